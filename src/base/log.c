@@ -1,0 +1,36 @@
+/*
+ * log: see log.h. AUDITVIEW_DEBUG=1 writes to stderr, any other value is the name of a file to append to.
+ */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+bool log_is_on;
+static FILE *log_file;
+
+void log_init(void)
+{
+	const char *where = getenv("AUDITVIEW_DEBUG");
+	if (!where || !*where)
+		return;
+	log_file = strcmp(where, "1") == 0 ? stderr : fopen(where, "ae");
+	log_is_on = log_file != NULL;
+}
+
+void log_write(const char *fmt, ...)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	va_list ap;
+	va_start(ap, fmt);
+	fprintf(log_file, "[%ld.%06ld %d] ", (long)now.tv_sec, now.tv_nsec / 1000, (int)getpid());
+	vfprintf(log_file, fmt, ap);
+	fputc('\n', log_file);
+	fflush(log_file);
+	va_end(ap);
+}

@@ -1,0 +1,16 @@
+/*
+ * log: debug notes on stderr, off unless AUDITVIEW_DEBUG is set in the environment. Never the way an error is reported.
+ */
+#pragma once
+#include <stdbool.h>
+
+#include "base/attr.h"
+
+extern bool log_is_on; /* set by log_init() */
+void log_init(void);
+void log_write(const char *fmt, ...) PRINTF_LIKE(1, 2);
+#define log_debug(...)                                                                             \
+	do {                                                                                       \
+		if (log_is_on)                                                                     \
+			log_write(__VA_ARGS__);                                                    \
+	} while (0)

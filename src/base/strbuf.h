@@ -1,0 +1,34 @@
+/*
+ * strbuf: a byte string that grows. Always NUL-terminated once it holds anything; may hold NULs.
+ *
+ * Appending never fails visibly: when memory is short the buffer is marked `failed`, later appends do nothing, and the
+ * owner checks once at the end.
+ */
+#pragma once
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+
+struct strbuf {
+	char *s; /* NULL until the first append */
+	size_t n, cap;
+	bool failed;
+};
+
+void strbuf_add(struct strbuf *b, const void *p, size_t n_bytes);
+void strbuf_adds(struct strbuf *b, const char *s);
+void strbuf_addc(struct strbuf *b, char c);
+void strbuf_add_repeat(struct strbuf *b, char c, size_t n);
+void strbuf_addf(struct strbuf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void strbuf_addv(struct strbuf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
+void strbuf_add_u64(struct strbuf *b, uint64_t v);               /* decimal */
+void strbuf_add_count(struct strbuf *b, uint64_t v);             /* decimal, thousands parted by a space: 1 204 311 */
+void strbuf_add_utf8(struct strbuf *b, uint32_t code_point);     /* generalised UTF-8: surrogates allowed (WTF-8) */
+void strbuf_clear(struct strbuf *b);                             /* empty again, memory kept */
+void strbuf_cut(struct strbuf *b, size_t n_bytes);               /* keep the first n_bytes */
+const char *strbuf_str(const struct strbuf *b);                  /* "" when nothing was added */
+char *strbuf_take(struct strbuf *b);                             /* malloc'ed string, never NULL unless failed; b is empty after */
+void strbuf_fini(struct strbuf *b);

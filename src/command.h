@@ -1,0 +1,51 @@
+/*
+ * command: one row per thing the program can be told to do.
+ *
+ * To add one: write src/commands/cmd_<name>.c with a run function, declare it below, add its row in main.c, and list the
+ * options it takes (OPT_* groups). tests/lint checks that the manual page and the README's table know it.
+ *
+ * A run function returns an error (main prints it, exit status 1; ERR_USAGE 2), or NULL and the exit status in *ret.
+ */
+#pragma once
+#include "base/attr.h"
+#include "base/err.h"
+#include "options.h"
+
+enum option_group {            /* which options a command takes */
+	OPT_ALWAYS = 1,        /* --help --version --color -q */
+	OPT_TARGET = 2,        /* -p, --, -u, --on-exit, --python */
+	OPT_CAPTURE = 4,       /* -e -s --stack -f -o --duration --limit --until --may-drop --ring-size --redact */
+	OPT_FILTER = 8,        /* -Y */
+	OPT_FORMAT = 16,       /* -F/--format, -o */
+	OPT_STAT = 32,         /* --by --sort -n --coverage */
+	OPT_CATALOG = 64,      /* --python --category --theme --json */
+	OPT_TRY = 128,         /* -c --python --all-pythons */
+	OPT_SCREEN = 256,      /* --no-tty --no-config */
+	OPT_OUTPUT = 512,      /* -o */
+	OPT_LIST_FIELDS = 1024 /* --list-fields */
+};
+
+struct command {
+	const char *name;      /* NULL for the default: view */
+	const char *args;      /* for the usage line */
+	const char *doc;       /* one line */
+	unsigned options;      /* enum option_group, or'ed */
+	struct err *(*run)(const struct options *o, int *ret);
+};
+
+extern const struct command commands[];
+extern const size_t n_commands;
+const struct command *command_find(const char *name); /* NULL if there is none */
+
+MUST_CHECK struct err *cmd_view(const struct options *o, int *ret);
+MUST_CHECK struct err *cmd_record(const struct options *o, int *ret);
+MUST_CHECK struct err *cmd_print(const struct options *o, int *ret);
+MUST_CHECK struct err *cmd_export(const struct options *o, int *ret);
+MUST_CHECK struct err *cmd_import(const struct options *o, int *ret);
+MUST_CHECK struct err *cmd_stat(const struct options *o, int *ret);
+MUST_CHECK struct err *cmd_diff(const struct options *o, int *ret);
+MUST_CHECK struct err *cmd_events(const struct options *o, int *ret);
+MUST_CHECK struct err *cmd_explain(const struct options *o, int *ret);
+MUST_CHECK struct err *cmd_try(const struct options *o, int *ret);
+MUST_CHECK struct err *cmd_lesson(const struct options *o, int *ret);
+MUST_CHECK struct err *cmd_doctor(const struct options *o, int *ret);

@@ -1,0 +1,261 @@
+/*
+ * abi: the one contract between the probe, which runs inside the target, and the recorder.
+ *
+ * Fixed-width fields, offsets instead of pointers, explicit padding, sizes asserted. Both sides check PROBE_ABI first;
+ * whoever changes anything here raises it in the same commit.
+ *
+ * One reservation in the target, at `base`:
+ *
+ *   base + 0            struct probe_context    RW  private      layout of this Python, addresses, policy
+ *   base + .state_off   struct probe_state      RW  private, MADV_WIPEONFORK: all zero in a forked child
+ *   base + .blob_off    the probe's code        R-X private
+ *   base + .shared_off  struct ring_shared      RW  shared with the recorder and with forked children
+ *                       ring_slot[0] header (one page), data; ring_slot[1] …
+ */
+#pragma once
+#include <stdint.h>
+
+#include "base/value.h"
+
+#define PROBE_ABI 1u
+#define PROBE_MAGIC 0x31565f4245425250ull /* "PRBEB_V1" */
+#define PROBE_PAGE 4096u
+
+/* ---- what this Python looks like (filled by src/python, read by the probe) ---- */
+
+enum position_kind {
+	POSITION_LASTI_BYTES, /* 3.8, 3.9: int32 f_lasti, byte offset */
+	POSITION_LASTI_UNITS, /* 3.10: int32 f_lasti, instructions of 2 bytes */
+	POSITION_POINTER,     /* 3.11+: pointer to the (previous or current) instruction */
+};
+
+enum dict_kind {
+	DICT_38,  /* 3.8-3.10: dk_refcnt, dk_size, dk_lookup, dk_usable, dk_nentries, dk_indices[] ; {hash key value} */
+	DICT_311, /* 3.11+: log2 sizes and dk_kind; entries {hash key value} or {key value} */
+};
+
+/* All offsets in bytes. 0xffff = not there in this version. */
+#define OFF_NONE 0xffffu
+struct probe_layout {
+	uint32_t version_hex;       /* 0x030c01f0 = 3.12.1 final */
+	uint8_t minor;              /* 12 */
+	uint8_t free_threaded, debug_build;
+	uint8_t has_cframe;         /* tstate_frame points to a _PyCFrame, whose cframe_current is the frame */
+	/* thread state */
+	uint16_t tstate_frame, tstate_interp, cframe_current;
+	uint16_t interp_id_width;   /* bytes: 8 */
+	uint32_t interp_id;         /* offset in PyInterpreterState of int64 id */
+	/* frames */
+	uint16_t frame_previous, frame_code, frame_position, frame_owner; /* owner: u8 */
+	uint8_t owner_skip;         /* frames with owner ≥ this are no Python frames (0xff: none) */
+	uint8_t position_kind;      /* enum position_kind */
+	uint8_t code_tag_mask;      /* low bits of frame_code that are tags (3.14+: 3) */
+	uint8_t frame_is_entry_3_11;/* 3.11: offset of is_entry (0 = none) */
+	uint16_t cframe_previous;   /* 3.10-3.12 */
+	uint16_t tstate_cframe;     /* 3.10-3.12, for anchors */
+	/* code objects */
+	uint16_t code_filename, code_name, code_qualname, code_linetable, code_firstlineno, code_instructions;
+	/* objects and types */
+	uint16_t ob_type, ob_size;
+	uint16_t tp_name, tp_basicsize, tp_flags, tp_base, tp_dictoffset;
+	uint16_t type_module_slot;  /* reserved */
+	/* text */
+	uint16_t str_state, str_length, str_ascii_data, str_compact_data, str_noncompact_data;
+	uint8_t str_kind_shift, str_kind_bits, str_compact_shift, str_ascii_shift; /* in the u32 at str_state */
+	/* numbers */
+	uint16_t int_tag, int_digits;  /* int_tag: 3.12+ lv_tag; before: signed ob_size */
+	uint8_t int_has_tag;           /* 1: lv_tag = ndigits << 3 | sign */
+	uint8_t pad0[3];
+	uint16_t float_value, complex_value;
+	/* containers */
+	uint16_t bytes_data, tuple_items, list_items;
+	uint16_t bytearray_start;      /* char *ob_start; length is ob_size */
+	uint16_t dict_used, dict_keys, dict_values;
+	uint16_t dict_kind;            /* enum dict_kind */
+	uint16_t keys_log2_size, keys_log2_index_bytes, keys_kind, keys_nentries, keys_indices; /* DICT_38: keys_log2_size is dk_size (int64) */
+	uint16_t values_array;         /* offset of the first value inside PyDictValues (split tables) */
+	uint16_t set_fill, set_used, set_mask, set_table; /* entries {key, hash} */
+	/* known objects */
+	uint16_t module_dict;          /* md_dict */
+	uint16_t module_name;          /* md_name (3.4+) */
+	uint16_t function_module, function_name, function_qualname, function_code;
+	uint16_t method_function, method_self;  /* bound methods */
+	uint16_t cfunction_ml, cfunction_module, cfunction_self; /* builtin: PyMethodDef *, whose first word is ml_name */
+	uint16_t heaptype_qualname, heaptype_name; /* PyHeapTypeObject.ht_qualname, ht_name */
+	uint16_t type_dict;            /* tp_dict, for __module__ */
+	uint16_t socket_fd, socket_family, socket_type, socket_proto; /* int32 each; _socket.socket */
+	uint16_t path_str, path_raw_paths, path_drv, path_root, path_parts; /* pathlib.PurePath slots; OFF_NONE unknown */
+	uint16_t pad1[2];
+	/* addresses in the target */
+	uint64_t runtime;              /* _PyRuntime */
+	uint64_t audit_head;           /* &_PyRuntime.audit_hooks.head */
+	uint64_t fn_tstate_get;        /* PyThreadState *(void), never fails */
+	uint64_t fn_neutral;           /* Py_IsInitialized: harmless, returns ≥ 0 */
+	uint64_t none, true_, false_, ellipsis; /* the singletons */
+	/* exact types, for quick dispatch; 0 = not found (then tp_flags decide) */
+	uint64_t type_code, type_module, type_function, type_cfunction, type_method, type_type, type_float, type_complex,
+		type_bytearray, type_set, type_frozenset, type_bool;
+};
+
+/* ---- the probe's private memory ---- */
+
+enum probe_flag {
+	PROBE_DROP = 1,          /* ring full: count and go on, never wait */
+	PROBE_NO_SYSCALL = 2,    /* seccomp: not one system call from inside the hook */
+	PROBE_STACK_PYTHON = 4,
+	PROBE_STACK_NATIVE = 8,
+	PROBE_CLOCK_VDSO = 16,   /* TSC not usable: clock_gettime through the vdso */
+	PROBE_TID_SYSCALL = 32,  /* offset of tid in struct pthread unknown */
+};
+
+struct probe_context {
+	uint64_t magic;
+	uint32_t abi;
+	uint32_t flags;             /* enum probe_flag */
+	uint64_t base;              /* own address */
+	uint32_t state_off, blob_off, shared_off, reserved0;
+	uint64_t total_bytes;       /* of the reservation */
+	uint64_t entry;             /* address of our hook entry {next, fn, userData} */
+	uint64_t mailbox;           /* address of the u64 the stub answers in */
+	uint64_t fn_clock_gettime;  /* vdso, for PROBE_CLOCK_VDSO */
+	uint32_t tid_off;           /* of tid in struct pthread, from fs base */
+	uint32_t string_bytes;      /* -s */
+	uint32_t bulk_bytes;        /* marshal.loads, compile, code.__new__: kept bytes */
+	uint32_t max_frames;
+	uint32_t max_items;         /* kept elements of a container */
+	uint32_t slice_bytes;       /* native: most bytes of stack copied */
+	uint32_t stackblock_off;    /* native: of {stackblock, stackblock_size} in struct pthread; 0 unknown */
+	uint32_t reserved1;
+	uint64_t stack_end;         /* native: __libc_stack_end of the main thread */
+	uint32_t main_tid, reserved2;
+	struct probe_layout layout;
+};
+
+#define CODE_CACHE_SETS 2048u
+#define CODE_CACHE_WAYS 2u
+struct code_cache_line {
+	uint64_t code, filename, name, linetable;
+	uint32_t first_line, check; /* check: of the line table's ends and size */
+	uint32_t id, used;
+};
+struct probe_state {             /* zero = "this process has not been here yet" */
+	uint32_t initialised;
+	uint32_t pid;
+	uint32_t lock;               /* 0 free, 1 held; held = a thread is inside */
+	uint32_t slot;               /* index + 1; 0 none */
+	uint32_t abandoned;          /* nobody drains any more: return at once */
+	uint32_t next_code_id;
+	uint64_t inside;             /* threads between entry and exit (only touched atomically) */
+	uint64_t n_events, n_dropped, n_pending_drop;
+	uint64_t drop_first_tsc;
+	uint32_t lock_owner_tid;     /* a signal handler that audits while its thread holds the lock must not wait for itself */
+	uint32_t reserved[11];
+	struct code_cache_line code_cache[CODE_CACHE_SETS][CODE_CACHE_WAYS];
+};
+
+/* ---- shared memory ---- */
+
+#define VERDICT_COUNT 4096u     /* open addressing, by name hash */
+#define VERDICT_WANTED 1u
+#define VERDICT_UNWANTED 2u
+/* One u64: the upper 62 bits of the name's hash and the verdict. 0 = empty. The recorder alone writes. */
+
+struct ring_shared {
+	uint64_t magic;
+	uint32_t abi, n_slots;
+	uint64_t slot_bytes;        /* header page + data, both powers of two: data = slot_data_bytes */
+	uint64_t slot_data_bytes;
+	uint32_t slots_off;         /* from the start of the shared area */
+	uint32_t enabled;           /* 0: hooks return at once (paused or leaving) */
+	uint32_t heartbeat;         /* the recorder adds 1 at least every 200 ms */
+	uint32_t recorder_pid;      /* in the recorder's namespace */
+	uint32_t filter_on;         /* 0: every event is wanted, no look-up */
+	uint32_t doorbell;          /* futex: a probe rings when its ring is half full */
+	uint32_t slots_claimed;     /* ever, for the recorder to notice new ones */
+	uint32_t unserved;          /* processes that found no slot */
+	uint64_t lost_unserved;     /* events of those */
+	uint64_t reserved[7];
+	uint64_t verdicts[VERDICT_COUNT];
+};
+
+enum slot_state { SLOT_FREE, SLOT_ACTIVE };
+struct ring_slot {               /* the header page of a slot; data follows at + PROBE_PAGE */
+	/* written by the probe */
+	uint64_t head;               /* bytes ever published; record at head % data */
+	uint32_t state;              /* enum slot_state; claimed by compare-exchange */
+	uint32_t pid;                /* namespace-local */
+	uint32_t tid;                /* of the claimer */
+	uint32_t waiting;            /* a thread waits for room */
+	uint64_t n_events, n_dropped;
+	uint64_t parent_pid;         /* namespace-local getppid(), 0 unknown */
+	uint64_t claimed_tsc;
+	uint64_t pad_probe[1];
+	/* written by the recorder */
+	uint64_t tail __attribute__((aligned(64))); /* bytes consumed; the low half is the futex word */
+	uint32_t generation;         /* times this slot was recycled */
+	uint32_t pad_recorder;
+};
+
+/* ---- records ---- */
+
+enum record_type { RECORD_PAD = 1, RECORD_EVENT, RECORD_CODE, RECORD_LOST, RECORD_FINALISED };
+
+struct record {                  /* every record starts so and is padded to 8 bytes */
+	uint32_t size;               /* whole record */
+	uint8_t type;                /* enum record_type */
+	uint8_t flags;               /* enum record_flag */
+	uint16_t n_frames;
+	uint64_t tsc;                /* TSC ticks, or ns with PROBE_CLOCK_VDSO */
+};
+enum record_flag { RECORD_STACK_CUT = 1, RECORD_ARGS_CUT = 2, RECORD_NATIVE = 4, RECORD_SLICE_CUT = 8, RECORD_NO_SLICE = 16 };
+
+struct record_event {
+	struct record r;
+	uint32_t tid;                /* namespace-local */
+	uint32_t interpreter;
+	uint32_t name_hash;          /* low half of name_hash() */
+	uint16_t name_bytes;
+	uint16_t n_anchors;
+	uint32_t args_bytes;         /* one TUPLE value */
+	uint32_t slice_bytes;        /* RECORD_NATIVE */
+	/* then, each padded to 8 bytes:
+	 *   struct record_frame[n_frames]             innermost first
+	 *   args_bytes of value                        (only OBJECT_AT, never OBJECT or REF)
+	 *   name_bytes of name
+	 *   with RECORD_NATIVE: struct record_native, uint32_t anchors[n_anchors], slice_bytes of stack */
+};
+struct record_frame {
+	uint32_t code;               /* id of an earlier RECORD_CODE of this slot's process */
+	uint32_t lasti;              /* byte offset of the instruction in co_code; see position_kind */
+};
+struct record_native {
+	uint64_t pc, sp, rbp, rbx, r12, r13, r14, r15;
+};
+struct record_code {
+	struct record r;
+	uint32_t id, first_line;
+	uint32_t file_bytes, name_bytes, table_bytes;
+	uint32_t table_full_bytes;   /* > table_bytes: the table was too big to copy, lines are first_line */
+	/* then file (value STR or STR_CUT), name (value), line table (raw), each padded to 8 bytes */
+};
+struct record_lost {
+	struct record r;
+	uint64_t n_lost, first_tsc;
+};
+
+/* FNV-1a, 64 bits, over the name without its NUL, never 0. The probe and the recorder must agree. */
+static inline uint64_t name_hash(const char *name, uint32_t n)
+{
+	uint64_t h = 0xcbf29ce484222325ull;
+	for (uint32_t i = 0; i < n; i++)
+		h = (h ^ (uint8_t)name[i]) * 0x100000001b3ull;
+	h ^= h >> 29;
+	return h ? h : 1;
+}
+
+_Static_assert(sizeof(struct record) == 16, "record");
+_Static_assert(sizeof(struct record_event) == 40, "record_event");
+_Static_assert(sizeof(struct record_code) == 40, "record_code");
+_Static_assert(sizeof(struct record_native) == 64, "record_native");
+_Static_assert(sizeof(struct code_cache_line) == 48, "code_cache_line");
+_Static_assert(sizeof(struct ring_slot) <= PROBE_PAGE, "ring_slot");
