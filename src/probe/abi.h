@@ -85,11 +85,13 @@ struct probe_layout {
 	uint16_t type_dict;            /* tp_dict, for __module__ */
 	uint16_t socket_fd, socket_family, socket_type, socket_proto; /* int32 each; _socket.socket */
 	uint16_t path_str, path_raw_paths, path_drv, path_root, path_parts; /* pathlib.PurePath slots; OFF_NONE unknown */
-	uint16_t pad1[2];
+	uint16_t ob_mutex;             /* free-threaded: u8 PyMutex of every object */
+	uint16_t pad1;
 	/* addresses in the target */
 	uint64_t runtime;              /* _PyRuntime */
 	uint64_t audit_head;           /* &_PyRuntime.audit_hooks.head */
 	uint64_t fn_tstate_get;        /* PyThreadState *(void), never fails */
+	uint64_t fn_mutex_unlock;      /* PyMutex_Unlock, free-threaded builds; 0: containers are not entered */
 	uint64_t fn_neutral;           /* Py_IsInitialized: harmless, returns ≥ 0 */
 	uint64_t none, true_, false_, ellipsis; /* the singletons */
 	/* exact types, for quick dispatch; 0 = not found (then tp_flags decide) */
@@ -126,6 +128,7 @@ struct probe_context {
 	uint32_t slice_bytes;       /* native: most bytes of stack copied */
 	uint32_t stackblock_off;    /* native: of {stackblock, stackblock_size} in struct pthread; 0 unknown */
 	uint32_t reserved1;
+	uint64_t bulk_names[8];     /* name_hash() of events whose first string gets bulk_bytes; 0 ends */
 	uint64_t stack_end;         /* native: __libc_stack_end of the main thread */
 	uint32_t main_tid, reserved2;
 	struct probe_layout layout;
@@ -198,7 +201,7 @@ struct ring_slot {               /* the header page of a slot; data follows at +
 
 /* ---- records ---- */
 
-enum record_type { RECORD_PAD = 1, RECORD_EVENT, RECORD_CODE, RECORD_LOST, RECORD_FINALISED };
+enum record_type { RECORD_PAD = 1, RECORD_EVENT, RECORD_LOST, RECORD_FINALISED };
 
 struct record {                  /* every record starts so and is padded to 8 bytes */
 	uint32_t size;               /* whole record */
@@ -207,7 +210,9 @@ struct record {                  /* every record starts so and is padded to 8 by
 	uint16_t n_frames;
 	uint64_t tsc;                /* TSC ticks, or ns with PROBE_CLOCK_VDSO */
 };
-enum record_flag { RECORD_STACK_CUT = 1, RECORD_ARGS_CUT = 2, RECORD_NATIVE = 4, RECORD_SLICE_CUT = 8, RECORD_NO_SLICE = 16 };
+enum record_flag {
+	RECORD_STACK_CUT = 1, RECORD_ARGS_CUT = 2, RECORD_NATIVE = 4, RECORD_SLICE_CUT = 8, RECORD_NO_SLICE = 16
+};
 
 struct record_event {
 	struct record r;
@@ -217,26 +222,31 @@ struct record_event {
 	uint16_t name_bytes;
 	uint16_t n_anchors;
 	uint32_t args_bytes;         /* one TUPLE value */
+	uint32_t frames_bytes;       /* of the frame stream */
 	uint32_t slice_bytes;        /* RECORD_NATIVE */
+	uint32_t pad;
 	/* then, each padded to 8 bytes:
-	 *   struct record_frame[n_frames]             innermost first
-	 *   args_bytes of value                        (only OBJECT_AT, never OBJECT or REF)
 	 *   name_bytes of name
-	 *   with RECORD_NATIVE: struct record_native, uint32_t anchors[n_anchors], slice_bytes of stack */
+	 *   args_bytes of value                        (only OBJECT_AT, never OBJECT or REF)
+	 *   frames_bytes of stream: n_frames × struct record_frame, innermost first; a frame whose code has FRAME_DEFINES
+	 *     set is followed by a struct record_code and its texts
+	 *   with RECORD_NATIVE: struct record_native, uint32_t anchors[n_anchors], slice_bytes of stack from record_native.sp */
 };
+#define FRAME_DEFINES 0x80000000u
 struct record_frame {
-	uint32_t code;               /* id of an earlier RECORD_CODE of this slot's process */
-	uint32_t lasti;              /* byte offset of the instruction in co_code; see position_kind */
+	uint32_t code;               /* id of a code object of this slot's process, defined here or earlier */
+	uint32_t lasti;              /* bytes from the first instruction; see enum position_kind */
+};
+struct record_code {
+	uint32_t size;               /* this struct and all that belongs to it, a multiple of 8 */
+	uint32_t first_line;
+	uint32_t file_bytes, name_bytes; /* encoded values: STR, STR_CUT or UNREADABLE */
+	uint32_t table_bytes;        /* raw line table */
+	uint32_t table_full_bytes;   /* > table_bytes: it did not fit; only first_line is known */
+	/* then file, name, table back to back */
 };
 struct record_native {
 	uint64_t pc, sp, rbp, rbx, r12, r13, r14, r15;
-};
-struct record_code {
-	struct record r;
-	uint32_t id, first_line;
-	uint32_t file_bytes, name_bytes, table_bytes;
-	uint32_t table_full_bytes;   /* > table_bytes: the table was too big to copy, lines are first_line */
-	/* then file (value STR or STR_CUT), name (value), line table (raw), each padded to 8 bytes */
 };
 struct record_lost {
 	struct record r;
@@ -254,8 +264,8 @@ static inline uint64_t name_hash(const char *name, uint32_t n)
 }
 
 _Static_assert(sizeof(struct record) == 16, "record");
-_Static_assert(sizeof(struct record_event) == 40, "record_event");
-_Static_assert(sizeof(struct record_code) == 40, "record_code");
+_Static_assert(sizeof(struct record_event) == 56, "record_event");
+_Static_assert(sizeof(struct record_code) == 24, "record_code");
 _Static_assert(sizeof(struct record_native) == 64, "record_native");
 _Static_assert(sizeof(struct code_cache_line) == 48, "code_cache_line");
 _Static_assert(sizeof(struct ring_slot) <= PROBE_PAGE, "ring_slot");
