@@ -264,7 +264,7 @@ static inline uint64_t name_hash(const char *name, uint32_t n)
 }
 
 _Static_assert(sizeof(struct record) == 16, "record");
-_Static_assert(sizeof(struct record_event) == 56, "record_event");
+_Static_assert(sizeof(struct record_event) == 48, "record_event");
 _Static_assert(sizeof(struct record_code) == 24, "record_code");
 _Static_assert(sizeof(struct record_native) == 64, "record_native");
 _Static_assert(sizeof(struct code_cache_line) == 48, "code_cache_line");
