@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""tree: what the project promises about its own shape. One check per argument, all without; prints each offence.
+
+    top-level   only src ui data tests meson.build README.md LICENSE and dotfiles
+    paths       no path of one person's machine, no registry or mirror host
+    length      no source file of more than 900 lines
+    unfinished  no word that says so
+    readme      the README's two commands exist and can be run; LICENSE names the licence meson.build names
+    exits       nothing in src/ and ui/ but main.c calls exit()
+"""
+import os
+import re
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+MAX_LINES = 900
+SELF = "tests/lint/tree.py"
+
+
+def tracked():
+    """Files git knows; without git (an unpacked archive) all files but builds."""
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    if done.returncode == 0 and done.stdout:
+        return [f for f in done.stdout.decode().split("\0") if f and os.path.exists(os.path.join(ROOT, f))]
+    found = []
+    for folder, folders, files in os.walk(ROOT):
+        folders[:] = [f for f in folders if f != ".git" and not f.startswith("build") and f != "__pycache__"]
+        found += [os.path.relpath(os.path.join(folder, f), ROOT) for f in files]
+    return found
+
+
+def text_of(path):
+    """Text of a file, or None when it is not there or no UTF-8 text."""
+    try:
+        return open(os.path.join(ROOT, path), encoding="utf-8").read()
+    except (UnicodeDecodeError, IsADirectoryError, FileNotFoundError):
+        return None
+
+
+def check_top_level(files):
+    allowed = {"src", "ui", "data", "tests", "meson.build", "README.md", "LICENSE"}
+    for top in sorted({f.split("/")[0] for f in files}):
+        if top not in allowed and not top.startswith("."):
+            yield f"{top}: does not belong on the top level"
+    for must in ("meson.build", "README.md", "LICENSE", ".ci/run"):
+        if must not in files:
+            yield f"{must}: missing"
+
+
+def check_paths(files):
+    # The folder this copy lies in, root's home, package hosts. /proc/PID/root/ is no home.
+    here = os.path.dirname(ROOT)
+    common = {"/", "/tmp", "/var/tmp", "/usr/src", "/opt", "/srv", "/home", "/mnt"}
+    words = [r"(?<![\w\"])/root/", r"/root/\.", r"https?://[^/ ]*(?:mirror|artifactory|nexus|proxy|registry)[^ ]*"]
+    if here not in common:
+        words.append(re.escape(here) + "/")
+    pattern = re.compile("|".join(words))
+    for path in files:
+        text = text_of(path)
+        if text is None or path == SELF or path.startswith("tests/fuzz/"):
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            if pattern.search(line):
+                yield f"{path}:{number}: a path or host of one machine: {line.strip()[:100]}"
+
+
+def check_length(files):
+    for path in files:
+        if path.endswith((".c", ".h", ".S", ".py", ".sh")):
+            n = (text_of(path) or "").count("\n")
+            if n > MAX_LINES:
+                yield f"{path}: {n} lines, {MAX_LINES} are the most"
+
+
+def check_unfinished(files):
+    words = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK|not impl" r"emented|place" r"holder)\b")
+    for path in files:
+        if path.startswith(("src/", "ui/", "tests/", "data/")) and path.endswith((".c", ".h", ".S", ".py", ".sh", ".build", ".md")):
+            for number, line in enumerate((text_of(path) or "").splitlines(), 1):
+                if words.search(line):
+                    yield f"{path}:{number}: unfinished by its own word: {line.strip()[:100]}"
+
+
+def check_readme(files):
+    text = text_of("README.md") or ""
+    for command in ("tests/demo/run", "tests/run"):
+        if not re.search(r"^\s*(?:\./)?" + re.escape(command) + r"\s*$", text, re.M):
+            yield f"README.md: the command {command} does not stand on a line of its own"
+        if not os.access(os.path.join(ROOT, command), os.X_OK):
+            yield f"{command}: cannot be run"
+    licence = re.search(r"license:\s*'([^']+)'", text_of("meson.build") or "")
+    if not licence:
+        yield "meson.build: names no licence"
+    elif licence.group(1).startswith("GPL-2") and "version 2" not in (text_of("LICENSE") or ""):
+        yield "LICENSE: is not the licence meson.build names"
+
+
+def check_exits(files):
+    call = re.compile(r"(?<![\w.>])(?:exit|quick_exit)\s*\(")
+    for path in files:
+        if path.startswith(("src/", "ui/")) and path.endswith(".c") and path != "src/main.c":
+            text = re.sub(r"/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"", lambda m: "\n" * m.group().count("\n"), text_of(path) or "", flags=re.S)
+            for number, line in enumerate(text.splitlines(), 1):
+                if call.search(line):
+                    yield f"{path}:{number}: only main.c exits"
+
+
+CHECKS = {"top-level": check_top_level, "paths": check_paths, "length": check_length, "unfinished": check_unfinished,
+          "readme": check_readme, "exits": check_exits}
+
+
+def main():
+    files = tracked()
+    if len(files) < 10:
+        print("fewer than ten files found: the check itself is broken")
+        return 1
+    bad = 0
+    for name in sys.argv[1:] or CHECKS:
+        for problem in CHECKS[name](files):
+            print(problem)
+            bad += 1
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
