@@ -1,0 +1,46 @@
+/*
+ * calltree: who causes the selected events.
+ *
+ * Stacks are merged by function and file (not by line). Top-down starts at the outermost frames and goes to those they
+ * called; bottom-up starts at the innermost and goes to their callers. Children are worked out when asked for.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+
+struct calltree;
+struct selection;
+struct trace;
+
+enum calltree_direction { CALLTREE_TOP_DOWN, CALLTREE_BOTTOM_UP };
+
+struct calltree_options {
+	enum calltree_direction direction;
+	bool hide_library; /* leave out frames that are not of USER origin */
+	bool hide_native;  /* leave out native frames and marks */
+};
+
+struct calltree_node {
+	uint32_t frame;    /* a frame of this function (the first met); 0 = no stack, or nothing left of it */
+	uint32_t parent;   /* node index */
+	uint64_t total;    /* events raised here or below (bottom-up: raised by the root's function, called this way) */
+	uint64_t self;     /* events raised with this as innermost frame (bottom-up: stacks that begin here) */
+	bool has_children;
+};
+
+#define CALLTREE_ROOT 0u
+
+/* Count `sel` (NULL = all). The trace must outlive the tree; after a refresh make a new one. */
+MUST_CHECK struct err *calltree_create(struct trace *t, const struct selection *sel,
+				       const struct calltree_options *options, struct calltree **ret);
+void calltree_destroy(struct calltree *c);
+DEFINE_CLEANUP(calltree);
+/* Node CALLTREE_ROOT stands for everything. Valid until the next calltree_children(). */
+const struct calltree_node *calltree_node_get(const struct calltree *c, uint32_t node);
+/* Children by falling total (then by order of appearance). The array belongs to the tree and stays until its end. */
+MUST_CHECK struct err *calltree_children(struct calltree *c, uint32_t node, const uint32_t **ret, uint32_t *ret_n);
+/* Rows of `sel` below this node: fills `ret` (as long as the trace). */
+MUST_CHECK struct err *calltree_select(struct calltree *c, uint32_t node, struct selection **ret);

@@ -1,0 +1,26 @@
+/*
+ * histogram: how many events per span of time, parted into classes (themes), at any zoom.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+
+struct selection;
+struct trace;
+
+#define HISTOGRAM_LEAVE_OUT 0xff
+
+struct histogram_spec {
+	uint64_t from_ns, to_ns;       /* [from, to) */
+	uint32_t n_bins;
+	uint32_t n_classes;            /* ≤ 255 */
+	const uint8_t *class_of_name;  /* [trace_n_names() + 1], < n_classes or HISTOGRAM_LEAVE_OUT; NULL = all class 0 */
+	const struct selection *sel;   /* NULL = all */
+	bool may_estimate;             /* chunks that are not in memory and lie in more than one bin: spread their events evenly
+	                                * over their time (only without sel) instead of reading them */
+};
+/* bins[class * n_bins + b], set (not added). *ret_exact (may be NULL): no estimate was needed. Calls trace_trim(). */
+MUST_CHECK struct err *histogram_fill(struct trace *t, const struct histogram_spec *spec, uint32_t *bins, bool *ret_exact);

@@ -1,0 +1,52 @@
+/*
+ * selection: a set of rows, as a bitmap with a rank directory.
+ *
+ * 1.25 MB for 10 M events, whatever is in it. Set algebra runs word by word; nth, rank, next and previous are O(1) or nearly.
+ * The directory (counts every 512 rows) is made on first use after a change, so building bit by bit costs nothing extra.
+ * A selection has a length (rows it speaks about); it grows with a growing capture by selection_resize().
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+
+struct selection;
+
+#define SELECTION_NONE UINT64_MAX
+
+MUST_CHECK struct err *selection_create(uint64_t n_rows, bool all, struct selection **ret);
+MUST_CHECK struct err *selection_dup(const struct selection *s, struct selection **ret);
+void selection_destroy(struct selection *s);
+DEFINE_CLEANUP(selection);
+
+uint64_t selection_n_rows(const struct selection *s);
+/* Longer (new rows are `value`) or shorter. */
+MUST_CHECK struct err *selection_resize(struct selection *s, uint64_t n_rows, bool value);
+
+/* Bits, for those who fill many: row r is bit r % 64 of word r / 64; bits beyond n_rows must stay 0. Chunk c of a trace
+ * starts at word c * TRACE_CHUNK / 64. Writing through this pointer is allowed until the next call on s (which takes
+ * notice that it was asked for). */
+uint64_t *selection_words(struct selection *s);
+const uint64_t *selection_words_get(const struct selection *s);
+
+void selection_set(struct selection *s, uint64_t row, bool value);
+bool selection_has(const struct selection *s, uint64_t row); /* false beyond the end */
+void selection_fill(struct selection *s, uint64_t from, uint64_t to, bool value); /* [from, to) */
+
+/* Set algebra in place; the shorter operand counts as 0 beyond its end. */
+void selection_and(struct selection *s, const struct selection *with);
+void selection_or(struct selection *s, const struct selection *with);
+void selection_and_not(struct selection *s, const struct selection *with);
+void selection_not(struct selection *s);
+
+uint64_t selection_count(struct selection *s);
+uint64_t selection_count_range(struct selection *s, uint64_t from, uint64_t to); /* selected rows in [from, to) */
+/* The n-th selected row, n from 0; SELECTION_NONE when there are not so many. */
+uint64_t selection_nth(struct selection *s, uint64_t n);
+/* How many selected rows stand before `row`: the inverse of nth for a selected row. */
+uint64_t selection_rank(struct selection *s, uint64_t row);
+/* Nearest selected row at or after / at or before `row`; SELECTION_NONE if there is none. */
+uint64_t selection_next(const struct selection *s, uint64_t row);
+uint64_t selection_prev(const struct selection *s, uint64_t row);

@@ -1,0 +1,234 @@
+/*
+ * trace: a capture, opened.
+ *
+ * The one way to look at what was recorded, finished or still growing. Opening reads only the index; everything else is
+ * read when asked for, kept in a cache of bounded size, and given back when it gets too much:
+ *
+ *   BORROWED MEMORY. Pointers into strings, values and dictionary pages stay valid until the next trace_trim(), pointers into
+ *   chunks until the next trace_trim() or trace_refresh(). Nothing else moves or frees them. So: call trace_trim() once per
+ *   screen drawn, or once per chunk of a scan, at a place where you hold none of them.
+ *
+ *   seq     row number of an event: 0 … trace_n_events() - 1. Events are only ever added at the end.
+ *   chunk   TRACE_CHUNK consecutive events, as columns: chunk c holds seq c * TRACE_CHUNK …; only the last is shorter.
+ *   ids     count from 1 in order of first use; 0 = none. String, value, frame and stack ids are the writer's; a name id
+ *           numbers the distinct event names. Process and thread are indices from 0. Ids of a growing file keep their
+ *           meaning, new ones are added at the end: what was computed per id needs extending only.
+ *
+ * Nothing in a file is believed. What cannot be read (a torn block, an id out of range) yields empty results: an event of
+ * name 0, a string of 0 bytes, a value that decodes as UNREADABLE; trace_damage() says in words what is missing. Memory is
+ * bounded by the limits in trace_options. Times are ns since capture time 0.
+ *
+ * Not for several threads at once.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "capture/writer.h" /* frame_info, process_info, thread_info, note_info, event_flag */
+
+struct trace;
+
+#define TRACE_CHUNK_SHIFT 14
+#define TRACE_CHUNK (1u << TRACE_CHUNK_SHIFT)
+
+/* ---- open, follow, close ---- */
+
+struct trace_options {
+	size_t cache_bytes; /* what trace_trim() leaves in the cache; 0 = 16 MiB */
+	size_t load_bytes;  /* most that trace_load() may pin; 0 = half of the machine's memory */
+};
+
+/* Open a capture. Errors: ERR_NOT_FOUND, ERR_DENIED, ERR_SYS; ERR_CORRUPT when it is not a capture or nothing of it is
+ * readable (an empty file is an error too: "nothing captured yet"); ERR_UNSUPPORTED for a newer format. */
+MUST_CHECK struct err *trace_open(const char *path, const struct trace_options *options, struct trace **ret);
+/* The same on an open descriptor (a regular file), which the trace takes over, also on failure. `label` is for messages. */
+MUST_CHECK struct err *trace_open_fd(int fd, const char *label, const struct trace_options *options, struct trace **ret);
+void trace_close(struct trace *t); /* NULL is fine */
+static inline void trace_destroy(struct trace *t)
+{
+	trace_close(t);
+}
+DEFINE_CLEANUP(trace);
+
+struct trace_change {
+	uint64_t first_seq, n_events; /* new events: [first_seq, first_seq + n_events) */
+	uint32_t n_notes;             /* new notes, at the end of the list */
+	bool processes;               /* processes or threads were added or changed */
+	bool finished;                /* the writer has closed the file properly: nothing more will come */
+};
+/* Look whether the file has grown and take in what is complete. Cheap (one fstat) when nothing happened. Never waits. */
+MUST_CHECK struct err *trace_refresh(struct trace *t, struct trace_change *ret);
+/* Has the writer closed the file properly? False for a file in the making and for one whose writer died. */
+bool trace_is_finished(const struct trace *t);
+
+/* Evict the least recently used pages beyond cache_bytes. See "borrowed memory" above. */
+void trace_trim(struct trace *t);
+/* Bring everything (but object addresses) into memory and keep it there, for at most budget_ns (UINT64_MAX = to the
+ * end). *ret_done in 0…1; 1 = all there is (or as much as load_bytes allows). Call again after a refresh. */
+MUST_CHECK struct err *trace_load(struct trace *t, uint64_t budget_ns, double *ret_done);
+size_t trace_memory_bytes(const struct trace *t);
+
+/* ---- about the file ---- */
+
+struct trace_about {
+	const char *creator;      /* "auditview 0.1.0"; escape before drawing */
+	const char *host;         /* "" if not kept */
+	uint64_t wall_anchor_ns;  /* CLOCK_REALTIME at capture time 0, ns since the epoch */
+	uint64_t first_ns, last_ns; /* times of the earliest and the latest event; 0, 0 if there are none */
+	uint64_t file_bytes;      /* what was taken in of the file */
+	bool finished;
+};
+/* Valid until trace_close(); refresh updates it in place. */
+const struct trace_about *trace_about_get(const struct trace *t);
+
+/* What could not be read, in words for people ("the last 1 200 of 94 310 bytes are an incomplete block …"); NULL = all
+ * is well. An unfinished file that ends at a block's end is not damage. Valid until the next call of any function here. */
+const char *trace_damage(const struct trace *t);
+/* Bytes at the end of the file that no complete block covers (a growing file: the block being written). */
+uint64_t trace_n_bytes_cut(const struct trace *t);
+
+/* ---- events ---- */
+
+uint64_t trace_n_events(const struct trace *t);
+
+struct event {
+	uint64_t seq;
+	uint64_t time_ns;
+	uint32_t name;    /* name id; 0 unreadable */
+	uint32_t thread;  /* thread index */
+	uint32_t process; /* process index, of that thread */
+	uint32_t args;    /* value id of a TUPLE; 0 none */
+	uint32_t stack;   /* stack id; 0 none */
+	uint8_t flags;    /* enum event_flag */
+};
+/* Any row, quickly; false only when seq is out of range. */
+bool trace_event(struct trace *t, uint64_t seq, struct event *ret);
+/* Addresses for the OBJECT nodes of its arguments, in order. Valid until the next trace_trim() or trace_refresh(). */
+const uint64_t *trace_event_objects(struct trace *t, uint64_t seq, uint32_t *ret_n);
+/* First event at or after time_ns by a search over nearly ascending times; trace_n_events() when there is none. */
+uint64_t trace_seq_at(struct trace *t, uint64_t time_ns);
+
+/*
+ * Columns of one chunk, for scans. name[] and thread[] hold positions in the chunk's own small tables, so that a verdict
+ * is worked out once per distinct name and chunk:
+ *
+ *     for (uint32_t i = 0; i < c->n_names; i++) verdict[i] = wanted[c->names[i]];
+ *     for (uint32_t i = 0; i < c->n; i++) hit |= (uint64_t)verdict[c->name[i]] << (i & 63) …
+ */
+struct chunk {
+	uint64_t first_seq;
+	uint32_t n;                /* events */
+	uint32_t n_names, n_threads;
+	const uint32_t *names;     /* [n_names] name ids, distinct */
+	const uint32_t *name_n;    /* [n_names] how many events of the chunk have it */
+	const uint32_t *threads;   /* [n_threads] thread indices, distinct */
+	const uint32_t *thread_n;  /* [n_threads] */
+	const uint64_t *time_ns;   /* [n] */
+	const uint16_t *name;      /* [n] index into names[] */
+	const uint16_t *thread;    /* [n] index into threads[] */
+	const uint32_t *args;      /* [n] */
+	const uint32_t *stack;     /* [n] */
+	const uint8_t *flags;      /* [n] */
+};
+uint32_t trace_n_chunks(const struct trace *t);
+/* NULL only when memory is short. */
+const struct chunk *trace_chunk(struct trace *t, uint32_t chunk);
+
+/* What is known of a chunk without reading it: decide whether it needs reading at all. */
+struct chunk_summary {
+	uint64_t first_seq;
+	uint32_t n;
+	uint64_t min_ns, max_ns;        /* of its events' times */
+	uint32_t n_names, n_threads;
+	const uint32_t *names, *name_n; /* as above; valid until the next refresh */
+	const uint32_t *threads, *thread_n;
+	uint32_t args_end, stack_end;   /* all ids used so far, in this and earlier chunks, are below */
+	bool is_loaded;
+};
+bool trace_chunk_summary(const struct trace *t, uint32_t chunk, struct chunk_summary *ret);
+
+/* ---- names: the distinct event names, id 1 … trace_n_names() ---- */
+
+uint32_t trace_n_names(const struct trace *t);
+/* Bytes of the name (WTF-8, not terminated by contract, though a NUL does follow), valid until trace_close(). */
+const char *trace_name(const struct trace *t, uint32_t name, size_t *ret_n_bytes);
+/* Id of a name, 0 if it never occurs. */
+uint32_t trace_name_find(const struct trace *t, const char *s, size_t n_bytes);
+
+/* Totals from the index: exact, and there before anything is loaded. Arrays valid until the next refresh. */
+const uint64_t *trace_count_by_name(const struct trace *t);   /* [trace_n_names() + 1], [0] = unreadable names */
+const uint64_t *trace_count_by_thread(const struct trace *t); /* [trace_n_threads()] */
+
+/* ---- dictionaries ---- */
+
+uint32_t trace_n_strings(const struct trace *t); /* ids 1 … n; the same below */
+uint32_t trace_n_values(const struct trace *t);
+uint32_t trace_n_frames(const struct trace *t);
+uint32_t trace_n_stacks(const struct trace *t);
+
+/* "" and 0 bytes for 0 or an unknown id. */
+const char *trace_string(struct trace *t, uint32_t string, size_t *ret_n_bytes);
+/* The encoded bytes of one value (base/value.h); decode with value_iter.h. NULL and 0 for 0 or an unknown id. */
+const uint8_t *trace_value(struct trace *t, uint32_t value, size_t *ret_n_bytes);
+/* All zero, and false, for 0 or an unknown id. Strings in it are string ids. */
+bool trace_frame(struct trace *t, uint32_t frame, struct frame_info *ret);
+/* One node of the stack tree; false for 0 or an unknown id. *ret_parent < stack always: walking up ends. */
+bool trace_stack(struct trace *t, uint32_t stack, uint32_t *ret_parent, uint32_t *ret_frame);
+/* Frames of a stack, innermost first, at most cap of them into frames[]; returns the full depth. */
+uint32_t trace_stack_frames(struct trace *t, uint32_t stack, uint32_t *frames, uint32_t cap);
+uint32_t trace_stack_depth(struct trace *t, uint32_t stack);
+
+/* Pages, for scans of a whole dictionary. A page holds consecutive ids; entry i has id first + i. */
+struct string_page {
+	uint32_t first, n;
+	const uint32_t *offsets; /* [n + 1] into bytes */
+	const uint8_t *bytes;
+};
+struct stack_page {
+	uint32_t first, n;
+	const uint32_t *parents, *frames; /* [n], checked: parent < own id, frame ≤ trace_n_frames() */
+};
+/* The page that holds `id` (so: start with 1, go on with first + n until beyond trace_n_…). NULL when id is out of range
+ * or memory is short. A page that cannot be read has entries of 0 bytes. Valid until the next trace_trim(). */
+const struct string_page *trace_string_page(struct trace *t, uint32_t id);
+const struct string_page *trace_value_page(struct trace *t, uint32_t id);
+const struct stack_page *trace_stack_page(struct trace *t, uint32_t id);
+
+/* ---- processes, threads, notes ---- */
+
+uint32_t trace_n_processes(const struct trace *t);
+uint32_t trace_n_threads(const struct trace *t);
+/* NULL when out of range. Valid until the next trace_refresh(). Strings and values in them are ids. */
+const struct process_info *trace_process(const struct trace *t, uint32_t process);
+const struct thread_info *trace_thread(const struct trace *t, uint32_t thread);
+/* Index of the process whose child this is (by ppid, the latest started before it); UINT32_MAX if unknown. */
+uint32_t trace_process_parent(const struct trace *t, uint32_t process);
+
+struct trace_note {
+	struct note_info note;
+	uint64_t seq; /* it stands before the event of this number: after all the events appended earlier */
+};
+uint32_t trace_n_notes(const struct trace *t);
+const struct trace_note *trace_note_get(const struct trace *t, uint32_t note); /* ordered by seq; valid until refresh */
+uint64_t trace_n_lost(const struct trace *t);                                   /* sum over NOTE_LOST */
+
+/* ---- the caller: the innermost frame that is the user's own ---- */
+
+/* What sort of code a frame belongs to, by its file: the prefixes kept per process, then paths everybody has. */
+enum frame_origin {
+	FRAME_ORIGIN_USER,
+	FRAME_ORIGIN_STDLIB,  /* the standard library, frozen modules */
+	FRAME_ORIGIN_SITE,    /* site-packages, dist-packages */
+	FRAME_ORIGIN_NATIVE,  /* not Python code */
+	FRAME_ORIGIN_MARK,    /* FRAME_MARK */
+	FRAME_ORIGIN_IMPORT,  /* the import system: <frozen importlib…>, importlib/ */
+	FRAME_ORIGIN_COUNT
+};
+enum frame_origin trace_frame_origin(struct trace *t, uint32_t frame);
+/* The stack node of the innermost frame of USER origin in `stack`; 0 if there is none. Memoised per node: ns. */
+uint32_t trace_stack_caller(struct trace *t, uint32_t stack);
+/* The same as a frame id (0 = none), what most want. */
+uint32_t trace_caller(struct trace *t, uint32_t stack);
