@@ -1,0 +1,26 @@
+/*
+ * entry: int hook(const char *event, PyObject *args, void *context), the first byte of the blob.
+ *
+ * The callee-saved registers are laid out as struct saved_regs (probe.c): with the return address and the stack pointer
+ * before the call they are all an unwinder needs. They are not changed, so nothing is restored. Always returns 0: we
+ * watch, we never veto.
+ */
+	.section .text.entry, "ax", @progbits
+	.globl probe_entry
+	.type probe_entry, @function
+probe_entry:
+	endbr64
+	pushq %rbp
+	pushq %rbx
+	pushq %r15
+	pushq %r14
+	pushq %r13
+	pushq %r12
+	movq %rsp, %rcx
+	subq $8, %rsp
+	call probe_hook
+	addq $56, %rsp
+	xorl %eax, %eax
+	ret
+	.size probe_entry, . - probe_entry
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,157 @@
+/*
+ * frames: see frames.h.
+ *
+ * Nothing is referenced: a code object in the cache may die and another be born at its address. So every hit is checked
+ * against the addresses of its texts and its line table, its first line, and a sum over the table's ends; a line that
+ * fails is defined anew under a new id.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "probe/abi.h"
+#include "probe/frames.h"
+#include "probe/serialise.h"
+
+static inline uint8_t rd8(uint64_t a) { return *(const volatile uint8_t *)a; }
+static inline uint32_t rd32(uint64_t a) { return *(const volatile uint32_t *)a; }
+static inline uint64_t rd64(uint64_t a) { return *(const volatile uint64_t *)a; }
+
+#define TABLE_MAX_BYTES 65536u   /* of a line table; larger ones give the first line only */
+#define TEXT_MAX_BYTES 1024u     /* of a file or function name */
+
+static inline uint32_t table_check(const struct probe_layout *l, uint64_t table)
+{
+	uint64_t n = rd64(table + l->ob_size), data = table + l->bytes_data;
+	uint64_t h = n * 0x9e3779b97f4a7c15ull;
+	if (n >= 8)
+		h ^= rd64(data) * 0xff51afd7ed558ccdull ^ rd64(data + n - 8) * 0xc4ceb9fe1a85ec53ull;
+	return (uint32_t)(h >> 32 ^ h);
+}
+
+/* Define a code object behind the frame just written; false if not even its head fits. */
+static bool code_define(struct out *o, const struct probe_layout *l, uint64_t code, uint64_t table)
+{
+	if ((uint64_t)(o->end - o->p) < sizeof(struct record_code) + 2 * (TEXT_MAX_BYTES + 32) + 64)
+		return false;
+	struct record_code *def = (struct record_code *)o->p;
+	o->p += sizeof(*def);
+	uint8_t *file = o->p;
+	out_str(o, rd64(code + l->code_filename), TEXT_MAX_BYTES);
+	uint8_t *name = o->p;
+	out_str(o, rd64(code + (l->code_qualname != OFF_NONE ? l->code_qualname : l->code_name)), TEXT_MAX_BYTES);
+	uint8_t *bytes = o->p;
+	uint64_t full = rd64(table + l->ob_size), n = full;
+	if (n > TABLE_MAX_BYTES || n + 16 > (uint64_t)(o->end - o->p))
+		n = 0;
+	for (uint64_t i = 0; i < n; i++)
+		*o->p++ = rd8(table + l->bytes_data + i);
+	while ((uint64_t)(o->p - (uint8_t *)def) & 7)
+		*o->p++ = 0;
+	def->size = (uint32_t)(o->p - (uint8_t *)def);
+	def->first_line = rd32(code + l->code_firstlineno);
+	def->file_bytes = (uint32_t)(name - file);
+	def->name_bytes = (uint32_t)(bytes - name);
+	def->table_bytes = (uint32_t)n;
+	def->table_full_bytes = full > UINT32_MAX ? UINT32_MAX : (uint32_t)full;
+	return true;
+}
+
+static bool frame_put(struct out *o, struct probe_state *state, const struct probe_layout *l, uint64_t code,
+		      uint32_t lasti)
+{
+	if ((uint64_t)(o->end - o->p) < sizeof(struct record_frame) + 64)
+		return false;
+	struct record_frame *frame = (struct record_frame *)o->p;
+	uint64_t filename = rd64(code + l->code_filename), name = rd64(code + l->code_name);
+	uint64_t table = rd64(code + l->code_linetable);
+	uint32_t first_line = rd32(code + l->code_firstlineno), check = table_check(l, table);
+	uint32_t set = (uint32_t)((code >> 4) * 0x9e3779b97f4a7c15ull >> 40) % CODE_CACHE_SETS;
+	struct code_cache_line *ways = state->code_cache[set], *line = NULL;
+	for (unsigned w = 0; w < CODE_CACHE_WAYS; w++) {
+		struct code_cache_line *c = &ways[w];
+		if (c->code == code && c->filename == filename && c->name == name && c->linetable == table &&
+		    c->first_line == first_line && c->check == check) {
+			frame->code = c->id;
+			frame->lasti = lasti;
+			c->used = 1;
+			ways[1 - w].used = 0;
+			o->p += sizeof(*frame);
+			return true;
+		}
+		if (!line || !c->used)
+			line = c;
+	}
+	uint32_t id = state->next_code_id + 1;
+	o->p += sizeof(*frame);
+	if (!code_define(o, l, code, table)) {
+		o->p -= sizeof(*frame);
+		return false;
+	}
+	if (id >= FRAME_DEFINES) /* after 2^31 definitions; never reuse an id */
+		return false;
+	state->next_code_id = id;
+	frame->code = id | FRAME_DEFINES;
+	frame->lasti = lasti;
+	*line = (struct code_cache_line){ code, filename, name, table, first_line, check, id, 1 };
+	return true;
+}
+
+static void anchor_add(struct frame_walk *walk, uint64_t address)
+{
+	if (walk->n_anchors < walk->max_anchors && address >= walk->sp && address < walk->sp_limit)
+		walk->anchors[walk->n_anchors++] = (uint32_t)(address - walk->sp);
+}
+
+/* 3.10-3.12: the _PyCFrame chain lives in the evaluator's C frames. In 3.10 the thread's root_cframe.previous is not
+ * initialised (Python/pystate.c, new_threadstate), so the walk stops at a cframe inside the thread state. */
+static void cframe_anchors(const struct probe_layout *l, uint64_t tstate, struct frame_walk *walk)
+{
+	uint64_t cframe = rd64(tstate + l->tstate_cframe);
+	for (unsigned i = 0; i < 4096 && cframe >= walk->sp && cframe < walk->sp_limit; i++) {
+		if (cframe >= tstate && cframe < tstate + 1024)
+			return;
+		anchor_add(walk, cframe);
+		cframe = rd64(cframe + l->cframe_previous);
+	}
+}
+
+void frames_out(struct out *o, struct probe_state *state, uint64_t tstate, struct frame_walk *walk)
+{
+	const struct probe_layout *l = &o->ctx->layout;
+	if (!tstate)
+		return;
+	uint64_t frame = rd64(tstate + l->tstate_frame);
+	if (l->has_cframe)
+		frame = frame ? rd64(frame + l->cframe_current) : 0;
+	if (walk->max_anchors && l->tstate_cframe != OFF_NONE && l->cframe_previous != OFF_NONE && l->minor < 12)
+		cframe_anchors(l, tstate, walk);
+	uint32_t max = o->ctx->max_frames;
+	bool full = false;
+	for (uint32_t steps = 0; frame && steps < 1u << 20; steps++) {
+		uint64_t next = rd64(frame + l->frame_previous);
+		uint64_t code = rd64(frame + l->frame_code) & ~(uint64_t)l->code_tag_mask;
+		if (l->frame_owner != OFF_NONE && rd8(frame + l->frame_owner) >= l->owner_skip) {
+			anchor_add(walk, frame);
+		} else if (walk->n_frames >= max || full) {
+			walk->cut = true;
+			if (!walk->max_anchors)
+				return; /* anchors are wanted to the outer end */
+		} else if (code && rd64(code + l->ob_type) == l->type_code) {
+			uint32_t lasti;
+			uint64_t at;
+			if (l->position_kind == POSITION_POINTER) {
+				at = rd64(frame + l->frame_position);
+				lasti = (uint32_t)(at - code - l->code_instructions);
+			} else {
+				lasti = rd32(frame + l->frame_position);
+				if (l->position_kind == POSITION_LASTI_UNITS)
+					lasti *= 2;
+			}
+			if (frame_put(o, state, l, code, lasti))
+				walk->n_frames++;
+			else
+				full = walk->cut = true;
+		}
+		frame = next;
+	}
+}

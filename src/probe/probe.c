@@ -1,0 +1,439 @@
+/*
+ * probe: the hook itself. It runs inside the target, in the thread that raises the event, with what that thread holds
+ * (the GIL, or nothing but its own references in free-threaded builds).
+ *
+ * The rules of a guest: no libc, no allocation, no call into Python but one getter, no lock that another thread could
+ * hold for long, no wait without a bound, errno untouched, always 0 returned.
+ *
+ *   unwanted or paused?  ─▶ return
+ *   lock of this process ─▶ ring has room? else wait (bounded by the recorder's heartbeat) or count a loss
+ *   event name, arguments, frames straight into the ring ─▶ publish head ─▶ unlock
+ *
+ * A record becomes visible by one store of `head` after it is complete, so a process that dies half-way loses that
+ * record only.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "probe/abi.h"
+#include "probe/arch/x86_64/sys.h"
+#include "probe/frames.h"
+#include "probe/serialise.h"
+
+enum {
+	FUTEX_WAIT = 0,
+	NAME_MAX_BYTES = 255,
+	ARGS_MAX_BYTES = 96 * 1024,
+	FRAMES_MAX_BYTES = 160 * 1024,
+	ANCHORS_MAX = 1024,
+	WAIT_STEP_NS = 100 * 1000 * 1000,
+	WAIT_STEPS = 20, /* × 100 ms without a heartbeat: nobody is there any more */
+	SPIN_BEFORE_YIELD = 200,
+};
+
+struct saved_regs { /* as entry.S pushes them */
+	uint64_t r12, r13, r14, r15, rbx, rbp, ret;
+};
+
+static inline uint64_t rd64(uint64_t a) { return *(const volatile uint64_t *)a; }
+
+static inline struct probe_state *state_of(const struct probe_context *ctx)
+{
+	return (struct probe_state *)(ctx->base + ctx->state_off);
+}
+
+static inline struct ring_shared *shared_of(const struct probe_context *ctx)
+{
+	return (struct ring_shared *)(ctx->base + ctx->shared_off);
+}
+
+static inline struct ring_slot *slot_of(const struct probe_context *ctx, uint32_t slot)
+{
+	struct ring_shared *shared = shared_of(ctx);
+	return (struct ring_slot *)((uint8_t *)shared + shared->slots_off + (slot - 1) * shared->slot_bytes);
+}
+
+static uint64_t clock_now(const struct probe_context *ctx)
+{
+	if (!(ctx->flags & PROBE_CLOCK_VDSO))
+		return cpu_ticks();
+	int64_t ts[2] = { 0, 0 };
+	((int (*)(int, int64_t *))ctx->fn_clock_gettime)(1 /* CLOCK_MONOTONIC */, ts);
+	return (uint64_t)ts[0] * 1000000000u + (uint64_t)ts[1];
+}
+
+static uint32_t tid_now(const struct probe_context *ctx)
+{
+	if (!(ctx->flags & PROBE_TID_SYSCALL))
+		return thread_u32(ctx->tid_off);
+	return ctx->flags & PROBE_NO_SYSCALL ? 0 : (uint32_t)sys_call4(SYS_GETTID, 0, 0, 0, 0);
+}
+
+/* ---- the lock: one event of a process at a time ---- */
+
+static bool state_lock(const struct probe_context *ctx, struct probe_state *state, uint32_t tid)
+{
+	for (uint32_t spins = 0;; spins++) {
+		uint32_t expected = 0;
+		if (__atomic_compare_exchange_n(&state->lock, &expected, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+			state->lock_owner_tid = tid;
+			return true;
+		}
+		/* A signal handler that raises an event on top of our own work must not wait for itself. */
+		if (tid && __atomic_load_n(&state->lock_owner_tid, __ATOMIC_RELAXED) == tid)
+			return false;
+		if (__atomic_load_n(&state->abandoned, __ATOMIC_RELAXED))
+			return false;
+		if (spins >= SPIN_BEFORE_YIELD && !(ctx->flags & PROBE_NO_SYSCALL))
+			sys_call4(SYS_SCHED_YIELD, 0, 0, 0, 0);
+		else
+			cpu_relax();
+	}
+}
+
+static void state_unlock(struct probe_state *state)
+{
+	state->lock_owner_tid = 0;
+	__atomic_store_n(&state->lock, 0, __ATOMIC_RELEASE);
+}
+
+/* ---- slots and room ---- */
+
+static bool slot_claim(const struct probe_context *ctx, struct probe_state *state, uint32_t tid)
+{
+	struct ring_shared *shared = shared_of(ctx);
+	if (!state->initialised) {
+		/* In a forked child the tid is the pid; without system calls that is all there is. */
+		bool quiet = ctx->flags & PROBE_NO_SYSCALL;
+		state->pid = quiet ? tid : (uint32_t)sys_call4(SYS_GETPID, 0, 0, 0, 0);
+		state->initialised = 1;
+	}
+	for (uint32_t i = 1; i <= shared->n_slots; i++) {
+		struct ring_slot *slot = slot_of(ctx, i);
+		uint32_t expected = SLOT_FREE;
+		if (__atomic_load_n(&slot->state, __ATOMIC_RELAXED) != SLOT_FREE ||
+		    !__atomic_compare_exchange_n(&slot->state, &expected, SLOT_ACTIVE, false, __ATOMIC_ACQ_REL,
+						 __ATOMIC_RELAXED))
+			continue;
+		slot->tid = tid;
+		slot->parent_pid = ctx->flags & PROBE_NO_SYSCALL ? 0 : (uint64_t)sys_call4(SYS_GETPPID, 0, 0, 0, 0);
+		slot->claimed_tsc = clock_now(ctx);
+		__atomic_store_n(&slot->pid, state->pid, __ATOMIC_RELEASE);
+		__atomic_fetch_add(&shared->slots_claimed, 1, __ATOMIC_RELEASE);
+		state->slot = i;
+		return true;
+	}
+	return false;
+}
+
+/* Wait until the slot has room; false when nobody drains it (the process then gives up for good) or may not wait. */
+static bool wait_for_room(const struct probe_context *ctx, struct probe_state *state, struct ring_slot *slot,
+			  uint64_t head, uint64_t need)
+{
+	struct ring_shared *shared = shared_of(ctx);
+	uint32_t beat = __atomic_load_n(&shared->heartbeat, __ATOMIC_RELAXED), still = 0;
+	for (;;) {
+		uint64_t tail = __atomic_load_n(&slot->tail, __ATOMIC_ACQUIRE);
+		if (shared->slot_data_bytes - (head - tail) >= need)
+			return true;
+		if (ctx->flags & (PROBE_DROP | PROBE_NO_SYSCALL) || !__atomic_load_n(&shared->enabled, __ATOMIC_RELAXED))
+			return false;
+		int64_t step[2] = { 0, WAIT_STEP_NS };
+		__atomic_store_n(&slot->waiting, 1, __ATOMIC_SEQ_CST);
+		sys_call4(SYS_FUTEX, (long)&slot->tail, FUTEX_WAIT, (long)(uint32_t)tail, (long)step);
+		__atomic_store_n(&slot->waiting, 0, __ATOMIC_RELAXED);
+		uint32_t now = __atomic_load_n(&shared->heartbeat, __ATOMIC_RELAXED);
+		still = now == beat && __atomic_load_n(&slot->tail, __ATOMIC_RELAXED) == tail ? still + 1 : 0;
+		beat = now;
+		if (still >= WAIT_STEPS) {
+			__atomic_store_n(&state->abandoned, 1, __ATOMIC_RELAXED);
+			return false;
+		}
+	}
+}
+
+static inline uint8_t *ring_at(struct ring_slot *slot, const struct ring_shared *shared, uint64_t head)
+{
+	return (uint8_t *)slot + PROBE_PAGE + (head & (shared->slot_data_bytes - 1));
+}
+
+/* Publish a record that was written at `head`. */
+static void ring_publish(struct ring_slot *slot, uint64_t head, uint64_t n_bytes)
+{
+	__atomic_store_n(&slot->head, head + n_bytes, __ATOMIC_RELEASE);
+}
+
+/* A contiguous place for up to `need` bytes; NULL if there is none. Fills the end of the ring if it must. */
+static uint8_t *ring_reserve(const struct probe_context *ctx, struct probe_state *state, struct ring_slot *slot,
+			     uint64_t need)
+{
+	struct ring_shared *shared = shared_of(ctx);
+	uint64_t head = slot->head, size = shared->slot_data_bytes;
+	uint64_t to_end = size - (head & (size - 1));
+	uint64_t pad = to_end < need ? to_end : 0;
+	uint64_t tail = __atomic_load_n(&slot->tail, __ATOMIC_ACQUIRE);
+	if (size - (head - tail) < pad + need && !wait_for_room(ctx, state, slot, head, pad + need))
+		return NULL;
+	if (pad) { /* at least 8 bytes: everything is a multiple of 8 */
+		struct record *r = (struct record *)ring_at(slot, shared, head);
+		r->size = (uint32_t)pad;
+		r->type = RECORD_PAD;
+		ring_publish(slot, head, pad);
+		head += pad;
+	}
+	return ring_at(slot, shared, head);
+}
+
+static void count_loss(const struct probe_context *ctx, struct probe_state *state, struct ring_slot *slot)
+{
+	if (!state->n_pending_drop)
+		state->drop_first_tsc = clock_now(ctx);
+	state->n_pending_drop++;
+	state->n_dropped++;
+	slot->n_dropped = state->n_dropped;
+}
+
+static void report_loss(struct probe_state *state, struct ring_slot *slot, uint8_t *at, uint64_t now)
+{
+	struct record_lost *lost = (struct record_lost *)at;
+	*lost = (struct record_lost){ .r = { sizeof(*lost), RECORD_LOST, 0, 0, now },
+				      .n_lost = state->n_pending_drop,
+				      .first_tsc = state->drop_first_tsc };
+	state->n_pending_drop = 0;
+	ring_publish(slot, slot->head, sizeof(*lost));
+}
+
+/* ---- native part: registers, and the top of the stack as far as it is surely mapped ---- */
+
+/* End of the running thread's stack, 0 if sp lies outside what is known to be mapped.
+ * glibc 2.36, 2.43, nptl/allocatestack.c: {stackblock, stackblock_size} in struct pthread; 0 and __libc_stack_end for the
+ * main thread. */
+static uint64_t stack_end_of(const struct probe_context *ctx, uint64_t sp)
+{
+	if (!ctx->stackblock_off)
+		return 0;
+	uint64_t block = thread_u64(ctx->stackblock_off), size = thread_u64(ctx->stackblock_off + 8);
+	uint64_t self = thread_u64(0x10); /* tcbhead_t.self */
+	if (!block) {
+		uint64_t end = ctx->stack_end;
+		return end && sp < end && end - sp <= 64u << 20 ? end : 0;
+	}
+	if (sp < block || sp - block >= size)
+		return 0;
+	uint64_t end = block + size;
+	return self > sp && self < end ? self : end;
+}
+
+static void native_out(struct out *o, struct record_event *e, const struct probe_context *ctx,
+		       const struct saved_regs *regs, uint64_t stack_end, const uint32_t *anchors, uint32_t n_anchors)
+{
+	uint64_t sp = (uint64_t)(regs + 1);
+	struct record_native *n = (struct record_native *)o->p;
+	*n = (struct record_native){ regs->ret, sp, regs->rbp, regs->rbx, regs->r12, regs->r13, regs->r14, regs->r15 };
+	o->p += sizeof(*n);
+	for (uint32_t i = 0; i < n_anchors; i++) {
+		__builtin_memcpy(o->p, &anchors[i], 4);
+		o->p += 4;
+	}
+	if (n_anchors & 1) {
+		__builtin_memset(o->p, 0, 4);
+		o->p += 4;
+	}
+	e->r.flags |= RECORD_NATIVE;
+	e->n_anchors = (uint16_t)n_anchors;
+	if (!stack_end) {
+		e->r.flags |= RECORD_NO_SLICE;
+		return;
+	}
+	uint64_t bytes = (stack_end - sp) & ~7ull;
+	if (bytes > ctx->slice_bytes) {
+		bytes = ctx->slice_bytes;
+		e->r.flags |= RECORD_SLICE_CUT;
+	}
+	e->slice_bytes = (uint32_t)bytes;
+	void *to = o->p;
+	uint64_t words = bytes / 8;
+	__asm__ volatile("rep movsq" : "+D"(to), "+S"(sp), "+c"(words)::"memory");
+	o->p += bytes;
+}
+
+/* ---- one event ---- */
+
+static void out_pad8(struct out *o, const uint8_t *start)
+{
+	while ((uint64_t)(o->p - start) & 7)
+		*o->p++ = 0;
+}
+
+static void event_write(const struct probe_context *ctx, struct probe_state *state, struct ring_slot *slot,
+			const char *event, uint32_t name_bytes, uint64_t hash, uint64_t args, uint32_t tid,
+			const struct saved_regs *regs)
+{
+	bool python = ctx->flags & PROBE_STACK_PYTHON, native = ctx->flags & PROBE_STACK_NATIVE;
+	uint64_t need = sizeof(struct record_event) + NAME_MAX_BYTES + 8 + ARGS_MAX_BYTES + 64;
+	if (python || native)
+		need += FRAMES_MAX_BYTES;
+	if (native)
+		need += sizeof(struct record_native) + ANCHORS_MAX * 4 + 8 + ctx->slice_bytes;
+	need += sizeof(struct record_lost);
+
+	uint8_t *at = ring_reserve(ctx, state, slot, need);
+	if (!at) {
+		count_loss(ctx, state, slot);
+		return;
+	}
+	uint64_t now = clock_now(ctx);
+	if (state->n_pending_drop) {
+		report_loss(state, slot, at, now);
+		at += sizeof(struct record_lost);
+	}
+
+	uint64_t tstate = ((uint64_t(*)(void))ctx->layout.fn_tstate_get)();
+	struct record_event *e = (struct record_event *)at;
+	*e = (struct record_event){ .r = { .type = RECORD_EVENT, .tsc = now },
+				    .tid = tid,
+				    .name_hash = (uint32_t)hash,
+				    .name_bytes = (uint16_t)name_bytes };
+	if (tstate) {
+		uint64_t interp = rd64(tstate + ctx->layout.tstate_interp);
+		e->interpreter = interp ? (uint32_t)rd64(interp + ctx->layout.interp_id) : 0;
+	}
+	struct out o = { .p = (uint8_t *)(e + 1), .ctx = ctx, .string_bytes = ctx->string_bytes };
+	for (uint32_t i = 0; i < name_bytes; i++)
+		*o.p++ = (uint8_t)event[i];
+	out_pad8(&o, at);
+
+	for (unsigned i = 0; i < 8 && ctx->bulk_names[i]; i++)
+		if (ctx->bulk_names[i] == hash && ctx->bulk_bytes < o.string_bytes)
+			o.string_bytes = ctx->bulk_bytes;
+	uint8_t *start = o.p;
+	o.end = start + ARGS_MAX_BYTES;
+	out_args(&o, args);
+	e->args_bytes = (uint32_t)(o.p - start);
+	out_pad8(&o, at);
+	if (o.cut)
+		e->r.flags |= RECORD_ARGS_CUT;
+
+	if (python || native) {
+		uint64_t sp = (uint64_t)(regs + 1), stack_end = native ? stack_end_of(ctx, sp) : 0;
+		start = o.p;
+		o.end = start + FRAMES_MAX_BYTES;
+		/* Anchors are collected where they will stay, behind the longest possible frame stream, then moved up. */
+		uint32_t *anchors = (uint32_t *)(o.end + sizeof(struct record_native));
+		struct frame_walk walk = { .anchors = anchors,
+					   .max_anchors = native && stack_end ? ANCHORS_MAX : 0,
+					   .sp = sp,
+					   .sp_limit = stack_end };
+		frames_out(&o, state, tstate, &walk);
+		e->r.n_frames = (uint16_t)walk.n_frames;
+		e->frames_bytes = (uint32_t)(o.p - start);
+		if (walk.cut)
+			e->r.flags |= RECORD_STACK_CUT;
+		if (native)
+			native_out(&o, e, ctx, regs, stack_end, anchors, walk.n_anchors);
+	}
+	out_pad8(&o, at);
+	e->r.size = (uint32_t)(o.p - at);
+	state->n_events++;
+	slot->n_events = state->n_events;
+	ring_publish(slot, slot->head, e->r.size);
+}
+
+/* CPython is about to free every hook (Python/sysmodule.c, _PySys_ClearAuditHooks): ours is not its to free, so it leaves
+ * the list by itself, whatever else is going on. */
+static void hook_unlink(const struct probe_context *ctx)
+{
+	uint64_t *link = (uint64_t *)ctx->layout.audit_head;
+	for (unsigned i = 0; *link && i < 4096; i++) {
+		if (*link == ctx->entry) {
+			*link = rd64(ctx->entry);
+			return;
+		}
+		link = (uint64_t *)*link;
+	}
+}
+
+static const char clear_hooks[] = "cpython._PySys_ClearAuditHooks";
+
+static bool is_clear_hooks(const char *event)
+{
+	if (event[0] != 'c' || event[1] != 'p')
+		return false;
+	for (uint32_t i = 0; i < sizeof(clear_hooks); i++)
+		if (event[i] != clear_hooks[i])
+			return false;
+	return true;
+}
+
+static bool is_unwanted(const struct ring_shared *shared, uint64_t hash)
+{
+	uint64_t key = hash & ~3ull;
+	for (uint32_t i = 0; i < VERDICT_COUNT; i++) {
+		uint64_t v = __atomic_load_n(&shared->verdicts[(hash + i) % VERDICT_COUNT], __ATOMIC_RELAXED);
+		if (!v)
+			return false; /* not met yet: the recorder will decide */
+		if ((v & ~3ull) == key)
+			return (v & 3) == VERDICT_UNWANTED;
+	}
+	return false;
+}
+
+int probe_hook(const char *event, uint64_t args, const struct probe_context *ctx, const struct saved_regs *regs);
+int probe_hook(const char *event, uint64_t args, const struct probe_context *ctx, const struct saved_regs *regs)
+{
+	struct probe_state *state = state_of(ctx);
+	struct ring_shared *shared = shared_of(ctx);
+	bool last = is_clear_hooks(event);
+	if (last)
+		hook_unlink(ctx);
+	if (__atomic_load_n(&state->abandoned, __ATOMIC_RELAXED) || !__atomic_load_n(&shared->enabled, __ATOMIC_RELAXED))
+		return 0;
+
+	uint32_t n = 0;
+	while (n < NAME_MAX_BYTES && event[n])
+		n++;
+	uint64_t hash = name_hash(event, n);
+	bool unwanted = shared->filter_on && is_unwanted(shared, hash);
+	if (unwanted && !last)
+		return 0;
+
+	uint32_t tid = tid_now(ctx);
+	if (!state_lock(ctx, state, tid)) {
+		__atomic_fetch_add(&shared->lost_unserved, 1, __ATOMIC_RELAXED);
+		return 0;
+	}
+	if (!state->slot && !slot_claim(ctx, state, tid)) {
+		__atomic_fetch_add(&shared->lost_unserved, 1, __ATOMIC_RELAXED);
+		state_unlock(state);
+		return 0;
+	}
+	struct ring_slot *slot = slot_of(ctx, state->slot);
+	if (!unwanted)
+		event_write(ctx, state, slot, event, n, hash, args, tid, regs);
+	if (last && !state->abandoned) {
+		uint8_t *at = ring_reserve(ctx, state, slot, sizeof(struct record));
+		if (at) {
+			*(struct record *)at = (struct record){ sizeof(struct record), RECORD_FINALISED, 0, 0, clock_now(ctx) };
+			ring_publish(slot, slot->head, sizeof(struct record));
+		}
+	}
+	state_unlock(state);
+	return 0;
+}
+
+/* The compiler may ask for these even in a freestanding build. */
+void *memcpy(void *to, const void *from, size_t n);
+void *memcpy(void *to, const void *from, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		((volatile uint8_t *)to)[i] = ((const uint8_t *)from)[i];
+	return to;
+}
+
+void *memset(void *to, int c, size_t n);
+void *memset(void *to, int c, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		((volatile uint8_t *)to)[i] = (uint8_t)c;
+	return to;
+}
