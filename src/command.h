@@ -1,8 +1,8 @@
 /*
  * command: one row per thing the program can be told to do.
  *
- * To add one: write src/commands/cmd_<name>.c with a run function, declare it below, add its row in main.c, and list the
- * options it takes (OPT_* groups). tests/lint checks that the manual page and the README's table know it.
+ * To add one: write src/commands/cmd_<name>.c with a run function, declare it below, add its row in commands/commands.c,
+ * and name the options it takes (OPT_* groups). Help, completion and manual page follow; tests/unit/test_options proves it.
  *
  * A run function returns an error (main prints it, exit status 1; ERR_USAGE 2), or NULL and the exit status in *ret.
  */
@@ -22,13 +22,16 @@ enum option_group {            /* which options a command takes */
 	OPT_TRY = 128,         /* -c --python --all-pythons */
 	OPT_SCREEN = 256,      /* --no-tty --no-config */
 	OPT_OUTPUT = 512,      /* -o */
-	OPT_LIST_FIELDS = 1024 /* --list-fields */
+	OPT_LIST_FIELDS = 1024,/* --list-fields */
+	OPT_JSON = 2048        /* --json */
 };
 
 struct command {
 	const char *name;      /* NULL for the default: view */
 	const char *args;      /* for the usage line */
 	const char *doc;       /* one line */
+	const char *about;     /* a paragraph for its own help and the manual */
+	unsigned min_args, max_args; /* positional words; pids and -- PROGRAM are not among them */
 	unsigned options;      /* enum option_group, or'ed */
 	struct err *(*run)(const struct options *o, int *ret);
 };

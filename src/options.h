@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/attr.h"
 #include "base/err.h"
 
@@ -52,14 +53,59 @@ struct options {
 	const char *category, *theme, *code; /* --category --theme -c */
 	bool quiet, json, no_tty, no_config, list_fields, coverage, all_pythons, show_help, show_version, wide;
 	const char *sort;
-	uint64_t number;           /* -n: rows to show */
+	uint64_t number;           /* -n: rows to show; 0 = not given */
+	bool show_manual;          /* --manual, for the build of the manual page */
+	const char *completion;    /* --completion: the shell; NULL = not asked for */
+	struct arena memory;       /* holds what is not borrowed from argv */
 };
+
+/* ---- the table ---- */
+
+enum option_kind {
+	OPTION_FLAG,               /* bool */
+	OPTION_SWITCH,             /* enum tristate; --name and --no-name */
+	OPTION_TEXT,               /* const char *, borrowed from argv; the last one given wins */
+	OPTION_LIST,               /* const char *, all that were given joined by ',' */
+	OPTION_CHOICE,             /* an enum: index into words */
+	OPTION_PIDS,               /* comma list, may be repeated; doubles are left out */
+	OPTION_COUNT,              /* uint64_t; 10k = 10 000 */
+	OPTION_BYTES32,            /* uint32_t; 10k = 10 240 */
+	OPTION_BYTES,              /* uint64_t */
+	OPTION_DURATION            /* uint64_t, ns; a bare number is seconds */
+};
+
+struct option_row {
+	const char *name;          /* without the dashes */
+	char letter;               /* 0 = none */
+	bool is_hidden;            /* not in help, manual and completion */
+	enum option_kind kind;
+	size_t off;                /* in struct options */
+	size_t set_off;            /* of a bool that becomes true when the option is given; 0 = none */
+	unsigned groups;           /* enum option_group (command.h): commands that share one of them take the option */
+	uint64_t min, max;         /* numbers; in the kind's unit */
+	const char *const *words;  /* NULL-terminated: all an OPTION_CHOICE may be, what completion offers for a text */
+	const char *arg;           /* name of the argument in help; NULL for flags and switches */
+	const char *doc;           /* one or two sentences; help wraps it */
+};
+extern const struct option_row options_table[];
+extern const size_t n_options;
 
 /* Parse argv. On failure the error says what was expected and names the nearest known word. */
 MUST_CHECK struct err *options_parse(int argc, char **argv, struct options *ret);
 void options_fini(struct options *o);
 
+/* Colour on this file descriptor? --color decides; auto asks for a terminal, a TERM other than dumb, and no NO_COLOR. */
+bool options_want_color(const struct options *o, int fd);
+
+/* The word of `words` (NULL-terminated, may be empty) nearest to `word` by edit distance; NULL if there are none. */
+const char *options_nearest(const char *word, const char *const *words);
+
+/* "4096", "32k", "1MiB", "2.5s": a number with a unit, for options and for whoever else reads one. False if it is none. */
+bool options_number_parse(const char *text, enum option_kind kind, uint64_t *ret);
+
 /* Help for one command, or for all (command NULL), width columns wide. */
 void options_help(struct strbuf *to, const struct command *command, unsigned width);
 /* A roff table of options and commands, for the manual page. */
 void options_manual(struct strbuf *to);
+/* A completion script for `shell` ("bash", "zsh", "fish"); false if that shell is not known. */
+bool options_completion(struct strbuf *to, const char *shell);

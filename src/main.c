@@ -1,0 +1,132 @@
+/*
+ * main: the command line becomes one command; the only place that prints errors and exits.
+ *
+ * Exit status: the command's own (a launched program's, 128+N for a signal), 1 when the tool
+ * failed, 2 for usage.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/strbuf.h"
+#include "command.h"
+#include "options.h"
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+static void ignore_signal(int signal)
+{
+	(void)signal;
+}
+
+/*
+ * A closed pipe must end us by way of EPIPE, not by a signal: a target may be waiting to be left. A
+ * handler that does nothing is used instead of SIG_IGN because exec resets handlers, so launched
+ * programs keep what we were given (signal(7), "Signal dispositions"). An ignored SIGCHLD would
+ * make the kernel throw away exit statuses (wait(2)).
+ */
+static void set_signals(void)
+{
+	struct sigaction old;
+	if (sigaction(SIGPIPE, NULL, &old) == 0 && old.sa_handler == SIG_DFL) {
+		struct sigaction quiet = { .sa_handler = ignore_signal, .sa_flags = SA_RESTART };
+		sigaction(SIGPIPE, &quiet, NULL);
+	}
+	signal(SIGCHLD, SIG_DFL);
+}
+
+/* A file opened later must not become standard output by accident. */
+static bool open_standard_streams(void)
+{
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fcntl(fd, F_GETFD) == -1 && errno == EBADF &&
+		    open("/dev/null", fd ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	}
+	return true;
+}
+
+static unsigned help_width(void)
+{
+	struct winsize size;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+		return 80;
+	return size.ws_col > 110 ? 110 : size.ws_col;
+}
+
+static struct err *write_text(struct strbuf *text)
+{
+	struct err *err = NULL;
+	if (text->failed)
+		err = err_no_memory();
+	else if (fwrite(strbuf_str(text), 1, text->n, stdout) != text->n)
+		err = err_sys(errno, "cannot write to standard output");
+	strbuf_fini(text);
+	return err;
+}
+
+static struct err *run(const struct options *o, int *ret)
+{
+	struct strbuf text = { 0 };
+	if (o->show_version) {
+		strbuf_adds(&text, "auditview " AUDITVIEW_VERSION "\n");
+		return write_text(&text);
+	}
+	if (o->show_manual) {
+		options_manual(&text);
+		return write_text(&text);
+	}
+	if (o->completion) {
+		if (!options_completion(&text, o->completion))
+			return err_create(ERR_USAGE,
+					  "cannot complete for \"%s\": expected bash, zsh or fish",
+					  o->completion);
+		return write_text(&text);
+	}
+	if (o->show_help || !o->command) {
+		options_help(&text, o->command, help_width());
+		return write_text(&text);
+	}
+	return o->command->run(o, ret);
+}
+
+static void print_error(const struct err *err)
+{
+	fprintf(stderr, "auditview: %s\n", err->message);
+	if (err->hint)
+		fprintf(stderr, "           %s\n", err->hint);
+}
+
+int main(int argc, char **argv)
+{
+	if (!open_standard_streams())
+		return EXIT_FAILED;
+	log_init();
+	setlocale(LC_ALL, "");
+	setlocale(LC_NUMERIC, "C"); /* JSON and CSV have a point in their numbers everywhere */
+	set_signals();
+
+	int status = 0;
+	struct options options = { 0 };
+	struct err *err = options_parse(argc, argv, &options);
+	if (!err)
+		err = run(&options, &status);
+	if ((fflush(stdout) != 0 || ferror(stdout)) && !err)
+		err = err_sys(errno ? errno : EIO, "cannot write to standard output");
+	if (err && err->sys == EPIPE) {
+		/* whoever read our output has seen enough */
+	} else if (err) {
+		print_error(err);
+		status = err->code == ERR_USAGE ? EXIT_USAGE : status ? status : EXIT_FAILED;
+	}
+	err_destroy(err);
+	options_fini(&options);
+	return status;
+}

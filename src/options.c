@@ -1,0 +1,686 @@
+/*
+ * options: one table, and the parser that obeys it. Help, manual and completion: options_doc.c.
+ *
+ * The command line is read in two steps. First every word becomes an option with its row, a
+ * positional word, or, after
+ * "--", the program. The first positional word decides the command. Only then is it checked which
+ * options that command takes, so options may stand before the command as well as behind it.
+ */
+#include "options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "base/strbuf.h"
+#include "base/vec.h"
+#include "command.h"
+
+#define DEFAULT_STRING_BYTES 4096
+#define DEFAULT_BULK_BYTES   256
+#define DEFAULT_STACK_BYTES  16384
+#define DEFAULT_RING_BYTES   (4u << 20)
+
+static const char *const stack_words[] = { "off", "python", "native", "both", NULL };
+static const char *const on_exit_words[] = { "wait", "detach", "term", "kill", NULL };
+static const char *const color_words[] = { "auto", "always", "never", NULL };
+static const char *const shell_words[] = { "bash", "zsh", "fish", NULL };
+static const char *const format_words[] = { "text",       "json",     "jsonl",  "csv",
+					    "tsv",        "perfetto", "chrome", "folded",
+					    "speedscope", "sqlite",   NULL };
+static const char *const by_words[] = { "event",  "category", "theme", "caller", "file",
+					"thread", "process",  "stack", NULL };
+
+/*
+ * How to add an option: a field in struct options, a row here. The row's groups decide which
+ * commands take it (command.h). Keep the order: it is the order of --help.
+ * tests/unit/test_options.c proves that no two rows share a name or a letter.
+ */
+/* clang-format off */
+#define AT(field) .off = offsetof(struct options, field)
+const struct option_row options_table[] = {
+	/* what to look at */
+	{ "pid", 'p', .kind = OPTION_PIDS, AT(pids), .groups = OPT_TARGET, .min = 1, .max = INT_MAX, .arg = "PID[,PID…]",
+	  .doc = "Attach to these running processes. May be repeated." },
+	{ "user", 'u', .kind = OPTION_TEXT, AT(user), .groups = OPT_TARGET, .arg = "USER",
+	  .doc = "Run the program as this user." },
+	{ "python", 0, .kind = OPTION_TEXT, AT(python), .groups = OPT_TARGET | OPT_CATALOG | OPT_TRY, .arg = "PYTHON",
+	  .doc = "The interpreter for a program that is a *.py file, or for what is tried: a path or a version such as 3.12. "
+		 "In the catalogue: the version to look at." },
+	{ "on-exit", 0, .kind = OPTION_CHOICE, AT(on_exit), .groups = OPT_TARGET, .words = on_exit_words, .arg = "wait|detach|term|kill",
+	  .doc = "What becomes of a launched program when the viewer quits (default wait). A process attached to is always just left." },
+	/* what to capture */
+	{ "events", 'e', .kind = OPTION_LIST, AT(events), .groups = OPT_CAPTURE, .arg = "EXPR",
+	  .doc = "Capture only these: a comma list of event names, globs, /regular expressions/, @themes and categories, each may be "
+		 "negated with !. Decided in the target before arguments are read." },
+	{ "stack", 0, .kind = OPTION_CHOICE, AT(stack), .set_off = offsetof(struct options, stack_set), .groups = OPT_CAPTURE,
+	  .words = stack_words, .arg = "off|python|native|both", .doc = "Stacks to take with each event (default python)." },
+	{ "stack-bytes", 0, .kind = OPTION_BYTES32, AT(stack_bytes), .groups = OPT_CAPTURE, .min = 1024, .max = 65536, .arg = "BYTES",
+	  .doc = "With native stacks: the most bytes of stack copied for each event (default 16k)." },
+	{ "string-bytes", 's', .kind = OPTION_BYTES32, AT(string_bytes), .groups = OPT_CAPTURE, .max = 1 << 20, .arg = "BYTES",
+	  .doc = "Bytes kept of each string argument (default 4k). What was cut is marked, and its full length kept." },
+	{ "bulk-bytes", 0, .kind = OPTION_BYTES32, AT(bulk_bytes), .groups = OPT_CAPTURE, .max = 1 << 20, .arg = "BYTES",
+	  .doc = "Bytes kept of bulk arguments, such as the code of marshal.loads and compile (default 256)." },
+	{ "follow", 'f', .kind = OPTION_SWITCH, AT(follow), .groups = OPT_CAPTURE,
+	  .doc = "Follow children: fork, vfork, posix_spawn, exec. On by default when launching, off when attaching." },
+	{ "duration", 0, .kind = OPTION_DURATION, AT(duration_ns), .groups = OPT_CAPTURE, .min = 1, .max = UINT64_MAX / 4, .arg = "TIME",
+	  .doc = "Stop after this time: 10s, 500ms, 5m, 1h. A bare number is seconds." },
+	{ "limit", 0, .kind = OPTION_COUNT, AT(limit), .groups = OPT_CAPTURE, .min = 1, .max = UINT64_MAX, .arg = "N",
+	  .doc = "Stop after N events." },
+	{ "until", 0, .kind = OPTION_TEXT, AT(until), .groups = OPT_CAPTURE, .arg = "FILTER",
+	  .doc = "Stop at the first event that this filter matches." },
+	{ "may-drop", 0, .kind = OPTION_FLAG, AT(may_drop), .groups = OPT_CAPTURE,
+	  .doc = "Never make the target wait: count losses instead." },
+	{ "ring-size", 0, .kind = OPTION_BYTES, AT(ring_bytes), .groups = OPT_CAPTURE, .min = 64 << 10, .max = 1 << 30, .arg = "BYTES",
+	  .doc = "Size of the ring that each target process writes into, rounded up to a power of two (default 4M)." },
+	{ "redact", 0, .kind = OPTION_SWITCH, AT(redact), .groups = OPT_CAPTURE,
+	  .doc = "Replace what looks like a secret (values of environment variables, passwords) in the capture, or keep all." },
+	/* what to show */
+	{ "filter", 'Y', .kind = OPTION_TEXT, AT(filter), .groups = OPT_FILTER, .arg = "FILTER",
+	  .doc = "Show only events that this display filter matches. Nothing is lost by it." },
+	{ "format", 'F', .kind = OPTION_TEXT, AT(format), .groups = OPT_FORMAT, .words = format_words, .arg = "FORMAT",
+	  .doc = "print: text, json, csv or tsv (default text). export: jsonl, csv, tsv, perfetto, chrome, folded, speedscope or sqlite." },
+	{ "output", 'o', .kind = OPTION_TEXT, AT(output), .groups = OPT_CAPTURE | OPT_FORMAT | OPT_OUTPUT, .arg = "FILE",
+	  .doc = "Where the result goes: the capture, or the text of print and export." },
+	{ "by", 0, .kind = OPTION_TEXT, AT(by), .groups = OPT_STAT, .words = by_words, .arg = "KEY",
+	  .doc = "Group by event, category, theme, caller, file, thread, process or stack (default event)." },
+	{ "sort", 0, .kind = OPTION_TEXT, AT(sort), .groups = OPT_STAT, .arg = "COLUMN", .doc = "Sort by this column." },
+	{ "rows", 'n', .kind = OPTION_COUNT, AT(number), .groups = OPT_STAT, .min = 1, .max = UINT64_MAX, .arg = "N",
+	  .doc = "Show at most N rows." },
+	{ "coverage", 0, .kind = OPTION_FLAG, AT(coverage), .groups = OPT_STAT,
+	  .doc = "Which documented events of that Python version were seen, and which never." },
+	{ "category", 0, .kind = OPTION_TEXT, AT(category), .groups = OPT_CATALOG, .arg = "CATEGORY", .doc = "Only events of this category." },
+	{ "theme", 0, .kind = OPTION_TEXT, AT(theme), .groups = OPT_CATALOG, .arg = "THEME", .doc = "Only events of this theme." },
+	{ "json", 0, .kind = OPTION_FLAG, AT(json), .groups = OPT_CATALOG | OPT_JSON, .doc = "Print JSON instead of text." },
+	{ "wide", 'w', .kind = OPTION_FLAG, AT(wide), .groups = OPT_STAT | OPT_CATALOG | OPT_FORMAT,
+	  .doc = "Do not cut lines to the width of the terminal." },
+	{ "list-fields", 0, .kind = OPTION_FLAG, AT(list_fields), .groups = OPT_LIST_FIELDS,
+	  .doc = "List the fields that filters know, and end." },
+	{ "code", 'c', .kind = OPTION_TEXT, AT(code), .groups = OPT_TRY, .arg = "CODE", .doc = "Run this Python code." },
+	{ "all-pythons", 0, .kind = OPTION_FLAG, AT(all_pythons), .groups = OPT_TRY,
+	  .doc = "Run it on every Python found here, and compare them." },
+	/* the tool itself */
+	{ "no-tty", 0, .kind = OPTION_FLAG, AT(no_tty), .groups = OPT_SCREEN,
+	  .doc = "Give a launched program no terminal pane: its output goes to a file next to the capture." },
+	{ "no-config", 0, .kind = OPTION_FLAG, AT(no_config), .groups = OPT_SCREEN, .doc = "Do not read the configuration file." },
+	{ "color", 0, .kind = OPTION_CHOICE, AT(color), .groups = OPT_ALWAYS, .words = color_words, .arg = "auto|always|never",
+	  .doc = "Colour in text output (default auto: on a terminal, unless NO_COLOR is set)." },
+	{ "quiet", 'q', .kind = OPTION_FLAG, AT(quiet), .groups = OPT_ALWAYS, .doc = "No notices on standard error, errors only." },
+	{ "help", 'h', .kind = OPTION_FLAG, AT(show_help), .groups = OPT_ALWAYS, .doc = "Show this help, and end." },
+	{ "version", 'V', .kind = OPTION_FLAG, AT(show_version), .groups = OPT_ALWAYS, .doc = "Show the version, and end." },
+	{ "completion", 0, .kind = OPTION_TEXT, AT(completion), .groups = OPT_ALWAYS, .words = shell_words, .arg = "bash|zsh|fish",
+	  .doc = "Print a completion script for this shell, and end." },
+	{ "manual", 0, .is_hidden = true, .kind = OPTION_FLAG, AT(show_manual), .groups = OPT_ALWAYS,
+	  .doc = "Print the options and commands as roff." },
+};
+const size_t n_options = ARRAY_LEN(options_table);
+/* clang-format on */
+
+/* ---- the nearest word ---- */
+
+/* Optimal string alignment distance: insert, delete, replace, swap of neighbours cost 1. Words
+ * longer than the row buffer are compared by their first bytes only; nobody types such words. */
+static unsigned edit_distance(const char *a, const char *b)
+{
+	enum { MAX = 48 };
+	unsigned rows[3][MAX + 1];
+	size_t na = strnlen(a, MAX), nb = strnlen(b, MAX);
+	for (size_t j = 0; j <= nb; j++)
+		rows[0][j] = (unsigned)j;
+	for (size_t i = 1; i <= na; i++) {
+		unsigned *row = rows[i % 3], *above = rows[(i - 1) % 3],
+			 *two_above = rows[(i + 1) % 3];
+		row[0] = (unsigned)i;
+		for (size_t j = 1; j <= nb; j++) {
+			char ca = (char)tolower((unsigned char)a[i - 1]),
+			     cb = (char)tolower((unsigned char)b[j - 1]);
+			unsigned best = above[j - 1] + (ca != cb);
+			if (above[j] + 1 < best)
+				best = above[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    two_above[j - 2] + 1 < best)
+				best = two_above[j - 2] + 1;
+			row[j] = best;
+		}
+	}
+	return rows[na % 3][nb];
+}
+
+const char *options_nearest(const char *word, const char *const *words)
+{
+	const char *best = NULL;
+	unsigned best_cost = UINT_MAX;
+	for (size_t i = 0; words[i]; i++) {
+		/* What begins with the word, or the other way round, is nearer than any typing
+		 * error. */
+		size_t n = strlen(word), m = strlen(words[i]);
+		bool is_start = n > 1 && strncasecmp(word, words[i], n < m ? n : m) == 0;
+		unsigned cost = is_start ? 1 : 2 * edit_distance(word, words[i]);
+		if (cost < best_cost) {
+			best_cost = cost;
+			best = words[i];
+		}
+	}
+	return best;
+}
+
+/* ---- numbers with units ---- */
+
+struct unit {
+	const char *name;
+	double factor;
+};
+static const struct unit byte_units[] = { { "", 1 },        { "b", 1 },        { "k", 0x1p10 },
+					  { "kb", 0x1p10 }, { "kib", 0x1p10 }, { "m", 0x1p20 },
+					  { "mb", 0x1p20 }, { "mib", 0x1p20 }, { "g", 0x1p30 },
+					  { "gb", 0x1p30 }, { "gib", 0x1p30 } };
+static const struct unit count_units[] = { { "", 1 }, { "k", 1e3 }, { "m", 1e6 }, { "g", 1e9 } };
+static const struct unit time_units[] = { { "", 1e9 },     { "ns", 1 },     { "us", 1e3 },
+					  { "µs", 1e3 },   { "ms", 1e6 },   { "s", 1e9 },
+					  { "m", 60e9 },   { "min", 60e9 }, { "h", 3600e9 },
+					  { "d", 86400e9 } };
+
+bool options_number_parse(const char *text, enum option_kind kind, uint64_t *ret)
+{
+	const struct unit *units = count_units;
+	size_t n_units = ARRAY_LEN(count_units);
+	if (kind == OPTION_BYTES || kind == OPTION_BYTES32) {
+		units = byte_units;
+		n_units = ARRAY_LEN(byte_units);
+	} else if (kind == OPTION_DURATION) {
+		units = time_units;
+		n_units = ARRAY_LEN(time_units);
+	}
+	/* Digits with at most one point; strtod alone would take signs, "inf", hexadecimal and the
+	 * locale's comma. */
+	uint64_t whole = 0;
+	double part = 0, place = 0.1;
+	const char *p = text;
+	bool has_digit = false;
+	for (; isdigit((unsigned char)*p); p++) {
+		if (__builtin_mul_overflow(whole, 10u, &whole) ||
+		    __builtin_add_overflow(whole, (uint64_t)(*p - '0'), &whole))
+			return false;
+		has_digit = true;
+	}
+	if (*p == '.') {
+		for (p++; isdigit((unsigned char)*p); p++, place /= 10) {
+			part += place * (*p - '0');
+			has_digit = true;
+		}
+	}
+	if (!has_digit)
+		return false;
+	while (*p == ' ')
+		p++;
+	for (size_t i = 0; i < n_units; i++) {
+		if (strcasecmp(p, units[i].name) != 0)
+			continue;
+		uint64_t factor = (uint64_t)units[i].factor, value;
+		double rest = part * units[i].factor;
+		if (__builtin_mul_overflow(whole, factor, &value) ||
+		    __builtin_add_overflow(value, (uint64_t)(rest + 0.5), &value))
+			return false;
+		if (part > 0 && factor == 1)
+			return false; /* half a byte */
+		*ret = value;
+		return true;
+	}
+	return false;
+}
+
+static void add_number(struct strbuf *to, const struct option_row *row, uint64_t v)
+{
+	if ((row->kind == OPTION_BYTES || row->kind == OPTION_BYTES32) && v && v % 1024 == 0) {
+		unsigned power = 0;
+		while (power < 3 && v % 1024 == 0) {
+			v /= 1024;
+			power++;
+		}
+		strbuf_addf(to, "%llu%c", (unsigned long long)v, "?kMG"[power]);
+	} else {
+		strbuf_add_u64(to, v);
+	}
+}
+
+/* ---- errors ---- */
+
+/* ", one of auto, always, never" for a message. */
+static void add_words(struct strbuf *to, const char *const *words)
+{
+	for (size_t i = 0; words[i]; i++)
+		strbuf_addf(to, "%s%s", i ? ", " : "", words[i]);
+}
+
+static struct err *err_expected(const struct option_row *row, const char *value,
+				const char *expected)
+{
+	return err_create(ERR_USAGE, "cannot use \"%s\" for --%s: expected %s", value, row->name,
+			  expected);
+}
+
+static struct err *err_number(const struct option_row *row, const char *value)
+{
+	struct strbuf b = { 0 };
+	switch (row->kind) {
+	case OPTION_DURATION: strbuf_adds(&b, "a time such as 500ms, 10s, 5m or 1h"); break;
+	case OPTION_BYTES:
+	case OPTION_BYTES32: strbuf_adds(&b, "a size such as 4096, 32k or 1M"); break;
+	default: strbuf_adds(&b, "a number"); break;
+	}
+	if (row->kind != OPTION_DURATION && row->max < UINT64_MAX) {
+		strbuf_adds(&b, ", from ");
+		add_number(&b, row, row->min);
+		strbuf_adds(&b, " to ");
+		add_number(&b, row, row->max);
+	} else if (row->min) {
+		strbuf_adds(&b, ", more than 0");
+	}
+	struct err *err = err_expected(row, value, strbuf_str(&b));
+	strbuf_fini(&b);
+	return err;
+}
+
+/* All option names a user may write, NULL-terminated, for options_nearest(); "no-" forms as well.
+ */
+static struct err *err_unknown_option(const char *word, size_t n_word)
+{
+	char names[2 * ARRAY_LEN(options_table)][40];
+	const char *list[2 * ARRAY_LEN(options_table) + 1];
+	size_t n = 0;
+	for (size_t i = 0; i < n_options; i++) {
+		if (options_table[i].is_hidden)
+			continue;
+		snprintf(names[n], sizeof(names[n]), "%s", options_table[i].name);
+		list[n] = names[n];
+		n++;
+		if (options_table[i].kind == OPTION_SWITCH) {
+			snprintf(names[n], sizeof(names[n]), "no-%s", options_table[i].name);
+			list[n] = names[n];
+			n++;
+		}
+	}
+	list[n] = NULL;
+	char typed[64];
+	snprintf(typed, sizeof(typed), "%.*s", (int)n_word, word);
+	struct err *err = err_create(ERR_USAGE, "unknown option --%.*s", (int)n_word, word);
+	return err_with_hint(err, "the nearest is --%s; all of them: auditview --help",
+			     options_nearest(typed, list));
+}
+
+static struct err *err_unknown_word(const char *word)
+{
+	const char *names[32];
+	size_t n = 0;
+	for (size_t i = 0; i < n_commands && n + 1 < ARRAY_LEN(names); i++)
+		if (commands[i].name)
+			names[n++] = commands[i].name;
+	names[n] = NULL;
+	const char *nearest = options_nearest(word, names);
+	struct err *err = err_create(ERR_USAGE, "\"%s\" is neither a command nor a file", word);
+	if (word[0] && strspn(word, "0123456789") == strlen(word))
+		return err_with_hint(
+		    err, "to attach to process %s: auditview -p %s (the nearest command is %s)",
+		    word, word, nearest ? nearest : "none");
+	return nearest ? err_with_hint(err, "the nearest command is %s", nearest) : err;
+}
+
+/* ---- one option ---- */
+
+static void *field(struct options *o, size_t off)
+{
+	return (char *)o + off;
+}
+
+static struct err *add_pids(struct options *o, const struct option_row *row, const char *value)
+{
+	for (const char *p = value;;) {
+		char *end;
+		errno = 0;
+		long pid = strtol(p, &end, 10);
+		if (end == p || !isdigit((unsigned char)*p) || errno || pid < (long)row->min ||
+		    pid > (long)row->max || (*end && *end != ','))
+			return err_expected(row, value,
+					    "process ids parted by commas, such as 4121,4307");
+		bool is_new = true;
+		for (size_t i = 0; i < o->n_pids; i++)
+			is_new = is_new && o->pids[i] != pid;
+		if (is_new) {
+			int *pids = arena_alloc(&o->memory, (o->n_pids + 1) * sizeof(*pids));
+			if (!pids)
+				return err_no_memory();
+			if (o->n_pids)
+				memcpy(pids, o->pids, o->n_pids * sizeof(*pids));
+			pids[o->n_pids++] = (int)pid;
+			o->pids = pids;
+		}
+		if (!*end)
+			return NULL;
+		p = end + 1;
+	}
+}
+
+static struct err *set_choice(struct options *o, const struct option_row *row, const char *value)
+{
+	for (unsigned i = 0; row->words[i]; i++) {
+		if (strcmp(row->words[i], value) == 0) {
+			memcpy(field(o, row->off), &i, sizeof(i));
+			return NULL;
+		}
+	}
+	struct strbuf b = { 0 };
+	strbuf_adds(&b, "one of ");
+	add_words(&b, row->words);
+	struct err *err = err_expected(row, value, strbuf_str(&b));
+	strbuf_fini(&b);
+	return err_with_hint(err, "the nearest is %s", options_nearest(value, row->words));
+}
+
+_Static_assert(sizeof(enum stack_mode) == sizeof(unsigned) &&
+		   sizeof(enum on_exit_mode) == sizeof(unsigned) &&
+		   sizeof(enum color_mode) == sizeof(unsigned),
+	       "set_choice() writes enums as unsigned");
+
+/* `value` is NULL for flags and switches; is_no tells --no-NAME. */
+static struct err *option_set(struct options *o, const struct option_row *row, const char *value,
+			      bool is_no)
+{
+	uint64_t number;
+	if (row->set_off)
+		*(bool *)field(o, row->set_off) = true;
+	switch (row->kind) {
+	case OPTION_FLAG: *(bool *)field(o, row->off) = true; return NULL;
+	case OPTION_SWITCH: *(enum tristate *)field(o, row->off) = is_no ? NO : YES; return NULL;
+	case OPTION_TEXT: *(const char **)field(o, row->off) = value; return NULL;
+	case OPTION_LIST: {
+		const char **list = field(o, row->off);
+		if (!*list) {
+			*list = value;
+			return NULL;
+		}
+		size_t n = strlen(*list), m = strlen(value);
+		char *joined = arena_alloc(&o->memory, n + m + 2);
+		if (!joined)
+			return err_no_memory();
+		memcpy(joined, *list, n);
+		joined[n] = ',';
+		memcpy(joined + n + 1, value, m + 1);
+		*list = joined;
+		return NULL;
+	}
+	case OPTION_CHOICE: return set_choice(o, row, value);
+	case OPTION_PIDS: return add_pids(o, row, value);
+	case OPTION_COUNT:
+	case OPTION_BYTES:
+	case OPTION_DURATION:
+	case OPTION_BYTES32:
+		if (!options_number_parse(value, row->kind, &number) || number < row->min ||
+		    number > row->max)
+			return err_number(row, value);
+		if (row->kind == OPTION_BYTES32)
+			*(uint32_t *)field(o, row->off) = (uint32_t)number;
+		else
+			*(uint64_t *)field(o, row->off) = number;
+		return NULL;
+	}
+	CHECK(!"an option of unknown kind");
+	return NULL;
+}
+
+static bool takes_value(const struct option_row *row)
+{
+	return row->kind != OPTION_FLAG && row->kind != OPTION_SWITCH;
+}
+
+/* ---- the whole line ---- */
+
+struct parser {
+	struct options *o;
+	char **argv;
+	int argc, i; /* i: the word being read */
+	bool seen[ARRAY_LEN(options_table)];
+	char **words; /* positional; room for argc + 1 */
+	size_t n_words;
+};
+
+static struct err *apply(struct parser *p, const struct option_row *row, const char *value,
+			 bool is_no)
+{
+	p->seen[row - options_table] = true;
+	if (takes_value(row) && !value) {
+		if (p->i + 1 >= p->argc)
+			return err_create(ERR_USAGE, "--%s wants a value: %s", row->name, row->arg);
+		value = p->argv[++p->i];
+	}
+	return option_set(p->o, row, value, is_no);
+}
+
+/* --name, --name=value, --name value, --no-name; any unambiguous beginning of a name will do, as
+ * with getopt_long(3). */
+static struct err *parse_long(struct parser *p, const char *word)
+{
+	size_t n = strcspn(word, "=");
+	const char *value = word[n] ? word + n + 1 : NULL;
+	const struct option_row *found = NULL;
+	bool is_exact = false, is_no = false;
+	struct strbuf candidates = { 0 };
+	unsigned n_found = 0;
+	for (size_t i = 0; i < 2 * n_options && !is_exact; i++) {
+		const struct option_row *row = &options_table[i / 2];
+		bool no = i % 2;
+		if (no && row->kind != OPTION_SWITCH)
+			continue;
+		char name[64];
+		snprintf(name, sizeof(name), "%s%s", no ? "no-" : "", row->name);
+		if (strncmp(name, word, n) != 0 || n == 0 || (row->is_hidden && name[n]))
+			continue;
+		is_exact = name[n] == 0;
+		strbuf_addf(&candidates, "%s--%s", n_found++ ? ", " : "", name);
+		found = row;
+		is_no = no;
+	}
+	struct err *err = NULL;
+	if (!found)
+		err = err_unknown_option(word, n);
+	else if (!is_exact && n_found > 1)
+		err = err_create(ERR_USAGE, "--%.*s can mean %s", (int)n, word,
+				 strbuf_str(&candidates));
+	else if (value && !takes_value(found))
+		err = err_create(ERR_USAGE, "--%s takes no value, but \"%s\" was given",
+				 found->name, value);
+	else
+		err = apply(p, found, value, is_no);
+	strbuf_fini(&candidates);
+	return err;
+}
+
+/* -abc = -a -b -c; the first that takes a value has the rest of the word, or the next word. */
+static struct err *parse_letters(struct parser *p, const char *word)
+{
+	for (const char *c = word; *c; c++) {
+		const struct option_row *row = NULL;
+		for (size_t i = 0; i < n_options; i++)
+			if (options_table[i].letter && options_table[i].letter == *c)
+				row = &options_table[i];
+		if (!row) {
+			struct err *err = err_create(ERR_USAGE, "unknown option -%c", *c);
+			for (size_t i = 0; i < n_options; i++)
+				if (c == word && strlen(word) > 1 &&
+				    strcmp(options_table[i].name, word) == 0)
+					return err_with_hint(
+					    err, "the nearest is --%s, with two dashes", word);
+			for (size_t i = 0; i < n_options; i++)
+				if (tolower((unsigned char)options_table[i].letter) ==
+				    tolower((unsigned char)*c))
+					return err_with_hint(err, "the nearest is -%c, --%s",
+							     options_table[i].letter,
+							     options_table[i].name);
+			return err_with_hint(err, "all options: auditview --help");
+		}
+		if (takes_value(row))
+			return apply(p, row, c[1] ? c + 1 : NULL, false);
+		struct err *err = apply(p, row, NULL, false);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+static struct err *find_command(struct parser *p)
+{
+	struct options *o = p->o;
+	const char *first = p->n_words ? p->words[0] : NULL;
+	bool is_help = first && strcmp(first, "help") == 0 && access(first, F_OK) != 0;
+	if (is_help) { /* "auditview help record", as git has it */
+		o->show_help = true;
+		p->words++;
+		p->n_words--;
+		first = p->n_words ? p->words[0] : NULL;
+	}
+	const struct command *named = first ? command_find(first) : NULL;
+	if (named) {
+		p->words++;
+		p->n_words--;
+	} else if (first && (is_help || (strcmp(first, "-") != 0 && access(first, F_OK) != 0 &&
+					 !o->show_version))) {
+		return err_unknown_word(first);
+	}
+	o->command = named ? named : command_find(NULL);
+	return NULL;
+}
+
+/* What the command does not take is an error, and the error says who does. */
+static struct err *check_groups(const struct parser *p)
+{
+	const struct command *command = p->o->command;
+	for (size_t i = 0; command && i < n_options; i++) {
+		const struct option_row *row = &options_table[i];
+		if (!p->seen[i] || row->groups & command->options)
+			continue;
+		struct strbuf takers = { 0 };
+		for (size_t c = 0; c < n_commands; c++)
+			if (commands[c].options & row->groups)
+				strbuf_addf(&takers, "%s%s%s", takers.n ? ", " : "",
+					    commands[c].name ? "" : "auditview",
+					    commands[c].name ? commands[c].name : " itself");
+		struct err *err = err_create(ERR_USAGE, "%s takes no option --%s",
+					     command->name ? command->name : "auditview",
+					     row->name);
+		err = err_with_hint(err, "--%s belongs to: %s", row->name, strbuf_str(&takers));
+		strbuf_fini(&takers);
+		return err;
+	}
+	return NULL;
+}
+
+static struct err *check_words(const struct options *o)
+{
+	const struct command *command = o->command;
+	if (!command)
+		return NULL;
+	const char *space = command->name ? " " : "", *name = command->name ? command->name : "";
+	if (o->n_args < command->min_args || o->n_args > command->max_args) {
+		struct err *err = o->n_args > command->max_args
+				      ? err_create(ERR_USAGE,
+						   "auditview%s%s: one word too many: \"%s\"",
+						   space, name, o->args[command->max_args])
+				      : err_create(ERR_USAGE, "auditview%s%s: too few words", space,
+						   name);
+		return err_with_hint(err, "usage: auditview%s%s %s", space, name, command->args);
+	}
+	if (command->options & OPT_TARGET &&
+	    (o->n_pids > 0) + (o->program != NULL) + (o->n_args > 0) > 1)
+		return err_with_hint(err_create(ERR_USAGE, "cannot look at %s at once",
+						!o->n_args   ? "a process and a program"
+						: o->program ? "a capture and a program"
+							     : "a capture and a process"),
+				     "usage: auditview%s%s %s", space, name, command->args);
+	return NULL;
+}
+
+static struct err *parse(struct parser *p)
+{
+	struct options *o = p->o;
+	struct err *err = NULL;
+	char **rest = NULL; /* behind "--" */
+	for (p->i = 1; p->i < p->argc && !err; p->i++) {
+		char *word = p->argv[p->i];
+		if (strcmp(word, "--") == 0) {
+			rest = p->argv + p->i + 1;
+			break;
+		}
+		if (word[0] != '-' || !word[1])
+			p->words[p->n_words++] = word;
+		else if (word[1] == '-')
+			err = parse_long(p, word + 2);
+		else
+			err = parse_letters(p, word + 1);
+	}
+	if (!err)
+		err = find_command(p);
+	if (err)
+		return err;
+	bool is_target = o->command && o->command->options & OPT_TARGET;
+	if (rest && is_target && !*rest && !o->show_help)
+		return err_create(ERR_USAGE, "no program given after --");
+	if (rest && is_target)
+		o->program = rest;
+	for (; rest && !is_target && *rest; rest++)
+		p->words[p->n_words++] = *rest;
+	p->words[p->n_words] = NULL;
+	o->args = p->words;
+	o->n_args = p->n_words;
+	if (o->show_help || o->show_version || o->completion || o->show_manual)
+		return NULL; /* nothing else matters then */
+	err = check_groups(p);
+	return err ? err : check_words(o);
+}
+
+struct err *options_parse(int argc, char **argv, struct options *ret)
+{
+	struct options o = {
+		.stack = STACK_PYTHON,
+		.string_bytes = DEFAULT_STRING_BYTES,
+		.bulk_bytes = DEFAULT_BULK_BYTES,
+		.stack_bytes = DEFAULT_STACK_BYTES,
+		.ring_bytes = DEFAULT_RING_BYTES,
+		.follow = UNSET,
+		.redact = UNSET,
+		.on_exit = ON_EXIT_WAIT,
+		.color = COLOR_AUTO,
+	};
+	struct parser p = { .o = &o, .argv = argv, .argc = argc };
+	p.words = arena_alloc(&o.memory, ((size_t)argc + 1) * sizeof(*p.words));
+	struct err *err = p.words ? parse(&p) : err_no_memory();
+	if (err) {
+		options_fini(&o);
+		return err;
+	}
+	*ret = o;
+	return NULL;
+}
+
+void options_fini(struct options *o)
+{
+	arena_fini(&o->memory);
+	*o = (struct options){ 0 };
+}
+
+bool options_want_color(const struct options *o, int fd)
+{
+	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+	switch (o->color) {
+	case COLOR_ALWAYS: return true;
+	case COLOR_NEVER: return false;
+	case COLOR_AUTO: break;
+	}
+	/* no-color.org: present and not empty, whatever it says. */
+	return isatty(fd) && term && strcmp(term, "dumb") != 0 && !(no_color && *no_color);
+}

@@ -1,0 +1,347 @@
+/*
+ * options_doc: help, manual and shell completion, made from the tables of options and commands.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "base/utf8.h"
+#include "command.h"
+#include "options.h"
+
+/* The heading an option stands under is that of its lowest group. */
+static const struct {
+	unsigned groups;
+	const char *title;
+} sections[] = {
+	{ OPT_TARGET, "What to look at" },
+	{ OPT_CAPTURE, "What to capture" },
+	{ OPT_FILTER | OPT_FORMAT | OPT_STAT | OPT_OUTPUT | OPT_LIST_FIELDS | OPT_JSON |
+	      OPT_CATALOG,
+	  "What to show" },
+	{ OPT_TRY, "What to try" },
+	{ OPT_SCREEN | OPT_ALWAYS, "The tool itself" },
+};
+
+static size_t section_of(const struct option_row *row)
+{
+	unsigned lowest = row->groups & -row->groups;
+	for (size_t i = 0; i < ARRAY_LEN(sections); i++)
+		if (sections[i].groups & lowest)
+			return i;
+	CHECK(!"an option without a heading");
+	return 0;
+}
+
+/* "-e, --events EXPR" */
+static void add_spelling(struct strbuf *to, const struct option_row *row)
+{
+	if (row->letter)
+		strbuf_addf(to, "-%c, ", row->letter);
+	if (row->kind == OPTION_SWITCH)
+		strbuf_addf(to, "--[no-]%s", row->name);
+	else
+		strbuf_addf(to, "--%s", row->name);
+	if (row->arg)
+		strbuf_addf(to, " %s", row->arg);
+}
+
+/* Words of `text` in lines of at most `width` cells; the first line begins at column `at`, further
+ * ones at `indent`. */
+static void add_wrapped(struct strbuf *to, const char *text, unsigned at, unsigned indent,
+			unsigned width)
+{
+	unsigned column = at;
+	while (*text) {
+		size_t n = strcspn(text, " ");
+		unsigned cells = (unsigned)utf8_str_width(text, n);
+		if (column > indent && column + 1 + cells > width) {
+			strbuf_addc(to, '\n');
+			strbuf_add_repeat(to, ' ', indent);
+			column = indent;
+		} else if (column > indent) {
+			strbuf_addc(to, ' ');
+			column++;
+		}
+		strbuf_add(to, text, n);
+		column += cells;
+		text += n;
+		text += strspn(text, " ");
+	}
+	strbuf_addc(to, '\n');
+}
+
+/* Two columns: `left` at 2, `doc` at `indent`, on a line of its own when left is too wide. */
+static void add_entry(struct strbuf *to, const char *left, const char *doc, unsigned indent,
+		      unsigned width)
+{
+	unsigned cells = (unsigned)utf8_str_width(left, strlen(left));
+	strbuf_addf(to, "  %s", left);
+	if (cells + 4 > indent) {
+		strbuf_addc(to, '\n');
+		strbuf_add_repeat(to, ' ', indent);
+	} else {
+		strbuf_add_repeat(to, ' ', indent - cells - 2);
+	}
+	add_wrapped(to, doc, indent, indent, width);
+}
+
+static void add_usage(struct strbuf *to, const char *prefix, const struct command *c,
+		      const char *between, unsigned width)
+{
+	char line[64];
+	int n = snprintf(line, sizeof(line), "%sauditview%s%s%s", prefix, c->name ? " " : "",
+			 c->name ? c->name : "", between);
+	strbuf_adds(to, line);
+	strbuf_addc(to, ' ');
+	add_wrapped(to, c->args, (unsigned)n + 1, (unsigned)n + 1, width);
+}
+
+static void add_options(struct strbuf *to, unsigned groups, unsigned width)
+{
+	unsigned indent = width < 70 ? 8 : 26;
+	for (size_t s = 0; s < ARRAY_LEN(sections); s++) {
+		bool is_first = true;
+		for (size_t i = 0; i < n_options; i++) {
+			const struct option_row *row = &options_table[i];
+			if (row->is_hidden || !(row->groups & groups) || section_of(row) != s)
+				continue;
+			if (is_first)
+				strbuf_addf(to, "\n%s\n", sections[s].title);
+			is_first = false;
+			struct strbuf left = { 0 };
+			if (!row->letter)
+				strbuf_adds(&left, "    ");
+			add_spelling(&left, row);
+			add_entry(to, strbuf_str(&left), row->doc, indent, width);
+			strbuf_fini(&left);
+		}
+	}
+}
+
+void options_help(struct strbuf *to, const struct command *command, unsigned width)
+{
+	if (width < 40)
+		width = 40;
+	if (command && command->name) {
+		add_usage(to, "usage: ", command, " [OPTIONS]", width);
+		strbuf_addc(to, '\n');
+		add_wrapped(to, command->about, 0, 0, width);
+		add_options(to, command->options, width);
+		return;
+	}
+	add_wrapped(to,
+		    "auditview shows what a Python process really does: it traces the audit events "
+		    "(PEP 578) of CPython 3.8 and later.",
+		    0, 0, width);
+	strbuf_addc(to, '\n');
+	unsigned indent = 12, all = OPT_ALWAYS;
+	for (size_t i = 0; i < n_commands; i++) {
+		if (!commands[i].name) {
+			add_usage(to, "usage: ", &commands[i], " [OPTIONS]", width);
+			all |= commands[i].options;
+		}
+	}
+	strbuf_adds(to, "       auditview COMMAND [OPTIONS] …\n\nCommands\n");
+	for (size_t i = 0; i < n_commands; i++)
+		if (commands[i].name)
+			add_entry(to, commands[i].name, commands[i].doc, indent, width);
+	add_options(to, all, width);
+	strbuf_addc(to, '\n');
+	add_wrapped(to,
+		    "Further options of a command: auditview COMMAND --help. A program called like "
+		    "a command: auditview -- record.",
+		    0, 0, width);
+}
+
+/* ---- manual: man(7) ---- */
+
+/* Roff reads a dash as a hyphen, a backslash as an escape, and a dot or quote at a line's start as
+ * a request. */
+static void add_roff(struct strbuf *to, const char *text)
+{
+	if (*text == '.' || *text == '\'')
+		strbuf_adds(to, "\\&");
+	for (; *text; text++) {
+		if (*text == '-')
+			strbuf_adds(to, "\\-");
+		else if (*text == '\\')
+			strbuf_adds(to, "\\e");
+		else
+			strbuf_addc(to, *text);
+	}
+}
+
+void options_manual(struct strbuf *to)
+{
+	strbuf_adds(to, ".SH COMMANDS\n");
+	for (size_t i = 0; i < n_commands; i++) {
+		const struct command *c = &commands[i];
+		strbuf_adds(to, ".TP\n.B ");
+		add_roff(to, c->name ? "auditview " : "auditview");
+		add_roff(to, c->name ? c->name : "");
+		strbuf_adds(to, "\n.RI \"\" \"");
+		add_roff(to, c->args);
+		strbuf_adds(to, "\"\n.br\n");
+		add_roff(to, c->about);
+		strbuf_addc(to, '\n');
+	}
+	strbuf_adds(to, ".SH OPTIONS\n");
+	for (size_t s = 0; s < ARRAY_LEN(sections); s++) {
+		strbuf_adds(to, ".SS ");
+		add_roff(to, sections[s].title);
+		strbuf_addc(to, '\n');
+		for (size_t i = 0; i < n_options; i++) {
+			const struct option_row *row = &options_table[i];
+			if (row->is_hidden || section_of(row) != s)
+				continue;
+			struct strbuf left = { 0 };
+			add_spelling(&left, row);
+			strbuf_adds(to, ".TP\n.B ");
+			add_roff(to, strbuf_str(&left));
+			strbuf_addc(to, '\n');
+			strbuf_fini(&left);
+			add_roff(to, row->doc);
+			strbuf_adds(to, "\nTaken by:");
+			for (size_t c = 0; c < n_commands && row->groups != OPT_ALWAYS; c++)
+				if (commands[c].options & row->groups)
+					strbuf_addf(to, " %s%s",
+						    commands[c].name ? "" : "auditview",
+						    commands[c].name ? commands[c].name : "");
+			if (row->groups == OPT_ALWAYS)
+				strbuf_adds(to, " all commands");
+			strbuf_adds(to, ".\n");
+		}
+	}
+}
+
+/* ---- completion ---- */
+
+static void add_option_words(struct strbuf *to, unsigned groups)
+{
+	for (size_t i = 0; i < n_options; i++) {
+		const struct option_row *row = &options_table[i];
+		if (row->is_hidden || !(row->groups & groups))
+			continue;
+		strbuf_addf(to, " --%s", row->name);
+		if (row->kind == OPTION_SWITCH)
+			strbuf_addf(to, " --no-%s", row->name);
+		if (row->letter)
+			strbuf_addf(to, " -%c", row->letter);
+	}
+}
+
+static void add_command_names(struct strbuf *to)
+{
+	for (size_t i = 0; i < n_commands; i++)
+		if (commands[i].name)
+			strbuf_addf(to, " %s", commands[i].name);
+}
+
+/* Also read by zsh, through bashcompinit. */
+static void add_bash(struct strbuf *to)
+{
+	strbuf_adds(
+	    to,
+	    "_auditview() {\n"
+	    "\tlocal word=${COMP_WORDS[COMP_CWORD]} last=${COMP_WORDS[COMP_CWORD-1]} command= i\n"
+	    "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
+	    "\t\tcase ${COMP_WORDS[i]} in\n"
+	    "\t\t--) if ((i + 1 == COMP_CWORD)); then COMPREPLY=($(compgen -c -- \"$word\"));\n"
+	    "\t\t\telse COMPREPLY=($(compgen -f -- \"$word\")); fi; return;;\n\t\t");
+	for (size_t i = 0, n = 0; i < n_commands; i++)
+		if (commands[i].name)
+			strbuf_addf(to, "%s%s", n++ ? "|" : "", commands[i].name);
+	strbuf_adds(to, ") command=${COMP_WORDS[i]}; break;;\n\t\tesac\n\tdone\n\tcase $last in\n");
+	for (size_t i = 0; i < n_options; i++) {
+		const struct option_row *row = &options_table[i];
+		if (row->is_hidden || !row->arg)
+			continue;
+		strbuf_addf(to, "\t--%s", row->name);
+		if (row->letter)
+			strbuf_addf(to, "|-%c", row->letter);
+		if (row->words) {
+			strbuf_adds(to, ") COMPREPLY=($(compgen -W '");
+			for (size_t w = 0; row->words[w]; w++)
+				strbuf_addf(to, "%s%s", w ? " " : "", row->words[w]);
+			strbuf_adds(to, "' -- \"$word\")); return;;\n");
+		} else if (row->kind == OPTION_PIDS) {
+			strbuf_adds(to, ") COMPREPLY=($(compgen -W \"$(ps -eo pid=)\" -- "
+					"\"$word\")); return;;\n");
+		} else {
+			strbuf_adds(to, ") COMPREPLY=($(compgen -f -- \"$word\")); return;;\n");
+		}
+	}
+	strbuf_adds(to, "\tesac\n\tlocal options names=\n\tcase $command in\n");
+	for (size_t i = 0; i < n_commands; i++) {
+		strbuf_addf(to, "\t%s) options='", commands[i].name ? commands[i].name : "''");
+		add_option_words(to, commands[i].options);
+		strbuf_adds(to, " '");
+		if (!commands[i].name) {
+			strbuf_adds(to, " names='");
+			add_command_names(to);
+			strbuf_adds(to, "'");
+		}
+		strbuf_adds(to, ";;\n");
+	}
+	strbuf_adds(
+	    to,
+	    "\tesac\n"
+	    "\tcase $word in\n"
+	    "\t-*) COMPREPLY=($(compgen -W \"$options\" -- \"$word\"));;\n"
+	    "\t*) COMPREPLY=($(compgen -W \"$names\" -- \"$word\") $(compgen -f -- \"$word\"));;\n"
+	    "\tesac\n}\n"
+	    "complete -o filenames -o bashdefault -F _auditview auditview\n");
+}
+
+/* Doc texts go between single quotes; fish wants \' for a quote inside. */
+static void add_fish(struct strbuf *to)
+{
+	strbuf_adds(to, "set -l commands");
+	add_command_names(to);
+	strbuf_addc(to, '\n');
+	for (size_t i = 0; i < n_commands; i++)
+		if (commands[i].name)
+			strbuf_addf(to,
+				    "complete -c auditview -n \"not __fish_seen_subcommand_from "
+				    "$commands\" -a %s -d '%s'\n",
+				    commands[i].name, commands[i].doc);
+	for (size_t i = 0; i < n_options; i++) {
+		const struct option_row *row = &options_table[i];
+		if (row->is_hidden)
+			continue;
+		for (int no = 0; no <= (row->kind == OPTION_SWITCH); no++) {
+			strbuf_addf(to, "complete -c auditview -l %s%s", no ? "no-" : "",
+				    row->name);
+			if (row->letter && !no)
+				strbuf_addf(to, " -s %c", row->letter);
+			if (row->arg)
+				strbuf_adds(to, " -r");
+			for (size_t w = 0; row->words && row->words[w]; w++)
+				strbuf_addf(to, "%s%s", w ? " " : " -a '", row->words[w]);
+			strbuf_adds(to, row->words ? "' -d '" : " -d '");
+			for (const char *c = row->doc; *c; c++) {
+				if (*c == '\'')
+					strbuf_addc(to, '\\');
+				strbuf_addc(to, *c);
+			}
+			strbuf_adds(to, "'\n");
+		}
+	}
+}
+
+bool options_completion(struct strbuf *to, const char *shell)
+{
+	if (strcmp(shell, "bash") == 0) {
+		add_bash(to);
+	} else if (strcmp(shell, "zsh") == 0) {
+		strbuf_adds(to,
+			    "#compdef auditview\nautoload -U +X bashcompinit && bashcompinit\n");
+		add_bash(to);
+	} else if (strcmp(shell, "fish") == 0) {
+		add_fish(to);
+	} else {
+		return false;
+	}
+	return true;
+}
