@@ -17,7 +17,7 @@
 
 #include "base/value.h"
 
-#define PROBE_ABI 1u
+#define PROBE_ABI 2u
 #define PROBE_MAGIC 0x31565f4245425250ull /* "PRBEB_V1" */
 #define PROBE_PAGE 4096u
 
@@ -230,7 +230,8 @@ struct record_event {
 	 *   args_bytes of value                        (only OBJECT_AT, never OBJECT or REF)
 	 *   frames_bytes of stream: n_frames × struct record_frame, innermost first; a frame whose code has FRAME_DEFINES
 	 *     set is followed by a struct record_code and its texts
-	 *   with RECORD_NATIVE: struct record_native, uint32_t anchors[n_anchors], slice_bytes of stack from record_native.sp */
+	 *   with RECORD_NATIVE: struct record_native, struct record_anchor[n_anchors] innermost first, slice_bytes of stack
+	 *     from record_native.sp */
 };
 #define FRAME_DEFINES 0x80000000u
 struct record_frame {
@@ -247,6 +248,11 @@ struct record_code {
 };
 struct record_native {
 	uint64_t pc, sp, rbp, rbx, r12, r13, r14, r15;
+};
+/* One run of the evaluator that is on the stack. What lies where in each version: tracer/merge.h. */
+struct record_anchor {
+	uint32_t sp_off;             /* of an address inside the evaluator's C frame, from record_native.sp */
+	uint32_t frames_end;         /* Python frames recorded up to and including this run's outermost */
 };
 struct record_lost {
 	struct record r;
@@ -267,5 +273,6 @@ _Static_assert(sizeof(struct record) == 16, "record");
 _Static_assert(sizeof(struct record_event) == 48, "record_event");
 _Static_assert(sizeof(struct record_code) == 24, "record_code");
 _Static_assert(sizeof(struct record_native) == 64, "record_native");
+_Static_assert(sizeof(struct record_anchor) == 8, "record_anchor");
 _Static_assert(sizeof(struct code_cache_line) == 48, "code_cache_line");
 _Static_assert(sizeof(struct ring_slot) <= PROBE_PAGE, "ring_slot");

@@ -99,20 +99,20 @@ static bool frame_put(struct out *o, struct probe_state *state, const struct pro
 static void anchor_add(struct frame_walk *walk, uint64_t address)
 {
 	if (walk->n_anchors < walk->max_anchors && address >= walk->sp && address < walk->sp_limit)
-		walk->anchors[walk->n_anchors++] = (uint32_t)(address - walk->sp);
+		walk->anchors[walk->n_anchors++] = (struct record_anchor){ (uint32_t)(address - walk->sp), walk->n_frames };
 }
 
-/* 3.10-3.12: the _PyCFrame chain lives in the evaluator's C frames. In 3.10 the thread's root_cframe.previous is not
- * initialised (Python/pystate.c, new_threadstate), so the walk stops at a cframe inside the thread state. */
-static void cframe_anchors(const struct probe_layout *l, uint64_t tstate, struct frame_walk *walk)
+/*
+ * 3.10, 3.11: every run of the evaluator keeps a cframe in its C frame, chained outwards. This run's outermost Python frame
+ * has been passed: its cframe is the anchor. Returns the next cframe, 0 at the end: in 3.10 the thread's
+ * root_cframe.previous is not initialised (Python/pystate.c, new_threadstate), so an address outside the stack ends it.
+ */
+static uint64_t cframe_anchor(const struct probe_layout *l, uint64_t cframe, struct frame_walk *walk)
 {
-	uint64_t cframe = rd64(tstate + l->tstate_cframe);
-	for (unsigned i = 0; i < 4096 && cframe >= walk->sp && cframe < walk->sp_limit; i++) {
-		if (cframe >= tstate && cframe < tstate + 1024)
-			return;
-		anchor_add(walk, cframe);
-		cframe = rd64(cframe + l->cframe_previous);
-	}
+	if (cframe < walk->sp || cframe >= walk->sp_limit)
+		return 0;
+	anchor_add(walk, cframe);
+	return rd64(cframe + l->cframe_previous);
 }
 
 void frames_out(struct out *o, struct probe_state *state, uint64_t tstate, struct frame_walk *walk)
@@ -123,8 +123,9 @@ void frames_out(struct out *o, struct probe_state *state, uint64_t tstate, struc
 	uint64_t frame = rd64(tstate + l->tstate_frame);
 	if (l->has_cframe)
 		frame = frame ? rd64(frame + l->cframe_current) : 0;
+	uint64_t cframe = 0;
 	if (walk->max_anchors && l->tstate_cframe != OFF_NONE && l->cframe_previous != OFF_NONE && l->minor < 12)
-		cframe_anchors(l, tstate, walk);
+		cframe = rd64(tstate + l->tstate_cframe);
 	uint32_t max = o->ctx->max_frames;
 	bool full = false;
 	for (uint32_t steps = 0; frame && steps < 1u << 20; steps++) {
@@ -152,6 +153,8 @@ void frames_out(struct out *o, struct probe_state *state, uint64_t tstate, struc
 			else
 				full = walk->cut = true;
 		}
+		if (cframe && (!l->frame_is_entry_3_11 || rd8(frame + l->frame_is_entry_3_11)))
+			cframe = cframe_anchor(l, cframe, walk);
 		frame = next;
 	}
 }

@@ -12,7 +12,7 @@ struct frame_walk {
 	uint32_t n_frames;
 	bool cut;                  /* more frames than the limit, or than fit */
 	uint32_t n_anchors;
-	uint32_t *anchors;         /* native: offsets from sp of addresses inside evaluator frames; room for max_anchors */
+	struct record_anchor *anchors; /* native: room for max_anchors */
 	uint32_t max_anchors;
 	uint64_t sp, sp_limit;     /* native: anchors count only in [sp, sp_limit) */
 };

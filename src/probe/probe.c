@@ -225,19 +225,16 @@ static uint64_t stack_end_of(const struct probe_context *ctx, uint64_t sp)
 }
 
 static void native_out(struct out *o, struct record_event *e, const struct probe_context *ctx,
-		       const struct saved_regs *regs, uint64_t stack_end, const uint32_t *anchors, uint32_t n_anchors)
+		       const struct saved_regs *regs, uint64_t stack_end, const struct record_anchor *anchors,
+		       uint32_t n_anchors)
 {
 	uint64_t sp = (uint64_t)(regs + 1);
 	struct record_native *n = (struct record_native *)o->p;
 	*n = (struct record_native){ regs->ret, sp, regs->rbp, regs->rbx, regs->r12, regs->r13, regs->r14, regs->r15 };
 	o->p += sizeof(*n);
-	for (uint32_t i = 0; i < n_anchors; i++) {
-		__builtin_memcpy(o->p, &anchors[i], 4);
-		o->p += 4;
-	}
-	if (n_anchors & 1) {
-		__builtin_memset(o->p, 0, 4);
-		o->p += 4;
+	for (uint32_t i = 0; i < n_anchors; i++) { /* they lie at or behind o->p: ascending is the right way to move them */
+		*(volatile struct record_anchor *)o->p = anchors[i];
+		o->p += sizeof(*anchors);
 	}
 	e->r.flags |= RECORD_NATIVE;
 	e->n_anchors = (uint16_t)n_anchors;
@@ -274,7 +271,7 @@ static void event_write(const struct probe_context *ctx, struct probe_state *sta
 	if (python || native)
 		need += FRAMES_MAX_BYTES;
 	if (native)
-		need += sizeof(struct record_native) + ANCHORS_MAX * 4 + 8 + ctx->slice_bytes;
+		need += sizeof(struct record_native) + ANCHORS_MAX * sizeof(struct record_anchor) + ctx->slice_bytes;
 	need += sizeof(struct record_lost);
 
 	uint8_t *at = ring_reserve(ctx, state, slot, need);
@@ -319,7 +316,7 @@ static void event_write(const struct probe_context *ctx, struct probe_state *sta
 		start = o.p;
 		o.end = start + FRAMES_MAX_BYTES;
 		/* Anchors are collected where they will stay, behind the longest possible frame stream, then moved up. */
-		uint32_t *anchors = (uint32_t *)(o.end + sizeof(struct record_native));
+		struct record_anchor *anchors = (struct record_anchor *)(o.end + sizeof(struct record_native));
 		struct frame_walk walk = { .anchors = anchors,
 					   .max_anchors = native && stack_end ? ANCHORS_MAX : 0,
 					   .sp = sp,
