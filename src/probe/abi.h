@@ -86,7 +86,9 @@ struct probe_layout {
 	uint16_t socket_fd, socket_family, socket_type, socket_proto; /* int32 each; _socket.socket */
 	uint16_t path_str, path_raw_paths, path_drv, path_root, path_parts; /* pathlib.PurePath slots; OFF_NONE unknown */
 	uint16_t ob_mutex;             /* free-threaded: u8 PyMutex of every object */
-	uint16_t pad1;
+	uint16_t frame_tlbc_index, code_tlbc; /* free-threaded 3.14+: int32 index of the thread's copy of the instructions;
+	                                       * pointer to {int64 n, char *copies[n]}. Index 0: code_instructions */
+	uint16_t pad1[3];
 	/* addresses in the target */
 	uint64_t runtime;              /* _PyRuntime */
 	uint64_t audit_head;           /* &_PyRuntime.audit_hooks.head */

@@ -30,9 +30,13 @@ struct python_runtime {
 	char version[24];            /* "3.12.1", "3.13.0rc2", "3.11+" if the micro version is unknown */
 	bool is_initialised;         /* _PyRuntime says so */
 	bool is_finalising;
-	raddr slack;                 /* zero, writable, permanent memory behind .bss, for the hook entry and mailbox */
-	size_t slack_bytes;          /* ≥ 32 */
+	raddr slack;                 /* writable, permanent memory behind .bss, for the hook entry and mailbox */
+	size_t slack_bytes;          /* ≥ 32; 0: this module has none, try elf_slack_find() on libc */
+	bool slack_is_used;          /* not all zero: an earlier probe left its entry there, or somebody else is there */
 	char how[160];               /* how the layout was found, for doctor and debug notes */
+	/* For this folder only: offsets in PyInterpreterState and PyHeapTypeObject. */
+	uint32_t interp_modules, interp_sysdict;
+	const struct layout_row *row;
 };
 
 /* Look for a runtime in one module. ERR_NOT_PYTHON if there is none in it; ERR_UNSUPPORTED with cause (older than 3.8,
@@ -43,6 +47,10 @@ MUST_CHECK struct err *python_runtime_find(const struct mem_reader *mem, const s
 /* Address and size of a dynamic symbol of a module, from memory. False if it has none. */
 bool elf_symbol_find(const struct mem_reader *mem, const struct elf_module *module, const char *name, raddr *ret_address,
 		     uint64_t *ret_size);
+
+/* Permanent writable memory behind the .bss of a module, 16-aligned, as python_runtime.slack. False if it has none. */
+bool elf_slack_find(const struct mem_reader *mem, const struct elf_module *module, raddr *ret_address, size_t *ret_bytes,
+		    bool *ret_is_used);
 
 /* Read a str object as WTF-8 into a strbuf-like buffer: at most cap bytes, returns bytes written, or -1 if it is none. */
 long python_str_read(const struct mem_reader *mem, const struct probe_layout *l, raddr object, char *to, size_t cap);

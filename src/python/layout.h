@@ -1,0 +1,31 @@
+/*
+ * layout: what each CPython version looks like in memory: one row per version and kind of build.
+ *
+ * The rows are made by the compiler from the versions' own headers; detect.c takes what _Py_DebugOffsets says instead
+ * where it exists (3.13+) and uses the row as the check.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "probe/abi.h"
+
+struct layout_row {
+	const char *source;          /* which headers the row was made from */
+	uint8_t minor, free_threaded;
+	struct probe_layout layout;  /* offsets; the addresses are 0 */
+	/* What the probe does not need. Offsets in bytes. */
+	uint16_t heaptype_cached_keys;
+	uint32_t interp_modules, interp_sysdict, interp_threads_head;
+	uint16_t tstate_next, tstate_ident, tstate_native_id;
+	uint32_t runtime_interpreters_main, runtime_interpreters_head;
+	uint32_t runtime_initialized, runtime_finalizing; /* int; pointer or pointer-sized number */
+	uint32_t runtime_bytes;      /* sizeof _PyRuntime */
+	uint32_t audit_head;         /* of the version in `source`; it moves between micro versions of 3.12+ */
+};
+
+/* NULL if this version or kind of build is not known. */
+const struct layout_row *layout_find(unsigned minor, bool free_threaded);
+
+/* The hook list's offset in _PyRuntime for exactly this build, 0 if that was never seen. */
+uint32_t layout_audit_head(uint32_t version_hex, bool free_threaded, bool debug_build);

@@ -1,0 +1,119 @@
+/*
+ * remote_mem: see remote_mem.h.
+ */
+#include "tracer/remote_mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/err.h"
+
+struct remote_mem {
+	pid_t pid;
+	int fd;            /* /proc/PID/mem, read and write if allowed */
+	bool no_vm_readv;  /* not allowed or not there: use fd only */
+	struct mem_reader reader;
+};
+
+static bool read_fd(const struct remote_mem *m, raddr from, void *to, size_t n_bytes)
+{
+	size_t done = 0;
+	while (done < n_bytes) {
+		/* Addresses with the top bit set are no file offsets: pread says EINVAL. */
+		ssize_t n = pread(m->fd, (char *)to + done, n_bytes - done, (off_t)(from.v + done));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		done += (size_t)n;
+	}
+	return true;
+}
+
+bool remote_mem_read(struct remote_mem *m, raddr from, void *to, size_t n_bytes)
+{
+	if (from.v + n_bytes < from.v)
+		return false;
+	if (!n_bytes)
+		return true;
+	if (!m->no_vm_readv) {
+		struct iovec local = { .iov_base = to, .iov_len = n_bytes };
+		struct iovec remote = { .iov_base = (void *)(uintptr_t)from.v, .iov_len = n_bytes };
+		ssize_t n = process_vm_readv(m->pid, &local, 1, &remote, 1, 0);
+		if (n == (ssize_t)n_bytes)
+			return true;
+		if (n < 0 && errno != EPERM && errno != ENOSYS && errno != EACCES)
+			return false;
+		if (n >= 0)
+			return false; /* a part only: the rest is not mapped */
+		m->no_vm_readv = true;
+	}
+	return read_fd(m, from, to, n_bytes);
+}
+
+static bool reader_read(void *ctx, raddr from, void *to, size_t n_bytes)
+{
+	return remote_mem_read(ctx, from, to, n_bytes);
+}
+
+struct err *remote_mem_open(pid_t pid, struct remote_mem **ret)
+{
+	char path[48];
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0 && (errno == EACCES || errno == EPERM || errno == EROFS))
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return err_create(ERR_TARGET_GONE, "there is no process %d", (int)pid);
+	if (fd < 0 && (errno == EACCES || errno == EPERM))
+		return err_with_hint(err_sys(errno, "cannot open the memory of process %d", (int)pid),
+				     "run as the same user or with CAP_SYS_PTRACE; see also "
+				     "/proc/sys/kernel/yama/ptrace_scope");
+	if (fd < 0)
+		return err_sys(errno, "cannot open %s", path);
+	struct remote_mem *m = calloc(1, sizeof(*m));
+	if (!m) {
+		close(fd);
+		return err_no_memory();
+	}
+	m->pid = pid;
+	m->fd = fd;
+	m->reader = (struct mem_reader){ .read = reader_read, .ctx = m };
+	*ret = m;
+	return NULL;
+}
+
+const struct mem_reader *remote_mem_reader(const struct remote_mem *m)
+{
+	return &m->reader;
+}
+
+struct err *remote_mem_write(struct remote_mem *m, raddr to, const void *from, size_t n_bytes)
+{
+	size_t done = 0;
+	while (done < n_bytes) {
+		ssize_t n = pwrite(m->fd, (const char *)from + done, n_bytes - done, (off_t)(to.v + done));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_with_at(err_sys(errno, "cannot write %zu bytes to address %#llx of process %d",
+						   n_bytes - done, (unsigned long long)(to.v + done), (int)m->pid),
+					   to.v + done);
+		if (n == 0) /* fs/proc/base.c, mem_rw: the process has no memory any more */
+			return err_create(ERR_TARGET_GONE, "process %d is gone", (int)m->pid);
+		done += (size_t)n;
+	}
+	return NULL;
+}
+
+void remote_mem_close(struct remote_mem *m)
+{
+	if (!m)
+		return;
+	close(m->fd);
+	free(m);
+}
