@@ -1,0 +1,150 @@
+#!/bin/sh
+# pythons.sh: the Pythons tests can use, one a line: version, TAB, program to run.
+#
+#   tests/pythons.sh            those on this machine: $PYTHONS, pyenv, the system's, and what earlier runs put in the cache
+#   tests/pythons.sh --sid      first fetch Debian sid's 3.13, 3.14, 3.15 and 3.14-dbg, if apt reaches a Debian mirror
+#   tests/pythons.sh --nogil    first build the free-threaded 3.13 from Debian's source, if it can be had (minutes)
+#   tests/pythons.sh --ldso     also the sid Pythons as "ld.so python" (the loader is the program): version+ldso
+#   tests/pythons.sh --old      also those older than 3.8, which have no audit events
+#
+# The version ends in "t" for free-threaded and "d" for debug builds. What was skipped, and why, goes to stderr. Nothing is
+# installed: packages are unpacked into ${AUDITVIEW_TEST_CACHE:-${XDG_CACHE_HOME:-~/.cache}/auditview-tests}, and run there
+# with that suite's own libc. $PYTHONS, if set, is a list of further programs, parted by blanks.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${AUDITVIEW_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/auditview-tests}
+root=$cache/sid/root
+sid= nogil= ldso= old=
+for argument; do
+	case $argument in
+	--sid) sid=1 ;;
+	--nogil) nogil=1 ;;
+	--ldso) ldso=1 ;;
+	--old) old=1 ;;
+	*) echo "usage: pythons.sh [--sid] [--nogil] [--ldso] [--old]" >&2; exit 2 ;;
+	esac
+done
+
+note() { echo "pythons.sh: $*" >&2; }
+
+# An apt configuration of our own: the machine's mirror and keys, other suites, lists and archives in the cache.
+# $1: folder, $2: suites, $3: types
+apt_configure() {
+	mkdir -p "$1/lists/partial" "$1/archives/partial" || return 1
+	uri=$(apt-get indextargets --no-release-info --format '$(REPO_URI) $(COMPONENT)' 'Created-By: Packages' 2>/dev/null |
+		sed -n 's|^\(.*/debian/*\) main$|\1|p' | head -n 1)
+	key=/usr/share/keyrings/debian-archive-keyring.gpg
+	if [ -z "$uri" ] || [ ! -r $key ]; then
+		note "skipped $2: no Debian mirror among the sources of apt"
+		return 1
+	fi
+	printf 'Types: %s\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n' "$3" "$uri" "$2" $key >"$1/debian.sources"
+	cat >"$1/apt.conf" <<-END
+		Dir::Etc::sourcelist "$1/debian.sources";
+		Dir::Etc::sourceparts "-";
+		Dir::State::lists "$1/lists";
+		Dir::Cache "$1";
+		APT::Get::List-Cleanup "0";
+		APT::Sandbox::User "";
+		Acquire::Languages "none";
+		Acquire::Retries "1";
+	END
+	if ! APT_CONFIG=$1/apt.conf timeout 120 apt-get -qq update >"$1/update.log" 2>&1; then
+		note "skipped $2: apt-get update failed: $(tail -n 1 "$1/update.log")"
+		return 1
+	fi
+}
+
+sid_fetch() {
+	[ ! -e "$cache/sid/complete" ] || return 0
+	if [ "$(uname -m)" != x86_64 ] || ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+		note "skipped Debian sid: needs x86-64, apt-get and dpkg-deb"
+		return 0
+	fi
+	apt_configure "$cache/apt-sid" sid deb || return 0
+	packages='libc6 zlib1g libexpat1 libffi8 libssl3t64 libbz2-1.0 liblzma5 libsqlite3-0 libuuid1 libzstd1 libgcc-s1
+		python3.14-dbg libpython3.14-dbg'
+	for v in 3.13 3.14 3.15; do
+		packages="$packages python$v-minimal libpython$v-minimal libpython$v-stdlib"
+	done
+	mkdir -p "$cache/debs" "$root"
+	for package in $packages; do
+		(cd "$cache/debs" && APT_CONFIG=$cache/apt-sid/apt.conf timeout 300 apt-get -qq download "$package") \
+			>"$cache/apt-sid/download.log" 2>&1 ||
+			note "no package $package: $(tail -n 1 "$cache/apt-sid/download.log")"
+		for deb in "$cache/debs/${package}_"*.deb; do
+			[ -e "$deb" ] || continue
+			dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root" --exclude='*.a' --exclude='./usr/lib/debug' \
+				--exclude='./usr/share/doc' && rm "$deb"
+		done
+	done
+	[ -x "$root/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2" ] && : >"$cache/sid/complete"
+}
+
+nogil_build() {
+	[ ! -x "$cache/nogil/bin/python3.13t" ] || return 0
+	apt_configure "$cache/apt-source" "trixie forky" deb-src || return 0
+	mkdir -p "$cache/nogil-build"
+	cd "$cache/nogil-build" || return 0
+	if ! APT_CONFIG=$cache/apt-source/apt.conf timeout 300 apt-get -qq source --download-only python3.13 >fetch.log 2>&1; then
+		note "skipped free-threaded 3.13: $(tail -n 1 fetch.log)"
+		return 0
+	fi
+	tar -xf python3.13_*.orig.tar.xz && cd Python-3.13* &&
+		nice -n 19 ./configure -q --disable-gil --prefix="$cache/nogil" --without-ensurepip --disable-test-modules \
+			CFLAGS=-O2 >../build.log 2>&1 &&
+		nice -n 19 make -s -j2 >>../build.log 2>&1 && make -s install >>../build.log 2>&1 ||
+		note "skipped free-threaded 3.13: the build failed, see $cache/nogil-build/build.log"
+	rm -rf "$cache/nogil-build"/Python-3.13*
+}
+
+# One line, if it runs and is new enough. $1: program, $2: suffix of the version
+report() {
+	[ -x "$1" ] || return 0
+	version=$("$1" -S -c 'import sys, sysconfig
+v = "%d.%d.%d" % sys.version_info[:3]
+if sys.version_info[3] != "final":
+    v += "%s%d" % (dict(alpha="a", beta="b", candidate="rc")[sys.version_info[3]], sys.version_info[4])
+if sysconfig.get_config_var("Py_GIL_DISABLED"):
+    v += "t"
+if hasattr(sys, "gettotalrefcount"):
+    v += "d"
+print(v)' 2>/dev/null)
+	case $version in
+	3.[89].* | 3.[1-9][0-9].*) ;;
+	'') note "skipped $1: it does not run"; return 0 ;;
+	*) [ -n "$old" ] || { note "skipped $1: $version is older than 3.8"; return 0; } ;;
+	esac
+	printf '%s\t%s\n' "$version$2" "$1"
+}
+
+[ -z "$sid" ] || (sid_fetch)
+[ -z "$nogil" ] || (nogil_build)
+
+{
+	for program in ${PYTHONS-}; do
+		report "$program" ""
+	done
+	for program in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/*/bin/python /usr/bin/python3.[0-9] /usr/bin/python3.[0-9][0-9] \
+		/usr/local/bin/python3.[0-9] /usr/local/bin/python3.[0-9][0-9] "$cache"/nogil/bin/python3.[0-9][0-9]t; do
+		report "$program" ""
+	done
+	loader=$root/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
+	for program in "$root"/usr/bin/python3.[0-9][0-9] "$root"/usr/bin/python3.[0-9][0-9]d; do
+		[ -x "$program" ] && [ -x "$loader" ] || continue
+		name=$(basename "$program")
+		# The copy finds its standard library as the original does: from its own folder's parent.
+		copy=$root/usr/bin/relinked-$name
+		[ -e "$root/usr/bin/l" ] || ln -s ../lib/x86_64-linux-gnu "$root/usr/bin/l"
+		if [ ! -x "$copy" ] && ! python3 "$here/relink_interp.py" "$program" "$copy" "$loader" '$ORIGIN/l'; then
+			note "skipped $program: its interpreter could not be changed"
+			continue
+		fi
+		report "$copy" ""
+		[ -n "$ldso" ] || continue
+		wrapper=$root/usr/bin/ldso-$name
+		printf '#!/bin/sh\nexec %s --library-path %s %s "$@"\n' "$loader" "${loader%/*}" "$program" >"$wrapper.new"
+		chmod 755 "$wrapper.new" && mv "$wrapper.new" "$wrapper"
+		report "$wrapper" +ldso
+	done
+} | sort -t "$(printf '\t')" -k 1,1V -u
