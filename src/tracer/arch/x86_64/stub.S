@@ -1,0 +1,149 @@
+/*
+ * stub: a list of system calls, made by one thread of the target on its own, which then goes on where it was.
+ *
+ * The recorder writes this code into dead bytes of the target's text, a struct stub_data below the thread's stack
+ * pointer, and sets rip and rsp in one PTRACE_SETREGS. From there on nothing depends on the recorder: if it is killed the
+ * thread completes the list, restores every register and jumps back. No call, no ret (shadow stacks), no SSE, nothing
+ * that blocks. The struct's layout is in remote_call.h; keep both together.
+ */
+	.set OP_ADD_BASE, 32    /* rdi += base */
+	.set OP_FD_R8, 33       /* r8 = fd */
+	.set OP_FD_RDI, 34      /* rdi = fd */
+	.set OP_SAVE_BASE, 35
+	.set OP_SAVE_FD, 36
+	.set OP_LINK, 37
+	.set OP_UNLINK, 38
+	.set OP_STORE, 39
+
+	.section .text.stub, "ax", @progbits
+	.globl stub_entry
+stub_entry:
+	pushfq
+	pushq %rax
+	pushq %rcx
+	pushq %rdx
+	pushq %rbx
+	pushq %rbp
+	pushq %rsi
+	pushq %rdi
+	pushq %r8
+	pushq %r9
+	pushq %r10
+	pushq %r11
+	pushq %r12
+	cld
+	leaq 104(%rsp), %rbp            /* struct stub_data */
+	leaq 40(%rbp), %rbx             /* ops */
+	movq 32(%rbp), %r12             /* n_ops */
+1:	testq %r12, %r12
+	jz 8f
+	decq %r12
+	movq 8(%rbx), %rdi
+	movq 16(%rbx), %rsi
+	movq 24(%rbx), %rdx
+	movq 32(%rbx), %r10
+	movq 40(%rbx), %r8
+	movq 48(%rbx), %r9
+	movq (%rbx), %rax
+	btq $OP_ADD_BASE, %rax
+	jnc 2f
+	addq (%rbp), %rdi
+2:	btq $OP_FD_R8, %rax
+	jnc 2f
+	movq 8(%rbp), %r8
+2:	btq $OP_FD_RDI, %rax
+	jnc 2f
+	movq 8(%rbp), %rdi
+2:	btq $OP_LINK, %rax
+	jc 4f
+	btq $OP_UNLINK, %rax
+	jc 5f
+	btq $OP_STORE, %rax
+	jc 6f
+	movl %eax, %eax
+	syscall
+	cmpq $-4096, %rax
+	ja 7f
+	movq (%rbx), %rcx
+	btq $OP_SAVE_BASE, %rcx
+	jnc 2f
+	movq %rax, (%rbp)
+2:	btq $OP_SAVE_FD, %rcx
+	jnc 3f
+	movq %rax, 8(%rbp)
+3:	addq $56, %rbx
+	jmp 1b
+
+4:	/* link: rdi = &head, rsi = entry; entry->next = head; head = entry */
+	movq (%rdi), %rax
+2:	cmpq %rsi, %rax
+	je 3b
+	movq %rax, (%rsi)
+	lock cmpxchgq %rsi, (%rdi)
+	jne 2b
+	jmp 3b
+
+5:	/* unlink, if first: head = entry->next. A hook that another thread appends to entry->next meanwhile is kept. */
+	movq (%rsi), %rdx
+	movq %rsi, %rax
+	lock cmpxchgq %rdx, (%rdi)
+	jne 2f
+	movq (%rsi), %rcx
+	cmpq %rcx, %rdx
+	je 3b
+	movq %rdx, %rax
+	lock cmpxchgq %rcx, (%rdi)
+	jmp 3b
+2:	movq $-2, %rax                  /* -ENOENT: not the first */
+	jmp 7f
+
+6:	/* store: *rdi = rsi */
+	movq %rsi, (%rdi)
+	jmp 3b
+
+7:	/* a call failed: undo the reservation and the descriptor, report the error */
+	movq %rax, %r12
+	movq (%rbp), %rdi
+	testq %rdi, %rdi
+	jz 2f
+	movq 16(%rbp), %rsi             /* total_bytes */
+	testq %rsi, %rsi
+	jz 2f
+	movl $11, %eax                  /* munmap */
+	syscall
+2:	movq 8(%rbp), %rdi
+	cmpq $0, %rdi
+	jl 2f
+	movl $3, %eax                   /* close */
+	syscall
+2:	movq %r12, %rax
+	jmp 9f
+8:	movq (%rbp), %rax
+	testq %rax, %rax
+	jnz 9f
+	incq %rax                       /* done, nothing mapped: 1 */
+9:	movq 24(%rbp), %rcx             /* mailbox */
+	movq %rax, (%rcx)
+	popq %r12
+	popq %r11
+	popq %r10
+	popq %r9
+	popq %r8
+	popq %rdi
+	popq %rsi
+	popq %rbp
+	popq %rbx
+	popq %rdx
+	popq %rcx
+	popq %rax
+	popfq
+	movq stub_saved_rsp(%rip), %rsp
+	jmp *stub_saved_rip(%rip)
+	.balign 8
+	.globl stub_saved_rip
+stub_saved_rip:
+	.quad 0
+	.globl stub_saved_rsp
+stub_saved_rsp:
+	.quad 0
+	.section .note.GNU-stack, "", @progbits

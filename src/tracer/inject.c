@@ -1,0 +1,864 @@
+/*
+ * inject: see inject.h. The order of an attach, and what a SIGKILL of ours leaves behind at each point:
+ *
+ *   look         maps, symbols, layout, earlier probe          nothing
+ *   map          one stub: reserve, protect, share             an unused mapping
+ *   fill         context, code, ring header                    an unused mapping
+ *   link         one stub: compare-and-exchange of the head    an armed probe that disarms itself when its ring is full
+ *                                                              and no heartbeat comes; the next auditview takes it out
+ *
+ * and of a detach: enabled = 0, unlink and neutralise the entry (one stub), wait until no thread is inside, munmap (one
+ * stub), compare.
+ */
+#include "tracer/inject.h"
+
+#include <dirent.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/vec.h"
+#include "tracer/maps.h"
+#include "tracer/ptrace.h"
+#include "tracer/remote_mem.h"
+
+extern const uint8_t probe_blob[];
+extern const size_t probe_blob_bytes;
+
+#define CALL_TIMEOUT_NS 2000000000ull
+#define TID_OFF_GLIBC 0x2d0u /* struct pthread.tid, glibc 2.31 … 2.43 on x86-64; checked before it is used */
+
+static uint64_t round_up(uint64_t v, uint64_t to)
+{
+	return (v + to - 1) & ~(to - 1);
+}
+
+/* ---- runtimes ---- */
+
+struct err *runtimes_find(pid_t pid, struct remote_mem *mem, struct maps **ret_maps, struct python_runtime **ret,
+			  size_t *ret_n)
+{
+	CLEANUP(maps) struct maps *maps = NULL;
+	struct err *err = maps_read(pid, &maps), *why = NULL;
+	if (err)
+		return err;
+	err = maps_find_modules(maps, remote_mem_reader(mem));
+	if (err)
+		return err;
+	VEC(struct python_runtime) found = { 0 };
+	for (size_t i = 0; i < maps->n_modules; i++) {
+		struct python_runtime rt;
+		struct err *e = python_runtime_find(remote_mem_reader(mem), &maps->modules[i], &rt);
+		if (e) {
+			/* "Not in this module" says little; "there, but not understood" is worth telling. */
+			if (e->code != ERR_NOT_PYTHON && !why)
+				why = e;
+			else
+				err_destroy(e);
+			continue;
+		}
+		if (!vec_push(&found, rt)) {
+			vec_fini(&found);
+			err_destroy(why);
+			return err_no_memory();
+		}
+	}
+	if (!found.n) {
+		vec_fini(&found);
+		if (why)
+			return why;
+		return err_with_hint(err_create(ERR_NOT_PYTHON,
+						"process %d is not a Python process: none of its %zu modules exports _PyRuntime",
+						(int)pid, maps->n_modules),
+				     "auditview alone shows the Python processes running here");
+	}
+	err_destroy(why);
+	*ret = found.v;
+	*ret_n = found.n;
+	*ret_maps = take_ptr(maps);
+	return NULL;
+}
+
+/* ---- an earlier probe ---- */
+
+static bool is_auditview_alive(pid_t pid)
+{
+	return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
+}
+
+enum probe_presence probe_presence_find(struct remote_mem *mem, const struct python_runtime *rt, pid_t *ret_recorder,
+					struct probe_context *ret_context)
+{
+	struct {
+		uint64_t next, fn, user_data;
+	} entry;
+	*ret_recorder = 0;
+	if (!remote_mem_read(mem, rt->slack, &entry, sizeof(entry)) || !entry.fn)
+		return PROBE_NONE;
+	if (!entry.user_data)
+		return PROBE_LEFT_ENTRY;
+	struct probe_context ctx;
+	struct ring_shared shared;
+	if (!remote_mem_read(mem, RADDR(entry.user_data), &ctx, sizeof(ctx)) || ctx.magic != PROBE_MAGIC ||
+	    ctx.abi != PROBE_ABI || ctx.base != entry.user_data)
+		return PROBE_LEFT_ENTRY;
+	if (ret_context)
+		*ret_context = ctx;
+	if (!remote_mem_read(mem, RADDR(ctx.base + ctx.shared_off), &shared, sizeof(shared)) ||
+	    shared.magic != PROBE_MAGIC)
+		return PROBE_DEAD_RECORDER;
+	*ret_recorder = (pid_t)shared.recorder_pid;
+	if (!is_auditview_alive(*ret_recorder))
+		return PROBE_DEAD_RECORDER;
+	/* A pid can be taken by somebody else: a recorder that lives also beats. */
+	uint32_t beat = shared.heartbeat;
+	for (unsigned i = 0; i < 60; i++) {
+		poll(NULL, 0, 10);
+		if (!remote_mem_read(mem, RADDR(ctx.base + ctx.shared_off), &shared, sizeof(shared)))
+			return PROBE_DEAD_RECORDER;
+		if (shared.heartbeat != beat)
+			return PROBE_LIVE_RECORDER;
+	}
+	return PROBE_DEAD_RECORDER;
+}
+
+/* ---- shared memory ---- */
+
+/* Map the target's shared range here. Opening map_files needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE (proc(5)); without
+ * it the memory is a memfd of ours that the target opened by path. */
+static struct err *ring_map_open(struct link *l, int memfd)
+{
+	char path[128];
+	uint64_t start = l->base.v + l->shared_off;
+	size_t n = l->total_bytes - l->shared_off;
+	CLEANUP(maps) struct maps *maps = NULL;
+	struct err *err = maps_read(l->pid, &maps);
+	if (err)
+		return err;
+	const struct mapping *m = maps_find(maps, RADDR(start));
+	if (!m || m->start != start || m->end != start + n || !m->shared)
+		return err_create(ERR_TARGET_GONE, "the ring is not where process %d was told to put it", (int)l->pid);
+	l->ring.dev = m->dev;
+	l->ring.inode = m->inode;
+	int fd = memfd;
+	if (fd < 0) {
+		snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)l->pid, (unsigned long long)m->start,
+			 (unsigned long long)m->end);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			return err_sys(errno, "cannot open the shared memory %s", path);
+	}
+	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	int saved = errno;
+	if (memfd < 0)
+		close(fd);
+	if (p == MAP_FAILED)
+		return err_sys(saved, "cannot map the shared memory of process %d", (int)l->pid);
+	l->ring.shared = p;
+	l->ring.n_bytes = n;
+	return NULL;
+}
+
+static bool can_open_map_files(void)
+{
+	/* Ask the kernel rather than guess from capabilities. */
+	void *p = mmap(NULL, PROBE_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return false;
+	char path[96];
+	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (unsigned long)p, (unsigned long)p + PROBE_PAGE);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	munmap(p, PROBE_PAGE);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* ---- what must be learnt from a stopped thread ---- */
+
+static void find_thread_offsets(const struct link *l, const struct remote_call_stats *stats, struct probe_context *ctx)
+{
+	/* The tid as the thread itself knows it: the last of NSpid (proc(5)). */
+	char path[64], line[256];
+	uint32_t tid = (uint32_t)stats->tid, have = 0;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)l->pid, (int)stats->tid);
+	FILE *f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		char *last = strncmp(line, "NSpid:", 6) == 0 ? strrchr(line, '\t') : NULL;
+		if (last)
+			tid = (uint32_t)strtoul(last, NULL, 10);
+	}
+	if (f)
+		fclose(f);
+	if (!stats->fs_base || !remote_mem_read(l->mem, RADDR(stats->fs_base + TID_OFF_GLIBC), &have, sizeof(have)) ||
+	    have != tid)
+		ctx->flags |= PROBE_TID_SYSCALL;
+	ctx->tid_off = TID_OFF_GLIBC;
+	ctx->main_tid = tid;
+}
+
+/* {stackblock, stackblock_size} in struct pthread, for native stacks: in the main thread a zero followed by the value of
+ * __libc_stack_end; in another a block that holds its stack pointer (glibc, nptl/descr.h). */
+static void find_stack_offsets(const struct link *l, const struct maps *maps, const struct remote_call_stats *stats,
+			       struct probe_context *ctx)
+{
+	uint64_t stack_end = 0, words[256];
+	const struct mem_reader *mem = remote_mem_reader(l->mem);
+	for (size_t i = 0; i < maps->n_modules && !stack_end; i++) {
+		raddr at;
+		uint64_t size;
+		if (elf_symbol_find(mem, &maps->modules[i], "__libc_stack_end", &at, &size))
+			mem_read_u64(mem, at, &stack_end);
+	}
+	ctx->stack_end = stack_end;
+	if (!stack_end || !stats->fs_base || !remote_mem_read(l->mem, RADDR(stats->fs_base), words, sizeof(words)))
+		return;
+	bool is_main = stats->sp < stack_end && stack_end - stats->sp <= 64u << 20;
+	for (uint32_t i = 0x600 / 8; i + 1 < ARRAY_LEN(words); i++) {
+		bool fits = is_main ? words[i] == 0 && words[i + 1] == stack_end
+				    : words[i] && words[i] <= stats->sp && stats->sp - words[i] < words[i + 1] &&
+					      stats->fs_base >= words[i] && stats->fs_base - words[i] < words[i + 1] &&
+					      words[i] % PROBE_PAGE == 0;
+		if (fits) {
+			ctx->stackblock_off = i * 8;
+			return;
+		}
+	}
+}
+
+static uint64_t vdso_clock_gettime(const struct maps *maps, const struct mem_reader *mem)
+{
+	for (size_t i = 0; i < maps->n; i++) {
+		if (strcmp(maps->v[i].path, "[vdso]") != 0)
+			continue;
+		struct elf_module vdso = { .start = RADDR(maps->v[i].start),
+					   .end = RADDR(maps->v[i].end),
+					   .base = RADDR(maps->v[i].start),
+					   .path = "[vdso]" };
+		raddr at;
+		uint64_t size;
+		if (elf_symbol_find(mem, &vdso, "__vdso_clock_gettime", &at, &size))
+			return at.v;
+	}
+	return 0;
+}
+
+/* ---- mapping, filling, linking ---- */
+
+struct attach {
+	struct link *l;
+	struct maps *maps;
+	const struct probe_options *options;
+	struct remote_target target;
+	int memfd;               /* -1: anonymous shared memory, opened through map_files */
+	char memfd_path[64];
+	bool no_syscall;         /* the target has a seccomp filter */
+};
+
+static void attach_fini(struct attach *a)
+{
+	if (a->memfd >= 0)
+		close(a->memfd);
+	maps_destroy(a->maps);
+}
+
+static void text_range(const struct maps *maps, const struct elf_module *module, struct remote_target *t)
+{
+	for (size_t i = 0; i < maps->n; i++) {
+		const struct mapping *m = &maps->v[i];
+		if (m->exec && m->start >= module->start.v && m->start < module->end.v) {
+			t->text_start = m->start;
+			t->text_end = m->end;
+			return;
+		}
+	}
+}
+
+static unsigned seccomp_mode(pid_t pid)
+{
+	char path[64], line[256];
+	unsigned mode = 0;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	FILE *f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "Seccomp: %u", &mode);
+	if (f)
+		fclose(f);
+	return mode;
+}
+
+static struct err *attach_prepare(struct attach *a, pid_t pid, const struct python_runtime *rt,
+				  const struct probe_options *options, bool attached)
+{
+	*a = (struct attach){ .options = options, .memfd = -1 };
+	struct link *l = a->l = calloc(1, sizeof(*l));
+	if (!l || !(l->module_path = strdup(rt->module.path))) {
+		free(l);
+		a->l = NULL;
+		return err_no_memory();
+	}
+	l->pid = pid;
+	l->runtime = *rt;
+	l->runtime.module.path = l->module_path;
+	l->entry = rt->slack;
+	l->place.mailbox = raddr_add(rt->slack, 24);
+	struct err *err = remote_mem_open(pid, &l->mem);
+	if (!err)
+		err = maps_read(pid, &a->maps);
+	if (!err)
+		err = maps_find_modules(a->maps, remote_mem_reader(l->mem));
+	if (!err)
+		err = remote_place_find(l->mem, a->maps, rt->module.start, &l->place);
+	if (err)
+		return err;
+	l->place.mailbox = raddr_add(rt->slack, 24);
+	l->state_off = PROBE_PAGE;
+	_Static_assert(sizeof(struct probe_context) <= PROBE_PAGE, "the context has one page");
+	l->blob_off = l->state_off + round_up(sizeof(struct probe_state), PROBE_PAGE);
+	l->blob_bytes = round_up(probe_blob_bytes, PROBE_PAGE);
+	l->shared_off = l->blob_off + l->blob_bytes;
+	uint64_t slots_off = round_up(sizeof(struct ring_shared), PROBE_PAGE);
+	l->total_bytes = l->shared_off + slots_off + options->n_slots * (PROBE_PAGE + options->slot_data_bytes);
+	a->target = (struct remote_target){ .pid = pid, .mem = l->mem, .maps = a->maps, .place = &l->place, .attached = attached };
+	text_range(a->maps, &rt->module, &a->target);
+	a->no_syscall = seccomp_mode(pid) != 0;
+	if (!can_open_map_files()) {
+		a->memfd = memfd_create("auditview-ring", MFD_CLOEXEC);
+		if (a->memfd < 0 || ftruncate(a->memfd, (off_t)(l->total_bytes - l->shared_off)) < 0)
+			return err_sys(errno, "cannot create shared memory");
+		snprintf(a->memfd_path, sizeof(a->memfd_path), "/proc/%d/fd/%d", (int)getpid(), a->memfd);
+	}
+	return NULL;
+}
+
+static void map_program(const struct attach *a, struct remote_program *p)
+{
+	const struct link *l = a->l;
+	uint64_t base = REMOTE_FLAG(REMOTE_ADD_BASE), shared_bytes = l->total_bytes - l->shared_off;
+	*p = (struct remote_program){ .total_bytes = l->total_bytes };
+	uint64_t fd = (uint64_t)-1, map_fd = 0;
+	uint64_t map_flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE;
+	if (a->memfd >= 0) {
+		p->path = a->memfd_path;
+		remote_program_add(p, SYS_open | REMOTE_FLAG(REMOTE_SAVE_FD), REMOTE_PATH, O_RDWR | O_CLOEXEC, 0, 0, 0, 0);
+		map_fd = REMOTE_FLAG(REMOTE_FD_R8);
+	} else {
+		map_flags |= MAP_ANONYMOUS;
+	}
+	remote_program_add(p, SYS_mmap | REMOTE_FLAG(REMOTE_SAVE_BASE), 0, l->total_bytes, PROT_NONE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, (uint64_t)-1, 0);
+	remote_program_add(p, SYS_mmap | base | map_fd, l->shared_off, shared_bytes, PROT_READ | PROT_WRITE, map_flags, fd, 0);
+	if (a->memfd >= 0)
+		remote_program_add(p, SYS_close | REMOTE_FLAG(REMOTE_FD_RDI), 0, 0, 0, 0, 0, 0);
+	remote_program_add(p, SYS_mprotect | base, 0, l->blob_off, PROT_READ | PROT_WRITE, 0, 0, 0);
+	remote_program_add(p, SYS_madvise | base, l->state_off, l->blob_off - l->state_off, MADV_WIPEONFORK, 0, 0, 0);
+	remote_program_add(p, SYS_mprotect | base, l->blob_off, l->blob_bytes, PROT_READ | PROT_EXEC, 0, 0, 0);
+}
+
+/* Everything between mapping and linking; the target runs. */
+static struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_call_stats *stats)
+{
+	struct link *l = a->l;
+	const struct probe_options *o = a->options;
+	l->base = RADDR(base);
+	struct err *err = ring_map_open(l, a->memfd);
+	if (err)
+		return err;
+	struct ring_shared *s = l->ring.shared;
+	s->magic = PROBE_MAGIC;
+	s->abi = PROBE_ABI;
+	s->n_slots = o->n_slots;
+	s->slot_data_bytes = o->slot_data_bytes;
+	s->slot_bytes = PROBE_PAGE + o->slot_data_bytes;
+	s->slots_off = (uint32_t)round_up(sizeof(struct ring_shared), PROBE_PAGE);
+	s->recorder_pid = (uint32_t)getpid();
+	s->filter_on = o->filter_on;
+	s->enabled = 1;
+
+	struct probe_context ctx = {
+		.magic = PROBE_MAGIC, .abi = PROBE_ABI, .flags = o->flags, .base = base,
+		.state_off = (uint32_t)l->state_off, .blob_off = (uint32_t)l->blob_off, .shared_off = (uint32_t)l->shared_off,
+		.total_bytes = l->total_bytes, .entry = l->entry.v, .mailbox = l->place.mailbox.v,
+		.string_bytes = o->string_bytes, .bulk_bytes = o->bulk_bytes, .max_frames = o->max_frames,
+		.max_items = o->max_items, .slice_bytes = o->slice_bytes, .layout = l->runtime.layout,
+	};
+	static const char *const bulk[] = { "marshal.loads", "compile", "code.__new__" };
+	for (size_t i = 0; i < ARRAY_LEN(bulk); i++)
+		ctx.bulk_names[i] = name_hash(bulk[i], (uint32_t)strlen(bulk[i]));
+	if (a->no_syscall)
+		ctx.flags |= PROBE_NO_SYSCALL;
+	ctx.fn_clock_gettime = vdso_clock_gettime(a->maps, remote_mem_reader(l->mem));
+	if (!ctx.fn_clock_gettime)
+		ctx.flags &= ~(uint32_t)PROBE_CLOCK_VDSO;
+	find_thread_offsets(l, stats, &ctx);
+	if (o->flags & PROBE_STACK_NATIVE)
+		find_stack_offsets(l, a->maps, stats, &ctx);
+	err = remote_mem_write(l->mem, RADDR(base), &ctx, sizeof(ctx));
+	if (!err)
+		err = remote_mem_write(l->mem, RADDR(base + l->blob_off), probe_blob, probe_blob_bytes);
+	if (err)
+		return err;
+	struct {
+		uint64_t next, fn, user_data;
+	} entry = { 0, base + l->blob_off, base };
+	return remote_mem_write(l->mem, l->entry, &entry, sizeof(entry));
+}
+
+static void note_pause(struct link *l, const struct remote_call_stats *stats)
+{
+	if (stats->pause_ns > l->pause_ns)
+		l->pause_ns = stats->pause_ns;
+	l->timeout_extended |= stats->timeout_extended;
+}
+
+static void unmap_program(const struct link *l, struct remote_program *p)
+{
+	*p = (struct remote_program){ 0 };
+	remote_program_add(p, SYS_munmap, l->base.v, l->total_bytes, 0, 0, 0, 0);
+}
+
+static struct err *check_earlier(struct link *l, const struct remote_target *t)
+{
+	pid_t recorder;
+	struct probe_context old;
+	enum probe_presence presence = probe_presence_find(l->mem, &l->runtime, &recorder, &old);
+	if (presence == PROBE_LIVE_RECORDER)
+		return err_with_hint(err_create(ERR_BUSY, "process %d is already traced by auditview (process %d)", (int)l->pid,
+						(int)recorder),
+				     "end that one first: kill -INT %d", (int)recorder);
+	if (presence != PROBE_DEAD_RECORDER)
+		return NULL;
+	log_debug("taking over from dead recorder %d in %d", (int)recorder, (int)l->pid);
+	struct link old_link = { .pid = l->pid, .mem = l->mem, .runtime = l->runtime, .place = l->place, .entry = l->entry,
+				 .base = RADDR(old.base), .total_bytes = old.total_bytes, .blob_off = old.blob_off,
+				 .state_off = old.state_off, .shared_off = old.shared_off,
+				 .blob_bytes = old.shared_off - old.blob_off };
+	CLEANUP(maps) struct maps *maps = NULL;
+	struct err *err = maps_read(l->pid, &maps);
+	if (err)
+		return err;
+	const struct mapping *m = maps_find(maps, RADDR(old.base + old.shared_off));
+	if (m && m->shared) {
+		old_link.ring.dev = m->dev;
+		old_link.ring.inode = m->inode;
+	}
+	struct detach_report report;
+	(void)t;
+	link_detach(&old_link, NULL, NULL, CALL_TIMEOUT_NS, &report);
+	if (old_link.pause_ns > l->pause_ns)
+		l->pause_ns = old_link.pause_ns;
+	if (!report.restored)
+		return err_create(ERR_BUSY, "process %d still holds an earlier auditview's probe: %s", (int)l->pid, report.left);
+	l->took_over = true;
+	return NULL;
+}
+
+struct err *link_attach(pid_t pid, const struct python_runtime *rt, const struct probe_options *options, bool attached,
+			struct link **ret)
+{
+	struct attach a;
+	struct remote_call_stats stats;
+	uint64_t base = 0, one;
+	struct err *err = attach_prepare(&a, pid, rt, options, attached);
+	if (!err)
+		err = check_earlier(a.l, &a.target);
+	if (err)
+		goto out;
+	struct remote_program p;
+	map_program(&a, &p);
+	err = remote_call_run(&a.target, &p, 0, 0, CALL_TIMEOUT_NS, &stats, &base);
+	if (err) {
+		err = err_wrap(err, "cannot map memory in process %d", (int)pid);
+		goto out;
+	}
+	note_pause(a.l, &stats);
+	err = attach_fill(&a, base, &stats);
+	if (!err) {
+		struct remote_program link = { 0 };
+		remote_program_add(&link, REMOTE_FLAG(REMOTE_LINK), rt->layout.audit_head, a.l->entry.v, 0, 0, 0, 0);
+		err = remote_call_run(&a.target, &link, 0, 0, CALL_TIMEOUT_NS, &stats, &one);
+		if (!err)
+			note_pause(a.l, &stats);
+	}
+	if (err) { /* not linked: nobody can be inside, the mapping can go at once */
+		uint64_t zero[3] = { 0 };
+		err_destroy(remote_mem_write(a.l->mem, a.l->entry, zero, sizeof(zero)));
+		unmap_program(a.l, &p);
+		err_destroy(remote_call_run(&a.target, &p, 0, 0, CALL_TIMEOUT_NS, &stats, &one));
+		goto out;
+	}
+	a.l->linked = true;
+out:
+	if (err) {
+		link_destroy(a.l);
+		a.l = NULL;
+	}
+	attach_fini(&a);
+	if (!err)
+		*ret = a.l;
+	return err;
+}
+
+/* Let a thread that is stopped at its entry point run the stub and come back to the breakpoint there. */
+static struct err *run_to_breakpoint(pid_t pid, const struct remote_target *t, uint64_t *ret_value)
+{
+	uint64_t deadline = monotonic_ns() + CALL_TIMEOUT_NS;
+	int deliver = 0;
+	for (;;) {
+		int status;
+		struct err *err = ptrace_continue(pid, deliver);
+		uint64_t now = monotonic_ns();
+		if (!err)
+			err = ptrace_wait_stop(pid, deadline > now ? deadline - now : 0, &status);
+		if (err)
+			return err;
+		deliver = 0;
+		if (WSTOPSIG(status) == SIGTRAP && status >> 16 == 0 && ptrace_breakpoint_hit(pid))
+			return remote_call_answer(t, ret_value);
+		if (status >> 16 == 0)
+			deliver = WSTOPSIG(status);
+	}
+}
+
+struct err *link_attach_at_entry(pid_t pid, const struct python_runtime *rt, const struct probe_options *options,
+				 struct link **ret)
+{
+	struct attach a;
+	struct remote_call_stats stats = { .tid = pid };
+	uint64_t base = 0;
+	struct err *err = attach_prepare(&a, pid, rt, options, true);
+	if (err)
+		goto out;
+	struct remote_program p;
+	map_program(&a, &p);
+	err = remote_call_prepare_stopped(pid, &a.target, &p, &stats);
+	stats.tid = pid;
+	if (!err)
+		err = run_to_breakpoint(pid, &a.target, &base);
+	if (!err)
+		err = attach_fill(&a, base, &stats);
+	/* The only thread stands still: plain stores are enough. */
+	uint64_t head = 0;
+	if (!err && !remote_mem_read(a.l->mem, RADDR(rt->layout.audit_head), &head, sizeof(head)))
+		err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)pid);
+	if (!err)
+		err = remote_mem_write(a.l->mem, a.l->entry, &head, sizeof(head));
+	if (!err)
+		err = remote_mem_write(a.l->mem, RADDR(rt->layout.audit_head), &a.l->entry, sizeof(uint64_t));
+	if (!err)
+		err = remote_place_clear(&a.target);
+	if (!err)
+		a.l->linked = true;
+out:
+	if (err) {
+		link_destroy(a.l);
+		a.l = NULL;
+	}
+	attach_fini(&a);
+	if (!err)
+		*ret = a.l;
+	return err;
+}
+
+/* ---- health ---- */
+
+static int chain_holds(struct link *l)
+{
+	uint64_t at = l->runtime.layout.audit_head, next;
+	for (unsigned i = 0; i < 4096; i++) {
+		if (!remote_mem_read(l->mem, RADDR(at), &next, sizeof(next)))
+			return -1;
+		if (next == l->entry.v)
+			return 1;
+		if (!next)
+			return 0;
+		at = next;
+	}
+	return 0;
+}
+
+/* Is the reservation (still) ours? After an exec or dlclose other things may live at the old addresses. */
+static bool image_is_ours(struct link *l)
+{
+	struct probe_context ctx;
+	return remote_mem_read(l->mem, l->base, &ctx, sizeof(ctx)) && ctx.magic == PROBE_MAGIC && ctx.base == l->base.v;
+}
+
+enum link_health link_check(struct link *l)
+{
+	if (!image_is_ours(l))
+		return LINK_GONE;
+	int holds = chain_holds(l);
+	return holds < 0 ? LINK_GONE : holds ? LINK_OK : LINK_UNLINKED;
+}
+
+struct err *link_again(struct link *l, bool attached)
+{
+	CLEANUP(maps) struct maps *maps = NULL;
+	struct err *err = maps_read(l->pid, &maps);
+	if (err)
+		return err;
+	struct remote_target t = { .pid = l->pid, .mem = l->mem, .maps = maps, .place = &l->place, .attached = attached };
+	text_range(maps, &l->runtime.module, &t);
+	struct {
+		uint64_t next, fn, user_data;
+	} entry = { 0, l->base.v + l->blob_off, l->base.v };
+	err = remote_mem_write(l->mem, raddr_add(l->entry, 8), &entry.fn, 16);
+	if (err)
+		return err;
+	struct remote_program p = { 0 };
+	struct remote_call_stats stats;
+	uint64_t one;
+	remote_program_add(&p, REMOTE_FLAG(REMOTE_LINK), l->runtime.layout.audit_head, l->entry.v, 0, 0, 0, 0);
+	err = remote_call_run(&t, &p, 0, 0, CALL_TIMEOUT_NS, &stats, &one);
+	if (!err) {
+		note_pause(l, &stats);
+		l->linked = true;
+	}
+	return err;
+}
+
+/* ---- leaving ---- */
+
+struct err *link_processes(const struct link *l, pid_t **ret, size_t *ret_n)
+{
+	VEC(pid_t) pids = { 0 };
+	DIR *proc = opendir("/proc");
+	if (!proc)
+		return err_sys(errno, "cannot list /proc");
+	for (struct dirent *e; (e = readdir(proc));) {
+		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+		if (pid <= 0 || pid == getpid())
+			continue;
+		CLEANUP(maps) struct maps *maps = NULL;
+		struct err *err = maps_read(pid, &maps);
+		if (err) {
+			err_destroy(err);
+			continue;
+		}
+		const struct mapping *m = maps_find(maps, RADDR(l->base.v + l->shared_off));
+		if (m && m->shared && m->inode == l->ring.inode && m->dev == l->ring.dev && !vec_push(&pids, pid)) {
+			closedir(proc);
+			vec_fini(&pids);
+			return err_no_memory();
+		}
+	}
+	closedir(proc);
+	*ret = pids.v;
+	*ret_n = pids.n;
+	return NULL;
+}
+
+/* Not the first of the list: take the entry out behind its predecessor. Another thread may be appending at the tail, so
+ * the successor is read again afterwards. */
+static struct err *unlink_inside(struct link *l, struct remote_mem *mem)
+{
+	uint64_t at = l->runtime.layout.audit_head, node, next, again;
+	for (unsigned i = 0; i < 4096; i++) {
+		if (!remote_mem_read(mem, RADDR(at), &node, 8))
+			return err_create(ERR_TARGET_GONE, "process is gone");
+		if (!node)
+			return NULL; /* not in the list: as wished */
+		if (node != l->entry.v) {
+			at = node;
+			continue;
+		}
+		do {
+			if (!remote_mem_read(mem, l->entry, &next, 8))
+				return err_create(ERR_TARGET_GONE, "process is gone");
+			struct err *err = remote_mem_write(mem, RADDR(at), &next, 8);
+			if (err)
+				return err;
+			if (!remote_mem_read(mem, l->entry, &again, 8))
+				return err_create(ERR_TARGET_GONE, "process is gone");
+		} while (again != next);
+		return NULL;
+	}
+	return err_create(ERR_CORRUPT, "the list of audit hooks does not end");
+}
+
+static bool is_quiet(struct link *l, struct remote_mem *mem)
+{
+	struct probe_state state;
+	size_t head = offsetof(struct probe_state, code_cache);
+	return remote_mem_read(mem, raddr_add(l->base, l->state_off), &state, head) && state.lock == 0;
+}
+
+static struct err *detach_one(struct link *l, pid_t pid, bool attached, uint64_t deadline, uint64_t *pause_ns)
+{
+	CLEANUP(maps) struct maps *maps = NULL;
+	struct remote_mem *mem = NULL;
+	struct err *err = remote_mem_open(pid, &mem);
+	if (!err)
+		err = maps_read(pid, &maps);
+	if (err)
+		goto out;
+	struct remote_target t = { .pid = pid, .mem = mem, .maps = maps, .place = &l->place, .attached = attached };
+	text_range(maps, &l->runtime.module, &t);
+	struct remote_call_stats stats = { 0 };
+	struct remote_program p = { 0 };
+	uint64_t one, blob = l->base.v + l->blob_off, blob_end = blob + l->blob_bytes;
+
+	/* dlclose may have taken the module, and with it entry, head and place, away. */
+	const struct mapping *slack = maps_find(maps, l->entry);
+	bool module_there = slack && slack->write;
+	if (module_there) {
+		struct {
+			uint64_t next, fn, user_data;
+		} entry;
+		module_there = remote_mem_read(mem, l->entry, &entry, sizeof(entry)) && entry.user_data == l->base.v;
+	}
+	if (!module_there) {
+		err = remote_place_find(mem, maps, RADDR(0), &l->place);
+		if (err)
+			goto out;
+		l->place.mailbox = RADDR(0); /* it was in the module; the maps will tell */
+	}
+	if (module_there) {
+		remote_program_add(&p, REMOTE_FLAG(REMOTE_UNLINK), l->runtime.layout.audit_head, l->entry.v, 0, 0, 0, 0);
+		uint64_t now = monotonic_ns();
+		err = remote_call_run(&t, &p, blob, blob_end, deadline > now ? deadline - now : 0, &stats, &one);
+		if (stats.pause_ns > *pause_ns)
+			*pause_ns = stats.pause_ns;
+		if (err && err->sys == ENOENT) {
+			err_destroy(err);
+			err = unlink_inside(l, mem);
+		}
+		uint64_t neutral[2] = { l->runtime.layout.fn_neutral, 0 };
+		if (!err) /* whoever has already loaded our entry calls this instead; `next` stays */
+			err = remote_mem_write(mem, raddr_add(l->entry, 8), &neutral[0], 8);
+		if (!err)
+			err = remote_mem_write(mem, raddr_add(l->entry, 16), &neutral[1], 8);
+		if (err)
+			goto out;
+	}
+	for (unsigned round = 0;; round++) {
+		bool outside = false;
+		if (is_quiet(l, mem)) {
+			err = threads_check_outside(&t, blob, blob_end, &outside);
+			if (err && err->code != ERR_TIMEOUT)
+				goto out;
+			err_destroy(err);
+			err = NULL;
+		}
+		if (outside && is_quiet(l, mem))
+			break;
+		if (monotonic_ns() >= deadline) {
+			err = err_create(ERR_TIMEOUT, "a thread of process %d is still inside the probe", (int)pid);
+			goto out;
+		}
+		poll(NULL, 0, 2);
+	}
+	unmap_program(l, &p);
+	uint64_t now = monotonic_ns();
+	err = remote_call_run(&t, &p, blob, blob_end, deadline > now ? deadline - now : 0, &stats, &one);
+	for (unsigned i = 0; !err && !module_there && i < 1000; i++) {
+		CLEANUP(maps) struct maps *later = NULL;
+		err = maps_read(pid, &later);
+		if (!err && !maps_find(later, l->base))
+			break;
+		poll(NULL, 0, 1);
+	}
+	if (stats.pause_ns > *pause_ns)
+		*pause_ns = stats.pause_ns;
+	/* The code's bytes go last, when nobody is in them. */
+	for (unsigned i = 0; !err && i < 100; i++) {
+		bool outside = false;
+		struct err *e = threads_check_outside(&t, l->place.code.v, l->place.code.v + remote_stub_bytes(), &outside);
+		err_destroy(e);
+		if (!e && outside) {
+			err = remote_place_clear(&t);
+			break;
+		}
+		poll(NULL, 0, 1);
+	}
+	uint64_t zero = 0;
+	if (!err && module_there)
+		err = remote_mem_write(mem, l->place.mailbox, &zero, sizeof(zero));
+out:
+	remote_mem_close(mem);
+	return err;
+}
+
+static void wake_waiters(struct link *l)
+{
+	struct ring_shared *s = l->ring.shared;
+	if (!s)
+		return;
+	for (uint32_t i = 0; i < s->n_slots && i < 4096; i++) {
+		uint64_t off = s->slots_off + (uint64_t)i * s->slot_bytes;
+		if (off + PROBE_PAGE > l->ring.n_bytes)
+			break;
+		struct ring_slot *slot = (struct ring_slot *)((uint8_t *)s + off);
+		if (slot->state == SLOT_ACTIVE)
+			syscall(SYS_futex, &slot->tail, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+	}
+}
+
+void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx, uint64_t timeout_ns,
+		 struct detach_report *report)
+{
+	uint64_t deadline = monotonic_ns() + timeout_ns;
+	*report = (struct detach_report){ .restored = true };
+	if (l->ring.shared)
+		__atomic_store_n(&l->ring.shared->enabled, 0, __ATOMIC_SEQ_CST);
+	else {
+		uint32_t off = 0;
+		struct err *e = remote_mem_write(l->mem, RADDR(l->base.v + l->shared_off + offsetof(struct ring_shared, enabled)),
+						 &off, sizeof(off));
+		err_destroy(e);
+	}
+	/* Two rounds: a child may have been forked while the first went on. */
+	for (unsigned round = 0; round < 2; round++) {
+		pid_t *pids = NULL;
+		size_t n = 0;
+		struct err *err = link_processes(l, &pids, &n);
+		if (err) {
+			report->restored = false;
+			snprintf(report->left, sizeof(report->left), "%s", err->message);
+			err_destroy(err);
+			return;
+		}
+		if (round && !n)
+			break;
+		for (size_t i = 0; i < n; i++) {
+			wake_waiters(l);
+			err = detach_one(l, pids[i], is_attached && is_attached(ctx, pids[i]), deadline, &report->pause_ns);
+			report->n_processes++;
+			if (err && err->code != ERR_TARGET_GONE) {
+				report->restored = false;
+				snprintf(report->left, sizeof(report->left), "process %d: %s", (int)pids[i], err->message);
+			}
+			err_destroy(err);
+		}
+		free(pids);
+		if (!report->restored)
+			break;
+	}
+	if (report->pause_ns > l->pause_ns)
+		l->pause_ns = report->pause_ns;
+	l->linked = false;
+}
+
+void link_destroy(struct link *l)
+{
+	if (!l)
+		return;
+	if (l->ring.shared)
+		munmap(l->ring.shared, l->ring.n_bytes);
+	remote_mem_close(l->mem);
+	free(l->module_path);
+	free(l);
+}

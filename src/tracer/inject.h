@@ -1,0 +1,89 @@
+/*
+ * inject: put the probe into a process, and take it out again.
+ *
+ * A link is one armed CPython runtime: its hook entry stands at the head of the runtime's audit hook list, its ring is
+ * mapped here. Forked children inherit the entry and the ring; they are found by the ring's inode and taken off one by
+ * one. Everything that can refuse does so before the target is touched.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "probe/abi.h"
+#include "python/python.h"
+#include "tracer/remote_call.h"
+
+struct maps;
+struct remote_mem;
+
+struct probe_options {
+	uint32_t flags;          /* PROBE_DROP, PROBE_STACK_*, PROBE_CLOCK_VDSO */
+	uint32_t string_bytes, bulk_bytes, max_frames, max_items, slice_bytes;
+	uint32_t n_slots;
+	uint64_t slot_data_bytes; /* a power of two, ≥ 1 MiB */
+	bool filter_on;          /* verdicts are in use */
+};
+
+struct ring_map {
+	struct ring_shared *shared; /* mapped in this process; NULL = not mapped */
+	size_t n_bytes;
+	uint64_t dev, inode;        /* of the shared memory, as /proc/PID/maps names it */
+};
+
+struct link {
+	pid_t pid;
+	struct remote_mem *mem;
+	struct python_runtime runtime;
+	char *module_path;
+	struct remote_place place;
+	struct ring_map ring;
+	raddr base;                 /* of the reservation in the target */
+	uint64_t total_bytes, blob_off, shared_off, state_off, blob_bytes;
+	raddr entry;                /* 24 bytes, then the mailbox */
+	uint64_t pause_ns;          /* longest so far */
+	bool timeout_extended;
+	bool linked;                /* our entry is in the list, as far as we know */
+	bool took_over;             /* a dead recorder's probe was taken out first */
+};
+
+/* Find the runtimes of a process: at least one, else ERR_NOT_PYTHON or ERR_UNSUPPORTED with cause. The array is malloc'ed;
+ * module.path points into *ret_maps, which the caller destroys. */
+MUST_CHECK struct err *runtimes_find(pid_t pid, struct remote_mem *mem, struct maps **ret_maps,
+				     struct python_runtime **ret, size_t *ret_n);
+
+/* Arm one runtime of a running process. `attached`: all its threads are ours already. */
+MUST_CHECK struct err *link_attach(pid_t pid, const struct python_runtime *rt, const struct probe_options *options,
+				   bool attached, struct link **ret);
+
+/* The same at an entry point: thread `pid` is in a ptrace stop there, alone. The stub comes back to the entry point,
+ * where the caller has set a hardware breakpoint. Ends in the same stop. */
+MUST_CHECK struct err *link_attach_at_entry(pid_t pid, const struct python_runtime *rt,
+					    const struct probe_options *options, struct link **ret);
+
+enum link_health { LINK_OK, LINK_UNLINKED /* the list no longer holds us */, LINK_GONE /* the image or process is gone */ };
+enum link_health link_check(struct link *l);
+/* Link again, after the runtime was finalised and while it is not initialised, or when a racing hook pushed us out. */
+MUST_CHECK struct err *link_again(struct link *l, bool attached);
+
+/* Is there a probe in this runtime already? Its context, and whether its recorder lives (pid in *ret_recorder). */
+enum probe_presence { PROBE_NONE, PROBE_LEFT_ENTRY, PROBE_DEAD_RECORDER, PROBE_LIVE_RECORDER };
+enum probe_presence probe_presence_find(struct remote_mem *mem, const struct python_runtime *rt, pid_t *ret_recorder,
+					struct probe_context *ret_context);
+
+struct detach_report {
+	size_t n_processes;         /* taken off, the target and its forked children */
+	uint64_t pause_ns;          /* longest stop of a thread while leaving */
+	bool restored;
+	char left[160];             /* what is left where, if not */
+};
+/* Disarm every process that has the ring, unlink, wait until nobody is inside, unmap, compare. The ring stays mapped here
+ * until link_destroy(), to be drained. Up to timeout_ns. `is_attached(ctx, pid)` tells whether a process is ptraced by us. */
+void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx, uint64_t timeout_ns,
+		 struct detach_report *report);
+/* Pids that map the ring, but for this process. malloc'ed. */
+MUST_CHECK struct err *link_processes(const struct link *l, pid_t **ret, size_t *ret_n);
+void link_destroy(struct link *l); /* NULL is fine; does not detach */

@@ -1,0 +1,182 @@
+/*
+ * ptrace: see ptrace.h.
+ */
+#include "tracer/ptrace.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+uint64_t monotonic_ns(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* ---- faults on purpose ---- */
+
+static enum { FAULT_UNREAD, FAULT_NONE, FAULT_KILL, FAULT_DENY } fault_kind;
+static long fault_at, n_requests;
+
+static bool fault_denies(void)
+{
+	if (fault_kind == FAULT_UNREAD) {
+		const char *text = getenv("AUDITVIEW_FAULT");
+		fault_kind = FAULT_NONE;
+		if (text && strncmp(text, "kill:", 5) == 0)
+			fault_kind = FAULT_KILL;
+		else if (text && strncmp(text, "deny:", 5) == 0)
+			fault_kind = FAULT_DENY;
+		if (fault_kind != FAULT_NONE)
+			fault_at = strtol(text + 5, NULL, 10);
+	}
+	return fault_kind == FAULT_DENY && n_requests + 1 == fault_at;
+}
+
+static long request(int what, pid_t tid, void *address, void *data)
+{
+	if (fault_denies()) {
+		n_requests++;
+		errno = EPERM;
+		return -1;
+	}
+	long ret = ptrace(what, tid, address, data);
+	n_requests++;
+	if (fault_kind == FAULT_KILL && n_requests == fault_at)
+		raise(SIGKILL);
+	return ret;
+}
+
+static struct err *failed(const char *what, pid_t tid)
+{
+	return err_sys(errno, "cannot %s thread %d", what, (int)tid);
+}
+
+struct err *ptrace_seize(pid_t tid, unsigned long options)
+{
+	return request(PTRACE_SEIZE, tid, NULL, (void *)options) < 0 ? failed("attach to", tid) : NULL;
+}
+
+struct err *ptrace_interrupt(pid_t tid)
+{
+	return request(PTRACE_INTERRUPT, tid, NULL, NULL) < 0 ? failed("interrupt", tid) : NULL;
+}
+
+struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status)
+{
+	uint64_t start = monotonic_ns();
+	for (unsigned spins = 0;; spins++) {
+		int status;
+		pid_t got = waitpid(tid, &status, __WALL | WNOHANG);
+		if (got == tid) {
+			if (WIFSTOPPED(status)) {
+				*ret_status = status;
+				return NULL;
+			}
+			return err_create(ERR_TARGET_GONE, "thread %d ended while it was being stopped", (int)tid);
+		}
+		if (got < 0 && errno != EINTR)
+			return err_create(ERR_TARGET_GONE, "thread %d is gone", (int)tid);
+		if (monotonic_ns() - start > timeout_ns)
+			return err_create(ERR_TIMEOUT, "thread %d did not stop within %.0f ms", (int)tid,
+					  (double)timeout_ns / 1e6);
+		/* A stop takes microseconds when the thread can run at all: spin first, then give the processor away. */
+		if (spins < 200)
+			sched_yield();
+		else
+			poll(NULL, 0, 1);
+	}
+}
+
+struct err *ptrace_get_regs(pid_t tid, struct user_regs_struct *ret)
+{
+	return request(PTRACE_GETREGS, tid, NULL, ret) < 0 ? failed("read the registers of", tid) : NULL;
+}
+
+struct err *ptrace_set_regs(pid_t tid, const struct user_regs_struct *regs)
+{
+	struct user_regs_struct copy = *regs;
+	return request(PTRACE_SETREGS, tid, NULL, &copy) < 0 ? failed("set the registers of", tid) : NULL;
+}
+
+struct err *ptrace_poke(pid_t tid, uint64_t address, uint64_t word)
+{
+	return request(PTRACE_POKETEXT, tid, (void *)address, (void *)word) < 0 ? failed("write into", tid) : NULL;
+}
+
+struct err *ptrace_continue(pid_t tid, int signal)
+{
+	return request(PTRACE_CONT, tid, NULL, (void *)(long)signal) < 0 ? failed("continue", tid) : NULL;
+}
+
+struct err *ptrace_listen(pid_t tid)
+{
+	return request(PTRACE_LISTEN, tid, NULL, NULL) < 0 ? failed("leave stopped", tid) : NULL;
+}
+
+struct err *ptrace_detach(pid_t tid, int signal)
+{
+	return request(PTRACE_DETACH, tid, NULL, (void *)(long)signal) < 0 ? failed("detach from", tid) : NULL;
+}
+
+struct err *ptrace_event_message(pid_t tid, unsigned long *ret)
+{
+	return request(PTRACE_GETEVENTMSG, tid, NULL, ret) < 0 ? failed("ask what happened to", tid) : NULL;
+}
+
+#define DEBUG_REG(i) (offsetof(struct user, u_debugreg) + (i) * sizeof(long))
+
+struct err *ptrace_breakpoint(pid_t tid, uint64_t address)
+{
+	/* Off before the address changes: the kernel checks the pair (arch/x86/kernel/ptrace.c, ptrace_set_debugreg). */
+	if (request(PTRACE_POKEUSER, tid, (void *)DEBUG_REG(7), NULL) < 0 ||
+	    request(PTRACE_POKEUSER, tid, (void *)DEBUG_REG(0), (void *)address) < 0 ||
+	    (address && request(PTRACE_POKEUSER, tid, (void *)DEBUG_REG(7), (void *)1ul) < 0))
+		return failed(address ? "set a breakpoint in" : "clear the breakpoint of", tid);
+	return NULL;
+}
+
+bool ptrace_breakpoint_hit(pid_t tid)
+{
+	errno = 0;
+	long status = request(PTRACE_PEEKUSER, tid, (void *)DEBUG_REG(6), NULL);
+	if (errno || !(status & 1))
+		return false;
+	request(PTRACE_POKEUSER, tid, (void *)DEBUG_REG(6), NULL);
+	return true;
+}
+
+struct err *ptrace_stop_for_change(pid_t tid, uint64_t timeout_ns, bool *ret_group_stopped)
+{
+	uint64_t deadline = monotonic_ns() + timeout_ns;
+	*ret_group_stopped = false;
+	struct err *err = ptrace_interrupt(tid);
+	for (unsigned i = 0; !err && i < 64; i++) {
+		int status;
+		uint64_t now = monotonic_ns();
+		err = ptrace_wait_stop(tid, deadline > now ? deadline - now : 0, &status);
+		if (err)
+			return err;
+		int event = status >> 16, signal = WSTOPSIG(status);
+		if (event == PTRACE_EVENT_STOP) {
+			*ret_group_stopped = signal != SIGTRAP;
+			return NULL;
+		}
+		/* A signal is about to be delivered (or an event reported): let it in, and stop again at the handler's
+		 * first instruction. The trap cleared the pending interrupt (kernel/signal.c, ptrace_stop), so ask anew. */
+		err = ptrace_interrupt(tid);
+		if (!err)
+			err = ptrace_continue(tid, event ? 0 : signal);
+	}
+	return err ? err : err_create(ERR_TIMEOUT, "thread %d is flooded with signals", (int)tid);
+}

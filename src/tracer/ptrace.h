@@ -1,0 +1,41 @@
+/*
+ * ptrace: the few requests the tracer makes, each with a deadline and an error that says what was attempted.
+ *
+ * ptrace(2) obeys only the thread that attached: all of this runs in the recorder's one thread. Threads are named by
+ * tid; a thread that is gone gives ERR_TARGET_GONE. AUDITVIEW_FAULT in the environment makes requests fail on purpose:
+ * "kill:N" kills this process after the Nth request, "deny:N" denies the Nth (tests only).
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/user.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+
+/* Seize without stopping. `options`: PTRACE_O_*. */
+MUST_CHECK struct err *ptrace_seize(pid_t tid, unsigned long options);
+MUST_CHECK struct err *ptrace_interrupt(pid_t tid);
+/* Wait until tid stops: *ret_status is the wait status. Past the deadline ERR_TIMEOUT; the thread is then still
+ * seized and running. */
+MUST_CHECK struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status);
+MUST_CHECK struct err *ptrace_get_regs(pid_t tid, struct user_regs_struct *ret);
+MUST_CHECK struct err *ptrace_set_regs(pid_t tid, const struct user_regs_struct *regs);
+MUST_CHECK struct err *ptrace_poke(pid_t tid, uint64_t address, uint64_t word);
+/* Let it run on, delivering `signal` (0 = none). */
+MUST_CHECK struct err *ptrace_continue(pid_t tid, int signal);
+MUST_CHECK struct err *ptrace_listen(pid_t tid);
+MUST_CHECK struct err *ptrace_detach(pid_t tid, int signal);
+MUST_CHECK struct err *ptrace_event_message(pid_t tid, unsigned long *ret);
+/* Hardware execution breakpoint in debug register 0; address 0 clears it. */
+MUST_CHECK struct err *ptrace_breakpoint(pid_t tid, uint64_t address);
+/* Did the last SIGTRAP come from that breakpoint? Clears the status register. */
+bool ptrace_breakpoint_hit(pid_t tid);
+
+/* Bring a seized thread to a stop at which registers may be changed and DETACH follows: interrupts, and passes on the
+ * signals that get in the way, so that none is lost and their order is kept. *ret_group_stopped: it was (and will be
+ * again) in a group stop. */
+MUST_CHECK struct err *ptrace_stop_for_change(pid_t tid, uint64_t timeout_ns, bool *ret_group_stopped);
+
+uint64_t monotonic_ns(void);

@@ -1,0 +1,102 @@
+/*
+ * remote_call: let one thread of the target make a list of system calls, in one go, whatever happens to us.
+ *
+ *   prepare   choose a thread, a place for the code (dead bytes behind a module's text)
+ *   start     SEIZE, INTERRUPT, GETREGS, SETREGS, DETACH: five requests, then the thread is on its own
+ *   finish    the mailbox in the target tells the result; the code's bytes are cleared again
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/user.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/mem_read.h"
+
+struct maps;
+struct remote_mem;
+
+enum remote_op_flag { /* arch/x86_64/stub.S */
+	REMOTE_ADD_BASE, REMOTE_FD_R8, REMOTE_FD_RDI, REMOTE_SAVE_BASE, REMOTE_SAVE_FD, REMOTE_LINK, REMOTE_UNLINK, REMOTE_STORE
+};
+#define REMOTE_FLAG(f) (1ull << (32 + (f)))
+
+struct remote_op {
+	uint64_t op; /* system call number | REMOTE_FLAG()s */
+	uint64_t args[6];
+};
+#define REMOTE_MAX_OPS 12
+
+struct remote_program {
+	struct remote_op ops[REMOTE_MAX_OPS];
+	size_t n_ops;
+	uint64_t total_bytes; /* of the reservation, unmapped again when a later call fails */
+	const char *path;     /* for an open: ops that name REMOTE_PATH as an argument get its address; NULL = none */
+};
+#define REMOTE_PATH 0x7061746870617468ull
+
+void remote_program_add(struct remote_program *p, uint64_t op, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
+			uint64_t a4, uint64_t a5);
+
+/* Where the stub may be written: found once per process image. */
+struct remote_place {
+	raddr code;        /* dead executable bytes, remote_stub_bytes() of them */
+	raddr mailbox;     /* u64, zero before a call; address 0: no answer is wanted */
+	uint8_t before[1024]; /* what the dead bytes held */
+};
+size_t remote_stub_bytes(void);
+/* Dead bytes behind the text of a module, best of the one at `prefer`. Fills code and before. ERR_UNSUPPORTED. */
+MUST_CHECK struct err *remote_place_find(struct remote_mem *mem, const struct maps *maps, raddr prefer,
+					 struct remote_place *ret);
+
+struct remote_call_stats {
+	uint64_t pause_ns;     /* the thread stood still this long */
+	pid_t tid;
+	uint64_t fs_base, sp;  /* of that thread */
+	bool timeout_extended; /* a call with a timeout was interrupted and had to start over */
+};
+
+struct remote_target {
+	pid_t pid;
+	struct remote_mem *mem;
+	const struct maps *maps;
+	struct remote_place *place;
+	bool attached;         /* every thread is already seized by this process (following children) */
+	uint64_t text_start, text_end; /* CPython's own text: its calls handle EINTR exactly (PEP 475) */
+};
+
+/* Run the program in some thread of the target and wait for its answer: *ret_value is the base (or 1). The thread is
+ * chosen so that as little as possible shows; none whose pc lies in [avoid_start, avoid_end). Everything within
+ * timeout_ns. ERR_TIMEOUT: no thread could be stopped in time, the target is as before; ERR_SYS with err->sys: a call of
+ * the program failed, it has undone itself. */
+MUST_CHECK struct err *remote_call_run(const struct remote_target *t, const struct remote_program *program,
+				       uint64_t avoid_start, uint64_t avoid_end, uint64_t timeout_ns,
+				       struct remote_call_stats *stats, uint64_t *ret_value);
+
+/* The same in a thread that is already in a ptrace stop at an entry point: sets it up only; the thread will come back to
+ * its present pc. The caller continues it and reads the mailbox. */
+MUST_CHECK struct err *remote_call_prepare_stopped(pid_t tid, const struct remote_target *t,
+						   const struct remote_program *program,
+						   struct remote_call_stats *stats);
+/* The answer of a program: value, or the error it stands for. */
+MUST_CHECK struct err *remote_call_answer(const struct remote_target *t, uint64_t *ret_value);
+/* Take the code's bytes away again. Nobody may be in them. */
+MUST_CHECK struct err *remote_place_clear(const struct remote_target *t);
+
+/* ---- threads ---- */
+
+struct thread_place {
+	pid_t tid;
+	char state;           /* as in /proc/PID/stat */
+	long syscall;         /* number; -1 none; -2 running; -3 unknown */
+	uint64_t args[6], sp, pc;
+};
+/* Threads of a process as /proc shows them. Returns malloc'ed list; 0 threads when it is gone. */
+MUST_CHECK struct err *threads_list(pid_t pid, struct thread_place **ret, size_t *ret_n);
+bool thread_place_read(pid_t pid, pid_t tid, struct thread_place *ret);
+/* No thread has its pc, or a register, inside [start, end); running ones are stopped for a moment to see. */
+MUST_CHECK struct err *threads_check_outside(const struct remote_target *t, uint64_t start, uint64_t end,
+					     bool *ret_outside);
