@@ -1,0 +1,47 @@
+"""victim: what all victims share. A victim raises known events, and prints the truth about them as JSON lines.
+
+    NAME.py [--rounds N | --until FILE] [ARG…]
+
+With --until a victim goes on till FILE exists, so that it can be attached to at leisure; looking for a file raises no
+audit event. Lines on stdout: {"ready": pid} before the first round, then facts, and last {"truth": …}. Runs on 3.8 and later.
+"""
+import json
+import os
+import sys
+
+STATUS = 7  # what a victim exits with when all went well: no accident ends so
+
+
+def say(**facts):
+    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.flush()
+
+
+def arguments():
+    """Positional arguments: those behind --rounds N or --until FILE."""
+    return sys.argv[3:] if len(sys.argv) > 2 and sys.argv[1].startswith("--") else sys.argv[1:]
+
+
+def rounds(default=100):
+    """0, 1, 2 … as often as the command line says. Says that the victim is ready before the first."""
+    say(ready=os.getpid())
+    kind, value = (sys.argv[1], sys.argv[2]) if len(sys.argv) > 2 and sys.argv[1].startswith("--") else ("--rounds", default)
+    n = 0
+    if kind == "--until":
+        while not os.path.exists(value):
+            yield n
+            n += 1
+    else:
+        while n < int(value):
+            yield n
+            n += 1
+
+
+def mark(n, *more):
+    """The event that is counted: victim.mark n …"""
+    sys.audit("victim.mark", n, *more)
+
+
+def end(**truth):
+    say(truth=truth)
+    sys.exit(STATUS)
