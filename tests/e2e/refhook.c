@@ -18,6 +18,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -113,10 +114,14 @@ static void put(const void *bytes, size_t n)
 	n_text += n;
 }
 
-static void put_format(const char *format, unsigned long long value)
+__attribute__((format(printf, 1, 2))) static void put_format(const char *format, ...)
 {
-	char digits[40];
-	put(digits, (size_t)snprintf(digits, sizeof digits, format, value));
+	char digits[48];
+	va_list arguments;
+	va_start(arguments, format);
+	int n = vsnprintf(digits, sizeof digits, format, arguments);
+	va_end(arguments);
+	put(digits, (size_t)n);
 }
 
 static void put_double(double value)
@@ -126,7 +131,7 @@ static void put_double(double value)
 	if (value != value)
 		put("dnan;", 5);
 	else
-		put_format("d%016llx;", bits);
+		put_format("d%016llx;", (unsigned long long)bits);
 }
 
 /* UTF-8 of one code point; surrogates like any other. Returns the bytes written. */
@@ -227,7 +232,7 @@ static void put_set(object *value, int depth, size_t head)
 	}
 	if (iterator)
 		py.Py_DecRef(iterator);
-	put_format("%llx>", sum);
+	put_format("%llx>", (unsigned long long)sum);
 }
 
 static void put_value(object *value, int depth, size_t head)

@@ -1,0 +1,135 @@
+"""attach: to a living program, leave it, come back, leave it again; it must never notice.
+
+What is seen is a window of what the victim raised: marks without a gap, without a double, with the right arguments, and
+the mappings after are the mappings before.
+"""
+import os
+import signal
+import time
+
+import harness
+from harness import Recorder, Victim, expect, expect_goodbye, foreign_maps, maps_of, status_of, wait_for
+
+# Victim, its arguments, does it leave its mappings alone meanwhile.
+QUICK = [("busy", [], True), ("sleeping", [], True), ("in_select", [], True), ("in_epoll", [], True), ("in_futex", [], True),
+         ("threads8", [], True), ("forking", [], False), ("signals", [], True)]
+FULL = [("mp", ["fork"], False), ("mp", ["spawn"], False), ("mp", ["forkserver"], False), ("subprocess_storm", [], False),
+        ("import_storm", [], False)]
+
+
+def check_window(victim, events):
+    """Marks of a victim in a capture that began and ended in the middle of it."""
+    if victim == "threads8":
+        for thread in range(8):
+            mine = [e for e in events if e["event"] == "victim.thread" and e["args"]["0"] == thread]
+            expect(len(mine) > 3, f"{len(mine)} marks of thread {thread}")
+            numbers = [e["args"]["1"] for e in mine]
+            expect(numbers == list(range(numbers[0], numbers[0] + len(numbers))), f"marks of thread {thread} have gaps or doubles")
+            expect(all(e["args"]["2"] == "payload %d" % (e["args"]["1"] & 15) for e in mine), "wrong arguments")
+            expect(len({e["tid"] for e in mine}) == 1, f"marks of thread {thread} come from several tids")
+        return
+    marks = [e for e in events if e["event"] == "victim.mark"]
+    expect(len(marks) >= 2, f"{len(marks)} marks among {len(events)} events")
+    numbers = [e["args"]["0"] for e in marks]
+    expect(numbers == list(range(numbers[0], numbers[0] + len(numbers))), lambda: f"marks have gaps or doubles: {numbers[:40]}")
+    for mark in marks:
+        expect(mark["stack"] and os.path.basename(mark["stack"][-1]["file"]) == os.path.basename(harness.victim_path(victim)),
+               lambda: f"stack of a mark: {mark['stack']}")
+    if victim == "forking":
+        children = {}
+        for e in events:
+            if e["event"] == "victim.child":
+                children.setdefault(e["pid"], []).append(e["args"]["2"])
+        # All children that began after the attach are whole; the one that was there already may have lost its beginning.
+        whole = [c for c in children.values() if c in ([0, 1, 2, 3, 4], [0])]
+        expect(len(children) >= 2 and len(whole) >= len(children) - 4, lambda: f"children: {list(children.values())[:20]}")
+
+
+def attach_twice(ctx, python, victim, arguments, keeps_maps):
+    with Victim(ctx, python, victim, *arguments) as v:
+        time.sleep(0.3)
+        before = v.maps()
+        for _ in range(2):
+            with Recorder(ctx, v.pid) as recorder:
+                recorder.wait_attached()
+                time.sleep(0.5)
+                said = recorder.stop()
+                after = v.maps()
+                n = expect_goodbye(said)
+                events = recorder.capture.events()
+                expect(n == len(events), f"goodbye says {n} events, the capture holds {len(events)}")
+                check_window(victim, events)
+                expect(not foreign_maps(after), lambda: f"left behind: {foreign_maps(after)}")
+                if keeps_maps:
+                    expect(before == after, lambda: "maps differ: " + repr(sorted(set(before.split("\n")) ^ set(after.split("\n")))))
+                expect(status_of(v.pid, "TracerPid") == "0", "somebody is still attached")
+        truth = v.stop()
+        for key in ("bad_children", "early", "lost", "woke_early"):
+            expect(not truth.get(key), lambda: f"the victim was disturbed: {truth}")
+        expect(truth.get("total_is_right", True), "the victim counted wrong")
+
+
+def target_exits(ctx, python, how, status, more):
+    """The target ends while it is watched: all it raised is there, the recorder ends by itself with 0."""
+    with Victim(ctx, python, "exits", how) as v:
+        with Recorder(ctx, v.pid) as recorder:
+            recorder.wait_attached()
+            time.sleep(0.2)
+            open(v.stop_file, "w").close()
+            v.process.wait(20)
+            expect(v.process.returncode == status, f"the target ended with {v.process.returncode}, expected {status}")
+            recorder.wait()
+            events = recorder.capture.events()
+            for name in more:
+                expect(events[-1]["event"] == name, lambda: f"the last event is {events[-1]['event']}, expected {name}")
+            numbers = [e["args"]["0"] for e in events if e["event"] == "victim.mark"]
+            expect(numbers and numbers == list(range(numbers[0], numbers[0] + len(numbers))), "marks have gaps")
+
+
+def stopped_target(ctx, python):
+    """SIGSTOPped: attached to, stays stopped, is seen after SIGCONT."""
+    with Victim(ctx, python, "busy") as v:
+        os.kill(v.pid, signal.SIGSTOP)
+        wait_for(lambda: status_of(v.pid, "State").startswith("T"), 5, "the target to stop")
+        with Recorder(ctx, v.pid) as recorder:
+            wait_for(lambda: foreign_maps(maps_of(v.pid)) or recorder.process.poll() is not None, 5, "an answer")
+            if recorder.process.poll() is not None:
+                # To refuse is allowed, if cause and cure are said; then the target is as it was.
+                expect(recorder.process.returncode == 1 and "stopped" in recorder.stderr(), lambda: recorder.stderr()[-300:])
+                expect(status_of(v.pid, "State").startswith("T"), "the target does not rest any more")
+            else:
+                time.sleep(0.2)
+                expect(status_of(v.pid, "State").startswith("T"), "the target does not rest any more")
+                os.kill(v.pid, signal.SIGCONT)
+                time.sleep(0.4)
+                expect_goodbye(recorder.stop())
+                check_window("busy", recorder.capture.events())
+        os.kill(v.pid, signal.SIGCONT)
+        v.stop()
+
+
+def two_at_once(ctx, python):
+    """-p A -p B: one capture, two processes."""
+    with Victim(ctx, python, "sleeping") as a, Victim(ctx, python, "busy") as b:
+        with Recorder(ctx, a.pid, "-p", str(b.pid)) as recorder:
+            recorder.wait_attached()
+            time.sleep(0.6)
+            expect_goodbye(recorder.stop())
+            pids = {e["pid"] for e in recorder.capture.events()}
+            expect(pids == {a.pid, b.pid}, f"events of {pids}, expected {a.pid} and {b.pid}")
+        a.stop()
+        b.stop()
+
+
+def cells(ctx):
+    for python in ctx.some_pythons(8, 11, 13):
+        for victim, arguments, keeps_maps in QUICK + (FULL if ctx.full else []):
+            what = " ".join([victim, *arguments])
+            yield what, python, lambda p=python, v=victim, a=arguments, k=keeps_maps: attach_twice(ctx, p, v, a, k)
+    for python in ctx.some_pythons(12):
+        clear = ["cpython._PySys_ClearAuditHooks"]
+        for how, status, more in (("status", 42, clear), ("exception", 1, clear), ("_exit", 43, []), ("SIGKILL", -9, []), ("SIGTERM", -15, []),
+                                  ("exec", 44, [])):
+            yield "target ends by " + how, python, lambda p=python, h=how, s=status, m=more: target_exits(ctx, p, h, s, m)
+        yield "stopped target", python, lambda p=python: stopped_target(ctx, p)
+        yield "two targets", python, lambda p=python: two_at_once(ctx, p)

@@ -1,0 +1,85 @@
+"""launch: from the interpreter's first event to its last, nothing lost, nothing invented, nothing changed.
+
+Each cell launches a victim with the reference hook preloaded and compares the capture with what that hook wrote: per
+thread and event name the count and a checksum of all arguments, per thread the order.
+"""
+import re
+
+import harness
+import refhook
+from harness import Launch, Skip, expect, expect_goodbye, victim_path
+
+# Victim, its arguments, options of auditview.
+QUICK = [("busy", ["--rounds", "500"], []), ("threads8", ["--rounds", "1", "3000"], []), ("forking", [], []),
+         ("mp", ["--rounds", "1", "fork"], []), ("mp", ["--rounds", "1", "spawn"], []), ("mp", ["--rounds", "1", "forkserver"], []),
+         ("subprocess_storm", [], []), ("import_storm", ["--rounds", "1"], []), ("subinterpreters", [], []),
+         ("finalise", [], []), ("values", [], []), ("stacks", [], [])]
+FULL = [("threads8", ["--rounds", "1", "500000"], ["--stack", "off"]), ("busy", ["--rounds", "100000"], []),
+        ("subprocess_storm", ["--rounds", "60"], []), ("import_storm", ["--rounds", "20"], []), ("forking", ["--rounds", "200"], [])]
+REQUIRED = {"v", "seq", "time", "ts_ns", "pid", "tid", "interp", "thread", "python", "event", "category", "theme", "documented",
+            "args", "stack"}
+TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$")
+
+
+def check_schema(events, python):
+    """Every line is schema 1, and the numbers run on."""
+    last = None
+    for event in events:
+        missing = REQUIRED - event.keys()
+        expect(not missing, lambda: f"event {event.get('seq')} {event.get('event')} lacks {sorted(missing)}")
+        expect(event["v"] == 1 and TIME.match(event["time"]), lambda: f"not schema 1: {str(event)[:200]}")
+        expect(last is None or event["seq"] == last + 1, lambda: f"seq {event['seq']} follows {last}")
+        expect(isinstance(event["args"], dict) and isinstance(event["stack"], list), lambda: f"not schema 1: {str(event)[:200]}")
+        last = event["seq"]
+    versions = {e["python"] for e in events}
+    expect(versions == {python.version_text}, f"python is {versions}, expected {python.version_text}")
+
+
+def exact(ctx, python, victim, arguments, options):
+    run = Launch(ctx, python, victim_path(victim), *arguments, options=["-s", "1M", *options], reference=True, timeout=600)
+    skip = run.fact("skip")
+    if skip:
+        raise Skip(skip)
+    run.expect_status(harness.STATUS)
+    events = run.capture.events()
+    check_schema(events, python)
+    wanted = refhook.read(run.reference_folder)
+    expect(wanted.total() > 50, "the reference hook saw nothing: the test is broken")
+    differences = refhook.differences(wanted, refhook.rows_of(events))
+    expect(not differences, lambda: f"{wanted.total()} raised, {len(events)} captured: " + "; ".join(differences))
+    n = expect_goodbye(run.stderr)
+    expect(n == len(events), f"goodbye says {n} events, the capture holds {len(events)}")
+    expect(events[-1]["event"] == "cpython._PySys_ClearAuditHooks" or len({e["pid"] for e in events}) > 1,
+           lambda: f"the last event is {events[-1]['event']}")
+    truth = run.fact("truth") or {}
+    for key in ("bad_children", "early", "lost"):
+        expect(not truth.get(key), lambda: f"the victim was disturbed: {truth}")
+
+
+def first_events(ctx, python):
+    """The first event is the interpreter's own first, long before site is imported."""
+    run = Launch(ctx, python, ["-S", "-c", "pass"], reference=True)
+    run.expect_status(0)
+    wanted, got = refhook.read(run.reference_folder), refhook.rows_of(run.capture.events())
+    differences = refhook.differences(wanted, got)
+    expect(not differences, lambda: "; ".join(differences))
+    events = [e["event"] for e in run.capture.events()]
+    expect("cpython.run_command" in events and events[0] != "cpython.run_command", lambda: f"first: {events[:3]}")
+    expect(events[-1] == "cpython._PySys_ClearAuditHooks", lambda: f"last: {events[-3:]}")
+
+
+def through_scripts(ctx, python):
+    """sh → env → Python: followed through each exec; other programs on the way raise nothing."""
+    run = Launch(ctx, python, ["-S", "-c", "import sys; sys.audit('victim.mark', 1); sys.exit(9)"],
+                 prefix=["sh", "-c", 'env "$@"; exit $?', "sh"])
+    run.expect_status(9)
+    expect(len(run.capture.named("victim.mark")) == 1, lambda: f"{len(run.capture.events())} events, no mark")
+
+
+def cells(ctx):
+    for python in ctx.some_pythons(8, 11, 12, 13):
+        yield "first and last event", python, lambda p=python: first_events(ctx, p)
+        yield "through sh and env", python, lambda p=python: through_scripts(ctx, p)
+        for victim, arguments, options in QUICK + (FULL if ctx.full else []):
+            what = " ".join([victim, *[a for a in arguments if not a.startswith("--")]])
+            yield what, python, lambda p=python, v=victim, a=arguments, o=options: exact(ctx, p, v, a, o)

@@ -1,0 +1,202 @@
+"""streams: what goes to which stream, what the exit status says, and what a capture is afterwards."""
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import harness
+from harness import Capture, Launch, Recorder, Victim, expect, expect_goodbye, victim_path
+
+PROGRAM = "import sys; sys.audit('victim.mark', 1); print('out'); print('err', file=sys.stderr); sys.exit(5)"
+
+
+def run(ctx, *arguments, stdin=subprocess.DEVNULL, env=None, timeout=60, cwd=None):
+    return subprocess.run([ctx.auditview, *arguments], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          env=env, timeout=timeout, errors="replace", cwd=cwd or ctx.folder)
+
+
+def print_launched(ctx, python):
+    """print -- PROGRAM: events alone on stdout; the program's own stdout goes to stderr."""
+    done = run(ctx, "print", "-F", "json", "--", *python.command, "-S", "-c", PROGRAM)
+    expect(done.returncode == 5, lambda: f"status {done.returncode}, expected 5: {done.stderr[-300:]}")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    expect(sum(e["event"] == "victim.mark" for e in events) == 1, "the mark is missing")
+    lines = done.stderr.splitlines()
+    expect("out" in lines and "err" in lines, lambda: f"stderr: {done.stderr!r}")
+
+
+def print_to_file(ctx, python):
+    """print -o OUT -- PROGRAM: events in OUT, the program's streams untouched."""
+    out = os.path.join(ctx.new_folder("print"), "events.jsonl")
+    done = run(ctx, "print", "-F", "json", "-o", out, "--", *python.command, "-S", "-c", PROGRAM)
+    expect(done.returncode == 5, lambda: f"status {done.returncode}, expected 5: {done.stderr[-300:]}")
+    expect(done.stdout == "out\n", lambda: f"stdout: {done.stdout[:200]!r}")
+    events = [json.loads(line) for line in open(out, encoding="utf-8")]
+    expect(any(e["event"] == "victim.mark" for e in events), "the mark is missing")
+
+
+def quiet(ctx, python):
+    done = run(ctx, "print", "-q", "-F", "json", "-o", "/dev/null", "--", *python.command, "-S", "-c", PROGRAM)
+    expect(done.stderr == "err\n" and done.stdout == "out\n", lambda: f"stdout {done.stdout!r}, stderr {done.stderr!r}")
+
+
+def statuses(ctx, python):
+    """A launched program's own status; 128+N for a signal."""
+    for how, status in (("status", 42), ("exception", 1), ("_exit", 43), ("SIGTERM", 128 + 15), ("SIGKILL", 128 + 9), ("SIGSEGV", 128 + 11),
+                        ("exec", 44), ("python", 45)):
+        launch = Launch(ctx, python, victim_path("exits"), how)
+        launch.expect_status(status)
+        marks = launch.capture.named("victim.mark")
+        expect(len(marks) == 3, f"{how}: {len(marks)} marks, expected 3")
+        if how == "python":
+            expect(len(launch.capture.named("victim.second")) == 1, "the second image of the process was not followed")
+
+
+def usage(ctx):
+    """2 for what was typed wrong, with the nearest word; 1 for what failed; never a word on stdout."""
+    cases = [(["--no-such-option"], 2, "--no-such-option"), (["recrod", "-p", "1"], 2, "record"), (["record", "--stack=pyton"], 2, "python"),
+             (["print"], 2, ""), (["record", "-p", "twelve"], 2, "twelve"), (["print", "/nonexistent.avc"], 1, "/nonexistent.avc"),
+             (["record", "-o", "x", "--", "/no/such/program"], 1, "/no/such/program")]
+    for arguments, status, word in cases:
+        done = run(ctx, *arguments)
+        expect(done.returncode == status, lambda: f"{arguments}: status {done.returncode}, expected {status}: {done.stderr[-200:]!r}")
+        expect(word in done.stderr and done.stderr.strip(), lambda: f"{arguments}: no {word!r} in {done.stderr!r}")
+        expect(done.stdout == "", lambda: f"{arguments}: stdout {done.stdout[:100]!r}")
+
+
+def help_everywhere(ctx):
+    first = run(ctx, "--help")
+    expect(first.returncode == 0 and "--stack" in first.stdout, lambda: f"--help: {first.returncode} {first.stderr[:200]}")
+    version = run(ctx, "--version")
+    expect(version.returncode == 0 and re.match(r"auditview \d+\.\d+", version.stdout), lambda: f"--version: {version.stdout!r}")
+    for command in "record print export import stat diff events explain try doctor".split():
+        done = run(ctx, command, "--help")
+        expect(done.returncode == 0 and command in done.stdout and not done.stderr, lambda: f"{command} --help: {done.stderr[:200]!r}")
+        expect(all(len(line) <= 110 for line in done.stdout.splitlines()), f"{command} --help is too wide")
+
+
+def closed_pipe(ctx, python):
+    """A reader that has seen enough: no message, no harm to the program."""
+    out = os.path.join(ctx.new_folder("pipe"), "done")
+    code = "import sys\nfor n in range(20000): sys.audit('victim.mark', n)\nopen(%r, 'w').close()" % out
+    with subprocess.Popen([ctx.auditview, "print", "--", *python.command, "-S", "-c", code], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        stderr = process.stderr.read().decode()
+        process.wait(60)
+    expect("roken pipe" not in stderr and "rror" not in stderr, lambda: f"stderr: {stderr[-300:]!r}")
+    harness.wait_for(lambda: os.path.exists(out), 20, "the program to finish its work")
+
+
+def plain_text(ctx, python):
+    """text, csv, tsv: as many lines as events; no escape sequence in a pipe, nor from the program's own bytes."""
+    launch = Launch(ctx, python, victim_path("values"))
+    n = len(launch.capture.events())
+    for name, header in (("text", 0), ("csv", 1), ("tsv", 1)):
+        done = run(ctx, "print", "-F", name, launch.capture.path)
+        expect(done.returncode == 0, lambda: f"{name}: status {done.returncode}: {done.stderr[-200:]}")
+        lines = done.stdout.split("\n")[:-1]
+        expect(len(lines) == n + header, f"{name}: {len(lines)} lines, {n} events")
+        expect("\x1b" not in done.stdout and "\x9b" not in done.stdout, f"{name}: a control character came through")
+
+
+def only(ctx, python):
+    """-e: names, globs, themes, categories, negation; decided before arguments are read."""
+    code = "import os, sys, socket; sys.audit('victim.mark', 1); os.listdir('/'); socket.socket().close(); open('/dev/null').close()"
+    for expression, want, never in (("open", {"open"}, None), ("os.*,socket.__new__", {"os.listdir", "socket.__new__"}, None),
+                                    ("@network", {"socket.__new__"}, None), ("victim", {"victim.mark"}, None),
+                                    ("/^os[.]list/", {"os.listdir"}, None), ("!import,!open", {"victim.mark", "os.listdir"}, {"import", "open"}),
+                                    ("@filesystem,!open", {"os.listdir"}, {"open"})):
+        launch = Launch(ctx, python, ["-S", "-c", code], options=["-e", expression])
+        names = {e["event"] for e in launch.capture.events()}
+        expect(want <= names and not (never or set()) & names, f"-e {expression}: captured {sorted(names)[:8]}, expected {sorted(want)}")
+        if never is None:
+            expect(names == want, f"-e {expression}: captured {sorted(names)[:8]}, expected {sorted(want)} alone")
+
+
+def limits(ctx, python):
+    """--limit and --duration end a capture; the target goes on."""
+    with Victim(ctx, python, "busy") as v:
+        with Recorder(ctx, v.pid, "--limit", "50") as recorder:
+            expect_goodbye(recorder.wait())
+            n = len(recorder.capture.events())
+            expect(n == 50, f"--limit 50: {n} events")
+        started = time.monotonic()
+        with Recorder(ctx, v.pid, "--duration", "400ms") as recorder:
+            expect_goodbye(recorder.wait())
+            took = time.monotonic() - started
+            expect(0.4 <= took < 3, f"--duration 400ms: {took:.2f} s")
+        v.stop()
+
+
+def cut_strings(ctx, python):
+    launch = Launch(ctx, python, ["-S", "-c", "import sys; sys.audit('victim.mark', 'x' * 100, b'y' * 100, 'é' * 100, 'short')"],
+                    options=["-s", "10"])
+    values = list(launch.capture.named("victim.mark")[0]["args"].values())
+    expect([v.get("length") if isinstance(v, dict) else v for v in values] == [100, 100, 100, "short"], lambda: f"-s 10: {values}")
+    expect(values[0]["cut"].rstrip("…") == "x" * 10 and values[2]["cut"].rstrip("…") == "é" * 5, lambda: f"-s 10: {values}")
+
+
+def signals_to_recorder(ctx, python):
+    """Ctrl-C, SIGTERM, SIGHUP: each detaches cleanly and ends with 0."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        with Victim(ctx, python, "busy") as v:
+            with Recorder(ctx, v.pid) as recorder:
+                recorder.wait_attached()
+                time.sleep(0.2)
+                expect_goodbye(recorder.stop(number))
+                expect(len(recorder.capture.named("victim.mark")) > 3, "no marks")
+            v.stop()
+
+
+def capture_file(ctx, python):
+    """Mode 0600; readable while it grows; any prefix of it is readable."""
+    with Victim(ctx, python, "busy") as v:
+        with Recorder(ctx, v.pid) as recorder:
+            recorder.wait_attached()
+            time.sleep(1.0)
+            growing = len(recorder.capture.events())
+            recorder.capture.cached = None
+            expect(growing > 10, f"{growing} events in the growing file")
+            expect_goodbye(recorder.stop())
+        v.stop()
+    mode = os.stat(recorder.path).st_mode & 0o777
+    expect(mode == 0o600, f"mode of the capture is {mode:o}")
+    whole = recorder.capture.events()
+    data = open(recorder.path, "rb").read()
+    cut = recorder.path + ".cut"
+    last = 0
+    for part in (0.2, 0.5, 0.9):
+        with open(cut, "wb") as out:
+            out.write(data[:int(len(data) * part)])
+        events = Capture(ctx, cut).events()
+        expect(events == whole[:len(events)], f"the first {part:.0%} of the file tell something else")
+        expect(last <= len(events) < len(whole) or part < 0.3, f"{len(events)} of {len(whole)} events in the first {part:.0%}")
+        last = len(events)
+    expect(last > 0, "nothing readable in nine tenths of a capture")
+
+
+def script_by_python(ctx, python):
+    """A *.py file is run by python3, or by the one --python names."""
+    folder = ctx.new_folder("script")
+    script = os.path.join(folder, "program.py")
+    with open(script, "w", encoding="utf-8") as out:
+        out.write("import sys\nsys.audit('victim.mark', sys.executable)\n")
+    if len(python.command) > 1:
+        raise harness.Skip("this Python needs more than one word to start")
+    done = run(ctx, "print", "-F", "json", "-e", "victim", "--python", python.command[0], "--", script)
+    expect(done.returncode == 0, lambda: f"status {done.returncode}: {done.stderr[-200:]}")
+    event = json.loads(done.stdout.splitlines()[0])
+    expect(event["python"] == python.version_text, lambda: f"run by {event['python']}")
+
+
+def cells(ctx):
+    python = ctx.some_pythons(12)[0]
+    for function in (usage, help_everywhere):
+        yield function.__name__.replace("_", " "), None, lambda f=function: f(ctx)
+    for function in (print_launched, print_to_file, quiet, statuses, closed_pipe, plain_text, only, limits, cut_strings,
+                     signals_to_recorder, capture_file, script_by_python):
+        yield function.__name__.replace("_", " "), python, lambda f=function: f(ctx, python)

@@ -1,0 +1,136 @@
+"""survival: the recorder is killed at every place there is; the target finishes its work, right, and can be attached to again.
+
+AUDITVIEW_FAULT=kill:N makes the recorder kill itself (SIGKILL) right after its Nth ptrace request.
+"""
+import os
+import random
+import signal
+import statistics
+import time
+
+from harness import Fail, Recorder, Victim, expect, expect_goodbye, foreign_maps, status_of, wait_for
+
+MOST_REQUESTS = 80
+
+
+def clean_visit(ctx, v):
+    """A recorder that comes after a killed one takes over, and leaves nothing behind."""
+    with Recorder(ctx, v.pid) as recorder:
+        recorder.wait_attached() if not foreign_maps(recorder.before) else None
+        time.sleep(0.25)
+        n = expect_goodbye(recorder.stop(), min_events=0)
+        expect(n == len(recorder.capture.events()), "goodbye and capture disagree")
+    expect(not foreign_maps(v.maps()), lambda: f"left behind: {foreign_maps(v.maps())}")
+    expect(status_of(v.pid, "TracerPid") == "0", "somebody is still attached")
+    expect(int(status_of(v.pid, "SigBlk"), 16) == 0, lambda: f"signals stay blocked: {status_of(v.pid, 'SigBlk')}")
+
+
+def killed_after_each_request(ctx, python, victim, times):
+    """One fresh recorder for each request, till one lives: then there was no Nth request."""
+    with Victim(ctx, python, victim) as v:
+        deaths = 0
+        for request in range(1, MOST_REQUESTS):
+            died = 0
+            for _ in range(times):
+                with Recorder(ctx, v.pid, "--duration", "300ms", env=dict(os.environ, AUDITVIEW_FAULT=f"kill:{request}")) as recorder:
+                    status = recorder.process.wait(20)
+                    died += status == -signal.SIGKILL
+                    if v.process.poll() is not None:
+                        raise Fail(f"the target died ({v.process.returncode}) after request {request}")
+                    expect(status in (-signal.SIGKILL, 0), lambda: f"request {request}: status {status}: {recorder.stderr()[-300:]}")
+            deaths += died
+            if not died:
+                break
+        expect(deaths >= 5 * times, f"only {deaths} recorders died: AUDITVIEW_FAULT does not work, the test is broken")
+        # Those that were killed after the link leave a probe that disarms itself.
+        clean_visit(ctx, v)
+        truth = v.stop(40)
+        for key in ("early", "woke_early"):
+            expect(not truth.get(key), lambda: f"the victim was disturbed: {truth}")
+
+
+def killed_at_random(ctx, python, times):
+    """SIGKILL at any moment of its life, eight busy threads."""
+    chance = random.Random(python.name)
+    with Victim(ctx, python, "threads8") as v:
+        for _ in range(times):
+            with Recorder(ctx, v.pid) as recorder:
+                time.sleep(chance.choice((0.002, 0.02, 0.2)) * chance.random())
+                recorder.process.kill()
+            if v.process.poll() is not None:
+                raise Fail(f"the target died ({v.process.returncode})")
+        clean_visit(ctx, v)
+        v.stop(40)
+
+
+def many_cycles(ctx, python, times):
+    """Attach and detach again and again, eight busy threads; the mappings are the same after each."""
+    with Victim(ctx, python, "threads8") as v:
+        time.sleep(0.3)
+        before = v.maps()
+        for n in range(times):
+            with Recorder(ctx, v.pid) as recorder:
+                recorder.wait_attached()
+                time.sleep(0.01)
+                expect_goodbye(recorder.stop(), min_events=0)
+            after = v.maps()
+            expect(before == after, lambda: f"cycle {n}: maps differ: " + repr(sorted(set(before.split("\n")) ^ set(after.split("\n")))))
+        v.stop()
+
+
+def cost_after(ctx, python):
+    """sys.audit() costs after a visit what it cost before; the same program measures both."""
+    with Victim(ctx, python, "cost") as v:
+        def collect(seconds):
+            start = len(v.facts)
+            time.sleep(seconds)
+            return [f["ns"] for f in v.facts[start:] if "ns" in f]
+        wait_for(lambda: len(v.facts) > 3, 10, "a measurement")
+        before = collect(1.0)
+        with Recorder(ctx, v.pid) as recorder:
+            recorder.wait_attached()
+            during = collect(0.5)
+            expect_goodbye(recorder.stop())
+        after = collect(1.0)
+        expect(before and during and after, "not measured: the test is broken")
+        ratio = min(after) / min(before)
+        expect(min(during) > 1.3 * min(before), f"{min(during):.0f} ns while watched, {min(before):.0f} before: it was not watched")
+        expect(0.6 < ratio < 1.5, f"{min(before):.0f} ns before, {statistics.median(during):.0f} while watched, {min(after):.0f} after")
+        v.stop()
+
+
+def second_recorder(ctx, python):
+    """A second recorder is refused while the first lives, names it, and disturbs neither."""
+    with Victim(ctx, python, "busy") as v:
+        with Recorder(ctx, v.pid) as first:
+            first.wait_attached()
+            with Recorder(ctx, v.pid) as second:
+                status = second.process.wait(20)
+                text = second.stderr()
+                expect(status == 1, lambda: f"the second one ended with {status}: {text[-300:]}")
+                expect("auditview" in text.replace("auditview: ", "", 1) and str(first.process.pid) in text or "already" in text,
+                       lambda: f"the message does not name the first one ({first.process.pid}): {text!r}")
+            expect(first.process.poll() is None, "the first one ended")
+            time.sleep(0.3)
+            expect_goodbye(first.stop())
+            numbers = [e["args"]["0"] for e in first.capture.named("victim.mark")]
+            expect(numbers == list(range(numbers[0], numbers[0] + len(numbers))), "marks have gaps")
+        v.stop()
+
+
+def alone(function):
+    function.alone = True
+    return function
+
+
+def cells(ctx):
+    full = ctx.full
+    for python in ctx.some_pythons(8, 13):
+        for victim in ("busy", "in_select") + (("threads8", "in_futex") if full else ()):
+            yield "killed after each request, " + victim, python, \
+                lambda p=python, v=victim: killed_after_each_request(ctx, p, v, 20 if full else 2)
+        yield "killed at random", python, lambda p=python: killed_at_random(ctx, p, 200 if full else 15)
+    for python in ctx.some_pythons(9, 12):
+        yield "attach and detach", python, lambda p=python: many_cycles(ctx, p, 300 if full else 15)
+        yield "second recorder", python, lambda p=python: second_recorder(ctx, p)
+        yield "cost after", python, alone(lambda p=python: cost_after(ctx, p))

@@ -1,0 +1,355 @@
+"""harness: what the end-to-end tests share: Pythons, victims, recorders, captures.
+
+A cell is one function that returns None (passed), raises Skip(reason) or Fail(what was seen). Everything a cell starts is
+ended by it, also when it fails.
+"""
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+VICTIMS = os.path.join(ROOT, "tests", "victims")
+STATUS = 7  # victims/victim.py
+GOODBYE = re.compile(r"^(?:auditview: )?([\d ,]+) events?, ([\d ,]+) lost\b(.*)$", re.M)
+
+
+class Skip(Exception):
+    """This cell cannot run here; the text says why."""
+
+
+class Fail(Exception):
+    """What was expected, and what was seen."""
+
+
+def expect(condition, message):
+    if not condition:
+        raise Fail(message() if callable(message) else message)
+
+
+class Python:
+    """One interpreter: how to start it, and what it is."""
+
+    def __init__(self, name, command):
+        self.name = name
+        self.command = command
+        code = ("import sys, sysconfig; print('%d.%d.%d' % sys.version_info[:3], "
+                "int(bool(sysconfig.get_config_var('Py_GIL_DISABLED'))), int(hasattr(sys, 'gettotalrefcount')))")
+        done = subprocess.run([*command, "-S", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+        if done.returncode:
+            raise Skip(f"{name} does not run: {done.stderr.strip()[-200:]}")
+        version, free_threaded, debug = done.stdout.split()
+        self.version_text = version
+        self.version = tuple(map(int, version.split(".")))
+        self.free_threaded, self.debug = free_threaded == "1", debug == "1"
+
+    @property
+    def minor(self):
+        return self.version[1]
+
+
+class Context:
+    """Options of this run, and where things are."""
+
+    def __init__(self, build, pythons, full, keep):
+        self.auditview = os.path.join(build, "auditview")
+        self.refhook = os.path.join(build, "tests", "e2e", "librefhook.so")
+        self.pythons = pythons
+        self.full = full
+        self.keep = keep
+        self.folder = tempfile.mkdtemp(prefix="auditview-e2e-")
+        self.lock = threading.Lock()
+        self.n_folders = 0
+
+    def new_folder(self, label):
+        with self.lock:
+            self.n_folders += 1
+            path = os.path.join(self.folder, f"{self.n_folders:04d}-{re.sub(r'[^A-Za-z0-9.]+', '-', label)[:60]}")
+        os.mkdir(path)
+        return path
+
+    def some_pythons(self, *versions):
+        """All Pythons in a full run; else those of the given minors (one each), or the nearest thing to them."""
+        if self.full:
+            return self.pythons
+        chosen = []
+        for minor in versions:
+            match = [p for p in self.pythons if p.minor == minor and p not in chosen and not p.debug]
+            chosen += match[:1]
+        return chosen or self.pythons[:1]
+
+    def finish(self, failed):
+        if not (self.keep or failed):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+# ---- processes ----
+
+def wait_for(condition, seconds, what):
+    """Poll till the condition is true; its value is returned."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise Fail(f"waited {seconds} s for {what}")
+        time.sleep(0.005)
+
+
+def kill(process):
+    if process and process.poll() is None:
+        process.kill()
+        process.wait()
+
+
+def maps_of(pid):
+    """Text of /proc/PID/maps; empty when the process is gone."""
+    try:
+        with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as f:
+            return f.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def foreign_maps(text):
+    """Lines of maps that no Python of ours has by itself: shared memory, anonymous executable memory."""
+    lines = []
+    for line in text.splitlines():
+        fields = line.split(None, 5)
+        name = fields[5] if len(fields) > 5 else ""
+        if fields[1][3] == "s" and ("/dev/zero" in name or "memfd:" in name):
+            lines.append(line)
+        elif "x" in fields[1] and not name:
+            lines.append(line)
+    return lines
+
+
+def status_of(pid, field):
+    for line in open(f"/proc/{pid}/status", encoding="utf-8"):
+        if line.startswith(field + ":"):
+            return line.split(":", 1)[1].strip()
+    return None
+
+
+class Victim:
+    """A victim that runs till it is told to stop."""
+
+    def __init__(self, ctx, python, name, *arguments, until=True, rounds=None, env=None, prefix=()):
+        self.folder = ctx.new_folder(f"{name}-{python.name}")
+        self.stop_file = os.path.join(self.folder, "stop")
+        how = ["--until", self.stop_file] if until else ["--rounds", str(rounds)] if rounds else []
+        self.stderr_path = os.path.join(self.folder, "stderr")
+        with open(self.stderr_path, "wb") as stderr:
+            self.process = subprocess.Popen([*prefix, *python.command, os.path.join(VICTIMS, name + ".py"), *how, *arguments],
+                                            stdout=subprocess.PIPE, stderr=stderr, stdin=subprocess.DEVNULL, text=True,
+                                            env=env, start_new_session=True)
+        self.facts = []
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self):
+        for line in self.process.stdout:
+            try:
+                self.facts.append(json.loads(line))
+            except ValueError:
+                self.facts.append({"not JSON": line})
+
+    def __enter__(self):
+        try:
+            wait_for(lambda: any("ready" in f for f in self.facts) or self.process.poll() is not None, 30, "a victim to be ready")
+        except Fail:
+            kill(self.process)
+            raise
+        return self
+
+    @property
+    def pid(self):
+        return next(f["ready"] for f in self.facts if "ready" in f)
+
+    def maps(self):
+        return maps_of(self.pid)
+
+    def fact(self, key):
+        return next((f[key] for f in self.facts if key in f), None)
+
+    def stop(self, seconds=30):
+        """Tell it to stop; returns its truth. Fails when it does not end as a healthy victim does."""
+        open(self.stop_file, "w").close()
+        return self.wait(seconds)
+
+    def wait(self, seconds=30):
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            where = open(f"/proc/{self.pid}/wchan").read() if os.path.exists(f"/proc/{self.pid}/wchan") else "?"
+            raise Fail(f"the target did not end within {seconds} s (state {status_of(self.pid, 'State')}, {where})") from None
+        self.reader.join(5)
+        stderr = open(self.stderr_path, encoding="utf-8", errors="replace").read()[-600:]
+        expect(self.process.returncode == STATUS, f"the target ended with {self.process.returncode}, expected {STATUS}: {stderr}")
+        truth = self.fact("truth")
+        expect(truth is not None, "the target told no truth")
+        return truth
+
+    def __exit__(self, *error):
+        if self.process.poll() is None:
+            try:
+                os.killpg(self.process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self.process.wait()
+        self.process.stdout.close() if not self.reader.is_alive() else None
+
+
+class Capture:
+    """A capture file, read by `auditview print -F json`."""
+
+    def __init__(self, ctx, path):
+        self.ctx = ctx
+        self.path = path
+        self.cached = None
+
+    def lines(self):
+        out = self.path + ".jsonl"
+        with open(out, "wb") as f:
+            done = subprocess.run([self.ctx.auditview, "print", "-F", "json", self.path], stdout=f, stderr=subprocess.PIPE,
+                                  stdin=subprocess.DEVNULL, timeout=600)
+        expect(done.returncode == 0, lambda: f"auditview print: status {done.returncode}: {done.stderr.decode()[-500:]}")
+        with open(out, encoding="utf-8") as f:
+            yield from f
+
+    def events(self):
+        if self.cached is None:
+            self.cached = [json.loads(line) for line in self.lines()]
+        return self.cached
+
+    def named(self, name):
+        return [e for e in self.events() if e["event"] == name]
+
+
+class Recorder:
+    """`auditview record -p PID -o FILE`, running."""
+
+    def __init__(self, ctx, pid, *options, env=None):
+        self.folder = ctx.new_folder(f"record-{pid}")
+        self.path = os.path.join(self.folder, "capture.avc")
+        self.capture = Capture(ctx, self.path)
+        self.stderr_path = os.path.join(self.folder, "stderr")
+        self.target = pid
+        self.before = maps_of(pid)
+        with open(self.stderr_path, "wb") as stderr:
+            self.process = subprocess.Popen([ctx.auditview, "record", "-p", str(pid), "-o", self.path, *options],
+                                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, env=env)
+
+    def stderr(self):
+        return open(self.stderr_path, encoding="utf-8", errors="replace").read()
+
+    def wait_attached(self, seconds=15):
+        """Till the probe's shared memory is in the target."""
+        def is_there():
+            if self.process.poll() is not None:
+                raise Fail(f"the recorder ended with {self.process.returncode}: {self.stderr()[-500:]}")
+            return len(foreign_maps(maps_of(self.target))) > len(foreign_maps(self.before))
+        wait_for(is_there, seconds, "the probe to appear in the target")
+
+    def stop(self, number=signal.SIGINT, seconds=20):
+        """Detach; returns what it said. Fails unless it ends with 0 and says that the target is restored."""
+        self.process.send_signal(number)
+        return self.wait(seconds)
+
+    def wait(self, seconds=20):
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise Fail(f"the recorder did not end within {seconds} s: {self.stderr()[-500:]}") from None
+        text = self.stderr()
+        expect(status == 0, lambda: f"the recorder ended with {status}: {text[-500:]}")
+        return text
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        kill(self.process)
+
+
+class Launch:
+    """`auditview record -o FILE -- PYTHON …`, run to its end."""
+
+    def __init__(self, ctx, python, program, *arguments, options=(), env=None, reference=False, timeout=120, prefix=()):
+        self.folder = ctx.new_folder("launch-" + python.name)
+        self.capture = Capture(ctx, os.path.join(self.folder, "capture.avc"))
+        self.reference_folder = os.path.join(self.folder, "reference")
+        command = [*python.command, *([program] if isinstance(program, str) else program), *arguments]
+        if reference:
+            os.mkdir(self.reference_folder)
+            more = ["REFHOOK_LOG=1"] if ctx.keep else []
+            command = ["env", f"LD_PRELOAD={ctx.refhook}", f"REFHOOK_DIR={self.reference_folder}", *more, *command]
+        command = [ctx.auditview, "record", "-o", self.capture.path, *options, "--", *prefix, *command]
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  env=env, timeout=timeout, cwd=self.folder)
+        except subprocess.TimeoutExpired as error:
+            raise Fail(f"not ended after {timeout} s; stderr: {(error.stderr or b'')[-300:]!r}") from None
+        self.status = done.returncode
+        self.stdout = done.stdout.decode("utf-8", "replace")
+        self.stderr = done.stderr.decode("utf-8", "replace")
+        self.facts = []
+        for line in self.stdout.splitlines():
+            try:
+                self.facts.append(json.loads(line))
+            except ValueError:
+                pass
+
+    def fact(self, key):
+        return next((f[key] for f in self.facts if key in f), None)
+
+    def expect_status(self, status):
+        expect(self.status == status, lambda: f"status {self.status}, expected {status}; stderr: {self.stderr[-500:]}")
+
+
+def victim_path(name):
+    return os.path.join(VICTIMS, name + ".py")
+
+
+def expect_goodbye(text, min_events=1, lost=0):
+    """The line said at the end: events, lost, 'target restored: yes'."""
+    match = GOODBYE.search(text)
+    expect(match, lambda: f"no goodbye line in {text[-300:]!r}")
+    n_events, n_lost = (int(re.sub(r"\D", "", g)) for g in match.groups()[:2])
+    expect(n_events >= min_events, f"goodbye says {n_events} events, expected at least {min_events}")
+    expect(n_lost == lost, f"goodbye says {n_lost} lost")
+    expect("target restored: yes" in match.group(3), lambda: f"goodbye: {match.group(0)!r}")
+    return n_events
+
+
+def find_pythons():
+    """tests/pythons.sh prints NAME<TAB>COMMAND… lines, or SKIP<TAB>REASON; without it: what is installed here."""
+    script = os.path.join(ROOT, "tests", "pythons.sh")
+    pythons, notes = [], []
+    rows = []
+    if os.path.exists(script):
+        done = subprocess.run([script], stdout=subprocess.PIPE, text=True, timeout=900)
+        rows = [line.split("\t") for line in done.stdout.splitlines() if line.strip()]
+    else:
+        import glob
+        for path in sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/3.*/bin/python3")) + glob.glob("/usr/bin/python3.[0-9]*")):
+            if re.search(r"python3(\.\d+)?$", path) and not re.search(r"/3\.[0-7]\.", path):
+                rows.append([re.sub(r".*/versions/([^/]+)/.*", r"\1", path) if "versions" in path else "system", path])
+    for row in rows:
+        if row[0] == "SKIP":
+            notes.append(row[1])
+            continue
+        try:
+            pythons.append(Python(row[0], row[1:]))
+        except (Skip, OSError, subprocess.TimeoutExpired) as reason:
+            notes.append(f"{row[0]}: {reason}")
+    pythons = [p for p in pythons if p.version >= (3, 8)]
+    pythons.sort(key=lambda p: (p.version, p.name))
+    return pythons, notes

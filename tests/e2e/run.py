@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""run: the end-to-end tests: the real program on every Python found.
+
+    tests/e2e/run.py [--build DIR] [--full] [--only REGEX] [--python REGEX] [-j N] [--list] [--keep] [-v]
+
+A cell is one line: group, what, Python, and ok, skip with its reason, or FAIL with what was seen. Groups are the modules
+check_*.py; each has cells(ctx), which yields (what, python or None, function). --full takes every Python and the long
+forms; without it a subset that takes a few minutes. --keep leaves captures and logs, and lets the reference hook write
+each event down.
+"""
+import argparse
+import concurrent.futures
+import importlib
+import os
+import re
+import sys
+import time
+import traceback
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+
+GROUPS = ["streams", "refusals", "launch", "attach", "values", "stacks", "table", "signals", "survival"]
+
+
+def run_cell(function):
+    """(result, text, seconds)"""
+    started = time.monotonic()
+    try:
+        function()
+        result, text = "ok", ""
+    except harness.Skip as reason:
+        result, text = "skip", str(reason)
+    except harness.Fail as what:
+        result, text = "FAIL", str(what)
+    except Exception:  # a bug of the test, or something nobody thought of
+        result, text = "FAIL", traceback.format_exc(limit=-4)
+    return result, text, time.monotonic() - started
+
+
+def main():
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--build", default=os.path.join(harness.ROOT, "build"))
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--python", default="")
+    parser.add_argument("-j", type=int, default=max(1, min(4, os.cpu_count() or 1)))
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("-v", action="store_true")
+    parser.add_argument("-h", "--help", action="store_true")
+    options = parser.parse_args()
+    if options.help:
+        print(__doc__)
+        return 0
+
+    counts = {"ok": 0, "FAIL": 0, "skip": 0}
+    pythons, notes = harness.find_pythons()
+    if options.python:
+        pythons = [p for p in pythons if re.search(options.python, p.name)]
+    for note in notes:
+        print(f"skip  python           {note}")
+        counts["skip"] += 1
+    if not pythons:
+        print("no CPython of 3.8 or later found")
+        print("0 passed, 1 failed, 0 skipped")
+        return 1
+    ctx = harness.Context(os.path.abspath(options.build), pythons, options.full, options.keep)
+    if not os.path.exists(ctx.auditview):
+        print(f"{ctx.auditview} is not built")
+        print("0 passed, 1 failed, 0 skipped")
+        return 1
+
+    cells = []
+    for group in GROUPS:
+        module = importlib.import_module("check_" + group)
+        for what, python, function in module.cells(ctx):
+            label = f"{group:9} {what:38} {python.name if python else ''}"
+            if re.search(options.only, label):
+                # Cells that measure or need the machine for themselves say so.
+                cells.append((label, function, getattr(function, "alone", False)))
+    if options.list:
+        print("\n".join(label for label, _, _ in cells))
+        return 0
+
+    def report(label, outcome):
+        result, text, seconds = outcome
+        counts[result] += 1
+        if result != "ok" or options.v:
+            print(f"{result:5} {label:64} {seconds:5.1f} s{'  ' + text if text else ''}", flush=True)
+
+    with concurrent.futures.ThreadPoolExecutor(options.j) as pool:
+        futures = {pool.submit(run_cell, function): label for label, function, alone in cells if not alone}
+        for future in concurrent.futures.as_completed(futures):
+            report(futures[future], future.result())
+    for label, function, alone in cells:
+        if alone:
+            report(label, run_cell(function))
+    ctx.finish(counts["FAIL"])
+    if counts["FAIL"]:
+        print(f"captures and messages are kept in {ctx.folder}")
+    print(f"{counts['ok']} passed, {counts['FAIL']} failed, {counts['skip']} skipped")
+    return 1 if counts["FAIL"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
