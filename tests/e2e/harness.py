@@ -215,17 +215,22 @@ class Capture:
         self.cached = None
 
     def lines(self):
-        out = self.path + ".jsonl"
-        with open(out, "wb") as f:
-            done = subprocess.run([self.ctx.auditview, "print", "-F", "json", self.path], stdout=f, stderr=subprocess.PIPE,
-                                  stdin=subprocess.DEVNULL, timeout=600)
-        expect(done.returncode == 0, lambda: f"auditview print: status {done.returncode}: {done.stderr.decode()[-500:]}")
-        with open(out, encoding="utf-8") as f:
-            yield from f
+        """JSON lines as text, one by one: a capture may hold millions."""
+        with tempfile.TemporaryFile() as stderr:
+            with subprocess.Popen([self.ctx.auditview, "print", "-F", "json", self.path], stdout=subprocess.PIPE, stderr=stderr,
+                                  stdin=subprocess.DEVNULL, text=True, encoding="utf-8") as process:
+                yield from process.stdout
+            stderr.seek(0)
+            expect(process.returncode == 0,
+                   lambda: f"auditview print: status {process.returncode}: {stderr.read().decode()[-500:]}")
+
+    def each(self):
+        for line in self.lines():
+            yield json.loads(line)
 
     def events(self):
         if self.cached is None:
-            self.cached = [json.loads(line) for line in self.lines()]
+            self.cached = list(self.each())
         return self.cached
 
     def named(self, name):
