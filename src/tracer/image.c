@@ -1,0 +1,264 @@
+/*
+ * image: see image.h. Only headers are read here: program headers, the note with the build id, .eh_frame_hdr.
+ */
+#include "tracer/image.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct image_store {
+	VEC(struct image *) images; /* those of files; borrowed: an image leaves when its last reference goes */
+};
+
+struct image_store *image_store_create(void)
+{
+	return calloc(1, sizeof(struct image_store));
+}
+
+void image_store_destroy(struct image_store *s)
+{
+	if (!s)
+		return;
+	vec_fini(&s->images);
+	free(s);
+}
+
+/* ---- reading ---- */
+
+static bool pread_all(int fd, void *to, size_t n, uint64_t at)
+{
+	for (size_t done = 0; done < n;) {
+		ssize_t got = pread(fd, (char *)to + done, n - done, (off_t)(at + done));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+		done += (size_t)got;
+	}
+	return true;
+}
+
+static bool read_from_file(void *ctx, raddr from, void *to, size_t n)
+{
+	const struct image *i = ctx;
+	for (uint32_t k = 0; k < i->n_loads; k++) {
+		const struct image_load *l = &i->loads[k];
+		uint64_t off = from.v - l->vaddr;
+		if (from.v < l->vaddr || off >= l->file_bytes || n > l->file_bytes - off)
+			continue;
+		if (l->file_offset > i->file_bytes || off > i->file_bytes - l->file_offset)
+			return false;
+		return pread_all(i->fd, to, n, l->file_offset + off);
+	}
+	return false;
+}
+
+static bool read_from_memory(void *ctx, raddr from, void *to, size_t n)
+{
+	const struct image *i = ctx;
+	for (uint32_t k = 0; k < i->n_loads; k++) {
+		const struct image_load *l = &i->loads[k];
+		uint64_t off = from.v - l->vaddr;
+		if (from.v >= l->vaddr && off < l->mem_bytes && n <= l->mem_bytes - off)
+			return mem_read(&i->memory, raddr_add(from, i->bias), to, n);
+	}
+	return false;
+}
+
+/* ---- headers ---- */
+
+static bool is_our_elf(const Elf64_Ehdr *e)
+{
+	return !memcmp(e->e_ident, ELFMAG, SELFMAG) && e->e_ident[EI_CLASS] == ELFCLASS64 &&
+	       e->e_ident[EI_DATA] == ELFDATA2LSB && e->e_machine == EM_X86_64 &&
+	       (e->e_type == ET_EXEC || e->e_type == ET_DYN) && e->e_phentsize == sizeof(Elf64_Phdr) && e->e_phnum;
+}
+
+#define MAX_PHDRS 64u
+#define MAX_NOTE_BYTES 4096u
+
+static void find_build_id(struct image *i, const uint8_t *notes, size_t n)
+{
+	for (size_t at = 0; n - at >= sizeof(Elf64_Nhdr);) {
+		Elf64_Nhdr h;
+		memcpy(&h, notes + at, sizeof(h));
+		at += sizeof(h);
+		size_t name = ((size_t)h.n_namesz + 3) & ~(size_t)3, desc = ((size_t)h.n_descsz + 3) & ~(size_t)3;
+		if (name > n - at || desc > n - at - name)
+			return;
+		if (h.n_type == NT_GNU_BUILD_ID && h.n_namesz == 4 && !memcmp(notes + at, "GNU", 4) && h.n_descsz &&
+		    h.n_descsz <= IMAGE_MAX_BUILD_ID) {
+			i->n_build_id = h.n_descsz;
+			memcpy(i->build_id, notes + at + name, h.n_descsz);
+			return;
+		}
+		at += name + desc;
+	}
+}
+
+/* raw reads at file offsets, or at the header's address plus the offset. */
+static bool take_headers(struct image *i, const Elf64_Ehdr *e, const Elf64_Phdr *ph)
+{
+	for (unsigned k = 0; k < e->e_phnum; k++) {
+		const Elf64_Phdr *p = &ph[k];
+		if (p->p_type == PT_LOAD && i->n_loads < IMAGE_MAX_LOADS && p->p_vaddr + p->p_memsz >= p->p_vaddr &&
+		    p->p_filesz <= p->p_memsz)
+			i->loads[i->n_loads++] = (struct image_load){ p->p_vaddr, p->p_memsz, p->p_offset, p->p_filesz, p->p_flags };
+		if (p->p_type == PT_GNU_EH_FRAME) {
+			i->eh_hdr = p->p_vaddr;
+			i->eh_hdr_bytes = p->p_memsz;
+		}
+		if (p->p_type == PT_DYNAMIC) {
+			i->dynamic = p->p_vaddr;
+			i->dynamic_bytes = p->p_memsz;
+		}
+	}
+	return i->n_loads > 0;
+}
+
+static void take_notes(struct image *i, const Elf64_Ehdr *e, const Elf64_Phdr *ph)
+{
+	uint8_t notes[MAX_NOTE_BYTES];
+	for (unsigned k = 0; k < e->e_phnum && !i->n_build_id; k++) {
+		size_t n = ph[k].p_memsz < sizeof(notes) ? (size_t)ph[k].p_memsz : sizeof(notes);
+		if (ph[k].p_type == PT_NOTE && image_read(i, ph[k].p_vaddr, notes, n))
+			find_build_id(i, notes, n);
+	}
+}
+
+static bool read_headers(Elf64_Ehdr *e, Elf64_Phdr ph[MAX_PHDRS], int fd, const struct mem_reader *m, raddr header)
+{
+	size_t n;
+	if (fd >= 0 ? !pread_all(fd, e, sizeof(*e), 0) : !mem_read(m, header, e, sizeof(*e)))
+		return false;
+	if (!is_our_elf(e) || e->e_phnum > MAX_PHDRS || e->e_phoff > (1u << 20))
+		return false;
+	n = e->e_phnum * sizeof(*ph);
+	return fd >= 0 ? pread_all(fd, ph, n, e->e_phoff) : mem_read(m, raddr_add(header, e->e_phoff), ph, n);
+}
+
+uint64_t image_bias_at(const struct image *i, raddr header)
+{
+	/* gABI 2.4: the header lies in the segment with the lowest address, whose p_offset is a multiple of the page size
+	 * away from 0. */
+	return header.v - (i->loads[0].vaddr - i->loads[0].file_offset);
+}
+
+static struct image *image_create(int fd, const struct mem_reader *m, raddr header, const char *path)
+{
+	Elf64_Ehdr e;
+	Elf64_Phdr ph[MAX_PHDRS];
+	if (!read_headers(&e, ph, fd, m, header))
+		return NULL;
+	struct image *i = calloc(1, sizeof(*i));
+	if (!i)
+		return NULL;
+	i->n_refs = 1;
+	i->fd = fd;
+	i->path = path ? strdup(path) : NULL;
+	if (!take_headers(i, &e, ph) || (path && !i->path)) {
+		free(i->path);
+		free(i);
+		return NULL;
+	}
+	if (fd < 0) {
+		i->memory = *m;
+		i->bias = image_bias_at(i, header);
+	}
+	i->reader = (struct mem_reader){ .read = fd >= 0 ? read_from_file : read_from_memory, .ctx = i };
+	if (fd < 0)
+		take_notes(i, &e, ph);
+	return i;
+}
+
+struct image *image_of_memory(const struct mem_reader *memory, raddr header, const char *path)
+{
+	return image_create(-1, memory, header, path);
+}
+
+struct image *image_of_file(struct image_store *s, int fd, const char *path)
+{
+	struct stat st;
+	struct image *i = NULL;
+	Elf64_Ehdr e;
+	Elf64_Phdr ph[MAX_PHDRS];
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		goto out;
+	for (size_t k = 0; k < s->images.n; k++) {
+		struct image *old = s->images.v[k];
+		if (old->dev == st.st_dev && old->inode == st.st_ino && old->file_bytes == (uint64_t)st.st_size &&
+		    old->changed.tv_sec == st.st_ctim.tv_sec && old->changed.tv_nsec == st.st_ctim.tv_nsec) {
+			old->n_refs++;
+			close(fd);
+			return old;
+		}
+	}
+	if (!vec_reserve(&s->images, 1))
+		goto out;
+	i = image_create(fd, NULL, RADDR(0), path);
+	if (!i)
+		goto out;
+	i->dev = st.st_dev;
+	i->inode = st.st_ino;
+	i->changed = st.st_ctim;
+	i->file_bytes = (uint64_t)st.st_size;
+	if (read_headers(&e, ph, fd, NULL, RADDR(0)))
+		take_notes(i, &e, ph);
+	s->images.v[s->images.n++] = i;
+	return i;
+out:
+	close(fd);
+	return NULL;
+}
+
+void image_unref(struct image_store *s, struct image *i)
+{
+	if (!i || --i->n_refs)
+		return;
+	for (size_t k = 0; s && k < s->images.n; k++) {
+		if (s->images.v[k] == i) {
+			s->images.v[k] = s->images.v[--s->images.n];
+			break;
+		}
+	}
+	if (i->symbols)
+		i->symbols_free(i->symbols);
+	cfi_table_fini(&i->cfi);
+	if (i->fd >= 0)
+		close(i->fd);
+	free(i->path);
+	free(i);
+}
+
+const struct cfi_table *image_cfi(struct image *i)
+{
+	if (!i->cfi_tried) {
+		i->cfi_tried = true;
+		if (!i->eh_hdr || cfi_table_load(&i->reader, i->eh_hdr, i->eh_hdr_bytes, &i->cfi) != CFI_OK)
+			i->cfi = (struct cfi_table){ 0 };
+	}
+	return i->cfi.n ? &i->cfi : NULL;
+}
+
+bool image_matches_memory(const struct image *i, const struct mem_reader *memory, raddr header)
+{
+	Elf64_Ehdr a, b;
+	Elf64_Phdr pa[MAX_PHDRS], pb[MAX_PHDRS];
+	if (i->fd < 0)
+		return true;
+	/* Section headers may have been cut off the one and not the other: e_shoff and its kin are not compared. */
+	if (!read_headers(&a, pa, i->fd, NULL, header) || !read_headers(&b, pb, -1, memory, header) || a.e_phnum != b.e_phnum ||
+	    memcmp(pa, pb, a.e_phnum * sizeof(*pa)))
+		return false;
+	struct image other = { .fd = -1, .memory = *memory };
+	if (!take_headers(&other, &b, pb))
+		return false;
+	other.bias = image_bias_at(&other, header);
+	other.reader = (struct mem_reader){ .read = read_from_memory, .ctx = &other };
+	take_notes(&other, &b, pb);
+	return other.n_build_id == i->n_build_id && !memcmp(other.build_id, i->build_id, i->n_build_id);
+}

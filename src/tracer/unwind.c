@@ -1,0 +1,402 @@
+/*
+ * unwind: see unwind.h.
+ *
+ * One step of a walk:
+ *
+ *     pc in a module        row from the cache, else made from its call frame information, else libunwind
+ *     pc elsewhere          trampoline, frame pointer, or the end
+ *     apply the row         CFA, then each register; the new sp must be larger than the old one
+ */
+#include "tracer/unwind.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tracer/unwind_lib.h"
+
+/* A row as it is cached: made for one pc. key = lookup pc; 0 = free. */
+struct cached_row {
+	uint64_t key;
+	uint8_t status; /* enum cfi_status: failures are remembered as well */
+	struct cfi_row row;
+};
+
+struct unwinder {
+	struct modules *modules;
+	struct cached_row *rows; /* open addressing */
+	size_t n_rows, rows_cap; /* cap: a power of two */
+	struct cfi_scratch scratch;
+	struct unwind_lib *lib;  /* NULL until needed */
+	bool lib_failed, lib_only, lib_caching;
+	bool maps_stale;         /* read them before the next walk */
+	uint64_t next_refresh_ns;/* CLOCK_MONOTONIC: not before */
+	uint64_t refresh_gap_ns;
+	struct unwind_counts counts;
+};
+
+#define FIRST_ROWS 1024u
+#define MAX_ROWS (1u << 18)
+#define FIRST_REFRESH_GAP_NS 20000000ull
+#define MAX_REFRESH_GAP_NS 1000000000ull
+
+const char *unwind_stop_text(enum unwind_stop stop)
+{
+	static const char *const texts[UNWIND_STOP_COUNT] = {
+		[UNWIND_COMPLETE] = "complete",
+		[UNWIND_SLICE] = "the copied part of the stack ends here",
+		[UNWIND_NO_ROW] = "no unwind information",
+		[UNWIND_NO_GROWTH] = "the stack does not go on from here",
+		[UNWIND_LIMIT] = "too many frames",
+	};
+	return texts[stop];
+}
+
+struct err *unwinder_create(struct modules *modules, struct unwinder **ret)
+{
+	struct unwinder *u = calloc(1, sizeof(*u));
+	if (!u)
+		return err_no_memory();
+	u->modules = modules;
+	u->maps_stale = true;
+	u->refresh_gap_ns = FIRST_REFRESH_GAP_NS;
+	*ret = u;
+	return NULL;
+}
+
+void unwinder_destroy(struct unwinder *u)
+{
+	if (!u)
+		return;
+	unwind_lib_destroy(u->lib);
+	cfi_scratch_fini(&u->scratch);
+	free(u->rows);
+	free(u);
+}
+
+void unwinder_maps_changed(struct unwinder *u)
+{
+	u->maps_stale = true;
+}
+
+const struct unwind_counts *unwinder_counts(const struct unwinder *u)
+{
+	return &u->counts;
+}
+
+struct modules *unwinder_modules(struct unwinder *u)
+{
+	return u->modules;
+}
+
+bool unwinder_use_libunwind_only(struct unwinder *u, bool on, bool caching)
+{
+	u->lib_only = on;
+	u->lib_caching = caching;
+	unwind_lib_destroy(u->lib);
+	u->lib = NULL;
+	u->lib_failed = false;
+	return unwind_lib_is_built();
+}
+
+/* ---- the maps ---- */
+
+static void forget_rows(struct unwinder *u)
+{
+	if (u->rows)
+		memset(u->rows, 0, u->rows_cap * sizeof(*u->rows));
+	u->n_rows = 0;
+	unwind_lib_flush(u->lib);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static bool refresh_maps(struct unwinder *u)
+{
+	bool lost = false, came = false;
+	struct err *err = modules_refresh(u->modules, &lost, &came);
+	u->counts.n_refreshes++;
+	if (err) {
+		err_destroy(err); /* gone: what is known stays useful for the records it left */
+		return false;
+	}
+	if (lost || came)
+		forget_rows(u); /* also remembered failures */
+	return came;
+}
+
+/* A pc that lies in nothing known: maybe something was mapped. True if the maps have changed. */
+static bool refresh_for_unknown_pc(struct unwinder *u)
+{
+	uint64_t now = now_ns();
+	if (now < u->next_refresh_ns)
+		return false;
+	bool came = refresh_maps(u);
+	if (came)
+		u->refresh_gap_ns = FIRST_REFRESH_GAP_NS;
+	else if (u->refresh_gap_ns < MAX_REFRESH_GAP_NS)
+		u->refresh_gap_ns *= 2;
+	u->next_refresh_ns = now_ns() + u->refresh_gap_ns;
+	return came;
+}
+
+/* ---- rows ---- */
+
+static size_t slot_of(uint64_t key, size_t cap)
+{
+	return (size_t)((key * 0x9e3779b97f4a7c15ull) >> 32) & (cap - 1);
+}
+
+static bool rows_grow(struct unwinder *u)
+{
+	size_t cap = u->rows_cap ? u->rows_cap * 2 : FIRST_ROWS;
+	struct cached_row *rows = calloc(cap, sizeof(*rows));
+	if (!rows)
+		return false;
+	for (size_t i = 0; i < u->rows_cap; i++) {
+		if (!u->rows[i].key)
+			continue;
+		size_t to = slot_of(u->rows[i].key, cap);
+		while (rows[to].key)
+			to = (to + 1) & (cap - 1);
+		rows[to] = u->rows[i];
+	}
+	free(u->rows);
+	u->rows = rows;
+	u->rows_cap = cap;
+	return true;
+}
+
+static void make_row(struct unwinder *u, struct module *module, uint64_t lookup, uint64_t pc, struct cached_row *ret)
+{
+	struct image *image = module_image(u->modules, module);
+	const struct cfi_table *table = image ? image_cfi(image) : NULL;
+	*ret = (struct cached_row){ .key = lookup, .status = CFI_NO_ENTRY };
+	if (table)
+		ret->status = (uint8_t)cfi_row_find(&image->reader, table, lookup - module->bias, pc - module->bias,
+						    &u->scratch, &ret->row);
+	u->counts.n_rows++;
+}
+
+/* NULL if there is no module there. The result holds until the next call. */
+static const struct cached_row *find_row(struct unwinder *u, uint64_t lookup, uint64_t pc)
+{
+	if (u->rows_cap && lookup) {
+		for (size_t i = slot_of(lookup, u->rows_cap); u->rows[i].key; i = (i + 1) & (u->rows_cap - 1))
+			if (u->rows[i].key == lookup)
+				return &u->rows[i];
+	}
+	struct module *module = lookup ? modules_find(u->modules, lookup) : NULL;
+	if (!module || !module_image(u->modules, module))
+		return NULL;
+	if (u->n_rows >= MAX_ROWS)
+		forget_rows(u);
+	if (u->n_rows * 2 >= u->rows_cap && !rows_grow(u))
+		return NULL;
+	size_t i = slot_of(lookup, u->rows_cap);
+	while (u->rows[i].key)
+		i = (i + 1) & (u->rows_cap - 1);
+	make_row(u, module, lookup, pc, &u->rows[i]);
+	u->n_rows++;
+	return &u->rows[i];
+}
+
+/* ---- one step ---- */
+
+static bool slice_read(const struct unwind_state *s, uint64_t at, uint64_t *ret)
+{
+	uint64_t off = at - s->slice_start;
+	if (at < s->slice_start || off > s->slice_bytes || s->slice_bytes - off < sizeof(*ret))
+		return false;
+	memcpy(ret, s->slice + off, sizeof(*ret));
+	return true;
+}
+
+static bool is_known(const struct unwind_state *s, unsigned reg)
+{
+	return s->known & (1u << reg);
+}
+
+/* An address that is not in the slice: is it further out on the stack, or nonsense? */
+static enum unwind_stop unreadable(const struct unwind_state *s, uint64_t at)
+{
+	return at >= s->slice_start + s->slice_bytes || at + 8 > s->slice_start + s->slice_bytes ? UNWIND_SLICE : UNWIND_NO_ROW;
+}
+
+/* UNWIND_STOP_COUNT: went on. */
+static enum unwind_stop apply_row(struct unwind_state *s, const struct cfi_row *row)
+{
+	struct unwind_state next = *s;
+	if (!is_known(s, row->cfa_reg))
+		return UNWIND_NO_ROW;
+	uint64_t cfa = s->regs[row->cfa_reg] + (uint64_t)(int64_t)row->cfa_off;
+	if (row->cfa_deref) {
+		uint64_t word;
+		if (!slice_read(s, cfa, &word))
+			return unreadable(s, cfa);
+		cfa = word + (uint64_t)(int64_t)row->cfa_off2;
+	}
+	for (unsigned r = 0; r < CFI_REG_COUNT; r++) {
+		const struct cfi_rule *rule = &row->rules[r];
+		uint64_t off = (uint64_t)(int64_t)rule->off, at;
+		switch ((enum cfi_place)rule->place) {
+		case CFI_SAME:
+			if (r == CFI_RSP) {
+				next.regs[r] = cfa;
+				next.known |= 1u << r;
+			}
+			continue;
+		case CFI_UNDEFINED:
+			if (r == CFI_RIP)
+				return UNWIND_COMPLETE;
+			next.known &= ~(1u << r);
+			continue;
+		case CFI_IS_CFA: next.regs[r] = cfa + off; break;
+		case CFI_IS_REG:
+			if (!is_known(s, rule->reg))
+				return UNWIND_NO_ROW;
+			next.regs[r] = s->regs[rule->reg] + off;
+			break;
+		case CFI_AT_CFA:
+		case CFI_AT_REG:
+			if (rule->place == CFI_AT_REG && !is_known(s, rule->reg))
+				return UNWIND_NO_ROW;
+			at = (rule->place == CFI_AT_CFA ? cfa : s->regs[rule->reg]) + off;
+			if (!slice_read(s, at, &next.regs[r])) {
+				if (r == CFI_RIP || r == CFI_RSP)
+					return unreadable(s, at);
+				next.known &= ~(1u << r);
+				continue;
+			}
+			break;
+		}
+		next.known |= 1u << r;
+	}
+	next.pc_is_exact = row->is_signal_frame;
+	*s = next;
+	return UNWIND_STOP_COUNT;
+}
+
+/*
+ * CPython v3.12.0 and v3.13.0 Python/asm_trampoline.S, x86-64: code copied into anonymous memory for every code object,
+ *     3.12: sub $8,%rsp; call *%rcx; add $8,%rsp; ret          3.13: push %rbp; mov %rsp,%rbp; call *%rcx; pop %rbp; ret
+ * The pc is that behind the call, so what is there tells how the frame looks.
+ */
+static bool step_trampoline(struct unwinder *u, struct unwind_state *s)
+{
+	static const uint8_t add_8_ret[] = { 0x48, 0x83, 0xc4, 0x08, 0xc3 }, pop_rbp_ret[] = { 0x5d, 0xc3 };
+	uint8_t code[5];
+	struct unwind_state next = *s;
+	if (s->pc_is_exact || !mem_read(modules_memory(u->modules), RADDR(s->regs[CFI_RIP]), code, sizeof(code)))
+		return false;
+	bool pops_rbp = !memcmp(code, pop_rbp_ret, sizeof(pop_rbp_ret));
+	if (!pops_rbp && memcmp(code, add_8_ret, sizeof(add_8_ret)) != 0)
+		return false;
+	if ((pops_rbp && !slice_read(s, s->regs[CFI_RSP], &next.regs[CFI_RBP])) ||
+	    !slice_read(s, s->regs[CFI_RSP] + 8, &next.regs[CFI_RIP]) || !modules_is_executable(u->modules, next.regs[CFI_RIP]))
+		return false;
+	next.regs[CFI_RSP] += 16;
+	if (pops_rbp)
+		next.known |= 1u << CFI_RBP;
+	*s = next;
+	u->counts.n_trampolines++;
+	return true;
+}
+
+/* JIT code built with frame pointers (CPython 3.15: every hop is one; 3.14's is not kept and mostly fails the checks). */
+static bool step_frame_pointer(struct unwinder *u, struct unwind_state *s)
+{
+	struct unwind_state next = *s;
+	uint64_t rbp = s->regs[CFI_RBP];
+	if (!is_known(s, CFI_RBP) || rbp < s->regs[CFI_RSP] || rbp % 8 || !slice_read(s, rbp, &next.regs[CFI_RBP]) ||
+	    !slice_read(s, rbp + 8, &next.regs[CFI_RIP]) || !modules_is_executable(u->modules, next.regs[CFI_RIP]))
+		return false;
+	next.regs[CFI_RSP] = rbp + 16;
+	next.known = (1u << CFI_RBP) | (1u << CFI_RIP) | (1u << CFI_RSP); /* who knows what the code did with the others */
+	next.pc_is_exact = false;
+	*s = next;
+	u->counts.n_frame_pointers++;
+	return true;
+}
+
+static enum unwind_stop step_libunwind(struct unwinder *u, struct unwind_state *s)
+{
+	if (!u->lib && !u->lib_failed) {
+		u->lib = unwind_lib_create(u->modules, u->lib_only ? u->lib_caching : true);
+		u->lib_failed = !u->lib;
+	}
+	if (!u->lib)
+		return UNWIND_NO_ROW;
+	u->counts.n_libunwind_steps++;
+	return unwind_lib_step(u->lib, s);
+}
+
+static enum unwind_stop step(struct unwinder *u, struct unwind_state *s)
+{
+	uint64_t pc = s->regs[CFI_RIP], lookup = pc - !s->pc_is_exact, sp = s->regs[CFI_RSP];
+	enum unwind_stop stop;
+	if (!pc)
+		return UNWIND_COMPLETE;
+	const struct cached_row *row = find_row(u, lookup, pc);
+	if (!row && !modules_is_executable(u->modules, pc) && refresh_for_unknown_pc(u))
+		row = find_row(u, lookup, pc);
+	if (row && u->lib_only)
+		stop = step_libunwind(u, s);
+	else if (row && row->status == CFI_OK)
+		stop = apply_row(s, &row->row);
+	else if (row && row->status == CFI_TOO_HARD)
+		stop = step_libunwind(u, s);
+	else if (row)
+		stop = UNWIND_NO_ROW;
+	else
+		stop = modules_is_executable(u->modules, pc) && (step_trampoline(u, s) || step_frame_pointer(u, s)) ?
+			       UNWIND_STOP_COUNT :
+			       UNWIND_NO_ROW;
+	if (stop != UNWIND_STOP_COUNT)
+		return stop;
+	return s->regs[CFI_RSP] > sp ? UNWIND_STOP_COUNT : UNWIND_NO_GROWTH;
+}
+
+size_t unwinder_walk(struct unwinder *u, const struct record_native *regs, bool pc_is_exact, const uint8_t *slice,
+		     size_t n_bytes, struct unwind_frame *frames, size_t max, enum unwind_stop *ret_stop)
+{
+	struct unwind_state s = {
+		.regs = { [CFI_RBX] = regs->rbx, [CFI_RBP] = regs->rbp, [CFI_R12] = regs->r12, [CFI_R13] = regs->r13,
+			  [CFI_R14] = regs->r14, [CFI_R15] = regs->r15, [CFI_RSP] = regs->sp, [CFI_RIP] = regs->pc },
+		.known = (1u << CFI_REG_COUNT) - 1,
+		.pc_is_exact = pc_is_exact,
+		.slice = slice,
+		.slice_start = regs->sp,
+		.slice_bytes = n_bytes,
+	};
+	enum unwind_stop stop = UNWIND_LIMIT;
+	size_t n = 0;
+	if (max > UNWIND_MAX_FRAMES)
+		max = UNWIND_MAX_FRAMES;
+	if (regs->sp + n_bytes < regs->sp)
+		s.slice_bytes = 0;
+	if (u->maps_stale) {
+		u->maps_stale = false;
+		refresh_maps(u);
+	}
+	while (n < max) {
+		frames[n++] = (struct unwind_frame){ s.regs[CFI_RIP], s.regs[CFI_RSP], s.regs[CFI_RIP] - !s.pc_is_exact };
+		stop = step(u, &s);
+		if (stop != UNWIND_STOP_COUNT || !s.regs[CFI_RIP]) {
+			if (stop == UNWIND_STOP_COUNT)
+				stop = UNWIND_COMPLETE;
+			break;
+		}
+	}
+	if (stop == UNWIND_STOP_COUNT)
+		stop = UNWIND_LIMIT;
+	u->counts.n_walks++;
+	u->counts.n_frames += n;
+	*ret_stop = stop;
+	return n;
+}
