@@ -1,0 +1,174 @@
+/*
+ * unwind_check: stop a thread, copy its registers and stack as the probe would, let it go on, and unwind the copy.
+ *
+ *     unwind_check TID [--libunwind] [--names] [--slice BYTES] [--repeat N]
+ *
+ * Prints "frame PC SP NAME" a line, hexadecimal, innermost first, then "stop TEXT". With --libunwind the copy is also
+ * unwound by libunwind alone and must give the same. With --repeat the time per walk of all three ways is printed:
+ * "cost FRAMES ROWS_NS CACHED_NS UNCACHED_NS".
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tracer/maps.h"
+#include "tracer/remote_mem.h"
+#include "tracer/symbols.h"
+#include "tracer/unwind.h"
+
+#define MAX_SLICE (1u << 20)
+
+static void fail(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static void check(struct err *err)
+{
+	if (err) {
+		fprintf(stderr, "%s\n", err->message);
+		exit(1);
+	}
+}
+
+static double now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static pid_t process_of(pid_t tid)
+{
+	char path[64], line[256];
+	int pid = tid;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+	FILE *f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Tgid: %d", &pid) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return pid;
+}
+
+static struct user_regs_struct stop_and_read(pid_t tid)
+{
+	struct user_regs_struct regs;
+	int status;
+	if (ptrace(PTRACE_SEIZE, tid, 0, 0) < 0)
+		fail("PTRACE_SEIZE");
+	if (ptrace(PTRACE_INTERRUPT, tid, 0, 0) < 0)
+		fail("PTRACE_INTERRUPT");
+	if (waitpid(tid, &status, __WALL) < 0)
+		fail("waitpid");
+	if (ptrace(PTRACE_GETREGS, tid, 0, &regs) < 0)
+		fail("PTRACE_GETREGS");
+	return regs;
+}
+
+static double time_walks(struct unwinder *u, const struct record_native *r, const uint8_t *slice, size_t n, int repeat)
+{
+	static struct unwind_frame frames[UNWIND_MAX_FRAMES];
+	enum unwind_stop stop;
+	unwinder_walk(u, r, true, slice, n, frames, UNWIND_MAX_FRAMES, &stop);
+	double start = now_ns();
+	for (int i = 0; i < repeat; i++)
+		unwinder_walk(u, r, true, slice, n, frames, UNWIND_MAX_FRAMES, &stop);
+	return (now_ns() - start) / repeat;
+}
+
+int main(int argc, char **argv)
+{
+	static struct unwind_frame frames[UNWIND_MAX_FRAMES], other[UNWIND_MAX_FRAMES];
+	bool compare = false, names = false;
+	size_t limit = MAX_SLICE;
+	int repeat = 0;
+	pid_t tid = argc > 1 ? atoi(argv[1]) : 0;
+	for (int i = 2; i < argc; i++) {
+		if (!strcmp(argv[i], "--libunwind"))
+			compare = true;
+		else if (!strcmp(argv[i], "--names"))
+			names = true;
+		else if (!strcmp(argv[i], "--slice") && i + 1 < argc)
+			limit = strtoul(argv[++i], NULL, 10);
+		else if (!strcmp(argv[i], "--repeat") && i + 1 < argc)
+			repeat = atoi(argv[++i]);
+	}
+	if (!tid || limit > MAX_SLICE)
+		return 2;
+	pid_t pid = process_of(tid);
+	struct remote_mem *mem;
+	struct maps *maps;
+	struct modules *modules;
+	struct unwinder *unwinder;
+	struct symbols *symbols;
+	check(remote_mem_open(pid, &mem));
+	check(maps_read(pid, &maps));
+	struct image_store *store = image_store_create();
+	check(modules_create(pid, remote_mem_reader(mem), store, &modules));
+	check(unwinder_create(modules, &unwinder));
+	check(symbols_create(modules, &(struct symbols_options){ 0 }, &symbols));
+
+	struct user_regs_struct regs = stop_and_read(tid);
+	const struct mapping *stack = maps_find(maps, RADDR(regs.rsp));
+	uint8_t *slice = malloc(MAX_SLICE);
+	size_t n = stack ? stack->end - regs.rsp : 0;
+	if (n > limit)
+		n = limit;
+	if (!n || !mem_read(remote_mem_reader(mem), RADDR(regs.rsp), slice, n))
+		fail("reading the stack");
+	if (ptrace(PTRACE_DETACH, tid, 0, 0) < 0)
+		fail("PTRACE_DETACH");
+
+	struct record_native r = { regs.rip, regs.rsp, regs.rbp, regs.rbx, regs.r12, regs.r13, regs.r14, regs.r15 };
+	enum unwind_stop stop, other_stop;
+	size_t n_frames = unwinder_walk(unwinder, &r, true, slice, n, frames, UNWIND_MAX_FRAMES, &stop);
+	for (size_t i = 0; i < n_frames; i++) {
+		struct symbol_info s = { 0 };
+		if (names)
+			symbols_resolve(symbols, frames[i].lookup, frames[i].pc, &s);
+		printf("frame %" PRIx64 " %" PRIx64 " %s %s %s:%u\n", frames[i].pc, frames[i].sp, s.function ? s.function : "?",
+		       s.module ? s.module : "?", s.file ? s.file : "?", s.line);
+	}
+	printf("stop %s\n", unwind_stop_text(stop));
+	int status = 0;
+	if (compare && unwinder_use_libunwind_only(unwinder, true, true)) {
+		size_t n_other = unwinder_walk(unwinder, &r, true, slice, n, other, UNWIND_MAX_FRAMES, &other_stop);
+		for (size_t i = 0; i < n_other || i < n_frames; i++) {
+			bool same = i < n_other && i < n_frames && frames[i].pc == other[i].pc && frames[i].sp == other[i].sp;
+			if (!same) {
+				printf("libunwind differs at frame %zu of %zu: %" PRIx64 " %" PRIx64 ", stop %s\n", i, n_other,
+				       i < n_other ? other[i].pc : 0, i < n_other ? other[i].sp : 0, unwind_stop_text(other_stop));
+				status = 1;
+				break;
+			}
+		}
+	}
+	if (repeat) {
+		unwinder_use_libunwind_only(unwinder, false, false);
+		double rows = time_walks(unwinder, &r, slice, n, repeat), cached = 0, uncached = 0;
+		if (unwinder_use_libunwind_only(unwinder, true, true)) {
+			cached = time_walks(unwinder, &r, slice, n, repeat / 4 + 1);
+			unwinder_use_libunwind_only(unwinder, true, false);
+			uncached = time_walks(unwinder, &r, slice, n, repeat / 16 + 1);
+		}
+		printf("cost %zu %.0f %.0f %.0f\n", n_frames, rows, cached, uncached);
+	}
+	symbols_destroy(symbols);
+	unwinder_destroy(unwinder);
+	modules_destroy(modules);
+	image_store_destroy(store);
+	maps_destroy(maps);
+	remote_mem_close(mem);
+	free(slice);
+	return status;
+}

@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""unwind_test.py UNWIND_CHECK [--gdb] [PYTHON…]: stacks of stopped Pythons, unwound from a copy, against libunwind and gdb.
+
+Every frame's pc and sp must be the same. gdb takes a second a Python, so without --gdb it looks at the first and the last
+only. Prints one line per stack; exit status 1 if any differs, 77 if nothing ran."""
+import os
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def frames_of(text):
+    return [tuple(line.split()[1:3]) for line in text.splitlines() if line.startswith("frame ")]
+
+
+def gdb_frames(pid, tid):
+    command = ["gdb", "-nx", "-batch", "-iex", "set debuginfod enabled off", "-iex", "set auto-load off", "-p", str(pid),
+               "-ex", "thread find LWP %d" % tid]
+    find = "python [t.switch() for t in gdb.selected_inferior().threads() if t.ptid[1] == %d]" % tid
+    command[-2:] = ["-ex", find, "-x", os.path.join(HERE, "gdb_frames.py")]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return frames_of(result.stdout), result.stderr
+
+
+def check_python(program, python, with_gdb):
+    target = subprocess.Popen([python, os.path.join(HERE, "deep.py")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    bad = 0
+    try:
+        line = target.stdout.readline().split()
+        if not line or line[0] != "ready":
+            print("FAIL %s: the target did not start: %s" % (python, target.stderr.read()[-300:]))
+            return 1
+        for tid, label in zip(map(int, line[1:3]), ("main", "thread")):
+            result = subprocess.run([program, str(tid), "--libunwind"], capture_output=True, text=True, timeout=60)
+            ours = frames_of(result.stdout)
+            tail = result.stdout.strip().splitlines()[-1] if result.stdout else result.stderr
+            problems = []
+            if result.returncode:
+                problems.append(tail)
+            if "stop complete" not in result.stdout:
+                problems.append("walk: " + tail)
+            if with_gdb:
+                theirs, errors = gdb_frames(target.pid, tid)
+                if not theirs:
+                    problems.append("gdb gave nothing: " + errors[-200:])
+                elif theirs != ours:
+                    where = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), min(len(ours), len(theirs)))
+                    problems.append("gdb differs at frame %d of %d/%d: %s %s" % (where, len(ours), len(theirs), ours[where:where + 2],
+                                                                            theirs[where:where + 2]))
+            print("%s %s %s: %d frames%s" % ("FAIL" if problems else "ok", python, label, len(ours),
+                                             ", as gdb" if with_gdb and not problems else ""))
+            for problem in problems:
+                print("     " + problem)
+            bad += bool(problems)
+    finally:
+        target.kill()
+        target.wait()
+    return bad
+
+
+def main():
+    program, pythons = sys.argv[1], [a for a in sys.argv[2:] if a != "--gdb"]
+    if not pythons:
+        listed = subprocess.run([os.path.join(HERE, "..", "pythons.sh")], capture_output=True, text=True).stdout
+        pythons = [line.split("\t")[1] for line in listed.splitlines()]
+    has_gdb = shutil.which("gdb") is not None
+    bad = 0
+    for python in pythons:
+        with_gdb = has_gdb and ("--gdb" in sys.argv or python in (pythons[0], pythons[-1]))
+        bad += check_python(program, python, with_gdb)
+    return 1 if bad else 0 if pythons else 77
+
+
+sys.exit(main())
