@@ -6,6 +6,7 @@
     length      no source file of more than 900 lines
     unfinished  no word that says so
     readme      the README's two commands exist and can be run; LICENSE names the licence meson.build names
+    commands    README and manual page know every command
     exits       nothing in src/ and ui/ but main.c calls exit()
 """
 import os
@@ -96,6 +97,18 @@ def check_readme(files):
         yield "LICENSE: is not the licence meson.build names"
 
 
+def check_commands(files):
+    table = text_of("src/commands/commands.c") or ""
+    names = re.findall(r'^\s*\.name\s*=\s*"([a-z-]+)"', table, re.M)
+    if not names:
+        yield "src/commands/commands.c: no command found; the check itself is broken"
+    for page, form in (("README.md", "auditview %s"), ("data/auditview.1", "%s")):
+        text = text_of(page)
+        for name in names if text is not None else ():
+            if not re.search(r"(?<![\w-])" + re.escape(form % name) + r"(?![\w-])", text):
+                yield f"{page}: does not know the command {name}"
+
+
 def check_exits(files):
     call = re.compile(r"(?<![\w.>])(?:exit|quick_exit)\s*\(")
     for path in files:
@@ -107,7 +120,7 @@ def check_exits(files):
 
 
 CHECKS = {"top-level": check_top_level, "paths": check_paths, "length": check_length, "unfinished": check_unfinished,
-          "readme": check_readme, "exits": check_exits}
+          "readme": check_readme, "commands": check_commands, "exits": check_exits}
 
 
 def main():
