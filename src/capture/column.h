@@ -1,0 +1,30 @@
+/*
+ * column: n numbers as bytes that compress well.
+ *
+ * A column is written as: u8 id, u8 encoding, u32 n_bytes, bytes. Unknown ids are skipped by readers.
+ *
+ *   PLANES   u8 width, then the lowest byte of every number, the next byte of every number, … width times
+ *   CONST    one varint, the value of all numbers
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/strbuf.h"
+
+enum column_encoding { COLUMN_PLANES, COLUMN_CONST };
+
+/* Append one column; strbuf.failed when memory is short. `width` of the numbers in memory: 1, 2, 4 or 8 bytes. */
+void column_encode(struct strbuf *to, uint8_t id, const void *numbers, unsigned width, size_t n);
+
+/* A parsed column: what stands in the bytes, not yet decoded. */
+struct column {
+	uint8_t id, encoding;
+	const uint8_t *bytes;
+	size_t n_bytes;
+};
+/* Read the frame of the column at *p, which moves; false at the end or when it does not fit. */
+bool column_next(const uint8_t **p, const uint8_t *end, struct column *ret);
+/* Decode exactly n numbers of `width` bytes in memory; false when the bytes are not such a column or a number does not fit. */
+bool column_decode(const struct column *c, void *to, unsigned width, size_t n);

@@ -1,0 +1,48 @@
+/*
+ * dictionary: content → id, for the writer.
+ *
+ * Entries are known by a 128-bit hash seeded with a secret of this process, not by their bytes, which have long gone into the
+ * file: 24 bytes per slot whatever an entry weighs. Two different entries under one id would need a collision of XXH3-128
+ * under an unknown seed; by chance that is 2^-80 for ten million entries.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct dictionary_slot {
+	uint64_t low, high;
+	uint32_t id;       /* 0 = free */
+	uint32_t reserved;
+};
+
+struct dictionary {
+	struct dictionary_slot *slots;
+	uint32_t mask;     /* slots - 1 */
+	uint32_t n;        /* entries; ids are 1 … n */
+	uint32_t n_used;   /* slots in use: n and aliases */
+};
+
+struct dictionary_key {
+	uint64_t low, high;
+};
+
+/* A zeroed dictionary is ready for use. */
+void dictionary_fini(struct dictionary *d);
+
+/* Seed for dictionary_hash(); from getrandom(2). */
+uint64_t dictionary_seed(void);
+struct dictionary_key dictionary_hash(const void *bytes, size_t n_bytes, uint64_t seed);
+/* Exact keys (no hash needed), e.g. of (parent, frame). */
+static inline struct dictionary_key dictionary_pair(uint32_t a, uint32_t b)
+{
+	uint64_t k = (uint64_t)a << 32 | b, h = k * 0x9e3779b97f4a7c15ull;
+	return (struct dictionary_key){ h ^ h >> 29, k };
+}
+
+/* Id of the key, 0 if it is new. */
+uint32_t dictionary_find(const struct dictionary *d, struct dictionary_key key);
+/* Add a key that is not there; gives it the id n + 1. 0 when memory is short or 2^31 entries are reached. */
+uint32_t dictionary_add(struct dictionary *d, struct dictionary_key key);
+/* A further key for an id that exists. False when memory is short. */
+bool dictionary_alias(struct dictionary *d, struct dictionary_key key, uint32_t id);

@@ -1,0 +1,47 @@
+/*
+ * reader: file → blocks. Finds the blocks of a capture, finished, growing, cut short or damaged, and loads them.
+ *
+ * It knows blocks and checksums, not what stands in them. A finished file is opened by its index alone; without one the blocks
+ * are walked and each is verified; after a damaged stretch the walk goes on at the next block that verifies. Reading is by
+ * pread(2), so a file cut short by somebody else is an error and not a SIGBUS. One block is at most BLOCK_RAW_MAX.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "capture/block.h"
+
+struct reader;
+
+/* Where a block is: enough to load it later. */
+struct block_ref {
+	uint64_t offset;     /* 0 = nowhere */
+	uint32_t disk_bytes; /* header, meta and payload */
+	uint32_t raw_bytes;
+};
+
+/* Takes over fd, also on failure. `label` names the file in messages. Errors: ERR_CORRUPT, ERR_UNSUPPORTED, ERR_SYS. */
+MUST_CHECK struct err *reader_open_fd(int fd, const char *label, struct reader **ret);
+void reader_destroy(struct reader *r);
+DEFINE_CLEANUP(reader);
+
+/* Called for each block in file order, INDEX blocks left out; `meta` is borrowed for the call. */
+typedef struct err *reader_block_fn(void *ctx, const struct block_header *h, const struct block_ref *ref,
+				    const uint8_t *meta);
+/* Report the blocks that are complete now and were not before. */
+MUST_CHECK struct err *reader_refresh(struct reader *r, reader_block_fn *fn, void *ctx);
+
+/* Load the payload, verified and decompressed: ref->raw_bytes bytes, malloc'ed. `ret_meta` (may be NULL) gets a malloc'ed copy
+ * of the meta. NULL when it cannot be read or memory is short. */
+uint8_t *reader_load(struct reader *r, const struct block_ref *ref, uint8_t **ret_meta, uint32_t *ret_meta_bytes);
+
+uint64_t reader_wall_anchor_ns(const struct reader *r);
+bool reader_is_finished(const struct reader *r);      /* closed properly by its writer */
+uint64_t reader_n_bytes(const struct reader *r);      /* taken in */
+uint64_t reader_n_bytes_tail(const struct reader *r); /* beyond, not a complete block (yet) */
+uint64_t reader_n_bytes_damaged(const struct reader *r); /* passed over inside, as no block was to be found there */
+bool reader_was_shortened(const struct reader *r);    /* the file is now shorter than what was read of it */
+int reader_fd(const struct reader *r);                /* borrowed, for poll and fstat */

@@ -1,0 +1,283 @@
+/*
+ * sink: see sink.h.
+ *
+ * A block goes out in one write(2), so that a reader who follows sees it whole or torn at its end, never with a hole.
+ */
+#include "capture/sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <xxhash.h>
+#include <zstd.h>
+
+#include "capture/dictionary.h"
+
+#define INDEX_EVERY_BLOCKS 1024u
+#define INDEX_BYTES_MAX (4u << 20)
+#define ZSTD_LEVEL 3
+
+struct sink {
+	int fd;
+	char *path;
+	uint64_t file_id, n_bytes;
+	uint64_t last_index;        /* offset of the INDEX block before; 0 none */
+	uint32_t n_blocks, n_indexed;
+	bool no_compress, broken;
+	struct err *err;            /* not handed out yet */
+	ZSTD_CCtx *zstd;
+	struct strbuf out, index;   /* the block being built; entries of the next INDEX block */
+};
+
+static void fail(struct sink *s, struct err *err)
+{
+	s->broken = true;
+	if (s->err)
+		err_destroy(err);
+	else
+		s->err = err;
+}
+
+void sink_break(struct sink *s)
+{
+	if (!s->broken)
+		fail(s, err_no_memory());
+}
+
+/* write(2), all of it. SIGPIPE and SIGXFSZ, which would kill us for an ordinary EPIPE or EFBIG, are held off meanwhile:
+ * both are sent to the thread that writes (signal(7)), so a pending one can be taken back here. */
+static int write_all(int fd, const char *p, size_t n_bytes)
+{
+	sigset_t block, before, pending;
+	int sys = 0;
+	sigemptyset(&block);
+	sigaddset(&block, SIGPIPE);
+	sigaddset(&block, SIGXFSZ);
+	pthread_sigmask(SIG_BLOCK, &block, &before);
+	while (n_bytes) {
+		ssize_t n = write(fd, p, n_bytes);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			sys = errno;
+			break;
+		}
+		p += n;
+		n_bytes -= (size_t)n;
+	}
+	if (sys == EPIPE || sys == EFBIG) {
+		sigpending(&pending);
+		static const struct timespec at_once;
+		int signal_number = sys == EPIPE ? SIGPIPE : SIGXFSZ;
+		if (sigismember(&pending, signal_number) && !sigismember(&before, signal_number)) {
+			sigset_t one;
+			sigemptyset(&one);
+			sigaddset(&one, signal_number);
+			sigtimedwait(&one, NULL, &at_once);
+		}
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return sys;
+}
+
+static void append(struct sink *s, const void *p, size_t n_bytes)
+{
+	int sys = write_all(s->fd, p, n_bytes);
+	if (!sys) {
+		s->n_bytes += n_bytes;
+		return;
+	}
+	struct err *err = err_sys(sys, "cannot write to %s", s->path);
+	if (sys == ENOSPC || sys == EDQUOT)
+		err = err_with_hint(err, "what was captured before is kept; make room, or use -o on another disk");
+	else if (sys == EFBIG)
+		err = err_with_hint(err, "what was captured before is kept; see ulimit -f");
+	fail(s, err);
+	if (sys != EPIPE && ftruncate(s->fd, (off_t)s->n_bytes) != 0)
+		return; /* a torn block stays at the end: readers cut it off */
+}
+
+struct err *sink_open(const char *path, uint64_t wall_anchor_ns, bool no_compress, struct sink **ret)
+{
+	struct sink *s = calloc(1, sizeof(*s));
+	if (!s)
+		return err_no_memory();
+	*s = (struct sink){ .fd = -1, .path = strdup(path), .zstd = ZSTD_createCCtx(), .no_compress = no_compress };
+	if (!s->path || !s->zstd) {
+		sink_destroy(s);
+		return err_no_memory();
+	}
+	s->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
+	if (s->fd < 0) {
+		struct err *err = err_sys(errno, "cannot create %s", path);
+		sink_destroy(s);
+		return err;
+	}
+	struct stat st;
+	if (fstat(s->fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077) && st.st_uid == geteuid())
+		(void)!fchmod(s->fd, 0600); /* it existed with wider rights: arguments may hold secrets */
+	ZSTD_CCtx_setParameter(s->zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL);
+	s->file_id = dictionary_seed();
+
+	struct superblock sb = {
+		.version = CAPTURE_VERSION, .superblock_bytes = sizeof(sb), .features_required = CAPTURE_FEATURES,
+		.file_id = s->file_id, .wall_anchor_ns = wall_anchor_ns,
+	};
+	memcpy(sb.magic, SUPERBLOCK_MAGIC, sizeof(sb.magic));
+	sb.checksum = XXH3_64bits(&sb, offsetof(struct superblock, checksum));
+	append(s, &sb, sizeof(sb));
+	if (s->broken) {
+		struct err *err = sink_error_take(s);
+		sink_destroy(s);
+		return err;
+	}
+	*ret = s;
+	return NULL;
+}
+
+void sink_destroy(struct sink *s)
+{
+	if (!s)
+		return;
+	if (s->fd >= 0)
+		close(s->fd);
+	err_destroy(s->err);
+	ZSTD_freeCCtx(s->zstd);
+	strbuf_fini(&s->out);
+	strbuf_fini(&s->index);
+	free(s->path);
+	free(s);
+}
+
+/* Payload of the block into s->out, compressed if that makes it smaller. */
+static bool payload_add(struct sink *s, const struct strbuf *raw, struct block_header *h)
+{
+	size_t at = s->out.n, bound = ZSTD_compressBound(raw->n);
+	h->raw_bytes = (uint32_t)raw->n;
+	h->stored_bytes = h->raw_bytes;
+	if (!s->no_compress && raw->n > 32) {
+		strbuf_add_repeat(&s->out, 0, bound);
+		if (s->out.failed)
+			return false;
+		size_t n = ZSTD_compress2(s->zstd, s->out.s + at, bound, raw->s, raw->n);
+		if (!ZSTD_isError(n) && n < raw->n) {
+			strbuf_cut(&s->out, at + n);
+			h->stored_bytes = (uint32_t)n;
+			h->flags = BLOCK_ZSTD;
+			return true;
+		}
+		strbuf_cut(&s->out, at);
+	}
+	strbuf_add(&s->out, raw->s, raw->n);
+	return !s->out.failed;
+}
+
+static void index_write(struct sink *s);
+
+static void block_write(struct sink *s, enum block_type type, const struct strbuf *meta, const struct strbuf *raw)
+{
+	struct block_header h = { .magic = BLOCK_MAGIC, .type = (uint16_t)type, .sequence = s->n_blocks };
+	static const char zeros[BLOCK_ALIGN];
+
+	h.meta_bytes = (uint32_t)meta->n;
+	strbuf_clear(&s->out);
+	strbuf_add(&s->out, &h, sizeof(h));
+	strbuf_add(&s->out, meta->s, meta->n);
+	if (!payload_add(s, raw, &h)) {
+		sink_break(s);
+		return;
+	}
+	uint64_t seed = XXH3_64bits_withSeed(s->out.s + sizeof(h), s->out.n - sizeof(h), s->file_id);
+	h.checksum = XXH3_64bits_withSeed(&h, offsetof(struct block_header, checksum), seed);
+	memcpy(s->out.s, &h, sizeof(h));
+	strbuf_add(&s->out, zeros, -s->out.n % BLOCK_ALIGN);
+	if (s->out.failed) {
+		sink_break(s);
+		return;
+	}
+	uint64_t offset = s->n_bytes;
+	append(s, s->out.s, s->out.n);
+	if (s->broken)
+		return;
+	s->n_blocks++;
+	if (type == BLOCK_INDEX) {
+		s->last_index = offset;
+		return;
+	}
+	strbuf_add(&s->index, &offset, sizeof(offset));
+	strbuf_add(&s->index, &h, sizeof(h));
+	strbuf_add(&s->index, meta->s, meta->n);
+	s->n_indexed++;
+}
+
+/* meta: varint offset of the INDEX block before (0 = none), varint number of entries. */
+static void index_write(struct sink *s)
+{
+	struct strbuf meta = { 0 }, entries = s->index;
+	uint8_t varints[2 * VARINT_MAX];
+	size_t n = varint_put(varints, s->last_index);
+	n += varint_put(varints + n, s->n_indexed);
+	strbuf_add(&meta, varints, n);
+	s->index = (struct strbuf){ 0 };
+	s->n_indexed = 0;
+	if (meta.failed || entries.failed)
+		sink_break(s);
+	else
+		block_write(s, BLOCK_INDEX, &meta, &entries);
+	strbuf_fini(&meta);
+	strbuf_fini(&entries);
+}
+
+void sink_block(struct sink *s, enum block_type type, const struct strbuf *meta, const struct strbuf *raw)
+{
+	if (s->broken)
+		return;
+	if (meta->failed || raw->failed) {
+		sink_break(s);
+		return;
+	}
+	if (s->n_indexed >= INDEX_EVERY_BLOCKS || s->index.n + meta->n > INDEX_BYTES_MAX)
+		index_write(s);
+	if (!s->broken)
+		block_write(s, type, meta, raw);
+}
+
+struct err *sink_error_take(struct sink *s)
+{
+	return take_ptr(s->err);
+}
+
+bool sink_is_broken(const struct sink *s)
+{
+	return s->broken;
+}
+
+uint64_t sink_n_bytes(const struct sink *s)
+{
+	return s->n_bytes;
+}
+
+struct err *sink_close(struct sink *s, uint64_t n_events)
+{
+	if (!s->broken)
+		index_write(s);
+	if (!s->broken) {
+		struct trailer t = { .index_offset = s->last_index, .n_events = n_events };
+		memcpy(t.magic, TRAILER_MAGIC, sizeof(t.magic));
+		t.checksum = XXH3_64bits_withSeed(&t, offsetof(struct trailer, checksum), s->file_id);
+		append(s, &t, sizeof(t));
+	}
+	if (!s->broken && close(s->fd) != 0) {
+		fail(s, err_sys(errno, "cannot finish %s", s->path));
+	} else if (s->broken) {
+		close(s->fd);
+	}
+	s->fd = -1;
+	struct err *err = sink_error_take(s);
+	sink_destroy(s);
+	return err;
+}

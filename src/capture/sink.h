@@ -1,0 +1,31 @@
+/*
+ * sink: blocks → file. The part of the writer that knows bytes and descriptors, and nothing of events.
+ *
+ * Blocks are compressed, sealed with a checksum and written whole; headers are remembered for the next INDEX block. After the
+ * first failed write everything is dropped; what a failed write left behind is cut off again where that is possible.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/strbuf.h"
+#include "capture/block.h"
+
+struct sink;
+
+MUST_CHECK struct err *sink_open(const char *path, uint64_t wall_anchor_ns, bool no_compress, struct sink **ret);
+/* Write the index of what came since the last one, the trailer, and close; always frees. */
+MUST_CHECK struct err *sink_close(struct sink *s, uint64_t n_events);
+void sink_destroy(struct sink *s); /* close without index */
+
+/* Append a block. `meta` and `raw` may be empty. */
+void sink_block(struct sink *s, enum block_type type, const struct strbuf *meta, const struct strbuf *raw);
+/* The pending error is handed out once; NULL if there is none. */
+MUST_CHECK struct err *sink_error_take(struct sink *s);
+/* Give up: memory is short. */
+void sink_break(struct sink *s);
+bool sink_is_broken(const struct sink *s);
+uint64_t sink_n_bytes(const struct sink *s);
