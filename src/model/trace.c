@@ -1,0 +1,381 @@
+/*
+ * trace: opening, following, the cache, and what a capture says about itself. See trace.h; the layout is in trace_private.h.
+ */
+#include "model/trace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "model/trace_private.h"
+
+#define CACHE_BYTES_DEFAULT (16u << 20)
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* ---- the cache ---- */
+
+void cache_add(struct trace *t, struct cached *c, struct cached **home, size_t n_bytes)
+{
+	c->home = home;
+	c->n_bytes = n_bytes;
+	c->tick = t->tick;
+	*home = c;
+	t->loaded_bytes += n_bytes;
+	if (!vec_push(&t->loaded, c)) { /* not listed, so it stays until the end */
+		c->tick = UINT64_MAX;
+		t->loaded_bytes -= n_bytes;
+		t->pinned_bytes += n_bytes;
+	}
+}
+
+void cache_resized(struct trace *t, struct cached *c, size_t n_bytes)
+{
+	size_t *account = c->tick == UINT64_MAX ? &t->pinned_bytes : &t->loaded_bytes;
+	*account += n_bytes - c->n_bytes;
+	c->n_bytes = n_bytes;
+}
+
+void cache_pin(struct trace *t, struct cached *c)
+{
+	if (c->tick == UINT64_MAX)
+		return;
+	c->tick = UINT64_MAX;
+	t->loaded_bytes -= c->n_bytes;
+	t->pinned_bytes += c->n_bytes;
+}
+
+static int by_tick(const void *a, const void *b)
+{
+	const struct cached *x = *(struct cached *const *)a, *y = *(struct cached *const *)b;
+	return x->tick < y->tick ? -1 : x->tick > y->tick;
+}
+
+void trace_trim(struct trace *t)
+{
+	t->tick++;
+	if (t->loaded_bytes <= t->options.cache_bytes)
+		return;
+	size_t n_kept = 0;
+	for (size_t i = 0; i < t->loaded.n; i++) /* drop the pinned ones from the list */
+		if (t->loaded.v[i]->tick != UINT64_MAX)
+			t->loaded.v[n_kept++] = t->loaded.v[i];
+	t->loaded.n = n_kept;
+	qsort(t->loaded.v, t->loaded.n, sizeof(*t->loaded.v), by_tick);
+	size_t n_out = 0;
+	while (n_out < t->loaded.n && t->loaded_bytes > t->options.cache_bytes / 4 * 3) {
+		struct cached *c = t->loaded.v[n_out++];
+		t->loaded_bytes -= c->n_bytes;
+		*c->home = NULL;
+		c->destroy(c);
+	}
+	memmove(t->loaded.v, t->loaded.v + n_out, (t->loaded.n - n_out) * sizeof(*t->loaded.v));
+	t->loaded.n -= n_out;
+}
+
+size_t trace_memory_bytes(const struct trace *t)
+{
+	size_t n = sizeof(*t) + t->loaded_bytes + t->pinned_bytes + t->base_bytes + t->name_texts.total_bytes;
+	for (int kind = 0; kind < PAGE_KIND_COUNT; kind++)
+		n += t->pages[kind].bags.n * SLOTS_PER_BAG * sizeof(struct page_slot);
+	n += t->processes.cap * sizeof(struct process_info) + t->threads.cap * sizeof(struct thread_info);
+	n += t->notes.cap * sizeof(struct trace_note) + t->caller_of_stack.cap * sizeof(uint32_t) + t->origin_of_frame.cap;
+	return n;
+}
+
+/* ---- loading everything ---- */
+
+/* Parts in the order in which they help most: what filters match first, then the rows. */
+static const enum page_kind load_order[] = { PAGE_VALUE, PAGE_STRING, PAGE_FRAME, PAGE_STACK };
+
+static uint64_t n_parts(const struct trace *t)
+{
+	uint64_t n = t->chunks.n;
+	for (size_t i = 0; i < ARRAY_LEN(load_order); i++)
+		n += t->pages[load_order[i]].n_slots;
+	return n;
+}
+
+/* Load and pin the next part; false when all is done. */
+static bool part_load(struct trace *t, struct err **ret_err)
+{
+	while (t->load_kind < ARRAY_LEN(load_order)) {
+		enum page_kind kind = load_order[t->load_kind];
+		if (t->load_at < t->pages[kind].n_slots) {
+			struct cached *page = page_get(t, kind, page_slot_at(&t->pages[kind], t->load_at++));
+			if (page)
+				cache_pin(t, page);
+			else
+				*ret_err = err_no_memory();
+			return true;
+		}
+		t->load_kind++;
+		t->load_at = 0;
+	}
+	if (t->load_at >= t->chunks.n)
+		return false;
+	struct chunk_columns *c = chunk_columns_get(t, t->load_at++);
+	if (c)
+		cache_pin(t, &c->cached);
+	else
+		*ret_err = err_no_memory();
+	return true;
+}
+
+struct err *trace_load(struct trace *t, uint64_t budget_ns, double *ret_done)
+{
+	uint64_t start_ns = now_ns();
+	struct err *err = NULL;
+	bool more = true;
+	while (!err && more && !t->load_full) {
+		t->load_full = t->pinned_bytes >= t->options.load_bytes;
+		if (!t->load_full)
+			more = part_load(t, &err);
+		if (budget_ns != UINT64_MAX && now_ns() - start_ns >= budget_ns)
+			break;
+	}
+	uint64_t before = t->load_at, n = n_parts(t);
+	for (uint32_t i = 0; i < t->load_kind; i++)
+		before += t->pages[load_order[i]].n_slots;
+	*ret_done = !more || t->load_full || n == 0 ? 1.0 : (double)before / (double)n;
+	return err;
+}
+
+/* ---- open, follow, close ---- */
+
+static void limits_fill(struct trace_options *o)
+{
+	if (o->cache_bytes == 0)
+		o->cache_bytes = CACHE_BYTES_DEFAULT;
+	if (o->load_bytes == 0)
+		o->load_bytes = (size_t)sysconf(_SC_PHYS_PAGES) / 2 * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void about_fill(struct trace *t)
+{
+	t->about.creator = t->creator ? t->creator : "";
+	t->about.host = t->host ? t->host : "";
+	t->about.wall_anchor_ns = reader_wall_anchor_ns(t->reader);
+	t->about.file_bytes = reader_n_bytes(t->reader);
+	t->about.finished = reader_is_finished(t->reader);
+}
+
+struct err *trace_open_fd(int fd, const char *label, const struct trace_options *options, struct trace **ret)
+{
+	CLEANUP(trace) struct trace *t = calloc(1, sizeof(*t));
+	if (!t) {
+		close(fd);
+		return err_no_memory();
+	}
+	for (int kind = 0; kind < PAGE_KIND_COUNT; kind++)
+		t->pages[kind].end = 1;
+	if (options)
+		t->options = *options;
+	limits_fill(&t->options);
+	struct err *err = reader_open_fd(fd, label, &t->reader);
+	if (err)
+		return err;
+	t->label = strdup(label);
+	struct name_entry nothing = { "", 0 };
+	if (!t->label || !vec_push(&t->names, nothing) || !vec_push(&t->count_by_name, 0))
+		return err_no_memory();
+	err = reader_refresh(t->reader, trace_index_block, t);
+	if (err)
+		return err;
+	about_fill(t);
+	*ret = take_ptr(t);
+	return NULL;
+}
+
+struct err *trace_open(const char *path, const struct trace_options *options, struct trace **ret)
+{
+	/* O_NONBLOCK: opening a FIFO must not wait for its writer; reader_open_fd() then refuses it. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return err_sys(errno, "cannot open %s", path);
+	struct trace *t;
+	struct err *err = trace_open_fd(fd, path, options, &t);
+	if (err)
+		return err;
+	t->path = strdup(path);
+	if (!t->path) {
+		trace_close(t);
+		return err_no_memory();
+	}
+	*ret = t;
+	return NULL;
+}
+
+void trace_close(struct trace *t)
+{
+	if (!t)
+		return;
+	trace_index_fini(t);
+	caller_fini(t);
+	vec_fini(&t->loaded);
+	reader_destroy(t->reader);
+	strbuf_fini(&t->damage);
+	free(t->creator);
+	free(t->host);
+	free(t->path);
+	free(t->label);
+	free(t);
+}
+
+/* Somebody may have put another file under this name: what we show is then no longer what the name stands for. */
+static void replacement_check(struct trace *t)
+{
+	struct stat ours, named;
+	if (t->path && fstat(reader_fd(t->reader), &ours) == 0)
+		t->replaced = stat(t->path, &named) != 0 || named.st_ino != ours.st_ino || named.st_dev != ours.st_dev;
+}
+
+struct err *trace_refresh(struct trace *t, struct trace_change *ret)
+{
+	uint64_t first_seq = t->n_events;
+	size_t n_notes = t->notes.n;
+	t->processes_changed = false;
+	if (!reader_is_finished(t->reader)) {
+		struct err *err = reader_refresh(t->reader, trace_index_block, t);
+		if (err)
+			return err;
+		replacement_check(t);
+		about_fill(t);
+	}
+	*ret = (struct trace_change){
+		.first_seq = first_seq, .n_events = t->n_events - first_seq, .n_notes = (uint32_t)(t->notes.n - n_notes),
+		.processes = t->processes_changed, .finished = reader_is_finished(t->reader),
+	};
+	return NULL;
+}
+
+bool trace_is_finished(const struct trace *t)
+{
+	return reader_is_finished(t->reader);
+}
+
+/* ---- about ---- */
+
+const struct trace_about *trace_about_get(const struct trace *t)
+{
+	return &t->about;
+}
+
+uint64_t trace_n_bytes_cut(const struct trace *t)
+{
+	return reader_n_bytes_tail(t->reader);
+}
+
+static void damage_add(struct strbuf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void damage_add(struct strbuf *b, const char *fmt, ...)
+{
+	va_list ap;
+	if (b->n)
+		strbuf_adds(b, "; ");
+	va_start(ap, fmt);
+	strbuf_addv(b, fmt, ap);
+	va_end(ap);
+}
+
+const char *trace_damage(const struct trace *t)
+{
+	/* text is made from the counters when asked for; the buffer is no part of what the trace says */
+	struct strbuf *b = &((struct trace *)(uintptr_t)t)->damage;
+	uint64_t tail = reader_n_bytes_tail(t->reader), inside = reader_n_bytes_damaged(t->reader);
+	strbuf_clear(b);
+	if (tail)
+		damage_add(b, "the last %" PRIu64 " of %" PRIu64 " bytes are an incomplete block and were left out", tail,
+			   reader_n_bytes(t->reader) + tail);
+	if (inside)
+		damage_add(b, "%" PRIu64 " bytes inside are damaged and were passed over", inside);
+	if (t->n_bad_blocks)
+		damage_add(b, "%u blocks make no sense and were left out", t->n_bad_blocks);
+	if (t->n_lost_rows)
+		damage_add(b, "%" PRIu64 " events are lost", t->n_lost_rows);
+	if (t->n_unreadable)
+		damage_add(b, "%u blocks could not be read", t->n_unreadable);
+	if (reader_was_shortened(t->reader))
+		damage_add(b, "the file was cut short while it was open");
+	if (t->replaced)
+		damage_add(b, "%s was replaced or removed; this is still the old file", t->label);
+	return b->n && !b->failed ? b->s : NULL;
+}
+
+uint32_t trace_n_names(const struct trace *t)
+{
+	return (uint32_t)t->names.n - 1;
+}
+
+const char *trace_name(const struct trace *t, uint32_t name, size_t *ret_n_bytes)
+{
+	const struct name_entry *e = &t->names.v[name < t->names.n ? name : 0];
+	if (ret_n_bytes)
+		*ret_n_bytes = e->n_bytes;
+	return e->text;
+}
+
+const uint64_t *trace_count_by_name(const struct trace *t)
+{
+	return t->count_by_name.v;
+}
+
+const uint64_t *trace_count_by_thread(const struct trace *t)
+{
+	return t->count_by_thread.v;
+}
+
+uint32_t trace_n_processes(const struct trace *t)
+{
+	return (uint32_t)t->processes.n;
+}
+
+uint32_t trace_n_threads(const struct trace *t)
+{
+	return (uint32_t)t->threads.n;
+}
+
+const struct process_info *trace_process(const struct trace *t, uint32_t process)
+{
+	return process < t->processes.n ? &t->processes.v[process] : NULL;
+}
+
+const struct thread_info *trace_thread(const struct trace *t, uint32_t thread)
+{
+	return thread < t->threads.n ? &t->threads.v[thread] : NULL;
+}
+
+uint32_t trace_process_parent(const struct trace *t, uint32_t process)
+{
+	if (process >= t->processes.n || t->processes.v[process].ppid == 0)
+		return UINT32_MAX;
+	/* pids are reused: of those with this pid the latest that was there when the child came */
+	for (uint32_t i = process; i-- > 0;)
+		if (t->processes.v[i].pid == t->processes.v[process].ppid)
+			return i;
+	return UINT32_MAX;
+}
+
+uint32_t trace_n_notes(const struct trace *t)
+{
+	return (uint32_t)t->notes.n;
+}
+
+const struct trace_note *trace_note_get(const struct trace *t, uint32_t note)
+{
+	return note < t->notes.n ? &t->notes.v[note] : NULL;
+}
+
+uint64_t trace_n_lost(const struct trace *t)
+{
+	return t->n_lost;
+}

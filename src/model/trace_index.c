@@ -1,0 +1,459 @@
+/*
+ * trace_index: what each block of the file adds to the index of a trace.
+ *
+ * A block that verifies may still be made by an enemy. One that makes no sense is left out and counted, as is one that was
+ * damaged; ids and rows that are missing then leave gaps, whose size is bounded by the bytes that went missing.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture/column.h"
+#include "model/trace_private.h"
+
+#define PROCESSES_MAX (1u << 20)
+#define THREADS_MAX (1u << 22)
+#define NOTES_MAX (1u << 20)
+#define NAMES_MAX (1u << 20)
+#define NAME_BYTES_MAX 4096u
+#define PAGE_ENTRIES_MAX 65536u
+#define GAP_IDS_PER_BYTE 64u
+#define EVENT_BLOCK_BYTES_MIN 64u
+
+static struct err *bad_block(struct trace *t, const struct block_ref *ref)
+{
+	t->n_bad_blocks++;
+	t->n_bad_bytes += ref->disk_bytes;
+	return NULL;
+}
+
+static uint64_t n_bytes_missing(const struct trace *t)
+{
+	return reader_n_bytes_damaged(t->reader) + t->n_bad_bytes;
+}
+
+/* ---- dictionaries ---- */
+
+static struct err *dictionary_block(struct trace *t, enum page_kind kind, const struct block_header *h,
+				    const struct block_ref *ref, const uint8_t *meta)
+{
+	static const struct block_ref nowhere;
+	struct page_table *table = &t->pages[kind];
+	const uint8_t *end = meta + h->meta_bytes;
+	uint32_t first, n;
+	if (!varint_get_u32(&meta, end, &first) || !varint_get_u32(&meta, end, &n) || n == 0 || n > PAGE_ENTRIES_MAX ||
+	    first < table->end || first > UINT32_MAX / 2)
+		return bad_block(t, ref);
+	if (first - table->end > n_bytes_missing(t) * GAP_IDS_PER_BYTE)
+		return bad_block(t, ref);
+	while (table->end < first) {
+		uint32_t gap = first - table->end < PAGE_ENTRIES_MAX ? first - table->end : PAGE_ENTRIES_MAX;
+		if (!page_table_add(table, table->end, gap, &nowhere))
+			return err_no_memory();
+	}
+	return page_table_add(table, first, n, ref) ? NULL : err_no_memory();
+}
+
+/* ---- names ---- */
+
+static uint32_t text_hash(const char *s, size_t n)
+{
+	uint64_t h = 0xcbf29ce484222325ull;
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ (uint8_t)s[i]) * 0x100000001b3ull;
+	return (uint32_t)(h ^ h >> 32);
+}
+
+static bool name_table_grow(struct trace *t)
+{
+	if (t->name_table && t->names.n < t->name_table_mask / 2)
+		return true;
+	uint32_t n_slots = t->name_table ? 2 * (t->name_table_mask + 1) : 256;
+	uint32_t *slots = calloc(n_slots, sizeof(*slots));
+	if (!slots)
+		return false;
+	free(t->name_table);
+	t->name_table = slots;
+	t->name_table_mask = n_slots - 1;
+	for (uint32_t id = 1; id < t->names.n; id++) {
+		uint32_t at = text_hash(t->names.v[id].text, t->names.v[id].n_bytes) & t->name_table_mask;
+		while (slots[at])
+			at = (at + 1) & t->name_table_mask;
+		slots[at] = id;
+	}
+	return true;
+}
+
+uint32_t trace_name_find(const struct trace *t, const char *s, size_t n_bytes)
+{
+	if (!t->name_table)
+		return 0;
+	uint32_t at = text_hash(s, n_bytes) & t->name_table_mask, id;
+	while ((id = t->name_table[at])) {
+		if (t->names.v[id].n_bytes == n_bytes && memcmp(t->names.v[id].text, s, n_bytes) == 0)
+			return id;
+		at = (at + 1) & t->name_table_mask;
+	}
+	return 0;
+}
+
+static bool name_add(struct trace *t, const char *s, size_t n_bytes)
+{
+	if (n_bytes > NAME_BYTES_MAX)
+		n_bytes = NAME_BYTES_MAX;
+	char *text = arena_strndup(&t->name_texts, s, n_bytes);
+	if (!text || !vec_reserve(&t->names, 1) || !vec_reserve(&t->count_by_name, 1))
+		return false;
+	t->names.v[t->names.n++] = (struct name_entry){ text, (uint32_t)n_bytes };
+	t->count_by_name.v[t->count_by_name.n++] = 0;
+	if (!name_table_grow(t))
+		return false;
+	if (trace_name_find(t, s, n_bytes))
+		return true; /* twice the same: the first one is found by name */
+	uint32_t at = text_hash(text, n_bytes) & t->name_table_mask;
+	while (t->name_table[at])
+		at = (at + 1) & t->name_table_mask;
+	t->name_table[at] = (uint32_t)t->names.n - 1;
+	return true;
+}
+
+static struct err *name_block(struct trace *t, const struct block_header *h, const struct block_ref *ref,
+			      const uint8_t *meta)
+{
+	const uint8_t *end = meta + h->meta_bytes;
+	uint32_t first, n;
+	if (!varint_get_u32(&meta, end, &first) || !varint_get_u32(&meta, end, &n) || n == 0 || n > PAGE_ENTRIES_MAX ||
+	    first < t->names.n || first > NAMES_MAX || first - t->names.n > n_bytes_missing(t))
+		return bad_block(t, ref);
+	uint8_t *raw = reader_load(t->reader, ref, NULL, NULL);
+	uint32_t *strings = calloc(n, sizeof(*strings));
+	struct column column;
+	const uint8_t *p = raw;
+	bool ok = strings && raw && column_next(&p, raw + ref->raw_bytes, &column) && column_decode(&column, strings, 4, n);
+	free(raw);
+	while (ok && t->names.n < first)
+		ok = name_add(t, "", 0);
+	for (uint32_t i = 0; ok && i < n; i++) {
+		size_t n_bytes;
+		const char *s = trace_string(t, strings[i], &n_bytes);
+		ok = name_add(t, s, n_bytes);
+	}
+	bool no_memory = !strings;
+	free(strings);
+	if (no_memory)
+		return err_no_memory();
+	return ok ? NULL : bad_block(t, ref);
+}
+
+/* ---- records: processes, threads, notes ---- */
+
+#define FIELDS_MAX 32
+struct record_iter {
+	const uint8_t *p, *end;
+	uint64_t field[FIELDS_MAX]; /* those that are missing are 0 */
+	unsigned n;
+};
+
+/* Next record; false at the end or when it is malformed. */
+static bool record_next(struct record_iter *it)
+{
+	uint64_t n_bytes;
+	if (it->p == it->end || !varint_get(&it->p, it->end, &n_bytes) || n_bytes > (uint64_t)(it->end - it->p))
+		return false;
+	const uint8_t *p = it->p, *end = p + n_bytes;
+	it->p = end;
+	memset(it->field, 0, sizeof(it->field));
+	it->n = 0;
+	while (p < end && it->n < FIELDS_MAX)
+		if (!varint_get(&p, end, &it->field[it->n++]))
+			return false;
+	return true;
+}
+
+static uint32_t as_u32(uint64_t v)
+{
+	return v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
+}
+
+static struct process_info process_of_fields(const uint64_t *f)
+{
+	return (struct process_info){
+		.pid = as_u32(f[1]), .ns_pid = as_u32(f[2]), .ppid = as_u32(f[3]), .python_hex = as_u32(f[4]),
+		.python = as_u32(f[5]), .exe = as_u32(f[6]), .cwd = as_u32(f[7]), .name = as_u32(f[8]), .argv = as_u32(f[9]),
+		.environ = as_u32(f[10]), .prefixes = as_u32(f[11]), .start_ns = f[12], .end_ns = f[13],
+		.exit_status = (int32_t)unzigzag(f[14]), .flags = as_u32(f[15]), .n_events = f[16], .n_lost = f[17],
+	};
+}
+
+static bool process_record(struct trace *t, const uint64_t *f)
+{
+	struct process_info info = process_of_fields(f);
+	t->processes_changed = true;
+	if (f[0] < t->processes.n) {
+		t->processes.v[f[0]] = info;
+		return true;
+	}
+	if (f[0] >= PROCESSES_MAX || f[0] - t->processes.n > n_bytes_missing(t))
+		return false;
+	while (t->processes.n < f[0])
+		if (!vec_push(&t->processes, (struct process_info){ .exit_status = -1 }))
+			return false;
+	return vec_push(&t->processes, info);
+}
+
+static bool thread_add(struct trace *t, struct thread_info info)
+{
+	if (!vec_reserve(&t->threads, 1) || !vec_reserve(&t->count_by_thread, 1))
+		return false;
+	t->threads.v[t->threads.n++] = info;
+	t->count_by_thread.v[t->count_by_thread.n++] = 0;
+	return true;
+}
+
+static bool thread_record(struct trace *t, const uint64_t *f)
+{
+	struct thread_info info = { .process = as_u32(f[1]), .tid = as_u32(f[2]), .interpreter = as_u32(f[3]),
+				    .name = as_u32(f[4]) };
+	if (info.process >= t->processes.n)
+		return false;
+	t->processes_changed = true;
+	if (f[0] < t->threads.n) {
+		t->threads.v[f[0]] = info;
+		return true;
+	}
+	if (f[0] >= THREADS_MAX || f[0] - t->threads.n > n_bytes_missing(t))
+		return false;
+	while (t->threads.n < f[0])
+		if (!thread_add(t, (struct thread_info){ 0 }))
+			return false;
+	return thread_add(t, info);
+}
+
+static bool note_record(struct trace *t, const uint64_t *f)
+{
+	struct trace_note note = {
+		.note = { .kind = f[0] < NOTE_KIND_COUNT ? (enum note_kind)f[0] : NOTE_MESSAGE, .time_ns = f[1],
+			  .process = f[2] == 0 || f[2] - 1 >= t->processes.n ? UINT32_MAX : (uint32_t)(f[2] - 1),
+			  .text = as_u32(f[3]), .a = f[4], .b = f[5] },
+		.seq = f[6] < t->n_events ? f[6] : t->n_events,
+	};
+	if (t->notes.n >= NOTES_MAX)
+		return false;
+	if (t->notes.n && note.seq < t->notes.v[t->notes.n - 1].seq)
+		note.seq = t->notes.v[t->notes.n - 1].seq;
+	if (note.note.kind == NOTE_LOST)
+		t->n_lost += note.note.a;
+	return vec_push(&t->notes, note);
+}
+
+static struct err *record_block(struct trace *t, const struct block_ref *ref, bool (*fn)(struct trace *, const uint64_t *))
+{
+	uint8_t *raw = reader_load(t->reader, ref, NULL, NULL);
+	if (!raw)
+		return bad_block(t, ref);
+	struct record_iter it = { .p = raw, .end = raw + ref->raw_bytes };
+	bool ok = true;
+	while (ok && record_next(&it))
+		ok = fn(t, it.field);
+	ok = ok && it.p == it.end;
+	free(raw);
+	return ok ? NULL : bad_block(t, ref);
+}
+
+static struct err *about_block(struct trace *t, const struct block_ref *ref)
+{
+	uint8_t *raw = reader_load(t->reader, ref, NULL, NULL);
+	if (!raw)
+		return bad_block(t, ref);
+	const uint8_t *p = raw, *end = raw + ref->raw_bytes;
+	char **texts[] = { &t->creator, &t->host };
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		uint64_t n;
+		if (!varint_get(&p, end, &n) || n > (uint64_t)(end - p))
+			break;
+		char *text = strndup((const char *)p, (size_t)n);
+		if (text) {
+			free(*texts[i]);
+			*texts[i] = text;
+		}
+		p += n;
+	}
+	free(raw);
+	return NULL;
+}
+
+/* ---- events ---- */
+
+/* Pass over n (id, count) pairs whose counts must add up to n_events. */
+static bool table_check(const uint8_t **p, const uint8_t *end, uint32_t n, uint32_t n_events)
+{
+	uint64_t sum = 0;
+	if (n == 0 || n > n_events)
+		return false;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t id, count;
+		if (!varint_get_u32(p, end, &id) || !varint_get_u32(p, end, &count) || count == 0)
+			return false;
+		sum += count;
+	}
+	return sum == n_events;
+}
+
+bool event_meta_parse(const uint8_t *meta, uint32_t n_bytes, struct event_meta *ret)
+{
+	const uint8_t *p = meta, *end = meta + n_bytes;
+	struct event_meta m;
+	uint64_t span_ns;
+	if (!varint_get(&p, end, &m.first_seq) || !varint_get_u32(&p, end, &m.n) || !varint_get(&p, end, &m.min_ns) ||
+	    !varint_get(&p, end, &span_ns) || !varint_get_u32(&p, end, &m.args_end) ||
+	    !varint_get_u32(&p, end, &m.stack_end) || m.n == 0 || m.n > TRACE_CHUNK || span_ns > UINT64_MAX - m.min_ns ||
+	    (m.first_seq & (TRACE_CHUNK - 1)) + m.n > TRACE_CHUNK)
+		return false;
+	m.max_ns = m.min_ns + span_ns;
+	if (!varint_get_u32(&p, end, &m.n_names))
+		return false;
+	m.names = p;
+	if (!table_check(&p, end, m.n_names, m.n) || !varint_get_u32(&p, end, &m.n_threads))
+		return false;
+	m.threads = p;
+	if (!table_check(&p, end, m.n_threads, m.n))
+		return false;
+	m.end = end;
+	*ret = m;
+	return true;
+}
+
+static struct chunk_slot *chunk_slot_for(struct trace *t, uint64_t seq)
+{
+	uint64_t chunk = seq >> TRACE_CHUNK_SHIFT;
+	if (chunk < t->chunks.n)
+		return t->chunks.v[chunk];
+	struct chunk_slot *slot = calloc(1, sizeof(*slot));
+	if (!slot || !vec_push(&t->chunks, slot)) {
+		free(slot);
+		return NULL;
+	}
+	slot->min_ns = UINT64_MAX;
+	if (t->chunks.n > 1) {
+		slot->args_end = t->chunks.v[t->chunks.n - 2]->args_end;
+		slot->stack_end = t->chunks.v[t->chunks.n - 2]->stack_end;
+	}
+	t->base_bytes += sizeof(*slot);
+	return slot;
+}
+
+static bool count_add(struct local_map *map, uint32_t epoch, uint32_t id, uint32_t count, u32_vec *ids, u32_vec *counts,
+		      uint64_t *totals)
+{
+	totals[id] += count;
+	return local_map_index(map, epoch, id, ids, counts, count) != UINT32_MAX;
+}
+
+/* Rows whose block is lost: names 0, thread 0, so that all later rows keep their numbers. */
+static bool hole_add(struct trace *t, uint64_t n)
+{
+	while (n) {
+		struct chunk_slot *slot = chunk_slot_for(t, t->n_events);
+		uint32_t room = TRACE_CHUNK - (uint32_t)(t->n_events & (TRACE_CHUNK - 1));
+		struct event_ref hole = { .n = n < room ? (uint32_t)n : room };
+		if (!slot || !vec_push(&slot->blocks, hole))
+			return false;
+		uint32_t epoch = (uint32_t)(t->n_events >> TRACE_CHUNK_SHIFT) + 1;
+		if (!count_add(&t->name_map, epoch, 0, hole.n, &slot->names, &slot->name_n, t->count_by_name.v) ||
+		    !count_add(&t->thread_map, epoch, 0, hole.n, &slot->threads, &slot->thread_n, t->count_by_thread.v))
+			return false;
+		slot->n += hole.n;
+		t->n_events += hole.n;
+		t->n_lost_rows += hole.n;
+		n -= hole.n;
+	}
+	return true;
+}
+
+/* There is always a thread 0 of a process 0 to name. */
+static bool thread_exists(struct trace *t)
+{
+	if (t->processes.n == 0 && !vec_push(&t->processes, (struct process_info){ .exit_status = -1 }))
+		return false;
+	return t->threads.n || thread_add(t, (struct thread_info){ 0 });
+}
+
+static struct err *event_block(struct trace *t, const struct block_header *h, const struct block_ref *ref,
+			       const uint8_t *meta)
+{
+	struct event_meta m;
+	if (!event_meta_parse(meta, h->meta_bytes, &m) || m.first_seq < t->n_events ||
+	    m.first_seq - t->n_events > (n_bytes_missing(t) + EVENT_BLOCK_BYTES_MIN - 1) / EVENT_BLOCK_BYTES_MIN * TRACE_CHUNK)
+		return bad_block(t, ref);
+	if (!thread_exists(t) || !hole_add(t, m.first_seq - t->n_events))
+		return err_no_memory();
+	struct chunk_slot *slot = chunk_slot_for(t, t->n_events);
+	struct event_ref event_ref = { *ref, m.n };
+	if (!slot || !vec_push(&slot->blocks, event_ref))
+		return err_no_memory();
+	uint32_t epoch = (uint32_t)(t->n_events >> TRACE_CHUNK_SHIFT) + 1;
+	const uint8_t *p = m.names;
+	for (uint32_t i = 0; i < m.n_names + m.n_threads; i++) {
+		uint32_t id = 0, count = 0;
+		if (i == m.n_names)
+			p = m.threads;
+		if (!varint_get_u32(&p, m.end, &id) || !varint_get_u32(&p, m.end, &count))
+			break; /* cannot be: event_meta_parse() read the same bytes */
+		bool ok;
+		if (i < m.n_names)
+			ok = count_add(&t->name_map, epoch, id < t->names.n ? id : 0, count, &slot->names, &slot->name_n,
+				       t->count_by_name.v);
+		else
+			ok = count_add(&t->thread_map, epoch, id < t->threads.n ? id : 0, count, &slot->threads,
+				       &slot->thread_n, t->count_by_thread.v);
+		if (!ok)
+			return err_no_memory();
+	}
+	slot->min_ns = m.min_ns < slot->min_ns ? m.min_ns : slot->min_ns;
+	slot->max_ns = m.max_ns > slot->max_ns ? m.max_ns : slot->max_ns;
+	slot->args_end = m.args_end > slot->args_end ? m.args_end : slot->args_end;
+	slot->stack_end = m.stack_end > slot->stack_end ? m.stack_end : slot->stack_end;
+	if (t->about.first_ns == 0 && t->about.last_ns == 0)
+		t->about.first_ns = m.min_ns;
+	t->about.first_ns = m.min_ns < t->about.first_ns ? m.min_ns : t->about.first_ns;
+	t->about.last_ns = m.max_ns > t->about.last_ns ? m.max_ns : t->about.last_ns;
+	slot->n += m.n;
+	t->n_events += m.n;
+	return NULL;
+}
+
+struct err *trace_index_block(void *trace, const struct block_header *h, const struct block_ref *ref, const uint8_t *meta)
+{
+	struct trace *t = trace;
+	switch (h->type) {
+	case BLOCK_ABOUT: return about_block(t, ref);
+	case BLOCK_STRING: return dictionary_block(t, PAGE_STRING, h, ref, meta);
+	case BLOCK_VALUE: return dictionary_block(t, PAGE_VALUE, h, ref, meta);
+	case BLOCK_FRAME: return dictionary_block(t, PAGE_FRAME, h, ref, meta);
+	case BLOCK_STACK: return dictionary_block(t, PAGE_STACK, h, ref, meta);
+	case BLOCK_NAME: return name_block(t, h, ref, meta);
+	case BLOCK_PROCESS: return record_block(t, ref, process_record);
+	case BLOCK_THREAD: return record_block(t, ref, thread_record);
+	case BLOCK_NOTE: return record_block(t, ref, note_record);
+	case BLOCK_EVENT: return event_block(t, h, ref, meta);
+	default: return NULL; /* of a later version: nothing that we must know, or features_required would say so */
+	}
+}
+
+void trace_index_fini(struct trace *t)
+{
+	for (size_t i = 0; i < t->chunks.n; i++)
+		chunk_slot_destroy(t->chunks.v[i]);
+	vec_fini(&t->chunks);
+	for (int kind = 0; kind < PAGE_KIND_COUNT; kind++)
+		page_table_fini(&t->pages[kind]);
+	vec_fini(&t->name_map.of_id);
+	vec_fini(&t->thread_map.of_id);
+	arena_fini(&t->name_texts);
+	vec_fini(&t->names);
+	free(t->name_table);
+	vec_fini(&t->count_by_name);
+	vec_fini(&t->count_by_thread);
+	vec_fini(&t->processes);
+	vec_fini(&t->threads);
+	vec_fini(&t->notes);
+}

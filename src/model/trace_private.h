@@ -1,0 +1,185 @@
+/*
+ * trace_private: how a trace is laid out, for trace.c, trace_index.c, trace_page.c, trace_chunk.c and caller.c only.
+ *
+ *   reader ── blocks ─▶ trace_index: per block one slot (where it is, which ids or rows it holds); counters
+ *                       trace_page:  slot ─▶ page of a dictionary       ┐ loaded when asked for, kept in one
+ *                       trace_chunk: slots of 16 Ki rows ─▶ columns     ┘ LRU until trace_trim()
+ */
+#pragma once
+#include "base/arena.h"
+#include "base/strbuf.h"
+#include "base/vec.h"
+#include "capture/reader.h"
+#include "model/trace.h"
+
+/* Heads everything that the cache may throw out. */
+struct cached {
+	size_t n_bytes;
+	uint64_t tick;            /* of the last use; UINT64_MAX = pinned */
+	struct cached **home;     /* the pointer to this, cleared on eviction. Homes must not move while it is loaded */
+	void (*destroy)(struct cached *c);
+};
+
+enum page_kind { PAGE_STRING, PAGE_VALUE, PAGE_FRAME, PAGE_STACK, PAGE_KIND_COUNT };
+
+struct page_slot {
+	uint32_t first, n;        /* ids [first, first + n) */
+	struct block_ref ref;     /* .offset 0: lost */
+	struct cached *page;
+};
+
+/* Slots in blocks that never move, because cached.home points into them. */
+#define SLOTS_PER_BAG 1024u
+struct page_table {
+	VEC(struct page_slot *) bags;
+	uint32_t n_slots, end;    /* ids are below end */
+	uint32_t last_hit;
+};
+
+struct text_page {                /* PAGE_STRING, PAGE_VALUE */
+	struct cached cached;
+	struct string_page view;
+	uint8_t *raw;
+	uint32_t offsets[];
+};
+struct frame_page {
+	struct cached cached;
+	uint32_t first, n;
+	struct frame_info frames[];
+};
+struct tree_page {                /* PAGE_STACK */
+	struct cached cached;
+	struct stack_page view;
+	uint32_t columns[];
+};
+
+struct event_ref {                /* one EVENT block, or a hole (.ref.offset 0) */
+	struct block_ref ref;
+	uint32_t n;
+};
+typedef VEC(uint32_t) u32_vec;
+
+struct chunk_slot {
+	uint64_t min_ns, max_ns;
+	uint32_t n;
+	uint32_t args_end, stack_end;
+	u32_vec names, name_n, threads, thread_n;
+	VEC(struct event_ref) blocks;
+	struct cached *columns;   /* struct chunk_columns */
+	struct cached *objects;   /* struct chunk_objects */
+};
+
+struct chunk_columns {
+	struct cached cached;
+	struct chunk view;
+	size_t n_blocks;          /* of the slot, decoded so far */
+	uint64_t *time_ns;
+	uint16_t *name, *thread;
+	uint32_t *args, *stack;
+	uint8_t *flags;
+};
+struct chunk_objects {
+	struct cached cached;
+	size_t n_blocks;
+	uint32_t starts[TRACE_CHUNK + 1]; /* event i of the chunk has addresses[starts[i] … starts[i + 1]) */
+	uint32_t n;
+	VEC(uint64_t) addresses;
+};
+
+struct local_entry {
+	uint32_t epoch, index;
+};
+struct local_map {                /* global id → position in the table of the chunk being filled; epoch = chunk + 1 */
+	VEC(struct local_entry) of_id;
+};
+struct name_entry {
+	const char *text;         /* in name_texts, NUL-terminated */
+	uint32_t n_bytes;
+};
+struct prefix {                   /* of a file name, with the slash at its end */
+	char *s;
+	size_t n;
+};
+/* What heads an EVENT block, parsed; the tables are (id, count) varints in the meta. */
+struct event_meta {
+	uint64_t first_seq, min_ns, max_ns;
+	uint32_t n, args_end, stack_end, n_names, n_threads;
+	const uint8_t *names, *threads, *end;
+};
+
+struct trace {
+	struct reader *reader;
+	char *path;               /* NULL when opened by descriptor */
+	char *label;
+	struct trace_options options;
+	struct trace_about about;
+	char *creator, *host;
+
+	struct page_table pages[PAGE_KIND_COUNT];
+	VEC(struct chunk_slot *) chunks;
+	uint64_t n_events;
+	struct local_map name_map, thread_map;
+
+	struct arena name_texts;
+	VEC(struct name_entry) names; /* [n_names + 1], [0] = "" */
+	uint32_t *name_table;     /* open addressing, name id or 0 */
+	uint32_t name_table_mask;
+	VEC(uint64_t) count_by_name, count_by_thread;
+	VEC(struct process_info) processes;
+	VEC(struct thread_info) threads;
+	VEC(struct trace_note) notes;
+	uint64_t n_lost;
+	bool processes_changed;
+
+	/* what was lost of the file */
+	uint64_t n_bad_bytes;     /* of blocks that verify, but make no sense */
+	uint32_t n_bad_blocks;
+	uint32_t n_unreadable;    /* could not be loaded when wanted */
+	uint64_t n_lost_rows;
+	bool replaced;
+	struct strbuf damage;
+
+	/* cache */
+	VEC(struct cached *) loaded; /* not the pinned ones */
+	size_t loaded_bytes, pinned_bytes, base_bytes;
+	uint64_t tick;
+	uint32_t load_kind, load_at; /* where trace_load() goes on */
+	bool load_full;
+
+	/* memos, by id */
+	VEC(uint8_t) origin_of_frame; /* enum frame_origin + 1, 0 unknown */
+	u32_vec caller_of_stack;      /* stack id + 1, 0 unknown, 1 none */
+	VEC(struct prefix) prefixes;
+	uint32_t n_prefix_processes;  /* processes whose prefixes are taken in */
+};
+
+/* trace_index.c */
+struct err *trace_index_block(void *trace, const struct block_header *h, const struct block_ref *ref, const uint8_t *meta);
+void trace_index_fini(struct trace *t);
+bool event_meta_parse(const uint8_t *meta, uint32_t n_bytes, struct event_meta *ret);
+
+/* trace_page.c */
+struct page_slot *page_slot_at(const struct page_table *table, uint32_t i);
+struct page_slot *page_slot_find(struct page_table *table, uint32_t id);
+/* Load it; NULL when memory is short. */
+struct cached *page_get(struct trace *t, enum page_kind kind, struct page_slot *slot);
+bool page_table_add(struct page_table *table, uint32_t first, uint32_t n, const struct block_ref *ref);
+void page_table_fini(struct page_table *table);
+
+/* trace_chunk.c */
+struct chunk_columns *chunk_columns_get(struct trace *t, uint32_t chunk);
+void chunk_slot_destroy(struct chunk_slot *slot);
+uint32_t local_map_index(struct local_map *map, uint32_t epoch, uint32_t id, u32_vec *ids, u32_vec *counts, uint32_t count);
+
+/* trace.c: the cache */
+void cache_add(struct trace *t, struct cached *c, struct cached **home, size_t n_bytes);
+void cache_resized(struct trace *t, struct cached *c, size_t n_bytes);
+void cache_pin(struct trace *t, struct cached *c);
+static inline void cache_touch(struct trace *t, struct cached *c)
+{
+	if (c->tick < t->tick)
+		c->tick = t->tick;
+}
+
+/* caller.c */
+void caller_fini(struct trace *t);

@@ -1,0 +1,288 @@
+/* What is written is read back, whole; interning; notes, processes, threads; values; many small blocks; following. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <sys/stat.h>
+
+#include "capture_util.h"
+#include "model/trace.h"
+#include "model/value_iter.h"
+
+static char path[256];
+
+static void writes_and_reads(void **state)
+{
+	struct writer *w = test_writer(path);
+	struct strbuf b = { 0 };
+	uint32_t app = add_string(w, "app.py");
+	assert_int_equal(app, add_string(w, "app.py"));
+	assert_int_equal(writer_string(w, NULL, 0), 0);
+	struct process_info p = { .pid = 41, .ns_pid = 41, .ppid = 40, .python_hex = 0x030c01f0, .name = app, .exit_status = -1 };
+	assert_int_equal(writer_process(w, &p), 0);
+	struct thread_info th = { .process = 0, .tid = 41, .name = add_string(w, "MainThread") };
+	assert_int_equal(writer_thread(w, &th), 0);
+	th.tid = 42;
+	assert_int_equal(writer_thread(w, &th), 1);
+	uint32_t outer = add_frame(w, 0, "/srv/app.py", "<module>", 12);
+	uint32_t inner = add_frame(w, outer, "/usr/lib/python3.12/json/__init__.py", "load", 293);
+	assert_int_equal(inner, add_frame(w, outer, "/usr/lib/python3.12/json/__init__.py", "load", 293));
+	put_container(&b, VALUE_TUPLE, 3, 3);
+	put_str(&b, "/etc/passwd");
+	put_str(&b, "r");
+	put_int(&b, -524288);
+	add_event(w, 1000, "open", 0, &b, inner);
+	struct note_info note = { .kind = NOTE_LOST, .time_ns = 1500, .a = 312, .b = 4100000 };
+	writer_note(w, &note);
+	uint64_t addresses[2] = { 0x7f5c0bfff6c0, 0x55aa };
+	put_container(&b, VALUE_TUPLE, 2, 2);
+	put_object(&b, "socket.socket", 1);
+	put_counted(&b, "fd");
+	put_int(&b, 5);
+	put_object(&b, "object", 0);
+	struct event_info e = { .time_ns = 900, .name = add_string(w, "socket.connect"), .thread = 1,
+				.args = writer_value(w, b.s, b.n), .stack = outer, .flags = EVENT_ARGS_CUT,
+				.n_objects = 2, .objects = addresses };
+	writer_event(w, &e);
+	assert_int_equal(writer_n_events(w), 2);
+	p.exit_status = 256;
+	p.end_ns = 5000;
+	writer_process_update(w, 0, &p);
+	must(writer_close(w));
+
+	struct stat st;
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	struct trace *t;
+	must(trace_open(path, NULL, &t));
+	assert_null(trace_damage(t));
+	assert_true(trace_is_finished(t));
+	assert_string_equal(trace_about_get(t)->creator, "test");
+	assert_string_equal(trace_about_get(t)->host, "here");
+	assert_int_equal(trace_about_get(t)->first_ns, 900);
+	assert_int_equal(trace_about_get(t)->last_ns, 1000);
+	assert_int_equal(trace_n_events(t), 2);
+	assert_int_equal(trace_n_names(t), 2);
+	uint32_t open_name = trace_name_find(t, "open", 4);
+	assert_int_equal(trace_count_by_name(t)[open_name], 1);
+	assert_int_equal(trace_count_by_thread(t)[1], 1);
+	assert_int_equal(trace_process(t, 0)->exit_status, 256);
+	assert_int_equal(trace_n_lost(t), 312);
+	assert_int_equal(trace_note_get(t, 0)->seq, 1);
+	struct event ev;
+	assert_true(trace_event(t, 0, &ev));
+	assert_int_equal(ev.time_ns, 1000);
+	assert_string_equal(trace_name(t, ev.name, NULL), "open");
+	assert_int_equal(trace_stack_depth(t, ev.stack), 2);
+	struct frame_info f;
+	assert_true(trace_frame(t, trace_caller(t, ev.stack), &f));
+	assert_int_equal(f.line, 12);
+	assert_false(trace_event(t, 2, &ev));
+	assert_true(trace_event(t, 1, &ev));
+	assert_int_equal(ev.time_ns, 900);
+	assert_int_equal(ev.flags, EVENT_ARGS_CUT);
+	uint32_t n_objects;
+	const uint64_t *objects = trace_event_objects(t, 1, &n_objects);
+	assert_int_equal(n_objects, 2);
+	struct value_iter it;
+	struct value_node n;
+	value_iter_init(&it, t, ev.args, objects, n_objects);
+	static const struct { enum value_tag tag; int depth; uint64_t address; } expected[] = {
+		{ VALUE_TUPLE, 0, 0 }, { VALUE_OBJECT, 1, 0x7f5c0bfff6c0 }, { VALUE_INT, 2, 0 }, { VALUE_OBJECT, 1, 0x55aa } };
+	for (size_t i = 0; i < 4; i++) {
+		assert_true(value_iter_next(&it, &n));
+		assert_int_equal(n.tag, expected[i].tag);
+		assert_int_equal(n.depth, expected[i].depth);
+		assert_int_equal(n.address, expected[i].address);
+		if (n.tag == VALUE_INT) {
+			assert_int_equal(n.i, 5);
+			assert_memory_equal(n.attr, "fd", 2);
+		}
+	}
+	assert_false(value_iter_next(&it, &n));
+	assert_false(value_iter_failed(&it));
+	trace_close(t);
+	strbuf_fini(&b);
+}
+
+/* The same events, whatever the size of the blocks; a sum over everything compared with the one made while writing. */
+static void blocks_of_any_size(void **state)
+{
+	static const uint32_t flush_every[] = { 0, 1, 7, 1000, 16384, 20000 };
+	uint64_t sums[ARRAY_LEN(flush_every)] = { 0 };
+	for (size_t k = 0; k < ARRAY_LEN(flush_every); k++) {
+		uint64_t n_events = flush_every[k] == 1 ? 3000 : 40000;
+		struct writer *w = test_writer(path);
+		write_random(w, n_events, 7, flush_every[k]);
+		must(writer_close(w));
+		struct trace *t;
+		struct trace_options o = { .cache_bytes = 1 };
+		must(trace_open(path, &o, &t));
+		assert_int_equal(trace_n_events(t), n_events);
+		assert_null(trace_damage(t));
+		uint64_t count = 0, last_ns = 0;
+		for (uint32_t name = 1; name <= trace_n_names(t); name++)
+			count += trace_count_by_name(t)[name];
+		assert_int_equal(count, n_events);
+		for (uint64_t seq = 0; seq < n_events; seq++) {
+			struct event e;
+			assert_true(trace_event(t, seq, &e));
+			assert_true(e.time_ns >= last_ns && e.name && e.args && e.stack);
+			last_ns = e.time_ns;
+			uint32_t n_objects;
+			const uint64_t *objects = trace_event_objects(t, seq, &n_objects);
+			bool is_exec = strcmp(trace_name(t, e.name, NULL), "exec") == 0;
+			assert_int_equal(n_objects, is_exec ? 1 : 0);
+			if (seq < 3000)
+				sums[k] = sums[k] * 31 + e.time_ns + e.args * 7u + e.stack * 3u + e.thread + e.flags +
+					  (n_objects ? objects[0] : 0) + trace_stack_depth(t, e.stack);
+			if (seq % 4096 == 0)
+				trace_trim(t);
+		}
+		assert_int_equal(trace_seq_at(t, last_ns + 1), n_events);
+		double done;
+		must(trace_load(t, UINT64_MAX, &done));
+		assert_true(done == 1.0);
+		assert_null(trace_damage(t));
+		trace_close(t);
+		assert_int_equal(sums[k], sums[0]);
+	}
+}
+
+static void follows(void **state)
+{
+	struct writer *w = test_writer(path);
+	must(writer_flush(w));
+	struct trace *t;
+	struct trace_change change;
+	must(trace_open(path, NULL, &t));
+	assert_int_equal(trace_n_events(t), 0);
+	uint64_t seen = 0;
+	for (int round = 0; round < 40; round++) {
+		write_random(w, 1000, (uint64_t)round, 0);
+		must(writer_flush(w));
+		must(trace_refresh(t, &change));
+		assert_int_equal(change.first_seq, seen);
+		assert_int_equal(change.n_events, 1000);
+		assert_true(change.processes);
+		assert_false(change.finished);
+		for (uint64_t i = 0; i < change.n_events; i++) {
+			struct event e;
+			assert_true(trace_event(t, seen + i, &e));
+			assert_true(e.name != 0);
+		}
+		seen += change.n_events;
+	}
+	must(trace_refresh(t, &change));
+	assert_int_equal(change.n_events, 0);
+	must(writer_close(w));
+	must(trace_refresh(t, &change));
+	assert_true(change.finished);
+	assert_null(trace_damage(t));
+	trace_close(t);
+}
+
+/* Every tag, containers in containers (which the writer takes apart), and what must not be believed. */
+static void values(void **state)
+{
+	struct writer *w = test_writer(path);
+	struct strbuf b = { 0 };
+	put_container(&b, VALUE_TUPLE, 2, 2);
+	put_container(&b, VALUE_LIST, 100, 3);
+	put_str(&b, "/a/rather/long/path/of/sys.path");
+	put_container(&b, VALUE_DICT, 1, 1);
+	put_str(&b, "key which is long enough to be split");
+	put_int(&b, INT64_MIN);
+	strbuf_addc(&b, VALUE_NONE);
+	put_str(&b, "after");
+	uint32_t id = writer_value(w, b.s, b.n), again = writer_value(w, b.s, b.n);
+	assert_int_equal(id, again);
+	assert_int_equal(id, 3); /* the dict, the list, the tuple */
+	/* a value that refers to itself, to a later one, and too deep a chain */
+	uint8_t self[] = { VALUE_TUPLE, 1, 1, VALUE_REF, 4 };
+	assert_int_equal(writer_value(w, self, sizeof(self)), 4);
+	uint32_t chain = id;
+	for (int i = 0; i < 40; i++) {
+		uint8_t next[] = { VALUE_TUPLE, 2, 2, VALUE_REF, (uint8_t)chain, VALUE_REF, (uint8_t)chain };
+		chain = writer_value(w, next, sizeof(next));
+	}
+	struct process_info p = { .pid = 1, .argv = id, .environ = 4, .prefixes = chain };
+	writer_process(w, &p);
+	must(writer_close(w));
+	struct trace *t;
+	must(trace_open(path, NULL, &t));
+	struct value_iter it;
+	struct value_node n;
+	static const enum value_tag tags[] = { VALUE_TUPLE, VALUE_LIST, VALUE_STR, VALUE_DICT, VALUE_STR, VALUE_INT, VALUE_NONE,
+					       VALUE_STR };
+	static const int depths[] = { 0, 1, 2, 2, 3, 3, 2, 1 };
+	value_iter_init(&it, t, id, NULL, 0);
+	for (size_t i = 0; i < ARRAY_LEN(tags); i++) {
+		assert_true(value_iter_next(&it, &n));
+		assert_int_equal(n.tag, tags[i]);
+		assert_int_equal(n.depth, depths[i]);
+		assert_int_equal(n.is_key, i == 4);
+		if (i == 1)
+			assert_true(n.full == 100 && n.n_children == 3);
+	}
+	assert_false(value_iter_next(&it, &n));
+	value_iter_init(&it, t, id, NULL, 0);
+	assert_true(value_iter_next(&it, &n) && value_iter_next(&it, &n));
+	value_iter_skip(&it, &n);
+	assert_true(value_iter_next(&it, &n));
+	assert_memory_equal(n.bytes, "after", 5);
+	assert_false(value_iter_failed(&it));
+	static const uint32_t hostile[] = { 4, 44 };
+	for (size_t i = 0; i < ARRAY_LEN(hostile); i++) {
+		uint64_t n_nodes = 0;
+		value_iter_init(&it, t, hostile[i], NULL, 0);
+		while (value_iter_next(&it, &n))
+			n_nodes++;
+		assert_true(value_iter_failed(&it));
+		assert_in_range(n_nodes, 1, VALUE_ITER_NODES + 1);
+	}
+	value_iter_init(&it, t, 0, NULL, 0);
+	assert_false(value_iter_next(&it, &n));
+	trace_close(t);
+	strbuf_fini(&b);
+}
+
+static void refuses(void **state)
+{
+	static const struct { const char *content; size_t n; enum err_code code; const char *says; } rows[] = {
+		{ "", 0, ERR_CORRUPT, "empty" },
+		{ "PK\3\4 and more, not a capture at all, but long enough to be one of them", 70, ERR_CORRUPT, "not a capture" },
+		{ "\x89" "AVC\r\n\x1a\n", 8, ERR_CORRUPT, "cut short" },
+	};
+	struct trace *t = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		FILE *f = fopen(path, "w");
+		fwrite(rows[i].content, 1, rows[i].n, f);
+		fclose(f);
+		struct err *err = trace_open(path, NULL, &t);
+		assert_non_null(err);
+		assert_int_equal(err->code, rows[i].code);
+		assert_non_null(strstr(err->message, rows[i].says));
+		err_destroy(err);
+	}
+	unlink(path);
+	struct err *err = trace_open(path, NULL, &t);
+	assert_int_equal(err->code, ERR_NOT_FOUND);
+	err_destroy(err);
+	err = trace_open("/", NULL, &t);
+	assert_non_null(err);
+	err_destroy(err);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(writes_and_reads), cmocka_unit_test(blocks_of_any_size), cmocka_unit_test(follows),
+		cmocka_unit_test(values), cmocka_unit_test(refuses),
+	};
+	test_path(path, sizeof(path), "capture");
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	unlink(path);
+	return failed;
+}
