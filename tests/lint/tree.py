@@ -11,6 +11,7 @@
 """
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -20,10 +21,11 @@ SELF = "tests/lint/tree.py"
 
 
 def tracked():
-    """Files git knows; without git (an unpacked archive) all files but builds."""
-    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    if done.returncode == 0 and done.stdout:
-        return [f for f in done.stdout.decode().split("\0") if f and os.path.exists(os.path.join(ROOT, f))]
+    """Files git knows; without git, or in an unpacked archive, all files but builds."""
+    if shutil.which("git"):
+        done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        if done.returncode == 0 and done.stdout:
+            return [f for f in done.stdout.decode().split("\0") if f and os.path.exists(os.path.join(ROOT, f))]
     found = []
     for folder, folders, files in os.walk(ROOT):
         folders[:] = [f for f in folders if f != ".git" and not f.startswith("build") and f != "__pycache__"]

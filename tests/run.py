@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""run: build, run every test; tests/run installs what is missing first.
+
+    tests/run             gcc build, all tests (end-to-end: the quick subset)
+    tests/run --ci        also the clang build and the AddressSanitizer + UBSan build with their unit tests; -Werror
+    tests/run --full      the end-to-end tests in full, on every Python found (slow)
+    tests/run --no-setup  leave apt alone
+    tests/run --build DIR build folder for the first build (default: build)
+
+Every stage prints what failed. The last line counts test cases: "N passed, N failed, N skipped"; the exit status is 0
+only if nothing failed. A stage that cannot even be built counts as one failure.
+"""
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
+
+
+class Totals:
+    """What has been counted so far; add() takes one stage."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def add(self, stage, passed, failed, skipped):
+        self.passed += passed
+        self.failed += failed
+        self.skipped += skipped
+        print(f"-- {stage}: {passed} passed, {failed} failed, {skipped} skipped", flush=True)
+
+    def line(self):
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def build(folder, options, env):
+    """Configure (once) and build. True if it worked; what went wrong is printed."""
+    path = os.path.join(ROOT, folder)
+    command = ["meson", "configure" if os.path.exists(os.path.join(path, "build.ninja")) else "setup", path, *options]
+    for step in (command, ["ninja", "-C", path]):
+        done = subprocess.run(step, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            print(f"-- {' '.join(step)}: exit status {done.returncode}")
+            print("\n".join(done.stdout.splitlines()[-60:]), flush=True)
+            return False
+        if step[0] == "ninja" and "warning:" in done.stdout:
+            print("\n".join(line for line in done.stdout.splitlines() if "warning:" in line), flush=True)
+    return True
+
+
+def meson_tests(folder, env, timeout_factor):
+    """Run the build's own tests; returns passed, failed, skipped. cmocka cases are counted one by one."""
+    path = os.path.join(ROOT, folder)
+    log = os.path.join(path, "meson-logs", "testlog.json")
+    if os.path.exists(log):
+        os.unlink(log)
+    done = subprocess.run(["meson", "test", "-C", path, "--no-rebuild", "--print-errorlogs", "-t", str(timeout_factor)],
+                          cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    passed = failed = skipped = 0
+    if os.path.exists(log):
+        for line in open(log, encoding="utf-8"):
+            test = json.loads(line)
+            output = (test.get("stdout") or "") + (test.get("stderr") or "")
+            cases = re.findall(r"^\[  ((?:     OK|  FAILED|SKIPPED) ) ?\] [^ ]", output, re.M)
+            n_ok = sum("OK" in c for c in cases)
+            n_skipped = sum("SKIP" in c for c in cases)
+            if test["result"] == "SKIP":
+                skipped += 1
+            elif test["result"] in ("OK", "EXPECTEDFAIL"):
+                passed += max(n_ok, 1)
+                skipped += n_skipped
+            else:
+                passed += n_ok
+                failed += 1
+                print(f"-- failed: {test['name']} ({test['result']})\n{output[-6000:]}", flush=True)
+    if done.returncode and not failed:
+        print(done.stdout[-6000:], flush=True)
+        failed += 1
+    return passed, failed, skipped
+
+
+def script_tests(stage, command, env):
+    """A runner of our own: its output is shown, its last line counts."""
+    counts = None
+    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            match = COUNTS.match(line.strip())
+            if match:
+                counts = tuple(map(int, match.groups()))
+            else:
+                print(line, end="", flush=True)
+    if counts is None:
+        print(f"-- {stage}: ended with status {process.returncode} and without its closing line", flush=True)
+        return 0, 1, 0
+    passed, failed, skipped = counts
+    if process.returncode and not failed:
+        failed = 1
+    return passed, failed, skipped
+
+
+def main():
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("--ci", action="store_true")
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--no-setup", action="store_true")
+    parser.add_argument("--no-e2e", action="store_true")
+    parser.add_argument("--build", default="build")
+    options = parser.parse_args()
+    if options.help:
+        print(__doc__)
+        return 0
+    started = time.monotonic()
+    totals = Totals()
+    env = dict(os.environ, LC_ALL="C.UTF-8", MESON_TESTTHREADS=str(max(1, min(4, os.cpu_count() or 1))))
+    werror = ["-Dwerror=true"] if options.ci else []
+    if build(options.build, werror, env):
+        totals.add("tests of the gcc build", *meson_tests(options.build, env, 2))
+        runner = os.path.join(ROOT, "tests", "e2e", "run.py")
+        if not options.no_e2e:
+            command = [sys.executable, runner, "--build", os.path.join(ROOT, options.build)]
+            totals.add("end to end", *script_tests("end to end", command + (["--full"] if options.full else []), env))
+    else:
+        totals.add("gcc build", 0, 1, 0)
+
+    if options.ci:
+        others = (("build-clang", "clang build", ["-Dwerror=true"], dict(env, CC="clang")),
+                  ("build-sanitize", "sanitizer build", ["-Dwerror=true", "-Db_sanitize=address,undefined"],
+                   dict(env, UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1", ASAN_OPTIONS="detect_leaks=1")))
+        for folder, name, flags, its_env in others:
+            if build(folder, flags, its_env):
+                totals.add(f"tests of the {name}", *meson_tests(folder, its_env, 4))
+            else:
+                totals.add(name, 0, 1, 0)
+
+    print(f"-- {time.monotonic() - started:.0f} s")
+    print(totals.line(), flush=True)
+    return 1 if totals.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
