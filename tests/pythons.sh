@@ -98,10 +98,26 @@ nogil_build() {
 	rm -rf "$cache/nogil-build"/Python-3.13*
 }
 
-# One line, if it runs and is new enough. $1: program, $2: suffix of the version
+# One line, if it runs and is new enough. $1: program, $2: suffix of the version. Asking takes 50 ms: the answer is kept as
+# long as the program is the same file.
 report() {
 	[ -x "$1" ] || return 0
-	version=$("$1" -S -c 'import sys, sysconfig
+	key=$(stat -L -c '%n %s %Y %i' "$1")
+	version=$(sed -n "s|^$key ||p" "$cache/versions" 2>/dev/null | tail -n 1)
+	if [ -z "$version" ]; then
+		version=$(ask_version "$1")
+		[ -z "$version" ] || { mkdir -p "$cache" && echo "$key $version" >>"$cache/versions"; }
+	fi
+	case $version in
+	3.[89].* | 3.[1-9][0-9].*) ;;
+	'') note "skipped $1: it does not run"; return 0 ;;
+	*) [ -n "$old" ] || { note "skipped $1: $version is older than 3.8"; return 0; } ;;
+	esac
+	printf '%s\t%s\n' "$version$2" "$1"
+}
+
+ask_version() {
+	"$1" -S -c 'import sys, sysconfig
 v = "%d.%d.%d" % sys.version_info[:3]
 if sys.version_info[3] != "final":
     v += "%s%d" % (dict(alpha="a", beta="b", candidate="rc")[sys.version_info[3]], sys.version_info[4])
@@ -109,13 +125,7 @@ if sysconfig.get_config_var("Py_GIL_DISABLED"):
     v += "t"
 if hasattr(sys, "gettotalrefcount"):
     v += "d"
-print(v)' 2>/dev/null)
-	case $version in
-	3.[89].* | 3.[1-9][0-9].*) ;;
-	'') note "skipped $1: it does not run"; return 0 ;;
-	*) [ -n "$old" ] || { note "skipped $1: $version is older than 3.8"; return 0; } ;;
-	esac
-	printf '%s\t%s\n' "$version$2" "$1"
+print(v)' 2>/dev/null
 }
 
 [ -z "$sid" ] || (sid_fetch)

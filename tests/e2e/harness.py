@@ -79,7 +79,7 @@ class Context:
             return self.pythons
         chosen = []
         for minor in versions:
-            match = [p for p in self.pythons if p.minor == minor and p not in chosen and not p.debug]
+            match = [p for p in self.pythons if p.minor == minor and p not in chosen and not p.debug and not p.free_threaded]
             chosen += match[:1]
         return chosen or self.pythons[:1]
 
@@ -334,27 +334,18 @@ def expect_goodbye(text, min_events=1, lost=0):
     return n_events
 
 
-def find_pythons():
-    """tests/pythons.sh prints NAME<TAB>COMMAND… lines, or SKIP<TAB>REASON; without it: what is installed here."""
-    script = os.path.join(ROOT, "tests", "pythons.sh")
-    pythons, notes = [], []
-    rows = []
-    if os.path.exists(script):
-        done = subprocess.run([script], stdout=subprocess.PIPE, text=True, timeout=900)
-        rows = [line.split("\t") for line in done.stdout.splitlines() if line.strip()]
-    else:
-        import glob
-        for path in sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/3.*/bin/python3")) + glob.glob("/usr/bin/python3.[0-9]*")):
-            if re.search(r"python3(\.\d+)?$", path) and not re.search(r"/3\.[0-7]\.", path):
-                rows.append([re.sub(r".*/versions/([^/]+)/.*", r"\1", path) if "versions" in path else "system", path])
-    for row in rows:
-        if row[0] == "SKIP":
-            notes.append(row[1])
-            continue
+def find_pythons(fetch=False, more=False):
+    """What tests/pythons.sh finds: [Python], [why something was skipped]. `fetch` lets it ask apt, `more` lets it build."""
+    options = (["--sid"] if fetch else []) + (["--nogil", "--ldso"] if more else [])
+    done = subprocess.run([os.path.join(ROOT, "tests", "pythons.sh"), *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, timeout=3600)
+    notes = [line.replace("pythons.sh: skipped ", "") for line in done.stderr.splitlines()
+             if "skipped" in line and "older than 3.8" not in line]
+    pythons = []
+    for line in done.stdout.splitlines():
+        name, program = line.split("\t")
         try:
-            pythons.append(Python(row[0], row[1:]))
+            pythons.append(Python(name, [program]))
         except (Skip, OSError, subprocess.TimeoutExpired) as reason:
-            notes.append(f"{row[0]}: {reason}")
-    pythons = [p for p in pythons if p.version >= (3, 8)]
-    pythons.sort(key=lambda p: (p.version, p.name))
-    return pythons, notes
+            notes.append(f"{name}: {reason}")
+    return sorted(pythons, key=lambda p: (p.version, p.name)), notes

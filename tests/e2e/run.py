@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """run: the end-to-end tests: the real program on every Python found.
 
-    tests/e2e/run.py [--build DIR] [--full] [--only REGEX] [--python REGEX] [-j N] [--list] [--keep] [-v]
+    tests/e2e/run.py [--build DIR] [--full] [--only REGEX] [--python REGEX] [-j N] [--list] [--keep] [--no-fetch] [-v]
 
 A cell is one line: group, what, Python, and ok, skip with its reason, or FAIL with what was seen. Groups are the modules
 check_*.py; each has cells(ctx), which yields (what, python or None, function). --full takes every Python and the long
 forms; without it a subset that takes a few minutes. --keep leaves captures and logs, and lets the reference hook write
-each event down.
+each event down. --no-fetch asks apt for nothing.
 """
 import argparse
 import concurrent.futures
@@ -45,6 +45,7 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--python", default="")
     parser.add_argument("-j", type=int, default=max(1, min(4, os.cpu_count() or 1)))
+    parser.add_argument("--no-fetch", action="store_true")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("-v", action="store_true")
@@ -55,7 +56,7 @@ def main():
         return 0
 
     counts = {"ok": 0, "FAIL": 0, "skip": 0}
-    pythons, notes = harness.find_pythons()
+    pythons, notes = harness.find_pythons(not options.no_fetch, options.full)
     if options.python:
         pythons = [p for p in pythons if re.search(options.python, p.name)]
     for note in notes:

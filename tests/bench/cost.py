@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+"""cost: what being watched costs, in one table per Python. Run on demand on a quiet machine; it is no test.
+
+    tests/bench/cost.py [--build DIR] [--python REGEX] [--visits N] [--events N] [--markdown]
+
+One process per Python measures itself under each condition in turn, so the columns of one row belong together:
+no hook; auditview (stack off, depth 5, depth 30, an event that is not wanted); no hook again; a C hook that does nothing
+(the floor: CPython's own building of the argument tuple); strace -f; bpftrace; a Python hook that writes JSON.
+Then: longest pause of N visits, events per second through the ring and into the file, and what was lost (nothing).
+"""
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
+import harness  # noqa: E402
+
+
+class Target:
+    """cost_target.py, spoken to line by line."""
+
+    def __init__(self, python):
+        self.process = subprocess.Popen([*python.command, os.path.join(HERE, "cost_target.py")], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        self.pid = json.loads(self.process.stdout.readline())["ready"]
+
+    def ask(self, command):
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise harness.Fail(f"the target ended with {self.process.wait()} at {command!r}")
+        return json.loads(line)["answer"]
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Visit:
+    """auditview record, for the time of a with block."""
+
+    def __init__(self, ctx, pid, *options):
+        self.recorder = harness.Recorder(ctx, pid, *options)
+        self.recorder.wait_attached()
+        time.sleep(0.05)
+
+    def __enter__(self):
+        return self.recorder
+
+    def __exit__(self, *error):
+        self.said = self.recorder.stop()
+
+
+def tool(command, seconds=1.0):
+    """Start another tool and give it time to attach."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    time.sleep(seconds)
+    return process
+
+
+def costs(ctx, python, folder):
+    """[(condition, ns of sys.audit or None, ns of os.open+close or None)]"""
+    target = Target(python)
+    rows = []
+
+    def measure(name, depth=2):
+        rows.append((name, target.ask(f"audit {depth}"), target.ask(f"open {depth}")))
+
+    try:
+        measure("no hook")
+        with Visit(ctx, target.pid, "--stack=off"):
+            measure("probe, no stack")
+        with Visit(ctx, target.pid, "--stack=python"):
+            measure("probe, depth 5", 5)
+            measure("probe, depth 30", 30)
+        with Visit(ctx, target.pid, "-e", "no.such.event"):
+            measure("probe, not wanted")
+        measure("no hook, after")
+        if target.ask("floor"):
+            measure("C hook that returns (floor)")
+        for name, command in (("strace -f", ["strace", "-f", "-qq", "-o", "/dev/null", "-p", str(target.pid)]),
+                              ("bpftrace usdt", ["bpftrace", "-q", "-p", str(target.pid), "-e", "usdt:*:audit { @n = count(); }"])):
+            if shutil.which(command[0]):
+                process = tool(command)
+                measure(name + (" + floor" if process.poll() is None else " (did not attach)"))
+                process.send_signal(signal.SIGINT)
+                process.wait()
+            else:
+                rows.append((name + " (not installed)", None, None))
+        target.ask("json " + os.path.join(folder, "hook.jsonl"))
+        measure("sys.addaudithook, JSON + floor")
+    finally:
+        target.close()
+    return rows
+
+
+def pauses(ctx, python, visits):
+    """Longest pause each visit says it caused, in ms, and how long detaching took by the clock."""
+    target = Target(python)
+    longest, leaving = [], []
+    try:
+        for _ in range(visits):
+            recorder = harness.Recorder(ctx, target.pid, "--stack=off")
+            recorder.wait_attached()
+            started = time.monotonic()
+            said = recorder.stop()
+            leaving.append((time.monotonic() - started) * 1000)
+            match = re.search(r"longest pause ([\d.]+) ?(ns|µs|us|ms|s)\b", said)
+            if match:
+                longest.append(float(match.group(1)) * {"ns": 1e-6, "µs": 1e-3, "us": 1e-3, "ms": 1, "s": 1000}[match.group(2)])
+    finally:
+        target.close()
+    return longest, leaving
+
+
+def throughput(ctx, python, n, where):
+    """(events per second seen by the target, the same to the end of the recorder, lost)"""
+    target = Target(python)
+    try:
+        folder = ctx.new_folder("throughput")
+        path = where or os.path.join(folder, "storm.avc")
+        process = subprocess.Popen([ctx.auditview, "record", "-p", str(target.pid), "-o", path, "--stack=off", "-e", "x.y"],
+                                   stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        harness.wait_for(lambda: harness.foreign_maps(harness.maps_of(target.pid)) or process.poll() is not None, 10, "the probe")
+        started = time.monotonic()
+        ns = target.ask(f"storm {n}")
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=120)
+        took = time.monotonic() - started
+        match = harness.GOODBYE.search(said)
+        n_events, lost = (int(re.sub(r"\D", "", g)) for g in match.groups()[:2]) if match else (0, n)
+        size = os.path.getsize(path) if os.path.isfile(path) else 0
+        return 1e9 / ns, n_events / took, n_events, lost, size / max(n_events, 1)
+    finally:
+        target.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default=os.path.join(harness.ROOT, "build"))
+    parser.add_argument("--python", default="")
+    parser.add_argument("--visits", type=int, default=100)
+    parser.add_argument("--events", type=int, default=2000000)
+    options = parser.parse_args()
+    pythons, notes = harness.find_pythons()
+    pythons = [p for p in pythons if re.search(options.python, p.name)]
+    for note in notes:
+        print("skipped:", note)
+    ctx = harness.Context(os.path.abspath(options.build), pythons, True, False)
+    folder = tempfile.mkdtemp(prefix="auditview-cost-")
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs; ns are medians of 15 batches; compare inside one Python only\n")
+    for python in pythons:
+        print(f"## {python.name} ({python.version_text})\n")
+        try:
+            rows = costs(ctx, python, folder)
+            base = rows[0][1]
+            floor = next((r[1] for r in rows if "floor)" in r[0]), base)
+            print("| condition | sys.audit, ns | above floor | os.open+close, ns |\n|---|---:|---:|---:|")
+            for name, audit, opened in rows:
+                print(f"| {name} | {audit:.0f} | {audit - floor:+.0f} | {opened:.0f} |" if audit is not None else f"| {name} | | | |")
+            longest, leaving = pauses(ctx, python, options.visits)
+            if longest:
+                print(f"\npause of {len(longest)} visits: median {statistics.median(longest):.3f} ms, worst {max(longest):.3f} ms; ", end="")
+            print(f"leaving, recorder's end included: median {statistics.median(leaving):.1f} ms, worst {max(leaving):.1f} ms")
+            for label, where in (("into the file", None), ("ring alone (-o /dev/null)", "/dev/null")):
+                seen, whole, n, lost, size = throughput(ctx, python, options.events, where)
+                print(f"{label}: target {seen / 1e6:.2f} M events/s, to the end {whole / 1e6:.2f} M events/s, {n} events, {lost} lost"
+                      + (f", {size:.1f} bytes each" if size else ""))
+        except harness.Fail as what:
+            print("failed:", what)
+        print(flush=True)
+    shutil.rmtree(folder)
+    ctx.finish(0)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
