@@ -1,0 +1,164 @@
+/*
+ * names: texts for people: str objects, the names of threads, the folders modules come from. See python.h.
+ */
+#include <string.h>
+
+#include "python/object.h"
+#include "python/python.h"
+
+/* UTF-8 of one code point, surrogates like any other (WTF-8). */
+static size_t encode(uint32_t c, char to[4])
+{
+	if (c < 0x80) {
+		to[0] = (char)c;
+		return 1;
+	}
+	if (c < 0x800) {
+		to[0] = (char)(0xc0 | c >> 6);
+		to[1] = (char)(0x80 | (c & 63));
+		return 2;
+	}
+	if (c < 0x10000) {
+		to[0] = (char)(0xe0 | c >> 12);
+		to[1] = (char)(0x80 | (c >> 6 & 63));
+		to[2] = (char)(0x80 | (c & 63));
+		return 3;
+	}
+	to[0] = (char)(0xf0 | (c >> 18 & 7));
+	to[1] = (char)(0x80 | (c >> 12 & 63));
+	to[2] = (char)(0x80 | (c >> 6 & 63));
+	to[3] = (char)(0x80 | (c & 63));
+	return 4;
+}
+
+long python_str_read(const struct mem_reader *mem, const struct probe_layout *l, raddr object, char *to, size_t cap)
+{
+	struct object_view v = { .mem = mem, .layout = l };
+	uint64_t length, data;
+	uint32_t state;
+	if (!object_has_flag(&v, object.v, TYPE_FLAG_STR) || !mem_read(mem, raddr_add(object, l->str_state), &state, 4) ||
+	    !mem_read_u64(mem, raddr_add(object, l->str_length), &length) || length > INT64_MAX)
+		return -1;
+	unsigned kind = state >> l->str_kind_shift & ((1u << l->str_kind_bits) - 1);
+	bool is_ascii = state >> l->str_ascii_shift & 1, is_compact = state >> l->str_compact_shift & 1;
+	if (kind != 1 && kind != 2 && kind != 4) /* 0: a legacy string nobody made ready (≤ 3.11) */
+		return -1;
+	if (is_compact)
+		data = object.v + (is_ascii ? l->str_ascii_data : l->str_compact_data);
+	else if (!mem_read_u64(mem, raddr_add(object, l->str_noncompact_data), &data))
+		return -1;
+	size_t n = 0;
+	for (uint64_t i = 0; i < length && n < cap;) {
+		uint8_t chunk[512];
+		uint64_t n_chars = sizeof(chunk) / kind;
+		if (n_chars > length - i)
+			n_chars = length - i;
+		if (n_chars > cap - n)
+			n_chars = cap - n;
+		if (!mem_read(mem, RADDR(data + i * kind), chunk, (size_t)n_chars * kind))
+			return -1;
+		for (uint64_t k = 0; k < n_chars; k++) {
+			uint32_t c = 0;
+			char bytes[4];
+			memcpy(&c, chunk + k * kind, kind);
+			size_t n_bytes = encode(c, bytes);
+			if (n_bytes > cap - n)
+				return (long)n;
+			memcpy(to + n, bytes, n_bytes);
+			n += n_bytes;
+		}
+		i += n_chars;
+	}
+	return (long)n;
+}
+
+static struct object_view view_of(const struct mem_reader *mem, const struct python_runtime *rt)
+{
+	return (struct object_view){ .mem = mem, .layout = &rt->layout, .row = rt->row };
+}
+
+static bool main_interpreter(const struct mem_reader *mem, const struct python_runtime *rt, uint64_t *ret)
+{
+	return mem_read_u64(mem, RADDR(rt->layout.runtime + rt->row->runtime_interpreters_main), ret) && *ret;
+}
+
+/* The dict of an imported module of the main interpreter, 0 if there is none. */
+static uint64_t module_dict(const struct object_view *v, const struct python_runtime *rt, const char *name)
+{
+	uint64_t interpreter, modules, dict;
+	if (!main_interpreter(v->mem, rt, &interpreter) ||
+	    !mem_read_u64(v->mem, RADDR(interpreter + rt->interp_modules), &modules) || !modules)
+		return 0;
+	uint64_t module = object_dict_get(v, modules, name);
+	return module && mem_read_u64(v->mem, RADDR(module + v->layout->module_dict), &dict) ? dict : 0;
+}
+
+struct thread_search {
+	const struct object_view *v;
+	uint64_t id, thread;
+};
+
+/* threading._active is {ident: Thread}. */
+static bool thread_visit(void *arg, uint64_t key, uint64_t value)
+{
+	struct thread_search *s = arg;
+	uint64_t ident, native;
+	uint64_t attribute;
+	if ((object_int(s->v, key, &ident) && ident == s->id) ||
+	    ((attribute = object_attribute(s->v, value, "_native_id")) && object_int(s->v, attribute, &native) &&
+	     native == s->id)) {
+		s->thread = value;
+		return false;
+	}
+	return true;
+}
+
+bool python_thread_name(const struct mem_reader *mem, const struct python_runtime *rt, uint64_t ident, char *to, size_t cap)
+{
+	struct object_view v = view_of(mem, rt);
+	struct thread_search s = { .v = &v, .id = ident };
+	uint64_t dict = module_dict(&v, rt, "threading");
+	uint64_t active = dict ? object_dict_get(&v, dict, "_active") : 0;
+	if (!cap || !active || !object_dict_each(&v, active, thread_visit, &s) || !s.thread)
+		return false;
+	uint64_t name = object_attribute(&v, s.thread, "_name");
+	long n = name ? python_str_read(mem, &rt->layout, RADDR(name), to, cap - 1) : -1;
+	if (n < 0)
+		return false;
+	to[n] = 0;
+	return true;
+}
+
+long python_sys_path_read(const struct mem_reader *mem, const struct python_runtime *rt, char *to, size_t cap)
+{
+	struct object_view v = view_of(mem, rt);
+	uint64_t interpreter, sysdict, array, count, item;
+	size_t n = 0;
+	if (cap < 2 || !main_interpreter(mem, rt, &interpreter) ||
+	    !mem_read_u64(mem, RADDR(interpreter + rt->interp_sysdict), &sysdict))
+		return -1;
+	uint64_t path = object_dict_get(&v, sysdict, "path");
+	if (!path || !object_items(&v, path, &array, &count))
+		return -1;
+	/* Each text needs its NUL, and one NUL ends them all. A text that was cut is left out. */
+	for (uint64_t i = 0; i < count && i < 1000 && n + 2 < cap; i++) {
+		if (!mem_read_u64(mem, RADDR(array + i * 8), &item))
+			break;
+		long m = python_str_read(mem, &rt->layout, RADDR(item), to + n, cap - 2 - n);
+		if (m > 0 && (size_t)m < cap - 2 - n && !memchr(to + n, 0, (size_t)m)) {
+			n += (size_t)m;
+			to[n++] = 0;
+		}
+	}
+	uint64_t os = module_dict(&v, rt, "os"), file = os ? object_dict_get(&v, os, "__file__") : 0;
+	if (file && n + 2 < cap) {
+		long m = python_str_read(mem, &rt->layout, RADDR(file), to + n, cap - 2 - n);
+		const char *slash = m > 0 && (size_t)m < cap - 2 - n ? memrchr(to + n, '/', (size_t)m) : NULL;
+		if (slash && slash > to + n) {
+			n = (size_t)(slash - to);
+			to[n++] = 0;
+		}
+	}
+	to[n++] = 0;
+	return (long)n;
+}
