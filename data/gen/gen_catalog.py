@@ -182,7 +182,7 @@ def parse_event(stanza, theme):
     event = dict(place=place, theme=theme, alias=None, alias_note=None, removed=0, documented=True, seed=False,
                  platforms=["any"], gist=None, gist_parts=[], args=[], signatures=[], formats=[], raised_by=[], sites=[],
                  sites_version=None, note=None, since_note=None, example_note=None, example=None, since=None,
-                 description=None)
+                 description=None, seen=0, startup={})
     if stanza[0][0] != "event":
         fail(place, "a stanza begins with event:")
         return None
@@ -309,6 +309,17 @@ def check_facts(data, events):
         here = event["since"] <= minor and not (event["removed"] and minor >= event["removed"])
         if fired == "yes" and not here:
             fail(place, f"{name} fired in {version}, the catalogue does not have it there")
+        if fired == "yes":
+            event["seen"] |= 1 << minor
+    for place, cells in read_table(os.path.join(data, "startup_events.tsv"), 5):
+        version, phase, name, count, times = cells
+        event, minor = by_name.get(name), int(version.split(".")[1])
+        if event is None:
+            fail(place, f"raised at start-up, but unknown: {name}")
+        elif phase not in ("initialization", "before_program", "after_program", "shutdown"):
+            fail(place, f"unknown phase {phase!r}")
+        else:
+            event["startup"].setdefault(minor, [0, 0])[phase in ("after_program", "shutdown")] += int(times)
     seeds = set()
     for place, cells in read_table(os.path.join(data, "seed_events.tsv"), 2):
         seeds.add(cells[0])
@@ -414,6 +425,11 @@ def write_c(themes, events, path):
                 out.append(f"\t{{ {kind}, {group}, {arg}, {reading}, {str(or_next).lower()}, "
                            f"{c_string(text) if kind == 'GIST_TEXT' else 'NULL'} }},")
             out.append("};")
+        c["startup"] = "NULL"
+        if e["startup"]:
+            c["startup"] = f"startup_{n}"
+            cells = ", ".join(f"{{ {m}, {a}, {b} }}" for m, (a, b) in sorted(e["startup"].items()))
+            out.append(f"static const struct catalog_startup startup_{n}[] = {{ {cells} }};")
         for key in ("formats", "raised_by", "sites"):
             c_strings(f"{key}_{n}", e[key], out)
         rows.append("\n".join([
@@ -423,6 +439,7 @@ def write_c(themes, events, path):
             f"\t  .documented = {str(e['documented']).lower()}, .seed = {str(e['seed']).lower()},",
             f"\t  .platforms = {' | '.join('PLATFORM_' + p.upper() for p in e['platforms'])},",
             f"\t  .n_args = {len(e['args'])}, .n_signatures = {len(e['signatures'])}, .n_gist = {len(e['gist_parts'])},",
+            f"\t  .n_startup = {len(e['startup'])}, .startup = {c['startup']}, .seen_minors = {e['seen']}u,",
             f"\t  .description = {c_string(e['description'])},",
             f"\t  .args = {c['args']}, .signatures = {c['signatures']}, .gist = {c_string(e['gist'])}, .gist_parts = {c['gist_parts']},",
             f"\t  .formats = formats_{n}, .raised_by = raised_by_{n}, .sites = sites_{n}, .sites_version = {c_string(e['sites_version'])},",

@@ -2,16 +2,13 @@
  * catalog: look-ups in the generated tables.
  *
  * The tables are sorted by name, so a find is a binary search of some eight comparisons; wrong names of the docs are so
- * few that they are searched one by one, after a miss. Nearest names: Damerau distance of the whole, or of the part
- * after the last dot, whichever is smaller, since people know "Popen" before they know "subprocess.Popen".
+ * few that they are searched one by one, after a miss.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "base/attr.h"
 #include "model/catalog.h"
-
-#define NAME_MAX_BYTES 64 /* longer names are near to nothing */
+#include "model/nearest.h"
 
 static int compare_name(const char *name, size_t n_bytes, const char *entry)
 {
@@ -26,69 +23,6 @@ static int compare_name(const char *name, size_t n_bytes, const char *entry)
 static char lower(char c)
 {
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-/* Edits (insert, delete, replace, swap neighbours) from a to b, letter case ignored; both at most NAME_MAX_BYTES. */
-static size_t edit_distance(const char *a, size_t n_a, const char *b, size_t n_b)
-{
-	size_t row[3][NAME_MAX_BYTES + 1]; /* the rows i - 2, i - 1 and i of the usual table, in turn */
-
-	for (size_t j = 0; j <= n_b; j++)
-		row[0][j] = j;
-	for (size_t i = 1; i <= n_a; i++) {
-		size_t *now = row[i % 3], *last = row[(i + 2) % 3], *before = row[(i + 1) % 3];
-
-		now[0] = i;
-		for (size_t j = 1; j <= n_b; j++) {
-			bool same = lower(a[i - 1]) == lower(b[j - 1]);
-			size_t best = last[j - 1] + !same;
-
-			if (last[j] + 1 < best)
-				best = last[j] + 1;
-			if (now[j - 1] + 1 < best)
-				best = now[j - 1] + 1;
-			if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
-			    lower(a[i - 2]) == lower(b[j - 1]) && before[j - 2] + 1 < best)
-				best = before[j - 2] + 1;
-			now[j] = best;
-		}
-	}
-	return row[n_a % 3][n_b];
-}
-
-static bool contains(const char *hay, const char *needle, size_t n_needle)
-{
-	for (; *hay; hay++) {
-		size_t i = 0;
-
-		while (i < n_needle && hay[i] && lower(hay[i]) == lower(needle[i]))
-			i++;
-		if (i == n_needle)
-			return true;
-	}
-	return false;
-}
-
-/* 0 is the same; small is near; SIZE_MAX is not near at all. */
-static size_t remoteness(const char *name, size_t n_bytes, const char *entry)
-{
-	const char *last_dot = strrchr(entry, '.');
-	size_t n_entry = strlen(entry);
-	size_t best;
-
-	if (n_entry > NAME_MAX_BYTES)
-		return SIZE_MAX;
-	best = 2 * edit_distance(name, n_bytes, entry, n_entry);
-	if (last_dot) {
-		size_t tail = 2 * edit_distance(name, n_bytes, last_dot + 1, strlen(last_dot + 1)) + 1;
-
-		if (tail < best)
-			best = tail;
-	}
-	if (n_bytes >= 3 && contains(entry, name, n_bytes) && best > 3)
-		best = 3;
-	/* A third of the letters may differ: more is another word. */
-	return best > 3 && best > 2 * ((n_bytes + 2) / 3) + 1 ? SIZE_MAX : best;
 }
 
 /* Digits only, and few enough to be a position; -1 otherwise. */
@@ -262,33 +196,15 @@ const char *catalog_platform_name(enum catalog_platform p)
 
 size_t catalog_nearest(const char *name, size_t n_bytes, const struct catalog_event **ret, size_t max)
 {
-	size_t n = 0, best[8];
+	struct nearest near;
 
-	if (max > ARRAY_LEN(best))
-		max = ARRAY_LEN(best);
-	if (n_bytes == 0 || n_bytes > NAME_MAX_BYTES || max == 0)
-		return 0;
+	nearest_init(&near, name, n_bytes, max);
 	for (size_t i = 0; i < n_catalog_events; i++) {
-		size_t d = remoteness(name, n_bytes, catalog_events[i].name);
-		size_t at = n;
-
-		if (catalog_events[i].alias) {
-			size_t d_alias = remoteness(name, n_bytes, catalog_events[i].alias);
-
-			d = d_alias < d ? d_alias : d;
-		}
-		if (d == SIZE_MAX)
-			continue;
-		while (at > 0 && best[at - 1] > d)
-			at--;
-		if (at == max)
-			continue;
-		if (n < max)
-			n++;
-		memmove(&best[at + 1], &best[at], (n - 1 - at) * sizeof(*best));
-		memmove(&ret[at + 1], &ret[at], (n - 1 - at) * sizeof(*ret));
-		best[at] = d;
-		ret[at] = &catalog_events[i];
+		nearest_offer(&near, catalog_events[i].name, i);
+		if (catalog_events[i].alias)
+			nearest_offer(&near, catalog_events[i].alias, i);
 	}
-	return n;
+	for (size_t i = 0; i < near.n; i++)
+		ret[i] = &catalog_events[near.found[i].id];
+	return near.n;
 }

@@ -118,6 +118,11 @@ struct catalog_signature { /* arguments in the versions where they differ */
 	const struct catalog_arg *args;
 };
 
+struct catalog_startup { /* how often a bare start-up and end of the interpreter raise it (python -S -c pass) */
+	uint8_t minor;
+	uint16_t before, after; /* the program's first line, its end */
+};
+
 enum catalog_platform {
 	PLATFORM_ANY = 1,
 	PLATFORM_UNIX = 2,
@@ -136,10 +141,12 @@ struct catalog_event {
 	int since, removed;   /* minors; removed: the first version without it, 0 if it is still there */
 	bool documented, seed;
 	uint8_t platforms;    /* enum catalog_platform, or'ed */
-	uint8_t n_args, n_signatures, n_gist;
+	uint8_t n_args, n_signatures, n_gist, n_startup;
+	uint32_t seen_minors; /* bit N: its example was seen to raise it in 3.N */
 	const char *description;
 	const struct catalog_arg *args; /* of the newest version; n_args of them */
 	const struct catalog_signature *signatures;
+	const struct catalog_startup *startup; /* n_startup of them, ascending; versions that do not raise it are left out */
 	const char *gist; /* as written; NULL if there is nothing to say */
 	const struct catalog_gist_part *gist_parts;
 	const char *const *formats;   /* Py_BuildValue formats at the C call sites, "" for none; NULL-terminated, as all below */

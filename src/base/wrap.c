@@ -1,0 +1,148 @@
+#include "base/wrap.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/strbuf.h"
+#include "base/utf8.h"
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\n' || c == '\t';
+}
+
+/* Cells of the unfinished line at the end of `to`. */
+static size_t open_cells(const struct strbuf *to)
+{
+	const char *s = strbuf_str(to);
+	size_t start = to->n;
+
+	while (start > 0 && s[start - 1] != '\n')
+		start--;
+	return utf8_str_width(s + start, to->n - start);
+}
+
+void wrap_add(struct strbuf *to, const char *text, unsigned indent, unsigned width)
+{
+	size_t at = open_cells(to);
+	bool is_start = true; /* of the paragraph, or of a line: no space is due */
+
+	if (at < indent) {
+		strbuf_add_repeat(to, ' ', indent - at);
+		at = indent;
+	} else if (at > indent) {
+		is_start = to->n > 0 && is_space(to->s[to->n - 1]);
+	}
+	while (*text) {
+		size_t n = 0;
+
+		if (is_space(*text)) {
+			text++;
+			continue;
+		}
+		while (text[n] && !is_space(text[n]))
+			n++;
+		size_t cells = utf8_str_width(text, n);
+
+		if (!is_start && at + 1 + cells > width) {
+			strbuf_addc(to, '\n');
+			strbuf_add_repeat(to, ' ', indent);
+			at = indent;
+			is_start = true;
+		}
+		if (!is_start) {
+			strbuf_addc(to, ' ');
+			at++;
+		}
+		strbuf_add(to, text, n);
+		at += cells;
+		text += n;
+		is_start = false;
+	}
+	strbuf_addc(to, '\n');
+}
+
+unsigned wrap_width(int fd)
+{
+	const char *columns = getenv("COLUMNS");
+	struct winsize size;
+	long n = 80;
+
+	if (isatty(fd) && ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+		n = size.ws_col;
+	else if (columns && strtol(columns, NULL, 10) > 0)
+		n = strtol(columns, NULL, 10);
+	return n < 20 ? 20 : n > 1000 ? 1000 : (unsigned)n;
+}
+
+/* Everything to fd; a reader that has left is no error. */
+static struct err *write_all(int fd, const char *text, size_t n_bytes)
+{
+	while (n_bytes > 0) {
+		ssize_t n = write(fd, text, n_bytes);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EPIPE ? NULL : err_sys(errno, "cannot write");
+		text += n;
+		n_bytes -= (size_t)n;
+	}
+	return NULL;
+}
+
+static struct err *write_to_pager(const char *pager, const char *text, size_t n_bytes)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, old_pipe, old_int;
+	int fds[2];
+
+	if (pipe(fds) < 0)
+		return err_sys(errno, "cannot make a pipe");
+	pid_t pid = fork();
+	if (pid < 0) {
+		int sys = errno;
+
+		close(fds[0]);
+		close(fds[1]);
+		return err_sys(sys, "cannot start %s", pager);
+	}
+	if (pid == 0) {
+		dup2(fds[0], STDIN_FILENO);
+		close(fds[0]);
+		close(fds[1]);
+		setenv("LESS", "FRX", 0); /* one screen: no waiting; colours pass; the text stays */
+		execl("/bin/sh", "sh", "-c", pager, (char *)NULL);
+		_exit(127);
+	}
+	close(fds[0]);
+	sigaction(SIGPIPE, &ignore, &old_pipe);
+	sigaction(SIGINT, &ignore, &old_int); /* Ctrl-C belongs to the pager */
+	struct err *err = write_all(fds[1], text, n_bytes);
+	int status = 0;
+
+	close(fds[1]);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	sigaction(SIGPIPE, &old_pipe, NULL);
+	sigaction(SIGINT, &old_int, NULL);
+	/* sh: 126 and 127 are "cannot run it". */
+	if (!err && WIFEXITED(status) && WEXITSTATUS(status) >= 126)
+		return write_all(STDOUT_FILENO, text, n_bytes);
+	return err;
+}
+
+struct err *wrap_page(const char *text, size_t n_bytes)
+{
+	const char *pager = getenv("PAGER");
+
+	if (!pager)
+		pager = "less";
+	if (!isatty(STDOUT_FILENO) || !*pager || strcmp(pager, "cat") == 0)
+		return write_all(STDOUT_FILENO, text, n_bytes);
+	return write_to_pager(pager, text, n_bytes);
+}

@@ -1,0 +1,532 @@
+#include "model/explain.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "base/wrap.h"
+#include "model/api_map.h"
+
+#define INDENT 4
+
+struct page {
+	struct strbuf *to;
+	unsigned width;
+	int minor; /* 0: all */
+};
+
+static void heading(struct page *p, const char *text)
+{
+	strbuf_addf(p->to, "\n%s\n", text);
+}
+
+static void paragraph(struct page *p, const char *text)
+{
+	wrap_add(p->to, text, INDENT, p->width);
+}
+
+/* A term and its text beside it, or below when the term is long. */
+static void item(struct page *p, const char *term, unsigned term_cells, const char *text)
+{
+	strbuf_add_repeat(p->to, ' ', INDENT);
+	strbuf_adds(p->to, term);
+	if (strlen(term) + 2 > term_cells)
+		strbuf_addc(p->to, '\n');
+	wrap_add(p->to, text, INDENT + term_cells, p->width);
+}
+
+static void verbatim(struct page *p, const char *text)
+{
+	while (*text) {
+		size_t n = strcspn(text, "\n");
+
+		if (n)
+			strbuf_add_repeat(p->to, ' ', INDENT);
+		strbuf_add(p->to, text, n);
+		strbuf_addc(p->to, '\n');
+		text += n + (text[n] == '\n');
+	}
+}
+
+/* Left, and right-aligned on the same line if both fit. */
+static void title(struct page *p, const char *left, const char *right)
+{
+	size_t used = strlen(left) + strlen(right);
+
+	strbuf_adds(p->to, left);
+	if (used + 2 <= p->width)
+		strbuf_add_repeat(p->to, ' ', p->width - used);
+	else
+		strbuf_addc(p->to, '\n');
+	strbuf_adds(p->to, right);
+	strbuf_addc(p->to, '\n');
+}
+
+/* Build a text with the callback, then add it as a paragraph. */
+#define WITH_TEXT(page, indent, body)                                                              \
+	do {                                                                                       \
+		struct strbuf text = { 0 };                                                        \
+		body;                                                                              \
+		wrap_add((page)->to, strbuf_str(&text), (indent), (page)->width);                  \
+		(page)->to->failed |= text.failed;                                                 \
+		strbuf_fini(&text);                                                                \
+	} while (0)
+
+void explain_minors(struct strbuf *to, uint32_t minors)
+{
+	bool is_first = true;
+
+	for (int m = 0; m < 32; m++) {
+		int last = m;
+
+		if (!(minors >> m & 1))
+			continue;
+		while (last < 31 && minors >> (last + 1) & 1)
+			last++;
+		strbuf_addf(to, "%s3.%d", is_first ? "" : ", ", m);
+		if (last > m)
+			strbuf_addf(to, "%s3.%d", last > m + 1 ? " to " : ", ", last);
+		is_first = false;
+		m = last;
+	}
+}
+
+void explain_type(struct strbuf *to, const char *type)
+{
+	const char *bar;
+
+	while ((bar = strchr(type, '|'))) {
+		strbuf_add(to, type, (size_t)(bar - type));
+		strbuf_adds(to, strchr(bar + 1, '|') ? ", " : " or ");
+		type = bar + 1;
+	}
+	strbuf_adds(to, type);
+}
+
+void explain_arg_names(struct strbuf *to, const struct catalog_event *e, int minor)
+{
+	size_t n;
+	const struct catalog_arg *args = catalog_args(e, minor, &n);
+
+	for (size_t i = 0; i < n; i++)
+		strbuf_addf(to, "%s%s", i ? ", " : "", args[i].name);
+}
+
+static void add_arguments(struct page *p, const struct catalog_event *e)
+{
+	size_t n_args;
+	const struct catalog_arg *args = catalog_args(e, p->minor, &n_args);
+
+	heading(p, "ARGUMENTS");
+	if (n_args == 0 && e->n_signatures == 0)
+		paragraph(p, "None.");
+	for (size_t i = 0; i < n_args; i++) {
+		strbuf_addf(p->to, "    %-12s ", args[i].name);
+		WITH_TEXT(p, INDENT + 13, explain_type(&text, args[i].type));
+		WITH_TEXT(p, 2 * INDENT, {
+			strbuf_addf(&text, "%c%s", args[i].meaning[0] >= 'a' && args[i].meaning[0] <= 'z'
+							  ? args[i].meaning[0] - 'a' + 'A'
+							  : args[i].meaning[0],
+				    args[i].meaning + 1);
+			strbuf_adds(&text, ".");
+			if (args[i].flags & ARG_BULK)
+				strbuf_adds(&text, " Often large: kept shorter than other values unless -s says more.");
+			if (args[i].flags & ARG_SECRET)
+				strbuf_adds(&text, " May hold passwords or keys.");
+		});
+	}
+	for (size_t i = 0; p->minor == 0 && i < e->n_signatures; i++) {
+		const struct catalog_signature *s = &e->signatures[i];
+
+		WITH_TEXT(p, INDENT, {
+			strbuf_adds(&text, "In ");
+			explain_minors(&text, s->minors);
+			strbuf_adds(&text, ":");
+			for (size_t a = 0; a < s->n_args; a++) {
+				strbuf_addf(&text, "%s %s (", a ? "," : "", s->args[a].name);
+				explain_type(&text, s->args[a].type);
+				strbuf_addc(&text, ')');
+			}
+			strbuf_addc(&text, '.');
+		});
+	}
+}
+
+static void add_platforms(struct strbuf *text, const struct catalog_event *e)
+{
+	bool is_first = true;
+
+	for (unsigned bit = PLATFORM_UNIX; bit <= PLATFORM_WINDOWS; bit <<= 1) {
+		if (!(e->platforms & bit))
+			continue;
+		strbuf_addf(text, "%s%s", is_first ? " " : " and ", catalog_platform_name((enum catalog_platform)bit));
+		is_first = false;
+	}
+	strbuf_adds(text, is_first ? " All platforms." : " only.");
+}
+
+static void add_versions(struct page *p, const struct catalog_event *e)
+{
+	heading(p, "VERSIONS");
+	WITH_TEXT(p, INDENT, {
+		if (e->removed)
+			strbuf_addf(&text, "CPython 3.%d to 3.%d; gone in 3.%d.", e->since, e->removed - 1, e->removed);
+		else
+			strbuf_addf(&text, "CPython 3.%d and later.", e->since);
+		add_platforms(&text, e);
+		if (!e->documented)
+			strbuf_adds(&text, " Not documented under this name.");
+		if (e->since_note)
+			strbuf_addf(&text, " %s", e->since_note);
+	});
+	if (e->alias)
+		WITH_TEXT(p, INDENT, strbuf_addf(&text, "Also %s: %s.", e->alias, e->alias_note));
+	if (e->seen_minors)
+		WITH_TEXT(p, INDENT, {
+			strbuf_adds(&text, "Its example was run and seen to raise it on ");
+			explain_minors(&text, e->seen_minors);
+			strbuf_addc(&text, '.');
+		});
+	if (e->n_startup) {
+		const struct catalog_startup *s = NULL;
+
+		for (size_t i = 0; i < e->n_startup; i++)
+			if (p->minor == 0 || e->startup[i].minor == p->minor)
+				s = &e->startup[i];
+		if (!s)
+			return;
+		WITH_TEXT(p, INDENT, {
+			strbuf_addf(&text, "A bare python3.%d -S -c pass raises it", s->minor);
+			if (s->before)
+				strbuf_addf(&text, " %u times before its first line%s", s->before, s->after ? " and" : "");
+			if (s->after)
+				strbuf_addf(&text, " %u times at its end", s->after);
+			strbuf_addc(&text, '.');
+		});
+	}
+}
+
+/* "import, open, exec x2" or "nothing". */
+static void add_steps(struct strbuf *text, const struct api_outcome *o)
+{
+	for (size_t i = 0; i < o->n_steps; i++) {
+		strbuf_addf(text, "%s%s", i ? ", " : "", catalog_events[o->steps[i].event].name);
+		if (o->steps[i].times > 1)
+			strbuf_addf(text, " x%u", o->steps[i].times);
+	}
+	if (o->n_steps == 0)
+		strbuf_adds(text, "nothing");
+}
+
+static void add_call(struct page *p, const struct api_call *c)
+{
+	struct strbuf when = { 0 }, what = { 0 };
+
+	strbuf_addf(p->to, "    %s\n", c->call);
+	for (size_t i = 0; i < c->n_outcomes; i++) {
+		if (p->minor && !(c->outcomes[i].minors >> p->minor & 1))
+			continue;
+		strbuf_clear(&when);
+		strbuf_clear(&what);
+		explain_minors(&when, c->outcomes[i].minors);
+		add_steps(&what, &c->outcomes[i]);
+		strbuf_addf(p->to, "        %-14s", strbuf_str(&when));
+		if (when.n > 13)
+			strbuf_addc(p->to, '\n');
+		wrap_add(p->to, strbuf_str(&what), 22, p->width);
+	}
+	if (c->note)
+		wrap_add(p->to, c->note, 2 * INDENT, p->width);
+	p->to->failed |= when.failed || what.failed;
+	strbuf_fini(&when);
+	strbuf_fini(&what);
+}
+
+static void add_measured(struct page *p, const char *api, size_t n_bytes)
+{
+	size_t n;
+	const struct api_call *c = api_map_find(api, n_bytes, &n);
+
+	if (!c)
+		return;
+	heading(p, "WHAT THE CALL RAISES, IN ORDER");
+	for (size_t i = 0; i < n; i++)
+		add_call(p, &c[i]);
+	WITH_TEXT(p, INDENT, strbuf_addf(&text, "Measured on Linux with CPython %s, once what it imports is loaded.", api_versions));
+}
+
+static void add_raised_by(struct page *p, const struct catalog_event *e)
+{
+	struct strbuf names = { 0 };
+	const char *last = NULL;
+
+	heading(p, "RAISED BY");
+	WITH_TEXT(p, INDENT, {
+		for (size_t i = 0; e->raised_by[i]; i++)
+			strbuf_addf(&text, "%s%s", i ? ", " : "", e->raised_by[i]);
+		strbuf_addc(&text, '.');
+	});
+	for (size_t i = 0; i < n_api_calls; i++) {
+		if (!api_call_raises(&api_calls[i], e, p->minor) || (last && strcmp(last, api_calls[i].api) == 0))
+			continue;
+		strbuf_addf(&names, "%s%s", last ? ", " : "Measured calls that raise it: ", api_calls[i].api);
+		last = api_calls[i].api;
+	}
+	if (last) {
+		strbuf_addc(&names, '.');
+		paragraph(p, strbuf_str(&names));
+	}
+	p->to->failed |= names.failed;
+	strbuf_fini(&names);
+}
+
+struct neighbour {
+	size_t event, n;
+};
+
+static void count_neighbour(struct neighbour *list, size_t cap, size_t *n, size_t event)
+{
+	for (size_t i = 0; i < *n; i++) {
+		if (list[i].event == event) {
+			list[i].n++;
+			return;
+		}
+	}
+	if (*n < cap)
+		list[(*n)++] = (struct neighbour){ event, 1 };
+}
+
+static void add_neighbour_line(struct page *p, const char *label, struct neighbour *list, size_t n)
+{
+	if (n == 0)
+		return;
+	for (size_t i = 1; i < n; i++) /* most often first; few enough for this */
+		for (size_t j = i; j > 0 && list[j].n > list[j - 1].n; j--) {
+			struct neighbour swap = list[j];
+
+			list[j] = list[j - 1];
+			list[j - 1] = swap;
+		}
+	WITH_TEXT(p, INDENT, {
+		strbuf_adds(&text, label);
+		for (size_t i = 0; i < n && i < 6; i++)
+			strbuf_addf(&text, "%s%s", i ? ", " : "", catalog_events[list[i].event].name);
+		strbuf_addc(&text, '.');
+	});
+}
+
+/* Which events came right before and after it in the measured calls. */
+static void add_neighbours(struct page *p, const struct catalog_event *e)
+{
+	struct neighbour before[64], after[64];
+	size_t n_before = 0, n_after = 0, self = catalog_index(e);
+
+	for (size_t c = 0; c < n_api_calls; c++) {
+		for (size_t i = 0; i < api_calls[c].n_outcomes; i++) {
+			const struct api_outcome *o = &api_calls[c].outcomes[i];
+
+			for (size_t s = 0; s < o->n_steps; s++) {
+				if (o->steps[s].event != self || (p->minor && !(o->minors >> p->minor & 1)))
+					continue;
+				if (s > 0)
+					count_neighbour(before, 64, &n_before, o->steps[s - 1].event);
+				if (s + 1 < o->n_steps)
+					count_neighbour(after, 64, &n_after, o->steps[s + 1].event);
+			}
+		}
+	}
+	if (n_before + n_after == 0)
+		return;
+	heading(p, "BEFORE AND AFTER");
+	add_neighbour_line(p, "In the measured calls it followed: ", before, n_before);
+	add_neighbour_line(p, "And was followed by: ", after, n_after);
+}
+
+static void add_source(struct page *p, const struct catalog_event *e)
+{
+	if (!e->sites_version)
+		return;
+	heading(p, "IN THE SOURCE");
+	WITH_TEXT(p, INDENT, {
+		for (size_t i = 0; e->sites[i]; i++)
+			strbuf_addf(&text, "%s%s", i ? ", " : "", e->sites[i]);
+		strbuf_addf(&text, " (%s).", e->sites_version);
+		for (size_t i = 0; e->formats[i]; i++) {
+			strbuf_adds(&text, i ? ", " : e->formats[1] ? " Formats: " : " Format: ");
+			strbuf_addf(&text, "\"%s\"", e->formats[i]);
+		}
+		if (e->formats[0])
+			strbuf_addc(&text, '.');
+	});
+}
+
+static void add_blind_spots(struct page *p, const struct catalog_event *e)
+{
+	const struct blind_spot *b;
+	size_t at = 0, n = 0;
+
+	while ((b = blind_spot_next(e, &at))) {
+		if (n++ == 0)
+			heading(p, "NOT SEEN");
+		WITH_TEXT(p, INDENT, {
+			strbuf_addf(&text, "%c%s: %s", b->title[0] - 'a' + 'A', b->title + 1, b->text);
+		});
+	}
+}
+
+static void add_see_also(struct page *p, const struct catalog_event *e)
+{
+	const struct catalog_theme_info *theme = &catalog_themes[e->theme];
+	struct strbuf names = { 0 };
+	size_t n = 0, self = 0;
+
+	while (self < theme->n_events && &catalog_events[theme->events[self]] != e)
+		self++;
+	for (int same = 1; same >= 0; same--) { /* its own category first, and there those that follow it */
+		for (size_t i = 1; i < theme->n_events && n < 10; i++) {
+			const struct catalog_event *other = &catalog_events[theme->events[(self + i) % theme->n_events]];
+
+			if ((strcmp(other->category, e->category) == 0) != same ||
+			    (p->minor && !catalog_is_in(other, p->minor)))
+				continue;
+			strbuf_addf(&names, "%s%s", n++ ? ", " : "", other->name);
+		}
+	}
+	if (n) {
+		heading(p, "SEE ALSO");
+		strbuf_addf(&names, "; explain \"%s\" for all of the theme.", theme->name);
+		paragraph(p, strbuf_str(&names));
+	}
+	p->to->failed |= names.failed;
+	strbuf_fini(&names);
+}
+
+void explain_event(struct strbuf *to, const struct catalog_event *e, int minor, unsigned width)
+{
+	struct page p = { to, width < 40 ? 40 : width, minor };
+	char right[64];
+
+	snprintf(right, sizeof(right), "audit event, %s", catalog_themes[e->theme].name);
+	title(&p, e->name, right);
+	strbuf_addc(to, '\n');
+	paragraph(&p, e->description);
+	if (minor && !catalog_is_in(e, minor))
+		WITH_TEXT(&p, INDENT, strbuf_addf(&text, "CPython 3.%d does not raise it.", minor));
+	add_arguments(&p, e);
+	if (e->note || e->gist) {
+		heading(&p, "READING IT");
+		if (e->gist)
+			WITH_TEXT(&p, INDENT, strbuf_addf(&text, "In lists: %s", e->gist));
+		if (e->note)
+			paragraph(&p, e->note);
+	}
+	add_raised_by(&p, e);
+	add_measured(&p, e->name, strlen(e->name));
+	add_neighbours(&p, e);
+	add_versions(&p, e);
+	add_source(&p, e);
+	add_blind_spots(&p, e);
+	if (e->example) {
+		heading(&p, "EXAMPLE");
+		verbatim(&p, e->example);
+		strbuf_addc(to, '\n');
+		if (e->example_note)
+			paragraph(&p, e->example_note);
+		WITH_TEXT(&p, INDENT, strbuf_addf(&text, "\"auditview try %s\" runs it and shows what it raises.", e->name));
+	} else if (e->example_note) {
+		heading(&p, "EXAMPLE");
+		paragraph(&p, e->example_note);
+	}
+	add_see_also(&p, e);
+}
+
+bool explain_api(struct strbuf *to, const char *api, size_t n_bytes, int minor, unsigned width)
+{
+	struct page p = { to, width < 40 ? 40 : width, minor };
+	uint8_t shown[1024] = { 0 };
+	size_t n;
+	const struct api_call *c = api_map_find(api, n_bytes, &n);
+
+	if (!c)
+		return false;
+	title(&p, c->api, "standard library");
+	add_measured(&p, api, n_bytes);
+	for (size_t i = 0, n_shown = 0; i < n; i++) {
+		for (size_t o = 0; o < c[i].n_outcomes; o++) {
+			if (minor && !(c[i].outcomes[o].minors >> minor & 1))
+				continue;
+			for (size_t s = 0; s < c[i].outcomes[o].n_steps; s++) {
+				size_t id = c[i].outcomes[o].steps[s].event;
+
+				if (id >= sizeof(shown) || shown[id])
+					continue;
+				shown[id] = 1;
+				if (n_shown++ == 0)
+					heading(&p, "THE EVENTS");
+				item(&p, catalog_events[id].name, 22, catalog_events[id].description);
+			}
+		}
+	}
+	return true;
+}
+
+/* Events with a line each. */
+static void add_list(struct page *p, const struct catalog_event *e)
+{
+	if (p->minor == 0 || catalog_is_in(e, p->minor))
+		item(p, e->name, 24, e->description);
+}
+
+void explain_theme(struct strbuf *to, enum catalog_theme theme, int minor, unsigned width)
+{
+	struct page p = { to, width < 40 ? 40 : width, minor };
+	const struct catalog_theme_info *info = &catalog_themes[theme];
+
+	title(&p, info->name, "theme");
+	strbuf_addc(to, '\n');
+	WITH_TEXT(&p, INDENT, strbuf_addf(&text, "%c%s.", info->about[0] - 'a' + 'A', info->about + 1));
+	heading(&p, "EVENTS");
+	for (size_t i = 0; i < info->n_events; i++)
+		add_list(&p, &catalog_events[info->events[i]]);
+}
+
+bool explain_category(struct strbuf *to, const char *category, size_t n_bytes, int minor, unsigned width)
+{
+	struct page p = { to, width < 40 ? 40 : width, minor };
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_catalog_events; i++) {
+		const char *own = catalog_events[i].category;
+
+		if (strlen(own) != n_bytes || memcmp(own, category, n_bytes) != 0)
+			continue;
+		if (n++ == 0) {
+			title(&p, own, "category");
+			heading(&p, "EVENTS");
+		}
+		add_list(&p, &catalog_events[i]);
+	}
+	return n > 0;
+}
+
+bool explain_name(struct strbuf *to, const char *name, size_t n_bytes, int minor, unsigned width)
+{
+	const struct catalog_event *e = catalog_find(name, n_bytes);
+	enum catalog_theme theme;
+
+	if (e) {
+		explain_event(to, e, minor, width);
+		return true;
+	}
+	if (explain_api(to, name, n_bytes, minor, width))
+		return true;
+	if (n_bytes && name[0] == '@')
+		theme = catalog_theme_find(name + 1, n_bytes - 1);
+	else
+		theme = catalog_theme_find(name, n_bytes);
+	if (theme < THEME_UNKNOWN) {
+		explain_theme(to, theme, minor, width);
+		return true;
+	}
+	return explain_category(to, name, n_bytes, minor, width);
+}
