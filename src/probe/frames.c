@@ -96,6 +96,18 @@ static bool frame_put(struct out *o, struct probe_state *state, const struct pro
 	return true;
 }
 
+/* First of the instructions the frame runs: in free-threaded 3.14+ every thread has its own copy (v3.14.0
+ * Include/internal/pycore_code.h, _PyCode_GetTLBC; Python/ceval.c). Index 0 is the code object's own. */
+static inline uint64_t instructions_of(const struct probe_layout *l, uint64_t frame, uint64_t code)
+{
+	if (l->frame_tlbc_index != OFF_NONE) {
+		uint64_t index = rd32(frame + l->frame_tlbc_index), copies = rd64(code + l->code_tlbc);
+		if (index && copies && index < rd64(copies))
+			return rd64(copies + 8 + 8 * index);
+	}
+	return code + l->code_instructions;
+}
+
 static void anchor_add(struct frame_walk *walk, uint64_t address)
 {
 	if (walk->n_anchors < walk->max_anchors && address >= walk->sp && address < walk->sp_limit)
@@ -142,7 +154,7 @@ void frames_out(struct out *o, struct probe_state *state, uint64_t tstate, struc
 			uint64_t at;
 			if (l->position_kind == POSITION_POINTER) {
 				at = rd64(frame + l->frame_position);
-				lasti = (uint32_t)(at - code - l->code_instructions);
+				lasti = (uint32_t)(at - instructions_of(l, frame, code));
 			} else {
 				lasti = rd32(frame + l->frame_position);
 				if (l->position_kind == POSITION_LASTI_UNITS)

@@ -576,6 +576,17 @@ static void out_attr_path(struct out *o, uint64_t path)
 	object_unlock(o->ctx, list);
 }
 
+/* "pathlib", or "pathlib._local" (3.13). */
+static bool is_in_pathlib(const struct probe_layout *l, uint64_t type)
+{
+	uint64_t module = type_flags(l, type) & TPFLAGS_HEAPTYPE ? heap_type_module(l, type) : 0;
+	struct text t = module ? text_of(l, module) : (struct text){ 0 };
+	/* An ASCII string ends in a NUL, so 8 bytes can be read. */
+	uint64_t head = t.ascii && t.length >= 7 ? rd64(t.data) : 0;
+	return (head << 8 == 0x62696c6874617000ull /* "pathlib" */ && (t.length == 7 || head >> 56 == '.')) &&
+	       rd64(type + l->tp_basicsize) >= l->path_str + 8u;
+}
+
 enum known { KNOWN_NOT, KNOWN_SOCKET, KNOWN_PATH };
 
 /* Sockets and paths are told by the names of their type and its bases. */
@@ -590,7 +601,8 @@ static enum known known_by_name(const struct probe_layout *l, uint64_t type)
 			return l->socket_fd != OFF_NONE ? KNOWN_SOCKET : KNOWN_NOT;
 		if (first == 'P' && (cstr_is(name, "PurePath") || cstr_is(name, "pathlib.PurePath") ||
 				     cstr_is(name, "PurePosixPath") || cstr_is(name, "PosixPath")))
-			return l->path_str != OFF_NONE ? KNOWN_PATH : KNOWN_NOT;
+			/* A class of that name may be anybody's: only pathlib's has the slots. */
+			return l->path_str != OFF_NONE && is_in_pathlib(l, type) ? KNOWN_PATH : KNOWN_NOT;
 	}
 	return KNOWN_NOT;
 }
