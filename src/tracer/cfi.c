@@ -1,8 +1,7 @@
 /*
  * cfi: see cfi.h.
  *
- * Three readers, each over bytes that were copied and measured first:
- *   the search table   .eh_frame_hdr: version, encodings, sorted {start, entry} pairs
+ * Two readers, each over bytes that were copied and measured first (the search table has a file of its own, cfi_table.c):
  *   one entry          CIE (augmentation, alignment, first rules) and FDE (range, program)
  *   the program        runs up to the wanted pc and leaves one row
  * Expressions are not run but described: an operand is a constant, reg + n, or the word at reg + n (plus m). That covers
@@ -14,100 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- a cursor over copied bytes ---- */
-
-struct bytes {
-	const uint8_t *p, *end;
-	bool bad; /* something was read beyond the end */
-};
-
-static uint64_t take(struct bytes *b, unsigned n)
-{
-	uint64_t v = 0;
-	if ((size_t)(b->end - b->p) < n) {
-		b->bad = true;
-		b->p = b->end;
-		return 0;
-	}
-	memcpy(&v, b->p, n); /* little-endian, as the target */
-	b->p += n;
-	return v;
-}
-
-static uint64_t take_uleb(struct bytes *b)
-{
-	uint64_t v = 0;
-	for (unsigned shift = 0;; shift += 7) {
-		uint64_t c = take(b, 1);
-		if (b->bad || shift > 63) {
-			b->bad = true;
-			return 0;
-		}
-		v |= (c & 0x7f) << shift;
-		if (!(c & 0x80))
-			return v;
-	}
-}
-
-static int64_t take_sleb(struct bytes *b)
-{
-	uint64_t v = 0;
-	for (unsigned shift = 0;;) {
-		uint64_t c = take(b, 1);
-		if (b->bad || shift > 63) {
-			b->bad = true;
-			return 0;
-		}
-		v |= (c & 0x7f) << shift;
-		shift += 7;
-		if (!(c & 0x80)) {
-			if (shift < 64 && (c & 0x40))
-				v |= ~0ull << shift;
-			return (int64_t)v;
-		}
-	}
-}
-
-static bool take_block(struct bytes *b, uint64_t n, struct bytes *ret)
-{
-	if (b->bad || n > (uint64_t)(b->end - b->p)) {
-		b->bad = true;
-		return false;
-	}
-	*ret = (struct bytes){ .p = b->p, .end = b->p + n };
-	b->p += n;
-	return true;
-}
-
-/* A pointer of the given encoding; `address` is where b->p lies, `data` what datarel counts from. False: not supported. */
-static bool take_pointer(struct bytes *b, uint8_t encoding, uint64_t address, uint64_t data, uint64_t *ret)
-{
-	uint64_t v;
-	if (encoding == DW_EH_PE_omit || (encoding & 0x80)) /* 0x80: indirect */
-		return false;
-	switch (encoding & 0x0f) {
-	case DW_EH_PE_absptr:
-	case DW_EH_PE_udata8:
-	case DW_EH_PE_sdata8: v = take(b, 8); break;
-	case DW_EH_PE_uleb128: v = take_uleb(b); break;
-	case DW_EH_PE_sleb128: v = (uint64_t)take_sleb(b); break;
-	case DW_EH_PE_udata2: v = take(b, 2); break;
-	case DW_EH_PE_sdata2: v = (uint64_t)(int64_t)(int16_t)take(b, 2); break;
-	case DW_EH_PE_udata4: v = take(b, 4); break;
-	case DW_EH_PE_sdata4: v = (uint64_t)(int64_t)(int32_t)take(b, 4); break;
-	default: return false;
-	}
-	switch (encoding & 0x70) {
-	case 0: break;
-	case DW_EH_PE_pcrel: v += address; break;
-	case DW_EH_PE_datarel: v += data; break;
-	default: return false;
-	}
-	if (b->bad)
-		return false;
-	*ret = v;
-	return true;
-}
+#include "tracer/cfi_bytes.h"
 
 /* ---- one entry ---- */
 
@@ -130,33 +36,11 @@ void cfi_scratch_fini(struct cfi_scratch *s)
 	*s = (struct cfi_scratch){ 0 };
 }
 
-/* The length word(s) of an entry: where its body starts and ends. A length of 0 ends .eh_frame: CFI_NO_ENTRY. */
-static enum cfi_status entry_extent(const struct mem_reader *m, uint64_t at, uint64_t *ret_body, uint64_t *ret_bytes)
-{
-	uint32_t n32;
-	uint64_t n, body = at + 4;
-	if (!mem_read(m, RADDR(at), &n32, sizeof(n32)))
-		return CFI_CORRUPT;
-	n = n32;
-	if (n32 == 0xffffffff) {
-		if (!mem_read_u64(m, RADDR(at + 4), &n))
-			return CFI_CORRUPT;
-		body = at + 12;
-	}
-	if (!n)
-		return CFI_NO_ENTRY;
-	if (n < 4 || n > CFI_MAX_ENTRY_BYTES)
-		return CFI_CORRUPT;
-	*ret_body = body;
-	*ret_bytes = n;
-	return CFI_OK;
-}
-
 static enum cfi_status read_entry(const struct mem_reader *m, uint64_t at, uint8_t **buf, size_t *cap, uint64_t *ret_body,
 				  struct bytes *ret)
 {
 	uint64_t body, n;
-	enum cfi_status status = entry_extent(m, at, &body, &n);
+	enum cfi_status status = cfi_entry_extent(m, at, &body, &n);
 	if (status != CFI_OK)
 		return status == CFI_NO_ENTRY ? CFI_CORRUPT : status;
 	if (!scratch_grow(buf, cap, n) || !mem_read(m, RADDR(body), *buf, n))
@@ -280,11 +164,6 @@ static int column_of(uint64_t dwarf_register)
 		[12] = CFI_R12, [13] = CFI_R13, [14] = CFI_R14,   [15] = CFI_R15, [16] = CFI_RIP,
 	};
 	return dwarf_register < ARRAY_LEN(columns) ? columns[dwarf_register] : -1;
-}
-
-static bool fits(int64_t v)
-{
-	return v >= INT32_MIN && v <= INT32_MAX;
 }
 
 /* Sum without overflow; false if it would not fit a row anyway. */
@@ -715,108 +594,6 @@ enum cfi_status cfi_fde_row(const struct cfi_fde *f, uint64_t lookup, uint64_t r
 		return CFI_TOO_HARD;
 	*ret = k.row;
 	return CFI_OK;
-}
-
-/* ---- the search table ---- */
-
-void cfi_table_fini(struct cfi_table *t)
-{
-	free(t->entries);
-	*t = (struct cfi_table){ 0 };
-}
-
-static int compare_entries(const void *a, const void *b)
-{
-	const struct cfi_entry *x = a, *y = b;
-	return x->start_off < y->start_off ? -1 : x->start_off > y->start_off;
-}
-
-/* Make the table by walking .eh_frame until its terminator, or until it cannot be read any more. */
-static enum cfi_status scan_eh_frame(const struct mem_reader *m, uint64_t eh_frame, struct cfi_table *t)
-{
-	struct cfi_scratch scratch = { 0 };
-	size_t cap = 0;
-	for (uint64_t at = eh_frame; t->n < CFI_MAX_TABLE_ENTRIES;) {
-		uint64_t body, n;
-		uint32_t id;
-		struct cfi_fde f;
-		if (entry_extent(m, at, &body, &n) != CFI_OK || !mem_read(m, RADDR(body), &id, sizeof(id)))
-			break;
-		if (id && cfi_fde_read(m, at, &scratch, &f) == CFI_OK) {
-			int64_t start_off = (int64_t)(f.start - t->base), fde_off = (int64_t)(at - t->base);
-			if (t->n == cap) {
-				size_t grown_cap = cap ? cap * 2 : 256;
-				struct cfi_entry *grown = realloc(t->entries, grown_cap * sizeof(*grown));
-				if (!grown)
-					break;
-				t->entries = grown;
-				cap = grown_cap;
-			}
-			if (fits(start_off) && fits(fde_off))
-				t->entries[t->n++] =
-					(struct cfi_entry){ .start_off = (int32_t)start_off, .fde_off = (int32_t)fde_off };
-		}
-		if (body + n <= at)
-			break;
-		at = body + n;
-	}
-	cfi_scratch_fini(&scratch);
-	if (t->n)
-		qsort(t->entries, t->n, sizeof(*t->entries), compare_entries);
-	return t->n ? CFI_OK : CFI_NO_ENTRY;
-}
-
-enum cfi_status cfi_table_load(const struct mem_reader *m, uint64_t hdr, uint64_t hdr_bytes, struct cfi_table *ret)
-{
-	uint8_t head[64];
-	size_t n_head = hdr_bytes < sizeof(head) ? (size_t)hdr_bytes : sizeof(head);
-	struct cfi_table t = { .base = hdr };
-	uint64_t eh_frame = 0, n = 0;
-	if (n_head < 8 || !mem_read(m, RADDR(hdr), head, n_head))
-		return CFI_CORRUPT;
-	/* LSB: version, encoding of eh_frame_ptr, of fde_count, of the table; then the first two, then the table. */
-	struct bytes b = { .p = head + 4, .end = head + n_head };
-	if (head[0] != 1)
-		return CFI_CORRUPT;
-	bool has_frame = take_pointer(&b, head[1], hdr + 4, hdr, &eh_frame);
-	bool has_count = has_frame && take_pointer(&b, head[2], hdr + (uint64_t)(b.p - head), hdr, &n);
-	uint64_t at = (uint64_t)(b.p - head);
-	enum cfi_status status;
-	if (has_count && head[3] == (DW_EH_PE_datarel | DW_EH_PE_sdata4) && n && n <= CFI_MAX_TABLE_ENTRIES &&
-	    n * sizeof(struct cfi_entry) <= hdr_bytes - at) {
-		t.entries = malloc(n * sizeof(*t.entries));
-		if (!t.entries)
-			return CFI_NO_ENTRY;
-		t.n = n;
-		t.table = hdr + at;
-		status = mem_read(m, RADDR(t.table), t.entries, n * sizeof(*t.entries)) ? CFI_OK : CFI_CORRUPT;
-	} else {
-		status = has_frame ? scan_eh_frame(m, eh_frame, &t) : CFI_CORRUPT;
-	}
-	if (status != CFI_OK) {
-		cfi_table_fini(&t);
-		return status;
-	}
-	*ret = t;
-	return CFI_OK;
-}
-
-bool cfi_table_find(const struct cfi_table *t, uint64_t pc, uint64_t *ret_start, uint64_t *ret_fde)
-{
-	int64_t off = (int64_t)(pc - t->base);
-	size_t low = 0, high = t->n;
-	while (low < high) { /* first entry that starts behind pc */
-		size_t mid = low + (high - low) / 2;
-		if (t->entries[mid].start_off <= off)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (!low)
-		return false;
-	*ret_start = t->base + (uint64_t)(int64_t)t->entries[low - 1].start_off;
-	*ret_fde = t->base + (uint64_t)(int64_t)t->entries[low - 1].fde_off;
-	return true;
 }
 
 enum cfi_status cfi_row_find(const struct mem_reader *m, const struct cfi_table *t, uint64_t lookup, uint64_t rip,

@@ -175,6 +175,35 @@ struct err *modules_refresh(struct modules *m, bool *ret_lost, bool *ret_new)
 	return err ? err : modules_set_maps(m, maps, ret_lost, ret_new);
 }
 
+struct err *modules_copy(struct modules *m, const struct modules *from)
+{
+	if (!vec_reserve(&m->modules, from->modules.n) || !vec_reserve(&m->executable, from->executable.n))
+		return err_no_memory();
+	for (size_t i = 0; i < from->modules.n; i++) {
+		const struct module *old = from->modules.v[i];
+		struct module *module = malloc(sizeof(*module));
+		if (!module)
+			return err_no_memory();
+		*module = *old;
+		module->path = strdup(old->path);
+		if (!module->path) {
+			free(module);
+			return err_no_memory();
+		}
+		const char *slash = strrchr(module->path, '/');
+		module->name = slash ? slash + 1 : module->path;
+		module->id = m->next_id++;
+		if (module->image && module->image->fd >= 0)
+			module->image->n_refs++;
+		else
+			module->image = NULL, module->tried = false;
+		m->modules.v[m->modules.n++] = module;
+	}
+	for (size_t i = 0; i < from->executable.n; i++)
+		m->executable.v[m->executable.n++] = from->executable.v[i];
+	return NULL;
+}
+
 /* ---- look-ups ---- */
 
 struct module *modules_find(struct modules *m, uint64_t pc)

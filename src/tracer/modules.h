@@ -48,6 +48,9 @@ MUST_CHECK struct err *modules_refresh(struct modules *m, bool *ret_lost, bool *
 /* The same from mappings read elsewhere; nothing of `maps` is kept. */
 MUST_CHECK struct err *modules_set_maps(struct modules *m, const struct maps *maps, bool *ret_lost, bool *ret_new);
 
+/* Take over the list of a process that this one was forked from. Modules without a file (the vdso) are looked for anew. */
+MUST_CHECK struct err *modules_copy(struct modules *m, const struct modules *from);
+
 /* The module that covers pc, NULL if none does. Until the next refresh. */
 struct module *modules_find(struct modules *m, uint64_t pc);
 /* Whether pc lies in executable memory, in a module or not (JIT, trampolines). */

@@ -32,6 +32,8 @@ struct unwinder {
 	bool maps_stale;         /* read them before the next walk */
 	uint64_t next_refresh_ns;/* CLOCK_MONOTONIC: not before */
 	uint64_t refresh_gap_ns;
+	uint64_t next_stale_ns;
+	uint64_t generation;
 	struct unwind_counts counts;
 };
 
@@ -116,18 +118,31 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static bool refresh_maps(struct unwinder *u)
+static struct err *refresh_maps(struct unwinder *u, bool *ret_came)
 {
 	bool lost = false, came = false;
 	struct err *err = modules_refresh(u->modules, &lost, &came);
 	u->counts.n_refreshes++;
-	if (err) {
-		err_destroy(err); /* gone: what is known stays useful for the records it left */
-		return false;
-	}
-	if (lost || came)
+	if (err)
+		return err;
+	if (lost || came) {
 		forget_rows(u); /* also remembered failures */
-	return came;
+		u->generation++;
+	}
+	*ret_came = came;
+	return NULL;
+}
+
+struct err *unwinder_refresh(struct unwinder *u)
+{
+	bool came;
+	u->maps_stale = false;
+	return refresh_maps(u, &came);
+}
+
+uint64_t unwinder_generation(const struct unwinder *u)
+{
+	return u->generation;
 }
 
 /* A pc that lies in nothing known: maybe something was mapped. True if the maps have changed. */
@@ -136,7 +151,8 @@ static bool refresh_for_unknown_pc(struct unwinder *u)
 	uint64_t now = now_ns();
 	if (now < u->next_refresh_ns)
 		return false;
-	bool came = refresh_maps(u);
+	bool came = false;
+	err_destroy(refresh_maps(u, &came)); /* gone: what is known stays useful for the records it left */
 	if (came)
 		u->refresh_gap_ns = FIRST_REFRESH_GAP_NS;
 	else if (u->refresh_gap_ns < MAX_REFRESH_GAP_NS)
@@ -380,9 +396,11 @@ size_t unwinder_walk(struct unwinder *u, const struct record_native *regs, bool 
 		max = UNWIND_MAX_FRAMES;
 	if (regs->sp + n_bytes < regs->sp)
 		s.slice_bytes = 0;
-	if (u->maps_stale) {
+	if (u->maps_stale && now_ns() >= u->next_stale_ns) {
+		bool came;
 		u->maps_stale = false;
-		refresh_maps(u);
+		err_destroy(refresh_maps(u, &came));
+		u->next_stale_ns = now_ns() + FIRST_REFRESH_GAP_NS;
 	}
 	while (n < max) {
 		frames[n++] = (struct unwind_frame){ s.regs[CFI_RIP], s.regs[CFI_RSP], s.regs[CFI_RIP] - !s.pc_is_exact };

@@ -56,8 +56,15 @@ DEFINE_CLEANUP(unwinder);
 size_t unwinder_walk(struct unwinder *u, const struct record_native *regs, bool pc_is_exact, const uint8_t *slice,
 		     size_t n_bytes, struct unwind_frame *frames, size_t max, enum unwind_stop *ret_stop);
 
-/* Something was or will be mapped or unmapped (dlopen, import of an extension): read the maps again before the next walk. */
+/* Something was or will be mapped or unmapped (dlopen, import of an extension): read the maps again before one of the next
+ * walks, at most every 20 ms. */
 void unwinder_maps_changed(struct unwinder *u);
+
+/* Read the maps now. ERR_TARGET_GONE and the like; then what is known stays. */
+MUST_CHECK struct err *unwinder_refresh(struct unwinder *u);
+
+/* Grows whenever the maps were found changed: names of pcs got before may be wrong since. */
+uint64_t unwinder_generation(const struct unwinder *u);
 
 const struct unwind_counts *unwinder_counts(const struct unwinder *u);
 struct modules *unwinder_modules(struct unwinder *u);

@@ -1,0 +1,226 @@
+/*
+ * test_cfi: programs and the rows they must give; entries and tables that lie; every byte of a valid image damaged.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "cfi_builder.h"
+#include "tracer/cfi.h"
+
+#define CODE 0x10000u
+#define CODE_BYTES 64u
+
+#define SAME { CFI_SAME, 0, 0, 0 }
+#define AT_CFA(off) { CFI_AT_CFA, 0, 0, off }
+
+struct program_case {
+	const char *name;
+	uint8_t program[64];
+	size_t n;
+	uint64_t at; /* pc, from CODE */
+	enum cfi_status status;
+	uint8_t cfa_reg;
+	bool cfa_deref;
+	int32_t cfa_off, cfa_off2;
+	enum cfi_reg reg;      /* the one whose rule is checked besides rip */
+	struct cfi_rule rule;
+	struct cfi_rule rip;
+};
+
+#define P(...) { __VA_ARGS__ }, sizeof((uint8_t[]){ __VA_ARGS__ })
+static const struct program_case cases[] = {
+	{ "nothing but the CIE", P(0), 0, CFI_OK, CFI_RSP, false, 8, 0, CFI_RBP, SAME, AT_CFA(-8) },
+	{ "before push rbp", P(0x41, 0x0e, 16, 0x86, 2), 0, CFI_OK, CFI_RSP, false, 8, 0, CFI_RBP, SAME, AT_CFA(-8) },
+	{ "after push rbp", P(0x41, 0x0e, 16, 0x86, 2), 1, CFI_OK, CFI_RSP, false, 16, 0, CFI_RBP, AT_CFA(-16), AT_CFA(-8) },
+	{ "frame pointer", P(0x41, 0x0e, 16, 0x86, 2, 0x43, 0x0d, 6), 9, CFI_OK, CFI_RBP, false, 16, 0, CFI_RBP, AT_CFA(-16),
+	  AT_CFA(-8) },
+	{ "advance_loc1/2/4", P(2, 1, 3, 1, 0, 4, 1, 0, 0, 0, 0x0e, 24), 3, CFI_OK, CFI_RSP, false, 24, 0, CFI_RBX, SAME,
+	  AT_CFA(-8) },
+	{ "advance not reached", P(2, 1, 3, 1, 0, 4, 1, 0, 0, 0, 0x0e, 24), 2, CFI_OK, CFI_RSP, false, 8, 0, CFI_RBX, SAME,
+	  AT_CFA(-8) },
+	{ "remember and restore", P(0x0e, 32, 0x83, 3, 0x0a, 0x41, 0x0e, 8, 0xc3, 0x41, 0x0b), 2, CFI_OK, CFI_RSP, false, 32, 0,
+	  CFI_RBX, AT_CFA(-24), AT_CFA(-8) },
+	{ "between them", P(0x0e, 32, 0x83, 3, 0x0a, 0x41, 0x0e, 8, 0xc3, 0x41, 0x0b), 1, CFI_OK, CFI_RSP, false, 8, 0, CFI_RBX,
+	  SAME, AT_CFA(-8) },
+	{ "rip undefined: outermost", P(7, 16), 0, CFI_OK, CFI_RSP, false, 8, 0, CFI_RBX, SAME, { CFI_UNDEFINED, 0, 0, 0 } },
+	{ "register in another", P(9, 12, 3), 0, CFI_OK, CFI_RSP, false, 8, 0, CFI_R12, { CFI_IS_REG, CFI_RBX, 0, 0 }, AT_CFA(-8) },
+	{ "rip in an unfollowed register", P(9, 16, 1), 0, CFI_TOO_HARD, 0, false, 0, 0, 0, SAME, SAME },
+	{ "val_offset", P(0x14, 13, 2), 0, CFI_OK, CFI_RSP, false, 8, 0, CFI_R13, { CFI_IS_CFA, 0, 0, -16 }, AT_CFA(-8) },
+	{ "offset_extended_sf", P(0x11, 14, 0x7e), 0, CFI_OK, CFI_RSP, false, 8, 0, CFI_R14, AT_CFA(16), AT_CFA(-8) },
+	{ "def_cfa_sf", P(0x12, 6, 0x7e), 0, CFI_OK, CFI_RBP, false, 16, 0, CFI_R14, SAME, AT_CFA(-8) },
+	/* gcc, stack realigned: CFA = word at rbp - 8 */
+	{ "CFA from memory", P(0x0f, 3, 0x76, 0x78, 0x06), 0, CFI_OK, CFI_RBP, true, -8, 0, CFI_RBX, SAME, AT_CFA(-8) },
+	/* gcc, stack realigned: rbx at rbp - 16 */
+	{ "saved at rbp - 16", P(0x10, 3, 2, 0x76, 0x70), 0, CFI_OK, CFI_RSP, false, 8, 0, CFI_RBX, { CFI_AT_REG, CFI_RBP, 0, -16 },
+	  AT_CFA(-8) },
+	/* glibc, __restore_rt: rsp is the word at rsp + 160 */
+	{ "signal frame", P(0x0f, 4, 0x77, 0xa0, 1, 0x06, 0x10, 16, 3, 0x77, 0xa8, 1), 0, CFI_OK, CFI_RSP, true, 160, 0, CFI_RBX,
+	  SAME, { CFI_AT_REG, CFI_RSP, 0, 168 } },
+	/* binutils, .plt: rsp + 8 + ((rip & 15) >= 11) << 3 */
+	{ "PLT, before the push", P(0x0f, 11, 0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22), 5, CFI_OK, CFI_RSP, false,
+	  8, 0, CFI_RBX, SAME, AT_CFA(-8) },
+	{ "PLT, behind the push", P(0x0f, 11, 0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22), 11, CFI_OK, CFI_RSP,
+	  false, 16, 0, CFI_RBX, SAME, AT_CFA(-8) },
+	{ "CFA in r10, but only before", P(0x0c, 10, 0, 0x41, 0x0c, 6, 16), 1, CFI_OK, CFI_RBP, false, 16, 0, CFI_RBX, SAME,
+	  AT_CFA(-8) },
+	{ "CFA in r10", P(0x0c, 10, 0, 0x41, 0x0c, 6, 16), 0, CFI_TOO_HARD, 0, false, 0, 0, 0, SAME, SAME },
+	{ "double dereference", P(0x0f, 4, 0x76, 0, 0x06, 0x06), 0, CFI_TOO_HARD, 0, false, 0, 0, 0, SAME, SAME },
+	{ "unknown operation", P(0x3f), 0, CFI_TOO_HARD, 0, false, 0, 0, 0, SAME, SAME },
+	/* what no compiler writes */
+	{ "restore without remember", P(0x0b), 0, CFI_CORRUPT, 0, false, 0, 0, 0, SAME, SAME },
+	{ "17 states remembered", P(10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10), 0, CFI_TOO_HARD, 0, false, 0,
+	  0, 0, SAME, SAME },
+	{ "expression beyond the end", P(0x0f, 0x40, 0x77), 0, CFI_CORRUPT, 0, false, 0, 0, 0, SAME, SAME },
+	{ "empty expression", P(0x0f, 0), 0, CFI_CORRUPT, 0, false, 0, 0, 0, SAME, SAME },
+	{ "operand from nowhere", P(0x0f, 1, 0x06), 0, CFI_CORRUPT, 0, false, 0, 0, 0, SAME, SAME },
+	{ "17 operands", P(0x0f, 17, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30),
+	  0, CFI_TOO_HARD, 0, false, 0, 0, 0, SAME, SAME },
+	{ "offset of 2^40", P(0x0e, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20), 0, CFI_CORRUPT, 0, false, 0, 0, 0, SAME, SAME },
+	{ "LEB128 without end", P(0x0e, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff), 0, CFI_CORRUPT, 0,
+	  false, 0, 0, 0, SAME, SAME },
+};
+
+struct image_parts {
+	struct builder b;
+	size_t cie, fde;
+	uint64_t hdr;
+};
+
+static void build(struct image_parts *p, const uint8_t *program, size_t n, uint8_t table_encoding)
+{
+	*p = (struct image_parts){ .b = { .address = 0x20000 } };
+	uint64_t start = CODE;
+	p->cie = build_cie(&p->b, false);
+	p->fde = build_fde(&p->b, p->cie, CODE, CODE_BYTES, program, n);
+	build_u32(&p->b, 0); /* terminator */
+	p->hdr = build_header(&p->b, p->cie, &start, &p->fde, 1, table_encoding);
+}
+
+static enum cfi_status row_of(struct image_parts *p, uint64_t pc, struct cfi_row *ret)
+{
+	struct mem_reader m = builder_reader(&p->b);
+	struct cfi_table t = { 0 };
+	struct cfi_scratch s = { 0 };
+	enum cfi_status status = cfi_table_load(&m, p->hdr, p->b.address + p->b.n - p->hdr, &t);
+	if (status == CFI_OK)
+		status = cfi_row_find(&m, &t, pc, pc, &s, ret);
+	cfi_table_fini(&t);
+	cfi_scratch_fini(&s);
+	return status;
+}
+
+static void assert_rule(const char *name, struct cfi_rule got, struct cfi_rule want)
+{
+	if (got.place != want.place || got.reg != want.reg || got.off != want.off)
+		fail_msg("%s: rule %u reg %u off %d, expected %u %u %d", name, got.place, got.reg, got.off, want.place, want.reg,
+			 want.off);
+}
+
+static void test_programs(void **state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct program_case *c = &cases[i];
+		struct image_parts p;
+		struct cfi_row row;
+		build(&p, c->program, c->n, 0x3b);
+		enum cfi_status status = row_of(&p, CODE + c->at, &row);
+		if (status != c->status)
+			fail_msg("%s: status %d, expected %d", c->name, status, c->status);
+		if (status != CFI_OK)
+			continue;
+		if (row.cfa_reg != c->cfa_reg || row.cfa_deref != c->cfa_deref || row.cfa_off != c->cfa_off ||
+		    row.cfa_off2 != c->cfa_off2)
+			fail_msg("%s: CFA reg %u %s%d+%d", c->name, row.cfa_reg, row.cfa_deref ? "*" : "", row.cfa_off, row.cfa_off2);
+		assert_rule(c->name, row.rules[c->reg], c->rule);
+		assert_rule(c->name, row.rules[CFI_RIP], c->rip);
+	}
+}
+
+static void test_outside(void **state)
+{
+	static const uint8_t nop = 0;
+	struct image_parts p;
+	struct cfi_row row;
+	build(&p, &nop, 1, 0x3b);
+	assert_int_equal(row_of(&p, CODE - 1, &row), CFI_NO_ENTRY);
+	assert_int_equal(row_of(&p, CODE + CODE_BYTES, &row), CFI_NO_ENTRY);
+	assert_int_equal(row_of(&p, CODE + CODE_BYTES - 1, &row), CFI_OK);
+}
+
+/* A header without a table, or with one of an encoding that is not read directly: .eh_frame itself is gone through. */
+static void test_scan(void **state)
+{
+	static const uint8_t program[] = { 0x0e, 40 }, encodings[] = { 0xff, 0x0c, 0x3c };
+	for (size_t i = 0; i < ARRAY_LEN(encodings); i++) {
+		struct image_parts p;
+		struct cfi_row row;
+		build(&p, program, sizeof(program), encodings[i]);
+		assert_int_equal(row_of(&p, CODE + 3, &row), CFI_OK);
+		assert_int_equal(row.cfa_off, 40);
+	}
+}
+
+static void test_lying_lengths(void **state)
+{
+	static const uint8_t nop = 0;
+	static const uint32_t lengths[] = { 1, 3, 0x7fffffff, 0xfffffff0, 0xffffffff, CFI_MAX_ENTRY_BYTES + 1 };
+	struct image_parts p;
+	struct cfi_row row;
+	for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+		build(&p, &nop, 1, 0x3b);
+		patch_u32(&p.b, p.fde, lengths[i]);
+		assert_int_equal(row_of(&p, CODE, &row), CFI_CORRUPT);
+		build(&p, &nop, 1, 0x3b);
+		patch_u32(&p.b, p.cie, lengths[i]);
+		assert_int_equal(row_of(&p, CODE, &row), CFI_CORRUPT);
+	}
+	build(&p, &nop, 1, 0x3b);
+	patch_u32(&p.b, p.fde + 4, 0); /* an FDE that says it is a CIE */
+	assert_int_equal(row_of(&p, CODE, &row), CFI_CORRUPT);
+	build(&p, &nop, 1, 0x3b);
+	patch_u32(&p.b, p.fde + 4, (uint32_t)(p.fde + 4 - p.fde)); /* its own CIE */
+	assert_int_equal(row_of(&p, CODE, &row), CFI_CORRUPT);
+	build(&p, &nop, 1, 0x3b);
+	patch_u32(&p.b, (size_t)(p.hdr - p.b.address) + 8, 0x40000000); /* entries that are not there: the scan still finds it */
+	assert_int_equal(row_of(&p, CODE, &row), CFI_OK);
+}
+
+/* Every byte of an image set to every of these: whatever comes, it comes back, within the bytes (ASan watches). */
+static void test_damage(void **state)
+{
+	static const uint8_t program[] = { 0x41, 0x0e, 16, 0x86, 2, 0x43, 0x0d, 6, 0x0a, 0x0f, 3, 0x76, 0x78, 0x06, 0x0b };
+	static const uint8_t values[] = { 0, 1, 0x7f, 0x80, 0xff };
+	struct image_parts p, damaged;
+	struct cfi_row row;
+	unsigned n_changed = 0;
+	build(&p, program, sizeof(program), 0x3b);
+	assert_int_equal(row_of(&p, CODE + 8, &row), CFI_OK);
+	for (size_t i = 0; i < p.b.n; i++) {
+		for (size_t k = 0; k < ARRAY_LEN(values); k++) {
+			damaged = p;
+			damaged.b.bytes[i] = values[k];
+			enum cfi_status status = row_of(&damaged, CODE + 8, &row);
+			assert_in_range(status, CFI_OK, CFI_CORRUPT);
+			n_changed += status != CFI_OK;
+		}
+	}
+	assert_true(n_changed > 50); /* most of the bytes matter */
+	/* Cut off anywhere before the header's pointer to .eh_frame; behind it the table can be made again. */
+	for (size_t n = 0; n < (size_t)(p.hdr - p.b.address) + 8; n++) {
+		damaged = p;
+		damaged.b.n = n;
+		assert_int_not_equal(row_of(&damaged, CODE + 8, &row), CFI_OK);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_programs), cmocka_unit_test(test_outside),       cmocka_unit_test(test_scan),
+		cmocka_unit_test(test_lying_lengths), cmocka_unit_test(test_damage),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
