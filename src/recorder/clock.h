@@ -1,0 +1,24 @@
+/*
+ * clock: ticks of the probe → capture time.
+ *
+ * The probe stamps events with the TSC where it is invariant (one that stops or changes its rate is refused), else with
+ * CLOCK_MONOTONIC. Capture time is ns since clock_init(); the wall clock at that moment is the capture's anchor.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+struct clock_map {
+	bool use_tsc;
+	uint64_t mono_start_ns, wall_start_ns;
+	uint64_t tsc_start;            /* with mono_start_ns */
+	uint64_t tsc_base, time_base;  /* the present piece: time = time_base + (tsc - tsc_base) × rate */
+	uint64_t rate_32_32;           /* ns per tick, 32.32 fixed point */
+	uint64_t next_adjust_ns;
+};
+
+void clock_init(struct clock_map *c);
+uint64_t clock_time_of(const struct clock_map *c, uint64_t ticks); /* never before 0 */
+uint64_t clock_time_now(const struct clock_map *c);
+/* Measure the rate again, over an ever longer stretch; capture time stays continuous. Cheap; call it often. */
+void clock_adjust(struct clock_map *c);

@@ -1,0 +1,40 @@
+/*
+ * control: how a viewer talks to the recorder it started: fixed-size messages over a SOCK_SEQPACKET pair.
+ *
+ * The recorder is a process of its own. If the socket closes (the viewer died), it leaves the target cleanly and closes
+ * the file. Requests go to the recorder, reports come back; nothing waits for an answer.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum control_request {
+	CONTROL_PAUSE = 1,     /* hooks stay, events are not taken */
+	CONTROL_RESUME,
+	CONTROL_DETACH,        /* leave everything and finish; a launched program runs on */
+	CONTROL_TERM,          /* send SIGTERM to the launched program, go on capturing its end */
+	CONTROL_KILL,
+	CONTROL_FOLLOW,        /* follow children from now on */
+	CONTROL_WAIT           /* the viewer is leaving: go on until the program ends */
+};
+
+enum recorder_state { RECORDER_STARTING, RECORDER_LIVE, RECORDER_PAUSED, RECORDER_ENDED };
+
+struct control_message {
+	uint32_t request;      /* enum control_request */
+	uint32_t pad;
+	uint64_t argument;
+};
+
+struct control_report {
+	uint32_t state;        /* enum recorder_state */
+	int32_t target_pid;    /* the first target, 0 none yet */
+	uint64_t n_events, n_lost, n_children;
+	uint64_t pause_ns;     /* longest a thread stood still */
+	uint64_t n_bytes;      /* of the capture file */
+	int32_t exit_status;   /* wait(2) status of the first target; -1 unknown or alive */
+	uint32_t target_ended, is_restored, failed; /* bools; failed: text is an error */
+	char text[512];        /* the goodbye line, or the error */
+	char hint[256];
+};

@@ -1,0 +1,46 @@
+/*
+ * decode: ring records of one process → entries and events of the capture.
+ *
+ * Bytes come from the target and may change while they are looked at: a record is copied out first, and nothing in the
+ * copy is believed. A decoder belongs to one claim of one slot (one process image): code ids, stacks and threads are its
+ * own. What it interns lives in the writer.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+
+struct native_context;
+struct record;
+struct writer;
+
+struct decoder;
+
+struct decoder_options {
+	struct writer *writer;      /* borrowed */
+	unsigned minor;             /* of Python 3 */
+	uint32_t process;           /* index in the capture */
+	/* The first time a thread is seen; may be NULL. Returns the string id of its name, 0 unknown. */
+	uint32_t (*thread_name)(void *ctx, uint32_t tid, uint32_t *ret_host_tid);
+	/* Is an event of this name wanted? NULL: all are. Asked once per name and decoder. */
+	bool (*wants)(void *ctx, const char *name, uint32_t n_bytes);
+	void *ctx;
+	struct native_context *native; /* for RECORD_NATIVE; NULL: native parts are ignored */
+};
+
+MUST_CHECK struct err *decoder_create(const struct decoder_options *options, struct decoder **ret);
+void decoder_destroy(struct decoder *d); /* NULL is fine */
+
+/* Write one RECORD_EVENT, n_bytes long. time_ns: capture time. False if the record makes no sense (it is then counted
+ * in n_bad and left out). */
+bool decoder_event(struct decoder *d, const struct record *record, size_t n_bytes, uint64_t time_ns);
+
+uint64_t decoder_n_events(const struct decoder *d);   /* written */
+uint64_t decoder_n_unwanted(const struct decoder *d); /* left out by `wants` */
+uint64_t decoder_n_bad(const struct decoder *d);
+
+/* Threads whose name was not known when they were first seen: ask again. */
+void decoder_refresh_threads(struct decoder *d);

@@ -1,0 +1,506 @@
+/*
+ * follow: see follow.h. One line per thread that is ours; a process is told by its tgid.
+ */
+#include "recorder/follow.h"
+
+#include <dirent.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/vec.h"
+#include "python/python.h"
+#include "tracer/maps.h"
+#include "tracer/ptrace.h"
+#include "tracer/remote_mem.h"
+
+struct tracee {
+	pid_t tid, tgid;
+	uint64_t breakpoint;   /* where one is set; 0 none */
+	bool children;         /* descendants are followed */
+	bool launched;         /* ours by fork: its end is reported even when it is no tracee any more */
+	bool traced;
+	bool stopped;          /* in a group stop (PTRACE_LISTEN) */
+};
+
+struct image {                 /* a program file known to hold no Python */
+	dev_t dev;
+	ino_t inode;
+	struct timespec mtime;
+};
+
+struct follow {
+	struct follow_ops ops;
+	void *ctx;
+	VEC(struct tracee) tracees;
+	VEC(struct image) boring;
+};
+
+struct err *follow_create(const struct follow_ops *ops, void *ctx, struct follow **ret)
+{
+	struct follow *f = calloc(1, sizeof(*f));
+	if (!f)
+		return err_no_memory();
+	f->ops = *ops;
+	f->ctx = ctx;
+	*ret = f;
+	return NULL;
+}
+
+void follow_destroy(struct follow *f)
+{
+	if (!f)
+		return;
+	follow_release(f, 200000000);
+	vec_fini(&f->tracees);
+	vec_fini(&f->boring);
+	free(f);
+}
+
+static struct tracee *find(const struct follow *f, pid_t tid)
+{
+	for (size_t i = 0; i < f->tracees.n; i++)
+		if (f->tracees.v[i].tid == tid)
+			return &f->tracees.v[i];
+	return NULL;
+}
+
+bool follow_has(const struct follow *f, pid_t pid)
+{
+	for (size_t i = 0; f && i < f->tracees.n; i++)
+		if (f->tracees.v[i].tgid == pid && f->tracees.v[i].traced)
+			return true;
+	return false;
+}
+
+size_t follow_n_tracees(const struct follow *f)
+{
+	size_t n = 0;
+	for (size_t i = 0; f && i < f->tracees.n; i++)
+		n += f->tracees.v[i].traced;
+	return n;
+}
+
+static void drop(struct follow *f, struct tracee *t)
+{
+	*t = f->tracees.v[--f->tracees.n];
+}
+
+static pid_t tgid_of(pid_t tid)
+{
+	char path[64], line[256];
+	pid_t tgid = tid;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+	FILE *f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Tgid: %d", &tgid) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return tgid;
+}
+
+static unsigned long trace_options(bool children)
+{
+	unsigned long o = PTRACE_O_TRACEEXEC;
+	if (children)
+		o |= PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
+	return o;
+}
+
+/* ---- launching ---- */
+
+static void become(const char *user, int report)
+{
+	if (!user)
+		return;
+	struct passwd *pw = getpwnam(user);
+	if (pw && initgroups(pw->pw_name, pw->pw_gid) == 0 && setgid(pw->pw_gid) == 0 && setuid(pw->pw_uid) == 0) {
+		setenv("HOME", pw->pw_dir, 1);
+		setenv("USER", pw->pw_name, 1);
+		return;
+	}
+	int code = pw ? errno : -1;
+	if (write(report, &code, sizeof(code)) < 0)
+		_exit(126);
+	_exit(126);
+}
+
+static NORETURN void child_main(char *const argv[], const char *user, const struct follow_stdio *io, int go, int report)
+{
+	char c;
+	sigset_t none;
+	while (read(go, &c, 1) < 0 && errno == EINTR)
+		;
+	if (io->terminal >= 0) {
+		setsid();
+		ioctl(io->terminal, TIOCSCTTY, 0);
+		dup2(io->terminal, 0);
+		dup2(io->terminal, 1);
+		dup2(io->terminal, 2);
+		if (io->terminal > 2)
+			close(io->terminal);
+	}
+	if (io->in >= 0)
+		dup2(io->in, 0);
+	if (io->out >= 0)
+		dup2(io->out, 1);
+	if (io->err >= 0)
+		dup2(io->err, 2);
+	become(user, report);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execvp(argv[0], argv);
+	int code = errno;
+	if (write(report, &code, sizeof(code)) < 0)
+		_exit(127);
+	_exit(127);
+}
+
+struct err *follow_launch(struct follow *f, char *const argv[], bool children, const char *user,
+			  const struct follow_stdio *io, pid_t *ret_pid)
+{
+	int go[2], report[2];
+	if (user && !getpwnam(user))
+		return err_with_hint(err_create(ERR_USAGE, "cannot run as \"%s\": there is no such user", user),
+				     "-u takes a name from /etc/passwd");
+	if (pipe2(go, O_CLOEXEC) < 0)
+		return err_sys(errno, "cannot launch %s", argv[0]);
+	if (pipe2(report, O_CLOEXEC) < 0) {
+		int sys = errno;
+		close(go[0]), close(go[1]);
+		return err_sys(sys, "cannot launch %s", argv[0]);
+	}
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(go[1]);
+		child_main(argv, user, io, go[0], report[1]);
+	}
+	close(go[0]);
+	close(report[1]);
+	struct err *err = pid < 0 ? err_sys(errno, "cannot launch %s", argv[0]) : ptrace_seize(pid, trace_options(children));
+	struct tracee t = { .tid = pid, .tgid = pid, .children = children, .launched = true, .traced = true };
+	if (!err && !vec_push(&f->tracees, t))
+		err = err_no_memory();
+	if (err) {
+		if (pid > 0) {
+			kill(pid, SIGKILL);
+			waitpid(pid, NULL, __WALL);
+		}
+		close(go[1]);
+		close(report[0]);
+		return err;
+	}
+	close(go[1]); /* end of file is the signal to go */
+	/* The report pipe closes at a successful exec; the exec stop must be served meanwhile. */
+	fcntl(report[0], F_SETFL, O_NONBLOCK);
+	for (;;) {
+		int code = 0;
+		ssize_t n = read(report[0], &code, sizeof(code));
+		if (n == (ssize_t)sizeof(code)) {
+			close(report[0]);
+			waitpid(pid, NULL, __WALL);
+			struct tracee *dead = find(f, pid);
+			if (dead)
+				drop(f, dead);
+			if (code == -1)
+				return err_create(ERR_USAGE, "cannot run as %s: no such user", user);
+			err = err_sys(code, "cannot run %s", argv[0]);
+			return code == ENOENT ? err_with_hint(err, "it was looked for in PATH; a path must contain a slash") : err;
+		}
+		if (n == 0)
+			break;
+		follow_poll(f);
+		struct timespec ms = { 0, 200000 };
+		nanosleep(&ms, NULL);
+	}
+	close(report[0]);
+	*ret_pid = pid;
+	return NULL;
+}
+
+struct err *follow_seize(struct follow *f, pid_t pid)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	/* New threads may start while the list is read: go on until a round finds none. */
+	for (unsigned round = 0, found = 1; found && round < 100; round++) {
+		found = 0;
+		DIR *dir = opendir(path);
+		if (!dir)
+			return err_sys(errno, "cannot follow process %d", (int)pid);
+		for (struct dirent *e; (e = readdir(dir));) {
+			pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
+			if (tid <= 0 || find(f, tid))
+				continue;
+			struct err *err = ptrace_seize(tid, trace_options(true));
+			if (err && err->code == ERR_TARGET_GONE) {
+				err_destroy(err);
+				continue;
+			}
+			struct tracee t = { .tid = tid, .tgid = pid, .children = true, .traced = true };
+			if (!err && !vec_push(&f->tracees, t))
+				err = err_no_memory();
+			if (err) {
+				closedir(dir);
+				return err;
+			}
+			found = 1;
+		}
+		closedir(dir);
+	}
+	return NULL;
+}
+
+/* ---- entry points ---- */
+
+static uint64_t auxv_value(pid_t pid, uint64_t type)
+{
+	char path[64];
+	Elf64_auxv_t aux[64];
+	snprintf(path, sizeof(path), "/proc/%d/auxv", (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	ssize_t n = read(fd, aux, sizeof(aux));
+	close(fd);
+	for (size_t i = 0; n > 0 && i < (size_t)n / sizeof(aux[0]); i++)
+		if (aux[i].a_type == type)
+			return aux[i].a_un.a_val;
+	return 0;
+}
+
+static bool image_of(pid_t pid, struct image *ret)
+{
+	char path[64];
+	struct stat st;
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	if (stat(path, &st) < 0)
+		return false;
+	*ret = (struct image){ st.st_dev, st.st_ino, st.st_mtim };
+	return true;
+}
+
+static bool image_is_boring(const struct follow *f, pid_t pid)
+{
+	struct image image;
+	if (!image_of(pid, &image))
+		return false;
+	for (size_t i = 0; i < f->boring.n; i++) {
+		const struct image *b = &f->boring.v[i];
+		if (b->dev == image.dev && b->inode == image.inode && b->mtime.tv_sec == image.mtime.tv_sec &&
+		    b->mtime.tv_nsec == image.mtime.tv_nsec)
+			return true;
+	}
+	return false;
+}
+
+/* Address of the loader's _dl_debug_state, which it calls whenever the set of modules changes (glibc elf/dl-debug.c). */
+static uint64_t debug_state_of(pid_t pid)
+{
+	struct remote_mem *mem = NULL;
+	CLEANUP(maps) struct maps *maps = NULL;
+	uint64_t found = 0;
+	struct err *err = remote_mem_open(pid, &mem);
+	if (!err)
+		err = maps_read(pid, &maps);
+	if (!err)
+		err = maps_find_modules(maps, remote_mem_reader(mem));
+	for (size_t i = 0; !err && !found && i < maps->n_modules; i++) {
+		raddr at;
+		uint64_t size;
+		if (elf_symbol_find(remote_mem_reader(mem), &maps->modules[i], "_dl_debug_state", &at, &size))
+			found = at.v;
+	}
+	err_destroy(err);
+	remote_mem_close(mem);
+	return found;
+}
+
+static void set_breakpoint(struct tracee *t, uint64_t address)
+{
+	struct err *err = ptrace_breakpoint(t->tid, address);
+	if (err)
+		log_debug("breakpoint in %d: %s", (int)t->tid, err->message);
+	t->breakpoint = err ? 0 : address;
+	err_destroy(err);
+}
+
+/* At a breakpoint of ours. Returns true when the thread was let go for good. */
+static bool at_breakpoint(struct follow *f, struct tracee *t)
+{
+	pid_t tid = t->tid;
+	bool done = f->ops.at_entry(f->ctx, t->tgid);
+	t = find(f, tid);
+	if (!t)
+		return true;
+	if (done) {
+		set_breakpoint(t, 0);
+		if (!t->children) {
+			struct err *err = ptrace_detach(tid, 0);
+			err_destroy(err);
+			if (t->launched)
+				t->traced = false;
+			else
+				drop(f, t);
+			return true;
+		}
+		return false;
+	}
+	/* No Python yet. If the program is the loader, or loads libpython later, the next change of modules tells. */
+	uint64_t entry = auxv_value(t->tgid, AT_ENTRY), next = debug_state_of(t->tgid);
+	if (t->breakpoint == entry && next && next != entry) {
+		set_breakpoint(t, next);
+		struct image image;
+		if (auxv_value(t->tgid, AT_BASE) && image_of(t->tgid, &image) && f->boring.n < 4096 &&
+		    !vec_push(&f->boring, image))
+			log_debug("no memory to remember an image");
+	}
+	if (!next)
+		set_breakpoint(t, 0);
+	return false;
+}
+
+/* ---- stops ---- */
+
+static void added(struct follow *f, pid_t tid, pid_t tgid, bool children)
+{
+	struct tracee *t = find(f, tid);
+	if (t) {
+		t->tgid = tgid;
+		return;
+	}
+	struct tracee fresh = { .tid = tid, .tgid = tgid, .children = children, .traced = true };
+	if (!vec_push(&f->tracees, fresh))
+		log_debug("no memory to follow %d", (int)tid);
+}
+
+static void went_on(struct err *err)
+{
+	if (err && err->code != ERR_TARGET_GONE)
+		log_debug("%s", err->message);
+	err_destroy(err);
+}
+
+static void handle_stop(struct follow *f, pid_t tid, int status)
+{
+	struct tracee *t = find(f, tid);
+	int event = status >> 16, signal = WSTOPSIG(status);
+	unsigned long message = 0;
+	if (!t) { /* a child's first stop can come before its parent's event */
+		added(f, tid, tgid_of(tid), true);
+		t = find(f, tid);
+		if (!t)
+			return went_on(ptrace_detach(tid, 0));
+	}
+	t->stopped = false;
+	switch (event) {
+	case 0:
+		if (signal == SIGTRAP && t->breakpoint && ptrace_breakpoint_hit(tid)) {
+			if (!at_breakpoint(f, t)) {
+				/* Step over the breakpoint: RF keeps it from hitting at once (Intel SDM, 18.3.1.1). */
+				struct user_regs_struct regs;
+				struct err *err = ptrace_get_regs(tid, &regs);
+				if (!err) {
+					regs.eflags |= 1u << 16;
+					err = ptrace_set_regs(tid, &regs);
+				}
+				went_on(err);
+				went_on(ptrace_continue(tid, 0));
+			}
+			return;
+		}
+		return went_on(ptrace_continue(tid, signal));
+	case PTRACE_EVENT_STOP:
+		if (signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU) {
+			t->stopped = true;
+			return went_on(ptrace_listen(tid));
+		}
+		return went_on(ptrace_continue(tid, 0));
+	case PTRACE_EVENT_FORK:
+	case PTRACE_EVENT_VFORK:
+	case PTRACE_EVENT_CLONE: {
+		struct err *err = ptrace_event_message(tid, &message);
+		if (!err && message) {
+			pid_t child = (pid_t)message, parent = t->tgid;
+			bool thread = event == PTRACE_EVENT_CLONE && tgid_of(child) == parent;
+			added(f, child, thread ? parent : child, t->children);
+			if (!thread)
+				f->ops.forked(f->ctx, parent, child);
+		}
+		went_on(err);
+		return went_on(ptrace_continue(tid, 0));
+	}
+	case PTRACE_EVENT_EXEC: {
+		/* The other threads are gone without a word; the thread that called exec now is the leader. */
+		for (size_t i = f->tracees.n; i-- > 0;)
+			if (f->tracees.v[i].tgid == tid && f->tracees.v[i].tid != tid)
+				drop(f, &f->tracees.v[i]);
+		f->ops.execed(f->ctx, tid);
+		t = find(f, tid);
+		if (t) {
+			t->breakpoint = 0; /* the new image starts with clean debug registers */
+			t->tgid = tid;
+			uint64_t entry = image_is_boring(f, tid) ? 0 : auxv_value(tid, AT_ENTRY);
+			if (entry)
+				set_breakpoint(t, entry);
+		}
+		return went_on(ptrace_continue(tid, 0));
+	}
+	default: return went_on(ptrace_continue(tid, 0));
+	}
+}
+
+void follow_poll(struct follow *f)
+{
+	for (;;) {
+		int status;
+		pid_t tid = waitpid(-1, &status, __WALL | WNOHANG);
+		if (tid <= 0)
+			return;
+		if (WIFSTOPPED(status)) {
+			handle_stop(f, tid, status);
+			continue;
+		}
+		struct tracee *t = find(f, tid);
+		pid_t tgid = t ? t->tgid : tid;
+		if (t)
+			drop(f, t);
+		if (tgid == tid) /* a process ends with its leader, reported after all other threads */
+			f->ops.exited(f->ctx, tid, status);
+	}
+}
+
+void follow_release(struct follow *f, uint64_t timeout_ns)
+{
+	uint64_t deadline = monotonic_ns() + timeout_ns;
+	for (size_t i = f->tracees.n; i-- > 0;) {
+		struct tracee *t = &f->tracees.v[i];
+		bool group_stopped;
+		if (!t->traced)
+			continue;
+		uint64_t now = monotonic_ns();
+		struct err *err = ptrace_stop_for_change(t->tid, deadline > now ? deadline - now : 1000000, &group_stopped);
+		if (!err && t->breakpoint)
+			err = ptrace_breakpoint(t->tid, 0);
+		struct err *gone = ptrace_detach(t->tid, 0);
+		err_destroy(err);
+		err_destroy(gone);
+		if (t->launched)
+			t->traced = false;
+		else
+			drop(f, t);
+	}
+}

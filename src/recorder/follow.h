@@ -1,0 +1,48 @@
+/*
+ * follow: launch a program, stay with processes across fork and exec, tell when one is about to run its first instruction.
+ *
+ * Everything ptrace(2) asks of a tracer that stays: signals pass through untouched, group stops stay stops, new threads
+ * and children are let go at once. The first instruction is met by a hardware breakpoint at AT_ENTRY (all modules are
+ * mapped then, one thread, nothing can race), or, where the program is the loader itself, at its _dl_debug_state.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+
+struct follow;
+
+struct follow_ops {
+	/* pid stands at its entry point (or at a later load of modules), the breakpoint still set there. Arm it if it is Python.
+	 * True: done with this image; false: no Python here yet. */
+	bool (*at_entry)(void *ctx, pid_t pid);
+	void (*execed)(void *ctx, pid_t pid);                 /* the old image is gone */
+	void (*forked)(void *ctx, pid_t parent, pid_t child);
+	void (*exited)(void *ctx, pid_t pid, int status);     /* a tracee or child process ended, wait(2) status */
+};
+
+struct follow_stdio {
+	int in, out, err;      /* -1: as ours */
+	int terminal;          /* slave of a pseudo-terminal that becomes the controlling one; -1 none */
+};
+
+MUST_CHECK struct err *follow_create(const struct follow_ops *ops, void *ctx, struct follow **ret);
+/* Lets every tracee go, then frees. */
+void follow_destroy(struct follow *f);
+
+/* Start argv (looked up in PATH). With `children` fork and exec of its descendants are followed too; otherwise it is let
+ * go as soon as at_entry() says so. `user`: run as that user, NULL = as ours. The error names the program. */
+MUST_CHECK struct err *follow_launch(struct follow *f, char *const argv[], bool children, const char *user,
+				     const struct follow_stdio *stdio, pid_t *ret_pid);
+/* Seize all threads of a running process, to follow its children. */
+MUST_CHECK struct err *follow_seize(struct follow *f, pid_t pid);
+/* Handle what has happened; never waits. */
+void follow_poll(struct follow *f);
+bool follow_has(const struct follow *f, pid_t pid); /* are its threads ours? */
+size_t follow_n_tracees(const struct follow *f);
+/* Stop following: every tracee is detached from, within timeout_ns. */
+void follow_release(struct follow *f, uint64_t timeout_ns);

@@ -1,0 +1,61 @@
+/*
+ * recorder: rings → capture file. One thread, one poll loop; the only part that ptraces.
+ *
+ *     recorder_create → recorder_attach() / recorder_launch() → recorder_run() → recorder_destroy()
+ *
+ * It ends when every target has ended, when told to (signal, control socket, --duration, --limit), or on an error that
+ * leaves nothing to do. However it ends, targets that live are left as they were found.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "recorder/control.h"
+#include "recorder/follow.h"
+#include "tracer/inject.h"
+
+struct recorder;
+
+struct recorder_options {
+	const char *path;              /* of the capture file */
+	struct probe_options probe;    /* flags: stack and drop mode; the clock flag is the recorder's own business */
+	bool follow;                   /* children across exec too */
+	bool only_targets;             /* --no-follow given: events of forked children are left out */
+	uint64_t duration_ns, limit;   /* 0 = none */
+	bool (*wants)(void *ctx, const char *name, uint32_t n_bytes); /* NULL: every event */
+	void *wants_ctx;
+	int control_fd;                /* socket of the viewer; -1 none */
+	bool own_terminal;             /* the program has its own terminal: a SIGINT is for us alone */
+	enum { RECORDER_LEAVE, RECORDER_TERM, RECORDER_KILL } on_signal; /* what becomes of a launched program */
+};
+
+struct recorder_summary {
+	uint64_t n_events, n_lost, n_children, n_bytes;
+	uint64_t pause_ns;             /* longest a thread of a target stood still */
+	bool is_restored;
+	char left[160];                /* what is left where, if not */
+	bool launched;
+	int exit_status;               /* wait(2) status of the launched program; -1 if it still runs */
+	bool target_ended;
+	char write_error[256];         /* why the file is incomplete; "" if it is whole */
+};
+
+MUST_CHECK struct err *recorder_create(const struct recorder_options *options, struct recorder **ret);
+void recorder_destroy(struct recorder *r); /* NULL is fine */
+DEFINE_CLEANUP(recorder);
+
+/* Arm every runtime of a running process. The refusals of the design, each with cause and cure. */
+MUST_CHECK struct err *recorder_attach(struct recorder *r, pid_t pid);
+/* Launch a program and arm every Python in it from its first instruction. */
+MUST_CHECK struct err *recorder_launch(struct recorder *r, char *const argv[], const char *user,
+				       const struct follow_stdio *stdio);
+/* Until the end. Errors: the capture file cannot be written any more (what was captured is kept). */
+MUST_CHECK struct err *recorder_run(struct recorder *r, struct recorder_summary *ret);
+
+/* "1 204 311 events, 0 lost, 3 children, longest pause 0.3 ms, target restored: yes, FILE" */
+struct strbuf;
+void recorder_goodbye(const struct recorder_summary *s, const char *path, struct strbuf *to);

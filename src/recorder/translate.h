@@ -1,0 +1,24 @@
+/*
+ * translate: a value as the probe writes it → the same value as the capture keeps it.
+ *
+ * Addresses of direct arguments become slots (VALUE_OBJECT), so that two events that differ only in an object's identity
+ * share one entry; deeper ones stay inline. Containers that are worth it become entries of their own (VALUE_REF).
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct strbuf;
+struct writer;
+
+#define TRANSLATE_MAX_OBJECTS 256u
+
+struct translation {
+	uint64_t objects[TRANSLATE_MAX_OBJECTS];
+	uint32_t n_objects;
+};
+
+/* Check and translate the one TUPLE value in bytes[0 … n); append to `to`. False if the bytes are not one well-formed
+ * value: `to` is then as before. */
+bool translate_args(struct writer *w, const uint8_t *bytes, size_t n, struct strbuf *to, struct translation *ret);
