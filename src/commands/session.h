@@ -1,0 +1,57 @@
+/*
+ * session: from the command line to a recorder at work, in this process (record) or in one of its own (print, view, try).
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "recorder/recorder.h"
+
+struct options;
+struct capture_filter;
+
+/* What a capture needs of the command line. */
+struct capture_plan {
+	struct recorder_options recorder;
+	struct capture_filter *filter;
+	char **argv;                 /* program to launch, NULL-terminated; NULL = attach to o->pids */
+	char *argv_own[2];
+};
+MUST_CHECK struct err *capture_plan_make(const struct options *o, const char *path, struct capture_plan *ret);
+void capture_plan_fini(struct capture_plan *p);
+/* Attach to all, or launch. */
+MUST_CHECK struct err *capture_plan_start(const struct capture_plan *p, const struct options *o, struct recorder *r,
+					  const struct follow_stdio *io);
+
+/* ---- a recorder in a process of its own ---- */
+
+struct session {
+	pid_t pid;                   /* of the recorder; 0 once it was reaped */
+	int control_fd;
+	char *path;                  /* of the capture */
+	bool is_temporary;           /* to be removed at the end */
+	struct control_report last;  /* newest report */
+	bool ended;                  /* the recorder has said goodbye, or is gone */
+};
+
+/* Start it and wait until it has attached or launched: an error it met is returned here. path: where the capture goes,
+ * NULL = a fresh one under $XDG_CACHE_HOME/auditview. `io`: descriptors for a launched program. */
+MUST_CHECK struct err *session_start(const struct options *o, const char *path, const struct follow_stdio *io,
+				     struct session **ret);
+/* Take in reports without waiting. False when nothing was new. */
+bool session_poll(struct session *s);
+void session_request(struct session *s, enum control_request request);
+/* Wait for the end, at most timeout_ns; true if it has ended. */
+bool session_wait(struct session *s, uint64_t timeout_ns);
+/* Exit status for main: a launched program's own (128+N for a signal). */
+int session_status(const struct session *s);
+void session_destroy(struct session *s); /* asks the recorder to leave, if it still runs, and waits for it; NULL is fine */
+DEFINE_CLEANUP(session);
+
+/* Exit status of a launched program from its wait(2) status. */
+int exit_status_of(int wait_status);
+/* A fresh file name under $XDG_CACHE_HOME/auditview (made with mode 0700), malloc'ed. `name` for people: "app", "4121". */
+MUST_CHECK struct err *capture_path_make(const char *name, char **ret);
