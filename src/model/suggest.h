@@ -1,0 +1,24 @@
+/*
+ * suggest: the nearest known word to one that is not known.
+ *
+ *     struct suggest s = suggest_for(word, n);
+ *     for (…) suggest_offer(&s, names[i], strlen(names[i]));
+ *     if (s.best) … "did you mean %.*s?"
+ *
+ * Near means: at most a third of the letters differ (insert, delete, replace, swap of neighbours), case apart.
+ */
+#pragma once
+#include <stddef.h>
+
+#define SUGGEST_MAX 48 /* longer words have no suggestion */
+
+struct suggest {
+	const char *word;
+	size_t n_word;
+	const char *best; /* borrowed from what was offered; NULL: nothing is near */
+	size_t n_best;
+	unsigned distance; /* of best; larger: none yet */
+};
+
+struct suggest suggest_for(const char *word, size_t n);
+void suggest_offer(struct suggest *s, const char *candidate, size_t n);
