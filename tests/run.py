@@ -41,7 +41,9 @@ class Totals:
 def build(folder, options, env):
     """Configure (once) and build. True if it worked; what went wrong is printed."""
     path = os.path.join(ROOT, folder)
-    command = ["meson", "configure" if os.path.exists(os.path.join(path, "build.ninja")) else "setup", path, *options]
+    # Folders are found when configuring: do it each time.
+    again = ["--reconfigure"] if os.path.exists(os.path.join(path, "build.ninja")) else []
+    command = ["meson", "setup", path, *again, *options]
     for step in (command, ["ninja", "-C", path]):
         done = subprocess.run(step, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode:
