@@ -86,7 +86,8 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 	err_destroy(err);
 }
 
-/* This program as the kernel mapped it: segments at their places, zeros between. */
+/* This program as the kernel mapped it: segments at their places, zeros between, its pointers to itself moved to BASE, so
+ * that the seed is the same wherever it is loaded. */
 static int copy_program(struct dl_phdr_info *info, size_t size, void *ctx)
 {
 	struct image *to = ctx;
@@ -104,6 +105,14 @@ static int copy_program(struct dl_phdr_info *info, size_t size, void *ctx)
 		memcpy(bytes + p->p_vaddr, (const void *)(info->dlpi_addr + p->p_vaddr), n);
 		if (p->p_vaddr + n > to->n)
 			to->n = p->p_vaddr + n;
+	}
+	for (size_t at = 0; at + 8 <= to->n; at += 8) {
+		uint64_t word;
+		memcpy(&word, bytes + at, 8);
+		if (word >= info->dlpi_addr && word - info->dlpi_addr < to->n) {
+			word = word - info->dlpi_addr + BASE;
+			memcpy(bytes + at, &word, 8);
+		}
 	}
 	return 1;
 }
