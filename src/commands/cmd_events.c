@@ -134,7 +134,7 @@ static struct err *write_table(const event_ptr *events, size_t n, const struct w
 struct err *cmd_events(const struct options *o, int *ret)
 {
 	VEC(event_ptr) events = { 0 };
-	struct wanted w;
+	struct wanted w = { 0 };
 	struct err *err = parse_wanted(o, &w);
 
 	for (int t = 0; !err && t < THEME_UNKNOWN; t++) {
