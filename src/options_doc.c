@@ -6,6 +6,7 @@
 
 #include "base/strbuf.h"
 #include "base/utf8.h"
+#include "base/wrap.h"
 #include "command.h"
 #include "options.h"
 
@@ -46,31 +47,6 @@ static void add_spelling(struct strbuf *to, const struct option_row *row)
 		strbuf_addf(to, " %s", row->arg);
 }
 
-/* Words of `text` in lines of at most `width` cells; the first line begins at column `at`, further
- * ones at `indent`. */
-static void add_wrapped(struct strbuf *to, const char *text, unsigned at, unsigned indent,
-			unsigned width)
-{
-	unsigned column = at;
-	while (*text) {
-		size_t n = strcspn(text, " ");
-		unsigned cells = (unsigned)utf8_str_width(text, n);
-		if (column > indent && column + 1 + cells > width) {
-			strbuf_addc(to, '\n');
-			strbuf_add_repeat(to, ' ', indent);
-			column = indent;
-		} else if (column > indent) {
-			strbuf_addc(to, ' ');
-			column++;
-		}
-		strbuf_add(to, text, n);
-		column += cells;
-		text += n;
-		text += strspn(text, " ");
-	}
-	strbuf_addc(to, '\n');
-}
-
 /* Two columns: `left` at 2, `doc` at `indent`, on a line of its own when left is too wide. */
 static void add_entry(struct strbuf *to, const char *left, const char *doc, unsigned indent,
 		      unsigned width)
@@ -83,7 +59,7 @@ static void add_entry(struct strbuf *to, const char *left, const char *doc, unsi
 	} else {
 		strbuf_add_repeat(to, ' ', indent - cells - 2);
 	}
-	add_wrapped(to, doc, indent, indent, width);
+	wrap_add(to, doc, indent, width);
 }
 
 static void add_usage(struct strbuf *to, const char *prefix, const struct command *c,
@@ -94,7 +70,7 @@ static void add_usage(struct strbuf *to, const char *prefix, const struct comman
 			 c->name ? c->name : "", between);
 	strbuf_adds(to, line);
 	strbuf_addc(to, ' ');
-	add_wrapped(to, c->args, (unsigned)n + 1, (unsigned)n + 1, width);
+	wrap_add(to, c->args, (unsigned)n + 1, width);
 }
 
 static void add_options(struct strbuf *to, unsigned groups, unsigned width)
@@ -126,14 +102,14 @@ void options_help(struct strbuf *to, const struct command *command, unsigned wid
 	if (command && command->name) {
 		add_usage(to, "usage: ", command, " [OPTIONS]", width);
 		strbuf_addc(to, '\n');
-		add_wrapped(to, command->about, 0, 0, width);
+		wrap_add(to, command->about, 0, width);
 		add_options(to, command->options, width);
 		return;
 	}
-	add_wrapped(to,
-		    "auditview shows what a Python process really does: it traces the audit events "
-		    "(PEP 578) of CPython 3.8 and later.",
-		    0, 0, width);
+	wrap_add(to,
+		 "auditview shows what a Python process really does: it traces the audit events "
+		 "(PEP 578) of CPython 3.8 and later.",
+		 0, width);
 	strbuf_addc(to, '\n');
 	unsigned indent = 12, all = OPT_ALWAYS;
 	for (size_t i = 0; i < n_commands; i++) {
@@ -148,10 +124,10 @@ void options_help(struct strbuf *to, const struct command *command, unsigned wid
 			add_entry(to, commands[i].name, commands[i].doc, indent, width);
 	add_options(to, all, width);
 	strbuf_addc(to, '\n');
-	add_wrapped(to,
-		    "Further options of a command: auditview COMMAND --help. A program called like "
-		    "a command: auditview -- record.",
-		    0, 0, width);
+	wrap_add(to,
+		 "Further options of a command: auditview COMMAND --help. A program called like "
+		 "a command: auditview -- record.",
+		 0, width);
 }
 
 /* ---- manual: man(7) ---- */

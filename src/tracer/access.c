@@ -205,9 +205,11 @@ struct err *access_facts_read(pid_t pid, struct access_facts *ret)
 		return NULL;
 	}
 	char path[64];
-	struct stat dir;
-	snprintf(path, sizeof(path), "/proc/%d", pid);
-	f.dir_is_roots = stat(path, &dir) == 0 && dir.st_uid == 0 && f.status.uid[1] != 0;
+	struct stat file;
+	/* fs/proc/base.c, task_dump_owner: the files of a process that is not dumpable belong to root; the
+	 * directory itself belongs to the process's user in any case. */
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f.files_are_roots = stat(path, &file) == 0 && file.st_uid == 0 && f.status.uid[1] != 0;
 	f.has_exe = proc_link_read(pid, "exe", f.exe, sizeof(f.exe)) > 0;
 	if (!f.has_exe)
 		f.exe[0] = 0;
@@ -282,7 +284,7 @@ static void judge_denied(const struct access_facts *f, struct access *a)
 		    a,
 		    "as root: sudo auditview -p %d; or as that user: sudo -u '#%u' auditview -p %d",
 		    f->pid, s->uid[1], f->pid);
-	} else if (!has_cap && f->dir_is_roots) {
+	} else if (!has_cap && f->files_are_roots) {
 		say(a, ACCESS_DENIED, ACCESS_NON_DUMPABLE,
 		    "it is not dumpable: it changed its user, holds capabilities of its file, or "
 		    "asked for it (prctl PR_SET_DUMPABLE)");
@@ -494,7 +496,9 @@ struct err *access_to_err(const struct access *a)
 {
 	if (a->verdict == ACCESS_READY)
 		return NULL;
-	struct err *err = err_create(causes[a->cause].code, "cannot attach to %d: %s", a->pid,
-				     a->why);
+	bool is_denied = a->verdict == ACCESS_DENIED;
+	struct err *err = err_create(causes[a->cause].code, "cannot attach to %d: %s%s%s", a->pid,
+				     is_denied ? "operation not permitted (" : "", a->why,
+				     is_denied ? ")" : "");
 	return a->cure[0] ? err_with_hint(err, "%s", a->cure) : err;
 }

@@ -52,7 +52,7 @@ struct access_facts {
 	int pid;
 	bool exists;
 	struct proc_status status;
-	bool dir_is_roots;        /* /proc/PID belongs to root although the process does not: it is not dumpable */
+	bool files_are_roots;     /* those of /proc/PID, although the process is not root's: it is not dumpable */
 	int read_errno;           /* what trying to read its memory said: 0 allowed */
 	char tracer_name[64];
 	bool has_exe;

@@ -102,7 +102,7 @@ static void other_saved_gid(struct access_facts *f)
 static void non_dumpable(struct access_facts *f)
 {
 	denied(f);
-	f->dir_is_roots = true;
+	f->files_are_roots = true;
 }
 static void more_caps(struct access_facts *f)
 {
@@ -321,7 +321,7 @@ static void test_capability_excuses(void **state)
 	denied(&f);
 	f.own_cap_effective = PTRACE_CAP;
 	f.own_uid = 5;
-	f.dir_is_roots = true;
+	f.files_are_roots = true;
 	f.status.cap_permitted = ALL_CAPS;
 	for (f.yama_scope = -1; f.yama_scope < 3; f.yama_scope++) {
 		access_judge(&f, &a);

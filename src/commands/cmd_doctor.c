@@ -1,0 +1,45 @@
+/*
+ * cmd_doctor: auditview doctor [PID]. Exit status 0 when tracing can work (or the process can be
+ * attached to), else 1.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/strbuf.h"
+#include "base/wrap.h"
+#include "command.h"
+#include "commands/doctor.h"
+
+struct err *cmd_doctor(const struct options *o, int *ret)
+{
+	pid_t pid = 0;
+	if (o->n_args) {
+		char *end;
+		errno = 0;
+		long value = strtol(o->args[0], &end, 10);
+		if (errno || *end || end == o->args[0] || value < 1 || value > INT_MAX)
+			return err_with_hint(
+			    err_create(ERR_USAGE, "cannot examine \"%s\": expected a process id",
+				       o->args[0]),
+			    "usage: auditview doctor [PID]");
+		pid = (pid_t)value;
+	}
+	struct doctor_style style = { .color = options_want_color(o, STDOUT_FILENO),
+				      .json = o->json };
+	if (isatty(STDOUT_FILENO))
+		style.width = wrap_width(STDOUT_FILENO);
+	struct strbuf text = { 0 };
+	bool is_ready;
+	struct err *err = doctor_report(pid, &style, &text, &is_ready);
+	if (!err && text.failed)
+		err = err_no_memory();
+	if (!err && fwrite(strbuf_str(&text), 1, text.n, stdout) != text.n)
+		err = err_sys(errno, "cannot write to standard output");
+	if (!err)
+		*ret = is_ready ? 0 : 1;
+	strbuf_fini(&text);
+	return err;
+}
