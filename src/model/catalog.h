@@ -15,9 +15,9 @@
  * {A:R|B:S}        A, or if A is empty, B
  * [ ... ]          all of it, or nothing if an argument inside is empty; not nested
  *
- * An argument is empty when it is absent, None, an empty text, or, read as a fd, negative. Whatever the reading, a value
- * that it does not fit (a custom type, a cut or unreadable value) is shown as "value" shows it. Arguments are addressed
- * by position: versions differ in names only where a gist uses them.
+ * An argument is empty when it is absent, None, an empty text, or, read as a fd or option, negative. Whatever the reading,
+ * a value that it does not fit (empty, of a custom type, unreadable) is shown as "value" shows it. Arguments are addressed
+ * by position: versions differ in names only where a gist uses them. gist.h renders gists.
  */
 #pragma once
 #include <stdbool.h>
