@@ -239,6 +239,8 @@ static struct err *layout_fill(const struct mem_reader *mem, const struct elf_sy
 {
 	unsigned minor = (version >> 16) & 255;
 	bool free_threaded = false;
+	if (!layout_find(minor, false))
+		return refuse_unknown_version(rt->version, false);
 	if (minor >= 13) {
 		struct err *err = debug_offsets_apply(mem, runtime, version, rt, n_different);
 		if (err)
