@@ -46,7 +46,10 @@ struct err *capture_plan_make(const struct options *o, const char *path, struct 
 	r->limit = o->limit;
 	r->follow = o->follow == YES || (o->follow == UNSET && o->program);
 	r->only_targets = o->follow == NO;
-	r->on_signal = o->on_exit == ON_EXIT_TERM ? RECORDER_TERM : o->on_exit == ON_EXIT_KILL ? RECORDER_KILL : RECORDER_LEAVE;
+	static const int ends[] = {
+		[ON_EXIT_WAIT] = RECORDER_WAIT, [ON_EXIT_DETACH] = RECORDER_LEAVE, [ON_EXIT_TERM] = RECORDER_TERM, [ON_EXIT_KILL] = RECORDER_KILL,
+	};
+	r->on_end = ends[o->on_exit];
 	bool native = o->stack == STACK_NATIVE || o->stack == STACK_BOTH;
 	r->probe = (struct probe_options){
 		.flags = (o->may_drop ? PROBE_DROP : 0) | (o->stack != STACK_OFF ? PROBE_STACK_PYTHON : 0) |

@@ -16,6 +16,7 @@ enum control_request {
 	CONTROL_TERM,          /* send SIGTERM to the launched program, go on capturing its end */
 	CONTROL_KILL,
 	CONTROL_FOLLOW,        /* follow children from now on */
+	CONTROL_STOP,          /* leave everything, but wait for a launched program, whose exit status is ours */
 	CONTROL_WAIT           /* the viewer is leaving: go on until the program ends */
 };
 

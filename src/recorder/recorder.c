@@ -929,8 +929,7 @@ static void on_signal(struct recorder *r, const struct signalfd_siginfo *info)
 	if (r->leaving)
 		r->hurry = true;
 	r->leaving = true;
-	if (r->launched_pid && !r->launched_ended && r->options.on_signal != RECORDER_LEAVE)
-		kill(r->launched_pid, r->options.on_signal == RECORDER_KILL ? SIGKILL : SIGTERM);
+	r->by_signal = true;
 }
 
 static void on_control(struct recorder *r)
@@ -940,7 +939,7 @@ static void on_control(struct recorder *r)
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
 		r->options.control_fd = -1;
 		if (!r->viewer_left)
-			r->leaving = true;
+			r->leaving = r->by_signal = true;
 		return;
 	}
 	if (n != (ssize_t)sizeof(m))
@@ -948,7 +947,11 @@ static void on_control(struct recorder *r)
 	switch ((enum control_request)m.request) {
 	case CONTROL_PAUSE: set_enabled(r, false); break;
 	case CONTROL_RESUME: set_enabled(r, true); break;
-	case CONTROL_DETACH: r->leaving = true; break;
+	case CONTROL_DETACH:
+		r->by_signal = true;
+		r->leaving = true;
+		break;
+	case CONTROL_STOP: r->leaving = true; break;
 	case CONTROL_TERM:
 	case CONTROL_KILL:
 		if (r->launched_pid && !r->launched_ended)
@@ -1059,6 +1062,29 @@ static void leave(struct recorder *r, struct recorder_summary *sum)
 	r->restored = sum->is_restored;
 }
 
+/* We are out of the program that we launched, and it still runs. */
+static void end_launched(struct recorder *r)
+{
+	if (!r->launching || r->launched_ended || !r->launched_pid)
+		return;
+	switch (r->options.on_end) {
+	case RECORDER_LEAVE: return;
+	case RECORDER_TERM: kill(r->launched_pid, SIGTERM); break;
+	case RECORDER_KILL: kill(r->launched_pid, SIGKILL); break;
+	case RECORDER_WAIT:
+		if (r->by_signal)
+			return;
+		break;
+	}
+	r->leaving = false; /* from here on a signal or request ends the wait */
+	while (!r->launched_ended && !r->leaving) {
+		follow_poll(r->follow);
+		if (!r->launched_ended)
+			wait_for_more(r, 100);
+		report(r, RECORDER_LIVE, NULL, monotonic_ns());
+	}
+}
+
 struct err *recorder_run(struct recorder *r, struct recorder_summary *ret)
 {
 	struct recorder_summary sum = { .exit_status = -1, .launched = r->launching };
@@ -1112,6 +1138,7 @@ struct err *recorder_run(struct recorder *r, struct recorder_summary *ret)
 	}
 	leave(r, &sum);
 	follow_poll(r->follow);
+	end_launched(r);
 	recycle_ended(r);
 	for (size_t i = 0; i < r->sources.n; i++) {
 		struct source *s = r->sources.v[i];

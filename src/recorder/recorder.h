@@ -30,7 +30,8 @@ struct recorder_options {
 	void *wants_ctx;
 	int control_fd;                /* socket of the viewer; -1 none */
 	bool own_terminal;             /* the program has its own terminal: a SIGINT is for us alone */
-	enum { RECORDER_LEAVE, RECORDER_TERM, RECORDER_KILL } on_signal; /* what becomes of a launched program */
+	/* What becomes of a launched program when we end before it: waited for (but not after a signal), left, ended. */
+	enum { RECORDER_WAIT, RECORDER_LEAVE, RECORDER_TERM, RECORDER_KILL } on_end;
 };
 
 struct recorder_summary {

@@ -59,7 +59,7 @@ struct recorder {
 	unsigned n_roots, n_interrupts;
 	pid_t launched_pid;
 	int launched_status;
-	bool launching, launched_ended, first_execed, leaving, hurry, paused, limit_reached, viewer_left, restored, masked;
+	bool launching, launched_ended, first_execed, leaving, hurry, by_signal, paused, limit_reached, viewer_left, restored, masked;
 	int signal_fd;
 	sigset_t old_mask;
 	uint64_t started_ns, heartbeat_ns, check_ns, report_ns, unflushed_since;
