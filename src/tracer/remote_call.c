@@ -378,6 +378,25 @@ static void pending_detach_poll(void)
 	}
 }
 
+/*
+ * A thread in a job-control stop runs its list while we hold it. It may trap once more at its first step: SEIZE alone
+ * stops a thread that was stopped already (kernel/ptrace.c, ptrace_attach), and if that came before our INTERRUPT, the
+ * INTERRUPT is still to come.
+ */
+static void wait_in_group_stop(const struct remote_target *t, pid_t tid, uint64_t deadline)
+{
+	uint64_t value = 0;
+	while (!value && monotonic_ns() < deadline && remote_mem_read(t->mem, t->place->mailbox, &value, sizeof(value))) {
+		int status;
+		struct err *err = ptrace_wait_stop(tid, 0, &status);
+		if (!err)
+			err = ptrace_continue(tid, status >> 16 ? 0 : WSTOPSIG(status));
+		else if (err->code == ERR_TIMEOUT)
+			poll(NULL, 0, 1);
+		err_destroy(err);
+	}
+}
+
 static struct err *run_in_thread(const struct remote_target *t, pid_t tid, const struct remote_program *program,
 				 uint64_t timeout_ns, struct remote_call_stats *stats)
 {
@@ -407,10 +426,7 @@ static struct err *run_in_thread(const struct remote_target *t, pid_t tid, const
 		return err;
 	}
 	if (!go && group_stopped && !t->attached) {
-		uint64_t value = 0;
-		uint64_t deadline = monotonic_ns() + timeout_ns;
-		while (!value && monotonic_ns() < deadline && remote_mem_read(t->mem, t->place->mailbox, &value, 8))
-			poll(NULL, 0, 1);
+		wait_in_group_stop(t, tid, monotonic_ns() + timeout_ns);
 		bool again;
 		err_destroy(ptrace_stop_for_change(tid, timeout_ns, &again));
 		go = ptrace_detach(tid, 0);
