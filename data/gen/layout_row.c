@@ -123,11 +123,6 @@ int main(void)
 	);
 	O(tstate_next, PyThreadState, next);
 	O(tstate_ident, PyThreadState, thread_id);
-#if PY_VERSION_HEX >= 0x030b0000
-	O(tstate_native_id, PyThreadState, native_thread_id);
-#else
-	NONE(tstate_native_id);
-#endif
 	O(runtime_interpreters_main, struct pyruntimestate, interpreters.main);
 	O(runtime_interpreters_head, struct pyruntimestate, interpreters.head);
 	O(runtime_initialized, struct pyruntimestate, initialized);
@@ -136,7 +131,6 @@ int main(void)
 #else
 	O(runtime_finalizing, struct pyruntimestate, finalizing);
 #endif
-	P(runtime_bytes, sizeof(struct pyruntimestate));
 #if PY_VERSION_HEX >= 0x030c0000
 	O(audit_head, struct pyruntimestate, audit_hooks.head);
 #else

@@ -17,10 +17,9 @@ struct layout_row {
 	/* What the probe does not need. Offsets in bytes. */
 	uint16_t heaptype_cached_keys;
 	uint32_t interp_modules, interp_sysdict, interp_threads_head;
-	uint16_t tstate_next, tstate_ident, tstate_native_id;
+	uint16_t tstate_next, tstate_ident;
 	uint32_t runtime_interpreters_main, runtime_interpreters_head;
 	uint32_t runtime_initialized, runtime_finalizing; /* int; pointer or pointer-sized number */
-	uint32_t runtime_bytes;      /* sizeof _PyRuntime */
 	uint32_t audit_head;         /* of the version in `source`; it moves between micro versions of 3.12+ */
 };
 

@@ -79,6 +79,12 @@ def values():
     say("dict_len", grown, len(grown))
     for s in ({"x", "y", "z"}, frozenset("pq"), set()):
         say("set", keep(s), *sorted(text(x) for x in s))
+    holes = keep({"h%d" % i for i in range(5)})
+    holes.discard("h2")
+    holes.discard("h3")
+    say("set_fill", holes, 5, 3)
+    middle.note = "on a function"
+    say("attribute", middle, text("note"), text(middle.note))
     for thing in (Plain(), Wide()):
         say("attribute", keep(thing), text("first"), text("one"))
         say("attribute", thing, text("second"), text("two"))
@@ -138,8 +144,12 @@ def innermost():
     sys.stdin.read()
 
 
+def generator():
+    yield innermost()
+
+
 def middle():
-    return [innermost() for _ in range(1)]
+    return [list(generator()) for _ in range(1)]
 
 
 def main():
@@ -156,9 +166,9 @@ def main():
         say("at_thread", thread.ident, text(thread.name), thread.native_id)
     say("at_version", sys.hexversion, sys.version.split()[0])
     say("at_sys_path", 0, *[text(p) for p in sys.path if p], text(os.path.dirname(os.__file__)))
-    chain = [innermost, middle, main]
+    chain = [innermost, generator, middle, main]
     if sys.version_info < (3, 12):  # PEP 709: comprehensions are part of their function since
-        chain.insert(1, [c for c in middle.__code__.co_consts if hasattr(c, "co_name")][0])
+        chain.insert(2, [c for c in middle.__code__.co_consts if hasattr(c, "co_name")][0])
     say("at_frames", threading.get_ident(), *["%x" % id(getattr(f, "__code__", f)) for f in chain])
     frame = sys._getframe()
     print("at_line", "%x" % frame.f_lineno)

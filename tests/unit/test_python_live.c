@@ -303,6 +303,13 @@ static bool check_set(struct live *t)
 	return same_number(t, "set items", n, t->n_words);
 }
 
+static bool check_set_fill(struct live *t)
+{
+	const struct probe_layout *l = &t->runtime.layout;
+	return same_number(t, "set fill", u64_at(t, t->address + l->set_fill), decimal_word(t, 0)) &&
+	       same_number(t, "set used", u64_at(t, t->address + l->set_used), decimal_word(t, 1));
+}
+
 static const char *from_hex(const char *hex)
 {
 	static char text[256];
@@ -510,6 +517,23 @@ static bool check_sys_path(struct live *t)
 	return same_number(t, "end of sys.path", (uint64_t)(p - paths), (uint64_t)n - 1);
 }
 
+/* 3.10-3.12: the chain of C frames ends in the root_cframe inside the thread state (v3.10.0 Include/cpython/pystate.h). */
+static bool check_cframes(struct live *t, uint64_t thread, uint64_t frame)
+{
+	const struct probe_layout *l = &t->runtime.layout;
+	if (l->tstate_cframe == OFF_NONE)
+		return same_number(t, "has cframes", t->python->minor >= 10 && t->python->minor <= 12, 0);
+	uint64_t cframe = u64_at(t, thread + l->tstate_cframe);
+	if (l->has_cframe && !same_number(t, "cframe's frame", u64_at(t, cframe + l->cframe_current), frame))
+		return false;
+	unsigned n = 0;
+	while (n < 20 && (cframe < thread || cframe >= thread + 1024)) {
+		cframe = u64_at(t, cframe + l->cframe_previous);
+		n++;
+	}
+	return same_number(t, "end of the cframes", n > 0 && n < 20, 1);
+}
+
 /* The frames of the main thread, which waits in read(): names by code object, innermost first, and main()'s line. */
 static bool check_frames(struct live *t)
 {
@@ -517,7 +541,9 @@ static bool check_frames(struct live *t)
 	const struct layout_row *row = t->runtime.row;
 	uint64_t interpreter = u64_at(t, l->runtime + row->runtime_interpreters_main);
 	uint64_t thread = u64_at(t, interpreter + row->interp_threads_head);
-	if (!same_number(t, "interpreter id", u64_at(t, interpreter + l->interp_id), 0))
+	/* There is but one. */
+	if (!same_number(t, "interpreters.head", u64_at(t, l->runtime + row->runtime_interpreters_head), interpreter) ||
+	    !same_number(t, "interpreter id", u64_at(t, interpreter + l->interp_id), 0))
 		return false;
 	while (thread && u64_at(t, thread + row->tstate_ident) != t->address)
 		thread = u64_at(t, thread + row->tstate_next);
@@ -526,13 +552,22 @@ static bool check_frames(struct live *t)
 	uint64_t frame = u64_at(t, thread + l->tstate_frame);
 	if (l->has_cframe)
 		frame = u64_at(t, frame + l->cframe_current);
-	unsigned n = 0;
+	if (!check_cframes(t, thread, frame))
+		return false;
+	unsigned n = 0, n_entries = 0;
 	for (unsigned i = 0; frame && i < 100; i++, frame = u64_at(t, frame + l->frame_previous)) {
 		uint8_t owner = 0;
 		if (l->frame_owner != OFF_NONE)
 			mem_read(t->mem, RADDR(frame + l->frame_owner), &owner, 1);
 		if (owner >= l->owner_skip)
 			continue;
+		if (l->frame_is_entry_3_11) {
+			uint8_t is_entry = 0;
+			mem_read(t->mem, RADDR(frame + l->frame_is_entry_3_11), &is_entry, 1);
+			if (!same_number(t, "is_entry", is_entry & ~1u, 0))
+				return false;
+			n_entries += is_entry;
+		}
 		uint64_t code = u64_at(t, frame + l->frame_code) & ~(uint64_t)l->code_tag_mask;
 		/* The innermost frames are those of the codec of stdin, while read() decodes nothing: none. */
 		if (n < t->n_words && !same_number(t, "frame's code", code, hex_word(t, n)))
@@ -555,7 +590,9 @@ static bool check_frames(struct live *t)
 		}
 		n++;
 	}
-	return same_number(t, "frames", n, t->n_words + 1);
+	/* Evaluator runs: of the module, of the generator, which list() calls. */
+	return same_number(t, "frames", n, t->n_words + 1) &&
+	       same_number(t, "entry frames", n_entries, l->frame_is_entry_3_11 ? 2 : 0);
 }
 
 static bool check_line(struct live *t)
@@ -577,6 +614,7 @@ static const struct {
 	{ "dict", check_dict },
 	{ "dict_len", check_dict_len },
 	{ "set", check_set },
+	{ "set_fill", check_set_fill },
 	{ "attribute", check_attribute },
 	{ "no_attribute", check_no_attribute },
 	{ "code", check_code },
@@ -644,6 +682,15 @@ static unsigned check_target(const struct test_python *python, struct target *ta
 		n_wrong++;
 	} else {
 		const struct python_runtime *rt = &live.runtime;
+		uint64_t head = rt->layout.audit_head - rt->layout.runtime;
+		uint32_t known = layout_audit_head(rt->layout.version_hex, rt->layout.free_threaded,
+						   rt->layout.debug_build);
+		if ((known && known != head) || (!rt->layout.debug_build && strstr(rt->row->source, rt->version) &&
+						 rt->row->audit_head != head)) {
+			print_error("%s: the tables say the hook list is at %u and %u, the code %lu\n", python->version,
+				    known, rt->row->audit_head, (unsigned long)head);
+			n_wrong++;
+		}
 		live.view = (struct object_view){ live.mem, &rt->layout, rt->row };
 		print_message("%-13s %s; slack %zu\n", python->version, rt->how, rt->slack_bytes);
 		if (!rt->is_initialised || rt->is_finalising || rt->slack_bytes < 32 || rt->slack_is_used ||
