@@ -167,7 +167,7 @@ static void rows_blank(struct chunk_slot *slot, struct chunk_columns *c, uint32_
 	uint32_t name = 0;
 	while (name < slot->names.n && slot->names.v[name] != 0)
 		name++;
-	if (name == slot->names.n && (!vec_reserve(&slot->names, 1) || !vec_push(&slot->name_n, n)))
+	if (name == slot->names.n && (name >= TRACE_CHUNK || !vec_reserve(&slot->names, 1) || !vec_push(&slot->name_n, n)))
 		name = 0;
 	else if (name == slot->names.n)
 		slot->names.v[slot->names.n++] = 0;

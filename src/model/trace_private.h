@@ -149,6 +149,7 @@ struct trace {
 	/* memos, by id */
 	VEC(uint8_t) origin_of_frame; /* enum frame_origin + 1, 0 unknown */
 	u32_vec caller_of_stack;      /* stack id + 1, 0 unknown, 1 none */
+	u32_vec import_root_of_stack; /* stack id + 1, 0 unknown, 1 none */
 	VEC(struct prefix) prefixes;
 	uint32_t n_prefix_processes;  /* processes whose prefixes are taken in */
 };
@@ -181,5 +182,5 @@ static inline void cache_touch(struct trace *t, struct cached *c)
 		c->tick = t->tick;
 }
 
-/* caller.c */
+/* caller.c, import_stack.c */
 void caller_fini(struct trace *t);

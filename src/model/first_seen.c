@@ -1,0 +1,163 @@
+/*
+ * first_seen: which events are the first of their kind (see relations.h).
+ *
+ * Arguments are dictionary entries, so an entry met again under the same name cannot be new: of ten million rows only the
+ * distinct tuples are looked at. Kinds are told apart by a 64-bit hash of the name and the arguments with digits, addresses and
+ * temporary names taken out.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <xxhash.h>
+
+#include "base/vec.h"
+#include "model/relations.h"
+#include "model/selection.h"
+#include "model/trace.h"
+#include "model/value_iter.h"
+
+#define NODES_HASHED 512u
+#define TEXT_HASHED 4096u
+
+struct first_seen {
+	struct trace *trace;
+	struct selection *rows;
+	VEC(uint32_t) name_of_args; /* by value id: the name it was met under last, 0 = never */
+	uint64_t *kinds;            /* open addressing, 0 = free */
+	uint64_t mask, n_kinds;
+	uint64_t n_rows;
+};
+
+uint64_t relation_kind_hash(struct trace *t, uint32_t name, uint32_t args)
+{
+	struct value_iter it;
+	struct value_node node;
+	char text[TEXT_HASHED];
+	uint64_t h = name * 0x9e3779b97f4a7c15ull + 1;
+	unsigned n_nodes = 0;
+	value_iter_init(&it, t, args, NULL, 0);
+	while (n_nodes++ < NODES_HASHED && value_iter_next(&it, &node)) {
+		uint64_t head = (uint64_t)node.tag | (uint64_t)node.depth << 8;
+		if (node.tag == VALUE_INT || node.tag == VALUE_BIGINT || node.tag == VALUE_FLOAT || node.tag == VALUE_COMPLEX)
+			head = 1000; /* any number is like any other */
+		h = XXH3_64bits_withSeed(&head, sizeof(head), h);
+		if (node.n_attr_bytes)
+			h = XXH3_64bits_withSeed(node.attr, node.n_attr_bytes, h);
+		if (node.bytes && node.tag != VALUE_BIGINT) {
+			size_t n = node.n_bytes < TEXT_HASHED ? node.n_bytes : TEXT_HASHED;
+			n = relation_text_normalise((const char *)node.bytes, n, text);
+			h = XXH3_64bits_withSeed(text, n, h);
+		}
+	}
+	return h ? h : 1;
+}
+
+struct err *first_seen_create(struct trace *t, struct first_seen **ret)
+{
+	CLEANUP(first_seen) struct first_seen *f = calloc(1, sizeof(*f));
+	if (!f)
+		return err_no_memory();
+	f->trace = t;
+	f->mask = 4095;
+	f->kinds = calloc(f->mask + 1, sizeof(*f->kinds));
+	if (!f->kinds)
+		return err_no_memory();
+	struct err *err = selection_create(0, false, &f->rows);
+	if (err)
+		return err;
+	*ret = take_ptr(f);
+	return NULL;
+}
+
+void first_seen_destroy(struct first_seen *f)
+{
+	if (!f)
+		return;
+	selection_destroy(f->rows);
+	vec_fini(&f->name_of_args);
+	free(f->kinds);
+	free(f);
+}
+
+static uint64_t *kind_slot(uint64_t *kinds, uint64_t mask, uint64_t kind)
+{
+	uint64_t at = kind & mask;
+	while (kinds[at] && kinds[at] != kind)
+		at = (at + 1) & mask;
+	return &kinds[at];
+}
+
+/* Is the kind new? It no longer is afterwards. -1 when memory is short. */
+static int kind_add(struct first_seen *f, uint64_t kind)
+{
+	if (f->n_kinds >= f->mask / 2) {
+		uint64_t mask = 2 * f->mask + 1, *kinds = calloc(mask + 1, sizeof(*kinds));
+		if (!kinds)
+			return -1;
+		for (uint64_t i = 0; i <= f->mask; i++)
+			if (f->kinds[i])
+				*kind_slot(kinds, mask, f->kinds[i]) = f->kinds[i];
+		free(f->kinds);
+		f->kinds = kinds;
+		f->mask = mask;
+	}
+	uint64_t *slot = kind_slot(f->kinds, f->mask, kind);
+	if (*slot)
+		return 0;
+	*slot = kind;
+	f->n_kinds++;
+	return 1;
+}
+
+static struct err *chunk_mark(struct first_seen *f, const struct chunk *c, uint32_t from)
+{
+	for (uint32_t i = from; i < c->n; i++) {
+		uint32_t name = c->names[c->name[i]], args = c->args[i];
+		if (args && f->name_of_args.v[args] == name)
+			continue;
+		f->name_of_args.v[args] = name;
+		int is_new = kind_add(f, relation_kind_hash(f->trace, name, args));
+		if (is_new < 0)
+			return err_no_memory();
+		if (is_new)
+			selection_set(f->rows, c->first_seq + i, true);
+	}
+	return NULL;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+struct err *first_seen_update(struct first_seen *f, uint64_t budget_ns, double *ret_done)
+{
+	uint64_t start_ns = now_ns(), n_all = trace_n_events(f->trace);
+	size_t want = (size_t)trace_n_values(f->trace) + 1, have = f->name_of_args.n;
+	struct err *err = selection_resize(f->rows, n_all, false);
+	if (!err && want > have) {
+		if (!vec_reserve(&f->name_of_args, want - have))
+			return err_no_memory();
+		memset(f->name_of_args.v + have, 0, (want - have) * sizeof(uint32_t));
+		f->name_of_args.n = want;
+	}
+	while (!err && f->n_rows < n_all) {
+		const struct chunk *c = trace_chunk(f->trace, (uint32_t)(f->n_rows >> TRACE_CHUNK_SHIFT));
+		if (!c)
+			return err_no_memory();
+		err = chunk_mark(f, c, (uint32_t)(f->n_rows - c->first_seq));
+		f->n_rows = c->first_seq + c->n;
+		trace_trim(f->trace);
+		if (budget_ns != UINT64_MAX && now_ns() - start_ns >= budget_ns)
+			break;
+	}
+	*ret_done = n_all ? (double)f->n_rows / (double)n_all : 1.0;
+	return err;
+}
+
+struct selection *first_seen_rows(struct first_seen *f)
+{
+	return f->rows;
+}

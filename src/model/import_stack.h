@@ -1,0 +1,21 @@
+/*
+ * import_stack: what a stack tells about imports in progress, without looking at any other event.
+ *
+ * The `import` event is raised in the frame of the import statement, before the import system runs. While the import goes on,
+ * stacks are: … the statement's frame, frames of <frozen importlib…>, the module's own frames. So the node of the statement
+ * stands right below the frames of the import system, and it is the very stack of the `import` event
+ * (CPython v3.8.0 … v3.13.0 Python/import.c, import_find_and_load: PySys_Audit("import", …), then _find_and_load).
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+struct trace;
+
+/* The outermost import statement whose import `stack` is part of, as a stack node; 0 if none. A function of the user's own
+ * (not a module's top level) on the way ends it: what such a function does is not "part of an import". Memoised. */
+uint32_t import_stack_root(struct trace *t, uint32_t stack);
+/* The innermost one, whatever functions are between; 0 if none. */
+uint32_t import_stack_innermost(struct trace *t, uint32_t stack);
+/* Is `ancestor` a caller of `stack` (not itself), with the import system right above it? */
+bool import_stack_is_below(struct trace *t, uint32_t stack, uint32_t ancestor);
