@@ -429,6 +429,56 @@ static void unmap_program(const struct link *l, struct remote_program *p)
 	remote_program_add(p, SYS_munmap, l->base.v, l->total_bytes, 0, 0, 0, 0);
 }
 
+/* A recorder that was killed between mapping and linking, or between unlinking and unmapping, has left a reservation that
+ * nothing points to but the mailbox: the stub leaves its base there. */
+static struct err *reclaim_orphan(struct link *l, const struct remote_target *t)
+{
+	uint64_t base = 0;
+	if (!remote_mem_read(l->mem, l->place.mailbox, &base, sizeof(base)) || base < 1u << 16 || base % PROBE_PAGE)
+		return NULL;
+	const struct mapping *m = maps_find(t->maps, RADDR(base));
+	if (!m || m->start > base || m->inode)
+		return NULL;
+	/* What it must look like: one contiguous run that ends with the shared ring. */
+	uint64_t end = base, code = 0, code_end = 0;
+	bool ring = false;
+	for (size_t i = (size_t)(m - t->maps->v); i < t->maps->n && !ring; i++) {
+		const struct mapping *next = &t->maps->v[i];
+		if (i > (size_t)(m - t->maps->v) && next->start != end)
+			return NULL;
+		end = next->end;
+		ring = next->shared;
+		if (!ring && next->inode)
+			return NULL;
+		if (next->exec) {
+			code = next->start;
+			code_end = next->end;
+		}
+	}
+	if (!ring)
+		return NULL;
+	for (unsigned i = 0; code; i++) {
+		bool outside = false;
+		struct err *err = threads_check_outside(t, code, code_end, &outside);
+		if (err)
+			return err;
+		if (outside)
+			break;
+		if (i > 500)
+			return err_create(ERR_BUSY, "a thread of process %d is still inside an earlier probe", (int)l->pid);
+		poll(NULL, 0, 2);
+	}
+	log_debug("unmapping what a killed recorder left in %d at %llx", (int)l->pid, (unsigned long long)base);
+	struct remote_program p = { 0 };
+	struct remote_call_stats stats;
+	uint64_t one;
+	remote_program_add(&p, SYS_munmap, base, end - base, 0, 0, 0, 0);
+	struct err *err = remote_call_run(t, &p, code, code_end, CALL_TIMEOUT_NS, &stats, &one);
+	if (!err)
+		note_pause(l, &stats);
+	return err;
+}
+
 static struct err *check_earlier(struct link *l, const struct remote_target *t)
 {
 	pid_t recorder;
@@ -439,7 +489,7 @@ static struct err *check_earlier(struct link *l, const struct remote_target *t)
 						(int)recorder),
 				     "end that one first: kill -INT %d", (int)recorder);
 	if (presence != PROBE_DEAD_RECORDER)
-		return NULL;
+		return reclaim_orphan(l, t);
 	log_debug("taking over from dead recorder %d in %d", (int)recorder, (int)l->pid);
 	struct link old_link = { .pid = l->pid, .mem = l->mem, .runtime = l->runtime, .place = l->place, .entry = l->entry,
 				 .base = RADDR(old.base), .total_bytes = old.total_bytes, .blob_off = old.blob_off,
@@ -455,7 +505,6 @@ static struct err *check_earlier(struct link *l, const struct remote_target *t)
 		old_link.ring.inode = m->inode;
 	}
 	struct detach_report report;
-	(void)t;
 	link_detach(&old_link, NULL, NULL, CALL_TIMEOUT_NS, &report);
 	if (old_link.pause_ns > l->pause_ns)
 		l->pause_ns = old_link.pause_ns;
@@ -642,6 +691,13 @@ struct err *link_processes(const struct link *l, pid_t **ret, size_t *ret_n)
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
 		if (pid <= 0 || pid == getpid())
 			continue;
+		/* One look-up tells most of them apart: is there a file mapped at exactly this range? (proc(5), map_files) */
+		char range[96];
+		struct stat st;
+		snprintf(range, sizeof(range), "/proc/%d/map_files/%llx-%llx", (int)pid,
+			 (unsigned long long)(l->base.v + l->shared_off), (unsigned long long)(l->base.v + l->total_bytes));
+		if (lstat(range, &st) < 0 && errno == ENOENT)
+			continue;
 		CLEANUP(maps) struct maps *maps = NULL;
 		struct err *err = maps_read(pid, &maps);
 		if (err) {
@@ -727,6 +783,7 @@ static struct err *detach_one(struct link *l, pid_t pid, bool attached, uint64_t
 		l->place.mailbox = RADDR(0); /* it was in the module; the maps will tell */
 	}
 	if (module_there) {
+		p.base = l->base.v; /* should we be killed before the munmap, the next recorder finds it */
 		remote_program_add(&p, REMOTE_FLAG(REMOTE_UNLINK), l->runtime.layout.audit_head, l->entry.v, 0, 0, 0, 0);
 		uint64_t now = monotonic_ns();
 		err = remote_call_run(&t, &p, blob, blob_end, deadline > now ? deadline - now : 0, &stats, &one);

@@ -312,7 +312,8 @@ static struct err *set_up(const struct remote_target *t, pid_t tid, const struct
 		return err_create(ERR_UNSUPPORTED, "thread %d does not run 64-bit code", (int)tid);
 	resume_regs(t, &regs, &stats->timeout_extended);
 
-	struct stub_data data = { .fd = -1,
+	struct stub_data data = { .base = program->base,
+				  .fd = -1,
 				  .total_bytes = program->total_bytes,
 				  .mailbox = t->place->mailbox.v,
 				  .n_ops = program->n_ops };

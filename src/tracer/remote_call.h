@@ -33,6 +33,7 @@ struct remote_op {
 struct remote_program {
 	struct remote_op ops[REMOTE_MAX_OPS];
 	size_t n_ops;
+	uint64_t base;        /* what the answer is when no call saves one (0: then it is 1) */
 	uint64_t total_bytes; /* of the reservation, unmapped again when a later call fails */
 	const char *path;     /* for an open: ops that name REMOTE_PATH as an argument get its address; NULL = none */
 };
