@@ -77,6 +77,21 @@ static void process_describe(struct recorder *r, struct process *p)
 	strbuf_fini(&list);
 }
 
+static void take_version(struct recorder *r, struct process *p, const struct python_runtime *rt)
+{
+	p->info.python_hex = rt->layout.version_hex;
+	p->info.python = writer_string(r->writer, rt->version, strlen(rt->version));
+	p->info.flags |= rt->layout.free_threaded ? PROCESS_FREE_THREADED : 0;
+	p->info.flags |= rt->layout.debug_build ? PROCESS_DEBUG_BUILD : 0;
+}
+
+void process_is_python(struct recorder *r, struct process *p, const struct python_runtime *rt)
+{
+	take_version(r, p, rt);
+	process_describe(r, p);
+	process_update(r, p);
+}
+
 struct process *process_add(struct recorder *r, pid_t pid, const struct python_runtime *rt, uint32_t flags)
 {
 	struct process *p = calloc(1, sizeof(*p));
@@ -92,12 +107,8 @@ struct process *process_add(struct recorder *r, pid_t pid, const struct python_r
 					 .start_ns = clock_time_now(&r->clock),
 					 .exit_status = -1,
 					 .flags = flags };
-	if (rt) {
-		p->info.python_hex = rt->layout.version_hex;
-		p->info.python = writer_string(r->writer, rt->version, strlen(rt->version));
-		p->info.flags |= rt->layout.free_threaded ? PROCESS_FREE_THREADED : 0;
-		p->info.flags |= rt->layout.debug_build ? PROCESS_DEBUG_BUILD : 0;
-	}
+	if (rt)
+		take_version(r, p, rt);
 	process_describe(r, p);
 	p->index = writer_process(r->writer, &p->info);
 	return p;

@@ -208,6 +208,8 @@ static struct err *arm(struct recorder *r, pid_t pid, bool at_entry, uint32_t fl
 		struct process *p = process_find(r, pid);
 		if (!p)
 			p = process_add(r, pid, &rts[i], flags);
+		else if (!p->info.python_hex)
+			process_is_python(r, p, &rts[i]);
 		struct source *s = p ? source_add(r, link, p) : NULL;
 		if (!s) {
 			struct detach_report report;
@@ -289,16 +291,18 @@ void recorder_execed(void *ctx, pid_t pid)
 {
 	struct recorder *r = ctx;
 	struct process *p = process_find(r, pid);
+	if (p) {
+		struct note_info note = { .kind = NOTE_EXEC, .time_ns = clock_time_now(&r->clock), .process = p->index };
+		writer_note(r->writer, &note);
+		drain_all(r);
+		source_gone(r, pid);
+		/* The image is over, and with it what the capture calls a process. */
+		process_ended(r, p, -1);
+	}
+	/* Whatever runs now is seen; if it is Python its entry point will tell. */
+	p = process_add(r, pid, NULL, r->launching && pid == r->launched_pid ? PROCESS_LAUNCHED : PROCESS_EXECED);
 	if (!p)
-		return;
-	struct note_info note = { .kind = NOTE_EXEC, .time_ns = clock_time_now(&r->clock), .process = p->index };
-	writer_note(r->writer, &note);
-	drain_all(r);
-	source_gone(r, pid);
-	/* The image is over: its process record ends here, a new one begins when the new image turns out to be Python. */
-	process_ended(r, p, -1);
-	if (p == r->first)
-		r->first_execed = true;
+		log_debug("no memory to note process %d", (int)pid);
 }
 
 void recorder_forked(void *ctx, pid_t parent, pid_t child)
@@ -353,6 +357,16 @@ static void relink(struct recorder *r, struct source *s)
 	err_destroy(err);
 }
 
+/* Not while it is ending: then its exit status is still to come. */
+static bool process_has_memory(pid_t pid)
+{
+	struct proc_status status;
+	struct err *err = proc_status_read(pid, &status);
+	bool has = !err && status.has_memory;
+	err_destroy(err);
+	return has;
+}
+
 static void check(struct recorder *r, uint64_t now)
 {
 	if (now - r->check_ns < CHECK_NS)
@@ -377,7 +391,7 @@ static void check(struct recorder *r, uint64_t now)
 		if (s->gone || s->process->ended || r->leaving)
 			continue;
 		enum link_health health = link_check(s->link);
-		if (health == LINK_GONE && !s->process->ended && kill(s->link->pid, 0) == 0) {
+		if (health == LINK_GONE && process_has_memory(s->link->pid)) {
 			s->gone = true; /* exec, without us being told: not followed */
 			struct note_info note = { .kind = NOTE_EXEC, .time_ns = clock_time_now(&r->clock), .process = s->process->index };
 			writer_note(r->writer, &note);

@@ -61,7 +61,7 @@ struct recorder {
 	unsigned n_roots, n_interrupts;
 	pid_t launched_pid;
 	int launched_status;
-	bool launching, launched_ended, first_execed, leaving, hurry, by_signal, detached, want_detached, paused, limit_reached, viewer_left, restored, masked;
+	bool launching, launched_ended, leaving, hurry, by_signal, detached, want_detached, paused, limit_reached, viewer_left, restored, masked;
 	int signal_fd;
 	sigset_t old_mask;
 	uint64_t started_ns, heartbeat_ns, check_ns, report_ns, unflushed_since;
@@ -77,6 +77,7 @@ struct recorder {
 struct process *process_find(struct recorder *r, pid_t pid); /* that lives; NULL */
 /* rt: NULL when it is not (known to be) Python. flags: enum process_flag. NULL when memory is short. */
 struct process *process_add(struct recorder *r, pid_t pid, const struct python_runtime *rt, uint32_t flags);
+void process_is_python(struct recorder *r, struct process *p, const struct python_runtime *rt); /* as it turned out */
 void process_update(struct recorder *r, struct process *p);
 void process_read_prefixes(struct recorder *r, struct process *p, struct source *s);
 void process_ended(struct recorder *r, struct process *p, int status); /* wait(2) status, -1 unknown */
