@@ -1,0 +1,67 @@
+/*
+ * arguments: see arguments.h.
+ */
+#include "model/arguments.h"
+
+#include <string.h>
+
+int process_minor(const struct trace *t, uint32_t process)
+{
+	const struct process_info *p = trace_process(t, process);
+	return p && p->python_hex >> 24 == 3 ? (int)(p->python_hex >> 16 & 0xff) : 0;
+}
+
+static void start(struct arguments *a, struct trace *t, uint32_t name, int minor, uint32_t args, const uint64_t *objects,
+		  uint32_t n_objects)
+{
+	size_t n_name;
+	const char *s = trace_name(t, name, &n_name);
+	struct value_node head;
+	a->event = catalog_find(s, n_name);
+	a->minor = minor;
+	a->n = a->index = 0;
+	a->is_dict = false;
+	if (!args)
+		return;
+	value_iter_init(&a->it, t, args, objects, n_objects);
+	if (!value_iter_next(&a->it, &head))
+		return;
+	a->is_dict = head.tag == VALUE_DICT;
+	if (a->is_dict || head.tag == VALUE_TUPLE)
+		a->n = a->is_dict ? head.n_children / 2 : head.n_children;
+}
+
+void arguments_init(struct arguments *a, struct trace *t, const struct event *e)
+{
+	uint32_t n_objects = 0;
+	const uint64_t *objects = e->args ? trace_event_objects(t, e->seq, &n_objects) : NULL;
+	start(a, t, e->name, process_minor(t, e->process), e->args, objects, n_objects);
+}
+
+void arguments_init_value(struct arguments *a, struct trace *t, uint32_t name, int minor, uint32_t args)
+{
+	start(a, t, name, minor, args, NULL, 0);
+}
+
+bool arguments_next(struct arguments *a, struct argument *ret)
+{
+	if (a->index >= a->n)
+		return false;
+	struct value_node key;
+	if (a->is_dict) {
+		if (!value_iter_next(&a->it, &key))
+			return false;
+		value_iter_skip(&a->it, &key);
+	}
+	if (!value_iter_next(&a->it, &ret->value))
+		return false;
+	ret->index = a->index++;
+	if (a->is_dict && key.tag == VALUE_STR) {
+		ret->name = (const char *)key.bytes;
+		ret->n_name = key.n_bytes;
+	} else {
+		ret->name = catalog_arg_key(a->event, a->minor, ret->index, a->buf);
+		ret->n_name = strlen(ret->name);
+	}
+	return true;
+}

@@ -1,0 +1,49 @@
+/*
+ * arguments: an event's arguments, one by one, with their names.
+ *
+ *     struct arguments a;
+ *     struct argument arg;
+ *     arguments_init(&a, trace, &event);
+ *     while (arguments_next(&a, &arg))
+ *             value_text_literal(&buf, &a.it, &arg.value, 0);     (or arguments_skip())
+ *
+ * Names are those of the catalogue for the Python version that raised the event, "0", "1", … where it knows none. An
+ * imported event that names its arguments itself has a dictionary instead of a tuple; its keys are then the names.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/catalog.h"
+#include "model/trace.h"
+#include "model/value_iter.h"
+
+struct argument {
+	uint32_t index;
+	const char *name; /* not terminated; valid until the next call */
+	size_t n_name;
+	struct value_node value;
+};
+
+struct arguments {
+	struct value_iter it;
+	const struct catalog_event *event; /* NULL: not in the catalogue */
+	int minor;
+	uint32_t n, index;
+	bool is_dict;
+	char buf[CATALOG_KEY_BYTES];
+};
+
+/* Memory is borrowed from the trace: valid until the next trace_trim(). */
+void arguments_init(struct arguments *a, struct trace *t, const struct event *e);
+/* The same without the addresses of objects (cheaper): name and minor as from event_minor(). */
+void arguments_init_value(struct arguments *a, struct trace *t, uint32_t name, int minor, uint32_t args);
+bool arguments_next(struct arguments *a, struct argument *ret);
+static inline void arguments_skip(struct arguments *a, const struct argument *last)
+{
+	value_iter_skip(&a->it, &last->value);
+}
+
+/* N of Python 3.N of a process; 0 unknown. */
+int process_minor(const struct trace *t, uint32_t process);
