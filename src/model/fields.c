@@ -1,0 +1,68 @@
+/*
+ * fields: see fields.h.
+ *
+ * To add a field: an id in fields.h, a row here, and its value in filter_value.c (by domain); tests/filter has a table of
+ * expressions in which every field must occur.
+ */
+#include "model/fields.h"
+
+#include <string.h>
+
+#include "base/attr.h"
+#include "base/strbuf.h"
+
+/* clang-format off */
+const struct field fields[FIELD_COUNT] = {
+	[FIELD_EVENT]      = { "event",      DOMAIN_NAME,   FIELD_TEXT,        "name of the audit event",                       "event == \"open\"" },
+	[FIELD_CATEGORY]   = { "category",   DOMAIN_NAME,   FIELD_TEXT,        "its name up to the first dot",                  "category in {socket, ssl}" },
+	[FIELD_THEME]      = { "theme",      DOMAIN_NAME,   FIELD_TEXT,        "what it is about; @network is short for it",    "theme != \"import\"" },
+	[FIELD_DOCUMENTED] = { "documented", DOMAIN_NAME,   FIELD_BOOL,        "is it in Python's table of audit events",       "not documented" },
+	[FIELD_PID]        = { "pid",        DOMAIN_THREAD, FIELD_NUMBER,      "process",                                       "pid in {41, 42}" },
+	[FIELD_PPID]       = { "ppid",       DOMAIN_THREAD, FIELD_NUMBER,      "parent process",                                "ppid == 41" },
+	[FIELD_TID]        = { "tid",        DOMAIN_THREAD, FIELD_NUMBER,      "thread, as the kernel numbers it",              "tid == 4123" },
+	[FIELD_THREAD]     = { "thread",     DOMAIN_THREAD, FIELD_TEXT,        "name of the thread, or its number",             "thread == \"MainThread\"" },
+	[FIELD_INTERP]     = { "interp",     DOMAIN_THREAD, FIELD_NUMBER,      "interpreter, 0 is the main one",                "interp > 0" },
+	[FIELD_PYTHON]     = { "python",     DOMAIN_THREAD, FIELD_VERSION,     "version of Python",                             "python >= 3.12" },
+	[FIELD_PROCESS]    = { "process",    DOMAIN_THREAD, FIELD_TEXT,        "name of the process: app.py, -m http.server",   "process ~ \"pytest\"" },
+	[FIELD_CHILDREN]   = { "children",   DOMAIN_THREAD, FIELD_BOOL,        "is the process a child that was followed",      "children and @network" },
+	[FIELD_SEQ]        = { "seq",        DOMAIN_EVENT,  FIELD_NUMBER,      "number of the event, from 0",                   "seq >= 1000" },
+	[FIELD_TIME]       = { "time",       DOMAIN_EVENT,  FIELD_NANOSECONDS, "since the start of the capture, or wall clock", "time > 2.5s" },
+	[FIELD_CUT]        = { "cut",        DOMAIN_EVENT,  FIELD_BOOL,        "does the capture lack a part of it",            "cut and event == \"compile\"" },
+	[FIELD_ARGS]       = { "args",       DOMAIN_ARGS,   FIELD_VALUES,      "any argument; args.NAME, args[0]: one of them", "args.mode == \"w\"" },
+	[FIELD_STACK]      = { "stack",      DOMAIN_STACK,  FIELD_FRAMES,      "any frame: .func .file .line .module",          "stack.func == \"load_plugin\"" },
+	[FIELD_TOP]        = { "top",        DOMAIN_STACK,  FIELD_FRAMES,      "the innermost frame, with the same members",    "top.file contains \"/site-packages/\"" },
+	[FIELD_CALLER]     = { "caller",     DOMAIN_STACK,  FIELD_FRAMES,      "the innermost frame outside the library",       "caller.file contains \"app/\"" },
+	[FIELD_DEPTH]      = { "depth",      DOMAIN_STACK,  FIELD_NUMBER,      "frames of the stack",                           "depth > 20" },
+};
+/* clang-format on */
+
+const char *const frame_members[MEMBER_COUNT] = { [MEMBER_FUNC] = "func", [MEMBER_FILE] = "file",
+						  [MEMBER_LINE] = "line", [MEMBER_MODULE] = "module" };
+
+enum field_id field_find(const char *name, size_t n)
+{
+	for (int i = 0; i < FIELD_COUNT; i++)
+		if (strlen(fields[i].name) == n && !memcmp(fields[i].name, name, n))
+			return (enum field_id)i;
+	return FIELD_COUNT;
+}
+
+enum frame_member frame_member_find(const char *name, size_t n)
+{
+	for (int i = MEMBER_NONE + 1; i < MEMBER_COUNT; i++)
+		if (strlen(frame_members[i]) == n && !memcmp(frame_members[i], name, n))
+			return (enum frame_member)i;
+	return MEMBER_COUNT;
+}
+
+void fields_list(struct strbuf *to)
+{
+	for (size_t i = 0; i < FIELD_COUNT; i++)
+		strbuf_addf(to, "%-11s %-48s %s\n", fields[i].name, fields[i].doc, fields[i].example);
+	strbuf_adds(to, "\n"
+		"EVENT.NAME  an argument of one event:                        open.path ~ \"\\.env$\"\n"
+		"a bare word is an event or a category, a.b* a glob, @word a theme, /…/ a regular expression over event\n"
+		"names, \"text\" anything that has this text in its name or arguments.\n"
+		"operators   == != < <= > >= ~ !~ contains in {…}, and or not (&& || !), ( )\n"
+		"units       ns us ms s m h after times; k M G (1024) after other numbers; 0x for hexadecimal\n");
+}

@@ -1,0 +1,79 @@
+/*
+ * filter_ast: a compiled filter. For filter_*.c only.
+ */
+#pragma once
+#include "base/strbuf.h"
+#include "base/vec.h"
+#include "model/fields.h"
+#include "model/filter.h"
+#include "model/filter_regex.h"
+
+#define TERMS_MAX 250 /* a row of ands is as deep as it is long, and each level needs 4 KiB of stack */
+
+enum filter_op {
+	OP_EXISTS,
+	OP_EQ, OP_LT, OP_LE, OP_GT, OP_GE, /* OP_NE is EQ with is_negated */
+	OP_MATCH,    /* regular expression; !~ with is_negated */
+	OP_CONTAINS,
+	OP_IN,
+	OP_GLOB,     /* a.b* alone: event names */
+	OP_WORD,     /* a word alone: an event or a category */
+};
+
+/* The right side of an operator; a range is [lo, hi] and only in a set. */
+struct literal {
+	char *text;        /* unescaped */
+	size_t n_text;
+	bool is_number;    /* written as a number */
+	bool is_integer;
+	bool is_wall;      /* ns since the epoch, for time */
+	int64_t i, i_hi;
+	double d, d_hi;
+	bool is_range;
+	uint32_t version, version_hi; /* FIELD_VERSION: 0xMMmmpp00 */
+	int n_version, n_version_hi;  /* parts given */
+};
+
+/* What follows an argument: .name or [index]. */
+struct step {
+	char *name; /* NULL: an index */
+	size_t n_name;
+	uint64_t index;
+};
+
+enum arg_select { ARG_ANY, ARG_NAME, ARG_INDEX };
+
+struct filter_term {
+	size_t at, n_bytes;  /* in the filter's text */
+	enum field_id field;
+	enum frame_member member;
+	enum filter_op op;
+	bool is_negated;     /* holds if there is a value, but none for which op holds */
+	VEC(struct literal) literals;
+	struct regex *regex; /* OP_MATCH */
+	char *event;         /* EVENT.NAME: only this event; NULL: all */
+	size_t n_event;
+	enum arg_select select;
+	char *arg;           /* ARG_NAME */
+	size_t n_arg;
+	uint64_t arg_index;  /* ARG_INDEX */
+	VEC(struct step) steps;
+	char *key;           /* the same for terms that ask the same */
+};
+
+enum node_kind { NODE_ALL, NODE_TERM, NODE_NOT, NODE_AND, NODE_OR };
+struct filter_node {
+	enum node_kind kind;
+	uint32_t term;       /* NODE_TERM */
+	uint32_t a, b;       /* children; NOT: a */
+	size_t at, n_bytes;
+	uint8_t cost;        /* enum field_domain, the most expensive below */
+};
+
+struct filter {
+	char *text;
+	size_t n_text;
+	VEC(struct filter_term) terms;
+	VEC(struct filter_node) nodes;
+	uint32_t root;
+};

@@ -1,0 +1,249 @@
+/*
+ * filter_cache: see filter_cache.h.
+ */
+#include "model/filter_cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/value.h"
+#include "model/filter_scan.h"
+#include "model/trace.h"
+
+#define MEMOS_MAX 24 /* unused ones beyond this go, the longest unused first; each has up to a few MB */
+
+bool verdicts_extend(verdict_vec *v, size_t n)
+{
+	if (n <= v->n)
+		return true;
+	if (n > v->cap && !vec_reserve(v, n - v->n))
+		return false;
+	memset(v->v + v->n, 0, n - v->n);
+	v->n = n;
+	return true;
+}
+
+bool bits_extend(bit_vec *v, size_t n_bits)
+{
+	size_t n = (n_bits + 63) / 64;
+	while (v->n < n)
+		if (!vec_push(v, 0))
+			return false;
+	return true;
+}
+
+static void memo_destroy(struct memo *m)
+{
+	if (!m)
+		return;
+	vec_fini(&m->names);
+	vec_fini(&m->threads);
+	vec_fini(&m->frames);
+	vec_fini(&m->stacks);
+	for (size_t i = 0; i < m->values.n; i++) {
+		vec_fini(&m->values.v[i]->tuples);
+		vec_fini(&m->values.v[i]->arguments);
+		vec_fini(&m->values.v[i]->candidates);
+		free(m->values.v[i]);
+	}
+	vec_fini(&m->values);
+	free(m->key);
+	free(m);
+}
+
+struct err *filter_cache_create(struct trace *t, struct filter_cache **ret)
+{
+	CLEANUP(filter_cache) struct filter_cache *c = calloc(1, sizeof(*c));
+	if (!c)
+		return err_no_memory();
+	c->trace = t;
+	struct err *err = regex_matcher_create(&c->matcher);
+	if (err)
+		return err;
+	*ret = take_ptr(c);
+	return NULL;
+}
+
+void filter_cache_destroy(struct filter_cache *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->memos.n; i++)
+		memo_destroy(c->memos.v[i]);
+	vec_fini(&c->memos);
+	vec_fini(&c->refs);
+	vec_fini(&c->refs_end);
+	vec_fini(&c->exotic);
+	regex_matcher_destroy(c->matcher);
+	strbuf_fini(&c->scratch);
+	free(c);
+}
+
+size_t filter_cache_memory_bytes(const struct filter_cache *c)
+{
+	size_t n = (c->refs.cap + c->refs_end.cap) * 4 + c->exotic.cap * 8;
+	for (size_t i = 0; i < c->memos.n; i++) {
+		const struct memo *m = c->memos.v[i];
+		n += m->names.cap + m->threads.cap + m->frames.cap + m->stacks.cap;
+		for (size_t k = 0; k < m->values.n; k++)
+			n += m->values.v[k]->tuples.cap + m->values.v[k]->arguments.cap + m->values.v[k]->candidates.cap * 8;
+	}
+	return n;
+}
+
+static void drop_unused(struct filter_cache *c)
+{
+	while (c->memos.n >= MEMOS_MAX) {
+		size_t oldest = SIZE_MAX;
+		for (size_t i = 0; i < c->memos.n; i++)
+			if (!c->memos.v[i]->n_users &&
+			    (oldest == SIZE_MAX || c->memos.v[i]->last_used < c->memos.v[oldest]->last_used))
+				oldest = i;
+		if (oldest == SIZE_MAX)
+			return;
+		memo_destroy(c->memos.v[oldest]);
+		c->memos.v[oldest] = c->memos.v[--c->memos.n];
+	}
+}
+
+struct err *filter_cache_memo(struct filter_cache *c, const struct filter_term *t, struct memo **ret)
+{
+	struct memo *m = NULL;
+	for (size_t i = 0; i < c->memos.n && !m; i++)
+		if (!strcmp(c->memos.v[i]->key, t->key))
+			m = c->memos.v[i];
+	if (!m) {
+		drop_unused(c);
+		m = calloc(1, sizeof(*m));
+		if (!m || !(m->key = strdup(t->key)) || !vec_push(&c->memos, m)) {
+			memo_destroy(m);
+			return err_no_memory();
+		}
+	}
+	m->n_users++;
+	m->last_used = ++c->clock;
+	*ret = m;
+	return NULL;
+}
+
+void filter_cache_release(struct filter_cache *c, struct memo *m)
+{
+	m->n_users--;
+	m->last_used = ++c->clock;
+}
+
+struct value_table *memo_value_table(struct memo *m, int position)
+{
+	for (size_t i = 0; i < m->values.n; i++)
+		if (m->values.v[i]->position == position)
+			return m->values.v[i];
+	struct value_table *table = calloc(1, sizeof(*table));
+	if (!table || !vec_push(&m->values, table)) {
+		free(table);
+		return NULL;
+	}
+	table->position = position;
+	return table;
+}
+
+static const uint8_t *read_varint(const uint8_t *p, const uint8_t *end, uint64_t *ret)
+{
+	uint64_t v = 0;
+	for (unsigned shift = 0; p < end && shift < 64; shift += 7) {
+		uint8_t b = *p++;
+		v |= (uint64_t)(b & 0x7f) << shift;
+		if (b < 0x80) {
+			*ret = v;
+			return p;
+		}
+	}
+	return NULL;
+}
+
+static const uint8_t *step(const uint8_t *p, const uint8_t *end, uint64_t n)
+{
+	return p && n <= (uint64_t)(end - p) ? p + n : NULL;
+}
+
+/* Walk one value and collect its references. NULL when it makes no sense. */
+static const uint8_t *collect_refs(struct filter_cache *c, const uint8_t *p, const uint8_t *end, uint32_t self, int depth)
+{
+	uint64_t n, kept;
+	if (p >= end || depth > 24)
+		return NULL;
+	enum value_tag tag = *p++;
+	switch (tag) {
+	case VALUE_UNREADABLE: case VALUE_NONE: case VALUE_FALSE: case VALUE_TRUE: case VALUE_ELLIPSIS: return p;
+	case VALUE_INT: return read_varint(p, end, &n);
+	case VALUE_BIGINT:
+		p = step(p, end, 1);
+		p = p ? read_varint(p, end, &n) : NULL;
+		return p ? step(p, end, n) : NULL;
+	case VALUE_FLOAT: return step(p, end, 8);
+	case VALUE_COMPLEX: return step(p, end, 16);
+	case VALUE_STR_CUT: case VALUE_BYTES_CUT: case VALUE_BYTEARRAY_CUT:
+		p = read_varint(p, end, &n);
+		if (!p)
+			return NULL; /* fall through */
+	case VALUE_STR: case VALUE_BYTES: case VALUE_BYTEARRAY:
+		p = read_varint(p, end, &n);
+		return p ? step(p, end, n) : NULL;
+	case VALUE_TUPLE: case VALUE_LIST: case VALUE_SET: case VALUE_FROZENSET: case VALUE_DICT:
+		p = read_varint(p, end, &n);
+		p = p ? read_varint(p, end, &kept) : NULL;
+		for (kept = p ? tag == VALUE_DICT ? kept * 2 : kept : 0; p && kept; kept--)
+			p = collect_refs(c, p, end, self, depth + 1);
+		return p;
+	case VALUE_OBJECT_AT:
+		p = step(p, end, 8);
+		if (!p)
+			return NULL; /* fall through */
+	case VALUE_OBJECT:
+		p = read_varint(p, end, &n);
+		p = p ? step(p, end, n) : NULL;
+		p = p ? read_varint(p, end, &kept) : NULL;
+		for (kept = p ? kept : 0; p && kept; kept--) {
+			p = read_varint(p, end, &n);
+			p = p ? step(p, end, n) : NULL;
+			p = p ? collect_refs(c, p, end, self, depth + 1) : NULL;
+		}
+		return p;
+	case VALUE_REF:
+		p = read_varint(p, end, &n);
+		if (p && n && n < self && !vec_push(&c->refs, (uint32_t)n))
+			return NULL;
+		return p;
+	case VALUE_TAG_COUNT: break;
+	}
+	return NULL;
+}
+
+struct err *filter_cache_index(struct filter_cache *c, uint32_t end)
+{
+	/* U+017F and U+212A, by case folding s and k */
+	struct scan_needle long_s = scan_needle_make("\xc5\xbf", 2, false), kelvin = scan_needle_make("\xe2\x84\xaa", 3, false);
+	if (!c->refs_end.n && !vec_push(&c->refs_end, 0))
+		return err_no_memory();
+	while (c->n_indexed + 1 < end) {
+		uint32_t first = c->n_indexed + 1;
+		const struct string_page *page = trace_value_page(c->trace, first);
+		if (!page)
+			return err_no_memory();
+		uint32_t stop = page->first + page->n < end ? page->first + page->n : end;
+		if (!vec_reserve(&c->refs_end, stop - first) || !bits_extend(&c->exotic, stop))
+			return err_no_memory();
+		const uint8_t *from = page->bytes + page->offsets[first - page->first];
+		const uint8_t *to = page->bytes + page->offsets[stop - page->first];
+		bool has_exotic = scan_find(&long_s, from, to) || scan_find(&kelvin, from, to);
+		for (uint32_t id = first; id < stop; id++) {
+			const uint8_t *p = page->bytes + page->offsets[id - page->first];
+			const uint8_t *q = page->bytes + page->offsets[id + 1 - page->first];
+			collect_refs(c, p, q, id, 0);
+			c->refs_end.v[c->refs_end.n++] = (uint32_t)c->refs.n;
+			if (has_exotic && (scan_find(&long_s, p, q) || scan_find(&kelvin, p, q)))
+				c->exotic.v[id / 64] |= UINT64_C(1) << (id & 63);
+		}
+		c->n_indexed = stop - 1;
+	}
+	return NULL;
+}

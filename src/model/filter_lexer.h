@@ -1,0 +1,38 @@
+/*
+ * filter_lexer: a filter's text as tokens. For filter_*.c only.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+struct strbuf;
+
+enum token_kind {
+	TOKEN_END,
+	TOKEN_WORD,    /* names, globs, numbers with their units: letters digits _ . * ? - $ and all non-ASCII */
+	TOKEN_TEXT,    /* "…" or '…': at is the quote, p[0 … n) what is between, escapes as written */
+	TOKEN_REGEX,   /* /…/imsx: p[0 … n) is what is between */
+	TOKEN_THEME,   /* @word: p[0 … n) is the word */
+	TOKEN_OP,      /* == != < <= > >= ~ !~ && || ! ( ) { } [ ] , .. */
+	TOKEN_BAD      /* p is what was expected, as words */
+};
+
+struct token {
+	enum token_kind kind;
+	const char *p;
+	size_t n;
+	size_t at, end;    /* in the text, half open */
+	const char *flags; /* TOKEN_REGEX */
+	size_t n_flags;
+};
+
+struct lexer {
+	const char *text;
+	size_t n, at;
+	bool is_operand;   /* a '/' here starts a regular expression: set before lexer_next() */
+};
+
+struct token lexer_next(struct lexer *l);
+bool token_is(const struct token *t, const char *op); /* TOKEN_OP of this spelling, or a word of it */
+/* The characters a TOKEN_TEXT stands for. */
+void token_unescape(struct strbuf *to, const char *p, size_t n);

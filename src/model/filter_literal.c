@@ -1,0 +1,205 @@
+/*
+ * filter_literal: the right side of an operator: numbers with units, times, versions, texts.
+ */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "model/catalog.h"
+#include "model/filter_ast.h"
+#include "model/filter_literal.h"
+#include "model/suggest.h"
+
+static struct err *with_suggestion(struct err *err, const struct suggest *s)
+{
+	return s->best ? err_with_hint(err, "did you mean %.*s?", (int)s->n_best, s->best) : err;
+}
+
+static const struct unit {
+	const char *name;
+	double factor;
+	bool is_time; /* in ns */
+} units[] = {
+	{ "ns", 1, true },  { "us", 1e3, true }, { "µs", 1e3, true },   { "ms", 1e6, true },   { "s", 1e9, true },
+	{ "m", 60e9, true }, { "h", 3600e9, true }, { "k", 1024, false }, { "K", 1024, false }, { "M", 1048576, false },
+	{ "G", 1073741824, false },
+};
+
+bool literal_read_number(const char *s, size_t n, bool is_time, struct literal *ret)
+{
+	char text[64];
+	if (!n || n >= sizeof(text))
+		return false;
+	memcpy(text, s, n);
+	text[n] = 0;
+	const char *digits = text + (*text == '-');
+	if (!isdigit((unsigned char)*digits))
+		return false;
+	char *end;
+	ret->is_integer = true;
+	if (digits[0] == '0' && (digits[1] | 32) == 'x') {
+		unsigned long long v = strtoull(digits, &end, 16);
+		ret->i = *text == '-' ? -(int64_t)v : (int64_t)v;
+		ret->d = *text == '-' ? -(double)v : (double)v;
+		return !*end && v <= INT64_MAX;
+	}
+	size_t whole = strspn(digits, "0123456789"), fraction = 0;
+	if (digits[whole] == '.')
+		fraction = 1 + strspn(digits + whole + 1, "0123456789");
+	const char *unit = digits + whole + fraction;
+	/* Built digit by digit: strtod would obey the user's locale. */
+	double value = 0, scale = 1; /* exact up to 15 digits */
+	uint64_t integer = 0;
+	bool overflow = false;
+	for (size_t i = 0; i < whole; i++) {
+		value = value * 10 + (digits[i] - '0');
+		overflow |= __builtin_mul_overflow(integer, 10, &integer) ||
+			    __builtin_add_overflow(integer, (uint64_t)(digits[i] - '0'), &integer);
+	}
+	for (size_t i = 1; i < fraction; i++, scale *= 10)
+		value = value * 10 + (digits[whole + i] - '0');
+	value /= scale;
+	double factor = is_time ? 1e9 : 1;
+	if (*unit) {
+		size_t i = 0;
+		while (i < ARRAY_LEN(units) && (strcmp(units[i].name, unit) != 0 || units[i].is_time != is_time))
+			i++;
+		if (i == ARRAY_LEN(units))
+			return false;
+		factor = units[i].factor;
+	}
+	if (*text == '-')
+		value = -value;
+	ret->d = value * factor;
+	if (fraction || overflow || integer > INT64_MAX ||
+	    __builtin_mul_overflow((int64_t)integer, (int64_t)factor, &ret->i)) {
+		ret->is_integer = is_time || (double)(int64_t)ret->d == ret->d;
+		ret->i = ret->d >= 9.2e18 ? INT64_MAX : ret->d <= -9.2e18 ? INT64_MIN :
+			 (int64_t)(ret->d + (ret->d < 0 ? -0.5 : 0.5));
+		if (overflow)
+			ret->is_integer = false;
+		return true;
+	}
+	if (*text == '-')
+		ret->i = -ret->i;
+	return true;
+}
+
+/* 2026-11-22T07:00:00[.fraction][Z], UTC, to ns since the epoch. */
+static bool read_wall_time(const char *s, size_t n, int64_t *ret)
+{
+	struct tm tm = { 0 };
+	char text[48];
+	if (n >= sizeof(text))
+		return false;
+	memcpy(text, s, n);
+	text[n] = 0;
+	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (!rest)
+		rest = strptime(text, "%Y-%m-%d %H:%M:%S", &tm);
+	if (!rest)
+		return false;
+	int64_t ns = 0, unit = 100000000;
+	if (*rest == '.')
+		for (rest++; isdigit((unsigned char)*rest); rest++, unit /= 10)
+			ns += (*rest - '0') * unit;
+	if (*rest == 'Z')
+		rest++;
+	*ret = (int64_t)timegm(&tm) * 1000000000 + ns;
+	return !*rest;
+}
+
+static bool read_version(const char *s, size_t n, uint32_t *ret, int *ret_parts)
+{
+	uint32_t v = 0;
+	int parts = 0;
+	for (size_t i = 0; i < n && parts < 3;) {
+		uint32_t part = 0;
+		size_t from = i;
+		for (; i < n && isdigit((unsigned char)s[i]); i++)
+			part = part * 10 + (uint32_t)(s[i] - '0');
+		if (i == from || part > 255)
+			return false;
+		v |= part << (24 - 8 * parts++);
+		if (i < n && s[i] != '.')
+			break; /* 3.13.0rc1 */
+		i++;
+	}
+	*ret = v;
+	*ret_parts = parts;
+	return parts > 0;
+}
+
+static struct err *unknown_theme(const char *s, size_t n, size_t at)
+{
+	struct suggest near = suggest_for(s, n);
+	for (int i = 0; i < THEME_COUNT; i++) {
+		const char *name = catalog_theme_name((enum catalog_theme)i);
+		suggest_offer(&near, name, strlen(name));
+		if (n && n < strlen(name) && !memcmp(name, s, n) && !near.best)
+			near.best = name, near.n_best = strlen(name);
+	}
+	return with_suggestion(SYNTAX(at, "there is no theme %.*s", (int)n, s), &near);
+}
+
+enum field_type literal_type(const struct filter_term *t)
+{
+	if (t->field == FIELD_STACK || t->field == FIELD_TOP || t->field == FIELD_CALLER)
+		return t->member == MEMBER_LINE ? FIELD_NUMBER : FIELD_TEXT;
+	return fields[t->field].type;
+}
+
+struct err *literal_make(const struct filter_term *t, const struct token *k, struct literal *ret)
+{
+	struct literal l = { 0 };
+	struct strbuf b = { 0 };
+	if (k->kind == TOKEN_TEXT)
+		token_unescape(&b, k->p, k->n);
+	else
+		strbuf_add(&b, k->p, k->n);
+	l.n_text = b.n;
+	l.text = strbuf_take(&b);
+	if (!l.text)
+		return err_no_memory();
+	struct err *err = NULL;
+	enum field_type type = literal_type(t);
+	if (type == FIELD_NUMBER || type == FIELD_NANOSECONDS) {
+		l.is_number = literal_read_number(l.text, l.n_text, type == FIELD_NANOSECONDS, &l);
+		if (!l.is_number && type == FIELD_NANOSECONDS && read_wall_time(l.text, l.n_text, &l.i))
+			l.is_number = l.is_integer = l.is_wall = true, l.d = (double)l.i;
+		if (!l.is_number && t->op != OP_CONTAINS)
+			err = type == FIELD_NUMBER ?
+			      SYNTAX(k->at, "expected a number, as in 42, 0x2a or 4k") :
+			      SYNTAX(k->at, "expected a time, as in 2.5s, 300ms or \"2026-11-22T07:00:00Z\"");
+	} else if (type == FIELD_VERSION) {
+		if (t->op != OP_CONTAINS && !read_version(l.text, l.n_text, &l.version, &l.n_version))
+			err = SYNTAX(k->at, "expected a version, as in 3.12");
+	} else if (type == FIELD_BOOL) {
+		bool yes = !strcmp(l.text, "true") || !strcmp(l.text, "True") || !strcmp(l.text, "1") || !strcmp(l.text, "yes");
+		bool no = !strcmp(l.text, "false") || !strcmp(l.text, "False") || !strcmp(l.text, "0") || !strcmp(l.text, "no");
+		l.is_number = l.is_integer = true;
+		l.i = yes;
+		l.d = yes;
+		if (!yes && !no)
+			err = SYNTAX(k->at, "expected true or false");
+	} else if (type == FIELD_VALUES) {
+		l.is_number = k->kind == TOKEN_WORD && literal_read_number(l.text, l.n_text, false, &l);
+	} else if (t->field == FIELD_THEME && (t->op == OP_EQ || t->op == OP_IN)) {
+		enum catalog_theme theme = catalog_theme_find(l.text, l.n_text);
+		if (theme == THEME_COUNT) {
+			err = unknown_theme(l.text, l.n_text, k->at + (k->kind == TOKEN_TEXT));
+		} else {
+			free(l.text);
+			l.text = strdup(catalog_theme_name(theme));
+			l.n_text = l.text ? strlen(l.text) : 0;
+			err = l.text ? NULL : err_no_memory();
+		}
+	}
+	if (err) {
+		free(l.text);
+		return err;
+	}
+	*ret = l;
+	return NULL;
+}

@@ -1,0 +1,689 @@
+/*
+ * filter_run: a filter at work on a capture.
+ *
+ * Chunk by chunk (TRACE_CHUNK events), the tree is worked out on bitmaps of 256 words. A node gets the rows that still
+ * matter (`mask`) and answers for these only, so that the expensive side of an "and" sees what the cheap one left over.
+ * Before a chunk is read, its summary is asked: what its names, threads and times alone decide costs nothing.
+ * Arguments and stacks are looked up in tables of verdicts by id; ids are used in order, so a chunk brings at most a range
+ * of new ones, and the first hits are there after the first chunk.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "model/arguments.h"
+#include "model/filter_cache.h"
+#include "model/selection.h"
+#include "model/trace.h"
+
+#define CHUNK_WORDS (TRACE_CHUNK / 64)
+
+typedef uint64_t chunk_bits[CHUNK_WORDS];
+
+struct filter_run {
+	struct trace *trace;
+	const struct filter *filter;
+	struct filter_cache *cache;
+	bool owns_cache;
+	VEC(struct memo *) memos;     /* [term] */
+	VEC(int16_t) minors;          /* [thread] N of Python 3.N */
+	bool one_minor;               /* all threads have the same */
+	int64_t wall_anchor_ns;
+	struct selection *rows;
+	uint64_t n_rows;
+	uint64_t limit_hits_before;   /* of the memos when the run was made */
+};
+
+struct work {
+	struct filter_run *run;
+	const struct chunk *chunk;
+	uint32_t args_end, stack_end; /* ids of this chunk and earlier ones are below */
+	struct err *err;
+};
+
+struct err *filter_run_create(struct trace *t, const struct filter *f, struct filter_cache *cache, struct filter_run **ret)
+{
+	CLEANUP(filter_run) struct filter_run *r = calloc(1, sizeof(*r));
+	struct err *err = r ? NULL : err_no_memory();
+	if (err)
+		return err;
+	r->trace = t;
+	r->filter = f;
+	r->cache = cache;
+	r->wall_anchor_ns = (int64_t)trace_about_get(t)->wall_anchor_ns;
+	if (!cache) {
+		if ((err = filter_cache_create(t, &r->cache)))
+			return err;
+		r->owns_cache = true;
+	}
+	for (size_t i = 0; i < f->terms.n; i++) {
+		struct memo *m;
+		if ((err = filter_cache_memo(r->cache, &f->terms.v[i], &m)))
+			return err;
+		if (!vec_push(&r->memos, m)) {
+			filter_cache_release(r->cache, m);
+			return err_no_memory();
+		}
+		r->limit_hits_before += m->n_limit_hits;
+	}
+	if ((err = selection_create(0, false, &r->rows)))
+		return err;
+	*ret = take_ptr(r);
+	return NULL;
+}
+
+void filter_run_destroy(struct filter_run *r)
+{
+	if (!r)
+		return;
+	for (size_t i = 0; i < r->memos.n; i++)
+		filter_cache_release(r->cache, r->memos.v[i]);
+	vec_fini(&r->memos);
+	vec_fini(&r->minors);
+	selection_destroy(r->rows);
+	if (r->owns_cache)
+		filter_cache_destroy(r->cache);
+	free(r);
+}
+
+static bool note_minors(struct filter_run *r)
+{
+	uint32_t n = trace_n_threads(r->trace);
+	while (r->minors.n < n) {
+		const struct thread_info *t = trace_thread(r->trace, (uint32_t)r->minors.n);
+		int16_t minor = (int16_t)(t ? process_minor(r->trace, t->process) : 0);
+		if (!r->minors.n)
+			r->one_minor = true;
+		else if (minor != r->minors.v[0])
+			r->one_minor = false;
+		if (!vec_push(&r->minors, minor))
+			return false;
+	}
+	return true;
+}
+
+/* ---- what a summary alone decides ---- */
+
+enum share { SHARE_NONE, SHARE_SOME, SHARE_ALL };
+
+static enum share share_of_ids(struct filter_run *r, uint32_t i_term, const uint32_t *ids, uint32_t n, bool are_names)
+{
+	const struct filter_term *t = &r->filter->terms.v[i_term];
+	bool any = false, all = true;
+	for (uint32_t i = 0; i < n; i++) {
+		enum verdict v = are_names ? term_of_name(r->cache, t, r->memos.v[i_term], ids[i]) :
+					     term_of_thread(r->cache, t, r->memos.v[i_term], ids[i]);
+		bool fits = v == term_wants(t);
+		any |= fits;
+		all &= fits;
+	}
+	return !any ? SHARE_NONE : all ? SHARE_ALL : SHARE_SOME;
+}
+
+/* Of a range of numbers: decided when both ends agree and the term cannot change in between. */
+static enum share share_of_range(const struct filter_run *r, const struct filter_term *t, uint64_t lo, uint64_t hi)
+{
+	if (t->op != OP_LT && t->op != OP_LE && t->op != OP_GT && t->op != OP_GE)
+		return t->op == OP_EXISTS ? SHARE_ALL : SHARE_SOME;
+	bool at_lo = term_of_number(t, (int64_t)lo, r->wall_anchor_ns) == VERDICT_YES;
+	bool at_hi = term_of_number(t, (int64_t)hi, r->wall_anchor_ns) == VERDICT_YES;
+	return at_lo != at_hi ? SHARE_SOME : at_lo ? SHARE_ALL : SHARE_NONE;
+}
+
+static enum share share_of(struct filter_run *r, uint32_t i_node, const struct chunk_summary *s)
+{
+	const struct filter_node *n = &r->filter->nodes.v[i_node];
+	enum share a, b;
+	switch (n->kind) {
+	case NODE_ALL: return SHARE_ALL;
+	case NODE_NOT:
+		a = share_of(r, n->a, s);
+		return a == SHARE_NONE ? SHARE_ALL : a == SHARE_ALL ? SHARE_NONE : SHARE_SOME;
+	case NODE_AND:
+		a = share_of(r, n->a, s);
+		b = a == SHARE_NONE ? SHARE_NONE : share_of(r, n->b, s);
+		return a < b ? a : b;
+	case NODE_OR:
+		a = share_of(r, n->a, s);
+		b = a == SHARE_ALL ? SHARE_ALL : share_of(r, n->b, s);
+		return a > b ? a : b;
+	case NODE_TERM: break;
+	}
+	const struct filter_term *t = &r->filter->terms.v[n->term];
+	switch (fields[t->field].domain) {
+	case DOMAIN_NAME: return share_of_ids(r, n->term, s->names, s->n_names, true);
+	case DOMAIN_THREAD: return share_of_ids(r, n->term, s->threads, s->n_threads, false);
+	case DOMAIN_EVENT:
+		if (t->field == FIELD_SEQ)
+			return share_of_range(r, t, s->first_seq, s->first_seq + s->n - 1);
+		return t->field == FIELD_TIME ? share_of_range(r, t, s->min_ns, s->max_ns) : SHARE_SOME;
+	case DOMAIN_ARGS:
+		for (uint32_t i = 0; t->event && i < s->n_names; i++) {
+			size_t n_name;
+			const char *name = trace_name(r->trace, s->names[i], &n_name);
+			if (n_name == t->n_event && !memcmp(name, t->event, n_name))
+				return SHARE_SOME;
+		}
+		return t->event ? SHARE_NONE : SHARE_SOME;
+	case DOMAIN_STACK:
+	case DOMAIN_COUNT: break;
+	}
+	return SHARE_SOME;
+}
+
+/* ---- terms on a chunk ---- */
+
+static bool is_empty(const chunk_bits bits)
+{
+	uint64_t any = 0;
+	for (size_t i = 0; i < CHUNK_WORDS; i++)
+		any |= bits[i];
+	return !any;
+}
+
+/* out = mask & (table[index[row]] != 0); table is small */
+static void gather16(const uint8_t *table, const uint16_t *index, uint32_t n, const chunk_bits mask, chunk_bits out)
+{
+	uint32_t row = 0;
+	for (size_t w = 0; w < CHUNK_WORDS; w++) {
+		uint64_t bits = 0;
+		if (mask[w] && row + 64 <= n) {
+			const uint16_t *at = index + row;
+			for (unsigned i = 0; i < 64; i++)
+				bits |= (uint64_t)table[at[i]] << i;
+		} else if (mask[w]) {
+			for (unsigned i = 0; row + i < n; i++)
+				bits |= (uint64_t)table[index[row + i]] << i;
+		}
+		out[w] = bits & mask[w];
+		row += 64;
+	}
+}
+
+/* out = mask & (table[id[row]] == want) */
+static void gather32(const uint8_t *table, const uint32_t *id, uint32_t n, uint8_t want, const chunk_bits mask,
+		     chunk_bits out)
+{
+	uint32_t row = 0;
+	for (size_t w = 0; w < CHUNK_WORDS; w++) {
+		uint64_t bits = 0;
+		unsigned count = row + 64 <= n ? 64 : row < n ? n - row : 0;
+		if (mask[w] && __builtin_popcountll(mask[w]) > 12) {
+			const uint32_t *at = id + row;
+			for (unsigned i = 0; i < count; i++)
+				bits |= (uint64_t)(table[at[i]] == want) << i;
+		} else {
+			for (uint64_t rest = mask[w]; rest; rest &= rest - 1) {
+				unsigned i = (unsigned)__builtin_ctzll(rest);
+				bits |= (uint64_t)(table[id[row + i]] == want) << i;
+			}
+		}
+		out[w] = bits & mask[w];
+		row += 64;
+	}
+}
+
+static void eval_small(struct work *w, uint32_t i_term, bool are_names, const chunk_bits mask, chunk_bits out)
+{
+	struct filter_run *r = w->run;
+	const struct filter_term *t = &r->filter->terms.v[i_term];
+	const struct chunk *c = w->chunk;
+	uint32_t n = are_names ? c->n_names : c->n_threads, n_hits = 0;
+	uint8_t small[256], *table = n <= sizeof(small) ? small : malloc(n);
+	if (!table) {
+		w->err = err_no_memory();
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		enum verdict v = are_names ? term_of_name(r->cache, t, r->memos.v[i_term], c->names[i]) :
+					     term_of_thread(r->cache, t, r->memos.v[i_term], c->threads[i]);
+		table[i] = v == term_wants(t);
+		n_hits += table[i];
+	}
+	if (!n_hits)
+		memset(out, 0, sizeof(chunk_bits));
+	else if (n_hits == n)
+		memcpy(out, mask, sizeof(chunk_bits));
+	else
+		gather16(table, are_names ? c->name : c->thread, c->n, mask, out);
+	if (table != small)
+		free(table);
+}
+
+static void eval_event(struct work *w, uint32_t i_term, const chunk_bits mask, chunk_bits out)
+{
+	const struct filter_term *t = &w->run->filter->terms.v[i_term];
+	const struct chunk *c = w->chunk;
+	enum verdict want = term_wants(t);
+	memset(out, 0, sizeof(chunk_bits));
+	for (size_t word = 0; word < CHUNK_WORDS; word++)
+		for (uint64_t rest = mask[word]; rest; rest &= rest - 1) {
+			unsigned i = (unsigned)__builtin_ctzll(rest);
+			size_t row = word * 64 + i;
+			bool cut = c->flags[row] & (EVENT_STACK_CUT | EVENT_ARGS_CUT | EVENT_NATIVE_CUT);
+			int64_t value = t->field == FIELD_SEQ ? (int64_t)(c->first_seq + row) :
+					t->field == FIELD_TIME ? (int64_t)c->time_ns[row] : cut;
+			enum verdict v = t->field == FIELD_CUT && t->op == OP_EXISTS ? cut ? VERDICT_YES : VERDICT_NO :
+					 term_of_number(t, value, w->run->wall_anchor_ns);
+			out[word] |= (uint64_t)(v == want) << i;
+		}
+}
+
+/* Verdicts of all stacks below `end`. */
+static struct err *know_stacks(struct filter_run *r, uint32_t i_term, uint32_t end)
+{
+	const struct filter_term *t = &r->filter->terms.v[i_term];
+	struct memo *m = r->memos.v[i_term];
+	size_t done = m->stacks.n;
+	if (done >= end)
+		return NULL;
+	if (!verdicts_extend(&m->stacks, end))
+		return err_no_memory();
+	if (!done) {
+		m->stacks.v[0] = (uint8_t)(t->field == FIELD_DEPTH ? term_of_number(t, 0, 0) : VERDICT_ABSENT);
+		done = 1;
+	}
+	uint8_t *v = m->stacks.v;
+	while (done < end) {
+		const struct stack_page *page = trace_stack_page(r->trace, (uint32_t)done);
+		if (!page) {
+			m->stacks.n = done; /* the rest stays to be asked */
+			return err_no_memory();
+		}
+		uint32_t stop = page->first + page->n < end ? page->first + page->n : end;
+		for (uint32_t id = (uint32_t)done; id < stop; id++) {
+			uint32_t parent = page->parents[id - page->first], frame = page->frames[id - page->first];
+			if (t->field == FIELD_STACK) { /* the best of its frames: yes over no over absent */
+				uint8_t own = (uint8_t)term_of_frame(r->cache, t, m, frame);
+				v[id] = own > v[parent] ? own : v[parent];
+			} else if (t->field == FIELD_TOP) {
+				v[id] = (uint8_t)term_of_frame(r->cache, t, m, frame);
+			} else if (t->field == FIELD_CALLER) {
+				uint32_t caller = trace_caller(r->trace, id);
+				v[id] = caller ? (uint8_t)term_of_frame(r->cache, t, m, caller) : VERDICT_ABSENT;
+			} else { /* FIELD_DEPTH */
+				v[id] = (uint8_t)term_of_number(t, trace_stack_depth(r->trace, id), 0);
+			}
+		}
+		done = stop;
+	}
+	return NULL;
+}
+
+static void eval_stack(struct work *w, uint32_t i_term, const chunk_bits mask, chunk_bits out)
+{
+	struct filter_run *r = w->run;
+	w->err = know_stacks(r, i_term, w->stack_end);
+	if (w->err)
+		return;
+	gather32(r->memos.v[i_term]->stacks.v, w->chunk->stack, w->chunk->n, (uint8_t)term_wants(&r->filter->terms.v[i_term]),
+		 mask, out);
+}
+
+/* The argument's position for each name of the chunk; INT32_MIN: not an event the term is about. */
+static bool positions_of(struct filter_run *r, const struct filter_term *t, const struct chunk *c, int minor, int32_t *to)
+{
+	for (uint32_t i = 0; i < c->n_names; i++) {
+		size_t n;
+		const char *name = trace_name(r->trace, c->names[i], &n);
+		bool is_about = !t->event || (n == t->n_event && !memcmp(name, t->event, n));
+		to[i] = is_about ? term_position(r->cache, t, c->names[i], minor) : INT32_MIN;
+	}
+	return true;
+}
+
+/* Arguments whose verdicts are worked out as they come: one term, one position at a time. */
+static void eval_args_at(struct work *w, uint32_t i_term, int position, const chunk_bits mask, chunk_bits out)
+{
+	struct filter_run *r = w->run;
+	const struct filter_term *t = &r->filter->terms.v[i_term];
+	struct memo *m = r->memos.v[i_term];
+	const struct chunk *c = w->chunk;
+	enum verdict want = term_wants(t);
+	if (term_is_about_address(t)) {
+		for (size_t word = 0; word < CHUNK_WORDS; word++)
+			for (uint64_t rest = mask[word]; rest; rest &= rest - 1) {
+				unsigned i = (unsigned)__builtin_ctzll(rest);
+				size_t row = word * 64 + i;
+				enum verdict v = term_of_event_args(r->cache, t, m, position, c->first_seq + row, c->args[row]);
+				out[word] |= (uint64_t)(v == want) << i;
+			}
+		return;
+	}
+	struct value_table *table = memo_value_table(m, position);
+	if (!table || !verdicts_extend(&table->tuples, w->args_end ? w->args_end : 1)) {
+		w->err = err_no_memory();
+		return;
+	}
+	if (position == POSITION_ANY && (w->err = term_scan_values(r->cache, t, table, w->args_end)))
+		return;
+	table->tuples.v[0] = VERDICT_ABSENT;
+	chunk_bits unknown;
+	gather32(table->tuples.v, c->args, c->n, VERDICT_UNKNOWN, mask, unknown);
+	for (size_t word = 0; word < CHUNK_WORDS; word++)
+		for (uint64_t rest = unknown[word]; rest; rest &= rest - 1)
+			term_of_args(r->cache, t, m, table, c->args[word * 64 + (unsigned)__builtin_ctzll(rest)]);
+	chunk_bits hits;
+	gather32(table->tuples.v, c->args, c->n, (uint8_t)want, mask, hits);
+	for (size_t i = 0; i < CHUNK_WORDS; i++)
+		out[i] |= hits[i];
+}
+
+static void eval_args(struct work *w, uint32_t i_term, const chunk_bits mask, chunk_bits out)
+{
+	struct filter_run *r = w->run;
+	const struct filter_term *t = &r->filter->terms.v[i_term];
+	const struct chunk *c = w->chunk;
+	memset(out, 0, sizeof(chunk_bits));
+	if (t->select != ARG_NAME && !t->event) {
+		eval_args_at(w, i_term, term_position(r->cache, t, 0, 0), mask, out);
+		return;
+	}
+	int32_t *positions = malloc(sizeof(int32_t) * (c->n_names ? c->n_names : 1));
+	uint8_t *table = malloc(c->n_names ? c->n_names : 1);
+	if (!positions || !table) {
+		w->err = err_no_memory();
+		goto out;
+	}
+	/* Normally there is one version of Python; with more, each takes its own threads' rows. */
+	int16_t done[64];
+	size_t n_done = 0;
+	for (uint32_t i = 0; i < c->n_threads && !w->err; i++) {
+		int16_t minor = c->threads[i] < r->minors.n ? r->minors.v[c->threads[i]] : 0;
+		bool seen = false;
+		for (size_t k = 0; k < n_done; k++)
+			seen |= done[k] == minor;
+		if (seen || n_done == ARRAY_LEN(done))
+			continue;
+		done[n_done++] = minor;
+		positions_of(r, t, c, minor, positions);
+		chunk_bits of_minor, rows;
+		if (r->one_minor) {
+			memcpy(of_minor, mask, sizeof(of_minor));
+		} else {
+			memset(of_minor, 0, sizeof(of_minor));
+			for (uint32_t row = 0; row < c->n; row++) {
+				uint32_t thread = c->threads[c->thread[row]];
+				bool has = (thread < r->minors.n ? r->minors.v[thread] : 0) == minor;
+				of_minor[row / 64] |= (uint64_t)has << (row & 63);
+			}
+			for (size_t k = 0; k < CHUNK_WORDS; k++)
+				of_minor[k] &= mask[k];
+		}
+		for (uint32_t name = 0; name < c->n_names && !w->err; name++) {
+			int32_t position = positions[name];
+			if (position == INT32_MIN)
+				continue;
+			for (uint32_t k = 0; k < c->n_names; k++) {
+				table[k] = positions[k] == position;
+				if (table[k])
+					positions[k] = k == name ? position : INT32_MIN;
+			}
+			positions[name] = INT32_MIN;
+			gather16(table, c->name, c->n, of_minor, rows);
+			if (!is_empty(rows))
+				eval_args_at(w, i_term, position, rows, out);
+		}
+	}
+out:
+	free(positions);
+	free(table);
+}
+
+static void eval(struct work *w, uint32_t i_node, const chunk_bits mask, chunk_bits out)
+{
+	const struct filter *f = w->run->filter;
+	const struct filter_node *n = &f->nodes.v[i_node];
+	if (w->err || is_empty(mask)) {
+		memset(out, 0, sizeof(chunk_bits));
+		return;
+	}
+	switch (n->kind) {
+	case NODE_ALL: memcpy(out, mask, sizeof(chunk_bits)); return;
+	case NODE_NOT:
+		eval(w, n->a, mask, out);
+		for (size_t i = 0; i < CHUNK_WORDS; i++)
+			out[i] = mask[i] & ~out[i];
+		return;
+	case NODE_AND:
+	case NODE_OR: {
+		bool swap = f->nodes.v[n->a].cost > f->nodes.v[n->b].cost;
+		chunk_bits first;
+		eval(w, swap ? n->b : n->a, mask, first);
+		if (n->kind == NODE_AND) {
+			eval(w, swap ? n->a : n->b, first, out);
+			return;
+		}
+		chunk_bits left;
+		for (size_t i = 0; i < CHUNK_WORDS; i++)
+			left[i] = mask[i] & ~first[i];
+		eval(w, swap ? n->a : n->b, left, out);
+		for (size_t i = 0; i < CHUNK_WORDS; i++)
+			out[i] |= first[i];
+		return;
+	}
+	case NODE_TERM: break;
+	}
+	switch (fields[f->terms.v[n->term].field].domain) {
+	case DOMAIN_NAME: eval_small(w, n->term, true, mask, out); return;
+	case DOMAIN_THREAD: eval_small(w, n->term, false, mask, out); return;
+	case DOMAIN_EVENT: eval_event(w, n->term, mask, out); return;
+	case DOMAIN_STACK: eval_stack(w, n->term, mask, out); return;
+	case DOMAIN_ARGS: eval_args(w, n->term, mask, out); return;
+	case DOMAIN_COUNT: break;
+	}
+}
+
+static void set_mask(chunk_bits mask, uint32_t n)
+{
+	for (uint32_t w = 0; w < CHUNK_WORDS; w++)
+		mask[w] = n >= (w + 1) * 64 ? ~UINT64_C(0) : n > w * 64 ? (UINT64_C(1) << (n - w * 64)) - 1 : 0;
+}
+
+static struct err *run_chunk(struct filter_run *r, uint32_t i_chunk, uint64_t *to)
+{
+	struct chunk_summary s;
+	chunk_bits mask, out;
+	if (!trace_chunk_summary(r->trace, i_chunk, &s))
+		return NULL;
+	set_mask(mask, s.n);
+	enum share share = share_of(r, r->filter->root, &s);
+	size_t n_words = (s.n + 63) / 64;
+	if (share != SHARE_SOME) {
+		for (size_t i = 0; i < n_words; i++)
+			to[i] = share == SHARE_ALL ? mask[i] : 0;
+		return NULL;
+	}
+	struct work w = { .run = r, .chunk = trace_chunk(r->trace, i_chunk) };
+	if (!w.chunk)
+		return err_no_memory();
+	w.args_end = s.args_end;
+	w.stack_end = s.stack_end;
+	/* The summary is what the file says; the columns were checked against it, tables must cover them all the same. */
+	uint32_t n_values = trace_n_values(r->trace) + 1, n_stacks = trace_n_stacks(r->trace) + 1;
+	if (w.args_end > n_values)
+		w.args_end = n_values;
+	if (w.stack_end > n_stacks)
+		w.stack_end = n_stacks;
+	eval(&w, r->filter->root, mask, out);
+	if (w.err)
+		return w.err;
+	memcpy(to, out, n_words * 8);
+	return NULL;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+struct err *filter_run_step(struct filter_run *r, uint64_t budget_ns, double *ret_done)
+{
+	uint64_t n = trace_n_events(r->trace), start = now_ns();
+	struct err *err = NULL;
+	if (!note_minors(r))
+		return err_no_memory();
+	if (selection_n_rows(r->rows) < n && (err = selection_resize(r->rows, n, false)))
+		return err;
+	while (r->n_rows < n) {
+		uint32_t chunk = (uint32_t)(r->n_rows >> TRACE_CHUNK_SHIFT);
+		uint64_t from = (uint64_t)chunk << TRACE_CHUNK_SHIFT;
+		trace_trim(r->trace);
+		if ((err = run_chunk(r, chunk, selection_words(r->rows) + from / 64)))
+			return err;
+		r->n_rows = from + TRACE_CHUNK < n ? from + TRACE_CHUNK : n;
+		if (budget_ns != UINT64_MAX && now_ns() - start >= budget_ns)
+			break;
+	}
+	if (ret_done)
+		*ret_done = n ? (double)r->n_rows / (double)n : 1;
+	return NULL;
+}
+
+struct selection *filter_run_rows(struct filter_run *r)
+{
+	return r->rows;
+}
+
+uint64_t filter_run_n_rows(const struct filter_run *r)
+{
+	return r->n_rows;
+}
+
+uint64_t filter_run_n_limit_hits(const struct filter_run *r)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < r->memos.n; i++)
+		n += r->memos.v[i]->n_limit_hits;
+	return n - r->limit_hits_before;
+}
+
+/* ---- one row ---- */
+
+static enum verdict stack_verdict(struct filter_run *r, uint32_t i_term, uint32_t stack)
+{
+	const struct filter_term *t = &r->filter->terms.v[i_term];
+	struct memo *m = r->memos.v[i_term];
+	enum verdict best = VERDICT_ABSENT;
+	uint32_t parent, frame;
+	if (stack < m->stacks.n)
+		return (enum verdict)m->stacks.v[stack];
+	if (t->field == FIELD_DEPTH)
+		return term_of_number(t, stack ? trace_stack_depth(r->trace, stack) : 0, 0);
+	if (!stack)
+		return VERDICT_ABSENT;
+	if (t->field == FIELD_CALLER) {
+		frame = trace_caller(r->trace, stack);
+		return frame ? term_of_frame(r->cache, t, m, frame) : VERDICT_ABSENT;
+	}
+	while (stack && trace_stack(r->trace, stack, &parent, &frame)) {
+		enum verdict v = term_of_frame(r->cache, t, m, frame);
+		if (v > best)
+			best = v;
+		if (t->field == FIELD_TOP || best == VERDICT_YES)
+			break;
+		stack = parent;
+	}
+	return best;
+}
+
+static bool match_term(struct filter_run *r, uint32_t i_term, const struct event *e)
+{
+	const struct filter_term *t = &r->filter->terms.v[i_term];
+	struct memo *m = r->memos.v[i_term];
+	enum verdict v = VERDICT_ABSENT;
+	size_t n;
+	switch (fields[t->field].domain) {
+	case DOMAIN_NAME: v = term_of_name(r->cache, t, m, e->name); break;
+	case DOMAIN_THREAD: v = term_of_thread(r->cache, t, m, e->thread); break;
+	case DOMAIN_EVENT:
+		if (t->field == FIELD_CUT) {
+			bool cut = e->flags & (EVENT_STACK_CUT | EVENT_ARGS_CUT | EVENT_NATIVE_CUT);
+			v = t->op == OP_EXISTS ? cut ? VERDICT_YES : VERDICT_NO : term_of_number(t, cut, 0);
+		} else {
+			v = term_of_number(t, (int64_t)(t->field == FIELD_SEQ ? e->seq : e->time_ns), r->wall_anchor_ns);
+		}
+		break;
+	case DOMAIN_STACK: v = stack_verdict(r, i_term, e->stack); break;
+	case DOMAIN_ARGS: {
+		const char *name = trace_name(r->trace, e->name, &n);
+		if (t->event && (n != t->n_event || memcmp(name, t->event, n) != 0))
+			break;
+		int position = term_position(r->cache, t, e->name, process_minor(r->trace, e->process));
+		if (term_is_about_address(t)) {
+			v = term_of_event_args(r->cache, t, m, position, e->seq, e->args);
+			break;
+		}
+		struct value_table *table = memo_value_table(m, position);
+		if (table)
+			v = term_of_args(r->cache, t, m, table, e->args);
+		break;
+	}
+	case DOMAIN_COUNT: break;
+	}
+	return v == term_wants(t);
+}
+
+static bool match_node(struct filter_run *r, uint32_t i_node, const struct event *e)
+{
+	const struct filter_node *n = &r->filter->nodes.v[i_node];
+	switch (n->kind) {
+	case NODE_ALL: return true;
+	case NODE_TERM: return match_term(r, n->term, e);
+	case NODE_NOT: return !match_node(r, n->a, e);
+	case NODE_AND: return match_node(r, n->a, e) && match_node(r, n->b, e);
+	case NODE_OR: return match_node(r, n->a, e) || match_node(r, n->b, e);
+	}
+	return false;
+}
+
+bool filter_run_match(struct filter_run *r, uint64_t seq)
+{
+	struct event e;
+	if (seq < r->n_rows)
+		return selection_has(r->rows, seq);
+	return trace_event(r->trace, seq, &e) && match_node(r, r->filter->root, &e);
+}
+
+/* ---- explain ---- */
+
+/* One part as a filter of its own: the same terms, another root. */
+static struct err *count_part(struct filter_run *r, uint32_t root, uint64_t *ret)
+{
+	struct filter part = *r->filter;
+	CLEANUP(filter_run) struct filter_run *run = NULL;
+	part.root = root;
+	struct err *err = filter_run_create(r->trace, &part, r->cache, &run);
+	if (!err)
+		err = filter_run_step(run, UINT64_MAX, NULL);
+	if (!err)
+		*ret = selection_count(run->rows);
+	return err;
+}
+
+struct err *filter_explain(struct filter_run *r, struct filter_part *parts, size_t cap, size_t *ret_n)
+{
+	uint32_t waiting[TERMS_MAX + 1];
+	size_t n_waiting = 0, n = 0;
+	waiting[n_waiting++] = r->filter->root;
+	while (n_waiting) {
+		const struct filter_node *node = &r->filter->nodes.v[waiting[n_waiting - 1]];
+		uint32_t i_node = waiting[--n_waiting];
+		if (node->kind == NODE_AND) {
+			waiting[n_waiting++] = node->b; /* the left one comes first */
+			waiting[n_waiting++] = node->a;
+			continue;
+		}
+		if (n < cap) {
+			parts[n] = (struct filter_part){ .at = node->at, .n_bytes = node->n_bytes };
+			struct err *err = count_part(r, i_node, &parts[n].n_events);
+			if (err)
+				return err;
+		}
+		n++;
+	}
+	*ret_n = n;
+	return NULL;
+}

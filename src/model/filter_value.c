@@ -1,0 +1,673 @@
+/*
+ * filter_value: what a term thinks of one name, thread, frame or argument value.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "capture/value_scan.h"
+#include "model/arguments.h"
+#include "model/catalog.h"
+#include "model/filter_cache.h"
+#include "model/filter_scan.h"
+#include "model/glob.h"
+#include "model/trace.h"
+#include "model/value_text.h"
+
+/* ---- comparing ---- */
+
+static int compare_bytes(const char *a, size_t n_a, const char *b, size_t n_b)
+{
+	int order = memcmp(a, b, n_a < n_b ? n_a : n_b);
+	return order ? order : n_a < n_b ? -1 : n_a > n_b;
+}
+
+static bool equals(const char *s, size_t n, const struct literal *l)
+{
+	return n == l->n_text && !memcmp(s, l->text, n);
+}
+
+static bool text_fits(struct filter_cache *c, const struct filter_term *t, struct memo *m, const char *s, size_t n)
+{
+	const struct literal *l = t->literals.v;
+	switch (t->op) {
+	case OP_EXISTS: return true;
+	case OP_EQ: return equals(s, n, l);
+	case OP_LT: return compare_bytes(s, n, l->text, l->n_text) < 0;
+	case OP_LE: return compare_bytes(s, n, l->text, l->n_text) <= 0;
+	case OP_GT: return compare_bytes(s, n, l->text, l->n_text) > 0;
+	case OP_GE: return compare_bytes(s, n, l->text, l->n_text) >= 0;
+	case OP_MATCH: return regex_match(t->regex, c->matcher, s, n, &m->n_limit_hits);
+	case OP_CONTAINS: return memmem(s, n, l->text, l->n_text) != NULL;
+	case OP_GLOB: return glob_match(l->text, l->n_text, s, n);
+	case OP_WORD: return equals(s, n, l) || equals(s, catalog_category_bytes(s, n), l);
+	case OP_IN:
+		for (size_t i = 0; i < t->literals.n; i++)
+			if (!l[i].is_range && equals(s, n, &l[i]))
+				return true;
+		return false;
+	}
+	return false;
+}
+
+/* -1 0 1; 2: not comparable (nan) */
+static int compare_number(int64_t i, double d, bool is_integer, int64_t to_i, double to_d, bool to_is_integer)
+{
+	if (is_integer && to_is_integer)
+		return i < to_i ? -1 : i > to_i;
+	double a = is_integer ? (double)i : d, b = to_is_integer ? (double)to_i : to_d;
+	return isnan(a) || isnan(b) ? 2 : a < b ? -1 : a > b;
+}
+
+static bool number_fits_one(enum filter_op op, const struct literal *l, int64_t i, double d, bool is_integer)
+{
+	int order = compare_number(i, d, is_integer, l->i, l->d, l->is_integer);
+	if (order == 2)
+		return false;
+	switch (op) {
+	case OP_EQ: return order == 0;
+	case OP_LT: return order < 0;
+	case OP_LE: return order <= 0;
+	case OP_GT: return order > 0;
+	case OP_GE: return order >= 0;
+	case OP_IN: {
+		if (!l->is_range)
+			return order == 0;
+		int to_hi = compare_number(i, d, is_integer, l->i_hi, l->d_hi, l->is_integer);
+		return order >= 0 && to_hi <= 0;
+	}
+	case OP_EXISTS: case OP_MATCH: case OP_CONTAINS: case OP_GLOB: case OP_WORD: break;
+	}
+	return false;
+}
+
+static bool number_fits(const struct filter_term *t, int64_t i, double d, bool is_integer)
+{
+	for (size_t k = 0; k < t->literals.n; k++)
+		if (t->literals.v[k].is_number && number_fits_one(t->op, &t->literals.v[k], i, d, is_integer))
+			return true;
+	return false;
+}
+
+static enum verdict verdict_of(bool fits)
+{
+	return fits ? VERDICT_YES : VERDICT_NO;
+}
+
+/* A number of a field; as text where the operator wants text. */
+static enum verdict of_integer(struct filter_cache *c, const struct filter_term *t, struct memo *m, int64_t i)
+{
+	if (t->op == OP_EXISTS)
+		return VERDICT_YES;
+	if (t->op != OP_MATCH && t->op != OP_CONTAINS)
+		return verdict_of(number_fits(t, i, 0, true));
+	strbuf_clear(&c->scratch);
+	strbuf_addf(&c->scratch, "%lld", (long long)i);
+	return verdict_of(text_fits(c, t, m, c->scratch.s, c->scratch.n));
+}
+
+static enum verdict of_text(struct filter_cache *c, const struct filter_term *t, struct memo *m, const char *s, size_t n)
+{
+	return verdict_of(text_fits(c, t, m, s, n));
+}
+
+static enum verdict of_bool(const struct filter_term *t, bool value)
+{
+	return verdict_of(t->op == OP_EXISTS ? value : number_fits(t, value, 0, true));
+}
+
+static bool version_fits(enum filter_op op, const struct literal *l, uint32_t version)
+{
+	uint32_t mask = ~UINT32_C(0) << (32 - 8 * l->n_version), v = version & mask;
+	uint32_t mask_hi = l->n_version_hi ? ~UINT32_C(0) << (32 - 8 * l->n_version_hi) : mask;
+	switch (op) {
+	case OP_EQ: return v == l->version;
+	case OP_LT: return v < l->version;
+	case OP_LE: return v <= l->version;
+	case OP_GT: return v > l->version;
+	case OP_GE: return v >= l->version;
+	case OP_IN: return l->is_range ? v >= l->version && (version & mask_hi) <= l->version_hi : v == l->version;
+	case OP_EXISTS: case OP_MATCH: case OP_CONTAINS: case OP_GLOB: case OP_WORD: break;
+	}
+	return false;
+}
+
+/* ---- names and threads ---- */
+
+static enum verdict ask_name(struct filter_cache *c, const struct filter_term *t, struct memo *m, uint32_t name)
+{
+	size_t n;
+	const char *s = trace_name(c->trace, name, &n);
+	if (!name)
+		return VERDICT_ABSENT;
+	switch (t->field) {
+	case FIELD_EVENT: return of_text(c, t, m, s, n);
+	case FIELD_CATEGORY: return of_text(c, t, m, s, catalog_category_bytes(s, n));
+	case FIELD_THEME: {
+		const char *theme = catalog_theme_name(catalog_theme_of(s, n));
+		return of_text(c, t, m, theme, strlen(theme));
+	}
+	case FIELD_DOCUMENTED: {
+		const struct catalog_event *e = catalog_find(s, n);
+		return of_bool(t, e && e->documented);
+	}
+	default: return VERDICT_ABSENT;
+	}
+}
+
+enum verdict term_of_name(struct filter_cache *c, const struct filter_term *t, struct memo *m, uint32_t name)
+{
+	if (!verdicts_extend(&m->names, (size_t)name + 1))
+		return ask_name(c, t, m, name);
+	if (!m->names.v[name])
+		m->names.v[name] = (uint8_t)ask_name(c, t, m, name);
+	return (enum verdict)m->names.v[name];
+}
+
+static enum verdict ask_thread(struct filter_cache *c, const struct filter_term *t, struct memo *m, uint32_t thread)
+{
+	const struct thread_info *info = trace_thread(c->trace, thread);
+	const struct process_info *p = info ? trace_process(c->trace, info->process) : NULL;
+	size_t n;
+	const char *s;
+	if (!p)
+		return VERDICT_ABSENT;
+	switch (t->field) {
+	case FIELD_PID: return of_integer(c, t, m, p->pid);
+	case FIELD_PPID: return of_integer(c, t, m, p->ppid);
+	case FIELD_TID: return of_integer(c, t, m, info->tid);
+	case FIELD_INTERP: return of_integer(c, t, m, info->interpreter);
+	case FIELD_CHILDREN: return of_bool(t, trace_process_parent(c->trace, info->process) != UINT32_MAX);
+	case FIELD_THREAD:
+		s = trace_string(c->trace, info->name, &n);
+		if (n)
+			return of_text(c, t, m, s, n);
+		strbuf_clear(&c->scratch);
+		strbuf_add_u64(&c->scratch, info->tid);
+		return of_text(c, t, m, c->scratch.s, c->scratch.n);
+	case FIELD_PROCESS: s = trace_string(c->trace, p->name, &n); return n ? of_text(c, t, m, s, n) : VERDICT_ABSENT;
+	case FIELD_PYTHON:
+		if (!p->python_hex)
+			return VERDICT_ABSENT;
+		if (t->op == OP_EXISTS || t->op == OP_MATCH || t->op == OP_CONTAINS) {
+			s = trace_string(c->trace, p->python, &n);
+			return of_text(c, t, m, s, n);
+		}
+		for (size_t i = 0; i < t->literals.n; i++)
+			if (version_fits(t->op, &t->literals.v[i], p->python_hex))
+				return VERDICT_YES;
+		return VERDICT_NO;
+	default: return VERDICT_ABSENT;
+	}
+}
+
+enum verdict term_of_thread(struct filter_cache *c, const struct filter_term *t, struct memo *m, uint32_t thread)
+{
+	if (!verdicts_extend(&m->threads, (size_t)thread + 1))
+		return ask_thread(c, t, m, thread);
+	if (!m->threads.v[thread])
+		m->threads.v[thread] = (uint8_t)ask_thread(c, t, m, thread);
+	return (enum verdict)m->threads.v[thread];
+}
+
+enum verdict term_of_number(const struct filter_term *t, int64_t value, int64_t wall_anchor_ns)
+{
+	if (t->op == OP_EXISTS)
+		return VERDICT_YES;
+	for (size_t k = 0; k < t->literals.n; k++) {
+		struct literal l = t->literals.v[k];
+		if (l.is_wall)
+			l.i -= wall_anchor_ns, l.i_hi -= wall_anchor_ns;
+		if (number_fits_one(t->op, &l, value, 0, true))
+			return VERDICT_YES;
+	}
+	return VERDICT_NO;
+}
+
+/* ---- frames ---- */
+
+static enum verdict ask_frame(struct filter_cache *c, const struct filter_term *t, struct memo *m, uint32_t frame)
+{
+	struct frame_info f;
+	size_t n;
+	if (!trace_frame(c->trace, frame, &f))
+		return VERDICT_ABSENT;
+	uint32_t string = 0;
+	switch (t->member) {
+	case MEMBER_NONE: return VERDICT_YES;
+	case MEMBER_LINE: return f.line ? of_integer(c, t, m, f.line) : VERDICT_ABSENT;
+	case MEMBER_FUNC: string = f.function; break;
+	case MEMBER_FILE: string = f.file; break;
+	case MEMBER_MODULE: string = f.module; break;
+	case MEMBER_COUNT: break;
+	}
+	if (!string)
+		return VERDICT_ABSENT;
+	const char *s = trace_string(c->trace, string, &n);
+	return of_text(c, t, m, s, n);
+}
+
+enum verdict term_of_frame(struct filter_cache *c, const struct filter_term *t, struct memo *m, uint32_t frame)
+{
+	if (!verdicts_extend(&m->frames, (size_t)frame + 1))
+		return ask_frame(c, t, m, frame);
+	if (!m->frames.v[frame])
+		m->frames.v[frame] = (uint8_t)ask_frame(c, t, m, frame);
+	return (enum verdict)m->frames.v[frame];
+}
+
+/* ---- arguments ---- */
+
+static double bigint_value(const struct value_node *v)
+{
+	double d = 0;
+	for (size_t i = v->n_bytes; i-- > 0;)
+		d = d * 256 + v->bytes[i];
+	return v->negative ? -d : d;
+}
+
+static bool has_number_literal(const struct filter_term *t)
+{
+	for (size_t i = 0; i < t->literals.n; i++)
+		if (t->literals.v[i].is_number)
+			return true;
+	return false;
+}
+
+/* An argument, or what a path of steps led to. The iterator stands behind the node. */
+static enum verdict of_node(struct filter_cache *c, const struct filter_term *t, struct memo *m, struct value_iter *it,
+			    const struct value_node *v)
+{
+	if (t->op == OP_EXISTS)
+		return VERDICT_YES;
+	if (t->op != OP_MATCH && t->op != OP_CONTAINS && has_number_literal(t)) {
+		bool is_order = t->op != OP_EQ && t->op != OP_IN;
+		bool fits = false, is_number = true;
+		switch (v->tag) {
+		case VALUE_INT: fits = number_fits(t, v->i, 0, true); break;
+		case VALUE_TRUE:
+		case VALUE_FALSE: fits = number_fits(t, v->tag == VALUE_TRUE, 0, true); break;
+		case VALUE_FLOAT: fits = number_fits(t, 0, v->real, false); break;
+		case VALUE_BIGINT: fits = number_fits(t, 0, bigint_value(v), false); break;
+		default: is_number = false;
+		}
+		if (fits)
+			return VERDICT_YES;
+		if (is_order || is_number) /* 5432 is also the text "5432", but not before or after a text */
+			return VERDICT_NO;
+	}
+	if (value_is_text(v->tag))
+		return of_text(c, t, m, (const char *)v->bytes, v->n_bytes);
+	strbuf_clear(&c->scratch);
+	value_text_plain(&c->scratch, it, v);
+	return of_text(c, t, m, strbuf_str(&c->scratch), c->scratch.n);
+}
+
+static uint64_t length_of(const struct value_node *v)
+{
+	uint64_t n = 0;
+	if (v->tag != VALUE_STR)
+		return v->full;
+	for (size_t i = 0; i < v->n_bytes; i++)
+		n += (v->bytes[i] & 0xc0) != 0x80;
+	return n;
+}
+
+/* Follow the steps from the node on; the verdict of where they lead. */
+static enum verdict of_path(struct filter_cache *c, const struct filter_term *t, struct memo *m, struct value_iter *it,
+			    struct value_node v, size_t i_step)
+{
+	for (; i_step < t->steps.n; i_step++) {
+		const struct step *s = &t->steps.v[i_step];
+		bool found = false;
+		struct value_node child;
+		if (!s->name) {
+			if (v.tag < VALUE_TUPLE || v.tag > VALUE_FROZENSET || s->index >= v.n_children)
+				return VERDICT_ABSENT;
+			for (uint64_t k = 0; k <= s->index; k++) {
+				if (!value_iter_next(it, &child))
+					return VERDICT_ABSENT;
+				if (k < s->index)
+					value_iter_skip(it, &child);
+			}
+			v = child;
+			continue;
+		}
+		bool is_type = !strcmp(s->name, "type"), is_id = !strcmp(s->name, "id");
+		for (uint32_t k = 0; v.tag == VALUE_OBJECT && !is_type && !is_id && k < v.n_children && !found; k++) {
+			if (!value_iter_next(it, &child))
+				return VERDICT_ABSENT;
+			/* an object's attributes called type and id are reached as type_ and id_ */
+			bool underscored = (child.n_attr_bytes == 4 && !memcmp(child.attr, "type", 4)) ||
+					   (child.n_attr_bytes == 2 && !memcmp(child.attr, "id", 2));
+			size_t n = child.n_attr_bytes;
+			found = s->n_name == n + underscored && !memcmp(child.attr, s->name, n) &&
+				(!underscored || s->name[n] == '_');
+			if (!found)
+				value_iter_skip(it, &child);
+		}
+		for (uint32_t k = 0; v.tag == VALUE_DICT && k < v.n_children && !found; k += 2) {
+			struct value_node key;
+			if (!value_iter_next(it, &key))
+				return VERDICT_ABSENT;
+			value_iter_skip(it, &key);
+			if (!value_iter_next(it, &child))
+				return VERDICT_ABSENT;
+			found = key.tag == VALUE_STR && key.n_bytes == s->n_name && !memcmp(key.bytes, s->name, s->n_name);
+			if (!found)
+				value_iter_skip(it, &child);
+		}
+		if (found) {
+			v = child;
+			continue;
+		}
+		if (i_step + 1 < t->steps.n)
+			return VERDICT_ABSENT;
+		size_t n;
+		const char *text = value_type_name(&v, &n);
+		if (is_type)
+			return t->op == OP_EXISTS ? VERDICT_YES : of_text(c, t, m, text, n);
+		if (is_id && v.tag == VALUE_OBJECT && v.address) {
+			char id[24];
+			int n_id = snprintf(id, sizeof(id), "0x%llx", (unsigned long long)v.address);
+			if (t->op != OP_EXISTS && has_number_literal(t))
+				return verdict_of(number_fits(t, (int64_t)v.address, 0, true));
+			return of_text(c, t, m, id, (size_t)n_id);
+		}
+		bool has_length = v.tag >= VALUE_STR && v.tag <= VALUE_DICT;
+		if (!strcmp(s->name, "length") && has_length) {
+			struct value_node number = { .tag = VALUE_INT, .i = (int64_t)length_of(&v) };
+			return of_node(c, t, m, it, &number);
+		}
+		return VERDICT_ABSENT;
+	}
+	return of_node(c, t, m, it, &v);
+}
+
+/* One argument at p: a reference is asked about once. */
+static enum verdict of_argument(struct filter_cache *c, const struct filter_term *t, struct memo *m,
+				struct value_table *table, const uint8_t *p, const uint8_t *end)
+{
+	struct value_iter it;
+	struct value_node v;
+	uint64_t id = 0;
+	if (*p == VALUE_REF) {
+		unsigned shift = 0;
+		for (const uint8_t *q = p + 1; q < end && shift < 35; shift += 7) {
+			id |= (uint64_t)(*q & 0x7f) << shift;
+			if (!(*q++ & 0x80))
+				break;
+		}
+		if (id > trace_n_values(c->trace))
+			return VERDICT_NO;
+		if (id < table->arguments.n && table->arguments.v[id])
+			return (enum verdict)table->arguments.v[id];
+		value_iter_init(&it, c->trace, (uint32_t)id, NULL, 0);
+	} else {
+		value_iter_init_bytes(&it, c->trace, p, (size_t)(end - p), NULL, 0);
+	}
+	enum verdict verdict = value_iter_next(&it, &v) ? of_path(c, t, m, &it, v, 0) : VERDICT_NO;
+	if (id && verdicts_extend(&table->arguments, (size_t)id + 1))
+		table->arguments.v[id] = (uint8_t)verdict;
+	return verdict;
+}
+
+static enum verdict ask_dict(struct filter_cache *c, const struct filter_term *t, struct memo *m, uint32_t args)
+{
+	struct value_iter it;
+	struct value_node head, key, v;
+	enum verdict best = VERDICT_ABSENT;
+	value_iter_init(&it, c->trace, args, NULL, 0);
+	if (!value_iter_next(&it, &head))
+		return VERDICT_ABSENT;
+	for (uint32_t i = 0; i * 2 < head.n_children; i++) {
+		if (!value_iter_next(&it, &key))
+			break;
+		value_iter_skip(&it, &key);
+		if (!value_iter_next(&it, &v))
+			break;
+		bool wanted = t->select == ARG_ANY || (t->select == ARG_INDEX && t->arg_index == i) ||
+			      (t->select == ARG_NAME && key.tag == VALUE_STR && key.n_bytes == t->n_arg &&
+			       !memcmp(key.bytes, t->arg, t->n_arg));
+		if (wanted) {
+			struct value_iter look = it;
+			enum verdict verdict = of_path(c, t, m, &look, v, 0);
+			if (verdict > best)
+				best = verdict;
+		}
+		value_iter_skip(&it, &v);
+	}
+	return best;
+}
+
+static enum verdict ask_args(struct filter_cache *c, const struct filter_term *t, struct memo *m,
+			     struct value_table *table, uint32_t args)
+{
+	size_t n_bytes;
+	const uint8_t *p = trace_value(c->trace, args, &n_bytes), *end, *first;
+	uint64_t n;
+	enum verdict best = VERDICT_ABSENT;
+	if (!p || !n_bytes)
+		return VERDICT_ABSENT;
+	end = p + n_bytes;
+	if (*p == VALUE_DICT)
+		return ask_dict(c, t, m, args);
+	if (*p != VALUE_TUPLE || !value_scan_container(p, end, &first, &n))
+		return VERDICT_ABSENT;
+	p = first;
+	for (uint64_t i = 0; i < n && p && p < end && best != VERDICT_YES; i++) {
+		const uint8_t *next = value_scan_end(p, end);
+		if (next && (table->position == POSITION_ANY || (uint64_t)table->position == i)) {
+			enum verdict verdict = of_argument(c, t, m, table, p, next);
+			if (verdict > best)
+				best = verdict;
+			if (table->position != POSITION_ANY)
+				break;
+		}
+		p = next;
+	}
+	return best;
+}
+
+enum verdict term_of_args(struct filter_cache *c, const struct filter_term *t, struct memo *m, struct value_table *table,
+			  uint32_t args)
+{
+	if (!args)
+		return VERDICT_ABSENT;
+	if (args < table->tuples.n && table->tuples.v[args])
+		return (enum verdict)table->tuples.v[args];
+	enum verdict verdict = ask_args(c, t, m, table, args);
+	if (verdicts_extend(&table->tuples, (size_t)args + 1))
+		table->tuples.v[args] = (uint8_t)verdict;
+	return verdict;
+}
+
+bool term_is_about_address(const struct filter_term *t)
+{
+	return t->field == FIELD_ARGS && t->steps.n && t->steps.v[t->steps.n - 1].name &&
+	       !strcmp(t->steps.v[t->steps.n - 1].name, "id");
+}
+
+enum verdict term_of_event_args(struct filter_cache *c, const struct filter_term *t, struct memo *m, int position,
+				uint64_t seq, uint32_t args)
+{
+	struct value_iter it;
+	struct value_node head, v;
+	enum verdict best = VERDICT_ABSENT;
+	uint32_t n_objects;
+	if (!args || position == POSITION_KEY)
+		return VERDICT_ABSENT;
+	const uint64_t *objects = trace_event_objects(c->trace, seq, &n_objects);
+	value_iter_init(&it, c->trace, args, objects, n_objects);
+	if (!value_iter_next(&it, &head) || head.tag != VALUE_TUPLE)
+		return VERDICT_ABSENT;
+	for (uint32_t i = 0; i < head.n_children && best != VERDICT_YES && value_iter_next(&it, &v); i++) {
+		if (position == POSITION_ANY || position == (int)i) {
+			struct value_iter look = it;
+			enum verdict verdict = of_path(c, t, m, &look, v, 0);
+			if (verdict > best)
+				best = verdict;
+		}
+		value_iter_skip(&it, &v);
+	}
+	return best;
+}
+
+int term_position(struct filter_cache *c, const struct filter_term *t, uint32_t name, int minor)
+{
+	if (t->select == ARG_ANY)
+		return POSITION_ANY;
+	if (t->select == ARG_INDEX)
+		return t->arg_index < 10000 ? (int)t->arg_index : POSITION_KEY;
+	size_t n;
+	const char *s = trace_name(c->trace, name, &n);
+	int at = catalog_arg_find(catalog_find(s, n), minor, t->arg, t->n_arg);
+	return at < 0 ? POSITION_KEY : at;
+}
+
+/* ---- bulk ---- */
+
+/* Bytes that stand in plain text only where they stand in a str, a bytes or a name of the value itself. */
+static bool is_verbatim(uint8_t c)
+{
+	return c >= 0x80 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c && strchr("_/~@%#$&*;!|^`\\\"'", c));
+}
+
+/* The longest part of s that plain text does not make by itself. */
+static size_t verbatim_part(const char *s, size_t n, const char **ret)
+{
+	static const char made[] = "none true false ellipsis nanj infj code class module function built in bytearray frozenset set "
+				   "method type of";
+	size_t best = 0;
+	for (size_t i = 0; i < n;) {
+		size_t k = i;
+		while (k < n && is_verbatim((uint8_t)s[k]))
+			k++;
+		if (k - i > best) {
+			char low[SCAN_NEEDLE_MAX + 1];
+			size_t n_low = k - i < SCAN_NEEDLE_MAX ? k - i : SCAN_NEEDLE_MAX;
+			for (size_t j = 0; j < n_low; j++)
+				low[j] = (char)(s[i + j] >= 'A' && s[i + j] <= 'Z' ? s[i + j] + 32 : s[i + j]);
+			low[n_low] = 0;
+			if (!strstr(made, low)) {
+				best = k - i;
+				*ret = s + i;
+			}
+		}
+		i = k + 1;
+	}
+	return best;
+}
+
+struct needles {
+	struct scan_needle v[REGEX_LITERALS_MAX];
+	size_t n;
+	bool has_exotic; /* caseless with k or s in it */
+};
+
+static bool add_needle(struct needles *to, const char *s, size_t n, bool is_caseless)
+{
+	const char *part;
+	size_t n_part = verbatim_part(s, n, &part);
+	if (n_part < 2 || to->n == ARRAY_LEN(to->v))
+		return false;
+	to->v[to->n] = scan_needle_make(part, n_part, is_caseless);
+	for (size_t i = 0; is_caseless && i < to->v[to->n].n; i++)
+		to->has_exotic |= to->v[to->n].s[i] == 'k' || to->v[to->n].s[i] == 's';
+	to->n++;
+	return true;
+}
+
+/* One of these must stand in the bytes of a value, or of what it refers to, for the term to hold. */
+static bool find_needles(const struct filter_term *t, struct needles *ret)
+{
+	*ret = (struct needles){ 0 };
+	if (t->field != FIELD_ARGS || t->select != ARG_ANY || t->steps.n)
+		return false;
+	if (t->op == OP_MATCH) {
+		const struct regex_literals *l = regex_literals_get(t->regex);
+		for (size_t i = 0; i < l->n; i++)
+			if (!add_needle(ret, l->v[i].s, l->v[i].n, l->is_caseless))
+				return false;
+		return l->n > 0;
+	}
+	if (t->op != OP_CONTAINS && t->op != OP_EQ && t->op != OP_IN)
+		return false;
+	for (size_t i = 0; i < t->literals.n; i++) {
+		const struct literal *l = &t->literals.v[i];
+		if (l->is_number || !add_needle(ret, l->text, l->n_text, false))
+			return false;
+	}
+	return true;
+}
+
+bool term_has_needles(const struct filter_term *t)
+{
+	struct needles n;
+	return find_needles(t, &n);
+}
+
+/* Mark the entries first … stop - 1 of a page in which the needle stands. */
+static void mark(const struct string_page *page, uint32_t first, uint32_t stop, const struct scan_needle *needle,
+		 bit_vec *candidates)
+{
+	const uint32_t *offsets = page->offsets;
+	const uint8_t *p = page->bytes + offsets[first - page->first], *end = page->bytes + offsets[stop - page->first];
+	uint32_t i = first - page->first;
+	while ((p = scan_find(needle, p, end))) {
+		uint32_t at = (uint32_t)(p - page->bytes);
+		uint32_t lo = i, hi = stop - page->first - 1; /* the entry that holds `at`: the last that starts before */
+		while (lo < hi) {
+			uint32_t mid = lo + (hi - lo + 1) / 2;
+			if (offsets[mid] <= at)
+				lo = mid;
+			else
+				hi = mid - 1;
+		}
+		uint32_t id = page->first + lo;
+		candidates->v[id / 64] |= UINT64_C(1) << (id & 63);
+		i = lo + 1;
+		if (page->first + i >= stop)
+			break;
+		p = page->bytes + offsets[i];
+	}
+}
+
+struct err *term_scan_values(struct filter_cache *c, const struct filter_term *t, struct value_table *table, uint32_t end)
+{
+	struct needles needles;
+	if (table->n_scanned + 1 >= end || !find_needles(t, &needles))
+		return NULL;
+	struct err *err = filter_cache_index(c, end);
+	if (err)
+		return err;
+	if (!bits_extend(&table->candidates, end) || !verdicts_extend(&table->tuples, end))
+		return err_no_memory();
+	for (uint32_t first = table->n_scanned + 1; first < end;) {
+		const struct string_page *page = trace_value_page(c->trace, first);
+		if (!page)
+			return err_no_memory();
+		uint32_t stop = page->first + page->n < end ? page->first + page->n : end;
+		for (size_t i = 0; i < needles.n; i++)
+			mark(page, first, stop, &needles.v[i], &table->candidates);
+		uint64_t *bits = table->candidates.v;
+		for (uint32_t id = first; id < stop; id++) {
+			uint32_t from = c->refs_end.v[id - 1], to = c->refs_end.v[id];
+			bool is_candidate = bits[id / 64] >> (id & 63) & 1;
+			for (uint32_t k = from; k < to && !is_candidate; k++)
+				is_candidate = bits[c->refs.v[k] / 64] >> (c->refs.v[k] & 63) & 1;
+			if (needles.has_exotic && bits_has(&c->exotic, id))
+				is_candidate = true;
+			if (is_candidate) {
+				bits[id / 64] |= UINT64_C(1) << (id & 63);
+			} else if (!table->tuples.v[id]) {
+				uint32_t at = page->offsets[id - page->first];
+				bool is_empty = page->offsets[id + 1 - page->first] - at <= 3; /* tag, 0, 0 */
+				table->tuples.v[id] = is_empty ? VERDICT_ABSENT : VERDICT_NO;
+			}
+		}
+		table->n_scanned = stop - 1;
+		first = stop;
+	}
+	return NULL;
+}
