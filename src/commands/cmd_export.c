@@ -1,0 +1,70 @@
+/*
+ * cmd_export: a capture in another format.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "commands/open_capture.h"
+#include "export/exporter.h"
+#include "model/filter.h"
+#include "model/selection.h"
+#include "model/trace.h"
+
+/* By -F, else by the suffix of -o. */
+static struct err *choose_format(const struct options *o, const struct exporter_format **ret)
+{
+	if (o->format)
+		return exporter_find_checked(o->format, ret);
+	const char *dot = o->output ? strrchr(o->output, '.') : NULL;
+	*ret = dot ? exporter_find(dot) : NULL;
+	if (*ret)
+		return NULL;
+	return err_with_hint(err_create(ERR_USAGE, "which format?"), "say --format jsonl, or give -o a name that ends in .jsonl");
+}
+
+static struct err *write_out(const struct options *o, struct trace *t, const struct shown *shown,
+			     const struct exporter_format *format, int fd)
+{
+	struct exporter_options options = { .path = o->output, .wide = true };
+	struct exporter *x;
+	struct err *err = exporter_create(t, format, fd, &options, &x);
+	if (err)
+		return err;
+	err = exporter_write(x, shown->run ? filter_run_rows(shown->run) : NULL, 0, trace_n_events(t));
+	if (!err)
+		return exporter_close(x);
+	exporter_destroy(x);
+	return err;
+}
+
+struct err *cmd_export(const struct options *o, int *ret)
+{
+	CLEANUP(trace) struct trace *t = NULL;
+	const struct exporter_format *format;
+	struct shown shown = { 0 };
+	struct err *err = choose_format(o, &format);
+	if (!err && format->needs_path && !o->output)
+		err = err_with_hint(err_create(ERR_USAGE, "%s cannot go to standard output", format->name), "say -o OUT%s",
+				    format->suffix);
+	if (!err)
+		err = open_capture(o, o->args[0], &t);
+	if (!err)
+		err = shown_make(o, t, &shown);
+	int fd = STDOUT_FILENO;
+	if (!err && o->output && !format->needs_path) {
+		fd = open(o->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		if (fd < 0)
+			err = err_sys(errno, "cannot create %s", o->output);
+	}
+	if (!err)
+		err = write_out(o, t, &shown, format, fd);
+	if (fd > STDOUT_FILENO && close(fd) != 0 && !err)
+		err = err_sys(errno, "cannot write %s", o->output);
+	shown_fini(&shown);
+	*ret = 0;
+	return err;
+}

@@ -1,0 +1,86 @@
+/*
+ * open_capture: see open_capture.h.
+ */
+#include "commands/open_capture.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/strbuf.h"
+#include "export/import.h"
+#include "model/filter.h"
+#include "model/trace.h"
+#include "options.h"
+
+/* JSON lines become a capture that has no name and goes when it is closed. */
+static struct err *import_stdin(struct trace **ret)
+{
+	int fd = memfd_create("auditview-import", MFD_CLOEXEC);
+	if (fd < 0)
+		return err_sys(errno, "cannot make room for standard input");
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	struct import_result result;
+	struct err *err = import_jsonl(STDIN_FILENO, "standard input", path, &result);
+	if (!err)
+		return trace_open_fd(fd, "standard input", NULL, ret);
+	close(fd);
+	return err;
+}
+
+struct err *open_capture(const struct options *o, const char *path, struct trace **ret)
+{
+	CLEANUP(trace) struct trace *t = NULL;
+	struct err *err = strcmp(path, "-") ? trace_open(path, NULL, &t) : import_stdin(&t);
+	if (err)
+		return err;
+	const char *damage = trace_damage(t);
+	if (damage && !o->quiet)
+		fprintf(stderr, "auditview: %s: %s\n", path, damage);
+	*ret = take_ptr(t);
+	return NULL;
+}
+
+struct err *filter_error(const char *option, const char *text, struct err *err)
+{
+	if (err->code != ERR_SYNTAX)
+		return err;
+	struct strbuf b = { 0 };
+	filter_error_show(&b, text, err);
+	if (b.n && b.s[b.n - 1] == '\n')
+		strbuf_cut(&b, b.n - 1);
+	err_destroy(err);
+	struct err *shown = err_create(ERR_USAGE, "%s:\n%s", option, strbuf_str(&b));
+	strbuf_fini(&b);
+	return shown;
+}
+
+struct err *shown_make(const struct options *o, struct trace *t, struct shown *ret)
+{
+	*ret = (struct shown){ 0 };
+	if (!o->filter || !*o->filter)
+		return NULL;
+	struct err *err = filter_compile(o->filter, strlen(o->filter), t, &ret->filter);
+	if (err)
+		return filter_error("-Y", o->filter, err);
+	err = filter_run_create(t, ret->filter, NULL, &ret->run);
+	if (!err)
+		err = filter_run_step(ret->run, UINT64_MAX, NULL);
+	if (!err && filter_run_n_limit_hits(ret->run))
+		fprintf(stderr, "auditview: the filter's regular expression gave up on %llu values (too many steps); they count as "
+				"not matching\n", (unsigned long long)filter_run_n_limit_hits(ret->run));
+	if (err)
+		shown_fini(ret);
+	return err;
+}
+
+void shown_fini(struct shown *s)
+{
+	filter_run_destroy(s->run);
+	filter_destroy(s->filter);
+	*s = (struct shown){ 0 };
+}

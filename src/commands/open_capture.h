@@ -1,0 +1,25 @@
+/*
+ * open_capture: what commands that read a capture have in common.
+ */
+#pragma once
+#include "base/attr.h"
+#include "base/err.h"
+
+struct filter;
+struct filter_run;
+struct options;
+struct trace;
+
+/* Open a capture by name; "-" reads JSON lines from standard input. What is damaged is said on standard error. */
+MUST_CHECK struct err *open_capture(const struct options *o, const char *path, struct trace **ret);
+
+struct shown {
+	struct filter *filter;
+	struct filter_run *run; /* NULL: no filter, everything is shown */
+};
+/* Compile -Y and run it over the whole capture. An error in it comes with the text and a caret. */
+MUST_CHECK struct err *shown_make(const struct options *o, struct trace *t, struct shown *ret);
+void shown_fini(struct shown *s);
+
+/* A syntax error in a filter, as a message for main to print: with the text and a caret below the wrong word. */
+MUST_CHECK struct err *filter_error(const char *option, const char *text, struct err *err);

@@ -1,0 +1,214 @@
+/*
+ * export_jsonl: JSON lines, schema 1.
+ *
+ *     {"v":1,"seq":17,"time":"2026-11-22T07:00:00.123456789Z","ts_ns":184467,"pid":41,"tid":41,"interp":0,
+ *      "thread":"MainThread","python":"3.12.1","event":"open","category":"open","theme":"filesystem","documented":true,
+ *      "args":{"path":"/etc/passwd","mode":"r","flags":524288},
+ *      "stack":[{"func":"main","file":"/srv/app.py","line":12},…]}
+ *
+ * Values: model/value_json.h. Frames innermost first; what is unknown is left out. Python frames: func, file, line, then
+ * first_line, end_line, column, end_column; native: native, module, offset, file, line; marks: mark. Only where it
+ * applies: "flags" (bits of enum event_flag), and with the first event of each process
+ *      "process":{"name":…,"ppid":…,"python_hex":…,"exe":…,"cwd":…,"argv":[…],"prefixes":[…],"flags":…,…}
+ * The parts that repeat (thread, event name, frame) are made once per id and copied.
+ */
+#include <string.h>
+
+#include "export/exporter_private.h"
+#include "model/value_json.h"
+
+static void add_key_u64(struct strbuf *to, const char *key, uint64_t v)
+{
+	strbuf_adds(to, key);
+	strbuf_add_u64(to, v);
+}
+
+static void add_frame(struct exporter *x, struct strbuf *to, uint32_t frame)
+{
+	struct frame_info f;
+	trace_frame(x->trace, frame, &f);
+	switch (f.kind) {
+	case FRAME_PYTHON:
+		strbuf_adds(to, "{\"func\":");
+		export_string_json(x, to, f.function);
+		strbuf_adds(to, ",\"file\":");
+		export_string_json(x, to, f.file);
+		add_key_u64(to, ",\"line\":", f.line);
+		if (f.first_line)
+			add_key_u64(to, ",\"first_line\":", f.first_line);
+		if (f.end_line && f.end_line != f.line)
+			add_key_u64(to, ",\"end_line\":", f.end_line);
+		if (f.column)
+			add_key_u64(to, ",\"column\":", f.column);
+		if (f.end_column)
+			add_key_u64(to, ",\"end_column\":", f.end_column);
+		break;
+	case FRAME_NATIVE:
+		strbuf_adds(to, "{\"native\":");
+		if (f.function)
+			export_string_json(x, to, f.function);
+		else
+			strbuf_adds(to, "null");
+		strbuf_adds(to, ",\"module\":");
+		export_string_json(x, to, f.module);
+		add_key_u64(to, ",\"offset\":", f.offset);
+		if (f.file) {
+			strbuf_adds(to, ",\"file\":");
+			export_string_json(x, to, f.file);
+		}
+		if (f.line)
+			add_key_u64(to, ",\"line\":", f.line);
+		break;
+	case FRAME_MARK:
+		strbuf_adds(to, "{\"mark\":");
+		export_string_json(x, to, f.function);
+		break;
+	}
+	strbuf_addc(to, '}');
+}
+
+static void add_stack(struct exporter *x, struct strbuf *to, uint32_t stack)
+{
+	uint32_t parent, frame;
+	strbuf_addc(to, '[');
+	for (bool first = true; stack && trace_stack(x->trace, stack, &parent, &frame); stack = parent, first = false) {
+		size_t n;
+		const char *text = text_cache_find(&x->frames, frame, &n);
+		if (!text) {
+			size_t start = x->frames.text.n;
+			add_frame(x, &x->frames.text, frame);
+			text = text_cache_keep(&x->frames, frame, start, &n);
+		}
+		if (!first)
+			strbuf_addc(to, ',');
+		strbuf_add(to, text, n);
+	}
+	strbuf_addc(to, ']');
+}
+
+/* pid … python */
+static void add_thread(struct exporter *x, struct strbuf *to, uint32_t thread)
+{
+	size_t n;
+	const char *text = text_cache_find(&x->threads, thread, &n);
+	if (!text) {
+		struct strbuf *t = &x->threads.text;
+		size_t start = t->n;
+		const struct thread_info *info = trace_thread(x->trace, thread);
+		const struct process_info *p = info ? trace_process(x->trace, info->process) : NULL;
+		add_key_u64(t, ",\"pid\":", p ? p->pid : 0);
+		add_key_u64(t, ",\"tid\":", info ? info->tid : 0);
+		add_key_u64(t, ",\"interp\":", info ? info->interpreter : 0);
+		strbuf_adds(t, ",\"thread\":");
+		export_string_json(x, t, info ? info->name : 0);
+		strbuf_adds(t, ",\"python\":");
+		export_string_json(x, t, p ? p->python : 0);
+		text = text_cache_keep(&x->threads, thread, start, &n);
+	}
+	strbuf_add(to, text, n);
+}
+
+/* event … documented */
+static void add_name(struct exporter *x, struct strbuf *to, uint32_t name)
+{
+	size_t n;
+	const char *text = text_cache_find(&x->names, name, &n);
+	if (!text) {
+		struct strbuf *t = &x->names.text;
+		size_t start = t->n, n_name;
+		const char *s = trace_name(x->trace, name, &n_name);
+		const struct catalog_event *c = catalog_find(s, n_name);
+		strbuf_adds(t, ",\"event\":");
+		value_json_string(t, s, n_name);
+		strbuf_adds(t, ",\"category\":");
+		value_json_string(t, s, catalog_category_bytes(s, n_name));
+		strbuf_adds(t, ",\"theme\":\"");
+		strbuf_adds(t, catalog_theme_name(c ? c->theme : THEME_UNKNOWN));
+		strbuf_adds(t, c && c->documented ? "\",\"documented\":true" : "\",\"documented\":false");
+		text = text_cache_keep(&x->names, name, start, &n);
+	}
+	strbuf_add(to, text, n);
+}
+
+static void add_value(struct exporter *x, struct strbuf *to, const char *key, uint32_t value)
+{
+	struct value_iter it;
+	struct value_node v;
+	if (!value)
+		return;
+	value_iter_init(&it, x->trace, value, NULL, 0);
+	if (!value_iter_next(&it, &v))
+		return;
+	strbuf_adds(to, key);
+	value_json_write(to, &it, &v);
+}
+
+static void add_process(struct exporter *x, struct strbuf *to, uint32_t process)
+{
+	const struct process_info *p = trace_process(x->trace, process);
+	static const struct {
+		const char *key;
+		size_t offset;
+	} strings[] = { { ",\"exe\":", offsetof(struct process_info, exe) },
+			{ ",\"cwd\":", offsetof(struct process_info, cwd) } };
+	if (!p)
+		return;
+	strbuf_adds(to, ",\"process\":{\"name\":");
+	export_string_json(x, to, p->name);
+	add_key_u64(to, ",\"ppid\":", p->ppid);
+	add_key_u64(to, ",\"python_hex\":", p->python_hex);
+	if (p->ns_pid != p->pid)
+		add_key_u64(to, ",\"ns_pid\":", p->ns_pid);
+	for (size_t i = 0; i < ARRAY_LEN(strings); i++) {
+		uint32_t id = *(const uint32_t *)((const char *)p + strings[i].offset);
+		if (!id)
+			continue;
+		strbuf_adds(to, strings[i].key);
+		export_string_json(x, to, id);
+	}
+	add_value(x, to, ",\"argv\":", p->argv);
+	add_value(x, to, ",\"prefixes\":", p->prefixes);
+	add_key_u64(to, ",\"flags\":", p->flags);
+	add_key_u64(to, ",\"start_ns\":", p->start_ns);
+	if (p->end_ns)
+		add_key_u64(to, ",\"end_ns\":", p->end_ns);
+	if (p->exit_status >= 0)
+		add_key_u64(to, ",\"exit_status\":", (uint32_t)p->exit_status);
+	if (p->n_lost)
+		add_key_u64(to, ",\"n_lost\":", p->n_lost);
+	strbuf_addc(to, '}');
+}
+
+static struct err *write_event(struct exporter *x, uint64_t seq)
+{
+	struct strbuf *to = &x->out;
+	struct event e;
+	if (!trace_event(x->trace, seq, &e))
+		return NULL;
+	add_key_u64(to, "{\"v\":1,\"seq\":", seq);
+	strbuf_adds(to, ",\"time\":\"");
+	export_wall_time(x, to, e.time_ns);
+	add_key_u64(to, "\",\"ts_ns\":", e.time_ns);
+	add_thread(x, to, e.thread);
+	add_name(x, to, e.name);
+	while (x->processes_seen.n <= e.process)
+		if (!vec_push(&x->processes_seen, false))
+			return err_no_memory();
+	if (!x->processes_seen.v[e.process]) {
+		x->processes_seen.v[e.process] = true;
+		add_process(x, to, e.process);
+	}
+	if (e.flags)
+		add_key_u64(to, ",\"flags\":", e.flags);
+	strbuf_adds(to, ",\"args\":");
+	export_args_json(x, to, &e);
+	strbuf_adds(to, ",\"stack\":");
+	add_stack(x, to, e.stack);
+	strbuf_adds(to, "}\n");
+	return NULL;
+}
+
+const struct exporter_format export_jsonl = {
+	.name = "jsonl", .suffix = ".jsonl", .doc = "JSON lines, one object per event (schema 1)", .is_stream = true,
+	.event = write_event,
+};

@@ -1,0 +1,65 @@
+/*
+ * exporter: events of a capture into other formats, one row per format in exporters.c.
+ *
+ *     exporter_create(trace, exporter_find("jsonl"), fd, &options, &x);
+ *     exporter_write(x, rows, 0, n);          any number of times, ever later events: a growing capture
+ *     exporter_close(x);                      ends the document, writes out what is buffered
+ *
+ * Output is buffered; exporter_flush() makes it visible. A reader that has closed the pipe shows as an error with
+ * err->sys EPIPE.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+
+struct exporter;
+struct selection;
+struct strbuf;
+struct trace;
+
+struct exporter_options {
+	bool color;          /* text: terminal colours */
+	bool wide;           /* text: arguments in full length */
+	bool stacks;         /* text: the stack in lines of its own below the event */
+	bool events_only;    /* text: no lines for losses, exits and other notes */
+	const char *path;    /* of the output where there is one; sqlite needs it */
+};
+
+struct exporter_format {
+	const char *name, *suffix, *doc;
+	bool is_stream;      /* can be written while the capture grows */
+	bool needs_path;     /* a file, not a descriptor */
+	/* Any may be NULL. `begin` may set x->state; `end` frees it, also after an error (then ok is false). */
+	struct err *(*begin)(struct exporter *x);
+	struct err *(*event)(struct exporter *x, uint64_t seq);
+	struct err *(*note)(struct exporter *x, uint32_t note);
+	struct err *(*end)(struct exporter *x, bool ok);
+};
+
+const struct exporter_format *exporter_format_at(size_t i); /* in the order of the table; NULL beyond its end */
+size_t exporter_n_formats(void);
+/* By name or suffix ("jsonl", ".jsonl", "json" for jsonl); NULL if there is none. */
+const struct exporter_format *exporter_find(const char *name);
+/* The same with an error that names the nearest and lists all. */
+MUST_CHECK struct err *exporter_find_checked(const char *name, const struct exporter_format **ret);
+
+/* fd stays the caller's. The trace must outlive the exporter. */
+MUST_CHECK struct err *exporter_create(struct trace *t, const struct exporter_format *format, int fd,
+				       const struct exporter_options *options, struct exporter **ret);
+/* Events of rows (NULL = all) in [from, to), in order. Calls trace_trim(). */
+MUST_CHECK struct err *exporter_write(struct exporter *x, const struct selection *rows, uint64_t from, uint64_t to);
+MUST_CHECK struct err *exporter_flush(struct exporter *x);
+/* Finish the document; frees x always. */
+MUST_CHECK struct err *exporter_close(struct exporter *x);
+/* Free without finishing. */
+void exporter_destroy(struct exporter *x);
+DEFINE_CLEANUP(exporter);
+uint64_t exporter_n_events(const struct exporter *x);
+
+/* The whole of a capture, or what a display filter lets through (NULL = all), in one call. */
+MUST_CHECK struct err *export_events(struct trace *t, const char *filter, const struct exporter_format *format, int fd,
+				     const struct exporter_options *options);

@@ -1,0 +1,324 @@
+/*
+ * exporters: the table of formats and what drives them. To add a format: write export_<name>.c that defines
+ * export_<name>, declare it in exporter_private.h, add its row below; tests/unit/test_export.c runs every row.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "export/exporter_private.h"
+#include "model/filter.h"
+#include "model/selection.h"
+#include "model/suggest.h"
+#include "model/value_json.h"
+
+#define OUT_BYTES (64u << 10) /* written out beyond this */
+
+static const struct exporter_format *const formats[] = {
+	&export_text, &export_jsonl, &export_csv, &export_tsv,
+};
+
+size_t exporter_n_formats(void)
+{
+	return ARRAY_LEN(formats);
+}
+
+const struct exporter_format *exporter_format_at(size_t i)
+{
+	return i < ARRAY_LEN(formats) ? formats[i] : NULL;
+}
+
+const struct exporter_format *exporter_find(const char *name)
+{
+	if (*name == '.')
+		name++;
+	for (size_t i = 0; i < ARRAY_LEN(formats); i++)
+		if (!strcmp(name, formats[i]->name) || !strcmp(name, formats[i]->suffix + 1))
+			return formats[i];
+	return !strcmp(name, "json") ? &export_jsonl : NULL;
+}
+
+struct err *exporter_find_checked(const char *name, const struct exporter_format **ret)
+{
+	const struct exporter_format *f = exporter_find(name);
+	if (f) {
+		*ret = f;
+		return NULL;
+	}
+	struct suggest s = suggest_for(name, strlen(name));
+	struct strbuf all = { 0 };
+	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
+		suggest_offer(&s, formats[i]->name, strlen(formats[i]->name));
+		strbuf_addf(&all, "%s%s", i ? ", " : "", formats[i]->name);
+	}
+	struct err *err = err_create(ERR_USAGE, "there is no format '%s'", name);
+	if (s.best)
+		err = err_with_hint(err, "did you mean %.*s? formats: %s", (int)s.n_best, s.best, strbuf_str(&all));
+	else
+		err = err_with_hint(err, "formats: %s", strbuf_str(&all));
+	strbuf_fini(&all);
+	return err;
+}
+
+const char *text_cache_find(struct text_cache *c, uint32_t id, size_t *ret_bytes)
+{
+	if (id >= c->start.n || !c->start.v[id])
+		return NULL;
+	*ret_bytes = c->length.v[id];
+	return c->text.s + c->start.v[id] - 1;
+}
+
+const char *text_cache_keep(struct text_cache *c, uint32_t id, size_t start, size_t *ret_bytes)
+{
+	while (c->start.n <= id)
+		if (!vec_push(&c->start, 0) || !vec_push(&c->length, 0))
+			break;
+	*ret_bytes = c->text.n - start;
+	if (id < c->start.n && id < c->length.n && c->text.n < UINT32_MAX) {
+		c->start.v[id] = (uint32_t)start + 1;
+		c->length.v[id] = (uint32_t)*ret_bytes;
+	}
+	return c->text.s ? c->text.s + start : "";
+}
+
+void text_cache_fini(struct text_cache *c)
+{
+	vec_fini(&c->start);
+	vec_fini(&c->length);
+	strbuf_fini(&c->text);
+}
+
+void export_wall_time(struct exporter *x, struct strbuf *to, uint64_t time_ns)
+{
+	uint64_t ns = trace_about_get(x->trace)->wall_anchor_ns + time_ns;
+	int64_t second = (int64_t)(ns / 1000000000u);
+	if (second != x->time_second || !x->time_text[0]) {
+		time_t t = second;
+		struct tm tm;
+		if (!gmtime_r(&t, &tm) || !strftime(x->time_text, sizeof(x->time_text), "%Y-%m-%dT%H:%M:%S", &tm))
+			strcpy(x->time_text, "0000-00-00T00:00:00");
+		x->time_second = second;
+	}
+	strbuf_adds(to, x->time_text);
+	char tail[11] = ".000000000Z";
+	uint32_t rest = (uint32_t)(ns % 1000000000u);
+	for (int i = 9; i >= 1; i--, rest /= 10)
+		tail[i] = (char)('0' + rest % 10);
+	strbuf_add(to, tail, sizeof(tail));
+}
+
+void export_string_json(struct exporter *x, struct strbuf *to, uint32_t string)
+{
+	size_t n;
+	const char *s = trace_string(x->trace, string, &n);
+	value_json_string(to, s, n);
+}
+
+void export_args_json(struct exporter *x, struct strbuf *to, const struct event *e)
+{
+	struct arguments a;
+	struct argument arg;
+	arguments_init(&a, x->trace, e);
+	strbuf_addc(to, '{');
+	for (bool first = true; arguments_next(&a, &arg); first = false) {
+		if (!first)
+			strbuf_addc(to, ',');
+		value_json_string(to, arg.name, arg.n_name);
+		strbuf_addc(to, ':');
+		value_json_write(to, &a.it, &arg.value);
+	}
+	strbuf_addc(to, '}');
+}
+
+static void add_caller(struct exporter *x, struct strbuf *to, uint32_t frame)
+{
+	struct frame_info f;
+	size_t n;
+	trace_frame(x->trace, frame, &f);
+	const char *file = trace_string(x->trace, f.kind == FRAME_NATIVE ? f.module : f.file, &n);
+	const char *slash = memrchr(file, '/', n);
+	if (slash) {
+		n -= (size_t)(slash + 1 - file);
+		file = slash + 1;
+	}
+	strbuf_add(to, file, n);
+	if (f.line)
+		strbuf_addf(to, ":%u", f.line);
+	if (n)
+		strbuf_addc(to, ' ');
+	const char *function = trace_string(x->trace, f.function, &n);
+	strbuf_add(to, function, n);
+}
+
+void export_caller_text(struct exporter *x, struct strbuf *to, uint32_t stack)
+{
+	uint32_t parent, frame = trace_caller(x->trace, stack);
+	bool is_own = frame != 0;
+	if (!is_own && !trace_stack(x->trace, stack, &parent, &frame))
+		return;
+	size_t n;
+	uint32_t id = frame * 2 + is_own; /* the same frame stands bare for one stack and in parentheses for another */
+	const char *text = text_cache_find(&x->callers, id, &n);
+	if (!text) {
+		struct strbuf *t = &x->callers.text;
+		size_t start = t->n;
+		strbuf_adds(t, is_own ? "" : "(");
+		add_caller(x, t, frame);
+		strbuf_adds(t, is_own ? "" : ")");
+		text = text_cache_keep(&x->callers, id, start, &n);
+	}
+	strbuf_add(to, text, n);
+}
+
+void export_thread_name(struct exporter *x, struct strbuf *to, uint32_t thread)
+{
+	const struct thread_info *t = trace_thread(x->trace, thread);
+	size_t n = 0;
+	const char *name = t ? trace_string(x->trace, t->name, &n) : "";
+	if (n)
+		strbuf_add(to, name, n);
+	else
+		strbuf_add_u64(to, t ? t->tid : 0);
+}
+
+static struct err *write_all(struct exporter *x)
+{
+	if (x->out.failed)
+		return err_no_memory();
+	for (size_t done = 0; done < x->out.n;) {
+		ssize_t n = write(x->fd, x->out.s + done, x->out.n - done);
+		if (n >= 0) {
+			done += (size_t)n;
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		if (errno == EAGAIN) {
+			struct pollfd p = { .fd = x->fd, .events = POLLOUT };
+			poll(&p, 1, -1);
+			continue;
+		}
+		strbuf_clear(&x->out);
+		return err_sys(errno, "cannot write %s", x->options.path ? x->options.path : "the output");
+	}
+	strbuf_clear(&x->out);
+	return NULL;
+}
+
+struct err *exporter_create(struct trace *t, const struct exporter_format *format, int fd,
+			    const struct exporter_options *options, struct exporter **ret)
+{
+	CLEANUP(exporter) struct exporter *x = calloc(1, sizeof(*x));
+	if (!x)
+		return err_no_memory();
+	x->trace = t;
+	x->format = format;
+	x->options = *options;
+	x->fd = fd;
+	struct err *err = format->begin ? format->begin(x) : NULL;
+	if (err)
+		return err;
+	*ret = take_ptr(x);
+	return NULL;
+}
+
+static struct err *write_notes(struct exporter *x, uint64_t before_seq)
+{
+	uint32_t n = trace_n_notes(x->trace);
+	for (; x->format->note && x->next_note < n; x->next_note++) {
+		const struct trace_note *note = trace_note_get(x->trace, x->next_note);
+		if (note && note->seq > before_seq)
+			break;
+		struct err *err = x->format->note(x, x->next_note);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+struct err *exporter_write(struct exporter *x, const struct selection *rows, uint64_t from, uint64_t to)
+{
+	uint64_t chunk = UINT64_MAX;
+	for (uint64_t seq = from; seq < to; seq++) {
+		if (rows) {
+			seq = selection_next(rows, seq);
+			if (seq >= to) /* SELECTION_NONE too */
+				break;
+		}
+		if (seq >> TRACE_CHUNK_SHIFT != chunk) {
+			chunk = seq >> TRACE_CHUNK_SHIFT;
+			trace_trim(x->trace);
+		}
+		struct err *err = write_notes(x, seq);
+		if (!err)
+			err = x->format->event(x, seq);
+		if (!err && x->out.n >= OUT_BYTES)
+			err = write_all(x);
+		if (err)
+			return err;
+		x->n_events++;
+	}
+	return write_notes(x, to);
+}
+
+struct err *exporter_flush(struct exporter *x)
+{
+	return write_all(x);
+}
+
+uint64_t exporter_n_events(const struct exporter *x)
+{
+	return x->n_events;
+}
+
+struct err *exporter_close(struct exporter *x)
+{
+	struct err *err = x->format->end ? x->format->end(x, true) : NULL;
+	x->state = NULL;
+	if (!err)
+		err = write_all(x);
+	x->format = NULL;
+	exporter_destroy(x);
+	return err;
+}
+
+void exporter_destroy(struct exporter *x)
+{
+	if (!x)
+		return;
+	if (x->format && x->format->end && x->state)
+		err_destroy(x->format->end(x, false));
+	text_cache_fini(&x->frames);
+	text_cache_fini(&x->threads);
+	text_cache_fini(&x->names);
+	text_cache_fini(&x->callers);
+	vec_fini(&x->processes_seen);
+	strbuf_fini(&x->scratch);
+	strbuf_fini(&x->out);
+	free(x);
+}
+
+struct err *export_events(struct trace *t, const char *filter, const struct exporter_format *format, int fd,
+			  const struct exporter_options *options)
+{
+	CLEANUP(exporter) struct exporter *x = NULL;
+	CLEANUP(filter) struct filter *f = NULL;
+	CLEANUP(filter_run) struct filter_run *run = NULL;
+	double done = 1;
+	struct err *err = NULL;
+	if (filter && *filter) {
+		err = filter_compile(filter, strlen(filter), t, &f);
+		if (!err)
+			err = filter_run_create(t, f, NULL, &run);
+		if (!err)
+			err = filter_run_step(run, UINT64_MAX, &done);
+	}
+	if (!err)
+		err = exporter_create(t, format, fd, options, &x);
+	if (!err)
+		err = exporter_write(x, run ? filter_run_rows(run) : NULL, 0, trace_n_events(t));
+	return err ? err : exporter_close(take_ptr(x));
+}
