@@ -1164,7 +1164,7 @@ struct err *recorder_run(struct recorder *r, struct recorder_summary *ret)
 		sum.exit_status = r->launched_status;
 	struct strbuf text = { 0 };
 	sum.n_bytes = writer_n_bytes(r->writer);
-	recorder_goodbye(&sum, r->options.path, &text);
+	recorder_goodbye(&sum, NULL, &text); /* the file need not know its own name */
 	struct note_info note = { .kind = NOTE_GOODBYE,
 				  .time_ns = clock_time_now(&r->clock),
 				  .process = UINT32_MAX,
@@ -1172,6 +1172,8 @@ struct err *recorder_run(struct recorder *r, struct recorder_summary *ret)
 				  .a = sum.pause_ns,
 				  .b = sum.is_restored };
 	writer_note(r->writer, &note);
+	strbuf_clear(&text);
+	recorder_goodbye(&sum, r->options.path, &text);
 	struct err *closed = writer_close(r->writer);
 	r->writer = NULL;
 	if (err)

@@ -1,0 +1,252 @@
+/*
+ * cmd_print: one line per event on stdout, as strace does, from a capture or from a live target.
+ *
+ * Live, the recorder runs in a process of its own and writes a capture as always; this process reads it as it grows. So
+ * print shows exactly what a capture would hold.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/strbuf.h"
+#include "command.h"
+#include "commands/session.h"
+#include "export/exporter.h"
+#include "model/filter.h"
+#include "model/selection.h"
+#include "model/trace.h"
+
+struct printer {
+	struct trace *trace;
+	struct exporter *exporter;
+	struct filter *filter, *until;
+	struct filter_run *rows, *until_rows;
+	uint64_t next;             /* first event not yet printed */
+	bool until_met;
+};
+
+static void printer_fini(struct printer *p)
+{
+	filter_run_destroy(p->rows);
+	filter_run_destroy(p->until_rows);
+	filter_destroy(p->filter);
+	filter_destroy(p->until);
+	exporter_destroy(p->exporter);
+	trace_close(p->trace);
+}
+
+static struct err *filter_of(const char *text, const char *option, struct printer *p, struct filter **ret,
+			     struct filter_run **ret_run)
+{
+	if (!text)
+		return NULL;
+	struct err *err = filter_compile(text, strlen(text), p->trace, ret);
+	if (err) {
+		struct strbuf shown = { 0 };
+		filter_error_show(&shown, text, err);
+		struct err *usage = err_create(ERR_USAGE, "cannot read the filter of %s:\n%s", option, strbuf_str(&shown));
+		strbuf_fini(&shown);
+		err_destroy(err);
+		return usage;
+	}
+	return filter_run_create(p->trace, *ret, NULL, ret_run);
+}
+
+static struct err *printer_init(struct printer *p, const struct options *o, const char *path, int out,
+				const struct exporter_format *format)
+{
+	struct exporter_options x = { .color = !o->output && options_want_color(o, out), .wide = o->wide };
+	struct err *err = trace_open(path, NULL, &p->trace);
+	if (!err)
+		err = exporter_create(p->trace, format, out, &x, &p->exporter);
+	if (!err)
+		err = filter_of(o->filter, "-Y", p, &p->filter, &p->rows);
+	if (!err)
+		err = filter_of(o->until, "--until", p, &p->until, &p->until_rows);
+	return err;
+}
+
+/* Print what is there and was not printed yet, up to the first event that --until waits for. */
+static struct err *printer_print(struct printer *p)
+{
+	uint64_t n = trace_n_events(p->trace), to = n;
+	struct err *err = NULL;
+	if (p->until_met)
+		return NULL;
+	if (p->until_rows) {
+		err = filter_run_step(p->until_rows, UINT64_MAX, NULL);
+		if (err)
+			return err;
+		uint64_t hit = selection_next(filter_run_rows(p->until_rows), p->next);
+		if (hit < n) {
+			p->until_met = true;
+			to = hit + 1;
+		}
+	}
+	if (p->rows)
+		err = filter_run_step(p->rows, UINT64_MAX, NULL);
+	if (!err)
+		err = exporter_write(p->exporter, p->rows ? filter_run_rows(p->rows) : NULL, p->next, to);
+	if (!err)
+		err = exporter_flush(p->exporter);
+	p->next = to;
+	return err;
+}
+
+static volatile sig_atomic_t n_interrupts, must_leave;
+
+static void on_signal(int signal, siginfo_t *info, void *context)
+{
+	(void)context;
+	n_interrupts++;
+	/* From the terminal the recorder got it too, and knows best; sent to us alone it is for us to pass on. */
+	if (signal != SIGINT || info->si_code <= 0)
+		must_leave = 1;
+}
+
+static void catch_signals(void)
+{
+	struct sigaction act = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+	sigaction(SIGHUP, &act, NULL);
+}
+
+static struct err *print_live(const struct options *o, const struct exporter_format *format, int out, int *ret)
+{
+	CLEANUP(session) struct session *s = NULL;
+	struct printer p = { 0 };
+	struct follow_stdio io = { -1, o->output ? -1 : STDERR_FILENO, -1, -1 };
+	/* A filter that cannot be read must not cost a launch. */
+	const char *const texts[] = { o->filter, o->until };
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		CLEANUP(filter) struct filter *f = NULL;
+		struct err *err = texts[i] ? filter_compile(texts[i], strlen(texts[i]), NULL, &f) : NULL;
+		if (err && err->code == ERR_SYNTAX) {
+			struct strbuf shown = { 0 };
+			filter_error_show(&shown, texts[i], err);
+			struct err *usage = err_create(ERR_USAGE, "cannot read the filter:\n%s", strbuf_str(&shown));
+			strbuf_fini(&shown);
+			err_destroy(err);
+			return usage;
+		}
+		if (err)
+			return err;
+	}
+	struct options plain = *o; /* --until stops by the display filter's rules, here */
+	plain.until = NULL;
+	catch_signals();
+	struct err *err = session_start(&plain, NULL, &io, &s);
+	if (err)
+		return err;
+	s->is_temporary = true;
+	bool asked = false;
+	for (bool last = false; !err;) {
+		session_poll(s);
+		last = s->ended;
+		if (!p.trace) {
+			err = printer_init(&p, o, s->path, out, format);
+			if (err)
+				break;
+		}
+		struct trace_change change;
+		err = trace_refresh(p.trace, &change);
+		if (!err)
+			err = printer_print(&p);
+		if (last || err)
+			break;
+		if (p.until_met && !asked) {
+			session_request(s, CONTROL_STOP);
+			asked = true;
+		}
+		if (must_leave && !asked) {
+			session_request(s, CONTROL_DETACH);
+			asked = true;
+		}
+		struct pollfd fd = { .fd = s->control_fd, .events = POLLIN };
+		poll(&fd, 1, 100);
+	}
+	if (!err) {
+		err = exporter_close(p.exporter);
+		p.exporter = NULL;
+	}
+	if (!s->ended) {
+		session_request(s, CONTROL_DETACH);
+		session_wait(s, 5000000000ull);
+	}
+	if (err && err->code == ERR_CANCELLED) { /* the reader of our pipe has seen enough */
+		err_destroy(err);
+		err = NULL;
+	}
+	if (!err && s->last.failed)
+		err = err_create(ERR_SYS, "%s", s->last.text);
+	if (!err && !o->quiet && s->last.text[0]) {
+		char *file = strrchr(s->last.text, ','); /* the capture was ours alone */
+		if (file)
+			*file = 0;
+		fprintf(stderr, "auditview: %s\n", s->last.text);
+	}
+	*ret = err ? 1 : session_status(s);
+	printer_fini(&p);
+	return err;
+}
+
+static struct err *print_file(const struct options *o, const struct exporter_format *format, int out, int *ret)
+{
+	struct printer p = { 0 };
+	struct err *err = printer_init(&p, o, o->args[0], out, format);
+	/* With -f a capture that is still being written is followed to its end. */
+	while (!err) {
+		struct trace_change change;
+		bool finished = trace_is_finished(p.trace);
+		err = printer_print(&p);
+		if (err || finished || o->follow != YES || p.until_met)
+			break;
+		poll(NULL, 0, 100);
+		err = trace_refresh(p.trace, &change);
+	}
+	if (!err) {
+		err = exporter_close(p.exporter);
+		p.exporter = NULL;
+	}
+	const char *damage = p.trace ? trace_damage(p.trace) : NULL;
+	if (damage && !o->quiet)
+		fprintf(stderr, "auditview: %s: %s\n", o->args[0], damage);
+	if (err && err->code == ERR_CANCELLED) {
+		err_destroy(err);
+		err = NULL;
+	}
+	*ret = 0;
+	printer_fini(&p);
+	return err;
+}
+
+struct err *cmd_print(const struct options *o, int *ret)
+{
+	const struct exporter_format *format;
+	struct err *err = exporter_find_checked(o->format ? o->format : "text", &format);
+	if (err)
+		return err;
+	bool live = o->n_pids || o->program;
+	if (!live && o->n_args != 1)
+		return err_with_hint(err_create(ERR_USAGE, "print needs one thing to print: a capture, -p PID or -- PROGRAM"),
+				     "auditview print FILE, auditview print -p PID, auditview print -- PROGRAM");
+	if (!format->is_stream)
+		return err_with_hint(err_create(ERR_USAGE, "print cannot write %s, which needs the whole capture", format->name),
+				     "auditview export FILE --format %s does", format->name);
+	int out = STDOUT_FILENO;
+	if (o->output) {
+		out = open(o->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		if (out < 0)
+			return err_sys(errno, "cannot write %s", o->output);
+	}
+	err = live ? print_live(o, format, out, ret) : print_file(o, format, out, ret);
+	if (o->output && close(out) < 0 && !err)
+		err = err_sys(errno, "cannot write %s", o->output);
+	return err;
+}
