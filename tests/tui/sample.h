@@ -1,0 +1,8 @@
+/*
+ * sample: a capture of a small order service, the same bytes each time: threads, a child process, imports, a loss,
+ * wide characters, cut values, unknown events.
+ */
+#pragma once
+
+/* Write it to `path`; n_orders requests (each some 20 events). Aborts on failure: this is for tests. */
+void sample_write(const char *path, unsigned n_orders);

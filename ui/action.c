@@ -1,0 +1,63 @@
+/*
+ * action: the table as data, look-up by name.
+ */
+#include "ui/action.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "ui/keys.h"
+
+const struct action_row actions[ACTION_COUNT] = {
+#define X(id, name_, group_, arg_, doc_) [ACTION_##id] = { name_, doc_, HELP_##group_, TAKES_##arg_ },
+	ACTIONS(X)
+#undef X
+};
+
+const char *const action_group_names[] = {
+	[HELP_MOVE] = "Move", [HELP_LOOK] = "Look", [HELP_NARROW] = "Narrow",
+	[HELP_KEEP] = "Keep", [HELP_LIVE] = "Live", [HELP_SCREEN] = "Screen",
+};
+static_assert(sizeof(action_group_names) / sizeof(action_group_names[0]) == HELP_GROUP_COUNT, "a group has no name");
+
+enum action action_find(const char *name, size_t n_bytes)
+{
+	for (int i = 0; i < ACTION_COUNT; i++)
+		if (strlen(actions[i].name) == n_bytes && !memcmp(actions[i].name, name, n_bytes))
+			return (enum action)i;
+	return ACTION_NONE;
+}
+
+void actions_manual(struct strbuf *to)
+{
+	struct keymap *m = NULL;
+	struct err *err = keymap_create(&m);
+	if (err) {
+		err_destroy(err);
+		return;
+	}
+	for (int g = 0; g < HELP_GROUP_COUNT; g++) {
+		strbuf_addf(to, ".SS %s\n", action_group_names[g]);
+		for (int i = 0; i < ACTION_COUNT; i++) {
+			if (actions[i].group != (enum action_group)g)
+				continue;
+			struct strbuf keys = { 0 };
+			for (int p = 0; p <= PANE_COUNT && !keys.n; p++)
+				keymap_keys_of(m, p == 0 ? PANE_ANY : (enum pane_id)(p - 1), (enum action)i, &keys);
+			strbuf_addf(to, ".TP\n.B %s", actions[i].name);
+			if (keys.n) {
+				strbuf_adds(to, "\\fR (");
+				for (size_t k = 0; k < keys.n; k++) {
+					if (keys.s[k] == '\\' || keys.s[k] == '-')
+						strbuf_addc(to, '\\');
+					strbuf_adds(to, keys.s[k] == '\\' ? "(rs" : (char[]){ keys.s[k], 0 });
+				}
+				strbuf_adds(to, ")");
+			}
+			strbuf_addf(to, "\n%s\n", actions[i].doc);
+			strbuf_fini(&keys);
+		}
+	}
+	keymap_destroy(m);
+}

@@ -1,0 +1,80 @@
+/*
+ * app: the screen, from opening the terminal to leaving it.
+ *
+ * The viewer is one thread and one poll loop over the terminal, the capture that may grow (inotify), the program's
+ * terminal and the recorder's control socket. What is shown comes from the capture alone; requests to a live target go
+ * through ui_live_ops, which the commands provide, so the screen knows no socket and no process.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+
+struct trace;
+struct strbuf;
+
+/* What can be asked of a live session. Any function may be NULL: the screen then says that it cannot be done here. */
+struct ui_live_ops {
+	struct err *(*pause)(void *ctx, bool on);
+	struct err *(*detach)(void *ctx);
+	struct err *(*attach)(void *ctx);
+	struct err *(*follow_children)(void *ctx, bool on);
+	struct err *(*keep_bytes)(void *ctx, const char *event, uint64_t n_bytes);
+	bool (*is_alive)(void *ctx);  /* the recorder answers */
+	int (*fd)(void *ctx);         /* readable when there is news; -1 */
+	void (*read)(void *ctx);      /* take the news in */
+	/* Leaving: true when the target was launched here and still runs, so that leaving must ask what becomes of it. */
+	bool (*must_ask)(void *ctx);
+	struct err *(*leave)(void *ctx, int how); /* 'w'ait 'd'etach 't'erm 'k'ill */
+	void (*close)(void *ctx);
+};
+
+/* A session to look at. The screen takes all of it over. */
+struct ui_source {
+	struct trace *trace;
+	char *path;                      /* of the capture; malloc'ed */
+	const struct ui_live_ops *live;  /* NULL: a file */
+	void *live_ctx;
+	int terminal_fd;                 /* pty master of the launched program, -1 none */
+	char *title;                     /* "app.py"; NULL: from the capture; malloc'ed */
+};
+
+struct ui_process {
+	int pid;
+	char python[16];
+	uint64_t up_ns;
+	double cpu;                /* share of one core, 0…, < 0 unknown */
+	const char *command;       /* "app.py  in /srv/shop" */
+	const char *where;         /* "in a container", user name; may be NULL */
+	const char *verdict;       /* "ready", "busy", "denied", "not yet" */
+	bool is_ready;
+	const char *why;           /* one line: cause and cure; may be NULL */
+};
+
+/* The start page. The strings of list() live until the next call. */
+struct ui_start_ops {
+	struct err *(*list)(void *ctx, struct ui_process **ret, size_t *ret_n);
+	struct err *(*attach)(void *ctx, int pid, struct ui_source *ret);
+	struct err *(*open)(void *ctx, const char *path, struct ui_source *ret);
+	/* Run a script or an event's example under the tracer. */
+	struct err *(*run)(void *ctx, const char *event, const char *code, struct ui_source *ret);
+	void (*doctor)(void *ctx, int pid, struct strbuf *to); /* what `auditview doctor PID` says */
+};
+
+enum ui_color { UI_COLOR_AUTO, UI_COLOR_ALWAYS, UI_COLOR_NEVER };
+
+struct ui_options {
+	struct ui_source source;          /* trace NULL: the start page */
+	const struct ui_start_ops *start; /* may be NULL */
+	void *start_ctx;
+	const char *filter;               /* -Y; may be NULL */
+	enum ui_color color;
+	bool no_config;
+	const char *lesson;               /* begin with this lesson; may be NULL */
+};
+
+/* Show it until the user leaves. Takes over options->source, also on failure. */
+MUST_CHECK struct err *ui_run(const struct ui_options *options);

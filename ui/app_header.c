@@ -1,0 +1,264 @@
+/*
+ * app_header: the first line, the title rules, the last line.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/utf8.h"
+#include "ui/ui.h"
+
+void header_take(struct ui *ui)
+{
+	struct view *s = ui->s;
+	const struct trace_about *about = trace_about_get(s->trace);
+	struct header *h = &ui->header;
+	uint64_t n = s->n_events;
+	if (n != h->n_events)
+		ui->last_growth_ns = ui->now_ns;
+	/* the rate over the last second or so */
+	if (ui->now_ns - ui->rate_at_ns >= 1000000000u) {
+		if (ui->rate_at_ns)
+			h->rate = (uint64_t)((double)(n - ui->rate_events) * 1e9 / (double)(ui->now_ns - ui->rate_at_ns));
+		ui->rate_events = n;
+		ui->rate_at_ns = ui->now_ns;
+	}
+	h->n_events = n;
+	h->n_lost = trace_n_lost(s->trace);
+	h->quiet_ns = ui->last_growth_ns && ui->now_ns > ui->last_growth_ns ? ui->now_ns - ui->last_growth_ns : 0;
+	h->age_ns = about->last_ns;
+	h->file_bytes = about->file_bytes;
+	h->n_children = 0;
+	for (uint32_t i = 0; i < trace_n_processes(s->trace); i++)
+		h->n_children += trace_process(s->trace, i)->flags & (PROCESS_FORKED) ? 1 : 0;
+	for (uint32_t i = trace_n_notes(s->trace); i > 0; i--) {
+		const struct trace_note *note = trace_note_get(s->trace, i - 1);
+		if (note->note.kind == NOTE_GOODBYE)
+			h->longest_pause_ns = note->note.a;
+	}
+}
+
+static void state_text(const struct ui *ui, struct strbuf *to, bool *ret_trouble)
+{
+	const struct view *s = ui->s;
+	*ret_trouble = false;
+	if (s->frozen) {
+		strbuf_adds(to, "‖ frozen");
+		uint64_t more = trace_n_events(s->trace) - s->n_events;
+		if (more) {
+			strbuf_adds(to, " +");
+			strbuf_add_count(to, more);
+		}
+	} else if (s->live && s->recorder_gone && !s->finished) {
+		strbuf_adds(to, "! recorder gone");
+		*ret_trouble = true;
+	} else if (s->has_ended && (s->live || s->finished)) {
+		if (WIFSIGNALED(s->end_status)) {
+			const char *name = sigabbrev_np(WTERMSIG(s->end_status));
+			strbuf_addf(to, "■ killed SIG%s", name ? name : "?");
+		} else {
+			strbuf_addf(to, "■ ended %d", WEXITSTATUS(s->end_status));
+		}
+	} else if (!s->live) {
+		strbuf_adds(to, s->finished ? "file" : "file, growing");
+	} else if (s->detached) {
+		strbuf_adds(to, "○ detached");
+	} else if (s->finished) {
+		strbuf_adds(to, "■ ended");
+	} else if (s->paused) {
+		strbuf_adds(to, "‖ paused");
+	} else if (ui->header.rate && ui->header.quiet_ns < 2000000000u) {
+		strbuf_adds(to, "● live ");
+		strbuf_add_count(to, ui->header.rate);
+		strbuf_adds(to, "/s");
+	} else if (ui->last_growth_ns && ui->header.quiet_ns >= 2000000000u) {
+		strbuf_adds(to, "● quiet ");
+		text_age(to, ui->header.quiet_ns);
+	} else {
+		strbuf_adds(to, "● live");
+	}
+}
+
+/* A field at the right end; the first that does not fit goes, but for those that must stay. */
+struct field_text {
+	char text[64];
+	bool stays, trouble;
+};
+
+void draw_header(struct ui *ui, struct area a)
+{
+	struct view *s = ui->s;
+	const struct header *h = &ui->header;
+	int columns = a.n_columns, x = 1;
+	struct strbuf b = { 0 };
+	const struct process_info *p = trace_process(s->trace, 0);
+	if (p) {
+		strbuf_addf(&b, "%u ", p->pid);
+		size_t before = b.n;
+		if (s->title)
+			utf8_escape(&b, s->title, strlen(s->title), 0);
+		else
+			text_string(&b, s->trace, p->name);
+		if (b.n == before)
+			strbuf_cut(&b, b.n - 1);
+	} else if (s->path) {
+		const char *base = strrchr(s->path, '/');
+		utf8_escape(&b, base ? base + 1 : s->path, strlen(base ? base + 1 : s->path), 0);
+	}
+	struct strbuf state = { 0 };
+	bool trouble;
+	state_text(ui, &state, &trouble);
+	int state_w = text_width(strbuf_str(&state), state.n);
+	int name_room = columns / 3 - state_w / 2;
+	x += area_put_cut(a, 0, x, name_room < 12 ? 12 : name_room, ROLE_FOCUS, strbuf_str(&b));
+	strbuf_clear(&b);
+	if (p && columns >= 160) {
+		text_string(&b, s->trace, p->cwd);
+		if (b.n)
+			x += 2 + area_put_cut(a, 0, x + 2, 30, ROLE_DIM, strbuf_str(&b));
+		strbuf_clear(&b);
+	}
+	if (p && p->python && columns >= 60) {
+		strbuf_adds(&b, "python ");
+		text_string(&b, s->trace, p->python);
+		x += 2 + area_put(a, 0, x + 2, -1, ROLE_DIM, strbuf_str(&b));
+		strbuf_clear(&b);
+	}
+	x += 2 + area_put(a, 0, x + 2, -1, trouble ? ROLE_TROUBLE : ROLE_TEXT, strbuf_str(&state));
+	strbuf_fini(&state);
+	x += 1;
+
+	struct field_text fields[8];
+	int n = 0;
+	memset(fields, 0, sizeof(fields));
+	if (h->n_children)
+		snprintf(fields[n++].text, sizeof(fields[0].text), "%u child%s", h->n_children, h->n_children == 1 ? "" : "ren");
+	if (h->n_events)
+		strbuf_add_count(&b, h->n_events);
+	else
+		strbuf_addc(&b, '0');
+	snprintf(fields[n++].text, sizeof(fields[0].text), "%s events", strbuf_str(&b));
+	strbuf_clear(&b);
+	if (h->n_lost)
+		strbuf_add_count(&b, h->n_lost);
+	else
+		strbuf_addc(&b, '0');
+	fields[n].stays = true;
+	fields[n].trouble = h->n_lost > 0;
+	snprintf(fields[n++].text, sizeof(fields[0].text), "%s lost", strbuf_str(&b));
+	strbuf_clear(&b);
+	if (columns >= 120 && h->longest_pause_ns) {
+		text_duration(&b, h->longest_pause_ns);
+		snprintf(fields[n++].text, sizeof(fields[0].text), "longest pause %s", strbuf_str(&b));
+		strbuf_clear(&b);
+	}
+	if (columns >= 160) {
+		text_bytes(&b, h->file_bytes);
+		snprintf(fields[n++].text, sizeof(fields[0].text), "capture %s", strbuf_str(&b));
+		strbuf_clear(&b);
+	}
+	text_age(&b, h->age_ns);
+	snprintf(fields[n++].text, sizeof(fields[0].text), "%s", strbuf_str(&b));
+	strbuf_fini(&b);
+	int room = columns - 1 - x;
+	for (;;) {
+		int need = 0;
+		for (int i = 0; i < n; i++)
+			need += (int)strlen(fields[i].text) + (i ? 2 : 0);
+		if (need <= room || n == 0)
+			break;
+		int drop = n - 1;
+		while (drop >= 0 && fields[drop].stays)
+			drop--;
+		if (drop < 0)
+			break;
+		memmove(&fields[drop], &fields[drop + 1], (size_t)(n - drop - 1) * sizeof(fields[0]));
+		n--;
+	}
+	int at = columns - 1;
+	for (int i = n - 1; i >= 0; i--) {
+		at -= (int)strlen(fields[i].text);
+		area_put(a, 0, at, -1, fields[i].trouble ? ROLE_TROUBLE : ROLE_TEXT, fields[i].text);
+		at -= 2;
+	}
+}
+
+void draw_title(struct area a, bool focus, const char *title, const char *subject, const char *facts)
+{
+	const char *rule = focus ? "━" : "─";
+	enum role role = focus ? ROLE_FOCUS : ROLE_DIM;
+	area_fill(a, 0, 0, a.n_columns, role, rule);
+	int facts_w = text_width(facts, strlen(facts));
+	int x = 1;
+	area_put(a, 0, x++, 1, role, " ");
+	x += area_put_cut(a, 0, x, a.n_columns - x - 2, focus ? ROLE_FOCUS : ROLE_TEXT, title);
+	area_put(a, 0, x, 1, role, " ");
+	int right = a.n_columns - 1;
+	if (facts_w > a.n_columns - x - 6) /* the subject gives way first, then the facts are cut */
+		facts_w = a.n_columns - x - 6;
+	if (*subject) {
+		int room = right - x - 1 - (facts_w > 0 ? facts_w + 4 : 2);
+		if (room > 3) {
+			x += 1 + area_put_cut(a, 0, x + 1, room, focus ? ROLE_FOCUS : ROLE_TEXT, subject);
+			area_put(a, 0, x, 1, role, " ");
+		}
+	}
+	if (facts_w > 0) {
+		int at = right - facts_w - 1;
+		area_put(a, 0, at - 1, 1, role, " ");
+		area_put_cut(a, 0, at, facts_w, ROLE_TEXT, facts);
+		area_put(a, 0, right - 1, 1, role, " ");
+	}
+}
+
+struct key_line {
+	struct ui *ui;
+	struct area a;
+	int x;
+	unsigned seen[ACTION_COUNT];
+};
+
+/* What a key would do now, in a word. */
+static const char *label_now(const struct ui *ui, const struct key_row *row)
+{
+	if (row->action == ACTION_FOLLOW)
+		return !view_is_live(ui->s) ? NULL : ui->following ? "hold still" : "follow";
+	if (row->action == ACTION_FOLD && row->pane == PANE_EVENTS) {
+		const struct pane *p = ui->panes[PANE_EVENTS];
+		struct fold fold;
+		if (p && ui->cursor_seq != SELECTION_NONE && folds_find(ui->s->folds, ui->cursor_seq, &fold))
+			return folds_is_open(ui->s->folds, fold.head) ? "fold" : "unfold";
+	}
+	if (row->action == ACTION_BACK && !ui->pages.n && !strcmp(row->key, "q"))
+		return "quit";
+	return row->label;
+}
+
+static void one_key(void *ctx, const struct key_row *row)
+{
+	struct key_line *k = ctx;
+	if (!row->label || k->seen[row->action]++)
+		return;
+	const char *label = k->ui->s ? label_now(k->ui, row) : row->label;
+	if (!label)
+		return;
+	bool arrows = !strncmp(label, "← →", strlen("← →"));
+	int w = (arrows ? 0 : (int)strlen(row->key) + 1) + text_width(label, strlen(label));
+	if (k->x + w > k->a.n_columns - 1)
+		return;
+	if (!arrows)
+		k->x += area_put(k->a, 0, k->x, -1, ROLE_FOCUS, row->key) + 1;
+	k->x += area_put(k->a, 0, k->x, -1, ROLE_DIM, label) + 2;
+}
+
+void draw_keys(struct ui *ui, struct area a)
+{
+	struct pane *p = ui_focused(ui);
+	struct key_line k = { .ui = ui, .a = a, .x = 1 };
+	if (ui->count) {
+		k.x += area_printf(a, 0, 1, -1, ROLE_FOCUS, "%llu ", (unsigned long long)ui->count) + 1;
+	}
+	keymap_each(ui->keys, p ? p->id : PANE_EVENTS, one_key, &k);
+}

@@ -1,0 +1,412 @@
+/*
+ * app_prompts: the prompts there are: filter, search, command, file to write, note, name of a filter.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "ui/ui.h"
+
+/* ---- filter ---- */
+
+static void filter_check(struct ui *ui, const char *text, struct prompt_verdict *ret)
+{
+	struct view *s = ui->s;
+	CLEANUP(filter) struct filter *f = NULL;
+	struct err *err = filter_compile(text, strlen(text), s->trace, &f);
+	*ret = (struct prompt_verdict){ 0 };
+	if (err) {
+		ret->is_error = true;
+		ret->at = err->at < strlen(text) ? err->at : strlen(text);
+		ret->n_bytes = ret->at < strlen(text) ? filter_error_bytes(text, strlen(text), ret->at) : 1;
+		snprintf(ret->message, sizeof(ret->message), "%s%s%s", err->message, err->hint ? "; " : "", err->hint ? err->hint : "");
+		err_destroy(err);
+		return;
+	}
+	if (strcmp(s->filter_text, text + strspn(text, " "))) /* not what is shown */
+		return;
+	struct strbuf b = { 0 };
+	if (s->filter_done < 1)
+		strbuf_addf(&b, "%.0f %%  ", s->filter_done * 100);
+	uint64_t n = view_n_shown(s);
+	if (n)
+		strbuf_add_count(&b, n);
+	else
+		strbuf_addc(&b, '0');
+	if (s->run) {
+		strbuf_adds(&b, " in ");
+		text_duration(&b, s->filter_ns);
+	}
+	snprintf(ret->message, sizeof(ret->message), "%s", strbuf_str(&b));
+	strbuf_fini(&b);
+}
+
+static void filter_complete_prompt(struct ui *ui, const char *text, size_t cursor, struct prompt_choices *ret)
+{
+	static const char *const titles[] = {
+		[CANDIDATE_FIELD] = "fields", [CANDIDATE_EVENT] = "event, in this capture", [CANDIDATE_CATEGORY] = "category",
+		[CANDIDATE_THEME] = "theme", [CANDIDATE_ARGUMENT] = "arguments", [CANDIDATE_MEMBER] = "members",
+		[CANDIDATE_OPERATOR] = "operators", [CANDIDATE_VALUE] = "value, in this capture",
+	};
+	struct filter_completion c = { 0 };
+	if (!*text)
+		return;
+	struct err *err = filter_complete(ui->s->trace, text, strlen(text), cursor, &c);
+	if (err) {
+		err_destroy(err);
+		return;
+	}
+	ret->from = c.at;
+	ret->to = c.at + c.n_bytes;
+	for (size_t i = 0; i < c.n; i++) {
+		struct strbuf doc = { 0 };
+		if (c.v[i].n_events != UINT64_MAX)
+			text_count(&doc, c.v[i].n_events, 14);
+		else if (c.v[i].doc)
+			strbuf_adds(&doc, c.v[i].doc);
+		size_t n = text_head(strbuf_str(&doc), doc.n, 44);
+		strbuf_cut(&doc, n);
+		prompt_add_choice(ret, c.v[i].text, strlen(c.v[i].text), strbuf_str(&doc), c.v[i].n_events == 0);
+	}
+	if (c.n)
+		snprintf(ret->title, sizeof(ret->title), "%s", titles[c.v[0].kind]);
+	filter_completion_fini(&c);
+}
+
+static void filter_preview(struct ui *ui, const char *text)
+{
+	CLEANUP(filter) struct filter *f = NULL;
+	text += strspn(text, " ");
+	if (!strcmp(text, ui->s->filter_text))
+		return;
+	struct err *err = filter_compile(text, strlen(text), ui->s->trace, &f);
+	if (err) {
+		err_destroy(err); /* the last good one stays */
+		return;
+	}
+	ui_set_filter(ui, text, false);
+}
+
+static bool filter_accept(struct ui *ui, const char *text)
+{
+	if (!ui_set_filter(ui, text, true))
+		return false;
+	return true;
+}
+
+static void filter_cancel(struct ui *ui)
+{
+	ui_set_filter(ui, ui->prompt_old_filter, false);
+}
+
+static const struct prompt_ops filter_prompt = {
+	.label = "filter: ", .history = 0, .check = filter_check, .complete = filter_complete_prompt, .preview = filter_preview,
+	.accept = filter_accept, .cancel = filter_cancel,
+};
+
+void prompt_filter(struct ui *ui, const char *text)
+{
+	snprintf(ui->prompt_old_filter, sizeof(ui->prompt_old_filter), "%s", ui->s->filter_text);
+	prompt_open(&ui->prompt, ui, &filter_prompt, text ? text : ui->s->filter_text);
+}
+
+/* ---- search ---- */
+
+static void search_check(struct ui *ui, const char *text, struct prompt_verdict *ret)
+{
+	struct search probe = { 0 };
+	*ret = (struct prompt_verdict){ 0 };
+	struct err *err = search_set(&probe, text, false);
+	if (err) {
+		ret->is_error = true;
+		ret->at = err->at;
+		ret->n_bytes = 1;
+		snprintf(ret->message, sizeof(ret->message), "%s", err->message);
+		err_destroy(err);
+	}
+	search_fini(&probe);
+}
+
+/* Mark the hits on the page while typing. */
+static void search_preview(struct ui *ui, const char *text)
+{
+	struct err *err = search_set(&ui->search, text, ui->search.backwards);
+	err_destroy(err);
+}
+
+static bool search_run(struct ui *ui, const char *text, bool backwards)
+{
+	struct err *err = NULL;
+	if (*text || !search_is_on(&ui->search))
+		err = search_set(&ui->search, text, backwards);
+	else
+		ui->search.backwards = backwards;
+	if (err) {
+		err_destroy(err);
+		return false;
+	}
+	if (search_is_on(&ui->search))
+		ui_act(ui, backwards ? ACTION_SEARCH_BACK : ACTION_SEARCH, 0, text);
+	return true;
+}
+
+static bool search_accept(struct ui *ui, const char *text)
+{
+	return search_run(ui, text, false);
+}
+
+static bool search_back_accept(struct ui *ui, const char *text)
+{
+	return search_run(ui, text, true);
+}
+
+static void search_cancel(struct ui *ui)
+{
+	search_fini(&ui->search);
+}
+
+static const struct prompt_ops search_prompt = { .label = "/", .history = 1, .check = search_check, .preview = search_preview,
+						 .accept = search_accept, .cancel = search_cancel };
+static const struct prompt_ops search_back_prompt = { .label = "?", .history = 1, .check = search_check, .preview = search_preview,
+						      .accept = search_back_accept, .cancel = search_cancel };
+
+void prompt_search(struct ui *ui, bool backwards)
+{
+	prompt_open(&ui->prompt, ui, backwards ? &search_back_prompt : &search_prompt, "");
+}
+
+/* ---- command line ---- */
+
+static void command_complete(struct ui *ui, const char *text, size_t cursor, struct prompt_choices *ret)
+{
+	size_t word = strcspn(text, " ");
+	if (cursor <= word) {
+		ret->from = 0;
+		ret->to = word;
+		snprintf(ret->title, sizeof(ret->title), "actions");
+		for (int pass = 0; pass < 2; pass++) /* those that begin so, then those that hold it */
+			for (int a = 0; a < ACTION_COUNT; a++) {
+				const char *found = memmem(actions[a].name, strlen(actions[a].name), text, cursor);
+				if ((found == actions[a].name) == (pass == 0) && found)
+					prompt_add_choice(ret, actions[a].name, strlen(actions[a].name), actions[a].doc, false);
+			}
+		return;
+	}
+	enum action action = action_find(text, word);
+	if (action == ACTION_NONE)
+		return;
+	const char *arg = text + word + 1;
+	size_t n = cursor - word - 1;
+	ret->from = word + 1;
+	ret->to = strlen(text);
+	switch (actions[action].arg) {
+	case TAKES_THEME: {
+		static const char *const names[] = { "dark", "light", "cb", "mono", "auto" };
+		snprintf(ret->title, sizeof(ret->title), "themes");
+		for (size_t i = 0; i < ARRAY_LEN(names); i++)
+			if (!strncmp(names[i], arg, n))
+				prompt_add_choice(ret, names[i], strlen(names[i]), NULL, false);
+		break;
+	}
+	case TAKES_EVENT:
+		snprintf(ret->title, sizeof(ret->title), "events");
+		for (size_t i = 0; i < n_catalog_events; i++)
+			if (!strncmp(catalog_events[i].name, arg, n))
+				prompt_add_choice(ret, catalog_events[i].name, strlen(catalog_events[i].name),
+						  catalog_theme_name(catalog_events[i].theme), false);
+		break;
+	case TAKES_GROUP: {
+		static const char *const names[] = { "event", "category", "theme", "caller", "file", "host", "command", "thread", "process" };
+		snprintf(ret->title, sizeof(ret->title), "group by");
+		for (size_t i = 0; i < ARRAY_LEN(names); i++)
+			if (!strncmp(names[i], arg, n))
+				prompt_add_choice(ret, names[i], strlen(names[i]), NULL, false);
+		break;
+	}
+	case TAKES_WRITE: {
+		static const char *const names[] = { "shown ", "marked ", "all " };
+		snprintf(ret->title, sizeof(ret->title), "what to write");
+		for (size_t i = 0; i < ARRAY_LEN(names); i++)
+			if (!strncmp(names[i], arg, n) && strlen(names[i]) > n)
+				prompt_add_choice(ret, names[i], strlen(names[i]), NULL, false);
+		break;
+	}
+	case TAKES_FILTER:
+		if (ui->s) {
+			filter_complete_prompt(ui, arg, n, ret);
+			ret->from += word + 1;
+			ret->to += word + 1;
+		}
+		break;
+	case TAKES_NONE:
+	case TAKES_COUNT:
+	case TAKES_TEXT:
+	case TAKES_FILE: break;
+	}
+}
+
+static void command_check(struct ui *ui, const char *text, struct prompt_verdict *ret)
+{
+	*ret = (struct prompt_verdict){ 0 };
+	text += strspn(text, " ");
+	size_t n = strcspn(text, " ");
+	if (!n || (*text >= '0' && *text <= '9') || action_find(text, n) != ACTION_NONE)
+		return;
+	for (int a = 0; a < ACTION_COUNT; a++)
+		if (!text[n] && !strncmp(actions[a].name, text, n))
+			return; /* not wrong yet */
+	ret->is_error = true;
+	ret->n_bytes = n;
+	const char *names[ACTION_COUNT];
+	for (int i = 0; i < ACTION_COUNT; i++)
+		names[i] = actions[i].name;
+	const char *near = nearest_word(text, n, names, ACTION_COUNT);
+	snprintf(ret->message, sizeof(ret->message), "no such action%s%s", near ? "; nearest is " : "", near ? near : "");
+}
+
+static void command_preview(struct ui *ui, const char *text)
+{
+	if (!strncmp(text, "theme ", 6) && theme_find(text + 6, ui->is_light)) {
+		ui->theme = *theme_find(text + 6, ui->is_light);
+		ui->theme_changed = true;
+	}
+}
+
+static bool command_accept(struct ui *ui, const char *text)
+{
+	prompt_close(&ui->prompt); /* the command may open another */
+	prompt_remember(&ui->prompt, 2, text);
+	ui_command(ui, text);
+	return true;
+}
+
+static void command_cancel(struct ui *ui)
+{
+	const struct theme *t = theme_find(ui->theme_name, ui->is_light);
+	if (t && strcmp(t->name, ui->theme.name)) {
+		ui->theme = *t;
+		ui->theme_changed = true;
+	}
+}
+
+static const struct prompt_ops command_prompt = { .label = ":", .history = 2, .check = command_check, .complete = command_complete,
+						  .preview = command_preview, .accept = command_accept, .cancel = command_cancel };
+
+void prompt_command(struct ui *ui, const char *text)
+{
+	prompt_open(&ui->prompt, ui, &command_prompt, text);
+}
+
+bool ui_command(struct ui *ui, const char *text)
+{
+	text += strspn(text, " ");
+	size_t n = strcspn(text, " ");
+	if (!n)
+		return true;
+	if (*text >= '0' && *text <= '9') {
+		ui_act(ui, ACTION_GOTO, 0, text);
+		return true;
+	}
+	enum action action = action_find(text, n), only = ACTION_NONE;
+	unsigned matches = 0;
+	for (int a = 0; a < ACTION_COUNT && action == ACTION_NONE; a++)
+		if (!strncmp(actions[a].name, text, n)) {
+			only = (enum action)a;
+			matches++;
+		}
+	if (action == ACTION_NONE && matches == 1)
+		action = only; /* a beginning that fits one */
+	if (action == ACTION_NONE) {
+		struct prompt_verdict v;
+		command_check(ui, text, &v);
+		ui_flash(ui, "%.*s: %s", (int)n, text, v.is_error ? v.message : "fits several actions");
+		return false;
+	}
+	const char *arg = text + n;
+	arg += strspn(arg, " ");
+	uint64_t count = 0;
+	if (actions[action].arg == TAKES_COUNT && *arg)
+		count = strtoull(arg, NULL, 10);
+	ui_act(ui, action, count, *arg ? arg : NULL);
+	return true;
+}
+
+/* ---- write, note, name ---- */
+
+static void write_complete(struct ui *ui, const char *text, size_t cursor, struct prompt_choices *ret)
+{
+	static const char *const names[] = { "shown ", "marked ", "all " };
+	if (strchr(text, ' '))
+		return;
+	ret->from = 0;
+	ret->to = strlen(text);
+	snprintf(ret->title, sizeof(ret->title), "what to write");
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (!strncmp(names[i], text, strlen(text)))
+			prompt_add_choice(ret, names[i], strlen(names[i]), NULL, false);
+}
+
+static void write_check(struct ui *ui, const char *text, struct prompt_verdict *ret)
+{
+	*ret = (struct prompt_verdict){ 0 };
+	snprintf(ret->message, sizeof(ret->message), ".jsonl .csv .tsv .avc by its ending");
+}
+
+static bool write_accept(struct ui *ui, const char *text)
+{
+	text += strspn(text, " ");
+	size_t n = strcspn(text, " ");
+	char what[16];
+	if (n >= sizeof(what) || !text[n])
+		return false;
+	snprintf(what, sizeof(what), "%.*s", (int)n, text);
+	const char *path = text + n + strspn(text + n, " ");
+	return *path && ui_write_file(ui, what, path);
+}
+
+static const struct prompt_ops write_prompt = { .label = "write: ", .history = 3, .complete = write_complete, .check = write_check,
+						.accept = write_accept };
+
+void prompt_write(struct ui *ui)
+{
+	prompt_open(&ui->prompt, ui, &write_prompt, "shown ");
+}
+
+static bool note_accept(struct ui *ui, const char *text)
+{
+	if (ui->cursor_seq != SELECTION_NONE)
+		view_mark_note(ui->s, ui->cursor_seq, text);
+	return true;
+}
+
+static const struct prompt_ops note_prompt = { .label = "note: ", .history = -1, .accept = note_accept };
+
+void prompt_note(struct ui *ui)
+{
+	const struct mark *m = view_mark(ui->s, ui->cursor_seq);
+	prompt_open(&ui->prompt, ui, &note_prompt, m && m->note ? m->note : "");
+}
+
+static bool name_accept(struct ui *ui, const char *text)
+{
+	struct err *err = config_keep_filter(&ui->config, text, ui->s->filter_text);
+	if (err) {
+		ui_flash_err(ui, err);
+		return false;
+	}
+	ui_flash(ui, "kept as %s; l lists the kept filters", text);
+	return true;
+}
+
+static const struct prompt_ops name_prompt = { .label = "keep this filter as: ", .history = -1, .accept = name_accept };
+
+void prompt_save_filter(struct ui *ui)
+{
+	if (!*ui->s->filter_text) {
+		ui_flash(ui, "there is no filter to keep: f makes one");
+		return;
+	}
+	prompt_open(&ui->prompt, ui, &name_prompt, "");
+}

@@ -1,0 +1,447 @@
+/*
+ * config: one row per setting; the parser knows no setting by name.
+ */
+#include "ui/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/strbuf.h"
+#include "ui/keys.h"
+#include "ui/panes.h"
+
+const char *nearest_word(const char *word, size_t n, const char *const *list, size_t n_list)
+{
+	const char *best = NULL;
+	unsigned best_distance = n < 4 ? 2 : 3; /* farther than this is no typing error */
+	if (n > 63)
+		return NULL;
+	for (size_t i = 0; i < n_list; i++) {
+		size_t m = strlen(list[i]);
+		if (m > 63)
+			continue;
+		unsigned row[64];
+		for (size_t k = 0; k <= m; k++)
+			row[k] = (unsigned)k;
+		for (size_t a = 1; a <= n; a++) {
+			unsigned diagonal = row[0];
+			row[0] = (unsigned)a;
+			for (size_t b = 1; b <= m; b++) {
+				unsigned old = row[b];
+				unsigned cost = diagonal + (tolower((unsigned char)word[a - 1]) != tolower((unsigned char)list[i][b - 1]));
+				if (row[b] + 1 < cost)
+					cost = row[b] + 1;
+				if (row[b - 1] + 1 < cost)
+					cost = row[b - 1] + 1;
+				row[b] = cost;
+				diagonal = old;
+			}
+		}
+		if (row[m] < best_distance) {
+			best_distance = row[m];
+			best = list[i];
+		}
+	}
+	return best;
+}
+
+static const char *const column_names[COLUMN_COUNT] = {
+	[COLUMN_TIME] = "time",   [COLUMN_PROCESS] = "process",     [COLUMN_THREAD] = "thread",
+	[COLUMN_EVENT] = "event", [COLUMN_ARGUMENTS] = "arguments", [COLUMN_CALLER] = "caller",
+};
+
+struct err *config_columns(const char *text, unsigned *ret)
+{
+	unsigned bits = 0;
+	for (const char *p = text; *p;) {
+		p += strspn(p, " ,");
+		size_t n = strcspn(p, " ,"), i = 0;
+		if (!n)
+			break;
+		while (i < COLUMN_COUNT && (strlen(column_names[i]) != n || memcmp(column_names[i], p, n)))
+			i++;
+		if (i == COLUMN_COUNT) {
+			const char *near = nearest_word(p, n, column_names, COLUMN_COUNT);
+			return err_create(ERR_SYNTAX, "no column \"%.*s\": expected time process thread event arguments caller%s%s",
+					  (int)n, p, near ? "; nearest is " : "", near ? near : "");
+		}
+		bits |= 1u << i;
+		p += n;
+	}
+	if (!bits)
+		return err_create(ERR_SYNTAX, "no column named: expected time process thread event arguments caller");
+	*ret = bits;
+	return NULL;
+}
+
+struct err *config_init(struct config *c)
+{
+	*c = (struct config){ .mouse = true, .follow = true, .fold = true, .timeline = true,
+			      .columns = (1u << COLUMN_COUNT) - 1 };
+	c->theme = strdup("auto");
+	return c->theme ? NULL : err_no_memory();
+}
+
+void config_fini(struct config *c)
+{
+	free(c->theme);
+	for (size_t i = 0; i < c->source_dirs.n; i++)
+		free(c->source_dirs.v[i]);
+	vec_fini(&c->source_dirs);
+	for (size_t i = 0; i < c->filters.n; i++) {
+		free(c->filters.v[i].name);
+		free(c->filters.v[i].text);
+	}
+	vec_fini(&c->filters);
+	for (int i = 0; i < c->n_colors; i++) {
+		free(c->colors[i].role);
+		free(c->colors[i].style);
+	}
+	free(c->folder);
+}
+
+/* ---- settings ---- */
+
+static struct err *set_bool(bool *to, const char *value)
+{
+	if (!strcmp(value, "on") || !strcmp(value, "yes"))
+		*to = true;
+	else if (!strcmp(value, "off") || !strcmp(value, "no"))
+		*to = false;
+	else
+		return err_create(ERR_SYNTAX, "\"%s\": expected on or off", value);
+	return NULL;
+}
+
+static struct err *set_mouse(struct config *c, const char *v)
+{
+	return set_bool(&c->mouse, v);
+}
+
+static struct err *set_follow(struct config *c, const char *v)
+{
+	return set_bool(&c->follow, v);
+}
+
+static struct err *set_fold(struct config *c, const char *v)
+{
+	return set_bool(&c->fold, v);
+}
+
+static struct err *set_timeline(struct config *c, const char *v)
+{
+	return set_bool(&c->timeline, v);
+}
+
+static struct err *set_theme(struct config *c, const char *v)
+{
+	if (!theme_find(v, false)) {
+		const char *names[] = { "auto", "dark", "light", "cb", "mono" };
+		const char *near = nearest_word(v, strlen(v), names, ARRAY_LEN(names));
+		return err_create(ERR_SYNTAX, "no theme \"%s\": expected auto dark light cb mono%s%s", v, near ? "; nearest is " : "",
+				  near ? near : "");
+	}
+	char *copy = strdup(v);
+	if (!copy)
+		return err_no_memory();
+	free(c->theme);
+	c->theme = copy;
+	return NULL;
+}
+
+static struct err *set_choice(const char *v, const char *const *words, size_t n, int *ret)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(words[i], v)) {
+			*ret = (int)i;
+			return NULL;
+		}
+	struct strbuf all = { 0 };
+	for (size_t i = 0; i < n; i++)
+		strbuf_addf(&all, " %s", words[i]);
+	struct err *err = err_create(ERR_SYNTAX, "\"%s\": expected one of%s", v, strbuf_str(&all));
+	strbuf_fini(&all);
+	return err;
+}
+
+static struct err *set_time(struct config *c, const char *v)
+{
+	static const char *const words[] = { "start", "delta", "clock" };
+	int mode;
+	struct err *err = set_choice(v, words, ARRAY_LEN(words), &mode);
+	if (!err)
+		c->time = (enum time_mode)mode;
+	return err;
+}
+
+static struct err *set_details(struct config *c, const char *v)
+{
+	static const char *const words[] = { "auto", "right", "below" };
+	return set_choice(v, words, ARRAY_LEN(words), &c->details);
+}
+
+static struct err *set_columns(struct config *c, const char *v)
+{
+	return config_columns(v, &c->columns);
+}
+
+static struct err *set_source(struct config *c, const char *v)
+{
+	char *copy = strdup(v);
+	if (!copy || !vec_reserve(&c->source_dirs, 1)) {
+		free(copy);
+		return err_no_memory();
+	}
+	c->source_dirs.v[c->source_dirs.n++] = copy;
+	return NULL;
+}
+
+/* To add a setting: a row here and a set_ function; the manual and "did you mean" follow. */
+static const struct {
+	const char *name;
+	struct err *(*set)(struct config *c, const char *value);
+	const char *values, *doc;
+} settings[] = {
+	{ "theme", set_theme, "auto|dark|light|cb|mono", "Colours. auto asks the terminal for its background." },
+	{ "mouse", set_mouse, "on|off", "Click, wheel and drag." },
+	{ "follow", set_follow, "on|off", "Begin live sessions at the newest event." },
+	{ "fold", set_fold, "on|off", "Fold imports, start-up and repeats at first." },
+	{ "timeline", set_timeline, "on|off", "The timeline above the list." },
+	{ "time", set_time, "start|delta|clock", "How times are shown." },
+	{ "details", set_details, "auto|right|below", "Where arguments and stack stand." },
+	{ "columns", set_columns, "LIST", "Columns of the list, of: time process thread event arguments caller." },
+	{ "source", set_source, "DIR", "A folder to look for source files in; may be given several times." },
+};
+
+void config_manual(struct strbuf *to)
+{
+	for (size_t i = 0; i < ARRAY_LEN(settings); i++)
+		strbuf_addf(to, ".TP\n.BR %s \" = %s\"\n%s\n", settings[i].name, settings[i].values, settings[i].doc);
+}
+
+static struct err *add_filter(struct config *c, const char *name, const char *text, bool kept)
+{
+	for (size_t i = 0; i < c->filters.n; i++)
+		if (!strcmp(c->filters.v[i].name, name)) {
+			char *copy = strdup(text);
+			if (!copy)
+				return err_no_memory();
+			free(c->filters.v[i].text);
+			c->filters.v[i].text = copy;
+			c->filters.v[i].is_kept |= kept;
+			return NULL;
+		}
+	struct named_filter f = { strdup(name), strdup(text), kept };
+	if (!f.name || !f.text || !vec_reserve(&c->filters, 1)) {
+		free(f.name);
+		free(f.text);
+		return err_no_memory();
+	}
+	c->filters.v[c->filters.n++] = f;
+	return NULL;
+}
+
+static struct err *bind_line(struct keymap *keys, char *rest)
+{
+	char *words[3], *save = NULL;
+	int n = 0;
+	for (char *w = strtok_r(rest, " \t", &save); w; w = strtok_r(NULL, " \t", &save)) {
+		if (n == 3)
+			return err_create(ERR_SYNTAX, "bind takes [PANE] KEY ACTION, unexpected \"%s\"", w);
+		words[n++] = w;
+	}
+	if (n < 2)
+		return err_create(ERR_SYNTAX, "bind takes [PANE] KEY ACTION");
+	enum pane_id pane = PANE_ANY;
+	if (n == 3) {
+		pane = pane_find(words[0]);
+		if (pane == PANE_NONE) {
+			const char *names[PANE_COUNT];
+			for (int i = 0; i < PANE_COUNT; i++)
+				names[i] = panes[i].name;
+			const char *near = nearest_word(words[0], strlen(words[0]), names, PANE_COUNT);
+			return err_create(ERR_SYNTAX, "no pane \"%s\"%s%s", words[0], near ? "; nearest is " : "", near ? near : "");
+		}
+	}
+	const char *name = words[n - 1];
+	enum action action = action_find(name, strlen(name));
+	if (action == ACTION_NONE && strcmp(name, "none")) {
+		const char *names[ACTION_COUNT];
+		for (int i = 0; i < ACTION_COUNT; i++)
+			names[i] = actions[i].name;
+		const char *near = nearest_word(name, strlen(name), names, ACTION_COUNT);
+		return err_create(ERR_SYNTAX, "no action \"%s\"%s%s", name, near ? "; nearest is " : "", near ? near : "");
+	}
+	return keymap_bind(keys, pane, words[n - 2], action);
+}
+
+static char *trim(char *s)
+{
+	s += strspn(s, " \t\r");
+	size_t n = strlen(s);
+	while (n && strchr(" \t\r", s[n - 1]))
+		s[--n] = 0;
+	return s;
+}
+
+static struct err *one_line(struct config *c, struct keymap *keys, char *line, bool kept)
+{
+	if (!strncmp(line, "bind", 4) && strchr(" \t", line[4]) && line[4])
+		return bind_line(keys, line + 5);
+	char *value = strchr(line, '=');
+	if (!value)
+		return err_create(ERR_SYNTAX, "expected NAME = VALUE or bind KEY ACTION, found \"%s\"", line);
+	*value++ = 0;
+	value = trim(value);
+	char *name = trim(line);
+	if (!strncmp(name, "filter ", 7))
+		return add_filter(c, trim(name + 7), value, kept);
+	if (!strncmp(name, "color.", 6)) {
+		struct theme probe = themes[0];
+		struct err *err = theme_set(&probe, name + 6, value);
+		if (err || c->n_colors > ROLE_COUNT)
+			return err;
+		c->colors[c->n_colors].role = strdup(name + 6);
+		c->colors[c->n_colors].style = strdup(value);
+		if (!c->colors[c->n_colors].role || !c->colors[c->n_colors].style)
+			return err_no_memory();
+		c->n_colors++;
+		return NULL;
+	}
+	const char *names[ARRAY_LEN(settings)];
+	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+		if (!strcmp(settings[i].name, name))
+			return settings[i].set(c, value);
+		names[i] = settings[i].name;
+	}
+	const char *near = nearest_word(name, strlen(name), names, ARRAY_LEN(settings));
+	return err_create(ERR_SYNTAX, "no setting \"%s\"%s%s", name, near ? "; nearest is " : "", near ? near : "");
+}
+
+static void parse(struct config *c, struct keymap *keys, const char *text, size_t n,
+		  void (*report)(void *, int, const char *), void *ctx, bool kept)
+{
+	int number = 0;
+	for (size_t at = 0; at < n;) {
+		const char *end = memchr(text + at, '\n', n - at);
+		size_t len = end ? (size_t)(end - (text + at)) : n - at;
+		char *line = strndup(text + at, len);
+		at += len + 1;
+		number++;
+		if (!line)
+			return;
+		char *s = trim(line);
+		if (*s && *s != '#') {
+			struct err *err = one_line(c, keys, s, kept);
+			if (err) {
+				report(ctx, number, err->message);
+				err_destroy(err);
+			}
+		}
+		free(line);
+	}
+}
+
+void config_parse(struct config *c, struct keymap *keys, const char *text, size_t n_bytes,
+		  void (*report)(void *, int, const char *), void *ctx)
+{
+	parse(c, keys, text, n_bytes, report, ctx, false);
+}
+
+static char *folder_path(void)
+{
+	const char *base = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+	char *path = NULL;
+	int n;
+	if (base && *base == '/')
+		n = asprintf(&path, "%s/auditview", base);
+	else if (home && *home)
+		n = asprintf(&path, "%s/.config/auditview", home);
+	else
+		return NULL;
+	return n < 0 ? NULL : path;
+}
+
+static bool read_file(const char *path, struct strbuf *to)
+{
+	FILE *f = fopen(path, "re");
+	if (!f)
+		return false;
+	char buf[4096];
+	size_t n;
+	while ((n = fread(buf, 1, sizeof(buf), f)) > 0 && to->n < 1 << 20)
+		strbuf_add(to, buf, n);
+	fclose(f);
+	return true;
+}
+
+void config_load(struct config *c, struct keymap *keys, void (*report)(void *, int, const char *), void *ctx)
+{
+	c->folder = folder_path();
+	if (!c->folder)
+		return;
+	static const char *const files[] = { "config", "filters" };
+	for (int i = 0; i < 2; i++) {
+		char *path;
+		if (asprintf(&path, "%s/%s", c->folder, files[i]) < 0)
+			return;
+		struct strbuf text = { 0 };
+		if (read_file(path, &text))
+			parse(c, keys, strbuf_str(&text), text.n, report, ctx, i == 1);
+		strbuf_fini(&text);
+		free(path);
+	}
+}
+
+struct err *config_keep_filter(struct config *c, const char *name, const char *text)
+{
+	if (strpbrk(name, "=\n") || !*name)
+		return err_create(ERR_USAGE, "a filter's name is one or more characters without =");
+	struct err *err = text ? add_filter(c, name, text, true) : NULL;
+	if (err)
+		return err;
+	for (size_t i = 0; !text && i < c->filters.n; i++)
+		if (!strcmp(c->filters.v[i].name, name)) {
+			free(c->filters.v[i].name);
+			free(c->filters.v[i].text);
+			memmove(&c->filters.v[i], &c->filters.v[i + 1], (c->filters.n - i - 1) * sizeof(c->filters.v[0]));
+			c->filters.n--;
+			break;
+		}
+	if (!c->folder)
+		return NULL; /* --no-config: for this session only */
+	char *path = NULL, *temporary = NULL;
+	char *parent = strdup(c->folder);
+	if (!parent || asprintf(&path, "%s/filters", c->folder) < 0 || asprintf(&temporary, "%s/filters.new", c->folder) < 0) {
+		free(parent);
+		free(path);
+		return err_no_memory();
+	}
+	char *slash = strrchr(parent, '/');
+	if (slash && slash != parent) {
+		*slash = 0;
+		mkdir(parent, 0700);
+	}
+	free(parent);
+	mkdir(c->folder, 0700);
+	FILE *f = fopen(temporary, "we");
+	if (f) {
+		fputs("# filters kept by auditview; edit freely\n", f);
+		for (size_t i = 0; i < c->filters.n; i++)
+			if (c->filters.v[i].is_kept)
+				fprintf(f, "filter %s = %s\n", c->filters.v[i].name, c->filters.v[i].text);
+		bool failed = ferror(f);
+		if (fclose(f) || failed || rename(temporary, path))
+			err = err_sys(errno, "cannot write %s", path);
+	} else {
+		err = err_sys(errno, "cannot write %s", temporary);
+	}
+	free(path);
+	free(temporary);
+	return err;
+}

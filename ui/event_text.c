@@ -1,0 +1,409 @@
+/*
+ * event_text: the columns as text. What is cut by the screen ends in "…"; what the capture lacks says [cut].
+ */
+#include "ui/event_text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/strbuf.h"
+#include "base/utf8.h"
+#include "model/arguments.h"
+#include "model/catalog.h"
+#include "model/gist.h"
+#include "model/value_text.h"
+#include "ui/view.h"
+
+void text_string(struct strbuf *to, struct trace *t, uint32_t string)
+{
+	size_t n;
+	const char *s = trace_string(t, string, &n);
+	utf8_escape(to, s, n, 0);
+}
+
+void text_duration(struct strbuf *to, uint64_t ns)
+{
+	double v = (double)ns;
+	const char *unit = "ns";
+	if (ns >= 60000000000u) {
+		text_age(to, ns);
+		return;
+	}
+	if (ns >= 1000000000u) {
+		v /= 1e9;
+		unit = "s";
+	} else if (ns >= 10000) { /* 0.01 ms and up read best in ms */
+		v /= 1e6;
+		unit = "ms";
+	} else if (ns >= 1000) {
+		v /= 1e3;
+		unit = "µs";
+	}
+	if (v >= 9.95 || ns < 1000)
+		strbuf_addf(to, "%.0f %s", v, unit);
+	else if (v >= 0.995)
+		strbuf_addf(to, "%.1f %s", v, unit);
+	else
+		strbuf_addf(to, "%.2f %s", v, unit);
+}
+
+void text_bytes(struct strbuf *to, uint64_t n)
+{
+	if (n < 10000)
+		strbuf_addf(to, "%llu B", (unsigned long long)n);
+	else if (n < 999500)
+		strbuf_addf(to, "%.0f kB", (double)n / 1e3);
+	else if (n < 999500000)
+		strbuf_addf(to, "%.1f MB", (double)n / 1e6);
+	else
+		strbuf_addf(to, "%.1f GB", (double)n / 1e9);
+}
+
+void text_count(struct strbuf *to, uint64_t n, int limit)
+{
+	if (n == 0) {
+		strbuf_adds(to, "·");
+		return;
+	}
+	struct strbuf full = { 0 };
+	strbuf_add_count(&full, n);
+	if ((int)full.n <= limit)
+		strbuf_adds(to, strbuf_str(&full));
+	else if (n < 1000000)
+		strbuf_addf(to, "%.0fk", (double)n / 1e3);
+	else if (n < 10000000)
+		strbuf_addf(to, "%.1fM", (double)n / 1e6);
+	else if (n < 1000000000)
+		strbuf_addf(to, "%.0fM", (double)n / 1e6);
+	else
+		strbuf_addf(to, "%.1fG", (double)n / 1e9);
+	strbuf_fini(&full);
+}
+
+void text_age(struct strbuf *to, uint64_t ns)
+{
+	unsigned long long s = ns / 1000000000u;
+	if (s < 60)
+		strbuf_addf(to, "%llus", s);
+	else if (s < 3600)
+		strbuf_addf(to, "%llum%02llus", s / 60, s % 60);
+	else if (s < 86400)
+		strbuf_addf(to, "%lluh%02llum", s / 3600, s / 60 % 60);
+	else
+		strbuf_addf(to, "%llud", s / 86400);
+}
+
+void text_bar(struct strbuf *to, double share, int cells)
+{
+	static const char *const eighths[] = { "", "▏", "▎", "▍", "▌", "▋", "▊", "▉" };
+	int n = (int)lround(share * cells * 8);
+	if (n == 0 && share > 0)
+		n = 1;
+	if (n > cells * 8)
+		n = cells * 8;
+	for (int i = 0; i < n / 8; i++)
+		strbuf_adds(to, "█");
+	strbuf_adds(to, eighths[n % 8]);
+}
+
+void text_spark(struct strbuf *to, const uint32_t *bins, uint32_t n, uint32_t max)
+{
+	static const char *const levels[] = { " ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█" };
+	for (uint32_t i = 0; i < n; i++) {
+		int level = 0;
+		if (bins[i] && max) {
+			level = (int)ceil(sqrt((double)bins[i] / max) * 8);
+			level = level < 1 ? 1 : level > 8 ? 8 : level;
+		}
+		strbuf_adds(to, levels[level]);
+	}
+}
+
+/* ---- when, who, what ---- */
+
+int event_text_time_width(const struct view *s, enum time_mode mode, int decimals)
+{
+	if (mode == TIME_CLOCK)
+		return 9 + decimals;
+	unsigned long long seconds = trace_about_get(s->trace)->last_ns / 1000000000u;
+	int digits = 3;
+	for (unsigned long long limit = 1000; seconds >= limit && digits < 9; limit *= 10)
+		digits++;
+	return digits + 1 + decimals;
+}
+
+void event_text_time(struct strbuf *to, const struct view *s, uint64_t time_ns, uint64_t before_ns, enum time_mode mode,
+		     int decimals)
+{
+	uint64_t unit = 1000000000u;
+	for (int i = 0; i < decimals; i++)
+		unit /= 10;
+	if (mode == TIME_CLOCK) {
+		uint64_t wall = trace_about_get(s->trace)->wall_anchor_ns + time_ns;
+		time_t seconds = (time_t)(wall / 1000000000u);
+		struct tm tm;
+		localtime_r(&seconds, &tm);
+		strbuf_addf(to, "%02d:%02d:%02d.%0*llu", tm.tm_hour, tm.tm_min, tm.tm_sec, decimals,
+			    (unsigned long long)(wall % 1000000000u / unit));
+		return;
+	}
+	const char *sign = "";
+	if (mode == TIME_DELTA) {
+		sign = time_ns >= before_ns ? "+" : "-";
+		time_ns = time_ns >= before_ns ? time_ns - before_ns : before_ns - time_ns;
+	}
+	strbuf_addf(to, "%s%llu.%0*llu", sign, (unsigned long long)(time_ns / 1000000000u), decimals,
+		    (unsigned long long)(time_ns % 1000000000u / unit));
+}
+
+void event_text_thread(struct strbuf *to, const struct view *s, uint32_t thread, int limit)
+{
+	const struct thread_info *info = trace_thread(s->trace, thread);
+	size_t n = 0;
+	const char *name = info ? trace_string(s->trace, info->name, &n) : "";
+	if (!info)
+		strbuf_adds(to, "??");
+	else if (n == 0) {
+		const struct process_info *p = trace_process(s->trace, info->process);
+		if (p && p->pid == info->tid)
+			strbuf_adds(to, "main");
+		else
+			strbuf_addf(to, "%u", info->tid);
+	} else if (n == 10 && !memcmp(name, "MainThread", n)) {
+		strbuf_adds(to, "main");
+	} else {
+		/* Thread-7 (work) → T-7 where narrow */
+		char shown[96];
+		const char *paren = memchr(name, '(', n);
+		if (n > 7 && !memcmp(name, "Thread-", 7) && paren && paren > name + 8)
+			n = (size_t)(paren - 1 - name);
+		if (n > 7 && !memcmp(name, "Thread-", 7) && limit < 8)
+			snprintf(shown, sizeof(shown), "T-%.*s", (int)(n - 7), name + 7);
+		else
+			snprintf(shown, sizeof(shown), "%.*s", (int)n, name);
+		struct strbuf safe = { 0 };
+		utf8_escape(&safe, shown, strlen(shown), 0);
+		text_cut(to, strbuf_str(&safe), safe.n, limit, false);
+		strbuf_fini(&safe);
+	}
+}
+
+void event_text_name(struct strbuf *to, const struct view *s, uint32_t name)
+{
+	size_t n;
+	const char *text = trace_name(s->trace, name, &n);
+	if (n == 0)
+		strbuf_adds(to, name ? "\"\"" : "??");
+	else
+		utf8_escape(to, text, n, 0);
+}
+
+/* ---- with what ---- */
+
+enum { ARGS_MAX = 64 };
+
+struct arg_node {
+	struct value_node v;
+	struct value_iter it; /* stands behind the node */
+	char name[48];
+};
+
+/* An event's arguments, at most ARGS_MAX of them; *ret_total is how many there are. Borrowed until the next trim. */
+static uint32_t read_args(struct view *s, const struct event *e, struct arg_node *args, uint32_t *ret_total)
+{
+	struct arguments all;
+	struct argument arg;
+	*ret_total = 0;
+	if (!e->args)
+		return 0;
+	arguments_init(&all, s->trace, e);
+	*ret_total = all.n;
+	uint32_t n = 0;
+	while (n < ARGS_MAX && arguments_next(&all, &arg)) {
+		args[n].v = arg.value;
+		args[n].it = all.it;
+		snprintf(args[n].name, sizeof(args[n].name), "%.*s", (int)arg.n_name, arg.name);
+		n++;
+		arguments_skip(&all, &arg);
+	}
+	return n;
+}
+
+void event_text_gist(struct strbuf *to, struct view *s, const struct event *e, int limit)
+{
+	if (limit <= 0)
+		return;
+	int used = 0;
+	if (!view_name(s, e->name)->event) {
+		strbuf_adds(to, "[unknown] ");
+		used = 10;
+	}
+	if (limit > used)
+		gist_add_event(to, s->trace, e, (size_t)(limit - used));
+}
+
+void event_text_args(struct strbuf *to, struct view *s, const struct event *e, int limit)
+{
+	struct arg_node args[ARGS_MAX];
+	uint32_t total, n = read_args(s, e, args, &total);
+	const struct name_facts *f = view_name(s, e->name);
+	int used = 0;
+	if (!f->event) {
+		strbuf_adds(to, "[unknown] ");
+		used = 10;
+	}
+	/* `self` says least: it goes last where room is short. */
+	uint32_t first = 0;
+	if (n > 1 && limit < 60 && args[0].v.tag == VALUE_OBJECT && !strcmp(args[0].name, "self"))
+		first = 1;
+	for (uint32_t k = 0; k < n; k++) {
+		uint32_t i = (k + first) % n;
+		struct strbuf one = { 0 };
+		utf8_escape(&one, args[i].name, strlen(args[i].name), 0);
+		strbuf_addc(&one, '=');
+		struct value_iter it = args[i].it;
+		value_text_literal(&one, &it, &args[i].v, (size_t)(limit > 0 ? limit : 1) * 4 + 256);
+		int w = text_width(strbuf_str(&one), one.n);
+		uint32_t left = total - k - 1;
+		char more[16];
+		int more_width = left ? snprintf(more, sizeof(more), " …+%u", left) - 2 : 0;
+		int gap = k ? 1 : 0;
+		if (used + gap + w + more_width <= limit || (left == 0 && used + gap + w <= limit)) {
+			if (gap)
+				strbuf_addc(to, ' ');
+			strbuf_add(to, strbuf_str(&one), one.n);
+			used += gap + w;
+		} else if (limit - used - gap >= 9 || k == 0) {
+			if (gap)
+				strbuf_addc(to, ' ');
+			text_cut(to, strbuf_str(&one), one.n, limit - used - gap, false);
+			strbuf_fini(&one);
+			return;
+		} else {
+			snprintf(more, sizeof(more), " …+%u", total - k);
+			if (used + (int)strlen(more) - 2 <= limit)
+				strbuf_adds(to, more);
+			strbuf_fini(&one);
+			return;
+		}
+		strbuf_fini(&one);
+	}
+}
+
+/* ---- from where ---- */
+
+bool event_caller_frame(struct view *s, const struct event *e, struct frame_info *ret, bool *ret_is_library)
+{
+	uint32_t frame = trace_caller(s->trace, e->stack);
+	*ret_is_library = frame == 0;
+	if (frame)
+		return trace_frame(s->trace, frame, ret);
+	/* the innermost Python frame stands in */
+	uint32_t node = e->stack, parent;
+	for (int i = 0; node && i < 4096; i++, node = parent) {
+		if (!trace_stack(s->trace, node, &parent, &frame) || !trace_frame(s->trace, frame, ret))
+			return false;
+		if (ret->kind == FRAME_PYTHON && trace_frame_origin(s->trace, frame) != FRAME_ORIGIN_IMPORT)
+			return true;
+	}
+	return false;
+}
+
+void frame_text_place(struct strbuf *to, struct view *s, const struct frame_info *f)
+{
+	size_t n;
+	const char *file = trace_string(s->trace, f->kind == FRAME_NATIVE ? f->module : f->file, &n);
+	size_t base = n;
+	while (base > 0 && file[base - 1] != '/')
+		base--;
+	if (n - base == 11 && !memcmp(file + base, "__init__.py", 11) && base > 1) {
+		base--;
+		while (base > 0 && file[base - 1] != '/')
+			base--;
+	}
+	utf8_escape(to, file + base, n - base, 0);
+	if (f->line)
+		strbuf_addf(to, ":%u", f->line);
+}
+
+void event_text_caller(struct strbuf *to, struct view *s, const struct event *e, bool function)
+{
+	struct frame_info f;
+	bool library;
+	if (!e->stack || !event_caller_frame(s, e, &f, &library))
+		return;
+	if (library) {
+		strbuf_addc(to, '(');
+		frame_text_place(to, s, &f);
+		strbuf_addc(to, ')');
+		return;
+	}
+	frame_text_place(to, s, &f);
+	if (!function)
+		return;
+	size_t n;
+	const char *name = trace_string(s->trace, f.function, &n);
+	size_t base = n; /* the last part of a qualified name */
+	while (base > 0 && name[base - 1] != '.')
+		base--;
+	strbuf_addc(to, ' ');
+	utf8_escape(to, name + base, n - base, 0);
+}
+
+void event_text_line(struct strbuf *to, struct view *s, const struct event *e)
+{
+	event_text_time(to, s, e->time_ns, 0, TIME_START, 6);
+	strbuf_addc(to, ' ');
+	event_text_thread(to, s, e->thread, 64);
+	strbuf_addc(to, ' ');
+	event_text_name(to, s, e->name);
+	strbuf_addc(to, ' ');
+	event_text_args(to, s, e, 1 << 20);
+	strbuf_adds(to, "  ");
+	event_text_caller(to, s, e, true);
+}
+
+void note_text(struct strbuf *to, struct view *s, const struct trace_note *n)
+{
+	const struct note_info *i = &n->note;
+	const struct process_info *p = trace_process(s->trace, i->process);
+	struct strbuf who = { 0 };
+	if (p) {
+		text_string(&who, s->trace, p->name);
+		strbuf_addf(&who, "%s(%u)", who.n ? " " : "", p->pid);
+	}
+	switch (i->kind) {
+	case NOTE_LOST:
+		strbuf_add_count(to, i->a);
+		strbuf_adds(to, " events in ");
+		text_duration(to, i->b);
+		strbuf_adds(to, ": the ring was full (--may-drop)");
+		break;
+	case NOTE_EXITED:
+		strbuf_adds(to, strbuf_str(&who));
+		if (WIFSIGNALED((int)i->a))
+			strbuf_addf(to, " killed by %s", strsignal(WTERMSIG((int)i->a)));
+		else
+			strbuf_addf(to, " exited with status %d", WEXITSTATUS((int)i->a));
+		break;
+	case NOTE_ATTACHED: strbuf_addf(to, "attached to %s", strbuf_str(&who)); break;
+	case NOTE_DETACHED: strbuf_addf(to, "detached from %s", strbuf_str(&who)); break;
+	case NOTE_PAUSED: strbuf_adds(to, "tracing paused"); break;
+	case NOTE_RESUMED: strbuf_adds(to, "tracing goes on"); break;
+	case NOTE_EXEC: strbuf_addf(to, "%s became another program", strbuf_str(&who)); break;
+	case NOTE_FINALISED: strbuf_addf(to, "%s: the interpreter is gone, the process lives on", strbuf_str(&who)); break;
+	case NOTE_MESSAGE:
+	case NOTE_WARNING:
+	case NOTE_GOODBYE:
+	case NOTE_KIND_COUNT: break;
+	}
+	if (i->text) {
+		if (to->n && i->kind != NOTE_MESSAGE && i->kind != NOTE_WARNING && i->kind != NOTE_GOODBYE)
+			strbuf_adds(to, ": ");
+		text_string(to, s->trace, i->text);
+	}
+	strbuf_fini(&who);
+}

@@ -1,0 +1,324 @@
+/*
+ * keys: the default bindings, and the user's before them.
+ */
+#include "ui/keys.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "base/utf8.h"
+#include "base/vec.h"
+
+/* clang-format off */
+const struct key_row key_defaults[] = {
+	/* what the last line shows, in its order */
+	{ PANE_ANY, "F1", ACTION_HELP, "help" },
+	{ PANE_EVENTS, "/", ACTION_SEARCH, "search" },
+	{ PANE_EVENTS, "f", ACTION_FILTER, "filter" },
+	{ PANE_EVENTS, "Enter", ACTION_OPEN, "open" },
+	{ PANE_EVENTS, "+", ACTION_INCLUDE, "only this" },
+	{ PANE_EVENTS, "-", ACTION_EXCLUDE, "not this" },
+	{ PANE_EVENTS, "z", ACTION_FOLD, "fold" },
+	{ PANE_EVENTS, "t", ACTION_CALLERS, "tree" },
+	{ PANE_EVENTS, "s", ACTION_SUMMARY, "summary" },
+	{ PANE_EVENTS, "c", ACTION_EXPLAIN, "explain" },
+	{ PANE_EVENTS, "m", ACTION_MARK, "mark" },
+	{ PANE_EVENTS, "y", ACTION_COPY, "copy" },
+	{ PANE_EVENTS, "w", ACTION_WRITE, "write" },
+	{ PANE_EVENTS, "Left", ACTION_STORY_PREV, NULL },
+	{ PANE_EVENTS, "Right", ACTION_STORY_NEXT, NULL },
+
+	{ PANE_CATEGORIES, "Space", ACTION_TOGGLE, "on/off" },
+	{ PANE_CATEGORIES, "+", ACTION_INCLUDE, "only this" },
+	{ PANE_CATEGORIES, "-", ACTION_EXCLUDE, "all but this" },
+	{ PANE_CATEGORIES, "=", ACTION_FILTER_CLEAR, "all on" },
+	{ PANE_CATEGORIES, "Enter", ACTION_OPEN, "open" },
+	{ PANE_CATEGORIES, "c", ACTION_EXPLAIN, "explain" },
+
+	{ PANE_ARGUMENTS, "Enter", ACTION_OPEN, "open" },
+	{ PANE_ARGUMENTS, "+", ACTION_INCLUDE, "only this value" },
+	{ PANE_ARGUMENTS, "-", ACTION_EXCLUDE, "not this" },
+	{ PANE_ARGUMENTS, "y", ACTION_COPY, "copy" },
+	{ PANE_ARGUMENTS, "x", ACTION_BYTES, "bytes" },
+	{ PANE_ARGUMENTS, "c", ACTION_EXPLAIN, "explain" },
+
+	{ PANE_STACK, "o", ACTION_SOURCE_EDIT, "editor" },
+	{ PANE_STACK, "+", ACTION_INCLUDE, "only this caller" },
+	{ PANE_STACK, "-", ACTION_EXCLUDE, "not this" },
+	{ PANE_STACK, "z", ACTION_FOLD, "library frames" },
+	{ PANE_STACK, "v", ACTION_STACK_MODE, "python/native/both" },
+	{ PANE_STACK, "y", ACTION_COPY, "copy" },
+
+	{ PANE_TIMELINE, "Left", ACTION_LEFT, "← → move" },
+	{ PANE_TIMELINE, "Right", ACTION_RIGHT, NULL },
+	{ PANE_TIMELINE, "Space", ACTION_TOGGLE, "begin and end" },
+	{ PANE_TIMELINE, "Enter", ACTION_OPEN, "only this span" },
+	{ PANE_TIMELINE, "z", ACTION_FOLD, "zoom" },
+	{ PANE_TIMELINE, "e", ACTION_FIRST_NEXT, "next •" },
+
+	{ PANE_SUMMARY, "Enter", ACTION_OPEN, "these events" },
+	{ PANE_SUMMARY, "b", ACTION_GROUP_BY, "by event/caller/file/host/thread" },
+	{ PANE_SUMMARY, "S", ACTION_SORT, "sort" },
+	{ PANE_SUMMARY, "+", ACTION_INCLUDE, "only" },
+	{ PANE_SUMMARY, "-", ACTION_EXCLUDE, "not" },
+
+	{ PANE_CALLERS, "Enter", ACTION_OPEN, "open" },
+	{ PANE_CALLERS, "+", ACTION_INCLUDE, "only below here" },
+	{ PANE_CALLERS, "-", ACTION_EXCLUDE, "not" },
+	{ PANE_CALLERS, "t", ACTION_CALLERS, "turn over" },
+	{ PANE_CALLERS, "z", ACTION_FOLD, "imports" },
+
+	{ PANE_INSIDE, "z", ACTION_FOLD, "raw events" },
+	{ PANE_INSIDE, "+", ACTION_INCLUDE, "only this module" },
+	{ PANE_INSIDE, "S", ACTION_SORT, "sort" },
+
+	{ PANE_PROCESSES, "Enter", ACTION_OPEN, "events of this" },
+	{ PANE_PROCESSES, "+", ACTION_INCLUDE, "only" },
+	{ PANE_PROCESSES, "-", ACTION_EXCLUDE, "not" },
+	{ PANE_PROCESSES, "Space", ACTION_TOGGLE, "tag" },
+	{ PANE_PROCESSES, "C", ACTION_CHILDREN, "follow children" },
+
+	{ PANE_BYTES, "x", ACTION_BYTES, "tree" },
+	{ PANE_BYTES, "/", ACTION_SEARCH, "search text or hex 5a 04" },
+	{ PANE_BYTES, "y", ACTION_COPY, "copy" },
+	{ PANE_BYTES, "w", ACTION_WRITE, "write" },
+
+	{ PANE_MESSAGES, "Enter", ACTION_OPEN, "go to the place" },
+	{ PANE_MESSAGES, "y", ACTION_COPY, "copy" },
+
+	{ PANE_MARKS, "Enter", ACTION_OPEN, "go there" },
+	{ PANE_MARKS, "Space", ACTION_TOGGLE, "remove" },
+	{ PANE_MARKS, "w", ACTION_WRITE, "write" },
+
+	{ PANE_FILTERS, "Enter", ACTION_OPEN, "use" },
+	{ PANE_FILTERS, "Space", ACTION_TOGGLE, "on/off" },
+	{ PANE_FILTERS, "-", ACTION_EXCLUDE, "forget" },
+
+	{ PANE_CATALOG, "Enter", ACTION_OPEN, "its events here" },
+	{ PANE_CATALOG, "T", ACTION_TRY, "try it now" },
+	{ PANE_CATALOG, "/", ACTION_SEARCH, "search" },
+	{ PANE_CATALOG, "+", ACTION_INCLUDE, "only" },
+	{ PANE_CATALOG, "-", ACTION_EXCLUDE, "not" },
+
+	{ PANE_LESSONS, "Enter", ACTION_OPEN, "begin" },
+	{ PANE_LESSON, "Enter", ACTION_OPEN, "next" },
+	{ PANE_LESSON, "h", ACTION_HINT, "hint" },
+	{ PANE_LESSON, "r", ACTION_TRY, "run again" },
+	{ PANE_LESSON, "Esc", ACTION_BACK, "leave, the place is kept" },
+
+	{ PANE_TERMINAL, "C-]", ACTION_BACK, "back to auditview" },
+
+	{ PANE_START, "Enter", ACTION_OPEN, "attach, open, learn" },
+	{ PANE_START, "Tab", ACTION_PANE_NEXT, "next list" },
+	{ PANE_START, "d", ACTION_DOCTOR, "doctor" },
+	{ PANE_START, ":", ACTION_COMMAND, "command" },
+	{ PANE_START, "q", ACTION_QUIT, "quit" },
+
+	{ PANE_HELP, "/", ACTION_SEARCH, "search" },
+
+	/* the rest, everywhere */
+	{ PANE_ANY, "j", ACTION_DOWN, NULL }, { PANE_ANY, "Down", ACTION_DOWN, NULL },
+	{ PANE_ANY, "k", ACTION_UP, NULL }, { PANE_ANY, "Up", ACTION_UP, NULL },
+	{ PANE_ANY, "PgDn", ACTION_PAGE_DOWN, NULL }, { PANE_ANY, "C-f", ACTION_PAGE_DOWN, NULL },
+	{ PANE_ANY, "PgUp", ACTION_PAGE_UP, NULL }, { PANE_ANY, "C-b", ACTION_PAGE_UP, NULL },
+	{ PANE_ANY, "C-d", ACTION_HALF_DOWN, NULL }, { PANE_ANY, "C-u", ACTION_HALF_UP, NULL },
+	{ PANE_ANY, "g", ACTION_TOP, NULL }, { PANE_ANY, "Home", ACTION_TOP, NULL },
+	{ PANE_ANY, "G", ACTION_BOTTOM, NULL }, { PANE_ANY, "End", ACTION_BOTTOM, NULL },
+	{ PANE_ANY, "Left", ACTION_LEFT, NULL }, { PANE_ANY, "Right", ACTION_RIGHT, NULL },
+	{ PANE_ANY, "[", ACTION_HISTORY_BACK, NULL }, { PANE_ANY, "]", ACTION_HISTORY_FORTH, NULL },
+	{ PANE_ANY, "e", ACTION_FIRST_NEXT, NULL }, { PANE_ANY, "E", ACTION_FIRST_PREV, NULL },
+	{ PANE_ANY, "Enter", ACTION_OPEN, NULL },
+	{ PANE_ANY, "/", ACTION_SEARCH, NULL }, { PANE_ANY, "?", ACTION_SEARCH_BACK, NULL },
+	{ PANE_ANY, "n", ACTION_HIT_NEXT, NULL }, { PANE_ANY, "N", ACTION_HIT_PREV, NULL },
+	{ PANE_ANY, "f", ACTION_FILTER, NULL }, { PANE_ANY, "F4", ACTION_FILTER, NULL },
+	{ PANE_ANY, "+", ACTION_INCLUDE, NULL }, { PANE_ANY, "-", ACTION_EXCLUDE, NULL },
+	{ PANE_ANY, "=", ACTION_FILTER_CLEAR, NULL },
+	{ PANE_ANY, "Space", ACTION_TOGGLE, NULL },
+	{ PANE_ANY, "z", ACTION_FOLD, NULL }, { PANE_ANY, "Z", ACTION_FOLD_ALL, NULL },
+	{ PANE_ANY, "t", ACTION_CALLERS, NULL }, { PANE_ANY, "s", ACTION_SUMMARY, NULL },
+	{ PANE_ANY, "P", ACTION_PROCESSES, NULL }, { PANE_ANY, "i", ACTION_TIMELINE, NULL },
+	{ PANE_ANY, "c", ACTION_EXPLAIN, NULL }, { PANE_ANY, "x", ACTION_BYTES, NULL },
+	{ PANE_ANY, "o", ACTION_SOURCE_EDIT, NULL },
+	{ PANE_ANY, "S", ACTION_SORT, NULL }, { PANE_ANY, "b", ACTION_GROUP_BY, NULL },
+	{ PANE_ANY, "T", ACTION_TIME_MODE, NULL }, { PANE_ANY, "v", ACTION_STACK_MODE, NULL },
+	{ PANE_ANY, "l", ACTION_FILTERS, NULL },
+	{ PANE_ANY, "m", ACTION_MARK, NULL }, { PANE_ANY, "M", ACTION_NOTE, NULL },
+	{ PANE_ANY, "'", ACTION_MARK_NEXT, NULL }, { PANE_ANY, "\"", ACTION_MARKS, NULL },
+	{ PANE_ANY, "y", ACTION_COPY, NULL }, { PANE_ANY, "Y", ACTION_COPY_COMMAND, NULL },
+	{ PANE_ANY, "w", ACTION_WRITE, NULL },
+	{ PANE_ANY, "p", ACTION_FREEZE, NULL }, { PANE_ANY, "R", ACTION_ATTACH, NULL },
+	{ PANE_ANY, "D", ACTION_DETACH, NULL }, { PANE_ANY, "H", ACTION_PAUSE, NULL },
+	{ PANE_ANY, "C", ACTION_CHILDREN, NULL }, { PANE_ANY, "d", ACTION_DOCTOR, NULL },
+	{ PANE_ANY, "Tab", ACTION_PANE_NEXT, NULL }, { PANE_ANY, "S-Tab", ACTION_PANE_PREV, NULL },
+	{ PANE_ANY, "<", ACTION_NARROWER, NULL }, { PANE_ANY, ">", ACTION_WIDER, NULL },
+	{ PANE_ANY, "\\", ACTION_MAXIMISE, NULL }, { PANE_ANY, "|", ACTION_ROTATE, NULL },
+	{ PANE_ANY, ":", ACTION_COMMAND, NULL }, { PANE_ANY, "h", ACTION_HELP, NULL },
+	{ PANE_ANY, "!", ACTION_MESSAGES, NULL }, { PANE_ANY, "C-l", ACTION_REDRAW, NULL },
+	{ PANE_ANY, "C-z", ACTION_SUSPEND, NULL }, { PANE_ANY, "Esc", ACTION_CANCEL, NULL },
+	{ PANE_ANY, "Bksp", ACTION_BACK, NULL },
+	{ PANE_ANY, "F", ACTION_FOLLOW, "follow" },
+	{ PANE_ANY, "q", ACTION_BACK, "back" },
+	{ PANE_ANY, "Q", ACTION_QUIT, NULL }, { PANE_ANY, "C-c", ACTION_QUIT, NULL },
+};
+/* clang-format on */
+const size_t n_key_defaults = ARRAY_LEN(key_defaults);
+
+static const struct {
+	const char *name;
+	int key;
+} key_names[] = {
+	{ "Up", KEY_UP_ },       { "Down", KEY_DOWN_ },   { "Left", KEY_LEFT_ }, { "Right", KEY_RIGHT_ }, { "PgUp", KEY_PGUP_ },
+	{ "PgDn", KEY_PGDN_ },   { "Home", KEY_HOME_ },   { "End", KEY_END_ },   { "Bksp", KEY_BKSP_ },   { "Del", KEY_DEL_ },
+	{ "Ins", KEY_INS_ },     { "Tab", KEY_TAB_ },     { "S-Tab", KEY_STAB_ }, { "Enter", KEY_ENTER_ }, { "Esc", KEY_ESC_ },
+	{ "Space", KEY_SPACE_ },
+};
+
+int key_parse(const char *name)
+{
+	size_t n = strlen(name);
+	for (size_t i = 0; i < ARRAY_LEN(key_names); i++)
+		if (!strcmp(key_names[i].name, name))
+			return key_names[i].key;
+	if (name[0] == 'F' && n > 1) {
+		char *end;
+		long k = strtol(name + 1, &end, 10);
+		if (!*end && k >= 1 && k <= 12)
+			return KEY_F1_ + (int)k - 1;
+	}
+	if (name[0] == 'C' && name[1] == '-' && n == 3)
+		return KEY_CTRL(name[2]);
+	if (n == 0)
+		return 0;
+	size_t used;
+	uint32_t cp = utf8_decode(name, n, &used);
+	return used == n && utf8_width(cp) > 0 ? (int)cp : 0;
+}
+
+const char *key_name(int key)
+{
+	static char text[16];
+	for (size_t i = 0; i < ARRAY_LEN(key_names); i++)
+		if (key_names[i].key == key)
+			return key_names[i].name;
+	if (key >= KEY_F1_ && key <= KEY_F12_)
+		snprintf(text, sizeof(text), "F%d", key - KEY_F1_ + 1);
+	else if (key > 0 && key < 32)
+		snprintf(text, sizeof(text), "C-%c", key <= 26 ? key + 'a' - 1 : key + '@');
+	else if (key > 0 && key < KEY_SPECIAL) {
+		struct strbuf b = { 0 };
+		strbuf_add_utf8(&b, (uint32_t)key);
+		snprintf(text, sizeof(text), "%s", strbuf_str(&b));
+		strbuf_fini(&b);
+	} else
+		snprintf(text, sizeof(text), "?");
+	return text;
+}
+
+struct bound {
+	struct key_row row;
+	int key;
+	char *owned; /* the user's spelling of the key, or NULL */
+};
+
+struct keymap {
+	VEC(struct bound) rows; /* the user's first */
+	size_t n_user;
+};
+
+struct err *keymap_create(struct keymap **ret)
+{
+	CLEANUP(keymap) struct keymap *m = calloc(1, sizeof(*m));
+	if (!m || !vec_reserve(&m->rows, n_key_defaults))
+		return err_no_memory();
+	for (size_t i = 0; i < n_key_defaults; i++) {
+		struct bound b = { key_defaults[i], key_parse(key_defaults[i].key), NULL };
+		CHECK(b.key != 0);
+		m->rows.v[m->rows.n++] = b;
+	}
+	*ret = take_ptr(m);
+	return NULL;
+}
+
+void keymap_destroy(struct keymap *m)
+{
+	if (!m)
+		return;
+	for (size_t i = 0; i < m->rows.n; i++)
+		free(m->rows.v[i].owned);
+	vec_fini(&m->rows);
+	free(m);
+}
+
+struct err *keymap_bind(struct keymap *m, enum pane_id pane, const char *key, enum action action)
+{
+	int code = key_parse(key);
+	if (!code)
+		return err_create(ERR_SYNTAX, "no such key \"%s\": expected one character, C-x, F1 to F12, Up Down Left Right "
+					      "PgUp PgDn Home End Bksp Del Ins Tab S-Tab Enter Esc or Space", key);
+	char *owned = strdup(key);
+	if (!owned || !vec_reserve(&m->rows, 1)) {
+		free(owned);
+		return err_no_memory();
+	}
+	memmove(&m->rows.v[1], &m->rows.v[0], m->rows.n * sizeof(m->rows.v[0]));
+	m->rows.v[0] = (struct bound){ { pane, owned, action, NULL }, code, owned };
+	m->rows.n++;
+	m->n_user++;
+	return NULL;
+}
+
+/* The row that decides `key` in `pane`: the user's for the pane, the pane's, the user's for all, all. */
+static const struct bound *find(const struct keymap *m, enum pane_id pane, int key)
+{
+	for (int any = 0; any < 2; any++)
+		for (size_t i = 0; i < m->rows.n; i++)
+			if (m->rows.v[i].key == key && m->rows.v[i].row.pane == (any ? PANE_ANY : pane))
+				return &m->rows.v[i];
+	return NULL;
+}
+
+enum action keymap_find(const struct keymap *m, enum pane_id pane, int key)
+{
+	const struct bound *b = find(m, pane, key);
+	return b ? b->row.action : ACTION_NONE;
+}
+
+void keymap_each(const struct keymap *m, enum pane_id pane, void (*fn)(void *, const struct key_row *), void *ctx)
+{
+	for (size_t i = 0; i < m->rows.n; i++) {
+		const struct bound *b = &m->rows.v[i];
+		if ((b->row.pane == pane || b->row.pane == PANE_ANY) && b->row.action != ACTION_NONE &&
+		    find(m, pane, b->key) == b)
+			fn(ctx, &b->row);
+	}
+}
+
+struct keys_of {
+	enum action action;
+	struct strbuf *to;
+	size_t start;
+};
+
+static void add_key(void *ctx, const struct key_row *row)
+{
+	struct keys_of *k = ctx;
+	if (row->action != k->action)
+		return;
+	if (k->to->n > k->start)
+		strbuf_addc(k->to, ' ');
+	static const char *const arrows[][2] = { { "Up", "↑" }, { "Down", "↓" }, { "Left", "←" }, { "Right", "→" } };
+	for (size_t i = 0; i < ARRAY_LEN(arrows); i++)
+		if (!strcmp(arrows[i][0], row->key)) {
+			strbuf_adds(k->to, arrows[i][1]);
+			return;
+		}
+	strbuf_adds(k->to, row->key);
+}
+
+void keymap_keys_of(const struct keymap *m, enum pane_id pane, enum action action, struct strbuf *to)
+{
+	struct keys_of k = { action, to, to->n };
+	keymap_each(m, pane, add_key, &k);
+}

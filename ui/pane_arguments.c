@@ -1,0 +1,507 @@
+/*
+ * pane_arguments: the event's arguments as a typed tree, and below it what the catalogue and the capture know: what it
+ * means, what raises it, what came before and comes next, how often this very value occurs.
+ *
+ * Lines are worked out once per event and kept as text; drawing only places them.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "model/arguments.h"
+#include "model/gist.h"
+#include "model/value_text.h"
+#include "ui/ui.h"
+
+enum { LINES_MAX = 4000, CHILDREN_SHOWN = 200 };
+
+struct arg_line {
+	uint8_t indent;
+	bool is_value, is_container, is_open, is_cut, is_info, is_trouble;
+	char *name, *type, *value; /* value: one line, harmless */
+	char *term;                /* filter for this value; NULL none */
+	uint64_t go;               /* event to go to; SELECTION_NONE */
+	uint32_t key;              /* hash of the path, to remember what was opened */
+};
+
+struct arguments_pane {
+	struct pane pane;
+	VEC(struct arg_line) lines;
+	VEC(uint32_t) flipped;     /* keys of nodes opened or closed by hand */
+	uint64_t seq;
+	uint32_t n_args;
+	size_t n_tree;             /* lines that are the tree */
+	int name_w, type_w;
+};
+
+static struct err *open_arguments(struct ui *ui, struct pane **ret)
+{
+	struct arguments_pane *a = calloc(1, sizeof(*a));
+	if (!a)
+		return err_no_memory();
+	a->seq = SELECTION_NONE;
+	*ret = &a->pane;
+	return NULL;
+}
+
+static void clear(struct arguments_pane *a)
+{
+	for (size_t i = 0; i < a->lines.n; i++) {
+		free(a->lines.v[i].name);
+		free(a->lines.v[i].type);
+		free(a->lines.v[i].value);
+		free(a->lines.v[i].term);
+	}
+	a->lines.n = 0;
+}
+
+static void close_arguments(struct pane *p)
+{
+	struct arguments_pane *a = (struct arguments_pane *)p;
+	clear(a);
+	vec_fini(&a->lines);
+	vec_fini(&a->flipped);
+	free(a);
+}
+
+static bool is_flipped(const struct arguments_pane *a, uint32_t key)
+{
+	for (size_t i = 0; i < a->flipped.n; i++)
+		if (a->flipped.v[i] == key)
+			return true;
+	return false;
+}
+
+static struct arg_line *add(struct arguments_pane *a, struct arg_line line)
+{
+	if (a->lines.n >= LINES_MAX || !vec_push(&a->lines, line)) {
+		free(line.name);
+		free(line.type);
+		free(line.value);
+		free(line.term);
+		return NULL;
+	}
+	return &a->lines.v[a->lines.n - 1];
+}
+
+static char *take(struct strbuf *b)
+{
+	char *s = b->n ? strbuf_take(b) : strdup("");
+	*b = (struct strbuf){ 0 };
+	return s;
+}
+
+static bool is_container(enum value_tag tag)
+{
+	return tag >= VALUE_TUPLE && tag <= VALUE_DICT;
+}
+
+static void type_text(struct strbuf *to, const struct value_node *v)
+{
+	size_t n;
+	const char *type = value_type_name(v, &n);
+	utf8_escape(to, type, n, 0);
+	if (is_container(v->tag))
+		strbuf_addf(to, " (%llu)", (unsigned long long)v->full);
+	else if (value_is_bytes(v->tag)) {
+		strbuf_addc(to, ' ');
+		strbuf_add_count(to, v->full);
+	}
+}
+
+/* The filter term for one value: args.NAME == literal. Only values that the language can compare. */
+static char *term_of(const struct view *s, const char *path, const struct value_node *v)
+{
+	struct strbuf b = { 0 };
+	(void)s;
+	if (v->tag == VALUE_INT)
+		strbuf_addf(&b, "%s == %lld", path, (long long)v->i);
+	else if (value_is_text(v->tag) && v->n_bytes < 2000) {
+		strbuf_addf(&b, v->tag == VALUE_STR_CUT ? "%s contains " : "%s == ", path);
+		filter_quote(&b, (const char *)v->bytes, v->n_bytes);
+	} else if (v->tag == VALUE_NONE || v->tag == VALUE_TRUE || v->tag == VALUE_FALSE) {
+		strbuf_addf(&b, "%s == \"%s\"", path, v->tag == VALUE_NONE ? "None" : v->tag == VALUE_TRUE ? "True" : "False");
+	} else if (v->tag == VALUE_OBJECT && v->address) {
+		strbuf_addf(&b, "%s.id == 0x%llx", path, (unsigned long long)v->address);
+	} else {
+		return NULL;
+	}
+	return strbuf_take(&b);
+}
+
+/* Add the node just read and, when open, what is below it; `it` stands behind it afterwards. */
+static void add_node(struct arguments_pane *a, struct value_iter *it, const struct value_node *v, const char *name,
+		     const char *path, unsigned indent, uint32_t key, bool open_at_first)
+{
+	struct strbuf b = { 0 };
+	struct arg_line line = { .indent = (uint8_t)(indent < 20 ? indent : 20), .is_value = true, .go = SELECTION_NONE, .key = key };
+	line.is_container = v->n_children > 0;
+	line.is_open = line.is_container && (open_at_first != is_flipped(a, key));
+	line.is_cut = value_is_cut(v);
+	utf8_escape(&b, name, strlen(name), 0);
+	line.name = take(&b);
+	type_text(&b, v);
+	line.type = take(&b);
+	struct value_iter copy = *it;
+	if (is_container(v->tag))
+		gist_add_value(&b, &copy, v, v->tag == VALUE_TUPLE ? READING_HOSTPORT : READING_ARGV);
+	else if (v->tag == VALUE_OBJECT) {
+		if (v->address)
+			strbuf_addf(&b, "0x%llx", (unsigned long long)v->address);
+	} else {
+		value_text_literal(&b, &copy, v, 4000);
+	}
+	line.value = take(&b);
+	line.term = term_of(a->pane.ui->s, path, v);
+	bool open = line.is_open;
+	if (!add(a, line) || !open) {
+		value_iter_skip(it, v);
+		return;
+	}
+	struct value_node child;
+	char key_name[80] = "";
+	for (uint32_t i = 0; i < v->n_children; i++) {
+		if (!value_iter_next(it, &child))
+			return;
+		char child_name[80], child_path[400];
+		if (child.attr) {
+			snprintf(child_name, sizeof(child_name), "%.*s", (int)(child.n_attr_bytes < 60 ? child.n_attr_bytes : 60), child.attr);
+			snprintf(child_path, sizeof(child_path), "%s.%s", path, child_name);
+		} else if (v->tag == VALUE_DICT) {
+			if (child.is_key) {
+				struct strbuf kb = { 0 };
+				copy = *it;
+				gist_add_value(&kb, &copy, &child, READING_VALUE);
+				snprintf(key_name, sizeof(key_name), "%s", strbuf_str(&kb));
+				strbuf_fini(&kb);
+				value_iter_skip(it, &child);
+				continue;
+			}
+			snprintf(child_name, sizeof(child_name), "%s", key_name);
+			snprintf(child_path, sizeof(child_path), "%s.%s", path, key_name);
+		} else {
+			snprintf(child_name, sizeof(child_name), "[%u]", i);
+			snprintf(child_path, sizeof(child_path), "%s[%u]", path, i);
+		}
+		if (i >= CHILDREN_SHOWN * (v->tag == VALUE_DICT ? 2 : 1)) {
+			value_iter_skip(it, &child);
+			continue;
+		}
+		add_node(a, it, &child, child_name, child_path, indent + 1, key * 31 + i + 1, false);
+	}
+	uint64_t shown = v->tag == VALUE_DICT ? v->n_children / 2 : v->n_children;
+	bool is_long = shown > CHILDREN_SHOWN;
+	if ((is_container(v->tag) && v->full > shown) || is_long) {
+		struct arg_line more = { .indent = (uint8_t)(indent + 1), .go = SELECTION_NONE, .is_info = true, .is_trouble = !is_long };
+		if (is_long)
+			strbuf_addf(&b, "… %llu more", (unsigned long long)(shown - CHILDREN_SHOWN));
+		else
+			strbuf_addf(&b, "[cut] %llu of %llu", (unsigned long long)shown, (unsigned long long)v->full);
+		more.value = take(&b);
+		add(a, more);
+	}
+}
+
+static void info(struct arguments_pane *a, const char *name, const char *text, uint64_t go, const char *term)
+{
+	struct arg_line line = { .is_info = true, .go = go };
+	line.name = name ? strdup(name) : NULL;
+	line.value = strdup(text);
+	line.term = term ? strdup(term) : NULL;
+	add(a, line);
+}
+
+/* Break text into lines of at most `width` cells. */
+static void info_wrapped(struct arguments_pane *a, const char *text, int width, int max_lines)
+{
+	for (int i = 0; i < max_lines && *text; i++) {
+		size_t n = text_head(text, strlen(text), width);
+		if (text[n]) {
+			size_t at = n;
+			while (at > 0 && text[at] != ' ')
+				at--;
+			if (at > 0)
+				n = at;
+		}
+		char *line = strndup(text, n);
+		if (line)
+			info(a, NULL, line, SELECTION_NONE, NULL);
+		free(line);
+		text += n + strspn(text + n, " ");
+	}
+}
+
+/* The shown event of the same thread before or after; bounded. */
+static uint64_t neighbour(struct view *s, const struct event *e, bool after, struct event *ret)
+{
+	uint64_t at = e->seq;
+	for (int i = 0; i < 2000; i++) {
+		if (after ? at + 1 >= s->n_events : at == 0)
+			return SELECTION_NONE;
+		at = after ? at + 1 : at - 1;
+		if (trace_event(s->trace, at, ret) && ret->thread == e->thread)
+			return at;
+	}
+	return SELECTION_NONE;
+}
+
+static void add_story(struct arguments_pane *a, struct view *s, const struct event *e)
+{
+	struct event other;
+	struct strbuf b = { 0 };
+	uint64_t at = neighbour(s, e, false, &other);
+	if (at != SELECTION_NONE) {
+		event_text_name(&b, s, other.name);
+		strbuf_addc(&b, ' ');
+		event_text_gist(&b, s, &other, 30);
+		strbuf_adds(&b, ", ");
+		text_duration(&b, e->time_ns > other.time_ns ? e->time_ns - other.time_ns : 0);
+		strbuf_adds(&b, " ago");
+		info(a, "before", strbuf_str(&b), at, NULL);
+		strbuf_clear(&b);
+	}
+	at = neighbour(s, e, true, &other);
+	if (at != SELECTION_NONE) {
+		event_text_name(&b, s, other.name);
+		strbuf_addc(&b, ' ');
+		event_text_gist(&b, s, &other, 30);
+		strbuf_adds(&b, ", +");
+		text_duration(&b, other.time_ns > e->time_ns ? other.time_ns - e->time_ns : 0);
+		info(a, "next", strbuf_str(&b), at, NULL);
+		strbuf_clear(&b);
+	}
+	at = relation_cause(s->trace, e->seq);
+	if (at != SELECTION_NONE && trace_event(s->trace, at, &other)) {
+		event_text_name(&b, s, other.name);
+		strbuf_addc(&b, ' ');
+		event_text_gist(&b, s, &other, 40);
+		info(a, "led by", strbuf_str(&b), at, NULL);
+	}
+	strbuf_fini(&b);
+}
+
+static void build(struct arguments_pane *a)
+{
+	struct ui *ui = a->pane.ui;
+	struct view *s = ui->s;
+	struct event e;
+	clear(a);
+	a->n_args = 0;
+	a->n_tree = 0;
+	if (ui->cursor_seq == SELECTION_NONE || !trace_event(s->trace, ui->cursor_seq, &e))
+		return;
+	struct arguments all;
+	struct argument arg;
+	if (e.args) {
+		arguments_init(&all, s->trace, &e);
+		a->n_args = all.n;
+		while (arguments_next(&all, &arg)) {
+			char name[80], path[100];
+			snprintf(name, sizeof(name), "%.*s", (int)(arg.n_name < 60 ? arg.n_name : 60), arg.name);
+			bool digit = name[0] >= '0' && name[0] <= '9';
+			snprintf(path, sizeof(path), digit ? "args[%s]" : "args.%s", name);
+			bool small = arg.value.n_children <= 12 && arg.value.tag != VALUE_DICT;
+			add_node(a, &all.it, &arg.value, name, path, 0, arg.index + 1, small || a->n_args == 1);
+		}
+	}
+	a->n_tree = a->lines.n;
+	a->name_w = 4;
+	a->type_w = 0;
+	for (size_t i = 0; i < a->n_tree; i++) {
+		int w = a->lines.v[i].indent * 2 + text_width(a->lines.v[i].name ? a->lines.v[i].name : "",
+								  strlen(a->lines.v[i].name ? a->lines.v[i].name : ""));
+		if (w > a->name_w)
+			a->name_w = w;
+		w = a->lines.v[i].type ? text_width(a->lines.v[i].type, strlen(a->lines.v[i].type)) : 0;
+		if (w > a->type_w)
+			a->type_w = w;
+	}
+	int most = a->pane.n_columns / 3;
+	if (a->name_w > most)
+		a->name_w = most;
+	if (a->type_w > 14)
+		a->type_w = 14;
+	/* what is known of it */
+	const struct name_facts *f = view_name(s, e.name);
+	int width = a->pane.n_columns - 2;
+	bool roomy = a->pane.n_lines >= 10;
+	if (roomy && a->lines.n)
+		info(a, NULL, "", SELECTION_NONE, NULL);
+	if (!f->event) {
+		info(a, NULL, "not in the catalogue: a package's own event", SELECTION_NONE, NULL);
+	} else {
+		if (roomy)
+			info_wrapped(a, f->event->description, width, 3);
+		if (f->event->raised_by && f->event->raised_by[0]) {
+			struct strbuf b = { 0 };
+			for (int i = 0; i < 3 && f->event->raised_by[i]; i++)
+				strbuf_addf(&b, "%s%s", i ? "  " : "", f->event->raised_by[i]);
+			info(a, "raised by", strbuf_str(&b), SELECTION_NONE, NULL);
+			strbuf_fini(&b);
+		}
+		char since[80];
+		snprintf(since, sizeof(since), "3.%d    theme  %s%s", f->event->since, catalog_theme_name(f->theme),
+			 f->event->documented ? "" : "    not documented");
+		info(a, "since", since, SELECTION_NONE, NULL);
+	}
+	add_story(a, s, &e);
+}
+
+static void update_arguments(struct pane *p, unsigned changes)
+{
+	struct arguments_pane *a = (struct arguments_pane *)p;
+	if (!(changes & (CHANGE_CURSOR | CHANGE_SIZE | CHANGE_FILTER)))
+		return;
+	bool other = a->seq != p->ui->cursor_seq;
+	a->seq = p->ui->cursor_seq;
+	build(a);
+	list_set(&p->list, a->lines.n, p->n_lines);
+	if (other)
+		list_go(&p->list, 0);
+}
+
+static void draw_arguments(const struct pane *p, struct area area)
+{
+	const struct arguments_pane *a = (const struct arguments_pane *)p;
+	bool focus = ui_focused(p->ui) == p;
+	bool wide = area.n_columns >= 58;
+	int name_x = 3, value_x = name_x + a->name_w + 2, type_x = value_x;
+	if (wide)
+		value_x += a->type_w + 2;
+	if (!a->lines.n && p->ui->cursor_seq == SELECTION_NONE)
+		area_put(area, 0, 2, -1, ROLE_DIM, "no event under the cursor");
+	for (int y = 0; y < area.n_lines && p->list.top + (uint64_t)y < a->lines.n; y++) {
+		const struct arg_line *l = &a->lines.v[p->list.top + (uint64_t)y];
+		if (l->is_value) {
+			int x = name_x + l->indent * 2;
+			if (l->is_container)
+				area_put(area, y, x - 2, 1, ROLE_DIM, l->is_open ? "▾" : "▸");
+			area_put_cut(area, y, x, value_x - x - 1 < 4 ? 4 : type_x - x - 1, ROLE_TEXT, l->name);
+			if (wide) {
+				area_put_cut(area, y, type_x, a->type_w, ROLE_DIM, l->type);
+				if (l->is_cut) {
+					int used = area_put(area, y, value_x, 5, ROLE_TROUBLE, "[cut]");
+					area_put_cut(area, y, value_x + used + 1, -1, ROLE_TEXT, l->value);
+				} else {
+					area_put_cut(area, y, value_x, -1, ROLE_TEXT, l->value);
+				}
+			} else if (l->is_container || !*l->value) {
+				int used = area_put_cut(area, y, value_x, -1, ROLE_TEXT, l->type);
+				if (*l->value && !l->is_open)
+					area_put_cut(area, y, value_x + used + 2, -1, ROLE_DIM, l->value);
+			} else {
+				int x0 = value_x;
+				if (l->is_cut)
+					x0 += area_put(area, y, x0, 5, ROLE_TROUBLE, "[cut]") + 1;
+				area_put_cut(area, y, x0, -1, ROLE_TEXT, l->value);
+			}
+		} else {
+			int x = 1 + l->indent * 2;
+			if (l->name) {
+				int used = area_put(area, y, x, -1, ROLE_DIM, l->name);
+				x += used < 9 ? 10 : used + 1;
+			}
+			area_put_cut(area, y, x, -1, l->is_trouble ? ROLE_TROUBLE : l->name ? ROLE_TEXT : ROLE_DIM, l->value);
+		}
+		search_mark(&p->ui->search, area, y);
+		if (focus && p->list.top + (uint64_t)y == p->list.cursor) {
+			area_put(area, y, 0, 1, ROLE_FOCUS, "▌");
+			area_bar(area, y);
+		}
+	}
+}
+
+static bool act_arguments(struct pane *p, enum action action, uint64_t count, const char *text)
+{
+	struct arguments_pane *a = (struct arguments_pane *)p;
+	if (list_act(&p->list, action, count))
+		return true;
+	const struct arg_line *l = p->list.cursor < a->lines.n ? &a->lines.v[p->list.cursor] : NULL;
+	switch ((int)action) {
+	case ACTION_LEFT:
+	case ACTION_RIGHT:
+		if (!l || !l->is_container || l->is_open == (action == ACTION_RIGHT))
+			return true;
+		/* fallthrough */
+	case ACTION_OPEN:
+	case ACTION_FOLD:
+		if (l && l->go != SELECTION_NONE) {
+			ui_goto(p->ui, l->go);
+			return true;
+		}
+		if (l && l->is_container) {
+			size_t i = 0;
+			while (i < a->flipped.n && a->flipped.v[i] != l->key)
+				i++;
+			if (i < a->flipped.n)
+				a->flipped.v[i] = a->flipped.v[--a->flipped.n];
+			else if (!vec_push(&a->flipped, l->key))
+				return true;
+			build(a);
+			list_set(&p->list, a->lines.n, p->n_lines);
+			return true;
+		}
+		if (l && l->is_value)
+			ui_open_page(p->ui, PANE_BYTES);
+		return true;
+	case ACTION_COPY:
+		if (l && l->value) {
+			ui_copy(p->ui, l->value, strlen(l->value));
+			return true;
+		}
+		return false;
+	default: return false;
+	}
+}
+
+static void title_arguments(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
+{
+	const struct arguments_pane *a = (const struct arguments_pane *)p;
+	struct view *s = p->ui->s;
+	struct event e;
+	(void)subject;
+	if (p->ui->cursor_seq == SELECTION_NONE || !trace_event(s->trace, p->ui->cursor_seq, &e))
+		return;
+	event_text_name(facts, s, e.name);
+	if (p->n_columns >= 60 && a->n_args)
+		strbuf_addf(facts, " · %u argument%s", a->n_args, a->n_args == 1 ? "" : "s");
+}
+
+static bool term_arguments(const struct pane *p, struct strbuf *to)
+{
+	const struct arguments_pane *a = (const struct arguments_pane *)p;
+	const struct arg_line *l = p->list.cursor < a->lines.n ? &a->lines.v[p->list.cursor] : NULL;
+	if (!l || !l->term)
+		return false;
+	strbuf_adds(to, l->term);
+	return true;
+}
+
+static void line_arguments(const struct pane *p, uint64_t entry, struct strbuf *to)
+{
+	const struct arguments_pane *a = (const struct arguments_pane *)p;
+	if (entry >= a->lines.n)
+		return;
+	const struct arg_line *l = &a->lines.v[entry];
+	if (l->name)
+		strbuf_addf(to, "%s ", l->name);
+	if (l->value)
+		strbuf_adds(to, l->value);
+}
+
+/* Which argument (from 0) the cursor is in; for the bytes view. */
+uint32_t pane_arguments_index(const struct pane *p)
+{
+	const struct arguments_pane *a = (const struct arguments_pane *)p;
+	uint32_t index = 0;
+	for (size_t i = 0; i <= p->list.cursor && i < a->n_tree; i++)
+		if (a->lines.v[i].is_value && a->lines.v[i].indent == 0 && i > 0)
+			index++;
+	return index;
+}
+
+const struct pane_ops pane_arguments_ops = {
+	.open = open_arguments, .close = close_arguments, .update = update_arguments, .draw = draw_arguments,
+	.act = act_arguments, .title = title_arguments, .term = term_arguments, .line = line_arguments,
+};

@@ -1,0 +1,664 @@
+/*
+ * pane_events: the list. A row is a sentence: when, who, what, with what, from where.
+ *
+ * Columns are sized for the layout, never for the page: scrolling moves no edge. The cursor belongs to an event, not to a
+ * line number, so a filter or a fold keeps it where it was as far as that is still shown.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ui/ui.h"
+
+struct columns {
+	int time, time_w, decimals, pid, pid_w, thread, thread_w, event, event_w, args, args_w, caller, caller_w;
+	bool names, function;
+};
+
+struct events {
+	struct pane pane;
+	struct columns columns;
+	uint64_t cursor_seq;   /* event (or the event after a note) under the cursor */
+	bool on_note;
+	unsigned generation;
+	struct filter_part parts[8]; /* why nothing is shown */
+	size_t n_parts;
+	/* search in slices */
+	bool searching, search_back;
+	uint64_t search_at, search_from, search_left;
+};
+
+static struct err *open_events(struct ui *ui, struct pane **ret)
+{
+	struct events *e = calloc(1, sizeof(*e));
+	if (!e)
+		return err_no_memory();
+	e->cursor_seq = 0;
+	*ret = &e->pane;
+	return NULL;
+}
+
+static void close_events(struct pane *p)
+{
+	free(p);
+}
+
+static void size_columns(struct events *e)
+{
+	struct ui *ui = e->pane.ui;
+	struct view *s = ui->s;
+	struct columns *c = &e->columns;
+	int w = e->pane.n_columns, screen = ui->canvas.n_columns;
+	unsigned on = ui->config.columns;
+	*c = (struct columns){ 0 };
+	c->names = screen >= 100;
+	c->function = true;
+	c->decimals = screen >= 160 ? 6 : screen >= 120 ? 4 : 3;
+	c->event_w = screen >= 160 ? 24 : screen >= 120 ? 20 : 17;
+	c->thread_w = screen >= 160 ? 8 : screen >= 120 ? 6 : 4;
+	c->caller_w = screen >= 220 ? 32 : screen >= 160 ? 23 : 20;
+	c->pid_w = view_has_processes(s) ? 6 : 0;
+	if (!view_has_threads(s) || !(on & 1u << COLUMN_THREAD))
+		c->thread_w = 0;
+	if (!(on & 1u << COLUMN_PROCESS))
+		c->pid_w = 0;
+	if (!(on & 1u << COLUMN_CALLER))
+		c->caller_w = 0;
+	if (!(on & 1u << COLUMN_EVENT))
+		c->event_w = 0;
+	for (;;) {
+		c->time_w = on & 1u << COLUMN_TIME ? event_text_time_width(s, ui->time_mode, c->decimals) : 0;
+		int x = 3;
+		c->time = x;
+		x += c->time_w ? c->time_w + 1 : 0;
+		c->pid = x;
+		x += c->pid_w ? c->pid_w + 1 : 0;
+		c->thread = x;
+		x += c->thread_w ? c->thread_w + 1 : 0;
+		c->event = x;
+		x += c->event_w ? c->event_w + 1 : 0;
+		c->args = x;
+		c->args_w = w - x - (c->caller_w ? c->caller_w + 1 : 0);
+		c->caller = w - c->caller_w;
+		if (c->args_w >= 20)
+			return;
+		/* shrink: names, decimals, function, thread, file */
+		if (c->names)
+			c->names = false;
+		else if (c->decimals > 3)
+			c->decimals = 3;
+		else if (c->function && c->caller_w)
+			c->function = false, c->caller_w = 12;
+		else if (c->thread_w)
+			c->thread_w = 0;
+		else if (c->pid_w)
+			c->pid_w = 0;
+		else if (c->caller_w)
+			c->caller_w = 0;
+		else if (c->event_w > 17)
+			c->event_w = 17;
+		else if (c->decimals > 0)
+			c->decimals = 0;
+		else {
+			if (c->args_w < 0)
+				c->args_w = 0;
+			return;
+		}
+	}
+}
+
+static bool line_at(struct events *e, uint64_t line, struct line *ret)
+{
+	return view_line(e->pane.ui->s, line, ret);
+}
+
+/* Tell the details which event is looked at. */
+static void cursor_moved(struct events *e)
+{
+	struct line line;
+	struct ui *ui = e->pane.ui;
+	if (!e->pane.list.n || !line_at(e, e->pane.list.cursor, &line)) {
+		ui->cursor_seq = SELECTION_NONE;
+		ui->cursor_waits = true;
+		return;
+	}
+	e->cursor_seq = line.seq;
+	e->on_note = line.is_note;
+	uint64_t seq = line.is_note ? SELECTION_NONE : line.seq;
+	if (ui->cursor_seq != seq) {
+		ui->cursor_seq = seq;
+		ui->cursor_waits = true;
+	}
+}
+
+static void update_events(struct pane *p, unsigned changes)
+{
+	struct events *e = (struct events *)p;
+	struct ui *ui = p->ui;
+	struct view *s = ui->s;
+	if (changes & (CHANGE_SIZE | CHANGE_EVENTS | CHANGE_FILTER))
+		size_columns(e);
+	uint64_t offset = p->list.cursor - p->list.top;
+	bool had_lines = p->list.n > 0;
+	uint64_t n = view_n_lines(s);
+	if (s->generation != e->generation || changes & CHANGE_FILTER) {
+		/* Lines may have moved: keep the event under the cursor on its line of the screen. */
+		e->generation = s->generation;
+		p->list.n = n;
+		p->list.n_lines = p->n_lines;
+		if (had_lines && n && !ui->following) {
+			uint64_t cursor = view_line_of(s, e->cursor_seq);
+			p->list.cursor = cursor;
+			p->list.top = cursor > offset ? cursor - offset : 0;
+		}
+	}
+	list_set(&p->list, n, p->n_lines);
+	if (ui->following && n)
+		list_go(&p->list, n - 1);
+	cursor_moved(e);
+	e->n_parts = 0;
+	if (!n && s->run && s->filter_done >= 1 && s->n_events) {
+		struct err *err = filter_explain(s->run, e->parts, ARRAY_LEN(e->parts), &e->n_parts);
+		if (err) {
+			err_destroy(err);
+			e->n_parts = 0;
+		} else if (e->n_parts > ARRAY_LEN(e->parts)) {
+			e->n_parts = ARRAY_LEN(e->parts);
+		}
+	}
+}
+
+/* ---- drawing ---- */
+
+static void put_time(const struct events *e, struct area a, int y, uint64_t ns, uint64_t before)
+{
+	struct strbuf b = { 0 };
+	event_text_time(&b, e->pane.ui->s, ns, before, e->pane.ui->time_mode, e->columns.decimals);
+	if (e->columns.time_w)
+		area_put_right(a, y, e->columns.time, e->columns.time_w, ROLE_DIM, strbuf_str(&b));
+	strbuf_fini(&b);
+}
+
+static void draw_note(const struct events *e, struct area a, int y, uint32_t id)
+{
+	struct ui *ui = e->pane.ui;
+	const struct trace_note *n = trace_note_get(ui->s->trace, id);
+	struct strbuf b = { 0 };
+	note_text(&b, ui->s, n);
+	int x = 3;
+	if (n->note.kind == NOTE_LOST) {
+		x += area_put(a, y, x, -1, ROLE_DIM, "─ ─ ");
+		x += area_put(a, y, x, -1, ROLE_TROUBLE, "[lost]");
+		x += area_put(a, y, x, -1, ROLE_TEXT, " ");
+		x += area_put_cut(a, y, x, -1, ROLE_TEXT, strbuf_str(&b));
+		area_put(a, y, x, -1, ROLE_DIM, " ─ ─");
+	} else {
+		put_time(e, a, y, n->note.time_ns, 0);
+		x = e->columns.event;
+		x += area_put(a, y, x, -1, ROLE_DIM, "── ");
+		x += area_put_cut(a, y, x, -1, ROLE_TEXT, strbuf_str(&b));
+		area_put(a, y, x, -1, ROLE_DIM, " ──");
+	}
+	strbuf_fini(&b);
+}
+
+/* Words in brackets stand in reverse. */
+static void put_args(struct area a, int y, int x, int limit, const char *text)
+{
+	static const char *const words[] = { "[cut]", "[vetoed]", "[lost]", "[unknown]" };
+	int used = area_put_cut(a, y, x, limit, ROLE_TEXT, text);
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (!strncmp(text, words[i], strlen(words[i])) && used >= (int)strlen(words[i]))
+			area_mark(a, y, x, (int)strlen(words[i]), 0, ROLE_TROUBLE);
+}
+
+static void fold_text(struct strbuf *to, struct view *s, const struct event *e, const struct fold *fold, int limit,
+		      bool names)
+{
+	struct strbuf tail = { 0 }, head = { 0 };
+	if (fold->kind == FOLD_EQUAL) {
+		strbuf_adds(&tail, "  ×");
+		strbuf_add_count(&tail, fold->n_hidden + 1);
+	} else if (fold->kind == FOLD_STARTUP) {
+		strbuf_add_count(&head, fold->n_hidden + 1);
+		strbuf_adds(&head, " before the first line");
+	} else {
+		strbuf_adds(&tail, "  +");
+		strbuf_add_count(&tail, fold->n_hidden);
+		if (fold->span_ns) {
+			strbuf_adds(&tail, ", ");
+			text_duration(&tail, fold->span_ns);
+		}
+	}
+	int room = limit - text_width(strbuf_str(&tail), tail.n);
+	if (fold->kind != FOLD_STARTUP) {
+		if (fold->kind == FOLD_IMPORT || !names)
+			event_text_gist(&head, s, e, room);
+		else
+			event_text_args(&head, s, e, room);
+	}
+	text_cut(to, strbuf_str(&head), head.n, room, false);
+	strbuf_adds(to, strbuf_str(&tail));
+	strbuf_fini(&head);
+	strbuf_fini(&tail);
+}
+
+static void draw_event(const struct events *p, struct area a, int y, uint64_t seq, uint64_t before_ns)
+{
+	struct ui *ui = p->pane.ui;
+	struct view *s = ui->s;
+	const struct columns *c = &p->columns;
+	struct event e;
+	if (!trace_event(s->trace, seq, &e))
+		return;
+	struct fold fold;
+	bool is_head = s->fold_on && folds_find(s->folds, seq, &fold) && fold.n_hidden > 0;
+	bool is_open = is_head && folds_is_open(s->folds, seq);
+	const struct mark *mark = view_mark(s, seq);
+	const char *sign = is_head ? (is_open ? "▾" : "▸") : mark ? (mark->note ? "◈" : "◆") : NULL;
+	if (!sign && selection_has(first_seen_rows(s->first), seq))
+		sign = "•";
+	if (sign)
+		area_put(a, y, 1, 1, is_head ? ROLE_DIM : ROLE_TEXT, sign);
+	put_time(p, a, y, e.time_ns, before_ns);
+	struct strbuf b = { 0 };
+	if (c->pid_w) {
+		const struct process_info *process = trace_process(s->trace, e.process);
+		char pid[16];
+		snprintf(pid, sizeof(pid), "%u", process ? process->pid : 0);
+		area_put_right(a, y, c->pid, c->pid_w, ROLE_DIM, pid);
+	}
+	if (c->thread_w) {
+		event_text_thread(&b, s, e.thread, c->thread_w);
+		area_put(a, y, c->thread, c->thread_w, ROLE_DIM, strbuf_str(&b));
+		strbuf_clear(&b);
+	}
+	const struct name_facts *facts = view_name(s, e.name);
+	if (is_head && !is_open && fold.kind == FOLD_STARTUP)
+		strbuf_adds(&b, "python started");
+	else
+		event_text_name(&b, s, e.name);
+	area_put_cut(a, y, c->event, c->event_w, facts->role, strbuf_str(&b));
+	strbuf_clear(&b);
+	if (is_head && !is_open)
+		fold_text(&b, s, &e, &fold, c->args_w, c->names);
+	else if (c->names)
+		event_text_args(&b, s, &e, c->args_w);
+	else
+		event_text_gist(&b, s, &e, c->args_w);
+	put_args(a, y, c->args, c->args_w, strbuf_str(&b));
+	if (c->caller_w) {
+		strbuf_clear(&b);
+		event_text_caller(&b, s, &e, c->function);
+		area_put_cut(a, y, c->caller, c->caller_w, ROLE_DIM, strbuf_str(&b));
+	}
+	strbuf_fini(&b);
+}
+
+static void draw_empty(const struct events *e, struct area a)
+{
+	struct ui *ui = e->pane.ui;
+	struct view *s = ui->s;
+	if (s->filter && s->n_events) {
+		if (s->filter_done < 1) {
+			area_printf(a, 1, 2, -1, ROLE_TEXT, "looking: %.0f %% of the events, none matches so far", s->filter_done * 100);
+			return;
+		}
+		area_put(a, 1, 2, -1, ROLE_TEXT, "nothing matches");
+		int y = 3;
+		for (size_t i = 0; i < e->n_parts; i++, y++) {
+			const struct filter_part *part = &e->parts[i];
+			struct strbuf b = { 0 };
+			text_count(&b, part->n_events, 12);
+			area_put_right(a, y, 2, 12, ROLE_DIM, strbuf_str(&b));
+			strbuf_clear(&b);
+			strbuf_adds(&b, i ? "and " : "");
+			strbuf_add(&b, s->filter_text + part->at, part->n_bytes);
+			area_put_cut(a, y, 17, -1, part->n_events ? ROLE_TEXT : ROLE_FOCUS, strbuf_str(&b));
+			strbuf_fini(&b);
+		}
+		area_put(a, y + 1, 2, -1, ROLE_DIM, "= shows all again, f edits the filter, Bksp goes back");
+		return;
+	}
+	if (view_is_live(s)) {
+		area_put(a, 1, 2, -1, ROLE_TEXT, "waiting for the first event");
+		area_put(a, 2, 2, -1, ROLE_DIM, "the probe is armed; what the program does next appears here");
+	} else {
+		area_put(a, 1, 2, -1, ROLE_TEXT, "this capture holds no event");
+		area_put(a, 2, 2, -1, ROLE_DIM, "it ended before the program raised one; ! shows what was noted");
+	}
+}
+
+static void draw_events(const struct pane *p, struct area a)
+{
+	const struct events *e = (const struct events *)p;
+	struct view *s = p->ui->s;
+	if (!p->list.n) {
+		draw_empty(e, a);
+		return;
+	}
+	bool focus = ui_focused(p->ui) == p;
+	uint64_t before_ns = 0;
+	struct line line;
+	struct event event;
+	if (p->list.top > 0 && view_line(s, p->list.top - 1, &line) && trace_event(s->trace, line.seq, &event))
+		before_ns = event.time_ns;
+	for (int y = 0; y < a.n_lines; y++) {
+		if (!view_line(s, p->list.top + (uint64_t)y, &line))
+			break;
+		if (line.is_note)
+			draw_note(e, a, y, line.note);
+		else
+			draw_event(e, a, y, line.seq, before_ns);
+		if (!line.is_note && trace_event(s->trace, line.seq, &event))
+			before_ns = event.time_ns;
+		search_mark(&p->ui->search, a, y);
+		if (p->list.top + (uint64_t)y == p->list.cursor) {
+			area_put(a, y, 0, 1, ROLE_FOCUS, focus ? "▌" : "▏");
+			if (focus)
+				area_bar(a, y);
+		}
+	}
+}
+
+static void title_events(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
+{
+	struct ui *ui = p->ui;
+	struct view *s = ui->s;
+	uint64_t n = view_n_shown(s), all = s->n_events;
+	strbuf_adds(subject, s->filter_text);
+	if (s->filter) {
+		if (s->filter_done < 1)
+			strbuf_addf(facts, "counting %.0f %% · ", s->filter_done * 100);
+		if (n)
+			strbuf_add_count(facts, n);
+		else
+			strbuf_adds(facts, "0");
+		strbuf_adds(facts, " of ");
+		strbuf_add_count(facts, all);
+	} else if (ui->canvas.n_columns >= 160) {
+		strbuf_adds(facts, "all ");
+		strbuf_add_count(facts, all);
+	}
+	if (s->fold_on && folds_n(s->folds)) {
+		strbuf_adds(facts, facts->n ? " · " : "");
+		if (ui->canvas.n_columns >= 120 && !s->filter) {
+			strbuf_add_count(facts, folds_n(s->folds));
+			strbuf_adds(facts, " folds");
+		} else {
+			strbuf_adds(facts, "imports folded");
+		}
+	}
+	uint64_t lost = trace_n_lost(s->trace);
+	if (lost) {
+		strbuf_adds(facts, facts->n ? " · " : "");
+		strbuf_add_count(facts, lost);
+		strbuf_adds(facts, " lost");
+	}
+	const struct events *e = (const struct events *)p;
+	if (e->searching) {
+		strbuf_adds(facts, facts->n ? " · " : "");
+		strbuf_adds(facts, "searching, Esc stops");
+	}
+	if (ui->following) {
+		strbuf_adds(facts, facts->n ? " · " : "");
+		strbuf_adds(facts, "following");
+	} else if (view_is_live(s) && p->list.n > p->list.top + (uint64_t)p->n_lines) {
+		strbuf_adds(facts, facts->n ? " · +" : "+");
+		strbuf_add_count(facts, p->list.n - p->list.top - (uint64_t)p->n_lines);
+		strbuf_adds(facts, " below");
+	} else if (!view_is_live(s) && s->has_ended && !s->filter) {
+		strbuf_adds(facts, facts->n ? " · ended" : "ended");
+	}
+}
+
+/* ---- actions ---- */
+
+static void go_seq(struct events *e, uint64_t seq)
+{
+	struct ui *ui = e->pane.ui;
+	view_reveal(ui->s, seq);
+	e->generation = ui->s->generation;
+	list_set(&e->pane.list, view_n_lines(ui->s), e->pane.n_lines);
+	e->generation = ui->s->generation;
+	uint64_t line = view_line_of(ui->s, seq);
+	bool near = line >= e->pane.list.top && line < e->pane.list.top + (uint64_t)e->pane.n_lines;
+	list_go(&e->pane.list, line);
+	if (!near && e->pane.n_lines > 4) { /* far away: show what is around it */
+		uint64_t third = (uint64_t)e->pane.n_lines / 3;
+		e->pane.list.top = line > third ? line - third : 0;
+		list_set(&e->pane.list, e->pane.list.n, e->pane.n_lines);
+	}
+	cursor_moved(e);
+}
+
+void ui_goto(struct ui *ui, uint64_t seq)
+{
+	struct pane *p = ui_pane(ui, PANE_EVENTS);
+	if (!p)
+		return;
+	ui->following = false;
+	ui_remember_place(ui);
+	go_seq((struct events *)p, seq);
+}
+
+static void step_first(struct events *e, bool forward, uint64_t count)
+{
+	struct view *s = e->pane.ui->s;
+	struct selection *first = first_seen_rows(s->first);
+	uint64_t at = e->cursor_seq;
+	for (uint64_t i = 0; i < (count ? count : 1); i++) {
+		uint64_t next = at;
+		do {
+			next = forward ? selection_next(first, next + 1) : next ? selection_prev(first, next - 1) : SELECTION_NONE;
+		} while (next != SELECTION_NONE && !selection_has(s->shown, next));
+		if (next == SELECTION_NONE) {
+			ui_flash(e->pane.ui, forward ? "no later event is the first of its kind"
+						     : "no earlier event is the first of its kind");
+			break;
+		}
+		at = next;
+	}
+	if (at != e->cursor_seq)
+		ui_goto(e->pane.ui, at);
+}
+
+/* The next or previous shown event of the same thread. */
+static void step_story(struct events *e, bool forward, uint64_t count)
+{
+	struct ui *ui = e->pane.ui;
+	struct view *s = ui->s;
+	struct event here, other;
+	if (!trace_event(s->trace, e->cursor_seq, &here))
+		return;
+	uint64_t at = e->cursor_seq, steps = 0;
+	for (uint64_t i = 0; i < (count ? count : 1) && steps < 200000;) {
+		uint64_t next = forward ? selection_next(s->rows, at + 1) : at ? selection_prev(s->rows, at - 1) : SELECTION_NONE;
+		if (next == SELECTION_NONE)
+			return;
+		at = next;
+		steps++;
+		if (trace_event(s->trace, at, &other) && other.thread == here.thread)
+			i++;
+	}
+	ui->following = false;
+	go_seq(e, at);
+}
+
+static bool hit(struct events *e, uint64_t seq)
+{
+	struct ui *ui = e->pane.ui;
+	struct event event;
+	if (!trace_event(ui->s->trace, seq, &event))
+		return false;
+	struct strbuf b = { 0 };
+	event_text_line(&b, ui->s, &event);
+	bool found = search_match(&ui->search, strbuf_str(&b), b.n);
+	strbuf_fini(&b);
+	return found;
+}
+
+static void search_start(struct events *e, bool forward, bool from_here)
+{
+	struct view *s = e->pane.ui->s;
+	if (!search_is_on(&e->pane.ui->search)) {
+		ui_flash(e->pane.ui, "nothing to look for yet: / asks");
+		return;
+	}
+	e->searching = true;
+	e->search_back = !forward;
+	e->search_from = e->cursor_seq;
+	e->search_at = e->cursor_seq;
+	e->search_left = s->n_events + 1;
+	if (!from_here) {
+		e->search_at = forward ? e->cursor_seq + 1 : e->cursor_seq ? e->cursor_seq - 1 : s->n_events;
+	}
+}
+
+static bool work_events(struct pane *p, uint64_t budget_ns)
+{
+	struct events *e = (struct events *)p;
+	struct view *s = p->ui->s;
+	if (!e->searching)
+		return false;
+	uint64_t steps = budget_ns / 4000 + 64; /* a line takes some µs to spell out */
+	while (steps-- > 0) {
+		uint64_t at = e->search_back ? selection_prev(s->shown, e->search_at) : selection_next(s->shown, e->search_at);
+		if (at == SELECTION_NONE) {
+			e->searching = false;
+			ui_flash(p->ui, e->search_back ? "no earlier hit for %s" : "no later hit for %s", p->ui->search.text);
+			return false;
+		}
+		if (hit(e, at)) {
+			e->searching = false;
+			p->ui->following = false;
+			ui_goto(p->ui, at);
+			p->ui->dirty = true;
+			return false;
+		}
+		if (e->search_back && at == 0) {
+			e->search_at = 0;
+			e->searching = false;
+			ui_flash(p->ui, "no earlier hit for %s", p->ui->search.text);
+			return false;
+		}
+		e->search_at = e->search_back ? at - 1 : at + 1;
+		if (steps % 256 == 0)
+			trace_trim(s->trace);
+	}
+	return true;
+}
+
+static void open_line(struct events *e)
+{
+	struct ui *ui = e->pane.ui;
+	struct fold fold;
+	if (e->on_note) {
+		ui_open_page(ui, PANE_MESSAGES);
+		return;
+	}
+	if (ui->s->fold_on && folds_find(ui->s->folds, e->cursor_seq, &fold) && fold.n_hidden) {
+		if (fold.kind == FOLD_IMPORT && !folds_is_open(ui->s->folds, fold.head))
+			ui_open_page(ui, PANE_INSIDE);
+		else
+			view_fold_toggle(ui->s, e->cursor_seq);
+		return;
+	}
+	/* the details get the focus: there every value can be opened */
+	if (ui->layout.panes[PANE_ARGUMENTS].n_lines)
+		ui->focus = PANE_ARGUMENTS;
+	else {
+		ui->wish.maximised = PANE_ARGUMENTS;
+		ui->focus = PANE_ARGUMENTS;
+		ui_relayout(ui);
+	}
+}
+
+static bool act_events(struct pane *p, enum action action, uint64_t count, const char *text)
+{
+	struct events *e = (struct events *)p;
+	struct ui *ui = p->ui;
+	struct view *s = ui->s;
+	uint64_t before = p->list.cursor;
+	if (action == ACTION_TOP || action == ACTION_BOTTOM)
+		ui_remember_place(ui);
+	if (list_act(&p->list, action, count)) {
+		e->searching = false;
+		if (action == ACTION_BOTTOM && !count && view_is_live(s))
+			ui->following = true;
+		else if (p->list.cursor < before || action == ACTION_UP || action == ACTION_TOP)
+			ui->following = false;
+		cursor_moved(e);
+		return true;
+	}
+	switch ((int)action) {
+	case ACTION_FOLLOW:
+		ui->following = !ui->following;
+		if (ui->following && p->list.n)
+			list_go(&p->list, p->list.n - 1);
+		if (!view_is_live(s))
+			ui->following = false;
+		cursor_moved(e);
+		return true;
+	case ACTION_FOLD:
+		if (!e->on_note) {
+			ui->following = false;
+			view_fold_toggle(s, e->cursor_seq);
+		}
+		ui_changed(ui, CHANGE_FILTER);
+		return true;
+	case ACTION_FOLD_ALL:
+		view_fold_all(s, !s->fold_on);
+		ui_changed(ui, CHANGE_FILTER);
+		return true;
+	case ACTION_FIRST_NEXT:
+	case ACTION_FIRST_PREV: step_first(e, action == ACTION_FIRST_NEXT, count); return true;
+	case ACTION_STORY_NEXT:
+	case ACTION_STORY_PREV: step_story(e, action == ACTION_STORY_NEXT, count); return true;
+	case ACTION_HIT_NEXT: search_start(e, !ui->search.backwards, false); return true;
+	case ACTION_HIT_PREV: search_start(e, ui->search.backwards, false); return true;
+	case ACTION_SEARCH: /* the prompt has set the pattern */
+		if (!text)
+			return false;
+		search_start(e, !ui->search.backwards, true);
+		return true;
+	case ACTION_OPEN: open_line(e); ui_changed(ui, CHANGE_FILTER); return true;
+	case ACTION_CANCEL:
+		if (e->searching) {
+			e->searching = false;
+			return true;
+		}
+		return false;
+	default: return false;
+	}
+}
+
+static bool term_events(const struct pane *p, struct strbuf *to)
+{
+	const struct events *e = (const struct events *)p;
+	struct event event;
+	if (e->on_note || !p->list.n || !trace_event(p->ui->s->trace, e->cursor_seq, &event) || !event.name)
+		return false;
+	size_t n;
+	const char *name = trace_name(p->ui->s->trace, event.name, &n);
+	strbuf_adds(to, "event == ");
+	filter_quote(to, name, n);
+	return true;
+}
+
+static void line_events(const struct pane *p, uint64_t entry, struct strbuf *to)
+{
+	struct line line;
+	struct event event;
+	if (!view_line(p->ui->s, entry, &line))
+		return;
+	if (line.is_note)
+		note_text(to, p->ui->s, trace_note_get(p->ui->s->trace, line.note));
+	else if (trace_event(p->ui->s->trace, line.seq, &event))
+		event_text_line(to, p->ui->s, &event);
+}
+
+const struct pane_ops pane_events_ops = {
+	.open = open_events, .close = close_events, .update = update_events, .draw = draw_events, .act = act_events,
+	.title = title_events, .term = term_events, .line = line_events, .work = work_events,
+};

@@ -1,0 +1,426 @@
+/*
+ * pane_stack: the frames of the event, library frames folded, the caller marked, and the lines around it from the file.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "ui/source.h"
+#include "ui/ui.h"
+
+struct frame_entry {
+	uint32_t frame;         /* id */
+	uint32_t number;        /* 0 = innermost */
+	uint32_t n_folded;      /* > 0: a run of library frames that begins here */
+	uint32_t last;          /* frame id of the last of the run */
+};
+
+enum stack_show { SHOW_BOTH, SHOW_PYTHON, SHOW_NATIVE, SHOW_COUNT };
+
+struct stack {
+	struct pane pane;
+	VEC(struct frame_entry) entries;
+	uint32_t frames[512];
+	uint32_t depth, n_frames, n_python, n_native;
+	uint32_t caller;        /* number of the frame the list names; UINT32_MAX none */
+	bool unfold;
+	enum stack_show show;
+	uint8_t flags;          /* of the event */
+	bool has_event, moved;  /* the user has moved the cursor here */
+	uint64_t seq;
+};
+
+static struct err *open_stack(struct ui *ui, struct pane **ret)
+{
+	struct stack *k = calloc(1, sizeof(*k));
+	if (!k)
+		return err_no_memory();
+	k->seq = SELECTION_NONE;
+	*ret = &k->pane;
+	return NULL;
+}
+
+static void close_stack(struct pane *p)
+{
+	struct stack *k = (struct stack *)p;
+	vec_fini(&k->entries);
+	free(k);
+}
+
+static int excerpt_lines(const struct pane *p)
+{
+	int n = p->n_lines;
+	return n >= 18 ? n / 2 - 1 : n >= 9 ? 5 : n >= 5 ? 2 : 0;
+}
+
+static void build(struct stack *k)
+{
+	struct view *s = k->pane.ui->s;
+	struct event e;
+	k->entries.n = 0;
+	k->n_frames = k->depth = k->n_python = k->n_native = 0;
+	k->caller = UINT32_MAX;
+	k->has_event = k->pane.ui->cursor_seq != SELECTION_NONE && trace_event(s->trace, k->pane.ui->cursor_seq, &e);
+	if (!k->has_event || !e.stack)
+		return;
+	k->flags = e.flags;
+	k->depth = trace_stack_frames(s->trace, e.stack, k->frames, ARRAY_LEN(k->frames));
+	k->n_frames = k->depth < ARRAY_LEN(k->frames) ? k->depth : ARRAY_LEN(k->frames);
+	uint32_t caller_node = trace_stack_caller(s->trace, e.stack), node = e.stack, parent, frame;
+	for (uint32_t i = 0; node && caller_node; i++, node = parent) {
+		if (node == caller_node) {
+			k->caller = i;
+			break;
+		}
+		if (!trace_stack(s->trace, node, &parent, &frame))
+			break;
+	}
+	for (uint32_t i = 0; i < k->n_frames; i++) {
+		struct frame_info f;
+		trace_frame(s->trace, k->frames[i], &f);
+		bool native = f.kind == FRAME_NATIVE;
+		if (f.kind != FRAME_MARK)
+			*(native ? &k->n_native : &k->n_python) += 1;
+		if ((k->show == SHOW_PYTHON && native) || (k->show == SHOW_NATIVE && f.kind == FRAME_PYTHON))
+			continue;
+		enum frame_origin origin = trace_frame_origin(s->trace, k->frames[i]);
+		bool library = origin != FRAME_ORIGIN_USER && origin != FRAME_ORIGIN_MARK;
+		struct frame_entry entry = { k->frames[i], i, library && !k->unfold && i > 0 ? 1 : 0, k->frames[i] };
+		struct frame_entry *last = k->entries.n ? &k->entries.v[k->entries.n - 1] : NULL;
+		if (entry.n_folded && last && last->n_folded) {
+			last->n_folded++;
+			last->last = k->frames[i];
+			continue;
+		}
+		if (!vec_push(&k->entries, entry))
+			return;
+	}
+	/* One folded frame is no fold: show it. */
+	for (size_t i = 0; i < k->entries.n; i++)
+		if (k->entries.v[i].n_folded == 1)
+			k->entries.v[i].n_folded = 0;
+}
+
+static void update_stack(struct pane *p, unsigned changes)
+{
+	struct stack *k = (struct stack *)p;
+	if (changes & (CHANGE_CURSOR | CHANGE_FILTER | CHANGE_SIZE)) {
+		bool other = k->seq != p->ui->cursor_seq;
+		k->seq = p->ui->cursor_seq;
+		build(k);
+		int lines = p->n_lines - (k->entries.n ? excerpt_lines(p) : 0);
+		list_set(&p->list, k->entries.n, lines > 0 ? lines : 1);
+		if (other)
+			for (size_t i = 0; i < k->entries.n; i++)
+				if (k->entries.v[i].number == k->caller) {
+					p->list.top = 0;
+					list_go(&p->list, i);
+				}
+		if (other && k->caller == UINT32_MAX)
+			list_go(&p->list, 0);
+	}
+}
+
+static void put_function(struct view *s, struct strbuf *to, const struct frame_info *f)
+{
+	size_t n;
+	const char *name = trace_string(s->trace, f->function, &n);
+	utf8_escape(to, name, n, 0);
+	if (f->kind == FRAME_NATIVE) {
+		if (!n)
+			strbuf_adds(to, "??");
+		strbuf_addf(to, "+0x%llx", (unsigned long long)f->offset);
+	}
+}
+
+static void draw_excerpt(const struct stack *k, struct area a, const struct frame_info *f)
+{
+	struct ui *ui = k->pane.ui;
+	struct view *s = ui->s;
+	if (a.n_lines < 2)
+		return;
+	struct strbuf place = { 0 }, path = { 0 }, function = { 0 };
+	size_t n;
+	const char *file = trace_string(s->trace, f->file, &n);
+	strbuf_add(&path, file, n);
+	struct event e;
+	const struct process_info *process = NULL;
+	if (trace_event(s->trace, k->seq, &e))
+		process = trace_process(s->trace, e.process);
+	struct strbuf cwd = { 0 };
+	if (process) {
+		const char *text = trace_string(s->trace, process->cwd, &n);
+		strbuf_add(&cwd, text, n);
+	}
+	char *dirs[ARRAY_LEN(ui->source_dirs) + 16];
+	size_t n_dirs = 0;
+	for (size_t i = 0; i < ARRAY_LEN(ui->source_dirs) && ui->source_dirs[i]; i++)
+		dirs[n_dirs++] = ui->source_dirs[i];
+	for (size_t i = 0; i < ui->config.source_dirs.n && n_dirs < ARRAY_LEN(dirs); i++)
+		dirs[n_dirs++] = ui->config.source_dirs.v[i];
+	const struct source_file *source = source_get(strbuf_str(&path), strbuf_str(&cwd), dirs, n_dirs);
+	frame_text_place(&place, s, f);
+	char *colon = strrchr(strbuf_str(&place), ':');
+	if (colon)
+		*colon = 0;
+	int x = 2 + area_put_cut(a, 0, 2, a.n_columns - 4, ROLE_DIM, strbuf_str(&place));
+	put_function(s, &function, f);
+	if (a.n_lines > 3)
+		x += 2 + area_put_cut(a, 0, x + 2, a.n_columns - x - 4, ROLE_DIM, strbuf_str(&function));
+	if (source && source->found && source->modified_ns > trace_about_get(s->trace)->wall_anchor_ns + e.time_ns)
+		area_put_cut(a, 0, x + 2, -1, ROLE_TROUBLE, "changed since the event");
+	if (!source || !source->found) {
+		if (a.n_lines > 3) {
+			area_put_cut(a, 1, 2, -1, ROLE_DIM, "no source");
+			area_put_cut(a, 2, 2, -1, ROLE_DIM,
+				     *strbuf_str(&path) == '<' ? "this code has no file"
+							       : "it is not on this machine; :source DIR looks elsewhere");
+		} else {
+			area_put_cut(a, 1, 2, -1, ROLE_DIM, "no source here; :source DIR looks elsewhere");
+		}
+	} else {
+		int lines = a.n_lines - 1;
+		int64_t first = (int64_t)f->line - (lines - 1) / 3;
+		if (first < 1)
+			first = 1;
+		int digits = 1;
+		for (int64_t v = first + lines; v >= 10; v /= 10)
+			digits++;
+		if (digits < 2)
+			digits = 2;
+		for (int y = 0; y < lines; y++) {
+			int64_t line = first + y;
+			if (line > source->n_lines)
+				break;
+			size_t bytes;
+			const char *text = source_line(source, (uint32_t)line, &bytes);
+			area_printf(a, y + 1, 1, digits, ROLE_DIM, "%*lld", digits, (long long)line);
+			bool here = line == f->line;
+			if (here)
+				area_put(a, y + 1, digits + 2, 1, ROLE_FOCUS, "→");
+			/* tabs become spaces, all else harmless */
+			struct strbuf code = { 0 };
+			for (size_t i = 0; i < bytes && code.n < 2000; i++) {
+				if (text[i] == '\t')
+					strbuf_add_repeat(&code, ' ', 8 - code.n % 8);
+				else
+					strbuf_addc(&code, text[i]);
+			}
+			/* where there is one line only, its indentation says nothing */
+			const char *shown = strbuf_str(&code);
+			if (lines == 1)
+				shown += strspn(shown, " ");
+			area_put_cut(a, y + 1, digits + 4, -1, here ? ROLE_TEXT : ROLE_DIM, shown);
+			if (here && f->line == f->end_line && f->column > 0 && f->end_column > f->column && lines > 1) {
+				int from = text_width(text, f->column - 1 < bytes ? f->column - 1 : bytes);
+				int to = text_width(text, f->end_column - 1 < bytes ? f->end_column - 1 : bytes);
+				if (!memchr(text, '\t', bytes))
+					area_mark(a, y + 1, digits + 4 + from, to - from, CELL_UNDERLINE, ROLE_COUNT);
+			}
+			strbuf_fini(&code);
+		}
+	}
+	strbuf_fini(&place);
+	strbuf_fini(&path);
+	strbuf_fini(&function);
+	strbuf_fini(&cwd);
+}
+
+static const struct frame_entry *current(const struct stack *k)
+{
+	return k->pane.list.cursor < k->entries.n ? &k->entries.v[k->pane.list.cursor] : NULL;
+}
+
+static void draw_stack(const struct pane *p, struct area a)
+{
+	const struct stack *k = (const struct stack *)p;
+	struct ui *ui = p->ui;
+	struct view *s = ui->s;
+	bool focus = ui_focused(ui) == p;
+	if (!k->entries.n) {
+		if (k->has_event) {
+			area_put(a, 0, 2, -1, ROLE_TEXT, "no stack was taken");
+			area_put_cut(a, 1, 2, -1, ROLE_DIM, "no Python code runs yet, or the capture was made with --stack off");
+		}
+		return;
+	}
+	int place_x = a.n_columns * 24 / 40;
+	if (place_x > a.n_columns - 16)
+		place_x = a.n_columns - 16;
+	bool both = k->n_native > 0;
+	int fx = both ? 7 : 4;
+	for (int y = 0; y < p->list.n_lines && p->list.top + (uint64_t)y < k->entries.n; y++) {
+		const struct frame_entry *e = &k->entries.v[p->list.top + (uint64_t)y];
+		struct frame_info f;
+		struct strbuf b = { 0 };
+		trace_frame(s->trace, e->frame, &f);
+		bool is_cursor = p->list.top + (uint64_t)y == p->list.cursor;
+		if (e->n_folded) {
+			area_put(a, y, 1, 1, ROLE_DIM, "▸");
+			strbuf_addf(&b, "%*u library frames", fx == 7 ? 3 : 4, e->n_folded);
+			int x = 2 + area_put_cut(a, y, 2, place_x - 3, ROLE_DIM, strbuf_str(&b));
+			(void)x;
+			struct frame_info last;
+			trace_frame(s->trace, e->last, &last);
+			strbuf_clear(&b);
+			frame_text_place(&b, s, &f);
+			char *colon = strrchr(strbuf_str(&b), ':');
+			if (colon)
+				strbuf_cut(&b, (size_t)(colon - b.s));
+			strbuf_adds(&b, " … ");
+			size_t at = b.n;
+			frame_text_place(&b, s, &last);
+			colon = strrchr(strbuf_str(&b) + at, ':');
+			if (colon)
+				strbuf_cut(&b, (size_t)(colon - b.s));
+			if (a.n_columns >= 46)
+				area_put_cut(a, y, place_x, -1, ROLE_DIM, strbuf_str(&b));
+		} else if (f.kind == FRAME_MARK) {
+			strbuf_adds(&b, "── ");
+			text_string(&b, s->trace, f.function);
+			strbuf_adds(&b, " ──");
+			area_put_cut(a, y, 4, -1, ROLE_DIM, strbuf_str(&b));
+		} else {
+			bool library = trace_frame_origin(s->trace, e->frame) != FRAME_ORIGIN_USER;
+			enum role role = library ? ROLE_DIM : ROLE_TEXT;
+			area_printf(a, y, 1, 3, ROLE_DIM, "%2u", e->number);
+			if (both)
+				area_put(a, y, 4, 2, ROLE_DIM, f.kind == FRAME_NATIVE ? "C" : "py");
+			put_function(s, &b, &f);
+			area_put_cut(a, y, fx, place_x - fx - 1, role, strbuf_str(&b));
+			strbuf_clear(&b);
+			frame_text_place(&b, s, &f);
+			int used = area_put_cut(a, y, place_x, a.n_columns - place_x, role, strbuf_str(&b));
+			if (e->number == k->caller && place_x + used + 10 < a.n_columns)
+				area_put(a, y, place_x + used + 2, -1, ROLE_DIM, "◂ caller");
+			else if (e->number == k->caller && place_x + used + 3 < a.n_columns)
+				area_put(a, y, a.n_columns - 3, -1, ROLE_DIM, "◂");
+		}
+		strbuf_fini(&b);
+		search_mark(&ui->search, a, y);
+		if (focus && is_cursor) {
+			area_put(a, y, 0, 1, ROLE_FOCUS, "▌");
+			area_bar(a, y);
+		} else if (is_cursor || (!focus && e->number == k->caller && !e->n_folded)) {
+			area_put(a, y, 0, 1, ROLE_FOCUS, "▏");
+		}
+	}
+	int excerpt = excerpt_lines(p);
+	const struct frame_entry *e = current(k);
+	struct frame_info f;
+	if (excerpt && e && !e->n_folded && trace_frame(s->trace, e->frame, &f) && f.kind == FRAME_PYTHON)
+		draw_excerpt(k, area_sub(a, p->n_lines - excerpt, 0, excerpt, a.n_columns), &f);
+}
+
+static bool act_stack(struct pane *p, enum action action, uint64_t count, const char *text)
+{
+	struct stack *k = (struct stack *)p;
+	struct ui *ui = p->ui;
+	if (list_act(&p->list, action, count))
+		return true;
+	const struct frame_entry *e = current(k);
+	switch ((int)action) {
+	case ACTION_OPEN:
+		if (!e || !e->n_folded)
+			return ui_act(ui, ACTION_SOURCE_EDIT, 0, NULL), true;
+		/* fallthrough */
+	case ACTION_FOLD:
+		k->unfold = !k->unfold;
+		build(k);
+		list_set(&p->list, k->entries.n, p->list.n_lines);
+		return true;
+	case ACTION_STACK_MODE: {
+		static const char *const says[] = { "Python and native frames", "Python frames only", "native frames only" };
+		k->show = (enum stack_show)((k->show + 1) % SHOW_COUNT);
+		build(k);
+		list_set(&p->list, k->entries.n, p->list.n_lines);
+		ui_flash(ui, "%s", says[k->show]);
+		return true;
+	}
+	default: return false;
+	}
+}
+
+static void title_stack(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
+{
+	const struct stack *k = (const struct stack *)p;
+	if (!k->n_frames)
+		return;
+	if (k->n_native) {
+		strbuf_adds(subject, k->show == SHOW_PYTHON ? "python" : k->show == SHOW_NATIVE ? "native"
+				     : k->flags & EVENT_UNMERGED ? "python, then native" : "python and native");
+		strbuf_addf(facts, "%u Python, %u native", k->n_python, k->n_native);
+	} else {
+		strbuf_addf(facts, "%u frame%s", k->depth, k->depth == 1 ? "" : "s");
+	}
+	if (k->flags & EVENT_STACK_CUT)
+		strbuf_adds(facts, " [cut]");
+}
+
+static bool term_stack(const struct pane *p, struct strbuf *to)
+{
+	const struct stack *k = (const struct stack *)p;
+	struct view *s = p->ui->s;
+	const struct frame_entry *e = current(k);
+	struct frame_info f;
+	if (!e || e->n_folded || !trace_frame(s->trace, e->frame, &f) || f.kind == FRAME_MARK)
+		return false;
+	size_t n;
+	const char *text = trace_string(s->trace, f.function, &n);
+	const char *what = e->number == k->caller ? "caller" : "stack";
+	strbuf_addf(to, "%s.func == ", what);
+	filter_quote(to, text, n);
+	text = trace_string(s->trace, f.kind == FRAME_NATIVE ? f.module : f.file, &n);
+	if (n) {
+		strbuf_addf(to, " and %s.%s == ", what, f.kind == FRAME_NATIVE ? "module" : "file");
+		filter_quote(to, text, n);
+	}
+	return true;
+}
+
+static void line_stack(const struct pane *p, uint64_t entry, struct strbuf *to)
+{
+	const struct stack *k = (const struct stack *)p;
+	struct view *s = p->ui->s;
+	struct frame_info f;
+	if (entry >= k->entries.n || !trace_frame(s->trace, k->entries.v[entry].frame, &f))
+		return;
+	put_function(s, to, &f);
+	strbuf_addc(to, ' ');
+	text_string(to, s->trace, f.kind == FRAME_NATIVE ? f.module : f.file);
+	if (f.line)
+		strbuf_addf(to, ":%u", f.line);
+}
+
+/* The frame whose source is shown, for $EDITOR. */
+bool pane_stack_source(const struct pane *p, struct strbuf *ret_path, unsigned *ret_line)
+{
+	const struct stack *k = (const struct stack *)p;
+	struct view *s = p->ui->s;
+	const struct frame_entry *e = current(k);
+	struct frame_info f;
+	if (!e || e->n_folded || !trace_frame(s->trace, e->frame, &f) || f.kind != FRAME_PYTHON)
+		return false;
+	size_t n;
+	const char *file = trace_string(s->trace, f.file, &n);
+	struct strbuf path = { 0 };
+	strbuf_add(&path, file, n);
+	char *dirs[ARRAY_LEN(p->ui->source_dirs)];
+	size_t n_dirs = 0;
+	while (n_dirs < ARRAY_LEN(dirs) && p->ui->source_dirs[n_dirs]) {
+		dirs[n_dirs] = p->ui->source_dirs[n_dirs];
+		n_dirs++;
+	}
+	const struct source_file *source = source_get(strbuf_str(&path), NULL, dirs, n_dirs);
+	strbuf_fini(&path);
+	if (!source || !source->found)
+		return false;
+	strbuf_adds(ret_path, source->found);
+	*ret_line = f.line;
+	return true;
+}
+
+const struct pane_ops pane_stack_ops = {
+	.open = open_stack, .close = close_stack, .update = update_stack, .draw = draw_stack, .act = act_stack,
+	.title = title_stack, .term = term_stack, .line = line_stack,
+};

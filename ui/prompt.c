@@ -1,0 +1,496 @@
+/*
+ * prompt: editing as readline does it, history by the arrows, the completion box above.
+ */
+#include "ui/prompt.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+
+static void choices_clear(struct prompt_choices *c)
+{
+	for (size_t i = 0; i < c->list.n; i++) {
+		free(c->list.v[i].text);
+		free(c->list.v[i].doc);
+	}
+	c->list.n = 0;
+	c->from = c->to = 0;
+	c->title[0] = 0;
+}
+
+void prompt_add_choice(struct prompt_choices *c, const char *text, size_t n_bytes, const char *doc, bool is_dim)
+{
+	if (c->list.n >= PROMPT_CHOICES_MAX || !vec_reserve(&c->list, 1))
+		return;
+	char *copy = strndup(text, n_bytes);
+	if (!copy)
+		return;
+	c->list.v[c->list.n++] = (struct prompt_choice){ copy, doc ? strdup(doc) : NULL, is_dim };
+}
+
+/* The text with the chosen completion in it; the caller frees. */
+static void with_choice(const struct prompt *p, struct strbuf *to)
+{
+	const struct prompt_choices *c = &p->choices;
+	if (p->chosen < 0 || (size_t)p->chosen >= c->list.n || p->box_hidden) {
+		strbuf_adds(to, strbuf_str(&p->text));
+		return;
+	}
+	strbuf_add(to, p->text.s, c->from);
+	strbuf_adds(to, c->list.v[p->chosen].text);
+	strbuf_add(to, p->text.s + c->to, p->text.n - c->to);
+}
+
+static void preview(struct prompt *p, struct ui *ui)
+{
+	if (!p->ops->preview)
+		return;
+	struct strbuf text = { 0 };
+	if (p->verdict.is_error)
+		with_choice(p, &text);
+	else
+		strbuf_adds(&text, strbuf_str(&p->text));
+	p->ops->preview(ui, strbuf_str(&text));
+	strbuf_fini(&text);
+}
+
+static void changed(struct prompt *p, struct ui *ui)
+{
+	p->verdict = (struct prompt_verdict){ 0 };
+	choices_clear(&p->choices);
+	p->chosen = -1;
+	p->first_choice = 0;
+	p->box_hidden = false;
+	if (p->ops->complete)
+		p->ops->complete(ui, strbuf_str(&p->text), p->cursor, &p->choices);
+	if (p->choices.list.n && p->choices.from <= p->text.n && p->choices.to <= p->text.n)
+		p->chosen = 0;
+	else
+		choices_clear(&p->choices);
+	/* One choice that stands there already is no choice. */
+	if (p->choices.list.n == 1 && strlen(p->choices.list.v[0].text) == p->choices.to - p->choices.from &&
+	    !strncmp(p->choices.list.v[0].text, strbuf_str(&p->text) + p->choices.from, p->choices.to - p->choices.from)) {
+		choices_clear(&p->choices);
+		p->chosen = -1;
+	}
+	if (p->ops->check)
+		p->ops->check(ui, strbuf_str(&p->text), &p->verdict);
+	preview(p, ui);
+	if (p->ops && p->ops->check && !p->verdict.is_error)
+		p->ops->check(ui, strbuf_str(&p->text), &p->verdict);
+}
+
+void prompt_recheck(struct prompt *p, struct ui *ui)
+{
+	if (p->ops && p->ops->check)
+		p->ops->check(ui, strbuf_str(&p->text), &p->verdict);
+}
+
+void prompt_open(struct prompt *p, struct ui *ui, const struct prompt_ops *ops, const char *text)
+{
+	prompt_close(p);
+	p->ops = ops;
+	strbuf_clear(&p->text);
+	strbuf_adds(&p->text, text ? text : "");
+	p->cursor = p->text.n;
+	p->history_at = ops->history >= 0 ? p->history[ops->history].n : 0;
+	changed(p, ui);
+}
+
+void prompt_close(struct prompt *p)
+{
+	p->ops = NULL;
+	strbuf_clear(&p->text);
+	p->cursor = 0;
+	choices_clear(&p->choices);
+	p->chosen = -1;
+	free(p->typed);
+	p->typed = NULL;
+	p->verdict = (struct prompt_verdict){ 0 };
+}
+
+void prompt_fini(struct prompt *p)
+{
+	prompt_close(p);
+	strbuf_fini(&p->text);
+	vec_fini(&p->choices.list);
+	for (int h = 0; h < PROMPT_HISTORIES; h++) {
+		for (size_t i = 0; i < p->history[h].n; i++)
+			free(p->history[h].v[i]);
+		vec_fini(&p->history[h]);
+	}
+}
+
+void prompt_remember(struct prompt *p, int history, const char *text)
+{
+	if (history < 0 || !*text)
+		return;
+	__auto_type h = &p->history[history];
+	if (h->n && !strcmp(h->v[h->n - 1], text))
+		return;
+	char *copy = strdup(text);
+	if (!copy || !vec_reserve(h, 1)) {
+		free(copy);
+		return;
+	}
+	if (h->n == PROMPT_HISTORY_MAX) {
+		free(h->v[0]);
+		memmove(h->v, h->v + 1, (h->n - 1) * sizeof(h->v[0]));
+		h->n--;
+	}
+	h->v[h->n++] = copy;
+}
+
+static size_t char_before(const char *s, size_t at)
+{
+	while (at > 0 && ((unsigned char)s[--at] & 0xc0) == 0x80)
+		;
+	return at;
+}
+
+static size_t char_after(const char *s, size_t n, size_t at)
+{
+	size_t used = 0;
+	if (at < n)
+		utf8_decode(s + at, n - at, &used);
+	return at + used;
+}
+
+static bool is_word(char c)
+{
+	return c == '_' || (unsigned char)c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static size_t word_before(const char *s, size_t at)
+{
+	while (at > 0 && !is_word(s[at - 1]))
+		at--;
+	while (at > 0 && is_word(s[at - 1]))
+		at--;
+	return at;
+}
+
+static size_t word_after(const char *s, size_t n, size_t at)
+{
+	while (at < n && !is_word(s[at]))
+		at++;
+	while (at < n && is_word(s[at]))
+		at++;
+	return at;
+}
+
+static void erase(struct prompt *p, size_t from, size_t to)
+{
+	memmove(p->text.s + from, p->text.s + to, p->text.n - to);
+	strbuf_cut(&p->text, p->text.n - (to - from));
+	p->cursor = from;
+}
+
+static void insert(struct prompt *p, const char *s, size_t n)
+{
+	struct strbuf tail = { 0 };
+	strbuf_add(&tail, strbuf_str(&p->text) + p->cursor, p->text.n - p->cursor);
+	strbuf_cut(&p->text, p->cursor);
+	strbuf_add(&p->text, s, n);
+	strbuf_add(&p->text, strbuf_str(&tail), tail.n);
+	p->cursor += n;
+	strbuf_fini(&tail);
+}
+
+static void insert_key(struct prompt *p, int key)
+{
+	if (utf8_width((uint32_t)key) < 0 || p->text.n > 4000)
+		return;
+	struct strbuf b = { 0 };
+	strbuf_add_utf8(&b, (uint32_t)key);
+	insert(p, strbuf_str(&b), b.n);
+	strbuf_fini(&b);
+}
+
+static void take_choice(struct prompt *p)
+{
+	const struct prompt_choices *c = &p->choices;
+	if (p->chosen < 0 || (size_t)p->chosen >= c->list.n)
+		return;
+	char *text = strdup(c->list.v[p->chosen].text);
+	if (!text)
+		return;
+	size_t from = c->from;
+	erase(p, from, c->to);
+	insert(p, text, strlen(text));
+	free(text);
+}
+
+static void look_back(struct prompt *p, struct ui *ui, bool older)
+{
+	if (p->ops->history < 0)
+		return;
+	__auto_type h = &p->history[p->ops->history];
+	if (older ? p->history_at == 0 : p->history_at >= h->n)
+		return;
+	if (p->history_at == h->n) {
+		free(p->typed);
+		p->typed = strdup(strbuf_str(&p->text));
+	}
+	p->history_at += older ? (size_t)-1 : 1;
+	const char *text = p->history_at == h->n ? (p->typed ? p->typed : "") : h->v[p->history_at];
+	strbuf_clear(&p->text);
+	strbuf_adds(&p->text, text);
+	p->cursor = p->text.n;
+	size_t at = p->history_at;
+	changed(p, ui);
+	p->history_at = at;
+	p->box_hidden = true;
+}
+
+static void choose(struct prompt *p, struct ui *ui, int by)
+{
+	int n = (int)p->choices.list.n;
+	p->chosen = (p->chosen + by + n) % n;
+	if (p->chosen < p->first_choice)
+		p->first_choice = p->chosen;
+	if (p->chosen >= p->first_choice + 8)
+		p->first_choice = p->chosen - 7;
+	preview(p, ui);
+}
+
+static void accept(struct prompt *p, struct ui *ui)
+{
+	struct strbuf text = { 0 };
+	if (p->verdict.is_error)
+		with_choice(p, &text); /* what the preview shows */
+	else
+		strbuf_adds(&text, strbuf_str(&p->text));
+	const struct prompt_ops *ops = p->ops;
+	if (ops->accept(ui, strbuf_str(&text))) {
+		prompt_remember(p, ops->history, strbuf_str(&text));
+		if (p->ops == ops)
+			prompt_close(p);
+	}
+	strbuf_fini(&text);
+}
+
+void prompt_input(struct prompt *p, struct ui *ui, struct input in)
+{
+	if (!p->ops)
+		return;
+	const char *s = strbuf_str(&p->text);
+	size_t n = p->text.n;
+	bool box = p->choices.list.n > 0 && !p->box_hidden;
+	if (in.kind == INPUT_PASTE) {
+		insert_key(p, in.key == '\n' || in.key == '\r' || in.key == '\t' ? ' ' : in.key);
+		changed(p, ui);
+		return;
+	}
+	switch (in.key) {
+	case KEY_ESC_:
+	case KEY_CTRL('c'):
+	case KEY_CTRL('g'): {
+		const struct prompt_ops *ops = p->ops;
+		prompt_close(p);
+		if (ops->cancel)
+			ops->cancel(ui);
+		return;
+	}
+	case KEY_ENTER_: accept(p, ui); return;
+	case KEY_TAB_:
+		if (!p->choices.list.n)
+			return;
+		p->box_hidden = false;
+		take_choice(p);
+		break;
+	case KEY_DOWN_:
+	case KEY_CTRL('n'):
+		if (box && p->history_at >= (p->ops->history >= 0 ? p->history[p->ops->history].n : 0))
+			choose(p, ui, 1);
+		else
+			look_back(p, ui, false);
+		return;
+	case KEY_STAB_:
+		if (box)
+			choose(p, ui, -1);
+		return;
+	case KEY_UP_:
+	case KEY_CTRL('p'):
+		if (box && p->chosen > 0)
+			choose(p, ui, -1);
+		else
+			look_back(p, ui, true);
+		return;
+	case KEY_LEFT_:
+	case KEY_CTRL('b'): p->cursor = char_before(s, p->cursor); break;
+	case KEY_RIGHT_:
+	case KEY_CTRL('f'):
+		if (p->cursor == n && box)
+			take_choice(p);
+		else
+			p->cursor = char_after(s, n, p->cursor);
+		break;
+	case KEY_HOME_:
+	case KEY_CTRL('a'): p->cursor = 0; break;
+	case KEY_END_:
+	case KEY_CTRL('e'): p->cursor = n; break;
+	case KEY_BKSP_:
+		if (p->cursor == 0 && n == 0) {
+			prompt_input(p, ui, (struct input){ .kind = INPUT_KEY, .key = KEY_ESC_ });
+			return;
+		}
+		if (p->cursor > 0)
+			erase(p, char_before(s, p->cursor), p->cursor);
+		break;
+	case KEY_DEL_:
+	case KEY_CTRL('d'):
+		if (p->cursor < n) {
+			size_t at = p->cursor;
+			erase(p, at, char_after(s, n, at));
+		}
+		break;
+	case KEY_CTRL('w'):
+		if (p->cursor > 0)
+			erase(p, word_before(s, p->cursor), p->cursor);
+		break;
+	case KEY_CTRL('u'):
+		if (p->cursor > 0)
+			erase(p, 0, p->cursor);
+		break;
+	case KEY_CTRL('k'):
+		if (p->cursor < n) {
+			size_t at = p->cursor;
+			erase(p, at, n);
+		}
+		break;
+	default:
+		if (in.key >= KEY_SPECIAL || in.key < 32)
+			return;
+		insert_key(p, in.key);
+		break;
+	}
+	(void)word_after;
+	changed(p, ui);
+}
+
+int prompt_n_lines(const struct prompt *p)
+{
+	return p->ops && p->verdict.is_error && p->verdict.message[0] && (p->box_hidden || !p->choices.list.n) ? 3 : 1;
+}
+
+struct area draw_box(struct area all, int line, int column, int n_lines, int n_columns, const char *title)
+{
+	struct area a = area_sub(all, line, column, n_lines, n_columns);
+	area_clear(a);
+	area_put(a, 0, 0, 1, ROLE_DIM, "┌");
+	area_fill(a, 0, 1, a.n_columns - 2, ROLE_DIM, "─");
+	area_put(a, 0, a.n_columns - 1, 1, ROLE_DIM, "┐");
+	if (title && *title) {
+		area_put(a, 0, 2, 1, ROLE_DIM, " ");
+		int used = area_put_cut(a, 0, 3, a.n_columns - 5, ROLE_TEXT, title);
+		area_put(a, 0, 3 + used, 1, ROLE_DIM, " ");
+	}
+	for (int y = 1; y < a.n_lines - 1; y++) {
+		area_put(a, y, 0, 1, ROLE_DIM, "│");
+		area_put(a, y, a.n_columns - 1, 1, ROLE_DIM, "│");
+	}
+	area_put(a, a.n_lines - 1, 0, 1, ROLE_DIM, "└");
+	area_fill(a, a.n_lines - 1, 1, a.n_columns - 2, ROLE_DIM, "─");
+	area_put(a, a.n_lines - 1, a.n_columns - 1, 1, ROLE_DIM, "┘");
+	return area_sub(a, 1, 1, a.n_lines - 2, a.n_columns - 2);
+}
+
+static void draw_choices(const struct prompt *p, struct area all, int bottom, int column)
+{
+	const struct prompt_choices *c = &p->choices;
+	int n = (int)c->list.n, wide = text_width(c->title, strlen(c->title)) + 4, docs = 0;
+	for (int i = 0; i < n; i++) {
+		int w = text_width(c->list.v[i].text, strlen(c->list.v[i].text));
+		int d = c->list.v[i].doc ? text_width(c->list.v[i].doc, strlen(c->list.v[i].doc)) + 2 : 0;
+		if (d > docs)
+			docs = d;
+		if (w > wide)
+			wide = w;
+	}
+	int lines = n < 8 ? n : 8;
+	if (lines > bottom - 3)
+		lines = bottom - 3;
+	if (lines < 1)
+		return;
+	int columns = wide + docs + 4;
+	if (columns > all.n_columns)
+		columns = all.n_columns;
+	column--;
+	if (column + columns > all.n_columns)
+		column = all.n_columns - columns;
+	if (column < 0)
+		column = 0;
+	int first = p->first_choice;
+	if (p->chosen >= first + lines)
+		first = p->chosen - lines + 1;
+	struct area in = draw_box(all, bottom - lines - 2, column, lines + 2, columns, c->title);
+	for (int i = 0; i < lines && first + i < n; i++) {
+		const struct prompt_choice *choice = &c->list.v[first + i];
+		enum role role = choice->is_dim ? ROLE_DIM : ROLE_TEXT;
+		area_put_cut(in, i, 1, in.n_columns - 1 - docs, role, choice->text);
+		if (choice->doc)
+			area_put_right(in, i, in.n_columns - 1 - docs, docs, role, choice->doc);
+		if (first + i == p->chosen) {
+			area_put(in, i, 0, 1, ROLE_FOCUS, "▌");
+			area_bar(in, i);
+		}
+	}
+}
+
+void prompt_draw(const struct prompt *p, struct area all, struct area last)
+{
+	if (!p->ops)
+		return;
+	area_clear(last);
+	const char *text = strbuf_str(&p->text);
+	int column = 1 + area_put(last, 0, 1, -1, ROLE_FOCUS, p->ops->label);
+	int facts = !p->verdict.is_error ? text_width(p->verdict.message, strlen(p->verdict.message)) : 0;
+	int room = last.n_columns - column - 2 - (facts ? facts + 1 : 0);
+	if (room < 10)
+		room = 10;
+	/* Scroll so that the cursor is in sight. */
+	size_t skip = 0;
+	while (text_width(text + skip, p->cursor - skip) >= room)
+		skip = char_after(text, p->text.n, skip);
+	int used = area_put_n(last, 0, column, room, ROLE_TEXT, text + skip, p->text.n - skip);
+	int cursor = column + text_width(text + skip, p->cursor - skip);
+	bool box = p->choices.list.n > 0 && !p->box_hidden;
+	if (box && p->chosen >= 0 && p->cursor == p->choices.to && p->cursor == p->text.n) {
+		const char *choice = p->choices.list.v[p->chosen].text;
+		size_t typed = p->choices.to - p->choices.from;
+		if (strlen(choice) >= typed && !strncmp(choice, text + p->choices.from, typed))
+			area_put(last, 0, cursor, room - used, ROLE_DIM, choice + typed);
+	}
+	if (facts)
+		area_put_right(last, 0, last.n_columns - facts - 1, facts, ROLE_DIM, p->verdict.message);
+	last.canvas->cursor_line = last.line;
+	last.canvas->cursor_column = last.column + cursor;
+	if (p->verdict.is_error && p->verdict.at >= skip) {
+		size_t at = p->verdict.at < p->text.n ? p->verdict.at : p->text.n;
+		size_t n = at + p->verdict.n_bytes <= p->text.n ? p->verdict.n_bytes : p->text.n - at;
+		int from = column + text_width(text + skip, at - skip), w = text_width(text + at, n);
+		if (w < 1)
+			w = 1;
+		if (last.n_lines < 3) {
+			area_mark(last, 0, from, w, CELL_UNDERLINE, ROLE_COUNT);
+		} else {
+			int k = area_put(last, 1, from, 1, ROLE_TEXT, "^");
+			while (k < w && k < 40)
+				k += area_put(last, 1, from + k, 1, ROLE_TEXT, "~");
+			int message = text_width(p->verdict.message, strlen(p->verdict.message));
+			int where = from + k + 1;
+			if (where + message > last.n_columns - 1 && message + 1 < from)
+				where = from - message - 1;
+			area_put_cut(last, 1, where, last.n_columns - where - 1, ROLE_DIM, p->verdict.message);
+			area_put_right(last, 2, 0, last.n_columns - 1, ROLE_DIM, "Esc old");
+		}
+	}
+	if (box) {
+		int from = column;
+		if (p->choices.from >= skip)
+			from = column + text_width(text + skip, p->choices.from - skip);
+		draw_choices(p, all, last.line - all.line, from);
+	}
+}

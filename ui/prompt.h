@@ -1,0 +1,83 @@
+/*
+ * prompt: one line of text being edited, with history, completion and a verdict on what stands there so far.
+ *
+ * The prompt knows nothing of filters or files: whoever opens it gives a struct prompt_ops. Each change calls check(),
+ * which may name an error (its place is underlined) or a fact ("79 727 in 3 ms"), and complete(), which fills the box.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/strbuf.h"
+#include "base/vec.h"
+#include "ui/canvas.h"
+#include "ui/input.h"
+
+struct ui;
+
+enum { PROMPT_CHOICES_MAX = 200, PROMPT_HISTORY_MAX = 200 };
+
+struct prompt_choice {
+	char *text;      /* what takes the place of the word; malloc'ed */
+	char *doc;       /* right of it: a count or a word; may be NULL */
+	bool is_dim;     /* would find nothing */
+};
+
+struct prompt_choices {
+	VEC(struct prompt_choice) list;
+	size_t from, to; /* bytes of the text that a choice replaces */
+	char title[64];  /* "event, in this capture" */
+};
+
+struct prompt_verdict {
+	bool is_error;
+	size_t at, n_bytes;   /* what is wrong */
+	char message[160];    /* the error, or facts for the right edge */
+};
+
+struct prompt_ops {
+	const char *label; /* "filter: " */
+	int history;       /* which history: 0 … PROMPT_HISTORIES - 1, -1 none */
+	void (*check)(struct ui *ui, const char *text, struct prompt_verdict *ret);        /* may be NULL */
+	void (*complete)(struct ui *ui, const char *text, size_t cursor, struct prompt_choices *ret); /* may be NULL */
+	/* After each change: show what it would give. `text` is what stands there, or with the chosen completion. */
+	void (*preview)(struct ui *ui, const char *text);                                  /* may be NULL */
+	bool (*accept)(struct ui *ui, const char *text); /* false: stay open */
+	void (*cancel)(struct ui *ui);                   /* may be NULL */
+};
+enum { PROMPT_HISTORIES = 4 };
+
+struct prompt {
+	const struct prompt_ops *ops; /* NULL: closed */
+	struct strbuf text;
+	size_t cursor;                /* byte offset */
+	struct prompt_choices choices;
+	int chosen;                   /* -1 none */
+	int first_choice;             /* top of the box */
+	bool box_hidden;
+	struct prompt_verdict verdict;
+	VEC(char *) history[PROMPT_HISTORIES];
+	size_t history_at;            /* history.n = the line being typed */
+	char *typed;                  /* that line, while older ones are looked at */
+};
+
+void prompt_open(struct prompt *p, struct ui *ui, const struct prompt_ops *ops, const char *text);
+void prompt_close(struct prompt *p);
+void prompt_fini(struct prompt *p);
+static inline bool prompt_is_open(const struct prompt *p)
+{
+	return p->ops != NULL;
+}
+/* A key or a pasted character. */
+void prompt_input(struct prompt *p, struct ui *ui, struct input in);
+/* Ask check() again: what it looks at has changed. */
+void prompt_recheck(struct prompt *p, struct ui *ui);
+int prompt_n_lines(const struct prompt *p); /* 1, or 3 with an error */
+/* `last` are the prompt's lines; the box floats in `all`. */
+void prompt_draw(const struct prompt *p, struct area all, struct area last);
+
+void prompt_add_choice(struct prompt_choices *c, const char *text, size_t n_bytes, const char *doc, bool is_dim);
+void prompt_remember(struct prompt *p, int history, const char *text);
+/* A box with a title, its inside cleared; returns the inside. */
+struct area draw_box(struct area all, int line, int column, int n_lines, int n_columns, const char *title);

@@ -1,0 +1,27 @@
+/*
+ * source: source files of the target, read from this machine's disk.
+ *
+ * A file is looked for as the code object names it, then below the folders of :source, by ever shorter tails of its path.
+ * The last few files are kept. Contents are the target's business and hostile: escape before drawing.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct source_file {
+	char *path;          /* as asked for */
+	char *found;         /* where it is; NULL: nowhere */
+	char *text;          /* NUL-terminated */
+	size_t n_bytes;
+	uint32_t *line_at;   /* [n_lines + 1] offsets */
+	uint32_t n_lines;
+	uint64_t modified_ns; /* CLOCK_REALTIME */
+};
+
+/* Never NULL unless memory is short; found is NULL when there is no such file. Valid until four other files were asked for.
+ * cwd (may be NULL) is where relative names start. */
+const struct source_file *source_get(const char *path, const char *cwd, char *const *dirs, size_t n_dirs);
+/* Line number `line` from 1; "" and 0 beyond the end. Without its newline. */
+const char *source_line(const struct source_file *f, uint32_t line, size_t *ret_n_bytes);
+void source_forget(void); /* free all, look again */

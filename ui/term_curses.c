@@ -1,0 +1,532 @@
+/*
+ * term_curses: canvas to terminal and terminal to input by ncursesw; the only file that includes <curses.h>.
+ *
+ * Restoring: the strings that undo our modes are asked of terminfo when the terminal is opened and kept as bytes, so the
+ * crash handler and the handlers of fatal signals need only write(2) and tcsetattr(3).
+ */
+#include "ui/term.h"
+
+#include <curses.h>
+#include <fcntl.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <term.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/strbuf.h"
+#include "base/utf8.h"
+
+enum { KEY_PASTE_BEGIN = KEY_MAX + 1, KEY_PASTE_END };
+
+struct terminal {
+	SCREEN *screen;
+	FILE *out;
+	int n_lines, n_columns;
+	int colors;
+	bool is_light, is_ascii, mouse, in_paste, size_changed, all_dirty, hung_up;
+	const struct theme *theme;
+	struct canvas shown; /* what the terminal shows: only lines that differ are given to curses */
+	short pairs[ROLE_COUNT][2];
+	attr_t attrs[ROLE_COUNT][2]; /* [role][in the bar] */
+};
+
+/* Read by signal handlers: complete before `armed` is set. */
+static struct {
+	volatile sig_atomic_t armed;
+	struct termios saved;
+	char bytes[256];
+	size_t n_bytes;
+} restore;
+
+static void restore_terminal(void *unused)
+{
+	(void)unused;
+	if (!restore.armed)
+		return;
+	restore.armed = 0;
+	ssize_t done = write(STDOUT_FILENO, restore.bytes, restore.n_bytes);
+	(void)done;
+	tcsetattr(STDIN_FILENO, TCSANOW, &restore.saved);
+}
+
+static void on_fatal_signal(int sig)
+{
+	crash_handlers_run();
+	restore_terminal(NULL);
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+static const int fatal_signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGQUIT };
+
+static void restore_add(const char *s)
+{
+	size_t n = s ? strlen(s) : 0;
+	if (restore.n_bytes + n < sizeof(restore.bytes)) {
+		memcpy(restore.bytes + restore.n_bytes, s ? s : "", n);
+		restore.n_bytes += n;
+	}
+}
+
+static void restore_prepare(bool has_escapes)
+{
+	restore.n_bytes = 0;
+	if (has_escapes)
+		restore_add("\033[?2004l\033[?1002l\033[?1000l\033[?1006l");
+	static const char *const capabilities[] = { "sgr0", "rmkx", "cnorm", "rmcup" };
+	for (size_t i = 0; i < ARRAY_LEN(capabilities); i++) {
+		char *s = tigetstr(capabilities[i]);
+		if (s && s != (char *)-1 && !strchr(s, '$')) /* one with delays is left out */
+			restore_add(s);
+	}
+	char *rmcup = tigetstr("rmcup");
+	if (!rmcup || rmcup == (char *)-1)
+		restore_add("\r\n");
+}
+
+static void write_all(const char *s, size_t n)
+{
+	while (n > 0) {
+		ssize_t done = write(STDOUT_FILENO, s, n);
+		if (done <= 0)
+			return;
+		s += done;
+		n -= (size_t)done;
+	}
+}
+
+static void say(const char *s)
+{
+	write_all(s, strlen(s));
+}
+
+/*
+ * Ask for the background colour (OSC 11) and, behind it, for the device attributes, which every terminal answers: when
+ * that second answer is in, nothing can come late and be taken for keys. 200 ms at most.
+ */
+static bool ask_is_light(void)
+{
+	const char *fgbg = getenv("COLORFGBG"); /* rxvt, Konsole: "15;0" or "15;default;0" */
+	if (fgbg) {
+		const char *bg = strrchr(fgbg, ';');
+		if (bg && bg[1])
+			return atoi(bg + 1) == 7 || atoi(bg + 1) == 15;
+	}
+	const char *name = getenv("TERM");
+	if (!name || (strncmp(name, "xterm", 5) && strncmp(name, "tmux", 4) && strncmp(name, "screen", 6) &&
+		      strncmp(name, "rxvt", 4) && strncmp(name, "alacritty", 9) && strncmp(name, "foot", 4)))
+		return false;
+	struct termios old, raw_mode;
+	if (tcgetattr(STDIN_FILENO, &old))
+		return false;
+	raw_mode = old;
+	cfmakeraw(&raw_mode);
+	raw_mode.c_oflag = old.c_oflag;
+	raw_mode.c_cc[VMIN] = 0;
+	raw_mode.c_cc[VTIME] = 0;
+	tcsetattr(STDIN_FILENO, TCSANOW, &raw_mode);
+	say("\033]11;?\033\\\033[c");
+	char got[256];
+	size_t n = 0;
+	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
+	while (n < sizeof(got) - 1 && poll(&p, 1, 200) > 0) {
+		ssize_t k = read(STDIN_FILENO, got + n, sizeof(got) - 1 - n);
+		if (k <= 0)
+			break;
+		n += (size_t)k;
+		got[n] = 0;
+		char *answer = strstr(got, "\033[?");
+		if (answer && strchr(answer, 'c'))
+			break;
+	}
+	got[n] = 0;
+	tcsetattr(STDIN_FILENO, TCSANOW, &old);
+	char *rgb = strstr(got, "rgb:");
+	unsigned r, g, b;
+	if (!rgb || sscanf(rgb, "rgb:%4x/%4x/%4x", &r, &g, &b) != 3)
+		return false;
+	return r * 299 + g * 587 + b * 114 > 0x8000 * 1000u;
+}
+
+static void begin_modes(struct terminal *t)
+{
+	define_key("\033[200~", KEY_PASTE_BEGIN);
+	define_key("\033[201~", KEY_PASTE_END);
+	fflush(t->out);
+	say("\033[?2004h");
+	if (t->mouse)
+		say("\033[?1002h");
+}
+
+static void end_modes(void)
+{
+	fflush(stdout);
+	say("\033[?2004l\033[?1002l\033[?1000l\033[?1006l");
+}
+
+void term_set_mouse(struct terminal *t, bool on)
+{
+	t->mouse = on;
+	mousemask(on ? ALL_MOUSE_EVENTS | REPORT_MOUSE_POSITION : 0, NULL);
+	mouseinterval(0);
+	fflush(t->out);
+	say(on ? "\033[?1002h" : "\033[?1002l");
+}
+
+struct err *term_open(const struct term_options *options, struct terminal **ret)
+{
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+		return err_create(ERR_UNSUPPORTED, "cannot open the screen: standard input and output must be a terminal");
+	setlocale(LC_CTYPE, "");
+	bool is_utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8");
+	if (!is_utf8 && setlocale(LC_CTYPE, "C.UTF-8")) {
+		/* Curses needs a UTF-8 locale to pass bytes through; what we draw is then plain ASCII. */
+	}
+	struct terminal *t = calloc(1, sizeof(*t));
+	if (!t)
+		return err_no_memory();
+	tcgetattr(STDIN_FILENO, &restore.saved);
+	const char *name = getenv("TERM");
+	t->is_ascii = !is_utf8 || (name && !strcmp(name, "dumb"));
+	t->is_light = ask_is_light();
+	t->out = stdout;
+	set_escdelay(25);
+	t->screen = newterm(NULL, stdout, stdin);
+	if (!t->screen) {
+		free(t);
+		return err_with_hint(err_create(ERR_UNSUPPORTED, "cannot open the screen: terminal type \"%s\" is not known",
+						name ? name : ""),
+				     "set TERM to one that terminfo knows, such as xterm-256color");
+	}
+	set_term(t->screen);
+	raw();
+	noecho();
+	nonl();
+	keypad(stdscr, TRUE);
+	nodelay(stdscr, TRUE);
+	meta(stdscr, TRUE);
+	leaveok(stdscr, FALSE);
+	t->colors = 0;
+	if ((!options->no_color || options->force_color) && has_colors() && start_color() == OK) {
+		use_default_colors();
+		t->colors = COLORS;
+	}
+	bool has_escapes = name && strcmp(name, "dumb") != 0;
+	restore_prepare(has_escapes);
+	restore.armed = 1;
+	crash_handler_push(restore_terminal, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(fatal_signals); i++)
+		signal(fatal_signals[i], on_fatal_signal);
+	getmaxyx(stdscr, t->n_lines, t->n_columns);
+	begin_modes(t);
+	if (options->mouse)
+		term_set_mouse(t, true);
+	term_set_theme(t, theme_find(t->colors ? "auto" : "mono", t->is_light));
+	*ret = t;
+	return NULL;
+}
+
+void term_close(struct terminal *t)
+{
+	if (!t)
+		return;
+	crash_handler_pop();
+	for (size_t i = 0; i < ARRAY_LEN(fatal_signals); i++)
+		signal(fatal_signals[i], SIG_DFL);
+	end_modes();
+	endwin();
+	delscreen(t->screen);
+	restore.armed = 0;
+	canvas_fini(&t->shown);
+	free(t);
+}
+
+void term_size(const struct terminal *t, int *ret_lines, int *ret_columns)
+{
+	*ret_lines = t->n_lines;
+	*ret_columns = t->n_columns;
+}
+
+int term_fd(const struct terminal *t)
+{
+	(void)t;
+	return STDIN_FILENO;
+}
+
+bool term_is_light(const struct terminal *t)
+{
+	return t->is_light;
+}
+
+bool term_is_ascii(const struct terminal *t)
+{
+	return t->is_ascii;
+}
+
+int term_colors(const struct terminal *t)
+{
+	return t->colors;
+}
+
+/* Terminals with direct colours (xterm-direct: COLORS is 2^24) take 0xRRGGBB instead of an index. */
+static int color_number(const struct terminal *t, int index)
+{
+	if (index < 0 || t->colors <= 256 || index < 8)
+		return index;
+	static const int steps[] = { 0, 95, 135, 175, 215, 255 };
+	static const int sixteen[] = { 0x808080, 0xff0000, 0x00ff00, 0xffff00, 0x5c5cff, 0xff00ff, 0x00ffff, 0xffffff };
+	if (index < 16)
+		return sixteen[index - 8];
+	if (index >= 232) {
+		int grey = 8 + 10 * (index - 232);
+		return grey << 16 | grey << 8 | grey;
+	}
+	index -= 16;
+	return steps[index / 36] << 16 | steps[index / 6 % 6] << 8 | steps[index % 6];
+}
+
+static attr_t attr_of(unsigned style_attrs)
+{
+	attr_t a = A_NORMAL;
+	if (style_attrs & STYLE_BOLD)
+		a |= A_BOLD;
+	if (style_attrs & STYLE_UNDERLINE)
+		a |= A_UNDERLINE;
+	if (style_attrs & STYLE_REVERSE)
+		a |= A_REVERSE;
+	if (style_attrs & STYLE_DIM)
+		a |= A_DIM;
+	return a;
+}
+
+void term_set_theme(struct terminal *t, const struct theme *theme)
+{
+	t->theme = theme;
+	short next = 1;
+	for (int role = 0; role < ROLE_COUNT; role++)
+		for (int in_bar = 0; in_bar < 2; in_bar++) {
+			bool full = t->colors >= 256;
+			struct style s = full ? theme->full[role] : theme->few[role];
+			const struct style *bar = full ? &theme->bar : &theme->bar_few;
+			if (in_bar) {
+				if (s.bg == COLOR_NONE)
+					s.bg = bar->bg;
+				s.attrs ^= bar->attrs & STYLE_REVERSE;
+				s.attrs |= bar->attrs & ~(unsigned)STYLE_REVERSE;
+			}
+			t->attrs[role][in_bar] = attr_of(s.attrs);
+			t->pairs[role][in_bar] = 0;
+			if (t->colors && (s.fg != COLOR_NONE || s.bg != COLOR_NONE)) {
+				init_extended_pair(next, color_number(t, s.fg), color_number(t, s.bg));
+				t->pairs[role][in_bar] = next++;
+			}
+		}
+	term_redraw(t);
+}
+
+void term_resized(struct terminal *t)
+{
+	struct winsize size;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_row || !size.ws_col)
+		return;
+	if (size.ws_row != t->n_lines || size.ws_col != t->n_columns)
+		resizeterm(size.ws_row, size.ws_col);
+	t->n_lines = size.ws_row;
+	t->n_columns = size.ws_col;
+	t->size_changed = true;
+	term_redraw(t);
+}
+
+/* Curses names with a value of ours; both sides are looked up by this one table. */
+static const struct {
+	int curses, key;
+} special_keys[] = {
+	{ KEY_UP, KEY_UP_ },       { KEY_DOWN, KEY_DOWN_ },   { KEY_LEFT, KEY_LEFT_ },   { KEY_RIGHT, KEY_RIGHT_ },
+	{ KEY_PPAGE, KEY_PGUP_ },  { KEY_NPAGE, KEY_PGDN_ },  { KEY_HOME, KEY_HOME_ },   { KEY_END, KEY_END_ },
+	{ KEY_BACKSPACE, KEY_BKSP_ }, { KEY_DC, KEY_DEL_ },   { KEY_IC, KEY_INS_ },      { KEY_BTAB, KEY_STAB_ },
+	{ KEY_ENTER, KEY_ENTER_ },
+};
+
+static struct input mouse_input(void)
+{
+	struct input in = { .kind = INPUT_NONE };
+	MEVENT m;
+	if (getmouse(&m) != OK)
+		return in;
+	in.kind = INPUT_MOUSE;
+	in.line = m.y;
+	in.column = m.x;
+	if (m.bstate & BUTTON4_PRESSED)
+		in.mouse = MOUSE_WHEEL_UP;
+	else if (m.bstate & BUTTON5_PRESSED)
+		in.mouse = MOUSE_WHEEL_DOWN;
+	else if (m.bstate & BUTTON1_PRESSED)
+		in.mouse = MOUSE_CLICK;
+	else if (m.bstate & BUTTON1_RELEASED)
+		in.mouse = MOUSE_RELEASE;
+	else if (m.bstate & REPORT_MOUSE_POSITION)
+		in.mouse = MOUSE_DRAG;
+	else
+		in.kind = INPUT_NONE;
+	return in;
+}
+
+struct input term_next(struct terminal *t)
+{
+	if (t->size_changed) {
+		t->size_changed = false;
+		return (struct input){ .kind = INPUT_RESIZE };
+	}
+	for (;;) {
+		wint_t ch;
+		int kind = get_wch(&ch);
+		if (kind == ERR) {
+			struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
+			if (poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR | POLLNVAL))
+				return (struct input){ .kind = INPUT_HANGUP };
+			return (struct input){ .kind = INPUT_NONE };
+		}
+		if (kind == OK) {
+			int key = (int)ch;
+			if (key == 127 || key == 8)
+				key = KEY_BKSP_;
+			else if (key == '\n')
+				key = KEY_ENTER_;
+			if (t->in_paste)
+				return (struct input){ .kind = INPUT_PASTE, .key = (int)ch == 127 ? ' ' : (int)ch };
+			return (struct input){ .kind = INPUT_KEY, .key = key };
+		}
+		if ((int)ch == KEY_PASTE_BEGIN || (int)ch == KEY_PASTE_END) {
+			t->in_paste = (int)ch == KEY_PASTE_BEGIN;
+			continue;
+		}
+		if (ch == KEY_MOUSE) {
+			struct input in = mouse_input();
+			if (in.kind == INPUT_NONE)
+				continue;
+			return in;
+		}
+		if (ch == KEY_RESIZE)
+			continue;
+		if (ch > KEY_F0 && ch <= KEY_F(12))
+			return (struct input){ .kind = INPUT_KEY, .key = KEY_F1_ + (int)ch - KEY_F(1) };
+		for (size_t i = 0; i < ARRAY_LEN(special_keys); i++)
+			if (special_keys[i].curses == (int)ch)
+				return (struct input){ .kind = INPUT_KEY, .key = special_keys[i].key };
+	}
+}
+
+static void draw_line(struct terminal *t, const struct canvas *c, int y)
+{
+	move(y, 0);
+	for (int x = 0; x < c->n_columns && x < t->n_columns;) {
+		const struct cell *cell = &c->cells[y * c->n_columns + x];
+		if (cell->width_cells == 0) { /* its wide half was cut off */
+			x++;
+			continue;
+		}
+		int in_bar = cell->flags & CELL_BAR ? 1 : 0;
+		attr_t attr = t->attrs[cell->role][in_bar];
+		if (cell->flags & CELL_REVERSE)
+			attr ^= A_REVERSE;
+		if (cell->flags & CELL_BOLD)
+			attr |= A_BOLD;
+		if (cell->flags & CELL_UNDERLINE)
+			attr |= A_UNDERLINE;
+		attr_set(attr, t->pairs[cell->role][in_bar], NULL);
+		/* A run of plain cells of one look goes out at once. */
+		char run[1024];
+		size_t n = 0;
+		int end = x;
+		while (end < c->n_columns && end < t->n_columns && n + CELL_BYTES < sizeof(run)) {
+			const struct cell *next = &c->cells[y * c->n_columns + end];
+			if (next->width_cells == 0 || next->role != cell->role || next->flags != cell->flags)
+				break;
+			memcpy(run + n, next->text, next->n_bytes);
+			n += next->n_bytes;
+			end += next->width_cells;
+		}
+		if (end == x)
+			end = x + 1;
+		mvaddnstr(y, x, run, (int)n);
+		x = end;
+	}
+}
+
+void term_draw(struct terminal *t, const struct canvas *c)
+{
+	bool all = t->all_dirty || t->shown.n_lines != c->n_lines || t->shown.n_columns != c->n_columns;
+	if (all && !canvas_resize(&t->shown, c->n_lines, c->n_columns))
+		return;
+	if (t->all_dirty)
+		clearok(stdscr, TRUE);
+	for (int y = 0; y < c->n_lines && y < t->n_lines; y++) {
+		size_t at = (size_t)y * (size_t)c->n_columns, n = (size_t)c->n_columns * sizeof(struct cell);
+		if (!all && !memcmp(&t->shown.cells[at], &c->cells[at], n))
+			continue;
+		memcpy(&t->shown.cells[at], &c->cells[at], n);
+		draw_line(t, c, y);
+	}
+	t->all_dirty = false;
+	curs_set(c->cursor_line >= 0 ? 1 : 0);
+	if (c->cursor_line >= 0)
+		move(c->cursor_line, c->cursor_column);
+	refresh();
+}
+
+void term_redraw(struct terminal *t)
+{
+	t->all_dirty = true;
+}
+
+void term_copy(struct terminal *t, const char *text, size_t n_bytes)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	(void)t;
+	if (n_bytes > 74994)
+		n_bytes = 74994;
+	struct strbuf out = { 0 };
+	strbuf_adds(&out, "\033]52;c;");
+	for (size_t i = 0; i < n_bytes; i += 3) {
+		unsigned v = (unsigned)(unsigned char)text[i] << 16;
+		size_t left = n_bytes - i;
+		if (left > 1)
+			v |= (unsigned)(unsigned char)text[i + 1] << 8;
+		if (left > 2)
+			v |= (unsigned char)text[i + 2];
+		strbuf_addc(&out, digits[v >> 18]);
+		strbuf_addc(&out, digits[v >> 12 & 63]);
+		strbuf_addc(&out, left > 1 ? digits[v >> 6 & 63] : '=');
+		strbuf_addc(&out, left > 2 ? digits[v & 63] : '=');
+	}
+	strbuf_adds(&out, "\033\\");
+	fflush(stdout);
+	if (!out.failed)
+		write_all(out.s, out.n);
+	strbuf_fini(&out);
+}
+
+void term_leave(struct terminal *t)
+{
+	(void)t;
+	end_modes();
+	endwin();
+	restore.armed = 0;
+}
+
+void term_enter(struct terminal *t)
+{
+	restore.armed = 1;
+	refresh();
+	begin_modes(t);
+	if (t->mouse)
+		term_set_mouse(t, true);
+	term_resized(t);
+}

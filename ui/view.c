@@ -1,0 +1,552 @@
+/*
+ * view: from a growing capture to numbered lines.
+ *
+ * Order of the work: new events → filter (shown) → folds → rows. Each stage knows how far it has come; a later stage
+ * never runs ahead of an earlier one, rows beyond a stage's end are taken as they are.
+ */
+#include "ui/view.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const enum role group_roles[GROUP_COUNT] = {
+	[GROUP_NETWORK] = ROLE_NETWORK, [GROUP_FILES] = ROLE_FILES, [GROUP_PROCESS] = ROLE_PROCESS, [GROUP_CODE] = ROLE_CODE,
+	[GROUP_BELOW] = ROLE_BELOW,     [GROUP_IMPORT] = ROLE_DIM,  [GROUP_INSIDE] = ROLE_INSIDE,
+};
+
+enum role theme_role(enum catalog_theme theme)
+{
+	return theme < THEME_COUNT ? group_roles[catalog_themes[theme].group] : ROLE_TEXT;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* Notes that are lines of the event list; the others are for the messages. */
+static bool is_line_note(enum note_kind kind)
+{
+	switch (kind) {
+	case NOTE_LOST:
+	case NOTE_PAUSED:
+	case NOTE_RESUMED:
+	case NOTE_EXITED:
+	case NOTE_EXEC:
+	case NOTE_DETACHED:
+	case NOTE_FINALISED: return true;
+	case NOTE_ATTACHED:
+	case NOTE_MESSAGE:
+	case NOTE_WARNING:
+	case NOTE_GOODBYE:
+	case NOTE_KIND_COUNT: return false;
+	}
+	return false;
+}
+
+static void take_notes(struct view *s)
+{
+	uint32_t n = trace_n_notes(s->trace);
+	for (; s->notes_seen < n; s->notes_seen++) {
+		const struct trace_note *note = trace_note_get(s->trace, s->notes_seen);
+		if (!note)
+			break;
+		if (is_line_note(note->note.kind) && !vec_push(&s->notes, s->notes_seen))
+			break;
+		if (note->note.kind == NOTE_EXITED && (note->note.process == 0 || note->note.process == UINT32_MAX)) {
+			s->has_ended = true;
+			s->end_status = (int)note->note.a;
+		}
+		if (note->note.kind == NOTE_PAUSED || note->note.kind == NOTE_RESUMED)
+			s->paused = note->note.kind == NOTE_PAUSED;
+		if (note->note.kind == NOTE_DETACHED || note->note.kind == NOTE_ATTACHED)
+			s->detached = note->note.kind == NOTE_DETACHED;
+	}
+	s->rows_stale = true;
+}
+
+static void take_processes(struct view *s)
+{
+	for (uint32_t i = 0; i < trace_n_processes(s->trace); i++) {
+		const struct process_info *p = trace_process(s->trace, i);
+		if (p->python_hex && !s->python_minor)
+			s->python_minor = (int)(p->python_hex >> 16 & 0xff);
+	}
+	const struct process_info *first = trace_process(s->trace, 0);
+	if (first && first->end_ns && first->exit_status >= 0 && !s->has_ended) {
+		s->has_ended = true;
+		s->end_status = first->exit_status;
+	}
+}
+
+struct err *view_create(struct ui_source *source, struct view **ret)
+{
+	CLEANUP(view) struct view *s = calloc(1, sizeof(*s));
+	if (!s) {
+		trace_close(source->trace);
+		free(source->path);
+		free(source->title);
+		*source = (struct ui_source){ .terminal_fd = -1 };
+		return err_no_memory();
+	}
+	s->trace = source->trace;
+	s->path = source->path;
+	s->title = source->title;
+	s->live = source->live;
+	s->live_ctx = source->live_ctx;
+	s->terminal_fd = source->terminal_fd;
+	*source = (struct ui_source){ .terminal_fd = -1 };
+	s->filter_text = strdup("");
+	s->fold_on = true;
+	if (!s->filter_text)
+		return err_no_memory();
+	s->n_events = trace_n_events(s->trace);
+	s->finished = trace_is_finished(s->trace);
+	struct err *err = selection_create(s->n_events, true, &s->shown);
+	if (!err)
+		err = selection_create(s->n_events, true, &s->rows);
+	if (!err)
+		err = folds_create(s->trace, &s->folds);
+	if (!err)
+		err = first_seen_create(s->trace, &s->first);
+	if (!err)
+		err = filter_cache_create(s->trace, &s->cache);
+	if (err)
+		return err;
+	s->filter_done = 1;
+	take_processes(s);
+	take_notes(s);
+	*ret = take_ptr(s);
+	return NULL;
+}
+
+void view_destroy(struct view *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->marks.n; i++)
+		free(s->marks.v[i].note);
+	vec_fini(&s->marks);
+	vec_fini(&s->opened);
+	vec_fini(&s->notes);
+	vec_fini(&s->names);
+	first_seen_destroy(s->first);
+	folds_destroy(s->folds);
+	selection_destroy(s->rows);
+	selection_destroy(s->shown);
+	filter_run_destroy(s->run);
+	filter_destroy(s->filter);
+	filter_cache_destroy(s->cache);
+	free(s->filter_text);
+	if (s->live && s->live->close)
+		s->live->close(s->live_ctx);
+	trace_close(s->trace);
+	free(s->path);
+	free(s->title);
+	free(s);
+}
+
+bool view_is_live(const struct view *s)
+{
+	return s->live && !s->finished;
+}
+
+static struct err *grow(struct view *s)
+{
+	s->rows_stale = true;
+	if (s->run) {
+		s->filter_done = 0;
+		return NULL;
+	}
+	return selection_resize(s->shown, s->n_events, true);
+}
+
+struct err *view_refresh(struct view *s, bool *ret_changed)
+{
+	struct trace_change change = { 0 };
+	struct err *err = trace_refresh(s->trace, &change);
+	if (err)
+		return err;
+	if (change.n_notes)
+		take_notes(s);
+	if (change.processes)
+		take_processes(s);
+	if (change.finished && !s->finished) {
+		s->finished = true;
+		*ret_changed = true;
+	}
+	if (change.n_events || change.n_notes || change.processes)
+		*ret_changed = true;
+	if (!s->frozen && trace_n_events(s->trace) != s->n_events) {
+		s->n_events = trace_n_events(s->trace);
+		s->folds_done = s->first_done = s->load_done = 0;
+		return grow(s);
+	}
+	return NULL;
+}
+
+void view_set_frozen(struct view *s, bool on)
+{
+	s->frozen = on;
+	if (!on && trace_n_events(s->trace) != s->n_events) {
+		s->n_events = trace_n_events(s->trace);
+		s->folds_done = s->first_done = 0;
+		struct err *err = grow(s);
+		err_destroy(err);
+	}
+}
+
+/* ---- filter ---- */
+
+/* Bring `shown` up to what the run has worked out. */
+static struct err *take_shown(struct view *s)
+{
+	struct selection *shown = NULL;
+	struct err *err = selection_dup(filter_run_rows(s->run), &shown);
+	if (!err && selection_n_rows(shown) != s->n_events)
+		err = selection_resize(shown, s->n_events, false);
+	if (err) {
+		selection_destroy(shown);
+		return err;
+	}
+	selection_destroy(s->shown);
+	s->shown = shown;
+	s->rows_stale = true;
+	return NULL;
+}
+
+static struct err *work_filter(struct view *s, uint64_t budget_ns)
+{
+	uint64_t start = now_ns();
+	struct err *err = filter_run_step(s->run, budget_ns, &s->filter_done);
+	if (!err)
+		err = take_shown(s);
+	s->filter_ns += now_ns() - start;
+	return err;
+}
+
+struct err *view_set_filter(struct view *s, const char *text)
+{
+	CLEANUP(filter) struct filter *filter = NULL;
+	CLEANUP(filter_run) struct filter_run *run = NULL;
+	CLEANUP(folds) struct folds *folds = NULL;
+	CLEANUP(selection) struct selection *shown = NULL;
+	text += strspn(text, " ");
+	char *copy = strdup(text);
+	if (!copy)
+		return err_no_memory();
+	struct err *err = NULL;
+	if (*text)
+		err = filter_compile(text, strlen(text), s->trace, &filter);
+	if (!err && filter)
+		err = filter_run_create(s->trace, filter, s->cache, &run);
+	if (!err)
+		err = folds_create(s->trace, &folds);
+	if (!err)
+		err = selection_create(s->n_events, !filter, &shown);
+	if (err) {
+		free(copy);
+		return err;
+	}
+	/* run before filter: it looks at it */
+	filter_run_destroy(s->run);
+	s->run = take_ptr(run);
+	filter_destroy(s->filter);
+	s->filter = take_ptr(filter);
+	folds_destroy(s->folds);
+	s->folds = take_ptr(folds);
+	selection_destroy(s->shown);
+	s->shown = take_ptr(shown);
+	free(s->filter_text);
+	s->filter_text = copy;
+	s->folds_done = 0;
+	s->filter_ns = 0;
+	s->filter_done = s->run ? 0 : 1;
+	s->rows_stale = true;
+	s->generation++;
+	if (s->run && s->n_events) /* the first page at once */
+		return work_filter(s, 10000000);
+	return NULL;
+}
+
+/* ---- folds and rows ---- */
+
+static struct err *work_folds(struct view *s, uint64_t budget_ns)
+{
+	uint64_t before = folds_n_rows(s->folds);
+	struct err *err = folds_update(s->folds, s->run ? s->shown : NULL, budget_ns, &s->folds_done);
+	if (err)
+		return err;
+	uint64_t after = folds_n_rows(s->folds);
+	for (size_t i = 0; i < s->opened.n; i++)
+		if (s->opened.v[i] >= before && s->opened.v[i] < after)
+			folds_open(s->folds, s->opened.v[i], true);
+	if (after != before)
+		s->rows_stale = true;
+	return NULL;
+}
+
+static void make_rows(struct view *s)
+{
+	if (!s->rows_stale)
+		return;
+	struct selection *rows = NULL;
+	struct err *err = selection_dup(s->shown, &rows);
+	if (err) {
+		err_destroy(err); /* the old rows stay */
+		return;
+	}
+	if (s->fold_on)
+		selection_and_not(rows, folds_hidden(s->folds));
+	selection_destroy(s->rows);
+	s->rows = rows;
+	s->rows_stale = false;
+	s->generation++;
+}
+
+bool view_work(struct view *s, uint64_t budget_ns, bool *ret_changed)
+{
+	struct err *err = NULL;
+	bool worked = true;
+	if (s->filter && s->filter_done < 1)
+		err = work_filter(s, budget_ns);
+	else if (s->folds_done < 1)
+		err = work_folds(s, budget_ns);
+	else if (s->first_done < 1)
+		err = first_seen_update(s->first, budget_ns, &s->first_done);
+	else if (s->load_done < 1)
+		err = trace_load(s->trace, budget_ns, &s->load_done);
+	else
+		worked = false;
+	if (worked)
+		*ret_changed = true;
+	if (err) { /* memory is short: leave off here, what is known stays usable */
+		err_destroy(err);
+		s->filter_done = s->folds_done = s->first_done = s->load_done = 1;
+		return false;
+	}
+	return (s->filter && s->filter_done < 1) || s->folds_done < 1 || s->first_done < 1 || s->load_done < 1;
+}
+
+/* ---- lines ---- */
+
+uint64_t view_n_shown(struct view *s)
+{
+	return s->filter ? selection_count(s->shown) : s->n_events;
+}
+
+/* Notes that stand before the end of what is shown. */
+static size_t n_notes(const struct view *s)
+{
+	size_t n = s->notes.n;
+	while (n > 0 && s->frozen && trace_note_get(s->trace, s->notes.v[n - 1])->seq > s->n_events)
+		n--;
+	return n;
+}
+
+static uint64_t note_line(struct view *s, size_t i)
+{
+	return selection_rank(s->rows, trace_note_get(s->trace, s->notes.v[i])->seq) + i;
+}
+
+uint64_t view_n_lines(struct view *s)
+{
+	make_rows(s);
+	return selection_count(s->rows) + n_notes(s);
+}
+
+bool view_line(struct view *s, uint64_t line, struct line *ret)
+{
+	make_rows(s);
+	/* Notes whose line is ≤ line: note_line() rises strictly. */
+	size_t low = 0, high = n_notes(s);
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (note_line(s, middle) <= line)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low > 0 && note_line(s, low - 1) == line) {
+		const struct trace_note *note = trace_note_get(s->trace, s->notes.v[low - 1]);
+		*ret = (struct line){ .is_note = true, .seq = note->seq, .note = s->notes.v[low - 1] };
+		return true;
+	}
+	uint64_t seq = selection_nth(s->rows, line - low);
+	if (seq == SELECTION_NONE)
+		return false;
+	*ret = (struct line){ .seq = seq };
+	return true;
+}
+
+uint64_t view_line_of(struct view *s, uint64_t seq)
+{
+	make_rows(s);
+	uint64_t n = view_n_lines(s);
+	if (!n)
+		return 0;
+	if (!selection_has(s->rows, seq)) {
+		/* Hidden in a fold: its head stands for it. Else the nearest row. */
+		struct fold fold;
+		if (s->fold_on && folds_find_member(s->folds, seq, &fold) && selection_has(s->rows, fold.head)) {
+			seq = fold.head;
+		} else {
+			uint64_t next = selection_next(s->rows, seq), prev = selection_prev(s->rows, seq);
+			if (next == SELECTION_NONE && prev == SELECTION_NONE)
+				return 0;
+			if (next == SELECTION_NONE || (prev != SELECTION_NONE && seq - prev < next - seq))
+				seq = prev;
+			else
+				seq = next;
+		}
+	}
+	uint64_t row = selection_rank(s->rows, seq);
+	size_t low = 0, high = n_notes(s);
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (trace_note_get(s->trace, s->notes.v[middle])->seq <= seq)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	uint64_t line = row + low;
+	return line < n ? line : n - 1;
+}
+
+static void set_open(struct view *s, uint64_t head, bool open)
+{
+	folds_open(s->folds, head, open);
+	for (size_t i = 0; i < s->opened.n; i++)
+		if (s->opened.v[i] == head) {
+			if (!open)
+				s->opened.v[i] = s->opened.v[--s->opened.n];
+			s->rows_stale = true;
+			return;
+		}
+	if (open && vec_reserve(&s->opened, 1))
+		s->opened.v[s->opened.n++] = head;
+	s->rows_stale = true;
+}
+
+void view_reveal(struct view *s, uint64_t seq)
+{
+	for (int i = 0; i < 64; i++) {
+		make_rows(s);
+		struct fold fold;
+		if (selection_has(s->rows, seq) || !s->fold_on || !folds_find_member(s->folds, seq, &fold) || fold.head == seq ||
+		    folds_is_open(s->folds, fold.head))
+			return;
+		set_open(s, fold.head, true);
+	}
+}
+
+void view_fold_toggle(struct view *s, uint64_t seq)
+{
+	struct fold fold;
+	if (!s->fold_on) {
+		s->fold_on = true;
+		s->rows_stale = true;
+		return;
+	}
+	if (folds_find(s->folds, seq, &fold) || folds_find_member(s->folds, seq, &fold))
+		set_open(s, fold.head, !folds_is_open(s->folds, fold.head));
+}
+
+void view_fold_all(struct view *s, bool on)
+{
+	s->fold_on = on;
+	s->rows_stale = true;
+	if (on)
+		while (s->opened.n)
+			set_open(s, s->opened.v[s->opened.n - 1], false);
+}
+
+/* ---- facts per name, marks ---- */
+
+const struct name_facts *view_name(struct view *s, uint32_t name)
+{
+	static const struct name_facts unknown = { NULL, THEME_UNKNOWN, ROLE_TEXT };
+	while (s->names.n <= trace_n_names(s->trace)) {
+		struct name_facts f = unknown;
+		size_t n;
+		const char *text = trace_name(s->trace, (uint32_t)s->names.n, &n);
+		if (s->names.n) {
+			f.event = catalog_find(text, n);
+			f.theme = catalog_theme_of(text, n);
+			f.role = theme_role(f.theme);
+		}
+		if (!vec_push(&s->names, f))
+			return &unknown;
+	}
+	return name < s->names.n ? &s->names.v[name] : &unknown;
+}
+
+int view_minor_of(struct view *s, uint32_t process)
+{
+	const struct process_info *p = trace_process(s->trace, process);
+	return p && p->python_hex ? (int)(p->python_hex >> 16 & 0xff) : s->python_minor;
+}
+
+static size_t mark_place(const struct view *s, uint64_t seq)
+{
+	size_t i = 0;
+	while (i < s->marks.n && s->marks.v[i].seq < seq)
+		i++;
+	return i;
+}
+
+const struct mark *view_mark(const struct view *s, uint64_t seq)
+{
+	size_t i = mark_place(s, seq);
+	return i < s->marks.n && s->marks.v[i].seq == seq ? &s->marks.v[i] : NULL;
+}
+
+static struct mark *mark_add(struct view *s, uint64_t seq)
+{
+	size_t i = mark_place(s, seq);
+	if (i < s->marks.n && s->marks.v[i].seq == seq)
+		return &s->marks.v[i];
+	if (!vec_reserve(&s->marks, 1))
+		return NULL;
+	memmove(&s->marks.v[i + 1], &s->marks.v[i], (s->marks.n - i) * sizeof(s->marks.v[0]));
+	s->marks.v[i] = (struct mark){ seq, NULL };
+	s->marks.n++;
+	return &s->marks.v[i];
+}
+
+void view_mark_toggle(struct view *s, uint64_t seq)
+{
+	size_t i = mark_place(s, seq);
+	if (i < s->marks.n && s->marks.v[i].seq == seq) {
+		free(s->marks.v[i].note);
+		memmove(&s->marks.v[i], &s->marks.v[i + 1], (s->marks.n - i - 1) * sizeof(s->marks.v[0]));
+		s->marks.n--;
+		return;
+	}
+	mark_add(s, seq);
+}
+
+void view_mark_note(struct view *s, uint64_t seq, const char *note)
+{
+	struct mark *m = mark_add(s, seq);
+	if (!m)
+		return;
+	free(m->note);
+	m->note = note && *note ? strdup(note) : NULL;
+}
+
+bool view_has_threads(const struct view *s)
+{
+	return trace_n_threads(s->trace) > 1;
+}
+
+bool view_has_processes(const struct view *s)
+{
+	unsigned n = 0;
+	for (uint32_t i = 0; i < trace_n_processes(s->trace) && n < 2; i++)
+		n += trace_process(s->trace, i)->python_hex != 0;
+	return n > 1;
+}

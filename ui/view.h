@@ -1,0 +1,117 @@
+/*
+ * view: the capture that is looked at, and what of it is shown: filter, folds, rows, marks.
+ *
+ *   shown   rows the filter lets through (all without a filter)
+ *   rows    shown, without those that folds hide
+ *   lines   rows and, where they happened, notes (losses, pauses, ends): what the event list shows, numbered from 0
+ *
+ * Everything long is done by view_work() in slices; until a slice has come by, what is known so far is shown.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/strbuf.h"
+#include "base/vec.h"
+#include "model/catalog.h"
+#include "model/filter.h"
+#include "model/folds.h"
+#include "model/relations.h"
+#include "model/selection.h"
+#include "model/trace.h"
+#include "ui/app.h"
+#include "ui/canvas.h"
+
+struct name_facts {
+	const struct catalog_event *event; /* NULL: not in the catalogue */
+	enum catalog_theme theme;
+	enum role role;
+};
+
+struct mark {
+	uint64_t seq;
+	char *note; /* NULL: a plain mark */
+};
+
+struct view {
+	struct trace *trace;
+	char *path, *title;
+	const struct ui_live_ops *live;
+	void *live_ctx;
+	int terminal_fd;
+
+	/* what is taken into the view; less than the trace holds while frozen */
+	uint64_t n_events;
+	bool frozen, finished, paused, detached, has_ended;
+	int end_status;         /* wait(2) status of the (first) process, when has_ended */
+	bool recorder_gone;
+
+	/* filter */
+	char *filter_text;      /* "" none */
+	struct filter *filter;  /* NULL none */
+	struct selection *shown;
+	struct filter_run *run; /* brings `shown` up to date; NULL without a filter */
+	struct filter_cache *cache;
+	double filter_done;     /* 0…1 */
+	uint64_t filter_ns;     /* spent on it since it was set */
+
+	/* folds */
+	bool fold_on;
+	struct folds *folds;
+	double folds_done;
+	VEC(uint64_t) opened;   /* heads opened by hand */
+	struct selection *rows;
+	bool rows_stale;
+	VEC(uint32_t) notes;    /* notes that are lines, by place */
+	uint32_t notes_seen;
+
+	struct first_seen *first;
+	double first_done;
+	double load_done;
+
+	VEC(struct mark) marks; /* by seq */
+	VEC(struct name_facts) names;
+	int python_minor;       /* of the first Python process; 0 unknown */
+	unsigned generation;    /* changes whenever lines may have moved */
+};
+
+MUST_CHECK struct err *view_create(struct ui_source *source, struct view **ret); /* takes over, also on failure */
+void view_destroy(struct view *s);
+DEFINE_CLEANUP(view);
+
+/* Take in what has been captured since. *ret_changed: something to draw. */
+MUST_CHECK struct err *view_refresh(struct view *s, bool *ret_changed);
+/* Go on with what takes long, for budget_ns. True: there is more to do. *ret_changed: something to draw. */
+bool view_work(struct view *s, uint64_t budget_ns, bool *ret_changed);
+/* Replace the filter. On failure (ERR_SYNTAX, with err->at) the old one stays. */
+MUST_CHECK struct err *view_set_filter(struct view *s, const char *text);
+void view_set_frozen(struct view *s, bool on);
+bool view_is_live(const struct view *s); /* events may still come */
+
+uint64_t view_n_shown(struct view *s);
+uint64_t view_n_lines(struct view *s);
+struct line {
+	bool is_note;
+	uint64_t seq;  /* of the event; of a note: of the event after it */
+	uint32_t note;
+};
+bool view_line(struct view *s, uint64_t line, struct line *ret);
+/* The line of an event, or of the nearest one that is shown. */
+uint64_t view_line_of(struct view *s, uint64_t seq);
+/* Open folds until this event is a line of its own. */
+void view_reveal(struct view *s, uint64_t seq);
+void view_fold_toggle(struct view *s, uint64_t seq);
+void view_fold_all(struct view *s, bool on);
+
+const struct name_facts *view_name(struct view *s, uint32_t name);
+int view_minor_of(struct view *s, uint32_t process); /* Python minor of a process; the session's when unknown */
+const struct mark *view_mark(const struct view *s, uint64_t seq);
+void view_mark_toggle(struct view *s, uint64_t seq);
+void view_mark_note(struct view *s, uint64_t seq, const char *note);
+bool view_has_threads(const struct view *s);   /* more than one thread was seen */
+bool view_has_processes(const struct view *s); /* more than one Python process was seen */
+
+enum role theme_role(enum catalog_theme theme);
