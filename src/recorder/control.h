@@ -16,11 +16,13 @@ enum control_request {
 	CONTROL_TERM,          /* send SIGTERM to the launched program, go on capturing its end */
 	CONTROL_KILL,
 	CONTROL_FOLLOW,        /* follow children from now on */
+	CONTROL_LEAVE,         /* leave the targets, but stay: CONTROL_ATTACH goes back to those that live */
+	CONTROL_ATTACH,
 	CONTROL_STOP,          /* leave everything, but wait for a launched program, whose exit status is ours */
 	CONTROL_WAIT           /* the viewer is leaving: go on until the program ends */
 };
 
-enum recorder_state { RECORDER_STARTING, RECORDER_LIVE, RECORDER_PAUSED, RECORDER_ENDED };
+enum recorder_state { RECORDER_STARTING, RECORDER_LIVE, RECORDER_PAUSED, RECORDER_DETACHED, RECORDER_ENDED };
 
 struct control_message {
 	uint32_t request;      /* enum control_request */

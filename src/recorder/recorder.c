@@ -45,8 +45,6 @@ enum {
 	HEARTBEAT_NS = 100 * 1000 * 1000,
 	CHECK_NS = 500 * 1000 * 1000,
 	REPORT_NS = 100 * 1000 * 1000,
-	DRAIN_BYTES = 2 * 1024 * 1024, /* of one slot, before the poll loop has its turn */
-	PUBLISH_BYTES = 64 * 1024,
 	IDLE_MAX_MS = 10,
 };
 
@@ -66,496 +64,13 @@ static void warn(struct recorder *r, enum note_kind kind, uint32_t process, cons
 	strbuf_fini(&text);
 }
 
-/* ---- processes ---- */
-
-static struct process *process_find(struct recorder *r, pid_t pid)
-{
-	for (size_t i = r->processes.n; i-- > 0;)
-		if (r->processes.v[i]->pid == pid && !r->processes.v[i]->ended)
-			return r->processes.v[i];
-	return NULL;
-}
-
-/* Read what /proc says of it into the capture's record. A process that is already gone keeps what is known. */
-static void process_describe(struct recorder *r, struct process *p)
-{
-	char text[4096];
-	struct proc_status status;
-	struct err *err = proc_status_read(p->pid, &status);
-	if (err) {
-		err_destroy(err);
-		return;
-	}
-	p->info.ppid = (uint32_t)status.ppid;
-	p->info.ns_pid = (uint32_t)status.ns_pid;
-	ssize_t n = proc_link_read(p->pid, "exe", text, sizeof(text));
-	if (n > 0)
-		p->info.exe = writer_string(r->writer, text, (size_t)n);
-	n = proc_link_read(p->pid, "cwd", text, sizeof(text));
-	if (n > 0)
-		p->info.cwd = writer_string(r->writer, text, (size_t)n);
-	n = proc_file_read(p->pid, "cmdline", text, sizeof(text));
-	if (n <= 0)
-		return;
-	char name[256];
-	proc_command_name(text, (size_t)n, name, sizeof(name));
-	p->info.name = writer_string(r->writer, name, strlen(name));
-	struct strbuf list = { 0 };
-	unsigned count = 0;
-	for (ssize_t i = 0; i < n; i += (ssize_t)strlen(text + i) + 1)
-		count++;
-	if (count > 127)
-		count = 127;
-	strbuf_addc(&list, VALUE_LIST);
-	strbuf_addc(&list, (char)count);
-	strbuf_addc(&list, (char)count);
-	for (ssize_t i = 0; count-- > 0;) {
-		size_t len = strlen(text + i);
-		strbuf_addc(&list, VALUE_STR);
-		for (size_t v = len; ; v >>= 7) {
-			strbuf_addc(&list, (char)(v >= 0x80 ? v | 0x80 : v));
-			if (v < 0x80)
-				break;
-		}
-		/* Arguments are bytes; the capture holds text. What is no UTF-8 is kept byte by byte as U+DCxx, as Python does. */
-		if (utf8_is_valid(text + i, len)) {
-			strbuf_add(&list, text + i, len);
-		} else {
-			for (size_t k = 0; k < len; k++)
-				strbuf_addc(&list, (char)(text[i + (ssize_t)k] & 0x7f));
-		}
-		i += (ssize_t)len + 1;
-	}
-	if (!list.failed)
-		p->info.argv = writer_value(r->writer, list.s, list.n);
-	strbuf_fini(&list);
-}
-
-static struct process *process_add(struct recorder *r, pid_t pid, const struct python_runtime *rt, uint32_t flags)
-{
-	struct process *p = calloc(1, sizeof(*p));
-	if (!p || !vec_push(&r->processes, p)) {
-		free(p);
-		return NULL;
-	}
-	p->pid = pid;
-	p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	p->status = -1;
-	p->info = (struct process_info){ .pid = (uint32_t)pid,
-					 .ns_pid = (uint32_t)pid,
-					 .start_ns = clock_time_now(&r->clock),
-					 .exit_status = -1,
-					 .flags = flags };
-	if (rt) {
-		p->info.python_hex = rt->layout.version_hex;
-		p->info.python = writer_string(r->writer, rt->version, strlen(rt->version));
-		p->info.flags |= rt->layout.free_threaded ? PROCESS_FREE_THREADED : 0;
-		p->info.flags |= rt->layout.debug_build ? PROCESS_DEBUG_BUILD : 0;
-	}
-	process_describe(r, p);
-	p->index = writer_process(r->writer, &p->info);
-	return p;
-}
-
-static void process_update(struct recorder *r, struct process *p)
-{
-	writer_process_update(r->writer, p->index, &p->info);
-}
-
-/* sys.path and friends, once the interpreter knows them. */
-static void process_read_prefixes(struct recorder *r, struct process *p, struct source *s)
-{
-	char text[16384];
-	if (p->info.prefixes || p->prefix_tries > 20)
-		return;
-	p->prefix_tries++;
-	struct remote_mem *mem = NULL;
-	struct err *err = remote_mem_open(p->pid, &mem);
-	if (err) {
-		err_destroy(err);
-		return;
-	}
-	long n = python_sys_path_read(remote_mem_reader(mem), &s->link->runtime, text, sizeof(text));
-	remote_mem_close(mem);
-	if (n <= 2)
-		return;
-	struct strbuf list = { 0 }, body = { 0 };
-	unsigned count = 0;
-	for (long i = 0; i < n && text[i] && count < 127; i += (long)strlen(text + i) + 1) {
-		size_t len = strlen(text + i);
-		strbuf_addc(&body, VALUE_STR);
-		for (size_t v = len;; v >>= 7) {
-			strbuf_addc(&body, (char)(v >= 0x80 ? v | 0x80 : v));
-			if (v < 0x80)
-				break;
-		}
-		strbuf_add(&body, text + i, len);
-		count++;
-	}
-	strbuf_addc(&list, VALUE_LIST);
-	strbuf_addc(&list, (char)count);
-	strbuf_addc(&list, (char)count);
-	strbuf_add(&list, strbuf_str(&body), body.n);
-	if (count && !list.failed && !body.failed) {
-		p->info.prefixes = writer_value(r->writer, list.s, list.n);
-		process_update(r, p);
-	}
-	strbuf_fini(&list);
-	strbuf_fini(&body);
-}
-
-static void process_ended(struct recorder *r, struct process *p, int status)
-{
-	if (p->ended)
-		return;
-	p->ended = true;
-	p->status = status;
-	p->info.exit_status = status;
-	p->info.end_ns = clock_time_now(&r->clock);
-	if (p->pidfd >= 0)
-		close(p->pidfd);
-	p->pidfd = -1;
-	process_update(r, p);
-	struct note_info note = { .kind = NOTE_EXITED, .time_ns = p->info.end_ns, .process = p->index, .a = (uint64_t)(int64_t)status };
-	writer_note(r->writer, &note);
-	r->check_ns = 0;
-}
-
-/* ---- clients: who writes to a slot ---- */
-
-static uint32_t thread_name(void *ctx, uint32_t tid, uint32_t *ret_host_tid)
-{
-	struct client *c = ctx;
-	char name[256];
-	uint32_t ns_pid = c->ns_pid;
-	*ret_host_tid = tid;
-	if (c->process->pid != (pid_t)ns_pid && tid == ns_pid)
-		*ret_host_tid = (uint32_t)c->process->pid;
-	if (tid == ns_pid)
-		return writer_string(c->recorder->writer, "MainThread", 10);
-	if (!c->mem) {
-		struct err *err = remote_mem_open(c->process->pid, &c->mem);
-		err_destroy(err);
-	}
-	if (c->mem && python_thread_name(remote_mem_reader(c->mem), &c->source->link->runtime, tid, name, sizeof(name)))
-		return writer_string(c->recorder->writer, name, strlen(name));
-	return 0;
-}
-
-static bool wants(void *ctx, const char *name, uint32_t n)
-{
-	struct client *c = ctx;
-	struct recorder *r = c->recorder;
-	if (!r->options.wants)
-		return true;
-	bool wanted = r->options.wants(r->options.wants_ctx, name, n);
-	/* From now on the probe knows: the table is open addressing, filled by us alone, never full. */
-	uint64_t hash = name_hash(name, n);
-	for (size_t i = 0; i < r->sources.n; i++) {
-		struct ring_shared *shared = r->sources.v[i]->link->ring.shared;
-		if (r->sources.v[i]->n_verdicts > VERDICT_COUNT / 2)
-			continue;
-		for (uint32_t k = 0; k < VERDICT_COUNT; k++) {
-			uint64_t *line = &shared->verdicts[(hash + k) % VERDICT_COUNT];
-			if ((*line & ~3ull) == (hash & ~3ull) && *line)
-				break;
-			if (*line)
-				continue;
-			__atomic_store_n(line, (hash & ~3ull) | (wanted ? VERDICT_WANTED : VERDICT_UNWANTED), __ATOMIC_RELAXED);
-			r->sources.v[i]->n_verdicts++;
-			break;
-		}
-	}
-	return wanted;
-}
-
-static struct ring_slot *slot_at(const struct source *s, uint32_t i)
-{
-	return (struct ring_slot *)((uint8_t *)s->link->ring.shared + s->slots_off + (uint64_t)i * s->slot_bytes);
-}
-
-/* The process that claimed a slot, by the pid it knows of itself. */
-static pid_t host_pid(struct source *s, uint32_t ns_pid)
-{
-	if (!s->other_pid_ns)
-		return (pid_t)ns_pid;
-	if (ns_pid == s->root_ns_pid)
-		return s->link->pid;
-	pid_t *pids = NULL, found = 0;
-	size_t n = 0;
-	struct err *err = link_processes(s->link, &pids, &n);
-	for (size_t i = 0; !err && i < n && !found; i++) {
-		struct proc_status status;
-		struct err *e = proc_status_read(pids[i], &status);
-		if (!e && (uint32_t)status.ns_pid == ns_pid)
-			found = pids[i];
-		err_destroy(e);
-	}
-	err_destroy(err);
-	free(pids);
-	return found;
-}
-
-static struct client *client_add(struct recorder *r, struct source *s, uint32_t slot_index)
-{
-	struct ring_slot *slot = slot_at(s, slot_index);
-	uint32_t ns_pid = __atomic_load_n(&slot->pid, __ATOMIC_ACQUIRE);
-	struct client *c = calloc(1, sizeof(*c));
-	if (!c)
-		return NULL;
-	c->recorder = r;
-	c->source = s;
-	c->ns_pid = ns_pid;
-	c->claimed_tsc = slot->claimed_tsc;
-	pid_t pid = host_pid(s, ns_pid);
-	c->process = pid ? process_find(r, pid) : NULL;
-	if (!c->process) {
-		c->process = process_add(r, pid ? pid : (pid_t)ns_pid, &s->link->runtime, PROCESS_FORKED);
-		if (c->process) {
-			c->process->source = s;
-			if (!c->process->info.ppid || !c->process->info.name) { /* gone already */
-				c->process->info.ppid = (uint32_t)slot->parent_pid;
-				c->process->info.name = s->process->info.name;
-				c->process->info.argv = s->process->info.argv;
-				c->process->info.exe = s->process->info.exe;
-				c->process->info.cwd = s->process->info.cwd;
-			}
-			c->process->info.prefixes = s->process->info.prefixes;
-			process_update(r, c->process);
-			r->n_children++;
-		}
-	}
-	c->muted = r->options.only_targets && c->process && c->process->info.flags & PROCESS_FORKED;
-	struct decoder_options o = { .writer = r->writer,
-				     .minor = s->link->runtime.layout.minor,
-				     .process = c->process ? c->process->index : 0,
-				     .thread_name = thread_name,
-				     .wants = wants,
-				     .ctx = c,
-				     .native = native_context_for(r, s, c->process ? c->process->pid : 0) };
-	struct err *err = c->process ? decoder_create(&o, &c->decoder) : err_no_memory();
-	if (err) {
-		err_destroy(err);
-		free(c);
-		return NULL;
-	}
-	s->clients[slot_index] = c;
-	return c;
-}
-
-static void client_remove(struct source *s, uint32_t slot_index)
-{
-	struct client *c = s->clients[slot_index];
-	if (!c)
-		return;
-	decoder_destroy(c->decoder);
-	remote_mem_close(c->mem);
-	free(c);
-	s->clients[slot_index] = NULL;
-}
-
-/* ---- draining ---- */
-
-struct drain {
-	struct source *s;
-	struct client *c;
-	struct ring_slot *slot;
-	uint64_t tail, head, published;
-	uint64_t time;         /* ticks of the next record */
-};
-
-static void drain_publish(struct drain *d)
-{
-	__atomic_store_n(&d->slot->tail, d->tail, __ATOMIC_SEQ_CST);
-	d->published = d->tail;
-	if (__atomic_load_n(&d->slot->waiting, __ATOMIC_SEQ_CST))
-		syscall(SYS_futex, &d->slot->tail, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
-}
-
-/* Copy the next record out; false when there is none left, or the ring makes no sense (it is then skipped to its head). */
-static bool drain_next(struct recorder *r, struct drain *d, struct record *ret_head)
-{
-	while (d->tail < d->head) {
-		uint64_t at = d->tail & (d->s->data_bytes - 1);
-		const uint8_t *p = (const uint8_t *)d->slot + PROBE_PAGE + at;
-		memcpy(ret_head, p, sizeof(*ret_head));
-		uint64_t size = ret_head->size;
-		if (size < 8 || size % 8 || size > d->head - d->tail || size > d->s->data_bytes - at) {
-			log_debug("slot of %u makes no sense at %llu", d->slot->pid, (unsigned long long)d->tail);
-			d->c->n_bad++;
-			d->tail = d->head;
-			return false;
-		}
-		if (ret_head->type != RECORD_PAD && size >= sizeof(struct record)) {
-			d->time = ret_head->tsc;
-			return true;
-		}
-		d->tail += size;
-	}
-	(void)r;
-	return false;
-}
-
-static void handle_record(struct recorder *r, struct drain *d, const struct record *head)
-{
-	const uint8_t *p = (const uint8_t *)d->slot + PROBE_PAGE + (d->tail & (d->s->data_bytes - 1));
-	uint64_t time = clock_time_of(&r->clock, head->tsc);
-	struct client *c = d->c;
-	switch (head->type) {
-	case RECORD_EVENT:
-		if (r->limit_reached || c->muted)
-			break;
-		memcpy(r->record, p, head->size);
-		((struct record *)r->record)->size = head->size; /* may have changed meanwhile */
-		((struct record *)r->record)->n_frames = head->n_frames;
-		decoder_event(c->decoder, (struct record *)r->record, head->size, time);
-		if (r->options.limit && writer_n_events(r->writer) >= r->options.limit)
-			r->limit_reached = true;
-		break;
-	case RECORD_LOST: {
-		struct record_lost lost;
-		if (head->size < sizeof(lost))
-			break;
-		memcpy(&lost, p, sizeof(lost));
-		uint64_t first = clock_time_of(&r->clock, lost.first_tsc);
-		struct note_info note = { .kind = NOTE_LOST,
-					  .time_ns = time,
-					  .process = c->process->index,
-					  .a = lost.n_lost,
-					  .b = time > first ? time - first : 0 };
-		writer_note(r->writer, &note);
-		r->n_lost += lost.n_lost;
-		c->n_lost += lost.n_lost;
-		break;
-	}
-	case RECORD_FINALISED: {
-		struct note_info note = { .kind = NOTE_FINALISED, .time_ns = time, .process = c->process->index };
-		writer_note(r->writer, &note);
-		if (c->process->pid == d->s->link->pid)
-			d->s->finalised = true;
-		break;
-	}
-	default: c->n_bad++; break;
-	}
-}
-
-/* Take what has arrived in all slots, oldest first. Returns bytes taken. */
-static uint64_t drain_all(struct recorder *r)
-{
-	struct drain drains[256];
-	size_t n = 0;
-	uint64_t taken = 0;
-	for (size_t i = 0; i < r->sources.n; i++) {
-		struct source *s = r->sources.v[i];
-		uint32_t claimed = __atomic_load_n(&s->link->ring.shared->slots_claimed, __ATOMIC_ACQUIRE);
-		for (uint32_t k = 0; k < s->n_slots && n < ARRAY_LEN(drains); k++) {
-			struct ring_slot *slot = slot_at(s, k);
-			if (!s->clients[k] && (claimed == s->seen_claims || __atomic_load_n(&slot->state, __ATOMIC_ACQUIRE) != SLOT_ACTIVE ||
-					       !__atomic_load_n(&slot->pid, __ATOMIC_ACQUIRE) || !client_add(r, s, k)))
-				continue;
-			struct drain d = { .s = s, .c = s->clients[k], .slot = slot };
-			d.head = __atomic_load_n(&slot->head, __ATOMIC_ACQUIRE);
-			d.tail = d.published = s->clients[k]->tail;
-			if (d.head == d.tail)
-				continue;
-			if (d.head < d.tail || d.head - d.tail > s->data_bytes || d.head % 8) {
-				d.c->n_bad++; /* the target wrote over it; start again where it says it is */
-				d.head &= ~7ull;
-				d.tail = d.head;
-				s->clients[k]->tail = d.tail;
-				drain_publish(&d);
-				continue;
-			}
-			drains[n++] = d;
-		}
-		s->seen_claims = claimed;
-	}
-	struct record head[ARRAY_LEN(drains)];
-	for (size_t i = 0; i < n;) {
-		if (drain_next(r, &drains[i], &head[i])) {
-			i++;
-			continue;
-		}
-		drain_publish(&drains[i]);
-		drains[i].c->tail = drains[i].tail;
-		drains[i] = drains[--n];
-	}
-	uint64_t budget = DRAIN_BYTES * (n ? n : 1);
-	while (n && taken < budget) {
-		size_t best = 0;
-		for (size_t i = 1; i < n; i++)
-			if (drains[i].time < drains[best].time)
-				best = i;
-		struct drain *d = &drains[best];
-		handle_record(r, d, &head[best]);
-		d->tail += head[best].size;
-		taken += head[best].size;
-		if (d->tail - d->published >= PUBLISH_BYTES)
-			drain_publish(d);
-		if (!drain_next(r, d, &head[best])) {
-			drain_publish(d);
-			d->c->tail = d->tail;
-			drains[best] = drains[n - 1];
-			head[best] = head[n - 1];
-			n--;
-		}
-	}
-	for (size_t i = 0; i < n; i++) {
-		drain_publish(&drains[i]);
-		drains[i].c->tail = drains[i].tail;
-	}
-	if (taken && !r->unflushed_since)
-		r->unflushed_since = monotonic_ns();
-	return taken;
-}
-
-/* ---- slots of ended processes ---- */
-
-static void recycle(struct recorder *r, struct source *s, uint32_t k)
-{
-	struct ring_slot *slot = slot_at(s, k);
-	struct client *c = s->clients[k];
-	if (c->tail != __atomic_load_n(&slot->head, __ATOMIC_ACQUIRE))
-		return;
-	uint64_t dropped = slot->n_dropped > c->n_lost ? slot->n_dropped - c->n_lost : 0;
-	if (dropped) { /* it ended before it could say so itself */
-		struct note_info note = { .kind = NOTE_LOST, .time_ns = clock_time_now(&r->clock), .process = c->process->index, .a = dropped };
-		writer_note(r->writer, &note);
-		r->n_lost += dropped;
-		c->n_lost += dropped;
-	}
-	c->process->info.n_events += decoder_n_events(c->decoder);
-	c->process->info.n_lost += c->n_lost;
-	process_update(r, c->process);
-	client_remove(s, k);
-	madvise((uint8_t *)slot + PROBE_PAGE, s->data_bytes, MADV_REMOVE);
-	uint32_t generation = slot->generation + 1;
-	memset(slot, 0, sizeof(*slot));
-	slot->generation = generation;
-	__atomic_store_n(&slot->state, SLOT_FREE, __ATOMIC_RELEASE);
-}
-
-/* An image is over when its process is, or when it made room for another by exec. */
-static bool client_is_over(struct client *c)
-{
-	return c->process->ended || (c->process->source && c->process->source != c->source);
-}
-
-static void recycle_ended(struct recorder *r)
-{
-	for (size_t i = 0; i < r->sources.n; i++)
-		for (uint32_t k = 0; k < r->sources.v[i]->n_slots; k++)
-			if (r->sources.v[i]->clients[k] && client_is_over(r->sources.v[i]->clients[k]))
-				recycle(r, r->sources.v[i], k);
-}
-
 /* ---- arming ---- */
 
 static void filter_fill(struct recorder *r, struct source *s)
 {
 	for (size_t i = 0; r->options.wants && i < r->n_known_names; i++) {
 		struct client probe_side = { .recorder = r, .source = s };
-		wants(&probe_side, r->known_names[i], (uint32_t)strlen(r->known_names[i]));
+		client_wants(&probe_side, r->known_names[i], (uint32_t)strlen(r->known_names[i]));
 	}
 }
 
@@ -591,7 +106,7 @@ static struct source *source_add(struct recorder *r, struct link *link, struct p
 	s->root_ns_pid = p->info.ns_pid;
 	s->other_pid_ns = p->info.ns_pid != p->info.pid;
 	s->armed_ns = monotonic_ns();
-	if (!p->source)
+	if (!p->source || p->source->gone)
 		p->source = s;
 	filter_fill(r, s);
 	return s;
@@ -603,6 +118,7 @@ struct err *recorder_create(const struct recorder_options *options, struct recor
 	if (!r)
 		return err_no_memory();
 	r->options = *options;
+	r->restored = true;
 	r->signal_fd = -1;
 	clock_init(&r->clock);
 	if (!r->clock.use_tsc)
@@ -690,11 +206,10 @@ static struct err *arm(struct recorder *r, pid_t pid, bool at_entry, uint32_t fl
 			continue;
 		}
 		struct process *p = process_find(r, pid);
-		bool fresh = !p || (p->source && p->source->link->pid == pid && p->source->gone);
-		if (fresh && p)
-			process_ended(r, p, -1);
-		if (fresh)
+		if (!p)
 			p = process_add(r, pid, &rts[i], flags);
+		else if (!p->info.python_hex)
+			process_is_python(r, p, &rts[i]);
 		struct source *s = p ? source_add(r, link, p) : NULL;
 		if (!s) {
 			struct detach_report report;
@@ -776,16 +291,18 @@ void recorder_execed(void *ctx, pid_t pid)
 {
 	struct recorder *r = ctx;
 	struct process *p = process_find(r, pid);
+	if (p) {
+		struct note_info note = { .kind = NOTE_EXEC, .time_ns = clock_time_now(&r->clock), .process = p->index };
+		writer_note(r->writer, &note);
+		drain_all(r);
+		source_gone(r, pid);
+		/* The image is over, and with it what the capture calls a process. */
+		process_ended(r, p, -1);
+	}
+	/* Whatever runs now is seen; if it is Python its entry point will tell. */
+	p = process_add(r, pid, NULL, r->launching && pid == r->launched_pid ? PROCESS_LAUNCHED : PROCESS_EXECED);
 	if (!p)
-		return;
-	struct note_info note = { .kind = NOTE_EXEC, .time_ns = clock_time_now(&r->clock), .process = p->index };
-	writer_note(r->writer, &note);
-	drain_all(r);
-	source_gone(r, pid);
-	/* The image is over: its process record ends here, a new one begins when the new image turns out to be Python. */
-	process_ended(r, p, -1);
-	if (p == r->first)
-		r->first_execed = true;
+		log_debug("no memory to note process %d", (int)pid);
 }
 
 void recorder_forked(void *ctx, pid_t parent, pid_t child)
@@ -840,6 +357,16 @@ static void relink(struct recorder *r, struct source *s)
 	err_destroy(err);
 }
 
+/* Not while it is ending: then its exit status is still to come. */
+static bool process_has_memory(pid_t pid)
+{
+	struct proc_status status;
+	struct err *err = proc_status_read(pid, &status);
+	bool has = !err && status.has_memory;
+	err_destroy(err);
+	return has;
+}
+
 static void check(struct recorder *r, uint64_t now)
 {
 	if (now - r->check_ns < CHECK_NS)
@@ -864,7 +391,7 @@ static void check(struct recorder *r, uint64_t now)
 		if (s->gone || s->process->ended || r->leaving)
 			continue;
 		enum link_health health = link_check(s->link);
-		if (health == LINK_GONE && !s->process->ended && kill(s->link->pid, 0) == 0) {
+		if (health == LINK_GONE && process_has_memory(s->link->pid)) {
 			s->gone = true; /* exec, without us being told: not followed */
 			struct note_info note = { .kind = NOTE_EXEC, .time_ns = clock_time_now(&r->clock), .process = s->process->index };
 			writer_note(r->writer, &note);
@@ -952,6 +479,8 @@ static void on_control(struct recorder *r)
 		r->leaving = true;
 		break;
 	case CONTROL_STOP: r->leaving = true; break;
+	case CONTROL_LEAVE: r->want_detached = true; break;
+	case CONTROL_ATTACH: r->want_detached = false; break;
 	case CONTROL_TERM:
 	case CONTROL_KILL:
 		if (r->launched_pid && !r->launched_ended)
@@ -1034,18 +563,20 @@ static bool is_attached(void *ctx, pid_t pid)
 	return follow_has(r->follow, pid);
 }
 
-/* Leave every target that lives; drain to the last record. */
-static void leave(struct recorder *r, struct recorder_summary *sum)
+/* Take the probe out of everything that has it; drain to the last record. */
+static void leave_targets(struct recorder *r, struct recorder_summary *sum)
 {
 	uint64_t timeout = r->hurry ? 500000000ull : 3000000000ull;
-	sum->is_restored = true;
 	for (size_t i = 0; i < r->sources.n; i++) {
 		struct source *s = r->sources.v[i];
+		if (s->left)
+			continue;
 		/* Ring full of waiters? Make room before anybody is asked to leave. */
 		while (drain_all(r) && !r->hurry)
 			;
 		struct detach_report report;
 		link_detach(s->link, is_attached, r, timeout, &report);
+		s->left = true;
 		if (!report.restored) {
 			sum->is_restored = false;
 			snprintf(sum->left, sizeof(sum->left), "%s", report.left);
@@ -1059,7 +590,42 @@ static void leave(struct recorder *r, struct recorder_summary *sum)
 	follow_release(r->follow, timeout);
 	while (drain_all(r))
 		;
+}
+
+static void leave(struct recorder *r, struct recorder_summary *sum)
+{
+	sum->is_restored = r->restored;
+	leave_targets(r, sum);
 	r->restored = sum->is_restored;
+}
+
+/* A viewer asked to leave the targets for a while, or to go back. */
+static void change_attachment(struct recorder *r)
+{
+	if (r->want_detached == r->detached)
+		return;
+	r->detached = r->want_detached;
+	if (r->detached) {
+		struct recorder_summary sum = { .is_restored = true };
+		leave_targets(r, &sum);
+		r->restored &= sum.is_restored;
+		for (size_t i = 0; i < r->sources.n; i++)
+			r->sources.v[i]->gone = true;
+		recycle_ended(r);
+		return;
+	}
+	for (size_t i = 0; i < r->processes.n; i++) {
+		struct process *p = r->processes.v[i];
+		bool any;
+		if (p->ended || !p->source || p->source->link->pid != p->pid)
+			continue;
+		struct err *err = r->options.follow ? follow_seize(r->follow, p->pid) : NULL;
+		if (!err)
+			err = arm(r, p->pid, false, 0, &any);
+		if (err)
+			warn(r, NOTE_WARNING, p->index, "cannot attach again: %s", err->message);
+		err_destroy(err);
+	}
 }
 
 /* We are out of the program that we launched, and it still runs. */
@@ -1100,6 +666,7 @@ struct err *recorder_run(struct recorder *r, struct recorder_summary *ret)
 		follow_poll(r->follow);
 		wait_for_more(r, idle_ms);
 		follow_poll(r->follow);
+		change_attachment(r);
 		check(r, now);
 		if (r->unflushed_since && now - r->unflushed_since > FLUSH_NS) {
 			r->unflushed_since = 0;
@@ -1107,7 +674,7 @@ struct err *recorder_run(struct recorder *r, struct recorder_summary *ret)
 			if (err)
 				break;
 		}
-		report(r, r->paused ? RECORDER_PAUSED : RECORDER_LIVE, NULL, now);
+		report(r, r->detached ? RECORDER_DETACHED : r->paused ? RECORDER_PAUSED : RECORDER_LIVE, NULL, now);
 		if (r->limit_reached || (r->options.duration_ns && now - r->started_ns >= r->options.duration_ns))
 			break;
 		if (writer_is_broken(r->writer))

@@ -44,7 +44,9 @@ struct source {
 	struct client **clients;   /* [n_slots] */
 	uint32_t n_slots, slots_off, seen_claims, n_verdicts, root_ns_pid;
 	uint64_t data_bytes, slot_bytes, armed_ns;
-	bool other_pid_ns, finalised, gone;
+	bool other_pid_ns, finalised;
+	bool gone;                 /* the image it was put into is no more, or was left */
+	bool left;                 /* the probe was taken out */
 	struct native_context *native;
 };
 
@@ -59,7 +61,7 @@ struct recorder {
 	unsigned n_roots, n_interrupts;
 	pid_t launched_pid;
 	int launched_status;
-	bool launching, launched_ended, first_execed, leaving, hurry, by_signal, paused, limit_reached, viewer_left, restored, masked;
+	bool launching, launched_ended, leaving, hurry, by_signal, detached, want_detached, paused, limit_reached, viewer_left, restored, masked;
 	int signal_fd;
 	sigset_t old_mask;
 	uint64_t started_ns, heartbeat_ns, check_ns, report_ns, unflushed_since;
@@ -70,6 +72,23 @@ struct recorder {
 	size_t record_cap;
 	struct recorder_summary final;
 };
+
+/* process.c */
+struct process *process_find(struct recorder *r, pid_t pid); /* that lives; NULL */
+/* rt: NULL when it is not (known to be) Python. flags: enum process_flag. NULL when memory is short. */
+struct process *process_add(struct recorder *r, pid_t pid, const struct python_runtime *rt, uint32_t flags);
+void process_is_python(struct recorder *r, struct process *p, const struct python_runtime *rt); /* as it turned out */
+void process_update(struct recorder *r, struct process *p);
+void process_read_prefixes(struct recorder *r, struct process *p, struct source *s);
+void process_ended(struct recorder *r, struct process *p, int status); /* wait(2) status, -1 unknown */
+
+/* drain.c */
+struct ring_slot *slot_at(const struct source *s, uint32_t i);
+uint64_t drain_all(struct recorder *r); /* take what has arrived in all slots, oldest first; returns bytes */
+void recycle_ended(struct recorder *r); /* free the slots of images that are over and drained */
+void client_remove(struct source *s, uint32_t slot_index);
+/* Is an event of this name wanted? Tells all probes, too. ctx: struct client. */
+bool client_wants(void *ctx, const char *name, uint32_t n_bytes);
 
 /* follow_ops */
 bool recorder_at_entry(void *ctx, pid_t pid);

@@ -1,0 +1,180 @@
+/*
+ * process: what the capture knows of a process: found out when it is first seen, completed while it lives and when it ends.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/strbuf.h"
+#include "base/utf8.h"
+#include "base/value.h"
+#include "recorder/recorder_private.h"
+#include "tracer/procs.h"
+#include "tracer/remote_mem.h"
+
+struct process *process_find(struct recorder *r, pid_t pid)
+{
+	for (size_t i = r->processes.n; i-- > 0;)
+		if (r->processes.v[i]->pid == pid && !r->processes.v[i]->ended)
+			return r->processes.v[i];
+	return NULL;
+}
+
+/* Read what /proc says of it into the capture's record. A process that is already gone keeps what is known. */
+static void process_describe(struct recorder *r, struct process *p)
+{
+	char text[4096];
+	struct proc_status status;
+	struct err *err = proc_status_read(p->pid, &status);
+	if (err) {
+		err_destroy(err);
+		return;
+	}
+	p->info.ppid = (uint32_t)status.ppid;
+	p->info.ns_pid = (uint32_t)status.ns_pid;
+	ssize_t n = proc_link_read(p->pid, "exe", text, sizeof(text));
+	if (n > 0)
+		p->info.exe = writer_string(r->writer, text, (size_t)n);
+	n = proc_link_read(p->pid, "cwd", text, sizeof(text));
+	if (n > 0)
+		p->info.cwd = writer_string(r->writer, text, (size_t)n);
+	n = proc_file_read(p->pid, "cmdline", text, sizeof(text));
+	if (n <= 0)
+		return;
+	char name[256];
+	proc_command_name(text, (size_t)n, name, sizeof(name));
+	p->info.name = writer_string(r->writer, name, strlen(name));
+	struct strbuf list = { 0 };
+	unsigned count = 0;
+	for (ssize_t i = 0; i < n; i += (ssize_t)strlen(text + i) + 1)
+		count++;
+	if (count > 127)
+		count = 127;
+	strbuf_addc(&list, VALUE_LIST);
+	strbuf_addc(&list, (char)count);
+	strbuf_addc(&list, (char)count);
+	for (ssize_t i = 0; count-- > 0;) {
+		size_t len = strlen(text + i);
+		strbuf_addc(&list, VALUE_STR);
+		for (size_t v = len; ; v >>= 7) {
+			strbuf_addc(&list, (char)(v >= 0x80 ? v | 0x80 : v));
+			if (v < 0x80)
+				break;
+		}
+		/* Arguments are bytes; the capture holds text. What is no UTF-8 is kept byte by byte as U+DCxx, as Python does. */
+		if (utf8_is_valid(text + i, len)) {
+			strbuf_add(&list, text + i, len);
+		} else {
+			for (size_t k = 0; k < len; k++)
+				strbuf_addc(&list, (char)(text[i + (ssize_t)k] & 0x7f));
+		}
+		i += (ssize_t)len + 1;
+	}
+	if (!list.failed)
+		p->info.argv = writer_value(r->writer, list.s, list.n);
+	strbuf_fini(&list);
+}
+
+static void take_version(struct recorder *r, struct process *p, const struct python_runtime *rt)
+{
+	p->info.python_hex = rt->layout.version_hex;
+	p->info.python = writer_string(r->writer, rt->version, strlen(rt->version));
+	p->info.flags |= rt->layout.free_threaded ? PROCESS_FREE_THREADED : 0;
+	p->info.flags |= rt->layout.debug_build ? PROCESS_DEBUG_BUILD : 0;
+}
+
+void process_is_python(struct recorder *r, struct process *p, const struct python_runtime *rt)
+{
+	take_version(r, p, rt);
+	process_describe(r, p);
+	process_update(r, p);
+}
+
+struct process *process_add(struct recorder *r, pid_t pid, const struct python_runtime *rt, uint32_t flags)
+{
+	struct process *p = calloc(1, sizeof(*p));
+	if (!p || !vec_push(&r->processes, p)) {
+		free(p);
+		return NULL;
+	}
+	p->pid = pid;
+	p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	p->status = -1;
+	p->info = (struct process_info){ .pid = (uint32_t)pid,
+					 .ns_pid = (uint32_t)pid,
+					 .start_ns = clock_time_now(&r->clock),
+					 .exit_status = -1,
+					 .flags = flags };
+	if (rt)
+		take_version(r, p, rt);
+	process_describe(r, p);
+	p->index = writer_process(r->writer, &p->info);
+	return p;
+}
+
+void process_update(struct recorder *r, struct process *p)
+{
+	writer_process_update(r->writer, p->index, &p->info);
+}
+
+/* sys.path and friends, once the interpreter knows them. */
+void process_read_prefixes(struct recorder *r, struct process *p, struct source *s)
+{
+	char text[16384];
+	if (p->info.prefixes || p->prefix_tries > 20)
+		return;
+	p->prefix_tries++;
+	struct remote_mem *mem = NULL;
+	struct err *err = remote_mem_open(p->pid, &mem);
+	if (err) {
+		err_destroy(err);
+		return;
+	}
+	long n = python_sys_path_read(remote_mem_reader(mem), &s->link->runtime, text, sizeof(text));
+	remote_mem_close(mem);
+	if (n <= 2)
+		return;
+	struct strbuf list = { 0 }, body = { 0 };
+	unsigned count = 0;
+	for (long i = 0; i < n && text[i] && count < 127; i += (long)strlen(text + i) + 1) {
+		size_t len = strlen(text + i);
+		strbuf_addc(&body, VALUE_STR);
+		for (size_t v = len;; v >>= 7) {
+			strbuf_addc(&body, (char)(v >= 0x80 ? v | 0x80 : v));
+			if (v < 0x80)
+				break;
+		}
+		strbuf_add(&body, text + i, len);
+		count++;
+	}
+	strbuf_addc(&list, VALUE_LIST);
+	strbuf_addc(&list, (char)count);
+	strbuf_addc(&list, (char)count);
+	strbuf_add(&list, strbuf_str(&body), body.n);
+	if (count && !list.failed && !body.failed) {
+		p->info.prefixes = writer_value(r->writer, list.s, list.n);
+		process_update(r, p);
+	}
+	strbuf_fini(&list);
+	strbuf_fini(&body);
+}
+
+void process_ended(struct recorder *r, struct process *p, int status)
+{
+	if (p->ended)
+		return;
+	p->ended = true;
+	p->status = status;
+	p->info.exit_status = status;
+	p->info.end_ns = clock_time_now(&r->clock);
+	if (p->pidfd >= 0)
+		close(p->pidfd);
+	p->pidfd = -1;
+	process_update(r, p);
+	struct note_info note = { .kind = NOTE_EXITED, .time_ns = p->info.end_ns, .process = p->index, .a = (uint64_t)(int64_t)status };
+	writer_note(r->writer, &note);
+	r->check_ns = 0;
+}
+
