@@ -89,6 +89,9 @@ static bool positions_get(const uint8_t *p, const uint8_t *end, uint32_t n, uint
 			at = i;
 		while (at < ids->n && ids->v[at] != id)
 			at++;
+		if (at == ids->n) /* it was unknown when the block was taken in: counted as 0 */
+			for (at = 0; at < ids->n && ids->v[at] != 0; at++)
+				;
 		if (at == ids->n)
 			return false;
 		positions[i] = (uint16_t)at;

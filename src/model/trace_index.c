@@ -184,6 +184,17 @@ static struct process_info process_of_fields(const uint64_t *f)
 	};
 }
 
+/* Blank ones for those whose record is lost, up to `end`; no more than could have stood in the bytes that are missing. */
+static bool processes_fill(struct trace *t, uint64_t end)
+{
+	if (end > t->processes.n && end - t->processes.n > n_bytes_missing(t))
+		return false;
+	while (t->processes.n < end)
+		if (!vec_push(&t->processes, (struct process_info){ .exit_status = -1 }))
+			return false;
+	return true;
+}
+
 static bool process_record(struct trace *t, const uint64_t *f)
 {
 	struct process_info info = process_of_fields(f);
@@ -192,12 +203,7 @@ static bool process_record(struct trace *t, const uint64_t *f)
 		t->processes.v[f[0]] = info;
 		return true;
 	}
-	if (f[0] >= PROCESSES_MAX || f[0] - t->processes.n > n_bytes_missing(t))
-		return false;
-	while (t->processes.n < f[0])
-		if (!vec_push(&t->processes, (struct process_info){ .exit_status = -1 }))
-			return false;
-	return vec_push(&t->processes, info);
+	return f[0] < PROCESSES_MAX && processes_fill(t, f[0]) && vec_push(&t->processes, info);
 }
 
 static bool thread_add(struct trace *t, struct thread_info info)
@@ -209,23 +215,28 @@ static bool thread_add(struct trace *t, struct thread_info info)
 	return true;
 }
 
+static bool threads_fill(struct trace *t, uint64_t end)
+{
+	if (end > t->threads.n && end - t->threads.n > n_bytes_missing(t))
+		return false;
+	while (t->threads.n < end)
+		if (!thread_add(t, (struct thread_info){ 0 }))
+			return false;
+	return true;
+}
+
 static bool thread_record(struct trace *t, const uint64_t *f)
 {
 	struct thread_info info = { .process = as_u32(f[1]), .tid = as_u32(f[2]), .interpreter = as_u32(f[3]),
 				    .name = as_u32(f[4]) };
-	if (info.process >= t->processes.n)
+	if (!processes_fill(t, (uint64_t)info.process + 1))
 		return false;
 	t->processes_changed = true;
 	if (f[0] < t->threads.n) {
 		t->threads.v[f[0]] = info;
 		return true;
 	}
-	if (f[0] >= THREADS_MAX || f[0] - t->threads.n > n_bytes_missing(t))
-		return false;
-	while (t->threads.n < f[0])
-		if (!thread_add(t, (struct thread_info){ 0 }))
-			return false;
-	return thread_add(t, info);
+	return f[0] < THREADS_MAX && threads_fill(t, f[0]) && thread_add(t, info);
 }
 
 static bool note_record(struct trace *t, const uint64_t *f)
@@ -403,7 +414,7 @@ static struct err *event_block(struct trace *t, const struct block_header *h, co
 			ok = count_add(&t->name_map, epoch, id < t->names.n ? id : 0, count, &slot->names, &slot->name_n,
 				       t->count_by_name.v);
 		else
-			ok = count_add(&t->thread_map, epoch, id < t->threads.n ? id : 0, count, &slot->threads,
+			ok = count_add(&t->thread_map, epoch, threads_fill(t, (uint64_t)id + 1) ? id : 0, count, &slot->threads,
 				       &slot->thread_n, t->count_by_thread.v);
 		if (!ok)
 			return err_no_memory();

@@ -1,0 +1,429 @@
+/*
+ * Captures cut short, damaged, made by an enemy, still being written, or on a full disk: all complete blocks or a clear error,
+ * never a crash, a hang or unbounded memory. What is shown of a damaged file is right or blank, never wrong.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "capture_util.h"
+#include "capture_walk.h"
+
+static char path[256], other_path[256];
+
+struct bytes {
+	uint8_t *p;
+	size_t n;
+};
+
+static struct bytes file_read(const char *name)
+{
+	struct bytes b = { 0 };
+	FILE *f = fopen(name, "rb");
+	assert_non_null(f);
+	fseek(f, 0, SEEK_END);
+	b.n = (size_t)ftell(f);
+	b.p = malloc(b.n + 1);
+	rewind(f);
+	assert_int_equal(fread(b.p, 1, b.n, f), b.n);
+	fclose(f);
+	return b;
+}
+
+/* A file in memory with these bytes. */
+static int memory_file(const void *p, size_t n)
+{
+	int fd = memfd_create("capture", MFD_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, p, n), n);
+	return fd;
+}
+
+/* What the undamaged file says, to compare with. */
+struct truth {
+	struct event *events;
+	uint64_t n;
+};
+
+static struct truth truth_of(const char *name)
+{
+	struct trace *t;
+	must(trace_open(name, NULL, &t));
+	struct truth truth = { calloc(trace_n_events(t) + 1, sizeof(struct event)), trace_n_events(t) };
+	for (uint64_t i = 0; i < truth.n; i++)
+		assert_true(trace_event(t, i, &truth.events[i]));
+	trace_close(t);
+	return truth;
+}
+
+/* Open, look at `every`-th row: right or blank. Returns how many events there are; errors must have a message. */
+static uint64_t check(const uint8_t *p, size_t n, const struct truth *truth, uint64_t every, uint64_t *ret_blank)
+{
+	struct trace *t;
+	struct err *err = trace_open_fd(memory_file(p, n), "test.avc", NULL, &t);
+	*ret_blank = 0;
+	if (err) {
+		assert_true(strlen(err->message) > 10 && strstr(err->message, "test.avc"));
+		err_destroy(err);
+		return 0;
+	}
+	uint64_t n_events = trace_n_events(t);
+	for (uint64_t i = 0; i < n_events; i += every) {
+		struct event e;
+		assert_true(trace_event(t, i, &e));
+		if (e.name == 0 || i >= truth->n) {
+			++*ret_blank;
+			continue;
+		}
+		const struct event *real = &truth->events[i];
+		if (e.time_ns != real->time_ns || e.name != real->name || e.thread != real->thread || e.flags != real->flags ||
+		    (e.args && e.args != real->args) || (e.stack && e.stack != real->stack))
+			fail_msg("row %llu is wrong", (unsigned long long)i);
+	}
+	if (*ret_blank || n_events != truth->n)
+		assert_true(n_events == truth->n || trace_damage(t) || !trace_is_finished(t));
+	trace_close(t);
+	return n_events;
+}
+
+static void cut_at_every_byte(void **state)
+{
+	struct writer *w = test_writer(path);
+	uint64_t sizes[12], n_events[12];
+	for (int i = 0; i < 12; i++) {
+		write_random(w, 9, (uint64_t)i, 0);
+		must(writer_flush(w));
+		sizes[i] = writer_n_bytes(w);
+		n_events[i] = writer_n_events(w);
+	}
+	must(writer_close(w));
+	struct truth truth = truth_of(path);
+	struct bytes file = file_read(path);
+	int flushed = -1;
+	for (size_t n = 0; n <= file.n; n++) {
+		uint64_t blank;
+		while (flushed + 1 < 12 && sizes[flushed + 1] <= n)
+			flushed++;
+		uint64_t got = check(file.p, n, &truth, 1, &blank);
+		assert_int_equal(blank, 0);
+		assert_true(got == (flushed < 0 ? 0 : n_events[flushed]) || (flushed + 1 < 12 && got == n_events[flushed + 1]));
+	}
+	free(file.p);
+	free(truth.events);
+}
+
+static void big_write(bool no_compress)
+{
+	struct writer *w;
+	struct writer_options o = { .creator = "test", .no_compress = no_compress };
+	must(writer_open(path, &o, &w));
+	write_random(w, 20000, 5, 700);
+	must(writer_close(w));
+}
+
+static void cut_at_random(void **state)
+{
+	big_write(false);
+	struct truth truth = truth_of(path);
+	struct bytes file = file_read(path);
+	uint64_t seed = 1, before = 0;
+	for (int i = 0; i < 1000; i++) {
+		uint64_t blank, n = test_random(&seed) % file.n;
+		uint64_t got = check(file.p, n, &truth, 97, &blank);
+		assert_int_equal(blank, 0);
+		assert_true(got <= truth.n && got + 1500 >= truth.n * n / file.n / 2);
+		before = got > before ? got : before;
+	}
+	assert_true(before > truth.n / 2);
+	free(file.p);
+	free(truth.events);
+}
+
+static size_t mutate(uint8_t *p, size_t n, uint64_t *seed)
+{
+	uint64_t r = test_random(seed);
+	size_t at = test_random(seed) % n, length = 1 + test_random(seed) % 64;
+	length = length < n - at ? length : n - at;
+	switch (r % 8) {
+	case 0: memset(p + at, 0, length); break;
+	case 1: memset(p + at, 0xff, length); break;
+	case 2: memmove(p + at, p + test_random(seed) % (n - length + 1), length); break;
+	case 3: /* a piece is missing */
+		memmove(p + at, p + at + length, n - at - length);
+		return n - length;
+	case 4: /* a page of another file */
+		length = n - at < 4096 ? n - at : 4096;
+		for (size_t i = 0; i < length; i++)
+			p[at + i] = (uint8_t)(i * 31 + r);
+		break;
+	default:
+		for (uint64_t i = 0; i < 1 + r % 5; i++)
+			p[test_random(seed) % n] ^= (uint8_t)(1u << (test_random(seed) % 8));
+	}
+	return n;
+}
+
+/* AUDITVIEW_TEST_ROUNDS=10000 for a long look. */
+static int n_rounds(int usual)
+{
+	const char *s = getenv("AUDITVIEW_TEST_ROUNDS");
+	return s ? atoi(s) : usual;
+}
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void damaged_at_random(void **state)
+{
+	big_write(false);
+	struct truth truth = truth_of(path);
+	struct bytes file = file_read(path);
+	uint8_t *copy = malloc(file.n);
+	uint64_t seed = 2, most = 0, recovered = 0;
+	int rounds = n_rounds(2500);
+	for (int i = 0; i < rounds; i++) {
+		uint64_t blank, start_ns = cpu_ns();
+		memcpy(copy, file.p, file.n);
+		size_t n = mutate(copy, file.n, &seed);
+		recovered += check(copy, n, &truth, 331, &blank) - blank * 331 > truth.n / 2;
+		most = cpu_ns() - start_ns > most ? cpu_ns() - start_ns : most;
+	}
+	assert_true(recovered > (uint64_t)rounds * 9 / 10); /* one bad place costs a block, not the file */
+	assert_true(most < 2000000000u);
+	free(copy);
+	free(file.p);
+	free(truth.events);
+}
+
+/* The same, but every checksum is right: what stands in the blocks is a lie. */
+static void lies(void **state)
+{
+	struct writer *w;
+	struct writer_options o = { .creator = "test", .no_compress = true };
+	must(writer_open(path, &o, &w));
+	write_random(w, 400, 5, 100);
+	must(writer_close(w));
+	struct bytes file = file_read(path);
+	uint8_t *copy = malloc(file.n);
+	uint64_t seed = 3, most = 0;
+	int rounds = n_rounds(2500) / 4;
+	for (int i = 0; i < rounds; i++) {
+		uint64_t start_ns = cpu_ns();
+		struct trace *t;
+		struct trace_options options = { .cache_bytes = 1u << 20, .load_bytes = 64u << 20 };
+		memcpy(copy, file.p, file.n);
+		size_t n = file.n;
+		for (uint64_t k = 0; k < 1 + test_random(&seed) % 3; k++)
+			n = mutate(copy, n, &seed);
+		capture_reseal(copy, n);
+		struct err *err = trace_open_fd(memory_file(copy, n), "test.avc", &options, &t);
+		if (err) {
+			err_destroy(err);
+			continue;
+		}
+		double done;
+		capture_walk(t, 500);
+		if (trace_n_events(t) < 100000)
+			capture_analyse(t);
+		err_destroy(trace_load(t, 50000000, &done));
+		assert_true(trace_memory_bytes(t) < 512u << 20);
+		trace_close(t);
+		most = cpu_ns() - start_ns > most ? cpu_ns() - start_ns : most;
+	}
+	assert_true(most < 5000000000u);
+	free(copy);
+	free(file.p);
+}
+
+/* A process writes and is killed at some moment; another follows. Every event is seen once, and what was flushed stays. */
+static void writer_killed(void **state)
+{
+	uint64_t seed = 99;
+	for (int round = 0; round < 12; round++) {
+		unlink(path);
+		struct writer *whole = test_writer(other_path);
+		write_random(whole, 30000, (uint64_t)round, 0);
+		must(writer_close(whole));
+		struct truth truth = truth_of(other_path);
+		int started[2];
+		assert_int_equal(pipe(started), 0);
+		pid_t pid = fork();
+		if (pid == 0) {
+			struct writer *w = test_writer(path);
+			must(writer_flush(w));
+			if (write(started[1], "s", 1) != 1)
+				_exit(1);
+			write_random(w, 30000, (uint64_t)round, 50 + (uint32_t)round * 37);
+			for (;;)
+				pause();
+		}
+		char c;
+		assert_int_equal(read(started[0], &c, 1), 1);
+		close(started[0]);
+		close(started[1]);
+		struct trace *t;
+		struct trace_change change;
+		must(trace_open(path, NULL, &t));
+		uint64_t seen = trace_n_events(t), deadline = 2000000 + test_random(&seed) % 60000000;
+		struct timespec start, now;
+		clock_gettime(CLOCK_MONOTONIC, &start);
+		bool killed = false;
+		for (;;) {
+			must(trace_refresh(t, &change));
+			assert_int_equal(change.first_seq, seen);
+			for (uint64_t i = 0; i < change.n_events; i++) {
+				struct event e;
+				assert_true(trace_event(t, seen + i, &e));
+				assert_int_equal(e.time_ns, truth.events[seen + i].time_ns);
+				assert_true(e.name && e.stack && e.args);
+			}
+			seen += change.n_events;
+			assert_false(change.finished);
+			if (killed && change.n_events == 0)
+				break;
+			clock_gettime(CLOCK_MONOTONIC, &now);
+			uint64_t passed = (uint64_t)(now.tv_sec - start.tv_sec) * 1000000000u + (uint64_t)(now.tv_nsec - start.tv_nsec);
+			if (!killed && passed > deadline) {
+				kill(pid, SIGKILL);
+				waitpid(pid, NULL, 0);
+				killed = true;
+			}
+		}
+		struct trace *again;
+		must(trace_open(path, NULL, &again));
+		assert_int_equal(trace_n_events(again), seen);
+		assert_int_equal(trace_n_events(t), seen);
+		trace_close(again);
+		trace_close(t);
+		free(truth.events);
+	}
+	unlink(other_path);
+}
+
+/* In a child with a limit on file size: reported once, kept what was flushed, quiet afterwards. */
+static void disk_full(void **state)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct rlimit limit = { 200000, 200000 };
+		setrlimit(RLIMIT_FSIZE, &limit);
+		struct writer *w = test_writer(path);
+		int n_errors = 0;
+		bool hinted = false;
+		for (int i = 0; i < 60; i++) {
+			write_random(w, 1000, (uint64_t)i, 0);
+			struct err *err = writer_flush(w);
+			if (err) {
+				n_errors++;
+				hinted = err->hint && strstr(err->hint, "kept") && strstr(err->message, path);
+				err_destroy(err);
+			}
+		}
+		bool broken = writer_is_broken(w);
+		struct err *err = writer_close(w);
+		_exit(n_errors == 1 && hinted && broken && !err ? 0 : 1);
+	}
+	int status;
+	waitpid(pid, &status, 0);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	struct trace *t;
+	must(trace_open(path, NULL, &t));
+	assert_true(trace_n_events(t) >= 3000);
+	assert_int_equal(trace_n_bytes_cut(t), 0); /* the half-written block was taken back */
+	struct event e;
+	assert_true(trace_event(t, trace_n_events(t) - 1, &e) && e.name);
+	trace_close(t);
+}
+
+static void cannot_write(void **state)
+{
+	static const struct { const char *name; const char *says; } rows[] = {
+		{ "/nonexistent/x.avc", "cannot create /nonexistent/x.avc" }, { "/", "cannot create /" },
+		{ "/proc/self/x.avc", "cannot create /proc/self/x.avc" }, { "/dev/full", "cannot write to /dev/full" } };
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct writer *w;
+		struct writer_options o = { .creator = "test" };
+		struct err *err = writer_open(rows[i].name, &o, &w);
+		assert_non_null(err);
+		assert_non_null(strstr(err->message, rows[i].says));
+		err_destroy(err);
+	}
+	/* a reader of a pipe that goes away is an error, not a SIGPIPE */
+	int ends[2];
+	char name[64];
+	assert_int_equal(pipe(ends), 0);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", ends[1]);
+	struct writer *w = test_writer(name);
+	close(ends[0]);
+	write_random(w, 100, 1, 0);
+	struct err *err = writer_flush(w);
+	assert_non_null(err);
+	assert_int_equal(err->sys, EPIPE);
+	err_destroy(err);
+	must(writer_close(w));
+	close(ends[1]);
+}
+
+static void replaced_or_shortened(void **state)
+{
+	struct writer *w = test_writer(path);
+	write_random(w, 3000, 1, 500);
+	must(writer_flush(w));
+	struct trace *t;
+	struct trace_change change;
+	must(trace_open(path, NULL, &t));
+	struct writer *other = test_writer(other_path);
+	must(writer_close(other));
+	assert_int_equal(rename(other_path, path), 0);
+	write_random(w, 3000, 2, 500);
+	must(writer_flush(w));
+	must(trace_refresh(t, &change));
+	assert_int_equal(change.n_events, 3000);
+	assert_non_null(strstr(trace_damage(t), "replaced"));
+	must(writer_close(w));
+	trace_close(t);
+
+	w = test_writer(path);
+	write_random(w, 3000, 1, 500);
+	must(writer_flush(w));
+	must(trace_open(path, NULL, &t));
+	assert_int_equal(truncate(path, 1000), 0);
+	must(trace_refresh(t, &change));
+	assert_int_equal(change.n_events, 0);
+	assert_non_null(strstr(trace_damage(t), "cut short"));
+	for (uint64_t i = 0; i < trace_n_events(t); i += 100) {
+		struct event e;
+		assert_true(trace_event(t, i, &e));
+	}
+	trace_close(t);
+	writer_destroy(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(cut_at_every_byte), cmocka_unit_test(cut_at_random), cmocka_unit_test(damaged_at_random),
+		cmocka_unit_test(lies), cmocka_unit_test(writer_killed), cmocka_unit_test(disk_full),
+		cmocka_unit_test(cannot_write), cmocka_unit_test(replaced_or_shortened),
+	};
+	test_path(path, sizeof(path), "damage");
+	test_path(other_path, sizeof(other_path), "other");
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	unlink(path);
+	unlink(other_path);
+	return failed;
+}
