@@ -1,0 +1,50 @@
+/*
+ * cmd_view: the screen, on a file, a live process, a program to launch, or the start page. Without a terminal the viewing
+ * forms behave as print.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "commands/live.h"
+#include "model/trace.h"
+#include "ui/app.h"
+
+struct err *cmd_view(const struct options *o, int *ret)
+{
+	bool live = o->n_pids || o->program;
+	if (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO)) {
+		if (live || o->n_args == 1)
+			return cmd_print(o, ret);
+		return err_with_hint(err_create(ERR_USAGE, "the start page needs a terminal"),
+				     "auditview print FILE, -p PID or -- PROGRAM writes lines; auditview --help lists all");
+	}
+	if (o->n_args > 1)
+		return err_create(ERR_USAGE, "one capture at a time: %s, and also %s", o->args[0], o->args[1]);
+	struct options mine = *o;
+	CLEANUP(live_start) struct live_start *start = NULL;
+	struct err *err = live_start_create(&mine, &start);
+	if (err)
+		return err;
+	struct ui_options u = {
+		.source = { .terminal_fd = -1 },
+		.start = &live_start_ops,
+		.start_ctx = start,
+		.filter = o->filter,
+		.color = o->color == COLOR_ALWAYS ? UI_COLOR_ALWAYS : o->color == COLOR_NEVER ? UI_COLOR_NEVER : UI_COLOR_AUTO,
+		.no_config = o->no_config,
+	};
+	if (live) {
+		err = live_source_start(o, &u.source);
+	} else if (o->n_args) {
+		err = trace_open(o->args[0], NULL, &u.source.trace);
+		if (!err && !(u.source.path = strdup(o->args[0])))
+			err = err_no_memory();
+	}
+	if (!err)
+		err = ui_run(&u);
+	live_farewell(o->quiet, ret);
+	return err;
+}

@@ -1,0 +1,364 @@
+/*
+ * live: see live.h. Sessions that the screen has closed are kept until the end, so that what they have to say comes after
+ * the terminal is restored.
+ */
+#include "commands/live.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/strbuf.h"
+#include "base/vec.h"
+#include "commands/doctor.h"
+#include "commands/session.h"
+#include "model/catalog.h"
+#include "model/trace.h"
+#include "options.h"
+#include "tracer/access.h"
+#include "tracer/procs.h"
+
+struct live {
+	struct session *session;
+	char *path;
+	bool launched;
+	bool waits;       /* leave when the program has ended */
+};
+
+static VEC(struct live *) all;
+
+/* ---- one session ---- */
+
+static struct err *live_send(struct live *l, enum control_request request)
+{
+	if (l->session->ended)
+		return err_create(ERR_TARGET_GONE, "the recorder has ended");
+	session_request(l->session, request);
+	return NULL;
+}
+
+static struct err *live_pause(void *ctx, bool on)
+{
+	return live_send(ctx, on ? CONTROL_PAUSE : CONTROL_RESUME);
+}
+
+static struct err *live_detach(void *ctx)
+{
+	return live_send(ctx, CONTROL_LEAVE);
+}
+
+static struct err *live_attach(void *ctx)
+{
+	return live_send(ctx, CONTROL_ATTACH);
+}
+
+static struct err *live_follow(void *ctx, bool on)
+{
+	return on ? live_send(ctx, CONTROL_FOLLOW)
+		  : err_create(ERR_UNSUPPORTED, "children that are followed stay followed until the end");
+}
+
+static bool live_is_alive(void *ctx)
+{
+	struct live *l = ctx;
+	return !l->session->ended;
+}
+
+static int live_fd(void *ctx)
+{
+	struct live *l = ctx;
+	return l->session->ended ? -1 : l->session->control_fd;
+}
+
+static void live_read(void *ctx)
+{
+	struct live *l = ctx;
+	session_poll(l->session);
+}
+
+static bool live_must_ask(void *ctx)
+{
+	struct live *l = ctx;
+	return l->launched && !l->session->ended && !l->session->last.target_ended;
+}
+
+static struct err *live_leave(void *ctx, int how)
+{
+	struct live *l = ctx;
+	switch (how) {
+	case 'w':
+		l->waits = true;
+		return live_send(l, CONTROL_WAIT);
+	case 't': l->waits = true; return live_send(l, CONTROL_TERM);
+	case 'k': l->waits = true; return live_send(l, CONTROL_KILL);
+	default: return live_send(l, CONTROL_DETACH);
+	}
+}
+
+static void live_close(void *ctx)
+{
+	struct live *l = ctx;
+	if (!l->session->ended && !l->waits)
+		session_request(l->session, CONTROL_DETACH);
+}
+
+static const struct ui_live_ops live_ops = {
+	.pause = live_pause, .detach = live_detach, .attach = live_attach, .follow_children = live_follow,
+	.is_alive = live_is_alive, .fd = live_fd, .read = live_read, .must_ask = live_must_ask, .leave = live_leave,
+	.close = live_close,
+};
+
+/* A program that is looked at on a screen gets a terminal of its own, or, with --no-tty, files or nothing. */
+static struct err *stdio_open(const struct options *o, struct follow_stdio *io, int *ret_master)
+{
+	*io = (struct follow_stdio){ -1, -1, -1, -1 };
+	*ret_master = -1;
+	if (!o->program)
+		return NULL;
+	if (o->no_tty) {
+		io->in = open("/dev/null", O_RDWR | O_CLOEXEC);
+		io->out = io->err = io->in;
+		return io->in < 0 ? err_sys(errno, "cannot open /dev/null") : NULL;
+	}
+	struct winsize size = { .ws_row = 24, .ws_col = 80 };
+	int slave;
+	if (openpty(ret_master, &slave, NULL, NULL, &size) < 0)
+		return err_sys(errno, "cannot make a terminal for %s", o->program[0]);
+	fcntl(*ret_master, F_SETFD, FD_CLOEXEC);
+	fcntl(*ret_master, F_SETFL, fcntl(*ret_master, F_GETFL) | O_NONBLOCK);
+	fcntl(slave, F_SETFD, FD_CLOEXEC);
+	io->terminal = slave;
+	return NULL;
+}
+
+/* The recorder writes its first block within moments. */
+static struct err *trace_open_soon(const char *path, struct trace **ret)
+{
+	for (unsigned i = 0;; i++) {
+		struct err *err = trace_open(path, NULL, ret);
+		if (!err || i > 100 || (err->code != ERR_CORRUPT && err->code != ERR_NOT_FOUND))
+			return err;
+		err_destroy(err);
+		poll(NULL, 0, 10);
+	}
+}
+
+struct err *live_source_start(const struct options *o, struct ui_source *ret)
+{
+	struct follow_stdio io;
+	struct ui_source source = { .live = &live_ops, .terminal_fd = -1 };
+	struct err *err = stdio_open(o, &io, &source.terminal_fd);
+	struct live *l = calloc(1, sizeof(*l));
+	if (!err && !l)
+		err = err_no_memory();
+	if (!err)
+		err = session_start(o, o->output, &io, &l->session);
+	if (io.terminal >= 0)
+		close(io.terminal);
+	if (io.in >= 0)
+		close(io.in);
+	if (!err)
+		err = trace_open_soon(l->session->path, &source.trace);
+	if (!err && (!(l->path = strdup(l->session->path)) || !(source.path = strdup(l->path)) || !vec_push(&all, l)))
+		err = err_no_memory();
+	if (err) {
+		if (source.terminal_fd >= 0)
+			close(source.terminal_fd);
+		trace_close(source.trace);
+		free(source.path);
+		if (l) {
+			session_destroy(l->session);
+			free(l->path);
+		}
+		free(l);
+		return err;
+	}
+	l->launched = o->program != NULL;
+	source.live_ctx = l;
+	*ret = source;
+	return NULL;
+}
+
+void live_farewell(bool quiet, int *ret_status)
+{
+	for (size_t i = 0; i < all.n; i++) {
+		struct live *l = all.v[i];
+		if (!l->session->ended && !l->waits)
+			session_request(l->session, CONTROL_DETACH);
+		while (!session_wait(l->session, l->waits ? 1000000000ull : 5000000000ull) && l->waits)
+			;
+		if (!quiet && l->session->last.text[0])
+			fprintf(stderr, "auditview: %s\n", l->session->last.text);
+		else if (!quiet)
+			fprintf(stderr, "auditview: the recorder ended early; what it had written is in %s\n", l->path);
+		*ret_status = session_status(l->session);
+		session_destroy(l->session);
+		free(l->path);
+		free(l);
+	}
+	vec_fini(&all);
+}
+
+/* ---- the start page ---- */
+
+struct live_start {
+	const struct options *options;
+	struct procs *procs;
+	VEC(struct ui_process) rows;
+	VEC(char *) texts;
+};
+
+struct err *live_start_create(const struct options *o, struct live_start **ret)
+{
+	struct live_start *s = calloc(1, sizeof(*s));
+	if (!s)
+		return err_no_memory();
+	s->options = o;
+	struct err *err = procs_create(&s->procs);
+	if (err) {
+		free(s);
+		return err;
+	}
+	*ret = s;
+	return NULL;
+}
+
+static void texts_clear(struct live_start *s)
+{
+	for (size_t i = 0; i < s->texts.n; i++)
+		free(s->texts.v[i]);
+	s->texts.n = 0;
+	s->rows.n = 0;
+}
+
+void live_start_destroy(struct live_start *s)
+{
+	if (!s)
+		return;
+	texts_clear(s);
+	vec_fini(&s->texts);
+	vec_fini(&s->rows);
+	procs_destroy(s->procs);
+	free(s);
+}
+
+static const char *keep(struct live_start *s, struct strbuf *b)
+{
+	char *text = strbuf_take(b);
+	if (!text || !vec_push(&s->texts, text)) {
+		free(text);
+		return "";
+	}
+	return text;
+}
+
+static struct err *start_list(void *ctx, struct ui_process **ret, size_t *ret_n)
+{
+	struct live_start *s = ctx;
+	struct err *err = procs_update(s->procs);
+	if (err)
+		return err;
+	texts_clear(s);
+	size_t n;
+	const struct proc *list = procs_get(s->procs, &n);
+	for (size_t i = 0; i < n; i++) {
+		const struct proc *p = &list[i];
+		struct access access;
+		err = access_check(p->pid, &access);
+		if (err)
+			return err;
+		struct ui_process row = { .pid = p->pid, .up_ns = p->uptime_ns, .cpu = p->cpu_percent / 100 };
+		snprintf(row.python, sizeof(row.python), "%.15s", access.version[0] ? access.version : p->version);
+		struct strbuf b = { 0 };
+		strbuf_adds(&b, p->command);
+		if (p->cwd[0])
+			strbuf_addf(&b, "  in %s", p->cwd);
+		row.command = keep(s, &b);
+		if (p->in_container || p->uid != getuid()) {
+			strbuf_addf(&b, "%s", p->in_container ? (p->container[0] ? p->container : "in a container") : p->user);
+			row.where = keep(s, &b);
+		}
+		row.verdict = access_verdict_name(access.verdict);
+		row.is_ready = access.verdict == ACCESS_READY;
+		if (access.why[0] || access.note[0]) {
+			strbuf_adds(&b, access.why[0] ? access.why : access.note);
+			if (access.cure[0])
+				strbuf_addf(&b, "; %s", access.cure);
+			row.why = keep(s, &b);
+		}
+		if (!vec_push(&s->rows, row))
+			return err_no_memory();
+	}
+	*ret = s->rows.v;
+	*ret_n = s->rows.n;
+	return NULL;
+}
+
+static struct err *start_attach(void *ctx, int pid, struct ui_source *ret)
+{
+	struct live_start *s = ctx;
+	struct options o = *s->options;
+	o.pids = &pid;
+	o.n_pids = 1;
+	o.program = NULL;
+	return live_source_start(&o, ret);
+}
+
+static struct err *start_open(void *ctx, const char *path, struct ui_source *ret)
+{
+	(void)ctx;
+	struct ui_source source = { .terminal_fd = -1 };
+	struct err *err = trace_open(path, NULL, &source.trace);
+	if (err)
+		return err;
+	source.path = strdup(path);
+	if (!source.path) {
+		trace_close(source.trace);
+		return err_no_memory();
+	}
+	*ret = source;
+	return NULL;
+}
+
+static struct err *start_run(void *ctx, const char *event, const char *code, struct ui_source *ret)
+{
+	struct live_start *s = ctx;
+	if (!code && event) {
+		const struct catalog_event *e = catalog_find_str(event);
+		if (!e || !e->example)
+			return err_create(ERR_NOT_FOUND, "%s has no example that could be run", event);
+		code = e->example;
+	}
+	if (!code)
+		return err_create(ERR_USAGE, "nothing to run");
+	char python[] = "python3", flag[] = "-c", *text = strdup(code);
+	char *argv[] = { s->options->python ? strdup(s->options->python) : strdup(python), flag, text, NULL };
+	struct options o = *s->options;
+	o.n_pids = 0;
+	o.program = argv;
+	struct err *err = text && argv[0] ? live_source_start(&o, ret) : err_no_memory();
+	free(argv[0]);
+	free(text);
+	return err;
+}
+
+static void start_doctor(void *ctx, int pid, struct strbuf *to)
+{
+	(void)ctx;
+	bool is_ready;
+	struct doctor_style style = { .width = 78 };
+	struct err *err = doctor_report(pid, &style, to, &is_ready);
+	if (err)
+		strbuf_addf(to, "%s\n", err->message);
+	err_destroy(err);
+}
+
+const struct ui_start_ops live_start_ops = {
+	.list = start_list, .attach = start_attach, .open = start_open, .run = start_run, .doctor = start_doctor,
+};
