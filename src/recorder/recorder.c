@@ -668,7 +668,7 @@ struct err *recorder_run(struct recorder *r, struct recorder_summary *ret)
 		follow_poll(r->follow);
 		change_attachment(r);
 		check(r, now);
-		if (r->unflushed_since && now - r->unflushed_since > FLUSH_NS) {
+		if (r->unflushed_since && now > r->unflushed_since + FLUSH_NS) { /* it may be set after `now` was read */
 			r->unflushed_since = 0;
 			err = writer_flush(r->writer);
 			if (err)
