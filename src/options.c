@@ -23,8 +23,7 @@
 
 #define DEFAULT_STRING_BYTES 4096
 #define DEFAULT_BULK_BYTES   256
-#define DEFAULT_STACK_BYTES  16384
-#define DEFAULT_RING_BYTES   (4u << 20)
+#define DEFAULT_STACK_BYTES  65536
 
 static const char *const stack_words[] = { "off", "python", "native", "both", NULL };
 static const char *const on_exit_words[] = { "wait", "detach", "term", "kill", NULL };
@@ -60,8 +59,8 @@ const struct option_row options_table[] = {
 		 "negated with !. Decided in the target before arguments are read." },
 	{ "stack", 0, .kind = OPTION_CHOICE, AT(stack), .set_off = offsetof(struct options, stack_set), .groups = OPT_CAPTURE,
 	  .words = stack_words, .arg = "off|python|native|both", .doc = "Stacks to take with each event (default python)." },
-	{ "stack-bytes", 0, .kind = OPTION_BYTES32, AT(stack_bytes), .groups = OPT_CAPTURE, .min = 1024, .max = 65536, .arg = "BYTES",
-	  .doc = "With native stacks: the most bytes of stack copied for each event (default 16k)." },
+	{ "stack-bytes", 0, .kind = OPTION_BYTES32, AT(stack_bytes), .groups = OPT_CAPTURE, .min = 1024, .max = 256 << 10, .arg = "BYTES",
+	  .doc = "With native stacks: the most bytes of stack copied for each event (default 64k)." },
 	{ "string-bytes", 's', .kind = OPTION_BYTES32, AT(string_bytes), .groups = OPT_CAPTURE, .max = 1 << 20, .arg = "BYTES",
 	  .doc = "Bytes kept of each string argument (default 4k). What was cut is marked, and its full length kept." },
 	{ "bulk-bytes", 0, .kind = OPTION_BYTES32, AT(bulk_bytes), .groups = OPT_CAPTURE, .max = 1 << 20, .arg = "BYTES",
@@ -77,7 +76,7 @@ const struct option_row options_table[] = {
 	{ "may-drop", 0, .kind = OPTION_FLAG, AT(may_drop), .groups = OPT_CAPTURE,
 	  .doc = "Never make the target wait: count losses instead." },
 	{ "ring-size", 0, .kind = OPTION_BYTES, AT(ring_bytes), .groups = OPT_CAPTURE, .min = 64 << 10, .max = 1 << 30, .arg = "BYTES",
-	  .doc = "Size of the ring that each target process writes into, rounded up to a power of two (default 4M)." },
+	  .doc = "Size of the ring that each target process writes into, rounded up to a power of two (default 4M, with native stacks 32M)." },
 	{ "redact", 0, .kind = OPTION_SWITCH, AT(redact), .groups = OPT_CAPTURE,
 	  .doc = "Replace what looks like a secret (values of environment variables, passwords) in the capture, or keep all." },
 	/* what to show */
@@ -650,7 +649,6 @@ struct err *options_parse(int argc, char **argv, struct options *ret)
 		.string_bytes = DEFAULT_STRING_BYTES,
 		.bulk_bytes = DEFAULT_BULK_BYTES,
 		.stack_bytes = DEFAULT_STACK_BYTES,
-		.ring_bytes = DEFAULT_RING_BYTES,
 		.follow = UNSET,
 		.redact = UNSET,
 		.on_exit = ON_EXIT_WAIT,

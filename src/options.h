@@ -42,7 +42,7 @@ struct options {
 	uint64_t duration_ns, limit; /* 0 = none */
 	const char *until;
 	bool may_drop;
-	uint64_t ring_bytes;
+	uint64_t ring_bytes;       /* 0: as the kind of stacks needs */
 	const char *user;          /* -u */
 	const char *python;        /* --python PATH or version */
 	enum tristate redact;

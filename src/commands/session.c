@@ -52,7 +52,7 @@ struct err *capture_plan_make(const struct options *o, const char *path, struct 
 	r->on_end = ends[o->on_exit];
 	bool native = o->stack == STACK_NATIVE || o->stack == STACK_BOTH;
 	r->probe = (struct probe_options){
-		.flags = (o->may_drop ? PROBE_DROP : 0) | (o->stack != STACK_OFF ? PROBE_STACK_PYTHON : 0) |
+		.flags = (o->may_drop ? PROBE_DROP : 0) | (o->stack == STACK_PYTHON || o->stack == STACK_BOTH ? PROBE_STACK_PYTHON : 0) |
 			 (native ? PROBE_STACK_NATIVE : 0),
 		.string_bytes = o->string_bytes ? o->string_bytes : 4096,
 		.bulk_bytes = o->bulk_bytes ? o->bulk_bytes : 256,

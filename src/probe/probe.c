@@ -321,7 +321,8 @@ static void event_write(const struct probe_context *ctx, struct probe_state *sta
 					   .max_anchors = native && stack_end ? ANCHORS_MAX : 0,
 					   .sp = sp,
 					   .sp_limit = stack_end };
-		frames_out(&o, state, tstate, &walk);
+		if (python)
+			frames_out(&o, state, tstate, &walk);
 		e->r.n_frames = (uint16_t)walk.n_frames;
 		e->frames_bytes = (uint32_t)(o.p - start);
 		if (walk.cut)

@@ -12,7 +12,9 @@
 
 #include "base/log.h"
 #include "recorder/decode.h"
+#include "recorder/native.h"
 #include "recorder/recorder_private.h"
+#include "tracer/image.h"
 #include "tracer/procs.h"
 #include "tracer/ptrace.h"
 #include "tracer/remote_mem.h"
@@ -97,6 +99,29 @@ static pid_t host_pid(struct source *s, uint32_t ns_pid)
 	return found;
 }
 
+/* What unwinds a process's native stacks; NULL when they are not wanted (or memory is short: Python frames remain). */
+static struct native_context *native_for(struct recorder *r, const struct source *s, pid_t pid)
+{
+	struct native_context *native = NULL;
+	if (!(r->options.probe.flags & PROBE_STACK_NATIVE) || (!r->images && !(r->images = image_store_create())))
+		return NULL;
+	struct native_options o = {
+		.pid = pid,
+		.store = r->images,
+		.writer = r->writer,
+		.minor = s->link->runtime.layout.minor,
+		.runtime = s->link->runtime.module.start.v,
+		.python_frames = r->options.probe.flags & PROBE_STACK_PYTHON,
+	};
+	for (uint32_t k = 0; k < s->n_slots && !o.parent; k++) /* a fork shares its mappings */
+		o.parent = s->clients[k] ? s->clients[k]->native : NULL;
+	struct err *err = native_context_create(&o, &native);
+	if (err)
+		log_debug("native stacks of %d: %s", (int)pid, err->message);
+	err_destroy(err);
+	return native;
+}
+
 static struct client *client_add(struct recorder *r, struct source *s, uint32_t slot_index)
 {
 	struct ring_slot *slot = slot_at(s, slot_index);
@@ -127,16 +152,19 @@ static struct client *client_add(struct recorder *r, struct source *s, uint32_t 
 		}
 	}
 	c->muted = r->options.only_targets && c->process && c->process->info.flags & PROCESS_FORKED;
+	if (c->process)
+		c->native = native_for(r, s, c->process->pid);
 	struct decoder_options o = { .writer = r->writer,
 				     .minor = s->link->runtime.layout.minor,
 				     .process = c->process ? c->process->index : 0,
 				     .thread_name = thread_name,
 				     .wants = client_wants,
 				     .ctx = c,
-				     .native = native_context_for(r, s, c->process ? c->process->pid : 0) };
+				     .native = c->native };
 	struct err *err = c->process ? decoder_create(&o, &c->decoder) : err_no_memory();
 	if (err) {
 		err_destroy(err);
+		native_context_destroy(c->native);
 		free(c);
 		return NULL;
 	}
@@ -150,6 +178,7 @@ void client_remove(struct source *s, uint32_t slot_index)
 	if (!c)
 		return;
 	decoder_destroy(c->decoder);
+	native_context_destroy(c->native);
 	remote_mem_close(c->mem);
 	free(c);
 	s->clients[slot_index] = NULL;

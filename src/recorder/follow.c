@@ -113,9 +113,9 @@ static pid_t tgid_of(pid_t tid)
 	return tgid;
 }
 
-static unsigned long trace_options(bool children)
+static unsigned long trace_options(const struct follow *f, bool children)
 {
-	unsigned long o = PTRACE_O_TRACEEXEC;
+	unsigned long o = PTRACE_O_TRACEEXEC | (f->ops.leaving ? PTRACE_O_TRACEEXIT : 0);
 	if (children)
 		o |= PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
 	return o;
@@ -191,7 +191,7 @@ struct err *follow_launch(struct follow *f, char *const argv[], bool children, c
 	}
 	close(go[0]);
 	close(report[1]);
-	struct err *err = pid < 0 ? err_sys(errno, "cannot launch %s", argv[0]) : ptrace_seize(pid, trace_options(children));
+	struct err *err = pid < 0 ? err_sys(errno, "cannot launch %s", argv[0]) : ptrace_seize(pid, trace_options(f, children));
 	struct tracee t = { .tid = pid, .tgid = pid, .children = children, .launched = true, .traced = true };
 	if (!err && !vec_push(&f->tracees, t))
 		err = err_no_memory();
@@ -246,7 +246,7 @@ struct err *follow_seize(struct follow *f, pid_t pid)
 			pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
 			if (tid <= 0 || find(f, tid))
 				continue;
-			struct err *err = ptrace_seize(tid, trace_options(true));
+			struct err *err = ptrace_seize(tid, trace_options(f, true));
 			if (err && err->code == ERR_TARGET_GONE) {
 				err_destroy(err);
 				continue;
@@ -460,6 +460,11 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 		}
 		return went_on(ptrace_continue(tid, 0));
 	}
+	case PTRACE_EVENT_EXIT:
+		/* The leader's turn comes once the process as a whole ends, or when it leaves its threads behind. */
+		if (tid == t->tgid)
+			f->ops.leaving(f->ctx, tid);
+		return went_on(ptrace_continue(tid, 0));
 	default: return went_on(ptrace_continue(tid, 0));
 	}
 }

@@ -23,6 +23,9 @@ struct follow_ops {
 	void (*execed)(void *ctx, pid_t pid);                 /* the old image is gone */
 	void (*forked)(void *ctx, pid_t parent, pid_t child);
 	void (*exited)(void *ctx, pid_t pid, int status);     /* a tracee or child process ended, wait(2) status */
+	/* A followed process is about to end; its memory and mappings are still there, it waits for this to return. NULL:
+	 * nobody needs to know, and no thread is stopped for it. */
+	void (*leaving)(void *ctx, pid_t pid);
 };
 
 struct follow_stdio {

@@ -3,29 +3,269 @@
  */
 #include "recorder/native.h"
 
-#include "recorder/recorder_private.h"
+#include <stdlib.h>
+#include <string.h>
 
-struct native_context *native_context_for(struct recorder *r, struct source *s, pid_t pid)
+#include "base/vec.h"
+#include "capture/writer.h"
+#include "probe/abi.h"
+#include "tracer/evaluator.h"
+#include "tracer/merge.h"
+#include "tracer/modules.h"
+#include "tracer/remote_mem.h"
+#include "tracer/symbols.h"
+#include "tracer/unwind.h"
+
+/* A native frame as the capture has it. */
+struct named_pc {
+	uint64_t pc;
+	bool is_exact;  /* looked up as it is, not pc - 1 */
+	bool used;
+	uint8_t class;  /* bits of enum merge_class */
+	uint32_t frame; /* id in the capture */
+};
+
+struct native_context {
+	struct native_options o;
+	struct remote_mem *mem;    /* NULL: the process was gone before it could be opened */
+	struct mem_reader reader;
+	struct modules *modules;
+	struct unwinder *unwinder;
+	struct symbols *symbols;
+	struct evaluator evaluator;
+	uint64_t generation;       /* of the unwinder's maps that the names below are of */
+	struct named_pc *names;    /* open addressing */
+	size_t n_names, names_cap;
+	struct unwind_frame frames[UNWIND_MAX_FRAMES];
+	uint8_t classes[UNWIND_MAX_FRAMES];
+	uint32_t ids[UNWIND_MAX_FRAMES];
+	VEC(struct merge_item) items;
+	struct native_counts counts;
+};
+
+static bool read_memory(void *ctx, raddr from, void *to, size_t n)
 {
-	(void)r;
-	(void)pid;
-	return s->native;
+	struct native_context *native = ctx;
+	return native->mem && remote_mem_read(native->mem, from, to, n);
 }
 
-void native_context_free(struct source *s)
+struct err *native_context_create(const struct native_options *options, struct native_context **ret)
 {
-	s->native = NULL;
+	CLEANUP(native_context) struct native_context *n = calloc(1, sizeof(*n));
+	if (!n)
+		return err_no_memory();
+	n->o = *options;
+	n->o.parent = NULL; /* used here only */
+	err_destroy(remote_mem_open(options->pid, &n->mem));
+	n->reader = (struct mem_reader){ .read = read_memory, .ctx = n };
+	struct err *err = modules_create(options->pid, &n->reader, options->store, &n->modules);
+	if (!err)
+		err = unwinder_create(n->modules, &n->unwinder);
+	if (!err)
+		err = symbols_create(n->modules, &(struct symbols_options){ 0 }, &n->symbols);
+	if (err)
+		return err;
+	/* Not lazily: a short-lived process may be gone when its first record is looked at. */
+	err = unwinder_refresh(n->unwinder);
+	if (err && options->parent) {
+		err_destroy(err);
+		err = modules_copy(n->modules, options->parent->modules);
+	}
+	err_destroy(err); /* without maps every stack is cut after its first frame, and says so */
+	evaluator_find(&n->evaluator, n->modules, n->symbols, options->runtime);
+	*ret = take_ptr(n);
+	return NULL;
+}
+
+void native_context_destroy(struct native_context *n)
+{
+	if (!n)
+		return;
+	symbols_destroy(n->symbols);
+	unwinder_destroy(n->unwinder);
+	modules_destroy(n->modules);
+	remote_mem_close(n->mem);
+	vec_fini(&n->items);
+	free(n->names);
+	free(n);
+}
+
+void native_context_refresh(struct native_context *n)
+{
+	err_destroy(unwinder_refresh(n->unwinder)); /* gone after all: what is known stays */
+}
+
+void native_context_counts(const struct native_context *n, struct native_counts *ret)
+{
+	*ret = n->counts;
+}
+
+/* ---- names ---- */
+
+static uint32_t text(struct native_context *n, const char *s)
+{
+	return s ? writer_string(n->o.writer, s, strlen(s)) : 0;
+}
+
+static bool has_prefix(const char *s, const char *prefix)
+{
+	return s && !strncmp(s, prefix, strlen(prefix));
+}
+
+static void name_pc(struct native_context *n, const struct unwind_frame *frame, struct named_pc *ret)
+{
+	struct symbol_info s;
+	ret->class = 0;
+	if (evaluator_contains(&n->evaluator, frame->lookup))
+		ret->class |= MERGE_EVALUATOR;
+	symbols_resolve(n->symbols, frame->lookup, frame->pc, &s);
+	if (has_prefix(s.function, "_TAIL_CALL_"))
+		ret->class |= MERGE_HANDLER;
+	if (has_prefix(s.module, "_greenlet."))
+		ret->class |= MERGE_GREENLET;
+	struct frame_info info = {
+		.kind = FRAME_NATIVE,
+		.function = text(n, s.function),
+		.module = text(n, s.module),
+		.file = text(n, s.file),
+		.line = s.line,
+		.offset = s.offset,
+	};
+	ret->frame = writer_frame(n->o.writer, &info);
+}
+
+static bool names_grow(struct native_context *n)
+{
+	size_t cap = n->names_cap ? n->names_cap * 2 : 1024;
+	struct named_pc *names = calloc(cap, sizeof(*names));
+	if (!names)
+		return false;
+	for (size_t i = 0; i < n->names_cap; i++) {
+		if (!n->names[i].used)
+			continue;
+		size_t to = (size_t)(n->names[i].pc * 0x9e3779b97f4a7c15ull >> 32) & (cap - 1);
+		while (names[to].used)
+			to = (to + 1) & (cap - 1);
+		names[to] = n->names[i];
+	}
+	free(n->names);
+	n->names = names;
+	n->names_cap = cap;
+	return true;
+}
+
+#define MAX_NAMES (1u << 20)
+
+/* NULL when memory is short. Until the next call. */
+static const struct named_pc *name_find(struct native_context *n, const struct unwind_frame *frame)
+{
+	bool is_exact = frame->pc == frame->lookup;
+	if (n->n_names * 2 >= n->names_cap) {
+		if (n->n_names >= MAX_NAMES) {
+			memset(n->names, 0, n->names_cap * sizeof(*n->names));
+			n->n_names = 0;
+		} else if (!names_grow(n)) {
+			return NULL;
+		}
+	}
+	size_t i = (size_t)(frame->pc * 0x9e3779b97f4a7c15ull >> 32) & (n->names_cap - 1);
+	for (; n->names[i].used; i = (i + 1) & (n->names_cap - 1))
+		if (n->names[i].pc == frame->pc && n->names[i].is_exact == is_exact)
+			return &n->names[i];
+	n->names[i] = (struct named_pc){ .pc = frame->pc, .is_exact = is_exact, .used = true };
+	n->n_names++;
+	name_pc(n, frame, &n->names[i]);
+	return &n->names[i];
+}
+
+static uint32_t mark(struct native_context *n, enum merge_mark kind, enum unwind_stop stop)
+{
+	static const char *const texts[] = {
+		[MERGE_MARK_GREENLET] = "what lies further out on this stack belongs to another greenlet",
+		[MERGE_MARK_UNPLACED] = "Python frames that could not be placed among the native ones",
+	};
+	struct frame_info info = { .kind = FRAME_MARK,
+				   .function = text(n, kind == MERGE_MARK_STOP ? unwind_stop_text(stop) : texts[kind]) };
+	return writer_frame(n->o.writer, &info);
+}
+
+/* ---- a stack ---- */
+
+/* Something may be mapped after these: look at the maps again soon. */
+static bool event_maps(const struct record_event *e)
+{
+	const char *name = (const char *)(e + 1);
+	return (e->name_bytes == 6 && !memcmp(name, "import", 6)) || (e->name_bytes == 13 && !memcmp(name, "ctypes.dlopen", 13));
+}
+
+static uint32_t stack_of(struct native_context *n, const struct merge_input *in, const uint32_t *python, uint32_t *flags)
+{
+	uint32_t merge_flags, stack = 0;
+	if (!vec_reserve(&n->items, MERGE_MAX_ITEMS(in->n_python, in->n_native)))
+		return 0;
+	size_t n_items = merge_stacks(in, n->items.v, &merge_flags);
+	for (size_t i = n_items; i-- > 0;) {
+		const struct merge_item *item = &n->items.v[i];
+		uint32_t frame = item->kind == MERGE_PYTHON ? python[item->index] :
+				 item->kind == MERGE_NATIVE ? n->ids[item->index] :
+							      mark(n, (enum merge_mark)item->index, in->stop);
+		stack = writer_stack(n->o.writer, stack, frame);
+	}
+	n->counts.n_cut += (merge_flags & MERGE_CUT) != 0;
+	n->counts.n_unmerged += (merge_flags & MERGE_UNMERGED) != 0;
+	*flags |= (merge_flags & MERGE_CUT ? (uint32_t)EVENT_NATIVE_CUT : 0) |
+		  (merge_flags & MERGE_UNMERGED ? (uint32_t)EVENT_UNMERGED : 0);
+	return stack;
 }
 
 uint32_t native_stack(struct native_context *n, const struct record_event *e, const uint8_t *bytes, size_t n_bytes,
 		      const uint32_t *python, size_t n_python, uint32_t *flags)
 {
-	(void)n;
-	(void)e;
-	(void)bytes;
-	(void)n_bytes;
-	(void)python;
-	(void)n_python;
-	(void)flags;
-	return 0;
+	struct record_native regs;
+	const struct record_anchor *anchors = (const struct record_anchor *)(const void *)(bytes + sizeof(regs));
+	size_t anchors_bytes = (size_t)e->n_anchors * sizeof(*anchors);
+	if (n_bytes < sizeof(regs) || anchors_bytes > n_bytes - sizeof(regs) ||
+	    e->slice_bytes > n_bytes - sizeof(regs) - anchors_bytes) {
+		n->counts.n_bad++;
+		uint32_t stack = 0;
+		for (size_t i = n_python; i-- > 0;)
+			stack = writer_stack(n->o.writer, stack, python[i]);
+		return stack;
+	}
+	memcpy(&regs, bytes, sizeof(regs));
+	if (event_maps(e))
+		unwinder_maps_changed(n->unwinder);
+	enum unwind_stop stop;
+	size_t n_frames = unwinder_walk(n->unwinder, &regs, false, bytes + sizeof(regs) + anchors_bytes, e->slice_bytes,
+					n->frames, UNWIND_MAX_FRAMES, &stop);
+	if (n->generation != unwinder_generation(n->unwinder)) {
+		n->generation = unwinder_generation(n->unwinder);
+		if (n->names)
+			memset(n->names, 0, n->names_cap * sizeof(*n->names));
+		n->n_names = 0;
+	}
+	for (size_t i = 0; i < n_frames; i++) {
+		const struct named_pc *named = name_find(n, &n->frames[i]);
+		n->classes[i] = named ? named->class : 0;
+		n->ids[i] = named ? named->frame : 0;
+	}
+	n->counts.n_stacks++;
+	n->counts.n_frames += n_frames;
+	struct merge_input in = {
+		.has_anchors = n->o.minor >= 10,
+		.python_cut = e->r.flags & RECORD_STACK_CUT,
+		.n_python = (uint32_t)n_python,
+		.anchors = anchors,
+		.n_anchors = e->n_anchors,
+		.sp = regs.sp,
+		.native = n->frames,
+		.classes = n->classes,
+		.n_native = (uint32_t)n_frames,
+		.stop = stop,
+	};
+	if (!n->o.python_frames) {
+		in.n_python = 0;
+		in.n_anchors = 0;
+	}
+	return stack_of(n, &in, python, flags);
 }

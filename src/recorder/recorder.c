@@ -33,6 +33,8 @@
 #include "capture/writer.h"
 #include "recorder/clock.h"
 #include "recorder/decode.h"
+#include "recorder/native.h"
+#include "tracer/image.h"
 #include "recorder/recorder_private.h"
 #include "tracer/access.h"
 #include "tracer/maps.h"
@@ -80,7 +82,6 @@ static void source_destroy(struct source *s)
 		return;
 	for (uint32_t k = 0; s->clients && k < s->n_slots; k++)
 		client_remove(s, k);
-	native_context_free(s);
 	free(s->clients);
 	link_destroy(s->link);
 	free(s);
@@ -137,8 +138,9 @@ struct err *recorder_create(const struct recorder_options *options, struct recor
 	struct err *err = writer_open(options->path, &w, &r->writer);
 	if (err)
 		return err;
-	static const struct follow_ops ops = {
+	const struct follow_ops ops = {
 		.at_entry = recorder_at_entry, .execed = recorder_execed, .forked = recorder_forked, .exited = recorder_exited,
+		.leaving = options->probe.flags & PROBE_STACK_NATIVE ? recorder_leaving : NULL,
 	};
 	err = follow_create(&ops, r, &r->follow);
 	if (err)
@@ -174,6 +176,7 @@ void recorder_destroy(struct recorder *r)
 	}
 	vec_fini(&r->processes);
 	follow_destroy(r->follow);
+	image_store_destroy(r->images);
 	writer_destroy(r->writer);
 	if (r->signal_fd >= 0)
 		close(r->signal_fd);
@@ -311,6 +314,21 @@ void recorder_forked(void *ctx, pid_t parent, pid_t child)
 	(void)parent;
 	(void)child;
 	r->check_ns = 0;
+}
+
+/* The last records need the mappings, which go with the process. */
+void recorder_leaving(void *ctx, pid_t pid)
+{
+	struct recorder *r = ctx;
+	for (size_t i = 0; i < r->sources.n; i++) {
+		struct source *s = r->sources.v[i];
+		for (uint32_t k = 0; k < s->n_slots; k++)
+			if (s->clients[k] && s->clients[k]->native && s->clients[k]->process->pid == pid)
+				native_context_refresh(s->clients[k]->native);
+	}
+	/* Other processes may fill their rings meanwhile: an end after as much as all of this one's can hold. */
+	for (uint64_t left = r->options.probe.slot_data_bytes, taken = 1; taken && left; left -= taken < left ? taken : left)
+		taken = drain_all(r);
 }
 
 void recorder_exited(void *ctx, pid_t pid, int status)

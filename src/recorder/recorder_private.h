@@ -10,6 +10,7 @@
 #include "recorder/recorder.h"
 
 struct decoder;
+struct image_store;
 struct native_context;
 struct remote_mem;
 struct writer;
@@ -33,6 +34,7 @@ struct client {
 	struct process *process;
 	struct decoder *decoder;
 	struct remote_mem *mem;    /* for thread names; opened when first needed */
+	struct native_context *native; /* NULL: native stacks are not wanted */
 	uint32_t ns_pid;
 	bool muted;                /* a forked child that nobody asked for */
 	uint64_t claimed_tsc, tail, n_lost, n_bad;
@@ -47,7 +49,6 @@ struct source {
 	bool other_pid_ns, finalised;
 	bool gone;                 /* the image it was put into is no more, or was left */
 	bool left;                 /* the probe was taken out */
-	struct native_context *native;
 };
 
 struct recorder {
@@ -55,6 +56,7 @@ struct recorder {
 	struct clock_map clock;
 	struct writer *writer;
 	struct follow *follow;
+	struct image_store *images; /* ELF files of native stacks, shared by all processes */
 	VEC(struct source *) sources;
 	VEC(struct process *) processes;
 	struct process *first;     /* the first target */
@@ -95,7 +97,4 @@ bool recorder_at_entry(void *ctx, pid_t pid);
 void recorder_execed(void *ctx, pid_t pid);
 void recorder_forked(void *ctx, pid_t parent, pid_t child);
 void recorder_exited(void *ctx, pid_t pid, int status);
-
-/* native.c: NULL when native stacks are not wanted. Freed with the source. */
-struct native_context *native_context_for(struct recorder *r, struct source *s, pid_t pid);
-void native_context_free(struct source *s);
+void recorder_leaving(void *ctx, pid_t pid); /* with native stacks only */

@@ -21,7 +21,7 @@ struct evaluator {
 	} ranges[EVALUATOR_MAX_RANGES];
 };
 
-/* Look in the module that covers `address` (that of _PyRuntime) and add what is found; false if there is no evaluator. */
+/* Look in the module that covers `address` (that which holds _PyRuntime) and add what is found; false if there is no evaluator. */
 bool evaluator_find(struct evaluator *e, struct modules *modules, struct symbols *symbols, uint64_t address);
 
 static inline bool evaluator_contains(const struct evaluator *e, uint64_t pc)

@@ -225,7 +225,8 @@ static void find_stack_offsets(const struct link *l, const struct maps *maps, co
 	ctx->stack_end = stack_end;
 	if (!stack_end || !stats->fs_base || !remote_mem_read(l->mem, RADDR(stats->fs_base), words, sizeof(words)))
 		return;
-	bool is_main = stats->sp < stack_end && stack_end - stats->sp <= 64u << 20;
+	/* At the entry point of a program the two are equal. */
+	bool is_main = stats->sp <= stack_end && stack_end - stats->sp <= 64u << 20;
 	for (uint32_t i = 0x600 / 8; i + 1 < ARRAY_LEN(words); i++) {
 		bool fits = is_main ? words[i] == 0 && words[i + 1] == stack_end
 				    : words[i] && words[i] <= stats->sp && stats->sp - words[i] < words[i + 1] &&

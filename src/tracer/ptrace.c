@@ -77,13 +77,17 @@ struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status)
 	uint64_t start = monotonic_ns();
 	for (unsigned spins = 0;; spins++) {
 		int status;
-		pid_t got = waitpid(tid, &status, __WALL | WNOHANG);
-		if (got == tid) {
-			if (WIFSTOPPED(status)) {
+		siginfo_t what = { .si_pid = 0 };
+		/* Look first: an end is news for whoever follows the process (waitpid(-1) there), so it is left to be reaped. */
+		int got = waitid(P_PID, (id_t)tid, &what, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL);
+		if (got == 0 && what.si_pid == tid) {
+			if (what.si_code == CLD_EXITED || what.si_code == CLD_KILLED || what.si_code == CLD_DUMPED)
+				return err_create(ERR_TARGET_GONE, "thread %d ended while it was being stopped", (int)tid);
+			if (waitpid(tid, &status, __WALL | WNOHANG) == tid && WIFSTOPPED(status)) {
 				*ret_status = status;
 				return NULL;
 			}
-			return err_create(ERR_TARGET_GONE, "thread %d ended while it was being stopped", (int)tid);
+			continue; /* killed in between */
 		}
 		if (got < 0 && errno != EINTR)
 			return err_create(ERR_TARGET_GONE, "thread %d is gone", (int)tid);

@@ -178,10 +178,13 @@ bool symbols_function_range(struct symbols *s, uint64_t lookup, uint64_t *ret_st
 	return function_at(s, lookup, ret_start, ret_end, &is_signal);
 }
 
-/* Without the version that .symtab of some libraries carries: "clock_nanosleep@@GLIBC_2.17". */
-static const char *without_version(struct symbols *s, const char *name)
+/* Without what linkers add to the name in the source: the version that .symtab of some libraries carries
+ * ("clock_nanosleep@@GLIBC_2.17"), and gcc's mark of a static function in a link-time optimised program. */
+static const char *as_in_source(struct symbols *s, const char *name)
 {
 	const char *at = strchr(name, '@');
+	if (!at)
+		at = strstr(name, ".lto_priv.");
 	char *text = at && at > name ? strndup(name, (size_t)(at - name)) : NULL;
 	if (!text)
 		return name;
@@ -210,7 +213,7 @@ bool symbols_resolve(struct symbols *s, uint64_t lookup, uint64_t pc, struct sym
 		ret->offset = pc - start;
 		ret->is_named = true;
 	} else if (symbol) {
-		ret->function = demangle(s, without_version(s, t->texts + symbol->name));
+		ret->function = demangle(s, as_in_source(s, t->texts + symbol->name));
 		ret->offset = pc - module->bias - symbol->start;
 		ret->is_named = true;
 	} else if (has_range) {

@@ -1,5 +1,5 @@
 """deep.py [CASE]: one stack through as many kinds of native frames as this Python has, in the main thread and in another
-one; prints "ready TID TID" when both sleep at its end."""
+one; prints "ready TID FRAMES TID FRAMES" when both sleep at its end (FRAMES: Python frames on that thread's stack)."""
 import ctypes
 import functools
 import json
@@ -15,7 +15,10 @@ ready = {}
 
 
 def sleep():
-    ready[threading.current_thread().name] = native_id()
+    frame, depth = sys._getframe(), 0
+    while frame is not None:
+        frame, depth = frame.f_back, depth + 1
+    ready[threading.current_thread().name] = "%d %d" % (native_id(), depth)
     if len(ready) == 2 and threading.current_thread() is threading.main_thread():
         print("ready", ready["MainThread"], ready["second"], flush=True)
     time.sleep(600)

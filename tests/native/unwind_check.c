@@ -1,9 +1,10 @@
 /*
  * unwind_check: stop a thread, copy its registers and stack as the probe would, let it go on, and unwind the copy.
  *
- *     unwind_check TID [--libunwind] [--names] [--slice BYTES] [--repeat N]
+ *     unwind_check TID [--libunwind] [--names] [--debug FOLDER] [--slice BYTES] [--repeat N]
  *
- * Prints "frame PC SP NAME" a line, hexadecimal, innermost first, then "stop TEXT". With --libunwind the copy is also
+ * Prints "frame PC SP NAME" a line, hexadecimal, innermost first, then "stop TEXT" and "evaluators N PARTS": frames of the
+ * bytecode evaluator, and the parts that it was found to consist of. With --libunwind the copy is also
  * unwound by libunwind alone and must give the same. With --repeat the time per walk of all three ways is printed:
  * "cost FRAMES ROWS_NS CACHED_NS UNCACHED_NS".
  */
@@ -18,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tracer/evaluator.h"
 #include "tracer/maps.h"
 #include "tracer/remote_mem.h"
 #include "tracer/symbols.h"
@@ -91,6 +93,7 @@ int main(int argc, char **argv)
 	static struct unwind_frame frames[UNWIND_MAX_FRAMES], other[UNWIND_MAX_FRAMES];
 	bool compare = false, names = false;
 	size_t limit = MAX_SLICE;
+	const char *debug_folder = NULL;
 	int repeat = 0;
 	pid_t tid = argc > 1 ? atoi(argv[1]) : 0;
 	for (int i = 2; i < argc; i++) {
@@ -100,6 +103,8 @@ int main(int argc, char **argv)
 			names = true;
 		else if (!strcmp(argv[i], "--slice") && i + 1 < argc)
 			limit = strtoul(argv[++i], NULL, 10);
+		else if (!strcmp(argv[i], "--debug") && i + 1 < argc)
+			debug_folder = argv[++i];
 		else if (!strcmp(argv[i], "--repeat") && i + 1 < argc)
 			repeat = atoi(argv[++i]);
 	}
@@ -116,7 +121,7 @@ int main(int argc, char **argv)
 	struct image_store *store = image_store_create();
 	check(modules_create(pid, remote_mem_reader(mem), store, &modules));
 	check(unwinder_create(modules, &unwinder));
-	check(symbols_create(modules, &(struct symbols_options){ 0 }, &symbols));
+	check(symbols_create(modules, &(struct symbols_options){ .debug_folder = debug_folder }, &symbols));
 
 	struct user_regs_struct regs = stop_and_read(tid);
 	const struct mapping *stack = maps_find(maps, RADDR(regs.rsp));
@@ -140,6 +145,22 @@ int main(int argc, char **argv)
 		       s.module ? s.module : "?", s.file ? s.file : "?", s.line);
 	}
 	printf("stop %s\n", unwind_stop_text(stop));
+	struct evaluator evaluator = { 0 };
+	for (size_t i = 0; i < modules_count(modules) && !evaluator.n; i++) {
+		const char *name = modules_get(modules, i)->name;
+		if (strstr(name, "python"))
+			evaluator_find(&evaluator, modules, symbols, modules_get(modules, i)->start);
+	}
+	size_t n_evaluators = 0;
+	for (size_t i = 0; i < n_frames; i++)
+		n_evaluators += evaluator_contains(&evaluator, frames[i].lookup);
+	printf("evaluators %zu %u", n_evaluators, evaluator.n);
+	for (uint32_t i = 0; i < evaluator.n; i++) {
+		struct symbol_info s;
+		symbols_resolve(symbols, evaluator.ranges[i].start, evaluator.ranges[i].start, &s);
+		printf(" %s", s.function ? s.function : "?");
+	}
+	printf("\n");
 	int status = 0;
 	if (compare && unwinder_use_libunwind_only(unwinder, true, true)) {
 		size_t n_other = unwinder_walk(unwinder, &r, true, slice, n, other, UNWIND_MAX_FRAMES, &other_stop);

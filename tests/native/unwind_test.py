@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """unwind_test.py UNWIND_CHECK [--gdb] [PYTHON…]: stacks of stopped Pythons, unwound from a copy, against libunwind and gdb.
 
-Every frame's pc and sp must be the same. gdb takes a second a Python, so without --gdb it looks at the first and the last
+Every frame's pc and sp must be the same, and the evaluator's frames must be as many as the Python frames (3.8-3.10). gdb takes a second a Python, so without --gdb it looks at the first and the last
 only. Prints one line per stack; exit status 1 if any differs, 77 if nothing ran."""
 import os
 import shutil
@@ -27,16 +27,23 @@ def gdb_frames(pid, tid):
 def check_python(program, python, with_gdb):
     target = subprocess.Popen([python, os.path.join(HERE, "deep.py")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     bad = 0
+    version = tuple(map(int, subprocess.run([python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True,
+                                            text=True).stdout.split(".")))
     try:
         line = target.stdout.readline().split()
         if not line or line[0] != "ready":
             print("FAIL %s: the target did not start: %s" % (python, target.stderr.read()[-300:]))
             return 1
-        for tid, label in zip(map(int, line[1:3]), ("main", "thread")):
+        for tid, depth, label in ((int(line[1]), int(line[2]), "main"), (int(line[3]), int(line[4]), "thread")):
             result = subprocess.run([program, str(tid), "--libunwind"], capture_output=True, text=True, timeout=60)
             ours = frames_of(result.stdout)
             tail = result.stdout.strip().splitlines()[-1] if result.stdout else result.stderr
             problems = []
+            words = next((line.split() for line in result.stdout.splitlines() if line.startswith("evaluators ")), ["", "0"])
+            runs = int(words[1])
+            # Before 3.11 every Python frame is a run of the evaluator of its own; since then a run may hold several.
+            if runs != depth if version < (3, 11) else not 0 < runs <= depth:
+                problems.append("%d evaluator frames for %d Python frames; parts: %s" % (runs, depth, words[2:]))
             if result.returncode:
                 problems.append(tail)
             if "stop complete" not in result.stdout:
@@ -49,8 +56,9 @@ def check_python(program, python, with_gdb):
                     where = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), min(len(ours), len(theirs)))
                     problems.append("gdb differs at frame %d of %d/%d: %s %s" % (where, len(ours), len(theirs), ours[where:where + 2],
                                                                             theirs[where:where + 2]))
-            print("%s %s %s: %d frames%s" % ("FAIL" if problems else "ok", python, label, len(ours),
-                                             ", as gdb" if with_gdb and not problems else ""))
+            print("%s %s %s: %d frames%s, %d evaluators in %s part(s) for %d Python frames" %
+                  ("FAIL" if problems else "ok", python, label, len(ours), ", as gdb" if with_gdb and not problems else "", runs,
+                   words[2] if len(words) > 2 else "?", depth))
             for problem in problems:
                 print("     " + problem)
             bad += bool(problems)

@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""merge_test.py AUDITVIEW DUMP_STACKS CC [PYTHON…]: merged stacks, end to end, against what victims/native_stacks.py knows.
+
+For each Python: record --stack=both, then every native.test event must have exactly the stack that the victim printed; no event
+of the whole run may be cut or unmerged. Then --stack=native: the same C frames, no Python frame, and only native ones."""
+import os
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+VICTIMS = os.path.join(HERE, "..", "victims")
+C_NAMES = {"call_inner", "call_middle", "call_outer", "compare", "sort_outer", "clear_inner", "clear_outer"}
+
+
+def build(cc, folder, free_threaded):
+    target = os.path.join(folder, "t" if free_threaded else "d")
+    if not os.path.isdir(target):
+        os.mkdir(target)
+        flags = ["-DFREE_THREADED"] if free_threaded else []
+        subprocess.run([cc, "-g", "-O2", "-shared", "-fPIC", "-fvisibility=hidden", *flags, os.path.join(VICTIMS, "native_ext.c"), "-o",
+                        os.path.join(target, "native_ext.so")], check=True)
+    return target
+
+
+def stacks_of(text):
+    """[(flags, [(kind, name, rest)…])…], total line"""
+    events, total = [], ""
+    for line in text.splitlines():
+        words = line.split(" ")
+        if words[0] == "event":
+            events.append((int(words[2]), []))
+        elif words[0] == "total":
+            total = words[1:]
+        else:
+            events[-1][1].append((words[0], words[1], line))
+    return events, total
+
+
+def known(frames):
+    """The frames of the victim and its extension, by the last part of their name."""
+    return [name.split(".")[-1] for kind, name, rest in frames
+            if (kind == "P" and "native_stacks.py" in rest or kind == "P" and "<string>" in rest) or (kind == "N" and name in C_NAMES
+                                                                                              and "native_ext.so" in rest)]
+
+
+def check(auditview, dump, python, folder, mode):
+    capture = os.path.join(folder, "x.avc")
+    run = subprocess.run([auditview, "record", "--stack=" + mode, "-o", capture, "--", python, os.path.join(VICTIMS, "native_stacks.py"),
+                          folder], capture_output=True, text=True, timeout=60)
+    expected = [line.split()[2:] for line in run.stdout.splitlines() if line.startswith("stack ")]
+    events, total = stacks_of(subprocess.run([dump, capture, "native.test"], capture_output=True, text=True).stdout)
+    problems = []
+    if run.returncode or len(expected) != 10 or len(events) != len(expected):
+        problems.append("exit status %d, %d stacks printed, %d events: %s" % (run.returncode, len(expected), len(events), run.stderr[-300:]))
+    n_frames = 0
+    for i, ((flags, frames), names) in enumerate(zip(events, expected)):
+        n_frames += len(frames)
+        if mode == "native":
+            names = [n for n in names if n in C_NAMES]
+            if any(kind == "P" for kind, _, _ in frames):
+                problems.append("event %d has Python frames" % (i + 1))
+        if known(frames) != names or flags:
+            problems.append("event %d, flags %d: %s\n          expected %s\n%s" %
+                            (i + 1, flags, " ".join(known(frames)), " ".join(names), "\n".join("          " + f[2] for f in frames[:40])))
+        if not frames or frames[-1][1] not in ("_start", "clone3", "__clone3", "clone", "__clone") and "+0x" not in frames[-1][1]:
+            problems.append("event %d does not end at the outermost frame: %s" % (i + 1, frames[-1:]))
+    if not total or total[1:] != ["0", "0"]:
+        problems.append("cut or unmerged events: %s" % (total,))
+    print("%s %s %s: %d stacks as expected, %d frames; of %s events %s cut, %s unmerged" %
+          ("FAIL" if problems else "ok", python, mode, len(expected) - len(problems), n_frames, *(total or "???")))
+    for problem in problems:
+        print("     " + problem)
+    return bool(problems)
+
+
+def main():
+    auditview, dump, cc, pythons = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:]
+    if not pythons:
+        listed = subprocess.run([os.path.join(HERE, "..", "pythons.sh")], capture_output=True, text=True).stdout
+        pythons = [line.split("\t")[1] for line in listed.splitlines()]
+    bad = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for python in pythons:
+            flags = subprocess.run([python, "-c", "import sys; print(getattr(sys, 'abiflags', ''))"], capture_output=True, text=True)
+            target = build(cc, folder, "t" in flags.stdout)
+            bad += check(auditview, dump, python, target, "both")
+            bad += check(auditview, dump, python, target, "native")
+    return 1 if bad else 0 if pythons else 77
+
+
+sys.exit(main())
