@@ -17,7 +17,7 @@
 
 #include "base/value.h"
 
-#define PROBE_ABI 2u
+#define PROBE_ABI 3u
 #define PROBE_MAGIC 0x31565f4245425250ull /* "PRBEB_V1" */
 #define PROBE_PAGE 4096u
 
@@ -165,13 +165,19 @@ struct probe_state {             /* zero = "this process has not been here yet" 
 #define VERDICT_UNWANTED 2u
 /* One u64: the upper 62 bits of the name's hash and the verdict. 0 = empty. The recorder alone writes. */
 
+enum ring_state {
+	RING_OFF,                   /* nobody drains: hooks return at once, and who waits for room gives up */
+	RING_ON,
+	RING_HELD                   /* paused or leaving: hooks return at once, who waits for room still gets it */
+};
+
 struct ring_shared {
 	uint64_t magic;
 	uint32_t abi, n_slots;
 	uint64_t slot_bytes;        /* header page + data, both powers of two: data = slot_data_bytes */
 	uint64_t slot_data_bytes;
 	uint32_t slots_off;         /* from the start of the shared area */
-	uint32_t enabled;           /* 0: hooks return at once (paused or leaving) */
+	uint32_t enabled;           /* enum ring_state */
 	uint32_t heartbeat;         /* the recorder adds 1 at least every 200 ms */
 	uint32_t recorder_pid;      /* in the recorder's namespace */
 	uint32_t filter_on;         /* 0: every event is wanted, no look-up */

@@ -136,7 +136,8 @@ static bool wait_for_room(const struct probe_context *ctx, struct probe_state *s
 		uint64_t tail = __atomic_load_n(&slot->tail, __ATOMIC_ACQUIRE);
 		if (shared->slot_data_bytes - (head - tail) >= need)
 			return true;
-		if (ctx->flags & (PROBE_DROP | PROBE_NO_SYSCALL) || !__atomic_load_n(&shared->enabled, __ATOMIC_RELAXED))
+		if (ctx->flags & (PROBE_DROP | PROBE_NO_SYSCALL) ||
+		    __atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) == RING_OFF)
 			return false;
 		int64_t step[2] = { 0, WAIT_STEP_NS };
 		__atomic_store_n(&slot->waiting, 1, __ATOMIC_SEQ_CST);
@@ -384,7 +385,8 @@ int probe_hook(const char *event, uint64_t args, const struct probe_context *ctx
 	bool last = is_clear_hooks(event);
 	if (last)
 		hook_unlink(ctx);
-	if (__atomic_load_n(&state->abandoned, __ATOMIC_RELAXED) || !__atomic_load_n(&shared->enabled, __ATOMIC_RELAXED))
+	if (__atomic_load_n(&state->abandoned, __ATOMIC_RELAXED) ||
+	    __atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) != RING_ON)
 		return 0;
 
 	uint32_t n = 0;

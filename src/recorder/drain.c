@@ -235,6 +235,10 @@ static void handle_record(struct recorder *r, struct drain *d, const struct reco
 	case RECORD_EVENT:
 		if (r->limit_reached || c->muted)
 			break;
+		if (head->size < sizeof(struct record_event) || head->size > r->record_cap) {
+			c->n_bad++; /* no probe writes such a record: the target wrote over it */
+			break;
+		}
 		memcpy(r->record, p, head->size);
 		((struct record *)r->record)->size = head->size; /* may have changed meanwhile */
 		((struct record *)r->record)->n_frames = head->n_frames;
@@ -275,14 +279,27 @@ uint64_t drain_all(struct recorder *r)
 	struct drain drains[256];
 	size_t n = 0;
 	uint64_t taken = 0;
+	size_t first = r->drain_turn; /* moves on when there is more than one round can take, so that none starves */
 	for (size_t i = 0; i < r->sources.n; i++) {
-		struct source *s = r->sources.v[i];
+		struct source *s = r->sources.v[(first + i) % r->sources.n];
+		bool saw_all = true;
 		uint32_t claimed = __atomic_load_n(&s->link->ring.shared->slots_claimed, __ATOMIC_ACQUIRE);
-		for (uint32_t k = 0; k < s->n_slots && n < ARRAY_LEN(drains); k++) {
+		for (uint32_t k = 0; k < s->n_slots; k++) {
 			struct ring_slot *slot = slot_at(s, k);
-			if (!s->clients[k] && (claimed == s->seen_claims || __atomic_load_n(&slot->state, __ATOMIC_ACQUIRE) != SLOT_ACTIVE ||
-					       !__atomic_load_n(&slot->pid, __ATOMIC_ACQUIRE) || !client_add(r, s, k)))
-				continue;
+			if (n == ARRAY_LEN(drains)) {
+				saw_all = false;
+				r->drain_turn = (first + i) % r->sources.n;
+				break;
+			}
+			if (!s->clients[k]) {
+				if (claimed == s->seen_claims || __atomic_load_n(&slot->state, __ATOMIC_ACQUIRE) != SLOT_ACTIVE ||
+				    !__atomic_load_n(&slot->pid, __ATOMIC_ACQUIRE))
+					continue;
+				if (!client_add(r, s, k)) {
+					saw_all = false; /* memory is short; the slot is looked at again */
+					continue;
+				}
+			}
 			struct drain d = { .s = s, .c = s->clients[k], .slot = slot };
 			d.head = __atomic_load_n(&slot->head, __ATOMIC_ACQUIRE);
 			d.tail = d.published = s->clients[k]->tail;
@@ -298,7 +315,8 @@ uint64_t drain_all(struct recorder *r)
 			}
 			drains[n++] = d;
 		}
-		s->seen_claims = claimed;
+		if (saw_all)
+			s->seen_claims = claimed;
 	}
 	struct record head[ARRAY_LEN(drains)];
 	for (size_t i = 0; i < n;) {

@@ -22,6 +22,28 @@ struct process *process_find(struct recorder *r, pid_t pid)
 	return NULL;
 }
 
+/* A VALUE_STR. Arguments are bytes, the capture holds text: a byte that is no UTF-8 becomes U+DC80 … U+DCFF, as in Python
+ * (PEP 383). */
+static void add_text(struct strbuf *to, const char *bytes, size_t n)
+{
+	struct strbuf text = { 0 };
+	for (size_t i = 0, n_read = 1; i < n; i += n_read) {
+		if (utf8_decode(bytes + i, n - i, &n_read) == UTF8_BAD)
+			strbuf_add_utf8(&text, 0xdc00u | (uint8_t)bytes[i]);
+		else
+			strbuf_add(&text, bytes + i, n_read);
+	}
+	strbuf_addc(to, VALUE_STR);
+	for (size_t v = text.n;; v >>= 7) {
+		strbuf_addc(to, (char)(v >= 0x80 ? v | 0x80 : v));
+		if (v < 0x80)
+			break;
+	}
+	strbuf_add(to, strbuf_str(&text), text.n);
+	to->failed |= text.failed;
+	strbuf_fini(&text);
+}
+
 /* Read what /proc says of it into the capture's record. A process that is already gone keeps what is known. */
 static void process_describe(struct recorder *r, struct process *p)
 {
@@ -57,19 +79,7 @@ static void process_describe(struct recorder *r, struct process *p)
 	strbuf_addc(&list, (char)count);
 	for (ssize_t i = 0; count-- > 0;) {
 		size_t len = strlen(text + i);
-		strbuf_addc(&list, VALUE_STR);
-		for (size_t v = len; ; v >>= 7) {
-			strbuf_addc(&list, (char)(v >= 0x80 ? v | 0x80 : v));
-			if (v < 0x80)
-				break;
-		}
-		/* Arguments are bytes; the capture holds text. What is no UTF-8 is kept byte by byte as U+DCxx, as Python does. */
-		if (utf8_is_valid(text + i, len)) {
-			strbuf_add(&list, text + i, len);
-		} else {
-			for (size_t k = 0; k < len; k++)
-				strbuf_addc(&list, (char)(text[i + (ssize_t)k] & 0x7f));
-		}
+		add_text(&list, text + i, len);
 		i += (ssize_t)len + 1;
 	}
 	if (!list.failed)
@@ -139,14 +149,7 @@ void process_read_prefixes(struct recorder *r, struct process *p, struct source 
 	struct strbuf list = { 0 }, body = { 0 };
 	unsigned count = 0;
 	for (long i = 0; i < n && text[i] && count < 127; i += (long)strlen(text + i) + 1) {
-		size_t len = strlen(text + i);
-		strbuf_addc(&body, VALUE_STR);
-		for (size_t v = len;; v >>= 7) {
-			strbuf_addc(&body, (char)(v >= 0x80 ? v | 0x80 : v));
-			if (v < 0x80)
-				break;
-		}
-		strbuf_add(&body, text + i, len);
+		add_text(&body, text + i, strlen(text + i));
 		count++;
 	}
 	strbuf_addc(&list, VALUE_LIST);

@@ -149,7 +149,9 @@ struct err *recorder_create(const struct recorder_options *options, struct recor
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	struct sigaction hangup; /* under nohup(1) it stays ignored: a blocked signal would be queued all the same */
+	if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+		sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGQUIT);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, &r->old_mask);
@@ -162,12 +164,23 @@ struct err *recorder_create(const struct recorder_options *options, struct recor
 	return NULL;
 }
 
+static bool is_attached(void *ctx, pid_t pid)
+{
+	struct recorder *r = ctx;
+	return follow_has(r->follow, pid);
+}
+
 void recorder_destroy(struct recorder *r)
 {
 	if (!r)
 		return;
-	for (size_t i = 0; i < r->sources.n; i++)
+	for (size_t i = 0; i < r->sources.n; i++) {
+		/* It never ran: another target of the same command was refused. No probe stays in those that were not. */
+		struct detach_report report;
+		if (!r->sources.v[i]->left)
+			link_detach(r->sources.v[i]->link, is_attached, r, 3000000000ull, &report);
 		source_destroy(r->sources.v[i]);
+	}
 	vec_fini(&r->sources);
 	for (size_t i = 0; i < r->processes.n; i++) {
 		if (r->processes.v[i]->pidfd >= 0)
@@ -396,8 +409,13 @@ static void check(struct recorder *r, uint64_t now)
 			continue;
 		if (p->source)
 			process_read_prefixes(r, p, p->source);
-		if (p->pidfd < 0 && kill(p->pid, 0) < 0 && errno == ESRCH)
+		/* wait_for_more() waits for some tens of processes only. */
+		struct pollfd end = { .fd = p->pidfd, .events = POLLIN };
+		bool is_ours = follow_has(r->follow, p->pid) || p->pid == r->launched_pid;
+		if (p->pidfd < 0 ? kill(p->pid, 0) < 0 && errno == ESRCH : !is_ours && poll(&end, 1, 0) > 0) {
+			drain_all(r);
 			process_ended(r, p, -1);
+		}
 	}
 	uint64_t unserved = 0;
 	for (size_t i = 0; i < r->sources.n; i++) {
@@ -450,7 +468,7 @@ static void set_enabled(struct recorder *r, bool on)
 		return;
 	r->paused = !on;
 	for (size_t i = 0; i < r->sources.n; i++)
-		__atomic_store_n(&r->sources.v[i]->link->ring.shared->enabled, on, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&r->sources.v[i]->link->ring.shared->enabled, on ? RING_ON : RING_HELD, __ATOMIC_SEQ_CST);
 	struct note_info note = { .kind = on ? NOTE_RESUMED : NOTE_PAUSED, .time_ns = clock_time_now(&r->clock), .process = UINT32_MAX };
 	writer_note(r->writer, &note);
 }
@@ -575,16 +593,13 @@ static void wait_for_more(struct recorder *r, int timeout_ms)
 	}
 }
 
-static bool is_attached(void *ctx, pid_t pid)
-{
-	struct recorder *r = ctx;
-	return follow_has(r->follow, pid);
-}
-
 /* Take the probe out of everything that has it; drain to the last record. */
 static void leave_targets(struct recorder *r, struct recorder_summary *sum)
 {
 	uint64_t timeout = r->hurry ? 500000000ull : 3000000000ull;
+	/* Hooks return at once from here on: a busy target would otherwise keep us draining for ever. */
+	for (size_t i = 0; i < r->sources.n; i++)
+		__atomic_store_n(&r->sources.v[i]->link->ring.shared->enabled, RING_HELD, __ATOMIC_SEQ_CST);
 	for (size_t i = 0; i < r->sources.n; i++) {
 		struct source *s = r->sources.v[i];
 		if (s->left)

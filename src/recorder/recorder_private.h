@@ -68,6 +68,7 @@ struct recorder {
 	sigset_t old_mask;
 	uint64_t started_ns, heartbeat_ns, check_ns, report_ns, unflushed_since;
 	uint64_t n_lost, n_unserved, n_children;
+	size_t drain_turn;         /* the source to begin with */
 	const char *const *known_names;
 	size_t n_known_names;
 	uint8_t *record;           /* scratch: one record, copied out */
