@@ -1,0 +1,311 @@
+/*
+ * detach: is the probe still linked, link it again, and take it out: see inject.h.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/vec.h"
+#include "tracer/inject.h"
+#include "tracer/inject_private.h"
+#include "tracer/maps.h"
+#include "tracer/ptrace.h"
+#include "tracer/remote_mem.h"
+
+/* ---- health ---- */
+
+static int chain_holds(struct link *l)
+{
+	uint64_t at = l->runtime.layout.audit_head, next;
+	for (unsigned i = 0; i < 4096; i++) {
+		if (!remote_mem_read(l->mem, RADDR(at), &next, sizeof(next)))
+			return -1;
+		if (next == l->entry.v)
+			return 1;
+		if (!next)
+			return 0;
+		at = next;
+	}
+	return 0;
+}
+
+/* Is the reservation (still) ours? After an exec or dlclose other things may live at the old addresses. */
+static bool image_is_ours(struct link *l)
+{
+	struct probe_context ctx;
+	return remote_mem_read(l->mem, l->base, &ctx, sizeof(ctx)) && ctx.magic == PROBE_MAGIC && ctx.base == l->base.v;
+}
+
+enum link_health link_check(struct link *l)
+{
+	if (!image_is_ours(l))
+		return LINK_GONE;
+	int holds = chain_holds(l);
+	return holds < 0 ? LINK_GONE : holds ? LINK_OK : LINK_UNLINKED;
+}
+
+struct err *link_again(struct link *l, bool attached)
+{
+	CLEANUP(maps) struct maps *maps = NULL;
+	struct err *err = maps_read(l->pid, &maps);
+	if (err)
+		return err;
+	struct remote_target t = { .pid = l->pid, .mem = l->mem, .maps = maps, .place = &l->place, .attached = attached };
+	link_text_range(maps, &l->runtime.module, &t);
+	struct {
+		uint64_t next, fn, user_data;
+	} entry = { 0, l->base.v + l->blob_off, l->base.v };
+	err = remote_mem_write(l->mem, raddr_add(l->entry, 8), &entry.fn, 16);
+	if (err)
+		return err;
+	struct remote_program p = { 0 };
+	struct remote_call_stats stats;
+	uint64_t one;
+	remote_program_add(&p, REMOTE_FLAG(REMOTE_LINK), l->runtime.layout.audit_head, l->entry.v, 0, 0, 0, 0);
+	err = remote_call_run(&t, &p, 0, 0, CALL_TIMEOUT_NS, &stats, &one);
+	if (!err) {
+		link_note_pause(l, &stats);
+		l->linked = true;
+	}
+	return err;
+}
+
+/* ---- leaving ---- */
+
+struct err *link_processes(const struct link *l, pid_t **ret, size_t *ret_n)
+{
+	VEC(pid_t) pids = { 0 };
+	DIR *proc = opendir("/proc");
+	if (!proc)
+		return err_sys(errno, "cannot list /proc");
+	for (struct dirent *e; (e = readdir(proc));) {
+		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+		if (pid <= 0 || pid == getpid())
+			continue;
+		/* One look-up tells most of them apart: is there a file mapped at exactly this range? (proc(5), map_files) */
+		char range[96];
+		struct stat st;
+		snprintf(range, sizeof(range), "/proc/%d/map_files/%llx-%llx", (int)pid,
+			 (unsigned long long)(l->base.v + l->shared_off), (unsigned long long)(l->base.v + l->total_bytes));
+		if (lstat(range, &st) < 0 && errno == ENOENT)
+			continue;
+		CLEANUP(maps) struct maps *maps = NULL;
+		struct err *err = maps_read(pid, &maps);
+		if (err) {
+			err_destroy(err);
+			continue;
+		}
+		const struct mapping *m = maps_find(maps, RADDR(l->base.v + l->shared_off));
+		if (m && m->shared && m->inode == l->ring.inode && m->dev == l->ring.dev && !vec_push(&pids, pid)) {
+			closedir(proc);
+			vec_fini(&pids);
+			return err_no_memory();
+		}
+	}
+	closedir(proc);
+	*ret = pids.v;
+	*ret_n = pids.n;
+	return NULL;
+}
+
+/* Not the first of the list: take the entry out behind its predecessor. Another thread may be appending at the tail, so
+ * the successor is read again afterwards. */
+static struct err *unlink_inside(struct link *l, struct remote_mem *mem)
+{
+	uint64_t at = l->runtime.layout.audit_head, node, next, again;
+	for (unsigned i = 0; i < 4096; i++) {
+		if (!remote_mem_read(mem, RADDR(at), &node, 8))
+			return err_create(ERR_TARGET_GONE, "process is gone");
+		if (!node)
+			return NULL; /* not in the list: as wished */
+		if (node != l->entry.v) {
+			at = node;
+			continue;
+		}
+		do {
+			if (!remote_mem_read(mem, l->entry, &next, 8))
+				return err_create(ERR_TARGET_GONE, "process is gone");
+			struct err *err = remote_mem_write(mem, RADDR(at), &next, 8);
+			if (err)
+				return err;
+			if (!remote_mem_read(mem, l->entry, &again, 8))
+				return err_create(ERR_TARGET_GONE, "process is gone");
+		} while (again != next);
+		return NULL;
+	}
+	return err_create(ERR_CORRUPT, "the list of audit hooks does not end");
+}
+
+static bool is_quiet(struct link *l, struct remote_mem *mem)
+{
+	struct probe_state state;
+	size_t head = offsetof(struct probe_state, code_cache);
+	return remote_mem_read(mem, raddr_add(l->base, l->state_off), &state, head) && state.lock == 0;
+}
+
+static struct err *detach_one(struct link *l, pid_t pid, bool attached, uint64_t deadline, uint64_t *pause_ns)
+{
+	CLEANUP(maps) struct maps *maps = NULL;
+	struct remote_mem *mem = NULL;
+	struct err *err = remote_mem_open(pid, &mem);
+	if (!err)
+		err = maps_read(pid, &maps);
+	if (err)
+		goto out;
+	struct remote_target t = { .pid = pid, .mem = mem, .maps = maps, .place = &l->place, .attached = attached };
+	link_text_range(maps, &l->runtime.module, &t);
+	struct remote_call_stats stats = { 0 };
+	struct remote_program p = { 0 };
+	uint64_t one, blob = l->base.v + l->blob_off, blob_end = blob + l->blob_bytes;
+
+	/* dlclose may have taken the module, and with it entry, head and place, away. */
+	const struct mapping *slack = maps_find(maps, l->entry);
+	bool module_there = slack && slack->write;
+	if (module_there) {
+		struct {
+			uint64_t next, fn, user_data;
+		} entry;
+		module_there = remote_mem_read(mem, l->entry, &entry, sizeof(entry)) && entry.user_data == l->base.v;
+	}
+	if (!module_there) {
+		err = remote_place_find(mem, maps, RADDR(0), &l->place);
+		if (err)
+			goto out;
+		l->place.mailbox = RADDR(0); /* it was in the module; the maps will tell */
+	}
+	if (module_there) {
+		p.base = l->base.v; /* should we be killed before the munmap, the next recorder finds it */
+		remote_program_add(&p, REMOTE_FLAG(REMOTE_UNLINK), l->runtime.layout.audit_head, l->entry.v, 0, 0, 0, 0);
+		uint64_t now = monotonic_ns();
+		err = remote_call_run(&t, &p, blob, blob_end, deadline > now ? deadline - now : 0, &stats, &one);
+		if (stats.pause_ns > *pause_ns)
+			*pause_ns = stats.pause_ns;
+		if (err && err->sys == ENOENT) {
+			err_destroy(err);
+			err = unlink_inside(l, mem);
+		}
+		uint64_t neutral[2] = { l->runtime.layout.fn_neutral, 0 };
+		if (!err) /* whoever has already loaded our entry calls this instead; `next` stays */
+			err = remote_mem_write(mem, raddr_add(l->entry, 8), &neutral[0], 8);
+		if (!err)
+			err = remote_mem_write(mem, raddr_add(l->entry, 16), &neutral[1], 8);
+		if (err)
+			goto out;
+	}
+	for (unsigned round = 0;; round++) {
+		bool outside = false;
+		if (is_quiet(l, mem)) {
+			err = threads_check_outside(&t, blob, blob_end, &outside);
+			if (err && err->code != ERR_TIMEOUT)
+				goto out;
+			err_destroy(err);
+			err = NULL;
+		}
+		if (outside && is_quiet(l, mem))
+			break;
+		if (monotonic_ns() >= deadline) {
+			err = err_create(ERR_TIMEOUT, "a thread of process %d is still inside the probe", (int)pid);
+			goto out;
+		}
+		poll(NULL, 0, 2);
+	}
+	link_unmap_program(l, &p);
+	uint64_t now = monotonic_ns();
+	err = remote_call_run(&t, &p, blob, blob_end, deadline > now ? deadline - now : 0, &stats, &one);
+	for (unsigned i = 0; !err && !module_there && i < 1000; i++) {
+		CLEANUP(maps) struct maps *later = NULL;
+		err = maps_read(pid, &later);
+		if (!err && !maps_find(later, l->base))
+			break;
+		poll(NULL, 0, 1);
+	}
+	if (stats.pause_ns > *pause_ns)
+		*pause_ns = stats.pause_ns;
+	/* The code's bytes go last, when nobody is in them. */
+	for (unsigned i = 0; !err && i < 100; i++) {
+		bool outside = false;
+		struct err *e = threads_check_outside(&t, l->place.code.v, l->place.code.v + remote_stub_bytes(), &outside);
+		err_destroy(e);
+		if (!e && outside) {
+			err = remote_place_clear(&t);
+			break;
+		}
+		poll(NULL, 0, 1);
+	}
+	uint64_t zero = 0;
+	if (!err && module_there)
+		err = remote_mem_write(mem, l->place.mailbox, &zero, sizeof(zero));
+out:
+	remote_mem_close(mem);
+	return err;
+}
+
+static void wake_waiters(struct link *l)
+{
+	struct ring_shared *s = l->ring.shared;
+	if (!s)
+		return;
+	for (uint32_t i = 0; i < s->n_slots && i < 4096; i++) {
+		uint64_t off = s->slots_off + (uint64_t)i * s->slot_bytes;
+		if (off + PROBE_PAGE > l->ring.n_bytes)
+			break;
+		struct ring_slot *slot = (struct ring_slot *)((uint8_t *)s + off);
+		if (slot->state == SLOT_ACTIVE)
+			syscall(SYS_futex, &slot->tail, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+	}
+}
+
+void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx, uint64_t timeout_ns,
+		 struct detach_report *report)
+{
+	uint64_t deadline = monotonic_ns() + timeout_ns;
+	*report = (struct detach_report){ .restored = true };
+	if (l->ring.shared)
+		__atomic_store_n(&l->ring.shared->enabled, 0, __ATOMIC_SEQ_CST);
+	else {
+		uint32_t off = 0;
+		struct err *e = remote_mem_write(l->mem, RADDR(l->base.v + l->shared_off + offsetof(struct ring_shared, enabled)),
+						 &off, sizeof(off));
+		err_destroy(e);
+	}
+	/* Two rounds: a child may have been forked while the first went on. */
+	for (unsigned round = 0; round < 2; round++) {
+		pid_t *pids = NULL;
+		size_t n = 0;
+		struct err *err = link_processes(l, &pids, &n);
+		if (err) {
+			report->restored = false;
+			snprintf(report->left, sizeof(report->left), "%s", err->message);
+			err_destroy(err);
+			return;
+		}
+		if (round && !n)
+			break;
+		for (size_t i = 0; i < n; i++) {
+			wake_waiters(l);
+			err = detach_one(l, pids[i], is_attached && is_attached(ctx, pids[i]), deadline, &report->pause_ns);
+			report->n_processes++;
+			if (err && err->code != ERR_TARGET_GONE) {
+				report->restored = false;
+				snprintf(report->left, sizeof(report->left), "process %d: %s", (int)pids[i], err->message);
+			}
+			err_destroy(err);
+		}
+		free(pids);
+		if (!report->restored)
+			break;
+	}
+	if (report->pause_ns > l->pause_ns)
+		l->pause_ns = report->pause_ns;
+	l->linked = false;
+}
+
