@@ -177,19 +177,26 @@ static bool has_own_events(const struct parser *p)
 	return false;
 }
 
+static bool is_argument(const struct catalog_event *e, const char *s, size_t n)
+{
+	if (e)
+		return catalog_arg_find(e, 0, s, n) >= 0;
+	for (size_t i = 0; i < n_catalog_events; i++)
+		if (catalog_arg_find(&catalog_events[i], 0, s, n) >= 0)
+			return true;
+	return false;
+}
+
 static struct err *check_argument(struct parser *p, const struct catalog_event *e, const char *s, size_t n, size_t at)
 {
 	struct suggest near = suggest_for(s, n);
 	if (e) {
-		if (catalog_arg_find(e, 0, s, n) >= 0)
+		if (is_argument(e, s, n))
 			return NULL;
 		offer_arguments(&near, e);
 		return with_suggestion(SYNTAX(at, "%s has no argument %.*s", e->name, (int)n, s), &near, "");
 	}
-	for (size_t i = 0; i < n_catalog_events; i++)
-		if (catalog_arg_find(&catalog_events[i], 0, s, n) >= 0)
-			return NULL;
-	if (has_own_events(p))
+	if (is_argument(NULL, s, n) || has_own_events(p))
 		return NULL;
 	offer_arguments(&near, p->mentioned);
 	for (size_t i = 0; !near.best && i < n_catalog_events; i++)
@@ -388,6 +395,19 @@ static struct err *parse_steps(struct parser *p, struct filter_term *t, bool fir
 	}
 }
 
+/* How much of s is the argument's name: up to the first dot, or more where a name has dots in it ("sys.path"). */
+static size_t argument_bytes(const struct catalog_event *e, const char *s, size_t n)
+{
+	const char *dot = memchr(s, '.', n);
+	size_t first = dot ? (size_t)(dot - s) : n;
+	if (!dot || is_argument(e, s, first))
+		return first;
+	for (size_t k = n; k > first; k--)
+		if ((k == n || s[k] == '.') && is_argument(e, s, k))
+			return k;
+	return first;
+}
+
 /* args…, EVENT.NAME…: rest is what follows "args" or the event's name: "" or ".name.more". */
 static struct err *parse_argument(struct parser *p, const char *event, size_t n_event, const char *rest, size_t n_rest,
 				  uint32_t *ret)
@@ -399,9 +419,8 @@ static struct err *parse_argument(struct parser *p, const char *event, size_t n_
 		return err_no_memory();
 	t.n_event = n_event;
 	if (n_rest) {
-		const char *dot = memchr(rest + 1, '.', n_rest - 1);
-		size_t n = (dot ? (size_t)(dot - rest) : n_rest) - 1;
 		const struct catalog_event *e = event ? catalog_find(event, n_event) : NULL;
+		size_t n = argument_bytes(e, rest + 1, n_rest - 1);
 		if (!n)
 			err = SYNTAX(rest_at, "expected the name of an argument after the dot");
 		else if (!event || e)
@@ -416,7 +435,7 @@ static struct err *parse_argument(struct parser *p, const char *event, size_t n_
 	}
 	if (!err) {
 		advance(p, false);
-		err = parse_steps(p, &t, !n_rest && !event);
+		err = parse_steps(p, &t, !n_rest);
 	}
 	if (err) {
 		term_fini(&t);
@@ -510,6 +529,8 @@ static struct err *parse_word(struct parser *p, uint32_t *ret)
 		return event_term(p, OP_GLOB, ret);
 	/* 3. an event or a category; "import" etc. never take an operator */
 	if (is_event(p, word.p, word.n) || is_category(p, word.p, word.n)) {
+		if (word.end < p->f->n_text && p->f->text[word.end] == '[') /* EVENT[N] */
+			return parse_argument(p, word.p, word.n, word.p + word.n, 0, ret);
 		const struct catalog_event *e = catalog_find(word.p, word.n);
 		if (e)
 			p->mentioned = e;

@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""capture: a fixed capture as JSON lines, with a bit of everything a filter can ask about. Same bytes on every run."""
+import base64
+import json
+import sys
+
+SYS_PATH = ["", "/usr/lib/python311.zip", "/usr/lib/python3.11", "/usr/lib/python3.11/lib-dynload", "/srv/app/vendor"]
+PREFIXES = ["/usr/lib/python3.11", "/opt/py/stdlib"]
+
+
+class Lcg:
+    """A small generator of our own: Python's changes between versions."""
+
+    def __init__(self, seed):
+        self.v = seed
+
+    def __call__(self, n):
+        self.v = (self.v * 6364136223846793005 + 1442695040888963407) % 2**64
+        return (self.v >> 33) % n
+
+    def of(self, items):
+        return items[self(len(items))]
+
+
+def py(func, file, line):
+    return {"func": func, "file": file, "line": line}
+
+
+def native(name, module, offset):
+    return {"native": name, "module": module, "offset": offset}
+
+
+MAIN = [py("main", "/srv/app/main.py", 50), py("<module>", "/srv/app/main.py", 57)]
+STACKS = [
+    MAIN,
+    [py("load_plugin", "/srv/app/plugins.py", 15)] + MAIN,
+    [py("connect", "/usr/lib/python3.11/socket.py", 833), py("pool", "/srv/app/db.py", 61), py("worker", "/srv/app/db.py", 20),
+     py("run", "/usr/lib/python3.11/threading.py", 975)],
+    [native("sock_connect", "_socket.cpython-311.so", 73), py("send", "/usr/lib/python3/dist-packages/urllib3/connection.py", 9),
+     py("fetch", "/srv/app/net.py", 33)] + MAIN,
+    [py("_find_spec", "<frozen importlib._bootstrap>", 1000), py("_call", "<frozen importlib._bootstrap>", 241)],
+    [py("walk", "/opt/py/stdlib/os.py", 377), py("scan", "/srv/app/scan.py", 5)] + [py("deep%d" % i, "/srv/app/deep.py", i) for i in range(1, 25)],
+    [],
+    [{"mark": "cut"}, native(None, "libc.so.6", 4096)],
+]
+PATHS = ["/etc/passwd", "/srv/app/.env", "/srv/app/config.json", "/tmp/shop-x%d/order.txt", "/usr/lib/python3.11/json/__init__.py",
+         "/srv/\u5927\u962a.txt", "/home/user/Pass Word.txt", "relative/path.py", "/srv/app/\udcff.bin", "/etc/\u212Aey"]
+
+
+def process(pid, ppid, name, python, hexa, **more):
+    return {"name": name, "ppid": ppid, "python_hex": hexa, "exe": "/usr/bin/python", "argv": ["python", name], "prefixes": PREFIXES,
+            "flags": 1 if ppid == 1 else 4, "start_ns": 0, "python": python, "pid": pid, **more}
+
+
+PROCESSES = [process(41, 1, "app.py", "3.11.2", 0x030B02F0), process(42, 41, "-m http.server", "3.11.2", 0x030B02F0),
+             process(43, 41, "old.py", "3.8.18", 0x030812F0), process(90, 1, "new", "3.13.0", 0x030D00F0)]
+THREADS = [(41, 41, 0, "MainThread"), (41, 44, 0, "worker"), (41, 45, 1, ""), (42, 42, 0, "MainThread"), (43, 43, 0, "MainThread"),
+           (90, 91, 2, "Thread-7 (work)")]
+
+
+def b64(data):
+    return base64.b64encode(data).decode()
+
+
+def make_event(rnd, i, minor):
+    """(event, args)"""
+    kind = rnd(20)
+    path = rnd.of(PATHS)
+    if "%d" in path:
+        path = path % rnd(4)
+    sock = {"type": "socket.socket", "id": "0x7f%04x" % (rnd(3) * 16), "fd": rnd(5) + 3, "family": 2, "type_": 1, "proto": 0}
+    if kind < 5:
+        name = "file" if minor == 8 else "path"
+        fd = rnd(10) == 0
+        return "open", {name: 3 if fd else path, "mode": rnd.of(["r", "w", "rb", None]), "flags": rnd.of([0, 524288, 577])}
+    if kind < 7:
+        return "import", {"module": rnd.of(["json", "ssl", "socket", "os.path"]), "filename": None, "sys.path": SYS_PATH,
+                          "sys.meta_path": [{"type": "type", "id": "0x%x" % (4096 + i), "name": "PathFinder"}], "sys.path_hooks": []}
+    if kind == 7:
+        return "socket.connect", {"self": sock, "address": [rnd.of(["127.0.0.1", "10.0.0.7", "::1"]), rnd.of([80, 443, 5432])]}
+    if kind == 8:
+        return "socket.__new__", {"self": sock, "family": rnd.of([2, 10]), "type": 1, "protocol": 0}
+    if kind == 9:
+        return "subprocess.Popen", {"executable": "/bin/ls", "args": ["/bin/ls", "-9", path], "cwd": rnd.of([None, "/srv"]),
+                                    "env": rnd.of([None, {"HOME": "/root", "TOKEN": "secret"}])}
+    if kind == 10:
+        return "compile", {"source": {"cut": {"bytes": b64(b"import os\n# password = 1\n")}, "length": 9000 + rnd(3)}, "filename": path}
+    if kind == 11:
+        return "marshal.loads", {"bytes": {"bytes": b64(bytes([227, 0, 0, rnd(256)]) + b"marshal")}}
+    if kind == 12:
+        return "exec", {"code_object": {"type": "code", "id": None, "name": rnd.of(["<module>", "f"]), "file": path, "line": rnd(9) + 1}}
+    if kind == 13:
+        return "os.listdir", {"path": path}
+    if kind == 14:
+        return "os.remove", {"path": path, "dir_fd": rnd.of([-1, 8])}
+    if kind == 15:
+        return "sqlite3.connect", {"database": "/srv/app/db.sqlite" if rnd(2) else ":memory:"}
+    if kind == 16:
+        return "myapp.login", {"0": rnd.of(["bob", "alice", "mallory"]), "1": rnd.of([1.5, 2.25, -3.0]), "2": {"int": str(10**25)}}
+    if kind == 17:
+        return "myapp.named", {"user": rnd.of(["bob", "eve"]), "score": rnd(100), "tags": {"set": ["a", "b"]}}
+    if kind == 18:
+        return "time.sleep", {"0": rnd.of([0.1, 2, 30])}
+    return "gc.get_objects", {"generation": rnd.of([-1, 0, 1])}
+
+
+def lines(n=4000):
+    rnd = Lcg(20261122)
+    ns = 1000
+    seen = set()
+    for i in range(n):
+        ns += rnd(4000000)
+        pid, tid, interp, thread = rnd.of(THREADS)
+        p = next(q for q in PROCESSES if q["pid"] == pid)
+        minor = p["python_hex"] >> 16 & 255
+        event, args = make_event(rnd, i, minor)
+        line = {"v": 1, "seq": i, "time": "2026-11-22T07:%02d:%02d.%09dZ" % (ns // 60000000000, ns // 1000000000 % 60, ns % 1000000000),
+                "ts_ns": ns, "pid": pid, "tid": tid, "interp": interp, "thread": thread, "python": p["python"], "event": event}
+        if pid not in seen:
+            seen.add(pid)
+            line["process"] = {k: v for k, v in p.items() if k not in ("pid", "python")}
+        if rnd(40) == 0:
+            line["flags"] = rnd.of([1, 2, 4, 8])
+        line["args"] = args
+        line["stack"] = rnd.of(STACKS)
+        yield json.dumps(line, separators=(",", ":"))
+
+
+if __name__ == "__main__":
+    sys.stdout.write("".join(line + "\n" for line in lines()))

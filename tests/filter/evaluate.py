@@ -1,0 +1,444 @@
+"""evaluate: display filters over JSON lines, written from the description of the language alone (src/model/filter.h, fields.h).
+
+It shares nothing with the program but the JSON it reads: no dictionaries, no verdicts, each event is looked at by itself.
+"""
+import base64
+import math
+import re
+
+TOKEN = re.compile(r"""\s*(?:
+    (?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')
+  | (?P<op>==|!=|<=|>=|!~|&&|\|\||\.\.|[<>~!(){}\[\],=])
+  | (?P<theme>@[\w.*?$:-]+)
+  | (?P<word>(?:(?!\.\.)[\w.*?$:\-])+)
+)""", re.X)
+REGEX = re.compile(r"\s*/((?:\\.|[^/\\])*)/([imsx]*)")
+OPERATORS = {"==", "!=", "<", "<=", ">", ">=", "~", "!~", "contains", "in", "="}
+UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+SIZES = {"k": 1024, "K": 1024, "M": 1024**2, "G": 1024**3}
+TEXT_FIELDS = {"event", "category", "theme", "thread", "process"}
+NUMBER_FIELDS = {"pid", "ppid", "tid", "interp", "seq", "depth"}
+BOOL_FIELDS = {"documented", "children", "cut"}
+FRAME_FIELDS = {"stack", "top", "caller"}
+YES, NO, ABSENT = "yes", "no", "absent"
+
+
+def unescape(s):
+    def one(m):
+        c = m.group(1)
+        if c[0] in "xu" and len(c) > 1:
+            return chr(int(c[1:], 16))
+        return {"n": "\n", "t": "\t", "r": "\r"}.get(c, c if c in "\\\"'" else "\\" + c)
+    return re.sub(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", one, s, flags=re.S)
+
+
+class Literal:
+    def __init__(self, text, quoted):
+        self.text, self.quoted = text, quoted
+
+    def number(self, times=False):
+        m = re.fullmatch(r"(-?)(?:0[xX]([0-9a-fA-F]+)|(\d+)(\.\d*)?([a-zA-Z]*))", self.text)
+        if not m:
+            return None
+        sign = -1 if m.group(1) else 1
+        if m.group(2):
+            return sign * int(m.group(2), 16)
+        v = float(m.group(3) + m.group(4)) if m.group(4) else int(m.group(3))
+        unit = m.group(5)
+        if times:
+            v *= UNITS[unit] if unit else 10**9
+            return sign * int(math.floor(v + 0.5))
+        if unit and unit not in SIZES:
+            return None
+        return sign * v * (SIZES[unit] if unit else 1)
+
+
+# ---- values ----
+
+def is_special(v):
+    if not isinstance(v, dict) or not v:
+        return None
+    k = next(iter(v))
+    return k if k in ("int", "float", "complex", "const", "bytes", "bytearray", "str", "type", "cut", "set", "frozenset", "dict",
+                      "unreadable") else None
+
+
+def repr_float(f):
+    return repr(f)
+
+
+def plain(v):
+    """What a filter compares."""
+    if v is None or isinstance(v, bool):
+        return str(v)
+    if isinstance(v, str):
+        return v
+    if isinstance(v, int):
+        return str(v)
+    if isinstance(v, float):
+        return repr_float(v)
+    if isinstance(v, list):
+        return "[" + ", ".join(map(plain, v)) + "]"
+    k = is_special(v)
+    if k == "int":
+        return v["int"]
+    if k in ("bytes", "bytearray"):
+        return base64.b64decode(v[k]).decode("utf-8", "surrogateescape")
+    if k == "cut":
+        return plain(v["cut"])
+    if k in ("set", "frozenset"):
+        inner = ", ".join(map(plain, v[k]))
+        if k == "set":
+            return "{" + inner + "}" if inner else "set()"
+        return "frozenset({" + inner + "})" if inner else "frozenset()"
+    if k == "type":
+        if isinstance(v.get("path"), str):
+            return v["path"]
+        word = {"code": "code", "type": "class", "function": "function", "module": "module"}.get(v["type"])
+        if word and isinstance(v.get("name"), str):
+            text = "<" + word + " " + (v["module"] + "." if "module" in v else "") + v["name"]
+            if "file" in v:
+                text += " " + v["file"]
+            return text + (":%d" % v["line"] if "line" in v else "") + ">"
+        attrs = "".join(" %s=%s" % (re.sub("_$", "", n), plain(a)) for n, a in v.items() if n not in ("type", "id"))
+        return "<" + v["type"] + attrs + ">"
+    if k is None:
+        return "{" + ", ".join("%s: %s" % (n, plain(a)) for n, a in v.items()) + "}"
+    raise ValueError(v)
+
+
+def numeric(v):
+    if isinstance(v, (bool, int, float)):
+        return v
+    return int(v["int"]) if is_special(v) == "int" else None
+
+
+def length(v):
+    if isinstance(v, (str, list)):
+        return len(v)
+    k = is_special(v)
+    if k == "cut":
+        return v["length"]
+    if k in ("set", "frozenset", "dict"):
+        return v.get("length", len(v[k]))
+    if k in ("bytes", "bytearray"):
+        return len(base64.b64decode(v[k]))
+    if isinstance(v, dict) and k is None:
+        return len(v)
+    return None
+
+
+def type_name(v):
+    k = is_special(v)
+    if k == "cut":
+        return type_name(v["cut"])
+    if k == "type":
+        return v["type"]
+    if k in ("int", "bytes", "bytearray", "str", "set", "frozenset", "dict", "float", "complex"):
+        return k
+    return {type(None): "NoneType"}.get(type(v), type(v).__name__)
+
+
+def elements(v):
+    if isinstance(v, list):
+        return v
+    k = is_special(v)
+    if k == "cut":
+        return elements(v["cut"])
+    return v[k] if k in ("set", "frozenset") else None
+
+
+# ---- the language ----
+
+class Filter:
+    def __init__(self, text, events, categories):
+        self.text, self.at, self.events, self.categories = text, 0, events, categories
+        self.tree = self.parse_or() if text.strip() else lambda e: True
+        assert not self.text[self.at:].strip(), self.text[self.at:]
+
+    def peek(self, regex=False):
+        if regex:
+            m = REGEX.match(self.text, self.at)
+            if m:
+                return "regex", m, m.end()
+        m = TOKEN.match(self.text, self.at)
+        return (m.lastgroup, m.group(m.lastgroup), m.end()) if m else (None, None, self.at)
+
+    def take(self, regex=False):
+        kind, value, self.at = self.peek(regex)
+        return kind, value
+
+    def accept(self, *values):
+        kind, value, end = self.peek()
+        if value in values and kind in ("op", "word"):
+            self.at = end
+            return value
+        return None
+
+    def parse_or(self):
+        parts = [self.parse_and()]
+        while self.accept("or", "||"):
+            parts.append(self.parse_and())
+        return parts[0] if len(parts) == 1 else lambda e: any(p(e) for p in parts)
+
+    def parse_and(self):
+        parts = [self.parse_not()]
+        while self.accept("and", "&&"):
+            parts.append(self.parse_not())
+        return parts[0] if len(parts) == 1 else lambda e: all(p(e) for p in parts)
+
+    def parse_not(self):
+        if self.accept("not", "!"):
+            inner = self.parse_not()
+            return lambda e: not inner(e)
+        if self.accept("("):
+            inner = self.parse_or()
+            assert self.accept(")")
+            return inner
+        kind, value, end = self.peek(regex=True)
+        if kind == "regex":
+            self.at = end
+            rx = compile_regex(value.group(1).replace("\\/", "/"), value.group(2))
+            return lambda e: bool(rx.search(e["event"]))
+        if kind == "text":
+            self.at = end
+            needle = unescape(value[1:-1])
+            return lambda e: needle in e["event"] or any(needle in plain(v) for v in e["args"].values())
+        if kind == "theme":
+            self.at = end
+            return lambda e: e["theme"] == re.sub("[-_]", " ", value[1:])
+        return self.parse_word()
+
+    def parse_word(self):
+        _, word, end = self.peek()
+        first = word.split(".")[0]
+        if first in TEXT_FIELDS | NUMBER_FIELDS | BOOL_FIELDS | {"python", "time"} and "." not in word:
+            self.at = end
+            return self.comparison(lambda e, f=first: [field(e, f)], first)
+        if first in FRAME_FIELDS:
+            self.at = end
+            member = word.partition(".")[2]
+            return self.comparison(lambda e: frames(e, first, member), "line" if member == "line" else "frame")
+        if first == "args":
+            self.at = end
+            return self.argument(None, word[4:])
+        if "*" in word or "?" in word:
+            self.at = end
+            rx = re.compile("".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in word), re.S)
+            return lambda e: bool(rx.fullmatch(e["event"]))
+        if word in self.events or word in self.categories:
+            self.at = end
+            if self.text[end:end + 1] == "[":
+                return self.argument(word, "")
+            return lambda e: e["event"] == word or e["category"] == word
+        parts = word.split(".")
+        for n in range(len(parts) - 1, 0, -1):
+            event = ".".join(parts[:n])
+            if event in self.events:
+                self.at = end
+                return self.argument(event, word[len(event):])
+        raise ValueError(word)
+
+    def argument(self, event, rest):
+        steps = [s for s in rest.split(".") if s]
+        if steps[:1] == ["sys"]:  # an argument called sys.path
+            steps[:2] = [".".join(steps[:2])]
+        while self.at < len(self.text) and self.text[self.at] in "[.":
+            m = re.compile(r"\[(\d+)\]|\.(\w+)").match(self.text, self.at)
+            steps.append(int(m.group(1)) if m.group(1) else m.group(2))
+            self.at = m.end()
+
+        def values(e):
+            if event and e["event"] != event:
+                return []
+            args = e["args"]
+            if not steps:
+                chosen = list(args.values())
+            elif isinstance(steps[0], int):
+                chosen = list(args.values())[steps[0]:steps[0] + 1]
+            else:
+                name = steps[0]
+                if name in ("file", "path") and e["event"] == "open":  # called otherwise in other versions
+                    name = "file" if "file" in args else "path"
+                chosen = [args[name]] if name in args else []
+            return [w for v in chosen for w in follow(v, steps[1:])]
+        return self.comparison(values, "args")
+
+    def comparison(self, values, kind):
+        op = self.accept(*OPERATORS)
+        if op is None:
+            if kind in BOOL_FIELDS:
+                return lambda e: any(v is True for v in values(e))
+            return lambda e: any(v is not None or kind == "args" for v in values(e))
+        if op in ("~", "!~"):
+            tkind, value = self.take(regex=True)
+            rx = compile_regex(value.group(1).replace("\\/", "/"), value.group(2)) if tkind == "regex" else \
+                compile_regex(value[1:-1].replace('\\"', '"') if tkind == "text" else value, "")
+            test = lambda v: bool(rx.search(to_text(v, kind)))
+        elif op == "contains":
+            needle = self.literal().text
+            test = lambda v: needle in to_text(v, kind)
+        elif op == "in":
+            assert self.accept("{")
+            tests = []
+            while not self.accept("}"):
+                low = self.literal()
+                if self.accept(".."):
+                    high = self.literal()
+                    tests.append(lambda v, a=low, b=high: in_range(v, a, b, kind))
+                else:
+                    tests.append(lambda v, a=low: compare(v, "==", a, kind))
+                self.accept(",")
+            test = lambda v: any(t(v) for t in tests)
+        else:
+            literal = self.literal()
+            test = lambda v: compare(v, {"=": "==", "!=": "=="}.get(op, op), literal, kind)
+
+        def run(e):
+            found = [v for v in values(e) if v is not None or kind == "args"]
+            if op in ("!=", "!~"):
+                return bool(found) and not any(test(v) for v in found)
+            return any(test(v) for v in found)
+        return run
+
+    def literal(self):
+        kind, value = self.take()
+        return Literal(unescape(value[1:-1]), True) if kind == "text" else Literal(value, False)
+
+
+def compile_regex(pattern, flags):
+    return re.compile(pattern, sum({"i": re.I, "m": re.M, "s": re.S, "x": re.X}[f] for f in flags))
+
+
+def to_text(v, kind):
+    return plain(v) if kind == "args" else str(v)
+
+
+def order(a, op, b):
+    return {"==": a == b, "<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[op]
+
+
+def version(text):
+    return tuple(int(x) for x in text.split("."))
+
+
+def compare(v, op, literal, kind):
+    if kind in NUMBER_FIELDS or kind == "line":
+        return order(v, op, literal.number())
+    if kind == "time":
+        number = wall(literal.text) if re.match(r"\d{4}-", literal.text) else None
+        return order(v["wall"] if number is not None else v["ns"], op, number if number is not None else literal.number(True))
+    if kind in BOOL_FIELDS:
+        return v == (literal.text in ("true", "True", "1", "yes"))
+    if kind == "python":
+        want = version(literal.text)
+        return order(version(v)[:len(want)], op, want)
+    if kind == "args":
+        number = None if literal.quoted else literal.number()
+        if number is not None:
+            have = numeric(v)
+            if have is not None:
+                return order(have, op, number)
+            if op != "==":
+                return False
+        return order(plain(v).encode("utf-8", "surrogatepass"), op, literal.text.encode("utf-8", "surrogatepass"))
+    return order(v, op, literal.text)
+
+
+def in_range(v, low, high, kind):
+    if kind == "args" and numeric(v) is None:
+        return False
+    return compare(v, ">=", low, kind) and compare(v, "<=", high, kind)
+
+
+def wall(text):
+    import calendar
+    import time
+    m = re.fullmatch(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d+))?Z?", text)
+    seconds = calendar.timegm(time.strptime(m.group(1) + " " + m.group(2), "%Y-%m-%d %H:%M:%S"))
+    return seconds * 10**9 + int(((m.group(3) or "") + "0" * 9)[:9])
+
+
+def follow(v, steps):
+    for i, s in enumerate(steps):
+        last = i == len(steps) - 1
+        if isinstance(s, int):
+            items = elements(v)
+            if items is None or s >= len(items):
+                return []
+            v = items[s]
+            continue
+        k = is_special(v)
+        if k == "type" and s not in ("type", "id") and s in v:
+            v = v[s]
+        elif isinstance(v, dict) and k is None and s in v:
+            v = v[s]
+        elif last and s == "type":
+            return [type_name(v)]
+        elif last and s == "id" and k == "type" and v["id"]:
+            return [Address(int(v["id"], 16))]
+        elif last and s == "length" and length(v) is not None:
+            return [length(v)]
+        else:
+            return []
+    return [v]
+
+
+class Address(int):
+    """An int that reads as hexadecimal."""
+
+    def __str__(self):
+        return hex(int(self))
+
+
+def field(e, name):
+    if name in ("event", "category", "theme", "pid", "tid", "interp", "seq", "documented", "python"):
+        return e[name]
+    if name == "thread":
+        return e["thread"] or str(e["tid"])
+    if name == "time":
+        return {"ns": e["ts_ns"], "wall": wall(e["time"])}
+    if name == "depth":
+        return len(e["stack"])
+    if name == "cut":
+        return bool(e.get("flags", 0) & 7)
+    p = e["_process"]
+    return {"ppid": p["ppid"], "process": p["name"], "children": e["_is_child"]}[name]
+
+
+def is_library(f, prefixes):
+    file = f["file"]
+    return (file.startswith("<frozen ") or "/importlib/" in file or "/site-packages/" in file or "/dist-packages/" in file or
+            bool(re.search(r"/lib(64)?/python3\.\d+t?/", file)) or any(file.startswith(p + "/") for p in prefixes))
+
+
+def frames(e, which, member):
+    stack = e["stack"]
+    if which == "top":
+        stack = stack[:1]
+    elif which == "caller":
+        own = [f for f in stack if "func" in f and not is_library(f, e["_prefixes"])]
+        stack = own[:1]
+    if not member:
+        return [True for f in stack]
+    found = []
+    for f in stack:
+        v = f.get("func", f.get("native", f.get("mark"))) if member == "func" else f.get(member)
+        found.append(v or None)
+    return found
+
+
+def prepare(lines):
+    """Give every event what the first event of its process says."""
+    import json
+    events = [json.loads(line) for line in lines]
+    processes = {}
+    for e in events:
+        if "process" in e:
+            processes[e["pid"]] = e["process"]
+    prefixes = [p for q in processes.values() for p in q["prefixes"]]
+    for e in events:
+        e["_process"] = processes[e["pid"]]
+        e["_is_child"] = processes[e["pid"]]["ppid"] in processes
+        e["_prefixes"] = prefixes
+    return events
