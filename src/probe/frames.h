@@ -2,6 +2,7 @@
  * frames: the Python stack of the running thread, read raw, as the frame stream of a record (abi.h).
  */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "probe/abi.h"

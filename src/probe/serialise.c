@@ -497,7 +497,7 @@ static void out_attr_str(struct out *o, const char *name, uint64_t str)
 	if (is_str(&o->ctx->layout, str))
 		out_str(o, str, o->string_bytes);
 	else
-		put8(o, str == o->ctx->layout.none ? VALUE_NONE : VALUE_UNREADABLE);
+		put8(o, !str || str == o->ctx->layout.none ? VALUE_NONE : VALUE_UNREADABLE); /* NULL is shown as None */
 }
 
 static void out_attr_int(struct out *o, const char *name, int64_t v)

@@ -1,0 +1,98 @@
+/*
+ * inside: the probe's readers as a library for ctypes, so that a Python can have its own objects and frames read, with the
+ * layout that python_runtime_find() finds in it. Output ends right at an unmapped page: one byte too many is fatal.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "probe/frames.h"
+#include "probe/serialise.h"
+#include "python/python.h"
+#include "tracer/maps.h"
+#include "tracer/remote_mem.h"
+
+#define AREA_BYTES (1u << 20)
+
+static struct probe_context ctx;
+static struct probe_state *state;
+
+/* NULL, or why not. One of each per thread is not needed: the caller holds a lock. */
+const char *inside_open(void);
+uint64_t inside_tp_flags_off(void);
+uint8_t *inside_area(void);
+long inside_value(uint64_t object, uint8_t *area, uint32_t room, uint32_t string_bytes, uint32_t max_items, int *ret_cut);
+long inside_frames(uint8_t *area, uint32_t room, uint32_t max_frames, uint32_t *ret_n_frames, int *ret_cut);
+
+const char *inside_open(void)
+{
+	static char why[512];
+	struct maps *maps = NULL;
+	struct remote_mem *memory = NULL;
+	snprintf(why, sizeof(why), "no runtime found");
+	struct err *err = maps_read(getpid(), &maps);
+	if (!err)
+		err = remote_mem_open(getpid(), &memory);
+	if (!err)
+		err = maps_find_modules(maps, remote_mem_reader(memory));
+	for (size_t i = 0; !err && i < maps->n_modules; i++) {
+		struct python_runtime runtime;
+		struct err *no = python_runtime_find(remote_mem_reader(memory), &maps->modules[i], &runtime);
+		if (!no) {
+			ctx.layout = runtime.layout;
+			why[0] = 0;
+		} else if (no->code != ERR_NOT_PYTHON) {
+			snprintf(why, sizeof(why), "%s", no->message);
+		}
+		err_destroy(no);
+	}
+	if (err)
+		snprintf(why, sizeof(why), "%s", err->message);
+	err_destroy(err);
+	remote_mem_close(memory);
+	maps_destroy(maps);
+	state = calloc(1, sizeof(*state));
+	return why[0] || !state ? why : NULL;
+}
+
+/* Memory of AREA_BYTES with an unmapped page behind it. */
+uint8_t *inside_area(void)
+{
+	uint8_t *p = mmap(NULL, AREA_BYTES + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED || mprotect(p + AREA_BYTES, 4096, PROT_NONE) != 0)
+		return NULL;
+	return p;
+}
+
+long inside_value(uint64_t object, uint8_t *area, uint32_t room, uint32_t string_bytes, uint32_t max_items, int *ret_cut)
+{
+	struct probe_context own = ctx;
+	own.max_items = max_items;
+	struct out o = { .end = area + AREA_BYTES, .ctx = &own, .string_bytes = string_bytes };
+	o.p = o.end - room;
+	uint8_t *start = o.p;
+	out_value(&o, object, 0);
+	memmove(area, start, (size_t)(o.p - start));
+	*ret_cut = o.cut;
+	return o.p - start;
+}
+
+/* The frames of the calling thread. The cache of code objects is kept from call to call, as in the probe. */
+long inside_frames(uint8_t *area, uint32_t room, uint32_t max_frames, uint32_t *ret_n_frames, int *ret_cut)
+{
+	struct probe_context own = ctx;
+	own.max_frames = max_frames;
+	struct out o = { .end = area + AREA_BYTES, .ctx = &own };
+	o.p = o.end - room;
+	uint8_t *start = o.p;
+	struct frame_walk walk = { 0 };
+	frames_out(&o, state, ((uint64_t(*)(void))(uintptr_t)ctx.layout.fn_tstate_get)(), &walk);
+	memmove(area, start, (size_t)(o.p - start));
+	*ret_n_frames = walk.n_frames;
+	*ret_cut = walk.cut;
+	return o.p - start;
+}

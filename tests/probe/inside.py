@@ -1,0 +1,609 @@
+"""Read this Python's own objects and frames with the probe's code and compare with what Python says of them.
+
+    inside.py LIBRARY [SEED]
+
+Prints the number of comparisons; any difference ends it with status 1. What the bytes mean: src/base/value.h and
+src/probe/abi.h. Runs in every Python found, so nothing newer than 3.8 in here.
+"""
+import collections
+import ctypes
+import enum
+import functools
+import os
+import pathlib
+import random
+import socket
+import struct
+import sys
+import threading
+import time
+import types
+
+NONE, FALSE, TRUE, ELLIPSIS, INT, BIGINT, FLOAT, COMPLEX, STR, STR_CUT, BYTES, BYTES_CUT, BYTEARRAY, BYTEARRAY_CUT, TUPLE, \
+    LIST, SET, FROZENSET, DICT, OBJECT, OBJECT_AT = range(1, 22)
+DEPTH_MAX = 8
+OUT_MIN = 64
+FRAME_DEFINES = 0x80000000
+FREE_THREADED = hasattr(sys, "_is_gil_enabled") and not sys._is_gil_enabled()
+
+lib = ctypes.PyDLL(sys.argv[1])
+lib.inside_open.restype = ctypes.c_char_p
+lib.inside_area.restype = ctypes.c_void_p
+lib.inside_value.restype = ctypes.c_long
+lib.inside_value.argtypes = [ctypes.py_object, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_uint32,
+                             ctypes.POINTER(ctypes.c_int)]
+lib.inside_frames.restype = ctypes.c_long
+lib.inside_frames.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint32),
+                              ctypes.POINTER(ctypes.c_int)]
+rng = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 1)
+n_compared = 0
+
+
+class Wrong(Exception):
+    pass
+
+
+# ---- decoding ----
+
+class Reader:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, n):
+        if self.at + n > len(self.data):
+            raise Wrong("cut in the middle")
+        self.at += n
+        return self.data[self.at - n:self.at]
+
+    def varint(self):
+        value = shift = 0
+        while True:
+            byte = self.take(1)[0]
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    def text(self):
+        return self.take(self.varint()).decode("utf-8", "surrogatepass")
+
+    def value(self):
+        tag = self.take(1)[0]
+        if tag in (0, NONE, FALSE, TRUE, ELLIPSIS):
+            return (tag,)
+        if tag == INT:
+            z = self.varint()
+            return tag, (z >> 1) ^ -(z & 1)
+        if tag == BIGINT:
+            negative = self.take(1)[0]
+            v = int.from_bytes(self.take(self.varint()), "little")
+            return INT, -v if negative else v
+        if tag == FLOAT:
+            return tag, self.take(8)
+        if tag == COMPLEX:
+            return tag, self.take(16)
+        if tag in (STR, STR_CUT, BYTES, BYTES_CUT, BYTEARRAY, BYTEARRAY_CUT):
+            full = self.varint() if tag in (STR_CUT, BYTES_CUT, BYTEARRAY_CUT) else None
+            data = self.text() if tag in (STR, STR_CUT) else bytes(self.take(self.varint()))
+            return tag, full, data
+        if tag in (TUPLE, LIST, SET, FROZENSET):
+            full, kept = self.varint(), self.varint()
+            return tag, full, [self.value() for _ in range(kept)]
+        if tag == DICT:
+            full, kept = self.varint(), self.varint()
+            return tag, full, [(self.value(), self.value()) for _ in range(kept)]
+        if tag == OBJECT_AT:
+            address, = struct.unpack("<Q", self.take(8))
+            name = self.text()
+            return tag, address, name, [(self.text(), self.value()) for _ in range(self.varint())]
+        raise Wrong("tag %d" % tag)
+
+
+area = threading.local()
+
+
+def read(thing, room=1000000, string_bytes=4096, max_items=200):
+    if not hasattr(area, "at"):
+        area.at = lib.inside_area()
+    cut = ctypes.c_int()
+    n = lib.inside_value(thing, area.at, room, string_bytes, max_items, ctypes.byref(cut))
+    if n > room:
+        raise Wrong("%d bytes written into %d" % (n, room))
+    r = Reader(ctypes.string_at(area.at, n))
+    value = r.value()
+    if r.at != n:
+        raise Wrong("%d bytes behind the value" % (n - r.at))
+    return value, bool(cut.value)
+
+
+# ---- what must come out ----
+
+def cut_text(s, limit):
+    data = s.encode("utf-8", "surrogatepass")
+    if len(data) <= limit:
+        return STR, None, s
+    n = limit
+    while data[n] & 0xc0 == 0x80:
+        n -= 1
+    return STR_CUT, len(s), data[:n].decode("utf-8", "surrogatepass")
+
+
+def cut_bytes(tag, data, limit):
+    return (tag, None, bytes(data)) if len(data) <= limit else (tag + 1, len(data), bytes(data[:limit]))
+
+
+def type_names(t):
+    """Heap types: module.qualname, without builtins. Static types: tp_name, which has the module unless it is builtins."""
+    module, name = t.__module__, t.__qualname__
+    return {name if module == "builtins" else "%s.%s" % (module, name), t.__name__, "%s.%s" % (module, t.__name__)}
+
+
+def attributes(thing, limit):
+    def text(s):
+        return cut_text(s, limit)
+
+    t = type(thing)
+    if t is types.CodeType:
+        return [("name", text(getattr(thing, "co_qualname", thing.co_name))), ("file", text(thing.co_filename)),
+                ("line", (INT, thing.co_firstlineno))]
+    if t is types.MethodType:
+        thing = thing.__func__
+        if type(thing) is not types.FunctionType:
+            return []
+        t = types.FunctionType
+    if t is types.FunctionType:
+        return [("name", text(thing.__qualname__)),
+                ("module", (NONE,) if thing.__module__ is None else text(thing.__module__))]
+    if t is types.BuiltinFunctionType:
+        module = [("module", text(thing.__module__))] if isinstance(thing.__module__, str) else []
+        return [("name", text(thing.__name__))] + module
+    if t is types.ModuleType:
+        return [("name", text(thing.__name__))]
+    if isinstance(thing, type):
+        return None  # checked apart
+    if isinstance(thing, socket.socket):
+        # what C has: the Python class reports the same
+        return [("fd", (INT, thing.fileno())), ("family", (INT, int(thing.family))), ("type", (INT, int(thing.type))),
+                ("proto", (INT, thing.proto))]
+    return []
+
+
+def check(got, thing, limit, max_items, depth=0):
+    """Raises Wrong unless `got` is what a reader with these limits must say of thing."""
+    global n_compared
+    n_compared += 1
+
+    def wrong(want):
+        raise Wrong("%.300r is read as %.300r instead of %.300r" % (thing, got, want))
+
+    def same(want):
+        if got != want:
+            wrong(want)
+
+    max_items = max_items if depth < DEPTH_MAX else 0
+    if thing is None or thing is Ellipsis or thing is True or thing is False:
+        same(({None: NONE, Ellipsis: ELLIPSIS, True: TRUE, False: FALSE}[thing],))
+    elif isinstance(thing, str):
+        same(cut_text(str.__str__(thing), limit))
+    elif isinstance(thing, int):
+        if int(thing).bit_length() > max(limit, 512) * 8 - 64:
+            if got[0] != OBJECT_AT and got != (INT, int(thing)):
+                wrong("an object of type int")
+        else:
+            same((INT, int(thing)))
+    elif isinstance(thing, bytes):
+        same(cut_bytes(BYTES, thing, limit))
+    elif type(thing) is bytearray:
+        same(cut_bytes(BYTEARRAY, thing, limit))
+    elif type(thing) is float:
+        same((FLOAT, struct.pack("<d", thing)))
+    elif type(thing) is complex:
+        same((COMPLEX, struct.pack("<dd", thing.real, thing.imag)))
+    elif isinstance(thing, (tuple, list)):
+        items = list(tuple.__iter__(thing) if isinstance(thing, tuple) else list.__iter__(thing))
+        if got[:2] != (TUPLE if isinstance(thing, tuple) else LIST, len(items)) or len(got[2]) != min(len(items), max_items):
+            wrong("%d items" % len(items))
+        for one, item in zip(got[2], items):
+            check(one, item, limit, max_items, depth + 1)
+    elif type(thing) in (set, frozenset):
+        if got[:2] != (SET if type(thing) is set else FROZENSET, len(thing)) or \
+                len(got[2]) != min(len(thing), max_items):
+            wrong("%d items" % len(thing))
+        left = list(thing)
+        for one in got[2]:
+            for i, item in enumerate(left):
+                try:
+                    check(one, item, limit, max_items, depth + 1)
+                except Wrong:
+                    continue
+                del left[i]
+                break
+            else:
+                wrong("one of its items")
+    elif isinstance(thing, dict):
+        # An OrderedDict may have another order than its entries (move_to_end).
+        items = list(dict.items(thing))
+        if got[:2] != (DICT, len(items)) or len(got[2]) != min(len(items), max_items):
+            wrong("%d entries" % len(items))
+        for (key, value), (k, v) in zip(got[2], items):
+            check(key, k, limit, max_items, depth + 1)
+            check(value, v, limit, max_items, depth + 1)
+    else:
+        if got[0] != OBJECT_AT or got[1] != id(thing) or got[2] not in type_names(type(thing)):
+            wrong("%x of type %s" % (id(thing), type_names(type(thing))))
+        if isinstance(thing, type):
+            names = [v for k, v in got[3] if k == "name"]
+            modules = [v for k, v in got[3] if k == "module"]
+            if not names or names[0][2] not in (thing.__qualname__, "%s.%s" % (thing.__module__, thing.__name__)) or \
+                    modules not in ([], [cut_text(str(thing.__module__), limit)]):
+                wrong("a type")
+        elif isinstance(thing, pathlib.PurePath):
+            path, = got[3]
+            if path[0] != "path" or path[1][0] not in (STR, STR_CUT):
+                wrong("a path")
+            if path[1][0] == STR and pathlib.PurePath(path[1][2]) != pathlib.PurePath(os.fspath(thing)):
+                wrong("a path %s" % os.fspath(thing))
+        elif got[3] != attributes(thing, limit):
+            wrong(attributes(thing, limit))
+
+
+# ---- things to read ----
+
+class Text(str):
+    pass
+
+
+class Number(int):
+    pass
+
+
+class Colour(enum.IntEnum):
+    RED = 3
+
+
+class Real(float):
+    pass
+
+
+class Group(set):
+    pass
+
+
+class Pair(collections.namedtuple("Pair", "a b")):
+    pass
+
+
+class Outer:
+    class Inner:
+        __slots__ = ("x",)
+
+        def method(self):
+            return self
+
+    def __init__(self):
+        self.x = 1
+        self.y = 2
+
+
+class PurePath:
+    """Not pathlib's: must not be read as if it were."""
+
+
+class PosixPath(PurePath):
+    __slots__ = ()
+
+
+def grown(n, holes):
+    d = {}
+    for i in range(n):
+        d["key %d" % i if i % 3 else i] = i
+    for key in list(d)[:holes]:
+        del d[key]
+    return d
+
+
+def fixed():
+    r = [None, True, False, Ellipsis, 0, 1, -1, 255, 256, -256, (1 << 30) - 1, 1 << 30, (1 << 60) - 1, 1 << 60,
+         (1 << 63) - 1, 1 << 63, -(1 << 63), -(1 << 63) - 1, (1 << 64), 1 << 90, -(1 << 900) + 7, 1 << 5000, 1 << 200000,
+         Number(7), Number(1 << 70), Colour.RED, 0.0, -0.0, 1.5, float("inf"), float("nan"), Real(2.5), 1j, complex(-0.0, 3),
+         "", "a", "\0", "x" * 4095, "x" * 4096, "x" * 4097, "\xe9" * 2048, "\xe9" * 2049, "\u20ac" * 1366, "\U0001f40d" * 1025,
+         "a\U0001f40d" * 900, "\udcff", "\ud800\udc00", Text("sub"), Text("s\xfcb"), Text("\u20ac"), Text(""),
+         b"", b"\0" * 4097, b"abc", bytearray(), bytearray(b"xyz" * 3000), (), [], {}, set(), frozenset(), ((),), [[]], [{}],
+         (1,) * 199, (1,) * 200, (1,) * 201, list(range(1000)), [None, [1, [2, [3, [4, [5, [6, [7, [8, [9]]]]]]]]]],
+         {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {"i": 1}}}}}}}}},
+         grown(3, 0), grown(5, 3), grown(300, 20), grown(70000, 69990), {1: 2}, {(1, 2): [3]}, {None: None},
+         {1, 2, 3}, {"a", "b"}, set(range(500)), frozenset([1, "x", None]), Group([1]), Pair(1, "b"), os.stat("/"),
+         collections.OrderedDict(a=1, b=2), collections.defaultdict(list, a=[1]), collections.Counter("aab"),
+         Outer().__dict__, vars(Outer()), dict.fromkeys(range(9)), {**vars(Outer())}, sys.version_info,
+         fixed, fixed.__code__, compile("1", "f\xefle.py", "exec"), Outer.Inner().method, Outer, Outer.Inner, type, int, object,
+         Text, Colour, socket.socket, type(None), collections.OrderedDict, types, sys, os.getpid, len, [].append, "".join,
+         print, functools.partial(print), threading.Lock(), iter([]), open(os.devnull), object(), Outer(), Outer.Inner(),
+         lambda: 0, staticmethod(len), property(len), Exception("x"), memoryview(b"abc"), range(3), slice(1),
+         PurePath(), PosixPath(), pathlib.PurePath("/a", "b"), pathlib.PurePath(""), pathlib.PurePath("rel", "x", "/abs", "y"),
+         pathlib.Path("/tmp") / "new", pathlib.Path("/tmp/x/y").parent, pathlib.PurePosixPath("a//b/./c"), pathlib.Path("caf\xe9"),
+         socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), type("Made", (), {"__module__": 5}), type("\xd6", (Outer,), {})()]
+    shown = pathlib.PurePath("/was", "shown")
+    str(shown)
+    loop = []
+    loop.append(loop)
+    deep = {}
+    deep["me"] = deep
+    half = set(range(40))
+    half -= set(range(30))
+    late = Outer()
+    for i in range(40):
+        setattr(late, "z%d" % i, i)
+    del late.x
+    moved = types.FunctionType(fixed.__code__, {}, "renamed")
+    if not FREE_THREADED:  # there its lock is ours already, so it is not entered a second time
+        r += [loop, deep]
+    return r + [shown, half, late, late.__dict__, moved, types.MethodType(len, [])]
+
+
+def anything(depth=0):
+    kind = rng.randrange(16 if depth < 6 else 9)
+    n = rng.choice((0, 1, 2, 3, 5, 9, 40))
+    if kind == 0:
+        return rng.choice((None, True, False, ..., 1.25, 2j))
+    if kind == 1:
+        return rng.randrange(-1000, 1000)
+    if kind == 2:
+        return rng.getrandbits(rng.choice((20, 31, 62, 64, 65, 200, 4000))) * rng.choice((1, -1))
+    if kind < 6:
+        letters = "ab\xe9\u0394\u20ac\U0001f40d\udc80" if kind > 3 else "qrs"
+        return "".join(rng.choices(letters, k=n)) * rng.choice((1, 1, 60))
+    if kind == 6:
+        return bytes(rng.getrandbits(8) for _ in range(n)) * rng.choice((1, 100))
+    if kind == 7:
+        return Text("t" * n)
+    if kind == 8:
+        return rng.choice((len, Outer, Outer(), sys, anything, pathlib.PurePath("/x", str(n))))
+    items = [anything(depth + 1) for _ in range(min(n, 12))]
+    if kind < 11:
+        return tuple(items)
+    if kind < 13:
+        return items
+    keys = ["k%d" % i if rng.random() < 0.7 else i for i in range(len(items))]
+    if kind == 13:
+        return set(keys) if rng.random() < 0.5 else frozenset(keys)
+    d = dict(zip(keys, items))
+    for key in keys[:rng.randrange(3)]:
+        del d[key]
+    return d
+
+
+def values():
+    keep = fixed()
+    random_ones = [anything() for _ in range(150)]
+    for limit, max_items in ((4096, 200), (16, 3)):
+        for thing in keep + random_ones:
+            got, cut = read(thing, string_bytes=limit, max_items=max_items)
+            check(got, thing, limit, max_items)
+    # In whatever room: never a byte too many, always something that can be decoded.
+    for thing in keep[::3] + random_ones[::10]:
+        for room in list(range(OUT_MIN, 420, 23)) + [1023, 1024, 1025, 1400, 3000]:
+            read(thing, room=room, string_bytes=rng.choice((1, 100, 5000)), max_items=rng.choice((1, 20, 16383)))
+    for thing in keep:
+        if hasattr(thing, "fileno") and not isinstance(thing, type):
+            thing.close()
+
+
+# ---- frames ----
+
+known = {}  # id → what was defined
+
+
+def frames(room=300000, most=5000):
+    if not hasattr(area, "at"):
+        area.at = lib.inside_area()
+    n_frames, cut = ctypes.c_uint32(), ctypes.c_int()
+    n = lib.inside_frames(area.at, room, most, ctypes.byref(n_frames), ctypes.byref(cut))
+    data, at, r = ctypes.string_at(area.at, n), 0, []
+    for _ in range(n_frames.value):
+        code, lasti = struct.unpack_from("<II", data, at)
+        at += 8
+        if code & FRAME_DEFINES:
+            size, first, n_file, n_name, n_table, n_full = struct.unpack_from("<6I", data, at)
+            texts = Reader(data[at + 24:at + size])
+            file, name = texts.value(), texts.value()
+            if texts.at != n_file + n_name or (n_table and n_table != n_full) or size % 8:
+                raise Wrong("a definition of %d + %d + %d bytes" % (n_file, n_name, n_table))
+            code &= ~FRAME_DEFINES
+            if code in known:
+                raise Wrong("id %d was defined before" % code)
+            known[code] = file[2], name[2], first, bytes(texts.take(n_table)), n_full
+            at += size
+        if code not in known:
+            raise Wrong("id %d was never defined" % code)
+        r.append((known[code], lasti))
+    if at != n:
+        raise Wrong("%d bytes behind the frames" % (n - at))
+    return r, bool(cut.value)
+
+
+def truth(frame):
+    r = []
+    while frame:
+        c = frame.f_code
+        table = c.co_linetable if sys.version_info >= (3, 10) else c.co_lnotab
+        r.append(((c.co_filename, getattr(c, "co_qualname", c.co_name), c.co_firstlineno, table, len(table)), frame.f_lasti))
+        frame = frame.f_back
+    return r
+
+
+def look(*_, **limits):
+    """Compare the whole stack; called from all sorts of places. The two innermost frames run on between the two looks."""
+    global n_compared
+    got, cut = frames()
+    want = truth(sys._getframe())
+    n_compared += len(want)
+    if [f[0] for f in got[1:]] != [f[0] for f in want] or [f[1] for f in got[2:]] != [f[1] for f in want[1:]] or cut:
+        for i in range(max(len(got) - 1, len(want))):
+            print(i, got[i + 1] if i + 1 < len(got) else None, want[i] if i < len(want) else None, file=sys.stderr)
+        raise Wrong("the stack differs")
+    return True
+
+
+def recurse(n):
+    return recurse(n - 1) if n else look()
+
+
+def places():
+    look()
+    recurse(300)
+    list(map(look, range(2)))
+    sorted(range(3), key=look)
+    [look() for _ in range(2)]
+    {look(): look() for _ in range(2)}
+
+    def gen():
+        look()
+        yield look()
+        yield from (look() for _ in range(2))
+    list(gen())
+    next(gen())
+
+    async def leaf():
+        return look()
+
+    async def agen():
+        yield look()
+
+    async def coro():
+        await leaf()
+        async for _ in agen():
+            look()
+        return [look() async for _ in agen()]
+    try:
+        coro().send(None)
+    except StopIteration:
+        pass
+
+    class Body:
+        look()
+
+        @property
+        def p(self):
+            return look()
+
+        def __del__(self):
+            look()
+
+        def __getattr__(self, name):
+            return look()
+
+        def __eq__(self, other):
+            return look()
+
+        def __hash__(self):
+            return 1 if look() else 0
+    b = Body()
+    b.p
+    b.other
+    b in [1]
+    {b: 1}
+    del b
+    exec("look()\ndef inner():\n    look()\ninner()", {"look": look})
+    eval("look() + 1", {"look": look})
+    try:
+        raise ValueError
+    except ValueError:
+        look()
+    finally:
+        look()
+    functools.reduce(lambda a, c: look(), range(3))
+    with open(os.devnull) as f:
+        look()
+    old = sys.gettrace()
+    for i in range(50):  # code objects that die, at addresses that come again
+        exec(compile("\n" * i + "def f%d():\n%s    look()\nf%d()" % (i % 5, "    x = 1\n" * (i % 7), i % 5), "made %d" % (i % 3),
+                     "exec"), {"look": look})
+    big = "def wide():\n" + "    x = 1\n" * 20000 + "    look()\nwide()"
+    exec(compile(big, "wide", "exec"), {"look": look_wide})
+    threads = [threading.Thread(target=recurse, args=(i,)) for i in (1, 20)]
+    for thread in threads:
+        thread.start()
+        thread.join()
+    return old
+
+
+def look_wide():
+    """A line table too big for its room: only its first line is known."""
+    got, cut = frames(room=20000)
+    if not any(f[0][1] == "wide" and f[0][3] == b"" and f[0][4] > 20000 for f in got):
+        raise Wrong("the wide function was not found, or with its table")
+
+
+def limits():
+    def down(n, see):
+        return down(n - 1, see) if n else see()
+
+    def few():
+        got, cut = frames(most=10)
+        if len(got) != 10 or not cut:
+            raise Wrong("10 frames were wanted")
+
+    def tight():
+        for room in range(OUT_MIN, 3000, 57):
+            got, cut = frames(room=room)
+            if not cut:
+                raise Wrong("no room, but nothing was cut")
+    down(50, few)
+    down(400, tight)
+
+
+# ---- while others change things ----
+
+def storm(seconds):
+    shared = {"list": [1], "dict": {}, "set": set(), "bytes": bytearray(b"x" * 100), "deep": [[], {}]}
+    end = time.monotonic() + seconds
+    errors = []
+
+    def change(seed):
+        r = random.Random(seed)
+        while time.monotonic() < end:
+            for _ in range(200):
+                i = r.randrange(100)
+                shared["list"][:] = ["s%d" % k for k in range(i)]
+                shared["dict"]["k%d" % i] = [i]
+                shared["dict"].pop("k%d" % r.randrange(100), None)
+                shared["set"].add("e%d" % i)
+                shared["set"].discard("e%d" % r.randrange(100))
+                shared["bytes"] = bytearray(i)
+                shared["deep"][0].append(i)
+                if i == 5:
+                    shared["deep"][0].clear()
+                    shared["dict"].clear()
+
+    def see():
+        global n_compared
+        try:
+            while time.monotonic() < end:
+                for _ in range(50):
+                    read(shared)
+                    frames()
+                    n_compared += 2
+        except Exception as e:
+            errors.append(e)
+    # In free-threaded builds nothing but the objects' own locks stands between them. Frames share one cache: one reader.
+    threads = [threading.Thread(target=change, args=(i,)) for i in range(2)] + [threading.Thread(target=see)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def main():
+    why = lib.inside_open()
+    if why:
+        sys.exit(why.decode())
+    values()
+    places()
+    limits()
+    storm(0.6 if FREE_THREADED else 0.2)
+    print("%d comparisons" % n_compared)
+
+
+main()
