@@ -17,7 +17,7 @@
 
 #include "base/value.h"
 
-#define PROBE_ABI 3u
+#define PROBE_ABI 4u
 #define PROBE_MAGIC 0x31565f4245425250ull /* "PRBEB_V1" */
 #define PROBE_PAGE 4096u
 
@@ -181,10 +181,10 @@ struct ring_shared {
 	uint32_t heartbeat;         /* the recorder adds 1 at least every 200 ms */
 	uint32_t recorder_pid;      /* in the recorder's namespace */
 	uint32_t filter_on;         /* 0: every event is wanted, no look-up */
-	uint32_t doorbell;          /* futex: a probe rings when its ring is half full */
+	uint32_t slots_freed;       /* futex: the recorder adds 1 when a slot is free again */
 	uint32_t slots_claimed;     /* ever, for the recorder to notice new ones */
-	uint32_t unserved;          /* processes that found no slot */
-	uint64_t lost_unserved;     /* events of those */
+	uint32_t slot_waiters;      /* processes that wait for one */
+	uint64_t lost_unserved;     /* events for which there was no slot, or no lock */
 	uint64_t reserved[7];
 	uint64_t verdicts[VERDICT_COUNT];
 };

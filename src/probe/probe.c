@@ -22,7 +22,7 @@
 
 enum {
 	FUTEX_WAIT = 0,
-	NAME_MAX_BYTES = 255,
+	NAME_MAX_BYTES = 2047,
 	ARGS_MAX_BYTES = 96 * 1024,
 	FRAMES_MAX_BYTES = 160 * 1024,
 	ANCHORS_MAX = 1024,
@@ -99,7 +99,7 @@ static void state_unlock(struct probe_state *state)
 
 /* ---- slots and room ---- */
 
-static bool slot_claim(const struct probe_context *ctx, struct probe_state *state, uint32_t tid)
+static bool slot_take(const struct probe_context *ctx, struct probe_state *state, uint32_t tid)
 {
 	struct ring_shared *shared = shared_of(ctx);
 	if (!state->initialised) {
@@ -124,6 +124,33 @@ static bool slot_claim(const struct probe_context *ctx, struct probe_state *stat
 		return true;
 	}
 	return false;
+}
+
+/* All slots taken (a storm of short-lived children): wait until the recorder has emptied one of a process that is gone,
+ * bounded as every wait by its heartbeat. */
+static bool slot_claim(const struct probe_context *ctx, struct probe_state *state, uint32_t tid)
+{
+	struct ring_shared *shared = shared_of(ctx);
+	uint32_t beat = __atomic_load_n(&shared->heartbeat, __ATOMIC_RELAXED), still = 0;
+	for (;;) {
+		uint32_t freed = __atomic_load_n(&shared->slots_freed, __ATOMIC_ACQUIRE);
+		if (slot_take(ctx, state, tid))
+			return true;
+		if (ctx->flags & (PROBE_DROP | PROBE_NO_SYSCALL) ||
+		    __atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) == RING_OFF)
+			return false;
+		int64_t step[2] = { 0, WAIT_STEP_NS };
+		__atomic_fetch_add(&shared->slot_waiters, 1, __ATOMIC_SEQ_CST);
+		sys_call4(SYS_FUTEX, (long)&shared->slots_freed, FUTEX_WAIT, (long)freed, (long)step);
+		__atomic_fetch_sub(&shared->slot_waiters, 1, __ATOMIC_SEQ_CST);
+		uint32_t now = __atomic_load_n(&shared->heartbeat, __ATOMIC_RELAXED);
+		still = now == beat ? still + 1 : 0;
+		beat = now;
+		if (still >= WAIT_STEPS) {
+			__atomic_store_n(&state->abandoned, 1, __ATOMIC_RELAXED);
+			return false;
+		}
+	}
 }
 
 /* Wait until the slot has room; false when nobody drains it (the process then gives up for good) or may not wait. */

@@ -169,6 +169,8 @@ static struct client *client_add(struct recorder *r, struct source *s, uint32_t 
 		return NULL;
 	}
 	s->clients[slot_index] = c;
+	if (c->process->pidfd < 0 && !c->process->ended) /* it came and went before it could be looked at */
+		process_ended(r, c->process, -1);
 	return c;
 }
 
@@ -363,8 +365,10 @@ static void recycle(struct recorder *r, struct source *s, uint32_t k)
 {
 	struct ring_slot *slot = slot_at(s, k);
 	struct client *c = s->clients[k];
-	if (c->tail != __atomic_load_n(&slot->head, __ATOMIC_ACQUIRE))
+	if (c->tail != __atomic_load_n(&slot->head, __ATOMIC_ACQUIRE)) {
+		r->recycle_due = true;
 		return;
+	}
 	uint64_t dropped = slot->n_dropped > c->n_lost ? slot->n_dropped - c->n_lost : 0;
 	if (dropped) { /* it ended before it could say so itself */
 		struct note_info note = { .kind = NOTE_LOST, .time_ns = clock_time_now(&r->clock), .process = c->process->index, .a = dropped };
@@ -381,6 +385,10 @@ static void recycle(struct recorder *r, struct source *s, uint32_t k)
 	memset(slot, 0, sizeof(*slot));
 	slot->generation = generation;
 	__atomic_store_n(&slot->state, SLOT_FREE, __ATOMIC_RELEASE);
+	struct ring_shared *shared = s->link->ring.shared;
+	__atomic_fetch_add(&shared->slots_freed, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&shared->slot_waiters, __ATOMIC_SEQ_CST))
+		syscall(SYS_futex, &shared->slots_freed, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
 /* An image is over when its process is, when it made room for another by exec, or when it was left. */
@@ -391,6 +399,7 @@ static bool client_is_over(struct client *c)
 
 void recycle_ended(struct recorder *r)
 {
+	r->recycle_due = false;
 	for (size_t i = 0; i < r->sources.n; i++)
 		for (uint32_t k = 0; k < r->sources.v[i]->n_slots; k++)
 			if (r->sources.v[i]->clients[k] && client_is_over(r->sources.v[i]->clients[k]))

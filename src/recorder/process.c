@@ -178,6 +178,6 @@ void process_ended(struct recorder *r, struct process *p, int status)
 	process_update(r, p);
 	struct note_info note = { .kind = NOTE_EXITED, .time_ns = p->info.end_ns, .process = p->index, .a = (uint64_t)(int64_t)status };
 	writer_note(r->writer, &note);
-	r->check_ns = 0;
+	r->recycle_due = true;
 }
 

@@ -188,6 +188,8 @@ void recorder_destroy(struct recorder *r)
 		free(r->processes.v[i]);
 	}
 	vec_fini(&r->processes);
+	vec_fini(&r->poll_fds);
+	vec_fini(&r->poll_who);
 	follow_destroy(r->follow);
 	image_store_destroy(r->images);
 	writer_destroy(r->writer);
@@ -559,38 +561,50 @@ static void report(struct recorder *r, enum recorder_state state, const char *te
 		log_debug("the viewer does not listen: %s", strerror(errno));
 }
 
+static bool poll_add(struct recorder *r, int fd, struct process *who)
+{
+	struct pollfd line = { .fd = fd, .events = POLLIN };
+	if (!vec_reserve(&r->poll_fds, 1) || !vec_reserve(&r->poll_who, 1))
+		return false;
+	return vec_push(&r->poll_fds, line) && vec_push(&r->poll_who, who);
+}
+
+/* Signals, the viewer, and the ends of processes. */
 static void wait_for_more(struct recorder *r, int timeout_ms)
 {
-	struct pollfd fds[64];
-	struct process *who[64];
-	nfds_t n = 0;
-	fds[n++] = (struct pollfd){ .fd = r->signal_fd, .events = POLLIN };
-	nfds_t control = n;
-	if (r->options.control_fd >= 0)
-		fds[n++] = (struct pollfd){ .fd = r->options.control_fd, .events = POLLIN };
-	nfds_t first = n;
-	for (size_t i = r->processes.n; i-- > 0 && n < ARRAY_LEN(fds);) {
-		if (r->processes.v[i]->pidfd < 0)
-			continue;
-		who[n] = r->processes.v[i];
-		fds[n++] = (struct pollfd){ .fd = r->processes.v[i]->pidfd, .events = POLLIN };
-	}
-	if (poll(fds, n, timeout_ms) <= 0)
+	r->poll_fds.n = r->poll_who.n = 0;
+	bool ok = poll_add(r, r->signal_fd, NULL) && poll_add(r, r->options.control_fd, NULL);
+	for (size_t i = 0; ok && i < r->processes.n; i++)
+		if (r->processes.v[i]->pidfd >= 0)
+			ok = poll_add(r, r->processes.v[i]->pidfd, r->processes.v[i]);
+	if (!ok || poll(r->poll_fds.v, r->poll_fds.n, timeout_ms) <= 0)
 		return;
-	if (fds[0].revents) {
+	if (r->poll_fds.v[0].revents) {
 		struct signalfd_siginfo info;
 		while (read(r->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
 			on_signal(r, &info);
 	}
-	if (first > control && fds[control].revents)
+	if (r->poll_fds.v[1].revents)
 		on_control(r);
-	for (nfds_t i = first; i < n; i++) {
+	bool drained = false;
+	for (size_t i = 2; i < r->poll_fds.n; i++) {
+		struct process *p = r->poll_who.v[i];
 		/* Our own children are reaped by follow_poll(), which knows their status; others end here. */
-		if (!fds[i].revents || follow_has(r->follow, who[i]->pid) || who[i]->pid == r->launched_pid)
+		if (!r->poll_fds.v[i].revents || follow_has(r->follow, p->pid) || p->pid == r->launched_pid)
 			continue;
-		drain_all(r);
-		process_ended(r, who[i], -1);
+		if (!drained)
+			drain_all(r);
+		drained = true;
+		process_ended(r, p, -1);
 	}
+}
+
+static bool anyone_waits(const struct source *s)
+{
+	for (uint32_t k = 0; k < s->n_slots; k++)
+		if (s->clients[k] && __atomic_load_n(&slot_at(s, k)->waiting, __ATOMIC_SEQ_CST))
+			return true;
+	return __atomic_load_n(&s->link->ring.shared->slot_waiters, __ATOMIC_SEQ_CST) != 0;
 }
 
 /* Take the probe out of everything that has it; drain to the last record. */
@@ -604,9 +618,10 @@ static void leave_targets(struct recorder *r, struct recorder_summary *sum)
 		struct source *s = r->sources.v[i];
 		if (s->left)
 			continue;
-		/* Ring full of waiters? Make room before anybody is asked to leave. */
-		while (drain_all(r) && !r->hurry)
-			;
+		/* Those that wait for room, or for a slot, get it before anybody is asked to leave. */
+		uint64_t until = monotonic_ns() + timeout / 3;
+		while ((drain_all(r) || anyone_waits(s)) && monotonic_ns() < until)
+			heartbeat(r, monotonic_ns());
 		struct detach_report report;
 		link_detach(s->link, is_attached, r, timeout, &report);
 		s->left = true;
@@ -700,6 +715,8 @@ struct err *recorder_run(struct recorder *r, struct recorder_summary *ret)
 		wait_for_more(r, idle_ms);
 		follow_poll(r->follow);
 		change_attachment(r);
+		if (r->recycle_due)
+			recycle_ended(r);
 		check(r, now);
 		if (r->unflushed_since && now > r->unflushed_since + FLUSH_NS) { /* it may be set after `now` was read */
 			r->unflushed_since = 0;

@@ -2,6 +2,7 @@
  * recorder_private: the recorder's own state, shared by its files only.
  */
 #pragma once
+#include <poll.h>
 #include <signal.h>
 
 #include "base/vec.h"
@@ -63,7 +64,7 @@ struct recorder {
 	unsigned n_roots, n_interrupts;
 	pid_t launched_pid;
 	int launched_status;
-	bool launching, launched_ended, leaving, hurry, by_signal, detached, want_detached, paused, limit_reached, viewer_left, restored, masked;
+	bool launching, launched_ended, leaving, hurry, by_signal, detached, want_detached, recycle_due, paused, limit_reached, viewer_left, restored, masked;
 	int signal_fd;
 	sigset_t old_mask;
 	uint64_t started_ns, heartbeat_ns, check_ns, report_ns, unflushed_since;
@@ -71,6 +72,8 @@ struct recorder {
 	size_t drain_turn;         /* the source to begin with */
 	const char *const *known_names;
 	size_t n_known_names;
+	VEC(struct pollfd) poll_fds;   /* scratch of wait_for_more() */
+	VEC(struct process *) poll_who;
 	uint8_t *record;           /* scratch: one record, copied out */
 	size_t record_cap;
 	struct recorder_summary final;
