@@ -58,6 +58,22 @@ static void frame_begin(struct strbuf *to, uint8_t id, uint8_t encoding, uint32_
 	strbuf_add(to, &n_bytes, 4);
 }
 
+static void planes_encode(struct strbuf *to, uint8_t id, uint8_t encoding, const void *numbers, unsigned width, size_t n)
+{
+	uint64_t all = or_of_all(numbers, width, n);
+	unsigned planes = 1;
+	while (planes < 8 && all >> (8 * planes))
+		planes++;
+	frame_begin(to, id, encoding, (uint32_t)(1 + planes * n));
+	strbuf_addc(to, (char)planes);
+	size_t at = to->n;
+	strbuf_add_repeat(to, 0, planes * n);
+	if (to->failed)
+		return;
+	for (unsigned k = 0; k < planes; k++)
+		plane_gather((uint8_t *)to->s + at + k * n, numbers, width, k, n);
+}
+
 void column_encode(struct strbuf *to, uint8_t id, const void *numbers, unsigned width, size_t n)
 {
 	if (is_constant(numbers, width, n)) {
@@ -67,18 +83,31 @@ void column_encode(struct strbuf *to, uint8_t id, const void *numbers, unsigned 
 		strbuf_add(to, varint, n_bytes);
 		return;
 	}
-	uint64_t all = or_of_all(numbers, width, n);
-	unsigned planes = 1;
-	while (planes < 8 && all >> (8 * planes))
-		planes++;
-	frame_begin(to, id, COLUMN_PLANES, (uint32_t)(1 + planes * n));
-	strbuf_addc(to, (char)planes);
-	size_t at = to->n;
-	strbuf_add_repeat(to, 0, planes * n);
-	if (to->failed)
+	planes_encode(to, id, COLUMN_PLANES, numbers, width, n);
+}
+
+void column_encode_delta(struct strbuf *to, uint8_t id, void *numbers, unsigned width, size_t n)
+{
+	if (is_constant(numbers, width, n)) {
+		column_encode(to, id, numbers, width, n);
 		return;
-	for (unsigned k = 0; k < planes; k++)
-		plane_gather((uint8_t *)to->s + at + k * n, numbers, width, k, n);
+	}
+	if (width == 4) {
+		uint32_t *v = numbers, before = 0;
+		for (size_t i = 0; i < n; i++) {
+			uint32_t now = v[i], d = now - before;
+			v[i] = d << 1 ^ (d >> 31 ? ~0u : 0);
+			before = now;
+		}
+	} else {
+		uint64_t *v = numbers, before = 0;
+		for (size_t i = 0; i < n; i++) {
+			uint64_t now = v[i];
+			v[i] = zigzag((int64_t)(now - before));
+			before = now;
+		}
+	}
+	planes_encode(to, id, COLUMN_DELTA, numbers, width, n);
 }
 
 bool column_next(const uint8_t **p, const uint8_t *end, struct column *ret)
@@ -159,6 +188,19 @@ static void scatter_uint32_t(uint32_t *restrict to, const uint8_t *restrict p, u
 	}
 }
 
+static void delta_sum(void *numbers, unsigned width, size_t n)
+{
+	if (width == 4) {
+		uint32_t *v = numbers, now = 0;
+		for (size_t i = 0; i < n; i++)
+			v[i] = now += v[i] >> 1 ^ -(v[i] & 1);
+	} else {
+		uint64_t *v = numbers, now = 0;
+		for (size_t i = 0; i < n; i++)
+			v[i] = now += v[i] >> 1 ^ -(v[i] & 1);
+	}
+}
+
 bool column_decode(const struct column *c, void *to, unsigned width, size_t n)
 {
 	if (c->encoding == COLUMN_CONST) {
@@ -171,7 +213,8 @@ bool column_decode(const struct column *c, void *to, unsigned width, size_t n)
 		fill(to, width, n, v);
 		return true;
 	}
-	if (c->encoding != COLUMN_PLANES || c->n_bytes < 1)
+	bool is_delta = c->encoding == COLUMN_DELTA && width >= 4;
+	if ((c->encoding != COLUMN_PLANES && !is_delta) || c->n_bytes < 1)
 		return false;
 	unsigned planes = c->bytes[0];
 	if (planes < 1 || planes > width || c->n_bytes - 1 != planes * n)
@@ -190,5 +233,7 @@ bool column_decode(const struct column *c, void *to, unsigned width, size_t n)
 	default:
 		scatter_uint64_t(to, p, planes, n);
 	}
+	if (is_delta)
+		delta_sum(to, width, n);
 	return true;
 }

@@ -5,6 +5,7 @@
  *
  *   PLANES   u8 width, then the lowest byte of every number, the next byte of every number, … width times
  *   CONST    one varint, the value of all numbers
+ *   DELTA    like PLANES, of the zigzag'ed differences to the number before (to 0 for the first), modulo 2^(8 * width in memory)
  */
 #pragma once
 #include <stdbool.h>
@@ -13,10 +14,12 @@
 
 #include "base/strbuf.h"
 
-enum column_encoding { COLUMN_PLANES, COLUMN_CONST };
+enum column_encoding { COLUMN_PLANES, COLUMN_CONST, COLUMN_DELTA };
 
 /* Append one column; strbuf.failed when memory is short. `width` of the numbers in memory: 1, 2, 4 or 8 bytes. */
 void column_encode(struct strbuf *to, uint8_t id, const void *numbers, unsigned width, size_t n);
+/* The same with COLUMN_DELTA, for ids and addresses that come in runs; n numbers of 4 or 8 bytes, which are overwritten. */
+void column_encode_delta(struct strbuf *to, uint8_t id, void *numbers, unsigned width, size_t n);
 
 /* A parsed column: what stands in the bytes, not yet decoded. */
 struct column {

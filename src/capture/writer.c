@@ -197,7 +197,7 @@ static void stacks_flush(struct writer *w)
 	for (size_t i = 0; i < n; i++) /* the distance up; a root's is its own id */
 		w->stack_parents.v[i] = w->stack_first + (uint32_t)i - w->stack_parents.v[i];
 	column_encode(&w->raw, STACK_COLUMN_PARENT, w->stack_parents.v, 4, n);
-	column_encode(&w->raw, STACK_COLUMN_FRAME, w->stack_frames.v, 4, n);
+	column_encode_delta(&w->raw, STACK_COLUMN_FRAME, w->stack_frames.v, 4, n);
 	sink_block(w->sink, BLOCK_STACK, &w->meta, &w->raw);
 	w->stack_first += (uint32_t)n;
 	w->stack_parents.n = w->stack_frames.n = 0;
@@ -452,11 +452,11 @@ static void events_flush(struct writer *w)
 	column_encode(&w->raw, COLUMN_TIME, e->time_ns, 8, e->n);
 	column_encode(&w->raw, COLUMN_NAME, e->name, 2, e->n);
 	column_encode(&w->raw, COLUMN_THREAD, e->thread, 2, e->n);
-	column_encode(&w->raw, COLUMN_ARGS, e->args, 4, e->n);
-	column_encode(&w->raw, COLUMN_STACK, e->stack, 4, e->n);
+	column_encode_delta(&w->raw, COLUMN_ARGS, e->args, 4, e->n);
+	column_encode_delta(&w->raw, COLUMN_STACK, e->stack, 4, e->n);
 	column_encode(&w->raw, COLUMN_FLAGS, e->flags, 1, e->n);
 	column_encode(&w->raw, COLUMN_N_OBJECTS, e->object_counts, 2, e->n);
-	column_encode(&w->raw, COLUMN_OBJECTS, e->objects, 8, e->n_objects);
+	column_encode_delta(&w->raw, COLUMN_OBJECTS, e->objects, 8, e->n_objects);
 	sink_block(w->sink, BLOCK_EVENT, &w->meta, &w->raw);
 	e->first_seq += e->n;
 	e->n = e->n_objects = 0;

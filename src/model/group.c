@@ -203,3 +203,106 @@ struct err *group_spark(struct trace *t, const struct selection *sel, enum group
 	}
 	return NULL;
 }
+
+/* 64 verdicts at a time; `verdicts` by position or id. */
+#define SELECT_ROWS(column)                                                                        \
+	for (uint32_t word = 0; word * 64 < c->n; word++) {                                        \
+		uint32_t n = c->n - word * 64 < 64 ? c->n - word * 64 : 64;                        \
+		uint64_t bits = 0;                                                                 \
+		for (uint32_t k = 0; k < n; k++)                                                   \
+			bits |= (uint64_t)verdicts[(column)[word * 64 + k]] << k;                  \
+		words[word] = bits;                                                                \
+	}
+
+/* Bytes of 0 or 1 → bits: eight at a time by one multiplication, which gathers the low bit of each byte in the top byte. */
+static uint64_t bits_of_bytes(const uint8_t *bytes)
+{
+	uint64_t bits = 0;
+	for (unsigned k = 0; k < 8; k++) {
+		uint64_t eight;
+		memcpy(&eight, bytes + 8 * k, 8);
+		bits |= (eight * 0x0102040810204080ull >> 56) << (8 * k);
+	}
+	return bits;
+}
+
+static void positions_select(const uint16_t *column, uint32_t n, const uint8_t *verdicts, uint64_t *words)
+{
+	uint8_t hits[64];
+	uint32_t word = 0;
+	for (; (word + 1) * 64 <= n; word++) {
+		for (unsigned k = 0; k < 64; k++)
+			hits[k] = verdicts[column[word * 64 + k]];
+		words[word] = bits_of_bytes(hits);
+	}
+	if (word * 64 < n) {
+		memset(hits, 0, sizeof(hits));
+		for (uint32_t k = 0; word * 64 + k < n; k++)
+			hits[k] = verdicts[column[word * 64 + k]];
+		words[word] = bits_of_bytes(hits);
+	}
+}
+
+/* The verdict on a whole chunk, when its table alone tells: 0 none, 1 all, -1 look at the rows. */
+static int table_verdict(const uint32_t *ids, uint32_t n, const uint8_t *wanted, uint32_t id_end, uint8_t *verdicts)
+{
+	bool any = false, all = true;
+	for (uint32_t i = 0; i < n; i++) {
+		verdicts[i] = wanted[ids[i] < id_end ? ids[i] : 0] != 0;
+		any |= verdicts[i];
+		all &= verdicts[i];
+	}
+	return all ? 1 : any ? -1 : 0;
+}
+
+struct err *group_select(struct trace *t, enum group_column column, const uint8_t *wanted, uint64_t from,
+			 struct selection *ret)
+{
+	uint32_t id_end = group_column_end(t, column);
+	bool tabled = column == GROUP_NAME || column == GROUP_THREAD;
+	uint8_t local[TRACE_CHUNK + 1];
+	struct err *err = selection_resize(ret, trace_n_events(t), false);
+	for (uint32_t chunk = (uint32_t)(from >> TRACE_CHUNK_SHIFT); !err && chunk < trace_n_chunks(t); chunk++) {
+		struct chunk_summary s;
+		trace_chunk_summary(t, chunk, &s);
+		int verdict = -1;
+		if (column == GROUP_NAME)
+			verdict = table_verdict(s.names, s.n_names, wanted, id_end, local);
+		else if (column == GROUP_THREAD)
+			verdict = table_verdict(s.threads, s.n_threads, wanted, id_end, local);
+		if (verdict >= 0) {
+			selection_fill(ret, s.first_seq, s.first_seq + s.n, verdict);
+			continue;
+		}
+		const struct chunk *c = trace_chunk(t, chunk);
+		if (!c)
+			return err_no_memory();
+		uint64_t *words = selection_words(ret) + c->first_seq / 64;
+		if (tabled) {
+			table_verdict(column == GROUP_NAME ? c->names : c->threads, /* what could not be read adds a name 0 */
+				      column == GROUP_NAME ? c->n_names : c->n_threads, wanted, id_end, local);
+			positions_select(column == GROUP_NAME ? c->name : c->thread, c->n, local, words);
+		} else {
+			const uint8_t *verdicts = wanted;
+			const uint32_t *ids = column == GROUP_ARGS ? c->args : c->stack;
+			SELECT_ROWS(ids)
+		}
+		trace_trim(t);
+	}
+	return err;
+}
+
+struct err *group_stacks_with(struct trace *t, const uint8_t *wanted_frames, uint32_t first, uint8_t *wanted_stacks)
+{
+	wanted_stacks[0] = 0;
+	for (uint32_t id = first ? first : 1; id <= trace_n_stacks(t);) {
+		const struct stack_page *page = trace_stack_page(t, id);
+		if (!page)
+			return err_no_memory();
+		for (uint32_t i = id - page->first; i < page->n; i++)
+			wanted_stacks[page->first + i] = wanted_frames[page->frames[i]] | wanted_stacks[page->parents[i]];
+		id = page->first + page->n;
+		trace_trim(t);
+	}
+	return NULL;
+}

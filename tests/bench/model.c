@@ -1,0 +1,234 @@
+/*
+ * model: what opening, loading, counting and selecting cost on one capture, next to what reading the same memory costs.
+ *
+ *     model FILE.avc            the table
+ *     model FILE.avc screen SEQ what a first screen needs, then exit: timed from outside by the table
+ */
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "model/folds.h"
+#include "model/group.h"
+#include "model/histogram.h"
+#include "model/relations.h"
+#include "model/selection.h"
+#include "model/trace.h"
+#include "model/value_iter.h"
+
+static void must(struct err *err)
+{
+	if (err) {
+		fprintf(stderr, "%s\n", err->message);
+		exit(1);
+	}
+}
+
+static double now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static size_t status_kib(const char *what)
+{
+	char line[256];
+	size_t kib = 0;
+	FILE *f = fopen("/proc/self/status", "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (strncmp(line, what, strlen(what)) == 0)
+			kib = strtoul(line + strlen(what) + 1, NULL, 10);
+	if (f)
+		fclose(f);
+	return kib;
+}
+
+static uint64_t screen(struct trace *t, uint64_t seq)
+{
+	uint64_t sum = 0;
+	for (uint64_t row = seq; row < seq + 40; row++) {
+		struct event e;
+		struct value_iter it;
+		struct value_node n;
+		struct frame_info f;
+		uint32_t n_objects;
+		size_t n_bytes;
+		if (!trace_event(t, row, &e))
+			break;
+		const uint64_t *objects = trace_event_objects(t, row, &n_objects);
+		value_iter_init(&it, t, e.args, objects, n_objects);
+		while (value_iter_next(&it, &n))
+			sum += n.n_bytes;
+		trace_frame(t, trace_caller(t, e.stack), &f);
+		sum += (uint8_t)trace_string(t, f.file, &n_bytes)[0] + (uint8_t)trace_string(t, f.function, &n_bytes)[0];
+		if (row == seq)
+			sum += trace_stack_depth(t, e.stack);
+	}
+	const struct trace_about *about = trace_about_get(t);
+	uint32_t bins[80];
+	struct histogram_spec spec = { .from_ns = about->first_ns, .to_ns = about->last_ns + 1, .n_bins = 80, .n_classes = 1,
+				       .may_estimate = true };
+	must(histogram_fill(t, &spec, bins, NULL));
+	return sum + bins[7];
+}
+
+static double process_ms(const char *self, const char *file, uint64_t seq)
+{
+	double best = 1e9;
+	char text[32];
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)seq);
+	for (int i = 0; i < 5; i++) {
+		char *const arguments[] = { strdup(self), strdup(file), strdup("screen"), text, NULL };
+		pid_t pid;
+		double start = now_ms();
+		if (posix_spawn(&pid, self, NULL, NULL, arguments, environ) != 0)
+			exit(1);
+		waitpid(pid, NULL, 0);
+		double took = now_ms() - start;
+		best = took < best ? took : best;
+	}
+	return best;
+}
+
+static void row(const char *what, double value, const char *unit, double goal, double limit)
+{
+	printf("%-44s %9.2f %-8s goal %8.2f  %s", what, value, unit, goal, value <= goal ? "ok  " : "OVER");
+	if (limit > 0)
+		printf("  limit %7.2f, x %.1f", limit, value / limit);
+	printf("\n");
+	fflush(stdout);
+}
+
+#define BEST(result, expr)                                                                         \
+	do {                                                                                       \
+		result = 1e9;                                                                      \
+		for (int i_ = 0; i_ < 7; i_++) {                                                   \
+			double start_ = now_ms();                                                  \
+			expr;                                                                      \
+			double took_ = now_ms() - start_;                                          \
+			result = took_ < result ? took_ : result;                                  \
+		}                                                                                  \
+	} while (0)
+
+/* Read every byte of a column once: what no program can beat. */
+static uint64_t column_scan(struct trace *t, int column)
+{
+	uint64_t sum = 0;
+	for (uint32_t i = 0; i < trace_n_chunks(t); i++) {
+		const struct chunk *c = trace_chunk(t, i);
+		const void *p = column == 0 ? (const void *)c->name : column == 1 ? (const void *)c->stack : (const void *)c->time_ns;
+		size_t n = (column == 0 ? 2u : column == 1 ? 4u : 8u) * (size_t)c->n / 8;
+		for (size_t k = 0; k < n; k++)
+			sum += ((const uint64_t *)p)[k];
+	}
+	return sum;
+}
+
+int main(int argc, char **argv)
+{
+	struct trace *t;
+	if (argc == 4) {
+		must(trace_open(argv[1], NULL, &t));
+		volatile uint64_t keep = screen(t, strtoull(argv[3], NULL, 10));
+		(void)keep;
+		_exit(0);
+	}
+	if (argc != 2) {
+		fprintf(stderr, "usage: model FILE.avc\n");
+		return 2;
+	}
+	struct stat st;
+	volatile uint64_t keep = 0;
+	if (stat(argv[1], &st) != 0) {
+		perror(argv[1]);
+		return 1;
+	}
+	must(trace_open(argv[1], NULL, &t));
+	uint64_t n = trace_n_events(t);
+	double millions = (double)n / 1e6, ms;
+	printf("%s: %llu events, %u names, %u distinct values (%.1f %%), %u stack nodes, %u frames, %u processes\n", argv[1],
+	       (unsigned long long)n, trace_n_names(t), trace_n_values(t), 100.0 * trace_n_values(t) / (double)n, trace_n_stacks(t),
+	       trace_n_frames(t), trace_n_processes(t));
+	row("on disk", (double)st.st_size / (double)n, "B/event", n > 5000000 ? 6 : 9, 0);
+
+	/* browsing: pages at random, as somebody who jumps about */
+	for (uint64_t i = 0; i < 3000; i++) {
+		keep += screen(t, (i * 0x9e3779b97f4a7c15ull >> 20) % n);
+		trace_trim(t);
+	}
+	row("memory after 3000 screens at random", (double)status_kib("VmHWM:") / 1024, "MiB", 40, 0);
+	trace_close(t);
+
+	row("first screen, first row, from process start", process_ms(argv[0], argv[1], 0), "ms", 15, process_ms("/bin/true", argv[1], 0));
+	row("first screen, middle", process_ms(argv[0], argv[1], n / 2 + 77), "ms", 15, 0);
+	row("first screen, last row", process_ms(argv[0], argv[1], n - 40), "ms", 15, 0);
+
+	double done, start = now_ms();
+	must(trace_open(argv[1], NULL, &t));
+	row("open", now_ms() - start, "ms", 15, 0);
+	size_t before_kib = status_kib("VmRSS:");
+	start = now_ms();
+	must(trace_load(t, UINT64_MAX, &done));
+	row("everything loaded", now_ms() - start, "ms", 50 * millions, 0);
+	row("memory, loaded", (double)(status_kib("VmRSS:") - before_kib) * 1024 / (double)n, "B/event", 45, 0);
+
+	double scan_names, scan_stacks, scan_times;
+	BEST(scan_names, keep += column_scan(t, 0));
+	BEST(scan_stacks, keep += column_scan(t, 1));
+	BEST(scan_times, keep += column_scan(t, 2));
+
+	uint8_t *wanted = calloc(trace_n_names(t) + 1, 1);
+	for (uint32_t i = 0; i <= trace_n_names(t); i += 2)
+		wanted[i] = 1;
+	struct selection *sel;
+	must(selection_create(n, false, &sel));
+	BEST(ms, must(group_select(t, GROUP_NAME, wanted, 0, sel)); keep += selection_count(sel));
+	row("category toggle, with new count", ms, "ms", 0.5 * millions, scan_names);
+
+	uint64_t *counts = calloc(group_column_end(t, GROUP_STACK), 8);
+	BEST(ms, must(group_count(t, NULL, 0, UINT64_MAX, GROUP_NAME, NULL, trace_n_names(t) + 1, counts)));
+	row("count by event, all", ms, "ms", 1 * millions, 0);
+	BEST(ms, must(group_count(t, sel, 0, UINT64_MAX, GROUP_NAME, NULL, trace_n_names(t) + 1, counts)));
+	row("count by event, filtered", ms, "ms", 1 * millions, scan_names);
+	BEST(ms, must(group_count(t, sel, 0, UINT64_MAX, GROUP_STACK, NULL, group_column_end(t, GROUP_STACK), counts)));
+	row("count by stack, filtered", ms, "ms", 5 * millions, scan_stacks);
+
+	uint8_t *frames = calloc(trace_n_frames(t) + 1, 1), *stacks = calloc(trace_n_stacks(t) + 1, 1);
+	for (uint32_t i = 0; i <= trace_n_frames(t); i += 97)
+		frames[i] = 1;
+	BEST(ms, must(group_stacks_with(t, frames, 1, stacks)); must(group_select(t, GROUP_STACK, stacks, 0, sel));
+	     keep += selection_count(sel));
+	row("any frame matches, with exact count", ms, "ms", 4 * millions, scan_stacks);
+
+	const struct trace_about *about = trace_about_get(t);
+	uint32_t bins[14 * 160];
+	uint8_t *classes = calloc(trace_n_names(t) + 1, 1);
+	for (uint32_t i = 0; i <= trace_n_names(t); i++)
+		classes[i] = (uint8_t)(i % 14);
+	struct histogram_spec spec = { .from_ns = about->first_ns, .to_ns = about->last_ns + 1, .n_bins = 160, .n_classes = 14,
+				       .class_of_name = classes };
+	BEST(ms, must(histogram_fill(t, &spec, bins, NULL)));
+	row("timeline by theme, all", ms, "ms", 8 * millions, scan_times);
+	spec.sel = sel;
+	BEST(ms, must(histogram_fill(t, &spec, bins, NULL)));
+	row("timeline by theme, filtered", ms, "ms", 8 * millions, scan_times);
+
+	struct folds *folds;
+	must(folds_create(t, &folds));
+	start = now_ms();
+	must(folds_update(folds, NULL, UINT64_MAX, &done));
+	row("folds of everything", now_ms() - start, "ms", 100 * millions, 0);
+	struct first_seen *first;
+	must(first_seen_create(t, &first));
+	start = now_ms();
+	must(first_seen_update(first, UINT64_MAX, &done));
+	row("first of their kind", now_ms() - start, "ms", 100 * millions, 0);
+	return 0;
+}

@@ -1,0 +1,11 @@
+#!/bin/sh
+# The goals of the capture format and the model, measured: 1 M and 10 M events of the measured real shape.
+#   meson compile -C build bench-model          REAL=some.avc resamples that capture instead, MILLIONS="1 10" is how many
+set -eu
+generate=$1 model=$2
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+for millions in ${MILLIONS:-1 10}; do
+	"$generate" "${millions}000000" "$folder/bench.avc" 1 ${REAL:+"$REAL"}
+	"$model" "$folder/bench.avc"
+done
