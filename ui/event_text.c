@@ -180,7 +180,7 @@ void event_text_thread(struct strbuf *to, const struct view *s, uint32_t thread,
 		const char *paren = memchr(name, '(', n);
 		if (n > 7 && !memcmp(name, "Thread-", 7) && paren && paren > name + 8)
 			n = (size_t)(paren - 1 - name);
-		if (n > 7 && !memcmp(name, "Thread-", 7) && limit < 8)
+		if (n > 7 && !memcmp(name, "Thread-", 7) && (limit < 8 || (int)n > limit))
 			snprintf(shown, sizeof(shown), "T-%.*s", (int)(n - 7), name + 7);
 		else
 			snprintf(shown, sizeof(shown), "%.*s", (int)n, name);
