@@ -23,6 +23,9 @@ struct arg_line {
 	char *term;                /* filter for this value; NULL none */
 	uint64_t go;               /* event to go to; SELECTION_NONE */
 	uint32_t key;              /* hash of the path, to remember what was opened */
+	char *raw;                 /* bytes of a str or bytes value */
+	size_t n_raw;
+	uint64_t full;             /* its full length */
 };
 
 struct arguments_pane {
@@ -52,6 +55,7 @@ static void clear(struct arguments_pane *a)
 		free(a->lines.v[i].type);
 		free(a->lines.v[i].value);
 		free(a->lines.v[i].term);
+		free(a->lines.v[i].raw);
 	}
 	a->lines.n = 0;
 }
@@ -80,6 +84,7 @@ static struct arg_line *add(struct arguments_pane *a, struct arg_line line)
 		free(line.type);
 		free(line.value);
 		free(line.term);
+		free(line.raw);
 		return NULL;
 	}
 	return &a->lines.v[a->lines.n - 1];
@@ -111,10 +116,9 @@ static void type_text(struct strbuf *to, const struct value_node *v)
 }
 
 /* The filter term for one value: args.NAME == literal. Only values that the language can compare. */
-static char *term_of(const struct view *s, const char *path, const struct value_node *v)
+static char *term_of(const char *path, const struct value_node *v)
 {
 	struct strbuf b = { 0 };
-	(void)s;
 	if (v->tag == VALUE_INT)
 		strbuf_addf(&b, "%s == %lld", path, (long long)v->i);
 	else if (value_is_text(v->tag) && v->n_bytes < 2000) {
@@ -153,7 +157,15 @@ static void add_node(struct arguments_pane *a, struct value_iter *it, const stru
 		value_text_literal(&b, &copy, v, 4000);
 	}
 	line.value = take(&b);
-	line.term = term_of(a->pane.ui->s, path, v);
+	line.term = term_of(path, v);
+	if ((value_is_text(v->tag) || value_is_bytes(v->tag)) && v->n_bytes && v->n_bytes < 1 << 20) {
+		line.raw = malloc(v->n_bytes);
+		if (line.raw) {
+			memcpy(line.raw, v->bytes, v->n_bytes);
+			line.n_raw = v->n_bytes;
+			line.full = v->tag == VALUE_STR ? v->n_bytes : v->full;
+		}
+	}
 	bool open = line.is_open;
 	if (!add(a, line) || !open) {
 		value_iter_skip(it, v);
@@ -490,15 +502,18 @@ static void line_arguments(const struct pane *p, uint64_t entry, struct strbuf *
 		strbuf_adds(to, l->value);
 }
 
-/* Which argument (from 0) the cursor is in; for the bytes view. */
-uint32_t pane_arguments_index(const struct pane *p)
+bool pane_arguments_raw(const struct pane *p, struct raw_value *ret)
 {
 	const struct arguments_pane *a = (const struct arguments_pane *)p;
-	uint32_t index = 0;
-	for (size_t i = 0; i <= p->list.cursor && i < a->n_tree; i++)
-		if (a->lines.v[i].is_value && a->lines.v[i].indent == 0 && i > 0)
-			index++;
-	return index;
+	/* the value under the cursor, else the first that has bytes */
+	for (size_t i = p->list.cursor < a->lines.n ? p->list.cursor : 0, n = 0; n < a->lines.n; i = (i + 1) % a->lines.n, n++) {
+		const struct arg_line *l = &a->lines.v[i];
+		if (l->raw) {
+			*ret = (struct raw_value){ l->name, l->raw, l->n_raw, l->full };
+			return true;
+		}
+	}
+	return false;
 }
 
 const struct pane_ops pane_arguments_ops = {

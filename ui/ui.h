@@ -137,8 +137,14 @@ bool pane_stack_source(const struct pane *p, struct strbuf *ret_path, unsigned *
 void pane_help_about(struct pane *p, enum pane_id about, bool all);
 void pane_catalog_show(struct pane *p, const char *event);
 void pane_summary_by(struct pane *p, const char *field);
-/* Which argument (from 0) the cursor of the arguments is in. */
-uint32_t pane_arguments_index(const struct pane *p);
+struct raw_value {
+	const char *name;
+	const char *bytes;
+	size_t n_bytes;
+	uint64_t full; /* its length before the capture cut it */
+};
+/* Bytes of the str or bytes under the cursor of the arguments; valid until the cursor's event changes. */
+bool pane_arguments_raw(const struct pane *p, struct raw_value *ret);
 /* A drag with the mouse, columns of the pane; done: the button was let go. */
 void pane_timeline_drag(struct pane *p, int from, int to, bool done);
 bool pane_terminal_read(struct ui *ui); /* output of the launched program; false: it has ended */

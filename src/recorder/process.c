@@ -149,6 +149,9 @@ void process_read_prefixes(struct recorder *r, struct process *p, struct source 
 	struct strbuf list = { 0 }, body = { 0 };
 	unsigned count = 0;
 	for (long i = 0; i < n && text[i] && count < 127; i += (long)strlen(text + i) + 1) {
+		/* sys.path begins with the script's own folder: that is the user's, not a library's */
+		if (!strstr(text + i, "/python3") && !strstr(text + i, "-packages"))
+			continue;
 		add_text(&body, text + i, strlen(text + i));
 		count++;
 	}

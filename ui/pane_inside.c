@@ -1,0 +1,323 @@
+/*
+ * pane_inside: one import, read as what it means: a tree of modules with what each cost.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "model/arguments.h"
+#include "model/group.h"
+#include "ui/ui.h"
+
+enum { MODULES_MAX = 5000 };
+
+struct module {
+	uint64_t seq;         /* of its import event */
+	uint32_t parent;      /* index, UINT32_MAX none */
+	uint8_t depth;
+	uint32_t n_events;    /* it and all below */
+	uint64_t begin_ns, end_ns;
+	char *name;
+	const char *from;     /* ".pyc", ".py", "extension", "built in"; NULL unknown */
+	bool closed;
+};
+
+struct inside {
+	struct pane pane;
+	VEC(struct module) modules;
+	VEC(uint32_t) lines;  /* indices of modules */
+	uint64_t head;
+	bool by_time;
+};
+
+static struct err *open_inside(struct ui *ui, struct pane **ret)
+{
+	struct inside *p = calloc(1, sizeof(*p));
+	if (!p)
+		return err_no_memory();
+	p->head = SELECTION_NONE;
+	*ret = &p->pane;
+	return NULL;
+}
+
+static void clear(struct inside *p)
+{
+	for (size_t i = 0; i < p->modules.n; i++)
+		free(p->modules.v[i].name);
+	p->modules.n = 0;
+	p->lines.n = 0;
+}
+
+static void close_inside(struct pane *pane)
+{
+	struct inside *p = (struct inside *)pane;
+	clear(p);
+	vec_fini(&p->modules);
+	vec_fini(&p->lines);
+	free(p);
+}
+
+/* The first argument as text: module name, or path. */
+static char *first_text(struct view *s, const struct event *e)
+{
+	struct arguments a;
+	struct argument arg;
+	struct strbuf b = { 0 };
+	if (e->args) {
+		arguments_init(&a, s->trace, e);
+		if (arguments_next(&a, &arg) && (arg.value.tag == VALUE_STR || arg.value.tag == VALUE_STR_CUT))
+			utf8_escape(&b, (const char *)arg.value.bytes, arg.value.n_bytes, 0);
+	}
+	return b.n ? strbuf_take(&b) : strdup("?");
+}
+
+static uint32_t module_of(const struct inside *p, uint64_t seq)
+{
+	for (size_t i = p->modules.n; i > 0; i--)
+		if (p->modules.v[i - 1].seq == seq)
+			return (uint32_t)i - 1;
+	return UINT32_MAX;
+}
+
+static void lines_below(struct inside *p, uint32_t parent)
+{
+	/* children in order of time spent, or as they came */
+	uint32_t *children = malloc((p->modules.n + 1) * sizeof(*children));
+	size_t n = 0;
+	for (uint32_t i = parent == UINT32_MAX ? 0 : parent + 1; children && i < p->modules.n; i++)
+		if (p->modules.v[i].parent == parent)
+			children[n++] = i;
+	if (p->by_time)
+		for (size_t i = 1; i < n; i++)
+			for (size_t k = i; k > 0; k--) {
+				const struct module *x = &p->modules.v[children[k - 1]], *y = &p->modules.v[children[k]];
+				if (x->end_ns - x->begin_ns >= y->end_ns - y->begin_ns)
+					break;
+				uint32_t t = children[k];
+				children[k] = children[k - 1];
+				children[k - 1] = t;
+			}
+	for (size_t i = 0; i < n; i++) {
+		if (!vec_push(&p->lines, children[i]))
+			break;
+		if (!p->modules.v[children[i]].closed)
+			lines_below(p, children[i]);
+	}
+	free(children);
+}
+
+static void lines_make(struct inside *p)
+{
+	p->lines.n = 0;
+	lines_below(p, UINT32_MAX);
+	list_set(&p->pane.list, p->lines.n, p->pane.n_lines - 1);
+}
+
+static void build(struct inside *p)
+{
+	struct view *s = p->pane.ui->s;
+	struct fold fold;
+	struct event head, e;
+	clear(p);
+	p->head = p->pane.ui->cursor_seq;
+	if (p->head == SELECTION_NONE || !folds_find_member(s->folds, p->head, &fold) || !trace_event(s->trace, fold.head, &head))
+		return;
+	p->head = fold.head;
+	uint32_t import_name = trace_name_find(s->trace, "import", 6), open_name = trace_name_find(s->trace, "open", 4);
+	uint32_t dlopen_name = trace_name_find(s->trace, "import", 6);
+	(void)dlopen_name;
+	uint32_t current = UINT32_MAX;
+	for (uint64_t seq = fold.head; seq <= fold.last && p->modules.n < MODULES_MAX; seq++) {
+		struct fold other;
+		if (!trace_event(s->trace, seq, &e) || e.thread != head.thread)
+			continue;
+		if (seq != fold.head && !(folds_find_member(s->folds, seq, &other) && other.head == fold.head))
+			continue;
+		uint64_t cause = seq == fold.head ? SELECTION_NONE : relation_cause(s->trace, seq);
+		uint32_t parent = cause == SELECTION_NONE ? (seq == fold.head ? UINT32_MAX : current) : module_of(p, cause);
+		if (parent == UINT32_MAX && seq != fold.head)
+			parent = 0;
+		if (e.name == import_name) {
+			struct module m = { .seq = seq, .parent = parent, .begin_ns = e.time_ns, .end_ns = e.time_ns,
+					    .name = first_text(s, &e) };
+			m.depth = parent == UINT32_MAX ? 0 : (uint8_t)(p->modules.v[parent].depth < 50 ? p->modules.v[parent].depth + 1 : 50);
+			m.closed = m.depth >= 3;
+			if (!vec_push(&p->modules, m)) {
+				free(m.name);
+				return;
+			}
+			current = (uint32_t)p->modules.n - 1;
+			parent = current;
+			/* the import event of an extension module carries its file (CPython Python/importdl.c) */
+			struct arguments a;
+			struct argument arg;
+			arguments_init(&a, s->trace, &e);
+			for (int i = 0; i < 2 && arguments_next(&a, &arg); i++) {
+				if (i == 1 && arg.value.tag == VALUE_STR)
+					p->modules.v[current].from = "extension";
+				arguments_skip(&a, &arg);
+			}
+		} else if (e.name == open_name && parent != UINT32_MAX && !p->modules.v[parent].from) {
+			char *path = first_text(s, &e);
+			size_t n = path ? strlen(path) : 0;
+			if (n > 4 && !strcmp(path + n - 4, ".pyc"))
+				p->modules.v[parent].from = ".pyc";
+			else if (n > 3 && !strcmp(path + n - 3, ".py"))
+				p->modules.v[parent].from = ".py";
+			else if (n > 3 && !strcmp(path + n - 3, ".so"))
+				p->modules.v[parent].from = "extension";
+			free(path);
+		}
+		for (uint32_t m = parent; m != UINT32_MAX; m = p->modules.v[m].parent) {
+			p->modules.v[m].n_events++;
+			if (e.time_ns > p->modules.v[m].end_ns)
+				p->modules.v[m].end_ns = e.time_ns;
+		}
+		if (seq % 1024 == 0)
+			trace_trim(s->trace);
+	}
+	/* an extension module raises a second import of its own name: one line is enough */
+	lines_make(p);
+}
+
+static void update_inside(struct pane *pane, unsigned changes)
+{
+	struct inside *p = (struct inside *)pane;
+	struct fold fold;
+	uint64_t seq = pane->ui->cursor_seq;
+	if (seq != SELECTION_NONE && folds_find_member(pane->ui->s->folds, seq, &fold) && fold.head != p->head)
+		build(p);
+	list_set(&pane->list, p->lines.n, pane->n_lines - 1);
+}
+
+static void draw_inside(const struct pane *pane, struct area a)
+{
+	const struct inside *p = (const struct inside *)pane;
+	bool focus = ui_focused(pane->ui) == pane;
+	int wide = a.n_columns > 80 ? (a.n_columns - 80) / 2 : 0;
+	if (wide > 40)
+		wide = 40;
+	int count_x = 32 + wide, ms_x = count_x + 8, bar_x = ms_x + 9, from_x = bar_x + 14;
+	area_put(a, 0, 3, -1, ROLE_DIM, "module");
+	area_put_right(a, 0, count_x, 7, ROLE_DIM, "events");
+	area_put_right(a, 0, ms_x, 8, p->by_time ? ROLE_FOCUS : ROLE_DIM, p->by_time ? "ms▾" : "ms");
+	area_put(a, 0, from_x, -1, ROLE_DIM, "loaded from");
+	if (!p->lines.n) {
+		area_put(a, 2, 2, -1, ROLE_TEXT, "no import is under the cursor");
+		return;
+	}
+	double total = (double)(p->modules.v[0].end_ns - p->modules.v[0].begin_ns);
+	for (int y = 0; y < pane->list.n_lines && pane->list.top + (uint64_t)y < p->lines.n; y++) {
+		uint32_t i = p->lines.v[pane->list.top + (uint64_t)y];
+		const struct module *m = &p->modules.v[i];
+		struct strbuf b = { 0 };
+		int x = 3 + m->depth * 2;
+		if (x > count_x - 12)
+			x = count_x - 12;
+		bool has_children = false;
+		for (size_t k = i + 1; k < p->modules.n && !has_children; k++)
+			has_children = p->modules.v[k].parent == i;
+		if (has_children)
+			area_put(a, y + 1, x, 1, ROLE_DIM, m->closed ? "▸" : "▾");
+		area_put_cut(a, y + 1, x + 2, count_x - x - 3, ROLE_TEXT, m->name ? m->name : "?");
+		text_count(&b, m->n_events, 7);
+		area_put_right(a, y + 1, count_x, 7, ROLE_TEXT, strbuf_str(&b));
+		double ns = (double)(m->end_ns - m->begin_ns);
+		char ms[32];
+		snprintf(ms, sizeof(ms), "%.1f", ns / 1e6);
+		area_put_right(a, y + 1, ms_x, 8, ROLE_TEXT, ms);
+		strbuf_clear(&b);
+		text_bar(&b, total > 0 ? ns / total : 0, 13);
+		area_put(a, y + 1, bar_x, 13, ROLE_DIM, strbuf_str(&b));
+		if (m->from)
+			area_put(a, y + 1, from_x, -1, ROLE_DIM, m->from);
+		strbuf_fini(&b);
+		search_mark(&pane->ui->search, a, y + 1);
+		if (pane->list.top + (uint64_t)y == pane->list.cursor) {
+			area_put(a, y + 1, 0, 1, ROLE_FOCUS, focus ? "▌" : "▏");
+			if (focus)
+				area_bar(a, y + 1);
+		}
+	}
+}
+
+static struct module *current_module(const struct pane *pane)
+{
+	const struct inside *p = (const struct inside *)pane;
+	return pane->list.cursor < p->lines.n ? &p->modules.v[p->lines.v[pane->list.cursor]] : NULL;
+}
+
+static bool act_inside(struct pane *pane, enum action action, uint64_t count, const char *text)
+{
+	struct inside *p = (struct inside *)pane;
+	if (list_act(&pane->list, action, count))
+		return true;
+	struct module *m = current_module(pane);
+	switch ((int)action) {
+	case ACTION_OPEN:
+		if (m && m->closed) {
+			m->closed = false;
+			lines_make(p);
+		} else if (m) { /* to its raw event */
+			uint64_t seq = m->seq;
+			ui_close_all_pages(pane->ui);
+			ui_goto(pane->ui, seq);
+		}
+		return true;
+	case ACTION_LEFT:
+	case ACTION_RIGHT:
+		if (m) {
+			m->closed = action == ACTION_LEFT;
+			lines_make(p);
+		}
+		return true;
+	case ACTION_SORT:
+		p->by_time = !p->by_time;
+		lines_make(p);
+		return true;
+	case ACTION_FOLD: {
+		uint64_t head = p->head;
+		ui_close_all_pages(pane->ui);
+		if (!folds_is_open(pane->ui->s->folds, head))
+			view_fold_toggle(pane->ui->s, head);
+		ui_changed(pane->ui, CHANGE_FILTER);
+		return true;
+	}
+	default: return false;
+	}
+}
+
+static void title_inside(const struct pane *pane, struct strbuf *subject, struct strbuf *facts)
+{
+	const struct inside *p = (const struct inside *)pane;
+	if (!p->modules.n)
+		return;
+	strbuf_addf(subject, "import %s", p->modules.v[0].name ? p->modules.v[0].name : "");
+	strbuf_add_count(facts, p->modules.v[0].n_events);
+	strbuf_adds(facts, " events, ");
+	text_duration(facts, p->modules.v[0].end_ns - p->modules.v[0].begin_ns);
+	strbuf_adds(facts, " · Bksp back");
+}
+
+static bool term_inside(const struct pane *pane, struct strbuf *to)
+{
+	const struct module *m = current_module(pane);
+	if (!m || !m->name)
+		return false;
+	strbuf_adds(to, "import.module == ");
+	filter_quote(to, m->name, strlen(m->name));
+	return true;
+}
+
+static void line_inside(const struct pane *pane, uint64_t entry, struct strbuf *to)
+{
+	const struct inside *p = (const struct inside *)pane;
+	if (entry < p->lines.n && p->modules.v[p->lines.v[entry]].name)
+		strbuf_adds(to, p->modules.v[p->lines.v[entry]].name);
+}
+
+const struct pane_ops pane_inside_ops = {
+	.open = open_inside, .close = close_inside, .update = update_inside, .draw = draw_inside, .act = act_inside,
+	.title = title_inside, .term = term_inside, .line = line_inside,
+};
