@@ -25,6 +25,7 @@
 #include "python/python.h"
 #include "tracer/maps.h"
 #include "tracer/ptrace.h"
+#include "tracer/remote_call.h"
 #include "tracer/remote_mem.h"
 
 struct tracee {
@@ -400,6 +401,8 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 	struct tracee *t = find(f, tid);
 	int event = status >> 16, signal = WSTOPSIG(status);
 	unsigned long message = 0;
+	if (!t && remote_call_take_pending(tid)) /* not followed: it only stopped too late for what was asked of it */
+		return went_on(ptrace_detach(tid, event ? 0 : signal));
 	if (!t) { /* a child's first stop can come before its parent's event */
 		added(f, tid, tgid_of(tid), true);
 		t = find(f, tid);

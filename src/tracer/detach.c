@@ -67,7 +67,7 @@ struct err *link_again(struct link *l, bool attached)
 	err = remote_mem_write(l->mem, raddr_add(l->entry, 8), &entry.fn, 16);
 	if (err)
 		return err;
-	struct remote_program p = { 0 };
+	struct remote_program p = { .pending = l->base.v };
 	struct remote_call_stats stats;
 	uint64_t one;
 	remote_program_add(&p, REMOTE_FLAG(REMOTE_LINK), l->runtime.layout.audit_head, l->entry.v, 0, 0, 0, 0);
@@ -183,7 +183,7 @@ static struct err *detach_one(struct link *l, pid_t pid, bool attached, uint64_t
 		l->place.mailbox = RADDR(0); /* it was in the module; the maps will tell */
 	}
 	if (module_there) {
-		p.base = l->base.v; /* should we be killed before the munmap, the next recorder finds it */
+		p.base = p.pending = l->base.v; /* should we be killed before the munmap, the next recorder finds it */
 		remote_program_add(&p, REMOTE_FLAG(REMOTE_UNLINK), l->runtime.layout.audit_head, l->entry.v, 0, 0, 0, 0);
 		uint64_t now = monotonic_ns();
 		err = remote_call_run(&t, &p, blob, blob_end, deadline > now ? deadline - now : 0, &stats, &one);
@@ -193,6 +193,11 @@ static struct err *detach_one(struct link *l, pid_t pid, bool attached, uint64_t
 			err_destroy(err);
 			err = unlink_inside(l, mem);
 		}
+		/* From here on the entry tells nobody of the reservation: the mailbox must, should we be killed. (The answer of
+		 * a call that failed stands there.) */
+		uint64_t pending = l->base.v | REMOTE_PENDING;
+		if (!err)
+			err = remote_mem_write(mem, l->place.mailbox, &pending, sizeof(pending));
 		uint64_t neutral[2] = { l->runtime.layout.fn_neutral, 0 };
 		if (!err) /* whoever has already loaded our entry calls this instead; `next` stays */
 			err = remote_mem_write(mem, raddr_add(l->entry, 8), &neutral[0], 8);

@@ -120,11 +120,11 @@ enum probe_presence probe_presence_find(struct remote_mem *mem, const struct pyt
 	    shared.magic != PROBE_MAGIC)
 		return PROBE_DEAD_RECORDER;
 	*ret_recorder = (pid_t)shared.recorder_pid;
-	if (!is_auditview_alive(*ret_recorder))
-		return PROBE_DEAD_RECORDER;
-	/* A pid can be taken by somebody else: a recorder that lives also beats. */
+	/* A recorder that lives beats (every 100 ms). Its pid is a hint only: it can be taken by somebody else, and belongs to
+	 * the recorder's pid namespace, which need not be ours. */
+	unsigned patience = is_auditview_alive(*ret_recorder) ? 60 : 30;
 	uint32_t beat = shared.heartbeat;
-	for (unsigned i = 0; i < 60; i++) {
+	for (unsigned i = 0; i < patience; i++) {
 		poll(NULL, 0, 10);
 		if (!remote_mem_read(mem, RADDR(ctx.base + ctx.shared_off), &shared, sizeof(shared)))
 			return PROBE_DEAD_RECORDER;
@@ -426,7 +426,7 @@ void link_note_pause(struct link *l, const struct remote_call_stats *stats)
 
 void link_unmap_program(const struct link *l, struct remote_program *p)
 {
-	*p = (struct remote_program){ 0 };
+	*p = (struct remote_program){ .pending = l->base.v };
 	remote_program_add(p, SYS_munmap, l->base.v, l->total_bytes, 0, 0, 0, 0);
 }
 
@@ -435,7 +435,10 @@ void link_unmap_program(const struct link *l, struct remote_program *p)
 static struct err *reclaim_orphan(struct link *l, const struct remote_target *t)
 {
 	uint64_t base = 0;
-	if (!remote_mem_read(l->mem, l->place.mailbox, &base, sizeof(base)) || base < 1u << 16 || base % PROBE_PAGE)
+	if (!remote_mem_read(l->mem, l->place.mailbox, &base, sizeof(base)))
+		return NULL;
+	base &= ~REMOTE_PENDING;
+	if (base < 1u << 16 || base % PROBE_PAGE)
 		return NULL;
 	const struct mapping *m = maps_find(t->maps, RADDR(base));
 	if (!m || m->start > base || m->inode)
@@ -470,7 +473,7 @@ static struct err *reclaim_orphan(struct link *l, const struct remote_target *t)
 		poll(NULL, 0, 2);
 	}
 	log_debug("unmapping what a killed recorder left in %d at %llx", (int)l->pid, (unsigned long long)base);
-	struct remote_program p = { 0 };
+	struct remote_program p = { .pending = base };
 	struct remote_call_stats stats;
 	uint64_t one;
 	remote_program_add(&p, SYS_munmap, base, end - base, 0, 0, 0, 0);
@@ -536,7 +539,7 @@ struct err *link_attach(pid_t pid, const struct python_runtime *rt, const struct
 	link_note_pause(a.l, &stats);
 	err = attach_fill(&a, base, &stats);
 	if (!err) {
-		struct remote_program link = { 0 };
+		struct remote_program link = { .pending = base };
 		remote_program_add(&link, REMOTE_FLAG(REMOTE_LINK), rt->layout.audit_head, a.l->entry.v, 0, 0, 0, 0);
 		err = remote_call_run(&a.target, &link, 0, 0, CALL_TIMEOUT_NS, &stats, &one);
 		if (!err)

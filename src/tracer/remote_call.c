@@ -335,8 +335,8 @@ static struct err *set_up(const struct remote_target *t, pid_t tid, const struct
 	memcpy(code + stub_blob_bytes - 16, &regs.rip, 8);
 	memcpy(code + stub_blob_bytes - 8, &regs.rsp, 8);
 
-	uint64_t zero = 0;
-	err = t->place->mailbox.v ? remote_mem_write(t->mem, t->place->mailbox, &zero, sizeof(zero)) : NULL;
+	uint64_t waiting = program->pending ? program->pending | REMOTE_PENDING : 0;
+	err = t->place->mailbox.v ? remote_mem_write(t->mem, t->place->mailbox, &waiting, sizeof(waiting)) : NULL;
 	if (!err)
 		err = remote_mem_write(t->mem, RADDR(at), &data, sizeof(data));
 	if (!err)
@@ -357,10 +357,39 @@ struct err *remote_call_prepare_stopped(pid_t tid, const struct remote_target *t
 
 /* ---- running it ---- */
 
+static bool is_answer(uint64_t mailbox)
+{
+	return mailbox && (mailbox & (PAGE - 1)) != REMOTE_PENDING;
+}
+
+static bool inside(uint64_t v, uint64_t start, uint64_t end)
+{
+	return v >= start && v < end;
+}
+
 /* Threads that were seized but would not stop in time: they cannot be detached from while they run. They are let go as
  * soon as they stop, or by our own end. */
 static pid_t pending_detach[64];
 static size_t n_pending_detach;
+
+static bool is_pending(pid_t tid)
+{
+	for (size_t i = 0; i < n_pending_detach; i++)
+		if (pending_detach[i] == tid)
+			return true;
+	return false;
+}
+
+bool remote_call_take_pending(pid_t tid)
+{
+	for (size_t i = 0; i < n_pending_detach; i++) {
+		if (pending_detach[i] == tid) {
+			pending_detach[i] = pending_detach[--n_pending_detach];
+			return true;
+		}
+	}
+	return false;
+}
 
 static void pending_detach_poll(void)
 {
@@ -387,7 +416,7 @@ static void pending_detach_poll(void)
 static void wait_in_group_stop(const struct remote_target *t, pid_t tid, uint64_t deadline)
 {
 	uint64_t value = 0;
-	while (!value && monotonic_ns() < deadline && remote_mem_read(t->mem, t->place->mailbox, &value, sizeof(value))) {
+	while (!is_answer(value) && monotonic_ns() < deadline && remote_mem_read(t->mem, t->place->mailbox, &value, sizeof(value))) {
 		int status;
 		struct err *err = ptrace_wait_stop(tid, 0, &status);
 		if (!err)
@@ -398,25 +427,65 @@ static void wait_in_group_stop(const struct remote_target *t, pid_t tid, uint64_
 	}
 }
 
+/* Seize a thread and bring it to a stop. One that does not stop in time is let go as soon as it does. */
+static struct err *hold(const struct remote_target *t, pid_t tid, uint64_t timeout_ns, bool *ret_group_stopped)
+{
+	struct err *err = NULL;
+	if (!t->attached) {
+		if (is_pending(tid))
+			pending_detach_poll();
+		if (is_pending(tid))
+			return err_create(ERR_TIMEOUT, "thread %d has not stopped yet", (int)tid);
+		err = ptrace_seize(tid, 0);
+		if (err)
+			return err;
+	}
+	err = ptrace_stop_for_change(tid, timeout_ns, ret_group_stopped);
+	if (err && !t->attached && err->code != ERR_TARGET_GONE && n_pending_detach < ARRAY_LEN(pending_detach))
+		pending_detach[n_pending_detach++] = tid;
+	return err;
+}
+
+/* The mailbox is written a few instructions before the thread has left the stub, and the way back stands in the stub: if
+ * the thread lost its processor just there, the stub must not be written anew. */
+static bool is_in_stub(const struct remote_target *t, pid_t tid)
+{
+	struct user_regs_struct regs;
+	struct err *err = ptrace_get_regs(tid, &regs);
+	bool is_in = !err && inside(regs.rip, t->place->code.v, t->place->code.v + stub_blob_bytes);
+	err_destroy(err);
+	return is_in;
+}
+
+/* The thread that must be looked at before the stub is used again, because nobody knows where it is; 0 none. */
+static pid_t straggler(const struct remote_target *t)
+{
+	struct thread_place at;
+	pid_t tid = t->place->last_tid;
+	if (!tid || !thread_place_read(t->pid, tid, &at))
+		return 0;
+	bool is_known = at.syscall != -2 && at.syscall != -3;
+	return is_known && !inside(at.pc, t->place->code.v, t->place->code.v + stub_blob_bytes) ? 0 : tid;
+}
+
 static struct err *run_in_thread(const struct remote_target *t, pid_t tid, const struct remote_program *program,
 				 uint64_t timeout_ns, struct remote_call_stats *stats)
 {
-	struct err *err = t->attached ? NULL : ptrace_seize(tid, 0);
-	if (err)
-		return err;
 	uint64_t start = monotonic_ns();
 	bool group_stopped;
-	err = ptrace_stop_for_change(tid, timeout_ns, &group_stopped);
-	if (err) {
-		if (!t->attached && err->code == ERR_TIMEOUT && n_pending_detach < ARRAY_LEN(pending_detach))
-			pending_detach[n_pending_detach++] = tid;
+	struct err *err = hold(t, tid, timeout_ns, &group_stopped);
+	if (err)
 		return err;
+	if (tid == t->place->last_tid && is_in_stub(t, tid)) {
+		err = t->attached ? ptrace_continue(tid, 0) : ptrace_detach(tid, 0);
+		return err ? err : err_create(ERR_TIMEOUT, "thread %d has not come back from an earlier call", (int)tid);
 	}
 	err = set_up(t, tid, program, stats);
 	/* A job-control stop would keep the thread from running its list: let it run now, it stops again on detach. */
 	struct err *go = group_stopped || t->attached ? ptrace_continue(tid, 0) : ptrace_detach(tid, 0);
 	stats->pause_ns = monotonic_ns() - start;
 	stats->tid = tid;
+	t->place->last_tid = tid;
 	if (err) {
 		if (group_stopped && !t->attached) {
 			bool again;
@@ -440,7 +509,7 @@ struct err *remote_call_answer(const struct remote_target *t, uint64_t *ret_valu
 	uint64_t value = 0;
 	if (!remote_mem_read(t->mem, t->place->mailbox, &value, sizeof(value)))
 		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
-	if (!value)
+	if (!is_answer(value))
 		return err_create(ERR_TIMEOUT, "process %d has not answered yet", (int)t->pid);
 	if ((int64_t)value < 0 && (int64_t)value > -4096)
 		return err_sys((int)-(int64_t)value, "a system call made in process %d failed", (int)t->pid);
@@ -469,7 +538,10 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 			return err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
 		}
 		qsort(threads, n, sizeof(*threads), compare_rank);
+		pid_t only = straggler(t);
 		for (size_t i = 0; i < n && !started && monotonic_ns() < deadline; i++) {
+			if (only && threads[i].tid != only)
+				continue;
 			if (threads[i].pc >= avoid_start && threads[i].pc < avoid_end && avoid_end)
 				continue;
 			uint64_t left = deadline - monotonic_ns();
@@ -506,25 +578,14 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 	}
 }
 
-static bool inside(uint64_t v, uint64_t start, uint64_t end)
-{
-	return v >= start && v < end;
-}
-
 /* A running thread's registers: stopped for a few microseconds, let go at once. */
 static struct err *look_at_running(const struct remote_target *t, pid_t tid, uint64_t start, uint64_t end, bool *ret_outside)
 {
 	struct user_regs_struct r;
 	bool group_stopped;
-	struct err *err = t->attached ? NULL : ptrace_seize(tid, 0);
+	struct err *err = hold(t, tid, 50 * 1000000ull, &group_stopped);
 	if (err)
 		return err;
-	err = ptrace_stop_for_change(tid, 50 * 1000000ull, &group_stopped);
-	if (err) {
-		if (!t->attached && err->code == ERR_TIMEOUT && n_pending_detach < ARRAY_LEN(pending_detach))
-			pending_detach[n_pending_detach++] = tid;
-		return err;
-	}
 	err = ptrace_get_regs(tid, &r);
 	if (!err) {
 		uint64_t top[2] = { 0, 0 };

@@ -35,6 +35,8 @@ struct remote_program {
 	size_t n_ops;
 	uint64_t base;        /* what the answer is when no call saves one (0: then it is 1) */
 	uint64_t total_bytes; /* of the reservation, unmapped again when a later call fails */
+	uint64_t pending;     /* until the answer comes the mailbox says this: the base of a reservation that must not be
+			       * forgotten should we be killed; 0 none */
 	const char *path;     /* for an open: ops that name REMOTE_PATH as an argument get its address; NULL = none */
 };
 #define REMOTE_PATH 0x7061746870617468ull
@@ -43,10 +45,12 @@ void remote_program_add(struct remote_program *p, uint64_t op, uint64_t a0, uint
 			uint64_t a4, uint64_t a5);
 
 /* Where the stub may be written: found once per process image. */
+#define REMOTE_PENDING 2ull /* in the mailbox, or'ed to `pending`; no answer ends so: a base is aligned, else 1 or -errno */
 struct remote_place {
 	raddr code;        /* dead executable bytes, remote_stub_bytes() of them */
 	raddr mailbox;     /* u64, zero before a call; address 0: no answer is wanted */
 	uint8_t before[1024]; /* what the dead bytes held */
+	pid_t last_tid;    /* who was sent there last, and may be at its last steps still; 0 nobody */
 };
 size_t remote_stub_bytes(void);
 /* Dead bytes behind the text of a module, best of the one at `prefer`. Fills code and before. ERR_UNSUPPORTED. */
@@ -88,6 +92,10 @@ MUST_CHECK struct err *remote_call_answer(const struct remote_target *t, uint64_
 MUST_CHECK struct err *remote_place_clear(const struct remote_target *t);
 
 /* ---- threads ---- */
+
+/* A thread that was seized, would not stop in time and was given up: is it this one? Then it is the caller's to detach from
+ * at its stop. */
+bool remote_call_take_pending(pid_t tid);
 
 struct thread_place {
 	pid_t tid;
