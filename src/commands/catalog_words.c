@@ -5,10 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/strbuf.h"
+#include "commands/pythons.h"
 #include "model/api_map.h"
 #include "model/catalog.h"
 #include "model/explain.h"
@@ -27,50 +26,6 @@ static int parse_minor(const char *text)
 	return (int)n;
 }
 
-/* Run the program to learn its version. */
-static struct err *ask_program(const char *program, int *ret_minor)
-{
-	static const char code[] = "import sys; sys.stdout.write('%d.%d' % sys.version_info[:2])";
-	char answer[32] = "";
-	int fds[2], status;
-	size_t n = 0;
-
-	if (pipe(fds) < 0)
-		return err_sys(errno, "cannot make a pipe");
-	pid_t pid = fork();
-	if (pid < 0) {
-		int sys = errno;
-
-		close(fds[0]);
-		close(fds[1]);
-		return err_sys(sys, "cannot run %s", program);
-	}
-	if (pid == 0) {
-		dup2(fds[1], STDOUT_FILENO);
-		close(fds[0]);
-		close(fds[1]);
-		execlp(program, program, "-I", "-S", "-c", code, (char *)NULL);
-		_exit(127);
-	}
-	close(fds[1]);
-	while (n < sizeof(answer) - 1) {
-		ssize_t got = read(fds[0], answer + n, sizeof(answer) - 1 - n);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			break;
-		n += (size_t)got;
-	}
-	close(fds[0]);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	*ret_minor = strncmp(answer, "3.", 2) == 0 ? parse_minor(answer) : 0;
-	if (*ret_minor == 0)
-		return err_create(ERR_NOT_PYTHON, "cannot learn the version of \"%s\": it does not run as a Python 3", program);
-	return NULL;
-}
-
 struct err *catalog_words_minor(const char *text, int *ret_minor)
 {
 	int minor = 0;
@@ -78,10 +33,13 @@ struct err *catalog_words_minor(const char *text, int *ret_minor)
 	if (text)
 		minor = parse_minor(text);
 	if (text && minor == 0) {
-		struct err *err = ask_program(text, &minor);
+		struct python_program program;
+		struct err *err = pythons_ask(text, &program);
 
 		if (err)
 			return err_with_hint(err, "expected a version such as 3.12, or a Python to run");
+		minor = program.minor;
+		free(program.path);
 	}
 	if (minor && (minor < CATALOG_MINOR_OLDEST || minor > CATALOG_MINOR_NEWEST))
 		return err_create(ERR_UNSUPPORTED, "the catalogue covers CPython 3.%d to 3.%d, not 3.%d", CATALOG_MINOR_OLDEST,

@@ -1,0 +1,236 @@
+/*
+ * try: run an example, code or a script under the tracer and show what it raised, on one Python or on several.
+ *
+ * On one: the events in order, start-up and shut-down as a line each, imports folded. On several: a table, one row per
+ * event in order of first appearance, one column per Python, how often each raised it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/strbuf.h"
+#include "base/vec.h"
+#include "base/wrap.h"
+#include "command.h"
+#include "commands/catalog_words.h"
+#include "commands/pythons.h"
+#include "commands/try_run.h"
+#include "model/catalog.h"
+#include "model/trace.h"
+
+#define EXAMPLE_TIMEOUT_NS 20000000000ull
+
+struct request {
+	const struct catalog_event *event; /* NULL: the user's own code */
+	struct try_code code;
+};
+
+static struct err *parse_request(const struct options *o, struct request *ret)
+{
+	const char *word = o->n_args ? o->args[0] : NULL;
+	struct request r = { 0 };
+
+	if (o->code) {
+		r.code.text = o->code;
+		r.code.args = o->args;
+	} else if (!word) {
+		return err_with_hint(err_create(ERR_USAGE, "try needs something to run"),
+				     "an event (try socket.connect), code (-c 'import json') or a script");
+	} else if ((r.event = catalog_find_str(word))) {
+		if (!r.event->example) {
+			struct err *err = err_create(ERR_UNSUPPORTED, "%s cannot be tried here: it has no example", r.event->name);
+
+			return r.event->example_note ? err_with_hint(err, "%s", r.event->example_note) : err;
+		}
+		r.code.text = r.event->example;
+		r.code.is_quiet = true;
+		r.code.timeout_ns = EXAMPLE_TIMEOUT_NS;
+	} else if (access(word, R_OK) == 0) {
+		r.code.script = word;
+		r.code.args = o->args + 1;
+	} else {
+		const struct catalog_event *near[2];
+		size_t n = catalog_nearest(word, strlen(word), near, 2);
+		struct err *err = err_create(ERR_NOT_FOUND, "there is no event and no file called \"%s\"", word);
+
+		if (n)
+			err = err_with_hint(err, "near to it: %s%s%s; code is given with -c", near[0]->name, n > 1 ? ", " : "",
+					    n > 1 ? near[1]->name : "");
+		*ret = r;
+		return err;
+	}
+	*ret = r;
+	return NULL;
+}
+
+/* ---- one Python ---- */
+
+static void add_code(struct strbuf *to, const char *text)
+{
+	unsigned line = 1;
+
+	while (*text) {
+		size_t n = strcspn(text, "\n");
+
+		strbuf_addf(to, "%5u  %.*s\n", line++, (int)n, text);
+		text += n + (text[n] == '\n');
+	}
+}
+
+static struct err *try_one(const struct options *o, const struct request *q, const struct python_program *p, int *ret)
+{
+	struct strbuf page = { 0 };
+	struct try_result r;
+	struct err *err = try_run(o, p, &q->code, &r);
+
+	if (err)
+		return err;
+	if (q->event) {
+		strbuf_addf(&page, "%s on CPython %s: %s\n\n", q->event->name, p->version, q->event->description);
+		add_code(&page, q->event->example);
+		strbuf_addc(&page, '\n');
+	}
+	try_result_list(&page, &r, q->event ? q->event->name : NULL, isatty(STDOUT_FILENO) ? wrap_width(STDOUT_FILENO) : 100);
+	if (r.was_ended)
+		strbuf_adds(&page, "  ended after 20 s\n");
+	*ret = r.status;
+	if (q->event) {
+		uint64_t n = try_count(&r, q->event->name);
+
+		*ret = n == 0;
+		if (n)
+			strbuf_addf(&page, "\n%s was raised %llu time%s.\n", q->event->name, (unsigned long long)n, n == 1 ? "" : "s");
+		else if (!catalog_is_in(q->event, p->minor))
+			strbuf_addf(&page, "\n%s was not raised: CPython 3.%d does not have it.\n", q->event->name, p->minor);
+		else
+			strbuf_addf(&page, "\n%s was not raised%s%s\n", q->event->name, q->event->example_note ? ": " : ".",
+				    q->event->example_note ? q->event->example_note : "");
+	}
+	err = page.failed ? err_no_memory() : wrap_page(strbuf_str(&page), page.n);
+	strbuf_fini(&page);
+	try_result_fini(&r);
+	return err;
+}
+
+/* ---- several ---- */
+
+struct row {
+	char *name;
+	uint64_t *counts; /* [n_pythons] */
+};
+struct table {
+	struct row *v;
+	size_t n, cap;
+};
+
+static struct row *row_of(struct table *t, const char *name, size_t n_bytes, size_t n_pythons)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (strlen(t->v[i].name) == n_bytes && memcmp(t->v[i].name, name, n_bytes) == 0)
+			return &t->v[i];
+	struct row row = { strndup(name, n_bytes), calloc(n_pythons, sizeof(*row.counts)) };
+
+	if (!row.name || !row.counts || !vec_push(t, row)) {
+		free(row.name);
+		free(row.counts);
+		return NULL;
+	}
+	return &t->v[t->n - 1];
+}
+
+/* Events that the code caused itself, without what imports brought; and the example's own event wherever it was. */
+static struct err *count_into(struct table *t, struct try_result *r, const struct request *q, size_t column, size_t n_pythons)
+{
+	for (uint64_t seq = 0; seq < r->own.n; seq++) {
+		struct event e;
+		size_t n;
+
+		if (!trace_event(r->trace, seq, &e))
+			continue;
+		const char *name = trace_name(r->trace, e.name, &n);
+		bool is_focus = q->event && strlen(q->event->name) == n && memcmp(q->event->name, name, n) == 0;
+
+		if (!is_focus && (r->own.roles[seq] != OWN_CODE || r->own.imports[seq] != OWN_NO_IMPORT))
+			continue;
+		struct row *row = row_of(t, name, n, n_pythons);
+
+		if (!row)
+			return err_no_memory();
+		row->counts[column]++;
+		trace_trim(r->trace);
+	}
+	return NULL;
+}
+
+static void add_table(struct strbuf *to, const struct table *t, const struct python_list *pythons, const struct request *q)
+{
+	strbuf_addf(to, "%-34s", "");
+	for (size_t i = 0; i < pythons->n; i++)
+		strbuf_addf(to, " %8s", pythons->v[i].version);
+	strbuf_addc(to, '\n');
+	for (size_t i = 0; i < t->n; i++) {
+		bool is_focus = q->event && strcmp(q->event->name, t->v[i].name) == 0;
+
+		strbuf_addf(to, "%s%-32s", is_focus ? "> " : "  ", t->v[i].name);
+		for (size_t c = 0; c < pythons->n; c++) {
+			if (t->v[i].counts[c])
+				strbuf_addf(to, " %8llu", (unsigned long long)t->v[i].counts[c]);
+			else
+				strbuf_addf(to, " %8s", ".");
+		}
+		strbuf_addc(to, '\n');
+	}
+	if (t->n == 0)
+		strbuf_adds(to, "  the code itself raised no event on any of them\n");
+}
+
+static struct err *try_many(const struct options *o, const struct request *q, const struct python_list *pythons, int *ret)
+{
+	struct table table = { 0 };
+	struct strbuf page = { 0 };
+	struct err *err = NULL;
+	uint64_t n_focus = 0;
+
+	for (size_t i = 0; !err && i < pythons->n; i++) {
+		struct try_code code = q->code;
+		struct try_result r;
+
+		code.is_quiet = true;
+		err = try_run(o, &pythons->v[i], &code, &r);
+		if (err) {
+			err = err_wrap(err, "on CPython %s", pythons->v[i].version);
+			break;
+		}
+		err = count_into(&table, &r, q, i, pythons->n);
+		n_focus += q->event ? try_count(&r, q->event->name) : 1;
+		try_result_fini(&r);
+	}
+	if (!err) {
+		add_table(&page, &table, pythons, q);
+		err = page.failed ? err_no_memory() : wrap_page(strbuf_str(&page), page.n);
+	}
+	for (size_t i = 0; i < table.n; i++) {
+		free(table.v[i].name);
+		free(table.v[i].counts);
+	}
+	vec_fini(&table);
+	strbuf_fini(&page);
+	*ret = n_focus == 0;
+	return err;
+}
+
+struct err *cmd_try(const struct options *o, int *ret)
+{
+	struct python_list pythons = { 0 };
+	struct request q;
+	struct err *err = parse_request(o, &q);
+
+	if (!err)
+		err = o->all_pythons ? pythons_find_all(&pythons) : pythons_find(o->python, &pythons);
+	if (err)
+		return err;
+	err = pythons.n == 1 ? try_one(o, &q, &pythons.v[0], ret) : try_many(o, &q, &pythons, ret);
+	python_list_fini(&pythons);
+	return err;
+}

@@ -1,0 +1,44 @@
+/*
+ * try_run: run a piece of Python under the tracer and keep what it did as an opened capture.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "commands/pythons.h"
+#include "model/own.h"
+
+struct options;
+struct strbuf;
+struct trace;
+
+struct try_code {
+	const char *text;   /* code, given with -c; NULL if script is set */
+	const char *script; /* file; NULL if text is set */
+	char *const *args;  /* its arguments, NULL-terminated; NULL for none */
+	bool is_quiet;      /* it gets no standard input, and what it prints is thrown away; otherwise it goes to stderr */
+	uint64_t timeout_ns; /* end it then; 0 = never */
+};
+
+struct try_result {
+	struct trace *trace;
+	struct own own;
+	char *path;       /* of the capture, removed by try_result_fini() */
+	int status;       /* exit status of the code, 128+N for a signal */
+	bool was_ended;   /* by the timeout */
+};
+
+/* `o` gives the options of capturing (-s, --stack ...). */
+MUST_CHECK struct err *try_run(const struct options *o, const struct python_program *python, const struct try_code *code,
+			       struct try_result *ret);
+void try_result_fini(struct try_result *r);
+
+/* How often an event was raised, start-up and shut-down included. */
+uint64_t try_count(const struct try_result *r, const char *event);
+
+/* Append the events the code caused, a line each, at most `width` cells wide (0: no limit): what imports bring is folded,
+ * and so are start-up and shut-down, but never an event called `focus` (may be NULL), which is marked. */
+void try_result_list(struct strbuf *to, struct try_result *r, const char *focus, unsigned width);

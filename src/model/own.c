@@ -1,0 +1,170 @@
+/*
+ * own: one pass per process for the roles, one over all for imports.
+ *
+ * The program's code begins behind the first "exec" that follows cpython.run_command, run_file, run_module or run_stdin in
+ * the same thread: the interpreter executes the main module from C (CPython v3.12.1 Python/pythonrun.c, run_eval_code_obj).
+ * Before 3.12 and after alike, what comes between is the reading and compiling of the program. A process that was forked
+ * begins with its program; so does one of which no start was seen.
+ *
+ * The end: cpython.PyInterpreterState_Clear of the main interpreter is the last but one event of a process (v3.12.1
+ * Python/pylifecycle.c, Py_FinalizeEx). A process that ended otherwise (os._exit, a signal, exec) has no shut-down.
+ */
+#include "model/own.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/vec.h"
+#include "model/trace.h"
+
+struct process_span {
+	uint64_t run, begin, end; /* seq: cpython.run_*, first of the program, first of the shut-down; UINT64_MAX unknown */
+	uint32_t run_thread;
+
+};
+
+/* Name ids that matter; 0 where the capture has none of them. */
+struct names {
+	uint32_t runs[4], exec, clear_state, clear_hooks, import;
+};
+
+static uint32_t name_id(const struct trace *t, const char *name)
+{
+	return trace_name_find(t, name, strlen(name));
+}
+
+static void find_names(const struct trace *t, struct names *ret)
+{
+	static const char *const runs[] = { "cpython.run_command", "cpython.run_file", "cpython.run_module",
+					    "cpython.run_stdin" };
+
+	for (size_t i = 0; i < 4; i++)
+		ret->runs[i] = name_id(t, runs[i]);
+	ret->exec = name_id(t, "exec");
+	ret->clear_state = name_id(t, "cpython.PyInterpreterState_Clear");
+	ret->clear_hooks = name_id(t, "cpython._PySys_ClearAuditHooks");
+	ret->import = name_id(t, "import");
+}
+
+static bool is_run(const struct names *n, uint32_t name)
+{
+	for (size_t i = 0; i < 4; i++)
+		if (n->runs[i] && n->runs[i] == name)
+			return true;
+	return false;
+}
+
+static void look_at(struct process_span *s, const struct names *n, const struct event *e)
+{
+
+	if (s->run == UINT64_MAX && is_run(n, e->name)) {
+		s->run = e->seq;
+		s->run_thread = e->thread;
+	} else if (s->run != UINT64_MAX && s->begin == UINT64_MAX && e->name == n->exec && e->thread == s->run_thread) {
+		s->begin = e->seq + 1;
+	}
+	if (e->name == n->clear_state && n->clear_state)
+		s->end = e->seq;
+	else if (e->name != n->clear_hooks || !n->clear_hooks)
+		s->end = UINT64_MAX; /* something came after it: not the last interpreter yet */
+}
+
+/* A Python that the program started shows how it was started; of the program itself everybody knows. */
+static enum own_role role_of(const struct process_span *s, bool is_first, uint64_t seq)
+{
+	if (seq >= s->end)
+		return OWN_SHUTDOWN;
+	if (s->run == UINT64_MAX) /* forked, or attached to */
+		return OWN_CODE;
+	return seq < (s->begin == UINT64_MAX || !is_first ? s->run : s->begin) ? OWN_STARTUP : OWN_CODE;
+}
+
+/* Does the stack go through the frame `node` into the import system? */
+static bool is_below(struct trace *t, uint32_t stack, uint32_t node)
+{
+	uint32_t parent, frame, below = 0;
+
+	while (stack > node && trace_stack(t, stack, &parent, &frame)) {
+		below = frame;
+		stack = parent;
+	}
+	return stack == node && below && trace_frame_origin(t, below) == FRAME_ORIGIN_IMPORT;
+}
+
+struct open_import {
+	uint64_t seq;   /* OWN_NO_IMPORT: none */
+	uint32_t stack; /* of the import event */
+};
+
+static void find_imports(struct trace *t, const struct names *n, struct open_import *open, struct own *o)
+{
+	for (uint64_t seq = 0; seq < o->n; seq++) {
+		struct event e;
+
+		if (!trace_event(t, seq, &e))
+			continue;
+		struct open_import *now = &open[e.thread];
+
+		if (now->seq != OWN_NO_IMPORT && now->stack && is_below(t, e.stack, now->stack)) {
+			o->imports[seq] = now->seq;
+			continue;
+		}
+		/* The same statement looks again, for the extension's file or for a parent package: still the same import. */
+		now->seq = OWN_NO_IMPORT;
+		if (e.name == n->import && n->import) {
+			now->seq = seq;
+			now->stack = e.stack;
+		}
+	}
+}
+
+struct err *own_make(struct trace *t, struct own *ret)
+{
+	struct own o = { .n = trace_n_events(t) };
+	uint32_t n_processes = trace_n_processes(t), n_threads = trace_n_threads(t);
+	struct process_span *spans = calloc(n_processes + 1, sizeof(*spans));
+	struct open_import *open = calloc(n_threads + 1, sizeof(*open));
+	struct names names;
+
+	o.roles = calloc(o.n + 1, sizeof(*o.roles));
+	o.imports = malloc((o.n + 1) * sizeof(*o.imports));
+	if (!spans || !open || !o.roles || !o.imports) {
+		free(spans);
+		free(open);
+		own_fini(&o);
+		return err_no_memory();
+	}
+	find_names(t, &names);
+	for (uint32_t i = 0; i < n_processes; i++)
+		spans[i] = (struct process_span){ UINT64_MAX, UINT64_MAX, UINT64_MAX, 0 };
+	for (uint32_t i = 0; i < n_threads; i++)
+		open[i].seq = OWN_NO_IMPORT;
+	for (uint64_t seq = 0; seq < o.n; seq++) {
+		struct event e;
+
+		o.imports[seq] = OWN_NO_IMPORT;
+		if (trace_event(t, seq, &e) && e.process < n_processes)
+			look_at(&spans[e.process], &names, &e);
+	}
+	for (uint64_t seq = 0; seq < o.n; seq++) {
+		struct event e;
+
+		o.roles[seq] = OWN_CODE;
+		if (trace_event(t, seq, &e) && e.process < n_processes)
+			o.roles[seq] = (uint8_t)role_of(&spans[e.process], e.process == 0, seq);
+		o.counts[o.roles[seq]]++;
+	}
+	if (n_threads)
+		find_imports(t, &names, open, &o);
+	free(spans);
+	free(open);
+	*ret = o;
+	return NULL;
+}
+
+void own_fini(struct own *o)
+{
+	free(o->roles);
+	free(o->imports);
+	*o = (struct own){ 0 };
+}
