@@ -178,16 +178,23 @@ struct listing {
 	bool has_children;
 };
 
+static bool is_focus_event(const struct listing *l, const struct event *e)
+{
+	size_t n;
+	const char *name = trace_name(l->r->trace, e->name, &n);
+
+	return l->focus && strlen(l->focus) == n && memcmp(l->focus, name, n) == 0;
+}
+
 static void add_event(struct listing *l, const struct event *e, uint64_t n_folded)
 {
 	struct strbuf gist = { 0 }, caller = { 0 };
 	size_t n_name, start = l->to->n;
 	const char *name = trace_name(l->r->trace, e->name, &n_name);
-	bool is_focus = l->focus && strlen(l->focus) == n_name && memcmp(l->focus, name, n_name) == 0;
 	unsigned left = 2 + EVENT_CELLS + 1 + (l->has_children ? 8 : 0);
 	unsigned room = l->width > left + CALLER_CELLS + 12 ? l->width - left - CALLER_CELLS - 1 : 0;
 
-	strbuf_adds(l->to, is_focus ? "> " : "  ");
+	strbuf_adds(l->to, is_focus_event(l, e) ? "> " : "  ");
 	if (l->has_children) {
 		const struct process_info *p = trace_process(l->r->trace, e->process);
 
@@ -199,7 +206,6 @@ static void add_event(struct listing *l, const struct event *e, uint64_t n_folde
 	if (n_folded)
 		strbuf_addf(&gist, "  +%llu", (unsigned long long)n_folded);
 	add_caller(&caller, l->r->trace, e->stack);
-	add_padded(l->to, "", 0, 0);
 	strbuf_add(l->to, strbuf_str(&gist), gist.n);
 	if (caller.n) {
 		size_t cells = utf8_str_width(l->to->s + start, l->to->n - start);
@@ -216,12 +222,16 @@ static void add_event(struct listing *l, const struct event *e, uint64_t n_folde
 	strbuf_fini(&caller);
 }
 
-static bool is_focus_event(const struct listing *l, const struct event *e)
+static bool is_focus_shown(const struct listing *l)
 {
-	size_t n;
-	const char *name = trace_name(l->r->trace, e->name, &n);
+	for (uint64_t seq = 0; seq < l->r->own.n; seq++) {
+		struct event e;
 
-	return l->focus && strlen(l->focus) == n && memcmp(l->focus, name, n) == 0;
+		if (l->r->own.roles[seq] == OWN_CODE && l->r->own.imports[seq] == OWN_NO_IMPORT &&
+		    trace_event(l->r->trace, seq, &e) && is_focus_event(l, &e))
+			return true;
+	}
+	return false;
 }
 
 void try_result_list(struct strbuf *to, struct try_result *r, const char *focus, unsigned width)
@@ -238,6 +248,9 @@ void try_result_list(struct strbuf *to, struct try_result *r, const char *focus,
 	for (uint64_t seq = 0; seq < r->own.n; seq++)
 		if (r->own.imports[seq] != OWN_NO_IMPORT && r->own.roles[seq] == OWN_CODE)
 			folded[r->own.imports[seq]]++;
+	/* If the code did not raise the event in question where it shows, a few are dug out of the folds. */
+	uint64_t n_dig = is_focus_shown(&l) ? 0 : 3, n_dug = 0;
+
 	for (uint64_t seq = 0; seq < r->own.n; seq++) {
 		enum own_role role = (enum own_role)r->own.roles[seq];
 		struct event e;
@@ -254,7 +267,11 @@ void try_result_list(struct strbuf *to, struct try_result *r, const char *focus,
 		last = role;
 		bool is_hidden = role != OWN_CODE || r->own.imports[seq] != OWN_NO_IMPORT;
 
-		if (!is_hidden || is_focus_event(&l, &e)) {
+		if (is_hidden && n_dug < n_dig && is_focus_event(&l, &e)) {
+			is_hidden = false;
+			n_dug++;
+		}
+		if (!is_hidden) {
 			add_event(&l, &e, folded[seq]);
 			n_shown++;
 		}

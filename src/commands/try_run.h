@@ -40,5 +40,6 @@ void try_result_fini(struct try_result *r);
 uint64_t try_count(const struct try_result *r, const char *event);
 
 /* Append the events the code caused, a line each, at most `width` cells wide (0: no limit): what imports bring is folded,
- * and so are start-up and shut-down, but never an event called `focus` (may be NULL), which is marked. */
+ * and so are start-up and shut-down. Events called `focus` (may be NULL) are marked; if all of them are folded, some are
+ * shown nevertheless. */
 void try_result_list(struct strbuf *to, struct try_result *r, const char *focus, unsigned width);

@@ -2,9 +2,9 @@
  * own: one pass per process for the roles, one over all for imports.
  *
  * The program's code begins behind the first "exec" that follows cpython.run_command, run_file, run_module or run_stdin in
- * the same thread: the interpreter executes the main module from C (CPython v3.12.1 Python/pythonrun.c, run_eval_code_obj).
- * Before 3.12 and after alike, what comes between is the reading and compiling of the program. A process that was forked
- * begins with its program; so does one of which no start was seen.
+ * the same thread with no Python frame below it: the interpreter executes the main module from C (CPython v3.12.1
+ * Python/pythonrun.c, run_eval_code_obj). What comes between is the reading and compiling of the program, from 3.13 on
+ * also an import of linecache. A process that was forked begins with its program; so does one whose start was not seen.
  *
  * The end: cpython.PyInterpreterState_Clear of the main interpreter is the last but one event of a process (v3.12.1
  * Python/pylifecycle.c, Py_FinalizeEx). A process that ended otherwise (os._exit, a signal, exec) has no shut-down.
@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/vec.h"
+#include "model/import_stack.h"
 #include "model/trace.h"
 
 struct process_span {
@@ -54,13 +55,16 @@ static bool is_run(const struct names *n, uint32_t name)
 	return false;
 }
 
-static void look_at(struct process_span *s, const struct names *n, const struct event *e)
+static void look_at(struct process_span *s, const struct names *n, const struct event *e, bool has_stacks)
 {
+	bool is_from_c = !has_stacks || e->stack == 0; /* no Python frame runs yet */
+
 
 	if (s->run == UINT64_MAX && is_run(n, e->name)) {
 		s->run = e->seq;
 		s->run_thread = e->thread;
-	} else if (s->run != UINT64_MAX && s->begin == UINT64_MAX && e->name == n->exec && e->thread == s->run_thread) {
+	} else if (s->run != UINT64_MAX && s->begin == UINT64_MAX && e->name == n->exec && e->thread == s->run_thread &&
+		   is_from_c) {
 		s->begin = e->seq + 1;
 	}
 	if (e->name == n->clear_state && n->clear_state)
@@ -79,21 +83,32 @@ static enum own_role role_of(const struct process_span *s, bool is_first, uint64
 	return seq < (s->begin == UINT64_MAX || !is_first ? s->run : s->begin) ? OWN_STARTUP : OWN_CODE;
 }
 
-/* Does the stack go through the frame `node` into the import system? */
-static bool is_below(struct trace *t, uint32_t stack, uint32_t node)
+/* The stack node of the import statement behind an "import" event. Up to 3.14 the event is raised in its frame; 3.15 raises it
+ * in Python code of importlib (v3.15 Lib/importlib/_bootstrap.py, _find_and_load). */
+static uint32_t statement_of(struct trace *t, uint32_t stack)
 {
-	uint32_t parent, frame, below = 0;
+	uint32_t parent, frame;
 
-	while (stack > node && trace_stack(t, stack, &parent, &frame)) {
-		below = frame;
+	if (trace_stack(t, stack, &parent, &frame) && trace_frame_origin(t, frame) == FRAME_ORIGIN_IMPORT)
+		return import_stack_innermost(t, stack);
+	return stack;
+}
+
+/* Is `stack` part of the import that the statement at `node` asked for? Node 0: C code asked, with no frame below. */
+static bool is_part_of(struct trace *t, uint32_t stack, uint32_t node)
+{
+	uint32_t parent, frame = 0;
+
+	if (node)
+		return import_stack_is_below(t, stack, node);
+	while (trace_stack(t, stack, &parent, &frame))
 		stack = parent;
-	}
-	return stack == node && below && trace_frame_origin(t, below) == FRAME_ORIGIN_IMPORT;
+	return frame && trace_frame_origin(t, frame) == FRAME_ORIGIN_IMPORT;
 }
 
 struct open_import {
 	uint64_t seq;   /* OWN_NO_IMPORT: none */
-	uint32_t stack; /* of the import event */
+	uint32_t stack; /* of its statement */
 };
 
 static void find_imports(struct trace *t, const struct names *n, struct open_import *open, struct own *o)
@@ -105,7 +120,7 @@ static void find_imports(struct trace *t, const struct names *n, struct open_imp
 			continue;
 		struct open_import *now = &open[e.thread];
 
-		if (now->seq != OWN_NO_IMPORT && now->stack && is_below(t, e.stack, now->stack)) {
+		if (now->seq != OWN_NO_IMPORT && is_part_of(t, e.stack, now->stack)) {
 			o->imports[seq] = now->seq;
 			continue;
 		}
@@ -113,7 +128,7 @@ static void find_imports(struct trace *t, const struct names *n, struct open_imp
 		now->seq = OWN_NO_IMPORT;
 		if (e.name == n->import && n->import) {
 			now->seq = seq;
-			now->stack = e.stack;
+			now->stack = statement_of(t, e.stack);
 		}
 	}
 }
@@ -144,7 +159,7 @@ struct err *own_make(struct trace *t, struct own *ret)
 
 		o.imports[seq] = OWN_NO_IMPORT;
 		if (trace_event(t, seq, &e) && e.process < n_processes)
-			look_at(&spans[e.process], &names, &e);
+			look_at(&spans[e.process], &names, &e, trace_n_stacks(t) > 0);
 	}
 	for (uint64_t seq = 0; seq < o.n; seq++) {
 		struct event e;
