@@ -20,8 +20,8 @@
 
 static const char ask_code[] =
 	"import sys\n"
-	"sys.stdout.write('%s %d.%d.%d' % ((getattr(sys, 'implementation', None) and sys.implementation.name,)"
-	" + tuple(sys.version_info[:3])))";
+	"sys.stdout.write('%s %d.%d.%d %s' % ((getattr(sys, 'implementation', None) and sys.implementation.name,)"
+	" + tuple(sys.version_info[:3]) + (sys.executable,)))";
 
 void python_list_fini(struct python_list *list)
 {
@@ -53,8 +53,8 @@ static bool read_answer(int fd, char *to, size_t cap)
 
 struct err *pythons_ask(const char *program, struct python_program *ret)
 {
-	char answer[64] = "", name[32];
-	int fds[2], status, major, minor, micro;
+	char answer[4096] = "", name[32];
+	int fds[2], status, major, minor, micro, path_at = 0;
 
 	if (pipe(fds) < 0)
 		return err_sys(errno, "cannot make a pipe");
@@ -81,7 +81,7 @@ struct err *pythons_ask(const char *program, struct python_program *ret)
 	close(fds[0]);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (sscanf(answer, "%31s %d.%d.%d", name, &major, &minor, &micro) != 4 || major != 3)
+	if (sscanf(answer, "%31s %d.%d.%d %n", name, &major, &minor, &micro, &path_at) != 4 || major != 3)
 		return err_create(ERR_NOT_PYTHON, "cannot use \"%s\": it does not run as a Python 3", program);
 	if (strcmp(name, "cpython") != 0)
 		return err_create(ERR_UNSUPPORTED, "cannot use \"%s\": it is %s, and only CPython raises these events", program,
@@ -89,7 +89,8 @@ struct err *pythons_ask(const char *program, struct python_program *ret)
 	if (minor < CATALOG_MINOR_OLDEST)
 		return err_create(ERR_UNSUPPORTED, "cannot use \"%s\": CPython 3.%d has no audit events, 3.%d is the first",
 				  program, minor, CATALOG_MINOR_OLDEST);
-	ret->path = strdup(program);
+	/* What runs may be a script that picks a Python; the Python itself is what we want. */
+	ret->path = strdup(path_at && answer[path_at] == '/' ? answer + path_at : program);
 	if (!ret->path)
 		return err_no_memory();
 	ret->minor = minor;
