@@ -462,6 +462,7 @@ static const struct {
 	{ 0x030b02f0, 0, 0, 656 },
 	{ 0x030b07f0, 0, 0, 656 },
 	{ 0x030c01f0, 0, 0, 3064 },
+	{ 0x030c0af0, 0, 0, 3064 }, /* as decoded from a clang-built redistributable */
 	{ 0x030d00f0, 0, 0, 10424 },
 	{ 0x030d0ff0, 0, 0, 10448 },
 	{ 0x030d0ff0, 1, 0, 10448 },

@@ -1,7 +1,8 @@
 /*
  * fake_module: an ELF module in a byte array, for tests of what reads modules from a target's memory.
  *
- *   0x0000 headers   0x0200 PT_DYNAMIC   0x0400 strings   0x1000 symbols   0x1800 hash table   0x2000 code   0x4000 data
+ *   0x0000 headers   0x0200 PT_DYNAMIC   0x0400 strings   0x1000 symbols   0x1800 hash table   0x1c00 relocations
+ *   0x2000 code   0x4000 data
  */
 #pragma once
 #include <elf.h>
@@ -22,6 +23,7 @@ struct fake_module {
 	struct mem_reader reader;
 	struct elf_module module;
 	uint32_t n_strings, n_symbols;
+	uint32_t n_rela;
 	bool sysv;
 };
 
@@ -54,6 +56,14 @@ static inline void fake_symbol(struct fake_module *f, const char *name, uint64_t
 	fake_put(f, 0x400 + f->n_strings, name, strlen(name) + 1);
 	f->n_strings += (uint32_t)strlen(name) + 1;
 	fake_put(f, 0x1000 + 24 * f->n_symbols++, &sym, sizeof(sym));
+}
+
+/* A relocation of the symbol added last: its slot at `at` holds `value`. */
+static inline void fake_relocation(struct fake_module *f, uint64_t at, uint32_t type, uint64_t value)
+{
+	Elf64_Rela rela = { .r_offset = at, .r_info = ELF64_R_INFO((uint64_t)f->n_symbols - 1, type) };
+	fake_put(f, 0x1c00 + sizeof(rela) * f->n_rela++, &rela, sizeof(rela));
+	fake_put64(f, at, value);
 }
 
 static inline void fake_begin(struct fake_module *f, bool sysv)
@@ -90,6 +100,8 @@ static inline void fake_end(struct fake_module *f)
 		{ DT_SYMTAB, { FAKE_BASE + 0x1000 } },
 		{ DT_STRTAB, { 0x400 } },
 		{ DT_STRSZ, { f->n_strings } },
+		{ f->n_rela ? DT_RELA : DT_DEBUG, { FAKE_BASE + 0x1c00 } },
+		{ f->n_rela ? DT_RELASZ : DT_DEBUG, { f->n_rela * sizeof(Elf64_Rela) } },
 		{ f->sysv ? DT_HASH : DT_GNU_HASH, { FAKE_BASE + 0x1800 } },
 		{ DT_NULL, { 0 } },
 	};

@@ -147,6 +147,25 @@ static void runtime_found(void **state)
 	assert_true(rt.slack_is_used);
 }
 
+/* A program that is not position-independent has its own copy of a variable; everybody uses that. */
+static void copied_variables(void **state)
+{
+	struct python_runtime rt;
+	fake_python(&fake, "3.8.18", add_hook, sizeof(add_hook));
+	fake_symbol(&fake, "_Py_NoneStruct", FAKE_DATA + 0x600, 16);
+	fake_relocation(&fake, FAKE_DATA + 0x700, R_X86_64_64, 0x404100); /* another kind: its slot is no address of it */
+	fake_relocation(&fake, FAKE_DATA + 0x708, R_X86_64_GLOB_DAT, 0x404380);
+	fake_symbol(&fake, "_Py_TrueStruct", FAKE_DATA + 0x620, 16);
+	fake_relocation(&fake, FAKE_DATA + 0x710, R_X86_64_GLOB_DAT, 0); /* not relocated yet */
+	fake_symbol(&fake, "_Py_FalseStruct", FAKE_DATA + 0x640, 16);
+	fake_end(&fake);
+	assert_null(python_runtime_find(&fake.reader, &fake.module, &rt));
+	assert_int_equal(rt.layout.none, 0x404380);
+	assert_int_equal(rt.layout.true_, FAKE_BASE + FAKE_DATA + 0x620);
+	assert_int_equal(rt.layout.false_, FAKE_BASE + FAKE_DATA + 0x640);
+	assert_int_equal(rt.layout.ellipsis, 0);
+}
+
 enum change { AS_IT_IS, NO_HOOK_CODE, WRONG_TYPES, CIRCULAR_CHAIN, NO_FUNCTION, TRACE_REFS, PYPY };
 
 static void runtime_refused(void **state)
@@ -282,6 +301,7 @@ int main(void)
 		cmocka_unit_test(broken_modules),
 		cmocka_unit_test(hook_list_decoder),
 		cmocka_unit_test(runtime_found),
+		cmocka_unit_test(copied_variables),
 		cmocka_unit_test(runtime_refused),
 		cmocka_unit_test(lying_objects),
 	};
