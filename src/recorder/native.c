@@ -73,6 +73,7 @@ struct err *native_context_create(const struct native_options *options, struct n
 	}
 	err_destroy(err); /* without maps every stack is cut after its first frame, and says so */
 	evaluator_find(&n->evaluator, n->modules, n->symbols, options->runtime);
+	unwinder_set_evaluator(n->unwinder, &n->evaluator);
 	*ret = take_ptr(n);
 	return NULL;
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "tracer/evaluator.h"
 #include "tracer/unwind_lib.h"
 
 /* A row as it is cached: made for one pc. key = lookup pc; 0 = free. */
@@ -27,11 +28,12 @@ struct unwinder {
 	struct cached_row *rows; /* open addressing */
 	size_t n_rows, rows_cap; /* cap: a power of two */
 	struct cfi_scratch scratch;
+	const struct evaluator *evaluator; /* NULL: not known */
 	struct unwind_lib *lib;  /* NULL until needed */
 	bool lib_failed, lib_only, lib_caching;
 	bool maps_stale;         /* read them before the next walk */
-	uint64_t next_refresh_ns;/* CLOCK_MONOTONIC: not before */
-	uint64_t refresh_gap_ns;
+	uint64_t n_in_vain;      /* times the maps were read for an unknown pc and had not changed, less one for every gap since */
+	uint64_t rationed_ns;    /* CLOCK_MONOTONIC: when that was last worked out */
 	uint64_t next_stale_ns;
 	uint64_t generation;
 	struct unwind_counts counts;
@@ -39,8 +41,8 @@ struct unwinder {
 
 #define FIRST_ROWS 1024u
 #define MAX_ROWS (1u << 18)
-#define FIRST_REFRESH_GAP_NS 20000000ull
-#define MAX_REFRESH_GAP_NS 1000000000ull
+#define REFRESH_GAP_NS 20000000ull
+#define MAX_IN_VAIN 8u
 
 const char *unwind_stop_text(enum unwind_stop stop)
 {
@@ -61,7 +63,6 @@ struct err *unwinder_create(struct modules *modules, struct unwinder **ret)
 		return err_no_memory();
 	u->modules = modules;
 	u->maps_stale = true;
-	u->refresh_gap_ns = FIRST_REFRESH_GAP_NS;
 	*ret = u;
 	return NULL;
 }
@@ -140,24 +141,29 @@ struct err *unwinder_refresh(struct unwinder *u)
 	return refresh_maps(u, &came);
 }
 
+void unwinder_set_evaluator(struct unwinder *u, const struct evaluator *e)
+{
+	u->evaluator = e;
+}
+
 uint64_t unwinder_generation(const struct unwinder *u)
 {
 	return u->generation;
 }
 
-/* A pc that lies in nothing known: maybe something was mapped. True if the maps have changed. */
+/* A pc that lies in nothing known: maybe something was mapped. True if the maps have changed. Looking in vain is rationed. */
 static bool refresh_for_unknown_pc(struct unwinder *u)
 {
-	uint64_t now = now_ns();
-	if (now < u->next_refresh_ns)
+	uint64_t now = now_ns(), earned = (now - u->rationed_ns) / REFRESH_GAP_NS;
+	if (earned) {
+		u->n_in_vain = earned < u->n_in_vain ? u->n_in_vain - earned : 0;
+		u->rationed_ns = now;
+	}
+	if (u->n_in_vain >= MAX_IN_VAIN)
 		return false;
 	bool came = false;
 	err_destroy(refresh_maps(u, &came)); /* gone: what is known stays useful for the records it left */
-	if (came)
-		u->refresh_gap_ns = FIRST_REFRESH_GAP_NS;
-	else if (u->refresh_gap_ns < MAX_REFRESH_GAP_NS)
-		u->refresh_gap_ns *= 2;
-	u->next_refresh_ns = now_ns() + u->refresh_gap_ns;
+	u->n_in_vain += !came;
 	return came;
 }
 
@@ -303,12 +309,11 @@ static enum unwind_stop apply_row(struct unwind_state *s, const struct cfi_row *
  *     3.12: sub $8,%rsp; call *%rcx; add $8,%rsp; ret          3.13: push %rbp; mov %rsp,%rbp; call *%rcx; pop %rbp; ret
  * The pc is that behind the call, so what is there tells how the frame looks.
  */
-static bool step_trampoline(struct unwinder *u, struct unwind_state *s)
+static bool step_trampoline(struct unwinder *u, struct unwind_state *s, const uint8_t code[5])
 {
 	static const uint8_t add_8_ret[] = { 0x48, 0x83, 0xc4, 0x08, 0xc3 }, pop_rbp_ret[] = { 0x5d, 0xc3 };
-	uint8_t code[5];
 	struct unwind_state next = *s;
-	if (s->pc_is_exact || !mem_read(modules_memory(u->modules), RADDR(s->regs[CFI_RIP]), code, sizeof(code)))
+	if (s->pc_is_exact)
 		return false;
 	bool pops_rbp = !memcmp(code, pop_rbp_ret, sizeof(pop_rbp_ret));
 	if (!pops_rbp && memcmp(code, add_8_ret, sizeof(add_8_ret)) != 0)
@@ -319,6 +324,40 @@ static bool step_trampoline(struct unwinder *u, struct unwind_state *s)
 	next.regs[CFI_RSP] += 16;
 	if (pops_rbp)
 		next.known |= 1u << CFI_RBP;
+	*s = next;
+	u->counts.n_trampolines++;
+	return true;
+}
+
+/* Is `pc` behind a call instruction of a module? (Intel SDM 2: e8 rel32; ff /2 with 2 to 7 bytes.) */
+static bool follows_call(struct unwinder *u, uint64_t pc)
+{
+	uint8_t code[7];
+	struct module *module = modules_find(u->modules, pc);
+	struct image *i = module ? module_image(u->modules, module) : NULL;
+	if (!i || !image_read(i, pc - sizeof(code) - module->bias, code, sizeof(code)))
+		return false;
+	if (code[2] == 0xe8)
+		return true;
+	for (unsigned n = 2; n <= 7; n++)
+		if (code[7 - n] == 0xff && (code[7 - n + 1] & 0x38) == 0x10)
+			return true;
+	return false;
+}
+
+/*
+ * The same when the code is no longer there: CPython frees it at its end (v3.12.1 Python/perf_trampoline.c, free_code_arenas),
+ * before the last records are looked at. It calls the evaluator and is called by its module (py_trampoline_evaluator).
+ */
+static bool step_vanished_trampoline(struct unwinder *u, struct unwind_state *s)
+{
+	struct unwind_state next = *s;
+	const struct module *inner = modules_find(u->modules, s->inner_lookup);
+	if (s->pc_is_exact || !u->evaluator || !evaluator_contains(u->evaluator, s->inner_lookup) || !inner ||
+	    !slice_read(s, s->regs[CFI_RSP] + 8, &next.regs[CFI_RIP]) || modules_find(u->modules, next.regs[CFI_RIP]) != inner ||
+	    !follows_call(u, next.regs[CFI_RIP]))
+		return false;
+	next.regs[CFI_RSP] += 16;
 	*s = next;
 	u->counts.n_trampolines++;
 	return true;
@@ -338,6 +377,16 @@ static bool step_frame_pointer(struct unwinder *u, struct unwind_state *s)
 	*s = next;
 	u->counts.n_frame_pointers++;
 	return true;
+}
+
+/* A pc in no image. */
+static bool step_without_rows(struct unwinder *u, struct unwind_state *s)
+{
+	uint8_t code[5];
+	bool is_readable = mem_read(modules_memory(u->modules), RADDR(s->regs[CFI_RIP]), code, sizeof(code));
+	if (is_readable ? step_trampoline(u, s, code) : step_vanished_trampoline(u, s))
+		return true;
+	return modules_is_executable(u->modules, s->regs[CFI_RIP]) && step_frame_pointer(u, s);
 }
 
 static enum unwind_stop step_libunwind(struct unwinder *u, struct unwind_state *s)
@@ -370,9 +419,7 @@ static enum unwind_stop step(struct unwinder *u, struct unwind_state *s)
 	else if (row)
 		stop = UNWIND_NO_ROW;
 	else
-		stop = modules_is_executable(u->modules, pc) && (step_trampoline(u, s) || step_frame_pointer(u, s)) ?
-			       UNWIND_STOP_COUNT :
-			       UNWIND_NO_ROW;
+		stop = step_without_rows(u, s) ? UNWIND_STOP_COUNT : UNWIND_NO_ROW;
 	if (stop != UNWIND_STOP_COUNT)
 		return stop;
 	return s->regs[CFI_RSP] > sp ? UNWIND_STOP_COUNT : UNWIND_NO_GROWTH;
@@ -400,11 +447,12 @@ size_t unwinder_walk(struct unwinder *u, const struct record_native *regs, bool 
 		bool came;
 		u->maps_stale = false;
 		err_destroy(refresh_maps(u, &came));
-		u->next_stale_ns = now_ns() + FIRST_REFRESH_GAP_NS;
+		u->next_stale_ns = now_ns() + REFRESH_GAP_NS;
 	}
 	while (n < max) {
 		frames[n++] = (struct unwind_frame){ s.regs[CFI_RIP], s.regs[CFI_RSP], s.regs[CFI_RIP] - !s.pc_is_exact };
 		stop = step(u, &s);
+		s.inner_lookup = frames[n - 1].lookup;
 		if (stop != UNWIND_STOP_COUNT || !s.regs[CFI_RIP]) {
 			if (stop == UNWIND_STOP_COUNT)
 				stop = UNWIND_COMPLETE;

@@ -40,6 +40,7 @@ struct unwind_counts {
 	uint64_t n_walks, n_frames, n_rows, n_libunwind_steps, n_trampolines, n_frame_pointers, n_refreshes;
 };
 
+struct evaluator;
 struct unwinder;
 
 /* `modules` must outlive the unwinder. Nothing is read yet. */
@@ -50,11 +51,14 @@ DEFINE_CLEANUP(unwinder);
 /*
  * Walk one stack: slice[0 … n_bytes) are the bytes from regs->sp on. Writes at most `max` frames, innermost first, into
  * `frames` and returns their number (at least 1 when max is). pc_is_exact: regs->pc is an interrupted instruction, not a
- * return address (registers of a stopped thread). Maps are read again when a pc lies in nothing known, at most every
- * 20 ms and ever more rarely while that does not help.
+ * return address (registers of a stopped thread). Maps are read again when a pc lies in nothing known; in vain at
+ * most 8 times, and then once in 20 ms.
  */
 size_t unwinder_walk(struct unwinder *u, const struct record_native *regs, bool pc_is_exact, const uint8_t *slice,
 		     size_t n_bytes, struct unwind_frame *frames, size_t max, enum unwind_stop *ret_stop);
+
+/* Where the bytecode evaluator is: helps to cross perf trampolines that are no longer there. Must outlive the unwinder. */
+void unwinder_set_evaluator(struct unwinder *u, const struct evaluator *e);
 
 /* Something was or will be mapped or unmapped (dlopen, import of an extension): read the maps again before one of the next
  * walks, at most every 20 ms. */

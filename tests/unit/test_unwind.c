@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "cfi_builder.h"
+#include "tracer/evaluator.h"
 #include "tracer/symbols.h"
 #include "tracer/unwind.h"
 
@@ -206,6 +207,19 @@ static void test_code_without_tables(void **state)
 	assert_int_equal(stop, UNWIND_COMPLETE);
 	assert_true(frames[3].pc == last && frames[3].sp == STACK + 48);
 	assert_int_equal(unwinder_counts(w->unwinder)->n_trampolines, 2);
+
+	/* A trampoline whose memory is gone: known by the evaluator that it called and the call that its caller is behind. */
+	uint64_t vanished[] = { JIT + 0x106, 0, last };
+	struct evaluator evaluator = { .n = 1, .ranges = { { function(PLAIN), function(PLAIN) + 0x40 } } };
+	w->b.bytes[last - 5 - IMAGE] = 0xe8;
+	assert_int_equal(unwinder_walk(w->unwinder, &regs, false, (uint8_t *)vanished, 24, frames, 8, &stop), 2);
+	unwinder_set_evaluator(w->unwinder, &evaluator);
+	assert_int_equal(unwinder_walk(w->unwinder, &regs, false, (uint8_t *)vanished, 24, frames, 8, &stop), 3);
+	assert_int_equal(stop, UNWIND_COMPLETE);
+	assert_true(frames[2].pc == last && frames[2].sp == STACK + 24);
+	w->b.bytes[last - 5 - IMAGE] = 0x90;
+	assert_int_equal(unwinder_walk(w->unwinder, &regs, false, (uint8_t *)vanished, 24, frames, 8, &stop), 2);
+	assert_int_equal(stop, UNWIND_NO_ROW);
 
 	/* Other code: by rbp if that leads to code further out, else the end. */
 	uint64_t jit[] = { JIT + 32, 1, 2, 0x99, last };

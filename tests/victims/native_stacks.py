@@ -1,8 +1,9 @@
 """native_stacks.py FOLDER: events below known nests of Python and C frames; prints the stack that each must have.
 
-One line "stack NUMBER NAME…" per event native.test(NUMBER): innermost first, only functions of this file and of native_ext (built
+First "pid PID", then one line "stack NUMBER NAME…" per event native.test(NUMBER): innermost first, only functions of this file and of native_ext (built
 from native_ext.c into FOLDER), by the last part of their name."""
 import functools
+import os
 import sys
 import threading
 
@@ -110,6 +111,7 @@ def through_slots():
 
 
 def main():
+    print("pid", os.getpid())
     expect("event", C_CALL, "in_sort", C_SORT, "nested", MAIN)
     nested()
     expect("event", "__del__", C_CLEAR, "deleting", MAIN)
