@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""merge_test.py AUDITVIEW DUMP_STACKS CC [PYTHON…]: merged stacks, end to end, against what victims/native_stacks.py knows.
+"""merge_test.py AUDITVIEW DUMP_STACKS CC [--all] [PYTHON…]: merged stacks, end to end, against what victims/native_stacks.py knows.
 
 For each Python: record --stack=both, then every native.test event must have exactly the stack that the victim printed; no event
 of the whole run may be cut or unmerged. Then --stack=native: the same C frames, no Python frame, and only native ones. From
-3.12 on once more with perf trampolines: pieces of code without unwind information, gone by the time the last events are read."""
+3.12 on once more with perf trampolines: pieces of code without unwind information, gone by the time the last events are read.
+Without --all the second and third run are made for the oldest, the newest and one Python in the middle."""
 import os
 import subprocess
 import sys
@@ -81,7 +82,7 @@ def check(auditview, dump, python, folder, mode, variables):
 
 
 def main():
-    auditview, dump, cc, pythons = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:]
+    auditview, dump, cc, pythons = sys.argv[1], sys.argv[2], sys.argv[3], [a for a in sys.argv[4:] if a != "--all"]
     if not pythons:
         listed = subprocess.run([os.path.join(HERE, "..", "pythons.sh")], capture_output=True, text=True).stdout
         pythons = [line.split("\t")[1] for line in listed.splitlines()]
@@ -92,6 +93,8 @@ def main():
             minor, flags = (about.stdout + " ").split(" ")[:2]
             target = build(cc, folder, "t" in flags)
             bad += check(auditview, dump, python, target, "both", {})
+            if "--all" not in sys.argv and python not in (pythons[0], pythons[len(pythons) // 2], pythons[-1]):
+                continue
             bad += check(auditview, dump, python, target, "native", {})
             if int(minor) >= 12 and "t" not in flags:
                 bad += check(auditview, dump, python, target, "both", {"PYTHONPERFSUPPORT": "1"})
