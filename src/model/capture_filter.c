@@ -11,6 +11,7 @@
 #include "base/vec.h"
 #include "model/catalog.h"
 #include "model/glob.h"
+#include "model/suggest.h"
 
 enum term_kind { TERM_NAME, TERM_GLOB, TERM_REGEX, TERM_THEME };
 
@@ -73,6 +74,26 @@ static struct err *unknown_theme(const char *text, const char *p, size_t n)
 			     "themes: %s", known);
 }
 
+/* A name nobody knows may be an event of the program's own; one that is nearly a known one is a slip of the finger. */
+static struct err *check_name(const char *text, const char *p, size_t n)
+{
+	struct suggest near = suggest_for(p, n);
+	for (size_t i = 0; i < n_catalog_events; i++) {
+		const char *names[] = { catalog_events[i].name, catalog_events[i].category };
+		for (size_t k = 0; k < 2; k++) {
+			if (strlen(names[k]) == n && !memcmp(names[k], p, n))
+				return NULL;
+			suggest_offer(&near, names[k], strlen(names[k]));
+		}
+	}
+	if (!near.best)
+		return NULL;
+	return err_with_hint(err_with_at(err_create(ERR_SYNTAX, "-e: there is no event or category %.*s", (int)n, p),
+					 (uint64_t)(p - text)),
+			     "did you mean %.*s? An event of your own of this name is /^%.*s$/", (int)near.n_best, near.best,
+			     (int)n, p);
+}
+
 /* One term p[0 … n), without spaces around; what it allocates is in *t even on failure. */
 static struct err *compile_term(struct term *t, const char *text, const char *p, size_t n)
 {
@@ -91,7 +112,13 @@ static struct err *compile_term(struct term *t, const char *text, const char *p,
 		t->theme = catalog_theme_find(p + 1, n - 1);
 		return t->theme == THEME_COUNT ? unknown_theme(text, p + 1, n - 1) : NULL;
 	}
+	const char *space = memchr(p, ' ', n);
+	if (space)
+		return err_with_at(err_create(ERR_SYNTAX, "-e: expected ',' between terms"), (uint64_t)(space - text));
 	t->kind = glob_is(p, n) ? TERM_GLOB : TERM_NAME;
+	struct err *err = t->kind == TERM_NAME ? check_name(text, p, n) : NULL;
+	if (err)
+		return err;
 	t->text = strndup(p, n);
 	t->n_text = n;
 	return t->text ? NULL : err_no_memory();

@@ -103,7 +103,7 @@ struct filter_candidate {
 struct filter_completion {
 	size_t at, n_bytes;   /* the word that is being typed */
 	struct filter_candidate *v;
-	size_t n, cap;
+	size_t n;
 	struct strbuf *text;  /* owns the texts */
 };
 /* What can stand at the cursor, best first, with counts from the capture (t may be NULL). Values are looked for in at

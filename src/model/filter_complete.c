@@ -1,0 +1,549 @@
+/*
+ * filter_complete: what can stand at the cursor of a filter, with what it would find.
+ *
+ * The text before the cursor is read as tokens; the last operand and operator decide what is expected. Names come from the
+ * catalogue and the capture, values from the capture alone: those of threads and names with exact counts from the index,
+ * those of arguments and frames from a sample of a few chunks (then with counts only if the sample was everything).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/arguments.h"
+#include "model/catalog.h"
+#include "model/fields.h"
+#include "model/filter.h"
+#include "model/filter_lexer.h"
+#include "model/trace.h"
+#include "model/value_text.h"
+#include "base/strbuf.h"
+#include "base/vec.h"
+
+#define CANDIDATES_MAX 200
+#define SAMPLE_CHUNKS 4u
+#define SAMPLE_VALUES 2000u /* distinct argument tuples or stacks looked at */
+#define VALUE_BYTES_MAX 200 /* longer texts are not offered */
+
+struct item {
+	enum filter_candidate_kind kind;
+	size_t text;      /* offset */
+	const char *doc;
+	uint64_t n_events;
+	bool is_prefix;   /* begins with the word */
+};
+
+struct completer {
+	struct trace *t;
+	const char *word; /* what is typed so far */
+	size_t n_word;
+	VEC(struct item) items;
+	struct strbuf *text;
+	bool failed;
+};
+
+static char lower(char c)
+{
+	return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
+
+/* Does s have the typed word in it, case apart? *ret_prefix: at its start. */
+static bool has_word(const struct completer *c, const char *s, size_t n, bool *ret_prefix)
+{
+	*ret_prefix = false;
+	for (size_t i = 0; i + c->n_word <= n; i++) {
+		size_t k = 0;
+		while (k < c->n_word && lower(s[i + k]) == lower(c->word[k]))
+			k++;
+		if (k == c->n_word) {
+			*ret_prefix = i == 0;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* s is compared with the word, text is what is inserted. */
+static void offer_as(struct completer *c, enum filter_candidate_kind kind, const char *s, size_t n, const char *text,
+		     size_t n_text, const char *doc, uint64_t n_events)
+{
+	struct item item = { .kind = kind, .doc = doc, .n_events = n_events };
+	if (!has_word(c, s, n, &item.is_prefix))
+		return;
+	for (size_t i = 0; i < c->items.n; i++)
+		if (strlen(c->text->s + c->items.v[i].text) == n_text && !memcmp(c->text->s + c->items.v[i].text, text, n_text)) {
+			if (n_events != UINT64_MAX && c->items.v[i].n_events != UINT64_MAX)
+				c->items.v[i].n_events += n_events;
+			return;
+		}
+	item.text = c->text->n;
+	strbuf_add(c->text, text, n_text);
+	strbuf_addc(c->text, 0);
+	if (!vec_push(&c->items, item))
+		c->failed = true;
+}
+
+static void offer(struct completer *c, enum filter_candidate_kind kind, const char *s, const char *doc, uint64_t n_events)
+{
+	offer_as(c, kind, s, strlen(s), s, strlen(s), doc, n_events);
+}
+
+/* A value: quoted unless the grammar takes it as it is. */
+static void offer_value(struct completer *c, const char *s, size_t n, bool is_number, uint64_t n_events)
+{
+	struct strbuf b = { 0 };
+	if (n > VALUE_BYTES_MAX)
+		return;
+	if (is_number)
+		strbuf_add(&b, s, n);
+	else
+		filter_quote(&b, s, n);
+	bool quoted_word = c->n_word && (c->word[0] == '"' || c->word[0] == '\'');
+	if (quoted_word) /* compare without the opening quote */
+		c->word++, c->n_word--;
+	offer_as(c, CANDIDATE_VALUE, s, n, strbuf_str(&b), b.n, NULL, n_events);
+	if (quoted_word)
+		c->word--, c->n_word++;
+	strbuf_fini(&b);
+}
+
+static uint64_t count_events(struct completer *c, const char *name, size_t n)
+{
+	if (!c->t)
+		return UINT64_MAX;
+	uint32_t id = trace_name_find(c->t, name, n);
+	return id ? trace_count_by_name(c->t)[id] : 0;
+}
+
+static void offer_events(struct completer *c, bool as_values)
+{
+	for (uint32_t i = 1; c->t && i <= trace_n_names(c->t); i++) {
+		size_t n;
+		const char *name = trace_name(c->t, i, &n);
+		const struct catalog_event *e = catalog_find(name, n);
+		uint64_t n_events = trace_count_by_name(c->t)[i];
+		if (as_values)
+			offer_value(c, name, n, false, n_events);
+		else
+			offer_as(c, CANDIDATE_EVENT, name, n, name, n, e ? e->description : NULL, n_events);
+	}
+	for (size_t i = 0; i < n_catalog_events && !as_values; i++)
+		if (!c->t || !trace_name_find(c->t, catalog_events[i].name, strlen(catalog_events[i].name)))
+			offer(c, CANDIDATE_EVENT, catalog_events[i].name, catalog_events[i].description, c->t ? 0 : UINT64_MAX);
+}
+
+static void offer_categories(struct completer *c, bool as_values)
+{
+	for (uint32_t i = 1; c->t && i <= trace_n_names(c->t); i++) {
+		size_t n;
+		const char *name = trace_name(c->t, i, &n);
+		size_t n_category = catalog_category_bytes(name, n);
+		uint64_t n_events = trace_count_by_name(c->t)[i];
+		if (as_values)
+			offer_value(c, name, n_category, false, n_events);
+		else if (n_category < n)
+			offer_as(c, CANDIDATE_CATEGORY, name, n_category, name, n_category, "all events of this category", n_events);
+	}
+}
+
+static void offer_themes(struct completer *c, bool as_values)
+{
+	for (int i = 0; i < THEME_COUNT; i++) {
+		const char *theme = catalog_theme_name((enum catalog_theme)i);
+		uint64_t n_events = c->t ? 0 : UINT64_MAX;
+		for (uint32_t k = 1; c->t && k <= trace_n_names(c->t); k++) {
+			size_t n;
+			const char *name = trace_name(c->t, k, &n);
+			if (catalog_theme_of(name, n) == (enum catalog_theme)i)
+				n_events += trace_count_by_name(c->t)[k];
+		}
+		if (as_values) {
+			offer_value(c, theme, strlen(theme), false, n_events);
+			continue;
+		}
+		char text[64] = "@";
+		size_t n = strlen(theme);
+		if (n > sizeof(text) - 2)
+			continue;
+		for (size_t k = 0; k <= n; k++)
+			text[k + 1] = theme[k] == ' ' ? '_' : theme[k];
+		offer(c, CANDIDATE_THEME, text, catalog_themes[i].about, n_events);
+	}
+}
+
+/* prefix "args." or "EVENT.": names of arguments of one event, or of all that occur. */
+static void offer_arguments(struct completer *c, const char *prefix, size_t n_prefix, const struct catalog_event *only)
+{
+	for (size_t i = 0; i < n_catalog_events; i++) {
+		const struct catalog_event *e = &catalog_events[i];
+		uint64_t n_events = count_events(c, e->name, strlen(e->name));
+		if ((only && e != only) || (!only && c->t && !n_events))
+			continue;
+		for (size_t k = 0; k < e->n_args; k++) {
+			struct strbuf b = { 0 };
+			strbuf_add(&b, prefix, n_prefix);
+			strbuf_adds(&b, e->args[k].name);
+			offer_as(c, CANDIDATE_ARGUMENT, strbuf_str(&b), b.n, strbuf_str(&b), b.n, e->args[k].meaning, n_events);
+			strbuf_fini(&b);
+		}
+	}
+}
+
+static void offer_operands(struct completer *c)
+{
+	const char *dot = c->n_word ? memrchr(c->word, '.', c->n_word) : NULL;
+	size_t n_before = dot ? (size_t)(dot - c->word) : 0;
+	enum field_id field = dot ? field_find(c->word, n_before) : FIELD_COUNT;
+	if (c->n_word && c->word[0] == '@') {
+		offer_themes(c, false);
+		return;
+	}
+	if (dot && field == FIELD_ARGS) {
+		offer_arguments(c, c->word, n_before + 1, NULL);
+		return;
+	}
+	if (dot && field != FIELD_COUNT && fields[field].type == FIELD_FRAMES) {
+		for (int i = MEMBER_NONE + 1; i < MEMBER_COUNT; i++) {
+			char text[32];
+			int n = snprintf(text, sizeof(text), "%.*s.%s", (int)n_before, c->word, frame_members[i]);
+			offer_as(c, CANDIDATE_MEMBER, text, (size_t)n, text, (size_t)n, NULL, UINT64_MAX);
+		}
+		return;
+	}
+	if (dot && catalog_find(c->word, n_before))
+		offer_arguments(c, c->word, n_before + 1, catalog_find(c->word, n_before));
+	for (size_t i = 0; i < FIELD_COUNT; i++)
+		offer(c, CANDIDATE_FIELD, fields[i].name, fields[i].doc, UINT64_MAX);
+	offer_events(c, false);
+	offer_categories(c, false);
+	if (!c->n_word)
+		offer_themes(c, false);
+}
+
+static void offer_operators(struct completer *c, enum field_type type)
+{
+	static const struct {
+		const char *op, *doc;
+		unsigned types; /* bits of enum field_type */
+	} ops[] = {
+		{ "==", "is equal", ~0u },
+		{ "!=", "has a value, but not this one", ~0u },
+		{ "~", "matches a regular expression", ~(1u << FIELD_NANOSECONDS | 1u << FIELD_BOOL) },
+		{ "!~", "does not match", ~(1u << FIELD_NANOSECONDS | 1u << FIELD_BOOL) },
+		{ "contains", "has this text in it", ~(1u << FIELD_NANOSECONDS | 1u << FIELD_BOOL) },
+		{ "in", "is one of { , }", ~(1u << FIELD_BOOL) },
+		{ "<", "is below", ~(1u << FIELD_BOOL) }, { "<=", "is at most", ~(1u << FIELD_BOOL) },
+		{ ">", "is above", ~(1u << FIELD_BOOL) }, { ">=", "is at least", ~(1u << FIELD_BOOL) },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(ops); i++)
+		if (ops[i].types >> type & 1)
+			offer(c, CANDIDATE_OPERATOR, ops[i].op, ops[i].doc, UINT64_MAX);
+}
+
+static void offer_joins(struct completer *c)
+{
+	offer(c, CANDIDATE_OPERATOR, "and", "both", UINT64_MAX);
+	offer(c, CANDIDATE_OPERATOR, "or", "one of them", UINT64_MAX);
+}
+
+/* ---- values of threads ---- */
+
+static void offer_thread_values(struct completer *c, enum field_id field)
+{
+	const uint64_t *counts = trace_count_by_thread(c->t);
+	for (uint32_t i = 0; i < trace_n_threads(c->t) && c->items.n < CANDIDATES_MAX; i++) {
+		const struct thread_info *info = trace_thread(c->t, i);
+		const struct process_info *p = info ? trace_process(c->t, info->process) : NULL;
+		if (!p)
+			continue;
+		uint32_t string = field == FIELD_THREAD ? info->name : field == FIELD_PROCESS ? p->name :
+				  field == FIELD_PYTHON ? p->python : 0;
+		size_t n;
+		const char *s = trace_string(c->t, string, &n);
+		if (field == FIELD_THREAD || field == FIELD_PROCESS || field == FIELD_PYTHON) {
+			if (n)
+				offer_value(c, s, n, field == FIELD_PYTHON, counts[i]);
+			continue;
+		}
+		char text[24];
+		int n_text = snprintf(text, sizeof(text), "%u", field == FIELD_PID ? p->pid : field == FIELD_PPID ? p->ppid :
+				      field == FIELD_TID ? info->tid : info->interpreter);
+		offer_value(c, text, (size_t)n_text, true, counts[i]);
+	}
+}
+
+/* ---- values of arguments and frames: a sample ---- */
+
+struct sample {
+	uint32_t id, name; /* args or stack id; name id */
+	int16_t minor;
+	uint32_t n;
+};
+
+static int by_id(const void *a, const void *b)
+{
+	const struct sample *x = a, *y = b;
+	return x->id != y->id ? (x->id < y->id ? -1 : 1) : x->name != y->name ? (x->name < y->name ? -1 : 1) : 0;
+}
+
+static int by_count(const void *a, const void *b)
+{
+	const struct sample *x = a, *y = b;
+	return x->n != y->n ? (x->n > y->n ? -1 : 1) : by_id(a, b);
+}
+
+/* Distinct (id, name) of some chunks, the most frequent first. *ret_all: it was every event. */
+static struct sample *take_sample(struct trace *t, bool of_stacks, uint32_t only_name, size_t *ret_n, bool *ret_all)
+{
+	VEC(struct sample) v = { 0 };
+	uint32_t n_chunks = trace_n_chunks(t), step = n_chunks > SAMPLE_CHUNKS ? n_chunks / SAMPLE_CHUNKS : 1;
+	for (uint32_t chunk = 0; chunk < n_chunks; chunk += step) {
+		const struct chunk *c = trace_chunk(t, chunk);
+		for (uint32_t row = 0; c && row < c->n; row++) {
+			uint32_t name = c->names[c->name[row]];
+			if (only_name && name != only_name)
+				continue;
+			const struct thread_info *info = trace_thread(t, c->threads[c->thread[row]]);
+			struct sample s = { of_stacks ? c->stack[row] : c->args[row], of_stacks ? 0 : name,
+					    (int16_t)(info && !of_stacks ? process_minor(t, info->process) : 0), 1 };
+			if (s.id && !vec_push(&v, s))
+				break;
+		}
+		trace_trim(t);
+	}
+	size_t n = 0;
+	if (v.n)
+		qsort(v.v, v.n, sizeof(*v.v), by_id);
+	for (size_t i = 0; i < v.n; i++) {
+		if (n && v.v[n - 1].id == v.v[i].id && v.v[n - 1].name == v.v[i].name)
+			v.v[n - 1].n++;
+		else
+			v.v[n++] = v.v[i];
+	}
+	if (n)
+		qsort(v.v, n, sizeof(*v.v), by_count);
+	*ret_all = step == 1 && n <= SAMPLE_VALUES;
+	*ret_n = n < SAMPLE_VALUES ? n : SAMPLE_VALUES;
+	return v.v;
+}
+
+static void offer_argument_values(struct completer *c, const struct catalog_event *e, const char *arg, size_t n_arg)
+{
+	size_t n;
+	bool all;
+	uint32_t name = e ? trace_name_find(c->t, e->name, strlen(e->name)) : 0;
+	if (e && !name)
+		return;
+	struct sample *samples = take_sample(c->t, false, name, &n, &all);
+	struct strbuf b = { 0 };
+	for (size_t i = 0; i < n && c->items.n < CANDIDATES_MAX; i++) {
+		struct arguments a;
+		struct argument argument;
+		arguments_init_value(&a, c->t, samples[i].name, samples[i].minor, samples[i].id);
+		while (arguments_next(&a, &argument)) {
+			bool wanted = !n_arg || (argument.n_name == n_arg && !memcmp(argument.name, arg, n_arg)) ||
+				      (a.event && catalog_arg_find(a.event, a.minor, arg, n_arg) == (int)argument.index);
+			if (!wanted) {
+				arguments_skip(&a, &argument);
+				continue;
+			}
+			bool is_number = argument.value.tag == VALUE_INT || argument.value.tag == VALUE_NONE;
+			strbuf_clear(&b);
+			value_text_plain(&b, &a.it, &argument.value);
+			if (b.n)
+				offer_value(c, b.s, b.n, is_number, all ? samples[i].n : UINT64_MAX);
+		}
+	}
+	strbuf_fini(&b);
+	free(samples);
+}
+
+static void offer_frame_values(struct completer *c, enum field_id field, enum frame_member member)
+{
+	size_t n;
+	bool all;
+	struct sample *samples = take_sample(c->t, true, 0, &n, &all);
+	for (size_t i = 0; i < n && c->items.n < CANDIDATES_MAX; i++) {
+		uint32_t frames[64], depth = 1, parent;
+		if (field == FIELD_STACK)
+			depth = trace_stack_frames(c->t, samples[i].id, frames, ARRAY_LEN(frames));
+		else if (field == FIELD_CALLER)
+			frames[0] = trace_caller(c->t, samples[i].id);
+		else if (!trace_stack(c->t, samples[i].id, &parent, &frames[0]))
+			continue;
+		for (uint32_t k = 0; k < depth && k < ARRAY_LEN(frames); k++) {
+			struct frame_info f;
+			size_t n_text;
+			if (!trace_frame(c->t, frames[k], &f))
+				continue;
+			const char *s = trace_string(c->t, member == MEMBER_FUNC ? f.function : member == MEMBER_FILE ? f.file :
+							   member == MEMBER_MODULE ? f.module : 0, &n_text);
+			if (n_text)
+				offer_value(c, s, n_text, false, all && field != FIELD_STACK ? samples[i].n : UINT64_MAX);
+			else if (member == MEMBER_LINE && f.line) {
+				char text[16];
+				int n_line = snprintf(text, sizeof(text), "%u", f.line);
+				offer_value(c, text, (size_t)n_line, true, UINT64_MAX);
+			}
+		}
+	}
+	free(samples);
+}
+
+/* What can follow `operand op`. */
+static void offer_values(struct completer *c, const struct token *operand)
+{
+	const char *dot = memchr(operand->p, '.', operand->n);
+	size_t n_first = dot ? (size_t)(dot - operand->p) : operand->n;
+	enum field_id field = field_find(operand->p, n_first);
+	const char *rest = dot ? dot + 1 : "";
+	size_t n_rest = dot ? operand->n - n_first - 1 : 0;
+	if (field == FIELD_EVENT) {
+		offer_events(c, true);
+	} else if (field == FIELD_CATEGORY) {
+		offer_categories(c, true);
+	} else if (field == FIELD_THEME) {
+		offer_themes(c, true);
+	} else if (field != FIELD_COUNT && fields[field].type == FIELD_BOOL) {
+		offer(c, CANDIDATE_VALUE, "true", NULL, UINT64_MAX);
+		offer(c, CANDIDATE_VALUE, "false", NULL, UINT64_MAX);
+	} else if (c->t && field != FIELD_COUNT && fields[field].domain == DOMAIN_THREAD) {
+		offer_thread_values(c, field);
+	} else if (c->t && field != FIELD_COUNT && fields[field].type == FIELD_FRAMES) {
+		offer_frame_values(c, field, frame_member_find(rest, n_rest));
+	} else if (c->t && field == FIELD_ARGS) {
+		offer_argument_values(c, NULL, rest, n_rest);
+	} else if (c->t && field == FIELD_COUNT) {
+		for (size_t n = operand->n; n-- > 1;) {
+			const struct catalog_event *e = operand->p[n] == '.' ? catalog_find(operand->p, n) : NULL;
+			if (e) {
+				offer_argument_values(c, e, operand->p + n + 1, operand->n - n - 1);
+				break;
+			}
+		}
+	}
+}
+
+static enum field_type type_of(const struct token *operand)
+{
+	const char *dot = memchr(operand->p, '.', operand->n);
+	enum field_id field = field_find(operand->p, dot ? (size_t)(dot - operand->p) : operand->n);
+	if (field == FIELD_COUNT)
+		return FIELD_VALUES;
+	if (fields[field].type == FIELD_FRAMES)
+		return dot && operand->n - (size_t)(dot + 1 - operand->p) == 4 && !memcmp(dot + 1, "line", 4) ? FIELD_NUMBER : FIELD_TEXT;
+	return fields[field].type;
+}
+
+static bool is_comparison(const struct token *t)
+{
+	static const char *const ops[] = { "==", "!=", "<", "<=", ">", ">=", "~", "!~", "contains", "in", "=", "{", "," };
+	for (size_t i = 0; i < ARRAY_LEN(ops); i++)
+		if (token_is(t, ops[i]))
+			return true;
+	return false;
+}
+
+static bool is_join(const struct token *t)
+{
+	return token_is(t, "and") || token_is(t, "or") || token_is(t, "not") || token_is(t, "&&") || token_is(t, "||") ||
+	       token_is(t, "!") || token_is(t, "(");
+}
+
+/* A field or an argument: what takes an operator. */
+static bool takes_operator(const struct token *t)
+{
+	const char *dot = memchr(t->p, '.', t->n);
+	if (field_find(t->p, dot ? (size_t)(dot - t->p) : t->n) != FIELD_COUNT)
+		return true;
+	for (size_t n = t->n; n-- > 1;)
+		if (t->p[n] == '.' && catalog_find(t->p, n) && !catalog_find(t->p, t->n))
+			return true;
+	return false;
+}
+
+static int best_first(const void *a, const void *b)
+{
+	const struct item *x = a, *y = b;
+	uint64_t n_x = x->n_events == UINT64_MAX ? 1 : x->n_events, n_y = y->n_events == UINT64_MAX ? 1 : y->n_events;
+	if (x->is_prefix != y->is_prefix)
+		return x->is_prefix ? -1 : 1;
+	if (x->kind == y->kind && (x->kind == CANDIDATE_OPERATOR || x->kind == CANDIDATE_FIELD))
+		return x->text < y->text ? -1 : 1; /* their tables have a good order */
+	if (!n_x != !n_y)
+		return n_x ? -1 : 1;
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	if (n_x != n_y)
+		return n_x > n_y ? -1 : 1;
+	return x->text < y->text ? -1 : x->text > y->text;
+}
+
+struct err *filter_complete(struct trace *t, const char *text, size_t n_bytes, size_t cursor, struct filter_completion *ret)
+{
+	struct lexer lexer = { .text = text, .n = cursor < n_bytes ? cursor : n_bytes, .is_operand = true };
+	struct token none = { .kind = TOKEN_END, .p = "" }, before = none, operand = none, word = none;
+	bool after_operator = false;
+	*ret = (struct filter_completion){ .at = lexer.n, .text = calloc(1, sizeof(struct strbuf)) };
+	if (!ret->text)
+		return err_no_memory();
+	for (;;) {
+		struct token k = lexer_next(&lexer);
+		if (k.kind == TOKEN_END)
+			break;
+		bool is_last = k.end >= lexer.n;
+		bool is_open_text = k.kind == TOKEN_BAD && (text[k.at] == '"' || text[k.at] == '\'');
+		bool is_typed = is_last && (is_open_text || (k.kind == TOKEN_BAD && text[k.at] == '@') || k.kind == TOKEN_THEME ||
+					    k.kind == TOKEN_WORD);
+		if (is_typed) {
+			word = k;
+			break;
+		}
+		if (is_comparison(&k)) {
+			if (before.kind == TOKEN_WORD && !after_operator)
+				operand = before;
+			after_operator = true;
+		} else if (is_join(&k)) {
+			after_operator = false;
+			operand = none;
+		}
+		lexer.is_operand = is_join(&k) || is_comparison(&k);
+		before = k;
+	}
+	bool has_typed = word.kind != TOKEN_END;
+	struct completer c = { .t = t, .text = ret->text, .word = has_typed ? text + word.at : "",
+			       .n_word = has_typed ? lexer.n - word.at : 0 };
+	if (has_typed)
+		ret->at = word.at;
+	ret->n_bytes = c.n_word;
+	if (after_operator && is_comparison(&before) && operand.kind == TOKEN_WORD) {
+		offer_values(&c, &operand);
+	} else if (before.kind == TOKEN_END || is_join(&before)) {
+		offer_operands(&c);
+	} else if (before.kind == TOKEN_WORD && !after_operator && takes_operator(&before)) {
+		offer_operators(&c, type_of(&before));
+		offer_joins(&c);
+	} else {
+		offer_joins(&c);
+	}
+	if (c.items.n)
+		qsort(c.items.v, c.items.n, sizeof(*c.items.v), best_first);
+	ret->v = c.items.n ? calloc(c.items.n, sizeof(*ret->v)) : NULL;
+	bool ok = !c.failed && !ret->text->failed && (ret->v || !c.items.n);
+	for (size_t i = 0; ok && i < c.items.n; i++)
+		ret->v[ret->n++] = (struct filter_candidate){ c.items.v[i].kind, ret->text->s + c.items.v[i].text,
+							      c.items.v[i].doc, c.items.v[i].n_events };
+	vec_fini(&c.items);
+	if (ok)
+		return NULL;
+	filter_completion_fini(ret);
+	return err_no_memory();
+}
+
+void filter_completion_fini(struct filter_completion *c)
+{
+	free(c->v);
+	if (c->text)
+		strbuf_fini(c->text);
+	free(c->text);
+	*c = (struct filter_completion){ 0 };
+}
