@@ -51,7 +51,7 @@ def exact(ctx, python, victim, arguments, options):
     differences = refhook.differences(wanted, captured)
     expect(not differences, lambda: f"{wanted.total()} raised, {seen['n']} captured: " + "; ".join(differences))
     expect(seen["versions"] == {python.version_text}, f"python is {seen['versions']}, expected {python.version_text}")
-    n = expect_goodbye(run.stderr)
+    n = expect_goodbye(run.stderr, ended=True)
     expect(n == seen["n"], f"goodbye says {n} events, the capture holds {seen['n']}")
     expect(seen["last"] == "cpython._PySys_ClearAuditHooks" or len(seen["pids"]) > 1, f"the last event is {seen['last']}")
     truth = run.fact("truth") or {}

@@ -22,7 +22,9 @@ time.sleep(60)
 def refused(ctx, pid, words, cure, command=None, untouched=True):
     """`record -p PID` is refused: status 1, each of words (alternatives by |) in the message, and one of the cures."""
     before = maps_of(pid)
-    out = os.path.join(ctx.new_folder("refused"), "capture.avc")
+    folder = ctx.new_folder("refused")
+    os.chmod(folder, 0o777)
+    out = os.path.join(folder, "capture.avc")
     done = subprocess.run([*(command or [ctx.auditview]), "record", "-p", str(pid), "-o", out], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30)
     text = done.stderr
@@ -46,6 +48,7 @@ def unknown_pid(ctx):
 def not_python(ctx):
     with subprocess.Popen(["sleep", "60"]) as process:
         try:
+            wait_for(lambda: "sleep" in os.readlink(f"/proc/{process.pid}/exe") and "[heap]" in maps_of(process.pid), 5, "sleep to start")
             refused(ctx, process.pid, ["python"], "libpython|_PyRuntime|look|interpreter")
             expect(process.poll() is None, "the target ended")
         finally:
@@ -78,7 +81,7 @@ def ordinary_user(ctx, python):
     os.chmod(binary, 0o755)
     with Victim(ctx, python, "sleeping") as v:
         prefix = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "env", "HOME=/nonexistent", binary]
-        refused(ctx, v.pid, ["not permitted|permission|not allowed|denied"], "root|sudo|CAP_SYS_PTRACE|ptrace_scope", command=prefix)
+        refused(ctx, v.pid, ["not permitted|permission|not allowed|denied|another user"], "root|sudo|CAP_SYS_PTRACE|ptrace_scope", command=prefix)
         expect(not v.stop().get("woke_early"), "the victim was disturbed")
 
 

@@ -8,7 +8,7 @@ import signal
 import statistics
 import time
 
-from harness import Fail, Recorder, Victim, expect, expect_goodbye, foreign_maps, status_of, wait_for
+from harness import Fail, Recorder, Victim, expect, expect_goodbye, expect_same_maps, foreign_maps, status_of, wait_for
 
 MOST_REQUESTS = 80
 
@@ -73,8 +73,8 @@ def many_cycles(ctx, python, times):
                 recorder.wait_attached()
                 time.sleep(0.01)
                 expect_goodbye(recorder.stop(), min_events=0)
-            after = v.maps()
-            expect(before == after, lambda: f"cycle {n}: maps differ: " + repr(sorted(set(before.split("\n")) ^ set(after.split("\n")))))
+            expect_same_maps(before, v.maps(), False)
+            expect(not foreign_maps(v.maps()), lambda: f"cycle {n}: left behind: {foreign_maps(v.maps())}")
         v.stop()
 
 

@@ -130,6 +130,20 @@ def foreign_maps(text):
     return lines
 
 
+def expect_same_maps(before, after, exactly):
+    """Identical text; of a program that allocates meanwhile all but anonymous memory, which is its own."""
+    def lines(text):
+        kept = set()
+        for line in text.splitlines():
+            fields = line.split(None, 5)
+            name = fields[5] if len(fields) > 5 else ""
+            if exactly or not (name in ("", "[heap]", "[stack]") and "x" not in fields[1] and fields[1][3] == "p"):
+                kept.add(line)
+        return kept
+    changed = lines(before) ^ lines(after)
+    expect(not changed, lambda: f"maps differ: {sorted(changed)}")
+
+
 def status_of(pid, field):
     for line in open(f"/proc/{pid}/status", encoding="utf-8"):
         if line.startswith(field + ":"):
@@ -323,14 +337,15 @@ def victim_path(name):
     return os.path.join(VICTIMS, name + ".py")
 
 
-def expect_goodbye(text, min_events=1, lost=0):
-    """The line said at the end: events, lost, 'target restored: yes'."""
+def expect_goodbye(text, min_events=1, lost=0, ended=False):
+    """The line said at the end: events, lost, 'target restored: yes', or that the target ended."""
     match = GOODBYE.search(text)
     expect(match, lambda: f"no goodbye line in {text[-300:]!r}")
     n_events, n_lost = (int(re.sub(r"\D", "", g)) for g in match.groups()[:2])
     expect(n_events >= min_events, f"goodbye says {n_events} events, expected at least {min_events}")
     expect(n_lost == lost, f"goodbye says {n_lost} lost")
-    expect("target restored: yes" in match.group(3), lambda: f"goodbye: {match.group(0)!r}")
+    state = "target ended" if ended else "target restored: yes"
+    expect(state in match.group(3), lambda: f"goodbye: {match.group(0)!r}, expected {state!r}")
     return n_events
 
 
