@@ -154,10 +154,10 @@ def status_of(pid, field):
 class Victim:
     """A victim that runs till it is told to stop."""
 
-    def __init__(self, ctx, python, name, *arguments, until=True, rounds=None, env=None, prefix=()):
+    def __init__(self, ctx, python, name, *arguments, rounds=None, env=None, prefix=()):
         self.folder = ctx.new_folder(f"{name}-{python.name}")
         self.stop_file = os.path.join(self.folder, "stop")
-        how = ["--until", self.stop_file] if until else ["--rounds", str(rounds)] if rounds else []
+        how = ["--rounds", str(rounds)] if rounds else ["--until", self.stop_file]
         self.stderr_path = os.path.join(self.folder, "stderr")
         with open(self.stderr_path, "wb") as stderr:
             self.process = subprocess.Popen([*prefix, *python.command, os.path.join(VICTIMS, name + ".py"), *how, *arguments],
