@@ -241,9 +241,10 @@ static void out_int(struct out *o, uint64_t object)
 	for (uint64_t i = 0; i < n_digits && i < 2; i++)
 		low |= (uint64_t)(rd32(digits + 4 * i) & 0x3fffffff) << (30 * i);
 	uint64_t third = n_digits == 3 ? rd32(digits + 8) : 0;
-	if (n_digits <= 2 || (n_digits == 3 && third < 8)) {
+	bool is_lowest = negative && third == 8 && low == 0; /* -2**63 */
+	if (n_digits <= 2 || (n_digits == 3 && (third < 8 || is_lowest))) {
 		uint64_t magnitude = low | third << 60;
-		int64_t v = negative ? -(int64_t)magnitude : (int64_t)magnitude;
+		int64_t v = (int64_t)(negative ? 0 - magnitude : magnitude);
 		put8(o, VALUE_INT);
 		put_varint(o, (uint64_t)v << 1 ^ (uint64_t)(v >> 63));
 		return;

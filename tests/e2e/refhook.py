@@ -71,11 +71,6 @@ def integer(value):
     return b"i%s;" % format(value, "x").encode()
 
 
-def number_of(text):
-    """A float that JSON has no number for."""
-    return float(text) if isinstance(text, str) else float(text)
-
-
 def items_of(values, count, depth, limit):
     body = b"" if depth >= MAX_DEPTH else b"".join(canonical(v, depth + 1, limit) for v in values[:MAX_ITEMS])
     return b"[%d:%s]" % (count, body)
@@ -95,36 +90,36 @@ def canonical(value, depth=0, limit=HEAD, length=None):
         return b"s%d:%s" % (len(value) if length is None else length, head_of(value, limit))
     if isinstance(value, list):
         return items_of(value, len(value) if length is None else length, depth, limit)
-    keys = value.keys()
-    if "cut" in keys and "length" in keys:
+    if "cut" in value and "length" in value:
         return canonical(value["cut"], depth, limit, value["length"])
-    if len(keys) == 1:
-        (key,) = keys
-        inner = value[key]
+    key = next(iter(value), None)
+    inner = value.get(key)
+    length = value.get("length", length)
+    if key == "type" and "id" in value:
+        return b"o@%x;" % int(value["id"] or "0", 16)
+    if value.keys() <= {key, "length"}:
         if key == "int":
-            return integer(int(inner))
+            return integer(int(inner, 0))
         if key in ("bytes", "bytearray"):
             raw = base64.b64decode(inner)
             return b"b%d:%s" % (len(raw) if length is None else length, raw[:limit])
+        if key == "str":
+            text = base64.b64decode(inner).decode("utf-8", "surrogatepass")
+            return b"s%d:%s" % (len(text) if length is None else length, head_of(text, limit))
         if key == "float":
-            return double(number_of(inner))
+            return double(float(inner))
         if key == "complex":
-            return b"c" + double(number_of(inner[0])) + double(number_of(inner[1]))
-        if key == "tuple":
-            return canonical(inner, depth, limit, length)
+            return b"c" + b"".join(double(float(v["float"] if isinstance(v, dict) else v)) for v in inner)
         if key in ("set", "frozenset"):
             if depth >= MAX_DEPTH:
-                return b"<%d:>" % len(inner)
+                return b"<%d:>" % (len(inner) if length is None else length)
             total = sum(zlib.crc32(canonical(v, depth + 1, limit)) for v in inner)
             return b"<%d:%x>" % (len(inner) if length is None else length, total & 0xFFFFFFFFFFFFFFFF)
         if key == "dict":
-            pairs = inner
-            return pairs_of(pairs, len(pairs) if length is None else length, depth, limit)
-        if key == "ellipsis":
+            return pairs_of(inner, len(inner) if length is None else length, depth, limit)
+        if key == "const":
             return b"e"
-    if "type" in keys and "id" in keys:
-        return b"e" if value["type"] == "ellipsis" else b"o@%x;" % int(value["id"], 16)
-    return pairs_of(list(value.items()), len(value) if length is None else length, depth, limit)
+    return pairs_of(list(value.items()), len(value), depth, limit)
 
 
 def pairs_of(pairs, count, depth, limit):

@@ -50,7 +50,7 @@ def main():
             return {"event": name, "pid": pid, "tid": pid, "args": {str(i): v for i, v in enumerate(values)}}
         events = [line("t.values", n, {"int": str(10**30)}, {"int": str(-10**30)}, "a\ud800é大\U0001f40d",
                        {"bytes": base64.b64encode(b"xx\0y").decode()}, 1.5, [1, {"dict": [[2, 3]]}], {"set": [5, 4]}, None,
-                       {"type": "ellipsis", "id": "0x1"}, {"type": "module", "id": address, "name": "sys"}) for n in range(3)]
+                       {"const": "Ellipsis"}, {"type": "module", "id": address, "name": "sys"}) for n in range(3)]
         events.append(line("t.long", {"cut": "é" * 2048, "length": 5000}, list(range(50))))
 
         def of_test(rows):

@@ -60,7 +60,7 @@ def json_of(value):
     if isinstance(value, str):
         return str(value)
     if isinstance(value, (bytes, bytearray)):
-        return {"bytes": base64.b64encode(bytes(value)).decode()}
+        return {type(value).__name__: base64.b64encode(bytes(value)).decode()}
     if isinstance(value, (list, tuple)):
         return [json_of(v) for v in value]
     if isinstance(value, dict):
