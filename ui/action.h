@@ -30,9 +30,9 @@ struct strbuf;
 	X(HISTORY_BACK,  "history-back",  MOVE,   NONE,   "where you were before")                          \
 	X(HISTORY_FORTH, "history-forth", MOVE,   NONE,   "where you were after")                           \
 	X(FIRST_NEXT,    "first-next",    MOVE,   COUNT,  "next first of its kind")                         \
-	X(FIRST_PREV,    "first-prev",    MOVE,   COUNT,  "previous first of its kind")                     \
-	X(STORY_NEXT,    "story-next",    MOVE,   COUNT,  "next event of this thread")                      \
-	X(STORY_PREV,    "story-prev",    MOVE,   COUNT,  "event before in this thread")                    \
+	X(FIRST_PREV,    "first-prev",    MOVE,   COUNT,  "first of its kind before")                       \
+	X(STORY_NEXT,    "story-next",    MOVE,   COUNT,  "next, same thread")                              \
+	X(STORY_PREV,    "story-prev",    MOVE,   COUNT,  "before, same thread")                            \
 	X(OPEN,          "open",          LOOK,   NONE,   "open, drill down")                               \
 	X(BACK,          "back",          LOOK,   NONE,   "back")                                           \
 	X(FOLD,          "fold",          LOOK,   NONE,   "fold or unfold")                                 \
@@ -47,8 +47,8 @@ struct strbuf;
 	X(SOURCE_DIR,    "source",        LOOK,   FILE,   "look for source files in this folder too")       \
 	X(SORT,          "sort",          LOOK,   NONE,   "sort by the next column")                        \
 	X(GROUP_BY,      "by",            LOOK,   GROUP,  "group by the next field")                        \
-	X(TIME_MODE,     "time",          LOOK,   NONE,   "time: start, row above, clock")                  \
-	X(STACK_MODE,    "frames",        LOOK,   NONE,   "frames: python, native, both")                   \
+	X(TIME_MODE,     "time",          LOOK,   NONE,   "time: start/delta/clock")                        \
+	X(STACK_MODE,    "frames",        LOOK,   NONE,   "python, native frames")                          \
 	X(FILTER,        "filter",        NARROW, FILTER, "edit the filter")                                \
 	X(FILTER_CLEAR,  "filter-clear",  NARROW, NONE,   "show all again")                                 \
 	X(FILTER_SAVE,   "filter-save",   NARROW, TEXT,   "keep the filter under a name")                   \
@@ -56,7 +56,7 @@ struct strbuf;
 	X(INCLUDE,       "include",       NARROW, NONE,   "only this")                                      \
 	X(EXCLUDE,       "exclude",       NARROW, NONE,   "not this")                                       \
 	X(TOGGLE,        "toggle",        NARROW, NONE,   "toggle, or tag")                                 \
-	X(SEARCH,        "search",        NARROW, TEXT,   "search (PCRE2, all columns)")                    \
+	X(SEARCH,        "search",        NARROW, TEXT,   "search, all columns")                            \
 	X(SEARCH_BACK,   "search-back",   NARROW, TEXT,   "search backwards")                               \
 	X(HIT_NEXT,      "next",          NARROW, COUNT,  "next hit")                                       \
 	X(HIT_PREV,      "previous",      NARROW, COUNT,  "hit before")                                     \
@@ -65,7 +65,7 @@ struct strbuf;
 	X(MARK_NEXT,     "mark-next",     KEEP,   COUNT,  "to the next mark")                               \
 	X(MARKS,         "marks",         KEEP,   NONE,   "marks and notes")                                \
 	X(COPY,          "copy",          KEEP,   NONE,   "copy this line")                                 \
-	X(COPY_COMMAND,  "copy-command",  KEEP,   NONE,   "copy the command that shows this")               \
+	X(COPY_COMMAND,  "copy-command",  KEEP,   NONE,   "copy as a command")                              \
 	X(WRITE,         "write",         KEEP,   WRITE,  "write a file")                                   \
 	X(FOLLOW,        "follow",        LIVE,   NONE,   "follow new events")                              \
 	X(FREEZE,        "freeze",        LIVE,   NONE,   "freeze the view")                                \
@@ -82,7 +82,7 @@ struct strbuf;
 	X(NARROWER,      "narrower",      SCREEN, COUNT,  "smaller")                                        \
 	X(WIDER,         "wider",         SCREEN, COUNT,  "larger")                                         \
 	X(MAXIMISE,      "maximise",      SCREEN, NONE,   "this pane alone")                                \
-	X(ROTATE,        "rotate",        SCREEN, NONE,   "details below or at the right")                  \
+	X(ROTATE,        "rotate",        SCREEN, NONE,   "turn the details")                               \
 	X(COMMAND,       "command",       SCREEN, NONE,   "command line")                                   \
 	X(HELP,          "help",          SCREEN, NONE,   "help")                                           \
 	X(CATALOG,       "catalogue",     SCREEN, EVENT,  "catalogue of events")                            \
@@ -93,7 +93,7 @@ struct strbuf;
 	X(COLUMNS,       "columns",       SCREEN, TEXT,   "columns of the list")                            \
 	X(MOUSE,         "mouse",         SCREEN, NONE,   "mouse on or off")                                \
 	X(REDRAW,        "redraw",        SCREEN, NONE,   "paint the screen anew")                          \
-	X(SUSPEND,       "suspend",       SCREEN, NONE,   "to the shell; fg comes back")                    \
+	X(SUSPEND,       "suspend",       SCREEN, NONE,   "to the shell, fg returns")                       \
 	X(CANCEL,        "cancel",        SCREEN, NONE,   "leave, stop work")                               \
 	X(QUIT,          "quit",          SCREEN, NONE,   "quit")
 /* clang-format on */

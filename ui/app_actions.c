@@ -298,9 +298,13 @@ static void quit(struct ui *ui)
 	struct view *s = ui->s;
 	if (s && s->live && s->live->must_ask && !s->has_ended && s->live->must_ask(s->live_ctx)) {
 		const struct process_info *p = trace_process(s->trace, 0);
+		struct strbuf name = { 0 };
+		if (p)
+			text_string(&name, s->trace, p->name);
 		ui->asked_quit = true;
-		ui_flash(ui, "end %s (%u)? it was started here   w wait  d detach  t term  k kill  Esc stay",
-			 s->title ? s->title : "the program", p ? p->pid : 0);
+		ui_flash(ui, "end %.40s (%u)? it was started here   w wait  d detach  t term  k kill  Esc stay",
+			 name.n ? strbuf_str(&name) : "the program", p ? p->pid : 0);
+		strbuf_fini(&name);
 		ui->flash_until_ns = UINT64_MAX;
 		return;
 	}

@@ -241,7 +241,7 @@ static void one_key(void *ctx, const struct key_row *row)
 	struct key_line *k = ctx;
 	if (!row->label || k->seen[row->action]++)
 		return;
-	const char *label = k->ui->s ? label_now(k->ui, row) : row->label;
+	const char *label = k->ui->s ? label_now(k->ui, row) : row->action == ACTION_FOLLOW ? NULL : row->label;
 	if (!label)
 		return;
 	bool arrows = !strncmp(label, "← →", strlen("← →"));

@@ -245,6 +245,29 @@ void event_text_gist(struct strbuf *to, struct view *s, const struct event *e, i
 		gist_add_event(to, s->trace, e, (size_t)(limit - used));
 }
 
+unsigned event_arg_reading(const struct catalog_event *e, uint32_t arg)
+{
+	for (uint8_t i = 0; e && i < e->n_gist; i++)
+		if (e->gist_parts[i].kind == GIST_ARG && e->gist_parts[i].arg == arg)
+			switch (e->gist_parts[i].reading) {
+			case READING_OFLAGS:
+			case READING_FAMILY:
+			case READING_SOCKTYPE:
+			case READING_SIGNAL:
+			case READING_ERRNO:
+			case READING_FCNTL:
+			case READING_FLOCK:
+			case READING_LOCKF:
+			case READING_MMAP:
+			case READING_RLIMIT:
+			case READING_SYSLOG:
+			case READING_HKEY:
+			case READING_OCTAL: return e->gist_parts[i].reading;
+			default: break;
+			}
+	return READING_VALUE;
+}
+
 void event_text_args(struct strbuf *to, struct view *s, const struct event *e, int limit)
 {
 	struct arg_node args[ARGS_MAX];
@@ -265,7 +288,11 @@ void event_text_args(struct strbuf *to, struct view *s, const struct event *e, i
 		utf8_escape(&one, args[i].name, strlen(args[i].name), 0);
 		strbuf_addc(&one, '=');
 		struct value_iter it = args[i].it;
-		value_text_literal(&one, &it, &args[i].v, (size_t)(limit > 0 ? limit : 1) * 4 + 256);
+		unsigned reading = args[i].v.tag == VALUE_INT ? event_arg_reading(f->event, i) : READING_VALUE;
+		if (reading != READING_VALUE)
+			gist_add_value(&one, &it, &args[i].v, reading);
+		else
+			value_text_literal(&one, &it, &args[i].v, (size_t)(limit > 0 ? limit : 1) * 4 + 256);
 		int w = text_width(strbuf_str(&one), one.n);
 		uint32_t left = total - k - 1;
 		char more[16];

@@ -11,6 +11,7 @@
 #include "model/value_iter.h"
 #include "ui/canvas.h"
 
+struct catalog_event;
 struct view;
 struct strbuf;
 
@@ -25,6 +26,8 @@ void event_text_thread(struct strbuf *to, const struct view *s, uint32_t thread,
 void event_text_name(struct strbuf *to, const struct view *s, uint32_t name);
 /* The values that matter, as the catalogue's gist says. */
 void event_text_gist(struct strbuf *to, struct view *s, const struct event *e, int limit);
+/* How the gist reads an argument when that is a name for a number (AF_INET, O_RDONLY, SIGTERM); READING_VALUE else. */
+unsigned event_arg_reading(const struct catalog_event *e, uint32_t arg);
 /* name=literal …, "…+3" for what did not fit. */
 void event_text_args(struct strbuf *to, struct view *s, const struct event *e, int limit);
 /* "file.py:line function", or "(file.py:line)" when no frame is the user's own. function false: without it. */

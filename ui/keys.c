@@ -68,7 +68,7 @@ const struct key_row key_defaults[] = {
 	{ PANE_CALLERS, "+", ACTION_INCLUDE, "only below here" },
 	{ PANE_CALLERS, "-", ACTION_EXCLUDE, "not" },
 	{ PANE_CALLERS, "t", ACTION_CALLERS, "turn over" },
-	{ PANE_CALLERS, "z", ACTION_FOLD, "imports" },
+	{ PANE_CALLERS, "z", ACTION_FOLD, "library" },
 
 	{ PANE_INSIDE, "z", ACTION_FOLD, "raw events" },
 	{ PANE_INSIDE, "+", ACTION_INCLUDE, "only this module" },

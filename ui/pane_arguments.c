@@ -314,7 +314,17 @@ static void build(struct arguments_pane *a)
 			bool digit = name[0] >= '0' && name[0] <= '9';
 			snprintf(path, sizeof(path), digit ? "args[%s]" : "args.%s", name);
 			bool small = arg.value.n_children <= 12 && arg.value.tag != VALUE_DICT;
+			struct value_iter behind = all.it;
+			size_t line = a->lines.n;
 			add_node(a, &all.it, &arg.value, name, path, 0, arg.index + 1, small || a->n_args == 1);
+			unsigned reading = arg.value.tag == VALUE_INT ? event_arg_reading(all.event, arg.index) : READING_VALUE;
+			if (reading != READING_VALUE && line < a->lines.n) { /* 524288  O_RDONLY|O_CLOEXEC */
+				struct strbuf b = { 0 };
+				strbuf_addf(&b, "%s  ", a->lines.v[line].value);
+				gist_add_value(&b, &behind, &arg.value, reading);
+				free(a->lines.v[line].value);
+				a->lines.v[line].value = take(&b);
+			}
 		}
 	}
 	a->n_tree = a->lines.n;

@@ -7,33 +7,68 @@
 #include "model/fields.h"
 #include "ui/ui.h"
 
-struct help_line {
+struct help_cell {
 	char *left, *right;
 	bool is_title;
+};
+
+struct help_line {
+	struct help_cell cell[3];
+};
+
+struct help_lines {
+	struct help_line *v;
+	size_t n, cap;
 };
 
 struct help {
 	struct pane pane;
 	enum pane_id about;
 	bool all;
-	VEC(struct help_line) lines;
+	struct help_lines lines;
+	int built_columns;
 };
 
-static void clear(struct help *h)
+static void clear(struct help_lines *lines)
 {
-	for (size_t i = 0; i < h->lines.n; i++) {
-		free(h->lines.v[i].left);
-		free(h->lines.v[i].right);
-	}
-	h->lines.n = 0;
+	for (size_t i = 0; i < lines->n; i++)
+		for (int c = 0; c < 3; c++) {
+			free(lines->v[i].cell[c].left);
+			free(lines->v[i].cell[c].right);
+		}
+	lines->n = 0;
 }
 
-static void add(struct help *h, const char *left, const char *right, bool is_title)
+static void add(struct help_lines *lines, const char *left, const char *right, bool is_title)
 {
-	struct help_line l = { strdup(left), strdup(right), is_title };
-	if (!vec_push(&h->lines, l)) {
-		free(l.left);
-		free(l.right);
+	struct help_line l = { .cell = { { strdup(left), strdup(right), is_title } } };
+	if (!vec_push(lines, l)) {
+		free(l.cell[0].left);
+		free(l.cell[0].right);
+	}
+}
+
+/* One group of actions as lines of its own. */
+static void add_group(struct help *h, struct help_lines *to, enum action_group group)
+{
+	struct ui *ui = h->pane.ui;
+	add(to, action_group_names[group], "", true);
+	for (int a = 0; a < ACTION_COUNT; a++) {
+		if (actions[a].group != group)
+			continue;
+		struct strbuf keys = { 0 }, right = { 0 };
+		keymap_keys_of(ui->keys, h->about, (enum action)a, &keys);
+		for (int p = 0; h->all && p < PANE_COUNT && !keys.n; p++)
+			keymap_keys_of(ui->keys, (enum pane_id)p, (enum action)a, &keys);
+		strbuf_adds(&right, actions[a].doc);
+		if (h->all) {
+			strbuf_add_repeat(&right, ' ', right.n < 44 ? 44 - right.n : 1);
+			strbuf_addf(&right, ":%s", actions[a].name);
+		}
+		if (keys.n || h->all)
+			add(to, strbuf_str(&keys), strbuf_str(&right), false);
+		strbuf_fini(&keys);
+		strbuf_fini(&right);
 	}
 }
 
@@ -53,51 +88,49 @@ static void build(struct help *h)
 		{ "??", "could not be read" },
 		{ "◂", "caller: the innermost frame that is yours" },
 	};
-	struct ui *ui = h->pane.ui;
-	clear(h);
-	for (int g = 0; g < HELP_GROUP_COUNT; g++) {
-		if (g)
-			add(h, "", "", false);
-		add(h, action_group_names[g], "", true);
-		for (int a = 0; a < ACTION_COUNT; a++) {
-			if (actions[a].group != (enum action_group)g)
-				continue;
-			struct strbuf keys = { 0 };
-			keymap_keys_of(ui->keys, h->about, (enum action)a, &keys);
-			if (!keys.n && h->all)
-				for (int p = 0; p < PANE_COUNT && !keys.n; p++)
-					keymap_keys_of(ui->keys, (enum pane_id)p, (enum action)a, &keys);
-			if (keys.n || h->all) {
-				struct strbuf right = { 0 };
-				strbuf_adds(&right, actions[a].doc);
-				if (h->all) {
-					strbuf_add_repeat(&right, ' ', right.n < 44 ? 44 - right.n : 1);
-					strbuf_addf(&right, ":%s", actions[a].name);
-				}
-				add(h, keys.n ? strbuf_str(&keys) : "", strbuf_str(&right), false);
-				strbuf_fini(&right);
-			}
-			strbuf_fini(&keys);
+	clear(&h->lines);
+	/* groups side by side where there is room: 2 at 80 columns, 3 at 120 */
+	int columns = h->all ? 1 : h->pane.n_columns >= 120 ? 3 : h->pane.n_columns >= 76 ? 2 : 1;
+	for (int g = 0; g < HELP_GROUP_COUNT; g += columns) {
+		struct help_lines part[3] = { 0 };
+		size_t most = 0;
+		for (int i = 0; i < columns && g + i < HELP_GROUP_COUNT; i++) {
+			add_group(h, &part[i], (enum action_group)(g + i));
+			if (part[i].n > most)
+				most = part[i].n;
 		}
+		for (size_t y = 0; y < most; y++) {
+			struct help_line line = { 0 };
+			for (int i = 0; i < columns; i++)
+				if (y < part[i].n) {
+					line.cell[i] = part[i].v[y].cell[0];
+					part[i].v[y].cell[0] = (struct help_cell){ 0 };
+				}
+			if (!vec_push(&h->lines, line))
+				break;
+		}
+		for (int i = 0; i < columns; i++) {
+			clear(&part[i]);
+			vec_fini(&part[i]);
+		}
+		add(&h->lines, "", "", false);
 	}
-	add(h, "", "", false);
-	add(h, "Signs", "", true);
+	add(&h->lines, "Signs", "", true);
 	for (size_t i = 0; i < ARRAY_LEN(legend); i++)
-		add(h, legend[i][0], legend[i][1], false);
+		add(&h->lines, legend[i][0], legend[i][1], false);
+	add(&h->lines, "", "", false);
 	if (!h->all) {
-		add(h, "", "", false);
-		add(h, "F1", "again: all actions, and the words of the filter", false);
+		add(&h->lines, "F1", "again: all actions, and the words of the filter", false);
 		return;
 	}
-	add(h, "", "", false);
-	add(h, "Filter", "", true);
+	add(&h->lines, "Filter", "", true);
 	struct strbuf text = { 0 };
 	fields_list(&text);
 	for (const char *p = strbuf_str(&text); *p;) {
 		size_t n = strcspn(p, "\n");
 		char *line = strndup(p, n);
 		if (line)
-			add(h, "", line, false);
+			add(&h->lines, "", line, false);
 		free(line);
 		p += n + (p[n] == '\n');
 	}
@@ -116,7 +149,7 @@ static struct err *open_help(struct ui *ui, struct pane **ret)
 static void close_help(struct pane *p)
 {
 	struct help *h = (struct help *)p;
-	clear(h);
+	clear(&h->lines);
 	vec_fini(&h->lines);
 	free(h);
 }
@@ -134,24 +167,37 @@ void pane_help_about(struct pane *p, enum pane_id about, bool all)
 static void update_help(struct pane *p, unsigned changes)
 {
 	struct help *h = (struct help *)p;
-	if (!h->lines.n)
+	if (!h->lines.n || h->built_columns != p->n_columns)
 		build(h);
+	h->built_columns = p->n_columns;
 	list_set(&p->list, h->lines.n, p->n_lines);
 }
 
-/* Two columns where there is room: the second continues the first. */
 static void draw_help(const struct pane *p, struct area a)
 {
 	const struct help *h = (const struct help *)p;
+	int columns = 1;
+	for (size_t i = 0; i < h->lines.n; i++)
+		for (int c = 1; c < 3; c++)
+			if (h->lines.v[i].cell[c].left && c >= columns)
+				columns = c + 1;
+	int width = a.n_columns / columns, key_w = columns > 1 ? 11 : 14;
 	for (int y = 0; y < a.n_lines && p->list.top + (uint64_t)y < h->lines.n; y++) {
 		const struct help_line *l = &h->lines.v[p->list.top + (uint64_t)y];
-		if (l->is_title) {
-			area_put(a, y, 1, -1, ROLE_FOCUS, l->left);
-		} else if (!*l->left) {
-			area_put_cut(a, y, *l->right && h->all && strncmp(l->right, "  ", 2) ? 3 : 3, -1, ROLE_TEXT, l->right);
-		} else {
-			area_put_cut(a, y, 3, 14, ROLE_TEXT, l->left);
-			area_put_cut(a, y, 18, -1, ROLE_TEXT, l->right);
+		bool alone = !l->cell[1].left && !l->cell[2].left;
+		for (int c = 0; c < columns; c++) {
+			const struct help_cell *cell = &l->cell[c];
+			int x = c * width, limit = alone ? a.n_columns : width - 1;
+			if (!cell->left)
+				continue;
+			if (cell->is_title) {
+				area_put(a, y, x + 1, -1, ROLE_FOCUS, cell->left);
+			} else if (!*cell->left) {
+				area_put_cut(a, y, x + 3, limit - 3, ROLE_TEXT, cell->right);
+			} else {
+				area_put_cut(a, y, x + 3, key_w, ROLE_TEXT, cell->left);
+				area_put_cut(a, y, x + key_w + 4, limit - key_w - 4, ROLE_DIM, cell->right);
+			}
 		}
 		search_mark(&p->ui->search, a, y);
 		if (p->list.top + (uint64_t)y == p->list.cursor) {
@@ -182,8 +228,9 @@ static void title_help(const struct pane *p, struct strbuf *subject, struct strb
 static void line_help(const struct pane *p, uint64_t entry, struct strbuf *to)
 {
 	const struct help *h = (const struct help *)p;
-	if (entry < h->lines.n)
-		strbuf_addf(to, "%s %s", h->lines.v[entry].left, h->lines.v[entry].right);
+	for (int c = 0; entry < h->lines.n && c < 3; c++)
+		if (h->lines.v[entry].cell[c].left)
+			strbuf_addf(to, "%s %s  ", h->lines.v[entry].cell[c].left, h->lines.v[entry].cell[c].right);
 }
 
 const struct pane_ops pane_help_ops = {

@@ -27,6 +27,7 @@ struct timeline {
 	uint32_t cursor;           /* bin */
 	int64_t mark;              /* bin where the span begins, -1 none */
 	uint64_t built_events;
+	bool exact;                /* no chunk was estimated */
 };
 
 /* Lanes from the top, as in the categories: by how far they reach. */
@@ -104,7 +105,7 @@ static void fill(struct timeline *t)
 	}
 	struct histogram_spec spec = { .from_ns = t->from_ns, .to_ns = t->to_ns, .n_bins = t->n_bins, .n_classes = GROUP_COUNT,
 				       .class_of_name = classes, .may_estimate = s->load_done < 1 };
-	struct err *err = histogram_fill(s->trace, &spec, bins, NULL);
+	struct err *err = histogram_fill(s->trace, &spec, bins, &t->exact);
 	err_destroy(err);
 	t->all_max = 0;
 	memset(t->all, 0, sizeof(t->all));
@@ -131,7 +132,7 @@ static void update_timeline(struct pane *p, unsigned changes)
 {
 	struct timeline *t = (struct timeline *)p;
 	if (changes & CHANGE_SIZE || (changes & (CHANGE_TICK | CHANGE_EVENTS) && t->built_events != p->ui->s->n_events) ||
-	    !t->n_bins)
+	    !t->n_bins || (!t->exact && p->ui->s->load_done >= 1))
 		fill(t);
 }
 
@@ -231,7 +232,10 @@ static void draw_strip(const struct timeline *t, struct area a)
 		spark(t, a, 0, x, t->all, t->all_max, ROLE_DIM);
 		mark_losses(t, a, 0, x);
 		struct strbuf b = { 0 };
-		text_age(&b, t->to_ns);
+		if (t->to_ns < 10000000000u)
+			strbuf_addf(&b, "%.1fs", (double)t->to_ns / 1e9);
+		else
+			text_age(&b, t->to_ns);
 		area_put_right(a, 0, a.n_columns - 8, 7, ROLE_DIM, strbuf_str(&b));
 		strbuf_fini(&b);
 		if (page) {

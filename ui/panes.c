@@ -25,7 +25,7 @@ const struct pane_row panes[PANE_COUNT] = {
 	[PANE_LESSONS]    = { "lessons", "Learn", NULL /*lessons*/, .is_page = true },
 	[PANE_LESSON]     = { "lesson", "Lesson", NULL /*lesson*/, .is_page = true },
 	[PANE_TERMINAL]   = { "terminal", "Terminal", &pane_terminal_ops, .is_page = true, .may_dock = true },
-	[PANE_START]      = { "start", "Start", &pane_start_ops, .is_page = true },
+	[PANE_START]      = { "start", "Python processes", &pane_start_ops, .is_page = true },
 	[PANE_HELP]       = { "help", "Help", &pane_help_ops, .is_page = true },
 };
 

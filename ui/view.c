@@ -132,6 +132,7 @@ void view_destroy(struct view *s)
 	vec_fini(&s->marks);
 	vec_fini(&s->opened);
 	vec_fini(&s->notes);
+	vec_fini(&s->shown_notes);
 	vec_fini(&s->names);
 	first_seen_destroy(s->first);
 	folds_destroy(s->folds);
@@ -305,6 +306,13 @@ static void make_rows(struct view *s)
 	s->rows = rows;
 	s->rows_stale = false;
 	s->generation++;
+	s->shown_notes.n = 0;
+	if (s->run && !selection_count(rows))
+		return;
+	for (size_t i = 0; i < s->notes.n; i++)
+		if (!s->run || trace_note_get(s->trace, s->notes.v[i])->note.kind == NOTE_LOST)
+			if (!vec_push(&s->shown_notes, s->notes.v[i]))
+				return;
 }
 
 bool view_work(struct view *s, uint64_t budget_ns, bool *ret_changed)
@@ -338,18 +346,18 @@ uint64_t view_n_shown(struct view *s)
 	return s->filter ? selection_count(s->shown) : s->n_events;
 }
 
-/* Notes that stand before the end of what is shown. */
+/* Notes that stand before the end of what is shown. A filter hides all but the losses, and with no event left these too. */
 static size_t n_notes(const struct view *s)
 {
-	size_t n = s->notes.n;
-	while (n > 0 && s->frozen && trace_note_get(s->trace, s->notes.v[n - 1])->seq > s->n_events)
+	size_t n = s->shown_notes.n;
+	while (n > 0 && s->frozen && trace_note_get(s->trace, s->shown_notes.v[n - 1])->seq > s->n_events)
 		n--;
 	return n;
 }
 
 static uint64_t note_line(struct view *s, size_t i)
 {
-	return selection_rank(s->rows, trace_note_get(s->trace, s->notes.v[i])->seq) + i;
+	return selection_rank(s->rows, trace_note_get(s->trace, s->shown_notes.v[i])->seq) + i;
 }
 
 uint64_t view_n_lines(struct view *s)
@@ -371,8 +379,8 @@ bool view_line(struct view *s, uint64_t line, struct line *ret)
 			high = middle;
 	}
 	if (low > 0 && note_line(s, low - 1) == line) {
-		const struct trace_note *note = trace_note_get(s->trace, s->notes.v[low - 1]);
-		*ret = (struct line){ .is_note = true, .seq = note->seq, .note = s->notes.v[low - 1] };
+		const struct trace_note *note = trace_note_get(s->trace, s->shown_notes.v[low - 1]);
+		*ret = (struct line){ .is_note = true, .seq = note->seq, .note = s->shown_notes.v[low - 1] };
 		return true;
 	}
 	uint64_t seq = selection_nth(s->rows, line - low);
@@ -407,7 +415,7 @@ uint64_t view_line_of(struct view *s, uint64_t seq)
 	size_t low = 0, high = n_notes(s);
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		if (trace_note_get(s->trace, s->notes.v[middle])->seq <= seq)
+		if (trace_note_get(s->trace, s->shown_notes.v[middle])->seq <= seq)
 			low = middle + 1;
 		else
 			high = middle;

@@ -65,7 +65,8 @@ struct view {
 	VEC(uint64_t) opened;   /* heads opened by hand */
 	struct selection *rows;
 	bool rows_stale;
-	VEC(uint32_t) notes;    /* notes that are lines, by place */
+	VEC(uint32_t) notes;    /* notes that can be lines, by place */
+	VEC(uint32_t) shown_notes; /* those that are */
 	uint32_t notes_seen;
 
 	struct first_seen *first;

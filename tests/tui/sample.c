@@ -257,7 +257,7 @@ static void the_tax(struct shop *s)
 void sample_write(const char *path, unsigned n_orders)
 {
 	struct shop s = { 0 };
-	struct writer_options options = { .wall_anchor_ns = 1764316063000000000u, .creator = "auditview test", .host = "shop-1" };
+	struct writer_options options = { .wall_anchor_ns = 4102444800000000000u, .creator = "auditview test", .host = "shop-1" };
 	must(writer_open(path, &options, &s.w));
 	struct strbuf prefixes = { 0 };
 	put_container(&prefixes, VALUE_LIST, 1, 1);
