@@ -76,6 +76,11 @@ static void changed(struct prompt *p, struct ui *ui)
 	}
 	if (p->ops->check)
 		p->ops->check(ui, strbuf_str(&p->text), &p->verdict);
+	/* What stands there is whole, and nothing is begun: choices wait for Tab. */
+	if (!p->verdict.is_error && p->choices.from == p->choices.to && p->text.n) {
+		p->box_hidden = true;
+		p->chosen = -1;
+	}
 	preview(p, ui);
 	if (p->ops && p->ops->check && !p->verdict.is_error)
 		p->ops->check(ui, strbuf_str(&p->text), &p->verdict);
@@ -297,7 +302,11 @@ void prompt_input(struct prompt *p, struct ui *ui, struct input in)
 	case KEY_TAB_:
 		if (!p->choices.list.n)
 			return;
-		p->box_hidden = false;
+		if (p->box_hidden || p->chosen < 0) { /* show them first */
+			p->box_hidden = false;
+			p->chosen = 0;
+			return;
+		}
 		take_choice(p);
 		break;
 	case KEY_DOWN_:
