@@ -153,12 +153,12 @@ static bool key_is(const struct strbuf *key, const char *name)
 /* null, or a string into *to (cleared for null). */
 static bool read_text(struct json *j, struct strbuf *to)
 {
-	json_space(j);
+	json_read_space(j);
 	if (j->p < j->end && *j->p == 'n') {
 		strbuf_clear(to);
-		return json_skip(j);
+		return json_read_skip(j);
 	}
-	return json_string(j, to);
+	return json_read_string(j, to);
 }
 
 static bool read_string_id(struct import *im, struct json *j, uint32_t *ret)
@@ -184,15 +184,15 @@ static bool read_any_value(struct import *im, struct json *j, uint32_t *ret)
 static bool parse_frame(struct import *im, struct json *j, uint32_t *ret)
 {
 	struct frame_info f = { .kind = FRAME_PYTHON };
-	if (!json_expect(j, '{'))
+	if (!json_read_expect(j, '{'))
 		return false;
-	if (json_is(j, '}')) {
+	if (json_read_is(j, '}')) {
 		*ret = writer_frame(im->w, &f);
 		return true;
 	}
 	do {
 		uint64_t n = 0;
-		bool ok = json_string(j, &im->key) && json_expect(j, ':');
+		bool ok = json_read_string(j, &im->key) && json_read_expect(j, ':');
 		if (!ok)
 			return false;
 		if (key_is(&im->key, "func") || key_is(&im->key, "native") || key_is(&im->key, "mark")) {
@@ -203,36 +203,36 @@ static bool parse_frame(struct import *im, struct json *j, uint32_t *ret)
 		} else if (key_is(&im->key, "module")) {
 			ok = read_string_id(im, j, &f.module);
 		} else if (key_is(&im->key, "line")) {
-			ok = json_u64(j, &n), f.line = (uint32_t)n;
+			ok = json_read_u64(j, &n), f.line = (uint32_t)n;
 		} else if (key_is(&im->key, "first_line")) {
-			ok = json_u64(j, &n), f.first_line = (uint32_t)n;
+			ok = json_read_u64(j, &n), f.first_line = (uint32_t)n;
 		} else if (key_is(&im->key, "end_line")) {
-			ok = json_u64(j, &n), f.end_line = (uint32_t)n;
+			ok = json_read_u64(j, &n), f.end_line = (uint32_t)n;
 		} else if (key_is(&im->key, "column")) {
-			ok = json_u64(j, &n), f.column = (uint32_t)n;
+			ok = json_read_u64(j, &n), f.column = (uint32_t)n;
 		} else if (key_is(&im->key, "end_column")) {
-			ok = json_u64(j, &n), f.end_column = (uint32_t)n;
+			ok = json_read_u64(j, &n), f.end_column = (uint32_t)n;
 		} else if (key_is(&im->key, "offset")) {
-			ok = json_u64(j, &f.offset);
+			ok = json_read_u64(j, &f.offset);
 		} else {
-			ok = json_skip(j);
+			ok = json_read_skip(j);
 		}
 		if (!ok)
 			return false;
-	} while (json_is(j, ','));
+	} while (json_read_is(j, ','));
 	*ret = writer_frame(im->w, &f);
-	return json_expect(j, '}');
+	return json_read_expect(j, '}');
 }
 
 /* Innermost frame first in the text; the writer wants the outermost first. */
 static bool parse_stack(struct import *im, struct json *j, uint32_t *ret)
 {
 	VEC(uint32_t) frames = { 0 };
-	bool ok = json_expect(j, '[');
-	if (ok && !json_is(j, ']')) {
+	bool ok = json_read_expect(j, '[');
+	if (ok && !json_read_is(j, ']')) {
 		do {
 			uint32_t id;
-			json_space(j);
+			json_read_space(j);
 			/* our own frames have no braces inside, except in file names: then the text is simply not found */
 			const char *end = memchr(j->p, '}', (size_t)(j->end - j->p));
 			XXH128_hash_t h = { 0 };
@@ -247,8 +247,8 @@ static bool parse_stack(struct import *im, struct json *j, uint32_t *ret)
 			ok = parse_frame(im, j, &id) && vec_push(&frames, id);
 			if (ok && end && j->p == end + 1)
 				seen_add(&im->frames, h, id);
-		} while (ok && json_is(j, ','));
-		ok = ok && json_expect(j, ']');
+		} while (ok && json_read_is(j, ','));
+		ok = ok && json_read_expect(j, ']');
 	}
 	*ret = 0;
 	for (size_t i = frames.n; ok && i-- > 0;)
@@ -295,13 +295,13 @@ static uint32_t hex_of_version(const char *s, size_t n)
 
 static bool parse_process(struct import *im, struct json *j, struct process_info *p)
 {
-	if (!json_expect(j, '{'))
+	if (!json_read_expect(j, '{'))
 		return false;
-	if (json_is(j, '}'))
+	if (json_read_is(j, '}'))
 		return true;
 	do {
 		uint64_t n = 0;
-		bool ok = json_string(j, &im->key) && json_expect(j, ':');
+		bool ok = json_read_string(j, &im->key) && json_read_expect(j, ':');
 		if (!ok)
 			return false;
 		if (key_is(&im->key, "name"))
@@ -315,27 +315,27 @@ static bool parse_process(struct import *im, struct json *j, struct process_info
 		else if (key_is(&im->key, "prefixes"))
 			ok = read_any_value(im, j, &p->prefixes);
 		else if (key_is(&im->key, "ppid"))
-			ok = json_u64(j, &n), p->ppid = (uint32_t)n;
+			ok = json_read_u64(j, &n), p->ppid = (uint32_t)n;
 		else if (key_is(&im->key, "ns_pid"))
-			ok = json_u64(j, &n), p->ns_pid = (uint32_t)n;
+			ok = json_read_u64(j, &n), p->ns_pid = (uint32_t)n;
 		else if (key_is(&im->key, "python_hex"))
-			ok = json_u64(j, &n), p->python_hex = (uint32_t)n;
+			ok = json_read_u64(j, &n), p->python_hex = (uint32_t)n;
 		else if (key_is(&im->key, "flags"))
-			ok = json_u64(j, &n), p->flags = (uint32_t)n;
+			ok = json_read_u64(j, &n), p->flags = (uint32_t)n;
 		else if (key_is(&im->key, "start_ns"))
-			ok = json_u64(j, &p->start_ns);
+			ok = json_read_u64(j, &p->start_ns);
 		else if (key_is(&im->key, "end_ns"))
-			ok = json_u64(j, &p->end_ns);
+			ok = json_read_u64(j, &p->end_ns);
 		else if (key_is(&im->key, "exit_status"))
-			ok = json_u64(j, &n), p->exit_status = (int32_t)n;
+			ok = json_read_u64(j, &n), p->exit_status = (int32_t)n;
 		else if (key_is(&im->key, "n_lost"))
-			ok = json_u64(j, &p->n_lost);
+			ok = json_read_u64(j, &p->n_lost);
 		else
-			ok = json_skip(j);
+			ok = json_read_skip(j);
 		if (!ok)
 			return false;
-	} while (json_is(j, ','));
-	return json_expect(j, '}');
+	} while (json_read_is(j, ','));
+	return json_read_expect(j, '}');
 }
 
 static bool find_process(struct import *im, struct line *l, uint64_t time_ns, struct process **ret)
@@ -353,7 +353,7 @@ static bool find_process(struct import *im, struct line *l, uint64_t time_ns, st
 		return false;
 	p.index = writer_process(im->w, &p.info);
 	if (!vec_push(&im->processes, p) || !seen_add(&im->by_pid, hash_pid(l->pid), (uint32_t)im->processes.n - 1))
-		return json_fail(&l->process, "more memory");
+		return json_read_fail(&l->process, "more memory");
 	*ret = &im->processes.v[im->processes.n - 1];
 	return true;
 }
@@ -393,10 +393,10 @@ static bool parse_members(struct import *im, struct json j, const struct catalog
 	strbuf_clear(&im->encoded);
 	im->objects.addresses.n = 0;
 	*ret_named = false;
-	bool ok = json_expect(&j, '{');
-	if (ok && !json_is(&j, '}')) {
+	bool ok = json_read_expect(&j, '{');
+	if (ok && !json_read_is(&j, '}')) {
 		do {
-			ok = json_string(&j, &im->key) && json_expect(&j, ':');
+			ok = json_read_string(&j, &im->key) && json_read_expect(&j, ':');
 			if (!ok)
 				break;
 			const char *known = catalog_arg_key(e, minor, (size_t)n, buf);
@@ -408,8 +408,8 @@ static bool parse_members(struct import *im, struct json j, const struct catalog
 			}
 			ok = value_json_read(&j, &im->encoded, &im->objects);
 			n++;
-		} while (ok && json_is(&j, ','));
-		ok = ok && json_expect(&j, '}');
+		} while (ok && json_read_is(&j, ','));
+		ok = ok && json_read_expect(&j, '}');
 	}
 	*ret_end = j.p;
 	struct strbuf head = { 0 };
@@ -450,7 +450,7 @@ static bool read_others(struct import *im, struct line *l, uint32_t *ret)
 	add_varint(&im->encoded, l->others.n);
 	for (size_t i = 0; i < l->others.n; i++) {
 		struct json *j = &l->others.v[i];
-		if (!json_string(j, &im->key) || !json_expect(j, ':'))
+		if (!json_read_string(j, &im->key) || !json_read_expect(j, ':'))
 			return false;
 		strbuf_addc(&im->encoded, VALUE_STR);
 		add_varint(&im->encoded, im->key.n);
@@ -467,11 +467,11 @@ static bool read_others(struct import *im, struct line *l, uint32_t *ret)
 /* Remember where a value stands and step over it. known_end: where it ends if it is as we write it. */
 static bool mark_value(struct json *j, const char *known_end, struct json *ret)
 {
-	json_space(j);
+	json_read_space(j);
 	*ret = (struct json){ .start = j->start, .p = j->p };
 	if (known_end) {
 		j->p = known_end;
-	} else if (!json_skip(j)) {
+	} else if (!json_read_skip(j)) {
 		return false;
 	}
 	ret->end = j->p;
@@ -483,35 +483,35 @@ static bool read_member(struct import *im, struct json *j, struct line *l, const
 	const struct strbuf *k = &im->key;
 	struct json other;
 	if (key_is(k, "ts_ns"))
-		return l->has_ts = json_u64(j, &l->ts_ns);
+		return l->has_ts = json_read_u64(j, &l->ts_ns);
 	if (key_is(k, "pid"))
-		return json_u64(j, &l->pid);
+		return json_read_u64(j, &l->pid);
 	if (key_is(k, "tid"))
-		return l->has_tid = json_u64(j, &l->tid);
+		return l->has_tid = json_read_u64(j, &l->tid);
 	if (key_is(k, "interp"))
-		return json_u64(j, &l->interp);
+		return json_read_u64(j, &l->interp);
 	if (key_is(k, "flags"))
-		return json_u64(j, &l->flags);
+		return json_read_u64(j, &l->flags);
 	if (key_is(k, "thread"))
 		return read_text(j, &im->thread);
 	if (key_is(k, "python"))
 		return read_text(j, &im->python);
 	if (key_is(k, "event")) {
-		l->has_event = json_string(j, &im->value);
+		l->has_event = json_read_string(j, &im->value);
 		return l->has_event;
 	}
 	if (key_is(k, "time")) {
-		json_space(j);
+		json_read_space(j);
 		if (l->has_ts || (im->w && memmem(j->p, (size_t)(j->end - j->p), "\"ts_ns\":", 8)))
-			return json_skip(j); /* ts_ns says it exactly */
+			return json_read_skip(j); /* ts_ns says it exactly */
 		if (j->p < j->end && *j->p == '"') {
-			if (!json_string(j, &im->text))
+			if (!json_read_string(j, &im->text))
 				return false;
 			l->has_time = read_time(im->text.s, im->text.n, &l->time_ns);
-			return l->has_time || json_fail(j, "a time such as 2026-11-22T07:00:00Z");
+			return l->has_time || json_read_fail(j, "a time such as 2026-11-22T07:00:00Z");
 		}
 		const char *from = j->p;
-		if (!json_skip(j))
+		if (!json_read_skip(j))
 			return false;
 		double seconds = strtod(from, NULL); /* the line ends with a NUL or a character that no number has */
 		l->has_time = seconds >= 0 && seconds < 1e10;
@@ -519,46 +519,46 @@ static bool read_member(struct import *im, struct json *j, struct line *l, const
 		return true;
 	}
 	if (key_is(k, "args")) {
-		json_space(j);
+		json_read_space(j);
 		if (j->p >= j->end || *j->p != '{')
-			return json_skip(j);
+			return json_read_skip(j);
 		return mark_value(j, memmem(j->p, (size_t)(j->end - j->p), ",\"stack\":[", 10), &l->args);
 	}
 	if (key_is(k, "stack")) {
-		json_space(j);
+		json_read_space(j);
 		if (j->p >= j->end || *j->p != '[')
-			return json_skip(j);
+			return json_read_skip(j);
 		bool is_last = j->end - j->p >= 3 && j->end[-1] == '}' && j->end[-2] == ']';
 		return mark_value(j, is_last ? j->end - 1 : NULL, &l->stack);
 	}
 	if (key_is(k, "process")) {
-		json_space(j);
-		return j->p < j->end && *j->p == '{' ? mark_value(j, NULL, &l->process) : json_skip(j);
+		json_read_space(j);
+		return j->p < j->end && *j->p == '{' ? mark_value(j, NULL, &l->process) : json_read_skip(j);
 	}
 	if (key_is(k, "v") || key_is(k, "seq") || key_is(k, "category") || key_is(k, "theme") || key_is(k, "documented"))
-		return json_skip(j);
-	if (!json_skip(j))
+		return json_read_skip(j);
+	if (!json_read_skip(j))
 		return false;
 	other = (struct json){ .start = j->start, .p = key_at, .end = j->p };
-	return vec_push(&l->others, other) || json_fail(j, "more memory");
+	return vec_push(&l->others, other) || json_read_fail(j, "more memory");
 }
 
 static bool read_members(struct import *im, struct json *j, struct line *l)
 {
-	if (!json_expect(j, '{'))
+	if (!json_read_expect(j, '{'))
 		return false;
-	if (json_is(j, '}'))
+	if (json_read_is(j, '}'))
 		return true;
 	do {
-		json_space(j);
+		json_read_space(j);
 		const char *key_at = j->p;
-		if (!json_string(j, &im->key) || !json_expect(j, ':') || !read_member(im, j, l, key_at))
+		if (!json_read_string(j, &im->key) || !json_read_expect(j, ':') || !read_member(im, j, l, key_at))
 			return false;
-	} while (json_is(j, ','));
-	if (!json_expect(j, '}'))
+	} while (json_read_is(j, ','));
+	if (!json_read_expect(j, '}'))
 		return false;
-	json_space(j);
-	return j->p == j->end || json_fail(j, "the end of the line");
+	json_read_space(j);
+	return j->p == j->end || json_read_fail(j, "the end of the line");
 }
 
 static struct err *start_writer(struct import *im, const struct line *l)
@@ -581,7 +581,7 @@ static bool write_event(struct import *im, struct json *j, struct line *l)
 	if (!seen_get(&im->names, h, &l->name)) {
 		l->name = writer_string(im->w, l->event, l->n_event);
 		if (!seen_add(&im->names, h, l->name))
-			return json_fail(j, "more memory");
+			return json_read_fail(j, "more memory");
 	}
 	e.name = l->name;
 	e.time_ns = l->has_ts ? l->ts_ns : l->has_time ? l->time_ns >= im->anchor_ns ? l->time_ns - im->anchor_ns : 0 :
@@ -594,7 +594,7 @@ static bool write_event(struct import *im, struct json *j, struct line *l)
 	uint32_t hex = p->info.python_hex;
 	int minor = hex >> 24 == 3 ? (int)(hex >> 16 & 0xff) : 0;
 	if (!find_thread(im, l, p, &e.thread))
-		return json_fail(j, "more memory");
+		return json_read_fail(j, "more memory");
 	if (l->stack.start && !read_stack(im, &l->stack, &e.stack)) {
 		*j = l->stack;
 		return false;
@@ -621,7 +621,7 @@ static struct err *take_line(struct import *im, const char *p, size_t n)
 	im->line++;
 	while (j.end > p && (j.end[-1] == '\r' || j.end[-1] == ' ' || j.end[-1] == '\n'))
 		j.end--;
-	json_space(&j);
+	json_read_space(&j);
 	if (j.p == j.end)
 		return NULL;
 	strbuf_clear(&im->thread);

@@ -48,10 +48,10 @@ struct json_objects {
 bool value_json_read(struct json *j, struct strbuf *to, struct json_objects *objects);
 
 /* The parts a reader of objects is made of; all skip white space first. */
-void json_space(struct json *j);
-bool json_is(struct json *j, char c);                   /* the next character is c: consume it */
-bool json_expect(struct json *j, char c);
-bool json_string(struct json *j, struct strbuf *to);    /* replaces what is in `to` by the string's WTF-8 */
-bool json_skip(struct json *j);                         /* any value, any depth */
-bool json_u64(struct json *j, uint64_t *ret);           /* a plain non-negative integer */
-bool json_fail(struct json *j, const char *expected);   /* false */
+void json_read_space(struct json *j);
+bool json_read_is(struct json *j, char c);                   /* the next character is c: consume it */
+bool json_read_expect(struct json *j, char c);
+bool json_read_string(struct json *j, struct strbuf *to);    /* replaces what is in `to` by the string's WTF-8 */
+bool json_read_skip(struct json *j);                         /* any value, any depth */
+bool json_read_u64(struct json *j, uint64_t *ret);           /* a plain non-negative integer */
+bool json_read_fail(struct json *j, const char *expected);   /* false */

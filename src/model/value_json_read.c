@@ -24,40 +24,40 @@ struct state {
 
 static bool read_value(struct state *s, unsigned depth);
 
-bool json_fail(struct json *j, const char *expected)
+bool json_read_fail(struct json *j, const char *expected)
 {
 	if (!j->error)
 		j->error = expected;
 	return false;
 }
 
-void json_space(struct json *j)
+void json_read_space(struct json *j)
 {
 	while (j->p < j->end && (*j->p == ' ' || *j->p == '\t' || *j->p == '\n' || *j->p == '\r'))
 		j->p++;
 }
 
-bool json_is(struct json *j, char c)
+bool json_read_is(struct json *j, char c)
 {
-	json_space(j);
+	json_read_space(j);
 	if (j->p >= j->end || *j->p != c)
 		return false;
 	j->p++;
 	return true;
 }
 
-bool json_expect(struct json *j, char c)
+bool json_read_expect(struct json *j, char c)
 {
 	static const struct {
 		char c;
 		const char *name;
 	} names[] = { { ':', "':'" }, { ',', "','" }, { '}', "'}'" }, { ']', "']'" }, { '{', "'{'" }, { '[', "'['" } };
-	if (json_is(j, c))
+	if (json_read_is(j, c))
 		return true;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (names[i].c == c)
-			return json_fail(j, names[i].name);
-	return json_fail(j, "another character");
+			return json_read_fail(j, names[i].name);
+	return json_read_fail(j, "another character");
 }
 
 static int hex_digit(char c)
@@ -85,7 +85,7 @@ static bool read_escape(struct json *j, struct strbuf *to)
 	static const char from[] = "\"\\/bfnrt", into[] = "\"\\/\b\f\n\r\t";
 	uint32_t c, low;
 	if (j->p >= j->end)
-		return json_fail(j, "the end of the string");
+		return json_read_fail(j, "the end of the string");
 	const char *at = memchr(from, *j->p, sizeof(from) - 1);
 	if (at) {
 		strbuf_addc(to, into[at - from]);
@@ -93,7 +93,7 @@ static bool read_escape(struct json *j, struct strbuf *to)
 		return true;
 	}
 	if (*j->p != 'u' || !read_hex4(j->p + 1, j->end, &c))
-		return json_fail(j, "an escape");
+		return json_read_fail(j, "an escape");
 	j->p += 5;
 	if (c >= 0xd800 && c < 0xdc00 && j->end - j->p >= 6 && j->p[0] == '\\' && j->p[1] == 'u' &&
 	    read_hex4(j->p + 2, j->end, &low) && low >= 0xdc00 && low < 0xe000) {
@@ -104,18 +104,18 @@ static bool read_escape(struct json *j, struct strbuf *to)
 	return true;
 }
 
-bool json_string(struct json *j, struct strbuf *to)
+bool json_read_string(struct json *j, struct strbuf *to)
 {
 	strbuf_clear(to);
-	json_space(j);
+	json_read_space(j);
 	if (j->p >= j->end || *j->p != '"')
-		return json_fail(j, "a string");
+		return json_read_fail(j, "a string");
 	const char *run = ++j->p;
 	for (;;) {
 		while (j->p < j->end && *j->p != '"' && *j->p != '\\')
 			j->p++;
 		if (j->p >= j->end)
-			return json_fail(j, "the end of the string");
+			return json_read_fail(j, "the end of the string");
 		strbuf_add(to, run, (size_t)(j->p - run));
 		if (*j->p++ == '"')
 			return true;
@@ -137,16 +137,16 @@ static bool skip_string(struct json *j)
 			j->p++;
 	}
 	j->p = j->end;
-	return json_fail(j, "the end of the string");
+	return json_read_fail(j, "the end of the string");
 }
 
-bool json_skip(struct json *j)
+bool json_read_skip(struct json *j)
 {
 	size_t depth = 0;
-	json_space(j);
+	json_read_space(j);
 	do {
 		if (j->p >= j->end)
-			return json_fail(j, "a value");
+			return json_read_fail(j, "a value");
 		switch (*j->p) {
 		case '"':
 			if (!skip_string(j))
@@ -157,7 +157,7 @@ bool json_skip(struct json *j)
 		case '}':
 		case ']':
 			if (!depth)
-				return json_fail(j, "a value");
+				return json_read_fail(j, "a value");
 			depth--, j->p++;
 			break;
 		default:
@@ -166,7 +166,7 @@ bool json_skip(struct json *j)
 				while (j->p < j->end && !strchr(",:]} \t\r\n", *j->p))
 					j->p++;
 				if (j->p == from)
-					return json_fail(j, "a value");
+					return json_read_fail(j, "a value");
 			} else {
 				j->p++;
 			}
@@ -175,16 +175,16 @@ bool json_skip(struct json *j)
 	return true;
 }
 
-bool json_u64(struct json *j, uint64_t *ret)
+bool json_read_u64(struct json *j, uint64_t *ret)
 {
 	uint64_t v = 0;
-	json_space(j);
+	json_read_space(j);
 	const char *from = j->p;
 	for (; j->p < j->end && *j->p >= '0' && *j->p <= '9'; j->p++)
 		if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, (uint64_t)(*j->p - '0'), &v))
-			return json_fail(j, "a smaller number");
+			return json_read_fail(j, "a smaller number");
 	if (j->p == from || (j->p < j->end && (*j->p == '.' || *j->p == 'e' || *j->p == 'E')))
-		return json_fail(j, "a whole number");
+		return json_read_fail(j, "a whole number");
 	*ret = v;
 	return true;
 }
@@ -302,12 +302,12 @@ static bool read_number(struct state *s)
 	}
 	size_t n = (size_t)(j->p - digits);
 	if (!n)
-		return json_fail(j, "a value");
+		return json_read_fail(j, "a value");
 	if (j->p >= j->end || (*j->p != '.' && (*j->p | 32) != 'e')) {
 		if (n <= 18)
 			add_integer(s->to, is_negative ? -v : v);
 		else if (!add_digits(s->to, is_negative, false, digits, n))
-			return json_fail(j, "a number of fewer digits");
+			return json_read_fail(j, "a number of fewer digits");
 		return true;
 	}
 	while (j->p < j->end && ((*j->p >= '0' && *j->p <= '9') || strchr("+-.eE", *j->p)))
@@ -322,7 +322,7 @@ static bool read_number(struct state *s)
 	}
 	char *copy = strndup(from, n);
 	if (!copy)
-		return json_fail(j, "more memory");
+		return json_read_fail(j, "more memory");
 	add_double(s->to, strtod(copy, NULL));
 	free(copy);
 	return true;
@@ -333,15 +333,15 @@ static bool read_array(struct state *s, enum value_tag tag, unsigned depth)
 	size_t at = s->to->n;
 	size_t n_objects = s->objects->addresses.n;
 	uint64_t n = 0;
-	if (!json_expect(s->j, '['))
+	if (!json_read_expect(s->j, '['))
 		return false;
-	if (!json_is(s->j, ']')) {
+	if (!json_read_is(s->j, ']')) {
 		do {
 			n++;
-			if (depth > VALUE_DEPTH_MAX ? !json_skip(s->j) : !read_value(s, depth + 1))
+			if (depth > VALUE_DEPTH_MAX ? !json_read_skip(s->j) : !read_value(s, depth + 1))
 				return false;
-		} while (json_is(s->j, ','));
-		if (!json_expect(s->j, ']'))
+		} while (json_read_is(s->j, ','));
+		if (!json_read_expect(s->j, ']'))
 			return false;
 	}
 	uint64_t kept = n;
@@ -368,16 +368,16 @@ static bool read_pairs(struct state *s, unsigned depth, uint64_t *ret_n)
 	struct strbuf key = { 0 };
 	bool ok = true;
 	*ret_n = 0;
-	if (!json_is(s->j, '}')) {
+	if (!json_read_is(s->j, '}')) {
 		do {
-			ok = json_string(s->j, &key) && json_expect(s->j, ':');
+			ok = json_read_string(s->j, &key) && json_read_expect(s->j, ':');
 			if (ok && depth > VALUE_DEPTH_MAX)
-				ok = json_skip(s->j);
+				ok = json_read_skip(s->j);
 			else if (ok)
 				ok = add_text(s, VALUE_STR, &key) && read_value(s, depth + 1);
 			++*ret_n;
-		} while (ok && json_is(s->j, ','));
-		ok = ok && json_expect(s->j, '}');
+		} while (ok && json_read_is(s->j, ','));
+		ok = ok && json_read_expect(s->j, '}');
 	}
 	strbuf_fini(&key);
 	return ok;
@@ -385,7 +385,7 @@ static bool read_pairs(struct state *s, unsigned depth, uint64_t *ret_n)
 
 static bool read_base64(struct json *j, struct strbuf *text)
 {
-	if (!json_string(j, text) || text->n % 4)
+	if (!json_read_string(j, text) || text->n % 4)
 		return false;
 	size_t out = 0;
 	for (size_t i = 0; i < text->n; i += 4) {
@@ -419,10 +419,10 @@ static bool read_length(struct json *j, bool may_miss, uint64_t *ret, bool *ret_
 {
 	struct strbuf key = { 0 };
 	*ret_has = false;
-	if (may_miss && json_is(j, '}'))
+	if (may_miss && json_read_is(j, '}'))
 		return true;
-	bool ok = json_is(j, ',') && json_string(j, &key) && !strcmp(strbuf_str(&key), "length") && json_is(j, ':') &&
-		  json_u64(j, ret) && json_is(j, '}');
+	bool ok = json_read_is(j, ',') && json_read_string(j, &key) && !strcmp(strbuf_str(&key), "length") && json_read_is(j, ':') &&
+		  json_read_u64(j, ret) && json_read_is(j, '}');
 	strbuf_fini(&key);
 	*ret_has = ok;
 	return ok;
@@ -443,33 +443,33 @@ static bool set_full(struct strbuf *to, size_t at, uint64_t full)
 
 static bool read_int_form(struct state *s, struct strbuf *text)
 {
-	if (!json_string(s->j, text))
+	if (!json_read_string(s->j, text))
 		return false;
 	const char *p = strbuf_str(text);
 	bool is_negative = *p == '-';
 	p += is_negative;
 	bool is_hex = p[0] == '0' && p[1] == 'x';
 	p += is_hex ? 2 : 0;
-	return add_digits(s->to, is_negative, is_hex, p, strlen(p)) && json_is(s->j, '}');
+	return add_digits(s->to, is_negative, is_hex, p, strlen(p)) && json_read_is(s->j, '}');
 }
 
 static bool read_float_form(struct state *s, struct strbuf *text)
 {
-	if (!json_string(s->j, text))
+	if (!json_read_string(s->j, text))
 		return false;
 	const char *p = strbuf_str(text);
 	if (strcmp(p, "nan") && strcmp(p, "inf") && strcmp(p, "-inf"))
 		return false;
 	add_double(s->to, strtod(p, NULL));
-	return json_is(s->j, '}');
+	return json_read_is(s->j, '}');
 }
 
 static bool read_complex_form(struct state *s, size_t at)
 {
 	/* [a,b]: each writes tag + 8 bytes */
 	double re, im;
-	if (!json_is(s->j, '[') || !read_value(s, VALUE_DEPTH_MAX) || !json_is(s->j, ',') ||
-	    !read_value(s, VALUE_DEPTH_MAX) || !json_is(s->j, ']') || !json_is(s->j, '}') || s->to->n != at + 18 ||
+	if (!json_read_is(s->j, '[') || !read_value(s, VALUE_DEPTH_MAX) || !json_read_is(s->j, ',') ||
+	    !read_value(s, VALUE_DEPTH_MAX) || !json_read_is(s->j, ']') || !json_read_is(s->j, '}') || s->to->n != at + 18 ||
 	    s->to->s[at] != VALUE_FLOAT || s->to->s[at + 9] != VALUE_FLOAT)
 		return false;
 	memcpy(&re, s->to->s + at + 1, 8);
@@ -485,7 +485,7 @@ static bool read_cut_form(struct state *s, size_t at, unsigned depth)
 {
 	uint64_t full, n;
 	bool has;
-	json_space(s->j);
+	json_read_space(s->j);
 	if (s->j->p < s->j->end && *s->j->p == '[') {
 		if (!read_array(s, VALUE_LIST, depth))
 			return false;
@@ -508,13 +508,13 @@ static bool read_object_form(struct state *s, size_t at, unsigned depth, struct 
 {
 	uint64_t address = 0, n = 0;
 	struct strbuf type = { 0 };
-	bool ok = json_string(s->j, &type) && json_is(s->j, ',') && json_string(s->j, text) &&
-		  !strcmp(strbuf_str(text), "id") && json_is(s->j, ':');
-	if (ok && json_is(s->j, 'n')) {
+	bool ok = json_read_string(s->j, &type) && json_read_is(s->j, ',') && json_read_string(s->j, text) &&
+		  !strcmp(strbuf_str(text), "id") && json_read_is(s->j, ':');
+	if (ok && json_read_is(s->j, 'n')) {
 		ok = s->j->end - s->j->p >= 3 && !memcmp(s->j->p, "ull", 3);
 		s->j->p += ok ? 3 : 0;
 	} else if (ok) {
-		ok = json_string(s->j, text) && text->n > 2 && text->n <= 18 && !memcmp(text->s, "0x", 2);
+		ok = json_read_string(s->j, text) && text->n > 2 && text->n <= 18 && !memcmp(text->s, "0x", 2);
 		for (size_t i = 2; ok && i < text->n; i++) {
 			int d = hex_digit(text->s[i]);
 			ok = d >= 0;
@@ -522,8 +522,8 @@ static bool read_object_form(struct state *s, size_t at, unsigned depth, struct 
 		}
 	}
 	ok = ok && depth <= VALUE_DEPTH_MAX && vec_push(&s->objects->addresses, address);
-	while (ok && json_is(s->j, ',')) {
-		ok = json_string(s->j, text) && json_is(s->j, ':');
+	while (ok && json_read_is(s->j, ',')) {
+		ok = json_read_string(s->j, text) && json_read_is(s->j, ':');
 		size_t stem = text->n;
 		while (stem && text->s[stem - 1] == '_')
 			stem--;
@@ -535,7 +535,7 @@ static bool read_object_form(struct state *s, size_t at, unsigned depth, struct 
 		ok = ok && read_value(s, depth + 1);
 		n++;
 	}
-	ok = ok && json_is(s->j, '}');
+	ok = ok && json_read_is(s->j, '}');
 	if (ok) { /* tag, type name, attribute count go in front */
 		struct strbuf rest = { 0 };
 		strbuf_add(&rest, s->to->s + at, s->to->n - at);
@@ -553,16 +553,16 @@ static bool read_dict_form(struct state *s, size_t at, unsigned depth)
 {
 	uint64_t n = 0, full;
 	bool has;
-	if (!json_is(s->j, '['))
+	if (!json_read_is(s->j, '['))
 		return false;
-	if (!json_is(s->j, ']')) {
+	if (!json_read_is(s->j, ']')) {
 		do {
 			n++;
-			if (!json_is(s->j, '[') || !read_value(s, depth + 1) || !json_is(s->j, ',') ||
-			    !read_value(s, depth + 1) || !json_is(s->j, ']'))
+			if (!json_read_is(s->j, '[') || !read_value(s, depth + 1) || !json_read_is(s->j, ',') ||
+			    !read_value(s, depth + 1) || !json_read_is(s->j, ']'))
 				return false;
-		} while (json_is(s->j, ','));
-		if (!json_is(s->j, ']'))
+		} while (json_read_is(s->j, ','));
+		if (!json_read_is(s->j, ']'))
 			return false;
 	}
 	if (depth > VALUE_DEPTH_MAX && n)
@@ -585,10 +585,10 @@ static bool read_special(struct state *s, const char *word, unsigned depth, stru
 		return read_complex_form(s, at);
 	if (!strcmp(word, "const")) {
 		strbuf_addc(s->to, VALUE_ELLIPSIS);
-		return json_string(s->j, text) && !strcmp(strbuf_str(text), "Ellipsis") && json_is(s->j, '}');
+		return json_read_string(s->j, text) && !strcmp(strbuf_str(text), "Ellipsis") && json_read_is(s->j, '}');
 	}
 	if (!strcmp(word, "bytes") || !strcmp(word, "bytearray") || !strcmp(word, "str"))
-		return read_base64(s->j, text) && json_is(s->j, '}') &&
+		return read_base64(s->j, text) && json_read_is(s->j, '}') &&
 		       add_text(s, word[0] == 's' ? VALUE_STR : word[4] == 's' ? VALUE_BYTES : VALUE_BYTEARRAY, text);
 	if (!strcmp(word, "type"))
 		return read_object_form(s, at, depth, text);
@@ -601,10 +601,10 @@ static bool read_special(struct state *s, const char *word, unsigned depth, stru
 		return read_dict_form(s, at, depth);
 	if (!strcmp(word, "unreadable")) {
 		strbuf_addc(s->to, VALUE_UNREADABLE);
-		if (!json_is(s->j, 't') || s->j->end - s->j->p < 3 || memcmp(s->j->p, "rue", 3) != 0)
+		if (!json_read_is(s->j, 't') || s->j->end - s->j->p < 3 || memcmp(s->j->p, "rue", 3) != 0)
 			return false;
 		s->j->p += 3;
-		return json_is(s->j, '}');
+		return json_read_is(s->j, '}');
 	}
 	return false;
 }
@@ -616,7 +616,7 @@ static bool read_object(struct state *s, unsigned depth)
 	size_t at = s->to->n, n_objects = s->objects->addresses.n;
 	uint64_t n;
 	struct strbuf word = { 0 }, text = { 0 };
-	bool is_special = json_string(j, &word) && json_expect(j, ':') &&
+	bool is_special = json_read_string(j, &word) && json_read_expect(j, ':') &&
 			  read_special(s, strbuf_str(&word), depth, &text);
 	strbuf_fini(&word);
 	strbuf_fini(&text);
@@ -637,7 +637,7 @@ static bool read_word(struct state *s, const char *word, enum value_tag tag)
 {
 	size_t n = strlen(word);
 	if ((size_t)(s->j->end - s->j->p) < n || memcmp(s->j->p, word, n) != 0)
-		return json_fail(s->j, "a value");
+		return json_read_fail(s->j, "a value");
 	s->j->p += n;
 	strbuf_addc(s->to, (char)tag);
 	return true;
@@ -646,9 +646,9 @@ static bool read_word(struct state *s, const char *word, enum value_tag tag)
 static bool read_value(struct state *s, unsigned depth)
 {
 	struct json *j = s->j;
-	json_space(j);
+	json_read_space(j);
 	if (j->p >= j->end)
-		return json_fail(j, "a value");
+		return json_read_fail(j, "a value");
 	switch (*j->p) {
 	case '"': {
 		const char *from = ++j->p, *p = from;
@@ -663,7 +663,7 @@ static bool read_value(struct state *s, unsigned depth)
 		}
 		struct strbuf text = { 0 };
 		j->p--;
-		bool ok = json_string(j, &text) && add_text(s, VALUE_STR, &text);
+		bool ok = json_read_string(j, &text) && add_text(s, VALUE_STR, &text);
 		strbuf_fini(&text);
 		return ok;
 	}

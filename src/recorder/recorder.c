@@ -827,12 +827,11 @@ void recorder_goodbye(const struct recorder_summary *s, const char *path, struct
 		strbuf_adds(to, s->n_children == 1 ? " child" : " children");
 	}
 	strbuf_addf(to, ", longest pause %.*f ms", s->pause_ns < 10000000 ? 2 : 0, (double)s->pause_ns / 1e6);
-	if (s->target_ended)
-		strbuf_adds(to, ", target ended");
-	else
-		strbuf_addf(to, ", target restored: %s", s->is_restored ? "yes" : "no");
+	strbuf_addf(to, ", target restored: %s", s->is_restored ? "yes" : "no");
 	if (!s->is_restored)
 		strbuf_addf(to, " (%s)", s->left);
+	else if (s->target_ended)
+		strbuf_adds(to, " (it has ended)");
 	if (path)
 		strbuf_addf(to, ", %s", path);
 }

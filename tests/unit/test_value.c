@@ -23,7 +23,7 @@ static bool encode(const char *json, size_t n, struct encoded *ret)
 	*ret = (struct encoded){ 0 };
 	if (!value_json_read(&j, &ret->bytes, &ret->objects))
 		return false;
-	json_space(&j);
+	json_read_space(&j);
 	return j.p == j.end;
 }
 
