@@ -35,6 +35,8 @@ struct reader {
 	bool finished, walked, shortened;
 	uint8_t *buffer;       /* one block as stored */
 	size_t buffer_cap;
+	uint8_t *payload;      /* one block, decompressed */
+	size_t payload_cap;
 	ZSTD_DCtx *zstd;
 	uint8_t *window;       /* of the file, for walks over small blocks */
 	uint64_t window_at;
@@ -107,6 +109,7 @@ void reader_destroy(struct reader *r)
 		close(r->fd);
 	ZSTD_freeDCtx(r->zstd);
 	free(r->buffer);
+	free(r->payload);
 	free(r->window);
 	free(r->label);
 	free(r);
@@ -129,12 +132,13 @@ static uint64_t align_up(uint64_t n)
 	return (n + BLOCK_ALIGN - 1) / BLOCK_ALIGN * BLOCK_ALIGN;
 }
 
-/* Bytes [offset, offset + n) of the file: from the window if they are there, else into the buffer. NULL: unreadable. */
-static const uint8_t *bytes_at(struct reader *r, uint64_t offset, size_t n)
+/* Bytes [offset, offset + n) of the file: from the window if they are there, else into the buffer. `onwards`: what follows is
+ * wanted next, so a small piece moves the window. NULL: unreadable. */
+static const uint8_t *bytes_at(struct reader *r, uint64_t offset, size_t n, bool onwards)
 {
 	if (n <= r->window_n && offset >= r->window_at && offset - r->window_at <= r->window_n - n)
 		return r->window + (offset - r->window_at);
-	if (n <= SMALL_BYTES) {
+	if (onwards && n <= SMALL_BYTES) {
 		r->window_at = offset;
 		r->window_n = 0;
 		if (offset >= r->size)
@@ -171,7 +175,7 @@ static enum look block_look(struct reader *r, uint64_t offset, const uint8_t **r
 	struct block_header h;
 	if (offset + sizeof(h) > r->size)
 		return LOOK_BEYOND_END;
-	const uint8_t *p = bytes_at(r, offset, sizeof(h));
+	const uint8_t *p = bytes_at(r, offset, sizeof(h), true);
 	if (!p)
 		return LOOK_BAD;
 	memcpy(&h, p, sizeof(h));
@@ -179,7 +183,7 @@ static enum look block_look(struct reader *r, uint64_t offset, const uint8_t **r
 		return LOOK_BAD;
 	if (offset + disk_bytes(&h) > r->size)
 		return LOOK_BEYOND_END;
-	p = bytes_at(r, offset, (size_t)disk_bytes(&h));
+	p = bytes_at(r, offset, (size_t)disk_bytes(&h), true);
 	if (!p || !block_verifies(r, p))
 		return LOOK_BAD;
 	*ret_block = p;
@@ -197,49 +201,72 @@ static bool trailer_at(struct reader *r, uint64_t offset, struct trailer *ret)
 	return true;
 }
 
-/* Decompress the payload of a verified block; malloc'ed. */
-static uint8_t *payload_get(struct reader *r, const uint8_t *block)
+/* Decompress the payload of a verified block to `to`, which has h.raw_bytes. */
+static bool payload_decompress(struct reader *r, const uint8_t *block, uint8_t *to)
 {
 	struct block_header h;
 	memcpy(&h, block, sizeof(h));
 	const uint8_t *stored = block + sizeof(h) + h.meta_bytes;
-	uint8_t *raw = malloc(h.raw_bytes ? h.raw_bytes : 1);
-	if (!raw)
-		return NULL;
 	if (!(h.flags & BLOCK_ZSTD)) {
-		memcpy(raw, stored, h.raw_bytes);
-		return raw;
+		memcpy(to, stored, h.raw_bytes);
+		return true;
 	}
-	size_t n = ZSTD_decompressDCtx(r->zstd, raw, h.raw_bytes, stored, h.stored_bytes);
-	if (ZSTD_isError(n) || n != h.raw_bytes) {
+	size_t n = ZSTD_decompressDCtx(r->zstd, to, h.raw_bytes, stored, h.stored_bytes);
+	return !ZSTD_isError(n) && n == h.raw_bytes;
+}
+
+static uint8_t *payload_get(struct reader *r, const uint8_t *block)
+{
+	struct block_header h;
+	memcpy(&h, block, sizeof(h));
+	uint8_t *raw = malloc(h.raw_bytes ? h.raw_bytes : 1);
+	if (raw && !payload_decompress(r, block, raw)) {
 		free(raw);
 		return NULL;
 	}
 	return raw;
 }
 
-uint8_t *reader_load(struct reader *r, const struct block_ref *ref, uint8_t **ret_meta, uint32_t *ret_meta_bytes)
+/* The bytes of the block at `ref`, verified; NULL when it is not the one that was meant. */
+static const uint8_t *block_of_ref(struct reader *r, const struct block_ref *ref)
 {
-	const uint8_t *block = ref->offset && ref->disk_bytes >= sizeof(struct block_header) ?
-				       bytes_at(r, ref->offset, ref->disk_bytes) : NULL;
+	struct block_header h;
+	const uint8_t *block = ref->offset && ref->disk_bytes >= sizeof(h) ? bytes_at(r, ref->offset, ref->disk_bytes, false) : NULL;
+	if (!block)
+		return NULL;
+	memcpy(&h, block, sizeof(h));
+	bool ok = header_is_sane(&h) && disk_bytes(&h) == ref->disk_bytes && h.raw_bytes == ref->raw_bytes &&
+		  block_verifies(r, block);
+	return ok ? block : NULL;
+}
+
+const uint8_t *reader_peek(struct reader *r, const struct block_ref *ref, const uint8_t **ret_meta, uint32_t *ret_meta_bytes)
+{
+	const uint8_t *block = block_of_ref(r, ref);
 	struct block_header h;
 	if (!block)
 		return NULL;
 	memcpy(&h, block, sizeof(h));
-	if (!header_is_sane(&h) || disk_bytes(&h) != ref->disk_bytes || h.raw_bytes != ref->raw_bytes ||
-	    !block_verifies(r, block))
-		return NULL;
-	uint8_t *raw = payload_get(r, block);
-	if (raw && ret_meta) {
-		*ret_meta = malloc(h.meta_bytes + 1);
-		*ret_meta_bytes = h.meta_bytes;
-		if (!*ret_meta) {
-			free(raw);
+	if (h.raw_bytes > r->payload_cap) {
+		uint8_t *bigger = realloc(r->payload, h.raw_bytes);
+		if (!bigger)
 			return NULL;
-		}
-		memcpy(*ret_meta, block + sizeof(h), h.meta_bytes);
+		r->payload = bigger;
+		r->payload_cap = h.raw_bytes;
 	}
-	return raw;
+	if (ret_meta) {
+		*ret_meta = block + sizeof(h);
+		*ret_meta_bytes = h.meta_bytes;
+	}
+	if (!(h.flags & BLOCK_ZSTD))
+		return block + sizeof(h) + h.meta_bytes;
+	return payload_decompress(r, block, r->payload) ? r->payload : NULL;
+}
+
+uint8_t *reader_load(struct reader *r, const struct block_ref *ref)
+{
+	const uint8_t *block = block_of_ref(r, ref);
+	return block ? payload_get(r, block) : NULL;
 }
 
 /* ---- by the index ---- */
@@ -334,7 +361,7 @@ static bool index_read(struct reader *r, reader_block_fn *fn, void *ctx, struct 
 static uint64_t block_search(struct reader *r, uint64_t from)
 {
 	for (uint64_t at = align_up(from); at + sizeof(struct block_header) <= r->size; at += BLOCK_ALIGN) {
-		const uint8_t *p = bytes_at(r, at, sizeof(struct block_header)), *block;
+		const uint8_t *p = bytes_at(r, at, sizeof(struct block_header), true), *block;
 		struct block_header h;
 		if (!p)
 			return 0;

@@ -34,9 +34,11 @@ typedef struct err *reader_block_fn(void *ctx, const struct block_header *h, con
 /* Report the blocks that are complete now and were not before. */
 MUST_CHECK struct err *reader_refresh(struct reader *r, reader_block_fn *fn, void *ctx);
 
-/* Load the payload, verified and decompressed: ref->raw_bytes bytes, malloc'ed. `ret_meta` (may be NULL) gets a malloc'ed copy
- * of the meta. NULL when it cannot be read or memory is short. */
-uint8_t *reader_load(struct reader *r, const struct block_ref *ref, uint8_t **ret_meta, uint32_t *ret_meta_bytes);
+/* Load the payload, verified and decompressed: ref->raw_bytes bytes, borrowed until the next call of reader_peek(), _load() or
+ * _refresh(). `ret_meta` (may be NULL) gets the meta, borrowed alike. NULL when it cannot be read or memory is short. */
+const uint8_t *reader_peek(struct reader *r, const struct block_ref *ref, const uint8_t **ret_meta, uint32_t *ret_meta_bytes);
+/* The payload alone, malloc'ed. */
+uint8_t *reader_load(struct reader *r, const struct block_ref *ref);
 
 uint64_t reader_wall_anchor_ns(const struct reader *r);
 bool reader_is_finished(const struct reader *r);      /* closed properly by its writer */

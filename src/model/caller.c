@@ -15,6 +15,7 @@ void caller_fini(struct trace *t)
 	vec_fini(&t->origin_of_frame);
 	vec_fini(&t->caller_of_stack);
 	vec_fini(&t->import_root_of_stack);
+	vec_fini(&t->import_innermost_of_stack);
 	for (size_t i = 0; i < t->prefixes.n; i++)
 		free(t->prefixes.v[i].s);
 	vec_fini(&t->prefixes);

@@ -29,12 +29,10 @@ struct fold_entry {
 };
 
 struct thread_state {
-	uint64_t head;          /* of the burst in progress; SELECTION_NONE = no burst */
+	uint64_t head, head_ns; /* of the burst in progress; SELECTION_NONE = no burst */
 	uint32_t stack;         /* of the import statement; 0 = no burst */
 	bool is_nested;         /* its own import was never seen: go by descent instead of by root */
 	bool is_shown;          /* the head is in the selection */
-	uint32_t last_stack;    /* memo for the descent */
-	bool last_below;
 };
 
 struct process_state {
@@ -155,6 +153,8 @@ static void row_hide(struct folds *f, struct fold_entry *e, uint64_t row, uint64
 
 static enum name_kind name_kind_of(struct folds *f, uint32_t name)
 {
+	if (name < f->name_kinds.n)
+		return (enum name_kind)f->name_kinds.v[name];
 	while (f->name_kinds.n <= trace_n_names(f->trace)) {
 		size_t n;
 		const char *s = trace_name(f->trace, (uint32_t)f->name_kinds.n, &n);
@@ -196,11 +196,7 @@ static bool is_of_burst(struct folds *f, struct thread_state *ts, uint32_t root,
 		return false;
 	if (!ts->is_nested)
 		return root == ts->stack;
-	if (stack != ts->last_stack) {
-		ts->last_stack = stack;
-		ts->last_below = root && import_stack_is_below(f->trace, stack, ts->stack);
-	}
-	return ts->last_below;
+	return root && stack != ts->stack && import_stack_is_below(f->trace, stack, ts->stack);
 }
 
 /* All that the process did up to `end` becomes one fold; folds made meanwhile dissolve in it. */
@@ -278,9 +274,7 @@ static bool row_fold(struct folds *f, const struct event *e, bool is_selected, c
 		if (!ts->is_shown || !is_selected)
 			goto shown;
 		equal_undo(f, ts);
-		struct event head;
-		trace_event(f->trace, ts->head, &head);
-		struct fold_entry *entry = entry_get(f, ts->head, head.time_ns, FOLD_IMPORT);
+		struct fold_entry *entry = entry_get(f, ts->head, ts->head_ns, FOLD_IMPORT);
 		if (!entry)
 			return false;
 		row_hide(f, entry, e->seq, e->time_ns);
@@ -288,7 +282,7 @@ static bool row_fold(struct folds *f, const struct event *e, bool is_selected, c
 	}
 	ts->stack = 0;
 	if (kind == NAME_IMPORT && e->stack)
-		*ts = (struct thread_state){ .head = e->seq, .stack = e->stack, .is_nested = root != 0,
+		*ts = (struct thread_state){ .head = e->seq, .head_ns = e->time_ns, .stack = e->stack, .is_nested = root != 0,
 					     .is_shown = is_selected };
 shown:
 	if (!is_selected)
@@ -326,22 +320,28 @@ static struct err *sets_resize(struct folds *f, uint64_t n_rows)
 	return NULL;
 }
 
+static struct event event_of_chunk(const struct trace *t, const struct chunk *c, uint32_t i)
+{
+	struct event e = { .seq = c->first_seq + i, .time_ns = c->time_ns[i], .name = c->names[c->name[i]],
+			   .thread = c->threads[c->thread[i]], .args = c->args[i], .stack = c->stack[i], .flags = c->flags[i] };
+	const struct thread_info *thread = trace_thread(t, e.thread);
+	e.process = thread ? thread->process : 0;
+	return e;
+}
+
 struct err *folds_update(struct folds *f, const struct selection *sel, uint64_t budget_ns, double *ret_done)
 {
 	uint64_t start_ns = now_ns(), n_all = trace_n_events(f->trace);
 	struct err *err = sets_resize(f, n_all);
 	while (!err && f->n_rows < n_all) {
-		uint32_t chunk = (uint32_t)(f->n_rows >> TRACE_CHUNK_SHIFT);
-		uint64_t end = ((uint64_t)chunk + 1) << TRACE_CHUNK_SHIFT;
-		end = end < n_all ? end : n_all;
-		for (; f->n_rows < end; f->n_rows++) {
-			struct event e;
-			bool is_selected = !sel || selection_has(sel, f->n_rows);
-			if (!trace_event(f->trace, f->n_rows, &e) || !row_fold(f, &e, is_selected, sel)) {
-				err = err_no_memory();
-				break;
-			}
+		const struct chunk *c = trace_chunk(f->trace, (uint32_t)(f->n_rows >> TRACE_CHUNK_SHIFT));
+		bool ok = c != NULL;
+		for (uint64_t end = ok ? c->first_seq + c->n : 0; ok && f->n_rows < end; f->n_rows++) {
+			struct event e = event_of_chunk(f->trace, c, (uint32_t)(f->n_rows - c->first_seq));
+			ok = row_fold(f, &e, !sel || selection_has(sel, f->n_rows), sel);
 		}
+		if (!ok)
+			err = err_no_memory();
 		trace_trim(f->trace);
 		if (budget_ns != UINT64_MAX && now_ns() - start_ns >= budget_ns)
 			break;
@@ -383,7 +383,7 @@ static bool is_member(const struct folds *f, const struct fold *fold, const stru
 	case FOLD_EQUAL: return is_same(&head, e);
 	case FOLD_STARTUP: return head.process == e->process;
 	case FOLD_IMPORT:
-		return head.thread == e->thread && import_stack_root(f->trace, e->stack) &&
+		return head.thread == e->thread && import_stack_root(f->trace, e->stack) && e->stack != head.stack &&
 		       import_stack_is_below(f->trace, e->stack, head.stack);
 	case FOLD_NONE: break;
 	}

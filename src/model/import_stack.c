@@ -30,46 +30,17 @@ static uint32_t root_step(struct trace *t, uint32_t root_below, uint32_t parent,
 	return root_below;
 }
 
-static bool memo_reserve(struct trace *t)
+/* Room for every stack there is; the new ones are unknown. NULL when memory is short. */
+static uint32_t *memo_get(struct trace *t, u32_vec *memo)
 {
-	size_t want = (size_t)trace_n_stacks(t) + 1, n = t->import_root_of_stack.n;
-	if (n >= want)
-		return true;
-	if (!vec_reserve(&t->import_root_of_stack, want - n))
-		return false;
-	memset(t->import_root_of_stack.v + n, 0, (want - n) * sizeof(uint32_t));
-	t->import_root_of_stack.n = want;
-	return true;
-}
-
-uint32_t import_stack_root(struct trace *t, uint32_t stack)
-{
-	if (stack == 0 || stack > trace_n_stacks(t))
-		return 0;
-	if (stack < t->import_root_of_stack.n && t->import_root_of_stack.v[stack])
-		return t->import_root_of_stack.v[stack] - 1;
-	if (!memo_reserve(t))
-		return 0;
-	uint32_t *memo = t->import_root_of_stack.v;
-	/* up to the first node that is known, then down again */
-	u32_vec path = { 0 };
-	uint32_t at = stack, root = 0, parent, frame;
-	while (at && !memo[at]) {
-		if (!vec_push(&path, at) || !trace_stack(t, at, &parent, &frame))
-			break;
-		at = parent;
+	size_t want = (size_t)trace_n_stacks(t) + 1, n = memo->n;
+	if (n < want) {
+		if (!vec_reserve(memo, want - n))
+			return NULL;
+		memset(memo->v + n, 0, (want - n) * sizeof(uint32_t));
+		memo->n = want;
 	}
-	if (at && memo[at])
-		root = memo[at] - 1;
-	while (path.n) {
-		at = path.v[--path.n];
-		if (!trace_stack(t, at, &parent, &frame))
-			break;
-		root = root_step(t, root, parent, frame);
-		memo[at] = root + 1;
-	}
-	vec_fini(&path);
-	return root;
+	return memo->v;
 }
 
 /* The node of the statement below the run of import frames that `at` is in; native frames may stand between. */
@@ -85,28 +56,55 @@ static uint32_t statement_below(struct trace *t, uint32_t at)
 	return 0;
 }
 
-uint32_t import_stack_innermost(struct trace *t, uint32_t stack)
+static uint32_t innermost_step(struct trace *t, uint32_t innermost_below, uint32_t node, uint32_t frame)
 {
-	uint32_t at = stack, parent, frame;
-	while (trace_stack(t, at, &parent, &frame)) {
-		if (trace_frame_origin(t, frame) == FRAME_ORIGIN_IMPORT)
-			return statement_below(t, at);
+	return trace_frame_origin(t, frame) == FRAME_ORIGIN_IMPORT ? statement_below(t, node) : innermost_below;
+}
+
+/* A property that a node gets from its parent's and its own frame: up to the first node where it is known, then down again. */
+static uint32_t inherited(struct trace *t, u32_vec *memo_vec, uint32_t stack, bool is_root)
+{
+	if (stack == 0 || stack > trace_n_stacks(t))
+		return 0;
+	uint32_t *memo = memo_get(t, memo_vec);
+	if (!memo)
+		return 0;
+	u32_vec path = { 0 };
+	uint32_t at = stack, value = 0, parent, frame;
+	while (at && !memo[at]) {
+		if (!vec_push(&path, at) || !trace_stack(t, at, &parent, &frame))
+			break;
 		at = parent;
 	}
-	return 0;
+	if (at && memo[at])
+		value = memo[at] - 1;
+	while (path.n) {
+		at = path.v[--path.n];
+		if (!trace_stack(t, at, &parent, &frame))
+			break;
+		value = is_root ? root_step(t, value, parent, frame) : innermost_step(t, value, at, frame);
+		memo[at] = value + 1;
+	}
+	vec_fini(&path);
+	return value;
+}
+
+uint32_t import_stack_root(struct trace *t, uint32_t stack)
+{
+	const u32_vec *memo = &t->import_root_of_stack;
+	return stack < memo->n && memo->v[stack] ? memo->v[stack] - 1 : inherited(t, &t->import_root_of_stack, stack, true);
+}
+
+uint32_t import_stack_innermost(struct trace *t, uint32_t stack)
+{
+	const u32_vec *memo = &t->import_innermost_of_stack;
+	return stack < memo->n && memo->v[stack] ? memo->v[stack] - 1 :
+						   inherited(t, &t->import_innermost_of_stack, stack, false);
 }
 
 bool import_stack_is_below(struct trace *t, uint32_t stack, uint32_t ancestor)
 {
-	uint32_t at = stack, parent, frame;
-	enum frame_origin above = FRAME_ORIGIN_USER;
-	if (ancestor == 0)
-		return false;
-	while (at > ancestor && trace_stack(t, at, &parent, &frame)) {
-		enum frame_origin origin = trace_frame_origin(t, frame);
-		if (origin != FRAME_ORIGIN_NATIVE)
-			above = origin;
-		at = parent;
-	}
-	return at == ancestor && at != stack && above == FRAME_ORIGIN_IMPORT;
+	while (stack > ancestor) /* each statement is older than what it led to */
+		stack = import_stack_innermost(t, stack);
+	return stack == ancestor && ancestor != 0;
 }

@@ -17,5 +17,5 @@ struct trace;
 uint32_t import_stack_root(struct trace *t, uint32_t stack);
 /* The innermost one, whatever functions are between; 0 if none. */
 uint32_t import_stack_innermost(struct trace *t, uint32_t stack);
-/* Is `ancestor` a caller of `stack` (not itself), with the import system right above it? */
+/* Is `ancestor` the statement of one of the imports in progress in `stack`? (Also true of `ancestor` itself.) */
 bool import_stack_is_below(struct trace *t, uint32_t stack, uint32_t ancestor);

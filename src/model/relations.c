@@ -95,7 +95,7 @@ static struct err *effects_of_import(struct trace *t, const struct event *cause,
 		struct event e;
 		if (!trace_event(t, seq, &e) || e.thread != cause->thread)
 			continue;
-		if (!import_stack_is_below(t, e.stack, cause->stack))
+		if (e.stack == cause->stack || !import_stack_is_below(t, e.stack, cause->stack))
 			break;
 		struct relation r = { .kind = kind_of(t, e.name), .seq = seq,
 				      .is_direct = import_stack_innermost(t, e.stack) == cause->stack };

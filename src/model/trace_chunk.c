@@ -189,7 +189,7 @@ static void columns_extend(struct trace *t, struct chunk_slot *slot, struct chun
 	while (c->n_blocks < slot->blocks.n) {
 		const struct event_ref *ref = &slot->blocks.v[c->n_blocks++];
 		uint32_t at = c->view.n, meta_bytes = 0;
-		uint8_t *meta = NULL, *raw = reader_load(t->reader, &ref->ref, &meta, &meta_bytes);
+		const uint8_t *meta = NULL, *raw = reader_peek(t->reader, &ref->ref, &meta, &meta_bytes);
 		struct event_meta m;
 		if (!raw || !event_meta_parse(meta, meta_bytes, &m) || m.n != ref->n ||
 		    !block_decode(t, slot, c, at, ref, raw, &m)) {
@@ -197,8 +197,6 @@ static void columns_extend(struct trace *t, struct chunk_slot *slot, struct chun
 				t->n_unreadable++;
 			rows_blank(slot, c, at, ref->n);
 		}
-		free(meta);
-		free(raw);
 		c->view.n += ref->n;
 	}
 	c->view.n_names = (uint32_t)slot->names.n;
@@ -355,11 +353,10 @@ const uint64_t *trace_event_objects(struct trace *t, uint64_t seq, uint32_t *ret
 	}
 	while (o->n_blocks < slot->blocks.n) {
 		const struct event_ref *ref = &slot->blocks.v[o->n_blocks++];
-		uint8_t *raw = reader_load(t->reader, &ref->ref, NULL, NULL);
+		const uint8_t *raw = reader_peek(t->reader, &ref->ref, NULL, NULL);
 		if (!raw || !objects_decode(o, ref, raw))
 			for (uint32_t i = 0; i < ref->n; i++)
 				o->starts[o->n + i + 1] = o->starts[o->n];
-		free(raw);
 		o->n += ref->n;
 		cache_resized(t, &o->cached, sizeof(*o) + o->addresses.cap * sizeof(uint64_t));
 	}

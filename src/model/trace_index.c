@@ -124,7 +124,7 @@ static struct err *name_block(struct trace *t, const struct block_header *h, con
 	if (!varint_get_u32(&meta, end, &first) || !varint_get_u32(&meta, end, &n) || n == 0 || n > PAGE_ENTRIES_MAX ||
 	    first < t->names.n || first > NAMES_MAX || first - t->names.n > n_bytes_missing(t))
 		return bad_block(t, ref);
-	uint8_t *raw = reader_load(t->reader, ref, NULL, NULL);
+	uint8_t *raw = reader_load(t->reader, ref);
 	uint32_t *strings = calloc(n, sizeof(*strings));
 	struct column column;
 	const uint8_t *p = raw;
@@ -258,7 +258,7 @@ static bool note_record(struct trace *t, const uint64_t *f)
 
 static struct err *record_block(struct trace *t, const struct block_ref *ref, bool (*fn)(struct trace *, const uint64_t *))
 {
-	uint8_t *raw = reader_load(t->reader, ref, NULL, NULL);
+	uint8_t *raw = reader_load(t->reader, ref);
 	if (!raw)
 		return bad_block(t, ref);
 	struct record_iter it = { .p = raw, .end = raw + ref->raw_bytes };
@@ -272,7 +272,7 @@ static struct err *record_block(struct trace *t, const struct block_ref *ref, bo
 
 static struct err *about_block(struct trace *t, const struct block_ref *ref)
 {
-	uint8_t *raw = reader_load(t->reader, ref, NULL, NULL);
+	uint8_t *raw = reader_load(t->reader, ref);
 	if (!raw)
 		return bad_block(t, ref);
 	const uint8_t *p = raw, *end = raw + ref->raw_bytes;

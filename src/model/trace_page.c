@@ -97,7 +97,7 @@ static struct cached *text_page_load(struct trace *t, const struct page_slot *sl
 	memset(page, 0, sizeof(*page));
 	page->cached.destroy = text_page_destroy;
 	page->view = (struct string_page){ slot->first, slot->n, page->offsets, NULL };
-	page->raw = reader_load(t->reader, &slot->ref, NULL, NULL);
+	page->raw = reader_load(t->reader, &slot->ref);
 	*ret_bytes = sizeof(*page) + (slot->n + 1) * sizeof(uint32_t) + (page->raw ? slot->ref.raw_bytes : 0);
 	if (!page->raw || !offsets_decode(page, slot->ref.raw_bytes)) {
 		t->n_unreadable++;
@@ -159,12 +159,11 @@ static struct cached *frame_page_load(struct trace *t, const struct page_slot *s
 	page->cached.destroy = plain_destroy;
 	page->first = slot->first;
 	page->n = slot->n;
-	uint8_t *raw = reader_load(t->reader, &slot->ref, NULL, NULL);
+	const uint8_t *raw = reader_peek(t->reader, &slot->ref, NULL, NULL);
 	if (!raw || !frames_decode(page, raw, slot->ref.raw_bytes)) {
 		t->n_unreadable++;
 		memset(page->frames, 0, slot->n * sizeof(struct frame_info));
 	}
-	free(raw);
 	return &page->cached;
 }
 
@@ -199,12 +198,11 @@ static struct cached *stack_page_load(struct trace *t, const struct page_slot *s
 	page->cached.destroy = plain_destroy;
 	uint32_t *parents = page->columns, *frames = page->columns + slot->n;
 	page->view = (struct stack_page){ slot->first, slot->n, parents, frames };
-	uint8_t *raw = reader_load(t->reader, &slot->ref, NULL, NULL);
+	const uint8_t *raw = reader_peek(t->reader, &slot->ref, NULL, NULL);
 	if (!raw || !stacks_decode(t, slot->first, slot->n, parents, frames, raw, slot->ref.raw_bytes)) {
 		t->n_unreadable++;
 		memset(page->columns, 0, 2 * (size_t)slot->n * sizeof(uint32_t));
 	}
-	free(raw);
 	return &page->cached;
 }
 

@@ -149,7 +149,7 @@ struct trace {
 	/* memos, by id */
 	VEC(uint8_t) origin_of_frame; /* enum frame_origin + 1, 0 unknown */
 	u32_vec caller_of_stack;      /* stack id + 1, 0 unknown, 1 none */
-	u32_vec import_root_of_stack; /* stack id + 1, 0 unknown, 1 none */
+	u32_vec import_root_of_stack, import_innermost_of_stack; /* stack id + 1, 0 unknown, 1 none */
 	VEC(struct prefix) prefixes;
 	uint32_t n_prefix_processes;  /* processes whose prefixes are taken in */
 };

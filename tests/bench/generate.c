@@ -308,7 +308,8 @@ static void value_copy(struct trace *t, struct value_iter *it, const struct valu
 		put_varint(&scratch, n->n_attr_bytes);
 		strbuf_add(&scratch, n->attr, n->n_attr_bytes);
 	}
-	strbuf_addc(&scratch, (char)n->tag);
+	/* without the event's slots only an OBJECT_AT has an address */
+	strbuf_addc(&scratch, (char)(n->address ? VALUE_OBJECT_AT : n->tag));
 	switch (n->tag) {
 	case VALUE_INT:
 		put_varint(&scratch, ((uint64_t)n->i << 1) ^ (uint64_t)(n->i >> 63));
@@ -349,7 +350,10 @@ static void value_copy(struct trace *t, struct value_iter *it, const struct valu
 			value_copy(t, it, &child, suffix, n_objects);
 		break;
 	case VALUE_OBJECT:
-		++*n_objects;
+		if (n->address)
+			strbuf_add(&scratch, &n->address, sizeof(n->address));
+		else
+			++*n_objects;
 		put_varint(&scratch, n->n_bytes);
 		strbuf_add(&scratch, n->bytes, n->n_bytes);
 		put_varint(&scratch, n->n_children);
@@ -423,19 +427,27 @@ static void resample(const char *real)
 			trace_trim(t);
 	}
 	uint32_t serial = 0;
+	double args_due = 0, stacks_due = 0;
 	for (uint64_t at = 0; n_done < n_wanted; at++) {
 		if (at == n_real || (n_done > n_real && below(3000) == 0))
 			at = below(n_real), moved = below(1u << 20) << 12; /* another process, its memory elsewhere */
 		struct past p = material.v[at];
-		if (n_done >= n_real && (uniform() < fresh_rate(0.17) || uniform() < fresh_rate(0.10))) {
+		/* what is due is carried over: not every event has a text to make fresh, or a stack */
+		args_due += n_done >= n_real ? fresh_rate(0.17) : 0;
+		stacks_due += n_done >= n_real ? fresh_rate(0.10) : 0;
+		if (uniform() < args_due || uniform() < stacks_due) {
 			struct event e;
 			char suffix[24];
 			trace_event(t, at, &e);
 			snprintf(suffix, sizeof(suffix), "-%u", ++serial);
-			if (uniform() < 0.63)
+			if (uniform() < args_due) {
 				p.args = args_copy(t, e.args, suffix, &p.n_objects);
-			else
+				args_due -= p.args != material.v[at].args;
+			}
+			if (uniform() < stacks_due) {
 				p.stack = stack_copy(t, e.stack, 1 + (uint32_t)zipf_below(500));
+				stacks_due -= p.stack != material.v[at].stack;
+			}
 			if (serial % 256 == 0)
 				trace_trim(t);
 		}

@@ -30,11 +30,17 @@ static void must(struct err *err)
 	}
 }
 
-static double now_ms(void)
+static double clock_ms(clockid_t clock)
 {
 	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+/* Our own work is measured in CPU time, so that a busy machine does not show; other processes by the clock on the wall. */
+static double now_ms(void)
+{
+	return clock_ms(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 static size_t status_kib(const char *what)
@@ -87,11 +93,11 @@ static double process_ms(const char *self, const char *file, uint64_t seq)
 	for (int i = 0; i < 5; i++) {
 		char *const arguments[] = { strdup(self), strdup(file), strdup("screen"), text, NULL };
 		pid_t pid;
-		double start = now_ms();
+		double start = clock_ms(CLOCK_MONOTONIC);
 		if (posix_spawn(&pid, self, NULL, NULL, arguments, environ) != 0)
 			exit(1);
 		waitpid(pid, NULL, 0);
-		double took = now_ms() - start;
+		double took = clock_ms(CLOCK_MONOTONIC) - start;
 		best = took < best ? took : best;
 	}
 	return best;
@@ -185,12 +191,16 @@ int main(int argc, char **argv)
 	BEST(scan_times, keep += column_scan(t, 2));
 
 	uint8_t *wanted = calloc(trace_n_names(t) + 1, 1);
-	for (uint32_t i = 0; i <= trace_n_names(t); i += 2)
-		wanted[i] = 1;
 	struct selection *sel;
 	must(selection_create(n, false, &sel));
+	memset(wanted, 1, trace_n_names(t) + 1);
+	wanted[trace_name_find(t, "open", 4)] = wanted[trace_name_find(t, "os.listdir", 10)] = 0;
 	BEST(ms, must(group_select(t, GROUP_NAME, wanted, 0, sel)); keep += selection_count(sel));
-	row("category toggle, with new count", ms, "ms", 0.5 * millions, scan_names);
+	row("a category switched off, with new count", ms, "ms", 0.5 * millions, scan_names);
+	for (uint32_t i = 0; i <= trace_n_names(t); i++)
+		wanted[i] = i % 2 == 0;
+	BEST(ms, must(group_select(t, GROUP_NAME, wanted, 0, sel)); keep += selection_count(sel));
+	row("half of all names, with new count", ms, "ms", 1 * millions, scan_names);
 
 	uint64_t *counts = calloc(group_column_end(t, GROUP_STACK), 8);
 	BEST(ms, must(group_count(t, NULL, 0, UINT64_MAX, GROUP_NAME, NULL, trace_n_names(t) + 1, counts)));

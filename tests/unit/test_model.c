@@ -86,6 +86,41 @@ static void groups(void **state)
 	assert_int_equal(merged[0], all[1] + all[3]);
 }
 
+static void selects(void **state)
+{
+	for (unsigned column = 0; column < GROUP_COLUMN_COUNT; column++) {
+		uint32_t n_ids = group_column_end(trace, column);
+		uint8_t *wanted = calloc(n_ids, 1);
+		for (uint32_t step = 1; step < 5; step++) {
+			struct selection *s;
+			for (uint32_t i = 0; i < n_ids; i++)
+				wanted[i] = i % step == step - 1;
+			must(selection_create(0, false, &s));
+			must(group_select(trace, column, wanted, 0, s));
+			for (uint64_t i = 0; i < N_EVENTS; i++) {
+				struct event e;
+				trace_event(trace, i, &e);
+				assert_int_equal(selection_has(s, i), wanted[column_of(&e, column)]);
+			}
+			assert_int_equal(selection_n_rows(s), N_EVENTS);
+			selection_destroy(s);
+		}
+		free(wanted);
+	}
+	uint8_t *frames = calloc(trace_n_frames(trace) + 1u, 1), *stacks = calloc(trace_n_stacks(trace) + 1u, 1);
+	frames[5] = frames[9] = 1;
+	must(group_stacks_with(trace, frames, 1, stacks));
+	for (uint32_t id = 1; id <= trace_n_stacks(trace); id++) {
+		uint32_t list[64], n = trace_stack_frames(trace, id, list, 64);
+		bool has = false;
+		for (uint32_t i = 0; i < n; i++)
+			has |= list[i] == 5 || list[i] == 9;
+		assert_int_equal(stacks[id], has);
+	}
+	free(frames);
+	free(stacks);
+}
+
 static void histograms(void **state)
 {
 	const struct trace_about *about = trace_about_get(trace);
@@ -391,7 +426,7 @@ static void in_slices(void **state)
 int main(void)
 {
 	test_path(path, sizeof(path), "model");
-	const struct CMUnitTest random_tests[] = { cmocka_unit_test(groups), cmocka_unit_test(histograms),
+	const struct CMUnitTest random_tests[] = { cmocka_unit_test(groups), cmocka_unit_test(selects), cmocka_unit_test(histograms),
 						   cmocka_unit_test(call_trees) };
 	const struct CMUnitTest tests[] = { cmocka_unit_test(folding), cmocka_unit_test(relating), cmocka_unit_test(firsts),
 					    cmocka_unit_test(in_slices) };
