@@ -20,13 +20,14 @@
 
 struct process_span {
 	uint64_t run, begin, end; /* seq: cpython.run_*, first of the program, first of the shut-down; UINT64_MAX unknown */
+	uint64_t start;           /* what is before was a forked copy of its parent */
 	uint32_t run_thread;
 
 };
 
 /* Name ids that matter; 0 where the capture has none of them. */
 struct names {
-	uint32_t runs[4], exec, clear_state, clear_hooks, import;
+	uint32_t runs[4], exec, replace, clear_state, clear_hooks, import;
 };
 
 static uint32_t name_id(const struct trace *t, const char *name)
@@ -42,6 +43,7 @@ static void find_names(const struct trace *t, struct names *ret)
 	for (size_t i = 0; i < 4; i++)
 		ret->runs[i] = name_id(t, runs[i]);
 	ret->exec = name_id(t, "exec");
+	ret->replace = name_id(t, "os.exec");
 	ret->clear_state = name_id(t, "cpython.PyInterpreterState_Clear");
 	ret->clear_hooks = name_id(t, "cpython._PySys_ClearAuditHooks");
 	ret->import = name_id(t, "import");
@@ -67,6 +69,8 @@ static void look_at(struct process_span *s, const struct names *n, const struct 
 		   is_from_c) {
 		s->begin = e->seq + 1;
 	}
+	if (e->name == n->replace && n->replace && s->run == UINT64_MAX)
+		s->start = e->seq + 1;
 	if (e->name == n->clear_state && n->clear_state)
 		s->end = e->seq;
 	else if (e->name != n->clear_hooks || !n->clear_hooks)
@@ -78,7 +82,7 @@ static enum own_role role_of(const struct process_span *s, bool is_first, uint64
 {
 	if (seq >= s->end)
 		return OWN_SHUTDOWN;
-	if (s->run == UINT64_MAX) /* forked, or attached to */
+	if (s->run == UINT64_MAX || seq < s->start) /* forked, or attached to */
 		return OWN_CODE;
 	return seq < (s->begin == UINT64_MAX || !is_first ? s->run : s->begin) ? OWN_STARTUP : OWN_CODE;
 }
@@ -151,7 +155,7 @@ struct err *own_make(struct trace *t, struct own *ret)
 	}
 	find_names(t, &names);
 	for (uint32_t i = 0; i < n_processes; i++)
-		spans[i] = (struct process_span){ UINT64_MAX, UINT64_MAX, UINT64_MAX, 0 };
+		spans[i] = (struct process_span){ UINT64_MAX, UINT64_MAX, UINT64_MAX, 0, 0 };
 	for (uint32_t i = 0; i < n_threads; i++)
 		open[i].seq = OWN_NO_IMPORT;
 	for (uint64_t seq = 0; seq < o.n; seq++) {

@@ -1,0 +1,213 @@
+/*
+ * lesson: the lessons as text.
+ *
+ * The program is run under the tracer first; then each step says what to look at, asks, and compares the answer with what
+ * the capture of that run says. Without anybody to answer (standard input at its end) the answers are told.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/strbuf.h"
+#include "base/wrap.h"
+#include "command.h"
+#include "commands/pythons.h"
+#include "commands/try_run.h"
+#include "model/lesson.h"
+#include "model/trace.h"
+
+#define WIDTH_MAX 90
+#define RUN_TIMEOUT_NS 60000000000ull
+#define ANSWER_BYTES 256
+#define TRIES 3
+
+struct class_room {
+	const struct options *o;
+	const struct lesson *lesson;
+	struct try_result runs[2];
+	size_t n_runs;
+	unsigned width;
+	bool is_asking;   /* somebody answers */
+	bool is_left;     /* they have had enough */
+	size_t n_unlike;  /* truths that are not what the lesson says of every Python */
+};
+
+static void say(const struct class_room *room, unsigned indent, const char *text)
+{
+	struct strbuf line = { 0 };
+
+	wrap_add(&line, text, indent, room->width);
+	fputs(strbuf_str(&line), stdout);
+	strbuf_fini(&line);
+}
+
+static void show_program(const char *title, const char *text)
+{
+	unsigned line = 1;
+
+	printf("%s\n\n", title);
+	while (*text) {
+		size_t n = strcspn(text, "\n");
+
+		if (n)
+			printf("%5u  %.*s\n", line++, (int)n, text);
+		else
+			printf("%5u\n", line++);
+		text += n + (text[n] == '\n');
+	}
+	putchar('\n');
+}
+
+static struct err *run_programs(struct class_room *room, const struct python_program *python)
+{
+	const char *programs[] = { room->lesson->program, room->lesson->second_program };
+
+	for (size_t i = 0; i < 2 && programs[i]; i++) {
+		struct try_code code = { .text = programs[i], .is_quiet = true, .timeout_ns = RUN_TIMEOUT_NS };
+		struct err *err = try_run(room->o, python, &code, &room->runs[i]);
+
+		if (err)
+			return err;
+		room->n_runs++;
+		if (room->runs[i].status != 0 && room->lesson->module)
+			return err_with_hint(err_create(ERR_UNSUPPORTED, "the lesson cannot be held on CPython %s: it needs the module %s",
+							python->version, room->lesson->module),
+					     "--python chooses another one");
+		if (room->runs[i].status != 0)
+			return err_create(ERR_UNSUPPORTED, "the program of the lesson ended with status %d on CPython %s",
+					  room->runs[i].status, python->version);
+	}
+	return NULL;
+}
+
+/* One line of an answer; false at the end of the input. */
+static bool read_answer(char *to, size_t cap)
+{
+	if (!fgets(to, (int)cap, stdin))
+		return false;
+	to[strcspn(to, "\n")] = '\0';
+	return true;
+}
+
+/* Ask until the answer is right, given up or out of tries. */
+static void ask(struct class_room *room, const struct lesson_step *s, struct try_result *r, const char *truth)
+{
+	char answer[ANSWER_BYTES];
+	int tries = TRIES;
+
+	while (room->is_asking) {
+		printf("    > ");
+		fflush(stdout);
+		if (!read_answer(answer, sizeof(answer))) {
+			putchar('\n');
+			room->is_asking = false;
+		} else if (strcmp(answer, "q") == 0) {
+			room->is_left = true;
+			return;
+		} else if (strcmp(answer, "h") == 0) {
+			say(room, 4, s->hint);
+		} else if (strcmp(answer, "s") == 0) {
+			struct strbuf list = { 0 };
+
+			try_result_list(&list, r, NULL, room->width);
+			fputs(strbuf_str(&list), stdout);
+			strbuf_fini(&list);
+		} else if (lesson_is_right(s, truth, answer)) {
+			if (s->kind != LESSON_GUESS)
+				printf("    Right.\n");
+			return;
+		} else if (s->kind == LESSON_GUESS) {
+			printf("    A number, please guess one.\n");
+		} else if (--tries == 0) {
+			printf("    It is %s.\n", truth);
+			return;
+		} else {
+			printf("    No. h gives a hint, s shows the events, q leaves.\n");
+		}
+	}
+	if (s->kind != LESSON_GUESS)
+		printf("    It is %s.\n", truth);
+}
+
+static struct err *hold_step(struct class_room *room, size_t index)
+{
+	const struct lesson_step *s = &room->lesson->steps[index];
+	struct try_result *r = &room->runs[s->is_on_second && room->n_runs > 1];
+	struct strbuf truth = { 0 }, after = { 0 };
+	struct err *err = lesson_truth(s, r->trace, &r->own, &truth);
+
+	if (!err && truth.failed)
+		err = err_no_memory();
+	if (!err) {
+		printf("Step %zu of %zu\n", index + 1, room->lesson->n_steps);
+		say(room, 4, s->text);
+		if (s->filter)
+			printf("    In the viewer:  f  %s\n", s->filter);
+		putchar('\n');
+		say(room, 4, s->question);
+		ask(room, s, r, strbuf_str(&truth));
+		if (!lesson_is_as_expected(s, strbuf_str(&truth))) {
+			room->n_unlike++;
+			printf("    (expected was %s: this Python does otherwise)\n", s->expected);
+		}
+		lesson_after(&after, s, strbuf_str(&truth));
+		if (!room->is_left)
+			say(room, 4, strbuf_str(&after));
+		putchar('\n');
+	}
+	strbuf_fini(&truth);
+	strbuf_fini(&after);
+	return err;
+}
+
+static struct err *hold(const struct options *o, const struct lesson *lesson, int *ret)
+{
+	struct class_room room = { .o = o, .lesson = lesson, .width = wrap_width(STDOUT_FILENO), .is_asking = true };
+	struct python_list pythons = { 0 };
+	struct err *err = pythons_find(o->python, &pythons);
+
+	if (err)
+		return err;
+	if (room.width > WIDTH_MAX)
+		room.width = WIDTH_MAX;
+	printf("Lesson %d: %s\n", lesson->number, lesson->title);
+	say(&room, 4, lesson->about);
+	putchar('\n');
+	show_program(lesson->second_program ? "The old version" : "The program", lesson->program);
+	if (lesson->second_program)
+		show_program("The new version", lesson->second_program);
+	printf("It is run on CPython %s now.\n\n", pythons.v[0].version);
+	fflush(stdout);
+	err = run_programs(&room, &pythons.v[0]);
+	for (size_t i = 0; !err && !room.is_left && i < lesson->n_steps; i++)
+		err = hold_step(&room, i);
+	if (!err && !room.is_left && lesson->number < (int)n_lessons)
+		printf("Next: auditview lesson %d, %s\n", lesson->number + 1, lessons[lesson->number].title);
+	for (size_t i = 0; i < room.n_runs; i++)
+		try_result_fini(&room.runs[i]);
+	python_list_fini(&pythons);
+	if (!err && fflush(stdout) != 0 && errno != EPIPE)
+		err = err_sys(errno, "cannot write to standard output");
+	*ret = room.n_unlike != 0;
+	return err;
+}
+
+struct err *cmd_lesson(const struct options *o, int *ret)
+{
+	if (o->n_args == 0) {
+		for (size_t i = 0; i < n_lessons; i++)
+			printf("%3d   %-44s %d min\n", lessons[i].number, lessons[i].title, lessons[i].minutes);
+		printf("\n\"auditview lesson N\" holds one; answers are read from standard input.\n");
+		*ret = 0;
+		return NULL;
+	}
+	char *end;
+	long number = strtol(o->args[0], &end, 10);
+	const struct lesson *lesson = *end ? NULL : lesson_find((int)number);
+
+	if (!lesson)
+		return err_create(ERR_USAGE, "there is no lesson \"%s\": expected a number from 1 to %zu", o->args[0], n_lessons);
+	return hold(o, lesson, ret);
+}
