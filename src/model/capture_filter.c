@@ -116,7 +116,12 @@ static struct err *compile_term(struct term *t, const char *text, const char *p,
 	if (space)
 		return err_with_at(err_create(ERR_SYNTAX, "-e: expected ',' between terms"), (uint64_t)(space - text));
 	t->kind = glob_is(p, n) ? TERM_GLOB : TERM_NAME;
-	struct err *err = t->kind == TERM_NAME ? check_name(text, p, n) : NULL;
+	const struct catalog_event *known = t->kind == TERM_NAME ? catalog_find(p, n) : NULL;
+	if (known) { /* a name the docs misspell stands for the one that is raised */
+		p = known->name;
+		n = strlen(p);
+	}
+	struct err *err = t->kind == TERM_NAME && !known ? check_name(text, p, n) : NULL;
 	if (err)
 		return err;
 	t->text = strndup(p, n);

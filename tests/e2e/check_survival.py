@@ -128,7 +128,7 @@ def cells(ctx):
     for python in ctx.some_pythons(8, 13):
         for victim in ("busy", "in_select") + (("threads8", "in_futex") if full else ()):
             yield "killed after each request, " + victim, python, \
-                lambda p=python, v=victim: killed_after_each_request(ctx, p, v, 20 if full else 2)
+                lambda p=python, v=victim: killed_after_each_request(ctx, p, v, 20 if full else 1)
         yield "killed at random", python, lambda p=python: killed_at_random(ctx, p, 200 if full else 15)
     for python in ctx.some_pythons(9, 12):
         yield "attach and detach", python, lambda p=python: many_cycles(ctx, p, 300 if full else 15)

@@ -16,7 +16,7 @@ def work(thread):
     while n < N if ENDLESS is False else not stop:
         audit("victim.thread", thread, n, "payload %d" % (n & 15))
         n += 1
-        if ENDLESS and n % 64 == 0:
+        if ENDLESS and n % 16 == 0:
             time.sleep(0.001)
     counts[thread] = n
 
