@@ -169,7 +169,8 @@ static struct err *detach_one(struct link *l, pid_t pid, bool attached, uint64_t
 
 	/* dlclose may have taken the module, and with it entry, head and place, away. */
 	const struct mapping *slack = maps_find(maps, l->entry);
-	bool module_there = slack && slack->write;
+	const struct mapping *head = maps_find(maps, RADDR(l->runtime.layout.audit_head)); /* the entry may be in libc */
+	bool module_there = slack && slack->write && head && head->write;
 	if (module_there) {
 		struct {
 			uint64_t next, fn, user_data;

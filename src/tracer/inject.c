@@ -47,6 +47,20 @@ static uint64_t round_up(uint64_t v, uint64_t to)
 
 /* ---- runtimes ---- */
 
+/* .bss of one build in 128 ends too near a page's end for the entry: libc's slack serves then. Never ld.so's, whose early
+ * malloc uses it (glibc 2.36 elf/dl-minimal-malloc.c). */
+static void slack_elsewhere(const struct mem_reader *mem, const struct maps *maps, struct python_runtime *rt)
+{
+	for (size_t i = 0; i < maps->n_modules && !rt->slack_bytes; i++) {
+		const char *name = strrchr(maps->modules[i].path, '/');
+		name = name ? name + 1 : maps->modules[i].path;
+		if (strncmp(name, "libc.so", 7) != 0 && strncmp(name, "libc-2.", 7) != 0)
+			continue;
+		if (!elf_slack_find(mem, &maps->modules[i], &rt->slack, &rt->slack_bytes, &rt->slack_is_used))
+			rt->slack_bytes = 0;
+	}
+}
+
 struct err *runtimes_find(pid_t pid, struct remote_mem *mem, struct maps **ret_maps, struct python_runtime **ret,
 			  size_t *ret_n)
 {
@@ -69,6 +83,7 @@ struct err *runtimes_find(pid_t pid, struct remote_mem *mem, struct maps **ret_m
 				err_destroy(e);
 			continue;
 		}
+		slack_elsewhere(remote_mem_reader(mem), maps, &rt);
 		if (!vec_push(&found, rt)) {
 			vec_fini(&found);
 			err_destroy(why);
@@ -304,6 +319,9 @@ static struct err *attach_prepare(struct attach *a, pid_t pid, const struct pyth
 				  const struct probe_options *options, bool attached)
 {
 	*a = (struct attach){ .options = options, .memfd = -1 };
+	if (!rt->slack_bytes)
+		return err_create(ERR_UNSUPPORTED, "python %s and the C library of process %d leave no room for the hook's entry",
+				  rt->version, (int)pid);
 	struct link *l = a->l = calloc(1, sizeof(*l));
 	if (!l || !(l->module_path = strdup(rt->module.path))) {
 		free(l);
