@@ -228,6 +228,9 @@ int main(void)
 	NONE(code_instructions);
 #endif
 	O(code_firstlineno, PyCodeObject, co_firstlineno);
+#if PY_VERSION_HEX >= 0x030c0000
+	O(code_version, PyCodeObject, co_version);
+#endif
 #ifdef Py_GIL_DISABLED
 	O(ob_mutex, PyObject, ob_mutex);
 #else

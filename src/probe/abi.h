@@ -17,7 +17,7 @@
 
 #include "base/value.h"
 
-#define PROBE_ABI 4u
+#define PROBE_ABI 5u
 #define PROBE_MAGIC 0x31565f4245425250ull /* "PRBEB_V1" */
 #define PROBE_PAGE 4096u
 
@@ -55,6 +55,7 @@ struct probe_layout {
 	uint16_t tstate_cframe;     /* 3.10-3.12, for anchors */
 	/* code objects */
 	uint16_t code_filename, code_name, code_qualname, code_linetable, code_firstlineno, code_instructions;
+	uint16_t code_version;      /* 3.12+: u32 co_version, another for every code object ever made; 0: not there */
 	/* objects and types */
 	uint16_t ob_type, ob_size;
 	uint16_t tp_name, tp_basicsize, tp_flags, tp_base, tp_dictoffset;
@@ -139,9 +140,9 @@ struct probe_context {
 #define CODE_CACHE_SETS 2048u
 #define CODE_CACHE_WAYS 2u
 struct code_cache_line {
-	uint64_t code, filename, name, linetable;
-	uint32_t first_line, check; /* check: of the line table's ends and size */
-	uint32_t id, used;
+	uint64_t code;
+	uint32_t first_line, check; /* check: frames.c, code_check() */
+	uint32_t id, used;          /* used: more recently than the other way */
 };
 struct probe_state {             /* zero = "this process has not been here yet" */
 	uint32_t initialised;
@@ -267,12 +268,20 @@ struct record_lost {
 	uint64_t n_lost, first_tsc;
 };
 
-/* FNV-1a, 64 bits, over the name without its NUL, never 0. The probe and the recorder must agree. */
+/* A hash of the name without its NUL, eight bytes a step, never 0. The probe and the recorder must agree. */
 static inline uint64_t name_hash(const char *name, uint32_t n)
 {
-	uint64_t h = 0xcbf29ce484222325ull;
+	const uint64_t k = 0x9fb21c651e98df25ull;
+	uint64_t h = n * k, w;
+	for (; n >= 8; n -= 8, name += 8) {
+		__builtin_memcpy(&w, name, 8);
+		h = (h ^ w) * k;
+		h ^= h >> 35;
+	}
+	w = 0;
 	for (uint32_t i = 0; i < n; i++)
-		h = (h ^ (uint8_t)name[i]) * 0x100000001b3ull;
+		w |= (uint64_t)(uint8_t)name[i] << 8 * i;
+	h = (h ^ w) * k;
 	h ^= h >> 29;
 	return h ? h : 1;
 }
@@ -282,5 +291,5 @@ _Static_assert(sizeof(struct record_event) == 48, "record_event");
 _Static_assert(sizeof(struct record_code) == 24, "record_code");
 _Static_assert(sizeof(struct record_native) == 64, "record_native");
 _Static_assert(sizeof(struct record_anchor) == 8, "record_anchor");
-_Static_assert(sizeof(struct code_cache_line) == 48, "code_cache_line");
+_Static_assert(sizeof(struct code_cache_line) == 24, "code_cache_line");
 _Static_assert(sizeof(struct ring_slot) <= PROBE_PAGE, "ring_slot");

@@ -2,8 +2,8 @@
  * frames: see frames.h.
  *
  * Nothing is referenced: a code object in the cache may die and another be born at its address. So every hit is checked
- * against the addresses of its texts and its line table, its first line, and a sum over the table's ends; a line that
- * fails is defined anew under a new id.
+ * against the object's version number, where it has one, else a sum over the addresses of its texts and the ends of its
+ * line table; a line that fails is defined anew under a new id.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,10 +19,17 @@ static inline uint64_t rd64(uint64_t a) { return *(const volatile uint64_t *)a; 
 #define TABLE_MAX_BYTES 65536u   /* of a line table; larger ones give the first line only */
 #define TEXT_MAX_BYTES 1024u     /* of a file or function name */
 
-static inline uint32_t table_check(const struct probe_layout *l, uint64_t table)
+/* What tells a code object from another that was made later at the same address. */
+static inline uint32_t code_check(const struct probe_layout *l, uint64_t code)
 {
+	if (l->code_version) { /* Objects/codeobject.c, init_code: a counter; 0 once it has run out */
+		uint32_t version = rd32(code + l->code_version);
+		if (version)
+			return version;
+	}
+	uint64_t table = rd64(code + l->code_linetable);
 	uint64_t n = rd64(table + l->ob_size), data = table + l->bytes_data;
-	uint64_t h = n * 0x9e3779b97f4a7c15ull;
+	uint64_t h = (n ^ rd64(code + l->code_filename) * 3 ^ rd64(code + l->code_name) * 5 ^ table * 7) * 0x9e3779b97f4a7c15ull;
 	if (n >= 8)
 		h ^= rd64(data) * 0xff51afd7ed558ccdull ^ rd64(data + n - 8) * 0xc4ceb9fe1a85ec53ull;
 	return (uint32_t)(h >> 32 ^ h);
@@ -62,19 +69,18 @@ static bool frame_put(struct out *o, struct probe_state *state, const struct pro
 	if ((uint64_t)(o->end - o->p) < sizeof(struct record_frame) + 64)
 		return false;
 	struct record_frame *frame = (struct record_frame *)o->p;
-	uint64_t filename = rd64(code + l->code_filename), name = rd64(code + l->code_name);
-	uint64_t table = rd64(code + l->code_linetable);
-	uint32_t first_line = rd32(code + l->code_firstlineno), check = table_check(l, table);
+	uint32_t first_line = rd32(code + l->code_firstlineno), check = code_check(l, code);
 	uint32_t set = (uint32_t)((code >> 4) * 0x9e3779b97f4a7c15ull >> 40) % CODE_CACHE_SETS;
 	struct code_cache_line *ways = state->code_cache[set], *line = NULL;
 	for (unsigned w = 0; w < CODE_CACHE_WAYS; w++) {
 		struct code_cache_line *c = &ways[w];
-		if (c->code == code && c->filename == filename && c->name == name && c->linetable == table &&
-		    c->first_line == first_line && c->check == check) {
+		if (c->code == code && c->check == check && c->first_line == first_line) {
 			frame->code = c->id;
 			frame->lasti = lasti;
-			c->used = 1;
-			ways[1 - w].used = 0;
+			if (!c->used) { /* a line that is written to for nothing costs more than it is read for */
+				c->used = 1;
+				ways[1 - w].used = 0;
+			}
 			o->p += sizeof(*frame);
 			return true;
 		}
@@ -83,7 +89,7 @@ static bool frame_put(struct out *o, struct probe_state *state, const struct pro
 	}
 	uint32_t id = state->next_code_id + 1;
 	o->p += sizeof(*frame);
-	if (!code_define(o, l, code, table)) {
+	if (!code_define(o, l, code, rd64(code + l->code_linetable))) {
 		o->p -= sizeof(*frame);
 		return false;
 	}
@@ -92,7 +98,8 @@ static bool frame_put(struct out *o, struct probe_state *state, const struct pro
 	state->next_code_id = id;
 	frame->code = id | FRAME_DEFINES;
 	frame->lasti = lasti;
-	*line = (struct code_cache_line){ code, filename, name, table, first_line, check, id, 1 };
+	*line = (struct code_cache_line){ code, first_line, check, id, 1 };
+	ways[line == ways].used = 0;
 	return true;
 }
 

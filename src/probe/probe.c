@@ -324,8 +324,12 @@ static void event_write(const struct probe_context *ctx, struct probe_state *sta
 		e->interpreter = interp ? (uint32_t)rd64(interp + ctx->layout.interp_id) : 0;
 	}
 	struct out o = { .p = (uint8_t *)(e + 1), .ctx = ctx, .string_bytes = ctx->string_bytes };
-	for (uint32_t i = 0; i < name_bytes; i++)
-		*o.p++ = (uint8_t)event[i];
+	uint32_t i = 0;
+	for (; i + 8 <= name_bytes; i += 8)
+		__builtin_memcpy(o.p + i, event + i, 8);
+	for (; i < name_bytes; i++)
+		o.p[i] = (uint8_t)event[i];
+	o.p += name_bytes;
 	out_pad8(&o, at);
 
 	for (unsigned i = 0; i < 8 && ctx->bulk_names[i]; i++)
@@ -404,6 +408,23 @@ static bool is_unwanted(const struct ring_shared *shared, uint64_t hash)
 	return false;
 }
 
+/* strlen, by aligned words: one that holds a byte of the string is mapped as a whole. */
+static inline uint32_t name_bytes_of(const char *event)
+{
+	const uint64_t ones = 0x0101010101010101ull, tops = 0x8080808080808080ull;
+	uint64_t skew = (uint64_t)event & 7, at = (uint64_t)event - skew;
+	uint64_t w = rd64(at) | (skew ? ~0ull >> (64 - 8 * skew) : 0);
+	for (uint32_t n = 0;; n += 8, w = rd64(at += 8)) {
+		uint64_t zero = (w - ones) & ~w & tops;
+		if (zero) {
+			n += (uint32_t)__builtin_ctzll(zero) / 8 - (uint32_t)skew;
+			return n < NAME_MAX_BYTES ? n : NAME_MAX_BYTES;
+		}
+		if (n > NAME_MAX_BYTES)
+			return NAME_MAX_BYTES;
+	}
+}
+
 int probe_hook(const char *event, uint64_t args, const struct probe_context *ctx, const struct saved_regs *regs);
 int probe_hook(const char *event, uint64_t args, const struct probe_context *ctx, const struct saved_regs *regs)
 {
@@ -416,9 +437,7 @@ int probe_hook(const char *event, uint64_t args, const struct probe_context *ctx
 	    __atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) != RING_ON)
 		return 0;
 
-	uint32_t n = 0;
-	while (n < NAME_MAX_BYTES && event[n])
-		n++;
+	uint32_t n = name_bytes_of(event);
 	uint64_t hash = name_hash(event, n);
 	bool unwanted = shared->filter_on && is_unwanted(shared, hash);
 	if (unwanted && !last)
