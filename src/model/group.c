@@ -226,44 +226,21 @@ static uint64_t bits_of_bytes(const uint8_t *bytes)
 	return bits;
 }
 
-/* Few positions: compare with each in turn, which is vector code. `is` is the verdict of those, the others get the opposite. */
-static void few_positions_select(const uint16_t *column, uint32_t n, const uint16_t *few, uint32_t n_few, uint8_t is,
-				 uint64_t *words)
-{
-	for (uint32_t word = 0; word * 64 < n; word++) {
-		uint32_t n_rows = n - word * 64 < 64 ? n - word * 64 : 64;
-		uint16_t rows[64] = { 0 };
-		uint8_t hits[64] = { 0 };
-		memcpy(rows, column + word * 64, n_rows * sizeof(*rows));
-		for (uint32_t i = 0; i < n_few; i++)
-			for (unsigned k = 0; k < 64; k++)
-				hits[k] |= rows[k] == few[i];
-		uint64_t bits = bits_of_bytes(hits) ^ (is ? 0 : ~0ull);
-		words[word] = n_rows == 64 ? bits : bits & ((1ull << n_rows) - 1);
-	}
-}
-
-#define FEW 4u
-
-static void positions_select(const uint16_t *column, uint32_t n, const uint8_t *verdicts, uint32_t n_ids, uint64_t *words)
+static void positions_select(const uint16_t *column, uint32_t n, const uint8_t *verdicts, uint64_t *words)
 {
 	uint8_t hits[64];
-	uint32_t word = 0, n_wanted = 0, n_few = 0;
-	uint16_t few[FEW];
-	for (uint32_t i = 0; i < n_ids; i++)
-		n_wanted += verdicts[i];
-	uint8_t is = n_wanted <= n_ids / 2;
-	if ((is ? n_wanted : n_ids - n_wanted) <= FEW) {
-		for (uint32_t i = 0; i < n_ids; i++)
-			if (verdicts[i] == is)
-				few[n_few++] = (uint16_t)i;
-		few_positions_select(column, n, few, n_few, is, words);
-		return;
-	}
+	uint32_t word = 0;
 	for (; (word + 1) * 64 <= n; word++) {
-		for (unsigned k = 0; k < 64; k++)
-			hits[k] = verdicts[column[word * 64 + k]];
-		words[word] = bits_of_bytes(hits);
+		const uint16_t *rows = column + word * 64;
+		uint64_t bits = 0;
+		for (unsigned k = 0; k < 64; k += 8) {
+			uint32_t low = verdicts[rows[k]] | (uint32_t)verdicts[rows[k + 1]] << 1 |
+				       (uint32_t)verdicts[rows[k + 2]] << 2 | (uint32_t)verdicts[rows[k + 3]] << 3;
+			uint32_t high = verdicts[rows[k + 4]] | (uint32_t)verdicts[rows[k + 5]] << 1 |
+					(uint32_t)verdicts[rows[k + 6]] << 2 | (uint32_t)verdicts[rows[k + 7]] << 3;
+			bits |= (uint64_t)(low | high << 4) << k;
+		}
+		words[word] = bits;
 	}
 	if (word * 64 < n) {
 		memset(hits, 0, sizeof(hits));
@@ -311,8 +288,7 @@ struct err *group_select(struct trace *t, enum group_column column, const uint8_
 		if (tabled) {
 			table_verdict(column == GROUP_NAME ? c->names : c->threads, /* what could not be read adds a name 0 */
 				      column == GROUP_NAME ? c->n_names : c->n_threads, wanted, id_end, local);
-			positions_select(column == GROUP_NAME ? c->name : c->thread, c->n, local,
-					 column == GROUP_NAME ? c->n_names : c->n_threads, words);
+			positions_select(column == GROUP_NAME ? c->name : c->thread, c->n, local, words);
 		} else {
 			const uint8_t *verdicts = wanted;
 			const uint32_t *ids = column == GROUP_ARGS ? c->args : c->stack;
