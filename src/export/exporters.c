@@ -133,12 +133,12 @@ void export_args_json(struct exporter *x, struct strbuf *to, const struct event 
 	strbuf_addc(to, '}');
 }
 
-static void add_caller(struct exporter *x, struct strbuf *to, uint32_t frame)
+static void add_caller(struct trace *trace, struct strbuf *to, uint32_t frame)
 {
 	struct frame_info f;
 	size_t n;
-	trace_frame(x->trace, frame, &f);
-	const char *file = trace_string(x->trace, f.kind == FRAME_NATIVE ? f.module : f.file, &n);
+	trace_frame(trace, frame, &f);
+	const char *file = trace_string(trace, f.kind == FRAME_NATIVE ? f.module : f.file, &n);
 	const char *slash = memrchr(file, '/', n);
 	if (slash) {
 		n -= (size_t)(slash + 1 - file);
@@ -149,8 +149,19 @@ static void add_caller(struct exporter *x, struct strbuf *to, uint32_t frame)
 		strbuf_addf(to, ":%u", f.line);
 	if (n)
 		strbuf_addc(to, ' ');
-	const char *function = trace_string(x->trace, f.function, &n);
+	const char *function = trace_string(trace, f.function, &n);
 	strbuf_add(to, function, n);
+}
+
+void exporter_caller_text(struct trace *t, struct strbuf *to, uint32_t stack)
+{
+	uint32_t parent, frame = trace_caller(t, stack);
+	bool is_own = frame != 0;
+	if (!is_own && !trace_stack(t, stack, &parent, &frame))
+		return;
+	strbuf_adds(to, is_own ? "" : "(");
+	add_caller(t, to, frame);
+	strbuf_adds(to, is_own ? "" : ")");
 }
 
 void export_caller_text(struct exporter *x, struct strbuf *to, uint32_t stack)
@@ -165,9 +176,7 @@ void export_caller_text(struct exporter *x, struct strbuf *to, uint32_t stack)
 	if (!text) {
 		struct strbuf *t = &x->callers.text;
 		size_t start = t->n;
-		strbuf_adds(t, is_own ? "" : "(");
-		add_caller(x, t, frame);
-		strbuf_adds(t, is_own ? "" : ")");
+		exporter_caller_text(x->trace, t, stack);
 		text = text_cache_keep(&x->callers, id, start, &n);
 	}
 	strbuf_add(to, text, n);

@@ -1,0 +1,36 @@
+/*
+ * diff: what capture B does that capture A does not, and the other way round, by reach (reach.h).
+ */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/reach.h"
+
+struct diff;
+
+enum diff_change {
+	DIFF_ADDED,   /* B only */
+	DIFF_MORE,    /* at least twice as often in B (hosts, libraries, commands only: where one more time matters) */
+	DIFF_REMOVED, /* A only */
+	DIFF_CHANGE_COUNT
+};
+
+struct diff_row {
+	enum reach_kind kind;
+	enum diff_change change;
+	const char *text; /* escaped for the eye */
+	size_t n_text;
+	uint64_t n_a, n_b;     /* events */
+	uint64_t first_seq;    /* of B, or of A for what was removed */
+	uint32_t n_below;      /* modules: so many below this package are left out of the list, in the same state */
+};
+
+/* `rows_a`, `rows_b` (NULL = all) are what is compared. */
+MUST_CHECK struct err *diff_create(struct trace *a, const struct selection *rows_a, struct trace *b,
+				   const struct selection *rows_b, struct diff **ret);
+void diff_destroy(struct diff *d);
+DEFINE_CLEANUP(diff);
+/* By kind (reach's order), then added, more, removed, then by first occurrence. */
+const struct diff_row *diff_rows(const struct diff *d, size_t *ret_n);
+size_t diff_n_same(const struct diff *d); /* things that both have */

@@ -1,0 +1,284 @@
+/*
+ * reach: see reach.h.
+ */
+#include "model/reach.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/strbuf.h"
+#include "base/vec.h"
+#include "model/arguments.h"
+#include "model/catalog.h"
+#include "model/gist.h"
+#include "model/relations.h"
+#include "model/selection.h"
+#include "model/trace.h"
+
+#define TEXT_BYTES_MAX 400 /* of one thing */
+
+const char *const reach_kind_names[REACH_KIND_COUNT] = {
+	[REACH_HOST] = "host",     [REACH_LIBRARY] = "library", [REACH_EVENT] = "event",     [REACH_CODE] = "code",
+	[REACH_MODULE] = "module", [REACH_FILE] = "file",       [REACH_COMMAND] = "command",
+};
+
+struct known { /* what an args id was the last time */
+	uint32_t name;
+	uint32_t thing; /* index + 1 */
+};
+
+struct reach {
+	struct trace *trace;
+	VEC(struct reach_thing) things;
+	VEC(size_t) texts;    /* [thing] offset into text, while it grows */
+	struct strbuf text;
+	uint32_t *slots;      /* hash table: index + 1 */
+	size_t mask;
+	VEC(struct known) of_args;  /* [args id] */
+	VEC(uint32_t) of_name;      /* [name id]: events without arguments; index + 1 */
+	VEC(uint8_t) n_merged;      /* [thing]: its text is the normalised one by now */
+	struct strbuf scratch, normal;
+};
+
+static bool has_argument(const struct catalog_event *e, const char *name)
+{
+	for (size_t i = 0; i < e->n_args; i++)
+		if (!strcmp(e->args[i].name, name))
+			return true;
+	return false;
+}
+
+/* Readings that tell one event from another; sizes, addresses and numbers do not. */
+static bool gist_is_text(const struct catalog_event *e)
+{
+	if (!e->n_gist)
+		return false;
+	for (size_t i = 0; i < e->n_gist; i++) {
+		if (e->gist_parts[i].kind != GIST_ARG)
+			continue;
+		switch ((enum catalog_reading)e->gist_parts[i].reading) {
+		case READING_LEN: case READING_COUNT: case READING_SIZE: case READING_HEX: case READING_OBJECT:
+		case READING_FD: case READING_CODE: return false;
+		default: break;
+		}
+	}
+	return true;
+}
+
+static bool has_reading(const struct catalog_event *e, enum catalog_reading reading)
+{
+	for (size_t i = 0; i < e->n_gist; i++)
+		if (e->gist_parts[i].kind == GIST_ARG && e->gist_parts[i].reading == reading)
+			return true;
+	return false;
+}
+
+/* What an event is; *ret_gist: its gist is the text (else its name, or both for REACH_EVENT). */
+static enum reach_kind kind_of(const struct catalog_event *e)
+{
+	if (!e)
+		return REACH_EVENT;
+	if (!strcmp(e->name, "import"))
+		return REACH_MODULE;
+	if (!strcmp(e->name, "ctypes.dlopen") || !strcmp(e->name, "sqlite3.load_extension"))
+		return REACH_LIBRARY;
+	if (!strcmp(e->name, "exec") || !strcmp(e->name, "compile") || !strncmp(e->name, "cpython.run_", 12))
+		return REACH_CODE;
+	if (has_reading(e, READING_ARGV) || !strcmp(e->name, "os.system") || !strcmp(e->name, "os.startfile"))
+		return REACH_COMMAND;
+	if (e->theme == THEME_NETWORK && (has_reading(e, READING_HOSTPORT) || has_reading(e, READING_URL) || has_argument(e, "host") ||
+					  has_argument(e, "hostname") || has_argument(e, "ip_address")))
+		return REACH_HOST;
+	if ((e->theme == THEME_FILESYSTEM || e->theme == THEME_DATABASE) && has_reading(e, READING_PATH))
+		return REACH_FILE;
+	return REACH_EVENT;
+}
+
+/* The first argument of an import, or the gist. */
+static void add_text(struct reach *r, const struct event *ev, const struct catalog_event *e, enum reach_kind kind)
+{
+	struct strbuf *to = &r->scratch;
+	size_t n;
+	const char *name = trace_name(r->trace, ev->name, &n);
+	strbuf_clear(to);
+	if (kind == REACH_MODULE) {
+		struct arguments a;
+		struct argument arg;
+		arguments_init_value(&a, r->trace, ev->name, 0, ev->args);
+		if (arguments_next(&a, &arg))
+			gist_add_value(to, &a.it, &arg.value, READING_VALUE);
+		return;
+	}
+	if (kind == REACH_EVENT || kind == REACH_CODE) {
+		strbuf_add(to, name, n);
+		if (!e || (kind == REACH_EVENT && !gist_is_text(e)))
+			return;
+		strbuf_addc(to, ' ');
+	}
+	gist_add_event(to, r->trace, ev, 0);
+	if (to->n > TEXT_BYTES_MAX) {
+		size_t cut = TEXT_BYTES_MAX;
+		while (cut && ((unsigned char)to->s[cut] & 0xc0) == 0x80)
+			cut--;
+		strbuf_cut(to, cut);
+		strbuf_adds(to, "…");
+	}
+	while (to->n && to->s[to->n - 1] == ' ')
+		strbuf_cut(to, to->n - 1);
+}
+
+static bool grow_slots(struct reach *r)
+{
+	size_t mask = r->mask ? r->mask * 2 + 1 : 1023;
+	uint32_t *slots = calloc(mask + 1, sizeof(*slots));
+	if (!slots)
+		return false;
+	for (size_t i = 0; i < r->things.n; i++) {
+		size_t at = r->things.v[i].hash & mask;
+		while (slots[at])
+			at = (at + 1) & mask;
+		slots[at] = (uint32_t)i + 1;
+	}
+	free(r->slots);
+	r->slots = slots;
+	r->mask = mask;
+	return true;
+}
+
+size_t reach_find(const struct reach *r, uint64_t hash)
+{
+	for (size_t at = hash & r->mask; r->slots[at]; at = (at + 1) & r->mask)
+		if (r->things.v[r->slots[at] - 1].hash == hash)
+			return r->slots[at] - 1;
+	return SIZE_MAX;
+}
+
+/* The thing of an event, made if it is new; 0 when memory is short, else index + 1. */
+static uint32_t thing_of(struct reach *r, const struct event *ev)
+{
+	size_t n;
+	const char *name = trace_name(r->trace, ev->name, &n);
+	const struct catalog_event *e = catalog_find(name, n);
+	enum reach_kind kind = kind_of(e);
+	add_text(r, ev, e, kind);
+	strbuf_clear(&r->normal);
+	strbuf_add(&r->normal, strbuf_str(&r->scratch), r->scratch.n);
+	if (r->scratch.failed || r->normal.failed || !r->normal.s)
+		return 0;
+	if (kind != REACH_HOST && kind != REACH_MODULE)
+		strbuf_cut(&r->normal, relation_text_normalise(r->scratch.s ? r->scratch.s : "", r->scratch.n, r->normal.s));
+	uint64_t hash = XXH3_64bits_withSeed(r->normal.s, r->normal.n, (uint64_t)kind + 1);
+	if (r->things.n * 2 >= r->mask && !grow_slots(r))
+		return 0;
+	size_t i = reach_find(r, hash);
+	if (i != SIZE_MAX) {
+		/* a second one that differs from the first: from now on they are listed as what they share */
+		size_t n_text = r->things.v[i].n_text, at = r->texts.v[i];
+		bool same = n_text == r->scratch.n && !memcmp(r->text.s + at, strbuf_str(&r->scratch), n_text);
+		if (!same && !r->n_merged.v[i]) {
+			r->n_merged.v[i] = 1;
+			r->texts.v[i] = r->text.n;
+			r->things.v[i].n_text = r->normal.n;
+			strbuf_add(&r->text, r->normal.s, r->normal.n);
+			strbuf_addc(&r->text, 0);
+		}
+		return (uint32_t)i + 1;
+	}
+	struct reach_thing thing = { .kind = kind, .hash = hash, .n_text = r->scratch.n, .first_seq = ev->seq };
+	if (!vec_push(&r->things, thing) || !vec_push(&r->texts, r->text.n) || !vec_push(&r->n_merged, 0))
+		return 0;
+	strbuf_add(&r->text, strbuf_str(&r->scratch), r->scratch.n);
+	strbuf_addc(&r->text, 0);
+	size_t at = hash & r->mask;
+	while (r->slots[at])
+		at = (at + 1) & r->mask;
+	r->slots[at] = (uint32_t)r->things.n;
+	return (uint32_t)r->things.n;
+}
+
+static struct err *count_row(struct reach *r, const struct chunk *c, uint32_t row)
+{
+	uint32_t name = c->names[c->name[row]], args = c->args[row], thing;
+	struct known *known = args && args < r->of_args.n ? &r->of_args.v[args] : NULL;
+	if (known && known->thing && known->name == name)
+		thing = known->thing;
+	else if (!args && name < r->of_name.n && r->of_name.v[name])
+		thing = r->of_name.v[name];
+	else {
+		struct event ev = { .seq = c->first_seq + row, .name = name, .args = args };
+		const struct thread_info *info = trace_thread(r->trace, c->threads[c->thread[row]]);
+		ev.thread = c->threads[c->thread[row]];
+		ev.process = info ? info->process : 0;
+		thing = thing_of(r, &ev);
+		if (!thing)
+			return err_no_memory();
+		if (known)
+			*known = (struct known){ name, thing };
+		else if (name < r->of_name.n)
+			r->of_name.v[name] = thing;
+	}
+	struct reach_thing *t = &r->things.v[thing - 1];
+	t->n_events++;
+	t->last_seq = c->first_seq + row;
+	return NULL;
+}
+
+struct err *reach_create(struct trace *t, const struct selection *rows, struct reach **ret)
+{
+	CLEANUP(reach) struct reach *r = calloc(1, sizeof(*r));
+	if (!r)
+		return err_no_memory();
+	r->trace = t;
+	size_t n_values = (size_t)trace_n_values(t) + 1, n_names = (size_t)trace_n_names(t) + 1;
+	if (!grow_slots(r) || !vec_reserve(&r->of_args, n_values) || !vec_reserve(&r->of_name, n_names))
+		return err_no_memory();
+	memset(r->of_args.v, 0, n_values * sizeof(*r->of_args.v));
+	memset(r->of_name.v, 0, n_names * sizeof(*r->of_name.v));
+	r->of_args.n = n_values;
+	r->of_name.n = n_names;
+	for (uint32_t i = 0; i < trace_n_chunks(t); i++) {
+		uint64_t first = (uint64_t)i << TRACE_CHUNK_SHIFT;
+		if (rows && selection_next(rows, first) >= first + TRACE_CHUNK)
+			continue;
+		trace_trim(t);
+		const struct chunk *c = trace_chunk(t, i);
+		if (!c)
+			return err_no_memory();
+		for (uint32_t row = 0; row < c->n; row++) {
+			if (rows && !selection_has(rows, first + row))
+				continue;
+			struct err *err = count_row(r, c, row);
+			if (err)
+				return err;
+		}
+	}
+	if (r->text.failed)
+		return err_no_memory();
+	for (size_t i = 0; i < r->things.n; i++)
+		r->things.v[i].text = r->text.s + r->texts.v[i];
+	*ret = take_ptr(r);
+	return NULL;
+}
+
+void reach_destroy(struct reach *r)
+{
+	if (!r)
+		return;
+	vec_fini(&r->things);
+	vec_fini(&r->texts);
+	vec_fini(&r->of_args);
+	vec_fini(&r->of_name);
+	vec_fini(&r->n_merged);
+	strbuf_fini(&r->text);
+	strbuf_fini(&r->scratch);
+	strbuf_fini(&r->normal);
+	free(r->slots);
+	free(r);
+}
+
+const struct reach_thing *reach_things(const struct reach *r, size_t *ret_n)
+{
+	*ret_n = r->things.n;
+	return r->things.v;
+}

@@ -1,0 +1,41 @@
+/*
+ * reach: what a program reaches for: hosts, libraries, code, modules, files, commands; counted over a capture.
+ *
+ * Every event is one thing of one kind, by its name and its gist: socket.connect the host 127.0.0.1:5432, open the file
+ * /etc/hosts, import the module json, and what is nothing of the sort the event itself, with its gist where that is text
+ * ("ctypes.dlsym getpid"). Things whose names differ in random or temporary parts only are one (relation_text_normalise();
+ * of hosts the numbers are kept). Worked out once per distinct name and arguments.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+
+struct reach;
+struct selection;
+struct trace;
+
+enum reach_kind { /* by how much a new one of it should make one look */
+	REACH_HOST, REACH_LIBRARY, REACH_EVENT, REACH_CODE, REACH_MODULE, REACH_FILE, REACH_COMMAND, REACH_KIND_COUNT
+};
+extern const char *const reach_kind_names[REACH_KIND_COUNT]; /* "host", … */
+
+struct reach_thing {
+	enum reach_kind kind;
+	uint64_t hash;      /* of kind and normalised text: equal things of two captures have the same */
+	const char *text;   /* as it first occurred, or with * and # where several are one; escaped for the eye */
+	size_t n_text;
+	uint64_t n_events, first_seq, last_seq;
+};
+
+/* Count `rows` (NULL = all). Calls trace_trim(). */
+MUST_CHECK struct err *reach_create(struct trace *t, const struct selection *rows, struct reach **ret);
+void reach_destroy(struct reach *r);
+DEFINE_CLEANUP(reach);
+/* In order of first occurrence; valid until reach_destroy(). */
+const struct reach_thing *reach_things(const struct reach *r, size_t *ret_n);
+/* Index of the thing with this hash, SIZE_MAX if there is none. */
+size_t reach_find(const struct reach *r, uint64_t hash);
