@@ -41,6 +41,7 @@ struct table {
 	VEC(uint32_t) keys;  /* [id of the column] row, UINT32_MAX leave out */
 	VEC(struct row) rows;
 	uint64_t total;
+	bool is_escaped;     /* the keys are */
 };
 
 static void table_fini(struct table *b)
@@ -73,7 +74,7 @@ static struct err *keys_by_name(struct table *b, const char *by)
 	struct err *err = vec_push(&b->keys, UINT32_MAX) ? NULL : err_no_memory();
 	for (uint32_t i = 1; !err && i <= trace_n_names(b->t); i++) {
 		size_t n;
-		uint32_t row;
+		uint32_t row = 0;
 		const char *name = trace_name(b->t, i, &n);
 		if (!strcmp(by, "category"))
 			n = catalog_category_bytes(name, n);
@@ -90,15 +91,24 @@ static struct err *keys_by_thread(struct table *b, const char *by)
 {
 	struct err *err = NULL;
 	struct strbuf text = { 0 };
+	bool by_process = !strcmp(by, "process");
+	VEC(uint32_t) row_of_process = { 0 };
+	while (!err && row_of_process.n < trace_n_processes(b->t))
+		if (!vec_push(&row_of_process, UINT32_MAX))
+			err = err_no_memory();
 	for (uint32_t i = 0; !err && i < trace_n_threads(b->t); i++) {
 		const struct thread_info *info = trace_thread(b->t, i);
 		const struct process_info *p = trace_process(b->t, info->process);
 		size_t n;
-		uint32_t row;
+		if (by_process && p && row_of_process.v[info->process] != UINT32_MAX) {
+			if (!vec_push(&b->keys, row_of_process.v[info->process]))
+				err = err_no_memory();
+			continue;
+		}
 		const char *s = trace_string(b->t, p ? p->name : 0, &n);
 		strbuf_clear(&text);
 		strbuf_addf(&text, "%u", p ? p->pid : 0);
-		if (!strcmp(by, "thread")) {
+		if (!by_process) {
 			s = trace_string(b->t, info->name, &n);
 			strbuf_addf(&text, "/%u", info->tid);
 			if (info->interpreter)
@@ -106,11 +116,16 @@ static struct err *keys_by_thread(struct table *b, const char *by)
 		}
 		strbuf_addc(&text, ' ');
 		strbuf_add(&text, s, n);
-		err = row_of(b, strbuf_str(&text), text.n, &row);
-		if (!err && !vec_push(&b->keys, row))
+		struct row row = { .key = strndup(strbuf_str(&text), text.n), .first_seq = UINT64_MAX };
+		if (p)
+			row_of_process.v[info->process] = (uint32_t)b->rows.n;
+		if (!row.key || !vec_push(&b->keys, (uint32_t)b->rows.n) || !vec_push(&b->rows, row)) {
+			free(row.key);
 			err = err_no_memory();
+		}
 	}
 	strbuf_fini(&text);
+	vec_fini(&row_of_process);
 	return err;
 }
 
@@ -218,6 +233,7 @@ static struct err *count_by_reach(struct table *b, enum reach_kind kind)
 	struct err *err = reach_create(b->t, b->rows_in, &reach);
 	size_t n;
 	const struct reach_thing *things = err ? NULL : reach_things(reach, &n);
+	b->is_escaped = true;
 	for (size_t i = 0; !err && i < n; i++) {
 		if (things[i].kind != kind)
 			continue;
@@ -430,7 +446,10 @@ static void show_text(struct strbuf *to, struct table *b, const char *by, bool w
 			strbuf_add_repeat(to, ' ', CALLER_CELLS > cells ? CALLER_CELLS - cells : 0);
 			strbuf_adds(to, "  ");
 		}
-		utf8_escape(to, r->key, strlen(r->key), 0);
+		if (b->is_escaped)
+			strbuf_adds(to, r->key);
+		else
+			utf8_escape(to, r->key, strlen(r->key), 0);
 		strbuf_addc(to, '\n');
 	}
 	strbuf_clear(&s);

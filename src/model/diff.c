@@ -30,6 +30,12 @@ static bool is_below(const struct diff_row *module, const struct diff_row *packa
 	       module->text[package->n_text] == '.';
 }
 
+/* What importing a module takes (looking for files, running its code) is said by the module. */
+static bool is_import_work(const struct reach_thing *t)
+{
+	return t->n_by_import == t->n_events;
+}
+
 /* Modules below a package that is in the list in the same state go into its count. */
 static void fold_modules(struct diff *d)
 {
@@ -68,6 +74,8 @@ static bool compare(struct diff *d)
 		size_t in_a = reach_find(d->a, t->hash), n_a;
 		uint64_t before = in_a == SIZE_MAX ? 0 : reach_things(d->a, &n_a)[in_a].n_events;
 		d->n_same += before != 0;
+		if (!before && is_import_work(t))
+			continue;
 		if (before && !(matters_by_count(t->kind) && t->n_events >= 2 * before))
 			continue;
 		struct diff_row row = { t->kind, before ? DIFF_MORE : DIFF_ADDED, t->text, t->n_text, before, t->n_events,
@@ -79,7 +87,7 @@ static bool compare(struct diff *d)
 	for (size_t i = 0; i < n; i++) {
 		const struct reach_thing *t = &things[i];
 		struct diff_row row = { t->kind, DIFF_REMOVED, t->text, t->n_text, t->n_events, 0, t->first_seq, 0 };
-		if (reach_find(d->b, t->hash) == SIZE_MAX && !vec_push(&d->rows, row))
+		if (reach_find(d->b, t->hash) == SIZE_MAX && !is_import_work(t) && !vec_push(&d->rows, row))
 			return false;
 	}
 	return true;

@@ -1,5 +1,6 @@
 /*
- * diff: what capture B does that capture A does not, and the other way round, by reach (reach.h).
+ * diff: what capture B does that capture A does not, and the other way round, by reach (reach.h). What the import system
+ * does to import a module is left out: the module is in the list.
  */
 #pragma once
 #include <stddef.h>

@@ -74,6 +74,7 @@ void filter_cache_destroy(struct filter_cache *c)
 	vec_fini(&c->refs);
 	vec_fini(&c->refs_end);
 	vec_fini(&c->exotic);
+	vec_fini(&c->depths);
 	regex_matcher_destroy(c->matcher);
 	strbuf_fini(&c->scratch);
 	free(c);
@@ -81,7 +82,7 @@ void filter_cache_destroy(struct filter_cache *c)
 
 size_t filter_cache_memory_bytes(const struct filter_cache *c)
 {
-	size_t n = (c->refs.cap + c->refs_end.cap) * 4 + c->exotic.cap * 8;
+	size_t n = (c->refs.cap + c->refs_end.cap + c->depths.cap) * 4 + c->exotic.cap * 8;
 	for (size_t i = 0; i < c->memos.n; i++) {
 		const struct memo *m = c->memos.v[i];
 		n += m->names.cap + m->threads.cap + m->frames.cap + m->stacks.cap;

@@ -16,6 +16,7 @@ enum verdict {
 };
 
 typedef VEC(uint8_t) verdict_vec; /* [id] enum verdict */
+typedef VEC(uint32_t) depth_vec;
 typedef VEC(uint64_t) bit_vec;    /* bit id % 64 of word id / 64 */
 
 #define POSITION_ANY (-1)
@@ -48,6 +49,7 @@ struct filter_cache {
 	VEC(uint32_t) refs;          /* all references, entry by entry */
 	VEC(uint32_t) refs_end;      /* [id] end of its references in refs; start = end of id - 1 */
 	bit_vec exotic;
+	depth_vec depths;            /* [stack id] frames, as far as was asked */
 	struct regex_matcher *matcher;
 	struct strbuf scratch;
 };

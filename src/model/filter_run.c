@@ -223,6 +223,41 @@ static void gather32(const uint8_t *table, const uint32_t *id, uint32_t n, uint8
 	}
 }
 
+/* The same for a table in which some verdicts may be unknown yet: rows with such are set in unknown. */
+static bool gather_known(const uint8_t *table, const uint32_t *id, uint32_t n, uint8_t want, const chunk_bits mask,
+			 chunk_bits out, chunk_bits unknown)
+{
+	uint64_t any_unknown = 0;
+	uint32_t row = 0;
+	for (size_t w = 0; w < CHUNK_WORDS; w++) {
+		uint64_t bits = 0, open = 0;
+		unsigned count = row + 64 <= n ? 64 : row < n ? n - row : 0;
+		if (mask[w] && __builtin_popcountll(mask[w]) > 12) {
+			const uint32_t *at = id + row;
+			uint8_t least = UINT8_MAX;
+			for (unsigned i = 0; i < count; i++) {
+				uint8_t v = table[at[i]];
+				bits |= (uint64_t)(v == want) << i;
+				least = v < least ? v : least;
+			}
+			for (unsigned i = 0; least == VERDICT_UNKNOWN && i < count; i++)
+				open |= (uint64_t)(table[at[i]] == VERDICT_UNKNOWN) << i;
+		} else {
+			for (uint64_t rest = mask[w]; rest; rest &= rest - 1) {
+				unsigned i = (unsigned)__builtin_ctzll(rest);
+				uint8_t v = table[id[row + i]];
+				bits |= (uint64_t)(v == want) << i;
+				open |= (uint64_t)(v == VERDICT_UNKNOWN) << i;
+			}
+		}
+		out[w] |= bits & mask[w];
+		unknown[w] = open & mask[w];
+		any_unknown |= unknown[w];
+		row += 64;
+	}
+	return any_unknown != 0;
+}
+
 static void eval_small(struct work *w, uint32_t i_term, bool are_names, const chunk_bits mask, chunk_bits out)
 {
 	struct filter_run *r = w->run;
@@ -284,6 +319,9 @@ static struct err *know_stacks(struct filter_run *r, uint32_t i_term, uint32_t e
 		done = 1;
 	}
 	uint8_t *v = m->stacks.v;
+	depth_vec *depths = &r->cache->depths;
+	if (!depths->n && !vec_push(depths, 0))
+		return err_no_memory();
 	while (done < end) {
 		const struct stack_page *page = trace_stack_page(r->trace, (uint32_t)done);
 		if (!page) {
@@ -302,7 +340,10 @@ static struct err *know_stacks(struct filter_run *r, uint32_t i_term, uint32_t e
 				uint32_t caller = trace_caller(r->trace, id);
 				v[id] = caller ? (uint8_t)term_of_frame(r->cache, t, m, caller) : VERDICT_ABSENT;
 			} else { /* FIELD_DEPTH */
-				v[id] = (uint8_t)term_of_number(t, trace_stack_depth(r->trace, id), 0);
+				uint32_t depth = parent < depths->n ? depths->v[parent] + 1u : 1;
+				if (id >= depths->n && !vec_push(depths, depth))
+					return err_no_memory();
+				v[id] = (uint8_t)term_of_number(t, depth, 0);
 			}
 		}
 		done = stop;
@@ -359,14 +400,16 @@ static void eval_args_at(struct work *w, uint32_t i_term, int position, const ch
 		return;
 	table->tuples.v[0] = VERDICT_ABSENT;
 	chunk_bits unknown;
-	gather32(table->tuples.v, c->args, c->n, VERDICT_UNKNOWN, mask, unknown);
+	if (!gather_known(table->tuples.v, c->args, c->n, (uint8_t)want, mask, out, unknown))
+		return;
 	for (size_t word = 0; word < CHUNK_WORDS; word++)
-		for (uint64_t rest = unknown[word]; rest; rest &= rest - 1)
-			term_of_args(r->cache, t, m, table, c->args[word * 64 + (unsigned)__builtin_ctzll(rest)]);
-	chunk_bits hits;
-	gather32(table->tuples.v, c->args, c->n, (uint8_t)want, mask, hits);
-	for (size_t i = 0; i < CHUNK_WORDS; i++)
-		out[i] |= hits[i];
+		for (uint64_t rest = unknown[word]; rest; rest &= rest - 1) {
+			unsigned i = (unsigned)__builtin_ctzll(rest);
+			uint32_t args = c->args[word * 64 + i];
+			enum verdict v = table->tuples.v[args] ? (enum verdict)table->tuples.v[args] :
+					 term_of_args(r->cache, t, m, table, args);
+			out[word] |= (uint64_t)(v == want) << i;
+		}
 }
 
 static void eval_args(struct work *w, uint32_t i_term, const chunk_bits mask, chunk_bits out)

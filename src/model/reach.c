@@ -219,7 +219,10 @@ static struct err *count_row(struct reach *r, const struct chunk *c, uint32_t ro
 			r->of_name.v[name] = thing;
 	}
 	struct reach_thing *t = &r->things.v[thing - 1];
+	uint32_t parent, frame;
 	t->n_events++;
+	if (t->kind != REACH_MODULE && trace_stack(r->trace, c->stack[row], &parent, &frame))
+		t->n_by_import += trace_frame_origin(r->trace, frame) == FRAME_ORIGIN_IMPORT;
 	t->last_seq = c->first_seq + row;
 	return NULL;
 }

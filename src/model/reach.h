@@ -29,6 +29,7 @@ struct reach_thing {
 	const char *text;   /* as it first occurred, or with * and # where several are one; escaped for the eye */
 	size_t n_text;
 	uint64_t n_events, first_seq, last_seq;
+	uint64_t n_by_import; /* of n_events: raised by the import system, as its way of importing a module */
 };
 
 /* Count `rows` (NULL = all). Calls trace_trim(). */
