@@ -63,6 +63,11 @@ static bool code_define(struct out *o, const struct probe_layout *l, uint64_t co
 	return true;
 }
 
+static inline uint32_t cache_set_of(uint64_t code)
+{
+	return (uint32_t)((code >> 4) * 0x9e3779b97f4a7c15ull >> 40) % CODE_CACHE_SETS;
+}
+
 static bool frame_put(struct out *o, struct probe_state *state, const struct probe_layout *l, uint64_t code,
 		      uint32_t lasti)
 {
@@ -70,8 +75,7 @@ static bool frame_put(struct out *o, struct probe_state *state, const struct pro
 		return false;
 	struct record_frame *frame = (struct record_frame *)o->p;
 	uint32_t first_line = rd32(code + l->code_firstlineno), check = code_check(l, code);
-	uint32_t set = (uint32_t)((code >> 4) * 0x9e3779b97f4a7c15ull >> 40) % CODE_CACHE_SETS;
-	struct code_cache_line *ways = state->code_cache[set], *line = NULL;
+	struct code_cache_line *ways = state->code_cache[cache_set_of(code)], *line = NULL;
 	for (unsigned w = 0; w < CODE_CACHE_WAYS; w++) {
 		struct code_cache_line *c = &ways[w];
 		if (c->code == code && c->check == check && c->first_line == first_line) {
@@ -134,6 +138,49 @@ static uint64_t cframe_anchor(const struct probe_layout *l, uint64_t cframe, str
 	return rd64(cframe + l->cframe_previous);
 }
 
+/*
+ * The common case by itself: 3.12 and later, no anchors wanted, every code object in the cache. Offsets stay in registers,
+ * which the general walk cannot have: it writes through pointers that might be anything. Stops at the first frame that
+ * needs more, which the general walk goes on from.
+ */
+static uint64_t frames_cached(struct out *o, struct probe_state *state, uint64_t frame, struct frame_walk *walk)
+{
+	const struct probe_layout *l = &o->ctx->layout;
+	const uint32_t previous_off = l->frame_previous, code_off = l->frame_code, position_off = l->frame_position;
+	const uint32_t owner_off = l->frame_owner, version_off = l->code_version, line_off = l->code_firstlineno;
+	const uint32_t type_off = l->ob_type, instructions_off = l->code_instructions, skip = l->owner_skip;
+	const uint64_t tag_mask = ~(uint64_t)l->code_tag_mask, type_code = l->type_code;
+	uint64_t room = (uint64_t)(o->end - o->p) / sizeof(struct record_frame);
+	uint32_t n = walk->n_frames, max = o->ctx->max_frames;
+	struct record_frame *to = (struct record_frame *)o->p;
+	if (room > 16 && max > room - 16)
+		max = (uint32_t)(room - 16);
+	while (frame) {
+		uint64_t code = rd64(frame + code_off) & tag_mask;
+		if (rd8(frame + owner_off) < skip) {
+			if (n >= max || !code || rd64(code + type_off) != type_code)
+				break;
+			uint32_t version = rd32(code + version_off), set = cache_set_of(code);
+			struct code_cache_line *c = state->code_cache[set];
+			if (c->code != code || c->check != version) {
+				c++;
+				if (c->code != code || c->check != version)
+					break;
+			}
+			if (!version || !c->used || c->first_line != rd32(code + line_off))
+				break;
+			to->code = c->id;
+			to->lasti = (uint32_t)(rd64(frame + position_off) - code - instructions_off);
+			to++;
+			n++;
+		}
+		frame = rd64(frame + previous_off);
+	}
+	walk->n_frames = n;
+	o->p = (uint8_t *)to;
+	return frame;
+}
+
 void frames_out(struct out *o, struct probe_state *state, uint64_t tstate, struct frame_walk *walk)
 {
 	const struct probe_layout *l = &o->ctx->layout;
@@ -147,6 +194,8 @@ void frames_out(struct out *o, struct probe_state *state, uint64_t tstate, struc
 		cframe = rd64(tstate + l->tstate_cframe);
 	uint32_t max = o->ctx->max_frames;
 	bool full = false;
+	if (l->code_version && l->frame_tlbc_index == OFF_NONE && !walk->max_anchors)
+		frame = frames_cached(o, state, frame, walk);
 	for (uint32_t steps = 0; frame && steps < 1u << 20; steps++) {
 		uint64_t next = rd64(frame + l->frame_previous);
 		uint64_t code = rd64(frame + l->frame_code) & ~(uint64_t)l->code_tag_mask;
