@@ -186,7 +186,8 @@ struct ring_shared {
 	uint32_t slots_claimed;     /* ever, for the recorder to notice new ones */
 	uint32_t slot_waiters;      /* processes that wait for one */
 	uint64_t lost_unserved;     /* events for which there was no slot, or no lock */
-	uint64_t reserved[7];
+	uint64_t nonce;             /* a number that no other ring has */
+	uint64_t reserved[6];
 	uint64_t verdicts[VERDICT_COUNT];
 };
 

@@ -178,6 +178,21 @@ static struct err *inside_read(pid_t pid, struct access_facts *f)
 	return NULL;
 }
 
+/* Who traces it. An auditview that attaches or leaves holds a thread for a moment only: that is waited for. */
+static void read_tracer(struct access_facts *f)
+{
+	for (unsigned i = 0; f->status.tracer_pid && i < 20; i++) {
+		struct timespec moment = { .tv_nsec = 5000000 };
+		if (proc_file_read(f->status.tracer_pid, "comm", f->tracer_name, sizeof(f->tracer_name)) <= 0)
+			f->tracer_name[0] = 0;
+		f->tracer_name[strcspn(f->tracer_name, "\n")] = 0;
+		if (!is_auditview_name(f->tracer_name))
+			return;
+		nanosleep(&moment, NULL);
+		err_destroy(proc_status_read(f->pid, &f->status)); /* if it is gone, what was read stays */
+	}
+}
+
 struct err *access_facts_read(pid_t pid, struct access_facts *ret)
 {
 	struct access_facts f = { .pid = pid,
@@ -213,9 +228,7 @@ struct err *access_facts_read(pid_t pid, struct access_facts *ret)
 	f.has_exe = proc_link_read(pid, "exe", f.exe, sizeof(f.exe)) > 0;
 	if (!f.has_exe)
 		f.exe[0] = 0;
-	if (f.status.tracer_pid &&
-	    proc_file_read(f.status.tracer_pid, "comm", f.tracer_name, sizeof(f.tracer_name)) > 0)
-		f.tracer_name[strcspn(f.tracer_name, "\n")] = 0;
+	read_tracer(&f);
 	if (proc_file_read(pid, "attr/current", f.label, sizeof(f.label)) > 0)
 		f.label[strcspn(f.label, "\n")] = 0;
 	f.same_user_ns = same_link(pid, "ns/user");
@@ -327,6 +340,13 @@ static void judge_denied(const struct access_facts *f, struct access *a)
 	}
 }
 
+static void say_attached(struct access *a, int recorder_pid)
+{
+	a->other_pid = recorder_pid;
+	say(a, ACCESS_BUSY, ACCESS_ATTACHED, "an auditview is attached already (%d)", recorder_pid);
+	cure(a, "open its capture while it grows, or end it: kill -INT %d", recorder_pid);
+}
+
 static void judge_inside(const struct access_facts *f, struct access *a)
 {
 	switch (f->inside) {
@@ -349,11 +369,7 @@ static void judge_inside(const struct access_facts *f, struct access *a)
 	}
 	memcpy(a->version, f->runtime.version, sizeof(a->version));
 	if (f->recorder_pid && f->recorder_is_alive) {
-		a->other_pid = f->recorder_pid;
-		say(a, ACCESS_BUSY, ACCESS_ATTACHED, "an auditview is attached already (%d)",
-		    f->recorder_pid);
-		cure(a, "open its capture while it grows, or end it: kill -INT %d",
-		     f->recorder_pid);
+		say_attached(a, f->recorder_pid);
 		return;
 	}
 	if (f->runtime.is_finalising) {
@@ -395,6 +411,8 @@ void access_judge(const struct access_facts *f, struct access *ret)
 		say(&a, ACCESS_UNSUPPORTED, ACCESS_NO_PROCESS, "it has ended just now");
 	} else if (f->read_errno) {
 		judge_denied(f, &a);
+	} else if (s->tracer_pid && is_auditview_name(f->tracer_name)) {
+		say_attached(&a, s->tracer_pid);
 	} else if (s->tracer_pid) {
 		a.other_pid = s->tracer_pid;
 		say(&a, ACCESS_BUSY, ACCESS_TRACED, "%s (%d) holds it",

@@ -20,6 +20,7 @@
 #include "tracer/maps.h"
 #include "tracer/ptrace.h"
 #include "tracer/remote_mem.h"
+#include "tracer/target_lock.h"
 
 /* ---- health ---- */
 
@@ -38,11 +39,20 @@ static int chain_holds(struct link *l)
 	return 0;
 }
 
+/* Another auditview can have taken our probe out, thinking us dead, and put its own at the same address. */
+static bool ring_is_ours(const struct link *l, struct remote_mem *mem)
+{
+	uint64_t nonce;
+	return remote_mem_read(mem, raddr_add(l->base, l->shared_off + offsetof(struct ring_shared, nonce)), &nonce, sizeof(nonce)) &&
+	       nonce == l->nonce;
+}
+
 /* Is the reservation (still) ours? After an exec or dlclose other things may live at the old addresses. */
 static bool image_is_ours(struct link *l)
 {
 	struct probe_context ctx;
-	return remote_mem_read(l->mem, l->base, &ctx, sizeof(ctx)) && ctx.magic == PROBE_MAGIC && ctx.base == l->base.v;
+	return remote_mem_read(l->mem, l->base, &ctx, sizeof(ctx)) && ctx.magic == PROBE_MAGIC && ctx.base == l->base.v &&
+	       ring_is_ours(l, l->mem);
 }
 
 enum link_health link_check(struct link *l)
@@ -53,9 +63,11 @@ enum link_health link_check(struct link *l)
 	return holds < 0 ? LINK_GONE : holds ? LINK_OK : LINK_UNLINKED;
 }
 
-struct err *link_again(struct link *l, bool attached)
+static struct err *link_again_locked(struct link *l, bool attached)
 {
 	CLEANUP(maps) struct maps *maps = NULL;
+	if (!image_is_ours(l))
+		return err_create(ERR_TARGET_GONE, "the probe in process %d is not ours any more", (int)l->pid);
 	struct err *err = maps_read(l->pid, &maps);
 	if (err)
 		return err;
@@ -76,6 +88,16 @@ struct err *link_again(struct link *l, bool attached)
 		link_note_pause(l, &stats);
 		l->linked = true;
 	}
+	return err;
+}
+
+struct err *link_again(struct link *l, bool attached)
+{
+	struct err *err = target_lock(l->pid, CALL_TIMEOUT_NS);
+	if (err)
+		return err;
+	err = link_again_locked(l, attached);
+	target_unlock(l->pid);
 	return err;
 }
 
@@ -152,7 +174,7 @@ static bool is_quiet(struct link *l, struct remote_mem *mem)
 	return remote_mem_read(mem, raddr_add(l->base, l->state_off), &state, head) && state.lock == 0;
 }
 
-static struct err *detach_one(struct link *l, pid_t pid, bool attached, uint64_t deadline, uint64_t *pause_ns)
+static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint64_t deadline, uint64_t *pause_ns)
 {
 	CLEANUP(maps) struct maps *maps = NULL;
 	struct remote_mem *mem = NULL;
@@ -160,6 +182,8 @@ static struct err *detach_one(struct link *l, pid_t pid, bool attached, uint64_t
 	if (!err)
 		err = maps_read(pid, &maps);
 	if (err)
+		goto out;
+	if (l->nonce && !ring_is_ours(l, mem)) /* somebody has taken it out before the lock was ours */
 		goto out;
 	struct remote_target t = { .pid = pid, .mem = mem, .maps = maps, .place = &l->place, .attached = attached };
 	link_text_range(maps, &l->runtime.module, &t);
@@ -255,6 +279,17 @@ out:
 	return err;
 }
 
+static struct err *detach_one(struct link *l, pid_t pid, bool attached, uint64_t deadline, uint64_t *pause_ns)
+{
+	uint64_t now = monotonic_ns();
+	struct err *err = target_lock(pid, deadline > now ? deadline - now : 0);
+	if (err)
+		return err;
+	err = detach_locked(l, pid, attached, deadline, pause_ns);
+	target_unlock(pid);
+	return err;
+}
+
 static void wake_waiters(struct link *l)
 {
 	struct ring_shared *s = l->ring.shared;
@@ -313,5 +348,8 @@ void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void
 	if (report->pause_ns > l->pause_ns)
 		l->pause_ns = report->pause_ns;
 	l->linked = false;
+	if (l->owned)
+		target_disown(l->pid);
+	l->owned = false;
 }
 

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -34,6 +35,7 @@
 #include "tracer/maps.h"
 #include "tracer/ptrace.h"
 #include "tracer/remote_mem.h"
+#include "tracer/target_lock.h"
 
 extern const uint8_t probe_blob[];
 extern const size_t probe_blob_bytes;
@@ -135,9 +137,9 @@ enum probe_presence probe_presence_find(struct remote_mem *mem, const struct pyt
 	    shared.magic != PROBE_MAGIC)
 		return PROBE_DEAD_RECORDER;
 	*ret_recorder = (pid_t)shared.recorder_pid;
-	/* A recorder that lives beats (every 100 ms). Its pid is a hint only: it can be taken by somebody else, and belongs to
-	 * the recorder's pid namespace, which need not be ours. */
-	unsigned patience = is_auditview_alive(*ret_recorder) ? 60 : 30;
+	/* A recorder that lives beats, every 100 ms if it gets its turn; the probe believes in it for 2 s (probe.c). Its pid
+	 * is a hint only: it can be taken by somebody else, and belongs to a pid namespace that need not be ours. */
+	unsigned patience = is_auditview_alive(*ret_recorder) ? 250 : 50;
 	uint32_t beat = shared.heartbeat;
 	for (unsigned i = 0; i < patience; i++) {
 		poll(NULL, 0, 10);
@@ -404,7 +406,10 @@ static struct err *attach_fill(struct attach *a, uint64_t base, const struct rem
 	s->slots_off = (uint32_t)round_up(sizeof(struct ring_shared), PROBE_PAGE);
 	s->recorder_pid = (uint32_t)getpid();
 	s->filter_on = o->filter_on;
-	s->enabled = 1;
+	if (getrandom(&l->nonce, sizeof(l->nonce), 0) != (ssize_t)sizeof(l->nonce) || !l->nonce)
+		l->nonce = monotonic_ns() << 16 | (uint16_t)getpid();
+	s->nonce = l->nonce;
+	s->enabled = RING_ON;
 
 	struct probe_context ctx = {
 		.magic = PROBE_MAGIC, .abi = PROBE_ABI, .flags = o->flags, .base = base,
@@ -501,15 +506,32 @@ static struct err *reclaim_orphan(struct link *l, const struct remote_target *t)
 	return err;
 }
 
+static struct err *err_already_traced(pid_t pid, pid_t recorder)
+{
+	if (!recorder)
+		return err_create(ERR_BUSY, "process %d is already traced by another auditview", (int)pid);
+	return err_with_hint(err_create(ERR_BUSY, "process %d is already traced by auditview (process %d)", (int)pid, (int)recorder),
+			     "end that one first: kill -INT %d", (int)recorder);
+}
+
 static struct err *check_earlier(struct link *l, const struct remote_target *t)
 {
 	pid_t recorder;
 	struct probe_context old;
+	if (target_is_others(l->pid)) {
+		struct {
+			uint64_t next, fn, user_data;
+		} entry = { 0 };
+		uint32_t pid = 0;
+		if (remote_mem_read(l->mem, l->entry, &entry, sizeof(entry)) && entry.user_data &&
+		    remote_mem_read(l->mem, RADDR(entry.user_data), &old, sizeof(old)) && old.magic == PROBE_MAGIC)
+			remote_mem_read(l->mem, RADDR(old.base + old.shared_off + offsetof(struct ring_shared, recorder_pid)), &pid,
+					sizeof(pid));
+		return err_already_traced(l->pid, (pid_t)pid);
+	}
 	enum probe_presence presence = probe_presence_find(l->mem, &l->runtime, &recorder, &old);
 	if (presence == PROBE_LIVE_RECORDER)
-		return err_with_hint(err_create(ERR_BUSY, "process %d is already traced by auditview (process %d)", (int)l->pid,
-						(int)recorder),
-				     "end that one first: kill -INT %d", (int)recorder);
+		return err_already_traced(l->pid, recorder);
 	if (presence != PROBE_DEAD_RECORDER)
 		return reclaim_orphan(l, t);
 	log_debug("taking over from dead recorder %d in %d", (int)recorder, (int)l->pid);
@@ -536,13 +558,27 @@ static struct err *check_earlier(struct link *l, const struct remote_target *t)
 	return NULL;
 }
 
+/* It is linked. That it is ours nobody can dispute while we hold the lock, or the process stands at its entry. */
+static void own(struct link *l)
+{
+	l->linked = true;
+	struct err *err = target_own(l->pid);
+	l->owned = !err;
+	if (err)
+		log_debug("%s", err->message);
+	err_destroy(err);
+}
+
 struct err *link_attach(pid_t pid, const struct python_runtime *rt, const struct probe_options *options, bool attached,
 			struct link **ret)
 {
 	struct attach a;
 	struct remote_call_stats stats;
 	uint64_t base = 0, one;
-	struct err *err = attach_prepare(&a, pid, rt, options, attached);
+	struct err *err = target_lock(pid, CALL_TIMEOUT_NS);
+	if (err)
+		return err;
+	err = attach_prepare(&a, pid, rt, options, attached);
 	if (!err)
 		err = check_earlier(a.l, &a.target);
 	if (err)
@@ -563,6 +599,12 @@ struct err *link_attach(pid_t pid, const struct python_runtime *rt, const struct
 		if (!err)
 			link_note_pause(a.l, &stats);
 	}
+	if (err && err->code == ERR_TIMEOUT) {
+		/* The thread may link us yet, once it gets a processor. So all stays, in order: the hook returns at once,
+		 * and the next auditview takes it out. */
+		__atomic_store_n(&a.l->ring.shared->enabled, RING_OFF, __ATOMIC_SEQ_CST);
+		goto out;
+	}
 	if (err) { /* not linked: nobody can be inside, the mapping can go at once */
 		uint64_t zero[3] = { 0 };
 		err_destroy(remote_mem_write(a.l->mem, a.l->entry, zero, sizeof(zero)));
@@ -570,13 +612,14 @@ struct err *link_attach(pid_t pid, const struct python_runtime *rt, const struct
 		err_destroy(remote_call_run(&a.target, &p, 0, 0, CALL_TIMEOUT_NS, &stats, &one));
 		goto out;
 	}
-	a.l->linked = true;
+	own(a.l);
 out:
 	if (err) {
 		link_destroy(a.l);
 		a.l = NULL;
 	}
 	attach_fini(&a);
+	target_unlock(pid);
 	if (!err)
 		*ret = a.l;
 	return err;
@@ -631,7 +674,7 @@ struct err *link_attach_at_entry(pid_t pid, const struct python_runtime *rt, con
 	if (!err)
 		err = remote_place_clear(&a.target);
 	if (!err)
-		a.l->linked = true;
+		own(a.l);
 out:
 	if (err) {
 		link_destroy(a.l);
@@ -647,6 +690,8 @@ void link_destroy(struct link *l)
 {
 	if (!l)
 		return;
+	if (l->owned)
+		target_disown(l->pid);
 	if (l->ring.shared)
 		munmap(l->ring.shared, l->ring.n_bytes);
 	remote_mem_close(l->mem);

@@ -44,6 +44,8 @@ struct link {
 	raddr base;                 /* of the reservation in the target */
 	uint64_t total_bytes, blob_off, shared_off, state_off, blob_bytes;
 	raddr entry;                /* 24 bytes, then the mailbox */
+	uint64_t nonce;             /* in the ring: what is mapped there now is still ours */
+	bool owned;                 /* target_own() was called */
 	uint64_t pause_ns;          /* longest so far */
 	bool timeout_extended;
 	bool linked;                /* our entry is in the list, as far as we know */
