@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/vec.h"
 #include "capture/writer.h"
 #include "probe/abi.h"
@@ -73,7 +74,7 @@ struct err *native_context_create(const struct native_options *options, struct n
 	}
 	err_destroy(err); /* without maps every stack is cut after its first frame, and says so */
 	evaluator_find(&n->evaluator, n->modules, n->symbols, options->runtime);
-	unwinder_set_evaluator(n->unwinder, &n->evaluator);
+	unwinder_set_evaluator(n->unwinder, &n->evaluator, options->minor >= 13);
 	*ret = take_ptr(n);
 	return NULL;
 }
@@ -82,6 +83,14 @@ void native_context_destroy(struct native_context *n)
 {
 	if (!n)
 		return;
+	if (n->unwinder) {
+		const struct unwind_counts *c = unwinder_counts(n->unwinder);
+		log_debug("native stacks of %d: %llu walks, %llu frames, %llu rows, %llu steps by libunwind, %llu trampolines, %llu frame "
+			  "pointers, %llu evaluators found, maps read %llu times", (int)n->o.pid, (unsigned long long)c->n_walks,
+			  (unsigned long long)c->n_frames, (unsigned long long)c->n_rows, (unsigned long long)c->n_libunwind_steps,
+			  (unsigned long long)c->n_trampolines, (unsigned long long)c->n_frame_pointers,
+			  (unsigned long long)c->n_evaluators_found, (unsigned long long)c->n_refreshes);
+	}
 	symbols_destroy(n->symbols);
 	unwinder_destroy(n->unwinder);
 	modules_destroy(n->modules);
@@ -119,7 +128,8 @@ static void name_pc(struct native_context *n, const struct unwind_frame *frame, 
 	ret->class = 0;
 	if (evaluator_contains(&n->evaluator, frame->lookup))
 		ret->class |= MERGE_EVALUATOR;
-	symbols_resolve(n->symbols, frame->lookup, frame->pc, &s);
+	if (!symbols_resolve(n->symbols, frame->lookup, frame->pc, &s)) /* JIT code, a trampoline; its address means nothing later */
+		s = (struct symbol_info){ .function = "<generated code>" };
 	if (has_prefix(s.function, "_TAIL_CALL_"))
 		ret->class |= MERGE_HANDLER;
 	if (has_prefix(s.module, "_greenlet."))

@@ -25,6 +25,8 @@ struct modules {
 	struct image_store *store;
 	VEC(struct module *) modules; /* ascending, disjoint */
 	VEC(struct range) executable; /* ascending, disjoint */
+	struct range former[64];      /* executable once; a ring */
+	uint32_t n_former;            /* ever */
 	uint32_t next_id;
 	struct module *last;          /* found last */
 };
@@ -108,6 +110,15 @@ static struct module *take_old(struct modules *m, const struct mapping *l)
 	return NULL;
 }
 
+/* Keep what was executable and is no more. */
+static void note_former(struct modules *m, struct range old, const struct range *now, size_t n_now)
+{
+	for (size_t i = 0; i < n_now; i++)
+		if (old.start < now[i].end && now[i].start < old.end)
+			return;
+	m->former[m->n_former++ % ARRAY_LEN(m->former)] = old;
+}
+
 struct err *modules_set_maps(struct modules *m, const struct maps *maps, bool *ret_lost, bool *ret_new)
 {
 	VEC(struct module *) list = { 0 };
@@ -157,6 +168,8 @@ struct err *modules_set_maps(struct modules *m, const struct maps *maps, bool *r
 	came = m->next_id != first_new || executable.n != m->executable.n;
 	for (size_t i = 0; !came && i < executable.n; i++)
 		came = executable.v[i].start != m->executable.v[i].start || executable.v[i].end != m->executable.v[i].end;
+	for (size_t i = 0; i < m->executable.n; i++)
+		note_former(m, m->executable.v[i], executable.v, executable.n);
 	vec_fini(&m->executable);
 	m->modules.v = list.v, m->modules.n = list.n, m->modules.cap = list.cap;
 	m->executable.v = executable.v, m->executable.n = executable.n, m->executable.cap = executable.cap;
@@ -234,6 +247,14 @@ bool modules_is_executable(const struct modules *m, uint64_t pc)
 			high = mid;
 	}
 	return low && pc < m->executable.v[low - 1].end;
+}
+
+bool modules_was_executable(const struct modules *m, uint64_t pc)
+{
+	for (uint32_t i = 0; i < m->n_former && i < ARRAY_LEN(m->former); i++)
+		if (pc >= m->former[i].start && pc < m->former[i].end)
+			return true;
+	return false;
 }
 
 /* The mapped file: through the mapping itself, as the target sees it, or by name. -1 if none of them is the one. */

@@ -55,6 +55,8 @@ MUST_CHECK struct err *modules_copy(struct modules *m, const struct modules *fro
 struct module *modules_find(struct modules *m, uint64_t pc);
 /* Whether pc lies in executable memory, in a module or not (JIT, trampolines). */
 bool modules_is_executable(const struct modules *m, uint64_t pc);
+/* Whether pc lay in executable memory outside of modules that has been unmapped since (the last 64 such ranges). */
+bool modules_was_executable(const struct modules *m, uint64_t pc);
 /* The module's image, opened on first use; NULL if what is mapped there is no ELF image. */
 struct image *module_image(struct modules *m, struct module *module);
 

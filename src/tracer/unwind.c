@@ -29,6 +29,7 @@ struct unwinder {
 	size_t n_rows, rows_cap; /* cap: a power of two */
 	struct cfi_scratch scratch;
 	const struct evaluator *evaluator; /* NULL: not known */
+	bool has_jit;
 	struct unwind_lib *lib;  /* NULL until needed */
 	bool lib_failed, lib_only, lib_caching;
 	bool maps_stale;         /* read them before the next walk */
@@ -43,6 +44,7 @@ struct unwinder {
 #define MAX_ROWS (1u << 18)
 #define REFRESH_GAP_NS 20000000ull
 #define MAX_IN_VAIN 8u
+#define MAX_SCAN_BYTES 4096u
 
 const char *unwind_stop_text(enum unwind_stop stop)
 {
@@ -141,9 +143,10 @@ struct err *unwinder_refresh(struct unwinder *u)
 	return refresh_maps(u, &came);
 }
 
-void unwinder_set_evaluator(struct unwinder *u, const struct evaluator *e)
+void unwinder_set_evaluator(struct unwinder *u, const struct evaluator *e, bool has_jit)
 {
 	u->evaluator = e;
+	u->has_jit = has_jit;
 }
 
 uint64_t unwinder_generation(const struct unwinder *u)
@@ -379,6 +382,53 @@ static bool step_frame_pointer(struct unwinder *u, struct unwind_state *s)
 	return true;
 }
 
+/* Would the evaluator's row, with this rbp, lead from `next` to another return address? */
+static bool leads_on(struct unwinder *u, const struct unwind_state *next, const struct cfi_row *row)
+{
+	struct unwind_state outer = *next;
+	return apply_row(&outer, row) == UNWIND_STOP_COUNT && outer.regs[CFI_RSP] > next->regs[CFI_RSP] &&
+	       outer.regs[CFI_RSP] - next->regs[CFI_RSP] < MAX_SCAN_BYTES && follows_call(u, outer.regs[CFI_RIP]);
+}
+
+/*
+ * Code that keeps no frame pointer, called by the evaluator (CPython 3.14's JIT), or that is gone: the evaluator's frame is
+ * looked for above. It is where a return address into the evaluator stands such that its row leads to another return
+ * address. A row that counts from rbp (gcc 16) needs its value: the one at hand, or one that the code in between has saved.
+ * The other registers that this code has changed come from the evaluator's frame, which saves all of them.
+ */
+static bool step_to_evaluator(struct unwinder *u, struct unwind_state *s)
+{
+	uint64_t sp = s->regs[CFI_RSP], pc, saved;
+	if (!u->evaluator || !u->evaluator->n)
+		return false;
+	for (uint64_t at = sp; at < sp + MAX_SCAN_BYTES && slice_read(s, at, &pc); at += 8) {
+		if (!evaluator_contains(u->evaluator, pc - 1) || !follows_call(u, pc))
+			continue;
+		const struct cached_row *row = find_row(u, pc - 1, pc);
+		struct unwind_state next = *s;
+		next.regs[CFI_RIP] = pc;
+		next.regs[CFI_RSP] = at + 8;
+		next.known &= (1u << CFI_RIP) | (1u << CFI_RSP) | (1u << CFI_RBP);
+		next.pc_is_exact = false;
+		if (!row || row->status != CFI_OK || row->row.cfa_deref || (row->row.cfa_reg != CFI_RSP && row->row.cfa_reg != CFI_RBP))
+			continue;
+		bool found = leads_on(u, &next, &row->row);
+		next.known |= 1u << CFI_RBP;
+		for (uint64_t from = sp; !found && row->row.cfa_reg == CFI_RBP && from < at && slice_read(s, from, &saved); from += 8) {
+			next.regs[CFI_RBP] = saved;
+			found = leads_on(u, &next, &row->row);
+		}
+		if (!found)
+			continue;
+		if (row->row.cfa_reg != CFI_RBP)
+			next.known &= ~(1u << CFI_RBP);
+		*s = next;
+		u->counts.n_evaluators_found++;
+		return true;
+	}
+	return false;
+}
+
 /* A pc in no image. */
 static bool step_without_rows(struct unwinder *u, struct unwind_state *s)
 {
@@ -386,7 +436,10 @@ static bool step_without_rows(struct unwinder *u, struct unwind_state *s)
 	bool is_readable = mem_read(modules_memory(u->modules), RADDR(s->regs[CFI_RIP]), code, sizeof(code));
 	if (is_readable ? step_trampoline(u, s, code) : step_vanished_trampoline(u, s))
 		return true;
-	return modules_is_executable(u->modules, s->regs[CFI_RIP]) && step_frame_pointer(u, s);
+	uint64_t pc = s->regs[CFI_RIP];
+	if ((modules_is_executable(u->modules, pc) || modules_was_executable(u->modules, pc)) && step_frame_pointer(u, s))
+		return true;
+	return u->has_jit && step_to_evaluator(u, s);
 }
 
 static enum unwind_stop step_libunwind(struct unwinder *u, struct unwind_state *s)

@@ -37,7 +37,7 @@ struct unwind_frame {
 
 /* Counters since creation, for tests and doctor. */
 struct unwind_counts {
-	uint64_t n_walks, n_frames, n_rows, n_libunwind_steps, n_trampolines, n_frame_pointers, n_refreshes;
+	uint64_t n_walks, n_frames, n_rows, n_libunwind_steps, n_trampolines, n_frame_pointers, n_evaluators_found, n_refreshes;
 };
 
 struct evaluator;
@@ -57,8 +57,9 @@ DEFINE_CLEANUP(unwinder);
 size_t unwinder_walk(struct unwinder *u, const struct record_native *regs, bool pc_is_exact, const uint8_t *slice,
 		     size_t n_bytes, struct unwind_frame *frames, size_t max, enum unwind_stop *ret_stop);
 
-/* Where the bytecode evaluator is: helps to cross perf trampolines that are no longer there. Must outlive the unwinder. */
-void unwinder_set_evaluator(struct unwinder *u, const struct evaluator *e);
+/* Where the bytecode evaluator is: helps to cross perf trampolines that are no longer there, and, where the evaluator may call
+ * code that it has made (CPython 3.13 and later), that code. `e` must outlive the unwinder. */
+void unwinder_set_evaluator(struct unwinder *u, const struct evaluator *e, bool has_jit);
 
 /* Something was or will be mapped or unmapped (dlopen, import of an extension): read the maps again before one of the next
  * walks, at most every 20 ms. */

@@ -4,7 +4,7 @@
 For each Python: record --stack=both, then every native.test event must have exactly the stack that the victim printed; no event
 of the whole run may be cut or unmerged. Then --stack=native: the same C frames, no Python frame, and only native ones. From
 3.12 on once more with perf trampolines: pieces of code without unwind information, gone by the time the last events are read.
-Without --all the second and third run are made for the oldest, the newest and one Python in the middle."""
+3.14 and later once more with the JIT, where the build has one. Without --all only --stack=both is run for most Pythons."""
 import os
 import subprocess
 import sys
@@ -81,6 +81,23 @@ def check(auditview, dump, python, folder, mode, variables):
     return bool(problems)
 
 
+def check_jit(auditview, dump, python, folder):
+    """Every stack is whole and has the two Python frames in their place, with or without generated code below them."""
+    capture = os.path.join(folder, "jit.avc")
+    run = subprocess.run([auditview, "record", "--stack=both", "-o", capture, "--", python, os.path.join(VICTIMS, "native_jit.py")],
+                         capture_output=True, text=True, timeout=60, env={**os.environ, "PYTHON_JIT": "1"})
+    if "jit True" not in run.stdout:
+        print("skipped %s: no JIT in this build" % python)
+        return False
+    events, total = stacks_of(subprocess.run([dump, capture, "native.test"], capture_output=True, text=True).stdout)
+    n_generated = sum(any(f[1].startswith("<generated") for f in frames) for _, frames in events)
+    n_wrong = sum(flags != 0 or [f[1] for f in frames if f[0] == "P"] != ["hot", "main", "<module>"] or frames[-1][1] != "_start" or
+                  [f[0] for f in frames].index("P") not in range(2, 12) for flags, frames in events)
+    bad = len(events) != 12000 or n_wrong or not n_generated
+    print("%s %s JIT: %d of %d stacks wrong, %d with generated code" % ("FAIL" if bad else "ok", python, n_wrong, len(events), n_generated))
+    return bool(bad)
+
+
 def main():
     auditview, dump, cc, pythons = sys.argv[1], sys.argv[2], sys.argv[3], [a for a in sys.argv[4:] if a != "--all"]
     if not pythons:
@@ -93,11 +110,13 @@ def main():
             minor, flags = (about.stdout + " ").split(" ")[:2]
             target = build(cc, folder, "t" in flags)
             bad += check(auditview, dump, python, target, "both", {})
-            if "--all" not in sys.argv and python not in (pythons[0], pythons[len(pythons) // 2], pythons[-1]):
+            if "--all" not in sys.argv and python not in pythons[0::7] + pythons[-2:]:
                 continue
             bad += check(auditview, dump, python, target, "native", {})
             if int(minor) >= 12 and "t" not in flags:
                 bad += check(auditview, dump, python, target, "both", {"PYTHONPERFSUPPORT": "1"})
+            if int(minor) >= 14:
+                bad += check_jit(auditview, dump, python, target)
     return 1 if bad else 0 if pythons else 77
 
 

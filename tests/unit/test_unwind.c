@@ -213,13 +213,25 @@ static void test_code_without_tables(void **state)
 	struct evaluator evaluator = { .n = 1, .ranges = { { function(PLAIN), function(PLAIN) + 0x40 } } };
 	w->b.bytes[last - 5 - IMAGE] = 0xe8;
 	assert_int_equal(unwinder_walk(w->unwinder, &regs, false, (uint8_t *)vanished, 24, frames, 8, &stop), 2);
-	unwinder_set_evaluator(w->unwinder, &evaluator);
+	unwinder_set_evaluator(w->unwinder, &evaluator, false);
 	assert_int_equal(unwinder_walk(w->unwinder, &regs, false, (uint8_t *)vanished, 24, frames, 8, &stop), 3);
 	assert_int_equal(stop, UNWIND_COMPLETE);
 	assert_true(frames[2].pc == last && frames[2].sp == STACK + 24);
 	w->b.bytes[last - 5 - IMAGE] = 0x90;
 	assert_int_equal(unwinder_walk(w->unwinder, &regs, false, (uint8_t *)vanished, 24, frames, 8, &stop), 2);
 	assert_int_equal(stop, UNWIND_NO_ROW);
+
+	/* JIT code, there or gone, below the evaluator: its return address is behind a call, and so is the one its row leads to. */
+	uint64_t jitted[] = { JIT + 0x300, plain, 3, plain, last, 5, last };
+	w->b.bytes[last - 5 - IMAGE] = w->b.bytes[plain - 5 - IMAGE] = 0xe8;
+	regs.pc = plain;
+	assert_int_equal(unwinder_walk(w->unwinder, &regs, false, (uint8_t *)jitted, 56, frames, 8, &stop), 2);
+	unwinder_set_evaluator(w->unwinder, &evaluator, true);
+	assert_int_equal(unwinder_walk(w->unwinder, &regs, false, (uint8_t *)jitted, 56, frames, 8, &stop), 4);
+	assert_int_equal(stop, UNWIND_COMPLETE);
+	assert_true(frames[2].pc == plain && frames[2].sp == STACK + 32 && frames[3].pc == last);
+	assert_int_equal(unwinder_counts(w->unwinder)->n_evaluators_found, 1);
+	unwinder_set_evaluator(w->unwinder, NULL, false);
 
 	/* Other code: by rbp if that leads to code further out, else the end. */
 	uint64_t jit[] = { JIT + 32, 1, 2, 0x99, last };
