@@ -98,11 +98,15 @@ static void hooks_read(struct access_facts *f, const struct mem_reader *mem)
 	}
 }
 
+static bool is_auditview_name(const char *comm)
+{
+	return strncmp(comm, "auditview", 9) == 0; /* "auditview-rec" behind a screen */
+}
+
 static bool is_auditview(int pid)
 {
 	char name[64];
-	return proc_file_read(pid, "comm", name, sizeof(name)) > 0 &&
-	       strncmp(name, "auditview", 9) == 0;
+	return proc_file_read(pid, "comm", name, sizeof(name)) > 0 && is_auditview_name(name);
 }
 
 /* Is there a recorder behind a probe that is linked? Its pid may mean nothing here (another
