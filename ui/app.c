@@ -62,6 +62,7 @@ struct err *ui_create(const struct ui_options *options, struct ui **ret)
 		config_load(&ui->config, ui->keys, report_config, ui);
 	ui->time_mode = ui->config.time;
 	ui->theme_name = ui->config.theme;
+	ui->theme = themes[0]; /* until the terminal's background is known */
 	ui->mouse = ui->config.mouse;
 	ui->wish.hide_timeline = !ui->config.timeline;
 	if (!canvas_resize(&ui->canvas, 24, 80))

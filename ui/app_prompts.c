@@ -69,6 +69,7 @@ static void filter_complete_prompt(struct ui *ui, const char *text, size_t curso
 		size_t n = text_head(strbuf_str(&doc), doc.n, 44);
 		strbuf_cut(&doc, n);
 		prompt_add_choice(ret, c.v[i].text, strlen(c.v[i].text), strbuf_str(&doc), c.v[i].n_events == 0);
+		strbuf_fini(&doc);
 	}
 	if (c.n)
 		snprintf(ret->title, sizeof(ret->title), "%s", titles[c.v[0].kind]);
