@@ -411,7 +411,9 @@ void note_text(struct strbuf *to, struct view *s, const struct trace_note *n)
 		break;
 	case NOTE_EXITED:
 		strbuf_adds(to, strbuf_str(&who));
-		if (WIFSIGNALED((int)i->a))
+		if ((int)i->a == -1)
+			strbuf_adds(to, " ended");
+		else if (WIFSIGNALED((int)i->a))
 			strbuf_addf(to, " killed by %s", strsignal(WTERMSIG((int)i->a)));
 		else
 			strbuf_addf(to, " exited with status %d", WEXITSTATUS((int)i->a));
@@ -421,7 +423,7 @@ void note_text(struct strbuf *to, struct view *s, const struct trace_note *n)
 	case NOTE_PAUSED: strbuf_adds(to, "tracing paused"); break;
 	case NOTE_RESUMED: strbuf_adds(to, "tracing goes on"); break;
 	case NOTE_EXEC: strbuf_addf(to, "%s became another program", strbuf_str(&who)); break;
-	case NOTE_FINALISED: strbuf_addf(to, "%s: the interpreter is gone, the process lives on", strbuf_str(&who)); break;
+	case NOTE_FINALISED: strbuf_addf(to, "%s: the interpreter is gone", strbuf_str(&who)); break;
 	case NOTE_MESSAGE:
 	case NOTE_WARNING:
 	case NOTE_GOODBYE:

@@ -47,6 +47,13 @@ static bool is_line_note(enum note_kind kind)
 	return false;
 }
 
+/* The process the session is about, whatever program it has become by exec. */
+static bool is_first_target(struct view *s, uint32_t process)
+{
+	const struct process_info *first = trace_process(s->trace, 0), *p = trace_process(s->trace, process);
+	return !p || !first || p->pid == first->pid;
+}
+
 static void take_notes(struct view *s)
 {
 	uint32_t n = trace_n_notes(s->trace);
@@ -56,7 +63,7 @@ static void take_notes(struct view *s)
 			break;
 		if (is_line_note(note->note.kind) && !vec_push(&s->notes, s->notes_seen))
 			break;
-		if (note->note.kind == NOTE_EXITED && (note->note.process == 0 || note->note.process == UINT32_MAX)) {
+		if (note->note.kind == NOTE_EXITED && is_first_target(s, note->note.process)) {
 			s->has_ended = true;
 			s->end_status = (int)note->note.a;
 		}

@@ -121,7 +121,9 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 static void add_status(struct strbuf *to, uint64_t status)
 {
 	int s = (int)status;
-	if (WIFSIGNALED(s))
+	if (s == -1)
+		strbuf_adds(to, "ended");
+	else if (WIFSIGNALED(s))
 		strbuf_addf(to, "killed by signal %d (%s)", WTERMSIG(s), strsignal(WTERMSIG(s)));
 	else
 		strbuf_addf(to, "exited with %d", WEXITSTATUS(s));
@@ -135,6 +137,9 @@ static struct err *write_note(struct exporter *x, uint32_t note)
 		return NULL;
 	const struct note_info *n = &tn->note;
 	const struct process_info *p = trace_process(x->trace, n->process);
+	/* Shells and tools that a Python starts, or that start it, come and go: no lines about those. */
+	if (p && !p->python_hex && (n->kind == NOTE_EXEC || n->kind == NOTE_EXITED))
+		return NULL;
 	add_time(x, n->time_ns);
 	if (p)
 		strbuf_addf(to, "[%u] ", p->pid);
@@ -149,7 +154,7 @@ static struct err *write_note(struct exporter *x, uint32_t note)
 	case NOTE_RESUMED: strbuf_adds(to, "capture resumed"); break;
 	case NOTE_EXITED: add_status(to, n->a); break;
 	case NOTE_EXEC: strbuf_adds(to, "exec"); break;
-	case NOTE_FINALISED: strbuf_adds(to, "the interpreter has ended, the process lives on"); break;
+	case NOTE_FINALISED: strbuf_adds(to, "the interpreter has ended"); break;
 	case NOTE_MESSAGE:
 	case NOTE_WARNING:
 	case NOTE_GOODBYE:

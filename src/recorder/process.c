@@ -167,10 +167,9 @@ void process_read_prefixes(struct recorder *r, struct process *p, struct source 
 	strbuf_fini(&body);
 }
 
-void process_ended(struct recorder *r, struct process *p, int status)
+/* The record of this image is complete. */
+static void close_record(struct recorder *r, struct process *p, int status)
 {
-	if (p->ended)
-		return;
 	p->ended = true;
 	p->status = status;
 	p->info.exit_status = status;
@@ -179,8 +178,23 @@ void process_ended(struct recorder *r, struct process *p, int status)
 		close(p->pidfd);
 	p->pidfd = -1;
 	process_update(r, p);
-	struct note_info note = { .kind = NOTE_EXITED, .time_ns = p->info.end_ns, .process = p->index, .a = (uint64_t)(int64_t)status };
-	writer_note(r->writer, &note);
 	r->recycle_due = true;
 }
 
+void process_ended(struct recorder *r, struct process *p, int status)
+{
+	if (p->ended)
+		return;
+	close_record(r, p, status);
+	struct note_info note = { .kind = NOTE_EXITED, .time_ns = p->info.end_ns, .process = p->index, .a = (uint64_t)(int64_t)status };
+	writer_note(r->writer, &note);
+}
+
+void process_execed(struct recorder *r, struct process *p)
+{
+	if (p->ended)
+		return;
+	close_record(r, p, -1);
+	struct note_info note = { .kind = NOTE_EXEC, .time_ns = p->info.end_ns, .process = p->index };
+	writer_note(r->writer, &note);
+}

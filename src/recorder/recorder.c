@@ -309,13 +309,10 @@ void recorder_execed(void *ctx, pid_t pid)
 {
 	struct recorder *r = ctx;
 	struct process *p = process_find(r, pid);
-	if (p) {
-		struct note_info note = { .kind = NOTE_EXEC, .time_ns = clock_time_now(&r->clock), .process = p->index };
-		writer_note(r->writer, &note);
+	if (p) { /* what the old image wrote comes before the note of its end */
 		drain_all(r);
 		source_gone(r, pid);
-		/* The image is over, and with it what the capture calls a process. */
-		process_ended(r, p, -1);
+		process_execed(r, p);
 	}
 	/* Whatever runs now is seen; if it is Python its entry point will tell. */
 	p = process_add(r, pid, NULL, r->launching && pid == r->launched_pid ? PROCESS_LAUNCHED : PROCESS_EXECED);
@@ -431,9 +428,7 @@ static void check(struct recorder *r, uint64_t now)
 		enum link_health health = link_check(s->link);
 		if (health == LINK_GONE && process_has_memory(s->link->pid)) {
 			s->gone = true; /* exec, without us being told: not followed */
-			struct note_info note = { .kind = NOTE_EXEC, .time_ns = clock_time_now(&r->clock), .process = s->process->index };
-			writer_note(r->writer, &note);
-			process_ended(r, s->process, -1);
+			process_execed(r, s->process);
 		} else if (health == LINK_UNLINKED && s->finalised) {
 			relink(r, s);
 		} else if (health == LINK_UNLINKED && now - s->armed_ns < 5000000000ull && !s->finalised) {

@@ -87,6 +87,7 @@ void process_is_python(struct recorder *r, struct process *p, const struct pytho
 void process_update(struct recorder *r, struct process *p);
 void process_read_prefixes(struct recorder *r, struct process *p, struct source *s);
 void process_ended(struct recorder *r, struct process *p, int status); /* wait(2) status, -1 unknown */
+void process_execed(struct recorder *r, struct process *p); /* the image is over, the process is not */
 
 /* drain.c */
 struct ring_slot *slot_at(const struct source *s, uint32_t i);

@@ -344,7 +344,7 @@ def expect_goodbye(text, min_events=1, lost=0, ended=False):
     n_events, n_lost = (int(re.sub(r"\D", "", g)) for g in match.groups()[:2])
     expect(n_events >= min_events, f"goodbye says {n_events} events, expected at least {min_events}")
     expect(n_lost == lost, f"goodbye says {n_lost} lost")
-    state = "target ended" if ended else "target restored: yes"
+    state = "target restored: yes (it has ended)" if ended else "target restored: yes"
     expect(state in match.group(3), lambda: f"goodbye: {match.group(0)!r}, expected {state!r}")
     return n_events
 
