@@ -18,7 +18,11 @@
 #define OUT_BYTES (64u << 10) /* written out beyond this */
 
 static const struct exporter_format *const formats[] = {
-	&export_text, &export_jsonl, &export_csv, &export_tsv,
+	&export_text, &export_jsonl, &export_csv, &export_tsv, &export_perfetto, &export_chrome, &export_folded,
+	&export_speedscope,
+#ifdef HAVE_SQLITE
+	&export_sqlite,
+#endif
 };
 
 size_t exporter_n_formats(void)

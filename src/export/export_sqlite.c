@@ -1,0 +1,202 @@
+/*
+ * export_sqlite: a database for questions of one's own. Tables events, names, threads, processes, stacks, frames; the view
+ * "trace" has one readable row per event. Stacks are a tree: a stack is its innermost frame on top of its parent.
+ *
+ *     select event, count(*) from trace group by event order by 2 desc;
+ *     select json_extract(args, '$.path') from trace where event = 'open';
+ */
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "export/exporter_private.h"
+
+static const char schema[] =
+	"create table about (key text primary key, value text);"
+	"create table names (id integer primary key, event text, category text, theme text, documented integer);"
+	"create table processes (id integer primary key, pid integer, ppid integer, name text, python text, exe text, cwd text, "
+	"start_ns integer, end_ns integer, exit_status integer);"
+	"create table threads (id integer primary key, process integer, tid integer, interp integer, name text);"
+	"create table frames (id integer primary key, kind text, func text, file text, line integer, module text, offset integer);"
+	"create table stacks (id integer primary key, parent integer, frame integer);"
+	"create table events (seq integer primary key, ts_ns integer, name integer, thread integer, args text, stack integer, "
+	"caller integer, flags integer);"
+	"create view trace as select e.seq, e.ts_ns, e.ts_ns / 1e9 as seconds, p.pid, t.tid, t.name as thread, n.event, n.category, "
+	"n.theme, e.args, f.file as caller_file, f.line as caller_line, f.func as caller, e.stack from events e "
+	"join names n on n.id = e.name join threads t on t.id = e.thread join processes p on p.id = t.process "
+	"left join frames f on f.id = e.caller;";
+
+struct state {
+	sqlite3 *db;
+	sqlite3_stmt *event;
+	VEC(bool) stacks; /* [stack] is used */
+};
+
+static struct err *failed(struct exporter *x)
+{
+	struct state *s = x->state;
+	return err_create(ERR_SYS, "cannot write %s: %s", x->options.path, s->db ? sqlite3_errmsg(s->db) : "out of memory");
+}
+
+static struct err *begin(struct exporter *x)
+{
+	struct state *s = x->state = calloc(1, sizeof(*s));
+	if (!s)
+		return err_no_memory();
+	if (unlink(x->options.path) != 0 && access(x->options.path, F_OK) == 0)
+		return err_create(ERR_DENIED, "cannot replace %s", x->options.path);
+	if (sqlite3_open(x->options.path, &s->db) != SQLITE_OK ||
+	    sqlite3_exec(s->db, "pragma journal_mode = off; pragma synchronous = off; begin", NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(s->db, schema, NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_prepare_v2(s->db, "insert into events values (?, ?, ?, ?, ?, ?, ?, ?)", -1, &s->event, NULL) != SQLITE_OK)
+		return failed(x);
+	return NULL;
+}
+
+static struct err *write_event(struct exporter *x, uint64_t seq)
+{
+	struct state *s = x->state;
+	struct event e;
+	if (!trace_event(x->trace, seq, &e))
+		return NULL;
+	strbuf_clear(&x->scratch);
+	export_args_json(x, &x->scratch, &e);
+	while (s->stacks.n <= e.stack)
+		if (!vec_push(&s->stacks, false))
+			return err_no_memory();
+	s->stacks.v[e.stack] = true;
+	sqlite3_bind_int64(s->event, 1, (sqlite3_int64)seq);
+	sqlite3_bind_int64(s->event, 2, (sqlite3_int64)e.time_ns);
+	sqlite3_bind_int64(s->event, 3, e.name);
+	sqlite3_bind_int64(s->event, 4, e.thread);
+	sqlite3_bind_text(s->event, 5, strbuf_str(&x->scratch), (int)x->scratch.n, SQLITE_STATIC);
+	if (e.stack)
+		sqlite3_bind_int64(s->event, 6, e.stack);
+	else
+		sqlite3_bind_null(s->event, 6);
+	uint32_t caller = trace_caller(x->trace, e.stack);
+	if (caller)
+		sqlite3_bind_int64(s->event, 7, caller);
+	else
+		sqlite3_bind_null(s->event, 7);
+	sqlite3_bind_int(s->event, 8, e.flags);
+	bool ok = sqlite3_step(s->event) == SQLITE_DONE;
+	sqlite3_reset(s->event);
+	return ok ? NULL : failed(x);
+}
+
+/* One row: i for integers, s for string ids, t for texts (pointer, bytes), in the order of the columns. */
+static bool insert(struct exporter *x, sqlite3_stmt *q, const char *types, const uint64_t *numbers, const char *const *texts)
+{
+	for (int i = 0; types[i]; i++) {
+		size_t n = 0;
+		if (types[i] == 's') {
+			const char *text = trace_string(x->trace, (uint32_t)numbers[i], &n);
+			if (n)
+				sqlite3_bind_text(q, i + 1, text, (int)n, SQLITE_TRANSIENT);
+			else
+				sqlite3_bind_null(q, i + 1);
+		} else if (types[i] == 't') {
+			sqlite3_bind_text(q, i + 1, texts[i], (int)numbers[i], SQLITE_TRANSIENT);
+		} else {
+			sqlite3_bind_int64(q, i + 1, (sqlite3_int64)numbers[i]);
+		}
+	}
+	bool ok = sqlite3_step(q) == SQLITE_DONE;
+	sqlite3_reset(q);
+	return ok;
+}
+
+static bool write_names(struct exporter *x, sqlite3 *db)
+{
+	sqlite3_stmt *q;
+	bool ok = sqlite3_prepare_v2(db, "insert into names values (?, ?, ?, ?, ?)", -1, &q, NULL) == SQLITE_OK;
+	for (uint32_t i = 0; ok && i <= trace_n_names(x->trace); i++) {
+		size_t n;
+		const char *name = trace_name(x->trace, i, &n);
+		const struct catalog_event *e = catalog_find(name, n);
+		const char *theme = catalog_theme_name(catalog_theme_of(name, n));
+		ok = insert(x, q, "ittti", (uint64_t[]){ i, n, catalog_category_bytes(name, n), strlen(theme), e && e->documented },
+			    (const char *const[]){ NULL, name, name, theme });
+	}
+	sqlite3_finalize(q);
+	return ok;
+}
+
+static bool write_threads(struct exporter *x, sqlite3 *db)
+{
+	sqlite3_stmt *q, *r = NULL;
+	bool ok = sqlite3_prepare_v2(db, "insert into processes values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", -1, &q, NULL) == SQLITE_OK &&
+		  sqlite3_prepare_v2(db, "insert into threads values (?, ?, ?, ?, ?)", -1, &r, NULL) == SQLITE_OK;
+	for (uint32_t i = 0; ok && i < trace_n_processes(x->trace); i++) {
+		const struct process_info *p = trace_process(x->trace, i);
+		ok = insert(x, q, "iiissssiii", (uint64_t[]){ i, p->pid, p->ppid, p->name, p->python, p->exe, p->cwd, p->start_ns,
+							     p->end_ns, (uint64_t)(int64_t)p->exit_status }, NULL);
+	}
+	for (uint32_t i = 0; ok && i < trace_n_threads(x->trace); i++) {
+		const struct thread_info *t = trace_thread(x->trace, i);
+		ok = insert(x, r, "iiiis", (uint64_t[]){ i, t->process, t->tid, t->interpreter, t->name }, NULL);
+	}
+	sqlite3_finalize(q);
+	sqlite3_finalize(r);
+	return ok;
+}
+
+/* Only stacks that an exported event has, with all below them. */
+static bool write_stacks(struct exporter *x, sqlite3 *db, struct state *s)
+{
+	static const char *const kinds[] = { [FRAME_PYTHON] = "python", [FRAME_NATIVE] = "native", [FRAME_MARK] = "mark" };
+	sqlite3_stmt *q, *r = NULL;
+	VEC(bool) frames = { 0 };
+	uint32_t parent, frame;
+	bool ok = sqlite3_prepare_v2(db, "insert into stacks values (?, ?, ?)", -1, &q, NULL) == SQLITE_OK &&
+		  sqlite3_prepare_v2(db, "insert or ignore into frames values (?, ?, ?, ?, ?, ?, ?)", -1, &r, NULL) == SQLITE_OK;
+	for (size_t id = s->stacks.n; ok && id-- > 1;) {
+		if (!s->stacks.v[id] || !trace_stack(x->trace, (uint32_t)id, &parent, &frame))
+			continue;
+		s->stacks.v[parent] = true; /* parents have smaller ids */
+		ok = insert(x, q, "iii", (uint64_t[]){ id, parent, frame }, NULL);
+		while (ok && frames.n <= frame)
+			ok = vec_push(&frames, false);
+		if (!ok || frames.v[frame])
+			continue;
+		struct frame_info f;
+		frames.v[frame] = true;
+		trace_frame(x->trace, frame, &f);
+		ok = insert(x, r, "itssisi", (uint64_t[]){ frame, strlen(kinds[f.kind]), f.function, f.file, f.line, f.module, f.offset },
+			    (const char *const[]){ NULL, kinds[f.kind] });
+		if (!(id & 0xfff))
+			trace_trim(x->trace);
+	}
+	vec_fini(&frames);
+	sqlite3_finalize(q);
+	sqlite3_finalize(r);
+	return ok;
+}
+
+static struct err *end(struct exporter *x, bool ok)
+{
+	struct state *s = x->state;
+	struct err *err = NULL;
+	if (ok) {
+		const struct trace_about *about = trace_about_get(x->trace);
+		char *meta = sqlite3_mprintf("insert into about values ('creator', %Q), ('host', %Q), ('wall_anchor_ns', '%llu'); commit",
+					     about->creator, about->host, (unsigned long long)about->wall_anchor_ns);
+		if (!meta || !write_names(x, s->db) || !write_threads(x, s->db) || !write_stacks(x, s->db, s) ||
+		    sqlite3_exec(s->db, meta, NULL, NULL, NULL) != SQLITE_OK)
+			err = failed(x);
+		sqlite3_free(meta);
+	}
+	sqlite3_finalize(s->event);
+	if (sqlite3_close(s->db) != SQLITE_OK && !err && ok)
+		err = err_create(ERR_SYS, "cannot write %s", x->options.path);
+	vec_fini(&s->stacks);
+	free(s);
+	return err;
+}
+
+const struct exporter_format export_sqlite = {
+	.name = "sqlite", .suffix = ".sqlite", .doc = "an SQLite database (needs -o)", .needs_path = true,
+	.begin = begin, .event = write_event, .end = end,
+};
