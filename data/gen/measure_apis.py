@@ -119,11 +119,11 @@ def drive(calls, mark):
     warnings.simplefilter("ignore")
     tmp = tempfile.mkdtemp(prefix="auditview-measure-")
     os.chdir(tmp)
-    numbers = itertools.count()
+    numbers, place = itertools.count(), [""]
     main_pid = os.getpid()
 
     def path(*parts):
-        full = os.path.join(tmp, *parts)
+        full = os.path.join(tmp, place[0], *parts)
         os.makedirs(os.path.dirname(full), exist_ok=True)
         return full
 
@@ -170,7 +170,9 @@ def drive(calls, mark):
     for index, call in enumerate(calls):
         if call is None:
             continue
-        state = dict(path=path, file=file, folder=folder, unique=unique, server=lambda: address, tmp=tmp,
+        place[0] = str(index)  # each call has a folder of its own: what others left there is not seen
+        os.mkdir(os.path.join(tmp, place[0]))
+        state = dict(path=path, file=file, folder=folder, unique=unique, server=lambda: address, tmp=path(),
                      main_pid=main_pid, os=os, sys=sys, __name__="measured")
         try:
             import_names(call["setup"] + "\n" + call["call"], dict(state, **dict.fromkeys(builtin_names)))

@@ -65,7 +65,8 @@ static struct err *run_programs(struct class_room *room, const struct python_pro
 	const char *programs[] = { room->lesson->program, room->lesson->second_program };
 
 	for (size_t i = 0; i < 2 && programs[i]; i++) {
-		struct try_code code = { .text = programs[i], .is_quiet = true, .timeout_ns = RUN_TIMEOUT_NS };
+		struct try_code code = { .text = programs[i], .is_quiet = true, .is_isolated = !room->lesson->module,
+					 .timeout_ns = RUN_TIMEOUT_NS };
 		struct err *err = try_run(room->o, python, &code, &room->runs[i]);
 
 		if (err)

@@ -45,6 +45,7 @@ static struct err *parse_request(const struct options *o, struct request *ret)
 		}
 		r.code.text = r.event->example;
 		r.code.is_quiet = true;
+		r.code.is_isolated = true;
 		r.code.timeout_ns = EXAMPLE_TIMEOUT_NS;
 	} else if (access(word, R_OK) == 0) {
 		r.code.script = word;

@@ -38,11 +38,15 @@ static char **make_argv(const struct python_program *python, const struct try_co
 
 	while (code->args && code->args[n])
 		n++;
-	char **argv = calloc(n + 4, sizeof(*argv));
+	char **argv = calloc(n + 6, sizeof(*argv));
 
 	if (!argv)
 		return NULL;
 	argv[at++] = python->path;
+	if (code->is_isolated) {
+		argv[at++] = (char *)(uintptr_t)"-I";
+		argv[at++] = (char *)(uintptr_t)"-S";
+	}
 	if (code->text)
 		argv[at++] = (char *)(uintptr_t)"-c";
 	argv[at++] = (char *)(uintptr_t)(code->text ? code->text : code->script);

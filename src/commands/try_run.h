@@ -20,6 +20,7 @@ struct try_code {
 	const char *script; /* file; NULL if text is set */
 	char *const *args;  /* its arguments, NULL-terminated; NULL for none */
 	bool is_quiet;      /* it gets no standard input, and what it prints is thrown away; otherwise it goes to stderr */
+	bool is_isolated;   /* without site-packages and what they do at start-up (-I -S): alike everywhere */
 	uint64_t timeout_ns; /* end it then; 0 = never */
 };
 
