@@ -114,6 +114,21 @@ static pid_t tgid_of(pid_t tid)
 	return tgid;
 }
 
+/* Are we its tracer still? Not if it has ended and we have been told. */
+static bool is_traced_by_us(pid_t tid)
+{
+	char path[64], line[256];
+	int tracer = 0;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+	FILE *f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "TracerPid: %d", &tracer) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return tracer == (int)getpid();
+}
+
 static unsigned long trace_options(const struct follow *f, bool children)
 {
 	unsigned long o = PTRACE_O_TRACEEXEC | (f->ops.leaving ? PTRACE_O_TRACEEXIT : 0);
@@ -440,7 +455,9 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 		if (!err && message) {
 			pid_t child = (pid_t)message, parent = t->tgid;
 			bool thread = event == PTRACE_EVENT_CLONE && tgid_of(child) == parent;
-			added(f, child, thread ? parent : child, t->children);
+			/* A short-lived child can have come, gone and been dropped before its parent's event is seen. */
+			if (find(f, child) || is_traced_by_us(child))
+				added(f, child, thread ? parent : child, t->children);
 			if (!thread)
 				f->ops.forked(f->ctx, parent, child);
 		}
