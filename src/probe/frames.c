@@ -20,19 +20,22 @@ static inline uint64_t rd64(uint64_t a) { return *(const volatile uint64_t *)a; 
 #define TEXT_MAX_BYTES 1024u     /* of a file or function name */
 
 /* What tells a code object from another that was made later at the same address. */
-static inline uint32_t code_check(const struct probe_layout *l, uint64_t code)
+static inline uint32_t code_check(const struct probe_layout *l, uint64_t code, uint32_t interp_salt)
 {
-	if (l->code_version) { /* Objects/codeobject.c, init_code: a counter; 0 once it has run out */
+	/* Objects/codeobject.c, init_code: a counter of the interpreter; 0 once it has run out. Short-lived interpreters
+	 * repeat addresses and numbers alike, but the number of an interpreter never comes back (Python/pystate.c,
+	 * interpreters.next_id). */
+	if (l->code_version) {
 		uint32_t version = rd32(code + l->code_version);
 		if (version)
-			return version;
+			return version ^ interp_salt;
 	}
 	uint64_t table = rd64(code + l->code_linetable);
 	uint64_t n = rd64(table + l->ob_size), data = table + l->bytes_data;
 	uint64_t h = (n ^ rd64(code + l->code_filename) * 3 ^ rd64(code + l->code_name) * 5 ^ table * 7) * 0x9e3779b97f4a7c15ull;
 	if (n >= 8)
 		h ^= rd64(data) * 0xff51afd7ed558ccdull ^ rd64(data + n - 8) * 0xc4ceb9fe1a85ec53ull;
-	return (uint32_t)(h >> 32 ^ h);
+	return (uint32_t)(h >> 32 ^ h) ^ interp_salt;
 }
 
 /* Define a code object behind the frame just written; false if not even its head fits. */
@@ -69,12 +72,12 @@ static inline uint32_t cache_set_of(uint64_t code)
 }
 
 static bool frame_put(struct out *o, struct probe_state *state, const struct probe_layout *l, uint64_t code,
-		      uint32_t lasti)
+		      uint32_t lasti, uint32_t interp_salt)
 {
 	if ((uint64_t)(o->end - o->p) < sizeof(struct record_frame) + 64)
 		return false;
 	struct record_frame *frame = (struct record_frame *)o->p;
-	uint32_t first_line = rd32(code + l->code_firstlineno), check = code_check(l, code);
+	uint32_t first_line = rd32(code + l->code_firstlineno), check = code_check(l, code, interp_salt);
 	struct code_cache_line *ways = state->code_cache[cache_set_of(code)], *line = NULL;
 	for (unsigned w = 0; w < CODE_CACHE_WAYS; w++) {
 		struct code_cache_line *c = &ways[w];
@@ -186,7 +189,8 @@ void frames_out(struct out *o, struct probe_state *state, uint64_t tstate, struc
 	const struct probe_layout *l = &o->ctx->layout;
 	if (!tstate)
 		return;
-	uint64_t frame = rd64(tstate + l->tstate_frame);
+	uint64_t frame = rd64(tstate + l->tstate_frame), interp = rd64(tstate + l->tstate_interp);
+	uint32_t interp_salt = interp ? (uint32_t)rd64(interp + l->interp_id) * 0x9e3779b9u : 0;
 	if (l->has_cframe)
 		frame = frame ? rd64(frame + l->cframe_current) : 0;
 	uint64_t cframe = 0;
@@ -216,7 +220,7 @@ void frames_out(struct out *o, struct probe_state *state, uint64_t tstate, struc
 				if (l->position_kind == POSITION_LASTI_UNITS)
 					lasti *= 2;
 			}
-			if (frame_put(o, state, l, code, lasti))
+			if (frame_put(o, state, l, code, lasti, interp_salt))
 				walk->n_frames++;
 			else
 				full = walk->cut = true;

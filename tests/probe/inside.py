@@ -398,8 +398,12 @@ def frames(room=300000, most=5000):
         area.at = lib.inside_area()
     n_frames, cut = ctypes.c_uint32(), ctypes.c_int()
     n = lib.inside_frames(area.at, room, most, ctypes.byref(n_frames), ctypes.byref(cut))
-    data, at, r = ctypes.string_at(area.at, n), 0, []
-    for _ in range(n_frames.value):
+    return decode_frames(ctypes.string_at(area.at, n), n_frames.value), bool(cut.value)
+
+
+def decode_frames(data, n_frames):
+    at, r = 0, []
+    for _ in range(n_frames):
         code, lasti = struct.unpack_from("<II", data, at)
         at += 8
         if code & FRAME_DEFINES:
@@ -416,9 +420,9 @@ def frames(room=300000, most=5000):
         if code not in known:
             raise Wrong("id %d was never defined" % code)
         r.append((known[code], lasti))
-    if at != n:
-        raise Wrong("%d bytes behind the frames" % (n - at))
-    return r, bool(cut.value)
+    if at != len(data):
+        raise Wrong("%d bytes behind the frames" % (len(data) - at))
+    return r
 
 
 def truth(frame):
@@ -552,6 +556,42 @@ def limits():
     down(400, tight)
 
 
+SUB = """
+import ctypes, os
+lib = ctypes.PyDLL({library!r})
+lib.inside_area.restype = ctypes.c_void_p
+lib.inside_frames.restype = ctypes.c_long
+lib.inside_frames.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_void_p]
+def f{n}():
+    area, n_frames, cut = lib.inside_area(), ctypes.c_uint32(), ctypes.c_int()
+    n = lib.inside_frames(area, 60000, 100, ctypes.addressof(n_frames), ctypes.addressof(cut))
+    os.write({fd}, n_frames.value.to_bytes(4, "little") + ctypes.string_at(area, n))
+f{n}()
+"""
+
+
+def interpreters():
+    """Code objects of short-lived interpreters come to the same addresses with the same version numbers."""
+    global n_compared
+    if sys.version_info < (3, 13):  # _ctypes is not for interpreters of their own before
+        return
+    import _interpreters
+    for i in range(6):
+        there, back = os.pipe()
+        interpreter = _interpreters.create()
+        error = _interpreters.run_string(interpreter, SUB.format(library=sys.argv[1], n=i, fd=back))
+        _interpreters.destroy(interpreter)
+        if error:
+            raise Wrong("an interpreter failed: %s" % error)
+        data = os.read(there, 65536)
+        os.close(there)
+        os.close(back)
+        got = [f[0][1] for f in decode_frames(data[4:], int.from_bytes(data[:4], "little"))]
+        if got != ["f%d" % i, "<module>"]:
+            raise Wrong("interpreter %d: %s" % (i, got))
+        n_compared += 1
+
+
 # ---- while others change things ----
 
 def storm(seconds):
@@ -602,6 +642,7 @@ def main():
     values()
     places()
     limits()
+    interpreters()
     storm(0.6 if FREE_THREADED else 0.2)
     print("%d comparisons" % n_compared)
 

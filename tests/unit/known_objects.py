@@ -98,6 +98,9 @@ def objects():
     lines = code.co_linetable if sys.version_info >= (3, 10) else code.co_lnotab
     say("code", code, text(code.co_filename), text(code.co_name), text(getattr(code, "co_qualname", "")),
         code.co_firstlineno, lines.hex(), getattr(code, "_co_code_adaptive", b"").hex() or "-")
+    twins = keep(compile("def a(): pass\ndef b(): pass", "twins", "exec"))
+    twins = [c for c in twins.co_consts if hasattr(c, "co_name")]
+    say("code_version", twins[0], "%x" % id(twins[1]))
     say("function", function, text(function.__module__), text("method"), text("Outer.Inner.method"), "%x" % id(code))
     bound = keep(Outer.Inner().method)
     say("method", bound, "%x" % id(bound.__func__), "%x" % id(bound.__self__))

@@ -361,6 +361,16 @@ static bool check_code(struct live *t)
 		 check_bytes_at(t, "instructions", t->address + l->code_instructions, t->words[5])));
 }
 
+/* Of two code objects made one after the other. */
+static bool check_code_version(struct live *t)
+{
+	uint16_t off = t->runtime.layout.code_version;
+	if (!off)
+		return same_number(t, "has versions", t->python->minor >= 12, 0);
+	uint32_t first = u32_at(t, t->address + off), second = u32_at(t, hex_word(t, 0) + off);
+	return first && same_number(t, "co_version", second, first + 1);
+}
+
 static bool check_function(struct live *t)
 {
 	const struct probe_layout *l = &t->runtime.layout;
@@ -618,6 +628,7 @@ static const struct {
 	{ "attribute", check_attribute },
 	{ "no_attribute", check_no_attribute },
 	{ "code", check_code },
+	{ "code_version", check_code_version },
 	{ "function", check_function },
 	{ "method", check_method },
 	{ "builtin", check_builtin },
