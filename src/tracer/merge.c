@@ -88,8 +88,10 @@ size_t merge_stacks(const struct merge_input *in, struct merge_item *items, uint
 			continue;
 		if (put_run(&m, k))
 			continue;
-		in_greenlet |= (class & MERGE_GREENLET) != 0;
-		left = (class & MERGE_EVALUATOR) && in_greenlet && python_used_up(&m);
+		/* Behind a greenlet's outermost Python frame come the functions that started it; what they were called by has been
+		 * overwritten since. */
+		left = in_greenlet && !(class & MERGE_GREENLET);
+		in_greenlet |= (class & MERGE_GREENLET) && python_used_up(&m);
 		put(&m, left ? MERGE_MARK : MERGE_NATIVE, left ? MERGE_MARK_GREENLET : k);
 	}
 	if (!left && in->stop != UNWIND_COMPLETE) {
