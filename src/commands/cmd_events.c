@@ -1,8 +1,8 @@
 /*
  * events: the catalogue as a table.
  *
- * One line per event, in the order of themes, so that grep and less have an easy life. On a terminal the arguments are
- * cut to its width; -w, a pipe or --json show them whole.
+ * One line per event, in the order of themes. In a pipe each line says its theme, so that grep has an easy life; on a
+ * terminal themes are headings and the arguments are cut to its width, unless -w is given.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -94,14 +94,22 @@ static void add_versions(struct strbuf *to, const struct catalog_event *e)
 		strbuf_addf(to, "3.%d-3.%d", e->since, e->removed - 1);
 }
 
-static void add_row(struct strbuf *to, const char *theme, const char *name, const char *versions, const char *docs,
-		    const char *args, size_t cut_cells)
+struct layout {
+	bool is_grouped;   /* a terminal: the theme is a heading above its events, not a column */
+	size_t cut_cells;  /* 0: lines are as long as they get */
+};
+
+static void add_row(struct strbuf *to, const struct layout *l, const char *theme, const char *name, const char *versions,
+		    const char *docs, const char *args)
 {
 	size_t start = to->n;
 
-	strbuf_addf(to, "%-14s %-33s %-8s %-4s %s", theme, name, versions, docs, args);
-	if (cut_cells && to->n - start > cut_cells) {
-		strbuf_cut(to, start + cut_cells - 3);
+	if (l->is_grouped)
+		strbuf_addf(to, "  %-33s %-8s %-4s %s", name, versions, docs, args);
+	else
+		strbuf_addf(to, "%-14s %-33s %-8s %-4s %s", theme, name, versions, docs, args);
+	if (l->cut_cells && to->n - start > l->cut_cells) {
+		strbuf_cut(to, start + l->cut_cells - 3);
 		strbuf_adds(to, "...");
 	}
 	while (to->n > start && to->s[to->n - 1] == ' ')
@@ -112,16 +120,22 @@ static void add_row(struct strbuf *to, const char *theme, const char *name, cons
 static struct err *write_table(const event_ptr *events, size_t n, const struct wanted *w, bool is_wide)
 {
 	struct strbuf table = { 0 }, versions = { 0 }, args = { 0 };
-	size_t cut_cells = is_wide || !isatty(STDOUT_FILENO) ? 0 : wrap_width(STDOUT_FILENO);
+	struct layout l = { .is_grouped = isatty(STDOUT_FILENO) };
 
-	add_row(&table, "theme", "event", "since", "docs", "arguments", cut_cells);
+	if (l.is_grouped && !is_wide)
+		l.cut_cells = wrap_width(STDOUT_FILENO);
+	add_row(&table, &l, "theme", "event", "since", "docs", "arguments");
 	for (size_t i = 0; i < n; i++) {
+		const struct catalog_event *e = events[i];
+
+		if (l.is_grouped && (i == 0 || events[i - 1]->theme != e->theme))
+			strbuf_addf(&table, "%s\n", catalog_themes[e->theme].name);
 		strbuf_clear(&versions);
 		strbuf_clear(&args);
-		add_versions(&versions, events[i]);
-		explain_arg_names(&args, events[i], w->minor);
-		add_row(&table, catalog_themes[events[i]->theme].name, events[i]->name, strbuf_str(&versions),
-			events[i]->documented ? "yes" : "-", strbuf_str(&args), cut_cells);
+		add_versions(&versions, e);
+		explain_arg_names(&args, e, w->minor);
+		add_row(&table, &l, catalog_themes[e->theme].name, e->name, strbuf_str(&versions), e->documented ? "yes" : "-",
+			strbuf_str(&args));
 	}
 	struct err *err = table.failed || args.failed ? err_no_memory() : wrap_page(strbuf_str(&table), table.n);
 

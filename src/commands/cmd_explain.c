@@ -54,7 +54,6 @@ struct err *cmd_explain(const struct options *o, int *ret)
 {
 	struct strbuf page = { 0 }, styled = { 0 };
 	const char *name = o->args[0];
-	bool is_terminal = isatty(STDOUT_FILENO);
 	unsigned width = wrap_width(STDOUT_FILENO);
 	int minor = 0;
 	struct err *err = catalog_words_minor(o->python, &minor);
@@ -68,7 +67,7 @@ struct err *cmd_explain(const struct options *o, int *ret)
 	}
 	if (!explain_name(&page, name, strlen(name), minor, width < WIDTH_MAX ? width : WIDTH_MAX))
 		err = unknown(name);
-	else if (o->color == COLOR_ALWAYS || (o->color == COLOR_AUTO && is_terminal))
+	else if (options_want_color(o, STDOUT_FILENO))
 		embolden(&styled, strbuf_str(&page));
 	if (!err && (page.failed || styled.failed))
 		err = err_no_memory();

@@ -208,6 +208,22 @@ def refusals(ctx):
         expect(text in done.stderr, f"{' '.join(words)}: {done.stderr}")
 
 
+def as_json(ctx):
+    """The whole catalogue, as other programs read it."""
+    events = json.loads(run([ctx.auditview, "events", "--json"]).stdout)
+    _, known = gen_catalog.load(DATA)
+    expect({e["event"] for e in events} == {e["name"] for e in known}, "events --json and data/events differ")
+    for event in events:
+        missing = {"event", "category", "theme", "documented", "args", "since", "removed", "platforms", "raised_by"} - set(event)
+        expect(not missing, f"{event['event']}: no {missing}")
+    old = json.loads(run([ctx.auditview, "explain", "open", "--json", "--python", "3.8"]).stdout)
+    expect([a["name"] for a in old[0]["args"]] == ["file", "mode", "flags"], f"open in 3.8: {old[0]['args']}")
+    some = json.loads(run([ctx.auditview, "events", "shutil.copy2", "--json"]).stdout)
+    expect({"shutil.copystat", "open"} <= {e["event"] for e in some}, "a call as pattern finds what it was measured to raise")
+    table = run([ctx.auditview, "events", "--python", "3.12", "--theme", "threads"]).stdout.splitlines()
+    expect(len(table) == 2 and "_thread.start_new_thread" in table[1], f"one event of threads in 3.12: {table}")
+
+
 def cells(ctx):
     themes, events = gen_catalog.load(DATA)
     measured, _ = gen_api_map.read_map(DATA, events)
@@ -215,6 +231,7 @@ def cells(ctx):
     aliases = {e["alias"] for e in events if e["alias"]}
     lessons = gen_lessons.load(DATA)
     yield "refusals", None, lambda: refusals(ctx)
+    yield "as JSON", None, lambda: as_json(ctx)
     yield "side by side", None, lambda: side_by_side(ctx, ctx.some_pythons(8, 12, 15))
     for number, python in enumerate(ctx.some_pythons(8, 12, 15)):
         tried = [e for e in events if e["example"] and is_here(e, python.minor) and set(e["platforms"]) & {"any", "unix", "linux"}]
