@@ -502,7 +502,7 @@ static bool read_member(struct import *im, struct json *j, struct line *l, const
 	}
 	if (key_is(k, "time")) {
 		json_read_space(j);
-		if (l->has_ts || (im->w && memmem(j->p, (size_t)(j->end - j->p), "\"ts_ns\":", 8)))
+		if (im->w && (l->has_ts || memmem(j->p, (size_t)(j->end - j->p), "\"ts_ns\":", 8)))
 			return json_read_skip(j); /* ts_ns says it exactly */
 		if (j->p < j->end && *j->p == '"') {
 			if (!json_read_string(j, &im->text))

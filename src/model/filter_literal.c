@@ -106,8 +106,8 @@ static bool read_wall_time(const char *s, size_t n, int64_t *ret)
 			ns += (*rest - '0') * unit;
 	if (*rest == 'Z')
 		rest++;
-	*ret = (int64_t)timegm(&tm) * 1000000000 + ns;
-	return !*rest;
+	int64_t seconds = (int64_t)timegm(&tm);
+	return !*rest && !__builtin_mul_overflow(seconds, 1000000000, &seconds) && !__builtin_add_overflow(seconds, ns, ret);
 }
 
 static bool read_version(const char *s, size_t n, uint32_t *ret, int *ret_parts)

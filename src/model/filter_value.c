@@ -210,14 +210,22 @@ enum verdict term_of_thread(struct filter_cache *c, const struct filter_term *t,
 	return (enum verdict)m->threads.v[thread];
 }
 
+static int64_t minus(int64_t a, int64_t b)
+{
+	int64_t d;
+	return __builtin_sub_overflow(a, b, &d) ? a < b ? INT64_MIN : INT64_MAX : d;
+}
+
 enum verdict term_of_number(const struct filter_term *t, int64_t value, int64_t wall_anchor_ns)
 {
 	if (t->op == OP_EXISTS)
 		return VERDICT_YES;
 	for (size_t k = 0; k < t->literals.n; k++) {
 		struct literal l = t->literals.v[k];
-		if (l.is_wall)
-			l.i -= wall_anchor_ns, l.i_hi -= wall_anchor_ns;
+		if (l.is_wall) {
+			l.i = minus(l.i, wall_anchor_ns);
+			l.i_hi = minus(l.i_hi, wall_anchor_ns);
+		}
 		if (number_fits_one(t->op, &l, value, 0, true))
 			return VERDICT_YES;
 	}

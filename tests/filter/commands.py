@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+"""commands: stat, diff, export and import on the capture of capture.py, checked against counts made from its JSON lines.
+
+usage: commands.py AUDITVIEW
+"""
+import collections
+import csv
+import io
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import capture  # noqa: E402
+import evaluate  # noqa: E402
+
+FAILED = []
+
+
+def check(what, have, want):
+    if have != want:
+        FAILED.append(what)
+        print("%s\n    have %r\n    want %r" % (what, have, want))
+
+
+class Tool:
+    def __init__(self, program):
+        self.program = program
+
+    def run(self, *args, data=None):
+        return subprocess.run([self.program, *args], input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              env={**os.environ, "LC_ALL": "C.UTF-8"})
+
+    def must(self, *args, data=None):
+        done = self.run(*args, data=data)
+        if done.returncode:
+            sys.exit("failed: %s\n%s" % (" ".join(done.args), done.stderr.decode()))
+        return done.stdout
+
+
+def test_stat(tool, file, events):
+    def by(key, rows):
+        out = json.loads(tool.must("stat", file, "--by", key, "--json"))
+        want = collections.Counter(rows)
+        check("stat --by %s" % key, {r["key"]: r["events"] for r in out["rows"]}, dict(want))
+        check("stat --by %s: total" % key, out["events"], sum(want.values()))
+        counts = [r["events"] for r in out["rows"]]
+        check("stat --by %s: order" % key, counts, sorted(counts, reverse=True))
+        return out
+
+    out = by("event", [e["event"] for e in events])
+    for r in out["rows"]:
+        times = [e["ts_ns"] / 1e9 for e in events if e["event"] == r["key"]]
+        check("stat: first and last of %s" % r["key"], (r["first_s"], r["last_s"]), (round(times[0], 9), round(times[-1], 9)))
+    by("category", [e["category"] for e in events])
+    by("theme", [e["theme"] for e in events])
+    by("process", ["%d %s" % (e["pid"], e["_process"]["name"]) for e in events])
+
+    def thread(e):
+        return "%d/%d%s %s" % (e["pid"], e["tid"], " interpreter %d" % e["interp"] if e["interp"] else "", e["thread"])
+    by("thread", [thread(e) for e in events])
+
+    def caller(e):
+        own = [f for f in e["stack"] if "func" in f and not evaluate.is_library(f, e["_prefixes"])]
+        return "%s:%d %s" % (own[0]["file"], own[0]["line"], own[0]["func"]) if own else "(none: start-up or library code only)"
+    by("caller", [caller(e) for e in events])
+
+    def stack(e):
+        return " < ".join("%s:%d" % (f.get("func", f.get("native") or f.get("mark") or ""), f.get("line", 0)) for f in e["stack"]) or \
+            "(no stack)"
+    by("stack", [stack(e) for e in events])
+
+    filtered = json.loads(tool.must("stat", file, "--json", "-Y", "pid == 42 and @filesystem", "-n", "2"))
+    want = collections.Counter(e["event"] for e in events if e["pid"] == 42 and e["theme"] == "filesystem")
+    check("stat -Y -n", [(r["key"], r["events"]) for r in filtered["rows"]], want.most_common(2))
+    check("stat -Y: kinds", filtered["kinds"], len(want))
+    text = tool.must("stat", file).decode().splitlines()
+    check("stat: head", text[0].split()[0], "events")
+    check("stat: total line", "".join(text[-1].split("100.0")[0].split()), str(len(events)))
+    names = [r["key"] for r in json.loads(tool.must("stat", file, "--json", "--sort", "key"))["rows"]]
+    check("stat --sort key", names, sorted(names))
+    check("stat --sort nonsense", tool.run("stat", file, "--sort", "nonsense").returncode, 2)
+    coverage = tool.must("stat", file, "--coverage").decode()
+    check("stat --coverage: versions", [line.split(":")[0] for line in coverage.splitlines() if line.startswith("Python")],
+          ["Python 3.8", "Python 3.11", "Python 3.13"])
+
+
+def test_exports(tool, file, events, folder):
+    wanted = [e for e in events if e["pid"] == 41]
+    y = ("-Y", "pid == 41")
+    lines = [json.loads(line) for line in tool.must("export", file, "-F", "jsonl", *y).splitlines()]
+    check("jsonl", [e["seq"] for e in lines], [e["seq"] for e in wanted])
+    rows = list(csv.DictReader(io.StringIO(tool.must("export", file, "-F", "csv", *y).decode())))
+    check("csv: seq", [int(r["seq"]) for r in rows], [e["seq"] for e in wanted])
+    check("csv: args", [json.loads(r["args"]) for r in rows], [e["args"] for e in wanted])
+    check("csv: depth", [int(r["depth"]) for r in rows], [len(e["stack"]) for e in wanted])
+    tsv = [line.split("\t") for line in tool.must("export", file, "-F", "tsv", *y).decode().splitlines()]
+    check("tsv: columns", {len(line) for line in tsv}, {len(tsv[0])})
+    check("tsv: events", [line[tsv[0].index("event")] for line in tsv[1:]], [e["event"] for e in wanted])
+    text = tool.must("export", file, "-F", "text", *y).decode().splitlines()
+    check("text: lines", len([line for line in text if "+++" not in line]), len(wanted))
+    check("text: no control characters", [line for line in text if not line.isprintable()], [])
+    for name in ("chrome", "perfetto"):
+        trace = json.loads(tool.must("export", file, "-F", name, *y))
+        instants = [t for t in trace["traceEvents"] if t["ph"] == "i"]
+        check(name, [t["name"] for t in instants], [e["event"] for e in wanted])
+        if name == "chrome":
+            frames = trace["stackFrames"]
+
+            def depth(i):
+                return 1 + depth(frames[i]["parent"]) if "parent" in frames[i] else 1
+            check("chrome: stacks", [depth(str(t["sf"])) if "sf" in t else 0 for t in instants], [len(e["stack"]) for e in wanted])
+        else:
+            check("perfetto: stacks", [len(t["args"].get("stack", [])) for t in instants], [len(e["stack"]) for e in wanted])
+    folded = tool.must("export", file, "-F", "folded", *y).decode().splitlines()
+    check("folded: events", sum(int(line.rsplit(" ", 1)[1]) for line in folded), len(wanted))
+    check("folded: stacks", {line.count(";") for line in folded}, {len(e["stack"]) for e in wanted})
+    scope = json.loads(tool.must("export", file, "-F", "speedscope"))
+    check("speedscope: profiles", len(scope["profiles"]), len({e["pid"] for e in events}))
+    check("speedscope: events", sum(sum(p["weights"]) for p in scope["profiles"]), len(events))
+    check("speedscope: frames exist", max(f for p in scope["profiles"] for s in p["samples"] for f in s) < len(scope["shared"]["frames"]), True)
+    base = os.path.join(folder, "out.sqlite")
+    if tool.run("export", file, "-F", "sqlite", "-o", base, *y).returncode == 0:
+        db = sqlite3.connect(base)
+        check("sqlite", db.execute("select seq from trace order by seq").fetchall(), [(e["seq"],) for e in wanted])
+        check("sqlite: by event", dict(db.execute("select event, count(*) from trace group by event").fetchall()),
+              dict(collections.Counter(e["event"] for e in wanted)))
+        depths = db.execute("""with recursive up(seq, stack, depth) as (select seq, stack, 0 from events union all
+            select seq, s.parent, depth + 1 from up join stacks s on s.id = up.stack where up.stack != 0)
+            select seq, max(depth) from up group by seq order by seq""").fetchall()
+        check("sqlite: depth of stacks", [d for _, d in depths], [len(e["stack"]) for e in wanted])
+        check("sqlite to stdout", tool.run("export", file, "-F", "sqlite").returncode, 2)
+    check("format by suffix", tool.run("export", file, "-o", os.path.join(folder, "o.csv")).returncode, 0)
+    check("unknown format", tool.run("export", file, "-F", "xml").returncode, 2)
+    piped = subprocess.run("'%s' export '%s' -F jsonl | head -n 1 | wc -l" % (tool.program, file), shell=True, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE)
+    check("closed pipe", (piped.stdout.strip(), piped.stderr), (b"1", b""))
+
+
+def test_import(tool, folder):
+    out = os.path.join(folder, "foreign.avc")
+
+    def load(*lines, end="\n"):
+        done = tool.run("import", "-", "-o", out, data=("\n".join(lines) + end).encode("utf-8", "surrogatepass"))
+        if done.returncode:
+            return done.returncode, done.stderr.decode()
+        return [json.loads(line) for line in tool.must("export", out, "-F", "jsonl").splitlines()], done.stderr.decode()
+
+    events, _ = load('{"event":"login","user":"bob","n":3}', '', '{"event":"logout","time":"2026-11-22T07:00:01+01:00"}',
+                     '{"event":"open","args":{"path":"/x","mode":"r","flags":0},"pid":7,"thread":"T"}')
+    check("strangers: events", [e["event"] for e in events], ["login", "logout", "open"])
+    check("strangers: other members are arguments", events[0]["args"], {"user": "bob", "n": 3})
+    check("strangers: args", events[2]["args"], {"path": "/x", "mode": "r", "flags": 0})
+    check("strangers: thread", (events[2]["pid"], events[2]["thread"]), (7, "T"))
+    events, said = load('{"event":"a","ts_ns":5,"time":"2026-11-22T07:00:01Z"}', '{"x":1}', '{"event":"b","ts_ns":9}')
+    check("without event", (len(events), "1 lines without" in said), (2, True))
+    check("times", [(e["ts_ns"], e["time"]) for e in events], [(5, "2026-11-22T07:00:01.000000000Z"), (9, "2026-11-22T07:00:01.000000004Z")])
+    events, said = load('{"event":"a"}', '{"event":"b","args":{"x":[1,', end="")
+    check("torn last line", (len(events), "incomplete" in said), (1, True))
+    code, said = load('{"event":"a"}', '{"event":"b",}', '{"event":"c"}')
+    check("broken line", (code, "line 2" in said), (1, True))
+    check("nothing", load('{"x":1}')[0], 1)
+    check("no -o", tool.run("import", "-").returncode, 2)
+    piped = tool.must("stat", "-", "--json", data=b'{"event":"a"}\n{"event":"a"}\n{"event":"b"}\n')
+    check("stat of a pipe", [(r["key"], r["events"]) for r in json.loads(piped)["rows"]], [("a", 2), ("b", 1)])
+
+
+def test_diff(tool, folder):
+    base = {"pid": 1, "python": "3.12.1", "ts_ns": 1}
+
+    def make(name, *events):
+        path = os.path.join(folder, name)
+        lines = [json.dumps({**base, "event": n, "args": a, "stack": [{"func": "main", "file": "/srv/app.py", "line": i + 1}]})
+                 for i, (n, a) in enumerate(events)]
+        tool.must("import", "-", "-o", path, data=("\n".join(lines) + "\n").encode())
+        return path
+
+    def opened(path):
+        return "open", {"path": path, "mode": "r", "flags": 0}
+    both = [opened("/etc/hosts"), ("import", {"module": "json", "filename": None}), ("subprocess.Popen", {
+        "executable": "gzip", "args": ["gzip", "-9"], "cwd": None, "env": None})]
+    a = make("a.avc", *both, opened("/tmp/shop-ab12cd34/x"), opened("/srv/legacy.json"))
+    b = make("b.avc", *both, both[2], both[2], opened("/tmp/shop-zz99yy88/x"), opened("/srv/new.json"),
+             ("socket.connect", {"self": None, "address": ["10.0.0.7", 5432]}), ("ctypes.dlopen", {"name": "libc.so.6"}),
+             ("import", {"module": "plugins", "filename": None}), ("import", {"module": "plugins.tax", "filename": None}),
+             ("import", {"module": "plugins.vat", "filename": None}))
+    rows = [json.loads(line) for line in tool.must("diff", a, b, "--json").splitlines()]
+    have = [(r["change"], r["kind"], r["text"].split(" ")[0], r["a"], r["b"], r["below"]) for r in rows]
+    check("diff", have, [
+        ("added", "host", have[0][2], 0, 1, 0), ("added", "library", "libc.so.6", 0, 1, 0), ("added", "module", "plugins", 0, 3, 2),
+        ("added", "file", "/srv/new.json", 0, 1, 0), ("removed", "file", "/srv/legacy.json", 1, 0, 0), ("more", "command", "gzip", 1, 3, 0)])
+    check("diff: host", "10.0.0.7" in have[0][2] and "5432" in rows[0]["text"], True)
+    check("diff: who", rows[0]["caller"], "app.py:8 main")
+    check("diff: same", tool.must("diff", a, a, "--json"), b"")
+    check("diff: in words", b"in both: 4" in tool.must("diff", a, b), True)
+    check("diff -Y", [json.loads(x)["kind"] for x in tool.must("diff", a, b, "--json", "-Y", "@network").splitlines()], ["host"])
+
+
+def main():
+    tool = Tool(sys.argv[1])
+    with tempfile.TemporaryDirectory() as folder:
+        source, file = os.path.join(folder, "in.jsonl"), os.path.join(folder, "in.avc")
+        with open(source, "w", encoding="utf-8") as f:
+            f.write("".join(line + "\n" for line in capture.lines()))
+        tool.must("import", "-q", source, "-o", file)
+        events = evaluate.prepare(tool.must("export", file, "-F", "jsonl").decode().splitlines())
+        test_stat(tool, file, events)
+        test_exports(tool, file, events, folder)
+        test_import(tool, folder)
+        test_diff(tool, folder)
+    print("%d failed" % len(FAILED) if FAILED else "ok")
+    return bool(FAILED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
