@@ -363,6 +363,9 @@ static bool at_breakpoint(struct follow *f, struct tracee *t)
 	t = find(f, tid);
 	if (!t)
 		return true;
+	/* An application that loaded libpython late may unload it and load it, or another one, again. */
+	if (done && t->children && t->breakpoint != auxv_value(t->tgid, AT_ENTRY))
+		return false;
 	if (done) {
 		set_breakpoint(t, 0);
 		if (!t->children) {

@@ -47,6 +47,7 @@ enum {
 	HEARTBEAT_NS = 100 * 1000 * 1000,
 	CHECK_NS = 500 * 1000 * 1000,
 	REPORT_NS = 100 * 1000 * 1000,
+	RELINK_NS = 4 * 1000 * 1000,
 	IDLE_MAX_MS = 10,
 };
 
@@ -201,6 +202,16 @@ void recorder_destroy(struct recorder *r)
 	free(r);
 }
 
+static bool is_armed(const struct recorder *r, pid_t pid, const struct python_runtime *rt)
+{
+	for (size_t i = 0; i < r->sources.n; i++) {
+		const struct source *s = r->sources.v[i];
+		if (!s->gone && s->link->pid == pid && s->link->runtime.layout.audit_head == rt->layout.audit_head)
+			return true;
+	}
+	return false;
+}
+
 /* Link every runtime that was found; the first failure counts only if none succeeds. */
 static struct err *arm(struct recorder *r, pid_t pid, bool at_entry, uint32_t flags, bool *ret_any)
 {
@@ -214,6 +225,10 @@ static struct err *arm(struct recorder *r, pid_t pid, bool at_entry, uint32_t fl
 		err = runtimes_find(pid, mem, &maps, &rts, &n);
 	for (size_t i = 0; !err && i < n; i++) {
 		struct link *link = NULL;
+		if (is_armed(r, pid, &rts[i])) {
+			*ret_any = true;
+			continue;
+		}
 		struct err *e = at_entry ? link_attach_at_entry(pid, &rts[i], &r->options.probe, &link)
 					 : link_attach(pid, &rts[i], &r->options.probe, follow_has(r->follow, pid), &link);
 		if (e) {
@@ -387,6 +402,17 @@ static void relink(struct recorder *r, struct source *s)
 	err_destroy(err);
 }
 
+/* An application may start its next interpreter at any moment: look often. */
+static void relink_finalised(struct recorder *r, uint64_t now)
+{
+	if (now - r->relink_ns < RELINK_NS)
+		return;
+	r->relink_ns = now;
+	for (size_t i = 0; i < r->sources.n; i++)
+		if (r->sources.v[i]->finalised)
+			relink(r, r->sources.v[i]);
+}
+
 /* Not while it is ending: then its exit status is still to come. */
 static bool process_has_memory(pid_t pid)
 {
@@ -395,6 +421,18 @@ static bool process_has_memory(pid_t pid)
 	bool has = !err && status.has_memory;
 	err_destroy(err);
 	return has;
+}
+
+/* dlclose: hook entry and list went with the module; what is left is our reservation. */
+static void unloaded(struct recorder *r, struct source *s)
+{
+	struct detach_report report;
+	drain_all(r);
+	s->gone = s->left = true;
+	link_detach(s->link, is_attached, r, 1000000000, &report);
+	warn(r, NOTE_MESSAGE, s->process->index, "Python was unloaded from the process");
+	s->process->unloaded = true;
+	r->recycle_due = true;
 }
 
 static void check(struct recorder *r, uint64_t now)
@@ -426,11 +464,11 @@ static void check(struct recorder *r, uint64_t now)
 		if (s->gone || s->process->ended || r->leaving)
 			continue;
 		enum link_health health = link_check(s->link);
-		if (health == LINK_GONE && process_has_memory(s->link->pid)) {
+		if (health == LINK_UNLOADED && process_has_memory(s->link->pid)) {
+			unloaded(r, s);
+		} else if (health == LINK_GONE && process_has_memory(s->link->pid)) {
 			s->gone = true; /* exec, without us being told: not followed */
 			process_execed(r, s->process);
-		} else if (health == LINK_UNLINKED && s->finalised) {
-			relink(r, s);
 		} else if (health == LINK_UNLINKED && now - s->armed_ns < 5000000000ull && !s->finalised) {
 			/* A hook that was being added to an empty list at that very moment. Not while the interpreter ends. */
 			struct python_runtime rt;
@@ -712,6 +750,7 @@ struct err *recorder_run(struct recorder *r, struct recorder_summary *ret)
 		change_attachment(r);
 		if (r->recycle_due)
 			recycle_ended(r);
+		relink_finalised(r, now);
 		check(r, now);
 		if (r->unflushed_since && now > r->unflushed_since + FLUSH_NS) { /* it may be set after `now` was read */
 			r->unflushed_since = 0;

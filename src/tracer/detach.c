@@ -60,7 +60,7 @@ enum link_health link_check(struct link *l)
 	if (!image_is_ours(l))
 		return LINK_GONE;
 	int holds = chain_holds(l);
-	return holds < 0 ? LINK_GONE : holds ? LINK_OK : LINK_UNLINKED;
+	return holds < 0 ? LINK_UNLOADED : holds ? LINK_OK : LINK_UNLINKED;
 }
 
 static struct err *link_again_locked(struct link *l, bool attached)

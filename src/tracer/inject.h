@@ -66,7 +66,12 @@ MUST_CHECK struct err *link_attach(pid_t pid, const struct python_runtime *rt, c
 MUST_CHECK struct err *link_attach_at_entry(pid_t pid, const struct python_runtime *rt,
 					    const struct probe_options *options, struct link **ret);
 
-enum link_health { LINK_OK, LINK_UNLINKED /* the list no longer holds us */, LINK_GONE /* the image or process is gone */ };
+enum link_health {
+	LINK_OK,
+	LINK_UNLINKED, /* the list no longer holds us */
+	LINK_UNLOADED, /* the module with the runtime is gone (dlclose), the process is not */
+	LINK_GONE      /* the image or the process is gone */
+};
 enum link_health link_check(struct link *l);
 /* Link again, after the runtime was finalised and while it is not initialised, or when a racing hook pushed us out. */
 MUST_CHECK struct err *link_again(struct link *l, bool attached);
