@@ -80,6 +80,8 @@ struct err *ui_create(const struct ui_options *options, struct ui **ret)
 		return err;
 	if (!ui->s)
 		ui_open_page(ui, PANE_START);
+	if (options->lesson)
+		pane_lesson_begin(ui, atoi(options->lesson));
 	ui_relayout(ui);
 	ui->dirty = true;
 	*ret = take_ptr(ui);
@@ -238,6 +240,7 @@ void ui_relayout(struct ui *ui)
 {
 	ui->wish.page = ui->pages.n ? ui->pages.v[ui->pages.n - 1] : PANE_NONE;
 	ui->wish.page_may_dock = ui->pages.n && panes[ui->wish.page].may_dock;
+	ui->wish.page_splits = ui->pages.n && ui->wish.page == PANE_LESSON && ui->s;
 	ui->wish.prompt_lines_3 = prompt_n_lines(&ui->prompt) == 3;
 	if (ui->config.details)
 		ui->wish.rotate = (ui->wish.n_columns >= 160) != (ui->config.details == 1);
@@ -290,8 +293,6 @@ void ui_resize(struct ui *ui, int n_lines, int n_columns)
 
 void ui_open_page(struct ui *ui, enum pane_id id)
 {
-	if (!panes[id].ops)
-		return;
 	for (size_t i = 0; i < ui->pages.n; i++)
 		if (ui->pages.v[i] == id) { /* it comes to the front, it is not stacked twice */
 			memmove(&ui->pages.v[i], &ui->pages.v[i + 1], (ui->pages.n - i - 1) * sizeof(ui->pages.v[0]));
@@ -478,6 +479,10 @@ bool ui_advance(struct ui *ui, uint64_t now_ns, bool growth, uint64_t budget_ns)
 			ui_changed(ui, CHANGE_CURSOR);
 		}
 	}
+	if (!s && now_ns - ui->ticked_at_ns >= 5000 * ms) { /* the start page lists anew */
+		ui->ticked_at_ns = now_ns;
+		ui_changed(ui, CHANGE_TICK);
+	}
 	for (int i = 0; i < PANE_COUNT && budget_ns; i++)
 		if (ui->panes[i] && ui->panes[i]->ops->work && ui->panes[i]->visible)
 			more |= ui->panes[i]->ops->work(ui->panes[i], budget_ns);
@@ -489,6 +494,8 @@ uint64_t ui_deadline(const struct ui *ui)
 	uint64_t at = UINT64_MAX;
 	if (ui->flash[0])
 		at = ui->flash_until_ns;
+	if (!ui->s && ui->ticked_at_ns + 5000 * ms < at)
+		at = ui->ticked_at_ns + 5000 * ms;
 	if (ui->s && ui->growth_waits && ui->refreshed_at_ns + 100 * ms < at)
 		at = ui->refreshed_at_ns + 100 * ms;
 	if (ui->s && ui->cursor_waits && ui->cursor_sent_ns + 250 * ms < at)

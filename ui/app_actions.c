@@ -297,7 +297,7 @@ static void quit(struct ui *ui)
 {
 	struct view *s = ui->s;
 	if (s && s->live && s->live->must_ask && !s->has_ended && s->live->must_ask(s->live_ctx)) {
-		const struct process_info *p = trace_process(s->trace, 0);
+		const struct process_info *p = view_process(s);
 		struct strbuf name = { 0 };
 		if (p)
 			text_string(&name, s->trace, p->name);
@@ -444,7 +444,7 @@ static void app_act(struct ui *ui, struct pane *p, enum action action, uint64_t 
 	case ACTION_CHILDREN:
 	case ACTION_KEEP_BYTES: live(ui, action, text); break;
 	case ACTION_DOCTOR: {
-		const struct process_info *process = trace_process(s->trace, 0);
+		const struct process_info *process = view_process(s);
 		if (ui->options.start && ui->options.start->doctor && process) {
 			struct strbuf b = { 0 };
 			ui->options.start->doctor(ui->options.start_ctx, (int)process->pid, &b);

@@ -55,7 +55,9 @@ static void state_text(const struct ui *ui, struct strbuf *to, bool *ret_trouble
 		strbuf_adds(to, "! recorder gone");
 		*ret_trouble = true;
 	} else if (s->has_ended && (s->live || s->finished)) {
-		if (WIFSIGNALED(s->end_status)) {
+		if (s->end_status < 0) {
+			strbuf_adds(to, "■ ended");
+		} else if (WIFSIGNALED(s->end_status)) {
 			const char *name = sigabbrev_np(WTERMSIG(s->end_status));
 			strbuf_addf(to, "■ killed SIG%s", name ? name : "?");
 		} else {
@@ -93,7 +95,7 @@ void draw_header(struct ui *ui, struct area a)
 	const struct header *h = &ui->header;
 	int columns = a.n_columns, x = 1;
 	struct strbuf b = { 0 };
-	const struct process_info *p = trace_process(s->trace, 0);
+	const struct process_info *p = view_process(s);
 	if (p) {
 		strbuf_addf(&b, "%u ", p->pid);
 		size_t before = b.n;

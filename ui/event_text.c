@@ -411,8 +411,8 @@ void note_text(struct strbuf *to, struct view *s, const struct trace_note *n)
 		break;
 	case NOTE_EXITED:
 		strbuf_adds(to, strbuf_str(&who));
-		if ((int)i->a == -1)
-			strbuf_adds(to, " ended");
+		if ((int)i->a < 0)
+			strbuf_adds(to, " has ended");
 		else if (WIFSIGNALED((int)i->a))
 			strbuf_addf(to, " killed by %s", strsignal(WTERMSIG((int)i->a)));
 		else

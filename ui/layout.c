@@ -80,6 +80,11 @@ void layout_make(const struct layout_wish *w, struct layout *l)
 			memset(l->panes, 0, sizeof(l->panes));
 			l->timeline_lanes = 0;
 			l->panes[w->page] = l->body = all;
+			if (w->page_splits && all.n_lines >= 16) {
+				int below = all.n_lines / 3 + 1;
+				l->panes[w->page].n_lines -= below;
+				l->panes[PANE_EVENTS] = (struct rect){ all.line + all.n_lines - below, 0, below, columns };
+			}
 			return;
 		}
 	}

@@ -25,6 +25,7 @@ struct layout_wish {
 	bool prompt_lines_3;   /* the prompt shows an error: three lines */
 	enum pane_id maximised; /* PANE_NONE */
 	enum pane_id page;      /* a pane that takes the body (or the dock), PANE_NONE */
+	bool page_splits;      /* the events stay below the page (a lesson) */
 	bool page_may_dock;
 	bool is_split;          /* arguments and stack one below the other */
 };

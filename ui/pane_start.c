@@ -9,7 +9,10 @@
 #include <time.h>
 
 #include "base/utf8.h"
+#include "model/lesson.h"
 #include "ui/ui.h"
+
+enum { LESSONS_SEEN = 64 };
 
 enum part { PART_PROCESSES, PART_CAPTURES, PART_LEARN, PART_COUNT };
 
@@ -34,9 +37,11 @@ struct start {
 	VEC(struct found_capture) captures;
 	uint64_t listed_at_ns;
 	bool has_listed;
+	unsigned done[LESSONS_SEEN]; /* steps, by the lesson's place */
 	char narrow[64];
 };
 
+/* The last lines of the third part, behind the lessons. */
 static const struct {
 	const char *name, *text;
 	enum action action;
@@ -199,9 +204,11 @@ static bool work_start(struct pane *p, uint64_t budget_ns)
 static int part_lines(const struct start *t, enum part part)
 {
 	int room = t->pane.n_lines - 5;
-	int learn_n = (int)ARRAY_LEN(learn), captures = (int)t->captures.n < 1 ? 1 : (int)t->captures.n;
+	int learn_n = (int)(n_lessons + ARRAY_LEN(learn)), captures = (int)t->captures.n < 1 ? 1 : (int)t->captures.n;
 	if (captures > room / 3)
 		captures = room / 3 > 1 ? room / 3 : 1;
+	if (learn_n > room / 3)
+		learn_n = room / 3 > 2 ? room / 3 : 2;
 	switch (part) {
 	case PART_LEARN: return learn_n;
 	case PART_CAPTURES: return captures;
@@ -218,13 +225,15 @@ static void update_start(struct pane *p, unsigned changes)
 	if (!t->has_listed || p->ui->now_ns - t->listed_at_ns > 3000000000u) {
 		if (!t->has_listed)
 			list_captures(t);
+		for (size_t i = 0; i < n_lessons && i < LESSONS_SEEN && !p->ui->options.no_config; i++)
+			t->done[i] = lesson_progress(lessons[i].number);
 		list_processes(t);
 		t->has_listed = true;
 		t->listed_at_ns = p->ui->now_ns;
 	}
 	list_set(&t->lists[PART_PROCESSES], t->processes.n, part_lines(t, PART_PROCESSES) - 2);
 	list_set(&t->lists[PART_CAPTURES], t->captures.n, part_lines(t, PART_CAPTURES));
-	list_set(&t->lists[PART_LEARN], ARRAY_LEN(learn), (int)ARRAY_LEN(learn));
+	list_set(&t->lists[PART_LEARN], n_lessons + ARRAY_LEN(learn), part_lines(t, PART_LEARN));
 	p->list = t->lists[t->part];
 }
 
@@ -353,11 +362,22 @@ static void draw_start(const struct pane *p, struct area a)
 	n = part_lines(t, PART_CAPTURES);
 	draw_captures(t, area_sub(a, y, 0, n, a.n_columns));
 	y += n;
-	draw_title(area_sub(a, y, 0, 1, a.n_columns), t->part == PART_LEARN, "Learn", "", "");
+	size_t done = 0;
+	for (size_t i = 0; i < n_lessons && i < LESSONS_SEEN; i++)
+		done += t->done[i] >= lessons[i].n_steps;
+	strbuf_clear(&b);
+	strbuf_addf(&b, "%zu of %zu done", done, n_lessons);
+	draw_title(area_sub(a, y, 0, 1, a.n_columns), t->part == PART_LEARN, "Learn", "", strbuf_str(&b));
 	y++;
-	for (size_t i = 0; i < ARRAY_LEN(learn); i++, y++) {
-		area_put(a, y, 3, 14, ROLE_TEXT, learn[i].name);
-		area_put_cut(a, y, 17, -1, ROLE_DIM, learn[i].text);
+	const struct list *l = &t->lists[PART_LEARN];
+	for (int k = 0; k < l->n_lines && l->top + (uint64_t)k < l->n; k++, y++) {
+		uint64_t i = l->top + (uint64_t)k;
+		if (i < n_lessons) {
+			lesson_line(a, y, &lessons[i], t->done[i < LESSONS_SEEN ? i : 0]);
+		} else {
+			area_put(a, y, 6, 10, ROLE_TEXT, learn[i - n_lessons].name);
+			area_put_cut(a, y, 17, -1, ROLE_DIM, learn[i - n_lessons].text);
+		}
 		cursor(t, a, y, PART_LEARN, i);
 	}
 	if (a.n_lines > y)
@@ -373,7 +393,10 @@ static void open_entry(struct start *t)
 	struct ui_source source = { .terminal_fd = -1 };
 	struct err *err = NULL;
 	if (t->part == PART_LEARN) {
-		ui_act(ui, learn[at < ARRAY_LEN(learn) ? at : 0].action, 0, NULL);
+		if (at < n_lessons)
+			pane_lesson_begin(ui, lessons[at].number);
+		else if (at - n_lessons < ARRAY_LEN(learn))
+			ui_act(ui, learn[at - n_lessons].action, 0, NULL);
 		return;
 	}
 	if (t->part == PART_PROCESSES) {
@@ -458,8 +481,8 @@ static void line_start(const struct pane *p, uint64_t entry, struct strbuf *to)
 		strbuf_addf(to, "%d %s", t->processes.v[entry].info.pid, t->processes.v[entry].command ? t->processes.v[entry].command : "");
 	else if (t->part == PART_CAPTURES && entry < t->captures.n)
 		strbuf_adds(to, t->captures.v[entry].path);
-	else if (t->part == PART_LEARN && entry < ARRAY_LEN(learn))
-		strbuf_adds(to, learn[entry].name);
+	else if (t->part == PART_LEARN && entry < n_lessons)
+		strbuf_adds(to, lessons[entry].title);
 }
 
 const struct pane_ops pane_start_ops = {

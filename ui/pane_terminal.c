@@ -161,7 +161,7 @@ static void title_terminal(const struct pane *p, struct strbuf *subject, struct 
 {
 	const struct terminal_pane *t = (const struct terminal_pane *)p;
 	struct view *s = p->ui->s;
-	const struct process_info *process = trace_process(s->trace, 0);
+	const struct process_info *process = view_process(s);
 	if (process)
 		text_string(subject, s->trace, process->name);
 	strbuf_addf(facts, "%d×%d · ", t->columns, t->lines);

@@ -147,6 +147,12 @@ struct raw_value {
 bool pane_arguments_raw(const struct pane *p, struct raw_value *ret);
 /* A drag with the mouse, columns of the pane; done: the button was let go. */
 void pane_timeline_drag(struct pane *p, int from, int to, bool done);
+void pane_lesson_begin(struct ui *ui, int number);
+/* Steps done of a lesson, kept in $XDG_STATE_HOME/auditview/lessons. */
+unsigned lesson_progress(int number);
+void lesson_progress_set(const struct ui *ui, int number, unsigned done);
+struct lesson;
+void lesson_line(struct area a, int y, const struct lesson *l, unsigned done);
 bool pane_terminal_read(struct ui *ui); /* output of the launched program; false: it has ended */
 
 /* ---- parts of the app, one file each ---- */

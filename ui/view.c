@@ -47,11 +47,12 @@ static bool is_line_note(enum note_kind kind)
 	return false;
 }
 
-/* The process the session is about, whatever program it has become by exec. */
-static bool is_first_target(struct view *s, uint32_t process)
+const struct process_info *view_process(const struct view *s)
 {
-	const struct process_info *first = trace_process(s->trace, 0), *p = trace_process(s->trace, process);
-	return !p || !first || p->pid == first->pid;
+	for (uint32_t i = 0; i < trace_n_processes(s->trace); i++)
+		if (trace_process(s->trace, i)->python_hex)
+			return trace_process(s->trace, i);
+	return trace_process(s->trace, 0);
 }
 
 static void take_notes(struct view *s)
@@ -63,7 +64,8 @@ static void take_notes(struct view *s)
 			break;
 		if (is_line_note(note->note.kind) && !vec_push(&s->notes, s->notes_seen))
 			break;
-		if (note->note.kind == NOTE_EXITED && is_first_target(s, note->note.process)) {
+		const struct process_info *whose = trace_process(s->trace, note->note.process), *main = view_process(s);
+		if (note->note.kind == NOTE_EXITED && (!whose || (main && whose->pid == main->pid))) {
 			s->has_ended = true;
 			s->end_status = (int)note->note.a;
 		}
@@ -82,8 +84,8 @@ static void take_processes(struct view *s)
 		if (p->python_hex && !s->python_minor)
 			s->python_minor = (int)(p->python_hex >> 16 & 0xff);
 	}
-	const struct process_info *first = trace_process(s->trace, 0);
-	if (first && first->end_ns && first->exit_status >= 0 && !s->has_ended) {
+	const struct process_info *first = view_process(s);
+	if (first && first->end_ns && first->exit_status >= 0 && (!s->has_ended || s->end_status < 0)) {
 		s->has_ended = true;
 		s->end_status = first->exit_status;
 	}

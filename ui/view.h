@@ -108,6 +108,8 @@ void view_fold_toggle(struct view *s, uint64_t seq);
 void view_fold_all(struct view *s, bool on);
 
 const struct name_facts *view_name(struct view *s, uint32_t name);
+/* The process that the session is about: the first that is Python, else the first. NULL: none is known yet. */
+const struct process_info *view_process(const struct view *s);
 int view_minor_of(struct view *s, uint32_t process); /* Python minor of a process; the session's when unknown */
 const struct mark *view_mark(const struct view *s, uint64_t seq);
 void view_mark_toggle(struct view *s, uint64_t seq);

@@ -1,0 +1,305 @@
+/*
+ * pane_lesson: one lesson: a small program run under the tracer, questions answered by its own capture. Its events are in
+ * the list below; guess first, then look.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/wrap.h"
+#include "model/lesson.h"
+#include "model/own.h"
+#include "ui/ui.h"
+
+struct lesson_pane {
+	struct pane pane;
+	const struct lesson *lesson;
+	size_t step;
+	bool answered, hint, failed, on_second, running;
+	char answer[100];       /* as given */
+	struct strbuf truth, after;
+	char said[160];         /* "no, look again" */
+	int top;                /* the text scrolls */
+};
+
+static struct err *open_lesson(struct ui *ui, struct pane **ret)
+{
+	struct lesson_pane *l = calloc(1, sizeof(*l));
+	if (!l)
+		return err_no_memory();
+	*ret = &l->pane;
+	return NULL;
+}
+
+static void close_lesson(struct pane *p)
+{
+	struct lesson_pane *l = (struct lesson_pane *)p;
+	strbuf_fini(&l->truth);
+	strbuf_fini(&l->after);
+	free(l);
+}
+
+static void run_program(struct lesson_pane *l, bool second)
+{
+	struct ui *ui = l->pane.ui;
+	const struct ui_start_ops *ops = ui->options.start;
+	struct ui_source source = { .terminal_fd = -1 };
+	if (!ops || !ops->run) {
+		ui_flash(ui, "programs cannot be run here: auditview lesson %d holds it as text", l->lesson->number);
+		l->failed = true;
+		return;
+	}
+	struct err *err = ops->run(ui->options.start_ctx, NULL, second ? l->lesson->second_program : l->lesson->program, &source);
+	if (!err)
+		err = ui_set_source(ui, &source);
+	l->failed = err != NULL;
+	l->on_second = second;
+	l->running = !l->failed;
+	if (err)
+		ui_flash_err(ui, err);
+	else
+		ui->following = false;
+}
+
+static void begin_step(struct lesson_pane *l, size_t step)
+{
+	l->step = step;
+	l->answered = l->hint = false;
+	l->answer[0] = l->said[0] = 0;
+	l->top = 0;
+	strbuf_clear(&l->truth);
+	strbuf_clear(&l->after);
+	const struct lesson_step *s = &l->lesson->steps[step];
+	if (s->is_on_second != l->on_second && l->lesson->second_program)
+		run_program(l, s->is_on_second);
+	else if (l->pane.ui->s)
+		ui_set_filter(l->pane.ui, "", false);
+}
+
+void pane_lesson_begin(struct ui *ui, int number)
+{
+	const struct lesson *lesson = lesson_find(number);
+	if (!lesson) {
+		ui_flash(ui, "there is no lesson %d: there are 1 to %zu", number, n_lessons);
+		return;
+	}
+	struct lesson_pane *l = (struct lesson_pane *)ui_pane(ui, PANE_LESSON);
+	if (!l)
+		return;
+	l->lesson = lesson;
+	l->on_second = false;
+	unsigned done = ui->options.no_config ? 0 : lesson_progress(number);
+	run_program(l, false);
+	begin_step(l, done < lesson->n_steps ? done : 0);
+	ui_open_page(ui, PANE_LESSON);
+}
+
+/* The program has ended and its capture is whole: the truth can be found. */
+static bool is_ready(const struct lesson_pane *l)
+{
+	return !l->failed && l->pane.ui->s && l->pane.ui->s->finished;
+}
+
+static void find_truth(struct lesson_pane *l)
+{
+	struct trace *t = l->pane.ui->s->trace;
+	struct own own = { 0 };
+	strbuf_clear(&l->truth);
+	struct err *err = own_make(t, &own);
+	if (!err)
+		err = lesson_truth(&l->lesson->steps[l->step], t, &own, &l->truth);
+	if (err) {
+		snprintf(l->said, sizeof(l->said), "%s", err->message);
+		err_destroy(err);
+	}
+	own_fini(&own);
+}
+
+static bool answer_accept(struct ui *ui, const char *text)
+{
+	struct lesson_pane *l = (struct lesson_pane *)ui_pane(ui, PANE_LESSON);
+	if (!l || !l->lesson)
+		return true;
+	const struct lesson_step *s = &l->lesson->steps[l->step];
+	if (!is_ready(l)) {
+		ui_flash(ui, "the program is still running");
+		return false;
+	}
+	snprintf(l->answer, sizeof(l->answer), "%s", text);
+	if (!l->truth.n)
+		find_truth(l);
+	if (s->kind != LESSON_GUESS && !lesson_is_right(s, strbuf_str(&l->truth), text)) {
+		snprintf(l->said, sizeof(l->said), "No. Look again: h gives a hint, f filters the events below, Right tells.");
+		return true;
+	}
+	l->said[0] = 0;
+	l->answered = true;
+	strbuf_clear(&l->after);
+	lesson_after(&l->after, s, strbuf_str(&l->truth));
+	lesson_progress_set(ui, l->lesson->number, (unsigned)l->step + 1);
+	if (s->filter)
+		ui_set_filter(ui, s->filter, true);
+	return true;
+}
+
+static const struct prompt_ops answer_prompt = { .label = "your answer: ", .history = -1, .accept = answer_accept };
+static const struct prompt_ops guess_prompt = { .label = "your guess: ", .history = -1, .accept = answer_accept };
+
+static void update_lesson(struct pane *p, unsigned changes)
+{
+	struct lesson_pane *l = (struct lesson_pane *)p;
+	if (l->running && is_ready(l)) {
+		l->running = false;
+		p->ui->dirty = true;
+	}
+}
+
+static int put_text(struct area a, int y, int indent, enum role role, const char *text)
+{
+	struct strbuf b = { 0 };
+	wrap_add(&b, text, 0, (unsigned)(a.n_columns - indent - 2 > 20 ? a.n_columns - indent - 2 : 20));
+	for (const char *p = strbuf_str(&b); *p; y++) {
+		size_t n = strcspn(p, "\n");
+		area_put_n(a, y, indent, -1, role, p, n);
+		p += n + (p[n] == '\n');
+	}
+	strbuf_fini(&b);
+	return y;
+}
+
+static void draw_lesson(const struct pane *p, struct area a)
+{
+	const struct lesson_pane *l = (const struct lesson_pane *)p;
+	if (!l->lesson) {
+		area_put(a, 1, 2, -1, ROLE_DIM, "no lesson was chosen; :lessons lists them");
+		return;
+	}
+	const struct lesson_step *s = &l->lesson->steps[l->step];
+	int y = -l->top;
+	if (l->step == 0 && !l->answered) {
+		y = put_text(a, y, 1, ROLE_DIM, l->lesson->about) + 1;
+	}
+	const char *program = l->on_second ? l->lesson->second_program : l->lesson->program;
+	for (const char *q = program; *q; y++) {
+		size_t n = strcspn(q, "\n");
+		area_put_n(a, y, 5, -1, ROLE_FOCUS, q, n);
+		q += n + (q[n] == '\n');
+	}
+	y++;
+	y = put_text(a, y, 1, ROLE_TEXT, s->text) + 1;
+	if (l->failed) {
+		put_text(a, y, 1, ROLE_TROUBLE, "the program could not be run; r tries again");
+		return;
+	}
+	if (!is_ready(l)) {
+		put_text(a, y, 1, ROLE_DIM, "it is running; its events come in below");
+		return;
+	}
+	y = put_text(a, y, 1, ROLE_TEXT, s->question);
+	if (l->answered && s->kind == LESSON_GUESS) {
+		/* the guess beside the truth, on one scale */
+		double guess = atof(l->answer), truth = atof(strbuf_str(&l->truth));
+		double most = guess > truth ? guess : truth;
+		int width = a.n_columns - 12, at_guess = most > 0 ? (int)(guess / most * (width - 1)) : 0,
+		    at_truth = most > 0 ? (int)(truth / most * (width - 1)) : 0;
+		struct strbuf b = { 0 };
+		strbuf_addf(&b, "%.0f you said", guess);
+		area_put(a, y, 5 + (at_guess < width - 14 ? at_guess : width - 14), -1, ROLE_DIM, strbuf_str(&b));
+		strbuf_clear(&b);
+		strbuf_addf(&b, "%s events", strbuf_str(&l->truth));
+		int x = 5 + (at_truth < width - 12 ? at_truth : width - 12);
+		area_put(a, abs(at_truth - at_guess) < 26 ? y + 2 : y, x, -1, ROLE_FOCUS, strbuf_str(&b));
+		strbuf_fini(&b);
+		area_fill(a, y + 1, 5, width, ROLE_DIM, "─");
+		area_put(a, y + 1, 5, 1, ROLE_DIM, "├");
+		area_put(a, y + 1, 4 + width, 1, ROLE_DIM, "┤");
+		area_put(a, y + 1, 5 + at_guess, 1, ROLE_FOCUS, "┼");
+		area_put(a, y + 1, 5 + at_truth, 1, ROLE_FOCUS, "┼");
+		y += 3;
+	} else if (l->answer[0]) {
+		area_put(a, y, 5, -1, ROLE_FOCUS, l->answer);
+		y++;
+	}
+	if (l->said[0])
+		y = put_text(a, y, 1, ROLE_TEXT, l->said);
+	if (l->answered)
+		y = put_text(a, y, 1, ROLE_TEXT, strbuf_str(&l->after));
+	else if (l->hint && s->hint)
+		y = put_text(a, y, 1, ROLE_DIM, s->hint);
+	(void)y;
+}
+
+static bool act_lesson(struct pane *p, enum action action, uint64_t count, const char *text)
+{
+	struct lesson_pane *l = (struct lesson_pane *)p;
+	struct ui *ui = p->ui;
+	if (!l->lesson)
+		return false;
+	switch ((int)action) {
+	case ACTION_OPEN:
+		if (!l->answered) {
+			if (is_ready(l))
+				prompt_open(&ui->prompt, ui, l->lesson->steps[l->step].kind == LESSON_GUESS ? &guess_prompt : &answer_prompt, "");
+			else
+				ui_flash(ui, "the program is still running");
+			return true;
+		}
+		/* fallthrough */
+	case ACTION_RIGHT:
+		if (!l->answered && is_ready(l)) { /* told, not counted */
+			if (!l->truth.n)
+				find_truth(l);
+			l->answered = true;
+			l->said[0] = 0;
+			snprintf(l->answer, sizeof(l->answer), "%s", strbuf_str(&l->truth));
+			strbuf_clear(&l->after);
+			lesson_after(&l->after, &l->lesson->steps[l->step], strbuf_str(&l->truth));
+			return true;
+		}
+		if (l->step + 1 < l->lesson->n_steps) {
+			begin_step(l, l->step + 1);
+		} else if (lesson_find(l->lesson->number + 1)) {
+			ui_flash(ui, "that was lesson %d; the next one is %d, %s", l->lesson->number, l->lesson->number + 1,
+				 lesson_find(l->lesson->number + 1)->title);
+			ui_close_page(ui);
+			ui_open_page(ui, PANE_LESSONS);
+		} else {
+			ui_flash(ui, "that was the last lesson");
+			ui_close_page(ui);
+		}
+		return true;
+	case ACTION_LEFT:
+		if (l->step > 0)
+			begin_step(l, l->step - 1);
+		return true;
+	case ACTION_HINT: l->hint = true; return true;
+	case ACTION_TRY: run_program(l, l->on_second); return true;
+	case ACTION_PAGE_DOWN:
+	case ACTION_PAGE_UP:
+		l->top += action == ACTION_PAGE_DOWN ? 5 : -5;
+		if (l->top < 0)
+			l->top = 0;
+		return true;
+	case ACTION_DOWN:
+	case ACTION_UP:
+	case ACTION_TOP:
+	case ACTION_BOTTOM:
+	case ACTION_FOLD: /* the events below */
+		return ui->panes[PANE_EVENTS] && ui->panes[PANE_EVENTS]->ops->act(ui->panes[PANE_EVENTS], action, count, text);
+	default: return false;
+	}
+}
+
+static void title_lesson(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
+{
+	const struct lesson_pane *l = (const struct lesson_pane *)p;
+	if (!l->lesson)
+		return;
+	strbuf_addf(subject, "%d: %s", l->lesson->number, l->lesson->title);
+	strbuf_addf(facts, "step %zu of %zu", l->step + 1, l->lesson->n_steps);
+}
+
+const struct pane_ops pane_lesson_ops = {
+	.open = open_lesson, .close = close_lesson, .update = update_lesson, .draw = draw_lesson, .act = act_lesson,
+	.title = title_lesson,
+};
