@@ -4,7 +4,7 @@
     gen_api_map.py DATA_DIR OUT.c
 
 Refused: events that the catalogue does not know or that it denies to a version where they were measured, calls that
-data/api_calls.rec does not list, blind spots with calls that raise something or were never measured.
+data/api_calls.rec does not list, raised-by that measuring denies, blind spots with calls that raise something or were never measured.
 """
 import os
 import sys
@@ -46,6 +46,22 @@ def read_map(data, events):
                 steps.append((index[name], int(times or 1)))
             found.setdefault(call, []).append((minors, steps))
     return found, versions
+
+
+def check_raised_by(events, calls, measured):
+    """A call that is said to raise an event was seen to, if it was measured. "call() (when)" says that it depends."""
+    names = [e["name"] for e in events]
+    by_api = {}
+    for call in calls:
+        by_api.setdefault(call["api"], []).extend(measured.get(call["call"], []))
+    for number, event in enumerate(events):
+        if not set(event["platforms"]) & {"any", "unix", "linux"}:
+            continue
+        for text in event["raised_by"]:
+            outcomes = by_api.get(text[:-2]) if text.endswith("()") else None
+            if outcomes and not any(number == step for _, steps in outcomes for step, _ in steps):
+                seen = sorted({names[step] for _, steps in outcomes for step, _ in steps})
+                fail(event["place"], f"{event['name']}: {text} was never measured to raise it, but {' '.join(seen) or 'nothing'}")
 
 
 def read_blind_spots(data, events, measured):
@@ -151,6 +167,7 @@ def main():
     for call in measured:
         if call not in listed:
             fail("data/api_map.tsv", f"{call} is not in api_calls.rec: measure again")
+    check_raised_by(events, calls, measured)
     spots = read_blind_spots(data, events, measured)
     if gen_catalog.errors:
         sys.exit("\n".join(gen_catalog.errors))

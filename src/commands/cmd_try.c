@@ -16,6 +16,7 @@
 #include "commands/catalog_words.h"
 #include "commands/pythons.h"
 #include "commands/try_run.h"
+#include "model/api_map.h"
 #include "model/catalog.h"
 #include "model/trace.h"
 
@@ -221,17 +222,96 @@ static struct err *try_many(const struct options *o, const struct request *q, co
 	return err;
 }
 
+/* ---- blind spots ---- */
+
+#define MARK "demo.here"
+
+/* Names of the events between the two marks that a demonstration makes itself. */
+static struct err *add_between_marks(struct strbuf *to, struct try_result *r, size_t *ret_n)
+{
+	bool is_between = false;
+
+	*ret_n = 0;
+	for (uint64_t seq = 0; seq < r->own.n; seq++) {
+		struct event e;
+		size_t n;
+
+		if (!trace_event(r->trace, seq, &e))
+			continue;
+		const char *name = trace_name(r->trace, e.name, &n);
+
+		if (n == strlen(MARK) && memcmp(name, MARK, n) == 0) {
+			if (is_between)
+				return NULL;
+			is_between = true;
+		} else if (is_between) {
+			strbuf_addf(to, "%s%.*s", (*ret_n)++ ? ", " : "", (int)n, name);
+		}
+	}
+	return err_create(ERR_CORRUPT, "a demonstration did not come to its end");
+}
+
+/* The lines of a demonstration between its marks. */
+static void add_demo_lines(struct strbuf *to, const char *demo)
+{
+	const char *start = strstr(demo, MARK), *end = start ? strstr(start + 1, MARK) : NULL;
+
+	for (start = start ? strchr(start, '\n') + 1 : demo; end && start < end;) {
+		size_t n = strcspn(start, "\n");
+
+		if (start + n < end)
+			strbuf_addf(to, "        %.*s\n", (int)n, start);
+		start += n + 1;
+	}
+}
+
+static struct err *try_blind_spots(const struct options *o, const struct python_program *python, int *ret)
+{
+	struct strbuf page = { 0 }, raised = { 0 };
+	struct err *err = NULL;
+	size_t n_seen = 0;
+
+	strbuf_addf(&page, "What CPython %s does without an audit event:\n", python->version);
+	for (size_t i = 0; !err && i < n_blind_spots; i++) {
+		struct try_code code = { .text = blind_spots[i].demo, .is_quiet = true, .is_isolated = true,
+					 .timeout_ns = EXAMPLE_TIMEOUT_NS };
+		struct try_result r;
+		size_t n;
+
+		err = try_run(o, python, &code, &r);
+		if (err)
+			break;
+		strbuf_clear(&raised);
+		err = add_between_marks(&raised, &r, &n);
+		strbuf_addf(&page, "\n  %s\n", blind_spots[i].title);
+		add_demo_lines(&page, blind_spots[i].demo);
+		strbuf_addf(&page, "    raised: %s\n", n ? strbuf_str(&raised) : "nothing");
+		n_seen += n > 0 && !(python->minor < 32 && blind_spots[i].but_minors >> python->minor & 1);
+		try_result_fini(&r);
+	}
+	if (!err)
+		err = page.failed ? err_no_memory() : wrap_page(strbuf_str(&page), page.n);
+	strbuf_fini(&page);
+	strbuf_fini(&raised);
+	*ret = n_seen != 0;
+	return err;
+}
+
 struct err *cmd_try(const struct options *o, int *ret)
 {
 	struct python_list pythons = { 0 };
 	struct request q;
-	struct err *err = parse_request(o, &q);
+	bool is_blind = !o->code && o->n_args == 1 && strcmp(o->args[0], "blind-spots") == 0;
+	struct err *err = is_blind ? NULL : parse_request(o, &q);
 
 	if (!err)
 		err = o->all_pythons ? pythons_find_all(&pythons) : pythons_find(o->python, &pythons);
 	if (err)
 		return err;
-	err = pythons.n == 1 ? try_one(o, &q, &pythons.v[0], ret) : try_many(o, &q, &pythons, ret);
+	if (is_blind)
+		err = try_blind_spots(o, &pythons.v[pythons.n - 1], ret);
+	else
+		err = pythons.n == 1 ? try_one(o, &q, &pythons.v[0], ret) : try_many(o, &q, &pythons, ret);
 	python_list_fini(&pythons);
 	return err;
 }

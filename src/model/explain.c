@@ -369,7 +369,7 @@ static void add_blind_spots(struct page *p, const struct catalog_event *e)
 		if (n++ == 0)
 			heading(p, "NOT SEEN");
 		WITH_TEXT(p, INDENT, {
-			strbuf_addf(&text, "%c%s: %s", b->title[0] - 'a' + 'A', b->title + 1, b->text);
+			strbuf_addf(&text, "%c%s: %s", b->title[0] & ~0x20, b->title + 1, b->text);
 		});
 	}
 }
@@ -509,6 +509,39 @@ bool explain_category(struct strbuf *to, const char *category, size_t n_bytes, i
 	return n > 0;
 }
 
+void explain_blind_spots(struct strbuf *to, unsigned width)
+{
+	struct page p = { to, width < 40 ? 40 : width, 0 };
+
+	title(&p, "blind spots", "what audit events do not show");
+	strbuf_addc(to, '\n');
+	paragraph(&p, "An audit hook sees what Python code asks the interpreter to do, where the interpreter tells. What goes on "
+		      "below it, or with what was got hold of before, raises nothing. So hooks show what well-meaning and careless "
+		      "programs do; against code that means to hide they are no sandbox (PEP 578 says so too).");
+	for (size_t i = 0; i < n_blind_spots; i++) {
+		const struct blind_spot *b = &blind_spots[i];
+
+		strbuf_addc(to, '\n');
+		WITH_TEXT(&p, 0, strbuf_addf(&text, "%c%s", b->title[0] & ~0x20, b->title + 1));
+		paragraph(&p, b->text);
+		WITH_TEXT(&p, INDENT, {
+			strbuf_adds(&text, "Stands with ");
+			for (size_t n = 0; n < b->n_events && n < 8; n++)
+				strbuf_addf(&text, "%s%s", n ? ", " : "", catalog_events[b->events[n]].name);
+			strbuf_adds(&text, b->n_events > 8 ? " and others." : ".");
+		});
+		if (b->calls[0])
+			WITH_TEXT(&p, INDENT, {
+				strbuf_adds(&text, "Measured to raise nothing: ");
+				for (size_t n = 0; b->calls[n]; n++)
+					strbuf_addf(&text, "%s%s", n ? ";  " : "", b->calls[n]);
+				strbuf_addc(&text, '.');
+			});
+	}
+	heading(&p, "SEE IT");
+	paragraph(&p, "\"auditview try blind-spots\" runs a demonstration of each. \"auditview lesson 8\" is about them.");
+}
+
 bool explain_name(struct strbuf *to, const char *name, size_t n_bytes, int minor, unsigned width)
 {
 	const struct catalog_event *e = catalog_find(name, n_bytes);
@@ -526,6 +559,11 @@ bool explain_name(struct strbuf *to, const char *name, size_t n_bytes, int minor
 		theme = catalog_theme_find(name, n_bytes);
 	if (theme < THEME_UNKNOWN) {
 		explain_theme(to, theme, minor, width);
+		return true;
+	}
+	if ((n_bytes == 11 && strncmp(name, "blind", 5) == 0 && strncmp(name + 6, "spots", 5) == 0) ||
+	    (n_bytes == 5 && strncmp(name, "blind", 5) == 0)) {
+		explain_blind_spots(to, width);
 		return true;
 	}
 	return explain_category(to, name, n_bytes, minor, width);

@@ -113,6 +113,15 @@ def blind_spot(ctx, python, spot):
         expect(not between, f"not blind: {between}")
 
 
+def blind_spots_shown(ctx, python, spots):
+    """The same demonstrations as people see them."""
+    done = run([ctx.auditview, "try", "blind-spots", "--python", program_of(python)], 120)
+    expect(done.returncode == 0, f"status {done.returncode}: {done.stdout}{done.stderr}")
+    seen = [s for s in spots if s["but"] and s["but_minors"] >> python.minor & 1]
+    n = done.stdout.count("raised: nothing\n")
+    expect(n == len(spots) - len(seen), f"{n} raised nothing, expected {len(spots) - len(seen)}:\n{done.stdout}")
+
+
 def all_blind_spots(ctx, python, spots):
     for spot in spots:
         try:
@@ -245,6 +254,8 @@ def cells(ctx):
             yield f"try, {len(some)} events", python, lambda p=python, s=some: try_some(ctx, p, s)
         yield "calls measured again", python, lambda p=python: measure_again(ctx, p)
         yield f"blind spots, {len(spots)}", python, lambda p=python: all_blind_spots(ctx, p, spots)
+        if ctx.full or number == 0:
+            yield "try blind-spots", python, lambda p=python: blind_spots_shown(ctx, p, spots)
         yield "sys.audit() in its library", python, lambda p=python: own_library(p, events, aliases)
         yield "names in its binaries", python, lambda p=python: binaries(p, events)
         for lesson in lessons if ctx.full else lessons[number::3]:

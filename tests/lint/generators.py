@@ -30,6 +30,7 @@ CASES = [
     ("gen_api_map.py", "api_map.tsv", "os.rename(a, b)\t3.8-3.15\tos.rename", "os.rename(a, b)\t3.8-3.15\tos.renam", "unknown to the catalogue"),
     ("gen_api_map.py", "api_map.tsv", "os.rename(a, b)", "os.rename(a, c)", "is not in api_calls.rec"),
     ("gen_api_map.py", "api_map.tsv", "time.sleep(0)\t3.13-", "time.sleep(0)\t3.12-", "does not have it"),
+    ("gen_api_map.py", "events/filesystem.rec", "raised-by: os.rmdir()\n", "raised-by: os.unlink()\n", "never measured"),
     ("gen_api_map.py", "blind_spots.rec", "calls: os.waitpid(pid, 0)", "calls: os.rename(a, b)", "raises something"),
     ("gen_api_map.py", "blind_spots.rec", "events: import exec compile", "events: import exec compil", "no event or theme compil"),
     ("gen_lessons.py", "lessons/2_socket.rec", "answer: number", "answer: numbr", "kinds are"),
