@@ -48,6 +48,7 @@ enum {
 	CHECK_NS = 500 * 1000 * 1000,
 	REPORT_NS = 100 * 1000 * 1000,
 	RELINK_NS = 4 * 1000 * 1000,
+	RELOAD_NS = 50 * 1000 * 1000,
 	IDLE_MAX_MS = 10,
 };
 
@@ -411,6 +412,18 @@ static void relink_finalised(struct recorder *r, uint64_t now)
 	for (size_t i = 0; i < r->sources.n; i++)
 		if (r->sources.v[i]->finalised)
 			relink(r, r->sources.v[i]);
+	if (now - r->reload_ns < RELOAD_NS || r->detached)
+		return;
+	r->reload_ns = now;
+	for (size_t i = 0; i < r->processes.n; i++) {
+		struct process *p = r->processes.v[i];
+		bool any;
+		if (p->ended || !p->unloaded)
+			continue;
+		struct err *err = arm(r, p->pid, false, 0, &any);
+		p->unloaded = err || !any;
+		err_destroy(err);
+	}
 }
 
 /* Not while it is ending: then its exit status is still to come. */

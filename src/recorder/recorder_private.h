@@ -68,7 +68,7 @@ struct recorder {
 	bool launching, launched_ended, leaving, hurry, by_signal, detached, want_detached, recycle_due, paused, limit_reached, viewer_left, restored, masked;
 	int signal_fd;
 	sigset_t old_mask;
-	uint64_t started_ns, heartbeat_ns, check_ns, report_ns, relink_ns, unflushed_since;
+	uint64_t started_ns, heartbeat_ns, check_ns, report_ns, relink_ns, reload_ns, unflushed_since;
 	uint64_t n_lost, n_unserved, n_children;
 	size_t drain_turn;         /* the source to begin with */
 	const char *const *known_names;
