@@ -45,75 +45,9 @@
 enum {
 	FLUSH_NS = 200 * 1000 * 1000,
 	HEARTBEAT_NS = 100 * 1000 * 1000,
-	CHECK_NS = 500 * 1000 * 1000,
 	REPORT_NS = 100 * 1000 * 1000,
-	RELINK_NS = 4 * 1000 * 1000,
-	RELOAD_NS = 50 * 1000 * 1000,
 	IDLE_MAX_MS = 10,
 };
-
-static void warn(struct recorder *r, enum note_kind kind, uint32_t process, const char *fmt, ...) PRINTF_LIKE(4, 5);
-static void warn(struct recorder *r, enum note_kind kind, uint32_t process, const char *fmt, ...)
-{
-	struct strbuf text = { 0 };
-	va_list ap;
-	va_start(ap, fmt);
-	strbuf_addv(&text, fmt, ap);
-	va_end(ap);
-	struct note_info note = { .kind = kind,
-				  .time_ns = clock_time_now(&r->clock),
-				  .process = process,
-				  .text = writer_string(r->writer, strbuf_str(&text), text.n) };
-	writer_note(r->writer, &note);
-	strbuf_fini(&text);
-}
-
-/* ---- arming ---- */
-
-static void filter_fill(struct recorder *r, struct source *s)
-{
-	for (size_t i = 0; r->options.wants && i < r->n_known_names; i++) {
-		struct client probe_side = { .recorder = r, .source = s };
-		client_wants(&probe_side, r->known_names[i], (uint32_t)strlen(r->known_names[i]));
-	}
-}
-
-static void source_destroy(struct source *s)
-{
-	if (!s)
-		return;
-	for (uint32_t k = 0; s->clients && k < s->n_slots; k++)
-		client_remove(s, k);
-	free(s->clients);
-	link_destroy(s->link);
-	free(s);
-}
-
-static struct source *source_add(struct recorder *r, struct link *link, struct process *p)
-{
-	struct source *s = calloc(1, sizeof(*s));
-	if (s)
-		s->clients = calloc(r->options.probe.n_slots, sizeof(*s->clients));
-	if (!s || !s->clients || !vec_push(&r->sources, s)) {
-		if (s)
-			free(s->clients);
-		free(s);
-		return NULL;
-	}
-	s->link = link;
-	s->process = p;
-	s->n_slots = r->options.probe.n_slots;
-	s->data_bytes = r->options.probe.slot_data_bytes;
-	s->slot_bytes = s->data_bytes + PROBE_PAGE;
-	s->slots_off = link->ring.shared->slots_off;
-	s->root_ns_pid = p->info.ns_pid;
-	s->other_pid_ns = p->info.ns_pid != p->info.pid;
-	s->armed_ns = monotonic_ns();
-	if (!p->source || p->source->gone)
-		p->source = s;
-	filter_fill(r, s);
-	return s;
-}
 
 struct err *recorder_create(const struct recorder_options *options, struct recorder **ret)
 {
@@ -166,12 +100,6 @@ struct err *recorder_create(const struct recorder_options *options, struct recor
 	return NULL;
 }
 
-static bool is_attached(void *ctx, pid_t pid)
-{
-	struct recorder *r = ctx;
-	return follow_has(r->follow, pid);
-}
-
 void recorder_destroy(struct recorder *r)
 {
 	if (!r)
@@ -180,7 +108,7 @@ void recorder_destroy(struct recorder *r)
 		/* It never ran: another target of the same command was refused. No probe stays in those that were not. */
 		struct detach_report report;
 		if (!r->sources.v[i]->left)
-			link_detach(r->sources.v[i]->link, is_attached, r, 3000000000ull, &report);
+			link_detach(r->sources.v[i]->link, recorder_is_attached, r, 3000000000ull, &report);
 		source_destroy(r->sources.v[i]);
 	}
 	vec_fini(&r->sources);
@@ -203,175 +131,6 @@ void recorder_destroy(struct recorder *r)
 	free(r);
 }
 
-static bool is_armed(const struct recorder *r, pid_t pid, const struct python_runtime *rt)
-{
-	for (size_t i = 0; i < r->sources.n; i++) {
-		const struct source *s = r->sources.v[i];
-		if (!s->gone && s->link->pid == pid && s->link->runtime.layout.audit_head == rt->layout.audit_head)
-			return true;
-	}
-	return false;
-}
-
-/* Link every runtime that was found; the first failure counts only if none succeeds. */
-static struct err *arm(struct recorder *r, pid_t pid, bool at_entry, uint32_t flags, bool *ret_any)
-{
-	struct remote_mem *mem = NULL;
-	CLEANUP(maps) struct maps *maps = NULL;
-	struct python_runtime *rts = NULL;
-	size_t n = 0;
-	*ret_any = false;
-	struct err *err = remote_mem_open(pid, &mem), *first = NULL;
-	if (!err)
-		err = runtimes_find(pid, mem, &maps, &rts, &n);
-	for (size_t i = 0; !err && i < n; i++) {
-		struct link *link = NULL;
-		if (is_armed(r, pid, &rts[i])) {
-			*ret_any = true;
-			continue;
-		}
-		struct err *e = at_entry ? link_attach_at_entry(pid, &rts[i], &r->options.probe, &link)
-					 : link_attach(pid, &rts[i], &r->options.probe, follow_has(r->follow, pid), &link);
-		if (e) {
-			if (first)
-				err_destroy(e);
-			else
-				first = e;
-			continue;
-		}
-		struct process *p = process_find(r, pid);
-		if (!p)
-			p = process_add(r, pid, &rts[i], flags);
-		else if (!p->info.python_hex)
-			process_is_python(r, p, &rts[i]);
-		struct source *s = p ? source_add(r, link, p) : NULL;
-		if (!s) {
-			struct detach_report report;
-			link_detach(link, NULL, NULL, 1000000000, &report);
-			link_destroy(link);
-			err = err_no_memory();
-			break;
-		}
-		if (!r->first)
-			r->first = p;
-		struct note_info note = { .kind = NOTE_ATTACHED, .time_ns = clock_time_now(&r->clock), .process = p->index, .a = link->pause_ns };
-		writer_note(r->writer, &note);
-		if (link->timeout_extended)
-			warn(r, NOTE_MESSAGE, p->index, "a system call with a timeout was interrupted by attaching and started over");
-		log_debug("armed %d: Python %s, %s", (int)pid, rts[i].version, rts[i].how);
-		*ret_any = true;
-	}
-	if (first && *ret_any) {
-		log_debug("one runtime of %d was not armed: %s", (int)pid, first->message);
-		err_destroy(first);
-		first = NULL;
-	}
-	free(rts);
-	remote_mem_close(mem);
-	if (err)
-		err_destroy(first);
-	return err ? err : first;
-}
-
-struct err *recorder_attach(struct recorder *r, pid_t pid)
-{
-	struct access access;
-	struct err *err = access_check(pid, &access);
-	if (err)
-		return err;
-	/* A probe whose recorder is dead is taken out by link_attach(). */
-	err = access_to_err(&access);
-	if (err)
-		return err;
-	if (r->options.follow) {
-		err = follow_seize(r->follow, pid);
-		if (err)
-			return err;
-	}
-	bool any;
-	r->n_roots++;
-	return err_wrap(arm(r, pid, false, PROCESS_ATTACHED, &any), "cannot attach to %d", (int)pid);
-}
-
-struct err *recorder_launch(struct recorder *r, char *const argv[], const char *user, const struct follow_stdio *io)
-{
-	r->launching = true;
-	r->n_roots++;
-	return follow_launch(r->follow, argv, r->options.follow, user, io, &r->launched_pid);
-}
-
-bool recorder_at_entry(void *ctx, pid_t pid)
-{
-	struct recorder *r = ctx;
-	bool any;
-	struct err *err = arm(r, pid, true, r->launching && !r->first ? PROCESS_LAUNCHED : PROCESS_EXECED, &any);
-	if (err && err->code != ERR_NOT_PYTHON) {
-		warn(r, NOTE_WARNING, UINT32_MAX, "process %d is not traced: %s", (int)pid, err->message);
-		log_debug("not armed at entry of %d: %s", (int)pid, err->message);
-	}
-	bool not_python = err && err->code == ERR_NOT_PYTHON;
-	err_destroy(err);
-	return any || !not_python;
-}
-
-static void source_gone(struct recorder *r, pid_t pid)
-{
-	for (size_t i = 0; i < r->sources.n; i++)
-		if (r->sources.v[i]->link->pid == pid)
-			r->sources.v[i]->gone = true;
-}
-
-void recorder_execed(void *ctx, pid_t pid)
-{
-	struct recorder *r = ctx;
-	struct process *p = process_find(r, pid);
-	if (p) { /* what the old image wrote comes before the note of its end */
-		drain_all(r);
-		source_gone(r, pid);
-		process_execed(r, p);
-	}
-	/* Whatever runs now is seen; if it is Python its entry point will tell. */
-	p = process_add(r, pid, NULL, r->launching && pid == r->launched_pid ? PROCESS_LAUNCHED : PROCESS_EXECED);
-	if (!p)
-		log_debug("no memory to note process %d", (int)pid);
-}
-
-void recorder_forked(void *ctx, pid_t parent, pid_t child)
-{
-	struct recorder *r = ctx;
-	(void)parent;
-	(void)child;
-	r->check_ns = 0;
-}
-
-/* The last records need the mappings, which go with the process. */
-void recorder_leaving(void *ctx, pid_t pid)
-{
-	struct recorder *r = ctx;
-	for (size_t i = 0; i < r->sources.n; i++) {
-		struct source *s = r->sources.v[i];
-		for (uint32_t k = 0; k < s->n_slots; k++)
-			if (s->clients[k] && s->clients[k]->native && s->clients[k]->process->pid == pid)
-				native_context_refresh(s->clients[k]->native);
-	}
-	/* Other processes may fill their rings meanwhile: an end after as much as all of this one's can hold. */
-	for (uint64_t left = r->options.probe.slot_data_bytes, taken = 1; taken && left; left -= taken < left ? taken : left)
-		taken = drain_all(r);
-}
-
-void recorder_exited(void *ctx, pid_t pid, int status)
-{
-	struct recorder *r = ctx;
-	if (pid == r->launched_pid) {
-		r->launched_ended = true;
-		r->launched_status = status;
-	}
-	drain_all(r);
-	struct process *p = process_find(r, pid);
-	if (p)
-		process_ended(r, p, status);
-}
-
 /* ---- the loop ---- */
 
 static void heartbeat(struct recorder *r, uint64_t now)
@@ -381,123 +140,6 @@ static void heartbeat(struct recorder *r, uint64_t now)
 	r->heartbeat_ns = now;
 	for (size_t i = 0; i < r->sources.n; i++)
 		__atomic_fetch_add(&r->sources.v[i]->link->ring.shared->heartbeat, 1, __ATOMIC_RELAXED);
-}
-
-/* After Py_Finalize the list is empty and would stay so: put the entry back while no interpreter runs, and the next
- * Py_Initialize keeps it (Python/pystate.c, _PyRuntimeState_Init). Never earlier: the teardown raises events too. */
-static void relink(struct recorder *r, struct source *s)
-{
-	struct link *l = s->link;
-	struct python_runtime now;
-	uint64_t head = 0;
-	if (s->gone || s->process->ended || !remote_mem_read(l->mem, RADDR(l->runtime.layout.audit_head), &head, sizeof(head)) || head)
-		return;
-	struct err *err = python_runtime_find(remote_mem_reader(l->mem), &l->runtime.module, &now);
-	if (!err && !now.is_initialised) {
-		err = link_again(l, follow_has(r->follow, l->pid));
-		if (!err)
-			s->finalised = false;
-	}
-	if (err)
-		log_debug("cannot link again in %d: %s", (int)l->pid, err->message);
-	err_destroy(err);
-}
-
-/* An application may start its next interpreter at any moment: look often. */
-static void relink_finalised(struct recorder *r, uint64_t now)
-{
-	if (now - r->relink_ns < RELINK_NS)
-		return;
-	r->relink_ns = now;
-	for (size_t i = 0; i < r->sources.n; i++)
-		if (r->sources.v[i]->finalised)
-			relink(r, r->sources.v[i]);
-	if (now - r->reload_ns < RELOAD_NS || r->detached)
-		return;
-	r->reload_ns = now;
-	for (size_t i = 0; i < r->processes.n; i++) {
-		struct process *p = r->processes.v[i];
-		bool any;
-		if (p->ended || !p->unloaded)
-			continue;
-		struct err *err = arm(r, p->pid, false, 0, &any);
-		p->unloaded = err || !any;
-		err_destroy(err);
-	}
-}
-
-/* Not while it is ending: then its exit status is still to come. */
-static bool process_has_memory(pid_t pid)
-{
-	struct proc_status status;
-	struct err *err = proc_status_read(pid, &status);
-	bool has = !err && status.has_memory;
-	err_destroy(err);
-	return has;
-}
-
-/* dlclose: hook entry and list went with the module; what is left is our reservation. */
-static void unloaded(struct recorder *r, struct source *s)
-{
-	struct detach_report report;
-	drain_all(r);
-	s->gone = s->left = true;
-	link_detach(s->link, is_attached, r, 1000000000, &report);
-	warn(r, NOTE_MESSAGE, s->process->index, "Python was unloaded from the process");
-	s->process->unloaded = true;
-	r->recycle_due = true;
-}
-
-static void check(struct recorder *r, uint64_t now)
-{
-	if (now - r->check_ns < CHECK_NS)
-		return;
-	r->check_ns = now;
-	for (size_t i = 0; i < r->processes.n; i++) {
-		struct process *p = r->processes.v[i];
-		if (p->ended)
-			continue;
-		if (p->source)
-			process_read_prefixes(r, p, p->source);
-		/* wait_for_more() waits for some tens of processes only. */
-		struct pollfd end = { .fd = p->pidfd, .events = POLLIN };
-		bool is_ours = follow_has(r->follow, p->pid) || p->pid == r->launched_pid;
-		if (p->pidfd < 0 ? kill(p->pid, 0) < 0 && errno == ESRCH : !is_ours && poll(&end, 1, 0) > 0) {
-			drain_all(r);
-			process_ended(r, p, -1);
-		}
-	}
-	uint64_t unserved = 0;
-	for (size_t i = 0; i < r->sources.n; i++) {
-		struct source *s = r->sources.v[i];
-		unserved += s->link->ring.shared->lost_unserved;
-		for (uint32_t k = 0; k < s->n_slots; k++)
-			if (s->clients[k])
-				decoder_refresh_threads(s->clients[k]->decoder);
-		if (s->gone || s->process->ended || r->leaving)
-			continue;
-		enum link_health health = link_check(s->link);
-		if (health == LINK_UNLOADED && process_has_memory(s->link->pid)) {
-			unloaded(r, s);
-		} else if (health == LINK_GONE && process_has_memory(s->link->pid)) {
-			s->gone = true; /* exec, without us being told: not followed */
-			process_execed(r, s->process);
-		} else if (health == LINK_UNLINKED && now - s->armed_ns < 5000000000ull && !s->finalised) {
-			/* A hook that was being added to an empty list at that very moment. Not while the interpreter ends. */
-			struct python_runtime rt;
-			struct err *err = python_runtime_find(remote_mem_reader(s->link->mem), &s->link->runtime.module, &rt);
-			if (!err && rt.is_initialised && !rt.is_finalising)
-				err = link_again(s->link, follow_has(r->follow, s->link->pid));
-			err_destroy(err);
-		}
-	}
-	if (unserved > r->n_unserved) {
-		struct note_info note = { .kind = NOTE_LOST, .time_ns = clock_time_now(&r->clock), .process = UINT32_MAX, .a = unserved - r->n_unserved };
-		writer_note(r->writer, &note);
-		r->n_lost += unserved - r->n_unserved;
-		r->n_unserved = unserved;
-	}
-	recycle_ended(r);
 }
 
 static bool any_alive(struct recorder *r)
@@ -576,7 +218,7 @@ static void on_control(struct recorder *r)
 			struct process *p = r->processes.v[i];
 			struct err *err = p->ended || follow_has(r->follow, p->pid) ? NULL : follow_seize(r->follow, p->pid);
 			if (err)
-				warn(r, NOTE_WARNING, p->index, "cannot follow: %s", err->message);
+				recorder_warn(r, NOTE_WARNING, p->index, "cannot follow: %s", err->message);
 			err_destroy(err);
 		}
 		break;
@@ -669,7 +311,7 @@ static void leave_targets(struct recorder *r, struct recorder_summary *sum)
 		while ((drain_all(r) || anyone_waits(s)) && monotonic_ns() < until)
 			heartbeat(r, monotonic_ns());
 		struct detach_report report;
-		link_detach(s->link, is_attached, r, timeout, &report);
+		link_detach(s->link, recorder_is_attached, r, timeout, &report);
 		s->left = true;
 		if (!report.restored) {
 			sum->is_restored = false;
@@ -715,9 +357,9 @@ static void change_attachment(struct recorder *r)
 			continue;
 		struct err *err = r->options.follow ? follow_seize(r->follow, p->pid) : NULL;
 		if (!err)
-			err = arm(r, p->pid, false, 0, &any);
+			err = recorder_arm(r, p->pid, false, 0, &any);
 		if (err)
-			warn(r, NOTE_WARNING, p->index, "cannot attach again: %s", err->message);
+			recorder_warn(r, NOTE_WARNING, p->index, "cannot attach again: %s", err->message);
 		err_destroy(err);
 	}
 }
@@ -763,8 +405,8 @@ struct err *recorder_run(struct recorder *r, struct recorder_summary *ret)
 		change_attachment(r);
 		if (r->recycle_due)
 			recycle_ended(r);
-		relink_finalised(r, now);
-		check(r, now);
+		recorder_relink(r, now);
+		recorder_check(r, now);
 		if (r->unflushed_since && now > r->unflushed_since + FLUSH_NS) { /* it may be set after `now` was read */
 			r->unflushed_since = 0;
 			err = writer_flush(r->writer);

@@ -98,6 +98,16 @@ void client_remove(struct source *s, uint32_t slot_index);
 /* Is an event of this name wanted? Tells all probes, too. ctx: struct client. */
 bool client_wants(void *ctx, const char *name, uint32_t n_bytes);
 
+/* arm.c */
+/* Link every runtime of a process that is not yet; the first failure counts only if none succeeds. flags: of a process
+ * met for the first time. at_entry: its one thread is in our stop there. */
+MUST_CHECK struct err *recorder_arm(struct recorder *r, pid_t pid, bool at_entry, uint32_t flags, bool *ret_any);
+void source_destroy(struct source *s);
+void recorder_relink(struct recorder *r, uint64_t now); /* runtimes that were finalised or unloaded and may be back */
+void recorder_check(struct recorder *r, uint64_t now);  /* twice a second: is everything as we think it is? */
+bool recorder_is_attached(void *ctx, pid_t pid);        /* for link_detach() */
+void recorder_warn(struct recorder *r, enum note_kind kind, uint32_t process, const char *fmt, ...) PRINTF_LIKE(4, 5);
+
 /* follow_ops */
 bool recorder_at_entry(void *ctx, pid_t pid);
 void recorder_execed(void *ctx, pid_t pid);
