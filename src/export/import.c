@@ -79,6 +79,12 @@ struct process {
 	struct process_info info;
 };
 
+/* A frame of a stack's text, and the stack that it and all outside it are. */
+struct level {
+	size_t from_end; /* where the frame's text starts, in bytes before the end */
+	uint32_t frame, stack;
+};
+
 struct import {
 	const char *label, *path;
 	struct writer *w; /* NULL until the first event, whose time is the anchor */
@@ -86,6 +92,8 @@ struct import {
 	struct seen frames, stacks, args, threads, names;
 	VEC(struct process) processes;
 	struct seen by_pid; /* the newest process of a pid */
+	struct strbuf last_stack; /* text of the stack parsed last, and its frames, innermost first */
+	VEC(struct level) levels;
 	struct strbuf key, text, value, encoded, thread, python;
 	struct json_objects objects;
 	struct import_result result;
@@ -224,36 +232,70 @@ static bool parse_frame(struct import *im, struct json *j, uint32_t *ret)
 	return json_read_expect(j, '}');
 }
 
-/* Innermost frame first in the text; the writer wants the outermost first. */
+static size_t common_end(const char *a, size_t n_a, const char *b, size_t n_b)
+{
+	size_t n = 0, max = n_a < n_b ? n_a : n_b;
+	while (n + 8 <= max && !memcmp(a + n_a - n - 8, b + n_b - n - 8, 8))
+		n += 8;
+	while (n < max && a[n_a - n - 1] == b[n_b - n - 1])
+		n++;
+	return n;
+}
+
+/* Innermost frame first in the text; the writer wants the outermost first. Stacks that follow each other mostly share their
+ * outer frames: from where the text is the same to its end, the frames need not be looked at again. */
 static bool parse_stack(struct import *im, struct json *j, uint32_t *ret)
 {
-	VEC(uint32_t) frames = { 0 };
-	bool ok = json_read_expect(j, '[');
+	VEC(struct level) levels = { 0 };
+	const char *start = j->p, *end = j->end, *known = NULL;
+	size_t same = common_end(im->last_stack.s, im->last_stack.n, start, (size_t)(end - start)), first = 0;
+	while (first < im->levels.n && im->levels.v[first].from_end > same)
+		first++;
+	if (first < im->levels.n)
+		known = end - im->levels.v[first].from_end;
+	bool ok = json_read_expect(j, '['), reused = false;
 	if (ok && !json_read_is(j, ']')) {
 		do {
-			uint32_t id;
+			struct level level = { 0 };
 			json_read_space(j);
+			if (j->p == known) {
+				j->p = end;
+				reused = true;
+				break;
+			}
+			level.from_end = (size_t)(end - j->p);
 			/* our own frames have no braces inside, except in file names: then the text is simply not found */
-			const char *end = memchr(j->p, '}', (size_t)(j->end - j->p));
+			const char *close = memchr(j->p, '}', (size_t)(end - j->p));
 			XXH128_hash_t h = { 0 };
-			if (end) {
-				h = XXH3_128bits(j->p, (size_t)(end + 1 - j->p));
-				if (seen_get(&im->frames, h, &id)) {
-					j->p = end + 1;
-					ok = vec_push(&frames, id);
+			if (close) {
+				h = XXH3_128bits(j->p, (size_t)(close + 1 - j->p));
+				if (seen_get(&im->frames, h, &level.frame)) {
+					j->p = close + 1;
+					ok = vec_push(&levels, level);
 					continue;
 				}
 			}
-			ok = parse_frame(im, j, &id) && vec_push(&frames, id);
-			if (ok && end && j->p == end + 1)
-				seen_add(&im->frames, h, id);
+			ok = parse_frame(im, j, &level.frame) && vec_push(&levels, level);
+			if (ok && close && j->p == close + 1)
+				seen_add(&im->frames, h, level.frame);
 		} while (ok && json_read_is(j, ','));
-		ok = ok && json_read_expect(j, ']');
+		ok = ok && (reused || json_read_expect(j, ']'));
 	}
-	*ret = 0;
-	for (size_t i = frames.n; ok && i-- > 0;)
-		*ret = writer_stack(im->w, *ret, frames.v[i]);
-	vec_fini(&frames);
+	uint32_t stack = reused ? im->levels.v[first].stack : 0;
+	for (size_t i = levels.n; ok && i-- > 0;)
+		levels.v[i].stack = stack = writer_stack(im->w, stack, levels.v[i].frame);
+	for (size_t i = first; ok && reused && i < im->levels.n; i++)
+		ok = vec_push(&levels, im->levels.v[i]);
+	strbuf_clear(&im->last_stack);
+	im->levels.n = 0;
+	if (ok && j->p == end) { /* the text ends where the stack does */
+		strbuf_add(&im->last_stack, start, (size_t)(end - start));
+		vec_fini(&im->levels);
+		im->levels.v = levels.v, im->levels.n = levels.n, im->levels.cap = levels.cap;
+	} else {
+		vec_fini(&levels);
+	}
+	*ret = stack;
 	return ok;
 }
 
@@ -710,8 +752,10 @@ struct err *import_jsonl(int fd, const char *label, const char *path, struct imp
 	free(im.names.slots);
 	free(im.by_pid.slots);
 	vec_fini(&im.processes);
+	vec_fini(&im.levels);
 	vec_fini(&im.objects.addresses);
-	struct strbuf *bufs[] = { &im.key, &im.text, &im.value, &im.encoded, &im.thread, &im.python };
+	struct strbuf *bufs[] = { &im.key, &im.text, &im.value, &im.encoded, &im.thread, &im.python,
+				  &im.last_stack };
 	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
 		strbuf_fini(bufs[i]);
 	if (!err)
