@@ -25,7 +25,11 @@ static void filter_check(struct ui *ui, const char *text, struct prompt_verdict 
 		err_destroy(err);
 		return;
 	}
-	if (strcmp(s->filter_text, text + strspn(text, " "))) /* not what is shown */
+	const char *typed = text + strspn(text, " ");
+	size_t n_typed = strlen(typed);
+	while (n_typed && typed[n_typed - 1] == ' ')
+		n_typed--;
+	if (strlen(s->filter_text) != n_typed || memcmp(s->filter_text, typed, n_typed)) /* not what is shown */
 		return;
 	struct strbuf b = { 0 };
 	if (s->filter_done < 1)
@@ -87,18 +91,19 @@ static void filter_preview(struct ui *ui, const char *text)
 		err_destroy(err); /* the last good one stays */
 		return;
 	}
+	pane_events_anchor(ui, ui->anchor_seq); /* not where an earlier letter has moved it */
 	ui_set_filter(ui, text, false);
 }
 
 static bool filter_accept(struct ui *ui, const char *text)
 {
-	if (!ui_set_filter(ui, text, true))
-		return false;
-	return true;
+	pane_events_anchor(ui, ui->anchor_seq);
+	return ui_set_filter(ui, text, true);
 }
 
 static void filter_cancel(struct ui *ui)
 {
+	pane_events_anchor(ui, ui->anchor_seq);
 	ui_set_filter(ui, ui->prompt_old_filter, false);
 }
 
@@ -109,6 +114,7 @@ static const struct prompt_ops filter_prompt = {
 
 void prompt_filter(struct ui *ui, const char *text)
 {
+	ui->anchor_seq = ui->cursor_seq;
 	snprintf(ui->prompt_old_filter, sizeof(ui->prompt_old_filter), "%s", ui->s->filter_text);
 	prompt_open(&ui->prompt, ui, &filter_prompt, text ? text : ui->s->filter_text);
 }

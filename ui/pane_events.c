@@ -432,6 +432,13 @@ static void go_seq(struct events *e, uint64_t seq)
 	cursor_moved(e);
 }
 
+void pane_events_anchor(struct ui *ui, uint64_t seq)
+{
+	struct events *e = (struct events *)ui_pane(ui, PANE_EVENTS);
+	if (e && seq != SELECTION_NONE)
+		e->cursor_seq = seq;
+}
+
 void ui_goto(struct ui *ui, uint64_t seq)
 {
 	struct pane *p = ui_pane(ui, PANE_EVENTS);

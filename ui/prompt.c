@@ -29,11 +29,22 @@ void prompt_add_choice(struct prompt_choices *c, const char *text, size_t n_byte
 	c->list.v[c->list.n++] = (struct prompt_choice){ copy, doc ? strdup(doc) : NULL, is_dim };
 }
 
-/* The text with the chosen completion in it; the caller frees. */
+/* Does the chosen completion go on where the typing ends? Then its rest is shown as a ghost. */
+static bool has_ghost(const struct prompt *p)
+{
+	const struct prompt_choices *c = &p->choices;
+	if (p->chosen < 0 || (size_t)p->chosen >= c->list.n || p->box_hidden || p->cursor != c->to || p->cursor != p->text.n)
+		return false;
+	size_t typed = c->to - c->from;
+	return strlen(c->list.v[p->chosen].text) >= typed &&
+	       !strncmp(c->list.v[p->chosen].text, strbuf_str(&p->text) + c->from, typed);
+}
+
+/* The text as it is, or with the ghost. */
 static void with_choice(const struct prompt *p, struct strbuf *to)
 {
 	const struct prompt_choices *c = &p->choices;
-	if (p->chosen < 0 || (size_t)p->chosen >= c->list.n || p->box_hidden) {
+	if (!has_ghost(p)) {
 		strbuf_adds(to, strbuf_str(&p->text));
 		return;
 	}
@@ -47,10 +58,15 @@ static void preview(struct prompt *p, struct ui *ui)
 	if (!p->ops->preview)
 		return;
 	struct strbuf text = { 0 };
-	if (p->verdict.is_error)
-		with_choice(p, &text);
-	else
+	if (!p->verdict.is_error) {
 		strbuf_adds(&text, strbuf_str(&p->text));
+		free(p->good);
+		p->good = strdup(strbuf_str(&p->text));
+	} else if (has_ghost(p)) {
+		with_choice(p, &text);
+	} else if (p->good) { /* the last good one goes on working */
+		strbuf_adds(&text, p->good);
+	}
 	p->ops->preview(ui, strbuf_str(&text));
 	strbuf_fini(&text);
 }
@@ -112,6 +128,8 @@ void prompt_close(struct prompt *p)
 	p->chosen = -1;
 	free(p->typed);
 	p->typed = NULL;
+	free(p->good);
+	p->good = NULL;
 	p->verdict = (struct prompt_verdict){ 0 };
 }
 
@@ -466,12 +484,9 @@ void prompt_draw(const struct prompt *p, struct area all, struct area last)
 	int used = area_put_n(last, 0, column, room, ROLE_TEXT, text + skip, p->text.n - skip);
 	int cursor = column + text_width(text + skip, p->cursor - skip);
 	bool box = p->choices.list.n > 0 && !p->box_hidden;
-	if (box && p->chosen >= 0 && p->cursor == p->choices.to && p->cursor == p->text.n) {
-		const char *choice = p->choices.list.v[p->chosen].text;
-		size_t typed = p->choices.to - p->choices.from;
-		if (strlen(choice) >= typed && !strncmp(choice, text + p->choices.from, typed))
-			area_put(last, 0, cursor, room - used, ROLE_DIM, choice + typed);
-	}
+	if (has_ghost(p))
+		area_put(last, 0, cursor, room - used, ROLE_DIM,
+			 p->choices.list.v[p->chosen].text + (p->choices.to - p->choices.from));
 	if (facts)
 		area_put_right(last, 0, last.n_columns - facts - 1, facts, ROLE_DIM, p->verdict.message);
 	last.canvas->cursor_line = last.line;

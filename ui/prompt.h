@@ -60,6 +60,7 @@ struct prompt {
 	VEC(char *) history[PROMPT_HISTORIES];
 	size_t history_at;            /* history.n = the line being typed */
 	char *typed;                  /* that line, while older ones are looked at */
+	char *good;                   /* the last text without an error */
 };
 
 void prompt_open(struct prompt *p, struct ui *ui, const struct prompt_ops *ops, const char *text);

@@ -54,7 +54,8 @@ struct ui {
 	enum pane_id focus;             /* among the panes of the main page */
 	VEC(enum pane_id) pages;        /* full pages over the main page, the last one is seen */
 	struct prompt prompt;
-	char prompt_old_filter[512];
+	char prompt_old_filter[4096]; /* what stood before the filter prompt was opened */
+	uint64_t anchor_seq;          /* and where the cursor was */
 
 	uint64_t count;      /* number typed before a key */
 	bool following;
@@ -134,6 +135,8 @@ void ui_copy(struct ui *ui, const char *text, size_t n_bytes);
 
 /* The file and line of the frame under the stack's cursor; false if the file is not here. */
 bool pane_stack_source(const struct pane *p, struct strbuf *ret_path, unsigned *ret_line);
+/* The event that the list keeps its cursor at when the filter changes. */
+void pane_events_anchor(struct ui *ui, uint64_t seq);
 void pane_help_about(struct pane *p, enum pane_id about, bool all);
 void pane_catalog_show(struct pane *p, const char *event);
 void pane_summary_by(struct pane *p, const char *field);

@@ -245,12 +245,15 @@ struct err *view_set_filter(struct view *s, const char *text)
 	CLEANUP(folds) struct folds *folds = NULL;
 	CLEANUP(selection) struct selection *shown = NULL;
 	text += strspn(text, " ");
-	char *copy = strdup(text);
+	size_t n = strlen(text);
+	while (n && text[n - 1] == ' ')
+		n--;
+	char *copy = strndup(text, n);
 	if (!copy)
 		return err_no_memory();
 	struct err *err = NULL;
-	if (*text)
-		err = filter_compile(text, strlen(text), s->trace, &filter);
+	if (n)
+		err = filter_compile(text, n, s->trace, &filter);
 	if (!err && filter)
 		err = filter_run_create(s->trace, filter, s->cache, &run);
 	if (!err)

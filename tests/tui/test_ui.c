@@ -1,0 +1,606 @@
+/*
+ * test_ui: the parts below the panes: tables that must not drift apart, cells, cutting, layout, toggles, the prompt, the
+ * config file, themes.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/utf8.h"
+#include "drive.h"
+#include "sample.h"
+#include "ui/ui.h"
+
+static char capture[64];
+
+/* ---- one table for keys, actions, help, completion and manual ---- */
+
+static void test_actions_complete(void **state)
+{
+	struct strbuf manual = { 0 };
+	actions_manual(&manual);
+	for (int i = 0; i < ACTION_COUNT; i++) {
+		assert_true(actions[i].name && *actions[i].name && actions[i].doc && *actions[i].doc);
+		assert_int_equal(action_find(actions[i].name, strlen(actions[i].name)), i);
+		char entry[80];
+		snprintf(entry, sizeof(entry), ".B %s", actions[i].name);
+		assert_non_null(strstr(strbuf_str(&manual), entry));
+		for (int k = 0; k < i; k++)
+			assert_string_not_equal(actions[i].name, actions[k].name);
+	}
+	strbuf_fini(&manual);
+}
+
+static void test_keys_complete(void **state)
+{
+	struct keymap *m = NULL;
+	assert_null(keymap_create(&m));
+	for (size_t i = 0; i < n_key_defaults; i++) {
+		const struct key_row *row = &key_defaults[i];
+		int key = key_parse(row->key);
+		assert_int_not_equal(key, 0);
+		assert_true(row->action < ACTION_COUNT);
+		/* a name that was parsed is printed the same */
+		assert_int_equal(key_parse(key_name(key)), key);
+		/* no row is shadowed by another for the same pane and key */
+		for (size_t k = 0; k < i; k++)
+			assert_false(key_defaults[k].pane == row->pane && key_parse(key_defaults[k].key) == key);
+		assert_int_equal(keymap_find(m, row->pane, key), row->action);
+	}
+	keymap_destroy(m);
+}
+
+/* Every action that has a key is in the help of some pane, and all of them in "everything". */
+static void test_help_complete(void **state)
+{
+	struct ui *ui = drive_open(capture, NULL, 120, 40);
+	drive_keys(ui, "F1 F1");
+	struct pane *p = ui_pane(ui, PANE_HELP);
+	for (int i = 0; i < ACTION_COUNT; i++) {
+		bool found = false;
+		char name[64];
+		snprintf(name, sizeof(name), ":%s ", actions[i].name);
+		for (uint64_t k = 0; k < p->list.n && !found; k++) {
+			struct strbuf line = { 0 };
+			p->ops->line(p, k, &line);
+			strbuf_addc(&line, ' ');
+			found = strstr(strbuf_str(&line), name) && strstr(strbuf_str(&line), actions[i].doc);
+			strbuf_fini(&line);
+		}
+		if (!found)
+			fail_msg("help does not know %s", actions[i].name);
+	}
+	ui_destroy(ui);
+}
+
+/* Every action is offered by the command line. */
+static void test_completion_complete(void **state)
+{
+	struct ui *ui = drive_open(capture, NULL, 80, 24);
+	prompt_command(ui, "");
+	assert_int_equal(ui->prompt.choices.list.n, ACTION_COUNT);
+	ui_destroy(ui);
+}
+
+/* Every action can be done in every pane without a crash, by its name on the command line. */
+static void test_actions_everywhere(void **state)
+{
+	for (int pane = 0; pane < PANE_COUNT; pane++) {
+		if (pane == PANE_TERMINAL)
+			continue;
+		for (int a = 0; a < ACTION_COUNT; a++) {
+			if (a == ACTION_SUSPEND || a == ACTION_WRITE)
+				continue;
+			struct ui *ui = drive_open(capture, NULL, 80, 24);
+			if (panes[pane].is_page)
+				ui_open_page(ui, (enum pane_id)pane);
+			else
+				ui->focus = (enum pane_id)pane;
+			ui_command(ui, actions[a].name);
+			if (prompt_is_open(&ui->prompt))
+				drive_keys(ui, "Esc");
+			drive_settle(ui);
+			ui_destroy(ui);
+		}
+	}
+}
+
+static void test_panes_complete(void **state)
+{
+	for (int i = 0; i < PANE_COUNT; i++) {
+		const struct pane_ops *o = panes[i].ops;
+		assert_true(panes[i].name && panes[i].title && o);
+		assert_true(o->open && o->close && o->update && o->draw && o->act);
+		assert_int_equal(pane_find(panes[i].name), i);
+	}
+}
+
+/* ---- canvas ---- */
+
+static void test_canvas_harmless(void **state)
+{
+	static const struct {
+		const char *in, *want;
+	} cases[] = {
+		{ "plain", "plain     " },
+		{ "\x1b[31mred", "\\x1b[31mre" },
+		{ "a\tb\nc", "a\\tb\\nc   " },
+		{ "\xff\xfe", "\\xff\\xfe  " },
+		{ "\xe2\x80\xae" "rtl", "\\u202ertl " },
+		{ "大阪x", "大阪x     " },
+		{ "e\xcc\x81t", "e\xcc\x81t        " },
+		{ "a\x7f", "a\\x7f     " },
+	};
+	struct canvas c = { 0 };
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct strbuf got = { 0 };
+		assert_true(canvas_resize(&c, 1, 10));
+		area_put(canvas_area(&c), 0, 0, -1, ROLE_TEXT, cases[i].in);
+		canvas_text(&c, &got);
+		strbuf_cut(&got, got.n - 1);
+		assert_string_equal(strbuf_str(&got), cases[i].want);
+		strbuf_fini(&got);
+	}
+	canvas_fini(&c);
+}
+
+static void test_canvas_wide_cut(void **state)
+{
+	struct canvas c = { 0 };
+	assert_true(canvas_resize(&c, 1, 5));
+	struct area a = canvas_area(&c);
+	assert_int_equal(area_put(a, 0, 0, -1, ROLE_TEXT, "大大大"), 4); /* the third has no room */
+	area_put(a, 0, 1, 1, ROLE_TEXT, "x");                            /* half of the first goes, its other half too */
+	struct strbuf got = { 0 };
+	canvas_text(&c, &got);
+	assert_string_equal(strbuf_str(&got), " x大 \n");
+	strbuf_fini(&got);
+	canvas_fini(&c);
+}
+
+static void test_text_cut(void **state)
+{
+	static const struct {
+		const char *in;
+		int limit;
+		bool middle;
+		const char *want;
+	} cases[] = {
+		{ "short", 10, false, "short" },
+		{ "0123456789", 5, false, "0123…" },
+		{ "/srv/shop/migrations/001.sql", 16, true, "/srv/…/001.sql" },
+		{ "/tmp/shop-ltrw6yqw/大阪-7.txt", 18, true, "/tmp/…/大阪-7.txt" },
+		{ "大大大大", 5, false, "大大…" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct strbuf got = { 0 };
+		text_cut(&got, cases[i].in, strlen(cases[i].in), cases[i].limit, cases[i].middle);
+		assert_string_equal(strbuf_str(&got), cases[i].want);
+		assert_true(text_width(strbuf_str(&got), got.n) <= cases[i].limit);
+		strbuf_fini(&got);
+	}
+}
+
+static void test_numbers(void **state)
+{
+	static const struct {
+		uint64_t ns;
+		const char *want;
+	} durations[] = { { 300000, "0.30 ms" }, { 84000000, "84 ms" }, { 1100000, "1.1 ms" }, { 1200000000, "1.2 s" },
+			  { 981000000000, "16m21s" }, { 500, "500 ns" }, { 36000, "0.04 ms" } };
+	for (size_t i = 0; i < ARRAY_LEN(durations); i++) {
+		struct strbuf b = { 0 };
+		text_duration(&b, durations[i].ns);
+		assert_string_equal(strbuf_str(&b), durations[i].want);
+		strbuf_fini(&b);
+	}
+	static const struct {
+		uint64_t n;
+		int limit;
+		const char *want;
+	} counts[] = { { 0, 9, "·" }, { 1204311, 9, "1 204 311" }, { 1204311, 5, "1.2M" }, { 79727, 5, "80k" }, { 999, 3, "999" } };
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+		struct strbuf b = { 0 };
+		text_count(&b, counts[i].n, counts[i].limit);
+		assert_string_equal(strbuf_str(&b), counts[i].want);
+		strbuf_fini(&b);
+	}
+}
+
+/* ---- layout ---- */
+
+/* Panes never overlap and never leave the screen, whatever is wished. */
+static void test_layout(void **state)
+{
+	for (int lines = 1; lines < 120; lines += 3)
+		for (int columns = 1; columns < 320; columns += 7)
+			for (int wish = 0; wish < 8; wish++) {
+				struct layout_wish w = { .n_lines = lines, .n_columns = columns, .maximised = PANE_NONE, .page = PANE_NONE,
+							 .rotate = wish & 1, .details_delta = wish & 2 ? 40 : -40,
+							 .side_delta = wish & 4 ? 200 : -200, .categories_delta = wish & 4 ? -50 : 90 };
+				struct layout l;
+				layout_make(&w, &l);
+				static char seen[120][320];
+				memset(seen, 0, sizeof(seen));
+				for (int p = 0; p < PANE_COUNT; p++) {
+					const struct rect *r = &l.panes[p];
+					assert_true(r->line >= 0 && r->column >= 0 && r->n_lines >= 0 && r->n_columns >= 0);
+					assert_true(r->line + r->n_lines <= lines && r->column + r->n_columns <= columns);
+					for (int y = r->line; y < r->line + r->n_lines; y++)
+						for (int x = r->column; x < r->column + r->n_columns; x++)
+							assert_false(seen[y][x]++);
+				}
+			}
+}
+
+/* ---- toggles ---- */
+
+static void test_toggles(void **state)
+{
+	static const struct {
+		const char *filter, *name;
+		bool on;
+		const char *rest;
+	} cases[] = {
+		{ "", "open", true, NULL },
+		{ "@network", "socket.connect", true, NULL },
+		{ "@network", "open", false, NULL },
+		{ "@network or os.*", "os.remove", true, NULL },
+		{ "not @import", "import", false, NULL },
+		{ "not (@import or open)", "open", false, NULL },
+		{ "(@network or open) and pid == 4", "open", true, "pid == 4" },
+		{ "pid == 4", "open", true, "pid == 4" },
+		{ "@network or pid == 4", "open", true, "@network or pid == 4" },
+		{ "open.path ~ \"x\"", "import", true, "open.path ~ \"x\"" },
+		{ "event == \"sqlite3.connect/handle\"", "sqlite3.connect/handle", true, NULL },
+		{ "@code_execution", "exec", true, NULL },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct toggles t = { 0 };
+		toggles_parse(&t, cases[i].filter);
+		assert_int_equal(toggles_has(&t, cases[i].name, strlen(cases[i].name)), cases[i].on);
+		if (cases[i].rest)
+			assert_string_equal(t.rest, cases[i].rest);
+		else
+			assert_null(t.rest);
+		toggles_fini(&t);
+	}
+}
+
+/* Whatever is switched, the filter that is written reads back as the same switches. */
+static void test_toggles_round_trip(void **state)
+{
+	struct ui *ui = drive_open(capture, NULL, 120, 40);
+	uint32_t n = trace_n_names(ui->s->trace);
+	bool *on = calloc(n + 1, sizeof(*on));
+	uint64_t random = 12345;
+	for (int round = 0; round < 300; round++) {
+		bool any = false;
+		for (uint32_t id = 1; id <= n; id++) {
+			random = random * 6364136223846793005u + 1442695040888963407u;
+			on[id] = random >> 33 & 1;
+			any |= on[id];
+		}
+		if (!any)
+			continue;
+		struct toggles t = { .rest = strdup("depth > 1") };
+		struct strbuf text = { 0 };
+		toggles_filter(&t, ui->s, on, &text);
+		struct filter *f = NULL;
+		struct err *err = filter_compile(strbuf_str(&text), text.n, ui->s->trace, &f);
+		if (err)
+			fail_msg("%s: %s", strbuf_str(&text), err->message);
+		filter_destroy(f);
+		toggles_fini(&t);
+		toggles_parse(&t, strbuf_str(&text));
+		assert_string_equal(t.rest, "depth > 1");
+		for (uint32_t id = 1; id <= n; id++) {
+			size_t len;
+			const char *name = trace_name(ui->s->trace, id, &len);
+			if (toggles_has(&t, name, len) != on[id])
+				fail_msg("%s: %.*s", strbuf_str(&text), (int)len, name);
+		}
+		toggles_fini(&t);
+		strbuf_fini(&text);
+	}
+	free(on);
+	ui_destroy(ui);
+}
+
+/* Toggling on the screen does what the filter then says. */
+static void test_toggle_keys(void **state)
+{
+	struct ui *ui = drive_open(capture, NULL, 120, 40);
+	drive_keys(ui, "Tab Tab Tab +");
+	assert_string_equal(ui->s->filter_text, "@network");
+	assert_int_equal(view_n_shown(ui->s), 135);
+	drive_keys(ui, "=");
+	assert_string_equal(ui->s->filter_text, "");
+	drive_keys(ui, "Space");
+	assert_string_equal(ui->s->filter_text, "not @network");
+	drive_keys(ui, "Space");
+	assert_string_equal(ui->s->filter_text, "");
+	ui_destroy(ui);
+}
+
+/* ---- prompt, search, history ---- */
+
+static void test_filter_prompt(void **state)
+{
+	struct ui *ui = drive_open(capture, "@network", 80, 24);
+	drive_keys(ui, "f C-u =open");
+	assert_string_equal(ui->s->filter_text, "open"); /* it shows while it is typed */
+	drive_keys(ui, "Esc");
+	assert_string_equal(ui->s->filter_text, "@network"); /* and the old one comes back */
+	drive_keys(ui, "f =_and_nonsense_===");
+	assert_string_equal(ui->s->filter_text, "@network"); /* the last good one stays */
+	assert_true(ui->prompt.verdict.is_error);
+	drive_keys(ui, "C-u =op Tab Enter");
+	assert_false(prompt_is_open(&ui->prompt));
+	drive_keys(ui, "q");
+	assert_string_equal(ui->s->filter_text, "@network");
+	ui_destroy(ui);
+}
+
+static void test_include_exclude(void **state)
+{
+	struct ui *ui = drive_open(capture, "subprocess.*", 80, 24);
+	drive_keys(ui, "Tab +");
+	assert_string_equal(ui->s->filter_text, "subprocess.* and args.executable == \"/usr/bin/gzip\"");
+	assert_int_equal(view_n_shown(ui->s), 12);
+	drive_keys(ui, "= Esc -");
+	assert_non_null(strstr(ui->s->filter_text, "not event == "));
+	ui_destroy(ui);
+}
+
+static void test_search(void **state)
+{
+	struct ui *ui = drive_open(capture, NULL, 80, 24);
+	drive_keys(ui, "/ =getpid Enter");
+	struct event e;
+	assert_true(trace_event(ui->s->trace, ui->cursor_seq, &e));
+	size_t n;
+	assert_string_equal(trace_name(ui->s->trace, e.name, &n), "ctypes.dlsym");
+	/* a hit inside a fold opens it */
+	drive_keys(ui, "g / =json.part3 Enter");
+	assert_true(trace_event(ui->s->trace, ui->cursor_seq, &e));
+	struct line line;
+	assert_true(view_line(ui->s, ui->panes[PANE_EVENTS]->list.cursor, &line));
+	assert_int_equal(line.seq, ui->cursor_seq);
+	uint64_t first = ui->cursor_seq;
+	drive_keys(ui, "n");
+	assert_true(ui->cursor_seq > first);
+	drive_keys(ui, "N");
+	assert_int_equal(ui->cursor_seq, first);
+	drive_keys(ui, "/ =nothing_like_this Enter");
+	assert_int_equal(ui->cursor_seq, first);
+	ui_destroy(ui);
+}
+
+/* A filter keeps the cursor on its event, or on the nearest that is still shown. */
+static void test_cursor_stays(void **state)
+{
+	struct ui *ui = drive_open(capture, NULL, 80, 24);
+	drive_keys(ui, "/ =dlopen Enter");
+	uint64_t seq = ui->cursor_seq;
+	drive_keys(ui, "f =@native Enter");
+	assert_int_equal(ui->cursor_seq, seq);
+	drive_keys(ui, "=");
+	assert_int_equal(ui->cursor_seq, seq);
+	drive_keys(ui, "z Z Z");
+	assert_int_equal(ui->cursor_seq, seq);
+	ui_destroy(ui);
+}
+
+/* ---- writing ---- */
+
+static void test_write(void **state)
+{
+	char path[80], line[4096];
+	snprintf(path, sizeof(path), "/tmp/auditview-ui-%d.jsonl", (int)getpid());
+	unlink(path);
+	struct ui *ui = drive_open(capture, "ctypes.*", 80, 24);
+	assert_true(ui_write_file(ui, "shown", path));
+	assert_false(ui_write_file(ui, "shown", path)); /* it exists */
+	FILE *f = fopen(path, "r");
+	int n = 0;
+	while (fgets(line, sizeof(line), f))
+		if (strstr(line, "\"event\"")) {
+			assert_non_null(strstr(line, "ctypes."));
+			n++;
+		}
+	fclose(f);
+	assert_int_equal(n, 2);
+	unlink(path);
+	ui_destroy(ui);
+}
+
+/* ---- config ---- */
+
+struct reports {
+	int n, line;
+	char message[200];
+};
+
+static void report(void *ctx, int line, const char *message)
+{
+	struct reports *r = ctx;
+	r->n++;
+	r->line = line;
+	snprintf(r->message, sizeof(r->message), "%s", message);
+}
+
+static void test_config(void **state)
+{
+	static const struct {
+		const char *text;
+		int line;         /* of the error; 0 none */
+		const char *says; /* part of it */
+	} cases[] = {
+		{ "# nothing\n\ntheme = light\nmouse = off\n", 0, NULL },
+		{ "theme = drak\n", 1, "nearest is dark" },
+		{ "\nmuose = on\n", 2, "nearest is mouse" },
+		{ "bind x sumary\n", 1, "nearest is summary" },
+		{ "bind evnts x summary\n", 1, "nearest is events" },
+		{ "bind C-q quit\nbind events x none\nbind stack F5 fold\n", 0, NULL },
+		{ "bind Ctrl-Q quit\n", 1, "no such key" },
+		{ "columns = time event arguments\n", 0, NULL },
+		{ "columns = time evnt\n", 1, "nearest is event" },
+		{ "filter noise = not @import\n", 0, NULL },
+		{ "color.network = 75 bold\n", 0, NULL },
+		{ "color.network = 300\n", 1, "0 to 255" },
+		{ "color.netwrk = 3\n", 1, "no such role" },
+		{ "what is this\n", 1, "expected NAME = VALUE" },
+		{ "time = yesterday", 1, "start delta clock" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct config c;
+		struct keymap *m = NULL;
+		struct reports r = { 0 };
+		assert_null(config_init(&c));
+		assert_null(keymap_create(&m));
+		config_parse(&c, m, cases[i].text, strlen(cases[i].text), report, &r);
+		assert_int_equal(r.n, cases[i].line ? 1 : 0);
+		assert_int_equal(r.line, cases[i].line);
+		if (cases[i].says && !strstr(r.message, cases[i].says))
+			fail_msg("%s: %s", cases[i].text, r.message);
+		keymap_destroy(m);
+		config_fini(&c);
+	}
+	struct config c;
+	struct keymap *m = NULL;
+	struct reports r = { 0 };
+	const char *text = "bind x quit\nbind events z none\nfilter a = open\n";
+	assert_null(config_init(&c));
+	assert_null(keymap_create(&m));
+	config_parse(&c, m, text, strlen(text), report, &r);
+	assert_int_equal(keymap_find(m, PANE_STACK, 'x'), ACTION_QUIT);
+	assert_int_equal(keymap_find(m, PANE_EVENTS, 'z'), ACTION_NONE);
+	assert_int_equal(keymap_find(m, PANE_STACK, 'z'), ACTION_FOLD);
+	assert_string_equal(c.filters.v[0].text, "open");
+	keymap_destroy(m);
+	config_fini(&c);
+}
+
+static void test_kept_filters(void **state)
+{
+	char folder[] = "/tmp/auditview-config-XXXXXX", path[100];
+	assert_non_null(mkdtemp(folder));
+	setenv("XDG_CONFIG_HOME", folder, 1);
+	struct config c;
+	struct keymap *m = NULL;
+	struct reports r = { 0 };
+	assert_null(config_init(&c));
+	assert_null(keymap_create(&m));
+	config_load(&c, m, report, &r);
+	assert_null(config_keep_filter(&c, "net", "@network and open.path ~ \"x\""));
+	config_fini(&c);
+	assert_null(config_init(&c));
+	config_load(&c, m, report, &r);
+	assert_int_equal(r.n, 0);
+	assert_int_equal(c.filters.n, 1);
+	assert_string_equal(c.filters.v[0].text, "@network and open.path ~ \"x\"");
+	assert_null(config_keep_filter(&c, "net", NULL));
+	assert_int_equal(c.filters.n, 0);
+	config_fini(&c);
+	keymap_destroy(m);
+	snprintf(path, sizeof(path), "%s/auditview/filters", folder);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/auditview", folder);
+	rmdir(path);
+	rmdir(folder);
+}
+
+/* ---- themes ---- */
+
+static double channel(int v)
+{
+	double c = v / 255.0;
+	if (c <= 0.03928)
+		return c / 12.92;
+	/* ((c + 0.055) / 1.055) ^ 2.4 without libm: 2.4 = 2 + 0.4, x^0.4 by Newton on y^5 = x^2 */
+	double x = (c + 0.055) / 1.055, y = 0.5;
+	for (int i = 0; i < 60; i++)
+		y -= (y * y * y * y * y - x * x) / (5 * y * y * y * y);
+	return x * x * y;
+}
+
+static double luminance(int index)
+{
+	static const int steps[] = { 0, 95, 135, 175, 215, 255 };
+	int r, g, b;
+	if (index >= 232) {
+		r = g = b = 8 + 10 * (index - 232);
+	} else {
+		index -= 16;
+		r = steps[index / 36];
+		g = steps[index / 6 % 6];
+		b = steps[index % 6];
+	}
+	return 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+}
+
+/* Every indexed colour keeps 4.5:1 against the backgrounds people use, and against the cursor's bar. */
+static void test_contrast(void **state)
+{
+	static const int dark[] = { 16, 234, 235, 236 }, light[] = { 231, 255, 254 };
+	for (size_t t = 0; t < n_themes; t++) {
+		for (int role = 0; role < ROLE_COUNT; role++) {
+			int fg = themes[t].full[role].fg;
+			if (!strcmp(themes[t].name, "mono")) {
+				assert_int_equal(fg, COLOR_NONE);
+				assert_int_equal(themes[t].few[role].fg, COLOR_NONE);
+				continue;
+			}
+			if (fg < 16)
+				continue;
+			for (size_t i = 0; i < (themes[t].is_light ? ARRAY_LEN(light) : ARRAY_LEN(dark)); i++) {
+				double a = luminance(fg) + 0.05, b = luminance(themes[t].is_light ? light[i] : dark[i]) + 0.05;
+				double ratio = a > b ? a / b : b / a;
+				if (ratio < 4.4)
+					fail_msg("%s %s on %d: %.2f", themes[t].name, role_name((enum role)role), i ? 1 : 0, ratio);
+			}
+		}
+	}
+}
+
+int main(void)
+{
+	setenv("TZ", "UTC", 1);
+	snprintf(capture, sizeof(capture), "/tmp/auditview-ui-%d.avc", (int)getpid());
+	sample_write(capture, 12);
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_actions_complete),
+		cmocka_unit_test(test_keys_complete),
+		cmocka_unit_test(test_help_complete),
+		cmocka_unit_test(test_completion_complete),
+		cmocka_unit_test(test_panes_complete),
+		cmocka_unit_test(test_actions_everywhere),
+		cmocka_unit_test(test_canvas_harmless),
+		cmocka_unit_test(test_canvas_wide_cut),
+		cmocka_unit_test(test_text_cut),
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_layout),
+		cmocka_unit_test(test_toggles),
+		cmocka_unit_test(test_toggles_round_trip),
+		cmocka_unit_test(test_toggle_keys),
+		cmocka_unit_test(test_filter_prompt),
+		cmocka_unit_test(test_include_exclude),
+		cmocka_unit_test(test_search),
+		cmocka_unit_test(test_cursor_stays),
+		cmocka_unit_test(test_write),
+		cmocka_unit_test(test_config),
+		cmocka_unit_test(test_kept_filters),
+		cmocka_unit_test(test_contrast),
+	};
+	int failed = cmocka_run_group_tests_name("ui", tests, NULL, NULL);
+	unlink(capture);
+	return failed;
+}
