@@ -189,14 +189,14 @@ static const struct named_pc *name_find(struct native_context *n, const struct u
 	return &n->names[i];
 }
 
-static uint32_t mark(struct native_context *n, enum merge_mark kind, enum unwind_stop stop)
+static uint32_t mark(struct native_context *n, enum merge_mark kind, const char *stop)
 {
 	static const char *const texts[] = {
 		[MERGE_MARK_GREENLET] = "what lies further out on this stack belongs to another greenlet",
 		[MERGE_MARK_UNPLACED] = "Python frames that could not be placed among the native ones",
 	};
 	struct frame_info info = { .kind = FRAME_MARK,
-				   .function = text(n, kind == MERGE_MARK_STOP ? unwind_stop_text(stop) : texts[kind]) };
+				   .function = text(n, kind == MERGE_MARK_STOP ? stop : texts[kind]) };
 	return writer_frame(n->o.writer, &info);
 }
 
@@ -209,7 +209,8 @@ static bool event_maps(const struct record_event *e)
 	return (e->name_bytes == 6 && !memcmp(name, "import", 6)) || (e->name_bytes == 13 && !memcmp(name, "ctypes.dlopen", 13));
 }
 
-static uint32_t stack_of(struct native_context *n, const struct merge_input *in, const uint32_t *python, uint32_t *flags)
+static uint32_t stack_of(struct native_context *n, const struct merge_input *in, const char *stop, const uint32_t *python,
+			 uint32_t *flags)
 {
 	uint32_t merge_flags, stack = 0;
 	if (!vec_reserve(&n->items, MERGE_MAX_ITEMS(in->n_python, in->n_native)))
@@ -219,7 +220,7 @@ static uint32_t stack_of(struct native_context *n, const struct merge_input *in,
 		const struct merge_item *item = &n->items.v[i];
 		uint32_t frame = item->kind == MERGE_PYTHON ? python[item->index] :
 				 item->kind == MERGE_NATIVE ? n->ids[item->index] :
-							      mark(n, (enum merge_mark)item->index, in->stop);
+							      mark(n, (enum merge_mark)item->index, stop);
 		stack = writer_stack(n->o.writer, stack, frame);
 	}
 	n->counts.n_cut += (merge_flags & MERGE_CUT) != 0;
@@ -278,5 +279,6 @@ uint32_t native_stack(struct native_context *n, const struct record_event *e, co
 		in.n_python = 0;
 		in.n_anchors = 0;
 	}
-	return stack_of(n, &in, python, flags);
+	return stack_of(n, &in, e->r.flags & RECORD_NO_SLICE ? "this stack could not be copied: it is not a thread's own" :
+							       unwind_stop_text(stop), python, flags);
 }

@@ -6,12 +6,14 @@ of the whole run may be cut or unmerged. Then --stack=native: the same C frames,
 3.12 on once more with perf trampolines: pieces of code without unwind information, gone by the time the last events are read.
 3.14 and later once more with the JIT, where the build has one. Without --all only --stack=both is run for most Pythons."""
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 VICTIMS = os.path.join(HERE, "..", "victims")
+C_CALL = ["call_inner", "call_middle", "call_outer"]
 C_NAMES = {"call_inner", "call_middle", "call_outer", "compare", "sort_outer", "clear_inner", "clear_outer"}
 
 
@@ -81,6 +83,25 @@ def check(auditview, dump, python, folder, mode, variables):
     return bool(problems)
 
 
+def check_awkward(auditview, dump, python, folder, case, prefix):
+    """A deleted and replaced library: whole, named when its file can still be had. A foreign stack: Python frames and a mark."""
+    capture = os.path.join(folder, case + "-nobody" * bool(prefix) + ".avc")
+    run = subprocess.run([*prefix, auditview, "record", "--stack=both", "-o", capture, "--", python,
+                          os.path.join(VICTIMS, "native_awkward.py"), folder, case], capture_output=True, text=True, timeout=60)
+    events, total = stacks_of(subprocess.run([dump, capture, "native.test"], capture_output=True, text=True).stdout)
+    frames = events[0][1] if events else []
+    names = [f[1] for f in frames if f[0] == "P" or "native_ext" in f[2]]
+    if case == "elsewhere":
+        bad = names != ["event", "outer", "main", "<module>"] or not any(f[2].startswith("M this stack could not") for f in frames)
+    elif prefix: # no way to the file any more
+        bad = len(names) != 7 or not all(n.startswith("native_ext_copy") and "+0x" in n for n in names[1:4])
+    else:
+        bad = names != ["event", *C_CALL, "outer", "main", "<module>"]
+    bad = bad or run.returncode or (total[1:] != ["0", "0"] and case == "deleted")
+    print("%s %s %s%s: %s" % ("FAIL" if bad else "ok", python, case, " as nobody" if prefix else "", " ".join(names) + run.stderr * bool(bad)))
+    return bool(bad)
+
+
 def check_jit(auditview, dump, python, folder):
     """Every stack is whole and has the two Python frames in their place, with or without generated code below them."""
     capture = os.path.join(folder, "jit.avc")
@@ -113,6 +134,14 @@ def main():
             if "--all" not in sys.argv and python not in pythons[0::7] + pythons[-2:]:
                 continue
             bad += check(auditview, dump, python, target, "native", {})
+            bad += check_awkward(auditview, dump, python, target, "deleted", [])
+            if int(minor) < 14: # since then a stack that the interpreter does not know is an overflow
+                bad += check_awkward(auditview, dump, python, target, "elsewhere", [])
+            if os.getuid() == 0 and shutil.which("setpriv") and python.startswith("/usr/"):
+                os.chmod(folder, 0o777)
+                os.chmod(target, 0o777)
+                mine = shutil.copy(auditview, folder)
+                bad += check_awkward(mine, dump, python, target, "deleted", ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
             if int(minor) >= 12 and "t" not in flags:
                 bad += check(auditview, dump, python, target, "both", {"PYTHONPERFSUPPORT": "1"})
             if int(minor) >= 14:

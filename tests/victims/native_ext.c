@@ -6,9 +6,12 @@
  *     call(f)     call_outer → call_middle → call_inner → f()
  *     sort(f)     sort_outer → qsort(3), f() from compare()
  *     clear(list) clear_outer → clear_inner drops the last reference to the list's elements
+ *     elsewhere(f) elsewhere_outer → elsewhere_inner → f() on a stack of our own between pages that cannot be read
  */
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <ucontext.h>
 
 typedef struct object PyObject;
 typedef PyObject *(*PyCFunction)(PyObject *, PyObject *);
@@ -93,10 +96,38 @@ static NOINLINE PyObject *clear_outer(PyObject *self, PyObject *list)
 	return result ? NULL : Py_BuildValue("");
 }
 
+static ucontext_t here, there;
+static PyObject *elsewhere_callable, *elsewhere_result;
+
+static NOINLINE void elsewhere_inner(void)
+{
+	elsewhere_result = PyObject_CallObject(elsewhere_callable, NULL);
+	STAY();
+}
+
+static NOINLINE PyObject *elsewhere_outer(PyObject *self, PyObject *f)
+{
+	const size_t page = 4096, n = 64 * page;
+	(void)self;
+	char *block = mmap(NULL, n + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (block == MAP_FAILED || mprotect(block + page, n, PROT_READ | PROT_WRITE) || getcontext(&there))
+		return NULL;
+	elsewhere_callable = f;
+	there.uc_stack.ss_sp = block + page;
+	there.uc_stack.ss_size = n;
+	there.uc_link = &here;
+	makecontext(&there, elsewhere_inner, 0);
+	swapcontext(&here, &there);
+	munmap(block, n + 2 * page);
+	STAY();
+	return elsewhere_result;
+}
+
 static struct method methods[] = {
 	{ "call", call_outer, METH_O, NULL },
 	{ "sort", sort_outer, METH_O, NULL },
 	{ "clear", clear_outer, METH_O, NULL },
+	{ "elsewhere", elsewhere_outer, METH_O, NULL },
 	{ NULL, NULL, 0, NULL },
 };
 
