@@ -108,6 +108,8 @@ static struct err *try_one(const struct options *o, const struct request *q, con
 		else
 			strbuf_addf(&page, "\n%s was not raised%s%s\n", q->event->name, q->event->example_note ? ": " : ".",
 				    q->event->example_note ? q->event->example_note : "");
+		if (!n && r.status)
+			strbuf_addf(&page, "The example ended with status %d.\n", r.status);
 	}
 	err = page.failed ? err_no_memory() : wrap_page(strbuf_str(&page), page.n);
 	strbuf_fini(&page);

@@ -51,11 +51,12 @@ static bool read_answer(int fd, char *to, size_t cap)
 	return true;
 }
 
-struct err *pythons_ask(const char *program, struct python_program *ret)
+/* Run the program and take down what it says of itself: nothing if it does not answer within its time. */
+static struct err *run_asking(const char *program, char *answer, size_t cap)
 {
-	char answer[4096] = "", name[32];
-	int fds[2], status, major, minor, micro, path_at = 0;
+	int fds[2], status;
 
+	answer[0] = '\0';
 	if (pipe(fds) < 0)
 		return err_sys(errno, "cannot make a pipe");
 	pid_t pid = fork();
@@ -76,11 +77,22 @@ struct err *pythons_ask(const char *program, struct python_program *ret)
 		_exit(127);
 	}
 	close(fds[1]);
-	if (!read_answer(fds[0], answer, sizeof(answer)))
+	if (!read_answer(fds[0], answer, cap))
 		kill(pid, SIGKILL);
 	close(fds[0]);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
+	return NULL;
+}
+
+struct err *pythons_ask(const char *program, struct python_program *ret)
+{
+	char answer[4096], again[4096], name[32];
+	int major, minor, micro, path_at = 0;
+	struct err *err = run_asking(program, answer, sizeof(answer));
+
+	if (err)
+		return err;
 	if (sscanf(answer, "%31s %d.%d.%d %n", name, &major, &minor, &micro, &path_at) != 4 || major != 3)
 		return err_create(ERR_NOT_PYTHON, "cannot use \"%s\": it does not run as a Python 3", program);
 	if (strcmp(name, "cpython") != 0)
@@ -89,8 +101,17 @@ struct err *pythons_ask(const char *program, struct python_program *ret)
 	if (minor < CATALOG_MINOR_OLDEST)
 		return err_create(ERR_UNSUPPORTED, "cannot use \"%s\": CPython 3.%d has no audit events, 3.%d is the first",
 				  program, minor, CATALOG_MINOR_OLDEST);
-	/* What runs may be a script that picks a Python; the Python itself is what we want. */
-	ret->path = strdup(path_at && answer[path_at] == '/' ? answer + path_at : program);
+	/* What runs may be a script that picks a Python. The Python itself is what we want, if it runs without the script. */
+	const char *path = program, *own = answer + path_at;
+
+	if (path_at && *own == '/' && strcmp(own, program) != 0) {
+		err = run_asking(own, again, sizeof(again));
+		if (err)
+			return err;
+		if (strcmp(again, answer) == 0)
+			path = own;
+	}
+	ret->path = strdup(path);
 	if (!ret->path)
 		return err_no_memory();
 	ret->minor = minor;

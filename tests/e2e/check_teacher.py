@@ -3,6 +3,7 @@
 Every example is tried by `auditview try`, the map of calls and the blind spots are measured again, every lesson is held, and
 the catalogue is compared with the events a Python's own library and binaries can raise.
 """
+import atexit
 import glob
 import json
 import os
@@ -55,7 +56,33 @@ def unfired(python):
 OPTIONAL = {"sqlite3.enable_load_extension", "sqlite3.load_extension", "ensurepip.bootstrap"}
 
 
+MATRIX = {}  # (event, Python) -> + raised, s not in this build, ! not raised
+
+
+def print_matrix(events, pythons):
+    """Events down, Pythons across: what `auditview try` showed. A dot: the version does not have the event."""
+    width = max(len(e["name"]) for e in events)
+    print(" " * width + "".join(f" {p.name:>8}" for p in pythons))
+    for event in events:
+        marks = [MATRIX.get((event["name"], p.name), ".") for p in pythons]
+        print(f"{event['name']:{width}}" + "".join(f" {m:>8}" for m in marks) + ("  seed" if event["seed"] else ""))
+    fired = {name for (name, _), mark in MATRIX.items() if mark == "+"}
+    seeds = [e["name"] for e in events if e["seed"]]
+    print(f"{len(fired)} of {len(events)} events tried were raised on at least one Python, {len(fired & set(seeds))} of {len(seeds)} of the seed")
+
+
 def try_event(ctx, python, event):
+    key = (event["name"], python.name)
+    MATRIX[key] = "!"
+    try:
+        try_event_now(ctx, python, event)
+        MATRIX[key] = "+"
+    except Skip:
+        MATRIX[key] = "s"
+        raise
+
+
+def try_event_now(ctx, python, event):
     done = run([ctx.auditview, "try", event["name"], "--python", program_of(python)])
     if done.returncode == 1 and event["name"] in OPTIONAL and " was not raised" in done.stdout:
         raise Skip("not in this build: " + (event["example_note"] or ""))
@@ -239,6 +266,9 @@ def cells(ctx):
     spots = gen_api_map.read_blind_spots(DATA, events, measured)
     aliases = {e["alias"] for e in events if e["alias"]}
     lessons = gen_lessons.load(DATA)
+    if ctx.full:
+        here = [e for e in events if e["example"] and set(e["platforms"]) & {"any", "unix", "linux"}]
+        atexit.register(lambda: MATRIX and print_matrix(here, ctx.pythons))
     yield "refusals", None, lambda: refusals(ctx)
     yield "as JSON", None, lambda: as_json(ctx)
     yield "side by side", None, lambda: side_by_side(ctx, ctx.some_pythons(8, 12, 15))
