@@ -1,7 +1,7 @@
 #!/bin/sh
 # pythons.sh: the Pythons tests can use, one a line: version, TAB, program to run.
 #
-#   tests/pythons.sh            those on this machine: $PYTHONS, pyenv, the system's, and what earlier runs put in the cache
+#   tests/pythons.sh            those on this machine: $PYTHONS, pyenv's, uv's, the system's, and what earlier runs put in the cache
 #   tests/pythons.sh --sid      first fetch Debian sid's 3.13, 3.14, 3.15 and 3.14-dbg, if apt reaches a Debian mirror
 #   tests/pythons.sh --nogil    first build the free-threaded 3.13 from Debian's source, if it can be had (minutes)
 #   tests/pythons.sh --ldso     also the sid Pythons as "ld.so python" (the loader is the program): version+ldso
@@ -11,6 +11,7 @@
 # installed: packages are unpacked into ${AUDITVIEW_TEST_CACHE:-${XDG_CACHE_HOME:-~/.cache}/auditview-tests}, and run there
 # with that suite's own libc. $PYTHONS, if set, is a list of further programs, parted by blanks.
 set -u
+HOME=${HOME:-/tmp}
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${AUDITVIEW_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/auditview-tests}
 root=$cache/sid/root
@@ -128,6 +129,10 @@ if hasattr(sys, "gettotalrefcount"):
 print(v)' 2>/dev/null
 }
 
+# Several tests may ask at once: one at a time changes the cache.
+if mkdir -p "$cache" && exec 9>"$cache/lock" && command -v flock >/dev/null; then
+	flock 9
+fi
 [ -z "$sid" ] || (sid_fetch)
 [ -z "$nogil" ] || (nogil_build)
 
@@ -136,7 +141,8 @@ print(v)' 2>/dev/null
 		report "$program" ""
 	done
 	for program in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/*/bin/python /usr/bin/python3.[0-9] /usr/bin/python3.[0-9][0-9] \
-		/usr/local/bin/python3.[0-9] /usr/local/bin/python3.[0-9][0-9] "$cache"/nogil/bin/python3.[0-9][0-9]t; do
+		/usr/local/bin/python3.[0-9] /usr/local/bin/python3.[0-9][0-9] \
+		"${XDG_DATA_HOME:-$HOME/.local/share}"/uv/python/*/bin/python3.[0-9]* "$cache"/nogil/bin/python3.[0-9][0-9]t; do
 		report "$program" ""
 	done
 	loader=$root/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
