@@ -39,7 +39,7 @@ def checked(events, python, seen):
 
 
 def exact(ctx, python, victim, arguments, options):
-    run = Launch(ctx, python, victim_path(victim), *arguments, options=["-s", "1M", *options], reference=True, timeout=900)
+    run = Launch(ctx, python, victim_path(victim), *arguments, options=["-s", "1M", *options], reference=True, timeout=900 if ctx.full else 60)
     skip = run.fact("skip")
     if skip:
         raise Skip(skip)

@@ -151,6 +151,19 @@ def status_of(pid, field):
     return None
 
 
+def session_state(session):
+    """What the processes of a session do, for a message about one that hangs."""
+    states = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.getsid(int(pid)) == session:
+                wait = open(f"/proc/{pid}/wchan").read()
+                states.append(f"{pid} {status_of(pid, 'Name')} {status_of(pid, 'State')[0]} {wait} tracer {status_of(pid, 'TracerPid')}")
+        except (OSError, TypeError):
+            pass
+    return ", ".join(states)
+
+
 class Victim:
     """A victim that runs till it is told to stop."""
 
@@ -311,14 +324,18 @@ class Launch:
             more = ["REFHOOK_LOG=1"] if ctx.keep else []
             command = ["env", f"LD_PRELOAD={ctx.refhook}", f"REFHOOK_DIR={self.reference_folder}", *more, *command]
         command = [ctx.auditview, "record", "-o", self.capture.path, *options, "--", *prefix, *command]
-        try:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                  env=env, timeout=timeout, cwd=self.folder)
-        except subprocess.TimeoutExpired as error:
-            raise Fail(f"not ended after {timeout} s; stderr: {(error.stderr or b'')[-300:]!r}") from None
-        self.status = done.returncode
-        self.stdout = done.stdout.decode("utf-8", "replace")
-        self.stderr = done.stderr.decode("utf-8", "replace")
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env,
+                              cwd=self.folder, start_new_session=True) as process:
+            try:
+                stdout, stderr = process.communicate(timeout=timeout)
+            except subprocess.TimeoutExpired:
+                state = session_state(process.pid)
+                os.killpg(process.pid, signal.SIGKILL)
+                stderr = process.communicate()[1]
+                raise Fail(f"not ended after {timeout} s: {state}; stderr: {stderr[-300:]!r}") from None
+        self.status = process.returncode
+        self.stdout = stdout.decode("utf-8", "replace")
+        self.stderr = stderr.decode("utf-8", "replace")
         self.facts = []
         for line in self.stdout.splitlines():
             try:
