@@ -5,6 +5,7 @@ set -eu
 generate=$1 model=$2
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+trap 'exit 1' INT TERM
 for millions in ${MILLIONS:-1 10}; do
 	"$generate" "${millions}000000" "$folder/bench.avc" 1 ${REAL:+"$REAL"}
 	"$model" "$folder/bench.avc"
