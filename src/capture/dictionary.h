@@ -36,8 +36,10 @@ struct dictionary_key dictionary_hash(const void *bytes, size_t n_bytes, uint64_
 /* Exact keys (no hash needed), e.g. of (parent, frame). */
 static inline struct dictionary_key dictionary_pair(uint32_t a, uint32_t b)
 {
-	uint64_t k = (uint64_t)a << 32 | b, h = k * 0x9e3779b97f4a7c15ull;
-	return (struct dictionary_key){ h ^ h >> 29, k };
+	uint64_t k = (uint64_t)a << 32 | b, h = k;
+	h = (h ^ h >> 32) * 0xbf58476d1ce4e5b9ull; /* both halves must reach the low bits, which choose the slot */
+	h = (h ^ h >> 29) * 0x94d049bb133111ebull;
+	return (struct dictionary_key){ h ^ h >> 32, k };
 }
 
 /* Id of the key, 0 if it is new. */
