@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "command.h"
+#include "commands/manual.h"
 #include "options.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -80,7 +81,7 @@ static struct err *run(const struct options *o, int *ret)
 		return write_text(&text);
 	}
 	if (o->show_manual) {
-		options_manual(&text);
+		manual_add(&text);
 		return write_text(&text);
 	}
 	if (o->completion) {

@@ -29,9 +29,8 @@ static const char *const stack_words[] = { "off", "python", "native", "both", NU
 static const char *const on_exit_words[] = { "wait", "detach", "term", "kill", NULL };
 static const char *const color_words[] = { "auto", "always", "never", NULL };
 static const char *const shell_words[] = { "bash", "zsh", "fish", NULL };
-static const char *const format_words[] = { "text",       "json",     "jsonl",  "csv",
-					    "tsv",        "perfetto", "chrome", "folded",
-					    "speedscope", "sqlite",   NULL };
+static const char *const format_words[] = { "text", "json", "jsonl", "csv", "tsv", "perfetto", "chrome",
+					    "folded", "speedscope", "sqlite", NULL };
 static const char *const by_words[] = { "event",  "category", "theme", "caller", "file",
 					"thread", "process",  "stack", NULL };
 
@@ -61,9 +60,9 @@ const struct option_row options_table[] = {
 	  .words = stack_words, .arg = "off|python|native|both", .doc = "Stacks to take with each event (default python)." },
 	{ "stack-bytes", 0, .kind = OPTION_BYTES32, AT(stack_bytes), .groups = OPT_CAPTURE, .min = 1024, .max = 256 << 10, .arg = "BYTES",
 	  .doc = "With native stacks: the most bytes of stack copied for each event (default 64k)." },
-	{ "string-bytes", 's', .kind = OPTION_BYTES32, AT(string_bytes), .groups = OPT_CAPTURE, .max = 1 << 20, .arg = "BYTES",
+	{ "string-bytes", 's', .kind = OPTION_BYTES32, AT(string_bytes), .groups = OPT_CAPTURE, .max = 64 << 10, .arg = "BYTES",
 	  .doc = "Bytes kept of each string argument (default 4k). What was cut is marked, and its full length kept." },
-	{ "bulk-bytes", 0, .kind = OPTION_BYTES32, AT(bulk_bytes), .groups = OPT_CAPTURE, .max = 1 << 20, .arg = "BYTES",
+	{ "bulk-bytes", 0, .kind = OPTION_BYTES32, AT(bulk_bytes), .groups = OPT_CAPTURE, .max = 64 << 10, .arg = "BYTES",
 	  .doc = "Bytes kept of bulk arguments, such as the code of marshal.loads and compile (default 256)." },
 	{ "follow", 'f', .kind = OPTION_SWITCH, AT(follow), .groups = OPT_CAPTURE,
 	  .doc = "Follow children: fork, vfork, posix_spawn, exec. On by default when launching, off when attaching." },
@@ -75,7 +74,7 @@ const struct option_row options_table[] = {
 	  .doc = "Stop at the first event that this filter matches." },
 	{ "may-drop", 0, .kind = OPTION_FLAG, AT(may_drop), .groups = OPT_CAPTURE,
 	  .doc = "Never make the target wait: count losses instead." },
-	{ "ring-size", 0, .kind = OPTION_BYTES, AT(ring_bytes), .groups = OPT_CAPTURE, .min = 64 << 10, .max = 1 << 30, .arg = "BYTES",
+	{ "ring-size", 0, .kind = OPTION_BYTES, AT(ring_bytes), .groups = OPT_CAPTURE, .min = 1 << 20, .max = 1 << 30, .arg = "BYTES",
 	  .doc = "Size of the ring that each target process writes into, rounded up to a power of two (default 4M, with native stacks 32M)." },
 	{ "redact", 0, .kind = OPTION_SWITCH, AT(redact), .groups = OPT_CAPTURE,
 	  .doc = "Replace what looks like a secret (values of environment variables, passwords) in the capture, or keep all." },
@@ -83,7 +82,8 @@ const struct option_row options_table[] = {
 	{ "filter", 'Y', .kind = OPTION_TEXT, AT(filter), .groups = OPT_FILTER, .arg = "FILTER",
 	  .doc = "Show only events that this display filter matches. Nothing is lost by it." },
 	{ "format", 'F', .kind = OPTION_TEXT, AT(format), .groups = OPT_FORMAT, .words = format_words, .arg = "FORMAT",
-	  .doc = "print: text, json, csv or tsv (default text). export: jsonl, csv, tsv, perfetto, chrome, folded, speedscope or sqlite." },
+	  .doc = "print: text, json (= jsonl), csv or tsv; default text. export: text, jsonl, csv, tsv, perfetto, chrome, "
+		 "folded, speedscope or sqlite." },
 	{ "output", 'o', .kind = OPTION_TEXT, AT(output), .groups = OPT_CAPTURE | OPT_FORMAT | OPT_OUTPUT, .arg = "FILE",
 	  .doc = "Where the result goes: the capture, or the text of print and export." },
 	{ "by", 0, .kind = OPTION_TEXT, AT(by), .groups = OPT_STAT, .words = by_words, .arg = "KEY",

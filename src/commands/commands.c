@@ -8,7 +8,6 @@
 /* clang-format off */
 #define TARGET_OPTIONS (OPT_TARGET | OPT_CAPTURE | OPT_FILTER)
 const struct command commands[] = {
-#ifdef HAVE_CMD_VIEW
 	{
 		.name = NULL,
 		.args = "[FILE | -p PID[,PID…] | -- PROGRAM [ARG…]]",
@@ -21,8 +20,6 @@ const struct command commands[] = {
 		.options = OPT_ALWAYS | TARGET_OPTIONS | OPT_SCREEN | OPT_FORMAT | OPT_LIST_FIELDS,
 		.run = cmd_view,
 	},
-#endif
-#ifdef HAVE_CMD_RECORD
 	{
 		.name = "record",
 		.args = "-o FILE (-p PID[,PID…] | -- PROGRAM [ARG…])",
@@ -31,8 +28,6 @@ const struct command commands[] = {
 		.options = OPT_ALWAYS | TARGET_OPTIONS,
 		.run = cmd_record,
 	},
-#endif
-#ifdef HAVE_CMD_PRINT
 	{
 		.name = "print",
 		.args = "(FILE | -p PID[,PID…] | -- PROGRAM [ARG…])",
@@ -44,20 +39,15 @@ const struct command commands[] = {
 		.options = OPT_ALWAYS | TARGET_OPTIONS | OPT_FORMAT,
 		.run = cmd_print,
 	},
-#endif
-#ifdef HAVE_CMD_EXPORT
 	{
 		.name = "export",
 		.args = "FILE --format FMT [-o OUT] [-Y FILTER]",
 		.doc = "turn a capture into another format",
-		.about = "Formats: jsonl, csv, tsv, perfetto, chrome, folded, speedscope, sqlite. Without -o the result goes to standard "
-			 "output.",
+		.about = "Writes the events of a capture, or those that a filter matches, to a file, or to standard output without -o.",
 		.min_args = 1, .max_args = 1,
 		.options = OPT_ALWAYS | OPT_FORMAT | OPT_FILTER,
 		.run = cmd_export,
 	},
-#endif
-#ifdef HAVE_CMD_IMPORT
 	{
 		.name = "import",
 		.args = "IN -o FILE",
@@ -68,8 +58,6 @@ const struct command commands[] = {
 		.options = OPT_ALWAYS | OPT_OUTPUT,
 		.run = cmd_import,
 	},
-#endif
-#ifdef HAVE_CMD_STAT
 	{
 		.name = "stat",
 		.args = "FILE [--by KEY] [-Y FILTER]",
@@ -79,8 +67,6 @@ const struct command commands[] = {
 		.options = OPT_ALWAYS | OPT_FILTER | OPT_STAT | OPT_JSON,
 		.run = cmd_stat,
 	},
-#endif
-#ifdef HAVE_CMD_DIFF
 	{
 		.name = "diff",
 		.args = "A B",
@@ -90,8 +76,6 @@ const struct command commands[] = {
 		.options = OPT_ALWAYS | OPT_FILTER | OPT_JSON,
 		.run = cmd_diff,
 	},
-#endif
-#ifdef HAVE_CMD_EVENTS
 	{
 		.name = "events",
 		.args = "[PATTERN]",
@@ -101,8 +85,6 @@ const struct command commands[] = {
 		.options = OPT_ALWAYS | OPT_CATALOG | OPT_JSON,
 		.run = cmd_events,
 	},
-#endif
-#ifdef HAVE_CMD_EXPLAIN
 	{
 		.name = "explain",
 		.args = "EVENT-or-API",
@@ -112,8 +94,6 @@ const struct command commands[] = {
 		.options = OPT_ALWAYS | OPT_CATALOG | OPT_JSON,
 		.run = cmd_explain,
 	},
-#endif
-#ifdef HAVE_CMD_TRY
 	{
 		.name = "try",
 		.args = "(EVENT | -c CODE | SCRIPT)",
@@ -123,8 +103,6 @@ const struct command commands[] = {
 		.options = OPT_ALWAYS | OPT_TRY | OPT_FILTER | OPT_SCREEN,
 		.run = cmd_try,
 	},
-#endif
-#ifdef HAVE_CMD_LESSON
 	{
 		.name = "lesson",
 		.args = "[NUMBER]",
@@ -134,8 +112,6 @@ const struct command commands[] = {
 		.options = OPT_ALWAYS | OPT_TRY | OPT_SCREEN,
 		.run = cmd_lesson,
 	},
-#endif
-#ifdef HAVE_CMD_DOCTOR
 	{
 		.name = "doctor",
 		.args = "[PID]",
@@ -146,10 +122,8 @@ const struct command commands[] = {
 		.options = OPT_ALWAYS | OPT_JSON,
 		.run = cmd_doctor,
 	},
-#endif
-	{ .run = NULL } /* ends the table; a C array cannot be empty while commands are still being written */
 };
-const size_t n_commands = ARRAY_LEN(commands) - 1;
+const size_t n_commands = ARRAY_LEN(commands);
 /* clang-format on */
 
 const struct command *command_find(const char *name)

@@ -54,16 +54,14 @@ struct err *capture_plan_make(const struct options *o, const char *path, struct 
 	r->probe = (struct probe_options){
 		.flags = (o->may_drop ? PROBE_DROP : 0) | (o->stack == STACK_PYTHON || o->stack == STACK_BOTH ? PROBE_STACK_PYTHON : 0) |
 			 (native ? PROBE_STACK_NATIVE : 0),
-		.string_bytes = o->string_bytes ? o->string_bytes : 4096,
-		.bulk_bytes = o->bulk_bytes ? o->bulk_bytes : 256,
+		.string_bytes = o->string_bytes,
+		.bulk_bytes = o->bulk_bytes,
 		.max_frames = MAX_FRAMES,
 		.max_items = MAX_ITEMS,
-		.slice_bytes = native ? (o->stack_bytes ? o->stack_bytes : 65536) : 0,
+		.slice_bytes = native ? o->stack_bytes : 0,
 		.n_slots = N_SLOTS,
 		.slot_data_bytes = 1u << 20,
 	};
-	if (r->probe.string_bytes > 64 * 1024)
-		r->probe.string_bytes = 64 * 1024;
 	uint64_t ring = o->ring_bytes ? o->ring_bytes : native ? 32u << 20 : 4u << 20;
 	while (r->probe.slot_data_bytes < ring && r->probe.slot_data_bytes < 1u << 30)
 		r->probe.slot_data_bytes <<= 1;

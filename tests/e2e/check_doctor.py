@@ -225,9 +225,8 @@ def stopped(ctx, python):
 
 def others(ctx):
     judged(ctx, 0x3fffffff, "unsupported", "no-process")
-    with subprocess.Popen(["sleep", "60"]) as process:
-        judged(ctx, process.pid, "unsupported", "not-python", "_PyRuntime")
-        process.kill()
+    with Child(["sh", "-c", "echo ready; read line"]) as child:
+        judged(ctx, child.pid, "unsupported", "not-python", "_PyRuntime")
     process = subprocess.Popen([sys.executable, "-S", "-c", "pass"])
     wait_for(lambda: (status_of(process.pid, "State") or "").startswith("Z"), 10, "a zombie")
     judged(ctx, process.pid, "unsupported", "zombie", str(os.getpid()))
