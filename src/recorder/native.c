@@ -73,7 +73,10 @@ struct err *native_context_create(const struct native_options *options, struct n
 		err = modules_copy(n->modules, options->parent->modules);
 	}
 	err_destroy(err); /* without maps every stack is cut after its first frame, and says so */
-	evaluator_find(&n->evaluator, n->modules, n->symbols, options->runtime);
+	if (options->parent && options->parent->evaluator.n)
+		n->evaluator = options->parent->evaluator; /* a fork: the same image at the same place */
+	else
+		evaluator_find(&n->evaluator, n->modules, n->symbols, options->runtime);
 	unwinder_set_evaluator(n->unwinder, &n->evaluator, options->minor >= 13);
 	*ret = take_ptr(n);
 	return NULL;

@@ -93,8 +93,56 @@ static void test_cases(void **state)
 		run(&cases[i]);
 }
 
+static uint32_t random_u32(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return (uint32_t)(*state >> 16);
+}
+
+/* Whatever the input: every Python frame once and in order, native frames in order, and room for all. */
+static void test_anything(void **state)
+{
+	uint64_t seed = 0x9e3779b97f4a7c15ull;
+	for (unsigned round = 0; round < 50000; round++) {
+		struct unwind_frame native[24];
+		uint8_t classes[24];
+		struct record_anchor anchors[12];
+		struct merge_item items[64];
+		struct merge_input in = {
+			.has_anchors = random_u32(&seed) & 1, .python_cut = random_u32(&seed) & 1, .n_python = random_u32(&seed) % 20,
+			.anchors = anchors, .n_anchors = random_u32(&seed) % 12, .sp = 0x7000, .native = native, .classes = classes,
+			.n_native = 1 + random_u32(&seed) % 23, .stop = random_u32(&seed) % UNWIND_STOP_COUNT,
+		};
+		uint64_t sp = in.sp;
+		for (uint32_t i = 0; i < in.n_native; i++) {
+			native[i] = (struct unwind_frame){ .sp = sp };
+			sp += 8 + random_u32(&seed) % 64;
+			classes[i] = random_u32(&seed) & random_u32(&seed) & 15;
+		}
+		for (uint32_t i = 0; i < in.n_anchors; i++)
+			anchors[i] = (struct record_anchor){ random_u32(&seed) % 1024, random_u32(&seed) % 24 };
+		uint32_t flags, python = 0, next_native = 0;
+		size_t n = merge_stacks(&in, items, &flags);
+		assert_true(n <= MERGE_MAX_ITEMS(in.n_python, in.n_native));
+		for (size_t i = 0; i < n; i++) {
+			if (items[i].kind == MERGE_PYTHON) {
+				assert_int_equal(items[i].index, python);
+				python++;
+			} else if (items[i].kind == MERGE_NATIVE) {
+				assert_true(items[i].index >= next_native && items[i].index < in.n_native);
+				next_native = items[i].index + 1;
+			} else {
+				assert_true(items[i].index <= MERGE_MARK_UNPLACED);
+			}
+		}
+		assert_int_equal(python, in.n_python);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_cases) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_cases), cmocka_unit_test(test_anything) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
