@@ -331,26 +331,28 @@ void ui_close_all_pages(struct ui *ui)
 
 void ui_remember_place(struct ui *ui)
 {
-	if (!ui->s)
-		return;
-	struct pane *list = ui->panes[PANE_EVENTS];
-	uint64_t seq = ui->cursor_seq;
-	if (!list || seq == SELECTION_NONE)
-		return;
+	if (ui->s && ui->panes[PANE_EVENTS])
+		ui_remember(ui, ui->cursor_seq, ui->s->filter_text);
+}
+
+void ui_remember(struct ui *ui, uint64_t seq, const char *filter_text)
+{
+	if (seq == SELECTION_NONE)
+		seq = 0;
 	if (ui->history_at < ui->history.n) { /* what was ahead is forgotten */
 		for (size_t i = ui->history_at; i < ui->history.n; i++)
 			free(ui->history.v[i].filter);
 		ui->history.n = ui->history_at;
 	}
 	if (ui->history.n && ui->history.v[ui->history.n - 1].seq == seq &&
-	    !strcmp(ui->history.v[ui->history.n - 1].filter, ui->s->filter_text))
+	    !strcmp(ui->history.v[ui->history.n - 1].filter, filter_text))
 		return;
 	if (ui->history.n == 200) {
 		free(ui->history.v[0].filter);
 		memmove(ui->history.v, ui->history.v + 1, (ui->history.n - 1) * sizeof(ui->history.v[0]));
 		ui->history.n--;
 	}
-	char *filter = strdup(ui->s->filter_text);
+	char *filter = strdup(filter_text);
 	struct place place = { seq, filter };
 	if (!filter || !vec_push(&ui->history, place))
 		free(filter);

@@ -98,7 +98,10 @@ static void filter_preview(struct ui *ui, const char *text)
 static bool filter_accept(struct ui *ui, const char *text)
 {
 	pane_events_anchor(ui, ui->anchor_seq);
-	return ui_set_filter(ui, text, true);
+	/* what the preview has shown meanwhile is not where the user was */
+	if (strcmp(text, ui->prompt_old_filter))
+		ui_remember(ui, ui->anchor_seq, ui->prompt_old_filter);
+	return ui_set_filter(ui, text, false);
 }
 
 static void filter_cancel(struct ui *ui)

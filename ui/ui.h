@@ -123,7 +123,8 @@ bool ui_set_filter(struct ui *ui, const char *text, bool remember);
 /* Add "and term" or "and not term". */
 void ui_narrow(struct ui *ui, const char *term, bool exclude);
 void ui_goto(struct ui *ui, uint64_t seq); /* the cursor of the events pane; reveals it */
-void ui_remember_place(struct ui *ui);
+void ui_remember_place(struct ui *ui); /* here, with the filter in use */
+void ui_remember(struct ui *ui, uint64_t seq, const char *filter_text);
 
 void ui_flash(struct ui *ui, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void ui_flash_err(struct ui *ui, struct err *err); /* takes err */
