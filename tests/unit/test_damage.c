@@ -10,7 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -349,6 +351,42 @@ static void disk_full(void **state)
 	trace_close(t);
 }
 
+/* A real disk that is full: a small tmpfs in a mount namespace of the child's own. Only root can have one. */
+static void small_disk(void **state)
+{
+	char folder[] = "/tmp/auditview-disk-XXXXXX", name[64];
+	assert_non_null(mkdtemp(folder));
+	snprintf(name, sizeof(name), "%s/x.avc", folder);
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+		    mount("auditview", folder, "tmpfs", 0, "size=256k") != 0)
+			_exit(77);
+		struct writer *w = test_writer(name);
+		struct err *err = NULL;
+		for (int i = 0; i < 60 && !err; i++) {
+			write_random(w, 1000, (uint64_t)i, 0);
+			err = writer_flush(w);
+		}
+		if (!err || err->sys != ENOSPC || !err->hint || !strstr(err->hint, "make room"))
+			_exit(1);
+		err = writer_close(w);
+		struct trace *t;
+		if (err || trace_open(name, NULL, &t))
+			_exit(2);
+		struct event e;
+		bool whole = trace_n_events(t) >= 3000 && trace_n_bytes_cut(t) == 0 && trace_event(t, trace_n_events(t) - 1, &e) && e.name;
+		_exit(whole ? 0 : 3);
+	}
+	int status;
+	waitpid(pid, &status, 0);
+	rmdir(folder);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void cannot_write(void **state)
 {
 	static const struct { const char *name; const char *says; } rows[] = {
@@ -417,7 +455,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cut_at_every_byte), cmocka_unit_test(cut_at_random), cmocka_unit_test(damaged_at_random),
-		cmocka_unit_test(lies), cmocka_unit_test(writer_killed), cmocka_unit_test(disk_full),
+		cmocka_unit_test(lies), cmocka_unit_test(writer_killed), cmocka_unit_test(disk_full), cmocka_unit_test(small_disk),
 		cmocka_unit_test(cannot_write), cmocka_unit_test(replaced_or_shortened),
 	};
 	test_path(path, sizeof(path), "damage");
