@@ -70,7 +70,7 @@ static struct source *source_add(struct recorder *r, struct link *link, struct p
 {
 	struct source *s = calloc(1, sizeof(*s));
 	if (s)
-		s->clients = calloc(r->options.probe.n_slots, sizeof(*s->clients));
+		s->clients = calloc(link->n_slots, sizeof(*s->clients));
 	if (!s || !s->clients || !vec_push(&r->sources, s)) {
 		if (s)
 			free(s->clients);
@@ -79,8 +79,8 @@ static struct source *source_add(struct recorder *r, struct link *link, struct p
 	}
 	s->link = link;
 	s->process = p;
-	s->n_slots = r->options.probe.n_slots;
-	s->data_bytes = r->options.probe.slot_data_bytes;
+	s->n_slots = link->n_slots;
+	s->data_bytes = link->slot_data_bytes;
 	s->slot_bytes = s->data_bytes + PROBE_PAGE;
 	s->slots_off = link->ring.shared->slots_off;
 	s->root_ns_pid = p->info.ns_pid;
@@ -102,6 +102,13 @@ static bool is_armed(const struct recorder *r, pid_t pid, const struct python_ru
 	return false;
 }
 
+static struct err *link_up(struct recorder *r, pid_t pid, const struct python_runtime *rt, bool at_entry,
+			   const struct probe_options *options, struct link **ret)
+{
+	return at_entry ? link_attach_at_entry(pid, rt, options, ret)
+			: link_attach(pid, rt, options, follow_has(r->follow, pid), ret);
+}
+
 /* Link every runtime that was found; the first failure counts only if none succeeds. */
 struct err *recorder_arm(struct recorder *r, pid_t pid, bool at_entry, uint32_t flags, bool *ret_any)
 {
@@ -119,8 +126,15 @@ struct err *recorder_arm(struct recorder *r, pid_t pid, bool at_entry, uint32_t 
 			*ret_any = true;
 			continue;
 		}
-		struct err *e = at_entry ? link_attach_at_entry(pid, &rts[i], &r->options.probe, &link)
-					 : link_attach(pid, &rts[i], &r->options.probe, follow_has(r->follow, pid), &link);
+		struct err *e = link_up(r, pid, &rts[i], at_entry, &r->options.probe, &link);
+		if (e && e->sys == ENOMEM && r->options.probe.slice_bytes == 0) {
+			/* An address space limit (RLIMIT_AS): a small ring may still fit; the target waits more often. */
+			struct probe_options small = r->options.probe;
+			small.n_slots = 4;
+			small.slot_data_bytes = 1u << 20;
+			err_destroy(e);
+			e = link_up(r, pid, &rts[i], at_entry, &small, &link);
+		}
 		if (e) {
 			if (first)
 				err_destroy(e);
@@ -328,6 +342,18 @@ static void unloaded(struct recorder *r, struct source *s)
 	r->recycle_due = true;
 }
 
+/* A program may lock itself in after it was armed. Its filter may forbid what the probe does while it waits. */
+static void notice_seccomp(struct process *p)
+{
+	struct proc_status status;
+	struct err *err = p->is_filtered ? NULL : proc_status_read(p->pid, &status);
+	if (!err && !p->is_filtered && status.seccomp > 0) {
+		err = link_keep_quiet(p->source->link, p->pid);
+		p->is_filtered = true;
+	}
+	err_destroy(err);
+}
+
 void recorder_check(struct recorder *r, uint64_t now)
 {
 	if (now - r->check_ns < CHECK_NS)
@@ -337,6 +363,8 @@ void recorder_check(struct recorder *r, uint64_t now)
 		struct process *p = r->processes.v[i];
 		if (p->ended)
 			continue;
+		if (p->source && !p->source->gone)
+			notice_seccomp(p);
 		if (p->source)
 			process_read_prefixes(r, p, p->source);
 		/* wait_for_more() waits for some tens of processes only. */

@@ -25,6 +25,7 @@ struct process {
 	bool ended;
 	int status;
 	unsigned prefix_tries;
+	bool is_filtered;          /* a seccomp filter was seen */
 	bool unloaded;             /* its libpython was unloaded; another may come */
 	struct source *source;     /* whose ring it writes to */
 	struct process_info info;

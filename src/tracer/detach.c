@@ -55,6 +55,22 @@ static bool image_is_ours(struct link *l)
 	       ring_is_ours(l, l->mem);
 }
 
+struct err *link_keep_quiet(const struct link *l, pid_t pid)
+{
+	struct remote_mem *mem = NULL;
+	uint32_t flags;
+	raddr at = raddr_add(l->base, offsetof(struct probe_context, flags));
+	struct err *err = remote_mem_open(pid, &mem);
+	if (!err && !remote_mem_read(mem, at, &flags, sizeof(flags)))
+		err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)pid);
+	if (!err && !(flags & PROBE_NO_SYSCALL)) {
+		flags |= PROBE_NO_SYSCALL;
+		err = remote_mem_write(mem, at, &flags, sizeof(flags));
+	}
+	remote_mem_close(mem);
+	return err;
+}
+
 enum link_health link_check(struct link *l)
 {
 	if (!image_is_ours(l))
@@ -71,7 +87,8 @@ static struct err *link_again_locked(struct link *l, bool attached)
 	struct err *err = maps_read(l->pid, &maps);
 	if (err)
 		return err;
-	struct remote_target t = { .pid = l->pid, .mem = l->mem, .maps = maps, .place = &l->place, .attached = attached };
+	struct remote_target t = { .pid = l->pid, .mem = l->mem, .maps = maps, .place = &l->place, .attached = attached,
+				   .filtered = link_seccomp_mode(l->pid) != 0 };
 	link_text_range(maps, &l->runtime.module, &t);
 	struct {
 		uint64_t next, fn, user_data;
@@ -185,7 +202,8 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 		goto out;
 	if (l->nonce && !ring_is_ours(l, mem)) /* somebody has taken it out before the lock was ours */
 		goto out;
-	struct remote_target t = { .pid = pid, .mem = mem, .maps = maps, .place = &l->place, .attached = attached };
+	struct remote_target t = { .pid = pid, .mem = mem, .maps = maps, .place = &l->place, .attached = attached,
+				   .filtered = link_seccomp_mode(pid) != 0 };
 	link_text_range(maps, &l->runtime.module, &t);
 	struct remote_call_stats stats = { 0 };
 	struct remote_program p = { 0 };

@@ -304,7 +304,7 @@ void link_text_range(const struct maps *maps, const struct elf_module *module, s
 	}
 }
 
-static unsigned seccomp_mode(pid_t pid)
+unsigned link_seccomp_mode(pid_t pid)
 {
 	char path[64], line[256];
 	unsigned mode = 0;
@@ -352,9 +352,10 @@ static struct err *attach_prepare(struct attach *a, pid_t pid, const struct pyth
 	l->shared_off = l->blob_off + l->blob_bytes;
 	uint64_t slots_off = round_up(sizeof(struct ring_shared), PROBE_PAGE);
 	l->total_bytes = l->shared_off + slots_off + options->n_slots * (PROBE_PAGE + options->slot_data_bytes);
-	a->target = (struct remote_target){ .pid = pid, .mem = l->mem, .maps = a->maps, .place = &l->place, .attached = attached };
+	a->target = (struct remote_target){ .pid = pid, .mem = l->mem, .maps = a->maps, .place = &l->place, .attached = attached,
+				   .filtered = link_seccomp_mode(pid) != 0 };
 	link_text_range(a->maps, &rt->module, &a->target);
-	a->no_syscall = seccomp_mode(pid) != 0;
+	a->no_syscall = a->target.filtered;
 	if (!can_open_map_files()) {
 		a->memfd = memfd_create("auditview-ring", MFD_CLOEXEC);
 		if (a->memfd < 0 || ftruncate(a->memfd, (off_t)(l->total_bytes - l->shared_off)) < 0)
@@ -397,6 +398,8 @@ static struct err *attach_fill(struct attach *a, uint64_t base, const struct rem
 	struct err *err = ring_map_open(l, a->memfd);
 	if (err)
 		return err;
+	l->n_slots = o->n_slots;
+	l->slot_data_bytes = o->slot_data_bytes;
 	struct ring_shared *s = l->ring.shared;
 	s->magic = PROBE_MAGIC;
 	s->abi = PROBE_ABI;

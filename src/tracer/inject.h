@@ -41,6 +41,8 @@ struct link {
 	char *module_path;
 	struct remote_place place;
 	struct ring_map ring;
+	uint32_t n_slots;
+	uint64_t slot_data_bytes;
 	raddr base;                 /* of the reservation in the target */
 	uint64_t total_bytes, blob_off, shared_off, state_off, blob_bytes;
 	raddr entry;                /* 24 bytes, then the mailbox */
@@ -73,6 +75,8 @@ enum link_health {
 	LINK_GONE      /* the image or the process is gone */
 };
 enum link_health link_check(struct link *l);
+/* From now on no system call from inside the hook of this process: it has got a seccomp filter since. */
+MUST_CHECK struct err *link_keep_quiet(const struct link *l, pid_t pid);
 /* Link again, after the runtime was finalised and while it is not initialised, or when a racing hook pushed us out. */
 MUST_CHECK struct err *link_again(struct link *l, bool attached);
 

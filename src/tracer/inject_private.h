@@ -3,6 +3,7 @@
  */
 #pragma once
 #include <stdint.h>
+#include <sys/types.h>
 
 #define CALL_TIMEOUT_NS 2000000000ull
 
@@ -13,6 +14,7 @@ struct remote_call_stats;
 struct remote_program;
 struct remote_target;
 
+unsigned link_seccomp_mode(pid_t pid); /* of /proc/PID/status: 0 none, 1 strict, 2 filter */
 void link_note_pause(struct link *l, const struct remote_call_stats *stats); /* keep the longest */
 void link_unmap_program(const struct link *l, struct remote_program *p);     /* munmap of the whole reservation */
 /* The executable mapping of the module that holds the runtime, into t. */

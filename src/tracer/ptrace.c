@@ -67,6 +67,14 @@ struct err *ptrace_seize(pid_t tid, unsigned long options)
 	return request(PTRACE_SEIZE, tid, NULL, (void *)options) < 0 ? failed("attach to", tid) : NULL;
 }
 
+_Static_assert(PTRACE_FOLLOW_OPTIONS == (PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC),
+	       "what following needs");
+
+struct err *ptrace_set_options(pid_t tid, unsigned long options)
+{
+	return request(PTRACE_SETOPTIONS, tid, NULL, (void *)options) < 0 ? failed("set options of", tid) : NULL;
+}
+
 struct err *ptrace_interrupt(pid_t tid)
 {
 	return request(PTRACE_INTERRUPT, tid, NULL, NULL) < 0 ? failed("interrupt", tid) : NULL;

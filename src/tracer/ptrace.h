@@ -16,6 +16,8 @@
 
 /* Seize without stopping. `options`: PTRACE_O_*. */
 MUST_CHECK struct err *ptrace_seize(pid_t tid, unsigned long options);
+/* Of a stopped thread: replaces the options it was seized with. */
+MUST_CHECK struct err *ptrace_set_options(pid_t tid, unsigned long options);
 MUST_CHECK struct err *ptrace_interrupt(pid_t tid);
 /* Wait until tid stops: *ret_status is the wait status. Past the deadline ERR_TIMEOUT; the thread is then still
  * seized and running. */
@@ -37,5 +39,8 @@ bool ptrace_breakpoint_hit(pid_t tid);
  * signals that get in the way, so that none is lost and their order is kept. *ret_group_stopped: it was (and will be
  * again) in a group stop. */
 MUST_CHECK struct err *ptrace_stop_for_change(pid_t tid, uint64_t timeout_ns, bool *ret_group_stopped);
+
+/* Options of a thread whose descendants are followed (sys/ptrace.h: TRACEFORK, TRACEVFORK, TRACECLONE, TRACEEXEC). */
+#define PTRACE_FOLLOW_OPTIONS 0x1eul
 
 uint64_t monotonic_ns(void);

@@ -413,7 +413,7 @@ static void pending_detach_poll(void)
  * stops a thread that was stopped already (kernel/ptrace.c, ptrace_attach), and if that came before our INTERRUPT, the
  * INTERRUPT is still to come.
  */
-static void wait_in_group_stop(const struct remote_target *t, pid_t tid, uint64_t deadline)
+static void wait_for_answer(const struct remote_target *t, pid_t tid, uint64_t deadline)
 {
 	uint64_t value = 0;
 	while (!is_answer(value) && monotonic_ns() < deadline && remote_mem_read(t->mem, t->place->mailbox, &value, sizeof(value))) {
@@ -436,11 +436,16 @@ static struct err *hold(const struct remote_target *t, pid_t tid, uint64_t timeo
 			pending_detach_poll();
 		if (is_pending(tid))
 			return err_create(ERR_TIMEOUT, "thread %d has not stopped yet", (int)tid);
-		err = ptrace_seize(tid, 0);
+		err = ptrace_seize(tid, t->filtered ? PTRACE_O_SUSPEND_SECCOMP : 0);
+		if (err && t->filtered && (err->sys == EPERM || err->sys == EINVAL))
+			err = err_with_hint(err_wrap(err, "its seccomp filter cannot be suspended"),
+					    "that takes CAP_SYS_ADMIN, and a kernel with CONFIG_CHECKPOINT_RESTORE");
 		if (err)
 			return err;
 	}
 	err = ptrace_stop_for_change(tid, timeout_ns, ret_group_stopped);
+	if (!err && t->attached && t->filtered)
+		err = ptrace_set_options(tid, PTRACE_FOLLOW_OPTIONS | PTRACE_O_SUSPEND_SECCOMP);
 	if (err && !t->attached && err->code != ERR_TARGET_GONE && n_pending_detach < ARRAY_LEN(pending_detach))
 		pending_detach[n_pending_detach++] = tid;
 	return err;
@@ -481,27 +486,28 @@ static struct err *run_in_thread(const struct remote_target *t, pid_t tid, const
 		return err ? err : err_create(ERR_TIMEOUT, "thread %d has not come back from an earlier call", (int)tid);
 	}
 	err = set_up(t, tid, program, stats);
-	/* A job-control stop would keep the thread from running its list: let it run now, it stops again on detach. */
-	struct err *go = group_stopped || t->attached ? ptrace_continue(tid, 0) : ptrace_detach(tid, 0);
+	/* A job-control stop would keep the thread from running its list: let it run now, it stops again on detach. A seccomp
+	 * filter is suspended only while we are attached: stay until the list is done. */
+	bool stay = t->filtered || (group_stopped && !t->attached);
+	struct err *go = stay || t->attached ? ptrace_continue(tid, 0) : ptrace_detach(tid, 0);
 	stats->pause_ns = monotonic_ns() - start;
 	stats->tid = tid;
 	t->place->last_tid = tid;
-	if (err) {
-		if (group_stopped && !t->attached) {
-			bool again;
-			err_destroy(ptrace_stop_for_change(tid, timeout_ns, &again));
+	if (stay) {
+		bool again;
+		if (!err && !go)
+			wait_for_answer(t, tid, monotonic_ns() + timeout_ns);
+		err_destroy(ptrace_stop_for_change(tid, timeout_ns, &again));
+		if (t->attached) {
+			err_destroy(ptrace_set_options(tid, PTRACE_FOLLOW_OPTIONS));
+			err_destroy(ptrace_continue(tid, 0));
+		} else {
 			err_destroy(ptrace_detach(tid, 0));
 		}
+	}
+	if (err)
 		err_destroy(go);
-		return err;
-	}
-	if (!go && group_stopped && !t->attached) {
-		wait_in_group_stop(t, tid, monotonic_ns() + timeout_ns);
-		bool again;
-		err_destroy(ptrace_stop_for_change(tid, timeout_ns, &again));
-		go = ptrace_detach(tid, 0);
-	}
-	return go;
+	return err ? err : go;
 }
 
 struct err *remote_call_answer(const struct remote_target *t, uint64_t *ret_value)

@@ -70,6 +70,7 @@ struct remote_target {
 	const struct maps *maps;
 	struct remote_place *place;
 	bool attached;         /* every thread is already seized by this process (following children) */
+	bool filtered;         /* it has a seccomp filter: our calls must be made with the filter suspended */
 	uint64_t text_start, text_end; /* CPython's own text: its calls handle EINTR exactly (PEP 475) */
 };
 
