@@ -18,6 +18,7 @@
 #include "base/strbuf.h"
 #include "command.h"
 #include "commands/manual.h"
+#include "model/fields.h"
 #include "options.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -89,6 +90,10 @@ static struct err *run(const struct options *o, int *ret)
 			return err_create(ERR_USAGE,
 					  "cannot complete for \"%s\": expected bash, zsh or fish",
 					  o->completion);
+		return write_text(&text);
+	}
+	if (o->list_fields) {
+		fields_list(&text);
 		return write_text(&text);
 	}
 	if (o->show_help || !o->command) {

@@ -10,6 +10,8 @@
  * first_line, end_line, column, end_column; native: native, module, offset, file, line; marks: mark. Only where it
  * applies: "flags" (bits of enum event_flag), and with the first event of each process
  *      "process":{"name":…,"ppid":…,"python_hex":…,"exe":…,"cwd":…,"argv":[…],"prefixes":[…],"flags":…,…}
+ * and with the event they stand before, what is no event (losses, exits, …; enum note_kind):
+ *      "notes":[{"kind":"lost","ts_ns":…,"pid":…,"text":…,"a":…,"b":…}]
  * The parts that repeat (thread, event name, frame) are made once per id and copied.
  */
 #include <string.h>
@@ -179,6 +181,48 @@ static void add_process(struct exporter *x, struct strbuf *to, uint32_t process)
 	strbuf_addc(to, '}');
 }
 
+const char *const export_note_kinds[NOTE_KIND_COUNT] = {
+	[NOTE_LOST] = "lost",           [NOTE_ATTACHED] = "attached", [NOTE_DETACHED] = "detached",
+	[NOTE_PAUSED] = "paused",       [NOTE_RESUMED] = "resumed",   [NOTE_EXITED] = "exited",
+	[NOTE_EXEC] = "exec",           [NOTE_FINALISED] = "finalised", [NOTE_MESSAGE] = "message",
+	[NOTE_WARNING] = "warning",     [NOTE_GOODBYE] = "goodbye",
+};
+
+static void add_notes(struct exporter *x, struct strbuf *to)
+{
+	bool comma = false;
+	for (size_t i = 0; i < x->notes.n; i++) {
+		const struct trace_note *tn = trace_note_get(x->trace, x->notes.v[i]);
+		if (!tn || tn->note.kind >= NOTE_KIND_COUNT)
+			continue;
+		const struct note_info *n = &tn->note;
+		strbuf_adds(to, comma ? ",{\"kind\":\"" : ",\"notes\":[{\"kind\":\"");
+		strbuf_adds(to, export_note_kinds[n->kind]);
+		add_key_u64(to, "\",\"ts_ns\":", n->time_ns);
+		/* a process that no line has told of yet cannot be named: its pid may be another's later */
+		if (n->process < x->processes_seen.n && x->processes_seen.v[n->process])
+			add_key_u64(to, ",\"pid\":", trace_process(x->trace, n->process)->pid);
+		if (n->text) {
+			strbuf_adds(to, ",\"text\":");
+			export_string_json(x, to, n->text);
+		}
+		if (n->a)
+			add_key_u64(to, ",\"a\":", n->a);
+		if (n->b)
+			add_key_u64(to, ",\"b\":", n->b);
+		strbuf_addc(to, '}');
+		comma = true;
+	}
+	if (comma)
+		strbuf_addc(to, ']');
+	x->notes.n = 0;
+}
+
+static struct err *keep_note(struct exporter *x, uint32_t note)
+{
+	return vec_push(&x->notes, note) ? NULL : err_no_memory();
+}
+
 static struct err *write_event(struct exporter *x, uint64_t seq)
 {
 	struct strbuf *to = &x->out;
@@ -198,6 +242,8 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 		x->processes_seen.v[e.process] = true;
 		add_process(x, to, e.process);
 	}
+	if (x->notes.n)
+		add_notes(x, to);
 	if (e.flags)
 		add_key_u64(to, ",\"flags\":", e.flags);
 	strbuf_adds(to, ",\"args\":");
@@ -210,5 +256,5 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 
 const struct exporter_format export_jsonl = {
 	.name = "jsonl", .suffix = ".jsonl", .doc = "JSON lines, one object per event (schema 1)", .is_stream = true,
-	.event = write_event,
+	.event = write_event, .note = keep_note,
 };

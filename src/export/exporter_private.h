@@ -23,6 +23,7 @@ struct exporter {
 	struct strbuf out;     /* waiting to be written */
 	uint64_t n_events;
 	uint32_t next_note;
+	VEC(uint32_t) notes;   /* jsonl: to go with the next event */
 	struct text_cache frames, threads, names, callers;
 	VEC(bool) processes_seen; /* [process index] */
 	struct strbuf scratch;
@@ -45,6 +46,8 @@ void export_string_json(struct exporter *x, struct strbuf *to, uint32_t string);
 void export_caller_text(struct exporter *x, struct strbuf *to, uint32_t stack);
 /* name of the thread, or its tid. Not escaped. */
 void export_thread_name(struct exporter *x, struct strbuf *to, uint32_t thread);
+
+extern const char *const export_note_kinds[]; /* [enum note_kind] "lost", … */
 
 #define EXPORT_FORMAT(name) extern const struct exporter_format export_##name
 EXPORT_FORMAT(text);

@@ -1,6 +1,6 @@
 /*
  * exporters: the table of formats and what drives them. To add a format: write export_<name>.c that defines
- * export_<name>, declare it in exporter_private.h, add its row below; tests/unit/test_export.c runs every row.
+ * export_<name>, declare it in exporter_private.h, add its row below; tests/filter/commands.py reads what every row writes.
  */
 #include <errno.h>
 #include <poll.h>
@@ -309,6 +309,7 @@ void exporter_destroy(struct exporter *x)
 	text_cache_fini(&x->names);
 	text_cache_fini(&x->callers);
 	vec_fini(&x->processes_seen);
+	vec_fini(&x->notes);
 	strbuf_fini(&x->scratch);
 	strbuf_fini(&x->out);
 	free(x);

@@ -14,65 +14,17 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 #include "base/strbuf.h"
 #include "base/vec.h"
 #include "capture/writer.h"
+#include "export/exporter_private.h"
+#include "export/seen.h"
 #include "model/catalog.h"
 #include "model/value_json.h"
 
 #define READ_BYTES (1u << 20)
 #define LINE_BYTES_MAX (256u << 20)
-
-/* Texts seen → ids. Open addressing, never more than half full. */
-struct seen {
-	struct slot {
-		XXH128_hash_t hash;
-		uint32_t id, used;
-	} *slots;
-	size_t n, n_slots;
-};
-
-static struct slot *seen_find(const struct seen *s, XXH128_hash_t h)
-{
-	if (!s->n_slots)
-		return NULL;
-	for (size_t i = h.low64 & (s->n_slots - 1);; i = (i + 1) & (s->n_slots - 1)) {
-		struct slot *slot = &s->slots[i];
-		if (!slot->used || XXH128_isEqual(slot->hash, h))
-			return slot;
-	}
-}
-
-static bool seen_add(struct seen *s, XXH128_hash_t h, uint32_t id)
-{
-	if (s->n * 2 >= s->n_slots) {
-		struct seen bigger = { .n = s->n, .n_slots = s->n_slots ? s->n_slots * 2 : 1024 };
-		bigger.slots = calloc(bigger.n_slots, sizeof(*bigger.slots));
-		if (!bigger.slots)
-			return false;
-		for (size_t i = 0; i < s->n_slots; i++)
-			if (s->slots[i].used)
-				*seen_find(&bigger, s->slots[i].hash) = s->slots[i];
-		free(s->slots);
-		*s = bigger;
-	}
-	struct slot *slot = seen_find(s, h);
-	s->n += !slot->used;
-	*slot = (struct slot){ h, id, 1 };
-	return true;
-}
-
-static bool seen_get(const struct seen *s, XXH128_hash_t h, uint32_t *ret)
-{
-	struct slot *slot = seen_find(s, h);
-	if (!slot || !slot->used)
-		return false;
-	*ret = slot->id;
-	return true;
-}
 
 struct process {
 	uint32_t index;
@@ -106,7 +58,7 @@ struct line {
 	uint32_t name;              /* string id */
 	const char *event;          /* its text, in im->value while the line is read */
 	size_t n_event;
-	struct json args, stack, process; /* start NULL: not there */
+	struct json args, stack, process, notes; /* start NULL: not there */
 	VEC(struct json) others;    /* members we do not know: key at start, value at p */
 };
 
@@ -416,6 +368,56 @@ static bool find_thread(struct import *im, const struct line *l, const struct pr
 	return seen_add(&im->threads, h, *ret);
 }
 
+static bool parse_note(struct import *im, struct json *j)
+{
+	struct note_info n = { .kind = NOTE_KIND_COUNT, .process = UINT32_MAX };
+	uint32_t at;
+	if (!json_read_expect(j, '{'))
+		return false;
+	do {
+		uint64_t pid = 0;
+		bool ok = json_read_string(j, &im->key) && json_read_expect(j, ':');
+		if (ok && key_is(&im->key, "kind")) {
+			ok = json_read_string(j, &im->text);
+			for (unsigned i = 0; ok && i < NOTE_KIND_COUNT; i++)
+				if (key_is(&im->text, export_note_kinds[i]))
+					n.kind = (enum note_kind)i;
+		} else if (ok && key_is(&im->key, "ts_ns")) {
+			ok = json_read_u64(j, &n.time_ns);
+		} else if (ok && key_is(&im->key, "pid")) {
+			ok = json_read_u64(j, &pid);
+			if (ok && seen_get(&im->by_pid, hash_pid(pid), &at))
+				n.process = im->processes.v[at].index;
+		} else if (ok && key_is(&im->key, "text")) {
+			ok = read_string_id(im, j, &n.text);
+		} else if (ok && key_is(&im->key, "a")) {
+			ok = json_read_u64(j, &n.a);
+		} else if (ok && key_is(&im->key, "b")) {
+			ok = json_read_u64(j, &n.b);
+		} else {
+			ok = ok && json_read_skip(j);
+		}
+		if (!ok)
+			return false;
+	} while (json_read_is(j, ','));
+	if (n.kind != NOTE_KIND_COUNT)
+		writer_note(im->w, &n);
+	return json_read_expect(j, '}');
+}
+
+static bool read_notes(struct import *im, struct json *j)
+{
+	if (!json_read_expect(j, '['))
+		return false;
+	if (json_read_is(j, ']'))
+		return true;
+	do {
+		if (!parse_note(im, j))
+			return false;
+	} while (json_read_is(j, ','));
+	return json_read_expect(j, ']');
+}
+
 /* ---- arguments ---- */
 
 static void add_varint(struct strbuf *to, uint64_t v)
@@ -577,6 +579,10 @@ static bool read_member(struct import *im, struct json *j, struct line *l, const
 		json_read_space(j);
 		return j->p < j->end && *j->p == '{' ? mark_value(j, NULL, &l->process) : json_read_skip(j);
 	}
+	if (key_is(k, "notes")) {
+		json_read_space(j);
+		return j->p < j->end && *j->p == '[' ? mark_value(j, NULL, &l->notes) : json_read_skip(j);
+	}
 	if (key_is(k, "v") || key_is(k, "seq") || key_is(k, "category") || key_is(k, "theme") || key_is(k, "documented"))
 		return json_read_skip(j);
 	if (!json_read_skip(j))
@@ -631,6 +637,10 @@ static bool write_event(struct import *im, struct json *j, struct line *l)
 	im->last_ns = e.time_ns;
 	if (!find_process(im, l, e.time_ns, &p)) {
 		*j = l->process;
+		return false;
+	}
+	if (l->notes.start && !read_notes(im, &l->notes)) {
+		*j = l->notes;
 		return false;
 	}
 	uint32_t hex = p->info.python_hex;

@@ -48,6 +48,7 @@ static void memo_destroy(struct memo *m)
 	}
 	vec_fini(&m->values);
 	free(m->key);
+	free(m->text);
 	free(m);
 }
 
@@ -107,6 +108,41 @@ static void drop_unused(struct filter_cache *c)
 	}
 }
 
+/* The text a term looks for in any argument, if that is all it does. */
+static const char *looked_for(const struct filter_term *t, size_t *ret_n)
+{
+	if (t->field != FIELD_ARGS || t->select != ARG_ANY || t->steps.n || t->event)
+		return NULL;
+	if (t->op == OP_MATCH)
+		return regex_plain_get(t->regex, ret_n);
+	*ret_n = t->op == OP_CONTAINS ? t->literals.v[0].n_text : 0;
+	return t->op == OP_CONTAINS ? t->literals.v[0].text : NULL;
+}
+
+/* While a text is typed, each is a part of the next: what has not the shorter one has not the longer one. */
+static void narrow(struct filter_cache *c, struct memo *to, const char *text, size_t n)
+{
+	const struct memo *from = NULL;
+	for (size_t i = 0; i < c->memos.n; i++) {
+		const struct memo *m = c->memos.v[i];
+		if (m != to && m->text && m->n_text < n && memmem(text, n, m->text, m->n_text) && m->values.n &&
+		    (!from || m->n_text > from->n_text))
+			from = m;
+	}
+	const struct value_table *old = from ? from->values.v[0] : NULL;
+	struct value_table *table = old && old->position == POSITION_ANY ? memo_value_table(to, POSITION_ANY) : NULL;
+	if (!table || !verdicts_extend(&table->tuples, old->tuples.n) || !verdicts_extend(&table->arguments, old->arguments.n) ||
+	    !bits_extend(&table->candidates, old->candidates.n * 64))
+		return;
+	for (size_t i = 0; i < old->tuples.n; i++)
+		table->tuples.v[i] = old->tuples.v[i] == VERDICT_YES ? VERDICT_UNKNOWN : old->tuples.v[i];
+	for (size_t i = 0; i < old->arguments.n; i++)
+		table->arguments.v[i] = old->arguments.v[i] == VERDICT_YES ? VERDICT_UNKNOWN : old->arguments.v[i];
+	if (old->candidates.n)
+		memcpy(table->candidates.v, old->candidates.v, old->candidates.n * 8);
+	table->n_scanned = old->n_scanned;
+}
+
 struct err *filter_cache_memo(struct filter_cache *c, const struct filter_term *t, struct memo **ret)
 {
 	struct memo *m = NULL;
@@ -119,6 +155,12 @@ struct err *filter_cache_memo(struct filter_cache *c, const struct filter_term *
 		if (!m || !(m->key = strdup(t->key)) || !vec_push(&c->memos, m)) {
 			memo_destroy(m);
 			return err_no_memory();
+		}
+		size_t n;
+		const char *text = looked_for(t, &n);
+		if (text && (m->text = strndup(text, n))) {
+			m->n_text = n;
+			narrow(c, m, text, n);
 		}
 	}
 	m->n_users++;

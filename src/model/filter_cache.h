@@ -32,6 +32,8 @@ struct value_table {
 
 struct memo {
 	char *key;
+	char *text;           /* what it looks for in any argument, if it is a plain text; else NULL */
+	size_t n_text;
 	uint64_t last_used;
 	unsigned n_users;
 	verdict_vec names, threads, frames, stacks;

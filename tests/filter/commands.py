@@ -169,6 +169,16 @@ def test_import(tool, folder):
     check("stat of a pipe", [(r["key"], r["events"]) for r in json.loads(piped)["rows"]], [("a", 2), ("b", 1)])
 
 
+def test_fields(tool):
+    listed = tool.must("--list-fields").decode()
+    names = [line.split()[0] for line in listed.split("\n\n")[0].splitlines()]
+    check("--list-fields", set(names), evaluate.TEXT_FIELDS | evaluate.NUMBER_FIELDS | evaluate.BOOL_FIELDS | evaluate.FRAME_FIELDS |
+          {"python", "time", "args"})
+    with open(os.path.join(HERE, "expressions.tsv"), encoding="utf-8") as f:
+        text = f.read()
+    check("every field has an expression", [n for n in names if n not in text], [])
+
+
 def test_diff(tool, folder):
     base = {"pid": 1, "python": "3.12.1", "ts_ns": 1}
 
@@ -208,6 +218,7 @@ def main():
             f.write("".join(line + "\n" for line in capture.lines()))
         tool.must("import", "-q", source, "-o", file)
         events = evaluate.prepare(tool.must("export", file, "-F", "jsonl").decode().splitlines())
+        test_fields(tool)
         test_stat(tool, file, events)
         test_exports(tool, file, events, folder)
         test_import(tool, folder)
