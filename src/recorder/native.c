@@ -282,6 +282,6 @@ uint32_t native_stack(struct native_context *n, const struct record_event *e, co
 		in.n_python = 0;
 		in.n_anchors = 0;
 	}
-	return stack_of(n, &in, e->r.flags & RECORD_NO_SLICE ? "this stack could not be copied: it is not a thread's own" :
+	return stack_of(n, &in, e->r.flags & RECORD_NO_SLICE ? "this stack could not be copied: no thread's own, or an unknown C library" :
 							       unwind_stop_text(stop), python, flags);
 }

@@ -29,8 +29,7 @@
 enum merge_class { /* of one native frame, bits */
 	MERGE_EVALUATOR = 1, /* evaluator_contains() */
 	MERGE_GREENLET = 2,  /* code of the greenlet module: beyond it, further out, the stack is somebody else's */
-	MERGE_HANDLER = 4,   /* "_TAIL_CALL_…": a handler that runs in the evaluator's stead (tail-call builds) */
-	MERGE_TRAMPOLINE = 8 /* no name, no module: perf trampolines and JIT code */
+	MERGE_HANDLER = 4    /* "_TAIL_CALL_…": a handler that runs in the evaluator's stead (tail-call builds) */
 };
 
 struct merge_input {
