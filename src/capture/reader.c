@@ -14,7 +14,9 @@
 #include "capture/reader.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -59,6 +61,40 @@ static bool read_exactly(int fd, void *to, size_t n_bytes, uint64_t offset)
 	return true;
 }
 
+/* What cannot be read at random, a pipe, is copied to a file without a name, to its end; *fd becomes that file. */
+static struct err *spool(int *fd, const char *label)
+{
+	const char *folder = getenv("TMPDIR");
+	char piece[16 << 10];
+	int to = open(folder ? folder : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (to < 0)
+		to = memfd_create("auditview-pipe", MFD_CLOEXEC);
+	if (to < 0)
+		return err_sys(errno, "cannot make room for %s", label);
+	for (;;) {
+		ssize_t n = read(*fd, piece, sizeof(piece));
+		if (n < 0 && errno == EINTR)
+			continue;
+		for (ssize_t done = 0, m; n > 0 && done < n; done += m) {
+			m = write(to, piece + done, (size_t)(n - done));
+			if (m < 0) {
+				n = -1;
+				break;
+			}
+		}
+		if (n < 0) {
+			int sys = errno;
+			close(to);
+			return err_sys(sys, "cannot take in %s", label);
+		}
+		if (n == 0)
+			break;
+	}
+	close(*fd);
+	*fd = to;
+	return NULL;
+}
+
 struct err *reader_open_fd(int fd, const char *label, struct reader **ret)
 {
 	CLEANUP(reader) struct reader *r = calloc(1, sizeof(*r));
@@ -77,8 +113,16 @@ struct err *reader_open_fd(int fd, const char *label, struct reader **ret)
 		return err_sys(errno, "cannot open %s", label);
 	if (S_ISDIR(st.st_mode))
 		return err_create(ERR_USAGE, "cannot open %s: it is a directory", label);
+	if (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)) {
+		struct err *err = spool(&r->fd, label);
+		if (err)
+			return err;
+		fd = r->fd;
+		if (fstat(fd, &st) != 0)
+			return err_sys(errno, "cannot open %s", label);
+	}
 	if (!S_ISREG(st.st_mode))
-		return err_create(ERR_USAGE, "cannot open %s: a capture is read from a file, not from a pipe", label);
+		return err_create(ERR_USAGE, "cannot open %s: neither a file nor a pipe", label);
 	r->size = (uint64_t)st.st_size;
 	if (r->size == 0)
 		return err_create(ERR_CORRUPT, "cannot open %s: the file is empty, nothing was captured yet", label);

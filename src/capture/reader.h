@@ -23,7 +23,7 @@ struct block_ref {
 	uint32_t raw_bytes;
 };
 
-/* Takes over fd, also on failure. `label` names the file in messages. Errors: ERR_CORRUPT, ERR_UNSUPPORTED, ERR_SYS. */
+/* Takes over fd, also on failure; of a pipe all is taken in first, to its end. `label` names the file in messages. Errors: ERR_CORRUPT, ERR_UNSUPPORTED, ERR_SYS. */
 MUST_CHECK struct err *reader_open_fd(int fd, const char *label, struct reader **ret);
 void reader_destroy(struct reader *r);
 DEFINE_CLEANUP(reader);

@@ -197,10 +197,18 @@ struct err *trace_open_fd(int fd, const char *label, const struct trace_options 
 	return NULL;
 }
 
+/* Somebody may have put another file under this name: what we show is then no longer what the name stands for. */
+static void replacement_check(struct trace *t)
+{
+	struct stat ours, named;
+	if (t->path && fstat(reader_fd(t->reader), &ours) == 0)
+		t->replaced = stat(t->path, &named) != 0 || named.st_ino != ours.st_ino || named.st_dev != ours.st_dev;
+}
+
 struct err *trace_open(const char *path, const struct trace_options *options, struct trace **ret)
 {
-	/* O_NONBLOCK: opening a FIFO must not wait for its writer; reader_open_fd() then refuses it. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	/* of a FIFO this waits for the writer */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return err_sys(errno, "cannot open %s", path);
 	struct trace *t;
@@ -211,6 +219,12 @@ struct err *trace_open(const char *path, const struct trace_options *options, st
 	if (!t->path) {
 		trace_close(t);
 		return err_no_memory();
+	}
+	replacement_check(t);
+	if (t->replaced) { /* it was a pipe: nothing under this name to keep an eye on */
+		free(t->path);
+		t->path = NULL;
+		t->replaced = false;
 	}
 	*ret = t;
 	return NULL;
@@ -230,14 +244,6 @@ void trace_close(struct trace *t)
 	free(t->path);
 	free(t->label);
 	free(t);
-}
-
-/* Somebody may have put another file under this name: what we show is then no longer what the name stands for. */
-static void replacement_check(struct trace *t)
-{
-	struct stat ours, named;
-	if (t->path && fstat(reader_fd(t->reader), &ours) == 0)
-		t->replaced = stat(t->path, &named) != 0 || named.st_ino != ours.st_ino || named.st_dev != ours.st_dev;
 }
 
 struct err *trace_refresh(struct trace *t, struct trace_change *ret)

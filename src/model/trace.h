@@ -42,9 +42,10 @@ struct trace_options {
 };
 
 /* Open a capture. Errors: ERR_NOT_FOUND, ERR_DENIED, ERR_SYS; ERR_CORRUPT when it is not a capture or nothing of it is
- * readable (an empty file is an error too: "nothing captured yet"); ERR_UNSUPPORTED for a newer format. */
+ * readable (an empty file is an error too: "nothing captured yet"); ERR_UNSUPPORTED for a newer format. A pipe is read to its
+ * end first. */
 MUST_CHECK struct err *trace_open(const char *path, const struct trace_options *options, struct trace **ret);
-/* The same on an open descriptor (a regular file), which the trace takes over, also on failure. `label` is for messages. */
+/* The same on an open descriptor (a file or a pipe), which the trace takes over, also on failure. `label` is for messages. */
 MUST_CHECK struct err *trace_open_fd(int fd, const char *label, const struct trace_options *options, struct trace **ret);
 void trace_close(struct trace *t); /* NULL is fine */
 static inline void trace_destroy(struct trace *t)

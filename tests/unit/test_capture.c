@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "capture_util.h"
 #include "model/trace.h"
@@ -275,11 +276,35 @@ static void refuses(void **state)
 	err_destroy(err);
 }
 
+/* A capture through a pipe: from the writer to a reader that takes it all in. */
+static void pipes(void **state)
+{
+	int ends[2];
+	char name[64];
+	assert_int_equal(pipe(ends), 0);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", ends[1]);
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct writer *w = test_writer(name);
+		write_random(w, 20000, 4, 1000);
+		must(writer_close(w));
+		_exit(0);
+	}
+	close(ends[1]);
+	struct trace *t;
+	must(trace_open_fd(ends[0], "pipe", NULL, &t));
+	assert_int_equal(trace_n_events(t), 20000);
+	assert_true(trace_is_finished(t));
+	assert_null(trace_damage(t));
+	trace_close(t);
+	waitpid(pid, NULL, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_and_reads), cmocka_unit_test(blocks_of_any_size), cmocka_unit_test(follows),
-		cmocka_unit_test(values), cmocka_unit_test(refuses),
+		cmocka_unit_test(values), cmocka_unit_test(refuses), cmocka_unit_test(pipes),
 	};
 	test_path(path, sizeof(path), "capture");
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
