@@ -26,7 +26,6 @@ struct term {
 
 struct capture_filter {
 	VEC(struct term) terms;
-	bool has_positive;
 	pcre2_match_data *match;
 	pcre2_match_context *context;
 };
@@ -178,7 +177,6 @@ struct err *capture_filter_compile(const char *text, struct capture_filter **ret
 			term_fini(&t);
 			return err;
 		}
-		f->has_positive |= !t.is_negated;
 		p = end + strspn(end, " \t");
 		if (*p && *p != ',')
 			return err_with_at(err_create(ERR_SYNTAX, "-e: expected ',' between terms"), (uint64_t)(p - text));
@@ -221,5 +219,5 @@ bool capture_filter_wants(const struct capture_filter *f, const char *name, size
 	for (size_t i = f->terms.n; i-- > 0;)
 		if (term_fits(f, &f->terms.v[i], name, n_bytes))
 			return !f->terms.v[i].is_negated;
-	return !f->has_positive;
+	return !f->terms.n || f->terms.v[0].is_negated;
 }

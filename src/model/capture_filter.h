@@ -4,9 +4,9 @@
  *     socket.connect,os.*,/^ssl/,@process,subprocess,!os.listdir
  *
  * A comma list of event names, globs (* any run, ? one character), /regular expressions/ (PCRE2, UTF, a comma inside is
- * fine, "\/" is a slash), @themes and category names. "!" in front takes out. The last term that fits an event decides;
- * with none that fits, an event is taken only if no term is positive. Spaces around terms are ignored. Decided once per
- * event name; a verdict is what goes into the target.
+ * fine, "\/" is a slash), @themes and category names. "!" in front takes out what terms before it gave; a list that
+ * begins with "!" starts from everything. So the last term that fits an event decides. Spaces around terms are ignored.
+ * Decided once per event name; a verdict is what goes into the target.
  */
 #pragma once
 #include <stdbool.h>
