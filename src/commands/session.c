@@ -62,6 +62,8 @@ struct err *capture_plan_make(const struct options *o, const char *path, struct 
 		.n_slots = N_SLOTS,
 		.slot_data_bytes = 1u << 20,
 	};
+	if (r->probe.string_bytes > 64 * 1024) /* a record must fit into the smallest ring */
+		r->probe.string_bytes = 64 * 1024;
 	uint64_t ring = o->ring_bytes ? o->ring_bytes : native ? 32u << 20 : 4u << 20;
 	while (r->probe.slot_data_bytes < ring && r->probe.slot_data_bytes < 1u << 30)
 		r->probe.slot_data_bytes <<= 1;

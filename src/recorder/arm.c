@@ -354,6 +354,41 @@ static void notice_seccomp(struct process *p)
 	err_destroy(err);
 }
 
+/* Is its ring of no use any more: its image is over, all is drained, and no forked child has it? */
+static bool source_is_over(struct recorder *r, struct source *s)
+{
+	if (!s->process->ended && (!s->gone || r->want_detached))
+		return false;
+	for (uint32_t k = 0; k < s->n_slots; k++)
+		if (s->clients[k])
+			return false;
+	pid_t *pids = NULL;
+	size_t n = 1;
+	struct err *err = link_processes(s->link, &pids, &n);
+	free(pids);
+	bool is_over = !err && n == 0;
+	err_destroy(err);
+	return is_over;
+}
+
+/* A program that starts many short Pythons would else leave us with a ring, a memory file and a lock of each. */
+static void sources_remove_over(struct recorder *r)
+{
+	for (size_t i = r->sources.n; i-- > 0;) {
+		struct source *s = r->sources.v[i];
+		if (!source_is_over(r, s))
+			continue;
+		if (s->link->pause_ns > r->pause_ns)
+			r->pause_ns = s->link->pause_ns;
+		r->n_unserved -= s->n_unserved;
+		for (size_t k = 0; k < r->processes.n; k++)
+			if (r->processes.v[k]->source == s)
+				r->processes.v[k]->source = NULL;
+		r->sources.v[i] = r->sources.v[--r->sources.n];
+		source_destroy(s);
+	}
+}
+
 void recorder_check(struct recorder *r, uint64_t now)
 {
 	if (now - r->check_ns < CHECK_NS)
@@ -378,7 +413,8 @@ void recorder_check(struct recorder *r, uint64_t now)
 	uint64_t unserved = 0;
 	for (size_t i = 0; i < r->sources.n; i++) {
 		struct source *s = r->sources.v[i];
-		unserved += s->link->ring.shared->lost_unserved;
+		s->n_unserved = s->link->ring.shared->lost_unserved;
+		unserved += s->n_unserved;
 		for (uint32_t k = 0; k < s->n_slots; k++)
 			if (s->clients[k])
 				decoder_refresh_threads(s->clients[k]->decoder);
@@ -406,5 +442,6 @@ void recorder_check(struct recorder *r, uint64_t now)
 		r->n_unserved = unserved;
 	}
 	recycle_ended(r);
+	sources_remove_over(r);
 }
 

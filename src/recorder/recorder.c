@@ -240,6 +240,7 @@ static void report(struct recorder *r, enum recorder_state state, const char *te
 				    .exit_status = r->launched_ended ? r->launched_status : r->first ? r->first->status : -1,
 				    .target_ended = r->first ? r->first->ended : r->launched_ended,
 				    .is_restored = r->restored };
+	m.pause_ns = r->pause_ns;
 	for (size_t i = 0; i < r->sources.n; i++)
 		if (r->sources.v[i]->link->pause_ns > m.pause_ns)
 			m.pause_ns = r->sources.v[i]->link->pause_ns;
@@ -446,6 +447,7 @@ struct err *recorder_run(struct recorder *r, struct recorder_summary *ret)
 	follow_poll(r->follow);
 	end_launched(r);
 	recycle_ended(r);
+	sum.pause_ns = r->pause_ns;
 	for (size_t i = 0; i < r->sources.n; i++) {
 		struct source *s = r->sources.v[i];
 		if (s->link->pause_ns > sum.pause_ns)

@@ -49,6 +49,7 @@ struct source {
 	struct client **clients;   /* [n_slots] */
 	uint32_t n_slots, slots_off, seen_claims, n_verdicts, root_ns_pid;
 	uint64_t data_bytes, slot_bytes, armed_ns;
+	uint64_t n_unserved;       /* events of processes that found no slot, as last counted */
 	bool other_pid_ns, finalised;
 	bool gone;                 /* the image it was put into is no more, or was left */
 	bool left;                 /* the probe was taken out */
@@ -71,6 +72,7 @@ struct recorder {
 	sigset_t old_mask;
 	uint64_t started_ns, heartbeat_ns, check_ns, report_ns, relink_ns, reload_ns, unflushed_since;
 	uint64_t n_lost, n_unserved, n_children;
+	uint64_t pause_ns;         /* longest of the sources that are over */
 	size_t drain_turn;         /* the source to begin with */
 	const char *const *known_names;
 	size_t n_known_names;
