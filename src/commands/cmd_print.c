@@ -15,6 +15,7 @@
 
 #include "base/strbuf.h"
 #include "command.h"
+#include "commands/open_capture.h"
 #include "commands/session.h"
 #include "export/exporter.h"
 #include "model/filter.h"
@@ -46,14 +47,8 @@ static struct err *filter_of(const char *text, const char *option, struct printe
 	if (!text)
 		return NULL;
 	struct err *err = filter_compile(text, strlen(text), p->trace, ret);
-	if (err) {
-		struct strbuf shown = { 0 };
-		filter_error_show(&shown, text, err);
-		struct err *usage = err_create(ERR_USAGE, "cannot read the filter of %s:\n%s", option, strbuf_str(&shown));
-		strbuf_fini(&shown);
-		err_destroy(err);
-		return usage;
-	}
+	if (err)
+		return filter_error(option, text, err);
 	return filter_run_create(p->trace, *ret, NULL, ret_run);
 }
 
@@ -61,7 +56,7 @@ static struct err *printer_init(struct printer *p, const struct options *o, cons
 				const struct exporter_format *format)
 {
 	struct exporter_options x = { .color = !o->output && options_want_color(o, out), .wide = o->wide };
-	struct err *err = trace_open(path, NULL, &p->trace);
+	struct err *err = open_capture(o, path, &p->trace);
 	if (!err)
 		err = exporter_create(p->trace, format, out, &x, &p->exporter);
 	if (!err)
@@ -123,20 +118,15 @@ static struct err *print_live(const struct options *o, const struct exporter_for
 	struct printer p = { 0 };
 	struct follow_stdio io = { -1, o->output ? -1 : STDERR_FILENO, -1, -1 };
 	/* A filter that cannot be read must not cost a launch. */
-	const char *const texts[] = { o->filter, o->until };
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+	const struct {
+		const char *option, *text;
+	} filters[] = { { "-Y", o->filter }, { "--until", o->until } };
+	for (size_t i = 0; i < ARRAY_LEN(filters); i++) {
 		CLEANUP(filter) struct filter *f = NULL;
-		struct err *err = texts[i] ? filter_compile(texts[i], strlen(texts[i]), NULL, &f) : NULL;
-		if (err && err->code == ERR_SYNTAX) {
-			struct strbuf shown = { 0 };
-			filter_error_show(&shown, texts[i], err);
-			struct err *usage = err_create(ERR_USAGE, "cannot read the filter:\n%s", strbuf_str(&shown));
-			strbuf_fini(&shown);
-			err_destroy(err);
-			return usage;
-		}
+		const char *text = filters[i].text;
+		struct err *err = text ? filter_compile(text, strlen(text), NULL, &f) : NULL;
 		if (err)
-			return err;
+			return filter_error(filters[i].option, text, err);
 	}
 	struct options plain = *o; /* --until stops by the display filter's rules, here */
 	plain.until = NULL;
@@ -214,9 +204,6 @@ static struct err *print_file(const struct options *o, const struct exporter_for
 		err = exporter_close(p.exporter);
 		p.exporter = NULL;
 	}
-	const char *damage = p.trace ? trace_damage(p.trace) : NULL;
-	if (damage && !o->quiet)
-		fprintf(stderr, "auditview: %s: %s\n", o->args[0], damage);
 	if (err && err->code == ERR_CANCELLED) {
 		err_destroy(err);
 		err = NULL;

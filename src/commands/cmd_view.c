@@ -2,6 +2,8 @@
  * cmd_view: the screen, on a file, a live process, a program to launch, or the start page. Without a terminal the viewing
  * forms behave as print.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,13 +11,24 @@
 
 #include "command.h"
 #include "commands/live.h"
+#include "commands/open_capture.h"
 #include "model/trace.h"
 #include "ui/app.h"
 
+/* Standard input was the capture; keys come from the terminal itself. */
+static struct err *keys_from_terminal(void)
+{
+	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
+	if (fd < 0 || dup2(fd, STDIN_FILENO) < 0)
+		return err_sys(errno, "cannot read keys from the terminal");
+	close(fd);
+	return NULL;
+}
+
 struct err *cmd_view(const struct options *o, int *ret)
 {
-	bool live = o->n_pids || o->program;
-	if (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO)) {
+	bool live = o->n_pids || o->program, piped = !live && o->n_args == 1 && strcmp(o->args[0], "-") == 0;
+	if (!isatty(STDOUT_FILENO) || (!isatty(STDIN_FILENO) && !piped)) {
 		if (live || o->n_args == 1)
 			return cmd_print(o, ret);
 		return err_with_hint(err_create(ERR_USAGE, "the start page needs a terminal"),
@@ -39,9 +52,11 @@ struct err *cmd_view(const struct options *o, int *ret)
 	if (live) {
 		err = live_source_start(o, &u.source);
 	} else if (o->n_args) {
-		err = trace_open(o->args[0], NULL, &u.source.trace);
+		err = open_capture(o, o->args[0], &u.source.trace);
 		if (!err && !(u.source.path = strdup(o->args[0])))
 			err = err_no_memory();
+		if (!err && piped)
+			err = keys_from_terminal();
 	}
 	if (!err)
 		err = ui_run(&u);
