@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 """native_cost.py AUDITVIEW UNWIND_CHECK [PYTHON…]: what native stacks cost, in one run so that the rows can be compared.
 
-Per Python: a loop of os.open + os.close some 50 native frames deep, bare, then recorded with each kind of stack: time per turn in
-the target, and CPU time of the recorder per event. Then one copied stack unwound many times: ns per walk by own rows, by
+Per Python: a loop of os.open + os.close some 50 native frames deep, bare, then recorded with each kind of stack: CPU time per turn
+in the target, and of the recorder per event (start-up, symbol tables and all, spread over them). Then one copied stack unwound many times: ns per walk by own rows, by
 libunwind with its cache, without. With strace and gdb at hand: the same loop under strace -k, and one gdb backtrace."""
 import os
-import re
 import resource
 import shutil
 import subprocess
@@ -17,38 +16,32 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 LOOP = """
 import os, sys, time
 N = int(sys.argv[1])
+start = time.perf_counter()
 def deep(n):
     if n:
         return sorted([n], key=lambda x: deep(n - 1)) if n % 5 == 0 else deep(n - 1)
     best = 1e9
-    for _ in range(5):
-        t = time.perf_counter()
-        for _ in range(N // 5):
+    for _ in range(10):
+        t = time.process_time()
+        for _ in range(N // 10):
             os.close(os.open("/dev/null", 0))
-        best = min(best, (time.perf_counter() - t) / (N // 5))
-    print("%.3f" % (best * 1e6))
+        best = min(best, (time.process_time() - t) / (N // 10))
+    print("%.3f" % (best * 1e6), end=" ")
 deep(20)
+print(time.process_time(), (time.perf_counter() - start) / N * 1e6)
 """
 
 
-def run(command):
-    """Output, and user + system time of the command itself, not of what it waited for and launched."""
-    start = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, capture_output=True, text=True)
-    end = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return done, end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime
-
-
-def loop_cost(auditview, python, script, n, mode, folder):
-    """us per turn, and us of recorder per event (its CPU time less the target's, which tells its own)."""
-    capture = os.path.join(folder, "c.avc")
+def loop_cost(python, script, n, auditview=None, mode=None, folder=None):
+    """CPU us per turn in the target (best tenth), and CPU us of the recorder per event: all time but the target's own."""
     command = [python, script, str(n)]
     if mode:
-        command = [auditview, "record", "--stack=" + mode, "-o", capture, "-e", "open", "--", *command]
-    done, cpu = run(command)
-    if done.returncode:
-        return None, None, done.stderr
-    return float(done.stdout.split()[0]), cpu, ""
+        command = [auditview, "record", "--stack=" + mode, "-o", os.path.join(folder, "c.avc"), "-e", "open", "--", *command]
+    start = resource.getrusage(resource.RUSAGE_CHILDREN)
+    out = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout.split()
+    end = resource.getrusage(resource.RUSAGE_CHILDREN)
+    total = end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime
+    return float(out[0]), (total - float(out[1])) / n * 1e6
 
 
 def main():
@@ -61,12 +54,11 @@ def main():
         with open(script, "w") as f:
             f.write(LOOP)
         for python in pythons:
-            n = 20000
+            n = 40000
             print(python)
-            print("  target, us per open + close:", end="", flush=True)
-            for mode in (None, "off", "python", "native", "both"):
-                us, cpu, error = loop_cost(auditview, python, script, n, mode, folder)
-                print("  %s %s" % (mode or "bare", "%.2f" % us if us else error), end="", flush=True)
+            print("  CPU us per open + close, and of the recorder per event:  bare %.2f" % loop_cost(python, script, n)[0], end="", flush=True)
+            for mode in ("off", "python", "native", "both"):
+                print("  %s %.2f, %.2f" % (mode, *loop_cost(python, script, n, auditview, mode, folder)), end="", flush=True)
             print()
             target = subprocess.Popen([python, os.path.join(HERE, "..", "native", "deep.py")], stdout=subprocess.PIPE, text=True)
             try:
@@ -89,8 +81,8 @@ def main():
             if shutil.which("strace"):
                 done = subprocess.run(["strace", "-k", "-e", "trace=openat", "-o", os.path.join(folder, "k"), python, script, "50"],
                                       capture_output=True, text=True)
-                if re.match(r"[\d.]+\s*$", done.stdout):
-                    print("  the same loop under strace -k: %.0f us per turn" % float(done.stdout))
+                if done.returncode == 0 and done.stdout:
+                    print("  the same loop under strace -k: %.0f us per turn" % float(done.stdout.split()[2]))
 
 
 main()
