@@ -302,8 +302,9 @@ static void quit(struct ui *ui)
 		if (p)
 			text_string(&name, s->trace, p->name);
 		ui->asked_quit = true;
-		ui_flash(ui, "end %.40s (%u)? it was started here   w wait  d detach  t term  k kill  Esc stay",
-			 name.n ? strbuf_str(&name) : "the program", p ? p->pid : 0);
+		bool room = ui->canvas.n_columns >= 100;
+		ui_flash(ui, "end %.*s (%u)? %s  w wait  d detach  t term  k kill  Esc stay", room ? 40 : 20,
+			 name.n ? strbuf_str(&name) : "the program", p ? p->pid : 0, room ? "it was started here " : "");
 		strbuf_fini(&name);
 		ui->flash_until_ns = UINT64_MAX;
 		return;

@@ -181,7 +181,7 @@ void event_text_thread(struct strbuf *to, const struct view *s, uint32_t thread,
 		if (n > 7 && !memcmp(name, "Thread-", 7) && paren && paren > name + 8)
 			n = (size_t)(paren - 1 - name);
 		if (n > 7 && !memcmp(name, "Thread-", 7) && (limit < 8 || (int)n > limit))
-			snprintf(shown, sizeof(shown), "T-%.*s", (int)(n - 7), name + 7);
+			snprintf(shown, sizeof(shown), (int)n - 5 > limit ? "T%.*s" : "T-%.*s", (int)(n - 7), name + 7);
 		else
 			snprintf(shown, sizeof(shown), "%.*s", (int)n, name);
 		struct strbuf safe = { 0 };

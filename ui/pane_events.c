@@ -24,8 +24,8 @@ struct events {
 	struct filter_part parts[8]; /* why nothing is shown */
 	size_t n_parts;
 	/* search in slices */
-	bool searching, search_back;
-	uint64_t search_at, search_from, search_left;
+	bool searching, search_back, wrapped;
+	uint64_t search_at, search_from;
 };
 
 static struct err *open_events(struct ui *ui, struct pane **ret)
@@ -513,10 +513,10 @@ static void search_start(struct events *e, bool forward, bool from_here)
 		return;
 	}
 	e->searching = true;
+	e->wrapped = false;
 	e->search_back = !forward;
 	e->search_from = e->cursor_seq;
 	e->search_at = e->cursor_seq;
-	e->search_left = s->n_events + 1;
 	if (!from_here) {
 		e->search_at = forward ? e->cursor_seq + 1 : e->cursor_seq ? e->cursor_seq - 1 : s->n_events;
 	}
@@ -531,23 +531,31 @@ static bool work_events(struct pane *p, uint64_t budget_ns)
 	uint64_t steps = budget_ns / 4000 + 64; /* a line takes some µs to spell out */
 	while (steps-- > 0) {
 		uint64_t at = e->search_back ? selection_prev(s->shown, e->search_at) : selection_next(s->shown, e->search_at);
-		if (at == SELECTION_NONE) {
+		if (at == SELECTION_NONE || (e->wrapped && (e->search_back ? at < e->search_from : at > e->search_from))) {
+			if (!e->wrapped && at == SELECTION_NONE) { /* on from the other end */
+				e->wrapped = true;
+				e->search_at = e->search_back ? s->n_events : 0;
+				continue;
+			}
 			e->searching = false;
-			ui_flash(p->ui, e->search_back ? "no earlier hit for %s" : "no later hit for %s", p->ui->search.text);
+			ui_flash(p->ui, "no hit for %s", p->ui->search.text);
 			return false;
 		}
 		if (hit(e, at)) {
 			e->searching = false;
 			p->ui->following = false;
 			ui_goto(p->ui, at);
+			if (e->wrapped)
+				ui_flash(p->ui, e->search_back ? "the search went on at the end" : "the search went on at the start");
 			p->ui->dirty = true;
 			return false;
 		}
 		if (e->search_back && at == 0) {
-			e->search_at = 0;
-			e->searching = false;
-			ui_flash(p->ui, "no earlier hit for %s", p->ui->search.text);
-			return false;
+			e->search_at = s->n_events;
+			if (e->wrapped)
+				e->search_from = UINT64_MAX; /* all was looked at */
+			e->wrapped = true;
+			continue;
 		}
 		e->search_at = e->search_back ? at - 1 : at + 1;
 		if (steps % 256 == 0)

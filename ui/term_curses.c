@@ -241,6 +241,12 @@ void term_close(struct terminal *t)
 	for (size_t i = 0; i < ARRAY_LEN(fatal_signals); i++)
 		signal(fatal_signals[i], SIG_DFL);
 	end_modes();
+	char *rmcup = tigetstr("rmcup");
+	if (!rmcup || rmcup == (char *)-1) { /* no second screen: the shell's prompt gets a line of its own */
+		move(t->n_lines - 1, 0);
+		clrtoeol();
+		refresh();
+	}
 	endwin();
 	delscreen(t->screen);
 	restore.armed = 0;

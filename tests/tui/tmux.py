@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+"""The real program in a real terminal: a private tmux, keys in, screens out.
+
+    tmux.py AUDITVIEW SCREEN_TOOL [NAME…]      run all scripts, or those named
+
+Nothing here sleeps for a while and hopes: every step waits for a text on the screen, with a deadline.
+"""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+DEADLINE = 30.0
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+class Terminal:
+    """A shell in a tmux of its own; the program is started from it, so that what it leaves behind can be seen."""
+
+    def __init__(self, columns=80, lines=24, env=None, term="screen-256color"):
+        self.socket = "auditview-test-%d-%d" % (os.getpid(), id(self) & 0xFFFF)
+        self.home = tempfile.mkdtemp(prefix="auditview-tmux-")
+        environment = dict(os.environ, HOME=self.home, XDG_CONFIG_HOME=self.home, XDG_CACHE_HOME=self.home, XDG_STATE_HOME=self.home,
+                           LC_ALL="C.UTF-8", ENV="", **(env or {}))
+        environment.pop("NO_COLOR", None)
+        environment.update(env or {})
+        config = os.path.join(self.home, "tmux.conf")
+        with open(config, "w") as f:
+            f.write('set -g default-terminal "%s"\nset -g status off\nset -s escape-time 0\n' % term)
+        subprocess.run(["tmux", "-f", config, "-L", self.socket, "new-session", "-d", "-x", str(columns), "-y", str(lines), "sh"],
+                       env=environment, check=True)
+        self.wait("[#$] ?$")
+        self.run("PS1='READY$ '; clear")
+        self.wait("^READY\\$ ?$")
+
+    def tmux(self, *args):
+        return subprocess.run(["tmux", "-L", self.socket, *args], capture_output=True, text=True).stdout
+
+    def screen(self, escapes=False):
+        return self.tmux("capture-pane", "-p", *(["-e"] if escapes else []))
+
+    def wait(self, pattern, gone=False):
+        """Until the pattern stands on the screen (or no longer does)."""
+        end = time.monotonic() + DEADLINE
+        while time.monotonic() < end:
+            text = self.screen()
+            if bool(re.search(pattern, text, re.M)) != gone:
+                return text
+            time.sleep(0.03)
+        raise AssertionError("%s %r in %g s:\n%s" % ("still there:" if gone else "did not come:", pattern, DEADLINE, self.screen()))
+
+    def keys(self, *names):
+        self.tmux("send-keys", *names)
+
+    def type(self, text):
+        self.tmux("send-keys", "-l", text)
+
+    def run(self, command):
+        self.type(command)
+        self.keys("Enter")
+
+    def resize(self, columns, lines):
+        self.tmux("resize-window", "-x", str(columns), "-y", str(lines))
+
+    def close(self):
+        self.tmux("kill-server")
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+def recorded(t, av, capture):
+    """A capture: move, search, filter, resize, leave; the shell's screen comes back."""
+    t.run("echo before; stty -g > %s/stty.1" % t.home)
+    t.wait("^before")
+    t.run("%s %s" % (av, capture))
+    t.wait("━ Events .* ended ━")
+    t.keys("G")
+    t.wait("exited with status 0")
+    t.type("/dlopen")
+    t.keys("Enter")
+    t.wait("▌•? +[0-9.]+ main ctypes.dlopen")
+    t.type("f")
+    t.wait("filter: ")
+    t.type("@native")
+    t.wait("━ Events @native ━+ 2 of 436")
+    t.keys("Enter")
+    t.wait("F1 help")
+    t.resize(120, 40)
+    t.wait("Categories .*Events @native")
+    t.resize(200, 60)
+    t.wait("capture [0-9.]+ k?B")
+    t.resize(30, 5)
+    t.wait("needs 40 × 8")
+    t.resize(80, 24)
+    t.wait("━ Events @native")
+    t.keys("F1")
+    t.wait("━ Help events")
+    t.keys("q")
+    t.wait("━ Events @native")
+    t.keys("Q")
+    t.wait("^before")
+    t.wait("READY\\$ ?$")
+    t.run("stty -g > %s/stty.2; cmp %s/stty.1 %s/stty.2 && echo same tty" % ((t.home,) * 3))
+    t.wait("^same tty")
+
+
+def launched(t, av, capture):
+    """A program started here: it is followed, its terminal is usable, quitting asks, the goodbye line comes."""
+    t.run("%s -- %s %s --serve" % (av, sys.executable, os.path.join(ROOT, "tests", "demo", "shop.py")))
+    t.wait("following")
+    t.wait("● live")
+    t.keys("p")
+    t.wait("‖ frozen")
+    t.keys("p")
+    t.wait("following")
+    t.type(":terminal")
+    t.keys("Enter")
+    t.wait("keys go to the program")
+    t.wait('"city"')
+    t.keys("C-]")
+    t.wait("━ Events")
+    t.keys("Q")
+    t.wait("w wait  d detach  t term  k kill")
+    t.keys("t")
+    t.wait("events, 0 lost")
+
+
+def killed(t, av, capture):
+    """Whatever ends the viewer, the terminal is as it was: SIGTERM, SIGSEGV."""
+    for sig in (signal.SIGTERM, signal.SIGSEGV):
+        t.run("clear; stty -g > %s/stty.1; %s %s; stty -g > %s/stty.2" % (t.home, av, capture, t.home))
+        t.wait("━ Events")
+        pids = subprocess.run(["pgrep", "-f", "^%s %s" % (re.escape(av), re.escape(capture))], capture_output=True, text=True).stdout
+        os.kill(int(pids.split()[0]), sig)
+        t.wait("━ Events", gone=True)
+        t.run("clear; cmp %s/stty.1 %s/stty.2 && echo same tty %d" % (t.home, t.home, sig))
+        t.wait("^same tty %d" % sig)
+
+
+def suspended(t, av, capture):
+    """Ctrl-Z goes to the shell, fg comes back."""
+    t.run("set -m; %s %s" % (av, capture))
+    t.wait("━ Events")
+    t.keys("C-z")
+    t.wait("Stopped|Suspended")
+    t.run("fg")
+    t.wait("━ Events")
+    t.keys("Q")
+    t.wait("READY\\$ ?$")
+
+
+def plain(t, av, capture):
+    """NO_COLOR: no colour is sent; mono shows the same words."""
+    t.run("NO_COLOR=1 %s %s" % (av, capture))
+    t.wait("━ Events")
+    coloured = re.findall(r"\x1b\[(?:[0-9;]*;)?[34][0-8](?:;[0-9;]*)?m", t.screen(escapes=True))
+    assert not coloured, coloured
+    t.keys("Q")
+    t.wait("READY\\$ ?$")
+
+
+def old_terminals(t, av, capture):
+    """Other terminal types draw the same."""
+    for term in ("linux", "xterm", "screen", "vt100"):
+        t.run("clear; TERM=%s %s %s" % (term, av, capture))
+        t.wait("Events")
+        t.wait("python started")
+        t.keys("j", "j", "k")
+        t.keys("Q")
+        t.wait("READY\\$ ?$")
+
+
+def start_page(t, av, capture):
+    """A bare auditview: processes, captures, lessons."""
+    t.run(av)
+    t.wait("━ Python processes ━")
+    t.wait("Learn")
+    t.keys("BTab")
+    t.wait("▌ +1")
+    t.type(":catalogue socket.connect")
+    t.keys("Enter")
+    t.wait("socket.connect · since 3.8")
+    t.keys("q")
+    t.wait("━ Python processes|─ Python processes")
+    t.keys("q")
+    t.wait("READY\\$ ?$")
+
+
+def hostile(t, av, capture):
+    """A file name full of control sequences stays text."""
+    t.run("%s -Y 'open.path contains \"red\"' %s" % (av, capture))
+    t.wait(r"\\x1b\[31mred\\u202e")
+    assert "\u202e" not in t.screen()
+    t.keys("Q")
+    t.wait("READY\\$ ?$")
+
+
+SCRIPTS = [recorded, launched, killed, suspended, plain, old_terminals, start_page, hostile]
+
+
+def main():
+    if not shutil.which("tmux"):
+        print("skipped: tmux is not installed")
+        return 77
+    av, tool, names = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3:]
+    folder = tempfile.mkdtemp(prefix="auditview-tmux-")
+    capture = os.path.join(folder, "shop.avc")
+    subprocess.run([tool, "--sample", capture], check=True)
+    failed = 0
+    for script in SCRIPTS:
+        if names and script.__name__ not in names:
+            continue
+        t = Terminal()
+        begin = time.monotonic()
+        try:
+            script(t, av, capture)
+            print("ok    %-14s %.1f s" % (script.__name__, time.monotonic() - begin))
+        except AssertionError as e:
+            failed += 1
+            print("FAIL  %s: %s\n%s" % (script.__name__, script.__doc__, e))
+        finally:
+            t.close()
+    shutil.rmtree(folder, ignore_errors=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
