@@ -477,6 +477,38 @@ static void add_list(struct page *p, const struct catalog_event *e)
 		item(p, e->name, 24, e->description);
 }
 
+/* "smtplib.SMTP.send" is the call of "smtplib.SMTP.send() (when ...)". */
+static bool is_call_of(const char *raised_by, const char *api, size_t n_bytes)
+{
+	return strncmp(raised_by, api, n_bytes) == 0 && (raised_by[n_bytes] == '\0' || raised_by[n_bytes] == '(' || raised_by[n_bytes] == ' ');
+}
+
+/* A call that was not measured, but that the catalogue names: the events it raises, without their order. */
+static bool explain_unmeasured(struct strbuf *to, const char *api, size_t n_bytes, int minor, unsigned width)
+{
+	struct page p = { to, width < 40 ? 40 : width, minor };
+	size_t n = 0;
+
+	if (n_bytes > 2 && memcmp(api + n_bytes - 2, "()", 2) == 0)
+		n_bytes -= 2;
+	for (size_t i = 0; n_bytes && i < n_catalog_events; i++) {
+		const struct catalog_event *e = &catalog_events[i];
+		size_t k = 0;
+
+		while (e->raised_by[k] && !is_call_of(e->raised_by[k], api, n_bytes))
+			k++;
+		if (!e->raised_by[k] || (minor && !catalog_is_in(e, minor)))
+			continue;
+		if (n++ == 0) {
+			title(&p, e->raised_by[k], "standard library");
+			heading(&p, "WHAT THE CALL RAISES");
+			paragraph(&p, "As the sources and the docs say; it was not measured here.");
+		}
+		item(&p, e->name, 24, e->description);
+	}
+	return n > 0;
+}
+
 void explain_theme(struct strbuf *to, enum catalog_theme theme, int minor, unsigned width)
 {
 	struct page p = { to, width < 40 ? 40 : width, minor };
@@ -566,5 +598,5 @@ bool explain_name(struct strbuf *to, const char *name, size_t n_bytes, int minor
 		explain_blind_spots(to, width);
 		return true;
 	}
-	return explain_category(to, name, n_bytes, minor, width);
+	return explain_category(to, name, n_bytes, minor, width) || explain_unmeasured(to, name, n_bytes, minor, width);
 }

@@ -21,7 +21,7 @@ bool explain_category(struct strbuf *to, const char *category, size_t n_bytes, i
 /* Everything that is known not to raise events, and why hooks are no sandbox. */
 void explain_blind_spots(struct strbuf *to, unsigned width);
 /* Whatever goes by that name: event, wrong name of the docs, API, theme ("@network" or "network"), "blind spots", category,
- * in this order; an event that is also a call is explained as both. False if nothing does. */
+ * call that was not measured, in this order; an event that is also a call is explained as both. False if nothing does. */
 bool explain_name(struct strbuf *to, const char *name, size_t n_bytes, int minor, unsigned width);
 
 /* "3.8 to 3.12" for a set of minors (bit N: 3.N), commas where it has gaps. */

@@ -90,6 +90,10 @@ static void test_a_page_says_what_is_known(void **state)
 	assert_true(explain_name(&page, "blind-spots", 11, 0, 60));
 	check_page(page.s, 60);
 	strbuf_clear(&page);
+	assert_true(explain_name(&page, "smtplib.SMTP.send()", 19, 0, 80));
+	assert_non_null(strstr(page.s, "    smtplib.send "));
+	strbuf_clear(&page);
+	assert_false(explain_name(&page, "smtplib.SMTP.sen", 16, 0, 80));
 	assert_false(explain_name(&page, "shop.order", 10, 0, 80));
 	assert_false(explain_name(&page, "", 0, 0, 80));
 	assert_int_equal(page.n, 0);
