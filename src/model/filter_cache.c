@@ -227,7 +227,8 @@ static const uint8_t *collect_refs(struct filter_cache *c, const uint8_t *p, con
 	case VALUE_STR_CUT: case VALUE_BYTES_CUT: case VALUE_BYTEARRAY_CUT:
 		p = read_varint(p, end, &n);
 		if (!p)
-			return NULL; /* fall through */
+			return NULL;
+		__attribute__((fallthrough));
 	case VALUE_STR: case VALUE_BYTES: case VALUE_BYTEARRAY:
 		p = read_varint(p, end, &n);
 		return p ? step(p, end, n) : NULL;
@@ -240,7 +241,8 @@ static const uint8_t *collect_refs(struct filter_cache *c, const uint8_t *p, con
 	case VALUE_OBJECT_AT:
 		p = step(p, end, 8);
 		if (!p)
-			return NULL; /* fall through */
+			return NULL;
+		__attribute__((fallthrough));
 	case VALUE_OBJECT:
 		p = read_varint(p, end, &n);
 		p = p ? step(p, end, n) : NULL;

@@ -362,7 +362,8 @@ static void write_value(struct sink *s, const struct value_node *v)
 	case VALUE_BYTEARRAY:
 	case VALUE_BYTEARRAY_CUT:
 		if (!s->is_plain)
-			strbuf_adds(to, "bytearray("); /* fall through */
+			strbuf_adds(to, "bytearray(");
+		__attribute__((fallthrough));
 	case VALUE_BYTES:
 	case VALUE_BYTES_CUT:
 		write_bytes(s, (const char *)v->bytes, v->n_bytes);
