@@ -48,12 +48,13 @@ void value_json_string(struct strbuf *to, const char *s, size_t n)
 	for (size_t i = 0, len = 1; i < n; i += len) {
 		unsigned char ch = (unsigned char)s[i];
 		len = 1;
-		if (ch >= 0x20 && ch < 0x80 && ch != '"' && ch != '\\')
+		if (ch >= 0x20 && ch < 0x7f && ch != '"' && ch != '\\')
 			continue;
 		uint32_t c = ch;
 		if (ch >= 0x80) {
 			c = utf8_decode(s + i, n - i, &len);
-			if (c != UTF8_BAD && (c < 0xd800 || c >= 0xe000))
+			/* 0x7f … 0x9f are controls too, and some terminals obey them */
+			if (c != UTF8_BAD && c >= 0xa0 && (c < 0xd800 || c >= 0xe000))
 				continue;
 		}
 		strbuf_add(to, s + run, i - run);

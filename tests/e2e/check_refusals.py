@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 
-from harness import Python, Skip, Victim, expect, kill, maps_of, status_of, wait_for
+from harness import Python, Skip, Victim, expect, kill, maps_of, no_python, status_of, wait_for
 
 # A tracer of somebody else's: seizes the process and keeps it.
 HOLDER = """
@@ -46,13 +46,9 @@ def unknown_pid(ctx):
 
 
 def not_python(ctx):
-    with subprocess.Popen(["sleep", "60"]) as process:
-        try:
-            wait_for(lambda: "sleep" in os.readlink(f"/proc/{process.pid}/exe") and "[heap]" in maps_of(process.pid), 5, "sleep to start")
-            refused(ctx, process.pid, ["python"], "libpython|_PyRuntime|look|interpreter")
-            expect(process.poll() is None, "the target ended")
-        finally:
-            process.kill()
+    with no_python() as process:
+        refused(ctx, process.pid, ["python"], "libpython|_PyRuntime|look|interpreter")
+        expect(process.poll() is None, "the target ended")
 
 
 def old_python(ctx, minor):

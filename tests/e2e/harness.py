@@ -3,6 +3,7 @@
 A cell is one function that returns None (passed), raises Skip(reason) or Fail(what was seen). Everything a cell starts is
 ended by it, also when it fails.
 """
+import contextlib
 import json
 import os
 import re
@@ -149,6 +150,17 @@ def status_of(pid, field):
         if line.startswith(field + ":"):
             return line.split(":", 1)[1].strip()
     return None
+
+
+@contextlib.contextmanager
+def no_python():
+    """A process that is no Python, at rest: its mappings do not change any more."""
+    with subprocess.Popen(["sleep", "600"]) as process:
+        try:
+            wait_for(lambda: "nanosleep" in open(f"/proc/{process.pid}/wchan").read(), 10, "sleep to sleep")
+            yield process
+        finally:
+            process.kill()
 
 
 def session_state(session):
