@@ -323,7 +323,9 @@ static void event_write(const struct probe_context *ctx, struct probe_state *sta
 		uint64_t interp = rd64(tstate + ctx->layout.tstate_interp);
 		e->interpreter = interp ? (uint32_t)rd64(interp + ctx->layout.interp_id) : 0;
 	}
-	struct out o = { .p = (uint8_t *)(e + 1), .ctx = ctx, .string_bytes = ctx->string_bytes };
+	struct out_locks locks;
+	locks.n = 0;
+	struct out o = { .p = (uint8_t *)(e + 1), .ctx = ctx, .string_bytes = ctx->string_bytes, .locks = &locks };
 	uint32_t i = 0;
 	for (; i + 8 <= name_bytes; i += 8)
 		__builtin_memcpy(o.p + i, event + i, 8);

@@ -278,26 +278,38 @@ static void out_int(struct out *o, uint64_t object)
 
 /* ---- free-threaded builds: the object's own lock, never waited for ---- */
 
-/* PyMutex: Include/cpython/lock.h, 3.13: bit 0 locked, bit 1 has parked waiters. */
-static bool object_lock(const struct probe_context *ctx, uint64_t object)
+/* PyMutex: Include/cpython/lock.h, 3.13: bit 0 locked, bit 1 has parked waiters. An object met again inside itself is ours
+ * already. Locks are given back in the reverse order. */
+static bool object_lock(struct out *o, uint64_t object)
 {
-	if (!ctx->layout.free_threaded)
+	const struct probe_layout *l = &o->ctx->layout;
+	if (!l->free_threaded)
 		return true;
-	if (!ctx->layout.fn_mutex_unlock)
+	struct out_locks *locks = o->locks;
+	if (!l->fn_mutex_unlock || !locks || locks->n == LOCKS_MAX)
 		return false;
 	uint8_t unlocked = 0;
-	return __atomic_compare_exchange_n((uint8_t *)(object + ctx->layout.ob_mutex), &unlocked, 1, false,
-					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+	bool ours = false;
+	for (uint32_t i = 0; i < locks->n; i++)
+		ours |= locks->objects[i] == object;
+	if (!ours && !__atomic_compare_exchange_n((uint8_t *)(object + l->ob_mutex), &unlocked, 1, false, __ATOMIC_ACQUIRE,
+						  __ATOMIC_RELAXED))
+		return false;
+	locks->objects[locks->n++] = ours ? 0 : object;
+	return true;
 }
 
-static void object_unlock(const struct probe_context *ctx, uint64_t object)
+/* Of what object_lock() locked last. */
+static void object_unlock(struct out *o)
 {
-	if (!ctx->layout.free_threaded)
+	const struct probe_layout *l = &o->ctx->layout;
+	uint64_t object;
+	if (!l->free_threaded || !(object = o->locks->objects[--o->locks->n]))
 		return;
 	uint8_t locked = 1;
-	uint8_t *mutex = (uint8_t *)(object + ctx->layout.ob_mutex);
+	uint8_t *mutex = (uint8_t *)(object + l->ob_mutex);
 	if (!__atomic_compare_exchange_n(mutex, &locked, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
-		((void (*)(void *))ctx->layout.fn_mutex_unlock)(mutex); /* somebody queued up meanwhile: wake them */
+		((void (*)(void *))l->fn_mutex_unlock)(mutex); /* somebody queued up meanwhile: wake them */
 }
 
 /* ---- containers ---- */
@@ -536,7 +548,7 @@ static void out_attr_path(struct out *o, uint64_t path)
 	out_attr_name(o, "path");
 	uint16_t list_off = l->path_raw_paths != OFF_NONE ? l->path_raw_paths : l->path_parts;
 	uint64_t list = list_off != OFF_NONE ? rd64(path + list_off) : 0;
-	if (!list || !(type_flags(l, type_of(l, list)) & TPFLAGS_LIST) || !object_lock(o->ctx, list)) {
+	if (!list || !(type_flags(l, type_of(l, list)) & TPFLAGS_LIST) || !object_lock(o, list)) {
 		put8(o, VALUE_UNREADABLE);
 		return;
 	}
@@ -556,7 +568,7 @@ static void out_attr_path(struct out *o, uint64_t path)
 	}
 	if (!ok || n_bytes + 32 > room(o) || n_bytes > 4096) {
 		put8(o, VALUE_UNREADABLE);
-		object_unlock(o->ctx, list);
+		object_unlock(o);
 		return;
 	}
 	uint8_t *start = o->p;
@@ -574,7 +586,7 @@ static void out_attr_path(struct out *o, uint64_t path)
 		text_copy(o, &t, points, bytes);
 	}
 	patch_count(start + 1, (uint32_t)(o->p - text));
-	object_unlock(o->ctx, list);
+	object_unlock(o);
 }
 
 /* "pathlib", or "pathlib._local" (3.13). */
@@ -622,7 +634,7 @@ static void out_object(struct out *o, uint64_t object, uint64_t type)
 		return;
 	}
 	out_type_name(o, type);
-	if (room(o) < ATTRS_ROOM || !object_lock(o->ctx, object)) {
+	if (room(o) < ATTRS_ROOM || !object_lock(o, object)) {
 		put8(o, 0);
 		return;
 	}
@@ -676,7 +688,7 @@ static void out_object(struct out *o, uint64_t object, uint64_t type)
 	} else {
 		put8(o, 0);
 	}
-	object_unlock(o->ctx, object);
+	object_unlock(o);
 }
 
 /* ---- one value of any kind ---- */
@@ -717,7 +729,7 @@ void out_value(struct out *o, uint64_t object, unsigned depth)
 		put8(o, VALUE_ELLIPSIS);
 	} else if (flags & (TPFLAGS_LIST | TPFLAGS_DICT) || type == l->type_set || type == l->type_frozenset ||
 		   (type == l->type_bytearray && type)) {
-		bool locked = object_lock(o->ctx, object);
+		bool locked = object_lock(o, object);
 		unsigned at = locked ? depth : VALUE_DEPTH_MAX; /* not ours now: the count alone */
 		if (flags & TPFLAGS_LIST)
 			out_items(o, VALUE_LIST, rd64(object + l->list_items), rd64(object + l->ob_size), at);
@@ -729,7 +741,7 @@ void out_value(struct out *o, uint64_t object, unsigned depth)
 		else
 			out_set(o, type == l->type_set ? VALUE_SET : VALUE_FROZENSET, object, at);
 		if (locked)
-			object_unlock(o->ctx, object);
+			object_unlock(o);
 	} else {
 		out_object(o, object, type);
 	}

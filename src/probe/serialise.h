@@ -11,11 +11,19 @@
 
 struct probe_context;
 
+/* Free-threaded builds: the objects locked now, innermost last; 0 for one that was ours already. */
+#define LOCKS_MAX 16u
+struct out_locks {
+	uint32_t n;
+	uint64_t objects[LOCKS_MAX];
+};
+
 struct out {
 	uint8_t *p, *end;                 /* next byte, and where writing must stop */
 	const struct probe_context *ctx;
 	uint32_t string_bytes;            /* kept bytes of each string, bytes, bytearray */
 	bool cut;                         /* something was cut */
+	struct out_locks *locks;          /* n = 0; NULL: in free-threaded builds containers are not entered */
 };
 
 /* Smallest room out_value() must be given: it always writes something whole. */

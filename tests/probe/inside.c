@@ -72,7 +72,8 @@ long inside_value(uint64_t object, uint8_t *area, uint32_t room, uint32_t string
 {
 	struct probe_context own = ctx;
 	own.max_items = max_items;
-	struct out o = { .end = area + AREA_BYTES, .ctx = &own, .string_bytes = string_bytes };
+	struct out_locks locks = { 0 };
+	struct out o = { .end = area + AREA_BYTES, .ctx = &own, .string_bytes = string_bytes, .locks = &locks };
 	o.p = o.end - room;
 	uint8_t *start = o.p;
 	out_value(&o, object, 0);

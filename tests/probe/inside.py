@@ -335,9 +335,7 @@ def fixed():
         setattr(late, "z%d" % i, i)
     del late.x
     moved = types.FunctionType(fixed.__code__, {}, "renamed")
-    if not FREE_THREADED:  # there its lock is ours already, so it is not entered a second time
-        r += [loop, deep]
-    return r + [shown, half, late, late.__dict__, moved, types.MethodType(len, [])]
+    return r + [shown, loop, deep, half, late, late.__dict__, moved, types.MethodType(len, [])]
 
 
 def anything(depth=0):
