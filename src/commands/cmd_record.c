@@ -26,7 +26,9 @@ struct err *cmd_record(const struct options *o, int *ret)
 	struct follow_stdio io = { -1, -1, -1, -1 };
 	struct recorder_summary sum;
 	bool created = false;
-	err = recorder_create(&plan.recorder, &r);
+	err = capture_plan_check(o);
+	if (!err)
+		err = recorder_create(&plan.recorder, &r);
 	if (!err) {
 		created = true;
 		err = capture_plan_start(&plan, o, r, &io);
@@ -36,7 +38,7 @@ struct err *cmd_record(const struct options *o, int *ret)
 		r = NULL;
 		capture_plan_fini(&plan);
 		if (created)
-			unlink(o->output);
+			capture_remove(o->output);
 		return err;
 	}
 	err = recorder_run(r, &sum);

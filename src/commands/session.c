@@ -21,6 +21,7 @@
 #include "model/capture_filter.h"
 #include "options.h"
 #include "probe/abi.h"
+#include "tracer/access.h"
 #include "tracer/ptrace.h"
 
 enum { MAX_FRAMES = 1024, MAX_ITEMS = 64, N_SLOTS = 64 };
@@ -104,6 +105,25 @@ void capture_plan_fini(struct capture_plan *p)
 	*p = (struct capture_plan){ 0 };
 }
 
+struct err *capture_plan_check(const struct options *o)
+{
+	struct err *err = NULL;
+	for (size_t i = 0; !err && i < o->n_pids; i++) {
+		struct access access;
+		err = access_check(o->pids[i], &access);
+		if (!err)
+			err = access_to_err(&access);
+	}
+	return err;
+}
+
+void capture_remove(const char *path)
+{
+	struct stat st;
+	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
+		unlink(path);
+}
+
 struct err *capture_plan_start(const struct capture_plan *p, const struct options *o, struct recorder *r,
 			       const struct follow_stdio *io)
 {
@@ -163,10 +183,15 @@ static NORETURN void recorder_process(const struct options *o, const char *path,
 	if (!err) {
 		plan.recorder.control_fd = fd;
 		plan.recorder.own_terminal = io->terminal >= 0;
-		err = recorder_create(&plan.recorder, &r);
+		err = capture_plan_check(o);
 	}
 	if (!err)
+		err = recorder_create(&plan.recorder, &r);
+	bool is_created = !err;
+	if (!err)
 		err = capture_plan_start(&plan, o, r, io);
+	if (err && is_created)
+		capture_remove(path);
 	struct control_report m = { .state = RECORDER_LIVE, .exit_status = -1, .failed = err != NULL };
 	if (err) {
 		m.state = RECORDER_ENDED;
@@ -234,7 +259,6 @@ struct err *session_start(const struct options *o, const char *path, const struc
 					     s->last.text);
 		if (s->last.hint[0])
 			err = err_with_hint(err, "%.*s", (int)sizeof(s->last.hint) - 1, s->last.hint);
-		unlink(s->path);
 		return err;
 	}
 	*ret = take_ptr(s);

@@ -23,6 +23,10 @@ struct capture_plan {
 MUST_CHECK struct err *capture_plan_make(const struct options *o, const char *path, struct capture_plan *ret);
 void capture_plan_fini(struct capture_plan *p);
 /* Attach to all, or launch. */
+/* May all processes that were named be attached to? Asked before a file of an earlier capture is overwritten. */
+MUST_CHECK struct err *capture_plan_check(const struct options *o);
+/* Remove a capture that never began; devices and pipes stay. */
+void capture_remove(const char *path);
 MUST_CHECK struct err *capture_plan_start(const struct capture_plan *p, const struct options *o, struct recorder *r,
 					  const struct follow_stdio *io);
 

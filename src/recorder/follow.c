@@ -235,7 +235,7 @@ struct err *follow_launch(struct follow *f, char *const argv[], bool children, c
 			if (code == -1)
 				return err_create(ERR_USAGE, "cannot run as %s: no such user", user);
 			err = err_sys(code, "cannot run %s", argv[0]);
-			return code == ENOENT ? err_with_hint(err, "it was looked for in PATH; a path must contain a slash") : err;
+			return code == ENOENT && !strchr(argv[0], '/') ? err_with_hint(err, "it was looked for in PATH; a path must contain a slash") : err;
 		}
 		if (n == 0)
 			break;
