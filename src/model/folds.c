@@ -281,9 +281,11 @@ static bool row_fold(struct folds *f, const struct event *e, bool is_selected, c
 		return true;
 	}
 	ts->stack = 0;
-	if (kind == NAME_IMPORT && e->stack)
-		*ts = (struct thread_state){ .head = e->seq, .head_ns = e->time_ns, .stack = e->stack, .is_nested = root != 0,
-					     .is_shown = is_selected };
+	if (kind == NAME_IMPORT && e->stack) {
+		uint32_t statement = import_stack_statement(f->trace, e->stack);
+		*ts = (struct thread_state){ .head = e->seq, .head_ns = e->time_ns, .stack = statement,
+					     .is_nested = root != 0 && root != statement, .is_shown = is_selected };
+	}
 shown:
 	if (!is_selected)
 		return true;
@@ -383,8 +385,8 @@ static bool is_member(const struct folds *f, const struct fold *fold, const stru
 	case FOLD_EQUAL: return is_same(&head, e);
 	case FOLD_STARTUP: return head.process == e->process;
 	case FOLD_IMPORT:
-		return head.thread == e->thread && import_stack_root(f->trace, e->stack) && e->stack != head.stack &&
-		       import_stack_is_below(f->trace, e->stack, head.stack);
+		return head.thread == e->thread && import_stack_root(f->trace, e->stack) &&
+		       import_stack_is_below(f->trace, e->stack, import_stack_statement(f->trace, head.stack));
 	case FOLD_NONE: break;
 	}
 	return false;

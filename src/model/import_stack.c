@@ -108,3 +108,11 @@ bool import_stack_is_below(struct trace *t, uint32_t stack, uint32_t ancestor)
 		stack = import_stack_innermost(t, stack);
 	return stack == ancestor && ancestor != 0;
 }
+
+uint32_t import_stack_statement(struct trace *t, uint32_t stack)
+{
+	uint32_t parent, frame;
+	if (trace_stack(t, stack, &parent, &frame) && trace_frame_origin(t, frame) == FRAME_ORIGIN_IMPORT)
+		return import_stack_innermost(t, stack);
+	return stack;
+}

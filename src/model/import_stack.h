@@ -4,7 +4,9 @@
  * The `import` event is raised in the frame of the import statement, before the import system runs. While the import goes on,
  * stacks are: … the statement's frame, frames of <frozen importlib…>, the module's own frames. So the node of the statement
  * stands right below the frames of the import system, and it is the very stack of the `import` event
- * (CPython v3.8.0 … v3.13.0 Python/import.c, import_find_and_load: PySys_Audit("import", …), then _find_and_load).
+ * (CPython v3.8.0 … v3.14.0 Python/import.c, import_find_and_load: PySys_Audit("import", …), then _find_and_load). 3.15 raises
+ * the event within the import system, in Python (v3.15.0 Lib/importlib/_bootstrap.py, _find_and_load): there the statement's
+ * node is below the frames of the import system that the event's stack begins with.
  */
 #pragma once
 #include <stdbool.h>
@@ -19,3 +21,6 @@ uint32_t import_stack_root(struct trace *t, uint32_t stack);
 uint32_t import_stack_innermost(struct trace *t, uint32_t stack);
 /* Is `ancestor` the statement of one of the imports in progress in `stack`? (Also true of `ancestor` itself.) */
 bool import_stack_is_below(struct trace *t, uint32_t stack, uint32_t ancestor);
+/* The node of the import statement behind an `import` event, from the event's stack: the stack itself, or in 3.15 what is
+ * below the import system. */
+uint32_t import_stack_statement(struct trace *t, uint32_t stack);

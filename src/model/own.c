@@ -87,17 +87,6 @@ static enum own_role role_of(const struct process_span *s, bool is_first, uint64
 	return seq < (s->begin == UINT64_MAX || !is_first ? s->run : s->begin) ? OWN_STARTUP : OWN_CODE;
 }
 
-/* The stack node of the import statement behind an "import" event. Up to 3.14 the event is raised in its frame; 3.15 raises it
- * in Python code of importlib (v3.15 Lib/importlib/_bootstrap.py, _find_and_load). */
-static uint32_t statement_of(struct trace *t, uint32_t stack)
-{
-	uint32_t parent, frame;
-
-	if (trace_stack(t, stack, &parent, &frame) && trace_frame_origin(t, frame) == FRAME_ORIGIN_IMPORT)
-		return import_stack_innermost(t, stack);
-	return stack;
-}
-
 /* Is `stack` part of the import that the statement at `node` asked for? Node 0: C code asked, with no frame below. */
 static bool is_part_of(struct trace *t, uint32_t stack, uint32_t node)
 {
@@ -132,7 +121,7 @@ static void find_imports(struct trace *t, const struct names *n, struct open_imp
 		now->seq = OWN_NO_IMPORT;
 		if (e.name == n->import && n->import) {
 			now->seq = seq;
-			now->stack = statement_of(t, e.stack);
+			now->stack = import_stack_statement(t, e.stack);
 		}
 	}
 }

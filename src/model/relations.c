@@ -45,7 +45,14 @@ static uint64_t look_back(struct trace *t, uint64_t seq, bool (*fn)(struct trace
 
 static bool is_import_at(struct trace *t, const struct event *e, const struct event *of)
 {
-	return e->thread == of->thread && e->stack == of->stack && name_is(t, e->name, "import");
+	return e->thread == of->thread && name_is(t, e->name, "import") && import_stack_statement(t, e->stack) == of->stack;
+}
+
+/* The import statement in progress around an event; an import event is none of its own effects. */
+static uint32_t statement_around(struct trace *t, const struct event *e)
+{
+	bool is_import = name_is(t, e->name, "import");
+	return import_stack_innermost(t, is_import ? import_stack_statement(t, e->stack) : e->stack);
 }
 
 static bool is_spawn_of(struct trace *t, const struct event *e, const struct event *of)
@@ -64,7 +71,7 @@ uint64_t relation_cause(struct trace *t, uint64_t seq)
 	if (!trace_event(t, seq, &e))
 		return SELECTION_NONE;
 	of = e;
-	of.stack = import_stack_innermost(t, e.stack);
+	of.stack = statement_around(t, &e);
 	if (of.stack && of.stack != e.stack) {
 		uint64_t found = look_back(t, seq, is_import_at, &of);
 		if (found != SELECTION_NONE)
@@ -91,14 +98,14 @@ static enum relation_kind kind_of(const struct trace *t, uint32_t name)
 static struct err *effects_of_import(struct trace *t, const struct event *cause, uint32_t max, struct relation_vec *ret)
 {
 	uint64_t end = trace_n_events(t), stop = cause->seq + LOOK_ROWS_MAX;
+	uint32_t statement = import_stack_statement(t, cause->stack);
 	for (uint64_t seq = cause->seq + 1; seq < end && seq < stop && ret->n < max; seq++) {
 		struct event e;
 		if (!trace_event(t, seq, &e) || e.thread != cause->thread)
 			continue;
-		if (e.stack == cause->stack || !import_stack_is_below(t, e.stack, cause->stack))
+		if (e.stack == cause->stack || !import_stack_is_below(t, e.stack, statement))
 			break;
-		struct relation r = { .kind = kind_of(t, e.name), .seq = seq,
-				      .is_direct = import_stack_innermost(t, e.stack) == cause->stack };
+		struct relation r = { .kind = kind_of(t, e.name), .seq = seq, .is_direct = statement_around(t, &e) == statement };
 		if (!vec_push(ret, r))
 			return err_no_memory();
 	}

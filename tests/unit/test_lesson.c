@@ -14,8 +14,10 @@
 #include "capture/writer.h"
 #include "model/catalog.h"
 #include "model/filter.h"
+#include "model/folds.h"
 #include "model/lesson.h"
 #include "model/own.h"
+#include "model/relations.h"
 #include "model/trace.h"
 
 /* ---- a capture, written by hand ---- */
@@ -62,7 +64,7 @@ static void put_event(struct book *b, unsigned thread, const char *name, const c
 static const char importlib[] = "<frozen importlib._bootstrap>";
 
 /* 0: a program that imports, opens, forks; 1: its forked child that becomes another Python; 2: a thread of the program. */
-static void write_capture(struct book *b)
+static void open_capture(struct book *b)
 {
 	struct writer_options options = { .creator = "test" };
 
@@ -77,7 +79,11 @@ static void write_capture(struct book *b)
 	b->thread[0] = writer_thread(b->w, &t0);
 	b->thread[1] = writer_thread(b->w, &t1);
 	b->thread[2] = writer_thread(b->w, &t2);
+}
 
+static void write_capture(struct book *b)
+{
+	open_capture(b);
 	uint32_t site = call(b, 0, "/usr/lib/python3.12/site.py", "main", 3);
 	uint32_t module = call(b, 0, "/srv/app.py", "<module>", 1), later = call(b, 0, "/srv/app.py", "<module>", 9);
 	uint32_t loading = call(b, module, importlib, "_find_and_load", 20);
@@ -124,6 +130,49 @@ static void test_what_a_program_caused_itself(void **state)
 	for (size_t i = 0; i < own.n; i++)
 		assert_int_equal(own.imports[i], i == 6 || i == 8 ? 5 : OWN_NO_IMPORT);
 	assert_int_equal(own.counts[OWN_CODE], 11);
+	own_fini(&own);
+	trace_close(t);
+	unlink(b.path);
+}
+
+/* 3.15 raises "import" in Python code of the import system. */
+static void test_imports_of_3_15(void **state)
+{
+	struct book b = { 0 };
+	struct trace *t;
+	struct own own;
+	struct folds *folds;
+	struct fold fold;
+	double done;
+
+	open_capture(&b);
+	uint32_t first = call(&b, 0, "/srv/app.py", "<module>", 1), second = call(&b, 0, "/srv/app.py", "<module>", 2);
+	uint32_t looking = call(&b, first, importlib, "_find_and_load", 20), loading = call(&b, first, importlib, "_find_and_load", 25);
+	uint32_t module = call(&b, call(&b, loading, importlib, "exec_module", 30), "/usr/lib/python3.15/json/__init__.py", "<module>", 4);
+	uint32_t nested = call(&b, module, importlib, "_find_and_load", 20);
+
+	put_event(&b, 0, "import", "json", looking);      /* 0 */
+	put_event(&b, 0, "open", "json.pyc", loading);    /* 1, of 0 */
+	put_event(&b, 0, "import", "json.decoder", nested); /* 2, of 0 */
+	put_event(&b, 0, "exec", NULL, loading);          /* 3, of 0 */
+	put_event(&b, 0, "import", "os", call(&b, second, importlib, "_find_and_load", 20)); /* 4: the next statement */
+	put_event(&b, 0, "open", "os.pyc", call(&b, second, importlib, "_find_and_load", 25)); /* 5, of 4 */
+	assert_null(writer_close(b.w));
+	assert_null(trace_open(b.path, NULL, &t));
+	assert_null(own_make(t, &own));
+	for (uint64_t i = 0; i < own.n; i++)
+		assert_int_equal(own.imports[i], i == 5 ? 4 : i >= 1 && i <= 3 ? 0 : OWN_NO_IMPORT);
+	assert_null(folds_create(t, &folds));
+	assert_null(folds_update(folds, NULL, UINT64_MAX, &done));
+	assert_true(folds_find(folds, 0, &fold));
+	assert_int_equal(fold.n_hidden, 3);
+	assert_true(folds_find_member(folds, 2, &fold));
+	assert_int_equal(fold.head, 0);
+	assert_true(folds_find(folds, 4, &fold));
+	assert_int_equal(fold.n_hidden, 1);
+	assert_int_equal(relation_cause(t, 2), 0);
+	assert_int_equal(relation_cause(t, 5), 4);
+	folds_destroy(folds);
 	own_fini(&own);
 	trace_close(t);
 	unlink(b.path);
@@ -233,6 +282,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_a_program_caused_itself),
+		cmocka_unit_test(test_imports_of_3_15),
 		cmocka_unit_test(test_truths),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_every_lesson_is_whole),
