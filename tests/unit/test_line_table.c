@@ -16,12 +16,16 @@ struct counts {
 	unsigned n_codes, n_positions, n_wrong;
 };
 
+static int nibble(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 static size_t from_hex(const char *hex, uint8_t *to, size_t cap)
 {
 	size_t n = 0;
-	unsigned byte;
-	while (n < cap && sscanf(hex + 2 * n, "%2x", &byte) == 1)
-		to[n++] = (uint8_t)byte;
+	for (; n < cap && nibble(hex[0]) >= 0 && nibble(hex[1]) >= 0; hex += 2)
+		to[n++] = (uint8_t)(nibble(hex[0]) << 4 | nibble(hex[1]));
 	return n;
 }
 
