@@ -40,6 +40,7 @@ static void memo_destroy(struct memo *m)
 	vec_fini(&m->threads);
 	vec_fini(&m->frames);
 	vec_fini(&m->stacks);
+	vec_fini(&m->strings);
 	for (size_t i = 0; i < m->values.n; i++) {
 		vec_fini(&m->values.v[i]->tuples);
 		vec_fini(&m->values.v[i]->arguments);
@@ -86,7 +87,7 @@ size_t filter_cache_memory_bytes(const struct filter_cache *c)
 	size_t n = (c->refs.cap + c->refs_end.cap + c->depths.cap) * 4 + c->exotic.cap * 8;
 	for (size_t i = 0; i < c->memos.n; i++) {
 		const struct memo *m = c->memos.v[i];
-		n += m->names.cap + m->threads.cap + m->frames.cap + m->stacks.cap;
+		n += m->names.cap + m->threads.cap + m->frames.cap + m->stacks.cap + m->strings.cap;
 		for (size_t k = 0; k < m->values.n; k++)
 			n += m->values.v[k]->tuples.cap + m->values.v[k]->arguments.cap + m->values.v[k]->candidates.cap * 8;
 	}
@@ -261,6 +262,22 @@ static const uint8_t *collect_refs(struct filter_cache *c, const uint8_t *p, con
 	case VALUE_TAG_COUNT: break;
 	}
 	return NULL;
+}
+
+bool filter_cache_has_dict(struct filter_cache *c, uint32_t end)
+{
+	while (!c->has_dict && c->n_tags_seen + 1 < end) {
+		const struct string_page *page = trace_value_page(c->trace, c->n_tags_seen + 1);
+		if (!page)
+			return true;
+		uint32_t stop = page->first + page->n < end ? page->first + page->n : end;
+		for (uint32_t id = c->n_tags_seen + 1; id < stop; id++) {
+			uint32_t at = page->offsets[id - page->first];
+			c->has_dict |= page->offsets[id + 1 - page->first] > at && page->bytes[at] == VALUE_DICT;
+		}
+		c->n_tags_seen = stop - 1;
+	}
+	return c->has_dict;
 }
 
 struct err *filter_cache_index(struct filter_cache *c, uint32_t end)

@@ -37,6 +37,7 @@ struct memo {
 	uint64_t last_used;
 	unsigned n_users;
 	verdict_vec names, threads, frames, stacks;
+	verdict_vec strings;  /* of frames: functions, files or modules, whichever the term is about */
 	VEC(struct value_table *) values;
 	uint64_t n_limit_hits;
 };
@@ -51,6 +52,8 @@ struct filter_cache {
 	VEC(uint32_t) refs;          /* all references, entry by entry */
 	VEC(uint32_t) refs_end;      /* [id] end of its references in refs; start = end of id - 1 */
 	bit_vec exotic;
+	uint32_t n_tags_seen;        /* value ids 1 … n_tags_seen were looked at for dictionaries */
+	bool has_dict;               /* one of them is: some event may name its arguments itself */
 	depth_vec depths;            /* [stack id] frames, as far as was asked */
 	struct regex_matcher *matcher;
 	struct strbuf scratch;
@@ -60,6 +63,8 @@ struct err *filter_cache_memo(struct filter_cache *c, const struct filter_term *
 void filter_cache_release(struct filter_cache *c, struct memo *m);
 /* Index values up to `end` (excluded). */
 struct err *filter_cache_index(struct filter_cache *c, uint32_t end);
+/* May an event with arguments below `end` have them as a dictionary? */
+bool filter_cache_has_dict(struct filter_cache *c, uint32_t end);
 struct value_table *memo_value_table(struct memo *m, int position); /* NULL when memory is short */
 bool verdicts_extend(verdict_vec *v, size_t n); /* zeroed entries up to [0, n) */
 bool bits_extend(bit_vec *v, size_t n);

@@ -25,7 +25,7 @@ struct regex {
 
 struct regex_matcher {
 	pcre2_match_data *data;
-	pcre2_match_context *context;
+	pcre2_match_context *context, *short_context; /* the latter with the lower limit */
 	pcre2_jit_stack *stack;
 };
 
@@ -304,13 +304,18 @@ struct err *regex_matcher_create(struct regex_matcher **ret)
 		return err_no_memory();
 	m->data = pcre2_match_data_create(1, NULL);
 	m->context = pcre2_match_context_create(NULL);
+	m->short_context = pcre2_match_context_create(NULL);
 	m->stack = pcre2_jit_stack_create(32 << 10, 1 << 20, NULL);
-	if (!m->data || !m->context)
+	if (!m->data || !m->context || !m->short_context)
 		return err_no_memory();
 	pcre2_set_match_limit(m->context, REGEX_MATCH_LIMIT);
+	pcre2_set_match_limit(m->short_context, REGEX_MATCH_LIMIT_AFTER);
 	pcre2_set_heap_limit(m->context, 16 << 10); /* KiB */
-	if (m->stack)
+	pcre2_set_heap_limit(m->short_context, 16 << 10);
+	if (m->stack) {
 		pcre2_jit_stack_assign(m->context, NULL, m->stack);
+		pcre2_jit_stack_assign(m->short_context, NULL, m->stack);
+	}
 	*ret = take_ptr(m);
 	return NULL;
 }
@@ -321,6 +326,7 @@ void regex_matcher_destroy(struct regex_matcher *m)
 		return;
 	pcre2_match_data_free(m->data);
 	pcre2_match_context_free(m->context);
+	pcre2_match_context_free(m->short_context);
 	pcre2_jit_stack_free(m->stack);
 	free(m);
 }
@@ -329,7 +335,8 @@ bool regex_match(const struct regex *r, struct regex_matcher *m, const char *s, 
 {
 	if (r->plain)
 		return memmem(s, n, r->plain, r->n_plain) != NULL;
-	int result = pcre2_match(r->code, (PCRE2_SPTR)s, n, 0, 0, m->data, m->context);
+	pcre2_match_context *context = *n_limit_hits < REGEX_PATIENCE ? m->context : m->short_context;
+	int result = pcre2_match(r->code, (PCRE2_SPTR)s, n, 0, 0, m->data, context);
 	if (result == PCRE2_ERROR_MATCHLIMIT || result == PCRE2_ERROR_DEPTHLIMIT || result == PCRE2_ERROR_HEAPLIMIT ||
 	    result == PCRE2_ERROR_JIT_STACKLIMIT)
 		++*n_limit_hits;

@@ -11,7 +11,9 @@
 #include "base/attr.h"
 #include "base/err.h"
 
-#define REGEX_MATCH_LIMIT 200000u /* steps per subject: some ms */
+#define REGEX_MATCH_LIMIT 200000u     /* steps per subject: some ms */
+#define REGEX_PATIENCE 200u           /* subjects given up before the limit goes down: then a whole capture takes seconds */
+#define REGEX_MATCH_LIMIT_AFTER 2000u
 #define REGEX_LITERALS_MAX 16
 
 struct regex_literal {

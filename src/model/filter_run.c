@@ -189,8 +189,11 @@ static void gather16(const uint8_t *table, const uint16_t *index, uint32_t n, co
 		uint64_t bits = 0;
 		if (mask[w] && row + 64 <= n) {
 			const uint16_t *at = index + row;
-			for (unsigned i = 0; i < 64; i++)
-				bits |= (uint64_t)table[at[i]] << i;
+			uint64_t part[4] = { 0 }; /* so that no step waits for the one before */
+			for (unsigned i = 0; i < 16; i++)
+				for (unsigned k = 0; k < 4; k++)
+					part[k] |= (uint64_t)table[at[16 * k + i]] << i;
+			bits = part[0] | part[1] << 16 | part[2] << 32 | part[3] << 48;
 		} else if (mask[w]) {
 			for (unsigned i = 0; row + i < n; i++)
 				bits |= (uint64_t)table[index[row + i]] << i;
@@ -210,7 +213,12 @@ static void gather32(const uint8_t *table, const uint32_t *id, uint32_t n, uint8
 		unsigned count = row + 64 <= n ? 64 : row < n ? n - row : 0;
 		if (mask[w] && __builtin_popcountll(mask[w]) > 12) {
 			const uint32_t *at = id + row;
-			for (unsigned i = 0; i < count; i++)
+			uint64_t part[4] = { 0 };
+			for (unsigned i = 0; count == 64 && i < 16; i++)
+				for (unsigned k = 0; k < 4; k++)
+					part[k] |= (uint64_t)(table[at[16 * k + i]] == want) << i;
+			bits = part[0] | part[1] << 16 | part[2] << 32 | part[3] << 48;
+			for (unsigned i = 0; count < 64 && i < count; i++)
 				bits |= (uint64_t)(table[at[i]] == want) << i;
 		} else {
 			for (uint64_t rest = mask[w]; rest; rest &= rest - 1) {
@@ -235,7 +243,15 @@ static bool gather_known(const uint8_t *table, const uint32_t *id, uint32_t n, u
 		if (mask[w] && __builtin_popcountll(mask[w]) > 12) {
 			const uint32_t *at = id + row;
 			uint8_t least = UINT8_MAX;
-			for (unsigned i = 0; i < count; i++) {
+			uint64_t part[4] = { 0 };
+			for (unsigned i = 0; count == 64 && i < 16; i++)
+				for (unsigned k = 0; k < 4; k++) {
+					uint8_t v = table[at[16 * k + i]];
+					part[k] |= (uint64_t)(v == want) << i;
+					least = v < least ? v : least;
+				}
+			bits = part[0] | part[1] << 16 | part[2] << 32 | part[3] << 48;
+			for (unsigned i = 0; count < 64 && i < count; i++) {
 				uint8_t v = table[at[i]];
 				bits |= (uint64_t)(v == want) << i;
 				least = v < least ? v : least;
@@ -381,6 +397,8 @@ static void eval_args_at(struct work *w, uint32_t i_term, int position, const ch
 	struct memo *m = r->memos.v[i_term];
 	const struct chunk *c = w->chunk;
 	enum verdict want = term_wants(t);
+	if (position == POSITION_KEY && !filter_cache_has_dict(r->cache, w->args_end))
+		return; /* no event has such an argument */
 	if (term_is_about_address(t)) {
 		for (size_t word = 0; word < CHUNK_WORDS; word++)
 			for (uint64_t rest = mask[word]; rest; rest &= rest - 1) {

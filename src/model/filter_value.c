@@ -251,8 +251,14 @@ static enum verdict ask_frame(struct filter_cache *c, const struct filter_term *
 	}
 	if (!string)
 		return VERDICT_ABSENT;
+	bool keeps = verdicts_extend(&m->strings, (size_t)string + 1); /* many frames have the same file */
+	if (keeps && m->strings.v[string])
+		return (enum verdict)m->strings.v[string];
 	const char *s = trace_string(c->trace, string, &n);
-	return of_text(c, t, m, s, n);
+	enum verdict verdict = of_text(c, t, m, s, n);
+	if (keeps)
+		m->strings.v[string] = (uint8_t)verdict;
+	return verdict;
 }
 
 enum verdict term_of_frame(struct filter_cache *c, const struct filter_term *t, struct memo *m, uint32_t frame)

@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
@@ -169,6 +170,17 @@ def test_import(tool, folder):
     check("stat of a pipe", [(r["key"], r["events"]) for r in json.loads(piped)["rows"]], [("a", 2), ("b", 1)])
 
 
+def test_hostile(tool, folder):
+    path = os.path.join(folder, "hostile.avc")
+    lines = ['{"event":"a","args":{"0":"%s%d!"}}' % ("a" * 60, i) for i in range(3000)] + ['{"event":"a","args":{"0":"aaa"}}']
+    tool.must("import", "-", "-o", path, data=("\n".join(lines) + "\n").encode())
+    start = time.monotonic()
+    done = tool.run("export", path, "-F", "jsonl", "-Y", 'args ~ "^(a+)+$"')
+    check("hostile pattern: what matches is found", done.stdout.count(b"\n"), 1)
+    check("hostile pattern: it is said", b"gave up on 3000 values" in done.stderr, True)
+    check("hostile pattern: it ends", time.monotonic() - start < 60, True)
+
+
 def test_fields(tool):
     listed = tool.must("--list-fields").decode()
     names = [line.split()[0] for line in listed.split("\n\n")[0].splitlines()]
@@ -219,6 +231,7 @@ def main():
         tool.must("import", "-q", source, "-o", file)
         events = evaluate.prepare(tool.must("export", file, "-F", "jsonl").decode().splitlines())
         test_fields(tool)
+        test_hostile(tool, folder)
         test_stat(tool, file, events)
         test_exports(tool, file, events, folder)
         test_import(tool, folder)
