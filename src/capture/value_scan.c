@@ -82,7 +82,7 @@ static const uint8_t *scan(const uint8_t *p, const uint8_t *end, unsigned depth)
 	case VALUE_OBJECT_AT:
 		if (!skip_bytes(&p, end, 8))
 			return NULL;
-		/* fall through */
+		__attribute__((fallthrough));
 	case VALUE_OBJECT:
 		if (!skip_counted(&p, end) || !varint_get(&p, end, &n) || n > (uint64_t)(end - p))
 			return NULL;

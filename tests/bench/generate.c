@@ -328,7 +328,7 @@ static void value_copy(struct trace *t, struct value_iter *it, const struct valu
 	case VALUE_BYTES_CUT:
 	case VALUE_BYTEARRAY_CUT:
 		put_varint(&scratch, n->full);
-		/* fall through */
+		__attribute__((fallthrough));
 	case VALUE_STR:
 	case VALUE_BYTES:
 	case VALUE_BYTEARRAY: {

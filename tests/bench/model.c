@@ -312,5 +312,5 @@ int main(int argc, char **argv)
 	start = now_ms();
 	must(first_seen_update(first, UINT64_MAX, &done));
 	row("first of their kind", now_ms() - start, "ms", 100 * millions, 0);
-	return 0;
+	return keep == 1; /* what was read is used, so that no compiler leaves the reading out */
 }
