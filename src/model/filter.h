@@ -72,7 +72,8 @@ void filter_run_destroy(struct filter_run *r);
 DEFINE_CLEANUP(filter_run);
 
 /* Go on up to the end of the capture, for about budget_ns (UINT64_MAX: to the end). *ret_done (may be NULL) in 0…1. Call
- * it again after a trace_refresh(). Calls trace_trim(). */
+ * it again after a trace_refresh(); if the name of a thread or process has changed and the filter asks for such, it starts
+ * anew. Calls trace_trim(). */
 MUST_CHECK struct err *filter_run_step(struct filter_run *r, uint64_t budget_ns, double *ret_done);
 /* Rows that match, worked out for [0, filter_run_n_rows()). Valid until the next step. */
 struct selection *filter_run_rows(struct filter_run *r);

@@ -28,6 +28,7 @@ struct filter_run {
 	VEC(struct memo *) memos;     /* [term] */
 	VEC(int16_t) minors;          /* [thread] N of Python 3.N */
 	bool one_minor;               /* all threads have the same */
+	VEC(uint64_t) who;            /* [thread] what its verdicts rest on, as a number */
 	int64_t wall_anchor_ns;
 	struct selection *rows;
 	uint64_t n_rows;
@@ -80,6 +81,7 @@ void filter_run_destroy(struct filter_run *r)
 		filter_cache_release(r->cache, r->memos.v[i]);
 	vec_fini(&r->memos);
 	vec_fini(&r->minors);
+	vec_fini(&r->who);
 	selection_destroy(r->rows);
 	if (r->owns_cache)
 		filter_cache_destroy(r->cache);
@@ -99,6 +101,42 @@ static bool note_minors(struct filter_run *r)
 		if (!vec_push(&r->minors, minor))
 			return false;
 	}
+	return true;
+}
+
+static uint64_t who_is(struct trace *t, uint32_t thread)
+{
+	const struct thread_info *info = trace_thread(t, thread);
+	const struct process_info *p = info ? trace_process(t, info->process) : NULL;
+	if (!p)
+		return 0;
+	uint64_t parts[] = { info->name, info->tid, info->interpreter, p->pid, p->ppid, p->name, p->python, p->python_hex }, h = 1;
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		h = (h ^ parts[i]) * 0x9e3779b97f4a7c15u, h ^= h >> 29;
+	return h;
+}
+
+/* Names of threads and processes are sometimes learnt late, in a capture that grows. Then what was decided by them is
+ * decided again. */
+static bool note_who(struct filter_run *r)
+{
+	bool asks = false, changed = false;
+	for (size_t i = 0; i < r->filter->terms.n; i++)
+		asks |= fields[r->filter->terms.v[i].field].domain == DOMAIN_THREAD;
+	for (uint32_t i = 0; asks && i < trace_n_threads(r->trace); i++) {
+		uint64_t who = who_is(r->trace, i);
+		if (i >= r->who.n) {
+			if (!vec_push(&r->who, who))
+				return false;
+		} else if (r->who.v[i] != who) {
+			r->who.v[i] = who;
+			changed = true;
+		}
+	}
+	for (size_t i = 0; changed && i < r->memos.n; i++)
+		r->memos.v[i]->threads.n = 0;
+	if (changed)
+		r->n_rows = 0;
 	return true;
 }
 
@@ -584,7 +622,7 @@ struct err *filter_run_step(struct filter_run *r, uint64_t budget_ns, double *re
 {
 	uint64_t n = trace_n_events(r->trace), start = now_ns();
 	struct err *err = NULL;
-	if (!note_minors(r))
+	if (!note_minors(r) || !note_who(r))
 		return err_no_memory();
 	if (selection_n_rows(r->rows) < n && (err = selection_resize(r->rows, n, false)))
 		return err;

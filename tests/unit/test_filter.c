@@ -155,6 +155,42 @@ static void test_growing(void **state)
 	unlink(path);
 }
 
+/* A thread's name may be learnt after its first events. */
+static void test_late_names(void **state)
+{
+	char path[256];
+	test_path(path, sizeof(path), "filter-late");
+	struct writer *w = test_writer(path);
+	write_random(w, 20000, 7, 0);
+	must(writer_flush(w));
+	struct trace *t = opened(path);
+	struct filter *f = compiled("thread == worker", t), *number = compiled("thread == 42 or tid == 42", t);
+	struct filter_run *r, *by_number;
+	must(filter_run_create(t, f, NULL, &r));
+	must(filter_run_create(t, number, NULL, &by_number));
+	must(filter_run_step(r, UINT64_MAX, NULL));
+	must(filter_run_step(by_number, UINT64_MAX, NULL));
+	assert_int_equal(selection_count(filter_run_rows(r)), 0);
+	uint64_t n = selection_count(filter_run_rows(by_number));
+	assert_true(n > 1000);
+	struct thread_info info = *trace_thread(t, 1);
+	info.name = add_string(w, "worker");
+	writer_thread_update(w, 1, &info);
+	must(writer_close(w));
+	struct trace_change change;
+	must(trace_refresh(t, &change));
+	must(filter_run_step(r, UINT64_MAX, NULL));
+	must(filter_run_step(by_number, UINT64_MAX, NULL));
+	assert_int_equal(selection_count(filter_run_rows(r)), n);
+	assert_int_equal(selection_count(filter_run_rows(by_number)), n);
+	filter_run_destroy(r);
+	filter_run_destroy(by_number);
+	filter_destroy(f);
+	filter_destroy(number);
+	trace_close(t);
+	unlink(path);
+}
+
 /* Typing a text letter by letter with one cache finds what a fresh look finds; a longer one after a shorter one that was
  * only half worked out, too. */
 static void test_typing(void **state)
@@ -547,7 +583,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same_every_way), cmocka_unit_test(test_growing),
-		cmocka_unit_test(test_typing),
+		cmocka_unit_test(test_typing),            cmocka_unit_test(test_late_names),
 		cmocka_unit_test(test_explain),        cmocka_unit_test(test_hostile_regex),
 		cmocka_unit_test(test_required_literals), cmocka_unit_test(test_literals_are_required),
 		cmocka_unit_test(test_scan),           cmocka_unit_test(test_quote),
