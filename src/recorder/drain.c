@@ -80,10 +80,11 @@ struct ring_slot *slot_at(const struct source *s, uint32_t i)
 /* The process that claimed a slot, by the pid it knows of itself. */
 static pid_t host_pid(struct source *s, uint32_t ns_pid)
 {
-	if (!s->other_pid_ns)
-		return (pid_t)ns_pid;
 	if (ns_pid == s->root_ns_pid)
 		return s->link->pid;
+	/* A child can be in a pid namespace of its own even if its parent is in ours: only who has the ring counts. */
+	if (!s->other_pid_ns && link_is_in(s->link, (pid_t)ns_pid))
+		return (pid_t)ns_pid;
 	pid_t *pids = NULL, found = 0;
 	size_t n = 0;
 	struct err *err = link_processes(s->link, &pids, &n);
@@ -134,9 +135,13 @@ static struct client *client_add(struct recorder *r, struct source *s, uint32_t 
 	c->ns_pid = ns_pid;
 	c->claimed_tsc = slot->claimed_tsc;
 	pid_t pid = host_pid(s, ns_pid);
-	c->process = pid ? process_find(r, pid) : NULL;
+	c->process = process_find(r, pid ? pid : (pid_t)ns_pid);
+	if (c->process && !pid && c->process->source != s)
+		c->process = NULL; /* somebody else has that number now, or has it elsewhere */
 	if (!c->process) {
-		c->process = process_add(r, pid ? pid : (pid_t)ns_pid, &s->link->runtime, PROCESS_FORKED);
+		bool is_gone = !pid && kill((pid_t)ns_pid, 0) == 0;
+		c->process = (is_gone ? process_add_gone : process_add)(r, pid ? pid : (pid_t)ns_pid, &s->link->runtime,
+									PROCESS_FORKED);
 		if (c->process) {
 			c->process->source = s;
 			if (!c->process->info.ppid || !c->process->info.name) { /* gone already */

@@ -102,6 +102,27 @@ void process_is_python(struct recorder *r, struct process *p, const struct pytho
 	process_update(r, p);
 }
 
+struct process *process_add_gone(struct recorder *r, pid_t pid, const struct python_runtime *rt, uint32_t flags)
+{
+	struct process *p = calloc(1, sizeof(*p));
+	if (!p || !vec_push(&r->processes, p)) {
+		free(p);
+		return NULL;
+	}
+	p->pid = pid;
+	p->pidfd = -1;
+	p->status = -1;
+	p->ended = true;
+	uint64_t now = clock_time_now(&r->clock);
+	p->info = (struct process_info){
+		.pid = (uint32_t)pid, .ns_pid = (uint32_t)pid, .start_ns = now, .end_ns = now, .exit_status = -1, .flags = flags
+	};
+	take_version(r, p, rt);
+	p->index = writer_process(r->writer, &p->info);
+	r->recycle_due = true;
+	return p;
+}
+
 struct process *process_add(struct recorder *r, pid_t pid, const struct python_runtime *rt, uint32_t flags)
 {
 	struct process *p = calloc(1, sizeof(*p));

@@ -88,6 +88,8 @@ struct process *process_find(struct recorder *r, pid_t pid); /* that lives; NULL
 /* rt: NULL when it is not (known to be) Python. flags: enum process_flag. NULL when memory is short. */
 struct process *process_add(struct recorder *r, pid_t pid, const struct python_runtime *rt, uint32_t flags);
 void process_is_python(struct recorder *r, struct process *p, const struct python_runtime *rt); /* as it turned out */
+/* The same for one that is over, and whose number belongs to somebody else by now. */
+struct process *process_add_gone(struct recorder *r, pid_t pid, const struct python_runtime *rt, uint32_t flags);
 void process_update(struct recorder *r, struct process *p);
 void process_read_prefixes(struct recorder *r, struct process *p, struct source *s);
 void process_ended(struct recorder *r, struct process *p, int status); /* wait(2) status, -1 unknown */

@@ -120,6 +120,22 @@ struct err *link_again(struct link *l, bool attached)
 
 /* ---- leaving ---- */
 
+bool link_is_in(const struct link *l, pid_t pid)
+{
+	/* One look-up tells most processes apart: is a file mapped at exactly this range? (proc(5), map_files) */
+	char range[96];
+	struct stat st;
+	snprintf(range, sizeof(range), "/proc/%d/map_files/%llx-%llx", (int)pid, (unsigned long long)(l->base.v + l->shared_off),
+		 (unsigned long long)(l->base.v + l->total_bytes));
+	if (lstat(range, &st) < 0 && errno == ENOENT)
+		return false;
+	CLEANUP(maps) struct maps *maps = NULL;
+	struct err *err = maps_read(pid, &maps);
+	const struct mapping *m = err ? NULL : maps_find(maps, RADDR(l->base.v + l->shared_off));
+	err_destroy(err);
+	return m && m->shared && m->inode == l->ring.inode && m->dev == l->ring.dev;
+}
+
 struct err *link_processes(const struct link *l, pid_t **ret, size_t *ret_n)
 {
 	VEC(pid_t) pids = { 0 };
@@ -130,21 +146,7 @@ struct err *link_processes(const struct link *l, pid_t **ret, size_t *ret_n)
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
 		if (pid <= 0 || pid == getpid())
 			continue;
-		/* One look-up tells most of them apart: is there a file mapped at exactly this range? (proc(5), map_files) */
-		char range[96];
-		struct stat st;
-		snprintf(range, sizeof(range), "/proc/%d/map_files/%llx-%llx", (int)pid,
-			 (unsigned long long)(l->base.v + l->shared_off), (unsigned long long)(l->base.v + l->total_bytes));
-		if (lstat(range, &st) < 0 && errno == ENOENT)
-			continue;
-		CLEANUP(maps) struct maps *maps = NULL;
-		struct err *err = maps_read(pid, &maps);
-		if (err) {
-			err_destroy(err);
-			continue;
-		}
-		const struct mapping *m = maps_find(maps, RADDR(l->base.v + l->shared_off));
-		if (m && m->shared && m->inode == l->ring.inode && m->dev == l->ring.dev && !vec_push(&pids, pid)) {
+		if (link_is_in(l, pid) && !vec_push(&pids, pid)) {
 			closedir(proc);
 			vec_fini(&pids);
 			return err_no_memory();

@@ -95,6 +95,7 @@ struct detach_report {
  * until link_destroy(), to be drained. Up to timeout_ns. `is_attached(ctx, pid)` tells whether a process is ptraced by us. */
 void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx, uint64_t timeout_ns,
 		 struct detach_report *report);
+bool link_is_in(const struct link *l, pid_t pid); /* does this process have the ring mapped? */
 /* Pids that map the ring, but for this process. malloc'ed. */
 MUST_CHECK struct err *link_processes(const struct link *l, pid_t **ret, size_t *ret_n);
 void link_destroy(struct link *l); /* NULL is fine; does not detach */
