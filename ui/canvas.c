@@ -172,6 +172,8 @@ static size_t spell(char to[16], const char *s, uint32_t cp)
 int area_put_n(struct area a, int line, int column, int limit, enum role role, const char *text, size_t n_bytes)
 {
 	int room = a.n_columns - column;
+	if (room <= 0)
+		return 0;
 	if (limit < 0 || limit > room)
 		limit = room;
 	int used = 0;

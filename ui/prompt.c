@@ -500,11 +500,11 @@ void prompt_draw(const struct prompt *p, struct area all, struct area last)
 		if (last.n_lines < 3) {
 			area_mark(last, 0, from, w, CELL_UNDERLINE, ROLE_COUNT);
 		} else {
-			int k = area_put(last, 1, from, 1, ROLE_TEXT, "^");
-			while (k < w && k < 40)
-				k += area_put(last, 1, from + k, 1, ROLE_TEXT, "~");
+			area_put(last, 1, from, 1, ROLE_TEXT, "^");
+			for (int k = 1; k < w && k < 40; k++)
+				area_put(last, 1, from + k, 1, ROLE_TEXT, "~");
 			int message = text_width(p->verdict.message, strlen(p->verdict.message));
-			int where = from + k + 1;
+			int where = from + (w < 40 ? w : 40) + 1;
 			if (where + message > last.n_columns - 1 && message + 1 < from)
 				where = from - message - 1;
 			area_put_cut(last, 1, where, last.n_columns - where - 1, ROLE_DIM, p->verdict.message);
