@@ -104,7 +104,7 @@ def check_commands(files):
     names = re.findall(r'^\s*\.name\s*=\s*"([a-z-]+)"', table, re.M)
     if not names:
         yield "src/commands/commands.c: no command found; the check itself is broken"
-    for page, form in (("README.md", "auditview %s"), ("data/auditview.1", "%s")):
+    for page, form in (("README.md", "auditview %s"),):  # the manual page is made from the table itself
         text = text_of(page)
         for name in names if text is not None else ():
             if not re.search(r"(?<![\w-])" + re.escape(form % name) + r"(?![\w-])", text):
