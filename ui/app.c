@@ -314,7 +314,7 @@ void ui_close_page(struct ui *ui)
 	if (!ui->s && !ui->pages.n)
 		ui->quit = true;
 	ui_relayout(ui);
-	ui_changed(ui, CHANGE_ALL);
+	ui_changed(ui, CHANGE_CURSOR);
 }
 
 void ui_close_all_pages(struct ui *ui)

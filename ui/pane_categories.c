@@ -30,6 +30,10 @@ struct categories {
 	VEC(uint64_t) shown;      /* by name id */
 	unsigned n_quiet;         /* themes without any event */
 	bool touched;             /* the user has opened or closed something */
+	/* what the lines were made for */
+	unsigned built_shown;
+	uint64_t built_events;
+	int built_lines;
 };
 
 static struct err *open_categories(struct ui *ui, struct pane **ret)
@@ -182,8 +186,19 @@ static void build(struct categories *c)
 static void update_categories(struct pane *p, unsigned changes)
 {
 	struct categories *c = (struct categories *)p;
-	if (!(changes & (CHANGE_FILTER | CHANGE_SIZE | CHANGE_TICK | CHANGE_EVENTS)))
+	struct view *s = p->ui->s;
+	/* counts follow four times a second (TICK), not with every slice of work */
+	if (!(changes & (CHANGE_FILTER | CHANGE_SIZE | CHANGE_TICK)))
 		return;
+	bool same = c->entries.n && c->built_shown == s->shown_generation && c->built_events == s->n_events &&
+		    c->built_lines == p->n_lines;
+	if (same) {
+		list_set(&p->list, c->entries.n, p->n_lines > 8 ? p->n_lines - 3 : p->n_lines);
+		return;
+	}
+	c->built_shown = s->shown_generation;
+	c->built_events = s->n_events;
+	c->built_lines = p->n_lines;
 	if (!c->touched && p->n_lines > 16) {
 		/* Where there is room, open what reaches far. */
 		for (int i = 0; i < THEME_COUNT; i++)

@@ -28,6 +28,7 @@ struct timeline {
 	int64_t mark;              /* bin where the span begins, -1 none */
 	uint64_t built_events;
 	bool exact;                /* no chunk was estimated */
+	int built_lines, built_columns;
 };
 
 /* Lanes from the top, as in the categories: by how far they reach. */
@@ -126,13 +127,16 @@ static void fill(struct timeline *t)
 		t->cursor = t->n_bins - 1;
 	free(bins);
 	t->built_events = s->n_events;
+	t->built_lines = t->pane.n_lines;
+	t->built_columns = t->pane.n_columns;
 }
 
 static void update_timeline(struct pane *p, unsigned changes)
 {
 	struct timeline *t = (struct timeline *)p;
-	if (changes & CHANGE_SIZE || (changes & (CHANGE_TICK | CHANGE_EVENTS) && t->built_events != p->ui->s->n_events) ||
-	    !t->n_bins || (!t->exact && p->ui->s->load_done >= 1))
+	bool other_size = t->built_lines != p->n_lines || t->built_columns != p->n_columns;
+	bool grown = changes & (CHANGE_TICK | CHANGE_SIZE) && t->built_events != p->ui->s->n_events;
+	if (other_size || grown || !t->n_bins || (!t->exact && p->ui->s->load_done >= 1))
 		fill(t);
 }
 

@@ -224,6 +224,7 @@ static struct err *take_shown(struct view *s)
 	}
 	selection_destroy(s->shown);
 	s->shown = shown;
+	s->shown_generation++;
 	s->rows_stale = true;
 	return NULL;
 }
@@ -278,6 +279,7 @@ struct err *view_set_filter(struct view *s, const char *text)
 	s->folds_done = 0;
 	s->filter_ns = 0;
 	s->filter_done = s->run ? 0 : 1;
+	s->shown_generation++;
 	s->rows_stale = true;
 	s->generation++;
 	if (s->run && s->n_events) /* the first page at once */

@@ -77,6 +77,7 @@ struct view {
 	VEC(struct name_facts) names;
 	int python_minor;       /* of the first Python process; 0 unknown */
 	unsigned generation;    /* changes whenever lines may have moved */
+	unsigned shown_generation; /* changes whenever `shown` does */
 };
 
 MUST_CHECK struct err *view_create(struct ui_source *source, struct view **ret); /* takes over, also on failure */
