@@ -15,10 +15,8 @@ MOST_REQUESTS = 80
 
 def clean_visit(ctx, v):
     """A recorder that comes after a killed one takes over, and leaves nothing behind."""
-    with Recorder(ctx, v.pid) as recorder:
-        recorder.wait_attached() if not foreign_maps(recorder.before) else None
-        time.sleep(0.25)
-        n = expect_goodbye(recorder.stop(), min_events=0)
+    with Recorder(ctx, v.pid, "--duration", "300ms") as recorder:
+        n = expect_goodbye(recorder.wait(), min_events=0)
         expect(n == len(recorder.capture.events()), "goodbye and capture disagree")
     expect(not foreign_maps(v.maps()), lambda: f"left behind: {foreign_maps(v.maps())}")
     expect(status_of(v.pid, "TracerPid") == "0", "somebody is still attached")
