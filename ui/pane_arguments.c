@@ -445,7 +445,7 @@ static bool act_arguments(struct pane *p, enum action action, uint64_t count, co
 	case ACTION_RIGHT:
 		if (!l || !l->is_container || l->is_open == (action == ACTION_RIGHT))
 			return true;
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case ACTION_OPEN:
 	case ACTION_FOLD:
 		if (l && l->go != SELECTION_NONE) {

@@ -244,7 +244,7 @@ static bool act_lesson(struct pane *p, enum action action, uint64_t count, const
 				ui_flash(ui, "the program is still running");
 			return true;
 		}
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case ACTION_RIGHT:
 		if (!l->answered && is_ready(l)) { /* told, not counted */
 			if (!l->truth.n)

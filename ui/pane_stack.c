@@ -323,7 +323,7 @@ static bool act_stack(struct pane *p, enum action action, uint64_t count, const 
 	case ACTION_OPEN:
 		if (!e || !e->n_folded)
 			return ui_act(ui, ACTION_SOURCE_EDIT, 0, NULL), true;
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case ACTION_FOLD:
 		k->unfold = !k->unfold;
 		build(k);
