@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -35,8 +36,14 @@ def check_python(program, python, with_gdb):
             print("FAIL %s: the target did not start: %s" % (python, target.stderr.read()[-300:]))
             return 1
         for tid, depth, label in ((int(line[1]), int(line[2]), "main"), (int(line[3]), int(line[4]), "thread")):
-            result = subprocess.run([program, str(tid), "--libunwind"], capture_output=True, text=True, timeout=60)
-            ours = frames_of(result.stdout)
+            # "ready" can be read before both threads have come to rest (they may still wait for the GIL): look until nothing moves.
+            ours = None
+            for _ in range(50):
+                result = subprocess.run([program, str(tid), "--libunwind"], capture_output=True, text=True, timeout=60)
+                before, ours = ours, frames_of(result.stdout)
+                if ours == before:
+                    break
+                time.sleep(0.05)
             tail = result.stdout.strip().splitlines()[-1] if result.stdout else result.stderr
             problems = []
             words = next((line.split() for line in result.stdout.splitlines() if line.startswith("evaluators ")), ["", "0"])
