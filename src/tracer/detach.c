@@ -186,11 +186,16 @@ static struct err *unlink_inside(struct link *l, struct remote_mem *mem)
 	return err_create(ERR_CORRUPT, "the list of audit hooks does not end");
 }
 
-static bool is_quiet(struct link *l, struct remote_mem *mem)
+/* Nobody holds the probe's lock. ERR_TARGET_GONE when the memory is no more: the process is ending, or a zombie that its
+ * parent has not fetched yet. */
+static struct err *look_for_quiet(struct link *l, struct remote_mem *mem, pid_t pid, bool *ret_quiet)
 {
 	struct probe_state state;
 	size_t head = offsetof(struct probe_state, code_cache);
-	return remote_mem_read(mem, raddr_add(l->base, l->state_off), &state, head) && state.lock == 0;
+	if (!remote_mem_read(mem, raddr_add(l->base, l->state_off), &state, head))
+		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)pid);
+	*ret_quiet = state.lock == 0;
+	return NULL;
 }
 
 static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint64_t deadline, uint64_t *pause_ns)
@@ -252,15 +257,20 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 			goto out;
 	}
 	for (unsigned round = 0;; round++) {
-		bool outside = false;
-		if (is_quiet(l, mem)) {
+		bool outside = false, quiet = false;
+		err = look_for_quiet(l, mem, pid, &quiet);
+		if (err)
+			goto out;
+		if (quiet) {
 			err = threads_check_outside(&t, blob, blob_end, &outside);
 			if (err && err->code != ERR_TIMEOUT)
 				goto out;
 			err_destroy(err);
-			err = NULL;
+			err = look_for_quiet(l, mem, pid, &quiet);
+			if (err)
+				goto out;
 		}
-		if (outside && is_quiet(l, mem))
+		if (outside && quiet)
 			break;
 		if (monotonic_ns() >= deadline) {
 			err = err_create(ERR_TIMEOUT, "a thread of process %d is still inside the probe", (int)pid);
