@@ -365,7 +365,8 @@ void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void
 			wake_waiters(l);
 			err = detach_one(l, pids[i], is_attached && is_attached(ctx, pids[i]), deadline, &report->pause_ns);
 			report->n_processes++;
-			if (err && err->code != ERR_TARGET_GONE) {
+			/* Ended meanwhile, or a zombie: no memory, nothing to restore. */
+			if (err && err->code != ERR_TARGET_GONE && err->code != ERR_NOT_FOUND) {
 				report->restored = false;
 				snprintf(report->left, sizeof(report->left), "process %d: %s", (int)pids[i], err->message);
 			}
