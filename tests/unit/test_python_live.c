@@ -737,9 +737,16 @@ static void every_python(void **state)
 	for (size_t i = 0; i < n; i++) {
 		struct target target = target_start(&pythons[i], script);
 		bool ready = target_wait(&target);
-		if (ready)
-			n_wrong += check_target(&pythons[i], &target);
-		else
+		/* Frames of a target that has said it is ready, but is not at rest yet, may change under our eyes: look again. */
+		for (unsigned tries = 0; ready && tries < 3; tries++) {
+			unsigned n_now = check_target(&pythons[i], &target);
+			if (!n_now)
+				break;
+			if (tries == 2)
+				n_wrong += n_now;
+			poll(NULL, 0, 200);
+		}
+		if (!ready)
 			print_error("%s: known_objects.py did not get ready\n", pythons[i].version);
 		n_wrong += !ready;
 		target_end(&target, !ready);
