@@ -365,8 +365,9 @@ void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void
 			wake_waiters(l);
 			err = detach_one(l, pids[i], is_attached && is_attached(ctx, pids[i]), deadline, &report->pause_ns);
 			report->n_processes++;
-			/* Ended meanwhile, or a zombie: no memory, nothing to restore. */
-			if (err && err->code != ERR_TARGET_GONE && err->code != ERR_NOT_FOUND) {
+			/* Ended meanwhile, a zombie, or another program by now: no reservation, nothing to restore. What the error
+			 * says then is only how far its memory had gone when we looked. */
+			if (err && err->code != ERR_TARGET_GONE && err->code != ERR_NOT_FOUND && link_is_in(l, pids[i])) {
 				report->restored = false;
 				snprintf(report->left, sizeof(report->left), "process %d: %s", (int)pids[i], err->message);
 			}
