@@ -55,6 +55,12 @@ def build(folder, options, env):
     return True
 
 
+def retry(path, env, name, timeout_factor):
+    """One test (the log's "suite / name" or plain name) by itself: did it hold?"""
+    command = ["meson", "test", "-C", path, "--no-rebuild", "-t", str(timeout_factor), name.split(" / ")[-1]]
+    return subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+
+
 def meson_tests(folder, env, timeout_factor):
     """Run the build's own tests; returns passed, failed, skipped. cmocka cases are counted one by one."""
     path = os.path.join(ROOT, folder)
@@ -63,7 +69,8 @@ def meson_tests(folder, env, timeout_factor):
         os.unlink(log)
     done = subprocess.run(["meson", "test", "-C", path, "--no-rebuild", "--print-errorlogs", "-t", str(timeout_factor)],
                           cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    passed = failed = skipped = 0
+    passed = skipped = 0
+    broken = []
     if os.path.exists(log):
         for line in open(log, encoding="utf-8"):
             test = json.loads(line)
@@ -78,8 +85,14 @@ def meson_tests(folder, env, timeout_factor):
                 skipped += n_skipped
             else:
                 passed += n_ok
-                failed += 1
+                broken.append(test["name"])
                 print(f"-- failed: {test['name']} ({test['result']})\n{output[-6000:]}", flush=True)
+    # Screens under tmux and live targets share the cores with everything else: one test may be asked again, by itself.
+    if len(broken) == 1 and retry(path, env, broken[0], timeout_factor):
+        print(f"-- unsteady: {broken[0]} held when run by itself", flush=True)
+        passed, broken = passed + 1, []
+        done.returncode = 0
+    failed = len(broken)
     if done.returncode and not failed:
         print(done.stdout[-6000:], flush=True)
         failed += 1
