@@ -17,6 +17,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/edits.h"
 #include "base/strbuf.h"
 #include "base/vec.h"
 #include "command.h"
@@ -122,36 +123,6 @@ const size_t n_options = ARRAY_LEN(options_table);
 
 /* ---- the nearest word ---- */
 
-/* Optimal string alignment distance: insert, delete, replace, swap of neighbours cost 1. Words
- * longer than the row buffer are compared by their first bytes only; nobody types such words. */
-static unsigned edit_distance(const char *a, const char *b)
-{
-	enum { MAX = 48 };
-	unsigned rows[3][MAX + 1];
-	size_t na = strnlen(a, MAX), nb = strnlen(b, MAX);
-	for (size_t j = 0; j <= nb; j++)
-		rows[0][j] = (unsigned)j;
-	for (size_t i = 1; i <= na; i++) {
-		unsigned *row = rows[i % 3], *above = rows[(i - 1) % 3],
-			 *two_above = rows[(i + 1) % 3];
-		row[0] = (unsigned)i;
-		for (size_t j = 1; j <= nb; j++) {
-			char ca = (char)tolower((unsigned char)a[i - 1]),
-			     cb = (char)tolower((unsigned char)b[j - 1]);
-			unsigned best = above[j - 1] + (ca != cb);
-			if (above[j] + 1 < best)
-				best = above[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-			    two_above[j - 2] + 1 < best)
-				best = two_above[j - 2] + 1;
-			row[j] = best;
-		}
-	}
-	return rows[na % 3][nb];
-}
-
 const char *options_nearest(const char *word, const char *const *words)
 {
 	const char *best = NULL;
@@ -161,7 +132,7 @@ const char *options_nearest(const char *word, const char *const *words)
 		 * error. */
 		size_t n = strlen(word), m = strlen(words[i]);
 		bool is_start = n > 1 && strncasecmp(word, words[i], n < m ? n : m) == 0;
-		unsigned cost = is_start ? 1 : 2 * edit_distance(word, words[i]);
+		unsigned cost = is_start ? 1 : 2 * edits_between(word, n, words[i], m);
 		if (cost < best_cost) {
 			best_cost = cost;
 			best = words[i];
@@ -287,8 +258,7 @@ static struct err *err_number(const struct option_row *row, const char *value)
 	return err;
 }
 
-/* All option names a user may write, NULL-terminated, for options_nearest(); "no-" forms as well.
- */
+/* Offers all option names a user may write, "no-" forms as well. */
 static struct err *err_unknown_option(const char *word, size_t n_word)
 {
 	char names[2 * ARRAY_LEN(options_table)][40];

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/roff.h"
 #include "base/strbuf.h"
 #include "base/utf8.h"
 #include "base/wrap.h"
@@ -132,40 +133,24 @@ void options_help(struct strbuf *to, const struct command *command, unsigned wid
 
 /* ---- manual: man(7) ---- */
 
-/* Roff reads a dash as a hyphen, a backslash as an escape, and a dot or quote at a line's start as
- * a request. */
-static void add_roff(struct strbuf *to, const char *text)
-{
-	if (*text == '.' || *text == '\'')
-		strbuf_adds(to, "\\&");
-	for (; *text; text++) {
-		if (*text == '-')
-			strbuf_adds(to, "\\-");
-		else if (*text == '\\')
-			strbuf_adds(to, "\\e");
-		else
-			strbuf_addc(to, *text);
-	}
-}
-
 void options_manual(struct strbuf *to)
 {
 	strbuf_adds(to, ".SH COMMANDS\n");
 	for (size_t i = 0; i < n_commands; i++) {
 		const struct command *c = &commands[i];
 		strbuf_adds(to, ".TP\n.B ");
-		add_roff(to, c->name ? "auditview " : "auditview");
-		add_roff(to, c->name ? c->name : "");
+		roff_add(to, c->name ? "auditview " : "auditview");
+		roff_add(to, c->name ? c->name : "");
 		strbuf_adds(to, "\n.RI \"\" \"");
-		add_roff(to, c->args);
+		roff_add(to, c->args);
 		strbuf_adds(to, "\"\n.br\n");
-		add_roff(to, c->about);
+		roff_add(to, c->about);
 		strbuf_addc(to, '\n');
 	}
 	strbuf_adds(to, ".SH OPTIONS\n");
 	for (size_t s = 0; s < ARRAY_LEN(sections); s++) {
 		strbuf_adds(to, ".SS ");
-		add_roff(to, sections[s].title);
+		roff_add(to, sections[s].title);
 		strbuf_addc(to, '\n');
 		for (size_t i = 0; i < n_options; i++) {
 			const struct option_row *row = &options_table[i];
@@ -173,12 +158,9 @@ void options_manual(struct strbuf *to)
 				continue;
 			struct strbuf left = { 0 };
 			add_spelling(&left, row);
-			strbuf_adds(to, ".TP\n.B ");
-			add_roff(to, strbuf_str(&left));
-			strbuf_addc(to, '\n');
+			roff_add_entry(to, strbuf_str(&left), row->doc);
 			strbuf_fini(&left);
-			add_roff(to, row->doc);
-			strbuf_adds(to, "\nTaken by:");
+			strbuf_adds(to, "Taken by:");
 			for (size_t c = 0; c < n_commands && row->groups != OPT_ALWAYS; c++)
 				if (commands[c].options & row->groups)
 					strbuf_addf(to, " %s%s",

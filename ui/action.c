@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/roff.h"
 #include "base/strbuf.h"
 #include "ui/keys.h"
 
@@ -45,7 +46,8 @@ void actions_manual(struct strbuf *to)
 			struct strbuf keys = { 0 };
 			for (int p = 0; p <= PANE_COUNT && !keys.n; p++)
 				keymap_keys_of(m, p == 0 ? PANE_ANY : (enum pane_id)(p - 1), (enum action)i, &keys);
-			strbuf_addf(to, ".TP\n.B %s", actions[i].name);
+			strbuf_adds(to, ".TP\n.B ");
+			roff_add(to, actions[i].name);
 			if (keys.n) {
 				strbuf_adds(to, "\\fR (");
 				for (size_t k = 0; k < keys.n; k++) {
@@ -55,7 +57,9 @@ void actions_manual(struct strbuf *to)
 				}
 				strbuf_adds(to, ")");
 			}
-			strbuf_addf(to, "\n%s\n", actions[i].doc);
+			strbuf_addc(to, '\n');
+			roff_add(to, actions[i].doc);
+			strbuf_addc(to, '\n');
 			strbuf_fini(&keys);
 		}
 	}

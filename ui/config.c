@@ -3,7 +3,6 @@
  */
 #include "ui/config.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,43 +10,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/roff.h"
 #include "base/strbuf.h"
+#include "model/suggest.h"
 #include "ui/keys.h"
 #include "ui/panes.h"
 
 const char *nearest_word(const char *word, size_t n, const char *const *list, size_t n_list)
 {
-	const char *best = NULL;
-	unsigned best_distance = n < 4 ? 2 : 3; /* farther than this is no typing error */
-	if (n > 63)
-		return NULL;
-	for (size_t i = 0; i < n_list; i++) {
-		size_t m = strlen(list[i]);
-		if (m > 63)
-			continue;
-		unsigned row[64];
-		for (size_t k = 0; k <= m; k++)
-			row[k] = (unsigned)k;
-		for (size_t a = 1; a <= n; a++) {
-			unsigned diagonal = row[0];
-			row[0] = (unsigned)a;
-			for (size_t b = 1; b <= m; b++) {
-				unsigned old = row[b];
-				unsigned cost = diagonal + (tolower((unsigned char)word[a - 1]) != tolower((unsigned char)list[i][b - 1]));
-				if (row[b] + 1 < cost)
-					cost = row[b] + 1;
-				if (row[b - 1] + 1 < cost)
-					cost = row[b - 1] + 1;
-				row[b] = cost;
-				diagonal = old;
-			}
-		}
-		if (row[m] < best_distance) {
-			best_distance = row[m];
-			best = list[i];
-		}
-	}
-	return best;
+	struct suggest s = suggest_for(word, n);
+	s.distance = n < 4 ? 2 : 3; /* farther than this is no typing error */
+	for (size_t i = 0; i < n_list; i++)
+		suggest_offer(&s, list[i], strlen(list[i]));
+	return s.best;
 }
 
 static const char *const column_names[COLUMN_COUNT] = {
@@ -220,8 +195,21 @@ static const struct {
 
 void config_manual(struct strbuf *to)
 {
-	for (size_t i = 0; i < ARRAY_LEN(settings); i++)
-		strbuf_addf(to, ".TP\n.BR %s \" = %s\"\n%s\n", settings[i].name, settings[i].values, settings[i].doc);
+	/* What one_line() reads beside settings[]. */
+	static const char *const forms[][2] = {
+		{ "color.ROLE = STYLE", "How a part of the screen, or a theme, is drawn, as in color.network = 75 bold." },
+		{ "filter NAME = FILTER", "A display filter to choose by its name." },
+		{ "bind [PANE] KEY ACTION", "What a key does, everywhere or in one pane; the action none takes it away." },
+	};
+	struct strbuf name = { 0 };
+	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+		strbuf_clear(&name);
+		strbuf_addf(&name, "%s = %s", settings[i].name, settings[i].values);
+		roff_add_entry(to, strbuf_str(&name), settings[i].doc);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++)
+		roff_add_entry(to, forms[i][0], forms[i][1]);
+	strbuf_fini(&name);
 }
 
 static struct err *add_filter(struct config *c, const char *name, const char *text, bool kept)

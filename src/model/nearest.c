@@ -4,39 +4,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#define NAME_MAX_BYTES 64 /* longer names are near to nothing */
+#include "base/edits.h"
 
 static char lower(char c)
 {
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-/* Edits (insert, delete, replace, swap neighbours) from a to b, letter case ignored; both at most NAME_MAX_BYTES. */
-static size_t edit_distance(const char *a, size_t n_a, const char *b, size_t n_b)
-{
-	size_t row[3][NAME_MAX_BYTES + 1]; /* the rows i - 2, i - 1 and i of the usual table, in turn */
-
-	for (size_t j = 0; j <= n_b; j++)
-		row[0][j] = j;
-	for (size_t i = 1; i <= n_a; i++) {
-		size_t *now = row[i % 3], *last = row[(i + 2) % 3], *before = row[(i + 1) % 3];
-
-		now[0] = i;
-		for (size_t j = 1; j <= n_b; j++) {
-			bool same = lower(a[i - 1]) == lower(b[j - 1]);
-			size_t best = last[j - 1] + !same;
-
-			if (last[j] + 1 < best)
-				best = last[j] + 1;
-			if (now[j - 1] + 1 < best)
-				best = now[j - 1] + 1;
-			if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
-			    lower(a[i - 2]) == lower(b[j - 1]) && before[j - 2] + 1 < best)
-				best = before[j - 2] + 1;
-			now[j] = best;
-		}
-	}
-	return row[n_a % 3][n_b];
 }
 
 static bool contains(const char *hay, const char *needle, size_t n_needle)
@@ -59,11 +31,11 @@ static size_t remoteness(const char *name, size_t n_bytes, const char *entry)
 	size_t n_entry = strlen(entry);
 	size_t best;
 
-	if (n_entry > NAME_MAX_BYTES)
+	if (n_entry > EDITS_MAX_BYTES)
 		return SIZE_MAX;
-	best = 2 * edit_distance(name, n_bytes, entry, n_entry);
+	best = 2 * edits_between(name, n_bytes, entry, n_entry);
 	if (last_dot) {
-		size_t tail = 2 * edit_distance(name, n_bytes, last_dot + 1, strlen(last_dot + 1)) + 1;
+		size_t tail = 2 * edits_between(name, n_bytes, last_dot + 1, strlen(last_dot + 1)) + 1;
 
 		if (tail < best)
 			best = tail;
@@ -81,7 +53,7 @@ void nearest_init(struct nearest *near, const char *typed, size_t n_bytes, size_
 
 void nearest_offer(struct nearest *near, const char *name, size_t id)
 {
-	if (near->n_bytes == 0 || near->n_bytes > NAME_MAX_BYTES || near->max == 0)
+	if (near->n_bytes == 0 || near->n_bytes > EDITS_MAX_BYTES || near->max == 0)
 		return;
 	size_t d = remoteness(near->typed, near->n_bytes, name);
 

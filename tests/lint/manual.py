@@ -41,7 +41,8 @@ def main():
     commands = names(r'\.name = "([a-z]+)"', read("src", "commands", "commands.c"))
     actions = names(r'^\tX\([A-Z_]+, +"([a-z-]+)"', read("ui", "action.h"))
     fields = names(r'^\t\[FIELD_[A-Z]+\] += \{ "([a-z]+)"', read("src", "model", "fields.c"))
-    for what, found, at_least in (("options", options, 25), ("commands", commands, 11), ("actions", actions, 50), ("fields", fields, 15)):
+    settings = names(r'^\t\{ "([a-z]+)", set_', read("ui", "config.c"))
+    for what, found, at_least in (("settings", settings, 9), ("options", options, 25), ("commands", commands, 11), ("actions", actions, 50), ("fields", fields, 15)):
         if len(found) < at_least:
             problems.append(f"only {len(found)} {what} were found in the sources: this test reads them wrongly")
 
@@ -53,6 +54,7 @@ def main():
     expect(commands, names(r"^\.B auditview ([a-z]+)", section["COMMANDS"]), "command", "the manual's COMMANDS")
     expect(actions, {b.split("\\")[0] for b in bold}, "action", "the manual's ACTIONS AND KEYS")
     expect(fields, names(r"^\.B (\S+)", section["FILTER FIELDS"]), "field", "the manual's FILTER FIELDS")
+    expect(settings, names(r"^\.B (\S+)", section["CONFIGURATION"]), "setting", "the manual's CONFIGURATION")
     formats = names(r"^\.B (\S+)", section["FORMATS"])
     spoken = re.search(r'"format", .*?\.doc = (.*?) \}', options_c, re.S).group(1)
     words = set(re.findall(r'"(\w+)"', re.search(r"format_words\[\] = \{(.*?)\}", options_c, re.S).group(1)))

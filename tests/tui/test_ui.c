@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/roff.h"
 #include "base/utf8.h"
 #include "drive.h"
 #include "sample.h"
@@ -29,9 +30,11 @@ static void test_actions_complete(void **state)
 	for (int i = 0; i < ACTION_COUNT; i++) {
 		assert_true(actions[i].name && *actions[i].name && actions[i].doc && *actions[i].doc);
 		assert_int_equal(action_find(actions[i].name, strlen(actions[i].name)), i);
-		char entry[80];
-		snprintf(entry, sizeof(entry), ".B %s", actions[i].name);
-		assert_non_null(strstr(strbuf_str(&manual), entry));
+		struct strbuf entry = { 0 };
+		strbuf_adds(&entry, ".B ");
+		roff_add(&entry, actions[i].name);
+		assert_non_null(strstr(strbuf_str(&manual), strbuf_str(&entry)));
+		strbuf_fini(&entry);
 		for (int k = 0; k < i; k++)
 			assert_string_not_equal(actions[i].name, actions[k].name);
 	}
