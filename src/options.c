@@ -78,7 +78,8 @@ const struct option_row options_table[] = {
 	{ "ring-size", 0, .kind = OPTION_BYTES, AT(ring_bytes), .groups = OPT_CAPTURE, .min = 1 << 20, .max = 1 << 30, .arg = "BYTES",
 	  .doc = "Size of the ring that each target process writes into, rounded up to a power of two (default 4M, with native stacks 32M)." },
 	{ "redact", 0, .kind = OPTION_SWITCH, AT(redact), .groups = OPT_CAPTURE,
-	  .doc = "Replace what looks like a secret (values of environment variables, passwords) in the capture, or keep all." },
+	  .doc = "Leave secrets out of the capture, only their length stays: values of variables and keys named as passwords, tokens "
+		 "and the like, passwords of URLs, Authorization and Cookie lines. On by default; --no-redact keeps all." },
 	/* what to show */
 	{ "filter", 'Y', .kind = OPTION_TEXT, AT(filter), .groups = OPT_FILTER, .arg = "FILTER",
 	  .doc = "Show only events that this display filter matches. Nothing is lost by it." },

@@ -9,7 +9,7 @@
  * Values: model/value_json.h. Frames innermost first; what is unknown is left out. Python frames: func, file, line, then
  * first_line, end_line, column, end_column; native: native, module, offset, file, line; marks: mark. Only where it
  * applies: "flags" (bits of enum event_flag), and with the first event of each process
- *      "process":{"name":…,"ppid":…,"python_hex":…,"exe":…,"cwd":…,"argv":[…],"prefixes":[…],"flags":…,…}
+ *      "process":{"name":…,"ppid":…,"python_hex":…,"exe":…,"cwd":…,"argv":[…],"environ":{…},"prefixes":[…],"flags":…,…}
  * and with the event they stand before, what is no event (losses, exits, …; enum note_kind):
  *      "notes":[{"kind":"lost","ts_ns":…,"pid":…,"text":…,"a":…,"b":…}]
  * The parts that repeat (thread, event name, frame) are made once per id and copied.
@@ -169,6 +169,7 @@ static void add_process(struct exporter *x, struct strbuf *to, uint32_t process)
 		export_string_json(x, to, id);
 	}
 	add_value(x, to, ",\"argv\":", p->argv);
+	add_value(x, to, ",\"environ\":", p->environ);
 	add_value(x, to, ",\"prefixes\":", p->prefixes);
 	add_key_u64(to, ",\"flags\":", p->flags);
 	add_key_u64(to, ",\"start_ns\":", p->start_ns);

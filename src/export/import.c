@@ -306,6 +306,8 @@ static bool parse_process(struct import *im, struct json *j, struct process_info
 			ok = read_string_id(im, j, &p->cwd);
 		else if (key_is(&im->key, "argv"))
 			ok = read_any_value(im, j, &p->argv);
+		else if (key_is(&im->key, "environ"))
+			ok = read_any_value(im, j, &p->environ);
 		else if (key_is(&im->key, "prefixes"))
 			ok = read_any_value(im, j, &p->prefixes);
 		else if (key_is(&im->key, "ppid"))

@@ -321,6 +321,14 @@ static void write_object(struct sink *s, const struct value_node *v)
 	strbuf_addc(to, '<');
 	write_name(s, type, v->n_bytes);
 	struct value_node a;
+	if (bytes_are(type, v->n_bytes, "redacted") && v->n_children == 1) { /* <redacted, 6 chars> */
+		if (value_iter_next(s->it, &a)) {
+			strbuf_adds(to, ", ");
+			write_value(s, &a);
+			strbuf_adds(to, " chars>");
+		}
+		return;
+	}
 	for (uint32_t i = 0; i < v->n_children && value_iter_next(s->it, &a); i++) {
 		strbuf_addc(to, ' ');
 		write_name(s, a.attr, a.n_attr_bytes);

@@ -368,7 +368,7 @@ bool decoder_event(struct decoder *d, const struct record *record, size_t n_byte
 		info.args = memo->id;
 	} else {
 		strbuf_clear(&d->buffer);
-		if (!translate_args(d->o.writer, args, e->args_bytes, &d->buffer, &objects))
+		if (!translate_args(d->o.writer, d->o.redact, args, e->args_bytes, &d->buffer, &objects))
 			goto bad;
 		info.args = writer_value(d->o.writer, d->buffer.s, d->buffer.n);
 		if (!objects.n_objects)

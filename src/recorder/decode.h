@@ -23,6 +23,7 @@ struct decoder_options {
 	struct writer *writer;      /* borrowed */
 	unsigned minor;             /* of Python 3 */
 	uint32_t process;           /* index in the capture */
+	bool redact;                /* leave secrets out (redact.h) */
 	/* The first time a thread is seen; may be NULL. Returns the string id of its name, 0 unknown. */
 	uint32_t (*thread_name)(void *ctx, uint32_t tid, uint32_t *ret_host_tid);
 	/* Is an event of this name wanted? NULL: all are. Asked once per name and decoder. */

@@ -150,6 +150,7 @@ static struct client *client_add(struct recorder *r, struct source *s, uint32_t 
 				c->process->info.argv = s->process->info.argv;
 				c->process->info.exe = s->process->info.exe;
 				c->process->info.cwd = s->process->info.cwd;
+				c->process->info.environ = s->process->info.environ;
 			}
 			c->process->info.prefixes = s->process->info.prefixes;
 			process_update(r, c->process);
@@ -162,6 +163,7 @@ static struct client *client_add(struct recorder *r, struct source *s, uint32_t 
 	struct decoder_options o = { .writer = r->writer,
 				     .minor = s->link->runtime.layout.minor,
 				     .process = c->process ? c->process->index : 0,
+				     .redact = !r->options.keep_secrets,
 				     .thread_name = thread_name,
 				     .wants = client_wants,
 				     .ctx = c,

@@ -11,6 +11,7 @@
 #include "base/utf8.h"
 #include "base/value.h"
 #include "recorder/recorder_private.h"
+#include "recorder/redact.h"
 #include "tracer/procs.h"
 #include "tracer/remote_mem.h"
 
@@ -20,6 +21,13 @@ struct process *process_find(struct recorder *r, pid_t pid)
 		if (r->processes.v[i]->pid == pid && !r->processes.v[i]->ended)
 			return r->processes.v[i];
 	return NULL;
+}
+
+static void add_varint(struct strbuf *to, size_t v)
+{
+	for (; v >= 0x80; v >>= 7)
+		strbuf_addc(to, (char)(v | 0x80));
+	strbuf_addc(to, (char)v);
 }
 
 /* A VALUE_STR. Arguments are bytes, the capture holds text: a byte that is no UTF-8 becomes U+DC80 … U+DCFF, as in Python
@@ -34,14 +42,43 @@ static void add_text(struct strbuf *to, const char *bytes, size_t n)
 			strbuf_add(&text, bytes + i, n_read);
 	}
 	strbuf_addc(to, VALUE_STR);
-	for (size_t v = text.n;; v >>= 7) {
-		strbuf_addc(to, (char)(v >= 0x80 ? v | 0x80 : v));
-		if (v < 0x80)
-			break;
-	}
+	add_varint(to, text.n);
 	strbuf_add(to, strbuf_str(&text), text.n);
 	to->failed |= text.failed;
 	strbuf_fini(&text);
+}
+
+/* The environment it was started with (proc(5): what it has set since is not in there), as a DICT. */
+static void take_environ(struct recorder *r, struct process *p)
+{
+	enum { ENVIRON_BYTES = 128 << 10 };
+	char *text = malloc(ENVIRON_BYTES);
+	ssize_t n = text ? proc_file_read(p->pid, "environ", text, ENVIRON_BYTES) : -1;
+	struct strbuf body = { 0 }, dict = { 0 };
+	size_t n_pairs = 0;
+	for (ssize_t i = 0; i < n; i += (ssize_t)strlen(text + i) + 1) {
+		const char *equals = strchr(text + i, '=');
+		if (!equals || equals == text + i)
+			continue;
+		size_t n_name = (size_t)(equals - (text + i)), n_value = strlen(equals + 1);
+		add_text(&body, text + i, n_name);
+		if (!r->options.keep_secrets && n_value && redact_is_secret(text + i, n_name))
+			redact_add_value(&body, equals + 1, n_value);
+		else
+			add_text(&body, equals + 1, n_value);
+		n_pairs++;
+	}
+	if (n_pairs) {
+		strbuf_addc(&dict, VALUE_DICT);
+		add_varint(&dict, n_pairs);
+		add_varint(&dict, n_pairs);
+		strbuf_add(&dict, strbuf_str(&body), body.n);
+	}
+	if (n_pairs && !dict.failed && !body.failed)
+		p->info.environ = writer_value(r->writer, dict.s, dict.n);
+	strbuf_fini(&body);
+	strbuf_fini(&dict);
+	free(text);
 }
 
 /* Read what /proc says of it into the capture's record. A process that is already gone keeps what is known. */
@@ -62,6 +99,8 @@ static void process_describe(struct recorder *r, struct process *p)
 	n = proc_link_read(p->pid, "cwd", text, sizeof(text));
 	if (n > 0)
 		p->info.cwd = writer_string(r->writer, text, (size_t)n);
+	if (p->info.python_hex)
+		take_environ(r, p);
 	n = proc_file_read(p->pid, "cmdline", text, sizeof(text));
 	if (n <= 0)
 		return;

@@ -25,6 +25,7 @@ struct recorder_options {
 	struct probe_options probe;    /* flags: stack and drop mode; the clock flag is the recorder's own business */
 	bool follow;                   /* children across exec too */
 	bool only_targets;             /* --no-follow given: events of forked children are left out */
+	bool keep_secrets;             /* --no-redact */
 	uint64_t duration_ns, limit;   /* 0 = none */
 	bool (*wants)(void *ctx, const char *name, uint32_t n_bytes); /* NULL: every event */
 	void *wants_ctx;

@@ -2,7 +2,8 @@
  * translate: a value as the probe writes it → the same value as the capture keeps it.
  *
  * Addresses of direct arguments become slots (VALUE_OBJECT), so that two events that differ only in an object's identity
- * share one entry; deeper ones stay inline. Containers that are worth it become entries of their own (VALUE_REF).
+ * share one entry; deeper ones stay inline. Containers that are worth it become entries of their own (VALUE_REF). Secrets
+ * are left out, unless they are to be kept (redact.h).
  */
 #pragma once
 #include <stdbool.h>
@@ -21,4 +22,4 @@ struct translation {
 
 /* Check and translate the one TUPLE value in bytes[0 … n); append to `to`. False if the bytes are not one well-formed
  * value: `to` is then as before. */
-bool translate_args(struct writer *w, const uint8_t *bytes, size_t n, struct strbuf *to, struct translation *ret);
+bool translate_args(struct writer *w, bool redact, const uint8_t *bytes, size_t n, struct strbuf *to, struct translation *ret);

@@ -32,7 +32,8 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 	if (err)
 		abort();
 	struct process_info process = { .pid = 1, .exit_status = -1 };
-	struct decoder_options how = { .writer = writer, .minor = 8 + bytes[0] % 8, .process = writer_process(writer, &process), .wants = wants };
+	struct decoder_options how = { .writer = writer, .minor = 8 + bytes[0] % 8, .process = writer_process(writer, &process), .redact = true,
+				       .wants = wants };
 	err = decoder_create(&how, &decoder);
 	if (err)
 		abort();
