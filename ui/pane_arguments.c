@@ -10,7 +10,9 @@
 
 #include "base/utf8.h"
 #include "model/arguments.h"
+#include "model/environment.h"
 #include "model/gist.h"
+#include "model/looks.h"
 #include "model/value_text.h"
 #include "ui/ui.h"
 
@@ -18,7 +20,8 @@ enum { LINES_MAX = 4000, CHILDREN_SHOWN = 200 };
 
 struct arg_line {
 	uint8_t indent;
-	bool is_value, is_container, is_open, is_cut, is_info, is_trouble;
+	bool is_value, is_container, is_open, is_cut, is_info, is_trouble, is_dim;
+	const char *sign;          /* before the name, of what differs: "+" "~" "−"; NULL none */
 	char *name, *type, *value; /* value: one line, harmless */
 	char *term;                /* filter for this value; NULL none */
 	uint64_t go;               /* event to go to; SELECTION_NONE */
@@ -134,13 +137,167 @@ static char *term_of(const char *path, const struct value_node *v)
 	return strbuf_take(&b);
 }
 
+/* ("db", 5432) → db:5432 (postgresql). `it` stands behind the tuple's node. */
+static void add_port_name(struct strbuf *to, struct value_iter it, const struct value_node *v)
+{
+	struct value_node host, port;
+	if (v->tag != VALUE_TUPLE || v->n_children < 2 || !value_iter_next(&it, &host) || !value_is_text(host.tag))
+		return;
+	value_iter_skip(&it, &host);
+	const char *name = value_iter_next(&it, &port) && port.tag == VALUE_INT ? looks_port(port.i) : NULL;
+	if (name)
+		strbuf_addf(to, "   (%s)", name);
+}
+
+/* Numbers that stand for names, in what is known of an object: the family and the type of a socket. */
+static void add_attr_word(struct arguments_pane *a, size_t line, const struct value_node *v)
+{
+	unsigned reading = !v->attr || v->tag != VALUE_INT ? READING_VALUE
+			   : v->n_attr_bytes == 6 && !memcmp(v->attr, "family", 6) ? READING_FAMILY
+			   : v->n_attr_bytes == 4 && !memcmp(v->attr, "type", 4) ? READING_SOCKTYPE : READING_VALUE;
+	if (reading == READING_VALUE || line >= a->lines.n)
+		return;
+	struct strbuf b = { 0 };
+	struct value_iter none = { 0 };
+	strbuf_addf(&b, "%s  ", a->lines.v[line].value);
+	gist_add_value(&b, &none, v, reading);
+	free(a->lines.v[line].value);
+	a->lines.v[line].value = take(&b);
+}
+
+static void add_node(struct arguments_pane *a, struct value_iter *it, const struct value_node *v, const char *name,
+		     const char *path, unsigned indent, uint32_t key, bool open_at_first);
+
+enum { LEFT_OUT_SHOWN = 4 };
+/* Nodes that are no values: the environment, in it the variables left out, those that are the same. */
+enum { KEY_ENV = 0x656e7600, KEY_ENV_LEFT_OUT, KEY_ENV_SAME, KEY_ENV_VARIABLE };
+
+static bool is_fold(const struct arg_line *l)
+{
+	return l->key == KEY_ENV_SAME || l->key == KEY_ENV_LEFT_OUT;
+}
+
+/* The environment of a child: what differs from this process's own, the rest folded. False: it cannot be compared. `it`
+ * stands behind the dictionary's node and is left there. */
+static bool add_environment(struct arguments_pane *a, struct value_iter *it, const struct value_node *v, const struct event *e,
+			    const char *name, const char *path)
+{
+	struct environment_diff d;
+	bool known;
+	struct err *err = environment_diff(a->pane.ui->s->trace, e, it, v, &d, &known);
+	if (err || !known) {
+		err_destroy(err);
+		return false;
+	}
+	static const char *const words[] = { [ENVIRONMENT_NEW] = "new", [ENVIRONMENT_CHANGED] = "changed", [ENVIRONMENT_MISSING] = "left out" };
+	static const char *const signs[] = { [ENVIRONMENT_NEW] = "+", [ENVIRONMENT_CHANGED] = "~", [ENVIRONMENT_MISSING] = "−" };
+	struct strbuf b = { 0 };
+	bool open = !is_flipped(a, KEY_ENV);
+	strbuf_addf(&b, "%zu as in this process", d.counts[ENVIRONMENT_SAME]);
+	for (int i = 0; i < ENVIRONMENT_SAME; i++)
+		if (d.counts[i])
+			strbuf_addf(&b, ", %zu %s", d.counts[i], words[i]);
+	struct arg_line head = { .is_value = true, .is_container = true, .is_open = open, .go = SELECTION_NONE, .key = KEY_ENV,
+				 .name = strdup(name), .value = take(&b), .is_cut = value_is_cut(v) };
+	type_text(&b, v);
+	head.type = take(&b);
+	add(a, head);
+	struct value_iter *pairs = calloc(v->n_children / 2 + 1, sizeof(*pairs)), walk = *it; /* each before its value */
+	struct value_node node;
+	uint32_t n_pairs = 0;
+	while (pairs && open && n_pairs < v->n_children / 2 && value_iter_next(&walk, &node)) {
+		value_iter_skip(&walk, &node);
+		pairs[n_pairs++] = walk;
+		if (!value_iter_next(&walk, &node))
+			break;
+		value_iter_skip(&walk, &node);
+	}
+	enum environment_change folded = ENVIRONMENT_CHANGE_COUNT; /* the last kind that got a fold line */
+	for (size_t i = 0; open && i < d.rows.n; i++) {
+		const struct environment_row *r = &d.rows.v[i];
+		bool folds = r->change == ENVIRONMENT_SAME || (r->change == ENVIRONMENT_MISSING && d.counts[r->change] > LEFT_OUT_SHOWN);
+		uint32_t fold_key = r->change == ENVIRONMENT_SAME ? KEY_ENV_SAME : KEY_ENV_LEFT_OUT;
+		if (folds && folded != r->change) {
+			folded = r->change;
+			strbuf_addf(&b, r->change == ENVIRONMENT_SAME ? "… %zu as in this process" : "… %zu left out", d.counts[r->change]);
+			struct arg_line fold = { .indent = 1, .is_value = true, .is_container = true, .is_open = is_flipped(a, fold_key),
+						 .is_dim = true, .go = SELECTION_NONE, .key = fold_key, .name = take(&b) };
+			fold.value = strdup("");
+			fold.type = strdup("");
+			add(a, fold);
+		}
+		if (folds && !is_flipped(a, fold_key))
+			continue;
+		size_t line = a->lines.n;
+		if (r->change == ENVIRONMENT_MISSING) {
+			struct arg_line gone = { .indent = folds ? 2 : 1, .is_value = true, .is_dim = true, .go = SELECTION_NONE };
+			utf8_escape(&b, r->name, r->n_name, 0);
+			gone.name = take(&b);
+			gone.type = strdup("");
+			gone.value = strdup(r->own);
+			add(a, gone);
+		} else if (r->pair < n_pairs && value_iter_next(&pairs[r->pair], &node)) {
+			char child_path[400];
+			snprintf(child_path, sizeof(child_path), "%s.%s", path, r->name);
+			add_node(a, &pairs[r->pair], &node, r->name, child_path, folds ? 2 : 1, KEY_ENV_VARIABLE + r->pair, false);
+		}
+		if (line >= a->lines.n)
+			continue;
+		a->lines.v[line].sign = r->change == ENVIRONMENT_SAME ? NULL : signs[r->change];
+		if (r->change == ENVIRONMENT_CHANGED) {
+			strbuf_addf(&b, "%s   here %s", a->lines.v[line].value, r->own);
+			free(a->lines.v[line].value);
+			a->lines.v[line].value = take(&b);
+		}
+	}
+	free(pairs);
+	environment_diff_fini(&d);
+	strbuf_fini(&b);
+	return true;
+}
+
+/* What can be guessed of a value, and how to keep more of one that was cut. */
+static void add_guesses(struct arguments_pane *a, const struct event *e, const struct value_node *v, const struct catalog_event *known,
+			uint32_t index)
+{
+	struct view *s = a->pane.ui->s;
+	struct strbuf b = { 0 };
+	if (looks_like(&b, v, view_minor_of(s, e->process))) {
+		struct arg_line line = { .indent = 2, .is_info = true, .go = SELECTION_NONE, .name = strdup("looks like"), .value = take(&b) };
+		add(a, line);
+	}
+	uint64_t from = index == 0 ? looks_opened(s->trace, e) : SELECTION_NONE;
+	struct event opened;
+	if (from != SELECTION_NONE && trace_event(s->trace, from, &opened)) {
+		event_text_gist(&b, s, &opened, a->pane.n_columns > 60 ? a->pane.n_columns - 40 : 20);
+		strbuf_adds(&b, ", opened ");
+		text_duration(&b, e->time_ns > opened.time_ns ? e->time_ns - opened.time_ns : 0);
+		strbuf_adds(&b, " before");
+		struct arg_line line = { .indent = 2, .is_info = true, .go = from, .name = strdup("likely"), .value = take(&b) };
+		add(a, line);
+	}
+	if (value_is_cut(v) && (value_is_text(v->tag) || value_is_bytes(v->tag))) {
+		size_t n_args;
+		const struct catalog_arg *args = known ? catalog_args(known, view_minor_of(s, e->process), &n_args) : NULL;
+		bool bulk = args && index < n_args && args[index].flags & ARG_BULK;
+		uint64_t k = 1;
+		while (k < 1024 && k << 10 < v->full)
+			k *= 2;
+		strbuf_addf(&b, "next time with %s %lluk", bulk ? "--bulk-bytes" : "-s", (unsigned long long)k);
+		struct arg_line line = { .indent = 2, .is_info = true, .go = SELECTION_NONE, .name = strdup("keep more"), .value = take(&b) };
+		add(a, line);
+	}
+	strbuf_fini(&b);
+}
+
 /* Add the node just read and, when open, what is below it; `it` stands behind it afterwards. */
 static void add_node(struct arguments_pane *a, struct value_iter *it, const struct value_node *v, const char *name,
 		     const char *path, unsigned indent, uint32_t key, bool open_at_first)
 {
 	struct strbuf b = { 0 };
 	struct arg_line line = { .indent = (uint8_t)(indent < 20 ? indent : 20), .is_value = true, .go = SELECTION_NONE, .key = key };
-	line.is_container = v->n_children > 0;
+	bool is_redacted = v->tag == VALUE_OBJECT && v->n_bytes == 8 && !memcmp(v->bytes, "redacted", 8);
+	line.is_container = v->n_children > 0 && !is_redacted;
 	line.is_open = line.is_container && (open_at_first != is_flipped(a, key));
 	line.is_cut = value_is_cut(v);
 	utf8_escape(&b, name, strlen(name), 0);
@@ -148,11 +305,19 @@ static void add_node(struct arguments_pane *a, struct value_iter *it, const stru
 	type_text(&b, v);
 	line.type = take(&b);
 	struct value_iter copy = *it;
-	if (is_container(v->tag))
+	if (is_container(v->tag)) {
 		gist_add_value(&b, &copy, v, v->tag == VALUE_TUPLE ? READING_HOSTPORT : READING_ARGV);
-	else if (v->tag == VALUE_OBJECT) {
+		add_port_name(&b, *it, v);
+	} else if (v->tag == VALUE_OBJECT && !is_redacted) {
 		if (v->address)
 			strbuf_addf(&b, "0x%llx", (unsigned long long)v->address);
+	} else if (line.is_cut && (value_is_text(v->tag) || value_is_bytes(v->tag))) {
+		strbuf_add_count(&b, v->n_bytes);
+		strbuf_addf(&b, " kept, %.*f %%  ", v->n_bytes * 100 < v->full ? 1 : 0,
+			    v->full ? 100.0 * (double)v->n_bytes / (double)v->full : 0.0);
+		struct value_node head = *v; /* the head that was kept; that it is one is said */
+		head.tag = value_is_text(v->tag) ? VALUE_STR : VALUE_BYTES;
+		value_text_literal(&b, &copy, &head, 4000);
 	} else {
 		value_text_literal(&b, &copy, v, 4000);
 	}
@@ -167,7 +332,7 @@ static void add_node(struct arguments_pane *a, struct value_iter *it, const stru
 		}
 	}
 	bool open = line.is_open;
-	if (!add(a, line) || !open) {
+	if (!add(a, line) || !open || is_redacted) {
 		value_iter_skip(it, v);
 		return;
 	}
@@ -200,7 +365,9 @@ static void add_node(struct arguments_pane *a, struct value_iter *it, const stru
 			value_iter_skip(it, &child);
 			continue;
 		}
+		size_t at = a->lines.n;
 		add_node(a, it, &child, child_name, child_path, indent + 1, key * 31 + i + 1, false);
+		add_attr_word(a, at, &child);
 	}
 	uint64_t shown = v->tag == VALUE_DICT ? v->n_children / 2 : v->n_children;
 	bool is_long = shown > CHILDREN_SHOWN;
@@ -258,15 +425,23 @@ static uint64_t neighbour(struct view *s, const struct event *e, bool after, str
 	return SELECTION_NONE;
 }
 
+static void add_event_words(struct strbuf *to, struct view *s, const struct event *e, int limit)
+{
+	event_text_name(to, s, e->name);
+	size_t before = to->n;
+	strbuf_addc(to, ' ');
+	event_text_gist(to, s, e, limit);
+	if (to->n == before + 1)
+		strbuf_cut(to, before); /* an event without arguments */
+}
+
 static void add_story(struct arguments_pane *a, struct view *s, const struct event *e)
 {
 	struct event other;
 	struct strbuf b = { 0 };
 	uint64_t at = neighbour(s, e, false, &other);
 	if (at != SELECTION_NONE) {
-		event_text_name(&b, s, other.name);
-		strbuf_addc(&b, ' ');
-		event_text_gist(&b, s, &other, 30);
+		add_event_words(&b, s, &other, 30);
 		strbuf_adds(&b, ", ");
 		text_duration(&b, e->time_ns > other.time_ns ? e->time_ns - other.time_ns : 0);
 		strbuf_adds(&b, " ago");
@@ -275,9 +450,7 @@ static void add_story(struct arguments_pane *a, struct view *s, const struct eve
 	}
 	at = neighbour(s, e, true, &other);
 	if (at != SELECTION_NONE) {
-		event_text_name(&b, s, other.name);
-		strbuf_addc(&b, ' ');
-		event_text_gist(&b, s, &other, 30);
+		add_event_words(&b, s, &other, 30);
 		strbuf_adds(&b, ", +");
 		text_duration(&b, other.time_ns > e->time_ns ? other.time_ns - e->time_ns : 0);
 		info(a, "next", strbuf_str(&b), at, NULL);
@@ -285,9 +458,7 @@ static void add_story(struct arguments_pane *a, struct view *s, const struct eve
 	}
 	at = relation_cause(s->trace, e->seq);
 	if (at != SELECTION_NONE && trace_event(s->trace, at, &other)) {
-		event_text_name(&b, s, other.name);
-		strbuf_addc(&b, ' ');
-		event_text_gist(&b, s, &other, 40);
+		add_event_words(&b, s, &other, 40);
 		info(a, "led by", strbuf_str(&b), at, NULL);
 	}
 	strbuf_fini(&b);
@@ -316,7 +487,14 @@ static void build(struct arguments_pane *a)
 			bool small = arg.value.n_children <= 12 && arg.value.tag != VALUE_DICT;
 			struct value_iter behind = all.it;
 			size_t line = a->lines.n;
-			add_node(a, &all.it, &arg.value, name, path, 0, arg.index + 1, small || a->n_args == 1);
+			struct value_node value = arg.value;
+			bool is_env = !strcmp(name, "env") && value.tag == VALUE_DICT && value.n_children;
+			if (is_env && add_environment(a, &all.it, &value, &e, name, path)) {
+				value_iter_skip(&all.it, &value);
+				continue;
+			}
+			add_node(a, &all.it, &value, name, path, 0, arg.index + 1, small || a->n_args == 1);
+			add_guesses(a, &e, &value, all.event, arg.index);
 			unsigned reading = arg.value.tag == VALUE_INT ? event_arg_reading(all.event, arg.index) : READING_VALUE;
 			if (reading != READING_VALUE && line < a->lines.n) { /* 524288  O_RDONLY|O_CLOEXEC */
 				struct strbuf b = { 0 };
@@ -331,6 +509,8 @@ static void build(struct arguments_pane *a)
 	a->name_w = 4;
 	a->type_w = 0;
 	for (size_t i = 0; i < a->n_tree; i++) {
+		if (!a->lines.v[i].is_value || is_fold(&a->lines.v[i]))
+			continue;
 		int w = a->lines.v[i].indent * 2 + text_width(a->lines.v[i].name ? a->lines.v[i].name : "",
 								  strlen(a->lines.v[i].name ? a->lines.v[i].name : ""));
 		if (w > a->name_w)
@@ -399,14 +579,20 @@ static void draw_arguments(const struct pane *p, struct area area)
 			int x = name_x + l->indent * 2;
 			if (l->is_container)
 				area_put(area, y, x - 2, 1, ROLE_DIM, l->is_open ? "▾" : "▸");
-			area_put_cut(area, y, x, value_x - x - 1 < 4 ? 4 : type_x - x - 1, ROLE_TEXT, l->name);
+			if (l->sign)
+				area_put(area, y, x - 2, 1, ROLE_TEXT, l->sign);
+			if (is_fold(l)) {
+				area_put_cut(area, y, x, -1, ROLE_DIM, l->name);
+				goto drawn;
+			}
+			area_put_cut(area, y, x, value_x - x - 1 < 4 ? 4 : type_x - x - 1, l->is_dim ? ROLE_DIM : ROLE_TEXT, l->name);
 			if (wide) {
 				area_put_cut(area, y, type_x, a->type_w, ROLE_DIM, l->type);
 				if (l->is_cut) {
 					int used = area_put(area, y, value_x, 5, ROLE_TROUBLE, "[cut]");
 					area_put_cut(area, y, value_x + used + 1, -1, ROLE_TEXT, l->value);
 				} else {
-					area_put_cut(area, y, value_x, -1, ROLE_TEXT, l->value);
+					area_put_cut(area, y, value_x, -1, l->is_dim ? ROLE_DIM : ROLE_TEXT, l->value);
 				}
 			} else if (l->is_container || !*l->value) {
 				int used = area_put_cut(area, y, value_x, -1, ROLE_TEXT, l->type);
@@ -416,16 +602,17 @@ static void draw_arguments(const struct pane *p, struct area area)
 				int x0 = value_x;
 				if (l->is_cut)
 					x0 += area_put(area, y, x0, 5, ROLE_TROUBLE, "[cut]") + 1;
-				area_put_cut(area, y, x0, -1, ROLE_TEXT, l->value);
+				area_put_cut(area, y, x0, -1, l->is_dim ? ROLE_DIM : ROLE_TEXT, l->value);
 			}
 		} else {
 			int x = 1 + l->indent * 2;
 			if (l->name) {
 				int used = area_put(area, y, x, -1, ROLE_DIM, l->name);
-				x += used < 9 ? 10 : used + 1;
+				x += l->indent ? (used < 10 ? 11 : used + 1) : used < 9 ? 10 : used + 1;
 			}
 			area_put_cut(area, y, x, -1, l->is_trouble ? ROLE_TROUBLE : l->name ? ROLE_TEXT : ROLE_DIM, l->value);
 		}
+	drawn:
 		search_mark(&p->ui->search, area, y);
 		if (focus && p->list.top + (uint64_t)y == p->list.cursor) {
 			area_put(area, y, 0, 1, ROLE_FOCUS, "▌");

@@ -34,7 +34,7 @@ static uint32_t frame(struct shop *s, uint32_t parent, const char *function, con
 #define LIB "/usr/lib/python3.12/"
 
 /* Arguments from a little format: s string, i int, b bytes, n None, o object (type, attr fd), l list of strings up to
- * NULL, t ("host", port). */
+ * NULL, e dictionary of strings up to NULL, t ("host", port). */
 static uint32_t args(struct shop *s, const char *format, ...)
 {
 	struct strbuf b = { 0 };
@@ -86,6 +86,16 @@ static uint32_t args(struct shop *s, const char *format, ...)
 			put_container(&b, VALUE_TUPLE, 2, 2);
 			put_str(&b, va_arg(ap, const char *));
 			put_int(&b, va_arg(ap, int));
+			break;
+		}
+		case 'e': { /* a dictionary: name, value, …, NULL */
+			const char *items[32];
+			unsigned n = 0;
+			while ((items[n] = va_arg(ap, const char *)))
+				n++;
+			put_container(&b, VALUE_DICT, n / 2, n / 2);
+			for (unsigned i = 0; i < n; i++)
+				put_str(&b, items[i]);
 			break;
 		}
 		case 'l': {
@@ -216,7 +226,8 @@ static void order(struct shop *s, unsigned number)
 	snprintf(path, sizeof(path), "/tmp/shop-ltrw6yqw/%s-%u.txt", cities[number % 6], number);
 	event(s, s->worker, 130, "open", frame(s, handler, "archive", REPORT, 10), args(s, "ssi", path, "w", 524865));
 	event(s, s->worker, 360, "subprocess.Popen", frame(s, handler, "archive", REPORT, 13),
-	      args(s, "slsn", "/usr/bin/gzip", "/usr/bin/gzip", "-9", path, NULL, "/tmp/shop-ltrw6yqw"));
+	      args(s, "slse", "/usr/bin/gzip", "/usr/bin/gzip", "-9", path, NULL, "/tmp/shop-ltrw6yqw", "HOME", "/srv", "PATH", "/usr/bin:/bin",
+		   "LANG", "C", "SHOP_REGION", "eu", "LC_ALL", "C", NULL));
 	event(s, s->worker, 2900, "shutil.rmtree", frame(s, handler, "archive", REPORT, 14), args(s, "sn", "/tmp/shop-ltrw6yqw"));
 	snprintf(text, sizeof(text), "%s-%u.txt.gz", cities[number % 6], number);
 	event(s, s->worker, 170, "os.remove", frame(s, handler, "archive", REPORT, 14), args(s, "si", text, 8));
@@ -254,6 +265,20 @@ static void the_tax(struct shop *s)
 	event(s, s->main, 5000, "open", frame(s, load, "settings", APP, 37), args(s, "ssi", "/srv/shop/\x1b[31mred\xe2\x80\xae.json", "r", 0));
 }
 
+static uint32_t environment(struct shop *s, const char *const *items)
+{
+	struct strbuf b = { 0 };
+	unsigned n = 0;
+	while (items[n])
+		n++;
+	put_container(&b, VALUE_DICT, n / 2, n / 2);
+	for (unsigned i = 0; i < n; i++)
+		put_str(&b, items[i]);
+	uint32_t id = writer_value(s->w, b.s, b.n);
+	strbuf_fini(&b);
+	return id;
+}
+
 void sample_write(const char *path, unsigned n_orders)
 {
 	struct shop s = { 0 };
@@ -266,6 +291,8 @@ void sample_write(const char *path, unsigned n_orders)
 				  .exe = str(&s, "/usr/bin/python3.12"), .cwd = str(&s, "/srv/shop"), .name = str(&s, "app.py"),
 				  .prefixes = writer_value(s.w, prefixes.s, prefixes.n), .exit_status = -1, .flags = PROCESS_LAUNCHED };
 	strbuf_fini(&prefixes);
+	p.environ = environment(&s, (const char *[]){ "HOME", "/srv", "PATH", "/usr/bin:/bin", "LANG", "en_GB.UTF-8", "SHOP_DB", "shop.db",
+						     "SHOP_REGION", "eu", NULL });
 	writer_process(s.w, &p);
 	struct process_info gzip = { .pid = 9412, .ns_pid = 9412, .ppid = 4121, .exe = str(&s, "/usr/bin/gzip"),
 				     .name = str(&s, "gzip"), .start_ns = 1400000000, .end_ns = 1403000000, .exit_status = 0,

@@ -38,6 +38,8 @@ static const struct scene {
 	{ "marks-pane", NULL, "9 j m j j M =look_here Enter \"" },
 	{ "arguments", "subprocess.*", "G k k Tab j" },
 	{ "arguments-page", "subprocess.*", "G k k Tab \\ j Enter j j" },
+	{ "environment", "subprocess.*", "G k k Tab \\ G k k k k k k Enter" },
+	{ "guesses", "socket.connect or marshal.*", "G k Tab \\" },
 	{ "cut", "marshal.*", "Tab \\" },
 	{ "stack", "os.remove", "Tab Tab" },
 	{ "stack-library", "socket.connect", "Tab Tab z" },
