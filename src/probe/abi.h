@@ -17,7 +17,7 @@
 
 #include "base/value.h"
 
-#define PROBE_ABI 5u
+#define PROBE_ABI 6u
 #define PROBE_MAGIC 0x31565f4245425250ull /* "PRBEB_V1" */
 #define PROBE_PAGE 4096u
 
@@ -130,12 +130,21 @@ struct probe_context {
 	uint32_t max_items;         /* kept elements of a container */
 	uint32_t slice_bytes;       /* native: most bytes of stack copied */
 	uint32_t stackblock_off;    /* native: of {stackblock, stackblock_size} in struct pthread; 0 unknown */
-	uint32_t reserved1;
+	uint32_t ascii_mask;        /* of the u32 at layout.str_state: kind, compact, ascii */
 	uint64_t bulk_names[8];     /* name_hash() of events whose first string gets bulk_bytes; 0 ends */
 	uint64_t stack_end;         /* native: __libc_stack_end of the main thread */
-	uint32_t main_tid, reserved2;
+	uint32_t main_tid;
+	uint32_t ascii_state;       /* what is left by ascii_mask of a str that is ASCII in one piece with its object */
 	struct probe_layout layout;
 };
+
+/* Fill what follows from .layout alone. */
+static inline void probe_context_complete(struct probe_context *ctx)
+{
+	const struct probe_layout *l = &ctx->layout;
+	ctx->ascii_state = 1u << l->str_kind_shift | 1u << l->str_compact_shift | 1u << l->str_ascii_shift;
+	ctx->ascii_mask = ctx->ascii_state | ((1u << l->str_kind_bits) - 1) << l->str_kind_shift;
+}
 
 #define CODE_CACHE_SETS 2048u
 #define CODE_CACHE_WAYS 2u

@@ -10,32 +10,38 @@
 
 #include "probe/abi.h"
 #include "probe/frames.h"
+#include "probe/read.h"
 #include "probe/serialise.h"
-
-static inline uint8_t rd8(uint64_t a) { return *(const volatile uint8_t *)a; }
-static inline uint32_t rd32(uint64_t a) { return *(const volatile uint32_t *)a; }
-static inline uint64_t rd64(uint64_t a) { return *(const volatile uint64_t *)a; }
 
 #define TABLE_MAX_BYTES 65536u   /* of a line table; larger ones give the first line only */
 #define TEXT_MAX_BYTES 1024u     /* of a file or function name */
 
-/* What tells a code object from another that was made later at the same address. */
-static inline uint32_t code_check(const struct probe_layout *l, uint64_t code, uint32_t interp_salt)
+/* What tells a code object from another that was made later at the same address. `salt`: of its interpreter. */
+static inline uint32_t code_version_check(const struct probe_layout *l, uint64_t code, uint32_t salt)
 {
 	/* Objects/codeobject.c, init_code: a counter of the interpreter; 0 once it has run out. Short-lived interpreters
 	 * repeat addresses and numbers alike, but the number of an interpreter never comes back (Python/pystate.c,
 	 * interpreters.next_id). */
-	if (l->code_version) {
-		uint32_t version = rd32(code + l->code_version);
-		if (version)
-			return version ^ interp_salt;
-	}
-	uint64_t table = rd64(code + l->code_linetable);
+	uint32_t version = rd32(code + l->code_version);
+	return version ? version ^ salt : 0;
+}
+
+static inline uint32_t code_content_check(const struct probe_layout *l, uint64_t code, uint32_t salt)
+{
+	uint64_t table = rd64(code + l->code_linetable), name = rd64(code + l->code_name);
 	uint64_t n = rd64(table + l->ob_size), data = table + l->bytes_data;
-	uint64_t h = (n ^ rd64(code + l->code_filename) * 3 ^ rd64(code + l->code_name) * 5 ^ table * 7) * 0x9e3779b97f4a7c15ull;
-	if (n >= 8)
-		h ^= rd64(data) * 0xff51afd7ed558ccdull ^ rd64(data + n - 8) * 0xc4ceb9fe1a85ec53ull;
-	return (uint32_t)(h >> 32 ^ h) ^ interp_salt;
+	uint64_t where = rd64(code + l->code_filename) ^ (name << 17 | name >> 47) ^ (table << 34 | table >> 30), what = n;
+	if (n >= 8) {
+		uint64_t last = rd64(data + n - 8);
+		what ^= rd64(data) ^ (last << 29 | last >> 35);
+	}
+	return (uint32_t)((where * 0x9e3779b97f4a7c15ull ^ what * 0xff51afd7ed558ccdull) >> 32) ^ salt;
+}
+
+static inline uint32_t code_check(const struct probe_layout *l, uint64_t code, uint32_t salt)
+{
+	uint32_t check = l->code_version ? code_version_check(l, code, salt) : 0;
+	return check ? check : code_content_check(l, code, salt);
 }
 
 /* Define a code object behind the frame just written; false if not even its head fits. */
@@ -142,15 +148,18 @@ static uint64_t cframe_anchor(const struct probe_layout *l, uint64_t cframe, str
 }
 
 /*
- * The common case by itself: 3.12 and later, no anchors wanted, every code object in the cache. Offsets stay in registers,
- * which the general walk cannot have: it writes through pointers that might be anything. Stops at the first frame that
- * needs more, which the general walk goes on from.
+ * The common case by itself: no anchors wanted, no thread-local copies of instructions, every code object in the cache.
+ * Offsets stay in registers, which the general walk cannot have: it writes through pointers that might be anything. Stops
+ * at the first frame that needs more, which the general walk goes on from. `by_version` and `position` are known where it
+ * is called: one loop is made for each.
  */
-static uint64_t frames_cached(struct out *o, struct probe_state *state, uint64_t frame, struct frame_walk *walk)
+static inline __attribute__((always_inline)) uint64_t frames_cached(struct out *o, struct probe_state *state, uint64_t frame,
+								    uint32_t salt, struct frame_walk *walk, bool by_version,
+								    enum position_kind position)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	const uint32_t previous_off = l->frame_previous, code_off = l->frame_code, position_off = l->frame_position;
-	const uint32_t owner_off = l->frame_owner, version_off = l->code_version, line_off = l->code_firstlineno;
+	const uint32_t owner_off = l->frame_owner, line_off = l->code_firstlineno;
 	const uint32_t type_off = l->ob_type, instructions_off = l->code_instructions, skip = l->owner_skip;
 	const uint64_t tag_mask = ~(uint64_t)l->code_tag_mask, type_code = l->type_code;
 	uint64_t room = (uint64_t)(o->end - o->p) / sizeof(struct record_frame);
@@ -160,20 +169,23 @@ static uint64_t frames_cached(struct out *o, struct probe_state *state, uint64_t
 		max = (uint32_t)(room - 16);
 	while (frame) {
 		uint64_t code = rd64(frame + code_off) & tag_mask;
-		if (rd8(frame + owner_off) < skip) {
+		if (position != POSITION_POINTER || rd8(frame + owner_off) < skip) {
 			if (n >= max || !code || rd64(code + type_off) != type_code)
 				break;
-			uint32_t version = rd32(code + version_off), set = cache_set_of(code);
-			struct code_cache_line *c = state->code_cache[set];
-			if (c->code != code || c->check != version) {
+			uint32_t check = by_version ? code_version_check(l, code, salt) : code_content_check(l, code, salt);
+			struct code_cache_line *c = state->code_cache[cache_set_of(code)];
+			if (c->code != code || c->check != check) {
 				c++;
-				if (c->code != code || c->check != version)
+				if (c->code != code || c->check != check)
 					break;
 			}
-			if (!version || !c->used || c->first_line != rd32(code + line_off))
+			if ((by_version && !check) || !c->used || c->first_line != rd32(code + line_off))
 				break;
 			to->code = c->id;
-			to->lasti = (uint32_t)(rd64(frame + position_off) - code - instructions_off);
+			if (position == POSITION_POINTER)
+				to->lasti = (uint32_t)(rd64(frame + position_off) - code - instructions_off);
+			else
+				to->lasti = rd32(frame + position_off) * (position == POSITION_LASTI_UNITS ? 2 : 1);
 			to++;
 			n++;
 		}
@@ -182,6 +194,20 @@ static uint64_t frames_cached(struct out *o, struct probe_state *state, uint64_t
 	walk->n_frames = n;
 	o->p = (uint8_t *)to;
 	return frame;
+}
+
+static uint64_t frames_cached_of(struct out *o, struct probe_state *state, uint64_t frame, uint32_t salt, struct frame_walk *walk)
+{
+	const struct probe_layout *l = &o->ctx->layout;
+	switch (l->position_kind) {
+	case POSITION_LASTI_BYTES: return frames_cached(o, state, frame, salt, walk, false, POSITION_LASTI_BYTES);
+	case POSITION_LASTI_UNITS: return frames_cached(o, state, frame, salt, walk, false, POSITION_LASTI_UNITS);
+	default:
+		if (l->frame_owner == OFF_NONE)
+			return frame;
+		return l->code_version ? frames_cached(o, state, frame, salt, walk, true, POSITION_POINTER)
+				       : frames_cached(o, state, frame, salt, walk, false, POSITION_POINTER);
+	}
 }
 
 void frames_out(struct out *o, struct probe_state *state, uint64_t tstate, struct frame_walk *walk)
@@ -198,8 +224,8 @@ void frames_out(struct out *o, struct probe_state *state, uint64_t tstate, struc
 		cframe = rd64(tstate + l->tstate_cframe);
 	uint32_t max = o->ctx->max_frames;
 	bool full = false;
-	if (l->code_version && l->frame_tlbc_index == OFF_NONE && !walk->max_anchors)
-		frame = frames_cached(o, state, frame, walk);
+	if (l->frame_tlbc_index == OFF_NONE && !walk->max_anchors)
+		frame = frames_cached_of(o, state, frame, interp_salt, walk);
 	for (uint32_t steps = 0; frame && steps < 1u << 20; steps++) {
 		uint64_t next = rd64(frame + l->frame_previous);
 		uint64_t code = rd64(frame + l->frame_code) & ~(uint64_t)l->code_tag_mask;

@@ -18,6 +18,7 @@
 #include "probe/abi.h"
 #include "probe/arch/x86_64/sys.h"
 #include "probe/frames.h"
+#include "probe/read.h"
 #include "probe/serialise.h"
 
 enum {
@@ -34,8 +35,6 @@ enum {
 struct saved_regs { /* as entry.S pushes them */
 	uint64_t r12, r13, r14, r15, rbx, rbp, ret;
 };
-
-static inline uint64_t rd64(uint64_t a) { return *(const volatile uint64_t *)a; }
 
 static inline struct probe_state *state_of(const struct probe_context *ctx)
 {
@@ -315,14 +314,21 @@ static void event_write(const struct probe_context *ctx, struct probe_state *sta
 
 	uint64_t tstate = ((uint64_t(*)(void))ctx->layout.fn_tstate_get)();
 	struct record_event *e = (struct record_event *)at;
-	*e = (struct record_event){ .r = { .type = RECORD_EVENT, .tsc = now },
-				    .tid = tid,
-				    .name_hash = (uint32_t)hash,
-				    .name_bytes = (uint16_t)name_bytes };
-	if (tstate) {
-		uint64_t interp = rd64(tstate + ctx->layout.tstate_interp);
-		e->interpreter = interp ? (uint32_t)rd64(interp + ctx->layout.interp_id) : 0;
-	}
+	uint64_t interp = tstate ? rd64(tstate + ctx->layout.tstate_interp) : 0;
+	/* Field by field: as one assignment it would be cleared by a string instruction, slower than all the rest. The sizes
+	 * follow below. */
+	e->r.type = RECORD_EVENT;
+	e->r.flags = name_bytes == NAME_MAX_BYTES ? RECORD_ARGS_CUT : 0;
+	e->r.n_frames = 0;
+	e->r.tsc = now;
+	e->tid = tid;
+	e->interpreter = interp ? (uint32_t)rd64(interp + ctx->layout.interp_id) : 0;
+	e->name_hash = (uint32_t)hash;
+	e->name_bytes = (uint16_t)name_bytes;
+	e->n_anchors = 0;
+	e->frames_bytes = 0;
+	e->slice_bytes = 0;
+	e->pad = 0;
 	struct out_locks locks;
 	locks.n = 0;
 	struct out o = { .p = (uint8_t *)(e + 1), .ctx = ctx, .string_bytes = ctx->string_bytes, .locks = &locks };

@@ -8,6 +8,7 @@
 
 #include "base/value.h"
 #include "probe/abi.h"
+#include "probe/read.h"
 
 enum {
 	TPFLAGS_HEAPTYPE = 1u << 9,
@@ -20,10 +21,6 @@ enum {
 	TPFLAGS_TYPE = 1u << 31,
 };
 
-static inline uint8_t rd8(uint64_t a) { return *(const volatile uint8_t *)a; }
-static inline uint16_t rd16(uint64_t a) { return *(const volatile uint16_t *)a; }
-static inline uint32_t rd32(uint64_t a) { return *(const volatile uint32_t *)a; }
-static inline uint64_t rd64(uint64_t a) { return *(const volatile uint64_t *)a; }
 
 static inline uint32_t room(const struct out *o)
 {
@@ -64,17 +61,16 @@ static inline void patch_count(uint8_t *at, uint32_t n)
 	at[1] = (uint8_t)(n >> 7);
 }
 
+/* May write up to seven bytes more than n: every caller has kept at least eight behind. */
 static inline void copy(uint8_t *to, uint64_t from, uint64_t n)
 {
-	const uint8_t *s = (const uint8_t *)from;
-	while (n >= 8) {
-		uint64_t w;
-		__builtin_memcpy(&w, s, 8);
-		__builtin_memcpy(to, &w, 8);
-		s += 8, to += 8, n -= 8;
-	}
-	while (n--)
-		*to++ = *s++;
+	for (; n >= 8; from += 8, to += 8, n -= 8)
+		*(volatile uint64_t *)to = rd64(from);
+	if (n && is_word_mapped(from))
+		*(volatile uint64_t *)to = rd64(from);
+	else
+		for (; n; n--)
+			*to++ = rd8(from++);
 }
 
 static uint32_t cstr_len(uint64_t s, uint32_t max)
@@ -180,7 +176,8 @@ static void text_copy(struct out *o, const struct text *t, uint64_t n_points, ui
 		o->p += utf8_put(o->p, code_point(t, i));
 }
 
-void out_str(struct out *o, uint64_t str, uint32_t limit_bytes)
+/* Any str; the slow half of out_str(). */
+static __attribute__((noinline)) void out_text(struct out *o, uint64_t str, uint32_t limit_bytes)
 {
 	struct text t = text_of(&o->ctx->layout, str);
 	uint64_t limit = limit_bytes, points;
@@ -202,7 +199,29 @@ void out_str(struct out *o, uint64_t str, uint32_t limit_bytes)
 	text_copy(o, &t, points, n);
 }
 
-static void out_bytes(struct out *o, uint8_t tag, uint64_t data, uint64_t length)
+/* Nearly every str is ASCII in one piece with its object, and short. */
+static inline bool out_short_ascii(struct out *o, uint64_t str, uint32_t limit_bytes)
+{
+	const struct probe_context *ctx = o->ctx;
+	if ((rd32(str + ctx->layout.str_state) & ctx->ascii_mask) != ctx->ascii_state)
+		return false;
+	uint64_t n = rd64(str + ctx->layout.str_length);
+	if (n > limit_bytes || n >= 0x80 || room(o) < 0x80 + OUT_MIN_BYTES)
+		return false;
+	put8(o, VALUE_STR);
+	put8(o, (uint8_t)n);
+	copy(o->p, str + ctx->layout.str_ascii_data, n);
+	o->p += n;
+	return true;
+}
+
+void out_str(struct out *o, uint64_t str, uint32_t limit_bytes)
+{
+	if (!out_short_ascii(o, str, limit_bytes))
+		out_text(o, str, limit_bytes);
+}
+
+static __attribute__((noinline)) void out_bytes(struct out *o, uint8_t tag, uint64_t data, uint64_t length)
 {
 	uint64_t n = length < o->string_bytes ? length : o->string_bytes;
 	if (n > room(o) - 24)
@@ -221,7 +240,7 @@ static void out_bytes(struct out *o, uint8_t tag, uint64_t data, uint64_t length
 
 /* ---- numbers ---- */
 
-static void out_int(struct out *o, uint64_t object)
+static __attribute__((noinline)) void out_int(struct out *o, uint64_t object)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	uint64_t n_digits;
@@ -336,7 +355,7 @@ static void out_items(struct out *o, uint8_t tag, uint64_t items, uint64_t n, un
 }
 
 /* Objects/setobject.c: the table holds {key, hash}; a deleted entry has hash -1. */
-static void out_set(struct out *o, uint8_t tag, uint64_t set, unsigned depth)
+static __attribute__((noinline)) void out_set(struct out *o, uint8_t tag, uint64_t set, unsigned depth)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	uint64_t n = rd64(set + l->set_used), mask = rd64(set + l->set_mask), table = rd64(set + l->set_table);
@@ -400,7 +419,7 @@ static inline bool dict_entry(const struct dict_view *v, uint64_t i, uint64_t *k
 	return *key && *value;
 }
 
-static void out_dict(struct out *o, uint64_t dict, unsigned depth)
+static __attribute__((noinline)) void out_dict(struct out *o, uint64_t dict, unsigned depth)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	struct dict_view v = { 0 };
@@ -622,7 +641,7 @@ static enum known known_by_name(const struct probe_layout *l, uint64_t type)
 
 #define ATTRS_ROOM 1024u
 
-static void out_object(struct out *o, uint64_t object, uint64_t type)
+static __attribute__((noinline)) void out_object(struct out *o, uint64_t object, uint64_t type)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	put8(o, VALUE_OBJECT_AT);

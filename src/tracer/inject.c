@@ -421,6 +421,7 @@ static struct err *attach_fill(struct attach *a, uint64_t base, const struct rem
 		.string_bytes = o->string_bytes, .bulk_bytes = o->bulk_bytes, .max_frames = o->max_frames,
 		.max_items = o->max_items, .slice_bytes = o->slice_bytes, .layout = l->runtime.layout,
 	};
+	probe_context_complete(&ctx);
 	static const char *const bulk[] = { "marshal.loads", "compile", "code.__new__" };
 	for (size_t i = 0; i < ARRAY_LEN(bulk); i++)
 		ctx.bulk_names[i] = name_hash(bulk[i], (uint32_t)strlen(bulk[i]));

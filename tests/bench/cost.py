@@ -158,7 +158,7 @@ def main():
         print("skipped:", note)
     ctx = harness.Context(os.path.abspath(options.build), pythons, True, False)
     folder = tempfile.mkdtemp(prefix="auditview-cost-")
-    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs; ns are CPU time, medians of 15 batches; compare inside one Python only\n")
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs; ns are CPU time, lower decile of 100 bursts of 1 ms; compare inside one Python only\n")
     for python in pythons:
         print(f"## {python.name} ({python.version_text})\n")
         try:

@@ -1,13 +1,14 @@
 """cost_target: measures, when told to, what an audit event costs. Commands on stdin, one JSON answer each on stdout.
 
-    audit DEPTH      ns per sys.audit("x.y", 1, "abc") at that depth of the Python stack: median of batches
+    audit DEPTH      ns per sys.audit("x.y", 1, "abc") at that depth of the Python stack, each frame a function of its own
     open DEPTH       ns per os.open + os.close of /dev/null (one audit event, two system calls)
     floor            from now on a C hook that returns at once (the address of Py_IsInitialized: it ignores its arguments)
     json FILE        from now on sys.addaudithook with a function that writes each event as a JSON line
     storm N          N events as fast as possible; answers with ns per event
     quit
 
-Costs are CPU time of the thread, so that other programs on the machine do not count; a storm is by the clock on the wall.
+Costs are CPU time of the thread in short bursts, the lower decile of many, so that other programs on the machine count as
+little as can be; a storm is by the clock on the wall.
 """
 import ctypes
 import json
@@ -15,11 +16,15 @@ import os
 import sys
 import time
 
-BATCHES, SECONDS = 15, 0.02
+BURSTS, SECONDS, REST = 100, 0.001, 0.002
 
 
 def nested(depth, function):
-    return function() if depth <= 1 else nested(depth - 1, function)
+    """Call it at that many more frames, no two of which have their code in common."""
+    scope = {"call0": function}
+    for i in range(1, depth):
+        exec(f"def call{i}():\n" + "    x = 0\n" * (i % 7) + f"    return call{i - 1}()\n", scope)
+    return scope[f"call{max(depth - 1, 0)}"]()
 
 
 def audit_batch(n, clock=time.thread_time_ns):
@@ -38,9 +43,13 @@ def open_batch(n):
     return (time.thread_time_ns() - before) / n
 
 
-def median(batch):
-    n = max(50, int(SECONDS * 1e9 / max(batch(50), 1)))
-    return sorted(batch(n) for _ in range(BATCHES))[BATCHES // 2]
+def least(batch):
+    n = max(20, int(SECONDS * 1e9 / max(batch(200), 1)))
+    costs = []
+    for _ in range(BURSTS):
+        time.sleep(REST)
+        costs.append(batch(n))
+    return sorted(costs)[BURSTS // 10]
 
 
 def json_hook(path):
@@ -59,8 +68,8 @@ def main():
         answer = True
         if command in ("audit", "open"):
             batch = audit_batch if command == "audit" else open_batch
-            # main() and <module> are two frames, median() and the batch two more.
-            answer = nested(int(argument) - 4, lambda: median(batch)) if int(argument) > 5 else median(batch)
+            # main() and <module> are two frames, least() and the batch two more; nested() and the lambda where they are.
+            answer = nested(int(argument) - 4, lambda: least(batch)) if int(argument) > 5 else least(batch)
         elif command == "floor":
             ctypes.pythonapi.PySys_AddAuditHook.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
             answer = ctypes.pythonapi.PySys_AddAuditHook(ctypes.cast(ctypes.pythonapi.Py_IsInitialized, ctypes.c_void_p), None) == 0

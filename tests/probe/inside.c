@@ -44,6 +44,7 @@ const char *inside_open(void)
 		struct err *no = python_runtime_find(remote_mem_reader(memory), &maps->modules[i], &runtime);
 		if (!no) {
 			ctx.layout = runtime.layout;
+			probe_context_complete(&ctx);
 			why[0] = 0;
 		} else if (no->code != ERR_NOT_PYTHON) {
 			snprintf(why, sizeof(why), "%s", no->message);
