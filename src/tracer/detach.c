@@ -219,20 +219,29 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	/* dlclose may have taken the module, and with it entry, head and place, away. */
 	const struct mapping *slack = maps_find(maps, l->entry);
 	const struct mapping *head = maps_find(maps, RADDR(l->runtime.layout.audit_head)); /* the entry may be in libc */
-	bool module_there = slack && slack->write && head && head->write;
+	bool module_there = slack && slack->write && head && head->write, half_left = false;
 	if (module_there) {
 		struct {
 			uint64_t next, fn, user_data;
 		} entry;
-		module_there = remote_mem_read(mem, l->entry, &entry, sizeof(entry)) && entry.user_data == l->base.v;
+		module_there = remote_mem_read(mem, l->entry, &entry, sizeof(entry));
+		/* A child forked by a process that we were just leaving: out of the list already, the reservation still there. */
+		half_left = module_there && entry.fn == l->runtime.layout.fn_neutral && !entry.user_data;
+		module_there = module_there && (half_left || entry.user_data == l->base.v);
 	}
 	if (!module_there) {
-		err = remote_place_find(mem, maps, RADDR(0), &l->place);
+		err = maps_find_modules(maps, remote_mem_reader(mem));
+		if (!err)
+			err = remote_place_find(mem, maps, RADDR(0), &l->place);
 		if (err)
 			goto out;
 		l->place.mailbox = RADDR(0); /* it was in the module; the maps will tell */
 	}
-	if (module_there) {
+	if (half_left) {
+		err = unlink_inside(l, mem);
+		if (err)
+			goto out;
+	} else if (module_there) {
 		p.base = p.pending = l->base.v; /* should we be killed before the munmap, the next recorder finds it */
 		remote_program_add(&p, REMOTE_FLAG(REMOTE_UNLINK), l->runtime.layout.audit_head, l->entry.v, 0, 0, 0, 0);
 		uint64_t now = monotonic_ns();
