@@ -414,8 +414,8 @@ static void report_notes(struct ui *ui)
 			ui_flash(ui, "%s", strbuf_str(&b));
 		strbuf_fini(&b);
 	}
-	const char *damage = trace_damage(s->trace);
-	if (damage && !ui->header_at_ns)
+	const char *damage = trace_damage_news(s->trace);
+	if (damage)
 		ui_message(ui, "! damaged", SELECTION_NONE, true, "%s", damage);
 }
 

@@ -99,6 +99,10 @@ struct err *cmd_diff(const struct options *o, int *ret)
 		strbuf_fini(&out);
 		*ret = 0;
 	}
+	if (a)
+		damage_say(o, o->args[0], a);
+	if (b)
+		damage_say(o, o->args[1], b);
 	shown_fini(&in_a);
 	shown_fini(&in_b);
 	return err;

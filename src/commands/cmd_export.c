@@ -64,6 +64,8 @@ struct err *cmd_export(const struct options *o, int *ret)
 		err = write_out(o, t, &shown, format, fd);
 	if (fd > STDOUT_FILENO && close(fd) != 0 && !err)
 		err = err_sys(errno, "cannot write %s", o->output);
+	if (t)
+		damage_say(o, o->args[0], t);
 	shown_fini(&shown);
 	*ret = 0;
 	return err;

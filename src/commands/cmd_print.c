@@ -208,6 +208,8 @@ static struct err *print_file(const struct options *o, const struct exporter_for
 		err_destroy(err);
 		err = NULL;
 	}
+	if (p.trace)
+		damage_say(o, o->args[0], p.trace);
 	*ret = 0;
 	printer_fini(&p);
 	return err;

@@ -588,6 +588,8 @@ struct err *cmd_stat(const struct options *o, int *ret)
 		err = err_no_memory();
 	if (!err)
 		fwrite(strbuf_str(&out), 1, out.n, stdout);
+	if (t)
+		damage_say(o, o->args[0], t);
 	strbuf_fini(&out);
 	table_fini(&b);
 	shown_fini(&shown);

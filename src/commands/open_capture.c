@@ -32,15 +32,22 @@ static struct err *import_stdin(struct trace **ret)
 	return err;
 }
 
+void damage_say(const struct options *o, const char *path, struct trace *t)
+{
+	const char *damage = trace_damage_news(t);
+	if (!damage || o->quiet)
+		return;
+	fflush(stdout); /* on a terminal it would stand in the middle of a line */
+	fprintf(stderr, "auditview: %s: %s\n", path, damage);
+}
+
 struct err *open_capture(const struct options *o, const char *path, struct trace **ret)
 {
 	CLEANUP(trace) struct trace *t = NULL;
 	struct err *err = strcmp(path, "-") ? trace_open(path, NULL, &t) : import_stdin(&t);
 	if (err)
 		return err;
-	const char *damage = trace_damage(t);
-	if (damage && !o->quiet)
-		fprintf(stderr, "auditview: %s: %s\n", path, damage);
+	damage_say(o, path, t);
 	*ret = take_ptr(t);
 	return NULL;
 }

@@ -10,8 +10,10 @@ struct filter_run;
 struct options;
 struct trace;
 
-/* Open a capture by name; "-" reads JSON lines from standard input. What is damaged is said on standard error. */
+/* Open a capture by name; "-" reads JSON lines from standard input. What is damaged is said on standard error: now what
+ * opening finds, and by damage_say(), after all that was wanted has been read, what else came to light. */
 MUST_CHECK struct err *open_capture(const struct options *o, const char *path, struct trace **ret);
+void damage_say(const struct options *o, const char *path, struct trace *t);
 
 struct shown {
 	struct filter *filter;

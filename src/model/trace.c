@@ -239,6 +239,8 @@ void trace_close(struct trace *t)
 	vec_fini(&t->loaded);
 	reader_destroy(t->reader);
 	strbuf_fini(&t->damage);
+	strbuf_fini(&t->damage_said);
+	vec_fini(&t->unreadable);
 	free(t->creator);
 	free(t->host);
 	free(t->path);
@@ -293,28 +295,57 @@ static void damage_add(struct strbuf *b, const char *fmt, ...)
 	va_end(ap);
 }
 
-const char *trace_damage(const struct trace *t)
+void trace_mark_unreadable(struct trace *t, const struct block_ref *ref)
 {
-	/* text is made from the counters when asked for; the buffer is no part of what the trace says */
-	struct strbuf *b = &((struct trace *)(uintptr_t)t)->damage;
+	if (!ref->offset)
+		return; /* a hole: known since the file was walked */
+	/* It may be wanted again once the cache has dropped it. More than a thousand need no exact count. */
+	for (size_t i = 0; i < t->unreadable.n && i < 1000; i++)
+		if (t->unreadable.v[i] == ref->offset)
+			return;
+	(void)!vec_push(&t->unreadable, ref->offset);
+}
+
+static void damage_describe(const struct trace *t, struct strbuf *b, bool with_tail)
+{
 	uint64_t tail = reader_n_bytes_tail(t->reader), inside = reader_n_bytes_damaged(t->reader);
 	strbuf_clear(b);
-	if (tail)
+	if (tail && with_tail)
 		damage_add(b, "the last %" PRIu64 " of %" PRIu64 " bytes are an incomplete block and were left out", tail,
 			   reader_n_bytes(t->reader) + tail);
 	if (inside)
 		damage_add(b, "%" PRIu64 " bytes inside are damaged and were passed over", inside);
 	if (t->n_bad_blocks)
-		damage_add(b, "%u blocks make no sense and were left out", t->n_bad_blocks);
+		damage_add(b, t->n_bad_blocks == 1 ? "%u block makes no sense and was left out" : "%u blocks make no sense and were left out",
+			   t->n_bad_blocks);
 	if (t->n_lost_rows)
 		damage_add(b, "%" PRIu64 " events are lost", t->n_lost_rows);
-	if (t->n_unreadable)
-		damage_add(b, "%u blocks could not be read", t->n_unreadable);
+	if (t->unreadable.n)
+		damage_add(b, "%zu block%s could not be read, and what stood there is shown as ?? or left empty", t->unreadable.n,
+			   t->unreadable.n == 1 ? "" : "s");
 	if (reader_was_shortened(t->reader))
 		damage_add(b, "the file was cut short while it was open");
 	if (t->replaced)
 		damage_add(b, "%s was replaced or removed; this is still the old file", t->label);
+}
+
+const char *trace_damage(const struct trace *t)
+{
+	/* text is made from the counters when asked for; the buffer is no part of what the trace says */
+	struct strbuf *b = &((struct trace *)(uintptr_t)t)->damage;
+	damage_describe(t, b, true);
 	return b->n && !b->failed ? b->s : NULL;
+}
+
+const char *trace_damage_news(struct trace *t)
+{
+	bool is_first = !t->damage_is_said;
+	damage_describe(t, &t->damage, false);
+	bool is_new = strcmp(strbuf_str(&t->damage), strbuf_str(&t->damage_said)) != 0;
+	strbuf_clear(&t->damage_said);
+	strbuf_adds(&t->damage_said, strbuf_str(&t->damage));
+	t->damage_is_said = true;
+	return is_first || is_new ? trace_damage(t) : NULL;
 }
 
 uint32_t trace_n_names(const struct trace *t)

@@ -88,6 +88,9 @@ const struct trace_about *trace_about_get(const struct trace *t);
 /* What could not be read, in words for people ("the last 1 200 of 94 310 bytes are an incomplete block …"); NULL = all
  * is well. An unfinished file that ends at a block's end is not damage. Valid until the next call of any function here. */
 const char *trace_damage(const struct trace *t);
+/* The same when it has grown since this was last called (or is called first), else NULL: a block is read when it is wanted,
+ * so what cannot be read may be found late. The incomplete end of a growing file is not news. */
+const char *trace_damage_news(struct trace *t);
 /* Bytes at the end of the file that no complete block covers (a growing file: the block being written). */
 uint64_t trace_n_bytes_cut(const struct trace *t);
 

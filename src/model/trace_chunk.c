@@ -193,8 +193,7 @@ static void columns_extend(struct trace *t, struct chunk_slot *slot, struct chun
 		struct event_meta m;
 		if (!raw || !event_meta_parse(meta, meta_bytes, &m) || m.n != ref->n ||
 		    !block_decode(t, slot, c, at, ref, raw, &m)) {
-			if (ref->ref.offset)
-				t->n_unreadable++;
+			trace_mark_unreadable(t, &ref->ref);
 			rows_blank(slot, c, at, ref->n);
 		}
 		c->view.n += ref->n;

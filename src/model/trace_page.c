@@ -100,7 +100,7 @@ static struct cached *text_page_load(struct trace *t, const struct page_slot *sl
 	page->raw = reader_load(t->reader, &slot->ref);
 	*ret_bytes = sizeof(*page) + (slot->n + 1) * sizeof(uint32_t) + (page->raw ? slot->ref.raw_bytes : 0);
 	if (!page->raw || !offsets_decode(page, slot->ref.raw_bytes)) {
-		t->n_unreadable++;
+		trace_mark_unreadable(t, &slot->ref);
 		memset(page->offsets, 0, (slot->n + 1) * sizeof(uint32_t));
 		page->view.bytes = (const uint8_t *)"";
 	}
@@ -161,7 +161,7 @@ static struct cached *frame_page_load(struct trace *t, const struct page_slot *s
 	page->n = slot->n;
 	const uint8_t *raw = reader_peek(t->reader, &slot->ref, NULL, NULL);
 	if (!raw || !frames_decode(page, raw, slot->ref.raw_bytes)) {
-		t->n_unreadable++;
+		trace_mark_unreadable(t, &slot->ref);
 		memset(page->frames, 0, slot->n * sizeof(struct frame_info));
 	}
 	return &page->cached;
@@ -200,7 +200,7 @@ static struct cached *stack_page_load(struct trace *t, const struct page_slot *s
 	page->view = (struct stack_page){ slot->first, slot->n, parents, frames };
 	const uint8_t *raw = reader_peek(t->reader, &slot->ref, NULL, NULL);
 	if (!raw || !stacks_decode(t, slot->first, slot->n, parents, frames, raw, slot->ref.raw_bytes)) {
-		t->n_unreadable++;
+		trace_mark_unreadable(t, &slot->ref);
 		memset(page->columns, 0, 2 * (size_t)slot->n * sizeof(uint32_t));
 	}
 	return &page->cached;

@@ -134,10 +134,11 @@ struct trace {
 	/* what was lost of the file */
 	uint64_t n_bad_bytes;     /* of blocks that verify, but make no sense */
 	uint32_t n_bad_blocks;
-	uint32_t n_unreadable;    /* could not be loaded when wanted */
+	VEC(uint64_t) unreadable; /* file offsets of blocks that could not be loaded when wanted */
 	uint64_t n_lost_rows;
 	bool replaced;
-	struct strbuf damage;
+	struct strbuf damage, damage_said; /* what trace_damage() returned last, and trace_damage_news() without the tail */
+	bool damage_is_said;
 
 	/* cache */
 	VEC(struct cached *) loaded; /* not the pinned ones */
@@ -166,6 +167,9 @@ struct page_slot *page_slot_find(struct page_table *table, uint32_t id);
 struct cached *page_get(struct trace *t, enum page_kind kind, struct page_slot *slot);
 bool page_table_add(struct page_table *table, uint32_t first, uint32_t n, const struct block_ref *ref);
 void page_table_fini(struct page_table *table);
+
+/* trace.c: a block that is there cannot be loaded; trace_damage() counts it once. */
+void trace_mark_unreadable(struct trace *t, const struct block_ref *ref);
 
 /* trace_chunk.c */
 struct chunk_columns *chunk_columns_get(struct trace *t, uint32_t chunk);

@@ -222,6 +222,26 @@ def test_diff(tool, folder):
     check("diff -Y", [json.loads(x)["kind"] for x in tool.must("diff", a, b, "--json", "-Y", "@network").splitlines()], ["host"])
 
 
+def test_damage(tool, file, folder):
+    """One byte wrong, anywhere: the same output as of the whole file, or it is said that something is missing."""
+    with open(file, "rb") as f:
+        whole = f.read()
+    path, silent, said = os.path.join(folder, "damaged.avc"), [], 0
+    commands = [("print", "--wide"), ("stat", "--by", "caller"), ("export", "-F", "jsonl"), ("diff", file)]
+    want = {c: tool.must(c[0], *c[1:], file) for c in commands}
+    for i, at in enumerate(range(40, len(whole), len(whole) // 60)):
+        with open(path, "wb") as f:
+            f.write(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1:])
+        c = commands[i % len(commands)]
+        done = tool.run(c[0], *c[1:], path)
+        said += bool(done.stderr)
+        if done.returncode not in (0, 1) or (done.stdout != want[c] and not done.stderr):
+            silent.append((c[0], at, done.returncode, done.stderr))
+    check("damage: never silent", silent, [])
+    check("damage: said", said > 20, True)
+    check("damage: not with -q", tool.run("stat", "-q", path).stderr, b"")
+
+
 def main():
     tool = Tool(sys.argv[1])
     with tempfile.TemporaryDirectory() as folder:
@@ -236,6 +256,7 @@ def main():
         test_exports(tool, file, events, folder)
         test_import(tool, folder)
         test_diff(tool, folder)
+        test_damage(tool, file, folder)
     print("%d failed" % len(FAILED) if FAILED else "ok")
     return bool(FAILED)
 
