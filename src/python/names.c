@@ -153,9 +153,11 @@ long python_sys_path_read(const struct mem_reader *mem, const struct python_runt
 	uint64_t os = module_dict(&v, rt, "os"), file = os ? object_dict_get(&v, os, "__file__") : 0;
 	if (file && n + 2 < cap) {
 		long m = python_str_read(mem, &rt->layout, RADDR(file), to + n, cap - 2 - n);
-		const char *slash = m > 0 && (size_t)m < cap - 2 - n ? memrchr(to + n, '/', (size_t)m) : NULL;
-		if (slash && slash > to + n) {
-			n = (size_t)(slash - to);
+		size_t n_folder = m > 0 && (size_t)m < cap - 2 - n ? (size_t)m : 0;
+		while (n_folder > 0 && to[n + n_folder - 1] != '/')
+			n_folder--;
+		if (n_folder > 1) { /* without the slash */
+			n += n_folder - 1;
 			to[n++] = 0;
 		}
 	}
