@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/child.h"
+#include "base/io.h"
 #include "base/strbuf.h"
 #include "base/utf8.h"
 
@@ -83,34 +85,18 @@ unsigned wrap_width(int fd)
 /* Everything to fd; a reader that has left is no error. */
 static struct err *write_all(int fd, const char *text, size_t n_bytes)
 {
-	while (n_bytes > 0) {
-		ssize_t n = write(fd, text, n_bytes);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == EPIPE ? NULL : err_sys(errno, "cannot write");
-		text += n;
-		n_bytes -= (size_t)n;
-	}
-	return NULL;
+	return io_write(fd, text, n_bytes) || errno == EPIPE ? NULL : err_sys(errno, "cannot write");
 }
 
 static struct err *write_to_pager(const char *pager, const char *text, size_t n_bytes)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, old_pipe, old_int;
+	pid_t pid;
 	int fds[2];
+	struct err *err = child_fork(pager, fds, &pid);
 
-	if (pipe(fds) < 0)
-		return err_sys(errno, "cannot make a pipe");
-	pid_t pid = fork();
-	if (pid < 0) {
-		int sys = errno;
-
-		close(fds[0]);
-		close(fds[1]);
-		return err_sys(sys, "cannot start %s", pager);
-	}
+	if (err)
+		return err;
 	if (pid == 0) {
 		dup2(fds[0], STDIN_FILENO);
 		close(fds[0]);
@@ -122,12 +108,11 @@ static struct err *write_to_pager(const char *pager, const char *text, size_t n_
 	close(fds[0]);
 	sigaction(SIGPIPE, &ignore, &old_pipe);
 	sigaction(SIGINT, &ignore, &old_int); /* Ctrl-C belongs to the pager */
-	struct err *err = write_all(fds[1], text, n_bytes);
-	int status = 0;
+	err = write_all(fds[1], text, n_bytes);
 
 	close(fds[1]);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
+	int status = child_wait(pid);
+
 	sigaction(SIGPIPE, &old_pipe, NULL);
 	sigaction(SIGINT, &old_int, NULL);
 	/* sh: 126 and 127 are "cannot run it". */

@@ -22,6 +22,7 @@
 #include <xxhash.h>
 #include <zstd.h>
 
+#include "base/io.h"
 #include "base/vec.h"
 
 #define WINDOW_BYTES (256u << 10)
@@ -45,22 +46,6 @@ struct reader {
 	size_t window_n;
 };
 
-static bool read_exactly(int fd, void *to, size_t n_bytes, uint64_t offset)
-{
-	uint8_t *p = to;
-	while (n_bytes) {
-		ssize_t n = pread(fd, p, n_bytes, (off_t)offset);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		p += n;
-		offset += (uint64_t)n;
-		n_bytes -= (size_t)n;
-	}
-	return true;
-}
-
 /* What cannot be read at random, a pipe, is copied to a file without a name, to its end; *fd becomes that file. */
 static struct err *spool(int *fd, const char *label)
 {
@@ -75,14 +60,7 @@ static struct err *spool(int *fd, const char *label)
 		ssize_t n = read(*fd, piece, sizeof(piece));
 		if (n < 0 && errno == EINTR)
 			continue;
-		for (ssize_t done = 0, m; n > 0 && done < n; done += m) {
-			m = write(to, piece + done, (size_t)(n - done));
-			if (m < 0) {
-				n = -1;
-				break;
-			}
-		}
-		if (n < 0) {
+		if (n < 0 || !io_write(to, piece, (size_t)n)) {
 			int sys = errno;
 			close(to);
 			return err_sys(sys, "cannot take in %s", label);
@@ -127,7 +105,7 @@ struct err *reader_open_fd(int fd, const char *label, struct reader **ret)
 	if (r->size == 0)
 		return err_create(ERR_CORRUPT, "cannot open %s: the file is empty, nothing was captured yet", label);
 	size_t n = r->size < sizeof(r->sb) ? (size_t)r->size : sizeof(r->sb);
-	if (!read_exactly(fd, &r->sb, n, 0))
+	if (!io_read_at(fd, &r->sb, n, 0))
 		return err_sys(errno ? errno : EIO, "cannot read %s", label);
 	if (memcmp(r->sb.magic, SUPERBLOCK_MAGIC, n < 8 ? n : 8) != 0)
 		return err_create(ERR_CORRUPT, "cannot open %s: not a capture", label);
@@ -188,7 +166,7 @@ static const uint8_t *bytes_at(struct reader *r, uint64_t offset, size_t n, bool
 		if (offset >= r->size)
 			return NULL;
 		size_t want = r->size - offset < WINDOW_BYTES ? (size_t)(r->size - offset) : WINDOW_BYTES;
-		if (n > want || !read_exactly(r->fd, r->window, want, offset))
+		if (n > want || !io_read_at(r->fd, r->window, want, offset))
 			return NULL;
 		r->window_n = want;
 		return r->window;
@@ -200,7 +178,7 @@ static const uint8_t *bytes_at(struct reader *r, uint64_t offset, size_t n, bool
 		r->buffer = bigger;
 		r->buffer_cap = n;
 	}
-	return read_exactly(r->fd, r->buffer, n, offset) ? r->buffer : NULL;
+	return io_read_at(r->fd, r->buffer, n, offset) ? r->buffer : NULL;
 }
 
 static bool block_verifies(const struct reader *r, const uint8_t *block)
@@ -237,7 +215,7 @@ static enum look block_look(struct reader *r, uint64_t offset, const uint8_t **r
 static bool trailer_at(struct reader *r, uint64_t offset, struct trailer *ret)
 {
 	struct trailer t;
-	if (offset + sizeof(t) > r->size || !read_exactly(r->fd, &t, sizeof(t), offset) ||
+	if (offset + sizeof(t) > r->size || !io_read_at(r->fd, &t, sizeof(t), offset) ||
 	    memcmp(t.magic, TRAILER_MAGIC, sizeof(t.magic)) != 0 ||
 	    XXH3_64bits_withSeed(&t, offsetof(struct trailer, checksum), r->sb.file_id) != t.checksum)
 		return false;

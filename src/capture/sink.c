@@ -15,6 +15,7 @@
 #include <xxhash.h>
 #include <zstd.h>
 
+#include "base/io.h"
 #include "capture/dictionary.h"
 
 #define INDEX_EVERY_BLOCKS 1024u
@@ -61,17 +62,8 @@ static int write_all(int fd, const char *p, size_t n_bytes)
 	sigaddset(&block, SIGPIPE);
 	sigaddset(&block, SIGXFSZ);
 	pthread_sigmask(SIG_BLOCK, &block, &before);
-	while (n_bytes) {
-		ssize_t n = write(fd, p, n_bytes);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			sys = errno;
-			break;
-		}
-		p += n;
-		n_bytes -= (size_t)n;
-	}
+	if (!io_write(fd, p, n_bytes))
+		sys = errno;
 	if (sys == EPIPE || sys == EFBIG) {
 		sigpending(&pending);
 		static const struct timespec at_once;

@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/strbuf.h"
 #include "base/vec.h"
 #include "model/catalog.h"
@@ -54,19 +54,13 @@ static bool read_answer(int fd, char *to, size_t cap)
 /* Run the program and take down what it says of itself: nothing if it does not answer within its time. */
 static struct err *run_asking(const char *program, char *answer, size_t cap)
 {
-	int fds[2], status;
+	pid_t pid;
+	int fds[2];
+	struct err *err = child_fork(program, fds, &pid);
 
 	answer[0] = '\0';
-	if (pipe(fds) < 0)
-		return err_sys(errno, "cannot make a pipe");
-	pid_t pid = fork();
-	if (pid < 0) {
-		int sys = errno;
-
-		close(fds[0]);
-		close(fds[1]);
-		return err_sys(sys, "cannot run %s", program);
-	}
+	if (err)
+		return err;
 	if (pid == 0) {
 		dup2(fds[1], STDOUT_FILENO);
 		close(fds[0]);
@@ -80,8 +74,7 @@ static struct err *run_asking(const char *program, char *answer, size_t cap)
 	if (!read_answer(fds[0], answer, cap))
 		kill(pid, SIGKILL);
 	close(fds[0]);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
+	child_wait(pid);
 	return NULL;
 }
 

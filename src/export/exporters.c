@@ -3,12 +3,12 @@
  * export_<name>, declare it in exporter_private.h, add its row below; tests/filter/commands.py reads what every row writes.
  */
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "export/exporter_private.h"
 #include "model/filter.h"
 #include "model/selection.h"
@@ -201,24 +201,10 @@ static struct err *write_all(struct exporter *x)
 {
 	if (x->out.failed)
 		return err_no_memory();
-	for (size_t done = 0; done < x->out.n;) {
-		ssize_t n = write(x->fd, x->out.s + done, x->out.n - done);
-		if (n >= 0) {
-			done += (size_t)n;
-			continue;
-		}
-		if (errno == EINTR)
-			continue;
-		if (errno == EAGAIN) {
-			struct pollfd p = { .fd = x->fd, .events = POLLOUT };
-			poll(&p, 1, -1);
-			continue;
-		}
-		strbuf_clear(&x->out);
-		return err_sys(errno, "cannot write %s", x->options.path ? x->options.path : "the output");
-	}
+	bool ok = io_write(x->fd, x->out.s, x->out.n);
+	int sys = errno;
 	strbuf_clear(&x->out);
-	return NULL;
+	return ok ? NULL : err_sys(sys, "cannot write %s", x->options.path ? x->options.path : "the output");
 }
 
 struct err *exporter_create(struct trace *t, const struct exporter_format *format, int fd,

@@ -100,33 +100,32 @@ static void drop(struct follow *f, struct tracee *t)
 	*t = f->tracees.v[--f->tracees.n];
 }
 
-static pid_t tgid_of(pid_t tid)
+/* The number behind `key` ("Tgid:") in the status of a thread, which need not be the first of its process; `none` without. */
+static int status_number(pid_t tid, const char *key, int none)
 {
 	char path[64], line[256];
-	pid_t tgid = tid;
+	size_t n_key = strlen(key);
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
 	FILE *f = fopen(path, "re");
 	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "Tgid: %d", &tgid) == 1)
+		if (strncmp(line, key, n_key) == 0) {
+			none = atoi(line + n_key);
 			break;
+		}
 	if (f)
 		fclose(f);
-	return tgid;
+	return none;
+}
+
+static pid_t tgid_of(pid_t tid)
+{
+	return status_number(tid, "Tgid:", tid);
 }
 
 /* Are we its tracer still? Not if it has ended and we have been told. */
 static bool is_traced_by_us(pid_t tid)
 {
-	char path[64], line[256];
-	int tracer = 0;
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
-	FILE *f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "TracerPid: %d", &tracer) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return tracer == (int)getpid();
+	return status_number(tid, "TracerPid:", 0) == (int)getpid();
 }
 
 static unsigned long trace_options(const struct follow *f, bool children)

@@ -4,11 +4,12 @@
 #include "tracer/image.h"
 
 #include <elf.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/io.h"
 
 struct image_store {
 	VEC(struct image *) images; /* those of files; borrowed: an image leaves when its last reference goes */
@@ -29,19 +30,6 @@ void image_store_destroy(struct image_store *s)
 
 /* ---- reading ---- */
 
-static bool pread_all(int fd, void *to, size_t n, uint64_t at)
-{
-	for (size_t done = 0; done < n;) {
-		ssize_t got = pread(fd, (char *)to + done, n - done, (off_t)(at + done));
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return false;
-		done += (size_t)got;
-	}
-	return true;
-}
-
 static bool read_from_file(void *ctx, raddr from, void *to, size_t n)
 {
 	const struct image *i = ctx;
@@ -52,7 +40,7 @@ static bool read_from_file(void *ctx, raddr from, void *to, size_t n)
 			continue;
 		if (l->file_offset > i->file_bytes || off > i->file_bytes - l->file_offset)
 			return false;
-		return pread_all(i->fd, to, n, l->file_offset + off);
+		return io_read_at(i->fd, to, n, l->file_offset + off);
 	}
 	return false;
 }
@@ -133,12 +121,12 @@ static void take_notes(struct image *i, const Elf64_Ehdr *e, const Elf64_Phdr *p
 static bool read_headers(Elf64_Ehdr *e, Elf64_Phdr ph[MAX_PHDRS], int fd, const struct mem_reader *m, raddr header)
 {
 	size_t n;
-	if (fd >= 0 ? !pread_all(fd, e, sizeof(*e), 0) : !mem_read(m, header, e, sizeof(*e)))
+	if (fd >= 0 ? !io_read_at(fd, e, sizeof(*e), 0) : !mem_read(m, header, e, sizeof(*e)))
 		return false;
 	if (!is_our_elf(e) || e->e_phnum > MAX_PHDRS || e->e_phoff > (1u << 20))
 		return false;
 	n = e->e_phnum * sizeof(*ph);
-	return fd >= 0 ? pread_all(fd, ph, n, e->e_phoff) : mem_read(m, raddr_add(header, e->e_phoff), ph, n);
+	return fd >= 0 ? io_read_at(fd, ph, n, e->e_phoff) : mem_read(m, raddr_add(header, e->e_phoff), ph, n);
 }
 
 uint64_t image_bias_at(const struct image *i, raddr header)

@@ -7,7 +7,6 @@
 #include "tracer/symbol_table.h"
 
 #include <elf.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/vec.h"
 
 #define MAX_SECTIONS 65536u
@@ -37,15 +37,7 @@ static bool file_read(const struct sections *s, uint64_t at, void *to, size_t n)
 {
 	if (at > s->file_bytes || n > s->file_bytes - at)
 		return false;
-	for (size_t done = 0; done < n;) {
-		ssize_t got = pread(s->fd, (char *)to + done, n - done, (off_t)(at + done));
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return false;
-		done += (size_t)got;
-	}
-	return true;
+	return io_read_at(s->fd, to, n, at);
 }
 
 static void sections_fini(struct sections *s)

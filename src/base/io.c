@@ -1,0 +1,46 @@
+/*
+ * io: see io.h.
+ */
+#include "base/io.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+bool io_read_at(int fd, void *to, size_t n_bytes, uint64_t offset)
+{
+	uint8_t *p = to;
+	while (n_bytes) {
+		ssize_t n = pread(fd, p, n_bytes, (off_t)offset);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n == 0)
+			errno = 0;
+		if (n <= 0)
+			return false;
+		p += n;
+		offset += (uint64_t)n;
+		n_bytes -= (size_t)n;
+	}
+	return true;
+}
+
+bool io_write(int fd, const void *from, size_t n_bytes)
+{
+	const uint8_t *p = from;
+	while (n_bytes) {
+		ssize_t n = write(fd, p, n_bytes);
+		if (n < 0 && errno == EAGAIN) {
+			struct pollfd wait = { .fd = fd, .events = POLLOUT };
+			poll(&wait, 1, -1);
+			continue;
+		}
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return false;
+		p += n;
+		n_bytes -= (size_t)n;
+	}
+	return true;
+}
