@@ -186,14 +186,13 @@ struct err *recorder_attach(struct recorder *r, pid_t pid)
 	err = access_to_err(&access);
 	if (err)
 		return err;
-	if (r->options.follow) {
-		err = follow_seize(r->follow, pid);
-		if (err)
-			return err;
-	}
 	bool any;
 	r->n_roots++;
-	return err_wrap(recorder_arm(r, pid, false, PROCESS_ATTACHED, &any), "cannot attach to %d", (int)pid);
+	err = err_wrap(recorder_arm(r, pid, false, PROCESS_ATTACHED, &any), "cannot attach to %d", (int)pid);
+	/* Not before: from then on every signal and child of the target needs an answer of ours. */
+	if (!err && r->options.follow)
+		err = follow_seize(r->follow, pid);
+	return err;
 }
 
 struct err *recorder_launch(struct recorder *r, char *const argv[], const char *user, const struct follow_stdio *io)

@@ -43,12 +43,22 @@ struct image {                 /* a program file known to hold no Python */
 	struct timespec mtime;
 };
 
+struct stop {                  /* taken from the kernel, not served yet: the thread stands still */
+	pid_t tid;
+	int status;
+};
+
 struct follow {
 	struct follow_ops ops;
+	struct ptrace_watch watch;
 	void *ctx;
 	VEC(struct tracee) tracees;
 	VEC(struct image) boring;
+	VEC(struct stop) deferred;
 };
+
+static void serve_others(void *ctx, pid_t waited_for);
+static enum ptrace_verdict reported(void *ctx, pid_t tid, int status);
 
 struct err *follow_create(const struct follow_ops *ops, void *ctx, struct follow **ret)
 {
@@ -57,6 +67,8 @@ struct err *follow_create(const struct follow_ops *ops, void *ctx, struct follow
 		return err_no_memory();
 	f->ops = *ops;
 	f->ctx = ctx;
+	f->watch = (struct ptrace_watch){ serve_others, reported, f };
+	ptrace_set_watch(&f->watch);
 	*ret = f;
 	return NULL;
 }
@@ -66,6 +78,8 @@ void follow_destroy(struct follow *f)
 	if (!f)
 		return;
 	follow_release(f, 200000000);
+	ptrace_set_watch(NULL);
+	vec_fini(&f->deferred);
 	vec_fini(&f->tracees);
 	vec_fini(&f->boring);
 	free(f);
@@ -413,13 +427,44 @@ static void went_on(struct err *err)
 	err_destroy(err);
 }
 
+/* After a breakpoint was met. RF keeps it from hitting at once (Intel SDM, 18.3.1.1). */
+static struct err *step_over(pid_t tid)
+{
+	struct user_regs_struct regs;
+	struct err *err = ptrace_get_regs(tid, &regs);
+	if (!err) {
+		regs.eflags |= 1u << 16;
+		err = ptrace_set_regs(tid, &regs);
+	}
+	return err;
+}
+
+/* At an event of fork, vfork or clone. */
+static void note_child(struct follow *f, const struct tracee *t, int event)
+{
+	unsigned long message = 0;
+	struct err *err = ptrace_event_message(t->tid, &message);
+	if (!err && message) {
+		pid_t child = (pid_t)message, parent = t->tgid;
+		bool thread = event == PTRACE_EVENT_CLONE && tgid_of(child) == parent;
+		/* A short-lived child can have come, gone and been dropped before its parent's event is seen. */
+		if (find(f, child) || is_traced_by_us(child))
+			added(f, child, thread ? parent : child, t->children);
+		if (!thread)
+			f->ops.forked(f->ctx, parent, child);
+	}
+	went_on(err);
+}
+
 static void handle_stop(struct follow *f, pid_t tid, int status)
 {
 	struct tracee *t = find(f, tid);
 	int event = status >> 16, signal = WSTOPSIG(status);
-	unsigned long message = 0;
-	if (!t && remote_call_take_pending(tid)) /* not followed: it only stopped too late for what was asked of it */
-		return went_on(ptrace_detach(tid, event ? 0 : signal));
+	if (!t && remote_call_take_pending(tid)) { /* not followed: it only stopped too late for what was asked of it */
+		bool ours = !event && signal == SIGTRAP && ptrace_breakpoint_hit(tid);
+		went_on(ptrace_breakpoint(tid, 0));
+		return went_on(ptrace_detach(tid, event || ours ? 0 : signal));
+	}
 	if (!t) { /* a child's first stop can come before its parent's event */
 		added(f, tid, tgid_of(tid), true);
 		t = find(f, tid);
@@ -431,14 +476,7 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 	case 0:
 		if (signal == SIGTRAP && t->breakpoint && ptrace_breakpoint_hit(tid)) {
 			if (!at_breakpoint(f, t)) {
-				/* Step over the breakpoint: RF keeps it from hitting at once (Intel SDM, 18.3.1.1). */
-				struct user_regs_struct regs;
-				struct err *err = ptrace_get_regs(tid, &regs);
-				if (!err) {
-					regs.eflags |= 1u << 16;
-					err = ptrace_set_regs(tid, &regs);
-				}
-				went_on(err);
+				went_on(step_over(tid));
 				went_on(ptrace_continue(tid, 0));
 			}
 			return;
@@ -452,20 +490,9 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 		return went_on(ptrace_continue(tid, 0));
 	case PTRACE_EVENT_FORK:
 	case PTRACE_EVENT_VFORK:
-	case PTRACE_EVENT_CLONE: {
-		struct err *err = ptrace_event_message(tid, &message);
-		if (!err && message) {
-			pid_t child = (pid_t)message, parent = t->tgid;
-			bool thread = event == PTRACE_EVENT_CLONE && tgid_of(child) == parent;
-			/* A short-lived child can have come, gone and been dropped before its parent's event is seen. */
-			if (find(f, child) || is_traced_by_us(child))
-				added(f, child, thread ? parent : child, t->children);
-			if (!thread)
-				f->ops.forked(f->ctx, parent, child);
-		}
-		went_on(err);
+	case PTRACE_EVENT_CLONE:
+		note_child(f, t, event);
 		return went_on(ptrace_continue(tid, 0));
-	}
 	case PTRACE_EVENT_EXEC: {
 		/* The other threads are gone without a word; the thread that called exec now is the leader. */
 		for (size_t i = f->tracees.n; i-- > 0;)
@@ -491,44 +518,148 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 	}
 }
 
+static void tracee_ended(struct follow *f, pid_t tid, int status)
+{
+	struct tracee *t = find(f, tid);
+	pid_t tgid = t ? t->tgid : tid;
+	if (t)
+		drop(f, t);
+	for (size_t i = f->deferred.n; i-- > 0;)
+		if (f->deferred.v[i].tid == tid)
+			f->deferred.v[i] = f->deferred.v[--f->deferred.n];
+	if (tgid == tid) /* a process ends with its leader, reported after all other threads */
+		f->ops.exited(f->ctx, tid, status);
+}
+
+/* ---- while the tracer waits for one thread ---- */
+
+static void defer(struct follow *f, pid_t tid, int status)
+{
+	struct stop s = { tid, status };
+	if (!vec_push(&f->deferred, s))
+		handle_stop(f, tid, status);
+}
+
+/*
+ * A parent in vfork(2) stops only when its child has called exec or ended, and the child, ours from birth, stands still
+ * until it is let go. What needs a tracer's full attention (exec, a breakpoint) is put off: a child that has come to its
+ * exec has let its parent go already (kernel fs/exec.c, begin_new_exec, before the event).
+ */
+static void serve_others(void *ctx, pid_t waited_for)
+{
+	struct follow *f = ctx;
+	for (unsigned i = 0; i < 64; i++) {
+		siginfo_t what = { .si_pid = 0 };
+		int status;
+		if (waitid(P_ALL, 0, &what, WSTOPPED | WNOHANG | WNOWAIT | __WALL) < 0 || !what.si_pid || what.si_pid == waited_for ||
+		    waitpid(what.si_pid, &status, __WALL | WNOHANG) != what.si_pid)
+			return;
+		if (!WIFSTOPPED(status)) /* killed in between: its end is for follow_poll(), but it is reaped now */
+			tracee_ended(f, what.si_pid, status);
+		else if (status >> 16 == PTRACE_EVENT_EXEC || (status >> 16 == 0 && WSTOPSIG(status) == SIGTRAP))
+			defer(f, what.si_pid, status);
+		else
+			handle_stop(f, what.si_pid, status);
+	}
+}
+
+static enum ptrace_verdict reported(void *ctx, pid_t tid, int status)
+{
+	struct follow *f = ctx;
+	struct tracee *t = find(f, tid);
+	int event = status >> 16;
+	if (!t)
+		return PTRACE_PASS;
+	switch (event) {
+	case 0:
+		if (WSTOPSIG(status) == SIGTRAP && t->breakpoint && ptrace_breakpoint_hit(tid)) {
+			/* Whoever waits here has the process armed already: this change of modules needs no look. */
+			went_on(step_over(tid));
+			return PTRACE_SWALLOW;
+		}
+		return PTRACE_PASS;
+	case PTRACE_EVENT_FORK:
+	case PTRACE_EVENT_VFORK:
+	case PTRACE_EVENT_CLONE: note_child(f, t, event); return PTRACE_PASS;
+	case PTRACE_EVENT_EXEC: defer(f, tid, status); return PTRACE_ANOTHER;
+	case PTRACE_EVENT_EXIT:
+		if (tid == t->tgid)
+			f->ops.leaving(f->ctx, tid);
+		return PTRACE_PASS;
+	default: return PTRACE_PASS;
+	}
+}
+
 void follow_poll(struct follow *f)
 {
+	while (f->deferred.n) { /* serving one may put another off */
+		struct stop s = f->deferred.v[0];
+		f->deferred.n--;
+		memmove(f->deferred.v, f->deferred.v + 1, f->deferred.n * sizeof(s));
+		handle_stop(f, s.tid, s.status);
+	}
 	for (;;) {
 		int status;
 		pid_t tid = waitpid(-1, &status, __WALL | WNOHANG);
 		if (tid <= 0)
 			return;
-		if (WIFSTOPPED(status)) {
+		if (WIFSTOPPED(status))
 			handle_stop(f, tid, status);
-			continue;
-		}
-		struct tracee *t = find(f, tid);
-		pid_t tgid = t ? t->tgid : tid;
-		if (t)
-			drop(f, t);
-		if (tgid == tid) /* a process ends with its leader, reported after all other threads */
-			f->ops.exited(f->ctx, tid, status);
+		else
+			tracee_ended(f, tid, status);
+	}
+}
+
+/* It stands still: let it go for good, without a trace of ours. */
+static void let_go(struct follow *f, pid_t tid, int signal)
+{
+	struct tracee *t = find(f, tid);
+	if (t && t->breakpoint)
+		went_on(ptrace_breakpoint(tid, 0));
+	went_on(ptrace_detach(tid, signal));
+	if (t && t->launched)
+		t->traced = false;
+	else if (t)
+		drop(f, t);
+}
+
+static void let_deferred_go(struct follow *f)
+{
+	while (f->deferred.n) {
+		struct stop s = f->deferred.v[--f->deferred.n];
+		struct tracee *t = find(f, s.tid);
+		bool ours = s.status >> 16 || (t && t->breakpoint && ptrace_breakpoint_hit(s.tid));
+		let_go(f, s.tid, ours ? 0 : WSTOPSIG(s.status));
 	}
 }
 
 void follow_release(struct follow *f, uint64_t timeout_ns)
 {
 	uint64_t deadline = monotonic_ns() + timeout_ns;
-	for (size_t i = f->tracees.n; i-- > 0;) {
+	let_deferred_go(f);
+	/* Children that come meanwhile join the end of the list. */
+	for (size_t i = 0; i < f->tracees.n;) {
 		struct tracee *t = &f->tracees.v[i];
+		pid_t tid = t->tid;
 		bool group_stopped;
-		if (!t->traced)
+		if (!t->traced) {
+			i++;
 			continue;
+		}
 		uint64_t now = monotonic_ns();
-		struct err *err = ptrace_stop_for_change(t->tid, deadline > now ? deadline - now : 1000000, &group_stopped);
-		if (!err && t->breakpoint)
-			err = ptrace_breakpoint(t->tid, 0);
-		struct err *gone = ptrace_detach(t->tid, 0);
+		struct err *err = ptrace_stop_for_change(tid, deadline > now ? deadline - now : 1000000, &group_stopped);
+		if (!err)
+			let_go(f, tid, 0);
+		else if (err->code == ERR_TIMEOUT && !remote_call_add_pending(tid))
+			log_debug("thread %d stays seized until we end", (int)tid);
 		err_destroy(err);
-		err_destroy(gone);
-		if (t->launched)
+		let_deferred_go(f);
+		t = find(f, tid);
+		if (t && t->launched)
 			t->traced = false;
-		else
+		else if (t) /* it ended, or will be let go when it stops */
 			drop(f, t);
+		if (i < f->tracees.n && f->tracees.v[i].tid == tid)
+			i++;
 	}
 }

@@ -303,6 +303,8 @@ static void leave_targets(struct recorder *r, struct recorder_summary *sum)
 	/* Hooks return at once from here on: a busy target would otherwise keep us draining for ever. */
 	for (size_t i = 0; i < r->sources.n; i++)
 		__atomic_store_n(&r->sources.v[i]->link->ring.shared->enabled, RING_HELD, __ATOMIC_SEQ_CST);
+	/* Children and signals need no answer of ours any more: what follows can take its time. */
+	follow_release(r->follow, timeout);
 	for (size_t i = 0; i < r->sources.n; i++) {
 		struct source *s = r->sources.v[i];
 		if (s->left)
@@ -324,7 +326,6 @@ static void leave_targets(struct recorder *r, struct recorder_summary *sum)
 			writer_note(r->writer, &note);
 		}
 	}
-	follow_release(r->follow, timeout);
 	while (drain_all(r))
 		;
 }
@@ -356,9 +357,9 @@ static void change_attachment(struct recorder *r)
 		bool any;
 		if (p->ended || !p->source || p->source->link->pid != p->pid)
 			continue;
-		struct err *err = r->options.follow ? follow_seize(r->follow, p->pid) : NULL;
-		if (!err)
-			err = recorder_arm(r, p->pid, false, 0, &any);
+		struct err *err = recorder_arm(r, p->pid, false, 0, &any);
+		if (!err && r->options.follow)
+			err = follow_seize(r->follow, p->pid);
 		if (err)
 			recorder_warn(r, NOTE_WARNING, p->index, "cannot attach again: %s", err->message);
 		err_destroy(err);

@@ -408,9 +408,11 @@ void access_judge(const struct access_facts *f, struct access *ret)
 	} else if (s->state == 'Z' || s->state == 'X') {
 		say(&a, ACCESS_UNSUPPORTED, ACCESS_ZOMBIE,
 		    "it has ended, and waits for its parent (%d) to notice", s->ppid);
-	} else if (!s->has_memory) {
+	} else if (s->is_kernel_thread) {
 		say(&a, ACCESS_UNSUPPORTED, ACCESS_KERNEL_THREAD, "it is a kernel thread (%s)",
 		    s->name);
+	} else if (!s->has_memory) {
+		say(&a, ACCESS_UNSUPPORTED, ACCESS_NO_PROCESS, "it is ending just now");
 	} else if (f->read_errno == ESRCH) {
 		say(&a, ACCESS_UNSUPPORTED, ACCESS_NO_PROCESS, "it has ended just now");
 	} else if (f->read_errno) {

@@ -285,6 +285,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 			err = err_create(ERR_TIMEOUT, "a thread of process %d is still inside the probe", (int)pid);
 			goto out;
 		}
+		ptrace_serve();
 		poll(NULL, 0, 2);
 	}
 	link_unmap_program(l, &p);
@@ -295,6 +296,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 		err = maps_read(pid, &later);
 		if (!err && !maps_find(later, l->base))
 			break;
+		ptrace_serve();
 		poll(NULL, 0, 1);
 	}
 	if (stats.pause_ns > *pause_ns)
@@ -308,6 +310,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 			err = remote_place_clear(&t);
 			break;
 		}
+		ptrace_serve();
 		poll(NULL, 0, 1);
 	}
 	uint64_t zero = 0;

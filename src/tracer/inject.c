@@ -33,6 +33,7 @@
 #include "base/vec.h"
 #include "tracer/inject_private.h"
 #include "tracer/maps.h"
+#include "tracer/procs.h"
 #include "tracer/ptrace.h"
 #include "tracer/remote_mem.h"
 #include "tracer/target_lock.h"
@@ -142,6 +143,7 @@ enum probe_presence probe_presence_find(struct remote_mem *mem, const struct pyt
 	unsigned patience = is_auditview_alive(*ret_recorder) ? 250 : 50;
 	uint32_t beat = shared.heartbeat;
 	for (unsigned i = 0; i < patience; i++) {
+		ptrace_serve();
 		poll(NULL, 0, 10);
 		if (!remote_mem_read(mem, RADDR(ctx.base + ctx.shared_off), &shared, sizeof(shared)))
 			return PROBE_DEAD_RECORDER;
@@ -497,6 +499,7 @@ static struct err *reclaim_orphan(struct link *l, const struct remote_target *t)
 			break;
 		if (i > 500)
 			return err_create(ERR_BUSY, "a thread of process %d is still inside an earlier probe", (int)l->pid);
+		ptrace_serve();
 		poll(NULL, 0, 2);
 	}
 	log_debug("unmapping what a killed recorder left in %d at %llx", (int)l->pid, (unsigned long long)base);
@@ -516,6 +519,17 @@ static struct err *err_already_traced(pid_t pid, pid_t recorder)
 		return err_create(ERR_BUSY, "process %d is already traced by another auditview", (int)pid);
 	return err_with_hint(err_create(ERR_BUSY, "process %d is already traced by auditview (process %d)", (int)pid, (int)recorder),
 			     "end that one first: kill -INT %d", (int)recorder);
+}
+
+/* Are its threads seized by us? Of children of an older probe's target some can be, others not. */
+static bool is_tracee(void *ctx, pid_t pid)
+{
+	struct proc_status status;
+	struct err *err = proc_status_read(pid, &status);
+	bool is = !err && status.tracer_pid == (int)getpid();
+	(void)ctx;
+	err_destroy(err);
+	return is;
 }
 
 static struct err *check_earlier(struct link *l, const struct remote_target *t)
@@ -553,7 +567,7 @@ static struct err *check_earlier(struct link *l, const struct remote_target *t)
 		old_link.ring.inode = m->inode;
 	}
 	struct detach_report report;
-	link_detach(&old_link, NULL, NULL, CALL_TIMEOUT_NS, &report);
+	link_detach(&old_link, is_tracee, NULL, CALL_TIMEOUT_NS, &report);
 	if (old_link.pause_ns > l->pause_ns)
 		l->pause_ns = old_link.pause_ns;
 	if (!report.restored)

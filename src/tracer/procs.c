@@ -101,6 +101,8 @@ bool proc_status_parse(const char *text, struct proc_status *ret)
 	s.n_threads = status_int(text, "Threads", 0);
 	s.no_new_privs = status_int(text, "NoNewPrivs", 0) != 0;
 	s.has_memory = status_line(text, "VmSize") != NULL;
+	/* Kernels before 6.10 do not say so; all of theirs descend from kthreadd, which is process 2 of the first namespace. */
+	s.is_kernel_thread = status_int(text, "Kthread", !s.has_memory && (s.ppid == 2 || s.tgid == 2)) != 0;
 	for (int i = 0; i < 4; i++) {
 		char *end;
 		s.uid[i] = (uint32_t)strtoul(uid, &end, 10);

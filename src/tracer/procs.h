@@ -25,7 +25,8 @@ struct proc_status {
 	int n_threads;
 	int seccomp;             /* 0 none, 1 strict, 2 filter; -1 not told */
 	bool no_new_privs;
-	bool has_memory;         /* false: a kernel thread or a zombie */
+	bool has_memory;         /* false: a kernel thread, a zombie, or on the way there */
+	bool is_kernel_thread;
 	uint64_t cap_permitted, cap_effective;
 };
 

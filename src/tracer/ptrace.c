@@ -23,6 +23,19 @@ uint64_t monotonic_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+static const struct ptrace_watch *watch;
+
+void ptrace_set_watch(const struct ptrace_watch *w)
+{
+	watch = w;
+}
+
+void ptrace_serve(void)
+{
+	if (watch)
+		watch->others(watch->ctx, 0);
+}
+
 /* ---- faults on purpose ---- */
 
 static enum { FAULT_UNREAD, FAULT_NONE, FAULT_KILL, FAULT_DENY } fault_kind;
@@ -102,6 +115,8 @@ struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status)
 		if (monotonic_ns() - start > timeout_ns)
 			return err_create(ERR_TIMEOUT, "thread %d did not stop within %.0f ms", (int)tid,
 					  (double)timeout_ns / 1e6);
+		if (watch && timeout_ns && spins > 20)
+			watch->others(watch->ctx, tid);
 		/* A stop takes microseconds when the thread can run at all: spin first, then give the processor away. */
 		if (spins < 200)
 			sched_yield();
@@ -186,9 +201,16 @@ struct err *ptrace_stop_for_change(pid_t tid, uint64_t timeout_ns, bool *ret_gro
 		}
 		/* A signal is about to be delivered (or an event reported): let it in, and stop again at the handler's
 		 * first instruction. The trap cleared the pending interrupt (kernel/signal.c, ptrace_stop), so ask anew. */
+		enum ptrace_verdict verdict = watch ? watch->reported(watch->ctx, tid, status) : PTRACE_PASS;
+		if (verdict == PTRACE_ANOTHER) {
+			err = err_create(ERR_TARGET_GONE, "process %d has become another program", (int)tid);
+			if (err->code == ERR_TARGET_GONE) /* else memory was short, and that error is everybody's */
+				err->sys = ESTALE;
+			return err;
+		}
 		err = ptrace_interrupt(tid);
 		if (!err)
-			err = ptrace_continue(tid, event ? 0 : signal);
+			err = ptrace_continue(tid, event || verdict == PTRACE_SWALLOW ? 0 : signal);
 	}
 	return err ? err : err_create(ERR_TIMEOUT, "thread %d is flooded with signals", (int)tid);
 }

@@ -35,9 +35,28 @@ MUST_CHECK struct err *ptrace_breakpoint(pid_t tid, uint64_t address);
 /* Did the last SIGTRAP come from that breakpoint? Clears the status register. */
 bool ptrace_breakpoint_hit(pid_t tid);
 
+/* Who follows processes hears of what happens while one thread is being waited for. */
+enum ptrace_verdict {
+	PTRACE_PASS,       /* let it go on, with the signal if it was one */
+	PTRACE_SWALLOW,    /* let it go on without the signal: it was not the target's */
+	PTRACE_ANOTHER     /* it has become another program: leave it stopped */
+};
+struct ptrace_watch {
+	/* Serve the stops of all threads but this one: it may depend on them, as a parent in vfork(2) does on its child. */
+	void (*others)(void *ctx, pid_t waited_for);
+	/* The thread waited for reports an event or a signal (wait status) on its way to the stop that was asked for. */
+	enum ptrace_verdict (*reported)(void *ctx, pid_t tid, int status);
+	void *ctx;
+};
+/* One for the process, as waitpid(2) is; NULL: nobody. Borrowed until the next call. */
+void ptrace_set_watch(const struct ptrace_watch *watch);
+/* To be called in every loop that waits for something a followed thread must do: it may have stopped, by a signal or for
+ * its child's sake, and nobody else lets it go on. */
+void ptrace_serve(void);
+
 /* Bring a seized thread to a stop at which registers may be changed and DETACH follows: interrupts, and passes on the
  * signals that get in the way, so that none is lost and their order is kept. *ret_group_stopped: it was (and will be
- * again) in a group stop. */
+ * again) in a group stop. ERR_TARGET_GONE with sys ESTALE: it has become another program, and stands at that event. */
 MUST_CHECK struct err *ptrace_stop_for_change(pid_t tid, uint64_t timeout_ns, bool *ret_group_stopped);
 
 /* Options of a thread whose descendants are followed (sys/ptrace.h: TRACEFORK, TRACEVFORK, TRACECLONE, TRACEEXEC). */

@@ -391,6 +391,14 @@ bool remote_call_take_pending(pid_t tid)
 	return false;
 }
 
+bool remote_call_add_pending(pid_t tid)
+{
+	if (n_pending_detach == ARRAY_LEN(pending_detach))
+		return false;
+	pending_detach[n_pending_detach++] = tid;
+	return true;
+}
+
 static void pending_detach_poll(void)
 {
 	for (size_t i = 0; i < n_pending_detach;) {
@@ -446,8 +454,8 @@ static struct err *hold(const struct remote_target *t, pid_t tid, uint64_t timeo
 	err = ptrace_stop_for_change(tid, timeout_ns, ret_group_stopped);
 	if (!err && t->attached && t->filtered)
 		err = ptrace_set_options(tid, PTRACE_FOLLOW_OPTIONS | PTRACE_O_SUSPEND_SECCOMP);
-	if (err && !t->attached && err->code != ERR_TARGET_GONE && n_pending_detach < ARRAY_LEN(pending_detach))
-		pending_detach[n_pending_detach++] = tid;
+	if (err && !t->attached && err->code != ERR_TARGET_GONE && !remote_call_add_pending(tid))
+		log_debug("thread %d stays seized until we end", (int)tid);
 	return err;
 }
 
@@ -557,7 +565,7 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 			err_destroy(last);
 			last = run_in_thread(t, threads[i].tid, program, left, stats);
 			started = !last;
-			if (last && last->code == ERR_DENIED) {
+			if (last && (last->code == ERR_DENIED || last->sys == ESTALE)) {
 				free(threads);
 				return last;
 			}
@@ -565,6 +573,7 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 		free(threads);
 		if (!started && monotonic_ns() >= deadline)
 			return last ? last : err_create(ERR_TIMEOUT, "no thread of process %d could be stopped", (int)t->pid);
+		ptrace_serve();
 		if (!started)
 			poll(NULL, 0, 1);
 	}
@@ -577,6 +586,7 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 		if (!err || err->code != ERR_TIMEOUT || monotonic_ns() >= deadline)
 			return err;
 		err_destroy(err);
+		ptrace_serve();
 		if (spins < 100)
 			sched_yield();
 		else

@@ -97,6 +97,8 @@ MUST_CHECK struct err *remote_place_clear(const struct remote_target *t);
 /* A thread that was seized, would not stop in time and was given up: is it this one? Then it is the caller's to detach from
  * at its stop. */
 bool remote_call_take_pending(pid_t tid);
+/* One of the caller's own became such a thread. False: there are too many. */
+bool remote_call_add_pending(pid_t tid);
 
 struct thread_place {
 	pid_t tid;

@@ -60,6 +60,7 @@ struct err *target_lock(pid_t pid, uint64_t timeout_ns)
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		int sys = errno;
 		if (sys == EINTR || (sys == EWOULDBLOCK && monotonic_ns() < deadline)) {
+			ptrace_serve();
 			poll(NULL, 0, 5);
 			continue;
 		}

@@ -83,6 +83,11 @@ static void self(struct access_facts *f)
 static void kernel_thread(struct access_facts *f)
 {
 	f->status.has_memory = false;
+	f->status.is_kernel_thread = true;
+}
+static void ending(struct access_facts *f)
+{
+	f->status.has_memory = false;
 }
 static void zombie(struct access_facts *f)
 {
@@ -244,6 +249,7 @@ static const struct {
 	{ thread, ACCESS_UNSUPPORTED, ACCESS_IS_THREAD, 4100, "thread of process 4100", "-p 4100", NULL },
 	{ self, ACCESS_UNSUPPORTED, ACCESS_IS_SELF, 0, "auditview itself", NULL, NULL },
 	{ kernel_thread, ACCESS_UNSUPPORTED, ACCESS_KERNEL_THREAD, 0, "kernel thread", NULL, NULL },
+	{ ending, ACCESS_UNSUPPORTED, ACCESS_NO_PROCESS, 0, "ending just now", NULL, NULL },
 	{ zombie, ACCESS_UNSUPPORTED, ACCESS_ZOMBIE, 0, "has ended", NULL, NULL },
 	{ other_user, ACCESS_DENIED, ACCESS_OTHER_USER, 0, "uid 1000, we are 1001", "sudo auditview -p 4121", NULL },
 	{ other_saved_gid, ACCESS_DENIED, ACCESS_OTHER_USER, 0, "another user", "sudo", NULL },

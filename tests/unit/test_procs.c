@@ -104,6 +104,11 @@ static void test_status(void **state)
 	assert_int_equal(s.n_namespaces, 1);
 	assert_int_equal(s.seccomp, -1);
 	assert_false(s.has_memory);
+	assert_false(s.is_kernel_thread);
+	assert_true(proc_status_parse("Name:\tx\nState:\tI (idle)\nTgid:\t7\nPPid:\t2\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n", &s));
+	assert_true(s.is_kernel_thread);
+	assert_true(proc_status_parse("Name:\tx\nKthread:\t0\nState:\tR\nTgid:\t7\nPPid:\t2\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n", &s));
+	assert_false(s.is_kernel_thread);
 	/* Nothing that only begins alike is taken for a status file, however short. */
 	for (size_t n = 0; n < 60; n++) {
 		char head[64];
