@@ -158,13 +158,13 @@ struct probe_state {             /* zero = "this process has not been here yet" 
 	uint32_t pid;
 	uint32_t lock;               /* 0 free, 1 held; held = a thread is inside */
 	uint32_t slot;               /* index + 1; 0 none */
-	uint32_t abandoned;          /* nobody drains any more: return at once */
+	uint32_t abandoned;          /* nobody drains: count and return at once, until the heart beats again */
 	uint32_t next_code_id;
-	uint64_t inside;             /* threads between entry and exit (only touched atomically) */
-	uint64_t n_events, n_dropped, n_pending_drop;
+	uint64_t n_pending_drop;     /* not reported yet (only touched atomically) */
 	uint64_t drop_first_tsc;
 	uint32_t lock_owner_tid;     /* a signal handler that audits while its thread holds the lock must not wait for itself */
-	uint32_t reserved[11];
+	uint32_t abandoned_beat;     /* heartbeat when it was given up */
+	uint32_t reserved[16];
 	struct code_cache_line code_cache[CODE_CACHE_SETS][CODE_CACHE_WAYS];
 };
 
@@ -208,10 +208,10 @@ struct ring_slot {               /* the header page of a slot; data follows at +
 	uint32_t pid;                /* namespace-local */
 	uint32_t tid;                /* of the claimer */
 	uint32_t waiting;            /* a thread waits for room */
-	uint64_t n_events, n_dropped;
+	uint64_t n_dropped;          /* ever; RECORD_LOST tells of them in parts */
 	uint64_t parent_pid;         /* namespace-local getppid(), 0 unknown */
 	uint64_t claimed_tsc;
-	uint64_t pad_probe[1];
+	uint64_t pad_probe[2];
 	/* written by the recorder */
 	uint64_t tail __attribute__((aligned(64))); /* bytes consumed; the low half is the futex word */
 	uint32_t generation;         /* times this slot was recycled */

@@ -96,6 +96,39 @@ static void state_unlock(struct probe_state *state)
 	__atomic_store_n(&state->lock, 0, __ATOMIC_RELEASE);
 }
 
+/* ---- losses, and giving up ---- */
+
+/* Threads that have been let through without the lock count too. */
+static void count_loss(const struct probe_context *ctx, struct probe_state *state, struct ring_slot *slot)
+{
+	if (!__atomic_fetch_add(&state->n_pending_drop, 1, __ATOMIC_RELAXED))
+		state->drop_first_tsc = clock_now(ctx);
+	__atomic_fetch_add(&slot->n_dropped, 1, __ATOMIC_RELAXED);
+}
+
+/* Nobody drained for as long as we are willing to wait. What the recorder misses from here on is counted, for it may only
+ * have been kept from running: then its heart beats again, and so do we. */
+static void give_up(const struct probe_context *ctx, struct probe_state *state)
+{
+	state->abandoned_beat = __atomic_load_n(&shared_of(ctx)->heartbeat, __ATOMIC_RELAXED);
+	__atomic_store_n(&state->abandoned, 1, __ATOMIC_RELEASE);
+}
+
+static bool is_abandoned(const struct probe_context *ctx, struct probe_state *state)
+{
+	if (!__atomic_load_n(&state->abandoned, __ATOMIC_ACQUIRE))
+		return false;
+	if (__atomic_load_n(&shared_of(ctx)->heartbeat, __ATOMIC_RELAXED) != state->abandoned_beat) {
+		__atomic_store_n(&state->abandoned, 0, __ATOMIC_RELAXED);
+		return false;
+	}
+	if (state->slot)
+		count_loss(ctx, state, slot_of(ctx, state->slot));
+	else
+		__atomic_fetch_add(&shared_of(ctx)->lost_unserved, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
 /* ---- slots and room ---- */
 
 static bool slot_take(const struct probe_context *ctx, struct probe_state *state, uint32_t tid)
@@ -146,7 +179,7 @@ static bool slot_claim(const struct probe_context *ctx, struct probe_state *stat
 		still = now == beat ? still + 1 : 0;
 		beat = now;
 		if (still >= WAIT_STEPS) {
-			__atomic_store_n(&state->abandoned, 1, __ATOMIC_RELAXED);
+			give_up(ctx, state);
 			return false;
 		}
 	}
@@ -173,7 +206,7 @@ static bool wait_for_room(const struct probe_context *ctx, struct probe_state *s
 		still = now == beat && __atomic_load_n(&slot->tail, __ATOMIC_RELAXED) == tail ? still + 1 : 0;
 		beat = now;
 		if (still >= WAIT_STEPS) {
-			__atomic_store_n(&state->abandoned, 1, __ATOMIC_RELAXED);
+			give_up(ctx, state);
 			return false;
 		}
 	}
@@ -211,22 +244,12 @@ static uint8_t *ring_reserve(const struct probe_context *ctx, struct probe_state
 	return ring_at(slot, shared, head);
 }
 
-static void count_loss(const struct probe_context *ctx, struct probe_state *state, struct ring_slot *slot)
-{
-	if (!state->n_pending_drop)
-		state->drop_first_tsc = clock_now(ctx);
-	state->n_pending_drop++;
-	state->n_dropped++;
-	slot->n_dropped = state->n_dropped;
-}
-
 static void report_loss(struct probe_state *state, struct ring_slot *slot, uint8_t *at, uint64_t now)
 {
 	struct record_lost *lost = (struct record_lost *)at;
 	*lost = (struct record_lost){ .r = { sizeof(*lost), RECORD_LOST, 0, 0, now },
-				      .n_lost = state->n_pending_drop,
+				      .n_lost = __atomic_exchange_n(&state->n_pending_drop, 0, __ATOMIC_RELAXED),
 				      .first_tsc = state->drop_first_tsc };
-	state->n_pending_drop = 0;
 	ring_publish(slot, slot->head, sizeof(*lost));
 }
 
@@ -372,8 +395,6 @@ static void event_write(const struct probe_context *ctx, struct probe_state *sta
 	}
 	out_pad8(&o, at);
 	e->r.size = (uint32_t)(o.p - at);
-	state->n_events++;
-	slot->n_events = state->n_events;
 	ring_publish(slot, slot->head, e->r.size);
 }
 
@@ -441,14 +462,13 @@ int probe_hook(const char *event, uint64_t args, const struct probe_context *ctx
 	bool last = is_clear_hooks(event);
 	if (last)
 		hook_unlink(ctx);
-	if (__atomic_load_n(&state->abandoned, __ATOMIC_RELAXED) ||
-	    __atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) != RING_ON)
+	if (__atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) != RING_ON)
 		return 0;
 
 	uint32_t n = name_bytes_of(event);
 	uint64_t hash = name_hash(event, n);
 	bool unwanted = shared->filter_on && is_unwanted(shared, hash);
-	if (unwanted && !last)
+	if ((unwanted && !last) || is_abandoned(ctx, state))
 		return 0;
 
 	uint32_t tid = tid_now(ctx);

@@ -338,8 +338,10 @@ uint64_t drain_all(struct recorder *r)
 		drains[i] = drains[--n];
 	}
 	uint64_t budget = DRAIN_BYTES * (n ? n : 1);
-	while (n && taken < budget) {
+	for (unsigned turn = 1; n && taken < budget; turn++) {
 		size_t best = 0;
+		if (turn % 64 == 0) /* a native stack of a module met for the first time takes its time */
+			recorder_heartbeat(r, monotonic_ns());
 		for (size_t i = 1; i < n; i++)
 			if (drains[i].time < drains[best].time)
 				best = i;

@@ -133,7 +133,7 @@ void recorder_destroy(struct recorder *r)
 
 /* ---- the loop ---- */
 
-static void heartbeat(struct recorder *r, uint64_t now)
+void recorder_heartbeat(struct recorder *r, uint64_t now)
 {
 	if (now - r->heartbeat_ns < HEARTBEAT_NS)
 		return;
@@ -312,7 +312,7 @@ static void leave_targets(struct recorder *r, struct recorder_summary *sum)
 		/* Those that wait for room, or for a slot, get it before anybody is asked to leave. */
 		uint64_t until = monotonic_ns() + timeout / 3;
 		while ((drain_all(r) || anyone_waits(s)) && monotonic_ns() < until)
-			heartbeat(r, monotonic_ns());
+			recorder_heartbeat(r, monotonic_ns());
 		struct detach_report report;
 		link_detach(s->link, recorder_is_attached, r, timeout, &report);
 		s->left = true;
@@ -397,7 +397,7 @@ struct err *recorder_run(struct recorder *r, struct recorder_summary *ret)
 	uint64_t grace_until = 0;
 	while (!r->leaving) {
 		uint64_t now = monotonic_ns();
-		heartbeat(r, now);
+		recorder_heartbeat(r, now);
 		clock_adjust(&r->clock);
 		uint64_t taken = drain_all(r);
 		idle_ms = taken ? (taken > 256 * 1024 ? 0 : 1) : idle_ms < IDLE_MAX_MS ? idle_ms + 1 : IDLE_MAX_MS;

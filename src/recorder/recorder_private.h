@@ -97,6 +97,7 @@ void process_execed(struct recorder *r, struct process *p); /* the image is over
 
 /* drain.c */
 struct ring_slot *slot_at(const struct source *s, uint32_t i);
+void recorder_heartbeat(struct recorder *r, uint64_t now); /* probes wait for us as long as it is heard */
 uint64_t drain_all(struct recorder *r); /* take what has arrived in all slots, oldest first; returns bytes */
 void recycle_ended(struct recorder *r); /* free the slots of images that are over and drained */
 void client_remove(struct source *s, uint32_t slot_index);

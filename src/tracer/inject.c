@@ -493,9 +493,10 @@ static struct err *reclaim_orphan(struct link *l, const struct remote_target *t)
 	for (unsigned i = 0; code; i++) {
 		bool outside = false;
 		struct err *err = threads_check_outside(t, code, code_end, &outside);
-		if (err)
+		if (err && (err->code != ERR_TIMEOUT || i > 10))
 			return err;
-		if (outside)
+		err_destroy(err);
+		if (!err && outside)
 			break;
 		if (i > 500)
 			return err_create(ERR_BUSY, "a thread of process %d is still inside an earlier probe", (int)l->pid);

@@ -594,12 +594,13 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 	}
 }
 
-/* A running thread's registers: stopped for a few microseconds, let go at once. */
+/* A running thread's registers: stopped for a few microseconds, let go at once. Until it gets a processor to stop on, it
+ * loses nothing by our waiting. */
 static struct err *look_at_running(const struct remote_target *t, pid_t tid, uint64_t start, uint64_t end, bool *ret_outside)
 {
 	struct user_regs_struct r;
 	bool group_stopped;
-	struct err *err = hold(t, tid, 50 * 1000000ull, &group_stopped);
+	struct err *err = hold(t, tid, 500 * 1000000ull, &group_stopped);
 	if (err)
 		return err;
 	err = ptrace_get_regs(tid, &r);

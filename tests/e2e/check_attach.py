@@ -4,6 +4,7 @@ What is seen is a window of what the victim raised: marks without a gap, without
 the mappings after are the mappings before.
 """
 import os
+import re
 import signal
 import time
 
@@ -107,6 +108,31 @@ def stopped_target(ctx, python):
         v.stop()
 
 
+def recorder_sleeps(ctx, python):
+    """The recorder is kept from running for longer than the target is willing to wait: the target goes on, what is missed
+    is counted, and recording goes on when the recorder does."""
+    with Victim(ctx, python, "threads8") as v:
+        with Recorder(ctx, v.pid, "--stack=off", "--ring-size", "1M") as recorder:
+            recorder.wait_attached()
+            time.sleep(0.3)
+            recorder.process.send_signal(signal.SIGSTOP)
+            time.sleep(4)
+            recorder.process.send_signal(signal.SIGCONT)
+            time.sleep(0.5)
+            said = recorder.stop()
+            lost = int(re.sub(r"\D", "", harness.GOODBYE.search(said).group(2)))
+            expect(lost > 0, "nothing was lost: either the ring is too large for this test, or losses are not counted")
+            events = recorder.capture.events()
+            expect(expect_goodbye(said, lost=lost) == len(events), "goodbye and capture disagree")
+        missing = 0
+        for thread in range(8):
+            numbers = [e["args"]["1"] for e in events if e["event"] == "victim.thread" and e["args"]["0"] == thread]
+            expect(numbers == sorted(set(numbers)), f"marks of thread {thread} are out of order or double")
+            missing += numbers[-1] - numbers[0] + 1 - len(numbers)
+        expect(missing == lost, f"{missing} marks are missing, {lost} were counted as lost")
+        v.stop()
+
+
 def two_at_once(ctx, python):
     """-p A -p B: one capture, two processes."""
     with Victim(ctx, python, "sleeping") as a, Victim(ctx, python, "busy") as b:
@@ -131,4 +157,5 @@ def cells(ctx):
                                   ("exec", 44, [])):
             yield "target ends by " + how, python, lambda p=python, h=how, s=status, m=more: target_exits(ctx, p, h, s, m)
         yield "stopped target", python, lambda p=python: stopped_target(ctx, p)
+        yield "recorder sleeps", python, lambda p=python: recorder_sleeps(ctx, p)
         yield "two targets", python, lambda p=python: two_at_once(ctx, p)
