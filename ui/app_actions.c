@@ -93,10 +93,13 @@ static void history_step(struct ui *ui, bool back)
 		ui_flash(ui, back ? "nothing before this" : "nothing after this");
 		return;
 	}
-	if (back && ui->history_at == ui->history.n) { /* so that ] comes back here */
-		size_t n = ui->history.n;
+	if (back && ui->history_at == ui->history.n) { /* so that ] comes back here; it may be there already */
 		ui_remember_place(ui);
-		ui->history_at = n;
+		ui->history_at = ui->history.n - 1;
+	}
+	if (back && ui->history_at == 0) {
+		ui_flash(ui, "nothing before this");
+		return;
 	}
 	ui->history_at += back ? (size_t)-1 : 1;
 	struct place place = ui->history.v[ui->history_at];
@@ -110,9 +113,7 @@ static void history_step(struct ui *ui, bool back)
 		toggles_parse(&ui->toggles, ui->s->filter_text);
 	}
 	free(filter);
-	size_t at = ui->history_at, n = ui->history.n;
-	ui_goto(ui, place.seq);
-	ui->history_at = at < ui->history.n ? at : n;
+	ui_show(ui, place.seq);
 	ui_changed(ui, CHANGE_FILTER);
 }
 

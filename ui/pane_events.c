@@ -439,14 +439,19 @@ void pane_events_anchor(struct ui *ui, uint64_t seq)
 		e->cursor_seq = seq;
 }
 
-void ui_goto(struct ui *ui, uint64_t seq)
+void ui_show(struct ui *ui, uint64_t seq)
 {
 	struct pane *p = ui_pane(ui, PANE_EVENTS);
 	if (!p)
 		return;
 	ui->following = false;
-	ui_remember_place(ui);
 	go_seq((struct events *)p, seq);
+}
+
+void ui_goto(struct ui *ui, uint64_t seq)
+{
+	ui_remember_place(ui);
+	ui_show(ui, seq);
 }
 
 static void step_first(struct events *e, bool forward, uint64_t count)

@@ -122,7 +122,8 @@ MUST_CHECK struct err *ui_set_source(struct ui *ui, struct ui_source *source);
 bool ui_set_filter(struct ui *ui, const char *text, bool remember);
 /* Add "and term" or "and not term". */
 void ui_narrow(struct ui *ui, const char *term, bool exclude);
-void ui_goto(struct ui *ui, uint64_t seq); /* the cursor of the events pane; reveals it */
+void ui_goto(struct ui *ui, uint64_t seq); /* the cursor of the events pane; reveals it; [ comes back */
+void ui_show(struct ui *ui, uint64_t seq); /* the same, but history does not take notice */
 void ui_remember_place(struct ui *ui); /* here, with the filter in use */
 void ui_remember(struct ui *ui, uint64_t seq, const char *filter_text);
 

@@ -402,6 +402,37 @@ static void test_cursor_stays(void **state)
 	ui_destroy(ui);
 }
 
+/* [ and ] walk through where the user was and lose nothing on the way, also when the list of places is full. */
+static void test_history(void **state)
+{
+	struct ui *ui = drive_open(capture, NULL, 80, 24);
+	drive_keys(ui, "f C-u =@network Enter f C-u =open Enter f C-u =@native Enter");
+	drive_keys(ui, "[");
+	assert_string_equal(ui->s->filter_text, "open");
+	drive_keys(ui, "[");
+	assert_string_equal(ui->s->filter_text, "@network");
+	drive_keys(ui, "]");
+	assert_string_equal(ui->s->filter_text, "open");
+	drive_keys(ui, "] ]");
+	assert_string_equal(ui->s->filter_text, "@native");
+	drive_keys(ui, "[ [ [ [ [");
+	assert_string_equal(ui->s->filter_text, "");
+	char text[32];
+	for (int i = 0; i < 220; i++) {
+		snprintf(text, sizeof(text), "%d", i % 97);
+		ui_act(ui, ACTION_GOTO, 0, text);
+	}
+	assert_int_equal(ui->history.n, 200);
+	drive_keys(ui, "[");
+	assert_int_equal(ui->cursor_seq, 218 % 97);
+	for (int i = 0; i < 250; i++)
+		drive_keys(ui, "[");
+	for (int i = 0; i < 250; i++)
+		drive_keys(ui, "]");
+	assert_int_equal(ui->cursor_seq, 219 % 97);
+	ui_destroy(ui);
+}
+
 /* ---- writing ---- */
 
 static void test_write(void **state)
@@ -598,6 +629,7 @@ int main(void)
 		cmocka_unit_test(test_include_exclude),
 		cmocka_unit_test(test_search),
 		cmocka_unit_test(test_cursor_stays),
+		cmocka_unit_test(test_history),
 		cmocka_unit_test(test_write),
 		cmocka_unit_test(test_config),
 		cmocka_unit_test(test_kept_filters),
