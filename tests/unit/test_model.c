@@ -13,6 +13,7 @@
 #include "model/histogram.h"
 #include "model/relations.h"
 #include "model/selection.h"
+#include "model/tally.h"
 #include "model/trace.h"
 
 #define N_EVENTS 40000u
@@ -84,6 +85,89 @@ static void groups(void **state)
 	must(group_count(trace, some, 0, UINT64_MAX, GROUP_NAME, NULL, 4, all));
 	must(group_count(trace, some, 0, UINT64_MAX, GROUP_NAME, keys, 1, merged));
 	assert_int_equal(merged[0], all[1] + all[3]);
+}
+
+/* Keys of a tally in the test: ids of even number merge in threes, the others are left out. */
+struct tally_keys {
+	uint32_t of_id[4096], n;
+	unsigned n_asked;
+};
+
+static uint32_t tally_key(void *ctx, uint32_t id, uint32_t name)
+{
+	struct tally_keys *k = ctx;
+	k->n_asked++;
+	assert_true(name < 4);
+	if (id & 1)
+		return TALLY_LEAVE_OUT;
+	if (k->of_id[id / 6] == 0)
+		k->of_id[id / 6] = ++k->n;
+	return k->of_id[id / 6] - 1;
+}
+
+static bool tally_wants(void *ctx, uint32_t name)
+{
+	return name != 2;
+}
+
+/* Counting in slices, with a capture that is let be seen bit by bit, gives what counting at once gives. */
+static void tallies(void **state)
+{
+	for (unsigned column = 0; column < GROUP_COLUMN_COUNT; column++)
+		for (unsigned how = 0; how < 4; how++) {
+			struct selection *sel = how & 1 ? some : NULL;
+			uint32_t n_ids = group_column_end(trace, column);
+			struct tally_keys keys = { 0 };
+			struct tally_spec spec = { .column = column, .n_bins = 7 + (how & 1), .span_ns = 1, .ctx = &keys };
+			if (how & 2) {
+				spec.key = tally_key;
+				spec.wants = tally_wants;
+			}
+			CLEANUP(tally) struct tally *t = NULL;
+			must(tally_create(trace, &spec, &t));
+			unsigned steps = 0;
+			for (uint64_t end = 0; tally_n_rows(t) < N_EVENTS; steps++) {
+				must(tally_step(t, sel, end, 0)); /* no time at all still goes on */
+				assert_true(tally_n_rows(t) <= end);
+				if (tally_n_rows(t) == end)
+					end += 777;
+			}
+			assert_true(steps > 20);
+			uint64_t *counts = calloc(n_ids, 8), *first = malloc(n_ids * 8);
+			uint32_t n_bins = spec.n_bins, *bins = calloc((size_t)n_ids * n_bins, 4);
+			memset(first, 0xff, n_ids * 8);
+			struct tally_keys again = { 0 };
+			uint64_t span = tally_span_ns(t);
+			uint8_t *asked = calloc(n_ids, 1);
+			unsigned n_asked = 0;
+			for (uint64_t i = 0; i < N_EVENTS; i++) {
+				struct event e;
+				trace_event(trace, i, &e);
+				if ((sel && !selection_has(sel, i)) || (how & 2 && !tally_wants(NULL, e.name)))
+					continue;
+				uint32_t id = column_of(&e, column), key = how & 2 ? tally_key(&again, id, e.name) : id;
+				n_asked += !asked[id];
+				asked[id] = 1;
+				if (key == TALLY_LEAVE_OUT)
+					continue;
+				if (!counts[key]++)
+					first[key] = i;
+				assert_true(e.time_ns < span);
+				bins[key * n_bins + (uint32_t)((double)e.time_ns * (n_bins / (double)span))]++;
+			}
+			for (uint32_t key = 0; key < tally_n_keys(t); key++) {
+				struct tally_entry e = tally_get(t, key);
+				assert_int_equal(e.count, counts[key]);
+				assert_int_equal(e.first, first[key]);
+				assert_memory_equal(e.bins, bins + key * n_bins, n_bins * 4);
+			}
+			assert_int_equal(tally_n_keys(t), how & 2 ? again.n : n_ids);
+			assert_int_equal(keys.n_asked, how & 2 ? n_asked : 0); /* once per id */
+			free(counts);
+			free(first);
+			free(bins);
+			free(asked);
+		}
 }
 
 static void selects(void **state)
@@ -426,7 +510,7 @@ static void in_slices(void **state)
 int main(void)
 {
 	test_path(path, sizeof(path), "model");
-	const struct CMUnitTest random_tests[] = { cmocka_unit_test(groups), cmocka_unit_test(selects), cmocka_unit_test(histograms),
+	const struct CMUnitTest random_tests[] = { cmocka_unit_test(groups), cmocka_unit_test(tallies), cmocka_unit_test(selects), cmocka_unit_test(histograms),
 						   cmocka_unit_test(call_trees) };
 	const struct CMUnitTest tests[] = { cmocka_unit_test(folding), cmocka_unit_test(relating), cmocka_unit_test(firsts),
 					    cmocka_unit_test(in_slices) };
