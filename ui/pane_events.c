@@ -21,8 +21,6 @@ struct events {
 	uint64_t cursor_seq;   /* event (or the event after a note) under the cursor */
 	bool on_note;
 	unsigned generation;
-	struct filter_part parts[8]; /* why nothing is shown */
-	size_t n_parts;
 	/* search in slices */
 	bool searching, search_back, wrapped;
 	uint64_t search_at, search_from;
@@ -156,16 +154,6 @@ static void update_events(struct pane *p, unsigned changes)
 	if (ui->following && n)
 		list_go(&p->list, n - 1);
 	cursor_moved(e);
-	e->n_parts = 0;
-	if (!n && s->run && s->filter_done >= 1 && s->n_events) {
-		struct err *err = filter_explain(s->run, e->parts, ARRAY_LEN(e->parts), &e->n_parts);
-		if (err) {
-			err_destroy(err);
-			e->n_parts = 0;
-		} else if (e->n_parts > ARRAY_LEN(e->parts)) {
-			e->n_parts = ARRAY_LEN(e->parts);
-		}
-	}
 }
 
 /* ---- drawing ---- */
@@ -306,15 +294,17 @@ static void draw_empty(const struct events *e, struct area a)
 		}
 		area_put(a, 1, 2, -1, ROLE_TEXT, "nothing matches");
 		int y = 3;
-		for (size_t i = 0; i < e->n_parts; i++, y++) {
-			const struct filter_part *part = &e->parts[i];
+		size_t n_parts = 0;
+		const struct filter_part *parts = s->why ? filter_explanation_parts(s->why, &n_parts) : NULL;
+		for (size_t i = 0; i < n_parts && y < a.n_lines - 2; i++, y++) {
+			const struct filter_part *part = &parts[i];
 			struct strbuf b = { 0 };
 			text_count(&b, part->n_events, 12);
 			area_put_right(a, y, 2, 12, ROLE_DIM, strbuf_str(&b));
 			strbuf_clear(&b);
 			strbuf_adds(&b, i ? "and " : "");
 			strbuf_add(&b, s->filter_text + part->at, part->n_bytes);
-			area_put_cut(a, y, 17, -1, part->n_events ? ROLE_TEXT : ROLE_FOCUS, strbuf_str(&b));
+			area_put_cut(a, y, 17, -1, part->n_events || !s->why_done ? ROLE_TEXT : ROLE_FOCUS, strbuf_str(&b));
 			strbuf_fini(&b);
 		}
 		area_put(a, y + 1, 2, -1, ROLE_DIM, "= shows all again, f edits the filter, Bksp goes back");

@@ -147,6 +147,7 @@ void view_destroy(struct view *s)
 	folds_destroy(s->folds);
 	selection_destroy(s->rows);
 	selection_destroy(s->shown);
+	filter_explanation_destroy(s->why);
 	filter_run_destroy(s->run);
 	filter_destroy(s->filter);
 	filter_cache_destroy(s->cache);
@@ -169,6 +170,11 @@ static struct err *grow(struct view *s)
 	s->rows_stale = true;
 	if (s->run) {
 		s->filter_done = 0;
+		if (s->why_done && now_ns() - s->why_ns > 5000000000u) { /* it counted fewer */
+			filter_explanation_destroy(s->why);
+			s->why = NULL;
+			s->why_done = false;
+		}
 		return NULL;
 	}
 	return selection_resize(s->shown, s->n_events, true);
@@ -235,6 +241,10 @@ static struct err *work_filter(struct view *s, uint64_t budget_ns)
 	struct err *err = filter_run_step(s->run, budget_ns, &s->filter_done);
 	if (!err)
 		err = take_shown(s);
+	if (filter_run_n_restarts(s->run) != s->filter_restarts) {
+		s->filter_restarts = filter_run_n_restarts(s->run);
+		s->filter_generation++;
+	}
 	s->filter_ns += now_ns() - start;
 	return err;
 }
@@ -266,6 +276,9 @@ struct err *view_set_filter(struct view *s, const char *text)
 		return err;
 	}
 	/* run before filter: it looks at it */
+	filter_explanation_destroy(s->why);
+	s->why = NULL;
+	s->why_done = false;
 	filter_run_destroy(s->run);
 	s->run = take_ptr(run);
 	filter_destroy(s->filter);
@@ -279,11 +292,13 @@ struct err *view_set_filter(struct view *s, const char *text)
 	s->folds_done = 0;
 	s->filter_ns = 0;
 	s->filter_done = s->run ? 0 : 1;
+	s->filter_restarts = 0;
+	s->filter_generation++;
 	s->shown_generation++;
 	s->rows_stale = true;
 	s->generation++;
 	if (s->run && s->n_events) /* the first page at once */
-		return work_filter(s, 10000000);
+		return work_filter(s, 4000000);
 	return NULL;
 }
 
@@ -329,12 +344,33 @@ static void make_rows(struct view *s)
 				return;
 }
 
+static bool has_why(const struct view *s)
+{
+	return s->why_done || !s->filter || !s->n_events || s->filter_done < 1 || filter_run_n_rows(s->run) < s->n_events;
+}
+
+/* Nothing is shown: count what each part of the filter alone would show. */
+static struct err *work_why(struct view *s, uint64_t budget_ns)
+{
+	struct err *err = NULL;
+	s->why_ns = now_ns();
+	if (selection_count(s->shown)) {
+		s->why_done = true;
+		return NULL;
+	}
+	if (!s->why)
+		err = filter_explain(s->trace, s->filter, s->cache, &s->why);
+	return err ? err : filter_explanation_step(s->why, budget_ns, &s->why_done);
+}
+
 bool view_work(struct view *s, uint64_t budget_ns, bool *ret_changed)
 {
 	struct err *err = NULL;
 	bool worked = true;
 	if (s->filter && s->filter_done < 1)
 		err = work_filter(s, budget_ns);
+	else if (!has_why(s))
+		err = work_why(s, budget_ns);
 	else if (s->folds_done < 1)
 		err = work_folds(s, budget_ns);
 	else if (s->first_done < 1)
@@ -348,9 +384,10 @@ bool view_work(struct view *s, uint64_t budget_ns, bool *ret_changed)
 	if (err) { /* memory is short: leave off here, what is known stays usable */
 		err_destroy(err);
 		s->filter_done = s->folds_done = s->first_done = s->load_done = 1;
+		s->why_done = true;
 		return false;
 	}
-	return (s->filter && s->filter_done < 1) || s->folds_done < 1 || s->first_done < 1 || s->load_done < 1;
+	return (s->filter && s->filter_done < 1) || !has_why(s) || s->folds_done < 1 || s->first_done < 1 || s->load_done < 1;
 }
 
 /* ---- lines ---- */
@@ -358,6 +395,12 @@ bool view_work(struct view *s, uint64_t budget_ns, bool *ret_changed)
 uint64_t view_n_shown(struct view *s)
 {
 	return s->filter ? selection_count(s->shown) : s->n_events;
+}
+
+uint64_t view_n_decided(const struct view *s)
+{
+	uint64_t n = s->run ? filter_run_n_rows(s->run) : s->n_events;
+	return n < s->n_events ? n : s->n_events;
 }
 
 /* Notes that stand before the end of what is shown. A filter hides all but the losses, and with no event left these too. */

@@ -57,6 +57,11 @@ struct view {
 	struct filter_cache *cache;
 	double filter_done;     /* 0…1 */
 	uint64_t filter_ns;     /* spent on it since it was set */
+	unsigned filter_generation; /* changes when rows that were decided are decided anew */
+	unsigned filter_restarts;
+	struct filter_explanation *why; /* nothing is shown: because of which part? NULL: not asked, or not yet */
+	bool why_done;
+	uint64_t why_ns;        /* when it was counted last */
 
 	/* folds */
 	bool fold_on;
@@ -94,6 +99,8 @@ void view_set_frozen(struct view *s, bool on);
 bool view_is_live(const struct view *s); /* events may still come */
 
 uint64_t view_n_shown(struct view *s);
+/* Rows [0, n) of `shown` are final, until filter_generation changes. */
+uint64_t view_n_decided(const struct view *s);
 uint64_t view_n_lines(struct view *s);
 struct line {
 	bool is_note;

@@ -78,6 +78,8 @@ MUST_CHECK struct err *filter_run_step(struct filter_run *r, uint64_t budget_ns,
 /* Rows that match, worked out for [0, filter_run_n_rows()). Valid until the next step. */
 struct selection *filter_run_rows(struct filter_run *r);
 uint64_t filter_run_n_rows(const struct filter_run *r);
+/* How often rows that had been decided were begun anew: names of threads are sometimes learnt late. */
+unsigned filter_run_n_restarts(const struct filter_run *r);
 /* One row, at once, wherever the run is: for the page on the screen. */
 bool filter_run_match(struct filter_run *r, uint64_t seq);
 /* How often a regular expression was given up at the match limit; such values count as no match. */
@@ -88,8 +90,16 @@ struct filter_part {
 	size_t at, n_bytes; /* of the filter's text */
 	uint64_t n_events;  /* that this part alone lets through */
 };
-/* At most cap parts into parts[]; *ret_n is how many there are. Runs each to the end of what filter_run_n_rows() says. */
-MUST_CHECK struct err *filter_explain(struct filter_run *r, struct filter_part *parts, size_t cap, size_t *ret_n);
+struct filter_explanation;
+/* Filter and cache (may be NULL) must outlive it. */
+MUST_CHECK struct err *filter_explain(struct trace *t, const struct filter *f, struct filter_cache *cache,
+				      struct filter_explanation **ret);
+void filter_explanation_destroy(struct filter_explanation *x);
+DEFINE_CLEANUP(filter_explanation);
+/* Go on counting, for budget_ns at most. *ret_done: all parts are counted. */
+MUST_CHECK struct err *filter_explanation_step(struct filter_explanation *x, uint64_t budget_ns, bool *ret_done);
+/* In order of the text; the counts are of what was looked at so far. */
+const struct filter_part *filter_explanation_parts(const struct filter_explanation *x, size_t *ret_n);
 
 /* ---- completion ---- */
 

@@ -5,6 +5,7 @@
  * catalogue and the capture, values from the capture alone: those of threads and names with exact counts from the index,
  * those of arguments and frames from a sample of a few chunks (then with counts only if the sample was everything).
  */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,7 @@
 
 struct item {
 	enum filter_candidate_kind kind;
-	size_t text;      /* offset */
+	size_t text, n_text; /* offset, length */
 	const char *doc;
 	uint64_t n_events;
 	bool is_prefix;   /* begins with the word */
@@ -70,12 +71,13 @@ static void offer_as(struct completer *c, enum filter_candidate_kind kind, const
 	if (!has_word(c, s, n, &item.is_prefix))
 		return;
 	for (size_t i = 0; i < c->items.n; i++)
-		if (strlen(c->text->s + c->items.v[i].text) == n_text && !memcmp(c->text->s + c->items.v[i].text, text, n_text)) {
+		if (c->items.v[i].n_text == n_text && !memcmp(c->text->s + c->items.v[i].text, text, n_text)) {
 			if (n_events != UINT64_MAX && c->items.v[i].n_events != UINT64_MAX)
 				c->items.v[i].n_events += n_events;
 			return;
 		}
 	item.text = c->text->n;
+	item.n_text = n_text;
 	strbuf_add(c->text, text, n_text);
 	strbuf_addc(c->text, 0);
 	if (!vec_push(&c->items, item))
@@ -291,37 +293,73 @@ static int by_count(const void *a, const void *b)
 	return x->n != y->n ? (x->n > y->n ? -1 : 1) : by_id(a, b);
 }
 
+/* Place of (id, name) among v[], or where it would stand in the table. Open addressing; 0 = free, else place + 1. */
+static uint32_t *sample_slot(uint32_t *table, uint32_t mask, const struct sample *v, uint32_t id, uint32_t name)
+{
+	uint64_t h = ((uint64_t)id << 32 | name) * 0x9e3779b97f4a7c15u;
+	uint32_t at = (uint32_t)(h >> 40) & mask;
+	while (table[at] && (v[table[at] - 1].id != id || v[table[at] - 1].name != name))
+		at = (at + 1) & mask;
+	return &table[at];
+}
+
+/* Leave about SAMPLE_VALUES, the most frequent ones: so many that sorting them takes no time that is felt while typing. */
+static size_t keep_frequent(struct sample *v, size_t n)
+{
+	size_t of_count[64] = { 0 }, above = 0, kept = 0;
+	for (size_t i = 0; i < n; i++)
+		of_count[v[i].n < ARRAY_LEN(of_count) ? v[i].n : ARRAY_LEN(of_count) - 1]++;
+	uint32_t least = ARRAY_LEN(of_count);
+	while (least > 1 && above < SAMPLE_VALUES)
+		above += of_count[--least];
+	size_t surplus = above > SAMPLE_VALUES && least < ARRAY_LEN(of_count) - 1 ? above - SAMPLE_VALUES : 0;
+	for (size_t i = n; i-- > 0 && surplus;) /* of the rarest that stay, the first met */
+		if (v[i].n == least) {
+			v[i].n = 0;
+			surplus--;
+		}
+	for (size_t i = 0; i < n; i++)
+		if (v[i].n >= least)
+			v[kept++] = v[i];
+	return kept;
+}
+
 /* Distinct (id, name) of some chunks, the most frequent first. *ret_all: it was every event. */
 static struct sample *take_sample(struct trace *t, bool of_stacks, uint32_t only_name, size_t *ret_n, bool *ret_all)
 {
 	VEC(struct sample) v = { 0 };
 	uint32_t n_chunks = trace_n_chunks(t), step = n_chunks > SAMPLE_CHUNKS ? n_chunks / SAMPLE_CHUNKS : 1;
-	for (uint32_t chunk = 0; chunk < n_chunks; chunk += step) {
+	uint32_t mask = (1u << 18) - 1; /* more than there are rows in 2 * SAMPLE_CHUNKS - 1 chunks */
+	uint32_t *table = calloc((size_t)mask + 1, sizeof(*table));
+	static_assert((2 * SAMPLE_CHUNKS) * TRACE_CHUNK <= 1u << 17, "room in the table");
+	for (uint32_t chunk = 0; table && chunk < n_chunks; chunk += step) {
 		const struct chunk *c = trace_chunk(t, chunk);
 		for (uint32_t row = 0; c && row < c->n; row++) {
-			uint32_t name = c->names[c->name[row]];
-			if (only_name && name != only_name)
+			uint32_t name = c->names[c->name[row]], id = of_stacks ? c->stack[row] : c->args[row];
+			if (!id || (only_name && name != only_name))
 				continue;
-			const struct thread_info *info = trace_thread(t, c->threads[c->thread[row]]);
-			struct sample s = { of_stacks ? c->stack[row] : c->args[row], of_stacks ? 0 : name,
-					    (int16_t)(info && !of_stacks ? process_minor(t, info->process) : 0), 1 };
-			if (s.id && !vec_push(&v, s))
+			if (of_stacks)
+				name = 0;
+			uint32_t *slot = sample_slot(table, mask, v.v, id, name);
+			if (*slot) {
+				v.v[*slot - 1].n++;
+				continue;
+			}
+			const struct thread_info *info = of_stacks ? NULL : trace_thread(t, c->threads[c->thread[row]]);
+			struct sample s = { id, name, (int16_t)(info ? process_minor(t, info->process) : 0), 1 };
+			if (!vec_push(&v, s))
 				break;
+			*slot = (uint32_t)v.n;
 		}
 		trace_trim(t);
 	}
-	size_t n = 0;
-	if (v.n)
-		qsort(v.v, v.n, sizeof(*v.v), by_id);
-	for (size_t i = 0; i < v.n; i++) {
-		if (n && v.v[n - 1].id == v.v[i].id && v.v[n - 1].name == v.v[i].name)
-			v.v[n - 1].n++;
-		else
-			v.v[n++] = v.v[i];
-	}
+	free(table);
+	size_t n = v.n;
+	*ret_all = step == 1 && n <= SAMPLE_VALUES;
+	if (n > 2 * SAMPLE_VALUES)
+		n = keep_frequent(v.v, n);
 	if (n)
 		qsort(v.v, n, sizeof(*v.v), by_count);
-	*ret_all = step == 1 && n <= SAMPLE_VALUES;
 	*ret_n = n < SAMPLE_VALUES ? n : SAMPLE_VALUES;
 	return v.v;
 }
@@ -362,6 +400,9 @@ static void offer_frame_values(struct completer *c, enum field_id field, enum fr
 	size_t n;
 	bool all;
 	struct sample *samples = take_sample(c->t, true, 0, &n, &all);
+	/* frames that stand in many stacks are offered once, unless each adds to a count */
+	bool counts = all && field != FIELD_STACK;
+	uint8_t *seen = counts ? NULL : calloc(trace_n_frames(c->t) / 8 + 1, 1);
 	for (size_t i = 0; i < n && c->items.n < CANDIDATES_MAX; i++) {
 		uint32_t frames[64], depth = 1, parent;
 		if (field == FIELD_STACK)
@@ -373,12 +414,16 @@ static void offer_frame_values(struct completer *c, enum field_id field, enum fr
 		for (uint32_t k = 0; k < depth && k < ARRAY_LEN(frames); k++) {
 			struct frame_info f;
 			size_t n_text;
+			if (seen && seen[frames[k] / 8] >> (frames[k] & 7) & 1)
+				continue;
 			if (!trace_frame(c->t, frames[k], &f))
 				continue;
+			if (seen)
+				seen[frames[k] / 8] |= (uint8_t)(1 << (frames[k] & 7));
 			const char *s = trace_string(c->t, member == MEMBER_FUNC ? f.function : member == MEMBER_FILE ? f.file :
 							   member == MEMBER_MODULE ? f.module : 0, &n_text);
 			if (n_text)
-				offer_value(c, s, n_text, false, all && field != FIELD_STACK ? samples[i].n : UINT64_MAX);
+				offer_value(c, s, n_text, false, counts ? samples[i].n : UINT64_MAX);
 			else if (member == MEMBER_LINE && f.line) {
 				char text[16];
 				int n_line = snprintf(text, sizeof(text), "%u", f.line);
@@ -386,6 +431,7 @@ static void offer_frame_values(struct completer *c, enum field_id field, enum fr
 			}
 		}
 	}
+	free(seen);
 	free(samples);
 }
 

@@ -33,6 +33,9 @@ struct filter_run {
 	struct selection *rows;
 	uint64_t n_rows;
 	uint64_t limit_hits_before;   /* of the memos when the run was made */
+	unsigned n_restarts;
+	uint64_t until_ns;            /* of this step; UINT64_MAX no end */
+	bool is_late;                 /* the time is over in the middle of a chunk */
 };
 
 struct work {
@@ -41,6 +44,24 @@ struct work {
 	uint32_t args_end, stack_end; /* ids of this chunk and earlier ones are below */
 	struct err *err;
 };
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/*
+ * A chunk full of values that were never seen may take long with a regular expression. Then it is left in the middle and begun
+ * anew in the next step: the verdicts are kept, so each step gets further. Asked only where verdicts were added since.
+ */
+static bool is_late(struct filter_run *r)
+{
+	if (!r->is_late && r->until_ns != UINT64_MAX)
+		r->is_late = now_ns() >= r->until_ns;
+	return r->is_late;
+}
 
 struct err *filter_run_create(struct trace *t, const struct filter *f, struct filter_cache *cache, struct filter_run **ret)
 {
@@ -135,8 +156,10 @@ static bool note_who(struct filter_run *r)
 	}
 	for (size_t i = 0; changed && i < r->memos.n; i++)
 		r->memos.v[i]->threads.n = 0;
-	if (changed)
+	if (changed && r->n_rows) {
 		r->n_rows = 0;
+		r->n_restarts++;
+	}
 	return true;
 }
 
@@ -401,6 +424,10 @@ static struct err *know_stacks(struct filter_run *r, uint32_t i_term, uint32_t e
 			}
 		}
 		done = stop;
+		if (done < end && is_late(r)) {
+			m->stacks.n = done;
+			return NULL;
+		}
 	}
 	return NULL;
 }
@@ -409,7 +436,7 @@ static void eval_stack(struct work *w, uint32_t i_term, const chunk_bits mask, c
 {
 	struct filter_run *r = w->run;
 	w->err = know_stacks(r, i_term, w->stack_end);
-	if (w->err)
+	if (w->err || r->is_late)
 		return;
 	gather32(r->memos.v[i_term]->stacks.v, w->chunk->stack, w->chunk->n, (uint8_t)term_wants(&r->filter->terms.v[i_term]),
 		 mask, out);
@@ -456,14 +483,19 @@ static void eval_args_at(struct work *w, uint32_t i_term, int position, const ch
 		return;
 	table->tuples.v[0] = VERDICT_ABSENT;
 	chunk_bits unknown;
+	unsigned n_new = 0;
 	if (!gather_known(table->tuples.v, c->args, c->n, (uint8_t)want, mask, out, unknown))
 		return;
 	for (size_t word = 0; word < CHUNK_WORDS; word++)
 		for (uint64_t rest = unknown[word]; rest; rest &= rest - 1) {
 			unsigned i = (unsigned)__builtin_ctzll(rest);
 			uint32_t args = c->args[word * 64 + i];
-			enum verdict v = table->tuples.v[args] ? (enum verdict)table->tuples.v[args] :
-					 term_of_args(r->cache, t, m, table, args);
+			enum verdict v = (enum verdict)table->tuples.v[args];
+			if (!v) {
+				if (n_new++ % 64 == 63 && is_late(r))
+					return;
+				v = term_of_args(r->cache, t, m, table, args);
+			}
 			out[word] |= (uint64_t)(v == want) << i;
 		}
 }
@@ -487,7 +519,7 @@ static void eval_args(struct work *w, uint32_t i_term, const chunk_bits mask, ch
 	/* Normally there is one version of Python; with more, each takes its own threads' rows. */
 	int16_t done[64];
 	size_t n_done = 0;
-	for (uint32_t i = 0; i < c->n_threads && !w->err; i++) {
+	for (uint32_t i = 0; i < c->n_threads && !w->err && !r->is_late; i++) {
 		int16_t minor = c->threads[i] < r->minors.n ? r->minors.v[c->threads[i]] : 0;
 		bool seen = false;
 		for (size_t k = 0; k < n_done; k++)
@@ -509,7 +541,7 @@ static void eval_args(struct work *w, uint32_t i_term, const chunk_bits mask, ch
 			for (size_t k = 0; k < CHUNK_WORDS; k++)
 				of_minor[k] &= mask[k];
 		}
-		for (uint32_t name = 0; name < c->n_names && !w->err; name++) {
+		for (uint32_t name = 0; name < c->n_names && !w->err && !r->is_late; name++) {
 			int32_t position = positions[name];
 			if (position == INT32_MIN)
 				continue;
@@ -533,7 +565,7 @@ static void eval(struct work *w, uint32_t i_node, const chunk_bits mask, chunk_b
 {
 	const struct filter *f = w->run->filter;
 	const struct filter_node *n = &f->nodes.v[i_node];
-	if (w->err || is_empty(mask)) {
+	if (w->err || w->run->is_late || is_empty(mask)) {
 		memset(out, 0, sizeof(chunk_bits));
 		return;
 	}
@@ -605,23 +637,18 @@ static struct err *run_chunk(struct filter_run *r, uint32_t i_chunk, uint64_t *t
 	if (w.stack_end > n_stacks)
 		w.stack_end = n_stacks;
 	eval(&w, r->filter->root, mask, out);
-	if (w.err)
+	if (w.err || r->is_late)
 		return w.err;
 	memcpy(to, out, n_words * 8);
 	return NULL;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 struct err *filter_run_step(struct filter_run *r, uint64_t budget_ns, double *ret_done)
 {
-	uint64_t n = trace_n_events(r->trace), start = now_ns();
+	uint64_t n = trace_n_events(r->trace);
 	struct err *err = NULL;
+	r->until_ns = budget_ns == UINT64_MAX ? UINT64_MAX : now_ns() + budget_ns;
+	r->is_late = false;
 	if (!note_minors(r) || !note_who(r))
 		return err_no_memory();
 	if (selection_n_rows(r->rows) < n && (err = selection_resize(r->rows, n, false)))
@@ -632,8 +659,10 @@ struct err *filter_run_step(struct filter_run *r, uint64_t budget_ns, double *re
 		trace_trim(r->trace);
 		if ((err = run_chunk(r, chunk, selection_words(r->rows) + from / 64)))
 			return err;
+		if (r->is_late)
+			break;
 		r->n_rows = from + TRACE_CHUNK < n ? from + TRACE_CHUNK : n;
-		if (budget_ns != UINT64_MAX && now_ns() - start >= budget_ns)
+		if (is_late(r))
 			break;
 	}
 	if (ret_done)
@@ -649,6 +678,11 @@ struct selection *filter_run_rows(struct filter_run *r)
 uint64_t filter_run_n_rows(const struct filter_run *r)
 {
 	return r->n_rows;
+}
+
+unsigned filter_run_n_restarts(const struct filter_run *r)
+{
+	return r->n_restarts;
 }
 
 uint64_t filter_run_n_limit_hits(const struct filter_run *r)
@@ -744,45 +778,4 @@ bool filter_run_match(struct filter_run *r, uint64_t seq)
 	if (seq < r->n_rows)
 		return selection_has(r->rows, seq);
 	return trace_event(r->trace, seq, &e) && match_node(r, r->filter->root, &e);
-}
-
-/* ---- explain ---- */
-
-/* One part as a filter of its own: the same terms, another root. */
-static struct err *count_part(struct filter_run *r, uint32_t root, uint64_t *ret)
-{
-	struct filter part = *r->filter;
-	CLEANUP(filter_run) struct filter_run *run = NULL;
-	part.root = root;
-	struct err *err = filter_run_create(r->trace, &part, r->cache, &run);
-	if (!err)
-		err = filter_run_step(run, UINT64_MAX, NULL);
-	if (!err)
-		*ret = selection_count(run->rows);
-	return err;
-}
-
-struct err *filter_explain(struct filter_run *r, struct filter_part *parts, size_t cap, size_t *ret_n)
-{
-	uint32_t waiting[TERMS_MAX + 1];
-	size_t n_waiting = 0, n = 0;
-	waiting[n_waiting++] = r->filter->root;
-	while (n_waiting) {
-		const struct filter_node *node = &r->filter->nodes.v[waiting[n_waiting - 1]];
-		uint32_t i_node = waiting[--n_waiting];
-		if (node->kind == NODE_AND) {
-			waiting[n_waiting++] = node->b; /* the left one comes first */
-			waiting[n_waiting++] = node->a;
-			continue;
-		}
-		if (n < cap) {
-			parts[n] = (struct filter_part){ .at = node->at, .n_bytes = node->n_bytes };
-			struct err *err = count_part(r, i_node, &parts[n].n_events);
-			if (err)
-				return err;
-		}
-		n++;
-	}
-	*ret_n = n;
-	return NULL;
 }

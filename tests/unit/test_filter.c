@@ -82,6 +82,7 @@ static void test_same_every_way(void **state)
 	struct trace *t = opened(path);
 	struct filter_cache *cache;
 	must(filter_cache_create(t, &cache));
+	int n_interrupted = 0;
 	for (int round = 0; round < 2; round++) /* the second time all is known */
 		for (size_t i = 0; i < ARRAY_LEN(expressions); i++) {
 			uint64_t n, *want = whole(t, expressions[i], &n);
@@ -95,16 +96,20 @@ static void test_same_every_way(void **state)
 			while (done < 1) {
 				double before = done;
 				must(filter_run_step(r, 0, &done));
-				assert_true(done > before);
+				assert_true(done >= before);
 				n_steps++;
+				assert_true(n_steps < 100000);
 			}
-			assert_int_equal(n_steps, 3);
+			/* without any time: a chunk each, or less when values are met that nobody has judged */
+			assert_true(round ? n_steps == 3 : n_steps >= 3);
+			n_interrupted += n_steps > 3;
 			assert_int_equal(selection_count(filter_run_rows(r)), n);
 			assert_memory_equal(selection_words_get(filter_run_rows(r)), want, (trace_n_events(t) + 63) / 64 * 8);
 			filter_run_destroy(r);
 			filter_destroy(f);
 			free(want);
 		}
+	assert_true(n_interrupted > 0);
 	assert_true(filter_cache_memory_bytes(cache) > 0);
 	filter_cache_destroy(cache);
 	trace_close(t);
@@ -240,12 +245,17 @@ static void test_explain(void **state)
 	const char *text = "open and (args ~ \"nothing\") and depth > 3";
 	struct filter *f = compiled(text, t);
 	struct filter_run *r;
-	struct filter_part parts[8];
+	struct filter_explanation *x;
 	size_t n;
 	must(filter_run_create(t, f, NULL, &r));
 	must(filter_run_step(r, UINT64_MAX, NULL));
 	assert_int_equal(selection_count(filter_run_rows(r)), 0);
-	must(filter_explain(r, parts, ARRAY_LEN(parts), &n));
+	must(filter_explain(t, f, NULL, &x));
+	bool done = false;
+	for (int i = 0; i < 100000 && !done; i++) /* without any time it still comes to its end */
+		must(filter_explanation_step(x, 0, &done));
+	assert_true(done);
+	const struct filter_part *parts = filter_explanation_parts(x, &n);
 	assert_int_equal(n, 3);
 	assert_int_equal(parts[0].at, 0);
 	assert_int_equal(parts[0].n_bytes, 4);
@@ -254,6 +264,7 @@ static void test_explain(void **state)
 	assert_int_equal(parts[1].n_events, 0);
 	assert_memory_equal(text + parts[2].at, "depth > 3", parts[2].n_bytes);
 	assert_true(parts[2].n_events > 1000);
+	filter_explanation_destroy(x);
 	filter_run_destroy(r);
 	filter_destroy(f);
 	trace_close(t);
