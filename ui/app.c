@@ -419,8 +419,16 @@ static void report_notes(struct ui *ui)
 		ui_message(ui, "! damaged", SELECTION_NONE, true, "%s", damage);
 }
 
+static uint64_t clock_ns(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
 bool ui_advance(struct ui *ui, uint64_t now_ns, bool growth, uint64_t budget_ns)
 {
+	uint64_t begin_ns = clock_ns();
 	if (!ui->started_ns)
 		ui->started_ns = now_ns;
 	ui->now_ns = now_ns;
@@ -485,9 +493,12 @@ bool ui_advance(struct ui *ui, uint64_t now_ns, bool growth, uint64_t budget_ns)
 		ui->ticked_at_ns = now_ns;
 		ui_changed(ui, CHANGE_TICK);
 	}
+	/* panes share what the view has left of the time */
 	for (int i = 0; i < PANE_COUNT && budget_ns; i++)
-		if (ui->panes[i] && ui->panes[i]->ops->work && ui->panes[i]->visible)
-			more |= ui->panes[i]->ops->work(ui->panes[i], budget_ns);
+		if (ui->panes[i] && ui->panes[i]->ops->work && ui->panes[i]->visible) {
+			uint64_t spent = clock_ns() - begin_ns, least = budget_ns / 4;
+			more |= ui->panes[i]->ops->work(ui->panes[i], spent + least < budget_ns ? budget_ns - spent : least);
+		}
 	return more;
 }
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/group.h"
+#include "model/tally.h"
 #include "ui/ui.h"
 
 enum entry_kind { ENTRY_THEME, ENTRY_CATEGORY, ENTRY_EVENT };
@@ -27,12 +27,13 @@ struct categories {
 	VEC(struct entry) entries; /* lines */
 	bool open_theme[THEME_COUNT];
 	VEC(char *) open_categories;
-	VEC(uint64_t) shown;      /* by name id */
+	struct tally *tally;      /* of what the filter shows, by name id */
+	unsigned tally_generation;
 	unsigned n_quiet;         /* themes without any event */
 	bool touched;             /* the user has opened or closed something */
 	/* what the lines were made for */
-	unsigned built_shown;
-	uint64_t built_events;
+	unsigned built_generation;
+	uint64_t built_events, built_rows, built_at_ns;
 	int built_lines;
 };
 
@@ -52,7 +53,7 @@ static void close_categories(struct pane *p)
 		free(c->open_categories.v[i]);
 	vec_fini(&c->open_categories);
 	vec_fini(&c->entries);
-	vec_fini(&c->shown);
+	tally_destroy(c->tally);
 	free(c);
 }
 
@@ -101,6 +102,36 @@ static void add(struct categories *c, struct entry e)
 	(void)pushed;
 }
 
+static uint64_t n_shown(const struct categories *c, const uint64_t *all, uint32_t id)
+{
+	if (!c->pane.ui->s->run)
+		return all[id];
+	return c->tally && id < tally_n_keys(c->tally) ? tally_get(c->tally, id).count : 0;
+}
+
+/* Count what the filter shows, as far as it has come. True: there is more to count. */
+static bool count(struct categories *c, uint64_t budget_ns)
+{
+	struct view *s = c->pane.ui->s;
+	struct err *err = NULL;
+	if (!s->run)
+		return false;
+	if (!c->tally || c->tally_generation != s->filter_generation) {
+		struct tally_spec spec = { .column = GROUP_NAME };
+		tally_destroy(c->tally);
+		c->tally = NULL;
+		c->tally_generation = s->filter_generation;
+		err = tally_create(s->trace, &spec, &c->tally);
+	}
+	if (!err)
+		err = tally_step(c->tally, s->shown, view_n_decided(s), budget_ns);
+	if (err) {
+		err_destroy(err);
+		return false;
+	}
+	return tally_n_rows(c->tally) < view_n_decided(s);
+}
+
 static void build(struct categories *c)
 {
 	struct ui *ui = c->pane.ui;
@@ -108,19 +139,8 @@ static void build(struct categories *c)
 	uint32_t n_names = trace_n_names(s->trace);
 	const uint64_t *all = trace_count_by_name(s->trace);
 	struct by_name *sorted = calloc(n_names + 1, sizeof(*sorted));
-	c->shown.n = 0;
-	if (!sorted || !vec_reserve(&c->shown, n_names + 1)) {
-		free(sorted);
+	if (!sorted)
 		return;
-	}
-	c->shown.n = n_names + 1;
-	memset(c->shown.v, 0, c->shown.n * sizeof(c->shown.v[0]));
-	if (s->run) {
-		struct err *err = group_count(s->trace, s->shown, 0, s->n_events, GROUP_NAME, NULL, n_names + 1, c->shown.v);
-		err_destroy(err);
-	} else {
-		memcpy(c->shown.v, all, c->shown.n * sizeof(c->shown.v[0]));
-	}
 	for (uint32_t id = 1; id <= n_names; id++) {
 		sorted[id - 1].name = trace_name(s->trace, id, &sorted[id - 1].n);
 		sorted[id - 1].id = id;
@@ -140,7 +160,7 @@ static void build(struct categories *c)
 			n_events++;
 			n_on += on;
 			t.all += all[sorted[i].id];
-			t.shown += on ? c->shown.v[sorted[i].id] : 0;
+			t.shown += on ? n_shown(c, all, sorted[i].id) : 0;
 			if (!c->open_theme[theme])
 				continue;
 			size_t cat = catalog_category_bytes(sorted[i].name, sorted[i].n);
@@ -165,11 +185,11 @@ static void build(struct categories *c)
 				category->on |= on;
 			}
 			category->all += all[sorted[i].id];
-			category->shown += on ? c->shown.v[sorted[i].id] : 0;
+			category->shown += on ? n_shown(c, all, sorted[i].id) : 0;
 			if (category->has_children && category_is_open(c, category->name, category->n_name))
 				add(c, (struct entry){ .kind = ENTRY_EVENT, .theme = t.theme, .name = sorted[i].name,
 						       .n_name = sorted[i].n, .id = sorted[i].id, .on = on,
-						       .all = all[sorted[i].id], .shown = c->shown.v[sorted[i].id] });
+						       .all = all[sorted[i].id], .shown = n_shown(c, all, sorted[i].id) });
 		}
 		if (!n_events) {
 			c->entries.n = at;
@@ -190,14 +210,18 @@ static void update_categories(struct pane *p, unsigned changes)
 	/* counts follow four times a second (TICK), not with every slice of work */
 	if (!(changes & (CHANGE_FILTER | CHANGE_SIZE | CHANGE_TICK)))
 		return;
-	bool same = c->entries.n && c->built_shown == s->shown_generation && c->built_events == s->n_events &&
-		    c->built_lines == p->n_lines;
+	count(c, 2000000);
+	uint64_t rows = s->run && c->tally ? tally_n_rows(c->tally) : s->n_events;
+	bool same = c->entries.n && c->built_generation == s->filter_generation && c->built_events == s->n_events &&
+		    c->built_rows == rows && c->built_lines == p->n_lines;
 	if (same) {
 		list_set(&p->list, c->entries.n, p->n_lines > 8 ? p->n_lines - 3 : p->n_lines);
 		return;
 	}
-	c->built_shown = s->shown_generation;
+	c->built_generation = s->filter_generation;
 	c->built_events = s->n_events;
+	c->built_rows = rows;
+	c->built_at_ns = p->ui->now_ns;
 	c->built_lines = p->n_lines;
 	if (!c->touched && p->n_lines > 16) {
 		/* Where there is room, open what reaches far. */
@@ -210,6 +234,19 @@ static void update_categories(struct pane *p, unsigned changes)
 		build(c);
 	}
 	list_set(&p->list, c->entries.n, p->n_lines > 8 ? p->n_lines - 3 : p->n_lines);
+}
+
+static bool work_categories(struct pane *p, uint64_t budget_ns)
+{
+	struct categories *c = (struct categories *)p;
+	bool more = count(c, budget_ns);
+	bool was_whole = c->built_rows >= c->built_events, is_whole = !more && view_n_decided(p->ui->s) == p->ui->s->n_events;
+	/* the sum as soon as it is there, and now and then how far it has come */
+	if (!was_whole && (is_whole || p->ui->now_ns - c->built_at_ns >= 100000000u)) {
+		update_categories(p, CHANGE_TICK);
+		p->ui->dirty = true;
+	}
+	return more;
 }
 
 static void draw_categories(const struct pane *p, struct area a)
@@ -394,5 +431,5 @@ static void line_categories(const struct pane *p, uint64_t entry, struct strbuf 
 
 const struct pane_ops pane_categories_ops = {
 	.open = open_categories, .close = close_categories, .update = update_categories, .draw = draw_categories,
-	.act = act_categories, .title = title_categories, .line = line_categories,
+	.act = act_categories, .title = title_categories, .line = line_categories, .work = work_categories,
 };

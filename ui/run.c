@@ -1,6 +1,7 @@
 /*
  * run: the loop. One thread, one poll(2) over the terminal, signals, the growing capture, the program's terminal and the
- * recorder. Long work is done in slices of 8 ms between looks at the keyboard; with nothing to do it sleeps for good.
+ * recorder. Long work is done in slices of 3 ms between looks at the keyboard, and how far it has come is drawn 25 times a
+ * second; with nothing to do it sleeps for good.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,7 @@
 #include "ui/term.h"
 #include "ui/ui.h"
 
-enum { SLICE_NS = 8000000 };
+enum { SLICE_NS = 3000000, PROGRESS_NS = 40000000 };
 
 static uint64_t clock_ns(void)
 {
@@ -169,11 +170,13 @@ static void loop(struct loop *l)
 {
 	struct ui *ui = l->ui;
 	bool more = true;
+	uint64_t drawn_ns = 0;
 	while (!ui->quit && !l->terminated) {
 		watch(l);
-		if (ui->dirty) {
+		if (ui->dirty && (!more || clock_ns() - drawn_ns >= PROGRESS_NS)) {
 			ui_draw(ui);
 			term_draw(l->term, &ui->canvas);
+			drawn_ns = clock_ns();
 		}
 		struct view *s = ui->s;
 		int live_fd = s && s->live && s->live->fd ? s->live->fd(s->live_ctx) : -1;
@@ -218,10 +221,11 @@ static void loop(struct loop *l)
 		}
 		if (ui->quit)
 			break;
-		/* a frame at once after a key, then work */
-		if (ui->dirty && n > 0 && fds[0].revents) {
+		/* a frame at once after a key or another size, then work */
+		if (ui->dirty && n > 0 && (fds[0].revents || fds[1].revents)) {
 			ui_draw(ui);
 			term_draw(l->term, &ui->canvas);
+			drawn_ns = clock_ns();
 		}
 		more = ui_advance(ui, clock_ns(), growth, SLICE_NS);
 		serve(l);
