@@ -5,6 +5,8 @@
  *     screen AUDITVIEW --live PYTHON TARGET.py       launch a target that raises about 100 k events a second, and look
  *     screen AUDITVIEW --grow SECONDS PYTHON TARGET.py    the same for so long; memory and liveliness once in ten seconds
  *
+ * ONLY=text in the environment measures the series alone that have it in their name.
+ *
  *   shown    from the write of the key to the last byte of the first burst of output after which the screen (libvterm) has
  *            what that key must bring: another list, the typed letter, the page with its result or its progress. A burst
  *            ends when nothing came for 1 ms. The terminal's own time is not in it.
@@ -223,11 +225,19 @@ static void report(const struct series *r)
 	fflush(stdout);
 }
 
+static bool is_wanted(const char *name)
+{
+	const char *only = getenv("ONLY");
+	return !only || strstr(name, only);
+}
+
 #define SERIES(label) { .name = (label), .whole = -1 }
 
 static void some(const char *name, const char *const *keys, size_t n_keys, enum effect effect, const char *text)
 {
 	struct series r = SERIES(name);
+	if (!is_wanted(name))
+		return;
 	for (size_t i = 0; i < N_KEYS; i++) {
 		struct key k = { .bytes = keys[i % n_keys], .effect = effect, .text = text };
 		measure(&r, &k, i + 1 == N_KEYS);
@@ -253,6 +263,8 @@ static void say(const char *keys)
 static void filters(const char *name, const char *const *texts, size_t n)
 {
 	struct series r = SERIES(name);
+	if (!is_wanted(name))
+		return;
 	say("=");
 	for (size_t i = 0; r.n + r.n_missing < N_KEYS; i++) {
 		const char *text = texts[i % n];
@@ -287,6 +299,8 @@ static void pages(const char *name, const char *key, const char *title)
 	char closing[64];
 	snprintf(closing, sizeof(closing), "%s, closed", name);
 	struct series close = SERIES(closing);
+	if (!is_wanted(name))
+		return;
 	for (int i = 0; i < N_KEYS; i++) {
 		struct key k = { .bytes = key, .effect = EFFECT_PAGE, .text = title };
 		measure(&open, &k, i == 0);
@@ -301,6 +315,8 @@ static void pages(const char *name, const char *key, const char *title)
 static void inside_page(const char *name, const char *open, const char *title, const char *const *keys, size_t n_keys)
 {
 	struct series r = SERIES(name);
+	if (!is_wanted(name))
+		return;
 	struct key k = { .bytes = open, .effect = EFFECT_PAGE, .text = title };
 	struct series ignored = SERIES("");
 	measure(&ignored, &k, false);
@@ -315,6 +331,8 @@ static void inside_page(const char *name, const char *open, const char *title, c
 static void searches(void)
 {
 	struct series far = SERIES("search, no hit"), meanwhile = SERIES("Tab while it searches"), again = SERIES("n, far hit");
+	if (!is_wanted(far.name))
+		return;
 	for (int i = 0; i < 20; i++) {
 		say("/xyzzy [0-9]+ nowhere");
 		struct key k = { .bytes = "\r", .effect = EFFECT_HAS, .text = "searching" };
@@ -342,6 +360,8 @@ static void sizes(void)
 {
 	static const int all[][2] = { { 24, 80 }, { 60, 200 }, { 30, 100 }, { 40, 120 } };
 	struct series r = SERIES("resize");
+	if (!is_wanted(r.name))
+		return;
 	for (int i = 0; i < N_KEYS; i++) {
 		struct key k = { .n_lines = all[i % 4][0], .n_columns = all[i % 4][1], .effect = EFFECT_CLEARED };
 		measure(&r, &k, i + 1 == N_KEYS);
