@@ -1,27 +1,53 @@
 /*
- * pane_processes: the process tree with its threads: state, events, losses, last event. What is not Python is listed as seen.
+ * pane_processes: the process tree with its threads: state, events, losses, last event. What is not Python is listed as
+ * seen, not traced.
+ *
+ * Crowds are folded: threads that came and went, children that were not Python and have ended. A process that became
+ * another program is one line, its earlier images are named below. Space tags; + - and Enter then speak of all tagged.
+ *
+ * Where a thread waits is the kernel's word (/proc/PID/task/TID/syscall) and the caller of its last event: the frames
+ * themselves are walked by the probe alone, at events, and a thread is never stopped for being looked at.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/utf8.h"
 #include "model/group.h"
 #include "ui/ui.h"
 
+enum line_kind { LINE_PROCESS, LINE_THREAD, LINE_THREADS, LINE_CHILDREN };
+enum { CROWD = 6, LINES_MAX = 50000 };
+#define NO_THREAD UINT32_MAX
+#define NOTHING UINT32_MAX
+
 struct proc_line {
-	uint32_t process, thread; /* thread UINT32_MAX: the process */
+	enum line_kind kind;
+	uint32_t process, thread; /* thread NO_THREAD: not of one */
 	uint8_t depth;
-	bool is_open, has_children, is_last;
+	bool is_open, has_children;
+	uint32_t n;               /* folds: how many are in it */
 	uint64_t events, last;    /* last: row or UINT64_MAX */
 };
 
 struct processes {
 	struct pane pane;
 	VEC(struct proc_line) lines;
-	VEC(uint32_t) closed;
+	VEC(uint64_t) flipped;    /* keys of lines opened or closed by hand */
+	VEC(uint64_t) tagged;     /* keys of lines */
 	uint64_t *thread_events, *thread_last;
-	uint32_t n_threads;
+	/* Made anew each time. `image` is the process whose line stands for a process: itself, or what it became by exec.
+	 * The lists end in NOTHING; newest last. */
+	struct tree {
+		uint32_t *image, *first_child, *last_child, *next_child;   /* [n_processes] */
+		uint32_t *first_thread, *last_thread, *next_thread;        /* [n_processes] twice, [n_threads] */
+		uint8_t *is_traced;       /* [n_processes] Python, or there is one below it */
+		uint32_t *memory;
+	} tree;
+	VEC(uint8_t) thread_ended; /* once ended, for good: /proc is not asked again */
+	uint32_t n_threads, n_processes;
 	uint64_t built_at_ns;
 };
 
@@ -38,54 +64,295 @@ static void close_processes(struct pane *p)
 {
 	struct processes *c = (struct processes *)p;
 	vec_fini(&c->lines);
-	vec_fini(&c->closed);
+	vec_fini(&c->flipped);
+	vec_fini(&c->tagged);
 	free(c->thread_events);
 	free(c->thread_last);
+	free(c->tree.memory);
+	free(c->tree.is_traced);
+	vec_fini(&c->thread_ended);
 	free(c);
 }
 
-static bool is_closed(const struct processes *c, uint32_t process)
+/* What a line is about, the same after each rebuilding. */
+static uint64_t key_of(const struct proc_line *l)
 {
-	for (size_t i = 0; i < c->closed.n; i++)
-		if (c->closed.v[i] == process)
+	return (uint64_t)l->kind << 62 | (uint64_t)(l->process & 0x3fffffffu) << 32 | l->thread;
+}
+
+static bool is_in(const uint64_t *keys, size_t n, uint64_t key)
+{
+	for (size_t i = 0; i < n; i++)
+		if (keys[i] == key)
 			return true;
 	return false;
 }
 
-static void add_process(struct processes *c, uint32_t process, unsigned depth)
+static bool is_flipped(const struct processes *c, const struct proc_line *l)
+{
+	return is_in(c->flipped.v, c->flipped.n, key_of(l));
+}
+
+static bool is_tagged(const struct processes *c, const struct proc_line *l)
+{
+	return is_in(c->tagged.v, c->tagged.n, key_of(l));
+}
+
+static bool push(struct processes *c, struct proc_line line)
+{
+	return c->lines.n < LINES_MAX && vec_push(&c->lines, line);
+}
+
+/* A field of /proc/PID/task/TID/FILE, for live sessions on this machine. */
+static bool kernel_file(const struct view *s, uint32_t pid, uint32_t tid, const char *file, char *to, size_t cap)
+{
+	char path[64];
+	if (!view_is_live(s))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%u/task/%u/%s", pid, tid, file);
+	FILE *f = fopen(path, "re");
+	if (!f)
+		return false;
+	size_t n = fread(to, 1, cap - 1, f);
+	fclose(f);
+	to[n] = 0;
+	return true;
+}
+
+/* The system calls that threads wait in; what is not here is "sleeping". */
+static const struct {
+	long number;
+	const char *state;
+} waits[] = {
+	{ SYS_futex, "in futex" },             { SYS_ppoll, "in poll" },          { SYS_pselect6, "in select" },
+	{ SYS_epoll_pwait, "in epoll" },       { SYS_read, "in read" },           { SYS_write, "in write" },
+	{ SYS_recvfrom, "in recv" },           { SYS_recvmsg, "in recv" },        { SYS_sendto, "in send" },
+	{ SYS_accept, "in accept" },           { SYS_accept4, "in accept" },      { SYS_connect, "in connect" },
+	{ SYS_wait4, "in wait" },              { SYS_waitid, "in wait" },         { SYS_nanosleep, "in sleep" },
+	{ SYS_clock_nanosleep, "in sleep" },   { SYS_flock, "in flock" },         { SYS_fcntl, "in fcntl" },
+	{ SYS_fsync, "in fsync" },             { SYS_rt_sigtimedwait, "in sigwait" },
+#ifdef SYS_poll /* not on aarch64 */
+	{ SYS_poll, "in poll" },               { SYS_select, "in select" },       { SYS_epoll_wait, "in epoll" },
+	{ SYS_pause, "in pause" },
+#endif
+};
+
+/* State of a thread as the kernel says it. */
+static bool kernel_state(const struct view *s, uint32_t pid, uint32_t tid, const char **ret)
+{
+	char text[256];
+	if (!kernel_file(s, pid, tid, "stat", text, sizeof(text)))
+		return false;
+	const char *paren = strrchr(text, ')');
+	if (!paren || !paren[1])
+		return false;
+	switch (paren[2]) {
+	case 'R': *ret = "running"; return true;
+	case 'D': *ret = "in disk wait"; return true;
+	case 'T': *ret = "stopped"; return true;
+	case 't': *ret = "traced"; return true;
+	case 'Z': *ret = "zombie"; return true;
+	case 'S': break;
+	default: *ret = "?"; return true;
+	}
+	*ret = "sleeping";
+	/* proc(5): the call's number, or "running" or -1; empty or denied without the right to attach */
+	if (kernel_file(s, pid, tid, "syscall", text, sizeof(text)) && *text >= '0' && *text <= '9') {
+		long number = strtol(text, NULL, 10);
+		for (size_t i = 0; i < ARRAY_LEN(waits); i++)
+			if (waits[i].number == number)
+				*ret = waits[i].state;
+	}
+	return true;
+}
+
+static bool process_has_ended(const struct view *s, uint32_t process)
+{
+	const struct process_info *p = trace_process(s->trace, process);
+	const char *state;
+	return p->end_ns || !view_is_live(s) || !kernel_state(s, p->pid, p->pid, &state);
+}
+
+static bool thread_has_ended(struct processes *c, uint32_t thread)
+{
+	struct view *s = c->pane.ui->s;
+	const struct thread_info *t = trace_thread(s->trace, thread);
+	const struct process_info *p = trace_process(s->trace, t->process);
+	const char *state;
+	if (p->end_ns || !view_is_live(s))
+		return true;
+	if (thread < c->thread_ended.n && c->thread_ended.v[thread])
+		return true;
+	bool ended = !kernel_state(s, p->pid, t->tid, &state);
+	while (ended && c->thread_ended.n <= thread)
+		if (!vec_push(&c->thread_ended, 0))
+			return ended;
+	if (ended)
+		c->thread_ended.v[thread] = 1;
+	return ended;
+}
+
+/* A thread that nobody named: it may be folded with others of its kind once it has ended. */
+static bool is_nameless(struct trace *t, uint32_t thread)
+{
+	const struct thread_info *info = trace_thread(t, thread);
+	const struct process_info *p = trace_process(t, info->process);
+	size_t n;
+	const char *name = trace_string(t, info->name, &n);
+	if (p && p->pid == info->tid)
+		return false;
+	return n == 0 || (n > 7 && !memcmp(name, "Thread-", 7)) || (n > 18 && !memcmp(name, "ThreadPoolExecutor", 18));
+}
+
+static void add_counts(const struct processes *c, uint32_t thread, struct proc_line *to)
+{
+	to->events += c->thread_events[thread];
+	if (c->thread_events[thread] && (to->last == UINT64_MAX || c->thread_last[thread] > to->last))
+		to->last = c->thread_last[thread];
+}
+
+static void add_thread(struct processes *c, uint32_t process, uint32_t thread, unsigned depth)
+{
+	struct proc_line line = { .kind = LINE_THREAD, .process = process, .thread = thread, .depth = (uint8_t)depth, .last = UINT64_MAX };
+	add_counts(c, thread, &line);
+	push(c, line);
+}
+
+static void add_threads(struct processes *c, uint32_t process, unsigned depth)
 {
 	struct trace *t = c->pane.ui->s->trace;
-	struct proc_line line = { .process = process, .thread = UINT32_MAX, .depth = (uint8_t)(depth < 30 ? depth : 30),
-				  .is_open = !is_closed(c, process), .last = UINT64_MAX };
-	if (c->lines.n > 50000 || depth > 200)
-		return;
-	for (uint32_t i = 0; i < c->n_threads; i++) {
-		const struct thread_info *info = trace_thread(t, i);
-		if (!info || info->process != process)
+	struct proc_line crowd = { .kind = LINE_THREADS, .process = process, .thread = NO_THREAD, .depth = (uint8_t)depth, .has_children = true,
+				   .last = UINT64_MAX };
+	crowd.is_open = is_flipped(c, &crowd);
+	const uint32_t *next = c->tree.next_thread;
+	VEC(uint32_t) folded = { 0 };
+	for (uint32_t i = c->tree.first_thread[process]; i != NOTHING; i = next[i]) {
+		if (!is_nameless(t, i) || !thread_has_ended(c, i) || !vec_push(&folded, i)) {
+			add_thread(c, process, i, depth);
 			continue;
-		line.has_children = true;
-		line.events += c->thread_events[i];
-		if (c->thread_events[i] && (line.last == UINT64_MAX || c->thread_last[i] > line.last))
-			line.last = c->thread_last[i];
-	}
-	size_t at = c->lines.n;
-	if (!vec_push(&c->lines, line))
-		return;
-	for (uint32_t i = 0; line.is_open && i < c->n_threads; i++) {
-		const struct thread_info *info = trace_thread(t, i);
-		if (!info || info->process != process)
-			continue;
-		struct proc_line thread = { .process = process, .thread = i, .depth = (uint8_t)(line.depth + 1),
-					    .events = c->thread_events[i], .last = c->thread_events[i] ? c->thread_last[i] : UINT64_MAX };
-		if (!vec_push(&c->lines, thread))
-			return;
-	}
-	for (uint32_t i = 0; i < trace_n_processes(t); i++)
-		if (i != process && trace_process_parent(t, i) == process && i > process) {
-			c->lines.v[at].has_children = true;
-			if (line.is_open)
-				add_process(c, i, depth + 1);
 		}
+		crowd.n++;
+		add_counts(c, i, &crowd);
+	}
+	bool is_crowd = crowd.n > CROWD && push(c, crowd);
+	for (size_t i = 0; (crowd.is_open || !is_crowd) && i < folded.n; i++)
+		add_thread(c, process, folded.v[i], is_crowd ? depth + 1 : depth);
+	vec_fini(&folded);
+}
+
+static void add_process(struct processes *c, uint32_t process, unsigned depth);
+
+static void add_children(struct processes *c, uint32_t process, unsigned depth)
+{
+	struct view *s = c->pane.ui->s;
+	struct proc_line crowd = { .kind = LINE_CHILDREN, .process = process, .thread = NO_THREAD, .depth = (uint8_t)depth, .has_children = true,
+				   .last = UINT64_MAX };
+	crowd.is_open = is_flipped(c, &crowd);
+	VEC(uint32_t) folded = { 0 };
+	for (uint32_t i = c->tree.first_child[process]; i != NOTHING; i = c->tree.next_child[i])
+		if (c->tree.is_traced[i] || !process_has_ended(s, i) || !vec_push(&folded, i))
+			add_process(c, i, depth);
+	crowd.n = (uint32_t)folded.n;
+	bool is_crowd = crowd.n > CROWD && push(c, crowd);
+	for (size_t i = 0; (crowd.is_open || !is_crowd) && i < folded.n; i++)
+		add_process(c, folded.v[i], is_crowd ? depth + 1 : depth);
+	vec_fini(&folded);
+}
+
+static void add_process(struct processes *c, uint32_t process, unsigned depth)
+{
+	struct proc_line line = { .kind = LINE_PROCESS, .process = process, .thread = NO_THREAD, .depth = (uint8_t)(depth < 30 ? depth : 30),
+				  .last = UINT64_MAX };
+	if (depth > 200)
+		return;
+	line.is_open = !is_flipped(c, &line);
+	line.has_children = c->tree.first_child[process] != NOTHING || c->tree.first_thread[process] != NOTHING;
+	for (uint32_t i = c->tree.first_thread[process]; i != NOTHING; i = c->tree.next_thread[i])
+		add_counts(c, i, &line);
+	if (!push(c, line) || !line.is_open)
+		return;
+	add_threads(c, process, line.depth + 1u);
+	add_children(c, process, line.depth + 1u);
+}
+
+static void append(uint32_t *first, uint32_t *last, uint32_t *next, uint32_t under, uint32_t item)
+{
+	if (last[under] == NOTHING)
+		first[under] = item;
+	else
+		next[last[under]] = item;
+	last[under] = item;
+}
+
+/* Whose child a process is, among those that have a line. One whose parent was never seen (a shell that forked and did not
+ * exec) is a descendant of what was started or attached to all the same: nothing else is followed. */
+static uint32_t parent_of(const struct processes *c, uint32_t process)
+{
+	struct trace *t = c->pane.ui->s->trace;
+	uint32_t parent = trace_process_parent(t, process);
+	if (trace_process(t, process)->flags & (PROCESS_LAUNCHED | PROCESS_ATTACHED))
+		return NOTHING;
+	if (parent == UINT32_MAX && process > 0)
+		parent = 0;
+	if (parent == UINT32_MAX || parent >= process || c->tree.image[parent] == process)
+		return NOTHING;
+	return c->tree.image[parent];
+}
+
+/* A process that exec()ed has a record for each image. Those that raised nothing stand behind what they became; they keep
+ * the place, so a child of theirs hangs below it. */
+static bool build_tree(struct processes *c)
+{
+	struct trace *t = c->pane.ui->s->trace;
+	const uint64_t *counts = trace_count_by_thread(t);
+	uint32_t n = c->n_processes, n_slots = 16;
+	struct tree *tree = &c->tree;
+	while (n_slots < n * 2)
+		n_slots *= 2;
+	size_t words = (size_t)n * 6 + c->n_threads + n_slots;
+	free(tree->memory);
+	tree->memory = malloc(words * sizeof(uint32_t));
+	if (!tree->memory)
+		return false;
+	memset(tree->memory, 0xff, words * sizeof(uint32_t)); /* NOTHING */
+	tree->image = tree->memory;
+	tree->first_child = tree->image + n;
+	tree->last_child = tree->first_child + n;
+	tree->next_child = tree->last_child + n;
+	tree->first_thread = tree->next_child + n;
+	tree->last_thread = tree->first_thread + n;
+	tree->next_thread = tree->last_thread + n;
+	uint32_t *by_pid = tree->next_thread + c->n_threads; /* the latest record of a pid seen so far */
+	uint8_t *has_events = calloc(n + 1, 1);
+	for (uint32_t i = 0; has_events && i < c->n_threads; i++)
+		if (counts[i])
+			has_events[trace_thread(t, i)->process] = 1;
+	for (uint32_t i = n; i-- > 0;) {
+		const struct process_info *p = trace_process(t, i);
+		uint32_t slot = p->pid * 2654435761u & (n_slots - 1);
+		while (by_pid[slot] != NOTHING && trace_process(t, by_pid[slot])->pid != p->pid)
+			slot = (slot + 1) & (n_slots - 1);
+		uint32_t later = by_pid[slot];
+		bool became = later != NOTHING && has_events && !has_events[i] && p->exit_status < 0 && trace_process(t, later)->ppid == p->ppid;
+		tree->image[i] = became ? tree->image[later] : i;
+		by_pid[slot] = i;
+	}
+	free(has_events);
+	free(tree->is_traced);
+	tree->is_traced = calloc(n + 1, 1);
+	if (!tree->is_traced)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		if (tree->image[i] == i && parent_of(c, i) != NOTHING)
+			append(tree->first_child, tree->last_child, tree->next_child, parent_of(c, i), i);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = trace_process(t, i)->python_hex ? i : NOTHING;
+		for (; at != NOTHING && !tree->is_traced[at]; at = parent_of(c, at)) /* each is marked once: this ends */
+			tree->is_traced[at] = 1;
+	}
+	for (uint32_t i = 0; i < c->n_threads; i++)
+		append(tree->first_thread, tree->last_thread, tree->next_thread, tree->image[trace_thread(t, i)->process], i);
+	return true;
 }
 
 static void build(struct processes *c)
@@ -94,23 +361,22 @@ static void build(struct processes *c)
 	uint32_t n = trace_n_threads(s->trace);
 	free(c->thread_events);
 	free(c->thread_last);
+	c->n_processes = trace_n_processes(s->trace);
 	c->thread_events = calloc(n ? n : 1, sizeof(uint64_t));
 	c->thread_last = calloc(n ? n : 1, sizeof(uint64_t));
 	c->n_threads = n;
 	c->lines.n = 0;
 	c->built_at_ns = c->pane.ui->now_ns;
-	if (!c->thread_events || !c->thread_last) {
-		c->n_threads = 0;
+	if (!c->thread_events || !c->thread_last || !build_tree(c)) {
+		c->n_threads = c->n_processes = 0;
 		return;
 	}
 	struct err *err = group_count_first(s->trace, s->run ? s->shown : NULL, 0, s->n_events, GROUP_THREAD, NULL, n,
 					    c->thread_events, NULL, c->thread_last);
 	err_destroy(err);
-	for (uint32_t i = 0; i < trace_n_processes(s->trace); i++) {
-		uint32_t parent = trace_process_parent(s->trace, i);
-		if (parent == UINT32_MAX || parent >= i)
+	for (uint32_t i = 0; i < c->n_processes; i++)
+		if (c->tree.image[i] == i && parent_of(c, i) == NOTHING)
 			add_process(c, i, 0);
-	}
 }
 
 static void update_processes(struct pane *p, unsigned changes)
@@ -118,51 +384,25 @@ static void update_processes(struct pane *p, unsigned changes)
 	struct processes *c = (struct processes *)p;
 	if (changes & (CHANGE_FILTER | CHANGE_SIZE) || p->ui->now_ns - c->built_at_ns >= 2000000000u)
 		build(c);
-	list_set(&p->list, c->lines.n, p->n_lines > 6 ? p->n_lines - 5 : p->n_lines - 1);
-}
-
-/* State of a thread as the kernel says it, for live sessions on this machine. */
-static bool kernel_state(const struct view *s, uint32_t pid, uint32_t tid, const char **ret)
-{
-	char path[64], text[256];
-	if (!view_is_live(s))
-		return false;
-	snprintf(path, sizeof(path), "/proc/%u/task/%u/stat", pid, tid);
-	FILE *f = fopen(path, "re");
-	if (!f)
-		return false;
-	size_t n = fread(text, 1, sizeof(text) - 1, f);
-	fclose(f);
-	text[n] = 0;
-	const char *paren = strrchr(text, ')');
-	if (!paren || !paren[1])
-		return false;
-	switch (paren[2]) {
-	case 'R': *ret = "running"; break;
-	case 'S': *ret = "sleeping"; break;
-	case 'D': *ret = "in disk wait"; break;
-	case 'T': *ret = "stopped"; break;
-	case 't': *ret = "traced"; break;
-	case 'Z': *ret = "zombie"; break;
-	default: *ret = "?"; break;
-	}
-	return true;
+	list_set(&p->list, c->lines.n, p->n_lines > 8 ? p->n_lines - 6 : p->n_lines - 1);
 }
 
 static void state_text(const struct processes *c, const struct proc_line *l, struct strbuf *to)
 {
 	struct view *s = c->pane.ui->s;
 	const struct process_info *p = trace_process(s->trace, l->process);
-	if (l->thread != UINT32_MAX) {
-		const struct thread_info *t = trace_thread(s->trace, l->thread);
-		const char *state;
-		if (kernel_state(s, p->pid, t->tid, &state))
+	const char *state;
+	switch (l->kind) {
+	case LINE_THREADS:
+	case LINE_CHILDREN: strbuf_adds(to, "ended"); return;
+	case LINE_THREAD:
+		if (kernel_state(s, p->pid, trace_thread(s->trace, l->thread)->tid, &state))
 			strbuf_adds(to, state);
 		else
-			strbuf_adds(to, view_is_live(s) ? "ended" : p->end_ns ? "ended" : "");
+			strbuf_adds(to, view_is_live(s) || p->end_ns ? "ended" : "");
 		return;
+	case LINE_PROCESS: break;
 	}
-	const char *state;
 	if (p->end_ns && p->exit_status >= 0) {
 		if (WIFSIGNALED(p->exit_status))
 			strbuf_addf(to, "killed %d", WTERMSIG(p->exit_status));
@@ -177,10 +417,210 @@ static void state_text(const struct processes *c, const struct proc_line *l, str
 	}
 }
 
+/* "all gzip", or the first few names. */
+static void crowd_text(const struct processes *c, const struct proc_line *l, struct strbuf *to)
+{
+	struct view *s = c->pane.ui->s;
+	char names[4][32];
+	unsigned n = 0;
+	bool more = false;
+	for (uint32_t i = c->tree.first_child[l->process]; i != NOTHING && !more; i = c->tree.next_child[i]) {
+		const struct process_info *p = trace_process(s->trace, i);
+		size_t bytes;
+		const char *name = trace_string(s->trace, p->name, &bytes);
+		size_t word = bytes ? strcspn(name, " ") : 0;
+		if (c->tree.is_traced[i] || !bytes)
+			continue;
+		char one[32];
+		snprintf(one, sizeof(one), "%.*s", (int)(word < bytes ? word : bytes), name);
+		unsigned k = 0;
+		while (k < n && strcmp(names[k], one))
+			k++;
+		if (k == ARRAY_LEN(names))
+			more = true;
+		else if (k == n)
+			memcpy(names[n++], one, sizeof(one));
+	}
+	if (n == 1)
+		strbuf_adds(to, "all ");
+	for (unsigned k = 0; k < n; k++) {
+		if (k)
+			strbuf_addc(to, ' ');
+		utf8_escape(to, names[k], strlen(names[k]), 0);
+	}
+	if (more)
+		strbuf_adds(to, " …");
+}
+
+static void name_text(const struct processes *c, const struct proc_line *l, struct strbuf *to)
+{
+	struct view *s = c->pane.ui->s;
+	switch (l->kind) {
+	case LINE_PROCESS:
+		strbuf_addf(to, "%u ", trace_process(s->trace, l->process)->pid);
+		text_string(to, s->trace, trace_process(s->trace, l->process)->name);
+		return;
+	case LINE_THREAD: {
+		const struct thread_info *t = trace_thread(s->trace, l->thread);
+		size_t before = to->n;
+		event_text_thread(to, s, l->thread, 24);
+		if (to->n - before < 11)
+			strbuf_add_repeat(to, ' ', 11 - (to->n - before));
+		strbuf_addf(to, " %u", t->tid);
+		if (t->interpreter)
+			strbuf_addf(to, " interpreter %u", t->interpreter);
+		return;
+	}
+	case LINE_THREADS:
+	case LINE_CHILDREN:
+		strbuf_add_count(to, l->n);
+		strbuf_adds(to, l->kind == LINE_THREADS ? " ended threads" : " ended children");
+		return;
+	}
+}
+
+/* How long ago, in the time of the capture. */
+static void add_ago(struct strbuf *to, const struct view *s, uint64_t time_ns)
+{
+	uint64_t last = trace_about_get(s->trace)->last_ns;
+	strbuf_adds(to, ", ");
+	text_duration(to, last > time_ns ? last - time_ns : 0);
+	strbuf_adds(to, view_is_live(s) ? " before the newest" : " before the end");
+}
+
+static void draw_process_details(const struct processes *c, const struct proc_line *l, struct area a, int y)
+{
+	struct view *s = c->pane.ui->s;
+	const struct process_info *info = trace_process(s->trace, l->process);
+	struct strbuf b = { 0 };
+	strbuf_addf(&b, "%u", info->pid);
+	if (info->ns_pid && info->ns_pid != info->pid)
+		strbuf_addf(&b, ", %u in its container", info->ns_pid);
+	strbuf_addf(&b, ", child of %u", info->ppid);
+	if (info->python) {
+		strbuf_adds(&b, ", python ");
+		text_string(&b, s->trace, info->python);
+	}
+	strbuf_adds(&b, info->flags & PROCESS_LAUNCHED ? ", started here" : info->flags & PROCESS_ATTACHED ? ", attached to"
+			: info->flags & PROCESS_FORKED ? ", forked" : info->flags & PROCESS_EXECED ? ", became another program" : "");
+	strbuf_adds(&b, info->flags & PROCESS_FREE_THREADED ? ", free-threaded" : "");
+	area_put_cut(a, y, 1, -1, ROLE_TEXT, strbuf_str(&b));
+	strbuf_clear(&b);
+	strbuf_adds(&b, "in         ");
+	text_string(&b, s->trace, info->cwd);
+	area_put_cut(a, y + 1, 1, -1, ROLE_DIM, strbuf_str(&b));
+	strbuf_clear(&b);
+	strbuf_adds(&b, "seen       ");
+	event_text_time(&b, s, info->start_ns, 0, TIME_START, 3);
+	strbuf_adds(&b, " s … ");
+	if (info->end_ns)
+		event_text_time(&b, s, info->end_ns, 0, TIME_START, 3);
+	strbuf_adds(&b, info->end_ns ? " s" : "now");
+	area_put_cut(a, y + 2, 1, -1, ROLE_DIM, strbuf_str(&b));
+	strbuf_clear(&b);
+	for (uint32_t i = 0, n = 0; i < l->process && n < 4; i++) {
+		if (c->tree.image[i] != l->process)
+			continue;
+		strbuf_adds(&b, n++ ? "  →  " : "first was  ");
+		text_string(&b, s->trace, trace_process(s->trace, i)->name);
+	}
+	area_put_cut(a, y + 3, 1, -1, ROLE_DIM, strbuf_str(&b));
+	strbuf_fini(&b);
+}
+
+static void draw_thread_details(const struct processes *c, const struct proc_line *l, struct area a, int y)
+{
+	struct view *s = c->pane.ui->s;
+	const struct thread_info *t = trace_thread(s->trace, l->thread);
+	const struct process_info *p = trace_process(s->trace, l->process);
+	struct strbuf b = { 0 };
+	size_t n;
+	const char *name = trace_string(s->trace, t->name, &n), *state;
+	if (n)
+		utf8_escape(&b, name, n, 0);
+	else
+		strbuf_adds(&b, p->pid == t->tid ? "MainThread" : "thread");
+	strbuf_addf(&b, " %u, of %u, interpreter %u", t->tid, p->pid, t->interpreter);
+	area_put_cut(a, y, 1, -1, ROLE_TEXT, strbuf_str(&b));
+	strbuf_clear(&b);
+	if (kernel_state(s, p->pid, t->tid, &state)) {
+		bool waits_in = !strncmp(state, "in ", 3);
+		strbuf_addf(&b, "%s   %s", waits_in ? "waits in" : "state   ", waits_in ? state + 3 : state);
+		area_put_cut(a, ++y, 1, -1, ROLE_DIM, strbuf_str(&b));
+	}
+	struct event e;
+	if (l->last == UINT64_MAX || !trace_event(s->trace, l->last, &e)) {
+		strbuf_fini(&b);
+		return;
+	}
+	strbuf_clear(&b);
+	strbuf_adds(&b, "last event ");
+	event_text_name(&b, s, e.name);
+	strbuf_addc(&b, ' ');
+	event_text_gist(&b, s, &e, 40);
+	add_ago(&b, s, e.time_ns);
+	area_put_cut(a, y + 1, 1, -1, ROLE_DIM, strbuf_str(&b));
+	struct frame_info top;
+	uint32_t frame, parent;
+	strbuf_clear(&b);
+	strbuf_adds(&b, "raised at  ");
+	size_t before = b.n;
+	if (trace_stack(s->trace, e.stack, &parent, &frame) && trace_frame(s->trace, frame, &top))
+		frame_text_place(&b, s, &top);
+	struct strbuf caller = { 0 };
+	event_text_caller(&caller, s, &e, true);
+	if (caller.n && caller.s[0] != '(' && (b.n == before || memcmp(strbuf_str(&b) + before, strbuf_str(&caller), b.n - before)))
+		strbuf_addf(&b, "%s%s", b.n > before ? "  ◂ " : "", strbuf_str(&caller));
+	if (b.n > before)
+		area_put_cut(a, y + 2, 1, -1, ROLE_DIM, strbuf_str(&b));
+	strbuf_fini(&caller);
+	strbuf_fini(&b);
+}
+
+static void draw_line(const struct processes *c, const struct proc_line *l, struct area a, int y, int state_x)
+{
+	struct view *s = c->pane.ui->s;
+	const struct process_info *info = trace_process(s->trace, l->process);
+	int x = 2 + l->depth * 2, count_x = state_x + 11, lost_x = count_x + 11, last_x = lost_x + 8;
+	bool traced = info->python_hex != 0, fold = l->kind == LINE_THREADS || l->kind == LINE_CHILDREN;
+	struct strbuf b = { 0 };
+	if (x > 20)
+		x = 20;
+	if (is_tagged(c, l))
+		area_put(a, y, 1, 1, ROLE_FOCUS, "◆");
+	if (l->has_children)
+		area_put(a, y, x, 1, ROLE_DIM, l->is_open ? "▾" : "▸");
+	name_text(c, l, &b);
+	area_put_cut(a, y, x + 2, state_x - x - 3, traced && !fold ? ROLE_TEXT : ROLE_DIM, strbuf_str(&b));
+	strbuf_clear(&b);
+	state_text(c, l, &b);
+	area_put_cut(a, y, state_x, 13, ROLE_DIM, strbuf_str(&b));
+	strbuf_clear(&b);
+	text_count(&b, l->events, 11);
+	area_put_right(a, y, count_x + 2, 9, ROLE_TEXT, strbuf_str(&b));
+	if (l->kind == LINE_PROCESS) {
+		strbuf_clear(&b);
+		text_count(&b, info->n_lost, 7);
+		area_put_right(a, y, lost_x, 7, info->n_lost ? ROLE_TROUBLE : ROLE_DIM, strbuf_str(&b));
+	}
+	struct event e;
+	enum role role = ROLE_DIM;
+	strbuf_clear(&b);
+	if (l->kind == LINE_CHILDREN)
+		crowd_text(c, l, &b);
+	else if (l->kind == LINE_PROCESS && !traced)
+		strbuf_adds(&b, a.n_columns - last_x < 22 ? "not Python" : "not Python: seen only");
+	else if (l->last != UINT64_MAX && trace_event(s->trace, l->last, &e)) {
+		event_text_name(&b, s, e.name);
+		role = view_name(s, e.name)->role;
+	}
+	area_put_cut(a, y, last_x, -1, role, strbuf_str(&b));
+	strbuf_fini(&b);
+}
+
 static void draw_processes(const struct pane *p, struct area a)
 {
 	const struct processes *c = (const struct processes *)p;
-	struct view *s = p->ui->s;
 	bool focus = ui_focused(p->ui) == p;
 	int wide = a.n_columns > 80 ? (a.n_columns - 80) / 3 : 0;
 	if (wide > 30)
@@ -191,49 +631,8 @@ static void draw_processes(const struct pane *p, struct area a)
 	area_put_right(a, 0, count_x, 11, ROLE_DIM, "events");
 	area_put_right(a, 0, lost_x, 7, ROLE_DIM, "lost");
 	area_put(a, 0, last_x, -1, ROLE_DIM, "last event");
-	struct strbuf b = { 0 };
 	for (int y = 0; y < p->list.n_lines && p->list.top + (uint64_t)y < c->lines.n; y++) {
-		const struct proc_line *l = &c->lines.v[p->list.top + (uint64_t)y];
-		const struct process_info *info = trace_process(s->trace, l->process);
-		int x = 2 + l->depth * 2;
-		if (x > 20)
-			x = 20;
-		bool traced = info->python_hex != 0;
-		strbuf_clear(&b);
-		if (l->thread == UINT32_MAX) {
-			if (l->has_children)
-				area_put(a, y + 1, x, 1, ROLE_DIM, l->is_open ? "▾" : "▸");
-			strbuf_addf(&b, "%u ", info->pid);
-			text_string(&b, s->trace, info->name);
-		} else {
-			const struct thread_info *t = trace_thread(s->trace, l->thread);
-			event_text_thread(&b, s, l->thread, 24);
-			if (b.n < 11)
-				strbuf_add_repeat(&b, ' ', 11 - b.n);
-			strbuf_addf(&b, " %u", t->tid);
-			if (t->interpreter)
-				strbuf_addf(&b, " interpreter %u", t->interpreter);
-		}
-		area_put_cut(a, y + 1, x + 2, state_x - x - 3, traced ? ROLE_TEXT : ROLE_DIM, strbuf_str(&b));
-		strbuf_clear(&b);
-		state_text(c, l, &b);
-		area_put_cut(a, y + 1, state_x, 13, ROLE_DIM, strbuf_str(&b));
-		strbuf_clear(&b);
-		text_count(&b, l->events, 11);
-		area_put_right(a, y + 1, count_x + 2, 9, ROLE_TEXT, strbuf_str(&b));
-		if (l->thread == UINT32_MAX) {
-			strbuf_clear(&b);
-			text_count(&b, info->n_lost, 7);
-			area_put_right(a, y + 1, lost_x, 7, info->n_lost ? ROLE_TROUBLE : ROLE_DIM, strbuf_str(&b));
-		}
-		struct event e;
-		strbuf_clear(&b);
-		if (l->thread == UINT32_MAX && !traced)
-			strbuf_adds(&b, "not Python: seen only");
-		else if (l->last != UINT64_MAX && trace_event(s->trace, l->last, &e))
-			event_text_name(&b, s, e.name);
-		area_put_cut(a, y + 1, last_x, -1, traced && b.n && l->last != UINT64_MAX ? view_name(s, e.name)->role : ROLE_DIM,
-			     strbuf_str(&b));
+		draw_line(c, &c->lines.v[p->list.top + (uint64_t)y], a, y + 1, state_x);
 		search_mark(&p->ui->search, a, y + 1);
 		if (p->list.top + (uint64_t)y == p->list.cursor) {
 			area_put(a, y + 1, 0, 1, ROLE_FOCUS, focus ? "▌" : "▏");
@@ -242,38 +641,13 @@ static void draw_processes(const struct pane *p, struct area a)
 		}
 	}
 	/* what is known of the one under the cursor */
-	if (a.n_lines > 6 && p->list.cursor < c->lines.n) {
+	if (a.n_lines > 8 && p->list.cursor < c->lines.n) {
 		const struct proc_line *l = &c->lines.v[p->list.cursor];
-		const struct process_info *info = trace_process(s->trace, l->process);
-		int y = a.n_lines - 4;
-		strbuf_clear(&b);
-		strbuf_addf(&b, "%u", info->pid);
-		if (info->ns_pid && info->ns_pid != info->pid)
-			strbuf_addf(&b, ", %u in its container", info->ns_pid);
-		strbuf_addf(&b, ", child of %u", info->ppid);
-		if (info->python) {
-			strbuf_adds(&b, ", python ");
-			text_string(&b, s->trace, info->python);
-		}
-		strbuf_adds(&b, info->flags & PROCESS_LAUNCHED ? ", started here" : info->flags & PROCESS_ATTACHED ? ", attached to"
-				: info->flags & PROCESS_FORKED ? ", forked" : info->flags & PROCESS_EXECED ? ", became another program" : "");
-		strbuf_adds(&b, info->flags & PROCESS_FREE_THREADED ? ", free-threaded" : "");
-		area_put_cut(a, y, 1, -1, ROLE_TEXT, strbuf_str(&b));
-		strbuf_clear(&b);
-		strbuf_adds(&b, "in      ");
-		text_string(&b, s->trace, info->cwd);
-		area_put_cut(a, y + 1, 1, -1, ROLE_DIM, strbuf_str(&b));
-		strbuf_clear(&b);
-		strbuf_adds(&b, "seen    ");
-		event_text_time(&b, s, info->start_ns, 0, TIME_START, 3);
-		strbuf_adds(&b, " s … ");
-		if (info->end_ns)
-			event_text_time(&b, s, info->end_ns, 0, TIME_START, 3);
+		if (l->kind == LINE_THREAD)
+			draw_thread_details(c, l, a, a.n_lines - 4);
 		else
-			strbuf_adds(&b, "now");
-		area_put_cut(a, y + 2, 1, -1, ROLE_DIM, strbuf_str(&b));
+			draw_process_details(c, l, a, a.n_lines - 4);
 	}
-	strbuf_fini(&b);
 }
 
 static const struct proc_line *current(const struct pane *p)
@@ -282,15 +656,62 @@ static const struct proc_line *current(const struct pane *p)
 	return p->list.cursor < c->lines.n ? &c->lines.v[p->list.cursor] : NULL;
 }
 
+static void term_of(const struct processes *c, enum line_kind kind, uint32_t process, uint32_t thread, struct strbuf *to)
+{
+	struct trace *t = c->pane.ui->s->trace;
+	if (kind == LINE_THREAD && thread < c->n_threads)
+		strbuf_addf(to, "pid == %u and tid == %u", trace_process(t, process)->pid, trace_thread(t, thread)->tid);
+	else
+		strbuf_addf(to, "pid == %u", trace_process(t, process)->pid);
+}
+
+/* All that is tagged, else what is under the cursor. */
 static bool term_processes(const struct pane *p, struct strbuf *to)
 {
+	const struct processes *c = (const struct processes *)p;
+	struct trace *t = p->ui->s->trace;
 	const struct proc_line *l = current(p);
-	if (!l)
-		return false;
-	strbuf_addf(to, "pid == %u", trace_process(p->ui->s->trace, l->process)->pid);
-	if (l->thread != UINT32_MAX)
-		strbuf_addf(to, " and tid == %u", trace_thread(p->ui->s->trace, l->thread)->tid);
-	return true;
+	if (!c->tagged.n) {
+		if (l)
+			term_of(c, l->kind, l->process, l->thread, to);
+		return l != NULL;
+	}
+	unsigned n_pids = 0, n_terms = 0;
+	struct strbuf pids = { 0 };
+	for (size_t i = 0; i < c->tagged.n; i++) { /* processes in one set, threads each by itself */
+		uint32_t process = (uint32_t)(c->tagged.v[i] >> 32) & 0x3fffffffu;
+		if ((enum line_kind)(c->tagged.v[i] >> 62) != LINE_THREAD && process < c->n_processes)
+			strbuf_addf(&pids, n_pids++ ? ", %u" : "%u", trace_process(t, process)->pid);
+	}
+	if (n_pids) {
+		strbuf_addf(to, n_pids > 1 ? "pid in {%s}" : "pid == %s", strbuf_str(&pids));
+		n_terms++;
+	}
+	for (size_t i = 0; i < c->tagged.n; i++) {
+		uint32_t process = (uint32_t)(c->tagged.v[i] >> 32) & 0x3fffffffu;
+		if ((enum line_kind)(c->tagged.v[i] >> 62) != LINE_THREAD || process >= c->n_processes)
+			continue;
+		strbuf_adds(to, n_terms++ ? " or " : "");
+		term_of(c, LINE_THREAD, process, (uint32_t)c->tagged.v[i], to);
+	}
+	strbuf_fini(&pids);
+	return n_terms > 0;
+}
+
+static void flip(uint64_t **keys, size_t *n, size_t *cap, uint64_t key)
+{
+	struct { uint64_t *v; size_t n, cap; } list = { *keys, *n, *cap };
+	for (size_t i = 0; i < list.n; i++)
+		if (list.v[i] == key) {
+			list.v[i] = list.v[--list.n];
+			goto done;
+		}
+	if (!vec_push(&list, key))
+		return;
+done:
+	*keys = list.v;
+	*n = list.n;
+	*cap = list.cap;
 }
 
 static bool act_processes(struct pane *p, enum action action, uint64_t count, const char *text)
@@ -301,6 +722,8 @@ static bool act_processes(struct pane *p, enum action action, uint64_t count, co
 	const struct proc_line *l = current(p);
 	switch ((int)action) {
 	case ACTION_OPEN: {
+		if (l && (l->kind == LINE_THREADS || l->kind == LINE_CHILDREN))
+			return act_processes(p, ACTION_FOLD, 0, NULL);
 		struct strbuf term = { 0 };
 		if (term_processes(p, &term)) {
 			ui_close_all_pages(p->ui);
@@ -309,23 +732,21 @@ static bool act_processes(struct pane *p, enum action action, uint64_t count, co
 		strbuf_fini(&term);
 		return true;
 	}
+	case ACTION_TOGGLE:
+		if (!l)
+			return true;
+		if (l->kind == LINE_THREADS || l->kind == LINE_CHILDREN)
+			ui_flash(p->ui, "z opens these; one by one they can be tagged");
+		else
+			flip(&c->tagged.v, &c->tagged.n, &c->tagged.cap, key_of(l));
+		list_act(&p->list, ACTION_DOWN, 1);
+		return true;
 	case ACTION_LEFT:
 	case ACTION_RIGHT:
 	case ACTION_FOLD:
-		if (!l)
+		if (!l || !l->has_children || (action == ACTION_LEFT && !l->is_open) || (action == ACTION_RIGHT && l->is_open))
 			return true;
-		for (size_t i = 0; i < c->closed.n; i++)
-			if (c->closed.v[i] == l->process) {
-				if (action != ACTION_LEFT)
-					c->closed.v[i] = c->closed.v[--c->closed.n];
-				goto done;
-			}
-		if (action != ACTION_RIGHT) {
-			uint32_t process = l->process;
-			if (!vec_push(&c->closed, process))
-				return true;
-		}
-	done:
+		flip(&c->flipped.v, &c->flipped.n, &c->flipped.cap, key_of(l));
 		build(c);
 		list_set(&p->list, c->lines.n, p->list.n_lines);
 		return true;
@@ -335,26 +756,23 @@ static bool act_processes(struct pane *p, enum action action, uint64_t count, co
 
 static void title_processes(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
 {
+	const struct processes *c = (const struct processes *)p;
 	struct trace *t = p->ui->s->trace;
-	unsigned traced = 0, seen = 0;
+	uint32_t traced = 0, seen = 0;
 	(void)subject;
-	for (uint32_t i = 0; i < trace_n_processes(t); i++)
-		*(trace_process(t, i)->python_hex ? &traced : &seen) += 1;
-	strbuf_addf(facts, "%u traced, %u seen · %u thread%s", traced, seen, trace_n_threads(t), trace_n_threads(t) == 1 ? "" : "s");
+	for (uint32_t i = 0; i < c->n_processes; i++)
+		if (c->tree.image[i] == i)
+			*(trace_process(t, i)->python_hex ? &traced : &seen) += 1;
+	if (c->tagged.n)
+		strbuf_addf(facts, "%zu tagged · ", c->tagged.n);
+	strbuf_addf(facts, "%u traced, %u seen · %u thread%s", traced, seen, c->n_threads, c->n_threads == 1 ? "" : "s");
 }
 
 static void line_processes(const struct pane *p, uint64_t entry, struct strbuf *to)
 {
 	const struct processes *c = (const struct processes *)p;
-	if (entry >= c->lines.n)
-		return;
-	const struct proc_line *l = &c->lines.v[entry];
-	if (l->thread != UINT32_MAX) {
-		event_text_thread(to, p->ui->s, l->thread, 60);
-		return;
-	}
-	strbuf_addf(to, "%u ", trace_process(p->ui->s->trace, l->process)->pid);
-	text_string(to, p->ui->s->trace, trace_process(p->ui->s->trace, l->process)->name);
+	if (entry < c->lines.n)
+		name_text(c, &c->lines.v[entry], to);
 }
 
 const struct pane_ops pane_processes_ops = {

@@ -317,3 +317,36 @@ void sample_write(const char *path, unsigned n_orders)
 	writer_note(s.w, &bye);
 	must(writer_close(s.w));
 }
+
+void crowd_write(const char *path, unsigned n)
+{
+	struct shop s = { 0 };
+	struct writer_options options = { .wall_anchor_ns = 4102444800000000000u, .creator = "auditview test", .host = "shop-1" };
+	must(writer_open(path, &options, &s.w));
+	struct process_info p = { .pid = 100, .ppid = 1, .name = str(&s, "sh run"), .exit_status = -1, .end_ns = 5, .flags = PROCESS_LAUNCHED };
+	writer_process(s.w, &p); /* became: */
+	p = (struct process_info){ .pid = 100, .ppid = 1, .python_hex = 0x030c01f0, .name = str(&s, "app.py"), .start_ns = 5, .end_ns = 90,
+				   .flags = PROCESS_LAUNCHED };
+	uint32_t app = writer_process(s.w, &p);
+	for (unsigned i = 0; i < n; i++) {
+		p = (struct process_info){ .pid = 200 + i, .ppid = 100, .name = str(&s, "gzip -9"), .start_ns = 10, .end_ns = 20 };
+		writer_process(s.w, &p);
+	}
+	p = (struct process_info){ .pid = 300, .ppid = 100, .name = str(&s, "sh"), .start_ns = 10, .end_ns = 20 };
+	writer_process(s.w, &p);
+	p = (struct process_info){ .pid = 301, .ppid = 300, .name = str(&s, "x.py"), .python_hex = 0x030c01f0, .start_ns = 10, .end_ns = 20 };
+	writer_process(s.w, &p);
+	struct thread_info t = { .process = app, .tid = 100, .name = str(&s, "MainThread") };
+	s.main = writer_thread(s.w, &t);
+	t = (struct thread_info){ .process = app, .tid = 101, .name = str(&s, "worker") };
+	s.worker = writer_thread(s.w, &t);
+	event(&s, s.main, 1, "open", 0, args(&s, "ssi", "/etc/hosts", "r", 0));
+	event(&s, s.worker, 1, "open", 0, args(&s, "ssi", "/etc/hosts", "r", 0));
+	for (unsigned i = 0; i < n; i++) {
+		char name[32];
+		snprintf(name, sizeof(name), "Thread-%u (work)", i + 1);
+		t = (struct thread_info){ .process = app, .tid = 110 + i, .name = str(&s, name) };
+		event(&s, writer_thread(s.w, &t), 1, "open", 0, args(&s, "ssi", "/etc/hosts", "r", 0));
+	}
+	must(writer_close(s.w));
+}

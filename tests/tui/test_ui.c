@@ -605,6 +605,34 @@ static void test_contrast(void **state)
 	}
 }
 
+/* A crowd of ended children and nameless threads is a line each; a process that became another program is one line; what is
+ * tagged is what + speaks of. */
+static void test_processes(void **state)
+{
+	char path[80];
+	snprintf(path, sizeof(path), "/tmp/auditview-processes-%d.avc", (int)getpid());
+	crowd_write(path, 9);
+	struct ui *ui = drive_open(path, NULL, 80, 24);
+	drive_keys(ui, "P");
+	struct pane *p = ui_pane(ui, PANE_PROCESSES);
+	static const char *const want[] = { "100 app.py", "main        100", "worker      101", "9 ended threads", "300 sh", "301 x.py", "9 ended children" };
+	assert_int_equal(p->list.n, ARRAY_LEN(want));
+	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+		struct strbuf b = { 0 };
+		p->ops->line(p, i, &b);
+		assert_string_equal(strbuf_str(&b), want[i]);
+		strbuf_fini(&b);
+	}
+	drive_keys(ui, "j j j Enter"); /* the fold opens */
+	assert_int_equal(p->list.n, ARRAY_LEN(want) + 9);
+	drive_keys(ui, "z");
+	assert_int_equal(p->list.n, ARRAY_LEN(want));
+	drive_keys(ui, "g Space j Space j Space +");
+	assert_string_equal(ui->s->filter_text, "(pid in {100, 300} or pid == 100 and tid == 101)");
+	ui_destroy(ui);
+	unlink(path);
+}
+
 int main(void)
 {
 	setenv("TZ", "UTC", 1);
@@ -634,6 +662,7 @@ int main(void)
 		cmocka_unit_test(test_config),
 		cmocka_unit_test(test_kept_filters),
 		cmocka_unit_test(test_contrast),
+		cmocka_unit_test(test_processes),
 	};
 	int failed = cmocka_run_group_tests_name("ui", tests, NULL, NULL);
 	unlink(capture);
