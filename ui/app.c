@@ -408,8 +408,11 @@ static void report_notes(struct ui *ui)
 		struct strbuf b = { 0 };
 		note_text(&b, s, n);
 		bool trouble = n->note.kind == NOTE_LOST || n->note.kind == NOTE_WARNING;
-		if (n->note.kind < NOTE_KIND_COUNT)
+		if (n->note.kind < NOTE_KIND_COUNT) {
 			ui_message(ui, kinds[n->note.kind], n->seq, trouble, "%s", strbuf_str(&b));
+			if (ui->messages.n) /* it was said then, not now that it is read */
+				ui->messages.v[ui->messages.n - 1].wall_ns = trace_about_get(s->trace)->wall_anchor_ns + n->note.time_ns;
+		}
 		if (s->live && (n->note.kind == NOTE_WARNING || n->note.kind == NOTE_LOST))
 			ui_flash(ui, "%s", strbuf_str(&b));
 		strbuf_fini(&b);

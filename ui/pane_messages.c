@@ -5,11 +5,19 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/utf8.h"
 #include "ui/ui.h"
+
+enum { TIME_X = 2, KIND_X = 12, TEXT_X = 23 };
+
+struct message_line {
+	uint32_t message;
+	uint32_t from, n; /* bytes of its text; from 0: its first line */
+};
 
 struct messages {
 	struct pane pane;
-	VEC(uint32_t) lines; /* message × 64 + line of it */
+	VEC(struct message_line) lines;
 };
 
 static struct err *open_messages(struct ui *ui, struct pane **ret)
@@ -28,33 +36,35 @@ static void close_messages(struct pane *p)
 	free(m);
 }
 
-static unsigned n_lines_of(const char *text)
+/* Where a line of at most `width` cells ends: at a space, if there is one. */
+static size_t break_at(const char *text, size_t n, int width)
 {
-	unsigned n = 1;
-	for (; *text; text++)
-		n += *text == '\n';
-	return n < 63 ? n : 63;
+	size_t fits = text_head(text, n, width > 10 ? width : 10), at = fits;
+	if (fits == n)
+		return n;
+	while (at > 0 && text[at] != ' ')
+		at--;
+	return at ? at : fits ? fits : n;
 }
 
 static void update_messages(struct pane *p, unsigned changes)
 {
 	struct messages *m = (struct messages *)p;
 	m->lines.n = 0;
-	for (size_t i = p->ui->messages.n; i > 0; i--)
-		for (unsigned k = 0; k < n_lines_of(p->ui->messages.v[i - 1].text); k++)
-			if (!vec_push(&m->lines, (uint32_t)(i - 1) * 64 + k))
-				break;
-	list_set(&p->list, m->lines.n, p->n_lines);
-}
-
-static const char *line_of(const char *text, unsigned line, size_t *ret_n)
-{
-	while (line-- > 0 && *text) {
-		text += strcspn(text, "\n");
-		text += *text == '\n';
+	for (size_t i = p->ui->messages.n; i > 0; i--) {
+		const char *text = p->ui->messages.v[i - 1].text;
+		size_t at = 0;
+		do { /* lines are parted by newlines, and where they get too long */
+			size_t n = break_at(text + at, strcspn(text + at, "\n"), p->n_columns - (at ? KIND_X : TEXT_X));
+			struct message_line line = { (uint32_t)(i - 1), (uint32_t)at, (uint32_t)n };
+			if (!vec_push(&m->lines, line))
+				return;
+			at += n;
+			while (text[at] == ' ' || text[at] == '\n')
+				at++;
+		} while (text[at]);
 	}
-	*ret_n = strcspn(text, "\n");
-	return text;
+	list_set(&p->list, m->lines.n, p->n_lines);
 }
 
 static void draw_messages(const struct pane *p, struct area a)
@@ -65,18 +75,16 @@ static void draw_messages(const struct pane *p, struct area a)
 		area_put(a, 2, 2, -1, ROLE_DIM, "losses, ends and failures are kept here");
 	}
 	for (int y = 0; y < a.n_lines && p->list.top + (uint64_t)y < m->lines.n; y++) {
-		uint32_t at = m->lines.v[p->list.top + (uint64_t)y];
-		const struct message *msg = &p->ui->messages.v[at / 64];
-		if (at % 64 == 0) {
+		const struct message_line *l = &m->lines.v[p->list.top + (uint64_t)y];
+		const struct message *msg = &p->ui->messages.v[l->message];
+		if (l->from == 0) {
 			time_t t = (time_t)(msg->wall_ns / 1000000000u);
 			struct tm tm;
 			localtime_r(&t, &tm);
-			area_printf(a, y, 2, -1, ROLE_DIM, "%02d:%02d:%02d", tm.tm_hour, tm.tm_min, tm.tm_sec);
-			area_put_cut(a, y, 12, 10, msg->is_trouble ? ROLE_TROUBLE : ROLE_TEXT, msg->kind);
+			area_printf(a, y, TIME_X, -1, ROLE_DIM, "%02d:%02d:%02d", tm.tm_hour, tm.tm_min, tm.tm_sec);
+			area_put_cut(a, y, KIND_X, 10, msg->is_trouble ? ROLE_TROUBLE : ROLE_TEXT, msg->kind);
 		}
-		size_t n;
-		const char *text = line_of(msg->text, at % 64, &n);
-		area_put_n(a, y, at % 64 ? 12 : 23, -1, at % 64 ? ROLE_DIM : ROLE_TEXT, text, n);
+		area_put_n(a, y, l->from ? KIND_X : TEXT_X, -1, l->from ? ROLE_DIM : ROLE_TEXT, msg->text + l->from, l->n);
 		search_mark(&p->ui->search, a, y);
 		if (p->list.top + (uint64_t)y == p->list.cursor) {
 			area_put(a, y, 0, 1, ROLE_FOCUS, "▌");
@@ -88,7 +96,7 @@ static void draw_messages(const struct pane *p, struct area a)
 static const struct message *current(const struct pane *p)
 {
 	const struct messages *m = (const struct messages *)p;
-	return p->list.cursor < m->lines.n ? &p->ui->messages.v[m->lines.v[p->list.cursor] / 64] : NULL;
+	return p->list.cursor < m->lines.n ? &p->ui->messages.v[m->lines.v[p->list.cursor].message] : NULL;
 }
 
 static bool act_messages(struct pane *p, enum action action, uint64_t count, const char *text)
@@ -122,9 +130,8 @@ static void line_messages(const struct pane *p, uint64_t entry, struct strbuf *t
 	const struct messages *m = (const struct messages *)p;
 	if (entry >= m->lines.n)
 		return;
-	size_t n;
-	const char *text = line_of(p->ui->messages.v[m->lines.v[entry] / 64].text, m->lines.v[entry] % 64, &n);
-	strbuf_add(to, text, n);
+	const struct message_line *l = &m->lines.v[entry];
+	strbuf_add(to, p->ui->messages.v[l->message].text + l->from, l->n);
 }
 
 const struct pane_ops pane_messages_ops = {

@@ -52,6 +52,7 @@ static const struct scene {
 	{ "callers-bottom-up", NULL, "t t" },
 	{ "processes", NULL, "P" },
 	{ "processes-thread", NULL, "P Space j j Space" },
+	{ "messages", NULL, "!" },
 	{ "timeline", NULL, "i 9 9 Right Space 1 0 Right" },
 	{ "filters", "@network", ": =filter-save_net Enter l" },
 	{ "catalogue", NULL, "9 j j j j j j c" },
