@@ -23,7 +23,8 @@ enum option_group {            /* which options a command takes */
 	OPT_SCREEN = 256,      /* --no-tty --no-config */
 	OPT_OUTPUT = 512,      /* -o */
 	OPT_LIST_FIELDS = 1024,/* --list-fields */
-	OPT_JSON = 2048        /* --json */
+	OPT_JSON = 2048,       /* --json */
+	OPT_SHOW = 4096        /* --screen */
 };
 
 struct command {

@@ -105,6 +105,7 @@ const struct option_row options_table[] = {
 	{ "code", 'c', .kind = OPTION_TEXT, AT(code), .groups = OPT_TRY, .arg = "CODE", .doc = "Run this Python code." },
 	{ "all-pythons", 0, .kind = OPTION_FLAG, AT(all_pythons), .groups = OPT_TRY,
 	  .doc = "Run it on every Python found here, and compare them." },
+	{ "screen", 0, .kind = OPTION_FLAG, AT(on_screen), .groups = OPT_SHOW, .doc = "Show it on the screen, not as text." },
 	/* the tool itself */
 	{ "no-tty", 0, .kind = OPTION_FLAG, AT(no_tty), .groups = OPT_SCREEN,
 	  .doc = "Give a launched program no terminal pane: its output goes to a file next to the capture." },

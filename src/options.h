@@ -51,7 +51,7 @@ struct options {
 	const char *format;        /* -F / --format */
 	const char *by;            /* --by */
 	const char *category, *theme, *code; /* --category --theme -c */
-	bool quiet, json, no_tty, no_config, list_fields, coverage, all_pythons, show_help, show_version, wide;
+	bool quiet, json, no_tty, no_config, list_fields, coverage, on_screen, all_pythons, show_help, show_version, wide;
 	const char *sort;
 	uint64_t number;           /* -n: rows to show; 0 = not given */
 	bool show_manual;          /* --manual, for the build of the manual page */

@@ -18,7 +18,7 @@ static const struct {
 } sections[] = {
 	{ OPT_TARGET, "What to look at" },
 	{ OPT_CAPTURE, "What to capture" },
-	{ OPT_FILTER | OPT_FORMAT | OPT_STAT | OPT_OUTPUT | OPT_LIST_FIELDS | OPT_JSON |
+	{ OPT_FILTER | OPT_FORMAT | OPT_STAT | OPT_OUTPUT | OPT_LIST_FIELDS | OPT_JSON | OPT_SHOW |
 	      OPT_CATALOG,
 	  "What to show" },
 	{ OPT_TRY, "What to try" },

@@ -39,6 +39,7 @@ struct strbuf;
 	X(FOLD_ALL,      "fold-all",      LOOK,   NONE,   "fold or unfold all")                             \
 	X(CALLERS,       "callers",       LOOK,   NONE,   "tree: who causes what")                          \
 	X(SUMMARY,       "summary",       LOOK,   TEXT,   "summary, as top")                                \
+	X(DIFF,          "diff",          LOOK,   FILE,   "what this does that another capture does not")  \
 	X(PROCESSES,     "processes",     LOOK,   NONE,   "processes and threads")                          \
 	X(TIMELINE,      "timeline",      LOOK,   NONE,   "timeline: rate by theme")                        \
 	X(EXPLAIN,       "explain",       LOOK,   EVENT,  "what is this event")                             \

@@ -83,6 +83,8 @@ struct err *ui_create(const struct ui_options *options, struct ui **ret)
 	if (options->lesson)
 		pane_lesson_begin(ui, atoi(options->lesson));
 	ui_relayout(ui);
+	if (options->command)
+		ui_command(ui, options->command);
 	ui->dirty = true;
 	*ret = take_ptr(ui);
 	return NULL;

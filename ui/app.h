@@ -74,6 +74,7 @@ struct ui_options {
 	enum ui_color color;
 	bool no_config;
 	const char *lesson;               /* begin with this lesson; may be NULL */
+	const char *command;              /* a `:` line to begin with; may be NULL */
 };
 
 /* Show it until the user leaves. Takes over options->source, also on failure. */

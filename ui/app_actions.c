@@ -535,6 +535,15 @@ static void app_act(struct ui *ui, struct pane *p, enum action action, uint64_t 
 		if (text && ui->panes[PANE_SUMMARY])
 			pane_summary_by(ui->panes[PANE_SUMMARY], text);
 		break;
+	case ACTION_DIFF: {
+		struct pane *diff = ui_pane(ui, PANE_DIFF);
+		if (!diff || (text && !pane_diff_with(diff, text)))
+			break;
+		ui_open_page(ui, PANE_DIFF);
+		if (!text && !pane_diff_has(diff))
+			prompt_command(ui, "diff ");
+		break;
+	}
 	case ACTION_TERMINAL:
 		if (s->terminal_fd < 0)
 			ui_flash(ui, "the program was not started here, so its terminal is elsewhere");

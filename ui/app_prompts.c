@@ -1,10 +1,11 @@
 /*
  * app_prompts: the prompts there are: filter, search, command, file to write, note, name of a filter.
  */
-#include <errno.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/utf8.h"
 #include "ui/ui.h"
@@ -189,6 +190,45 @@ void prompt_search(struct ui *ui, bool backwards)
 
 /* ---- command line ---- */
 
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Files whose path begins as typed; folders end in /. `n` bytes of `typed` stand before the cursor. */
+static void complete_file(struct prompt_choices *ret, const char *typed, size_t n)
+{
+	size_t folder = n;
+	while (folder > 0 && typed[folder - 1] != '/')
+		folder--;
+	const char *home = typed[0] == '~' && folder > 1 ? getenv("HOME") : NULL;
+	struct strbuf path = { 0 };
+	strbuf_adds(&path, home ? home : "");
+	strbuf_add(&path, typed + (home ? 1 : 0), folder - (home ? 1 : 0));
+	DIR *d = opendir(path.n ? strbuf_str(&path) : ".");
+	VEC(char *) names = { 0 };
+	for (struct dirent *e; d && names.n < 2000 && (e = readdir(d));) {
+		struct stat st;
+		if (strncmp(e->d_name, typed + folder, n - folder) || (e->d_name[0] == '.' && n == folder))
+			continue;
+		bool is_folder = !fstatat(dirfd(d), e->d_name, &st, 0) && S_ISDIR(st.st_mode);
+		char *name = NULL;
+		if (asprintf(&name, "%.*s%s%s", (int)folder, typed, e->d_name, is_folder ? "/" : "") < 0 || !vec_push(&names, name))
+			free(name);
+	}
+	if (d)
+		closedir(d);
+	if (names.n)
+		qsort(names.v, names.n, sizeof(names.v[0]), by_name);
+	snprintf(ret->title, sizeof(ret->title), "files");
+	for (size_t i = 0; i < names.n; i++) {
+		prompt_add_choice(ret, names.v[i], strlen(names.v[i]), NULL, false);
+		free(names.v[i]);
+	}
+	vec_fini(&names);
+	strbuf_fini(&path);
+}
+
 static void command_complete(struct ui *ui, const char *text, size_t cursor, struct prompt_choices *ret)
 {
 	size_t word = strcspn(text, " ");
@@ -252,8 +292,8 @@ static void command_complete(struct ui *ui, const char *text, size_t cursor, str
 		break;
 	case TAKES_NONE:
 	case TAKES_COUNT:
-	case TAKES_TEXT:
-	case TAKES_FILE: break;
+	case TAKES_TEXT: break;
+	case TAKES_FILE: complete_file(ret, arg, n); break;
 	}
 }
 

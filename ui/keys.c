@@ -74,6 +74,12 @@ const struct key_row key_defaults[] = {
 	{ PANE_INSIDE, "+", ACTION_INCLUDE, "only this module" },
 	{ PANE_INSIDE, "S", ACTION_SORT, "sort" },
 
+	{ PANE_DIFF, "Enter", ACTION_OPEN, "go there" },
+	{ PANE_DIFF, "+", ACTION_INCLUDE, "filter on this" },
+	{ PANE_DIFF, "-", ACTION_EXCLUDE, "not this" },
+	{ PANE_DIFF, "y", ACTION_COPY, "copy as command" },
+	{ PANE_DIFF, "w", ACTION_WRITE, "write as text, JSON" },
+
 	{ PANE_PROCESSES, "Enter", ACTION_OPEN, "events of this" },
 	{ PANE_PROCESSES, "+", ACTION_INCLUDE, "only" },
 	{ PANE_PROCESSES, "-", ACTION_EXCLUDE, "not" },

@@ -16,6 +16,7 @@ const struct pane_row panes[PANE_COUNT] = {
 	[PANE_SUMMARY]    = { "summary", "Summary", &pane_summary_ops, .is_page = true, .may_dock = true },
 	[PANE_CALLERS]    = { "callers", "Callers", &pane_callers_ops, .is_page = true, .may_dock = true },
 	[PANE_INSIDE]     = { "inside", "Inside", &pane_inside_ops, .is_page = true },
+	[PANE_DIFF]       = { "diff", "Diff", &pane_diff_ops, .is_page = true },
 	[PANE_PROCESSES]  = { "processes", "Processes", &pane_processes_ops, .is_page = true, .may_dock = true },
 	[PANE_BYTES]      = { "bytes", "Bytes", &pane_bytes_ops, .is_page = true },
 	[PANE_MESSAGES]   = { "messages", "Messages", &pane_messages_ops, .is_page = true },
@@ -36,7 +37,7 @@ static const struct {
 	{ ACTION_SUMMARY, PANE_SUMMARY },   { ACTION_CALLERS, PANE_CALLERS }, { ACTION_PROCESSES, PANE_PROCESSES },
 	{ ACTION_TIMELINE, PANE_TIMELINE }, { ACTION_BYTES, PANE_BYTES },     { ACTION_MESSAGES, PANE_MESSAGES },
 	{ ACTION_MARKS, PANE_MARKS },       { ACTION_FILTERS, PANE_FILTERS }, { ACTION_TERMINAL, PANE_TERMINAL },
-	{ ACTION_LESSONS, PANE_LESSONS },   { ACTION_CATALOG, PANE_CATALOG }, { ACTION_HELP, PANE_HELP },
+	{ ACTION_DIFF, PANE_DIFF },         { ACTION_LESSONS, PANE_LESSONS },   { ACTION_CATALOG, PANE_CATALOG }, { ACTION_HELP, PANE_HELP },
 };
 /* clang-format on */
 

@@ -79,4 +79,4 @@ enum pane_id pane_of_action(enum action action);
 extern const struct pane_ops pane_events_ops, pane_categories_ops, pane_arguments_ops, pane_stack_ops, pane_timeline_ops,
 	pane_summary_ops, pane_callers_ops, pane_inside_ops, pane_processes_ops, pane_bytes_ops, pane_messages_ops,
 	pane_marks_ops, pane_filters_ops, pane_catalog_ops, pane_lessons_ops, pane_lesson_ops, pane_terminal_ops,
-	pane_start_ops, pane_help_ops;
+	pane_start_ops, pane_help_ops, pane_diff_ops;

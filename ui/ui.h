@@ -142,6 +142,8 @@ void pane_events_anchor(struct ui *ui, uint64_t seq);
 void pane_help_about(struct pane *p, enum pane_id about, bool all);
 void pane_catalog_show(struct pane *p, const char *event);
 void pane_summary_by(struct pane *p, const char *field);
+bool pane_diff_has(const struct pane *p); /* is there a capture it compares with? */
+bool pane_diff_with(struct pane *p, const char *path); /* compare with this capture; false: a message says why not */
 struct raw_value {
 	const char *name;
 	const char *bytes;

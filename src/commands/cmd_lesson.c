@@ -14,6 +14,7 @@
 #include "base/wrap.h"
 #include "command.h"
 #include "commands/pythons.h"
+#include "commands/show.h"
 #include "commands/try_run.h"
 #include "model/lesson.h"
 #include "model/trace.h"
@@ -197,6 +198,11 @@ static struct err *hold(const struct options *o, const struct lesson *lesson, in
 
 struct err *cmd_lesson(const struct options *o, int *ret)
 {
+	if (o->n_args == 0 && o->on_screen) {
+		struct show show = { .source = { .terminal_fd = -1 }, .command = "lessons" };
+		struct err *err = show_possible("without --screen the lessons are listed as text");
+		return err ? err : show_screen(o, &show, ret);
+	}
 	if (o->n_args == 0) {
 		for (size_t i = 0; i < n_lessons; i++)
 			printf("%3d   %-44s %d min\n", lessons[i].number, lessons[i].title, lessons[i].minutes);
@@ -210,5 +216,10 @@ struct err *cmd_lesson(const struct options *o, int *ret)
 
 	if (!lesson)
 		return err_create(ERR_USAGE, "there is no lesson \"%s\": expected a number from 1 to %zu", o->args[0], n_lessons);
+	if (o->on_screen) {
+		struct show show = { .source = { .terminal_fd = -1 }, .lesson = o->args[0] };
+		struct err *err = show_possible("without --screen the lesson is text");
+		return err ? err : show_screen(o, &show, ret);
+	}
 	return hold(o, lesson, ret);
 }

@@ -14,7 +14,9 @@
 #include "base/wrap.h"
 #include "command.h"
 #include "commands/catalog_words.h"
+#include "commands/live.h"
 #include "commands/pythons.h"
+#include "commands/show.h"
 #include "commands/try_run.h"
 #include "model/api_map.h"
 #include "model/catalog.h"
@@ -299,6 +301,29 @@ static struct err *try_blind_spots(const struct options *o, const struct python_
 	return err;
 }
 
+/* The run itself is what is looked at: its start-up and imports are folded there too. */
+static struct err *try_on_screen(const struct options *o, const struct request *q, const struct python_program *p, int *ret)
+{
+	struct show show = SHOW_NOTHING;
+	struct options own = *o;
+	struct err *err = show_possible("without --screen the events are text");
+
+	own.n_pids = 0;
+	own.program = try_argv(p, &q->code);
+	own.on_exit = ON_EXIT_KILL;
+	if (!err && !own.program)
+		err = err_no_memory();
+	if (!err)
+		err = live_source_start(&own, &show.source);
+	free(own.program);
+	own.program = NULL;
+	if (err) {
+		live_farewell(true, ret);
+		return err;
+	}
+	return show_screen(&own, &show, ret);
+}
+
 struct err *cmd_try(const struct options *o, int *ret)
 {
 	struct python_list pythons = { 0 };
@@ -310,7 +335,11 @@ struct err *cmd_try(const struct options *o, int *ret)
 		err = o->all_pythons ? pythons_find_all(&pythons) : pythons_find(o->python, &pythons);
 	if (err)
 		return err;
-	if (is_blind)
+	if (o->on_screen && (is_blind || o->all_pythons))
+		err = err_create(ERR_USAGE, "one run at a time can be on the screen, so --screen goes with neither blind-spots nor --all-pythons");
+	else if (o->on_screen)
+		err = try_on_screen(o, &q, &pythons.v[0], ret);
+	else if (is_blind)
 		err = try_blind_spots(o, &pythons.v[pythons.n - 1], ret);
 	else
 		err = pythons.n == 1 ? try_one(o, &q, &pythons.v[0], ret) : try_many(o, &q, &pythons, ret);

@@ -12,8 +12,8 @@
 #include "command.h"
 #include "commands/live.h"
 #include "commands/open_capture.h"
+#include "commands/show.h"
 #include "model/trace.h"
-#include "ui/app.h"
 
 /* Standard input was the capture; keys come from the terminal itself. */
 static struct err *keys_from_terminal(void)
@@ -36,30 +36,21 @@ struct err *cmd_view(const struct options *o, int *ret)
 	}
 	if (o->n_args > 1)
 		return err_create(ERR_USAGE, "one capture at a time: %s, and also %s", o->args[0], o->args[1]);
-	struct options mine = *o;
-	CLEANUP(live_start) struct live_start *start = NULL;
-	struct err *err = live_start_create(&mine, &start);
-	if (err)
-		return err;
-	struct ui_options u = {
-		.source = { .terminal_fd = -1 },
-		.start = &live_start_ops,
-		.start_ctx = start,
-		.filter = o->filter,
-		.color = o->color == COLOR_ALWAYS ? UI_COLOR_ALWAYS : o->color == COLOR_NEVER ? UI_COLOR_NEVER : UI_COLOR_AUTO,
-		.no_config = o->no_config,
-	};
+	struct show show = SHOW_NOTHING;
+	struct err *err = NULL;
 	if (live) {
-		err = live_source_start(o, &u.source);
+		err = live_source_start(o, &show.source);
 	} else if (o->n_args) {
-		err = open_capture(o, o->args[0], &u.source.trace);
-		if (!err && !(u.source.path = strdup(o->args[0])))
+		err = open_capture(o, o->args[0], &show.source.trace);
+		if (!err && !(show.source.path = strdup(o->args[0])))
 			err = err_no_memory();
 		if (!err && piped)
 			err = keys_from_terminal();
 	}
 	if (!err)
-		err = ui_run(&u);
+		return show_screen(o, &show, ret);
+	trace_close(show.source.trace);
+	free(show.source.path);
 	live_farewell(o->quiet, ret);
 	return err;
 }

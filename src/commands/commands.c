@@ -73,7 +73,7 @@ const struct command commands[] = {
 		.doc = "what capture B does that capture A does not",
 		.about = "Compares events, files, hosts, commands and callers of two captures.",
 		.min_args = 2, .max_args = 2,
-		.options = OPT_ALWAYS | OPT_FILTER | OPT_JSON,
+		.options = OPT_ALWAYS | OPT_FILTER | OPT_JSON | OPT_SHOW | OPT_SCREEN,
 		.run = cmd_diff,
 	},
 	{
@@ -100,7 +100,7 @@ const struct command commands[] = {
 		.doc = "run an example or your own code and show its events",
 		.about = "Runs the example of an event, code, or a script under the tracer and shows only the events that it caused itself.",
 		.max_args = 64,
-		.options = OPT_ALWAYS | OPT_TRY | OPT_FILTER | OPT_SCREEN,
+		.options = OPT_ALWAYS | OPT_TRY | OPT_FILTER | OPT_SHOW | OPT_SCREEN,
 		.run = cmd_try,
 	},
 	{
@@ -109,7 +109,7 @@ const struct command commands[] = {
 		.doc = "learn what Python does, step by step",
 		.about = "Lists the lessons, or opens one.",
 		.max_args = 1,
-		.options = OPT_ALWAYS | OPT_TRY | OPT_SCREEN,
+		.options = OPT_ALWAYS | OPT_TRY | OPT_SHOW | OPT_SCREEN,
 		.run = cmd_lesson,
 	},
 	{

@@ -31,8 +31,7 @@ static struct err *open_null(struct follow_stdio *io, bool is_quiet, int *ret_nu
 	return NULL;
 }
 
-/* argv of the program, to be freed; the strings stay where they are. */
-static char **make_argv(const struct python_program *python, const struct try_code *code)
+char **try_argv(const struct python_program *python, const struct try_code *code)
 {
 	size_t n = 0, at = 0;
 
@@ -90,7 +89,7 @@ struct err *try_run(const struct options *o, const struct python_program *python
 	struct try_result r = { 0 };
 	const char *folder = getenv("TMPDIR");
 	struct strbuf path = { 0 };
-	char **argv = make_argv(python, code);
+	char **argv = try_argv(python, code);
 	struct err *err = NULL;
 
 	strbuf_addf(&path, "%s/auditview-try-XXXXXX", folder && *folder ? folder : "/tmp");

@@ -32,6 +32,9 @@ struct try_result {
 	bool was_ended;   /* by the timeout */
 };
 
+/* argv that runs it, to be freed; the strings stay where they are. NULL when memory is short. */
+char **try_argv(const struct python_program *python, const struct try_code *code);
+
 /* `o` gives the options of capturing (-s, --stack ...). */
 MUST_CHECK struct err *try_run(const struct options *o, const struct python_program *python, const struct try_code *code,
 			       struct try_result *ret);

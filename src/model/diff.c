@@ -12,7 +12,11 @@ struct diff {
 	struct reach *a, *b; /* they own the texts */
 	VEC(struct diff_row) rows;
 	size_t n_same;
+	double done_a; /* 0…1 of a is counted; b comes after */
 };
+
+const char *const diff_change_signs[DIFF_CHANGE_COUNT] = { [DIFF_ADDED] = "+", [DIFF_MORE] = "↑", [DIFF_REMOVED] = "−" };
+const char *const diff_change_words[DIFF_CHANGE_COUNT] = { [DIFF_ADDED] = "added", [DIFF_MORE] = "more", [DIFF_REMOVED] = "removed" };
 
 static int compare_rows(const void *x, const void *y)
 {
@@ -93,24 +97,53 @@ static bool compare(struct diff *d)
 	return true;
 }
 
-struct err *diff_create(struct trace *a, const struct selection *rows_a, struct trace *b, const struct selection *rows_b,
-			struct diff **ret)
+struct err *diff_begin(struct trace *a, const struct selection *rows_a, struct trace *b, const struct selection *rows_b,
+		       struct diff **ret)
 {
 	CLEANUP(diff) struct diff *d = calloc(1, sizeof(*d));
 	if (!d)
 		return err_no_memory();
-	struct err *err = reach_create(a, rows_a, &d->a);
+	struct err *err = reach_begin(a, rows_a, &d->a);
 	if (!err)
-		err = reach_create(b, rows_b, &d->b);
+		err = reach_begin(b, rows_b, &d->b);
+	if (!err)
+		*ret = take_ptr(d);
+	return err;
+}
+
+struct err *diff_step(struct diff *d, uint64_t budget_ns, double *ret_done)
+{
+	double in_a = 1, in_b = 1;
+	struct err *err = d->done_a < 1 ? reach_step(d->a, budget_ns, &in_a) : NULL;
+	d->done_a = in_a;
+	if (!err && in_a >= 1)
+		err = reach_step(d->b, budget_ns, &in_b);
+	else
+		in_b = 0;
 	if (err)
 		return err;
+	*ret_done = (in_a + in_b) / 2;
+	if (in_a < 1 || in_b < 1)
+		return NULL;
 	if (!compare(d))
 		return err_no_memory();
 	if (d->rows.n)
 		qsort(d->rows.v, d->rows.n, sizeof(*d->rows.v), compare_rows);
 	fold_modules(d);
-	*ret = take_ptr(d);
 	return NULL;
+}
+
+struct err *diff_create(struct trace *a, const struct selection *rows_a, struct trace *b, const struct selection *rows_b,
+			struct diff **ret)
+{
+	CLEANUP(diff) struct diff *d = NULL;
+	double done;
+	struct err *err = diff_begin(a, rows_a, b, rows_b, &d);
+	if (!err)
+		err = diff_step(d, UINT64_MAX, &done);
+	if (!err)
+		*ret = take_ptr(d);
+	return err;
 }
 
 void diff_destroy(struct diff *d)

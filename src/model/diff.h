@@ -30,8 +30,15 @@ struct diff_row {
 /* `rows_a`, `rows_b` (NULL = all) are what is compared. */
 MUST_CHECK struct err *diff_create(struct trace *a, const struct selection *rows_a, struct trace *b,
 				   const struct selection *rows_b, struct diff **ret);
+/* The same in slices, as reach.h says. */
+MUST_CHECK struct err *diff_begin(struct trace *a, const struct selection *rows_a, struct trace *b,
+				  const struct selection *rows_b, struct diff **ret);
+MUST_CHECK struct err *diff_step(struct diff *d, uint64_t budget_ns, double *ret_done);
 void diff_destroy(struct diff *d);
 DEFINE_CLEANUP(diff);
 /* By kind (reach's order), then added, more, removed, then by first occurrence. */
 const struct diff_row *diff_rows(const struct diff *d, size_t *ret_n);
 size_t diff_n_same(const struct diff *d); /* things that both have */
+
+extern const char *const diff_change_words[DIFF_CHANGE_COUNT]; /* "added", … */
+extern const char *const diff_change_signs[DIFF_CHANGE_COUNT]; /* "+", … */

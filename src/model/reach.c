@@ -5,9 +5,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <xxhash.h>
 
 #include "base/strbuf.h"
+#include "base/utf8.h"
 #include "base/vec.h"
 #include "model/arguments.h"
 #include "model/catalog.h"
@@ -30,6 +32,8 @@ struct known { /* what an args id was the last time */
 
 struct reach {
 	struct trace *trace;
+	const struct selection *rows; /* what is counted; NULL all */
+	uint64_t n_events, next;      /* of them; the one to be counted next */
 	VEC(struct reach_thing) things;
 	VEC(size_t) texts;    /* [thing] offset into text, while it grows */
 	struct strbuf text;
@@ -128,6 +132,50 @@ static void add_text(struct reach *r, const struct event *ev, const struct catal
 		strbuf_cut(to, to->n - 1);
 }
 
+/* Whatever names a host, as host:port: a URL loses all but that, "host port" is joined. In place. */
+static void to_host(struct strbuf *text)
+{
+	const char *s = strbuf_str(text), *scheme = memmem(s, text->n, "://", 3);
+	struct strbuf host = { 0 };
+	if (scheme) {
+		const char *start = scheme + 3, *end = start, *at = NULL;
+		while (*end && !strchr("/?# ", *end)) {
+			at = *end == '@' ? end : at;
+			end++;
+		}
+		start = at ? at + 1 : start;
+		strbuf_add(&host, start, (size_t)(end - start));
+		bool has_port = memchr(start, ':', (size_t)(end - start)) && end[-1] != ']';
+		bool is_https = scheme - s >= 5 && !memcmp(scheme - 5, "https", 5), is_http = scheme - s >= 4 && !memcmp(scheme - 4, "http", 4);
+		if (!has_port && (is_http || is_https))
+			strbuf_adds(&host, is_https ? ":443" : ":80");
+	} else {
+		const char *space = strchr(s, ' ');
+		if (!space || !space[1] || space[1 + strspn(space + 1, "0123456789")])
+			return;
+		strbuf_addf(&host, memchr(s, ':', (size_t)(space - s)) && s[0] != '[' ? "[%.*s]:%s" : "%.*s:%s", (int)(space - s), s, space + 1);
+	}
+	if (host.n) {
+		strbuf_clear(text);
+		strbuf_add(text, host.s, host.n);
+	}
+	strbuf_fini(&host);
+}
+
+/* A port of the machine itself that the kernel picked (ip(7): from 32768 on) is another each time. */
+static bool is_picked_port(const struct strbuf *host, size_t *ret_port)
+{
+	static const char *const loopback[] = { "127.0.0.1:", "localhost:", "[::1]:" };
+	for (size_t i = 0; i < ARRAY_LEN(loopback); i++) {
+		size_t n = strlen(loopback[i]);
+		if (host->n > n && !memcmp(host->s, loopback[i], n) && atoi(host->s + n) >= 32768) {
+			*ret_port = n;
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool grow_slots(struct reach *r)
 {
 	size_t mask = r->mask ? r->mask * 2 + 1 : 1023;
@@ -162,13 +210,22 @@ static uint32_t thing_of(struct reach *r, const struct event *ev)
 	const struct catalog_event *e = catalog_find(name, n);
 	enum reach_kind kind = kind_of(e);
 	add_text(r, ev, e, kind);
+	if (kind == REACH_HOST)
+		to_host(&r->scratch);
+	if (!r->scratch.n) /* it says nothing: its name does */
+		utf8_escape(&r->scratch, name, n, 0);
 	strbuf_clear(&r->normal);
 	strbuf_add(&r->normal, strbuf_str(&r->scratch), r->scratch.n);
-	if (r->scratch.failed || r->normal.failed || !r->normal.s)
+	if (r->scratch.failed || r->normal.failed)
 		return 0;
-	if (kind != REACH_HOST && kind != REACH_MODULE)
+	size_t port;
+	if (kind == REACH_HOST && is_picked_port(&r->normal, &port)) {
+		strbuf_cut(&r->normal, port);
+		strbuf_addc(&r->normal, '#');
+	}
+	if (r->normal.n && kind != REACH_HOST && kind != REACH_MODULE)
 		strbuf_cut(&r->normal, relation_text_normalise(r->scratch.s ? r->scratch.s : "", r->scratch.n, r->normal.s));
-	uint64_t hash = XXH3_64bits_withSeed(r->normal.s, r->normal.n, (uint64_t)kind + 1);
+	uint64_t hash = XXH3_64bits_withSeed(strbuf_str(&r->normal), r->normal.n, (uint64_t)kind + 1);
 	if (r->things.n * 2 >= r->mask && !grow_slots(r))
 		return 0;
 	size_t i = reach_find(r, hash);
@@ -227,12 +284,14 @@ static struct err *count_row(struct reach *r, const struct chunk *c, uint32_t ro
 	return NULL;
 }
 
-struct err *reach_create(struct trace *t, const struct selection *rows, struct reach **ret)
+struct err *reach_begin(struct trace *t, const struct selection *rows, struct reach **ret)
 {
 	CLEANUP(reach) struct reach *r = calloc(1, sizeof(*r));
 	if (!r)
 		return err_no_memory();
 	r->trace = t;
+	r->rows = rows;
+	r->n_events = trace_n_events(t);
 	size_t n_values = (size_t)trace_n_values(t) + 1, n_names = (size_t)trace_n_names(t) + 1;
 	if (!grow_slots(r) || !vec_reserve(&r->of_args, n_values) || !vec_reserve(&r->of_name, n_names))
 		return err_no_memory();
@@ -240,28 +299,63 @@ struct err *reach_create(struct trace *t, const struct selection *rows, struct r
 	memset(r->of_name.v, 0, n_names * sizeof(*r->of_name.v));
 	r->of_args.n = n_values;
 	r->of_name.n = n_names;
-	for (uint32_t i = 0; i < trace_n_chunks(t); i++) {
-		uint64_t first = (uint64_t)i << TRACE_CHUNK_SHIFT;
-		if (rows && selection_next(rows, first) >= first + TRACE_CHUNK)
+	*ret = take_ptr(r);
+	return NULL;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+struct err *reach_step(struct reach *r, uint64_t budget_ns, double *ret_done)
+{
+	enum { ROWS_A_LOOK = 512 }; /* at the clock */
+	uint64_t begin = now_ns(), from = r->next;
+	while (r->next < r->n_events) {
+		uint64_t first = r->next & ~(uint64_t)(TRACE_CHUNK - 1), end = first + TRACE_CHUNK < r->n_events ? first + TRACE_CHUNK : r->n_events;
+		if (r->rows && selection_next(r->rows, r->next) >= end) {
+			r->next = end;
 			continue;
-		trace_trim(t);
-		const struct chunk *c = trace_chunk(t, i);
+		}
+		trace_trim(r->trace);
+		const struct chunk *c = trace_chunk(r->trace, (uint32_t)(first >> TRACE_CHUNK_SHIFT));
 		if (!c)
 			return err_no_memory();
-		for (uint32_t row = 0; row < c->n; row++) {
-			if (rows && !selection_has(rows, first + row))
+		for (; r->next < end && r->next - first < c->n; r->next++) {
+			if (r->next % ROWS_A_LOOK == 0 && r->next != from && now_ns() - begin >= budget_ns) {
+				*ret_done = (double)r->next / (double)r->n_events;
+				return NULL;
+			}
+			if (r->rows && !selection_has(r->rows, r->next))
 				continue;
-			struct err *err = count_row(r, c, row);
+			struct err *err = count_row(r, c, (uint32_t)(r->next - first));
 			if (err)
 				return err;
 		}
+		if (r->next < end)
+			break; /* a chunk that is shorter than the index says */
 	}
 	if (r->text.failed)
 		return err_no_memory();
 	for (size_t i = 0; i < r->things.n; i++)
 		r->things.v[i].text = r->text.s + r->texts.v[i];
-	*ret = take_ptr(r);
+	*ret_done = 1;
 	return NULL;
+}
+
+struct err *reach_create(struct trace *t, const struct selection *rows, struct reach **ret)
+{
+	CLEANUP(reach) struct reach *r = NULL;
+	double done;
+	struct err *err = reach_begin(t, rows, &r);
+	if (!err)
+		err = reach_step(r, UINT64_MAX, &done);
+	if (!err)
+		*ret = take_ptr(r);
+	return err;
 }
 
 void reach_destroy(struct reach *r)

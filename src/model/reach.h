@@ -4,7 +4,7 @@
  * Every event is one thing of one kind, by its name and its gist: socket.connect the host 127.0.0.1:5432, open the file
  * /etc/hosts, import the module json, and what is nothing of the sort the event itself, with its gist where that is text
  * ("ctypes.dlsym getpid"). Things whose names differ in random or temporary parts only are one (relation_text_normalise();
- * of hosts the numbers are kept). Worked out once per distinct name and arguments.
+ * of hosts the numbers are kept, but for a port that the kernel picked). Worked out once per distinct name and arguments.
  */
 #pragma once
 #include <stdbool.h>
@@ -32,8 +32,12 @@ struct reach_thing {
 	uint64_t n_by_import; /* of n_events: raised by the import system, as its way of importing a module */
 };
 
-/* Count `rows` (NULL = all). Calls trace_trim(). */
+/* Count `rows` (NULL = all; they must stay as they are until it is done). Calls trace_trim(). */
 MUST_CHECK struct err *reach_create(struct trace *t, const struct selection *rows, struct reach **ret);
+/* The same in slices: begin, then step, for at most budget_ns each time, until *ret_done is 1. Nothing else may be asked of
+ * it before that. Events that come meanwhile are not counted. */
+MUST_CHECK struct err *reach_begin(struct trace *t, const struct selection *rows, struct reach **ret);
+MUST_CHECK struct err *reach_step(struct reach *r, uint64_t budget_ns, double *ret_done);
 void reach_destroy(struct reach *r);
 DEFINE_CLEANUP(reach);
 /* In order of first occurrence; valid until reach_destroy(). */

@@ -279,7 +279,7 @@ static uint32_t environment(struct shop *s, const char *const *items)
 	return id;
 }
 
-void sample_write(const char *path, unsigned n_orders)
+static void write_shop(const char *path, unsigned n_orders, bool with_tax)
 {
 	struct shop s = { 0 };
 	struct writer_options options = { .wall_anchor_ns = 4102444800000000000u, .creator = "auditview test", .host = "shop-1" };
@@ -306,7 +306,11 @@ void sample_write(const char *path, unsigned n_orders)
 	start_up(&s);
 	for (unsigned i = 1; i <= n_orders; i++)
 		order(&s, i);
-	the_tax(&s);
+	if (with_tax)
+		the_tax(&s);
+	else
+		event(&s, s.main, 900, "open", frame(&s, frame(&s, 0, "<module>", APP, 57), "settings", APP, 37),
+		      args(&s, "ssi", "/srv/shop/legacy.json", "r", 524288));
 	p.end_ns = s.now_ns + 3000000;
 	p.exit_status = 0;
 	writer_process_update(s.w, 0, &p);
@@ -316,6 +320,16 @@ void sample_write(const char *path, unsigned n_orders)
 	struct note_info bye = { .kind = NOTE_GOODBYE, .time_ns = p.end_ns, .process = 0, .text = str(&s, goodbye), .a = 300000, .b = 1 };
 	writer_note(s.w, &bye);
 	must(writer_close(s.w));
+}
+
+void sample_write(const char *path, unsigned n_orders)
+{
+	write_shop(path, n_orders, true);
+}
+
+void plain_write(const char *path, unsigned n_orders)
+{
+	write_shop(path, n_orders, false);
 }
 
 void crowd_write(const char *path, unsigned n)

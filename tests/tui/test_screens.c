@@ -188,6 +188,36 @@ static void test_start(void **state)
 	}
 }
 
+/* Two captures of the same service: the later one has more orders, a new plug-in, a new host. */
+static void test_diff(void **state)
+{
+	char folder[] = "/tmp/auditview-diff-XXXXXX", a[64], b[64], command[100];
+	assert_non_null(mkdtemp(folder));
+	snprintf(a, sizeof(a), "%s/monday.avc", folder);
+	snprintf(b, sizeof(b), "%s/today.avc", folder);
+	plain_write(a, 4);
+	sample_write(b, 12);
+	snprintf(command, sizeof(command), "diff %s", a);
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct ui *ui = drive_open(b, NULL, sizes[i].columns, sizes[i].lines);
+		ui_command(ui, command);
+		drive_settle(ui);
+		ui->header.file_bytes = 5300000;
+		drive_keys(ui, "j");
+		ui->header.file_bytes = 5300000;
+		ui_draw(ui);
+		compare("diff", sizes[i].columns, sizes[i].lines, ui);
+		drive_keys(ui, "g +"); /* the first row: a host that only B talks to */
+		assert_string_equal(ui->s->filter_text,
+				    "event == \"socket.connect\" and args contains \"127.0.0.1\" and args contains \"5432\"");
+		assert_int_equal(view_n_shown(ui->s), 1);
+		ui_destroy(ui);
+	}
+	unlink(a);
+	unlink(b);
+	rmdir(folder);
+}
+
 /* Every size there is: nothing breaks, every line is as wide as the screen. */
 static void test_sizes(void **state)
 {
@@ -231,13 +261,14 @@ int main(void)
 	golden_folder = getenv("GOLDEN") ? getenv("GOLDEN") : "tests/tui/golden";
 	snprintf(capture, sizeof(capture), "/tmp/auditview-screens-%d.avc", (int)getpid());
 	sample_write(capture, 12);
-	struct CMUnitTest tests[ARRAY_LEN(scenes) + 3];
+	struct CMUnitTest tests[ARRAY_LEN(scenes) + 4];
 	for (size_t i = 0; i < ARRAY_LEN(scenes); i++)
 		tests[i] = (struct CMUnitTest){ .name = scenes[i].name, .test_func = test_scene,
 						.initial_state = (void *)(uintptr_t)&scenes[i] };
 	tests[ARRAY_LEN(scenes)] = (struct CMUnitTest){ .name = "start", .test_func = test_start };
 	tests[ARRAY_LEN(scenes) + 1] = (struct CMUnitTest){ .name = "sizes", .test_func = test_sizes };
 	tests[ARRAY_LEN(scenes) + 2] = (struct CMUnitTest){ .name = "roles", .test_func = test_roles };
+	tests[ARRAY_LEN(scenes) + 3] = (struct CMUnitTest){ .name = "diff", .test_func = test_diff };
 	int failed = _cmocka_run_group_tests("screens", tests, ARRAY_LEN(tests), NULL, NULL);
 	unlink(capture);
 	return failed;

@@ -198,7 +198,32 @@ def hostile(t, av, capture):
     t.wait("READY\\$ ?$")
 
 
-SCRIPTS = [recorded, launched, killed, suspended, plain, old_terminals, start_page, hostile]
+def compared(t, av, capture):
+    """Two captures: what one does that the other does not; + makes a filter of it."""
+    t.run("%s diff --screen %s %s" % (av, capture + ".few", capture))
+    t.wait("━ Diff A .* → B .*only in B")
+    t.wait(r"^▌ [+↑] +host")
+    t.type("/Utrecht")
+    t.keys("Enter")
+    t.wait(r"^▌ \+ +file +/tmp/shop-\*/Utrecht")
+    t.type("+")
+    t.wait("━ Events event == .open. and args contains")
+    t.keys("Q")
+    t.wait("READY\\$ ?$")
+
+
+def tried(t, av, capture):
+    """try --screen: the run itself is looked at."""
+    t.run("%s try --screen --python %s -c 'import json; open(\"/dev/null\")'" % (av, sys.executable))
+    t.wait("python started +[0-9]+ before the first line")
+    t.wait("▸ .* import +json")
+    t.wait("open +/dev/null r")
+    t.wait("■ ended 0")
+    t.keys("Q")
+    t.wait("target restored: yes")
+
+
+SCRIPTS = [recorded, launched, killed, suspended, plain, old_terminals, start_page, hostile, compared, tried]
 
 
 def main():
@@ -209,6 +234,7 @@ def main():
     folder = tempfile.mkdtemp(prefix="auditview-tmux-")
     capture = os.path.join(folder, "shop.avc")
     subprocess.run([tool, "--sample", capture], check=True)
+    subprocess.run([tool, "--sample", capture + ".few", "4"], check=True)
     failed = 0
     for script in SCRIPTS:
         if names and script.__name__ not in names:

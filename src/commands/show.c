@@ -1,0 +1,37 @@
+/*
+ * show: see show.h.
+ */
+#include "commands/show.h"
+
+#include <unistd.h>
+
+#include "commands/live.h"
+#include "options.h"
+
+struct err *show_possible(const char *otherwise)
+{
+	if (isatty(STDOUT_FILENO) && isatty(STDIN_FILENO))
+		return NULL;
+	return err_with_hint(err_create(ERR_USAGE, "the screen needs a terminal"), "%s", otherwise);
+}
+
+struct err *show_screen(const struct options *o, struct show *what, int *ret)
+{
+	struct live_start *start = NULL;
+	struct err *err = live_start_create(o, &start);
+	struct ui_options u = {
+		.source = what->source,
+		.start = &live_start_ops,
+		.start_ctx = start,
+		.filter = o->filter,
+		.color = o->color == COLOR_ALWAYS ? UI_COLOR_ALWAYS : o->color == COLOR_NEVER ? UI_COLOR_NEVER : UI_COLOR_AUTO,
+		.no_config = o->no_config,
+		.command = what->command,
+		.lesson = what->lesson,
+	};
+	if (!err)
+		err = ui_run(&u);
+	live_farewell(o->quiet, ret);
+	live_start_destroy(start);
+	return err;
+}
