@@ -37,6 +37,7 @@
 #include "tracer/image.h"
 #include "recorder/recorder_private.h"
 #include "tracer/access.h"
+#include "tracer/fault.h"
 #include "tracer/maps.h"
 #include "tracer/procs.h"
 #include "tracer/ptrace.h"
@@ -300,6 +301,7 @@ static bool anyone_waits(const struct source *s)
 static void leave_targets(struct recorder *r, struct recorder_summary *sum)
 {
 	uint64_t timeout = r->hurry ? 500000000ull : 3000000000ull;
+	fault_leaving();
 	/* Hooks return at once from here on: a busy target would otherwise keep us draining for ever. */
 	for (size_t i = 0; i < r->sources.n; i++)
 		__atomic_store_n(&r->sources.v[i]->link->ring.shared->enabled, RING_HELD, __ATOMIC_SEQ_CST);

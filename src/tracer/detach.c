@@ -22,6 +22,8 @@
 #include "tracer/remote_mem.h"
 #include "tracer/target_lock.h"
 
+enum { DETACH_TRIES = 4 };
+
 /* ---- health ---- */
 
 static int chain_holds(struct link *l)
@@ -131,6 +133,10 @@ bool link_is_in(const struct link *l, pid_t pid)
 		return false;
 	CLEANUP(maps) struct maps *maps = NULL;
 	struct err *err = maps_read(pid, &maps);
+	if (err && err->code != ERR_TARGET_GONE && err->code != ERR_NOT_FOUND) { /* whatever it was: ask once more */
+		err_destroy(err);
+		err = maps_read(pid, &maps);
+	}
 	const struct mapping *m = err ? NULL : maps_find(maps, RADDR(l->base.v + l->shared_off));
 	err_destroy(err);
 	return m && m->shared && m->inode == l->ring.inode && m->dev == l->ring.dev;
@@ -198,6 +204,15 @@ static struct err *look_for_quiet(struct link *l, struct remote_mem *mem, pid_t 
 	return NULL;
 }
 
+void link_keep_orphan(const struct link *l, struct remote_mem *mem)
+{
+	uint64_t pending = l->base.v | REMOTE_PENDING;
+	struct err *err = remote_mem_write(mem, raddr_add(l->entry, 24), &pending, sizeof(pending));
+	if (err)
+		log_debug("%s", err->message);
+	err_destroy(err);
+}
+
 static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint64_t deadline, uint64_t *pause_ns)
 {
 	CLEANUP(maps) struct maps *maps = NULL;
@@ -219,15 +234,21 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	/* dlclose may have taken the module, and with it entry, head and place, away. */
 	const struct mapping *slack = maps_find(maps, l->entry);
 	const struct mapping *head = maps_find(maps, RADDR(l->runtime.layout.audit_head)); /* the entry may be in libc */
-	bool module_there = slack && slack->write && head && head->write, half_left = false;
+	bool module_there = slack && slack->write && head && head->write, entry_there = false, half_left = false;
 	if (module_there) {
 		struct {
-			uint64_t next, fn, user_data;
+			uint64_t next, fn, user_data, mailbox;
 		} entry;
-		module_there = remote_mem_read(mem, l->entry, &entry, sizeof(entry));
-		/* A child forked by a process that we were just leaving: out of the list already, the reservation still there. */
-		half_left = module_there && entry.fn == l->runtime.layout.fn_neutral && !entry.user_data;
-		module_there = module_there && (half_left || entry.user_data == l->base.v);
+		_Static_assert(sizeof(entry) == 32, "the mailbox stands behind the entry");
+		if (!remote_mem_read(mem, l->entry, &entry, sizeof(entry))) {
+			err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)pid);
+			goto out;
+		}
+		entry_there = entry.user_data == l->base.v;
+		/* Not linked yet, for attaching failed; or no more, for leaving did, or the child was forked by a process that we were
+		 * just leaving: the reservation is still there. */
+		half_left = !entry.user_data && (entry.fn == l->runtime.layout.fn_neutral || (entry.mailbox & ~REMOTE_PENDING) == l->base.v);
+		module_there = entry_there || half_left;
 	}
 	if (!module_there) {
 		err = maps_find_modules(maps, remote_mem_reader(mem));
@@ -241,7 +262,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 		err = unlink_inside(l, mem);
 		if (err)
 			goto out;
-	} else if (module_there) {
+	} else if (entry_there) {
 		p.base = p.pending = l->base.v; /* should we be killed before the munmap, the next recorder finds it */
 		remote_program_add(&p, REMOTE_FLAG(REMOTE_UNLINK), l->runtime.layout.audit_head, l->entry.v, 0, 0, 0, 0);
 		uint64_t now = monotonic_ns();
@@ -291,6 +312,8 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	link_unmap_program(l, &p);
 	uint64_t now = monotonic_ns();
 	err = remote_call_run(&t, &p, blob, blob_end, deadline > now ? deadline - now : 0, &stats, &one);
+	if (err && err->sys && module_there)
+		link_keep_orphan(l, mem);
 	for (unsigned i = 0; !err && !module_there && i < 1000; i++) {
 		CLEANUP(maps) struct maps *later = NULL;
 		err = maps_read(pid, &later);
@@ -302,17 +325,10 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	if (stats.pause_ns > *pause_ns)
 		*pause_ns = stats.pause_ns;
 	/* The code's bytes go last, when nobody is in them. */
-	for (unsigned i = 0; !err && i < 100; i++) {
-		bool outside = false;
-		struct err *e = threads_check_outside(&t, l->place.code.v, l->place.code.v + remote_stub_bytes(), &outside);
-		err_destroy(e);
-		if (!e && outside) {
-			err = remote_place_clear(&t);
-			break;
-		}
-		ptrace_serve();
-		poll(NULL, 0, 1);
-	}
+	if (!err)
+		err = remote_place_wait(&t, CALL_TIMEOUT_NS);
+	if (!err)
+		err = remote_place_clear(&t);
 	uint64_t zero = 0;
 	if (!err && module_there)
 		err = remote_mem_write(mem, l->place.mailbox, &zero, sizeof(zero));
@@ -374,14 +390,23 @@ void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void
 		if (round && !n)
 			break;
 		for (size_t i = 0; i < n; i++) {
-			wake_waiters(l);
-			err = detach_one(l, pids[i], is_attached && is_attached(ctx, pids[i]), deadline, &report->pause_ns);
 			report->n_processes++;
-			/* Ended meanwhile, a zombie, or another program by now: no reservation, nothing to restore. What the error
-			 * says then is only how far its memory had gone when we looked. */
-			if (err && err->code != ERR_TARGET_GONE && err->code != ERR_NOT_FOUND && link_is_in(l, pids[i])) {
-				report->restored = false;
-				snprintf(report->left, sizeof(report->left), "process %d: %s", (int)pids[i], err->message);
+			for (unsigned try = 1; ; try++) {
+				wake_waiters(l);
+				err = detach_one(l, pids[i], is_attached && is_attached(ctx, pids[i]), deadline, &report->pause_ns);
+				/* Ended meanwhile, a zombie, or another program by now: no reservation, nothing to restore. What the
+				 * error says then is only how far its memory had gone when we looked. One that is ending has its
+				 * mappings for a moment yet. */
+				if (!err || !link_is_in(l, pids[i]))
+					break;
+				if (try >= DETACH_TRIES || monotonic_ns() >= deadline) {
+					report->restored = false;
+					snprintf(report->left, sizeof(report->left), "process %d: %s", (int)pids[i], err->message);
+					break;
+				}
+				log_debug("leaving %d, again: %s", (int)pids[i], err->message);
+				err_destroy(err);
+				poll(NULL, 0, 10 << try);
 			}
 			err_destroy(err);
 		}

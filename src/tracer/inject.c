@@ -31,6 +31,7 @@
 
 #include "base/log.h"
 #include "base/vec.h"
+#include "tracer/fault.h"
 #include "tracer/inject_private.h"
 #include "tracer/maps.h"
 #include "tracer/procs.h"
@@ -175,12 +176,15 @@ static struct err *ring_map_open(struct link *l, int memfd)
 	if (fd < 0) {
 		snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)l->pid, (unsigned long long)m->start,
 			 (unsigned long long)m->end);
-		fd = open(path, O_RDWR | O_CLOEXEC);
+		int denied = fault_before(FAULT_OWN);
+		fd = denied ? -1 : open(path, O_RDWR | O_CLOEXEC);
 		if (fd < 0)
-			return err_sys(errno, "cannot open the shared memory %s", path);
+			return err_sys(denied ? denied : errno, "cannot open the shared memory %s", path);
 	}
-	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	int saved = errno;
+	int saved = fault_before(FAULT_OWN);
+	void *p = saved ? MAP_FAILED : mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	saved = saved ? saved : errno;
+	fault_after(FAULT_OWN);
 	if (memfd < 0)
 		close(fd);
 	if (p == MAP_FAILED)
@@ -437,7 +441,7 @@ static struct err *attach_fill(struct attach *a, uint64_t base, const struct rem
 		find_stack_offsets(l, a->maps, stats, &ctx);
 	err = remote_mem_write(l->mem, RADDR(base), &ctx, sizeof(ctx));
 	if (!err)
-		err = remote_mem_write(l->mem, RADDR(base + l->blob_off), probe_blob, probe_blob_bytes);
+		err = remote_call_write(&a->target, RADDR(base + l->blob_off), probe_blob, probe_blob_bytes);
 	if (err)
 		return err;
 	struct {
@@ -588,6 +592,48 @@ static void own(struct link *l)
 	err_destroy(err);
 }
 
+static bool is_attached_too(void *ctx, pid_t pid)
+{
+	(void)pid; /* it or its children: all are followed, or none */
+	return ((struct attach *)ctx)->target.attached;
+}
+
+/* Mapped, but not linked for some reason; children forked meanwhile have the mapping too. Returns err, with what is left. */
+static struct err *attach_undo(struct attach *a, struct err *err)
+{
+	struct link *l = a->l;
+	struct detach_report report = { .restored = true };
+	if (l->ring.inode) {
+		link_detach(l, is_attached_too, a, CALL_TIMEOUT_NS, &report);
+	} else { /* its ring could not be looked at: nobody can be found by it, and nobody can be inside */
+		struct remote_program p;
+		struct remote_call_stats stats;
+		uint64_t one;
+		link_unmap_program(l, &p);
+		struct err *e = remote_call_run(&a->target, &p, 0, 0, CALL_TIMEOUT_NS, &stats, &one);
+		if (e) {
+			report.restored = false;
+			snprintf(report.left, sizeof(report.left), "%s", e->message);
+			link_keep_orphan(l, l->mem);
+		}
+		err_destroy(e);
+	}
+	if (report.restored)
+		return err;
+	return err_with_hint(err, "what was mapped is left there unused, the next auditview takes it out (%s)", report.left);
+}
+
+/* The code of our calls; if a thread may be in it yet it stays, and the next auditview knows it. */
+static void attach_forget_code(struct attach *a)
+{
+	struct err *err = a->l->place.last_tid ? remote_place_wait(&a->target, CALL_GRACE_NS) : NULL;
+	if (!err && a->l->place.last_tid)
+		err = remote_place_clear(&a->target);
+	if (err)
+		log_debug("%s", err->message);
+	err_destroy(err);
+}
+
 struct err *link_attach(pid_t pid, const struct python_runtime *rt, const struct probe_options *options, bool attached,
 			struct link **ret)
 {
@@ -598,6 +644,8 @@ struct err *link_attach(pid_t pid, const struct python_runtime *rt, const struct
 	if (err)
 		return err;
 	err = attach_prepare(&a, pid, rt, options, attached);
+	if (!err && a.l->place.is_left)
+		err = remote_place_wait(&a.target, CALL_TIMEOUT_NS);
 	if (!err)
 		err = check_earlier(a.l, &a.target);
 	if (err)
@@ -606,7 +654,10 @@ struct err *link_attach(pid_t pid, const struct python_runtime *rt, const struct
 	map_program(&a, &p);
 	err = remote_call_run(&a.target, &p, 0, 0, CALL_TIMEOUT_NS, &stats, &base);
 	if (err) {
+		bool late = err->code == ERR_TIMEOUT && a.l->place.last_tid;
 		err = err_wrap(err, "cannot map memory in process %d", (int)pid);
+		if (late)
+			err = err_with_hint(err, "what it maps when it goes on is left there unused; the next auditview takes it out");
 		goto out;
 	}
 	link_note_pause(a.l, &stats);
@@ -618,21 +669,14 @@ struct err *link_attach(pid_t pid, const struct python_runtime *rt, const struct
 		if (!err)
 			link_note_pause(a.l, &stats);
 	}
-	if (err && err->code == ERR_TIMEOUT) {
-		/* The thread may link us yet, once it gets a processor. So all stays, in order: the hook returns at once,
-		 * and the next auditview takes it out. */
-		__atomic_store_n(&a.l->ring.shared->enabled, RING_OFF, __ATOMIC_SEQ_CST);
-		goto out;
-	}
-	if (err) { /* not linked: nobody can be inside, the mapping can go at once */
-		uint64_t zero[3] = { 0 };
-		err_destroy(remote_mem_write(a.l->mem, a.l->entry, zero, sizeof(zero)));
-		link_unmap_program(a.l, &p);
-		err_destroy(remote_call_run(&a.target, &p, 0, 0, CALL_TIMEOUT_NS, &stats, &one));
+	if (err) {
+		err = attach_undo(&a, err);
 		goto out;
 	}
 	own(a.l);
 out:
+	if (err && a.l)
+		attach_forget_code(&a);
 	if (err) {
 		link_destroy(a.l);
 		a.l = NULL;

@@ -19,6 +19,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/vec.h"
+#include "tracer/fault.h"
 
 #define MAPS_BYTES_MAX (256u << 20)
 #define SPAN_MAX (1ull << 40) /* bytes one module may claim */
@@ -155,7 +156,11 @@ struct err *maps_read(pid_t pid, struct maps **ret)
 {
 	char path[48];
 	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	int denied = fault_before(FAULT_OWN);
+	if (denied)
+		return err_sys(denied, "cannot open %s", path);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	fault_after(FAULT_OWN);
 	if (fd < 0)
 		return errno == ENOENT ? err_create(ERR_TARGET_GONE, "there is no process %d", (int)pid) :
 					 err_sys(errno, "cannot open %s", path);

@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tracer/fault.h"
+
 uint64_t monotonic_ns(void)
 {
 	struct timespec ts;
@@ -36,37 +38,17 @@ void ptrace_serve(void)
 		watch->others(watch->ctx, 0);
 }
 
-/* ---- faults on purpose ---- */
-
-static enum { FAULT_UNREAD, FAULT_NONE, FAULT_KILL, FAULT_DENY } fault_kind;
-static long fault_at, n_requests;
-
-static bool fault_denies(void)
-{
-	if (fault_kind == FAULT_UNREAD) {
-		const char *text = getenv("AUDITVIEW_FAULT");
-		fault_kind = FAULT_NONE;
-		if (text && strncmp(text, "kill:", 5) == 0)
-			fault_kind = FAULT_KILL;
-		else if (text && strncmp(text, "deny:", 5) == 0)
-			fault_kind = FAULT_DENY;
-		if (fault_kind != FAULT_NONE)
-			fault_at = strtol(text + 5, NULL, 10);
-	}
-	return fault_kind == FAULT_DENY && n_requests + 1 == fault_at;
-}
-
 static long request(int what, pid_t tid, void *address, void *data)
 {
-	if (fault_denies()) {
-		n_requests++;
-		errno = EPERM;
+	int denied = fault_before(FAULT_PTRACE);
+	if (denied) {
+		errno = denied;
 		return -1;
 	}
 	long ret = ptrace(what, tid, address, data);
-	n_requests++;
-	if (fault_kind == FAULT_KILL && n_requests == fault_at)
-		raise(SIGKILL);
+	int sys = errno;
+	fault_after(FAULT_PTRACE);
+	errno = sys;
 	return ret;
 }
 

@@ -2,8 +2,7 @@
  * ptrace: the few requests the tracer makes, each with a deadline and an error that says what was attempted.
  *
  * ptrace(2) obeys only the thread that attached: all of this runs in the recorder's one thread. Threads are named by
- * tid; a thread that is gone gives ERR_TARGET_GONE. AUDITVIEW_FAULT in the environment makes requests fail on purpose:
- * "kill:N" kills this process after the Nth request, "deny:N" denies the Nth (tests only).
+ * tid; a thread that is gone gives ERR_TARGET_GONE.
  */
 #pragma once
 #include <stdbool.h>

@@ -11,7 +11,6 @@
  */
 #include "tracer/remote_call.h"
 
-#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,13 +20,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/vec.h"
+#include "tracer/fault.h"
 #include "tracer/maps.h"
+#include "tracer/procs.h"
 #include "tracer/ptrace.h"
 #include "tracer/remote_mem.h"
 
@@ -45,6 +47,7 @@ _Static_assert(offsetof(struct stub_data, ops) == 40 && sizeof(struct remote_op)
 
 #define RED_ZONE 128u /* System V ABI, x86-64, 3.2.2 */
 #define PAGE 4096u
+#define CALL_GRACE_NS 200000000ull
 
 size_t remote_stub_bytes(void)
 {
@@ -105,12 +108,17 @@ struct err *remote_place_find(struct remote_mem *mem, const struct maps *maps, r
 				    n < stub_blob_bytes || !remote_mem_read(mem, at, bytes, stub_blob_bytes))
 					continue;
 				bool zero = true;
+				/* Of a recorder that was killed: the bytes before were zero, or it had not chosen them. */
+				bool is_stub = memcmp(bytes, stub_blob, stub_blob_bytes - 16) == 0;
 				for (size_t b = 0; b < stub_blob_bytes; b++)
 					zero &= bytes[b] == 0;
-				if (round < 2 && !zero)
+				if (round < 2 && !zero && !is_stub)
 					continue;
 				ret->code = at;
+				ret->is_left = is_stub;
 				memcpy(ret->before, bytes, stub_blob_bytes);
+				if (is_stub)
+					memset(ret->before, 0, stub_blob_bytes);
 				return NULL;
 			}
 		}
@@ -120,114 +128,23 @@ struct err *remote_place_find(struct remote_mem *mem, const struct maps *maps, r
 
 struct err *remote_place_clear(const struct remote_target *t)
 {
-	return remote_mem_write(t->mem, t->place->code, t->place->before, stub_blob_bytes);
+	return remote_call_write(t, t->place->code, t->place->before, stub_blob_bytes);
 }
 
-/* ---- threads ---- */
-
-bool thread_place_read(pid_t pid, pid_t tid, struct thread_place *ret)
+struct err *remote_place_wait(const struct remote_target *t, uint64_t timeout_ns)
 {
-	char path[64], text[512];
-	*ret = (struct thread_place){ .tid = tid, .state = '?', .syscall = -3 };
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)tid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	ssize_t n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return false;
-	text[n] = 0;
-	char *paren = strrchr(text, ')');
-	if (paren && paren[1] == ' ')
-		ret->state = paren[2];
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", (int)pid, (int)tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return true;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return true;
-	text[n] = 0;
-	unsigned long a[6], sp, pc;
-	long nr;
-	if (strncmp(text, "running", 7) == 0) {
-		ret->syscall = -2;
-	} else if (sscanf(text, "%ld %lx %lx %lx %lx %lx %lx %lx %lx", &nr, &a[0], &a[1], &a[2], &a[3], &a[4], &a[5], &sp,
-			  &pc) == 9) {
-		ret->syscall = nr;
-		for (unsigned i = 0; i < 6; i++)
-			ret->args[i] = a[i];
-		ret->sp = sp;
-		ret->pc = pc;
-	} else if (sscanf(text, "%ld %lx %lx", &nr, &sp, &pc) == 3) {
-		ret->syscall = -1;
-		ret->sp = sp;
-		ret->pc = pc;
+	uint64_t deadline = monotonic_ns() + timeout_ns;
+	for (;;) {
+		bool outside = false;
+		struct err *err = threads_check_outside(t, t->place->code.v, t->place->code.v + stub_blob_bytes, &outside);
+		if (!err && outside)
+			return NULL;
+		if ((err && err->code != ERR_TIMEOUT) || monotonic_ns() >= deadline)
+			return err ? err : err_create(ERR_TIMEOUT, "a thread of process %d has not come back from an earlier call", (int)t->pid);
+		err_destroy(err);
+		ptrace_serve();
+		poll(NULL, 0, 1);
 	}
-	return true;
-}
-
-struct err *threads_list(pid_t pid, struct thread_place **ret, size_t *ret_n)
-{
-	char path[64];
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	VEC(struct thread_place) list = { 0 };
-	DIR *dir = opendir(path);
-	for (struct dirent *e; dir && (e = readdir(dir));) {
-		struct thread_place place;
-		pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
-		if (tid <= 0 || !thread_place_read(pid, tid, &place) || place.state == 'Z' || place.state == 'X')
-			continue;
-		if (!vec_push(&list, place)) {
-			closedir(dir);
-			vec_fini(&list);
-			return err_no_memory();
-		}
-	}
-	if (dir)
-		closedir(dir);
-	*ret = list.v;
-	*ret_n = list.n;
-	return NULL;
-}
-
-/* How little it shows when this thread is interrupted, 0 best (which calls restart by themselves was measured: signal(7)
- * and its kernel sources name them). */
-static int thread_rank(const struct thread_place *p)
-{
-	if (p->state == 'D' || p->state == 't')
-		return 9;
-	switch (p->syscall) {
-	case SYS_futex:
-	case SYS_poll:
-	case SYS_ppoll:
-	case SYS_select:
-	case SYS_pselect6:
-	case SYS_nanosleep:
-	case SYS_clock_nanosleep:
-	case SYS_wait4:
-	case SYS_waitid:
-	case SYS_pause:
-	case SYS_rt_sigsuspend:
-	case SYS_flock: return 0;
-	case SYS_read: return 1; /* of a pipe or terminal; a socket may have a timeout */
-	case -2: return 2;
-	case SYS_accept:
-	case SYS_accept4:
-	case SYS_recvfrom:
-	case SYS_recvmsg: return 3;
-	case -1: return 4;
-	case SYS_epoll_wait:
-	case SYS_epoll_pwait: return 5;
-	default: return 6;
-	}
-}
-
-static int compare_rank(const void *a, const void *b)
-{
-	return thread_rank(a) - thread_rank(b);
 }
 
 /* ---- setting a stopped thread up ---- */
@@ -299,6 +216,26 @@ static struct err *write_text(const struct remote_target *t, pid_t tid, raddr to
 	return NULL;
 }
 
+/* A test wants one of these calls to fail: the thread makes another one instead, which cannot but fail so. */
+static void fail_on_purpose(pid_t tid, struct remote_op *ops, size_t n)
+{
+	const uint64_t no_calls = REMOTE_FLAG(REMOTE_LINK) | REMOTE_FLAG(REMOTE_UNLINK) | REMOTE_FLAG(REMOTE_STORE);
+	for (size_t i = 0; i < n; i++) {
+		struct proc_status status = { .ns_pid = tid };
+		switch (ops[i].op & no_calls ? 0 : fault_before(FAULT_CALL)) {
+		case 0: break;
+		case ENOMEM: /* more than there is */
+			ops[i] = (struct remote_op){ SYS_mmap, { 0, 1ull << 47, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1, 0 } };
+			break;
+		case EPERM: /* nobody traces himself: kernel/ptrace.c, ptrace_attach, same_thread_group */
+			err_destroy(proc_status_read(tid, &status));
+			ops[i] = (struct remote_op){ SYS_ptrace, { PTRACE_SEIZE, (uint64_t)status.ns_pid, 0, 0, 0, 0 } };
+			break;
+		default: ops[i] = (struct remote_op){ 0xfff, { 0 } }; break; /* no such call: ENOSYS */
+		}
+	}
+}
+
 static struct err *set_up(const struct remote_target *t, pid_t tid, const struct remote_program *program,
 			  struct remote_call_stats *stats)
 {
@@ -318,6 +255,7 @@ static struct err *set_up(const struct remote_target *t, pid_t tid, const struct
 				  .mailbox = t->place->mailbox.v,
 				  .n_ops = program->n_ops };
 	memcpy(data.ops, program->ops, sizeof(data.ops));
+	fail_on_purpose(tid, data.ops, data.n_ops);
 	uint64_t at = (regs.rsp - RED_ZONE - sizeof(data)) & ~63ull;
 	if (!data.mailbox) /* the caller sees the effect elsewhere; the answer goes where nobody needs it */
 		data.mailbox = at + offsetof(struct stub_data, total_bytes);
@@ -481,6 +419,31 @@ static pid_t straggler(const struct remote_target *t)
 	return is_known && !inside(at.pc, t->place->code.v, t->place->code.v + stub_blob_bytes) ? 0 : tid;
 }
 
+/* Of a thread that we hold. */
+static struct err *let_go(const struct remote_target *t, pid_t tid, bool group_stopped)
+{
+	struct err *err = NULL;
+	for (unsigned try = 0; try < 2; try++) { /* held it must not stay, whatever went wrong */
+		err_destroy(err);
+		err = !t->attached ? ptrace_detach(tid, 0) : group_stopped ? ptrace_listen(tid) : ptrace_continue(tid, 0);
+		if (!err || err->code == ERR_TARGET_GONE)
+			break;
+	}
+	return err;
+}
+
+/* Our stop has ended a call that does not restart by itself: it is made again. Of a thread that ran a moment ago, so the call
+ * had only begun. */
+static struct err *repair(const struct remote_target *t, pid_t tid, struct user_regs_struct *ret)
+{
+	bool extended = false;
+	struct err *err = ptrace_get_regs(tid, ret);
+	if (err || (int64_t)ret->orig_rax < 0 || (int64_t)ret->rax != -EINTR)
+		return err;
+	resume_regs(t, ret, &extended);
+	return ptrace_set_regs(tid, ret);
+}
+
 static struct err *run_in_thread(const struct remote_target *t, pid_t tid, const struct remote_program *program,
 				 uint64_t timeout_ns, struct remote_call_stats *stats)
 {
@@ -490,32 +453,51 @@ static struct err *run_in_thread(const struct remote_target *t, pid_t tid, const
 	if (err)
 		return err;
 	if (tid == t->place->last_tid && is_in_stub(t, tid)) {
-		err = t->attached ? ptrace_continue(tid, 0) : ptrace_detach(tid, 0);
+		err = let_go(t, tid, group_stopped);
 		return err ? err : err_create(ERR_TIMEOUT, "thread %d has not come back from an earlier call", (int)tid);
 	}
 	err = set_up(t, tid, program, stats);
-	/* A job-control stop would keep the thread from running its list: let it run now, it stops again on detach. A seccomp
-	 * filter is suspended only while we are attached: stay until the list is done. */
-	bool stay = t->filtered || (group_stopped && !t->attached);
-	struct err *go = stay || t->attached ? ptrace_continue(tid, 0) : ptrace_detach(tid, 0);
+	/* A job-control stop would keep the thread from running its list: let it run now, it stops again when we let go. A
+	 * seccomp filter is suspended only while we are attached: stay until the list is done. */
+	bool stay = !err && (t->filtered || group_stopped);
+	struct err *go = stay ? ptrace_continue(tid, 0) : let_go(t, tid, group_stopped);
 	stats->pause_ns = monotonic_ns() - start;
 	stats->tid = tid;
 	t->place->last_tid = tid;
 	if (stay) {
-		bool again;
-		if (!err && !go)
+		if (!go)
 			wait_for_answer(t, tid, monotonic_ns() + timeout_ns);
+		bool again = group_stopped;
 		err_destroy(ptrace_stop_for_change(tid, timeout_ns, &again));
-		if (t->attached) {
+		if (t->attached && t->filtered)
 			err_destroy(ptrace_set_options(tid, PTRACE_FOLLOW_OPTIONS));
-			err_destroy(ptrace_continue(tid, 0));
-		} else {
-			err_destroy(ptrace_detach(tid, 0));
-		}
+		err_destroy(let_go(t, tid, again));
 	}
 	if (err)
 		err_destroy(go);
 	return err ? err : go;
+}
+
+/* It was sent off and then stopped by a signal before it had run its list (SIGSTOP between our INTERRUPT and our DETACH): let
+ * it run the list inside of its stop. */
+static void run_inside_stop(const struct remote_target *t, pid_t tid, uint64_t deadline)
+{
+	struct thread_place at;
+	bool group_stopped = false;
+	if (!thread_place_read(t->pid, tid, &at) || at.state != (t->attached ? 't' : 'T'))
+		return;
+	uint64_t now = monotonic_ns();
+	struct err *err = hold(t, tid, deadline > now ? deadline - now : 0, &group_stopped);
+	if (!err && group_stopped) {
+		err = ptrace_continue(tid, 0);
+		if (!err)
+			wait_for_answer(t, tid, deadline);
+		err_destroy(err);
+		err = ptrace_stop_for_change(tid, CALL_GRACE_NS, &group_stopped);
+	}
+	if (!err)
+		err = let_go(t, tid, group_stopped);
+	err_destroy(err);
 }
 
 struct err *remote_call_answer(const struct remote_target *t, uint64_t *ret_value)
@@ -551,7 +533,7 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 			err_destroy(last);
 			return err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
 		}
-		qsort(threads, n, sizeof(*threads), compare_rank);
+		threads_sort(threads, n);
 		pid_t only = straggler(t);
 		for (size_t i = 0; i < n && !started && monotonic_ns() < deadline; i++) {
 			if (only && threads[i].tid != only)
@@ -591,6 +573,8 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 			sched_yield();
 		else
 			poll(NULL, 0, 1);
+		if (spins % 16 == 15)
+			run_inside_stop(t, stats->tid, deadline);
 	}
 }
 
@@ -603,7 +587,7 @@ static struct err *look_at_running(const struct remote_target *t, pid_t tid, uin
 	struct err *err = hold(t, tid, 500 * 1000000ull, &group_stopped);
 	if (err)
 		return err;
-	err = ptrace_get_regs(tid, &r);
+	err = repair(t, tid, &r);
 	if (!err) {
 		uint64_t top[2] = { 0, 0 };
 		remote_mem_read(t->mem, RADDR(r.rsp), top, sizeof(top));
@@ -613,7 +597,7 @@ static struct err *look_at_running(const struct remote_target *t, pid_t tid, uin
 			if (inside(values[i], start, end))
 				*ret_outside = false;
 	}
-	struct err *go = t->attached ? (group_stopped ? ptrace_listen(tid) : ptrace_continue(tid, 0)) : ptrace_detach(tid, 0);
+	struct err *go = let_go(t, tid, group_stopped);
 	if (err)
 		err_destroy(go);
 	return err ? err : go;
@@ -639,4 +623,39 @@ struct err *threads_check_outside(const struct remote_target *t, uint64_t start,
 	}
 	free(threads);
 	return err;
+}
+
+struct err *remote_call_write(const struct remote_target *t, raddr to, const void *bytes, size_t n_bytes)
+{
+	struct err *err = remote_mem_write(t->mem, to, bytes, n_bytes);
+	if (!err || err->code == ERR_TARGET_GONE)
+		return err;
+	struct thread_place *threads;
+	size_t n;
+	struct err *none = threads_list(t->pid, &threads, &n);
+	if (none) {
+		err_destroy(none);
+		return err;
+	}
+	threads_sort(threads, n);
+	bool done = false;
+	for (size_t i = 0; i < n && !done; i++) {
+		struct user_regs_struct regs;
+		bool group_stopped;
+		struct err *e = hold(t, threads[i].tid, CALL_GRACE_NS, &group_stopped);
+		if (!e) {
+			e = repair(t, threads[i].tid, &regs);
+			if (!e)
+				e = write_text(t, threads[i].tid, to, bytes, n_bytes);
+			struct err *go = let_go(t, threads[i].tid, group_stopped);
+			done = !e && !go;
+			err_destroy(go);
+		}
+		err_destroy(e);
+	}
+	free(threads);
+	if (!done)
+		return err;
+	err_destroy(err);
+	return NULL;
 }

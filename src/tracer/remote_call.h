@@ -50,6 +50,7 @@ struct remote_place {
 	raddr code;        /* dead executable bytes, remote_stub_bytes() of them */
 	raddr mailbox;     /* u64, zero before a call; address 0: no answer is wanted */
 	uint8_t before[1024]; /* what the dead bytes held */
+	bool is_left;      /* they hold what a killed recorder has left: see remote_place_wait() */
 	pid_t last_tid;    /* who was sent there last, and may be at its last steps still; 0 nobody */
 };
 size_t remote_stub_bytes(void);
@@ -89,8 +90,14 @@ MUST_CHECK struct err *remote_call_prepare_stopped(pid_t tid, const struct remot
 						   struct remote_call_stats *stats);
 /* The answer of a program: value, or the error it stands for. */
 MUST_CHECK struct err *remote_call_answer(const struct remote_target *t, uint64_t *ret_value);
+/* Until no thread is in the code, so that it can be written anew or taken away. ERR_TIMEOUT. */
+MUST_CHECK struct err *remote_place_wait(const struct remote_target *t, uint64_t timeout_ns);
 /* Take the code's bytes away again. Nobody may be in them. */
 MUST_CHECK struct err *remote_place_clear(const struct remote_target *t);
+
+/* Write memory that the target itself may not write. Kernels can forbid that to all but its tracer (proc_mem.force_override):
+ * then a thread is held for a moment. */
+MUST_CHECK struct err *remote_call_write(const struct remote_target *t, raddr to, const void *bytes, size_t n_bytes);
 
 /* ---- threads ---- */
 
@@ -109,6 +116,7 @@ struct thread_place {
 /* Threads of a process as /proc shows them. Returns malloc'ed list; 0 threads when it is gone. */
 MUST_CHECK struct err *threads_list(pid_t pid, struct thread_place **ret, size_t *ret_n);
 bool thread_place_read(pid_t pid, pid_t tid, struct thread_place *ret);
+void threads_sort(struct thread_place *threads, size_t n); /* first those where being interrupted shows least */
 /* No thread has its pc, or a register, inside [start, end); running ones are stopped for a moment to see. */
 MUST_CHECK struct err *threads_check_outside(const struct remote_target *t, uint64_t start, uint64_t end,
 					     bool *ret_outside);

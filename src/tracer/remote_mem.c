@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "tracer/fault.h"
 
 struct remote_mem {
 	pid_t pid;
@@ -34,12 +35,8 @@ static bool read_fd(const struct remote_mem *m, raddr from, void *to, size_t n_b
 	return true;
 }
 
-bool remote_mem_read(struct remote_mem *m, raddr from, void *to, size_t n_bytes)
+static bool read_any(struct remote_mem *m, raddr from, void *to, size_t n_bytes)
 {
-	if (from.v + n_bytes < from.v)
-		return false;
-	if (!n_bytes)
-		return true;
 	if (!m->no_vm_readv) {
 		struct iovec local = { .iov_base = to, .iov_len = n_bytes };
 		struct iovec remote = { .iov_base = (void *)(uintptr_t)from.v, .iov_len = n_bytes };
@@ -53,6 +50,19 @@ bool remote_mem_read(struct remote_mem *m, raddr from, void *to, size_t n_bytes)
 		m->no_vm_readv = true;
 	}
 	return read_fd(m, from, to, n_bytes);
+}
+
+bool remote_mem_read(struct remote_mem *m, raddr from, void *to, size_t n_bytes)
+{
+	if (from.v + n_bytes < from.v)
+		return false;
+	if (!n_bytes)
+		return true;
+	if (fault_before(FAULT_READ))
+		return false;
+	bool ok = read_any(m, from, to, n_bytes);
+	fault_after(FAULT_READ);
+	return ok;
 }
 
 static bool reader_read(void *ctx, raddr from, void *to, size_t n_bytes)
@@ -95,6 +105,10 @@ const struct mem_reader *remote_mem_reader(const struct remote_mem *m)
 struct err *remote_mem_write(struct remote_mem *m, raddr to, const void *from, size_t n_bytes)
 {
 	size_t done = 0;
+	int denied = fault_before(FAULT_WRITE);
+	if (denied)
+		return err_sys(denied, "cannot write %zu bytes to address %#llx of process %d", n_bytes, (unsigned long long)to.v,
+			       (int)m->pid);
 	while (done < n_bytes) {
 		ssize_t n = pwrite(m->fd, (const char *)from + done, n_bytes - done, (off_t)(to.v + done));
 		if (n < 0 && errno == EINTR)
@@ -107,6 +121,7 @@ struct err *remote_mem_write(struct remote_mem *m, raddr to, const void *from, s
 			return err_create(ERR_TARGET_GONE, "process %d is gone", (int)m->pid);
 		done += (size_t)n;
 	}
+	fault_after(FAULT_WRITE);
 	return NULL;
 }
 

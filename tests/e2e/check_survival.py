@@ -1,6 +1,6 @@
 """survival: the recorder is killed at every place there is; the target finishes its work, right, and can be attached to again.
 
-AUDITVIEW_FAULT=kill:N makes the recorder kill itself (SIGKILL) right after its Nth ptrace request.
+AUDITVIEW_FAULT=ptrace:N:kill makes the recorder kill itself (SIGKILL) right after its Nth ptrace request (src/tracer/fault.h).
 """
 import os
 import random
@@ -30,7 +30,7 @@ def killed_after_each_request(ctx, python, victim, times):
         for request in range(1, MOST_REQUESTS):
             died = 0
             for _ in range(times):
-                with Recorder(ctx, v.pid, "--duration", "300ms", env=dict(os.environ, AUDITVIEW_FAULT=f"kill:{request}")) as recorder:
+                with Recorder(ctx, v.pid, "--duration", "300ms", env=dict(os.environ, AUDITVIEW_FAULT=f"ptrace:{request}:kill")) as recorder:
                     status = recorder.process.wait(20)
                     died += status == -signal.SIGKILL
                     if v.process.poll() is not None:

@@ -1,0 +1,209 @@
+"""faults: everything that can fail while we attach, record or leave is made to fail, one thing at a time; the target never notices.
+
+AUDITVIEW_FAULT (src/tracer/fault.h) lets the Nth ptrace request, injected call, read, write or step of the recorder's own fail, or
+kills or freezes the recorder right after it. Frozen there, the target gets signals: what a handler counted is what was sent.
+After each the target is compared with itself before: mappings, the bytes of all its code, what each thread is in, open files, threads,
+signal masks; at the end its truth and exit status. What a recorder could not take out it must have said, and the next one takes it out.
+"""
+import hashlib
+import os
+import random
+import re
+import signal
+import time
+
+from harness import Fail, Recorder, Victim, expect, foreign_maps, maps_of, status_of, wait_for
+
+FIRED = re.compile(r"^fault: (\S+) (\d+) (\S+)$", re.M)
+VISIT = "40ms"
+HANDLED = ("SIGALRM", "SIGCHLD", "SIGUSR1", "SIGTERM")
+MOST = {"ptrace": 90, "call": 24, "write": 40, "own": 24, "read": 4000}
+
+
+# ---- the target, compared ----
+
+def code_digest(pid, maps):
+    """Of all bytes that are mapped from files and executable: nobody has patched anything."""
+    digest = hashlib.sha1()
+    with open(f"/proc/{pid}/mem", "rb") as memory:
+        for line in maps.splitlines():
+            fields = line.split(None, 5)
+            if "x" in fields[1] and fields[4] != "0":
+                start, end = (int(a, 16) for a in fields[0].split("-"))
+                memory.seek(start)
+                digest.update(memory.read(end - start))
+    return digest.hexdigest()
+
+
+def open_files(pid):
+    files = {}
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            files[name] = os.readlink(f"/proc/{pid}/fd/{name}")
+        except FileNotFoundError:
+            pass
+    return files
+
+
+def threads_at_rest(pid):
+    """{tid: (system call, its first arguments, sp, pc)} of the threads that are for ever in one call."""
+    threads = {}
+    for tid in sorted(os.listdir(f"/proc/{pid}/task"), key=int):
+        text = open(f"/proc/{pid}/task/{tid}/syscall").read().split()
+        threads[tid] = "sleeps" if int(tid) == pid else text[:4] + text[7:]
+    return threads
+
+
+def snapshot(pid):
+    maps = maps_of(pid)
+    return {"mappings": maps, "code": code_digest(pid, maps), "open files": open_files(pid), "threads": threads_at_rest(pid),
+            "tracer": status_of(pid, "TracerPid"), "blocked signals": [status_of_thread(pid, t, "SigBlk") for t in os.listdir(f"/proc/{pid}/task")],
+            "handled signals": status_of(pid, "SigCgt"), "ignored signals": status_of(pid, "SigIgn")}
+
+
+def status_of_thread(pid, tid, field):
+    for line in open(f"/proc/{pid}/task/{tid}/status", encoding="utf-8"):
+        if line.startswith(field + ":"):
+            return line.split(":", 1)[1].strip()
+    return None
+
+
+def difference(before, after):
+    """What differs, for a message; "" if nothing."""
+    told = []
+    for key, value in before.items():
+        if after[key] != value:
+            told.append(f"{key}: {sorted(set(value.splitlines()) ^ set(after[key].splitlines()))}" if key == "mappings" else
+                        f"{key}: {value} before, {after[key]} after")
+    return "; ".join(told)
+
+
+def expect_as_before(v, before, what):
+    """Polls: a thread may be seen between two of its own steps."""
+    if v.process.poll() is not None:
+        raise Fail(f"{what}: the target died ({v.process.returncode})")
+    end = time.monotonic() + 5
+    while True:
+        text = difference(before, snapshot(v.pid))
+        if not text:
+            return
+        if time.monotonic() > end:
+            raise Fail(f"{what}: {text}")
+        time.sleep(0.01)
+
+
+# ---- one fault ----
+
+def visit(ctx, v, spec, meanwhile=None, duration=VISIT):
+    """A recorder with this fault: (did it strike, exit status, what it said)."""
+    env = dict(os.environ, **({"AUDITVIEW_FAULT": spec} if spec else {}))
+    with Recorder(ctx, v.pid, "--duration", duration, env=env) as recorder:
+        if meanwhile:
+            meanwhile(recorder)
+        status = recorder.process.wait(30)
+        text = recorder.stderr()
+    expect(status in (0, 1, -signal.SIGKILL), lambda: f"{spec}: the recorder ended with {status}: {text[-300:]}")
+    return bool(FIRED.search(text)), status, text
+
+
+def expect_clean(ctx, v, before, spec, status, text):
+    """What was left behind was admitted, and the next recorder takes it away."""
+    owns_up = status == -signal.SIGKILL or (status == 0 and "target restored: no" in text) or (status == 1 and "auditview" in text)
+    if status == 0 and "target restored: yes" in text:
+        expect(not foreign_maps(maps_of(v.pid)), lambda: f"{spec}: said to be restored, but: {foreign_maps(maps_of(v.pid))}: {text[-300:]}")
+    elif not owns_up:
+        raise Fail(f"{spec}: status {status}, and nothing is said: {text[-300:]}")
+    if status == 1:
+        expect(not foreign_maps(maps_of(v.pid)) or "left" in text, lambda: f"{spec}: refused, but it left {foreign_maps(maps_of(v.pid))}: {text[-300:]}")
+    if status != 0 or "target restored: yes" not in text:
+        fired, status, text = visit(ctx, v, None)
+        expect(status == 0 and "target restored: yes" in text, lambda: f"the visit after {spec}: status {status}: {text[-300:]}")
+    expect_as_before(v, before, spec)
+
+
+def expect_healthy(v):
+    truth = v.stop(40)
+    expect(truth["file_is_open"] and not truth["woke_early"], lambda: f"the target was disturbed: {truth}")
+    return truth
+
+
+def numbers(limit, full, site, seed):
+    """Which of a site's events: all; of reads, and in a quick run, some that differ from run to run of another Python."""
+    if site != "read" or full:
+        return range(1, limit) if site != "read" else range(1, limit, 7)
+    chance = random.Random(seed)
+    return sorted(chance.sample(range(1, 400), 6))
+
+
+def each_denied(ctx, python, site, action, leaving=False):
+    with Victim(ctx, python, "guest") as v:
+        before = snapshot(v.pid)
+        struck = 0
+        for n in numbers(MOST[site], ctx.full, site, f"{python.name}{action}"):
+            spec = f"{'leave-' if leaving else ''}{site}:{n}:{action}"
+            fired, status, text = visit(ctx, v, spec)
+            if not fired:
+                break
+            struck += 1
+            expect_clean(ctx, v, before, spec, status, text)
+        expect(struck >= 2, f"struck {struck} times: the test is broken")
+        expect_healthy(v)
+
+
+def signals_in_each_window(ctx, python, site, stopping, step, leaving=False):
+    """The recorder is frozen after the Nth step, the target gets signals there, then the recorder goes on."""
+    with Victim(ctx, python, "guest") as v:
+        before = snapshot(v.pid)
+        sent = {name: 0 for name in HANDLED}
+        struck = 0
+
+        def seen():
+            return next((f["seen"] for f in reversed(v.facts) if "seen" in f), {name: 0 for name in HANDLED})
+
+        def meanwhile(recorder):
+            nonlocal struck
+            wait_for(lambda: recorder.process.poll() is not None or status_of(recorder.process.pid, "State")[0] in "TZ", 20, "the window")
+            if recorder.process.poll() is not None or status_of(recorder.process.pid, "State")[0] != "T":
+                return
+            struck += 1
+            for name in HANDLED:
+                sent[name] += 1
+                os.kill(v.pid, getattr(signal, name))
+            if stopping:
+                os.kill(v.pid, signal.SIGSTOP)
+            os.kill(recorder.process.pid, signal.SIGCONT)
+            if stopping:
+                recorder.process.wait(30)
+                wait_for(lambda: status_of(v.pid, "State")[0] == "T", 5, "the target to rest in its stop")
+                os.kill(v.pid, signal.SIGCONT)
+
+        for n in range(1, MOST[site], step):
+            spec = f"{'leave-' if leaving else ''}{site}:{n}:stop"
+            had = struck
+            fired, status, text = visit(ctx, v, spec, meanwhile)
+            if struck == had:
+                expect(not fired, f"{spec}: it was not seen to freeze")
+                break
+            wait_for(lambda: v.process.poll() is not None or all(seen()[k] == sent[k] for k in HANDLED), 10,
+                     f"{spec}: signals: {sent} sent, {seen()} handled")
+            expect_clean(ctx, v, before, spec, status, text)
+        expect(struck >= 2, f"struck {struck} times: the test is broken")
+        truth = expect_healthy(v)
+        expect(all(truth["seen"][k] == sent[k] for k in HANDLED), lambda: f"signals: {sent} sent, {truth['seen']} handled")
+
+
+def cells(ctx):
+    full = ctx.full
+    pythons = ctx.pythons if full else ctx.some_pythons(12)
+    for python in pythons:
+        for site, actions in (("call", ("ENOMEM", "EPERM", "ENOSYS")), ("ptrace", ("EPERM", "kill")), ("write", ("EPERM", "kill")),
+                              ("own", ("ENOMEM", "kill")), ("read", ("EPERM", "kill"))):
+            for action in actions if full else actions[:1]:
+                yield f"each {site} {action}", python, lambda p=python, s=site, a=action: each_denied(ctx, p, s, a)
+        if full:
+            for site, action in (("read", "EPERM"), ("own", "EPERM")):
+                yield f"each {site} {action}, leaving", python, lambda p=python, s=site, a=action: each_denied(ctx, p, s, a, leaving=True)
+        for site in ("ptrace", "write") if full else ("ptrace",):
+            for stopping in (False, True):
+                what = f"signals{' and SIGSTOP' if stopping else ''} after each {site}"
+                yield what, python, lambda p=python, s=site, t=stopping: signals_in_each_window(ctx, p, s, t, 1 if full else 3)

@@ -1,0 +1,45 @@
+"""guest: a program with something to lose: threads at rest, open files, handlers for signals, a count of what it did.
+
+Main thread: sleeps, marks, and says {"seen": {signal: times}} whenever a handler has run. One thread waits for a lock for ever, one
+reads a pipe that nobody writes to. It does nothing else, so mappings, open files and threads are the same at any two moments of rest.
+"""
+import os
+import signal
+import threading
+import time
+
+import victim
+
+NAP = 0.01
+HANDLED = ("SIGALRM", "SIGCHLD", "SIGUSR1", "SIGTERM", "SIGCONT")
+seen = {name: 0 for name in HANDLED}
+told = dict(seen)
+lock = threading.Lock()
+lock.acquire()
+read_end, write_end = os.pipe()
+kept = open(__file__, "rb")
+
+
+def handler_for(name):
+    def handler(number, frame):
+        seen[name] += 1
+
+    return handler
+
+
+for name in HANDLED:
+    signal.signal(getattr(signal, name), handler_for(name))
+threading.Thread(target=lock.acquire, daemon=True).start()
+threading.Thread(target=os.read, args=(read_end, 1), daemon=True).start()
+time.sleep(0.05)
+shortest = 9.0
+n = 0
+for n in victim.rounds(30):
+    victim.mark(n, "guest")
+    before = time.monotonic()
+    time.sleep(NAP)
+    shortest = min(shortest, time.monotonic() - before)
+    if seen != told:
+        told = dict(seen)
+        victim.say(seen=told)
+victim.end(marks=n + 1, woke_early=shortest < NAP, file_is_open=kept.read(3) == b'"""', seen=seen)
