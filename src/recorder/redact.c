@@ -45,8 +45,11 @@ bool redact_is_secret(const char *name, size_t n_bytes)
 	bool upper = true;
 	const char *last = NULL;
 	size_t n_last = 0;
-	for (size_t i = 0; i < n_bytes; i++)
+	for (size_t i = 0; i < n_bytes; i++) {
+		if (!isalnum((unsigned char)name[i]) && !strchr("_-.", name[i]))
+			return false; /* a name is one word, not a line of code that ends in "pass" */
 		upper = upper && !islower((unsigned char)name[i]);
+	}
 	for (size_t i = 0, n_parts = 0; i < n_bytes && n_parts < PARTS_MAX;) {
 		size_t start = i;
 		while (i < n_bytes && isalnum((unsigned char)name[i]))

@@ -20,7 +20,8 @@ static void test_names(void **state)
 					      "api_key", "AWS_SECRET_ACCESS_KEY", "STRIPE_KEY", "Authorization", "Cookie", "Set-Cookie",
 					      "GOOGLE_CREDENTIALS", "clientSecret", "SSH_PASSPHRASE" };
 	static const char *const open_[] = { "", "PWD", "OLDPWD", "HOME", "PATH", "TOKENIZERS_PARALLELISM", "SSH_AUTH_SOCK", "sort_key", "KEY",
-					     "key", "KEYBOARD", "PASSENGER_COUNT", "COMPASS", "SECRETARY", "LC_ALL", "PYTHONPATH" };
+					     "key", "KEYBOARD", "PASSENGER_COUNT", "COMPASS", "SECRETARY", "LC_ALL", "PYTHONPATH",
+					     "def f(): pass", "no token" };
 	for (size_t i = 0; i < sizeof(secret) / sizeof(secret[0]); i++)
 		if (!redact_is_secret(secret[i], strlen(secret[i])))
 			fail_msg("%s is a secret", secret[i]);
