@@ -77,14 +77,26 @@ struct ring_slot *slot_at(const struct source *s, uint32_t i)
 	return (struct ring_slot *)((uint8_t *)s->link->ring.shared + s->slots_off + (uint64_t)i * s->slot_bytes);
 }
 
-/* The process that claimed a slot, by the pid it knows of itself. */
-static pid_t host_pid(struct source *s, uint32_t ns_pid)
+static bool was_ours(const struct recorder *r, const struct source *s, pid_t pid)
+{
+	for (size_t i = r->processes.n; i-- > 0;)
+		if (r->processes.v[i]->pid == pid && r->processes.v[i]->source == s)
+			return true;
+	return false;
+}
+
+/* The process that claimed a slot, by the pid it knows of itself; 0: it has ended. */
+static pid_t host_pid(struct recorder *r, struct source *s, uint32_t ns_pid, uint32_t ns_parent)
 {
 	if (ns_pid == s->root_ns_pid)
 		return s->link->pid;
 	/* A child can be in a pid namespace of its own even if its parent is in ours: only who has the ring counts. */
 	if (!s->other_pid_ns && link_is_in(s->link, (pid_t)ns_pid))
 		return (pid_t)ns_pid;
+	/* It names as its parent one of ours: it is in our namespace, and short-lived. Looking at every process of the machine
+	 * for each of thousands such would take longer than they live. */
+	if (!s->other_pid_ns && ns_parent && was_ours(r, s, (pid_t)ns_parent))
+		return 0;
 	pid_t *pids = NULL, found = 0;
 	size_t n = 0;
 	struct err *err = link_processes(s->link, &pids, &n);
@@ -134,7 +146,7 @@ static struct client *client_add(struct recorder *r, struct source *s, uint32_t 
 	c->source = s;
 	c->ns_pid = ns_pid;
 	c->claimed_tsc = slot->claimed_tsc;
-	pid_t pid = host_pid(s, ns_pid);
+	pid_t pid = host_pid(r, s, ns_pid, (uint32_t)slot->parent_pid);
 	c->process = process_find(r, pid ? pid : (pid_t)ns_pid);
 	if (c->process && !pid && c->process->source != s)
 		c->process = NULL; /* somebody else has that number now, or has it elsewhere */
