@@ -23,10 +23,13 @@
 #include "base/log.h"
 #include "base/vec.h"
 #include "python/python.h"
+#include "tracer/guard.h"
 #include "tracer/maps.h"
 #include "tracer/ptrace.h"
 #include "tracer/remote_call.h"
 #include "tracer/remote_mem.h"
+
+enum { SETTLE_NS = 500 * 1000 * 1000 };
 
 struct tracee {
 	pid_t tid, tgid;
@@ -51,6 +54,7 @@ struct stop {                  /* taken from the kernel, not served yet: the thr
 struct follow {
 	struct follow_ops ops;
 	struct ptrace_watch watch;
+	struct guard *guard;   /* of breakpoints; NULL: none was needed, or could be had */
 	void *ctx;
 	VEC(struct tracee) tracees;
 	VEC(struct image) boring;
@@ -79,6 +83,7 @@ void follow_destroy(struct follow *f)
 		return;
 	follow_release(f, 200000000);
 	ptrace_set_watch(NULL);
+	guard_destroy(f->guard);
 	vec_fini(&f->deferred);
 	vec_fini(&f->tracees);
 	vec_fini(&f->boring);
@@ -150,6 +155,29 @@ static unsigned long trace_options(const struct follow *f, bool children)
 	return o;
 }
 
+/* ---- breakpoints ---- */
+
+static void want_guard(struct follow *f)
+{
+	struct err *err = f->guard ? NULL : guard_create(&f->guard);
+	if (err)
+		log_debug("%s", err->message);
+	err_destroy(err);
+}
+
+/* 0: clear it. */
+static void set_breakpoint(struct follow *f, struct tracee *t, uint64_t address)
+{
+	guard_add(f->guard, t->tid);
+	struct err *err = ptrace_breakpoint(t->tid, address);
+	if (!address)
+		guard_remove(f->guard, t->tid);
+	if (err)
+		log_debug("breakpoint in %d: %s", (int)t->tid, err->message);
+	t->breakpoint = err ? 0 : address;
+	err_destroy(err);
+}
+
 /* ---- launching ---- */
 
 static void become(const char *user, int report)
@@ -206,6 +234,7 @@ struct err *follow_launch(struct follow *f, char *const argv[], bool children, c
 	if (user && !getpwnam(user))
 		return err_with_hint(err_create(ERR_USAGE, "cannot run as \"%s\": there is no such user", user),
 				     "-u takes a name from /etc/passwd");
+	want_guard(f);
 	if (pipe2(go, O_CLOEXEC) < 0)
 		return err_sys(errno, "cannot launch %s", argv[0]);
 	if (pipe2(report, O_CLOEXEC) < 0) {
@@ -265,6 +294,7 @@ struct err *follow_seize(struct follow *f, pid_t pid)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	want_guard(f);
 	/* New threads may start while the list is read: go on until a round finds none. */
 	for (unsigned round = 0, found = 1; found && round < 100; round++) {
 		found = 0;
@@ -359,15 +389,6 @@ static uint64_t debug_state_of(pid_t pid)
 	return found;
 }
 
-static void set_breakpoint(struct tracee *t, uint64_t address)
-{
-	struct err *err = ptrace_breakpoint(t->tid, address);
-	if (err)
-		log_debug("breakpoint in %d: %s", (int)t->tid, err->message);
-	t->breakpoint = err ? 0 : address;
-	err_destroy(err);
-}
-
 /* At a breakpoint of ours. Returns true when the thread was let go for good. */
 static bool at_breakpoint(struct follow *f, struct tracee *t)
 {
@@ -380,7 +401,7 @@ static bool at_breakpoint(struct follow *f, struct tracee *t)
 	if (done && t->children && t->breakpoint != auxv_value(t->tgid, AT_ENTRY))
 		return false;
 	if (done) {
-		set_breakpoint(t, 0);
+		set_breakpoint(f, t, 0);
 		if (!t->children) {
 			struct err *err = ptrace_detach(tid, 0);
 			err_destroy(err);
@@ -395,14 +416,14 @@ static bool at_breakpoint(struct follow *f, struct tracee *t)
 	/* No Python yet. If the program is the loader, or loads libpython later, the next change of modules tells. */
 	uint64_t entry = auxv_value(t->tgid, AT_ENTRY), next = debug_state_of(t->tgid);
 	if (t->breakpoint == entry && next && next != entry) {
-		set_breakpoint(t, next);
+		set_breakpoint(f, t, next);
 		struct image image;
 		if (auxv_value(t->tgid, AT_BASE) && image_of(t->tgid, &image) && f->boring.n < 4096 &&
 		    !vec_push(&f->boring, image))
 			log_debug("no memory to remember an image");
 	}
 	if (!next)
-		set_breakpoint(t, 0);
+		set_breakpoint(f, t, 0);
 	return false;
 }
 
@@ -425,18 +446,6 @@ static void went_on(struct err *err)
 	if (err && err->code != ERR_TARGET_GONE)
 		log_debug("%s", err->message);
 	err_destroy(err);
-}
-
-/* After a breakpoint was met. RF keeps it from hitting at once (Intel SDM, 18.3.1.1). */
-static struct err *step_over(pid_t tid)
-{
-	struct user_regs_struct regs;
-	struct err *err = ptrace_get_regs(tid, &regs);
-	if (!err) {
-		regs.eflags |= 1u << 16;
-		err = ptrace_set_regs(tid, &regs);
-	}
-	return err;
 }
 
 /* At an event of fork, vfork or clone. */
@@ -475,10 +484,11 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 	switch (event) {
 	case 0:
 		if (signal == SIGTRAP && t->breakpoint && ptrace_breakpoint_hit(tid)) {
-			if (!at_breakpoint(f, t)) {
-				went_on(step_over(tid));
+			struct err *err = ptrace_breakpoint_settle(tid, SETTLE_NS);
+			if (err)
+				return went_on(err);
+			if (!at_breakpoint(f, t))
 				went_on(ptrace_continue(tid, 0));
-			}
 			return;
 		}
 		return went_on(ptrace_continue(tid, signal));
@@ -502,10 +512,11 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 		t = find(f, tid);
 		if (t) {
 			t->breakpoint = 0; /* the new image starts with clean debug registers */
+			guard_remove(f->guard, tid);
 			t->tgid = tid;
 			uint64_t entry = image_is_boring(f, tid) ? 0 : auxv_value(tid, AT_ENTRY);
 			if (entry)
-				set_breakpoint(t, entry);
+				set_breakpoint(f, t, entry);
 		}
 		return went_on(ptrace_continue(tid, 0));
 	}
@@ -522,6 +533,7 @@ static void tracee_ended(struct follow *f, pid_t tid, int status)
 {
 	struct tracee *t = find(f, tid);
 	pid_t tgid = t ? t->tgid : tid;
+	guard_remove(f->guard, tid);
 	if (t)
 		drop(f, t);
 	for (size_t i = f->deferred.n; i-- > 0;)
@@ -574,7 +586,7 @@ static enum ptrace_verdict reported(void *ctx, pid_t tid, int status)
 	case 0:
 		if (WSTOPSIG(status) == SIGTRAP && t->breakpoint && ptrace_breakpoint_hit(tid)) {
 			/* Whoever waits here has the process armed already: this change of modules needs no look. */
-			went_on(step_over(tid));
+			went_on(ptrace_breakpoint_settle(tid, SETTLE_NS));
 			return PTRACE_SWALLOW;
 		}
 		return PTRACE_PASS;
@@ -615,7 +627,7 @@ static void let_go(struct follow *f, pid_t tid, int signal)
 {
 	struct tracee *t = find(f, tid);
 	if (t && t->breakpoint)
-		went_on(ptrace_breakpoint(tid, 0));
+		set_breakpoint(f, t, 0);
 	went_on(ptrace_detach(tid, signal));
 	if (t && t->launched)
 		t->traced = false;

@@ -702,8 +702,10 @@ static struct err *run_to_breakpoint(pid_t pid, const struct remote_target *t, u
 		if (err)
 			return err;
 		deliver = 0;
-		if (WSTOPSIG(status) == SIGTRAP && status >> 16 == 0 && ptrace_breakpoint_hit(pid))
-			return remote_call_answer(t, ret_value);
+		if (WSTOPSIG(status) == SIGTRAP && status >> 16 == 0 && ptrace_breakpoint_hit(pid)) {
+			err = ptrace_breakpoint_settle(pid, CALL_TIMEOUT_NS);
+			return err ? err : remote_call_answer(t, ret_value);
+		}
 		if (status >> 16 == 0)
 			deliver = WSTOPSIG(status);
 	}

@@ -165,6 +165,21 @@ bool ptrace_breakpoint_hit(pid_t tid)
 	return true;
 }
 
+struct err *ptrace_breakpoint_settle(pid_t tid, uint64_t timeout_ns)
+{
+	struct user_regs_struct regs;
+	int status;
+	struct err *err = ptrace_interrupt(tid); /* pending, it stops the thread before its first instruction */
+	if (!err)
+		err = ptrace_get_regs(tid, &regs);
+	regs.eflags |= 1u << 16; /* RF: the breakpoint does not hit at once again (Intel SDM, 18.3.1.1) */
+	if (!err)
+		err = ptrace_set_regs(tid, &regs);
+	if (!err)
+		err = ptrace_continue(tid, 0);
+	return err ? err : ptrace_wait_stop(tid, timeout_ns, &status);
+}
+
 struct err *ptrace_stop_for_change(pid_t tid, uint64_t timeout_ns, bool *ret_group_stopped)
 {
 	uint64_t deadline = monotonic_ns() + timeout_ns;

@@ -33,6 +33,9 @@ MUST_CHECK struct err *ptrace_event_message(pid_t tid, unsigned long *ret);
 MUST_CHECK struct err *ptrace_breakpoint(pid_t tid, uint64_t address);
 /* Did the last SIGTRAP come from that breakpoint? Clears the status register. */
 bool ptrace_breakpoint_hit(pid_t tid);
+/* After a hit: from the stop of that SIGTRAP, which would be delivered should we be killed, to an event stop at the same
+ * place, which just ends with us. The thread will go on over the breakpoint. */
+MUST_CHECK struct err *ptrace_breakpoint_settle(pid_t tid, uint64_t timeout_ns);
 
 /* Who follows processes hears of what happens while one thread is being waited for. */
 enum ptrace_verdict {
