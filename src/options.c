@@ -33,7 +33,7 @@ static const char *const shell_words[] = { "bash", "zsh", "fish", NULL };
 static const char *const format_words[] = { "text", "json", "jsonl", "csv", "tsv", "perfetto", "chrome",
 					    "folded", "speedscope", "sqlite", NULL };
 static const char *const by_words[] = { "event",  "category", "theme", "caller", "file",
-					"thread", "process",  "stack", NULL };
+					"thread", "process",  "stack", "host",   "command", "module", NULL };
 
 /*
  * How to add an option: a field in struct options, a row here. The row's groups decide which
@@ -88,8 +88,8 @@ const struct option_row options_table[] = {
 		 "folded, speedscope or sqlite." },
 	{ "output", 'o', .kind = OPTION_TEXT, AT(output), .groups = OPT_CAPTURE | OPT_FORMAT | OPT_OUTPUT, .arg = "FILE",
 	  .doc = "Where the result goes: the capture, or the text of print and export." },
-	{ "by", 0, .kind = OPTION_TEXT, AT(by), .groups = OPT_STAT, .words = by_words, .arg = "KEY",
-	  .doc = "Group by event, category, theme, caller, file, thread, process or stack (default event)." },
+	{ "by", 0, .kind = OPTION_WORD, AT(by), .groups = OPT_STAT, .words = by_words, .arg = "KEY",
+	  .doc = "Group by event, category, theme, caller, file, thread, process, stack, host, command or module (default event)." },
 	{ "sort", 0, .kind = OPTION_TEXT, AT(sort), .groups = OPT_STAT, .arg = "COLUMN", .doc = "Sort by this column." },
 	{ "rows", 'n', .kind = OPTION_COUNT, AT(number), .groups = OPT_STAT, .min = 1, .max = UINT64_MAX, .arg = "N",
 	  .doc = "Show at most N rows." },
@@ -282,8 +282,12 @@ static struct err *err_unknown_option(const char *word, size_t n_word)
 	char typed[64];
 	snprintf(typed, sizeof(typed), "%.*s", (int)n_word, word);
 	struct err *err = err_create(ERR_USAGE, "unknown option --%.*s", (int)n_word, word);
-	return err_with_hint(err, "the nearest is --%s; all of them: auditview --help",
-			     options_nearest(typed, list));
+	const char *nearest = options_nearest(typed, list);
+	size_t n_nearest = strlen(nearest), n_typed = strlen(typed);
+	if (strncasecmp(typed, nearest, n_typed < n_nearest ? n_typed : n_nearest) != 0 &&
+	    edits_between(typed, n_typed, nearest, n_nearest) > (n_typed + 1) / 3 + 1)
+		return err_with_hint(err, "all options: auditview --help"); /* nothing is near */
+	return err_with_hint(err, "the nearest is --%s; all of them: auditview --help", nearest);
 }
 
 static struct err *err_unknown_word(const char *word)
@@ -338,11 +342,12 @@ static struct err *add_pids(struct options *o, const struct option_row *row, con
 	}
 }
 
-static struct err *set_choice(struct options *o, const struct option_row *row, const char *value)
+/* Which of its words an option was given. */
+static struct err *find_word(const struct option_row *row, const char *value, unsigned *ret)
 {
 	for (unsigned i = 0; row->words[i]; i++) {
 		if (strcmp(row->words[i], value) == 0) {
-			memcpy(field(o, row->off), &i, sizeof(i));
+			*ret = i;
 			return NULL;
 		}
 	}
@@ -352,6 +357,24 @@ static struct err *set_choice(struct options *o, const struct option_row *row, c
 	struct err *err = err_expected(row, value, strbuf_str(&b));
 	strbuf_fini(&b);
 	return err_with_hint(err, "the nearest is %s", options_nearest(value, row->words));
+}
+
+static struct err *set_choice(struct options *o, const struct option_row *row, const char *value)
+{
+	unsigned i;
+	struct err *err = find_word(row, value, &i);
+	if (!err)
+		memcpy(field(o, row->off), &i, sizeof(i));
+	return err;
+}
+
+static struct err *set_word(struct options *o, const struct option_row *row, const char *value)
+{
+	unsigned i;
+	struct err *err = find_word(row, value, &i);
+	if (!err)
+		*(const char **)field(o, row->off) = row->words[i];
+	return err;
 }
 
 _Static_assert(sizeof(enum stack_mode) == sizeof(unsigned) &&
@@ -370,6 +393,7 @@ static struct err *option_set(struct options *o, const struct option_row *row, c
 	case OPTION_FLAG: *(bool *)field(o, row->off) = true; return NULL;
 	case OPTION_SWITCH: *(enum tristate *)field(o, row->off) = is_no ? NO : YES; return NULL;
 	case OPTION_TEXT: *(const char **)field(o, row->off) = value; return NULL;
+	case OPTION_WORD: return set_word(o, row, value);
 	case OPTION_LIST: {
 		const char **list = field(o, row->off);
 		if (!*list) {
@@ -557,13 +581,13 @@ static struct err *check_words(const struct options *o)
 	if (!command)
 		return NULL;
 	const char *space = command->name ? " " : "", *name = command->name ? command->name : "";
+	const char *of = command->name ? ": " : "";
 	if (o->n_args < command->min_args || o->n_args > command->max_args) {
 		struct err *err = o->n_args > command->max_args
 				      ? err_create(ERR_USAGE,
-						   "auditview%s%s: one word too many: \"%s\"",
-						   space, name, o->args[command->max_args])
-				      : err_create(ERR_USAGE, "auditview%s%s: too few words", space,
-						   name);
+						   "%s%sone word too many: \"%s\"",
+						   name, of, o->args[command->max_args])
+				      : err_create(ERR_USAGE, "%s%stoo few words", name, of);
 		return err_with_hint(err, "usage: auditview%s%s %s", space, name, command->args);
 	}
 	if (command->options & OPT_TARGET &&

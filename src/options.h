@@ -65,6 +65,7 @@ enum option_kind {
 	OPTION_FLAG,               /* bool */
 	OPTION_SWITCH,             /* enum tristate; --name and --no-name */
 	OPTION_TEXT,               /* const char *, borrowed from argv; the last one given wins */
+	OPTION_WORD,               /* the same, but only one of words */
 	OPTION_LIST,               /* const char *, all that were given joined by ',' */
 	OPTION_CHOICE,             /* an enum: index into words */
 	OPTION_PIDS,               /* comma list, may be repeated; doubles are left out */

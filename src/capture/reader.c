@@ -90,7 +90,7 @@ struct err *reader_open_fd(int fd, const char *label, struct reader **ret)
 	if (fstat(fd, &st) != 0)
 		return err_sys(errno, "cannot open %s", label);
 	if (S_ISDIR(st.st_mode))
-		return err_create(ERR_USAGE, "cannot open %s: it is a directory", label);
+		return err_create(ERR_UNSUPPORTED, "cannot open %s: it is a directory", label);
 	if (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)) {
 		struct err *err = spool(&r->fd, label);
 		if (err)

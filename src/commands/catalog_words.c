@@ -32,6 +32,9 @@ struct err *catalog_words_minor(const char *text, int *ret_minor)
 
 	if (text)
 		minor = parse_minor(text);
+	if (text && text[0] >= '0' && text[0] <= '9' && (minor < CATALOG_MINOR_OLDEST || minor > CATALOG_MINOR_NEWEST))
+		return err_create(ERR_USAGE, "the catalogue covers CPython 3.%d to 3.%d, not %s", CATALOG_MINOR_OLDEST,
+				  CATALOG_MINOR_NEWEST, text);
 	if (text && minor == 0) {
 		struct python_program program;
 		struct err *err = pythons_ask(text, &program);

@@ -51,6 +51,8 @@ struct err *cmd_export(const struct options *o, int *ret)
 		err = err_with_hint(err_create(ERR_USAGE, "%s cannot go to standard output", format->name), "say -o OUT%s",
 				    format->suffix);
 	if (!err)
+		err = check_not_same_file(o->args[0], o->output);
+	if (!err)
 		err = open_capture(o, o->args[0], &t);
 	if (!err)
 		err = shown_make(o, t, &shown);

@@ -5,18 +5,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
+#include "commands/open_capture.h"
 #include "export/import.h"
-
-/* Writing over one's own input would empty it first. */
-static bool is_same_file(int fd, const char *path)
-{
-	struct stat a, b;
-	return fstat(fd, &a) == 0 && stat(path, &b) == 0 && S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
 
 struct err *cmd_import(const struct options *o, int *ret)
 {
@@ -28,8 +21,9 @@ struct err *cmd_import(const struct options *o, int *ret)
 	int fd = is_stdin ? STDIN_FILENO : open(in, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(errno, "cannot open %s", in);
-	struct err *err = is_same_file(fd, o->output) ? err_create(ERR_USAGE, "%s is both input and output", in) :
-			  import_jsonl(fd, is_stdin ? "standard input" : in, o->output, &result);
+	struct err *err = check_not_same_file(in, o->output);
+	if (!err)
+		err = import_jsonl(fd, is_stdin ? "standard input" : in, o->output, &result);
 	if (!is_stdin)
 		close(fd);
 	if (err)

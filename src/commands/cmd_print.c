@@ -228,6 +228,9 @@ struct err *cmd_print(const struct options *o, int *ret)
 	if (!format->is_stream)
 		return err_with_hint(err_create(ERR_USAGE, "print cannot write %s, which needs the whole capture", format->name),
 				     "auditview export FILE --format %s does", format->name);
+	err = live ? NULL : check_not_same_file(o->args[0], o->output);
+	if (err)
+		return err;
 	int out = STDOUT_FILENO;
 	if (o->output) {
 		out = open(o->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

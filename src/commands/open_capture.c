@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/strbuf.h"
@@ -30,6 +31,15 @@ static struct err *import_stdin(struct trace **ret)
 		return trace_open_fd(fd, "standard input", NULL, ret);
 	close(fd);
 	return err;
+}
+
+struct err *check_not_same_file(const char *in, const char *out)
+{
+	struct stat a, b;
+	if (!out || !strcmp(in, "-") || stat(in, &a) || stat(out, &b) || !S_ISREG(a.st_mode) || a.st_dev != b.st_dev ||
+	    a.st_ino != b.st_ino)
+		return NULL;
+	return err_create(ERR_USAGE, "%s is both input and output", in);
 }
 
 void damage_say(const struct options *o, const char *path, struct trace *t)

@@ -13,6 +13,8 @@ struct trace;
 /* Open a capture by name; "-" reads JSON lines from standard input. What is damaged is said on standard error: now what
  * opening finds, and by damage_say(), after all that was wanted has been read, what else came to light. */
 MUST_CHECK struct err *open_capture(const struct options *o, const char *path, struct trace **ret);
+/* ERR_USAGE if the result would go into the very file it is made of, which would empty that first. `out` NULL is fine. */
+MUST_CHECK struct err *check_not_same_file(const char *in, const char *out);
 void damage_say(const struct options *o, const char *path, struct trace *t);
 
 struct shown {

@@ -71,6 +71,8 @@ struct err *capture_plan_make(const struct options *o, const char *path, struct 
 		r->probe.slot_data_bytes <<= 1;
 	if (o->events) {
 		struct err *err = capture_filter_compile(o->events, &p.filter);
+		if (err && err->code == ERR_SYNTAX)
+			err->code = ERR_USAGE; /* it came with the command line */
 		if (err)
 			return err;
 		r->probe.filter_on = true;

@@ -222,6 +222,35 @@ def test_diff(tool, folder):
     check("diff -Y", [json.loads(x)["kind"] for x in tool.must("diff", a, b, "--json", "-Y", "@network").splitlines()], ["host"])
 
 
+def test_refusals(tool, file, folder):
+    lines = os.path.join(folder, "own.jsonl")
+    with open(lines, "wb") as f:
+        f.write(tool.must("export", file, "-F", "jsonl"))
+    with open(file, "rb") as f:
+        whole = f.read()
+    rows = [
+        (("export", file, "-F", "jsonl", "-o", file), 2, "both input and output"), (("export", file, "-o", file, "-F", "sqlite"), 2, "both input"),
+        (("print", file, "-o", file), 2, "both input and output"), (("import", lines, "-o", lines), 2, "both input and output"),
+        (("stat", file, "--by", "nosuch"), 2, "--by"), (("stat", folder), 1, "is a directory"), (("stat", lines), 1, "not a capture"),
+        (("export", file, "-F", "jsonl", "-o", os.path.join(folder, "no", "x")), 1, "cannot create"),
+        (("print", file, "-Y", "args ~ \"(\""), 2, "closing parenthesis"), (("print", file, "--until", "foo =="), 2, "no field foo"),
+        (("record", "-e", "/(/", "-o", os.path.join(folder, "x.avc"), "--", "true"), 2, "-e: regular expression"),
+        (("record", "-e", "@nosuch", "-o", os.path.join(folder, "x.avc"), "--", "true"), 2, "no theme nosuch"),
+        (("events", "--python", "2.7"), 2, "not 2.7"), (("explain", "open", "--python", "3.99"), 2, "not 3.99"),
+        (("events", "--theme", "nosuch"), 2, "no theme"), (("events", "zzzz"), 1, "no event matches"), (("lesson", "99"), 2, "no lesson"),
+    ]
+    for args, status, text in rows:
+        done = tool.run(*args)
+        check("refused: %s" % " ".join(args), (done.returncode, done.stdout, text in done.stderr.decode()), (status, b"", True))
+        check("message: %s" % " ".join(args), done.stderr.startswith(b"auditview: "), True)
+    with open(file, "rb") as f:
+        check("the input is as it was", f.read() == whole, True)
+    with open("/dev/full", "wb") as full:
+        for args in (("stat", file), ("print", file), ("export", file, "-F", "csv"), ("diff", file, file), ("events",), ("explain", "open"), ("--help",)):
+            done = subprocess.run([tool.program, *args], stdout=full, stderr=subprocess.PIPE)
+            check("disk full: %s" % args[0], (done.returncode, b"No space left" in done.stderr), (1, True))
+
+
 def test_damage(tool, file, folder):
     """One byte wrong, anywhere: the same output as of the whole file, or it is said that something is missing."""
     with open(file, "rb") as f:
@@ -257,6 +286,7 @@ def main():
         test_import(tool, folder)
         test_diff(tool, folder)
         test_damage(tool, file, folder)
+        test_refusals(tool, file, folder)
     print("%d failed" % len(FAILED) if FAILED else "ok")
     return bool(FAILED)
 
