@@ -68,8 +68,21 @@ sid_fetch() {
 	for v in 3.13 3.14 3.15; do
 		packages="$packages python$v-minimal libpython$v-minimal libpython$v-stdlib"
 	done
+	sid_unpack $packages
+	[ -x "$root/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2" ] && : >"$cache/sid/complete"
+}
+
+# The shared libraries, for applications that embed Python (tests/e2e/check_embed.py).
+sid_fetch_libraries() {
+	[ -e "$cache/sid/complete" ] && [ ! -e "$cache/sid/libraries" ] || return 0
+	apt_configure "$cache/apt-sid" sid deb || return 0
+	sid_unpack libpython3.13 libpython3.14 libpython3.15
+	[ -e "$root/usr/lib/x86_64-linux-gnu/libpython3.14.so.1.0" ] && : >"$cache/sid/libraries"
+}
+
+sid_unpack() {
 	mkdir -p "$cache/debs" "$root"
-	for package in $packages; do
+	for package; do
 		(cd "$cache/debs" && APT_CONFIG=$cache/apt-sid/apt.conf timeout 300 apt-get -qq download "$package") \
 			>"$cache/apt-sid/download.log" 2>&1 ||
 			note "no package $package: $(tail -n 1 "$cache/apt-sid/download.log")"
@@ -79,7 +92,6 @@ sid_fetch() {
 				--exclude='./usr/share/doc' && rm "$deb"
 		done
 	done
-	[ -x "$root/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2" ] && : >"$cache/sid/complete"
 }
 
 nogil_build() {
@@ -133,7 +145,7 @@ print(v)' 2>/dev/null
 if mkdir -p "$cache" && exec 9>"$cache/lock" && command -v flock >/dev/null; then
 	flock 9
 fi
-[ -z "$sid" ] || (sid_fetch)
+[ -z "$sid" ] || (sid_fetch && sid_fetch_libraries)
 [ -z "$nogil" ] || (nogil_build)
 
 {

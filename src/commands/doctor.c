@@ -23,6 +23,7 @@
 #include "recorder/clock.h"
 #include "tracer/access.h"
 #include "tracer/hooks.h"
+#include "tracer/inject.h"
 #include "tracer/maps.h"
 #include "tracer/procs.h"
 #include "tracer/remote_mem.h"
@@ -515,6 +516,10 @@ static void add_hooks(struct strbuf *to, const struct audit_hooks *hooks)
 		}
 		if (h->is_python && h->interpreter)
 			strbuf_addf(to, "  interpreter %llu", (unsigned long long)h->interpreter);
+		if (h->runtime[0]) {
+			strbuf_adds(to, "  of ");
+			utf8_escape(to, h->runtime, strlen(h->runtime), 0);
+		}
 		strbuf_addc(to, '\n');
 	}
 	if (!hooks->native_is_whole)
@@ -596,6 +601,8 @@ static json_t *json_hooks(const struct audit_hooks *hooks)
 		if (h->is_python)
 			json_object_set_new(row, "interpreter",
 					    json_integer((json_int_t)h->interpreter));
+		if (h->runtime[0])
+			json_object_set_new(row, "runtime", json_text(h->runtime));
 		json_array_append_new(list, row);
 	}
 	return list;
@@ -606,10 +613,21 @@ static json_t *json_hooks(const struct audit_hooks *hooks)
 static struct err *hooks_of(const struct patient *p, struct audit_hooks *ret)
 {
 	struct remote_mem *mem = NULL;
+	CLEANUP(maps) struct maps *maps = NULL;
+	struct python_runtime *runtimes = NULL;
+	size_t n = 0;
 	struct err *err = remote_mem_open(p->facts.pid, &mem);
 	if (!err)
-		err = audit_hooks_read(p->facts.pid, remote_mem_reader(mem), &p->facts.runtime,
-				       ret);
+		err = runtimes_find(p->facts.pid, mem, &maps, &runtimes, &n);
+	for (size_t i = 0; !err && i < n; i++) {
+		size_t first = ret->n;
+		err = audit_hooks_read(p->facts.pid, remote_mem_reader(mem), &runtimes[i], ret);
+		const char *slash = strrchr(runtimes[i].module.path, '/');
+		for (size_t k = first; n > 1 && k < ret->n; k++)
+			snprintf(ret->v[k].runtime, sizeof(ret->v[k].runtime), "%s",
+				 slash ? slash + 1 : runtimes[i].module.path);
+	}
+	free(runtimes);
 	remote_mem_close(mem);
 	return err;
 }

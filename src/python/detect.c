@@ -333,8 +333,7 @@ static void known_objects_find(const struct elf_symbols *s, struct probe_layout 
 }
 
 /* Read two types through the layout. Before ld.so relocated the module there is nothing to read yet: that passes. */
-static struct err *layout_check(const struct mem_reader *mem, const struct elf_module *module,
-				const struct python_runtime *rt)
+static struct err *layout_check(const struct mem_reader *mem, const struct elf_module *module, struct python_runtime *rt)
 {
 	const struct probe_layout *l = &rt->layout;
 	const struct {
@@ -359,6 +358,7 @@ static struct err *layout_check(const struct mem_reader *mem, const struct elf_m
 							rt->version, checks[i].name),
 					     "this build is unknown; please report its version and where it came from");
 	}
+	rt->is_relocated = true;
 	return NULL;
 }
 
@@ -380,14 +380,18 @@ bool elf_slack_find(const struct mem_reader *mem, const struct elf_module *modul
 	return true;
 }
 
-static void life_read(const struct mem_reader *mem, struct python_runtime *rt)
+void python_runtime_refresh(const struct mem_reader *mem, struct python_runtime *rt)
 {
 	uint32_t initialised;
-	uint64_t finalising;
+	uint64_t finalising, interpreters = 0;
 	rt->is_initialised = mem_read(mem, RADDR(rt->layout.runtime + rt->row->runtime_initialized), &initialised,
 				      sizeof(initialised)) && initialised != 0;
+	/* Who finalises stays written there until the next Py_Initialize; the interpreters are gone when it is done
+	 * (v3.8.0 Python/pylifecycle.c, Py_FinalizeEx, to v3.15.0). */
 	rt->is_finalising = mem_read_u64(mem, RADDR(rt->layout.runtime + rt->row->runtime_finalizing), &finalising) &&
-			    finalising != 0;
+			    finalising != 0 &&
+			    mem_read_u64(mem, RADDR(rt->layout.runtime + rt->row->runtime_interpreters_head), &interpreters) &&
+			    interpreters != 0;
 }
 
 static struct err *refuse_other(const struct elf_symbols *s, const struct elf_module *module)
@@ -444,7 +448,7 @@ struct err *python_runtime_find(const struct mem_reader *mem, const struct elf_m
 		l->fn_mutex_unlock = 0;
 	if (!elf_slack_find(mem, module, &rt.slack, &rt.slack_bytes, &rt.slack_is_used))
 		rt.slack_bytes = 0;
-	life_read(mem, &rt);
+	python_runtime_refresh(mem, &rt);
 	snprintf(rt.how, sizeof(rt.how), "%s%s%s; hook list at _PyRuntime+%llu: %s", rt.row->source,
 		 minor >= 13 ? ", debug offsets" : "",
 		 n_different ? " (they differ: a build of its own kind)" : "",

@@ -29,7 +29,8 @@ struct python_runtime {
 	struct probe_layout layout;  /* complete: all addresses and offsets */
 	char version[24];            /* "3.12.1", "3.13.0rc2", "3.11+" if the micro version is unknown */
 	bool is_initialised;         /* _PyRuntime says so */
-	bool is_finalising;
+	bool is_finalising;          /* its last interpreter is being taken down */
+	bool is_relocated;           /* the loader is done with the module */
 	raddr slack;                 /* writable, permanent memory behind .bss, for the hook entry and mailbox */
 	size_t slack_bytes;          /* ≥ 32; 0: this module has none, try elf_slack_find() on libc */
 	bool slack_is_used;          /* not all zero: an earlier probe left its entry there, or somebody else is there */
@@ -43,6 +44,9 @@ struct python_runtime {
  * PyPy, layout not understood). Works from memory alone: PT_DYNAMIC, GNU or SysV hash; never opens a file. */
 MUST_CHECK struct err *python_runtime_find(const struct mem_reader *mem, const struct elf_module *module,
 					   struct python_runtime *ret);
+
+/* Read is_initialised and is_finalising again. */
+void python_runtime_refresh(const struct mem_reader *mem, struct python_runtime *rt);
 
 /* Address and size of a dynamic symbol of a module, from memory. False if it has none. */
 bool elf_symbol_find(const struct mem_reader *mem, const struct elf_module *module, const char *name, raddr *ret_address,

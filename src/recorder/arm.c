@@ -22,7 +22,8 @@
 #include "tracer/ptrace.h"
 #include "tracer/remote_mem.h"
 
-enum { CHECK_NS = 500 * 1000 * 1000, RELINK_NS = 4 * 1000 * 1000, RELOAD_NS = 50 * 1000 * 1000 };
+enum { CHECK_NS = 500 * 1000 * 1000, RELINK_NS = 4 * 1000 * 1000, MODULES_NS = 50 * 1000 * 1000, MODULES_EACH_NS = 3 * 1000 * 1000,
+       LIBRARY_MIN_BYTES = 2 << 20, LOOKS = 7 };
 
 void recorder_warn(struct recorder *r, enum note_kind kind, uint32_t process, const char *fmt, ...)
 {
@@ -276,17 +277,21 @@ void recorder_exited(void *ctx, pid_t pid, int status)
 
 /* ---- what was armed, later ---- */
 
-/* After Py_Finalize the list is empty and would stay so: put the entry back while no interpreter runs, and the next
- * Py_Initialize keeps it (Python/pystate.c, _PyRuntimeState_Init). Never earlier: the teardown raises events too. */
+/* After Py_Finalize the list is empty and would stay so: put the entry back once the interpreter is gone, and the next
+ * Py_Initialize keeps it (Python/pystate.c, _PyRuntimeState_Init). Never earlier: the teardown raises events too, for which
+ * there may be no thread state and no tuple any more. */
 static void relink(struct recorder *r, struct source *s)
 {
 	struct link *l = s->link;
-	struct python_runtime now;
+	struct python_runtime now = l->runtime;
 	uint64_t head = 0;
 	if (s->gone || s->process->ended || !remote_mem_read(l->mem, RADDR(l->runtime.layout.audit_head), &head, sizeof(head)) || head)
 		return;
+	python_runtime_refresh(remote_mem_reader(l->mem), &now);
+	if (now.is_finalising)
+		return;
 	struct err *err = python_runtime_find(remote_mem_reader(l->mem), &l->runtime.module, &now);
-	if (!err && !now.is_initialised) {
+	if (!err && !now.is_finalising && now.is_relocated && now.layout.audit_head == l->runtime.layout.audit_head) {
 		err = link_again(l, follow_has(r->follow, l->pid));
 		if (!err)
 			s->finalised = false;
@@ -294,6 +299,61 @@ static void relink(struct recorder *r, struct source *s)
 	if (err)
 		log_debug("cannot link again in %d: %s", (int)l->pid, err->message);
 	err_destroy(err);
+}
+
+/* Which files are mapped as code, and where. 0: not known. */
+static uint64_t modules_hash(pid_t pid)
+{
+	CLEANUP(maps) struct maps *maps = NULL;
+	uint64_t hash = 0;
+	struct err *err = maps_read(pid, &maps);
+	for (size_t i = 0; !err && i < maps->n; i++) {
+		const struct mapping *m = &maps->v[i];
+		const uint64_t words[] = { hash, m->start, m->dev, m->inode };
+		if (m->exec && m->inode)
+			hash = name_hash((const char *)words, sizeof(words));
+	}
+	err_destroy(err);
+	return hash;
+}
+
+/* Another libpython may be loaded into a process we are in already, or the same one again, and nothing tells us: a library
+ * of megabytes shows in the size of the address space, which costs microseconds to read. (To look for Python takes 2 ms.) The
+ * more processes, the rarer. */
+static void modules_look(struct recorder *r, uint64_t now)
+{
+	uint64_t each = r->processes.n * (uint64_t)MODULES_EACH_NS;
+	if (r->detached || r->leaving || now - r->modules_ns < (each > MODULES_NS ? each : MODULES_NS))
+		return;
+	r->modules_ns = now;
+	for (size_t i = 0; i < r->processes.n; i++) {
+		struct process *p = r->processes.v[i];
+		char text[128];
+		bool any;
+		/* One that we armed ourselves, even if that Python has been unloaded since. */
+		bool is_ours = p->info.python_hex && (!p->source || p->source->link->pid == p->pid);
+		if (p->ended || !is_ours || proc_file_read(p->pid, "statm", text, sizeof(text)) <= 0)
+			continue;
+		uint64_t vm_bytes = strtoull(text, NULL, 10) * 4096;
+		uint64_t change = vm_bytes > p->vm_bytes ? vm_bytes - p->vm_bytes : p->vm_bytes - vm_bytes;
+		if (change >= LIBRARY_MIN_BYTES) {
+			uint64_t modules = modules_hash(p->pid);
+			p->vm_bytes = vm_bytes;
+			if (modules != p->modules_hash) {
+				p->modules_hash = modules;
+				p->n_looks = 0;
+				p->look_ns = now;
+			}
+		}
+		/* The first looks may come while the loader is still at it. */
+		if (p->n_looks >= LOOKS || now < p->look_ns)
+			continue;
+		p->look_ns = now + ((uint64_t)MODULES_NS << p->n_looks++);
+		struct err *err = recorder_arm(r, p->pid, false, 0, &any);
+		if (err)
+			log_debug("looked for another Python in %d: %s", (int)p->pid, err->message);
+		err_destroy(err);
+	}
 }
 
 /* An application may start its next interpreter at any moment: look often. */
@@ -305,18 +365,7 @@ void recorder_relink(struct recorder *r, uint64_t now)
 	for (size_t i = 0; i < r->sources.n; i++)
 		if (r->sources.v[i]->finalised)
 			relink(r, r->sources.v[i]);
-	if (now - r->reload_ns < RELOAD_NS || r->detached)
-		return;
-	r->reload_ns = now;
-	for (size_t i = 0; i < r->processes.n; i++) {
-		struct process *p = r->processes.v[i];
-		bool any;
-		if (p->ended || !p->unloaded)
-			continue;
-		struct err *err = recorder_arm(r, p->pid, false, 0, &any);
-		p->unloaded = err || !any;
-		err_destroy(err);
-	}
+	modules_look(r, now);
 }
 
 /* Not while it is ending: then its exit status is still to come. */
@@ -337,7 +386,7 @@ static void unloaded(struct recorder *r, struct source *s)
 	s->gone = s->left = true;
 	link_detach(s->link, recorder_is_attached, r, 1000000000, &report);
 	recorder_warn(r, NOTE_MESSAGE, s->process->index, "Python was unloaded from the process");
-	s->process->unloaded = true;
+	s->process->vm_bytes = s->process->modules_hash = 0;
 	r->recycle_due = true;
 }
 

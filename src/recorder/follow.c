@@ -353,18 +353,18 @@ static bool image_of(pid_t pid, struct image *ret)
 	return true;
 }
 
-static bool image_is_boring(const struct follow *f, pid_t pid)
+static struct image *boring_find(const struct follow *f, pid_t pid)
 {
 	struct image image;
 	if (!image_of(pid, &image))
-		return false;
+		return NULL;
 	for (size_t i = 0; i < f->boring.n; i++) {
-		const struct image *b = &f->boring.v[i];
+		struct image *b = &f->boring.v[i];
 		if (b->dev == image.dev && b->inode == image.inode && b->mtime.tv_sec == image.mtime.tv_sec &&
 		    b->mtime.tv_nsec == image.mtime.tv_nsec)
-			return true;
+			return b;
 	}
-	return false;
+	return NULL;
 }
 
 /* Address of the loader's _dl_debug_state, which it calls whenever the set of modules changes (glibc elf/dl-debug.c). */
@@ -397,8 +397,12 @@ static bool at_breakpoint(struct follow *f, struct tracee *t)
 	t = find(f, tid);
 	if (!t)
 		return true;
-	/* An application that loaded libpython late may unload it and load it, or another one, again. */
-	if (done && t->children && t->breakpoint != auxv_value(t->tgid, AT_ENTRY))
+	/* An application that loaded libpython late may unload it and load it, or another one, again. So may its next run. */
+	bool is_late = t->breakpoint != auxv_value(t->tgid, AT_ENTRY);
+	struct image *mistaken = done && is_late ? boring_find(f, t->tgid) : NULL;
+	if (mistaken)
+		*mistaken = f->boring.v[--f->boring.n];
+	if (done && t->children && is_late)
 		return false;
 	if (done) {
 		set_breakpoint(f, t, 0);
@@ -514,7 +518,7 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 			t->breakpoint = 0; /* the new image starts with clean debug registers */
 			guard_remove(f->guard, tid);
 			t->tgid = tid;
-			uint64_t entry = image_is_boring(f, tid) ? 0 : auxv_value(tid, AT_ENTRY);
+			uint64_t entry = boring_find(f, tid) ? 0 : auxv_value(tid, AT_ENTRY);
 			if (entry)
 				set_breakpoint(f, t, entry);
 		}

@@ -26,7 +26,10 @@ struct process {
 	int status;
 	unsigned prefix_tries;
 	bool is_filtered;          /* a seccomp filter was seen */
-	bool unloaded;             /* its libpython was unloaded; another may come */
+	uint64_t vm_bytes;         /* size of its address space when it last changed much; 0: not known */
+	uint64_t modules_hash;     /* of what was mapped then */
+	unsigned n_looks;          /* since then, for a libpython that was loaded late */
+	uint64_t look_ns;          /* when the next is due */
 	struct source *source;     /* whose ring it writes to */
 	struct process_info info;
 };
@@ -70,7 +73,7 @@ struct recorder {
 	bool launching, launched_ended, leaving, hurry, by_signal, detached, want_detached, recycle_due, paused, limit_reached, viewer_left, restored, masked;
 	int signal_fd;
 	sigset_t old_mask;
-	uint64_t started_ns, heartbeat_ns, check_ns, report_ns, relink_ns, reload_ns, unflushed_since;
+	uint64_t started_ns, heartbeat_ns, check_ns, report_ns, relink_ns, modules_ns, unflushed_since;
 	uint64_t n_lost, n_unserved, n_children;
 	uint64_t pause_ns;         /* longest of the sources that are over */
 	size_t drain_turn;         /* the source to begin with */

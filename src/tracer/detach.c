@@ -92,16 +92,15 @@ static struct err *link_again_locked(struct link *l, bool attached)
 	struct remote_target t = { .pid = l->pid, .mem = l->mem, .maps = maps, .place = &l->place, .attached = attached,
 				   .filtered = link_seccomp_mode(l->pid) != 0 };
 	link_text_range(maps, &l->runtime.module, &t);
-	struct {
-		uint64_t next, fn, user_data;
-	} entry = { 0, l->base.v + l->blob_off, l->base.v };
-	err = remote_mem_write(l->mem, raddr_add(l->entry, 8), &entry.fn, 16);
-	if (err)
-		return err;
-	struct remote_program p = { .pending = l->base.v };
+	/* Between two lives the application may unload Python, or may have done so: nothing is written but by a thread that
+	 * stands still and where all is as we know it. */
+	python_runtime_refresh(remote_mem_reader(l->mem), &l->runtime);
+	if (!l->runtime.is_initialised)
+		t.fleeting = &l->runtime.module;
+	struct remote_program p;
 	struct remote_call_stats stats;
 	uint64_t one;
-	remote_program_add(&p, REMOTE_FLAG(REMOTE_LINK), l->runtime.layout.audit_head, l->entry.v, 0, 0, 0, 0);
+	link_program(l, &p);
 	err = remote_call_run(&t, &p, 0, 0, CALL_TIMEOUT_NS, &stats, &one);
 	if (!err) {
 		link_note_pause(l, &stats);
@@ -258,6 +257,9 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 			goto out;
 		l->place.mailbox = RADDR(0); /* it was in the module; the maps will tell */
 	}
+	python_runtime_refresh(remote_mem_reader(mem), &l->runtime);
+	if (module_there && !l->runtime.is_initialised)
+		t.fleeting = &l->runtime.module;
 	if (half_left) {
 		err = unlink_inside(l, mem);
 		if (err)
@@ -344,6 +346,12 @@ static struct err *detach_one(struct link *l, pid_t pid, bool attached, uint64_t
 	if (err)
 		return err;
 	err = detach_locked(l, pid, attached, deadline, pause_ns);
+	while (err && err->code == ERR_BUSY && monotonic_ns() < deadline) { /* it is unloading Python: look again what is there */
+		err_destroy(err);
+		ptrace_serve();
+		poll(NULL, 0, 2);
+		err = detach_locked(l, pid, attached, deadline, pause_ns);
+	}
 	target_unlock(pid);
 	return err;
 }

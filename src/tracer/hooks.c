@@ -245,19 +245,13 @@ static bool python_read(const struct mem_reader *mem, const struct python_runtim
 struct err *audit_hooks_read(pid_t pid, const struct mem_reader *mem,
 			     const struct python_runtime *rt, struct audit_hooks *ret)
 {
-	hook_list list = { 0 };
-	struct audit_hooks h = { 0 };
+	hook_list list = { .v = ret->v, .n = ret->n, .cap = ret->n };
 	bool is_short = false;
-	h.native_is_whole = native_read(pid, mem, rt, &list, &is_short);
-	h.python_is_known = python_read(mem, rt, &list, &is_short);
-	if (is_short) {
-		vec_fini(&list);
-		return err_no_memory();
-	}
-	h.v = list.v;
-	h.n = list.n;
-	*ret = h;
-	return NULL;
+	ret->native_is_whole &= native_read(pid, mem, rt, &list, &is_short);
+	ret->python_is_known &= python_read(mem, rt, &list, &is_short);
+	ret->v = list.v;
+	ret->n = list.n;
+	return is_short ? err_no_memory() : NULL;
 }
 
 void audit_hooks_fini(struct audit_hooks *h)

@@ -442,12 +442,21 @@ static struct err *attach_fill(struct attach *a, uint64_t base, const struct rem
 	err = remote_mem_write(l->mem, RADDR(base), &ctx, sizeof(ctx));
 	if (!err)
 		err = remote_call_write(&a->target, RADDR(base + l->blob_off), probe_blob, probe_blob_bytes);
-	if (err)
+	/* Where the module may go at any moment, only a thread that stands still writes into it: link_program(). */
+	if (err || a->target.fleeting)
 		return err;
 	struct {
 		uint64_t next, fn, user_data;
 	} entry = { 0, base + l->blob_off, base };
 	return remote_mem_write(l->mem, l->entry, &entry, sizeof(entry));
+}
+
+void link_program(const struct link *l, struct remote_program *p)
+{
+	*p = (struct remote_program){ .pending = l->base.v };
+	remote_program_add(p, REMOTE_FLAG(REMOTE_STORE), l->entry.v + 8, l->base.v + l->blob_off, 0, 0, 0, 0);
+	remote_program_add(p, REMOTE_FLAG(REMOTE_STORE), l->entry.v + 16, l->base.v, 0, 0, 0, 0);
+	remote_program_add(p, REMOTE_FLAG(REMOTE_LINK), l->runtime.layout.audit_head, l->entry.v, 0, 0, 0, 0);
 }
 
 void link_note_pause(struct link *l, const struct remote_call_stats *stats)
@@ -648,8 +657,12 @@ struct err *link_attach(pid_t pid, const struct python_runtime *rt, const struct
 		err = remote_place_wait(&a.target, CALL_TIMEOUT_NS);
 	if (!err)
 		err = check_earlier(a.l, &a.target);
+	if (!err && !rt->is_relocated)
+		err = err_with_hint(err_create(ERR_BUSY, "process %d is loading Python at this very moment", (int)pid), "try again");
 	if (err)
 		goto out;
+	if (!rt->is_initialised)
+		a.target.fleeting = &rt->module;
 	struct remote_program p;
 	map_program(&a, &p);
 	err = remote_call_run(&a.target, &p, 0, 0, CALL_TIMEOUT_NS, &stats, &base);
@@ -663,8 +676,8 @@ struct err *link_attach(pid_t pid, const struct python_runtime *rt, const struct
 	link_note_pause(a.l, &stats);
 	err = attach_fill(&a, base, &stats);
 	if (!err) {
-		struct remote_program link = { .pending = base };
-		remote_program_add(&link, REMOTE_FLAG(REMOTE_LINK), rt->layout.audit_head, a.l->entry.v, 0, 0, 0, 0);
+		struct remote_program link;
+		link_program(a.l, &link);
 		err = remote_call_run(&a.target, &link, 0, 0, CALL_TIMEOUT_NS, &stats, &one);
 		if (!err)
 			link_note_pause(a.l, &stats);

@@ -21,5 +21,7 @@ void link_note_pause(struct link *l, const struct remote_call_stats *stats); /* 
 void link_unmap_program(const struct link *l, struct remote_program *p);     /* munmap of the whole reservation */
 /* The reservation could not be unmapped: note it in the mailbox for the next auditview. */
 void link_keep_orphan(const struct link *l, struct remote_mem *mem);
+/* Fill our entry and put it first: cannot fail half-way. */
+void link_program(const struct link *l, struct remote_program *p);
 /* The executable mapping of the module that holds the runtime, into t. */
 void link_text_range(const struct maps *maps, const struct elf_module *module, struct remote_target *t);

@@ -444,6 +444,24 @@ static struct err *repair(const struct remote_target *t, pid_t tid, struct user_
 	return ptrace_set_regs(tid, ret);
 }
 
+/* dlclose and dlopen put other things where a module was, or the same pieces with other rights for a while. */
+static struct err *check_still_there(const struct remote_target *t)
+{
+	CLEANUP(maps) struct maps *now = NULL;
+	struct err *err = t->fleeting ? maps_read(t->pid, &now) : NULL;
+	for (size_t i = 0; now && i < t->maps->n; i++) {
+		const struct mapping *was = &t->maps->v[i], *is;
+		bool concerned = was->start >= t->fleeting->start.v && was->start < t->fleeting->end.v && (was->exec || was->write);
+		if (!concerned && !(was->start <= t->place->code.v && t->place->code.v < was->end))
+			continue;
+		is = maps_find(now, RADDR(was->start));
+		if (!is || is->start != was->start || is->end != was->end || is->inode != was->inode || is->dev != was->dev ||
+		    is->exec != was->exec || is->write != was->write)
+			return err_create(ERR_BUSY, "process %d is unloading %s", (int)t->pid, t->fleeting->path);
+	}
+	return err;
+}
+
 static struct err *run_in_thread(const struct remote_target *t, pid_t tid, const struct remote_program *program,
 				 uint64_t timeout_ns, struct remote_call_stats *stats)
 {
@@ -456,7 +474,9 @@ static struct err *run_in_thread(const struct remote_target *t, pid_t tid, const
 		err = let_go(t, tid, group_stopped);
 		return err ? err : err_create(ERR_TIMEOUT, "thread %d has not come back from an earlier call", (int)tid);
 	}
-	err = set_up(t, tid, program, stats);
+	err = check_still_there(t);
+	if (!err)
+		err = set_up(t, tid, program, stats);
 	/* A job-control stop would keep the thread from running its list: let it run now, it stops again when we let go. A
 	 * seccomp filter is suspended only while we are attached: stay until the list is done. */
 	bool stay = !err && (t->filtered || group_stopped);
@@ -547,7 +567,7 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 			err_destroy(last);
 			last = run_in_thread(t, threads[i].tid, program, left, stats);
 			started = !last;
-			if (last && (last->code == ERR_DENIED || last->sys == ESTALE)) {
+			if (last && (last->code == ERR_DENIED || last->code == ERR_BUSY || last->sys == ESTALE)) {
 				free(threads);
 				return last;
 			}

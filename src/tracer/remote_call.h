@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/mem_read.h"
 
+struct elf_module;
 struct maps;
 struct remote_mem;
 
@@ -73,6 +74,8 @@ struct remote_target {
 	bool attached;         /* every thread is already seized by this process (following children) */
 	bool filtered;         /* it has a seccomp filter: our calls must be made with the filter suspended */
 	uint64_t text_start, text_end; /* CPython's own text: its calls handle EINTR exactly (PEP 475) */
+	const struct elf_module *fleeting; /* NULL, or a module the program may unload at any moment: when the thread stands still
+				    * its mappings must be those of `maps`, else ERR_BUSY and nothing is done */
 };
 
 /* Run the program in some thread of the target and wait for its answer: *ret_value is the base (or 1). The thread is

@@ -1,0 +1,406 @@
+"""embed: applications that bring their own libpython: loaded late, started and finalised several times, unloaded and
+loaded again, two versions in one process.
+
+The host (victims/embed_host.c) counts events with a hook of its own, added before each life begins; what it has seen
+between the attach and the leaving must be what the capture holds, name by name.
+"""
+import collections
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import time
+
+import harness
+from harness import Capture, Fail, Recorder, Skip, expect, expect_goodbye, expect_same_maps, foreign_maps, kill, maps_of, \
+    status_of, wait_for
+
+MARK = "import sys; sys.audit('embed.life', {0})"
+PATIENCE = 30
+
+
+class Library:
+    """A shared libpython, and what it takes to run a program with it."""
+
+    def __init__(self, python, path, loader=None):
+        self.name, self.minor, self.version_text = python.name, python.minor, python.version_text
+        self.debug, self.free_threaded = python.debug, python.free_threaded
+        self.path, self.loader = path, loader
+
+
+def libraries(ctx):
+    """Of all Pythons found, those that have one; a suite of its own libc is run by that suite's loader."""
+    found = []
+    for python in ctx.pythons:
+        code = ("import sysconfig as s; v = s.get_config_var; "
+                "print(v('INSTSONAME') or '', v('LIBDIR') or '', v('MULTIARCH') or '', __import__('sys').executable)")
+        done = subprocess.run([*python.command, "-c", code], stdout=subprocess.PIPE, text=True, timeout=60)
+        words = done.stdout.split(" ")
+        if done.returncode or not words[0].startswith("libpython"):
+            continue
+        name, folder, multiarch, executable = words[0], words[1], words[2], words[3].strip()
+        root = executable.split("/usr/bin/")[0] if "/usr/bin/" in executable else ""
+        loader = f"{root}/usr/lib/{multiarch}/ld-linux-x86-64.so.2" if root else None
+        places = [os.path.join(folder, name), os.path.join(folder, multiarch, name), f"{root}/usr/lib/{multiarch}/{name}"]
+        place = next((p for p in places[2 if root else 0:] if os.path.exists(p)), None)
+        if place and ".so" in name and (not loader or os.path.exists(loader)):
+            found.append(Library(python, place, loader))
+    return found
+
+
+def host_program(ctx, library):
+    """The host, built once for each loader."""
+    with ctx.lock:
+        built = ctx.__dict__.setdefault("embed_hosts", {})
+        if library.loader not in built:
+            path = os.path.join(ctx.folder, f"embed_host{len(built)}")
+            compiler = os.environ.get("CC", "cc").split()
+            # DT_RPATH, not DT_RUNPATH: it serves what libpython needs, too.
+            other = [f"-Wl,--dynamic-linker={library.loader}", f"-Wl,--disable-new-dtags,-rpath,{os.path.dirname(library.loader)}"] if library.loader else []
+            done = subprocess.run([*compiler, "-O1", "-o", path, os.path.join(harness.VICTIMS, "embed_host.c"), "-ldl", *other],
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            if done.returncode:
+                raise Skip(f"no host can be built: {done.stdout[-200:]}")
+            built[library.loader] = path
+        return built[library.loader]
+
+
+class Host:
+    """The host, alone or launched by `auditview record`."""
+
+    def __init__(self, ctx, library, launched=None):
+        self.ctx = ctx
+        self.folder = ctx.new_folder("host-" + library.name)
+        self.capture = Capture(ctx, os.path.join(self.folder, "capture.avc"))
+        env = dict(os.environ)
+        for name in ("PYTHONHOME", "PYTHONPATH"):
+            env.pop(name, None)
+        if library.loader:
+            env["PYTHONHOME"] = os.path.join(library.loader.split("/usr/")[0], "usr")
+        command = [host_program(ctx, library)]
+        if launched is not None:
+            command = [ctx.auditview, "record", "-o", self.capture.path, *launched, "--", *command]
+        self.stderr_path = os.path.join(self.folder, "stderr")
+        with open(self.stderr_path, "wb") as stderr:
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, env=env,
+                                            cwd=self.folder, start_new_session=True)
+        self.buffer = b""
+        self.seen = collections.Counter()
+        try:
+            self.pid = self.answer("start")["pid"]
+        except Fail:
+            self.kill()
+            raise
+
+    def stderr(self):
+        return open(self.stderr_path, encoding="utf-8", errors="replace").read()
+
+    def answer(self, line):
+        end = time.monotonic() + PATIENCE
+        fd = self.process.stdout.fileno()
+        while b"\n" not in self.buffer:
+            expect(time.monotonic() < end, lambda: f"no answer to {line!r}: {harness.session_state(self.process.pid)}; {self.stderr()[-300:]}")
+            if select.select([fd], [], [], 1)[0]:
+                more = os.read(fd, 65536)
+                expect(more, lambda: f"ended at {line!r} with {self.process.wait()}: {self.stderr()[-500:]}")
+                self.buffer += more
+        text, self.buffer = self.buffer.split(b"\n", 1)
+        reply = json.loads(text)
+        expect(reply["done"] == line and reply["ok"], lambda: f"{line!r} was answered {reply}: {self.stderr()[-500:]}")
+        self.seen = collections.Counter(reply["seen"])
+        return reply
+
+    def ask(self, line):
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+        return self.answer(line)
+
+    def load(self, i, library, how="global"):
+        self.ask(f"load {i} {how} {library.path}")
+
+    def life(self, i):
+        """One life of a runtime: begun, a mark, finalised."""
+        self.ask(f"init {i}")
+        self.ask(f"run {i} {MARK.format(i)}")
+        self.ask(f"final {i}")
+
+    def hooks(self):
+        """How many hooks of an auditview the runtimes of the host have, as doctor sees it."""
+        done = subprocess.run([self.ctx.auditview, "doctor", str(self.pid)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=60)
+        return len(re.findall(r"^\s*native +auditview\b", done.stdout, re.M))
+
+    def wait_armed(self, n=1):
+        wait_for(lambda: self.hooks() == n, 20, f"{n} runtimes to be armed")
+
+    def end(self, status=harness.STATUS):
+        self.process.stdin.write(b"end\n")
+        self.process.stdin.flush()
+        try:
+            ended = self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise Fail(f"not ended: {harness.session_state(self.process.pid)}") from None
+        expect(ended == status, lambda: f"the host ended with {ended}, expected {status}: {self.stderr()[-500:]}")
+
+    def kill(self):
+        if self.process.poll() is None:
+            try:
+                os.killpg(self.process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self.process.wait()
+        self.process.stdout.close()
+        self.process.stdin.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.kill()
+
+
+# ---- what was seen ----
+
+def names(events):
+    return collections.Counter(e["event"] for e in events)
+
+
+def expect_counts(wanted, got, what):
+    differs = {name: (wanted[name], got[name]) for name in wanted | got if wanted[name] != got[name]}
+    expect(not differs, lambda: f"{what}: {sum(wanted.values())} raised, {sum(got.values())} captured; (raised, captured): {differs}")
+
+
+class Watch:
+    """`auditview record -p` on a host, which is silent till doctor sees the hook in its list: from then on all counts."""
+
+    def __init__(self, ctx, host, armed, *options):
+        self.host = host
+        self.recorder = Recorder(ctx, host.pid, *options)
+        try:
+            self.recorder.wait_attached()
+            host.wait_armed(armed)
+        except Fail:
+            kill(self.recorder.process)
+            raise
+        self.start = host.seen.copy()
+
+    def expect_all(self):
+        said = self.recorder.stop()
+        wanted = self.host.seen - self.start
+        n = expect_goodbye(said, min_events=0)
+        events = self.recorder.capture.events()
+        expect(n == len(events), f"goodbye says {n} events, the capture holds {len(events)}")
+        expect_counts(wanted, names(events), "attached")
+        expect(not foreign_maps(maps_of(self.host.pid)), lambda: f"left behind: {foreign_maps(maps_of(self.host.pid))}")
+        expect(status_of(self.host.pid, "TracerPid") == "0", "somebody is still attached")
+        expect(self.host.hooks() == 0, "a hook is left in a list")
+        return events
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        kill(self.recorder.process)
+
+
+def expect_launched(host):
+    """After the end of a launched host: everything it has seen is captured."""
+    expect_goodbye(host.stderr(), ended=True)
+    events = host.capture.events()
+    expect_counts(host.seen, names(events), "launched")
+    return events
+
+
+def marks(events):
+    return [e["args"]["0"] for e in events if e["event"] == "embed.life"]
+
+
+# ---- the scenes ----
+
+def lives_launched(ctx, library, options):
+    """Loaded late, three lives, unloaded, loaded again, two lives; from the first event to the last."""
+    with Host(ctx, library, launched=options) as host:
+        for round_ in range(2):
+            host.load(0, library)
+            for _ in range(3 - round_):
+                host.wait_armed()
+                host.life(0)
+            host.ask("unload 0")
+        host.end()
+        expect(len(marks(expect_launched(host))) == 5, "marks are missing")
+
+
+def lives_attached(ctx, library):
+    """Attached to in the middle of a life, left in the middle of the third; once more while no interpreter runs."""
+    with Host(ctx, library) as host:
+        host.load(0, library)
+        host.ask("init 0")
+        before = maps_of(host.pid)
+        with Watch(ctx, host, 1) as watch:
+            host.ask("run 0 " + MARK.format(0))
+            host.ask("final 0")
+            host.wait_armed()
+            host.life(0)
+            host.wait_armed()
+            host.ask("init 0")
+            host.ask("run 0 " + MARK.format(0))
+            expect(len(marks(watch.expect_all())) == 3, "marks are missing")
+        expect_same_maps(before, maps_of(host.pid), False)
+        host.ask("final 0")
+        before = maps_of(host.pid)
+        with Watch(ctx, host, 1) as watch:
+            host.life(0)
+            host.wait_armed()
+            expect(len(marks(watch.expect_all())) == 1, "marks are missing")
+        expect_same_maps(before, maps_of(host.pid), False)
+        host.life(0)
+        host.end()
+
+
+def reload_attached(ctx, library):
+    """Unloaded while it is watched, and loaded again, twice."""
+    with Host(ctx, library) as host:
+        host.load(0, library)
+        with Watch(ctx, host, 1) as watch:
+            for _ in range(2):
+                host.life(0)
+                host.ask("unload 0")
+                host.load(0, library)
+                host.wait_armed()
+            host.life(0)
+            host.wait_armed()
+            expect(len(marks(watch.expect_all())) == 3, "marks are missing")
+        host.life(0)
+        host.ask("unload 0")
+        host.end()
+
+
+def unloaded_then_left(ctx, library):
+    """Left while there is no Python in it any more; then it goes on to live with Python."""
+    with Host(ctx, library) as host:
+        host.load(0, library)
+        with Watch(ctx, host, 1) as watch:
+            host.life(0)
+            host.ask("unload 0")
+            watch.expect_all()
+        host.load(0, library)
+        host.life(0)
+        host.end()
+
+
+def two_launched(ctx, first, second, options):
+    with Host(ctx, first, launched=options) as host:
+        two_lives(host, first, second, "local")
+        host.end()
+        check_two(expect_launched(host))
+
+
+def two_attached(ctx, first, second):
+    with Host(ctx, first) as host:
+        host.load(0, first, "local")
+        host.load(1, second, "own")
+        for i in (0, 1):
+            host.ask(f"init {i}")
+        with Watch(ctx, host, 2) as watch:
+            for i in (0, 1, 0, 1):
+                host.ask(f"run {i} {MARK.format(i)}")
+            for i in (0, 1):
+                host.ask(f"final {i}")
+            host.wait_armed(2)
+            for i in (1, 0):
+                host.life(i)
+            host.wait_armed(2)
+            check_two(watch.expect_all())
+        for i in (0, 1):
+            host.life(i)
+        host.end()
+
+
+def two_lives(host, first, second, how):
+    host.load(0, first, how)
+    host.wait_armed(1)
+    host.ask("init 0")
+    host.load(1, second, "own")
+    host.wait_armed(2)
+    host.ask("init 1")
+    for i in (0, 1, 0, 1):
+        host.ask(f"run {i} {MARK.format(i)}")
+    host.ask("final 1")
+    host.wait_armed(2)
+    host.life(1)
+    host.ask("final 0")
+    host.wait_armed(2)
+
+
+def check_two(events):
+    count = collections.Counter(marks(events))
+    expect(count[0] >= 2 and count[1] >= 2, lambda: f"marks of the two: {count}")
+
+
+def second_later(ctx, first, second, options):
+    """Attached to while one libpython is there; another is loaded while we watch."""
+    with Host(ctx, first) as host:
+        host.load(0, first, "local")
+        with Watch(ctx, host, 1, *options) as watch:
+            two_lives_rest(host, second)
+            check_two(watch.expect_all())
+        host.life(0)
+        host.end()
+
+
+def two_lives_rest(host, second):
+    host.ask("init 0")
+    host.load(1, second, "own")
+    host.wait_armed(2)
+    host.ask("init 1")
+    for i in (0, 1, 0, 1):
+        host.ask(f"run {i} {MARK.format(i)}")
+    for i in (1, 0):
+        host.ask(f"final {i}")
+    host.wait_armed(2)
+
+
+def nothing_there_yet(ctx, library):
+    """Attaching before libpython is loaded is refused with cause, and harms nothing; once it is there, it works."""
+    with Host(ctx, library) as host:
+        before = maps_of(host.pid)
+        done = subprocess.run([ctx.auditview, "record", "-p", str(host.pid), "-o", os.path.join(host.folder, "x.avc")],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30)
+        expect(done.returncode == 1 and "_PyRuntime" in done.stderr, lambda: f"{done.returncode}: {done.stderr!r}")
+        expect(maps_of(host.pid) == before, "the host was changed")
+        host.load(0, library)
+        with Watch(ctx, host, 1) as watch:
+            host.life(0)
+            host.wait_armed()
+            watch.expect_all()
+        host.end()
+
+
+def cells(ctx):
+    found = libraries(ctx)
+    if not found:
+        yield "embedded", None, lambda: (_ for _ in ()).throw(Skip("no shared libpython found"))
+        return
+    plain = [x for x in found if not x.debug] or found
+    for library in found:
+        yield "lives, launched", library, lambda x=library: lives_launched(ctx, x, [])
+        yield "lives, attached", library, lambda x=library: lives_attached(ctx, x)
+        yield "loaded again, attached", library, lambda x=library: reload_attached(ctx, x)
+        if library is not plain[len(plain) // 2] and not ctx.full:
+            continue
+        yield "lives, launched, not followed", library, lambda x=library: lives_launched(ctx, x, ["--no-follow"])
+        yield "unloaded, then left", library, lambda x=library: unloaded_then_left(ctx, x)
+        yield "before there is Python", library, lambda x=library: nothing_there_yet(ctx, x)
+    for i, first in enumerate(plain):
+        others = [x for x in plain if x.minor != first.minor and x.loader == first.loader]
+        if not others or not ctx.full and i not in (0, len(plain) - 1):
+            continue
+        second = others[i % len(others)]
+        with_ = f"two, with {second.version_text}"
+        yield with_ + ", launched", first, lambda a=first, b=second: two_launched(ctx, a, b, [])
+        yield with_ + ", attached", first, lambda a=first, b=second: two_attached(ctx, a, b)
+        yield f"{second.version_text} loaded later, attached", first, lambda a=first, b=second: second_later(ctx, a, b, [])
+        yield f"{second.version_text} loaded later, -f", first, lambda a=first, b=second: second_later(ctx, a, b, ["-f"])
+        yield with_ + ", not followed", first, lambda a=first, b=second: two_launched(ctx, a, b, ["--no-follow"])

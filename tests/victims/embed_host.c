@@ -1,0 +1,159 @@
+/*
+ * embed_host: an application that embeds Python, driven line by line on stdin. It knows libpython only by dlopen, so one
+ * build serves every version, several of them at once.
+ *
+ *   load ID global|local|own PATH   dlopen(PATH) with RTLD_GLOBAL or RTLD_LOCAL, or dlmopen into a namespace of its own
+ *   unload ID                       dlclose
+ *   init ID                         the reference hook, then Py_InitializeEx(0)
+ *   run ID CODE                     PyRun_SimpleString
+ *   final ID                        Py_FinalizeEx
+ *   lives ID N CODE                 N times init, run and final, without a pause
+ *   end                             exit status 7
+ *
+ * Each line is answered by one of JSON: {"done": the line, "ok": false if it failed, "pid": …, "seen": {event: how often}} with what the
+ * hooks of all runtimes have seen so far. A hook is added with PySys_AddAuditHook() while no interpreter runs, so it sees
+ * each life from its first event to its last.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { RUNTIMES = 8, NAMES = 512 };
+
+static struct runtime {
+	void *handle;
+	int (*add_hook)(int (*hook)(const char *, void *, void *), void *);
+	void (*initialize)(int);
+	int (*run)(const char *);
+	int (*finalize)(void);
+	void *(*save_thread)(void);
+	void (*restore_thread)(void *);
+	void *saved; /* its thread state, while another runtime or the host itself is at work */
+} runtimes[RUNTIMES];
+
+static struct {
+	char *name;
+	unsigned long n;
+} seen[NAMES];
+
+/* Called with the interpreter's lock held, or by the one thread there is. Two runtimes never run at once. */
+static int count(const char *event, void *args, void *user)
+{
+	(void)args;
+	(void)user;
+	for (size_t i = 0; i < NAMES; i++) {
+		if (!seen[i].name)
+			seen[i].name = strdup(event);
+		if (strcmp(seen[i].name, event) == 0) {
+			seen[i].n++;
+			return 0;
+		}
+	}
+	abort();
+}
+
+static bool load(struct runtime *r, const char *how, const char *path)
+{
+	int flags = RTLD_NOW | (strcmp(how, "global") == 0 ? RTLD_GLOBAL : RTLD_LOCAL);
+	r->handle = strcmp(how, "own") == 0 ? dlmopen(LM_ID_NEWLM, path, flags) : dlopen(path, flags);
+	if (!r->handle) {
+		fprintf(stderr, "%s\n", dlerror());
+		return false;
+	}
+	*(void **)&r->add_hook = dlsym(r->handle, "PySys_AddAuditHook");
+	*(void **)&r->initialize = dlsym(r->handle, "Py_InitializeEx");
+	*(void **)&r->run = dlsym(r->handle, "PyRun_SimpleString");
+	*(void **)&r->finalize = dlsym(r->handle, "Py_FinalizeEx");
+	*(void **)&r->save_thread = dlsym(r->handle, "PyEval_SaveThread");
+	*(void **)&r->restore_thread = dlsym(r->handle, "PyEval_RestoreThread");
+	return r->add_hook && r->initialize && r->run && r->finalize && r->save_thread && r->restore_thread;
+}
+
+static bool init(struct runtime *r)
+{
+	if (r->add_hook(count, r))
+		return false;
+	r->initialize(0);
+	r->saved = r->save_thread();
+	return true;
+}
+
+static bool run(struct runtime *r, const char *code)
+{
+	r->restore_thread(r->saved);
+	bool ok = r->run(code) == 0;
+	r->saved = r->save_thread();
+	return ok;
+}
+
+static bool final(struct runtime *r)
+{
+	r->restore_thread(r->saved);
+	return r->finalize() == 0;
+}
+
+/* false when the line is none of ours, or what it asked for failed */
+static bool obey(char *line)
+{
+	char *save = NULL, *what = strtok_r(line, " ", &save), *id = strtok_r(NULL, " ", &save);
+	unsigned long n = id ? strtoul(id, NULL, 10) : RUNTIMES;
+	struct runtime *r = n < RUNTIMES ? &runtimes[n] : NULL;
+	if (!what || !r)
+		return false;
+	if (strcmp(what, "load") == 0) {
+		char *how = strtok_r(NULL, " ", &save);
+		return how && save && load(r, how, save);
+	}
+	if (!r->handle)
+		return false;
+	if (strcmp(what, "unload") == 0) {
+		void *handle = r->handle;
+		*r = (struct runtime){ 0 };
+		return dlclose(handle) == 0;
+	}
+	if (strcmp(what, "init") == 0)
+		return init(r);
+	if (strcmp(what, "run") == 0)
+		return run(r, save);
+	if (strcmp(what, "final") == 0)
+		return final(r);
+	if (strcmp(what, "lives") == 0) {
+		char *times = strtok_r(NULL, " ", &save);
+		bool ok = times;
+		for (unsigned long i = 0; ok && i < strtoul(times, NULL, 10); i++)
+			ok = init(r) && run(r, save) && final(r);
+		return ok;
+	}
+	return false;
+}
+
+static void answer(const char *line, bool ok)
+{
+	printf("{\"done\": \"");
+	for (const char *c = line; *c; c++)
+		printf(*c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
+	printf("\", \"ok\": %s, \"pid\": %d, \"seen\": {", ok ? "true" : "false", (int)getpid());
+	for (size_t i = 0; i < NAMES && seen[i].name; i++)
+		printf("%s\"%s\": %lu", i ? ", " : "", seen[i].name, seen[i].n);
+	printf("}}\n");
+	fflush(stdout);
+}
+
+int main(void)
+{
+	static char line[4096], copy[4096];
+	answer("start", true);
+	while (fgets(line, sizeof(line), stdin)) {
+		line[strcspn(line, "\n")] = 0;
+		if (strcmp(line, "end") == 0)
+			return 7;
+		strcpy(copy, line);
+		answer(copy, obey(line));
+	}
+	return 1;
+}
