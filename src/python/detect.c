@@ -348,7 +348,7 @@ static struct err *layout_check(const struct mem_reader *mem, const struct elf_m
 		if (!mem_read_u64(mem, RADDR(checks[i].type + l->ob_type), &type) ||
 		    !mem_read_u64(mem, RADDR(checks[i].type + l->tp_name), &name))
 			return err_create(ERR_UNSUPPORTED, "the types of python %s cannot be read", rt->version);
-		if (type == 0 || type == l->type_type - module->base.v)
+		if (type == 0 || (module->base.v && type == l->type_type - module->base.v))
 			return NULL;
 		if (type != l->type_type || !mem_read_cstr(mem, RADDR(name), text, sizeof(text)) ||
 		    strcmp(text, checks[i].name) != 0)
