@@ -285,7 +285,7 @@ static struct err *err_unknown_option(const char *word, size_t n_word)
 	const char *nearest = options_nearest(typed, list);
 	size_t n_nearest = strlen(nearest), n_typed = strlen(typed);
 	if (strncasecmp(typed, nearest, n_typed < n_nearest ? n_typed : n_nearest) != 0 &&
-	    edits_between(typed, n_typed, nearest, n_nearest) > (n_typed + 1) / 3 + 1)
+	    edits_between(typed, n_typed, nearest, n_nearest) > (n_typed + 1) / 3)
 		return err_with_hint(err, "all options: auditview --help"); /* nothing is near */
 	return err_with_hint(err, "the nearest is --%s; all of them: auditview --help", nearest);
 }
