@@ -596,7 +596,7 @@ static void draw_arguments(const struct pane *p, struct area area)
 				}
 			} else if (l->is_container || !*l->value) {
 				int used = area_put_cut(area, y, value_x, -1, ROLE_TEXT, l->type);
-				if (*l->value && !l->is_open)
+				if (*l->value && (!l->is_open || l->key == KEY_ENV))
 					area_put_cut(area, y, value_x + used + 2, -1, ROLE_DIM, l->value);
 			} else {
 				int x0 = value_x;

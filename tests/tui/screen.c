@@ -3,6 +3,7 @@
  *
  *     screen [-g COLUMNSxLINES] [-Y FILTER] [-c THEME] [--roles] FILE [KEYS…]
  *     screen --sample FILE [ORDERS]     write the sample capture
+ *     screen --plain FILE [ORDERS]      write that of a day before, to compare with
  *     screen --run FILE                 the real screen on this terminal
  *
  * A key is a name as the key table spells it ("Tab", "C-l", "j"); "=text" types text.
@@ -29,8 +30,8 @@ int main(int argc, char **argv)
 	int columns = 80, lines = 24, i = 1;
 	bool roles = false, run = false;
 	const char *filter = NULL;
-	if (argc > 2 && !strcmp(argv[1], "--sample")) {
-		sample_write(argv[2], argc > 3 ? (unsigned)atoi(argv[3]) : 12);
+	if (argc > 2 && (!strcmp(argv[1], "--sample") || !strcmp(argv[1], "--plain"))) {
+		(argv[1][2] == 's' ? sample_write : plain_write)(argv[2], argc > 3 ? (unsigned)atoi(argv[3]) : 12);
 		return 0;
 	}
 	for (; i < argc && argv[i][0] == '-'; i++) {

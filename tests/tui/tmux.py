@@ -53,6 +53,17 @@ class Terminal:
             time.sleep(0.03)
         raise AssertionError("%s %r in %g s:\n%s" % ("still there:" if gone else "did not come:", pattern, DEADLINE, self.screen()))
 
+    def settled(self):
+        """The screen with its colours, once it has stood still for a moment."""
+        before, same = None, 0
+        end = time.monotonic() + DEADLINE
+        while same < 5 and time.monotonic() < end:
+            now = self.tmux("capture-pane", "-p", "-e", "-N")
+            same = same + 1 if now == before else 0
+            before = now
+            time.sleep(0.06)
+        return before
+
     def keys(self, *names):
         self.tmux("send-keys", *names)
 
