@@ -109,7 +109,7 @@ const struct option_row options_table[] = {
 	/* the tool itself */
 	{ "no-tty", 0, .kind = OPTION_FLAG, AT(no_tty), .groups = OPT_SCREEN,
 	  .doc = "Give a launched program no terminal pane: its output goes to a file next to the capture." },
-	{ "no-config", 0, .kind = OPTION_FLAG, AT(no_config), .groups = OPT_SCREEN, .doc = "Do not read the configuration file." },
+	{ "no-config", 0, .kind = OPTION_FLAG, AT(no_config), .groups = OPT_SCREEN, .doc = "Do not read the configuration file, and keep no history and no marks." },
 	{ "color", 0, .kind = OPTION_CHOICE, AT(color), .groups = OPT_ALWAYS, .words = color_words, .arg = "auto|always|never",
 	  .doc = "Colour in text output (default auto: on a terminal, unless NO_COLOR is set)." },
 	{ "quiet", 'q', .kind = OPTION_FLAG, AT(quiet), .groups = OPT_ALWAYS, .doc = "No notices on standard error, errors only." },

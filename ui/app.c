@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/utf8.h"
+#include "ui/keep.h"
 #include "ui/ui.h"
 
 static const uint64_t ms = 1000000;
@@ -32,6 +33,7 @@ static struct err *new_session(struct ui *ui, struct ui_source *source)
 	ui->following = view_is_live(s) && ui->config.follow;
 	ui->cursor_seq = SELECTION_NONE;
 	ui->notes_reported = 0;
+	keep_marks_load(ui);
 	ui->header = (struct header){ 0 };
 	ui->rate_at_ns = 0;
 	return NULL;
@@ -58,6 +60,7 @@ struct err *ui_create(const struct ui_options *options, struct ui **ret)
 		free(source.title);
 		return err;
 	}
+	keep_history_load(ui);
 	if (!options->no_config)
 		config_load(&ui->config, ui->keys, report_config, ui);
 	ui->time_mode = ui->config.time;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "ui/keep.h"
 #include "ui/source.h"
 #include "ui/ui.h"
 
@@ -409,12 +410,15 @@ static void app_act(struct ui *ui, struct pane *p, enum action action, uint64_t 
 	case ACTION_MARK:
 		if (ui->cursor_seq != SELECTION_NONE)
 			view_mark_toggle(s, ui->cursor_seq);
+		keep_marks_save(ui);
 		break;
 	case ACTION_NOTE:
-		if (text && ui->cursor_seq != SELECTION_NONE)
+		if (text && ui->cursor_seq != SELECTION_NONE) {
 			view_mark_note(s, ui->cursor_seq, text);
-		else if (ui->cursor_seq != SELECTION_NONE)
+			keep_marks_save(ui);
+		} else if (ui->cursor_seq != SELECTION_NONE) {
 			prompt_note(ui);
+		}
 		break;
 	case ACTION_MARK_NEXT: jump_mark(ui, count); break;
 	case ACTION_COPY: copy_line(ui, p); break;

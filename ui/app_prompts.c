@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/utf8.h"
+#include "ui/keep.h"
 #include "ui/ui.h"
 
 /* ---- filter ---- */
@@ -328,6 +329,7 @@ static bool command_accept(struct ui *ui, const char *text)
 {
 	prompt_close(&ui->prompt); /* the command may open another */
 	prompt_remember(&ui->prompt, 2, text);
+	keep_history_add(ui, 2, text);
 	ui_command(ui, text);
 	return true;
 }
@@ -428,6 +430,7 @@ static bool note_accept(struct ui *ui, const char *text)
 {
 	if (ui->cursor_seq != SELECTION_NONE)
 		view_mark_note(ui->s, ui->cursor_seq, text);
+	keep_marks_save(ui);
 	return true;
 }
 

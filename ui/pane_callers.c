@@ -130,8 +130,8 @@ static void draw_callers(const struct pane *p, struct area a)
 	const struct callers *c = (const struct callers *)p;
 	struct view *s = p->ui->s;
 	bool focus = ui_focused(p->ui) == p;
-	int at_x = a.n_columns * 32 / 80, count_x = at_x + 10, pct_x = count_x + 10, bar_x = pct_x + 5;
-	int bar_w = a.n_columns >= 100 ? 16 : 8, place_w = count_x - at_x - 1;
+	int at_x = a.n_columns * 28 / 80, count_x = at_x + 15, pct_x = count_x + 9, bar_x = pct_x + 5;
+	int bar_w = a.n_columns >= 100 ? 16 : 8, place_w = count_x - at_x;
 	if (a.n_columns >= 100) {
 		place_w = 24;
 		count_x = at_x + 26;

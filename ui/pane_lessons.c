@@ -8,41 +8,16 @@
 #include <sys/stat.h>
 
 #include "model/lesson.h"
+#include "ui/keep.h"
 #include "ui/ui.h"
 
 enum { LESSONS_MAX = 64 };
-
-static char *progress_path(bool make)
-{
-	const char *base = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-	char *folder = NULL, *path = NULL;
-	int n = -1;
-	if (base && *base == '/')
-		n = asprintf(&folder, "%s/auditview", base);
-	else if (home && *home)
-		n = asprintf(&folder, "%s/.local/state/auditview", home);
-	if (n < 0)
-		return NULL;
-	if (make)
-		for (char *p = folder + 1; *p; p++)
-			if (*p == '/') {
-				*p = 0;
-				mkdir(folder, 0700);
-				*p = '/';
-			}
-	if (make)
-		mkdir(folder, 0700);
-	if (asprintf(&path, "%s/lessons", folder) < 0)
-		path = NULL;
-	free(folder);
-	return path;
-}
 
 /* Steps done of each lesson: lines "NUMBER STEPS". */
 static void progress_read(unsigned steps[LESSONS_MAX])
 {
 	memset(steps, 0, LESSONS_MAX * sizeof(steps[0]));
-	char *path = progress_path(false);
+	char *path = keep_state_path("lessons", false);
 	FILE *f = path ? fopen(path, "re") : NULL;
 	unsigned number, done;
 	while (f && fscanf(f, "%u %u", &number, &done) == 2)
@@ -69,7 +44,7 @@ void lesson_progress_set(const struct ui *ui, int number, unsigned done)
 	if (steps[number] >= done)
 		return;
 	steps[number] = done;
-	char *path = progress_path(true);
+	char *path = keep_state_path("lessons", true);
 	FILE *f = path ? fopen(path, "we") : NULL;
 	for (int i = 0; f && i < LESSONS_MAX; i++)
 		if (steps[i])

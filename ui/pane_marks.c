@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "ui/keep.h"
 #include "ui/ui.h"
 
 static struct err *open_marks(struct ui *ui, struct pane **ret)
@@ -76,6 +77,7 @@ static bool act_marks(struct pane *p, enum action action, uint64_t count, const 
 	case ACTION_TOGGLE:
 	case ACTION_MARK:
 		view_mark_toggle(s, seq);
+		keep_marks_save(p->ui);
 		update_marks(p, 0);
 		return true;
 	case ACTION_WRITE:

@@ -489,8 +489,13 @@ static void draw_summary(const struct pane *p, struct area a)
 {
 	const struct summary *m = (const struct summary *)p;
 	struct view *s = p->ui->s;
-	int w = a.n_columns, extra = w > 80 ? w - 80 : 0;
-	int name_w = 23 + (extra > 40 ? 26 : extra * 2 / 3), count_x = 2 + name_w, pct_x = count_x + 10, bar_x = pct_x + 4;
+	int w = a.n_columns, rest = w - 27 - (int)m->n_bins; /* for the name and for who did it first */
+	int first_w = rest - 23 < 30 ? rest - 23 : 30;
+	if (w >= 100 && first_w < 22)
+		first_w = 22;
+	if (rest - first_w > 60)
+		first_w = rest - 60;
+	int name_w = rest - first_w, count_x = 2 + name_w, pct_x = count_x + 10, bar_x = pct_x + 4;
 	int spark_x = bar_x + 10, first_x = spark_x + (int)m->n_bins + 1;
 	struct strbuf b = { 0 };
 	area_put(a, 0, 2, name_w, m->sort == SORT_NAME ? ROLE_FOCUS : ROLE_DIM, groupings[m->field].name);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "ui/keep.h"
 
 static void choices_clear(struct prompt_choices *c)
 {
@@ -288,6 +289,7 @@ static void accept(struct prompt *p, struct ui *ui)
 	const struct prompt_ops *ops = p->ops;
 	if (ops->accept(ui, strbuf_str(&text))) {
 		prompt_remember(p, ops->history, strbuf_str(&text));
+		keep_history_add(ui, ops->history, strbuf_str(&text));
 		if (p->ops == ops)
 			prompt_close(p);
 	}

@@ -84,7 +84,7 @@ struct ui {
 	uint64_t header_at_ns, refreshed_at_ns, ticked_at_ns, now_ns, started_ns;
 	uint64_t rate_events, rate_at_ns, last_growth_ns, frozen_at_events;
 	uint32_t notes_reported;
-	bool dirty, quit, asked_quit, growth_waits, cursor_waits;
+	bool dirty, quit, said_cannot_keep, asked_quit, growth_waits, cursor_waits;
 	uint64_t cursor_sent_ns;
 	enum pane_id drag_pane;
 	int drag_line, drag_column;

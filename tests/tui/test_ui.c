@@ -16,6 +16,7 @@
 #include "base/roff.h"
 #include "base/utf8.h"
 #include "drive.h"
+#include "model/trace.h"
 #include "sample.h"
 #include "ui/ui.h"
 
@@ -633,6 +634,66 @@ static void test_processes(void **state)
 	unlink(path);
 }
 
+static struct ui *open_kept(const char *path)
+{
+	struct ui_options options = { .source = { .terminal_fd = -1 } };
+	assert_null(trace_open(path, NULL, &options.source.trace));
+	options.source.path = strdup(path);
+	return drive_open_options(&options, 80, 24);
+}
+
+/* What was typed and what was marked is there the next time; a marks file of another capture, or of nonsense, is not. */
+static void test_kept(void **state)
+{
+	char folder[] = "/tmp/auditview-kept-XXXXXX", path[80], marks[90];
+	assert_non_null(mkdtemp(folder));
+	setenv("XDG_STATE_HOME", folder, 1);
+	setenv("XDG_CONFIG_HOME", folder, 1);
+	snprintf(path, sizeof(path), "%s/a.avc", folder);
+	snprintf(marks, sizeof(marks), "%s.marks", path);
+	sample_write(path, 12);
+	struct ui *ui = open_kept(path);
+	drive_keys(ui, "j m j M =see_the_log Enter f =@network Enter");
+	ui_destroy(ui);
+
+	ui = open_kept(path);
+	assert_int_equal(ui->s->marks.n, 2);
+	assert_null(ui->s->marks.v[0].note);
+	assert_string_equal(ui->s->marks.v[1].note, "see the log");
+	drive_keys(ui, "f Up");
+	assert_string_equal(strbuf_str(&ui->prompt.text), "@network");
+	drive_keys(ui, "Esc \" Space"); /* the first is unmarked */
+	ui_destroy(ui);
+	ui = open_kept(path);
+	assert_int_equal(ui->s->marks.n, 1);
+	drive_keys(ui, "\" Space");
+	ui_destroy(ui);
+	assert_int_not_equal(access(marks, F_OK), 0); /* no mark, no file */
+
+	static const char *const files[] = {
+		"# auditview marks of the capture begun at 7\n3 of another\n", "3 no head\n", "",
+		"# auditview marks of the capture begun at 4102444800000000000\nx\n99999999 beyond\n18446744073709551615\n5x\n3 \xff\n4 \x1b[2Jred\n",
+	};
+	static const size_t want[] = { 0, 0, 0, 2 };
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		FILE *f = fopen(marks, "w");
+		fputs(files[i], f);
+		fclose(f);
+		ui = open_kept(path);
+		assert_int_equal(ui->s->marks.n, want[i]);
+		drive_keys(ui, "\" q");
+		ui_destroy(ui);
+	}
+	static const char *const names[] = { "a.avc", "a.avc.marks", "auditview/history", "auditview" };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		snprintf(marks, sizeof(marks), "%s/%s", folder, names[i]);
+		remove(marks);
+	}
+	assert_int_equal(rmdir(folder), 0);
+	unsetenv("XDG_STATE_HOME");
+	unsetenv("XDG_CONFIG_HOME");
+}
+
 int main(void)
 {
 	setenv("TZ", "UTC", 1);
@@ -663,6 +724,7 @@ int main(void)
 		cmocka_unit_test(test_kept_filters),
 		cmocka_unit_test(test_contrast),
 		cmocka_unit_test(test_processes),
+		cmocka_unit_test(test_kept),
 	};
 	int failed = cmocka_run_group_tests_name("ui", tests, NULL, NULL);
 	unlink(capture);
