@@ -1,8 +1,9 @@
 /*
  * pane_summary: the shown events grouped, as top: how many, what share, when, first by whom.
  *
- * A grouping turns a column of the capture (names, threads, stacks, arguments) into keys with a text each; the model does
- * the counting. Live it counts again about once a second; the cursor stays on its row, not on its line.
+ * A grouping says which column of the capture tells the kind (names, threads, stacks, arguments) and what a kind is called; the
+ * model counts. Counting and sorting go in slices, what is there so far is shown sorted; live it is sorted again about once a
+ * second, and the cursor stays on its kind, not on its line.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,16 +12,16 @@
 #include "base/utf8.h"
 #include "model/arguments.h"
 #include "model/gist.h"
-#include "model/group.h"
+#include "model/tally.h"
+#include "ui/sorter.h"
 #include "ui/ui.h"
 
-enum { SPARK_BINS = 40, ARGS_MAX_ROWS = 20000 };
+enum { KINDS_MAX = 1 << 18 }; /* what is beyond is counted together */
 
-struct row {
+struct kind {
 	char *text, *term;      /* term: the filter for it; NULL none */
-	uint64_t count, first;
 	enum role role;
-	uint32_t bins[SPARK_BINS];
+	uint32_t id;            /* of the column, the first met */
 };
 
 enum sort_by { SORT_COUNT, SORT_NAME, SORT_FIRST, SORT_KINDS };
@@ -29,24 +30,28 @@ struct summary {
 	struct pane pane;
 	size_t field;           /* of groupings[] */
 	enum sort_by sort;
-	VEC(struct row) rows;
-	uint64_t total, max;
-	uint64_t built_at_ns;
+	VEC(struct kind) kinds; /* by key of the tally */
+	uint32_t *table, table_size; /* texts → keys */
+	VEC(uint32_t) key_of_frame;  /* + 1; 0 not met yet */
+	struct tally *tally;
+	unsigned generation;    /* of the filter, counted for */
+	VEC(uint32_t) order;    /* keys as they are listed */
+	uint64_t total, max;    /* over order */
+	struct sorter sorter;
+	uint64_t sorted_rows, sorted_at_ns, sort_ns; /* the last sort: of so many rows, when, how long it took */
+	char *wanted;           /* text of the line the cursor was on before all was begun anew; NULL none */
 	bool stale;
+	bool was_whole;         /* the order was once of all events */
+	bool keep_line;         /* the user has sorted otherwise: the cursor stays where it is */
 	unsigned n_bins;
 };
 
-/* What building needs: keys of column ids and the texts of keys. */
-struct grouping_work {
+/* What a grouping says of an id: a text, and if events can be filtered by it, how. */
+struct kind_text {
 	struct view *s;
-	enum group_column column;
-	uint32_t *keys;
-	uint32_t n_ids, n_keys;
-	VEC(struct row) rows;
-	struct selection *sel;  /* own selection when only some events have such a key; NULL = shown */
-	/* texts → keys */
-	uint32_t *table;
-	uint32_t table_size;
+	uint32_t id, name;      /* id of the column; name of the event with which it was met */
+	struct strbuf text, term;
+	enum role role;
 };
 
 static uint64_t hash_text(const char *s)
@@ -57,184 +62,143 @@ static uint64_t hash_text(const char *s)
 	return h ^ h >> 29;
 }
 
-/* Key of a text; takes `text` and `term`. UINT32_MAX when memory is short. */
-static uint32_t key_of(struct grouping_work *g, char *text, char *term, enum role role)
+static bool table_make(struct summary *m, uint32_t size)
 {
-	if (!text)
-		return UINT32_MAX;
-	if (g->rows.n * 2 >= g->table_size) {
-		uint32_t size = g->table_size ? g->table_size * 2 : 256;
-		uint32_t *table = malloc(size * sizeof(*table));
-		if (!table) {
-			free(text);
-			free(term);
-			return UINT32_MAX;
-		}
-		memset(table, 0xff, size * sizeof(*table));
-		for (uint32_t i = 0; i < g->rows.n; i++) {
-			uint64_t h = hash_text(g->rows.v[i].text) & (size - 1);
-			while (table[h] != UINT32_MAX)
-				h = (h + 1) & (size - 1);
-			table[h] = i;
-		}
-		free(g->table);
-		g->table = table;
-		g->table_size = size;
+	uint32_t *table = malloc(size * sizeof(*table));
+	if (!table)
+		return false;
+	memset(table, 0xff, size * sizeof(*table));
+	for (uint32_t i = 0; i < m->kinds.n; i++) {
+		uint64_t h = hash_text(m->kinds.v[i].text) & (size - 1);
+		while (table[h] != UINT32_MAX)
+			h = (h + 1) & (size - 1);
+		table[h] = i;
 	}
-	uint64_t h = hash_text(text) & (g->table_size - 1);
-	while (g->table[h] != UINT32_MAX) {
-		if (!strcmp(g->rows.v[g->table[h]].text, text)) {
-			free(text);
-			free(term);
-			return g->table[h];
-		}
-		h = (h + 1) & (g->table_size - 1);
+	free(m->table);
+	m->table = table;
+	m->table_size = size;
+	return true;
+}
+
+/* Key of a text. TALLY_LEAVE_OUT when memory is short. */
+static uint32_t key_of(struct summary *m, struct kind_text *k)
+{
+	if ((m->kinds.n * 2 >= m->table_size && !table_make(m, m->table_size ? m->table_size * 2 : 256)) || k->text.failed)
+		return TALLY_LEAVE_OUT;
+	if (m->kinds.n >= KINDS_MAX) {
+		strbuf_clear(&k->text);
+		strbuf_clear(&k->term);
+		strbuf_addf(&k->text, "(all other kinds)");
+		k->role = ROLE_DIM;
 	}
-	struct row row = { .text = text, .term = term, .role = role, .first = UINT64_MAX };
-	if (!vec_push(&g->rows, row)) {
-		free(text);
-		free(term);
-		return UINT32_MAX;
+	const char *text = strbuf_str(&k->text);
+	uint64_t h = hash_text(text) & (m->table_size - 1);
+	while (m->table[h] != UINT32_MAX) {
+		if (!strcmp(m->kinds.v[m->table[h]].text, text))
+			return m->table[h];
+		h = (h + 1) & (m->table_size - 1);
 	}
-	g->table[h] = (uint32_t)g->rows.n - 1;
-	return (uint32_t)g->rows.n - 1;
+	struct kind kind = { strdup(text), k->term.n ? strdup(strbuf_str(&k->term)) : NULL, k->role, k->id };
+	if (!kind.text || !vec_push(&m->kinds, kind)) {
+		free(kind.text);
+		free(kind.term);
+		return TALLY_LEAVE_OUT;
+	}
+	m->table[h] = (uint32_t)m->kinds.n - 1;
+	return (uint32_t)m->kinds.n - 1;
 }
 
-static char *term_text(const char *field, const char *s, size_t n)
+static void term_is(struct kind_text *k, const char *field, const char *s, size_t n)
 {
-	struct strbuf b = { 0 };
-	strbuf_addf(&b, "%s == ", field);
-	filter_quote(&b, s, n);
-	return strbuf_take(&b);
+	strbuf_addf(&k->term, "%s == ", field);
+	filter_quote(&k->term, s, n);
 }
 
-static char *escaped(const char *s, size_t n)
+static void by_event(struct kind_text *k)
 {
-	struct strbuf b = { 0 };
-	utf8_escape(&b, s, n, 0);
-	strbuf_adds(&b, "");
-	return b.n ? strbuf_take(&b) : strdup("");
+	size_t n;
+	const char *s = trace_name(k->s->trace, k->id, &n);
+	utf8_escape(&k->text, s, n, 0);
+	term_is(k, "event", s, n);
+	k->role = view_name(k->s, k->id)->role;
 }
 
-static bool new_keys(struct grouping_work *g, enum group_column column)
+static void by_category(struct kind_text *k)
 {
-	g->column = column;
-	g->n_ids = group_column_end(g->s->trace, column);
-	g->keys = malloc((g->n_ids ? g->n_ids : 1) * sizeof(*g->keys));
-	if (g->keys)
-		memset(g->keys, 0xff, g->n_ids * sizeof(*g->keys));
-	return g->keys != NULL;
+	size_t n;
+	const char *s = trace_name(k->s->trace, k->id, &n);
+	n = catalog_category_bytes(s, n);
+	utf8_escape(&k->text, s, n, 0);
+	term_is(k, "category", s, n);
+	k->role = view_name(k->s, k->id)->role;
 }
 
-static void by_event(struct grouping_work *g)
+static void by_theme(struct kind_text *k)
 {
-	if (!new_keys(g, GROUP_NAME))
+	enum catalog_theme theme = view_name(k->s, k->id)->theme;
+	const char *name = catalog_theme_name(theme);
+	strbuf_adds(&k->text, name);
+	term_is(k, "theme", name, strlen(name));
+	k->role = theme_role(theme);
+}
+
+static void by_thread(struct kind_text *k)
+{
+	const struct thread_info *t = trace_thread(k->s->trace, k->id);
+	const struct process_info *p = t ? trace_process(k->s->trace, t->process) : NULL;
+	event_text_thread(&k->text, k->s, k->id, 60);
+	if (!t)
 		return;
-	for (uint32_t id = 1; id < g->n_ids; id++) {
-		size_t n;
-		const char *s = trace_name(g->s->trace, id, &n);
-		g->keys[id] = key_of(g, escaped(s, n), term_text("event", s, n), view_name(g->s, id)->role);
-	}
+	strbuf_addf(&k->text, "  %u", t->tid);
+	strbuf_addf(&k->term, "tid == %u", t->tid);
+	if (p && view_has_processes(k->s))
+		strbuf_addf(&k->term, " and pid == %u", p->pid);
 }
 
-static void by_category(struct grouping_work *g)
+static void by_process(struct kind_text *k)
 {
-	if (!new_keys(g, GROUP_NAME))
+	const struct thread_info *t = trace_thread(k->s->trace, k->id);
+	const struct process_info *p = t ? trace_process(k->s->trace, t->process) : NULL;
+	if (!p) {
+		strbuf_adds(&k->text, "??");
 		return;
-	for (uint32_t id = 1; id < g->n_ids; id++) {
-		size_t n;
-		const char *s = trace_name(g->s->trace, id, &n);
-		n = catalog_category_bytes(s, n);
-		g->keys[id] = key_of(g, escaped(s, n), term_text("category", s, n), view_name(g->s, id)->role);
 	}
+	strbuf_addf(&k->text, "%u ", p->pid);
+	text_string(&k->text, k->s->trace, p->name);
+	strbuf_addf(&k->term, "pid == %u", p->pid);
 }
 
-static void by_theme(struct grouping_work *g)
+static void frame_kind(struct kind_text *k, bool file_only)
 {
-	if (!new_keys(g, GROUP_NAME))
+	struct trace *t = k->s->trace;
+	uint32_t frame = k->id ? trace_caller(t, k->id) : 0;
+	struct frame_info f;
+	if (!frame || !trace_frame(t, frame, &f)) {
+		strbuf_adds(&k->text, k->id ? "(library code only)" : "(no stack)");
+		k->role = ROLE_DIM;
 		return;
-	for (uint32_t id = 1; id < g->n_ids; id++) {
-		enum catalog_theme theme = view_name(g->s, id)->theme;
-		const char *name = catalog_theme_name(theme);
-		g->keys[id] = key_of(g, strdup(name), term_text("theme", name, strlen(name)), theme_role(theme));
 	}
-}
-
-static void by_thread(struct grouping_work *g)
-{
-	if (!new_keys(g, GROUP_THREAD))
+	size_t n;
+	const char *s = trace_string(t, f.file, &n);
+	term_is(k, "caller.file", s, n);
+	if (file_only) {
+		utf8_escape(&k->text, s, n, 0);
 		return;
-	for (uint32_t id = 0; id < g->n_ids; id++) {
-		const struct thread_info *t = trace_thread(g->s->trace, id);
-		const struct process_info *p = t ? trace_process(g->s->trace, t->process) : NULL;
-		struct strbuf b = { 0 }, term = { 0 };
-		event_text_thread(&b, g->s, id, 60);
-		if (t) {
-			strbuf_addf(&b, "  %u", t->tid);
-			strbuf_addf(&term, "tid == %u", t->tid);
-			if (p && view_has_processes(g->s))
-				strbuf_addf(&term, " and pid == %u", p->pid);
-		}
-		g->keys[id] = key_of(g, strbuf_take(&b), term.n ? strbuf_take(&term) : NULL, ROLE_TEXT);
 	}
+	frame_text_place(&k->text, k->s, &f);
+	strbuf_addc(&k->text, ' ');
+	text_string(&k->text, t, f.function);
+	strbuf_addf(&k->term, " and caller.line == %u", f.line);
 }
 
-static void by_process(struct grouping_work *g)
+static void by_caller(struct kind_text *k)
 {
-	if (!new_keys(g, GROUP_THREAD))
-		return;
-	for (uint32_t id = 0; id < g->n_ids; id++) {
-		const struct thread_info *t = trace_thread(g->s->trace, id);
-		const struct process_info *p = t ? trace_process(g->s->trace, t->process) : NULL;
-		struct strbuf b = { 0 }, term = { 0 };
-		if (p) {
-			strbuf_addf(&b, "%u ", p->pid);
-			text_string(&b, g->s->trace, p->name);
-			strbuf_addf(&term, "pid == %u", p->pid);
-		} else {
-			strbuf_adds(&b, "??");
-		}
-		g->keys[id] = key_of(g, strbuf_take(&b), term.n ? strbuf_take(&term) : NULL, ROLE_TEXT);
-	}
+	frame_kind(k, false);
 }
 
-static void by_frame(struct grouping_work *g, bool file_only)
+static void by_source(struct kind_text *k)
 {
-	struct trace *t = g->s->trace;
-	if (!new_keys(g, GROUP_STACK))
-		return;
-	for (uint32_t id = 0; id < g->n_ids; id++) {
-		uint32_t frame = id ? trace_caller(t, id) : 0;
-		struct frame_info f;
-		struct strbuf b = { 0 }, term = { 0 };
-		if (!frame || !trace_frame(t, frame, &f)) {
-			g->keys[id] = key_of(g, strdup(id ? "(library code only)" : "(no stack)"), NULL, ROLE_DIM);
-			continue;
-		}
-		size_t n;
-		const char *s = trace_string(t, f.file, &n);
-		strbuf_adds(&term, "caller.file == ");
-		filter_quote(&term, s, n);
-		if (file_only) {
-			utf8_escape(&b, s, n, 0);
-		} else {
-			frame_text_place(&b, g->s, &f);
-			strbuf_addc(&b, ' ');
-			text_string(&b, t, f.function);
-			strbuf_addf(&term, " and caller.line == %u", f.line);
-		}
-		g->keys[id] = key_of(g, strbuf_take(&b), strbuf_take(&term), ROLE_TEXT);
-	}
-}
-
-static void by_caller(struct grouping_work *g)
-{
-	by_frame(g, false);
-}
-
-static void by_source(struct grouping_work *g)
-{
-	by_frame(g, true);
+	frame_kind(k, true);
 }
 
 /* The argument of an event that is read as `reading` by its gist; -1 if it has none. */
@@ -246,198 +210,280 @@ static int arg_with(const struct catalog_event *e, unsigned reading)
 	return -1;
 }
 
-static void by_argument(struct grouping_work *g, unsigned reading)
+/* (host, port): both must be there */
+static void term_of_host(struct kind_text *k, const struct argument *v, struct value_iter it)
 {
-	struct trace *t = g->s->trace;
-	if (!new_keys(g, GROUP_ARGS))
+	struct value_node part;
+	if (v->value.n_children < 2 || !value_iter_next(&it, &part) || part.tag != VALUE_STR)
 		return;
-	struct err *err = selection_create(g->s->n_events, false, &g->sel);
-	if (err) {
-		err_destroy(err);
+	strbuf_addf(&k->term, "args.%.*s[0] == ", (int)v->n_name, v->name);
+	filter_quote(&k->term, (const char *)part.bytes, part.n_bytes);
+	if (value_iter_next(&it, &part) && part.tag == VALUE_INT)
+		strbuf_addf(&k->term, " and args.%.*s[1] == %lld", (int)v->n_name, v->name, (long long)part.i);
+}
+
+/* Leaves the text empty when there is no such argument. */
+static void argument_kind(struct kind_text *k, unsigned reading)
+{
+	struct view *s = k->s;
+	int arg = arg_with(view_name(s, k->name)->event, reading);
+	struct arguments a;
+	struct argument v;
+	arguments_init_value(&a, s->trace, k->name, s->python_minor, k->id);
+	for (int i = 0; i < arg && arguments_next(&a, &v); i++)
+		arguments_skip(&a, &v);
+	if (arg < 0 || !arguments_next(&a, &v) || gist_is_empty(&v.value, reading))
 		return;
+	struct value_iter it = a.it;
+	gist_add_value(&k->text, &it, &v.value, reading);
+	if (v.value.tag == VALUE_STR) {
+		strbuf_addf(&k->term, "args.%.*s == ", (int)v.n_name, v.name);
+		filter_quote(&k->term, (const char *)v.value.bytes, v.value.n_bytes);
+	} else if (reading == READING_HOSTPORT) {
+		term_of_host(k, &v, a.it);
 	}
-	for (uint32_t c = 0; c < trace_n_chunks(t); c++) {
-		struct chunk_summary sum;
-		bool any = false;
-		if (!trace_chunk_summary(t, c, &sum))
-			continue;
-		for (uint32_t i = 0; i < sum.n_names && !any; i++)
-			any = arg_with(view_name(g->s, sum.names[i])->event, reading) >= 0;
-		const struct chunk *chunk = any ? trace_chunk(t, c) : NULL;
-		for (uint32_t i = 0; chunk && i < chunk->n && g->rows.n < ARGS_MAX_ROWS; i++) {
-			uint32_t name = chunk->names[chunk->name[i]];
-			const struct catalog_event *e = view_name(g->s, name)->event;
-			int arg = arg_with(e, reading);
-			uint64_t seq = chunk->first_seq + i;
-			if (arg < 0 || seq >= g->s->n_events || !selection_has(g->s->shown, seq))
-				continue;
-			uint32_t id = chunk->args[i];
-			if (id >= g->n_ids)
-				continue;
-			if (g->keys[id] == UINT32_MAX) {
-				struct arguments a;
-				struct argument v;
-				arguments_init_value(&a, t, name, g->s->python_minor, id);
-				for (int k = 0; k <= arg && arguments_next(&a, &v); k++) {
-					if (k < arg) {
-						arguments_skip(&a, &v);
-						continue;
-					}
-					if (gist_is_empty(&v.value, reading))
-						break;
-					struct strbuf b = { 0 }, term = { 0 };
-					strbuf_addf(&term, "args.%.*s ", (int)v.n_name, v.name);
-					bool text = v.value.tag == VALUE_STR;
-					if (text) {
-						strbuf_adds(&term, "== ");
-						filter_quote(&term, (const char *)v.value.bytes, v.value.n_bytes);
-					}
-					struct value_iter it = a.it;
-					gist_add_value(&b, &it, &v.value, reading);
-					if (!text) {
-						strbuf_fini(&term);
-						/* (host, port): both must be there */
-						struct value_node part;
-						it = a.it;
-						if (reading == READING_HOSTPORT && v.value.n_children >= 2 && value_iter_next(&it, &part) &&
-						    part.tag == VALUE_STR) {
-							strbuf_addf(&term, "args.%.*s[0] == ", (int)v.n_name, v.name);
-							filter_quote(&term, (const char *)part.bytes, part.n_bytes);
-							if (value_iter_next(&it, &part) && part.tag == VALUE_INT)
-								strbuf_addf(&term, " and args.%.*s[1] == %lld", (int)v.n_name, v.name,
-									    (long long)part.i);
-						}
-					}
-					g->keys[id] = key_of(g, strbuf_take(&b), term.n ? strbuf_take(&term) : NULL,
-							     view_name(g->s, name)->role);
-					strbuf_fini(&term);
-				}
-			}
-			if (g->keys[id] != UINT32_MAX)
-				selection_set(g->sel, seq, true);
-		}
-		trace_trim(t);
-	}
+	k->role = view_name(s, k->name)->role;
 }
 
-static void by_host(struct grouping_work *g)
+static void by_host(struct kind_text *k)
 {
-	by_argument(g, READING_HOSTPORT);
+	argument_kind(k, READING_HOSTPORT);
 }
 
-static void by_path(struct grouping_work *g)
+static void by_path(struct kind_text *k)
 {
-	by_argument(g, READING_PATH);
+	argument_kind(k, READING_PATH);
 }
 
-static void by_command(struct grouping_work *g)
+static void by_command(struct kind_text *k)
 {
-	by_argument(g, READING_ARGV);
+	argument_kind(k, READING_ARGV);
 }
 
-static const struct {
+/* reading: only events with such an argument count; READING_KIND_COUNT: all do. */
+static const struct grouping {
 	const char *name;
-	void (*make)(struct grouping_work *g);
+	enum group_column column;
+	unsigned reading;
+	void (*make)(struct kind_text *k);
 } groupings[] = {
-	{ "event", by_event },   { "caller", by_caller }, { "file", by_path },         { "host", by_host },
-	{ "command", by_command }, { "thread", by_thread }, { "process", by_process }, { "theme", by_theme },
-	{ "category", by_category }, { "source", by_source },
+	{ "event", GROUP_NAME, READING_KIND_COUNT, by_event },
+	{ "caller", GROUP_STACK, READING_KIND_COUNT, by_caller },
+	{ "file", GROUP_ARGS, READING_PATH, by_path },
+	{ "host", GROUP_ARGS, READING_HOSTPORT, by_host },
+	{ "command", GROUP_ARGS, READING_ARGV, by_command },
+	{ "thread", GROUP_THREAD, READING_KIND_COUNT, by_thread },
+	{ "process", GROUP_THREAD, READING_KIND_COUNT, by_process },
+	{ "theme", GROUP_NAME, READING_KIND_COUNT, by_theme },
+	{ "category", GROUP_NAME, READING_KIND_COUNT, by_category },
+	{ "source", GROUP_STACK, READING_KIND_COUNT, by_source },
 };
+
+/* ---- counting ---- */
+
+static bool wants_name(void *ctx, uint32_t name)
+{
+	const struct summary *m = ctx;
+	return arg_with(view_name(m->pane.ui->s, name)->event, groupings[m->field].reading) >= 0;
+}
+
+static uint32_t tally_key(void *ctx, uint32_t id, uint32_t name)
+{
+	struct summary *m = ctx;
+	struct view *s = m->pane.ui->s;
+	const struct grouping *g = &groupings[m->field];
+	struct kind_text k = { .s = s, .id = id, .name = name, .role = ROLE_TEXT };
+	uint32_t frame = 0, key = TALLY_LEAVE_OUT;
+	if (g->column == GROUP_STACK && id) { /* many stacks have one caller */
+		frame = trace_caller(s->trace, id);
+		if (frame && frame < m->key_of_frame.n && m->key_of_frame.v[frame])
+			return m->key_of_frame.v[frame] - 1;
+	}
+	g->make(&k);
+	if (k.text.n || g->column != GROUP_ARGS)
+		key = key_of(m, &k);
+	if (frame && key != TALLY_LEAVE_OUT) {
+		size_t n = m->key_of_frame.n;
+		if (frame >= n && vec_reserve(&m->key_of_frame, frame + 1 - n)) {
+			memset(m->key_of_frame.v + n, 0, (frame + 1 - n) * sizeof(m->key_of_frame.v[0]));
+			m->key_of_frame.n = frame + 1;
+		}
+		if (frame < m->key_of_frame.n)
+			m->key_of_frame.v[frame] = key + 1;
+	}
+	strbuf_fini(&k.text);
+	strbuf_fini(&k.term);
+	return key;
+}
 
 static void clear(struct summary *m)
 {
-	for (size_t i = 0; i < m->rows.n; i++) {
-		free(m->rows.v[i].text);
-		free(m->rows.v[i].term);
+	for (size_t i = 0; i < m->kinds.n; i++) {
+		free(m->kinds.v[i].text);
+		free(m->kinds.v[i].term);
 	}
-	m->rows.n = 0;
+	m->kinds.n = m->order.n = m->key_of_frame.n = 0;
+	free(m->table);
+	m->table = NULL;
+	m->table_size = 0;
+	m->total = m->max = 0;
+	m->sorted_rows = 0;
+	sorter_fini(&m->sorter);
+	tally_destroy(m->tally);
+	m->tally = NULL;
 }
 
-static int compare_count(const void *a, const void *b)
+static const struct kind *current(const struct pane *p)
 {
-	const struct row *x = a, *y = b;
-	return x->count > y->count ? -1 : x->count < y->count ? 1 : strcmp(x->text, y->text);
+	const struct summary *m = (const struct summary *)p;
+	return p->list.cursor < m->order.n ? &m->kinds.v[m->order.v[p->list.cursor]] : NULL;
 }
 
-static int compare_name(const void *a, const void *b)
+/* Begin anew. The cursor finds its kind again. */
+static void restart(struct summary *m)
 {
-	return strcmp(((const struct row *)a)->text, ((const struct row *)b)->text);
+	struct view *s = m->pane.ui->s;
+	const struct kind *k = current(&m->pane);
+	if (k) {
+		free(m->wanted);
+		m->wanted = strdup(k->text);
+	}
+	clear(m);
+	m->stale = m->was_whole = false;
+	m->generation = s->filter_generation;
+	m->n_bins = m->pane.n_columns < 100 ? 19 : 30;
+	const struct grouping *g = &groupings[m->field];
+	uint64_t span = trace_about_get(s->trace)->last_ns + 1;
+	for (uint64_t round = 2000000000u; view_is_live(s) && span != round; round *= 2)
+		if (round >= span)
+			span = round; /* it is going to be doubled */
+	struct tally_spec spec = { .column = g->column, .key = tally_key, .wants = g->reading == READING_KIND_COUNT ? NULL : wants_name,
+				   .ctx = m, .n_bins = m->n_bins, .span_ns = span };
+	struct err *err = tally_create(s->trace, &spec, &m->tally);
+	if (err)
+		ui_flash_err(m->pane.ui, err);
 }
 
-static int compare_first(const void *a, const void *b)
+/* ---- sorting ---- */
+
+static int compare(void *ctx, uint32_t a, uint32_t b)
 {
-	const struct row *x = a, *y = b;
-	return x->first < y->first ? -1 : x->first > y->first;
+	const struct summary *m = ctx;
+	struct tally_entry x = tally_get(m->tally, a), y = tally_get(m->tally, b);
+	if (m->sort == SORT_COUNT && x.count != y.count)
+		return x.count > y.count ? -1 : 1;
+	if (m->sort == SORT_FIRST && x.first != y.first)
+		return x.first < y.first ? -1 : 1;
+	return strcmp(m->kinds.v[a].text, m->kinds.v[b].text);
 }
 
-static void sort_rows(struct summary *m)
+/* Threads and processes get their names late: tell them anew. */
+static void rename_kinds(struct summary *m)
 {
-	static int (*const compare[SORT_KINDS])(const void *, const void *) = { compare_count, compare_name, compare_first };
-	if (m->rows.n)
-		qsort(m->rows.v, m->rows.n, sizeof(m->rows.v[0]), compare[m->sort]);
+	const struct grouping *g = &groupings[m->field];
+	for (size_t i = 0; g->column == GROUP_THREAD && i < m->kinds.n; i++) {
+		struct kind_text k = { .s = m->pane.ui->s, .id = m->kinds.v[i].id };
+		g->make(&k);
+		char *text = k.text.failed ? NULL : strdup(strbuf_str(&k.text));
+		if (text) {
+			free(m->kinds.v[i].text);
+			m->kinds.v[i].text = text;
+		}
+		strbuf_fini(&k.text);
+		strbuf_fini(&k.term);
+	}
+	if (g->column == GROUP_THREAD && m->table && !table_make(m, m->table_size))
+		m->stale = true;
 }
 
-static unsigned bins_for(const struct summary *m)
+static void sort_begin(struct summary *m)
 {
-	int n = m->pane.n_columns < 100 ? 19 : 30;
-	return (unsigned)n;
+	sorter_fini(&m->sorter);
+	if (!m->tally)
+		return;
+	rename_kinds(m);
+	m->sorted_rows = tally_n_rows(m->tally);
+	m->sorted_at_ns = m->pane.ui->now_ns;
+	m->sort_ns = 0;
+	uint32_t n = tally_n_keys(m->tally) < m->kinds.n ? tally_n_keys(m->tally) : (uint32_t)m->kinds.n;
+	for (uint32_t key = 0; key < n; key++)
+		if (tally_get(m->tally, key).count && !sorter_add(&m->sorter, key))
+			return;
+	sorter_begin(&m->sorter, compare, m);
 }
 
-static void build(struct summary *m)
+/* The order is there: take it over, with the cursor where it was. */
+static void sort_end(struct summary *m)
+{
+	const struct kind *k = current(&m->pane);
+	const char *text = m->wanted ? m->wanted : k ? k->text : NULL;
+	if (m->keep_line || (!m->wanted && !m->was_whole && !m->pane.list.cursor)) /* who waits on the first line wants the first */
+		text = NULL;
+	m->keep_line = false;
+	m->order.n = 0;
+	m->total = m->max = 0;
+	uint32_t n = 0;
+	const uint32_t *keys = sorter_get(&m->sorter, &n);
+	if (!vec_reserve(&m->order, n))
+		return;
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t count = tally_get(m->tally, keys[i]).count;
+		m->order.v[i] = keys[i];
+		m->total += count;
+		m->max = count > m->max ? count : m->max;
+	}
+	m->order.n = n;
+	sorter_fini(&m->sorter);
+	list_set(&m->pane.list, n, m->pane.n_lines - 1);
+	for (size_t i = 0; text && i < n; i++)
+		if (!strcmp(m->kinds.v[m->order.v[i]].text, text)) {
+			list_go(&m->pane.list, i);
+			free(m->wanted);
+			m->wanted = NULL;
+			break;
+		}
+	m->was_whole |= m->sorted_rows == m->pane.ui->s->n_events;
+	m->pane.ui->dirty = true;
+}
+
+/* Count, and sort what is counted. True: there is more to do. */
+static bool go_on(struct summary *m, uint64_t budget_ns)
 {
 	struct ui *ui = m->pane.ui;
 	struct view *s = ui->s;
-	struct grouping_work g = { .s = s };
-	char *current = m->pane.list.cursor < m->rows.n ? strdup(m->rows.v[m->pane.list.cursor].text) : NULL;
-	clear(m);
-	m->stale = false;
-	m->built_at_ns = ui->now_ns;
-	m->n_bins = bins_for(m);
-	groupings[m->field].make(&g);
-	g.n_keys = (uint32_t)g.rows.n;
-	uint64_t *counts = calloc(g.n_keys ? g.n_keys : 1, sizeof(*counts));
-	uint64_t *first = malloc((g.n_keys ? g.n_keys : 1) * sizeof(*first));
-	uint64_t *last = calloc(g.n_keys ? g.n_keys : 1, sizeof(*last));
-	uint32_t *bins = calloc((size_t)(g.n_keys ? g.n_keys : 1) * m->n_bins, sizeof(*bins));
-	const struct selection *sel = g.sel ? g.sel : s->run ? s->shown : NULL;
-	if (counts && first && last && bins && g.keys && g.n_keys) {
-		memset(first, 0xff, g.n_keys * sizeof(*first));
-		struct err *err = group_count_first(s->trace, sel, 0, s->n_events, g.column, g.keys, g.n_keys, counts, first, last);
-		if (!err)
-			err = group_spark(s->trace, sel, g.column, g.keys, g.n_keys, 0, trace_about_get(s->trace)->last_ns + 1, m->n_bins, bins);
-		err_destroy(err);
-	}
-	m->total = m->max = 0;
-	for (uint32_t i = 0; i < g.n_keys; i++) {
-		struct row row = g.rows.v[i];
-		row.count = counts ? counts[i] : 0;
-		row.first = first ? first[i] : UINT64_MAX;
-		if (bins)
-			memcpy(row.bins, bins + (size_t)i * m->n_bins, m->n_bins * sizeof(*bins));
-		m->total += row.count;
-		if (row.count > m->max)
-			m->max = row.count;
-		if (!row.count || !vec_push(&m->rows, row)) {
-			free(row.text);
-			free(row.term);
+	if (!m->tally || m->stale || m->generation != s->filter_generation)
+		restart(m);
+	if (!m->tally)
+		return false;
+	if (sorter_is_on(&m->sorter)) {
+		uint64_t spent = 0;
+		if (!sorter_step(&m->sorter, budget_ns, &spent)) {
+			m->sort_ns += spent;
+			return true;
+		}
+		m->sort_ns += spent;
+		sort_end(m);
+	} else if (tally_n_rows(m->tally) < view_n_decided(s)) {
+		struct err *err = tally_step(m->tally, s->run ? s->shown : NULL, view_n_decided(s), budget_ns);
+		if (err) {
+			ui_flash_err(ui, err);
+			return false;
 		}
 	}
-	free(counts);
-	free(first);
-	free(last);
-	free(bins);
-	free(g.keys);
-	free(g.table);
-	selection_destroy(g.sel);
-	vec_fini(&g.rows);
-	sort_rows(m);
-	list_set(&m->pane.list, m->rows.n, m->pane.n_lines - 1);
-	for (size_t i = 0; current && i < m->rows.n; i++)
-		if (!strcmp(m->rows.v[i].text, current)) {
-			list_go(&m->pane.list, i);
-			break;
+	uint64_t rows = tally_n_rows(m->tally), since = ui->now_ns - m->sorted_at_ns;
+	bool all = rows == s->n_events, was_all = m->sorted_rows == s->n_events;
+	/* the end is shown at once; on the way there, and when events come, now and then */
+	uint64_t pause = view_is_live(s) && m->order.n ? 1000000000u : 150000000u;
+	if (rows != m->sorted_rows &&
+	    ((all && !was_all && !view_is_live(s)) || !m->order.n || since >= (pause > 4 * m->sort_ns ? pause : 4 * m->sort_ns))) {
+		sort_begin(m);
+		if (sorter_is_on(&m->sorter) && m->kinds.n < 2000) { /* no time at all */
+			uint64_t spent;
+			if (sorter_step(&m->sorter, UINT64_MAX, &spent))
+				sort_end(m);
 		}
-	free(current);
+	}
+	return sorter_is_on(&m->sorter) || tally_n_rows(m->tally) < view_n_decided(s);
 }
 
 static struct err *open_summary(struct ui *ui, struct pane **ret)
@@ -454,19 +500,27 @@ static void close_summary(struct pane *p)
 {
 	struct summary *m = (struct summary *)p;
 	clear(m);
-	vec_fini(&m->rows);
+	vec_fini(&m->kinds);
+	vec_fini(&m->order);
+	vec_fini(&m->key_of_frame);
+	free(m->wanted);
 	free(m);
+}
+
+static bool work_summary(struct pane *p, uint64_t budget_ns)
+{
+	return go_on((struct summary *)p, budget_ns);
 }
 
 static void update_summary(struct pane *p, unsigned changes)
 {
 	struct summary *m = (struct summary *)p;
-	if (changes & (CHANGE_FILTER | CHANGE_EVENTS))
+	unsigned n_bins = p->n_columns < 100 ? 19 : 30;
+	if (m->tally && m->n_bins != n_bins)
 		m->stale = true;
-	bool soon = changes & (CHANGE_FILTER | CHANGE_SIZE) || p->ui->now_ns - m->built_at_ns >= 1000000000u;
-	if (m->stale && soon)
-		build(m);
-	list_set(&p->list, m->rows.n, p->n_lines - 1);
+	if (changes & (CHANGE_FILTER | CHANGE_SIZE)) /* most captures are counted in that time */
+		go_on(m, 3000000);
+	list_set(&p->list, m->order.n, p->n_lines - 1);
 }
 
 void pane_summary_by(struct pane *p, const char *field)
@@ -475,7 +529,8 @@ void pane_summary_by(struct pane *p, const char *field)
 	for (size_t i = 0; i < ARRAY_LEN(groupings); i++)
 		if (!strcmp(groupings[i].name, field)) {
 			m->field = i;
-			build(m);
+			m->stale = true;
+			go_on(m, 3000000);
 			return;
 		}
 	struct strbuf b = { 0 };
@@ -502,38 +557,41 @@ static void draw_summary(const struct pane *p, struct area a)
 	area_put_right(a, 0, count_x, 10, m->sort == SORT_COUNT ? ROLE_FOCUS : ROLE_DIM, m->sort == SORT_COUNT ? "events▾" : "events ");
 	area_put_right(a, 0, pct_x, 3, ROLE_DIM, "%");
 	strbuf_adds(&b, "when 0 … ");
-	text_duration(&b, trace_about_get(s->trace)->last_ns);
+	text_duration(&b, view_is_live(s) && m->tally ? tally_span_ns(m->tally) : trace_about_get(s->trace)->last_ns);
 	area_put_cut(a, 0, spark_x, (int)m->n_bins, ROLE_DIM, strbuf_str(&b));
 	area_put(a, 0, first_x, -1, m->sort == SORT_FIRST ? ROLE_FOCUS : ROLE_DIM, "first by");
 	bool focus = ui_focused(p->ui) == p;
-	if (!m->rows.n)
-		area_put(a, 2, 2, -1, ROLE_TEXT, "no shown event has one; b groups by something else");
-	for (int y = 0; y < p->list.n_lines && p->list.top + (uint64_t)y < m->rows.n; y++) {
-		const struct row *r = &m->rows.v[p->list.top + (uint64_t)y];
+	if (!m->order.n)
+		area_put(a, 2, 2, -1, ROLE_TEXT, m->tally && tally_n_rows(m->tally) < s->n_events ? "counting" :
+			 "no shown event has one; b groups by something else");
+	for (int y = 0; y < p->list.n_lines && p->list.top + (uint64_t)y < m->order.n; y++) {
+		uint32_t key = m->order.v[p->list.top + (uint64_t)y];
+		const struct kind *r = &m->kinds.v[key];
+		struct tally_entry n = tally_get(m->tally, key);
 		bool is_cursor = p->list.top + (uint64_t)y == p->list.cursor;
 		enum role ink = is_cursor ? r->role : ROLE_DIM;
 		strbuf_clear(&b);
 		text_cut(&b, r->text, strlen(r->text), name_w, strchr(r->text, '/') != NULL);
 		area_put(a, y + 1, 2, name_w, r->role, strbuf_str(&b));
 		strbuf_clear(&b);
-		text_count(&b, r->count, 9);
+		text_count(&b, n.count, 9);
 		area_put_right(a, y + 1, count_x, 9, ROLE_TEXT, strbuf_str(&b));
-		double share = m->total ? (double)r->count / (double)m->total : 0;
+		double share = m->total ? (double)n.count / (double)m->total : 0;
 		char pct[16];
 		snprintf(pct, sizeof(pct), share < 0.005 ? "·" : "%.0f", share * 100);
 		area_put_right(a, y + 1, pct_x, 3, ROLE_DIM, pct);
 		strbuf_clear(&b);
-		text_bar(&b, m->max ? (double)r->count / (double)m->max : 0, 9);
+		text_bar(&b, m->max ? (double)n.count / (double)m->max : 0, 9);
 		area_put(a, y + 1, bar_x, 9, ink, strbuf_str(&b));
 		uint32_t max = 0;
 		for (unsigned i = 0; i < m->n_bins; i++)
-			if (r->bins[i] > max)
-				max = r->bins[i];
+			if (n.bins[i] > max)
+				max = n.bins[i];
 		strbuf_clear(&b);
-		text_spark(&b, r->bins, m->n_bins, max);
+		text_spark(&b, n.bins, m->n_bins, max);
 		area_put(a, y + 1, spark_x, (int)m->n_bins, ink, strbuf_str(&b));
 		struct event e;
-		if (r->first != UINT64_MAX && trace_event(s->trace, r->first, &e)) {
+		if (trace_event(s->trace, n.first, &e)) {
 			strbuf_clear(&b);
 			event_text_caller(&b, s, &e, w >= 100);
 			area_put_cut(a, y + 1, first_x, -1, ROLE_DIM, strbuf_str(&b));
@@ -548,12 +606,6 @@ static void draw_summary(const struct pane *p, struct area a)
 	strbuf_fini(&b);
 }
 
-static const struct row *current(const struct pane *p)
-{
-	const struct summary *m = (const struct summary *)p;
-	return p->list.cursor < m->rows.n ? &m->rows.v[p->list.cursor] : NULL;
-}
-
 static bool act_summary(struct pane *p, enum action action, uint64_t count, const char *text)
 {
 	struct summary *m = (struct summary *)p;
@@ -565,26 +617,30 @@ static bool act_summary(struct pane *p, enum action action, uint64_t count, cons
 			pane_summary_by(p, text);
 		} else {
 			m->field = (m->field + 1) % ARRAY_LEN(groupings);
+			m->order.n = 0;
 			m->pane.list.cursor = 0;
-			build(m);
+			m->stale = true;
+			go_on(m, 3000000);
 		}
 		return true;
 	case ACTION_SORT:
 		m->sort = (enum sort_by)((m->sort + 1) % SORT_KINDS);
-		sort_rows(m);
+		m->keep_line = true;
+		sort_begin(m);
+		go_on(m, 3000000);
 		return true;
 	case ACTION_OPEN: {
-		const struct row *r = current(p);
+		const struct kind *r = current(p);
 		if (!r)
 			return true;
+		uint64_t first = tally_get(m->tally, m->order.v[p->list.cursor]).first;
 		if (r->term) {
 			char *term = strdup(r->term);
 			ui_close_all_pages(p->ui);
 			if (term)
 				ui_narrow(p->ui, term, false);
 			free(term);
-		} else if (r->first != UINT64_MAX) {
-			uint64_t first = r->first;
+		} else if (first != UINT64_MAX) {
 			ui_close_all_pages(p->ui);
 			ui_goto(p->ui, first);
 		}
@@ -604,16 +660,18 @@ static void title_summary(const struct pane *p, struct strbuf *subject, struct s
 {
 	const struct summary *m = (const struct summary *)p;
 	strbuf_adds(subject, p->ui->s->filter_text);
+	if (m->tally && m->sorted_rows < p->ui->s->n_events && !view_is_live(p->ui->s))
+		strbuf_addf(facts, "counting %.0f %% · ", (double)tally_n_rows(m->tally) * 100 / (double)p->ui->s->n_events);
 	strbuf_addf(facts, "by %s · ", groupings[m->field].name);
 	strbuf_add_count(facts, m->total);
 	strbuf_adds(facts, m->total ? " events · " : "0 events · ");
-	strbuf_add_count(facts, m->rows.n);
-	strbuf_adds(facts, m->rows.n == 1 ? " kind" : m->rows.n ? " kinds" : "0 kinds");
+	strbuf_add_count(facts, m->order.n);
+	strbuf_adds(facts, m->order.n == 1 ? " kind" : m->order.n ? " kinds" : "0 kinds");
 }
 
 static bool term_summary(const struct pane *p, struct strbuf *to)
 {
-	const struct row *r = current(p);
+	const struct kind *r = current(p);
 	if (!r || !r->term)
 		return false;
 	strbuf_adds(to, r->term);
@@ -623,11 +681,12 @@ static bool term_summary(const struct pane *p, struct strbuf *to)
 static void line_summary(const struct pane *p, uint64_t entry, struct strbuf *to)
 {
 	const struct summary *m = (const struct summary *)p;
-	if (entry < m->rows.n)
-		strbuf_addf(to, "%s %llu", m->rows.v[entry].text, (unsigned long long)m->rows.v[entry].count);
+	if (entry < m->order.n)
+		strbuf_addf(to, "%s %llu", m->kinds.v[m->order.v[entry]].text,
+			    (unsigned long long)tally_get(m->tally, m->order.v[entry]).count);
 }
 
 const struct pane_ops pane_summary_ops = {
 	.open = open_summary, .close = close_summary, .update = update_summary, .draw = draw_summary, .act = act_summary,
-	.title = title_summary, .term = term_summary, .line = line_summary,
+	.title = title_summary, .term = term_summary, .line = line_summary, .work = work_summary,
 };

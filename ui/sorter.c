@@ -1,0 +1,85 @@
+/*
+ * sorter: see sorter.h. Bottom-up: runs of 1, 2, 4, … keys; equal keys keep their order.
+ */
+#include "ui/sorter.h"
+
+#include <time.h>
+
+enum { KEYS_PER_LOOK = 256 }; /* at the clock */
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+bool sorter_add(struct sorter *s, uint32_t key)
+{
+	return vec_push(&s->v, key);
+}
+
+static void merge_begin(struct sorter *s, size_t from)
+{
+	size_t n = s->v.n;
+	s->from = s->a = s->to = from < n ? from : n;
+	s->b = from + s->width < n ? from + s->width : n;
+}
+
+void sorter_begin(struct sorter *s, int (*compare)(void *ctx, uint32_t a, uint32_t b), void *ctx)
+{
+	s->compare = compare;
+	s->ctx = ctx;
+	s->other = malloc((s->v.n ? s->v.n : 1) * sizeof(*s->other));
+	if (!s->other) /* as they came */
+		s->width = s->v.n;
+	else
+		s->width = 1;
+	s->on = true;
+	merge_begin(s, 0);
+}
+
+bool sorter_step(struct sorter *s, uint64_t budget_ns, uint64_t *ret_spent_ns)
+{
+	uint64_t begin = now_ns();
+	size_t n = s->v.n;
+	unsigned done = 0;
+	*ret_spent_ns = 0;
+	while (s->on && s->width < n) {
+		size_t middle = s->from + s->width < n ? s->from + s->width : n;
+		size_t end = s->from + 2 * s->width < n ? s->from + 2 * s->width : n;
+		while (s->to < end) {
+			bool first = s->b >= end || (s->a < middle && s->compare(s->ctx, s->v.v[s->a], s->v.v[s->b]) <= 0);
+			s->other[s->to++] = s->v.v[first ? s->a++ : s->b++];
+			if (++done % KEYS_PER_LOOK == 0 && budget_ns != UINT64_MAX && now_ns() - begin >= budget_ns) {
+				*ret_spent_ns = now_ns() - begin;
+				return false;
+			}
+		}
+		if (end < n) {
+			merge_begin(s, end);
+			continue;
+		}
+		uint32_t *swap = s->v.v; /* both are as long as v.n; only v.cap may be more, and nothing is added any more */
+		s->v.v = s->other;
+		s->other = swap;
+		s->v.cap = n;
+		s->width *= 2;
+		merge_begin(s, 0);
+	}
+	*ret_spent_ns = now_ns() - begin;
+	return true;
+}
+
+const uint32_t *sorter_get(const struct sorter *s, uint32_t *ret_n)
+{
+	*ret_n = (uint32_t)s->v.n;
+	return s->v.v;
+}
+
+void sorter_fini(struct sorter *s)
+{
+	vec_fini(&s->v);
+	free(s->other);
+	*s = (struct sorter){ 0 };
+}
