@@ -3,10 +3,13 @@
  *
  * A narrow strip above the list, or a page of its own where a span can be chosen. Height is the square root of the rate;
  * every lane is drawn to its own height, so that one dlopen shows. The page of the list is marked; a loss is a gap.
+ *
+ * Chunks are counted in slices, each once for a scale; what is not counted yet is drawn as its summary lets guess.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "model/histogram.h"
 #include "ui/ui.h"
@@ -19,6 +22,9 @@ struct timeline {
 	uint64_t totals[GROUP_COUNT];
 	uint32_t max[GROUP_COUNT], all[BINS_MAX], all_max;
 	uint32_t n_bins;
+	uint32_t *counted;         /* [GROUP_COUNT][n_bins] of the chunks below n_counted, for this scale */
+	uint32_t n_counted, counted_bins;
+	uint64_t counted_from_ns, counted_to_ns;
 	uint64_t from_ns, to_ns;   /* what is shown; to_ns grows by halving the cells */
 	bool zoomed;
 	uint8_t *classes;
@@ -27,7 +33,7 @@ struct timeline {
 	uint32_t cursor;           /* bin */
 	int64_t mark;              /* bin where the span begins, -1 none */
 	uint64_t built_events;
-	bool exact;                /* no chunk was estimated */
+	bool guessed;              /* some chunks are not counted yet */
 	int built_lines, built_columns;
 };
 
@@ -52,6 +58,7 @@ static void close_timeline(struct pane *p)
 {
 	struct timeline *t = (struct timeline *)p;
 	free(t->classes);
+	free(t->counted);
 	free(t);
 }
 
@@ -64,6 +71,47 @@ static bool is_page(const struct timeline *t)
 static int label_width(const struct timeline *t)
 {
 	return is_page(t) ? 16 : t->pane.n_lines >= 4 ? 19 : t->pane.n_lines == 1 ? 4 : 1;
+}
+
+static struct histogram_spec spec_of(const struct timeline *t)
+{
+	return (struct histogram_spec){ .from_ns = t->from_ns, .to_ns = t->to_ns, .n_bins = t->n_bins, .n_classes = GROUP_COUNT,
+					.class_of_name = t->classes };
+}
+
+/* Chunks that will not grow any more. */
+static uint32_t n_whole_chunks(const struct timeline *t)
+{
+	return (uint32_t)(trace_n_events(t->pane.ui->s->trace) >> TRACE_CHUNK_SHIFT);
+}
+
+/* The lane of each name, of new ones too. */
+static bool classes_make(struct timeline *t)
+{
+	struct view *s = t->pane.ui->s;
+	size_t n = (size_t)trace_n_names(s->trace) + 1;
+	uint8_t *classes = n > t->n_classes ? realloc(t->classes, n) : t->classes;
+	if (!classes)
+		return false;
+	t->classes = classes;
+	for (; t->n_classes < n; t->n_classes++)
+		classes[t->n_classes] = t->n_classes ? (uint8_t)catalog_themes[view_name(s, (uint32_t)t->n_classes)->theme].group :
+						       HISTOGRAM_LEAVE_OUT;
+	return true;
+}
+
+/* Another scale: begin to count anew. */
+static bool counted_fit(struct timeline *t)
+{
+	if (t->counted && t->counted_bins == t->n_bins && t->counted_from_ns == t->from_ns && t->counted_to_ns == t->to_ns)
+		return true;
+	free(t->counted);
+	t->counted = calloc((size_t)GROUP_COUNT * t->n_bins, sizeof(*t->counted));
+	t->n_counted = 0;
+	t->counted_bins = t->n_bins;
+	t->counted_from_ns = t->from_ns;
+	t->counted_to_ns = t->to_ns;
+	return t->counted != NULL;
 }
 
 static void fill(struct timeline *t)
@@ -88,26 +136,29 @@ static void fill(struct timeline *t)
 	}
 	if (t->to_ns <= t->from_ns)
 		t->to_ns = t->from_ns + 1;
-	uint32_t n_names = trace_n_names(s->trace);
-	uint8_t *classes = realloc(t->classes, n_names + 1);
 	uint32_t *bins = calloc((size_t)GROUP_COUNT * t->n_bins, sizeof(*bins));
-	if (classes)
-		t->classes = classes;
-	if (!classes || !bins) {
+	if (!bins || !classes_make(t)) {
 		free(bins);
 		return;
 	}
-	classes[0] = HISTOGRAM_LEAVE_OUT;
 	memset(t->totals, 0, sizeof(t->totals));
 	const uint64_t *counts = trace_count_by_name(s->trace);
-	for (uint32_t id = 1; id <= n_names; id++) {
-		classes[id] = (uint8_t)catalog_themes[view_name(s, id)->theme].group;
-		t->totals[classes[id]] += counts[id];
+	for (uint32_t id = 1; id < t->n_classes; id++)
+		t->totals[t->classes[id]] += counts[id];
+	struct histogram_spec spec = spec_of(t);
+	bool exact = true;
+	if (counted_fit(t))
+		memcpy(bins, t->counted, (size_t)GROUP_COUNT * t->n_bins * sizeof(*bins));
+	uint32_t n_chunks = trace_n_chunks(s->trace), n_whole = n_whole_chunks(t);
+	t->guessed = t->n_counted < n_whole;
+	for (uint32_t chunk = t->n_counted; chunk < n_chunks; chunk++) {
+		if (chunk < n_whole) {
+			histogram_guess(s->trace, &spec, chunk, bins);
+		} else { /* the last one is counted each time */
+			struct err *err = histogram_add(s->trace, &spec, chunk, bins, &exact);
+			err_destroy(err);
+		}
 	}
-	struct histogram_spec spec = { .from_ns = t->from_ns, .to_ns = t->to_ns, .n_bins = t->n_bins, .n_classes = GROUP_COUNT,
-				       .class_of_name = classes, .may_estimate = s->load_done < 1 };
-	struct err *err = histogram_fill(s->trace, &spec, bins, &t->exact);
-	err_destroy(err);
 	t->all_max = 0;
 	memset(t->all, 0, sizeof(t->all));
 	for (int g = 0; g < GROUP_COUNT; g++) {
@@ -136,8 +187,35 @@ static void update_timeline(struct pane *p, unsigned changes)
 	struct timeline *t = (struct timeline *)p;
 	bool other_size = t->built_lines != p->n_lines || t->built_columns != p->n_columns;
 	bool grown = changes & (CHANGE_TICK | CHANGE_SIZE) && t->built_events != p->ui->s->n_events;
-	if (other_size || grown || !t->n_bins || (!t->exact && p->ui->s->load_done >= 1))
+	if (other_size || grown || !t->n_bins)
 		fill(t);
+}
+
+/* Count whole chunks, once they are in memory. */
+static bool work_timeline(struct pane *p, uint64_t budget_ns)
+{
+	struct timeline *t = (struct timeline *)p;
+	struct view *s = p->ui->s;
+	uint32_t n = n_whole_chunks(t);
+	if (!t->n_bins || s->load_done < 1 || !classes_make(t) || !counted_fit(t) || t->n_counted >= n)
+		return false;
+	struct histogram_spec spec = spec_of(t);
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	uint64_t begin = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec, now = begin;
+	while (t->n_counted < n && now - begin < budget_ns) {
+		bool exact = true;
+		struct err *err = histogram_add(s->trace, &spec, t->n_counted, t->counted, &exact);
+		err_destroy(err);
+		t->n_counted++;
+		clock_gettime(CLOCK_MONOTONIC, &ts);
+		now = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	}
+	if (t->n_counted == n && t->guessed) {
+		fill(t);
+		p->ui->dirty = true;
+	}
+	return t->n_counted < n;
 }
 
 static uint64_t bin_ns(const struct timeline *t, uint32_t bin)
@@ -519,6 +597,6 @@ static bool term_timeline(const struct pane *p, struct strbuf *to)
 }
 
 const struct pane_ops pane_timeline_ops = {
-	.open = open_timeline, .close = close_timeline, .update = update_timeline, .draw = draw_timeline,
+	.open = open_timeline, .close = close_timeline, .update = update_timeline, .draw = draw_timeline, .work = work_timeline,
 	.act = act_timeline, .title = title_timeline, .term = term_timeline,
 };

@@ -59,34 +59,47 @@ static void rows_add(const struct histogram_spec *spec, const struct chunk *c, u
 	}
 }
 
+struct err *histogram_add(struct trace *t, const struct histogram_spec *spec, uint32_t chunk, uint32_t *bins, bool *ret_exact)
+{
+	struct chunk_summary s;
+	if (spec->to_ns <= spec->from_ns || !spec->n_bins || !trace_chunk_summary(t, chunk, &s) || s.max_ns < spec->from_ns ||
+	    s.min_ns >= spec->to_ns)
+		return NULL;
+	bool one_bin = s.min_ns >= spec->from_ns && s.max_ns < spec->to_ns && bin_of(spec, s.min_ns) == bin_of(spec, s.max_ns);
+	if (!spec->sel && (one_bin || (spec->may_estimate && !s.is_loaded))) {
+		*ret_exact &= one_bin;
+		spread(spec, &s, bins);
+		return NULL;
+	}
+	if (spec->sel) {
+		uint64_t row = selection_next(spec->sel, s.first_seq);
+		if (row == SELECTION_NONE || row >= s.first_seq + s.n)
+			return NULL;
+	}
+	const struct chunk *c = trace_chunk(t, chunk);
+	if (!c)
+		return err_no_memory();
+	rows_add(spec, c, bins);
+	trace_trim(t);
+	return NULL;
+}
+
+void histogram_guess(struct trace *t, const struct histogram_spec *spec, uint32_t chunk, uint32_t *bins)
+{
+	struct chunk_summary s;
+	if (spec->to_ns > spec->from_ns && spec->n_bins && trace_chunk_summary(t, chunk, &s) && s.max_ns >= spec->from_ns &&
+	    s.min_ns < spec->to_ns)
+		spread(spec, &s, bins);
+}
+
 struct err *histogram_fill(struct trace *t, const struct histogram_spec *spec, uint32_t *bins, bool *ret_exact)
 {
 	bool exact = true;
+	struct err *err = NULL;
 	memset(bins, 0, (size_t)spec->n_classes * spec->n_bins * sizeof(*bins));
-	for (uint32_t chunk = 0; spec->to_ns > spec->from_ns && spec->n_bins && chunk < trace_n_chunks(t); chunk++) {
-		struct chunk_summary s;
-		trace_chunk_summary(t, chunk, &s);
-		if (s.max_ns < spec->from_ns || s.min_ns >= spec->to_ns)
-			continue;
-		bool one_bin = s.min_ns >= spec->from_ns && s.max_ns < spec->to_ns &&
-			       bin_of(spec, s.min_ns) == bin_of(spec, s.max_ns);
-		if (!spec->sel && (one_bin || (spec->may_estimate && !s.is_loaded))) {
-			exact &= one_bin;
-			spread(spec, &s, bins);
-			continue;
-		}
-		if (spec->sel) {
-			uint64_t row = selection_next(spec->sel, s.first_seq);
-			if (row == SELECTION_NONE || row >= s.first_seq + s.n)
-				continue;
-		}
-		const struct chunk *c = trace_chunk(t, chunk);
-		if (!c)
-			return err_no_memory();
-		rows_add(spec, c, bins);
-		trace_trim(t);
-	}
+	for (uint32_t chunk = 0; !err && chunk < trace_n_chunks(t); chunk++)
+		err = histogram_add(t, spec, chunk, bins, &exact);
 	if (ret_exact)
 		*ret_exact = exact;
-	return NULL;
+	return err;
 }

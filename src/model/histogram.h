@@ -24,3 +24,7 @@ struct histogram_spec {
 };
 /* bins[class * n_bins + b], set (not added). *ret_exact (may be NULL): no estimate was needed. Calls trace_trim(). */
 MUST_CHECK struct err *histogram_fill(struct trace *t, const struct histogram_spec *spec, uint32_t *bins, bool *ret_exact);
+/* The same in slices: add one chunk to bins[]. *ret_exact is made false when it was estimated. */
+MUST_CHECK struct err *histogram_add(struct trace *t, const struct histogram_spec *spec, uint32_t chunk, uint32_t *bins, bool *ret_exact);
+/* Add what the summary of a chunk alone tells (sel is not looked at): at once, and near enough until it is counted. */
+void histogram_guess(struct trace *t, const struct histogram_spec *spec, uint32_t chunk, uint32_t *bins);
