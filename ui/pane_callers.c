@@ -1,5 +1,7 @@
 /*
  * pane_callers: who causes what: stacks merged by function, with counts; t turns the tree over.
+ *
+ * The tree is made in slices and shown when it is whole; so are the children of a line that is opened.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,13 +20,17 @@ struct node_line {
 struct callers {
 	struct pane pane;
 	struct calltree *tree;
+	struct calltree *next;  /* the one being made */
+	double done;            /* of it, 0…1 */
+	unsigned generation;    /* of the filter, that next or tree is made for */
+	uint32_t way;           /* the last line on the way along which most happens */
+	int way_left;           /* so many more are opened */
 	enum calltree_direction direction;
 	bool with_library;
 	VEC(struct node_line) lines;
 	VEC(uint32_t) opened;
-	uint64_t built_events;
+	uint64_t built_events, next_events;
 	bool stale;
-	uint64_t built_at_ns;
 };
 
 static struct err *open_callers(struct ui *ui, struct pane **ret)
@@ -41,6 +47,7 @@ static void close_callers(struct pane *p)
 {
 	struct callers *c = (struct callers *)p;
 	calltree_destroy(c->tree);
+	calltree_destroy(c->next);
 	vec_fini(&c->lines);
 	vec_fini(&c->opened);
 	free(c);
@@ -58,7 +65,7 @@ static void add_children(struct callers *c, uint32_t node, unsigned depth)
 {
 	const uint32_t *children = NULL;
 	uint32_t n = 0;
-	struct err *err = calltree_children(c->tree, node, &children, &n);
+	struct err *err = calltree_is_expanded(c->tree, node) ? calltree_children(c->tree, node, &children, &n) : NULL;
 	if (err) {
 		err_destroy(err);
 		return;
@@ -81,48 +88,120 @@ static void lines_make(struct callers *c)
 	list_set(&c->pane.list, c->lines.n, c->pane.n_lines - 1);
 }
 
-static void build(struct callers *c)
+/* Make another tree. What is shown stays until that one is there, unless it is about something else. */
+static void restart(struct callers *c, bool forget)
 {
 	struct ui *ui = c->pane.ui;
-	calltree_destroy(c->tree);
-	c->tree = NULL;
-	c->opened.n = 0;
-	struct calltree_options options = { .direction = c->direction, .hide_library = !c->with_library, .hide_native = true };
-	struct err *err = calltree_create(ui->s->trace, ui->s->run ? ui->s->shown : NULL, &options, &c->tree);
-	if (err) {
-		ui_flash_err(ui, err);
-		return;
-	}
+	calltree_destroy(c->next);
+	c->next = NULL;
 	c->stale = false;
-	c->built_events = ui->s->n_events;
-	c->built_at_ns = ui->now_ns;
-	/* open the way along which most happens, down to where it parts */
-	uint32_t node = CALLTREE_ROOT;
-	for (int i = 0; i < 12; i++) {
+	c->done = 0;
+	c->generation = ui->s->filter_generation;
+	if (forget) {
+		calltree_destroy(c->tree);
+		c->tree = NULL;
+		c->opened.n = 0;
+		lines_make(c);
+	}
+	struct calltree_options options = { .direction = c->direction, .hide_library = !c->with_library, .hide_native = true,
+					   .n_rows = ui->s->n_events };
+	struct err *err = calltree_begin(ui->s->trace, &options, &c->next);
+	if (err)
+		ui_flash_err(ui, err);
+	c->next_events = ui->s->n_events;
+}
+
+static void finish(struct callers *c)
+{
+	calltree_destroy(c->tree);
+	c->tree = c->next;
+	c->next = NULL;
+	c->built_events = c->next_events;
+	c->opened.n = 0;
+	c->way = CALLTREE_ROOT;
+	c->way_left = c->direction == CALLTREE_TOP_DOWN ? 4 : 1;
+	lines_make(c);
+	c->pane.ui->dirty = true;
+}
+
+/* Children of one line for a while. True: they are there. */
+static bool expand(struct callers *c, uint32_t node, uint64_t budget_ns)
+{
+	if (calltree_is_expanded(c->tree, node))
+		return true;
+	struct err *err = calltree_expand(c->tree, node, budget_ns);
+	if (err) {
+		ui_flash_err(c->pane.ui, err);
+		return true;
+	}
+	if (calltree_is_expanded(c->tree, node)) {
+		lines_make(c);
+		c->pane.ui->dirty = true;
+	}
+	return calltree_is_expanded(c->tree, node);
+}
+
+/* True: there is more to do. */
+static bool go_on(struct callers *c, uint64_t budget_ns)
+{
+	struct ui *ui = c->pane.ui;
+	struct view *s = ui->s;
+	if (c->stale || c->generation != s->filter_generation)
+		restart(c, c->generation != s->filter_generation);
+	if (c->next) {
+		struct err *err = calltree_step(c->next, s->run ? s->shown : NULL, view_n_decided(s), budget_ns, &c->done);
+		if (err) {
+			ui_flash_err(ui, err);
+			calltree_destroy(c->next);
+			c->next = NULL;
+			return false;
+		}
+		ui->dirty = true;
+		if (c->done < 1) /* while the filter is at work its slices bring us on */
+			return view_n_decided(s) >= c->next_events || c->done >= 0.5;
+		finish(c);
+		return true;
+	}
+	if (!c->tree)
+		return false;
+	if (!expand(c, c->way, budget_ns))
+		return true;
+	if (c->way_left) { /* open the way along which most happens, down to where it parts */
 		const uint32_t *children = NULL;
 		uint32_t n = 0;
-		err = calltree_children(c->tree, node, &children, &n);
-		if (err) {
-			err_destroy(err);
-			break;
+		struct err *err = calltree_children(c->tree, c->way, &children, &n);
+		err_destroy(err);
+		c->way_left = n ? c->way_left - 1 : 0;
+		if (n && vec_reserve(&c->opened, 1)) {
+			c->way = children[0];
+			c->opened.v[c->opened.n++] = c->way;
+			lines_make(c);
 		}
-		if (!n || i >= (c->direction == CALLTREE_TOP_DOWN ? 4 : 1))
-			break;
-		node = children[0];
-		if (!vec_push(&c->opened, node))
-			break;
+		return true;
 	}
-	lines_make(c);
+	for (size_t i = 0; i < c->opened.n; i++)
+		if (!expand(c, c->opened.v[i], budget_ns))
+			return true;
+	return false;
 }
 
 static void update_callers(struct pane *p, unsigned changes)
 {
 	struct callers *c = (struct callers *)p;
-	if (changes & CHANGE_FILTER)
-		c->stale = true;
-	if (c->stale)
-		build(c);
+	uint64_t budget_ns = 3000000;
+	if (changes & (CHANGE_FILTER | CHANGE_SIZE)) /* most trees are there in that time */
+		for (int i = 0; i < 16 && go_on(c, budget_ns); i++)
+			if (c->next)
+				break;
 	list_set(&p->list, c->lines.n, p->n_lines - 1);
+}
+
+static bool work_callers(struct pane *p, uint64_t budget_ns)
+{
+	struct callers *c = (struct callers *)p;
+	bool more = go_on(c, budget_ns);
+	list_set(&p->list, c->lines.n, p->n_lines - 1);
+	return more;
 }
 
 static void draw_callers(const struct pane *p, struct area a)
@@ -145,7 +224,9 @@ static void draw_callers(const struct pane *p, struct area a)
 	area_put(a, 0, bar_x + bar_w + 1, -1, ROLE_DIM, "self");
 	const struct calltree_node *root = c->tree ? calltree_node_get(c->tree, CALLTREE_ROOT) : NULL;
 	uint64_t total = root ? root->total : 0;
-	if (!c->lines.n) {
+	if (!c->lines.n && (c->next || c->way_left)) {
+		area_printf(a, 2, 2, -1, ROLE_TEXT, "counting %.0f %%", c->done * 100);
+	} else if (!c->lines.n) {
 		area_put(a, 2, 2, -1, ROLE_TEXT, "no stack was taken");
 		area_put(a, 3, 2, -1, ROLE_DIM, "this capture was made with --stack off, or nothing is shown");
 	}
@@ -241,12 +322,14 @@ static bool act_callers(struct pane *p, enum action action, uint64_t count, cons
 	case ACTION_CALLERS:
 		c->direction = c->direction == CALLTREE_TOP_DOWN ? CALLTREE_BOTTOM_UP : CALLTREE_TOP_DOWN;
 		p->list.cursor = 0;
-		build(c);
+		restart(c, true);
+		go_on(c, 3000000);
 		return true;
 	case ACTION_FOLD:
 		c->with_library = !c->with_library;
 		p->list.cursor = 0;
-		build(c);
+		restart(c, true);
+		go_on(c, 3000000);
 		ui_flash(p->ui, c->with_library ? "library frames too" : "your own frames only");
 		return true;
 	default: return false;
@@ -263,7 +346,7 @@ static void title_callers(const struct pane *p, struct strbuf *subject, struct s
 		strbuf_add_count(facts, calltree_node_get(c->tree, CALLTREE_ROOT)->total);
 		strbuf_adds(facts, " events");
 	}
-	if (c->built_events != p->ui->s->n_events) {
+	if (c->tree && c->built_events != p->ui->s->n_events) {
 		strbuf_adds(facts, " · +");
 		strbuf_add_count(facts, p->ui->s->n_events - c->built_events);
 		strbuf_adds(facts, " since");
@@ -302,5 +385,5 @@ static void line_callers(const struct pane *p, uint64_t entry, struct strbuf *to
 
 const struct pane_ops pane_callers_ops = {
 	.open = open_callers, .close = close_callers, .update = update_callers, .draw = draw_callers, .act = act_callers,
-	.title = title_callers, .term = term_callers, .line = line_callers,
+	.title = title_callers, .term = term_callers, .line = line_callers, .work = work_callers,
 };

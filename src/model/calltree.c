@@ -3,13 +3,16 @@
  *
  *   events ─ count by stack id ─▶ counts per stack ─ merge nodes by function ─▶ top-down tree ("paths"), complete
  *
- * The paths are made in one go, in order of stack ids: a parent's is always older. The bottom-up tree is the same paths read
- * from their inner ends; its nodes keep the list of (path, events) they stand for, and their children are made when wanted.
+ * The paths are made in order of stack ids: a parent's is always older. The bottom-up tree is the same paths read from their
+ * inner ends; its nodes keep the list of (path, events) they stand for, and their children are made when wanted.
+ *
+ * All that is long is done in slices (calltree_step(), calltree_expand()); each stage knows how far it has come.
  */
 #include "model/calltree.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/vec.h"
 #include "model/group.h"
@@ -35,6 +38,13 @@ struct node {
 	bool expanded;
 };
 
+struct pair_table {           /* (a, b) → u32, open addressing */
+	struct pair_slot { uint32_t a, b, value; } *slots;
+	uint32_t mask, n;
+};
+
+enum stage { STAGE_COUNT, STAGE_FUNCTIONS, STAGE_PATHS, STAGE_SELF, STAGE_TOTAL, STAGE_LINK, STAGE_ENDS, STAGE_DONE };
+
 struct calltree {
 	struct trace *trace;
 	struct calltree_options options;
@@ -45,14 +55,51 @@ struct calltree {
 	VEC(uint32_t) first_frame;    /* by that number */
 	uint32_t *first_child, *next_sibling; /* of paths, for top-down expansion */
 	VEC(struct node *) nodes;
+	/* the work */
+	enum stage stage;
+	uint64_t at;                  /* how far the stage has come: row, frame, stack or path */
+	uint64_t n_rows;              /* of the trace when the tree was begun, and so on: what comes later is left out */
+	uint32_t n_stacks, n_frames;
+	uint64_t *count_of_stack;     /* [n_stacks + 1], up to STAGE_SELF */
+	struct pair_table pairs;      /* of the stage */
+	/* the node whose children are being made */
+	bool is_expanding;
+	uint32_t expanding;
+	size_t first_child_node;      /* nodes from this on are its children */
+	uint32_t next_path;           /* top-down: the child to go on with */
+	size_t next_end;              /* bottom-up */
 };
+
+/* Is the time over? Looks at the clock once in some hundred calls. */
+struct pace {
+	uint64_t until_ns;
+	unsigned n;
+	bool over;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static struct pace pace_of(uint64_t budget_ns)
+{
+	return (struct pace){ .until_ns = budget_ns == UINT64_MAX ? UINT64_MAX : now_ns() + budget_ns };
+}
+
+static bool is_over(struct pace *p, unsigned cost)
+{
+	p->n += cost;
+	if (p->n >= 1024 && p->until_ns != UINT64_MAX) {
+		p->n = 0;
+		p->over = now_ns() >= p->until_ns;
+	}
+	return p->over;
+}
 
 /* ---- merging ---- */
-
-struct pair_table {           /* (a, b) → u32, open addressing */
-	struct pair_slot { uint32_t a, b, value; } *slots;
-	uint32_t mask, n;
-};
 
 static struct pair_slot *pair_find(struct pair_table *p, uint32_t a, uint32_t b)
 {
@@ -79,6 +126,22 @@ static bool pair_reserve(struct pair_table *p)
 	return true;
 }
 
+/* Room for n pairs, so that the table need not be built anew in the middle of a slice. */
+static bool pair_presize(struct pair_table *p, uint32_t n)
+{
+	uint32_t size = 1024;
+	while (size / 2 <= n && size < 1u << 30)
+		size *= 2;
+	*p = (struct pair_table){ .slots = calloc(size, sizeof(*p->slots)), .mask = size - 1 };
+	return p->slots != NULL;
+}
+
+static void pair_fini(struct pair_table *p)
+{
+	free(p->slots);
+	*p = (struct pair_table){ 0 };
+}
+
 static bool is_left_out(const struct calltree *c, uint32_t frame)
 {
 	enum frame_origin origin = trace_frame_origin(c->trace, frame);
@@ -87,93 +150,125 @@ static bool is_left_out(const struct calltree *c, uint32_t frame)
 	return c->options.hide_native && (origin == FRAME_ORIGIN_NATIVE || origin == FRAME_ORIGIN_MARK);
 }
 
-static bool functions_number(struct calltree *c)
+/* Each stage: true when it is done or memory is short (*ok), false when the time is over. */
+
+static bool rows_count(struct calltree *c, const struct selection *sel, uint64_t end, struct pace *p, struct err **ret_err)
 {
-	uint32_t n_frames = trace_n_frames(c->trace);
-	struct pair_table functions = { 0 };
-	bool ok = vec_reserve(&c->function_of_frame, (size_t)n_frames + 1) && vec_push(&c->function_of_frame, 0) &&
-		  vec_push(&c->first_frame, 0);
-	for (uint32_t frame = 1; ok && frame <= n_frames; frame++) {
+	if (end > c->n_rows)
+		end = c->n_rows;
+	while (c->at < end && !p->over) {
+		uint64_t to = (c->at | (TRACE_CHUNK - 1)) + 1;
+		*ret_err = group_count(c->trace, sel, c->at, to < end ? to : end, GROUP_STACK, NULL, c->n_stacks + 1, c->count_of_stack);
+		if (*ret_err)
+			return true;
+		c->at = to < end ? to : end;
+		is_over(p, 1024);
+	}
+	return c->at == c->n_rows;
+}
+
+static bool functions_number(struct calltree *c, struct pace *p, bool *ok)
+{
+	if (!c->at)
+		*ok = vec_reserve(&c->function_of_frame, (size_t)c->n_frames + 1) && vec_push(&c->function_of_frame, 0) &&
+		      vec_push(&c->first_frame, 0) && pair_presize(&c->pairs, c->n_frames);
+	while (*ok && c->at < c->n_frames && !is_over(p, 4)) {
+		uint32_t frame = (uint32_t)++c->at, number = 0;
 		struct frame_info f;
-		uint32_t number = 0;
 		trace_frame(c->trace, frame, &f);
 		if (!is_left_out(c, frame)) {
-			ok = pair_reserve(&functions);
-			if (!ok)
+			*ok = pair_reserve(&c->pairs);
+			if (!*ok)
 				break;
-			struct pair_slot *slot = pair_find(&functions, f.function, f.file ? f.file : f.module);
+			struct pair_slot *slot = pair_find(&c->pairs, f.function, f.file ? f.file : f.module);
 			if (!slot->value) {
 				*slot = (struct pair_slot){ f.function, f.file ? f.file : f.module,
 							    (uint32_t)c->first_frame.n };
-				functions.n++;
-				ok = vec_push(&c->first_frame, frame);
+				c->pairs.n++;
+				*ok = vec_push(&c->first_frame, frame);
 			}
 			number = slot->value;
 		}
 		c->function_of_frame.v[c->function_of_frame.n++] = number;
 	}
-	free(functions.slots);
-	return ok;
+	return !*ok || c->at == c->n_frames;
 }
 
-static bool paths_make(struct calltree *c, const uint64_t *count_of_stack)
+static bool path_add(struct calltree *c, uint32_t parent, uint32_t frame)
 {
-	struct trace *t = c->trace;
-	uint32_t n_stacks = trace_n_stacks(t);
-	struct pair_table children = { 0 };
-	struct path root = { 0 };
-	bool ok = vec_reserve(&c->path_of_stack, (size_t)n_stacks + 1) && vec_push(&c->paths, root) &&
-		  vec_push(&c->path_of_stack, 0);
-	for (uint32_t id = 1; ok && id <= n_stacks;) {
-		const struct stack_page *page = trace_stack_page(t, id);
-		if (!page)
-			ok = false;
-		for (uint32_t i = 0; ok && i < page->n; i++) {
-			uint32_t path = c->path_of_stack.v[page->parents[i]];
-			uint32_t function = page->frames[i] < c->function_of_frame.n ? c->function_of_frame.v[page->frames[i]] : 0;
-			if (function) {
-				ok = pair_reserve(&children);
-				if (!ok)
-					break;
-				struct pair_slot *slot = pair_find(&children, path, function);
-				if (!slot->value) {
-					struct path fresh = { .frame = c->first_frame.v[function], .parent = path };
-					*slot = (struct pair_slot){ path, function, (uint32_t)c->paths.n };
-					children.n++;
-					ok = vec_push(&c->paths, fresh);
-				}
-				path = slot->value;
-			}
-			c->path_of_stack.v[c->path_of_stack.n++] = path;
+	uint32_t path = c->path_of_stack.v[parent];
+	uint32_t function = frame < c->function_of_frame.n ? c->function_of_frame.v[frame] : 0;
+	if (function) {
+		if (!pair_reserve(&c->pairs))
+			return false;
+		struct pair_slot *slot = pair_find(&c->pairs, path, function);
+		if (!slot->value) {
+			struct path fresh = { .frame = c->first_frame.v[function], .parent = path };
+			*slot = (struct pair_slot){ path, function, (uint32_t)c->paths.n };
+			c->pairs.n++;
+			if (!vec_push(&c->paths, fresh))
+				return false;
 		}
-		if (ok)
-			id = page->first + page->n;
-		trace_trim(t);
+		path = slot->value;
 	}
-	free(children.slots);
-	for (uint32_t id = 0; ok && id <= n_stacks; id++)
-		c->paths.v[c->path_of_stack.v[id]].self += count_of_stack[id];
-	for (size_t i = c->paths.n; ok && i-- > 0;) { /* children are younger than their parents */
+	c->path_of_stack.v[c->path_of_stack.n++] = path;
+	return true;
+}
+
+static bool paths_make(struct calltree *c, struct pace *p, bool *ok)
+{
+	struct path root = { 0 };
+	if (!c->at)
+		*ok = vec_reserve(&c->path_of_stack, (size_t)c->n_stacks + 1) && vec_push(&c->paths, root) &&
+		      vec_push(&c->path_of_stack, 0) && pair_presize(&c->pairs, c->n_stacks);
+	while (*ok && c->at < c->n_stacks && !p->over) {
+		const struct stack_page *page = trace_stack_page(c->trace, (uint32_t)c->at + 1);
+		if (!page)
+			*ok = false;
+		while (*ok && c->at < c->n_stacks && c->at + 1 < (uint64_t)page->first + page->n && !is_over(p, 4)) {
+			uint32_t i = (uint32_t)c->at + 1 - page->first;
+			*ok = path_add(c, page->parents[i], page->frames[i]);
+			c->at += *ok;
+		}
+		trace_trim(c->trace);
+	}
+	return !*ok || c->at == c->n_stacks;
+}
+
+static bool self_add(struct calltree *c, struct pace *p)
+{
+	for (; c->at <= c->n_stacks && !is_over(p, 1); c->at++)
+		c->paths.v[c->path_of_stack.v[c->at]].self += c->count_of_stack[c->at];
+	return c->at > c->n_stacks;
+}
+
+/* From the youngest: children are younger than their parents. `at` counts what is done. */
+static bool total_add(struct calltree *c, struct pace *p)
+{
+	for (; c->at < c->paths.n && !is_over(p, 1); c->at++) {
+		size_t i = c->paths.n - 1 - c->at;
 		c->paths.v[i].total += c->paths.v[i].self;
 		if (i)
 			c->paths.v[c->paths.v[i].parent].total += c->paths.v[i].total;
 	}
-	return ok;
+	return c->at == c->paths.n;
 }
 
-static bool siblings_link(struct calltree *c)
+static bool siblings_link(struct calltree *c, struct pace *p, bool *ok)
 {
-	c->first_child = calloc(c->paths.n, sizeof(uint32_t));
-	c->next_sibling = calloc(c->paths.n, sizeof(uint32_t));
-	if (!c->first_child || !c->next_sibling)
-		return false;
-	for (size_t i = c->paths.n; i-- > 1;) {
+	if (!c->at) {
+		c->first_child = calloc(c->paths.n, sizeof(uint32_t));
+		c->next_sibling = calloc(c->paths.n, sizeof(uint32_t));
+		*ok = c->first_child && c->next_sibling;
+	}
+	for (; *ok && c->at + 1 < c->paths.n && !is_over(p, 1); c->at++) {
+		size_t i = c->paths.n - 1 - c->at;
 		if (c->paths.v[i].total == 0)
 			continue;
 		c->next_sibling[i] = c->first_child[c->paths.v[i].parent];
 		c->first_child[c->paths.v[i].parent] = (uint32_t)i;
 	}
-	return true;
+	return !*ok || c->at + 1 >= c->paths.n;
 }
 
 /* ---- nodes ---- */
@@ -189,36 +284,95 @@ static struct node *node_add(struct calltree *c, uint32_t parent)
 	return n;
 }
 
-struct err *calltree_create(struct trace *t, const struct selection *sel, const struct calltree_options *options,
-			    struct calltree **ret)
+static bool root_make(struct calltree *c, struct pace *p, bool *ok)
 {
-	CLEANUP(calltree) struct calltree *c = calloc(1, sizeof(*c));
-	uint64_t *counts = calloc((size_t)trace_n_stacks(t) + 1, sizeof(*counts));
-	if (!c || !counts) {
-		free(counts);
-		return err_no_memory();
-	}
-	c->trace = t;
-	c->options = *options;
-	struct err *err = sel ? selection_dup(sel, &c->sel) : NULL;
-	if (!err)
-		err = group_count(t, sel, 0, UINT64_MAX, GROUP_STACK, NULL, trace_n_stacks(t) + 1, counts);
-	if (!err && (!functions_number(c) || !paths_make(c, counts) || !siblings_link(c)))
-		err = err_no_memory();
-	free(counts);
-	if (err)
-		return err;
-	struct node *root = node_add(c, CALLTREE_ROOT);
-	if (!root)
-		return err_no_memory();
+	struct node *root = c->nodes.n ? c->nodes.v[0] : node_add(c, CALLTREE_ROOT);
+	*ok = root != NULL;
+	if (!*ok)
+		return true;
 	root->view.total = c->paths.v[0].total;
 	root->view.self = c->paths.v[0].self;
 	root->view.has_children = root->view.total > root->view.self;
-	for (uint32_t i = 1; options->direction == CALLTREE_BOTTOM_UP && i < c->paths.n; i++) {
-		struct end end = { i, c->paths.v[i].self };
-		if (end.n && !vec_push(&root->ends, end))
-			return err_no_memory();
+	for (; *ok && c->options.direction == CALLTREE_BOTTOM_UP && c->at + 1 < c->paths.n && !is_over(p, 1); c->at++) {
+		struct end end = { (uint32_t)c->at + 1, c->paths.v[c->at + 1].self };
+		*ok = !end.n || vec_push(&root->ends, end);
 	}
+	return !*ok || c->options.direction != CALLTREE_BOTTOM_UP || c->at + 1 >= c->paths.n;
+}
+
+struct err *calltree_begin(struct trace *t, const struct calltree_options *options, struct calltree **ret)
+{
+	CLEANUP(calltree) struct calltree *c = calloc(1, sizeof(*c));
+	if (!c)
+		return err_no_memory();
+	c->trace = t;
+	c->options = *options;
+	c->n_rows = trace_n_events(t);
+	if (options->n_rows && options->n_rows < c->n_rows)
+		c->n_rows = options->n_rows;
+	c->n_stacks = trace_n_stacks(t);
+	c->n_frames = trace_n_frames(t);
+	c->count_of_stack = calloc((size_t)c->n_stacks + 1, sizeof(*c->count_of_stack));
+	if (!c->count_of_stack)
+		return err_no_memory();
+	*ret = take_ptr(c);
+	return NULL;
+}
+
+struct err *calltree_step(struct calltree *c, const struct selection *sel, uint64_t end, uint64_t budget_ns, double *ret_done)
+{
+	struct pace p = pace_of(budget_ns);
+	struct err *err = NULL;
+	bool ok = true, done = true;
+	while (!err && ok && done && !p.over && c->stage < STAGE_DONE) {
+		p.n = 0; /* a stage that was entered does at least something: it is prepared while `at` is 0 */
+		switch (c->stage) {
+		case STAGE_COUNT:
+			done = rows_count(c, sel, end, &p, &err);
+			if (done && !err && sel)
+				err = selection_dup(sel, &c->sel);
+			break;
+		case STAGE_FUNCTIONS: done = functions_number(c, &p, &ok); break;
+		case STAGE_PATHS: done = paths_make(c, &p, &ok); break;
+		case STAGE_SELF: done = self_add(c, &p); break;
+		case STAGE_TOTAL: done = total_add(c, &p); break;
+		case STAGE_LINK: done = siblings_link(c, &p, &ok); break;
+		case STAGE_ENDS: done = root_make(c, &p, &ok); break;
+		case STAGE_DONE: break;
+		}
+		if (!done || err || !ok)
+			break;
+		if (c->stage == STAGE_FUNCTIONS || c->stage == STAGE_PATHS)
+			pair_fini(&c->pairs);
+		if (c->stage == STAGE_SELF) {
+			free(c->count_of_stack);
+			c->count_of_stack = NULL;
+		}
+		c->stage++;
+		c->at = 0;
+	}
+	if (!err && !ok)
+		err = err_no_memory();
+	/* counting and making the paths are the long ones */
+	double rows = c->n_rows ? (double)c->at / (double)c->n_rows : 1, paths = c->n_stacks ? (double)c->at / c->n_stacks : 1;
+	*ret_done = c->stage == STAGE_DONE    ? 1
+		    : c->stage == STAGE_COUNT ? rows * 0.5
+		    : c->stage < STAGE_PATHS  ? 0.5
+		    : c->stage == STAGE_PATHS ? 0.5 + paths * 0.4
+					      : 0.9;
+	return err;
+}
+
+struct err *calltree_create(struct trace *t, const struct selection *sel, const struct calltree_options *options,
+			    struct calltree **ret)
+{
+	CLEANUP(calltree) struct calltree *c = NULL;
+	double done = 0;
+	struct err *err = calltree_begin(t, options, &c);
+	if (!err)
+		err = calltree_step(c, sel, UINT64_MAX, UINT64_MAX, &done);
+	if (err)
+		return err;
 	*ret = take_ptr(c);
 	return NULL;
 }
@@ -240,6 +394,8 @@ void calltree_destroy(struct calltree *c)
 	vec_fini(&c->first_frame);
 	free(c->first_child);
 	free(c->next_sibling);
+	free(c->count_of_stack);
+	pair_fini(&c->pairs);
 	free(c);
 }
 
@@ -248,58 +404,63 @@ const struct calltree_node *calltree_node_get(const struct calltree *c, uint32_t
 	return node < c->nodes.n ? &c->nodes.v[node]->view : NULL;
 }
 
-static bool expand_down(struct calltree *c, uint32_t index)
+/* Children of the node that is being expanded. True: all are there, or memory is short (*ok). */
+
+static bool expand_down(struct calltree *c, struct pace *p, bool *ok)
 {
-	uint32_t path = c->nodes.v[index]->path;
-	for (uint32_t child = c->first_child[path]; child; child = c->next_sibling[child]) {
-		struct node *n = node_add(c, index);
+	while (c->next_path && !is_over(p, 8)) {
+		struct node *n = node_add(c, c->expanding);
+		*ok = n != NULL;
 		if (!n)
-			return false;
-		const struct path *p = &c->paths.v[child];
-		n->path = child;
-		n->view.frame = p->frame;
-		n->view.total = p->total;
-		n->view.self = p->self;
-		n->view.has_children = p->total > p->self;
+			return true;
+		const struct path *path = &c->paths.v[c->next_path];
+		n->path = c->next_path;
+		n->view.frame = path->frame;
+		n->view.total = path->total;
+		n->view.self = path->self;
+		n->view.has_children = path->total > path->self;
+		c->next_path = c->next_sibling[c->next_path];
 	}
-	return true;
+	return c->next_path == 0;
 }
 
 /* Each end goes one caller up; ends that arrive at the same function make one child. */
-static bool expand_up(struct calltree *c, uint32_t index)
+static bool expand_up(struct calltree *c, struct pace *p, bool *ok)
 {
-	struct pair_table of_function = { 0 };
-	bool ok = true;
-	for (size_t i = 0; ok && i < c->nodes.v[index]->ends.n; i++) {
-		struct end end = c->nodes.v[index]->ends.v[i];
-		const struct path *p = &c->paths.v[end.path];
+	struct node *parent = c->nodes.v[c->expanding];
+	for (; c->next_end < parent->ends.n && !is_over(p, 4); c->next_end++) {
+		struct end end = parent->ends.v[c->next_end];
+		const struct path *path = &c->paths.v[end.path];
 		if (end.path == 0)
 			continue; /* it began here */
-		ok = pair_reserve(&of_function);
-		if (!ok)
-			break;
-		struct pair_slot *slot = pair_find(&of_function, p->frame, 0);
+		if (!pair_reserve(&c->pairs)) {
+			*ok = false;
+			return true;
+		}
+		struct pair_slot *slot = pair_find(&c->pairs, path->frame, 0);
 		if (!slot->value) {
-			struct node *n = node_add(c, index);
+			struct node *n = node_add(c, c->expanding);
 			if (!n) {
-				ok = false;
-				break;
+				*ok = false;
+				return true;
 			}
-			n->view.frame = p->frame;
-			*slot = (struct pair_slot){ p->frame, 0, (uint32_t)c->nodes.n - 1 };
-			of_function.n++;
+			n->view.frame = path->frame;
+			*slot = (struct pair_slot){ path->frame, 0, (uint32_t)c->nodes.n - 1 };
+			c->pairs.n++;
 		}
 		struct node *n = c->nodes.v[slot->value];
-		struct end further = { p->parent, end.n };
+		struct end further = { path->parent, end.n };
 		n->view.total += end.n;
-		if (p->parent == 0)
+		if (path->parent == 0)
 			n->view.self += end.n;
 		else
 			n->view.has_children = true;
-		ok = vec_push(&n->ends, further);
+		if (!vec_push(&n->ends, further)) {
+			*ok = false;
+			return true;
+		}
 	}
-	free(of_function.slots);
-	return ok;
+	return c->next_end == parent->ends.n;
 }
 
 struct by_total {
@@ -315,38 +476,77 @@ static int by_falling_total(const void *a, const void *b)
 	return x->node < y->node ? -1 : x->node > y->node;
 }
 
+/* All children are there: put them in order. */
+static bool children_order(struct calltree *c)
+{
+	struct node *parent = c->nodes.v[c->expanding];
+	size_t first = c->first_child_node;
+	uint32_t n = (uint32_t)(c->nodes.n - first);
+	uint32_t *children = malloc((n ? n : 1) * sizeof(*children));
+	struct by_total *order = malloc((n ? n : 1) * sizeof(*order));
+	bool ok = children && order;
+	for (uint32_t i = 0; ok && i < n; i++)
+		order[i] = (struct by_total){ c->nodes.v[first + i]->view.total, (uint32_t)first + i };
+	if (ok)
+		qsort(order, n, sizeof(*order), by_falling_total);
+	for (uint32_t i = 0; ok && i < n; i++)
+		children[i] = order[i].node;
+	free(order);
+	if (!ok) {
+		free(children);
+		return false;
+	}
+	parent->children = children;
+	parent->n_children = n;
+	parent->expanded = true;
+	return true;
+}
+
+static void expand_begin(struct calltree *c, uint32_t index)
+{
+	c->is_expanding = true;
+	c->expanding = index;
+	c->first_child_node = c->nodes.n;
+	c->next_path = c->options.direction == CALLTREE_TOP_DOWN ? c->first_child[c->nodes.v[index]->path] : 0;
+	c->next_end = 0;
+}
+
+bool calltree_is_expanded(const struct calltree *c, uint32_t index)
+{
+	return index < c->nodes.n && c->nodes.v[index]->expanded;
+}
+
+struct err *calltree_expand(struct calltree *c, uint32_t index, uint64_t budget_ns)
+{
+	struct pace p = pace_of(budget_ns);
+	while (index < c->nodes.n && !c->nodes.v[index]->expanded) {
+		bool ok = true;
+		if (!c->is_expanding) /* else another one was begun: that one first */
+			expand_begin(c, index);
+		if (!(c->options.direction == CALLTREE_TOP_DOWN ? expand_down(c, &p, &ok) : expand_up(c, &p, &ok)))
+			return NULL;
+		ok = ok && children_order(c);
+		pair_fini(&c->pairs);
+		c->is_expanding = false;
+		if (ok)
+			continue;
+		while (c->nodes.n > c->first_child_node) {
+			struct node *half = c->nodes.v[--c->nodes.n];
+			vec_fini(&half->ends);
+			free(half);
+		}
+		return err_no_memory();
+	}
+	return NULL;
+}
+
 struct err *calltree_children(struct calltree *c, uint32_t index, const uint32_t **ret, uint32_t *ret_n)
 {
 	*ret = NULL;
 	*ret_n = 0;
-	if (index >= c->nodes.n)
-		return NULL;
-	if (!c->nodes.v[index]->expanded) {
-		size_t first = c->nodes.n;
-		bool ok = c->options.direction == CALLTREE_TOP_DOWN ? expand_down(c, index) : expand_up(c, index);
-		uint32_t n = (uint32_t)(c->nodes.n - first);
-		uint32_t *children = malloc((n ? n : 1) * sizeof(*children));
-		struct by_total *order = malloc((n ? n : 1) * sizeof(*order));
-		if (!ok || !children || !order) {
-			free(children);
-			free(order);
-			while (c->nodes.n > first) {
-				struct node *half = c->nodes.v[--c->nodes.n];
-				vec_fini(&half->ends);
-				free(half);
-			}
-			return err_no_memory();
-		}
-		for (uint32_t i = 0; i < n; i++)
-			order[i] = (struct by_total){ c->nodes.v[first + i]->view.total, (uint32_t)first + i };
-		qsort(order, n, sizeof(*order), by_falling_total);
-		for (uint32_t i = 0; i < n; i++)
-			children[i] = order[i].node;
-		free(order);
-		c->nodes.v[index]->children = children;
-		c->nodes.v[index]->n_children = n;
-		c->nodes.v[index]->expanded = true;
-	}
+	struct err *err = calltree_expand(c, index, UINT64_MAX);
+	if (err || index >= c->nodes.n)
+		return err;
 	*ret = c->nodes.v[index]->children;
 	*ret_n = c->nodes.v[index]->n_children;
 	return NULL;

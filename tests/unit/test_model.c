@@ -260,6 +260,50 @@ static bool stack_has(uint32_t stack, uint32_t function, bool innermost)
 	return false;
 }
 
+static void same_nodes(struct calltree *a, struct calltree *b, uint32_t node_a, uint32_t node_b, int depth)
+{
+	const uint32_t *x, *y;
+	uint32_t n_x, n_y;
+	const struct calltree_node p = *calltree_node_get(a, node_a), q = *calltree_node_get(b, node_b);
+	assert_int_equal(p.frame, q.frame);
+	assert_int_equal(p.total, q.total);
+	assert_int_equal(p.self, q.self);
+	assert_int_equal(p.has_children, q.has_children);
+	if (depth == 0)
+		return;
+	for (int i = 0; i < 100000 && !calltree_is_expanded(b, node_b); i++)
+		must(calltree_expand(b, node_b, 0));
+	assert_true(calltree_is_expanded(b, node_b));
+	must(calltree_children(a, node_a, &x, &n_x));
+	must(calltree_children(b, node_b, &y, &n_y));
+	assert_int_equal(n_x, n_y);
+	for (uint32_t i = 0; i < n_x; i++)
+		same_nodes(a, b, x[i], y[i], depth - 1);
+}
+
+/* Step by step without any time, of a selection that is let be known bit by bit: the same tree. */
+static void call_trees_in_slices(void **state)
+{
+	for (int how = 0; how < 4; how++) {
+		struct calltree_options o = { .direction = (enum calltree_direction)(how & 1), .hide_native = true };
+		struct selection *sel = how & 2 ? some : NULL;
+		CLEANUP(calltree) struct calltree *whole = NULL;
+		CLEANUP(calltree) struct calltree *sliced = NULL;
+		must(calltree_create(trace, sel, &o, &whole));
+		must(calltree_begin(trace, &o, &sliced));
+		double done = 0, before = 0;
+		unsigned steps = 0;
+		for (uint64_t end = 0; done < 1; end += 1000, steps++) {
+			must(calltree_step(sliced, sel, end, 0, &done));
+			assert_true(done >= before);
+			assert_true(steps < 100000);
+			before = done;
+		}
+		assert_true(steps > 40);
+		same_nodes(whole, sliced, CALLTREE_ROOT, CALLTREE_ROOT, 3);
+	}
+}
+
 static void call_trees(void **state)
 {
 	for (int direction = 0; direction < 2; direction++) {
@@ -511,7 +555,8 @@ int main(void)
 {
 	test_path(path, sizeof(path), "model");
 	const struct CMUnitTest random_tests[] = { cmocka_unit_test(groups), cmocka_unit_test(tallies), cmocka_unit_test(selects), cmocka_unit_test(histograms),
-						   cmocka_unit_test(call_trees) };
+						   cmocka_unit_test(call_trees),
+		cmocka_unit_test(call_trees_in_slices) };
 	const struct CMUnitTest tests[] = { cmocka_unit_test(folding), cmocka_unit_test(relating), cmocka_unit_test(firsts),
 					    cmocka_unit_test(in_slices) };
 	int failed = cmocka_run_group_tests(random_tests, random_open, random_close);
