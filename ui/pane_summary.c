@@ -354,9 +354,12 @@ static void restart(struct summary *m)
 	m->n_bins = m->pane.n_columns < 100 ? 19 : 30;
 	const struct grouping *g = &groupings[m->field];
 	uint64_t span = trace_about_get(s->trace)->last_ns + 1;
-	for (uint64_t round = 2000000000u; view_is_live(s) && span != round; round *= 2)
-		if (round >= span)
-			span = round; /* it is going to be doubled */
+	if (view_is_live(s)) { /* a round one, for it is going to be doubled */
+		uint64_t round = 2000000000u;
+		while (round < span)
+			round *= 2;
+		span = round;
+	}
 	struct tally_spec spec = { .column = g->column, .key = tally_key, .wants = g->reading == READING_KIND_COUNT ? NULL : wants_name,
 				   .ctx = m, .n_bins = m->n_bins, .span_ns = span };
 	struct err *err = tally_create(s->trace, &spec, &m->tally);
