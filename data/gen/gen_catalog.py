@@ -71,6 +71,8 @@ def read_stanzas(path):
             if in_example:
                 if not line.startswith("    "):
                     fail(place, "example lines are indented by four spaces")
+                if len(line) > 80:
+                    fail(place, "an example line is shown as it is, 80 cells are the most")
                 text += "\n" * blank + line[4:] + "\n"
             else:
                 text += " " + line.strip()

@@ -112,6 +112,14 @@ void explain_arg_names(struct strbuf *to, const struct catalog_event *e, int min
 		strbuf_addf(to, "%s%s", i ? ", " : "", args[i].name);
 }
 
+/* A capital at the front and a full stop behind; a name of Python's ("sys.path as it is") stays as it is written. */
+static void add_sentence(struct strbuf *to, const char *meaning)
+{
+	bool is_name = memchr(meaning, '.', strcspn(meaning, " ")) != NULL;
+	strbuf_addc(to, *meaning >= 'a' && *meaning <= 'z' && !is_name ? (char)(*meaning - 'a' + 'A') : *meaning);
+	strbuf_addf(to, "%s.", meaning + 1);
+}
+
 static void add_arguments(struct page *p, const struct catalog_event *e)
 {
 	size_t n_args;
@@ -124,11 +132,7 @@ static void add_arguments(struct page *p, const struct catalog_event *e)
 		strbuf_addf(p->to, "    %-12s ", args[i].name);
 		WITH_TEXT(p, INDENT + 13, explain_type(&text, args[i].type));
 		WITH_TEXT(p, 2 * INDENT, {
-			strbuf_addf(&text, "%c%s", args[i].meaning[0] >= 'a' && args[i].meaning[0] <= 'z'
-							  ? args[i].meaning[0] - 'a' + 'A'
-							  : args[i].meaning[0],
-				    args[i].meaning + 1);
-			strbuf_adds(&text, ".");
+			add_sentence(&text, args[i].meaning);
 			if (args[i].flags & ARG_BULK)
 				strbuf_adds(&text, " Often large: kept shorter than other values unless -s says more.");
 			if (args[i].flags & ARG_SECRET)
@@ -339,7 +343,7 @@ static void add_neighbours(struct page *p, const struct catalog_event *e)
 		return;
 	heading(p, "BEFORE AND AFTER");
 	add_neighbour_line(p, "In the measured calls it followed: ", before, n_before);
-	add_neighbour_line(p, "And was followed by: ", after, n_after);
+	add_neighbour_line(p, n_before ? "And was followed by: " : "In the measured calls it was followed by: ", after, n_after);
 }
 
 static void add_source(struct page *p, const struct catalog_event *e)

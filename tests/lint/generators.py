@@ -22,6 +22,7 @@ CASES = [
     ("gen_catalog.py", "events/process.rec", "event: os.kill\n", "event: os.kill\nevent_: x\n", "unknown field 'event_'"),
     ("gen_catalog.py", "events/native.rec", "arg: name path|None library", "gist: {x}\narg: name path|None library", "given twice"),
     ("gen_catalog.py", "events/native.rec", "    import ctypes\n", "    import ctypes (\n", "example: line"),
+    ("gen_catalog.py", "events/native.rec", "    import ctypes\n", "    import ctypes" + 70 * " " + "# long\n", "80 cells are the most"),
     ("gen_catalog.py", "events/threads.rec", "documented: no\n", "documented: perhaps\n", "yes or no"),
     ("gen_catalog.py", "verified_events.tsv", "os.kill\t3.8.18\tyes\t2", "os.kill\t3.8.18\tyes\t3", "had 3 arguments"),
     ("gen_catalog.py", "seed_events.tsv", "os.truncate", "os.truncat", "has no entry"),
