@@ -242,9 +242,21 @@ void recorder_execed(void *ctx, pid_t pid)
 void recorder_forked(void *ctx, pid_t parent, pid_t child)
 {
 	struct recorder *r = ctx;
-	(void)parent;
-	(void)child;
+	struct proc_status status, of_parent;
 	r->check_ns = 0;
+	struct err *err = proc_status_read(child, &status);
+	bool is_inner = !err && status.n_namespaces > 1;
+	if (is_inner)
+		err = proc_status_read(parent, &of_parent);
+	if (is_inner && !err && !r->forks)
+		r->forks = calloc(MAX_FORK_NOTES, sizeof(*r->forks));
+	if (is_inner && !err && r->forks) {
+		bool together = status.n_namespaces == of_parent.n_namespaces;
+		r->forks[r->n_forks++ % MAX_FORK_NOTES] = (struct fork_note){
+			.pid = child, .ppid = parent, .ns_pid = (uint32_t)status.ns_pid, .ns_ppid = together ? (uint32_t)of_parent.ns_pid : 0
+		};
+	}
+	err_destroy(err);
 }
 
 /* The last records need the mappings, which go with the process. */

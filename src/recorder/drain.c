@@ -85,6 +85,32 @@ static bool was_ours(const struct recorder *r, const struct source *s, pid_t pid
 	return false;
 }
 
+/* Does it descend from the process of this source? The parent's own slot may not have been looked at yet. */
+static bool is_family(const struct recorder *r, const struct source *s, pid_t pid)
+{
+	size_t i = r->n_forks;
+	while (pid != s->link->pid && !was_ours(r, s, pid)) {
+		/* Upwards, and backwards in time: it ends. */
+		while (i > 0 && r->n_forks - i < MAX_FORK_NOTES && r->forks[(i - 1) % MAX_FORK_NOTES].pid != pid)
+			i--;
+		if (i == 0 || r->n_forks - i >= MAX_FORK_NOTES)
+			return false;
+		pid = r->forks[--i % MAX_FORK_NOTES].ppid;
+	}
+	return true;
+}
+
+/* The newest fork of that process by that parent, as they know themselves, of a family that writes to this source. */
+static const struct fork_note *fork_find(const struct recorder *r, const struct source *s, uint32_t ns_pid, uint32_t ns_parent)
+{
+	for (size_t i = r->n_forks; i-- > 0 && r->n_forks - i <= MAX_FORK_NOTES;) {
+		const struct fork_note *f = &r->forks[i % MAX_FORK_NOTES];
+		if (f->ns_pid == ns_pid && f->ns_ppid == ns_parent && is_family(r, s, f->ppid))
+			return f;
+	}
+	return NULL;
+}
+
 /* The process that claimed a slot, by the pid it knows of itself; 0: it has ended. */
 static pid_t host_pid(struct recorder *r, struct source *s, uint32_t ns_pid, uint32_t ns_parent)
 {
@@ -97,6 +123,9 @@ static pid_t host_pid(struct recorder *r, struct source *s, uint32_t ns_pid, uin
 	 * for each of thousands such would take longer than they live. */
 	if (!s->other_pid_ns && ns_parent && was_ours(r, s, (pid_t)ns_parent))
 		return 0;
+	const struct fork_note *fork = fork_find(r, s, ns_pid, ns_parent);
+	if (fork)
+		return fork->pid;
 	pid_t *pids = NULL, found = 0;
 	size_t n = 0;
 	struct err *err = link_processes(s->link, &pids, &n);
@@ -157,7 +186,9 @@ static struct client *client_add(struct recorder *r, struct source *s, uint32_t 
 		if (c->process) {
 			c->process->source = s;
 			if (!c->process->info.ppid || !c->process->info.name) { /* gone already */
-				c->process->info.ppid = (uint32_t)slot->parent_pid;
+				const struct fork_note *fork = fork_find(r, s, ns_pid, (uint32_t)slot->parent_pid);
+				c->process->info.ppid = fork ? (uint32_t)fork->ppid : (uint32_t)slot->parent_pid;
+				c->process->info.ns_pid = ns_pid;
 				c->process->info.name = s->process->info.name;
 				c->process->info.argv = s->process->info.argv;
 				c->process->info.exe = s->process->info.exe;
@@ -188,7 +219,8 @@ static struct client *client_add(struct recorder *r, struct source *s, uint32_t 
 		return NULL;
 	}
 	s->clients[slot_index] = c;
-	if (c->process->pidfd < 0 && !c->process->ended) /* it came and went before it could be looked at */
+	/* It came and went before it could be looked at. Of one that is followed the end, and its status, is still to be told. */
+	if (c->process->pidfd < 0 && !c->process->ended && !follow_has(r->follow, c->process->pid))
 		process_ended(r, c->process, -1);
 	return c;
 }

@@ -483,6 +483,8 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 		t = find(f, tid);
 		if (!t)
 			return went_on(ptrace_detach(tid, 0));
+		if (t->tgid == tid) /* and it can have ended before its parent's event */
+			f->ops.forked(f->ctx, status_number(tid, "PPid:", 0), tid);
 	}
 	t->stopped = false;
 	switch (event) {
@@ -536,15 +538,15 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 static void tracee_ended(struct follow *f, pid_t tid, int status)
 {
 	struct tracee *t = find(f, tid);
-	pid_t tgid = t ? t->tgid : tid;
 	guard_remove(f->guard, tid);
-	if (t)
-		drop(f, t);
 	for (size_t i = f->deferred.n; i-- > 0;)
 		if (f->deferred.v[i].tid == tid)
 			f->deferred.v[i] = f->deferred.v[--f->deferred.n];
-	if (tgid == tid) /* a process ends with its leader, reported after all other threads */
+	if ((t ? t->tgid : tid) == tid) /* a process ends with its leader, reported after all other threads */
 		f->ops.exited(f->ctx, tid, status);
+	t = find(f, tid);
+	if (t)
+		drop(f, t);
 }
 
 /* ---- while the tracer waits for one thread ---- */

@@ -129,6 +129,7 @@ void recorder_destroy(struct recorder *r)
 	if (r->masked)
 		sigprocmask(SIG_SETMASK, &r->old_mask, NULL);
 	free(r->record);
+	free(r->forks);
 	free(r);
 }
 

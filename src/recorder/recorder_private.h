@@ -58,6 +58,13 @@ struct source {
 	bool left;                 /* the probe was taken out */
 };
 
+/* A fork in another pid namespace, which the follower saw: the child may have ended before its slot is looked at. */
+struct fork_note {
+	pid_t pid, ppid;
+	uint32_t ns_pid, ns_ppid;  /* as they know themselves; 0: the parent is not in the child's namespace */
+};
+#define MAX_FORK_NOTES 1024
+
 struct recorder {
 	struct recorder_options options;
 	struct clock_map clock;
@@ -67,6 +74,8 @@ struct recorder {
 	VEC(struct source *) sources;
 	VEC(struct process *) processes;
 	struct process *first;     /* the first target */
+	struct fork_note *forks;   /* [MAX_FORK_NOTES], a ring; NULL: there was none yet */
+	size_t n_forks;            /* ever */
 	unsigned n_roots, n_interrupts;
 	pid_t launched_pid;
 	int launched_status;

@@ -76,7 +76,7 @@ def script(name, *arguments, python=SYSTEM):
 ROWS = [
     Program("meson", MESON, 41, ["meson", "ninja-build", "gcc"], quick=True, variable_files=[
         r"^out/meson-(logs|private)/", r"\.ninja_log$", r"\.ninja_deps$"]),  # times; the compiler's temporary names
-    Program("mercurial", HG, 40, ["mercurial"], variable_files=[
+    Program("mercurial", HG, 40, ["mercurial"], seconds=400, variable_files=[
         r"/\.hg/(dirstate|cache/|wcache/|undo\.|last-message)", r"/\.hg/store/(undo|fncache)"]),  # hold times of files
     Program("ansible", f"""
         printf '{{%% for n in range(9) %%}}line {{{{ n * n }}}}\\n{{%% endfor %%}}' >page.j2
