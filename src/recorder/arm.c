@@ -128,8 +128,8 @@ struct err *recorder_arm(struct recorder *r, pid_t pid, bool at_entry, uint32_t 
 			continue;
 		}
 		struct err *e = link_up(r, pid, &rts[i], at_entry, &r->options.probe, &link);
-		if (e && e->sys == ENOMEM && r->options.probe.slice_bytes == 0) {
-			/* An address space limit (RLIMIT_AS): a small ring may still fit; the target waits more often. */
+		if (e && (e->sys == ENOMEM || e->sys == EAGAIN) && r->options.probe.slice_bytes == 0) {
+			/* A limit of address space (RLIMIT_AS) or locked memory (mlockall): a small ring may still fit; the target waits more often. */
 			struct probe_options small = r->options.probe;
 			small.n_slots = 4;
 			small.slot_data_bytes = 1u << 20;

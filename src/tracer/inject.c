@@ -668,7 +668,12 @@ struct err *link_attach(pid_t pid, const struct python_runtime *rt, const struct
 	err = remote_call_run(&a.target, &p, 0, 0, CALL_TIMEOUT_NS, &stats, &base);
 	if (err) {
 		bool late = err->code == ERR_TIMEOUT && a.l->place.last_tid;
+		int sys = err->sys; /* mmap(2) */
 		err = err_wrap(err, "cannot map memory in process %d", (int)pid);
+		if (sys == ENOMEM || sys == EAGAIN)
+			err = err_with_hint(err, "%s: give it more room (prlimit), or use a smaller --ring-size",
+					    sys == ENOMEM ? "its address space is limited (RLIMIT_AS)"
+							  : "it locks its memory (mlockall), and RLIMIT_MEMLOCK is reached");
 		if (late)
 			err = err_with_hint(err, "what it maps when it goes on is left there unused; the next auditview takes it out");
 		goto out;

@@ -282,6 +282,7 @@ class Recorder:
     def __init__(self, ctx, pid, *options, env=None):
         self.folder = ctx.new_folder(f"record-{pid}")
         self.path = os.path.join(self.folder, "capture.avc")
+        self.ctx = ctx
         self.capture = Capture(ctx, self.path)
         self.stderr_path = os.path.join(self.folder, "stderr")
         self.target = pid
@@ -300,6 +301,11 @@ class Recorder:
                 raise Fail(f"the recorder ended with {self.process.returncode}: {self.stderr()[-500:]}")
             return len(foreign_maps(maps_of(self.target))) > len(foreign_maps(self.before))
         wait_for(is_there, seconds, "the probe to appear in the target")
+
+    def wait_linked(self, seconds=15):
+        """Till the hook is in the list, too."""
+        self.wait_attached(seconds)
+        wait_for(lambda: hooks_of(self.ctx, self.target), seconds, "the hook to be in the list")
 
     def stop(self, number=signal.SIGINT, seconds=20):
         """Detach; returns what it said. Fails unless it ends with 0 and says that the target is restored."""
@@ -321,6 +327,13 @@ class Recorder:
 
     def __exit__(self, *error):
         kill(self.process)
+
+
+def hooks_of(ctx, pid):
+    """How many hooks of an auditview the runtimes of a process have, as doctor sees it."""
+    done = subprocess.run([ctx.auditview, "doctor", str(pid)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=60)
+    return len(re.findall(r"^ *native +auditview\b", done.stdout, re.M))
 
 
 class Launch:
