@@ -271,6 +271,45 @@ def test_damage(tool, file, folder):
     check("damage: not with -q", tool.run("stat", "-q", path).stderr, b"")
 
 
+def test_pipes(tool, file, events):
+    """Every command that reads a capture reads JSON lines, and a capture, from a pipe as well."""
+    lines = tool.must("print", file, "-F", "json")
+    with open(file, "rb") as f:
+        whole = f.read()
+    for label, name, data in (("lines", "-", lines), ("a capture", "/dev/stdin", whole)):
+        check("%s: stat" % label, json.loads(tool.must("stat", name, "--json", data=data))["events"], len(events))
+        check("%s: print" % label, tool.must("print", name, "-Y", "pid == 41", data=data), tool.must("print", file, "-Y", "pid == 41"))
+        check("%s: export" % label, tool.must("export", name, "-F", "csv", data=data), tool.must("export", file, "-F", "csv"))
+        check("%s: diff" % label, tool.must("diff", name, file, "--json", data=data), b"")
+
+
+def test_growing(tool, folder):
+    """A capture that grows: each command shows what is complete, and print -f every event once, to the end."""
+    path, file, n = os.path.join(folder, "growing.avc"), os.path.join(folder, "long.avc"), 50000
+    lines = "".join('{"event":"e%d","pid":%d,"args":{"0":%d}}\n' % (i % 7, 40 + i // 30000, i) for i in range(n))
+    tool.must("import", "-q", "-", "-o", file, data=lines.encode())
+    with open(file, "rb") as f:
+        whole = f.read()
+    with open(path, "wb", 0) as growing:
+        done, last, seen = len(whole) // 10, -1, set()
+        growing.write(whole[:done])
+        follower = subprocess.Popen([tool.program, "print", "-f", "-F", "json", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        while done < len(whole):
+            counts = {json.loads(tool.must("stat", path, "--json"))["events"], len(tool.must("print", path, "-F", "json").splitlines()),
+                      len(tool.must("export", path, "-F", "jsonl").splitlines())}
+            check("growing: the commands agree at %d bytes" % done, len(counts), 1)
+            check("growing: nothing goes away", max(counts) >= last, True)
+            last = max(counts)
+            seen.add(last)
+            tool.must("diff", path, file)
+            growing.write(whole[done:done + len(whole) // 6])
+            done += len(whole) // 6
+        out, err = follower.communicate(timeout=60)
+    check("growing: it was seen to grow", len(seen) > 2, True)
+    seqs = [json.loads(line)["seq"] for line in out.splitlines()]
+    check("print -f: every event once", (follower.returncode, seqs), (0, list(range(n))))
+
+
 def main():
     tool = Tool(sys.argv[1])
     with tempfile.TemporaryDirectory() as folder:
@@ -285,6 +324,8 @@ def main():
         test_exports(tool, file, events, folder)
         test_import(tool, folder)
         test_diff(tool, folder)
+        test_pipes(tool, file, events)
+        test_growing(tool, folder)
         test_damage(tool, file, folder)
         test_refusals(tool, file, folder)
     print("%d failed" % len(FAILED) if FAILED else "ok")
