@@ -74,7 +74,6 @@ struct strbuf;
 	X(DETACH,        "detach",        LIVE,   NONE,   "leave the target alone")                         \
 	X(ATTACH,        "attach",        LIVE,   NONE,   "attach again")                                   \
 	X(CHILDREN,      "children",      LIVE,   NONE,   "follow children, or not")                        \
-	X(KEEP_BYTES,    "keep",          LIVE,   TEXT,   "bytes kept of strings: EVENT SIZE")              \
 	X(DOCTOR,        "doctor",        LIVE,   NONE,   "can it be attached to")                          \
 	X(TERMINAL,      "terminal",      LIVE,   NONE,   "the program's terminal")                         \
 	X(TRY,           "try",           LIVE,   NONE,   "raise it: run the example")                      \

@@ -22,7 +22,6 @@ struct ui_live_ops {
 	struct err *(*detach)(void *ctx);
 	struct err *(*attach)(void *ctx);
 	struct err *(*follow_children)(void *ctx, bool on);
-	struct err *(*keep_bytes)(void *ctx, const char *event, uint64_t n_bytes);
 	bool (*is_alive)(void *ctx);  /* the recorder answers */
 	int (*fd)(void *ctx);         /* readable when there is news; -1 */
 	void (*read)(void *ctx);      /* take the news in */

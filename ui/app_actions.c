@@ -222,7 +222,7 @@ static void set_theme(struct ui *ui, const char *name)
 	ui_flash(ui, "theme %s: %s", t->name, t->doc);
 }
 
-static void live(struct ui *ui, enum action action, const char *text)
+static void live(struct ui *ui, enum action action)
 {
 	struct view *s = ui->s;
 	const struct ui_live_ops *l = s->live;
@@ -272,24 +272,6 @@ static void live(struct ui *ui, enum action action, const char *text)
 		else
 			ui_flash_err(ui, err);
 		return;
-	case ACTION_KEEP_BYTES: {
-		char event[128];
-		unsigned long long n = 0;
-		char unit = 0;
-		if (!l->keep_bytes)
-			break;
-		if (!text || sscanf(text, "%127s %llu%c", event, &n, &unit) < 2) {
-			ui_flash(ui, "keep EVENT SIZE, as in: keep marshal.loads 32k");
-			return;
-		}
-		n *= unit == 'k' || unit == 'K' ? 1024 : unit == 'M' ? 1 << 20 : 1;
-		err = l->keep_bytes(s->live_ctx, event, n);
-		if (!err)
-			ui_flash(ui, "%s: %llu bytes of strings are kept from now on", event, n);
-		else
-			ui_flash_err(ui, err);
-		return;
-	}
 	default: break;
 	}
 	ui_flash(ui, "this session cannot do that");
@@ -447,8 +429,7 @@ static void app_act(struct ui *ui, struct pane *p, enum action action, uint64_t 
 	case ACTION_PAUSE:
 	case ACTION_DETACH:
 	case ACTION_ATTACH:
-	case ACTION_CHILDREN:
-	case ACTION_KEEP_BYTES: live(ui, action, text); break;
+	case ACTION_CHILDREN: live(ui, action); break;
 	case ACTION_DOCTOR: {
 		const struct process_info *process = view_process(s);
 		if (ui->options.start && ui->options.start->doctor && process) {

@@ -341,17 +341,10 @@ bool event_caller_frame(struct view *s, const struct event *e, struct frame_info
 
 void frame_text_place(struct strbuf *to, struct view *s, const struct frame_info *f)
 {
-	size_t n;
-	const char *file = trace_string(s->trace, f->kind == FRAME_NATIVE ? f->module : f->file, &n);
-	size_t base = n;
-	while (base > 0 && file[base - 1] != '/')
-		base--;
-	if (n - base == 11 && !memcmp(file + base, "__init__.py", 11) && base > 1) {
-		base--;
-		while (base > 0 && file[base - 1] != '/')
-			base--;
-	}
-	utf8_escape(to, file + base, n - base, 0);
+	if (f->kind == FRAME_NATIVE)
+		text_string(to, s->trace, f->module);
+	else
+		file_names_text(to, &s->files, s->trace, f->file);
 	if (f->line)
 		strbuf_addf(to, ":%u", f->line);
 }

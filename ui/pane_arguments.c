@@ -472,6 +472,13 @@ static void build(struct arguments_pane *a)
 	clear(a);
 	a->n_args = 0;
 	a->n_tree = 0;
+	uint32_t note;
+	if (ui->cursor_seq == SELECTION_NONE && pane_events_note(ui, &note)) { /* what it says, in full */
+		struct strbuf b = { 0 };
+		note_text(&b, s, trace_note_get(s->trace, note));
+		info_wrapped(a, strbuf_str(&b), a->pane.n_columns - 2, 20);
+		strbuf_fini(&b);
+	}
 	if (ui->cursor_seq == SELECTION_NONE || !trace_event(s->trace, ui->cursor_seq, &e))
 		return;
 	struct arguments all;

@@ -190,10 +190,12 @@ static void draw_note(const struct events *e, struct area a, int y, uint32_t id)
 	strbuf_fini(&b);
 }
 
-/* Words in brackets stand in reverse. */
+/* Words in brackets stand in reverse. There is none for an event that another hook vetoed: hooks are called in the order
+ * they were added and the first that raises ends the round (CPython v3.13.0 Python/sysmodule.c, sys_audit_tstate), so one
+ * that was called before it never learns of it, and one that would be called after it is not called at all. */
 static void put_args(struct area a, int y, int x, int limit, const char *text)
 {
-	static const char *const words[] = { "[cut]", "[vetoed]", "[lost]", "[unknown]" };
+	static const char *const words[] = { "[cut]", "[lost]", "[unknown]" };
 	int used = area_put_cut(a, y, x, limit, ROLE_TEXT, text);
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		if (!strncmp(text, words[i], strlen(words[i])) && used >= (int)strlen(words[i]))
@@ -420,6 +422,16 @@ static void go_seq(struct events *e, uint64_t seq)
 		list_set(&e->pane.list, e->pane.list.n, e->pane.n_lines);
 	}
 	cursor_moved(e);
+}
+
+bool pane_events_note(const struct ui *ui, uint32_t *ret)
+{
+	const struct pane *p = ui->panes[PANE_EVENTS];
+	struct line line;
+	if (!p || !p->list.n || !view_line(ui->s, p->list.cursor, &line) || !line.is_note)
+		return false;
+	*ret = line.note;
+	return true;
 }
 
 void pane_events_anchor(struct ui *ui, uint64_t seq)

@@ -82,7 +82,6 @@ static void build(struct help *h)
 		{ "◆ ◈", "your mark, a mark with a note" },
 		{ "…", "the screen hid something: widen, or press Enter" },
 		{ "[cut]", "the capture holds only the beginning" },
-		{ "[vetoed]", "another hook raised: it did not happen" },
 		{ "[lost]", "events are missing at this very place" },
 		{ "[unknown]", "no entry in the catalogue: shown raw" },
 		{ "??", "could not be read" },

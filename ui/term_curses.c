@@ -30,7 +30,8 @@ struct terminal {
 	FILE *out;
 	int n_lines, n_columns;
 	int colors;
-	bool is_light, is_ascii, mouse, in_paste, size_changed, all_dirty, hung_up;
+	struct input release; /* the second half of a click, INPUT_NONE */
+	bool is_light, is_ascii, mouse, button_down, in_paste, size_changed, all_dirty, hung_up;
 	const struct theme *theme;
 	struct canvas shown; /* what the terminal shows: only lines that differ are given to curses */
 	short pairs[ROLE_COUNT][2];
@@ -360,7 +361,11 @@ static const struct {
 	{ KEY_ENTER, KEY_ENTER_ },
 };
 
-static struct input mouse_input(void)
+/*
+ * ncurses 6.4 reports a move with the button held as one more press (lib_mouse.c), and makes one click of a press and a release
+ * that are read together. So: a press while the button is down is a drag, a click is a press with its release to follow.
+ */
+static struct input mouse_input(struct terminal *t)
 {
 	struct input in = { .kind = INPUT_NONE };
 	MEVENT m;
@@ -373,10 +378,18 @@ static struct input mouse_input(void)
 		in.mouse = MOUSE_WHEEL_UP;
 	else if (m.bstate & BUTTON5_PRESSED)
 		in.mouse = MOUSE_WHEEL_DOWN;
-	else if (m.bstate & BUTTON1_PRESSED)
-		in.mouse = MOUSE_CLICK;
-	else if (m.bstate & BUTTON1_RELEASED)
+	else if (m.bstate & BUTTON1_PRESSED) {
+		in.mouse = t->button_down ? MOUSE_DRAG : MOUSE_CLICK;
+		t->button_down = true;
+	} else if (m.bstate & BUTTON1_RELEASED) {
 		in.mouse = MOUSE_RELEASE;
+		t->button_down = false;
+	} else if (m.bstate & (BUTTON1_CLICKED | BUTTON1_DOUBLE_CLICKED | BUTTON1_TRIPLE_CLICKED)) {
+		in.mouse = MOUSE_CLICK;
+		t->release = in;
+		t->release.mouse = MOUSE_RELEASE;
+		t->button_down = false;
+	}
 	else if (m.bstate & REPORT_MOUSE_POSITION)
 		in.mouse = MOUSE_DRAG;
 	else
@@ -389,6 +402,11 @@ struct input term_next(struct terminal *t)
 	if (t->size_changed) {
 		t->size_changed = false;
 		return (struct input){ .kind = INPUT_RESIZE };
+	}
+	if (t->release.kind == INPUT_MOUSE) {
+		struct input in = t->release;
+		t->release.kind = INPUT_NONE;
+		return in;
 	}
 	for (;;) {
 		wint_t ch;
@@ -414,7 +432,7 @@ struct input term_next(struct terminal *t)
 			continue;
 		}
 		if (ch == KEY_MOUSE) {
-			struct input in = mouse_input();
+			struct input in = mouse_input(t);
 			if (in.kind == INPUT_NONE)
 				continue;
 			return in;

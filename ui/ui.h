@@ -138,6 +138,8 @@ void ui_copy(struct ui *ui, const char *text, size_t n_bytes);
 /* The file and line of the frame under the stack's cursor; false if the file is not here. */
 bool pane_stack_source(const struct pane *p, struct strbuf *ret_path, unsigned *ret_line);
 /* The event that the list keeps its cursor at when the filter changes. */
+/* The note that the cursor of the list is on; false: it is on an event, or on nothing. */
+bool pane_events_note(const struct ui *ui, uint32_t *ret);
 void pane_events_anchor(struct ui *ui, uint64_t seq);
 void pane_help_about(struct pane *p, enum pane_id about, bool all);
 void pane_catalog_show(struct pane *p, const char *event);

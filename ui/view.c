@@ -143,6 +143,7 @@ void view_destroy(struct view *s)
 	vec_fini(&s->notes);
 	vec_fini(&s->shown_notes);
 	vec_fini(&s->names);
+	file_names_fini(&s->files);
 	first_seen_destroy(s->first);
 	folds_destroy(s->folds);
 	selection_destroy(s->rows);
@@ -373,6 +374,8 @@ bool view_work(struct view *s, uint64_t budget_ns, bool *ret_changed)
 		err = work_why(s, budget_ns);
 	else if (s->folds_done < 1)
 		err = work_folds(s, budget_ns);
+	else if (file_names_waits(&s->files, s->trace))
+		file_names_update(&s->files, s->trace);
 	else if (s->first_done < 1)
 		err = first_seen_update(s->first, budget_ns, &s->first_done);
 	else if (s->load_done < 1)
@@ -387,7 +390,7 @@ bool view_work(struct view *s, uint64_t budget_ns, bool *ret_changed)
 		s->why_done = true;
 		return false;
 	}
-	return (s->filter && s->filter_done < 1) || !has_why(s) || s->folds_done < 1 || s->first_done < 1 || s->load_done < 1;
+	return (s->filter && s->filter_done < 1) || !has_why(s) || s->folds_done < 1 || file_names_waits(&s->files, s->trace) || s->first_done < 1 || s->load_done < 1;
 }
 
 /* ---- lines ---- */

@@ -24,6 +24,7 @@
 #include "model/trace.h"
 #include "ui/app.h"
 #include "ui/canvas.h"
+#include "ui/file_names.h"
 
 struct name_facts {
 	const struct catalog_event *event; /* NULL: not in the catalogue */
@@ -78,6 +79,7 @@ struct view {
 	double first_done;
 	double load_done;
 
+	struct file_names files;
 	VEC(struct mark) marks; /* by seq */
 	VEC(struct name_facts) names;
 	int python_minor;       /* of the first Python process; 0 unknown */

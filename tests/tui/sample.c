@@ -354,8 +354,9 @@ void crowd_write(const char *path, unsigned n)
 	s.main = writer_thread(s.w, &t);
 	t = (struct thread_info){ .process = app, .tid = 101, .name = str(&s, "worker") };
 	s.worker = writer_thread(s.w, &t);
-	event(&s, s.main, 1, "open", 0, args(&s, "ssi", "/etc/hosts", "r", 0));
-	event(&s, s.worker, 1, "open", 0, args(&s, "ssi", "/etc/hosts", "r", 0));
+	event(&s, s.main, 1, "open", frame(&s, 0, "load", "/srv/shop/util.py", 3), args(&s, "ssi", "/etc/hosts", "r", 0));
+	event(&s, s.worker, 1, "open", frame(&s, 0, "load", "/srv/shop/db/util.py", 4), args(&s, "ssi", "/etc/hosts", "r", 0));
+	event(&s, s.worker, 1, "open", frame(&s, 0, "load", "/srv/shop/db/__init__.py", 5), args(&s, "ssi", "/etc/hosts", "r", 0));
 	for (unsigned i = 0; i < n; i++) {
 		char name[32];
 		snprintf(name, sizeof(name), "Thread-%u (work)", i + 1);

@@ -634,6 +634,26 @@ static void test_processes(void **state)
 	unlink(path);
 }
 
+/* Files of the same base name are told apart, others stay short. */
+static void test_file_names(void **state)
+{
+	char path[80];
+	snprintf(path, sizeof(path), "/tmp/auditview-names-%d.avc", (int)getpid());
+	crowd_write(path, 1);
+	struct ui *ui = drive_open(path, NULL, 80, 24);
+	static const char *const want[] = { "shop/util.py:3 load", "db/util.py:4 load", "db:5 load" };
+	for (uint64_t seq = 0; seq < ARRAY_LEN(want); seq++) {
+		struct strbuf b = { 0 };
+		struct event e;
+		assert_true(trace_event(ui->s->trace, seq, &e));
+		event_text_caller(&b, ui->s, &e, true);
+		assert_string_equal(strbuf_str(&b), want[seq]);
+		strbuf_fini(&b);
+	}
+	ui_destroy(ui);
+	unlink(path);
+}
+
 static struct ui *open_kept(const char *path)
 {
 	struct ui_options options = { .source = { .terminal_fd = -1 } };
@@ -725,6 +745,7 @@ int main(void)
 		cmocka_unit_test(test_contrast),
 		cmocka_unit_test(test_processes),
 		cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_file_names),
 	};
 	int failed = cmocka_run_group_tests_name("ui", tests, NULL, NULL);
 	unlink(capture);

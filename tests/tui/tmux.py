@@ -234,7 +234,57 @@ def tried(t, av, capture):
     t.wait("target restored: yes")
 
 
-SCRIPTS = [recorded, launched, killed, suspended, plain, old_terminals, start_page, hostile, compared, tried]
+def clipboard(t, av, capture):
+    """y hands the line to the terminal's clipboard (OSC 52); what is pasted into a prompt does not run (bracketed paste)."""
+    t.tmux("set-option", "-s", "set-clipboard", "on")
+    t.run("%s -Y socket.bind %s" % (av, capture))
+    t.wait("━ Events socket.bind")
+    t.type("y")
+    t.wait("copied [0-9 ]+ bytes")
+    end = time.monotonic() + DEADLINE
+    while "socket.bind" not in t.tmux("show-buffer"):
+        assert time.monotonic() < end, "the clipboard holds %r" % t.tmux("show-buffer")
+        time.sleep(0.03)
+    t.tmux("set-buffer", "@files\nq")
+    t.type("f")
+    t.wait("filter: socket.bind")
+    t.keys("C-u")
+    t.wait("filter: +436$")
+    t.tmux("paste-buffer", "-p")
+    t.wait("filter: @files")
+    t.keys("Escape")
+    t.wait("━ Events socket.bind")
+    t.keys("Q")
+    t.wait("READY\\$ ?$")
+
+
+def mouse(t, av, capture):
+    """A click moves the cursor, the wheel scrolls what is under it, a drag moves the border."""
+    t.resize(120, 40)
+    t.run("TERM=xterm-256color %s %s" % (av, capture))  # whose mouse is described: ESC [ < button ; column ; line
+    t.wait("▌▸ .*python started")
+
+    def send(button, column, line, end="M"):
+        t.tmux("send-keys", "-H", *("%02x" % b for b in b"\x1b[<%d;%d;%d%s" % (button, column, line, end.encode())))
+    send(0, 60, 7)
+    send(0, 60, 7, "m")
+    t.wait("^ .*│▌.*exec ")
+    for _ in range(6):
+        send(65, 60, 12)
+    t.wait("python started", gone=True)
+    before = t.screen().split("\n")[3].index("│")
+    send(0, before + 1, 20)
+    send(32, before + 9, 20)
+    send(0, before + 9, 20, "m")
+    end = time.monotonic() + DEADLINE
+    while t.screen().split("\n")[3].index("│") == before:
+        assert time.monotonic() < end, "the border did not move:\n" + t.screen()
+        time.sleep(0.03)
+    t.keys("Q")
+    t.wait("READY\\$ ?$")
+
+
+SCRIPTS = [recorded, launched, killed, suspended, plain, old_terminals, start_page, hostile, compared, tried, clipboard, mouse]
 
 
 def main():
