@@ -5,7 +5,7 @@
     paths       no path of one person's machine, no registry or mirror host
     length      no source file of more than 900 lines
     unfinished  no word that says so
-    readme      the README's two commands exist and can be run; LICENSE names the licence meson.build names
+    readme      the README's two commands exist and can be run, its map names each folder and none else; LICENSE names the licence meson.build names
     commands    README and manual page know every command
     exits       nothing in src/ and ui/ but main.c calls exit()
 """
@@ -91,6 +91,12 @@ def check_readme(files):
             yield f"README.md: the command {command} does not stand on a line of its own"
         if not os.access(os.path.join(ROOT, command), os.X_OK):
             yield f"{command}: cannot be run"
+    named = set(re.findall(r"`((?:src|ui|data|tests)/[\w./]*)", text))
+    for path in sorted(named):
+        if not os.path.exists(os.path.join(ROOT, path)):
+            yield f"README.md: there is no {path}"
+    for folder in sorted({"/".join(f.split("/")[:2]) + "/" for f in files if f.startswith(("src/", "tests/")) and f.count("/") > 1} - named):
+        yield f"README.md: does not say what {folder} is"
     licence = re.search(r"license:\s*'([^']+)'", text_of("meson.build") or "")
     if not licence:
         yield "meson.build: names no licence"
