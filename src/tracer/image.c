@@ -123,7 +123,7 @@ static bool read_headers(Elf64_Ehdr *e, Elf64_Phdr ph[MAX_PHDRS], int fd, const 
 	size_t n;
 	if (fd >= 0 ? !io_read_at(fd, e, sizeof(*e), 0) : !mem_read(m, header, e, sizeof(*e)))
 		return false;
-	if (!is_our_elf(e) || e->e_phnum > MAX_PHDRS || e->e_phoff > (1u << 20))
+	if (!is_our_elf(e) || e->e_phnum > MAX_PHDRS || e->e_phoff > UINT32_MAX)
 		return false;
 	n = e->e_phnum * sizeof(*ph);
 	return fd >= 0 ? io_read_at(fd, ph, n, e->e_phoff) : mem_read(m, raddr_add(header, e->e_phoff), ph, n);

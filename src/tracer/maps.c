@@ -193,14 +193,23 @@ struct err *maps_read(pid_t pid, struct maps **ret)
 	return err;
 }
 
-/* Load bias and span of the ELF file mapped from `first`. False if there is none. */
-static bool module_at(const struct mem_reader *mem, const struct mapping *first, struct elf_module *ret)
+/* Is byte `offset` of the file that `first` begins mapped that far behind its start? Then it can be read there. */
+static bool is_mapped_straight(const struct maps *m, const struct mapping *first, uint64_t offset)
+{
+	const struct mapping *at = offset < SPAN_MAX ? maps_find(m, RADDR(first->start + offset)) : NULL;
+	return at && at->inode == first->inode && at->dev == first->dev && at->read &&
+	       at->offset + (first->start + offset - at->start) == offset;
+}
+
+/* Load bias and span of the ELF file mapped from `first`. False if there is none. The program headers need not be in the
+ * first mapping: who rewrites a file (llvm-bolt, patchelf) puts a longer table behind all else. */
+static bool module_at(const struct mem_reader *mem, const struct maps *m, const struct mapping *first, struct elf_module *ret)
 {
 	Elf64_Ehdr eh;
 	if (first->end - first->start < sizeof(eh) || !mem_read(mem, RADDR(first->start), &eh, sizeof(eh)) ||
 	    memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0 || eh.e_ident[EI_CLASS] != ELFCLASS64 ||
 	    (eh.e_type != ET_EXEC && eh.e_type != ET_DYN) || eh.e_phentsize != sizeof(Elf64_Phdr) || eh.e_phnum > 128 ||
-	    eh.e_phoff > first->end - first->start)
+	    (eh.e_phoff > first->end - first->start && !is_mapped_straight(m, first, eh.e_phoff)))
 		return false;
 	uint64_t low = UINT64_MAX, high = 0;
 	for (unsigned i = 0; i < eh.e_phnum; i++) {
@@ -239,7 +248,7 @@ struct err *maps_find_modules(struct maps *m, const struct mem_reader *mem)
 		const struct mapping *a = &m->v[i];
 		struct elf_module one;
 		bool is_file = a->inode && a->offset == 0, is_vdso = strcmp(a->path, "[vdso]") == 0;
-		if (a->start < spanned || !a->read || (!is_file && !is_vdso) || !module_at(mem, a, &one))
+		if (a->start < spanned || !a->read || (!is_file && !is_vdso) || !module_at(mem, m, a, &one))
 			continue;
 		/* A span is a claim of the file: it ends where another file's mapping begins. */
 		for (size_t k = i + 1; k < m->n && m->v[k].start < one.end.v; k++)

@@ -1,0 +1,199 @@
+"""builds: Pythons that are stripped, moved, rewritten, deleted, run by the loader, by somebody else, with a JIT or greenlets.
+
+Each is launched beside the reference hook and compared event by event, and visited while it runs.
+"""
+import os
+import shutil
+import struct
+import subprocess
+import time
+
+import check_attach
+import check_launch
+import harness
+from harness import Launch, Recorder, Skip, Victim, expect, expect_goodbye, expect_same_maps, foreign_maps, status_of
+
+
+class Variant:
+    """A Python found, started another way; the files it was made of."""
+
+    def __init__(self, python, command, *files):
+        self.__dict__.update(python.__dict__)
+        self.command, self.files = command, files
+
+
+def tool(name, *more):
+    for candidate in (name, *more):
+        if shutil.which(candidate):
+            return candidate
+    raise Skip(f"{name} is not installed")
+
+
+def executable_of(python):
+    done = subprocess.run([*python.command, "-c", "import sys; print(sys.executable, sys.prefix)"], stdout=subprocess.PIPE, text=True,
+                          timeout=60)
+    path, prefix = done.stdout.split()
+    return os.path.realpath(path), prefix
+
+
+def copied(ctx, python):
+    """A copy of the program, and of its libpython if it has one: (Variant, the file that holds Python)."""
+    path, prefix = executable_of(python)
+    folder = ctx.new_folder("copy-" + python.name)
+    os.chmod(folder, 0o755)
+    program = shutil.copy(path, os.path.join(folder, "python3"))
+    command, main = ["env", "PYTHONHOME=" + prefix, program], program
+    libraries = [line.split() for line in subprocess.run(["ldd", path], stdout=subprocess.PIPE, text=True).stdout.splitlines()]
+    for words in libraries:
+        if words and words[0].startswith("libpython"):
+            main = shutil.copy(words[2], os.path.join(folder, words[0]))
+            command.insert(1, "LD_LIBRARY_PATH=" + folder)
+    for file in (program, main):
+        os.chmod(file, 0o755)
+    return Variant(python, command, program, main), main
+
+
+def stripped(ctx, python):
+    variant, file = copied(ctx, python)
+    done = subprocess.run([tool("strip"), "--strip-all", file], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    expect(done.returncode == 0, done.stdout)
+    return variant
+
+
+def without_sections(ctx, python):
+    """As sstrip does: no section header, and nothing that says where they were (elf(5))."""
+    variant, file = copied(ctx, python)
+    with open(file, "r+b") as f:
+        f.seek(0x28)
+        f.write(struct.pack("<Q", 0))
+        f.seek(0x3a)
+        f.write(struct.pack("<HHH", 0, 0, 0))
+    return variant
+
+
+def bolted(ctx, python):
+    """Rewritten by a post-link optimizer: blocks reversed, cold halves elsewhere, addresses old and new."""
+    variant, file = copied(ctx, python)
+    done = subprocess.run([tool("llvm-bolt", "llvm-bolt-16", "llvm-bolt-19"), file, "-o", file + ".new", "-split-functions", "-split-all-cold",
+                           "-reorder-blocks=reverse", "-skip-funcs=_PyEval_EvalFrameDefault"],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise Skip("llvm-bolt: " + done.stdout.strip().splitlines()[-1])
+    os.rename(file + ".new", file)
+    return variant
+
+
+def by_loader(ctx, python):
+    path, _ = executable_of(python)
+    done = subprocess.run([tool("readelf"), "-l", path], stdout=subprocess.PIPE, text=True).stdout
+    loader = done.split("Requesting program interpreter: ")[1].split("]")[0]
+    return Variant(python, [loader, path])
+
+
+def visited(ctx, python, prefix=(), env=None, after_start=None, makes_code=False, options=()):
+    """Attach, look, leave, twice; as check_attach, with something done to it first."""
+    with Victim(ctx, python, "busy", prefix=prefix, env=env) as v:
+        if after_start:
+            after_start(v)
+        before = v.maps()
+        for _ in range(2):
+            with Recorder(ctx, v.pid, *options) as recorder:
+                recorder.wait_linked()
+                time.sleep(0.2)
+                n = expect_goodbye(recorder.stop())
+                events = recorder.capture.events()
+                expect(n == len(events), f"goodbye says {n} events, the capture holds {len(events)}")
+                for event in events:  # with --stack=both there are native frames; runpy is not ours
+                    event["stack"] = [f for f in event["stack"] if os.path.dirname(f.get("file", "")) == harness.VICTIMS]
+                check_attach.check_window("busy", events)
+            left = [line for line in foreign_maps(v.maps()) if not makes_code or line.split()[1][3] == "s"]
+            expect(not left, lambda: f"left behind: {left}")
+            if not makes_code:  # else it maps memory for generated code, as ours looks
+                expect_same_maps(before, v.maps(), False)
+            expect(status_of(v.pid, "TracerPid") == "0", "somebody is still attached")
+        expect(v.stop().get("total_is_right", True), "the victim counted wrong")
+
+
+def both(ctx, python, make):
+    variant = make(ctx, python)
+    check_launch.exact(ctx, variant, "busy", ["--rounds", "300"], [])
+    visited(ctx, variant)
+
+
+def deleted(ctx, python, replace):
+    """Its files are gone, or others have their names, before the first visit."""
+    variant, _ = copied(ctx, python)
+
+    def remove(_):
+        for file in set(variant.files):
+            os.unlink(file)
+            if replace:
+                shutil.copy("/bin/sleep", file)
+    visited(ctx, variant, after_start=remove)
+
+
+def dropped(ctx, python):
+    """Started by root, become somebody else: not dumpable, its files in /proc belong to root (proc(5))."""
+    if os.getuid() != 0:
+        raise Skip("needs root")
+    code = "import os, sys, runpy; os.setgid(65534); os.setuid(65534); sys.argv = sys.argv[1:]; " \
+           "sys.path.insert(0, os.path.dirname(sys.argv[0])); runpy.run_path(sys.argv[0], run_name='__main__')"
+    path, _ = executable_of(python)
+    variant = Variant(python, [path, "-c", code])
+
+    def check(v):
+        expect(status_of(v.pid, "Uid").split()[0] == "65534" and os.stat(f"/proc/{v.pid}/maps").st_uid == 0,
+               "it has not dropped its privileges: the test is broken")
+    with Victim(ctx, variant, "busy") as probe:  # its stop file is in a folder of ours: it may look, not write
+        os.chmod(ctx.folder, 0o755)
+        check(probe)
+        probe.stop()
+    visited(ctx, variant, after_start=check)
+
+
+def with_switch(ctx, python, kind):
+    run = Launch(ctx, python, harness.victim_path("switches"), "--rounds", "3", kind)
+    run.expect_status(harness.STATUS)
+    if run.fact("skip"):
+        raise Skip(run.fact("skip"))
+    expect_goodbye(run.stderr, ended=True)
+    events = run.capture.named("victim.stack")
+    expect(len(events) > 400, f"{len(events)} stacks")
+    for event in events:
+        got = [f["func"].split(".")[-1] for f in event["stack"] if f["file"].endswith("switches.py")]
+        expect([n for n in got if n != "stack"] == event["args"]["1"].split(",")[1:] and got[0] == "stack",
+               lambda: f"stack {got}, expected {event['args']['1']}")
+    expect(len({len(e["stack"]) for e in events}) > 8, "all stacks are alike: the test is broken")
+
+
+def jit(ctx, python):
+    env = dict(os.environ, PYTHON_JIT="1")
+    done = subprocess.run([*python.command, "-c", "import sys; print(sys._jit.is_enabled())"], env=env, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True)
+    if done.stdout.strip() != "True":
+        raise Skip("no JIT in this build")
+    visited(ctx, python, env=env, makes_code=True, options=["--stack=both"])
+
+
+def cells(ctx):
+    whole = [p for p in ctx.some_pythons(8, 13) if not p.name.endswith("+ldso") and not p.debug]
+    for python in whole:
+        yield "strip --strip-all", python, lambda p=python: both(ctx, p, stripped)
+        yield "no section headers", python, lambda p=python: both(ctx, p, without_sections)
+    for python in [p for p in ctx.pythons if ctx.full and "+" not in p.name]:  # seconds each
+        yield "post-link optimizer", python, lambda p=python: both(ctx, p, bolted)
+    for python in ctx.some_pythons(11):
+        yield "the loader is the program", python, lambda p=python: both(ctx, p, by_loader)
+        yield "deleted", python, lambda p=python: deleted(ctx, p, False)
+        yield "replaced", python, lambda p=python: deleted(ctx, p, True)
+        yield "setuid dropped", python, lambda p=python: dropped(ctx, p)
+    for python in ctx.some_pythons(12):
+        yield "deleted", python, lambda p=python: deleted(ctx, p, False)
+        yield "perf trampolines", python, lambda p=python: visited(ctx, p, env=dict(os.environ, PYTHONPERFSUPPORT="1"), makes_code=True, options=["--stack=both"])
+    for python in [p for p in ctx.pythons if (p.debug or p.free_threaded) and "+" not in p.name]:
+        yield "debug" if python.debug else "free-threaded", python, lambda p=python: visited(ctx, p)
+    for python in [p for p in ctx.pythons if p.minor >= 14 and not p.debug and "+" not in p.name]:
+        yield "JIT", python, lambda p=python: jit(ctx, p)
+    for python in [p for p in ctx.pythons if p.command[0].startswith("/usr/bin/")]:
+        for kind in ("greenlet", "gevent"):
+            yield kind, python, lambda p=python, k=kind: with_switch(ctx, p, k)
