@@ -284,7 +284,7 @@ static void quit(struct ui *ui)
 		const struct process_info *p = view_process(s);
 		struct strbuf name = { 0 };
 		if (p)
-			text_string(&name, s->trace, p->name);
+			text_program(&name, s->trace, p->name);
 		ui->asked_quit = true;
 		bool room = ui->canvas.n_columns >= 100;
 		ui_flash(ui, "end %.*s (%u)? %s  w wait  d detach  t term  k kill  Esc stay", room ? 40 : 20,

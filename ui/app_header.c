@@ -102,7 +102,7 @@ void draw_header(struct ui *ui, struct area a)
 		if (s->title)
 			utf8_escape(&b, s->title, strlen(s->title), 0);
 		else
-			text_string(&b, s->trace, p->name);
+			text_program(&b, s->trace, p->name);
 		if (b.n == before)
 			strbuf_cut(&b, b.n - 1);
 	} else if (s->path) {

@@ -24,6 +24,18 @@ void text_string(struct strbuf *to, struct trace *t, uint32_t string)
 	utf8_escape(to, s, n, 0);
 }
 
+void text_program(struct strbuf *to, struct trace *t, uint32_t string)
+{
+	struct strbuf b = { 0 };
+	text_string(&b, t, string);
+	for (size_t i = 0; i < b.n; i++) {
+		strbuf_addc(to, b.s[i]);
+		if (b.s[i] == '\\' && i + 1 < b.n && b.s[i + 1] == '\\')
+			i++;
+	}
+	strbuf_fini(&b);
+}
+
 void text_duration(struct strbuf *to, uint64_t ns)
 {
 	double v = (double)ns;
@@ -392,7 +404,7 @@ void note_text(struct strbuf *to, struct view *s, const struct trace_note *n)
 	const struct process_info *p = trace_process(s->trace, i->process);
 	struct strbuf who = { 0 };
 	if (p) {
-		text_string(&who, s->trace, p->name);
+		text_program(&who, s->trace, p->name);
 		strbuf_addf(&who, "%s(%u)", who.n ? " " : "", p->pid);
 	}
 	switch (i->kind) {

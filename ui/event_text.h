@@ -43,6 +43,8 @@ void note_text(struct strbuf *to, struct view *s, const struct trace_note *n);
 
 /* A string of the capture, escaped. */
 void text_string(struct strbuf *to, struct trace *t, uint32_t string);
+/* The name of a process, which was escaped when it was made from its arguments: its backslashes stay single. */
+void text_program(struct strbuf *to, struct trace *t, uint32_t string);
 void text_duration(struct strbuf *to, uint64_t ns);   /* "0.36 ms", "84 ms", "1.2 s", "16m21s" */
 void text_bytes(struct strbuf *to, uint64_t n_bytes); /* "5.3 MB" */
 void text_count(struct strbuf *to, uint64_t n, int limit); /* "1 204 311", or "1.2M" where that is too wide; "·" for 0 */

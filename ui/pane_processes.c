@@ -458,7 +458,7 @@ static void name_text(const struct processes *c, const struct proc_line *l, stru
 	switch (l->kind) {
 	case LINE_PROCESS:
 		strbuf_addf(to, "%u ", trace_process(s->trace, l->process)->pid);
-		text_string(to, s->trace, trace_process(s->trace, l->process)->name);
+		text_program(to, s->trace, trace_process(s->trace, l->process)->name);
 		return;
 	case LINE_THREAD: {
 		const struct thread_info *t = trace_thread(s->trace, l->thread);
@@ -522,7 +522,7 @@ static void draw_process_details(const struct processes *c, const struct proc_li
 		if (c->tree.image[i] != l->process)
 			continue;
 		strbuf_adds(&b, n++ ? "  →  " : "first was  ");
-		text_string(&b, s->trace, trace_process(s->trace, i)->name);
+		text_program(&b, s->trace, trace_process(s->trace, i)->name);
 	}
 	area_put_cut(a, y + 3, 1, -1, ROLE_DIM, strbuf_str(&b));
 	strbuf_fini(&b);

@@ -187,7 +187,7 @@ static bool work_start(struct pane *p, uint64_t budget_ns)
 		const struct process_info *process = trace_process(trace, 0);
 		if (process) {
 			struct strbuf name = { 0 };
-			text_string(&name, trace, process->name);
+			text_program(&name, trace, process->name);
 			if (name.n) {
 				free(c->name);
 				c->name = strbuf_take(&name);
@@ -264,7 +264,8 @@ static void draw_processes(const struct start *t, struct area a)
 	struct strbuf b = { 0 };
 	area_put(a, 0, 6, -1, ROLE_DIM, "pid");
 	area_put(a, 0, 10, -1, ROLE_DIM, "python  up     doing           command");
-	area_put_right(a, 0, a.n_columns - 9, 8, ROLE_DIM, "attach  ");
+	int verdict_x = a.n_columns - (a.n_columns >= 100 ? 13 : 9); /* "unsupported" where there is room */
+	area_put(a, 0, verdict_x, -1, ROLE_DIM, "attach");
 	if (!t->processes.n) {
 		area_put(a, 1, 2, -1, ROLE_TEXT, "no Python process is running here");
 		area_put(a, 2, 2, -1, ROLE_DIM, "auditview -- program.py starts one");
@@ -289,9 +290,9 @@ static void draw_processes(const struct start *t, struct area a)
 		area_put_cut(a, y + 1, 25, 15, ROLE_DIM, strbuf_str(&b));
 		strbuf_clear(&b);
 		if (f->command)
-			utf8_escape(&b, f->command, strlen(f->command), 0);
-		area_put_cut(a, y + 1, 41, a.n_columns - 41 - 10, ROLE_TEXT, strbuf_str(&b));
-		area_put_cut(a, y + 1, a.n_columns - 9, 8, f->info.is_ready ? ROLE_TEXT : ROLE_TROUBLE, f->verdict ? f->verdict : "");
+			strbuf_adds(&b, f->command); /* escaped already */
+		area_put_cut(a, y + 1, 41, verdict_x - 41 - 1, ROLE_TEXT, strbuf_str(&b));
+		area_put_cut(a, y + 1, verdict_x, a.n_columns - verdict_x, f->info.is_ready ? ROLE_TEXT : ROLE_TROUBLE, f->verdict ? f->verdict : "");
 		search_mark(&t->pane.ui->search, a, y + 1);
 		cursor(t, a, y + 1, PART_PROCESSES, l->top + (uint64_t)y);
 	}
@@ -310,6 +311,7 @@ static void draw_processes(const struct start *t, struct area a)
 static void draw_captures(const struct start *t, struct area a)
 {
 	const struct list *l = &t->lists[PART_CAPTURES];
+	int name_w = a.n_columns > 80 ? a.n_columns - 64 : 16, x = 17 + name_w; /* where the name ends */
 	if (!t->captures.n)
 		area_put(a, 0, 3, -1, ROLE_DIM, "none yet: sessions without -o are kept here");
 	for (int y = 0; y < a.n_lines && l->top + (uint64_t)y < t->captures.n; y++) {
@@ -318,20 +320,19 @@ static void draw_captures(const struct start *t, struct area a)
 		when_text(&b, c->when);
 		area_put_cut(a, y, 3, 12, ROLE_DIM, strbuf_str(&b));
 		strbuf_clear(&b);
-		utf8_escape(&b, c->name ? c->name : "", c->name ? strlen(c->name) : 0, 0);
-		area_put_cut(a, y, 17, 16, ROLE_TEXT, strbuf_str(&b));
+		area_put_cut(a, y, 17, name_w, ROLE_TEXT, c->name ? c->name : "");
 		strbuf_clear(&b);
 		if (c->is_read) {
 			text_age(&b, c->age_ns);
-			area_put_right(a, y, 33, 8, ROLE_DIM, strbuf_str(&b));
+			area_put_right(a, y, x, 8, ROLE_DIM, strbuf_str(&b));
 			strbuf_clear(&b);
 			text_count(&b, c->events, 11);
 			strbuf_adds(&b, " events");
-			area_put_right(a, y, 41, 19, ROLE_TEXT, strbuf_str(&b));
+			area_put_right(a, y, x + 8, 19, ROLE_TEXT, strbuf_str(&b));
 			strbuf_clear(&b);
 		}
 		text_bytes(&b, c->bytes);
-		area_put_right(a, y, 60, 9, ROLE_DIM, strbuf_str(&b));
+		area_put_right(a, y, x + 27, 9, ROLE_DIM, strbuf_str(&b));
 		strbuf_clear(&b);
 		if (c->is_read) {
 			if (!c->is_complete)
@@ -340,7 +341,7 @@ static void draw_captures(const struct start *t, struct area a)
 				strbuf_add_count(&b, c->lost);
 				strbuf_adds(&b, c->lost ? " lost" : "0 lost");
 			}
-			area_put_cut(a, y, 71, -1, c->lost ? ROLE_TROUBLE : ROLE_DIM, c->is_complete && !c->lost ? "0 lost" : strbuf_str(&b));
+			area_put_cut(a, y, x + 38, -1, c->lost ? ROLE_TROUBLE : ROLE_DIM, c->is_complete && !c->lost ? "0 lost" : strbuf_str(&b));
 		}
 		strbuf_fini(&b);
 		search_mark(&t->pane.ui->search, a, y);

@@ -163,7 +163,7 @@ static void title_terminal(const struct pane *p, struct strbuf *subject, struct 
 	struct view *s = p->ui->s;
 	const struct process_info *process = view_process(s);
 	if (process)
-		text_string(subject, s->trace, process->name);
+		text_program(subject, s->trace, process->name);
 	strbuf_addf(facts, "%d×%d · ", t->columns, t->lines);
 	strbuf_adds(facts, s->terminal_fd >= 0 ? "keys go to the program, Ctrl-] leaves" : "the program has ended");
 }

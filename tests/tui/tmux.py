@@ -284,7 +284,29 @@ def mouse(t, av, capture):
     t.wait("READY\\$ ?$")
 
 
-SCRIPTS = [recorded, launched, killed, suspended, plain, old_terminals, start_page, hostile, compared, tried, clipboard, mouse]
+def colours(t, av, capture):
+    """As many colours as the terminal has: 256 where there are, else 8, none where there is none; themes differ."""
+    def ink(term, theme):
+        t.run("clear; TERM=%s %s --no-config -Y socket.connect %s" % (term, av, capture))
+        t.wait("Events socket.connect")
+        t.type(":theme " + theme)
+        t.wait(":theme %s" % theme)
+        t.keys("Enter")
+        t.wait("theme %s[a-z-]*: " % theme)
+        line = next(one for one in t.screen(escapes=True).split("\n")[4:] if "socket.connect" in one)
+        t.keys("Q")
+        t.wait("READY\\$ ?$")
+        return re.findall(r"\x1b\[([0-9;]*)m", line[:line.index("socket.connect")])[-1]
+    for term in ("screen-256color", "xterm-256color", "tmux-256color"):
+        if subprocess.run(["infocmp", term], capture_output=True).returncode == 0:
+            assert ink(term, "dark").endswith("38;5;75"), term
+    inks = [ink("screen-256color", theme) for theme in ("dark", "light", "cb")]
+    assert len(set(inks)) == 3, inks
+    assert ink("linux", "dark").endswith("36"), "cyan of eight"
+    assert "3" not in re.sub("39", "", ink("vt100", "dark")), "none of none"
+
+
+SCRIPTS = [recorded, launched, killed, suspended, plain, old_terminals, start_page, hostile, compared, tried, clipboard, mouse, colours]
 
 
 def main():
