@@ -35,6 +35,7 @@ static struct err *new_session(struct ui *ui, struct ui_source *source)
 	ui->notes_reported = 0;
 	keep_marks_load(ui);
 	ui->header = (struct header){ 0 };
+	ui->header_at_ns = 0;
 	ui->rate_at_ns = 0;
 	return NULL;
 }
@@ -521,6 +522,9 @@ uint64_t ui_deadline(const struct ui *ui)
 		at = ui->refreshed_at_ns + 100 * ms;
 	if (ui->s && ui->cursor_waits && ui->cursor_sent_ns + 250 * ms < at)
 		at = ui->cursor_sent_ns + 250 * ms;
+	/* the header is four times a second; what came after the last time must not wait for more to come */
+	if (ui->s && !ui->s->frozen && ui->header.n_events != ui->s->n_events && ui->header_at_ns + 250 * ms < at)
+		at = ui->header_at_ns + 250 * ms;
 	if (ui->s && view_is_live(ui->s) && !ui->s->frozen) {
 		/* "quiet 12s": look again soon after the last event, then ever more seldom */
 		uint64_t quiet = ui->last_growth_ns ? ui->now_ns - ui->last_growth_ns : 0;

@@ -277,6 +277,9 @@ unsigned event_arg_reading(const struct catalog_event *e, uint32_t arg)
 			case READING_OCTAL: return e->gist_parts[i].reading;
 			default: break;
 			}
+	/* permission bits, whether the gist speaks of them or not; elsewhere `mode` is a text or another number */
+	if (e && arg < e->n_args && !strcmp(e->args[arg].name, "mode") && e->args[arg].meaning && strstr(e->args[arg].meaning, "permission"))
+		return READING_OCTAL;
 	return READING_VALUE;
 }
 

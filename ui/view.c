@@ -47,6 +47,14 @@ static bool is_line_note(enum note_kind kind)
 	return false;
 }
 
+/* What becomes of children that are not Python stands in messages and processes: in the list it would part the events of a
+ * program that starts many. */
+static bool is_of_stranger(const struct view *s, const struct trace_note *n)
+{
+	const struct process_info *p = trace_process(s->trace, n->note.process);
+	return p && !p->python_hex && (n->note.kind == NOTE_EXITED || n->note.kind == NOTE_EXEC);
+}
+
 const struct process_info *view_process(const struct view *s)
 {
 	for (uint32_t i = 0; i < trace_n_processes(s->trace); i++)
@@ -62,7 +70,7 @@ static void take_notes(struct view *s)
 		const struct trace_note *note = trace_note_get(s->trace, s->notes_seen);
 		if (!note)
 			break;
-		if (is_line_note(note->note.kind) && !vec_push(&s->notes, s->notes_seen))
+		if (is_line_note(note->note.kind) && !is_of_stranger(s, note) && !vec_push(&s->notes, s->notes_seen))
 			break;
 		const struct process_info *whose = trace_process(s->trace, note->note.process), *main = view_process(s);
 		if (note->note.kind == NOTE_EXITED && (!whose || (main && whose->pid == main->pid))) {
