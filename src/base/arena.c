@@ -37,14 +37,6 @@ void *arena_alloc(struct arena *a, size_t n_bytes)
 	return p;
 }
 
-void *arena_dup(struct arena *a, const void *p, size_t n_bytes)
-{
-	void *q = arena_alloc(a, n_bytes);
-	if (q && n_bytes)
-		memcpy(q, p, n_bytes);
-	return q;
-}
-
 char *arena_strndup(struct arena *a, const char *s, size_t n_bytes)
 {
 	char *q = arena_alloc(a, n_bytes + 1);
@@ -64,9 +56,4 @@ void arena_fini(struct arena *a)
 		a->chunk = next;
 	}
 	memset(a, 0, sizeof(*a));
-}
-
-void arena_reset(struct arena *a)
-{
-	arena_fini(a);
 }

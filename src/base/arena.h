@@ -1,5 +1,5 @@
 /*
- * arena: many small allocations, one free. Pointers stay valid until arena_fini() or arena_reset().
+ * arena: many small allocations, one free. Pointers stay valid until arena_fini().
  */
 #pragma once
 #include <stddef.h>
@@ -13,7 +13,5 @@ struct arena {
 
 /* A zeroed struct arena is ready for use. */
 void *arena_alloc(struct arena *a, size_t n_bytes); /* 16-aligned, not zeroed; NULL when memory is short */
-void *arena_dup(struct arena *a, const void *p, size_t n_bytes);
 char *arena_strndup(struct arena *a, const char *s, size_t n_bytes); /* adds a NUL */
-void arena_reset(struct arena *a);
 void arena_fini(struct arena *a);

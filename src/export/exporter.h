@@ -58,12 +58,7 @@ MUST_CHECK struct err *exporter_close(struct exporter *x);
 /* Free without finishing. */
 void exporter_destroy(struct exporter *x);
 DEFINE_CLEANUP(exporter);
-uint64_t exporter_n_events(const struct exporter *x);
 
 /* "app.py:12 main" for the eye (not escaped): the caller, or in parentheses the innermost frame when no frame is the
  * user's own; nothing when there is no stack. */
 void exporter_caller_text(struct trace *t, struct strbuf *to, uint32_t stack);
-
-/* The whole of a capture, or what a display filter lets through (NULL = all), in one call. */
-MUST_CHECK struct err *export_events(struct trace *t, const char *filter, const struct exporter_format *format, int fd,
-				     const struct exporter_options *options);

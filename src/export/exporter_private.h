@@ -21,7 +21,6 @@ struct exporter {
 	struct exporter_options options;
 	int fd;
 	struct strbuf out;     /* waiting to be written */
-	uint64_t n_events;
 	uint32_t next_note;
 	VEC(uint32_t) notes;   /* jsonl: to go with the next event */
 	struct text_cache frames, threads, names, callers;

@@ -258,7 +258,6 @@ struct err *exporter_write(struct exporter *x, const struct selection *rows, uin
 			err = write_all(x);
 		if (err)
 			return err;
-		x->n_events++;
 	}
 	return write_notes(x, to);
 }
@@ -266,11 +265,6 @@ struct err *exporter_write(struct exporter *x, const struct selection *rows, uin
 struct err *exporter_flush(struct exporter *x)
 {
 	return write_all(x);
-}
-
-uint64_t exporter_n_events(const struct exporter *x)
-{
-	return x->n_events;
 }
 
 struct err *exporter_close(struct exporter *x)
@@ -299,26 +293,4 @@ void exporter_destroy(struct exporter *x)
 	strbuf_fini(&x->scratch);
 	strbuf_fini(&x->out);
 	free(x);
-}
-
-struct err *export_events(struct trace *t, const char *filter, const struct exporter_format *format, int fd,
-			  const struct exporter_options *options)
-{
-	CLEANUP(exporter) struct exporter *x = NULL;
-	CLEANUP(filter) struct filter *f = NULL;
-	CLEANUP(filter_run) struct filter_run *run = NULL;
-	double done = 1;
-	struct err *err = NULL;
-	if (filter && *filter) {
-		err = filter_compile(filter, strlen(filter), t, &f);
-		if (!err)
-			err = filter_run_create(t, f, NULL, &run);
-		if (!err)
-			err = filter_run_step(run, UINT64_MAX, &done);
-	}
-	if (!err)
-		err = exporter_create(t, format, fd, options, &x);
-	if (!err)
-		err = exporter_write(x, run ? filter_run_rows(run) : NULL, 0, trace_n_events(t));
-	return err ? err : exporter_close(take_ptr(x));
 }

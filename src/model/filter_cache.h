@@ -89,7 +89,6 @@ bool term_is_about_address(const struct filter_term *t);
 /* Which argument the term is about in events of this name; by version of Python. */
 int term_position(struct filter_cache *c, const struct filter_term *t, uint32_t name, int minor);
 /* Bulk: look at all values below `end`, so that verdicts are there for all but the candidates. False: cannot help. */
-bool term_has_needles(const struct filter_term *t);
 struct err *term_scan_values(struct filter_cache *c, const struct filter_term *t, struct value_table *table, uint32_t end);
 /* Does the verdict let the event through? */
 static inline enum verdict term_wants(const struct filter_term *t)

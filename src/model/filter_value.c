@@ -615,12 +615,6 @@ static bool find_needles(const struct filter_term *t, struct needles *ret)
 	return true;
 }
 
-bool term_has_needles(const struct filter_term *t)
-{
-	struct needles n;
-	return find_needles(t, &n);
-}
-
 /* Mark the entries first … stop - 1 of a page in which the needle stands. */
 static void mark(const struct string_page *page, uint32_t first, uint32_t stop, const struct scan_needle *needle,
 		 bit_vec *candidates)

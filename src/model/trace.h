@@ -197,7 +197,6 @@ struct stack_page {
 };
 /* The page that holds `id` (so: start with 1, go on with first + n until beyond trace_n_…). NULL when id is out of range
  * or memory is short. A page that cannot be read has entries of 0 bytes. Valid until the next trace_trim(). */
-const struct string_page *trace_string_page(struct trace *t, uint32_t id);
 const struct string_page *trace_value_page(struct trace *t, uint32_t id);
 const struct stack_page *trace_stack_page(struct trace *t, uint32_t id);
 

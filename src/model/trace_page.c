@@ -274,12 +274,6 @@ const uint8_t *trace_value(struct trace *t, uint32_t value, size_t *ret_n_bytes)
 	return *ret_n_bytes ? bytes : NULL;
 }
 
-const struct string_page *trace_string_page(struct trace *t, uint32_t id)
-{
-	const struct text_page *page = page_of_id(t, PAGE_STRING, id);
-	return page ? &page->view : NULL;
-}
-
 const struct string_page *trace_value_page(struct trace *t, uint32_t id)
 {
 	const struct text_page *page = page_of_id(t, PAGE_VALUE, id);

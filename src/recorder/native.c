@@ -41,7 +41,6 @@ struct native_context {
 	uint8_t classes[UNWIND_MAX_FRAMES];
 	uint32_t ids[UNWIND_MAX_FRAMES];
 	VEC(struct merge_item) items;
-	struct native_counts counts;
 };
 
 static bool read_memory(void *ctx, raddr from, void *to, size_t n)
@@ -106,11 +105,6 @@ void native_context_destroy(struct native_context *n)
 void native_context_refresh(struct native_context *n)
 {
 	err_destroy(unwinder_refresh(n->unwinder)); /* gone after all: what is known stays */
-}
-
-void native_context_counts(const struct native_context *n, struct native_counts *ret)
-{
-	*ret = n->counts;
 }
 
 /* ---- names ---- */
@@ -226,8 +220,6 @@ static uint32_t stack_of(struct native_context *n, const struct merge_input *in,
 							      mark(n, (enum merge_mark)item->index, stop);
 		stack = writer_stack(n->o.writer, stack, frame);
 	}
-	n->counts.n_cut += (merge_flags & MERGE_CUT) != 0;
-	n->counts.n_unmerged += (merge_flags & MERGE_UNMERGED) != 0;
 	*flags |= (merge_flags & MERGE_CUT ? (uint32_t)EVENT_NATIVE_CUT : 0) |
 		  (merge_flags & MERGE_UNMERGED ? (uint32_t)EVENT_UNMERGED : 0);
 	return stack;
@@ -241,7 +233,7 @@ uint32_t native_stack(struct native_context *n, const struct record_event *e, co
 	size_t anchors_bytes = (size_t)e->n_anchors * sizeof(*anchors);
 	if (n_bytes < sizeof(regs) || anchors_bytes > n_bytes - sizeof(regs) ||
 	    e->slice_bytes > n_bytes - sizeof(regs) - anchors_bytes) {
-		n->counts.n_bad++;
+		*flags |= (uint32_t)EVENT_NATIVE_CUT; /* all of it */
 		uint32_t stack = 0;
 		for (size_t i = n_python; i-- > 0;)
 			stack = writer_stack(n->o.writer, stack, python[i]);
@@ -264,8 +256,6 @@ uint32_t native_stack(struct native_context *n, const struct record_event *e, co
 		n->classes[i] = named ? named->class : 0;
 		n->ids[i] = named ? named->frame : 0;
 	}
-	n->counts.n_stacks++;
-	n->counts.n_frames += n_frames;
 	struct merge_input in = {
 		.has_anchors = n->o.minor >= 10,
 		.python_cut = e->r.flags & RECORD_STACK_CUT,

@@ -40,8 +40,3 @@ void native_context_refresh(struct native_context *n);
  * Returns a stack id; may add EVENT_NATIVE_CUT and EVENT_UNMERGED to *flags. */
 uint32_t native_stack(struct native_context *n, const struct record_event *e, const uint8_t *bytes, size_t n_bytes,
 		      const uint32_t *python, size_t n_python, uint32_t *flags);
-
-struct native_counts {
-	uint64_t n_stacks, n_frames, n_cut, n_unmerged, n_bad;
-};
-void native_context_counts(const struct native_context *n, struct native_counts *ret);

@@ -89,11 +89,6 @@ const struct unwind_counts *unwinder_counts(const struct unwinder *u)
 	return &u->counts;
 }
 
-struct modules *unwinder_modules(struct unwinder *u)
-{
-	return u->modules;
-}
-
 bool unwinder_use_libunwind_only(struct unwinder *u, bool on, bool caching)
 {
 	u->lib_only = on;

@@ -72,7 +72,6 @@ MUST_CHECK struct err *unwinder_refresh(struct unwinder *u);
 uint64_t unwinder_generation(const struct unwinder *u);
 
 const struct unwind_counts *unwinder_counts(const struct unwinder *u);
-struct modules *unwinder_modules(struct unwinder *u);
 
 /* For tests and measurements: leave every step to libunwind. False if built without it. */
 bool unwinder_use_libunwind_only(struct unwinder *u, bool on, bool caching);
