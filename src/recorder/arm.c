@@ -95,6 +95,9 @@ static struct source *source_add(struct recorder *r, struct link *link, struct p
 
 static bool is_armed(const struct recorder *r, pid_t pid, const struct python_runtime *rt)
 {
+	for (size_t i = 0; i < r->waiting.n; i++)
+		if (r->waiting.v[i].link->pid == pid && r->waiting.v[i].link->runtime.layout.audit_head == rt->layout.audit_head)
+			return true;
 	for (size_t i = 0; i < r->sources.n; i++) {
 		const struct source *s = r->sources.v[i];
 		if (!s->gone && s->link->pid == pid && s->link->runtime.layout.audit_head == rt->layout.audit_head)
@@ -108,6 +111,55 @@ static struct err *link_up(struct recorder *r, pid_t pid, const struct python_ru
 {
 	return at_entry ? link_attach_at_entry(pid, rt, options, ret)
 			: link_attach(pid, rt, options, follow_has(r->follow, pid), ret);
+}
+
+/* A link that has its ring. */
+static bool armed(struct recorder *r, struct link *link, struct process *p)
+{
+	if (!source_add(r, link, p))
+		return false;
+	struct note_info note = { .kind = NOTE_ATTACHED, .time_ns = clock_time_now(&r->clock), .process = p->index, .a = link->pause_ns };
+	writer_note(r->writer, &note);
+	if (link->timeout_extended)
+		recorder_warn(r, NOTE_MESSAGE, p->index, "a system call with a timeout was interrupted by attaching and started over");
+	return true;
+}
+
+void recorder_wait_for_events(struct recorder *r)
+{
+	for (size_t i = r->waiting.n; i-- > 0;) {
+		struct waiting w = r->waiting.v[i];
+		struct err *err = w.process->ended ? err_create(ERR_TARGET_GONE, "it has ended") : link_poll(w.link);
+		if (!err && link_is_waiting(w.link))
+			continue;
+		r->waiting.v[i] = r->waiting.v[--r->waiting.n];
+		if (!err && !armed(r, w.link, w.process))
+			err = err_no_memory();
+		if (!err)
+			continue;
+		struct detach_report report;
+		if (err->code != ERR_TARGET_GONE)
+			recorder_warn(r, NOTE_WARNING, w.process->index, "not traced: %s", err->message);
+		link_detach(w.link, recorder_is_attached, r, 1000000000, &report);
+		link_destroy(w.link);
+		err_destroy(err);
+	}
+}
+
+void recorder_stop_waiting(struct recorder *r, pid_t pid, struct detach_report *report)
+{
+	*report = (struct detach_report){ .restored = true };
+	for (size_t i = r->waiting.n; i-- > 0;) {
+		struct link *link = r->waiting.v[i].link;
+		struct detach_report one;
+		if (pid && link->pid != pid)
+			continue;
+		link_detach(link, recorder_is_attached, r, 2000000000, &one);
+		if (!one.restored)
+			*report = one;
+		link_destroy(link);
+		r->waiting.v[i] = r->waiting.v[--r->waiting.n];
+	}
 }
 
 /* Link every runtime that was found; the first failure counts only if none succeeds. */
@@ -148,8 +200,9 @@ struct err *recorder_arm(struct recorder *r, pid_t pid, bool at_entry, uint32_t 
 			p = process_add(r, pid, &rts[i], flags);
 		else if (!p->info.python_hex)
 			process_is_python(r, p, &rts[i]);
-		struct source *s = p ? source_add(r, link, p) : NULL;
-		if (!s) {
+		struct waiting waiting = { link, p };
+		bool waits = link_is_waiting(link), ok = p && (waits ? vec_push(&r->waiting, waiting) : armed(r, link, p));
+		if (!ok) {
 			struct detach_report report;
 			link_detach(link, NULL, NULL, 1000000000, &report);
 			link_destroy(link);
@@ -158,10 +211,9 @@ struct err *recorder_arm(struct recorder *r, pid_t pid, bool at_entry, uint32_t 
 		}
 		if (!r->first)
 			r->first = p;
-		struct note_info note = { .kind = NOTE_ATTACHED, .time_ns = clock_time_now(&r->clock), .process = p->index, .a = link->pause_ns };
-		writer_note(r->writer, &note);
-		if (link->timeout_extended)
-			recorder_warn(r, NOTE_MESSAGE, p->index, "a system call with a timeout was interrupted by attaching and started over");
+		if (waits)
+			recorder_warn(r, NOTE_MESSAGE, p->index,
+				      "every thread waits in a call that attaching would end early: recording begins with its next event");
 		log_debug("armed %d: Python %s, %s", (int)pid, rts[i].version, rts[i].how);
 		*ret_any = true;
 	}
@@ -228,6 +280,8 @@ void recorder_execed(void *ctx, pid_t pid)
 {
 	struct recorder *r = ctx;
 	struct process *p = process_find(r, pid);
+	struct detach_report report;
+	recorder_stop_waiting(r, pid, &report);
 	if (p) { /* what the old image wrote comes before the note of its end */
 		drain_all(r);
 		source_gone(r, pid);

@@ -105,6 +105,9 @@ void recorder_destroy(struct recorder *r)
 {
 	if (!r)
 		return;
+	struct detach_report waiting;
+	recorder_stop_waiting(r, 0, &waiting);
+	vec_fini(&r->waiting);
 	for (size_t i = 0; i < r->sources.n; i++) {
 		/* It never ran: another target of the same command was refused. No probe stays in those that were not. */
 		struct detach_report report;
@@ -302,7 +305,13 @@ static bool anyone_waits(const struct source *s)
 static void leave_targets(struct recorder *r, struct recorder_summary *sum)
 {
 	uint64_t timeout = r->hurry ? 500000000ull : 3000000000ull;
+	struct detach_report waiting;
 	fault_leaving();
+	recorder_stop_waiting(r, 0, &waiting);
+	if (!waiting.restored) {
+		sum->is_restored = false;
+		snprintf(sum->left, sizeof(sum->left), "%s", waiting.left);
+	}
 	/* Hooks return at once from here on: a busy target would otherwise keep us draining for ever. */
 	for (size_t i = 0; i < r->sources.n; i++)
 		__atomic_store_n(&r->sources.v[i]->link->ring.shared->enabled, RING_HELD, __ATOMIC_SEQ_CST);
@@ -404,12 +413,15 @@ struct err *recorder_run(struct recorder *r, struct recorder_summary *ret)
 		clock_adjust(&r->clock);
 		uint64_t taken = drain_all(r);
 		idle_ms = taken ? (taken > 256 * 1024 ? 0 : 1) : idle_ms < IDLE_MAX_MS ? idle_ms + 1 : IDLE_MAX_MS;
+		if (r->waiting.n) /* a thread that brings the first event waits 2 ms for us */
+			idle_ms = 1;
 		follow_poll(r->follow);
 		wait_for_more(r, idle_ms);
 		follow_poll(r->follow);
 		change_attachment(r);
 		if (r->recycle_due)
 			recycle_ended(r);
+		recorder_wait_for_events(r);
 		recorder_relink(r, now);
 		recorder_check(r, now);
 		if (r->unflushed_since && now > r->unflushed_since + FLUSH_NS) { /* it may be set after `now` was read */

@@ -11,6 +11,7 @@
 #include "recorder/recorder.h"
 
 struct decoder;
+struct detach_report;
 struct image_store;
 struct native_context;
 struct remote_mem;
@@ -65,6 +66,11 @@ struct fork_note {
 };
 #define MAX_FORK_NOTES 1024
 
+struct waiting {                   /* armed at its next event (tracer/boot.h) */
+	struct link *link;
+	struct process *process;
+};
+
 struct recorder {
 	struct recorder_options options;
 	struct clock_map clock;
@@ -72,6 +78,7 @@ struct recorder {
 	struct follow *follow;
 	struct image_store *images; /* ELF files of native stacks, shared by all processes */
 	VEC(struct source *) sources;
+	VEC(struct waiting) waiting;
 	VEC(struct process *) processes;
 	struct process *first;     /* the first target */
 	struct fork_note *forks;   /* [MAX_FORK_NOTES], a ring; NULL: there was none yet */
@@ -122,6 +129,8 @@ bool client_wants(void *ctx, const char *name, uint32_t n_bytes);
 MUST_CHECK struct err *recorder_arm(struct recorder *r, pid_t pid, bool at_entry, uint32_t flags, bool *ret_any);
 void source_destroy(struct source *s);
 void recorder_relink(struct recorder *r, uint64_t now); /* runtimes that were finalised or unloaded and may be back */
+void recorder_wait_for_events(struct recorder *r); /* of processes that are armed by their next one */
+void recorder_stop_waiting(struct recorder *r, pid_t pid, struct detach_report *report); /* 0: for none; what was not taken out is reported */
 void recorder_check(struct recorder *r, uint64_t now);  /* twice a second: is everything as we think it is? */
 bool recorder_is_attached(void *ctx, pid_t pid);        /* for link_detach() */
 void recorder_warn(struct recorder *r, enum note_kind kind, uint32_t process, const char *fmt, ...) PRINTF_LIKE(4, 5);

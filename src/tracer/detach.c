@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/vec.h"
+#include "tracer/boot.h"
 #include "tracer/inject.h"
 #include "tracer/inject_private.h"
 #include "tracer/maps.h"
@@ -165,7 +166,7 @@ struct err *link_processes(const struct link *l, pid_t **ret, size_t *ret_n)
 
 /* Not the first of the list: take the entry out behind its predecessor. Another thread may be appending at the tail, so
  * the successor is read again afterwards. */
-static struct err *unlink_inside(struct link *l, struct remote_mem *mem)
+struct err *link_unlink_plain(const struct link *l, struct remote_mem *mem)
 {
 	uint64_t at = l->runtime.layout.audit_head, node, next, again;
 	for (unsigned i = 0; i < 4096; i++) {
@@ -216,6 +217,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 {
 	CLEANUP(maps) struct maps *maps = NULL;
 	struct remote_mem *mem = NULL;
+	struct remote_target t = { .pid = pid };
 	struct err *err = remote_mem_open(pid, &mem);
 	if (!err)
 		err = maps_read(pid, &maps);
@@ -223,8 +225,8 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 		goto out;
 	if (l->nonce && !ring_is_ours(l, mem)) /* somebody has taken it out before the lock was ours */
 		goto out;
-	struct remote_target t = { .pid = pid, .mem = mem, .maps = maps, .place = &l->place, .attached = attached,
-				   .filtered = link_seccomp_mode(pid) != 0 };
+	t = (struct remote_target){ .pid = pid, .mem = mem, .maps = maps, .place = &l->place, .attached = attached,
+				    .filtered = link_seccomp_mode(pid) != 0 };
 	link_text_range(maps, &l->runtime.module, &t);
 	struct remote_call_stats stats = { 0 };
 	struct remote_program p = { 0 };
@@ -252,7 +254,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	if (!module_there) {
 		err = maps_find_modules(maps, remote_mem_reader(mem));
 		if (!err)
-			err = remote_place_find(mem, maps, RADDR(0), &l->place);
+			err = remote_place_find(mem, maps, RADDR(0), remote_stub_bytes(), &l->place);
 		if (err)
 			goto out;
 		l->place.mailbox = RADDR(0); /* it was in the module; the maps will tell */
@@ -260,8 +262,16 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	python_runtime_refresh(remote_mem_reader(mem), &l->runtime);
 	if (module_there && !l->runtime.is_initialised)
 		t.fleeting = &l->runtime.module;
-	if (half_left) {
-		err = unlink_inside(l, mem);
+	bool unmapped = false;
+	if (entry_there && !t.filtered && threads_all_show(&t)) {
+		uint64_t now = monotonic_ns();
+		err = maps_find_modules(maps, remote_mem_reader(mem));
+		if (!err)
+			err = boot_leave(l, &t, deadline > now ? now + (deadline - now) / 2 : now, &unmapped);
+		if (err)
+			goto out;
+	} else if (half_left) {
+		err = link_unlink_plain(l, mem);
 		if (err)
 			goto out;
 	} else if (entry_there) {
@@ -273,7 +283,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 			*pause_ns = stats.pause_ns;
 		if (err && err->sys == ENOENT) {
 			err_destroy(err);
-			err = unlink_inside(l, mem);
+			err = link_unlink_plain(l, mem);
 		}
 		/* From here on the entry tells nobody of the reservation: the mailbox must, should we be killed. (The answer of
 		 * a call that failed stands there.) */
@@ -288,7 +298,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 		if (err)
 			goto out;
 	}
-	for (unsigned round = 0;; round++) {
+	for (unsigned round = 0; !unmapped; round++) {
 		bool outside = false, quiet = false;
 		err = look_for_quiet(l, mem, pid, &quiet);
 		if (err)
@@ -313,7 +323,8 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	}
 	link_unmap_program(l, &p);
 	uint64_t now = monotonic_ns();
-	err = remote_call_run(&t, &p, blob, blob_end, deadline > now ? deadline - now : 0, &stats, &one);
+	if (!unmapped)
+		err = remote_call_run(&t, &p, blob, blob_end, deadline > now ? deadline - now : 0, &stats, &one);
 	if (err && err->sys && module_there)
 		link_keep_orphan(l, mem);
 	for (unsigned i = 0; !err && !module_there && i < 1000; i++) {
@@ -335,6 +346,12 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	if (!err && module_there)
 		err = remote_mem_write(mem, l->place.mailbox, &zero, sizeof(zero));
 out:
+	if (err && t.place) { /* whatever it was, our code need not stay; but the process may be gone */
+		struct err *e = remote_place_wait(&t, CALL_GRACE_NS);
+		if (!e)
+			e = remote_place_clear(&t);
+		err_destroy(e);
+	}
 	remote_mem_close(mem);
 	return err;
 }
@@ -375,6 +392,13 @@ void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void
 		 struct detach_report *report)
 {
 	uint64_t deadline = monotonic_ns() + timeout_ns;
+	if (link_is_waiting(l)) {
+		boot_cancel(l, report);
+		if (l->owned)
+			target_disown(l->pid);
+		l->owned = false;
+		return;
+	}
 	*report = (struct detach_report){ .restored = true };
 	if (l->ring.shared)
 		__atomic_store_n(&l->ring.shared->enabled, 0, __ATOMIC_SEQ_CST);
@@ -424,6 +448,7 @@ void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void
 	}
 	if (report->pause_ns > l->pause_ns)
 		l->pause_ns = report->pause_ns;
+	l->is_left = !report->restored;
 	l->linked = false;
 	if (l->owned)
 		target_disown(l->pid);

@@ -31,6 +31,7 @@
 
 #include "base/log.h"
 #include "base/vec.h"
+#include "tracer/boot.h"
 #include "tracer/fault.h"
 #include "tracer/inject_private.h"
 #include "tracer/maps.h"
@@ -215,9 +216,9 @@ static void find_thread_offsets(const struct link *l, const struct remote_call_s
 {
 	/* The tid as the thread itself knows it: the last of NSpid (proc(5)). */
 	char path[64], line[256];
-	uint32_t tid = (uint32_t)stats->tid, have = 0;
+	uint32_t tid = stats->ns_tid ? stats->ns_tid : (uint32_t)stats->tid, have = 0;
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)l->pid, (int)stats->tid);
-	FILE *f = fopen(path, "re");
+	FILE *f = stats->ns_tid ? NULL : fopen(path, "re");
 	while (f && fgets(line, sizeof(line), f)) {
 		char *last = strncmp(line, "NSpid:", 6) == 0 ? strrchr(line, '\t') : NULL;
 		if (last)
@@ -281,17 +282,7 @@ static uint64_t vdso_clock_gettime(const struct maps *maps, const struct mem_rea
 
 /* ---- mapping, filling, linking ---- */
 
-struct attach {
-	struct link *l;
-	struct maps *maps;
-	const struct probe_options *options;
-	struct remote_target target;
-	int memfd;               /* -1: anonymous shared memory, opened through map_files */
-	char memfd_path[64];
-	bool no_syscall;         /* the target has a seccomp filter */
-};
-
-static void attach_fini(struct attach *a)
+void attach_fini(struct attach *a)
 {
 	if (a->memfd >= 0)
 		close(a->memfd);
@@ -347,7 +338,7 @@ static struct err *attach_prepare(struct attach *a, pid_t pid, const struct pyth
 	if (!err)
 		err = maps_find_modules(a->maps, remote_mem_reader(l->mem));
 	if (!err)
-		err = remote_place_find(l->mem, a->maps, rt->module.start, &l->place);
+		err = remote_place_find(l->mem, a->maps, rt->module.start, remote_stub_bytes(), &l->place);
 	if (err)
 		return err;
 	l->place.mailbox = raddr_add(rt->slack, 24);
@@ -371,7 +362,7 @@ static struct err *attach_prepare(struct attach *a, pid_t pid, const struct pyth
 	return NULL;
 }
 
-static void map_program(const struct attach *a, struct remote_program *p)
+void attach_map_program(const struct attach *a, struct remote_program *p)
 {
 	const struct link *l = a->l;
 	uint64_t base = REMOTE_FLAG(REMOTE_ADD_BASE), shared_bytes = l->total_bytes - l->shared_off;
@@ -396,7 +387,7 @@ static void map_program(const struct attach *a, struct remote_program *p)
 }
 
 /* Everything between mapping and linking; the target runs. */
-static struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_call_stats *stats)
+struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_call_stats *stats)
 {
 	struct link *l = a->l;
 	const struct probe_options *o = a->options;
@@ -448,6 +439,8 @@ static struct err *attach_fill(struct attach *a, uint64_t base, const struct rem
 	struct {
 		uint64_t next, fn, user_data;
 	} entry = { 0, base + l->blob_off, base };
+	if (l->boot) /* linked already: one store, and events go to the probe instead */
+		return remote_mem_write(l->mem, raddr_add(l->entry, 8), &entry.fn, sizeof(entry.fn));
 	return remote_mem_write(l->mem, l->entry, &entry, sizeof(entry));
 }
 
@@ -479,9 +472,9 @@ static struct err *reclaim_orphan(struct link *l, const struct remote_target *t)
 	uint64_t base = 0;
 	if (!remote_mem_read(l->mem, l->place.mailbox, &base, sizeof(base)))
 		return NULL;
-	base &= ~REMOTE_PENDING;
-	if (base < 1u << 16 || base % PROBE_PAGE)
+	if (base < 1u << 16 || (int64_t)base < 0)
 		return NULL;
+	base &= ~(uint64_t)(PROBE_PAGE - 1);
 	const struct mapping *m = maps_find(t->maps, RADDR(base));
 	if (!m || m->start > base || m->inode)
 		return NULL;
@@ -564,8 +557,10 @@ static struct err *check_earlier(struct link *l, const struct remote_target *t)
 	enum probe_presence presence = probe_presence_find(l->mem, &l->runtime, &recorder, &old);
 	if (presence == PROBE_LIVE_RECORDER)
 		return err_already_traced(l->pid, recorder);
-	if (presence != PROBE_DEAD_RECORDER)
-		return reclaim_orphan(l, t);
+	if (presence != PROBE_DEAD_RECORDER) {
+		struct err *err = boot_take_out_left(l);
+		return err ? err : reclaim_orphan(l, t);
+	}
 	log_debug("taking over from dead recorder %d in %d", (int)recorder, (int)l->pid);
 	struct link old_link = { .pid = l->pid, .mem = l->mem, .runtime = l->runtime, .place = l->place, .entry = l->entry,
 				 .base = RADDR(old.base), .total_bytes = old.total_bytes, .blob_off = old.blob_off,
@@ -591,7 +586,7 @@ static struct err *check_earlier(struct link *l, const struct remote_target *t)
 }
 
 /* It is linked. That it is ours nobody can dispute while we hold the lock, or the process stands at its entry. */
-static void own(struct link *l)
+void link_own(struct link *l)
 {
 	l->linked = true;
 	struct err *err = target_own(l->pid);
@@ -653,7 +648,7 @@ struct err *link_attach(pid_t pid, const struct python_runtime *rt, const struct
 	if (err)
 		return err;
 	err = attach_prepare(&a, pid, rt, options, attached);
-	if (!err && a.l->place.is_left)
+	if (!err && a.l->place.is_left) /* its answer may be on its way to the mailbox */
 		err = remote_place_wait(&a.target, CALL_TIMEOUT_NS);
 	if (!err)
 		err = check_earlier(a.l, &a.target);
@@ -661,10 +656,14 @@ struct err *link_attach(pid_t pid, const struct python_runtime *rt, const struct
 		err = err_with_hint(err_create(ERR_BUSY, "process %d is loading Python at this very moment", (int)pid), "try again");
 	if (err)
 		goto out;
+	if (!a.target.filtered && a.memfd < 0 && threads_all_show(&a.target)) {
+		err = boot_start(&a);
+		goto out;
+	}
 	if (!rt->is_initialised)
 		a.target.fleeting = &rt->module;
 	struct remote_program p;
-	map_program(&a, &p);
+	attach_map_program(&a, &p);
 	err = remote_call_run(&a.target, &p, 0, 0, CALL_TIMEOUT_NS, &stats, &base);
 	if (err) {
 		bool late = err->code == ERR_TIMEOUT && a.l->place.last_tid;
@@ -691,7 +690,7 @@ struct err *link_attach(pid_t pid, const struct python_runtime *rt, const struct
 		err = attach_undo(&a, err);
 		goto out;
 	}
-	own(a.l);
+	link_own(a.l);
 out:
 	if (err && a.l)
 		attach_forget_code(&a);
@@ -699,10 +698,10 @@ out:
 		link_destroy(a.l);
 		a.l = NULL;
 	}
-	attach_fini(&a);
-	target_unlock(pid);
 	if (!err)
 		*ret = a.l;
+	attach_fini(&a);
+	target_unlock(pid);
 	return err;
 }
 
@@ -739,7 +738,7 @@ struct err *link_attach_at_entry(pid_t pid, const struct python_runtime *rt, con
 	if (err)
 		goto out;
 	struct remote_program p;
-	map_program(&a, &p);
+	attach_map_program(&a, &p);
 	err = remote_call_prepare_stopped(pid, &a.target, &p, &stats);
 	stats.tid = pid;
 	if (!err)
@@ -757,7 +756,7 @@ struct err *link_attach_at_entry(pid_t pid, const struct python_runtime *rt, con
 	if (!err)
 		err = remote_place_clear(&a.target);
 	if (!err)
-		own(a.l);
+		link_own(a.l);
 out:
 	if (err) {
 		link_destroy(a.l);
@@ -775,8 +774,11 @@ void link_destroy(struct link *l)
 		return;
 	if (l->owned)
 		target_disown(l->pid);
+	if (l->ring.shared && l->is_left) /* addresses may be left, memory need not */
+		madvise((uint8_t *)l->ring.shared + PROBE_PAGE, l->ring.n_bytes - PROBE_PAGE, MADV_REMOVE);
 	if (l->ring.shared)
 		munmap(l->ring.shared, l->ring.n_bytes);
+	boot_destroy(l->boot);
 	remote_mem_close(l->mem);
 	free(l->module_path);
 	free(l);

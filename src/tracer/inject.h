@@ -17,6 +17,7 @@
 #include "python/python.h"
 #include "tracer/remote_call.h"
 
+struct boot;
 struct maps;
 struct remote_mem;
 
@@ -51,7 +52,9 @@ struct link {
 	uint64_t pause_ns;          /* longest so far */
 	bool timeout_extended;
 	bool linked;                /* our entry is in the list, as far as we know */
+	bool is_left;               /* link_detach() could not take it out */
 	bool took_over;             /* a dead recorder's probe was taken out first */
+	struct boot *boot;          /* not NULL: it was, or will be, linked without stopping anybody (boot.h) */
 };
 
 /* Find the runtimes of a process: at least one, else ERR_NOT_PYTHON or ERR_UNSUPPORTED with cause. The array is malloc'ed;
@@ -59,9 +62,15 @@ struct link {
 MUST_CHECK struct err *runtimes_find(pid_t pid, struct remote_mem *mem, struct maps **ret_maps,
 				     struct python_runtime **ret, size_t *ret_n);
 
-/* Arm one runtime of a running process. `attached`: all its threads are ours already. */
+/* Arm one runtime of a running process. `attached`: all its threads are ours already. Where a stop would show the link may come
+ * back waiting: link_is_waiting(). */
 MUST_CHECK struct err *link_attach(pid_t pid, const struct python_runtime *rt, const struct probe_options *options,
 				   bool attached, struct link **ret);
+
+/* It has no ring yet: the next event of the process maps it. link_poll() looks whether that has happened, and goes on then; call
+ * it every few milliseconds. ERR_SYS: a call of the program failed; then, or at any time, link_detach() takes it out. */
+bool link_is_waiting(const struct link *l);
+MUST_CHECK struct err *link_poll(struct link *l);
 
 /* The same at an entry point: thread `pid` is in a ptrace stop there, alone. The stub comes back to the entry point,
  * where the caller has set a hardware breakpoint. Ends in the same stop. */

@@ -2,8 +2,12 @@
  * inject_private: what attaching and leaving share.
  */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+#include "base/attr.h"
+#include "tracer/remote_call.h"
 
 #define CALL_TIMEOUT_NS 2000000000ull
 #define CALL_GRACE_NS 200000000ull /* for a thread on its way out of our code */
@@ -11,11 +15,25 @@
 struct elf_module;
 struct link;
 struct maps;
-struct remote_call_stats;
 struct remote_mem;
-struct remote_program;
-struct remote_target;
 
+/* What attaching needs besides the link. */
+struct attach {
+	struct link *l;
+	struct maps *maps;
+	const struct probe_options *options;
+	struct remote_target target;
+	int memfd;               /* -1: anonymous shared memory, opened through map_files */
+	char memfd_path[64];
+	bool no_syscall;         /* the target has a seccomp filter */
+};
+void attach_fini(struct attach *a); /* not the link */
+void attach_map_program(const struct attach *a, struct remote_program *ret); /* the reservation */
+/* Everything between mapping and linking; the target runs. */
+MUST_CHECK struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_call_stats *stats);
+
+void link_own(struct link *l); /* it is linked, and that it is ours nobody can dispute: we hold the lock */
+MUST_CHECK struct err *link_unlink_plain(const struct link *l, struct remote_mem *mem); /* by stores alone */
 unsigned link_seccomp_mode(pid_t pid); /* of /proc/PID/status: 0 none, 1 strict, 2 filter */
 void link_note_pause(struct link *l, const struct remote_call_stats *stats); /* keep the longest */
 void link_unmap_program(const struct link *l, struct remote_program *p);     /* munmap of the whole reservation */

@@ -27,6 +27,7 @@
 
 #include "base/log.h"
 #include "base/vec.h"
+#include "tracer/boot.h"
 #include "tracer/fault.h"
 #include "tracer/maps.h"
 #include "tracer/procs.h"
@@ -89,9 +90,19 @@ static bool text_slack(struct remote_mem *mem, const struct elf_module *module, 
 	return false;
 }
 
-struct err *remote_place_find(struct remote_mem *mem, const struct maps *maps, raddr prefer, struct remote_place *ret)
+/* Code of a recorder that was killed: how many bytes of it stand there, 0 none. Those before were zero, or it had not chosen
+ * them. */
+static size_t left_bytes(const uint8_t *bytes)
 {
-	CHECK(stub_blob_bytes <= sizeof(ret->before));
+	if (memcmp(bytes, stub_blob, stub_blob_bytes - 16) == 0)
+		return stub_blob_bytes;
+	return boot_bytes_at(bytes);
+}
+
+struct err *remote_place_find(struct remote_mem *mem, const struct maps *maps, raddr prefer, size_t n_bytes,
+			      struct remote_place *ret)
+{
+	CHECK(stub_blob_bytes <= sizeof(ret->before) && n_bytes <= sizeof(ret->before));
 	/* Three rounds: the module asked for, any with zero bytes there, any. */
 	for (unsigned round = 0; round < 3; round++) {
 		for (size_t i = 0; i < maps->n_modules; i++) {
@@ -102,33 +113,33 @@ struct err *remote_place_find(struct remote_mem *mem, const struct maps *maps, r
 				const struct mapping *m = &maps->v[k];
 				raddr at;
 				size_t n;
-				uint8_t bytes[sizeof(ret->before)];
+				uint8_t bytes[sizeof(ret->before)] = { 0 };
 				if (!m->exec || m->write || m->shared || !m->inode || m->start < module->start.v ||
-				    m->start >= module->end.v || !text_slack(mem, module, m, &at, &n) ||
-				    n < stub_blob_bytes || !remote_mem_read(mem, at, bytes, stub_blob_bytes))
+				    m->start >= module->end.v || !text_slack(mem, module, m, &at, &n) || n < n_bytes ||
+				    !remote_mem_read(mem, at, bytes, n < sizeof(bytes) ? n : sizeof(bytes)))
 					continue;
 				bool zero = true;
-				/* Of a recorder that was killed: the bytes before were zero, or it had not chosen them. */
-				bool is_stub = memcmp(bytes, stub_blob, stub_blob_bytes - 16) == 0;
-				for (size_t b = 0; b < stub_blob_bytes; b++)
+				size_t left = left_bytes(bytes);
+				for (size_t b = 0; b < n_bytes; b++)
 					zero &= bytes[b] == 0;
-				if (round < 2 && !zero && !is_stub)
+				if (round < 2 && !zero && !left)
 					continue;
 				ret->code = at;
-				ret->is_left = is_stub;
-				memcpy(ret->before, bytes, stub_blob_bytes);
-				if (is_stub)
-					memset(ret->before, 0, stub_blob_bytes);
+				ret->is_left = left != 0;
+				ret->n_bytes = left > n_bytes ? left : n_bytes;
+				memcpy(ret->before, bytes, sizeof(bytes));
+				if (left)
+					memset(ret->before, 0, sizeof(bytes));
 				return NULL;
 			}
 		}
 	}
-	return err_create(ERR_UNSUPPORTED, "no module of the target has %zu unused bytes behind its code", stub_blob_bytes);
+	return err_create(ERR_UNSUPPORTED, "no module of the target has %zu unused bytes behind its code", n_bytes);
 }
 
 struct err *remote_place_clear(const struct remote_target *t)
 {
-	return remote_call_write(t, t->place->code, t->place->before, stub_blob_bytes);
+	return remote_call_write(t, t->place->code, t->place->before, t->place->n_bytes);
 }
 
 struct err *remote_place_wait(const struct remote_target *t, uint64_t timeout_ns)
@@ -136,9 +147,11 @@ struct err *remote_place_wait(const struct remote_target *t, uint64_t timeout_ns
 	uint64_t deadline = monotonic_ns() + timeout_ns;
 	for (;;) {
 		bool outside = false;
-		struct err *err = threads_check_outside(t, t->place->code.v, t->place->code.v + stub_blob_bytes, &outside);
-		if (!err && outside)
+		struct err *err = threads_check_outside(t, t->place->code.v, t->place->code.v + t->place->n_bytes, &outside);
+		if (!err && outside) {
+			t->place->is_left = false;
 			return NULL;
+		}
 		if ((err && err->code != ERR_TIMEOUT) || monotonic_ns() >= deadline)
 			return err ? err : err_create(ERR_TIMEOUT, "a thread of process %d has not come back from an earlier call", (int)t->pid);
 		err_destroy(err);
@@ -148,19 +161,6 @@ struct err *remote_place_wait(const struct remote_target *t, uint64_t timeout_ns
 }
 
 /* ---- setting a stopped thread up ---- */
-
-/* Does a return address of CPython's own text lie near the top of the stack? Then the caller follows PEP 475 and computes
- * the rest of its timeout anew after EINTR; starting the call over would lengthen it. */
-static bool called_by_python(const struct remote_target *t, uint64_t sp)
-{
-	uint64_t words[96];
-	if (!t->text_end || !remote_mem_read(t->mem, RADDR(sp), words, sizeof(words)))
-		return false;
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (words[i] >= t->text_start && words[i] < t->text_end)
-			return true;
-	return false;
-}
 
 static bool has_finite_timeout(const struct user_regs_struct *r)
 {
@@ -192,7 +192,7 @@ static void resume_regs(const struct remote_target *t, struct user_regs_struct *
 		bool finite = has_finite_timeout(r);
 		if (finite && (r->orig_rax == SYS_epoll_wait || r->orig_rax == SYS_epoll_pwait ||
 			       r->orig_rax == SYS_rt_sigtimedwait) &&
-		    called_by_python(t, r->rsp))
+		    thread_is_called_by_python(t, r->rip, r->rsp))
 			return;
 		r->rip -= 2;
 		r->rax = r->orig_rax;
@@ -540,6 +540,11 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 	struct err *last = NULL;
 	bool started = false;
 	pending_detach_poll();
+	if (t->place->is_left) {
+		struct err *err = remote_place_wait(t, timeout_ns);
+		if (err)
+			return err;
+	}
 	while (!started) {
 		struct thread_place *threads;
 		size_t n;
@@ -553,10 +558,11 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 			err_destroy(last);
 			return err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
 		}
-		threads_sort(threads, n);
+		threads_sort(t, threads, n);
 		pid_t only = straggler(t);
+		bool all_show = threads[0].rank >= THREAD_SHOWS;
 		for (size_t i = 0; i < n && !started && monotonic_ns() < deadline; i++) {
-			if (only && threads[i].tid != only)
+			if ((only && threads[i].tid != only) || threads[i].rank >= THREAD_SHOWS)
 				continue;
 			if (threads[i].pc >= avoid_start && threads[i].pc < avoid_end && avoid_end)
 				continue;
@@ -574,7 +580,11 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 		}
 		free(threads);
 		if (!started && monotonic_ns() >= deadline)
-			return last ? last : err_create(ERR_TIMEOUT, "no thread of process %d could be stopped", (int)t->pid);
+			return last ? last :
+			       err_create(ERR_TIMEOUT,
+					  all_show ? "every thread of process %d waits in a call that a stop would end early" :
+						     "no thread of process %d could be stopped",
+					  (int)t->pid);
 		ptrace_serve();
 		if (!started)
 			poll(NULL, 0, 1);
@@ -657,7 +667,7 @@ struct err *remote_call_write(const struct remote_target *t, raddr to, const voi
 		err_destroy(none);
 		return err;
 	}
-	threads_sort(threads, n);
+	threads_sort(t, threads, n);
 	bool done = false;
 	for (size_t i = 0; i < n && !done; i++) {
 		struct user_regs_struct regs;

@@ -47,22 +47,26 @@ void remote_program_add(struct remote_program *p, uint64_t op, uint64_t a0, uint
 
 /* Where the stub may be written: found once per process image. */
 #define REMOTE_PENDING 2ull /* in the mailbox, or'ed to `pending`; no answer ends so: a base is aligned, else 1 or -errno */
+#define REMOTE_PLACE_BYTES 1280
 struct remote_place {
 	raddr code;        /* dead executable bytes, remote_stub_bytes() of them */
 	raddr mailbox;     /* u64, zero before a call; address 0: no answer is wanted */
-	uint8_t before[1024]; /* what the dead bytes held */
-	bool is_left;      /* they hold what a killed recorder has left: see remote_place_wait() */
+	uint8_t before[REMOTE_PLACE_BYTES]; /* what the dead bytes held */
+	size_t n_bytes;    /* of them, those that may be written: the code's, or more that a killed recorder has left */
+	bool is_left;      /* they hold code of ours in which a thread may be: remote_place_wait() comes before the next use */
 	pid_t last_tid;    /* who was sent there last, and may be at its last steps still; 0 nobody */
 };
 size_t remote_stub_bytes(void);
-/* Dead bytes behind the text of a module, best of the one at `prefer`. Fills code and before. ERR_UNSUPPORTED. */
-MUST_CHECK struct err *remote_place_find(struct remote_mem *mem, const struct maps *maps, raddr prefer,
+/* n_bytes dead ones behind the text of a module, best of the one at `prefer`. Fills code, before, n_bytes and is_left.
+ * ERR_UNSUPPORTED. */
+MUST_CHECK struct err *remote_place_find(struct remote_mem *mem, const struct maps *maps, raddr prefer, size_t n_bytes,
 					 struct remote_place *ret);
 
 struct remote_call_stats {
 	uint64_t pause_ns;     /* the thread stood still this long */
 	pid_t tid;
 	uint64_t fs_base, sp;  /* of that thread */
+	uint32_t ns_tid;       /* as it knows itself; 0: not known, tid tells */
 	bool timeout_extended; /* a call with a timeout was interrupted and had to start over */
 };
 
@@ -110,16 +114,24 @@ bool remote_call_take_pending(pid_t tid);
 /* One of the caller's own became such a thread. False: there are too many. */
 bool remote_call_add_pending(pid_t tid);
 
+enum thread_rank { THREAD_EXACT = 0, THREAD_RUNS = 4, THREAD_SHOWS = 8 };
 struct thread_place {
 	pid_t tid;
 	char state;           /* as in /proc/PID/stat */
 	long syscall;         /* number; -1 none; -2 running; -3 unknown */
 	uint64_t args[6], sp, pc;
+	int rank;             /* what a stop would show: enum thread_rank, and between */
 };
 /* Threads of a process as /proc shows them. Returns malloc'ed list; 0 threads when it is gone. */
 MUST_CHECK struct err *threads_list(pid_t pid, struct thread_place **ret, size_t *ret_n);
 bool thread_place_read(pid_t pid, pid_t tid, struct thread_place *ret);
-void threads_sort(struct thread_place *threads, size_t n); /* first those where being interrupted shows least */
+/* Fill in the ranks: first those where being stopped shows least. */
+void threads_sort(const struct remote_target *t, struct thread_place *threads, size_t n);
+int threads_best_rank(const struct remote_target *t); /* of its threads; THREAD_EXACT when it has none any more */
+/* Every thread waits in a call that a stop would end early, and the program would see it. */
+bool threads_all_show(const struct remote_target *t);
+/* The system call at pc was made by CPython itself, as far as the stack tells. */
+bool thread_is_called_by_python(const struct remote_target *t, uint64_t pc, uint64_t sp);
 /* No thread has its pc, or a register, inside [start, end); running ones are stopped for a moment to see. */
 MUST_CHECK struct err *threads_check_outside(const struct remote_target *t, uint64_t start, uint64_t end,
 					     bool *ret_outside);

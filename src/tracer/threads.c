@@ -6,11 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/vec.h"
+#include "tracer/maps.h"
 #include "tracer/remote_call.h"
+#include "tracer/remote_mem.h"
 
 bool thread_place_read(pid_t pid, pid_t tid, struct thread_place *ret)
 {
@@ -80,13 +84,63 @@ struct err *threads_list(pid_t pid, struct thread_place **ret, size_t *ret_n)
 	return NULL;
 }
 
-/* How little it shows when this thread is interrupted, 0 best (which calls restart by themselves was measured: signal(7)
- * and its kernel sources name them). */
-static int thread_rank(const struct thread_place *p)
+/* ---- what shows when a thread is stopped ---- */
+
+/* SO_RCVTIMEO or SO_SNDTIMEO: with one the call ends early with EINTR, without it restarts (Linux v6.1 net/core/sock.c,
+ * sock_intr_errno). Asked of the socket itself (pidfd_getfd(2), Linux 5.6); what cannot be asked may have one. */
+static bool socket_may_time_out(pid_t pid, uint64_t fd, int option)
 {
+	char path[64], what[64];
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, (int)fd);
+	ssize_t n = readlink(path, what, sizeof(what) - 1);
+	if (n < 7 || memcmp(what, "socket:", 7) != 0)
+		return false;
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	int own = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, (int)fd, 0);
+	struct timeval timeout = { 0, 1 };
+	socklen_t size = sizeof(timeout);
+	if (own >= 0 && getsockopt(own, SOL_SOCKET, option, &timeout, &size) < 0)
+		timeout.tv_usec = 1;
+	if (own >= 0)
+		close(own);
+	if (pidfd >= 0)
+		close(pidfd);
+	return timeout.tv_sec || timeout.tv_usec;
+}
+
+/* Is the caller of libc's wrapper CPython itself, or its select module? It follows PEP 475 and computes the rest of its timeout
+ * anew after EINTR; starting the call over would lengthen it. The nearest return address outside of libc tells. */
+bool thread_is_called_by_python(const struct remote_target *t, uint64_t pc, uint64_t sp)
+{
+	uint64_t words[96];
+	const struct mapping *wrapper = t->maps ? maps_find(t->maps, RADDR(pc)) : NULL;
+	if (!wrapper || !t->text_end || !remote_mem_read(t->mem, RADDR(sp), words, sizeof(words)))
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (words[i] >= t->text_start && words[i] < t->text_end)
+			return true;
+		const struct mapping *m = maps_find(t->maps, RADDR(words[i]));
+		if (!m || !m->exec || m == wrapper)
+			continue;
+		const char *name = strrchr(m->path, '/');
+		return name && strncmp(name, "/select.cpython-", 16) == 0;
+	}
+	return false;
+}
+
+/* How much it shows when this thread is stopped. Which calls end early with EINTR was measured (Linux 6.18), each with a cell in
+ * tests/e2e/check_signals.py; signal(7) names them too. */
+static int rank_of(const struct remote_target *t, const struct thread_place *p)
+{
+	bool is_finite = true;
 	if (p->state == 'D' || p->state == 't')
-		return 9;
+		return THREAD_SHOWS - 1; /* it cannot be stopped now; perhaps soon */
+	if (p->state == 'T')
+		return THREAD_RUNS; /* its call, if any, is over already */
 	switch (p->syscall) {
+	case -2: return THREAD_RUNS;
+	case -1:
+	case -3: return THREAD_RUNS + 1;
 	case SYS_futex:
 	case SYS_poll:
 	case SYS_ppoll:
@@ -94,31 +148,69 @@ static int thread_rank(const struct thread_place *p)
 	case SYS_pselect6:
 	case SYS_nanosleep:
 	case SYS_clock_nanosleep:
+	case SYS_restart_syscall:
 	case SYS_wait4:
 	case SYS_waitid:
 	case SYS_pause:
 	case SYS_rt_sigsuspend:
-	case SYS_flock: return 0;
-	case SYS_read: return 1; /* of a pipe or terminal; a socket may have a timeout */
-	case -2: return 2;
-	case SYS_accept:
-	case SYS_accept4:
+	case SYS_flock: return THREAD_EXACT;
+	case SYS_read:
+	case SYS_readv:
 	case SYS_recvfrom:
-	case SYS_recvmsg: return 3;
-	case -1: return 4;
+	case SYS_recvmsg:
+	case SYS_recvmmsg:
+	case SYS_accept:
+	case SYS_accept4: return socket_may_time_out(t->pid, p->args[0], SO_RCVTIMEO) ? THREAD_SHOWS : THREAD_EXACT + 1;
+	case SYS_write:
+	case SYS_writev:
+	case SYS_sendto:
+	case SYS_sendmsg:
+	case SYS_sendmmsg:
+	case SYS_connect: return socket_may_time_out(t->pid, p->args[0], SO_SNDTIMEO) ? THREAD_SHOWS : THREAD_EXACT + 1;
 	case SYS_epoll_wait:
-	case SYS_epoll_pwait: return 5;
-	default: return 6;
+	case SYS_epoll_pwait: is_finite = (int)p->args[3] > 0; break;
+	case SYS_epoll_pwait2:
+	case SYS_semtimedop: is_finite = p->args[3] != 0; break;
+	case SYS_rt_sigtimedwait: is_finite = p->args[2] != 0; break;
+	case SYS_semop: is_finite = false; break;
+	case SYS_io_getevents:
+	case SYS_io_pgetevents: is_finite = p->args[4] != 0; break;
+	case SYS_io_uring_enter: return THREAD_SHOWS; /* what it has submitted cannot be submitted again */
+	default: return THREAD_EXACT + 3; /* it restarts, or is made again */
 	}
+	if (!is_finite)
+		return THREAD_EXACT + 2; /* EINTR, but made again it is the same call */
+	bool recomputes = p->syscall == SYS_epoll_wait || p->syscall == SYS_epoll_pwait || p->syscall == SYS_rt_sigtimedwait;
+	return recomputes && thread_is_called_by_python(t, p->pc, p->sp) ? THREAD_EXACT + 2 : THREAD_SHOWS;
 }
 
 static int compare_rank(const void *a, const void *b)
 {
-	return thread_rank(a) - thread_rank(b);
+	return ((const struct thread_place *)a)->rank - ((const struct thread_place *)b)->rank;
 }
 
-void threads_sort(struct thread_place *threads, size_t n)
+void threads_sort(const struct remote_target *t, struct thread_place *threads, size_t n)
 {
+	for (size_t i = 0; i < n; i++)
+		threads[i].rank = rank_of(t, &threads[i]);
 	if (n)
 		qsort(threads, n, sizeof(*threads), compare_rank);
+}
+
+int threads_best_rank(const struct remote_target *t)
+{
+	struct thread_place *threads = NULL;
+	size_t n = 0;
+	struct err *err = threads_list(t->pid, &threads, &n);
+	if (!err)
+		threads_sort(t, threads, n);
+	int rank = !err && n ? threads[0].rank : THREAD_EXACT;
+	err_destroy(err);
+	free(threads);
+	return rank;
+}
+
+bool threads_all_show(const struct remote_target *t)
+{
+	return threads_best_rank(t) >= THREAD_SHOWS;
 }
