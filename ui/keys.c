@@ -59,7 +59,7 @@ const struct key_row key_defaults[] = {
 	{ PANE_TIMELINE, "e", ACTION_FIRST_NEXT, "next •" },
 
 	{ PANE_SUMMARY, "Enter", ACTION_OPEN, "these events" },
-	{ PANE_SUMMARY, "b", ACTION_GROUP_BY, "by event/caller/file/host/thread" },
+	{ PANE_SUMMARY, "b", ACTION_GROUP_BY, "by caller/file/…" },
 	{ PANE_SUMMARY, "S", ACTION_SORT, "sort" },
 	{ PANE_SUMMARY, "+", ACTION_INCLUDE, "only" },
 	{ PANE_SUMMARY, "-", ACTION_EXCLUDE, "not" },

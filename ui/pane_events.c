@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ui/keep.h"
 #include "ui/ui.h"
 
 struct columns {
@@ -614,6 +615,12 @@ static bool act_events(struct pane *p, enum action action, uint64_t count, const
 		return true;
 	}
 	switch ((int)action) {
+	case ACTION_TOGGLE: /* tag it: a mark, and on to the next */
+		if (!e->on_note && ui->cursor_seq != SELECTION_NONE) {
+			view_mark_toggle(s, ui->cursor_seq);
+			keep_marks_save(ui);
+		}
+		return act_events(p, ACTION_DOWN, 1, NULL);
 	case ACTION_FOLLOW:
 		ui->following = !ui->following;
 		if (ui->following && p->list.n)

@@ -194,10 +194,40 @@ def script_by_python(ctx, python):
     expect(event["python"] == python.version_text, lambda: f"run by {event['python']}")
 
 
+SECRETIVE = """
+import os, subprocess, sys
+os.environ["DB_PASSWORD"] = "hunter2"
+sys.audit("victim.mark", {"api_key": "hunter2", "city": "Utrecht"}, "https://bob:hunter2@host/x", "hunter2 stays: no name says it is one")
+subprocess.run([sys.executable, "-S", "-c", "pass"], env=dict(os.environ, A_TOKEN="hunter2", PLAIN="hunter3"))
+"""
+
+
+def secrets(ctx, python):
+    """What looks like a secret is not in the capture, not in the environment it keeps either; --no-redact keeps all."""
+    folder = ctx.new_folder("secrets")
+    env = dict(os.environ, LAUNCH_TOKEN="hunter2", PLAIN="hunter3")
+    for option in ((), ("--no-redact",)):
+        path = os.path.join(folder, "%s.avc" % ("kept" if option else "clean"))
+        done = run(ctx, "record", *option, "-o", path, "-e", "victim,os.putenv,subprocess", "--no-follow", "--",
+                   *python.command, "-S", "-c", SECRETIVE, env=env)
+        expect(done.returncode == 0, lambda: f"status {done.returncode}: {done.stderr[-300:]}")
+        text = run(ctx, "export", path, "--format", "jsonl").stdout
+        first = json.loads(text.splitlines()[0])
+        expect(first["process"]["environ"]["PLAIN"] == "hunter3", "the environment is not in the capture")
+        expect((first["process"]["environ"]["LAUNCH_TOKEN"] == "hunter2") == bool(option), lambda: f"{first['process']['environ']['LAUNCH_TOKEN']}")
+        events = [json.loads(line) for line in text.splitlines()]
+        mark = next(e for e in events if e["event"] == "victim.mark")["args"]
+        expect((mark["0"]["api_key"] == "hunter2") == bool(option) and mark["0"]["city"] == "Utrecht", lambda: f"{mark}")
+        expect(mark["1"] == ("https://bob:hunter2@host/x" if option else "https://bob:***@host/x"), lambda: f"{mark}")
+        expect(mark["2"].startswith("hunter2 stays"), lambda: f"{mark}")
+        child = next(e for e in events if e["event"] == "subprocess.Popen")["args"]["env"]
+        expect((child["A_TOKEN"] == "hunter2") == bool(option) and child["PLAIN"] == "hunter3", lambda: f"{child['A_TOKEN']}")
+
+
 def cells(ctx):
     python = ctx.some_pythons(12)[0]
     for function in (usage, help_everywhere):
         yield function.__name__.replace("_", " "), None, lambda f=function: f(ctx)
     for function in (print_launched, print_to_file, quiet, statuses, closed_pipe, plain_text, only, limits, cut_strings,
-                     signals_to_recorder, capture_file, script_by_python):
+                     signals_to_recorder, capture_file, script_by_python, secrets):
         yield function.__name__.replace("_", " "), python, lambda f=function: f(ctx, python)

@@ -634,6 +634,29 @@ static void test_processes(void **state)
 	unlink(path);
 }
 
+/* Space tags in the list: a mark and on to the next; what is marked is what "write marked" means. */
+static void test_space_marks(void **state)
+{
+	struct ui *ui = drive_open(capture, NULL, 80, 24);
+	char path[64], line[8192];
+	unsigned n_lines = 0;
+	drive_keys(ui, "9 j Space Space k k Space j j");
+	assert_int_equal(ui->s->marks.n, 1); /* two set, the first taken back */
+	drive_keys(ui, "Space");
+	assert_int_equal(ui->s->marks.n, 2);
+	snprintf(path, sizeof(path), "/tmp/auditview-marked-%d.jsonl", (int)getpid());
+	snprintf(line, sizeof(line), "write marked %s", path);
+	ui_command(ui, line);
+	FILE *f = fopen(path, "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		n_lines += strchr(line, '\n') != NULL;
+	fclose(f);
+	assert_int_equal(n_lines, 2);
+	unlink(path);
+	ui_destroy(ui);
+}
+
 /* Files of the same base name are told apart, others stay short. */
 static void test_file_names(void **state)
 {
@@ -746,6 +769,7 @@ int main(void)
 		cmocka_unit_test(test_processes),
 		cmocka_unit_test(test_kept),
 		cmocka_unit_test(test_file_names),
+		cmocka_unit_test(test_space_marks),
 	};
 	int failed = cmocka_run_group_tests_name("ui", tests, NULL, NULL);
 	unlink(capture);
