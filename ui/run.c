@@ -95,8 +95,14 @@ static void edit(struct loop *l)
 	char line[32];
 	snprintf(line, sizeof(line), "+%u", ui->edit_line ? ui->edit_line : 1);
 	term_leave(l->term);
+	/* Ctrl-C and Ctrl-\ are the editor's now, as system(3) has it */
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, old_int, old_quit;
+	sigaction(SIGINT, &ignore, &old_int);
+	sigaction(SIGQUIT, &ignore, &old_quit);
 	pid_t pid = fork();
 	if (pid == 0) {
+		signal(SIGINT, SIG_DFL);
+		signal(SIGQUIT, SIG_DFL);
 		sigprocmask(SIG_SETMASK, &l->old_mask, NULL);
 		/* $EDITOR may have arguments: let the shell part them; file and line come as parameters, not as text */
 		execl("/bin/sh", "sh", "-c", "exec $0 \"$1\" \"$2\"", editor, line, ui->edit_file, (char *)NULL);
@@ -106,6 +112,8 @@ static void edit(struct loop *l)
 	if (pid > 0)
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 			;
+	sigaction(SIGINT, &old_int, NULL);
+	sigaction(SIGQUIT, &old_quit, NULL);
 	term_enter(l->term);
 	if (pid < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 127))
 		ui_flash(ui, "cannot run %s: $EDITOR names the editor", editor);

@@ -38,7 +38,7 @@ struct trace;
 
 struct trace_options {
 	size_t cache_bytes; /* what trace_trim() leaves in the cache; 0 = 16 MiB */
-	size_t load_bytes;  /* most that trace_load() may pin; 0 = half of the machine's memory */
+	size_t load_bytes;  /* most that trace_load() may pin; 0 = 1 GiB, or a quarter of the machine's memory if that is less */
 };
 
 /* Open a capture. Errors: ERR_NOT_FOUND, ERR_DENIED, ERR_SYS; ERR_CORRUPT when it is not a capture or nothing of it is

@@ -464,13 +464,15 @@ static void header_field(const char *name, char *to, size_t size)
 	*to = 0;
 	if (!at_name)
 		return;
+	/* digits in groups of three */
 	char *from = at_name;
-	while (from > line && from[-1] == ' ')
+	while (from > line && ((from[-1] >= '0' && from[-1] <= '9') || (from[-1] == ' ' && (from < line + 2 || from[-2] != ' '))))
 		from--;
-	char *end = from;
-	while (from > line && from[-1] != ' ')
-		from--;
-	snprintf(to, size, "%.*s", (int)(end - from), from);
+	size_t n = 0;
+	for (; from < at_name && n + 1 < size; from++)
+		if (*from != ' ')
+			to[n++] = *from;
+	to[n] = 0;
 }
 
 static void grow(double seconds)
@@ -484,8 +486,11 @@ static void grow(double seconds)
 		rest(begin + ++round * 10000 * MS);
 		header_field("events", events, sizeof(events));
 		header_field("lost", lost, sizeof(lost));
-		pid_t a = child_of(s->pid, 0), b = child_of(s->pid, 1);
-		pid_t recorder = a, target = b ? b : child_of(a, 0);
+		pid_t recorder = child_of(s->pid, 0), target = child_of(s->pid, 1);
+		if (!target)
+			target = child_of(recorder, 0);
+		while (child_of(target, 0)) /* what starts it stays between */
+			target = child_of(target, 0);
 		printf("%6.0f %12s %8s  %10.1f %10.1f %10.1f  ", (double)(session_clock() - begin) / 1e9, events, lost,
 		       (double)session_rss(s->pid) / 1e6, (double)session_rss(recorder) / 1e6, (double)session_rss(target) / 1e6);
 		for (int i = 0; i < 20; i++) { /* hold still, move, follow again */
