@@ -1,12 +1,48 @@
-"""refusals: each cause that can be produced here: exit status 1, cause and cure in the message, the target untouched."""
+"""refusals: each cause that can be produced here: exit status 1, cause and cure in the message, the target untouched.
+
+REFUSALS names for each cause (src/tracer/access.c), and for each refusal that comes later, the cell that produces it, or why none can;
+run.py --list prints it. A cause that is missing from the table fails the run.
+"""
 import glob
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 
-from harness import Python, Skip, Victim, expect, kill, maps_of, no_python, status_of, wait_for
+from harness import ROOT, Fail, Python, Skip, Victim, expect, kill, maps_of, no_python, status_of, wait_for
+
+# (cause, cell of this group or "group: cell") or (cause, None, why no test can produce it here and what stands for it)
+REFUSALS = [
+    ("no-process", "unknown pid"),
+    ("thread", "a thread's number"),
+    ("self", "itself"),
+    ("kernel-thread", "kernel thread"),
+    ("zombie", "zombie"),
+    ("other-user", "ordinary user"),
+    ("capabilities", "more capabilities than we have"),
+    ("non-dumpable", "doctor: not dumpable"),
+    ("user-namespace", "from inside a user namespace"),
+    ("yama", None, "a setting of the whole machine (and this kernel may lack Yama); all its values are judged in tests/unit/test_access.c"),
+    ("security-module", None, "takes an AppArmor or SELinux policy loaded into the kernel; judged in tests/unit/test_access.c"),
+    ("traced", "already traced"),
+    ("seccomp", "doctor: seccomp, no CAP_SYS_ADMIN"),
+    ("seccomp", "strict seccomp"),
+    ("not-python", "not Python"),
+    ("layout", "Python 3.6"),
+    ("layout", "Python 3.7"),
+    ("layout", "PyPy"),
+    ("layout", "a Python from the future"),
+    ("finalised", "the interpreter is ending"),
+    ("attached", "survival: second recorder"),
+    # decided when the first call is made
+    ("no memory (RLIMIT_AS)", "no memory left"),
+    ("no room for the entry or the code", None, "no build of CPython known has neither; python_runtime_find and elf_slack_find are tested on images in tests/unit"),
+    ("no thread can be stopped (vfork, state D)", "all threads in vfork"),
+    ("the kernel forbids forced writes", None, "proc_mem.force_override is set at boot; the way round is taken in faults: each write EPERM"),
+    ("interrupted by anything", "faults: each ptrace EPERM"),
+]
 
 # A tracer of somebody else's: seizes the process and keeps it.
 HOLDER = """
@@ -138,7 +174,172 @@ def itself(ctx):
         v.stop()
 
 
+# ---- targets made for one refusal ----
+
+class Child:
+    """A process that printed "ready"; Skip if it cannot be made."""
+
+    def __init__(self, *command):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        start_new_session=True)
+
+    def __enter__(self):
+        if self.process.stdout.readline() != b"ready\n":
+            text = self.process.stderr.read().decode()[-200:]
+            self.__exit__()
+            raise Skip("it cannot be made here: " + text.strip())
+        return self.process
+
+    def __exit__(self, *error):
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL) # a child in vfork outlives its parent
+        except ProcessLookupError:
+            pass
+        kill(self.process)
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            stream.close()
+
+
+def compiled(ctx, text):
+    """A program that exports what this C text defines."""
+    folder = ctx.new_folder("compiled")
+    source, program = os.path.join(folder, "program.c"), os.path.join(folder, "program")
+    with open(source, "w", encoding="utf-8") as f:
+        f.write("#include <unistd.h>\n" + text + '\nint main(void) { if (write(1, "ready\\n", 6) < 6) return 1; for (;;) pause(); }\n')
+    if not shutil.which("cc"):
+        raise Skip("no C compiler")
+    subprocess.run(["cc", "-rdynamic", "-O1", "-o", program, source], check=True)
+    return program
+
+
+PYPY = "int rpython_startup_code(void); int rpython_startup_code(void) { return 0; }"
+FUTURE = """
+char _PyRuntime[65536] __attribute__((visibility("default"))) = "xdebugpy";
+const unsigned long Py_Version = 0x03630100;
+int PySys_AddAuditHook(void *a, void *b); int PySys_AddAuditHook(void *a, void *b) { return a == b; }
+int Py_IsInitialized(void); int Py_IsInitialized(void) { return 1; }
+"""
+# In finalize_modules: the runtime is finalising, and this is the last thing that runs.
+ENDING = """
+import os, sys, time
+class Last:
+    def __del__(self, write=os.write, sleep=time.sleep):
+        write(1, b"ready\\n")
+        sleep(60)
+sys.last = Last()
+"""
+STRICT = """
+import ctypes, time
+libc = ctypes.CDLL(None)
+read, prctl, byte = libc.read, libc.prctl, ctypes.create_string_buffer(1)
+libc.write(1, b"ready\\n", 6)
+prctl(22, 1, 0, 0, 0)
+read(0, byte, 1)
+"""
+FULL = """
+import resource, time
+pages = int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * 4096 + (1 << 20),) * 2)
+print("ready", flush=True)
+time.sleep(60)
+"""
+# vfork by ctypes: the child borrows the parent's only thread and sleeps in it.
+VFORK = """
+import ctypes, sys
+libc = ctypes.CDLL(None)
+print("ready", flush=True)
+if libc.vfork() == 0:
+    libc.sleep(60)
+    libc._exit(0)
+"""
+
+
+def program_refused(ctx, text, words, cure):
+    with Child(compiled(ctx, text)) as process:
+        refused(ctx, process.pid, words, cure)
+        expect(process.poll() is None, "the target ended")
+
+
+def python_refused(ctx, python, text, words, cure, settle=None):
+    with Child(*python.command, "-c", text) as process:
+        if settle:
+            wait_for(lambda: settle(process.pid), 10, "the target to get there")
+        said = refused(ctx, process.pid, words, cure)
+        expect(process.poll() is None, "the target ended")
+        expect(status_of(process.pid, "TracerPid") == "0", "somebody is still attached")
+        return said
+
+
+def a_thread(ctx, python):
+    with Victim(ctx, python, "guest") as v:
+        other = max(map(int, os.listdir(f"/proc/{v.pid}/task")))
+        refused(ctx, other, ["thread", str(v.pid)], f"auditview -p {v.pid}", untouched=False)
+        v.stop()
+
+
+def its_own_pid(ctx):
+    out = os.path.join(ctx.new_folder("self"), "capture.avc")
+    done = subprocess.run(["sh", "-c", f"exec {ctx.auditview} record -p $$ -o {out}"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=30)
+    expect(done.returncode == 1 and "itself" in done.stderr, lambda: f"{done.returncode}: {done.stderr!r}")
+
+
+def capabilities(ctx, python):
+    """Same user, but it may do more."""
+    folder = ctx.new_folder("nobody")
+    for path in (ctx.folder, folder):
+        os.chmod(path, 0o777)
+    binary = os.path.join(folder, "auditview")
+    shutil.copy(ctx.auditview, binary)
+    os.chmod(binary, 0o755)
+    if os.getuid() != 0:
+        raise Skip("needs root, to become somebody else")
+    python = next((p for p in [python, *ctx.pythons] if p.command[0].startswith("/usr/")), None)
+    if not python:
+        raise Skip("no Python that another user may run")
+    nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    with Child(*nobody, "--inh-caps", "+net_raw", "--ambient-caps", "+net_raw", *python.command, "-S", "-c",
+               "import time; print('ready', flush=True); time.sleep(60)") as process:
+        refused(ctx, process.pid, ["not permitted", "capabilities"], "root|sudo", command=[*nobody, "env", "HOME=/nonexistent", binary])
+
+
+def user_namespace(ctx, python):
+    with Victim(ctx, python, "sleeping") as v:
+        if subprocess.run(["unshare", "-U", "-r", "true"], stderr=subprocess.DEVNULL).returncode:
+            raise Skip("no user namespaces here")
+        refused(ctx, v.pid, ["not permitted", "user namespace"], "outside|same one", command=["unshare", "-U", "-r", ctx.auditview])
+        expect(not v.stop().get("woke_early"), "the victim was disturbed")
+
+
+def second_reason(reason):
+    raise Skip(reason)
+
+
+def table_is_whole(all_cells):
+    """Each cause has its row, each row its cell."""
+    text = open(os.path.join(ROOT, "src", "tracer", "access.c"), encoding="utf-8").read()
+    causes = set(re.findall(r'\[ACCESS_\w+\] = \{ "([a-z-]+)", ERR_', text)) - {"fine"}
+    expect(len(causes) > 10, "the causes were not found in access.c: the test is broken")
+    expect(causes <= {row[0] for row in REFUSALS}, lambda: f"not in the table: {sorted(causes - {row[0] for row in REFUSALS})}")
+    for row in REFUSALS:
+        group, _, cell = (row[1] or "").rpartition(": ")
+        source = open(os.path.join(ROOT, "tests", "e2e", f"check_{group}.py"), encoding="utf-8").read() if group else ""
+        if row[1] and not group and cell not in all_cells:
+            raise Fail(f"{row[0]}: there is no cell {cell!r}")
+        if group and cell not in source and not re.search(r'f"each \{', source):
+            raise Fail(f"{row[0]}: there is no cell {cell!r} in {group}")
+
+
 def cells(ctx):
+    found = list(own_cells(ctx))
+    yield from found
+    yield "the table of causes is whole", None, lambda: table_is_whole({what for what, _, _ in found})
+    for row in REFUSALS:
+        if row[1] is None:
+            yield row[0], None, lambda r=row[2]: second_reason(r)
+
+
+def own_cells(ctx):
     python = ctx.some_pythons(12)[0]
     yield "unknown pid", None, lambda: unknown_pid(ctx)
     yield "not Python", None, lambda: not_python(ctx)
@@ -150,3 +351,15 @@ def cells(ctx):
     yield "stopped", python, lambda: stopped(ctx, python)
     yield "kernel thread", None, lambda: kernel_thread(ctx)
     yield "capture cannot be written", None, lambda: itself(ctx)
+    yield "a thread's number", python, lambda: a_thread(ctx, python)
+    yield "itself", None, lambda: its_own_pid(ctx)
+    yield "more capabilities than we have", python, lambda: capabilities(ctx, python)
+    yield "from inside a user namespace", python, lambda: user_namespace(ctx, python)
+    yield "PyPy", None, lambda: program_refused(ctx, PYPY, ["pypy"], "hook list|CPython")
+    yield "a Python from the future", None, lambda: program_refused(ctx, FUTURE, ["3.99"], "3.8|newer|auditview|report")
+    yield "the interpreter is ending", python, lambda: python_refused(ctx, python, ENDING, ["ending"], "ending|no more")
+    yield "strict seccomp", python, lambda: python_refused(ctx, python, STRICT, ["seccomp"], "seccomp",
+                                                           lambda pid: status_of(pid, "Seccomp") == "1")
+    yield "no memory left", python, lambda: python_refused(ctx, python, FULL, ["cannot map memory|memory"], "memory|RLIMIT_AS")
+    yield "all threads in vfork", python, lambda: python_refused(ctx, python, VFORK, ["stop"], "stop|ms",
+                                                                 lambda pid: status_of(pid, "State").startswith("D"))
