@@ -182,6 +182,14 @@ static void fill(struct timeline *t)
 	t->built_columns = t->pane.n_columns;
 }
 
+static uint32_t bin_of(const struct timeline *t, uint64_t ns)
+{
+	if (ns <= t->from_ns)
+		return 0;
+	double b = (double)(ns - t->from_ns) / (double)(t->to_ns - t->from_ns) * t->n_bins;
+	return b >= t->n_bins ? t->n_bins - 1 : (uint32_t)b;
+}
+
 static void update_timeline(struct pane *p, unsigned changes)
 {
 	struct timeline *t = (struct timeline *)p;
@@ -189,6 +197,11 @@ static void update_timeline(struct pane *p, unsigned changes)
 	bool grown = changes & (CHANGE_TICK | CHANGE_SIZE) && t->built_events != p->ui->s->n_events;
 	if (other_size || grown || !t->n_bins)
 		fill(t);
+	/* opened as a page: it begins where the list is */
+	struct event e;
+	if (changes == CHANGE_ALL && t->mark < 0 && !t->zoomed && p->ui->cursor_seq != SELECTION_NONE &&
+	    trace_event(p->ui->s->trace, p->ui->cursor_seq, &e))
+		t->cursor = bin_of(t, e.time_ns);
 }
 
 /* Count whole chunks, once they are in memory. */
@@ -221,14 +234,6 @@ static bool work_timeline(struct pane *p, uint64_t budget_ns)
 static uint64_t bin_ns(const struct timeline *t, uint32_t bin)
 {
 	return t->from_ns + (uint64_t)((double)(t->to_ns - t->from_ns) * bin / t->n_bins);
-}
-
-static uint32_t bin_of(const struct timeline *t, uint64_t ns)
-{
-	if (ns <= t->from_ns)
-		return 0;
-	double b = (double)(ns - t->from_ns) / (double)(t->to_ns - t->from_ns) * t->n_bins;
-	return b >= t->n_bins ? t->n_bins - 1 : (uint32_t)b;
 }
 
 /* Times of the first and last row on the list's page. */
