@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/monotonic.h"
 #include "base/utf8.h"
 #include "ui/keep.h"
 #include "ui/ui.h"
@@ -428,16 +429,9 @@ static void report_notes(struct ui *ui)
 		ui_message(ui, "! damaged", SELECTION_NONE, true, "%s", damage);
 }
 
-static uint64_t clock_ns(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 bool ui_advance(struct ui *ui, uint64_t now_ns, bool growth, uint64_t budget_ns)
 {
-	uint64_t begin_ns = clock_ns();
+	uint64_t begin_ns = monotonic_ns();
 	if (!ui->started_ns)
 		ui->started_ns = now_ns;
 	ui->now_ns = now_ns;
@@ -505,7 +499,7 @@ bool ui_advance(struct ui *ui, uint64_t now_ns, bool growth, uint64_t budget_ns)
 	/* panes share what the view has left of the time */
 	for (int i = 0; i < PANE_COUNT && budget_ns; i++)
 		if (ui->panes[i] && ui->panes[i]->ops->work && ui->panes[i]->visible) {
-			uint64_t spent = clock_ns() - begin_ns, least = budget_ns / 4;
+			uint64_t spent = monotonic_ns() - begin_ns, least = budget_ns / 4;
 			more |= ui->panes[i]->ops->work(ui->panes[i], spent + least < budget_ns ? budget_ns - spent : least);
 		}
 	return more;

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/monotonic.h"
 #include "model/histogram.h"
 #include "ui/ui.h"
 
@@ -213,16 +213,12 @@ static bool work_timeline(struct pane *p, uint64_t budget_ns)
 	if (!t->n_bins || s->load_done < 1 || !classes_make(t) || !counted_fit(t) || t->n_counted >= n)
 		return false;
 	struct histogram_spec spec = spec_of(t);
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	uint64_t begin = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec, now = begin;
-	while (t->n_counted < n && now - begin < budget_ns) {
+	uint64_t begin_ns = monotonic_ns();
+	while (t->n_counted < n && monotonic_ns() - begin_ns < budget_ns) {
 		bool exact = true;
 		struct err *err = histogram_add(s->trace, &spec, t->n_counted, t->counted, &exact);
 		err_destroy(err);
 		t->n_counted++;
-		clock_gettime(CLOCK_MONOTONIC, &ts);
-		now = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 	}
 	if (t->n_counted == n && t->guessed) {
 		fill(t);

@@ -13,20 +13,13 @@
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/monotonic.h"
 #include "ui/term.h"
 #include "ui/ui.h"
 
 enum { SLICE_NS = 3000000, PROGRESS_NS = 40000000 };
-
-static uint64_t clock_ns(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 struct loop {
 	struct ui *ui;
@@ -181,10 +174,10 @@ static void loop(struct loop *l)
 	uint64_t drawn_ns = 0;
 	while (!ui->quit && !l->terminated) {
 		watch(l);
-		if (ui->dirty && (!more || clock_ns() - drawn_ns >= PROGRESS_NS)) {
+		if (ui->dirty && (!more || monotonic_ns() - drawn_ns >= PROGRESS_NS)) {
 			ui_draw(ui);
 			term_draw(l->term, &ui->canvas);
-			drawn_ns = clock_ns();
+			drawn_ns = monotonic_ns();
 		}
 		struct view *s = ui->s;
 		int live_fd = s && s->live && s->live->fd ? s->live->fd(s->live_ctx) : -1;
@@ -192,12 +185,12 @@ static void loop(struct loop *l)
 		struct pollfd fds[] = { { .fd = term_fd(l->term), .events = POLLIN }, { .fd = l->signal_fd, .events = POLLIN },
 					{ .fd = l->inotify_fd, .events = POLLIN },    { .fd = live_fd, .events = POLLIN },
 					{ .fd = pty, .events = POLLIN } };
-		uint64_t now = clock_ns(), deadline = ui_deadline(ui);
+		uint64_t now = monotonic_ns(), deadline = ui_deadline(ui);
 		int timeout = more ? 0 : deadline == UINT64_MAX ? -1 : deadline <= now ? 0 : (int)((deadline - now) / 1000000 + 1);
 		int n = poll(fds, ARRAY_LEN(fds), timeout);
 		if (n < 0 && errno != EINTR)
 			break;
-		ui->now_ns = clock_ns();
+		ui->now_ns = monotonic_ns();
 		if (fds[1].revents)
 			signals_read(l);
 		bool growth = fds[2].revents && watch_read(l);
@@ -233,9 +226,9 @@ static void loop(struct loop *l)
 		if (ui->dirty && n > 0 && (fds[0].revents || fds[1].revents)) {
 			ui_draw(ui);
 			term_draw(l->term, &ui->canvas);
-			drawn_ns = clock_ns();
+			drawn_ns = monotonic_ns();
 		}
-		more = ui_advance(ui, clock_ns(), growth, SLICE_NS);
+		more = ui_advance(ui, monotonic_ns(), growth, SLICE_NS);
 		serve(l);
 	}
 }

@@ -3,16 +3,10 @@
  */
 #include "ui/sorter.h"
 
-#include <time.h>
+
+#include "base/monotonic.h"
 
 enum { KEYS_PER_LOOK = 256 }; /* at the clock */
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 bool sorter_add(struct sorter *s, uint32_t key)
 {
@@ -41,7 +35,7 @@ void sorter_begin(struct sorter *s, int (*compare)(void *ctx, uint32_t a, uint32
 
 bool sorter_step(struct sorter *s, uint64_t budget_ns, uint64_t *ret_spent_ns)
 {
-	uint64_t begin = now_ns();
+	uint64_t begin = monotonic_ns();
 	size_t n = s->v.n;
 	unsigned done = 0;
 	*ret_spent_ns = 0;
@@ -51,8 +45,8 @@ bool sorter_step(struct sorter *s, uint64_t budget_ns, uint64_t *ret_spent_ns)
 		while (s->to < end) {
 			bool first = s->b >= end || (s->a < middle && s->compare(s->ctx, s->v.v[s->a], s->v.v[s->b]) <= 0);
 			s->other[s->to++] = s->v.v[first ? s->a++ : s->b++];
-			if (++done % KEYS_PER_LOOK == 0 && budget_ns != UINT64_MAX && now_ns() - begin >= budget_ns) {
-				*ret_spent_ns = now_ns() - begin;
+			if (++done % KEYS_PER_LOOK == 0 && budget_ns != UINT64_MAX && monotonic_ns() - begin >= budget_ns) {
+				*ret_spent_ns = monotonic_ns() - begin;
 				return false;
 			}
 		}
@@ -67,7 +61,7 @@ bool sorter_step(struct sorter *s, uint64_t budget_ns, uint64_t *ret_spent_ns)
 		s->width *= 2;
 		merge_begin(s, 0);
 	}
-	*ret_spent_ns = now_ns() - begin;
+	*ret_spent_ns = monotonic_ns() - begin;
 	return true;
 }
 

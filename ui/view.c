@@ -8,7 +8,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "base/monotonic.h"
 
 static const enum role group_roles[GROUP_COUNT] = {
 	[GROUP_NETWORK] = ROLE_NETWORK, [GROUP_FILES] = ROLE_FILES, [GROUP_PROCESS] = ROLE_PROCESS, [GROUP_CODE] = ROLE_CODE,
@@ -18,13 +19,6 @@ static const enum role group_roles[GROUP_COUNT] = {
 enum role theme_role(enum catalog_theme theme)
 {
 	return theme < THEME_COUNT ? group_roles[catalog_themes[theme].group] : ROLE_TEXT;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
 /* Notes that are lines of the event list; the others are for the messages. */
@@ -179,7 +173,7 @@ static struct err *grow(struct view *s)
 	s->rows_stale = true;
 	if (s->run) {
 		s->filter_done = 0;
-		if (s->why_done && now_ns() - s->why_ns > 5000000000u) { /* it counted fewer */
+		if (s->why_done && monotonic_ns() - s->why_ns > 5000000000u) { /* it counted fewer */
 			filter_explanation_destroy(s->why);
 			s->why = NULL;
 			s->why_done = false;
@@ -246,7 +240,7 @@ static struct err *take_shown(struct view *s)
 
 static struct err *work_filter(struct view *s, uint64_t budget_ns)
 {
-	uint64_t start = now_ns();
+	uint64_t start = monotonic_ns();
 	struct err *err = filter_run_step(s->run, budget_ns, &s->filter_done);
 	if (!err)
 		err = take_shown(s);
@@ -254,7 +248,7 @@ static struct err *work_filter(struct view *s, uint64_t budget_ns)
 		s->filter_restarts = filter_run_n_restarts(s->run);
 		s->filter_generation++;
 	}
-	s->filter_ns += now_ns() - start;
+	s->filter_ns += monotonic_ns() - start;
 	return err;
 }
 
@@ -362,7 +356,7 @@ static bool has_why(const struct view *s)
 static struct err *work_why(struct view *s, uint64_t budget_ns)
 {
 	struct err *err = NULL;
-	s->why_ns = now_ns();
+	s->why_ns = monotonic_ns();
 	if (selection_count(s->shown)) {
 		s->why_done = true;
 		return NULL;

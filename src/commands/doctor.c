@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/monotonic.h"
 #include "base/strbuf.h"
 #include "base/utf8.h"
 #include "base/wrap.h"
@@ -243,22 +244,15 @@ static void check_suspend_seccomp(const struct patient *p, struct finding *f)
 		"CONFIG_CHECKPOINT_RESTORE");
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static void check_clock(const struct patient *p, struct finding *f)
 {
 	enum { ROUNDS = 20000 };
 	struct clock_map clock;
 	(void)p;
 	clock_init(&clock);
-	uint64_t start = now_ns(), last = start;
+	uint64_t start = monotonic_ns(), last = start;
 	for (int i = 0; i < ROUNDS; i++)
-		last = now_ns();
+		last = monotonic_ns();
 	unsigned long long cost_ns = (last - start) / ROUNDS;
 	if (clock.use_tsc)
 		return say(f, FINDING_OK,

@@ -12,8 +12,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/monotonic.h"
 #include "base/vec.h"
 #include "model/group.h"
 #include "model/selection.h"
@@ -77,16 +77,9 @@ struct pace {
 	bool over;
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static struct pace pace_of(uint64_t budget_ns)
 {
-	return (struct pace){ .until_ns = budget_ns == UINT64_MAX ? UINT64_MAX : now_ns() + budget_ns };
+	return (struct pace){ .until_ns = budget_ns == UINT64_MAX ? UINT64_MAX : monotonic_ns() + budget_ns };
 }
 
 static bool is_over(struct pace *p, unsigned cost)
@@ -94,7 +87,7 @@ static bool is_over(struct pace *p, unsigned cost)
 	p->n += cost;
 	if (p->n >= 1024 && p->until_ns != UINT64_MAX) {
 		p->n = 0;
-		p->over = now_ns() >= p->until_ns;
+		p->over = monotonic_ns() >= p->until_ns;
 	}
 	return p->over;
 }

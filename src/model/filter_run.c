@@ -9,8 +9,8 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/monotonic.h"
 #include "model/arguments.h"
 #include "model/filter_cache.h"
 #include "model/selection.h"
@@ -45,13 +45,6 @@ struct work {
 	struct err *err;
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /*
  * A chunk full of values that were never seen may take long with a regular expression. Then it is left in the middle and begun
  * anew in the next step: the verdicts are kept, so each step gets further. Asked only where verdicts were added since.
@@ -59,7 +52,7 @@ static uint64_t now_ns(void)
 static bool is_late(struct filter_run *r)
 {
 	if (!r->is_late && r->until_ns != UINT64_MAX)
-		r->is_late = now_ns() >= r->until_ns;
+		r->is_late = monotonic_ns() >= r->until_ns;
 	return r->is_late;
 }
 
@@ -647,7 +640,7 @@ struct err *filter_run_step(struct filter_run *r, uint64_t budget_ns, double *re
 {
 	uint64_t n = trace_n_events(r->trace);
 	struct err *err = NULL;
-	r->until_ns = budget_ns == UINT64_MAX ? UINT64_MAX : now_ns() + budget_ns;
+	r->until_ns = budget_ns == UINT64_MAX ? UINT64_MAX : monotonic_ns() + budget_ns;
 	r->is_late = false;
 	if (!note_minors(r) || !note_who(r))
 		return err_no_memory();

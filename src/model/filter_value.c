@@ -132,6 +132,18 @@ static bool version_fits(enum filter_op op, const struct literal *l, uint32_t ve
 	return false;
 }
 
+/* The verdict on an id: asked for once, and kept unless memory is short. */
+typedef enum verdict ask_fn(struct filter_cache *c, const struct filter_term *t, struct memo *m, uint32_t id);
+static inline enum verdict remembered(verdict_vec *kept, ask_fn *ask, struct filter_cache *c, const struct filter_term *t,
+				      struct memo *m, uint32_t id)
+{
+	if (!verdicts_extend(kept, (size_t)id + 1))
+		return ask(c, t, m, id);
+	if (!kept->v[id])
+		kept->v[id] = (uint8_t)ask(c, t, m, id);
+	return (enum verdict)kept->v[id];
+}
+
 /* ---- names and threads ---- */
 
 static enum verdict ask_name(struct filter_cache *c, const struct filter_term *t, struct memo *m, uint32_t name)
@@ -157,11 +169,7 @@ static enum verdict ask_name(struct filter_cache *c, const struct filter_term *t
 
 enum verdict term_of_name(struct filter_cache *c, const struct filter_term *t, struct memo *m, uint32_t name)
 {
-	if (!verdicts_extend(&m->names, (size_t)name + 1))
-		return ask_name(c, t, m, name);
-	if (!m->names.v[name])
-		m->names.v[name] = (uint8_t)ask_name(c, t, m, name);
-	return (enum verdict)m->names.v[name];
+	return remembered(&m->names, ask_name, c, t, m, name);
 }
 
 static enum verdict ask_thread(struct filter_cache *c, const struct filter_term *t, struct memo *m, uint32_t thread)
@@ -203,11 +211,7 @@ static enum verdict ask_thread(struct filter_cache *c, const struct filter_term 
 
 enum verdict term_of_thread(struct filter_cache *c, const struct filter_term *t, struct memo *m, uint32_t thread)
 {
-	if (!verdicts_extend(&m->threads, (size_t)thread + 1))
-		return ask_thread(c, t, m, thread);
-	if (!m->threads.v[thread])
-		m->threads.v[thread] = (uint8_t)ask_thread(c, t, m, thread);
-	return (enum verdict)m->threads.v[thread];
+	return remembered(&m->threads, ask_thread, c, t, m, thread);
 }
 
 static int64_t minus(int64_t a, int64_t b)
@@ -263,11 +267,7 @@ static enum verdict ask_frame(struct filter_cache *c, const struct filter_term *
 
 enum verdict term_of_frame(struct filter_cache *c, const struct filter_term *t, struct memo *m, uint32_t frame)
 {
-	if (!verdicts_extend(&m->frames, (size_t)frame + 1))
-		return ask_frame(c, t, m, frame);
-	if (!m->frames.v[frame])
-		m->frames.v[frame] = (uint8_t)ask_frame(c, t, m, frame);
-	return (enum verdict)m->frames.v[frame];
+	return remembered(&m->frames, ask_frame, c, t, m, frame);
 }
 
 /* ---- arguments ---- */

@@ -7,9 +7,9 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <xxhash.h>
 
+#include "base/monotonic.h"
 #include "base/vec.h"
 #include "model/relations.h"
 #include "model/selection.h"
@@ -125,16 +125,9 @@ static struct err *chunk_mark(struct first_seen *f, const struct chunk *c, uint3
 	return NULL;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 struct err *first_seen_update(struct first_seen *f, uint64_t budget_ns, double *ret_done)
 {
-	uint64_t start_ns = now_ns(), n_all = trace_n_events(f->trace);
+	uint64_t start_ns = monotonic_ns(), n_all = trace_n_events(f->trace);
 	size_t want = (size_t)trace_n_values(f->trace) + 1, have = f->name_of_args.n;
 	struct err *err = selection_resize(f->rows, n_all, false);
 	if (!err && want > have) {
@@ -150,7 +143,7 @@ struct err *first_seen_update(struct first_seen *f, uint64_t budget_ns, double *
 		err = chunk_mark(f, c, (uint32_t)(f->n_rows - c->first_seq));
 		f->n_rows = c->first_seq + c->n;
 		trace_trim(f->trace);
-		if (budget_ns != UINT64_MAX && now_ns() - start_ns >= budget_ns)
+		if (budget_ns != UINT64_MAX && monotonic_ns() - start_ns >= budget_ns)
 			break;
 	}
 	*ret_done = n_all ? (double)f->n_rows / (double)n_all : 1.0;

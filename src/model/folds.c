@@ -12,8 +12,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/monotonic.h"
 #include "base/vec.h"
 #include "model/import_stack.h"
 #include "model/selection.h"
@@ -304,13 +304,6 @@ shown:
 	return true;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static struct err *sets_resize(struct folds *f, uint64_t n_rows)
 {
 	struct selection *sets[] = { f->structure, f->hidden, f->heads };
@@ -333,7 +326,7 @@ static struct event event_of_chunk(const struct trace *t, const struct chunk *c,
 
 struct err *folds_update(struct folds *f, const struct selection *sel, uint64_t budget_ns, double *ret_done)
 {
-	uint64_t start_ns = now_ns(), n_all = trace_n_events(f->trace);
+	uint64_t start_ns = monotonic_ns(), n_all = trace_n_events(f->trace);
 	struct err *err = sets_resize(f, n_all);
 	while (!err && f->n_rows < n_all) {
 		const struct chunk *c = trace_chunk(f->trace, (uint32_t)(f->n_rows >> TRACE_CHUNK_SHIFT));
@@ -345,7 +338,7 @@ struct err *folds_update(struct folds *f, const struct selection *sel, uint64_t 
 		if (!ok)
 			err = err_no_memory();
 		trace_trim(f->trace);
-		if (budget_ns != UINT64_MAX && now_ns() - start_ns >= budget_ns)
+		if (budget_ns != UINT64_MAX && monotonic_ns() - start_ns >= budget_ns)
 			break;
 	}
 	*ret_done = n_all ? (double)f->n_rows / (double)n_all : 1.0;

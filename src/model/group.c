@@ -63,18 +63,6 @@ static void row_add(struct counting *g, uint32_t id, uint64_t seq)
 		g->last[key] = seq;
 }
 
-static uint32_t id_at(const struct chunk *c, enum group_column column, uint32_t i)
-{
-	switch (column) {
-	case GROUP_NAME: return c->names[c->name[i]];
-	case GROUP_THREAD: return c->threads[c->thread[i]];
-	case GROUP_ARGS: return c->args[i];
-	case GROUP_STACK: return c->stack[i];
-	case GROUP_COLUMN_COUNT: break;
-	}
-	return 0;
-}
-
 /* The bits of rows [64 * word, …) of the chunk that are selected and lie in [from, to). */
 static uint64_t row_bits(const struct selection *sel, uint64_t first_seq, uint32_t word, uint32_t from, uint32_t to)
 {
@@ -116,7 +104,7 @@ static void rows_add(struct counting *g, const struct chunk *c, uint32_t from, u
 		uint64_t bits = row_bits(g->sel, c->first_seq, word, from, to);
 		for (; bits; bits &= bits - 1) {
 			uint32_t i = word * 64 + (unsigned)__builtin_ctzll(bits);
-			row_add(g, id_at(c, g->column, i), c->first_seq + i);
+			row_add(g, group_id_at(c, g->column, i), c->first_seq + i);
 		}
 	}
 }
@@ -191,7 +179,7 @@ struct err *group_spark(struct trace *t, const struct selection *sel, enum group
 		for (uint32_t word = 0; word * 64 < c->n; word++) {
 			uint64_t bits = row_bits(sel, c->first_seq, word, 0, c->n);
 			for (; bits; bits &= bits - 1) {
-				uint32_t i = word * 64 + (unsigned)__builtin_ctzll(bits), id = id_at(c, column, i);
+				uint32_t i = word * 64 + (unsigned)__builtin_ctzll(bits), id = group_id_at(c, column, i);
 				uint32_t key = keys ? keys[id < id_end ? id : 0] : id;
 				if (key >= n_keys || c->time_ns[i] < from_ns || c->time_ns[i] >= to_ns)
 					continue;

@@ -10,11 +10,24 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "model/trace.h"
 
 struct selection;
-struct trace;
 
 enum group_column { GROUP_NAME, GROUP_THREAD, GROUP_ARGS, GROUP_STACK, GROUP_COLUMN_COUNT };
+
+/* What stands in the column, row i of the chunk. */
+static inline uint32_t group_id_at(const struct chunk *c, enum group_column column, uint32_t i)
+{
+	switch (column) {
+	case GROUP_NAME: return c->names[c->name[i]];
+	case GROUP_THREAD: return c->threads[c->thread[i]];
+	case GROUP_ARGS: return c->args[i];
+	case GROUP_STACK: return c->stack[i];
+	case GROUP_COLUMN_COUNT: break;
+	}
+	return 0;
+}
 
 /* Ids of a column are below this (so the length a table needs). */
 uint32_t group_column_end(const struct trace *t, enum group_column column);

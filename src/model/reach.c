@@ -5,9 +5,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <xxhash.h>
 
+#include "base/monotonic.h"
 #include "base/strbuf.h"
 #include "base/utf8.h"
 #include "base/vec.h"
@@ -303,17 +303,10 @@ struct err *reach_begin(struct trace *t, const struct selection *rows, struct re
 	return NULL;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 struct err *reach_step(struct reach *r, uint64_t budget_ns, double *ret_done)
 {
 	enum { ROWS_A_LOOK = 512 }; /* at the clock */
-	uint64_t begin = now_ns(), from = r->next;
+	uint64_t begin = monotonic_ns(), from = r->next;
 	while (r->next < r->n_events) {
 		uint64_t first = r->next & ~(uint64_t)(TRACE_CHUNK - 1), end = first + TRACE_CHUNK < r->n_events ? first + TRACE_CHUNK : r->n_events;
 		if (r->rows && selection_next(r->rows, r->next) >= end) {
@@ -325,7 +318,7 @@ struct err *reach_step(struct reach *r, uint64_t budget_ns, double *ret_done)
 		if (!c)
 			return err_no_memory();
 		for (; r->next < end && r->next - first < c->n; r->next++) {
-			if (r->next % ROWS_A_LOOK == 0 && r->next != from && now_ns() - begin >= budget_ns) {
+			if (r->next % ROWS_A_LOOK == 0 && r->next != from && monotonic_ns() - begin >= budget_ns) {
 				*ret_done = (double)r->next / (double)r->n_events;
 				return NULL;
 			}

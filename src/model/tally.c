@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/monotonic.h"
 #include "base/vec.h"
 #include "model/selection.h"
 #include "model/trace.h"
@@ -29,13 +29,6 @@ struct tally {
 	uint64_t at;
 	double per_ns;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 struct err *tally_create(struct trace *trace, const struct tally_spec *spec, struct tally **ret)
 {
@@ -105,22 +98,10 @@ static void span_double(struct tally *t, uint64_t time_ns)
 	t->per_ns = n / (double)t->spec.span_ns;
 }
 
-static uint32_t id_at(const struct chunk *c, enum group_column column, uint32_t i)
-{
-	switch (column) {
-	case GROUP_NAME: return c->names[c->name[i]];
-	case GROUP_THREAD: return c->threads[c->thread[i]];
-	case GROUP_ARGS: return c->args[i];
-	case GROUP_STACK: return c->stack[i];
-	case GROUP_COLUMN_COUNT: break;
-	}
-	return 0;
-}
-
 /* One row. False when memory is short. *ret_is_new: a key was asked for. */
 static bool row_add(struct tally *t, const struct chunk *c, uint32_t i, bool *ret_is_new)
 {
-	uint32_t id = id_at(c, t->spec.column, i);
+	uint32_t id = group_id_at(c, t->spec.column, i);
 	if (id >= t->key_of_id.n)
 		id = 0;
 	uint32_t key = t->key_of_id.v[id];
@@ -175,7 +156,7 @@ static struct err *chunk_add(struct tally *t, const struct selection *sel, const
 		t->at = c->first_seq + last;
 		if (*cost >= ROWS_PER_LOOK) {
 			*cost = 0;
-			if (until_ns != UINT64_MAX && now_ns() >= until_ns)
+			if (until_ns != UINT64_MAX && monotonic_ns() >= until_ns)
 				return NULL;
 		}
 	}
@@ -194,7 +175,7 @@ static bool has_wanted(const struct tally *t, const struct chunk_summary *s)
 
 struct err *tally_step(struct tally *t, const struct selection *sel, uint64_t end, uint64_t budget_ns)
 {
-	uint64_t until_ns = budget_ns == UINT64_MAX ? UINT64_MAX : now_ns() + budget_ns;
+	uint64_t until_ns = budget_ns == UINT64_MAX ? UINT64_MAX : monotonic_ns() + budget_ns;
 	uint32_t cost = 0;
 	struct err *err = NULL;
 	if (end > trace_n_events(t->trace))
@@ -219,7 +200,7 @@ struct err *tally_step(struct tally *t, const struct selection *sel, uint64_t en
 			return err_no_memory();
 		err = chunk_add(t, sel, c, stop, until_ns, &cost);
 		trace_trim(t->trace);
-		if (until_ns != UINT64_MAX && now_ns() >= until_ns)
+		if (until_ns != UINT64_MAX && monotonic_ns() >= until_ns)
 			break;
 	}
 	return err;

@@ -9,19 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/monotonic.h"
 #include "model/trace_private.h"
 
 #define CACHE_BYTES_DEFAULT (16u << 20)
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* ---- the cache ---- */
 
@@ -134,14 +127,14 @@ static bool part_load(struct trace *t, struct err **ret_err)
 
 struct err *trace_load(struct trace *t, uint64_t budget_ns, double *ret_done)
 {
-	uint64_t start_ns = now_ns();
+	uint64_t start_ns = monotonic_ns();
 	struct err *err = NULL;
 	bool more = true;
 	while (!err && more && !t->load_full) {
 		t->load_full = t->pinned_bytes >= t->options.load_bytes;
 		if (!t->load_full)
 			more = part_load(t, &err);
-		if (budget_ns != UINT64_MAX && now_ns() - start_ns >= budget_ns)
+		if (budget_ns != UINT64_MAX && monotonic_ns() - start_ns >= budget_ns)
 			break;
 	}
 	uint64_t before = t->load_at, n = n_parts(t);

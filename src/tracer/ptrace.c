@@ -18,13 +18,6 @@
 
 #include "tracer/fault.h"
 
-uint64_t monotonic_ns(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 static const struct ptrace_watch *watch;
 
 void ptrace_set_watch(const struct ptrace_watch *w)

@@ -12,6 +12,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "base/monotonic.h"
 
 /* Seize without stopping. `options`: PTRACE_O_*. */
 MUST_CHECK struct err *ptrace_seize(pid_t tid, unsigned long options);
@@ -64,4 +65,3 @@ MUST_CHECK struct err *ptrace_stop_for_change(pid_t tid, uint64_t timeout_ns, bo
 /* Options of a thread whose descendants are followed (sys/ptrace.h: TRACEFORK, TRACEVFORK, TRACECLONE, TRACEEXEC). */
 #define PTRACE_FOLLOW_OPTIONS 0x1eul
 
-uint64_t monotonic_ns(void);

@@ -11,8 +11,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/monotonic.h"
 #include "tracer/evaluator.h"
 #include "tracer/unwind_lib.h"
 
@@ -109,13 +109,6 @@ static void forget_rows(struct unwinder *u)
 	unwind_lib_flush(u->lib);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static struct err *refresh_maps(struct unwinder *u, bool *ret_came)
 {
 	bool lost = false, came = false;
@@ -152,7 +145,7 @@ uint64_t unwinder_generation(const struct unwinder *u)
 /* A pc that lies in nothing known: maybe something was mapped. True if the maps have changed. Looking in vain is rationed. */
 static bool refresh_for_unknown_pc(struct unwinder *u)
 {
-	uint64_t now = now_ns(), earned = (now - u->rationed_ns) / REFRESH_GAP_NS;
+	uint64_t now = monotonic_ns(), earned = (now - u->rationed_ns) / REFRESH_GAP_NS;
 	if (earned) {
 		u->n_in_vain = earned < u->n_in_vain ? u->n_in_vain - earned : 0;
 		u->rationed_ns = now;
@@ -491,11 +484,11 @@ size_t unwinder_walk(struct unwinder *u, const struct record_native *regs, bool 
 		max = UNWIND_MAX_FRAMES;
 	if (regs->sp + n_bytes < regs->sp)
 		s.slice_bytes = 0;
-	if (u->maps_stale && now_ns() >= u->next_stale_ns) {
+	if (u->maps_stale && monotonic_ns() >= u->next_stale_ns) {
 		bool came;
 		u->maps_stale = false;
 		err_destroy(refresh_maps(u, &came));
-		u->next_stale_ns = now_ns() + REFRESH_GAP_NS;
+		u->next_stale_ns = monotonic_ns() + REFRESH_GAP_NS;
 	}
 	while (n < max) {
 		frames[n++] = (struct unwind_frame){ s.regs[CFI_RIP], s.regs[CFI_RSP], s.regs[CFI_RIP] - !s.pc_is_exact };
