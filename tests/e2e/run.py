@@ -17,6 +17,7 @@ import concurrent.futures
 import importlib
 import os
 import re
+import signal
 import sys
 import time
 import traceback
@@ -60,6 +61,7 @@ def main():
         print(__doc__)
         return 0
 
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored by all we start
     counts = {"ok": 0, "FAIL": 0, "skip": 0}
     pythons, notes = harness.find_pythons(not options.no_fetch, options.full)
     if options.python:
