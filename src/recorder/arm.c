@@ -503,6 +503,35 @@ static void sources_remove_over(struct recorder *r)
 	}
 }
 
+/* A program that starts processes without end must not fill our memory: those that are over, and whose records are all taken, are
+ * in the capture. The newest are kept: a fork note may name them as parents. */
+static void processes_forget(struct recorder *r)
+{
+	for (size_t i = 0; i < r->processes.n; i++)
+		r->processes.v[i]->is_needed = !r->processes.v[i]->ended || r->processes.v[i] == r->first || i + MAX_FORK_NOTES >= r->processes.n;
+	for (size_t i = 0; i < r->waiting.n; i++)
+		r->waiting.v[i].process->is_needed = true;
+	for (size_t i = 0; i < r->sources.n; i++) {
+		struct source *s = r->sources.v[i];
+		s->process->is_needed = true;
+		for (uint32_t k = 0; k < s->n_slots; k++)
+			if (s->clients[k])
+				s->clients[k]->process->is_needed = true;
+	}
+	size_t n = 0;
+	for (size_t i = 0; i < r->processes.n; i++) {
+		struct process *p = r->processes.v[i];
+		if (p->is_needed) {
+			r->processes.v[n++] = p;
+			continue;
+		}
+		if (p->pidfd >= 0)
+			close(p->pidfd);
+		free(p);
+	}
+	r->processes.n = n;
+}
+
 void recorder_check(struct recorder *r, uint64_t now)
 {
 	if (now - r->check_ns < CHECK_NS)
@@ -557,5 +586,6 @@ void recorder_check(struct recorder *r, uint64_t now)
 	}
 	recycle_ended(r);
 	sources_remove_over(r);
+	processes_forget(r);
 }
 

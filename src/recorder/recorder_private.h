@@ -23,7 +23,7 @@ struct process {
 	pid_t pid;
 	int pidfd;                 /* -1: ended, or the kernel has none */
 	uint32_t index;            /* in the capture */
-	bool ended;
+	bool ended, is_needed;     /* is_needed: scratch of processes_forget() */
 	int status;
 	unsigned prefix_tries;
 	bool is_filtered;          /* a seccomp filter was seen */

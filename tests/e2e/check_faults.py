@@ -192,6 +192,29 @@ def signals_in_each_window(ctx, python, site, stopping, step, leaving=False):
         expect(all(truth["seen"][k] == sent[k] for k in HANDLED), lambda: f"signals: {sent} sent, {truth['seen']} handled")
 
 
+def first_hook(ctx, python, action, duration, leaving):
+    """The same where nobody is stopped (src/tracer/boot.h): a thread that would show it, hit within its call."""
+    with Victim(ctx, python, "eintr", "epoll_timeout") as v:
+        def count(key):
+            return sum(key in f for f in v.facts)
+        wait_for(lambda: count("call") > 1 or v.process.poll() is not None, 20, "two calls")
+        before = snapshot(v.pid)
+        struck = 0
+        for n in range(1, MOST["write"], 1 if ctx.full else 3):
+            spec = f"{'leave-' if leaving else ''}write:{n}:{action}"
+            calls = count("enter")
+            wait_for(lambda: count("enter") > calls, 10, "the next call")
+            fired, status, text = visit(ctx, v, spec, duration=duration)
+            if not fired:
+                break
+            struck += 1
+            expect_clean(ctx, v, before, spec, status, text)
+        expect(struck >= 2, f"struck {struck} times: the test is broken")
+        v.stop(40)
+        for fact in (f for f in v.facts if "call" in f):
+            expect(fact["errno"] == 0 and fact["ms"] >= fact["wanted_ms"] - 2, lambda: f"a call was disturbed: {fact}")
+
+
 def cells(ctx):
     full = ctx.full
     pythons = ctx.pythons if full else ctx.some_pythons(12)
@@ -207,3 +230,7 @@ def cells(ctx):
             for stopping in (False, True):
                 what = f"signals{' and SIGSTOP' if stopping else ''} after each {site}"
                 yield what, python, lambda p=python, s=site, t=stopping: signals_in_each_window(ctx, p, s, t, 1 if full else 3)
+        for action, duration, leaving in (("kill", "40ms", False), ("EPERM", "40ms", False), ("kill", "40ms", True), ("EPERM", "40ms", True),
+                                          ("kill", "900ms", True), ("EPERM", "900ms", True))[:6 if full else 1]:
+            what = f"first hook, each write {action}{', leaving after ' + duration if leaving else ''}"
+            yield what, python, lambda p=python, a=action, d=duration, e=leaving: first_hook(ctx, p, a, d, e)

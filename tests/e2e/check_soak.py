@@ -1,0 +1,23 @@
+"""soak: the short form of tests/soak.py; the long one is run on demand."""
+import os
+import sys
+import zlib
+
+import harness
+from harness import Fail
+
+sys.path.insert(0, os.path.join(harness.ROOT, "tests"))
+
+
+def short(ctx):
+    import soak
+    own = harness.Context(os.path.dirname(ctx.auditview), ctx.pythons, False, False)  # it sweeps up behind itself
+    seed = zlib.crc32(own.folder.encode())
+    complaints = soak.Soak(own, 600 if ctx.full else 12, seed, False).run()
+    own.finish(bool(complaints))
+    if complaints:
+        raise Fail(f"seed {seed}: {'; '.join(complaints)[:1500]}; see {own.folder}")
+
+
+def cells(ctx):
+    yield "short form", None, lambda: short(ctx)
