@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "ui/keep.h"
+#include "ui/skim.h"
 #include "ui/ui.h"
 
 struct columns {
@@ -24,7 +26,8 @@ struct events {
 	unsigned generation;
 	/* search in slices */
 	bool searching, search_back, wrapped;
-	uint64_t search_at, search_from;
+	uint64_t search_at, search_from, n_searched;
+	struct skim *skim;
 };
 
 static struct err *open_events(struct ui *ui, struct pane **ret)
@@ -39,6 +42,7 @@ static struct err *open_events(struct ui *ui, struct pane **ret)
 
 static void close_events(struct pane *p)
 {
+	skim_destroy(((struct events *)p)->skim);
 	free(p);
 }
 
@@ -391,7 +395,8 @@ static void title_events(const struct pane *p, struct strbuf *subject, struct st
 	const struct events *e = (const struct events *)p;
 	if (e->searching) {
 		strbuf_adds(facts, facts->n ? " · " : "");
-		strbuf_adds(facts, "searching, Esc stops");
+		uint64_t n_all = view_n_shown(s);
+		strbuf_addf(facts, "searching %.0f %%, Esc stops", n_all ? (double)e->n_searched * 100 / (double)n_all : 0);
 	}
 	if (ui->following) {
 		strbuf_adds(facts, facts->n ? " · " : "");
@@ -506,6 +511,8 @@ static bool hit(struct events *e, uint64_t seq)
 	struct event event;
 	if (!trace_event(ui->s->trace, seq, &event))
 		return false;
+	if (e->skim && !skim_may_match(e->skim, ui->s, &event))
+		return false;
 	struct strbuf b = { 0 };
 	event_text_line(&b, ui->s, &event);
 	bool found = search_match(&ui->search, strbuf_str(&b), b.n);
@@ -520,7 +527,12 @@ static void search_start(struct events *e, bool forward, bool from_here)
 		ui_flash(e->pane.ui, "nothing to look for yet: / asks");
 		return;
 	}
+	if (!e->skim)
+		e->skim = skim_create();
+	if (e->skim)
+		skim_begin(e->skim, &e->pane.ui->search);
 	e->searching = true;
+	e->n_searched = 0;
 	e->wrapped = false;
 	e->search_back = !forward;
 	e->search_from = e->cursor_seq;
@@ -530,14 +542,27 @@ static void search_start(struct events *e, bool forward, bool from_here)
 	}
 }
 
+static uint64_t clock_ns(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
 static bool work_events(struct pane *p, uint64_t budget_ns)
 {
 	struct events *e = (struct events *)p;
 	struct view *s = p->ui->s;
 	if (!e->searching)
 		return false;
-	uint64_t steps = budget_ns / 4000 + 64; /* a line takes some µs to spell out */
-	while (steps-- > 0) {
+	uint64_t begin_ns = clock_ns();
+	p->ui->dirty = true; /* how far it has come */
+	for (;;) {
+		if (++e->n_searched % 64 == 0) { /* a line may take some µs to spell out */
+			trace_trim(s->trace);
+			if (clock_ns() - begin_ns >= budget_ns)
+				return true;
+		}
 		uint64_t at = e->search_back ? selection_prev(s->shown, e->search_at) : selection_next(s->shown, e->search_at);
 		if (at == SELECTION_NONE || (e->wrapped && (e->search_back ? at < e->search_from : at > e->search_from))) {
 			if (!e->wrapped && at == SELECTION_NONE) { /* on from the other end */
@@ -566,10 +591,7 @@ static bool work_events(struct pane *p, uint64_t budget_ns)
 			continue;
 		}
 		e->search_at = e->search_back ? at - 1 : at + 1;
-		if (steps % 256 == 0)
-			trace_trim(s->trace);
 	}
-	return true;
 }
 
 static void open_line(struct events *e)

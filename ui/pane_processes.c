@@ -569,7 +569,9 @@ static void draw_thread_details(const struct processes *c, const struct proc_lin
 		frame_text_place(&b, s, &top);
 	struct strbuf caller = { 0 };
 	event_text_caller(&caller, s, &e, true);
-	if (caller.n && caller.s[0] != '(' && (b.n == before || memcmp(strbuf_str(&b) + before, strbuf_str(&caller), b.n - before)))
+	size_t n_place = b.n - before;
+	bool is_same = n_place && caller.n >= n_place && !memcmp(strbuf_str(&b) + before, strbuf_str(&caller), n_place);
+	if (caller.n && caller.s[0] != '(' && !is_same)
 		strbuf_addf(&b, "%s%s", b.n > before ? "  ◂ " : "", strbuf_str(&caller));
 	if (b.n > before)
 		area_put_cut(a, y + 2, 1, -1, ROLE_DIM, strbuf_str(&b));

@@ -21,16 +21,21 @@ void search_fini(struct search *s)
 	*s = (struct search){ 0 };
 }
 
+bool search_is_caseless(const char *text)
+{
+	for (const char *p = text; *p; p++)
+		if (*p >= 'A' && *p <= 'Z' && (p == text || p[-1] != '\\'))
+			return false;
+	return true;
+}
+
 struct err *search_set(struct search *s, const char *text, bool backwards)
 {
 	if (!*text) {
 		search_fini(s);
 		return NULL;
 	}
-	uint32_t flags = PCRE2_UTF | PCRE2_CASELESS;
-	for (const char *p = text; *p; p++)
-		if (*p >= 'A' && *p <= 'Z' && (p == text || p[-1] != '\\'))
-			flags &= ~(uint32_t)PCRE2_CASELESS;
+	uint32_t flags = PCRE2_UTF | (search_is_caseless(text) ? PCRE2_CASELESS : 0);
 	int code;
 	PCRE2_SIZE at;
 	pcre2_code *re = pcre2_compile((PCRE2_SPTR)text, strlen(text), flags, &code, &at, NULL);

@@ -19,6 +19,8 @@ struct search {
 
 /* Smart case: no upper-case letter in the pattern ignores case. Errors: ERR_SYNTAX with err->at. */
 MUST_CHECK struct err *search_set(struct search *s, const char *text, bool backwards);
+/* Is case ignored? */
+bool search_is_caseless(const char *text);
 void search_fini(struct search *s);
 static inline bool search_is_on(const struct search *s)
 {

@@ -199,7 +199,11 @@ struct err *term_open(const struct term_options *options, struct terminal **ret)
 	t->is_light = ask_is_light();
 	t->out = stdout;
 	set_escdelay(25);
+	/* ncurses (6.4, lib_tstp.c) draws in its handler of SIGTSTP, whatever is going on; ui_run() stops in its own time */
+	struct sigaction stop;
+	sigaction(SIGTSTP, NULL, &stop);
 	t->screen = newterm(NULL, stdout, stdin);
+	sigaction(SIGTSTP, &stop, NULL);
 	if (!t->screen) {
 		free(t);
 		return err_with_hint(err_create(ERR_UNSUPPORTED, "cannot open the screen: terminal type \"%s\" is not known",

@@ -111,7 +111,8 @@ static void check_end(struct session *s)
 static struct session *start(char *const argv[])
 {
 	char asan[200], ubsan[200];
-	snprintf(asan, sizeof(asan), "ASAN_OPTIONS=detect_leaks=1:log_path=%s/sanitizer:exitcode=99", home);
+	snprintf(asan, sizeof(asan), "ASAN_OPTIONS=detect_leaks=1:handle_segv=2:handle_abort=2:handle_sigbus=2:handle_sigfpe=2:"
+		 "log_path=%s/sanitizer:exitcode=99", home);
 	snprintf(ubsan, sizeof(ubsan), "UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:log_path=%s/sanitizer:exitcode=99", home);
 	const char *const env[] = { asan, ubsan, "VISUAL=true", NULL };
 	struct session *s = session_start(argv, env, home, 24, 80);

@@ -1,0 +1,203 @@
+/*
+ * skim: see skim.h. The parts of a line stand with spaces between them, and the word has none: it lies within one part.
+ */
+#include "ui/skim.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "base/vec.h"
+#include "model/filter_scan.h"
+#include "model/trace.h"
+#include "ui/event_text.h"
+#include "ui/search.h"
+#include "ui/view.h"
+
+enum { ARGS_SLOTS = 1 << 20 }; /* one verdict each; an older one gives way */
+
+enum verdict { UNKNOWN, NO, YES };
+
+typedef VEC(uint8_t) verdict_vec;
+
+struct args_slot {
+	uint32_t args, name; /* 0 = empty */
+	int16_t minor;
+	uint8_t verdict;
+};
+
+struct skim {
+	bool is_on, has_exotic; /* has_exotic: the word has letters that others than ASCII ones are equal to, case apart */
+	char *pattern;
+	struct scan_needle word;
+	verdict_vec names, threads, stacks;
+	struct args_slot *args;
+	struct strbuf text;
+};
+
+static bool is_word_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '/' || c == '-';
+}
+
+/* Not found in a time (digits and dots) and not in an address (0x and digits). */
+static bool is_telling(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strchr("0123456789abcdefABCDEFxX", s[i]))
+			return true;
+	return false;
+}
+
+static void word_end(const char *s, size_t n, const char **best, size_t *n_best)
+{
+	if (n >= 2 && n > *n_best && is_telling(s, n)) {
+		*best = s;
+		*n_best = n;
+	}
+}
+
+/* The longest word that every hit of the pattern has. Where the pattern is not plain enough to be sure, none. */
+static size_t word_of(const char *p, const char **ret)
+{
+	const char *run = p, *best = NULL;
+	size_t n_best = 0;
+	for (;; p++) {
+		if (is_word_char(*p))
+			continue;
+		size_t n = (size_t)(p - run);
+		if (*p == '?' || *p == '*' || *p == '{') /* the last one need not be there */
+			n = n ? n - 1 : 0;
+		word_end(run, n, &best, &n_best);
+		if (!*p)
+			break;
+		if (*p == '|' || *p == '(' || *p == ')')
+			return 0;
+		if (*p == '{') { /* {2,5} */
+			p += strspn(p + 1, "0123456789,") + 1;
+			if (*p != '}')
+				return 0;
+		} else if (*p == '\\') {
+			p++;
+			if (!*p || (is_word_char(*p) && !strchr("dDwWsSbBhHvV/-_", *p)))
+				return 0;
+		} else if (*p == '[') {
+			p += p[1] == '^' ? 2 : 1;
+			for (p += *p == ']'; *p && *p != ']'; p++) {
+				if (*p == '[' || (*p == '\\' && !*++p))
+					return 0;
+			}
+			if (!*p)
+				return 0;
+		}
+		run = p + 1;
+	}
+	*ret = best;
+	return n_best;
+}
+
+struct skim *skim_create(void)
+{
+	return calloc(1, sizeof(struct skim));
+}
+
+static void forget(struct skim *k)
+{
+	vec_fini(&k->names);
+	vec_fini(&k->threads);
+	vec_fini(&k->stacks);
+	free(k->args);
+	k->args = NULL;
+	free(k->pattern);
+	k->pattern = NULL;
+	k->is_on = false;
+}
+
+void skim_destroy(struct skim *k)
+{
+	if (!k)
+		return;
+	forget(k);
+	strbuf_fini(&k->text);
+	free(k);
+}
+
+void skim_begin(struct skim *k, const struct search *search)
+{
+	k->threads.n = 0; /* threads get their names late */
+	if (k->pattern && !strcmp(k->pattern, search->text))
+		return;
+	forget(k);
+	const char *word = NULL;
+	size_t n = word_of(search->text, &word);
+	k->pattern = strdup(search->text);
+	k->args = n ? calloc(ARGS_SLOTS, sizeof(*k->args)) : NULL;
+	k->is_on = k->pattern && k->args;
+	if (!k->is_on)
+		return;
+	bool is_caseless = search_is_caseless(search->text);
+	k->word = scan_needle_make(word, n, is_caseless);
+	/* U+017F and U+212A are s and k when case is ignored */
+	k->has_exotic = false;
+	for (size_t i = 0; is_caseless && i < n; i++)
+		k->has_exotic |= strchr("kKsS", word[i]) != NULL;
+}
+
+/* Of k->text, which is emptied. */
+static enum verdict judge(struct skim *k)
+{
+	const uint8_t *p = (const uint8_t *)strbuf_str(&k->text);
+	bool has = k->text.failed || scan_find(&k->word, p, p + k->text.n);
+	if (!has && k->has_exotic)
+		has = memmem(p, k->text.n, "\xc5\xbf", 2) || memmem(p, k->text.n, "\xe2\x84\xaa", 3);
+	strbuf_clear(&k->text);
+	return has ? YES : NO;
+}
+
+static uint8_t *slot_of(verdict_vec *v, uint32_t id)
+{
+	size_t n = v->n;
+	if (id >= n) {
+		if (!vec_reserve(v, id + 1 - n))
+			return NULL;
+		memset(v->v + n, UNKNOWN, id + 1 - n);
+		v->n = id + 1;
+	}
+	return &v->v[id];
+}
+
+static bool args_may(struct skim *k, struct view *s, const struct event *e)
+{
+	int minor = view_minor_of(s, e->process);
+	uint64_t h = ((uint64_t)e->args << 32 | (uint64_t)e->name << 8 | (uint8_t)minor) * 0x9e3779b97f4a7c15u;
+	struct args_slot *slot = &k->args[h >> 44];
+	static_assert(ARGS_SLOTS == 1 << 20, "20 bits of the hash");
+	if (slot->args != e->args || slot->name != e->name || slot->minor != minor || slot->verdict == UNKNOWN) {
+		event_text_args(&k->text, s, e, 1 << 20);
+		*slot = (struct args_slot){ e->args, e->name, (int16_t)minor, (uint8_t)judge(k) };
+	}
+	return slot->verdict == YES;
+}
+
+bool skim_may_match(struct skim *k, struct view *s, const struct event *e)
+{
+	if (!k->is_on)
+		return true;
+	uint8_t *name = slot_of(&k->names, e->name), *thread = slot_of(&k->threads, e->thread), *stack = slot_of(&k->stacks, e->stack);
+	if (!name || !thread || !stack)
+		return true;
+	if (*name == UNKNOWN) {
+		event_text_name(&k->text, s, e->name);
+		*name = (uint8_t)judge(k);
+	}
+	if (*thread == UNKNOWN) {
+		event_text_thread(&k->text, s, e->thread, 64);
+		*thread = (uint8_t)judge(k);
+	}
+	if (*stack == UNKNOWN) {
+		event_text_caller(&k->text, s, e, true);
+		*stack = (uint8_t)judge(k);
+	}
+	return *name == YES || *thread == YES || *stack == YES || args_may(k, s, e);
+}
