@@ -26,6 +26,11 @@ struct named_pc {
 	uint32_t frame; /* id in the capture */
 };
 
+/* A frame of a stack, and the stack that ends with it. */
+struct stack_node {
+	uint32_t frame, stack;
+};
+
 struct native_context {
 	struct native_options o;
 	struct remote_mem *mem;    /* NULL: the process was gone before it could be opened */
@@ -41,6 +46,7 @@ struct native_context {
 	uint8_t classes[UNWIND_MAX_FRAMES];
 	uint32_t ids[UNWIND_MAX_FRAMES];
 	VEC(struct merge_item) items;
+	VEC(struct stack_node) last; /* the stack before this one, outermost first: most of it comes again */
 };
 
 static bool read_memory(void *ctx, raddr from, void *to, size_t n)
@@ -98,6 +104,7 @@ void native_context_destroy(struct native_context *n)
 	modules_destroy(n->modules);
 	remote_mem_close(n->mem);
 	vec_fini(&n->items);
+	vec_fini(&n->last);
 	free(n->names);
 	free(n);
 }
@@ -212,13 +219,23 @@ static uint32_t stack_of(struct native_context *n, const struct merge_input *in,
 	uint32_t merge_flags, stack = 0;
 	if (!vec_reserve(&n->items, MERGE_MAX_ITEMS(in->n_python, in->n_native)))
 		return 0;
-	size_t n_items = merge_stacks(in, n->items.v, &merge_flags);
+	size_t n_items = merge_stacks(in, n->items.v, &merge_flags), n_known = n->last.n;
+	if (!vec_reserve(&n->last, n_items > n_known ? n_items - n_known : 0))
+		return 0;
+	n->last.n = n_items;
 	for (size_t i = n_items; i-- > 0;) {
+		size_t depth = n_items - 1 - i;
 		const struct merge_item *item = &n->items.v[i];
 		uint32_t frame = item->kind == MERGE_PYTHON ? python[item->index] :
 				 item->kind == MERGE_NATIVE ? n->ids[item->index] :
 							      mark(n, (enum merge_mark)item->index, stop);
+		if (depth < n_known && n->last.v[depth].frame == frame) {
+			stack = n->last.v[depth].stack;
+			continue;
+		}
+		n_known = 0;
 		stack = writer_stack(n->o.writer, stack, frame);
+		n->last.v[depth] = (struct stack_node){ frame, stack };
 	}
 	*flags |= (merge_flags & MERGE_CUT ? (uint32_t)EVENT_NATIVE_CUT : 0) |
 		  (merge_flags & MERGE_UNMERGED ? (uint32_t)EVENT_UNMERGED : 0);

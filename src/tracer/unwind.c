@@ -16,10 +16,22 @@
 #include "tracer/evaluator.h"
 #include "tracer/unwind_lib.h"
 
+/* Nearly every row: the CFA counts from a register, the registers it names are saved at the CFA, the return address among
+ * them, and rsp becomes the CFA. */
+struct plain_row {
+	uint8_t n_saved;   /* 0: the row is not of this kind */
+	uint8_t cfa_reg;
+	uint8_t regs[CFI_REG_COUNT];
+	int32_t cfa_off;
+	int32_t first_off, last_off; /* lowest and highest place, from the CFA */
+	int32_t offs[CFI_REG_COUNT];
+};
+
 /* A row as it is cached: made for one pc. key = lookup pc; 0 = free. */
 struct cached_row {
 	uint64_t key;
 	uint8_t status; /* enum cfi_status: failures are remembered as well */
+	struct plain_row plain;
 	struct cfi_row row;
 };
 
@@ -185,6 +197,27 @@ static bool rows_grow(struct unwinder *u)
 	return true;
 }
 
+static void make_plain(const struct cfi_row *row, struct plain_row *ret)
+{
+	struct plain_row p = { .cfa_reg = row->cfa_reg, .cfa_off = row->cfa_off, .first_off = INT32_MAX, .last_off = INT32_MIN };
+	*ret = (struct plain_row){ 0 };
+	if (row->cfa_deref || row->is_signal_frame || row->rules[CFI_RSP].place != CFI_SAME ||
+	    row->rules[CFI_RIP].place != CFI_AT_CFA)
+		return;
+	for (unsigned r = 0; r < CFI_REG_COUNT; r++) {
+		const struct cfi_rule *rule = &row->rules[r];
+		if (rule->place == CFI_SAME)
+			continue;
+		if (rule->place != CFI_AT_CFA)
+			return;
+		p.regs[p.n_saved] = (uint8_t)r;
+		p.offs[p.n_saved++] = rule->off;
+		p.first_off = rule->off < p.first_off ? rule->off : p.first_off;
+		p.last_off = rule->off > p.last_off ? rule->off : p.last_off;
+	}
+	*ret = p;
+}
+
 static void make_row(struct unwinder *u, struct module *module, uint64_t lookup, uint64_t pc, struct cached_row *ret)
 {
 	struct image *image = module_image(u->modules, module);
@@ -193,6 +226,8 @@ static void make_row(struct unwinder *u, struct module *module, uint64_t lookup,
 	if (table)
 		ret->status = (uint8_t)cfi_row_find(&image->reader, table, lookup - module->bias, pc - module->bias,
 						    &u->scratch, &ret->row);
+	if (ret->status == CFI_OK)
+		make_plain(&ret->row, &ret->plain);
 	u->counts.n_rows++;
 }
 
@@ -239,6 +274,25 @@ static bool is_known(const struct unwind_state *s, unsigned reg)
 static enum unwind_stop unreadable(const struct unwind_state *s, uint64_t at)
 {
 	return at >= s->slice_start + s->slice_bytes || at + 8 > s->slice_start + s->slice_bytes ? UNWIND_SLICE : UNWIND_NO_ROW;
+}
+
+/* False: not a plain row, or not all of it lies in the slice; apply_row() knows what then. */
+static bool apply_plain(struct unwind_state *s, const struct plain_row *p)
+{
+	uint64_t cfa = s->regs[p->cfa_reg] + (uint64_t)(int64_t)p->cfa_off;
+	uint64_t first = cfa + (uint64_t)(int64_t)p->first_off - s->slice_start;
+	uint64_t end = cfa + (uint64_t)(int64_t)p->last_off + 8 - s->slice_start;
+	if (!p->n_saved || !is_known(s, p->cfa_reg) || first > s->slice_bytes || end > s->slice_bytes || end < first)
+		return false;
+	const uint8_t *at = s->slice + (cfa - s->slice_start);
+	for (unsigned i = 0; i < p->n_saved; i++) {
+		memcpy(&s->regs[p->regs[i]], at + p->offs[i], sizeof(s->regs[0]));
+		s->known |= 1u << p->regs[i];
+	}
+	s->regs[CFI_RSP] = cfa;
+	s->known |= 1u << CFI_RSP;
+	s->pc_is_exact = false;
+	return true;
 }
 
 /* UNWIND_STOP_COUNT: went on. */
@@ -454,7 +508,7 @@ static enum unwind_stop step(struct unwinder *u, struct unwind_state *s)
 	if (row && u->lib_only)
 		stop = step_libunwind(u, s);
 	else if (row && row->status == CFI_OK)
-		stop = apply_row(s, &row->row);
+		stop = apply_plain(s, &row->plain) ? UNWIND_STOP_COUNT : apply_row(s, &row->row);
 	else if (row && row->status == CFI_TOO_HARD)
 		stop = step_libunwind(u, s);
 	else if (row)
