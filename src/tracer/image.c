@@ -30,9 +30,31 @@ void image_store_destroy(struct image_store *s)
 
 /* ---- reading ---- */
 
+/* Frame information is read in bits of some bytes, each from near the one before: a page of it costs what one bit does. */
+static bool read_through_windows(struct image *i, void *to, size_t n, uint64_t offset)
+{
+	uint64_t start = offset & ~(uint64_t)(IMAGE_WINDOW_BYTES - 1);
+	struct image_window *w = &i->windows[start / IMAGE_WINDOW_BYTES % IMAGE_WINDOWS];
+	if (offset - start + n > IMAGE_WINDOW_BYTES || start >= i->file_bytes)
+		return io_read_at(i->fd, to, n, offset);
+	if (!w->bytes || w->start != start) {
+		uint64_t left = i->file_bytes - start;
+		if (!w->bytes && !(w->bytes = malloc(IMAGE_WINDOW_BYTES)))
+			return io_read_at(i->fd, to, n, offset);
+		w->n_bytes = left < IMAGE_WINDOW_BYTES ? (size_t)left : IMAGE_WINDOW_BYTES;
+		w->start = start;
+		if (!io_read_at(i->fd, w->bytes, w->n_bytes, start))
+			w->n_bytes = 0;
+	}
+	if (offset - start + n > w->n_bytes)
+		return io_read_at(i->fd, to, n, offset);
+	memcpy(to, w->bytes + (offset - start), n);
+	return true;
+}
+
 static bool read_from_file(void *ctx, raddr from, void *to, size_t n)
 {
-	const struct image *i = ctx;
+	struct image *i = ctx;
 	for (uint32_t k = 0; k < i->n_loads; k++) {
 		const struct image_load *l = &i->loads[k];
 		uint64_t off = from.v - l->vaddr;
@@ -40,7 +62,7 @@ static bool read_from_file(void *ctx, raddr from, void *to, size_t n)
 			continue;
 		if (l->file_offset > i->file_bytes || off > i->file_bytes - l->file_offset)
 			return false;
-		return io_read_at(i->fd, to, n, l->file_offset + off);
+		return read_through_windows(i, to, n, l->file_offset + off);
 	}
 	return false;
 }
@@ -218,6 +240,8 @@ void image_unref(struct image_store *s, struct image *i)
 	cfi_table_fini(&i->cfi);
 	if (i->fd >= 0)
 		close(i->fd);
+	for (unsigned k = 0; k < IMAGE_WINDOWS; k++)
+		free(i->windows[k].bytes);
 	free(i->path);
 	free(i);
 }

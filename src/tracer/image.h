@@ -28,9 +28,18 @@ struct image_load {
 	uint32_t flags; /* PF_R, PF_W, PF_X */
 };
 
+#define IMAGE_WINDOWS 32u
+#define IMAGE_WINDOW_BYTES 4096u
+struct image_window { /* a page of the file as it was read last */
+	uint64_t start;
+	size_t n_bytes;
+	uint8_t *bytes; /* NULL: not used yet */
+};
+
 struct image {
 	uint32_t n_refs;
 	int fd;                         /* the file, -1: the bytes come from memory */
+	struct image_window windows[IMAGE_WINDOWS];
 	uint64_t file_bytes;
 	uint64_t dev, inode;            /* of the file (fstat) */
 	struct timespec changed;

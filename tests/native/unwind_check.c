@@ -6,7 +6,7 @@
  * Prints "frame PC SP NAME" a line, hexadecimal, innermost first, then "stop TEXT" and "evaluators N PARTS": frames of the
  * bytecode evaluator, and the parts that it was found to consist of. With --libunwind the copy is also
  * unwound by libunwind alone and must give the same. With --repeat the time per walk of all three ways is printed:
- * "cost FRAMES ROWS_NS CACHED_NS UNCACHED_NS".
+ * "cost FRAMES ROWS_NS CACHED_NS UNCACHED_NS COLD_NS", the last the first walk by rows, when there are none yet.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -182,7 +182,17 @@ int main(int argc, char **argv)
 			unwinder_use_libunwind_only(unwinder, true, false);
 			uncached = time_walks(unwinder, &r, slice, n, repeat / 16 + 1);
 		}
-		printf("cost %zu %.0f %.0f %.0f\n", n_frames, rows, cached, uncached);
+		/* The first walk of all: every row is still to be made. (The maps are read when a process is met.) */
+		struct unwinder *cold = NULL;
+		err_destroy(unwinder_create(modules, &cold));
+		if (cold)
+			err_destroy(unwinder_refresh(cold));
+		double first = now_ns();
+		if (cold)
+			unwinder_walk(cold, &r, true, slice, n, other, UNWIND_MAX_FRAMES, &other_stop);
+		first = now_ns() - first;
+		unwinder_destroy(cold);
+		printf("cost %zu %.0f %.0f %.0f %.0f\n", n_frames, rows, cached, uncached, first);
 	}
 	symbols_destroy(symbols);
 	unwinder_destroy(unwinder);
