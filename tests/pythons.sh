@@ -4,6 +4,8 @@
 #   tests/pythons.sh            those on this machine: $PYTHONS, pyenv's, uv's, the system's, and what earlier runs put in the cache
 #   tests/pythons.sh --sid      first fetch Debian sid's 3.13, 3.14, 3.15 and 3.14-dbg, if apt reaches a Debian mirror
 #   tests/pythons.sh --nogil    first build the free-threaded 3.13 from Debian's source, if it can be had (minutes)
+#   tests/pythons.sh --musl     only: print the 3.13 that is linked with musl (version+musl), built first from Debian's source
+#                               (minutes) with the packages musl-tools and musl-dev; with its folder's librefhook.so
 #   tests/pythons.sh --ldso     also the sid Pythons as "ld.so python" (the loader is the program): version+ldso
 #   tests/pythons.sh --old      also those older than 3.8, which have no audit events
 #
@@ -15,14 +17,15 @@ HOME=${HOME:-/tmp}
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${AUDITVIEW_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/auditview-tests}
 root=$cache/sid/root
-sid= nogil= ldso= old=
+sid= nogil= ldso= old= musl=
 for argument; do
 	case $argument in
 	--sid) sid=1 ;;
 	--nogil) nogil=1 ;;
 	--ldso) ldso=1 ;;
 	--old) old=1 ;;
-	*) echo "usage: pythons.sh [--sid] [--nogil] [--ldso] [--old]" >&2; exit 2 ;;
+	--musl) musl=1 ;;
+	*) echo "usage: pythons.sh [--sid] [--nogil] [--ldso] [--old] | --musl" >&2; exit 2 ;;
 	esac
 done
 
@@ -111,6 +114,47 @@ nogil_build() {
 	rm -rf "$cache/nogil-build"/Python-3.13*
 }
 
+# What the victims need is built in; what would need a library that is not built for musl (zlib, libffi …) is not there.
+musl_build() {
+	[ ! -x "$cache/musl/bin/python3.13" ] || return 0
+	if ! command -v musl-gcc >/dev/null; then
+		note "skipped musl: no musl-gcc (packages musl-tools, musl-dev)"
+		return 0
+	fi
+	apt_configure "$cache/apt-source" "trixie forky" deb-src || return 0
+	mkdir -p "$cache/musl-build"
+	cd "$cache/musl-build" || return 0
+	if ! APT_CONFIG=$cache/apt-source/apt.conf timeout 300 apt-get -qq source --download-only python3.13 >fetch.log 2>&1; then
+		note "skipped musl: $(tail -n 1 fetch.log)"
+		return 0
+	fi
+	# configure asks the compiler for its triplet, and musl-gcc passes on what gcc says.
+	cat >musl-cc <<-'END'
+		#!/bin/sh
+		case " $* " in *print-multiarch*) echo x86_64-linux-musl ;; *) exec musl-gcc "$@" ;; esac
+	END
+	chmod 755 musl-cc
+	tar -xf python3.13_*.orig.tar.xz && cd Python-3.13* || return 0
+	{
+		echo '*static*'
+		for m in math:mathmodule _struct select:selectmodule _random:_randommodule _bisect:_bisectmodule _heapq:_heapqmodule \
+			_posixsubprocess fcntl:fcntlmodule array:arraymodule _queue:_queuemodule _opcode _contextvars:_contextvarsmodule \
+			_interpreters:_interpretersmodule _pickle _socket:socketmodule _asyncio:_asynciomodule mmap:mmapmodule resource; do
+			echo "${m%:*} ${m#*:}.c"
+		done
+		printf '_json _json.c\n_datetime _datetimemodule.c\n'
+	} >Modules/Setup.local
+	CC=$PWD/../musl-cc PKG_CONFIG_LIBDIR=/nonexistent nice -n 19 ./configure -q --prefix="$cache/musl" --without-ensurepip \
+		--disable-test-modules CFLAGS=-O2 >../build.log 2>&1 &&
+		nice -n 19 make -s -j2 python pybuilddir.txt >>../build.log 2>&1 &&
+		mkdir -p "$cache/musl/lib" "$cache/musl/bin" && cp -r Lib "$cache/musl/lib/python3.13" &&
+		mkdir -p "$cache/musl/lib/python3.13/lib-dynload" && cp "$(find build -name '_sysconfigdata*.py')" "$cache/musl/lib/python3.13/" &&
+		musl-gcc -O2 -fPIC -shared -w -D_GNU_SOURCE -o "$cache/musl/librefhook.so" "$here/e2e/refhook.c" >>../build.log 2>&1 &&
+		cp python "$cache/musl/bin/python3.13" ||
+		note "skipped musl: the build failed, see $cache/musl-build/build.log"
+	rm -rf "$cache/musl-build"/Python-3.13*
+}
+
 # One line, if it runs and is new enough. $1: program, $2: suffix of the version. Asking takes 50 ms: the answer is kept as
 # long as the program is the same file.
 report() {
@@ -147,6 +191,12 @@ if mkdir -p "$cache" && exec 9>"$cache/lock" && command -v flock >/dev/null; the
 fi
 [ -z "$sid" ] || (sid_fetch && sid_fetch_libraries)
 [ -z "$nogil" ] || (nogil_build)
+
+if [ -n "$musl" ]; then
+	(musl_build)
+	report "$cache/musl/bin/python3.13" +musl
+	exit
+fi
 
 {
 	for program in ${PYTHONS-}; do

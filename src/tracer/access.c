@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "probe/abi.h"
+#include "tracer/entry_place.h"
 #include "tracer/maps.h"
 #include "tracer/remote_mem.h"
 
@@ -161,6 +162,7 @@ static struct err *inside_read(pid_t pid, struct access_facts *f)
 		err = python_runtime_find(reader, &maps->modules[i], &rt);
 		f->n_modules++;
 		if (!err) {
+			entry_place_find(pid, reader, maps, f->n_runtimes, &rt);
 			if (f->n_runtimes++ == 0) {
 				f->inside = INSIDE_PYTHON;
 				f->runtime = rt;

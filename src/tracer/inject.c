@@ -32,6 +32,7 @@
 #include "base/log.h"
 #include "base/vec.h"
 #include "tracer/boot.h"
+#include "tracer/entry_place.h"
 #include "tracer/fault.h"
 #include "tracer/inject_private.h"
 #include "tracer/maps.h"
@@ -51,20 +52,6 @@ static uint64_t round_up(uint64_t v, uint64_t to)
 }
 
 /* ---- runtimes ---- */
-
-/* .bss of one build in 128 ends too near a page's end for the entry: libc's slack serves then. Never ld.so's, whose early
- * malloc uses it (glibc 2.36 elf/dl-minimal-malloc.c). */
-static void slack_elsewhere(const struct mem_reader *mem, const struct maps *maps, struct python_runtime *rt)
-{
-	for (size_t i = 0; i < maps->n_modules && !rt->slack_bytes; i++) {
-		const char *name = strrchr(maps->modules[i].path, '/');
-		name = name ? name + 1 : maps->modules[i].path;
-		if (strncmp(name, "libc.so", 7) != 0 && strncmp(name, "libc-2.", 7) != 0)
-			continue;
-		if (!elf_slack_find(mem, &maps->modules[i], &rt->slack, &rt->slack_bytes, &rt->slack_is_used))
-			rt->slack_bytes = 0;
-	}
-}
 
 struct err *runtimes_find(pid_t pid, struct remote_mem *mem, struct maps **ret_maps, struct python_runtime **ret,
 			  size_t *ret_n)
@@ -88,7 +75,7 @@ struct err *runtimes_find(pid_t pid, struct remote_mem *mem, struct maps **ret_m
 				err_destroy(e);
 			continue;
 		}
-		slack_elsewhere(remote_mem_reader(mem), maps, &rt);
+		entry_place_find(pid, remote_mem_reader(mem), maps, found.n, &rt);
 		if (!vec_push(&found, rt)) {
 			vec_fini(&found);
 			err_destroy(why);

@@ -1,0 +1,214 @@
+"""children: of every kind, through exec, shells and daemons: seen, in their tree, and untouched.
+
+What programs/children.py prints by itself it must print when launched under auditview, and when attached to.
+"""
+import os
+import re
+import signal
+import subprocess
+import time
+
+import harness
+from harness import Capture, Fail, Recorder, expect, expect_goodbye, foreign_maps, maps_of, status_of, wait_for
+
+CHILDREN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs", "children.py")
+
+
+def by_itself(python, *arguments, cwd):
+    done = subprocess.run([*python.command, CHILDREN, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, timeout=120, cwd=cwd)
+    expect(not done.stderr, lambda: f"by itself: {done.stderr[-300:]}")
+    return done.returncode, done.stdout
+
+
+def launch(ctx, python, *arguments, options=(), timeout=240):
+    folder = ctx.new_folder("children-" + arguments[0])
+    capture = Capture(ctx, os.path.join(folder, "capture.avc"))
+    process = subprocess.Popen([ctx.auditview, "record", "-o", capture.path, *options, "--", *python.command, CHILDREN, *arguments],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder, start_new_session=True)
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        state = harness.session_state(process.pid)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise Fail(f"not ended after {timeout} s: {state}") from None
+    return process.returncode, out, err, capture
+
+
+def processes(events):
+    """{pid: [what is told of each of its images]}"""
+    found = {}
+    for e in events:
+        if "process" in e:
+            found.setdefault(e["pid"], []).append(e["process"])
+    return found
+
+
+def statuses(ctx, python, other):
+    """Exit statuses, signals, stops and SIGCHLD reach the parent as ever."""
+    folder = ctx.new_folder("alone")
+    alone = by_itself(python, "statuses", *other.command, cwd=folder)
+    status, out, err, _ = launch(ctx, python, "statuses", *other.command)
+    expect((status, out) == alone, lambda: f"status {status}, by itself {alone[0]}: {out!r} is not {alone[1]!r}; {err[-300:]}")
+    expect_goodbye(err, ended=True)
+
+
+def statuses_attached(ctx, python, other):
+    folder = ctx.new_folder("alone")
+    alone = by_itself(python, "statuses", *other.command, cwd=folder)
+    process = subprocess.Popen([*python.command, CHILDREN, "statuses", *other.command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    visits = 0
+    while process.poll() is None:
+        done = subprocess.run([ctx.auditview, "record", "-f", "-p", str(process.pid), "--duration", "80ms", "-o", os.path.join(folder, "c.avc")],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+        visits += done.returncode == 0
+        expect(done.returncode == 0 or re.search("no such|interpreter|ending|ended|gone|no CPython", done.stdout), lambda: done.stdout[-300:])
+    out = process.communicate()[0]
+    expect((process.returncode, out) == alone, lambda: f"status {process.returncode}: {out!r} is not {alone[1]!r} after {visits} visits")
+    expect(visits > 1, f"{visits} visits")
+
+
+def spawns(ctx, python, other):
+    """Each child is in the capture with its version, its command line and its parent."""
+    folder = ctx.new_folder("alone")
+    alone = by_itself(python, "spawns", *other.command, cwd=folder)
+    status, out, err, capture = launch(ctx, python, "spawns", *other.command)
+    expect((status, out) == alone, lambda: f"status {status}, by itself {alone[0]}: {out!r} is not {alone[1]!r}; {err[-300:]}")
+    expect_goodbye(err, ended=True)
+    marks = {e["args"]["0"]: e for e in capture.events() if e["event"] == "children.mark"}
+    wanted = {f"{name} {how}" for name in ("here", "other") for how in ("spawned", "vforked", "forked", "piped", "about to exec", "execed")} | {"last"}
+    expect(marks.keys() == wanted, lambda: f"marks missing: {wanted - marks.keys()}, more: {marks.keys() - wanted}")
+    images, root = processes(capture.events()), capture.events()[0]["pid"]
+    for mark, event in marks.items():
+        version = python.version_text if mark.startswith("here") or mark.endswith("to exec") else other.version_text
+        expect(event["python"] == version, f"{mark}: python {event['python']}, expected {version}")
+        image = images[event["pid"]][-1]
+        if mark != "last" and not mark.endswith("to exec"):
+            expect(image["argv"][1:3] == ["-S", "-c"], lambda: f"{mark}: command line {image['argv']}")
+        expect(event["pid"] == root if mark == "last" else event["pid"] != root, f"{mark}: pid {event['pid']}, the first is {root}")
+        if not mark.endswith("piped") and mark != "last":
+            expect(image["ppid"] == root, f"{mark}: parent {image['ppid']}, expected {root}")
+    expect(marks["here about to exec"]["pid"] == marks["here execed"]["pid"], "an exec has changed the pid")
+
+
+def daemon(ctx, python):
+    """The launched program ends at once; what it left behind is recorded on, to its end."""
+    folder = ctx.new_folder("daemon")
+    stop = os.path.join(folder, "stop")
+    capture = Capture(ctx, os.path.join(folder, "capture.avc"))
+    process = subprocess.Popen([ctx.auditview, "record", "-o", capture.path, "--", *python.command, CHILDREN, "daemon", stop],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        expect(process.stdout.readline() == "started\n", "it did not start")
+        wait_for(lambda: os.path.exists(capture.path) and os.path.getsize(capture.path) > 3000, 30, "a capture that grows")
+        time.sleep(0.3)
+        expect(process.poll() is None, "the recorder did not wait for the daemon")
+        open(stop, "w").close()
+        err = process.communicate(timeout=60)[1]
+    finally:
+        open(stop, "w").close()
+        harness.kill(process)
+    expect(process.returncode == 12, lambda: f"status {process.returncode}, expected the program's, 12: {err[-300:]}")
+    marks = [e["args"]["0"] for e in capture.named("children.daemon")]
+    told = int(open(stop + ".marks").read())
+    expect(told > 3 and marks == list(range(told)), lambda: f"{told} marks were made, {len(marks)} captured")
+
+
+def pids_of_session(session):
+    found = []
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        try:
+            if os.getsid(pid) == session and maps_of(pid):
+                found.append(pid)
+        except OSError:
+            pass
+    return found
+
+
+def late_detach(ctx, python, other):
+    """Left in the middle: every process of the tree is untraced and clean, runs on, and ends as it should."""
+    folder = ctx.new_folder("tree")
+    stop = os.path.join(folder, "stop")
+    process = subprocess.Popen([ctx.auditview, "record", "-o", os.path.join(folder, "capture.avc"), "--", *python.command, CHILDREN, "tree", stop,
+                                *other.command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        expect(process.stdout.readline() == "ready\n", "it did not start")
+        capture = Capture(ctx, os.path.join(folder, "capture.avc"))
+        def leaves():
+            capture.cached = None
+            return {(e["args"]["0"], e["pid"]) for e in capture.named("children.leaf")}
+        wait_for(lambda: len(leaves()) == 5, 60, "events of all five leaves")
+        process.send_signal(signal.SIGINT)
+        # What was launched is waited for by the command, also when it has left it.
+        def is_left():
+            others = [p for p in pids_of_session(process.pid) if p != process.pid and status_of(p, "Name") not in ("auditview", "auditview-guard")]
+            return len(others) >= 6 and all(status_of(p, "TracerPid") == "0" and not foreign_maps(maps_of(p)) for p in others)
+        def safely():
+            try:
+                return is_left()
+            except (OSError, TypeError):
+                return False  # one of the short-lived ended while it was looked at
+        wait_for(safely, 30, "all of the tree to be left")
+        open(stop, "w").close()
+        out, err = process.communicate(timeout=60)
+    finally:
+        open(stop, "w").close()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    expect("target restored: yes" in err, lambda: f"it said {err[-300:]}")
+    wait_for(lambda: not pids_of_session(process.pid), 30, "all of the tree to end")
+    expect(out in ("", "[30, 30, 30] [31, 31]\n"), lambda: f"the tree ended with {out!r}")
+
+
+def resources(pid):
+    """(descriptors, resident kB)"""
+    return len(os.listdir(f"/proc/{pid}/fd")), int(status_of(pid, "VmRSS").split()[0])
+
+
+def storm(ctx, python, seconds, rate=1500):
+    """1,000 short children a minute and more: none disturbed, none lost, and the recorder does not grow."""
+    folder = ctx.new_folder("storm")
+    capture = Capture(ctx, os.path.join(folder, "capture.avc"))
+    process = subprocess.Popen([ctx.auditview, "record", "-o", capture.path, "--stack", "off", "--", *python.command, CHILDREN, "storm", str(rate),
+                                str(seconds)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    seen = []
+    try:
+        begin = time.monotonic()
+        while process.poll() is None and time.monotonic() < begin + seconds * 4 + 60:
+            try:
+                seen.append(resources(process.pid))
+            except (OSError, TypeError, AttributeError):
+                pass
+            time.sleep(0.2)
+        out, err = process.communicate(timeout=30)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    expect(process.returncode == 0, lambda: f"status {process.returncode}: {err[-300:]}")
+    n, bad = map(int, out.split())
+    expect_goodbye(err, ended=True)
+    expect(not bad, f"{bad} of {n} children ended otherwise")
+    numbers = [e["args"]["0"] for e in capture.each() if e["event"] == "children.short"]
+    wanted = [k for k in range(n) if k % 3 != 1]
+    expect(sorted(numbers) == wanted, lambda: f"{len(numbers)} of {len(wanted)} children are in the capture")
+    early, late = seen[len(seen) // 4:len(seen) // 2] or seen, seen[len(seen) * 3 // 4:] or seen
+    fds, kb = [max(s[i] for s in late) - max(s[i] for s in early) for i in (0, 1)]
+    print(f"note  {n * 60 / seconds:.0f} children a minute for {seconds} s: {max(s[0] for s in seen)} descriptors at most, grown by {fds}; "
+          f"{max(s[1] for s in seen)} kB at most, grown by {kb} kB in half of the time; {len(numbers)} events of {len(wanted)}", flush=True)
+    expect(fds < 40, f"descriptors grew by {fds}: {early[0]} to {late[-1]}")
+    expect(kb < 4096, f"memory grew by {kb} kB: {early[0]} to {late[-1]}")
+
+
+def cells(ctx):
+    pythons = ctx.some_pythons(12)
+    other = next((p for p in ctx.pythons if p.minor == 8), ctx.pythons[0])
+    for python in pythons:
+        yield "statuses, stops, signals", python, lambda p=python: statuses(ctx, p, other)
+        yield "statuses, attached with -f", python, lambda p=python: statuses_attached(ctx, p, other)
+        yield "fork, vfork, spawn, exec, shells", python, lambda p=python: spawns(ctx, p, other)
+        yield "a daemon", python, lambda p=python: daemon(ctx, p)
+        yield "late detach of a tree", python, lambda p=python: late_detach(ctx, p, other)
+    yield "a thousand a minute", pythons[0], lambda: storm(ctx, pythons[0], 240 if ctx.full else 6)

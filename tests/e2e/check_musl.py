@@ -1,0 +1,78 @@
+"""musl: a CPython that is linked with musl: another loader, another thread structure, and a malloc that takes the rest of
+every data page, where the hook's entry stands with glibc.
+
+The Python is built once from Debian's source with musl-gcc (tests/pythons.sh --musl), in a full run; later runs use what is
+in the cache.
+"""
+import os
+import subprocess
+
+import check_attach
+import check_launch
+import check_survival
+import harness
+import packages
+from harness import Skip, expect
+
+LOADER = "/lib/ld-musl-x86_64.so.1"
+CACHE = os.environ.get("AUDITVIEW_TEST_CACHE") or os.path.join(
+    os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "auditview-tests")
+PROGRAM = os.path.join(CACHE, "musl", "bin", "python3.13")
+
+
+class Built:
+    """A name for the list; what it is is found out when the first cell needs it, which may take minutes."""
+
+    def __init__(self, as_loader):
+        self.name = "3.13 musl" + (", ld.so" if as_loader else "")
+        self.as_loader = as_loader
+
+    def python(self, ctx):
+        if not os.path.exists(PROGRAM):
+            if not ctx.full:
+                raise Skip("not built; a full run builds it")
+            packages.need(ctx, "musl-tools", "musl-dev")
+            with packages.LOCK:
+                done = subprocess.run([os.path.join(harness.ROOT, "tests", "pythons.sh"), "--musl"], stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, text=True, timeout=3600)
+            if not os.path.exists(PROGRAM):
+                raise Skip(done.stderr.strip()[-300:] or "the build failed")
+        if not os.path.exists(LOADER):
+            raise Skip(f"no {LOADER} (package musl)")
+        return harness.Python(self.name, ([LOADER] if self.as_loader else []) + [PROGRAM])
+
+
+class Here:
+    """The context, with the witness that musl's loader can load."""
+
+    def __init__(self, ctx):
+        self.ctx = ctx
+        self.refhook = os.path.join(CACHE, "musl", "librefhook.so")
+
+    def __getattr__(self, name):
+        return getattr(self.ctx, name)
+
+
+def doctor(ctx, python):
+    with harness.Victim(ctx, python, "sleeping") as v:
+        done = subprocess.run([ctx.auditview, "doctor", str(v.pid)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+        expect(done.returncode == 0 and "3.13" in done.stdout, lambda: f"{done.returncode}: {done.stdout[-400:]}")
+        v.stop()
+
+
+def cells(ctx):
+    here = Here(ctx)
+    built = Built(False)
+
+    def cell(function, *arguments, which=built):
+        return lambda: function(here, which.python(ctx), *arguments)
+
+    for victim, arguments, options in [("busy", ["--rounds", "500"], []), ("threads8", ["--rounds", "1", "3000"], []), ("forking", [], []),
+                                       ("import_storm", ["--rounds", "1"], []), ("values", [], []), ("stacks", [], [])]:
+        yield "launched, " + victim, built, cell(check_launch.exact, victim, arguments, options)
+    for victim, keeps_maps in (("busy", False), ("threads8", False), ("sleeping", True), ("forking", False)):
+        yield "attached, " + victim, built, cell(check_attach.attach_twice, victim, [], keeps_maps)
+    yield "attach and detach", built, cell(check_survival.many_cycles, 100 if ctx.full else 5)
+    yield "doctor", built, cell(doctor)
+    yield "launched, busy", Built(True), cell(check_launch.exact, "busy", ["--rounds", "500"], [], which=Built(True))
+    yield "attached, busy", Built(True), cell(check_attach.attach_twice, "busy", [], False, which=Built(True))
