@@ -79,9 +79,18 @@ def through_scripts(ctx, python):
     expect(len(run.capture.named("victim.mark")) == 1, lambda: f"{len(run.capture.events())} events, no mark")
 
 
+def bytes_in_arguments(ctx, python):
+    """An argument that is no UTF-8 is in the capture as Python itself has it (PEP 383)."""
+    run = Launch(ctx, python, ["-S", "-c", "import sys; assert sys.argv[1] == 'caf\\udce9', sys.argv"], "caf\udce9")
+    run.expect_status(0)
+    seen = [e["process"]["argv"][-1] for e in run.capture.events() if "argv" in e.get("process", {})]
+    expect(seen and seen[0] == "caf\udce9", f"argv ends with {seen[:1]}")
+
+
 def cells(ctx):
     for python in ctx.some_pythons(8, 11, 12, 13):
         yield "first and last event", python, lambda p=python: first_events(ctx, p)
+        yield "bytes in its arguments", python, lambda p=python: bytes_in_arguments(ctx, p)
         yield "through sh and env", python, lambda p=python: through_scripts(ctx, p)
         for victim, arguments, options in QUICK + (FULL if ctx.full else []):
             what = " ".join([victim, *[a for a in arguments if not a.startswith("--")]])
