@@ -4,12 +4,13 @@ What programs/children.py prints by itself it must print when launched under aud
 """
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
 
 import harness
-from harness import Capture, Fail, Recorder, expect, expect_goodbye, foreign_maps, maps_of, status_of, wait_for
+from harness import Capture, Fail, Skip, expect, expect_goodbye, foreign_maps, maps_of, status_of, wait_for
 
 CHILDREN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs", "children.py")
 
@@ -162,6 +163,36 @@ def late_detach(ctx, python, other):
     expect(out in ("", "[30, 30, 30] [31, 31]\n"), lambda: f"the tree ended with {out!r}")
 
 
+SLOW = "#include <unistd.h>\n__attribute__((constructor)) static void slow(void) { usleep(700000); }\n"
+
+
+def killed_while_one_starts(ctx, python):
+    """The recorder is killed while a program is on its way to its first instruction, a breakpoint ahead: it must not notice."""
+    folder = ctx.new_folder("starting")
+    library = os.path.join(folder, "slow.so")
+    cc = next((c for c in ("cc", "gcc", "clang") if shutil.which(c)), None)
+    if not cc:
+        raise Skip("no C compiler")
+    subprocess.run([cc, "-shared", "-fPIC", "-xc", "-", "-o", library], input=SLOW, text=True, check=True)
+    script = 'LD_PRELOAD="$0" "$@"; echo "status $?"'
+    process = subprocess.Popen([ctx.auditview, "record", "-q", "-o", os.path.join(folder, "capture.avc"), "--", "sh", "-c", script, library,
+                                *python.command, "-S", "-c", "import sys; sys.exit(3)"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    def is_starting():
+        return any("slow.so" in maps_of(p) and "nanosleep" in open(f"/proc/{p}/wchan").read() for p in pids_of_session(process.pid))
+    try:
+        wait_for(is_starting, 30, "a program between exec and its first instruction")
+        process.kill()
+        process.wait()
+        out = process.stdout.read()  # till the shell has ended, too
+        expect(out == "status 3\n", lambda: f"it ended with {out!r}")
+    finally:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
 def resources(pid):
     """(descriptors, resident kB)"""
     return len(os.listdir(f"/proc/{pid}/fd")), int(status_of(pid, "VmRSS").split()[0])
@@ -211,4 +242,5 @@ def cells(ctx):
         yield "fork, vfork, spawn, exec, shells", python, lambda p=python: spawns(ctx, p, other)
         yield "a daemon", python, lambda p=python: daemon(ctx, p)
         yield "late detach of a tree", python, lambda p=python: late_detach(ctx, p, other)
+        yield "recorder killed while one starts", python, lambda p=python: killed_while_one_starts(ctx, p)
     yield "a thousand a minute", pythons[0], lambda: storm(ctx, pythons[0], 240 if ctx.full else 6)
