@@ -666,9 +666,10 @@ void follow_release(struct follow *f, uint64_t timeout_ns)
 		}
 		uint64_t now = monotonic_ns();
 		struct err *err = ptrace_stop_for_change(tid, deadline > now ? deadline - now : 1000000, &group_stopped);
-		if (!err)
+		if (!err) {
+			went_on(remote_call_repair(t->tgid, tid));
 			let_go(f, tid, 0);
-		else if (err->code == ERR_TIMEOUT && !remote_call_add_pending(tid))
+		} else if (err->code == ERR_TIMEOUT && !remote_call_add_pending(tid))
 			log_debug("thread %d stays seized until we end", (int)tid);
 		err_destroy(err);
 		let_deferred_go(f);

@@ -689,3 +689,22 @@ struct err *remote_call_write(const struct remote_target *t, raddr to, const voi
 	err_destroy(err);
 	return NULL;
 }
+
+struct err *remote_call_repair(pid_t pid, pid_t tid)
+{
+	struct user_regs_struct regs;
+	CLEANUP(maps) struct maps *maps = NULL;
+	struct remote_mem *mem = NULL;
+	struct err *err = ptrace_get_regs(tid, &regs);
+	if (err || (int64_t)regs.orig_rax < 0 || (int64_t)regs.rax != -EINTR)
+		return err;
+	err = remote_mem_open(pid, &mem);
+	if (!err)
+		err = maps_read(pid, &maps);
+	if (!err) {
+		struct remote_target t = { .pid = pid, .mem = mem, .maps = maps };
+		err = repair(&t, tid, &regs);
+	}
+	remote_mem_close(mem);
+	return err;
+}

@@ -106,6 +106,10 @@ MUST_CHECK struct err *remote_place_clear(const struct remote_target *t);
  * then a thread is held for a moment. */
 MUST_CHECK struct err *remote_call_write(const struct remote_target *t, raddr to, const void *bytes, size_t n_bytes);
 
+/* Of a thread that we have stopped and will detach from: a call that this has ended with EINTR is made again, unless its caller is
+ * CPython, which does so itself. A timeout starts over. */
+MUST_CHECK struct err *remote_call_repair(pid_t pid, pid_t tid);
+
 /* ---- threads ---- */
 
 /* A thread that was seized, would not stop in time and was given up: is it this one? Then it is the caller's to detach from

@@ -114,7 +114,7 @@ bool thread_is_called_by_python(const struct remote_target *t, uint64_t pc, uint
 {
 	uint64_t words[96];
 	const struct mapping *wrapper = t->maps ? maps_find(t->maps, RADDR(pc)) : NULL;
-	if (!wrapper || !t->text_end || !remote_mem_read(t->mem, RADDR(sp), words, sizeof(words)))
+	if (!wrapper || !remote_mem_read(t->mem, RADDR(sp), words, sizeof(words)))
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
 		if (words[i] >= t->text_start && words[i] < t->text_end)
@@ -123,6 +123,8 @@ bool thread_is_called_by_python(const struct remote_target *t, uint64_t pc, uint
 		if (!m || !m->exec || m == wrapper)
 			continue;
 		const char *name = strrchr(m->path, '/');
+		if (name && !t->text_end && (strncmp(name, "/libpython", 10) == 0 || strncmp(name, "/python", 7) == 0))
+			return true;
 		return name && strncmp(name, "/select.cpython-", 16) == 0;
 	}
 	return false;

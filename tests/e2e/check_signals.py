@@ -58,13 +58,13 @@ def not_stopped(ctx, python, call):
         expect_as_alone(v, call)
 
 
-def no_eintr(ctx, python, call, times):
+def no_eintr(ctx, python, call, times, *options):
     """One thread, in this call: attach and leave while it waits, as often as fits."""
     with Victim(ctx, python, "eintr", call, rounds=1) as v:
         in_the_call(v, call)
         n = 0
         while v.fact("call") is None and n < times:
-            with Recorder(ctx, v.pid) as recorder:
+            with Recorder(ctx, v.pid, *options) as recorder:
                 wait_for(lambda: v.fact("call") or "/dev/zero" in v.maps() or "memfd:" in v.maps() or
                          recorder.process.poll() is not None, 5, "the probe")
                 if v.fact("call") is None:
@@ -93,6 +93,8 @@ def cells(ctx):
     for python in ctx.some_pythons(12, 8):
         for call in CALLS if ctx.full else QUICK:
             yield "no EINTR in " + call, python, lambda p=python, c=call: no_eintr(ctx, p, c, 3)
+        for call in ("poll", "epoll_for_ever", "sigwaitinfo", "py_epoll"): # all threads are ours then, and are let go one by one
+            yield f"no EINTR in {call}, following", python, lambda p=python, c=call: no_eintr(ctx, p, c, 1, "-f")
         for call in SHOWING if ctx.full else QUICK_SHOWING:
             yield "not stopped in " + call, python, lambda p=python, c=call: not_stopped(ctx, p, c)
         yield "storm", python, lambda p=python: storm(ctx, p, 200 if ctx.full else 5)
