@@ -290,6 +290,12 @@ struct err *follow_launch(struct follow *f, char *const argv[], bool children, c
 	return NULL;
 }
 
+static bool is_ending(pid_t tid)
+{
+	struct thread_place at;
+	return !thread_place_read(tid, tid, &at) || at.state == 'Z' || at.state == 'X';
+}
+
 struct err *follow_seize(struct follow *f, pid_t pid)
 {
 	char path[64];
@@ -299,6 +305,8 @@ struct err *follow_seize(struct follow *f, pid_t pid)
 	for (unsigned round = 0, found = 1; found && round < 100; round++) {
 		found = 0;
 		DIR *dir = opendir(path);
+		if (!dir && errno == ENOENT)
+			return NULL; /* it has ended: whoever watches it is told */
 		if (!dir)
 			return err_sys(errno, "cannot follow process %d", (int)pid);
 		for (struct dirent *e; (e = readdir(dir));) {
@@ -306,7 +314,12 @@ struct err *follow_seize(struct follow *f, pid_t pid)
 			if (tid <= 0 || find(f, tid))
 				continue;
 			struct err *err = ptrace_seize(tid, trace_options(f, true));
-			if (err && err->code == ERR_TARGET_GONE) {
+			/* EPERM is also said of a thread that is ending, and of one that is ours: cloned by one that we have. */
+			if (err && err->code == ERR_DENIED && is_traced_by_us(tid)) {
+				err_destroy(err);
+				err = NULL;
+			}
+			if (err && (err->code == ERR_TARGET_GONE || (err->code == ERR_DENIED && is_ending(tid)))) {
 				err_destroy(err);
 				continue;
 			}
