@@ -64,7 +64,7 @@ def statuses_attached(ctx, python, other):
         done = subprocess.run([ctx.auditview, "record", "-f", "-p", str(process.pid), "--duration", "80ms", "-o", os.path.join(folder, "c.avc")],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
         visits += done.returncode == 0
-        expect(done.returncode == 0 or re.search("no such|interpreter|ending|ended|gone|no CPython", done.stdout), lambda: done.stdout[-300:])
+        expect(done.returncode == 0 or re.search("no such|interpreter|ending|ended|gone|no CPython", done.stdout, re.I), lambda: done.stdout[-300:])
     out = process.communicate()[0]
     expect((process.returncode, out) == alone, lambda: f"status {process.returncode}: {out!r} is not {alone[1]!r} after {visits} visits")
     expect(visits > 1, f"{visits} visits")
