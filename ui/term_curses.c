@@ -65,7 +65,9 @@ static void on_fatal_signal(int sig)
 	raise(sig);
 }
 
-static const int fatal_signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGQUIT };
+/* The last three are waited for by a signalfd and blocked; here in case one comes before or after that: the handlers of ncurses
+ * end the program without a word. */
+static const int fatal_signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGQUIT, SIGINT, SIGTERM, SIGHUP };
 
 static void restore_add(const char *s)
 {

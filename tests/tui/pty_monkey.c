@@ -98,13 +98,21 @@ static size_t any_input(const struct session *s, char *to, size_t size)
 
 static void check_end(struct session *s)
 {
-	if (!WIFEXITED(s->status) || (WEXITSTATUS(s->status) != 0 && WEXITSTATUS(s->status) != 1))
-{
+	/* C-c behind a Q meets a terminal that makes a signal of it again, as in any program */
+	bool is_interrupt = WIFSIGNALED(s->status) && WTERMSIG(s->status) == SIGINT;
+	if (!is_interrupt && (!WIFEXITED(s->status) || (WEXITSTATUS(s->status) != 0 && WEXITSTATUS(s->status) != 1))) {
 		fprintf(stderr, "status %#x\n", (unsigned)s->status);
 		die("it ended in disorder", s);
 	}
-	if (s->in_alternate || !s->cursor_shown || s->mouse || session_marks_paste(s))
+	bool marks = session_marks_paste(s);
+	if (s->in_alternate || !s->cursor_shown || s->mouse || marks) {
+		fprintf(stderr, "status %#x; second screen %d, cursor %d, mouse %d, marked pastes %d; last written:\n", (unsigned)s->status,
+			s->in_alternate, s->cursor_shown, s->mouse, marks);
+		for (size_t i = s->n_log > 3000 ? s->n_log - 3000 : 0; i < s->n_log; i++)
+			fprintf(stderr, s->log[i] >= ' ' && s->log[i] < 127 ? "%c" : "\\x%02x", (unsigned char)s->log[i]);
+		fputc('\n', stderr);
 		die("it left the terminal as it must not", s);
+	}
 	check_reports(s);
 }
 
@@ -117,6 +125,7 @@ static struct session *start(char *const argv[])
 	const char *const env[] = { asan, ubsan, "VISUAL=true", NULL };
 	struct session *s = session_start(argv, env, home, 24, 80);
 	n_starts++;
+	s->keep_log = true;
 	if (!session_wait(s, "Events", true, 120 * S) && s->ended)
 		check_end(s);
 	return s;

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 #include <utmp.h> /* login_tty */
@@ -59,6 +60,11 @@ struct session *session_start(char *const argv[], const char *const env[], const
 	struct winsize size = { .ws_row = (unsigned short)n_lines, .ws_col = (unsigned short)n_columns };
 	if (openpty(&s->master, &s->slave, NULL, NULL, &size))
 		die("openpty");
+	/* else C-c and C-z in the moment after the program has left throw away what it wrote last (termios(3), NOFLSH) */
+	struct termios modes;
+	tcgetattr(s->slave, &modes);
+	modes.c_lflag |= NOFLSH;
+	tcsetattr(s->slave, TCSANOW, &modes);
 	s->n_lines = n_lines;
 	s->n_columns = n_columns;
 	s->cursor_shown = true;
