@@ -326,7 +326,9 @@ static void leave_targets(struct recorder *r, struct recorder_summary *sum)
 		while ((drain_all(r) || anyone_waits(s)) && monotonic_ns() < until)
 			recorder_heartbeat(r, monotonic_ns());
 		struct detach_report report;
+		uint64_t started = monotonic_ns();
 		link_detach(s->link, recorder_is_attached, r, timeout, &report);
+		log_debug("left process %d in %.2f ms", (int)s->link->pid, (double)(monotonic_ns() - started) / 1e6);
 		s->left = true;
 		if (!report.restored) {
 			sum->is_restored = false;

@@ -129,7 +129,7 @@ bool link_is_in(const struct link *l, pid_t pid)
 	struct stat st;
 	snprintf(range, sizeof(range), "/proc/%d/map_files/%llx-%llx", (int)pid, (unsigned long long)(l->base.v + l->shared_off),
 		 (unsigned long long)(l->base.v + l->total_bytes));
-	if (lstat(range, &st) < 0 && errno == ENOENT)
+	if (lstat(range, &st) < 0 && (errno == ENOENT || errno == ESRCH)) /* ESRCH: a kernel thread, or ended: no memory */
 		return false;
 	CLEANUP(maps) struct maps *maps = NULL;
 	struct err *err = maps_read(pid, &maps);
@@ -388,6 +388,31 @@ static void wake_waiters(struct link *l)
 	}
 }
 
+/* Detach one process, trying again what fails while it lasts; what stays is told in the report. */
+static void leave_process(struct link *l, pid_t pid, bool attached, uint64_t deadline, struct detach_report *report)
+{
+	report->n_processes++;
+	for (unsigned try = 1;; try++) {
+		wake_waiters(l);
+		struct err *err = detach_one(l, pid, attached, deadline, &report->pause_ns);
+		/* Ended meanwhile, a zombie, or another program by now: no reservation, nothing to restore. What the error says
+		 * then is only how far its memory had gone when we looked. One that is ending has its mappings for a moment
+		 * yet. */
+		bool is_done = !err || !link_is_in(l, pid);
+		if (!is_done && (try >= DETACH_TRIES || monotonic_ns() >= deadline)) {
+			report->restored = false;
+			snprintf(report->left, sizeof(report->left), "process %d: %s", (int)pid, err->message);
+			is_done = true;
+		}
+		if (!is_done)
+			log_debug("leaving %d, again: %s", (int)pid, err->message);
+		err_destroy(err);
+		if (is_done)
+			return;
+		poll(NULL, 0, 10 << try);
+	}
+}
+
 void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx, uint64_t timeout_ns,
 		 struct detach_report *report)
 {
@@ -408,8 +433,11 @@ void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void
 						 &off, sizeof(off));
 		err_destroy(e);
 	}
-	/* Two rounds: a child may have been forked while the first went on. */
-	for (unsigned round = 0; round < 2; round++) {
+	/* Whom we attached to first: it need not wait while we look through all others. Then two rounds: a child may have been
+	 * forked while the first went on. */
+	if (link_is_in(l, l->pid))
+		leave_process(l, l->pid, is_attached && is_attached(ctx, l->pid), deadline, report);
+	for (unsigned round = 0; round < 2 && report->restored; round++) {
 		pid_t *pids = NULL;
 		size_t n = 0;
 		struct err *err = link_processes(l, &pids, &n);
@@ -419,31 +447,10 @@ void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void
 			err_destroy(err);
 			return;
 		}
-		if (round && !n)
-			break;
-		for (size_t i = 0; i < n; i++) {
-			report->n_processes++;
-			for (unsigned try = 1; ; try++) {
-				wake_waiters(l);
-				err = detach_one(l, pids[i], is_attached && is_attached(ctx, pids[i]), deadline, &report->pause_ns);
-				/* Ended meanwhile, a zombie, or another program by now: no reservation, nothing to restore. What the
-				 * error says then is only how far its memory had gone when we looked. One that is ending has its
-				 * mappings for a moment yet. */
-				if (!err || !link_is_in(l, pids[i]))
-					break;
-				if (try >= DETACH_TRIES || monotonic_ns() >= deadline) {
-					report->restored = false;
-					snprintf(report->left, sizeof(report->left), "process %d: %s", (int)pids[i], err->message);
-					break;
-				}
-				log_debug("leaving %d, again: %s", (int)pids[i], err->message);
-				err_destroy(err);
-				poll(NULL, 0, 10 << try);
-			}
-			err_destroy(err);
-		}
+		for (size_t i = 0; i < n; i++)
+			leave_process(l, pids[i], is_attached && is_attached(ctx, pids[i]), deadline, report);
 		free(pids);
-		if (!report->restored)
+		if (!n)
 			break;
 	}
 	if (report->pause_ns > l->pause_ns)

@@ -593,13 +593,14 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 		*ret_value = 1;
 		return NULL;
 	}
+	uint64_t awake_until = monotonic_ns() + 500000; /* a call takes 20 to 300 µs: sleeping would double that */
 	for (unsigned spins = 0;; spins++) {
 		struct err *err = remote_call_answer(t, ret_value);
 		if (!err || err->code != ERR_TIMEOUT || monotonic_ns() >= deadline)
 			return err;
 		err_destroy(err);
 		ptrace_serve();
-		if (spins < 100)
+		if (monotonic_ns() < awake_until)
 			sched_yield();
 		else
 			poll(NULL, 0, 1);
