@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-from harness import Skip, Victim, expect, kill, maps_of, status_of, wait_for
+from harness import STRICT, Child, Skip, Victim, expect, kill, maps_of, status_of, wait_for
 
 # Hooks of every kind. The native one is a function of CPython itself: it is harmless, and has a name everywhere.
 HOOKED = """
@@ -28,15 +28,7 @@ print("ready", flush=True)
 time.sleep(60)
 """
 
-# prctl(PR_SET_SECCOMP): 1 strict; 2 with a filter that allows everything.
-STRICT = """
-import ctypes
-libc = ctypes.CDLL(None)
-read, prctl, byte = libc.read, libc.prctl, ctypes.create_string_buffer(1)
-libc.write(1, b"ready\\n", 6)
-prctl(22, 1, 0, 0, 0)
-read(0, byte, 1)
-"""
+# prctl(PR_SET_SECCOMP): 2 with a filter that allows everything; harness.STRICT is 1.
 FILTERED = """
 import ctypes, struct, time
 class Program(ctypes.Structure):
@@ -48,26 +40,6 @@ if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.byref(program), 0, 0):
 print("ready", flush=True)
 time.sleep(60)
 """
-
-
-class Child:
-    """A process that printed "ready"."""
-
-    def __init__(self, command):
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.pid = self.process.pid
-
-    def __enter__(self):
-        if self.process.stdout.readline() != b"ready\n":
-            text = self.process.stderr.read().decode()[-200:]
-            self.__exit__()
-            raise Skip("it cannot be made here: " + text.strip())
-        return self
-
-    def __exit__(self, *error):
-        kill(self.process)
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            stream.close()
 
 
 def doctor(ctx, *words, command=None):
@@ -106,7 +78,7 @@ def hooks(ctx, python):
     with tempfile.NamedTemporaryFile("w", suffix=".py", dir=ctx.new_folder("hooked")) as script:
         script.write(HOOKED)
         script.flush()
-        with Child([*python.command, script.name]) as child:
+        with Child(*python.command, script.name) as child:
             report = judged(ctx, child.pid, "ready", "fine")
             expect(report["python"].startswith(f"3.{python.minor}."), lambda: report["python"])
             seen = [(hook["kind"], hook["name"], hook["place"]) for hook in report["hooks"]]
@@ -135,13 +107,13 @@ def thread(ctx):
 
 
 def strict(ctx):
-    with Child([sys.executable, "-S", "-c", STRICT]) as child:
+    with Child(sys.executable, "-S", "-c", STRICT) as child:
         wait_for(lambda: status_of(child.pid, "Seccomp") == "1", 5, "strict mode")
         judged(ctx, child.pid, "unsupported", "seccomp", "strict")
 
 
 def filtered(ctx, python):
-    with Child([*python.command, "-c", FILTERED]) as child:
+    with Child(*python.command, "-c", FILTERED) as child:
         report = doctor(ctx, child.pid)[1]
         if report["verdict"] != "ready":
             raise Skip(report["why"])
@@ -150,7 +122,7 @@ def filtered(ctx, python):
 
 def without_admin(ctx, python):
     """The same target, and an auditview that may trace but not suspend filters."""
-    with Child([*python.command, "-c", FILTERED]) as child:
+    with Child(*python.command, "-c", FILTERED) as child:
         command = ["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin", ctx.auditview]
         if not shutil.which("setpriv") or os.getuid() != 0:
             raise Skip("needs root and setpriv")
@@ -185,7 +157,7 @@ def non_dumpable(ctx, python):
     os.chmod(binary, 0o755)
     become = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
     code = "import ctypes, time; ctypes.CDLL(None).prctl(4, 0, 0, 0, 0); print('ready', flush=True); time.sleep(60)"
-    with Child([*become, "/usr/bin/python3", "-c", code]) as child:
+    with Child(*become, "/usr/bin/python3", "-c", code) as child:
         status, report = doctor(ctx, child.pid, command=[*become, binary])
         expect(status == 1 and report["cause"] == "non-dumpable", lambda: f"{report}")
 
@@ -225,7 +197,7 @@ def stopped(ctx, python):
 
 def others(ctx):
     judged(ctx, 0x3fffffff, "unsupported", "no-process")
-    with Child(["sh", "-c", "echo ready; read line"]) as child:
+    with Child("sh", "-c", "echo ready; read line") as child:
         judged(ctx, child.pid, "unsupported", "not-python", "_PyRuntime")
     process = subprocess.Popen([sys.executable, "-S", "-c", "pass"])
     wait_for(lambda: (status_of(process.pid, "State") or "").startswith("Z"), 10, "a zombie")
@@ -240,7 +212,7 @@ def pid_namespace(ctx, python):
     if not shutil.which("unshare"):
         raise Skip("unshare is not here")
     command = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"]
-    with Child([*command, *python.command, "-c", "print('ready', flush=True); import time; time.sleep(60)"]) as child:
+    with Child(*command, *python.command, "-c", "print('ready', flush=True); import time; time.sleep(60)") as child:
         with open(f"/proc/{child.pid}/task/{child.pid}/children", encoding="ascii") as f:
             inner = int(f.read().split()[0])
         report = judged(ctx, inner, "ready", "fine")

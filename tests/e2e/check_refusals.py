@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 
-from harness import ROOT, Fail, Python, Skip, Victim, expect, kill, maps_of, no_python, status_of, wait_for
+from harness import ROOT, STRICT, Child, Fail, Python, Skip, Victim, expect, kill, maps_of, no_python, status_of, wait_for
 
 # (cause, cell of this group or "group: cell") or (cause, None, why no test can produce it here and what stands for it)
 REFUSALS = [
@@ -176,30 +176,6 @@ def itself(ctx):
 
 # ---- targets made for one refusal ----
 
-class Child:
-    """A process that printed "ready"; Skip if it cannot be made."""
-
-    def __init__(self, *command):
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        start_new_session=True)
-
-    def __enter__(self):
-        if self.process.stdout.readline() != b"ready\n":
-            text = self.process.stderr.read().decode()[-200:]
-            self.__exit__()
-            raise Skip("it cannot be made here: " + text.strip())
-        return self.process
-
-    def __exit__(self, *error):
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL) # a child in vfork outlives its parent
-        except ProcessLookupError:
-            pass
-        kill(self.process)
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            stream.close()
-
-
 def compiled(ctx, text):
     """A program that exports what this C text defines."""
     folder = ctx.new_folder("compiled")
@@ -227,14 +203,6 @@ class Last:
         write(1, b"ready\\n")
         sleep(60)
 sys.last = Last()
-"""
-STRICT = """
-import ctypes, time
-libc = ctypes.CDLL(None)
-read, prctl, byte = libc.read, libc.prctl, ctypes.create_string_buffer(1)
-libc.write(1, b"ready\\n", 6)
-prctl(22, 1, 0, 0, 0)
-read(0, byte, 1)
 """
 FULL = """
 import resource, time

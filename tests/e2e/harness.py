@@ -276,6 +276,41 @@ class Capture:
         return [e for e in self.events() if e["event"] == name]
 
 
+# A process under prctl(PR_SET_SECCOMP, 1): only read, write and exit are allowed.
+STRICT = """
+import ctypes
+libc = ctypes.CDLL(None)
+read, prctl, byte = libc.read, libc.prctl, ctypes.create_string_buffer(1)
+libc.write(1, b"ready\\n", 6)
+prctl(22, 1, 0, 0, 0)
+read(0, byte, 1)
+"""
+
+
+class Child:
+    """A process that printed "ready"; Skip if it cannot be made."""
+
+    def __init__(self, *command):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        start_new_session=True)
+
+    def __enter__(self):
+        if self.process.stdout.readline() != b"ready\n":
+            text = self.process.stderr.read().decode()[-200:]
+            self.__exit__()
+            raise Skip("it cannot be made here: " + text.strip())
+        return self.process
+
+    def __exit__(self, *error):
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL) # a child in vfork outlives its parent
+        except ProcessLookupError:
+            pass
+        kill(self.process)
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            stream.close()
+
+
 class Recorder:
     """`auditview record -p PID -o FILE`, running."""
 

@@ -51,7 +51,7 @@ def check_top_level(files):
 
 
 def check_paths(files):
-    # The folder this copy lies in, root's home, package hosts. /proc/PID/root/ is no home. Written so that no pattern fits itself.
+    # The folder this copy lies in, a home, hosts of packages. Written so that no pattern fits itself.
     here = os.path.dirname(ROOT)
     common = {"/", "/tmp", "/var/tmp", "/usr/src", "/opt", "/srv", "/home", "/mnt"}
     words = [r"(?<![\w\"])/[r]oot/", r"/[r]oot/\.", r"https?://[^/ ]*(?:mirror|artifactory|nexus|proxy|registry)[^ ]*"]
