@@ -8,7 +8,6 @@ sampled. Beside it one scenario after the other runs on one Python after the oth
 targets harmed (died, hung, wrong results, changed mappings, changed code), events lost in lossless mode (compared with the target's own
 count), growth of the recorder. Exit status 0 only if all are nothing.
 """
-import argparse
 import collections
 import os
 import random
@@ -274,18 +273,8 @@ class Soak:
 
 
 def main():
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--build", default=os.path.join(harness.ROOT, "build"))
-    parser.add_argument("--python", default="")
-    parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--no-fetch", action="store_true")
-    parser.add_argument("-v", action="store_true")
-    parser.add_argument("-h", "--help", action="store_true")
-    options = parser.parse_args()
-    if options.help:
-        print(__doc__)
-        return 0
+    options = harness.parse_options(__doc__, ("--minutes", {"type": float, "default": 60}),
+                                    ("--seed", {"type": int, "default": int(time.time())}))
     pythons, notes = harness.find_pythons(not options.no_fetch, True)
     for note in notes:
         print("skip  " + note)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-from harness import STRICT, Child, Skip, Victim, expect, kill, maps_of, status_of, wait_for
+from harness import BECOME_NOBODY, STRICT, Child, Skip, Victim, expect, kill, maps_of, status_of, wait_for
 
 # Hooks of every kind. The native one is a function of CPython itself: it is harmless, and has a name everywhere.
 HOOKED = """
@@ -124,22 +124,15 @@ def without_admin(ctx, python):
     """The same target, and an auditview that may trace but not suspend filters."""
     with Child(*python.command, "-c", FILTERED) as child:
         command = ["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin", ctx.auditview]
-        if not shutil.which("setpriv") or os.getuid() != 0:
-            raise Skip("needs root and setpriv")
+        ctx.needs_setpriv()
         judged(ctx, child.pid, "denied", "seccomp", "CAP_SYS_ADMIN", "sudo", command=command)
 
 
 def nobody(ctx, python):
-    if os.getuid() != 0 or not shutil.which("setpriv"):
-        raise Skip("needs root and setpriv")
-    folder = ctx.new_folder("nobody")
-    for path in (ctx.folder, folder):
-        os.chmod(path, 0o777)
-    binary = os.path.join(folder, "auditview")
-    shutil.copy(ctx.auditview, binary)
-    os.chmod(binary, 0o755)
+    ctx.needs_setpriv()
+    binary = ctx.copy_for_all()
     with Victim(ctx, python, "sleeping") as v:
-        command = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", binary]
+        command = [*BECOME_NOBODY, binary]
         status, report = doctor(ctx, v.pid, command=command)
         expect(status == 1 and report["cause"] == "other-user" and "sudo" in report["cure"], lambda: f"{report}")
         v.stop()
@@ -147,18 +140,11 @@ def nobody(ctx, python):
 
 def non_dumpable(ctx, python):
     """Somebody's own process, that asked not to be looked into: prctl(PR_SET_DUMPABLE, 0)."""
-    if os.getuid() != 0 or not shutil.which("setpriv"):
-        raise Skip("needs root and setpriv")
-    folder = ctx.new_folder("private")
-    for path in (ctx.folder, folder):
-        os.chmod(path, 0o777)
-    binary = os.path.join(folder, "auditview")
-    shutil.copy(ctx.auditview, binary)
-    os.chmod(binary, 0o755)
-    become = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    ctx.needs_setpriv()
+    binary = ctx.copy_for_all()
     code = "import ctypes, time; ctypes.CDLL(None).prctl(4, 0, 0, 0, 0); print('ready', flush=True); time.sleep(60)"
-    with Child(*become, "/usr/bin/python3", "-c", code) as child:
-        status, report = doctor(ctx, child.pid, command=[*become, binary])
+    with Child(*BECOME_NOBODY, "/usr/bin/python3", "-c", code) as child:
+        status, report = doctor(ctx, child.pid, command=[*BECOME_NOBODY, binary])
         expect(status == 1 and report["cause"] == "non-dumpable", lambda: f"{report}")
 
 

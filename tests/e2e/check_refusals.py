@@ -11,7 +11,8 @@ import signal
 import subprocess
 import sys
 
-from harness import ROOT, STRICT, Child, Fail, Python, Skip, Victim, expect, kill, maps_of, no_python, status_of, wait_for
+from harness import (AS_NOBODY, BECOME_NOBODY, ROOT, STRICT, Child, Fail, Python, Skip, Victim, expect, kill, maps_of, no_python,
+                     status_of, wait_for)
 
 # (cause, cell of this group or "group: cell") or (cause, None, why no test can produce it here and what stands for it)
 REFUSALS = [
@@ -103,16 +104,10 @@ def old_python(ctx, minor):
 
 
 def ordinary_user(ctx, python):
-    if os.getuid() != 0:
-        raise Skip("needs root, to become somebody else")
-    folder = ctx.new_folder("nobody")
-    for path in (ctx.folder, folder):
-        os.chmod(path, 0o777)
-    binary = os.path.join(folder, "auditview")
-    shutil.copy(ctx.auditview, binary)
-    os.chmod(binary, 0o755)
+    ctx.needs_setpriv()
+    binary = ctx.copy_for_all()
     with Victim(ctx, python, "sleeping") as v:
-        prefix = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "env", "HOME=/nonexistent", binary]
+        prefix = [*AS_NOBODY, binary]
         refused(ctx, v.pid, ["not permitted|permission|not allowed|denied|another user"], "root|sudo|CAP_SYS_PTRACE|ptrace_scope", command=prefix)
         expect(not v.stop().get("woke_early"), "the victim was disturbed")
 
@@ -254,21 +249,14 @@ def its_own_pid(ctx):
 
 def capabilities(ctx, python):
     """Same user, but it may do more."""
-    folder = ctx.new_folder("nobody")
-    for path in (ctx.folder, folder):
-        os.chmod(path, 0o777)
-    binary = os.path.join(folder, "auditview")
-    shutil.copy(ctx.auditview, binary)
-    os.chmod(binary, 0o755)
-    if os.getuid() != 0:
-        raise Skip("needs root, to become somebody else")
+    ctx.needs_setpriv()
+    binary = ctx.copy_for_all()
     python = next((p for p in [python, *ctx.pythons] if p.command[0].startswith("/usr/")), None)
     if not python:
         raise Skip("no Python that another user may run")
-    nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
-    with Child(*nobody, "--inh-caps", "+net_raw", "--ambient-caps", "+net_raw", *python.command, "-S", "-c",
+    with Child(*BECOME_NOBODY, "--inh-caps", "+net_raw", "--ambient-caps", "+net_raw", *python.command, "-S", "-c",
                "import time; print('ready', flush=True); time.sleep(60)") as process:
-        refused(ctx, process.pid, ["not permitted", "capabilities"], "root|sudo", command=[*nobody, "env", "HOME=/nonexistent", binary])
+        refused(ctx, process.pid, ["not permitted", "capabilities"], "root|sudo", command=[*AS_NOBODY, binary])
 
 
 def user_namespace(ctx, python):

@@ -3,15 +3,12 @@ do, print and return is what they do unwatched.
 """
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
 
 import harness
-from harness import Recorder, Skip, Victim, expect, expect_goodbye, expect_same_maps, foreign_maps, status_of, wait_for
-
-NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "env", "HOME=/nonexistent"]
+from harness import AS_NOBODY, Recorder, Skip, Victim, expect, expect_goodbye, expect_same_maps, foreign_maps, status_of, wait_for
 
 
 def marks_of(recorder):
@@ -108,19 +105,13 @@ def strict(ctx, python):
 
 
 def as_nobody(ctx):
-    """The program copied to where anybody may run it."""
-    if os.getuid() != 0 or not shutil.which("setpriv"):
-        raise Skip("needs root and setpriv, to become somebody else")
-    for path in (ctx.folder, folder := ctx.new_folder("nobody")):
-        os.chmod(path, 0o777)
-    binary = shutil.copy(ctx.auditview, folder)
-    os.chmod(binary, 0o755)
-    return [*NOBODY, binary]
+    ctx.needs_setpriv()
+    return [*AS_NOBODY, ctx.copy_for_all()]
 
 
 def for_everybody(python):
     """/root is closed to others: only a Python outside it can be run by them."""
-    done = subprocess.run([*NOBODY, *python.command, "-c", "pass"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    done = subprocess.run([*AS_NOBODY, *python.command, "-c", "pass"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     if done.returncode:
         raise Skip("this Python cannot be run by another user")
 
@@ -129,14 +120,14 @@ def unprivileged(ctx, python, what, words):
     """The same user watches, without the privilege to suspend a filter: refused with cause."""
     command = as_nobody(ctx)
     for_everybody(python)
-    refused(ctx, python, what, words, prefix=NOBODY, command=command)
+    refused(ctx, python, what, words, prefix=AS_NOBODY, command=command)
 
 
 def memlock(ctx, python):
     """MCL_FUTURE and no lockable memory left: a mapping of ours fails; the cause is said."""
     as_nobody(ctx)
     for_everybody(python)
-    refused(ctx, python, "memlock 1", ["cannot map memory", "lock"], prefix=NOBODY)
+    refused(ctx, python, "memlock 1", ["cannot map memory", "lock"], prefix=AS_NOBODY)
 
 
 def memory_cgroup(ctx, python):

@@ -3,6 +3,7 @@
 A cell is one function that returns None (passed), raises Skip(reason) or Fail(what was seen). Everything a cell starts is
 ended by it, also when it fails.
 """
+import argparse
 import contextlib
 import json
 import os
@@ -10,6 +11,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -54,6 +56,27 @@ class Python:
         return self.version[1]
 
 
+def parse_options(usage, *own):
+    """The command line of a program that runs tests: what all of them take, and their own (name, keywords of add_argument)."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--build", default=os.path.join(ROOT, "build"))
+    parser.add_argument("--python", default="")
+    parser.add_argument("--no-fetch", action="store_true")
+    parser.add_argument("-v", action="store_true")
+    parser.add_argument("-h", "--help", action="store_true")
+    for name, keywords in own:
+        parser.add_argument(name, **keywords)
+    options = parser.parse_args()
+    if options.help:
+        print(usage)
+        sys.exit(0)
+    return options
+
+
+BECOME_NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]  # needs ctx.needs_setpriv()
+AS_NOBODY = [*BECOME_NOBODY, "env", "HOME=/nonexistent"]
+
+
 class Context:
     """Options of this run, and where things are."""
 
@@ -73,6 +96,20 @@ class Context:
             path = os.path.join(self.folder, f"{self.n_folders:04d}-{re.sub(r'[^A-Za-z0-9.]+', '-', label)[:60]}")
         os.mkdir(path)
         return path
+
+    def needs_setpriv(self):
+        if os.getuid() != 0 or not shutil.which("setpriv"):
+            raise Skip("needs root and setpriv, to become somebody else")
+
+    def copy_for_all(self):
+        """The path of an auditview that everybody may run, wherever the tree lies."""
+        folder = self.new_folder("for-all")
+        for path in (self.folder, folder):
+            os.chmod(path, 0o777)
+        binary = os.path.join(folder, "auditview")
+        shutil.copy(self.auditview, binary)
+        os.chmod(binary, 0o755)
+        return binary
 
     def some_pythons(self, *versions):
         """All Pythons in a full run; else those of the given minors (one each), or the nearest thing to them."""

@@ -12,7 +12,6 @@ A cell that fails beside others is run once more by itself, and if it then holds
 seen first: on a loaded machine a target may simply not have come to where the cell looks. Survival is never asked
 twice, and more than UNSTEADY_MAX such cells fail the run.
 """
-import argparse
 import concurrent.futures
 import importlib
 import os
@@ -45,21 +44,9 @@ def run_cell(function):
 
 
 def main():
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--build", default=os.path.join(harness.ROOT, "build"))
-    parser.add_argument("--full", action="store_true")
-    parser.add_argument("--only", default="")
-    parser.add_argument("--python", default="")
-    parser.add_argument("-j", type=int, default=max(1, min(4, os.cpu_count() or 1)))
-    parser.add_argument("--no-fetch", action="store_true")
-    parser.add_argument("--list", action="store_true")
-    parser.add_argument("--keep", action="store_true")
-    parser.add_argument("-v", action="store_true")
-    parser.add_argument("-h", "--help", action="store_true")
-    options = parser.parse_args()
-    if options.help:
-        print(__doc__)
-        return 0
+    flag = {"action": "store_true"}
+    options = harness.parse_options(__doc__, ("--full", flag), ("--only", {"default": ""}), ("--list", flag), ("--keep", flag),
+                                    ("-j", {"type": int, "default": max(1, min(4, os.cpu_count() or 1))}))
 
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored by all we start
     counts = {"ok": 0, "FAIL": 0, "skip": 0}
