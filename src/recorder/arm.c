@@ -23,7 +23,7 @@
 #include "tracer/remote_mem.h"
 
 enum { CHECK_NS = 500 * 1000 * 1000, RELINK_NS = 4 * 1000 * 1000, MODULES_NS = 50 * 1000 * 1000, MODULES_EACH_NS = 3 * 1000 * 1000,
-       LIBRARY_MIN_BYTES = 2 << 20, LOOKS = 7 };
+       LIBRARY_MIN_BYTES = 2 << 20, LOOKS = 7, DESCENDANT_ROUNDS = 100 };
 
 void recorder_warn(struct recorder *r, enum note_kind kind, uint32_t process, const char *fmt, ...)
 {
@@ -229,6 +229,60 @@ struct err *recorder_arm(struct recorder *r, pid_t pid, bool at_entry, uint32_t 
 	return err ? err : first;
 }
 
+/* A child that was there before us. What keeps us out of it is noted, and no error. */
+static void descendant_attach(struct recorder *r, pid_t pid)
+{
+	struct proc_status status;
+	struct access access;
+	bool has_ring = false, any = false;
+	for (size_t i = 0; i < r->sources.n && !has_ring; i++) /* forked since its parent was attached to */
+		has_ring = link_is_in(r->sources.v[i]->link, pid);
+	struct err *err = proc_status_read(pid, &status);
+	if (!err && !status.has_memory)
+		return;
+	if (!err && !has_ring)
+		err = access_check(pid, &access);
+	if (!err && !has_ring)
+		err = access_to_err(&access);
+	if (!err && !has_ring)
+		err = recorder_arm(r, pid, false, PROCESS_ATTACHED, &any);
+	if (!err)
+		r->n_children++;
+	bool may_become_python = err && err->code == ERR_NOT_PYTHON;
+	if (may_become_python) { /* a shell, say: its place in the tree, and its children */
+		err_destroy(err);
+		err = NULL;
+		if (!process_find(r, pid))
+			process_add(r, pid, NULL, PROCESS_ATTACHED);
+	}
+	if (!err)
+		err = follow_seize(r->follow, pid);
+	if (err && err->code != ERR_TARGET_GONE)
+		recorder_warn(r, NOTE_WARNING, UINT32_MAX, "process %d is not traced: %s", (int)pid, err->message);
+	err_destroy(err);
+}
+
+/* The children that a process to be followed has already. It is followed by now, so what it forks from here on is ours from
+ * birth; what its children fork before we have them is found in the next round. */
+static struct err *descendants_attach(struct recorder *r, pid_t pid)
+{
+	struct err *err = NULL;
+	for (unsigned round = 0, found = 1; !err && found && round < DESCENDANT_ROUNDS; round++) {
+		pid_t *pids = NULL;
+		size_t n = 0;
+		err = proc_descendants(pid, getpid(), &pids, &n); /* we may have been started by the target */
+		found = 0;
+		for (size_t i = 0; !err && i < n; i++) {
+			if (follow_has(r->follow, pids[i]))
+				continue;
+			descendant_attach(r, pids[i]);
+			found += follow_has(r->follow, pids[i]);
+		}
+		free(pids);
+	}
+	return err;
+}
+
 struct err *recorder_attach(struct recorder *r, pid_t pid)
 {
 	struct access access;
@@ -241,10 +295,14 @@ struct err *recorder_attach(struct recorder *r, pid_t pid)
 		return err;
 	bool any;
 	r->n_roots++;
+	if (follow_has(r->follow, pid)) /* named twice, or a child of one that was named before it */
+		return NULL;
 	err = err_wrap(recorder_arm(r, pid, false, PROCESS_ATTACHED, &any), "cannot attach to %d", (int)pid);
 	/* Not before: from then on every signal and child of the target needs an answer of ours. */
 	if (!err && r->options.follow)
 		err = follow_seize(r->follow, pid);
+	if (!err && r->options.follow)
+		err = descendants_attach(r, pid);
 	return err;
 }
 

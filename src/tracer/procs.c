@@ -167,6 +167,59 @@ static bool stat_read(pid_t pid, struct proc_stat *ret)
 	return true;
 }
 
+struct kin {
+	pid_t pid, parent;
+};
+
+/* The child of `pid` that `of` descends from, or is; 0: none. */
+static pid_t branch_of(const struct kin *all, size_t n, pid_t pid, pid_t of)
+{
+	for (size_t steps = 0; of > 0 && steps <= n; steps++) {
+		size_t i = 0;
+		while (i < n && all[i].pid != of)
+			i++;
+		if (i == n)
+			return 0;
+		if (all[i].parent == pid)
+			return of;
+		of = all[i].parent;
+	}
+	return 0;
+}
+
+struct err *proc_descendants(pid_t pid, pid_t but, pid_t **ret, size_t *ret_n)
+{
+	VEC(struct kin) all = { 0 };
+	VEC(pid_t) found = { 0 };
+	bool is_short = false;
+	DIR *dir = opendir("/proc");
+	if (!dir)
+		return err_sys(errno, "cannot list processes in /proc");
+	for (struct dirent *entry; !is_short && (entry = readdir(dir)) != NULL;) {
+		struct proc_stat stat;
+		pid_t one = (pid_t)strtol(entry->d_name, NULL, 10);
+		if (one > 0 && stat_read(one, &stat))
+			is_short = !vec_push(&all, ((struct kin){ one, stat.ppid }));
+	}
+	closedir(dir);
+	pid_t ours = branch_of(all.v, all.n, pid, but), parent = pid;
+	for (size_t next = 0; !is_short; parent = found.v[next++]) {
+		for (size_t i = 0; i < all.n && !is_short; i++)
+			if (all.v[i].parent == parent && all.v[i].pid != ours)
+				is_short = !vec_push(&found, all.v[i].pid);
+		if (next >= found.n)
+			break;
+	}
+	vec_fini(&all);
+	if (is_short) {
+		vec_fini(&found);
+		return err_no_memory();
+	}
+	*ret = found.v;
+	*ret_n = found.n;
+	return NULL;
+}
+
 bool proc_start_ticks(pid_t pid, uint64_t *ret)
 {
 	struct proc_stat s;

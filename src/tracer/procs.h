@@ -35,6 +35,10 @@ bool proc_status_parse(const char *text, struct proc_status *ret);
 /* ERR_TARGET_GONE if there is no such process. */
 MUST_CHECK struct err *proc_status_read(pid_t pid, struct proc_status *ret);
 
+/* All that descend from pid now, parents before children, a malloc'ed array; *ret_n may be 0. Left out is the branch that the
+ * process `but` belongs to (0: none). ERR_SYS if /proc cannot be read, ERR_NO_MEMORY. */
+MUST_CHECK struct err *proc_descendants(pid_t pid, pid_t but, pid_t **ret, size_t *ret_n);
+
 /* Read a small file of /proc/PID; returns bytes read (at most cap - 1; a NUL is added), or -1 with errno. */
 ssize_t proc_file_read(pid_t pid, const char *name, char *to, size_t cap);
 /* The target of a link of /proc/PID ("exe", "cwd", "ns/mnt"); returns its length, or -1 with errno. */

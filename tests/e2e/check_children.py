@@ -163,6 +163,42 @@ def late_detach(ctx, python, other):
     expect(out in ("", "[30, 30, 30] [31, 31]\n"), lambda: f"the tree ended with {out!r}")
 
 
+def there_already(ctx, python, other):
+    """Attached to with -f when its children, and theirs, are there: of each the events, of a shell what it starts next."""
+    folder = ctx.new_folder("there")
+    stop = os.path.join(folder, "stop")
+    root = subprocess.Popen([*python.command, CHILDREN, "tree", stop, *other.command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        expect(root.stdout.readline() == "ready\n", "it did not start")
+        wait_for(lambda: len(pids_of_session(root.pid)) >= 7, 30, "the leaf of the shell")
+        with harness.Recorder(ctx, root.pid, "-f") as recorder:
+            recorder.wait_linked()
+
+            def leaves():
+                recorder.capture.cached = None
+                return {(e["args"]["0"], e["pid"]) for e in recorder.capture.named("children.leaf")}
+
+            wait_for(lambda: len(leaves()) == 5, 60, "events of all five leaves")
+            said = recorder.stop()
+            expect_goodbye(said)
+            expect(re.search(r"\b[56] children", said), lambda: f"children: {said[-300:]}")
+            shown = recorder.capture.events()
+            expect(any(e["event"] == "children.root" for e in shown), "nothing of the root")
+        family = {root.pid, *(pid for _, pid in leaves())}
+        expect(len(family) == 6 and family <= set(pids_of_session(root.pid)), lambda: f"not a family: {family}")
+        for pid in family:
+            expect(status_of(pid, "TracerPid") == "0" and not foreign_maps(maps_of(pid)), f"process {pid} is not as it was")
+        open(stop, "w").close()
+        out, err = root.communicate(timeout=60)
+    finally:
+        open(stop, "w").close()
+        if root.poll() is None:
+            os.killpg(root.pid, signal.SIGKILL)
+            root.wait()
+    expect(root.returncode == 7 and out == "[30, 30, 30] [31, 31]\n" and not err, lambda: f"status {root.returncode}: {out!r} {err[-300:]}")
+
+
 SLOW = "#include <unistd.h>\n__attribute__((constructor)) static void slow(void) { usleep(700000); }\n"
 
 
@@ -242,5 +278,6 @@ def cells(ctx):
         yield "fork, vfork, spawn, exec, shells", python, lambda p=python: spawns(ctx, p, other)
         yield "a daemon", python, lambda p=python: daemon(ctx, p)
         yield "late detach of a tree", python, lambda p=python: late_detach(ctx, p, other)
+        yield "attached to with -f, children there", python, lambda p=python: there_already(ctx, p, other)
         yield "recorder killed while one starts", python, lambda p=python: killed_while_one_starts(ctx, p)
     yield "a thousand a minute", pythons[0], lambda: storm(ctx, pythons[0], 240 if ctx.full else 6)

@@ -240,9 +240,52 @@ static void test_files(void **state)
 	err_destroy(err);
 }
 
+/* Two children of ours, of which one has a child of its own: parents first, and without the branch that is asked to be left out. */
+static void descendants_are_found(void **state)
+{
+	int ready[2], end[2];
+	pid_t leaf = 0, *found = NULL;
+	size_t n = 0;
+	assert_int_equal(pipe(ready), 0);
+	assert_int_equal(pipe(end), 0);
+	pid_t first = fork();
+	if (first == 0) {
+		pid_t own = fork();
+		char byte;
+		close(end[1]);
+		if (own && write(ready[1], &own, sizeof(own)) != sizeof(own))
+			_exit(1);
+		_exit(read(end[0], &byte, 1) != 0);
+	}
+	pid_t second = fork();
+	if (second == 0) {
+		char byte;
+		close(end[1]);
+		_exit(read(end[0], &byte, 1) != 0);
+	}
+	assert_int_equal(read(ready[0], &leaf, sizeof(leaf)), sizeof(leaf));
+	assert_null(proc_descendants(getpid(), 0, &found, &n));
+	assert_int_equal(n, 3);
+	assert_true((found[0] == first && found[1] == second) || (found[0] == second && found[1] == first));
+	assert_int_equal(found[2], leaf);
+	free(found);
+	assert_null(proc_descendants(getpid(), leaf, &found, &n));
+	assert_int_equal(n, 1);
+	assert_int_equal(found[0], second);
+	free(found);
+	assert_null(proc_descendants(leaf, 0, &found, &n));
+	assert_int_equal(n, 0);
+	free(found);
+	close(end[0]), close(end[1]), close(ready[0]), close(ready[1]);
+	waitpid(first, NULL, 0);
+	waitpid(second, NULL, 0);
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(descendants_are_found),
 		cmocka_unit_test(test_status),     cmocka_unit_test(test_names),
 		cmocka_unit_test(test_containers), cmocka_unit_test(test_a_real_process),
 		cmocka_unit_test(test_files),
