@@ -17,7 +17,7 @@
 
 #include "base/value.h"
 
-#define PROBE_ABI 6u
+#define PROBE_ABI 7u
 #define PROBE_MAGIC 0x31565f4245425250ull /* "PRBEB_V1" */
 #define PROBE_PAGE 4096u
 
@@ -96,6 +96,7 @@ struct probe_layout {
 	uint64_t fn_tstate_get;        /* PyThreadState *(void), never fails */
 	uint64_t fn_mutex_unlock;      /* PyMutex_Unlock, free-threaded builds; 0: containers are not entered */
 	uint64_t fn_neutral;           /* Py_IsInitialized: harmless, returns ≥ 0 */
+	uint64_t fn_at_exit;           /* int Py_AtExit(void (*)(void)); 0: not there */
 	uint64_t none, true_, false_, ellipsis; /* the singletons */
 	/* exact types, for quick dispatch; 0 = not found (then tp_flags decide) */
 	uint64_t type_code, type_module, type_function, type_cfunction, type_method, type_type, type_float, type_complex,
@@ -135,6 +136,7 @@ struct probe_context {
 	uint64_t stack_end;         /* native: __libc_stack_end of the main thread */
 	uint32_t main_tid;
 	uint32_t ascii_state;       /* what is left by ascii_mask of a str that is ASCII in one piece with its object */
+	uint64_t at_exit;           /* the function that CPython will call when it is finalised; 0: none. Written by the probe */
 	struct probe_layout layout;
 };
 
@@ -167,6 +169,10 @@ struct probe_state {             /* zero = "this process has not been here yet" 
 	uint32_t reserved[16];
 	struct code_cache_line code_cache[CODE_CACHE_SETS][CODE_CACHE_WAYS];
 };
+
+/* Where things stand in the reservation: the probe knows its context by its own address. */
+#define PROBE_STATE_OFF PROBE_PAGE
+#define PROBE_BLOB_OFF (PROBE_STATE_OFF + (sizeof(struct probe_state) + PROBE_PAGE - 1) / PROBE_PAGE * PROBE_PAGE)
 
 /* ---- shared memory ---- */
 
@@ -230,7 +236,8 @@ struct record {                  /* every record starts so and is padded to 8 by
 	uint64_t tsc;                /* TSC ticks, or ns with PROBE_CLOCK_VDSO */
 };
 enum record_flag {
-	RECORD_STACK_CUT = 1, RECORD_ARGS_CUT = 2, RECORD_NATIVE = 4, RECORD_SLICE_CUT = 8, RECORD_NO_SLICE = 16
+	RECORD_STACK_CUT = 1, RECORD_ARGS_CUT = 2, RECORD_NATIVE = 4, RECORD_SLICE_CUT = 8, RECORD_NO_SLICE = 16,
+	RECORD_COMES_BACK = 32 /* FINALISED: the probe links itself again when it is over */
 };
 
 struct record_event {

@@ -2,8 +2,9 @@
  * probe: the hook itself. It runs inside the target, in the thread that raises the event, with what that thread holds
  * (the GIL, or nothing but its own references in free-threaded builds).
  *
- * The rules of a guest: no libc, no allocation, no call into Python but one getter, no lock that another thread could
- * hold for long, no wait without a bound, errno untouched, always 0 returned.
+ * The rules of a guest: no libc, no allocation, no call into Python but one getter (and, in an interpreter's last event,
+ * Py_AtExit, which stores a pointer), no lock that another thread could hold for long, no wait without a bound, errno
+ * untouched, always 0 returned.
  *
  *   unwanted or paused?  ─▶ return
  *   lock of this process ─▶ ring has room? else wait (bounded by the recorder's heartbeat) or count a loss
@@ -412,6 +413,51 @@ static void hook_unlink(const struct probe_context *ctx)
 	}
 }
 
+/*
+ * The next life of an embedded interpreter. CPython forgets its hooks after the last event, so who wants to be there at the
+ * first event of the next Py_Initialize must link himself after that, and not at once: the teardown goes on, and raises events
+ * for which there is no thread state. Py_AtExit's functions are called when all is over (v3.8.0 to v3.15.0
+ * Python/pylifecycle.c, Py_FinalizeEx: call_ll_exitfuncs() is the last but _PyRuntime_Finalize()), and Py_Initialize keeps
+ * the list (Python/pystate.c, _PyRuntimeState_Init). Py_AtExit stores a pointer: no allocation, no event, no error set.
+ */
+static void hook_link(const struct probe_context *ctx)
+{
+	uint64_t *head = (uint64_t *)ctx->layout.audit_head, *next = (uint64_t *)ctx->entry;
+	for (uint64_t at = *head, i = 0; at && i < 4096; at = rd64(at), i++)
+		if (at == ctx->entry)
+			return;
+	uint64_t first = __atomic_load_n(head, __ATOMIC_ACQUIRE);
+	do {
+		if (first == ctx->entry) /* by the recorder, at this very moment */
+			return;
+		*next = first;
+	} while (!__atomic_compare_exchange_n(head, &first, ctx->entry, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE));
+}
+
+extern const uint8_t probe_entry[] __attribute__((visibility("hidden"))); /* entry.S */
+void probe_at_exit(void) __attribute__((visibility("hidden")));           /* entry.S */
+
+void probe_all_is_over(void);
+void probe_all_is_over(void)
+{
+	struct probe_context *ctx = (struct probe_context *)((uint64_t)probe_entry - PROBE_BLOB_OFF);
+	if (__atomic_load_n(&shared_of(ctx)->enabled, __ATOMIC_SEQ_CST) != RING_OFF)
+		hook_link(ctx);
+	__atomic_store_n(&ctx->at_exit, 0, __ATOMIC_RELEASE);
+}
+
+/* False when there is no room among CPython's 32 functions. With the lock held: who takes us out waits for that. */
+static bool come_back(struct probe_context *ctx)
+{
+	if (!ctx->layout.fn_at_exit || ctx->at_exit)
+		return ctx->at_exit != 0;
+	__atomic_store_n(&ctx->at_exit, (uint64_t)probe_at_exit, __ATOMIC_RELEASE);
+	if (((int (*)(void (*)(void)))ctx->layout.fn_at_exit)(probe_at_exit) == 0)
+		return true;
+	ctx->at_exit = 0;
+	return false;
+}
+
 static const char clear_hooks[] = "cpython._PySys_ClearAuditHooks";
 
 static bool is_clear_hooks(const char *event)
@@ -454,14 +500,21 @@ static inline uint32_t name_bytes_of(const char *event)
 	}
 }
 
-int probe_hook(const char *event, uint64_t args, const struct probe_context *ctx, const struct saved_regs *regs);
-int probe_hook(const char *event, uint64_t args, const struct probe_context *ctx, const struct saved_regs *regs)
+int probe_hook(const char *event, uint64_t args, struct probe_context *ctx, const struct saved_regs *regs);
+int probe_hook(const char *event, uint64_t args, struct probe_context *ctx, const struct saved_regs *regs)
 {
 	struct probe_state *state = state_of(ctx);
 	struct ring_shared *shared = shared_of(ctx);
 	bool last = is_clear_hooks(event);
-	if (last)
+	uint8_t last_flags = 0;
+	if (last) {
 		hook_unlink(ctx);
+		/* Also while paused, or abandoned for a while. */
+		if (__atomic_load_n(&shared->enabled, __ATOMIC_SEQ_CST) != RING_OFF && state_lock(ctx, state, tid_now(ctx))) {
+			last_flags = come_back(ctx) ? RECORD_COMES_BACK : 0;
+			state_unlock(state);
+		}
+	}
 	if (__atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) != RING_ON)
 		return 0;
 
@@ -487,7 +540,7 @@ int probe_hook(const char *event, uint64_t args, const struct probe_context *ctx
 	if (last && !state->abandoned) {
 		uint8_t *at = ring_reserve(ctx, state, slot, sizeof(struct record));
 		if (at) {
-			*(struct record *)at = (struct record){ sizeof(struct record), RECORD_FINALISED, 0, 0, clock_now(ctx) };
+			*(struct record *)at = (struct record){ sizeof(struct record), RECORD_FINALISED, last_flags, 0, clock_now(ctx) };
 			ring_publish(slot, slot->head, sizeof(struct record));
 		}
 	}

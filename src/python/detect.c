@@ -444,6 +444,8 @@ struct err *python_runtime_find(const struct mem_reader *mem, const struct elf_m
 	    !find_address(&s, "Py_IsInitialized", &l->fn_neutral))
 		return err_create(ERR_UNSUPPORTED, "python %s in %s does not export its thread state", rt.version,
 				  module->path);
+	if (!find_address(&s, "Py_AtExit", &l->fn_at_exit))
+		l->fn_at_exit = 0;
 	if (l->free_threaded && !find_address(&s, "PyMutex_Unlock", &l->fn_mutex_unlock))
 		l->fn_mutex_unlock = 0;
 	if (!elf_slack_find(mem, module, &rt.slack, &rt.slack_bytes, &rt.slack_is_used))

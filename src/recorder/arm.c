@@ -401,7 +401,8 @@ void recorder_exited(void *ctx, pid_t pid, int status)
 
 /* ---- what was armed, later ---- */
 
-/* After Py_Finalize the list is empty and would stay so: put the entry back once the interpreter is gone, and the next
+/* After Py_Finalize the list is empty, and the probe could not see to its coming back (RECORD_COMES_BACK), so it would stay so: put the
+ * entry back once the interpreter is gone, and the next
  * Py_Initialize keeps it (Python/pystate.c, _PyRuntimeState_Init). Never earlier: the teardown raises events too, for which
  * there may be no thread state and no tuple any more. */
 static void relink(struct recorder *r, struct source *s)

@@ -318,7 +318,7 @@ static void handle_record(struct recorder *r, struct drain *d, const struct reco
 	case RECORD_FINALISED: {
 		struct note_info note = { .kind = NOTE_FINALISED, .time_ns = time, .process = c->process->index };
 		writer_note(r->writer, &note);
-		if (c->process->pid == d->s->link->pid)
+		if (c->process->pid == d->s->link->pid && !(head->flags & RECORD_COMES_BACK))
 			d->s->finalised = true;
 		break;
 	}

@@ -192,7 +192,7 @@ struct err *link_unlink_plain(const struct link *l, struct remote_mem *mem)
 	return err_create(ERR_CORRUPT, "the list of audit hooks does not end");
 }
 
-/* Nobody holds the probe's lock. ERR_TARGET_GONE when the memory is no more: the process is ending, or a zombie that its
+/* Nobody holds the probe's lock, nor will CPython call into the probe at its end. ERR_TARGET_GONE when the memory is no more: the process is ending, or a zombie that its
  * parent has not fetched yet. */
 static struct err *look_for_quiet(struct link *l, struct remote_mem *mem, pid_t pid, bool *ret_quiet)
 {
@@ -200,8 +200,74 @@ static struct err *look_for_quiet(struct link *l, struct remote_mem *mem, pid_t 
 	size_t head = offsetof(struct probe_state, code_cache);
 	if (!remote_mem_read(mem, raddr_add(l->base, l->state_off), &state, head))
 		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)pid);
-	*ret_quiet = state.lock == 0;
+	uint64_t at_exit;
+	if (!remote_mem_read(mem, raddr_add(l->base, offsetof(struct probe_context, at_exit)), &at_exit, sizeof(at_exit)))
+		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)pid);
+	*ret_quiet = state.lock == 0 && at_exit == 0;
 	return NULL;
+}
+
+/* Where in _PyRuntime its list of functions to be called at the end has `fn`. Address 0: nowhere. */
+static raddr at_exit_find(const struct link *l, struct remote_mem *mem, uint64_t fn)
+{
+	uint64_t words[512], size = 0;
+	raddr runtime = { 0 };
+	if (!elf_symbol_find(remote_mem_reader(mem), &l->runtime.module, "_PyRuntime", &runtime, &size))
+		return RADDR(0);
+	for (uint64_t off = 0; off + 8 <= size; off += sizeof(words)) {
+		size_t n = size - off < sizeof(words) ? (size_t)(size - off) / 8 : ARRAY_LEN(words);
+		if (!remote_mem_read(mem, raddr_add(runtime, off), words, n * 8))
+			return RADDR(0);
+		for (size_t i = 0; i < n; i++)
+			if (words[i] == fn)
+				return raddr_add(runtime, off + i * 8);
+	}
+	return RADDR(0);
+}
+
+/*
+ * An interpreter that is being finalised has a function of ours to call when all is over (probe.c, come_back()). That is
+ * mostly a matter of milliseconds. If not, another function takes its place, one that does nothing. The story of the race:
+ *
+ *   CPython    1 reads the address   2 writes NULL over it   3 calls it; ours says so in ctx.at_exit
+ *   we         a write the other's address   b no thread has ours in a register   c the other's still stands there
+ *
+ * c fails when 2 came after a; then it will be called, and is waited for. b fails between 1 and 2.
+ */
+static struct err *wait_for_at_exit(struct link *l, const struct remote_target *t, uint64_t deadline)
+{
+	enum { PATIENCE = 10, NOWHERE = 60 }; /* rounds of 2 ms */
+	uint64_t fn = 0, is = 0, neutral = l->runtime.layout.fn_neutral, blob = l->base.v + l->blob_off;
+	raddr flag = raddr_add(l->base, offsetof(struct probe_context, at_exit)), place = { 0 };
+	for (unsigned round = 0, nowhere = 0;; round++) {
+		bool is_done = false, outside = false;
+		if (!remote_mem_read(t->mem, flag, &fn, sizeof(fn)))
+			return err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
+		if (!fn)
+			return NULL;
+		if (round >= PATIENCE && !place.v) {
+			place = at_exit_find(l, t->mem, fn);
+			struct err *err = place.v ? remote_mem_write(t->mem, place, &neutral, sizeof(neutral)) : NULL;
+			if (err)
+				return err;
+		}
+		struct err *err = round < PATIENCE ? NULL : threads_check_outside(t, blob, blob + l->blob_bytes, &outside);
+		if (err && err->code != ERR_TIMEOUT)
+			return err;
+		err_destroy(err);
+		if (outside && place.v)
+			is_done = remote_mem_read(t->mem, place, &is, sizeof(is)) && is == neutral;
+		else if (outside) /* being called at this moment, or replaced by a recorder that was killed then */
+			is_done = ++nowhere >= NOWHERE;
+		if (is_done) {
+			uint64_t none = 0;
+			return remote_mem_write(t->mem, flag, &none, sizeof(none));
+		}
+		if (monotonic_ns() >= deadline)
+			return err_create(ERR_TIMEOUT, "the interpreter of process %d is ending", (int)t->pid);
+		ptrace_serve();
+		poll(NULL, 0, 2);
+	}
 }
 
 void link_keep_orphan(const struct link *l, struct remote_mem *mem)
@@ -263,6 +329,9 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	if (module_there && !l->runtime.is_initialised)
 		t.fleeting = &l->runtime.module;
 	bool unmapped = false;
+	err = module_there ? wait_for_at_exit(l, &t, deadline) : NULL;
+	if (err)
+		goto out;
 	if (entry_there && !t.filtered && threads_all_show(&t)) {
 		uint64_t now = monotonic_ns();
 		err = maps_find_modules(maps, remote_mem_reader(mem));
@@ -321,9 +390,11 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 		ptrace_serve();
 		poll(NULL, 0, 2);
 	}
+	if (module_there && !unmapped) /* the interpreter ended meanwhile, and we were linked anew */
+		err = link_unlink_plain(l, mem);
 	link_unmap_program(l, &p);
 	uint64_t now = monotonic_ns();
-	if (!unmapped)
+	if (!err && !unmapped)
 		err = remote_call_run(&t, &p, blob, blob_end, deadline > now ? deadline - now : 0, &stats, &one);
 	if (err && err->sys && module_there)
 		link_keep_orphan(l, mem);

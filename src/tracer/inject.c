@@ -329,9 +329,9 @@ static struct err *attach_prepare(struct attach *a, pid_t pid, const struct pyth
 	if (err)
 		return err;
 	l->place.mailbox = raddr_add(rt->slack, 24);
-	l->state_off = PROBE_PAGE;
+	l->state_off = PROBE_STATE_OFF;
 	_Static_assert(sizeof(struct probe_context) <= PROBE_PAGE, "the context has one page");
-	l->blob_off = l->state_off + round_up(sizeof(struct probe_state), PROBE_PAGE);
+	l->blob_off = PROBE_BLOB_OFF;
 	l->blob_bytes = round_up(probe_blob_bytes, PROBE_PAGE);
 	l->shared_off = l->blob_off + l->blob_bytes;
 	uint64_t slots_off = round_up(sizeof(struct ring_shared), PROBE_PAGE);

@@ -96,7 +96,7 @@ class Host:
     def stderr(self):
         return open(self.stderr_path, encoding="utf-8", errors="replace").read()
 
-    def answer(self, line):
+    def answer(self, line, may_fail=False):
         end = time.monotonic() + PATIENCE
         fd = self.process.stdout.fileno()
         while b"\n" not in self.buffer:
@@ -107,14 +107,22 @@ class Host:
                 self.buffer += more
         text, self.buffer = self.buffer.split(b"\n", 1)
         reply = json.loads(text)
-        expect(reply["done"] == line and reply["ok"], lambda: f"{line!r} was answered {reply}: {self.stderr()[-500:]}")
+        expect(reply["done"] == line and (reply["ok"] or may_fail), lambda: f"{line!r} was answered {reply}: {self.stderr()[-500:]}")
         self.seen = collections.Counter(reply["seen"])
         return reply
 
-    def ask(self, line):
+    def send(self, line):
         self.process.stdin.write(line.encode() + b"\n")
         self.process.stdin.flush()
+
+    def ask(self, line):
+        self.send(line)
         return self.answer(line)
+
+    def ask_if(self, line):
+        """Of what may be refused: was it done?"""
+        self.send(line)
+        return self.answer(line, may_fail=True)["ok"]
 
     def load(self, i, library, how="global"):
         self.ask(f"load {i} {how} {library.path}")
@@ -255,6 +263,121 @@ def lives_attached(ctx, library):
         host.end()
 
 
+def without_a_pause(ctx, library, n):
+    """Lives that begin in the moment the last one has ended: each is captured from its first event to its last, and so holds
+    as many events as any other."""
+    def check(events, first):
+        lives, names_ = [], collections.Counter()
+        for event in events:
+            names_[event["event"]] += 1
+            if event["event"] == "cpython._PySys_ClearAuditHooks":
+                lives.append(names_)
+                names_ = collections.Counter()
+        expect(len(lives) == n + first, lambda: f"{len(lives)} lives of {n + first} are captured")
+        for life in lives[2:]: # the first imports more
+            expect_counts(lives[1], life, "one life and another")
+
+    with Host(ctx, library, launched=[]) as host:
+        host.load(0, library)
+        host.ask(f"lives 0 {n} " + MARK.format(0))
+        host.end()
+        check(expect_launched(host), 0)
+    with Host(ctx, library) as host:
+        host.load(0, library)
+        host.life(0)
+        before = maps_of(host.pid)
+        with Watch(ctx, host, 1) as watch:
+            host.life(0)
+            host.ask(f"lives 0 {n} " + MARK.format(0))
+            check(watch.expect_all(), 1)
+        expect_same_maps(before, maps_of(host.pid), False)
+        host.life(0)
+        host.end()
+
+
+def no_room_to_come_back(ctx, library):
+    """All of Py_AtExit's functions are taken: then the recorder links the probe anew."""
+    with Host(ctx, library) as host:
+        host.load(0, library)
+        with Watch(ctx, host, 1) as watch:
+            for _ in range(2):
+                host.ask("init 0")
+                n = 0
+                while host.ask_if("fill 0 1"):
+                    n += 1
+                expect(n >= 20, f"room for {n} functions only")
+                host.ask("final 0")
+                host.wait_armed()
+            host.life(0)
+            expect(len(marks(watch.expect_all())) == 1, "the mark is missing")
+        host.life(0)
+        host.end()
+
+
+def left_while_it_ends(ctx, library, leave):
+    """Finalised so far that the probe has asked to be called back, and no further: left there, or watched on."""
+    with Host(ctx, library) as host:
+        host.load(0, library)
+        host.life(0)
+        before = maps_of(host.pid)
+        with Watch(ctx, host, 1) as watch:
+            host.ask("init 0")
+            host.ask("slow 0")
+            host.send("final 0")
+            host.answer("slow")
+            expect(host.hooks() == 0, "linked before all was over")
+            if leave:
+                watch.expect_all()
+            host.send("go")
+            host.answer("final 0")
+            if leave:
+                expect(host.hooks() == 0, "it has come back")
+            else:
+                host.life(0)
+                expect(len(marks(watch.expect_all())) == 1, "the mark is missing")
+        expect_same_maps(before, maps_of(host.pid), False)
+        host.life(0)
+        host.end()
+
+
+def killed_while_it_ends(ctx, library):
+    """Its recorder is killed there, at once or at any step of its leaving: the next one takes everything out there, and what CPython
+    would have called at its end is no more."""
+    with Host(ctx, library) as host:
+        host.load(0, library)
+        host.life(0)
+        before = maps_of(host.pid)
+        killed = 0
+        for n in range(20 if ctx.full else 1):
+            host.ask("init 0")
+            host.ask("slow 0")
+            fault = dict(os.environ, AUDITVIEW_FAULT=f"leave-write:{n}:kill")
+            recorder = Recorder(ctx, host.pid, env=fault)
+            try:
+                recorder.wait_attached()
+                host.wait_armed()
+                host.send("final 0")
+                host.answer("slow")
+                recorder.process.send_signal(signal.SIGINT if n else signal.SIGKILL)
+                ended = recorder.process.wait(PATIENCE)
+            finally:
+                kill(recorder.process)
+            killed += ended == -signal.SIGKILL
+            with Recorder(ctx, host.pid) as recorder:
+                host.wait_armed()
+                expect_goodbye(recorder.stop(), min_events=0)
+            expect(not foreign_maps(maps_of(host.pid)), lambda: f"write {n}: left behind: {foreign_maps(maps_of(host.pid))}")
+            host.send("go")
+            host.answer("final 0")
+            expect(host.hooks() == 0, f"write {n}: it has come back")
+            if ended == 0:
+                break
+        expect(killed >= (4 if ctx.full else 1), f"killed {killed} times: the test is broken")
+        expect_same_maps(before, maps_of(host.pid), False)
+        host.life(0)
+        host.end()
+
+
 def reload_attached(ctx, library):
     """Unloaded while it is watched, and loaded again, twice."""
     with Host(ctx, library) as host:
@@ -382,12 +505,17 @@ def cells(ctx):
     plain = [x for x in found if not x.debug] or found
     for library in found:
         yield "lives, launched", library, lambda x=library: lives_launched(ctx, x, [])
+        yield "lives without a pause", library, lambda x=library: without_a_pause(ctx, x, 20 if ctx.full else 4)
         if library in (plain[0], plain[len(plain) // 2], plain[-1]) or ctx.full:
             yield "lives, attached", library, lambda x=library: lives_attached(ctx, x)
             yield "loaded again, attached", library, lambda x=library: reload_attached(ctx, x)
         if library is not plain[len(plain) // 2] and not ctx.full:
             continue
         yield "lives, launched, not followed", library, lambda x=library: lives_launched(ctx, x, ["--no-follow"])
+        yield "no room to come back", library, lambda x=library: no_room_to_come_back(ctx, x)
+        for leave in (True, False):
+            yield f"{'left' if leave else 'watched'} while it ends", library, lambda x=library, y=leave: left_while_it_ends(ctx, x, y)
+        yield "killed while it ends", library, lambda x=library: killed_while_it_ends(ctx, x)
         yield "unloaded, then left", library, lambda x=library: unloaded_then_left(ctx, x)
         yield "before there is Python", library, lambda x=library: nothing_there_yet(ctx, x)
     for i, first in enumerate(plain):

@@ -8,6 +8,8 @@
  *   run ID CODE                     PyRun_SimpleString
  *   final ID                        Py_FinalizeEx
  *   lives ID N CODE                 N times init, run and final, without a pause
+ *   fill ID N                       Py_AtExit, N times; what it calls does nothing
+ *   slow ID                         the next final, after its last event, says {"done": "slow", …} and waits for a line
  *   end                             exit status 7
  *
  * Each line is answered by one of JSON: {"done": the line, "ok": false if it failed, "pid": …, "seen": {event: how often}} with what the
@@ -31,6 +33,8 @@ static struct runtime {
 	void (*initialize)(int);
 	int (*run)(const char *);
 	int (*finalize)(void);
+	int (*at_exit)(void (*)(void));
+	bool is_slow;
 	void *(*save_thread)(void);
 	void (*restore_thread)(void *);
 	void *saved; /* its thread state, while another runtime or the host itself is at work */
@@ -41,11 +45,31 @@ static struct {
 	unsigned long n;
 } seen[NAMES];
 
+static void answer(const char *line, bool ok);
+
+static void nothing(void)
+{
+}
+
+static void wait_for_line(void)
+{
+	static char line[16];
+	answer("slow", true);
+	if (!fgets(line, sizeof(line), stdin))
+		abort();
+}
+
 /* Called with the interpreter's lock held, or by the one thread there is. Two runtimes never run at once. */
 static int count(const char *event, void *args, void *user)
 {
+	struct runtime *r = user;
 	(void)args;
-	(void)user;
+	/* The functions of Py_AtExit are called last in, first out: this one before those that are there. */
+	if (r->is_slow && strcmp(event, "cpython._PySys_ClearAuditHooks") == 0) {
+		r->is_slow = false;
+		if (r->at_exit(wait_for_line))
+			abort();
+	}
 	for (size_t i = 0; i < NAMES; i++) {
 		if (!seen[i].name)
 			seen[i].name = strdup(event);
@@ -69,9 +93,10 @@ static bool load(struct runtime *r, const char *how, const char *path)
 	*(void **)&r->initialize = dlsym(r->handle, "Py_InitializeEx");
 	*(void **)&r->run = dlsym(r->handle, "PyRun_SimpleString");
 	*(void **)&r->finalize = dlsym(r->handle, "Py_FinalizeEx");
+	*(void **)&r->at_exit = dlsym(r->handle, "Py_AtExit");
 	*(void **)&r->save_thread = dlsym(r->handle, "PyEval_SaveThread");
 	*(void **)&r->restore_thread = dlsym(r->handle, "PyEval_RestoreThread");
-	return r->add_hook && r->initialize && r->run && r->finalize && r->save_thread && r->restore_thread;
+	return r->add_hook && r->initialize && r->run && r->finalize && r->at_exit && r->save_thread && r->restore_thread;
 }
 
 static bool init(struct runtime *r)
@@ -122,6 +147,14 @@ static bool obey(char *line)
 		return run(r, save);
 	if (strcmp(what, "final") == 0)
 		return final(r);
+	if (strcmp(what, "slow") == 0)
+		return r->is_slow = true;
+	if (strcmp(what, "fill") == 0) {
+		bool ok = true;
+		for (unsigned long i = strtoul(save, NULL, 10); ok && i > 0; i--)
+			ok = r->at_exit(nothing) == 0;
+		return ok;
+	}
 	if (strcmp(what, "lives") == 0) {
 		char *times = strtok_r(NULL, " ", &save);
 		bool ok = times;

@@ -23,4 +23,12 @@ probe_entry:
 	xorl %eax, %eax
 	ret
 	.size probe_entry, . - probe_entry
+
+/* void at_exit(void), what CPython calls when it is finalised. */
+	.globl probe_at_exit
+	.type probe_at_exit, @function
+probe_at_exit:
+	endbr64
+	jmp probe_all_is_over
+	.size probe_at_exit, . - probe_at_exit
 	.section .note.GNU-stack, "", @progbits
