@@ -3,7 +3,7 @@
  *
  * Two readers, each over bytes that were copied and measured first (the search table has a file of its own, cfi_table.c):
  *   one entry          CIE (augmentation, alignment, first rules) and FDE (range, program)
- *   the program        runs up to the wanted pc and leaves one row
+ *   the program        runs up to the wanted pc and leaves one row; a big one leaves marks on its way, where it can go on from
  * Expressions are not run but described: an operand is a constant, reg + n, or the word at reg + n (plus m). That covers
  * what compilers, PLTs and signal trampolines contain; anything else is CFI_TOO_HARD.
  */
@@ -27,13 +27,6 @@ static bool scratch_grow(uint8_t **p, size_t *cap, size_t want)
 	*p = grown;
 	*cap = want + want / 2;
 	return true;
-}
-
-void cfi_scratch_fini(struct cfi_scratch *s)
-{
-	free(s->fde);
-	free(s->cie);
-	*s = (struct cfi_scratch){ 0 };
 }
 
 static enum cfi_status read_entry(const struct mem_reader *m, uint64_t at, uint8_t **buf, size_t *cap, uint64_t *ret_body,
@@ -358,6 +351,29 @@ static enum cfi_status set_rule_expression(struct cfi_rule *rule, struct bytes e
 
 /* ---- the program ---- */
 
+#define BIG_PROGRAM_BYTES 512u
+#define MARK_EVERY_BYTES 64u
+#define MAX_MARKS 512u   /* of one program: then they lie further apart */
+#define MARK_STATES 2u   /* no mark where more are remembered: compilers nest one */
+
+/* What a machine is before one step of its program. */
+struct mark {
+	uint64_t location;
+	uint32_t at;       /* bytes into the program */
+	uint16_t n_states;
+	bool cfa_known;
+	struct cfi_row row, states[MARK_STATES];
+};
+
+struct cfi_program {
+	const void *reader; /* ctx of its mem_reader */
+	struct cfi_fde fde; /* points into `bytes`; without the CIE's program */
+	uint8_t *bytes;
+	struct cfi_row initial;
+	struct mark *marks; /* ascending; [0] is the start */
+	uint32_t n_marks, gap_bytes;
+};
+
 struct machine {
 	const struct cfi_fde *fde;
 	uint64_t lookup, rip;
@@ -365,6 +381,8 @@ struct machine {
 	struct cfi_row states[CFI_MAX_STATES];
 	size_t n_states;
 	bool cfa_known;
+	bool has_expression;        /* was run: its meaning may depend on the rip of this look-up */
+	struct cfi_program *marked; /* leave marks there; NULL: none */
 	uint64_t location; /* first pc the current row holds for */
 };
 
@@ -495,7 +513,7 @@ static enum cfi_status run_extended(struct machine *k, uint8_t op, struct bytes 
 		n = take_uleb(b);
 		if (!take_block(b, n, &block))
 			return CFI_CORRUPT;
-		k->cfa_known = true;
+		k->cfa_known = k->has_expression = true;
 		return set_cfa_expression(&k->row, block, k->rip);
 	case DW_CFA_expression:
 	case DW_CFA_val_expression:
@@ -505,18 +523,33 @@ static enum cfi_status run_extended(struct machine *k, uint8_t op, struct bytes 
 			return CFI_CORRUPT;
 		if (column_of(reg) < 0)
 			return CFI_OK;
+		k->has_expression = true;
 		return set_rule_expression(&k->row.rules[column_of(reg)], block, op == DW_CFA_val_expression, k->rip);
 	case DW_CFA_GNU_args_size: take_uleb(b); return CFI_OK;
 	default: return CFI_TOO_HARD;
 	}
 }
 
-/* Run until the location passes `lookup`. */
-static enum cfi_status run(struct machine *k, const uint8_t *program, size_t n_bytes)
+static void mark_leave(const struct machine *k, struct cfi_program *p, size_t at)
 {
-	struct bytes b = { .p = program, .end = program + n_bytes };
+	struct mark *m = &p->marks[p->n_marks - 1];
+	if (at < m->at + p->gap_bytes || k->has_expression || k->n_states > MARK_STATES || p->n_marks == MAX_MARKS)
+		return;
+	*++m = (struct mark){ .location = k->location, .at = (uint32_t)at, .n_states = (uint16_t)k->n_states,
+			      .cfa_known = k->cfa_known, .row = k->row };
+	for (size_t i = 0; i < k->n_states; i++)
+		m->states[i] = k->states[i];
+	p->n_marks++;
+}
+
+/* Run from program[at] until the location passes `lookup`. */
+static enum cfi_status run(struct machine *k, const uint8_t *program, size_t n_bytes, size_t at)
+{
+	struct bytes b = { .p = program + at, .end = program + n_bytes };
 	while (b.p < b.end) {
-		uint8_t op = (uint8_t)take(&b, 1), low = op & 0x3f;
+		if (k->marked)
+			mark_leave(k, k->marked, (size_t)(b.p - program));
+		uint8_t op = take_byte(&b), low = op & 0x3f;
 		enum cfi_status status = CFI_OK;
 		uint64_t step = 0, to;
 		bool moves = true;
@@ -535,12 +568,12 @@ static enum cfi_status run(struct machine *k, const uint8_t *program, size_t n_b
 			break;
 		default:
 			switch (op) {
-			case DW_CFA_advance_loc1: step = take(&b, 1); break;
+			case DW_CFA_advance_loc1: step = take_byte(&b); break;
 			case DW_CFA_advance_loc2: step = take(&b, 2); break;
 			case DW_CFA_advance_loc4: step = take(&b, 4); break;
 			case DW_CFA_set_loc: {
-				uint64_t at = k->fde->program_address + (uint64_t)(b.p - program);
-				if (!take_pointer(&b, k->fde->pointer_encoding, at, 0, &to))
+				uint64_t here = k->fde->program_address + (uint64_t)(b.p - program);
+				if (!take_pointer(&b, k->fde->pointer_encoding, here, 0, &to))
 					return b.bad ? CFI_CORRUPT : CFI_TOO_HARD;
 				if (to < k->location)
 					return CFI_CORRUPT;
@@ -571,38 +604,136 @@ static enum cfi_status run(struct machine *k, const uint8_t *program, size_t n_b
 	return CFI_OK;
 }
 
+/* The machine behind the CIE's program. */
+static enum cfi_status start(struct machine *k, const struct cfi_fde *f, uint64_t rip)
+{
+	*k = (struct machine){ .fde = f, .lookup = UINT64_MAX, .rip = rip };
+	k->row.is_signal_frame = f->is_signal_frame;
+	k->row.rules[CFI_RIP].place = CFI_UNDEFINED; /* until the program says where it is */
+	enum cfi_status status = run(k, f->cie_program, f->cie_program_bytes, 0);
+	k->initial = k->row;
+	k->n_states = 0;
+	k->location = f->start;
+	return status;
+}
+
+static enum cfi_status finish(struct machine *k, uint64_t lookup, size_t at, struct cfi_row *ret)
+{
+	k->lookup = lookup;
+	enum cfi_status status = run(k, k->fde->program, k->fde->program_bytes, at);
+	if (status != CFI_OK)
+		return status;
+	if (!k->cfa_known)
+		return CFI_CORRUPT;
+	if (k->row.cfa_reg == UINT8_MAX)
+		return CFI_TOO_HARD;
+	*ret = k->row;
+	return CFI_OK;
+}
+
 enum cfi_status cfi_fde_row(const struct cfi_fde *f, uint64_t lookup, uint64_t rip, struct cfi_row *ret)
 {
+	struct machine k;
 	if (lookup < f->start || lookup >= f->end)
 		return CFI_NO_ENTRY;
-	struct machine k = { .fde = f, .lookup = UINT64_MAX, .rip = rip };
-	k.row.is_signal_frame = f->is_signal_frame;
-	k.row.rules[CFI_RIP].place = CFI_UNDEFINED; /* until the program says where it is */
-	enum cfi_status status = run(&k, f->cie_program, f->cie_program_bytes);
-	if (status != CFI_OK)
-		return status;
-	k.initial = k.row;
-	k.n_states = 0;
-	k.lookup = lookup;
-	k.location = f->start;
-	status = run(&k, f->program, f->program_bytes);
-	if (status != CFI_OK)
-		return status;
-	if (!k.cfa_known)
-		return CFI_CORRUPT;
-	if (k.row.cfa_reg == UINT8_MAX)
-		return CFI_TOO_HARD;
-	*ret = k.row;
-	return CFI_OK;
+	enum cfi_status status = start(&k, f, rip);
+	return status == CFI_OK ? finish(&k, lookup, 0, ret) : status;
+}
+
+/* ---- big programs, kept ---- */
+
+static void program_destroy(struct cfi_program *p)
+{
+	if (!p)
+		return;
+	free(p->bytes);
+	free(p->marks);
+	free(p);
+}
+
+void cfi_scratch_fini(struct cfi_scratch *s)
+{
+	for (unsigned i = 0; i < CFI_PROGRAMS; i++)
+		program_destroy(s->programs[i]);
+	free(s->fde);
+	free(s->cie);
+	*s = (struct cfi_scratch){ 0 };
+}
+
+static struct cfi_program *program_find(const struct cfi_scratch *s, const struct mem_reader *m, uint64_t fde)
+{
+	for (unsigned i = 0; i < CFI_PROGRAMS && s->programs[i]; i++)
+		if (s->programs[i]->reader == m->ctx && s->programs[i]->fde.fde == fde)
+			return s->programs[i];
+	return NULL;
+}
+
+/* Takes what cfi_fde_read() has just left in the scratch memory. NULL: not a program to keep, or memory is short. */
+static struct cfi_program *program_add(struct cfi_scratch *s, const struct mem_reader *m, const struct cfi_fde *f)
+{
+	struct machine k;
+	if (f->program_bytes < BIG_PROGRAM_BYTES || start(&k, f, 0) != CFI_OK || k.has_expression)
+		return NULL;
+	struct cfi_program *p = calloc(1, sizeof(*p));
+	size_t max_marks = f->program_bytes / MARK_EVERY_BYTES + 1;
+	if (!p || !(p->marks = malloc((max_marks < MAX_MARKS ? max_marks : MAX_MARKS) * sizeof(*p->marks)))) {
+		program_destroy(p);
+		return NULL;
+	}
+	p->reader = m->ctx;
+	p->fde = *f;
+	p->fde.cie_program = NULL;
+	p->fde.cie_program_bytes = 0;
+	p->bytes = s->fde;
+	s->fde = NULL;
+	s->fde_cap = 0;
+	p->initial = k.initial;
+	p->marks[0] = (struct mark){ .location = f->start, .cfa_known = k.cfa_known, .row = k.row };
+	p->n_marks = 1;
+	p->gap_bytes = max_marks < MAX_MARKS ? MARK_EVERY_BYTES : (uint32_t)(f->program_bytes / (MAX_MARKS - 1)) + 1;
+	program_destroy(s->programs[s->next_program]);
+	s->programs[s->next_program] = p;
+	s->next_program = (s->next_program + 1) % CFI_PROGRAMS;
+	return p;
+}
+
+static enum cfi_status program_row(struct cfi_program *p, uint64_t lookup, uint64_t rip, struct cfi_row *ret)
+{
+	struct machine k = { .fde = &p->fde, .rip = rip, .initial = p->initial };
+	uint32_t low = 0, high = p->n_marks;
+	if (lookup < p->fde.start || lookup >= p->fde.end)
+		return CFI_NO_ENTRY;
+	while (high - low > 1) { /* the last mark that is not behind it */
+		uint32_t mid = low + (high - low) / 2;
+		if (p->marks[mid].location <= lookup)
+			low = mid;
+		else
+			high = mid;
+	}
+	const struct mark *m = &p->marks[low];
+	k.row = m->row;
+	k.location = m->location;
+	k.cfa_known = m->cfa_known;
+	k.n_states = m->n_states;
+	for (size_t i = 0; i < m->n_states; i++)
+		k.states[i] = m->states[i];
+	k.marked = p;
+	return finish(&k, lookup, m->at, ret);
 }
 
 enum cfi_status cfi_row_find(const struct mem_reader *m, const struct cfi_table *t, uint64_t lookup, uint64_t rip,
 			     struct cfi_scratch *s, struct cfi_row *ret)
 {
-	uint64_t start, fde;
+	uint64_t first, fde;
 	struct cfi_fde f;
-	if (!cfi_table_find(t, lookup, &start, &fde))
+	if (!cfi_table_find(t, lookup, &first, &fde))
 		return CFI_NO_ENTRY;
-	enum cfi_status status = cfi_fde_read(m, fde, s, &f);
-	return status == CFI_OK ? cfi_fde_row(&f, lookup, rip, ret) : status;
+	struct cfi_program *p = program_find(s, m, fde);
+	if (!p) {
+		enum cfi_status status = cfi_fde_read(m, fde, s, &f);
+		if (status != CFI_OK)
+			return status;
+		p = program_add(s, m, &f);
+	}
+	return p ? program_row(p, lookup, rip, ret) : cfi_fde_row(&f, lookup, rip, ret);
 }

@@ -80,10 +80,15 @@ struct cfi_fde {
 #define CFI_MAX_TABLE_ENTRIES (1u << 22)
 #define CFI_MAX_STATES 16u               /* DW_CFA_remember_state, nested */
 
-/* Reused between calls, so that a new row allocates nothing. Zeroed is ready; freed by cfi_scratch_fini(). */
+struct cfi_program;
+#define CFI_PROGRAMS 16u
+/* Reused between calls, so that a row allocates nothing as a rule. Zeroed is ready; freed by cfi_scratch_fini(), and to be
+ * freed whenever a reader that was used with it goes: what is kept of big programs is known by reader and address. */
 struct cfi_scratch {
 	uint8_t *fde, *cie;
 	size_t fde_cap, cie_cap;
+	struct cfi_program *programs[CFI_PROGRAMS]; /* of the big entries met last, NULL or one; the oldest makes room */
+	unsigned next_program;
 };
 void cfi_scratch_fini(struct cfi_scratch *s);
 
@@ -103,6 +108,7 @@ enum cfi_status cfi_fde_read(const struct mem_reader *m, uint64_t fde, struct cf
 /* The row in force at `lookup`; `rip` is what the pc register holds there (lookup, or lookup + 1 for a return address). */
 enum cfi_status cfi_fde_row(const struct cfi_fde *f, uint64_t lookup, uint64_t rip, struct cfi_row *ret);
 
-/* All of it: table, entry, row. */
+/* All of it: table, entry, row. A big program (an evaluator's takes thousands of steps, and a stack has many pcs in it) is run
+ * once: the next row of it starts from a place near it. */
 enum cfi_status cfi_row_find(const struct mem_reader *m, const struct cfi_table *t, uint64_t lookup, uint64_t rip,
 			     struct cfi_scratch *s, struct cfi_row *ret);

@@ -16,8 +16,24 @@ struct bytes {
 
 /* Each returns 0 and sets `bad` when the bytes end too soon. */
 uint64_t take(struct bytes *b, unsigned n); /* n ≤ 8 bytes, little-endian, zero-extended */
-uint64_t take_uleb(struct bytes *b);
+uint64_t take_long_uleb(struct bytes *b);
 int64_t take_sleb(struct bytes *b);
+
+/* The program of a big function is some thousands of these. */
+static inline uint8_t take_byte(struct bytes *b)
+{
+	if (b->p == b->end) {
+		b->bad = true;
+		return 0;
+	}
+	return *b->p++;
+}
+
+static inline uint64_t take_uleb(struct bytes *b)
+{
+	return b->p < b->end && *b->p < 0x80 ? *b->p++ : take_long_uleb(b);
+}
+
 bool take_block(struct bytes *b, uint64_t n, struct bytes *ret);
 
 /* A pointer of the given encoding; `address` is where b->p lies, `data` what datarel counts from. False: not supported. */

@@ -21,11 +21,11 @@ uint64_t take(struct bytes *b, unsigned n)
 	return v;
 }
 
-uint64_t take_uleb(struct bytes *b)
+uint64_t take_long_uleb(struct bytes *b)
 {
 	uint64_t v = 0;
 	for (unsigned shift = 0;; shift += 7) {
-		uint64_t c = take(b, 1);
+		uint64_t c = take_byte(b);
 		if (b->bad || shift > 63) {
 			b->bad = true;
 			return 0;
@@ -40,7 +40,7 @@ int64_t take_sleb(struct bytes *b)
 {
 	uint64_t v = 0;
 	for (unsigned shift = 0;;) {
-		uint64_t c = take(b, 1);
+		uint64_t c = take_byte(b);
 		if (b->bad || shift > 63) {
 			b->bad = true;
 			return 0;

@@ -118,6 +118,7 @@ static void forget_rows(struct unwinder *u)
 	if (u->rows)
 		memset(u->rows, 0, u->rows_cap * sizeof(*u->rows));
 	u->n_rows = 0;
+	cfi_scratch_fini(&u->scratch); /* images may have gone */
 	unwind_lib_flush(u->lib);
 }
 

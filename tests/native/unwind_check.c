@@ -5,8 +5,11 @@
  *
  * Prints "frame PC SP NAME" a line, hexadecimal, innermost first, then "stop TEXT" and "evaluators N PARTS": frames of the
  * bytecode evaluator, and the parts that it was found to consist of. With --libunwind the copy is also
- * unwound by libunwind alone and must give the same. With --repeat the time per walk of all three ways is printed:
- * "cost FRAMES ROWS_NS CACHED_NS UNCACHED_NS COLD_NS", the last the first walk by rows, when there are none yet.
+ * unwound by libunwind alone and must give the same. With --repeat the time per walk of all three ways is printed,
+ * "cost FRAMES ROWS_NS CACHED_NS UNCACHED_NS COLD_NS", the last the first walk by rows, when there are none yet, of modules
+ * that other stacks have met. And "first MAPS_NS WALK_NS MODULES NAMES_NS": what comes once, when nothing at all is known:
+ * reading the maps, the walk with every module to be opened, measured and its tables read, and the names of its frames with
+ * all symbol tables and debug files. CPU time; the files are in the page cache.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -86,6 +89,37 @@ static double time_walks(struct unwinder *u, const struct record_native *r, cons
 	for (int i = 0; i < repeat; i++)
 		unwinder_walk(u, r, true, slice, n, frames, UNWIND_MAX_FRAMES, &stop);
 	return (now_ns() - start) / repeat;
+}
+
+static void time_first(pid_t pid, const struct remote_mem *mem, const struct symbols_options *options,
+		       const struct record_native *r, const uint8_t *slice, size_t n)
+{
+	static struct unwind_frame frames[UNWIND_MAX_FRAMES];
+	struct image_store *store = image_store_create();
+	struct modules *modules;
+	struct unwinder *unwinder;
+	struct symbols *symbols;
+	struct symbol_info info;
+	enum unwind_stop stop;
+	size_t n_opened = 0;
+	double start = now_ns();
+	check(modules_create(pid, remote_mem_reader(mem), store, &modules));
+	check(unwinder_create(modules, &unwinder));
+	check(unwinder_refresh(unwinder));
+	double maps = now_ns();
+	size_t n_frames = unwinder_walk(unwinder, r, true, slice, n, frames, UNWIND_MAX_FRAMES, &stop);
+	double walk = now_ns();
+	check(symbols_create(modules, options, &symbols));
+	for (size_t i = 0; i < n_frames; i++)
+		symbols_resolve(symbols, frames[i].lookup, frames[i].pc, &info);
+	double names = now_ns();
+	for (size_t i = 0; i < modules_count(modules); i++)
+		n_opened += modules_get(modules, i)->image != NULL;
+	printf("first %.0f %.0f %zu %.0f\n", maps - start, walk - maps, n_opened, names - walk);
+	symbols_destroy(symbols);
+	unwinder_destroy(unwinder);
+	modules_destroy(modules);
+	image_store_destroy(store);
 }
 
 int main(int argc, char **argv)
@@ -193,6 +227,7 @@ int main(int argc, char **argv)
 		first = now_ns() - first;
 		unwinder_destroy(cold);
 		printf("cost %zu %.0f %.0f %.0f %.0f\n", n_frames, rows, cached, uncached, first);
+		time_first(pid, mem, &(struct symbols_options){ .debug_folder = debug_folder }, &r, slice, n);
 	}
 	symbols_destroy(symbols);
 	unwinder_destroy(unwinder);

@@ -11,7 +11,7 @@
 struct builder {
 	uint64_t address; /* of bytes[0] */
 	size_t n;
-	uint8_t bytes[16384];
+	uint8_t bytes[49152];
 };
 
 static inline void build_u8(struct builder *b, unsigned v) { b->bytes[b->n++] = (uint8_t)v; }

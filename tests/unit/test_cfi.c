@@ -1,10 +1,11 @@
 /*
- * test_cfi: programs and the rows they must give; entries and tables that lie; every byte of a valid image damaged.
+ * test_cfi: programs and the rows they must give, big ones in any order; entries and tables that lie; every byte of a valid image damaged.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "cfi_builder.h"
@@ -216,11 +217,97 @@ static void test_damage(void **state)
 	}
 }
 
+/* A program as an evaluator has, of the steps that compilers take, by a generator of its own. */
+static size_t make_big(uint8_t *to, size_t cap, uint32_t seed, unsigned max_states, bool with_expression)
+{
+	size_t n = 0;
+	unsigned n_states = 0;
+	bool is_kept = false; /* the CFA is an expression's from here on */
+	while (n + 16 < cap) {
+		seed = seed * 1664525u + 1013904223u;
+		uint8_t v = (uint8_t)(seed >> 16), step = (uint8_t)(seed >> 28);
+		switch (is_kept && (step == 0 || step > 4) ? 15 : step) {
+		case 0: to[n++] = 0x0e, to[n++] = v & 0x78; break;                              /* def_cfa_offset */
+		case 1: to[n++] = 0x83, to[n++] = v & 0x3f; break;                              /* offset rbx */
+		case 2: to[n++] = 0x8e, to[n++] = 0x80 | v, to[n++] = 1; break;                 /* offset r14, two bytes */
+		case 3: to[n++] = 0xc3; break;                                                  /* restore rbx */
+		case 4: to[n++] = 2, to[n++] = v; break;                                        /* advance_loc1 */
+		case 5: to[n++] = 0x0c, to[n++] = v & 1 ? 6 : 7, to[n++] = 16; break;           /* def_cfa rbp, rsp */
+		case 6: case 7:
+			if (n_states < max_states)
+				n_states++, to[n++] = 0x0a;
+			break;
+		case 8: case 9:
+			if (n_states)
+				n_states--, to[n++] = 0x0b;
+			break;
+		case 10: /* a PLT's: what it says depends on the pc */
+			if (with_expression && n > cap / 2) {
+				static const uint8_t plt[] = { 0x0f, 11, 0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22 };
+				memcpy(to + n, plt, sizeof(plt));
+				n += sizeof(plt);
+				with_expression = false;
+				is_kept = true;
+				break;
+			}
+			/* fall through */
+		default: to[n++] = 0x40 | (v & 0x0f); break;                                    /* advance_loc, also by 0 */
+		}
+	}
+	return n;
+}
+
+/* Rows of a big program, wanted in any order, are those that running it from its start gives. */
+static void test_marks(void **state)
+{
+	static const struct {
+		size_t n_bytes;
+		unsigned max_states;
+		bool with_expression;
+	} kinds[] = { { 560, 1, false }, { 4000, 1, false }, { 4000, 4, false }, { 4000, 1, true }, { 40000, 2, false } };
+	enum { BIG_CODE = 1 << 20, LOOKUPS = 1000 };
+	for (size_t i = 0; i < ARRAY_LEN(kinds) * 3; i++) {
+		size_t kind = i % ARRAY_LEN(kinds);
+		uint8_t *program = malloc(kinds[kind].n_bytes);
+		struct builder *b = calloc(1, sizeof(*b));
+		assert_true(program && b && kinds[kind].n_bytes + 200 < sizeof(b->bytes));
+		size_t n = make_big(program, kinds[kind].n_bytes, (uint32_t)i + 1, kinds[kind].max_states, kinds[kind].with_expression);
+		b->address = 0x20000;
+		uint64_t start = CODE;
+		size_t cie = build_cie(b, false), fde = build_fde(b, cie, CODE, BIG_CODE, program, n);
+		build_u32(b, 0);
+		uint64_t hdr = build_header(b, cie, &start, &fde, 1, 0x3b);
+		struct mem_reader m = builder_reader(b);
+		struct cfi_table t = { 0 };
+		struct cfi_scratch kept = { 0 }, other = { 0 };
+		struct cfi_fde f;
+		assert_int_equal(cfi_table_load(&m, hdr, b->address + b->n - hdr, &t), CFI_OK);
+		uint32_t seed = (uint32_t)i, n_rows = 0;
+		for (unsigned k = 0; k < LOOKUPS; k++) {
+			seed = seed * 1664525u + 1013904223u;
+			uint64_t at = CODE + (seed >> 8) % (uint32_t)(k % 8 ? n * 12 : BIG_CODE + 2);
+			struct cfi_row got = { 0 }, want = { 0 };
+			enum cfi_status status = cfi_row_find(&m, &t, at, at + 1, &kept, &got);
+			assert_int_equal(cfi_fde_read(&m, b->address + fde, &other, &f), CFI_OK);
+			assert_int_equal(status, cfi_fde_row(&f, at, at + 1, &want));
+			assert_memory_equal(&got, &want, sizeof(got));
+			n_rows += status == CFI_OK;
+		}
+		assert_true(n_rows > LOOKUPS / 2);
+		assert_non_null(kept.programs[0]);
+		cfi_table_fini(&t);
+		cfi_scratch_fini(&kept);
+		cfi_scratch_fini(&other);
+		free(b);
+		free(program);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_programs), cmocka_unit_test(test_outside),       cmocka_unit_test(test_scan),
-		cmocka_unit_test(test_lying_lengths), cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_lying_lengths), cmocka_unit_test(test_damage), cmocka_unit_test(test_marks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
