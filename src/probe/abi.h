@@ -17,7 +17,7 @@
 
 #include "base/value.h"
 
-#define PROBE_ABI 7u
+#define PROBE_ABI 8u
 #define PROBE_MAGIC 0x31565f4245425250ull /* "PRBEB_V1" */
 #define PROBE_PAGE 4096u
 
@@ -202,7 +202,8 @@ struct ring_shared {
 	uint32_t slot_waiters;      /* processes that wait for one */
 	uint64_t lost_unserved;     /* events for which there was no slot, or no lock */
 	uint64_t nonce;             /* a number that no other ring has */
-	uint64_t reserved[6];
+	uint64_t slots_in_vain;     /* 1 << 32 | slots_freed, when a process waited for a slot as long as it may; 0 never */
+	uint64_t reserved[5];
 	uint64_t verdicts[VERDICT_COUNT];
 };
 

@@ -30,6 +30,7 @@ enum {
 	ANCHORS_MAX = 1024,
 	WAIT_STEP_NS = 100 * 1000 * 1000,
 	WAIT_STEPS = 20, /* × 100 ms without a heartbeat: nobody is there any more */
+	SLOT_STEPS = 10, /* × 100 ms without a free slot: those who have one may live for ever */
 	SPIN_BEFORE_YIELD = 200,
 };
 
@@ -159,16 +160,27 @@ static bool slot_take(const struct probe_context *ctx, struct probe_state *state
 	return false;
 }
 
-/* All slots taken (a storm of short-lived children): wait until the recorder has emptied one of a process that is gone,
- * bounded as every wait by its heartbeat. */
+/* All slots taken. By a storm of short-lived children: wait until the recorder has emptied one of a process that is gone. By
+ * processes that live on: whoever waited in vain says so, and until a slot is free again nobody else waits. */
 static bool slot_claim(const struct probe_context *ctx, struct probe_state *state, uint32_t tid)
 {
 	struct ring_shared *shared = shared_of(ctx);
 	uint32_t beat = __atomic_load_n(&shared->heartbeat, __ATOMIC_RELAXED), still = 0;
-	for (;;) {
+	uint32_t before = 0;
+	for (uint32_t steps = 0;; steps++) {
 		uint32_t freed = __atomic_load_n(&shared->slots_freed, __ATOMIC_ACQUIRE);
+		if (freed != before) /* somebody was faster: things go on */
+			steps = 0;
+		before = freed;
+		uint64_t in_vain = 1ull << 32 | freed;
 		if (slot_take(ctx, state, tid))
 			return true;
+		if (__atomic_load_n(&shared->slots_in_vain, __ATOMIC_RELAXED) == in_vain)
+			return false;
+		if (steps == SLOT_STEPS) {
+			__atomic_store_n(&shared->slots_in_vain, in_vain, __ATOMIC_RELAXED);
+			return false;
+		}
 		if (ctx->flags & (PROBE_DROP | PROBE_NO_SYSCALL) ||
 		    __atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) == RING_OFF)
 			return false;

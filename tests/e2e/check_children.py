@@ -269,6 +269,17 @@ def storm(ctx, python, seconds, rate=1500):
     expect(kb < 4096, f"memory grew by {kb} kB: {early[0]} to {late[-1]}")
 
 
+def crowd(ctx, python, n=90):
+    """More processes at a time than a ring has slots: those without one go on, and what they raised is counted."""
+    alone = by_itself(python, "crowd", str(n), cwd=ctx.new_folder("alone"))
+    status, out, err, capture = launch(ctx, python, "crowd", str(n), timeout=60)
+    expect((status, out) == alone, lambda: f"status {status}, by itself {alone[0]}: {out!r} is not {alone[1]!r}; {err[-300:]}")
+    lost = int(re.sub(r"\D", "", harness.GOODBYE.search(err).group(2)))
+    expect_goodbye(err, lost=lost, ended=True)
+    marks = [e["args"]["0"] for name in ("children.crowd", "children.crowd.leaves") for e in capture.named(name)]
+    expect(len(marks) + lost >= 2 * n > len(marks) >= n // 2, f"{len(marks)} of {2 * n} marks captured, {lost} lost")
+
+
 def cells(ctx):
     pythons = ctx.some_pythons(12)
     other = next((p for p in ctx.pythons if p.minor == 8), ctx.pythons[0])
@@ -280,4 +291,5 @@ def cells(ctx):
         yield "late detach of a tree", python, lambda p=python: late_detach(ctx, p, other)
         yield "attached to with -f, children there", python, lambda p=python: there_already(ctx, p, other)
         yield "recorder killed while one starts", python, lambda p=python: killed_while_one_starts(ctx, p)
+        yield "more at a time than can be told apart", python, lambda p=python: crowd(ctx, p)
     yield "a thousand a minute", pythons[0], lambda: storm(ctx, pythons[0], 240 if ctx.full else 6)

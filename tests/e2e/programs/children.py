@@ -4,6 +4,7 @@
     children.py spawns OTHER        fork, vfork, posix_spawn, exec, through shells, of this Python and of OTHER
     children.py daemon FILE         fork twice; the daemon marks till FILE exists, or for a minute
     children.py tree FILE OTHER     a tree of processes of two Pythons and a shell, alive till FILE exists
+    children.py crowd N             N children that live at the same time, each of which marks once
     children.py storm N SECONDS     N short-lived children a minute: forked, Pythons, programs that are none
 """
 import os
@@ -118,6 +119,28 @@ def tree(stop, other):
     sys.exit(7)
 
 
+def crowd(n):
+    came, mark = os.pipe()
+    wait, go = os.pipe()
+    pids = []
+    for k in range(int(n)):
+        pid = os.fork()
+        if pid == 0:
+            os.close(go)
+            sys.audit("children.crowd", k)
+            os.write(mark, b".")
+            os.read(wait, 1)
+            sys.audit("children.crowd.leaves", k)
+            os._exit(k % 100)
+        pids.append(pid)
+    got = 0
+    while got < len(pids):
+        got += len(os.read(came, 4096))
+    print(got, "came")
+    os.close(go)
+    print(all(os.waitpid(pid, 0)[1] == (k % 100) << 8 for k, pid in enumerate(pids)))
+
+
 def storm(rate, seconds):
     bad = n = 0
     begin = time.monotonic()
@@ -145,4 +168,4 @@ what, arguments = sys.argv[1], sys.argv[2:]
 if what == "storm":
     storm(float(arguments[0]), float(arguments[1]))
 else:
-    {"statuses": statuses, "spawns": spawns, "daemon": daemon, "tree": tree}[what](*arguments)
+    {"statuses": statuses, "spawns": spawns, "daemon": daemon, "tree": tree, "crowd": crowd}[what](*arguments)
