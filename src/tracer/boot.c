@@ -100,7 +100,11 @@ static struct err *write_code(const struct link *l, struct remote_mem *mem, pid_
 	memcpy(bytes, boot_blob, code_bytes());
 	memcpy(bytes + code_bytes(), &data, sizeof(data));
 	memcpy(bytes + boot_blob_bytes, program->ops, program->n_ops * sizeof(program->ops[0]));
-	return remote_mem_write(mem, place->code, bytes, bytes_for(program->n_ops));
+	/* What stands there may be longer. Its rest goes with it: nobody would know of it should we be killed. */
+	size_t n = bytes_for(program->n_ops);
+	if (n < place->n_bytes)
+		memcpy(bytes + n, place->before + n, place->n_bytes - n);
+	return remote_mem_write(mem, place->code, bytes, n < place->n_bytes ? place->n_bytes : n);
 }
 
 static struct err *write_word(const struct link *l, struct remote_mem *mem, size_t off, uint64_t value)
@@ -338,6 +342,39 @@ static bool is_quiet(const struct link *l, const struct remote_target *t)
 	return outside;
 }
 
+/* Our own code is the hook, and will go: whatever fails must be tried again, for it must not go while it is. */
+static struct err *take_out_for_good(const struct link *l, struct remote_mem *mem)
+{
+	struct link here = *l;
+	here.mem = mem;
+	struct err *err = boot_take_out_left(&here);
+	for (unsigned try = 0; err && err->code != ERR_TARGET_GONE && try < 4; try++) {
+		err_destroy(err);
+		poll(NULL, 0, 1 << try);
+		err = boot_take_out_left(&here);
+	}
+	return err;
+}
+
+bool boot_is_hook(const struct link *l, struct remote_mem *mem)
+{
+	struct entry entry;
+	return remote_mem_read(mem, l->entry, &entry, sizeof(entry)) && entry.user_data == l->base.v &&
+	       entry.fn - l->place.code.v < REMOTE_PLACE_BYTES;
+}
+
+struct err *boot_finish(struct link *l, const struct remote_target *t)
+{
+	struct err *err = take_out_for_good(l, t->mem);
+	if (!err)
+		err = remote_place_wait(t, CALL_TIMEOUT_NS);
+	if (!err)
+		err = remote_place_clear(t);
+	if (!err)
+		err = write_word(l, t->mem, offsetof(struct entry, mailbox), 0);
+	return err;
+}
+
 struct err *boot_leave(struct link *l, const struct remote_target *t, uint64_t deadline, bool *ret_done)
 {
 	struct remote_place place = l->place;
@@ -368,10 +405,8 @@ struct err *boot_leave(struct link *l, const struct remote_target *t, uint64_t d
 		if (!remote_mem_read(t->mem, raddr_add(l->entry, offsetof(struct entry, mailbox)), &mailbox, sizeof(mailbox)))
 			err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
 	}
-	struct link here_link = *l;
-	here_link.mem = t->mem;
 	if (!err)
-		err = boot_take_out_left(&here_link);
+		err = take_out_for_good(l, t->mem);
 	if (!err) /* then nobody can come any more, and what the mailbox says is final */
 		err = remote_place_wait(&here, CALL_TIMEOUT_NS);
 	if (!err && !remote_mem_read(t->mem, raddr_add(l->entry, offsetof(struct entry, mailbox)), &mailbox, sizeof(mailbox)))

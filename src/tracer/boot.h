@@ -33,6 +33,10 @@ void boot_cancel(struct link *l, struct detach_report *report);
 /* Let the next event's thread unmap the reservation, and unlink. *ret_done: it has; else only the unlinking was done, for no event
  * came until `deadline` (monotonic) or a thread can be stopped by now. */
 MUST_CHECK struct err *boot_leave(struct link *l, const struct remote_target *t, uint64_t deadline, bool *ret_done);
+/* Is the entry's function in our code behind the text? Then the code must stay. */
+bool boot_is_hook(const struct link *l, struct remote_mem *mem);
+/* The reservation is unmapped, but more we did not come to: unlink, and take the code away. */
+MUST_CHECK struct err *boot_finish(struct link *l, const struct remote_target *t);
 /* A first hook of a recorder that was killed: out of the list. */
 MUST_CHECK struct err *boot_take_out_left(const struct link *l);
 /* The size of a first hook that stands in these bytes (REMOTE_PLACE_BYTES of them), 0 if none does. */

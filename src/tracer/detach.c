@@ -289,10 +289,13 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 		err = maps_read(pid, &maps);
 	if (err)
 		goto out;
-	if (l->nonce && !ring_is_ours(l, mem)) /* somebody has taken it out before the lock was ours */
-		goto out;
 	t = (struct remote_target){ .pid = pid, .mem = mem, .maps = maps, .place = &l->place, .attached = attached,
 				    .filtered = link_seccomp_mode(pid) != 0 };
+	if (l->nonce && !ring_is_ours(l, mem)) { /* somebody has taken it out before the lock was ours */
+		if (boot_is_hook(l, mem)) /* or we have ourselves, at an earlier try, and then something failed */
+			err = boot_finish(l, &t);
+		goto out;
+	}
 	link_text_range(maps, &l->runtime.module, &t);
 	struct remote_call_stats stats = { 0 };
 	struct remote_program p = { 0 };
@@ -417,7 +420,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	if (!err && module_there)
 		err = remote_mem_write(mem, l->place.mailbox, &zero, sizeof(zero));
 out:
-	if (err && t.place) { /* whatever it was, our code need not stay; but the process may be gone */
+	if (err && t.place && !boot_is_hook(l, mem)) { /* whatever it was, our code need not stay; but the process may be gone */
 		struct err *e = remote_place_wait(&t, CALL_GRACE_NS);
 		if (!e)
 			e = remote_place_clear(&t);
@@ -459,6 +462,17 @@ static void wake_waiters(struct link *l)
 	}
 }
 
+/* The ring is unmapped, but its first hook, or what takes it out (boot.h), may still be linked. */
+static bool hook_is_left(const struct link *l, pid_t pid)
+{
+	struct remote_mem *mem = NULL;
+	struct err *err = remote_mem_open(pid, &mem);
+	bool is_left = !err && boot_is_hook(l, mem);
+	err_destroy(err);
+	remote_mem_close(mem);
+	return is_left;
+}
+
 /* Detach one process, trying again what fails while it lasts; what stays is told in the report. */
 static void leave_process(struct link *l, pid_t pid, bool attached, uint64_t deadline, struct detach_report *report)
 {
@@ -469,7 +483,7 @@ static void leave_process(struct link *l, pid_t pid, bool attached, uint64_t dea
 		/* Ended meanwhile, a zombie, or another program by now: no reservation, nothing to restore. What the error says
 		 * then is only how far its memory had gone when we looked. One that is ending has its mappings for a moment
 		 * yet. */
-		bool is_done = !err || !link_is_in(l, pid);
+		bool is_done = !err || (!link_is_in(l, pid) && !hook_is_left(l, pid));
 		if (!is_done && (try >= DETACH_TRIES || monotonic_ns() >= deadline)) {
 			report->restored = false;
 			snprintf(report->left, sizeof(report->left), "process %d: %s", (int)pid, err->message);

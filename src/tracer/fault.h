@@ -8,6 +8,7 @@
  *           call     system calls that a thread of the target makes for us
  *           read     reads of the target's memory: process_vm_readv(2), /proc/PID/mem
  *           write    writes to it
+ *           answer   what a thread's calls have ended with, when it is there to be read
  *           own      what the recorder does for itself: lists of mappings, the ring's memory
  *   ACTION  kill     SIGKILL to ourselves right after it
  *           stop     SIGSTOP to ourselves right after it: a test may then do to the target what it likes
@@ -19,7 +20,7 @@
 #pragma once
 #include <stdbool.h>
 
-enum fault_site { FAULT_PTRACE, FAULT_CALL, FAULT_READ, FAULT_WRITE, FAULT_OWN, FAULT_SITE_COUNT };
+enum fault_site { FAULT_PTRACE, FAULT_CALL, FAULT_READ, FAULT_WRITE, FAULT_ANSWER, FAULT_OWN, FAULT_SITE_COUNT };
 
 /* Before it is done: 0, or the errno it shall fail with. */
 int fault_before(enum fault_site site);

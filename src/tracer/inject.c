@@ -301,7 +301,7 @@ unsigned link_seccomp_mode(pid_t pid)
 	return mode;
 }
 
-static struct err *attach_prepare(struct attach *a, pid_t pid, const struct python_runtime *rt,
+struct err *attach_prepare(struct attach *a, pid_t pid, const struct python_runtime *rt,
 				  const struct probe_options *options, bool attached)
 {
 	*a = (struct attach){ .options = options, .memfd = -1 };
@@ -689,69 +689,6 @@ out:
 		*ret = a.l;
 	attach_fini(&a);
 	target_unlock(pid);
-	return err;
-}
-
-/* Let a thread that is stopped at its entry point run the stub and come back to the breakpoint there. */
-static struct err *run_to_breakpoint(pid_t pid, const struct remote_target *t, uint64_t *ret_value)
-{
-	uint64_t deadline = monotonic_ns() + CALL_TIMEOUT_NS;
-	int deliver = 0;
-	for (;;) {
-		int status;
-		struct err *err = ptrace_continue(pid, deliver);
-		uint64_t now = monotonic_ns();
-		if (!err)
-			err = ptrace_wait_stop(pid, deadline > now ? deadline - now : 0, &status);
-		if (err)
-			return err;
-		deliver = 0;
-		if (WSTOPSIG(status) == SIGTRAP && status >> 16 == 0 && ptrace_breakpoint_hit(pid)) {
-			err = ptrace_breakpoint_settle(pid, CALL_TIMEOUT_NS);
-			return err ? err : remote_call_answer(t, ret_value);
-		}
-		if (status >> 16 == 0)
-			deliver = WSTOPSIG(status);
-	}
-}
-
-struct err *link_attach_at_entry(pid_t pid, const struct python_runtime *rt, const struct probe_options *options,
-				 struct link **ret)
-{
-	struct attach a;
-	struct remote_call_stats stats = { .tid = pid };
-	uint64_t base = 0;
-	struct err *err = attach_prepare(&a, pid, rt, options, true);
-	if (err)
-		goto out;
-	struct remote_program p;
-	attach_map_program(&a, &p);
-	err = remote_call_prepare_stopped(pid, &a.target, &p, &stats);
-	stats.tid = pid;
-	if (!err)
-		err = run_to_breakpoint(pid, &a.target, &base);
-	if (!err)
-		err = attach_fill(&a, base, &stats);
-	/* The only thread stands still: plain stores are enough. */
-	uint64_t head = 0;
-	if (!err && !remote_mem_read(a.l->mem, RADDR(rt->layout.audit_head), &head, sizeof(head)))
-		err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)pid);
-	if (!err)
-		err = remote_mem_write(a.l->mem, a.l->entry, &head, sizeof(head));
-	if (!err)
-		err = remote_mem_write(a.l->mem, RADDR(rt->layout.audit_head), &a.l->entry, sizeof(uint64_t));
-	if (!err)
-		err = remote_place_clear(&a.target);
-	if (!err)
-		link_own(a.l);
-out:
-	if (err) {
-		link_destroy(a.l);
-		a.l = NULL;
-	}
-	attach_fini(&a);
-	if (!err)
-		*ret = a.l;
 	return err;
 }
 

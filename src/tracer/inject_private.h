@@ -15,6 +15,8 @@
 struct elf_module;
 struct link;
 struct maps;
+struct probe_options;
+struct python_runtime;
 struct remote_mem;
 
 /* What attaching needs besides the link. */
@@ -27,6 +29,9 @@ struct attach {
 	char memfd_path[64];
 	bool no_syscall;         /* the target has a seccomp filter */
 };
+/* All that can be decided without touching the target; a->l is the link to be. */
+MUST_CHECK struct err *attach_prepare(struct attach *a, pid_t pid, const struct python_runtime *rt,
+				      const struct probe_options *options, bool attached);
 void attach_fini(struct attach *a); /* not the link */
 void attach_map_program(const struct attach *a, struct remote_program *ret); /* the reservation */
 /* Everything between mapping and linking; the target runs. */

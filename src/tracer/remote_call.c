@@ -268,7 +268,10 @@ static struct err *set_up(const struct remote_target *t, pid_t tid, const struct
 				if (data.ops[i].args[k] == REMOTE_PATH)
 					data.ops[i].args[k] = at + offsetof(struct stub_data, path);
 	}
-	uint8_t code[1024];
+	/* A first hook (boot.h) that stands there may be longer. Its rest goes with it: nobody would know of it should we be killed. */
+	uint8_t code[REMOTE_PLACE_BYTES];
+	size_t n_code = t->place->n_bytes > stub_blob_bytes ? t->place->n_bytes : stub_blob_bytes;
+	memcpy(code, t->place->before, n_code);
 	memcpy(code, stub_blob, stub_blob_bytes);
 	memcpy(code + stub_blob_bytes - 16, &regs.rip, 8);
 	memcpy(code + stub_blob_bytes - 8, &regs.rsp, 8);
@@ -278,7 +281,7 @@ static struct err *set_up(const struct remote_target *t, pid_t tid, const struct
 	if (!err)
 		err = remote_mem_write(t->mem, RADDR(at), &data, sizeof(data));
 	if (!err)
-		err = write_text(t, tid, t->place->code, code, stub_blob_bytes);
+		err = write_text(t, tid, t->place->code, code, n_code);
 	if (err)
 		return err;
 	regs.rip = t->place->code.v;
@@ -362,13 +365,18 @@ static void pending_detach_poll(void)
 static void wait_for_answer(const struct remote_target *t, pid_t tid, uint64_t deadline)
 {
 	uint64_t value = 0;
-	while (!is_answer(value) && monotonic_ns() < deadline && remote_mem_read(t->mem, t->place->mailbox, &value, sizeof(value))) {
+	bool is_gone = false;
+	while (!is_gone && monotonic_ns() < deadline) {
+		if (remote_mem_read(t->mem, t->place->mailbox, &value, sizeof(value)) && is_answer(value))
+			return;
 		int status;
 		struct err *err = ptrace_wait_stop(tid, 0, &status);
 		if (!err)
 			err = ptrace_continue(tid, status >> 16 ? 0 : WSTOPSIG(status));
 		else if (err->code == ERR_TIMEOUT)
 			poll(NULL, 0, 1);
+		else
+			is_gone = err->code == ERR_TARGET_GONE;
 		err_destroy(err);
 	}
 }
@@ -523,8 +531,16 @@ static void run_inside_stop(const struct remote_target *t, pid_t tid, uint64_t d
 struct err *remote_call_answer(const struct remote_target *t, uint64_t *ret_value)
 {
 	uint64_t value = 0;
-	if (!remote_mem_read(t->mem, t->place->mailbox, &value, sizeof(value)))
-		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
+	bool is_read = remote_mem_read(t->mem, t->place->mailbox, &value, sizeof(value));
+	if (!is_read || (is_answer(value) && fault_before(FAULT_ANSWER))) {
+		/* Gone, or not to be read just now: what it has mapped by then must not be forgotten. */
+		struct proc_status status;
+		struct err *err = proc_status_read(t->pid, &status);
+		bool is_there = !err && status.has_memory;
+		err_destroy(err);
+		return is_there ? err_create(ERR_TIMEOUT, "the answer of process %d cannot be read", (int)t->pid)
+				: err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
+	}
 	if (!is_answer(value))
 		return err_create(ERR_TIMEOUT, "process %d has not answered yet", (int)t->pid);
 	if ((int64_t)value < 0 && (int64_t)value > -4096)

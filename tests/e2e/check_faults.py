@@ -12,12 +12,12 @@ import re
 import signal
 import time
 
-from harness import Fail, Recorder, Victim, expect, foreign_maps, maps_of, status_of, wait_for
+from harness import Fail, Recorder, Victim, expect, foreign_maps, hooks_of, maps_of, status_of, wait_for
 
 FIRED = re.compile(r"^fault: (\S+) (\d+) (\S+)$", re.M)
 VISIT = "40ms"
 HANDLED = ("SIGALRM", "SIGCHLD", "SIGUSR1", "SIGTERM")
-MOST = {"ptrace": 90, "call": 24, "write": 40, "own": 24, "read": 4000}
+MOST = {"ptrace": 90, "call": 24, "write": 40, "own": 24, "answer": 12, "read": 4000}
 
 
 # ---- the target, compared ----
@@ -215,17 +215,40 @@ def first_hook(ctx, python, action, duration, leaving):
             expect(fact["errno"] == 0 and fact["ms"] >= fact["wanted_ms"] - 2, lambda: f"a call was disturbed: {fact}")
 
 
+def each_denied_launched(ctx, python, site, action):
+    """At the entry point of a program that we start: it runs as without us, traced or not, and if not, nothing of ours is in it."""
+    struck = 0
+    for n in numbers(MOST[site], False, site, f"{python.name}launched"):
+        spec = f"{site}:{n}:{action}"
+        path = os.path.join(ctx.new_folder("launched"), "capture.avc")
+        with Victim(ctx, python, "guest", env=dict(os.environ, AUDITVIEW_FAULT=spec), prefix=[ctx.auditview, "record", "-o", path, "--"]) as v:
+            hooks, left = hooks_of(ctx, v.pid), foreign_maps(v.maps())
+            expect(hooks == 1 or not left, lambda: f"{spec}: not traced, but left behind: {left}")
+            v.stop(40)
+            text = open(v.stderr_path, encoding="utf-8").read()
+        if not FIRED.search(text):
+            if site != "read":
+                break
+            continue
+        struck += 1
+        expect(hooks == 1 or "not traced" in text or " 0 events" in text, lambda: f"{spec}: not traced, and nothing is said: {text[-300:]}")
+    expect(struck >= 1, f"struck {struck} times: the test is broken")
+
+
 def cells(ctx):
     full = ctx.full
     pythons = ctx.pythons if full else ctx.some_pythons(12)
     for python in pythons:
-        for site, actions in (("call", ("ENOMEM", "EPERM", "ENOSYS")), ("ptrace", ("EPERM", "kill")), ("write", ("EPERM", "kill")),
+        for site, actions in (("call", ("ENOMEM", "EPERM", "ENOSYS")), ("ptrace", ("EPERM", "kill")), ("write", ("EPERM", "kill")), ("answer", ("EPERM",)),
                               ("own", ("ENOMEM", "kill")), ("read", ("EPERM", "kill"))):
             for action in actions if full else actions[:1]:
                 yield f"each {site} {action}", python, lambda p=python, s=site, a=action: each_denied(ctx, p, s, a)
         if full:
             for site, action in (("read", "EPERM"), ("own", "EPERM")):
                 yield f"each {site} {action}, leaving", python, lambda p=python, s=site, a=action: each_denied(ctx, p, s, a, leaving=True)
+        for site, action in (("call", "ENOMEM"), ("write", "EPERM"), ("answer", "EPERM"), ("own", "EPERM"), ("read", "EPERM")):
+            if full or site == "answer":
+                yield f"each {site} {action}, launched", python, lambda p=python, s=site, a=action: each_denied_launched(ctx, p, s, a)
         for site in ("ptrace", "write") if full else ("ptrace",):
             for stopping in (False, True):
                 what = f"signals{' and SIGSTOP' if stopping else ''} after each {site}"
