@@ -11,9 +11,9 @@ from harness import Recorder, Skip, Victim, expect, expect_goodbye, foreign_maps
 
 QUICK = "nanosleep poll select futex read_pipe accept waitpid epoll_for_ever recv sigwaitinfo semop py_epoll py_sigtimedwait".split()
 CALLS = QUICK + ("clock_nanosleep clock_nanosleep_until ppoll pselect pause connect read_inotify read_timerfd flock lock_region msgrcv "
-                 "mq_timedreceive").split()
+                 "mq_timedreceive futex_until sigsuspend read_tty").split()
 QUICK_SHOWING = "epoll_timeout recv_timeout sigtimedwait io_uring".split()
-SHOWING = QUICK_SHOWING + "epoll_pwait2 read_timeout accept_timeout send_timeout semtimedop io_getevents".split()
+SHOWING = QUICK_SHOWING + "epoll_pwait2 read_timeout accept_timeout send_timeout semtimedop io_getevents io_uring_submit".split()
 
 
 def in_the_call(v, call):

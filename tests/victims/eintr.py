@@ -84,6 +84,11 @@ def futex():
     return libc.syscall(202, ctypes.byref(word), 128, 5, timeout, None, 0)
 
 
+def futex_until():
+    end = time.clock_gettime(time.CLOCK_MONOTONIC) + MS / 1000
+    return libc.syscall(202, ctypes.byref(word), 9 | 128, 5, struct.pack("qq", int(end), int(end % 1 * 1e9)), None, 0xffffffff)
+
+
 def read_pipe():
     late_writer()
     one = ctypes.create_string_buffer(1)
@@ -155,6 +160,14 @@ def pause():
     return 0
 
 
+def sigsuspend():
+    """Likewise."""
+    signal.signal(signal.SIGUSR1, lambda *_: None)
+    later(lambda: os.kill(os.getppid(), signal.SIGUSR1))
+    libc.sigsuspend(ctypes.create_string_buffer(128))
+    return 0
+
+
 def recv():
     ours, theirs = socket.socketpair()
     later(lambda: theirs.send(b"x"))
@@ -186,6 +199,15 @@ def read_timerfd():
     fd = need(libc.timerfd_create(1, 0), "timerfd_create")
     libc.timerfd_settime(fd, 0, struct.pack("qqqq", 0, 0, 0, MS * 1000000), None)
     return libc.read(fd, ctypes.create_string_buffer(8), 8)
+
+
+def read_tty():
+    ours, theirs = os.openpty()
+    later(lambda: os.write(ours, b"x\n"))
+    got = libc.read(theirs, ctypes.create_string_buffer(8), 8)
+    os.close(ours)
+    os.close(theirs)
+    return got
 
 
 def held_file():
@@ -324,6 +346,23 @@ def io_uring():
     return libc.syscall(426, fd, 0, 1, 1 | 8, argument, ctypes.c_size_t(24))
 
 
+def io_uring_submit():
+    """One that submits, too: after a stop it would come back at once with what it has submitted."""
+    parameters = ctypes.create_string_buffer(120)
+    fd = need(libc.syscall(425, 1, parameters), "io_uring_setup")
+    _, tail, _, _, _, _, array, _ = struct.unpack_from("8I", parameters, 40)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+    ring, entries = (need(libc.mmap(None, 4096, 3, 1, fd, offset), "mmap of a ring") for offset in (0, 0x10000000))
+    entry = struct.pack("BBHiQQIIQ", 11, 0, 0, -1, 0, ctypes.addressof(timeout), 1, 0, 1) # IORING_OP_TIMEOUT
+    ctypes.memmove(entries, entry.ljust(64, b"\0"), 64)
+    ctypes.memmove(ring + array, bytes(4), 4)
+    ctypes.memmove(ring + tail, struct.pack("I", 1), 4)
+    got = libc.syscall(426, fd, 1, 1, 1, None, ctypes.c_size_t(0))
+    os.close(fd)
+    return got
+
+
 # ---- Python's own ----
 
 def py_epoll():
@@ -341,10 +380,10 @@ def py_sigtimedwait():
 CALLS = [nanosleep, clock_nanosleep, poll, ppoll, select, futex, read_pipe, accept, waitpid, epoll_for_ever, clock_nanosleep_until,
          pselect, pause, recv, connect, read_inotify, read_timerfd, flock, lock_region, msgrcv, mq_timedreceive, sigwaitinfo, semop,
          epoll_timeout, epoll_pwait2, recv_timeout, read_timeout, accept_timeout, send_timeout, sigtimedwait, semtimedop, io_getevents,
-         io_uring, py_epoll, py_sigtimedwait]
+         io_uring, io_uring_submit, futex_until, sigsuspend, read_tty, py_epoll, py_sigtimedwait]
 # What they end with when their time is over.
-TIMES_OUT = {"futex": 110, "mq_timedreceive": 110, "recv_timeout": 11, "read_timeout": 11, "accept_timeout": 11, "send_timeout": 11,
-             "sigtimedwait": 11, "semtimedop": 11, "io_uring": 62}
+TIMES_OUT = {"futex": 110, "futex_until": 110, "mq_timedreceive": 110, "recv_timeout": 11, "read_timeout": 11, "accept_timeout": 11,
+             "send_timeout": 11, "sigtimedwait": 11, "semtimedop": 11, "io_uring": 62}
 
 wanted = victim.arguments()
 for _ in victim.rounds(1):
