@@ -98,6 +98,7 @@ static struct err *link_again_locked(struct link *l, bool attached)
 	python_runtime_refresh(remote_mem_reader(l->mem), &l->runtime);
 	if (!l->runtime.is_initialised)
 		t.fleeting = &l->runtime.module;
+	t.to_link = &l->runtime; /* a whole life may have passed since somebody looked */
 	struct remote_program p;
 	struct remote_call_stats stats;
 	uint64_t one;

@@ -27,6 +27,7 @@
 
 #include "base/log.h"
 #include "base/vec.h"
+#include "python/python.h"
 #include "tracer/boot.h"
 #include "tracer/fault.h"
 #include "tracer/maps.h"
@@ -466,6 +467,12 @@ static struct err *check_still_there(const struct remote_target *t)
 		if (!is || is->start != was->start || is->end != was->end || is->inode != was->inode || is->dev != was->dev ||
 		    is->exec != was->exec || is->write != was->write)
 			return err_create(ERR_BUSY, "process %d is unloading %s", (int)t->pid, t->fleeting->path);
+	}
+	if (!err && t->to_link) {
+		struct python_runtime again = *t->to_link;
+		python_runtime_refresh(remote_mem_reader(t->mem), &again);
+		if (again.is_finalising)
+			err = err_create(ERR_BUSY, "the interpreter of process %d is ending", (int)t->pid);
 	}
 	return err;
 }

@@ -18,6 +18,7 @@
 
 struct elf_module;
 struct maps;
+struct python_runtime;
 struct remote_mem;
 
 enum remote_op_flag { /* arch/x86_64/stub.S */
@@ -80,6 +81,8 @@ struct remote_target {
 	uint64_t text_start, text_end; /* CPython's own text: its calls handle EINTR exactly (PEP 475) */
 	const struct elf_module *fleeting; /* NULL, or a module the program may unload at any moment: when the thread stands still
 				    * its mappings must be those of `maps`, else ERR_BUSY and nothing is done */
+	const struct python_runtime *to_link; /* NULL, or a runtime whose hooks CPython must not be freeing when the thread
+				    * stands still: it is not being finalised, else ERR_BUSY likewise */
 };
 
 /* Run the program in some thread of the target and wait for its answer: *ret_value is the base (or 1). The thread is
