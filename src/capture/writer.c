@@ -35,10 +35,11 @@ struct text_page {              /* of strings or values */
 };
 
 struct local {
-	uint32_t epoch, index;  /* valid when the epoch is that of the block in the making */
+	uint32_t epoch, id, index; /* free unless the epoch is that of the block in the making */
 };
-struct local_table {            /* names or threads of the block in the making */
-	VEC(struct local) of_id;
+#define LOCAL_SLOTS (2 * EVENTS_PER_BLOCK)
+struct local_table {            /* names or threads of the block in the making; as big for a million threads as for one */
+	struct local slots[LOCAL_SLOTS]; /* open addressing from the id on: those in use at a time are neighbours */
 	uint32_t n;
 	uint32_t ids[EVENTS_PER_BLOCK], counts[EVENTS_PER_BLOCK];
 };
@@ -464,19 +465,14 @@ static void events_flush(struct writer *w)
 	e->epoch++;
 }
 
-/* Index of `id` in the table of this block; UINT32_MAX when memory is short. */
+/* Index of `id` in the table of this block. */
 static uint32_t local_index(struct local_table *table, uint32_t epoch, uint32_t id)
 {
-	if (id >= table->of_id.n) {
-		size_t more = (size_t)id + 1 - table->of_id.n;
-		if (!vec_reserve(&table->of_id, more))
-			return UINT32_MAX;
-		memset(table->of_id.v + table->of_id.n, 0, more * sizeof(*table->of_id.v));
-		table->of_id.n += more;
-	}
-	struct local *l = &table->of_id.v[id];
+	struct local *l = &table->slots[id % LOCAL_SLOTS];
+	while (l->epoch == epoch && l->id != id)
+		l = l + 1 < table->slots + LOCAL_SLOTS ? l + 1 : table->slots;
 	if (l->epoch != epoch) {
-		*l = (struct local){ epoch, table->n };
+		*l = (struct local){ epoch, id, table->n };
 		table->ids[table->n] = id;
 		table->counts[table->n++] = 0;
 	}
@@ -509,12 +505,12 @@ void writer_event(struct writer *w, const struct event_info *info)
 	if (writer_is_broken(w))
 		return;
 	uint32_t name = name_of_string(w, info->name);
-	uint32_t name_index = local_index(&e->names, e->epoch, name);
-	uint32_t thread_index = local_index(&e->threads, e->epoch, info->thread < w->n_threads ? info->thread : 0);
-	if (!name || name_index == UINT32_MAX || thread_index == UINT32_MAX) {
+	if (!name) {
 		sink_break(w->sink);
 		return;
 	}
+	uint32_t name_index = local_index(&e->names, e->epoch, name);
+	uint32_t thread_index = local_index(&e->threads, e->epoch, info->thread < w->n_threads ? info->thread : 0);
 	uint32_t n_objects = info->n_objects < OBJECTS_PER_EVENT ? info->n_objects : OBJECTS_PER_EVENT;
 	uint32_t i = e->n++;
 	e->time_ns[i] = info->time_ns;
@@ -592,10 +588,6 @@ void writer_destroy(struct writer *w)
 	strbuf_fini(&w->notes);
 	strbuf_fini(&w->meta);
 	strbuf_fini(&w->raw);
-	if (w->events) {
-		vec_fini(&w->events->names.of_id);
-		vec_fini(&w->events->threads.of_id);
-	}
 	free(w->events);
 	free(w);
 }

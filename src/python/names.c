@@ -113,13 +113,20 @@ static bool thread_visit(void *arg, uint64_t key, uint64_t value)
 	return true;
 }
 
-bool python_thread_name(const struct mem_reader *mem, const struct python_runtime *rt, uint64_t ident, char *to, size_t cap)
+bool python_thread_name(const struct mem_reader *mem, const struct python_runtime *rt, uint64_t ident, uint64_t *active, char *to,
+			size_t cap)
 {
 	struct object_view v = view_of(mem, rt);
 	struct thread_search s = { .v = &v, .id = ident };
-	uint64_t dict = module_dict(&v, rt, "threading");
-	uint64_t active = dict ? object_dict_get(&v, dict, "_active") : 0;
-	if (!cap || !active || !object_dict_each(&v, active, thread_visit, &s) || !s.thread)
+	uint64_t at = active ? *active : 0, dict;
+	if (!at) {
+		dict = module_dict(&v, rt, "threading");
+		at = dict ? object_dict_get(&v, dict, "_active") : 0;
+	}
+	bool ok = at && object_dict_each(&v, at, thread_visit, &s);
+	if (active)
+		*active = ok ? at : 0;
+	if (!cap || !ok || !s.thread)
 		return false;
 	uint64_t name = object_attribute(&v, s.thread, "_name");
 	long n = name ? python_str_read(mem, &rt->layout, RADDR(name), to, cap - 1) : -1;

@@ -60,8 +60,10 @@ bool elf_slack_find(const struct mem_reader *mem, const struct elf_module *modul
 long python_str_read(const struct mem_reader *mem, const struct probe_layout *l, raddr object, char *to, size_t cap);
 
 /* Names of Python threads (threading._active: Thread._name), by native thread id or ident, read without stopping anything.
- * Returns false if it could not be read consistently. */
-bool python_thread_name(const struct mem_reader *mem, const struct python_runtime *rt, uint64_t ident, char *to, size_t cap);
+ * Returns false if it could not be read consistently. *active: address of threading._active, 0 not known yet; finding it is most
+ * of the work, and it stays where it is as a rule. NULL is fine. */
+bool python_thread_name(const struct mem_reader *mem, const struct python_runtime *rt, uint64_t ident, uint64_t *active, char *to,
+			size_t cap);
 
 /* sys.prefix-like folders: entries of sys.path, and the folder of the `os` module, as WTF-8, NUL-separated, double NUL
  * at the end. Returns bytes written, or -1. */

@@ -355,7 +355,6 @@ void recorder_forked(void *ctx, pid_t parent, pid_t child)
 {
 	struct recorder *r = ctx;
 	struct proc_status status, of_parent;
-	r->check_ns = 0;
 	struct err *err = proc_status_read(child, &status);
 	bool is_inner = !err && status.n_namespaces > 1;
 	if (is_inner)
@@ -591,6 +590,22 @@ static void processes_forget(struct recorder *r)
 	r->processes.n = n;
 }
 
+void recorder_count_unserved(struct recorder *r)
+{
+	uint64_t unserved = 0;
+	for (size_t i = 0; i < r->sources.n; i++) {
+		struct source *s = r->sources.v[i];
+		s->n_unserved = s->link->ring.shared->lost_unserved;
+		unserved += s->n_unserved;
+	}
+	if (unserved > r->n_unserved) {
+		struct note_info note = { .kind = NOTE_LOST, .time_ns = clock_time_now(&r->clock), .process = UINT32_MAX, .a = unserved - r->n_unserved };
+		writer_note(r->writer, &note);
+		r->n_lost += unserved - r->n_unserved;
+		r->n_unserved = unserved;
+	}
+}
+
 void recorder_check(struct recorder *r, uint64_t now)
 {
 	if (now - r->check_ns < CHECK_NS)
@@ -612,14 +627,11 @@ void recorder_check(struct recorder *r, uint64_t now)
 			process_ended(r, p, -1);
 		}
 	}
-	uint64_t unserved = 0;
 	for (size_t i = 0; i < r->sources.n; i++) {
 		struct source *s = r->sources.v[i];
-		s->n_unserved = s->link->ring.shared->lost_unserved;
-		unserved += s->n_unserved;
 		for (uint32_t k = 0; k < s->n_slots; k++)
 			if (s->clients[k])
-				decoder_refresh_threads(s->clients[k]->decoder);
+				client_refresh(s, k);
 		if (s->gone || s->process->ended || r->leaving)
 			continue;
 		enum link_health health = link_check(s->link);
@@ -637,12 +649,7 @@ void recorder_check(struct recorder *r, uint64_t now)
 			err_destroy(err);
 		}
 	}
-	if (unserved > r->n_unserved) {
-		struct note_info note = { .kind = NOTE_LOST, .time_ns = clock_time_now(&r->clock), .process = UINT32_MAX, .a = unserved - r->n_unserved };
-		writer_note(r->writer, &note);
-		r->n_lost += unserved - r->n_unserved;
-		r->n_unserved = unserved;
-	}
+	recorder_count_unserved(r);
 	recycle_ended(r);
 	sources_remove_over(r);
 	processes_forget(r);

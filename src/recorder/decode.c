@@ -41,9 +41,13 @@ struct name_line {
 
 struct thread_line {
 	uint64_t key;          /* tid << 32 | interpreter; 0 = free (tid is never 0) */
-	uint32_t thread, tries;
+	uint32_t thread;
+	uint16_t tries;
+	bool is_over;          /* it has ended; what it wrote may still come */
 	struct thread_info info;
 };
+#define NAME_TRIES 12u
+#define MAX_UNKNOWN_THREADS 4096u /* of a process whose threads' ends cannot be told: the oldest half goes */
 
 struct memo_line {
 	uint64_t hash;
@@ -127,10 +131,10 @@ static bool thread_find(struct decoder *d, uint32_t tid, uint32_t interpreter, u
 			*ret = d->threads.v[i].thread;
 			return true;
 		}
-	struct thread_line line = { .key = key, .tries = 1 };
+	struct thread_line line = { .key = key };
 	line.info = (struct thread_info){ .process = d->o.process, .tid = tid, .interpreter = interpreter };
 	if (d->o.thread_name)
-		line.info.name = d->o.thread_name(d->o.ctx, tid, &line.info.tid);
+		line.tries += d->o.thread_name(d->o.ctx, tid, &line.info.tid, &line.info.name);
 	line.thread = writer_thread(d->o.writer, &line.info);
 	if (!vec_push(&d->threads, line))
 		return false;
@@ -139,17 +143,42 @@ static bool thread_find(struct decoder *d, uint32_t tid, uint32_t interpreter, u
 	return true;
 }
 
-void decoder_refresh_threads(struct decoder *d)
+/* Lines keep their order, which is that of first use. */
+static void threads_forget(struct decoder *d, bool is_drained)
 {
+	size_t n = 0, n_unknown = d->o.thread_is_over ? 0 : d->threads.n;
+	size_t n_dropped = n_unknown > MAX_UNKNOWN_THREADS ? n_unknown / 2 : 0;
+	for (size_t i = 0; i < d->threads.n; i++) {
+		struct thread_line *line = &d->threads.v[i];
+		uint32_t tid = (uint32_t)(line->key >> 32);
+		if (i < n_dropped || (line->is_over && is_drained))
+			continue;
+		line->is_over = line->is_over || (d->o.thread_is_over && d->o.thread_is_over(d->o.ctx, tid));
+		d->threads.v[n++] = *line;
+	}
+	if (n != d->threads.n)
+		d->last_thread = 0;
+	d->threads.n = n;
+}
+
+void decoder_refresh_threads(struct decoder *d, bool is_drained)
+{
+	threads_forget(d, is_drained);
 	for (size_t i = d->threads.n; i-- > 0;) {
 		struct thread_line *line = &d->threads.v[i];
-		if (line->info.name || line->tries > 12 || !d->o.thread_name)
+		if (line->info.name || line->is_over || line->tries > NAME_TRIES || !d->o.thread_name)
 			continue;
+		if (!d->o.thread_name(d->o.ctx, (uint32_t)(line->key >> 32), &line->info.tid, &line->info.name))
+			break;
 		line->tries++;
-		line->info.name = d->o.thread_name(d->o.ctx, (uint32_t)(line->key >> 32), &line->info.tid);
 		if (line->info.name)
 			writer_thread_update(d->o.writer, line->thread, &line->info);
 	}
+}
+
+size_t decoder_n_threads(const struct decoder *d)
+{
+	return d->threads.n;
 }
 
 /* ---- code objects and frames ---- */

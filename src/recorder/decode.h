@@ -24,8 +24,11 @@ struct decoder_options {
 	unsigned minor;             /* of Python 3 */
 	uint32_t process;           /* index in the capture */
 	bool redact;                /* leave secrets out (redact.h) */
-	/* The first time a thread is seen; may be NULL. Returns the string id of its name, 0 unknown. */
-	uint32_t (*thread_name)(void *ctx, uint32_t tid, uint32_t *ret_host_tid);
+	/* The first time a thread is seen, and again while it has none; may be NULL. *ret_name: string id, 0 unknown. False: not
+	 * looked for, there was no time. */
+	bool (*thread_name)(void *ctx, uint32_t tid, uint32_t *ret_host_tid, uint32_t *ret_name);
+	/* Has that thread ended, for certain? May be NULL: that cannot be told. */
+	bool (*thread_is_over)(void *ctx, uint32_t tid);
 	/* Is an event of this name wanted? NULL: all are. Asked once per name and decoder. */
 	bool (*wants)(void *ctx, const char *name, uint32_t n_bytes);
 	void *ctx;
@@ -43,5 +46,7 @@ uint64_t decoder_n_events(const struct decoder *d);   /* written */
 uint64_t decoder_n_unwanted(const struct decoder *d); /* left out by `wants` */
 uint64_t decoder_n_bad(const struct decoder *d);
 
-/* Threads whose name was not known when they were first seen: ask again. */
-void decoder_refresh_threads(struct decoder *d);
+/* Threads whose name was not known when they were first seen: ask again. Those that have ended are forgotten, once what they
+ * wrote before is taken. is_drained: all that the ring held a moment ago is. To be called now and then. */
+void decoder_refresh_threads(struct decoder *d, bool is_drained);
+size_t decoder_n_threads(const struct decoder *d);    /* known at the moment */

@@ -22,11 +22,23 @@
 enum {
 	DRAIN_BYTES = 2 * 1024 * 1024, /* of one slot, before the poll loop has its turn */
 	PUBLISH_BYTES = 64 * 1024,
+	NAMES_GRACE_NS = 50 * 1000 * 1000,
 };
 
 /* ---- clients: who writes to a slot ---- */
 
-static uint32_t thread_name(void *ctx, uint32_t tid, uint32_t *ret_host_tid)
+/* Reading names takes some hundred reads of the target's memory, and a program can start thousands of threads a second: no more
+ * than a quarter of the time, after a while of grace, goes into it. */
+static bool may_read_names(struct recorder *r, uint64_t now)
+{
+	r->names_left_ns += (int64_t)((now - r->names_ns) / 4);
+	if (!r->names_ns || r->names_left_ns > NAMES_GRACE_NS)
+		r->names_left_ns = NAMES_GRACE_NS;
+	r->names_ns = now;
+	return r->names_left_ns > 0;
+}
+
+static bool thread_name(void *ctx, uint32_t tid, uint32_t *ret_host_tid, uint32_t *ret_name)
 {
 	struct client *c = ctx;
 	char name[256];
@@ -34,15 +46,35 @@ static uint32_t thread_name(void *ctx, uint32_t tid, uint32_t *ret_host_tid)
 	*ret_host_tid = tid;
 	if (c->process->pid != (pid_t)ns_pid && tid == ns_pid)
 		*ret_host_tid = (uint32_t)c->process->pid;
-	if (tid == ns_pid)
-		return writer_string(c->recorder->writer, "MainThread", 10);
+	if (tid == ns_pid) {
+		*ret_name = writer_string(c->recorder->writer, "MainThread", 10);
+		return true;
+	}
+	uint64_t now = monotonic_ns();
+	if (!may_read_names(c->recorder, now))
+		return false;
 	if (!c->mem) {
 		struct err *err = remote_mem_open(c->process->pid, &c->mem);
 		err_destroy(err);
 	}
-	if (c->mem && python_thread_name(remote_mem_reader(c->mem), &c->source->link->runtime, tid, name, sizeof(name)))
-		return writer_string(c->recorder->writer, name, strlen(name));
-	return 0;
+	if (c->mem && python_thread_name(remote_mem_reader(c->mem), &c->source->link->runtime, tid, &c->active, name, sizeof(name)))
+		*ret_name = writer_string(c->recorder->writer, name, strlen(name));
+	c->recorder->names_left_ns -= (int64_t)(monotonic_ns() - now);
+	return true;
+}
+
+/* Not in another pid namespace, whose thread ids mean nothing here. */
+static bool thread_is_over(void *ctx, uint32_t tid)
+{
+	struct client *c = ctx;
+	return syscall(SYS_tgkill, c->process->pid, (pid_t)tid, 0) < 0 && errno == ESRCH;
+}
+
+void client_refresh(struct source *s, uint32_t slot_index)
+{
+	struct client *c = s->clients[slot_index];
+	c->active = 0; /* found anew: an interpreter may have ended and another begun */
+	decoder_refresh_threads(c->decoder, c->tail == __atomic_load_n(&slot_at(s, slot_index)->head, __ATOMIC_ACQUIRE));
 }
 
 bool client_wants(void *ctx, const char *name, uint32_t n)
@@ -208,6 +240,7 @@ static struct client *client_add(struct recorder *r, struct source *s, uint32_t 
 				     .process = c->process ? c->process->index : 0,
 				     .redact = !r->options.keep_secrets,
 				     .thread_name = thread_name,
+				     .thread_is_over = c->process && c->process->pid == (pid_t)ns_pid ? thread_is_over : NULL,
 				     .wants = client_wants,
 				     .ctx = c,
 				     .native = c->native };

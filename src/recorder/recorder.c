@@ -465,6 +465,7 @@ struct err *recorder_run(struct recorder *r, struct recorder_summary *ret)
 	follow_poll(r->follow);
 	end_launched(r);
 	recycle_ended(r);
+	recorder_count_unserved(r);
 	sum.pause_ns = r->pause_ns;
 	for (size_t i = 0; i < r->sources.n; i++) {
 		struct source *s = r->sources.v[i];

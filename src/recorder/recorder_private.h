@@ -41,6 +41,7 @@ struct client {
 	struct process *process;
 	struct decoder *decoder;
 	struct remote_mem *mem;    /* for thread names; opened when first needed */
+	uint64_t active;           /* threading._active, as python_thread_name() found it */
 	struct native_context *native; /* NULL: native stacks are not wanted */
 	uint32_t ns_pid;
 	bool muted;                /* a forked child that nobody asked for */
@@ -91,6 +92,8 @@ struct recorder {
 	sigset_t old_mask;
 	uint64_t started_ns, heartbeat_ns, check_ns, report_ns, relink_ns, modules_ns, unflushed_since;
 	uint64_t n_lost, n_unserved, n_children;
+	uint64_t names_ns;         /* CLOCK_MONOTONIC: when names of threads were last read, */
+	int64_t names_left_ns;     /* and for how long that may be done now */
 	uint64_t pause_ns;         /* longest of the sources that are over */
 	size_t drain_turn;         /* the source to begin with */
 	const char *const *known_names;
@@ -120,6 +123,7 @@ void recorder_heartbeat(struct recorder *r, uint64_t now); /* probes wait for us
 uint64_t drain_all(struct recorder *r); /* take what has arrived in all slots, oldest first; returns bytes */
 void recycle_ended(struct recorder *r); /* free the slots of images that are over and drained */
 void client_remove(struct source *s, uint32_t slot_index);
+void client_refresh(struct source *s, uint32_t slot_index); /* now and then: its threads */
 /* Is an event of this name wanted? Tells all probes, too. ctx: struct client. */
 bool client_wants(void *ctx, const char *name, uint32_t n_bytes);
 
@@ -132,6 +136,7 @@ void recorder_relink(struct recorder *r, uint64_t now); /* runtimes that were fi
 void recorder_wait_for_events(struct recorder *r); /* of processes that are armed by their next one */
 void recorder_stop_waiting(struct recorder *r, pid_t pid, struct detach_report *report); /* 0: for none; what was not taken out is reported */
 void recorder_check(struct recorder *r, uint64_t now);  /* twice a second: is everything as we think it is? */
+void recorder_count_unserved(struct recorder *r);       /* events of processes that found no slot, as losses */
 bool recorder_is_attached(void *ctx, pid_t pid);        /* for link_detach() */
 void recorder_warn(struct recorder *r, enum note_kind kind, uint32_t process, const char *fmt, ...) PRINTF_LIKE(4, 5);
 

@@ -55,7 +55,7 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 		abort();
 	if (decoder_n_events(decoder) != writer_n_events(writer))
 		abort();
-	decoder_refresh_threads(decoder);
+	decoder_refresh_threads(decoder, true);
 	decoder_destroy(decoder);
 	err_destroy(writer_close(writer));
 }

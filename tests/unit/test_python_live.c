@@ -497,12 +497,12 @@ static bool check_hook(struct live *t)
 static bool check_thread(struct live *t)
 {
 	char name[64] = "", hex[200];
-	bool by_ident = python_thread_name(t->mem, &t->runtime, t->address, name, sizeof(name)) &&
+	bool by_ident = python_thread_name(t->mem, &t->runtime, t->address, NULL, name, sizeof(name)) &&
 			same(t, "thread by ident", hex_of(name, (long)strlen(name), hex, sizeof(hex)), t->words[0]);
-	bool by_tid = python_thread_name(t->mem, &t->runtime, decimal_word(t, 1), name, sizeof(name)) &&
+	bool by_tid = python_thread_name(t->mem, &t->runtime, decimal_word(t, 1), NULL, name, sizeof(name)) &&
 		      same(t, "thread by tid", hex_of(name, (long)strlen(name), hex, sizeof(hex)), t->words[0]);
 	return same_number(t, "thread found", by_ident && by_tid, 1) &&
-	       !python_thread_name(t->mem, &t->runtime, 12345, name, sizeof(name));
+	       !python_thread_name(t->mem, &t->runtime, 12345, NULL, name, sizeof(name));
 }
 
 static bool check_version(struct live *t)
