@@ -269,6 +269,36 @@ def storm(ctx, python, seconds, rate=1500):
     expect(kb < 4096, f"memory grew by {kb} kB: {early[0]} to {late[-1]}")
 
 
+def brood(ctx, python, steps, step):
+    """What the recorder keeps of processes that have ended does not grow with their number, nor does the work for the next one."""
+    folder = ctx.new_folder("brood")
+    process = subprocess.Popen([ctx.auditview, "record", "-o", os.path.join(folder, "capture.avc"), "--", *python.command, CHILDREN, "brood",
+                                str(steps * step), str(step)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               start_new_session=True)
+    seen = []  # (kB of its own, descriptors, CPU ns)
+    try:
+        for k in range(steps):
+            line = process.stdout.readline()
+            expect(line == f"{(k + 1) * step}\n", lambda: f"the program says {line!r}, the recorder {process.stderr.read()[-300:]}")
+            with open(f"/proc/{process.pid}/schedstat") as f:
+                seen.append((int(status_of(process.pid, "RssAnon").split()[0]), len(os.listdir(f"/proc/{process.pid}/fd")), int(f.read().split()[0])))
+            process.stdin.write("\n")
+            process.stdin.flush()
+        err = process.communicate(timeout=60)[1]
+    finally:
+        harness.kill(process)
+    expect_goodbye(err, ended=True)
+    # The first third meets every buffer for the first time.
+    first, last = seen[steps // 3 - 1], seen[-1]
+    children = (steps - steps // 3) * step
+    each = (last[0] - first[0]) * 1024 / children
+    cpu = [(b[2] - a[2]) / step / 1e3 for a, b in zip(seen, seen[1:])]
+    print(f"note  {children} children: the recorder has grown by {each:.0f} B for each, {last[1]} descriptors ({last[1] - first[1]:+d}), "
+          f"CPU us for each: {' '.join('%.0f' % c for c in cpu)}", flush=True)
+    expect(each * children < 300 * 1024 + 200 * children, f"grown by {each:.0f} B for each of {children} children")
+    expect(last[1] <= first[1] + 8, f"descriptors grew from {first[1]} to {last[1]}")
+
+
 def crowd(ctx, python, n=90):
     """More processes at a time than a ring has slots: those without one go on, and what they raised is counted."""
     alone = by_itself(python, "crowd", str(n), cwd=ctx.new_folder("alone"))
@@ -292,4 +322,5 @@ def cells(ctx):
         yield "attached to with -f, children there", python, lambda p=python: there_already(ctx, p, other)
         yield "recorder killed while one starts", python, lambda p=python: killed_while_one_starts(ctx, p)
         yield "more at a time than can be told apart", python, lambda p=python: crowd(ctx, p)
+    yield "thousands that have ended", pythons[0], lambda: brood(ctx, pythons[0], *((30, 2000) if ctx.full else (6, 750)))
     yield "a thousand a minute", pythons[0], lambda: storm(ctx, pythons[0], 240 if ctx.full else 6)

@@ -5,6 +5,7 @@
     children.py daemon FILE         fork twice; the daemon marks till FILE exists, or for a minute
     children.py tree FILE OTHER     a tree of processes of two Pythons and a shell, alive till FILE exists
     children.py crowd N             N children that live at the same time, each of which marks once
+    children.py brood N STEP        N children, each short, one after the other; every STEP a number, and a line is waited for
     children.py storm N SECONDS     N short-lived children a minute: forked, Pythons, programs that are none
 """
 import os
@@ -141,6 +142,20 @@ def crowd(n):
     print(all(os.waitpid(pid, 0)[1] == (k % 100) << 8 for k, pid in enumerate(pids)))
 
 
+def brood(n, step):
+    for k in range(int(n)):
+        pid = os.fork()
+        if pid == 0:
+            if k % 50 == 0:
+                os.execv("/bin/true", ["true"])
+            sys.audit("children.brood", 1)
+            os._exit(0)
+        os.waitpid(pid, 0)
+        if (k + 1) % int(step) == 0:
+            print(k + 1, flush=True)
+            sys.stdin.readline()
+
+
 def storm(rate, seconds):
     bad = n = 0
     begin = time.monotonic()
@@ -168,4 +183,4 @@ what, arguments = sys.argv[1], sys.argv[2:]
 if what == "storm":
     storm(float(arguments[0]), float(arguments[1]))
 else:
-    {"statuses": statuses, "spawns": spawns, "daemon": daemon, "tree": tree, "crowd": crowd}[what](*arguments)
+    {"statuses": statuses, "spawns": spawns, "daemon": daemon, "tree": tree, "crowd": crowd, "brood": brood}[what](*arguments)
