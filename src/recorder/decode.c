@@ -17,8 +17,8 @@
 #include "recorder/native.h"
 #include "recorder/translate.h"
 
-#define ARGS_MEMO 32768u   /* lines, direct mapped */
-#define STACK_MEMO 32768u
+#define MEMO_FIRST 256u    /* lines: most processes are short */
+#define MEMO_MAX 32768u
 
 struct code {
 	uint32_t id;           /* as the probe numbers it; 0 = not defined */
@@ -50,8 +50,12 @@ struct thread_line {
 #define MAX_UNKNOWN_THREADS 4096u /* of a process whose threads' ends cannot be told: the oldest half goes */
 
 struct memo_line {
-	uint64_t hash;
+	uint64_t hash;         /* 0 = free */
 	uint32_t id;
+};
+struct memo {                  /* direct mapped; grows while it fills */
+	struct memo_line *lines;
+	uint32_t n_lines, n_used; /* n_lines: a power of two, 0 not there yet */
 };
 
 struct decoder {
@@ -62,7 +66,7 @@ struct decoder {
 	VEC(struct name_line) names;   /* few: linear, most recent first */
 	VEC(struct thread_line) threads;
 	size_t last_thread;
-	struct memo_line args[ARGS_MEMO], stacks[STACK_MEMO];
+	struct memo args, stacks;
 	struct strbuf buffer;
 	VEC(uint32_t) stack_frames;    /* scratch: frame ids, innermost first */
 	uint64_t n_events, n_unwanted, n_bad;
@@ -86,11 +90,51 @@ void decoder_destroy(struct decoder *d)
 		free(d->codes.v[i].table);
 	vec_fini(&d->codes);
 	free(d->frames);
+	free(d->args.lines);
+	free(d->stacks.lines);
 	vec_fini(&d->names);
 	vec_fini(&d->threads);
 	vec_fini(&d->stack_frames);
 	strbuf_fini(&d->buffer);
 	free(d);
+}
+
+/* ---- what was seen before ---- */
+
+static struct memo_line *memo_line_of(struct memo_line *lines, uint32_t n, uint64_t hash)
+{
+	return &lines[hash >> 8 & (n - 1)];
+}
+
+/* 0: not known. hash is never 0. */
+static uint32_t memo_find(const struct memo *m, uint64_t hash, bool *ret_found)
+{
+	struct memo_line *line = m->n_lines ? memo_line_of(m->lines, m->n_lines, hash) : NULL;
+	*ret_found = line && line->hash == hash;
+	return *ret_found ? line->id : 0;
+}
+
+/* Memory that is short costs time only. */
+static void memo_add(struct memo *m, uint64_t hash, uint32_t id)
+{
+	if (m->n_used * 2 >= m->n_lines && m->n_lines < MEMO_MAX) {
+		uint32_t n = m->n_lines ? m->n_lines * 4 : MEMO_FIRST;
+		n = n < MEMO_MAX ? n : MEMO_MAX;
+		struct memo_line *lines = calloc(n, sizeof(*lines));
+		for (uint32_t i = 0; lines && i < m->n_lines; i++)
+			if (m->lines[i].hash)
+				*memo_line_of(lines, n, m->lines[i].hash) = m->lines[i];
+		if (lines) {
+			free(m->lines);
+			m->lines = lines;
+			m->n_lines = n;
+		}
+	}
+	if (!m->n_lines)
+		return;
+	struct memo_line *line = memo_line_of(m->lines, m->n_lines, hash);
+	m->n_used += !line->hash;
+	*line = (struct memo_line){ hash, id };
 }
 
 /* ---- names, threads ---- */
@@ -352,23 +396,20 @@ bool decoder_event(struct decoder *d, const struct record *record, size_t n_byte
 		size_t n = e->frames_bytes;
 		defines = n != (size_t)record->n_frames * sizeof(struct record_frame);
 		uint64_t hash = 0;
-		struct memo_line *memo = NULL;
-		bool native = record->flags & RECORD_NATIVE && d->o.native;
+		bool native = record->flags & RECORD_NATIVE && d->o.native, known = false;
 		if (!defines && !native) {
 			hash = XXH3_64bits(stream, n) | 1;
-			memo = &d->stacks[hash >> 8 & (STACK_MEMO - 1)];
+			info.stack = memo_find(&d->stacks, hash, &known);
 		}
-		if (memo && memo->hash == hash) {
-			info.stack = memo->id;
-		} else {
+		if (!known) {
 			if (!frames_read(d, stream, n, record->n_frames))
 				goto bad;
 			if (native || !wanted) {
 				/* merged below, or not needed */
 			} else {
 				info.stack = stack_of(d, d->stack_frames.v, d->stack_frames.n);
-				if (memo)
-					*memo = (struct memo_line){ hash, info.stack };
+				if (hash)
+					memo_add(&d->stacks, hash, info.stack);
 			}
 		}
 	} else {
@@ -392,16 +433,15 @@ bool decoder_event(struct decoder *d, const struct record *record, size_t n_byte
 	struct translation objects = { .n_objects = 0 };
 	const uint8_t *args = base + args_at;
 	uint64_t hash = XXH3_64bits(args, e->args_bytes) | 1;
-	struct memo_line *memo = &d->args[hash >> 8 & (ARGS_MEMO - 1)];
-	if (memo->hash == hash) {
-		info.args = memo->id;
-	} else {
+	bool known;
+	info.args = memo_find(&d->args, hash, &known);
+	if (!known) {
 		strbuf_clear(&d->buffer);
 		if (!translate_args(d->o.writer, d->o.redact, args, e->args_bytes, &d->buffer, &objects))
 			goto bad;
 		info.args = writer_value(d->o.writer, d->buffer.s, d->buffer.n);
 		if (!objects.n_objects)
-			*memo = (struct memo_line){ hash, info.args };
+			memo_add(&d->args, hash, info.args);
 	}
 	info.n_objects = objects.n_objects;
 	info.objects = objects.objects;

@@ -322,5 +322,5 @@ def cells(ctx):
         yield "attached to with -f, children there", python, lambda p=python: there_already(ctx, p, other)
         yield "recorder killed while one starts", python, lambda p=python: killed_while_one_starts(ctx, p)
         yield "more at a time than can be told apart", python, lambda p=python: crowd(ctx, p)
-    yield "thousands that have ended", pythons[0], lambda: brood(ctx, pythons[0], *((30, 2000) if ctx.full else (6, 750)))
+    yield "thousands that have ended", pythons[0], lambda: brood(ctx, pythons[0], *((30, 2000) if ctx.full else (6, 500)))
     yield "a thousand a minute", pythons[0], lambda: storm(ctx, pythons[0], 240 if ctx.full else 6)
