@@ -22,7 +22,7 @@
 enum {
 	DRAIN_BYTES = 2 * 1024 * 1024, /* of one slot, before the poll loop has its turn */
 	PUBLISH_BYTES = 64 * 1024,
-	NAMES_GRACE_NS = 50 * 1000 * 1000,
+	NAMES_GRACE_NS = 250 * 1000 * 1000,
 };
 
 /* ---- clients: who writes to a slot ---- */
