@@ -76,7 +76,8 @@ const struct option_row options_table[] = {
 	{ "may-drop", 0, .kind = OPTION_FLAG, AT(may_drop), .groups = OPT_CAPTURE,
 	  .doc = "Never make the target wait: count losses instead." },
 	{ "ring-size", 0, .kind = OPTION_BYTES, AT(ring_bytes), .groups = OPT_CAPTURE, .min = 1 << 20, .max = 1 << 30, .arg = "BYTES",
-	  .doc = "Size of the ring that each target process writes into, rounded up to a power of two (default 4M, with native stacks 32M)." },
+	  .doc = "Size of the ring that each target process writes into, rounded up to a power of two (default 4M, with native stacks 32M). "
+		 "Where threads run side by side (free-threaded builds) a process has up to eight, of a quarter of that size but not less than 4M." },
 	{ "redact", 0, .kind = OPTION_SWITCH, AT(redact), .groups = OPT_CAPTURE,
 	  .doc = "Leave secrets out of the capture, only their length stays: values of variables and keys named as passwords, tokens "
 		 "and the like, passwords of URLs, Authorization and Cookie lines. On by default; --no-redact keeps all." },

@@ -7,8 +7,9 @@
  * One reservation in the target, at `base`:
  *
  *   base + 0            struct probe_context    RW  private      layout of this Python, addresses, policy
- *   base + .state_off   struct probe_state      RW  private, MADV_WIPEONFORK: all zero in a forked child
  *   base + .blob_off    the probe's code        R-X private
+ *   base + .state_off   struct probe_state      RW  private, MADV_WIPEONFORK: all zero in a forked child
+ *                       probe_lane[0] … [.n_lanes - 1]
  *   base + .shared_off  struct ring_shared      RW  shared with the recorder and with forked children
  *                       ring_slot[0] header (one page), data; ring_slot[1] …
  */
@@ -17,7 +18,8 @@
 
 #include "base/value.h"
 
-#define PROBE_ABI 8u
+#define PROBE_ABI 9u
+#define PROBE_ABI_OLDEST 6u /* whose context and ring begin as ours do: what a killed recorder of that age left can be taken out */
 #define PROBE_MAGIC 0x31565f4245425250ull /* "PRBEB_V1" */
 #define PROBE_PAGE 4096u
 
@@ -119,7 +121,8 @@ struct probe_context {
 	uint32_t abi;
 	uint32_t flags;             /* enum probe_flag */
 	uint64_t base;              /* own address */
-	uint32_t state_off, blob_off, shared_off, reserved0;
+	uint32_t state_off, blob_off, shared_off;
+	uint32_t n_lanes;           /* a power of two; 0 up to ABI 8, where struct probe_state was one lane with its lock at + 8 */
 	uint64_t total_bytes;       /* of the reservation */
 	uint64_t entry;             /* address of our hook entry {next, fn, userData} */
 	uint64_t mailbox;           /* address of the u64 the stub answers in */
@@ -155,24 +158,38 @@ struct code_cache_line {
 	uint32_t first_line, check; /* check: frames.c, code_check() */
 	uint32_t id, used;          /* used: more recently than the other way */
 };
-struct probe_state {             /* zero = "this process has not been here yet" */
-	uint32_t initialised;
-	uint32_t pid;
-	uint32_t lock;               /* 0 free, 1 held; held = a thread is inside */
-	uint32_t slot;               /* index + 1; 0 none */
-	uint32_t abandoned;          /* nobody drains: count and return at once, until the heart beats again */
+
+/*
+ * A lane is what one event of a process needs for itself while it is written: a slot of the ring, and the code objects that
+ * were defined there. Where one GIL lets one thread at a time raise events, one lane is always free. Where threads run
+ * side by side (free-threaded builds; interpreters with a GIL of their own) each has a lane it tries first, and takes
+ * another when that one is held.
+ */
+#define PROBE_LANES 8u          /* of a process that may need several */
+#define LANE_HELD UINT32_MAX    /* in .lock: by a thread whose tid is not known */
+struct probe_lane {
+	uint32_t lock;               /* 0 free, else the tid of the thread that is inside: with a signal handler on top of its own
+	                              * work, it must not wait for itself */
+	uint32_t slot;               /* index + 1; 0 none yet. Never changes again in the life of the process */
 	uint32_t next_code_id;
+	uint32_t refused;            /* ring_shared.slots_freed + 1 when there was no slot for it */
 	uint64_t n_pending_drop;     /* not reported yet (only touched atomically) */
 	uint64_t drop_first_tsc;
-	uint32_t lock_owner_tid;     /* a signal handler that audits while its thread holds the lock must not wait for itself */
-	uint32_t abandoned_beat;     /* heartbeat when it was given up */
-	uint32_t reserved[16];
+	uint64_t last_time;          /* PROBE_CLOCK_VDSO: latest that a thread whose tid leads here was given (atomically) */
+	uint32_t reserved[6];
 	struct code_cache_line code_cache[CODE_CACHE_SETS][CODE_CACHE_WAYS];
 };
+struct probe_state {             /* zero = "this process has not been here yet" */
+	uint64_t identity;           /* pid << 32 | a number that its earlier namesakes do not have (of their clock) */
+	uint32_t abandoned;          /* nobody drains: count and return at once, until the heart beats again */
+	uint32_t abandoned_beat;     /* heartbeat when it was given up */
+	uint32_t n_slots;            /* of its lanes that have one */
+	uint32_t reserved[11];
+	struct probe_lane lanes[];   /* [probe_context.n_lanes] */
+};
 
-/* Where things stand in the reservation: the probe knows its context by its own address. */
-#define PROBE_STATE_OFF PROBE_PAGE
-#define PROBE_BLOB_OFF (PROBE_STATE_OFF + (sizeof(struct probe_state) + PROBE_PAGE - 1) / PROBE_PAGE * PROBE_PAGE)
+/* Where the code stands in the reservation: it knows its context by its own address. */
+#define PROBE_BLOB_OFF PROBE_PAGE
 
 /* ---- shared memory ---- */
 
@@ -216,9 +233,13 @@ struct ring_slot {               /* the header page of a slot; data follows at +
 	uint32_t tid;                /* of the claimer */
 	uint32_t waiting;            /* a thread waits for room */
 	uint64_t n_dropped;          /* ever; RECORD_LOST tells of them in parts */
-	uint64_t parent_pid;         /* namespace-local getppid(), 0 unknown */
-	uint64_t claimed_tsc;
-	uint64_t pad_probe[2];
+	uint32_t parent_pid;         /* namespace-local getppid(), 0 unknown */
+	uint32_t birth;              /* low half of probe_state.identity: with pid, the slots of one process image */
+	uint64_t pad_probe;
+	/* An event's time is read before it can be seen. These tell that there is one: `writing` is stored before the clock is
+	 * read, `time` after that, `head` last. How they are read: recorder/lineup.h. */
+	uint64_t writing;            /* head + 1 of an event: in flight as long as head is still the same. 0: there was none */
+	uint64_t time;               /* of the newest event, published or not; first, when the slot was claimed */
 	/* written by the recorder */
 	uint64_t tail __attribute__((aligned(64))); /* bytes consumed; the low half is the futex word */
 	uint32_t generation;         /* times this slot was recycled */
@@ -311,3 +332,6 @@ _Static_assert(sizeof(struct record_native) == 64, "record_native");
 _Static_assert(sizeof(struct record_anchor) == 8, "record_anchor");
 _Static_assert(sizeof(struct code_cache_line) == 24, "code_cache_line");
 _Static_assert(sizeof(struct ring_slot) <= PROBE_PAGE, "ring_slot");
+_Static_assert(__builtin_offsetof(struct ring_slot, tail) == 64, "the probe's line of a slot");
+_Static_assert(sizeof(struct probe_state) == 64 && __builtin_offsetof(struct probe_lane, code_cache) == 64, "lines of 64 bytes");
+_Static_assert(sizeof(struct probe_lane) % 64 == 0 && (PROBE_LANES & (PROBE_LANES - 1)) == 0, "lanes");

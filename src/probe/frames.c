@@ -77,14 +77,14 @@ static inline uint32_t cache_set_of(uint64_t code)
 	return (uint32_t)((code >> 4) * 0x9e3779b97f4a7c15ull >> 40) % CODE_CACHE_SETS;
 }
 
-static bool frame_put(struct out *o, struct probe_state *state, const struct probe_layout *l, uint64_t code,
+static bool frame_put(struct out *o, struct probe_lane *lane, const struct probe_layout *l, uint64_t code,
 		      uint32_t lasti, uint32_t interp_salt)
 {
 	if ((uint64_t)(o->end - o->p) < sizeof(struct record_frame) + 64)
 		return false;
 	struct record_frame *frame = (struct record_frame *)o->p;
 	uint32_t first_line = rd32(code + l->code_firstlineno), check = code_check(l, code, interp_salt);
-	struct code_cache_line *ways = state->code_cache[cache_set_of(code)], *line = NULL;
+	struct code_cache_line *ways = lane->code_cache[cache_set_of(code)], *line = NULL;
 	for (unsigned w = 0; w < CODE_CACHE_WAYS; w++) {
 		struct code_cache_line *c = &ways[w];
 		if (c->code == code && c->check == check && c->first_line == first_line) {
@@ -100,7 +100,7 @@ static bool frame_put(struct out *o, struct probe_state *state, const struct pro
 		if (!line || !c->used)
 			line = c;
 	}
-	uint32_t id = state->next_code_id + 1;
+	uint32_t id = lane->next_code_id + 1;
 	o->p += sizeof(*frame);
 	if (!code_define(o, l, code, rd64(code + l->code_linetable))) {
 		o->p -= sizeof(*frame);
@@ -108,7 +108,7 @@ static bool frame_put(struct out *o, struct probe_state *state, const struct pro
 	}
 	if (id >= FRAME_DEFINES) /* after 2^31 definitions; never reuse an id */
 		return false;
-	state->next_code_id = id;
+	lane->next_code_id = id;
 	frame->code = id | FRAME_DEFINES;
 	frame->lasti = lasti;
 	*line = (struct code_cache_line){ code, first_line, check, id, 1 };
@@ -153,7 +153,7 @@ static uint64_t cframe_anchor(const struct probe_layout *l, uint64_t cframe, str
  * at the first frame that needs more, which the general walk goes on from. `by_version` and `position` are known where it
  * is called: one loop is made for each.
  */
-static inline __attribute__((always_inline)) uint64_t frames_cached(struct out *o, struct probe_state *state, uint64_t frame,
+static inline __attribute__((always_inline)) uint64_t frames_cached(struct out *o, struct probe_lane *lane, uint64_t frame,
 								    uint32_t salt, struct frame_walk *walk, bool by_version,
 								    enum position_kind position)
 {
@@ -173,7 +173,7 @@ static inline __attribute__((always_inline)) uint64_t frames_cached(struct out *
 			if (n >= max || !code || rd64(code + type_off) != type_code)
 				break;
 			uint32_t check = by_version ? code_version_check(l, code, salt) : code_content_check(l, code, salt);
-			struct code_cache_line *c = state->code_cache[cache_set_of(code)];
+			struct code_cache_line *c = lane->code_cache[cache_set_of(code)];
 			if (c->code != code || c->check != check) {
 				c++;
 				if (c->code != code || c->check != check)
@@ -196,21 +196,21 @@ static inline __attribute__((always_inline)) uint64_t frames_cached(struct out *
 	return frame;
 }
 
-static uint64_t frames_cached_of(struct out *o, struct probe_state *state, uint64_t frame, uint32_t salt, struct frame_walk *walk)
+static uint64_t frames_cached_of(struct out *o, struct probe_lane *lane, uint64_t frame, uint32_t salt, struct frame_walk *walk)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	switch (l->position_kind) {
-	case POSITION_LASTI_BYTES: return frames_cached(o, state, frame, salt, walk, false, POSITION_LASTI_BYTES);
-	case POSITION_LASTI_UNITS: return frames_cached(o, state, frame, salt, walk, false, POSITION_LASTI_UNITS);
+	case POSITION_LASTI_BYTES: return frames_cached(o, lane, frame, salt, walk, false, POSITION_LASTI_BYTES);
+	case POSITION_LASTI_UNITS: return frames_cached(o, lane, frame, salt, walk, false, POSITION_LASTI_UNITS);
 	default:
 		if (l->frame_owner == OFF_NONE)
 			return frame;
-		return l->code_version ? frames_cached(o, state, frame, salt, walk, true, POSITION_POINTER)
-				       : frames_cached(o, state, frame, salt, walk, false, POSITION_POINTER);
+		return l->code_version ? frames_cached(o, lane, frame, salt, walk, true, POSITION_POINTER)
+				       : frames_cached(o, lane, frame, salt, walk, false, POSITION_POINTER);
 	}
 }
 
-void frames_out(struct out *o, struct probe_state *state, uint64_t tstate, struct frame_walk *walk)
+void frames_out(struct out *o, struct probe_lane *lane, uint64_t tstate, struct frame_walk *walk)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	if (!tstate)
@@ -225,7 +225,7 @@ void frames_out(struct out *o, struct probe_state *state, uint64_t tstate, struc
 	uint32_t max = o->ctx->max_frames;
 	bool full = false;
 	if (l->frame_tlbc_index == OFF_NONE && !walk->max_anchors)
-		frame = frames_cached_of(o, state, frame, interp_salt, walk);
+		frame = frames_cached_of(o, lane, frame, interp_salt, walk);
 	for (uint32_t steps = 0; frame && steps < 1u << 20; steps++) {
 		uint64_t next = rd64(frame + l->frame_previous);
 		uint64_t code = rd64(frame + l->frame_code) & ~(uint64_t)l->code_tag_mask;
@@ -246,7 +246,7 @@ void frames_out(struct out *o, struct probe_state *state, uint64_t tstate, struc
 				if (l->position_kind == POSITION_LASTI_UNITS)
 					lasti *= 2;
 			}
-			if (frame_put(o, state, l, code, lasti, interp_salt))
+			if (frame_put(o, lane, l, code, lasti, interp_salt))
 				walk->n_frames++;
 			else
 				full = walk->cut = true;

@@ -19,4 +19,4 @@ struct frame_walk {
 };
 
 /* Write the stream. tstate may be 0: then there are no frames. */
-void frames_out(struct out *o, struct probe_state *state, uint64_t tstate, struct frame_walk *walk);
+void frames_out(struct out *o, struct probe_lane *lane, uint64_t tstate, struct frame_walk *walk);

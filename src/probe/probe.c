@@ -7,11 +7,14 @@
  * untouched, always 0 returned.
  *
  *   unwanted or paused?  ─▶ return
- *   lock of this process ─▶ ring has room? else wait (bounded by the recorder's heartbeat) or count a loss
- *   event name, arguments, frames straight into the ring ─▶ publish head ─▶ unlock
+ *   a lane of this process ─▶ its slot has room? else wait (bounded by the recorder's heartbeat) or count a loss
+ *   event name, arguments, frames straight into the ring ─▶ publish head ─▶ leave the lane
  *
  * A record becomes visible by one store of `head` after it is complete, so a process that dies half-way loses that
  * record only.
+ *
+ * A thread's events may go through different lanes. Their times alone put them in order again, so no two of one thread
+ * are the same (event_time), and later ones are published after earlier ones.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,7 +34,8 @@ enum {
 	WAIT_STEP_NS = 100 * 1000 * 1000,
 	WAIT_STEPS = 20, /* × 100 ms without a heartbeat: nobody is there any more */
 	SLOT_STEPS = 10, /* × 100 ms without a free slot: those who have one may live for ever */
-	SPIN_BEFORE_YIELD = 200,
+	SPIN_BEFORE_YIELD = 20, /* times all lanes were found held */
+	LANE_STEP_NS = 2 * 1000 * 1000,
 };
 
 struct saved_regs { /* as entry.S pushes them */
@@ -70,53 +74,78 @@ static uint32_t tid_now(const struct probe_context *ctx)
 	return ctx->flags & PROBE_NO_SYSCALL ? 0 : (uint32_t)sys_call4(SYS_GETTID, 0, 0, 0, 0);
 }
 
-/* ---- the lock: one event of a process at a time ---- */
+/* ---- lanes: one event in each at a time ---- */
 
-static bool state_lock(const struct probe_context *ctx, struct probe_state *state, uint32_t tid)
+static inline struct probe_lane *lane_at(const struct probe_context *ctx, struct probe_state *state, uint32_t i)
 {
-	for (uint32_t spins = 0;; spins++) {
-		uint32_t expected = 0;
-		if (__atomic_compare_exchange_n(&state->lock, &expected, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-			state->lock_owner_tid = tid;
-			return true;
-		}
-		/* A signal handler that raises an event on top of our own work must not wait for itself. */
-		if (tid && __atomic_load_n(&state->lock_owner_tid, __ATOMIC_RELAXED) == tid)
-			return false;
-		if (__atomic_load_n(&state->abandoned, __ATOMIC_RELAXED))
-			return false;
-		if (spins >= SPIN_BEFORE_YIELD && !(ctx->flags & PROBE_NO_SYSCALL))
-			sys_call4(SYS_SCHED_YIELD, 0, 0, 0, 0);
-		else
-			cpu_relax();
-	}
+	return &state->lanes[i & (ctx->n_lanes - 1)];
 }
 
-static void state_unlock(struct probe_state *state)
+static inline uint32_t lane_slot(const struct probe_lane *lane)
 {
-	state->lock_owner_tid = 0;
-	__atomic_store_n(&state->lock, 0, __ATOMIC_RELEASE);
+	return __atomic_load_n(&lane->slot, __ATOMIC_RELAXED);
+}
+
+static __attribute__((noinline)) uint64_t event_time_vdso(const struct probe_context *ctx, uint32_t tid)
+{
+	uint64_t now = clock_now(ctx), *last = &lane_at(ctx, state_of(ctx), tid)->last_time;
+	uint64_t seen = __atomic_load_n(last, __ATOMIC_RELAXED);
+	do {
+		if (now <= seen)
+			now = seen + 1;
+	} while (!__atomic_compare_exchange_n(last, &seen, now, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return now;
+}
+
+/* The time of an event. Time-stamp counters advance by dozens between two readings of one thread; the clock of the vdso may
+ * stand still meanwhile, and is helped on. */
+static inline uint64_t event_time(const struct probe_context *ctx, uint32_t tid)
+{
+	return ctx->flags & PROBE_CLOCK_VDSO ? event_time_vdso(ctx, tid) : cpu_ticks();
+}
+
+static inline bool lane_try(struct probe_lane *lane, uint32_t tid, uint32_t *ret_owner)
+{
+	*ret_owner = 0;
+	return __atomic_compare_exchange_n(&lane->lock, ret_owner, tid ? tid : LANE_HELD, false, __ATOMIC_ACQUIRE,
+					   __ATOMIC_RELAXED);
+}
+
+static inline void lane_leave(struct probe_lane *lane)
+{
+	__atomic_store_n(&lane->lock, 0, __ATOMIC_RELEASE);
+}
+
+/* To be inside, without an event to write. NULL when none is free. */
+static struct probe_lane *lane_any(const struct probe_context *ctx, struct probe_state *state)
+{
+	uint32_t tid = tid_now(ctx), owner;
+	for (uint32_t i = 0; i < ctx->n_lanes; i++)
+		if (lane_try(lane_at(ctx, state, i), tid, &owner))
+			return lane_at(ctx, state, i);
+	return NULL;
 }
 
 /* ---- losses, and giving up ---- */
 
-/* Threads that have been let through without the lock count too. */
-static void count_loss(const struct probe_context *ctx, struct probe_state *state, struct ring_slot *slot)
+/* Threads that are not inside the lane count too. */
+static void count_loss(const struct probe_context *ctx, struct probe_lane *lane)
 {
-	if (!__atomic_fetch_add(&state->n_pending_drop, 1, __ATOMIC_RELAXED))
-		state->drop_first_tsc = clock_now(ctx);
-	__atomic_fetch_add(&slot->n_dropped, 1, __ATOMIC_RELAXED);
+	if (!__atomic_fetch_add(&lane->n_pending_drop, 1, __ATOMIC_RELAXED))
+		lane->drop_first_tsc = clock_now(ctx);
+	__atomic_fetch_add(&slot_of(ctx, lane_slot(lane))->n_dropped, 1, __ATOMIC_RELAXED);
 }
 
 /* Nobody drained for as long as we are willing to wait. What the recorder misses from here on is counted, for it may only
  * have been kept from running: then its heart beats again, and so do we. */
-static void give_up(const struct probe_context *ctx, struct probe_state *state)
+static void give_up(const struct probe_context *ctx)
 {
+	struct probe_state *state = state_of(ctx);
 	state->abandoned_beat = __atomic_load_n(&shared_of(ctx)->heartbeat, __ATOMIC_RELAXED);
 	__atomic_store_n(&state->abandoned, 1, __ATOMIC_RELEASE);
 }
 
-static bool is_abandoned(const struct probe_context *ctx, struct probe_state *state)
+static bool is_abandoned(const struct probe_context *ctx, struct probe_state *state, struct probe_lane *lane)
 {
 	if (!__atomic_load_n(&state->abandoned, __ATOMIC_ACQUIRE))
 		return false;
@@ -124,8 +153,8 @@ static bool is_abandoned(const struct probe_context *ctx, struct probe_state *st
 		__atomic_store_n(&state->abandoned, 0, __ATOMIC_RELAXED);
 		return false;
 	}
-	if (state->slot)
-		count_loss(ctx, state, slot_of(ctx, state->slot));
+	if (lane_slot(lane))
+		count_loss(ctx, lane);
 	else
 		__atomic_fetch_add(&shared_of(ctx)->lost_unserved, 1, __ATOMIC_RELAXED);
 	return true;
@@ -133,16 +162,29 @@ static bool is_abandoned(const struct probe_context *ctx, struct probe_state *st
 
 /* ---- slots and room ---- */
 
-static bool slot_take(const struct probe_context *ctx, struct probe_state *state, uint32_t tid)
+/* Who this process is: its pid, and a number by which its slots are known from those of another with that pid. */
+static uint64_t identity_of(const struct probe_context *ctx, struct probe_state *state, uint32_t tid)
+{
+	uint64_t known = __atomic_load_n(&state->identity, __ATOMIC_RELAXED);
+	if (known)
+		return known;
+	/* In a forked child the tid is the pid; without system calls that is all there is. */
+	bool quiet = ctx->flags & PROBE_NO_SYSCALL;
+	uint64_t pid = quiet ? tid : (uint32_t)sys_call4(SYS_GETPID, 0, 0, 0, 0);
+	uint64_t mine = pid << 32 | ((uint32_t)clock_now(ctx) | 1);
+	if (__atomic_compare_exchange_n(&state->identity, &known, mine, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		return mine;
+	return known; /* another thread was here first */
+}
+
+/* A process's first slot can be any; its further ones leave a quarter of them to processes that have none. */
+static __attribute__((noinline)) bool slot_take(const struct probe_context *ctx, struct probe_state *state, struct probe_lane *lane, uint32_t tid,
+		      bool is_further)
 {
 	struct ring_shared *shared = shared_of(ctx);
-	if (!state->initialised) {
-		/* In a forked child the tid is the pid; without system calls that is all there is. */
-		bool quiet = ctx->flags & PROBE_NO_SYSCALL;
-		state->pid = quiet ? tid : (uint32_t)sys_call4(SYS_GETPID, 0, 0, 0, 0);
-		state->initialised = 1;
-	}
-	for (uint32_t i = 1; i <= shared->n_slots; i++) {
+	uint64_t identity = identity_of(ctx, state, tid);
+	uint32_t end = is_further ? shared->n_slots - shared->n_slots / 4 : shared->n_slots;
+	for (uint32_t i = 1; i <= end; i++) {
 		struct ring_slot *slot = slot_of(ctx, i);
 		uint32_t expected = SLOT_FREE;
 		if (__atomic_load_n(&slot->state, __ATOMIC_RELAXED) != SLOT_FREE ||
@@ -150,19 +192,22 @@ static bool slot_take(const struct probe_context *ctx, struct probe_state *state
 						 __ATOMIC_RELAXED))
 			continue;
 		slot->tid = tid;
-		slot->parent_pid = ctx->flags & PROBE_NO_SYSCALL ? 0 : (uint64_t)sys_call4(SYS_GETPPID, 0, 0, 0, 0);
-		slot->claimed_tsc = clock_now(ctx);
-		__atomic_store_n(&slot->pid, state->pid, __ATOMIC_RELEASE);
+		slot->parent_pid = ctx->flags & PROBE_NO_SYSCALL ? 0 : (uint32_t)sys_call4(SYS_GETPPID, 0, 0, 0, 0);
+		slot->birth = (uint32_t)identity;
+		slot->time = clock_now(ctx);
+		__atomic_store_n(&slot->pid, (uint32_t)(identity >> 32), __ATOMIC_RELEASE);
 		__atomic_fetch_add(&shared->slots_claimed, 1, __ATOMIC_RELEASE);
-		state->slot = i;
+		__atomic_store_n(&lane->slot, i, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&state->n_slots, 1, __ATOMIC_RELAXED);
 		return true;
 	}
 	return false;
 }
 
-/* All slots taken. By a storm of short-lived children: wait until the recorder has emptied one of a process that is gone. By
+/* A slot for a lane that we are in. A process that has one already goes on with that if there is no other. One that has none
+ * may wait, if all are taken by a storm of short-lived children, until the recorder has emptied one of a process that is gone. By
  * processes that live on: whoever waited in vain says so, and until a slot is free again nobody else waits. */
-static bool slot_claim(const struct probe_context *ctx, struct probe_state *state, uint32_t tid)
+static __attribute__((noinline)) bool slot_claim(const struct probe_context *ctx, struct probe_state *state, struct probe_lane *lane, uint32_t tid)
 {
 	struct ring_shared *shared = shared_of(ctx);
 	uint32_t beat = __atomic_load_n(&shared->heartbeat, __ATOMIC_RELAXED), still = 0;
@@ -173,8 +218,13 @@ static bool slot_claim(const struct probe_context *ctx, struct probe_state *stat
 			steps = 0;
 		before = freed;
 		uint64_t in_vain = 1ull << 32 | freed;
-		if (slot_take(ctx, state, tid))
+		bool is_further = __atomic_load_n(&state->n_slots, __ATOMIC_RELAXED) != 0;
+		if (slot_take(ctx, state, lane, tid, is_further))
 			return true;
+		if (is_further) {
+			__atomic_store_n(&lane->refused, freed + 1, __ATOMIC_RELAXED);
+			return false;
+		}
 		if (__atomic_load_n(&shared->slots_in_vain, __ATOMIC_RELAXED) == in_vain)
 			return false;
 		if (steps == SLOT_STEPS) {
@@ -192,15 +242,77 @@ static bool slot_claim(const struct probe_context *ctx, struct probe_state *stat
 		still = now == beat ? still + 1 : 0;
 		beat = now;
 		if (still >= WAIT_STEPS) {
-			give_up(ctx, state);
+			give_up(ctx);
 			return false;
 		}
 	}
 }
 
+/* May it have a slot, or get one? A lane that was refused one is asked again when the recorder has freed some. */
+static bool lane_is_open(const struct probe_context *ctx, const struct probe_state *state, const struct probe_lane *lane)
+{
+	return lane_slot(lane) || !__atomic_load_n(&state->n_slots, __ATOMIC_RELAXED) ||
+	       __atomic_load_n(&lane->refused, __ATOMIC_RELAXED) !=
+		       __atomic_load_n(&shared_of(ctx)->slots_freed, __ATOMIC_RELAXED) + 1;
+}
+
+/* Who is inside may wait for room himself, then for as long as it takes the recorder: what wakes him wakes us too, if he has not
+ * been woken already. */
+static __attribute__((noinline)) void lane_wait(const struct probe_context *ctx, struct probe_lane *lane)
+{
+	struct ring_slot *slot = lane_slot(lane) ? slot_of(ctx, lane_slot(lane)) : NULL;
+	if (slot && __atomic_load_n(&slot->waiting, __ATOMIC_SEQ_CST)) {
+		int64_t step[2] = { 0, LANE_STEP_NS };
+		uint32_t tail = (uint32_t)__atomic_load_n(&slot->tail, __ATOMIC_SEQ_CST);
+		sys_call4(SYS_FUTEX, (long)&slot->tail, FUTEX_WAIT, (long)tail, (long)step);
+	} else {
+		sys_call4(SYS_SCHED_YIELD, 0, 0, 0, 0);
+	}
+}
+
+/* The first that is free: home, others that have a slot, others. NULL: there is no slot for this process, or the thread is
+ * inside a lane already and no other is free: waiting, it might wait for itself. */
+static __attribute__((noinline)) struct probe_lane *lane_find(const struct probe_context *ctx, struct probe_state *state,
+							      uint32_t home, uint32_t tid)
+{
+	uint32_t n = ctx->n_lanes;
+	for (uint32_t spins = 0;; spins++) {
+		bool is_inside = false;
+		for (uint32_t i = 0; i < 2 * n; i++) {
+			struct probe_lane *lane = lane_at(ctx, state, home + i);
+			uint32_t owner;
+			if (i && (i % n == 0 || (i < n) != (lane_slot(lane) != 0)))
+				continue;
+			if (!lane_is_open(ctx, state, lane))
+				continue;
+			if (!lane_try(lane, tid, &owner)) {
+				is_inside |= tid && owner == tid;
+				continue;
+			}
+			if (lane_slot(lane) || slot_claim(ctx, state, lane, tid))
+				return lane;
+			lane_leave(lane);
+			if (!__atomic_load_n(&state->n_slots, __ATOMIC_RELAXED))
+				return NULL;
+		}
+		if (is_inside || __atomic_load_n(&state->abandoned, __ATOMIC_RELAXED))
+			return NULL;
+		if (spins >= SPIN_BEFORE_YIELD && !(ctx->flags & PROBE_NO_SYSCALL))
+			lane_wait(ctx, lane_at(ctx, state, home));
+		else
+			cpu_relax();
+	}
+}
+
+static inline struct probe_lane *lane_enter(const struct probe_context *ctx, struct probe_state *state,
+					    struct probe_lane *home, uint32_t home_index, uint32_t tid)
+{
+	uint32_t owner;
+	return lane_slot(home) && lane_try(home, tid, &owner) ? home : lane_find(ctx, state, home_index, tid);
+}
+
 /* Wait until the slot has room; false when nobody drains it (the process then gives up for good) or may not wait. */
-static bool wait_for_room(const struct probe_context *ctx, struct probe_state *state, struct ring_slot *slot,
-			  uint64_t head, uint64_t need)
+static __attribute__((noinline)) bool wait_for_room(const struct probe_context *ctx, struct ring_slot *slot, uint64_t head, uint64_t need)
 {
 	struct ring_shared *shared = shared_of(ctx);
 	uint32_t beat = __atomic_load_n(&shared->heartbeat, __ATOMIC_RELAXED), still = 0;
@@ -219,7 +331,7 @@ static bool wait_for_room(const struct probe_context *ctx, struct probe_state *s
 		still = now == beat && __atomic_load_n(&slot->tail, __ATOMIC_RELAXED) == tail ? still + 1 : 0;
 		beat = now;
 		if (still >= WAIT_STEPS) {
-			give_up(ctx, state);
+			give_up(ctx);
 			return false;
 		}
 	}
@@ -237,15 +349,14 @@ static void ring_publish(struct ring_slot *slot, uint64_t head, uint64_t n_bytes
 }
 
 /* A contiguous place for up to `need` bytes; NULL if there is none. Fills the end of the ring if it must. */
-static uint8_t *ring_reserve(const struct probe_context *ctx, struct probe_state *state, struct ring_slot *slot,
-			     uint64_t need)
+static uint8_t *ring_reserve(const struct probe_context *ctx, struct ring_slot *slot, uint64_t need)
 {
 	struct ring_shared *shared = shared_of(ctx);
 	uint64_t head = slot->head, size = shared->slot_data_bytes;
 	uint64_t to_end = size - (head & (size - 1));
 	uint64_t pad = to_end < need ? to_end : 0;
 	uint64_t tail = __atomic_load_n(&slot->tail, __ATOMIC_ACQUIRE);
-	if (size - (head - tail) < pad + need && !wait_for_room(ctx, state, slot, head, pad + need))
+	if (size - (head - tail) < pad + need && !wait_for_room(ctx, slot, head, pad + need))
 		return NULL;
 	if (pad) { /* at least 8 bytes: everything is a multiple of 8 */
 		struct record *r = (struct record *)ring_at(slot, shared, head);
@@ -257,12 +368,12 @@ static uint8_t *ring_reserve(const struct probe_context *ctx, struct probe_state
 	return ring_at(slot, shared, head);
 }
 
-static void report_loss(struct probe_state *state, struct ring_slot *slot, uint8_t *at, uint64_t now)
+static void report_loss(struct probe_lane *lane, struct ring_slot *slot, uint8_t *at, uint64_t now)
 {
 	struct record_lost *lost = (struct record_lost *)at;
 	*lost = (struct record_lost){ .r = { sizeof(*lost), RECORD_LOST, 0, 0, now },
-				      .n_lost = __atomic_exchange_n(&state->n_pending_drop, 0, __ATOMIC_RELAXED),
-				      .first_tsc = state->drop_first_tsc };
+				      .n_lost = __atomic_exchange_n(&lane->n_pending_drop, 0, __ATOMIC_RELAXED),
+				      .first_tsc = lane->drop_first_tsc };
 	ring_publish(slot, slot->head, sizeof(*lost));
 }
 
@@ -325,9 +436,9 @@ static void out_pad8(struct out *o, const uint8_t *start)
 		*o->p++ = 0;
 }
 
-static void event_write(const struct probe_context *ctx, struct probe_state *state, struct ring_slot *slot,
-			const char *event, uint32_t name_bytes, uint64_t hash, uint64_t args, uint32_t tid,
-			const struct saved_regs *regs)
+static void event_write(const struct probe_context *ctx, struct probe_lane *lane, struct ring_slot *slot,
+		        const char *event, uint32_t name_bytes, uint64_t hash, uint64_t args,
+			uint32_t tid, const struct saved_regs *regs)
 {
 	bool python = ctx->flags & PROBE_STACK_PYTHON, native = ctx->flags & PROBE_STACK_NATIVE;
 	uint64_t need = sizeof(struct record_event) + NAME_MAX_BYTES + 8 + ARGS_MAX_BYTES + 64;
@@ -337,16 +448,19 @@ static void event_write(const struct probe_context *ctx, struct probe_state *sta
 		need += sizeof(struct record_native) + ANCHORS_MAX * sizeof(struct record_anchor) + ctx->slice_bytes;
 	need += sizeof(struct record_lost);
 
-	uint8_t *at = ring_reserve(ctx, state, slot, need);
+	uint8_t *at = ring_reserve(ctx, slot, need);
 	if (!at) {
-		count_loss(ctx, state, slot);
+		count_loss(ctx, lane);
 		return;
 	}
-	uint64_t now = clock_now(ctx);
-	if (state->n_pending_drop) {
-		report_loss(state, slot, at, now);
+	if (lane->n_pending_drop) {
+		report_loss(lane, slot, at, event_time(ctx, tid));
 		at += sizeof(struct record_lost);
 	}
+	__atomic_store_n(&slot->writing, slot->head + 1, __ATOMIC_RELAXED);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	uint64_t now = event_time(ctx, tid);
+	__atomic_store_n(&slot->time, now, __ATOMIC_RELAXED);
 
 	uint64_t tstate = ((uint64_t(*)(void))ctx->layout.fn_tstate_get)();
 	struct record_event *e = (struct record_event *)at;
@@ -398,7 +512,7 @@ static void event_write(const struct probe_context *ctx, struct probe_state *sta
 					   .sp = sp,
 					   .sp_limit = stack_end };
 		if (python)
-			frames_out(&o, state, tstate, &walk);
+			frames_out(&o, lane, tstate, &walk);
 		e->r.n_frames = (uint16_t)walk.n_frames;
 		e->frames_bytes = (uint32_t)(o.p - start);
 		if (walk.cut)
@@ -458,8 +572,8 @@ void probe_all_is_over(void)
 	__atomic_store_n(&ctx->at_exit, 0, __ATOMIC_RELEASE);
 }
 
-/* False when there is no room among CPython's 32 functions. With the lock held: who takes us out waits for that. */
-static bool come_back(struct probe_context *ctx)
+/* False when there is no room among CPython's 32 functions. From inside a lane: who takes us out waits for that. */
+static __attribute__((noinline)) bool come_back(struct probe_context *ctx)
 {
 	if (!ctx->layout.fn_at_exit || ctx->at_exit)
 		return ctx->at_exit != 0;
@@ -522,9 +636,10 @@ int probe_hook(const char *event, uint64_t args, struct probe_context *ctx, cons
 	if (last) {
 		hook_unlink(ctx);
 		/* Also while paused, or abandoned for a while. */
-		if (__atomic_load_n(&shared->enabled, __ATOMIC_SEQ_CST) != RING_OFF && state_lock(ctx, state, tid_now(ctx))) {
+		struct probe_lane *lane = __atomic_load_n(&shared->enabled, __ATOMIC_SEQ_CST) != RING_OFF ? lane_any(ctx, state) : NULL;
+		if (lane) {
 			last_flags = come_back(ctx) ? RECORD_COMES_BACK : 0;
-			state_unlock(state);
+			lane_leave(lane);
 		}
 	}
 	if (__atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) != RING_ON)
@@ -533,30 +648,35 @@ int probe_hook(const char *event, uint64_t args, struct probe_context *ctx, cons
 	uint32_t n = name_bytes_of(event);
 	uint64_t hash = name_hash(event, n);
 	bool unwanted = shared->filter_on && is_unwanted(shared, hash);
-	if ((unwanted && !last) || is_abandoned(ctx, state))
+	if (unwanted && !last)
 		return 0;
 
-	uint32_t tid = tid_now(ctx);
-	if (!state_lock(ctx, state, tid)) {
+	/* Free threads are told apart by their numbers, which are given one after the other. Under a GIL the first lane is free but
+	 * for interpreters that have their own. */
+	uint32_t tid = tid_now(ctx), home_index = 0;
+	struct probe_lane *home = state->lanes;
+	if (ctx->layout.free_threaded) {
+		home_index = tid;
+		home = lane_at(ctx, state, tid);
+	}
+	if (is_abandoned(ctx, state, home))
+		return 0;
+	struct probe_lane *lane = lane_enter(ctx, state, home, home_index, tid);
+	if (!lane) {
 		__atomic_fetch_add(&shared->lost_unserved, 1, __ATOMIC_RELAXED);
 		return 0;
 	}
-	if (!state->slot && !slot_claim(ctx, state, tid)) {
-		__atomic_fetch_add(&shared->lost_unserved, 1, __ATOMIC_RELAXED);
-		state_unlock(state);
-		return 0;
-	}
-	struct ring_slot *slot = slot_of(ctx, state->slot);
+	struct ring_slot *slot = slot_of(ctx, lane->slot);
 	if (!unwanted)
-		event_write(ctx, state, slot, event, n, hash, args, tid, regs);
+		event_write(ctx, lane, slot, event, n, hash, args, tid, regs);
 	if (last && !state->abandoned) {
-		uint8_t *at = ring_reserve(ctx, state, slot, sizeof(struct record));
+		uint8_t *at = ring_reserve(ctx, slot, sizeof(struct record));
 		if (at) {
-			*(struct record *)at = (struct record){ sizeof(struct record), RECORD_FINALISED, last_flags, 0, clock_now(ctx) };
+			*(struct record *)at = (struct record){ sizeof(struct record), RECORD_FINALISED, last_flags, 0, event_time(ctx, tid) };
 			ring_publish(slot, slot->head, sizeof(struct record));
 		}
 	}
-	state_unlock(state);
+	lane_leave(lane);
 	return 0;
 }
 

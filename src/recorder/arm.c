@@ -341,7 +341,7 @@ void recorder_execed(void *ctx, pid_t pid)
 	struct detach_report report;
 	recorder_stop_waiting(r, pid, &report);
 	if (p) { /* what the old image wrote comes before the note of its end */
-		drain_all(r);
+		drain_settle(r);
 		source_gone(r, pid);
 		process_execed(r, p);
 	}
@@ -380,9 +380,7 @@ void recorder_leaving(void *ctx, pid_t pid)
 			if (s->clients[k] && s->clients[k]->native && s->clients[k]->process->pid == pid)
 				native_context_refresh(s->clients[k]->native);
 	}
-	/* Other processes may fill their rings meanwhile: an end after as much as all of this one's can hold. */
-	for (uint64_t left = r->options.probe.slot_data_bytes, taken = 1; taken && left; left -= taken < left ? taken : left)
-		taken = drain_all(r);
+	drain_settle(r);
 }
 
 void recorder_exited(void *ctx, pid_t pid, int status)
@@ -392,7 +390,7 @@ void recorder_exited(void *ctx, pid_t pid, int status)
 		r->launched_ended = true;
 		r->launched_status = status;
 	}
-	drain_all(r);
+	drain_settle(r);
 	struct process *p = process_find(r, pid);
 	if (p)
 		process_ended(r, p, status);
@@ -506,7 +504,7 @@ static bool process_has_memory(pid_t pid)
 static void unloaded(struct recorder *r, struct source *s)
 {
 	struct detach_report report;
-	drain_all(r);
+	drain_settle(r);
 	s->gone = s->left = true;
 	link_detach(s->link, recorder_is_attached, r, 1000000000, &report);
 	recorder_warn(r, NOTE_MESSAGE, s->process->index, "Python was unloaded from the process");
@@ -623,7 +621,7 @@ void recorder_check(struct recorder *r, uint64_t now)
 		struct pollfd end = { .fd = p->pidfd, .events = POLLIN };
 		bool is_ours = follow_has(r->follow, p->pid) || p->pid == r->launched_pid;
 		if (p->pidfd < 0 ? kill(p->pid, 0) < 0 && errno == ESRCH : !is_ours && poll(&end, 1, 0) > 0) {
-			drain_all(r);
+			drain_settle(r);
 			process_ended(r, p, -1);
 		}
 	}

@@ -72,12 +72,13 @@ void clock_init(struct clock_map *c)
 		read_both(&tsc, &ns);
 	while (ns - c->mono_start_ns < 3000000);
 	c->rate_32_32 = rate_of(ns - c->mono_start_ns, tsc - c->tsc_start);
+	c->rate_before = c->rate_32_32;
 	c->next_adjust_ns = ns + 50000000;
 }
 
-static uint64_t scale(const struct clock_map *c, uint64_t ticks)
+static uint64_t scale(uint64_t rate_32_32, uint64_t ticks)
 {
-	return (uint64_t)((unsigned __int128)ticks * c->rate_32_32 >> 32);
+	return (uint64_t)((unsigned __int128)ticks * rate_32_32 >> 32);
 }
 
 uint64_t clock_time_of(const struct clock_map *c, uint64_t ticks)
@@ -85,9 +86,20 @@ uint64_t clock_time_of(const struct clock_map *c, uint64_t ticks)
 	if (!c->use_tsc)
 		return ticks > c->mono_start_ns ? ticks - c->mono_start_ns : 0;
 	if (ticks >= c->tsc_base)
-		return c->time_base + scale(c, ticks - c->tsc_base);
-	uint64_t back = scale(c, c->tsc_base - ticks);
+		return c->time_base + scale(c->rate_32_32, ticks - c->tsc_base);
+	/* Older than the newest measure: as it would have been told before, or two events could change places. */
+	uint64_t back = scale(c->rate_before, c->tsc_base - ticks);
 	return back < c->time_base ? c->time_base - back : 0;
+}
+
+uint64_t clock_ticks(const struct clock_map *c)
+{
+	return c->use_tsc ? __rdtsc() : now_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t clock_ticks_of_ns(const struct clock_map *c, uint64_t ns)
+{
+	return c->use_tsc ? (uint64_t)(((unsigned __int128)ns << 32) / c->rate_32_32) : ns;
 }
 
 uint64_t clock_time_now(const struct clock_map *c)
@@ -102,6 +114,7 @@ void clock_adjust(struct clock_map *c)
 		return;
 	read_both(&tsc, &ns);
 	uint64_t time = clock_time_of(c, tsc);
+	c->rate_before = c->rate_32_32;
 	c->rate_32_32 = rate_of(ns - c->mono_start_ns, tsc - c->tsc_start);
 	c->tsc_base = tsc;
 	c->time_base = time;

@@ -14,11 +14,14 @@ struct clock_map {
 	uint64_t tsc_start;            /* with mono_start_ns */
 	uint64_t tsc_base, time_base;  /* the present piece: time = time_base + (tsc - tsc_base) × rate */
 	uint64_t rate_32_32;           /* ns per tick, 32.32 fixed point */
+	uint64_t rate_before;          /* of the piece before this one */
 	uint64_t next_adjust_ns;
 };
 
 void clock_init(struct clock_map *c);
 uint64_t clock_time_of(const struct clock_map *c, uint64_t ticks); /* never before 0 */
+uint64_t clock_ticks(const struct clock_map *c);           /* now, as the target's probe would read it */
+uint64_t clock_ticks_of_ns(const struct clock_map *c, uint64_t ns); /* a duration */
 uint64_t clock_time_now(const struct clock_map *c);
 /* Measure the rate again, over an ever longer stretch; capture time stays continuous. Cheap; call it often. */
 void clock_adjust(struct clock_map *c);

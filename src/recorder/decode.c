@@ -49,6 +49,12 @@ struct thread_line {
 #define NAME_TRIES 12u
 #define MAX_UNKNOWN_THREADS 4096u /* of a process whose threads' ends cannot be told: the oldest half goes */
 
+struct threads {               /* of one process image, which may have several slots */
+	VEC(struct thread_line) v;
+	size_t last;
+	unsigned n_users;
+};
+
 struct memo_line {
 	uint64_t hash;         /* 0 = free */
 	uint32_t id;
@@ -64,8 +70,7 @@ struct decoder {
 	struct frame_line *frames;
 	size_t n_frame_lines, n_frames;
 	VEC(struct name_line) names;   /* few: linear, most recent first */
-	VEC(struct thread_line) threads;
-	size_t last_thread;
+	struct threads *threads;
 	struct memo args, stacks;
 	struct strbuf buffer;
 	VEC(uint32_t) stack_frames;    /* scratch: frame ids, innermost first */
@@ -78,6 +83,13 @@ struct err *decoder_create(const struct decoder_options *options, struct decoder
 	if (!d)
 		return err_no_memory();
 	d->o = *options;
+	d->threads = options->kin ? options->kin->threads : calloc(1, sizeof(*d->threads));
+	d->o.kin = NULL; /* it may go before us */
+	if (!d->threads) {
+		free(d);
+		return err_no_memory();
+	}
+	d->threads->n_users++;
 	*ret = d;
 	return NULL;
 }
@@ -93,7 +105,10 @@ void decoder_destroy(struct decoder *d)
 	free(d->args.lines);
 	free(d->stacks.lines);
 	vec_fini(&d->names);
-	vec_fini(&d->threads);
+	if (--d->threads->n_users == 0) {
+		vec_fini(&d->threads->v);
+		free(d->threads);
+	}
 	vec_fini(&d->stack_frames);
 	strbuf_fini(&d->buffer);
 	free(d);
@@ -164,15 +179,16 @@ static const struct name_line *name_find(struct decoder *d, const char *name, ui
 
 static bool thread_find(struct decoder *d, uint32_t tid, uint32_t interpreter, uint32_t *ret)
 {
+	struct threads *t = d->threads;
 	uint64_t key = (uint64_t)tid << 32 | interpreter;
-	if (d->last_thread < d->threads.n && d->threads.v[d->last_thread].key == key) {
-		*ret = d->threads.v[d->last_thread].thread;
+	if (t->last < t->v.n && t->v.v[t->last].key == key) {
+		*ret = t->v.v[t->last].thread;
 		return true;
 	}
-	for (size_t i = 0; i < d->threads.n; i++)
-		if (d->threads.v[i].key == key) {
-			d->last_thread = i;
-			*ret = d->threads.v[i].thread;
+	for (size_t i = 0; i < t->v.n; i++)
+		if (t->v.v[i].key == key) {
+			t->last = i;
+			*ret = t->v.v[i].thread;
 			return true;
 		}
 	struct thread_line line = { .key = key };
@@ -180,9 +196,9 @@ static bool thread_find(struct decoder *d, uint32_t tid, uint32_t interpreter, u
 	if (d->o.thread_name)
 		line.tries += d->o.thread_name(d->o.ctx, tid, &line.info.tid, &line.info.name);
 	line.thread = writer_thread(d->o.writer, &line.info);
-	if (!vec_push(&d->threads, line))
+	if (!vec_push(&t->v, line))
 		return false;
-	d->last_thread = d->threads.n - 1;
+	t->last = t->v.n - 1;
 	*ret = line.thread;
 	return true;
 }
@@ -190,26 +206,27 @@ static bool thread_find(struct decoder *d, uint32_t tid, uint32_t interpreter, u
 /* Lines keep their order, which is that of first use. */
 static void threads_forget(struct decoder *d, bool is_drained)
 {
-	size_t n = 0, n_unknown = d->o.thread_is_over ? 0 : d->threads.n;
+	struct threads *t = d->threads;
+	size_t n = 0, n_unknown = d->o.thread_is_over ? 0 : t->v.n;
 	size_t n_dropped = n_unknown > MAX_UNKNOWN_THREADS ? n_unknown / 2 : 0;
-	for (size_t i = 0; i < d->threads.n; i++) {
-		struct thread_line *line = &d->threads.v[i];
+	for (size_t i = 0; i < t->v.n; i++) {
+		struct thread_line *line = &t->v.v[i];
 		uint32_t tid = (uint32_t)(line->key >> 32);
 		if (i < n_dropped || (line->is_over && is_drained))
 			continue;
 		line->is_over = line->is_over || (d->o.thread_is_over && d->o.thread_is_over(d->o.ctx, tid));
-		d->threads.v[n++] = *line;
+		t->v.v[n++] = *line;
 	}
-	if (n != d->threads.n)
-		d->last_thread = 0;
-	d->threads.n = n;
+	if (n != t->v.n)
+		t->last = 0;
+	t->v.n = n;
 }
 
 void decoder_refresh_threads(struct decoder *d, bool is_drained)
 {
 	threads_forget(d, is_drained);
-	for (size_t i = d->threads.n; i-- > 0;) {
-		struct thread_line *line = &d->threads.v[i];
+	for (size_t i = d->threads->v.n; i-- > 0;) {
+		struct thread_line *line = &d->threads->v.v[i];
 		if (line->info.name || line->is_over || line->tries > NAME_TRIES || !d->o.thread_name)
 			continue;
 		if (!d->o.thread_name(d->o.ctx, (uint32_t)(line->key >> 32), &line->info.tid, &line->info.name))
@@ -222,7 +239,7 @@ void decoder_refresh_threads(struct decoder *d, bool is_drained)
 
 size_t decoder_n_threads(const struct decoder *d)
 {
-	return d->threads.n;
+	return d->threads->v.n;
 }
 
 /* ---- code objects and frames ---- */

@@ -2,8 +2,8 @@
  * decode: ring records of one process → entries and events of the capture.
  *
  * Bytes come from the target and may change while they are looked at: a record is copied out first, and nothing in the
- * copy is believed. A decoder belongs to one claim of one slot (one process image): code ids, stacks and threads are its
- * own. What it interns lives in the writer.
+ * copy is believed. A decoder belongs to one claim of one slot: code ids and stacks are its own, threads those of the process
+ * image. What it interns lives in the writer.
  */
 #pragma once
 #include <stdbool.h>
@@ -33,6 +33,7 @@ struct decoder_options {
 	bool (*wants)(void *ctx, const char *name, uint32_t n_bytes);
 	void *ctx;
 	struct native_context *native; /* for RECORD_NATIVE; NULL: native parts are ignored */
+	struct decoder *kin;        /* of another slot of the same process image: its threads are ours too; NULL */
 };
 
 MUST_CHECK struct err *decoder_create(const struct decoder_options *options, struct decoder **ret);

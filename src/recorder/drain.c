@@ -1,9 +1,10 @@
 /*
- * drain: rings → decoder. Slots are drained together in the order of their time stamps; a record is copied out before it
- * is looked at, and what the ring's owner wrote is checked before it is followed.
+ * drain: rings → decoder. Slots are drained together in the order of their time stamps (what is guaranteed: lineup.h); a record
+ * is copied out before it is looked at, and what the ring's owner wrote is checked before it is followed.
  */
 #include <errno.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,6 +13,7 @@
 
 #include "base/log.h"
 #include "recorder/decode.h"
+#include "recorder/lineup.h"
 #include "recorder/native.h"
 #include "recorder/recorder_private.h"
 #include "tracer/image.h"
@@ -23,7 +25,12 @@ enum {
 	DRAIN_BYTES = 2 * 1024 * 1024, /* of one slot, before the poll loop has its turn */
 	PUBLISH_BYTES = 64 * 1024,
 	NAMES_GRACE_NS = 250 * 1000 * 1000,
+	SPINS = 50,
 };
+#define SLACK_NS 10000ull        /* within which what a processor has stored is there for all to see */
+#define HOLD_NS 100000000ull     /* for how long an event in flight is waited for */
+#define FUTURE_NS 1000000000ull  /* the clock of a target is not that far ahead of ours */
+#define SETTLE_NS 5000000000ull
 
 /* ---- clients: who writes to a slot ---- */
 
@@ -74,7 +81,13 @@ void client_refresh(struct source *s, uint32_t slot_index)
 {
 	struct client *c = s->clients[slot_index];
 	c->active = 0; /* found anew: an interpreter may have ended and another begun */
-	decoder_refresh_threads(c->decoder, c->tail == __atomic_load_n(&slot_at(s, slot_index)->head, __ATOMIC_ACQUIRE));
+	if (c->is_further) /* the first of them looks after the threads of all */
+		return;
+	bool is_drained = true;
+	for (uint32_t k = 0; k < s->n_slots; k++)
+		if (s->clients[k] && s->clients[k]->process == c->process && s->clients[k]->birth == c->birth)
+			is_drained &= s->clients[k]->tail == __atomic_load_n(&slot_at(s, k)->head, __ATOMIC_ACQUIRE);
+	decoder_refresh_threads(c->decoder, is_drained);
 }
 
 bool client_wants(void *ctx, const char *name, uint32_t n)
@@ -196,54 +209,85 @@ static struct native_context *native_for(struct recorder *r, const struct source
 	return native;
 }
 
+/* The process image behind a slot; one that was not met before gets a line of its own. NULL: memory is short. */
+static struct process *process_of(struct recorder *r, struct source *s, const struct ring_slot *slot, uint32_t ns_pid)
+{
+	/* One of its other slots told already who it is, even if it is gone by now. */
+	for (size_t i = r->processes.n; i-- > 0;) {
+		struct process *p = r->processes.v[i];
+		if (p->source == s && p->slot_pid == ns_pid && p->slot_birth == slot->birth)
+			return p;
+	}
+	pid_t pid = host_pid(r, s, ns_pid, slot->parent_pid);
+	struct process *p = process_find(r, pid ? pid : (pid_t)ns_pid);
+	if (p && !pid && p->source != s)
+		p = NULL; /* somebody else has that number now, or has it elsewhere */
+	if (!p) {
+		bool is_gone = !pid && kill((pid_t)ns_pid, 0) == 0;
+		p = (is_gone ? process_add_gone : process_add)(r, pid ? pid : (pid_t)ns_pid, &s->link->runtime, PROCESS_FORKED);
+		if (!p)
+			return NULL;
+		p->source = s;
+		if (!p->info.ppid || !p->info.name) { /* gone already */
+			const struct fork_note *fork = fork_find(r, s, ns_pid, slot->parent_pid);
+			p->info.ppid = fork ? (uint32_t)fork->ppid : slot->parent_pid;
+			p->info.ns_pid = ns_pid;
+			p->info.name = s->process->info.name;
+			p->info.argv = s->process->info.argv;
+			p->info.exe = s->process->info.exe;
+			p->info.cwd = s->process->info.cwd;
+			p->info.environ = s->process->info.environ;
+		}
+		p->info.prefixes = s->process->info.prefixes;
+		process_update(r, p);
+		r->n_children++;
+	}
+	if (p->source == s) {
+		p->slot_pid = ns_pid;
+		p->slot_birth = slot->birth;
+	}
+	return p;
+}
+
+/* Another slot of the same process image: what is known of threads and mappings is shared. */
+static struct client *client_kin(const struct source *s, const struct client *c)
+{
+	for (uint32_t k = 0; k < s->n_slots; k++) {
+		struct client *other = s->clients[k];
+		if (other && other->process == c->process && other->birth == c->birth)
+			return other;
+	}
+	return NULL;
+}
+
 static struct client *client_add(struct recorder *r, struct source *s, uint32_t slot_index)
 {
 	struct ring_slot *slot = slot_at(s, slot_index);
-	uint32_t ns_pid = __atomic_load_n(&slot->pid, __ATOMIC_ACQUIRE);
 	struct client *c = calloc(1, sizeof(*c));
 	if (!c)
 		return NULL;
 	c->recorder = r;
 	c->source = s;
-	c->ns_pid = ns_pid;
-	c->claimed_tsc = slot->claimed_tsc;
-	pid_t pid = host_pid(r, s, ns_pid, (uint32_t)slot->parent_pid);
-	c->process = process_find(r, pid ? pid : (pid_t)ns_pid);
-	if (c->process && !pid && c->process->source != s)
-		c->process = NULL; /* somebody else has that number now, or has it elsewhere */
-	if (!c->process) {
-		bool is_gone = !pid && kill((pid_t)ns_pid, 0) == 0;
-		c->process = (is_gone ? process_add_gone : process_add)(r, pid ? pid : (pid_t)ns_pid, &s->link->runtime,
-									PROCESS_FORKED);
-		if (c->process) {
-			c->process->source = s;
-			if (!c->process->info.ppid || !c->process->info.name) { /* gone already */
-				const struct fork_note *fork = fork_find(r, s, ns_pid, (uint32_t)slot->parent_pid);
-				c->process->info.ppid = fork ? (uint32_t)fork->ppid : (uint32_t)slot->parent_pid;
-				c->process->info.ns_pid = ns_pid;
-				c->process->info.name = s->process->info.name;
-				c->process->info.argv = s->process->info.argv;
-				c->process->info.exe = s->process->info.exe;
-				c->process->info.cwd = s->process->info.cwd;
-				c->process->info.environ = s->process->info.environ;
-			}
-			c->process->info.prefixes = s->process->info.prefixes;
-			process_update(r, c->process);
-			r->n_children++;
-		}
-	}
+	c->ns_pid = __atomic_load_n(&slot->pid, __ATOMIC_ACQUIRE);
+	c->birth = slot->birth;
+	c->process = process_of(r, s, slot, c->ns_pid);
+	struct client *kin = c->process ? client_kin(s, c) : NULL;
+	c->is_further = kin != NULL;
 	c->muted = r->options.only_targets && c->process && c->process->info.flags & PROCESS_FORKED;
-	if (c->process)
+	if (kin)
+		c->native = native_context_ref(kin->native);
+	else if (c->process)
 		c->native = native_for(r, s, c->process->pid);
 	struct decoder_options o = { .writer = r->writer,
 				     .minor = s->link->runtime.layout.minor,
 				     .process = c->process ? c->process->index : 0,
 				     .redact = !r->options.keep_secrets,
 				     .thread_name = thread_name,
-				     .thread_is_over = c->process && c->process->pid == (pid_t)ns_pid ? thread_is_over : NULL,
+				     .thread_is_over = c->process && c->process->pid == (pid_t)c->ns_pid ? thread_is_over : NULL,
 				     .wants = client_wants,
 				     .ctx = c,
-				     .native = c->native };
+				     .native = c->native,
+				     .kin = kin ? kin->decoder : NULL };
 	struct err *err = c->process ? decoder_create(&o, &c->decoder) : err_no_memory();
 	if (err) {
 		err_destroy(err);
@@ -272,12 +316,19 @@ void client_remove(struct source *s, uint32_t slot_index)
 
 /* ---- draining ---- */
 
+/* An image is over when its process is, when it made room for another by exec, or when it was left. */
+static bool client_is_over(struct client *c)
+{
+	return c->process->ended || c->source->gone;
+}
+
 struct drain {
 	struct source *s;
 	struct client *c;
 	struct ring_slot *slot;
 	uint64_t tail, head, published;
-	uint64_t time;         /* ticks of the next record */
+	uint64_t time;         /* of the next record, in ticks; 0 if its own makes no sense */
+	struct record next;
 };
 
 static void drain_publish(struct drain *d)
@@ -288,28 +339,35 @@ static void drain_publish(struct drain *d)
 		syscall(SYS_futex, &d->slot->tail, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
 }
 
-/* Copy the next record out; false when there is none left, or the ring makes no sense (it is then skipped to its head). */
-static bool drain_next(struct recorder *r, struct drain *d, struct record *ret_head)
+/* Copy the next record's head out; false when there is none left, or the ring makes no sense (it is then skipped to its head).
+ * Times after `future` are not believed. */
+static bool drain_next(struct drain *d, uint64_t future)
 {
 	while (d->tail < d->head) {
 		uint64_t at = d->tail & (d->s->data_bytes - 1);
 		const uint8_t *p = (const uint8_t *)d->slot + PROBE_PAGE + at;
-		memcpy(ret_head, p, sizeof(*ret_head));
-		uint64_t size = ret_head->size;
+		memcpy(&d->next, p, sizeof(d->next));
+		uint64_t size = d->next.size;
 		if (size < 8 || size % 8 || size > d->head - d->tail || size > d->s->data_bytes - at) {
 			log_debug("slot of %u makes no sense at %llu", d->slot->pid, (unsigned long long)d->tail);
 			d->c->n_bad++;
 			d->tail = d->head;
 			return false;
 		}
-		if (ret_head->type != RECORD_PAD && size >= sizeof(struct record)) {
-			d->time = ret_head->tsc;
+		if (d->next.type != RECORD_PAD && size >= sizeof(struct record)) {
+			d->time = d->next.tsc > future ? 0 : d->next.tsc;
 			return true;
 		}
 		d->tail += size;
 	}
-	(void)r;
 	return false;
+}
+
+static void drain_end(struct drain *d)
+{
+	if (d->published != d->tail)
+		drain_publish(d);
+	d->c->tail = d->tail;
 }
 
 static void handle_record(struct recorder *r, struct drain *d, const struct record *head)
@@ -359,90 +417,144 @@ static void handle_record(struct recorder *r, struct drain *d, const struct reco
 	}
 }
 
-/* Take what has arrived in all slots, oldest first. Returns bytes taken. */
-uint64_t drain_all(struct recorder *r)
+/* The client of a slot, new if there is somebody new. NULL: nobody has it. */
+static struct client *client_of(struct recorder *r, struct source *s, uint32_t k, bool claimed, bool *ret_saw_all)
 {
-	struct drain drains[256];
+	struct ring_slot *slot = slot_at(s, k);
+	if (s->clients[k] || !claimed || __atomic_load_n(&slot->state, __ATOMIC_ACQUIRE) != SLOT_ACTIVE ||
+	    !__atomic_load_n(&slot->pid, __ATOMIC_ACQUIRE))
+		return s->clients[k];
+	struct client *c = client_add(r, s, k);
+	if (!c)
+		*ret_saw_all = false; /* memory is short; the slot is looked at again */
+	return c;
+}
+
+/* Is an event in flight there that is worth waiting for? */
+static bool is_worth_waiting(struct client *c, const struct slot_look *look)
+{
+	uint64_t now = monotonic_ns();
+	if (look->flight == UINT64_MAX || client_is_over(c))
+		return false;
+	if (c->flight != look->writing) {
+		c->flight = look->writing;
+		c->flight_ns = now;
+	}
+	return now - c->flight_ns < HOLD_NS;
+}
+
+/* Look at all slots: who has something is in r->drains. Returns what nothing younger than may be taken (lineup.h). */
+static uint64_t look_at_all(struct recorder *r, size_t *ret_n)
+{
+	uint64_t start = clock_ticks(&r->clock), hold = clock_ticks_of_ns(&r->clock, HOLD_NS), limit;
 	size_t n = 0;
-	uint64_t taken = 0;
-	size_t first = r->drain_turn; /* moves on when there is more than one round can take, so that none starves */
+	bool may_wait = true;
+	start -= clock_ticks_of_ns(&r->clock, SLACK_NS);
+	limit = start;
 	for (size_t i = 0; i < r->sources.n; i++) {
-		struct source *s = r->sources.v[(first + i) % r->sources.n];
+		struct source *s = r->sources.v[i];
 		bool saw_all = true;
 		uint32_t claimed = __atomic_load_n(&s->link->ring.shared->slots_claimed, __ATOMIC_ACQUIRE);
 		for (uint32_t k = 0; k < s->n_slots; k++) {
 			struct ring_slot *slot = slot_at(s, k);
-			if (n == ARRAY_LEN(drains)) {
-				saw_all = false;
-				r->drain_turn = (first + i) % r->sources.n;
-				break;
-			}
-			if (!s->clients[k]) {
-				if (claimed == s->seen_claims || __atomic_load_n(&slot->state, __ATOMIC_ACQUIRE) != SLOT_ACTIVE ||
-				    !__atomic_load_n(&slot->pid, __ATOMIC_ACQUIRE))
-					continue;
-				if (!client_add(r, s, k)) {
-					saw_all = false; /* memory is short; the slot is looked at again */
-					continue;
-				}
-			}
-			struct drain d = { .s = s, .c = s->clients[k], .slot = slot };
-			d.head = __atomic_load_n(&slot->head, __ATOMIC_ACQUIRE);
-			d.tail = d.published = s->clients[k]->tail;
+			struct client *c = client_of(r, s, k, claimed != s->seen_claims, &saw_all);
+			if (!c)
+				continue;
+			struct slot_look look = slot_look(slot);
+			struct drain d = { .s = s, .c = c, .slot = slot, .head = look.head, .tail = c->tail, .published = c->tail };
+			if (look.flight < limit && is_worth_waiting(c, &look))
+				limit = look.flight;
 			if (d.head == d.tail)
 				continue;
 			if (d.head < d.tail || d.head - d.tail > s->data_bytes || d.head % 8) {
-				d.c->n_bad++; /* the target wrote over it; start again where it says it is */
+				c->n_bad++; /* the target wrote over it; start again where it says it is */
 				d.head &= ~7ull;
 				d.tail = d.head;
-				s->clients[k]->tail = d.tail;
-				drain_publish(&d);
+				drain_end(&d);
 				continue;
 			}
-			drains[n++] = d;
+			bool drops = r->options.probe.flags & PROBE_DROP || c->process->is_filtered;
+			if (drops && d.head - d.tail > s->data_bytes / 4 * 3)
+				may_wait = false;
+			if (!vec_push(&r->drains, d)) {
+				saw_all = false;
+				break;
+			}
+			n++;
 		}
 		if (saw_all)
 			s->seen_claims = claimed;
 	}
-	struct record head[ARRAY_LEN(drains)];
-	for (size_t i = 0; i < n;) {
-		if (drain_next(r, &drains[i], &head[i])) {
-			i++;
-			continue;
-		}
-		drain_publish(&drains[i]);
-		drains[i].c->tail = drains[i].tail;
-		drains[i] = drains[--n];
-	}
+	*ret_n = n;
+	return !may_wait ? start : limit > start - hold ? limit : start - hold;
+}
+
+/* One round: take what has arrived in all slots, oldest first. Returns bytes taken; *ret_until: the time up to which all has
+ * been taken. `rest`: whatever its time; nobody writes any more. */
+static uint64_t drain_round(struct recorder *r, bool rest, uint64_t *ret_until)
+{
+	r->drains.n = r->lineup.n = 0;
+	size_t n;
+	uint64_t taken = 0, limit = look_at_all(r, &n), future = clock_ticks(&r->clock) + clock_ticks_of_ns(&r->clock, FUTURE_NS);
+	if (rest)
+		limit = UINT64_MAX;
+	for (size_t i = 0; i < n; i++)
+		if (!drain_next(&r->drains.v[i], future) || !lineup_add(&r->lineup, r->drains.v[i].time, i))
+			drain_end(&r->drains.v[i]);
 	uint64_t budget = DRAIN_BYTES * (n ? n : 1);
-	for (unsigned turn = 1; n && taken < budget; turn++) {
-		size_t best = 0;
+	const struct lineup_entry *first;
+	for (unsigned turn = 1; taken < budget && (first = lineup_first(&r->lineup, limit)); turn++) {
+		struct drain *d = &r->drains.v[first->item];
 		if (turn % 64 == 0) /* a native stack of a module met for the first time takes its time */
 			recorder_heartbeat(r, monotonic_ns());
-		for (size_t i = 1; i < n; i++)
-			if (drains[i].time < drains[best].time)
-				best = i;
-		struct drain *d = &drains[best];
-		handle_record(r, d, &head[best]);
-		d->tail += head[best].size;
-		taken += head[best].size;
+		handle_record(r, d, &d->next);
+		d->tail += d->next.size;
+		taken += d->next.size;
 		if (d->tail - d->published >= PUBLISH_BYTES)
 			drain_publish(d);
-		if (!drain_next(r, d, &head[best])) {
-			drain_publish(d);
-			d->c->tail = d->tail;
-			drains[best] = drains[n - 1];
-			head[best] = head[n - 1];
-			n--;
+		if (drain_next(d, future)) {
+			lineup_first_again(&r->lineup, d->time);
+		} else {
+			drain_end(d);
+			lineup_first_done(&r->lineup);
 		}
 	}
-	for (size_t i = 0; i < n; i++) {
-		drain_publish(&drains[i]);
-		drains[i].c->tail = drains[i].tail;
-	}
+	first = lineup_first(&r->lineup, UINT64_MAX);
+	r->is_holding = first && taken < budget;
+	*ret_until = first && first->time <= limit ? (first->time ? first->time - 1 : 0) : limit;
+	for (size_t i = 0; i < r->lineup.n; i++)
+		drain_end(&r->drains.v[r->lineup.v[i].item]);
 	if (taken && !r->unflushed_since)
 		r->unflushed_since = monotonic_ns();
 	return taken;
+}
+
+uint64_t drain_all(struct recorder *r)
+{
+	uint64_t until;
+	return drain_round(r, false, &until);
+}
+
+void drain_settle(struct recorder *r)
+{
+	uint64_t now = clock_ticks(&r->clock), until, deadline = monotonic_ns() + SETTLE_NS;
+	for (unsigned idle = 0;;) {
+		uint64_t taken = drain_round(r, false, &until);
+		if (until >= now || monotonic_ns() >= deadline)
+			return;
+		idle = taken ? 0 : idle + 1;
+		recorder_heartbeat(r, monotonic_ns());
+		if (idle > SPINS) /* somebody is in the middle of an event, and may need this processor */
+			poll(NULL, 0, 1);
+	}
+}
+
+void drain_rest(struct recorder *r)
+{
+	uint64_t until;
+	drain_settle(r);
+	while (drain_round(r, true, &until))
+		;
 }
 
 /* ---- slots of ended processes ---- */
@@ -475,12 +587,6 @@ static void recycle(struct recorder *r, struct source *s, uint32_t k)
 	__atomic_fetch_add(&shared->slots_freed, 1, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&shared->slot_waiters, __ATOMIC_SEQ_CST))
 		syscall(SYS_futex, &shared->slots_freed, FUTEX_WAKE, 1, NULL, NULL, 0);
-}
-
-/* An image is over when its process is, when it made room for another by exec, or when it was left. */
-static bool client_is_over(struct client *c)
-{
-	return c->process->ended || c->source->gone;
 }
 
 void recycle_ended(struct recorder *r)

@@ -46,6 +46,7 @@ struct native_context {
 	uint8_t classes[UNWIND_MAX_FRAMES];
 	uint32_t ids[UNWIND_MAX_FRAMES];
 	VEC(struct merge_item) items;
+	unsigned n_further;        /* users besides the first */
 	VEC(struct stack_node) last; /* the stack before this one, outermost first: most of it comes again */
 };
 
@@ -87,9 +88,16 @@ struct err *native_context_create(const struct native_options *options, struct n
 	return NULL;
 }
 
+struct native_context *native_context_ref(struct native_context *n)
+{
+	if (n)
+		n->n_further++;
+	return n;
+}
+
 void native_context_destroy(struct native_context *n)
 {
-	if (!n)
+	if (!n || n->n_further-- > 0)
 		return;
 	if (n->unwinder) {
 		const struct unwind_counts *c = unwinder_counts(n->unwinder);

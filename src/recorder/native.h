@@ -30,6 +30,7 @@ struct native_options {
 
 /* Reads the maps at once; a process that is gone already gets its parent's, or none. */
 MUST_CHECK struct err *native_context_create(const struct native_options *options, struct native_context **ret);
+struct native_context *native_context_ref(struct native_context *n); /* one more user, who destroys it too; NULL is fine */
 void native_context_destroy(struct native_context *n);
 DEFINE_CLEANUP(native_context);
 

@@ -124,6 +124,8 @@ void recorder_destroy(struct recorder *r)
 	vec_fini(&r->processes);
 	vec_fini(&r->poll_fds);
 	vec_fini(&r->poll_who);
+	vec_fini(&r->drains);
+	lineup_fini(&r->lineup);
 	follow_destroy(r->follow);
 	image_store_destroy(r->images);
 	writer_destroy(r->writer);
@@ -287,7 +289,7 @@ static void wait_for_more(struct recorder *r, int timeout_ms)
 		if (!r->poll_fds.v[i].revents || follow_has(r->follow, p->pid) || p->pid == r->launched_pid)
 			continue;
 		if (!drained)
-			drain_all(r);
+			drain_settle(r);
 		drained = true;
 		process_ended(r, p, -1);
 	}
@@ -340,8 +342,7 @@ static void leave_targets(struct recorder *r, struct recorder_summary *sum)
 			writer_note(r->writer, &note);
 		}
 	}
-	while (drain_all(r))
-		;
+	drain_rest(r);
 }
 
 static void leave(struct recorder *r, struct recorder_summary *sum)
@@ -414,7 +415,7 @@ struct err *recorder_run(struct recorder *r, struct recorder_summary *ret)
 		recorder_heartbeat(r, now);
 		clock_adjust(&r->clock);
 		uint64_t taken = drain_all(r);
-		idle_ms = taken ? (taken > 256 * 1024 ? 0 : 1) : idle_ms < IDLE_MAX_MS ? idle_ms + 1 : IDLE_MAX_MS;
+		idle_ms = taken > 256 * 1024 ? 0 : taken || r->is_holding ? 1 : idle_ms < IDLE_MAX_MS ? idle_ms + 1 : IDLE_MAX_MS;
 		if (r->waiting.n) /* a thread that brings the first event waits 2 ms for us */
 			idle_ms = 1;
 		follow_poll(r->follow);

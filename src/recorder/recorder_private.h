@@ -8,9 +8,11 @@
 #include "base/vec.h"
 #include "capture/writer.h"
 #include "recorder/clock.h"
+#include "recorder/lineup.h"
 #include "recorder/recorder.h"
 
 struct decoder;
+struct drain;
 struct detach_report;
 struct image_store;
 struct native_context;
@@ -32,6 +34,7 @@ struct process {
 	unsigned n_looks;          /* since then, for a libpython that was loaded late */
 	uint64_t look_ns;          /* when the next is due */
 	struct source *source;     /* whose ring it writes to */
+	uint32_t slot_pid, slot_birth; /* of its slots there (abi.h, ring_slot); 0: it has none yet */
 	struct process_info info;
 };
 
@@ -43,9 +46,11 @@ struct client {
 	struct remote_mem *mem;    /* for thread names; opened when first needed */
 	uint64_t active;           /* threading._active, as python_thread_name() found it */
 	struct native_context *native; /* NULL: native stacks are not wanted */
-	uint32_t ns_pid;
+	uint32_t ns_pid, birth;
 	bool muted;                /* a forked child that nobody asked for */
-	uint64_t claimed_tsc, tail, n_lost, n_bad;
+	bool is_further;           /* another client of this process was there before */
+	uint64_t tail, n_lost, n_bad;
+	uint64_t flight, flight_ns; /* an event in flight there (slot_look.writing), and when it was first seen */
 };
 
 struct source {
@@ -95,7 +100,9 @@ struct recorder {
 	uint64_t names_ns;         /* CLOCK_MONOTONIC: when names of threads were last read, */
 	int64_t names_left_ns;     /* and for how long that may be done now */
 	uint64_t pause_ns;         /* longest of the sources that are over */
-	size_t drain_turn;         /* the source to begin with */
+	VEC(struct drain) drains;  /* scratch of drain.c */
+	struct lineup lineup;
+	bool is_holding;           /* the last round left something that was too young */
 	const char *const *known_names;
 	size_t n_known_names;
 	VEC(struct pollfd) poll_fds;   /* scratch of wait_for_more() */
@@ -120,7 +127,10 @@ void process_execed(struct recorder *r, struct process *p); /* the image is over
 /* drain.c */
 struct ring_slot *slot_at(const struct source *s, uint32_t i);
 void recorder_heartbeat(struct recorder *r, uint64_t now); /* probes wait for us as long as it is heard */
-uint64_t drain_all(struct recorder *r); /* take what has arrived in all slots, oldest first; returns bytes */
+/* Take what has arrived in all slots, oldest first; returns bytes. The very youngest may be left: its order is not certain yet. */
+uint64_t drain_all(struct recorder *r);
+void drain_settle(struct recorder *r); /* take all that had arrived when it was called */
+void drain_rest(struct recorder *r);   /* to the last record; nobody writes any more */
 void recycle_ended(struct recorder *r); /* free the slots of images that are over and drained */
 void client_remove(struct source *s, uint32_t slot_index);
 void client_refresh(struct source *s, uint32_t slot_index); /* now and then: its threads */
@@ -135,6 +145,7 @@ void source_destroy(struct source *s);
 void recorder_relink(struct recorder *r, uint64_t now); /* runtimes that were finalised or unloaded and may be back */
 void recorder_wait_for_events(struct recorder *r); /* of processes that are armed by their next one */
 void recorder_stop_waiting(struct recorder *r, pid_t pid, struct detach_report *report); /* 0: for none; what was not taken out is reported */
+void recorder_count_unserved(struct recorder *r);       /* events of processes that found no slot are lost */
 void recorder_check(struct recorder *r, uint64_t now);  /* twice a second: is everything as we think it is? */
 void recorder_count_unserved(struct recorder *r);       /* events of processes that found no slot, as losses */
 bool recorder_is_attached(void *ctx, pid_t pid);        /* for link_detach() */

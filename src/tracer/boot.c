@@ -331,13 +331,10 @@ struct err *link_poll(struct link *l)
 
 static bool is_quiet(const struct link *l, const struct remote_target *t)
 {
-	struct probe_state state;
-	uint64_t at_exit = 1;
-	bool outside = false;
-	if (!remote_mem_read(t->mem, raddr_add(l->base, l->state_off), &state, offsetof(struct probe_state, code_cache)) || state.lock ||
-	    !remote_mem_read(t->mem, raddr_add(l->base, offsetof(struct probe_context, at_exit)), &at_exit, sizeof(at_exit)) || at_exit)
-		return false;
-	struct err *err = threads_check_outside(t, l->base.v + l->blob_off, l->base.v + l->blob_off + l->blob_bytes, &outside);
+	bool quiet = false, outside = false;
+	struct err *err = link_look_for_quiet(l, t->mem, t->pid, &quiet);
+	if (!err && quiet)
+		err = threads_check_outside(t, l->base.v + l->blob_off, l->base.v + l->blob_off + l->blob_bytes, &outside);
 	err_destroy(err);
 	return outside;
 }

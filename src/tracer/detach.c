@@ -193,18 +193,22 @@ struct err *link_unlink_plain(const struct link *l, struct remote_mem *mem)
 	return err_create(ERR_CORRUPT, "the list of audit hooks does not end");
 }
 
-/* Nobody holds the probe's lock, nor will CPython call into the probe at its end. ERR_TARGET_GONE when the memory is no more: the process is ending, or a zombie that its
- * parent has not fetched yet. */
-static struct err *look_for_quiet(struct link *l, struct remote_mem *mem, pid_t pid, bool *ret_quiet)
+struct err *link_look_for_quiet(const struct link *l, struct remote_mem *mem, pid_t pid, bool *ret_quiet)
 {
-	struct probe_state state;
-	size_t head = offsetof(struct probe_state, code_cache);
-	if (!remote_mem_read(mem, raddr_add(l->base, l->state_off), &state, head))
+	/* Up to ABI 8 struct probe_state was one lane. */
+	uint64_t first = l->state_off + (l->abi < 9 ? 8 : offsetof(struct probe_state, lanes) + offsetof(struct probe_lane, lock));
+	uint64_t at_exit = 0;
+	bool quiet = true, there = true;
+	for (uint32_t i = 0; there && quiet && i < l->n_lanes; i++) {
+		uint32_t lock = 0;
+		there = remote_mem_read(mem, raddr_add(l->base, first + i * sizeof(struct probe_lane)), &lock, sizeof(lock));
+		quiet = lock == 0;
+	}
+	if (there && l->abi >= 7)
+		there = remote_mem_read(mem, raddr_add(l->base, offsetof(struct probe_context, at_exit)), &at_exit, sizeof(at_exit));
+	if (!there)
 		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)pid);
-	uint64_t at_exit;
-	if (!remote_mem_read(mem, raddr_add(l->base, offsetof(struct probe_context, at_exit)), &at_exit, sizeof(at_exit)))
-		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)pid);
-	*ret_quiet = state.lock == 0 && at_exit == 0;
+	*ret_quiet = quiet && at_exit == 0;
 	return NULL;
 }
 
@@ -373,7 +377,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	}
 	for (unsigned round = 0; !unmapped; round++) {
 		bool outside = false, quiet = false;
-		err = look_for_quiet(l, mem, pid, &quiet);
+		err = link_look_for_quiet(l, mem, pid, &quiet);
 		if (err)
 			goto out;
 		if (quiet) {
@@ -381,7 +385,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 			if (err && err->code != ERR_TIMEOUT)
 				goto out;
 			err_destroy(err);
-			err = look_for_quiet(l, mem, pid, &quiet);
+			err = link_look_for_quiet(l, mem, pid, &quiet);
 			if (err)
 				goto out;
 		}

@@ -45,6 +45,7 @@ extern const uint8_t probe_blob[];
 extern const size_t probe_blob_bytes;
 
 #define TID_OFF_GLIBC 0x2d0u /* struct pthread.tid, glibc 2.31 … 2.43 on x86-64; checked before it is used */
+#define LANE_DATA_BYTES (4u << 20)
 
 static uint64_t round_up(uint64_t v, uint64_t to)
 {
@@ -119,7 +120,7 @@ enum probe_presence probe_presence_find(struct remote_mem *mem, const struct pyt
 	struct probe_context ctx;
 	struct ring_shared shared;
 	if (!remote_mem_read(mem, RADDR(entry.user_data), &ctx, sizeof(ctx)) || ctx.magic != PROBE_MAGIC ||
-	    ctx.abi != PROBE_ABI || ctx.base != entry.user_data)
+	    ctx.abi < PROBE_ABI_OLDEST || ctx.abi > PROBE_ABI || ctx.base != entry.user_data)
 		return PROBE_LEFT_ENTRY;
 	if (ret_context)
 		*ret_context = ctx;
@@ -301,6 +302,21 @@ unsigned link_seccomp_mode(pid_t pid)
 	return mode;
 }
 
+/* How many threads may raise events side by side, and what each of their rings gets. A free-threaded process soon uses all
+ * its lanes, each with a slot: large slots are quartered, for the memory of a ring is there as soon as it was written once
+ * around. */
+static void lanes_choose(struct link *l, const struct probe_options *o)
+{
+	const struct probe_layout *layout = &l->runtime.layout;
+	bool several = (layout->free_threaded || layout->minor >= 12 /* PEP 684 */) && o->n_slots >= 4 * PROBE_LANES;
+	l->abi = PROBE_ABI;
+	l->n_lanes = several ? PROBE_LANES : 1;
+	l->n_slots = o->n_slots;
+	l->slot_data_bytes = o->slot_data_bytes;
+	for (unsigned i = 0; several && layout->free_threaded && i < 2 && l->slot_data_bytes > LANE_DATA_BYTES; i++)
+		l->slot_data_bytes /= 2;
+}
+
 struct err *attach_prepare(struct attach *a, pid_t pid, const struct python_runtime *rt,
 				  const struct probe_options *options, bool attached)
 {
@@ -329,13 +345,14 @@ struct err *attach_prepare(struct attach *a, pid_t pid, const struct python_runt
 	if (err)
 		return err;
 	l->place.mailbox = raddr_add(rt->slack, 24);
-	l->state_off = PROBE_STATE_OFF;
 	_Static_assert(sizeof(struct probe_context) <= PROBE_PAGE, "the context has one page");
+	lanes_choose(l, options);
 	l->blob_off = PROBE_BLOB_OFF;
 	l->blob_bytes = round_up(probe_blob_bytes, PROBE_PAGE);
-	l->shared_off = l->blob_off + l->blob_bytes;
+	l->state_off = l->blob_off + l->blob_bytes;
+	l->shared_off = l->state_off + round_up(sizeof(struct probe_state) + l->n_lanes * sizeof(struct probe_lane), PROBE_PAGE);
 	uint64_t slots_off = round_up(sizeof(struct ring_shared), PROBE_PAGE);
-	l->total_bytes = l->shared_off + slots_off + options->n_slots * (PROBE_PAGE + options->slot_data_bytes);
+	l->total_bytes = l->shared_off + slots_off + l->n_slots * (PROBE_PAGE + l->slot_data_bytes);
 	a->target = (struct remote_target){ .pid = pid, .mem = l->mem, .maps = a->maps, .place = &l->place, .attached = attached,
 				   .filtered = link_seccomp_mode(pid) != 0 };
 	link_text_range(a->maps, &rt->module, &a->target);
@@ -369,7 +386,8 @@ void attach_map_program(const struct attach *a, struct remote_program *p)
 	if (a->memfd >= 0)
 		remote_program_add(p, SYS_close | REMOTE_FLAG(REMOTE_FD_RDI), 0, 0, 0, 0, 0, 0);
 	remote_program_add(p, SYS_mprotect | base, 0, l->blob_off, PROT_READ | PROT_WRITE, 0, 0, 0);
-	remote_program_add(p, SYS_madvise | base, l->state_off, l->blob_off - l->state_off, MADV_WIPEONFORK, 0, 0, 0);
+	remote_program_add(p, SYS_mprotect | base, l->state_off, l->shared_off - l->state_off, PROT_READ | PROT_WRITE, 0, 0, 0);
+	remote_program_add(p, SYS_madvise | base, l->state_off, l->shared_off - l->state_off, MADV_WIPEONFORK, 0, 0, 0);
 	remote_program_add(p, SYS_mprotect | base, l->blob_off, l->blob_bytes, PROT_READ | PROT_EXEC, 0, 0, 0);
 }
 
@@ -382,14 +400,12 @@ struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_cal
 	struct err *err = ring_map_open(l, a->memfd);
 	if (err)
 		return err;
-	l->n_slots = o->n_slots;
-	l->slot_data_bytes = o->slot_data_bytes;
 	struct ring_shared *s = l->ring.shared;
 	s->magic = PROBE_MAGIC;
 	s->abi = PROBE_ABI;
-	s->n_slots = o->n_slots;
-	s->slot_data_bytes = o->slot_data_bytes;
-	s->slot_bytes = PROBE_PAGE + o->slot_data_bytes;
+	s->n_slots = l->n_slots;
+	s->slot_data_bytes = l->slot_data_bytes;
+	s->slot_bytes = PROBE_PAGE + l->slot_data_bytes;
 	s->slots_off = (uint32_t)round_up(sizeof(struct ring_shared), PROBE_PAGE);
 	s->recorder_pid = (uint32_t)getpid();
 	s->filter_on = o->filter_on;
@@ -401,7 +417,7 @@ struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_cal
 	struct probe_context ctx = {
 		.magic = PROBE_MAGIC, .abi = PROBE_ABI, .flags = o->flags, .base = base,
 		.state_off = (uint32_t)l->state_off, .blob_off = (uint32_t)l->blob_off, .shared_off = (uint32_t)l->shared_off,
-		.total_bytes = l->total_bytes, .entry = l->entry.v, .mailbox = l->place.mailbox.v,
+		.n_lanes = l->n_lanes, .total_bytes = l->total_bytes, .entry = l->entry.v, .mailbox = l->place.mailbox.v,
 		.string_bytes = o->string_bytes, .bulk_bytes = o->bulk_bytes, .max_frames = o->max_frames,
 		.max_items = o->max_items, .slice_bytes = o->slice_bytes, .layout = l->runtime.layout,
 	};
@@ -551,8 +567,9 @@ static struct err *check_earlier(struct link *l, const struct remote_target *t)
 	log_debug("taking over from dead recorder %d in %d", (int)recorder, (int)l->pid);
 	struct link old_link = { .pid = l->pid, .mem = l->mem, .runtime = l->runtime, .place = l->place, .entry = l->entry,
 				 .base = RADDR(old.base), .total_bytes = old.total_bytes, .blob_off = old.blob_off,
-				 .state_off = old.state_off, .shared_off = old.shared_off,
-				 .blob_bytes = old.shared_off - old.blob_off };
+				 .state_off = old.state_off, .shared_off = old.shared_off, .abi = old.abi,
+				 .n_lanes = old.abi < 9 ? 1 : old.n_lanes,
+				 .blob_bytes = (old.state_off > old.blob_off ? old.state_off : old.shared_off) - old.blob_off };
 	CLEANUP(maps) struct maps *maps = NULL;
 	struct err *err = maps_read(l->pid, &maps);
 	if (err)

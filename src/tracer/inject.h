@@ -42,8 +42,9 @@ struct link {
 	char *module_path;
 	struct remote_place place;
 	struct ring_map ring;
-	uint32_t n_slots;
-	uint64_t slot_data_bytes;
+	uint32_t abi;               /* of the probe there: PROBE_ABI, or that of an older one to be taken out */
+	uint32_t n_slots, n_lanes;  /* lanes: of each process */
+	uint64_t slot_data_bytes;   /* those of free-threaded builds may be smaller than asked for */
 	raddr base;                 /* of the reservation in the target */
 	uint64_t total_bytes, blob_off, shared_off, state_off, blob_bytes;
 	raddr entry;                /* 24 bytes, then the mailbox */

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """cost: what being watched costs, in one table per Python. Run on demand on a quiet machine; it is no test.
 
-    tests/bench/cost.py [--build DIR] [--python REGEX] [--visits N] [--events N] [--markdown]
+    tests/bench/cost.py [--build DIR] [--python REGEX] [--visits N] [--events N] [--threads-only]
 
 One process per Python measures itself under each condition in turn, so the columns of one row belong together:
 no hook; auditview (stack off, depth 5, depth 30, an event that is not wanted); no hook again; a C hook that does nothing
 (the floor: CPython's own building of the argument tuple); strace -f; bpftrace; a Python hook that writes JSON.
-Then: longest pause of N visits, events per second through the ring and into the file, and what was lost (nothing).
+Then: longest pause of N visits, events per second through the ring and into the file, and what was lost (nothing). First the
+CPU time of an event when one, two, eight and 32 threads raise events as fast as they can, above that of the floor.
 """
 import argparse
 import json
@@ -147,12 +148,33 @@ def throughput(ctx, python, n, where):
         target.close()
 
 
+def threads(ctx, python, n):
+    """[(threads, ns of the floor, ns above it without a stack, ns above it with one)], the least of three each."""
+    rows = []
+    for n_threads in (1, 2, 8, 32):
+        command = f"threads {n_threads} {n // n_threads}"
+        target = Target(python)
+        try:
+            target.ask("floor")
+
+            def least_of(*options):
+                with Visit(ctx, target.pid, "-o", "/dev/null", *options):
+                    return min(target.ask(command) for _ in range(3))
+
+            floor = min(target.ask(command) for _ in range(3))
+            rows.append((n_threads, floor, least_of("--stack=off") - floor, least_of("--stack=python") - floor))
+        finally:
+            target.close()
+    return rows
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default=os.path.join(harness.ROOT, "build"))
     parser.add_argument("--python", default="")
     parser.add_argument("--visits", type=int, default=100)
     parser.add_argument("--events", type=int, default=2000000)
+    parser.add_argument("--threads-only", action="store_true")
     options = parser.parse_args()
     pythons, notes = harness.find_pythons()
     pythons = [p for p in pythons if re.search(options.python, p.name)]
@@ -164,6 +186,12 @@ def main():
     for python in pythons:
         print(f"## {python.name} ({python.version_text})\n")
         try:
+            print("| threads at once | floor, ns | no stack, above it | with stack, above it |\n|---:|---:|---:|---:|")
+            for n_threads, floor, off, on in threads(ctx, python, options.events // 4):
+                print(f"| {n_threads} | {floor:.0f} | {off:+.0f} | {on:+.0f} |")
+            print(flush=True)
+            if options.threads_only:
+                continue
             rows = costs(ctx, python, folder)
             base = rows[0][1]
             floor = next((r[1] for r in rows if "floor)" in r[0]), base)

@@ -5,6 +5,7 @@
     floor            from now on a C hook that returns at once (the address of Py_IsInitialized: it ignores its arguments)
     json FILE        from now on sys.addaudithook with a function that writes each event as a JSON line
     storm N          N events as fast as possible; answers with ns per event
+    threads T N      N events of each of T threads at once; answers with ns of CPU time of the process per event
     quit
 
 Costs are CPU time of the thread in short bursts, the lower decile of many, so that other programs on the machine count as
@@ -14,6 +15,7 @@ import ctypes
 import json
 import os
 import sys
+import threading
 import time
 
 BURSTS, SECONDS, REST = 100, 0.001, 0.002
@@ -52,6 +54,25 @@ def least(batch):
     return sorted(costs)[BURSTS // 10]
 
 
+def threads_at_once(n_threads, n):
+    start = threading.Barrier(n_threads + 1)
+
+    def work():
+        audit = sys.audit
+        start.wait()
+        for _ in range(n):
+            audit("x.y", 1, "abc")
+
+    threads = [threading.Thread(target=work) for _ in range(n_threads)]
+    for t in threads:
+        t.start()
+    before = time.process_time_ns()
+    start.wait()
+    for t in threads:
+        t.join()
+    return (time.process_time_ns() - before) / n / n_threads
+
+
 def json_hook(path):
     out = open(path, "w")
 
@@ -77,6 +98,8 @@ def main():
             json_hook(argument)
         elif command == "storm":
             answer = audit_batch(int(argument), time.perf_counter_ns)
+        elif command == "threads":
+            answer = threads_at_once(*map(int, argument.split()))
         elif command == "quit":
             break
         print(json.dumps({"answer": answer}), flush=True)

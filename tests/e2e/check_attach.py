@@ -112,7 +112,7 @@ def recorder_sleeps(ctx, python):
     """The recorder is kept from running for longer than the target is willing to wait: the target goes on, what is missed
     is counted, and recording goes on when the recorder does."""
     with Victim(ctx, python, "threads8") as v:
-        with Recorder(ctx, v.pid, "--stack=off", "--ring-size", "1M") as recorder:
+        with Recorder(ctx, v.pid, "--stack=off", "--ring-size", "1M", "-e", "victim.thread") as recorder:
             recorder.wait_attached()
             time.sleep(0.3)
             recorder.process.send_signal(signal.SIGSTOP)
@@ -151,6 +151,9 @@ def cells(ctx):
         for victim, arguments, keeps_maps in QUICK + (FULL if ctx.full else []):
             what = " ".join([victim, *arguments])
             yield what, python, lambda p=python, v=victim, a=arguments, k=keeps_maps: attach_twice(ctx, p, v, a, k)
+    for python in ctx.free_threaded():
+        yield "threads8", python, lambda p=python: attach_twice(ctx, p, "threads8", [], False)
+        yield "recorder sleeps", python, lambda p=python: recorder_sleeps(ctx, p)
     for python in ctx.some_pythons(12):
         clear = ["cpython._PySys_ClearAuditHooks"]
         for how, status, more in (("status", 42, clear), ("exception", 1, clear), ("_exit", 43, []), ("SIGKILL", -9, []), ("SIGTERM", -15, []),

@@ -121,6 +121,10 @@ class Context:
             chosen += match[:1]
         return chosen or self.pythons[:1]
 
+    def free_threaded(self):
+        """Those in which threads run side by side: in a full run all are tried anyway."""
+        return [] if self.full else [p for p in self.pythons if p.free_threaded and "+" not in p.name][:1]
+
     def finish(self, failed):
         if not (self.keep or failed):
             shutil.rmtree(self.folder, ignore_errors=True)

@@ -17,6 +17,7 @@
  */
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -386,6 +387,12 @@ static int hook(const char *event, object *args, void *user)
 	return 0;
 }
 
+/* Another thread may have been inside when this one forked. */
+static void in_child(void)
+{
+	atomic_flag_clear(&busy);
+}
+
 __attribute__((constructor)) static void start(void)
 {
 	bool is_complete = true;
@@ -412,5 +419,6 @@ __attribute__((constructor)) static void start(void)
 		crc_table[i] = c;
 	}
 	open_table();
+	pthread_atfork(NULL, NULL, in_child);
 	py.PySys_AddAuditHook(hook, NULL);
 }

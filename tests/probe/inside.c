@@ -19,7 +19,7 @@
 #define AREA_BYTES (1u << 20)
 
 static struct probe_context ctx;
-static struct probe_state *state;
+static struct probe_lane *lane;
 
 /* NULL, or why not. One of each per thread is not needed: the caller holds a lock. */
 const char *inside_open(void);
@@ -56,8 +56,8 @@ const char *inside_open(void)
 	err_destroy(err);
 	remote_mem_close(memory);
 	maps_destroy(maps);
-	state = calloc(1, sizeof(*state));
-	return why[0] || !state ? why : NULL;
+	lane = calloc(1, sizeof(*lane));
+	return why[0] || !lane ? why : NULL;
 }
 
 /* Memory of AREA_BYTES with an unmapped page behind it. */
@@ -92,7 +92,7 @@ long inside_frames(uint8_t *area, uint32_t room, uint32_t max_frames, uint32_t *
 	o.p = o.end - room;
 	uint8_t *start = o.p;
 	struct frame_walk walk = { 0 };
-	frames_out(&o, state, ((uint64_t(*)(void))(uintptr_t)ctx.layout.fn_tstate_get)(), &walk);
+	frames_out(&o, lane, ((uint64_t(*)(void))(uintptr_t)ctx.layout.fn_tstate_get)(), &walk);
 	memmove(area, start, (size_t)(o.p - start));
 	*ret_n_frames = walk.n_frames;
 	*ret_cut = walk.cut;

@@ -1,0 +1,53 @@
+"""threads_fork: four threads mark without a pause while each forks children; ARG: forks of each thread (default 3).
+
+A child has one thread left of its parent's; it marks, starts three threads that mark, and ends by os._exit. Marks: (thread, n),
+in children (thread, fork, who, n).
+"""
+import os
+import sys
+import threading
+import warnings
+
+import victim
+
+warnings.simplefilter("ignore")  # that forking with threads is dangerous: this is what is tried here
+FORKS = int((victim.arguments() or ["3"])[0])
+MARKS, OWN = 2000, 50
+bad = 0
+
+
+def child(thread, fork):
+    def work(who):
+        for n in range(OWN):
+            sys.audit("victim.child", thread, fork, who, n)
+
+    work(0)
+    threads = [threading.Thread(target=work, args=(who,)) for who in (1, 2, 3)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    os._exit(20)
+
+
+def work(thread):
+    global bad
+    fork = 0
+    for n in range(MARKS):
+        sys.audit("victim.thread", thread, n)
+        if n % (MARKS // FORKS) == MARKS // FORKS - 1:
+            pid = os.fork()
+            if pid == 0:
+                child(thread, fork)
+            fork += 1
+            if os.waitpid(pid, 0)[1] >> 8 != 20:
+                bad += 1
+
+
+threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+for _ in victim.rounds(1):
+    for t in threads:
+        t.start()
+for t in threads:
+    t.join()
+victim.end(bad_children=bad)
