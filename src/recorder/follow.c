@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,16 +25,24 @@
 #include "base/vec.h"
 #include "python/python.h"
 #include "tracer/guard.h"
+#include "tracer/loader.h"
 #include "tracer/maps.h"
+#include "tracer/procs.h"
 #include "tracer/ptrace.h"
 #include "tracer/remote_call.h"
 #include "tracer/remote_mem.h"
 
-enum { SETTLE_NS = 500 * 1000 * 1000 };
+enum {
+	SETTLE_NS = 500 * 1000 * 1000,
+	NEXT_CALL_NS = 100 * 1000, /* follow_poll() stays this long for the next call of a program that starts, */
+	START_NS = 5 * 1000 * 1000 /* and this long for all of them */
+};
 
 struct tracee {
 	pid_t tid, tgid;
 	uint64_t breakpoint;   /* where one is set; 0 none */
+	bool starting;         /* it stops at every system call until it is past its loader */
+	struct loader loader;
 	bool children;         /* descendants are followed */
 	bool launched;         /* ours by fork: its end is reported even when it is no tracee any more */
 	bool traced;
@@ -149,7 +158,7 @@ static bool is_traced_by_us(pid_t tid)
 
 static unsigned long trace_options(const struct follow *f, bool children)
 {
-	unsigned long o = PTRACE_O_TRACEEXEC | (f->ops.leaving ? PTRACE_O_TRACEEXIT : 0);
+	unsigned long o = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | (f->ops.leaving ? PTRACE_O_TRACEEXIT : 0);
 	if (children)
 		o |= PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
 	return o;
@@ -339,22 +348,6 @@ struct err *follow_seize(struct follow *f, pid_t pid)
 
 /* ---- entry points ---- */
 
-static uint64_t auxv_value(pid_t pid, uint64_t type)
-{
-	char path[64];
-	Elf64_auxv_t aux[64];
-	snprintf(path, sizeof(path), "/proc/%d/auxv", (int)pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	ssize_t n = read(fd, aux, sizeof(aux));
-	close(fd);
-	for (size_t i = 0; n > 0 && i < (size_t)n / sizeof(aux[0]); i++)
-		if (aux[i].a_type == type)
-			return aux[i].a_un.a_val;
-	return 0;
-}
-
 static bool image_of(pid_t pid, struct image *ret)
 {
 	char path[64];
@@ -402,46 +395,56 @@ static uint64_t debug_state_of(pid_t pid)
 	return found;
 }
 
-/* At a breakpoint of ours. Returns true when the thread was let go for good. */
+/* Its image is armed. Returns true when the thread was let go for good. */
+static bool let_go_armed(struct follow *f, struct tracee *t)
+{
+	if (t->children)
+		return false;
+	struct err *err = ptrace_detach(t->tid, 0);
+	err_destroy(err);
+	if (t->launched)
+		t->traced = false;
+	else
+		drop(f, t);
+	return true;
+}
+
+/* All modules are mapped, and nothing in them that matters has run. Returns true when the thread was let go for good. */
+static bool at_start(struct follow *f, struct tracee *t)
+{
+	pid_t tid = t->tid;
+	t->starting = false;
+	bool done = f->ops.at_entry(f->ctx, t->tgid);
+	t = find(f, tid);
+	if (!t || done)
+		return !t || let_go_armed(f, t);
+	/* No Python yet. If the program loads libpython later, a change of modules tells. */
+	uint64_t next = debug_state_of(t->tgid);
+	struct image image;
+	if (!next)
+		return false;
+	set_breakpoint(f, t, next);
+	if (proc_auxv_value(t->tgid, AT_BASE) && image_of(t->tgid, &image) && f->boring.n < 4096 && !vec_push(&f->boring, image))
+		log_debug("no memory to remember an image");
+	return false;
+}
+
+/* At a breakpoint of ours: the set of modules has changed. Returns true when the thread was let go for good. */
 static bool at_breakpoint(struct follow *f, struct tracee *t)
 {
 	pid_t tid = t->tid;
 	bool done = f->ops.at_entry(f->ctx, t->tgid);
 	t = find(f, tid);
-	if (!t)
-		return true;
-	/* An application that loaded libpython late may unload it and load it, or another one, again. So may its next run. */
-	bool is_late = t->breakpoint != auxv_value(t->tgid, AT_ENTRY);
-	struct image *mistaken = done && is_late ? boring_find(f, t->tgid) : NULL;
+	if (!t || !done)
+		return !t;
+	/* The application may unload it and load it, or another one, again. So may its next run. */
+	struct image *mistaken = boring_find(f, t->tgid);
 	if (mistaken)
 		*mistaken = f->boring.v[--f->boring.n];
-	if (done && t->children && is_late)
+	if (t->children)
 		return false;
-	if (done) {
-		set_breakpoint(f, t, 0);
-		if (!t->children) {
-			struct err *err = ptrace_detach(tid, 0);
-			err_destroy(err);
-			if (t->launched)
-				t->traced = false;
-			else
-				drop(f, t);
-			return true;
-		}
-		return false;
-	}
-	/* No Python yet. If the program is the loader, or loads libpython later, the next change of modules tells. */
-	uint64_t entry = auxv_value(t->tgid, AT_ENTRY), next = debug_state_of(t->tgid);
-	if (t->breakpoint == entry && next && next != entry) {
-		set_breakpoint(f, t, next);
-		struct image image;
-		if (auxv_value(t->tgid, AT_BASE) && image_of(t->tgid, &image) && f->boring.n < 4096 &&
-		    !vec_push(&f->boring, image))
-			log_debug("no memory to remember an image");
-	}
-	if (!next)
-		set_breakpoint(f, t, 0);
-	return false;
+	set_breakpoint(f, t, 0);
+	return let_go_armed(f, t);
 }
 
 /* ---- stops ---- */
@@ -463,6 +466,25 @@ static void went_on(struct err *err)
 	if (err && err->code != ERR_TARGET_GONE)
 		log_debug("%s", err->message);
 	err_destroy(err);
+}
+
+static void go_on(const struct follow *f, pid_t tid, int signal)
+{
+	const struct tracee *t = find(f, tid);
+	went_on(t && t->starting ? ptrace_continue_to_syscall(tid, signal) : ptrace_continue(tid, signal));
+}
+
+static void at_syscall(struct follow *f, struct tracee *t)
+{
+	struct user_regs_struct regs;
+	pid_t tid = t->tid;
+	struct err *err = t->starting ? ptrace_get_regs(tid, &regs) : NULL;
+	if (err)
+		return went_on(err);
+	/* At the begin of a call rax says ENOSYS (arch/x86/entry/entry_64.S). One that is to be made again comes by once more. */
+	bool is_over = t->starting && (int64_t)regs.rax != -ENOSYS && ((int64_t)regs.rax > -512 || (int64_t)regs.rax < -4095);
+	if (!is_over || !loader_is_past(&t->loader, t->tgid, regs.rip) || !at_start(f, t))
+		go_on(f, tid, 0);
 }
 
 /* At an event of fork, vfork or clone. */
@@ -502,26 +524,28 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 	t->stopped = false;
 	switch (event) {
 	case 0:
+		if (ptrace_is_syscall_stop(status))
+			return at_syscall(f, t);
 		if (signal == SIGTRAP && t->breakpoint && ptrace_breakpoint_hit(tid)) {
 			struct err *err = ptrace_breakpoint_settle(tid, SETTLE_NS);
 			if (err)
 				return went_on(err);
 			if (!at_breakpoint(f, t))
-				went_on(ptrace_continue(tid, 0));
+				go_on(f, tid, 0);
 			return;
 		}
-		return went_on(ptrace_continue(tid, signal));
+		return go_on(f, tid, signal);
 	case PTRACE_EVENT_STOP:
 		if (signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU) {
 			t->stopped = true;
 			return went_on(ptrace_listen(tid));
 		}
-		return went_on(ptrace_continue(tid, 0));
+		return go_on(f, tid, 0);
 	case PTRACE_EVENT_FORK:
 	case PTRACE_EVENT_VFORK:
 	case PTRACE_EVENT_CLONE:
 		note_child(f, t, event);
-		return went_on(ptrace_continue(tid, 0));
+		return go_on(f, tid, 0);
 	case PTRACE_EVENT_EXEC: {
 		/* The other threads are gone without a word; the thread that called exec now is the leader. */
 		for (size_t i = f->tracees.n; i-- > 0;)
@@ -533,18 +557,22 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 			t->breakpoint = 0; /* the new image starts with clean debug registers */
 			guard_remove(f->guard, tid);
 			t->tgid = tid;
-			uint64_t entry = boring_find(f, tid) ? 0 : auxv_value(tid, AT_ENTRY);
-			if (entry)
-				set_breakpoint(f, t, entry);
+			/* 32-bit programs have a vector of another form, in which there is no entry point for us. */
+			t->starting = !boring_find(f, tid) && proc_auxv_value(tid, AT_ENTRY);
+			struct err *err = t->starting ? loader_find(tid, &t->loader) : NULL;
+			t->starting = t->starting && !err;
+			if (err)
+				log_debug("the start of %d is not watched: %s", (int)tid, err->message);
+			err_destroy(err);
 		}
-		return went_on(ptrace_continue(tid, 0));
+		return go_on(f, tid, 0);
 	}
 	case PTRACE_EVENT_EXIT:
 		/* The leader's turn comes once the process as a whole ends, or when it leaves its threads behind. */
 		if (tid == t->tgid)
 			f->ops.leaving(f->ctx, tid);
-		return went_on(ptrace_continue(tid, 0));
-	default: return went_on(ptrace_continue(tid, 0));
+		return go_on(f, tid, 0);
+	default: return go_on(f, tid, 0);
 	}
 }
 
@@ -587,7 +615,7 @@ static void serve_others(void *ctx, pid_t waited_for)
 			return;
 		if (!WIFSTOPPED(status)) /* killed in between: its end is for follow_poll(), but it is reaped now */
 			tracee_ended(f, what.si_pid, status);
-		else if (status >> 16 == PTRACE_EVENT_EXEC || (status >> 16 == 0 && WSTOPSIG(status) == SIGTRAP))
+		else if (status >> 16 == PTRACE_EVENT_EXEC || (status >> 16 == 0 && (WSTOPSIG(status) & ~0x80) == SIGTRAP))
 			defer(f, what.si_pid, status);
 		else
 			handle_stop(f, what.si_pid, status);
@@ -603,6 +631,8 @@ static enum ptrace_verdict reported(void *ctx, pid_t tid, int status)
 		return PTRACE_PASS;
 	switch (event) {
 	case 0:
+		if (ptrace_is_syscall_stop(status))
+			return PTRACE_SWALLOW;
 		if (WSTOPSIG(status) == SIGTRAP && t->breakpoint && ptrace_breakpoint_hit(tid)) {
 			/* Whoever waits here has the process armed already: this change of modules needs no look. */
 			went_on(ptrace_breakpoint_settle(tid, SETTLE_NS));
@@ -621,6 +651,14 @@ static enum ptrace_verdict reported(void *ctx, pid_t tid, int status)
 	}
 }
 
+static bool any_starting(const struct follow *f)
+{
+	for (size_t i = 0; i < f->tracees.n; i++)
+		if (f->tracees.v[i].starting && !f->tracees.v[i].stopped)
+			return true;
+	return false;
+}
+
 void follow_poll(struct follow *f)
 {
 	while (f->deferred.n) { /* serving one may put another off */
@@ -629,11 +667,23 @@ void follow_poll(struct follow *f)
 		memmove(f->deferred.v, f->deferred.v + 1, f->deferred.n * sizeof(s));
 		handle_stop(f, s.tid, s.status);
 	}
+	/* A program on its way through its loader makes a call every few microseconds: that is quicker than going to sleep. */
+	uint64_t begin = 0, last = 0;
 	for (;;) {
 		int status;
 		pid_t tid = waitpid(-1, &status, __WALL | WNOHANG);
-		if (tid <= 0)
+		if (tid < 0 || (tid == 0 && !any_starting(f)))
 			return;
+		if (tid == 0) {
+			uint64_t now = monotonic_ns();
+			begin = begin ? begin : now;
+			last = last ? last : now;
+			if (now - last > NEXT_CALL_NS || now - begin > START_NS)
+				return;
+			sched_yield();
+			continue;
+		}
+		last = 0;
 		if (WIFSTOPPED(status))
 			handle_stop(f, tid, status);
 		else
@@ -659,7 +709,7 @@ static void let_deferred_go(struct follow *f)
 	while (f->deferred.n) {
 		struct stop s = f->deferred.v[--f->deferred.n];
 		struct tracee *t = find(f, s.tid);
-		bool ours = s.status >> 16 || (t && t->breakpoint && ptrace_breakpoint_hit(s.tid));
+		bool ours = s.status >> 16 || ptrace_is_syscall_stop(s.status) || (t && t->breakpoint && ptrace_breakpoint_hit(s.tid));
 		let_go(f, s.tid, ours ? 0 : WSTOPSIG(s.status));
 	}
 }

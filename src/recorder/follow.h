@@ -2,8 +2,10 @@
  * follow: launch a program, stay with processes across fork and exec, tell when one is about to run its first instruction.
  *
  * Everything ptrace(2) asks of a tracer that stays: signals pass through untouched, group stops stay stops, new threads
- * and children are let go at once. The first instruction is met by a hardware breakpoint at AT_ENTRY (all modules are
- * mapped then, one thread, nothing can race), or, where the program is the loader itself, at its _dl_debug_state.
+ * and children are let go at once. The start of a program is met at the first system call that is not its loader's
+ * (tracer/loader.h): all modules are mapped then, one thread, nothing can race, and should we be killed at any moment the
+ * program just goes on. A hardware breakpoint, at the loader's _dl_debug_state, has only a program without Python that may
+ * load one later; that one is guarded (tracer/guard.h).
  */
 #pragma once
 #include <stdbool.h>
@@ -17,7 +19,7 @@
 struct follow;
 
 struct follow_ops {
-	/* pid stands at its entry point (or at a later load of modules), the breakpoint still set there. Arm it if it is Python.
+	/* pid stands behind its loader's work, or at a later load of modules; nothing of Python has run yet. Arm it if it is Python.
 	 * True: done with this image; false: no Python here yet. */
 	bool (*at_entry)(void *ctx, pid_t pid);
 	void (*execed)(void *ctx, pid_t pid);                 /* the old image is gone */

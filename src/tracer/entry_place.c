@@ -56,16 +56,6 @@ static bool has_other_libc(const struct mem_reader *mem, const struct maps *maps
 	return other;
 }
 
-static uint64_t auxv_value(pid_t pid, uint64_t type)
-{
-	Elf64_auxv_t aux[64];
-	ssize_t n = proc_file_read(pid, "auxv", (char *)aux, sizeof(aux));
-	for (size_t i = 0; n > 0 && i < (size_t)n / sizeof(aux[0]); i++)
-		if (aux[i].a_type == type)
-			return aux[i].a_un.a_val;
-	return 0;
-}
-
 /* Where the strings of argv began when the program was started: proc(5), /proc/PID/stat, field 48. */
 static uint64_t arg_start(pid_t pid)
 {
@@ -79,7 +69,7 @@ static uint64_t arg_start(pid_t pid)
 
 static void gap_of_stack(pid_t pid, const struct mem_reader *mem, const struct maps *maps, size_t i, struct python_runtime *rt)
 {
-	uint64_t platform = auxv_value(pid, AT_PLATFORM), end = arg_start(pid);
+	uint64_t platform = proc_auxv_value(pid, AT_PLATFORM), end = arg_start(pid);
 	const struct mapping *m = platform ? maps_find(maps, RADDR(platform)) : NULL;
 	char name[16];
 	uint8_t bytes[SPACING_BYTES];

@@ -73,8 +73,8 @@ MUST_CHECK struct err *link_attach(pid_t pid, const struct python_runtime *rt, c
 bool link_is_waiting(const struct link *l);
 MUST_CHECK struct err *link_poll(struct link *l);
 
-/* The same at an entry point: thread `pid` is in a ptrace stop there, alone. The stub comes back to the entry point,
- * where the caller has set a hardware breakpoint. Ends in the same stop. */
+/* The same in a program that is starting, or loading a module: thread `pid` is ours and stands in an event stop, or at the end
+ * of a system call, and nothing of Python has run yet. It has not moved afterwards. */
 MUST_CHECK struct err *link_attach_at_entry(pid_t pid, const struct python_runtime *rt,
 					    const struct probe_options *options, struct link **ret);
 

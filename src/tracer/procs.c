@@ -9,6 +9,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -141,6 +142,16 @@ struct err *proc_status_read(pid_t pid, struct proc_status *ret)
 				  "cannot read /proc/%d/status: expected lines such as \"Tgid:\"",
 				  pid);
 	return NULL;
+}
+
+uint64_t proc_auxv_value(pid_t pid, uint64_t type)
+{
+	Elf64_auxv_t aux[64];
+	ssize_t n = proc_file_read(pid, "auxv", (char *)aux, sizeof(aux));
+	for (size_t i = 0; n > 0 && i < (size_t)n / sizeof(aux[0]); i++)
+		if (aux[i].a_type == type)
+			return aux[i].a_un.a_val;
+	return 0;
 }
 
 struct proc_stat {

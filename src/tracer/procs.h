@@ -43,6 +43,8 @@ MUST_CHECK struct err *proc_descendants(pid_t pid, pid_t but, pid_t **ret, size_
 ssize_t proc_file_read(pid_t pid, const char *name, char *to, size_t cap);
 /* The target of a link of /proc/PID ("exe", "cwd", "ns/mnt"); returns its length, or -1 with errno. */
 ssize_t proc_link_read(pid_t pid, const char *name, char *to, size_t cap);
+/* An entry of its auxiliary vector as the kernel made it; 0: none, or a 32-bit program's. */
+uint64_t proc_auxv_value(pid_t pid, uint64_t type);
 /* When it started: clock ticks since boot, field 22 of /proc/PID/stat. With the pid it names a process for good. */
 bool proc_start_ticks(pid_t pid, uint64_t *ret);
 /* "docker 3f2a9c1b04d5", "podman …", "kubernetes …", "lxc web1" from the text of /proc/PID/cgroup; false if it tells none. */

@@ -55,8 +55,8 @@ struct err *ptrace_seize(pid_t tid, unsigned long options)
 	return request(PTRACE_SEIZE, tid, NULL, (void *)options) < 0 ? failed("attach to", tid) : NULL;
 }
 
-_Static_assert(PTRACE_FOLLOW_OPTIONS == (PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC),
-	       "what following needs");
+_Static_assert(PTRACE_FOLLOW_OPTIONS == (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
+					  PTRACE_O_TRACEEXEC), "what following needs");
 
 struct err *ptrace_set_options(pid_t tid, unsigned long options)
 {
@@ -119,6 +119,16 @@ struct err *ptrace_poke(pid_t tid, uint64_t address, uint64_t word)
 struct err *ptrace_continue(pid_t tid, int signal)
 {
 	return request(PTRACE_CONT, tid, NULL, (void *)(long)signal) < 0 ? failed("continue", tid) : NULL;
+}
+
+struct err *ptrace_continue_to_syscall(pid_t tid, int signal)
+{
+	return request(PTRACE_SYSCALL, tid, NULL, (void *)(long)signal) < 0 ? failed("continue", tid) : NULL;
+}
+
+bool ptrace_is_syscall_stop(int status)
+{
+	return WIFSTOPPED(status) && status >> 8 == (SIGTRAP | 0x80);
 }
 
 struct err *ptrace_listen(pid_t tid)

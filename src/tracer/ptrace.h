@@ -27,6 +27,11 @@ MUST_CHECK struct err *ptrace_set_regs(pid_t tid, const struct user_regs_struct 
 MUST_CHECK struct err *ptrace_poke(pid_t tid, uint64_t address, uint64_t word);
 /* Let it run on, delivering `signal` (0 = none). */
 MUST_CHECK struct err *ptrace_continue(pid_t tid, int signal);
+/* The same, to the begin or end of its next system call. For threads with PTRACE_O_TRACESYSGOOD only: should we be killed
+ * at such a stop, the thread goes on with signal 0x85, which is none and is thrown away (kernel/signal.c, send_sig_info),
+ * else with a SIGTRAP. Any other way of continuing ends it. */
+MUST_CHECK struct err *ptrace_continue_to_syscall(pid_t tid, int signal);
+bool ptrace_is_syscall_stop(int status); /* wait status */
 MUST_CHECK struct err *ptrace_listen(pid_t tid);
 MUST_CHECK struct err *ptrace_detach(pid_t tid, int signal);
 MUST_CHECK struct err *ptrace_event_message(pid_t tid, unsigned long *ret);
@@ -62,6 +67,7 @@ void ptrace_serve(void);
  * again) in a group stop. ERR_TARGET_GONE with sys ESTALE: it has become another program, and stands at that event. */
 MUST_CHECK struct err *ptrace_stop_for_change(pid_t tid, uint64_t timeout_ns, bool *ret_group_stopped);
 
-/* Options of a thread whose descendants are followed (sys/ptrace.h: TRACEFORK, TRACEVFORK, TRACECLONE, TRACEEXEC). */
-#define PTRACE_FOLLOW_OPTIONS 0x1eul
+/* Options of a thread whose descendants are followed (sys/ptrace.h: TRACESYSGOOD, TRACEFORK, TRACEVFORK, TRACECLONE,
+ * TRACEEXEC). */
+#define PTRACE_FOLLOW_OPTIONS 0x1ful
 

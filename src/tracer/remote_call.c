@@ -11,7 +11,6 @@
  */
 #include "tracer/remote_call.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -63,80 +62,7 @@ void remote_program_add(struct remote_program *p, uint64_t op, uint64_t a0, uint
 	p->ops[p->n_ops++] = (struct remote_op){ op, { a0, a1, a2, a3, a4, a5 } };
 }
 
-/* ---- where the stub can be ---- */
-
-/* Bytes between the end of the executable segment that `m` maps and the end of its last page. */
-static bool text_slack(struct remote_mem *mem, const struct elf_module *module, const struct mapping *m, raddr *ret_at,
-		       size_t *ret_n)
-{
-	Elf64_Ehdr eh;
-	if (!remote_mem_read(mem, module->start, &eh, sizeof(eh)) || memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0 ||
-	    eh.e_ident[EI_CLASS] != ELFCLASS64 || eh.e_phentsize != sizeof(Elf64_Phdr) || eh.e_phnum > 64)
-		return false;
-	for (unsigned i = 0; i < eh.e_phnum; i++) {
-		Elf64_Phdr ph;
-		if (!remote_mem_read(mem, raddr_add(module->start, eh.e_phoff + i * sizeof(ph)), &ph, sizeof(ph)))
-			return false;
-		if (ph.p_type != PT_LOAD || !(ph.p_flags & PF_X) || ph.p_memsz != ph.p_filesz)
-			continue;
-		uint64_t end = module->base.v + ph.p_vaddr + ph.p_memsz;
-		uint64_t page_end = (end + PAGE - 1) & ~(uint64_t)(PAGE - 1);
-		if (end <= m->start || page_end > m->end)
-			continue;
-		end = (end + 15) & ~15ull;
-		*ret_at = RADDR(end);
-		*ret_n = page_end > end ? page_end - end : 0;
-		return true;
-	}
-	return false;
-}
-
-/* Code of a recorder that was killed: how many bytes of it stand there, 0 none. Those before were zero, or it had not chosen
- * them. */
-static size_t left_bytes(const uint8_t *bytes)
-{
-	if (memcmp(bytes, stub_blob, stub_blob_bytes - 16) == 0)
-		return stub_blob_bytes;
-	return boot_bytes_at(bytes);
-}
-
-struct err *remote_place_find(struct remote_mem *mem, const struct maps *maps, raddr prefer, size_t n_bytes,
-			      struct remote_place *ret)
-{
-	CHECK(stub_blob_bytes <= sizeof(ret->before) && n_bytes <= sizeof(ret->before));
-	/* Three rounds: the module asked for, any with zero bytes there, any. */
-	for (unsigned round = 0; round < 3; round++) {
-		for (size_t i = 0; i < maps->n_modules; i++) {
-			const struct elf_module *module = &maps->modules[i];
-			if (round == 0 && module->start.v != prefer.v)
-				continue;
-			for (size_t k = 0; k < maps->n; k++) {
-				const struct mapping *m = &maps->v[k];
-				raddr at;
-				size_t n;
-				uint8_t bytes[sizeof(ret->before)] = { 0 };
-				if (!m->exec || m->write || m->shared || !m->inode || m->start < module->start.v ||
-				    m->start >= module->end.v || !text_slack(mem, module, m, &at, &n) || n < n_bytes ||
-				    !remote_mem_read(mem, at, bytes, n < sizeof(bytes) ? n : sizeof(bytes)))
-					continue;
-				bool zero = true;
-				size_t left = left_bytes(bytes);
-				for (size_t b = 0; b < n_bytes; b++)
-					zero &= bytes[b] == 0;
-				if (round < 2 && !zero && !left)
-					continue;
-				ret->code = at;
-				ret->is_left = left != 0;
-				ret->n_bytes = left > n_bytes ? left : n_bytes;
-				memcpy(ret->before, bytes, sizeof(bytes));
-				if (left)
-					memset(ret->before, 0, sizeof(bytes));
-				return NULL;
-			}
-		}
-	}
-	return err_create(ERR_UNSUPPORTED, "no module of the target has %zu unused bytes behind its code", n_bytes);
-}
+/* ---- the stub's place ---- */
 
 struct err *remote_place_clear(const struct remote_target *t)
 {
@@ -237,8 +163,9 @@ static void fail_on_purpose(pid_t tid, struct remote_op *ops, size_t n)
 	}
 }
 
+/* *ret_data: where the struct stub_data is. *ret_back: the registers it will go on with. */
 static struct err *set_up(const struct remote_target *t, pid_t tid, const struct remote_program *program,
-			  struct remote_call_stats *stats)
+			  struct remote_call_stats *stats, uint64_t *ret_data, struct user_regs_struct *ret_back)
 {
 	struct user_regs_struct regs;
 	struct err *err = ptrace_get_regs(tid, &regs);
@@ -285,16 +212,91 @@ static struct err *set_up(const struct remote_target *t, pid_t tid, const struct
 		err = write_text(t, tid, t->place->code, code, n_code);
 	if (err)
 		return err;
+	regs.orig_rax = (uint64_t)-1;
+	*ret_back = regs;
+	*ret_data = at;
 	regs.rip = t->place->code.v;
 	regs.rsp = at;
-	regs.orig_rax = (uint64_t)-1;
 	return ptrace_set_regs(tid, &regs);
 }
 
-struct err *remote_call_prepare_stopped(pid_t tid, const struct remote_target *t, const struct remote_program *program,
-					struct remote_call_stats *stats)
+/* A thread in the stub has come to the end of a call. Was it the last one? Then *ret_error is 0, or what failed. */
+static bool was_last_call(const struct user_regs_struct *r, const struct stub_data *d, int *ret_error)
 {
-	return set_up(t, tid, program, stats);
+	int64_t left = (int64_t)r->r12, rax = (int64_t)r->rax; /* r12: how many are to come, or the error that is being undone */
+	*ret_error = 0;
+	if (left < 0) {
+		*ret_error = (int)-left;
+		return r->orig_rax == SYS_close || d->fd < 0;
+	}
+	if (rax >= 0 || rax < -4095)
+		return left == 0;
+	*ret_error = (int)-rax;
+	return (!d->base || !d->total_bytes) && d->fd < 0;
+}
+
+/* A request that failed for no reason of the target's is made again: the thread must not be left within the stub. */
+static bool again(struct err **err, unsigned *n_tries)
+{
+	if (!*err || (*err)->code == ERR_TARGET_GONE || (*err)->code == ERR_TIMEOUT || ++*n_tries > 3)
+		return false;
+	err_destroy(*err);
+	*err = NULL;
+	return true;
+}
+
+/* Killed before the registers are put back, the stub goes on by itself to the same place; after, nothing is left to do. */
+struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, const struct remote_program *program,
+				    uint64_t timeout_ns, struct remote_call_stats *stats, uint64_t *ret_value)
+{
+	CHECK(program->n_ops && program->ops[program->n_ops - 1].op >> 32 < 1ull << REMOTE_SAVE_BASE);
+	uint64_t deadline = monotonic_ns() + timeout_ns, at;
+	struct user_regs_struct back, regs;
+	struct stub_data data;
+	bool in_call = false, is_read = false;
+	int deliver = 0, failed = 0;
+	unsigned n_tries = 0;
+	struct err *err = set_up(t, tid, program, stats, &at, &back);
+	stats->tid = tid;
+	if (err) {
+		err_destroy(remote_place_clear(t));
+		return err;
+	}
+	while (!err) {
+		int status;
+		do
+			err = ptrace_continue_to_syscall(tid, deliver);
+		while (again(&err, &n_tries));
+		uint64_t now = monotonic_ns();
+		if (!err)
+			err = ptrace_wait_stop(tid, deadline > now ? deadline - now : 0, &status);
+		if (err)
+			break;
+		deliver = status >> 16 || ptrace_is_syscall_stop(status) ? 0 : WSTOPSIG(status);
+		if (!ptrace_is_syscall_stop(status))
+			continue;
+		in_call = !in_call;
+		if (in_call)
+			continue;
+		do
+			err = ptrace_get_regs(tid, &regs);
+		while (again(&err, &n_tries));
+		for (unsigned i = 0; !err && i < 3 && !(is_read = remote_mem_read(t->mem, RADDR(at), &data, sizeof(data)));)
+			i++;
+		if (!err && !is_read)
+			err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
+		if (!err && was_last_call(&regs, &data, &failed))
+			break;
+	}
+	do
+		err = err ? err : ptrace_set_regs(tid, &back);
+	while (again(&err, &n_tries));
+	if (!err && !failed)
+		*ret_value = data.base ? data.base : 1;
+	do
+		err = err ? err : remote_place_clear(t);
+	while (again(&err, &n_tries));
+	return !err && failed ? err_sys(failed, "a system call made in process %d failed", (int)t->pid) : err;
 }
 
 /* ---- running it ---- */
@@ -490,8 +492,10 @@ static struct err *run_in_thread(const struct remote_target *t, pid_t tid, const
 		return err ? err : err_create(ERR_TIMEOUT, "thread %d has not come back from an earlier call", (int)tid);
 	}
 	err = check_still_there(t);
+	uint64_t data;
+	struct user_regs_struct back;
 	if (!err)
-		err = set_up(t, tid, program, stats);
+		err = set_up(t, tid, program, stats, &data, &back);
 	/* A job-control stop would keep the thread from running its list: let it run now, it stops again when we let go. A
 	 * seccomp filter is suspended only while we are attached: stay until the list is done. */
 	bool stay = !err && (t->filtered || group_stopped);
@@ -535,7 +539,8 @@ static void run_inside_stop(const struct remote_target *t, pid_t tid, uint64_t d
 	err_destroy(err);
 }
 
-struct err *remote_call_answer(const struct remote_target *t, uint64_t *ret_value)
+/* The answer of a program: value, or the error it stands for. */
+static struct err *answer(const struct remote_target *t, uint64_t *ret_value)
 {
 	uint64_t value = 0;
 	bool is_read = remote_mem_read(t->mem, t->place->mailbox, &value, sizeof(value));
@@ -618,7 +623,7 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 	}
 	uint64_t awake_until = monotonic_ns() + 500000; /* a call takes 20 to 300 µs: sleeping would double that */
 	for (unsigned spins = 0;; spins++) {
-		struct err *err = remote_call_answer(t, ret_value);
+		struct err *err = answer(t, ret_value);
 		if (!err || err->code != ERR_TIMEOUT || monotonic_ns() >= deadline)
 			return err;
 		err_destroy(err);

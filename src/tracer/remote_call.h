@@ -93,13 +93,11 @@ MUST_CHECK struct err *remote_call_run(const struct remote_target *t, const stru
 				       uint64_t avoid_start, uint64_t avoid_end, uint64_t timeout_ns,
 				       struct remote_call_stats *stats, uint64_t *ret_value);
 
-/* The same in a thread that is already in a ptrace stop at an entry point: sets it up only; the thread will come back to
- * its present pc. The caller continues it and reads the mailbox. */
-MUST_CHECK struct err *remote_call_prepare_stopped(pid_t tid, const struct remote_target *t,
-						   const struct remote_program *program,
-						   struct remote_call_stats *stats);
-/* The answer of a program: value, or the error it stands for. */
-MUST_CHECK struct err *remote_call_answer(const struct remote_target *t, uint64_t *ret_value);
+/* The same in a thread that is ours and stands in an event stop, or at the end of a system call: afterwards it stands at the
+ * same place still, and has not run a step of its own. The last of the list must be a call whose result nobody needs.
+ * Needs PTRACE_O_TRACESYSGOOD. */
+MUST_CHECK struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, const struct remote_program *program,
+					       uint64_t timeout_ns, struct remote_call_stats *stats, uint64_t *ret_value);
 /* Until no thread is in the code, so that it can be written anew or taken away. ERR_TIMEOUT. */
 MUST_CHECK struct err *remote_place_wait(const struct remote_target *t, uint64_t timeout_ns);
 /* Take the code's bytes away again. Nobody may be in them. */

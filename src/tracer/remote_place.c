@@ -1,0 +1,88 @@
+/*
+ * remote_place: where the stub can be written: see remote_call.h.
+ */
+#include <elf.h>
+#include <string.h>
+
+#include "tracer/boot.h"
+#include "tracer/maps.h"
+#include "tracer/remote_call.h"
+#include "tracer/remote_mem.h"
+
+extern const uint8_t stub_blob[]; /* made from arch/x86_64/stub.S; its last 16 bytes are the saved rip and rsp */
+extern const size_t stub_blob_bytes;
+
+#define PAGE 4096u
+
+/* Bytes between the end of the executable segment that `m` maps and the end of its last page. */
+static bool text_slack(struct remote_mem *mem, const struct elf_module *module, const struct mapping *m, raddr *ret_at,
+		       size_t *ret_n)
+{
+	Elf64_Ehdr eh;
+	if (!remote_mem_read(mem, module->start, &eh, sizeof(eh)) || memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0 ||
+	    eh.e_ident[EI_CLASS] != ELFCLASS64 || eh.e_phentsize != sizeof(Elf64_Phdr) || eh.e_phnum > 64)
+		return false;
+	for (unsigned i = 0; i < eh.e_phnum; i++) {
+		Elf64_Phdr ph;
+		if (!remote_mem_read(mem, raddr_add(module->start, eh.e_phoff + i * sizeof(ph)), &ph, sizeof(ph)))
+			return false;
+		if (ph.p_type != PT_LOAD || !(ph.p_flags & PF_X) || ph.p_memsz != ph.p_filesz)
+			continue;
+		uint64_t end = module->base.v + ph.p_vaddr + ph.p_memsz;
+		uint64_t page_end = (end + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+		if (end <= m->start || page_end > m->end)
+			continue;
+		end = (end + 15) & ~15ull;
+		*ret_at = RADDR(end);
+		*ret_n = page_end > end ? page_end - end : 0;
+		return true;
+	}
+	return false;
+}
+
+/* Code of a recorder that was killed: how many bytes of it stand there, 0 none. Those before were zero, or it had not chosen
+ * them. */
+static size_t left_bytes(const uint8_t *bytes)
+{
+	if (memcmp(bytes, stub_blob, stub_blob_bytes - 16) == 0)
+		return stub_blob_bytes;
+	return boot_bytes_at(bytes);
+}
+
+struct err *remote_place_find(struct remote_mem *mem, const struct maps *maps, raddr prefer, size_t n_bytes,
+			      struct remote_place *ret)
+{
+	CHECK(stub_blob_bytes <= sizeof(ret->before) && n_bytes <= sizeof(ret->before));
+	/* Three rounds: the module asked for, any with zero bytes there, any. */
+	for (unsigned round = 0; round < 3; round++) {
+		for (size_t i = 0; i < maps->n_modules; i++) {
+			const struct elf_module *module = &maps->modules[i];
+			if (round == 0 && module->start.v != prefer.v)
+				continue;
+			for (size_t k = 0; k < maps->n; k++) {
+				const struct mapping *m = &maps->v[k];
+				raddr at;
+				size_t n;
+				uint8_t bytes[sizeof(ret->before)] = { 0 };
+				if (!m->exec || m->write || m->shared || !m->inode || m->start < module->start.v ||
+				    m->start >= module->end.v || !text_slack(mem, module, m, &at, &n) || n < n_bytes ||
+				    !remote_mem_read(mem, at, bytes, n < sizeof(bytes) ? n : sizeof(bytes)))
+					continue;
+				bool zero = true;
+				size_t left = left_bytes(bytes);
+				for (size_t b = 0; b < n_bytes; b++)
+					zero &= bytes[b] == 0;
+				if (round < 2 && !zero && !left)
+					continue;
+				ret->code = at;
+				ret->is_left = left != 0;
+				ret->n_bytes = left > n_bytes ? left : n_bytes;
+				memcpy(ret->before, bytes, sizeof(bytes));
+				if (left)
+					memset(ret->before, 0, sizeof(bytes));
+				return NULL;
+			}
+		}
+	}
+	return err_create(ERR_UNSUPPORTED, "no module of the target has %zu unused bytes behind its code", n_bytes);
+}
