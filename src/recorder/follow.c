@@ -409,17 +409,18 @@ static bool let_go_armed(struct follow *f, struct tracee *t)
 	return true;
 }
 
-/* All modules are mapped, and nothing in them that matters has run. Returns true when the thread was let go for good. */
-static bool at_start(struct follow *f, struct tracee *t)
+/* Modules are complete, and nothing in them that matters has run. Returns true when the thread was let go for good. */
+static bool at_start(struct follow *f, struct tracee *t, bool all_complete)
 {
 	pid_t tid = t->tid;
-	t->starting = false;
 	bool done = f->ops.at_entry(f->ctx, t->tgid);
 	t = find(f, tid);
+	if (t)
+		t->starting = !done && !all_complete;
 	if (!t || done)
 		return !t || let_go_armed(f, t);
 	/* No Python yet. If the program loads libpython later, a change of modules tells. */
-	uint64_t next = debug_state_of(t->tgid);
+	uint64_t next = all_complete ? debug_state_of(t->tgid) : 0;
 	struct image image;
 	if (!next)
 		return false;
@@ -483,7 +484,8 @@ static void at_syscall(struct follow *f, struct tracee *t)
 		return went_on(err);
 	/* At the begin of a call rax says ENOSYS (arch/x86/entry/entry_64.S). One that is to be made again comes by once more. */
 	bool is_over = t->starting && (int64_t)regs.rax != -ENOSYS && ((int64_t)regs.rax > -512 || (int64_t)regs.rax < -4095);
-	if (!is_over || !loader_is_past(&t->loader, t->tgid, regs.rip) || !at_start(f, t))
+	enum loader_stage stage = is_over ? loader_stage(&t->loader, t->tgid, &regs) : LOADER_WORKS;
+	if (stage == LOADER_WORKS || !at_start(f, t, stage == LOADER_DONE))
 		go_on(f, tid, 0);
 }
 

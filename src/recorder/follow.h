@@ -2,9 +2,9 @@
  * follow: launch a program, stay with processes across fork and exec, tell when one is about to run its first instruction.
  *
  * Everything ptrace(2) asks of a tracer that stays: signals pass through untouched, group stops stay stops, new threads
- * and children are let go at once. The start of a program is met at the first system call that is not its loader's
- * (tracer/loader.h): all modules are mapped then, one thread, nothing can race, and should we be killed at any moment the
- * program just goes on. A hardware breakpoint, at the loader's _dl_debug_state, has only a program without Python that may
+ * and children are let go at once. The start of a program is met at the last system calls of its loader (tracer/loader.h):
+ * all modules are mapped then, one thread, nothing can race, and should we be killed at any moment the program just goes on.
+ * A hardware breakpoint, at the loader's _dl_debug_state, has only a program without Python that may
  * load one later; that one is guarded (tracer/guard.h).
  */
 #pragma once

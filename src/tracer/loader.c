@@ -4,7 +4,11 @@
 #include "tracer/loader.h"
 
 #include <elf.h>
+#include <link.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
 
 #include "python/python.h"
 #include "tracer/maps.h"
@@ -31,8 +35,10 @@ struct err *loader_find(pid_t pid, struct loader *ret)
 			continue;
 		ret->start = m->start.v;
 		ret->end = m->end.v;
-		if (elf_symbol_find(remote_mem_reader(mem), m, "_dl_debug_addr", &at, &size))
+		if (elf_symbol_find(remote_mem_reader(mem), m, "_r_debug", &at, &size))
 			ret->debug = at.v;
+		else if (elf_symbol_find(remote_mem_reader(mem), m, "_dl_debug_addr", &at, &size))
+			ret->debug_at = at.v;
 	}
 	for (size_t i = 0; !err && i < maps->n; i++)
 		if (strcmp(maps->v[i].path, "[vdso]") == 0) {
@@ -43,24 +49,31 @@ struct err *loader_find(pid_t pid, struct loader *ret)
 	return err;
 }
 
-static bool is_ready_for_debuggers(pid_t pid, uint64_t debug)
+static bool is_complete(const struct loader *l, pid_t pid)
 {
 	struct remote_mem *mem = NULL;
-	uint64_t at;
-	int version = 0;
+	struct r_debug debug = { .r_version = 0 };
+	uint64_t at = l->debug;
 	struct err *err = remote_mem_open(pid, &mem);
-	bool ready = !err && remote_mem_read(mem, RADDR(debug), &at, sizeof(at)) &&
-		     remote_mem_read(mem, RADDR(at), &version, sizeof(version)) && version != 0;
+	bool is_read = !err && (!l->debug_at || remote_mem_read(mem, RADDR(l->debug_at), &at, sizeof(at))) &&
+		       remote_mem_read(mem, RADDR(at), &debug, sizeof(debug));
 	err_destroy(err);
 	remote_mem_close(mem);
-	return ready;
+	return is_read && debug.r_version && debug.r_state == RT_CONSISTENT;
 }
 
-bool loader_is_past(const struct loader *l, pid_t pid, uint64_t pc)
+static bool is_in(uint64_t at, uint64_t start, uint64_t end)
 {
-	if (pc >= l->vdso_start && pc < l->vdso_end)
-		return false;
-	if (pc < l->start || pc >= l->end)
-		return true;
-	return l->debug && is_ready_for_debuggers(pid, l->debug);
+	return at >= start && at < end;
+}
+
+enum loader_stage loader_stage(const struct loader *l, pid_t pid, const struct user_regs_struct *regs)
+{
+	bool by_loader = is_in(regs->rip, l->start, l->end), is_libc = l->debug_at;
+	if (is_in(regs->rip, l->vdso_start, l->vdso_end))
+		return LOADER_WORKS;
+	if (by_loader ? is_libc && is_complete(l, pid) : (!l->debug && !l->debug_at) || is_complete(l, pid))
+		return LOADER_DONE;
+	bool protects = regs->orig_rax == SYS_mprotect && regs->rdx == PROT_READ && regs->fs_base;
+	return !by_loader || (protects && (is_libc || is_in(regs->rdi, l->start, l->end))) ? LOADER_RELOCATED : LOADER_WORKS;
 }

@@ -2,15 +2,19 @@
 
 AUDITVIEW_FAULT=ptrace:N:kill makes the recorder kill itself (SIGKILL) right after its Nth ptrace request (src/tracer/fault.h).
 """
+import json
 import os
 import random
 import signal
 import statistics
+import subprocess
+import sys
 import time
 
 from harness import Fail, Recorder, Victim, expect, expect_goodbye, expect_same_maps, foreign_maps, status_of, wait_for
 
 MOST_REQUESTS = 80
+KILL_LAUNCHES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs", "kill_launches.py")
 
 
 def clean_visit(ctx, v):
@@ -119,6 +123,17 @@ def second_recorder(ctx, python):
         v.stop()
 
 
+def launcher_killed(ctx, python, how, times):
+    """The recorder is killed while programs start: each prints and ends as it does by itself."""
+    done = subprocess.run([sys.executable, KILL_LAUNCHES, ctx.auditview, ctx.new_folder("kills"), how, str(times), python.name, *python.command],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60 + 5 * times)
+    expect(done.returncode == 0, lambda: f"the test is broken: {done.stderr[-500:]}")
+    told = json.loads(done.stdout)
+    print(f"note  {python.name}, by {how}: {told['killed']} recorders killed, {told['harmed']} programs harmed", flush=True)
+    expect(not told["harmed"], lambda: f"{told['harmed']} of {told['killed']} programs were harmed: {told['seen'][:3]}")
+    expect(told["killed"] >= times // 4, lambda: f"only {told['killed']} recorders were killed: the test is broken")
+
+
 def alone(function):
     function.alone = True
     return function
@@ -130,6 +145,8 @@ def cells(ctx):
         for victim in ("busy", "in_select") + (("threads8", "in_futex") if full else ()):
             yield "killed after each request, " + victim, python, \
                 lambda p=python, v=victim: killed_after_each_request(ctx, p, v, 20 if full else 1)
+        for how, times in (("requests", 600 if full else 20), ("moments", 1000 if full else 20)):
+            yield f"launcher killed, {how}", python, lambda p=python, h=how, n=times: launcher_killed(ctx, p, h, n)
         yield "killed at random", python, lambda p=python: killed_at_random(ctx, p, 200 if full else 15)
     for python in ctx.some_pythons(9, 12):
         yield "attach and detach", python, lambda p=python: many_cycles(ctx, p, 300 if full else 15)

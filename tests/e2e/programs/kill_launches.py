@@ -1,0 +1,100 @@
+"""kill_launches: launch programs under a recorder, SIGKILL it, and see what becomes of them.
+
+    kill_launches.py AUDITVIEW FOLDER requests|moments N SEED PYTHON...
+
+Launched in turn: one Python, and a shell that starts three, one by exec. `requests`: the recorder is killed right after a request of
+ptrace(2) (AUDITVIEW_FAULT), N of them spread over all that a launch makes; `moments`: N times at a random moment of its life. Each
+program must print what it prints by itself, and end as it does; orphans become children of this process, so their ends are known.
+One line is printed: a JSON object of the counts, and what was seen of those that were harmed.
+"""
+import ctypes
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+SCRIPT = """for i in 1 2; do "$@" -S -c "print($i); raise SystemExit($i)"; echo "status $?"; done; sh -c 'exec "$@" -S -c "print(3)"' sh "$@"; echo "status $?" """
+
+
+def reap():
+    """Wait for all there are: what ended badly, and was there a program that had been launched?"""
+    bad, launched = [], False
+    while True:
+        try:
+            child = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+            name = open(f"/proc/{child.si_pid}/comm").read().strip()
+            os.waitpid(child.si_pid, 0)
+        except ChildProcessError:
+            return bad, launched
+        launched = launched or name != "auditview-guard"
+        if child.si_code != os.CLD_EXITED or child.si_status:
+            bad.append(f"{name}: {'status' if child.si_code == os.CLD_EXITED else 'signal'} {child.si_status}")
+
+
+class Launch:
+    def __init__(self, auditview, folder, python):
+        self.record = [auditview, "record", "-q", "-o", os.path.join(folder, "capture.avc"), "--"]
+        self.programs = [([*python, "-S", "-c", "print('fine')"], "fine\n"),
+                         (["sh", "-c", SCRIPT, "sh", *python], "1\nstatus 1\n2\nstatus 2\n3\nstatus 0\n")]
+        self.counts = {"killed": 0, "not launched yet": 0, "had ended": 0, "harmed": 0}
+        self.seen = []
+
+    def once(self, which, spec=None, moment=None):
+        """True: it was killed."""
+        argv, wanted = self.programs[which]
+        env = dict(os.environ, **({"AUDITVIEW_FAULT": spec} if spec else {}))
+        recorder = subprocess.Popen([*self.record, *argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env)
+        if moment is not None:
+            time.sleep(moment)
+            recorder.kill()
+        status = recorder.wait()
+        out = recorder.stdout.read().decode()  # until the programs have ended, too
+        recorder.stdout.close()
+        bad, launched = reap()
+        killed = status == -signal.SIGKILL
+        if killed and not launched and not out and not bad:
+            self.counts["not launched yet"] += 1
+            return True
+        self.counts["killed" if killed else "had ended"] += 1
+        if out != wanted or bad or (not killed and status):
+            self.counts["harmed"] += 1
+            self.seen.append(f"{spec or f'{moment * 1e3:.2f} ms'}: recorder {status}, {bad or 'ended well'}, printed {out!r}")
+        return killed
+
+    def duration(self, which):
+        begin = time.monotonic()
+        self.once(which)
+        return time.monotonic() - begin
+
+    def n_requests(self, which):
+        """At least as many as such a launch makes; found by doubling."""
+        n = 8
+        while self.once(which, f"ptrace:{n}:kill"):
+            n *= 2
+        return n
+
+
+def main():
+    auditview, folder, how, n, seed, *python = sys.argv[1:]
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    chance = random.Random(seed)
+    launch = Launch(auditview, folder, python)
+    for which in range(2):
+        share = (int(n) + 1) // 2
+        if how == "requests":
+            most = launch.n_requests(which)
+            step = max(1, most // share)
+            for request in range(1, most, step):
+                launch.once(which, f"ptrace:{request + chance.randrange(step)}:kill")
+        else:
+            span = max(launch.duration(which) for _ in range(2))
+            for _ in range(share):
+                launch.once(which, moment=chance.uniform(0, span))
+    print(json.dumps({**launch.counts, "seen": launch.seen}))
+
+
+main()
