@@ -281,8 +281,9 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, co
 		do
 			err = ptrace_get_regs(tid, &regs);
 		while (again(&err, &n_tries));
-		for (unsigned i = 0; !err && i < 3 && !(is_read = remote_mem_read(t->mem, RADDR(at), &data, sizeof(data)));)
-			i++;
+		is_read = false;
+		for (unsigned i = 0; !err && i < 3 && !is_read; i++)
+			is_read = !fault_before(FAULT_ANSWER) && remote_mem_read(t->mem, RADDR(at), &data, sizeof(data));
 		if (!err && !is_read)
 			err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
 		if (!err && was_last_call(&regs, &data, &failed))
