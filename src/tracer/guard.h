@@ -1,6 +1,9 @@
 /*
  * guard: a small process that outlives us and clears the breakpoints we leave when we are killed.
  *
+ * Only programs that started without Python have one, where their loader tells of new modules; a start needs none (loader.h).
+ * A program that loads a module in the very moment between our death and the guard's turn still ends by it.
+ *
  * A hardware breakpoint stays in a thread when its tracer dies (kernel kernel/ptrace.c, exit_ptrace, leaves the debug
  * registers alone), and the first hit, with nobody to take the SIGTRAP, would end the program. Every breakpoint is told to
  * the guard before it is set. When we end, killed or not, the guard seizes those threads, clears what is there, and ends.

@@ -145,7 +145,7 @@ def cells(ctx):
         for victim in ("busy", "in_select") + (("threads8", "in_futex") if full else ()):
             yield "killed after each request, " + victim, python, \
                 lambda p=python, v=victim: killed_after_each_request(ctx, p, v, 20 if full else 1)
-        for how, times in (("requests", 600 if full else 20), ("moments", 1000 if full else 20)):
+        for how, times in (("requests", 600 if full else 10), ("moments", 1000 if full else 12)):
             yield f"launcher killed, {how}", python, lambda p=python, h=how, n=times: launcher_killed(ctx, p, h, n)
         yield "killed at random", python, lambda p=python: killed_at_random(ctx, p, 200 if full else 15)
     for python in ctx.some_pythons(9, 12):
