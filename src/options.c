@@ -66,7 +66,7 @@ const struct option_row options_table[] = {
 	{ "bulk-bytes", 0, .kind = OPTION_BYTES32, AT(bulk_bytes), .groups = OPT_CAPTURE, .max = 1 << 20, .arg = "BYTES",
 	  .doc = "Bytes kept of bulk arguments, such as the code of marshal.loads and compile (default 256)." },
 	{ "follow", 'f', .kind = OPTION_SWITCH, AT(follow), .groups = OPT_CAPTURE,
-	  .doc = "Follow children: fork, vfork, posix_spawn, exec; with -p also those that are there already. On by default when launching, off when attaching." },
+	  .doc = "Follow children: fork, vfork, posix_spawn, exec; with -p also those that are there already, also of a program that is no Python. On by default when launching, off when attaching." },
 	{ "duration", 0, .kind = OPTION_DURATION, AT(duration_ns), .groups = OPT_CAPTURE, .min = 1, .max = UINT64_MAX / 4, .arg = "TIME",
 	  .doc = "Stop after this time: 10s, 500ms, 5m, 1h. A bare number is seconds." },
 	{ "limit", 0, .kind = OPTION_COUNT, AT(limit), .groups = OPT_CAPTURE, .min = 1, .max = UINT64_MAX, .arg = "N",

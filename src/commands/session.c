@@ -114,7 +114,7 @@ struct err *capture_plan_check(const struct options *o)
 	for (size_t i = 0; !err && i < o->n_pids; i++) {
 		struct access access;
 		err = access_check(o->pids[i], &access);
-		if (!err)
+		if (!err && !(o->follow == YES && access.cause == ACCESS_NOT_PYTHON)) /* its children may be */
 			err = access_to_err(&access);
 	}
 	return err;

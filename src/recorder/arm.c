@@ -256,7 +256,7 @@ static void descendant_attach(struct recorder *r, pid_t pid)
 			process_add(r, pid, NULL, PROCESS_ATTACHED);
 	}
 	if (!err)
-		err = follow_seize(r->follow, pid);
+		err = follow_seize(r->follow, pid, may_become_python);
 	if (err && err->code != ERR_TARGET_GONE)
 		recorder_warn(r, NOTE_WARNING, UINT32_MAX, "process %d is not traced: %s", (int)pid, err->message);
 	err_destroy(err);
@@ -283,6 +283,27 @@ static struct err *descendants_attach(struct recorder *r, pid_t pid)
 	return err;
 }
 
+struct err *recorder_follow(struct recorder *r, pid_t pid)
+{
+	const struct process *p = process_find(r, pid);
+	struct err *err = follow_seize(r->follow, pid, p && !p->info.python_hex);
+	return err ? err : descendants_attach(r, pid);
+}
+
+/* With -f a program that is no Python may have children that are, or load one yet. */
+static struct err *attach_to_host(struct recorder *r, pid_t pid)
+{
+	struct process *p = process_find(r, pid);
+	if (!p)
+		p = process_add(r, pid, NULL, PROCESS_ATTACHED);
+	if (!p)
+		return err_no_memory();
+	if (!r->first)
+		r->first = p;
+	recorder_warn(r, NOTE_MESSAGE, p->index, "there is no CPython in it: its children are watched, and what it loads");
+	return NULL;
+}
+
 struct err *recorder_attach(struct recorder *r, pid_t pid)
 {
 	struct access access;
@@ -290,20 +311,17 @@ struct err *recorder_attach(struct recorder *r, pid_t pid)
 	if (err)
 		return err;
 	/* A probe whose recorder is dead is taken out by link_attach(). */
-	err = access_to_err(&access);
+	bool any, is_host = r->options.follow && access.cause == ACCESS_NOT_PYTHON;
+	err = is_host ? NULL : access_to_err(&access);
 	if (err)
 		return err;
-	bool any;
 	r->n_roots++;
 	if (follow_has(r->follow, pid)) /* named twice, or a child of one that was named before it */
 		return NULL;
-	err = err_wrap(recorder_arm(r, pid, false, PROCESS_ATTACHED, &any), "cannot attach to %d", (int)pid);
+	err = is_host ? attach_to_host(r, pid)
+		      : err_wrap(recorder_arm(r, pid, false, PROCESS_ATTACHED, &any), "cannot attach to %d", (int)pid);
 	/* Not before: from then on every signal and child of the target needs an answer of ours. */
-	if (!err && r->options.follow)
-		err = follow_seize(r->follow, pid);
-	if (!err && r->options.follow)
-		err = descendants_attach(r, pid);
-	return err;
+	return err || !r->options.follow ? err : recorder_follow(r, pid);
 }
 
 struct err *recorder_launch(struct recorder *r, char *const argv[], const char *user, const struct follow_stdio *io)
@@ -316,8 +334,10 @@ struct err *recorder_launch(struct recorder *r, char *const argv[], const char *
 bool recorder_at_entry(void *ctx, pid_t pid)
 {
 	struct recorder *r = ctx;
-	bool any;
-	struct err *err = recorder_arm(r, pid, true, r->launching && !r->first ? PROCESS_LAUNCHED : PROCESS_EXECED, &any);
+	bool any, is_forked = !process_find(r, pid); /* else its exec was told: it has loaded a libpython since */
+	uint32_t flags = is_forked ? PROCESS_FORKED : r->launching && !r->first ? PROCESS_LAUNCHED : PROCESS_EXECED;
+	struct err *err = recorder_arm(r, pid, true, flags, &any);
+	r->n_children += is_forked && any;
 	if (err && err->code != ERR_NOT_PYTHON) {
 		recorder_warn(r, NOTE_WARNING, UINT32_MAX, "process %d is not traced: %s", (int)pid, err->message);
 		log_debug("not armed at entry of %d: %s", (int)pid, err->message);
@@ -452,8 +472,8 @@ static void modules_look(struct recorder *r, uint64_t now)
 		struct process *p = r->processes.v[i];
 		char text[128];
 		bool any;
-		/* One that we armed ourselves, even if that Python has been unloaded since. */
-		bool is_ours = p->info.python_hex && (!p->source || p->source->link->pid == p->pid);
+		/* One that we armed ourselves, even if that Python has been unloaded since, or that was attached to without one. */
+		bool is_ours = p->info.python_hex ? !p->source || p->source->link->pid == p->pid : p->info.flags & PROCESS_ATTACHED;
 		if (p->ended || !is_ours || proc_file_read(p->pid, "statm", text, sizeof(text)) <= 0)
 			continue;
 		uint64_t vm_bytes = strtoull(text, NULL, 10) * 4096;

@@ -43,9 +43,12 @@ struct tracee {
 	uint64_t breakpoint;   /* where one is set; 0 none */
 	bool starting;         /* it stops at every system call until it is past its loader */
 	struct loader loader;
+	uint64_t awaited;      /* seized without a stop, no Python in it yet: where those it makes get a breakpoint; 0 nowhere */
+	bool has_python;       /* the breakpoint has led to one; it stays, for the next */
 	bool children;         /* descendants are followed */
 	bool launched;         /* ours by fork: its end is reported even when it is no tracee any more */
 	bool traced;
+	bool newborn;          /* has not come to its first stop yet */
 	bool stopped;          /* in a group stop (PTRACE_LISTEN) */
 };
 
@@ -305,9 +308,32 @@ static bool is_ending(pid_t tid)
 	return !thread_place_read(tid, tid, &at) || at.state == 'Z' || at.state == 'X';
 }
 
-struct err *follow_seize(struct follow *f, pid_t pid)
+/* Address of the loader's _dl_debug_state, which it calls whenever the set of modules changes (glibc elf/dl-debug.c). */
+static uint64_t debug_state_of(pid_t pid)
+{
+	struct remote_mem *mem = NULL;
+	CLEANUP(maps) struct maps *maps = NULL;
+	uint64_t found = 0;
+	struct err *err = remote_mem_open(pid, &mem);
+	if (!err)
+		err = maps_read(pid, &maps);
+	if (!err)
+		err = maps_find_modules(maps, remote_mem_reader(mem));
+	for (size_t i = 0; !err && !found && i < maps->n_modules; i++) {
+		raddr at;
+		uint64_t size;
+		if (elf_symbol_find(remote_mem_reader(mem), &maps->modules[i], "_dl_debug_state", &at, &size))
+			found = at.v;
+	}
+	err_destroy(err);
+	remote_mem_close(mem);
+	return found;
+}
+
+struct err *follow_seize(struct follow *f, pid_t pid, bool awaits_python)
 {
 	char path[64];
+	uint64_t awaited = awaits_python ? debug_state_of(pid) : 0;
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	want_guard(f);
 	/* New threads may start while the list is read: go on until a round finds none. */
@@ -332,7 +358,7 @@ struct err *follow_seize(struct follow *f, pid_t pid)
 				err_destroy(err);
 				continue;
 			}
-			struct tracee t = { .tid = tid, .tgid = pid, .children = true, .traced = true };
+			struct tracee t = { .tid = tid, .tgid = pid, .children = true, .traced = true, .awaited = awaited };
 			if (!err && !vec_push(&f->tracees, t))
 				err = err_no_memory();
 			if (err) {
@@ -371,28 +397,6 @@ static struct image *boring_find(const struct follow *f, pid_t pid)
 			return b;
 	}
 	return NULL;
-}
-
-/* Address of the loader's _dl_debug_state, which it calls whenever the set of modules changes (glibc elf/dl-debug.c). */
-static uint64_t debug_state_of(pid_t pid)
-{
-	struct remote_mem *mem = NULL;
-	CLEANUP(maps) struct maps *maps = NULL;
-	uint64_t found = 0;
-	struct err *err = remote_mem_open(pid, &mem);
-	if (!err)
-		err = maps_read(pid, &maps);
-	if (!err)
-		err = maps_find_modules(maps, remote_mem_reader(mem));
-	for (size_t i = 0; !err && !found && i < maps->n_modules; i++) {
-		raddr at;
-		uint64_t size;
-		if (elf_symbol_find(remote_mem_reader(mem), &maps->modules[i], "_dl_debug_state", &at, &size))
-			found = at.v;
-	}
-	err_destroy(err);
-	remote_mem_close(mem);
-	return found;
 }
 
 /* Its image is armed. Returns true when the thread was let go for good. */
@@ -442,6 +446,7 @@ static bool at_breakpoint(struct follow *f, struct tracee *t)
 	struct image *mistaken = boring_find(f, t->tgid);
 	if (mistaken)
 		*mistaken = f->boring.v[--f->boring.n];
+	t->has_python = true;
 	if (t->children)
 		return false;
 	set_breakpoint(f, t, 0);
@@ -457,7 +462,7 @@ static void added(struct follow *f, pid_t tid, pid_t tgid, bool children)
 		t->tgid = tgid;
 		return;
 	}
-	struct tracee fresh = { .tid = tid, .tgid = tgid, .children = children, .traced = true };
+	struct tracee fresh = { .tid = tid, .tgid = tgid, .children = children, .traced = true, .newborn = true };
 	if (!vec_push(&f->tracees, fresh))
 		log_debug("no memory to follow %d", (int)tid);
 }
@@ -506,6 +511,22 @@ static void note_child(struct follow *f, const struct tracee *t, int event)
 	went_on(err);
 }
 
+/* A thread that waits for a libpython to be loaded has the breakpoint for itself alone (kernel arch/x86/kernel/process.c,
+ * copy_thread, gives a child none): those it makes, threads and forked processes, may load it just as well. */
+static void inherit_breakpoint(struct follow *f, struct tracee *t)
+{
+	pid_t parent = t->tgid == t->tid ? status_number(t->tid, "PPid:", 0) : t->tgid;
+	t->newborn = false;
+	for (size_t i = 0; i < f->tracees.n; i++) {
+		const struct tracee *of = &f->tracees.v[i];
+		uint64_t address = of->breakpoint ? of->breakpoint : of->awaited;
+		if (of->tgid != parent || !address || of->has_python || of == t)
+			continue;
+		set_breakpoint(f, t, address);
+		return;
+	}
+}
+
 static void handle_stop(struct follow *f, pid_t tid, int status)
 {
 	struct tracee *t = find(f, tid);
@@ -524,6 +545,8 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 			f->ops.forked(f->ctx, status_number(tid, "PPid:", 0), tid);
 	}
 	t->stopped = false;
+	if (t->newborn)
+		inherit_breakpoint(f, t);
 	switch (event) {
 	case 0:
 		if (ptrace_is_syscall_stop(status))
@@ -557,6 +580,8 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 		t = find(f, tid);
 		if (t) {
 			t->breakpoint = 0; /* the new image starts with clean debug registers */
+			t->awaited = 0;
+			t->has_python = false;
 			guard_remove(f->guard, tid);
 			t->tgid = tid;
 			/* 32-bit programs have a vector of another form, in which there is no entry point for us. */

@@ -43,8 +43,9 @@ void follow_destroy(struct follow *f);
  * go as soon as at_entry() says so. `user`: run as that user, NULL = as ours. The error names the program. */
 MUST_CHECK struct err *follow_launch(struct follow *f, char *const argv[], bool children, const char *user,
 				     const struct follow_stdio *stdio, pid_t *ret_pid);
-/* Seize all threads of a running process, to follow its children. */
-MUST_CHECK struct err *follow_seize(struct follow *f, pid_t pid);
+/* Seize all threads of a running process, to follow its children. `awaits_python`: there is none in it, and if one of the
+ * threads and processes that it makes from now on loads one, at_entry() is told. */
+MUST_CHECK struct err *follow_seize(struct follow *f, pid_t pid, bool awaits_python);
 /* Handle what has happened; never waits. */
 void follow_poll(struct follow *f);
 bool follow_has(const struct follow *f, pid_t pid); /* are its threads ours? */

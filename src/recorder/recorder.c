@@ -223,7 +223,7 @@ static void on_control(struct recorder *r)
 		r->options.follow = true;
 		for (size_t i = 0; i < r->processes.n; i++) {
 			struct process *p = r->processes.v[i];
-			struct err *err = p->ended || follow_has(r->follow, p->pid) ? NULL : follow_seize(r->follow, p->pid);
+			struct err *err = p->ended || follow_has(r->follow, p->pid) ? NULL : recorder_follow(r, p->pid);
 			if (err)
 				recorder_warn(r, NOTE_WARNING, p->index, "cannot follow: %s", err->message);
 			err_destroy(err);
@@ -369,12 +369,12 @@ static void change_attachment(struct recorder *r)
 	}
 	for (size_t i = 0; i < r->processes.n; i++) {
 		struct process *p = r->processes.v[i];
-		bool any;
-		if (p->ended || !p->source || p->source->link->pid != p->pid)
+		bool any, is_host = p->info.flags & PROCESS_ATTACHED && !p->info.python_hex;
+		if (p->ended || (!is_host && (!p->source || p->source->link->pid != p->pid)))
 			continue;
-		struct err *err = recorder_arm(r, p->pid, false, 0, &any);
+		struct err *err = is_host ? NULL : recorder_arm(r, p->pid, false, 0, &any);
 		if (!err && r->options.follow)
-			err = follow_seize(r->follow, p->pid);
+			err = recorder_follow(r, p->pid);
 		if (err)
 			recorder_warn(r, NOTE_WARNING, p->index, "cannot attach again: %s", err->message);
 		err_destroy(err);

@@ -141,6 +141,8 @@ bool client_wants(void *ctx, const char *name, uint32_t n_bytes);
 /* Link every runtime of a process that is not yet; the first failure counts only if none succeeds. flags: of a process
  * met for the first time. at_entry: its one thread is in our stop there. */
 MUST_CHECK struct err *recorder_arm(struct recorder *r, pid_t pid, bool at_entry, uint32_t flags, bool *ret_any);
+/* Have what it forks and becomes from now on, and the children that it has: with their Pythons. */
+MUST_CHECK struct err *recorder_follow(struct recorder *r, pid_t pid);
 void source_destroy(struct source *s);
 void recorder_relink(struct recorder *r, uint64_t now); /* runtimes that were finalised or unloaded and may be back */
 void recorder_wait_for_events(struct recorder *r); /* of processes that are armed by their next one */
