@@ -384,6 +384,8 @@ struct err *boot_leave(struct link *l, const struct remote_target *t, uint64_t d
 	struct err *err = remote_place_find(t->mem, t->maps, l->runtime.module.start, bytes_for(p.n_ops), &place);
 	if (!err && place.is_left)
 		err = remote_place_wait(&here, CALL_TIMEOUT_NS);
+	if (!err && place.code.v == l->place.code.v && l->place.n_bytes < place.n_bytes) /* whoever clears it clears all of it */
+		l->place.n_bytes = place.n_bytes;
 	if (!err)
 		err = write_code(l, t->mem, t->pid, &place, &p);
 	if (!err) /* not open yet: it keeps events out of the probe, no more */
@@ -413,7 +415,5 @@ struct err *boot_leave(struct link *l, const struct remote_target *t, uint64_t d
 	*ret_done = mailbox == 1;
 	if (!*ret_done)
 		link_keep_orphan(l, t->mem);
-	if (place.code.v == l->place.code.v && l->place.n_bytes < place.n_bytes)
-		l->place.n_bytes = place.n_bytes;
 	return remote_place_clear(&here);
 }

@@ -250,7 +250,7 @@ static size_t make_big(uint8_t *to, size_t cap, uint32_t seed, unsigned max_stat
 				is_kept = true;
 				break;
 			}
-			/* fall through */
+			__attribute__((fallthrough));
 		default: to[n++] = 0x40 | (v & 0x0f); break;                                    /* advance_loc, also by 0 */
 		}
 	}
