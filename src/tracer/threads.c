@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/vec.h"
+#include "tracer/image.h"
 #include "tracer/maps.h"
 #include "tracer/remote_call.h"
 #include "tracer/remote_mem.h"
@@ -108,15 +109,56 @@ static bool socket_may_time_out(pid_t pid, uint64_t fd, int option)
 	return timeout.tv_sec || timeout.tv_usec;
 }
 
+/* The return address by which a thread at pc leaves the module that pc is in; 0: its frames cannot be crossed. Frames of system
+ * call wrappers are told by the stack pointer alone, which is all that /proc shows of the registers. */
+static uint64_t caller_of_module(const struct remote_target *t, const struct mapping *at, uint64_t pc, uint64_t sp)
+{
+	enum { FRAMES_MAX = 8 };
+	const struct mapping *header = NULL;
+	for (size_t i = 0; i < t->maps->n && !header; i++)
+		if (at->inode && t->maps->v[i].dev == at->dev && t->maps->v[i].inode == at->inode && !t->maps->v[i].offset)
+			header = &t->maps->v[i];
+	struct mem_reader mem = *remote_mem_reader(t->mem);
+	struct image *image = header ? image_of_memory(&mem, RADDR(header->start), header->path) : NULL;
+	const struct cfi_table *table = image ? image_cfi(image) : NULL;
+	struct cfi_scratch scratch = { 0 };
+	uint64_t found = 0, lookup = pc;
+	for (unsigned i = 0; table && !found && i < FRAMES_MAX; i++) {
+		struct cfi_row row;
+		uint64_t bias = image_bias_at(image, RADDR(header->start));
+		if (cfi_row_find(&image->reader, table, lookup - bias, pc - bias, &scratch, &row) != CFI_OK || row.cfa_deref ||
+		    row.cfa_reg != CFI_RSP || row.cfa_off < 8 || row.rules[CFI_RIP].place != CFI_AT_CFA || row.rules[CFI_RIP].off != -8)
+			break;
+		sp += (uint64_t)row.cfa_off;
+		if (!remote_mem_read(t->mem, RADDR(sp - 8), &pc, sizeof(pc)))
+			break;
+		lookup = pc - 1; /* of the call */
+		const struct mapping *m = maps_find(t->maps, RADDR(pc));
+		if (!m || m->dev != at->dev || m->inode != at->inode)
+			found = pc;
+	}
+	cfi_scratch_fini(&scratch);
+	image_unref(NULL, image);
+	return found;
+}
+
 /* Is the caller of libc's wrapper CPython itself, or its select module? It follows PEP 475 and computes the rest of its timeout
- * anew after EINTR; starting the call over would lengthen it. The nearest return address outside of libc tells. */
+ * anew after EINTR; starting the call over would lengthen it. The return address outside of libc tells, by libc's call frame
+ * information; without it, the nearest word of the stack that looks like one (the wrappers of glibc 2.41 and later leave old
+ * ones in between). */
 bool thread_is_called_by_python(const struct remote_target *t, uint64_t pc, uint64_t sp)
 {
 	uint64_t words[96];
+	size_t n = ARRAY_LEN(words);
 	const struct mapping *wrapper = t->maps ? maps_find(t->maps, RADDR(pc)) : NULL;
-	if (!wrapper || !remote_mem_read(t->mem, RADDR(sp), words, sizeof(words)))
+	if (!wrapper)
 		return false;
-	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+	words[0] = caller_of_module(t, wrapper, pc, sp);
+	if (words[0])
+		n = 1;
+	else if (!remote_mem_read(t->mem, RADDR(sp), words, sizeof(words)))
+		return false;
+	for (size_t i = 0; i < n; i++) {
 		if (words[i] >= t->text_start && words[i] < t->text_end)
 			return true;
 		const struct mapping *m = maps_find(t->maps, RADDR(words[i]));
