@@ -131,7 +131,8 @@ void recorder_destroy(struct recorder *r)
 	writer_destroy(r->writer);
 	if (r->signal_fd >= 0)
 		close(r->signal_fd);
-	if (r->masked)
+	/* Told to end by a signal we end: one more of an impatient hand must not turn that into being killed. */
+	if (r->masked && !r->by_signal)
 		sigprocmask(SIG_SETMASK, &r->old_mask, NULL);
 	free(r->record);
 	free(r->forks);

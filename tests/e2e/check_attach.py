@@ -146,6 +146,18 @@ def two_at_once(ctx, python):
         b.stop()
 
 
+def impatient(ctx, python):
+    """Ctrl-C again and again: it leaves as ever, and says so."""
+    with Victim(ctx, python, "sleeping") as v:
+        with Recorder(ctx, v.pid) as recorder:
+            recorder.wait_linked()
+            while recorder.process.poll() is None:
+                recorder.process.send_signal(signal.SIGINT)
+                time.sleep(0.0002)
+            expect_goodbye(recorder.wait(), min_events=0)
+        v.stop()
+
+
 def cells(ctx):
     for python in ctx.some_pythons(8, 11, 13):
         for victim, arguments, keeps_maps in QUICK + (FULL if ctx.full else []):
@@ -161,4 +173,5 @@ def cells(ctx):
             yield "target ends by " + how, python, lambda p=python, h=how, s=status, m=more: target_exits(ctx, p, h, s, m)
         yield "stopped target", python, lambda p=python: stopped_target(ctx, p)
         yield "recorder sleeps", python, lambda p=python: recorder_sleeps(ctx, p)
+        yield "told to leave again and again", python, lambda p=python: impatient(ctx, p)
         yield "two targets", python, lambda p=python: two_at_once(ctx, p)
