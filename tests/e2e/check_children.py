@@ -318,7 +318,7 @@ def cells(ctx):
     pythons = ctx.some_pythons(12)
     other = next((p for p in ctx.pythons if p.minor == 8), ctx.pythons[0])
     for python in pythons:
-        if len(python.command) > 1:
+        if python.name.endswith("+ldso"):
             yield "all", python, no_program_of_its_own
             continue
         yield "statuses, stops, signals", python, lambda p=python: statuses(ctx, p, other)
@@ -329,7 +329,7 @@ def cells(ctx):
         yield "attached to with -f, children there", python, lambda p=python: there_already(ctx, p, other)
         yield "recorder killed while one starts", python, lambda p=python: killed_while_one_starts(ctx, p)
         yield "more at a time than can be told apart", python, lambda p=python: crowd(ctx, p)
-    first = next((p for p in pythons if len(p.command) == 1), None)
+    first = next((p for p in pythons if not p.name.endswith("+ldso")), None)
     if first:
         yield "thousands that have ended", first, lambda: brood(ctx, first, *((30, 2000) if ctx.full else (6, 500)))
         yield "a thousand a minute", first, lambda: storm(ctx, first, 240 if ctx.full else 6)
