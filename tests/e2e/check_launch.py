@@ -44,6 +44,8 @@ def checked(events, python, seen):
 
 
 def exact(ctx, python, victim, arguments, options):
+    if python.name.endswith("+ldso") and victim == "mp" and "fork" not in arguments:
+        raise Skip("its program does not run without the loader, so multiprocessing cannot start it by sys.executable")
     run = Launch(ctx, python, victim_path(victim), *arguments, options=["-s", "1M", *options], reference=True, timeout=900 if ctx.full else 60)
     skip = run.fact("skip")
     if skip:
