@@ -33,6 +33,7 @@ enum {
 	ANCHORS_MAX = 1024,
 	WAIT_STEP_NS = 100 * 1000 * 1000,
 	WAIT_STEPS = 20, /* × 100 ms without a heartbeat: nobody is there any more */
+	SLOT_STEPS_ALL = 50, /* × 100 ms in any case */
 	SLOT_STEPS = 10, /* × 100 ms without a free slot: those who have one may live for ever */
 	SPIN_BEFORE_YIELD = 20, /* times all lanes were found held */
 	LANE_STEP_NS = 2 * 1000 * 1000,
@@ -212,7 +213,7 @@ static __attribute__((noinline)) bool slot_claim(const struct probe_context *ctx
 	struct ring_shared *shared = shared_of(ctx);
 	uint32_t beat = __atomic_load_n(&shared->heartbeat, __ATOMIC_RELAXED), still = 0;
 	uint32_t before = 0;
-	for (uint32_t steps = 0;; steps++) {
+	for (uint32_t steps = 0, all = 0;; steps++, all++) {
 		uint32_t freed = __atomic_load_n(&shared->slots_freed, __ATOMIC_ACQUIRE);
 		if (freed != before) /* somebody was faster: things go on */
 			steps = 0;
@@ -226,6 +227,8 @@ static __attribute__((noinline)) bool slot_claim(const struct probe_context *ctx
 			return false;
 		}
 		if (__atomic_load_n(&shared->slots_in_vain, __ATOMIC_RELAXED) == in_vain)
+			return false;
+		if (all == SLOT_STEPS_ALL) /* always somebody faster */
 			return false;
 		if (steps == SLOT_STEPS) {
 			__atomic_store_n(&shared->slots_in_vain, in_vain, __ATOMIC_RELAXED);
@@ -320,8 +323,8 @@ static __attribute__((noinline)) bool wait_for_room(const struct probe_context *
 		uint64_t tail = __atomic_load_n(&slot->tail, __ATOMIC_ACQUIRE);
 		if (shared->slot_data_bytes - (head - tail) >= need)
 			return true;
-		if (ctx->flags & (PROBE_DROP | PROBE_NO_SYSCALL) ||
-		    __atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) == RING_OFF)
+		if (ctx->flags & (PROBE_DROP | PROBE_NO_SYSCALL) || __atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) == RING_OFF ||
+		    __atomic_load_n(&slot->state, __ATOMIC_RELAXED) != SLOT_ACTIVE) /* given up by the recorder: nobody drains it */
 			return false;
 		int64_t step[2] = { 0, WAIT_STEP_NS };
 		__atomic_store_n(&slot->waiting, 1, __ATOMIC_SEQ_CST);

@@ -106,10 +106,10 @@ static bool is_armed(const struct recorder *r, pid_t pid, const struct python_ru
 	return false;
 }
 
-static struct err *link_up(struct recorder *r, pid_t pid, const struct python_runtime *rt, bool at_entry,
+static struct err *link_up(struct recorder *r, pid_t pid, const struct python_runtime *rt, pid_t at_entry,
 			   const struct probe_options *options, struct link **ret)
 {
-	return at_entry ? link_attach_at_entry(pid, rt, options, ret)
+	return at_entry ? link_attach_at_entry(pid, at_entry, rt, options, ret)
 			: link_attach(pid, rt, options, follow_has(r->follow, pid), ret);
 }
 
@@ -118,6 +118,7 @@ static bool armed(struct recorder *r, struct link *link, struct process *p)
 {
 	if (!source_add(r, link, p))
 		return false;
+	follow_found_python(r->follow, link->pid);
 	struct note_info note = { .kind = NOTE_ATTACHED, .time_ns = clock_time_now(&r->clock), .process = p->index, .a = link->pause_ns };
 	writer_note(r->writer, &note);
 	if (link->timeout_extended)
@@ -163,7 +164,7 @@ void recorder_stop_waiting(struct recorder *r, pid_t pid, struct detach_report *
 }
 
 /* Link every runtime that was found; the first failure counts only if none succeeds. */
-struct err *recorder_arm(struct recorder *r, pid_t pid, bool at_entry, uint32_t flags, bool *ret_any)
+struct err *recorder_arm(struct recorder *r, pid_t pid, pid_t at_entry, uint32_t flags, bool *ret_any)
 {
 	struct remote_mem *mem = NULL;
 	CLEANUP(maps) struct maps *maps = NULL;
@@ -245,7 +246,7 @@ static void descendant_attach(struct recorder *r, pid_t pid)
 	if (!err && !has_ring)
 		err = access_to_err(&access);
 	if (!err && !has_ring)
-		err = recorder_arm(r, pid, false, PROCESS_ATTACHED, &any);
+		err = recorder_arm(r, pid, 0, PROCESS_ATTACHED, &any);
 	if (!err)
 		r->n_children++;
 	bool may_become_python = err && err->code == ERR_NOT_PYTHON;
@@ -319,7 +320,7 @@ struct err *recorder_attach(struct recorder *r, pid_t pid)
 	if (follow_has(r->follow, pid)) /* named twice, or a child of one that was named before it */
 		return NULL;
 	err = is_host ? attach_to_host(r, pid)
-		      : err_wrap(recorder_arm(r, pid, false, PROCESS_ATTACHED, &any), "cannot attach to %d", (int)pid);
+		      : err_wrap(recorder_arm(r, pid, 0, PROCESS_ATTACHED, &any), "cannot attach to %d", (int)pid);
 	/* Not before: from then on every signal and child of the target needs an answer of ours. */
 	return err || !r->options.follow ? err : recorder_follow(r, pid);
 }
@@ -331,12 +332,17 @@ struct err *recorder_launch(struct recorder *r, char *const argv[], const char *
 	return follow_launch(r->follow, argv, r->options.follow, user, io, &r->launched_pid);
 }
 
-bool recorder_at_entry(void *ctx, pid_t pid)
+bool recorder_at_entry(void *ctx, pid_t pid, pid_t tid)
 {
 	struct recorder *r = ctx;
-	bool any, is_forked = !process_find(r, pid); /* else its exec was told: it has loaded a libpython since */
+	const struct process *p = process_find(r, pid);
+	bool any, is_forked = !p; /* else its exec was told: it has loaded a libpython since */
+	/* A forked child has its parent's probe: it would be linked twice. */
+	for (size_t i = 0; i < r->sources.n && (!p || p->info.flags & PROCESS_FORKED); i++)
+		if (r->sources.v[i]->link->pid != pid && link_is_in(r->sources.v[i]->link, pid))
+			return true;
 	uint32_t flags = is_forked ? PROCESS_FORKED : r->launching && !r->first ? PROCESS_LAUNCHED : PROCESS_EXECED;
-	struct err *err = recorder_arm(r, pid, true, flags, &any);
+	struct err *err = recorder_arm(r, pid, tid, flags, &any);
 	r->n_children += is_forked && any;
 	if (err && err->code != ERR_NOT_PYTHON) {
 		recorder_warn(r, NOTE_WARNING, UINT32_MAX, "process %d is not traced: %s", (int)pid, err->message);
@@ -491,7 +497,7 @@ static void modules_look(struct recorder *r, uint64_t now)
 		if (p->n_looks >= LOOKS || now < p->look_ns)
 			continue;
 		p->look_ns = now + ((uint64_t)MODULES_NS << p->n_looks++);
-		struct err *err = recorder_arm(r, p->pid, false, 0, &any);
+		struct err *err = recorder_arm(r, p->pid, 0, 0, &any);
 		if (err)
 			log_debug("looked for another Python in %d: %s", (int)p->pid, err->message);
 		err_destroy(err);
@@ -658,8 +664,9 @@ void recorder_check(struct recorder *r, uint64_t now)
 		} else if (health == LINK_GONE && process_has_memory(s->link->pid)) {
 			s->gone = true; /* exec, without us being told: not followed */
 			process_execed(r, s->process);
-		} else if (health == LINK_UNLINKED && now - s->armed_ns < 5000000000ull && !s->finalised) {
-			/* A hook that was being added to an empty list at that very moment. Not while the interpreter ends. */
+		} else if (health == LINK_UNLINKED && !s->finalised) {
+			/* A hook that was being added to an empty list at that very moment, or somebody raised the event of the end by
+			 * hand. Not while the interpreter ends. */
 			struct python_runtime rt;
 			struct err *err = python_runtime_find(remote_mem_reader(s->link->mem), &s->link->runtime.module, &rt);
 			if (!err && rt.is_initialised && !rt.is_finalising)

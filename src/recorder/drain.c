@@ -297,7 +297,8 @@ static struct client *client_add(struct recorder *r, struct source *s, uint32_t 
 	}
 	s->clients[slot_index] = c;
 	/* It came and went before it could be looked at. Of one that is followed the end, and its status, is still to be told. */
-	if (c->process->pidfd < 0 && !c->process->ended && !follow_has(r->follow, c->process->pid))
+	bool is_gone = c->process->pidfd < 0 && kill(c->process->pid, 0) < 0 && errno == ESRCH; /* else descriptors are short */
+	if (is_gone && !c->process->ended && !follow_has(r->follow, c->process->pid))
 		process_ended(r, c->process, -1);
 	return c;
 }
@@ -316,10 +317,11 @@ void client_remove(struct source *s, uint32_t slot_index)
 
 /* ---- draining ---- */
 
-/* An image is over when its process is, when it made room for another by exec, or when it was left. */
+/* An image is over when its process is, when it made room for another by exec, or when it was left. The exec of the one that was
+ * armed says nothing of its forked children: they go on writing. */
 static bool client_is_over(struct client *c)
 {
-	return c->process->ended || c->source->gone;
+	return c->process->ended || (c->source->gone && (c->source->left || c->process->pid == c->source->link->pid));
 }
 
 struct drain {

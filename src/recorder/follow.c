@@ -49,6 +49,8 @@ struct tracee {
 	bool launched;         /* ours by fork: its end is reported even when it is no tracee any more */
 	bool traced;
 	bool newborn;          /* has not come to its first stop yet */
+	bool is_told;          /* its parent's event came before that: `inherits` is right */
+	uint64_t inherits;     /* where it gets a breakpoint then; 0 nowhere */
 	bool stopped;          /* in a group stop (PTRACE_LISTEN) */
 };
 
@@ -56,6 +58,7 @@ struct image {                 /* a program file known to hold no Python */
 	dev_t dev;
 	ino_t inode;
 	struct timespec mtime;
+	uint64_t debug_off;    /* of its loader's _dl_debug_state, from AT_BASE */
 };
 
 struct stop {                  /* taken from the kernel, not served yet: the thread stands still */
@@ -381,7 +384,7 @@ static bool image_of(pid_t pid, struct image *ret)
 	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
 	if (stat(path, &st) < 0)
 		return false;
-	*ret = (struct image){ st.st_dev, st.st_ino, st.st_mtim };
+	*ret = (struct image){ st.st_dev, st.st_ino, st.st_mtim, 0 };
 	return true;
 }
 
@@ -417,7 +420,14 @@ static bool let_go_armed(struct follow *f, struct tracee *t)
 static bool at_start(struct follow *f, struct tracee *t, bool all_complete)
 {
 	pid_t tid = t->tid;
-	bool done = f->ops.at_entry(f->ctx, t->tgid);
+	const struct image *known = boring_find(f, t->tgid);
+	if (known) { /* it had no Python at its last start: only what it loads later is of interest */
+		t->starting = !all_complete;
+		if (all_complete)
+			set_breakpoint(f, t, proc_auxv_value(t->tgid, AT_BASE) + known->debug_off);
+		return false;
+	}
+	bool done = f->ops.at_entry(f->ctx, t->tgid, tid);
 	t = find(f, tid);
 	if (t)
 		t->starting = !done && !all_complete;
@@ -429,8 +439,12 @@ static bool at_start(struct follow *f, struct tracee *t, bool all_complete)
 	if (!next)
 		return false;
 	set_breakpoint(f, t, next);
-	if (proc_auxv_value(t->tgid, AT_BASE) && image_of(t->tgid, &image) && f->boring.n < 4096 && !vec_push(&f->boring, image))
-		log_debug("no memory to remember an image");
+	uint64_t loader_base = proc_auxv_value(t->tgid, AT_BASE);
+	if (loader_base && next > loader_base && image_of(t->tgid, &image) && f->boring.n < 4096) {
+		image.debug_off = next - loader_base;
+		if (!vec_push(&f->boring, image))
+			log_debug("no memory to remember an image");
+	}
 	return false;
 }
 
@@ -438,7 +452,7 @@ static bool at_start(struct follow *f, struct tracee *t, bool all_complete)
 static bool at_breakpoint(struct follow *f, struct tracee *t)
 {
 	pid_t tid = t->tid;
-	bool done = f->ops.at_entry(f->ctx, t->tgid);
+	bool done = f->ops.at_entry(f->ctx, t->tgid, tid);
 	t = find(f, tid);
 	if (!t || !done)
 		return !t;
@@ -494,6 +508,40 @@ static void at_syscall(struct follow *f, struct tracee *t)
 		go_on(f, tid, 0);
 }
 
+/* A thread that waits for a libpython to be loaded has the breakpoint for itself alone (kernel arch/x86/kernel/process.c,
+ * copy_thread, gives a child none): those it makes, threads and forked processes, may load it just as well. But not once
+ * there is one: it, and its children, have the probe. Returns where threads made by that process get one; 0: nowhere. */
+static uint64_t awaited_by(const struct follow *f, pid_t tgid)
+{
+	uint64_t address = 0;
+	for (size_t i = 0; i < f->tracees.n; i++) {
+		const struct tracee *of = &f->tracees.v[i];
+		if (of->tgid != tgid)
+			continue;
+		if (of->has_python)
+			return 0;
+		if (!of->newborn && !address)
+			address = of->breakpoint ? of->breakpoint : of->awaited;
+	}
+	return address;
+}
+
+static void first_stop(struct follow *f, struct tracee *t)
+{
+	t->newborn = false;
+	if (!t->is_told) /* then its parent stands at its event yet */
+		t->inherits = awaited_by(f, t->tgid == t->tid ? status_number(t->tid, "PPid:", 0) : t->tgid);
+	if (t->inherits)
+		set_breakpoint(f, t, t->inherits);
+}
+
+void follow_found_python(struct follow *f, pid_t pid)
+{
+	for (size_t i = 0; i < f->tracees.n; i++)
+		if (f->tracees.v[i].tgid == pid)
+			f->tracees.v[i].has_python = true;
+}
+
 /* At an event of fork, vfork or clone. */
 static void note_child(struct follow *f, const struct tracee *t, int event)
 {
@@ -503,38 +551,28 @@ static void note_child(struct follow *f, const struct tracee *t, int event)
 		pid_t child = (pid_t)message, parent = t->tgid;
 		bool thread = event == PTRACE_EVENT_CLONE && tgid_of(child) == parent;
 		/* A short-lived child can have come, gone and been dropped before its parent's event is seen. */
+		uint64_t inherits = awaited_by(f, parent);
 		if (find(f, child) || is_traced_by_us(child))
 			added(f, child, thread ? parent : child, t->children);
+		struct tracee *c = find(f, child);
+		if (c && c->newborn) {
+			c->is_told = true;
+			c->inherits = inherits;
+		}
 		if (!thread)
 			f->ops.forked(f->ctx, parent, child);
 	}
 	went_on(err);
 }
 
-/* A thread that waits for a libpython to be loaded has the breakpoint for itself alone (kernel arch/x86/kernel/process.c,
- * copy_thread, gives a child none): those it makes, threads and forked processes, may load it just as well. */
-static void inherit_breakpoint(struct follow *f, struct tracee *t)
-{
-	pid_t parent = t->tgid == t->tid ? status_number(t->tid, "PPid:", 0) : t->tgid;
-	t->newborn = false;
-	for (size_t i = 0; i < f->tracees.n; i++) {
-		const struct tracee *of = &f->tracees.v[i];
-		uint64_t address = of->breakpoint ? of->breakpoint : of->awaited;
-		if (of->tgid != parent || !address || of->has_python || of == t)
-			continue;
-		set_breakpoint(f, t, address);
-		return;
-	}
-}
-
 static void handle_stop(struct follow *f, pid_t tid, int status)
 {
 	struct tracee *t = find(f, tid);
 	int event = status >> 16, signal = WSTOPSIG(status);
-	if (!t && remote_call_take_pending(tid)) { /* not followed: it only stopped too late for what was asked of it */
+	if ((!t || !t->traced) && remote_call_take_pending(tid)) { /* not followed: it only stopped too late for what was asked of it */
 		bool ours = !event && signal == SIGTRAP && ptrace_breakpoint_hit(tid);
 		went_on(ptrace_breakpoint(tid, 0));
-		return went_on(ptrace_detach(tid, event || ours ? 0 : signal));
+		return went_on(ptrace_detach(tid, ours ? 0 : ptrace_signal_of(status)));
 	}
 	if (!t) { /* a child's first stop can come before its parent's event */
 		added(f, tid, tgid_of(tid), true);
@@ -546,7 +584,7 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 	}
 	t->stopped = false;
 	if (t->newborn)
-		inherit_breakpoint(f, t);
+		first_stop(f, t);
 	switch (event) {
 	case 0:
 		if (ptrace_is_syscall_stop(status))
@@ -574,18 +612,21 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 	case PTRACE_EVENT_EXEC: {
 		/* The other threads are gone without a word; the thread that called exec now is the leader. */
 		for (size_t i = f->tracees.n; i-- > 0;)
-			if (f->tracees.v[i].tgid == tid && f->tracees.v[i].tid != tid)
+			if (f->tracees.v[i].tgid == tid && f->tracees.v[i].tid != tid) {
+				guard_remove(f->guard, f->tracees.v[i].tid);
 				drop(f, &f->tracees.v[i]);
+			}
 		f->ops.execed(f->ctx, tid);
 		t = find(f, tid);
 		if (t) {
 			t->breakpoint = 0; /* the new image starts with clean debug registers */
-			t->awaited = 0;
+			t->awaited = t->inherits = 0;
+			t->newborn = false;
 			t->has_python = false;
 			guard_remove(f->guard, tid);
 			t->tgid = tid;
 			/* 32-bit programs have a vector of another form, in which there is no entry point for us. */
-			t->starting = !boring_find(f, tid) && proc_auxv_value(tid, AT_ENTRY);
+			t->starting = proc_auxv_value(tid, AT_ENTRY);
 			struct err *err = t->starting ? loader_find(tid, &t->loader) : NULL;
 			t->starting = t->starting && !err;
 			if (err)
@@ -695,15 +736,14 @@ void follow_poll(struct follow *f)
 		handle_stop(f, s.tid, s.status);
 	}
 	/* A program on its way through its loader makes a call every few microseconds: that is quicker than going to sleep. */
-	uint64_t begin = 0, last = 0;
+	uint64_t begin = monotonic_ns(), last = 0;
 	for (;;) {
 		int status;
 		pid_t tid = waitpid(-1, &status, __WALL | WNOHANG);
 		if (tid < 0 || (tid == 0 && !any_starting(f)))
 			return;
+		uint64_t now = monotonic_ns();
 		if (tid == 0) {
-			uint64_t now = monotonic_ns();
-			begin = begin ? begin : now;
 			last = last ? last : now;
 			if (now - last > NEXT_CALL_NS || now - begin > START_NS)
 				return;
@@ -715,6 +755,8 @@ void follow_poll(struct follow *f)
 			handle_stop(f, tid, status);
 		else
 			tracee_ended(f, tid, status);
+		if (now - begin > START_NS) /* where programs start without end, others have their turn */
+			return;
 	}
 }
 
@@ -749,6 +791,7 @@ void follow_release(struct follow *f, uint64_t timeout_ns)
 	for (size_t i = 0; i < f->tracees.n;) {
 		struct tracee *t = &f->tracees.v[i];
 		pid_t tid = t->tid;
+		pid_t tgid = t->tgid; /* others may be served while this one is waited for, and come and go in the list */
 		bool group_stopped;
 		if (!t->traced) {
 			i++;
@@ -757,7 +800,7 @@ void follow_release(struct follow *f, uint64_t timeout_ns)
 		uint64_t now = monotonic_ns();
 		struct err *err = ptrace_stop_for_change(tid, deadline > now ? deadline - now : 1000000, &group_stopped);
 		if (!err) {
-			went_on(remote_call_repair(t->tgid, tid));
+			went_on(remote_call_repair(tgid, tid));
 			let_go(f, tid, 0);
 		} else if (err->code == ERR_TIMEOUT && !remote_call_add_pending(tid))
 			log_debug("thread %d stays seized until we end", (int)tid);

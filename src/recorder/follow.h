@@ -19,9 +19,9 @@
 struct follow;
 
 struct follow_ops {
-	/* pid stands behind its loader's work, or at a later load of modules; nothing of Python has run yet. Arm it if it is Python.
+	/* Thread tid of pid stands behind its loader's work, or at a later load of modules; nothing of Python has run yet. Arm it if it is Python.
 	 * True: done with this image; false: no Python here yet. */
-	bool (*at_entry)(void *ctx, pid_t pid);
+	bool (*at_entry)(void *ctx, pid_t pid, pid_t tid);
 	void (*execed)(void *ctx, pid_t pid);                 /* the old image is gone */
 	void (*forked)(void *ctx, pid_t parent, pid_t child);
 	void (*exited)(void *ctx, pid_t pid, int status);     /* a tracee or child process ended, wait(2) status */
@@ -46,6 +46,8 @@ MUST_CHECK struct err *follow_launch(struct follow *f, char *const argv[], bool 
 /* Seize all threads of a running process, to follow its children. `awaits_python`: there is none in it, and if one of the
  * threads and processes that it makes from now on loads one, at_entry() is told. */
 MUST_CHECK struct err *follow_seize(struct follow *f, pid_t pid, bool awaits_python);
+/* A running process has the probe: what it makes need not be watched for a libpython any more. */
+void follow_found_python(struct follow *f, pid_t pid);
 /* Handle what has happened; never waits. */
 void follow_poll(struct follow *f);
 bool follow_has(const struct follow *f, pid_t pid); /* are its threads ours? */

@@ -373,7 +373,7 @@ static void change_attachment(struct recorder *r)
 		bool any, is_host = p->info.flags & PROCESS_ATTACHED && !p->info.python_hex;
 		if (p->ended || (!is_host && (!p->source || p->source->link->pid != p->pid)))
 			continue;
-		struct err *err = is_host ? NULL : recorder_arm(r, p->pid, false, 0, &any);
+		struct err *err = is_host ? NULL : recorder_arm(r, p->pid, 0, 0, &any);
 		if (!err && r->options.follow)
 			err = recorder_follow(r, p->pid);
 		if (err)

@@ -139,8 +139,9 @@ bool client_wants(void *ctx, const char *name, uint32_t n_bytes);
 
 /* arm.c */
 /* Link every runtime of a process that is not yet; the first failure counts only if none succeeds. flags: of a process
- * met for the first time. at_entry: its one thread is in our stop there. */
-MUST_CHECK struct err *recorder_arm(struct recorder *r, pid_t pid, bool at_entry, uint32_t flags, bool *ret_any);
+ * met for the first time. at_entry: the thread that is in our stop there, before
+ * anybody can be in it; 0: none is. */
+MUST_CHECK struct err *recorder_arm(struct recorder *r, pid_t pid, pid_t at_entry, uint32_t flags, bool *ret_any);
 /* Have what it forks and becomes from now on, and the children that it has: with their Pythons. */
 MUST_CHECK struct err *recorder_follow(struct recorder *r, pid_t pid);
 void source_destroy(struct source *s);
@@ -154,7 +155,7 @@ bool recorder_is_attached(void *ctx, pid_t pid);        /* for link_detach() */
 void recorder_warn(struct recorder *r, enum note_kind kind, uint32_t process, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 /* follow_ops */
-bool recorder_at_entry(void *ctx, pid_t pid);
+bool recorder_at_entry(void *ctx, pid_t pid, pid_t tid);
 void recorder_execed(void *ctx, pid_t pid);
 void recorder_forked(void *ctx, pid_t parent, pid_t child);
 void recorder_exited(void *ctx, pid_t pid, int status);

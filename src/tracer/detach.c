@@ -337,7 +337,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	if (module_there && !l->runtime.is_initialised)
 		t.fleeting = &l->runtime.module;
 	bool unmapped = false;
-	err = module_there ? wait_for_at_exit(l, &t, deadline) : NULL;
+	err = module_there && l->abi >= 7 ? wait_for_at_exit(l, &t, deadline) : NULL;
 	if (err)
 		goto out;
 	if (entry_there && !t.filtered && threads_all_show(&t)) {

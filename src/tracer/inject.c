@@ -434,6 +434,14 @@ struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_cal
 	if (o->flags & PROBE_STACK_NATIVE)
 		find_stack_offsets(l, a->maps, stats, &ctx);
 	err = remote_mem_write(l->mem, RADDR(base), &ctx, sizeof(ctx));
+	/* Who it is; a forked child finds this wiped and asks for itself. Where it may make no system calls, it would have to take
+	 * the thread that brings the first event for the process. */
+	struct proc_status status;
+	if (!err)
+		err = proc_status_read(l->pid, &status);
+	uint64_t identity = err ? 0 : (uint64_t)status.ns_pid << 32 | (uint32_t)l->nonce | 1;
+	if (!err)
+		err = remote_mem_write(l->mem, RADDR(base + l->state_off), &identity, sizeof(identity));
 	if (!err)
 		err = remote_call_write(&a->target, RADDR(base + l->blob_off), probe_blob, probe_blob_bytes);
 	/* Where the module may go at any moment, only a thread that stands still writes into it: link_program(). */
@@ -499,13 +507,20 @@ static struct err *reclaim_orphan(struct link *l, const struct remote_target *t)
 	}
 	if (!ring)
 		return NULL;
+	struct probe_context ctx;
+	bool may_come_back = remote_mem_read(l->mem, RADDR(base), &ctx, sizeof(ctx)) && ctx.magic == PROBE_MAGIC && ctx.base == base &&
+			     ctx.abi >= 7 && ctx.abi <= PROBE_ABI;
 	for (unsigned i = 0; code; i++) {
 		bool outside = false;
 		struct err *err = threads_check_outside(t, code, code_end, &outside);
 		if (err && (err->code != ERR_TIMEOUT || i > 10))
 			return err;
 		err_destroy(err);
-		if (!err && outside)
+		/* CPython may hold its address, to call at its end: as long as it does it must stay. */
+		uint64_t at_exit = 0;
+		if (may_come_back && !remote_mem_read(l->mem, RADDR(base + offsetof(struct probe_context, at_exit)), &at_exit, sizeof(at_exit)))
+			return err_create(ERR_TARGET_GONE, "process %d is gone", (int)l->pid);
+		if (!err && outside && !at_exit)
 			break;
 		if (i > 500)
 			return err_create(ERR_BUSY, "a thread of process %d is still inside an earlier probe", (int)l->pid);

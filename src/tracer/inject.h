@@ -73,9 +73,9 @@ MUST_CHECK struct err *link_attach(pid_t pid, const struct python_runtime *rt, c
 bool link_is_waiting(const struct link *l);
 MUST_CHECK struct err *link_poll(struct link *l);
 
-/* The same in a program that is starting, or loading a module: thread `pid` is ours and stands in an event stop, or at the end
+/* The same in a program that is starting, or loading a module: its thread `tid` is ours and stands in an event stop, or at the end
  * of a system call, and nothing of Python has run yet. It has not moved afterwards. */
-MUST_CHECK struct err *link_attach_at_entry(pid_t pid, const struct python_runtime *rt,
+MUST_CHECK struct err *link_attach_at_entry(pid_t pid, pid_t tid, const struct python_runtime *rt,
 					    const struct probe_options *options, struct link **ret);
 
 enum link_health {

@@ -11,7 +11,7 @@
 #include "tracer/remote_mem.h"
 
 /* Something failed: the program will run as if we had not been there, as far as that can be had. It stands still. */
-static void undo_at_entry(struct attach *a, pid_t pid, uint64_t base)
+static void undo_at_entry(struct attach *a, pid_t tid, uint64_t base)
 {
 	struct link *l = a->l;
 	struct remote_call_stats stats = { 0 };
@@ -29,7 +29,7 @@ static void undo_at_entry(struct attach *a, pid_t pid, uint64_t base)
 	}
 	for (unsigned try = 0; !err && try < 2; try++) {
 		link_unmap_program(l, &p);
-		err = remote_call_run_stopped(pid, &a->target, &p, CALL_TIMEOUT_NS, &stats, &one);
+		err = remote_call_run_stopped(tid, &a->target, &p, CALL_TIMEOUT_NS, &stats, &one);
 		if (!err || err->code == ERR_TARGET_GONE)
 			break;
 		err_destroy(err);
@@ -40,11 +40,11 @@ static void undo_at_entry(struct attach *a, pid_t pid, uint64_t base)
 	else
 		link_keep_orphan(l, l->mem);
 	if (err)
-		log_debug("left in process %d: %s", (int)pid, err->message);
+		log_debug("left in process %d: %s", (int)l->pid, err->message);
 	err_destroy(err);
 }
 
-struct err *link_attach_at_entry(pid_t pid, const struct python_runtime *rt, const struct probe_options *options,
+struct err *link_attach_at_entry(pid_t pid, pid_t tid, const struct python_runtime *rt, const struct probe_options *options,
 				 struct link **ret)
 {
 	struct attach a;
@@ -53,9 +53,15 @@ struct err *link_attach_at_entry(pid_t pid, const struct python_runtime *rt, con
 	struct err *err = attach_prepare(&a, pid, rt, options, true);
 	if (err)
 		goto out;
+	pid_t recorder;
+	enum probe_presence presence = probe_presence_find(a.l->mem, rt, &recorder, NULL);
+	if (presence == PROBE_LIVE_RECORDER || presence == PROBE_DEAD_RECORDER) { /* linked twice, the list would never end */
+		err = err_create(ERR_BUSY, "there is a probe in process %d already, of recorder %d", (int)pid, (int)recorder);
+		goto out;
+	}
 	struct remote_program p;
 	attach_map_program(&a, &p);
-	err = remote_call_run_stopped(pid, &a.target, &p, CALL_TIMEOUT_NS, &stats, &base);
+	err = remote_call_run_stopped(tid, &a.target, &p, CALL_TIMEOUT_NS, &stats, &base);
 	if (!err)
 		err = attach_fill(&a, base, &stats);
 	/* The only thread stands still: plain stores are enough. */
@@ -69,7 +75,7 @@ struct err *link_attach_at_entry(pid_t pid, const struct python_runtime *rt, con
 	if (!err)
 		link_own(a.l);
 	else if (base && err->code != ERR_TARGET_GONE)
-		undo_at_entry(&a, pid, base);
+		undo_at_entry(&a, tid, base);
 out:
 	if (err) {
 		link_destroy(a.l);

@@ -131,6 +131,11 @@ bool ptrace_is_syscall_stop(int status)
 	return WIFSTOPPED(status) && status >> 8 == (SIGTRAP | 0x80);
 }
 
+int ptrace_signal_of(int status)
+{
+	return status >> 16 || ptrace_is_syscall_stop(status) ? 0 : WSTOPSIG(status);
+}
+
 struct err *ptrace_listen(pid_t tid)
 {
 	return request(PTRACE_LISTEN, tid, NULL, NULL) < 0 ? failed("leave stopped", tid) : NULL;

@@ -281,6 +281,10 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, co
 		do
 			err = ptrace_get_regs(tid, &regs);
 		while (again(&err, &n_tries));
+		/* A handler of the program may run in between, with calls of its own and the one that ends it. */
+		bool is_ours = !err && regs.rip - t->place->code.v < stub_blob_bytes && (int64_t)regs.orig_rax >= 0;
+		if (!err && !is_ours)
+			continue;
 		is_read = false;
 		for (unsigned i = 0; !err && i < 3 && !is_read; i++)
 			is_read = !fault_before(FAULT_ANSWER) && remote_mem_read(t->mem, RADDR(at), &data, sizeof(data));
@@ -355,7 +359,7 @@ static void pending_detach_poll(void)
 			continue;
 		}
 		if (!err)
-			err = ptrace_detach(pending_detach[i], status >> 16 ? 0 : WSTOPSIG(status));
+			err = ptrace_detach(pending_detach[i], ptrace_signal_of(status));
 		err_destroy(err);
 		pending_detach[i] = pending_detach[--n_pending_detach];
 	}

@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import harness
-from harness import Capture, Fail, Skip, expect, expect_goodbye, foreign_maps, maps_of, status_of, wait_for
+from harness import Capture, Fail, Launch, Skip, expect, expect_goodbye, foreign_maps, maps_of, status_of, wait_for
 
 CHILDREN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs", "children.py")
 
@@ -310,6 +310,30 @@ def crowd(ctx, python, n=90):
     expect(len(marks) + lost >= 2 * n > len(marks) >= n // 2, f"{len(marks)} of {2 * n} marks captured, {lost} lost")
 
 
+EXECS = """
+import os, sys, time
+child = os.fork()
+if child == 0:
+    for n in range(%d):
+        sys.audit("child.mark", n, "x" * 3000)
+        if n %% 50 == 0:
+            time.sleep(0.002)  # now and then all of it has been taken
+    open("done", "w").close()
+    os._exit(0)
+time.sleep(0.3)
+os.execv("/bin/sh", ["sh", "-c", "while ! test -e done; do sleep 0.1; done; exit 9"])
+"""
+
+
+def parent_execs(ctx, python):
+    """The parent becomes another program; its forked child writes on, more than a ring holds."""
+    count = 40000
+    run = Launch(ctx, python, ["-S", "-c", EXECS % count], timeout=60)
+    run.expect_status(9)
+    marks = [e["args"]["0"] for e in run.capture.each() if e["event"] == "child.mark"]
+    expect(marks == list(range(count)), lambda: f"{len(marks)} marks of {count}")
+
+
 def no_program_of_its_own():
     raise Skip("its program does not run without the loader, so programs/children.py cannot start it by sys.executable")
 
@@ -327,6 +351,7 @@ def cells(ctx):
         yield "a daemon", python, lambda p=python: daemon(ctx, p)
         yield "late detach of a tree", python, lambda p=python: late_detach(ctx, p, other)
         yield "attached to with -f, children there", python, lambda p=python: there_already(ctx, p, other)
+        yield "a parent that execs", python, lambda p=python: parent_execs(ctx, p)
         yield "recorder killed while one starts", python, lambda p=python: killed_while_one_starts(ctx, p)
         yield "more at a time than can be told apart", python, lambda p=python: crowd(ctx, p)
     first = next((p for p in pythons if not p.name.endswith("+ldso")), None)

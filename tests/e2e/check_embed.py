@@ -481,6 +481,68 @@ def two_lives_rest(host, second):
     host.wait_armed(2)
 
 
+LOADS = r"""
+#include <dlfcn.h>
+#include <pthread.h>
+static const char code[] =
+	"import os, sys\n"
+	"sys.audit('fork.mark', 1)\n"
+	"child = os.fork()\n"
+	"if child == 0:\n"
+	"    import _ctypes, _decimal, _json\n"
+	"    sys.audit('fork.mark', 2)\n"
+	"    os._exit(0)\n"
+	"status = os.waitpid(child, 0)[1]\n"
+	"sys.audit('fork.mark', 3)\n"
+	"os._exit(status and 1)\n";
+static void *work(void *path)
+{
+	void *lib = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+	if (!lib)
+		return dlerror();
+	((void (*)(void))dlsym(lib, "Py_Initialize"))();
+	((int (*)(const char *))dlsym(lib, "PyRun_SimpleString"))(code);
+	return "not ended";
+}
+int main(int argc, char **argv)
+{
+	pthread_t thread;
+	(void)argc;
+	pthread_create(&thread, 0, work, argv[1]);
+	pthread_join(thread, 0);
+	return 3;
+}
+"""
+
+
+def loaded_by_a_thread(ctx, library):
+    """A thread loads libpython and forks; the child, which has the probe, loads modules: it is not linked a second time."""
+    if library.loader:
+        raise Skip("built for this machine's loader")
+    folder = ctx.new_folder("thread-loads")
+    program, path = os.path.join(folder, "host"), os.path.join(folder, "capture.avc")
+    built = subprocess.run([*os.environ.get("CC", "cc").split(), "-xc", "-", "-o", program, "-ldl", "-lpthread"], input=LOADS, text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if built.returncode:
+        raise Skip(f"no host can be built: {built.stdout[-200:]}")
+    home = os.path.dirname(os.path.dirname(os.path.realpath(library.path)))
+    process = subprocess.Popen([ctx.auditview, "record", "-f", "-o", path, "--", program, library.path], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+                               env={**os.environ, "PYTHONHOME": home})
+    try:
+        said = process.communicate(timeout=40)[0]
+    except subprocess.TimeoutExpired:
+        raise Fail(f"not ended: {harness.session_state(process.pid)}") from None
+    finally:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    expect(process.returncode == 0, lambda: f"the host ended with {process.returncode}: {said[-500:]}")
+    found = [e["args"]["0"] for e in harness.Capture(ctx, path).named("fork.mark")]
+    expect(sorted(found) == [1, 2, 3], lambda: f"marks {found}")
+
+
 def nothing_there_yet(ctx, library):
     """Attaching before libpython is loaded is refused with cause, and harms nothing; once it is there, it works."""
     with Host(ctx, library) as host:
@@ -511,6 +573,7 @@ def cells(ctx):
             yield "loaded again, attached", library, lambda x=library: reload_attached(ctx, x)
         if library is not plain[len(plain) // 2] and not ctx.full:
             continue
+        yield "loaded by a thread that forks", library, lambda x=library: loaded_by_a_thread(ctx, x)
         yield "lives, launched, not followed", library, lambda x=library: lives_launched(ctx, x, ["--no-follow"])
         yield "no room to come back", library, lambda x=library: no_room_to_come_back(ctx, x)
         for leave in (True, False):

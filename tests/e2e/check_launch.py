@@ -80,6 +80,15 @@ def first_events(ctx, python):
     expect(events[-1] == "cpython._PySys_ClearAuditHooks", lambda: f"last: {events[-3:]}")
 
 
+def end_by_hand(ctx, python):
+    """A program may raise the event of the interpreter's end itself: it goes on, and so does the recording, soon."""
+    code = f"import sys, time; time.sleep({6 if ctx.full else 0}); sys.audit('cpython._PySys_ClearAuditHooks'); time.sleep(1.5); sys.audit('hand.mark')"
+    run = Launch(ctx, python, ["-S", "-c", code])
+    run.expect_status(0)
+    names = [e["event"] for e in run.capture.events()]
+    expect("hand.mark" in names, lambda: f"the mark is missing: {names[-4:]}")
+
+
 def through_scripts(ctx, python):
     """sh → env → Python: followed through each exec; other programs on the way raise nothing."""
     run = Launch(ctx, python, ["-S", "-c", "import sys; sys.audit('victim.mark', 1); sys.exit(9)"],
@@ -100,6 +109,7 @@ def cells(ctx):
     for python in ctx.some_pythons(8, 11, 12, 13):
         yield "first and last event", python, lambda p=python: first_events(ctx, p)
         yield "bytes in its arguments", python, lambda p=python: bytes_in_arguments(ctx, p)
+        yield "the end by hand", python, lambda p=python: end_by_hand(ctx, p)
         yield "through sh and env", python, lambda p=python: through_scripts(ctx, p)
         for victim, arguments, options in QUICK + (FULL if ctx.full else []):
             what = " ".join([victim, *[a for a in arguments if not a.startswith("--")]])
