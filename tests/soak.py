@@ -193,7 +193,8 @@ print(n)
                 return sorted(values)[len(values) // 2]
             second, last = self.samples[n // 4:n // 2], self.samples[3 * n // 4:]
             grown = median([s[1] for s in last]) - median([s[1] for s in second])
-            more = median([s[2] for s in last]) - median([s[2] for s in second])
+            # The fewest: those of the children that are alive come and go.
+            more = min(s[2] for s in last) - min(s[2] for s in second)
             facts.update(first_kib=median([s[1] for s in second]), last_kib=median([s[1] for s in last]), grown_kib=grown, descriptors=self.samples[-1][2])
             allowed = GROWTH_KIB + GROWTH_KIB_PER_1000_PROCESSES * processes // 2000
             if time.monotonic() - self.started < 60:  # its buffers are still being met for the first time
