@@ -669,7 +669,8 @@ void recorder_check(struct recorder *r, uint64_t now)
 			 * hand. Not while the interpreter ends. */
 			struct python_runtime rt;
 			struct err *err = python_runtime_find(remote_mem_reader(s->link->mem), &s->link->runtime.module, &rt);
-			if (!err && rt.is_initialised && !rt.is_finalising)
+			/* Not initialised: unloaded and loaded again, at the same address, between two looks. */
+			if (!err && !rt.is_finalising && (rt.is_initialised || rt.is_relocated))
 				err = link_again(s->link, follow_has(r->follow, s->link->pid));
 			err_destroy(err);
 		}
