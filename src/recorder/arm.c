@@ -86,7 +86,6 @@ static struct source *source_add(struct recorder *r, struct link *link, struct p
 	s->slots_off = link->ring.shared->slots_off;
 	s->root_ns_pid = p->info.ns_pid;
 	s->other_pid_ns = p->info.ns_pid != p->info.pid;
-	s->armed_ns = monotonic_ns();
 	if (!p->source || p->source->gone)
 		p->source = s;
 	filter_fill(r, s);
@@ -230,31 +229,50 @@ struct err *recorder_arm(struct recorder *r, pid_t pid, pid_t at_entry, uint32_t
 	return err ? err : first;
 }
 
+/* Does a process have the ring of another, as a forked child has its parent's? `but`: a source that does not count, by its pid. */
+static bool has_ring(const struct recorder *r, pid_t pid, pid_t but)
+{
+	for (size_t i = 0; i < r->sources.n; i++)
+		if (r->sources.v[i]->link->pid != but && link_is_in(r->sources.v[i]->link, pid))
+			return true;
+	return false;
+}
+
+/* A process that is followed and has no Python yet: its place in the tree. NULL: memory is short. */
+static struct process *host_add(struct recorder *r, pid_t pid)
+{
+	struct process *p = process_find(r, pid);
+	return p ? p : process_add(r, pid, NULL, PROCESS_ATTACHED);
+}
+
+/* Arm a running process; why it cannot be done is the error. */
+static struct err *descendant_arm(struct recorder *r, pid_t pid)
+{
+	struct access access;
+	bool any;
+	struct err *err = access_check(pid, &access);
+	if (!err)
+		err = access_to_err(&access);
+	return err ? err : recorder_arm(r, pid, 0, PROCESS_ATTACHED, &any);
+}
+
 /* A child that was there before us. What keeps us out of it is noted, and no error. */
 static void descendant_attach(struct recorder *r, pid_t pid)
 {
 	struct proc_status status;
-	struct access access;
-	bool has_ring = false, any = false;
-	for (size_t i = 0; i < r->sources.n && !has_ring; i++) /* forked since its parent was attached to */
-		has_ring = link_is_in(r->sources.v[i]->link, pid);
 	struct err *err = proc_status_read(pid, &status);
 	if (!err && !status.has_memory)
 		return;
-	if (!err && !has_ring)
-		err = access_check(pid, &access);
-	if (!err && !has_ring)
-		err = access_to_err(&access);
-	if (!err && !has_ring)
-		err = recorder_arm(r, pid, 0, PROCESS_ATTACHED, &any);
+	if (!err && !has_ring(r, pid, 0)) /* else forked since its parent was attached to */
+		err = descendant_arm(r, pid);
 	if (!err)
 		r->n_children++;
 	bool may_become_python = err && err->code == ERR_NOT_PYTHON;
 	if (may_become_python) { /* a shell, say: its place in the tree, and its children */
 		err_destroy(err);
 		err = NULL;
-		if (!process_find(r, pid))
-			process_add(r, pid, NULL, PROCESS_ATTACHED);
+		if (!host_add(r, pid))
+			log_debug("no memory to note process %d", (int)pid);
 	}
 	if (!err)
 		err = follow_seize(r->follow, pid, may_become_python);
@@ -294,9 +312,7 @@ struct err *recorder_follow(struct recorder *r, pid_t pid)
 /* With -f a program that is no Python may have children that are, or load one yet. */
 static struct err *attach_to_host(struct recorder *r, pid_t pid)
 {
-	struct process *p = process_find(r, pid);
-	if (!p)
-		p = process_add(r, pid, NULL, PROCESS_ATTACHED);
+	struct process *p = host_add(r, pid);
 	if (!p)
 		return err_no_memory();
 	if (!r->first)
@@ -338,9 +354,8 @@ bool recorder_at_entry(void *ctx, pid_t pid, pid_t tid)
 	const struct process *p = process_find(r, pid);
 	bool any, is_forked = !p; /* else its exec was told: it has loaded a libpython since */
 	/* A forked child has its parent's probe: it would be linked twice. */
-	for (size_t i = 0; i < r->sources.n && (!p || p->info.flags & PROCESS_FORKED); i++)
-		if (r->sources.v[i]->link->pid != pid && link_is_in(r->sources.v[i]->link, pid))
-			return true;
+	if ((!p || p->info.flags & PROCESS_FORKED) && has_ring(r, pid, pid))
+		return true;
 	uint32_t flags = is_forked ? PROCESS_FORKED : r->launching && !r->first ? PROCESS_LAUNCHED : PROCESS_EXECED;
 	struct err *err = recorder_arm(r, pid, tid, flags, &any);
 	r->n_children += is_forked && any;
@@ -424,10 +439,10 @@ void recorder_exited(void *ctx, pid_t pid, int status)
 
 /* ---- what was armed, later ---- */
 
-/* After Py_Finalize the list is empty, and the probe could not see to its coming back (RECORD_COMES_BACK), so it would stay so: put the
- * entry back once the interpreter is gone, and the next
- * Py_Initialize keeps it (Python/pystate.c, _PyRuntimeState_Init). Never earlier: the teardown raises events too, for which
- * there may be no thread state and no tuple any more. */
+/* After Py_Finalize the list is empty, and the probe could not see to its coming back (RECORD_COMES_BACK), so it would stay so:
+ * put the entry back once the interpreter is gone, and the next Py_Initialize keeps it (Python/pystate.c,
+ * _PyRuntimeState_Init). Never earlier: the teardown raises events too, for which there may be no thread state and no tuple
+ * any more. */
 static void relink(struct recorder *r, struct source *s)
 {
 	struct link *l = s->link;

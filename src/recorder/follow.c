@@ -778,8 +778,10 @@ static void let_deferred_go(struct follow *f)
 	while (f->deferred.n) {
 		struct stop s = f->deferred.v[--f->deferred.n];
 		struct tracee *t = find(f, s.tid);
-		bool ours = s.status >> 16 || ptrace_is_syscall_stop(s.status) || (t && t->breakpoint && ptrace_breakpoint_hit(s.tid));
-		let_go(f, s.tid, ours ? 0 : WSTOPSIG(s.status));
+		int signal = ptrace_signal_of(s.status);
+		if (signal && t && t->breakpoint && ptrace_breakpoint_hit(s.tid))
+			signal = 0;
+		let_go(f, s.tid, signal);
 	}
 }
 

@@ -58,7 +58,7 @@ struct source {
 	struct process *process;   /* the one that was armed */
 	struct client **clients;   /* [n_slots] */
 	uint32_t n_slots, slots_off, seen_claims, n_verdicts, root_ns_pid;
-	uint64_t data_bytes, slot_bytes, armed_ns;
+	uint64_t data_bytes, slot_bytes;
 	uint64_t n_unserved;       /* events of processes that found no slot, as last counted */
 	bool other_pid_ns, finalised;
 	bool gone;                 /* the image it was put into is no more, or was left */
@@ -150,7 +150,6 @@ void recorder_wait_for_events(struct recorder *r); /* of processes that are arme
 void recorder_stop_waiting(struct recorder *r, pid_t pid, struct detach_report *report); /* 0: for none; what was not taken out is reported */
 void recorder_count_unserved(struct recorder *r);       /* events of processes that found no slot are lost */
 void recorder_check(struct recorder *r, uint64_t now);  /* twice a second: is everything as we think it is? */
-void recorder_count_unserved(struct recorder *r);       /* events of processes that found no slot, as losses */
 bool recorder_is_attached(void *ctx, pid_t pid);        /* for link_detach() */
 void recorder_warn(struct recorder *r, enum note_kind kind, uint32_t process, const char *fmt, ...) PRINTF_LIKE(4, 5);
 

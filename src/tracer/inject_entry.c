@@ -1,5 +1,5 @@
 /*
- * inject_entry: the probe into a program that is starting, or loading a module: see inject.h. Its one thread stands still, makes
+ * inject_entry: the probe into a program that is starting, or loading a module: see inject.h. One thread stands still, makes
  * our calls, and stands where it was.
  */
 #include <stddef.h>
@@ -64,7 +64,7 @@ struct err *link_attach_at_entry(pid_t pid, pid_t tid, const struct python_runti
 	err = remote_call_run_stopped(tid, &a.target, &p, CALL_TIMEOUT_NS, &stats, &base);
 	if (!err)
 		err = attach_fill(&a, base, &stats);
-	/* The only thread stands still: plain stores are enough. */
+	/* Nobody can be in it yet: plain stores are enough. */
 	uint64_t head = 0;
 	if (!err && !remote_mem_read(a.l->mem, RADDR(rt->layout.audit_head), &head, sizeof(head)))
 		err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)pid);

@@ -272,7 +272,7 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, co
 			err = ptrace_wait_stop(tid, deadline > now ? deadline - now : 0, &status);
 		if (err)
 			break;
-		deliver = status >> 16 || ptrace_is_syscall_stop(status) ? 0 : WSTOPSIG(status);
+		deliver = ptrace_signal_of(status);
 		if (!ptrace_is_syscall_stop(status))
 			continue;
 		in_call = !in_call;
@@ -380,7 +380,7 @@ static void wait_for_answer(const struct remote_target *t, pid_t tid, uint64_t d
 		int status;
 		struct err *err = ptrace_wait_stop(tid, 0, &status);
 		if (!err)
-			err = ptrace_continue(tid, status >> 16 ? 0 : WSTOPSIG(status));
+			err = ptrace_continue(tid, ptrace_signal_of(status));
 		else if (err->code == ERR_TIMEOUT)
 			poll(NULL, 0, 1);
 		else

@@ -118,14 +118,12 @@ static uint64_t caller_of_module(const struct remote_target *t, const struct map
 	for (size_t i = 0; i < t->maps->n && !header; i++)
 		if (at->inode && t->maps->v[i].dev == at->dev && t->maps->v[i].inode == at->inode && !t->maps->v[i].offset)
 			header = &t->maps->v[i];
-	struct mem_reader mem = *remote_mem_reader(t->mem);
-	struct image *image = header ? image_of_memory(&mem, RADDR(header->start), header->path) : NULL;
+	struct image *image = header ? image_of_memory(remote_mem_reader(t->mem), RADDR(header->start), header->path) : NULL;
 	const struct cfi_table *table = image ? image_cfi(image) : NULL;
 	struct cfi_scratch scratch = { 0 };
-	uint64_t found = 0, lookup = pc;
+	uint64_t found = 0, lookup = pc, bias = image ? image_bias_at(image, RADDR(header->start)) : 0;
 	for (unsigned i = 0; table && !found && i < FRAMES_MAX; i++) {
 		struct cfi_row row;
-		uint64_t bias = image_bias_at(image, RADDR(header->start));
 		if (cfi_row_find(&image->reader, table, lookup - bias, pc - bias, &scratch, &row) != CFI_OK || row.cfa_deref ||
 		    row.cfa_reg != CFI_RSP || row.cfa_off < 8 || row.rules[CFI_RIP].place != CFI_AT_CFA || row.rules[CFI_RIP].off != -8)
 			break;

@@ -46,13 +46,18 @@ def processes(events):
     return found
 
 
-def statuses(ctx, python, other):
-    """Exit statuses, signals, stops and SIGCHLD reach the parent as ever."""
-    folder = ctx.new_folder("alone")
-    alone = by_itself(python, "statuses", *other.command, cwd=folder)
-    status, out, err, _ = launch(ctx, python, "statuses", *other.command)
+def as_by_itself(ctx, python, what, other):
+    """Launched, it ends and says what it does unwatched. Returns the capture."""
+    alone = by_itself(python, what, *other.command, cwd=ctx.new_folder("alone"))
+    status, out, err, capture = launch(ctx, python, what, *other.command)
     expect((status, out) == alone, lambda: f"status {status}, by itself {alone[0]}: {out!r} is not {alone[1]!r}; {err[-300:]}")
     expect_goodbye(err, ended=True)
+    return capture
+
+
+def statuses(ctx, python, other):
+    """Exit statuses, signals, stops and SIGCHLD reach the parent as ever."""
+    as_by_itself(ctx, python, "statuses", other)
 
 
 def statuses_attached(ctx, python, other):
@@ -72,11 +77,7 @@ def statuses_attached(ctx, python, other):
 
 def spawns(ctx, python, other):
     """Each child is in the capture with its version, its command line and its parent."""
-    folder = ctx.new_folder("alone")
-    alone = by_itself(python, "spawns", *other.command, cwd=folder)
-    status, out, err, capture = launch(ctx, python, "spawns", *other.command)
-    expect((status, out) == alone, lambda: f"status {status}, by itself {alone[0]}: {out!r} is not {alone[1]!r}; {err[-300:]}")
-    expect_goodbye(err, ended=True)
+    capture = as_by_itself(ctx, python, "spawns", other)
     marks = {e["args"]["0"]: e for e in capture.events() if e["event"] == "children.mark"}
     wanted = {f"{name} {how}" for name in ("here", "other") for how in ("spawned", "vforked", "forked", "piped", "about to exec", "execed")} | {"last"}
     expect(marks.keys() == wanted, lambda: f"marks missing: {wanted - marks.keys()}, more: {marks.keys() - wanted}")
