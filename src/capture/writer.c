@@ -25,6 +25,11 @@
 #define OBJECTS_PER_BLOCK (128u << 10)
 #define OBJECTS_PER_EVENT 0xffffu
 #define VALUE_SPLIT_BYTES 32u   /* a container inside a value from this size on becomes an entry of its own */
+/* What a program does over and over is found again; what it did once (a path, an address, a stack of recursion) need not stay:
+ * each generation has half as many entries, 24 bytes a slot. Strings and frames are the program's text, whose ids readers
+ * compare, and stay. */
+#define VALUE_SLOTS_MAX (1u << 17)
+#define STACK_SLOTS_MAX (1u << 17)
 
 typedef VEC(uint32_t) u32_vec;
 
@@ -537,6 +542,7 @@ struct err *writer_open(const char *path, const struct writer_options *options, 
 	*w = (struct writer){
 		.seed = dictionary_seed(), .first_new_name = 1, .frame_first = 1, .stack_first = 1,
 		.string_page.first = 1, .value_page.first = 1,
+		.values.n_slots_max = VALUE_SLOTS_MAX, .stacks.n_slots_max = STACK_SLOTS_MAX,
 	};
 	w->events = calloc(1, sizeof(*w->events));
 	if (!w->events) {

@@ -1,9 +1,10 @@
 /*
  * writer: append events and dictionary entries to a capture file.
  *
- * The recorder (and import) own a writer. Everything is interned by content: handing in the same string, frame, stack
- * node or value twice gives the same id. Ids count from 1 in order of first use; 0 means "none". The writer buffers up
- * to 16 Ki events; writer_flush() makes all that was appended readable. The format: data/capture-format.md.
+ * The recorder (and import) own a writer. Everything is interned by content: handing in the same string or frame twice gives
+ * the same id; so it does for stack nodes and values, unless 65,536 others or more came between (dictionary.h). Ids
+ * count from 1 in order of first use; 0 means "none". The writer buffers up to 16 Ki events; writer_flush() makes all that was
+ * appended readable. The format: data/capture-format.md.
  *
  * A failed write (disk full, …) is reported once; afterwards the writer drops what comes and writer_is_broken() is true;
  * what was flushed before stays readable.

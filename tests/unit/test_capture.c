@@ -1,9 +1,10 @@
-/* What is written is read back, whole; interning; notes, processes, threads; values; many small blocks; following. */
+/* What is written is read back, whole; interning; notes, processes, threads; values; many small blocks; following; memory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <malloc.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -300,11 +301,91 @@ static void pipes(void **state)
 	waitpid(pid, NULL, 0);
 }
 
+static size_t heap_bytes(void)
+{
+	struct mallinfo2 m = mallinfo2();
+	return m.uordblks + m.hblkhd;
+}
+
+/* An event whose path and list are those of `n`, and whose stack has as many frames that are its own. */
+static void add_numbered(struct writer *w, uint64_t time_ns, uint32_t n)
+{
+	char text[64];
+	struct strbuf b = { 0 };
+	uint32_t stack = 0;
+	snprintf(text, sizeof(text), "/var/spool/jobs/incoming/%08u", n);
+	put_container(&b, VALUE_TUPLE, 2, 2);
+	put_str(&b, text);
+	put_container(&b, VALUE_LIST, 2, 2);
+	put_str(&b, text);
+	put_str(&b, "in a list long enough to be an entry of its own");
+	for (unsigned i = 0; i < 4; i++) /* a number in base 64: few frames, as many stacks as numbers */
+		stack = add_frame(w, stack, "/srv/app.py", "step", 1 + 64 * i + (n >> 6 * i) % 64);
+	add_event(w, time_ns, "open", 0, &b, stack);
+	strbuf_fini(&b);
+}
+
+static void assert_numbered(struct trace *t, uint64_t seq, uint32_t n)
+{
+	struct event e;
+	struct value_iter it;
+	struct value_node node;
+	char text[64];
+	unsigned n_found = 0;
+	assert_true(trace_event(t, seq, &e));
+	snprintf(text, sizeof(text), "/var/spool/jobs/incoming/%08u", n);
+	value_iter_init(&it, t, e.args, NULL, 0);
+	while (value_iter_next(&it, &node))
+		n_found += node.tag == VALUE_STR && node.n_bytes == strlen(text) && !memcmp(node.bytes, text, node.n_bytes);
+	assert_int_equal(n_found, 2);
+	assert_int_equal(trace_stack_depth(t, e.stack), 4);
+	for (unsigned i = 4; i-- > 0;) {
+		struct frame_info f;
+		uint32_t frame;
+		assert_true(trace_stack(t, e.stack, &e.stack, &frame));
+		assert_true(trace_frame(t, frame, &f));
+		assert_int_equal(f.line, 1 + 64 * i + (n >> 6 * i) % 64);
+	}
+}
+
+/* However long it lasts and whatever it says, the writer's memory has a bound, and everything reads as it was. */
+static void remembers_no_more_than_it_must(void **state)
+{
+	enum { N = 400000, QUARTER = N / 4 };
+	struct writer *w = test_writer(path);
+	size_t bytes[4];
+	for (uint32_t n = 0; n < N; n++) {
+		add_numbered(w, n, n % 100 == 99 ? 7777777 : n);
+		if (n % QUARTER == QUARTER - 1)
+			bytes[n / QUARTER] = heap_bytes();
+	}
+	add_numbered(w, N, 0); /* forgotten long ago */
+	assert_true(bytes[0] < 40u << 20);
+	assert_true(bytes[3] <= bytes[1] + (1u << 20)); /* (a sanitizer's allocator says 0 to all) */
+	must(writer_close(w));
+	struct trace *t;
+	must(trace_open(path, NULL, &t));
+	assert_int_equal(trace_n_events(t), N + 1);
+	assert_int_equal(trace_n_frames(t), 3 * 64 + 3); /* frames are never said twice */
+	struct event first, last, hot[2];
+	assert_true(trace_event(t, 0, &first) && trace_event(t, N, &last));
+	assert_true(trace_event(t, 99, &hot[0]) && trace_event(t, N - 1, &hot[1]));
+	assert_true(first.args != last.args && first.stack != last.stack);
+	assert_true(hot[0].args == hot[1].args && hot[0].stack == hot[1].stack);
+	for (uint32_t n = 0; n < N; n += 1 + n % 997) {
+		assert_numbered(t, n, n % 100 == 99 ? 7777777 : n);
+		trace_trim(t);
+	}
+	assert_numbered(t, N, 0);
+	trace_destroy(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_and_reads), cmocka_unit_test(blocks_of_any_size), cmocka_unit_test(follows),
 		cmocka_unit_test(values), cmocka_unit_test(refuses), cmocka_unit_test(pipes),
+		cmocka_unit_test(remembers_no_more_than_it_must),
 	};
 	test_path(path, sizeof(path), "capture");
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
