@@ -3,9 +3,10 @@
 
 Per Python: a loop of os.open + os.close some 50 native frames deep, bare, then recorded with each kind of stack: CPU time per turn
 in the target, and of the recorder per event (start-up, symbol tables and all, spread over them). Then one copied stack unwound many times: ns per walk by own rows, by
-libunwind with its cache, without. "The first time" is the first walk of a stack of new pcs, in modules that are open; what an image costs
-when it is met for the first time of all is told apart: the maps, opening and measuring the modules with that walk, and names, which with
-debug files means to inflate and read them. The latter is paid once for a file, whatever processes map it. With strace and gdb at hand: the same loop under strace -k, and one gdb backtrace."""
+libunwind with its cache, without. "The first time" is the first walk of a stack of new pcs, in modules that are open; what comes when
+nothing at all is known is told apart: the maps and the interpreter's own tables, when the process is met; opening and measuring the other
+modules, with the walk of the first event; and names, which with debug files means to inflate and read them. The tables are read once for a
+file, whatever processes map it. With strace and gdb at hand: the same loop under strace -k, and one gdb backtrace."""
 import os
 import resource
 import shutil
@@ -82,8 +83,8 @@ def main():
                     first = next(line.split() for line in out.splitlines() if line.startswith("first "))
                     print("  one stack of %d frames, us: own rows %.1f (the first time %.0f), libunwind cached %.1f, uncached %.0f "
                           "(%.0f ns a frame by rows)" % (frames, rows / 1e3, cold / 1e3, cached / 1e3, uncached / 1e3, rows / frames))
-                    print("  nothing known at all, us: the maps %.0f, the walk with %s modules to be opened %.0f, all names %.0f" %
-                          (float(first[1]) / 1e3, first[3], float(first[2]) / 1e3, float(first[4]) / 1e3))
+                    print("  nothing known at all, us: the process met, maps %.0f, interpreter %.0f; its first walk, %s other modules to be opened, %.0f; all names %.0f" %
+                          (float(first[1]) / 1e3, float(first[2]) / 1e3, first[4], float(first[3]) / 1e3, float(first[5]) / 1e3))
                 if shutil.which("gdb"):
                     start = time.perf_counter()
                     subprocess.run(["gdb", "-nx", "-batch", "-p", str(target.pid), "-ex", "python import time",

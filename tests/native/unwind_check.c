@@ -7,9 +7,10 @@
  * bytecode evaluator, and the parts that it was found to consist of. With --libunwind the copy is also
  * unwound by libunwind alone and must give the same. With --repeat the time per walk of all three ways is printed,
  * "cost FRAMES ROWS_NS CACHED_NS UNCACHED_NS COLD_NS", the last the first walk by rows, when there are none yet, of modules
- * that other stacks have met. And "first MAPS_NS WALK_NS MODULES NAMES_NS": what comes once, when nothing at all is known:
- * reading the maps, the walk with every module to be opened, measured and its tables read, and the names of its frames with
- * all symbol tables and debug files. CPU time; the files are in the page cache.
+ * that other stacks have met. And "first MAPS_NS EVALUATOR_NS WALK_NS MODULES NAMES_NS": what comes once, when nothing at all is
+ * known, in the recorder's order. When a process is met, the maps are read and the evaluator is looked for, which opens the
+ * interpreter; with its first event come the walk, with every other module to be opened, measured and its tables read, and the
+ * names of its frames with all symbol tables and debug files. CPU time; the files are in the page cache.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -91,6 +92,22 @@ static double time_walks(struct unwinder *u, const struct record_native *r, cons
 	return (now_ns() - start) / repeat;
 }
 
+/* In the module that has "python" in its name. */
+static void find_evaluator(struct evaluator *e, struct modules *modules, struct symbols *symbols)
+{
+	for (size_t i = 0; i < modules_count(modules) && !e->n; i++)
+		if (strstr(modules_get(modules, i)->name, "python"))
+			evaluator_find(e, modules, symbols, modules_get(modules, i)->start);
+}
+
+static size_t count_open(struct modules *modules)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < modules_count(modules); i++)
+		n += modules_get(modules, i)->image != NULL;
+	return n;
+}
+
 static void time_first(pid_t pid, const struct remote_mem *mem, const struct symbols_options *options,
 		       const struct record_native *r, const uint8_t *slice, size_t n)
 {
@@ -100,22 +117,23 @@ static void time_first(pid_t pid, const struct remote_mem *mem, const struct sym
 	struct unwinder *unwinder;
 	struct symbols *symbols;
 	struct symbol_info info;
+	struct evaluator evaluator = { 0 };
 	enum unwind_stop stop;
-	size_t n_opened = 0;
 	double start = now_ns();
 	check(modules_create(pid, remote_mem_reader(mem), store, &modules));
 	check(unwinder_create(modules, &unwinder));
 	check(unwinder_refresh(unwinder));
+	check(symbols_create(modules, options, &symbols));
 	double maps = now_ns();
+	find_evaluator(&evaluator, modules, symbols);
+	double met = now_ns();
+	size_t n_open = count_open(modules);
 	size_t n_frames = unwinder_walk(unwinder, r, true, slice, n, frames, UNWIND_MAX_FRAMES, &stop);
 	double walk = now_ns();
-	check(symbols_create(modules, options, &symbols));
 	for (size_t i = 0; i < n_frames; i++)
 		symbols_resolve(symbols, frames[i].lookup, frames[i].pc, &info);
 	double names = now_ns();
-	for (size_t i = 0; i < modules_count(modules); i++)
-		n_opened += modules_get(modules, i)->image != NULL;
-	printf("first %.0f %.0f %zu %.0f\n", maps - start, walk - maps, n_opened, names - walk);
+	printf("first %.0f %.0f %.0f %zu %.0f\n", maps - start, met - maps, walk - met, count_open(modules) - n_open, names - walk);
 	symbols_destroy(symbols);
 	unwinder_destroy(unwinder);
 	modules_destroy(modules);
@@ -180,11 +198,7 @@ int main(int argc, char **argv)
 	}
 	printf("stop %s\n", unwind_stop_text(stop));
 	struct evaluator evaluator = { 0 };
-	for (size_t i = 0; i < modules_count(modules) && !evaluator.n; i++) {
-		const char *name = modules_get(modules, i)->name;
-		if (strstr(name, "python"))
-			evaluator_find(&evaluator, modules, symbols, modules_get(modules, i)->start);
-	}
+	find_evaluator(&evaluator, modules, symbols);
 	size_t n_evaluators = 0;
 	for (size_t i = 0; i < n_frames; i++)
 		n_evaluators += evaluator_contains(&evaluator, frames[i].lookup);
