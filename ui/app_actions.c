@@ -64,9 +64,18 @@ static bool search_list(struct ui *ui, struct pane *p, bool forward, bool from_h
 	return true;
 }
 
+bool ui_back_quits(const struct ui *ui)
+{
+	bool has_filter_before = ui->history_at > 0 && ui->s && *ui->s->filter_text;
+	return !ui->dialog && !ui->pages.n && ui->wish.maximised == PANE_NONE && !ui->wish.drawer && ui->focus == PANE_EVENTS &&
+	       !has_filter_before;
+}
+
 static void go_back(struct ui *ui)
 {
-	if (ui->dialog) {
+	if (ui_back_quits(ui)) {
+		ui_act(ui, ACTION_QUIT, 0, NULL);
+	} else if (ui->dialog) {
 		free(ui->dialog);
 		ui->dialog = NULL;
 	} else if (ui->pages.n) {
@@ -81,10 +90,8 @@ static void go_back(struct ui *ui)
 		ui_relayout(ui);
 	} else if (ui->focus != PANE_EVENTS) {
 		ui->focus = PANE_EVENTS;
-	} else if (ui->history_at > 0 && ui->s && *ui->s->filter_text) {
-		ui_act(ui, ACTION_HISTORY_BACK, 0, NULL);
 	} else {
-		ui_act(ui, ACTION_QUIT, 0, NULL);
+		ui_act(ui, ACTION_HISTORY_BACK, 0, NULL);
 	}
 }
 

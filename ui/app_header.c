@@ -233,7 +233,7 @@ static const char *label_now(const struct ui *ui, const struct key_row *row)
 		if (p && ui->cursor_seq != SELECTION_NONE && folds_find(ui->s->folds, ui->cursor_seq, &fold))
 			return folds_is_open(ui->s->folds, fold.head) ? "fold" : "unfold";
 	}
-	if (row->action == ACTION_BACK && !ui->pages.n && !strcmp(row->key, "q"))
+	if (row->action == ACTION_BACK && ui_back_quits(ui) && !strcmp(row->key, "q"))
 		return "quit";
 	return row->label;
 }

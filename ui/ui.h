@@ -110,6 +110,8 @@ void ui_draw(struct ui *ui);
 struct pane *ui_pane(struct ui *ui, enum pane_id id);
 struct pane *ui_focused(struct ui *ui);
 void ui_act(struct ui *ui, enum action action, uint64_t count, const char *text);
+/* Would going back leave the program? */
+bool ui_back_quits(const struct ui *ui);
 void ui_open_page(struct ui *ui, enum pane_id id);
 void ui_close_page(struct ui *ui);
 void ui_close_all_pages(struct ui *ui);
