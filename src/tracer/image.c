@@ -90,6 +90,15 @@ static bool is_our_elf(const Elf64_Ehdr *e)
 
 #define MAX_PHDRS 64u
 #define MAX_NOTE_BYTES 4096u
+#define HEAD_BYTES 2048u
+
+/* What an image begins with. Linkers put the program headers and the build id right behind the ELF header: one read has all. */
+struct head {
+	Elf64_Ehdr e;
+	Elf64_Phdr ph[MAX_PHDRS];
+	uint8_t bytes[HEAD_BYTES]; /* from offset 0 of the file on */
+	size_t n_bytes;            /* that could be read */
+};
 
 static void find_build_id(struct image *i, const uint8_t *notes, size_t n)
 {
@@ -110,11 +119,10 @@ static void find_build_id(struct image *i, const uint8_t *notes, size_t n)
 	}
 }
 
-/* raw reads at file offsets, or at the header's address plus the offset. */
-static bool take_headers(struct image *i, const Elf64_Ehdr *e, const Elf64_Phdr *ph)
+static bool take_headers(struct image *i, const struct head *h)
 {
-	for (unsigned k = 0; k < e->e_phnum; k++) {
-		const Elf64_Phdr *p = &ph[k];
+	for (unsigned k = 0; k < h->e.e_phnum; k++) {
+		const Elf64_Phdr *p = &h->ph[k];
 		if (p->p_type == PT_LOAD && i->n_loads < IMAGE_MAX_LOADS && p->p_vaddr + p->p_memsz >= p->p_vaddr &&
 		    p->p_filesz <= p->p_memsz)
 			i->loads[i->n_loads++] = (struct image_load){ p->p_vaddr, p->p_memsz, p->p_offset, p->p_filesz, p->p_flags };
@@ -130,25 +138,44 @@ static bool take_headers(struct image *i, const Elf64_Ehdr *e, const Elf64_Phdr 
 	return i->n_loads > 0;
 }
 
-static void take_notes(struct image *i, const Elf64_Ehdr *e, const Elf64_Phdr *ph)
+static void take_notes(struct image *i, const struct head *h)
 {
-	uint8_t notes[MAX_NOTE_BYTES];
-	for (unsigned k = 0; k < e->e_phnum && !i->n_build_id; k++) {
-		size_t n = ph[k].p_memsz < sizeof(notes) ? (size_t)ph[k].p_memsz : sizeof(notes);
-		if (ph[k].p_type == PT_NOTE && image_read(i, ph[k].p_vaddr, notes, n))
-			find_build_id(i, notes, n);
+	uint8_t buffer[MAX_NOTE_BYTES];
+	for (unsigned k = 0; k < h->e.e_phnum && !i->n_build_id; k++) {
+		const Elf64_Phdr *p = &h->ph[k];
+		size_t n = p->p_memsz < sizeof(buffer) ? (size_t)p->p_memsz : sizeof(buffer);
+		/* In the segment that begins with the header, offsets in the file and from the header in memory are the same. */
+		bool in_head = p->p_offset < h->n_bytes && n <= h->n_bytes - p->p_offset &&
+			       p->p_vaddr - p->p_offset == i->loads[0].vaddr - i->loads[0].file_offset;
+		if (p->p_type != PT_NOTE)
+			continue;
+		if (in_head)
+			find_build_id(i, h->bytes + p->p_offset, n);
+		else if (image_read(i, p->p_vaddr, buffer, n))
+			find_build_id(i, buffer, n);
 	}
 }
 
-static bool read_headers(Elf64_Ehdr *e, Elf64_Phdr ph[MAX_PHDRS], int fd, const struct mem_reader *m, raddr header)
+/* n bytes at `offset` of the file, or as far behind the header in memory. */
+static bool read_raw(void *to, size_t n, uint64_t offset, int fd, const struct mem_reader *m, raddr header)
 {
-	size_t n;
-	if (fd >= 0 ? !io_read_at(fd, e, sizeof(*e), 0) : !mem_read(m, header, e, sizeof(*e)))
+	return fd >= 0 ? io_read_at(fd, to, n, offset) : mem_read(m, raddr_add(header, offset), to, n);
+}
+
+static bool head_read(struct head *h, int fd, const struct mem_reader *m, raddr header)
+{
+	h->n_bytes = read_raw(h->bytes, HEAD_BYTES, 0, fd, m, header) ? HEAD_BYTES : 0;
+	if (h->n_bytes)
+		memcpy(&h->e, h->bytes, sizeof(h->e));
+	else if (!read_raw(&h->e, sizeof(h->e), 0, fd, m, header)) /* a file shorter than that */
 		return false;
-	if (!is_our_elf(e) || e->e_phnum > MAX_PHDRS || e->e_phoff > UINT32_MAX)
+	if (!is_our_elf(&h->e) || h->e.e_phnum > MAX_PHDRS || h->e.e_phoff > UINT32_MAX)
 		return false;
-	n = e->e_phnum * sizeof(*ph);
-	return fd >= 0 ? io_read_at(fd, ph, n, e->e_phoff) : mem_read(m, raddr_add(header, e->e_phoff), ph, n);
+	size_t n = h->e.e_phnum * sizeof(*h->ph);
+	if (h->e.e_phoff > h->n_bytes || n > h->n_bytes - h->e.e_phoff)
+		return read_raw(h->ph, n, h->e.e_phoff, fd, m, header);
+	memcpy(h->ph, h->bytes + h->e.e_phoff, n);
+	return true;
 }
 
 uint64_t image_bias_at(const struct image *i, raddr header)
@@ -158,19 +185,20 @@ uint64_t image_bias_at(const struct image *i, raddr header)
 	return header.v - (i->loads[0].vaddr - i->loads[0].file_offset);
 }
 
-static struct image *image_create(int fd, const struct mem_reader *m, raddr header, const char *path)
+/* file_bytes: of the file behind fd. */
+static struct image *image_create(int fd, uint64_t file_bytes, const struct mem_reader *m, raddr header, const char *path)
 {
-	Elf64_Ehdr e;
-	Elf64_Phdr ph[MAX_PHDRS];
-	if (!read_headers(&e, ph, fd, m, header))
+	struct head h;
+	if (!head_read(&h, fd, m, header))
 		return NULL;
 	struct image *i = calloc(1, sizeof(*i));
 	if (!i)
 		return NULL;
 	i->n_refs = 1;
 	i->fd = fd;
+	i->file_bytes = file_bytes;
 	i->path = path ? strdup(path) : NULL;
-	if (!take_headers(i, &e, ph) || (path && !i->path)) {
+	if (!take_headers(i, &h) || (path && !i->path)) {
 		free(i->path);
 		free(i);
 		return NULL;
@@ -180,22 +208,19 @@ static struct image *image_create(int fd, const struct mem_reader *m, raddr head
 		i->bias = image_bias_at(i, header);
 	}
 	i->reader = (struct mem_reader){ .read = fd >= 0 ? read_from_file : read_from_memory, .ctx = i };
-	if (fd < 0)
-		take_notes(i, &e, ph);
+	take_notes(i, &h);
 	return i;
 }
 
 struct image *image_of_memory(const struct mem_reader *memory, raddr header, const char *path)
 {
-	return image_create(-1, memory, header, path);
+	return image_create(-1, 0, memory, header, path);
 }
 
 struct image *image_of_file(struct image_store *s, int fd, const char *path)
 {
 	struct stat st;
 	struct image *i = NULL;
-	Elf64_Ehdr e;
-	Elf64_Phdr ph[MAX_PHDRS];
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		goto out;
 	for (size_t k = 0; k < s->images.n; k++) {
@@ -209,15 +234,12 @@ struct image *image_of_file(struct image_store *s, int fd, const char *path)
 	}
 	if (!vec_reserve(&s->images, 1))
 		goto out;
-	i = image_create(fd, NULL, RADDR(0), path);
+	i = image_create(fd, (uint64_t)st.st_size, NULL, RADDR(0), path);
 	if (!i)
 		goto out;
 	i->dev = st.st_dev;
 	i->inode = st.st_ino;
 	i->changed = st.st_ctim;
-	i->file_bytes = (uint64_t)st.st_size;
-	if (read_headers(&e, ph, fd, NULL, RADDR(0)))
-		take_notes(i, &e, ph);
 	s->images.v[s->images.n++] = i;
 	return i;
 out:
@@ -258,19 +280,18 @@ const struct cfi_table *image_cfi(struct image *i)
 
 bool image_matches_memory(const struct image *i, const struct mem_reader *memory, raddr header)
 {
-	Elf64_Ehdr a, b;
-	Elf64_Phdr pa[MAX_PHDRS], pb[MAX_PHDRS];
+	struct head a, b;
 	if (i->fd < 0)
 		return true;
 	/* Section headers may have been cut off the one and not the other: e_shoff and its kin are not compared. */
-	if (!read_headers(&a, pa, i->fd, NULL, header) || !read_headers(&b, pb, -1, memory, header) || a.e_phnum != b.e_phnum ||
-	    memcmp(pa, pb, a.e_phnum * sizeof(*pa)))
+	if (!head_read(&a, i->fd, NULL, header) || !head_read(&b, -1, memory, header) || a.e.e_phnum != b.e.e_phnum ||
+	    memcmp(a.ph, b.ph, a.e.e_phnum * sizeof(*a.ph)))
 		return false;
 	struct image other = { .fd = -1, .memory = *memory };
-	if (!take_headers(&other, &b, pb))
+	if (!take_headers(&other, &b))
 		return false;
 	other.bias = image_bias_at(&other, header);
 	other.reader = (struct mem_reader){ .read = read_from_memory, .ctx = &other };
-	take_notes(&other, &b, pb);
+	take_notes(&other, &b);
 	return other.n_build_id == i->n_build_id && !memcmp(other.build_id, i->build_id, i->n_build_id);
 }

@@ -28,7 +28,7 @@ struct image_load {
 	uint32_t flags; /* PF_R, PF_W, PF_X */
 };
 
-#define IMAGE_WINDOWS 32u
+#define IMAGE_WINDOWS 64u
 #define IMAGE_WINDOW_BYTES 4096u
 struct image_window { /* a page of the file as it was read last */
 	uint64_t start;
