@@ -44,7 +44,7 @@ struct stub_data {
 	struct remote_op ops[REMOTE_MAX_OPS];
 	char path[128];
 };
-_Static_assert(offsetof(struct stub_data, ops) == 40 && sizeof(struct remote_op) == 56, "stub.S relies on these");
+_Static_assert(offsetof(struct stub_data, ops) == 40 && sizeof(struct remote_op) == 56, "stub.S and ops.inc rely on these");
 
 #define RED_ZONE 128u /* System V ABI, x86-64, 3.2.2 */
 #define PAGE 4096u

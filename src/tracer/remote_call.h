@@ -21,7 +21,7 @@ struct maps;
 struct python_runtime;
 struct remote_mem;
 
-enum remote_op_flag { /* arch/x86_64/stub.S */
+enum remote_op_flag { /* arch/x86_64/ops.inc */
 	REMOTE_ADD_BASE, REMOTE_FD_R8, REMOTE_FD_RDI, REMOTE_SAVE_BASE, REMOTE_SAVE_FD, REMOTE_LINK, REMOTE_UNLINK, REMOTE_STORE
 };
 #define REMOTE_FLAG(f) (1ull << (32 + (f)))

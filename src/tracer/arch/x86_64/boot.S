@@ -11,8 +11,7 @@
  *
  * Called as a hook (rdi event, rsi arguments, rdx user data); no libc, no errno, no SSE. boot.c fills the data.
  */
-	.set OP_ADD_BASE, 32            /* as in stub.S */
-	.set OP_SAVE_BASE, 35
+	.include "ops.inc"
 
 	.section .text.boot, "ax", @progbits
 	.globl boot_entry
@@ -67,13 +66,7 @@ boot_entry:
 1:	testq %r12, %r12
 	jz 5f
 	decq %r12
-	movq 8(%rbx), %rdi
-	movq 16(%rbx), %rsi
-	movq 24(%rbx), %rdx
-	movq 32(%rbx), %r10
-	movq 40(%rbx), %r8
-	movq 48(%rbx), %r9
-	movq (%rbx), %r14
+	op_load %r14
 	btq $OP_ADD_BASE, %r14
 	jnc 2f
 	addq %rbp, %rdi
@@ -84,7 +77,7 @@ boot_entry:
 	btq $OP_SAVE_BASE, %r14
 	jnc 3f
 	movq %rax, %rbp
-3:	addq $56, %rbx
+3:	addq $OP_BYTES, %rbx
 	jmp 1b
 
 4:	/* a call failed: undo the reservation, tell the error */

@@ -6,14 +6,7 @@
  * thread completes the list, restores every register and jumps back. No call, no ret (shadow stacks), no SSE, nothing
  * that blocks. The struct's layout is in remote_call.h; keep both together.
  */
-	.set OP_ADD_BASE, 32    /* rdi += base */
-	.set OP_FD_R8, 33       /* r8 = fd */
-	.set OP_FD_RDI, 34      /* rdi = fd */
-	.set OP_SAVE_BASE, 35
-	.set OP_SAVE_FD, 36
-	.set OP_LINK, 37
-	.set OP_UNLINK, 38
-	.set OP_STORE, 39
+	.include "ops.inc"
 
 	.section .text.stub, "ax", @progbits
 	.globl stub_entry
@@ -38,13 +31,7 @@ stub_entry:
 1:	testq %r12, %r12
 	jz 8f
 	decq %r12
-	movq 8(%rbx), %rdi
-	movq 16(%rbx), %rsi
-	movq 24(%rbx), %rdx
-	movq 32(%rbx), %r10
-	movq 40(%rbx), %r8
-	movq 48(%rbx), %r9
-	movq (%rbx), %rax
+	op_load %rax
 	btq $OP_ADD_BASE, %rax
 	jnc 2f
 	addq (%rbp), %rdi
@@ -71,7 +58,7 @@ stub_entry:
 2:	btq $OP_SAVE_FD, %rcx
 	jnc 3f
 	movq %rax, 8(%rbp)
-3:	addq $56, %rbx
+3:	addq $OP_BYTES, %rbx
 	jmp 1b
 
 4:	/* link: rdi = &head, rsi = entry; entry->next = head; head = entry */
