@@ -324,6 +324,10 @@ static struct err *attach_to_host(struct recorder *r, pid_t pid)
 struct err *recorder_attach(struct recorder *r, pid_t pid)
 {
 	struct access access;
+	if (follow_has(r->follow, pid) || has_ring(r, pid, 0)) { /* named twice, or a child of one that was named before it */
+		r->n_roots++;
+		return NULL;
+	}
 	struct err *err = access_check(pid, &access);
 	if (err)
 		return err;
@@ -333,8 +337,6 @@ struct err *recorder_attach(struct recorder *r, pid_t pid)
 	if (err)
 		return err;
 	r->n_roots++;
-	if (follow_has(r->follow, pid)) /* named twice, or a child of one that was named before it */
-		return NULL;
 	err = is_host ? attach_to_host(r, pid)
 		      : err_wrap(recorder_arm(r, pid, 0, PROCESS_ATTACHED, &any), "cannot attach to %d", (int)pid);
 	/* Not before: from then on every signal and child of the target needs an answer of ours. */

@@ -24,6 +24,7 @@
 #include "tracer/target_lock.h"
 
 enum { DETACH_TRIES = 4 };
+#define DETACH_STARVED_NS 20000000000ull /* on a machine that has far too much to do */
 
 /* ---- health ---- */
 
@@ -481,6 +482,7 @@ static bool hook_is_left(const struct link *l, pid_t pid)
 /* Detach one process, trying again what fails while it lasts; what stays is told in the report. */
 static void leave_process(struct link *l, pid_t pid, bool attached, uint64_t deadline, struct detach_report *report)
 {
+	uint64_t patient_until = monotonic_ns() + DETACH_STARVED_NS;
 	report->n_processes++;
 	for (unsigned try = 1;; try++) {
 		wake_waiters(l);
@@ -489,7 +491,12 @@ static void leave_process(struct link *l, pid_t pid, bool attached, uint64_t dea
 		 * then is only how far its memory had gone when we looked. One that is ending has its mappings for a moment
 		 * yet. */
 		bool is_done = !err || (!link_is_in(l, pid) && !hook_is_left(l, pid));
-		if (!is_done && (try >= DETACH_TRIES || monotonic_ns() >= deadline)) {
+		uint64_t now = monotonic_ns();
+		bool is_over = try >= DETACH_TRIES || now >= deadline;
+		if (!is_done && is_over && err->code == ERR_TIMEOUT && now < patient_until && threads_any_starved(pid)) {
+			deadline = now + CALL_TIMEOUT_NS;
+			try = 0;
+		} else if (!is_done && is_over) {
 			report->restored = false;
 			snprintf(report->left, sizeof(report->left), "process %d: %s", (int)pid, err->message);
 			is_done = true;

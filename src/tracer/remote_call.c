@@ -49,6 +49,8 @@ _Static_assert(offsetof(struct stub_data, ops) == 40 && sizeof(struct remote_op)
 #define RED_ZONE 128u /* System V ABI, x86-64, 3.2.2 */
 #define PAGE 4096u
 #define CALL_GRACE_NS 200000000ull
+#define HOLD_STEP_NS 20000000ull     /* between two looks at threads that stop late */
+#define STARVED_NS 8000000000ull     /* more, for a thread that waits for a processor to stop or to go on */
 
 size_t remote_stub_bytes(void)
 {
@@ -321,14 +323,6 @@ static bool inside(uint64_t v, uint64_t start, uint64_t end)
 static pid_t pending_detach[64];
 static size_t n_pending_detach;
 
-static bool is_pending(pid_t tid)
-{
-	for (size_t i = 0; i < n_pending_detach; i++)
-		if (pending_detach[i] == tid)
-			return true;
-	return false;
-}
-
 bool remote_call_take_pending(pid_t tid)
 {
 	for (size_t i = 0; i < n_pending_detach; i++) {
@@ -389,23 +383,27 @@ static void wait_for_answer(const struct remote_target *t, pid_t tid, uint64_t d
 	}
 }
 
-/* Seize a thread and bring it to a stop. One that does not stop in time is let go as soon as it does. */
+/* Seize a thread and bring it to a stop. One that does not stop in time is let go as soon as it does, unless it is asked for
+ * again before. */
 static struct err *hold(const struct remote_target *t, pid_t tid, uint64_t timeout_ns, bool *ret_group_stopped)
 {
 	struct err *err = NULL;
 	if (!t->attached) {
-		if (is_pending(tid))
-			pending_detach_poll();
-		if (is_pending(tid))
-			return err_create(ERR_TIMEOUT, "thread %d has not stopped yet", (int)tid);
-		err = ptrace_seize(tid, t->filtered ? PTRACE_O_SUSPEND_SECCOMP : 0);
+		if (!remote_call_take_pending(tid)) /* else it is on its way to that stop */
+			err = ptrace_seize(tid, t->filtered ? PTRACE_O_SUSPEND_SECCOMP : 0);
 		if (err && t->filtered && (err->sys == EPERM || err->sys == EINVAL))
 			err = err_with_hint(err_wrap(err, "its seccomp filter cannot be suspended"),
 					    "that takes CAP_SYS_ADMIN, and a kernel with CONFIG_CHECKPOINT_RESTORE");
 		if (err)
 			return err;
 	}
-	err = ptrace_stop_for_change(tid, timeout_ns, ret_group_stopped);
+	uint64_t deadline = monotonic_ns() + timeout_ns;
+	err = ptrace_stop_for_change(tid, timeout_ns < HOLD_STEP_NS ? timeout_ns : HOLD_STEP_NS, ret_group_stopped);
+	while (err && err->code == ERR_TIMEOUT && monotonic_ns() < deadline) {
+		err_destroy(err);
+		pending_detach_poll();
+		err = ptrace_stop_for_change(tid, HOLD_STEP_NS, ret_group_stopped);
+	}
 	if (!err && t->attached && t->filtered)
 		err = ptrace_set_options(tid, PTRACE_FOLLOW_OPTIONS | PTRACE_O_SUSPEND_SECCOMP);
 	if (err && !t->attached && err->code != ERR_TARGET_GONE && !remote_call_add_pending(tid))
@@ -569,7 +567,8 @@ static struct err *answer(const struct remote_target *t, uint64_t *ret_value)
 struct err *remote_call_run(const struct remote_target *t, const struct remote_program *program, uint64_t avoid_start,
 			    uint64_t avoid_end, uint64_t timeout_ns, struct remote_call_stats *stats, uint64_t *ret_value)
 {
-	uint64_t deadline = monotonic_ns() + timeout_ns;
+	/* Who follows the target has other things to do than to wait for it. */
+	uint64_t deadline = monotonic_ns() + timeout_ns, patient_until = deadline + (t->attached ? 0 : STARVED_NS);
 	struct err *last = NULL;
 	bool started = false;
 	pending_detach_poll();
@@ -612,7 +611,10 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 			}
 		}
 		free(threads);
-		if (!started && monotonic_ns() >= deadline)
+		uint64_t now = monotonic_ns();
+		if (!started && now >= deadline && now < patient_until && threads_any_starved(t->pid))
+			deadline = now + timeout_ns;
+		if (!started && now >= deadline)
 			return last ? last :
 			       err_create(ERR_TIMEOUT,
 					  all_show ? "every thread of process %d waits in a call that a stop would end early" :
@@ -629,7 +631,10 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 	uint64_t awake_until = monotonic_ns() + 500000; /* a call takes 20 to 300 µs: sleeping would double that */
 	for (unsigned spins = 0;; spins++) {
 		struct err *err = answer(t, ret_value);
-		if (!err || err->code != ERR_TIMEOUT || monotonic_ns() >= deadline)
+		uint64_t now = monotonic_ns();
+		if (err && now >= deadline && now < patient_until && threads_any_starved(t->pid))
+			deadline = now + CALL_GRACE_NS;
+		if (!err || err->code != ERR_TIMEOUT || now >= deadline)
 			return err;
 		err_destroy(err);
 		ptrace_serve();

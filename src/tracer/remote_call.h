@@ -133,6 +133,9 @@ bool thread_place_read(pid_t pid, pid_t tid, struct thread_place *ret);
 /* Fill in the ranks: first those where being stopped shows least. */
 void threads_sort(const struct remote_target *t, struct thread_place *threads, size_t n);
 int threads_best_rank(const struct remote_target *t); /* of its threads; THREAD_EXACT when it has none any more */
+/* One is ready to run and hardly gets a processor, or has only now come to a stop that was asked for: what it did not do in time
+ * it may do yet. Takes 20 ms. */
+bool threads_any_starved(pid_t pid);
 /* Every thread waits in a call that a stop would end early, and the program would see it. */
 bool threads_all_show(const struct remote_target *t);
 /* The system call at pc was made by CPython itself, as far as the stack tells. */

@@ -3,6 +3,7 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,43 @@ struct err *threads_list(pid_t pid, struct thread_place **ret, size_t *ret_n)
 	*ret = list.v;
 	*ret_n = list.n;
 	return NULL;
+}
+
+/* Time on a processor, in ns (kernel fs/proc/base.c, proc_pid_schedstat); UINT64_MAX when it cannot be told. */
+static uint64_t cpu_time_of(pid_t pid, pid_t tid)
+{
+	char path[64];
+	unsigned long long ns;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", (int)pid, (int)tid);
+	FILE *f = fopen(path, "re");
+	bool is_read = f && fscanf(f, "%llu", &ns) == 1;
+	if (f)
+		fclose(f);
+	return is_read ? ns : UINT64_MAX;
+}
+
+bool threads_any_starved(pid_t pid)
+{
+	enum { LOOK_MS = 20, FAIR_SHARE = 4 };
+	struct thread_place *threads = NULL, again;
+	size_t n = 0;
+	bool any = false;
+	err_destroy(threads_list(pid, &threads, &n));
+	uint64_t *before = calloc(n + 1, sizeof(*before));
+	for (size_t i = 0; i < n; i++)
+		any |= threads[i].state == 't'; /* it has come to our stop this moment */
+	for (size_t i = 0; before && i < n; i++)
+		before[i] = threads[i].state == 'R' ? cpu_time_of(pid, threads[i].tid) : UINT64_MAX;
+	if (before && !any)
+		poll(NULL, 0, LOOK_MS);
+	for (size_t i = 0; before && i < n && !any; i++) {
+		uint64_t now = before[i] == UINT64_MAX ? UINT64_MAX : cpu_time_of(pid, threads[i].tid);
+		any = now != UINT64_MAX && now - before[i] < LOOK_MS * 1000000u / FAIR_SHARE &&
+		      thread_place_read(pid, threads[i].tid, &again) && again.state == 'R';
+	}
+	free(before);
+	free(threads);
+	return any;
 }
 
 /* ---- what shows when a thread is stopped ---- */

@@ -6,6 +6,8 @@ the mappings after are the mappings before.
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 
 import harness
@@ -146,6 +148,34 @@ def two_at_once(ctx, python):
         b.stop()
 
 
+def starved(ctx, python):
+    """A target that others hardly leave a processor to: attached to and left as ever, only later."""
+    program = "import os, sys\nn = 0\nwhile not os.path.exists(sys.argv[1]):\n    sys.audit('starved.mark', n); n += 1\nsys.exit(5)"
+    stop = os.path.join(ctx.new_folder("starved"), "stop")
+    busy = [sys.executable, "-c", "while True: pass"]
+    processes = [subprocess.Popen(command) for command in ([*python.command, "-c", program, stop], busy, busy, busy)]
+    try:
+        target = processes[0]
+        os.sched_setscheduler(target.pid, os.SCHED_IDLE, os.sched_param(0))
+        for process in processes:
+            os.sched_setaffinity(process.pid, {max(os.sched_getaffinity(0))})
+        time.sleep(2)
+        for _ in range(2):
+            with Recorder(ctx, target.pid) as recorder:
+                recorder.wait_attached(40)
+                time.sleep(0.5)
+                expect_goodbye(recorder.stop(seconds=60), min_events=0)
+                left = foreign_maps(maps_of(target.pid))
+                expect(not left, lambda: f"left behind: {left}")
+        for process in processes[1:]:
+            harness.kill(process)
+        open(stop, "w").close()
+        expect(target.wait(30) == 5, lambda: f"the target ended with {target.returncode}")
+    finally:
+        for process in processes:
+            harness.kill(process)
+
+
 def impatient(ctx, python):
     """Ctrl-C again and again: it leaves as ever, and says so."""
     with Victim(ctx, python, "sleeping") as v:
@@ -167,6 +197,7 @@ def cells(ctx):
         yield "threads8", python, lambda p=python: attach_twice(ctx, p, "threads8", [], False)
         yield "recorder sleeps", python, lambda p=python: recorder_sleeps(ctx, p)
     for python in ctx.some_pythons(12):
+        yield "starved target", python, lambda p=python: starved(ctx, p)
         clear = ["cpython._PySys_ClearAuditHooks"]
         for how, status, more in (("status", 42, clear), ("exception", 1, clear), ("_exit", 43, []), ("SIGKILL", -9, []), ("SIGTERM", -15, []),
                                   ("exec", 44, [])):

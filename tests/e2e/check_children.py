@@ -188,6 +188,14 @@ def there_already(ctx, python, other):
             expect(any(e["event"] == "children.root" for e in shown), "nothing of the root")
         family = {root.pid, *(pid for _, pid in leaves())}
         expect(len(family) == 6 and family <= set(pids_of_session(root.pid)), lambda: f"not a family: {family}")
+        # Those that are named besides, before or after who has them as a child, are theirs all the same, once.
+        first, *others = family - {root.pid}
+        with harness.Recorder(ctx, first, f"-p{root.pid}", *(f"-p{pid}" for pid in others), f"-p{root.pid}", "-f") as recorder:
+            recorder.wait_linked()
+            wait_for(lambda: len(leaves()) == 5, 60, "events of all five leaves, named")
+            linked = [harness.hooks_of(ctx, pid) for pid in family]
+            expect(linked == [1] * 6, lambda: f"hooks of ours: {linked}")
+            expect_goodbye(recorder.stop())
         for pid in family:
             expect(status_of(pid, "TracerPid") == "0" and not foreign_maps(maps_of(pid)), f"process {pid} is not as it was")
         open(stop, "w").close()
