@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -17,17 +18,26 @@
 #include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "tracer/ptrace.h"
 
-enum { MAX_THREADS = 1024, PATIENCE_MS = 1000 };
+enum {
+	/* Thread ids are below PID_MAX_LIMIT (kernel include/linux/threads.h), whatever kernel.pid_max says now. */
+	MAX_TIDS = 4 << 20,
+	WORD_BITS = 64,
+	N_WORDS = MAX_TIDS / WORD_BITS,
+	LIST_BYTES = N_WORDS * 8,
+	PATIENCE_NS = 1000000000, /* without anything done */
+	NAP_NS = 100000,
+	NAP_MAX_NS = 5000000,
+};
 
 struct guard {
 	pid_t pid;
 	int pipe;                 /* our end; nothing is ever written */
-	pid_t *tids;              /* [MAX_THREADS], shared; 0: free */
+	uint64_t *tids;           /* [N_WORDS], shared: a bit for each thread there can be. What is not touched costs nothing */
 };
 
 /* ---- in the guard ---- */
@@ -35,44 +45,82 @@ struct guard {
 #define DEBUG_REG(i) ((void *)(offsetof(struct user, u_debugreg) + (i) * sizeof(long)))
 
 /* Requests are made directly: faults on purpose (fault injection) are the recorder's, not the guard's. */
-static void clear_breakpoint(pid_t tid)
+static void clear_breakpoint(pid_t tid, int status)
 {
-	/* Our end of the pipe is closed a moment before our tracees are free (kernel kernel/exit.c, do_exit: exit_files,
-	 * exit_notify). */
-	long seized = -1;
-	uint64_t until = monotonic_ns() + PATIENCE_MS * 1000000ull;
-	while (seized < 0 && monotonic_ns() < until) {
-		seized = ptrace(PTRACE_SEIZE, tid, NULL, NULL);
-		if (seized < 0 && errno == ESRCH)
-			return;
-		if (seized < 0)
-			sched_yield();
-	}
-	if (seized < 0 || ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) < 0)
-		return;
-	while (monotonic_ns() < until) {
-		int status;
-		pid_t got = waitpid(tid, &status, __WALL | WNOHANG);
-		if (got < 0 || (got == tid && !WIFSTOPPED(status)))
-			return;
-		if (got == tid) {
-			long signal = status >> 16 ? 0 : WSTOPSIG(status);
-			if (signal == SIGTRAP && (ptrace(PTRACE_PEEKUSER, tid, DEBUG_REG(6), NULL) & 1))
-				signal = 0;
-			ptrace(PTRACE_POKEUSER, tid, DEBUG_REG(7), NULL);
-			ptrace(PTRACE_POKEUSER, tid, DEBUG_REG(0), NULL);
-			ptrace(PTRACE_DETACH, tid, NULL, (void *)signal);
-			return;
+	long signal = status >> 16 ? 0 : WSTOPSIG(status);
+	if (signal == SIGTRAP && (ptrace(PTRACE_PEEKUSER, tid, DEBUG_REG(6), NULL) & 1))
+		signal = 0;
+	ptrace(PTRACE_POKEUSER, tid, DEBUG_REG(7), NULL);
+	ptrace(PTRACE_POKEUSER, tid, DEBUG_REG(0), NULL);
+	ptrace(PTRACE_DETACH, tid, NULL, (void *)signal);
+}
+
+/* Ask those in the list to stop; who has been asked, or is no more, leaves it. True: something was done. */
+static bool ask_to_stop(uint64_t *tids, size_t *ret_n_left, size_t *n_asked)
+{
+	bool any = false;
+	*ret_n_left = 0;
+	for (size_t i = 0; i < N_WORDS; i++) {
+		for (uint64_t left = tids[i]; left; left &= left - 1) {
+			pid_t tid = (pid_t)(i * WORD_BITS) + __builtin_ctzll(left);
+			/* Our end of the pipe is closed a moment before our tracees are free (kernel kernel/exit.c, do_exit: exit_files,
+			 * exit_notify). */
+			if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) < 0 && errno != ESRCH) {
+				++*ret_n_left;
+				continue;
+			}
+			*n_asked += ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) == 0;
+			tids[i] &= ~(left & -left);
+			any = true;
 		}
-		sched_yield();
+	}
+	return any;
+}
+
+/*
+ * All are asked first, and served as they stop: one in the middle of vfork(2), or waiting for a disk, keeps nobody waiting. Those
+ * that have not stopped in the end are let go by the kernel as they are.
+ *
+ * This process sleeps while it waits, until a child of its stops or for a moment: it may have a real-time priority, and they need
+ * the processor, perhaps this one.
+ */
+static void clear_all(uint64_t *tids)
+{
+	sigset_t stops;
+	size_t n_left, n_asked = 0;
+	struct timespec nap = { .tv_nsec = NAP_NS };
+	uint64_t last = monotonic_ns();
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGCHLD);
+	for (;;) {
+		bool any = ask_to_stop(tids, &n_left, &n_asked);
+		int status;
+		pid_t tid;
+		while (n_asked && (tid = waitpid(-1, &status, __WALL | WNOHANG)) > 0) {
+			if (WIFSTOPPED(status))
+				clear_breakpoint(tid, status);
+			n_asked--;
+			any = true;
+		}
+		uint64_t now = monotonic_ns();
+		if (any) {
+			last = now;
+			nap.tv_nsec = NAP_NS;
+		}
+		if ((!n_left && !n_asked) || now - last > PATIENCE_NS)
+			return;
+		sigtimedwait(&stops, NULL, &nap);
+		if (nap.tv_nsec < NAP_MAX_NS)
+			nap.tv_nsec *= 2;
 	}
 }
 
-static NORETURN void guard_main(int pipe, const pid_t *tids)
+static NORETURN void guard_main(int pipe, uint64_t *tids)
 {
 	sigset_t all;
 	char byte;
 	sigfillset(&all);
+	signal(SIGCHLD, SIG_DFL); /* ignored, it would not tell of stops */
 	sigprocmask(SIG_SETMASK, &all, NULL); /* the terminal's signals mean the others */
 	prctl(PR_SET_NAME, "auditview-guard");
 	/* It races with the program on its way to the breakpoint. Without the privilege it just runs as others do. */
@@ -85,11 +133,7 @@ static NORETURN void guard_main(int pipe, const pid_t *tids)
 			close(fd);
 	while (read(0, &byte, 1) < 0 && errno == EINTR)
 		;
-	for (size_t i = 0; i < MAX_THREADS; i++) {
-		pid_t tid = __atomic_load_n(&tids[i], __ATOMIC_ACQUIRE);
-		if (tid)
-			clear_breakpoint(tid);
-	}
+	clear_all(tids);
 	_exit(0);
 }
 
@@ -101,11 +145,11 @@ struct err *guard_create(struct guard **ret)
 	struct guard *g = calloc(1, sizeof(*g));
 	if (!g)
 		return err_no_memory();
-	void *shared = mmap(NULL, MAX_THREADS * sizeof(pid_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *shared = mmap(NULL, LIST_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (shared == MAP_FAILED || pipe2(fds, O_CLOEXEC) < 0) {
 		struct err *err = err_sys(errno, "cannot start the guard of breakpoints");
 		if (shared != MAP_FAILED)
-			munmap(shared, MAX_THREADS * sizeof(pid_t));
+			munmap(shared, LIST_BYTES);
 		free(g);
 		return err;
 	}
@@ -134,28 +178,18 @@ void guard_destroy(struct guard *g)
 	if (g->pid > 0)
 		while (waitpid(g->pid, NULL, 0) < 0 && errno == EINTR)
 			;
-	munmap(g->tids, MAX_THREADS * sizeof(pid_t));
+	munmap(g->tids, LIST_BYTES);
 	free(g);
 }
 
 void guard_add(struct guard *g, pid_t tid)
 {
-	pid_t *free_line = NULL;
-	for (size_t i = 0; g && i < MAX_THREADS; i++) {
-		if (g->tids[i] == tid)
-			return;
-		if (!g->tids[i] && !free_line)
-			free_line = &g->tids[i];
-	}
-	if (free_line)
-		__atomic_store_n(free_line, tid, __ATOMIC_RELEASE);
-	else if (g)
-		log_debug("more than %d breakpoints: that of %d is not guarded", MAX_THREADS, (int)tid);
+	if (g && tid > 0 && tid < MAX_TIDS)
+		__atomic_fetch_or(&g->tids[tid / WORD_BITS], 1ull << tid % WORD_BITS, __ATOMIC_RELEASE);
 }
 
 void guard_remove(struct guard *g, pid_t tid)
 {
-	for (size_t i = 0; g && i < MAX_THREADS; i++)
-		if (g->tids[i] == tid)
-			__atomic_store_n(&g->tids[i], 0, __ATOMIC_RELEASE);
+	if (g && tid > 0 && tid < MAX_TIDS && __atomic_load_n(&g->tids[tid / WORD_BITS], __ATOMIC_RELAXED))
+		__atomic_fetch_and(&g->tids[tid / WORD_BITS], ~(1ull << tid % WORD_BITS), __ATOMIC_RELEASE);
 }
