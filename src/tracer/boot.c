@@ -329,14 +329,12 @@ struct err *link_poll(struct link *l)
 
 /* ---- leaving ---- */
 
-static bool is_quiet(const struct link *l, const struct remote_target *t)
+static bool has_left(const struct link *l, const struct remote_target *t)
 {
-	bool quiet = false, outside = false;
-	struct err *err = link_look_for_quiet(l, t->mem, t->pid, &quiet);
-	if (!err && quiet)
-		err = threads_check_outside(t, l->base.v + l->blob_off, l->base.v + l->blob_off + l->blob_bytes, &outside);
+	bool has = false;
+	struct err *err = link_check_left(l, t, &has);
 	err_destroy(err);
-	return outside;
+	return has;
 }
 
 /* Our own code is the hook, and will go: whatever fails must be tried again, for it must not go while it is. */
@@ -394,9 +392,9 @@ struct err *boot_leave(struct link *l, const struct remote_target *t, uint64_t d
 		err = write_word(l, t->mem, offsetof(struct entry, fn), place.code.v);
 	if (err)
 		return err;
-	while (monotonic_ns() < deadline && !is_quiet(l, t))
+	while (monotonic_ns() < deadline && !has_left(l, t))
 		poll(NULL, 0, 2);
-	if (is_quiet(l, t))
+	if (has_left(l, t))
 		err = write_word(l, t->mem, offsetof(struct entry, mailbox), l->base.v | OPEN);
 	/* A thread that runs is on its way to an event, or to another call. */
 	while (!err && mailbox != 1 && monotonic_ns() < deadline && threads_best_rank(t) >= THREAD_RUNS) {

@@ -194,7 +194,9 @@ struct err *link_unlink_plain(const struct link *l, struct remote_mem *mem)
 	return err_create(ERR_CORRUPT, "the list of audit hooks does not end");
 }
 
-struct err *link_look_for_quiet(const struct link *l, struct remote_mem *mem, pid_t pid, bool *ret_quiet)
+/* Is nobody inside a lane of the probe, and will CPython not call it at its end? ERR_TARGET_GONE when the memory is no more: the
+ * process is ending, or a zombie that its parent has not fetched yet. */
+static struct err *look_for_quiet(const struct link *l, struct remote_mem *mem, pid_t pid, bool *ret_quiet)
 {
 	/* Up to ABI 8 struct probe_state was one lane. */
 	uint64_t first = l->state_off + (l->abi < 9 ? 8 : offsetof(struct probe_state, lanes) + offsetof(struct probe_lane, lock));
@@ -210,6 +212,36 @@ struct err *link_look_for_quiet(const struct link *l, struct remote_mem *mem, pi
 	if (!there)
 		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)pid);
 	*ret_quiet = quiet && at_exit == 0;
+	return NULL;
+}
+
+/*
+ * In the probe's code a thread is seen by its pc, and where the code calls out of itself it has a lane (probe.c, probe_hook()). One
+ * look at lanes and one at threads may miss it: not in the lane yet, then in a call. And lanes again: it has left, and is on its
+ * way out of the code. So threads are looked at last, and twice:
+ *
+ *   lanes 1   threads 1   lanes 2   threads 2
+ *
+ * Nobody comes in any more. Who is in a call at threads 2 was in no lane at lanes 2, so he was in the code on his way to one, as
+ * he was before, at threads 1, and was seen there.
+ */
+struct err *link_check_left(const struct link *l, const struct remote_target *t, bool *ret_left)
+{
+	uint64_t blob = l->base.v + l->blob_off;
+	*ret_left = false;
+	for (unsigned look = 0; look < 2; look++) {
+		bool quiet = false, outside = false;
+		struct err *err = look_for_quiet(l, t->mem, t->pid, &quiet);
+		if (!err && quiet)
+			err = threads_check_outside(t, blob, blob + l->blob_bytes, &outside);
+		if (err && err->code != ERR_TIMEOUT)
+			return err;
+		outside &= !err;
+		err_destroy(err);
+		if (!outside)
+			return NULL;
+	}
+	*ret_left = true;
 	return NULL;
 }
 
@@ -377,20 +409,11 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 			goto out;
 	}
 	for (unsigned round = 0; !unmapped; round++) {
-		bool outside = false, quiet = false;
-		err = link_look_for_quiet(l, mem, pid, &quiet);
+		bool has_left = false;
+		err = link_check_left(l, &t, &has_left);
 		if (err)
 			goto out;
-		if (quiet) {
-			err = threads_check_outside(&t, blob, blob_end, &outside);
-			if (err && err->code != ERR_TIMEOUT)
-				goto out;
-			err_destroy(err);
-			err = link_look_for_quiet(l, mem, pid, &quiet);
-			if (err)
-				goto out;
-		}
-		if (outside && quiet)
+		if (has_left)
 			break;
 		if (monotonic_ns() >= deadline) {
 			err = err_create(ERR_TIMEOUT, "a thread of process %d is still inside the probe", (int)pid);
@@ -458,6 +481,7 @@ static void wake_waiters(struct link *l)
 	struct ring_shared *s = l->ring.shared;
 	if (!s)
 		return;
+	syscall(SYS_futex, &s->slots_freed, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
 	for (uint32_t i = 0; i < s->n_slots && i < 4096; i++) {
 		uint64_t off = s->slots_off + (uint64_t)i * s->slot_bytes;
 		if (off + PROBE_PAGE > l->ring.n_bytes)

@@ -42,9 +42,9 @@ MUST_CHECK struct err *link_unlink_plain(const struct link *l, struct remote_mem
 unsigned link_seccomp_mode(pid_t pid); /* of /proc/PID/status: 0 none, 1 strict, 2 filter */
 void link_note_pause(struct link *l, const struct remote_call_stats *stats); /* keep the longest */
 void link_unmap_program(const struct link *l, struct remote_program *p);     /* munmap of the whole reservation */
-/* Is nobody inside a lane of the probe, and will CPython not call it at its end? ERR_TARGET_GONE when the memory is no more: the
- * process is ending, or a zombie that its parent has not fetched yet. */
-MUST_CHECK struct err *link_look_for_quiet(const struct link *l, struct remote_mem *mem, pid_t pid, bool *ret_quiet);
+/* Is no thread in the probe, and will none be: unlinked, it can go. ERR_TARGET_GONE when the memory is no more: the process is
+ * ending, or a zombie that its parent has not fetched yet. */
+MUST_CHECK struct err *link_check_left(const struct link *l, const struct remote_target *t, bool *ret_left);
 /* The reservation could not be unmapped: note it in the mailbox for the next auditview. */
 void link_keep_orphan(const struct link *l, struct remote_mem *mem);
 /* Fill our entry and put it first: cannot fail half-way. */

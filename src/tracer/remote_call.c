@@ -33,6 +33,7 @@
 #include "tracer/procs.h"
 #include "tracer/ptrace.h"
 #include "tracer/remote_mem.h"
+#include "tracer/sigframe.h"
 
 extern const uint8_t stub_blob[]; /* made from arch/x86_64/stub.S; its last 16 bytes are the saved rip and rsp */
 extern const size_t stub_blob_bytes;
@@ -665,6 +666,8 @@ static struct err *look_at_running(const struct remote_target *t, pid_t tid, uin
 		for (size_t i = 0; i < ARRAY_LEN(values); i++)
 			if (inside(values[i], start, end))
 				*ret_outside = false;
+		if (sigframes_point_into(t->mem, RADDR(r.rsp), start, end))
+			*ret_outside = false;
 	}
 	struct err *go = let_go(t, tid, group_stopped);
 	if (err)
@@ -680,7 +683,7 @@ struct err *threads_check_outside(const struct remote_target *t, uint64_t start,
 	struct err *err = threads_list(t->pid, &threads, &n);
 	for (size_t i = 0; !err && i < n && *ret_outside; i++) {
 		if (threads[i].syscall != -2) {
-			if (inside(threads[i].pc, start, end))
+			if (inside(threads[i].pc, start, end) || sigframes_point_into(t->mem, RADDR(threads[i].sp), start, end))
 				*ret_outside = false;
 			continue;
 		}

@@ -140,6 +140,7 @@ bool threads_any_starved(pid_t pid);
 bool threads_all_show(const struct remote_target *t);
 /* The system call at pc was made by CPython itself, as far as the stack tells. */
 bool thread_is_called_by_python(const struct remote_target *t, uint64_t pc, uint64_t sp);
-/* No thread has its pc, or a register, inside [start, end); running ones are stopped for a moment to see. */
+/* No thread has its pc, or a register, inside [start, end), nor will a signal handler bring it there (sigframe.h); running ones are
+ * stopped for a moment to see. */
 MUST_CHECK struct err *threads_check_outside(const struct remote_target *t, uint64_t start, uint64_t end,
 					     bool *ret_outside);

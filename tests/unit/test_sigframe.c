@@ -1,0 +1,154 @@
+/*
+ * test_sigframe: is a thread outside of some code? Real processes whose thread was interrupted in it by a signal, and is in the
+ * handler: on the same stack, on another, in a handler on top of a handler, asleep or running.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "tracer/remote_call.h"
+#include "tracer/remote_mem.h"
+#include "tracer/sigframe.h"
+
+/* 1: cmpl $0, (%rdi); je 1b; ret */
+static const uint8_t wait_code[] = { 0x83, 0x3f, 0x00, 0x74, 0xfb, 0xc3 };
+enum { CODE_BYTES = 4096, ALTSTACK_BYTES = 64 * 1024, DEEP_BYTES = 8 * 1024 };
+
+struct shared {
+	volatile int n_in_code, n_in_handler, go_back, leave_code, n_out;
+};
+static struct shared *s;
+static uint8_t *code;
+
+static const struct way {
+	const char *name;
+	int flags;        /* of the first handler */
+	bool runs;        /* the handler runs, else it sleeps */
+	bool nested;      /* a second handler on top of the first, on the other stack */
+} ways[] = {
+	{ "asleep", 0, false, false },
+	{ "running", 0, true, false },
+	{ "asleep, on a stack of its own", SA_ONSTACK, false, false },
+	{ "running, on a stack of its own", SA_ONSTACK, true, false },
+	{ "asleep, on top of another handler", 0, false, true },
+	{ "running, on top of another handler", 0, true, true },
+};
+static const struct way *way;
+
+/* By way of some kilobytes of stack, as a handler that formats a message has them. */
+static __attribute__((noinline)) void stay(void)
+{
+	volatile char deep[DEEP_BYTES];
+	deep[0] = deep[DEEP_BYTES - 1] = 0;
+	__atomic_fetch_add(&s->n_in_handler, 1, __ATOMIC_SEQ_CST);
+	while (!s->go_back)
+		if (!way->runs)
+			usleep(1000);
+	deep[0] = deep[DEEP_BYTES - 1];
+}
+
+static void on_second(int number)
+{
+	(void)number;
+	stay();
+}
+
+static void on_first(int number)
+{
+	(void)number;
+	if (way->nested)
+		raise(SIGUSR2);
+	else
+		stay();
+}
+
+static NORETURN void child_main(void)
+{
+	stack_t other = { .ss_sp = malloc(ALTSTACK_BYTES), .ss_size = ALTSTACK_BYTES };
+	struct sigaction first = { .sa_handler = on_first, .sa_flags = way->flags };
+	struct sigaction second = { .sa_handler = on_second, .sa_flags = SA_ONSTACK };
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!other.ss_sp || sigaltstack(&other, NULL) < 0 || sigaction(SIGUSR1, &first, NULL) < 0 || sigaction(SIGUSR2, &second, NULL) < 0)
+		_exit(1);
+	s->n_in_code = 1;
+	((void (*)(volatile int *))code)(&s->leave_code);
+	s->n_out = 1;
+	for (;;)
+		pause();
+}
+
+static bool is_outside(pid_t pid)
+{
+	struct remote_mem *mem = NULL;
+	struct remote_place place = { 0 };
+	bool outside = false;
+	struct err *err = remote_mem_open(pid, &mem);
+	struct remote_target t = { .pid = pid, .mem = mem, .place = &place };
+	do { /* a loaded machine may not let it stop in time */
+		err_destroy(err);
+		err = threads_check_outside(&t, (uint64_t)code, (uint64_t)code + CODE_BYTES, &outside);
+	} while (err && err->code == ERR_TIMEOUT);
+	if (err)
+		fail_msg("%s", err->message);
+	remote_mem_close(mem);
+	return outside;
+}
+
+static void wait_until(const volatile int *what)
+{
+	while (!*what)
+		usleep(1000);
+}
+
+static void test_ways(void **state)
+{
+	(void)state;
+	code = mmap(NULL, CODE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(code != MAP_FAILED && s != MAP_FAILED);
+	memcpy(code, wait_code, sizeof(wait_code));
+	assert_int_equal(mprotect(code, CODE_BYTES, PROT_READ | PROT_EXEC), 0);
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		int status;
+		way = &ways[i];
+		*s = (struct shared){ 0 };
+		pid_t pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0)
+			child_main();
+		wait_until(&s->n_in_code);
+		/* It may be a few instructions before the code yet. */
+		while (is_outside(pid))
+			usleep(1000);
+		kill(pid, SIGUSR1);
+		wait_until(&s->n_in_handler);
+		if (is_outside(pid))
+			fail_msg("%s: said to be outside", way->name);
+		s->go_back = 1;
+		s->leave_code = 1;
+		wait_until(&s->n_out);
+		if (!is_outside(pid))
+			fail_msg("%s: said to be inside when all was over", way->name);
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(WTERMSIG(status), SIGKILL);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_ways) };
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
