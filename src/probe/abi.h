@@ -18,7 +18,7 @@
 
 #include "base/value.h"
 
-#define PROBE_ABI 9u
+#define PROBE_ABI 10u
 #define PROBE_ABI_OLDEST 6u /* whose context and ring begin as ours do: what a killed recorder of that age left can be taken out */
 #define PROBE_MAGIC 0x31565f4245425250ull /* "PRBEB_V1" */
 #define PROBE_PAGE 4096u
@@ -166,10 +166,10 @@ struct code_cache_line {
  * another when that one is held.
  */
 #define PROBE_LANES 8u          /* of a process that may need several */
-#define LANE_HELD UINT32_MAX    /* in .lock: by a thread whose tid is not known */
+#define LANE_NO_TID 0x80000000u /* in .lock: with the low bits of its thread pointer, a thread whose tid is not known */
 struct probe_lane {
-	uint32_t lock;               /* 0 free, else the tid of the thread that is inside: with a signal handler on top of its own
-	                              * work, it must not wait for itself */
+	uint32_t lock;               /* 0 free, else the thread that is inside, by its tid or LANE_NO_TID: with a signal handler on
+	                              * top of its own work, it must not wait for itself */
 	uint32_t slot;               /* index + 1; 0 none yet. Never changes again in the life of the process */
 	uint32_t next_code_id;
 	uint32_t refused;            /* ring_shared.slots_freed + 1 when there was no slot for it */
@@ -184,7 +184,8 @@ struct probe_state {             /* zero = "this process has not been here yet" 
 	uint32_t abandoned;          /* nobody drains: count and return at once, until the heart beats again */
 	uint32_t abandoned_beat;     /* heartbeat when it was given up */
 	uint32_t n_slots;            /* of its lanes that have one */
-	uint32_t reserved[11];
+	uint32_t n_vain;             /* events in a row that waited for a lane in vain, as far as they waited (probe.c, lane_wait()) */
+	uint32_t reserved[10];
 	struct probe_lane lanes[];   /* [probe_context.n_lanes] */
 };
 
@@ -216,7 +217,8 @@ struct ring_shared {
 	uint32_t filter_on;         /* 0: every event is wanted, no look-up */
 	uint32_t slots_freed;       /* futex: the recorder adds 1 when a slot is free again */
 	uint32_t slots_claimed;     /* ever, for the recorder to notice new ones */
-	uint32_t slot_waiters;      /* processes that wait for one */
+	uint32_t slot_waited;       /* heartbeat + 1 when a process last began to wait for one, at most 100 ms at a time; 0 never. Not
+	                             * a count of those who wait: who is killed meanwhile would stay in it for ever */
 	uint64_t lost_unserved;     /* events for which there was no slot, or no lock */
 	uint64_t nonce;             /* a number that no other ring has */
 	uint64_t slots_in_vain;     /* 1 << 32 | slots_freed, when a process waited for a slot as long as it may; 0 never */
@@ -235,7 +237,7 @@ struct ring_slot {               /* the header page of a slot; data follows at +
 	uint64_t n_dropped;          /* ever; RECORD_LOST tells of them in parts */
 	uint32_t parent_pid;         /* namespace-local getppid(), 0 unknown */
 	uint32_t birth;              /* low half of probe_state.identity: with pid, the slots of one process image */
-	uint64_t pad_probe;
+	uint64_t day_ns;             /* PROBE_CLOCK_VDSO: CLOCK_REALTIME less its clock, by which one in another time namespace is known */
 	/* An event's time is read before it can be seen. These tell that there is one: `writing` is stored before the clock is
 	 * read, `time` after that, `head` last. How they are read: recorder/lineup.h. */
 	uint64_t writing;            /* head + 1 of an event: in flight as long as head is still the same. 0: there was none */

@@ -26,7 +26,10 @@
 #include "probe/serialise.h"
 
 enum {
+	CLOCK_REALTIME = 0,
+	CLOCK_MONOTONIC = 1,
 	FUTEX_WAIT = 0,
+	FUTEX_WAIT_PRIVATE = 128,
 	NAME_MAX_BYTES = 2047,
 	ARGS_MAX_BYTES = 96 * 1024,
 	FRAMES_MAX_BYTES = 160 * 1024,
@@ -35,8 +38,15 @@ enum {
 	WAIT_STEPS = 20, /* × 100 ms without a heartbeat: nobody is there any more */
 	SLOT_STEPS_ALL = 50, /* × 100 ms in any case */
 	SLOT_STEPS = 10, /* × 100 ms without a free slot: those who have one may live for ever */
-	SPIN_BEFORE_YIELD = 20, /* times all lanes were found held */
-	LANE_STEP_NS = 2 * 1000 * 1000,
+	/* How a lane is waited for; "times": that all were found held. */
+	LANE_SPINS = 20,         /* times, then by sched_yield */
+	LANE_YIELDS = 50,        /* times, then asleep */
+	LANE_NAP_NS = 50 * 1000,
+	LANE_NAPS = 20,          /* then longer */
+	LANE_SLEEP_NS = 1000 * 1000,
+	LANE_SLEEPS = 2000,
+	LANE_SPINS_QUIET = 1 << 20, /* times, where no system call may be made: some 100 ms */
+	LANE_RETRY = 16,         /* once it was in vain, one event in so many waits again, but not for long */
 };
 
 struct saved_regs { /* as entry.S pushes them */
@@ -59,13 +69,16 @@ static inline struct ring_slot *slot_of(const struct probe_context *ctx, uint32_
 	return (struct ring_slot *)((uint8_t *)shared + shared->slots_off + (slot - 1) * shared->slot_bytes);
 }
 
+static uint64_t clock_vdso(const struct probe_context *ctx, int id)
+{
+	int64_t ts[2] = { 0, 0 };
+	((int (*)(int, int64_t *))ctx->fn_clock_gettime)(id, ts);
+	return (uint64_t)ts[0] * 1000000000u + (uint64_t)ts[1];
+}
+
 static uint64_t clock_now(const struct probe_context *ctx)
 {
-	if (!(ctx->flags & PROBE_CLOCK_VDSO))
-		return cpu_ticks();
-	int64_t ts[2] = { 0, 0 };
-	((int (*)(int, int64_t *))ctx->fn_clock_gettime)(1 /* CLOCK_MONOTONIC */, ts);
-	return (uint64_t)ts[0] * 1000000000u + (uint64_t)ts[1];
+	return ctx->flags & PROBE_CLOCK_VDSO ? clock_vdso(ctx, CLOCK_MONOTONIC) : cpu_ticks();
 }
 
 static uint32_t tid_now(const struct probe_context *ctx)
@@ -105,11 +118,17 @@ static inline uint64_t event_time(const struct probe_context *ctx, uint32_t tid)
 	return ctx->flags & PROBE_CLOCK_VDSO ? event_time_vdso(ctx, tid) : cpu_ticks();
 }
 
+/* What a thread writes into a lane's lock. Without a tid its thread pointer tells it from others, which %fs:0 holds
+ * (System V ABI for AMD64, ELF handling for TLS): blocks of different threads lie farther apart than 64 bytes. */
+static inline uint32_t lane_owner(uint32_t tid)
+{
+	return tid ? tid : LANE_NO_TID | (uint32_t)(thread_u64(0) >> 6);
+}
+
 static inline bool lane_try(struct probe_lane *lane, uint32_t tid, uint32_t *ret_owner)
 {
 	*ret_owner = 0;
-	return __atomic_compare_exchange_n(&lane->lock, ret_owner, tid ? tid : LANE_HELD, false, __ATOMIC_ACQUIRE,
-					   __ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n(&lane->lock, ret_owner, lane_owner(tid), false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
 static inline void lane_leave(struct probe_lane *lane)
@@ -129,7 +148,7 @@ static struct probe_lane *lane_any(const struct probe_context *ctx, struct probe
 
 /* ---- losses, and giving up ---- */
 
-/* Threads that are not inside the lane count too. */
+/* From inside the lane. */
 static void count_loss(const struct probe_context *ctx, struct probe_lane *lane)
 {
 	if (!__atomic_fetch_add(&lane->n_pending_drop, 1, __ATOMIC_RELAXED))
@@ -146,18 +165,22 @@ static void give_up(const struct probe_context *ctx)
 	__atomic_store_n(&state->abandoned, 1, __ATOMIC_RELEASE);
 }
 
-static bool is_abandoned(const struct probe_context *ctx, struct probe_state *state, struct probe_lane *lane)
+/* In no lane yet. To tell the time is a call out of the probe, for which one must be inside. */
+static bool is_abandoned(const struct probe_context *ctx, struct probe_state *state, struct probe_lane *lane, uint32_t tid)
 {
+	uint32_t owner;
 	if (!__atomic_load_n(&state->abandoned, __ATOMIC_ACQUIRE))
 		return false;
 	if (__atomic_load_n(&shared_of(ctx)->heartbeat, __ATOMIC_RELAXED) != state->abandoned_beat) {
 		__atomic_store_n(&state->abandoned, 0, __ATOMIC_RELAXED);
 		return false;
 	}
-	if (lane_slot(lane))
+	if (lane_slot(lane) && lane_try(lane, tid, &owner)) {
 		count_loss(ctx, lane);
-	else
+		lane_leave(lane);
+	} else {
 		__atomic_fetch_add(&shared_of(ctx)->lost_unserved, 1, __ATOMIC_RELAXED);
+	}
 	return true;
 }
 
@@ -196,6 +219,7 @@ static __attribute__((noinline)) bool slot_take(const struct probe_context *ctx,
 		slot->parent_pid = ctx->flags & PROBE_NO_SYSCALL ? 0 : (uint32_t)sys_call4(SYS_GETPPID, 0, 0, 0, 0);
 		slot->birth = (uint32_t)identity;
 		slot->time = clock_now(ctx);
+		slot->day_ns = ctx->flags & PROBE_CLOCK_VDSO ? clock_vdso(ctx, CLOCK_REALTIME) - slot->time : 0;
 		__atomic_store_n(&slot->pid, (uint32_t)(identity >> 32), __ATOMIC_RELEASE);
 		__atomic_fetch_add(&shared->slots_claimed, 1, __ATOMIC_RELEASE);
 		__atomic_store_n(&lane->slot, i, __ATOMIC_RELAXED);
@@ -238,9 +262,8 @@ static __attribute__((noinline)) bool slot_claim(const struct probe_context *ctx
 		    __atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) == RING_OFF)
 			return false;
 		int64_t step[2] = { 0, WAIT_STEP_NS };
-		__atomic_fetch_add(&shared->slot_waiters, 1, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&shared->slot_waited, __atomic_load_n(&shared->heartbeat, __ATOMIC_RELAXED) + 1, __ATOMIC_SEQ_CST);
 		sys_call4(SYS_FUTEX, (long)&shared->slots_freed, FUTEX_WAIT, (long)freed, (long)step);
-		__atomic_fetch_sub(&shared->slot_waiters, 1, __ATOMIC_SEQ_CST);
 		uint32_t now = __atomic_load_n(&shared->heartbeat, __ATOMIC_RELAXED);
 		still = now == beat ? still + 1 : 0;
 		beat = now;
@@ -259,27 +282,76 @@ static bool lane_is_open(const struct probe_context *ctx, const struct probe_sta
 		       __atomic_load_n(&shared_of(ctx)->slots_freed, __ATOMIC_RELAXED) + 1;
 }
 
-/* Who is inside may wait for room himself, then for as long as it takes the recorder: what wakes him wakes us too, if he has not
- * been woken already. */
-static __attribute__((noinline)) void lane_wait(const struct probe_context *ctx, struct probe_lane *lane)
+struct lane_patience {
+	uint32_t n_times, n_sleeps, beat;
+};
+
+/* Waited as long as one may. */
+static bool lane_in_vain(struct probe_state *state)
 {
-	struct ring_slot *slot = lane_slot(lane) ? slot_of(ctx, lane_slot(lane)) : NULL;
-	if (slot && __atomic_load_n(&slot->waiting, __ATOMIC_SEQ_CST)) {
-		int64_t step[2] = { 0, LANE_STEP_NS };
-		uint32_t tail = (uint32_t)__atomic_load_n(&slot->tail, __ATOMIC_SEQ_CST);
-		sys_call4(SYS_FUTEX, (long)&slot->tail, FUTEX_WAIT, (long)tail, (long)step);
-	} else {
-		sys_call4(SYS_SCHED_YIELD, 0, 0, 0, 0);
-	}
+	__atomic_fetch_add(&state->n_vain, 1, __ATOMIC_RELAXED);
+	return false;
 }
 
-/* The first that is free: home, others that have a slot, others. NULL: there is no slot for this process, or the thread is
- * inside a lane already and no other is free: waiting, it might wait for itself. */
+/*
+ * All lanes are held; false: they have been for too long, and this event is lost.
+ *
+ * Those inside leave within microseconds of running. Why they may not:
+ *
+ *   the processor is somebody else's    a little later. It may even be ours: where we have a real-time priority they get it
+ *                                       only while we sleep (sched(7): sched_yield yields to the same priority only)
+ *   they wait for room                  for as long as it takes the recorder, whose heart is beating: what wakes them wakes us
+ *   a signal handler runs on top,       perhaps for good: it may be waiting for what we hold. Or the thread has left the
+ *   or is stopped by a debugger         probe by siglongjmp, or is no more
+ *
+ * The last is told from the others by the clock alone. Who waits then is not to wait so long at each event: see LANE_RETRY.
+ */
+static __attribute__((noinline)) bool lane_wait(const struct probe_context *ctx, struct probe_state *state,
+						struct probe_lane *lane, struct lane_patience *patience)
+{
+	uint32_t n_vain = __atomic_load_n(&state->n_vain, __ATOMIC_RELAXED), n = patience->n_times++;
+	if (n < LANE_SPINS || ctx->flags & PROBE_NO_SYSCALL) {
+		cpu_relax();
+		return n < (n_vain ? LANE_SPINS_QUIET >> 10 : LANE_SPINS_QUIET) || lane_in_vain(state);
+	}
+	struct ring_slot *slot = lane_slot(lane) ? slot_of(ctx, lane_slot(lane)) : NULL;
+	bool for_room = slot && __atomic_load_n(&slot->waiting, __ATOMIC_SEQ_CST);
+	if (!for_room && n < LANE_SPINS + LANE_YIELDS) {
+		sys_call4(SYS_SCHED_YIELD, 0, 0, 0, 0);
+		return true;
+	}
+	uint32_t tail = slot ? (uint32_t)__atomic_load_n(&slot->tail, __ATOMIC_SEQ_CST) : 0;
+	int64_t step[2] = { 0, LANE_SLEEP_NS };
+	/* One who waits, and whose ring is empty, does not run. */
+	if (for_room && tail != (uint32_t)__atomic_load_n(&slot->head, __ATOMIC_RELAXED)) {
+		uint32_t beat = __atomic_load_n(&shared_of(ctx)->heartbeat, __ATOMIC_RELAXED);
+		patience->n_sleeps = beat == patience->beat ? patience->n_sleeps + 1 : 0;
+		patience->beat = beat;
+		if (patience->n_sleeps >= LANE_SLEEPS) { /* nor does he who should give up */
+			give_up(ctx);
+			return false;
+		}
+		sys_call4(SYS_FUTEX, (long)&slot->tail, FUTEX_WAIT, (long)tail, (long)step);
+		return true;
+	}
+	if (patience->n_sleeps >= (!n_vain ? LANE_SLEEPS : n_vain % LANE_RETRY ? 0 : LANE_NAPS))
+		return lane_in_vain(state);
+	if (patience->n_sleeps++ < LANE_NAPS)
+		step[1] = LANE_NAP_NS;
+	uint32_t owner = __atomic_load_n(&lane->lock, __ATOMIC_RELAXED);
+	if (owner) /* nobody wakes us: who leaves a lane must not pay for those who wait */
+		sys_call4(SYS_FUTEX, (long)&lane->lock, FUTEX_WAIT_PRIVATE, (long)owner, (long)step);
+	return true;
+}
+
+/* The first that is free: home, others that have a slot, others. NULL: there is no slot for this process, or none comes free; or
+ * the thread is inside a lane already and no other is free: waiting, it would wait for itself. */
 static __attribute__((noinline)) struct probe_lane *lane_find(const struct probe_context *ctx, struct probe_state *state,
 							      uint32_t home, uint32_t tid)
 {
-	uint32_t n = ctx->n_lanes;
-	for (uint32_t spins = 0;; spins++) {
+	uint32_t n = ctx->n_lanes, self = lane_owner(tid);
+	struct lane_patience patience = { 0 };
+	for (;;) {
 		bool is_inside = false;
 		for (uint32_t i = 0; i < 2 * n; i++) {
 			struct probe_lane *lane = lane_at(ctx, state, home + i);
@@ -289,21 +361,20 @@ static __attribute__((noinline)) struct probe_lane *lane_find(const struct probe
 			if (!lane_is_open(ctx, state, lane))
 				continue;
 			if (!lane_try(lane, tid, &owner)) {
-				is_inside |= tid && owner == tid;
+				is_inside |= owner == self;
 				continue;
 			}
+			if (__atomic_load_n(&state->n_vain, __ATOMIC_RELAXED))
+				__atomic_store_n(&state->n_vain, 0, __ATOMIC_RELAXED);
 			if (lane_slot(lane) || slot_claim(ctx, state, lane, tid))
 				return lane;
 			lane_leave(lane);
 			if (!__atomic_load_n(&state->n_slots, __ATOMIC_RELAXED))
 				return NULL;
 		}
-		if (is_inside || __atomic_load_n(&state->abandoned, __ATOMIC_RELAXED))
+		if (is_inside || __atomic_load_n(&state->abandoned, __ATOMIC_RELAXED) ||
+		    !lane_wait(ctx, state, lane_at(ctx, state, home), &patience))
 			return NULL;
-		if (spins >= SPIN_BEFORE_YIELD && !(ctx->flags & PROBE_NO_SYSCALL))
-			lane_wait(ctx, lane_at(ctx, state, home));
-		else
-			cpu_relax();
 	}
 }
 
@@ -629,6 +700,20 @@ static inline uint32_t name_bytes_of(const char *event)
 	}
 }
 
+/*
+ * Why the probe may be unmapped under nobody: who takes it out (tracer/detach.c, link_check_left()) looks for threads that are in a
+ * lane, and for those that have their pc or a register in this code, or will have when their signal handlers are over (sigframe.h).
+ * Outside of lanes nothing is called, so that the latter sees all who are there: a thread in a function called from here would show
+ * by a return address alone, wherever on its stack. System calls made there (gettid, futex, sched_yield) are instructions of this
+ * code.
+ *
+ *   probe_entry .. lane_enter()                outside; but come_back(), which calls Py_AtExit, has a lane
+ *   is_abandoned()                             outside; its count_loss(), which calls the vdso's clock, has a lane
+ *   lane_find(), lane_wait()                   outside; slot_claim() has a lane
+ *   event_write() .. lane_leave()              lane: fn_tstate_get, PyMutex_Unlock, the vdso
+ *   .. ret of entry.S                          outside
+ *   probe_all_is_over()                        at_exit is cleared last, then nothing is called, nor memory of ours touched
+ */
 int probe_hook(const char *event, uint64_t args, struct probe_context *ctx, const struct saved_regs *regs);
 int probe_hook(const char *event, uint64_t args, struct probe_context *ctx, const struct saved_regs *regs)
 {
@@ -662,7 +747,7 @@ int probe_hook(const char *event, uint64_t args, struct probe_context *ctx, cons
 		home_index = tid;
 		home = lane_at(ctx, state, tid);
 	}
-	if (is_abandoned(ctx, state, home))
+	if (is_abandoned(ctx, state, home, tid))
 		return 0;
 	struct probe_lane *lane = lane_enter(ctx, state, home, home_index, tid);
 	if (!lane) {

@@ -86,6 +86,8 @@ static struct source *source_add(struct recorder *r, struct link *link, struct p
 	s->slots_off = link->ring.shared->slots_off;
 	s->root_ns_pid = p->info.ns_pid;
 	s->other_pid_ns = p->info.ns_pid != p->info.pid;
+	if (!r->clock.use_tsc && !clock_ahead_of_ours(link->pid, &s->clock_ahead_ns))
+		recorder_warn(r, NOTE_WARNING, p->index, "it has a clock of its own (time namespace) that cannot be compared with ours: times of its events are wrong");
 	if (!p->source || p->source->gone)
 		p->source = s;
 	filter_fill(r, s);

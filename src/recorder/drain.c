@@ -260,6 +260,31 @@ static struct client *client_kin(const struct source *s, const struct client *c)
 	return NULL;
 }
 
+/* Ticks as the recorder's own clock would have told them. */
+static uint64_t our_ticks(const struct client *c, uint64_t ticks)
+{
+	return ticks - (uint64_t)c->clock_ahead_ns;
+}
+
+/* Of one that is gone the exact offset can be that of its kin: of those that are near to what the slot tells. */
+static int64_t clock_ahead_of(const struct recorder *r, const struct source *s, const struct client *c, const struct ring_slot *slot)
+{
+	enum { NEAR_NS = 100 * 1000 * 1000 };
+	int64_t ahead[] = { s->clock_ahead_ns, 0, 0 };
+	pid_t parent = (pid_t)c->process->info.ppid;
+	if (r->clock.use_tsc)
+		return 0;
+	if (clock_ahead_of_ours(c->process->pid, &ahead[0]) || !slot->day_ns)
+		return ahead[0];
+	if (was_ours(r, s, parent) && !clock_ahead_of_children(parent, &ahead[1]))
+		ahead[1] = 0;
+	int64_t about = clock_ahead_about(slot->day_ns);
+	for (size_t i = 0; i < ARRAY_LEN(ahead); i++)
+		if (about - ahead[i] < NEAR_NS && ahead[i] - about < NEAR_NS)
+			return ahead[i];
+	return about;
+}
+
 static struct client *client_add(struct recorder *r, struct source *s, uint32_t slot_index)
 {
 	struct ring_slot *slot = slot_at(s, slot_index);
@@ -273,6 +298,8 @@ static struct client *client_add(struct recorder *r, struct source *s, uint32_t 
 	c->process = process_of(r, s, slot, c->ns_pid);
 	struct client *kin = c->process ? client_kin(s, c) : NULL;
 	c->is_further = kin != NULL;
+	if (c->process)
+		c->clock_ahead_ns = kin ? kin->clock_ahead_ns : clock_ahead_of(r, s, c, slot);
 	c->muted = r->options.only_targets && c->process && c->process->info.flags & PROCESS_FORKED;
 	if (kin)
 		c->native = native_context_ref(kin->native);
@@ -357,7 +384,9 @@ static bool drain_next(struct drain *d, uint64_t future)
 			return false;
 		}
 		if (d->next.type != RECORD_PAD && size >= sizeof(struct record)) {
-			d->time = d->next.tsc > future ? 0 : d->next.tsc;
+			d->time = our_ticks(d->c, d->next.tsc);
+			if (d->time > future)
+				d->time = 0;
 			return true;
 		}
 		d->tail += size;
@@ -375,7 +404,7 @@ static void drain_end(struct drain *d)
 static void handle_record(struct recorder *r, struct drain *d, const struct record *head)
 {
 	const uint8_t *p = (const uint8_t *)d->slot + PROBE_PAGE + (d->tail & (d->s->data_bytes - 1));
-	uint64_t time = clock_time_of(&r->clock, head->tsc);
+	uint64_t time = clock_time_of(&r->clock, our_ticks(d->c, head->tsc));
 	struct client *c = d->c;
 	switch (head->type) {
 	case RECORD_EVENT:
@@ -397,7 +426,7 @@ static void handle_record(struct recorder *r, struct drain *d, const struct reco
 		if (head->size < sizeof(lost))
 			break;
 		memcpy(&lost, p, sizeof(lost));
-		uint64_t first = clock_time_of(&r->clock, lost.first_tsc);
+		uint64_t first = clock_time_of(&r->clock, our_ticks(c, lost.first_tsc));
 		struct note_info note = { .kind = NOTE_LOST,
 					  .time_ns = time,
 					  .process = c->process->index,
@@ -463,6 +492,8 @@ static uint64_t look_at_all(struct recorder *r, size_t *ret_n)
 			if (!c)
 				continue;
 			struct slot_look look = slot_look(slot);
+			if (look.flight != UINT64_MAX)
+				look.flight = our_ticks(c, look.flight);
 			struct drain d = { .s = s, .c = c, .slot = slot, .head = look.head, .tail = c->tail, .published = c->tail };
 			if (look.flight < limit && is_worth_waiting(c, &look))
 				limit = look.flight;
@@ -587,8 +618,15 @@ static void recycle(struct recorder *r, struct source *s, uint32_t k)
 	__atomic_store_n(&slot->state, SLOT_FREE, __ATOMIC_RELEASE);
 	struct ring_shared *shared = s->link->ring.shared;
 	__atomic_fetch_add(&shared->slots_freed, 1, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&shared->slot_waiters, __ATOMIC_SEQ_CST))
+	if (__atomic_load_n(&shared->slot_waited, __ATOMIC_SEQ_CST)) /* ever: there may be somebody */
 		syscall(SYS_futex, &shared->slots_freed, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+bool slots_are_waited_for(const struct ring_shared *shared)
+{
+	enum { BEATS = 3 }; /* of 100 ms; who still waits has said so anew after one */
+	uint32_t waited = __atomic_load_n(&shared->slot_waited, __ATOMIC_SEQ_CST);
+	return waited && __atomic_load_n(&shared->heartbeat, __ATOMIC_RELAXED) + 1 - waited <= BEATS;
 }
 
 void recycle_ended(struct recorder *r)

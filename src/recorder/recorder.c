@@ -299,9 +299,27 @@ static void wait_for_more(struct recorder *r, int timeout_ms)
 static bool anyone_waits(const struct source *s)
 {
 	for (uint32_t k = 0; k < s->n_slots; k++)
-		if (s->clients[k] && __atomic_load_n(&slot_at(s, k)->waiting, __ATOMIC_SEQ_CST))
+		if (s->clients[k] && !s->clients[k]->process->ended && __atomic_load_n(&slot_at(s, k)->waiting, __ATOMIC_SEQ_CST))
 			return true;
-	return __atomic_load_n(&s->link->ring.shared->slot_waiters, __ATOMIC_SEQ_CST) != 0;
+	return slots_are_waited_for(s->link->ring.shared);
+}
+
+/* Who has ended waits no more, and leaves a slot to who waits for one. */
+static void notice_ends(struct recorder *r)
+{
+	bool drained = false;
+	for (size_t i = 0; i < r->processes.n; i++) {
+		struct process *p = r->processes.v[i];
+		struct pollfd end = { .fd = p->pidfd, .events = POLLIN };
+		if (p->ended || p->pidfd < 0 || p->pid == r->launched_pid || follow_has(r->follow, p->pid) || poll(&end, 1, 0) <= 0)
+			continue;
+		if (!drained)
+			drain_settle(r);
+		drained = true;
+		process_ended(r, p, -1);
+	}
+	if (r->recycle_due)
+		recycle_ended(r);
 }
 
 /* Take the probe out of everything that has it; drain to the last record. */
@@ -326,8 +344,10 @@ static void leave_targets(struct recorder *r, struct recorder_summary *sum)
 			continue;
 		/* Those that wait for room, or for a slot, get it before anybody is asked to leave. */
 		uint64_t until = monotonic_ns() + timeout / 3;
-		while ((drain_all(r) || anyone_waits(s)) && monotonic_ns() < until)
+		while ((drain_all(r) || anyone_waits(s)) && monotonic_ns() < until) {
 			recorder_heartbeat(r, monotonic_ns());
+			notice_ends(r);
+		}
 		struct detach_report report;
 		uint64_t started = monotonic_ns();
 		link_detach(s->link, recorder_is_attached, r, timeout, &report);

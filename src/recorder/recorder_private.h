@@ -50,6 +50,7 @@ struct client {
 	bool muted;                /* a forked child that nobody asked for */
 	bool is_further;           /* another client of this process was there before */
 	uint64_t tail, n_lost, n_bad;
+	int64_t clock_ahead_ns;    /* of its clock, where that is not the TSC; of ours (clock.h) */
 	uint64_t flight, flight_ns; /* an event in flight there (slot_look.writing), and when it was first seen */
 };
 
@@ -60,6 +61,7 @@ struct source {
 	uint32_t n_slots, slots_off, seen_claims, n_verdicts, root_ns_pid;
 	uint64_t data_bytes, slot_bytes;
 	uint64_t n_unserved;       /* events of processes that found no slot, as last counted */
+	int64_t clock_ahead_ns;    /* of the process that was armed */
 	bool other_pid_ns, finalised;
 	bool gone;                 /* the image it was put into is no more, or was left */
 	bool left;                 /* the probe was taken out */
@@ -132,6 +134,7 @@ uint64_t drain_all(struct recorder *r);
 void drain_settle(struct recorder *r); /* take all that had arrived when it was called */
 void drain_rest(struct recorder *r);   /* to the last record; nobody writes any more */
 void recycle_ended(struct recorder *r); /* free the slots of images that are over and drained */
+bool slots_are_waited_for(const struct ring_shared *shared); /* or have been until a moment ago */
 void client_remove(struct source *s, uint32_t slot_index);
 void client_refresh(struct source *s, uint32_t slot_index); /* now and then: its threads */
 /* Is an event of this name wanted? Tells all probes, too. ctx: struct client. */

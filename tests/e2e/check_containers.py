@@ -3,6 +3,7 @@
 The other root is the one tests/pythons.sh unpacks from Debian sid: its own libc and its own Pythons, and nothing else: no
 shell, no /etc, nothing of auditview. programs/contain.py makes the namespaces; what the kernel forbids is a skip.
 """
+import datetime
 import json
 import os
 import shutil
@@ -196,7 +197,51 @@ def from_inside(ctx, python):
         v.stop()
 
 
+# The recorder sees a processor whose time stamp counter cannot be trusted.
+NO_TSC = ["unshare", "--mount", "sh", "-c", 'mount --bind "$1" /proc/cpuinfo && shift && exec "$@"', "sh"]
+
+
+def time_namespace(ctx, python, use_tsc, is_ours):
+    """A target whose CLOCK_MONOTONIC is not the recorder's: its own, its children's, or the recorder is the one that is elsewhere."""
+    ahead = ["unshare", "--time", "--monotonic", "100000", "--fork", "--kill-child"]
+    prefix = [] if use_tsc else [*NO_TSC, os.path.join(ctx.new_folder("time"), "cpuinfo")]
+    if prefix:
+        with open("/proc/cpuinfo") as real, open(prefix[-1], "w") as file:
+            file.write(real.read().replace("constant_tsc", "").replace("nonstop_tsc", ""))
+    for command in ([*ahead, "true"], [*prefix, "true"]):
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        except OSError as error:
+            raise Skip(str(error)) from None
+        if done.returncode:
+            raise Skip(f"not allowed here: {done.stdout.strip()[-200:]}")
+    if is_ours:
+        prefix = [*prefix, "unshare", "--time", "--monotonic", "70000", "sh", "-c", 'exec "$@"', "sh"]
+    with Victim(ctx, python, "clocks", "30000", prefix=[] if is_ours else ahead) as v:
+        with Recorder(ctx, v.pid, prefix=prefix) as recorder:
+            recorder.wait_linked()
+            kinds = set()
+            time.sleep(0.5)
+            expect_goodbye(recorder.stop())
+        v.stop()
+    # The two clocks were compared at the recorder's start: they may drift apart, and be adjusted, but not by that much. A clock that
+    # is behind would have them all at the capture's first moment.
+    marks = recorder.capture.named("victim.mark")
+    expect(len({e["ts_ns"] for e in marks}) == len(marks), "marks of one time")
+    for event in marks:
+        told, kind = event["args"]["1"], event["args"]["2"]
+        seen = datetime.datetime.fromisoformat(event["time"][:26] + "+00:00").timestamp()
+        expect(abs(seen - told) < 60, lambda: f"a mark ({kind}) of {told:.3f} is said to be of {seen:.3f}")
+        kinds.add(kind)
+    expect(kinds == {"self", "child", "after unshare", "grandchild"}, lambda: f"only marks of {kinds}")
+
+
 def cells(ctx):
+    for use_tsc in (True, False):
+        clock = "TSC" if use_tsc else "vdso"
+        for python in ctx.some_pythons(12):
+            yield f"time namespace, {clock}", python, lambda p=python, t=use_tsc: time_namespace(ctx, p, t, False)
+            yield f"own time namespace, {clock}", python, lambda p=python, t=use_tsc: time_namespace(ctx, p, t, True)
     host = ctx.some_pythons(11)[0]
     for minor in (13, 14, 15) if ctx.full else (14,):
         inner = Inner(minor)

@@ -355,7 +355,7 @@ class Child:
 class Recorder:
     """`auditview record -p PID -o FILE`, running."""
 
-    def __init__(self, ctx, pid, *options, env=None):
+    def __init__(self, ctx, pid, *options, env=None, prefix=()):
         self.folder = ctx.new_folder(f"record-{pid}")
         self.path = os.path.join(self.folder, "capture.avc")
         self.ctx = ctx
@@ -364,7 +364,7 @@ class Recorder:
         self.target = pid
         self.before = maps_of(pid)
         with open(self.stderr_path, "wb") as stderr:
-            self.process = subprocess.Popen([ctx.auditview, "record", "-p", str(pid), "-o", self.path, *options],
+            self.process = subprocess.Popen([*prefix, ctx.auditview, "record", "-p", str(pid), "-o", self.path, *options],
                                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, env=env)
 
     def stderr(self):

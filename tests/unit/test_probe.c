@@ -1,0 +1,460 @@
+/*
+ * test_probe: the probe's code as it is placed in a target, here in a process that is no Python: a made-up thread state, events
+ * without arguments, and threads that do in the middle of an event what those of a target can do. Each case is a process of its
+ * own: where the probe would hang, that is ended by an alarm.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/attr.h"
+#include "base/monotonic.h"
+#include "probe/abi.h"
+#include "recorder/recorder_private.h"
+
+extern const uint8_t probe_blob[];
+extern const size_t probe_blob_bytes;
+
+enum { N_SLOTS = 4, SLOT_BYTES = 1 << 20, TID_OFF = 0x2d0, PATIENCE_S = 60 };
+
+/* ---- a target ---- */
+
+static struct probe_context *ctx;
+static struct probe_state *state;
+static struct ring_shared *shared;
+static uint64_t audit_head;
+static void (*in_event)(void); /* what the thread does in the middle of an event */
+
+static uint64_t thread_state(void)
+{
+	if (in_event)
+		in_event();
+	return 0;
+}
+
+static bool is_inside(void)
+{
+	for (uint32_t i = 0; i < ctx->n_lanes; i++)
+		if (__atomic_load_n(&state->lanes[i].lock, __ATOMIC_SEQ_CST))
+			return true;
+	return false;
+}
+
+static int n_clock_outside;
+static int clock_of_target(int id, int64_t *ret)
+{
+	struct timespec ts;
+	n_clock_outside += !is_inside();
+	clock_gettime(id, &ts);
+	ret[0] = ts.tv_sec;
+	ret[1] = ts.tv_nsec;
+	return 0;
+}
+
+static void target_init(uint32_t flags, uint32_t n_lanes)
+{
+	const size_t blob_pages = (probe_blob_bytes + PROBE_PAGE - 1) / PROBE_PAGE * PROBE_PAGE;
+	const size_t state_off = PROBE_BLOB_OFF + blob_pages;
+	const size_t state_bytes = (sizeof(*state) + n_lanes * sizeof(struct probe_lane) + PROBE_PAGE - 1) / PROBE_PAGE * PROBE_PAGE;
+	const size_t slots_off = (sizeof(*shared) + PROBE_PAGE - 1) / PROBE_PAGE * PROBE_PAGE;
+	const size_t shared_bytes = slots_off + N_SLOTS * (SLOT_BYTES + PROBE_PAGE);
+	uint8_t *base = mmap(NULL, state_off + state_bytes + shared_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (base == MAP_FAILED ||
+	    mmap(base + state_off + state_bytes, shared_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		abort();
+	ctx = (struct probe_context *)base;
+	state = (struct probe_state *)(base + state_off);
+	shared = (struct ring_shared *)(base + state_off + state_bytes);
+	memcpy(base + PROBE_BLOB_OFF, probe_blob, probe_blob_bytes);
+	if (mprotect(base + PROBE_BLOB_OFF, blob_pages, PROT_READ | PROT_EXEC) < 0 ||
+	    madvise(state, state_bytes, MADV_WIPEONFORK) < 0)
+		abort();
+	*shared = (struct ring_shared){ .magic = PROBE_MAGIC, .abi = PROBE_ABI, .n_slots = N_SLOTS, .slot_data_bytes = SLOT_BYTES,
+					.slot_bytes = SLOT_BYTES + PROBE_PAGE, .slots_off = (uint32_t)slots_off, .enabled = RING_ON };
+	uint32_t tid;
+	__asm__("movl %%fs:(%1), %0" : "=r"(tid) : "r"((uint64_t)TID_OFF));
+	if (tid != (uint32_t)syscall(SYS_gettid)) /* not glibc's */
+		flags |= PROBE_TID_SYSCALL;
+	*ctx = (struct probe_context){ .magic = PROBE_MAGIC, .abi = PROBE_ABI, .flags = flags, .base = (uint64_t)base,
+				       .state_off = (uint32_t)state_off, .blob_off = PROBE_BLOB_OFF,
+				       .shared_off = (uint32_t)(state_off + state_bytes), .n_lanes = n_lanes, .tid_off = TID_OFF,
+				       .fn_clock_gettime = (uint64_t)clock_of_target, .string_bytes = 100, .bulk_bytes = 100,
+				       .max_frames = 10, .max_items = 10 };
+	ctx->layout.fn_tstate_get = (uint64_t)thread_state;
+	ctx->layout.audit_head = (uint64_t)&audit_head;
+}
+
+static void raise_event(void)
+{
+	int (*hook)(const char *, void *, void *) = (int (*)(const char *, void *, void *))((uint8_t *)ctx + PROBE_BLOB_OFF);
+	if (hook("test.event", NULL, ctx) != 0)
+		abort();
+}
+
+static struct ring_slot *slot(uint32_t i)
+{
+	return (struct ring_slot *)((uint8_t *)shared + shared->slots_off + i * shared->slot_bytes);
+}
+
+static void drain(void)
+{
+	for (uint32_t i = 0; i < N_SLOTS; i++) {
+		__atomic_store_n(&slot(i)->tail, __atomic_load_n(&slot(i)->head, __ATOMIC_SEQ_CST), __ATOMIC_SEQ_CST);
+		syscall(SYS_futex, &slot(i)->tail, 1 /* FUTEX_WAKE */, INT32_MAX, NULL, NULL, 0);
+	}
+}
+
+/* Events that were published, in a ring that nobody has drained. */
+static uint64_t n_events(void)
+{
+	uint64_t n = 0;
+	for (uint32_t i = 0; i < N_SLOTS; i++) {
+		const uint8_t *data = (const uint8_t *)slot(i) + PROBE_PAGE;
+		struct record r;
+		for (uint64_t at = 0; at < slot(i)->head; at += r.size) {
+			memcpy(&r, data + at, sizeof(r));
+			if (!r.size)
+				abort();
+			n += r.type == RECORD_EVENT;
+		}
+	}
+	return n;
+}
+
+static void expect_equal(const char *what, uint64_t is, uint64_t expected)
+{
+	if (is == expected)
+		return;
+	fprintf(stderr, "%s: %llu, expected %llu\n", what, (unsigned long long)is, (unsigned long long)expected);
+	_exit(1);
+}
+
+static void in_process(void (*body)(void))
+{
+	int status;
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		signal(SIGALRM, SIG_DFL);
+		alarm(PATIENCE_S);
+		body();
+		_exit(0);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		assert_int_equal(errno, EINTR);
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+		fail_msg("it hangs");
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) /* it has said why */
+		skip();
+	assert_int_equal(status, 0);
+}
+
+static sem_t is_there, may_go;
+
+static void wait_sem(sem_t *s)
+{
+	while (sem_wait(s) < 0 && errno == EINTR)
+		;
+}
+
+static _Thread_local bool is_holder;
+static void block_if_holder(void)
+{
+	if (!is_holder)
+		return;
+	sem_post(&is_there);
+	wait_sem(&may_go);
+}
+
+static void *holder_main(void *arg)
+{
+	(void)arg;
+	is_holder = true;
+	raise_event();
+	return NULL;
+}
+
+static pthread_t start_holder(void)
+{
+	pthread_t t;
+	sem_init(&is_there, 0, 0);
+	sem_init(&may_go, 0, 0);
+	in_event = block_if_holder;
+	if (pthread_create(&t, NULL, holder_main, NULL) != 0)
+		abort();
+	wait_sem(&is_there);
+	return t;
+}
+
+/* ---- an event ---- */
+
+static void event_body(void)
+{
+	target_init(0, 1);
+	raise_event();
+	raise_event();
+	expect_equal("events", n_events(), 2);
+	expect_equal("lost", shared->lost_unserved, 0);
+	expect_equal("pid", slot(0)->pid, (uint64_t)getpid());
+	expect_equal("lane is held", is_inside(), false);
+}
+
+static void test_event(void **s)
+{
+	(void)s;
+	in_process(event_body);
+}
+
+/* ---- an event in the middle of an event ---- */
+
+static unsigned depth;
+static void raise_another(void)
+{
+	if (depth++ == 0)
+		raise_event();
+}
+
+static uint32_t nested_flags;
+static void nested_body(void)
+{
+	target_init(nested_flags, 1);
+	in_event = raise_another;
+	raise_event();
+	expect_equal("events", n_events(), 1);
+	expect_equal("lost", shared->lost_unserved, 1);
+	expect_equal("lane is held", is_inside(), false);
+	raise_event();
+	expect_equal("events", n_events(), 2);
+}
+
+/* As a C signal handler can, on top of the probe, or a getter of an embedding program. It is lost, and nothing waits; also where
+ * the tid is not to be had: another libc than glibc, and a seccomp filter. */
+static void test_nested(void **s)
+{
+	static const uint32_t flags[] = { 0, PROBE_NO_SYSCALL, PROBE_TID_SYSCALL, PROBE_TID_SYSCALL | PROBE_NO_SYSCALL };
+	(void)s;
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+		nested_flags = flags[i];
+		in_process(nested_body);
+	}
+}
+
+/* ---- a thread that does not come out ---- */
+
+static uint32_t stuck_flags;
+static void stuck_body(void)
+{
+	enum { MORE = 300 };
+	target_init(stuck_flags, 1);
+	raise_event();
+	pthread_t t = start_holder();
+	for (unsigned i = 0; i < MORE; i++)
+		raise_event();
+	expect_equal("events", n_events(), 1);
+	expect_equal("lost", shared->lost_unserved, MORE);
+	sem_post(&may_go);
+	pthread_join(t, NULL);
+	raise_event();
+	expect_equal("events once it came out", n_events(), 3);
+	expect_equal("lost", shared->lost_unserved, MORE);
+}
+
+static void test_stuck(void **s)
+{
+	static const uint32_t flags[] = { 0, PROBE_NO_SYSCALL };
+	(void)s;
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+		stuck_flags = flags[i];
+		in_process(stuck_body);
+	}
+}
+
+/* One that waits for room, because the recorder is slow, is no such: whoever waits for its lane loses nothing. */
+static void *fill_main(void *arg)
+{
+	(void)arg;
+	while (!__atomic_load_n(&slot(0)->waiting, __ATOMIC_SEQ_CST) && slot(0)->head < SLOT_BYTES)
+		raise_event();
+	return NULL;
+}
+
+static void *one_main(void *arg)
+{
+	(void)arg;
+	raise_event();
+	return NULL;
+}
+
+static void room_body(void)
+{
+	enum { BEATS = 30 };
+	pthread_t filler, other;
+	target_init(0, 1);
+	raise_event();
+	if (pthread_create(&filler, NULL, fill_main, NULL) != 0)
+		abort();
+	while (!__atomic_load_n(&slot(0)->waiting, __ATOMIC_SEQ_CST))
+		sched_yield();
+	if (pthread_create(&other, NULL, one_main, NULL) != 0)
+		abort();
+	for (unsigned i = 0; i < BEATS; i++) {
+		__atomic_fetch_add(&shared->heartbeat, 1, __ATOMIC_SEQ_CST);
+		usleep(100000);
+	}
+	drain();
+	pthread_join(filler, NULL);
+	pthread_join(other, NULL);
+	expect_equal("lost", shared->lost_unserved + slot(0)->n_dropped, 0);
+}
+
+static void test_room(void **s)
+{
+	(void)s;
+	in_process(room_body);
+}
+
+/* ---- a real-time thread ---- */
+
+static int goes_on; /* the other has come to the lane */
+static void dawdle_if_holder(void)
+{
+	if (!is_holder)
+		return;
+	sem_post(&is_there);
+	while (!__atomic_load_n(&goes_on, __ATOMIC_SEQ_CST))
+		sched_yield();
+}
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* On one processor with the lane's holder, which runs only while the real-time thread sleeps. (The kernel keeps a twentieth of each
+ * second for others, sched(7): it would come free in any case; but not before 950 ms of processor time are spent on waiting.) */
+static void priority_body(void)
+{
+	pthread_t t;
+	cpu_set_t cpus, one;
+	struct sched_param first = { .sched_priority = 1 };
+	CPU_ZERO(&one);
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) < 0)
+		abort();
+	for (size_t i = 0; i < CPU_SETSIZE && !CPU_COUNT(&one); i++)
+		if (CPU_ISSET(i, &cpus))
+			CPU_SET(i, &one);
+	if (sched_setaffinity(0, sizeof(one), &one) < 0)
+		abort();
+	target_init(0, 1);
+	raise_event();
+	sem_init(&is_there, 0, 0);
+	in_event = dawdle_if_holder;
+	if (pthread_create(&t, NULL, holder_main, NULL) != 0)
+		abort();
+	wait_sem(&is_there);
+	if (sched_setscheduler(0, SCHED_FIFO, &first) < 0) {
+		fprintf(stderr, "no real-time priority is to be had here: %s\n", strerror(errno));
+		_exit(77);
+	}
+	__atomic_store_n(&goes_on, 1, __ATOMIC_SEQ_CST);
+	uint64_t before = cpu_ns();
+	raise_event();
+	uint64_t spent_ms = (cpu_ns() - before) / 1000000;
+	pthread_join(t, NULL);
+	expect_equal("events", n_events(), 3);
+	if (spent_ms >= 200) {
+		fprintf(stderr, "%llu ms of processor time spent on waiting\n", (unsigned long long)spent_ms);
+		_exit(1);
+	}
+}
+
+static void test_priority(void **s)
+{
+	(void)s;
+	in_process(priority_body);
+}
+
+/* ---- killed while it waited for a slot ---- */
+
+static void killed_body(void)
+{
+	target_init(0, 1);
+	for (uint32_t i = 0; i < N_SLOTS; i++)
+		slot(i)->state = SLOT_ACTIVE;
+	pid_t pid = fork();
+	if (pid == 0) {
+		raise_event();
+		_exit(0);
+	}
+	while (!slots_are_waited_for(shared))
+		usleep(1000);
+	for (unsigned i = 0; i < 2; i++) { /* it goes on waiting: as long as it does it counts */
+		uint32_t seen = shared->slot_waited;
+		__atomic_fetch_add(&shared->heartbeat, 1, __ATOMIC_SEQ_CST);
+		while (__atomic_load_n(&shared->slot_waited, __ATOMIC_SEQ_CST) == seen)
+			usleep(1000);
+		expect_equal("waits", slots_are_waited_for(shared), true);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	for (unsigned i = 0; i < 10; i++)
+		__atomic_fetch_add(&shared->heartbeat, 1, __ATOMIC_SEQ_CST);
+	expect_equal("the dead wait", slots_are_waited_for(shared), false);
+}
+
+static void test_killed(void **s)
+{
+	(void)s;
+	in_process(killed_body);
+}
+
+/* ---- calls out of the probe ---- */
+
+static void clock_body(void)
+{
+	target_init(PROBE_CLOCK_VDSO, 1);
+	raise_event();
+	shared->heartbeat = 7;
+	state->abandoned_beat = 7;
+	state->abandoned = 1;
+	for (unsigned i = 0; i < 3; i++)
+		raise_event();
+	expect_equal("lost", slot(0)->n_dropped, 3);
+	shared->heartbeat = 8;
+	raise_event();
+	expect_equal("events", n_events(), 2);
+	expect_equal("calls from outside of a lane", (uint64_t)n_clock_outside, 0);
+}
+
+/* Who takes the probe out looks at where threads are, and who is in a lane (tracer/detach.c): one that has left the probe's code for
+ * the clock's, and comes back, must be in one. */
+static void test_clock(void **s)
+{
+	(void)s;
+	in_process(clock_body);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_event),    cmocka_unit_test(test_nested), cmocka_unit_test(test_stuck), cmocka_unit_test(test_room),
+		cmocka_unit_test(test_priority), cmocka_unit_test(test_killed), cmocka_unit_test(test_clock),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
