@@ -44,7 +44,9 @@
 extern const uint8_t probe_blob[];
 extern const size_t probe_blob_bytes;
 
-#define TID_OFF_GLIBC 0x2d0u /* struct pthread.tid, glibc 2.31 … 2.43 on x86-64; checked before it is used */
+/* Of tid in struct pthread on x86-64: glibc 2.31 … 2.43 nptl/descr.h; musl 1.2 and 1.1 src/internal/pthread_impl.h. Checked before it
+ * is used. All three write it anew in a forked child. */
+static const uint32_t tid_offs[] = { 0x2d0, 0x30, 0x38 };
 #define LANE_DATA_BYTES (4u << 20)
 
 static uint64_t round_up(uint64_t v, uint64_t to)
@@ -214,10 +216,11 @@ static void find_thread_offsets(const struct link *l, const struct remote_call_s
 	}
 	if (f)
 		fclose(f);
-	if (!stats->fs_base || !remote_mem_read(l->mem, RADDR(stats->fs_base + TID_OFF_GLIBC), &have, sizeof(have)) ||
-	    have != tid)
+	for (size_t i = 0; stats->fs_base && i < ARRAY_LEN(tid_offs) && !ctx->tid_off; i++)
+		if (remote_mem_read(l->mem, RADDR(stats->fs_base + tid_offs[i]), &have, sizeof(have)) && have == tid)
+			ctx->tid_off = tid_offs[i];
+	if (!ctx->tid_off)
 		ctx->flags |= PROBE_TID_SYSCALL;
-	ctx->tid_off = TID_OFF_GLIBC;
 	ctx->main_tid = tid;
 }
 

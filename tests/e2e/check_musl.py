@@ -6,6 +6,8 @@ in the cache.
 """
 import os
 import subprocess
+import sys
+import time
 
 import check_attach
 import check_launch
@@ -60,6 +62,30 @@ def doctor(ctx, python):
         v.stop()
 
 
+# Under a seccomp filter that allows all (this Python has no ctypes): prctl(2), PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP.
+FILTERED = [sys.executable, "-S", "-c", """
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+allow = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0x7fff0000))
+program = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", 1, ctypes.addressof(allow)))
+if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, program, 0, 0):
+    sys.exit(os.strerror(ctypes.get_errno()))
+os.execv(sys.argv[1], sys.argv[1:])"""]
+
+
+def filtered(ctx, python):
+    """Where the probe may make no system calls it cannot ask a thread for its number: it is where musl keeps it."""
+    with harness.Victim(ctx, python, "busy", prefix=FILTERED) as v:
+        expect(harness.status_of(v.pid, "Seccomp") == "2", "there is no filter")
+        with harness.Recorder(ctx, v.pid) as recorder:
+            recorder.wait_linked()
+            time.sleep(0.2)
+            harness.expect_goodbye(recorder.stop())
+            tids = {e["tid"] for e in recorder.capture.named("victim.mark")}
+            expect(tids == {v.pid}, lambda: f"marks of threads {tids}, expected {v.pid}")
+        v.stop()
+
+
 def cells(ctx):
     here = Here(ctx)
     built = Built(False)
@@ -74,6 +100,7 @@ def cells(ctx):
     for victim, keeps_maps in attached if ctx.full else attached[:2]:
         yield "attached, " + victim, built, cell(check_attach.attach_twice, victim, [], keeps_maps)
     yield "doctor", built, cell(doctor)
+    yield "seccomp", built, cell(filtered)
     if not ctx.full:
         return
     yield "attach and detach", built, cell(check_survival.many_cycles, 100)
