@@ -50,6 +50,11 @@ static bool read_dynamic(struct elf_symbols *s, uint64_t address, uint64_t n_byt
 			case DT_RELA: s->rela = dynamic_address(s, value); break;
 			case DT_RELASZ: s->rela_bytes = value; break;
 			case DT_RELACOUNT: s->n_relative = value; break;
+			case DT_FLAGS_1: s->is_executable |= (value & DF_1_PIE) != 0; break; /* binutils since 2.26, lld, mold */
+			case DT_NEEDED:
+				if (s->n_needed < sizeof(s->needed) / sizeof(s->needed[0]))
+					s->needed[s->n_needed++] = value;
+				break;
 			default: break;
 			}
 		}
@@ -70,6 +75,7 @@ bool elf_symbols_open(const struct mem_reader *mem, const struct elf_module *mod
 	    memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0 || eh.e_ident[EI_CLASS] != ELFCLASS64 ||
 	    eh.e_ident[EI_DATA] != ELFDATA2LSB || eh.e_phentsize != sizeof(Elf64_Phdr) || eh.e_phnum > 128)
 		return false;
+	s->is_executable = eh.e_type == ET_EXEC;
 	uint64_t dynamic = 0, dynamic_bytes = 0;
 	for (unsigned i = 0; i < eh.e_phnum; i++) {
 		Elf64_Phdr ph;
@@ -89,6 +95,26 @@ bool elf_symbols_open(const struct mem_reader *mem, const struct elf_module *mod
 		}
 	}
 	return dynamic && read_dynamic(s, dynamic, dynamic_bytes);
+}
+
+bool elf_is_executable(const struct mem_reader *mem, const struct elf_module *module)
+{
+	struct elf_symbols s;
+	return elf_symbols_open(mem, module, &s) && s.is_executable;
+}
+
+bool elf_needs(const struct mem_reader *mem, const struct elf_module *module, const char *file_name)
+{
+	struct elf_symbols s;
+	char text[256];
+	size_t n = strlen(file_name) + 1;
+	if (n > sizeof(text) || !elf_symbols_open(mem, module, &s))
+		return false;
+	for (size_t i = 0; i < s.n_needed; i++)
+		if (s.needed[i] <= s.strtab_bytes && n <= s.strtab_bytes - s.needed[i] &&
+		    read_inside(&s, s.strtab + s.needed[i], text, n) && memcmp(text, file_name, n) == 0)
+			return true;
+	return false;
 }
 
 static bool symbol_is(const struct elf_symbols *s, uint32_t index, const char *name, struct elf_found *ret)

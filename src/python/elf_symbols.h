@@ -26,6 +26,9 @@ struct elf_symbols {
 	uint64_t rela, rela_bytes, n_relative; /* the R_X86_64_RELATIVE ones come first */
 	struct elf_segment loads[32];
 	size_t n_loads;
+	uint64_t needed[64];        /* DT_NEEDED: names, from strtab */
+	size_t n_needed;
+	bool is_executable;         /* a program, be it position-independent; not a library, nor a loader */
 };
 
 struct elf_found {

@@ -52,6 +52,12 @@ void python_runtime_refresh(const struct mem_reader *mem, struct python_runtime 
 bool elf_symbol_find(const struct mem_reader *mem, const struct elf_module *module, const char *name, raddr *ret_address,
 		     uint64_t *ret_size);
 
+/* A program with dynamic symbols, position-independent or not; not a library, nor a loader. */
+bool elf_is_executable(const struct mem_reader *mem, const struct elf_module *module);
+
+/* Was a library of that name asked for when the module was linked? (DT_NEEDED) */
+bool elf_needs(const struct mem_reader *mem, const struct elf_module *module, const char *file_name);
+
 /* Permanent writable memory behind the .bss of a module, 16-aligned, as python_runtime.slack. False if it has none. */
 bool elf_slack_find(const struct mem_reader *mem, const struct elf_module *module, raddr *ret_address, size_t *ret_bytes,
 		    bool *ret_is_used);

@@ -316,7 +316,7 @@ static uint64_t debug_state_of(pid_t pid)
 {
 	struct remote_mem *mem = NULL;
 	CLEANUP(maps) struct maps *maps = NULL;
-	uint64_t found = 0;
+	uint64_t found = 0, base = proc_auxv_value(pid, AT_BASE), in = base ? base : proc_auxv_value(pid, AT_PHDR);
 	struct err *err = remote_mem_open(pid, &mem);
 	if (!err)
 		err = maps_read(pid, &maps);
@@ -325,6 +325,8 @@ static uint64_t debug_state_of(pid_t pid)
 	for (size_t i = 0; !err && !found && i < maps->n_modules; i++) {
 		raddr at;
 		uint64_t size;
+		if (in < maps->modules[i].start.v || in >= maps->modules[i].end.v) /* others may have a function of that name */
+			continue;
 		if (elf_symbol_find(remote_mem_reader(mem), &maps->modules[i], "_dl_debug_state", &at, &size))
 			found = at.v;
 	}

@@ -30,8 +30,10 @@ struct err *loader_find(pid_t pid, struct loader *ret)
 		const struct elf_module *m = &maps->modules[i];
 		raddr at;
 		uint64_t size;
-		/* At this moment there are only the program and its loader. Each loader has a function for debuggers. */
-		if (base ? m->start.v != base : !elf_symbol_find(remote_mem_reader(mem), m, "_dl_debug_state", &at, &size))
+		/* At this moment there are only the program and its loader. Each loader has a function for debuggers; but so may have
+		 * a program that was linked to stand alone (glibc's libc.a has one). */
+		if (base ? m->start.v != base
+			 : elf_is_executable(remote_mem_reader(mem), m) || !elf_symbol_find(remote_mem_reader(mem), m, "_dl_debug_state", &at, &size))
 			continue;
 		ret->start = m->start.v;
 		ret->end = m->end.v;

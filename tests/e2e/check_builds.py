@@ -175,7 +175,76 @@ def jit(ctx, python):
     visited(ctx, python, env=env, makes_code=True, options=["--stack=both"])
 
 
+CALLS = """#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+int main(void)
+{
+	struct rusage used;
+	long sum = 0;
+	for (int i = 0; i < 20000; i++)
+		sum += getppid() != 0;
+	getrusage(RUSAGE_SELF, &used);
+	printf("%ld calls, %s\\n", sum, used.ru_nvcsw < 10000 ? "in one go" : "stopped at each");
+	return 7;
+}
+"""
+PYTHON_MAIN = "#include <Python.h>\nint main(int argc, char **argv) { return Py_BytesMain(argc, argv); }\n"
+NAMED = ["-Wl,-u,_dl_debug_state", "-Wl,--export-dynamic-symbol=_dl_debug_state"]
+
+
+def build(ctx, source, *options):
+    program = os.path.join(ctx.new_folder("program"), "program")
+    built = subprocess.run([*os.environ.get("CC", "cc").split(), "-O1", "-x", "c", "-", "-x", "none", "-o", program, *options], input=source,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if built.returncode:
+        raise Skip(f"cannot be built: {built.stdout.strip()[-200:]}")
+    return program
+
+
+def run_both(ctx, program, *arguments):
+    """Alone and launched: what it says, and its end, are the same."""
+    done = subprocess.run([program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    capture = harness.Capture(ctx, program + ".avc")
+    launched = subprocess.run([ctx.auditview, "record", "-o", capture.path, "--", program, *arguments], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    expect((launched.returncode, launched.stdout) == (done.returncode, done.stdout),
+           lambda: f"alone {done.returncode} {done.stdout!r}, launched {launched.returncode} {launched.stdout!r}: {launched.stderr[-300:]}")
+    return done, capture
+
+
+def stands_alone(ctx, *options):
+    """A program without a loader, or with a function named as the loader's for debuggers, is past its start with its first call."""
+    done, _ = run_both(ctx, build(ctx, CALLS, *options))
+    expect((done.returncode, done.stdout) == (7, "20000 calls, in one go\n"), lambda: f"{done.returncode}, {done.stdout!r}")
+
+
+def static_python(ctx, python):
+    """libpython in a static position-independent program: from the first event to the last."""
+    code = "import sysconfig as s; v = s.get_config_var; print(v('INCLUDEPY'), v('LIBPL'), v('LDVERSION'))"
+    include, folder, version = subprocess.run([*python.command, "-c", code], stdout=subprocess.PIPE, text=True, timeout=60).stdout.split()
+    library = os.path.join(folder, f"libpython{version}-pic.a")
+    if not os.path.exists(library):
+        raise Skip(f"no {library}")
+    program = build(ctx, PYTHON_MAIN, "-static-pie", *NAMED, "-Wl,--export-dynamic-symbol=Py*", "-Wl,--export-dynamic-symbol=_Py*", "-w",
+                    "-I" + include, library, "-lexpat", "-lz", "-lm")
+    arguments = ["-S", "-c", "import sys; sys.audit('static.mark', 1); print(sum(range(9)))"]
+    _, capture = run_both(ctx, program, *arguments)
+    usual = harness.Capture(ctx, program + ".usual.avc")
+    subprocess.run([ctx.auditview, "record", "-o", usual.path, "--", *python.command, *arguments], stdin=subprocess.DEVNULL,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+    names, other = ([e["event"] for e in c.events()] for c in (capture, usual))
+    expect(names[0] == other[0] and names[-1] == other[-1] and names.count("static.mark") == 1,
+           lambda: f"{names[:3]} … {names[-3:]}, as a rule {other[:3]} … {other[-3:]}")
+
+
 def cells(ctx):
+    for what, options in (("static", ["-static"]), ("static, position-independent", ["-static-pie"]),
+                          ("static, named as a loader", ["-static-pie", *NAMED]),
+                          ("dynamic, named as a loader", ["-rdynamic", "-Wl,--defsym=_dl_debug_state=main"])):
+        yield what, None, lambda x=options: stands_alone(ctx, *x)
+    for python in [p for p in ctx.pythons if p.command[0].startswith("/usr/bin/")]:
+        yield "static Python", python, lambda p=python: static_python(ctx, p)
     whole = [p for p in ctx.some_pythons(8, 13) if not p.name.endswith("+ldso") and not p.debug]
     for python in whole:
         yield "strip --strip-all", python, lambda p=python: both(ctx, p, stripped)

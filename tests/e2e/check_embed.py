@@ -49,27 +49,28 @@ def libraries(ctx):
     return found
 
 
-def host_program(ctx, library):
+def host_program(ctx, library, options=()):
     """The host, built once for each loader."""
     with ctx.lock:
         built = ctx.__dict__.setdefault("embed_hosts", {})
-        if library.loader not in built:
+        key = (library.loader, *options)
+        if key not in built:
             path = os.path.join(ctx.folder, f"embed_host{len(built)}")
             compiler = os.environ.get("CC", "cc").split()
             # DT_RPATH, not DT_RUNPATH: it serves what libpython needs, too.
             other = [f"-Wl,--dynamic-linker={library.loader}", f"-Wl,--disable-new-dtags,-rpath,{os.path.dirname(library.loader)}"] if library.loader else []
-            done = subprocess.run([*compiler, "-O1", "-o", path, os.path.join(harness.VICTIMS, "embed_host.c"), "-ldl", *other],
+            done = subprocess.run([*compiler, "-O1", "-o", path, os.path.join(harness.VICTIMS, "embed_host.c"), "-ldl", *options, *other],
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             if done.returncode:
                 raise Skip(f"no host can be built: {done.stdout[-200:]}")
-            built[library.loader] = path
-        return built[library.loader]
+            built[key] = path
+        return built[key]
 
 
 class Host:
     """The host, alone or launched by `auditview record`."""
 
-    def __init__(self, ctx, library, launched=None):
+    def __init__(self, ctx, library, launched=None, built=()):
         self.ctx = ctx
         self.folder = ctx.new_folder("host-" + library.name)
         self.capture = Capture(ctx, os.path.join(self.folder, "capture.avc"))
@@ -78,7 +79,7 @@ class Host:
             env.pop(name, None)
         if library.loader:
             env["PYTHONHOME"] = os.path.join(library.loader.split("/usr/")[0], "usr")
-        command = [host_program(ctx, library)]
+        command = [host_program(ctx, library, built)]
         if launched is not None:
             command = [ctx.auditview, "record", "-o", self.capture.path, *launched, "--", *command]
         self.stderr_path = os.path.join(self.folder, "stderr")
@@ -223,9 +224,13 @@ def marks(events):
 
 # ---- the scenes ----
 
-def lives_launched(ctx, library, options):
+# The host has a function of the name by which debuggers know the loader's.
+NAMED = ("-rdynamic", "-Wl,--defsym=_dl_debug_state=main")
+
+
+def lives_launched(ctx, library, options, built=()):
     """Loaded late, three lives, unloaded, loaded again, two lives; from the first event to the last."""
-    with Host(ctx, library, launched=options) as host:
+    with Host(ctx, library, launched=options, built=built) as host:
         for round_ in range(2):
             host.load(0, library)
             for _ in range(3 - round_):
@@ -575,6 +580,7 @@ def cells(ctx):
             continue
         yield "loaded by a thread that forks", library, lambda x=library: loaded_by_a_thread(ctx, x)
         yield "lives, launched, not followed", library, lambda x=library: lives_launched(ctx, x, ["--no-follow"])
+        yield "lives, launched, named as a loader", library, lambda x=library: lives_launched(ctx, x, [], NAMED)
         yield "no room to come back", library, lambda x=library: no_room_to_come_back(ctx, x)
         for leave in (True, False):
             yield f"{'left' if leave else 'watched'} while it ends", library, lambda x=library, y=leave: left_while_it_ends(ctx, x, y)
