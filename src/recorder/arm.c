@@ -550,8 +550,11 @@ static void unloaded(struct recorder *r, struct source *s)
 {
 	struct detach_report report;
 	drain_settle(r);
-	s->gone = s->left = true;
+	s->gone = true;
 	link_detach(s->link, recorder_is_attached, r, 1000000000, &report);
+	s->left = report.restored; /* else once more when all is left */
+	if (!s->left)
+		log_debug("what the probe had in %d is not gone yet: %s", (int)s->link->pid, report.left);
 	recorder_warn(r, NOTE_MESSAGE, s->process->index, "Python was unloaded from the process");
 	s->process->vm_bytes = s->process->modules_hash = 0;
 	r->recycle_due = true;

@@ -216,6 +216,8 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 	copy.mem = mem;
 	copy.place.is_left = true;
 	struct err *err = maps_read(pid, &maps);
+	if (!err && (!remote_mem_read(mem, l->entry, &entry, sizeof(entry)) || entry.user_data != l->base.v))
+		return NULL; /* unloaded: entry, list and code went with the module, and what is there now is not ours */
 	if (!err)
 		err = boot_take_out_left(&copy);
 	t.maps = maps;

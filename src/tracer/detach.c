@@ -21,6 +21,7 @@
 #include "tracer/maps.h"
 #include "tracer/ptrace.h"
 #include "tracer/remote_mem.h"
+#include "tracer/still.h"
 #include "tracer/target_lock.h"
 
 enum { DETACH_TRIES = 4 };
@@ -83,6 +84,12 @@ enum link_health link_check(struct link *l)
 	return holds < 0 ? LINK_UNLOADED : holds ? LINK_OK : LINK_UNLINKED;
 }
 
+void link_target_module(const struct link *l, struct remote_target *t)
+{
+	t->unloadable = l->is_unloadable ? &l->runtime.module : NULL;
+	t->fleeting = l->is_unloadable && !l->runtime.is_initialised ? &l->runtime.module : NULL;
+}
+
 static struct err *link_again_locked(struct link *l, bool attached)
 {
 	CLEANUP(maps) struct maps *maps = NULL;
@@ -97,8 +104,7 @@ static struct err *link_again_locked(struct link *l, bool attached)
 	/* Between two lives the application may unload Python, or may have done so: nothing is written but by a thread that
 	 * stands still and where all is as we know it. */
 	python_runtime_refresh(remote_mem_reader(l->mem), &l->runtime);
-	if (!l->runtime.is_initialised)
-		t.fleeting = &l->runtime.module;
+	link_target_module(l, &t);
 	t.to_link = &l->runtime; /* a whole life may have passed since somebody looked */
 	struct remote_program p;
 	struct remote_call_stats stats;
@@ -285,7 +291,8 @@ static struct err *wait_for_at_exit(struct link *l, const struct remote_target *
 			return NULL;
 		if (round >= PATIENCE && !place.v) {
 			place = at_exit_find(l, t->mem, fn);
-			struct err *err = place.v ? remote_mem_write(t->mem, place, &neutral, sizeof(neutral)) : NULL;
+			const struct still_store store = { place, &neutral, sizeof(neutral) };
+			struct err *err = place.v ? still_write(t, &store, 1) : NULL;
 			if (err)
 				return err;
 		}
@@ -317,6 +324,17 @@ void link_keep_orphan(const struct link *l, struct remote_mem *mem)
 	err_destroy(err);
 }
 
+struct unlinking {
+	const struct link *l;
+	struct remote_mem *mem;
+};
+
+static struct err *unlink_plain(void *ctx)
+{
+	const struct unlinking *here = ctx;
+	return link_unlink_plain(here->l, here->mem);
+}
+
 static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint64_t deadline, uint64_t *pause_ns)
 {
 	CLEANUP(maps) struct maps *maps = NULL;
@@ -335,6 +353,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 		goto out;
 	}
 	link_text_range(maps, &l->runtime.module, &t);
+	struct unlinking here = { l, mem };
 	struct remote_call_stats stats = { 0 };
 	struct remote_program p = { 0 };
 	uint64_t one, blob = l->base.v + l->blob_off, blob_end = blob + l->blob_bytes;
@@ -365,15 +384,22 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 		if (err)
 			goto out;
 		l->place.mailbox = RADDR(0); /* it was in the module; the maps will tell */
+		/* And with the module went the list of functions that CPython would have called at its end. */
+		uint64_t none = 0;
+		if (l->abi >= 7)
+			err = remote_mem_write(mem, raddr_add(l->base, offsetof(struct probe_context, at_exit)), &none, sizeof(none));
+		if (err)
+			goto out;
 	}
 	python_runtime_refresh(remote_mem_reader(mem), &l->runtime);
-	if (module_there && !l->runtime.is_initialised)
-		t.fleeting = &l->runtime.module;
+	if (module_there)
+		link_target_module(l, &t);
 	bool unmapped = false;
 	err = module_there && l->abi >= 7 ? wait_for_at_exit(l, &t, deadline) : NULL;
 	if (err)
 		goto out;
-	if (entry_there && !t.filtered && threads_all_show(&t)) {
+	if (entry_there && !t.filtered && !t.fleeting && threads_all_show(&t)) {
+		t.unloadable = NULL; /* nobody is stopped */
 		uint64_t now = monotonic_ns();
 		err = maps_find_modules(maps, remote_mem_reader(mem));
 		if (!err)
@@ -381,7 +407,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 		if (err)
 			goto out;
 	} else if (half_left) {
-		err = link_unlink_plain(l, mem);
+		err = still_do(&t, unlink_plain, &here);
 		if (err)
 			goto out;
 	} else if (entry_there) {
@@ -393,18 +419,19 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 			*pause_ns = stats.pause_ns;
 		if (err && err->sys == ENOENT) {
 			err_destroy(err);
-			err = link_unlink_plain(l, mem);
+			err = still_do(&t, unlink_plain, &here);
 		}
 		/* From here on the entry tells nobody of the reservation: the mailbox must, should we be killed. (The answer of
 		 * a call that failed stands there.) */
 		uint64_t pending = l->base.v | REMOTE_PENDING;
+		const uint64_t neutral[2] = { l->runtime.layout.fn_neutral, 0 };
+		const struct still_store stores[] = {
+			{ l->place.mailbox, &pending, sizeof(pending) },
+			{ raddr_add(l->entry, 8), &neutral[0], 8 }, /* whoever has loaded our entry calls this instead; `next` stays */
+			{ raddr_add(l->entry, 16), &neutral[1], 8 },
+		};
 		if (!err)
-			err = remote_mem_write(mem, l->place.mailbox, &pending, sizeof(pending));
-		uint64_t neutral[2] = { l->runtime.layout.fn_neutral, 0 };
-		if (!err) /* whoever has already loaded our entry calls this instead; `next` stays */
-			err = remote_mem_write(mem, raddr_add(l->entry, 8), &neutral[0], 8);
-		if (!err)
-			err = remote_mem_write(mem, raddr_add(l->entry, 16), &neutral[1], 8);
+			err = still_write(&t, stores, ARRAY_LEN(stores));
 		if (err)
 			goto out;
 	}
@@ -423,13 +450,16 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 		poll(NULL, 0, 2);
 	}
 	if (module_there && !unmapped) /* the interpreter ended meanwhile, and we were linked anew */
-		err = link_unlink_plain(l, mem);
+		err = still_do(&t, unlink_plain, &here);
 	link_unmap_program(l, &p);
 	uint64_t now = monotonic_ns();
 	if (!err && !unmapped)
 		err = remote_call_run(&t, &p, blob, blob_end, deadline > now ? deadline - now : 0, &stats, &one);
-	if (err && err->sys && module_there)
-		link_keep_orphan(l, mem);
+	if (err && err->sys && module_there) {
+		uint64_t pending = l->base.v | REMOTE_PENDING;
+		const struct still_store store = { raddr_add(l->entry, 24), &pending, sizeof(pending) };
+		err_destroy(still_write(&t, &store, 1));
+	}
 	for (unsigned i = 0; !err && !module_there && i < 1000; i++) {
 		CLEANUP(maps) struct maps *later = NULL;
 		err = maps_read(pid, &later);
@@ -446,8 +476,9 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	if (!err)
 		err = remote_place_clear(&t);
 	uint64_t zero = 0;
+	const struct still_store done = { l->place.mailbox, &zero, sizeof(zero) };
 	if (!err && module_there)
-		err = remote_mem_write(mem, l->place.mailbox, &zero, sizeof(zero));
+		err = still_write(&t, &done, 1);
 out:
 	if (err && t.place && !boot_is_hook(l, mem)) { /* whatever it was, our code need not stay; but the process may be gone */
 		struct err *e = remote_place_wait(&t, CALL_GRACE_NS);

@@ -39,6 +39,7 @@
 #include "tracer/procs.h"
 #include "tracer/ptrace.h"
 #include "tracer/remote_mem.h"
+#include "tracer/still.h"
 #include "tracer/target_lock.h"
 
 extern const uint8_t probe_blob[];
@@ -320,6 +321,19 @@ static void lanes_choose(struct link *l, const struct probe_options *o)
 		l->slot_data_bytes /= 2;
 }
 
+/* Can the program do without it? Not if it is the program, or was linked to it. */
+static bool is_unloadable(const struct attach *a, const struct elf_module *module)
+{
+	uint64_t headers = proc_auxv_value(a->l->pid, AT_PHDR);
+	const char *slash = strrchr(module->path, '/');
+	for (size_t i = 0; i < a->maps->n_modules; i++) {
+		const struct elf_module *m = &a->maps->modules[i];
+		if (headers >= m->start.v && headers < m->end.v)
+			return m->start.v != module->start.v && !elf_needs(remote_mem_reader(a->l->mem), m, slash ? slash + 1 : module->path);
+	}
+	return true;
+}
+
 struct err *attach_prepare(struct attach *a, pid_t pid, const struct python_runtime *rt,
 				  const struct probe_options *options, bool attached)
 {
@@ -359,6 +373,8 @@ struct err *attach_prepare(struct attach *a, pid_t pid, const struct python_runt
 	a->target = (struct remote_target){ .pid = pid, .mem = l->mem, .maps = a->maps, .place = &l->place, .attached = attached,
 				   .filtered = link_seccomp_mode(pid) != 0 };
 	link_text_range(a->maps, &rt->module, &a->target);
+	l->is_unloadable = is_unloadable(a, &l->runtime.module);
+	link_target_module(l, &a->target);
 	a->no_syscall = a->target.filtered;
 	if (!can_open_map_files()) {
 		a->memfd = memfd_create("auditview-ring", MFD_CLOEXEC);
@@ -455,7 +471,8 @@ struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_cal
 	} entry = { 0, base + l->blob_off, base };
 	if (l->boot) /* linked already: one store, and events go to the probe instead */
 		return remote_mem_write(l->mem, raddr_add(l->entry, 8), &entry.fn, sizeof(entry.fn));
-	return remote_mem_write(l->mem, l->entry, &entry, sizeof(entry));
+	const struct still_store store = { l->entry, &entry, sizeof(entry) };
+	return still_write(&a->target, &store, 1);
 }
 
 void link_program(const struct link *l, struct remote_program *p)
@@ -586,7 +603,7 @@ static struct err *check_earlier(struct link *l, const struct remote_target *t)
 	struct link old_link = { .pid = l->pid, .mem = l->mem, .runtime = l->runtime, .place = l->place, .entry = l->entry,
 				 .base = RADDR(old.base), .total_bytes = old.total_bytes, .blob_off = old.blob_off,
 				 .state_off = old.state_off, .shared_off = old.shared_off, .abi = old.abi,
-				 .n_lanes = old.abi < 9 ? 1 : old.n_lanes,
+				 .n_lanes = old.abi < 9 ? 1 : old.n_lanes, .is_unloadable = l->is_unloadable,
 				 .blob_bytes = (old.state_off > old.blob_off ? old.state_off : old.shared_off) - old.blob_off };
 	CLEANUP(maps) struct maps *maps = NULL;
 	struct err *err = maps_read(l->pid, &maps);
@@ -678,12 +695,11 @@ struct err *link_attach(pid_t pid, const struct python_runtime *rt, const struct
 		err = err_with_hint(err_create(ERR_BUSY, "process %d is loading Python at this very moment", (int)pid), "try again");
 	if (err)
 		goto out;
-	if (!a.target.filtered && a.memfd < 0 && threads_all_show(&a.target)) {
+	if (!a.target.filtered && !a.target.fleeting && a.memfd < 0 && threads_all_show(&a.target)) {
+		a.target.unloadable = NULL; /* nobody is stopped */
 		err = boot_start(&a);
 		goto out;
 	}
-	if (!rt->is_initialised)
-		a.target.fleeting = &rt->module;
 	struct remote_program p;
 	attach_map_program(&a, &p);
 	err = remote_call_run(&a.target, &p, 0, 0, CALL_TIMEOUT_NS, &stats, &base);

@@ -53,6 +53,7 @@ struct link {
 	uint64_t pause_ns;          /* longest so far */
 	bool timeout_extended;
 	bool linked;                /* our entry is in the list, as far as we know */
+	bool is_unloadable;         /* the module of the runtime is: the program can do without it */
 	bool is_left;               /* link_detach() could not take it out */
 	bool took_over;             /* a dead recorder's probe was taken out first */
 	struct boot *boot;          /* not NULL: it was, or will be, linked without stopping anybody (boot.h) */

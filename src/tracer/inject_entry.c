@@ -53,6 +53,7 @@ struct err *link_attach_at_entry(pid_t pid, pid_t tid, const struct python_runti
 	struct err *err = attach_prepare(&a, pid, rt, options, true);
 	if (err)
 		goto out;
+	a.target.fleeting = a.target.unloadable = NULL; /* the thread stands still anyway */
 	pid_t recorder;
 	enum probe_presence presence = probe_presence_find(a.l->mem, rt, &recorder, NULL);
 	if (presence == PROBE_LIVE_RECORDER || presence == PROBE_DEAD_RECORDER) { /* linked twice, the list would never end */

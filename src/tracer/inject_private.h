@@ -49,5 +49,7 @@ MUST_CHECK struct err *link_check_left(const struct link *l, const struct remote
 void link_keep_orphan(const struct link *l, struct remote_mem *mem);
 /* Fill our entry and put it first: cannot fail half-way. */
 void link_program(const struct link *l, struct remote_program *p);
+/* What the module of the runtime is to t: `unloadable`, `fleeting` or neither. */
+void link_target_module(const struct link *l, struct remote_target *t);
 /* The executable mapping of the module that holds the runtime, into t. */
 void link_text_range(const struct maps *maps, const struct elf_module *module, struct remote_target *t);

@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -32,8 +33,10 @@
 #include "tracer/maps.h"
 #include "tracer/procs.h"
 #include "tracer/ptrace.h"
+#include "tracer/remote_call_private.h"
 #include "tracer/remote_mem.h"
 #include "tracer/sigframe.h"
+#include "tracer/still.h"
 
 extern const uint8_t stub_blob[]; /* made from arch/x86_64/stub.S; its last 16 bytes are the saved rip and rsp */
 extern const size_t stub_blob_bytes;
@@ -69,7 +72,8 @@ void remote_program_add(struct remote_program *p, uint64_t op, uint64_t a0, uint
 
 struct err *remote_place_clear(const struct remote_target *t)
 {
-	return remote_call_write(t, t->place->code, t->place->before, t->place->n_bytes);
+	const struct still_store store = { t->place->code, t->place->before, t->place->n_bytes };
+	return still_write(t, &store, 1);
 }
 
 struct err *remote_place_wait(const struct remote_target *t, uint64_t timeout_ns)
@@ -130,7 +134,7 @@ static void resume_regs(const struct remote_target *t, struct user_regs_struct *
 	}
 }
 
-static struct err *write_text(const struct remote_target *t, pid_t tid, raddr to, const uint8_t *bytes, size_t n)
+struct err *remote_call_write_held(const struct remote_target *t, pid_t tid, raddr to, const void *bytes, size_t n)
 {
 	struct err *err = remote_mem_write(t->mem, to, bytes, n);
 	if (!err)
@@ -138,7 +142,7 @@ static struct err *write_text(const struct remote_target *t, pid_t tid, raddr to
 	err_destroy(err); /* kernels can forbid it to /proc/PID/mem (proc_mem.force_override), never to the tracer */
 	for (size_t i = 0; i < n; i += 8) {
 		uint64_t word = 0;
-		memcpy(&word, bytes + i, n - i < 8 ? n - i : 8);
+		memcpy(&word, (const uint8_t *)bytes + i, n - i < 8 ? n - i : 8);
 		err = ptrace_poke(tid, to.v + i, word);
 		if (err)
 			return err;
@@ -212,7 +216,7 @@ static struct err *set_up(const struct remote_target *t, pid_t tid, const struct
 	if (!err)
 		err = remote_mem_write(t->mem, RADDR(at), &data, sizeof(data));
 	if (!err)
-		err = write_text(t, tid, t->place->code, code, n_code);
+		err = remote_call_write_held(t, tid, t->place->code, code, n_code);
 	if (err)
 		return err;
 	regs.orig_rax = (uint64_t)-1;
@@ -262,7 +266,7 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, co
 	struct err *err = set_up(t, tid, program, stats, &at, &back);
 	stats->tid = tid;
 	if (err) {
-		err_destroy(remote_place_clear(t));
+		err_destroy(remote_call_write_held(t, tid, t->place->code, t->place->before, t->place->n_bytes));
 		return err;
 	}
 	while (!err) {
@@ -302,7 +306,7 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, co
 	if (!err && !failed)
 		*ret_value = data.base ? data.base : 1;
 	do
-		err = err ? err : remote_place_clear(t);
+		err = err ? err : remote_call_write_held(t, tid, t->place->code, t->place->before, t->place->n_bytes);
 	while (again(&err, &n_tries));
 	return !err && failed ? err_sys(failed, "a system call made in process %d failed", (int)t->pid) : err;
 }
@@ -386,7 +390,7 @@ static void wait_for_answer(const struct remote_target *t, pid_t tid, uint64_t d
 
 /* Seize a thread and bring it to a stop. One that does not stop in time is let go as soon as it does, unless it is asked for
  * again before. */
-static struct err *hold(const struct remote_target *t, pid_t tid, uint64_t timeout_ns, bool *ret_group_stopped)
+struct err *remote_call_hold(const struct remote_target *t, pid_t tid, uint64_t timeout_ns, bool *ret_group_stopped)
 {
 	struct err *err = NULL;
 	if (!t->attached) {
@@ -435,7 +439,7 @@ static pid_t straggler(const struct remote_target *t)
 }
 
 /* Of a thread that we hold. */
-static struct err *let_go(const struct remote_target *t, pid_t tid, bool group_stopped)
+struct err *remote_call_let_go(const struct remote_target *t, pid_t tid, bool group_stopped)
 {
 	struct err *err = NULL;
 	for (unsigned try = 0; try < 2; try++) { /* held it must not stay, whatever went wrong */
@@ -449,7 +453,7 @@ static struct err *let_go(const struct remote_target *t, pid_t tid, bool group_s
 
 /* Our stop has ended a call that does not restart by itself: it is made again. Of a thread that ran a moment ago, so the call
  * had only begun. */
-static struct err *repair(const struct remote_target *t, pid_t tid, struct user_regs_struct *ret)
+struct err *remote_call_repair_held(const struct remote_target *t, pid_t tid, struct user_regs_struct *ret)
 {
 	bool extended = false;
 	struct err *err = ptrace_get_regs(tid, ret);
@@ -459,20 +463,33 @@ static struct err *repair(const struct remote_target *t, pid_t tid, struct user_
 	return ptrace_set_regs(tid, ret);
 }
 
+/* One look-up for what hardly ever happens: is a file mapped at exactly this range still? (proc(5), map_files) */
+static bool is_mapped_so(pid_t pid, const struct mapping *m)
+{
+	char path[96];
+	struct stat st;
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)pid, (unsigned long long)m->start, (unsigned long long)m->end);
+	return lstat(path, &st) == 0;
+}
+
 /* dlclose and dlopen put other things where a module was, or the same pieces with other rights for a while. */
-static struct err *check_still_there(const struct remote_target *t)
+struct err *remote_call_check_still_there(const struct remote_target *t)
 {
 	CLEANUP(maps) struct maps *now = NULL;
-	struct err *err = t->fleeting ? maps_read(t->pid, &now) : NULL;
-	for (size_t i = 0; now && i < t->maps->n; i++) {
+	struct err *err = NULL;
+	const struct elf_module *module = t->fleeting ? t->fleeting : t->unloadable;
+	for (size_t i = 0; !err && module && i < t->maps->n; i++) {
 		const struct mapping *was = &t->maps->v[i], *is;
-		bool concerned = was->start >= t->fleeting->start.v && was->start < t->fleeting->end.v && (was->exec || was->write);
-		if (!concerned && !(was->start <= t->place->code.v && t->place->code.v < was->end))
+		bool concerned = was->start >= module->start.v && was->start < module->end.v && (was->exec || was->write);
+		if (!concerned && (!t->place || !(was->start <= t->place->code.v && t->place->code.v < was->end)))
 			continue;
-		is = maps_find(now, RADDR(was->start));
-		if (!is || is->start != was->start || is->end != was->end || is->inode != was->inode || is->dev != was->dev ||
-		    is->exec != was->exec || is->write != was->write)
-			return err_create(ERR_BUSY, "process %d is unloading %s", (int)t->pid, t->fleeting->path);
+		if (!t->fleeting && (!was->exec || !was->inode || is_mapped_so(t->pid, was)))
+			continue;
+		err = now ? NULL : maps_read(t->pid, &now);
+		is = now ? maps_find(now, RADDR(was->start)) : NULL;
+		if (!err && (!is || is->start != was->start || is->end != was->end || is->inode != was->inode || is->dev != was->dev ||
+			     is->exec != was->exec || is->write != was->write))
+			err = err_create(ERR_BUSY, "process %d is unloading %s", (int)t->pid, module->path);
 	}
 	if (!err && t->to_link) {
 		struct python_runtime again = *t->to_link;
@@ -488,14 +505,14 @@ static struct err *run_in_thread(const struct remote_target *t, pid_t tid, const
 {
 	uint64_t start = monotonic_ns();
 	bool group_stopped;
-	struct err *err = hold(t, tid, timeout_ns, &group_stopped);
+	struct err *err = remote_call_hold(t, tid, timeout_ns, &group_stopped);
 	if (err)
 		return err;
 	if (tid == t->place->last_tid && is_in_stub(t, tid)) {
-		err = let_go(t, tid, group_stopped);
+		err = remote_call_let_go(t, tid, group_stopped);
 		return err ? err : err_create(ERR_TIMEOUT, "thread %d has not come back from an earlier call", (int)tid);
 	}
-	err = check_still_there(t);
+	err = remote_call_check_still_there(t);
 	uint64_t data;
 	struct user_regs_struct back;
 	if (!err)
@@ -503,7 +520,7 @@ static struct err *run_in_thread(const struct remote_target *t, pid_t tid, const
 	/* A job-control stop would keep the thread from running its list: let it run now, it stops again when we let go. A
 	 * seccomp filter is suspended only while we are attached: stay until the list is done. */
 	bool stay = !err && (t->filtered || group_stopped);
-	struct err *go = stay ? ptrace_continue(tid, 0) : let_go(t, tid, group_stopped);
+	struct err *go = stay ? ptrace_continue(tid, 0) : remote_call_let_go(t, tid, group_stopped);
 	stats->pause_ns = monotonic_ns() - start;
 	stats->tid = tid;
 	t->place->last_tid = tid;
@@ -514,7 +531,7 @@ static struct err *run_in_thread(const struct remote_target *t, pid_t tid, const
 		err_destroy(ptrace_stop_for_change(tid, timeout_ns, &again));
 		if (t->attached && t->filtered)
 			err_destroy(ptrace_set_options(tid, PTRACE_FOLLOW_OPTIONS));
-		err_destroy(let_go(t, tid, again));
+		err_destroy(remote_call_let_go(t, tid, again));
 	}
 	if (err)
 		err_destroy(go);
@@ -530,7 +547,7 @@ static void run_inside_stop(const struct remote_target *t, pid_t tid, uint64_t d
 	if (!thread_place_read(t->pid, tid, &at) || at.state != (t->attached ? 't' : 'T'))
 		return;
 	uint64_t now = monotonic_ns();
-	struct err *err = hold(t, tid, deadline > now ? deadline - now : 0, &group_stopped);
+	struct err *err = remote_call_hold(t, tid, deadline > now ? deadline - now : 0, &group_stopped);
 	if (!err && group_stopped) {
 		err = ptrace_continue(tid, 0);
 		if (!err)
@@ -539,7 +556,7 @@ static void run_inside_stop(const struct remote_target *t, pid_t tid, uint64_t d
 		err = ptrace_stop_for_change(tid, CALL_GRACE_NS, &group_stopped);
 	}
 	if (!err)
-		err = let_go(t, tid, group_stopped);
+		err = remote_call_let_go(t, tid, group_stopped);
 	err_destroy(err);
 }
 
@@ -572,6 +589,8 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 	uint64_t deadline = monotonic_ns() + timeout_ns, patient_until = deadline + (t->attached ? 0 : STARVED_NS);
 	struct err *last = NULL;
 	bool started = false;
+	if (t->fleeting || t->unloadable)
+		return still_run(t, program, avoid_start, avoid_end, timeout_ns, stats, ret_value);
 	pending_detach_poll();
 	if (t->place->is_left) {
 		struct err *err = remote_place_wait(t, timeout_ns);
@@ -654,10 +673,10 @@ static struct err *look_at_running(const struct remote_target *t, pid_t tid, uin
 {
 	struct user_regs_struct r;
 	bool group_stopped;
-	struct err *err = hold(t, tid, 500 * 1000000ull, &group_stopped);
+	struct err *err = remote_call_hold(t, tid, 500 * 1000000ull, &group_stopped);
 	if (err)
 		return err;
-	err = repair(t, tid, &r);
+	err = remote_call_repair_held(t, tid, &r);
 	if (!err) {
 		uint64_t top[2] = { 0, 0 };
 		remote_mem_read(t->mem, RADDR(r.rsp), top, sizeof(top));
@@ -669,7 +688,7 @@ static struct err *look_at_running(const struct remote_target *t, pid_t tid, uin
 		if (sigframes_point_into(t->mem, RADDR(r.rsp), start, end))
 			*ret_outside = false;
 	}
-	struct err *go = let_go(t, tid, group_stopped);
+	struct err *go = remote_call_let_go(t, tid, group_stopped);
 	if (err)
 		err_destroy(go);
 	return err ? err : go;
@@ -714,12 +733,12 @@ struct err *remote_call_write(const struct remote_target *t, raddr to, const voi
 	for (size_t i = 0; i < n && !done; i++) {
 		struct user_regs_struct regs;
 		bool group_stopped;
-		struct err *e = hold(t, threads[i].tid, CALL_GRACE_NS, &group_stopped);
+		struct err *e = remote_call_hold(t, threads[i].tid, CALL_GRACE_NS, &group_stopped);
 		if (!e) {
-			e = repair(t, threads[i].tid, &regs);
+			e = remote_call_repair_held(t, threads[i].tid, &regs);
 			if (!e)
-				e = write_text(t, threads[i].tid, to, bytes, n_bytes);
-			struct err *go = let_go(t, threads[i].tid, group_stopped);
+				e = remote_call_write_held(t, threads[i].tid, to, bytes, n_bytes);
+			struct err *go = remote_call_let_go(t, threads[i].tid, group_stopped);
 			done = !e && !go;
 			err_destroy(go);
 		}
@@ -745,7 +764,7 @@ struct err *remote_call_repair(pid_t pid, pid_t tid)
 		err = maps_read(pid, &maps);
 	if (!err) {
 		struct remote_target t = { .pid = pid, .mem = mem, .maps = maps };
-		err = repair(&t, tid, &regs);
+		err = remote_call_repair_held(&t, tid, &regs);
 	}
 	remote_mem_close(mem);
 	return err;

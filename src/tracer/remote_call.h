@@ -79,8 +79,10 @@ struct remote_target {
 	bool attached;         /* every thread is already seized by this process (following children) */
 	bool filtered;         /* it has a seccomp filter: our calls must be made with the filter suspended */
 	uint64_t text_start, text_end; /* CPython's own text: its calls handle EINTR exactly (PEP 475) */
-	const struct elf_module *fleeting; /* NULL, or a module the program may unload at any moment: when the thread stands still
+	const struct elf_module *fleeting; /* NULL, or a module the program may unload at any moment: all stand still (still.h), and
 				    * its mappings must be those of `maps`, else ERR_BUSY and nothing is done */
+	const struct elf_module *unloadable; /* NULL, or one it can unload, if not while its interpreter is alive: when the thread
+				    * stands still its code must be there, else ERR_BUSY likewise */
 	const struct python_runtime *to_link; /* NULL, or a runtime whose hooks CPython must not be freeing when the thread
 				    * stands still: it is not being finalised, else ERR_BUSY likewise */
 };

@@ -4,6 +4,9 @@
  *
  *   load ID global|local|own PATH   dlopen(PATH) with RTLD_GLOBAL or RTLD_LOCAL, or dlmopen into a namespace of its own
  *   unload ID                       dlclose
+ *   cover ID                        dlclose, and memory of the host's own, full of a pattern, where the library was
+ *   intact ID                       the pattern is as it was, and the memory gone
+ *   patient                         from now on it waits for its lines in an epoll_wait() of many seconds
  *   init ID                         the reference hook, then Py_InitializeEx(0)
  *   run ID CODE                     PyRun_SimpleString
  *   final ID                        Py_FinalizeEx
@@ -23,9 +26,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-enum { RUNTIMES = 8, NAMES = 512 };
+enum { RUNTIMES = 8, NAMES = 512, PATTERN = 0x3c };
 
 static struct runtime {
 	void *handle;
@@ -38,7 +43,10 @@ static struct runtime {
 	void *(*save_thread)(void);
 	void (*restore_thread)(void *);
 	void *saved; /* its thread state, while another runtime or the host itself is at work */
+	unsigned char *start, *end; /* where the library is, or was */
 } runtimes[RUNTIMES];
+
+static int patience = -1; /* of epoll */
 
 static struct {
 	char *name;
@@ -122,25 +130,110 @@ static bool final(struct runtime *r)
 	return r->finalize() == 0;
 }
 
+static bool unload(struct runtime *r)
+{
+	void *handle = r->handle;
+	*r = (struct runtime){ .start = r->start, .end = r->end };
+	return dlclose(handle) == 0;
+}
+
+static void find_place(struct runtime *r, const char *path)
+{
+	char line[512], *real = realpath(path, NULL);
+	FILE *f = fopen("/proc/self/maps", "re");
+	r->start = r->end = NULL;
+	while (f && real && fgets(line, sizeof(line), f)) {
+		unsigned long long start, end;
+		line[strcspn(line, "\n")] = 0;
+		const char *name = strchr(line, '/');
+		if (!name || strcmp(name, real) != 0 || sscanf(line, "%llx-%llx", &start, &end) != 2)
+			continue;
+		r->start = r->start ? r->start : (unsigned char *)(uintptr_t)start;
+		r->end = (unsigned char *)(uintptr_t)end;
+	}
+	if (f)
+		fclose(f);
+	free(real);
+}
+
+/* Page by page: something else may stand there already. */
+static bool cover(struct runtime *r)
+{
+	size_t n = 0;
+	bool ok = unload(r);
+	for (unsigned char *at = r->start; ok && at < r->end; at += 4096)
+		if (mmap(at, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == at) {
+			memset(at, PATTERN, 4096);
+			n++;
+		}
+	return n * 4096 > (size_t)(r->end - r->start) / 2;
+}
+
+static bool intact(struct runtime *r)
+{
+	size_t n = 0;
+	for (unsigned char *at = r->start; at < r->end; at += 4096) {
+		unsigned char is_there;
+		if (mincore(at, 4096, &is_there))
+			continue;
+		for (size_t i = 0; i < 4096; i++)
+			if (at[i] != PATTERN && n++ < 4)
+				fprintf(stderr, "byte %#zx of the memory at %p is %#x\n", (size_t)(at - r->start) + i, (void *)r->start, at[i]);
+	}
+	return munmap(r->start, (size_t)(r->end - r->start)) == 0 && n == 0;
+}
+
+/* The next line, waited for in a call that a stop would end early. */
+static char *get_line(char *line, int n_bytes)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	if (patience < 0)
+		return fgets(line, n_bytes, stdin);
+	for (int i = 0; i < n_bytes - 1; i++) {
+		while (epoll_wait(patience, &event, 1, 600000) < 1)
+			;
+		if (read(0, line + i, 1) != 1)
+			return NULL;
+		line[i + 1] = 0;
+		if (line[i] == '\n')
+			break;
+	}
+	return line;
+}
+
+static bool be_patient(void)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	setvbuf(stdin, NULL, _IONBF, 0);
+	patience = epoll_create1(EPOLL_CLOEXEC);
+	return patience >= 0 && epoll_ctl(patience, EPOLL_CTL_ADD, 0, &event) == 0;
+}
+
 /* false when the line is none of ours, or what it asked for failed */
 static bool obey(char *line)
 {
 	char *save = NULL, *what = strtok_r(line, " ", &save), *id = strtok_r(NULL, " ", &save);
 	unsigned long n = id ? strtoul(id, NULL, 10) : RUNTIMES;
 	struct runtime *r = n < RUNTIMES ? &runtimes[n] : NULL;
+	if (what && strcmp(what, "patient") == 0)
+		return be_patient();
 	if (!what || !r)
 		return false;
 	if (strcmp(what, "load") == 0) {
 		char *how = strtok_r(NULL, " ", &save);
-		return how && save && load(r, how, save);
+		if (!how || !save || !load(r, how, save))
+			return false;
+		find_place(r, save);
+		return true;
 	}
+	if (strcmp(what, "intact") == 0)
+		return intact(r);
 	if (!r->handle)
 		return false;
-	if (strcmp(what, "unload") == 0) {
-		void *handle = r->handle;
-		*r = (struct runtime){ 0 };
-		return dlclose(handle) == 0;
-	}
+	if (strcmp(what, "unload") == 0)
+		return unload(r);
+	if (strcmp(what, "cover") == 0)
+		return cover(r);
 	if (strcmp(what, "init") == 0)
 		return init(r);
 	if (strcmp(what, "run") == 0)
@@ -181,7 +274,7 @@ int main(void)
 {
 	static char line[4096], copy[4096];
 	answer("start", true);
-	while (fgets(line, sizeof(line), stdin)) {
+	while (get_line(line, sizeof(line))) {
 		line[strcspn(line, "\n")] = 0;
 		if (strcmp(line, "end") == 0)
 			return 7;

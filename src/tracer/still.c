@@ -1,0 +1,207 @@
+/*
+ * still: see still.h.
+ */
+#include "tracer/still.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/ptrace.h>
+
+#include "base/log.h"
+#include "base/vec.h"
+#include "tracer/ptrace.h"
+#include "tracer/remote_call.h"
+#include "tracer/remote_call_private.h"
+#include "tracer/remote_mem.h"
+
+#define HOLD_NS 200000000ull
+enum { ROUNDS = 20 };
+
+struct held {
+	pid_t tid;
+	bool group_stopped;
+};
+struct still {
+	const struct remote_target *t;
+	VEC(struct held) held; /* the first is the one that shows least */
+};
+
+static bool is_held(const struct still *s, pid_t tid)
+{
+	for (size_t i = 0; i < s->held.n; i++)
+		if (s->held.v[i].tid == tid)
+			return true;
+	return false;
+}
+
+/* Returns `err`, or what went wrong. */
+static struct err *still_end(struct still *s, struct err *err)
+{
+	for (size_t i = 0; i < s->held.n; i++) {
+		struct err *e = remote_call_let_go(s->t, s->held.v[i].tid, s->held.v[i].group_stopped);
+		if (err || (e && e->code == ERR_TARGET_GONE))
+			err_destroy(e);
+		else
+			err = e;
+	}
+	vec_fini(&s->held);
+	return err;
+}
+
+/* One more: its interrupted call is made again when it goes on. */
+static struct err *hold(struct still *s, pid_t tid)
+{
+	struct held h = { .tid = tid };
+	struct user_regs_struct regs;
+	struct err *err = remote_call_hold(s->t, tid, HOLD_NS, &h.group_stopped);
+	if (err)
+		return err;
+	if (!vec_push(&s->held, h)) {
+		err_destroy(remote_call_let_go(s->t, tid, h.group_stopped));
+		return err_no_memory();
+	}
+	return remote_call_repair_held(s->t, tid, &regs);
+}
+
+/* Stop threads till none is left that should be, and look. */
+static struct err *still_begin(struct still *s, const struct remote_target *t, uint64_t avoid_start, uint64_t avoid_end)
+{
+	*s = (struct still){ .t = t };
+	struct err *err = NULL;
+	for (unsigned round = 0, more = 1; !err && more; round++) {
+		struct thread_place *threads = NULL;
+		size_t n = 0;
+		more = 0;
+		err = threads_list(t->pid, &threads, &n);
+		if (!err && !n)
+			err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
+		if (!err)
+			threads_sort(t, threads, n);
+		for (size_t i = 0; !err && i < n; i++) {
+			bool is_inside = avoid_end && threads[i].pc >= avoid_start && threads[i].pc < avoid_end;
+			if (is_held(s, threads[i].tid))
+				continue;
+			if (is_inside)
+				err = err_create(ERR_TIMEOUT, "a thread of process %d is still inside the probe", (int)t->pid);
+			else
+				err = hold(s, threads[i].tid);
+			more += !err;
+			/* One that ended meanwhile, or waits for its child in vfork(2): another may do. */
+			if (err && (err->code == ERR_TARGET_GONE ? err->sys != ESTALE : !t->fleeting && err->code == ERR_TIMEOUT)) {
+				err_destroy(err);
+				err = NULL;
+			}
+			if (!t->fleeting && s->held.n)
+				break;
+		}
+		free(threads);
+		if (!t->fleeting && s->held.n)
+			break;
+		if (!err && more && round >= ROUNDS)
+			err = err_create(ERR_TIMEOUT, "process %d starts threads without end", (int)t->pid);
+	}
+	if (!err && !s->held.n)
+		err = err_create(ERR_TIMEOUT, "no thread of process %d could be stopped", (int)t->pid);
+	if (!err)
+		err = remote_call_check_still_there(t);
+	return err;
+}
+
+static struct err *write_all(const struct still *s, const struct still_store *stores, size_t n)
+{
+	struct err *err = NULL;
+	for (size_t i = 0; !err && i < n; i++)
+		err = remote_call_write_held(s->t, s->held.v[0].tid, stores[i].to, stores[i].bytes, stores[i].n_bytes);
+	return err;
+}
+
+struct err *still_write(const struct remote_target *t, const struct still_store *stores, size_t n)
+{
+	struct still s;
+	struct err *err = NULL;
+	if (!t->fleeting && !t->unloadable) {
+		for (size_t i = 0; !err && i < n; i++)
+			err = remote_call_write(t, stores[i].to, stores[i].bytes, stores[i].n_bytes);
+		return err;
+	}
+	err = still_begin(&s, t, 0, 0);
+	if (!err)
+		err = write_all(&s, stores, n);
+	return still_end(&s, err);
+}
+
+struct err *still_do(const struct remote_target *t, struct err *(*f)(void *ctx), void *ctx)
+{
+	struct still s;
+	if (!t->fleeting && !t->unloadable)
+		return f(ctx);
+	struct err *err = still_begin(&s, t, 0, 0);
+	if (!err)
+		err = f(ctx);
+	return still_end(&s, err);
+}
+
+/* What the stub would do for an op that is no call (arch/x86_64/stub.S). */
+static struct err *do_op(const struct still *s, const struct remote_op *op)
+{
+	uint64_t head, next;
+	const uint64_t *a = op->args;
+	const struct still_store store = { RADDR(a[0]), &a[1], sizeof(a[1]) };
+	if (op->op == REMOTE_FLAG(REMOTE_STORE))
+		return write_all(s, &store, 1);
+	if (!remote_mem_read(s->t->mem, RADDR(a[0]), &head, sizeof(head)) || !remote_mem_read(s->t->mem, RADDR(a[1]), &next, sizeof(next)))
+		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)s->t->pid);
+	if (op->op == REMOTE_FLAG(REMOTE_LINK)) {
+		const struct still_store link[] = { { RADDR(a[1]), &head, sizeof(head) }, store };
+		return head == a[1] ? NULL : write_all(s, link, ARRAY_LEN(link));
+	}
+	const struct still_store unlink = { RADDR(a[0]), &next, sizeof(next) };
+	return head == a[1] ? write_all(s, &unlink, 1) : err_sys(ENOENT, "the hook of process %d is not the first", (int)s->t->pid);
+}
+
+static bool is_call(const struct remote_op *op)
+{
+	return !(op->op & (REMOTE_FLAG(REMOTE_LINK) | REMOTE_FLAG(REMOTE_UNLINK) | REMOTE_FLAG(REMOTE_STORE)));
+}
+
+/* In the first of those held: it must tell us of its calls. */
+static struct err *run_calls(const struct still *s, const struct remote_program *program, uint64_t timeout_ns,
+			     struct remote_call_stats *stats, uint64_t *ret_value)
+{
+	pid_t tid = s->held.v[0].tid;
+	unsigned long options = s->t->attached ? PTRACE_FOLLOW_OPTIONS : PTRACE_O_TRACESYSGOOD;
+	struct err *err = ptrace_set_options(tid, options | (s->t->filtered ? PTRACE_O_SUSPEND_SECCOMP : 0));
+	if (!err)
+		err = remote_call_run_stopped(tid, s->t, program, timeout_ns, stats, ret_value);
+	if (s->t->attached && s->t->filtered)
+		err_destroy(ptrace_set_options(tid, options));
+	return err;
+}
+
+struct err *still_run(const struct remote_target *t, const struct remote_program *program, uint64_t avoid_start, uint64_t avoid_end,
+		      uint64_t timeout_ns, struct remote_call_stats *stats, uint64_t *ret_value)
+{
+	uint64_t deadline = monotonic_ns() + timeout_ns;
+	for (;;) {
+		struct still s;
+		uint64_t begin = monotonic_ns();
+		*stats = (struct remote_call_stats){ 0 };
+		struct err *err = still_begin(&s, t, avoid_start, avoid_end);
+		bool is_begun = !err;
+		if (!err && is_call(&program->ops[0]))
+			err = run_calls(&s, program, deadline > begin ? deadline - begin : 0, stats, ret_value);
+		else
+			for (size_t i = 0; !err && i < program->n_ops; i++)
+				err = do_op(&s, &program->ops[i]);
+		if (!err && !is_call(&program->ops[0]))
+			*ret_value = 1;
+		err = still_end(&s, err);
+		stats->pause_ns = monotonic_ns() - begin;
+		if (!err || is_begun || err->code != ERR_TIMEOUT || monotonic_ns() >= deadline)
+			return err;
+		err_destroy(err);
+		ptrace_serve();
+		poll(NULL, 0, 1);
+	}
+}

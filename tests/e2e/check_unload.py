@@ -1,0 +1,127 @@
+"""unload: libpython is unloaded under the eyes of a recorder, and other memory of the host's takes its place: not a byte of it
+is changed, nothing of the probe stays, and the host goes on to live with Python.
+
+A recorder is slow on purpose: AUDITVIEW_FAULT=SITE:N:stop lets it stop after its Nth write, read, ptrace request or look at
+the mappings. Then the host unloads libpython and covers the place with a pattern, and the recorder goes on.
+"""
+import os
+import select
+import signal
+import time
+
+import harness
+from check_embed import MARK, Host, Watch, libraries, marks
+from harness import Fail, Recorder, Skip, expect, foreign_maps, kill, maps_of, status_of, wait_for
+
+CLEAR = "import sys; sys.audit('cpython._PySys_ClearAuditHooks')"
+SITES = ("write", "ptrace", "own", "read")
+STEPS = {"read": 29}  # there are hundreds
+
+
+def cleared_by_hand(ctx, library, leave):
+    """The event of the end, raised by hand: the probe has asked to be called back at the end, which never comes, for libpython
+    is unloaded before: so nobody waits for it."""
+    with Host(ctx, library) as host:
+        host.load(0, library)
+        before = len(foreign_maps(maps_of(host.pid)))
+        with Watch(ctx, host, 1) as watch:
+            host.ask("init 0")
+            host.ask("run 0 " + CLEAR)
+            host.ask("unload 0")
+            if not leave:
+                wait_for(lambda: len(foreign_maps(maps_of(host.pid))) == before, 20, "the reservation to go")
+            watch.recorder.stop()
+            expect(not foreign_maps(maps_of(host.pid)), lambda: f"left behind: {foreign_maps(maps_of(host.pid))}")
+        host.load(0, library)
+        host.life(0)
+        host.end()
+
+
+def is_stopped(recorder):
+    return recorder.process.poll() is not None or status_of(recorder.process.pid, "State").startswith("T")
+
+
+def cover(host):
+    """Unless the host is being held. Was it done?"""
+    host.send("cover 0")
+    ready = not status_of(host.pid, "State").startswith("t") and select.select([host.process.stdout.fileno()], [], [], 2)[0]
+    if ready:
+        host.answer("cover 0")
+    return bool(ready)
+
+
+def slow(ctx, library, spec, when, patient=False):
+    """None when the recorder came to its end without having stopped; else whether the host ran then. Best is if it stands still."""
+    with Host(ctx, library) as host:
+        host.load(0, library)
+        if patient:
+            host.ask("patient")
+        if when != "attach":
+            host.ask("init 0")
+        recorder = Recorder(ctx, host.pid, env=dict(os.environ, AUDITVIEW_FAULT=spec))
+        try:
+            wait_for(lambda: is_stopped(recorder) or host.hooks() == 1, 20, "the hook, or the stop")
+            if when == "leave":
+                host.ask("final 0")
+                wait_for(lambda: is_stopped(recorder) or host.hooks() == 1, 20, "the hook to be back")
+                recorder.process.send_signal(signal.SIGINT)
+                wait_for(lambda: is_stopped(recorder), 20, "the recorder to stop or end")
+            elif when == "relink" and not is_stopped(recorder):
+                while host.ask_if("fill 0 1"):
+                    pass
+                host.ask("final 0")
+                wait_for(lambda: is_stopped(recorder) or host.hooks() == 1, 20, "the hook to be back, or the stop")
+            said = None
+            if recorder.process.poll() is None and is_stopped(recorder):
+                said = cover(host)
+                recorder.process.send_signal(signal.SIGCONT)
+                if not said:
+                    host.answer("cover 0")
+            else:
+                host.ask("cover 0")
+            if recorder.process.poll() is None:
+                time.sleep(0.05)
+                recorder.process.send_signal(signal.SIGINT)
+                wait_for(lambda: recorder.process.send_signal(signal.SIGCONT) or recorder.process.poll() is not None, 20, "the recorder to end")
+            host.send("intact 0")
+            expect(host.answer("intact 0", may_fail=True)["ok"], lambda: f"the host's memory was changed: {host.stderr()[-300:]}; {recorder.stderr()[-400:]}")
+            left = foreign_maps(maps_of(host.pid))
+            expect(not left, lambda: f"left behind: {left}; {recorder.stderr()[-400:]}")
+        finally:
+            kill(recorder.process)
+        host.load(0, library)
+        host.life(0)
+        host.end()
+        return said
+
+
+def every(ctx, library, site, when, step=1, patient=False):
+    """In every place, one after the other, till there are no more."""
+    n, held, free = 1, 0, 0
+    while True:
+        spec = f"{'leave-' if when == 'leave' else ''}{site}:{n}:stop"
+        try:
+            done = slow(ctx, library, spec, when, patient)
+        except Fail as what:
+            raise Fail(f"{spec}: {what}") from None
+        if done is None:
+            break
+        free += done
+        held += not done
+        n += step
+    expect(free + held > 2, f"stopped {free + held} times: the test is broken")
+
+
+def cells(ctx):
+    found = [x for x in libraries(ctx) if not x.debug]
+    if not found:
+        yield "unloaded", None, lambda: (_ for _ in ()).throw(Skip("no shared libpython found"))
+        return
+    for library in found if ctx.full else found[len(found) // 2:len(found) // 2 + 1]:
+        for leave in (False, True):
+            yield "cleared by hand, " + ("left" if leave else "watched"), library, lambda x=library, y=leave: cleared_by_hand(ctx, x, y)
+        for when in ("attach", "relink", "leave"):
+            for site in SITES if ctx.full else SITES[:1]:
+                yield f"slow at {when}, {site}", library, lambda x=library, w=when, s=site: every(ctx, x, s, w, STEPS.get(s, 1))
+        if ctx.full:
+            yield "slow at attach, in epoll_wait()", library, lambda x=library: every(ctx, x, "write", "attach", patient=True)
