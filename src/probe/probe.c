@@ -40,7 +40,8 @@ enum {
 	SLOT_STEPS = 10, /* × 100 ms without a free slot: those who have one may live for ever */
 	/* How a lane is waited for; "times": that all were found held. */
 	LANE_SPINS = 20,         /* times, then by sched_yield */
-	LANE_YIELDS = 50,        /* times, then asleep */
+	LANE_YIELDS = 1000,      /* times, then asleep: where many threads share a processor, a holder's turn comes after theirs */
+	LANE_YIELDS_VAIN = 50,   /* once it was in vain */
 	LANE_NAP_NS = 50 * 1000,
 	LANE_NAPS = 20,          /* then longer */
 	LANE_SLEEP_NS = 1000 * 1000,
@@ -316,7 +317,7 @@ static __attribute__((noinline)) bool lane_wait(const struct probe_context *ctx,
 	}
 	struct ring_slot *slot = lane_slot(lane) ? slot_of(ctx, lane_slot(lane)) : NULL;
 	bool for_room = slot && __atomic_load_n(&slot->waiting, __ATOMIC_SEQ_CST);
-	if (!for_room && n < LANE_SPINS + LANE_YIELDS) {
+	if (!for_room && n < LANE_SPINS + (n_vain ? LANE_YIELDS_VAIN : LANE_YIELDS)) {
 		sys_call4(SYS_SCHED_YIELD, 0, 0, 0, 0);
 		return true;
 	}
