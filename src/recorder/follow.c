@@ -31,6 +31,7 @@
 #include "tracer/ptrace.h"
 #include "tracer/remote_call.h"
 #include "tracer/remote_mem.h"
+#include "tracer/tripwire.h"
 
 enum {
 	SETTLE_NS = 500 * 1000 * 1000,
@@ -41,6 +42,8 @@ enum {
 struct tracee {
 	pid_t tid, tgid;
 	uint64_t breakpoint;   /* where one is set; 0 none */
+	struct tripwire wire;  /* which is this, */
+	bool in_register;      /* or a debug register, and guarded */
 	bool starting;         /* it stops at every system call until it is past its loader */
 	struct loader loader;
 	uint64_t awaited;      /* seized without a stop, no Python in it yet: where those it makes get a breakpoint; 0 nowhere */
@@ -69,7 +72,7 @@ struct stop {                  /* taken from the kernel, not served yet: the thr
 struct follow {
 	struct follow_ops ops;
 	struct ptrace_watch watch;
-	struct guard *guard;   /* of breakpoints; NULL: none was needed, or could be had */
+	struct guard *guard;   /* of debug registers; NULL: none was needed, or could be had */
 	void *ctx;
 	VEC(struct tracee) tracees;
 	VEC(struct image) boring;
@@ -99,6 +102,8 @@ void follow_destroy(struct follow *f)
 	follow_release(f, 200000000);
 	ptrace_set_watch(NULL);
 	guard_destroy(f->guard);
+	for (size_t i = 0; i < f->tracees.n; i++)
+		tripwire_clear(&f->tracees.v[i].wire);
 	vec_fini(&f->deferred);
 	vec_fini(&f->tracees);
 	vec_fini(&f->boring);
@@ -131,6 +136,7 @@ size_t follow_n_tracees(const struct follow *f)
 
 static void drop(struct follow *f, struct tracee *t)
 {
+	tripwire_clear(&t->wire);
 	*t = f->tracees.v[--f->tracees.n];
 }
 
@@ -180,17 +186,32 @@ static void want_guard(struct follow *f)
 	err_destroy(err);
 }
 
-/* 0: clear it. */
+/* 0: clear it. A debug register only where the kernel will not have a wire: it is the one that can kill. */
 static void set_breakpoint(struct follow *f, struct tracee *t, uint64_t address)
 {
-	guard_add(f->guard, t->tid);
-	struct err *err = ptrace_breakpoint(t->tid, address);
-	if (!address)
-		guard_remove(f->guard, t->tid);
+	tripwire_clear(&t->wire);
+	struct err *err = address ? tripwire_set(t->tid, address, &t->wire) : NULL;
+	if (err || t->in_register) {
+		want_guard(f);
+		guard_add(f->guard, t->tid);
+		t->in_register = err != NULL;
+		err_destroy(err);
+		err = ptrace_breakpoint(t->tid, t->in_register ? address : 0);
+		t->in_register = t->in_register && !err;
+		if (!t->in_register)
+			guard_remove(f->guard, t->tid);
+	}
 	if (err)
 		log_debug("breakpoint in %d: %s", (int)t->tid, err->message);
 	t->breakpoint = err ? 0 : address;
 	err_destroy(err);
+}
+
+static bool is_at_breakpoint(const struct tracee *t, int status)
+{
+	if (!t || !t->breakpoint)
+		return false;
+	return t->in_register ? ptrace_signal_of(status) == SIGTRAP && ptrace_breakpoint_hit(t->tid) : tripwire_is_hit(&t->wire, t->tid, status);
 }
 
 /* ---- launching ---- */
@@ -249,7 +270,6 @@ struct err *follow_launch(struct follow *f, char *const argv[], bool children, c
 	if (user && !getpwnam(user))
 		return err_with_hint(err_create(ERR_USAGE, "cannot run as \"%s\": there is no such user", user),
 				     "-u takes a name from /etc/passwd");
-	want_guard(f);
 	if (pipe2(go, O_CLOEXEC) < 0)
 		return err_sys(errno, "cannot launch %s", argv[0]);
 	if (pipe2(report, O_CLOEXEC) < 0) {
@@ -340,7 +360,6 @@ struct err *follow_seize(struct follow *f, pid_t pid, bool awaits_python)
 	char path[64];
 	uint64_t awaited = awaits_python ? debug_state_of(pid) : 0;
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	want_guard(f);
 	/* New threads may start while the list is read: go on until a round finds none. */
 	for (unsigned round = 0, found = 1; found && round < 100; round++) {
 		found = 0;
@@ -591,7 +610,7 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 	case 0:
 		if (ptrace_is_syscall_stop(status))
 			return at_syscall(f, t);
-		if (signal == SIGTRAP && t->breakpoint && ptrace_breakpoint_hit(tid)) {
+		if (is_at_breakpoint(t, status)) {
 			struct err *err = ptrace_breakpoint_settle(tid, SETTLE_NS);
 			if (err)
 				return went_on(err);
@@ -621,7 +640,9 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 		f->ops.execed(f->ctx, tid);
 		t = find(f, tid);
 		if (t) {
+			tripwire_clear(&t->wire);
 			t->breakpoint = 0; /* the new image starts with clean debug registers */
+			t->in_register = false;
 			t->awaited = t->inherits = 0;
 			t->newborn = false;
 			t->has_python = false;
@@ -685,7 +706,8 @@ static void serve_others(void *ctx, pid_t waited_for)
 			return;
 		if (!WIFSTOPPED(status)) /* killed in between: its end is for follow_poll(), but it is reaped now */
 			tracee_ended(f, what.si_pid, status);
-		else if (status >> 16 == PTRACE_EVENT_EXEC || (status >> 16 == 0 && (WSTOPSIG(status) & ~0x80) == SIGTRAP))
+		else if (status >> 16 == PTRACE_EVENT_EXEC || ptrace_is_syscall_stop(status) || ptrace_signal_of(status) == SIGTRAP ||
+			 is_at_breakpoint(find(f, what.si_pid), status))
 			defer(f, what.si_pid, status);
 		else
 			handle_stop(f, what.si_pid, status);
@@ -703,7 +725,7 @@ static enum ptrace_verdict reported(void *ctx, pid_t tid, int status)
 	case 0:
 		if (ptrace_is_syscall_stop(status))
 			return PTRACE_SWALLOW;
-		if (WSTOPSIG(status) == SIGTRAP && t->breakpoint && ptrace_breakpoint_hit(tid)) {
+		if (is_at_breakpoint(t, status)) {
 			/* Whoever waits here has the process armed already: this change of modules needs no look. */
 			went_on(ptrace_breakpoint_settle(tid, SETTLE_NS));
 			return PTRACE_SWALLOW;
@@ -780,10 +802,7 @@ static void let_deferred_go(struct follow *f)
 	while (f->deferred.n) {
 		struct stop s = f->deferred.v[--f->deferred.n];
 		struct tracee *t = find(f, s.tid);
-		int signal = ptrace_signal_of(s.status);
-		if (signal && t && t->breakpoint && ptrace_breakpoint_hit(s.tid))
-			signal = 0;
-		let_go(f, s.tid, signal);
+		let_go(f, s.tid, is_at_breakpoint(t, s.status) ? 0 : ptrace_signal_of(s.status));
 	}
 }
 

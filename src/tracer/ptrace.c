@@ -136,6 +136,11 @@ int ptrace_signal_of(int status)
 	return status >> 16 || ptrace_is_syscall_stop(status) ? 0 : WSTOPSIG(status);
 }
 
+struct err *ptrace_get_signal(pid_t tid, siginfo_t *ret)
+{
+	return request(PTRACE_GETSIGINFO, tid, NULL, ret) < 0 ? failed("read the signal of", tid) : NULL;
+}
+
 struct err *ptrace_listen(pid_t tid)
 {
 	return request(PTRACE_LISTEN, tid, NULL, NULL) < 0 ? failed("leave stopped", tid) : NULL;

@@ -5,6 +5,7 @@
  * tid; a thread that is gone gives ERR_TARGET_GONE.
  */
 #pragma once
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -33,6 +34,7 @@ MUST_CHECK struct err *ptrace_continue(pid_t tid, int signal);
 MUST_CHECK struct err *ptrace_continue_to_syscall(pid_t tid, int signal);
 bool ptrace_is_syscall_stop(int status); /* wait status */
 int ptrace_signal_of(int status); /* what a stopped thread is to be given when it goes on; 0 if it did not stop for a signal */
+MUST_CHECK struct err *ptrace_get_signal(pid_t tid, siginfo_t *ret); /* of a thread that stands at one */
 MUST_CHECK struct err *ptrace_listen(pid_t tid);
 MUST_CHECK struct err *ptrace_detach(pid_t tid, int signal);
 MUST_CHECK struct err *ptrace_event_message(pid_t tid, unsigned long *ret);
@@ -40,7 +42,7 @@ MUST_CHECK struct err *ptrace_event_message(pid_t tid, unsigned long *ret);
 MUST_CHECK struct err *ptrace_breakpoint(pid_t tid, uint64_t address);
 /* Did the last SIGTRAP come from that breakpoint? Clears the status register. */
 bool ptrace_breakpoint_hit(pid_t tid);
-/* After a hit: from the stop of that SIGTRAP, which would be delivered should we be killed, to an event stop at the same
+/* After a hit: from the stop of that signal, which would be delivered should we be killed, to an event stop at the same
  * place, which just ends with us. The thread will go on over the breakpoint. */
 MUST_CHECK struct err *ptrace_breakpoint_settle(pid_t tid, uint64_t timeout_ns);
 
