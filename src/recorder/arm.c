@@ -244,7 +244,10 @@ static bool has_ring(const struct recorder *r, pid_t pid, pid_t but)
 static struct process *host_add(struct recorder *r, pid_t pid)
 {
 	struct process *p = process_find(r, pid);
-	return p ? p : process_add(r, pid, NULL, PROCESS_ATTACHED);
+	p = p ? p : process_add(r, pid, NULL, PROCESS_ATTACHED);
+	if (p)
+		p->awaits_python = true;
+	return p;
 }
 
 /* Arm a running process; why it cannot be done is the error. */
@@ -323,6 +326,23 @@ static struct err *attach_to_host(struct recorder *r, pid_t pid)
 	return NULL;
 }
 
+/* One that was left for a while. What was followed before is followed again, also what is no Python: a shell, say. */
+struct err *recorder_attach_again(struct recorder *r, struct process *p)
+{
+	bool any, is_own = p->source && p->source->link->pid == p->pid;
+	struct err *err = NULL;
+	if (is_own)
+		err = recorder_arm(r, p->pid, 0, 0, &any);
+	else if (r->options.follow && !has_ring(r, p->pid, 0)) /* forked, and its parent may have ended; or another program by now */
+		err = descendant_arm(r, p->pid);
+	if (err && err->code == ERR_NOT_PYTHON && r->options.follow) {
+		err_destroy(err);
+		err = NULL;
+		p->awaits_python = true;
+	}
+	return err || !r->options.follow || follow_has(r->follow, p->pid) ? err : recorder_follow(r, p->pid);
+}
+
 struct err *recorder_attach(struct recorder *r, pid_t pid)
 {
 	struct access access;
@@ -363,7 +383,7 @@ bool recorder_at_entry(void *ctx, pid_t pid, pid_t tid)
 	uint32_t flags = is_forked ? PROCESS_FORKED : r->launching && !r->first ? PROCESS_LAUNCHED : PROCESS_EXECED;
 	struct err *err = recorder_arm(r, pid, tid, flags, &any);
 	r->n_children += is_forked && any;
-	if (err && err->code != ERR_NOT_PYTHON) {
+	if (err && err->code != ERR_NOT_PYTHON && err->code != ERR_TARGET_GONE) {
 		recorder_warn(r, NOTE_WARNING, UINT32_MAX, "process %d is not traced: %s", (int)pid, err->message);
 		log_debug("not armed at entry of %d: %s", (int)pid, err->message);
 	}
@@ -498,7 +518,7 @@ static void modules_look(struct recorder *r, uint64_t now)
 		char text[128];
 		bool any;
 		/* One that we armed ourselves, even if that Python has been unloaded since, or that was attached to without one. */
-		bool is_ours = p->info.python_hex ? !p->source || p->source->link->pid == p->pid : p->info.flags & PROCESS_ATTACHED;
+		bool is_ours = p->info.python_hex ? !p->source || p->source->link->pid == p->pid : p->awaits_python;
 		if (p->ended || !is_ours || proc_file_read(p->pid, "statm", text, sizeof(text)) <= 0)
 			continue;
 		uint64_t vm_bytes = strtoull(text, NULL, 10) * 4096;

@@ -46,7 +46,8 @@ struct tracee {
 	bool in_register;      /* or a debug register, and guarded */
 	bool starting;         /* it stops at every system call until it is past its loader */
 	struct loader loader;
-	uint64_t awaited;      /* seized without a stop, no Python in it yet: where those it makes get a breakpoint; 0 nowhere */
+	uint64_t awaited;      /* seized without a stop, no Python in it yet: where those it makes get a breakpoint, as it has
+				* itself if that can be had without a stop; 0 nowhere */
 	bool has_python;       /* the breakpoint has led to one; it stays, for the next */
 	bool children;         /* descendants are followed */
 	bool launched;         /* ours by fork: its end is reported even when it is no tracee any more */
@@ -81,6 +82,7 @@ struct follow {
 
 static void serve_others(void *ctx, pid_t waited_for);
 static enum ptrace_verdict reported(void *ctx, pid_t tid, int status);
+static unsigned long options_of(void *ctx, pid_t tid);
 
 struct err *follow_create(const struct follow_ops *ops, void *ctx, struct follow **ret)
 {
@@ -89,7 +91,7 @@ struct err *follow_create(const struct follow_ops *ops, void *ctx, struct follow
 		return err_no_memory();
 	f->ops = *ops;
 	f->ctx = ctx;
-	f->watch = (struct ptrace_watch){ serve_others, reported, f };
+	f->watch = (struct ptrace_watch){ serve_others, reported, options_of, f };
 	ptrace_set_watch(&f->watch);
 	*ret = f;
 	return NULL;
@@ -176,6 +178,12 @@ static unsigned long trace_options(const struct follow *f, bool children)
 	return o;
 }
 
+static unsigned long options_of(void *ctx, pid_t tid)
+{
+	const struct tracee *t = find(ctx, tid);
+	return t && t->traced ? trace_options(ctx, t->children) : 0;
+}
+
 /* ---- breakpoints ---- */
 
 static void want_guard(struct follow *f)
@@ -204,6 +212,16 @@ static void set_breakpoint(struct follow *f, struct tracee *t, uint64_t address)
 	if (err)
 		log_debug("breakpoint in %d: %s", (int)t->tid, err->message);
 	t->breakpoint = err ? 0 : address;
+	err_destroy(err);
+}
+
+/* Of a thread that runs. Who cannot have a wire is looked at from time to time (arm.c, modules_look). */
+static void await_python(struct tracee *t)
+{
+	struct err *err = tripwire_set(t->tid, t->awaited, &t->wire);
+	if (err)
+		log_debug("%s", err->message);
+	t->breakpoint = err ? 0 : t->awaited;
 	err_destroy(err);
 }
 
@@ -389,6 +407,8 @@ struct err *follow_seize(struct follow *f, pid_t pid, bool awaits_python)
 				closedir(dir);
 				return err;
 			}
+			if (awaited)
+				await_python(&f->tracees.v[f->tracees.n - 1]);
 			found = 1;
 		}
 		closedir(dir);
@@ -437,6 +457,23 @@ static bool let_go_armed(struct follow *f, struct tracee *t)
 	return true;
 }
 
+static bool is_deferred(const struct follow *f, pid_t tid)
+{
+	for (size_t i = 0; i < f->deferred.n; i++)
+		if (f->deferred.v[i].tid == tid)
+			return true;
+	return false;
+}
+
+static void forget_deferred(struct follow *f, pid_t tid)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < f->deferred.n; i++)
+		if (f->deferred.v[i].tid != tid)
+			f->deferred.v[n++] = f->deferred.v[i];
+	f->deferred.n = n;
+}
+
 /* Modules are complete, and nothing in them that matters has run. Returns true when the thread was let go for good. */
 static bool at_start(struct follow *f, struct tracee *t, bool all_complete)
 {
@@ -450,10 +487,11 @@ static bool at_start(struct follow *f, struct tracee *t, bool all_complete)
 	}
 	bool done = f->ops.at_entry(f->ctx, t->tgid, tid);
 	t = find(f, tid);
-	if (t)
-		t->starting = !done && !all_complete;
-	if (!t || done)
-		return !t || let_go_armed(f, t);
+	if (!t || is_deferred(f, tid)) /* it has become another program meanwhile, and stands there */
+		return true;
+	t->starting = !done && !all_complete;
+	if (done)
+		return let_go_armed(f, t);
 	/* No Python yet. If the program loads libpython later, a change of modules tells. */
 	uint64_t next = all_complete ? debug_state_of(t->tgid) : 0;
 	struct image image;
@@ -475,8 +513,10 @@ static bool at_breakpoint(struct follow *f, struct tracee *t)
 	pid_t tid = t->tid;
 	bool done = f->ops.at_entry(f->ctx, t->tgid, tid);
 	t = find(f, tid);
-	if (!t || !done)
-		return !t;
+	if (!t || is_deferred(f, tid))
+		return true;
+	if (!done)
+		return false;
 	/* The application may unload it and load it, or another one, again. So may its next run. */
 	struct image *mistaken = boring_find(f, t->tgid);
 	if (mistaken)
@@ -635,8 +675,10 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 		for (size_t i = f->tracees.n; i-- > 0;)
 			if (f->tracees.v[i].tgid == tid && f->tracees.v[i].tid != tid) {
 				guard_remove(f->guard, f->tracees.v[i].tid);
+				forget_deferred(f, f->tracees.v[i].tid);
 				drop(f, &f->tracees.v[i]);
 			}
+		forget_deferred(f, tid);
 		f->ops.execed(f->ctx, tid);
 		t = find(f, tid);
 		if (t) {
@@ -671,9 +713,7 @@ static void tracee_ended(struct follow *f, pid_t tid, int status)
 {
 	struct tracee *t = find(f, tid);
 	guard_remove(f->guard, tid);
-	for (size_t i = f->deferred.n; i-- > 0;)
-		if (f->deferred.v[i].tid == tid)
-			f->deferred.v[i] = f->deferred.v[--f->deferred.n];
+	forget_deferred(f, tid);
 	if ((t ? t->tgid : tid) == tid) /* a process ends with its leader, reported after all other threads */
 		f->ops.exited(f->ctx, tid, status);
 	t = find(f, tid);
@@ -686,6 +726,10 @@ static void tracee_ended(struct follow *f, pid_t tid, int status)
 static void defer(struct follow *f, pid_t tid, int status)
 {
 	struct stop s = { tid, status };
+	if (status >> 16 == PTRACE_EVENT_EXEC) /* where the process and its threads stood before is over */
+		for (size_t i = 0; i < f->tracees.n; i++)
+			if (f->tracees.v[i].tgid == tid)
+				forget_deferred(f, f->tracees.v[i].tid);
 	if (!vec_push(&f->deferred, s))
 		handle_stop(f, tid, status);
 }
@@ -727,8 +771,10 @@ static enum ptrace_verdict reported(void *ctx, pid_t tid, int status)
 			return PTRACE_SWALLOW;
 		if (is_at_breakpoint(t, status)) {
 			/* Whoever waits here has the process armed already: this change of modules needs no look. */
-			went_on(ptrace_breakpoint_settle(tid, SETTLE_NS));
-			return PTRACE_SWALLOW;
+			struct err *err = ptrace_breakpoint_settle(tid, SETTLE_NS);
+			bool is_another = err && err->sys == ESTALE;
+			went_on(err);
+			return is_another ? PTRACE_ANOTHER : PTRACE_SWALLOW;
 		}
 		return PTRACE_PASS;
 	case PTRACE_EVENT_FORK:

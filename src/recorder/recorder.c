@@ -390,13 +390,8 @@ static void change_attachment(struct recorder *r)
 	}
 	for (size_t i = 0; i < r->processes.n; i++) {
 		struct process *p = r->processes.v[i];
-		bool any, is_host = p->info.flags & PROCESS_ATTACHED && !p->info.python_hex;
-		if (p->ended || (!is_host && (!p->source || p->source->link->pid != p->pid)))
-			continue;
-		struct err *err = is_host ? NULL : recorder_arm(r, p->pid, 0, 0, &any);
-		if (!err && r->options.follow)
-			err = recorder_follow(r, p->pid);
-		if (err)
+		struct err *err = p->ended ? NULL : recorder_attach_again(r, p);
+		if (err && err->code != ERR_TARGET_GONE)
 			recorder_warn(r, NOTE_WARNING, p->index, "cannot attach again: %s", err->message);
 		err_destroy(err);
 	}

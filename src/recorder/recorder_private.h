@@ -32,6 +32,7 @@ struct process {
 	uint64_t vm_bytes;         /* size of its address space when it last changed much; 0: not known */
 	uint64_t modules_hash;     /* of what was mapped then */
 	unsigned n_looks;          /* since then, for a libpython that was loaded late */
+	bool awaits_python;        /* attached to, and there was none in it */
 	uint64_t look_ns;          /* when the next is due */
 	struct source *source;     /* whose ring it writes to */
 	uint32_t slot_pid, slot_birth; /* of its slots there (abi.h, ring_slot); 0: it has none yet */
@@ -147,6 +148,7 @@ bool client_wants(void *ctx, const char *name, uint32_t n_bytes);
 MUST_CHECK struct err *recorder_arm(struct recorder *r, pid_t pid, pid_t at_entry, uint32_t flags, bool *ret_any);
 /* Have what it forks and becomes from now on, and the children that it has: with their Pythons. */
 MUST_CHECK struct err *recorder_follow(struct recorder *r, pid_t pid);
+MUST_CHECK struct err *recorder_attach_again(struct recorder *r, struct process *p);
 void source_destroy(struct source *s);
 void recorder_relink(struct recorder *r, uint64_t now); /* runtimes that were finalised or unloaded and may be back */
 void recorder_wait_for_events(struct recorder *r); /* of processes that are armed by their next one */

@@ -31,6 +31,23 @@ void ptrace_serve(void)
 		watch->others(watch->ctx, 0);
 }
 
+struct err *ptrace_pass(pid_t tid, int status, int *ret_signal)
+{
+	enum ptrace_verdict verdict = watch ? watch->reported(watch->ctx, tid, status) : PTRACE_PASS;
+	*ret_signal = verdict == PTRACE_SWALLOW ? 0 : ptrace_signal_of(status);
+	if (verdict != PTRACE_ANOTHER)
+		return NULL;
+	struct err *err = err_create(ERR_TARGET_GONE, "process %d has become another program", (int)tid);
+	if (err->code == ERR_TARGET_GONE) /* else memory was short, and that error is everybody's */
+		err->sys = ESTALE;
+	return err;
+}
+
+unsigned long ptrace_options(pid_t tid)
+{
+	return watch ? watch->options(watch->ctx, tid) : 0;
+}
+
 static long request(int what, pid_t tid, void *address, void *data)
 {
 	int denied = fault_before(FAULT_PTRACE);
@@ -54,9 +71,6 @@ struct err *ptrace_seize(pid_t tid, unsigned long options)
 {
 	return request(PTRACE_SEIZE, tid, NULL, (void *)options) < 0 ? failed("attach to", tid) : NULL;
 }
-
-_Static_assert(PTRACE_FOLLOW_OPTIONS == (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
-					  PTRACE_O_TRACEEXEC), "what following needs");
 
 struct err *ptrace_set_options(pid_t tid, unsigned long options)
 {
@@ -108,6 +122,9 @@ struct err *ptrace_get_regs(pid_t tid, struct user_regs_struct *ret)
 struct err *ptrace_set_regs(pid_t tid, const struct user_regs_struct *regs)
 {
 	struct user_regs_struct copy = *regs;
+	siginfo_t what = { .si_pid = 0 };
+	if (waitid(P_PID, (id_t)tid, &what, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) == 0 && what.si_pid == tid)
+		return err_create(ERR_TARGET_GONE, "thread %d was killed", (int)tid);
 	return request(PTRACE_SETREGS, tid, NULL, &copy) < 0 ? failed("set the registers of", tid) : NULL;
 }
 
@@ -178,10 +195,36 @@ bool ptrace_breakpoint_hit(pid_t tid)
 	return true;
 }
 
+static struct err *wait_for_event_stop(pid_t tid, uint64_t timeout_ns, bool *ret_group_stopped)
+{
+	uint64_t deadline = monotonic_ns() + timeout_ns;
+	for (unsigned i = 0; i < 64; i++) {
+		int status, signal;
+		uint64_t now = monotonic_ns();
+		struct err *err = ptrace_wait_stop(tid, deadline > now ? deadline - now : 0, &status);
+		if (err)
+			return err;
+		if (status >> 16 == PTRACE_EVENT_STOP) {
+			*ret_group_stopped = WSTOPSIG(status) != SIGTRAP;
+			return NULL;
+		}
+		/* A signal is about to be delivered (or an event reported): let it in, and stop again at the handler's
+		 * first instruction. The trap cleared the pending interrupt (kernel/signal.c, ptrace_stop), so ask anew. */
+		err = ptrace_pass(tid, status, &signal);
+		if (!err)
+			err = ptrace_interrupt(tid);
+		if (!err)
+			err = ptrace_continue(tid, signal);
+		if (err)
+			return err;
+	}
+	return err_create(ERR_TIMEOUT, "thread %d is flooded with signals", (int)tid);
+}
+
 struct err *ptrace_breakpoint_settle(pid_t tid, uint64_t timeout_ns)
 {
 	struct user_regs_struct regs;
-	int status;
+	bool group_stopped = false;
 	struct err *err = ptrace_interrupt(tid); /* pending, it stops the thread before its first instruction */
 	if (!err)
 		err = ptrace_get_regs(tid, &regs);
@@ -190,37 +233,16 @@ struct err *ptrace_breakpoint_settle(pid_t tid, uint64_t timeout_ns)
 		err = ptrace_set_regs(tid, &regs);
 	if (!err)
 		err = ptrace_continue(tid, 0);
-	return err ? err : ptrace_wait_stop(tid, timeout_ns, &status);
+	if (!err)
+		err = wait_for_event_stop(tid, timeout_ns, &group_stopped);
+	if (group_stopped)
+		ptrace_stop_again(tid);
+	return err;
 }
 
 struct err *ptrace_stop_for_change(pid_t tid, uint64_t timeout_ns, bool *ret_group_stopped)
 {
-	uint64_t deadline = monotonic_ns() + timeout_ns;
 	*ret_group_stopped = false;
 	struct err *err = ptrace_interrupt(tid);
-	for (unsigned i = 0; !err && i < 64; i++) {
-		int status;
-		uint64_t now = monotonic_ns();
-		err = ptrace_wait_stop(tid, deadline > now ? deadline - now : 0, &status);
-		if (err)
-			return err;
-		int event = status >> 16, signal = WSTOPSIG(status);
-		if (event == PTRACE_EVENT_STOP) {
-			*ret_group_stopped = signal != SIGTRAP;
-			return NULL;
-		}
-		/* A signal is about to be delivered (or an event reported): let it in, and stop again at the handler's
-		 * first instruction. The trap cleared the pending interrupt (kernel/signal.c, ptrace_stop), so ask anew. */
-		enum ptrace_verdict verdict = watch ? watch->reported(watch->ctx, tid, status) : PTRACE_PASS;
-		if (verdict == PTRACE_ANOTHER) {
-			err = err_create(ERR_TARGET_GONE, "process %d has become another program", (int)tid);
-			if (err->code == ERR_TARGET_GONE) /* else memory was short, and that error is everybody's */
-				err->sys = ESTALE;
-			return err;
-		}
-		err = ptrace_interrupt(tid);
-		if (!err)
-			err = ptrace_continue(tid, event || verdict == PTRACE_SWALLOW ? 0 : signal);
-	}
-	return err ? err : err_create(ERR_TIMEOUT, "thread %d is flooded with signals", (int)tid);
+	return err ? err : wait_for_event_stop(tid, timeout_ns, ret_group_stopped);
 }

@@ -24,6 +24,8 @@ MUST_CHECK struct err *ptrace_interrupt(pid_t tid);
  * seized and running. */
 MUST_CHECK struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status);
 MUST_CHECK struct err *ptrace_get_regs(pid_t tid, struct user_regs_struct *ret);
+/* ERR_TARGET_GONE too when it has stopped anew, which nobody asked of it: it was killed, and what stands there may be another
+ * thread of that number, at its exec. */
 MUST_CHECK struct err *ptrace_set_regs(pid_t tid, const struct user_regs_struct *regs);
 MUST_CHECK struct err *ptrace_poke(pid_t tid, uint64_t address, uint64_t word);
 /* Let it run on, delivering `signal` (0 = none). */
@@ -43,7 +45,7 @@ MUST_CHECK struct err *ptrace_breakpoint(pid_t tid, uint64_t address);
 /* Did the last SIGTRAP come from that breakpoint? Clears the status register. */
 bool ptrace_breakpoint_hit(pid_t tid);
 /* After a hit: from the stop of that signal, which would be delivered should we be killed, to an event stop at the same
- * place, which just ends with us. The thread will go on over the breakpoint. */
+ * place, which just ends with us. The thread will go on over the breakpoint. Errors as of ptrace_stop_for_change(). */
 MUST_CHECK struct err *ptrace_breakpoint_settle(pid_t tid, uint64_t timeout_ns);
 
 /* Who follows processes hears of what happens while one thread is being waited for. */
@@ -57,6 +59,8 @@ struct ptrace_watch {
 	void (*others)(void *ctx, pid_t waited_for);
 	/* The thread waited for reports an event or a signal (wait status) on its way to the stop that was asked for. */
 	enum ptrace_verdict (*reported)(void *ctx, pid_t tid, int status);
+	/* What a followed thread was seized with (PTRACE_O_*). */
+	unsigned long (*options)(void *ctx, pid_t tid);
 	void *ctx;
 };
 /* One for the process, as waitpid(2) is; NULL: nobody. Borrowed until the next call. */
@@ -64,13 +68,21 @@ void ptrace_set_watch(const struct ptrace_watch *watch);
 /* To be called in every loop that waits for something a followed thread must do: it may have stopped, by a signal or for
  * its child's sake, and nobody else lets it go on. */
 void ptrace_serve(void);
+/* The thread waited for has stopped for something else than what was asked of it; whoever follows is told. *ret_signal: what it is
+ * to be given when it goes on. ERR_TARGET_GONE with sys ESTALE: it has become another program, and stands at that event: it
+ * must not be let go on here. */
+MUST_CHECK struct err *ptrace_pass(pid_t tid, int status, int *ret_signal);
+unsigned long ptrace_options(pid_t tid); /* of a followed thread; 0: it is not */
+
+/* Of a thread that stands still, in a job-control stop of its process perhaps (which it would leave, should it just be continued:
+ * kernel/signal.c, do_signal_stop): once let go on, it stops again at once and says how it is. */
+static inline void ptrace_stop_again(pid_t tid)
+{
+	err_destroy(ptrace_interrupt(tid));
+}
 
 /* Bring a seized thread to a stop at which registers may be changed and DETACH follows: interrupts, and passes on the
  * signals that get in the way, so that none is lost and their order is kept. *ret_group_stopped: it was (and will be
  * again) in a group stop. ERR_TARGET_GONE with sys ESTALE: it has become another program, and stands at that event. */
 MUST_CHECK struct err *ptrace_stop_for_change(pid_t tid, uint64_t timeout_ns, bool *ret_group_stopped);
-
-/* Options of a thread whose descendants are followed (sys/ptrace.h: TRACESYSGOOD, TRACEFORK, TRACEVFORK, TRACECLONE,
- * TRACEEXEC). */
-#define PTRACE_FOLLOW_OPTIONS 0x1ful
 

@@ -137,8 +137,8 @@ static void resume_regs(const struct remote_target *t, struct user_regs_struct *
 struct err *remote_call_write_held(const struct remote_target *t, pid_t tid, raddr to, const void *bytes, size_t n)
 {
 	struct err *err = remote_mem_write(t->mem, to, bytes, n);
-	if (!err)
-		return NULL;
+	if (!err || err->code == ERR_TARGET_GONE) /* by that number there may be another program */
+		return err;
 	err_destroy(err); /* kernels can forbid it to /proc/PID/mem (proc_mem.force_override), never to the tracer */
 	for (size_t i = 0; i < n; i += 8) {
 		uint64_t word = 0;
@@ -252,6 +252,14 @@ static bool again(struct err **err, unsigned *n_tries)
 	return true;
 }
 
+/* Our calls are made without its seccomp filter, if that may be suspended; else the filter decides. Of a followed thread that
+ * stands still. */
+static void suspend_filter(const struct remote_target *t, pid_t tid, bool suspended)
+{
+	if (t->filtered)
+		err_destroy(ptrace_set_options(tid, ptrace_options(tid) | (suspended ? PTRACE_O_SUSPEND_SECCOMP : 0)));
+}
+
 /* Killed before the registers are put back, the stub goes on by itself to the same place; after, nothing is left to do. */
 struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, const struct remote_program *program,
 				    uint64_t timeout_ns, struct remote_call_stats *stats, uint64_t *ret_value)
@@ -260,12 +268,14 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, co
 	uint64_t deadline = monotonic_ns() + timeout_ns, at;
 	struct user_regs_struct back, regs;
 	struct stub_data data;
-	bool in_call = false, is_read = false;
+	bool in_call = false, is_read = false, was_stopped = false;
 	int deliver = 0, failed = 0;
 	unsigned n_tries = 0;
+	suspend_filter(t, tid, true);
 	struct err *err = set_up(t, tid, program, stats, &at, &back);
 	stats->tid = tid;
 	if (err) {
+		suspend_filter(t, tid, false);
 		err_destroy(remote_call_write_held(t, tid, t->place->code, t->place->before, t->place->n_bytes));
 		return err;
 	}
@@ -279,9 +289,14 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, co
 			err = ptrace_wait_stop(tid, deadline > now ? deadline - now : 0, &status);
 		if (err)
 			break;
-		deliver = ptrace_signal_of(status);
-		if (!ptrace_is_syscall_stop(status))
+		deliver = 0;
+		if (!ptrace_is_syscall_stop(status)) {
+			if (status >> 16 == PTRACE_EVENT_STOP) /* job control's, or its end */
+				was_stopped = true;
+			else
+				err = ptrace_pass(tid, status, &deliver);
 			continue;
+		}
 		in_call = !in_call;
 		if (in_call)
 			continue;
@@ -303,6 +318,10 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, co
 	do
 		err = err ? err : ptrace_set_regs(tid, &back);
 	while (again(&err, &n_tries));
+	if (!err)
+		suspend_filter(t, tid, false);
+	if (!err && was_stopped)
+		ptrace_stop_again(tid);
 	if (!err && !failed)
 		*ret_value = data.base ? data.base : 1;
 	do
@@ -369,23 +388,25 @@ static void pending_detach_poll(void)
  * stops a thread that was stopped already (kernel/ptrace.c, ptrace_attach), and if that came before our INTERRUPT, the
  * INTERRUPT is still to come.
  */
-static void wait_for_answer(const struct remote_target *t, pid_t tid, uint64_t deadline)
+static struct err *wait_for_answer(const struct remote_target *t, pid_t tid, uint64_t deadline)
 {
 	uint64_t value = 0;
-	bool is_gone = false;
-	while (!is_gone && monotonic_ns() < deadline) {
+	while (monotonic_ns() < deadline) {
 		if (remote_mem_read(t->mem, t->place->mailbox, &value, sizeof(value)) && is_answer(value))
-			return;
-		int status;
+			return NULL;
+		int status, signal = 0;
 		struct err *err = ptrace_wait_stop(tid, 0, &status);
+		if (!err && status >> 16 != PTRACE_EVENT_STOP)
+			err = ptrace_pass(tid, status, &signal);
 		if (!err)
-			err = ptrace_continue(tid, ptrace_signal_of(status));
+			err = ptrace_continue(tid, signal);
 		else if (err->code == ERR_TIMEOUT)
 			poll(NULL, 0, 1);
-		else
-			is_gone = err->code == ERR_TARGET_GONE;
+		if (err && err->code == ERR_TARGET_GONE)
+			return err;
 		err_destroy(err);
 	}
+	return NULL;
 }
 
 /* Seize a thread and bring it to a stop. One that does not stop in time is let go as soon as it does, unless it is asked for
@@ -410,7 +431,7 @@ struct err *remote_call_hold(const struct remote_target *t, pid_t tid, uint64_t 
 		err = ptrace_stop_for_change(tid, HOLD_STEP_NS, ret_group_stopped);
 	}
 	if (!err && t->attached && t->filtered)
-		err = ptrace_set_options(tid, PTRACE_FOLLOW_OPTIONS | PTRACE_O_SUSPEND_SECCOMP);
+		err = ptrace_set_options(tid, ptrace_options(tid) | PTRACE_O_SUSPEND_SECCOMP);
 	if (err && !t->attached && err->code != ERR_TARGET_GONE && !remote_call_add_pending(tid))
 		log_debug("thread %d stays seized until we end", (int)tid);
 	return err;
@@ -442,6 +463,8 @@ static pid_t straggler(const struct remote_target *t)
 struct err *remote_call_let_go(const struct remote_target *t, pid_t tid, bool group_stopped)
 {
 	struct err *err = NULL;
+	if (t->attached)
+		suspend_filter(t, tid, false);
 	for (unsigned try = 0; try < 2; try++) { /* held it must not stay, whatever went wrong */
 		err_destroy(err);
 		err = !t->attached ? ptrace_detach(tid, 0) : group_stopped ? ptrace_listen(tid) : ptrace_continue(tid, 0);
@@ -500,6 +523,18 @@ struct err *remote_call_check_still_there(const struct remote_target *t)
 	return err;
 }
 
+/* Of a thread that runs its list while we stay. */
+static void let_go_later(const struct remote_target *t, pid_t tid, uint64_t timeout_ns)
+{
+	bool group_stopped = false;
+	struct err *err = ptrace_stop_for_change(tid, timeout_ns, &group_stopped);
+	if (!err)
+		err = remote_call_let_go(t, tid, group_stopped);
+	else if (!t->attached && err->code == ERR_TIMEOUT && !remote_call_add_pending(tid))
+		log_debug("thread %d stays seized until we end", (int)tid);
+	err_destroy(err);
+}
+
 static struct err *run_in_thread(const struct remote_target *t, pid_t tid, const struct remote_program *program,
 				 uint64_t timeout_ns, struct remote_call_stats *stats)
 {
@@ -526,12 +561,9 @@ static struct err *run_in_thread(const struct remote_target *t, pid_t tid, const
 	t->place->last_tid = tid;
 	if (stay) {
 		if (!go)
-			wait_for_answer(t, tid, monotonic_ns() + timeout_ns);
-		bool again = group_stopped;
-		err_destroy(ptrace_stop_for_change(tid, timeout_ns, &again));
-		if (t->attached && t->filtered)
-			err_destroy(ptrace_set_options(tid, PTRACE_FOLLOW_OPTIONS));
-		err_destroy(remote_call_let_go(t, tid, again));
+			go = wait_for_answer(t, tid, monotonic_ns() + timeout_ns);
+		if (!go || go->code != ERR_TARGET_GONE)
+			let_go_later(t, tid, timeout_ns);
 	}
 	if (err)
 		err_destroy(go);
@@ -551,12 +583,12 @@ static void run_inside_stop(const struct remote_target *t, pid_t tid, uint64_t d
 	if (!err && group_stopped) {
 		err = ptrace_continue(tid, 0);
 		if (!err)
-			wait_for_answer(t, tid, deadline);
-		err_destroy(err);
-		err = ptrace_stop_for_change(tid, CALL_GRACE_NS, &group_stopped);
-	}
-	if (!err)
+			err = wait_for_answer(t, tid, deadline);
+		if (!err || err->code != ERR_TARGET_GONE)
+			let_go_later(t, tid, CALL_GRACE_NS);
+	} else if (!err) {
 		err = remote_call_let_go(t, tid, group_stopped);
+	}
 	err_destroy(err);
 }
 

@@ -1,0 +1,156 @@
+"""moments: what befalls a target while the recorder holds it. The recorder is stopped at a chosen step (AUDITVIEW_FAULT=SITE:N:stop,
+src/tracer/fault.h), then the target is, or becomes another program; the recorder goes on, and all must be as without it.
+
+"write" counts the recorder's writes to the target: the first ones come while a thread of it is made to do calls for us.
+"""
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import harness
+from check_embed import libraries
+from harness import Capture, Skip, expect, status_of, wait_for
+
+KILL_LOADS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs", "kill_loads.py")
+
+
+def state_of(pid):
+    """As in /proc/PID/stat; "Z" also when it is gone."""
+    try:
+        return open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "Z"
+
+
+def stays_stopped(pid):
+    """For a while, that is: one that runs on, ends."""
+    for _ in range(30):
+        if state_of(pid) not in "tT":
+            return False
+        time.sleep(0.002)
+    return True
+
+
+def launched_by(pid):
+    """Its child that is no auditview."""
+    children = open(f"/proc/{pid}/task/{pid}/children").read().split()
+    return next((int(c) for c in children if not (status_of(int(c), "Name") or "auditview").startswith("auditview")), None)
+
+
+class Held:
+    """`auditview record -f -- PROGRAM`, stopped at a step of its work; then `pid` is the program. If it came to no such step: None."""
+
+    def __init__(self, ctx, step, *program, options=()):
+        self.path = os.path.join(ctx.new_folder("held"), "capture.avc")
+        self.capture = Capture(ctx, self.path)
+        self.process = subprocess.Popen([ctx.auditview, "record", "-f", "-o", self.path, *options, "--", *program], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, AUDITVIEW_FAULT=f"{step}:stop"))
+        wait_for(lambda: state_of(self.process.pid) in "TZ", 60, "the step")
+        self.pid = launched_by(self.process.pid) if state_of(self.process.pid) == "T" else None
+
+    def go_on(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self.pid and error[0]:
+            try:
+                os.kill(self.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.go_on()
+        harness.kill(self.process)
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            stream.close()
+
+
+def stopped_meanwhile(ctx, python, steps):
+    """SIGSTOP: it is a stop, until SIGCONT."""
+    n_stopped = 0
+    for step in steps:
+        with Held(ctx, step, *python.command, "-S", "-c", "print('fine')") as held:
+            if held.pid:
+                os.kill(held.pid, signal.SIGSTOP)
+                wait_for(lambda: state_of(held.pid) in "tTZ", 20, "it to stop")
+                was_there = state_of(held.pid) != "Z"
+                held.go_on()
+                if was_there:
+                    wait_for(lambda: stays_stopped(held.pid) or state_of(held.pid) == "Z", 20, f"it to stay stopped ({step})")
+                    expect(state_of(held.pid) != "Z", f"{step}: stopped by SIGSTOP, it ran on to its end")
+                    n_stopped += 1
+                    os.kill(held.pid, signal.SIGCONT)
+            out, err = held.process.communicate(timeout=60)
+            expect(held.process.returncode == 0 and out == b"fine\n", lambda: f"{step}: {held.process.returncode}, {out!r}, {err[-300:]!r}")
+    expect(n_stopped, "not once was there a target to stop: the test is broken")
+
+
+def loads_program(ctx):
+    """victims/loads.c, built once."""
+    with ctx.lock:
+        if "loads_program" not in ctx.__dict__:
+            path = os.path.join(ctx.folder, "loads")
+            done = subprocess.run([*os.environ.get("CC", "cc").split(), "-O1", "-o", path, os.path.join(harness.VICTIMS, "loads.c"), "-ldl", "-lpthread"],
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            if done.returncode:
+                raise Skip(f"it cannot be built: {done.stdout[-200:]}")
+            ctx.loads_program = path
+        return ctx.loads_program
+
+
+def execs_meanwhile(ctx, python, module, steps):
+    """Another thread of it calls exec: what comes is another program, and is watched from its first event."""
+    n_execed = 0
+    command = [*python.command, "-S", "-c", "import sys; sys.audit('moments.after'); print('fine')"]
+    for step in steps:
+        with Held(ctx, step, loads_program(ctx), module, *command) as held:
+            if held.pid:
+                loads = os.readlink(f"/proc/{held.pid}/exe")
+                held.process.stdin.write(b"!")
+                held.process.stdin.flush()
+                def is_another():
+                    try:
+                        return os.readlink(f"/proc/{held.pid}/exe") != loads
+                    except OSError:
+                        return False
+                if "t" != state_of(held.pid) or status_of(held.pid, "Threads") != "1":  # else it stands at its start, with one thread
+                    wait_for(lambda: is_another() or state_of(held.pid) in "Z" or stays_stopped(held.pid), 20, "the exec")
+                n_execed += is_another()
+                held.go_on()
+            out, err = held.process.communicate(b"" if held.pid else b"!", timeout=60)
+            expect(held.process.returncode == 0 and out == b"go\nfine\n", lambda: f"{step}: {held.process.returncode}, {out!r}, {err[-500:]!r}")
+            expect(len(held.capture.named("moments.after")) == 1, lambda: f"{step}: the event of the new program is missing: {err[-500:]!r}")
+    expect(n_execed, "not once had it called exec: the test is broken")
+
+
+def killed_while_loading(ctx, times):
+    """A program without Python that loads modules without end is watched for one; the recorder is killed."""
+    paranoid = int(open("/proc/sys/kernel/perf_event_paranoid").read()) if os.path.exists("/proc/sys/kernel/perf_event_paranoid") else 9
+    if paranoid > 2 and os.geteuid():
+        raise Skip("no tripwire can be had here (perf_event_paranoid)")
+    done = subprocess.run([sys.executable, KILL_LOADS, ctx.auditview, ctx.new_folder("kills"), loads_program(ctx), "libm.so.6", str(times), "1"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60 + 5 * times)
+    expect(done.returncode == 0, lambda: f"the test is broken: {done.stderr[-500:]}")
+    told = json.loads(done.stdout)
+    expect(told["killed"] == times, lambda: f"{told['killed']} of {times} recorders were killed: the test is broken")
+    expect(not told["harmed"], lambda: f"{told['harmed']} of {told['killed']} programs were harmed")
+
+
+def cells(ctx):
+    chance = random.Random(7)
+    def steps(n_writes, most, n):
+        """The first writes, and some requests of ptrace(2)."""
+        return [f"write:{i}" for i in range(1, n_writes + 1)] + [f"ptrace:{i}" for i in sorted(chance.sample(range(1, most), n))]
+    full = ctx.full
+    for python in ctx.some_pythons(12, 8):
+        yield "stopped meanwhile", python, lambda p=python: stopped_meanwhile(ctx, p, steps(8 if full else 5, 500, 200 if full else 3))
+    library = next((l for l in libraries(ctx) if not l.loader), None)
+    for python in ctx.some_pythons(12):
+        if library:
+            yield "execs meanwhile", python, lambda p=python: execs_meanwhile(ctx, p, library.path, steps(12 if full else 5, 400, 200 if full else 3))
+    yield "killed while it loads", None, lambda: killed_while_loading(ctx, 600 if full else 25)
