@@ -4,8 +4,9 @@
  * Everything ptrace(2) asks of a tracer that stays: signals pass through untouched, group stops stay stops, new threads
  * and children are let go at once. The start of a program is met at the last system calls of its loader (tracer/loader.h):
  * all modules are mapped then, one thread, nothing can race, and should we be killed at any moment the program just goes on.
- * A hardware breakpoint, at the loader's _dl_debug_state, has only a program without Python that may
- * load one later; that one is guarded (tracer/guard.h).
+ * A program without Python may load one later: it is met at the loader's _dl_debug_state, by a tripwire (tracer/tripwire.h).
+ * Where the kernel will not have that, by a debug register, which is the one thing that can kill, and is guarded
+ * (tracer/guard.h).
  */
 #pragma once
 #include <stdbool.h>
