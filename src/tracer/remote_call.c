@@ -252,12 +252,13 @@ static bool again(struct err **err, unsigned *n_tries)
 	return true;
 }
 
-/* Our calls are made without its seccomp filter, if that may be suspended; else the filter decides. Of a followed thread that
- * stands still. */
+/* Our calls are made without its seccomp filter, if that may be suspended; else the filter decides. Of a thread that stands
+ * still. One that is not followed has its filter back when we detach. */
 static void suspend_filter(const struct remote_target *t, pid_t tid, bool suspended)
 {
+	unsigned long options = t->attached ? ptrace_options(tid) : PTRACE_O_TRACESYSGOOD;
 	if (t->filtered)
-		err_destroy(ptrace_set_options(tid, ptrace_options(tid) | (suspended ? PTRACE_O_SUSPEND_SECCOMP : 0)));
+		err_destroy(ptrace_set_options(tid, options | (suspended || !t->attached ? PTRACE_O_SUSPEND_SECCOMP : 0)));
 }
 
 /* Killed before the registers are put back, the stub goes on by itself to the same place; after, nothing is left to do. */

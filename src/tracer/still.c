@@ -170,7 +170,7 @@ static struct err *run_calls(const struct still *s, const struct remote_program 
 			     struct remote_call_stats *stats, uint64_t *ret_value)
 {
 	pid_t tid = s->held.v[0].tid;
-	unsigned long options = s->t->attached ? PTRACE_FOLLOW_OPTIONS : PTRACE_O_TRACESYSGOOD;
+	unsigned long options = s->t->attached ? ptrace_options(tid) : PTRACE_O_TRACESYSGOOD;
 	struct err *err = ptrace_set_options(tid, options | (s->t->filtered ? PTRACE_O_SUSPEND_SECCOMP : 0));
 	if (!err)
 		err = remote_call_run_stopped(tid, s->t, program, timeout_ns, stats, ret_value);

@@ -59,6 +59,7 @@ static NORETURN void child_main(struct shared *s)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = { ARRAY_LEN(filter), filter };
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a check that fails ends the test */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
 		_exit(3);
 	while (!s->is_over) {
