@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 
@@ -149,6 +150,74 @@ open(r"%s/ready", "w").close()
     def mark(self, n):
         self.write(f"ask.{n}", "")
         self.until(lambda: os.path.exists(os.path.join(self.folder, f"done.{n}")), f"mark {n}")
+
+
+class Collectd(Host):
+    """A plugin that is loaded with dlopen; threads of its own call into Python."""
+    needs = ("collectd-core",)
+
+    def prepare(self):
+        self.write("marks.py", f"""import collectd, glob, os, sys
+def look():
+    for path in glob.glob("{self.folder}/ask.*"):
+        n = path.rsplit(".")[-1]
+        os.unlink(path)
+        sys.audit("host.mark", int(n))
+        open("{self.folder}/done." + n, "w").close()
+collectd.register_read(look, 0.02)
+open("{self.folder}/ready", "w").close()
+""")
+        config = self.write("collectd.conf", f"""BaseDir "{self.folder}"
+PIDFile "{self.folder}/pid"
+Interval 1
+LoadPlugin python
+<Plugin python>
+  ModulePath "{self.folder}"
+  LogTraces true
+  Import "marks"
+</Plugin>
+""")
+        return ["collectd", "-f", "-C", config]
+
+    ready, mark = Weechat.ready, Weechat.mark
+
+
+class Nbdkit(Host):
+    """Each connection is a thread; the name of the export asked for is the number."""
+    needs = ("nbdkit", "nbdkit-plugin-python")
+
+    def prepare(self):
+        script = self.write("marks.py", """import sys, nbdkit
+API_VERSION = 2
+def open(readonly):
+    sys.audit("host.mark", int(nbdkit.export_name()))
+    return 1
+def get_size(h):
+    return 512
+def pread(h, buf, offset, flags):
+    buf[:] = bytes(len(buf))
+""")
+        self.path = os.path.join(self.folder, "socket")
+        return ["nbdkit", "-f", "-U", self.path, "python", script]
+
+    def ready(self):
+        def is_up():
+            with socket.socket(socket.AF_UNIX) as s:
+                return s.connect_ex(self.path) == 0
+        self.until(is_up, "the socket")
+
+    def mark(self, n):
+        """The NBD protocol, newstyle negotiation: NBD_OPT_EXPORT_NAME is answered with the size."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(30)
+            s.connect(self.path)
+            stream = s.makefile("rwb")
+            expect(stream.read(18)[8:16] == b"IHAVEOPT", "no NBD server")
+            name = str(n).encode()
+            stream.write(struct.pack(">I8sII", 3, b"IHAVEOPT", 1, len(name)) + name)
+            stream.flush()
+            size = stream.read(10)
+            expect(size[:8] == struct.pack(">Q", 512), lambda: f"{size!r}: {self.said()[-400:]}")
 
 
 class Web(Host):
@@ -313,7 +382,7 @@ def attached(ctx, kind):
 def cells(ctx):
     if not ctx.full:
         return
-    for kind in (Gdb, Vim, Weechat, Uwsgi, Apache, Postgres):
+    for kind in (Gdb, Vim, Weechat, Collectd, Nbdkit, Uwsgi, Apache, Postgres):
         name = kind.__name__.lower()
         yield name + ", launched", None, lambda k=kind: launched(ctx, k)
         yield name + ", attached to", None, lambda k=kind: attached(ctx, k)
