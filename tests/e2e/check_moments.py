@@ -51,6 +51,8 @@ class Held:
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, AUDITVIEW_FAULT=f"{step}:stop"))
         wait_for(lambda: state_of(self.process.pid) in "TZ", 60, "the step")
         self.pid = launched_by(self.process.pid) if state_of(self.process.pid) == "T" else None
+        if not self.pid:  # it had no program yet, or came to no such step
+            self.go_on()
 
     def go_on(self):
         self.process.send_signal(signal.SIGCONT)
