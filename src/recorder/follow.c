@@ -388,7 +388,8 @@ struct err *follow_seize(struct follow *f, pid_t pid, bool awaits_python)
 			return err_sys(errno, "cannot follow process %d", (int)pid);
 		for (struct dirent *e; (e = readdir(dir));) {
 			pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
-			if (tid <= 0 || find(f, tid))
+			struct tracee *known = find(f, tid);
+			if (tid <= 0 || (known && known->traced))
 				continue;
 			struct err *err = ptrace_seize(tid, trace_options(f, true));
 			/* EPERM is also said of a thread that is ending, and of one that is ours: cloned by one that we have. */
@@ -401,14 +402,17 @@ struct err *follow_seize(struct follow *f, pid_t pid, bool awaits_python)
 				continue;
 			}
 			struct tracee t = { .tid = tid, .tgid = pid, .children = true, .traced = true, .awaited = awaited };
-			if (!err && !vec_push(&f->tracees, t))
+			t.launched = known && known->launched; /* one that was let go before */
+			if (!err && known)
+				*known = t;
+			else if (!err && !vec_push(&f->tracees, t))
 				err = err_no_memory();
 			if (err) {
 				closedir(dir);
 				return err;
 			}
 			if (awaited)
-				await_python(&f->tracees.v[f->tracees.n - 1]);
+				await_python(known ? known : &f->tracees.v[f->tracees.n - 1]);
 			found = 1;
 		}
 		closedir(dir);

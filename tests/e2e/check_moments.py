@@ -5,10 +5,12 @@ src/tracer/fault.h), then the target is, or becomes another program; the recorde
 """
 import json
 import os
+import pty
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import harness
@@ -130,6 +132,77 @@ def execs_meanwhile(ctx, python, module, steps):
     expect(n_execed, "not once had it called exec: the test is broken")
 
 
+class Viewer:
+    """auditview on a terminal of its own, at which keys can be pressed."""
+
+    def __init__(self, ctx, *command):
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.environ.update(TERM="xterm-256color", LINES="40", COLUMNS="120")
+            os.execv(ctx.auditview, [ctx.auditview, *command])
+        self.reader = threading.Thread(target=self.read, daemon=True)  # it would wait for a terminal that nobody reads
+        self.reader.start()
+
+    def read(self):
+        try:
+            while os.read(self.terminal, 65536):
+                pass
+        except OSError:
+            pass
+
+    def press(self, key, condition, what):
+        """Until it has that effect; it may not be listening yet."""
+        def has_effect():
+            os.write(self.terminal, key)
+            until = time.monotonic() + 0.5
+            while time.monotonic() < until:
+                if condition():
+                    return True
+                time.sleep(0.02)
+            return False
+        wait_for(has_effect, 30, what)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        os.kill(self.pid, signal.SIGTERM)
+        self.reader.join(20)
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        os.waitpid(self.pid, 0)
+        os.close(self.terminal)
+
+
+def left_and_gone_back(ctx, python):
+    """A viewer leaves a followed shell for a while; the Python that the shell starts after it has gone back is seen."""
+    folder = ctx.new_folder("again")
+    path = lambda name: os.path.join(folder, name)
+    audit = "import sys; sys.audit('moments.again')"
+    command = f'echo $$ >{path("pid")}; until [ -e {path("go")} ]; do sleep 0.05; done; {" ".join(python.command)} -S -c "{audit}"; ' \
+              f'until [ -e {path("end")} ]; do sleep 0.05; done'
+    capture = Capture(ctx, path("capture.avc"))
+    def is_traced(pid):
+        return status_of(pid, "TracerPid") not in (None, "0")
+    def is_seen():
+        capture.cached = None
+        return len(capture.named("moments.again")) == 1
+    with Viewer(ctx, "-f", "-o", capture.path, "--", "sh", "-c", command) as viewer:
+        try:
+            wait_for(lambda: os.path.exists(path("pid")) and open(path("pid")).read().strip(), 30, "the shell")
+            shell = int(open(path("pid")).read())
+            wait_for(lambda: is_traced(shell), 30, "the shell to be followed")
+            viewer.press(b"D", lambda: not is_traced(shell), "the shell to be left")
+            viewer.press(b"R", lambda: is_traced(shell), "the shell to be followed again")
+            open(path("go"), "w").close()
+            wait_for(is_seen, 30, "the event of the Python that it started")
+        finally:
+            open(path("end"), "w").close()
+            open(path("go"), "w").close()
+
+
 def killed_while_loading(ctx, times):
     """A program without Python that loads modules without end is watched for one; the recorder is killed."""
     paranoid = int(open("/proc/sys/kernel/perf_event_paranoid").read()) if os.path.exists("/proc/sys/kernel/perf_event_paranoid") else 9
@@ -151,6 +224,8 @@ def cells(ctx):
     full = ctx.full
     for python in ctx.some_pythons(12, 8):
         yield "stopped meanwhile", python, lambda p=python: stopped_meanwhile(ctx, p, steps(8 if full else 5, 500, 200 if full else 3))
+    for python in ctx.some_pythons(12):
+        yield "left, and gone back", python, lambda p=python: left_and_gone_back(ctx, p)
     library = next((l for l in libraries(ctx) if not l.loader), None)
     for python in ctx.some_pythons(12):
         if library:
