@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/vec.h"
+#include "tracer/fault.h"
 #include "tracer/ptrace.h"
 #include "tracer/remote_call.h"
 #include "tracer/remote_call_private.h"
@@ -68,6 +69,10 @@ static struct err *hold(struct still *s, pid_t tid)
 static struct err *still_begin(struct still *s, const struct remote_target *t, uint64_t avoid_start, uint64_t avoid_end)
 {
 	*s = (struct still){ .t = t };
+	int denied = fault_before(FAULT_OWN);
+	if (denied)
+		return err_sys(denied, "cannot stop process %d", (int)t->pid);
+	fault_after(FAULT_OWN); /* the moment at which a recorder that is slow does harm, if at any */
 	struct err *err = NULL;
 	for (unsigned round = 0, more = 1; !err && more; round++) {
 		struct thread_place *threads = NULL;

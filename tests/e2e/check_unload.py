@@ -14,7 +14,7 @@ from check_embed import MARK, Host, Watch, libraries, marks
 from harness import Fail, Recorder, Skip, expect, foreign_maps, kill, maps_of, status_of, wait_for
 
 CLEAR = "import sys; sys.audit('cpython._PySys_ClearAuditHooks')"
-SITES = ("write", "ptrace", "own", "read")
+SITES = ("write", "own", "ptrace", "read")
 STEPS = {"read": 29}  # there are hundreds
 
 
@@ -97,17 +97,16 @@ def slow(ctx, library, spec, when, patient=False):
 
 def every(ctx, library, site, when, step=1, patient=False):
     """In every place, one after the other, till there are no more."""
-    n, held, free = 1, 0, 0
-    while True:
+    n, held, free, none = 1, 0, 0, 0
+    while none < 3:  # there are places at which it may fail, but not stop
         spec = f"{'leave-' if when == 'leave' else ''}{site}:{n}:stop"
         try:
             done = slow(ctx, library, spec, when, patient)
         except Fail as what:
             raise Fail(f"{spec}: {what}") from None
-        if done is None:
-            break
-        free += done
-        held += not done
+        none = none + 1 if done is None else 0
+        free += done is True
+        held += done is False
         n += step
     expect(free + held > 2, f"stopped {free + held} times: the test is broken")
 
@@ -121,7 +120,7 @@ def cells(ctx):
         for leave in (False, True):
             yield "cleared by hand, " + ("left" if leave else "watched"), library, lambda x=library, y=leave: cleared_by_hand(ctx, x, y)
         for when in ("attach", "relink", "leave"):
-            for site in SITES if ctx.full else SITES[:1]:
+            for site in SITES if ctx.full else SITES[:2]:
                 yield f"slow at {when}, {site}", library, lambda x=library, w=when, s=site: every(ctx, x, s, w, STEPS.get(s, 1))
         if ctx.full:
             yield "slow at attach, in epoll_wait()", library, lambda x=library: every(ctx, x, "write", "attach", patient=True)

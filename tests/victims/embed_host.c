@@ -4,7 +4,7 @@
  *
  *   load ID global|local|own PATH   dlopen(PATH) with RTLD_GLOBAL or RTLD_LOCAL, or dlmopen into a namespace of its own
  *   unload ID                       dlclose
- *   cover ID                        dlclose, and memory of the host's own, full of a pattern, where the library was
+ *   cover ID                        dlclose, and memory of the host's own, full of a pattern, where libraries were that it took away
  *   intact ID                       the pattern is as it was, and the memory gone
  *   patient                         from now on it waits for its lines in an epoll_wait() of many seconds
  *   init ID                         the reference hook, then Py_InitializeEx(0)
@@ -43,7 +43,6 @@ static struct runtime {
 	void *(*save_thread)(void);
 	void (*restore_thread)(void *);
 	void *saved; /* its thread state, while another runtime or the host itself is at work */
-	unsigned char *start, *end; /* where the library is, or was */
 } runtimes[RUNTIMES];
 
 static int patience = -1; /* of epoll */
@@ -133,54 +132,57 @@ static bool final(struct runtime *r)
 static bool unload(struct runtime *r)
 {
 	void *handle = r->handle;
-	*r = (struct runtime){ .start = r->start, .end = r->end };
+	*r = (struct runtime){ 0 };
 	return dlclose(handle) == 0;
 }
 
-static void find_place(struct runtime *r, const char *path)
+/* Pages of code and data of libraries; after dlclose() those that we have covered. */
+static unsigned char *pages[65536];
+static size_t n_pages;
+
+static void list_pages(void)
 {
-	char line[512], *real = realpath(path, NULL);
+	char line[512];
 	FILE *f = fopen("/proc/self/maps", "re");
-	r->start = r->end = NULL;
-	while (f && real && fgets(line, sizeof(line), f)) {
+	n_pages = 0;
+	while (f && fgets(line, sizeof(line), f)) {
 		unsigned long long start, end;
-		line[strcspn(line, "\n")] = 0;
-		const char *name = strchr(line, '/');
-		if (!name || strcmp(name, real) != 0 || sscanf(line, "%llx-%llx", &start, &end) != 2)
+		if (!strstr(line, ".so") || sscanf(line, "%llx-%llx", &start, &end) != 2)
 			continue;
-		r->start = r->start ? r->start : (unsigned char *)(uintptr_t)start;
-		r->end = (unsigned char *)(uintptr_t)end;
+		for (; start < end && n_pages < sizeof(pages) / sizeof(pages[0]); start += 4096)
+			pages[n_pages++] = (unsigned char *)(uintptr_t)start;
 	}
 	if (f)
 		fclose(f);
-	free(real);
 }
 
-/* Page by page: something else may stand there already. */
+/* Libpython goes, and what it has brought with it. */
 static bool cover(struct runtime *r)
 {
 	size_t n = 0;
+	list_pages();
 	bool ok = unload(r);
-	for (unsigned char *at = r->start; ok && at < r->end; at += 4096)
-		if (mmap(at, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == at) {
-			memset(at, PATTERN, 4096);
-			n++;
-		}
-	return n * 4096 > (size_t)(r->end - r->start) / 2;
+	for (size_t i = 0; ok && i < n_pages; i++) {
+		if (mmap(pages[i], 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != pages[i])
+			continue; /* there yet */
+		memset(pages[i], PATTERN, 4096);
+		pages[n++] = pages[i];
+	}
+	n_pages = n;
+	return n > 256;
 }
 
-static bool intact(struct runtime *r)
+static bool intact(void)
 {
 	size_t n = 0;
-	for (unsigned char *at = r->start; at < r->end; at += 4096) {
-		unsigned char is_there;
-		if (mincore(at, 4096, &is_there))
-			continue;
+	for (size_t k = 0; k < n_pages; k++) {
 		for (size_t i = 0; i < 4096; i++)
-			if (at[i] != PATTERN && n++ < 4)
-				fprintf(stderr, "byte %#zx of the memory at %p is %#x\n", (size_t)(at - r->start) + i, (void *)r->start, at[i]);
+			if (pages[k][i] != PATTERN && n++ < 4)
+				fprintf(stderr, "the byte at %p is %#x\n", (void *)(pages[k] + i), pages[k][i]);
+		munmap(pages[k], 4096);
 	}
-	return munmap(r->start, (size_t)(r->end - r->start)) == 0 && n == 0;
+	n_pages = 0;
+	return n == 0;
 }
 
 /* The next line, waited for in a call that a stop would end early. */
@@ -221,13 +223,10 @@ static bool obey(char *line)
 		return false;
 	if (strcmp(what, "load") == 0) {
 		char *how = strtok_r(NULL, " ", &save);
-		if (!how || !save || !load(r, how, save))
-			return false;
-		find_place(r, save);
-		return true;
+		return how && save && load(r, how, save);
 	}
 	if (strcmp(what, "intact") == 0)
-		return intact(r);
+		return intact();
 	if (!r->handle)
 		return false;
 	if (strcmp(what, "unload") == 0)
