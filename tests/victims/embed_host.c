@@ -144,11 +144,13 @@ static void list_pages(void)
 {
 	char line[512];
 	FILE *f = fopen("/proc/self/maps", "re");
+	unsigned long long before = 0;
 	n_pages = 0;
 	while (f && fgets(line, sizeof(line), f)) {
 		unsigned long long start, end;
-		if (!strstr(line, ".so") || sscanf(line, "%llx-%llx", &start, &end) != 2)
+		if (sscanf(line, "%llx-%llx", &start, &end) != 2 || !(strstr(line, ".so") || (start == before && !strpbrk(line, "/["))))
 			continue;
+		before = end; /* .bss has no name and follows */
 		for (; start < end && n_pages < sizeof(pages) / sizeof(pages[0]); start += 4096)
 			pages[n_pages++] = (unsigned char *)(uintptr_t)start;
 	}
