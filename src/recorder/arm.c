@@ -518,7 +518,7 @@ static void modules_look(struct recorder *r, uint64_t now)
 		char text[128];
 		bool any;
 		/* One that we armed ourselves, even if that Python has been unloaded since, or that was attached to without one. */
-		bool is_ours = p->info.python_hex ? !p->source || p->source->link->pid == p->pid : p->awaits_python;
+		bool is_ours = p->info.python_hex ? !p->source || p->source->link->pid == p->pid : p->awaits_python || follow_is_blind(r->follow, p->pid);
 		if (p->ended || !is_ours || proc_file_read(p->pid, "statm", text, sizeof(text)) <= 0)
 			continue;
 		uint64_t vm_bytes = strtoull(text, NULL, 10) * 4096;

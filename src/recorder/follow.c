@@ -24,7 +24,6 @@
 #include "base/log.h"
 #include "base/vec.h"
 #include "python/python.h"
-#include "tracer/guard.h"
 #include "tracer/loader.h"
 #include "tracer/maps.h"
 #include "tracer/procs.h"
@@ -41,13 +40,10 @@ enum {
 
 struct tracee {
 	pid_t tid, tgid;
-	uint64_t breakpoint;   /* where one is set; 0 none */
-	struct tripwire wire;  /* which is this, */
-	bool in_register;      /* or a debug register, and guarded */
+	uint64_t breakpoint;   /* where one is wanted; 0 nowhere */
+	struct tripwire wire;  /* which is this; none: it is blind */
 	bool starting;         /* it stops at every system call until it is past its loader */
 	struct loader loader;
-	uint64_t awaited;      /* seized without a stop, no Python in it yet: where those it makes get a breakpoint, as it has
-				* itself if that can be had without a stop; 0 nowhere */
 	bool has_python;       /* the breakpoint has led to one; it stays, for the next */
 	bool children;         /* descendants are followed */
 	bool launched;         /* ours by fork: its end is reported even when it is no tracee any more */
@@ -73,7 +69,6 @@ struct stop {                  /* taken from the kernel, not served yet: the thr
 struct follow {
 	struct follow_ops ops;
 	struct ptrace_watch watch;
-	struct guard *guard;   /* of debug registers; NULL: none was needed, or could be had */
 	void *ctx;
 	VEC(struct tracee) tracees;
 	VEC(struct image) boring;
@@ -103,7 +98,6 @@ void follow_destroy(struct follow *f)
 		return;
 	follow_release(f, 200000000);
 	ptrace_set_watch(NULL);
-	guard_destroy(f->guard);
 	for (size_t i = 0; i < f->tracees.n; i++)
 		tripwire_clear(&f->tracees.v[i].wire);
 	vec_fini(&f->deferred);
@@ -186,50 +180,29 @@ static unsigned long options_of(void *ctx, pid_t tid)
 
 /* ---- breakpoints ---- */
 
-static void want_guard(struct follow *f)
-{
-	struct err *err = f->guard ? NULL : guard_create(&f->guard);
-	if (err)
-		log_debug("%s", err->message);
-	err_destroy(err);
-}
-
-/* 0: clear it. A debug register only where the kernel will not have a wire: it is the one that can kill. */
-static void set_breakpoint(struct follow *f, struct tracee *t, uint64_t address)
+/* 0: clear it. The thread may run. Where the kernel will not have a wire it stays blind, and its process is looked at from time
+ * to time (arm.c, modules_look): a debug register of ptrace(2) would kill it, should we be killed. */
+static void set_breakpoint(struct tracee *t, uint64_t address)
 {
 	tripwire_clear(&t->wire);
 	struct err *err = address ? tripwire_set(t->tid, address, &t->wire) : NULL;
-	if (err || t->in_register) {
-		want_guard(f);
-		guard_add(f->guard, t->tid);
-		t->in_register = err != NULL;
-		err_destroy(err);
-		err = ptrace_breakpoint(t->tid, t->in_register ? address : 0);
-		t->in_register = t->in_register && !err;
-		if (!t->in_register)
-			guard_remove(f->guard, t->tid);
-	}
 	if (err)
 		log_debug("breakpoint in %d: %s", (int)t->tid, err->message);
-	t->breakpoint = err ? 0 : address;
 	err_destroy(err);
+	t->breakpoint = address;
 }
 
-/* Of a thread that runs. Who cannot have a wire is looked at from time to time (arm.c, modules_look). */
-static void await_python(struct tracee *t)
+bool follow_is_blind(const struct follow *f, pid_t pid)
 {
-	struct err *err = tripwire_set(t->tid, t->awaited, &t->wire);
-	if (err)
-		log_debug("%s", err->message);
-	t->breakpoint = err ? 0 : t->awaited;
-	err_destroy(err);
+	for (size_t i = 0; i < f->tracees.n; i++)
+		if (f->tracees.v[i].tgid == pid && f->tracees.v[i].breakpoint && !f->tracees.v[i].wire.fd)
+			return true;
+	return false;
 }
 
 static bool is_at_breakpoint(const struct tracee *t, int status)
 {
-	if (!t || !t->breakpoint)
-		return false;
-	return t->in_register ? ptrace_signal_of(status) == SIGTRAP && ptrace_breakpoint_hit(t->tid) : tripwire_is_hit(&t->wire, t->tid, status);
+	return t && tripwire_is_hit(&t->wire, t->tid, status);
 }
 
 /* ---- launching ---- */
@@ -401,7 +374,7 @@ struct err *follow_seize(struct follow *f, pid_t pid, bool awaits_python)
 				err_destroy(err);
 				continue;
 			}
-			struct tracee t = { .tid = tid, .tgid = pid, .children = true, .traced = true, .awaited = awaited };
+			struct tracee t = { .tid = tid, .tgid = pid, .children = true, .traced = true };
 			t.launched = known && known->launched; /* one that was let go before */
 			if (!err && known)
 				*known = t;
@@ -412,7 +385,7 @@ struct err *follow_seize(struct follow *f, pid_t pid, bool awaits_python)
 				return err;
 			}
 			if (awaited)
-				await_python(known ? known : &f->tracees.v[f->tracees.n - 1]);
+				set_breakpoint(known ? known : &f->tracees.v[f->tracees.n - 1], awaited);
 			found = 1;
 		}
 		closedir(dir);
@@ -486,7 +459,7 @@ static bool at_start(struct follow *f, struct tracee *t, bool all_complete)
 	if (known) { /* it had no Python at its last start: only what it loads later is of interest */
 		t->starting = !all_complete;
 		if (all_complete)
-			set_breakpoint(f, t, proc_auxv_value(t->tgid, AT_BASE) + known->debug_off);
+			set_breakpoint(t, proc_auxv_value(t->tgid, AT_BASE) + known->debug_off);
 		return false;
 	}
 	bool done = f->ops.at_entry(f->ctx, t->tgid, tid);
@@ -501,7 +474,7 @@ static bool at_start(struct follow *f, struct tracee *t, bool all_complete)
 	struct image image;
 	if (!next)
 		return false;
-	set_breakpoint(f, t, next);
+	set_breakpoint(t, next);
 	uint64_t loader_base = proc_auxv_value(t->tgid, AT_BASE);
 	if (loader_base && next > loader_base && image_of(t->tgid, &image) && f->boring.n < 4096) {
 		image.debug_off = next - loader_base;
@@ -528,7 +501,7 @@ static bool at_breakpoint(struct follow *f, struct tracee *t)
 	t->has_python = true;
 	if (t->children)
 		return false;
-	set_breakpoint(f, t, 0);
+	set_breakpoint(t, 0);
 	return let_go_armed(f, t);
 }
 
@@ -586,7 +559,7 @@ static uint64_t awaited_by(const struct follow *f, pid_t tgid)
 		if (of->has_python)
 			return 0;
 		if (!of->newborn && !address)
-			address = of->breakpoint ? of->breakpoint : of->awaited;
+			address = of->breakpoint;
 	}
 	return address;
 }
@@ -597,7 +570,7 @@ static void first_stop(struct follow *f, struct tracee *t)
 	if (!t->is_told) /* then its parent stands at its event yet */
 		t->inherits = awaited_by(f, t->tgid == t->tid ? status_number(t->tid, "PPid:", 0) : t->tgid);
 	if (t->inherits)
-		set_breakpoint(f, t, t->inherits);
+		set_breakpoint(t, t->inherits);
 }
 
 void follow_found_python(struct follow *f, pid_t pid)
@@ -635,9 +608,7 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 	struct tracee *t = find(f, tid);
 	int event = status >> 16, signal = WSTOPSIG(status);
 	if ((!t || !t->traced) && remote_call_take_pending(tid)) { /* not followed: it only stopped too late for what was asked of it */
-		bool ours = !event && signal == SIGTRAP && ptrace_breakpoint_hit(tid);
-		went_on(ptrace_breakpoint(tid, 0));
-		return went_on(ptrace_detach(tid, ours ? 0 : ptrace_signal_of(status)));
+		return went_on(ptrace_detach(tid, ptrace_signal_of(status)));
 	}
 	if (!t) { /* a child's first stop can come before its parent's event */
 		added(f, tid, tgid_of(tid), true);
@@ -678,7 +649,6 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 		/* The other threads are gone without a word; the thread that called exec now is the leader. */
 		for (size_t i = f->tracees.n; i-- > 0;)
 			if (f->tracees.v[i].tgid == tid && f->tracees.v[i].tid != tid) {
-				guard_remove(f->guard, f->tracees.v[i].tid);
 				forget_deferred(f, f->tracees.v[i].tid);
 				drop(f, &f->tracees.v[i]);
 			}
@@ -688,11 +658,9 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 		if (t) {
 			tripwire_clear(&t->wire);
 			t->breakpoint = 0; /* the new image starts with clean debug registers */
-			t->in_register = false;
-			t->awaited = t->inherits = 0;
+			t->inherits = 0;
 			t->newborn = false;
 			t->has_python = false;
-			guard_remove(f->guard, tid);
 			t->tgid = tid;
 			/* 32-bit programs have a vector of another form, in which there is no entry point for us. */
 			t->starting = proc_auxv_value(tid, AT_ENTRY);
@@ -716,7 +684,6 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 static void tracee_ended(struct follow *f, pid_t tid, int status)
 {
 	struct tracee *t = find(f, tid);
-	guard_remove(f->guard, tid);
 	forget_deferred(f, tid);
 	if ((t ? t->tgid : tid) == tid) /* a process ends with its leader, reported after all other threads */
 		f->ops.exited(f->ctx, tid, status);
@@ -839,7 +806,7 @@ static void let_go(struct follow *f, pid_t tid, int signal)
 {
 	struct tracee *t = find(f, tid);
 	if (t && t->breakpoint)
-		set_breakpoint(f, t, 0);
+		set_breakpoint(t, 0);
 	went_on(ptrace_detach(tid, signal));
 	if (t && t->launched)
 		t->traced = false;

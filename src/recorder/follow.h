@@ -5,8 +5,7 @@
  * and children are let go at once. The start of a program is met at the last system calls of its loader (tracer/loader.h):
  * all modules are mapped then, one thread, nothing can race, and should we be killed at any moment the program just goes on.
  * A program without Python may load one later: it is met at the loader's _dl_debug_state, by a tripwire (tracer/tripwire.h).
- * Where the kernel will not have that, by a debug register, which is the one thing that can kill, and is guarded
- * (tracer/guard.h).
+ * Where the kernel will not have that, it has to be looked at (follow_is_blind()).
  */
 #pragma once
 #include <stdbool.h>
@@ -47,6 +46,8 @@ MUST_CHECK struct err *follow_launch(struct follow *f, char *const argv[], bool 
 /* Seize all threads of a running process, to follow its children. `awaits_python`: there is none in it, and if one of the
  * threads and processes that it makes from now on loads one, at_entry() is told. */
 MUST_CHECK struct err *follow_seize(struct follow *f, pid_t pid, bool awaits_python);
+/* It awaits a libpython, and some thread of it cannot be met there: nobody will tell. */
+bool follow_is_blind(const struct follow *f, pid_t pid);
 /* A running process has the probe: what it makes need not be watched for a libpython any more. */
 void follow_found_python(struct follow *f, pid_t pid);
 /* Handle what has happened; never waits. */

@@ -173,28 +173,6 @@ struct err *ptrace_event_message(pid_t tid, unsigned long *ret)
 	return request(PTRACE_GETEVENTMSG, tid, NULL, ret) < 0 ? failed("ask what happened to", tid) : NULL;
 }
 
-#define DEBUG_REG(i) (offsetof(struct user, u_debugreg) + (i) * sizeof(long))
-
-struct err *ptrace_breakpoint(pid_t tid, uint64_t address)
-{
-	/* Off before the address changes: the kernel checks the pair (arch/x86/kernel/ptrace.c, ptrace_set_debugreg). */
-	if (request(PTRACE_POKEUSER, tid, (void *)DEBUG_REG(7), NULL) < 0 ||
-	    request(PTRACE_POKEUSER, tid, (void *)DEBUG_REG(0), (void *)address) < 0 ||
-	    (address && request(PTRACE_POKEUSER, tid, (void *)DEBUG_REG(7), (void *)1ul) < 0))
-		return failed(address ? "set a breakpoint in" : "clear the breakpoint of", tid);
-	return NULL;
-}
-
-bool ptrace_breakpoint_hit(pid_t tid)
-{
-	errno = 0;
-	long status = request(PTRACE_PEEKUSER, tid, (void *)DEBUG_REG(6), NULL);
-	if (errno || !(status & 1))
-		return false;
-	request(PTRACE_POKEUSER, tid, (void *)DEBUG_REG(6), NULL);
-	return true;
-}
-
 static struct err *wait_for_event_stop(pid_t tid, uint64_t timeout_ns, bool *ret_group_stopped)
 {
 	uint64_t deadline = monotonic_ns() + timeout_ns;

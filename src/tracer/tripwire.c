@@ -20,13 +20,14 @@
 
 static unsigned n_wires; /* each is a descriptor of ours, and others need some, too */
 
-/* One that the thread does not block and, better still, its process does not catch. 0: none. */
+/* One that the thread does not block and, better still, its process does not catch. A new thread blocks all, for a moment (glibc
+ * 2.36 nptl/pthread_create.c). One that goes on blocking it is met when it no longer does. */
 static int choose_signal(pid_t tid)
 {
 	static const int ignored[] = { SIGURG, SIGWINCH }; /* signal(7): their default is to be ignored */
 	char path[48], line[128];
 	uint64_t blocked = 0, caught = 0;
-	int found = 0;
+	int found = 0; /* none yet */
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
 	FILE *f = fopen(path, "re");
 	while (f && fgets(line, sizeof(line), f)) {
@@ -42,7 +43,7 @@ static int choose_signal(pid_t tid)
 		if (!(blocked & bit) && (!found || !(caught & bit)))
 			found = ignored[i];
 	}
-	return found;
+	return found ? found : ignored[0];
 }
 
 struct err *tripwire_set(pid_t tid, uint64_t address, struct tripwire *ret)
@@ -51,8 +52,6 @@ struct err *tripwire_set(pid_t tid, uint64_t address, struct tripwire *ret)
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && n_wires >= files.rlim_cur / 2)
 		return err_sys(EMFILE, "%u threads are watched already", n_wires);
 	int signal = choose_signal(tid);
-	if (!signal)
-		return err_create(ERR_UNSUPPORTED, "thread %d blocks the signals that could tell of it", (int)tid);
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_BREAKPOINT, .size = sizeof(attr),
 		.bp_type = HW_BREAKPOINT_X, .bp_addr = address, .bp_len = sizeof(long),

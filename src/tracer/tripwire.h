@@ -19,8 +19,8 @@ struct tripwire {
 	int signal;
 };
 
-/* For this one thread; neither a new thread nor a forked child has it. ERR_UNSUPPORTED: every such signal is blocked there.
- * ERR_DENIED and others: the kernel will not have it (perf_event_paranoid, a container's filter). */
+/* For this one thread; neither a new thread nor a forked child has it. ERR_DENIED and others: the kernel will not have it
+ * (perf_event_paranoid, a container's filter). */
 MUST_CHECK struct err *tripwire_set(pid_t tid, uint64_t address, struct tripwire *ret);
 void tripwire_clear(struct tripwire *w);                        /* none is fine */
 /* The thread has stopped with this wait status: has it touched the wire? Its pc is the address, then; the signal is not the

@@ -144,7 +144,7 @@ def late_detach(ctx, python, other):
         process.send_signal(signal.SIGINT)
         # What was launched is waited for by the command, also when it has left it.
         def is_left():
-            others = [p for p in pids_of_session(process.pid) if p != process.pid and status_of(p, "Name") not in ("auditview", "auditview-guard")]
+            others = [p for p in pids_of_session(process.pid) if p != process.pid and status_of(p, "Name") != "auditview"]
             return len(others) >= 6 and all(status_of(p, "TracerPid") == "0" and not foreign_maps(maps_of(p)) for p in others)
         def safely():
             try:
