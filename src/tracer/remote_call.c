@@ -431,8 +431,13 @@ struct err *remote_call_hold(const struct remote_target *t, pid_t tid, uint64_t 
 		pending_detach_poll();
 		err = ptrace_stop_for_change(tid, HOLD_STEP_NS, ret_group_stopped);
 	}
-	if (!err && t->attached && t->filtered)
+	if (!err && t->attached && t->filtered) {
 		err = ptrace_set_options(tid, ptrace_options(tid) | PTRACE_O_SUSPEND_SECCOMP);
+		if (err) { /* not allowed: it must not stay held */
+			err_destroy(remote_call_let_go(t, tid, *ret_group_stopped));
+			return err;
+		}
+	}
 	if (err && !t->attached && err->code != ERR_TARGET_GONE && !remote_call_add_pending(tid))
 		log_debug("thread %d stays seized until we end", (int)tid);
 	return err;
