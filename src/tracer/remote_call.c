@@ -316,6 +316,11 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, co
 		if (!err && was_last_call(&regs, &data, &failed))
 			break;
 	}
+	/* What the stub would answer: killed behind the next request, nothing else would tell of what has been mapped. */
+	uint64_t done = data.base ? data.base : 1;
+	do
+		err = err || failed || !t->place->mailbox.v ? err : remote_call_write_held(t, tid, t->place->mailbox, &done, sizeof(done));
+	while (again(&err, &n_tries));
 	do
 		err = err ? err : ptrace_set_regs(tid, &back);
 	while (again(&err, &n_tries));
@@ -324,7 +329,7 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, co
 	if (!err && was_stopped)
 		ptrace_stop_again(tid);
 	if (!err && !failed)
-		*ret_value = data.base ? data.base : 1;
+		*ret_value = done;
 	do
 		err = err ? err : remote_call_write_held(t, tid, t->place->code, t->place->before, t->place->n_bytes);
 	while (again(&err, &n_tries));

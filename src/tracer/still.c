@@ -147,6 +147,13 @@ struct err *still_do(const struct remote_target *t, struct err *(*f)(void *ctx),
 	return still_end(&s, err);
 }
 
+/* As remote_call.c, set_up(), and the stub's end say what a program is about: should we be killed, the next recorder reads it. */
+static struct err *tell(const struct still *s, uint64_t word)
+{
+	const struct still_store store = { s->t->place->mailbox, &word, sizeof(word) };
+	return s->t->place->mailbox.v ? write_all(s, &store, 1) : NULL;
+}
+
 /* What the stub would do for an op that is no call (arch/x86_64/stub.S). */
 static struct err *do_op(const struct still *s, const struct remote_op *op)
 {
@@ -163,6 +170,14 @@ static struct err *do_op(const struct still *s, const struct remote_op *op)
 	}
 	const struct still_store unlink = { RADDR(a[0]), &next, sizeof(next) };
 	return head == a[1] ? write_all(s, &unlink, 1) : err_sys(ENOENT, "the hook of process %d is not the first", (int)s->t->pid);
+}
+
+static struct err *do_ops(const struct still *s, const struct remote_program *program)
+{
+	struct err *err = tell(s, program->pending ? program->pending | REMOTE_PENDING : 0);
+	for (size_t i = 0; !err && i < program->n_ops; i++)
+		err = do_op(s, &program->ops[i]);
+	return err ? err : tell(s, program->base ? program->base : 1);
 }
 
 static bool is_call(const struct remote_op *op)
@@ -194,11 +209,9 @@ struct err *still_run(const struct remote_target *t, const struct remote_program
 		*stats = (struct remote_call_stats){ 0 };
 		struct err *err = still_begin(&s, t, avoid_start, avoid_end);
 		bool is_begun = !err;
-		if (!err && is_call(&program->ops[0]))
-			err = run_calls(&s, program, deadline > begin ? deadline - begin : 0, stats, ret_value);
-		else
-			for (size_t i = 0; !err && i < program->n_ops; i++)
-				err = do_op(&s, &program->ops[i]);
+		if (!err)
+			err = is_call(&program->ops[0]) ? run_calls(&s, program, deadline > begin ? deadline - begin : 0, stats, ret_value)
+							: do_ops(&s, program);
 		if (!err && !is_call(&program->ops[0]))
 			*ret_value = 1;
 		err = still_end(&s, err);
