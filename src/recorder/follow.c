@@ -77,6 +77,7 @@ struct follow {
 
 static void serve_others(void *ctx, pid_t waited_for);
 static enum ptrace_verdict reported(void *ctx, pid_t tid, int status);
+static bool take_deferred(void *ctx, pid_t tid, int *ret_status);
 static unsigned long options_of(void *ctx, pid_t tid);
 
 struct err *follow_create(const struct follow_ops *ops, void *ctx, struct follow **ret)
@@ -86,7 +87,7 @@ struct err *follow_create(const struct follow_ops *ops, void *ctx, struct follow
 		return err_no_memory();
 	f->ops = *ops;
 	f->ctx = ctx;
-	f->watch = (struct ptrace_watch){ serve_others, reported, options_of, f };
+	f->watch = (struct ptrace_watch){ serve_others, reported, options_of, take_deferred, f };
 	ptrace_set_watch(&f->watch);
 	*ret = f;
 	return NULL;
@@ -703,6 +704,20 @@ static void defer(struct follow *f, pid_t tid, int status)
 				forget_deferred(f, f->tracees.v[i].tid);
 	if (!vec_push(&f->deferred, s))
 		handle_stop(f, tid, status);
+}
+
+static bool take_deferred(void *ctx, pid_t tid, int *ret_status)
+{
+	struct follow *f = ctx;
+	for (size_t i = 0; i < f->deferred.n; i++) {
+		if (f->deferred.v[i].tid != tid)
+			continue;
+		*ret_status = f->deferred.v[i].status;
+		f->deferred.n--;
+		memmove(&f->deferred.v[i], &f->deferred.v[i + 1], (f->deferred.n - i) * sizeof(f->deferred.v[0]));
+		return true;
+	}
+	return false;
 }
 
 /*

@@ -85,6 +85,8 @@ struct err *ptrace_interrupt(pid_t tid)
 struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status)
 {
 	uint64_t start = monotonic_ns();
+	if (watch && watch->take && watch->take(watch->ctx, tid, ret_status))
+		return NULL;
 	for (unsigned spins = 0;; spins++) {
 		int status;
 		siginfo_t what = { .si_pid = 0 };

@@ -57,6 +57,9 @@ struct ptrace_watch {
 	enum ptrace_verdict (*reported)(void *ctx, pid_t tid, int status);
 	/* What a followed thread was seized with (PTRACE_O_*). */
 	unsigned long (*options)(void *ctx, pid_t tid);
+	/* Has that thread stopped in the meantime, taken from the kernel already and put off? Then it is the caller's; else nobody would
+	 * hear of it again while he waits. NULL: nothing is put off. */
+	bool (*take)(void *ctx, pid_t tid, int *ret_status);
 	void *ctx;
 };
 /* One for the process, as waitpid(2) is; NULL: nobody. Borrowed until the next call. */
