@@ -111,6 +111,28 @@ def every(ctx, library, site, when, step=1, patient=False):
     expect(free + held > 2, f"stopped {free + held} times: the test is broken")
 
 
+def killed(ctx, library, site):
+    """A recorder killed behind its Nth request, attaching or leaving, of a host that might unload Python: the next takes away what
+    is there."""
+    with Host(ctx, library) as host:
+        host.load(0, library)
+        host.ask("init 0")
+        for lead in ("", "leave-"):
+            for n in range(1, 100, 1 if ctx.full else 3):
+                with Recorder(ctx, host.pid, "--duration", "0.1", env=dict(os.environ, AUDITVIEW_FAULT=f"{lead}{site}:{n}:kill")) as recorder:
+                    status = recorder.process.wait(30)
+                if status == 0:
+                    break
+                with Recorder(ctx, host.pid, "--duration", "0.1") as recorder:
+                    expect("target restored: yes" in recorder.wait(30), lambda: f"behind {lead}{site}:{n}: {recorder.stderr()[-300:]}")
+                left = foreign_maps(maps_of(host.pid))
+                expect(not left, lambda: f"killed behind {lead}{site}:{n}, and then left: {left}")
+            expect(3 < n < 99, f"killed {n - 1} times: the test is broken")
+        host.ask(f"run 0 {MARK.format(0)}")
+        host.ask("final 0")
+        host.end()
+
+
 def cells(ctx):
     found = [x for x in libraries(ctx) if not x.debug]
     if not found:
@@ -119,6 +141,8 @@ def cells(ctx):
     for library in found if ctx.full else found[len(found) // 2:len(found) // 2 + 1]:
         for leave in (False, True):
             yield "cleared by hand, " + ("left" if leave else "watched"), library, lambda x=library, y=leave: cleared_by_hand(ctx, x, y)
+        for site in ("ptrace", "write"):
+            yield f"killed, {site}", library, lambda x=library, y=site: killed(ctx, x, y)
         for when in ("attach", "relink", "leave"):
             for site in SITES if ctx.full else SITES[:2]:
                 yield f"slow at {when}, {site}", library, lambda x=library, w=when, s=site: every(ctx, x, s, w, STEPS.get(s, 1))

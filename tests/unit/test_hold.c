@@ -48,7 +48,7 @@ static unsigned long options(void *ctx, pid_t tid)
 	return OPTIONS;
 }
 
-static const struct ptrace_watch watch = { no_others, pass, options, NULL };
+static const struct ptrace_watch watch = { .others = no_others, .reported = pass, .options = options };
 
 static NORETURN void child_main(struct shared *s)
 {
