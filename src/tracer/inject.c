@@ -321,15 +321,18 @@ static void lanes_choose(struct link *l, const struct probe_options *o)
 		l->slot_data_bytes /= 2;
 }
 
-/* Can the program do without it? Not if it is the program, or was linked to it. */
+/* Can the program do without it? Not if it is the program, or was linked to it. (The kernel's program may be ld.so, told to run
+ * another.) */
 static bool is_unloadable(const struct attach *a, const struct elf_module *module)
 {
 	uint64_t headers = proc_auxv_value(a->l->pid, AT_PHDR);
+	const struct mem_reader *mem = remote_mem_reader(a->l->mem);
 	const char *slash = strrchr(module->path, '/');
 	for (size_t i = 0; i < a->maps->n_modules; i++) {
 		const struct elf_module *m = &a->maps->modules[i];
-		if (headers >= m->start.v && headers < m->end.v)
-			return m->start.v != module->start.v && !elf_needs(remote_mem_reader(a->l->mem), m, slash ? slash + 1 : module->path);
+		bool is_program = (headers >= m->start.v && headers < m->end.v) || elf_is_executable(mem, m);
+		if (is_program && (m->start.v == module->start.v || elf_needs(mem, m, slash ? slash + 1 : module->path)))
+			return false;
 	}
 	return true;
 }
