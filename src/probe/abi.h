@@ -205,6 +205,11 @@ enum ring_state {
 	RING_HELD                   /* paused or leaving: hooks return at once, who waits for room still gets it */
 };
 
+/* The last bytes of the blob: offsets in it of the code that only a thread inside a lane runs. */
+struct probe_blob_end {
+	uint64_t lane_code, lane_code_end;
+};
+
 struct ring_shared {
 	uint64_t magic;
 	uint32_t abi, n_slots;

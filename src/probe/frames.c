@@ -45,7 +45,7 @@ static inline uint32_t code_check(const struct probe_layout *l, uint64_t code, u
 }
 
 /* Define a code object behind the frame just written; false if not even its head fits. */
-static bool code_define(struct out *o, const struct probe_layout *l, uint64_t code, uint64_t table)
+LANE_CODE static bool code_define(struct out *o, const struct probe_layout *l, uint64_t code, uint64_t table)
 {
 	if ((uint64_t)(o->end - o->p) < sizeof(struct record_code) + 2 * (TEXT_MAX_BYTES + 32) + 64)
 		return false;
@@ -77,7 +77,7 @@ static inline uint32_t cache_set_of(uint64_t code)
 	return (uint32_t)((code >> 4) * 0x9e3779b97f4a7c15ull >> 40) % CODE_CACHE_SETS;
 }
 
-static bool frame_put(struct out *o, struct probe_lane *lane, const struct probe_layout *l, uint64_t code,
+LANE_CODE static bool frame_put(struct out *o, struct probe_lane *lane, const struct probe_layout *l, uint64_t code,
 		      uint32_t lasti, uint32_t interp_salt)
 {
 	if ((uint64_t)(o->end - o->p) < sizeof(struct record_frame) + 64)
@@ -128,7 +128,7 @@ static inline uint64_t instructions_of(const struct probe_layout *l, uint64_t fr
 	return code + l->code_instructions;
 }
 
-static void anchor_add(struct frame_walk *walk, uint64_t address)
+LANE_CODE static void anchor_add(struct frame_walk *walk, uint64_t address)
 {
 	if (walk->n_anchors < walk->max_anchors && address >= walk->sp && address < walk->sp_limit)
 		walk->anchors[walk->n_anchors++] = (struct record_anchor){ (uint32_t)(address - walk->sp), walk->n_frames };
@@ -139,7 +139,7 @@ static void anchor_add(struct frame_walk *walk, uint64_t address)
  * has been passed: its cframe is the anchor. Returns the next cframe, 0 at the end: in 3.10 the thread's
  * root_cframe.previous is not initialised (Python/pystate.c, new_threadstate), so an address outside the stack ends it.
  */
-static uint64_t cframe_anchor(const struct probe_layout *l, uint64_t cframe, struct frame_walk *walk)
+LANE_CODE static uint64_t cframe_anchor(const struct probe_layout *l, uint64_t cframe, struct frame_walk *walk)
 {
 	if (cframe < walk->sp || cframe >= walk->sp_limit)
 		return 0;
@@ -196,7 +196,7 @@ static inline __attribute__((always_inline)) uint64_t frames_cached(struct out *
 	return frame;
 }
 
-static uint64_t frames_cached_of(struct out *o, struct probe_lane *lane, uint64_t frame, uint32_t salt, struct frame_walk *walk)
+LANE_CODE static uint64_t frames_cached_of(struct out *o, struct probe_lane *lane, uint64_t frame, uint32_t salt, struct frame_walk *walk)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	switch (l->position_kind) {
@@ -210,7 +210,7 @@ static uint64_t frames_cached_of(struct out *o, struct probe_lane *lane, uint64_
 	}
 }
 
-void frames_out(struct out *o, struct probe_lane *lane, uint64_t tstate, struct frame_walk *walk)
+LANE_CODE void frames_out(struct out *o, struct probe_lane *lane, uint64_t tstate, struct frame_walk *walk)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	if (!tstate)

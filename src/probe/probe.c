@@ -387,7 +387,7 @@ static inline struct probe_lane *lane_enter(const struct probe_context *ctx, str
 }
 
 /* Wait until the slot has room; false when nobody drains it (the process then gives up for good) or may not wait. */
-static __attribute__((noinline)) bool wait_for_room(const struct probe_context *ctx, struct ring_slot *slot, uint64_t head, uint64_t need)
+LANE_CODE static __attribute__((noinline)) bool wait_for_room(const struct probe_context *ctx, struct ring_slot *slot, uint64_t head, uint64_t need)
 {
 	struct ring_shared *shared = shared_of(ctx);
 	uint32_t beat = __atomic_load_n(&shared->heartbeat, __ATOMIC_RELAXED), still = 0;
@@ -511,8 +511,8 @@ static void out_pad8(struct out *o, const uint8_t *start)
 		*o->p++ = 0;
 }
 
-static void event_write(const struct probe_context *ctx, struct probe_lane *lane, struct ring_slot *slot,
-		        const char *event, uint32_t name_bytes, uint64_t hash, uint64_t args,
+LANE_CODE static __attribute__((noinline)) void event_write(const struct probe_context *ctx, struct probe_lane *lane,
+							    struct ring_slot *slot, const char *event, uint32_t name_bytes, uint64_t hash, uint64_t args,
 			uint32_t tid, const struct saved_regs *regs)
 {
 	bool python = ctx->flags & PROBE_STACK_PYTHON, native = ctx->flags & PROBE_STACK_NATIVE;
@@ -711,7 +711,7 @@ static inline uint32_t name_bytes_of(const char *event)
  *   probe_entry .. lane_enter()                outside; but come_back(), which calls Py_AtExit, has a lane
  *   is_abandoned()                             outside; its count_loss(), which calls the vdso's clock, has a lane
  *   lane_find(), lane_wait()                   outside; slot_claim() has a lane
- *   event_write() .. lane_leave()              lane: fn_tstate_get, PyMutex_Unlock, the vdso
+ *   event_write() .. lane_leave()              lane: fn_tstate_get, PyMutex_Unlock, the vdso; most of it is LANE_CODE
  *   .. ret of entry.S                          outside
  *   probe_all_is_over()                        at_exit is cleared last, then nothing is called, nor memory of ours touched
  */

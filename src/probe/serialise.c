@@ -73,7 +73,7 @@ static inline void copy(uint8_t *to, uint64_t from, uint64_t n)
 			*to++ = rd8(from++);
 }
 
-static uint32_t cstr_len(uint64_t s, uint32_t max)
+LANE_CODE static uint32_t cstr_len(uint64_t s, uint32_t max)
 {
 	uint32_t n = 0;
 	while (n < max && rd8(s + n))
@@ -81,7 +81,7 @@ static uint32_t cstr_len(uint64_t s, uint32_t max)
 	return n;
 }
 
-static bool cstr_is(uint64_t s, const char *text)
+LANE_CODE static bool cstr_is(uint64_t s, const char *text)
 {
 	for (; *text; s++, text++)
 		if (rd8(s) != (uint8_t)*text)
@@ -99,7 +99,7 @@ struct text {
 };
 
 /* Include/cpython/unicodeobject.h: PyASCIIObject, PyCompactUnicodeObject, PyUnicodeObject. */
-static struct text text_of(const struct probe_layout *l, uint64_t str)
+LANE_CODE static struct text text_of(const struct probe_layout *l, uint64_t str)
 {
 	uint32_t state = rd32(str + l->str_state);
 	struct text t = { .length = rd64(str + l->str_length) };
@@ -147,7 +147,7 @@ static inline uint32_t code_point(const struct text *t, uint64_t i)
 }
 
 /* UTF-8 bytes of the head of t that fits in limit; *ret_points is how many code points that is. */
-static uint64_t text_measure(const struct text *t, uint64_t limit, uint64_t *ret_points)
+LANE_CODE static uint64_t text_measure(const struct text *t, uint64_t limit, uint64_t *ret_points)
 {
 	if (t->ascii) {
 		*ret_points = t->length < limit ? t->length : limit;
@@ -165,7 +165,7 @@ static uint64_t text_measure(const struct text *t, uint64_t limit, uint64_t *ret
 	return n;
 }
 
-static void text_copy(struct out *o, const struct text *t, uint64_t n_points, uint64_t n_bytes)
+LANE_CODE static void text_copy(struct out *o, const struct text *t, uint64_t n_points, uint64_t n_bytes)
 {
 	if (t->ascii) {
 		copy(o->p, t->data, n_bytes);
@@ -177,7 +177,7 @@ static void text_copy(struct out *o, const struct text *t, uint64_t n_points, ui
 }
 
 /* Any str; the slow half of out_str(). */
-static __attribute__((noinline)) void out_text(struct out *o, uint64_t str, uint32_t limit_bytes)
+LANE_CODE static __attribute__((noinline)) void out_text(struct out *o, uint64_t str, uint32_t limit_bytes)
 {
 	struct text t = text_of(&o->ctx->layout, str);
 	uint64_t limit = limit_bytes, points;
@@ -215,13 +215,13 @@ static inline bool out_short_ascii(struct out *o, uint64_t str, uint32_t limit_b
 	return true;
 }
 
-void out_str(struct out *o, uint64_t str, uint32_t limit_bytes)
+LANE_CODE void out_str(struct out *o, uint64_t str, uint32_t limit_bytes)
 {
 	if (!out_short_ascii(o, str, limit_bytes))
 		out_text(o, str, limit_bytes);
 }
 
-static __attribute__((noinline)) void out_bytes(struct out *o, uint8_t tag, uint64_t data, uint64_t length)
+LANE_CODE static __attribute__((noinline)) void out_bytes(struct out *o, uint8_t tag, uint64_t data, uint64_t length)
 {
 	uint64_t n = length < o->string_bytes ? length : o->string_bytes;
 	if (n > room(o) - 24)
@@ -240,7 +240,7 @@ static __attribute__((noinline)) void out_bytes(struct out *o, uint8_t tag, uint
 
 /* ---- numbers ---- */
 
-static __attribute__((noinline)) void out_int(struct out *o, uint64_t object)
+LANE_CODE static __attribute__((noinline)) void out_int(struct out *o, uint64_t object)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	uint64_t n_digits;
@@ -299,7 +299,7 @@ static __attribute__((noinline)) void out_int(struct out *o, uint64_t object)
 
 /* PyMutex: Include/cpython/lock.h, 3.13: bit 0 locked, bit 1 has parked waiters. An object met again inside itself is ours
  * already. Locks are given back in the reverse order. */
-static bool object_lock(struct out *o, uint64_t object)
+LANE_CODE static bool object_lock(struct out *o, uint64_t object)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	if (!l->free_threaded)
@@ -319,7 +319,7 @@ static bool object_lock(struct out *o, uint64_t object)
 }
 
 /* Of what object_lock() locked last. */
-static void object_unlock(struct out *o)
+LANE_CODE static void object_unlock(struct out *o)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	uint64_t object;
@@ -336,7 +336,7 @@ static void object_unlock(struct out *o)
 /* Room every further element needs at least; a container stops taking elements below it. */
 #define ELEMENT_ROOM (OUT_MIN_BYTES * 2)
 
-static void out_items(struct out *o, uint8_t tag, uint64_t items, uint64_t n, unsigned depth)
+LANE_CODE static void out_items(struct out *o, uint8_t tag, uint64_t items, uint64_t n, unsigned depth)
 {
 	put8(o, tag);
 	put_varint(o, n);
@@ -355,7 +355,7 @@ static void out_items(struct out *o, uint8_t tag, uint64_t items, uint64_t n, un
 }
 
 /* Objects/setobject.c: the table holds {key, hash}; a deleted entry has hash -1. */
-static __attribute__((noinline)) void out_set(struct out *o, uint8_t tag, uint64_t set, unsigned depth)
+LANE_CODE static __attribute__((noinline)) void out_set(struct out *o, uint8_t tag, uint64_t set, unsigned depth)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	uint64_t n = rd64(set + l->set_used), mask = rd64(set + l->set_mask), table = rd64(set + l->set_table);
@@ -381,7 +381,7 @@ struct dict_view {
 };
 
 /* Objects/dictobject.c and pycore_dict.h: combined and split tables. */
-static bool dict_view_of(const struct probe_layout *l, uint64_t dict, struct dict_view *v)
+LANE_CODE static bool dict_view_of(const struct probe_layout *l, uint64_t dict, struct dict_view *v)
 {
 	uint64_t keys = rd64(dict + l->dict_keys), values = rd64(dict + l->dict_values);
 	if (!keys)
@@ -419,7 +419,7 @@ static inline bool dict_entry(const struct dict_view *v, uint64_t i, uint64_t *k
 	return *key && *value;
 }
 
-static __attribute__((noinline)) void out_dict(struct out *o, uint64_t dict, unsigned depth)
+LANE_CODE static __attribute__((noinline)) void out_dict(struct out *o, uint64_t dict, unsigned depth)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	struct dict_view v = { 0 };
@@ -454,13 +454,13 @@ static inline uint32_t type_flags(const struct probe_layout *l, uint64_t type)
 	return rd32(type + l->tp_flags);
 }
 
-static bool is_str(const struct probe_layout *l, uint64_t object)
+LANE_CODE static bool is_str(const struct probe_layout *l, uint64_t object)
 {
 	return object && type_flags(l, type_of(l, object)) & TPFLAGS_UNICODE;
 }
 
 /* The str that a class body stores first of all: __module__ (Python/compile.c, compiler_class). */
-static uint64_t heap_type_module(const struct probe_layout *l, uint64_t type)
+LANE_CODE static uint64_t heap_type_module(const struct probe_layout *l, uint64_t type)
 {
 	uint64_t dict = rd64(type + l->type_dict);
 	struct dict_view v;
@@ -480,7 +480,7 @@ static uint64_t heap_type_module(const struct probe_layout *l, uint64_t type)
 
 /* varint n and n bytes: "socket.socket", "int", "_io.TextIOWrapper". Static types carry the module in tp_name; heap
  * types made from Python do not. */
-static void out_type_name(struct out *o, uint64_t type)
+LANE_CODE static void out_type_name(struct out *o, uint64_t type)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	uint64_t tp_name = rd64(type + l->tp_name);
@@ -515,7 +515,7 @@ static void out_type_name(struct out *o, uint64_t type)
 	o->p += n;
 }
 
-static void out_attr_name(struct out *o, const char *name)
+LANE_CODE static void out_attr_name(struct out *o, const char *name)
 {
 	uint32_t n = cstr_len((uint64_t)name, 32);
 	put_varint(o, n);
@@ -523,7 +523,7 @@ static void out_attr_name(struct out *o, const char *name)
 	o->p += n;
 }
 
-static void out_attr_str(struct out *o, const char *name, uint64_t str)
+LANE_CODE static void out_attr_str(struct out *o, const char *name, uint64_t str)
 {
 	out_attr_name(o, name);
 	if (is_str(&o->ctx->layout, str))
@@ -532,7 +532,7 @@ static void out_attr_str(struct out *o, const char *name, uint64_t str)
 		put8(o, !str || str == o->ctx->layout.none ? VALUE_NONE : VALUE_UNREADABLE); /* NULL is shown as None */
 }
 
-static void out_attr_int(struct out *o, const char *name, int64_t v)
+LANE_CODE static void out_attr_int(struct out *o, const char *name, int64_t v)
 {
 	out_attr_name(o, name);
 	put8(o, VALUE_INT);
@@ -540,7 +540,7 @@ static void out_attr_int(struct out *o, const char *name, int64_t v)
 }
 
 /* "name": the C string of a builtin's PyMethodDef (Include/methodobject.h). */
-static void out_attr_cstr(struct out *o, const char *name, uint64_t s)
+LANE_CODE static void out_attr_cstr(struct out *o, const char *name, uint64_t s)
 {
 	out_attr_name(o, name);
 	uint32_t n = s ? cstr_len(s, 255) : 0;
@@ -556,7 +556,7 @@ static void out_attr_cstr(struct out *o, const char *name, uint64_t s)
 
 /* The text of a pathlib path as far as it can be read without running its __str__: the cached string, else the parts it
  * was made of (Lib/pathlib.py: _str; _raw_paths since 3.12; _drv, _root, _parts before). */
-static void out_attr_path(struct out *o, uint64_t path)
+LANE_CODE static void out_attr_path(struct out *o, uint64_t path)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	uint64_t str = rd64(path + l->path_str);
@@ -609,7 +609,7 @@ static void out_attr_path(struct out *o, uint64_t path)
 }
 
 /* "pathlib", or "pathlib._local" (3.13). */
-static bool is_in_pathlib(const struct probe_layout *l, uint64_t type)
+LANE_CODE static bool is_in_pathlib(const struct probe_layout *l, uint64_t type)
 {
 	uint64_t module = type_flags(l, type) & TPFLAGS_HEAPTYPE ? heap_type_module(l, type) : 0;
 	struct text t = module ? text_of(l, module) : (struct text){ 0 };
@@ -622,7 +622,7 @@ static bool is_in_pathlib(const struct probe_layout *l, uint64_t type)
 enum known { KNOWN_NOT, KNOWN_SOCKET, KNOWN_PATH };
 
 /* Sockets and paths are told by the names of their type and its bases. */
-static enum known known_by_name(const struct probe_layout *l, uint64_t type)
+LANE_CODE static enum known known_by_name(const struct probe_layout *l, uint64_t type)
 {
 	for (unsigned i = 0; type && i < 8; i++, type = rd64(type + l->tp_base)) {
 		uint64_t name = rd64(type + l->tp_name);
@@ -641,7 +641,7 @@ static enum known known_by_name(const struct probe_layout *l, uint64_t type)
 
 #define ATTRS_ROOM 1024u
 
-static __attribute__((noinline)) void out_object(struct out *o, uint64_t object, uint64_t type)
+LANE_CODE static __attribute__((noinline)) void out_object(struct out *o, uint64_t object, uint64_t type)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	put8(o, VALUE_OBJECT_AT);
@@ -712,7 +712,7 @@ static __attribute__((noinline)) void out_object(struct out *o, uint64_t object,
 
 /* ---- one value of any kind ---- */
 
-void out_value(struct out *o, uint64_t object, unsigned depth)
+LANE_CODE void out_value(struct out *o, uint64_t object, unsigned depth)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	if (room(o) < OUT_MIN_BYTES) {
@@ -766,7 +766,7 @@ void out_value(struct out *o, uint64_t object, unsigned depth)
 	}
 }
 
-void out_args(struct out *o, uint64_t tuple)
+LANE_CODE void out_args(struct out *o, uint64_t tuple)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	if (!tuple || !(type_flags(l, type_of(l, tuple)) & TPFLAGS_TUPLE)) {

@@ -11,6 +11,9 @@
 
 struct probe_context;
 
+/* Code that only a thread inside a lane runs. It stands together, and the end of the blob says where (probe.lds). */
+#define LANE_CODE __attribute__((section(".text.lane")))
+
 /* Free-threaded builds: the objects locked now, innermost last; 0 for one that was ours already. */
 #define LOCKS_MAX 16u
 struct out_locks {

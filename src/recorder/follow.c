@@ -176,7 +176,8 @@ static unsigned long trace_options(const struct follow *f, bool children)
 static unsigned long options_of(void *ctx, pid_t tid)
 {
 	const struct tracee *t = find(ctx, tid);
-	return t && t->traced ? trace_options(ctx, t->children) : 0;
+	/* Not heard of yet: made by one that is ours, with its options (kernel/fork.c, ptrace_init_task). */
+	return !t ? trace_options(ctx, true) : t->traced ? trace_options(ctx, t->children) : 0;
 }
 
 /* ---- breakpoints ---- */
@@ -370,6 +371,8 @@ struct err *follow_seize(struct follow *f, pid_t pid, bool awaits_python)
 			if (err && err->code == ERR_DENIED && is_traced_by_us(tid)) {
 				err_destroy(err);
 				err = NULL;
+				/* Or it would not stop for what was asked of it before: now it is ours, with options from that stop on. */
+				remote_call_take_pending(tid);
 			}
 			if (err && (err->code == ERR_TARGET_GONE || (err->code == ERR_DENIED && is_ending(tid)))) {
 				err_destroy(err);
@@ -630,12 +633,15 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 			struct err *err = ptrace_breakpoint_settle(tid, SETTLE_NS);
 			if (err)
 				return went_on(err);
-			if (!at_breakpoint(f, t))
+			t = find(f, tid); /* others were served meanwhile */
+			if (t && !at_breakpoint(f, t))
 				go_on(f, tid, 0);
 			return;
 		}
 		return go_on(f, tid, signal);
 	case PTRACE_EVENT_STOP:
+		/* Seized for something else, or given up while its filter was suspended: as they should be again. */
+		went_on(ptrace_set_options(tid, trace_options(f, t->children)));
 		if (signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU) {
 			t->stopped = true;
 			return went_on(ptrace_listen(tid));
@@ -862,9 +868,10 @@ void follow_release(struct follow *f, uint64_t timeout_ns)
 		err_destroy(err);
 		let_deferred_go(f);
 		t = find(f, tid);
-		if (t && t->launched)
+		if (t && t->launched) {
+			set_breakpoint(t, 0);
 			t->traced = false;
-		else if (t) /* it ended, or will be let go when it stops */
+		} else if (t) /* it ended, or will be let go when it stops */
 			drop(f, t);
 		if (i < f->tracees.n && f->tracees.v[i].tid == tid)
 			i++;

@@ -21,6 +21,7 @@
 #include "tracer/maps.h"
 #include "tracer/ptrace.h"
 #include "tracer/remote_mem.h"
+#include "tracer/sigframe.h"
 #include "tracer/still.h"
 #include "tracer/target_lock.h"
 
@@ -234,12 +235,18 @@ static struct err *look_for_quiet(const struct link *l, struct remote_mem *mem, 
 struct err *link_check_left(const struct link *l, const struct remote_target *t, bool *ret_left)
 {
 	uint64_t blob = l->base.v + l->blob_off;
+	struct code_range code = { .start = blob, .end = blob + l->blob_bytes };
+	/* Who is in the code of a lane, be it under a signal handler, has the lane; unless that handler has forked. */
+	if (t->pid == l->pid) {
+		code.held_start = blob + l->blob_end.lane_code;
+		code.held_end = blob + l->blob_end.lane_code_end;
+	}
 	*ret_left = false;
 	for (unsigned look = 0; look < 2; look++) {
 		bool quiet = false, outside = false;
 		struct err *err = look_for_quiet(l, t->mem, t->pid, &quiet);
 		if (!err && quiet)
-			err = threads_check_outside(t, blob, blob + l->blob_bytes, &outside);
+			err = threads_check_outside_of(t, &code, &outside);
 		if (err && err->code != ERR_TIMEOUT)
 			return err;
 		outside &= !err;

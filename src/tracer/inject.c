@@ -369,6 +369,7 @@ struct err *attach_prepare(struct attach *a, pid_t pid, const struct python_runt
 	lanes_choose(l, options);
 	l->blob_off = PROBE_BLOB_OFF;
 	l->blob_bytes = round_up(probe_blob_bytes, PROBE_PAGE);
+	memcpy(&l->blob_end, probe_blob + probe_blob_bytes - sizeof(l->blob_end), sizeof(l->blob_end));
 	l->state_off = l->blob_off + l->blob_bytes;
 	l->shared_off = l->state_off + round_up(sizeof(struct probe_state) + l->n_lanes * sizeof(struct probe_lane), PROBE_PAGE);
 	uint64_t slots_off = round_up(sizeof(struct ring_shared), PROBE_PAGE);

@@ -47,6 +47,7 @@ struct link {
 	uint64_t slot_data_bytes;   /* those of free-threaded builds may be smaller than asked for */
 	raddr base;                 /* of the reservation in the target */
 	uint64_t total_bytes, blob_off, shared_off, state_off, blob_bytes;
+	struct probe_blob_end blob_end; /* zeros: of an older probe, not known */
 	raddr entry;                /* 24 bytes, then the mailbox */
 	uint64_t nonce;             /* in the ring: what is mapped there now is still ours */
 	bool owned;                 /* target_own() was called */

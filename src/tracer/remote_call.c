@@ -420,8 +420,9 @@ static struct err *wait_for_answer(const struct remote_target *t, pid_t tid, uin
 struct err *remote_call_hold(const struct remote_target *t, pid_t tid, uint64_t timeout_ns, bool *ret_group_stopped)
 {
 	struct err *err = NULL;
+	bool was_pending = !t->attached && remote_call_take_pending(tid); /* it is on its way to that stop */
 	if (!t->attached) {
-		if (!remote_call_take_pending(tid)) /* else it is on its way to that stop */
+		if (!was_pending)
 			err = ptrace_seize(tid, t->filtered ? PTRACE_O_SUSPEND_SECCOMP : 0);
 		if (err && t->filtered && (err->sys == EPERM || err->sys == EINVAL))
 			err = err_with_hint(err_wrap(err, "its seccomp filter cannot be suspended"),
@@ -436,8 +437,8 @@ struct err *remote_call_hold(const struct remote_target *t, pid_t tid, uint64_t 
 		pending_detach_poll();
 		err = ptrace_stop_for_change(tid, HOLD_STEP_NS, ret_group_stopped);
 	}
-	if (!err && t->attached && t->filtered) {
-		err = ptrace_set_options(tid, ptrace_options(tid) | PTRACE_O_SUSPEND_SECCOMP);
+	if (!err && t->filtered && (t->attached || was_pending)) {
+		err = ptrace_set_options(tid, (t->attached ? ptrace_options(tid) : 0) | PTRACE_O_SUSPEND_SECCOMP);
 		if (err) { /* not allowed: it must not stay held */
 			err_destroy(remote_call_let_go(t, tid, *ret_group_stopped));
 			return err;
@@ -538,10 +539,12 @@ struct err *remote_call_check_still_there(const struct remote_target *t)
 static void let_go_later(const struct remote_target *t, pid_t tid, uint64_t timeout_ns)
 {
 	bool group_stopped = false;
+	struct user_regs_struct regs;
 	struct err *err = ptrace_stop_for_change(tid, timeout_ns, &group_stopped);
-	if (!err)
+	if (!err) {
+		err_destroy(remote_call_repair_held(t, tid, &regs)); /* it may have come to a call of its own by now */
 		err = remote_call_let_go(t, tid, group_stopped);
-	else if (!t->attached && err->code == ERR_TIMEOUT && !remote_call_add_pending(tid))
+	} else if (!t->attached && err->code == ERR_TIMEOUT && !remote_call_add_pending(tid))
 		log_debug("thread %d stays seized until we end", (int)tid);
 	err_destroy(err);
 }
@@ -632,14 +635,14 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 	uint64_t deadline = monotonic_ns() + timeout_ns, patient_until = deadline + (t->attached ? 0 : STARVED_NS);
 	struct err *last = NULL;
 	bool started = false;
-	if (t->fleeting || t->unloadable)
-		return still_run(t, program, avoid_start, avoid_end, timeout_ns, stats, ret_value);
 	pending_detach_poll();
 	if (t->place->is_left) {
 		struct err *err = remote_place_wait(t, timeout_ns);
 		if (err)
 			return err;
 	}
+	if (t->fleeting || t->unloadable)
+		return still_run(t, program, avoid_start, avoid_end, timeout_ns, stats, ret_value);
 	while (!started) {
 		struct thread_place *threads;
 		size_t n;
@@ -712,7 +715,7 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 
 /* A running thread's registers: stopped for a few microseconds, let go at once. Until it gets a processor to stop on, it
  * loses nothing by our waiting. */
-static struct err *look_at_running(const struct remote_target *t, pid_t tid, uint64_t start, uint64_t end, bool *ret_outside)
+static struct err *look_at_running(const struct remote_target *t, pid_t tid, const struct code_range *code, bool *ret_outside)
 {
 	struct user_regs_struct r;
 	bool group_stopped;
@@ -726,9 +729,9 @@ static struct err *look_at_running(const struct remote_target *t, pid_t tid, uin
 		const uint64_t values[] = { r.rip, r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.r8, r.r9,
 					    r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, top[0], top[1] };
 		for (size_t i = 0; i < ARRAY_LEN(values); i++)
-			if (inside(values[i], start, end))
+			if (inside(values[i], code->start, code->end))
 				*ret_outside = false;
-		if (sigframes_point_into(t->mem, RADDR(r.rsp), start, end))
+		if (sigframes_point_into(t->mem, RADDR(r.rsp), code))
 			*ret_outside = false;
 	}
 	struct err *go = remote_call_let_go(t, tid, group_stopped);
@@ -739,17 +742,22 @@ static struct err *look_at_running(const struct remote_target *t, pid_t tid, uin
 
 struct err *threads_check_outside(const struct remote_target *t, uint64_t start, uint64_t end, bool *ret_outside)
 {
+	return threads_check_outside_of(t, &(struct code_range){ .start = start, .end = end }, ret_outside);
+}
+
+struct err *threads_check_outside_of(const struct remote_target *t, const struct code_range *code, bool *ret_outside)
+{
 	struct thread_place *threads = NULL;
 	size_t n = 0;
 	*ret_outside = true;
 	struct err *err = threads_list(t->pid, &threads, &n);
 	for (size_t i = 0; !err && i < n && *ret_outside; i++) {
 		if (threads[i].syscall != -2) {
-			if (inside(threads[i].pc, start, end) || sigframes_point_into(t->mem, RADDR(threads[i].sp), start, end))
+			if (inside(threads[i].pc, code->start, code->end) || sigframes_point_into(t->mem, RADDR(threads[i].sp), code))
 				*ret_outside = false;
 			continue;
 		}
-		err = look_at_running(t, threads[i].tid, start, end, ret_outside);
+		err = look_at_running(t, threads[i].tid, code, ret_outside);
 		if (err && err->code == ERR_TARGET_GONE) { /* a thread that ended is outside for good */
 			err_destroy(err);
 			err = NULL;

@@ -147,3 +147,5 @@ bool thread_is_called_by_python(const struct remote_target *t, uint64_t pc, uint
  * stopped for a moment to see. */
 MUST_CHECK struct err *threads_check_outside(const struct remote_target *t, uint64_t start, uint64_t end,
 					     bool *ret_outside);
+struct code_range;
+MUST_CHECK struct err *threads_check_outside_of(const struct remote_target *t, const struct code_range *code, bool *ret_outside);

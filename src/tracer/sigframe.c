@@ -12,6 +12,7 @@ enum {
 	SCAN_BYTES = 32 * 1024, /* a handler of Python's needs some hundred, and the frame up to 11 KiB (AMX) */
 	STACKS_MAX = 8,
 	PAGE = 4096,
+	NOWHERE = 65536, /* below vm.mmap_min_addr as it is by default there is neither code nor a stack */
 	/* struct sigcontext in words, arch/x86/include/uapi/asm/sigcontext.h: r8 … r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip,
 	 * eflags, then cs, gs, fs, ss of 16 bits each */
 	WORD_SP = 15,
@@ -24,7 +25,8 @@ enum {
 /* arch/x86/include/asm/segment.h: __USER_CS, __USER_DS; ss is saved since Linux 4.3. */
 static bool is_frame(const uint64_t *w)
 {
-	return (w[WORD_SEGMENTS] == 0x33 || w[WORD_SEGMENTS] == 0x2b000000000033) && w[WORD_FLAGS] & 2 && w[WORD_FLAGS] < 1u << 22;
+	return (w[WORD_SEGMENTS] == 0x33 || w[WORD_SEGMENTS] == 0x2b000000000033) && w[WORD_FLAGS] & 2 && w[WORD_FLAGS] < 1u << 22 &&
+	       w[WORD_IP] >= NOWHERE && w[WORD_SP] >= NOWHERE;
 }
 
 /* The stack is mapped up to the end of some page. */
@@ -44,7 +46,7 @@ static size_t read_up(struct remote_mem *mem, uint64_t from, uint64_t *words)
 	return n / 8;
 }
 
-bool sigframes_point_into(struct remote_mem *mem, raddr sp, uint64_t start, uint64_t end)
+bool sigframes_point_into(struct remote_mem *mem, raddr sp, const struct code_range *code)
 {
 	uint64_t stacks[STACKS_MAX] = { sp.v & ~7ull };
 	uint64_t *words = malloc(SCAN_BYTES);
@@ -55,8 +57,9 @@ bool sigframes_point_into(struct remote_mem *mem, raddr sp, uint64_t start, uint
 		for (size_t at = 0; at + WORDS <= n && !does; at++) {
 			if (!is_frame(words + at))
 				continue;
-			for (size_t k = 0; k <= WORD_IP; k++)
-				does |= words[at + k] >= start && words[at + k] < end;
+			bool is_dead = words[at + WORD_IP] >= code->held_start && words[at + WORD_IP] < code->held_end;
+			for (size_t k = 0; k <= WORD_IP && !is_dead; k++)
+				does |= words[at + k] >= code->start && words[at + k] < code->end;
 			uint64_t below = words[at + WORD_SP] & ~7ull;
 			bool is_here = below >= stacks[i] && below < stacks[i] + n * 8;
 			if (!is_here && below && n_stacks < STACKS_MAX)

@@ -39,7 +39,9 @@ static bool is_held(const struct still *s, pid_t tid)
 /* Returns `err`, or what went wrong. */
 static struct err *still_end(struct still *s, struct err *err)
 {
-	for (size_t i = 0; i < s->held.n; i++) {
+	/* It has become another program: those that were held are no more, or stand at that event, which follow.c has. */
+	bool is_another = err && err->sys == ESTALE;
+	for (size_t i = 0; i < s->held.n && !is_another; i++) {
 		struct err *e = remote_call_let_go(s->t, s->held.v[i].tid, s->held.v[i].group_stopped);
 		if (err || (e && e->code == ERR_TARGET_GONE))
 			err_destroy(e);
@@ -83,6 +85,13 @@ static struct err *still_begin(struct still *s, const struct remote_target *t, u
 			err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
 		if (!err)
 			threads_sort(t, threads, n);
+		/* One that may take long to stop (vfork(2), a disk) comes first, while nobody waits for it. */
+		for (size_t i = 0, k = 0; t->fleeting && i < n; i++)
+			if (threads[i].state == 'D') {
+				struct thread_place at = threads[i];
+				threads[i] = threads[k];
+				threads[k++] = at;
+			}
 		for (size_t i = 0; !err && i < n; i++) {
 			bool is_inside = avoid_end && threads[i].pc >= avoid_start && threads[i].pc < avoid_end;
 			if (is_held(s, threads[i].tid))
@@ -186,7 +195,7 @@ static bool is_call(const struct remote_op *op)
 }
 
 /* In the first of those held: it must tell us of its calls. */
-static struct err *run_calls(const struct still *s, const struct remote_program *program, uint64_t timeout_ns,
+static struct err *run_calls(struct still *s, const struct remote_program *program, uint64_t timeout_ns,
 			     struct remote_call_stats *stats, uint64_t *ret_value)
 {
 	pid_t tid = s->held.v[0].tid;
@@ -196,6 +205,17 @@ static struct err *run_calls(const struct still *s, const struct remote_program 
 		err = remote_call_run_stopped(tid, s->t, program, timeout_ns, stats, ret_value);
 	if (s->t->attached && s->t->filtered)
 		err_destroy(ptrace_set_options(tid, options));
+	if (s->held.v[0].group_stopped) { /* not in that stop any more, so it cannot be left there: it goes on, into it */
+		ptrace_stop_again(tid);
+		s->held.v[0].group_stopped = false;
+	}
+	if (err && err->code == ERR_TIMEOUT) { /* it runs, and completes the list when it can */
+		s->t->place->is_left = true;
+		s->t->place->last_tid = tid;
+		if (!s->t->attached && !remote_call_add_pending(tid))
+			log_debug("thread %d stays seized until we end", (int)tid);
+		s->held.v[0] = s->held.v[--s->held.n];
+	}
 	return err;
 }
 
