@@ -76,6 +76,8 @@ struct err *remote_place_clear(const struct remote_target *t)
 	return still_write(t, &store, 1);
 }
 
+static void pending_detach_poll(void);
+
 struct err *remote_place_wait(const struct remote_target *t, uint64_t timeout_ns)
 {
 	uint64_t deadline = monotonic_ns() + timeout_ns;
@@ -90,6 +92,7 @@ struct err *remote_place_wait(const struct remote_target *t, uint64_t timeout_ns
 			return err ? err : err_create(ERR_TIMEOUT, "a thread of process %d has not come back from an earlier call", (int)t->pid);
 		err_destroy(err);
 		ptrace_serve();
+		pending_detach_poll(); /* it may have stopped on its way */
 		poll(NULL, 0, 1);
 	}
 }

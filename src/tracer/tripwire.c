@@ -24,7 +24,9 @@ static unsigned n_wires; /* each is a descriptor of ours, and others need some, 
  * 2.36 nptl/pthread_create.c). One that goes on blocking it is met when it no longer does. */
 static int choose_signal(pid_t tid)
 {
-	static const int ignored[] = { SIGURG, SIGWINCH }; /* signal(7): their default is to be ignored */
+	/* signal(7): their default is to be ignored. SIGCONT, which also ends a stop, only where the others are blocked: PostgreSQL
+	 * blocks all that can be when it forks, but not that one (src/backend/libpq/pqsignal.c, pqinitmask()). */
+	static const int ignored[] = { SIGURG, SIGWINCH, SIGCONT };
 	char path[48], line[128];
 	uint64_t blocked = 0, caught = 0;
 	int found = 0; /* none yet */
@@ -40,7 +42,7 @@ static int choose_signal(pid_t tid)
 		fclose(f);
 	for (size_t i = ARRAY_LEN(ignored); i-- > 0;) {
 		uint64_t bit = 1ull << (ignored[i] - 1);
-		if (!(blocked & bit) && (!found || !(caught & bit)))
+		if (!(blocked & bit) && (!found || found == SIGCONT || !(caught & bit)))
 			found = ignored[i];
 	}
 	return found ? found : ignored[0];

@@ -4,7 +4,7 @@
  * A debug register set with ptrace(2) outlives its tracer, and then the first thread to come by dies of a SIGTRAP. Here the
  * register belongs to a descriptor (perf_event_open(2), PERF_TYPE_BREAKPOINT), and goes with it, before the kernel lets
  * the tracees of a dead tracer go. What it sends to the thread is a signal that programs ignore unless they ask for it
- * (SIGURG, or SIGWINCH): whoever is traced stops for that, too; whoever is not does not notice.
+ * (SIGURG, SIGWINCH or SIGCONT): whoever is traced stops for that, too; whoever is not does not notice.
  */
 #pragma once
 #include <stdbool.h>

@@ -127,7 +127,8 @@ def execs_meanwhile(ctx, python, module, steps):
                 n_execed += is_another()
                 held.go_on()
             out, err = held.process.communicate(b"" if held.pid else b"!", timeout=60)
-            expect(held.process.returncode == 0 and out == b"go\nfine\n", lambda: f"{step}: {held.process.returncode}, {out!r}, {err[-500:]!r}")
+            # What the one thread says and when the other execs is a race of their own.
+            expect(held.process.returncode == 0 and out in (b"go\nfine\n", b"gofine\n", b"fine\n"), lambda: f"{step}: {held.process.returncode}, {out!r}, {err[-500:]!r}")
             expect(len(held.capture.named("moments.after")) == 1, lambda: f"{step}: the event of the new program is missing: {err[-500:]!r}")
     expect(n_execed, "not once had it called exec: the test is broken")
 

@@ -1,4 +1,5 @@
-/* remote_call, ptrace: a followed thread that was held and let go is as it was: its options, its filter, its job-control stop. */
+/* remote_call, still, ptrace: a thread that was held and let go is as it was: its options, its filter, its job-control stop, its
+ * call; and what could not be done in it leaves it running. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,11 +7,13 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -23,13 +26,20 @@
 #include "tracer/ptrace.h"
 #include "tracer/remote_call.h"
 #include "tracer/remote_mem.h"
+#include "tracer/still.h"
 
+#define NOWHERE 0x600000000000ull /* an address that no register holds, as 1 would be: errno */
 enum { OPTIONS = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXIT, PATIENCE_NS = 2000000000 };
 
 struct shared {
 	volatile uint64_t n_allowed, n_forbidden; /* getppid(2), which the child has forbidden itself */
 	volatile bool is_over;
+	volatile bool is_handled; /* the handler of SIGUSR1, which is blocked, may return */
+	uint64_t blocked; /* a signal set as the kernel has it */
+	volatile uint64_t go, n_made, n_early; /* of the children without a filter: may go on; times round, calls that ended early */
+	int wakes[2]; /* a pipe that ends the wait of waits_main() */
 };
+static struct shared *shared;
 
 static void no_others(void *ctx, pid_t waited_for)
 {
@@ -50,6 +60,13 @@ static unsigned long options(void *ctx, pid_t tid)
 
 static const struct ptrace_watch watch = { .others = no_others, .reported = pass, .options = options };
 
+static void on_usr1(int signal)
+{
+	(void)signal;
+	while (!shared->is_handled)
+		;
+}
+
 static NORETURN void child_main(struct shared *s)
 {
 	struct sock_filter filter[] = {
@@ -60,6 +77,8 @@ static NORETURN void child_main(struct shared *s)
 	};
 	struct sock_fprog program = { ARRAY_LEN(filter), filter };
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a check that fails ends the test */
+	signal(SIGUSR1, on_usr1);
+	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &s->blocked, NULL, sizeof(s->blocked));
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
 		_exit(3);
 	while (!s->is_over) {
@@ -71,12 +90,31 @@ static NORETURN void child_main(struct shared *s)
 	_exit(0);
 }
 
+/* Spins until it may go on, then waits without end. */
+static NORETURN void waits_main(struct shared *s)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	int e = epoll_create1(0);
+	if (e < 0 || epoll_ctl(e, EPOLL_CTL_ADD, s->wakes[0], &event) < 0)
+		_exit(3);
+	for (s->n_made = 1; !s->go; s->n_made++)
+		;
+	while (epoll_wait(e, &event, 1, 600000) < 0)
+		s->n_early++;
+	s->is_over = true;
+	_exit(0);
+}
+
 struct held {
 	struct shared *shared;
 	pid_t pid;
 	struct remote_mem *mem;
 	struct maps *maps;
 	struct remote_target target;
+	struct remote_place place;
+	struct remote_program program;
+	struct remote_call_stats stats;
 };
 
 static void wait_for_count(volatile uint64_t *count)
@@ -88,20 +126,55 @@ static void wait_for_count(volatile uint64_t *count)
 	}
 }
 
-static void set_up(struct held *h)
+static void start(struct held *h, void (*run)(struct shared *s))
 {
 	struct shared *s = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(s, MAP_FAILED);
-	ptrace_set_watch(&watch);
+	s->blocked = 1ull << (SIGUSR1 - 1);
+	assert_int_equal(pipe(s->wakes), 0);
+	shared = s;
 	*h = (struct held){ .shared = s, .pid = fork() };
 	if (h->pid == 0)
-		child_main(s);
+		run(s);
 	assert_true(h->pid > 0);
-	wait_for_count(&s->n_forbidden);
-	assert_null(ptrace_seize(h->pid, OPTIONS));
+}
+
+/* What a list needs that is run in it. */
+static void open_target(struct held *h)
+{
 	assert_null(remote_mem_open(h->pid, &h->mem));
 	assert_null(maps_read(h->pid, &h->maps));
-	h->target = (struct remote_target){ .pid = h->pid, .mem = h->mem, .maps = h->maps, .attached = true, .filtered = true };
+	assert_null(maps_find_modules(h->maps, remote_mem_reader(h->mem)));
+	assert_null(remote_place_find(h->mem, h->maps, RADDR(0), remote_stub_bytes(), &h->place));
+	h->target = (struct remote_target){ .pid = h->pid, .mem = h->mem, .maps = h->maps, .place = &h->place };
+}
+
+static void set_up(struct held *h)
+{
+	ptrace_set_watch(&watch);
+	start(h, child_main);
+	wait_for_count(&h->shared->n_forbidden);
+	assert_null(ptrace_seize(h->pid, OPTIONS));
+	open_target(h);
+	h->target.attached = h->target.filtered = true;
+}
+
+static void close_target(struct held *h)
+{
+	remote_mem_close(h->mem);
+	maps_destroy(h->maps);
+	close(h->shared->wakes[0]), close(h->shared->wakes[1]);
+	munmap(h->shared, 4096);
+	ptrace_set_watch(NULL);
+}
+
+static void kill_and_skip(struct held *h, struct err *err)
+{
+	kill(h->pid, SIGKILL);
+	waitpid(h->pid, NULL, 0);
+	err_destroy(err);
+	close_target(h);
+	skip();
 }
 
 static void end(struct held *h)
@@ -113,10 +186,33 @@ static void end(struct held *h)
 	assert_null(ptrace_detach(h->pid, 0));
 	assert_int_equal(waitpid(h->pid, &status, 0), h->pid);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	remote_mem_close(h->mem);
-	maps_destroy(h->maps);
-	munmap(h->shared, 4096);
-	ptrace_set_watch(NULL);
+	close_target(h);
+}
+
+/* It reports the job-control stop that it is on its way to; left there, as a tracer that stays does. */
+static void leave_stopped(const struct held *h)
+{
+	int status = 0;
+	assert_null(ptrace_wait_stop(h->pid, PATIENCE_NS, &status));
+	for (unsigned i = 0; i < 4 && status >> 8 != (SIGSTOP | PTRACE_EVENT_STOP << 8); i++) {
+		assert_null(ptrace_continue(h->pid, ptrace_signal_of(status)));
+		assert_null(ptrace_wait_stop(h->pid, PATIENCE_NS, &status));
+	}
+	assert_int_equal(status >> 8, SIGSTOP | PTRACE_EVENT_STOP << 8);
+	assert_null(ptrace_listen(h->pid));
+}
+
+static void goes_on_with_sigcont(const struct held *h)
+{
+	int status = 0;
+	assert_int_equal(kill(h->pid, SIGCONT), 0);
+	for (unsigned i = 0; i < 4; i++) { /* the end of the stop, and the signal */
+		assert_null(ptrace_wait_stop(h->pid, PATIENCE_NS, &status));
+		assert_null(ptrace_continue(h->pid, ptrace_signal_of(status)));
+		if (ptrace_signal_of(status) == SIGCONT)
+			break;
+	}
+	wait_for_count(&h->shared->n_forbidden);
 }
 
 static void keeps_options_and_filter(void **state)
@@ -125,13 +221,9 @@ static void keeps_options_and_filter(void **state)
 	struct held h;
 	bool outside = false;
 	set_up(&h);
-	struct err *err = threads_check_outside(&h.target, 1, 2, &outside);
-	if (err && err->code == ERR_DENIED) { /* PTRACE_O_SUSPEND_SECCOMP takes CAP_SYS_ADMIN */
-		kill(h.pid, SIGKILL);
-		waitpid(h.pid, NULL, 0);
-		err_destroy(err);
-		skip();
-	}
+	struct err *err = threads_check_outside(&h.target, NOWHERE, NOWHERE + 1, &outside);
+	if (err && err->code == ERR_DENIED) /* PTRACE_O_SUSPEND_SECCOMP takes CAP_SYS_ADMIN */
+		kill_and_skip(&h, err);
 	assert_null(err);
 	assert_true(outside);
 	uint64_t allowed = h.shared->n_allowed;
@@ -149,19 +241,13 @@ static void keeps_a_job_control_stop(void **state)
 	int status = 0;
 	set_up(&h);
 	h.target.filtered = false;
-	struct remote_place place = { 0 };
-	assert_null(maps_find_modules(h.maps, remote_mem_reader(h.mem)));
-	assert_null(remote_place_find(h.mem, h.maps, RADDR(0), remote_stub_bytes(), &place));
-	h.target.place = &place;
 	assert_null(ptrace_stop_for_change(h.pid, PATIENCE_NS, &group_stopped));
 	assert_false(group_stopped);
 	assert_int_equal(kill(h.pid, SIGSTOP), 0); /* it is pending: the list will meet it */
 
-	struct remote_program program = { 0 };
-	struct remote_call_stats stats = { 0 };
 	uint64_t value = 0, count = h.shared->n_forbidden;
-	remote_program_add(&program, SYS_getpid, 0, 0, 0, 0, 0, 0);
-	assert_null(remote_call_run_stopped(h.pid, &h.target, &program, PATIENCE_NS, &stats, &value));
+	remote_program_add(&h.program, SYS_getpid, 0, 0, 0, 0, 0, 0);
+	assert_null(remote_call_run_stopped(h.pid, &h.target, &h.program, PATIENCE_NS, &h.stats, &value));
 	assert_int_equal(value, 1);
 	assert_null(ptrace_continue(h.pid, 0));
 	assert_null(ptrace_wait_stop(h.pid, PATIENCE_NS, &status));
@@ -169,15 +255,107 @@ static void keeps_a_job_control_stop(void **state)
 	assert_true(h.shared->n_forbidden - count <= 1);
 
 	assert_null(ptrace_listen(h.pid));
-	assert_int_equal(kill(h.pid, SIGCONT), 0);
-	for (unsigned i = 0; i < 4; i++) { /* the end of the stop, and the signal */
-		assert_null(ptrace_wait_stop(h.pid, PATIENCE_NS, &status));
-		assert_null(ptrace_continue(h.pid, ptrace_signal_of(status)));
-		if (ptrace_signal_of(status) == SIGCONT)
-			break;
-	}
+	goes_on_with_sigcont(&h);
+	end(&h);
+}
+
+/* Ctrl-Z, a visit meanwhile, fg: the program would be held for ever, and not even SIGCONT would wake it. */
+static void wakes_from_a_stop_in_which_it_was_visited(void **state)
+{
+	(void)state;
+	struct held h;
+	uint64_t value = 0;
+	set_up(&h);
+	h.target.filtered = false;
+	h.target.unloadable = &h.maps->modules[0];
+	assert_int_equal(kill(h.pid, SIGSTOP), 0);
+	leave_stopped(&h);
+	uint64_t count = h.shared->n_forbidden;
+	remote_program_add(&h.program, SYS_getpid, 0, 0, 0, 0, 0, 0);
+	assert_null(still_run(&h.target, &h.program, 0, 0, PATIENCE_NS, &h.stats, &value));
+	assert_int_equal(value, 1);
+	leave_stopped(&h);
+	assert_true(h.shared->n_forbidden - count <= 1);
+	goes_on_with_sigcont(&h);
+	end(&h);
+}
+
+/* A recorder that is not root: a sandboxed program whose filter may not be suspended would be held for ever. */
+static void runs_on_where_its_filter_may_not_be_suspended(void **state)
+{
+	(void)state;
+	struct held h;
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct ours[2], fewer[2];
+	bool outside = false;
+	set_up(&h);
+	assert_int_equal(syscall(SYS_capget, &header, ours), 0);
+	fewer[0] = ours[0], fewer[1] = ours[1];
+	fewer[0].effective &= ~(1u << CAP_SYS_ADMIN);
+	assert_int_equal(syscall(SYS_capset, &header, fewer), 0);
+	struct err *err = threads_check_outside(&h.target, NOWHERE, NOWHERE + 1, &outside);
+	assert_int_equal(syscall(SYS_capset, &header, ours), 0);
+	assert_non_null(err);
+	assert_true(err->sys == EPERM || err->sys == EINVAL); /* kernel/ptrace.c, check_ptrace_options */
+	err_destroy(err);
 	wait_for_count(&h.shared->n_forbidden);
 	end(&h);
+}
+
+/* A signal handler that lasts comes in the middle of a list: the thread would stand at its next system call for ever. */
+static void runs_on_after_a_list_that_took_too_long(void **state)
+{
+	(void)state;
+	struct held h;
+	bool group_stopped;
+	uint64_t value = 0;
+	set_up(&h);
+	assert_null(ptrace_stop_for_change(h.pid, PATIENCE_NS, &group_stopped));
+	assert_null(ptrace_detach(h.pid, 0));
+	h.target.attached = h.target.filtered = false;
+	h.target.unloadable = &h.maps->modules[0];
+	remote_program_add(&h.program, SYS_rt_sigprocmask, SIG_UNBLOCK, (uint64_t)&h.shared->blocked, 0, sizeof(h.shared->blocked), 0, 0);
+	remote_program_add(&h.program, SYS_getpid, 0, 0, 0, 0, 0, 0);
+	assert_int_equal(kill(h.pid, SIGUSR1), 0); /* blocked: it comes within the list, whose first call unblocks it */
+	struct err *err = remote_call_run(&h.target, &h.program, 0, 0, 500000000, &h.stats, &value);
+	assert_non_null(err);
+	assert_int_equal(err->code, ERR_TIMEOUT);
+	err_destroy(err);
+
+	h.shared->is_handled = true;
+	for (unsigned i = 0; i < 100; i++) { /* each looks first whether it has stopped meanwhile */
+		err = remote_call_run(&h.target, &h.program, 0, 0, 200000000, &h.stats, &value);
+		if (!err || err->code != ERR_TIMEOUT)
+			break;
+		err_destroy(err);
+	}
+	assert_null(err);
+	wait_for_count(&h.shared->n_forbidden);
+	assert_null(ptrace_seize(h.pid, OPTIONS)); /* nobody's any more */
+	end(&h);
+}
+
+/* A thread that waits when a sandboxed program is let go: its call would fail with EINTR, for no reason that the program knows. */
+static void a_call_begun_behind_the_list_goes_on(void **state)
+{
+	(void)state;
+	struct held h;
+	uint64_t value = 0;
+	start(&h, waits_main);
+	wait_for_count(&h.shared->n_made);
+	open_target(&h);
+	h.target.filtered = true;
+	remote_program_add(&h.program, REMOTE_FLAG(REMOTE_STORE), (uint64_t)&h.shared->go, 1, 0, 0, 0, 0);
+	/* Without a mailbox it is stayed with for a quarter of this, while it comes to wait. */
+	struct err *err = remote_call_run(&h.target, &h.program, 0, 0, PATIENCE_NS / 2, &h.stats, &value);
+	if (err && err->code == ERR_DENIED)
+		kill_and_skip(&h, err);
+	assert_null(err);
+	assert_int_equal(write(h.shared->wakes[1], "", 1), 1);
+	assert_int_equal(waitpid(h.pid, NULL, 0), h.pid);
+	assert_true(h.shared->go && h.shared->is_over);
+	assert_int_equal(h.shared->n_early, 0);
+	close_target(&h);
 }
 
 int main(void)
@@ -185,6 +363,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keeps_options_and_filter),
 		cmocka_unit_test(keeps_a_job_control_stop),
+		cmocka_unit_test(wakes_from_a_stop_in_which_it_was_visited),
+		cmocka_unit_test(runs_on_where_its_filter_may_not_be_suspended),
+		cmocka_unit_test(runs_on_after_a_list_that_took_too_long),
+		cmocka_unit_test(a_call_begun_behind_the_list_goes_on),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
