@@ -343,6 +343,16 @@ struct err *recorder_attach_again(struct recorder *r, struct process *p)
 	return err || !r->options.follow || follow_has(r->follow, p->pid) ? err : recorder_follow(r, p->pid);
 }
 
+/* Not while it is ending: then its exit status is still to come. */
+static bool process_has_memory(pid_t pid)
+{
+	struct proc_status status;
+	struct err *err = proc_status_read(pid, &status);
+	bool has = !err && status.has_memory;
+	err_destroy(err);
+	return has;
+}
+
 struct err *recorder_attach(struct recorder *r, pid_t pid)
 {
 	struct access access;
@@ -361,6 +371,10 @@ struct err *recorder_attach(struct recorder *r, pid_t pid)
 	r->n_roots++;
 	err = is_host ? attach_to_host(r, pid)
 		      : err_wrap(recorder_arm(r, pid, 0, PROCESS_ATTACHED, &any), "cannot attach to %d", (int)pid);
+	if (err && !process_has_memory(pid)) { /* what it says is how far its memory had gone when we looked */
+		err_destroy(err);
+		err = err_create(ERR_TARGET_GONE, "cannot attach to %d: it has ended", (int)pid);
+	}
 	/* Not before: from then on every signal and child of the target needs an answer of ours. */
 	return err || !r->options.follow ? err : recorder_follow(r, pid);
 }
@@ -553,16 +567,6 @@ void recorder_relink(struct recorder *r, uint64_t now)
 		if (r->sources.v[i]->finalised)
 			relink(r, r->sources.v[i]);
 	modules_look(r, now);
-}
-
-/* Not while it is ending: then its exit status is still to come. */
-static bool process_has_memory(pid_t pid)
-{
-	struct proc_status status;
-	struct err *err = proc_status_read(pid, &status);
-	bool has = !err && status.has_memory;
-	err_destroy(err);
-	return has;
 }
 
 /* dlclose: hook entry and list went with the module; what is left is our reservation. */

@@ -180,7 +180,7 @@ def there_already(ctx, python, other):
                 recorder.capture.cached = None
                 return {(e["args"]["0"], e["pid"]) for e in recorder.capture.named("children.leaf")}
 
-            wait_for(lambda: len(leaves()) == 5, 60, "events of all five leaves")
+            wait_for(lambda: len(leaves()) == 5 and recorder.capture.named("children.root"), 60, "events of the root and all five leaves")
             said = recorder.stop()
             expect_goodbye(said)
             expect(re.search(r"\b[56] children", said), lambda: f"children: {said[-300:]}")
