@@ -369,8 +369,15 @@ struct err *recorder_attach(struct recorder *r, pid_t pid)
 	if (err)
 		return err;
 	r->n_roots++;
-	err = is_host ? attach_to_host(r, pid)
-		      : err_wrap(recorder_arm(r, pid, 0, PROCESS_ATTACHED, &any), "cannot attach to %d", (int)pid);
+	err = is_host ? attach_to_host(r, pid) : recorder_arm(r, pid, 0, PROCESS_ATTACHED, &any);
+	/* It was a Python we know a moment ago: it is being loaded just now, or becomes another program. */
+	for (unsigned i = 0; i < 5 && err && err->code == ERR_UNSUPPORTED && !is_host; i++) {
+		err_destroy(err);
+		poll(NULL, 0, 20);
+		err = recorder_arm(r, pid, 0, PROCESS_ATTACHED, &any);
+	}
+	if (err)
+		err = err_wrap(err, "cannot attach to %d", (int)pid);
 	if (err && !process_has_memory(pid)) { /* what it says is how far its memory had gone when we looked */
 		err_destroy(err);
 		err = err_create(ERR_TARGET_GONE, "cannot attach to %d: it has ended", (int)pid);
