@@ -116,6 +116,17 @@ static void way_crash(void)
 		by_signal(crashes[i].name, crashes[i].sig, false);
 }
 
+/* What is typed while one program hands the terminal to the other may be thrown away with what the first had not read. */
+static bool shell_answers(struct session *s, const char *command, const char *answer)
+{
+	bool does = false;
+	for (unsigned i = 0; i < DEADLINE / 3 && !does; i++) {
+		session_send(s, command, strlen(command));
+		does = session_wait(s, answer, true, 3 * S);
+	}
+	return does;
+}
+
 /* From a shell with job control: Ctrl-Z, fg, twice, another size meanwhile. */
 static void way_stopped(void)
 {
@@ -136,8 +147,7 @@ static void way_stopped(void)
 		char back[16];
 		snprintf(command, sizeof(command), "echo back-$((40+%d))\r", i);
 		snprintf(back, sizeof(back), "back-%d", 40 + i);
-		session_send(s, command, strlen(command));
-		if (!session_wait(s, back, true, DEADLINE * S))
+		if (!shell_answers(s, command, back))
 			fail("Ctrl-Z", "the shell does not answer", s);
 		check_terminal("Ctrl-Z", s, &before);
 		session_resize(s, 30 - i, 100 - i);
