@@ -115,7 +115,7 @@ def recorded(t, av, capture):
     t.wait("^before")
     t.wait("READY\\$ ?$")
     t.run("stty -g > %s/stty.2; cmp %s/stty.1 %s/stty.2 && echo same tty" % ((t.home,) * 3))
-    t.wait("^same tty")
+    t.wait(r"^(READY\$ )?same tty")
 
 
 def launched(t, av, capture):
@@ -148,7 +148,7 @@ def killed(t, av, capture):
         os.kill(int(pids.split()[0]), sig)
         t.wait("━ Events", gone=True)
         t.run("clear; cmp %s/stty.1 %s/stty.2 && echo same tty %d" % (t.home, t.home, sig))
-        t.wait("^same tty %d" % sig)
+        t.wait(r"^(READY\$ )?same tty %d" % sig)
 
 
 def suspended(t, av, capture):
