@@ -159,12 +159,11 @@ static void way_stopped(void)
 	uint64_t end = session_clock() + DEADLINE * S;
 	while (s->in_alternate && session_clock() < end)
 		session_pump(s, S / 50);
-	static const char last[] = "echo gone-$((40+3)); exit\r";
-	session_send(s, last, sizeof(last) - 1);
-	session_wait_end(s, DEADLINE * S);
-	if (!session_has(s, "gone-43"))
+	if (!shell_answers(s, "echo gone-$((40+3))\r", "gone-43"))
 		fail("Q after fg", "the shell does not answer", s);
 	check_terminal("Q after fg", s, &before);
+	session_send(s, "exit\r", 5);
+	session_wait_end(s, DEADLINE * S);
 	session_destroy(s);
 }
 
