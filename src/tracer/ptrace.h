@@ -40,8 +40,8 @@ MUST_CHECK struct err *ptrace_get_signal(pid_t tid, siginfo_t *ret); /* of a thr
 MUST_CHECK struct err *ptrace_listen(pid_t tid);
 MUST_CHECK struct err *ptrace_detach(pid_t tid, int signal);
 MUST_CHECK struct err *ptrace_event_message(pid_t tid, unsigned long *ret);
-/* After a thread has come to a breakpoint (tripwire.h): from the stop of that signal, which would be delivered should we be killed, to an event stop at the same
- * place, which just ends with us. The thread will go on over the breakpoint. Errors as of ptrace_stop_for_change(). */
+/* After a thread has come to a breakpoint (tripwire.h): from the stop of that signal, which would be delivered should we be
+ * killed, to an event stop at the same place, which just ends with us. The thread will go on over the breakpoint. Errors as of ptrace_stop_for_change(). */
 MUST_CHECK struct err *ptrace_breakpoint_settle(pid_t tid, uint64_t timeout_ns);
 
 /* Who follows processes hears of what happens while one thread is being waited for. */

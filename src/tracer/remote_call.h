@@ -97,8 +97,8 @@ MUST_CHECK struct err *remote_call_run(const struct remote_target *t, const stru
 
 /* The same in a thread that is ours and stands in an event stop, or at the end of a system call: afterwards it stands at the
  * same place still, and has not run a step of its own. (In a job-control stop that comes meanwhile the list is run, too; let go
- * on, the thread reports that stop again.) ERR_TARGET_GONE with sys ESTALE: as ptrace_pass(). The last of the list must be a call whose result nobody needs.
- * Needs PTRACE_O_TRACESYSGOOD. */
+ * on, the thread reports that stop again.) ERR_TARGET_GONE with sys ESTALE: as ptrace_pass(). The last of the list must be a
+ * call whose result nobody needs. Needs PTRACE_O_TRACESYSGOOD. */
 MUST_CHECK struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, const struct remote_program *program,
 					       uint64_t timeout_ns, struct remote_call_stats *stats, uint64_t *ret_value);
 /* Until no thread is in the code, so that it can be written anew or taken away. ERR_TIMEOUT. */

@@ -14,7 +14,8 @@
 struct remote_target;
 struct user_regs_struct;
 
-/* Seize a thread and bring it to a stop. One that does not stop in time is let go as soon as it does. */
+/* Seize a thread and bring it to a stop. One that does not stop in time is let go as soon as it does,
+ * unless it is asked for again before. */
 MUST_CHECK struct err *remote_call_hold(const struct remote_target *t, pid_t tid, uint64_t timeout_ns, bool *ret_group_stopped);
 /* Of a thread that is held, all of these. */
 MUST_CHECK struct err *remote_call_let_go(const struct remote_target *t, pid_t tid, bool group_stopped);

@@ -34,7 +34,7 @@ MUST_CHECK struct err *still_write(const struct remote_target *t, const struct s
 /* The same with whatever `f` does; it must not stop or start threads. */
 MUST_CHECK struct err *still_do(const struct remote_target *t, struct err *(*f)(void *ctx), void *ctx);
 
-/* remote_call_run() for a target with t->fleeting or t->unloadable. A program without system calls is a list of stores; else the thread is back where
- * it stood, and the place of the code cleared, before it goes on. */
+/* remote_call_run() for a target with t->fleeting or t->unloadable. A program without system calls is a list of stores; else the
+ * thread is back where it stood, and the place of the code cleared, before it goes on. */
 MUST_CHECK struct err *still_run(const struct remote_target *t, const struct remote_program *program, uint64_t avoid_start,
 				 uint64_t avoid_end, uint64_t timeout_ns, struct remote_call_stats *stats, uint64_t *ret_value);
