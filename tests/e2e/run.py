@@ -24,7 +24,33 @@ import traceback
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 
-GROUPS = ["real", "servers", "hosts", "containers", "children", "musl", "streams", "doctor", "refusals", "teacher", "launch", "attach", "values", "stacks", "table", "signals", "faults", "soak", "survival", "moments", "embed", "unload", "sandbox", "builds"]
+# In the order in which they start: the long ones first.
+GROUPS = [
+    "real",
+    "servers",
+    "hosts",
+    "containers",
+    "children",
+    "musl",
+    "streams",
+    "doctor",
+    "refusals",
+    "teacher",
+    "launch",
+    "attach",
+    "values",
+    "stacks",
+    "table",
+    "signals",
+    "faults",
+    "soak",
+    "survival",
+    "moments",
+    "embed",
+    "unload",
+    "sandbox",
+    "builds",
+]
 UNSTEADY_MAX = 3
 
 
