@@ -78,6 +78,8 @@ struct writer {
 	uint32_t n_processes, n_threads;
 	struct strbuf meta, raw;        /* scratch */
 	struct event_columns *events;
+	uint64_t n_written;             /* events in blocks that are in the file */
+	uint64_t n_refused;             /* handed in after it broke */
 };
 
 static void meta_add(struct strbuf *b, uint64_t v)
@@ -465,6 +467,8 @@ static void events_flush(struct writer *w)
 	column_encode_delta(&w->raw, COLUMN_OBJECTS, e->objects, 8, e->n_objects);
 	sink_block(w->sink, BLOCK_EVENT, &w->meta, &w->raw);
 	e->first_seq += e->n;
+	if (!writer_is_broken(w))
+		w->n_written = e->first_seq;
 	e->n = e->n_objects = 0;
 	e->names.n = e->threads.n = 0;
 	e->epoch++;
@@ -507,11 +511,10 @@ static uint32_t name_of_string(struct writer *w, uint32_t string)
 void writer_event(struct writer *w, const struct event_info *info)
 {
 	struct event_columns *e = w->events;
-	if (writer_is_broken(w))
-		return;
-	uint32_t name = name_of_string(w, info->name);
+	uint32_t name = writer_is_broken(w) ? 0 : name_of_string(w, info->name);
 	if (!name) {
-		sink_break(w->sink);
+		w->n_refused++;
+		sink_break(w->sink); /* memory is short, if it was not broken before */
 		return;
 	}
 	uint32_t name_index = local_index(&e->names, e->epoch, name);
@@ -633,6 +636,16 @@ bool writer_is_broken(const struct writer *w)
 uint64_t writer_n_events(const struct writer *w)
 {
 	return w->events->first_seq + w->events->n;
+}
+
+uint64_t writer_n_written(const struct writer *w)
+{
+	return w->n_written;
+}
+
+uint64_t writer_n_unwritten(const struct writer *w)
+{
+	return writer_n_events(w) + w->n_refused - w->n_written;
 }
 
 uint64_t writer_n_bytes(const struct writer *w)

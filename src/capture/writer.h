@@ -37,8 +37,13 @@ DEFINE_CLEANUP(writer);
 /* Everything appended so far becomes visible to readers. Cheap when nothing is pending. */
 MUST_CHECK struct err *writer_flush(struct writer *w);
 bool writer_is_broken(const struct writer *w);
-uint64_t writer_n_events(const struct writer *w);
+uint64_t writer_n_events(const struct writer *w);   /* taken, in the file or still in the block in the making */
+uint64_t writer_n_written(const struct writer *w);  /* that a reader finds in the file: in blocks that were written whole */
+uint64_t writer_n_unwritten(const struct writer *w); /* handed in, and not written: after a failure they never will be */
 uint64_t writer_n_bytes(const struct writer *w); /* of the file so far */
+/* How many events a capture holds that is closed, or was given up: its blocks are read again and counted. Errors: as of reader.h,
+ * and ERR_UNSUPPORTED for what is no regular file. */
+MUST_CHECK struct err *capture_count(const char *path, uint64_t *ret_n_events);
 
 /* Interning. 0 only when memory is short (the writer is then broken) or, for strings, for NULL. Text is WTF-8. */
 uint32_t writer_string(struct writer *w, const char *s, size_t n_bytes);
@@ -120,8 +125,13 @@ enum note_kind {
 	NOTE_ATTACHED, NOTE_DETACHED, NOTE_PAUSED, NOTE_RESUMED, NOTE_EXITED /* a = wait status */, NOTE_EXEC,
 	NOTE_FINALISED,    /* the interpreter is gone, the process lives on */
 	NOTE_MESSAGE, NOTE_WARNING, /* text */
-	NOTE_GOODBYE,      /* text = the goodbye line; a = longest pause in ns, b = restored (1) or not (0) */
+	NOTE_GOODBYE,      /* text = the goodbye line; a = longest pause in ns, b = enum goodbye_bit */
 	NOTE_KIND_COUNT
+};
+enum goodbye_bit {
+	GOODBYE_RESTORED = 1,
+	GOODBYE_RESTORED_UNKNOWN = 2, /* neither: it is known that a target was not restored */
+	GOODBYE_LOST_UNKNOWN = 4      /* more may have been lost than the notes tell */
 };
 struct note_info {
 	enum note_kind kind;

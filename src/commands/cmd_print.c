@@ -93,25 +93,6 @@ static struct err *printer_print(struct printer *p)
 	return err;
 }
 
-static volatile sig_atomic_t n_interrupts, must_leave;
-
-static void on_signal(int signal, siginfo_t *info, void *context)
-{
-	(void)context;
-	n_interrupts++;
-	/* From the terminal the recorder got it too, and knows best; sent to us alone it is for us to pass on. */
-	if (signal != SIGINT || info->si_code <= 0)
-		must_leave = 1;
-}
-
-static void catch_signals(void)
-{
-	struct sigaction act = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
-	sigaction(SIGHUP, &act, NULL);
-}
-
 static struct err *print_live(const struct options *o, const struct exporter_format *format, int out, int *ret)
 {
 	CLEANUP(session) struct session *s = NULL;
@@ -130,12 +111,11 @@ static struct err *print_live(const struct options *o, const struct exporter_for
 	}
 	struct options plain = *o; /* --until stops by the display filter's rules, here */
 	plain.until = NULL;
-	catch_signals();
+	session_catch_signals();
 	struct err *err = session_start(&plain, NULL, &io, &s);
 	if (err)
 		return err;
 	s->is_temporary = true;
-	bool asked = false;
 	for (bool last = false; !err;) {
 		session_poll(s);
 		last = s->ended;
@@ -150,14 +130,10 @@ static struct err *print_live(const struct options *o, const struct exporter_for
 			err = printer_print(&p);
 		if (last || err)
 			break;
-		if (p.until_met && !asked) {
+		if (p.until_met)
 			session_request(s, CONTROL_STOP);
-			asked = true;
-		}
-		if (must_leave && !asked) {
+		if (session_n_asked_to_end())
 			session_request(s, CONTROL_DETACH);
-			asked = true;
-		}
 		struct pollfd fd = { .fd = s->control_fd, .events = POLLIN };
 		poll(&fd, 1, 100);
 	}
@@ -165,23 +141,13 @@ static struct err *print_live(const struct options *o, const struct exporter_for
 		err = exporter_close(p.exporter);
 		p.exporter = NULL;
 	}
-	if (!s->ended) {
-		session_request(s, CONTROL_DETACH);
-		session_wait(s, 5000000000ull);
-	}
+	session_finish(s, false);
 	if (err && err->code == ERR_CANCELLED) { /* the reader of our pipe has seen enough */
 		err_destroy(err);
 		err = NULL;
 	}
-	if (!err && s->last.failed)
-		err = err_create(ERR_SYS, "%s", s->last.text);
-	if (!err && !o->quiet && s->last.text[0]) {
-		char *file = strrchr(s->last.text, ','); /* the capture was ours alone */
-		if (file)
-			*file = 0;
-		fprintf(stderr, "auditview: %s\n", s->last.text);
-	}
-	*ret = err ? 1 : session_status(s);
+	session_say(&s->end, NULL, o->quiet); /* the capture was ours alone */
+	*ret = err ? 1 : session_end_status(&s->end);
 	printer_fini(&p);
 	return err;
 }

@@ -24,7 +24,7 @@ struct err *cmd_record(const struct options *o, int *ret)
 	if (err)
 		return err;
 	struct follow_stdio io = { -1, -1, -1, -1 };
-	struct recorder_summary sum;
+	struct session_end end;
 	bool created = false;
 	err = capture_plan_check(o);
 	if (!err)
@@ -41,14 +41,9 @@ struct err *cmd_record(const struct options *o, int *ret)
 			capture_remove(o->output);
 		return err;
 	}
-	err = recorder_run(r, &sum);
-	if (!o->quiet) {
-		struct strbuf line = { 0 };
-		recorder_goodbye(&sum, o->output, &line);
-		fprintf(stderr, "auditview: %s\n", strbuf_str(&line));
-		strbuf_fini(&line);
-	}
-	*ret = sum.launched && sum.target_ended ? exit_status_of(sum.exit_status) : 0;
+	recorder_run(r, &end);
+	session_say(&end, o->output, o->quiet);
+	*ret = session_end_status(&end);
 	capture_plan_fini(&plan);
-	return err;
+	return NULL;
 }

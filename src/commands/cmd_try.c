@@ -208,7 +208,8 @@ static struct err *try_many(const struct options *o, const struct request *q, co
 			err = err_wrap(err, "on CPython %s", pythons->v[i].version);
 			break;
 		}
-		err = count_into(&table, &r, q, i, pythons->n);
+		err = r.was_interrupted ? err_create(ERR_CANCELLED, "interrupted on CPython %s", pythons->v[i].version)
+					: count_into(&table, &r, q, i, pythons->n);
 		n_focus += q->event ? try_count(&r, q->event->name) : 1;
 		try_result_fini(&r);
 	}

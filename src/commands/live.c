@@ -85,7 +85,7 @@ static void live_read(void *ctx)
 static bool live_must_ask(void *ctx)
 {
 	struct live *l = ctx;
-	return l->launched && !l->session->ended && !l->session->last.target_ended;
+	return l->launched && !l->session->ended && l->session->last.end.target_ended != END_YES;
 }
 
 static struct err *live_leave(void *ctx, int how)
@@ -189,15 +189,9 @@ void live_farewell(bool quiet, int *ret_status)
 {
 	for (size_t i = 0; i < all.n; i++) {
 		struct live *l = all.v[i];
-		if (!l->session->ended && !l->waits)
-			session_request(l->session, CONTROL_DETACH);
-		while (!session_wait(l->session, l->waits ? 1000000000ull : 5000000000ull) && l->waits)
-			;
-		if (!quiet && l->session->last.text[0])
-			fprintf(stderr, "auditview: %s\n", l->session->last.text);
-		else if (!quiet)
-			fprintf(stderr, "auditview: the recorder ended early; what it had written is in %s\n", l->path);
-		*ret_status = session_status(l->session);
+		session_finish(l->session, l->waits);
+		session_say(&l->session->end, l->path, quiet);
+		*ret_status = session_end_status(&l->session->end);
 		session_destroy(l->session);
 		free(l->path);
 		free(l);

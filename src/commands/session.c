@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/strbuf.h"
+#include "capture/writer.h"
 #include "model/capture_filter.h"
 #include "options.h"
 #include "probe/abi.h"
@@ -25,6 +27,9 @@
 #include "tracer/ptrace.h"
 
 enum { MAX_FRAMES = 1024, MAX_ITEMS = 64, N_SLOTS = 64 };
+#define SECOND_NS 1000000000ull
+#define FINISH_NS 60000000000ull /* for a recorder to leave all its targets, on a machine that has far too much to do */
+#define HURRY_NS 10000000000ull
 
 static bool wanted(void *ctx, const char *name, uint32_t n)
 {
@@ -167,20 +172,13 @@ struct err *capture_path_make(const char *name, char **ret)
 	return *ret ? NULL : err_no_memory();
 }
 
-int exit_status_of(int status)
-{
-	if (status == -1)
-		return 0;
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-}
-
 /* ---- the other process ---- */
 
 static NORETURN void recorder_process(const struct options *o, const char *path, const struct follow_stdio *io, int fd)
 {
 	struct capture_plan plan = { 0 };
 	struct recorder *r = NULL;
-	struct recorder_summary sum = { 0 };
+	struct session_end end;
 	prctl(PR_SET_NAME, "auditview-rec");
 	struct err *err = capture_plan_make(o, path, &plan);
 	if (!err) {
@@ -205,7 +203,7 @@ static NORETURN void recorder_process(const struct options *o, const char *path,
 	if (send(fd, &m, sizeof(m), MSG_NOSIGNAL) < 0 && !err)
 		err = err_create(ERR_CANCELLED, "the viewer is gone");
 	if (!err)
-		err = recorder_run(r, &sum);
+		recorder_run(r, &end);
 	recorder_destroy(r);
 	capture_plan_fini(&plan);
 	int status = err ? 1 : 0;
@@ -274,17 +272,22 @@ bool session_poll(struct session *s)
 	struct control_report m;
 	while (!s->ended) {
 		ssize_t n = recv(s->control_fd, &m, sizeof(m), MSG_DONTWAIT);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		/* ECONNRESET: it has closed its end without having read all that we sent. The kernel tells that once, before the
+		 * messages that are still to be read (net/unix/af_unix.c, unix_release_sock). */
+		if (n < 0 && (errno == EINTR || errno == ECONNRESET))
+			continue;
+		if (n < 0 && errno == EAGAIN)
 			break;
+		any = true;
 		if (n != (ssize_t)sizeof(m)) {
 			s->ended = true;
-			any = true;
 			break;
 		}
 		s->last = m;
-		any = true;
-		if (m.state == RECORDER_ENDED)
-			s->ended = true;
+		if (m.state == RECORDER_ENDED) {
+			s->ended = s->has_end = true;
+			s->end = m.end;
+		}
 	}
 	return any;
 }
@@ -292,19 +295,26 @@ bool session_poll(struct session *s)
 void session_request(struct session *s, enum control_request request)
 {
 	struct control_message m = { .request = request };
-	if (!s->ended && send(s->control_fd, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EPIPE)
-		s->ended = true;
+	if (request == CONTROL_DETACH || request == CONTROL_STOP) {
+		if (s->asked)
+			return;
+		s->asked = true;
+	}
+	/* If it is gone, what it said last is still to be read: session_poll() will find the end. */
+	if (!s->ended && send(s->control_fd, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EAGAIN)
+		s->asked = false;
 }
 
 bool session_wait(struct session *s, uint64_t timeout_ns)
 {
 	uint64_t deadline = monotonic_ns() + timeout_ns;
+	unsigned n_signals = session_n_signals();
 	for (;;) {
 		session_poll(s);
 		if (s->ended)
 			return true;
 		uint64_t now = monotonic_ns();
-		if (now >= deadline)
+		if (now >= deadline || session_n_signals() != n_signals)
 			return false;
 		struct pollfd p = { .fd = s->control_fd, .events = POLLIN };
 		uint64_t left_ms = (deadline - now) / 1000000 + 1;
@@ -312,28 +322,134 @@ bool session_wait(struct session *s, uint64_t timeout_ns)
 	}
 }
 
-int session_status(const struct session *s)
+/* ---- the end ---- */
+
+static volatile sig_atomic_t n_signals, n_asked_to_end;
+
+static void on_signal(int signal, siginfo_t *info, void *context)
 {
-	if (s->last.state != RECORDER_ENDED || s->last.failed)
-		return 1;
-	return s->last.target_ended ? exit_status_of(s->last.exit_status) : 0;
+	(void)context;
+	n_signals++;
+	/* From the terminal the recorder got it too, and knows best; sent to us alone it is for us to pass on. */
+	if ((signal != SIGINT && signal != SIGQUIT) || info->si_code <= 0)
+		n_asked_to_end++;
+}
+
+static const int caught[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+static struct sigaction not_caught[ARRAY_LEN(caught)];
+static unsigned n_catchers;
+
+void session_catch_signals(void)
+{
+	if (n_catchers++)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(caught); i++) {
+		struct sigaction act = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };
+		if (sigaction(caught[i], NULL, &not_caught[i]) == 0 && not_caught[i].sa_handler != SIG_IGN)
+			sigaction(caught[i], &act, NULL);
+	}
+}
+
+void session_release_signals(void)
+{
+	if (--n_catchers)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(caught); i++)
+		sigaction(caught[i], &not_caught[i], NULL);
+}
+
+unsigned session_n_signals(void)
+{
+	return (unsigned)n_signals;
+}
+
+unsigned session_n_asked_to_end(void)
+{
+	return (unsigned)n_asked_to_end;
+}
+
+/* Reap the recorder, if it has ended or does so at once. */
+static bool reap(struct session *s, int *ret_status)
+{
+	for (unsigned i = 0; i < 100 && s->pid > 0; i++) { /* its socket is closed a moment before it can be waited for */
+		pid_t pid = waitpid(s->pid, ret_status, WNOHANG);
+		if (pid == s->pid || (pid < 0 && errno != EINTR))
+			s->pid = 0;
+		else
+			poll(NULL, 0, 10);
+	}
+	return s->pid == 0;
+}
+
+/* Somebody has stopped it (SIGSTOP): it will not answer before it is continued, and then leaves by itself. */
+static bool is_stopped(pid_t pid)
+{
+	char path[32], text[256] = "";
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	const char *end = n > 0 ? memrchr(text, ')', (size_t)n) : NULL;
+	if (fd >= 0)
+		close(fd);
+	return end && end[1] == ' ' && end[2] == 'T';
+}
+
+static void wait_for_end(struct session *s, bool waits)
+{
+	unsigned before = session_n_signals(), n_stopped = 0;
+	while (waits && !session_wait(s, SECOND_NS) && session_n_signals() == before)
+		;
+	session_request(s, CONTROL_DETACH);
+	uint64_t deadline = monotonic_ns() + FINISH_NS, hurry = HURRY_NS;
+	while (!session_wait(s, SECOND_NS) && monotonic_ns() < deadline && n_stopped < 2) {
+		n_stopped = is_stopped(s->pid) ? n_stopped + 1 : 0;
+		if (session_n_signals() == before)
+			continue;
+		before = session_n_signals(); /* a hand that is impatient with us means the recorder */
+		kill(s->pid, SIGTERM);
+		if (deadline > monotonic_ns() + hurry)
+			deadline = monotonic_ns() + hurry;
+		hurry = SECOND_NS;
+	}
+}
+
+void session_finish(struct session *s, bool waits)
+{
+	int status = -1;
+	if (s->pid <= 0)
+		return;
+	session_catch_signals();
+	wait_for_end(s, waits);
+	session_release_signals();
+	bool is_reaped = s->ended && reap(s, &status);
+	if (s->has_end)
+		return;
+	s->end = s->last.end;
+	session_end_died(&s->end, status, is_reaped ? 0 : s->pid);
+	uint64_t n_events;
+	struct err *err = capture_count(s->path, &n_events);
+	if (!err && is_reaped) /* else it may still write */
+		session_end_count(&s->end, n_events);
+	err_destroy(err);
+	s->has_end = true;
+}
+
+void session_say(const struct session_end *e, const char *path, bool is_quiet)
+{
+	struct strbuf text = { 0 };
+	session_end_add_all(e, path, is_quiet, &text);
+	fputs(strbuf_str(&text), stderr);
+	strbuf_fini(&text);
 }
 
 void session_destroy(struct session *s)
 {
 	if (!s)
 		return;
-	if (s->pid > 0) {
-		if (!s->ended)
-			session_request(s, CONTROL_DETACH);
-		session_wait(s, 5000000000ull);
-		if (s->control_fd >= 0)
-			close(s->control_fd);
-		while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
-			;
-	} else if (s->control_fd >= 0) {
+	if (s->pid > 0)
+		session_finish(s, false);
+	if (s->control_fd >= 0)
 		close(s->control_fd);
-	}
 	if (s->is_temporary && s->path)
 		unlink(s->path);
 	free(s->path);

@@ -38,7 +38,10 @@ struct session {
 	char *path;                  /* of the capture */
 	bool is_temporary;           /* to be removed at the end */
 	struct control_report last;  /* newest report */
+	bool asked;                  /* the recorder was told to leave: once is enough */
 	bool ended;                  /* the recorder has said goodbye, or is gone */
+	bool has_end;                /* `end` is told: by the recorder, or, in session_finish(), of it */
+	struct session_end end;
 };
 
 /* Start it and wait until it has attached or launched: an error it met is returned here. path: where the capture goes,
@@ -48,14 +51,25 @@ MUST_CHECK struct err *session_start(const struct options *o, const char *path, 
 /* Take in reports without waiting. False when nothing was new. */
 bool session_poll(struct session *s);
 void session_request(struct session *s, enum control_request request);
-/* Wait for the end, at most timeout_ns; true if it has ended. */
+/* Wait for news, at most timeout_ns; true if it has ended. A signal ends the wait early. */
 bool session_wait(struct session *s, uint64_t timeout_ns);
-/* Exit status for main: a launched program's own (128+N for a signal). */
-int session_status(const struct session *s);
-void session_destroy(struct session *s); /* asks the recorder to leave, if it still runs, and waits for it; NULL is fine */
+
+/*
+ * The one way to the end of a session: the recorder is asked to leave (unless it was, or ends by itself: `waits`), waited for and
+ * reaped; then s->end holds what there is to say. If the recorder died, the file is counted; if it does not answer, that is said.
+ * Signals that would end this process are taken meanwhile: the first one ends the waiting for the program, a further one hurries.
+ */
+void session_finish(struct session *s, bool waits);
+/* What session_finish() found, on standard error. `path`: NULL if the capture is nobody's business. */
+void session_say(const struct session_end *e, const char *path, bool is_quiet);
+void session_destroy(struct session *s); /* finishes it, if that was not done; NULL is fine */
 DEFINE_CLEANUP(session);
 
-/* Exit status of a launched program from its wait(2) status. */
-int exit_status_of(int wait_status);
+/* Until released SIGINT, SIGTERM, SIGHUP and SIGQUIT do not end this process, but for those that it ignores; they end waits. The
+ * pair may be nested. */
+void session_catch_signals(void);
+void session_release_signals(void);
+unsigned session_n_signals(void);      /* that came since */
+unsigned session_n_asked_to_end(void); /* of these all but Ctrl-C and Ctrl-\ of the terminal, which the recorder got too and answers */
 /* A fresh file name under $XDG_CACHE_HOME/auditview (made with mode 0700), malloc'ed. `name` for people: "app", "4121". */
 MUST_CHECK struct err *capture_path_make(const char *name, char **ret);

@@ -17,6 +17,7 @@
 
 #define EVENT_CELLS 26
 #define CALLER_CELLS 20
+#define INTERRUPT_GRACE_NS 2000000000ull
 
 static struct err *open_null(struct follow_stdio *io, bool is_quiet, int *ret_null)
 {
@@ -74,12 +75,20 @@ static struct err *capture(const struct options *o, char **argv, const struct tr
 		close(null_fd);
 	if (err)
 		return err;
-	if (!session_wait(session, code->timeout_ns ? code->timeout_ns : UINT64_MAX / 2)) {
-		r->was_ended = true;
+	session_catch_signals();
+	unsigned n_signals = session_n_signals();
+	bool has_ended = session_wait(session, code->timeout_ns ? code->timeout_ns : UINT64_MAX / 2);
+	r->was_interrupted = session_n_signals() != n_signals;
+	if (!has_ended && r->was_interrupted) /* the code got the Ctrl-C too */
+		has_ended = session_wait(session, INTERRUPT_GRACE_NS);
+	if (!has_ended) {
+		r->was_ended = !r->was_interrupted;
 		session_request(session, CONTROL_KILL);
 		session_wait(session, 5000000000ull);
 	}
-	r->status = session_status(session);
+	session_finish(session, false);
+	session_release_signals();
+	r->status = session_end_status(&session->end);
 	return NULL;
 }
 

@@ -30,6 +30,7 @@ struct try_result {
 	char *path;       /* of the capture, removed by try_result_fini() */
 	int status;       /* exit status of the code, 128+N for a signal */
 	bool was_ended;   /* by the timeout */
+	bool was_interrupted; /* by Ctrl-C, or another signal to us */
 };
 
 /* argv that runs it, to be freed; the strings stay where they are. NULL when memory is short. */

@@ -676,9 +676,7 @@ void recorder_count_unserved(struct recorder *r)
 		unserved += s->n_unserved;
 	}
 	if (unserved > r->n_unserved) {
-		struct note_info note = { .kind = NOTE_LOST, .time_ns = clock_time_now(&r->clock), .process = UINT32_MAX, .a = unserved - r->n_unserved };
-		writer_note(r->writer, &note);
-		r->n_lost += unserved - r->n_unserved;
+		recorder_lost(r, LOSS_NO_SLOT, UINT32_MAX, unserved - r->n_unserved, clock_time_now(&r->clock), 0);
 		r->n_unserved = unserved;
 	}
 }

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "recorder/session_end.h"
+
 enum control_request {
 	CONTROL_PAUSE = 1,     /* hooks stay, events are not taken */
 	CONTROL_RESUME,
@@ -32,12 +34,10 @@ struct control_message {
 
 struct control_report {
 	uint32_t state;        /* enum recorder_state */
-	int32_t target_pid;    /* the first target, 0 none yet */
-	uint64_t n_events, n_lost, n_children;
-	uint64_t pause_ns;     /* longest a thread stood still */
-	uint64_t n_bytes;      /* of the capture file */
-	int32_t exit_status;   /* wait(2) status of the first target; -1 unknown or alive */
-	uint32_t target_ended, is_restored, failed; /* bools; failed: text is an error */
-	char text[512];        /* the goodbye line, or the error */
+	uint32_t failed;       /* it never began: text and hint say why, and exit_status is the one for main */
+	int32_t exit_status;
+	uint32_t pad;
+	struct session_end end; /* as far as it is known; the last word once the state is RECORDER_ENDED */
+	char text[512];
 	char hint[256];
 };

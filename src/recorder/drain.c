@@ -427,13 +427,7 @@ static void handle_record(struct recorder *r, struct drain *d, const struct reco
 			break;
 		memcpy(&lost, p, sizeof(lost));
 		uint64_t first = clock_time_of(&r->clock, our_ticks(c, lost.first_tsc));
-		struct note_info note = { .kind = NOTE_LOST,
-					  .time_ns = time,
-					  .process = c->process->index,
-					  .a = lost.n_lost,
-					  .b = time > first ? time - first : 0 };
-		writer_note(r->writer, &note);
-		r->n_lost += lost.n_lost;
+		recorder_lost(r, LOSS_RING_FULL, c->process->index, lost.n_lost, time, time > first ? time - first : 0);
 		c->n_lost += lost.n_lost;
 		break;
 	}
@@ -592,6 +586,27 @@ void drain_rest(struct recorder *r)
 
 /* ---- slots of ended processes ---- */
 
+void client_count_losses(struct recorder *r, struct source *s, uint32_t k)
+{
+	const struct ring_slot *slot = slot_at(s, k);
+	struct client *c = s->clients[k];
+	uint64_t now = clock_time_now(&r->clock), n_dropped = slot->n_dropped, head = __atomic_load_n(&slot->head, __ATOMIC_ACQUIRE);
+	if (n_dropped > c->n_lost) { /* it ended, or was left, before it could say so itself */
+		recorder_lost(r, LOSS_RING_FULL, c->process->index, n_dropped - c->n_lost, now, 0);
+		c->n_lost = n_dropped;
+	}
+	/* An event in flight (abi.h, ring_slot.writing) of a process that is no more: it was killed in the middle of it. */
+	if (c->process->ended && slot->writing == head + 1 && c->torn != head + 1) {
+		c->torn = head + 1;
+		recorder_lost(r, LOSS_TORN, c->process->index, 1, now, 0);
+	}
+	if (c->n_bad > c->n_bad_told) {
+		recorder_lost(r, LOSS_MALFORMED, c->process->index, c->n_bad - c->n_bad_told, now, 0);
+		c->n_bad_told = c->n_bad;
+		r->end.is_loss_known = false; /* how many were behind it in the part that was passed over nobody knows */
+	}
+}
+
 static void recycle(struct recorder *r, struct source *s, uint32_t k)
 {
 	struct ring_slot *slot = slot_at(s, k);
@@ -600,13 +615,7 @@ static void recycle(struct recorder *r, struct source *s, uint32_t k)
 		r->recycle_due = true;
 		return;
 	}
-	uint64_t dropped = slot->n_dropped > c->n_lost ? slot->n_dropped - c->n_lost : 0;
-	if (dropped) { /* it ended before it could say so itself */
-		struct note_info note = { .kind = NOTE_LOST, .time_ns = clock_time_now(&r->clock), .process = c->process->index, .a = dropped };
-		writer_note(r->writer, &note);
-		r->n_lost += dropped;
-		c->n_lost += dropped;
-	}
+	client_count_losses(r, s, k);
 	c->process->info.n_events += decoder_n_events(c->decoder);
 	c->process->info.n_lost += c->n_lost;
 	process_update(r, c->process);

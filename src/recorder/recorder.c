@@ -49,6 +49,8 @@ enum {
 	REPORT_NS = 100 * 1000 * 1000,
 	IDLE_MAX_MS = 10,
 };
+#define LEAVE_NS 3000000000ull /* for one target */
+#define LEAVE_HURRY_NS 500000000ull
 
 struct err *recorder_create(const struct recorder_options *options, struct recorder **ret)
 {
@@ -56,7 +58,7 @@ struct err *recorder_create(const struct recorder_options *options, struct recor
 	if (!r)
 		return err_no_memory();
 	r->options = *options;
-	r->restored = true;
+	session_end_init(&r->end);
 	r->signal_fd = -1;
 	clock_init(&r->clock);
 	if (!r->clock.use_tsc)
@@ -139,6 +141,43 @@ void recorder_destroy(struct recorder *r)
 	free(r);
 }
 
+/* ---- what will have to be said ---- */
+
+void recorder_stop(struct recorder *r, enum end_stop why)
+{
+	if (r->end.stop == END_STOP_UNKNOWN)
+		r->end.stop = (uint8_t)why;
+}
+
+void recorder_lost(struct recorder *r, enum end_loss cause, uint32_t process, uint64_t n, uint64_t time_ns, uint64_t span_ns)
+{
+	const char *text = session_end_loss_text(cause);
+	struct note_info note = { .kind = NOTE_LOST, .time_ns = time_ns, .process = process, .a = n, .b = span_ns,
+				  .text = writer_string(r->writer, text, strlen(text)) };
+	if (!n)
+		return;
+	writer_note(r->writer, &note);
+	r->end.lost[cause] += n;
+}
+
+/* What is known at this moment, of the file what was handed to it. */
+static void end_take(struct recorder *r, struct session_end *e)
+{
+	*e = r->end;
+	e->is_launched = r->launching;
+	e->target_pid = r->launching ? r->launched_pid : r->first ? r->first->pid : 0;
+	e->target_ended = (r->launching ? r->launched_ended : r->first && r->first->ended) ? END_YES : END_NO;
+	e->exit_status = r->launching ? (r->launched_ended ? r->launched_status : -1) : r->first ? r->first->status : -1;
+	e->n_children = r->n_children;
+	e->are_children_known = true;
+	e->pause_ns = r->pause_ns;
+	for (size_t i = 0; i < r->sources.n; i++)
+		if (r->sources.v[i]->link->pause_ns > e->pause_ns)
+			e->pause_ns = r->sources.v[i]->link->pause_ns;
+	if (r->writer)
+		session_end_count(e, writer_n_events(r->writer));
+}
+
 /* ---- the loop ---- */
 
 void recorder_heartbeat(struct recorder *r, uint64_t now)
@@ -191,6 +230,7 @@ static void on_signal(struct recorder *r, const struct signalfd_siginfo *info)
 		r->hurry = true;
 	r->leaving = true;
 	r->by_signal = true;
+	recorder_stop(r, END_STOP_SIGNAL);
 }
 
 static void on_control(struct recorder *r)
@@ -199,8 +239,10 @@ static void on_control(struct recorder *r)
 	ssize_t n = recv(r->options.control_fd, &m, sizeof(m), MSG_DONTWAIT);
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
 		r->options.control_fd = -1;
-		if (!r->viewer_left)
+		if (!r->viewer_left) {
 			r->leaving = r->by_signal = true;
+			recorder_stop(r, END_STOP_VIEWER_DIED);
+		}
 		return;
 	}
 	if (n != (ssize_t)sizeof(m))
@@ -211,8 +253,12 @@ static void on_control(struct recorder *r)
 	case CONTROL_DETACH:
 		r->by_signal = true;
 		r->leaving = true;
+		recorder_stop(r, END_STOP_ASKED);
 		break;
-	case CONTROL_STOP: r->leaving = true; break;
+	case CONTROL_STOP:
+		r->leaving = true;
+		recorder_stop(r, END_STOP_UNTIL);
+		break;
 	case CONTROL_LEAVE: r->want_detached = true; break;
 	case CONTROL_ATTACH: r->want_detached = false; break;
 	case CONTROL_TERM:
@@ -234,26 +280,29 @@ static void on_control(struct recorder *r)
 	}
 }
 
-static void report(struct recorder *r, enum recorder_state state, const char *text, uint64_t now)
+/* Why the file is not whole: the first error counts. */
+static void write_failed(struct recorder *r, const struct err *err)
 {
-	if (r->options.control_fd < 0 || (state != RECORDER_ENDED && now - r->report_ns < REPORT_NS))
+	if (!err || r->end.write_error[0])
+		return;
+	snprintf(r->end.write_error, sizeof(r->end.write_error), "%s", err->message);
+	snprintf(r->end.write_hint, sizeof(r->end.write_hint), "%s", err->hint ? err->hint : "");
+}
+
+static void recorder_flush(struct recorder *r)
+{
+	struct err *err = writer_flush(r->writer);
+	write_failed(r, err);
+	err_destroy(err);
+}
+
+static void report(struct recorder *r, enum recorder_state state, uint64_t now)
+{
+	if (r->options.control_fd < 0 || now - r->report_ns < REPORT_NS)
 		return;
 	r->report_ns = now;
-	struct control_report m = { .state = state,
-				    .target_pid = r->first ? r->first->pid : r->launched_pid,
-				    .n_events = writer_n_events(r->writer),
-				    .n_lost = r->n_lost,
-				    .n_children = r->n_children,
-				    .n_bytes = writer_n_bytes(r->writer),
-				    .exit_status = r->launched_ended ? r->launched_status : r->first ? r->first->status : -1,
-				    .target_ended = r->first ? r->first->ended : r->launched_ended,
-				    .is_restored = r->restored };
-	m.pause_ns = r->pause_ns;
-	for (size_t i = 0; i < r->sources.n; i++)
-		if (r->sources.v[i]->link->pause_ns > m.pause_ns)
-			m.pause_ns = r->sources.v[i]->link->pause_ns;
-	if (text)
-		snprintf(m.text, sizeof(m.text), "%s", text);
+	struct control_report m = { .state = state, .exit_status = -1 };
+	end_take(r, &m.end);
 	if (send(r->options.control_fd, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN)
 		log_debug("the viewer does not listen: %s", strerror(errno));
 }
@@ -322,55 +371,49 @@ static void notice_ends(struct recorder *r)
 		recycle_ended(r);
 }
 
-/* Take the probe out of everything that has it; drain to the last record. */
-static void leave_targets(struct recorder *r, struct recorder_summary *sum)
+/* Take one probe out; what it has written before that is drained. */
+static void leave_source(struct recorder *r, struct source *s, uint64_t timeout, struct session_end *e)
 {
-	uint64_t timeout = r->hurry ? 500000000ull : 3000000000ull;
+	/* Those that wait for room, or for a slot, get it before anybody is asked to leave. */
+	uint64_t until = monotonic_ns() + timeout / 3;
+	while ((drain_all(r) || anyone_waits(s)) && monotonic_ns() < until) {
+		recorder_heartbeat(r, monotonic_ns());
+		notice_ends(r);
+	}
+	struct detach_report report;
+	uint64_t started = monotonic_ns();
+	link_detach(s->link, recorder_is_attached, r, timeout, &report);
+	log_debug("left process %d in %.2f ms", (int)s->link->pid, (double)(monotonic_ns() - started) / 1e6);
+	s->left = true;
+	if (!report.restored)
+		s->process->info.flags |= PROCESS_NOT_RESTORED;
+	session_end_add_target(e, s->link->pid, report.restored ? END_YES : END_NO, report.left);
+	if (report.n_processes) {
+		struct note_info note = { .kind = NOTE_DETACHED, .time_ns = clock_time_now(&r->clock), .process = s->process->index };
+		writer_note(r->writer, &note);
+	}
+}
+
+/* Take the probe out of everything that has it; drain to the last record. What is told of the targets goes to *e. */
+static void leave_targets(struct recorder *r, struct session_end *e)
+{
+	uint64_t timeout = r->hurry ? LEAVE_HURRY_NS : LEAVE_NS;
 	struct detach_report waiting;
 	fault_leaving();
 	recorder_stop_waiting(r, 0, &waiting);
-	if (!waiting.restored) {
-		sum->is_restored = false;
-		snprintf(sum->left, sizeof(sum->left), "%s", waiting.left);
-	}
+	if (!waiting.restored)
+		session_end_add_target(e, 0, END_NO, waiting.left);
 	/* Hooks return at once from here on: a busy target would otherwise keep us draining for ever. */
 	for (size_t i = 0; i < r->sources.n; i++)
 		__atomic_store_n(&r->sources.v[i]->link->ring.shared->enabled, RING_HELD, __ATOMIC_SEQ_CST);
 	/* Children and signals need no answer of ours any more: what follows can take its time. */
 	follow_release(r->follow, timeout);
 	for (size_t i = 0; i < r->sources.n; i++) {
-		struct source *s = r->sources.v[i];
-		if (s->left)
-			continue;
-		/* Those that wait for room, or for a slot, get it before anybody is asked to leave. */
-		uint64_t until = monotonic_ns() + timeout / 3;
-		while ((drain_all(r) || anyone_waits(s)) && monotonic_ns() < until) {
-			recorder_heartbeat(r, monotonic_ns());
-			notice_ends(r);
-		}
-		struct detach_report report;
-		uint64_t started = monotonic_ns();
-		link_detach(s->link, recorder_is_attached, r, timeout, &report);
-		log_debug("left process %d in %.2f ms", (int)s->link->pid, (double)(monotonic_ns() - started) / 1e6);
-		s->left = true;
-		if (!report.restored) {
-			sum->is_restored = false;
-			snprintf(sum->left, sizeof(sum->left), "%s", report.left);
-			s->process->info.flags |= PROCESS_NOT_RESTORED;
-		}
-		if (report.n_processes) {
-			struct note_info note = { .kind = NOTE_DETACHED, .time_ns = clock_time_now(&r->clock), .process = s->process->index };
-			writer_note(r->writer, &note);
-		}
+		wait_for_more(r, 0); /* a further signal hurries */
+		if (!r->sources.v[i]->left)
+			leave_source(r, r->sources.v[i], r->hurry ? LEAVE_HURRY_NS : LEAVE_NS, e);
 	}
 	drain_rest(r);
-}
-
-static void leave(struct recorder *r, struct recorder_summary *sum)
-{
-	sum->is_restored = r->restored;
-	leave_targets(r, sum);
-	r->restored = sum->is_restored;
 }
 
 /* A viewer asked to leave the targets for a while, or to go back. */
@@ -380,9 +423,7 @@ static void change_attachment(struct recorder *r)
 		return;
 	r->detached = r->want_detached;
 	if (r->detached) {
-		struct recorder_summary sum = { .is_restored = true };
-		leave_targets(r, &sum);
-		r->restored &= sum.is_restored;
+		leave_targets(r, &r->end);
 		for (size_t i = 0; i < r->sources.n; i++)
 			r->sources.v[i]->gone = true;
 		recycle_ended(r);
@@ -416,149 +457,153 @@ static void end_launched(struct recorder *r)
 		follow_poll(r->follow);
 		if (!r->launched_ended)
 			wait_for_more(r, 100);
-		report(r, RECORDER_LIVE, NULL, monotonic_ns());
+		report(r, RECORDER_LIVE, monotonic_ns());
 	}
 }
 
-struct err *recorder_run(struct recorder *r, struct recorder_summary *ret)
+/* Forked children that raised no event yet have no line of their own: ask the kernel who has the ring. */
+static bool find_silent_children(struct recorder *r)
 {
-	struct recorder_summary sum = { .exit_status = -1, .launched = r->launching };
-	int idle_ms = 0;
-	struct err *err = NULL;
-	uint64_t grace_until = 0;
-	while (!r->leaving) {
-		uint64_t now = monotonic_ns();
-		recorder_heartbeat(r, now);
-		clock_adjust(&r->clock);
-		uint64_t taken = drain_all(r);
-		idle_ms = taken > 256 * 1024 ? 0 : taken || r->is_holding ? 1 : idle_ms < IDLE_MAX_MS ? idle_ms + 1 : IDLE_MAX_MS;
-		if (r->waiting.n) /* a thread that brings the first event waits 2 ms for us */
-			idle_ms = 1;
-		follow_poll(r->follow);
-		wait_for_more(r, idle_ms);
-		follow_poll(r->follow);
-		change_attachment(r);
-		if (r->recycle_due)
-			recycle_ended(r);
-		recorder_wait_for_events(r);
-		recorder_relink(r, now);
-		recorder_check(r, now);
-		if (r->unflushed_since && now > r->unflushed_since + FLUSH_NS) { /* it may be set after `now` was read */
-			r->unflushed_since = 0;
-			err = writer_flush(r->writer);
-			if (err)
-				break;
-		}
-		report(r, r->detached ? RECORDER_DETACHED : r->paused ? RECORDER_PAUSED : RECORDER_LIVE, NULL, now);
-		if (r->limit_reached || (r->options.duration_ns && now - r->started_ns >= r->options.duration_ns))
-			break;
-		if (writer_is_broken(r->writer))
-			break;
-		if (!any_alive(r)) {
-			/* Forked children that raised no event yet have no line of their own: ask the kernel who has the ring. */
-			if (!grace_until)
-				grace_until = now;
-			bool found = false;
-			for (size_t i = 0; i < r->sources.n && !r->options.only_targets; i++) {
-				pid_t *pids = NULL;
-				size_t n = 0;
-				struct err *e = link_processes(r->sources.v[i]->link, &pids, &n);
-				for (size_t k = 0; !e && k < n; k++)
-					if (!process_find(r, pids[k])) {
-						struct process *p = process_add(r, pids[k], &r->sources.v[i]->link->runtime, PROCESS_FORKED);
-						if (p)
-							p->source = r->sources.v[i];
-						found = p != NULL;
-						r->n_children++;
-					}
-				err_destroy(e);
-				free(pids);
+	bool found = false;
+	for (size_t i = 0; i < r->sources.n && !r->options.only_targets; i++) {
+		pid_t *pids = NULL;
+		size_t n = 0;
+		struct err *e = link_processes(r->sources.v[i]->link, &pids, &n);
+		for (size_t k = 0; !e && k < n; k++)
+			if (!process_find(r, pids[k])) {
+				struct process *p = process_add(r, pids[k], &r->sources.v[i]->link->runtime, PROCESS_FORKED);
+				if (p)
+					p->source = r->sources.v[i];
+				found = p != NULL;
+				r->n_children++;
 			}
-			if (!found)
-				break;
-		}
+		err_destroy(e);
+		free(pids);
 	}
-	leave(r, &sum);
+	return found;
+}
+
+/* Is there a reason to end? It is noted. */
+static bool is_over(struct recorder *r, uint64_t now)
+{
+	if (r->limit_reached)
+		recorder_stop(r, END_STOP_LIMIT);
+	else if (r->options.duration_ns && now - r->started_ns >= r->options.duration_ns)
+		recorder_stop(r, END_STOP_DURATION);
+	else if (writer_is_broken(r->writer))
+		recorder_stop(r, END_STOP_WRITE_FAILED);
+	else if (!any_alive(r) && !find_silent_children(r))
+		recorder_stop(r, END_STOP_TARGET_ENDED);
+	else
+		return false;
+	return true;
+}
+
+/* One turn of the loop that records. */
+static void watch_on(struct recorder *r, int *idle_ms)
+{
+	uint64_t now = monotonic_ns();
+	recorder_heartbeat(r, now);
+	clock_adjust(&r->clock);
+	uint64_t taken = drain_all(r);
+	*idle_ms = taken > 256 * 1024 ? 0 : taken || r->is_holding ? 1 : *idle_ms < IDLE_MAX_MS ? *idle_ms + 1 : IDLE_MAX_MS;
+	if (r->waiting.n) /* a thread that brings the first event waits 2 ms for us */
+		*idle_ms = 1;
 	follow_poll(r->follow);
-	end_launched(r);
+	wait_for_more(r, *idle_ms);
+	follow_poll(r->follow);
+	change_attachment(r);
+	if (r->recycle_due)
+		recycle_ended(r);
+	recorder_wait_for_events(r);
+	recorder_relink(r, now);
+	recorder_check(r, now);
+	if (r->unflushed_since && now > r->unflushed_since + FLUSH_NS) { /* it may be set after `now` was read */
+		r->unflushed_since = 0;
+		recorder_flush(r);
+	}
+	report(r, r->detached ? RECORDER_DETACHED : r->paused ? RECORDER_PAUSED : RECORDER_LIVE, now);
+}
+
+/* All is drained: what each process has lost that it could not say itself, and the totals of each. */
+static void close_clients(struct recorder *r)
+{
 	recycle_ended(r);
 	recorder_count_unserved(r);
-	sum.pause_ns = r->pause_ns;
 	for (size_t i = 0; i < r->sources.n; i++) {
 		struct source *s = r->sources.v[i];
-		if (s->link->pause_ns > sum.pause_ns)
-			sum.pause_ns = s->link->pause_ns;
 		for (uint32_t k = 0; k < s->n_slots; k++) {
 			struct client *c = s->clients[k];
 			if (!c)
 				continue;
-			uint64_t dropped = slot_at(s, k)->n_dropped;
-			if (dropped > c->n_lost)
-				r->n_lost += dropped - c->n_lost;
+			client_count_losses(r, s, k);
 			c->process->info.n_events += decoder_n_events(c->decoder);
-			c->process->info.n_lost += dropped;
+			c->process->info.n_lost += c->n_lost;
 			process_update(r, c->process);
 		}
 	}
-	sum.n_events = writer_n_events(r->writer);
-	sum.n_lost = r->n_lost;
-	sum.n_children = r->n_children;
-	sum.target_ended = r->launching ? r->launched_ended : r->first && r->first->ended;
-	if (r->launched_ended)
-		sum.exit_status = r->launched_status;
+}
+
+/* The last words into the file, and what it holds then. */
+static void close_file(struct recorder *r)
+{
+	struct session_end *e = &r->end;
+	recorder_flush(r);
+	end_take(r, e);
+	session_end_count(e, writer_n_written(r->writer));
+	e->lost[LOSS_UNWRITTEN] = writer_n_unwritten(r->writer);
 	struct strbuf text = { 0 };
-	sum.n_bytes = writer_n_bytes(r->writer);
-	recorder_goodbye(&sum, NULL, &text); /* the file need not know its own name */
+	session_end_add_line(e, NULL, &text); /* the file need not know its own name */
 	struct note_info note = { .kind = NOTE_GOODBYE,
 				  .time_ns = clock_time_now(&r->clock),
 				  .process = UINT32_MAX,
 				  .text = writer_string(r->writer, strbuf_str(&text), text.n),
-				  .a = sum.pause_ns,
-				  .b = sum.is_restored };
+				  .a = e->pause_ns,
+				  .b = (e->restored == END_YES ? GOODBYE_RESTORED : 0) |
+				       (e->restored == END_UNKNOWN ? GOODBYE_RESTORED_UNKNOWN : 0) |
+				       (e->is_loss_known ? 0 : GOODBYE_LOST_UNKNOWN) };
 	writer_note(r->writer, &note);
-	strbuf_clear(&text);
-	recorder_goodbye(&sum, r->options.path, &text);
-	struct err *closed = writer_close(r->writer);
+	strbuf_fini(&text);
+	struct err *err = writer_close(r->writer);
 	r->writer = NULL;
-	if (err)
-		err_destroy(closed);
-	else
-		err = closed;
-	if (err)
-		snprintf(sum.write_error, sizeof(sum.write_error), "%s", err->message);
-	r->final = sum;
+	write_failed(r, err);
+	err_destroy(err);
+	e->is_file_whole = e->write_error[0] ? END_NO : END_YES;
+	if (e->is_file_whole == END_YES)
+		return;
+	/* What a failed close(2) has left of what was written before is not ours to guess (close(2), "Dealing with error returns"). */
+	uint64_t n_events, n_handed = e->n_events + e->lost[LOSS_UNWRITTEN];
+	err = capture_count(r->options.path, &n_events);
+	if (!err) {
+		session_end_count(e, n_events);
+		e->lost[LOSS_UNWRITTEN] = n_handed > n_events ? n_handed - n_events : 0;
+	} else {
+		e->is_counted = e->is_loss_known = false;
+		e->lost[LOSS_UNWRITTEN] = 0;
+	}
+	err_destroy(err);
+}
+
+void recorder_run(struct recorder *r, struct session_end *ret)
+{
+	int idle_ms = 0;
+	r->end.is_loss_known = true; /* what is lost from here on is counted */
+	while (!r->leaving) {
+		watch_on(r, &idle_ms);
+		if (is_over(r, monotonic_ns()))
+			break;
+	}
+	r->leaving = true;
+	r->end.restored = r->end.n_left || r->end.n_left_unknown ? r->end.restored : END_YES; /* of no target at all nothing is left */
+	leave_targets(r, &r->end);
+	follow_poll(r->follow);
+	end_launched(r);
+	close_clients(r);
+	close_file(r);
 	if (r->options.control_fd >= 0) {
-		struct control_report m = { .state = RECORDER_ENDED, .n_events = sum.n_events, .n_lost = sum.n_lost,
-					    .n_children = sum.n_children, .pause_ns = sum.pause_ns, .n_bytes = sum.n_bytes,
-					    .target_pid = r->first ? r->first->pid : r->launched_pid,
-					    .exit_status = r->launched_ended ? r->launched_status : -1,
-					    .target_ended = sum.target_ended, .is_restored = sum.is_restored, .failed = err != NULL };
-		snprintf(m.text, sizeof(m.text), "%s", err ? err->message : strbuf_str(&text));
+		struct control_report m = { .state = RECORDER_ENDED, .exit_status = -1, .end = r->end };
 		if (send(r->options.control_fd, &m, sizeof(m), MSG_NOSIGNAL) < 0)
 			log_debug("the viewer is gone");
 	}
-	strbuf_fini(&text);
-	*ret = sum;
-	return err;
-}
-
-void recorder_goodbye(const struct recorder_summary *s, const char *path, struct strbuf *to)
-{
-	strbuf_add_count(to, s->n_events);
-	strbuf_adds(to, s->n_events == 1 ? " event, " : " events, ");
-	strbuf_add_count(to, s->n_lost);
-	strbuf_adds(to, " lost");
-	if (s->n_children) {
-		strbuf_adds(to, ", ");
-		strbuf_add_count(to, s->n_children);
-		strbuf_adds(to, s->n_children == 1 ? " child" : " children");
-	}
-	strbuf_addf(to, ", longest pause %.*f ms", s->pause_ns < 10000000 ? 2 : 0, (double)s->pause_ns / 1e6);
-	strbuf_addf(to, ", target restored: %s", s->is_restored ? "yes" : "no");
-	if (!s->is_restored)
-		strbuf_addf(to, " (%s)", s->left);
-	else if (s->target_ended)
-		strbuf_adds(to, " (it has ended)");
-	if (path)
-		strbuf_addf(to, ", %s", path);
+	*ret = r->end;
 }

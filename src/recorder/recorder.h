@@ -35,17 +35,6 @@ struct recorder_options {
 	enum { RECORDER_WAIT, RECORDER_LEAVE, RECORDER_TERM, RECORDER_KILL } on_end;
 };
 
-struct recorder_summary {
-	uint64_t n_events, n_lost, n_children, n_bytes;
-	uint64_t pause_ns;             /* longest a thread of a target stood still */
-	bool is_restored;
-	char left[160];                /* what is left where, if not */
-	bool launched;
-	int exit_status;               /* wait(2) status of the launched program; -1 if it still runs */
-	bool target_ended;
-	char write_error[256];         /* why the file is incomplete; "" if it is whole */
-};
-
 MUST_CHECK struct err *recorder_create(const struct recorder_options *options, struct recorder **ret);
 void recorder_destroy(struct recorder *r); /* NULL is fine */
 DEFINE_CLEANUP(recorder);
@@ -55,9 +44,5 @@ MUST_CHECK struct err *recorder_attach(struct recorder *r, pid_t pid);
 /* Launch a program and arm every Python in it from its first instruction. */
 MUST_CHECK struct err *recorder_launch(struct recorder *r, char *const argv[], const char *user,
 				       const struct follow_stdio *stdio);
-/* Until the end. Errors: the capture file cannot be written any more (what was captured is kept). */
-MUST_CHECK struct err *recorder_run(struct recorder *r, struct recorder_summary *ret);
-
-/* "1 204 311 events, 0 lost, 3 children, longest pause 0.3 ms, target restored: yes, FILE" */
-struct strbuf;
-void recorder_goodbye(const struct recorder_summary *s, const char *path, struct strbuf *to);
+/* Until the end, which *ret tells, a failure to write the capture file included (what was captured before is kept). */
+void recorder_run(struct recorder *r, struct session_end *ret);

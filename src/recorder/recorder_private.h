@@ -50,7 +50,8 @@ struct client {
 	uint32_t ns_pid, birth;
 	bool muted;                /* a forked child that nobody asked for */
 	bool is_further;           /* another client of this process was there before */
-	uint64_t tail, n_lost, n_bad;
+	uint64_t tail, n_lost, n_bad, n_bad_told;
+	uint64_t torn;             /* ring_slot.writing of the half event that was counted */
 	int64_t clock_ahead_ns;    /* of its clock, where that is not the TSC; of ours (clock.h) */
 	uint64_t flight, flight_ns; /* an event in flight there (slot_look.writing), and when it was first seen */
 };
@@ -95,11 +96,11 @@ struct recorder {
 	unsigned n_roots, n_interrupts;
 	pid_t launched_pid;
 	int launched_status;
-	bool launching, launched_ended, leaving, hurry, by_signal, detached, want_detached, recycle_due, paused, limit_reached, viewer_left, restored, masked;
+	bool launching, launched_ended, leaving, hurry, by_signal, detached, want_detached, recycle_due, paused, limit_reached, viewer_left, masked;
 	int signal_fd;
 	sigset_t old_mask;
 	uint64_t started_ns, heartbeat_ns, check_ns, report_ns, relink_ns, modules_ns, unflushed_since;
-	uint64_t n_lost, n_unserved, n_children;
+	uint64_t n_unserved, n_children;
 	uint64_t names_ns;         /* CLOCK_MONOTONIC: when names of threads were last read, */
 	int64_t names_left_ns;     /* and for how long that may be done now */
 	uint64_t pause_ns;         /* longest of the sources that are over */
@@ -112,8 +113,15 @@ struct recorder {
 	VEC(struct process *) poll_who;
 	uint8_t *record;           /* scratch: one record, copied out */
 	size_t record_cap;
-	struct recorder_summary final;
+	struct session_end end;    /* what is known of the end so far; losses are counted here (recorder_lost()) */
 };
+
+/* recorder.c */
+/* Events that were raised and are not in the capture: counted, and noted in it at this place. `span_ns`: for how long, 0 not known.
+ * process: UINT32_MAX, it could be any. */
+void recorder_lost(struct recorder *r, enum end_loss cause, uint32_t process, uint64_t n, uint64_t time_ns, uint64_t span_ns);
+/* The first cause counts. */
+void recorder_stop(struct recorder *r, enum end_stop why);
 
 /* process.c */
 struct process *process_find(struct recorder *r, pid_t pid); /* that lives; NULL */
@@ -137,6 +145,7 @@ void drain_rest(struct recorder *r);   /* to the last record; nobody writes any 
 void recycle_ended(struct recorder *r); /* free the slots of images that are over and drained */
 bool slots_are_waited_for(const struct ring_shared *shared); /* or have been until a moment ago */
 void client_remove(struct source *s, uint32_t slot_index);
+void client_count_losses(struct recorder *r, struct source *s, uint32_t slot_index); /* those that its process has not told itself */
 void client_refresh(struct source *s, uint32_t slot_index); /* now and then: its threads */
 /* Is an event of this name wanted? Tells all probes, too. ctx: struct client. */
 bool client_wants(void *ctx, const char *name, uint32_t n_bytes);
