@@ -231,6 +231,11 @@ struct ring_shared {
 	uint64_t verdicts[VERDICT_COUNT];
 };
 
+/* `writing` of an event must not be seen without the `head` before it. tests/unit/test_order.c tries all interleavings. */
+#define RING_STORE_WRITING __ATOMIC_RELEASE
+#define RING_STORE_TIME __ATOMIC_RELAXED
+#define RING_STORE_HEAD __ATOMIC_RELEASE
+
 enum slot_state { SLOT_FREE, SLOT_ACTIVE };
 struct ring_slot {               /* the header page of a slot; data follows at + PROBE_PAGE */
 	/* written by the probe */
@@ -244,7 +249,7 @@ struct ring_slot {               /* the header page of a slot; data follows at +
 	uint32_t birth;              /* low half of probe_state.identity: with pid, the slots of one process image */
 	uint64_t day_ns;             /* PROBE_CLOCK_VDSO: CLOCK_REALTIME less its clock, by which one in another time namespace is known */
 	/* An event's time is read before it can be seen. These tell that there is one: `writing` is stored before the clock is
-	 * read, `time` after that, `head` last. How they are read: recorder/lineup.h. */
+	 * read, `time` after that, `head` last, in the orders of RING_STORE_*. How they are read: recorder/lineup.h. */
 	uint64_t writing;            /* head + 1 of an event: in flight as long as head is still the same. 0: there was none */
 	uint64_t time;               /* of the newest event, published or not; first, when the slot was claimed */
 	/* written by the recorder */

@@ -420,7 +420,7 @@ static inline uint8_t *ring_at(struct ring_slot *slot, const struct ring_shared 
 /* Publish a record that was written at `head`. */
 static void ring_publish(struct ring_slot *slot, uint64_t head, uint64_t n_bytes)
 {
-	__atomic_store_n(&slot->head, head + n_bytes, __ATOMIC_RELEASE);
+	__atomic_store_n(&slot->head, head + n_bytes, RING_STORE_HEAD);
 }
 
 /* A contiguous place for up to `need` bytes; NULL if there is none. Fills the end of the ring if it must. */
@@ -532,10 +532,10 @@ LANE_CODE static __attribute__((noinline)) void event_write(const struct probe_c
 		report_loss(lane, slot, at, event_time(ctx, tid));
 		at += sizeof(struct record_lost);
 	}
-	__atomic_store_n(&slot->writing, slot->head + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->writing, slot->head + 1, RING_STORE_WRITING);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	uint64_t now = event_time(ctx, tid);
-	__atomic_store_n(&slot->time, now, __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->time, now, RING_STORE_TIME);
 
 	uint64_t tstate = ((uint64_t(*)(void))ctx->layout.fn_tstate_get)();
 	struct record_event *e = (struct record_event *)at;
