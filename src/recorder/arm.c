@@ -16,6 +16,7 @@
 #include "recorder/decode.h"
 #include "recorder/native.h"
 #include "recorder/recorder_private.h"
+#include "recorder/relay.h"
 #include "tracer/access.h"
 #include "tracer/maps.h"
 #include "tracer/procs.h"
@@ -390,7 +391,17 @@ struct err *recorder_launch(struct recorder *r, char *const argv[], const char *
 {
 	r->launching = true;
 	r->n_roots++;
-	return follow_launch(r->follow, argv, r->options.follow, user, io, &r->launched_pid);
+	r->launch = (struct launch){ .argv = argv, .user = user, .io = *io,
+				     .may_outlive_us = r->options.own_terminal || r->options.on_end == RECORDER_LEAVE };
+	struct err *err = launch_prepare(&r->launch);
+	if (!err && r->launch.own_session)
+		recorder_take_stops(r);
+	if (!err)
+		err = follow_launch(r->follow, &r->launch, r->options.follow, &r->launched_pid);
+	launch_settle(&r->launch, !err);
+	if (!err && r->launch.relay)
+		relay_set_leader(r->launch.relay, r->launched_pid);
+	return err;
 }
 
 bool recorder_at_entry(void *ctx, pid_t pid, pid_t tid)

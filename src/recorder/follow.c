@@ -7,14 +7,11 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -209,60 +206,10 @@ static bool is_at_breakpoint(const struct tracee *t, int status)
 
 /* ---- launching ---- */
 
-static void become(const char *user, int report)
+struct err *follow_launch(struct follow *f, const struct launch *launch, bool children, pid_t *ret_pid)
 {
-	if (!user)
-		return;
-	struct passwd *pw = getpwnam(user);
-	if (pw && initgroups(pw->pw_name, pw->pw_gid) == 0 && setgid(pw->pw_gid) == 0 && setuid(pw->pw_uid) == 0) {
-		setenv("HOME", pw->pw_dir, 1);
-		setenv("USER", pw->pw_name, 1);
-		return;
-	}
-	int code = pw ? errno : -1;
-	if (write(report, &code, sizeof(code)) < 0)
-		_exit(126);
-	_exit(126);
-}
-
-static NORETURN void child_main(char *const argv[], const char *user, const struct follow_stdio *io, int go, int report)
-{
-	char c;
-	sigset_t none;
-	while (read(go, &c, 1) < 0 && errno == EINTR)
-		;
-	if (io->terminal >= 0) {
-		setsid();
-		ioctl(io->terminal, TIOCSCTTY, 0);
-		dup2(io->terminal, 0);
-		dup2(io->terminal, 1);
-		dup2(io->terminal, 2);
-		if (io->terminal > 2)
-			close(io->terminal);
-	}
-	if (io->in >= 0)
-		dup2(io->in, 0);
-	if (io->out >= 0)
-		dup2(io->out, 1);
-	if (io->err >= 0)
-		dup2(io->err, 2);
-	become(user, report);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	execvp(argv[0], argv);
-	int code = errno;
-	if (write(report, &code, sizeof(code)) < 0)
-		_exit(127);
-	_exit(127);
-}
-
-struct err *follow_launch(struct follow *f, char *const argv[], bool children, const char *user,
-			  const struct follow_stdio *io, pid_t *ret_pid)
-{
+	char *const *argv = launch->argv;
 	int go[2], report[2];
-	if (user && !getpwnam(user))
-		return err_with_hint(err_create(ERR_USAGE, "cannot run as \"%s\": there is no such user", user),
-				     "-u takes a name from /etc/passwd");
 	if (pipe2(go, O_CLOEXEC) < 0)
 		return err_sys(errno, "cannot launch %s", argv[0]);
 	if (pipe2(report, O_CLOEXEC) < 0) {
@@ -273,7 +220,7 @@ struct err *follow_launch(struct follow *f, char *const argv[], bool children, c
 	pid_t pid = fork();
 	if (pid == 0) {
 		close(go[1]);
-		child_main(argv, user, io, go[0], report[1]);
+		launch_child(launch, go[0], report[1]);
 	}
 	close(go[0]);
 	close(report[1]);
@@ -303,7 +250,7 @@ struct err *follow_launch(struct follow *f, char *const argv[], bool children, c
 			if (dead)
 				drop(f, dead);
 			if (code == -1)
-				return err_create(ERR_USAGE, "cannot run as %s: no such user", user);
+				return err_create(ERR_USAGE, "cannot run as %s: no such user", launch->user);
 			err = err_sys(code, "cannot run %s", argv[0]);
 			return code == ENOENT && !strchr(argv[0], '/') ? err_with_hint(err, "it was looked for in PATH; a path must contain a slash") : err;
 		}

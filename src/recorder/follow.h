@@ -15,6 +15,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "recorder/launch.h"
 
 struct follow;
 
@@ -30,19 +31,13 @@ struct follow_ops {
 	void (*leaving)(void *ctx, pid_t pid);
 };
 
-struct follow_stdio {
-	int in, out, err;      /* -1: as ours */
-	int terminal;          /* slave of a pseudo-terminal that becomes the controlling one; -1 none */
-};
-
 MUST_CHECK struct err *follow_create(const struct follow_ops *ops, void *ctx, struct follow **ret);
 /* Lets every tracee go, then frees. */
 void follow_destroy(struct follow *f);
 
-/* Start argv (looked up in PATH). With `children` fork and exec of its descendants are followed too; otherwise it is let
- * go as soon as at_entry() says so. `user`: run as that user, NULL = as ours. The error names the program. */
-MUST_CHECK struct err *follow_launch(struct follow *f, char *const argv[], bool children, const char *user,
-				     const struct follow_stdio *stdio, pid_t *ret_pid);
+/* Start a program, which launch_prepare() has been called for. With `children` fork and exec of its descendants are followed too;
+ * otherwise it is let go as soon as at_entry() says so. The error names the program. */
+MUST_CHECK struct err *follow_launch(struct follow *f, const struct launch *launch, bool children, pid_t *ret_pid);
 /* Seize all threads of a running process, to follow its children. `awaits_python`: there is none in it, and if one of the
  * threads and processes that it makes from now on loads one, at_entry() is told. */
 MUST_CHECK struct err *follow_seize(struct follow *f, pid_t pid, bool awaits_python);

@@ -36,6 +36,7 @@
 #include "recorder/native.h"
 #include "tracer/image.h"
 #include "recorder/recorder_private.h"
+#include "recorder/relay.h"
 #include "tracer/access.h"
 #include "tracer/fault.h"
 #include "tracer/maps.h"
@@ -51,6 +52,20 @@ enum {
 };
 #define LEAVE_NS 3000000000ull /* for one target */
 #define LEAVE_HURRY_NS 500000000ull
+
+void recorder_take_stops(struct recorder *r)
+{
+	struct sigaction stop;
+	sigset_t set;
+	if (sigaction(SIGTSTP, NULL, &stop) < 0 || stop.sa_handler == SIG_IGN)
+		return;
+	sigaddset(&r->signals, SIGTSTP);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTSTP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	if (signalfd(r->signal_fd, &r->signals, SFD_CLOEXEC | SFD_NONBLOCK) < 0)
+		log_debug("cannot watch for SIGTSTP: %s", strerror(errno));
+}
 
 struct err *recorder_create(const struct recorder_options *options, struct recorder **ret)
 {
@@ -84,18 +99,18 @@ struct err *recorder_create(const struct recorder_options *options, struct recor
 	err = follow_create(&ops, r, &r->follow);
 	if (err)
 		return err;
-	sigset_t set;
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
+	sigset_t *set = &r->signals;
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
 	struct sigaction hangup; /* under nohup(1) it stays ignored: a blocked signal would be queued all the same */
 	if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
-		sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGQUIT);
-	sigaddset(&set, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &set, &r->old_mask);
+		sigaddset(set, SIGHUP);
+	sigaddset(set, SIGQUIT);
+	sigaddset(set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, set, &r->old_mask);
 	r->masked = true;
-	r->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	r->signal_fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (r->signal_fd < 0)
 		return err_sys(errno, "cannot watch for signals");
 	r->started_ns = monotonic_ns();
@@ -131,6 +146,7 @@ void recorder_destroy(struct recorder *r)
 	follow_destroy(r->follow);
 	image_store_destroy(r->images);
 	writer_destroy(r->writer);
+	relay_destroy(r->launch.relay);
 	if (r->signal_fd >= 0)
 		close(r->signal_fd);
 	/* Told to end by a signal we end: one more of an impatient hand must not turn that into being killed. */
@@ -210,9 +226,28 @@ static void set_enabled(struct recorder *r, bool on)
 	writer_note(r->writer, &note);
 }
 
+/* A program in a session of its own is not in the foreground of our terminal: what the keyboard sends to all there is passed on. */
+static void pass_to_launched(const struct recorder *r, int signal)
+{
+	if (r->launch.own_session && r->launched_pid && !r->launched_ended)
+		kill(-r->launched_pid, signal);
+}
+
+/* Ctrl-Z. Both stop; the shell lets us go on. */
+static void stop_with_launched(const struct recorder *r)
+{
+	pass_to_launched(r, SIGSTOP);
+	kill(getpid(), SIGSTOP);
+	pass_to_launched(r, SIGCONT);
+}
+
 static void on_signal(struct recorder *r, const struct signalfd_siginfo *info)
 {
 	bool from_terminal = info->ssi_code == SI_KERNEL;
+	if (info->ssi_signo == SIGTSTP)
+		return stop_with_launched(r);
+	if (from_terminal && info->ssi_signo != SIGCHLD)
+		pass_to_launched(r, (int)info->ssi_signo);
 	switch (info->ssi_signo) {
 	case SIGCHLD: return;
 	case SIGINT:
@@ -598,6 +633,7 @@ void recorder_run(struct recorder *r, struct session_end *ret)
 	leave_targets(r, &r->end);
 	follow_poll(r->follow);
 	end_launched(r);
+	relay_destroy(take_ptr(r->launch.relay)); /* what is said from here on stands behind what the program has written */
 	close_clients(r);
 	close_file(r);
 	if (r->options.control_fd >= 0) {

@@ -94,11 +94,12 @@ struct recorder {
 	struct fork_note *forks;   /* [MAX_FORK_NOTES], a ring; NULL: there was none yet */
 	size_t n_forks;            /* ever */
 	unsigned n_roots, n_interrupts;
+	struct launch launch;      /* of the program that was launched */
 	pid_t launched_pid;
 	int launched_status;
 	bool launching, launched_ended, leaving, hurry, by_signal, detached, want_detached, recycle_due, paused, limit_reached, viewer_left, masked;
 	int signal_fd;
-	sigset_t old_mask;
+	sigset_t signals, old_mask; /* signals: that signal_fd tells of */
 	uint64_t started_ns, heartbeat_ns, check_ns, report_ns, relink_ns, modules_ns, unflushed_since;
 	uint64_t n_unserved, n_children;
 	uint64_t names_ns;         /* CLOCK_MONOTONIC: when names of threads were last read, */
@@ -122,6 +123,7 @@ struct recorder {
 void recorder_lost(struct recorder *r, enum end_loss cause, uint32_t process, uint64_t n, uint64_t time_ns, uint64_t span_ns);
 /* The first cause counts. */
 void recorder_stop(struct recorder *r, enum end_stop why);
+void recorder_take_stops(struct recorder *r); /* Ctrl-Z reaches us, and must reach the launched program by way of us */
 
 /* process.c */
 struct process *process_find(struct recorder *r, pid_t pid); /* that lives; NULL */

@@ -1,0 +1,131 @@
+/*
+ * launch: see launch.h.
+ */
+#include "recorder/launch.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "recorder/relay.h"
+
+static int stream_of(const struct follow_stdio *io, int fd)
+{
+	int given = fd == 0 ? io->in : fd == 1 ? io->out : io->err;
+	return given >= 0 ? given : fd;
+}
+
+struct err *launch_prepare(struct launch *l)
+{
+	int terminals[3], n_terminals = 0;
+	l->own_session = false;
+	l->relay = NULL;
+	if (!l->user)
+		return NULL;
+	if (!getpwnam(l->user))
+		return err_with_hint(
+		    err_create(ERR_USAGE, "cannot run as \"%s\": there is no such user", l->user),
+		    "-u takes a name from /etc/passwd");
+	if (l->io.terminal >= 0)
+		return NULL;
+	l->own_session = true;
+	for (int fd = 0; fd <= 2; fd++)
+		if (isatty(stream_of(&l->io, fd)))
+			terminals[n_terminals++] = stream_of(&l->io, fd);
+	return n_terminals
+		   ? relay_create(terminals, n_terminals, isatty(stream_of(&l->io, 0)), &l->relay)
+		   : NULL;
+}
+
+void launch_settle(struct launch *l, bool has_started)
+{
+	if (l->relay)
+		relay_close_slave(l->relay);
+	if (!has_started) {
+		relay_destroy(l->relay);
+		l->relay = NULL;
+	}
+}
+
+/* ---- in the child ---- */
+
+static void fail(int report, int code)
+{
+	if (write(report, &code, sizeof(code)) < 0)
+		_exit(126);
+	_exit(126);
+}
+
+static void become(const char *user, int report)
+{
+	struct passwd *pw = getpwnam(user);
+	if (!pw)
+		fail(report, -1);
+	/* A terminal that was made for it is its own, as that of a login is: it may open it by
+	 * name. */
+	for (int fd = 0; fd <= 2; fd++)
+		if (isatty(fd) && tcgetsid(fd) == getpid() && fchown(fd, pw->pw_uid, (gid_t)-1) < 0)
+			break;
+	if (initgroups(pw->pw_name, pw->pw_gid) < 0 || setgid(pw->pw_gid) < 0 ||
+	    setuid(pw->pw_uid) < 0)
+		fail(report, errno);
+	setenv("HOME", pw->pw_dir, 1);
+	setenv("USER", pw->pw_name, 1);
+	setenv("LOGNAME", pw->pw_name, 1);
+	setenv("SHELL", pw->pw_shell && pw->pw_shell[0] ? pw->pw_shell : "/bin/sh", 1);
+}
+
+static void take_terminal(const struct launch *l)
+{
+	int slave = l->io.terminal >= 0 ? l->io.terminal : l->relay ? relay_slave(l->relay) : -1;
+	if (l->own_session || slave >= 0)
+		setsid();
+	if (slave >= 0)
+		ioctl(slave, TIOCSCTTY, 0);
+	for (int fd = 0; fd <= 2 && slave >= 0; fd++)
+		if (l->io.terminal >= 0 || isatty(stream_of(&l->io, fd)))
+			dup2(slave, fd);
+	if (slave > 2)
+		close(slave);
+}
+
+/* A stream that is given and is another one's number must not be overwritten before it is copied:
+ * none of the callers has such. */
+static unsigned take_streams(const struct launch *l)
+{
+	unsigned given = l->io.terminal >= 0 ? 7 : 0;
+	const int from[] = { l->io.in, l->io.out, l->io.err };
+	for (int fd = 0; fd <= 2; fd++) {
+		if (from[fd] < 0)
+			continue;
+		if (!(l->relay &&
+		      isatty(from[fd]))) /* else it has the terminal of its own by now */
+			dup2(from[fd], fd);
+		given |= 1u << fd;
+	}
+	return given;
+}
+
+NORETURN void launch_child(const struct launch *l, int go, int report)
+{
+	char c;
+	while (read(go, &c, 1) < 0 && errno == EINTR)
+		;
+	take_terminal(l);
+	take_streams(l);
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (l->user)
+		become(l->user, report);
+	execvp(l->argv[0], l->argv);
+	int code = errno;
+	if (write(report, &code, sizeof(code)) < 0)
+		_exit(127);
+	_exit(127);
+}
