@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/inherited.h"
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "command.h"
@@ -112,6 +113,7 @@ static void print_error(const struct err *err)
 
 int main(int argc, char **argv)
 {
+	inherited_note();
 	if (!open_standard_streams())
 		return EXIT_FAILED;
 	log_init();
@@ -122,6 +124,8 @@ int main(int argc, char **argv)
 	int status = 0;
 	struct options options = { 0 };
 	struct err *err = options_parse(argc, argv, &options);
+	if (!options.program)
+		inherited_put_back();
 	if (!err)
 		err = run(&options, &status);
 	if ((fflush(stdout) != 0 || ferror(stdout)) && !err)

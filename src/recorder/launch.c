@@ -12,6 +12,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/inherited.h"
 #include "recorder/relay.h"
 
 static int stream_of(const struct follow_stdio *io, int fd)
@@ -117,10 +118,9 @@ NORETURN void launch_child(const struct launch *l, int go, int report)
 	while (read(go, &c, 1) < 0 && errno == EINTR)
 		;
 	take_terminal(l);
-	take_streams(l);
-	sigset_t none;
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	unsigned given = take_streams(l);
+	/* Limits may be raised by the privileged alone, and a policy of the scheduler may be. */
+	inherited_restore(given, l->may_outlive_us);
 	if (l->user)
 		become(l->user, report);
 	execvp(l->argv[0], l->argv);

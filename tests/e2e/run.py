@@ -49,6 +49,7 @@ GROUPS = [
     "embed",
     "unload",
     "sandbox",
+    "inherit",
     "builds",
 ]
 UNSTEADY_MAX = 3
