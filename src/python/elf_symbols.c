@@ -9,7 +9,9 @@
 
 #include "python/python.h"
 
-#define CHAIN_MAX 100000u  /* symbols walked in one hash chain before it counts as broken */
+#define CHAIN_MAX                                                                                  \
+	1024u /* symbols walked in one hash chain before it counts as broken; linkers make them a  \
+		 few symbols long */
 #define RELA_MAX 400000u
 
 static bool inside(const struct elf_symbols *s, uint64_t address, uint64_t n_bytes)

@@ -280,8 +280,10 @@ static uint64_t debug_state_of(pid_t pid)
 	struct err *err = remote_mem_open(pid, &mem);
 	if (!err)
 		err = maps_read(pid, &maps);
-	if (!err)
+	if (!err) {
+		remote_mem_limit(mem, EXAMINATION_READS);
 		err = maps_find_modules(maps, remote_mem_reader(mem));
+	}
 	for (size_t i = 0; !err && !found && i < maps->n_modules; i++) {
 		raddr at;
 		uint64_t size;

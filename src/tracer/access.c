@@ -143,8 +143,10 @@ static struct err *inside_read(pid_t pid, struct access_facts *f)
 	struct err *err = maps_read(pid, &maps);
 	if (!err)
 		err = remote_mem_open(pid, &mem);
-	if (!err)
+	if (!err) {
+		remote_mem_limit(mem, EXAMINATION_READS);
 		err = maps_find_modules(maps, remote_mem_reader(mem));
+	}
 	if (err) {
 		if (err->code == ERR_NO_MEMORY && !err->sys)
 			return err;
@@ -176,6 +178,13 @@ static struct err *inside_read(pid_t pid, struct access_facts *f)
 		}
 		err_destroy(err);
 	}
+	err = remote_mem_unlimit(mem);
+	if (err && f->inside == INSIDE_NOTHING) {
+		f->inside = INSIDE_UNKNOWN;
+		snprintf(f->inside_message, sizeof(f->inside_message), "%s", err->message);
+		snprintf(f->inside_hint, sizeof(f->inside_hint), "%s", err->hint ? err->hint : "");
+	}
+	err_destroy(err);
 	if (f->inside == INSIDE_PYTHON) {
 		hooks_read(f, reader);
 		recorder_find(f, reader);

@@ -64,9 +64,12 @@ struct err *runtimes_find(pid_t pid, struct remote_mem *mem, struct maps **ret_m
 	struct err *err = maps_read(pid, &maps), *why = NULL;
 	if (err)
 		return err;
+	remote_mem_limit(mem, EXAMINATION_READS);
 	err = maps_find_modules(maps, remote_mem_reader(mem));
-	if (err)
+	if (err) {
+		err_destroy(remote_mem_unlimit(mem));
 		return err;
+	}
 	VEC(struct python_runtime) found = { 0 };
 	for (size_t i = 0; i < maps->n_modules; i++) {
 		struct python_runtime rt;
@@ -83,9 +86,18 @@ struct err *runtimes_find(pid_t pid, struct remote_mem *mem, struct maps **ret_m
 		if (!vec_push(&found, rt)) {
 			vec_fini(&found);
 			err_destroy(why);
+			err_destroy(remote_mem_unlimit(mem));
 			return err_no_memory();
 		}
 	}
+	/* A runtime that was found before the limit was reached is a runtime all the same. */
+	err = remote_mem_unlimit(mem);
+	if (err && !found.n) {
+		vec_fini(&found);
+		err_destroy(why);
+		return err;
+	}
+	err_destroy(err);
 	if (!found.n) {
 		vec_fini(&found);
 		if (why)

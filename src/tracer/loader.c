@@ -24,8 +24,10 @@ struct err *loader_find(pid_t pid, struct loader *ret)
 	struct err *err = remote_mem_open(pid, &mem);
 	if (!err)
 		err = maps_read(pid, &maps);
-	if (!err)
+	if (!err) {
+		remote_mem_limit(mem, EXAMINATION_READS);
 		err = maps_find_modules(maps, remote_mem_reader(mem));
+	}
 	for (size_t i = 0; !err && i < maps->n_modules; i++) {
 		const struct elf_module *m = &maps->modules[i];
 		raddr at;

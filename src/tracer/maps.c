@@ -23,6 +23,8 @@
 
 #define MAPS_BYTES_MAX (256u << 20)
 #define SPAN_MAX (1ull << 40) /* bytes one module may claim */
+#define MODULES_MAX                                                                                \
+	16384u /* each is looked at several times; a large application maps about 1,000 */
 
 struct maps_private {
 	struct arena text;
@@ -256,6 +258,9 @@ struct err *maps_find_modules(struct maps *m, const struct mem_reader *mem)
 				one.end = RADDR(m->v[k].start);
 				break;
 			}
+		if (m->own->modules.n == MODULES_MAX)
+			return err_create(ERR_UNSUPPORTED, "more than %u ELF images are mapped",
+					  MODULES_MAX);
 		if (!vec_push(&m->own->modules, one))
 			return err_no_memory();
 		spanned = one.end.v;

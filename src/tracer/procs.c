@@ -459,8 +459,10 @@ static enum verdict look_inside(pid_t pid, struct known *k)
 	struct err *err = maps_read(pid, &maps);
 	if (!err)
 		err = remote_mem_open(pid, &mem);
-	if (!err)
+	if (!err) {
+		remote_mem_limit(mem, EXAMINATION_READS);
 		err = maps_find_modules(maps, remote_mem_reader(mem));
+	}
 	if (err)
 		goto done;
 	k->is_readable = true;

@@ -17,6 +17,7 @@ struct remote_mem {
 	pid_t pid;
 	int fd;            /* /proc/PID/mem, read and write if allowed */
 	bool no_vm_readv;  /* not allowed or not there: use fd only */
+	uint64_t n_left;   /* reads until the limit of remote_mem_limit() */
 	struct mem_reader reader;
 };
 
@@ -58,6 +59,9 @@ bool remote_mem_read(struct remote_mem *m, raddr from, void *to, size_t n_bytes)
 		return false;
 	if (!n_bytes)
 		return true;
+	if (!m->n_left)
+		return false;
+	m->n_left--;
 	if (fault_before(FAULT_READ))
 		return false;
 	bool ok = read_any(m, from, to, n_bytes);
@@ -92,9 +96,28 @@ struct err *remote_mem_open(pid_t pid, struct remote_mem **ret)
 	}
 	m->pid = pid;
 	m->fd = fd;
+	m->n_left = UINT64_MAX;
 	m->reader = (struct mem_reader){ .read = reader_read, .ctx = m };
 	*ret = m;
 	return NULL;
+}
+
+void remote_mem_limit(struct remote_mem *m, uint64_t n_reads)
+{
+	m->n_left = n_reads;
+}
+
+struct err *remote_mem_unlimit(struct remote_mem *m)
+{
+	bool is_spent = !m->n_left;
+	m->n_left = UINT64_MAX;
+	if (!is_spent)
+		return NULL;
+	return err_with_hint(err_create(ERR_UNSUPPORTED,
+					"process %d cannot be examined: reading the tables of its "
+					"ELF images takes too long",
+					(int)m->pid),
+			     "it maps very many images, or images whose symbol tables are damaged");
 }
 
 const struct mem_reader *remote_mem_reader(const struct remote_mem *m)

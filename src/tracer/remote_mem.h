@@ -18,6 +18,16 @@ struct remote_mem;
 /* ERR_TARGET_GONE, ERR_DENIED with what to do. After the process did exec, open it again: writes still go to the memory it
  * had before. */
 MUST_CHECK struct err *remote_mem_open(pid_t pid, struct remote_mem **ret);
+/*
+ * Let at most `n_reads` further reads through; then each read fails, as if nothing were mapped.
+ * Images are the target's: their tables can be made so that looking at them takes minutes. Each
+ * examination of a process as a whole runs below such a limit.
+ */
+#define EXAMINATION_READS 200000u /* a process with 1,000 honest images takes about 50,000 */
+void remote_mem_limit(struct remote_mem *m, uint64_t n_reads);
+/* End the limit. ERR_UNSUPPORTED when it was reached: what was found until then is not all there
+ * is. */
+MUST_CHECK struct err *remote_mem_unlimit(struct remote_mem *m);
 /* Borrowed until close. */
 const struct mem_reader *remote_mem_reader(const struct remote_mem *m);
 bool remote_mem_read(struct remote_mem *m, raddr from, void *to, size_t n_bytes);

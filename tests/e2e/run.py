@@ -35,6 +35,7 @@ GROUPS = [
     "streams",
     "doctor",
     "refusals",
+    "images",
     "teacher",
     "launch",
     "attach",

@@ -1,0 +1,62 @@
+"""images: ELF images, symbol names and debug information that were made to hurt whoever reads them.
+
+The target is run by another user. It may spoil what is shown of it, but neither time nor memory of ours has no bound.
+"""
+import os
+import resource
+import subprocess
+import time
+
+from harness import BECOME_NOBODY, VICTIMS, Child, Fail, expect, maps_of
+
+SECONDS = 20  # far above what it takes (below 2 s), far below what it took (minutes)
+SLOW = os.path.join(VICTIMS, "hostile", "slow_images.py")
+MEMORY = 1 << 30
+
+
+def limited():
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
+def bounded(command, what):
+    """Run it in bounded time and memory; its status and text."""
+    started = time.monotonic()
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=SECONDS, preexec_fn=limited)
+    except subprocess.TimeoutExpired:
+        raise Fail(f"{what} did not end within {SECONDS} s") from None
+    expect(done.returncode >= 0, lambda: f"{what} was ended by signal {-done.returncode}: {done.stdout[-300:]}")
+    return done.returncode, done.stdout, time.monotonic() - started
+
+
+def slow_tables(ctx, python, n_images, is_readable):
+    """doctor says what is the matter; record is refused, or attaches if the Python was found before the limit."""
+    ctx.needs_setpriv()
+    with Child(*BECOME_NOBODY, *python.command, SLOW, str(n_images)) as target:
+        before = maps_of(target.pid)
+        status, text, _ = bounded([ctx.auditview, "doctor", str(target.pid)], "doctor")
+        expect(status in (0, 1), lambda: f"doctor: status {status}: {text[-300:]}")
+        if not is_readable:
+            expect("ELF images" in text, lambda: f"doctor does not say why: {text[-600:]}")
+        folder = ctx.new_folder("slow")
+        status, text, _ = bounded([ctx.auditview, "record", "--duration", "300ms", "-o", os.path.join(folder, "c.avc"), "-p",
+                                   str(target.pid)], "record")
+        expect(status in (0, 1), lambda: f"record: status {status}: {text[-300:]}")
+        expect(status == 0 or "ELF images" in text, lambda: f"record does not say why: {text[-300:]}")
+        expect(maps_of(target.pid) == before, "the target's mappings changed")
+
+
+def list_of_processes(ctx, python):
+    """One such process does not keep the list of Pythons from being made."""
+    ctx.needs_setpriv()
+    with Child(*BECOME_NOBODY, *python.command, SLOW, "300"):
+        status, text, _ = bounded([ctx.auditview, "doctor"], "doctor")
+        expect(status in (0, 1), lambda: f"doctor: status {status}: {text[-300:]}")
+
+
+def cells(ctx):
+    for python in ctx.some_pythons(11):
+        yield "endless hash chains", python, lambda p=python: slow_tables(ctx, p, 200, True)
+        yield "very many images", python, lambda p=python: slow_tables(ctx, p, 20000, False)
+        yield "the list of processes", python, lambda p=python: list_of_processes(ctx, p)
