@@ -20,7 +20,11 @@ struct unwind_lib {
 	unw_addr_space_t space;
 	struct unwind_state *state; /* of the step being made */
 	bool left_slice;            /* the step wanted stack that was not copied */
+	uint32_t n_accesses;        /* words read for the step */
 };
+
+#define STEP_ACCESSES                                                                              \
+	65536u /* honest steps take some hundred; one of glibc's signal trampoline takes 60 */
 
 static const uint8_t columns[] = {
 	[UNW_X86_64_RBX] = CFI_RBX, [UNW_X86_64_RBP] = CFI_RBP, [UNW_X86_64_R12] = CFI_R12, [UNW_X86_64_R13] = CFI_R13,
@@ -49,6 +53,11 @@ static int access_mem(unw_addr_space_t space, unw_word_t at, unw_word_t *value, 
 	(void)space;
 	if (write)
 		return -UNW_EREADONLYREG;
+	/* libunwind runs expressions of the image, which may branch backwards (src/dwarf/Gexpr.c,
+	 * DW_OP_skip), and reads each operation through here: without a bound an image could hold
+	 * us for ever. */
+	if (l->n_accesses++ >= STEP_ACCESSES)
+		return -UNW_EUNSPEC;
 	if (at >= s->slice_start && off <= s->slice_bytes && s->slice_bytes - off >= sizeof(*value)) {
 		memcpy(value, s->slice + off, sizeof(*value));
 		return 0;
@@ -179,6 +188,7 @@ enum unwind_stop unwind_lib_step(struct unwind_lib *l, struct unwind_state *s)
 	unw_cursor_t cursor;
 	l->state = s;
 	l->left_slice = false;
+	l->n_accesses = 0;
 	/*
 	 * unw_init_remote() takes the first pc for an exact one, as it is for a stopped thread. For a return address the pc
 	 * of the call itself is handed in: rows are looked up with it, and no rule but a PLT's depends on the pc's value.
