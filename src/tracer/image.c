@@ -10,9 +10,15 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "tracer/namer.h"
+
+#define MAX_TABLE_BYTES (384ull << 20)
 
 struct image_store {
 	VEC(struct image *) images; /* those of files; borrowed: an image leaves when its last reference goes */
+	uint64_t n_table_bytes;     /* that image_take_bytes() gave to images */
+	struct namer *namer;        /* NULL until image_store_namer() */
+	uint64_t next_id;
 };
 
 struct image_store *image_store_create(void)
@@ -25,7 +31,32 @@ void image_store_destroy(struct image_store *s)
 	if (!s)
 		return;
 	vec_fini(&s->images);
+	namer_destroy(s->namer);
 	free(s);
+}
+
+struct namer *image_store_namer(struct image_store *s)
+{
+	if (!s->namer)
+		s->namer = namer_create();
+	return s->namer;
+}
+
+uint64_t image_store_new_id(struct image_store *s)
+{
+	return ++s->next_id;
+}
+
+bool image_take_bytes(struct image *i, uint64_t n_bytes)
+{
+	struct image_store *s = i->store;
+	if (!s)
+		return true;
+	if (n_bytes > MAX_TABLE_BYTES - s->n_table_bytes)
+		return false;
+	s->n_table_bytes += n_bytes;
+	i->n_table_bytes += n_bytes;
+	return true;
 }
 
 /* ---- reading ---- */
@@ -237,6 +268,7 @@ struct image *image_of_file(struct image_store *s, int fd, const char *path)
 	i = image_create(fd, (uint64_t)st.st_size, NULL, RADDR(0), path);
 	if (!i)
 		goto out;
+	i->store = s;
 	i->dev = st.st_dev;
 	i->inode = st.st_ino;
 	i->changed = st.st_ctim;
@@ -257,6 +289,8 @@ void image_unref(struct image_store *s, struct image *i)
 			break;
 		}
 	}
+	if (i->store)
+		i->store->n_table_bytes -= i->n_table_bytes;
 	if (i->symbols)
 		i->symbols_free(i->symbols);
 	cfi_table_fini(&i->cfi);
@@ -274,6 +308,8 @@ const struct cfi_table *image_cfi(struct image *i)
 		i->cfi_tried = true;
 		if (!i->eh_hdr || cfi_table_load(&i->reader, i->eh_hdr, i->eh_hdr_bytes, &i->cfi) != CFI_OK)
 			i->cfi = (struct cfi_table){ 0 };
+		if (!image_take_bytes(i, i->cfi.n * sizeof(struct cfi_entry)))
+			cfi_table_fini(&i->cfi);
 	}
 	return i->cfi.n ? &i->cfi : NULL;
 }

@@ -51,6 +51,8 @@ struct image {
 	struct image_load loads[IMAGE_MAX_LOADS];
 	uint64_t eh_hdr, eh_hdr_bytes;  /* PT_GNU_EH_FRAME; 0 none */
 	uint64_t dynamic, dynamic_bytes;
+	struct image_store *store; /* that bounds its tables; NULL none */
+	uint64_t n_table_bytes;    /* taken by image_take_bytes() */
 	uint32_t n_build_id;
 	uint8_t build_id[IMAGE_MAX_BUILD_ID];
 	struct cfi_table cfi;           /* loaded by image_cfi() */
@@ -59,9 +61,24 @@ struct image {
 	void (*symbols_free)(struct symbol_table *);
 };
 
+struct namer; /* namer.h */
+
 struct image_store *image_store_create(void); /* NULL when memory is short */
 void image_store_destroy(struct image_store *s);
 DEFINE_CLEANUP(image_store);
+
+/* The process that runs libdw and the demangler for all images of the store; NULL when memory is
+ * short. Borrowed. */
+struct namer *image_store_namer(struct image_store *s);
+/* A number that this store gave to nobody before. */
+uint64_t image_store_new_id(struct image_store *s);
+
+/*
+ * Ask for memory for a table of the image; given back by image_unref(). False when the tables of
+ * all images of the store would take more than a bound: a target can map any number of images, each
+ * with the largest tables.
+ */
+bool image_take_bytes(struct image *i, uint64_t n_bytes);
 
 /*
  * The image of an open file; takes fd (closed if the store has that file already, or on failure). NULL if it is no

@@ -297,8 +297,15 @@ struct image *module_image(struct modules *m, struct module *module)
 	if (!i)
 		i = image_of_memory(m->mem, RADDR(module->start), module->path);
 	if (i)
+		i->store = m->store;
+	if (i)
 		module->bias = image_bias_at(i, RADDR(module->start));
 	return module->image = i;
+}
+
+struct image_store *modules_images(const struct modules *m)
+{
+	return m->store;
 }
 
 const struct mem_reader *modules_memory(const struct modules *m)

@@ -61,6 +61,7 @@ bool modules_was_executable(const struct modules *m, uint64_t pc);
 struct image *module_image(struct modules *m, struct module *module);
 
 const struct mem_reader *modules_memory(const struct modules *m);
+struct image_store *modules_images(const struct modules *m); /* borrowed */
 pid_t modules_pid(const struct modules *m);
 size_t modules_count(const struct modules *m);
 struct module *modules_get(struct modules *m, size_t i);

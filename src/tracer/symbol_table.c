@@ -18,8 +18,8 @@
 #include "base/vec.h"
 
 #define MAX_SECTIONS 65536u
-#define MAX_SYMBOLS (1u << 22)
-#define MAX_TEXTS_BYTES (256u << 20)
+#define MAX_SYMBOLS     (1u << 21)
+#define MAX_TEXTS_BYTES (128u << 20)
 #define MAX_DYNAMIC 512u
 
 /* ---- sections of a file ---- */
@@ -401,16 +401,22 @@ struct symbol_table *symbol_table_create(const struct image *i, const char *root
 	return t;
 }
 
+void symbol_table_clear(struct symbol_table *t)
+{
+	free(t->symbols);
+	free(t->texts);
+	t->symbols = NULL;
+	t->texts = NULL;
+	t->n = t->texts_bytes = 0;
+}
+
 void symbol_table_destroy(struct symbol_table *t)
 {
 	if (!t)
 		return;
-	if (t->dwarf_free)
-		t->dwarf_free(t);
 	if (t->lines_fd >= 0)
 		close(t->lines_fd);
-	free(t->symbols);
-	free(t->texts);
+	symbol_table_clear(t);
 	free(t);
 }
 

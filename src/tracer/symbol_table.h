@@ -26,9 +26,7 @@ struct symbol_table {
 	char *texts;            /* NUL-terminated strings, the last byte is NUL */
 	size_t texts_bytes;
 	int lines_fd;           /* a file with .debug_line for this image, -1 none; its owner is the table */
-	void *dwarf, *elf;      /* opened by symbols.c from lines_fd on first use */
-	bool dwarf_tried;
-	void (*dwarf_free)(struct symbol_table *);
+	uint64_t lines_id;      /* by which the namer knows that file; 0 not yet (symbols.c) */
 };
 
 /*
@@ -37,6 +35,8 @@ struct symbol_table {
  */
 struct symbol_table *symbol_table_create(const struct image *i, const char *root, const char *debug_folder);
 void symbol_table_destroy(struct symbol_table *t);
+/* Give its symbols back; it has none then. */
+void symbol_table_clear(struct symbol_table *t);
 
 /* The symbol whose size covers the address; else one without size that starts at `function_start` (0: not known). */
 const struct symbol *symbol_table_find(const struct symbol_table *t, uint64_t vaddr, uint64_t function_start);

@@ -4,32 +4,22 @@
  */
 #include "tracer/symbols.h"
 
-#include <dlfcn.h>
-#include <elfutils/libdw.h>
-#include <libelf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tracer/namer.h"
 #include "tracer/symbol_table.h"
-
-#define MAX_LINES_FILE_BYTES (1ull << 30)  /* libdw reads whole sections */
-#define MAX_UNITS_SCANNED 20000u           /* for a file without .debug_aranges */
-#define MAX_MANGLED_BYTES 2048u
-
-typedef char *demangle_fn(const char *mangled, char *to, size_t *n, int *status);
 
 struct symbols {
 	struct modules *modules;
 	struct symbols_options options;
 	char root[32];
 	char *debug_folder;
-	demangle_fn *demangle;
-	bool demangle_tried;
-	void *libstdcxx;
 	char *text;                  /* the last name that had to be made */
+	char *file;                  /* the last source file */
 };
 
 struct err *symbols_create(struct modules *modules, const struct symbols_options *options, struct symbols **ret)
@@ -58,15 +48,18 @@ void symbols_destroy(struct symbols *s)
 		return;
 	free(s->debug_folder);
 	free(s->text);
-	if (s->libstdcxx)
-		dlclose(s->libstdcxx);
+	free(s->file);
 	free(s);
 }
 
 static struct symbol_table *table_of(struct symbols *s, struct image *i)
 {
 	if (!i->symbols) {
-		i->symbols = symbol_table_create(i, s->root[0] ? s->root : NULL, s->debug_folder);
+		struct symbol_table *t = symbol_table_create(i, s->root[0] ? s->root : NULL,
+							     s->debug_folder);
+		if (t && !image_take_bytes(i, t->n * sizeof(*t->symbols) + t->texts_bytes))
+			symbol_table_clear(t);
+		i->symbols = t;
 		i->symbols_free = symbol_table_destroy;
 	}
 	return i->symbols;
@@ -74,19 +67,13 @@ static struct symbol_table *table_of(struct symbols *s, struct image *i)
 
 /* ---- C++ ---- */
 
-/* The ABI's demangler, if a C++ library can be had; not linked, so that nothing depends on one. */
 static const char *demangle(struct symbols *s, const char *name)
 {
-	if (name[0] != '_' || name[1] != 'Z' || strnlen(name, MAX_MANGLED_BYTES) == MAX_MANGLED_BYTES)
-		return name;
-	if (!s->demangle_tried) {
-		s->demangle_tried = true;
-		s->libstdcxx = dlopen("libstdc++.so.6", RTLD_NOW | RTLD_LOCAL);
-		void *fn = s->libstdcxx ? dlsym(s->libstdcxx, "__cxa_demangle") : NULL;
-		memcpy(&s->demangle, &fn, sizeof(fn));
-	}
-	int status = -1;
-	char *text = s->demangle ? s->demangle(name, NULL, NULL, &status) : NULL;
+	struct image_store *store = modules_images(s->modules);
+	struct namer *namer = name[0] == '_' && name[1] == 'Z' && store ? image_store_namer(store)
+									: NULL;
+	const char *found = namer ? namer_demangle(namer, name) : NULL;
+	char *text = found ? strdup(found) : NULL;
 	if (!text)
 		return name;
 	free(s->text); /* maybe `name` itself, which is done with */
@@ -95,58 +82,23 @@ static const char *demangle(struct symbols *s, const char *name)
 
 /* ---- lines ---- */
 
-static void dwarf_close(struct symbol_table *t)
+static void find_line(struct symbols *s, struct symbol_table *t, uint64_t vaddr,
+		      struct symbol_info *ret)
 {
-	if (t->dwarf)
-		dwarf_end(t->dwarf);
-	if (t->elf)
-		elf_end(t->elf);
-}
-
-static Dwarf *dwarf_of(struct symbol_table *t)
-{
-	struct stat st;
-	if (t->dwarf_tried)
-		return t->dwarf;
-	t->dwarf_tried = true;
-	t->dwarf_free = dwarf_close;
-	if (t->lines_fd < 0 || fstat(t->lines_fd, &st) < 0 || (uint64_t)st.st_size > MAX_LINES_FILE_BYTES)
-		return NULL;
-	elf_version(EV_CURRENT);
-	/* Read, not mapped: a file that shrinks while it is mapped would kill us. */
-	t->elf = elf_begin(t->lines_fd, ELF_C_READ, NULL);
-	if (t->elf)
-		t->dwarf = dwarf_begin_elf(t->elf, DWARF_C_READ, NULL);
-	return t->dwarf;
-}
-
-static bool unit_at(Dwarf *dwarf, uint64_t vaddr, Dwarf_Die *ret)
-{
-	Dwarf_Aranges *aranges;
-	size_t n = 0;
-	if (dwarf_getaranges(dwarf, &aranges, &n) == 0 && n)
-		return dwarf_addrdie(dwarf, vaddr, ret) != NULL;
-	/* clang writes no .debug_aranges */
-	Dwarf_CU *cu = NULL;
-	for (unsigned k = 0; k < MAX_UNITS_SCANNED && dwarf_get_units(dwarf, cu, &cu, NULL, NULL, ret, NULL) == 0; k++)
-		if (dwarf_haspc(ret, vaddr) > 0)
-			return true;
-	return false;
-}
-
-static void find_line(struct symbol_table *t, uint64_t vaddr, struct symbol_info *ret)
-{
-	Dwarf *dwarf = dwarf_of(t);
-	Dwarf_Die unit;
-	int line;
-	if (!dwarf || !unit_at(dwarf, vaddr, &unit))
+	struct image_store *store = modules_images(s->modules);
+	struct namer *namer = t->lines_fd >= 0 && store ? image_store_namer(store) : NULL;
+	const char *file;
+	uint32_t line;
+	if (!namer)
 		return;
-	Dwarf_Line *l = dwarf_getsrc_die(&unit, vaddr);
-	const char *file = l ? dwarf_linesrc(l, NULL, NULL) : NULL;
-	if (file && dwarf_lineno(l, &line) == 0 && line > 0) {
-		ret->file = file;
-		ret->line = (uint32_t)line;
-	}
+	if (!t->lines_id)
+		t->lines_id = image_store_new_id(store);
+	if (!namer_line(namer, t->lines_id, t->lines_fd, vaddr, &file, &line))
+		return;
+	free(s->file);
+	s->file = strdup(file);
+	ret->file = s->file;
+	ret->line = s->file ? line : 0;
 }
 
 /* ---- answers ---- */
@@ -225,7 +177,7 @@ bool symbols_resolve(struct symbols *s, uint64_t lookup, uint64_t pc, struct sym
 		}
 	}
 	if (!s->options.no_lines)
-		find_line(t, lookup - module->bias, ret);
+		find_line(s, t, lookup - module->bias, ret);
 	return true;
 }
 

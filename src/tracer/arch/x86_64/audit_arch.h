@@ -1,0 +1,7 @@
+/*
+ * audit_arch: the number by which a seccomp filter knows this CPU's system calls (linux/audit.h; seccomp(2), "arch").
+ */
+#pragma once
+#include <linux/audit.h>
+
+#define NATIVE_AUDIT_ARCH AUDIT_ARCH_X86_64
