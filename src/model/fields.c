@@ -63,6 +63,8 @@ void fields_list(struct strbuf *to)
 		"EVENT.NAME  an argument of one event:                        open.path ~ \"\\.env$\"\n"
 		"a bare word is an event or a category, a.b* a glob, @word a theme, /…/ a regular expression over event\n"
 		"names, \"text\" anything that has this text in its name or arguments.\n"
-		"operators   == != < <= > >= ~ !~ contains in {…}, and or not (&& || !), ( )\n"
-		"units       ns us ms s m h after times; k M G (1024) after other numbers; 0x for hexadecimal\n");
+		"operators   == != < <= > >= ~ !~ contains in {…}, and or not (&& || !), ( ); & asks for bits\n"
+		"            (also eq ne lt le gt ge matches =~ AND OR NOT)\n"
+		"units       ns us ms s m h after times; k M G (1024) after other numbers; 0x 0o 0b;\n"
+		"            names as O_CREAT, AF_INET, SIGTERM\n");
 }

@@ -6,11 +6,11 @@
  *     pid in {41, 42} and time > 2.5s              args ~ "(?i)password"         depth > 20 and thread == "MainThread"
  *
  * GRAMMAR
- *     expression  term { ("and" | "&&" | "or" | "||") term }      and binds closer than or
+ *     expression  term { ("and" | "&&" | "or" | "||") term }      and binds closer than or; also AND OR NOT
  *     term        ["not" | "!"] ( "(" expression ")" | @theme | /regex/ | "text" | word | operand [operator right] )
  *     operand     FIELD | FIELD.member | args [.NAME | "[" N "]"] {.member | "[" N "]"} | EVENT.NAME {…}
- *     operator    == != < <= > >= ~ !~ contains in
- *     right       "text" | 'text' | word | number[unit] | /regex/[imsx] | "{" right { [","] right | right .. right } "}"
+ *     operator    == != < <= > >= ~ !~ & contains in; also = =~ eq ne lt le gt ge matches
+ *     right       "text" | 'text' | word { "|" word } | number[unit] | /regex/[imsx] | "{" right { [","] right | right .. right } "}"
  *
  * A word alone is an event or a category, a.b* a glob over event names, @word a theme, /regex/ a regular expression over
  * event names, "text" what occurs in the name or an argument. A field alone asks whether the event has it. FIELDS: fields.h.
@@ -19,6 +19,12 @@
  * there is a value and none of them is equal or matches. An argument is compared as its plain text (value_text.h), with
  * a number literal as a number, if it is one. args.NAME.member is an attribute of an object or a key of a dictionary;
  * .type .length .id are there for every value (length: characters, bytes, elements before any cut; id: the address).
+ *
+ * What a cell of the screen shows matches when it is typed: O_WRONLY|O_CREAT and 0700 are numbers (bits that
+ * are never shown, as O_CLOEXEC, do not count), null is None, "main" the main thread, a file is equal to its
+ * last parts and a qualified name to its last ones, a list to the line for the shell and an address to the
+ * host:port that stand for it, and a time is cut to as many decimals as were written. & holds if a bit is set
+ * (of a named constant: all of its bits).
  *
  * In a text \" is a quote, \\ a backslash, \n \t \xHH \uHHHH as usual; in a regular expression backslashes are its own.
  * Regular expressions: PCRE2, UTF mode, with a match limit: what takes too many steps does not match and is counted.

@@ -8,16 +8,24 @@
 #include "model/filter.h"
 #include "model/filter_regex.h"
 
+/* Integers of a filter: what 64 bits hold, signed or not, is compared exactly. */
+__extension__ typedef __int128 filter_int;
+
 #define TERMS_MAX 250 /* a row of ands is as deep as it is long, and each level needs 4 KiB of stack */
 
 enum filter_op {
 	OP_EXISTS,
-	OP_EQ, OP_LT, OP_LE, OP_GT, OP_GE, /* OP_NE is EQ with is_negated */
-	OP_MATCH,    /* regular expression; !~ with is_negated */
+	OP_EQ,
+	OP_LT,
+	OP_LE,
+	OP_GT,
+	OP_GE,    /* OP_NE is EQ with is_negated */
+	OP_MATCH, /* regular expression; !~ with is_negated */
 	OP_CONTAINS,
+	OP_BITS, /* & : one of the literals' bits is set */
 	OP_IN,
-	OP_GLOB,     /* a.b* alone: event names */
-	OP_WORD,     /* a word alone: an event or a category */
+	OP_GLOB, /* a.b* alone: event names */
+	OP_WORD, /* a word alone: an event or a category */
 };
 
 /* The right side of an operator; a range is [lo, hi] and only in a set. */
@@ -27,7 +35,11 @@ struct literal {
 	bool is_number;    /* written as a number */
 	bool is_integer;
 	bool is_wall;      /* ns since the epoch, for time */
-	int64_t i, i_hi;
+	bool is_constant;  /* the name of a number, as O_RDONLY: & asks for all of its bits */
+	filter_int i, i_hi;
+	uint64_t ignored;  /* bits of the value that do not count, as O_CLOEXEC beside O_RDONLY */
+	const char *alias; /* the same in other words: null is None; NULL none; static */
+	int64_t span_ns;   /* a time: how much its last decimal stands for */
 	double d, d_hi;
 	bool is_range;
 	uint32_t version, version_hi; /* FIELD_VERSION: 0xMMmmpp00 */

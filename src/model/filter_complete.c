@@ -482,7 +482,9 @@ static enum field_type type_of(const struct token *operand)
 
 static bool is_comparison(const struct token *t)
 {
-	static const char *const ops[] = { "==", "!=", "<", "<=", ">", ">=", "~", "!~", "contains", "in", "=", "{", "," };
+	static const char *const ops[] = { "==", "!=",       "<",  "<=", ">",  ">=", "~",      "!~",
+					   "=~", "contains", "in", "=",  "&",  "|",  "{",      ",",
+					   "eq", "ne",       "lt", "le", "gt", "ge", "matches" };
 	for (size_t i = 0; i < ARRAY_LEN(ops); i++)
 		if (token_is(t, ops[i]))
 			return true;
@@ -491,8 +493,9 @@ static bool is_comparison(const struct token *t)
 
 static bool is_join(const struct token *t)
 {
-	return token_is(t, "and") || token_is(t, "or") || token_is(t, "not") || token_is(t, "&&") || token_is(t, "||") ||
-	       token_is(t, "!") || token_is(t, "(");
+	return token_is(t, "and") || token_is(t, "or") || token_is(t, "not") || token_is(t, "&&") ||
+	       token_is(t, "||") || token_is(t, "!") || token_is(t, "(") || token_is(t, "AND") ||
+	       token_is(t, "OR") || token_is(t, "NOT");
 }
 
 /* A field or an argument: what takes an operator. */
@@ -552,7 +555,8 @@ struct err *filter_complete(struct trace *t, const char *text, size_t n_bytes, s
 			after_operator = false;
 			operand = none;
 		}
-		lexer.is_operand = is_join(&k) || is_comparison(&k);
+		lexer.is_operand = is_join(&k) || token_is(&k, "~") || token_is(&k, "!~") ||
+				   token_is(&k, "=~") || token_is(&k, "matches");
 		before = k;
 	}
 	bool has_typed = word.kind != TOKEN_END;

@@ -10,7 +10,8 @@
 
 static bool is_word(unsigned char c)
 {
-	return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c >= 0x80 || (c && strchr("_.*?-$:", c));
+	return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c >= 0x80 ||
+	       (c && strchr("_.*?-$:/", c));
 }
 
 static struct token bad(struct lexer *l, size_t at, const char *expected)
@@ -20,16 +21,23 @@ static struct token bad(struct lexer *l, size_t at, const char *expected)
 	return t;
 }
 
-static struct token delimited(struct lexer *l, char quote)
+static struct token delimited(struct lexer *l, char quote, size_t n_prefix)
 {
-	size_t at = l->at++;
+	size_t at = l->at, start = at + n_prefix + 1;
+	l->at = start;
 	while (l->at < l->n && l->text[l->at] != quote)
 		l->at += l->text[l->at] == '\\' && l->at + 1 < l->n ? 2 : 1;
 	if (l->at >= l->n)
 		return bad(l, at, quote == '/' ? "a closing / for this regular expression" :
 				  quote == '"' ? "a closing \" for this text" : "a closing ' for this text");
-	struct token t = { quote == '/' ? TOKEN_REGEX : TOKEN_TEXT, l->text + at + 1, l->at - at - 1, at, ++l->at,
-			   NULL, 0 };
+	struct token t = { quote == '/' ? TOKEN_REGEX : TOKEN_TEXT,
+			   l->text + start,
+			   l->at - start,
+			   at,
+			   l->at + 1,
+			   NULL,
+			   0 };
+	l->at++;
 	if (quote == '/') {
 		t.flags = l->text + l->at;
 		while (l->at < l->n && strchr("imsx", l->text[l->at]) && l->text[l->at])
@@ -42,8 +50,9 @@ static struct token delimited(struct lexer *l, char quote)
 
 struct token lexer_next(struct lexer *l)
 {
-	static const char *const ops[] = { "==", "!=", "<=", ">=", "!~", "&&", "||", "..", "<", ">", "~", "!",
-					   "(", ")", "{", "}", "[", "]", ",", "=" };
+	static const char *const ops[] = { "==", "!=", "<=", ">=", "!~", "=~", "&&", "||",
+					   "..", "<",  ">",  "~",  "!",  "(",  ")",  "{",
+					   "}",  "[",  "]",  ",",  "=",  "&",  "|" };
 	while (l->at < l->n && strchr(" \t\r\n", l->text[l->at]) && l->text[l->at])
 		l->at++;
 	size_t at = l->at;
@@ -51,7 +60,9 @@ struct token lexer_next(struct lexer *l)
 		return (struct token){ TOKEN_END, "", 0, l->n, l->n, NULL, 0 };
 	char c = l->text[at];
 	if (c == '"' || c == '\'' || (c == '/' && l->is_operand))
-		return delimited(l, c);
+		return delimited(l, c, 0);
+	if (c == 'b' && at + 1 < l->n && (l->text[at + 1] == '"' || l->text[at + 1] == '\''))
+		return delimited(l, l->text[at + 1], 1); /* bytes as Python writes them */
 	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
 		size_t n = strlen(ops[i]);
 		if (n <= l->n - at && !memcmp(l->text + at, ops[i], n)) {
@@ -105,6 +116,8 @@ void token_unescape(struct strbuf *to, const char *p, size_t n)
 			strbuf_addc(to, (char)v), i += 2;
 		else if (c == 'u' && read_hex(p + i + 1, n - i - 1, 4, &v))
 			strbuf_add_utf8(to, v), i += 4;
+		else if (c == 'U' && read_hex(p + i + 1, n - i - 1, 8, &v) && v <= 0x10ffff)
+			strbuf_add_utf8(to, v), i += 8;
 		else
 			strbuf_addc(to, '\\'), strbuf_addc(to, c);
 	}

@@ -9,11 +9,11 @@ struct strbuf;
 
 enum token_kind {
 	TOKEN_END,
-	TOKEN_WORD,    /* names, globs, numbers with their units: letters digits _ . * ? - $ and all non-ASCII */
-	TOKEN_TEXT,    /* "…" or '…': at is the quote, p[0 … n) what is between, escapes as written */
+	TOKEN_WORD,    /* names, globs, numbers with their units, paths: letters digits _ . * ? - $ : / and all non-ASCII */
+	TOKEN_TEXT,    /* "…" or '…', also b"…": p[0 … n) is what is between, escapes as written; p[-1] the quote */
 	TOKEN_REGEX,   /* /…/imsx: p[0 … n) is what is between */
 	TOKEN_THEME,   /* @word: p[0 … n) is the word */
-	TOKEN_OP,      /* == != < <= > >= ~ !~ && || ! ( ) { } [ ] , .. */
+	TOKEN_OP,      /* == != < <= > >= ~ =~ !~ & && | || ! ( ) { } [ ] , .. */
 	TOKEN_BAD      /* p is what was expected, as words */
 };
 
@@ -29,7 +29,7 @@ struct token {
 struct lexer {
 	const char *text;
 	size_t n, at;
-	bool is_operand;   /* a '/' here starts a regular expression: set before lexer_next() */
+	bool is_operand;   /* a '/' at the start of a token starts a regular expression: set before lexer_next() */
 };
 
 struct token lexer_next(struct lexer *l);

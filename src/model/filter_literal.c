@@ -2,6 +2,7 @@
  * filter_literal: the right side of an operator: numbers with units, times, versions, texts.
  */
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -9,6 +10,7 @@
 #include "model/catalog.h"
 #include "model/filter_ast.h"
 #include "model/filter_literal.h"
+#include "model/gist_words.h"
 #include "model/suggest.h"
 
 static struct err *with_suggestion(struct err *err, const struct suggest *s)
@@ -26,8 +28,29 @@ static const struct unit {
 	{ "G", 1073741824, false },
 };
 
-bool literal_read_number(const char *s, size_t n, bool is_time, struct literal *ret)
+/* 0x…, 0o…, 0b… and, where values are shown so, 0700; true if `digits` are such. */
+static bool read_with_base(const char *digits, bool has_octal, filter_int *ret)
 {
+	char mark = (char)(digits[1] | 32);
+	int base = digits[0] != '0' ? 0 : mark == 'x' ? 16 : mark == 'o' ? 8 : mark == 'b' ? 2 : 0;
+	const char *p = digits + 2;
+	if (!base && has_octal && digits[0] == '0' && digits[1] &&
+	    digits[strspn(digits, "01234567")] == 0)
+		base = 8, p = digits + 1;
+	if (!base || !isalnum((unsigned char)*p))
+		return false;
+	char *end;
+	errno = 0;
+	unsigned long long v = strtoull(p, &end, base);
+	if (*end || errno)
+		return false;
+	*ret = v;
+	return true;
+}
+
+bool literal_read_number(const char *s, size_t n, enum literal_form form, struct literal *ret)
+{
+	bool is_time = form == LITERAL_TIME;
 	char text[64];
 	if (!n || n >= sizeof(text))
 		return false;
@@ -36,13 +59,12 @@ bool literal_read_number(const char *s, size_t n, bool is_time, struct literal *
 	const char *digits = text + (*text == '-');
 	if (!isdigit((unsigned char)*digits))
 		return false;
-	char *end;
 	ret->is_integer = true;
-	if (digits[0] == '0' && (digits[1] | 32) == 'x') {
-		unsigned long long v = strtoull(digits, &end, 16);
-		ret->i = *text == '-' ? -(int64_t)v : (int64_t)v;
-		ret->d = *text == '-' ? -(double)v : (double)v;
-		return !*end && v <= INT64_MAX;
+	if (read_with_base(digits, form == LITERAL_VALUE, &ret->i)) {
+		if (*text == '-')
+			ret->i = -ret->i;
+		ret->d = (double)ret->i;
+		return true;
 	}
 	size_t whole = strspn(digits, "0123456789"), fraction = 0;
 	if (digits[whole] == '.')
@@ -50,12 +72,13 @@ bool literal_read_number(const char *s, size_t n, bool is_time, struct literal *
 	const char *unit = digits + whole + fraction;
 	/* Built digit by digit: strtod would obey the user's locale. */
 	double value = 0, scale = 1; /* exact up to 15 digits */
-	uint64_t integer = 0;
+	filter_int integer = 0;
 	bool overflow = false;
 	for (size_t i = 0; i < whole; i++) {
 		value = value * 10 + (digits[i] - '0');
 		overflow |= __builtin_mul_overflow(integer, 10, &integer) ||
-			    __builtin_add_overflow(integer, (uint64_t)(digits[i] - '0'), &integer);
+			    __builtin_add_overflow(integer, (filter_int)(digits[i] - '0'),
+						   &integer);
 	}
 	for (size_t i = 1; i < fraction; i++, scale *= 10)
 		value = value * 10 + (digits[whole + i] - '0');
@@ -72,13 +95,11 @@ bool literal_read_number(const char *s, size_t n, bool is_time, struct literal *
 	if (*text == '-')
 		value = -value;
 	ret->d = value * factor;
-	if (fraction || overflow || integer > INT64_MAX ||
-	    __builtin_mul_overflow((int64_t)integer, (int64_t)factor, &ret->i)) {
-		ret->is_integer = is_time || (double)(int64_t)ret->d == ret->d;
-		ret->i = ret->d >= 9.2e18 ? INT64_MAX : ret->d <= -9.2e18 ? INT64_MIN :
-			 (int64_t)(ret->d + (ret->d < 0 ? -0.5 : 0.5));
-		if (overflow)
-			ret->is_integer = false;
+	ret->span_ns = is_time && factor / scale >= 1 ? (int64_t)(factor / scale) : 1;
+	if (fraction || overflow || __builtin_mul_overflow(integer, (filter_int)factor, &ret->i)) {
+		bool fits = ret->d < 1e37 && ret->d > -1e37;
+		ret->i = fits ? (filter_int)(ret->d + (ret->d < 0 ? -0.5 : 0.5)) : 0;
+		ret->is_integer = fits && !overflow && (is_time || (double)ret->i == ret->d);
 		return true;
 	}
 	if (*text == '-')
@@ -87,7 +108,7 @@ bool literal_read_number(const char *s, size_t n, bool is_time, struct literal *
 }
 
 /* 2026-11-22T07:00:00[.fraction][Z], UTC, to ns since the epoch. */
-static bool read_wall_time(const char *s, size_t n, int64_t *ret)
+static bool read_wall_time(const char *s, size_t n, int64_t *ret, int64_t *ret_span)
 {
 	struct tm tm = { 0 };
 	char text[48];
@@ -101,9 +122,12 @@ static bool read_wall_time(const char *s, size_t n, int64_t *ret)
 	if (!rest)
 		return false;
 	int64_t ns = 0, unit = 100000000;
+	*ret_span = 1000000000;
 	if (*rest == '.')
-		for (rest++; isdigit((unsigned char)*rest); rest++, unit /= 10)
+		for (rest++; isdigit((unsigned char)*rest); rest++, unit /= 10) {
 			ns += (*rest - '0') * unit;
+			*ret_span = unit ? unit : 1;
+		}
 	if (*rest == 'Z')
 		rest++;
 	int64_t seconds = (int64_t)timegm(&tm);
@@ -150,6 +174,56 @@ enum field_type literal_type(const struct filter_term *t)
 	return fields[t->field].type;
 }
 
+/* The word for what the capture calls None, True and False, as other languages write it. */
+static const char *other_spelling(const char *word)
+{
+	static const struct {
+		const char *word, *value;
+	} spellings[] = { { "null", "None" },  { "none", "None" },   { "nil", "None" },
+			  { "true", "True" },  { "false", "False" }, { "TRUE", "True" },
+			  { "FALSE", "False" } };
+	for (size_t i = 0; i < ARRAY_LEN(spellings); i++)
+		if (!strcmp(spellings[i].word, word))
+			return spellings[i].value;
+	return NULL;
+}
+
+/* A word that is spelt as the names of numbers are, but is none of them. */
+static struct err *check_constant(const struct token *k)
+{
+	struct suggest near = suggest_for(k->p, k->n);
+	if (k->n > 64 || !gist_word_like(k->p, k->n))
+		return NULL;
+	const char *name;
+	for (size_t i = 0; (name = gist_word_at(i)); i++)
+		suggest_offer(&near, name, strlen(name));
+	if (!near.best)
+		return NULL;
+	return err_with_hint(SYNTAX(k->at, "there is no constant %.*s", (int)k->n, k->p),
+			     "did you mean %.*s? a text is written \"%.*s\"", (int)near.n_best,
+			     near.best, (int)k->n, k->p);
+}
+
+/* What stands right of an operator that compares an argument: a number, the name of one, or a word.
+ */
+static struct err *read_value(const struct token *k, struct literal *l)
+{
+	int64_t constant;
+	if (k->kind != TOKEN_WORD)
+		return NULL;
+	if (literal_read_number(l->text, l->n_text, LITERAL_VALUE, l)) {
+		l->is_number = true;
+	} else if (gist_word_find(l->text, l->n_text, &constant, &l->ignored)) {
+		l->is_number = l->is_integer = l->is_constant = true;
+		l->i = constant;
+		l->d = (double)constant;
+	} else {
+		l->alias = other_spelling(l->text);
+		return check_constant(k);
+	}
+	return NULL;
+}
+
 struct err *literal_make(const struct filter_term *t, const struct token *k, struct literal *ret)
 {
 	struct literal l = { 0 };
@@ -165,9 +239,14 @@ struct err *literal_make(const struct filter_term *t, const struct token *k, str
 	struct err *err = NULL;
 	enum field_type type = literal_type(t);
 	if (type == FIELD_NUMBER || type == FIELD_NANOSECONDS) {
-		l.is_number = literal_read_number(l.text, l.n_text, type == FIELD_NANOSECONDS, &l);
-		if (!l.is_number && type == FIELD_NANOSECONDS && read_wall_time(l.text, l.n_text, &l.i))
-			l.is_number = l.is_integer = l.is_wall = true, l.d = (double)l.i;
+		int64_t wall;
+		l.is_number = literal_read_number(
+		    l.text, l.n_text, type == FIELD_NANOSECONDS ? LITERAL_TIME : LITERAL_NUMBER,
+		    &l);
+		if (!l.is_number && type == FIELD_NANOSECONDS &&
+		    read_wall_time(l.text, l.n_text, &wall, &l.span_ns))
+			l.is_number = l.is_integer = l.is_wall = true, l.i = wall,
+			l.d = (double)wall;
 		if (!l.is_number && t->op != OP_CONTAINS)
 			err = type == FIELD_NUMBER ?
 			      SYNTAX(k->at, "expected a number, as in 42, 0x2a or 4k") :
@@ -184,7 +263,7 @@ struct err *literal_make(const struct filter_term *t, const struct token *k, str
 		if (!yes && !no)
 			err = SYNTAX(k->at, "expected true or false");
 	} else if (type == FIELD_VALUES) {
-		l.is_number = k->kind == TOKEN_WORD && literal_read_number(l.text, l.n_text, false, &l);
+		err = read_value(k, &l);
 	} else if (t->field == FIELD_THEME && (t->op == OP_EQ || t->op == OP_IN)) {
 		enum catalog_theme theme = catalog_theme_find(l.text, l.n_text);
 		if (theme == THEME_COUNT) {

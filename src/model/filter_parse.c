@@ -80,12 +80,15 @@ static void term_fini(struct filter_term *t)
 static struct err *set_key(struct parser *p, struct filter_term *t)
 {
 	struct strbuf b = { 0 };
-	struct lexer l = { .text = p->f->text, .n = t->at + t->n_bytes, .at = t->at };
+	struct lexer l = {
+		.text = p->f->text, .n = t->at + t->n_bytes, .at = t->at, .is_operand = true
+	};
 	strbuf_addf(&b, "%d %d %d:", t->field, t->op, t->is_negated); /* the same text may stand for several terms */
 	for (struct token k = lexer_next(&l); k.kind != TOKEN_END && k.kind != TOKEN_BAD; k = lexer_next(&l)) {
 		strbuf_addc(&b, ' ');
 		strbuf_add(&b, p->f->text + k.at, k.end - k.at);
-		l.is_operand = k.kind == TOKEN_OP;
+		l.is_operand = token_is(&k, "~") || token_is(&k, "=~") || token_is(&k, "!~") ||
+			       token_is(&k, "matches");
 	}
 	t->key = strbuf_take(&b);
 	return t->key ? NULL : err_no_memory();
@@ -224,13 +227,47 @@ static struct err *add_literal(struct parser *p, struct filter_term *t)
 	return NULL;
 }
 
+/* One value; names of numbers may be joined as they are shown: O_WRONLY|O_CREAT. */
+static struct err *parse_value(struct parser *p, struct filter_term *t)
+{
+	size_t from = p->t.at;
+	struct err *err = add_literal(p, t);
+	while (!err && token_is(&p->t, "|")) {
+		struct literal *first = &t->literals.v[t->literals.n - 1];
+		size_t at = p->t.at;
+		advance(p, false);
+		if (!first->is_integer || !first->is_number || literal_type(t) != FIELD_VALUES)
+			return SYNTAX(
+			    at,
+			    "expected names of numbers on both sides of |, as in O_WRONLY|O_CREAT");
+		if ((err = add_literal(p, t)))
+			return err;
+		struct literal more = t->literals.v[--t->literals.n];
+		free(more.text);
+		if (!more.is_integer || !more.is_number)
+			return SYNTAX(
+			    at,
+			    "expected names of numbers on both sides of |, as in O_WRONLY|O_CREAT");
+		first = &t->literals.v[t->literals.n - 1];
+		first->i |= more.i;
+		first->d = (double)first->i;
+		first->ignored = (first->ignored | more.ignored) & ~(uint64_t)first->i;
+		free(first->text);
+		first->n_text = p->last_end - from;
+		first->text = strndup(p->f->text + from, first->n_text);
+		if (!first->text)
+			return err_no_memory();
+	}
+	return err;
+}
+
 static struct err *parse_set(struct parser *p, struct filter_term *t)
 {
 	if (!token_is(&p->t, "{"))
 		return expected(p, "{ after in, as in {41, 42}");
 	advance(p, false);
 	while (!token_is(&p->t, "}")) {
-		struct err *err = add_literal(p, t);
+		struct err *err = parse_value(p, t);
 		if (err)
 			return err;
 		if (token_is(&p->t, "..")) {
@@ -270,7 +307,7 @@ static struct err *parse_regex(struct parser *p, struct filter_term *t)
 	struct strbuf b = { 0 };
 	for (size_t i = 0; i < p->t.n; i++) { /* the delimiter loses its backslash, all others are the expression's */
 		if (s[i] == '\\' && i + 1 < p->t.n &&
-		    s[i + 1] == (p->t.kind == TOKEN_REGEX ? '/' : p->f->text[p->t.at]))
+		    s[i + 1] == (p->t.kind == TOKEN_WORD ? '\\' : p->t.p[-1]))
 			continue;
 		strbuf_addc(&b, s[i]);
 	}
@@ -279,6 +316,81 @@ static struct err *parse_regex(struct parser *p, struct filter_term *t)
 	if (err)
 		return err->code == ERR_SYNTAX ? err_with_at(err, (uint64_t)(s - p->f->text) + err->at) : err;
 	advance(p, false);
+	return NULL;
+}
+
+/* The operators that compare, in all their spellings: also Wireshark's words and Perl's =~. */
+static const struct comparison {
+	const char *spelling;
+	enum filter_op op;
+	bool is_negated;
+} comparisons[] = {
+	{ "==", OP_EQ, false },
+	{ "!=", OP_EQ, true },
+	{ "<=", OP_LE, false },
+	{ ">=", OP_GE, false },
+	{ "<", OP_LT, false },
+	{ ">", OP_GT, false },
+	{ "~", OP_MATCH, false },
+	{ "!~", OP_MATCH, true },
+	{ "contains", OP_CONTAINS, false },
+	{ "in", OP_IN, false },
+	{ "=", OP_EQ, false },
+	{ "matches", OP_MATCH, false },
+	{ "=~", OP_MATCH, false },
+	{ "&", OP_BITS, false },
+	{ "eq", OP_EQ, false },
+	{ "ne", OP_EQ, true },
+	{ "lt", OP_LT, false },
+	{ "le", OP_LE, false },
+	{ "gt", OP_GT, false },
+	{ "ge", OP_GE, false },
+	{ "EQ", OP_EQ, false },
+	{ "NE", OP_EQ, true },
+	{ "LT", OP_LT, false },
+	{ "LE", OP_LE, false },
+	{ "GT", OP_GT, false },
+	{ "GE", OP_GE, false },
+	{ "IN", OP_IN, false },
+	{ "CONTAINS", OP_CONTAINS, false },
+	{ "MATCHES", OP_MATCH, false },
+};
+
+static const struct comparison *comparison_find(const struct token *t)
+{
+	for (size_t i = 0; i < ARRAY_LEN(comparisons); i++)
+		if (token_is(t, comparisons[i].spelling))
+			return &comparisons[i];
+	return NULL;
+}
+
+/* Bits after &: one value or several joined by |, then perhaps "!= 0" or "== 0" as in C. */
+static struct err *parse_bits(struct parser *p, struct filter_term *t)
+{
+	for (;;) {
+		size_t at = p->t.at, n = p->t.end - p->t.at;
+		struct err *err = add_literal(p, t);
+		if (err)
+			return err;
+		const struct literal *l = &t->literals.v[t->literals.n - 1];
+		if (!l->is_number || !l->is_integer)
+			return SYNTAX(at, "expected bits, as in flags & O_CREAT or mode & 0o22");
+		if (!l->i)
+			return err_with_hint(
+			    SYNTAX(at, "%.*s is 0: no bit to look for", (int)n, p->f->text + at),
+			    "write == %.*s", (int)n, p->f->text + at);
+		if (!token_is(&p->t, "|"))
+			break;
+		advance(p, false);
+	}
+	const struct comparison *o = comparison_find(&p->t);
+	if (!o || o->op != OP_EQ)
+		return NULL;
+	advance(p, false);
+	if (p->t.kind != TOKEN_WORD || p->t.n != 1 || p->t.p[0] != '0')
+		return expected(p, "0: & alone asks whether a bit is set");
+	advance(p, false);
+	t->is_negated = !o->is_negated;
 	return NULL;
 }
 
@@ -294,6 +406,10 @@ static struct err *check_op(const struct filter_term *t, const struct token *op)
 		return SYNTAX(op->at, "%s is true or false: it takes == and !=, or stands alone", fields[t->field].name);
 	if (type == FIELD_NANOSECONDS && (t->op == OP_MATCH || t->op == OP_CONTAINS))
 		return SYNTAX(op->at, "%s is a time: it takes == != < <= > >= and in", fields[t->field].name);
+	if (t->op == OP_BITS && type != FIELD_VALUES && type != FIELD_NUMBER)
+		return SYNTAX(op->at,
+			      "%s has no bits: & is for numbers, as in args.flags & O_CREAT",
+			      fields[t->field].name);
 	if (is_order && t->field == FIELD_THEME)
 		return SYNTAX(op->at, "a theme is not before or after another: it takes == != ~ !~ contains and in");
 	return NULL;
@@ -302,27 +418,20 @@ static struct err *check_op(const struct filter_term *t, const struct token *op)
 /* [operator right], then the term goes into the tree. Takes *t over. */
 static struct err *parse_comparison(struct parser *p, struct filter_term *t, uint32_t *ret)
 {
-	static const struct {
-		const char *spelling;
-		enum filter_op op;
-		bool is_negated;
-	} ops[] = { { "==", OP_EQ, false },     { "!=", OP_EQ, true },  { "<=", OP_LE, false },
-		    { ">=", OP_GE, false },     { "<", OP_LT, false },  { ">", OP_GT, false },
-		    { "~", OP_MATCH, false },   { "!~", OP_MATCH, true }, { "contains", OP_CONTAINS, false },
-		    { "in", OP_IN, false },     { "=", OP_EQ, false },  { "matches", OP_MATCH, false } };
 	struct err *err = NULL;
+	const struct comparison *o = comparison_find(&p->t);
 	t->op = OP_EXISTS;
-	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
-		if (!token_is(&p->t, ops[i].spelling))
-			continue;
-		t->op = ops[i].op;
-		t->is_negated = ops[i].is_negated;
+	if (o) {
+		t->op = o->op;
+		t->is_negated = o->is_negated;
 		err = check_op(t, &p->t);
 		if (!err) {
-			advance(p, true);
-			err = t->op == OP_IN ? parse_set(p, t) : t->op == OP_MATCH ? parse_regex(p, t) : add_literal(p, t);
+			advance(p, t->op == OP_MATCH);
+			err = t->op == OP_IN      ? parse_set(p, t)
+			      : t->op == OP_MATCH ? parse_regex(p, t)
+			      : t->op == OP_BITS  ? parse_bits(p, t)
+						  : parse_value(p, t);
 		}
-		break;
 	}
 	if (err) {
 		term_fini(t);
@@ -372,7 +481,9 @@ static struct err *parse_steps(struct parser *p, struct filter_term *t, bool fir
 		if (is_near && token_is(&p->t, "[")) {
 			struct literal l = { 0 };
 			advance(p, false);
-			if (p->t.kind != TOKEN_WORD || !literal_read_number(p->t.p, p->t.n, false, &l) || !l.is_integer || l.i < 0)
+			if (p->t.kind != TOKEN_WORD ||
+			    !literal_read_number(p->t.p, p->t.n, LITERAL_NUMBER, &l) ||
+			    !l.is_integer || l.i < 0 || l.i > UINT32_MAX)
 				return expected(p, "a number inside [ ], counted from 0");
 			if (first) {
 				t->select = ARG_INDEX;
@@ -465,15 +576,6 @@ static struct err *parse_field(struct parser *p, enum field_id field, size_t n_f
 	return parse_comparison(p, &t, ret);
 }
 
-static bool is_operator(const struct token *t)
-{
-	static const char *const ops[] = { "==", "!=", "<=", ">=", "<", ">", "~", "!~", "contains", "in", "=", "matches" };
-	for (size_t i = 0; i < ARRAY_LEN(ops); i++)
-		if (token_is(t, ops[i]))
-			return true;
-	return false;
-}
-
 /* event OP word, as a term of its own: what bare words, globs and regular expressions are. */
 static struct err *event_term(struct parser *p, enum filter_op op, uint32_t *ret)
 {
@@ -495,7 +597,10 @@ static struct err *unknown_word(struct parser *p, const struct token *word)
 {
 	struct suggest near = suggest_for(word->p, word->n);
 	int n = (int)word->n;
-	if (is_operator(&p->t)) {
+	if (comparison_find(&p->t)) {
+		if (is_argument(NULL, word->p, word->n))
+			return err_with_hint(SYNTAX(word->at, "there is no field %.*s", n, word->p),
+					     "of an argument write args.%.*s", n, word->p);
 		const char *dot = memchr(word->p, '.', word->n);
 		size_t n_first = dot ? (size_t)(dot - word->p) : word->n;
 		near.n_word = n_first;
@@ -586,13 +691,28 @@ static struct err *parse_any_text(struct parser *p, uint32_t *ret)
 						 .n_bytes = token.end - token.at }, ret);
 }
 
+static bool is_not(const struct token *t)
+{
+	return token_is(t, "not") || token_is(t, "!") || token_is(t, "NOT");
+}
+
+static bool is_and(const struct token *t)
+{
+	return token_is(t, "and") || token_is(t, "&&") || token_is(t, "AND");
+}
+
+static bool is_or(const struct token *t)
+{
+	return token_is(t, "or") || token_is(t, "||") || token_is(t, "OR");
+}
+
 static struct err *parse_not(struct parser *p, uint32_t *ret)
 {
 	size_t at = p->t.at;
 	struct err *err;
 	if (++p->nesting > NESTING_MAX)
 		return SYNTAX(at, "expected at most %d parentheses and nots inside one another", NESTING_MAX);
-	if (token_is(&p->t, "not") || token_is(&p->t, "!")) {
+	if (is_not(&p->t)) {
 		uint32_t a;
 		advance(p, true);
 		err = parse_not(p, &a);
@@ -612,7 +732,7 @@ static struct err *parse_not(struct parser *p, uint32_t *ret)
 		err = event_term(p, OP_MATCH, ret);
 	} else if (p->t.kind == TOKEN_TEXT) {
 		err = parse_any_text(p, ret);
-	} else if (p->t.kind == TOKEN_WORD && !token_is(&p->t, "and") && !token_is(&p->t, "or")) {
+	} else if (p->t.kind == TOKEN_WORD && !is_and(&p->t) && !is_or(&p->t)) {
 		err = parse_word(p, ret);
 	} else {
 		err = expected(p, "a field, an event, @theme, \"text\" or /regex/");
@@ -625,7 +745,7 @@ static struct err *parse_and(struct parser *p, uint32_t *ret)
 {
 	size_t at = p->t.at;
 	struct err *err = parse_not(p, ret);
-	while (!err && (token_is(&p->t, "and") || token_is(&p->t, "&&"))) {
+	while (!err && is_and(&p->t)) {
 		uint32_t a = *ret, b;
 		advance(p, true);
 		err = parse_not(p, &b);
@@ -640,7 +760,7 @@ static struct err *parse_or(struct parser *p, uint32_t *ret)
 {
 	size_t at = p->t.at;
 	struct err *err = parse_and(p, ret);
-	while (!err && (token_is(&p->t, "or") || token_is(&p->t, "||"))) {
+	while (!err && is_or(&p->t)) {
 		uint32_t a = *ret, b;
 		p->mentioned = NULL;
 		advance(p, true);

@@ -10,6 +10,7 @@
 #include "model/catalog.h"
 #include "model/filter_cache.h"
 #include "model/filter_scan.h"
+#include "model/gist.h"
 #include "model/glob.h"
 #include "model/trace.h"
 #include "model/value_text.h"
@@ -24,7 +25,9 @@ static int compare_bytes(const char *a, size_t n_a, const char *b, size_t n_b)
 
 static bool equals(const char *s, size_t n, const struct literal *l)
 {
-	return n == l->n_text && !memcmp(s, l->text, n);
+	if (n == l->n_text && !memcmp(s, l->text, n))
+		return true;
+	return l->alias && n == strlen(l->alias) && !memcmp(s, l->alias, n);
 }
 
 static bool text_fits(struct filter_cache *c, const struct filter_term *t, struct memo *m, const char *s, size_t n)
@@ -41,6 +44,7 @@ static bool text_fits(struct filter_cache *c, const struct filter_term *t, struc
 	case OP_CONTAINS: return memmem(s, n, l->text, l->n_text) != NULL;
 	case OP_GLOB: return glob_match(l->text, l->n_text, s, n);
 	case OP_WORD: return equals(s, n, l) || equals(s, catalog_category_bytes(s, n), l);
+	case OP_BITS: return false;
 	case OP_IN:
 		for (size_t i = 0; i < t->literals.n; i++)
 			if (!l[i].is_range && equals(s, n, &l[i]))
@@ -50,17 +54,41 @@ static bool text_fits(struct filter_cache *c, const struct filter_term *t, struc
 	return false;
 }
 
+/* A text that is also shown, and then typed, in a shorter form. */
+static bool text_or_tail_fits(struct filter_cache *c, const struct filter_term *t, struct memo *m,
+			      const char *s, size_t n, char separator)
+{
+	if (text_fits(c, t, m, s, n))
+		return true;
+	for (size_t i = 0; (t->op == OP_EQ || t->op == OP_IN) && i < t->literals.n; i++) {
+		const struct literal *l = &t->literals.v[i];
+		if (!l->is_range && l->n_text && l->n_text < n && l->text[0] != separator &&
+		    s[n - l->n_text - 1] == separator &&
+		    !memcmp(s + n - l->n_text, l->text, l->n_text))
+			return true;
+	}
+	return false;
+}
+
 /* -1 0 1; 2: not comparable (nan) */
-static int compare_number(int64_t i, double d, bool is_integer, int64_t to_i, double to_d, bool to_is_integer)
+static int compare_number(filter_int i, double d, bool is_integer, filter_int to_i, double to_d,
+			  bool to_is_integer)
 {
 	if (is_integer && to_is_integer)
 		return i < to_i ? -1 : i > to_i;
+	if (is_integer && isinf(to_d))
+		return to_d > 0 ? -1 : 1;
 	double a = is_integer ? (double)i : d, b = to_is_integer ? (double)to_i : to_d;
 	return isnan(a) || isnan(b) ? 2 : a < b ? -1 : a > b;
 }
 
-static bool number_fits_one(enum filter_op op, const struct literal *l, int64_t i, double d, bool is_integer)
+static bool number_fits_one(enum filter_op op, const struct literal *l, filter_int i, double d,
+			    bool is_integer)
 {
+	if (is_integer)
+		i &= ~(filter_int)l->ignored;
+	if (op == OP_BITS)
+		return is_integer && (l->is_constant ? (i & l->i) == l->i : (i & l->i) != 0);
 	int order = compare_number(i, d, is_integer, l->i, l->d, l->is_integer);
 	if (order == 2)
 		return false;
@@ -76,12 +104,17 @@ static bool number_fits_one(enum filter_op op, const struct literal *l, int64_t 
 		int to_hi = compare_number(i, d, is_integer, l->i_hi, l->d_hi, l->is_integer);
 		return order >= 0 && to_hi <= 0;
 	}
-	case OP_EXISTS: case OP_MATCH: case OP_CONTAINS: case OP_GLOB: case OP_WORD: break;
+	case OP_EXISTS:
+	case OP_MATCH:
+	case OP_CONTAINS:
+	case OP_BITS:
+	case OP_GLOB:
+	case OP_WORD: break;
 	}
 	return false;
 }
 
-static bool number_fits(const struct filter_term *t, int64_t i, double d, bool is_integer)
+static bool number_fits(const struct filter_term *t, filter_int i, double d, bool is_integer)
 {
 	for (size_t k = 0; k < t->literals.n; k++)
 		if (t->literals.v[k].is_number && number_fits_one(t->op, &t->literals.v[k], i, d, is_integer))
@@ -127,7 +160,12 @@ static bool version_fits(enum filter_op op, const struct literal *l, uint32_t ve
 	case OP_GT: return v > l->version;
 	case OP_GE: return v >= l->version;
 	case OP_IN: return l->is_range ? v >= l->version && (version & mask_hi) <= l->version_hi : v == l->version;
-	case OP_EXISTS: case OP_MATCH: case OP_CONTAINS: case OP_GLOB: case OP_WORD: break;
+	case OP_EXISTS:
+	case OP_MATCH:
+	case OP_CONTAINS:
+	case OP_BITS:
+	case OP_GLOB:
+	case OP_WORD: break;
 	}
 	return false;
 }
@@ -172,6 +210,33 @@ enum verdict term_of_name(struct filter_cache *c, const struct filter_term *t, s
 	return remembered(&m->names, ask_name, c, t, m, name);
 }
 
+/* By its name or number, or as the screen shows it: "main" for the main thread, T-7 and Thread-7
+ * for "Thread-7 (work)". */
+static enum verdict of_thread(struct filter_cache *c, const struct filter_term *t, struct memo *m,
+			      const struct thread_info *info, const struct process_info *p)
+{
+	size_t n;
+	const char *s = trace_string(c->trace, info->name, &n);
+	bool is_main = n ? n == 10 && !memcmp(s, "MainThread", n) : p->pid == info->tid;
+	if (t->op == OP_EXISTS || (is_main && text_fits(c, t, m, "main", 4)))
+		return VERDICT_YES;
+	if (!n) {
+		strbuf_clear(&c->scratch);
+		strbuf_add_u64(&c->scratch, info->tid);
+		return of_text(c, t, m, c->scratch.s, c->scratch.n);
+	}
+	const char *paren = n > 9 && !memcmp(s, "Thread-", 7) ? memchr(s + 8, '(', n - 8) : NULL;
+	if (paren && paren[-1] == ' ' && (t->op == OP_EQ || t->op == OP_IN)) {
+		char narrow[32];
+		size_t n_short = (size_t)(paren - 1 - s);
+		int n_narrow = snprintf(narrow, sizeof(narrow), "T-%.*s",
+					(int)(n_short - 7 < 24 ? n_short - 7 : 24), s + 7);
+		if (text_fits(c, t, m, s, n_short) || text_fits(c, t, m, narrow, (size_t)n_narrow))
+			return VERDICT_YES;
+	}
+	return of_text(c, t, m, s, n);
+}
+
 static enum verdict ask_thread(struct filter_cache *c, const struct filter_term *t, struct memo *m, uint32_t thread)
 {
 	const struct thread_info *info = trace_thread(c->trace, thread);
@@ -186,13 +251,7 @@ static enum verdict ask_thread(struct filter_cache *c, const struct filter_term 
 	case FIELD_TID: return of_integer(c, t, m, info->tid);
 	case FIELD_INTERP: return of_integer(c, t, m, info->interpreter);
 	case FIELD_CHILDREN: return of_bool(t, trace_process_parent(c->trace, info->process) != UINT32_MAX);
-	case FIELD_THREAD:
-		s = trace_string(c->trace, info->name, &n);
-		if (n)
-			return of_text(c, t, m, s, n);
-		strbuf_clear(&c->scratch);
-		strbuf_add_u64(&c->scratch, info->tid);
-		return of_text(c, t, m, c->scratch.s, c->scratch.n);
+	case FIELD_THREAD: return of_thread(c, t, m, info, p);
 	case FIELD_PROCESS: s = trace_string(c->trace, p->name, &n); return n ? of_text(c, t, m, s, n) : VERDICT_ABSENT;
 	case FIELD_PYTHON:
 		if (!p->python_hex)
@@ -214,12 +273,6 @@ enum verdict term_of_thread(struct filter_cache *c, const struct filter_term *t,
 	return remembered(&m->threads, ask_thread, c, t, m, thread);
 }
 
-static int64_t minus(int64_t a, int64_t b)
-{
-	int64_t d;
-	return __builtin_sub_overflow(a, b, &d) ? a < b ? INT64_MIN : INT64_MAX : d;
-}
-
 enum verdict term_of_number(const struct filter_term *t, int64_t value, int64_t wall_anchor_ns)
 {
 	if (t->op == OP_EXISTS)
@@ -227,8 +280,16 @@ enum verdict term_of_number(const struct filter_term *t, int64_t value, int64_t 
 	for (size_t k = 0; k < t->literals.n; k++) {
 		struct literal l = t->literals.v[k];
 		if (l.is_wall) {
-			l.i = minus(l.i, wall_anchor_ns);
-			l.i_hi = minus(l.i_hi, wall_anchor_ns);
+			l.i -= wall_anchor_ns;
+			l.i_hi -= wall_anchor_ns;
+		}
+		/* a time is cut, as the screen cuts it, to the decimals that were written */
+		if (l.span_ns > 1 && !l.is_range && (t->op == OP_EQ || t->op == OP_IN)) {
+			l.is_range = true;
+			l.i_hi = l.i + l.span_ns - 1;
+			if (number_fits_one(OP_IN, &l, value, 0, true))
+				return VERDICT_YES;
+			continue;
 		}
 		if (number_fits_one(t->op, &l, value, 0, true))
 			return VERDICT_YES;
@@ -259,7 +320,9 @@ static enum verdict ask_frame(struct filter_cache *c, const struct filter_term *
 	if (keeps && m->strings.v[string])
 		return (enum verdict)m->strings.v[string];
 	const char *s = trace_string(c->trace, string, &n);
-	enum verdict verdict = of_text(c, t, m, s, n);
+	/* shown are the last part of a path and of a qualified name */
+	enum verdict verdict = verdict_of(
+	    text_or_tail_fits(c, t, m, s, n, t->member == MEMBER_FUNC ? '.' : '/'));
 	if (keeps)
 		m->strings.v[string] = (uint8_t)verdict;
 	return verdict;
@@ -271,6 +334,18 @@ enum verdict term_of_frame(struct filter_cache *c, const struct filter_term *t, 
 }
 
 /* ---- arguments ---- */
+
+/* The integer, if it is one that a filter_int can hold. */
+static bool bigint_exact(const struct value_node *v, filter_int *ret)
+{
+	filter_int i = 0;
+	if (v->n_bytes > sizeof(i) || (v->n_bytes == sizeof(i) && v->bytes[v->n_bytes - 1] & 0x80))
+		return false;
+	for (size_t k = v->n_bytes; k-- > 0;)
+		i = i * 256 + v->bytes[k];
+	*ret = v->negative ? -i : i;
+	return true;
+}
 
 static double bigint_value(const struct value_node *v)
 {
@@ -297,12 +372,16 @@ static enum verdict of_node(struct filter_cache *c, const struct filter_term *t,
 	if (t->op != OP_MATCH && t->op != OP_CONTAINS && has_number_literal(t)) {
 		bool is_order = t->op != OP_EQ && t->op != OP_IN;
 		bool fits = false, is_number = true;
+		filter_int exact;
 		switch (v->tag) {
 		case VALUE_INT: fits = number_fits(t, v->i, 0, true); break;
 		case VALUE_TRUE:
 		case VALUE_FALSE: fits = number_fits(t, v->tag == VALUE_TRUE, 0, true); break;
 		case VALUE_FLOAT: fits = number_fits(t, 0, v->real, false); break;
-		case VALUE_BIGINT: fits = number_fits(t, 0, bigint_value(v), false); break;
+		case VALUE_BIGINT:
+			fits = bigint_exact(v, &exact) ? number_fits(t, exact, (double)exact, true)
+						       : number_fits(t, 0, bigint_value(v), false);
+			break;
 		default: is_number = false;
 		}
 		if (fits)
@@ -312,9 +391,20 @@ static enum verdict of_node(struct filter_cache *c, const struct filter_term *t,
 	}
 	if (value_is_text(v->tag))
 		return of_text(c, t, m, (const char *)v->bytes, v->n_bytes);
+	struct value_iter again = *it;
 	strbuf_clear(&c->scratch);
 	value_text_plain(&c->scratch, it, v);
-	return of_text(c, t, m, strbuf_str(&c->scratch), c->scratch.n);
+	if (text_fits(c, t, m, strbuf_str(&c->scratch), c->scratch.n))
+		return VERDICT_YES;
+	/* A sequence is also what the list shows: a command as a line for the shell, an address as
+	 * host:port. */
+	if ((t->op == OP_EQ || t->op == OP_IN) && (v->tag == VALUE_TUPLE || v->tag == VALUE_LIST)) {
+		strbuf_clear(&c->scratch);
+		gist_add_value(&c->scratch, &again, v,
+			       v->tag == VALUE_TUPLE ? READING_HOSTPORT : READING_ARGV);
+		return of_text(c, t, m, strbuf_str(&c->scratch), c->scratch.n);
+	}
+	return VERDICT_NO;
 }
 
 static uint64_t length_of(const struct value_node *v)
@@ -385,7 +475,7 @@ static enum verdict of_path(struct filter_cache *c, const struct filter_term *t,
 			char id[24];
 			int n_id = snprintf(id, sizeof(id), "0x%llx", (unsigned long long)v.address);
 			if (t->op != OP_EXISTS && has_number_literal(t))
-				return verdict_of(number_fits(t, (int64_t)v.address, 0, true));
+				return verdict_of(number_fits(t, (filter_int)v.address, 0, true));
 			return of_text(c, t, m, id, (size_t)n_id);
 		}
 		bool has_length = v.tag >= VALUE_STR && v.tag <= VALUE_DICT;
@@ -609,7 +699,10 @@ static bool find_needles(const struct filter_term *t, struct needles *ret)
 		return false;
 	for (size_t i = 0; i < t->literals.n; i++) {
 		const struct literal *l = &t->literals.v[i];
-		if (l->is_number || !add_needle(ret, l->text, l->n_text, false))
+		/* what is compared in another form than it is written need not stand in the bytes
+		 */
+		if (l->is_number || l->alias || memchr(l->text, '\'', l->n_text) ||
+		    memchr(l->text, '@', l->n_text) || !add_needle(ret, l->text, l->n_text, false))
 			return false;
 	}
 	return true;

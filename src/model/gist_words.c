@@ -134,6 +134,90 @@ bool gist_add_word(struct strbuf *to, int64_t value, unsigned reading)
 	}
 }
 
+/* Access modes, and bits that are never shown but are asked for with &. */
+static const struct word open_modes[] = { WORD(O_RDONLY), WORD(O_WRONLY), WORD(O_RDWR),
+					  WORD(O_ACCMODE), WORD(O_CLOEXEC) };
+static const struct word socket_bits[] = { WORD(SOCK_CLOEXEC), WORD(SOCK_NONBLOCK) };
+static const struct word flocks[] = { WORD(LOCK_SH), WORD(LOCK_EX), WORD(LOCK_UN), WORD(LOCK_NB) };
+
+static const struct {
+	const struct word *words;
+	size_t n;
+	uint64_t ignored;
+} all_words[] = {
+	{ open_modes, ARRAY_LEN(open_modes), O_CLOEXEC },
+	{ open_flags, ARRAY_LEN(open_flags), O_CLOEXEC },
+	{ families, ARRAY_LEN(families), 0 },
+	{ socket_types, ARRAY_LEN(socket_types), SOCK_CLOEXEC | SOCK_NONBLOCK },
+	{ socket_bits, ARRAY_LEN(socket_bits), 0 },
+	{ fcntl_commands, ARRAY_LEN(fcntl_commands), 0 },
+	{ lockf_commands, ARRAY_LEN(lockf_commands), 0 },
+	{ flocks, ARRAY_LEN(flocks), 0 },
+	{ mmap_accesses, ARRAY_LEN(mmap_accesses), 0 },
+	{ limits, ARRAY_LEN(limits), 0 },
+	{ priorities, ARRAY_LEN(priorities), ~(uint64_t)LOG_PRIMASK },
+	{ keys, ARRAY_LEN(keys), ~UINT64_C(0xffffffff) },
+};
+
+static const struct word *word_at(size_t i, uint64_t *ret_ignored)
+{
+	for (size_t k = 0; k < ARRAY_LEN(all_words); i -= all_words[k++].n)
+		if (i < all_words[k].n) {
+			*ret_ignored = all_words[k].ignored;
+			return &all_words[k].words[i];
+		}
+	return NULL;
+}
+
+const char *gist_word_at(size_t i)
+{
+	uint64_t ignored;
+	const struct word *w = word_at(i, &ignored);
+	return w ? w->name : NULL;
+}
+
+bool gist_word_find(const char *s, size_t n_bytes, int64_t *ret, uint64_t *ret_ignored)
+{
+	uint64_t ignored;
+	const struct word *w;
+	for (size_t i = 0; (w = word_at(i, &ignored)); i++)
+		if (strlen(w->name) == n_bytes && !memcmp(w->name, s, n_bytes)) {
+			*ret = w->value;
+			*ret_ignored = ignored & ~(uint64_t)w->value;
+			return true;
+		}
+	*ret_ignored = 0;
+	for (int i = 1; n_bytes > 3 && !memcmp(s, "SIG", 3) && i < 65; i++) {
+		const char *name = sigabbrev_np(i);
+		if (name && strlen(name) == n_bytes - 3 && !memcmp(name, s + 3, n_bytes - 3)) {
+			*ret = i;
+			return true;
+		}
+	}
+	for (int i = 1; n_bytes > 3 && s[0] == 'E' && i < 4096; i++) {
+		const char *name = strerrorname_np(i);
+		if (name && strlen(name) == n_bytes && !memcmp(name, s, n_bytes)) {
+			*ret = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool gist_word_like(const char *s, size_t n_bytes)
+{
+	static const char *const prefixes[] = {
+		"O_", "AF_", "SOCK_", "RLIMIT_", "LOCK_", "ACCESS_"
+	};
+	for (size_t i = 0; i < n_bytes; i++)
+		if (!(s[i] >= 'A' && s[i] <= 'Z') && !(s[i] >= '0' && s[i] <= '9') && s[i] != '_')
+			return false;
+	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+		if (n_bytes > strlen(prefixes[i]) && !memcmp(s, prefixes[i], strlen(prefixes[i])))
+			return true;
+	return false;
+}
+
 bool gist_has_shell_sign(const char *s, size_t n_bytes)
 {
 	for (size_t i = 0; i < n_bytes; i++)

@@ -3,17 +3,24 @@
 It shares nothing with the program but the JSON it reads: no dictionaries, no verdicts, each event is looked at by itself.
 """
 import base64
+import errno
 import math
+import os
 import re
+import signal
+import socket
 
 TOKEN = re.compile(r"""\s*(?:
-    (?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')
-  | (?P<op>==|!=|<=|>=|!~|&&|\|\||\.\.|[<>~!(){}\[\],=])
+    (?P<text>b?(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'))
+  | (?P<op>==|!=|<=|>=|!~|=~|&&|\|\||\.\.|[<>~!(){}\[\],=&|])
   | (?P<theme>@[\w.*?$:-]+)
-  | (?P<word>(?:(?!\.\.)[\w.*?$:\-])+)
+  | (?P<word>(?:(?!\.\.)[\w.*?$:\-/])+)
 )""", re.X)
 REGEX = re.compile(r"\s*/((?:\\.|[^/\\])*)/([imsx]*)")
-OPERATORS = {"==", "!=", "<", "<=", ">", ">=", "~", "!~", "contains", "in", "="}
+SPELLINGS = {"=": "==", "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "=~": "~", "matches": "~"}
+SPELLINGS.update({k.upper(): v for k, v in SPELLINGS.items()}, IN="in", CONTAINS="contains")
+OPERATORS = {"==", "!=", "<", "<=", ">", ">=", "~", "!~", "contains", "in", "&", *SPELLINGS}
+SAME = {"null": "None", "none": "None", "nil": "None", "true": "True", "TRUE": "True", "false": "False", "FALSE": "False"}
 UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 SIZES = {"k": 1024, "K": 1024, "M": 1024**2, "G": 1024**3}
 TEXT_FIELDS = {"event", "category", "theme", "thread", "process"}
@@ -32,11 +39,51 @@ def unescape(s):
     return re.sub(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", one, s, flags=re.S)
 
 
+def constant(name):
+    """What Python itself calls the number, and the bits that are not shown beside it."""
+    for module, prefix, ignored in ((os, "O_", os.O_CLOEXEC), (socket, "AF_", 0), (signal, "SIG", 0), (errno, "E", 0),
+                                    (socket, "SOCK_", socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)):
+        value = getattr(module, name, None)
+        if name.startswith(prefix) and isinstance(value, int):
+            return int(value), ignored & ~int(value)
+    return None
+
+
 class Literal:
     def __init__(self, text, quoted):
-        self.text, self.quoted = text, quoted
+        self.text, self.quoted, self.ignored, self.is_constant = text, quoted, 0, False
+
+    def span(self):
+        """What the last decimal of a time stands for, in ns."""
+        m = re.fullmatch(r"-?\d+(?:\.(\d*))?([a-zA-Z]*)", self.text)
+        return max(1, (UNITS[m.group(2)] if m.group(2) else 10**9) // 10**len(m.group(1) or ""))
+
+    def value(self):
+        """As number(), of an argument: also names of numbers, joined by |, and octal."""
+        if self.quoted:
+            return None
+        total = None
+        for part in self.text.split("|"):
+            part = part.strip()
+            found = constant(part)
+            if found:
+                self.is_constant = True
+                self.ignored |= found[1]
+                number = found[0]
+            elif re.fullmatch(r"-?0[0-7]+", part):
+                number = int(part, 8)
+            else:
+                number = Literal(part, False).number()
+            if number is None:
+                return None
+            total = number if total is None else total | number
+        if self.is_constant:
+            self.ignored &= ~total
+        return total
 
     def number(self, times=False):
+        if re.fullmatch(r"-?0[oObB][0-7]+", self.text):
+            return int(self.text, 0)
         m = re.fullmatch(r"(-?)(?:0[xX]([0-9a-fA-F]+)|(\d+)(\.\d*)?([a-zA-Z]*))", self.text)
         if not m:
             return None
@@ -177,18 +224,18 @@ class Filter:
 
     def parse_or(self):
         parts = [self.parse_and()]
-        while self.accept("or", "||"):
+        while self.accept("or", "||", "OR"):
             parts.append(self.parse_and())
         return parts[0] if len(parts) == 1 else lambda e: any(p(e) for p in parts)
 
     def parse_and(self):
         parts = [self.parse_not()]
-        while self.accept("and", "&&"):
+        while self.accept("and", "&&", "AND"):
             parts.append(self.parse_not())
         return parts[0] if len(parts) == 1 else lambda e: all(p(e) for p in parts)
 
     def parse_not(self):
-        if self.accept("not", "!"):
+        if self.accept("not", "!", "NOT"):
             inner = self.parse_not()
             return lambda e: not inner(e)
         if self.accept("("):
@@ -218,7 +265,7 @@ class Filter:
         if first in FRAME_FIELDS:
             self.at = end
             member = word.partition(".")[2]
-            return self.comparison(lambda e: frames(e, first, member), "line" if member == "line" else "frame")
+            return self.comparison(lambda e: frames(e, first, member), "line" if member == "line" else "frame " + member)
         if first == "args":
             self.at = end
             return self.argument(None, word[4:])
@@ -266,6 +313,7 @@ class Filter:
 
     def comparison(self, values, kind):
         op = self.accept(*OPERATORS)
+        op = SPELLINGS.get(op, op)
         if op is None:
             if kind in BOOL_FIELDS:
                 return lambda e: any(v is True for v in values(e))
@@ -274,10 +322,19 @@ class Filter:
             tkind, value = self.take(regex=True)
             rx = compile_regex(value.group(1).replace("\\/", "/"), value.group(2)) if tkind == "regex" else \
                 compile_regex(value[1:-1].replace('\\"', '"') if tkind == "text" else value, "")
-            test = lambda v: bool(rx.search(to_text(v, kind)))
+            test = lambda v: bool(rx.search(to_text(v, kind))) or (isinstance(v, Thread) and v.shown == ("main",) and bool(rx.search("main")))
         elif op == "contains":
             needle = self.literal().text
-            test = lambda v: needle in to_text(v, kind)
+            test = lambda v: needle in to_text(v, kind) or (isinstance(v, Thread) and v.shown == ("main",) and needle in "main")
+        elif op == "&":
+            literals = [Literal(part.strip(), False) for part in self.literal().text.split("|")]
+            bits = [(l.value(), l.is_constant) for l in literals]
+            said = self.accept("==", "!=")
+            if said:
+                assert self.literal().text == "0"
+                op = "!=" if said == "==" else op
+            test = lambda v: numeric(v) is not None and not isinstance(numeric(v), float) and any(
+                (numeric(v) & b) == b if whole else numeric(v) & b for b, whole in bits)
         elif op == "in":
             assert self.accept("{")
             tests = []
@@ -292,7 +349,7 @@ class Filter:
             test = lambda v: any(t(v) for t in tests)
         else:
             literal = self.literal()
-            test = lambda v: compare(v, {"=": "==", "!=": "=="}.get(op, op), literal, kind)
+            test = lambda v: compare(v, "==" if op == "!=" else op, literal, kind)
 
         def run(e):
             found = [v for v in values(e) if v is not None or kind == "args"]
@@ -303,11 +360,30 @@ class Filter:
 
     def literal(self):
         kind, value = self.take()
-        return Literal(unescape(value[1:-1]), True) if kind == "text" else Literal(value, False)
+        if kind == "text":
+            return Literal(unescape(value[value[0] == "b":][1:-1]), True)
+        while self.accept("|"):
+            value += "|" + self.take()[1]
+        return Literal(value, False)
 
 
 def compile_regex(pattern, flags):
     return re.compile(pattern, sum({"i": re.I, "m": re.M, "s": re.S, "x": re.X}[f] for f in flags))
+
+
+class Thread(str):
+    """A name, and how the screen shows it."""
+    shown = ()
+
+
+def argv(v):
+    """As a line for the shell."""
+    return " ".join((w if w and not re.search(r"[\s\"'\\$`*?\[\]{}()<>|&;!]|^[#~]", w) else "'" + w + "'") if isinstance(w, str) else plain(w)
+                    for w in v)
+
+
+def ends_with(v, text, separator):
+    return bool(text) and text[0] != separator and v.endswith(separator + text)
 
 
 def to_text(v, kind):
@@ -327,6 +403,8 @@ def compare(v, op, literal, kind):
         return order(v, op, literal.number())
     if kind == "time":
         number = wall(literal.text) if re.match(r"\d{4}-", literal.text) else None
+        if op == "==" and number is None:
+            return 0 <= v["ns"] - literal.number(True) < literal.span()
         return order(v["wall"] if number is not None else v["ns"], op, number if number is not None else literal.number(True))
     if kind in BOOL_FIELDS:
         return v == (literal.text in ("true", "True", "1", "yes"))
@@ -334,14 +412,22 @@ def compare(v, op, literal, kind):
         want = version(literal.text)
         return order(version(v)[:len(want)], op, want)
     if kind == "args":
-        number = None if literal.quoted else literal.number()
+        number = literal.value()
         if number is not None:
             have = numeric(v)
             if have is not None:
-                return order(have, op, number)
+                return order(have & ~literal.ignored if isinstance(have, int) else have, op, number)
             if op != "==":
                 return False
+        if op == "==" and not literal.quoted and plain(v) == SAME.get(literal.text):
+            return True
+        if op == "==" and isinstance(v, list) and argv(v) == literal.text:
+            return True
         return order(plain(v).encode("utf-8", "surrogatepass"), op, literal.text.encode("utf-8", "surrogatepass"))
+    if op == "==" and isinstance(v, Thread) and literal.text in v.shown:
+        return True
+    if op == "==" and kind in ("frame file", "frame func") and ends_with(v, literal.text, "/" if kind == "frame file" else "."):
+        return True
     return order(v, op, literal.text)
 
 
@@ -395,7 +481,13 @@ def field(e, name):
     if name in ("event", "category", "theme", "pid", "tid", "interp", "seq", "documented", "python"):
         return e[name]
     if name == "thread":
-        return e["thread"] or str(e["tid"])
+        name = Thread(e["thread"] or str(e["tid"]))
+        if e["thread"] == "MainThread" or (not e["thread"] and e["tid"] == e["pid"]):
+            name.shown = ("main",)
+        m = re.fullmatch(r"Thread-(.+) \(.*", e["thread"])
+        if m:
+            name.shown = ("Thread-" + m.group(1), "T-" + m.group(1))
+        return name
     if name == "time":
         return {"ns": e["ts_ns"], "wall": wall(e["time"])}
     if name == "depth":

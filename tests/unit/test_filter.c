@@ -432,6 +432,86 @@ static void test_scan(void **state)
 }
 
 /* What filter_quote() writes is read back as the same text. */
+/* What a cell shows, typed into a filter, finds the event: numbers at their limits, words, names
+ * with a slash. */
+static void test_shown_values(void **state)
+{
+	static const struct {
+		const char *filter;
+		uint64_t rows; /* bit i: event i */
+	} rows[] = {
+		{ "args.x == -9223372036854775808", 1 },
+		{ "args.x == -9223372036854775807", 0 },
+		{ "args.x < -9223372036854775807", 1 },
+		{ "args.x == 9223372036854775807", 2 },
+		{ "args.x == 9223372036854775806", 0 },
+		{ "args.x == 18446744073709551615", 4 },
+		{ "args.x == 0xffffffffffffffff", 4 },
+		{ "args.x == 18446744073709551614", 0 },
+		{ "args.x > 9223372036854775807 and args.x < 18446744073709551616", 4 },
+		{ "args.x == true", 8 },
+		{ "args.x == True", 8 },
+		{ "args.x == null", 16 },
+		{ "args.x == None", 16 },
+		{ "args.x == 0700", 32 },
+		{ "args.x == 0o700", 32 },
+		{ "args.x == 448", 32 },
+		{ "args.x & 0o77", 1 << 1 | 1 << 2 | 1 << 3 },
+		{ "builtins.input/result", 64 },
+		{ "event == builtins.input/result", 64 },
+		{ "builtins.input", 0 },
+		{ "builtins.*/result", 64 },
+		{ "args.x == 127.0.0.1:8077", 128 },
+		{ "args.x == \"127.0.0.1:8077\"", 128 },
+		{ "args.x == a.b:c/d-e", 256 },
+	};
+	char path[256];
+	struct strbuf b = { 0 };
+	test_path(path, sizeof(path), "shown");
+	struct writer *w = test_writer(path);
+	struct process_info p = {
+		.pid = 41, .ns_pid = 41, .exit_status = -1, .name = add_string(w, "app.py")
+	};
+	struct thread_info thread = { .process = writer_process(w, &p), .tid = 41 };
+	writer_thread(w, &thread);
+	for (int i = 0; i < 9; i++) {
+		put_container(&b, VALUE_DICT, 1, 1);
+		put_str(&b, "x");
+		if (i < 2) {
+			put_int(&b, i ? INT64_MAX : INT64_MIN);
+		} else if (i == 2) {
+			strbuf_addc(&b, VALUE_BIGINT);
+			strbuf_addc(&b, 0); /* sign */
+			put_varint(&b, 8);
+			strbuf_add(&b, "\xff\xff\xff\xff\xff\xff\xff\xff", 8);
+		} else if (i == 5) {
+			put_int(&b, 0700);
+		} else if (i == 7) {
+			put_container(&b, VALUE_TUPLE, 2, 2);
+			put_str(&b, "127.0.0.1");
+			put_int(&b, 8077);
+		} else if (i == 8) {
+			put_str(&b, "a.b:c/d-e");
+		} else {
+			strbuf_addc(&b, i == 3 ? VALUE_TRUE : i == 4 ? VALUE_NONE : VALUE_FALSE);
+		}
+		add_event(w, 1000 + (uint64_t)i, i == 6 ? "builtins.input/result" : "my.event", 0,
+			  &b, 0);
+	}
+	must(writer_close(w));
+	struct trace *t = opened(path);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint64_t n, *have = whole(t, rows[i].filter, &n);
+		if (have[0] != rows[i].rows)
+			fail_msg("%s: rows %llx, not %llx", rows[i].filter,
+				 (unsigned long long)have[0], (unsigned long long)rows[i].rows);
+		free(have);
+	}
+	trace_close(t);
+	strbuf_fini(&b);
+	unlink(path);
+}
+
 static void test_quote(void **state)
 {
 	static const char *const texts[] = { "", "plain", "a \"b\" \\ \\n \\x41", "line\nbreak\ttab\r", "\x01\x7f", "\xe5\xa4\xa7", "'", "/x/" };
@@ -593,12 +673,19 @@ static void test_capture_filter(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_same_every_way), cmocka_unit_test(test_growing),
-		cmocka_unit_test(test_typing),            cmocka_unit_test(test_late_names),
-		cmocka_unit_test(test_explain),        cmocka_unit_test(test_hostile_regex),
-		cmocka_unit_test(test_required_literals), cmocka_unit_test(test_literals_are_required),
-		cmocka_unit_test(test_scan),           cmocka_unit_test(test_quote),
-		cmocka_unit_test(test_completion),     cmocka_unit_test(test_capture_filter),
+		cmocka_unit_test(test_same_every_way),
+		cmocka_unit_test(test_growing),
+		cmocka_unit_test(test_typing),
+		cmocka_unit_test(test_late_names),
+		cmocka_unit_test(test_explain),
+		cmocka_unit_test(test_hostile_regex),
+		cmocka_unit_test(test_required_literals),
+		cmocka_unit_test(test_literals_are_required),
+		cmocka_unit_test(test_scan),
+		cmocka_unit_test(test_quote),
+		cmocka_unit_test(test_shown_values),
+		cmocka_unit_test(test_completion),
+		cmocka_unit_test(test_capture_filter),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
