@@ -79,7 +79,7 @@ struct err *ui_create(const struct ui_options *options, struct ui **ret)
 		if (!err && options->filter && *options->filter)
 			err = view_set_filter(ui->s, options->filter);
 		if (!err)
-			toggles_parse(&ui->toggles, ui->s->filter_text);
+			toggles_read(&ui->toggles, ui->s->filter);
 	}
 	if (err)
 		return err;
@@ -375,27 +375,33 @@ bool ui_set_filter(struct ui *ui, const char *text, bool remember)
 		ui_flash_err(ui, err);
 		return false;
 	}
-	toggles_parse(&ui->toggles, ui->s->filter_text);
+	toggles_read(&ui->toggles, ui->s->filter);
 	ui_changed(ui, CHANGE_FILTER);
 	return true;
 }
 
+struct err *ui_compile(struct ui *ui, const char *text, struct filter **ret)
+{
+	return filter_compile(text, strlen(text), ui->s->trace, ret);
+}
+
 void ui_narrow(struct ui *ui, const char *term, bool exclude)
 {
+	CLEANUP(filter) struct filter *old = NULL, *added = NULL;
 	struct strbuf b = { 0 };
-	const char *old = ui->s->filter_text;
-	bool paren = strstr(term, " and ") || strstr(term, " or ");
-	struct strbuf added = { 0 };
-	strbuf_addf(&added, exclude ? (paren ? "not (%s)" : "not %s") : (paren && strstr(term, " or ") ? "(%s)" : "%s"), term);
-	if (strstr(old, strbuf_str(&added))) {
+	struct err *err = ui_compile(ui, ui->s->filter_text, &old);
+	if (!err)
+		err = ui_compile(ui, term, &added);
+	if (err) {
+		ui_flash_err(ui, err);
+		return;
+	}
+	if (filter_says(old, added, exclude)) {
 		ui_flash(ui, "the filter says that already");
 	} else {
-		if (*old)
-			strbuf_addf(&b, strstr(old, " or ") || strstr(old, "||") ? "(%s) and " : "%s and ", old);
-		strbuf_adds(&b, strbuf_str(&added));
+		filter_and(old, added, exclude, &b);
 		ui_set_filter(ui, strbuf_str(&b), true);
 	}
-	strbuf_fini(&added);
 	strbuf_fini(&b);
 }
 

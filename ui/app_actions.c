@@ -118,7 +118,7 @@ static void history_step(struct ui *ui, bool back)
 	if (strcmp(filter, ui->s->filter_text)) {
 		struct err *err = view_set_filter(ui->s, filter);
 		err_destroy(err);
-		toggles_parse(&ui->toggles, ui->s->filter_text);
+		toggles_read(&ui->toggles, ui->s->filter);
 	}
 	free(filter);
 	ui_show(ui, place.seq);

@@ -97,6 +97,23 @@ static bool work_filters(struct pane *p, uint64_t budget_ns)
 	return false;
 }
 
+/* Is the kept filter a part of the one in use? Then `rest` (may be NULL) becomes that without it.
+ */
+static bool says(struct ui *ui, const char *text, struct strbuf *rest)
+{
+	CLEANUP(filter) struct filter *now = NULL, *kept = NULL;
+	struct err *err = ui_compile(ui, ui->s->filter_text, &now);
+	if (!err)
+		err = ui_compile(ui, text, &kept);
+	if (err || !filter_says(now, kept, false)) {
+		err_destroy(err);
+		return false;
+	}
+	if (rest)
+		filter_without(now, kept, rest);
+	return true;
+}
+
 static void draw_filters(const struct pane *p, struct area a)
 {
 	const struct filters *f = (const struct filters *)p;
@@ -111,7 +128,7 @@ static void draw_filters(const struct pane *p, struct area a)
 		size_t i = p->list.top + (uint64_t)y;
 		const struct named_filter *n = &ui->config.filters.v[i];
 		struct strbuf b = { 0 };
-		bool on = strstr(ui->s->filter_text, n->text) != NULL;
+		bool on = says(ui, n->text, NULL);
 		area_put(a, y + 2, 2, 3, ROLE_TEXT, on ? "[x]" : "[ ]");
 		area_put_cut(a, y + 2, 6, 13, ROLE_TEXT, n->name);
 		if (i < f->counts.n && f->counts.v[i].failed)
@@ -147,25 +164,10 @@ static bool act_filters(struct pane *p, enum action action, uint64_t count, cons
 		return true;
 	}
 	case ACTION_TOGGLE: {
-		const char *now = ui->s->filter_text, *at = strstr(now, n->text);
 		struct strbuf b = { 0 };
-		if (!at) {
-			bool paren = strstr(n->text, " or ") != NULL;
-			bool now_paren = *now && strstr(now, " or ");
-			strbuf_addf(&b, now_paren ? "(%s)%s" : "%s%s", now, *now ? " and " : "");
-			strbuf_addf(&b, paren && *now ? "(%s)" : "%s", n->text);
-		} else { /* take it out, with the "and" beside it */
-			size_t before = (size_t)(at - now), after = before + strlen(n->text);
-			if (before && now[before - 1] == '(' && now[after] == ')') {
-				before--;
-				after++;
-			}
-			if (before >= 5 && !strncmp(now + before - 5, " and ", 5))
-				before -= 5;
-			else if (!strncmp(now + after, " and ", 5))
-				after += 5;
-			strbuf_add(&b, now, before);
-			strbuf_adds(&b, now + after);
+		if (!says(ui, n->text, &b)) {
+			ui_narrow(ui, n->text, false);
+			return true;
 		}
 		ui_set_filter(ui, strbuf_str(&b), true);
 		strbuf_fini(&b);

@@ -1,5 +1,5 @@
 /*
- * toggles: filter text to switches and back. Only the shape that toggles_filter() writes is read back.
+ * toggles: a filter to switches and back.
  */
 #include "ui/toggles.h"
 
@@ -7,119 +7,69 @@
 #include <string.h>
 
 #include "model/catalog.h"
+#include "model/fields.h"
 #include "ui/view.h"
 
 void toggles_fini(struct toggles *t)
 {
-	for (size_t i = 0; i < t->terms.n; i++)
-		free(t->terms.v[i].text);
-	vec_fini(&t->terms);
+	filter_switches_fini(&t->switches);
 	free(t->rest);
-	t->rest = NULL;
-	t->negated = false;
+	*t = (struct toggles){ 0 };
 }
 
-static bool is_word_char(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '*' ||
-	       c == '@';
-}
-
-/* One term: a bare word, @theme, or event == "name". Returns the end, NULL if there is none. */
-static const char *read_term(const char *p, const char **ret, size_t *ret_n)
-{
-	static const char event_is[] = "event == \"";
-	if (!strncmp(p, event_is, sizeof(event_is) - 1)) {
-		p += sizeof(event_is) - 1;
-		const char *end = strchr(p, '"');
-		if (!end || memchr(p, '\\', (size_t)(end - p)))
-			return NULL;
-		*ret = p;
-		*ret_n = (size_t)(end - p);
-		return end + 1;
-	}
-	size_t n = 0;
-	while (is_word_char(p[n]))
-		n++;
-	if (!n || (n == 3 && (!strncmp(p, "not", 3) || !strncmp(p, "and", 3))) || (n == 2 && !strncmp(p, "or", 2)))
-		return NULL;
-	/* "pid == 4" is a comparison, no toggle */
-	const char *after = p + n + strspn(p + n, " ");
-	if (*after && strncmp(after, "or ", 3) && strncmp(after, "and ", 4) && *after != ')')
-		return NULL;
-	*ret = p;
-	*ret_n = n;
-	return p + n;
-}
-
-static const char *read_terms(struct toggles *t, const char *p)
-{
-	for (;;) {
-		const char *term;
-		size_t n;
-		p = read_term(p, &term, &n);
-		if (!p || !vec_reserve(&t->terms, 1))
-			return NULL;
-		char *text = strndup(term, n);
-		if (!text)
-			return NULL;
-		t->terms.v[t->terms.n++] = (struct toggle_term){ text };
-		if (strncmp(p, " or ", 4))
-			return p;
-		p += 4;
-	}
-}
-
-void toggles_parse(struct toggles *t, const char *filter)
+void toggles_read(struct toggles *t, const struct filter *filter)
 {
 	toggles_fini(t);
-	const char *p = filter;
-	bool negated = !strncmp(p, "not ", 4);
-	if (negated)
-		p += 4;
-	bool paren = *p == '(';
-	const char *end = read_terms(t, p + paren);
-	if (end && paren)
-		end = *end == ')' ? end + 1 : NULL;
-	if (end && (negated || t->terms.n > 1) && !paren && (*end || (negated && t->terms.n > 1)))
-		end = NULL; /* "a or b and c", "not a or b": and and not bind tighter */
-	if (end && *end && strncmp(end, " and ", 5))
-		end = NULL;
-	if (!end) {
-		toggles_fini(t);
-		t->rest = *filter ? strdup(filter) : NULL;
-		return;
-	}
-	t->negated = negated;
-	if (*end)
-		t->rest = strdup(end + 5);
-}
-
-static bool term_has(const char *term, const char *name, size_t n)
-{
-	if (*term == '@')
-		return catalog_theme_of(name, n) == catalog_theme_find(term + 1, strlen(term + 1));
-	size_t len = strlen(term);
-	if (len > 1 && term[len - 1] == '*')
-		return n >= len - 1 && !memcmp(term, name, len - 1);
-	return len == n && !memcmp(term, name, n);
+	struct err *err = filter ? filter_switches(filter, &t->switches, &t->negated, &t->rest)
+				 : NULL;
+	err_destroy(err); /* memory is short: all is shown as on */
 }
 
 bool toggles_has(const struct toggles *t, const char *name, size_t n)
 {
-	if (!t->terms.n)
+	if (!t->switches.n)
 		return true;
-	for (size_t i = 0; i < t->terms.n; i++)
-		if (term_has(t->terms.v[i].text, name, n))
+	for (size_t i = 0; i < t->switches.n; i++)
+		if (filter_switch_fits(&t->switches.v[i], name, n))
 			return !t->negated;
 	return t->negated;
 }
 
-static void add_name(struct strbuf *to, const char *name, size_t n)
+static bool is_word_char(char c)
 {
-	bool plain = n > 0;
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '_' || c == '.' || c == '/';
+}
+
+/* Words of the language that a bare name would be taken for. */
+static bool is_keyword(const char *name, size_t n)
+{
+	static const char *const words[] = { "and", "or", "not", "AND", "OR", "NOT" };
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strlen(words[i]) == n && !memcmp(words[i], name, n))
+			return true;
+	return n > 0 && name[0] >= '0' && name[0] <= '9';
+}
+
+/* Has another event the category of this name? Then the bare word would stand for both. */
+static bool is_category_too(struct trace *t, const char *name, size_t n)
+{
+	for (uint32_t id = 1; id <= trace_n_names(t); id++) {
+		size_t n_other;
+		const char *other = trace_name(t, id, &n_other);
+		if (n_other > n && catalog_category_bytes(other, n_other) == n &&
+		    !memcmp(other, name, n))
+			return true;
+	}
+	return false;
+}
+
+static void add_name(struct strbuf *to, struct trace *t, const char *name, size_t n)
+{
+	bool plain = n > 0 && name[0] != '/' && field_find(name, n) == FIELD_COUNT &&
+		     !is_keyword(name, n) && !is_category_too(t, name, n);
 	for (size_t i = 0; i < n; i++)
-		plain = plain && is_word_char(name[i]) && name[i] != '*' && name[i] != '@';
+		plain = plain && is_word_char(name[i]);
 	if (plain) {
 		strbuf_add(to, name, n);
 	} else {
@@ -182,27 +132,44 @@ static size_t add_terms(struct strbuf *to, struct view *s, const bool *on, bool 
 				strbuf_adds(to, ".*");
 			} else {
 				strbuf_adds(to, n_terms++ ? " or " : "");
-				add_name(to, name, n);
+				add_name(to, s->trace, name, n);
 			}
 		}
 	}
 	return n_terms;
 }
 
+/* "head and rest"; as the trees are, whatever the texts. */
+static void join(struct view *s, const char *head, const char *rest, struct strbuf *to)
+{
+	CLEANUP(filter) struct filter *f = NULL, *g = NULL;
+	struct err *err = filter_compile(head, strlen(head), s->trace, &f);
+	if (!err)
+		err = filter_compile(rest, strlen(rest), s->trace, &g);
+	if (err) { /* both were read from filters, or made of names of this capture */
+		err_destroy(err);
+		strbuf_addf(to, *head ? "(%s) and (%s)" : "%s%s", head, rest);
+		return;
+	}
+	filter_and(f, g, false, to);
+}
+
 void toggles_filter(const struct toggles *t, struct view *s, const bool *on, struct strbuf *to)
 {
-	struct strbuf yes = { 0 }, no = { 0 };
+	struct strbuf yes = { 0 }, no = { 0 }, head = { 0 };
 	size_t n_yes = add_terms(&yes, s, on, true), n_no = add_terms(&no, s, on, false);
-	bool has_rest = t->rest && *t->rest;
 	if (n_no == 0) {
 		/* all on: only the rest remains */
 	} else if (n_yes == 0 || n_no < n_yes) {
-		strbuf_addf(to, n_no > 1 ? "not (%s)" : "not %s", strbuf_str(&no));
+		strbuf_addf(&head, n_no > 1 ? "not (%s)" : "not %s", strbuf_str(&no));
 	} else {
-		strbuf_addf(to, n_yes > 1 && has_rest ? "(%s)" : "%s", strbuf_str(&yes));
+		strbuf_adds(&head, strbuf_str(&yes));
 	}
-	if (has_rest)
-		strbuf_addf(to, "%s%s", to->n ? " and " : "", t->rest);
+	if (t->rest)
+		join(s, strbuf_str(&head), t->rest, to);
+	else
+		strbuf_adds(to, strbuf_str(&head));
+	strbuf_fini(&head);
 	strbuf_fini(&yes);
 	strbuf_fini(&no);
 }

@@ -10,21 +10,19 @@
 #include <stdint.h>
 
 #include "base/strbuf.h"
-#include "base/vec.h"
+#include "model/filter_combine.h"
 
+struct filter;
 struct view;
 
-struct toggle_term {
-	char *text;     /* "@theme", "cat.*", "event" */
-};
-
 struct toggles {
-	bool negated;                 /* the terms are off, all else on */
-	VEC(struct toggle_term) terms; /* none: everything is on */
-	char *rest;                   /* the other part of the filter; NULL none */
+	bool negated;               /* the switches are off, all else on */
+	filter_switch_vec switches; /* none: everything is on */
+	char *rest;                 /* the other part of the filter; NULL none */
 };
 
-void toggles_parse(struct toggles *t, const char *filter);
+/* Read the filter (NULL: none) into *t, whose former content is freed. */
+void toggles_read(struct toggles *t, const struct filter *filter);
 void toggles_fini(struct toggles *t);
 /* Is this event name on? */
 bool toggles_has(const struct toggles *t, const char *name, size_t n_bytes);

@@ -122,6 +122,8 @@ MUST_CHECK struct err *ui_set_source(struct ui *ui, struct ui_source *source);
 
 /* Make `text` the filter; errors become a message. keep_history: it was typed, so history remembers the old one. */
 bool ui_set_filter(struct ui *ui, const char *text, bool remember);
+/* A filter for the capture in view. */
+MUST_CHECK struct err *ui_compile(struct ui *ui, const char *text, struct filter **ret);
 /* Add "and term" or "and not term". */
 void ui_narrow(struct ui *ui, const char *term, bool exclude);
 void ui_goto(struct ui *ui, uint64_t seq); /* the cursor of the events pane; reveals it; [ comes back */

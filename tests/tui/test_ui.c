@@ -265,10 +265,22 @@ static void test_toggles(void **state)
 		{ "open.path ~ \"x\"", "import", true, "open.path ~ \"x\"" },
 		{ "event == \"sqlite3.connect/handle\"", "sqlite3.connect/handle", true, NULL },
 		{ "@code_execution", "exec", true, NULL },
+		{ "open and exec or pid == 4", "import", true, "open and exec or pid == 4" },
+		{ "open and (exec or pid == 4)", "open", true, "exec or pid == 4" },
+		{ "open and (exec or pid == 4) and depth > 1", "exec", false,
+		  "(exec or pid == 4) and depth > 1" },
+		{ "event == \"open\" or event == \"exec\"", "exec", true, NULL },
+		{ "socket", "socket.connect", true, NULL },
+		{ "*.connect", "socket.connect", true, NULL },
+		{ "*.connect", "socket.bind", false, NULL },
+		{ "NOT (open || exec) AND pid == 4", "exec", false, "pid == 4" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct toggles t = { 0 };
-		toggles_parse(&t, cases[i].filter);
+		struct filter *f = NULL;
+		assert_null(filter_compile(cases[i].filter, strlen(cases[i].filter), NULL, &f));
+		toggles_read(&t, f);
+		filter_destroy(f);
 		assert_int_equal(toggles_has(&t, cases[i].name, strlen(cases[i].name)), cases[i].on);
 		if (cases[i].rest)
 			assert_string_equal(t.rest, cases[i].rest);
@@ -301,9 +313,8 @@ static void test_toggles_round_trip(void **state)
 		struct err *err = filter_compile(strbuf_str(&text), text.n, ui->s->trace, &f);
 		if (err)
 			fail_msg("%s: %s", strbuf_str(&text), err->message);
+		toggles_read(&t, f);
 		filter_destroy(f);
-		toggles_fini(&t);
-		toggles_parse(&t, strbuf_str(&text));
 		assert_string_equal(t.rest, "depth > 1");
 		for (uint32_t id = 1; id <= n; id++) {
 			size_t len;
@@ -629,7 +640,7 @@ static void test_processes(void **state)
 	drive_keys(ui, "z");
 	assert_int_equal(p->list.n, ARRAY_LEN(want));
 	drive_keys(ui, "g Space j Space j Space +");
-	assert_string_equal(ui->s->filter_text, "(pid in {100, 300} or pid == 100 and tid == 101)");
+	assert_string_equal(ui->s->filter_text, "pid in {100, 300} or pid == 100 and tid == 101");
 	ui_destroy(ui);
 	unlink(path);
 }

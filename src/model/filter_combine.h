@@ -1,0 +1,51 @@
+/*
+ * filter_combine: filters put together, compared and taken apart as trees, so that "and", "or" and
+ * "not" keep their precedence whatever the texts were.
+ *
+ * Text that is appended has as few parentheses as the grammar needs and reads back as the same tree
+ * (chains of one operator may lean to the other side).
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/vec.h"
+
+struct filter;
+struct strbuf;
+
+/* Append the filter as text. */
+void filter_unparse(const struct filter *f, struct strbuf *to);
+/* Append "old and term"; exclude: "old and not term", where "not not x" is x. Either may be the
+ * empty filter. */
+void filter_and(const struct filter *old, const struct filter *term, bool exclude,
+		struct strbuf *to);
+/* Does `old` let through only what `term` lets through (exclude: does not), because it says so
+ * itself: each part that is joined by "and" in the one stands in the other? Parts are compared by
+ * what they ask, not by how they are written. */
+bool filter_says(const struct filter *old, const struct filter *term, bool exclude);
+/* Append `old` without the parts that make up `term`; filter_says(old, term, false) was true. */
+void filter_without(const struct filter *old, const struct filter *term, struct strbuf *to);
+
+/* What the first part of a filter switches on or off, if it is made of names alone: "open or
+ * socket.* or @network", or the same after "not". */
+enum filter_switch_kind {
+	SWITCH_WORD /* an event or a category */,
+	SWITCH_EVENT,
+	SWITCH_GLOB,
+	SWITCH_THEME
+};
+struct filter_switch {
+	enum filter_switch_kind kind;
+	char *text; /* the word, the event, the glob, the theme as the catalogue calls it */
+};
+typedef VEC(struct filter_switch) filter_switch_vec;
+/* *ret_switches is empty if the filter does not begin so; *ret_rest (malloc'ed) is the rest as
+ * text, NULL if there is none. */
+MUST_CHECK struct err *filter_switches(const struct filter *f, filter_switch_vec *ret_switches,
+				       bool *ret_negated, char **ret_rest);
+void filter_switches_fini(filter_switch_vec *v);
+/* Would this switch let the event through? */
+bool filter_switch_fits(const struct filter_switch *s, const char *event, size_t n_bytes);
