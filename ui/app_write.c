@@ -1,24 +1,24 @@
 /*
  * app_write: shown, marked or all events into a file; the ending of its name says which format.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/new_file.h"
 #include "export/exporter.h"
 #include "ui/ui.h"
 
 static struct err *write_rows(struct view *s, const struct selection *rows, const struct exporter_format *format, const char *path)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return err_sys(errno, "cannot write %s", path);
+	CLEANUP(new_file) struct new_file *file = NULL;
+	struct err *err = new_file_open(path, format->needs_path ? NEW_FILE_REGULAR : 0, &file);
+	if (err)
+		return err;
 	struct exporter_options options = { .path = path };
 	struct exporter *x = NULL;
-	struct err *err = exporter_create(s->trace, format, fd, &options, &x);
+	err = exporter_create(s->trace, format, new_file_fd(file), &options, &x);
 	if (!err) {
 		err = exporter_write(x, rows, 0, s->n_events);
 		if (err)
@@ -26,9 +26,7 @@ static struct err *write_rows(struct view *s, const struct selection *rows, cons
 		else
 			err = exporter_close(x);
 	}
-	if (close(fd) && !err)
-		err = err_sys(errno, "cannot write %s", path);
-	return err;
+	return err ? err : new_file_finish(take_ptr(file));
 }
 
 bool ui_write_file(struct ui *ui, const char *what, const char *path)

@@ -6,16 +6,16 @@
 #include "capture/sink.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
 #include <zstd.h>
 
 #include "base/io.h"
+#include "base/new_file.h"
 #include "capture/dictionary.h"
 
 #define INDEX_EVERY_BLOCKS 1024u
@@ -26,8 +26,7 @@
 #define DICTIONARY_ZSTD_LEVEL 7
 
 struct sink {
-	int fd;
-	char *path;
+	struct new_file *file;
 	uint64_t file_id, n_bytes;
 	uint64_t last_index;        /* offset of the INDEX block before; 0 none */
 	uint32_t n_blocks, n_indexed;
@@ -81,40 +80,39 @@ static int write_all(int fd, const char *p, size_t n_bytes)
 
 static void append(struct sink *s, const void *p, size_t n_bytes)
 {
-	int sys = write_all(s->fd, p, n_bytes);
+	int fd = new_file_fd(s->file), sys = write_all(fd, p, n_bytes);
 	if (!sys) {
 		s->n_bytes += n_bytes;
 		return;
 	}
-	struct err *err = err_sys(sys, "cannot write to %s", s->path);
+	struct err *err = err_sys(sys, "cannot write to %s", new_file_path(s->file));
 	if (sys == ENOSPC || sys == EDQUOT)
-		err = err_with_hint(err, "what was captured before is kept; make room, or use -o on another disk");
+		err = err_with_hint(err, "what was captured before is kept in %s; make room, or use -o on another disk",
+				   new_file_now_at(s->file));
 	else if (sys == EFBIG)
-		err = err_with_hint(err, "what was captured before is kept; see ulimit -f");
+		err = err_with_hint(err, "what was captured before is kept in %s; see ulimit -f", new_file_now_at(s->file));
 	fail(s, err);
-	if (sys != EPIPE && ftruncate(s->fd, (off_t)s->n_bytes) != 0)
+	if (!new_file_is_stream(s->file) && ftruncate(fd, (off_t)s->n_bytes) != 0)
 		return; /* a torn block stays at the end: readers cut it off */
 }
 
-struct err *sink_open(const char *path, uint64_t wall_anchor_ns, bool no_compress, struct sink **ret)
+struct err *sink_open(struct new_file *file, uint64_t wall_anchor_ns, bool no_compress, struct sink **ret)
 {
 	struct sink *s = calloc(1, sizeof(*s));
-	if (!s)
-		return err_no_memory();
-	*s = (struct sink){ .fd = -1, .path = strdup(path), .zstd = ZSTD_createCCtx(), .no_compress = no_compress };
-	if (!s->path || !s->zstd) {
-		sink_destroy(s);
+	if (!s) {
+		new_file_destroy(file);
 		return err_no_memory();
 	}
-	s->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
-	if (s->fd < 0) {
-		struct err *err = err_sys(errno, "cannot create %s", path);
-		sink_destroy(s);
-		return err;
+	*s = (struct sink){ .file = file, .zstd = ZSTD_createCCtx(), .no_compress = no_compress };
+	if (!s->zstd) {
+		sink_discard(s);
+		return err_no_memory();
 	}
-	struct stat st;
-	if (fstat(s->fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077) && st.st_uid == geteuid())
-		(void)!fchmod(s->fd, 0600); /* it existed with wider rights: arguments may hold secrets */
+	if (new_file_is_terminal(file)) {
+		struct err *err = err_create(ERR_USAGE, "a capture is no text: it cannot go to a terminal");
+		sink_discard(s);
+		return err_with_hint(err, "say -o FILE, or send it through a pipe");
+	}
 	s->file_id = dictionary_seed();
 
 	struct superblock sb = {
@@ -126,25 +124,36 @@ struct err *sink_open(const char *path, uint64_t wall_anchor_ns, bool no_compres
 	append(s, &sb, sizeof(sb));
 	if (s->broken) {
 		struct err *err = sink_error_take(s);
-		sink_destroy(s);
+		sink_discard(s);
 		return err;
 	}
 	*ret = s;
 	return NULL;
 }
 
-void sink_destroy(struct sink *s)
+static void release(struct sink *s)
 {
-	if (!s)
-		return;
-	if (s->fd >= 0)
-		close(s->fd);
 	err_destroy(s->err);
 	ZSTD_freeCCtx(s->zstd);
 	strbuf_fini(&s->out);
 	strbuf_fini(&s->index);
-	free(s->path);
 	free(s);
+}
+
+void sink_destroy(struct sink *s)
+{
+	if (!s)
+		return;
+	new_file_keep(s->file);
+	release(s);
+}
+
+void sink_discard(struct sink *s)
+{
+	if (!s)
+		return;
+	new_file_destroy(s->file);
+	release(s);
 }
 
 /* Payload of the block into s->out, compressed if that makes it smaller. */
@@ -257,6 +266,11 @@ uint64_t sink_n_bytes(const struct sink *s)
 	return s->n_bytes;
 }
 
+const struct new_file *sink_file(const struct sink *s)
+{
+	return s->file;
+}
+
 struct err *sink_close(struct sink *s, uint64_t n_events)
 {
 	if (!s->broken)
@@ -267,13 +281,12 @@ struct err *sink_close(struct sink *s, uint64_t n_events)
 		t.checksum = XXH3_64bits_withSeed(&t, offsetof(struct trailer, checksum), s->file_id);
 		append(s, &t, sizeof(t));
 	}
-	if (!s->broken && close(s->fd) != 0) {
-		fail(s, err_sys(errno, "cannot finish %s", s->path));
-	} else if (s->broken) {
-		close(s->fd);
+	if (s->broken) {
+		struct err *err = sink_error_take(s);
+		sink_destroy(s);
+		return err;
 	}
-	s->fd = -1;
-	struct err *err = sink_error_take(s);
-	sink_destroy(s);
+	struct err *err = new_file_finish(s->file);
+	release(s);
 	return err;
 }

@@ -14,12 +14,16 @@
 #include "base/strbuf.h"
 #include "capture/block.h"
 
+struct new_file;
 struct sink;
 
-MUST_CHECK struct err *sink_open(const char *path, uint64_t wall_anchor_ns, bool no_compress, struct sink **ret);
-/* Write the index of what came since the last one, the trailer, and close; always frees. */
+/* Takes over the file, also on failure. */
+MUST_CHECK struct err *sink_open(struct new_file *file, uint64_t wall_anchor_ns, bool no_compress, struct sink **ret);
+/* Write the index of what came since the last one and the trailer; the file takes its place. If it could not be written in full,
+ * it keeps the name it has, and the error says which. Always frees. */
 MUST_CHECK struct err *sink_close(struct sink *s, uint64_t n_events);
-void sink_destroy(struct sink *s); /* close without index */
+void sink_destroy(struct sink *s); /* close without index: the file keeps the name it has */
+void sink_discard(struct sink *s); /* the file is removed, and what it would have replaced stays */
 
 /* Append a block. `meta` and `raw` may be empty. */
 void sink_block(struct sink *s, enum block_type type, const struct strbuf *meta, const struct strbuf *raw);
@@ -29,3 +33,4 @@ MUST_CHECK struct err *sink_error_take(struct sink *s);
 void sink_break(struct sink *s);
 bool sink_is_broken(const struct sink *s);
 uint64_t sink_n_bytes(const struct sink *s);
+const struct new_file *sink_file(const struct sink *s); /* borrowed */

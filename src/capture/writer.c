@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/new_file.h"
 #include "base/value.h"
 #include "base/vec.h"
 #include "capture/block.h"
@@ -220,6 +221,15 @@ static void records_flush(struct writer *w, enum block_type type, struct strbuf 
 	strbuf_clear(&w->meta);
 	sink_block(w->sink, type, &w->meta, records);
 	strbuf_clear(records);
+}
+
+void writer_discard(struct writer *w)
+{
+	if (!w)
+		return;
+	sink_discard(w->sink);
+	w->sink = NULL;
+	writer_destroy(w);
 }
 
 static void everything_flush(struct writer *w);
@@ -539,9 +549,18 @@ void writer_event(struct writer *w, const struct event_info *info)
 
 struct err *writer_open(const char *path, const struct writer_options *options, struct writer **ret)
 {
+	struct new_file *file;
+	struct err *err = new_file_open(path, options->is_hidden ? 0 : NEW_FILE_GROWS, &file);
+	return err ? err : writer_open_file(file, options, ret);
+}
+
+struct err *writer_open_file(struct new_file *file, const struct writer_options *options, struct writer **ret)
+{
 	struct writer *w = calloc(1, sizeof(*w));
-	if (!w)
+	if (!w) {
+		new_file_destroy(file);
 		return err_no_memory();
+	}
 	*w = (struct writer){
 		.seed = dictionary_seed(), .first_new_name = 1, .frame_first = 1, .stack_first = 1,
 		.string_page.first = 1, .value_page.first = 1,
@@ -549,11 +568,12 @@ struct err *writer_open(const char *path, const struct writer_options *options, 
 	};
 	w->events = calloc(1, sizeof(*w->events));
 	if (!w->events) {
+		new_file_destroy(file);
 		writer_destroy(w);
 		return err_no_memory();
 	}
 	w->events->epoch = 1;
-	struct err *err = sink_open(path, options->wall_anchor_ns, options->no_compress, &w->sink);
+	struct err *err = sink_open(file, options->wall_anchor_ns, options->no_compress, &w->sink);
 	if (err) {
 		writer_destroy(w);
 		return err;
@@ -567,7 +587,7 @@ struct err *writer_open(const char *path, const struct writer_options *options, 
 	sink_block(w->sink, BLOCK_ABOUT, &w->meta, &w->raw);
 	err = sink_error_take(w->sink);
 	if (err) {
-		writer_destroy(w);
+		writer_discard(w);
 		return err;
 	}
 	*ret = w;
@@ -651,4 +671,9 @@ uint64_t writer_n_unwritten(const struct writer *w)
 uint64_t writer_n_bytes(const struct writer *w)
 {
 	return sink_n_bytes(w->sink);
+}
+
+const struct new_file *writer_file(const struct writer *w)
+{
+	return sink_file(w->sink);
 }

@@ -17,6 +17,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 
+struct new_file;
 struct writer;
 
 struct writer_options {
@@ -24,15 +25,22 @@ struct writer_options {
 	const char *creator;      /* "auditview 0.1.0"; kept in the file */
 	const char *host;         /* host name, may be NULL */
 	bool no_compress;         /* for tests */
+	bool is_hidden;           /* nobody reads it before it is finished, so it has a temporary name until then */
 };
 
-/* Create `path` (mode 0600, truncated if it exists; a regular file, or anything seekable or not that can be written). */
+/* Into `path`, by the rules of base/new_file.h: what is there now stays until writer_close(). */
 MUST_CHECK struct err *writer_open(const char *path, const struct writer_options *options, struct writer **ret);
-/* Write out everything, the footer and the trailer, and close. Always frees w (NULL is fine). */
+/* The same, into a file that is open already. Takes over the file, also on failure. */
+MUST_CHECK struct err *writer_open_file(struct new_file *file, const struct writer_options *options, struct writer **ret);
+/* Write out everything, the footer and the trailer; the file takes its place. After a failed write it keeps the name that it has.
+ * Always frees w (NULL is fine). */
 MUST_CHECK struct err *writer_close(struct writer *w);
-/* Free without footer, as after a crash: the file stays readable up to the last flush. */
+/* Free without footer, as after a crash: the file keeps the name it has, and is readable up to the last flush. */
 void writer_destroy(struct writer *w);
 DEFINE_CLEANUP(writer);
+/* Free, and remove the file: what it would have replaced stays. NULL is fine. */
+void writer_discard(struct writer *w);
+const struct new_file *writer_file(const struct writer *w); /* borrowed */
 
 /* Everything appended so far becomes visible to readers. Cheap when nothing is pending. */
 MUST_CHECK struct err *writer_flush(struct writer *w);

@@ -1,12 +1,10 @@
 /*
  * cmd_export: a capture in another format.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/new_file.h"
 #include "command.h"
 #include "commands/open_capture.h"
 #include "export/exporter.h"
@@ -27,11 +25,11 @@ static struct err *choose_format(const struct options *o, const struct exporter_
 }
 
 static struct err *write_out(const struct options *o, struct trace *t, const struct shown *shown,
-			     const struct exporter_format *format, int fd)
+			     const struct exporter_format *format, struct new_file *file)
 {
 	struct exporter_options options = { .path = o->output, .wide = true };
 	struct exporter *x;
-	struct err *err = exporter_create(t, format, fd, &options, &x);
+	struct err *err = exporter_create(t, format, new_file_fd(file), &options, &x);
 	if (err)
 		return err;
 	err = exporter_write(x, shown->run ? filter_run_rows(shown->run) : NULL, 0, trace_n_events(t));
@@ -44,6 +42,7 @@ static struct err *write_out(const struct options *o, struct trace *t, const str
 struct err *cmd_export(const struct options *o, int *ret)
 {
 	CLEANUP(trace) struct trace *t = NULL;
+	CLEANUP(new_file) struct new_file *file = NULL;
 	const struct exporter_format *format;
 	struct shown shown = { 0 };
 	struct err *err = choose_format(o, &format);
@@ -56,16 +55,11 @@ struct err *cmd_export(const struct options *o, int *ret)
 		err = open_capture(o, o->args[0], &t);
 	if (!err)
 		err = shown_make(o, t, &shown);
-	int fd = STDOUT_FILENO;
-	if (!err && o->output && !format->needs_path) {
-		fd = open(o->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-		if (fd < 0)
-			err = err_sys(errno, "cannot create %s", o->output);
-	}
 	if (!err)
-		err = write_out(o, t, &shown, format, fd);
-	if (fd > STDOUT_FILENO && close(fd) != 0 && !err)
-		err = err_sys(errno, "cannot write %s", o->output);
+		err = new_file_open(o->output ? o->output : "-", format->needs_path ? NEW_FILE_REGULAR : 0, &file);
+	if (!err)
+		err = write_out(o, t, &shown, format, file);
+	err = new_file_end(take_ptr(file), err);
 	if (t)
 		damage_say(o, o->args[0], t);
 	shown_fini(&shown);

@@ -5,7 +5,6 @@
  * print shows exactly what a capture would hold.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/new_file.h"
 #include "base/strbuf.h"
 #include "command.h"
 #include "commands/open_capture.h"
@@ -52,13 +52,14 @@ static struct err *filter_of(const char *text, const char *option, struct printe
 	return filter_run_create(p->trace, *ret, NULL, ret_run);
 }
 
-static struct err *printer_init(struct printer *p, const struct options *o, const char *path, int out,
+static struct err *printer_init(struct printer *p, const struct options *o, const char *path, const struct new_file *out,
 				const struct exporter_format *format)
 {
-	struct exporter_options x = { .color = !o->output && options_want_color(o, out), .wide = o->wide };
+	struct exporter_options x = { .path = new_file_path(out), .wide = o->wide,
+				      .color = options_want_color(o, new_file_fd(out)) };
 	struct err *err = open_capture(o, path, &p->trace);
 	if (!err)
-		err = exporter_create(p->trace, format, out, &x, &p->exporter);
+		err = exporter_create(p->trace, format, new_file_fd(out), &x, &p->exporter);
 	if (!err)
 		err = filter_of(o->filter, "-Y", p, &p->filter, &p->rows);
 	if (!err)
@@ -93,11 +94,12 @@ static struct err *printer_print(struct printer *p)
 	return err;
 }
 
-static struct err *print_live(const struct options *o, const struct exporter_format *format, int out, int *ret)
+static struct err *print_live(const struct options *o, const struct exporter_format *format, const struct new_file *out,
+			      int *ret)
 {
 	CLEANUP(session) struct session *s = NULL;
 	struct printer p = { 0 };
-	struct follow_stdio io = { -1, o->output ? -1 : STDERR_FILENO, -1, -1 };
+	struct follow_stdio io = { -1, new_file_is_stdout(out) ? STDERR_FILENO : -1, -1, -1 };
 	/* A filter that cannot be read must not cost a launch. */
 	const struct {
 		const char *option, *text;
@@ -120,7 +122,7 @@ static struct err *print_live(const struct options *o, const struct exporter_for
 		session_poll(s);
 		last = s->ended;
 		if (!p.trace) {
-			err = printer_init(&p, o, s->path, out, format);
+			err = printer_init(&p, o, s->now_at, out, format);
 			if (err)
 				break;
 		}
@@ -152,7 +154,8 @@ static struct err *print_live(const struct options *o, const struct exporter_for
 	return err;
 }
 
-static struct err *print_file(const struct options *o, const struct exporter_format *format, int out, int *ret)
+static struct err *print_file(const struct options *o, const struct exporter_format *format, const struct new_file *out,
+			      int *ret)
 {
 	struct printer p = { 0 };
 	struct err *err = printer_init(&p, o, o->args[0], out, format);
@@ -197,14 +200,10 @@ struct err *cmd_print(const struct options *o, int *ret)
 	err = live ? NULL : check_not_same_file(o->args[0], o->output);
 	if (err)
 		return err;
-	int out = STDOUT_FILENO;
-	if (o->output) {
-		out = open(o->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-		if (out < 0)
-			return err_sys(errno, "cannot write %s", o->output);
-	}
+	struct new_file *out;
+	err = new_file_open(o->output ? o->output : "-", live || o->follow == YES ? NEW_FILE_GROWS : 0, &out);
+	if (err)
+		return err;
 	err = live ? print_live(o, format, out, ret) : print_file(o, format, out, ret);
-	if (o->output && close(out) < 0 && !err)
-		err = err_sys(errno, "cannot write %s", o->output);
-	return err;
+	return new_file_end(out, err);
 }

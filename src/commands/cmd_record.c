@@ -3,8 +3,10 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "base/new_file.h"
 #include "base/strbuf.h"
 #include "command.h"
 #include "commands/session.h"
@@ -20,29 +22,35 @@ struct err *cmd_record(const struct options *o, int *ret)
 				     "-p PID attaches to a running process, -- PROGRAM launches one");
 	struct capture_plan plan;
 	CLEANUP(recorder) struct recorder *r = NULL;
+	CLEANUP(new_file) struct new_file *file = NULL;
 	struct err *err = capture_plan_make(o, o->output, &plan);
 	if (err)
 		return err;
 	struct follow_stdio io = { -1, -1, -1, -1 };
 	struct session_end end;
-	bool created = false;
 	err = capture_plan_check(o);
 	if (!err)
-		err = recorder_create(&plan.recorder, &r);
+		err = new_file_open(o->output, NEW_FILE_GROWS, &file);
+	if (!err && new_file_replaces(file) && !o->quiet)
+		fprintf(stderr, "auditview: %s stays until this recording is finished, which grows in %s\n", o->output,
+			new_file_now_at(file));
+	char *now_at = err ? NULL : strdup(new_file_now_at(file));
 	if (!err) {
-		created = true;
-		err = capture_plan_start(&plan, o, r, &io);
+		plan.recorder.file = take_ptr(file);
+		err = recorder_create(&plan.recorder, &r);
 	}
+	if (!err)
+		err = capture_plan_start(&plan, o, r, &io);
 	if (err) {
 		recorder_destroy(r);
 		r = NULL;
+		free(now_at);
 		capture_plan_fini(&plan);
-		if (created)
-			capture_remove(o->output);
 		return err;
 	}
 	recorder_run(r, &end);
-	session_say(&end, o->output, o->quiet);
+	session_say(&end, session_end_path(&end, o->output, now_at ? now_at : o->output), o->quiet);
+	free(now_at);
 	*ret = session_end_status(&end);
 	capture_plan_fini(&plan);
 	return NULL;

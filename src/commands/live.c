@@ -164,7 +164,7 @@ struct err *live_source_start(const struct options *o, struct ui_source *ret)
 	if (io.in >= 0)
 		close(io.in);
 	if (!err)
-		err = trace_open_soon(l->session->path, &source.trace);
+		err = trace_open_soon(l->session->now_at, &source.trace);
 	if (!err && (!(l->path = strdup(l->session->path)) || !(source.path = strdup(l->path)) || !vec_push(&all, l)))
 		err = err_no_memory();
 	if (err) {
@@ -190,7 +190,7 @@ void live_farewell(bool quiet, int *ret_status)
 	for (size_t i = 0; i < all.n; i++) {
 		struct live *l = all.v[i];
 		session_finish(l->session, l->waits);
-		session_say(&l->session->end, l->path, quiet);
+		session_say(&l->session->end, session_end_path(&l->session->end, l->path, l->session->now_at), quiet);
 		*ret_status = session_end_status(&l->session->end);
 		session_destroy(l->session);
 		free(l->path);

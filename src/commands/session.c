@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/new_file.h"
 #include "base/strbuf.h"
 #include "capture/writer.h"
 #include "model/capture_filter.h"
@@ -47,6 +48,7 @@ struct err *capture_plan_make(const struct options *o, const char *path, struct 
 	struct capture_plan p = { 0 };
 	struct recorder_options *r = &p.recorder;
 	r->path = path;
+	r->file = NULL;
 	r->control_fd = -1;
 	r->duration_ns = o->duration_ns;
 	r->limit = o->limit;
@@ -125,13 +127,6 @@ struct err *capture_plan_check(const struct options *o)
 	return err;
 }
 
-void capture_remove(const char *path)
-{
-	struct stat st;
-	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
-		unlink(path);
-}
-
 struct err *capture_plan_start(const struct capture_plan *p, const struct options *o, struct recorder *r,
 			       const struct follow_stdio *io)
 {
@@ -174,7 +169,8 @@ struct err *capture_path_make(const char *name, char **ret)
 
 /* ---- the other process ---- */
 
-static NORETURN void recorder_process(const struct options *o, const char *path, const struct follow_stdio *io, int fd)
+static NORETURN void recorder_process(const struct options *o, const char *path, struct new_file *file,
+				      const struct follow_stdio *io, int fd)
 {
 	struct capture_plan plan = { 0 };
 	struct recorder *r = NULL;
@@ -182,17 +178,21 @@ static NORETURN void recorder_process(const struct options *o, const char *path,
 	prctl(PR_SET_NAME, "auditview-rec");
 	struct err *err = capture_plan_make(o, path, &plan);
 	if (!err) {
+		plan.recorder.file = file;
 		plan.recorder.control_fd = fd;
 		plan.recorder.own_terminal = io->terminal >= 0;
 		err = capture_plan_check(o);
 	}
-	if (!err)
+	if (err)
+		new_file_destroy(file);
+	else
 		err = recorder_create(&plan.recorder, &r);
-	bool is_created = !err;
 	if (!err)
 		err = capture_plan_start(&plan, o, r, io);
-	if (err && is_created)
-		capture_remove(path);
+	if (err) {
+		recorder_destroy(r);
+		r = NULL;
+	}
 	struct control_report m = { .state = RECORDER_LIVE, .exit_status = -1, .failed = err != NULL };
 	if (err) {
 		m.state = RECORDER_ENDED;
@@ -233,12 +233,18 @@ struct err *session_start(const struct options *o, const char *path, const struc
 	}
 	if (!s->path)
 		return err_no_memory();
+	CLEANUP(new_file) struct new_file *file = NULL;
+	struct err *err = new_file_open(s->path, NEW_FILE_GROWS, &file);
+	if (err)
+		return err;
+	if (!(s->now_at = strdup(new_file_now_at(file))))
+		return err_no_memory();
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return err_sys(errno, "cannot talk to the recorder");
 	s->pid = fork();
 	if (s->pid == 0) {
 		close(fds[0]);
-		recorder_process(o, s->path, io, fds[1]);
+		recorder_process(o, s->path, file, io, fds[1]);
 	}
 	close(fds[1]);
 	s->control_fd = fds[0];
@@ -246,6 +252,7 @@ struct err *session_start(const struct options *o, const char *path, const struc
 		s->pid = 0;
 		return err_sys(errno, "cannot start the recorder");
 	}
+	new_file_keep(take_ptr(file)); /* it is the recorder's now */
 	ssize_t n;
 	do
 		n = recv(s->control_fd, &s->last, sizeof(s->last), 0);
@@ -256,7 +263,7 @@ struct err *session_start(const struct options *o, const char *path, const struc
 	}
 	if (s->last.failed) {
 		s->ended = true;
-		struct err *err = err_create(s->last.exit_status == 2 ? ERR_USAGE : ERR_SYS, "%.*s", (int)sizeof(s->last.text) - 1,
+		err = err_create(s->last.exit_status == 2 ? ERR_USAGE : ERR_SYS, "%.*s", (int)sizeof(s->last.text) - 1,
 					     s->last.text);
 		if (s->last.hint[0])
 			err = err_with_hint(err, "%.*s", (int)sizeof(s->last.hint) - 1, s->last.hint);
@@ -427,11 +434,16 @@ void session_finish(struct session *s, bool waits)
 	s->end = s->last.end;
 	session_end_died(&s->end, status, is_reaped ? 0 : s->pid);
 	uint64_t n_events;
-	struct err *err = capture_count(s->path, &n_events);
+	struct err *err = capture_count(s->now_at, &n_events);
 	if (!err && is_reaped) /* else it may still write */
 		session_end_count(&s->end, n_events);
 	err_destroy(err);
 	s->has_end = true;
+}
+
+const char *session_end_path(const struct session_end *e, const char *path, const char *now_at)
+{
+	return e->is_file_whole == END_YES ? path : now_at;
 }
 
 void session_say(const struct session_end *e, const char *path, bool is_quiet)
@@ -453,5 +465,6 @@ void session_destroy(struct session *s)
 	if (s->is_temporary && s->path)
 		unlink(s->path);
 	free(s->path);
+	free(s->now_at);
 	free(s);
 }

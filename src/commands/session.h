@@ -25,8 +25,6 @@ void capture_plan_fini(struct capture_plan *p);
 /* Attach to all, or launch. */
 /* May all processes that were named be attached to? Asked before a file of an earlier capture is overwritten. */
 MUST_CHECK struct err *capture_plan_check(const struct options *o);
-/* Remove a capture that never began; devices and pipes stay. */
-void capture_remove(const char *path);
 MUST_CHECK struct err *capture_plan_start(const struct capture_plan *p, const struct options *o, struct recorder *r,
 					  const struct follow_stdio *io);
 
@@ -35,7 +33,8 @@ MUST_CHECK struct err *capture_plan_start(const struct capture_plan *p, const st
 struct session {
 	pid_t pid;                   /* of the recorder; 0 once it was reaped */
 	int control_fd;
-	char *path;                  /* of the capture */
+	char *path;                  /* of the capture, once it is finished */
+	char *now_at;                /* where it grows until then */
 	bool is_temporary;           /* to be removed at the end */
 	struct control_report last;  /* newest report */
 	bool asked;                  /* the recorder was told to leave: once is enough */
@@ -62,6 +61,8 @@ bool session_wait(struct session *s, uint64_t timeout_ns);
 void session_finish(struct session *s, bool waits);
 /* What session_finish() found, on standard error. `path`: NULL if the capture is nobody's business. */
 void session_say(const struct session_end *e, const char *path, bool is_quiet);
+/* Where the capture is: it has taken its place only if it is whole. */
+const char *session_end_path(const struct session_end *e, const char *path, const char *now_at);
 void session_destroy(struct session *s); /* finishes it, if that was not done; NULL is fine */
 DEFINE_CLEANUP(session);
 

@@ -5,10 +5,12 @@
  *     select event, count(*) from trace group by event order by 2 desc;
  *     select json_extract(args, '$.path') from trace where event = 'open';
  */
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "export/exporter_private.h"
 
@@ -39,16 +41,42 @@ static struct err *failed(struct exporter *x)
 	return err_create(ERR_SYS, "cannot write %s: %s", x->options.path, s->db ? sqlite3_errmsg(s->db) : "out of memory");
 }
 
+/*
+ * SQLite opens files by name. In a folder that others can write to, a name can stand for another file a moment later, so it gets
+ * the name of our descriptor. It would resolve that to the file's own name unless lstat(2) says that it is no link, and open it
+ * with O_NOFOLLOW (SQLite 3.40.1 os_unix.c: appendOnePathElement, unixOpen).
+ */
+static int open_following(const char *path, int flags, int mode)
+{
+	return open(path, flags & ~O_NOFOLLOW, mode);
+}
+
+static struct err *open_database(struct exporter *x, sqlite3 **ret)
+{
+	sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+	char name[32];
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", x->fd);
+	if (!vfs || vfs->iVersion < 3)
+		return err_create(ERR_UNSUPPORTED, "this SQLite is too old");
+	vfs->xSetSystemCall(vfs, "lstat", (sqlite3_syscall_ptr)stat);
+	vfs->xSetSystemCall(vfs, "open", (sqlite3_syscall_ptr)open_following);
+	int rc = sqlite3_open_v2(name, ret, SQLITE_OPEN_READWRITE, NULL);
+	if (rc == SQLITE_OK) /* the file is opened with the first look at it */
+		rc = sqlite3_exec(*ret, "pragma journal_mode = off; pragma synchronous = off; begin immediate", NULL, NULL, NULL);
+	vfs->xSetSystemCall(vfs, "lstat", NULL);
+	vfs->xSetSystemCall(vfs, "open", NULL);
+	return rc == SQLITE_OK ? NULL : failed(x);
+}
+
 static struct err *begin(struct exporter *x)
 {
 	struct state *s = x->state = calloc(1, sizeof(*s));
 	if (!s)
 		return err_no_memory();
-	if (unlink(x->options.path) != 0 && access(x->options.path, F_OK) == 0)
-		return err_create(ERR_DENIED, "cannot replace %s", x->options.path);
-	if (sqlite3_open(x->options.path, &s->db) != SQLITE_OK ||
-	    sqlite3_exec(s->db, "pragma journal_mode = off; pragma synchronous = off; begin", NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_exec(s->db, schema, NULL, NULL, NULL) != SQLITE_OK ||
+	struct err *err = open_database(x, &s->db);
+	if (err)
+		return err;
+	if (sqlite3_exec(s->db, schema, NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(s->db, "insert into events values (?, ?, ?, ?, ?, ?, ?, ?)", -1, &s->event, NULL) != SQLITE_OK)
 		return failed(x);
 	return NULL;

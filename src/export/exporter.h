@@ -26,13 +26,13 @@ struct exporter_options {
 	bool wide;           /* text: arguments in full length */
 	bool stacks;         /* text: the stack in lines of its own below the event */
 	bool events_only;    /* text: no lines for losses, exits and other notes */
-	const char *path;    /* of the output where there is one; sqlite needs it */
+	const char *path;    /* of the output, for messages; NULL where it has none */
 };
 
 struct exporter_format {
 	const char *name, *suffix, *doc;
 	bool is_stream;      /* can be written while the capture grows */
-	bool needs_path;     /* a file, not a descriptor */
+	bool needs_path;     /* a regular, empty file that can be read back: it is written at random places */
 	/* Any may be NULL. `begin` may set x->state; `end` frees it, also after an error (then ok is false). */
 	struct err *(*begin)(struct exporter *x);
 	struct err *(*event)(struct exporter *x, uint64_t seq);

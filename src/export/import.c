@@ -617,7 +617,7 @@ static struct err *start_writer(struct import *im, const struct line *l)
 	clock_gettime(CLOCK_REALTIME, &now);
 	uint64_t time_ns = l->has_time ? l->time_ns : (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	im->anchor_ns = l->has_ts && l->has_time && l->ts_ns <= time_ns ? time_ns - l->ts_ns : time_ns;
-	struct writer_options options = { .wall_anchor_ns = im->anchor_ns, .creator = "auditview " AUDITVIEW_VERSION };
+	struct writer_options options = { .wall_anchor_ns = im->anchor_ns, .creator = "auditview " AUDITVIEW_VERSION, .is_hidden = true };
 	return writer_open(im->path, &options, &im->w);
 }
 
@@ -756,7 +756,7 @@ struct err *import_jsonl(int fd, const char *label, const char *path, struct imp
 		err = err_create(ERR_NOT_FOUND, "%s: no line has an \"event\"", label);
 	if (!err)
 		err = writer_close(take_ptr(im.w));
-	writer_destroy(im.w);
+	writer_discard(im.w);
 	free(im.frames.slots);
 	free(im.stacks.slots);
 	free(im.args.slots);

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/new_file.h"
 #include "base/strbuf.h"
 #include "base/utf8.h"
 #include "base/value.h"
@@ -70,6 +71,7 @@ void recorder_take_stops(struct recorder *r)
 struct err *recorder_create(const struct recorder_options *options, struct recorder **ret)
 {
 	CLEANUP(recorder) struct recorder *r = calloc(1, sizeof(*r));
+	CLEANUP(new_file) struct new_file *file = options->file;
 	if (!r)
 		return err_no_memory();
 	r->options = *options;
@@ -89,7 +91,7 @@ struct err *recorder_create(const struct recorder_options *options, struct recor
 	struct writer_options w = { .wall_anchor_ns = r->clock.wall_start_ns,
 				    .creator = "auditview " AUDITVIEW_VERSION,
 				    .host = host };
-	struct err *err = writer_open(options->path, &w, &r->writer);
+	struct err *err = writer_open_file(take_ptr(file), &w, &r->writer);
 	if (err)
 		return err;
 	const struct follow_ops ops = {
@@ -145,7 +147,7 @@ void recorder_destroy(struct recorder *r)
 	lineup_fini(&r->lineup);
 	follow_destroy(r->follow);
 	image_store_destroy(r->images);
-	writer_destroy(r->writer);
+	writer_discard(r->writer); /* it never ran: there is nothing to keep */
 	relay_destroy(r->launch.relay);
 	if (r->signal_fd >= 0)
 		close(r->signal_fd);
@@ -599,16 +601,20 @@ static void close_file(struct recorder *r)
 				       (e->is_loss_known ? 0 : GOODBYE_LOST_UNKNOWN) };
 	writer_note(r->writer, &note);
 	strbuf_fini(&text);
+	char *now_at = strdup(new_file_now_at(writer_file(r->writer)));
 	struct err *err = writer_close(r->writer);
 	r->writer = NULL;
 	write_failed(r, err);
 	err_destroy(err);
 	e->is_file_whole = e->write_error[0] ? END_NO : END_YES;
-	if (e->is_file_whole == END_YES)
+	if (e->is_file_whole == END_YES) {
+		free(now_at);
 		return;
+	}
 	/* What a failed close(2) has left of what was written before is not ours to guess (close(2), "Dealing with error returns"). */
 	uint64_t n_events, n_handed = e->n_events + e->lost[LOSS_UNWRITTEN];
-	err = capture_count(r->options.path, &n_events);
+	err = now_at ? capture_count(now_at, &n_events) : err_no_memory();
+	free(now_at);
 	if (!err) {
 		session_end_count(e, n_events);
 		e->lost[LOSS_UNWRITTEN] = n_handed > n_events ? n_handed - n_events : 0;

@@ -18,10 +18,12 @@
 #include "recorder/follow.h"
 #include "tracer/inject.h"
 
+struct new_file;
 struct recorder;
 
 struct recorder_options {
-	const char *path;              /* of the capture file */
+	struct new_file *file;         /* the capture; the recorder takes it over */
+	const char *path;              /* of the capture, as the user named it */
 	struct probe_options probe;    /* flags: stack and drop mode; the clock flag is the recorder's own business */
 	bool follow;                   /* children across exec too */
 	bool only_targets;             /* --no-follow given: events of forked children are left out */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -147,9 +148,13 @@ static inline void write_random(struct writer *w, uint64_t n_events, uint64_t se
 	strbuf_fini(&b);
 }
 
+/* A capture that grows at `path`, whatever was there before. */
 static inline struct writer *test_writer(const char *path)
 {
 	struct writer *w;
+	struct stat st;
+	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
+		unlink(path);
 	struct writer_options o = { .wall_anchor_ns = 1790000000000000000u, .creator = "test", .host = "here" };
 	must(writer_open(path, &o, &w));
 	return w;

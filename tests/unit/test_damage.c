@@ -392,7 +392,7 @@ static void small_disk(void **state)
 static void cannot_write(void **state)
 {
 	static const struct { const char *name; const char *says; } rows[] = {
-		{ "/nonexistent/x.avc", "cannot create /nonexistent/x.avc" }, { "/", "cannot create /" },
+		{ "/nonexistent/x.avc", "cannot create /nonexistent/x.avc" }, { "/", "cannot write /" },
 		{ "/proc/self/x.avc", "cannot create /proc/self/x.avc" }, { "/dev/full", "cannot write to /dev/full" } };
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct writer *w;
