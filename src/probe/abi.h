@@ -236,7 +236,11 @@ struct ring_shared {
 #define RING_STORE_TIME __ATOMIC_RELAXED
 #define RING_STORE_HEAD __ATOMIC_RELEASE
 
-enum slot_state { SLOT_FREE, SLOT_ACTIVE };
+enum slot_state {
+	SLOT_FREE,
+	SLOT_ACTIVE,
+	SLOT_GIVEN_UP               /* by the recorder: what its owner wrote made no sense. Nobody drains it, nobody gets it */
+};
 struct ring_slot {               /* the header page of a slot; data follows at + PROBE_PAGE */
 	/* written by the probe */
 	uint64_t head;               /* bytes ever published; record at head % data */

@@ -72,7 +72,7 @@ static struct source *source_add(struct recorder *r, struct link *link, struct p
 {
 	struct source *s = calloc(1, sizeof(*s));
 	if (s)
-		s->clients = calloc(link->n_slots, sizeof(*s->clients));
+		s->clients = calloc(link->ring.n_slots, sizeof(*s->clients));
 	if (!s || !s->clients || !vec_push(&r->sources, s)) {
 		if (s)
 			free(s->clients);
@@ -81,10 +81,7 @@ static struct source *source_add(struct recorder *r, struct link *link, struct p
 	}
 	s->link = link;
 	s->process = p;
-	s->n_slots = link->n_slots;
-	s->data_bytes = link->slot_data_bytes;
-	s->slot_bytes = s->data_bytes + PROBE_PAGE;
-	s->slots_off = link->ring.shared->slots_off;
+	s->n_slots = link->ring.n_slots;
 	s->root_ns_pid = p->info.ns_pid;
 	s->other_pid_ns = p->info.ns_pid != p->info.pid;
 	if (!r->clock.use_tsc && !clock_ahead_of_ours(link->pid, &s->clock_ahead_ns))
@@ -683,7 +680,7 @@ void recorder_count_unserved(struct recorder *r)
 	uint64_t unserved = 0;
 	for (size_t i = 0; i < r->sources.n; i++) {
 		struct source *s = r->sources.v[i];
-		s->n_unserved = s->link->ring.shared->lost_unserved;
+		s->n_unserved += guest_growth(ring_n_unserved(&s->link->ring), s->n_unserved, LOST_MAX);
 		unserved += s->n_unserved;
 	}
 	if (unserved > r->n_unserved) {

@@ -31,6 +31,8 @@ enum {
 #define HOLD_NS 100000000ull     /* for how long an event in flight is waited for */
 #define FUTURE_NS 1000000000ull  /* the clock of a target is not that far ahead of ours */
 #define SETTLE_NS 5000000000ull
+#define ROUND_NS 200000000ull    /* after which the poll loop has its turn, whatever a record costs */
+#define MALFORMED_MAX 1000u      /* records of one slot that make no sense: then it is given up */
 
 /* ---- clients: who writes to a slot ---- */
 
@@ -86,7 +88,7 @@ void client_refresh(struct source *s, uint32_t slot_index)
 	bool is_drained = true;
 	for (uint32_t k = 0; k < s->n_slots; k++)
 		if (s->clients[k] && s->clients[k]->process == c->process && s->clients[k]->birth == c->birth)
-			is_drained &= s->clients[k]->tail == __atomic_load_n(&slot_at(s, k)->head, __ATOMIC_ACQUIRE);
+			is_drained &= guest_is64(ring_slot_head(&s->link->ring, k), s->clients[k]->tail);
 	decoder_refresh_threads(c->decoder, is_drained);
 }
 
@@ -100,26 +102,11 @@ bool client_wants(void *ctx, const char *name, uint32_t n)
 	/* From now on the probe knows: the table is open addressing, filled by us alone, never full. */
 	uint64_t hash = name_hash(name, n);
 	for (size_t i = 0; i < r->sources.n; i++) {
-		struct ring_shared *shared = r->sources.v[i]->link->ring.shared;
-		if (r->sources.v[i]->n_verdicts > VERDICT_COUNT / 2)
-			continue;
-		for (uint32_t k = 0; k < VERDICT_COUNT; k++) {
-			uint64_t *line = &shared->verdicts[(hash + k) % VERDICT_COUNT];
-			if ((*line & ~3ull) == (hash & ~3ull) && *line)
-				break;
-			if (*line)
-				continue;
-			__atomic_store_n(line, (hash & ~3ull) | (wanted ? VERDICT_WANTED : VERDICT_UNWANTED), __ATOMIC_RELAXED);
-			r->sources.v[i]->n_verdicts++;
-			break;
-		}
+		struct source *s = r->sources.v[i];
+		if (s->n_verdicts <= VERDICT_COUNT / 2)
+			s->n_verdicts += ring_add_verdict(&s->link->ring, hash, wanted);
 	}
 	return wanted;
-}
-
-struct ring_slot *slot_at(const struct source *s, uint32_t i)
-{
-	return (struct ring_slot *)((uint8_t *)s->link->ring.shared + s->slots_off + (uint64_t)i * s->slot_bytes);
 }
 
 static bool was_ours(const struct recorder *r, const struct source *s, pid_t pid)
@@ -209,16 +196,35 @@ static struct native_context *native_for(struct recorder *r, const struct source
 	return native;
 }
 
-/* The process image behind a slot; one that was not met before gets a line of its own. NULL: memory is short. */
-static struct process *process_of(struct recorder *r, struct source *s, const struct ring_slot *slot, uint32_t ns_pid)
+/* Can a process that is gone have had this number? Only those have the ring that were forked after it was mapped. While another has
+ * the number that was there before, none of them can. */
+static bool may_have_been(const struct source *s, pid_t pid)
 {
+	uint64_t start_ticks;
+	if (kill(pid, 0) < 0 && errno == ESRCH)
+		return true;
+	return proc_start_ticks(pid, &start_ticks) && start_ticks >= s->link->since_ticks;
+}
+
+/*
+ * The process image behind a slot; one that was not met before gets a line of its own. What a slot says of its owner is a claim: a
+ * living process is taken for its owner only if the kernel says that it has the ring, or we have seen its fork. *ret_false: the
+ * claim cannot be true. NULL and not that: memory is short.
+ */
+static struct process *process_of(struct recorder *r, struct source *s, const struct ring_claim *claim, uint32_t ns_pid, bool *ret_false)
+{
+	uint32_t birth = guest_shown32(claim->birth), parent_pid = guest_shown32(claim->parent_pid);
 	/* One of its other slots told already who it is, even if it is gone by now. */
 	for (size_t i = r->processes.n; i-- > 0;) {
 		struct process *p = r->processes.v[i];
-		if (p->source == s && p->slot_pid == ns_pid && p->slot_birth == slot->birth)
+		if (p->source == s && p->slot_pid == ns_pid && p->slot_birth == birth)
 			return p;
 	}
-	pid_t pid = host_pid(r, s, ns_pid, slot->parent_pid);
+	pid_t pid = host_pid(r, s, ns_pid, parent_pid);
+	if (!pid && !s->other_pid_ns && !may_have_been(s, (pid_t)ns_pid)) {
+		*ret_false = true;
+		return NULL;
+	}
 	struct process *p = process_find(r, pid ? pid : (pid_t)ns_pid);
 	if (p && !pid && p->source != s)
 		p = NULL; /* somebody else has that number now, or has it elsewhere */
@@ -229,8 +235,8 @@ static struct process *process_of(struct recorder *r, struct source *s, const st
 			return NULL;
 		p->source = s;
 		if (!p->info.ppid || !p->info.name) { /* gone already */
-			const struct fork_note *fork = fork_find(r, s, ns_pid, slot->parent_pid);
-			p->info.ppid = fork ? (uint32_t)fork->ppid : slot->parent_pid;
+			const struct fork_note *fork = fork_find(r, s, ns_pid, parent_pid);
+			p->info.ppid = fork ? (uint32_t)fork->ppid : parent_pid;
 			p->info.ns_pid = ns_pid;
 			p->info.name = s->process->info.name;
 			p->info.argv = s->process->info.argv;
@@ -244,7 +250,7 @@ static struct process *process_of(struct recorder *r, struct source *s, const st
 	}
 	if (p->source == s) {
 		p->slot_pid = ns_pid;
-		p->slot_birth = slot->birth;
+		p->slot_birth = birth;
 	}
 	return p;
 }
@@ -267,39 +273,57 @@ static uint64_t our_ticks(const struct client *c, uint64_t ticks)
 }
 
 /* Of one that is gone the exact offset can be that of its kin: of those that are near to what the slot tells. */
-static int64_t clock_ahead_of(const struct recorder *r, const struct source *s, const struct client *c, const struct ring_slot *slot)
+static int64_t clock_ahead_of(const struct recorder *r, const struct source *s, const struct client *c, guest_u64 day_ns)
 {
 	enum { NEAR_NS = 100 * 1000 * 1000 };
 	int64_t ahead[] = { s->clock_ahead_ns, 0, 0 };
 	pid_t parent = (pid_t)c->process->info.ppid;
 	if (r->clock.use_tsc)
 		return 0;
-	if (clock_ahead_of_ours(c->process->pid, &ahead[0]) || !slot->day_ns)
+	if (clock_ahead_of_ours(c->process->pid, &ahead[0]) || guest_is64(day_ns, 0))
 		return ahead[0];
 	if (was_ours(r, s, parent) && !clock_ahead_of_children(parent, &ahead[1]))
 		ahead[1] = 0;
-	int64_t about = clock_ahead_about(slot->day_ns);
+	int64_t about = clock_ahead_about(guest_shown64(day_ns)); /* moves the times of its own events, no more */
 	for (size_t i = 0; i < ARRAY_LEN(ahead); i++)
 		if (about - ahead[i] < NEAR_NS && ahead[i] - about < NEAR_NS)
 			return ahead[i];
 	return about;
 }
 
+/* A slot whose owner says that it is somebody else: its events belong to nobody that we know. */
+static void refuse_claim(struct recorder *r, struct source *s, uint32_t slot_index, const struct ring_claim *claim)
+{
+	ring_slot_give_up(&s->link->ring, slot_index);
+	if (s->n_false_claims++ == 0)
+		recorder_warn(r, NOTE_WARNING, s->process->index,
+			      "something in it writes events under the number of process %u, which does not have its ring: they are left out",
+			      guest_shown32(claim->pid));
+}
+
 static struct client *client_add(struct recorder *r, struct source *s, uint32_t slot_index)
 {
-	struct ring_slot *slot = slot_at(s, slot_index);
+	const struct ring_claim claim = ring_slot_claim(&s->link->ring, slot_index);
+	bool is_false = false;
 	struct client *c = calloc(1, sizeof(*c));
 	if (!c)
 		return NULL;
 	c->recorder = r;
 	c->source = s;
-	c->ns_pid = __atomic_load_n(&slot->pid, __ATOMIC_ACQUIRE);
-	c->birth = slot->birth;
-	c->process = process_of(r, s, slot, c->ns_pid);
+	c->birth = guest_shown32(claim.birth);
+	if (!guest_take32(claim.pid, 1, INT32_MAX, &c->ns_pid))
+		is_false = true;
+	else
+		c->process = process_of(r, s, &claim, c->ns_pid, &is_false);
+	if (is_false) {
+		free(c);
+		refuse_claim(r, s, slot_index, &claim);
+		return NULL;
+	}
 	struct client *kin = c->process ? client_kin(s, c) : NULL;
 	c->is_further = kin != NULL;
 	if (c->process)
-		c->clock_ahead_ns = kin ? kin->clock_ahead_ns : clock_ahead_of(r, s, c, slot);
+		c->clock_ahead_ns = kin ? kin->clock_ahead_ns : clock_ahead_of(r, s, c, claim.day_ns);
 	c->muted = r->options.only_targets && c->process && c->process->info.flags & PROCESS_FORKED;
 	if (kin)
 		c->native = native_context_ref(kin->native);
@@ -354,18 +378,26 @@ static bool client_is_over(struct client *c)
 struct drain {
 	struct source *s;
 	struct client *c;
-	struct ring_slot *slot;
-	uint64_t tail, head, published;
+	uint32_t slot;
+	uint64_t tail, head, published; /* head: checked */
 	uint64_t time;         /* of the next record, in ticks; 0 if its own makes no sense */
-	struct record next;
+	struct record next;    /* its size is checked */
 };
 
 static void drain_publish(struct drain *d)
 {
-	__atomic_store_n(&d->slot->tail, d->tail, __ATOMIC_SEQ_CST);
+	ring_slot_consume(&d->s->link->ring, d->slot, d->tail);
 	d->published = d->tail;
-	if (__atomic_load_n(&d->slot->waiting, __ATOMIC_SEQ_CST))
-		syscall(SYS_futex, &d->slot->tail, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+}
+
+/* One more record that made no sense. No probe writes such: the target has written over the ring, and spoils what is shown of it.
+ * If it does not stop, nothing more is read there. */
+static void client_malformed(struct client *c, uint32_t slot)
+{
+	if (++c->n_bad < MALFORMED_MAX || c->is_given_up)
+		return;
+	c->is_given_up = true;
+	ring_slot_give_up(&c->source->link->ring, slot);
 }
 
 /* Copy the next record's head out; false when there is none left, or the ring makes no sense (it is then skipped to its head).
@@ -373,23 +405,18 @@ static void drain_publish(struct drain *d)
 static bool drain_next(struct drain *d, uint64_t future)
 {
 	while (d->tail < d->head) {
-		uint64_t at = d->tail & (d->s->data_bytes - 1);
-		const uint8_t *p = (const uint8_t *)d->slot + PROBE_PAGE + at;
-		memcpy(&d->next, p, sizeof(d->next));
-		uint64_t size = d->next.size;
-		if (size < 8 || size % 8 || size > d->head - d->tail || size > d->s->data_bytes - at) {
-			log_debug("slot of %u makes no sense at %llu", d->slot->pid, (unsigned long long)d->tail);
-			d->c->n_bad++;
+		if (!ring_record_check(&d->s->link->ring, d->slot, d->tail, d->head, &d->next)) {
+			client_malformed(d->c, d->slot);
 			d->tail = d->head;
 			return false;
 		}
-		if (d->next.type != RECORD_PAD && size >= sizeof(struct record)) {
+		if (d->next.type != RECORD_PAD) {
 			d->time = our_ticks(d->c, d->next.tsc);
 			if (d->time > future)
 				d->time = 0;
 			return true;
 		}
-		d->tail += size;
+		d->tail += d->next.size;
 	}
 	return false;
 }
@@ -401,34 +428,45 @@ static void drain_end(struct drain *d)
 	d->c->tail = d->tail;
 }
 
+/* Capture time of a guest's time: one that lies in the future is that of the moment it was seen. */
+static uint64_t time_of(const struct recorder *r, const struct client *c, guest_u64 ticks)
+{
+	uint64_t now = clock_time_now(&r->clock), time = clock_time_of(&r->clock, our_ticks(c, guest_shown64(ticks)));
+	return time > now + FUTURE_NS ? now : time;
+}
+
 static void handle_record(struct recorder *r, struct drain *d, const struct record *head)
 {
-	const uint8_t *p = (const uint8_t *)d->slot + PROBE_PAGE + (d->tail & (d->s->data_bytes - 1));
-	uint64_t time = clock_time_of(&r->clock, our_ticks(d->c, head->tsc));
+	const struct ring *ring = &d->s->link->ring;
+	uint64_t time = time_of(r, d->c, GUEST64(head->tsc));
 	struct client *c = d->c;
 	switch (head->type) {
 	case RECORD_EVENT:
 		if (r->limit_reached || c->muted)
 			break;
 		if (head->size < sizeof(struct record_event) || head->size > r->record_cap) {
-			c->n_bad++; /* no probe writes such a record: the target wrote over it */
+			client_malformed(c, d->slot);
 			break;
 		}
-		memcpy(r->record, p, head->size);
-		((struct record *)r->record)->size = head->size; /* may have changed meanwhile */
-		((struct record *)r->record)->n_frames = head->n_frames;
-		decoder_event(c->decoder, (struct record *)r->record, head->size, time);
+		ring_record_read(ring, d->slot, d->tail, r->record, head->size);
+		memcpy(r->record, head, sizeof(*head)); /* it may have changed meanwhile */
+		if (!decoder_event(c->decoder, (struct record *)r->record, head->size, time))
+			client_malformed(c, d->slot);
 		if (r->options.limit && writer_n_events(r->writer) >= r->options.limit)
 			r->limit_reached = true;
 		break;
 	case RECORD_LOST: {
 		struct record_lost lost;
-		if (head->size < sizeof(lost))
+		uint64_t n;
+		if (head->size >= sizeof(lost))
+			ring_record_read(ring, d->slot, d->tail, &lost, sizeof(lost));
+		if (head->size < sizeof(lost) || !guest_take64(GUEST64(lost.n_lost), 1, LOST_MAX, &n)) {
+			client_malformed(c, d->slot);
 			break;
-		memcpy(&lost, p, sizeof(lost));
-		uint64_t first = clock_time_of(&r->clock, our_ticks(c, lost.first_tsc));
-		recorder_lost(r, LOSS_RING_FULL, c->process->index, lost.n_lost, time, time > first ? time - first : 0);
-		c->n_lost += lost.n_lost;
+		}
+		uint64_t first = time_of(r, c, GUEST64(lost.first_tsc));
+		recorder_lost(r, LOSS_RING_FULL, c->process->index, n, time, time > first ? time - first : 0);
+		c->n_lost += n;
 		break;
 	}
 	case RECORD_FINALISED: {
@@ -438,16 +476,14 @@ static void handle_record(struct recorder *r, struct drain *d, const struct reco
 			d->s->finalised = true;
 		break;
 	}
-	default: c->n_bad++; break;
+	default: client_malformed(c, d->slot); break;
 	}
 }
 
 /* The client of a slot, new if there is somebody new. NULL: nobody has it. */
 static struct client *client_of(struct recorder *r, struct source *s, uint32_t k, bool claimed, bool *ret_saw_all)
 {
-	struct ring_slot *slot = slot_at(s, k);
-	if (s->clients[k] || !claimed || __atomic_load_n(&slot->state, __ATOMIC_ACQUIRE) != SLOT_ACTIVE ||
-	    !__atomic_load_n(&slot->pid, __ATOMIC_ACQUIRE))
+	if (s->clients[k] || !claimed || !ring_slot_is_claimed(&s->link->ring, k))
 		return s->clients[k];
 	struct client *c = client_add(r, s, k);
 	if (!c)
@@ -478,30 +514,33 @@ static uint64_t look_at_all(struct recorder *r, size_t *ret_n)
 	limit = start;
 	for (size_t i = 0; i < r->sources.n; i++) {
 		struct source *s = r->sources.v[i];
+		const struct ring *ring = &s->link->ring;
 		bool saw_all = true;
-		uint32_t claimed = __atomic_load_n(&s->link->ring.shared->slots_claimed, __ATOMIC_ACQUIRE);
+		guest_u32 claims = ring_n_claims(ring);
 		for (uint32_t k = 0; k < s->n_slots; k++) {
-			struct ring_slot *slot = slot_at(s, k);
-			struct client *c = client_of(r, s, k, claimed != s->seen_claims, &saw_all);
-			if (!c)
+			struct client *c = client_of(r, s, k, !guest_is32(claims, s->seen_claims), &saw_all);
+			if (!c || c->is_given_up)
 				continue;
-			struct slot_look look = slot_look(slot);
+			struct slot_look look = slot_look(ring_slot_borrow(ring, k));
 			if (look.flight != UINT64_MAX)
 				look.flight = our_ticks(c, look.flight);
-			struct drain d = { .s = s, .c = c, .slot = slot, .head = look.head, .tail = c->tail, .published = c->tail };
+			struct drain d = { .s = s, .c = c, .slot = k, .tail = c->tail, .published = c->tail };
 			if (look.flight < limit && is_worth_waiting(c, &look))
 				limit = look.flight;
-			if (d.head == d.tail)
+			if (guest_is64(look.head, d.tail))
 				continue;
-			if (d.head < d.tail || d.head - d.tail > s->data_bytes || d.head % 8) {
-				c->n_bad++; /* the target wrote over it; start again where it says it is */
-				d.head &= ~7ull;
-				d.tail = d.head;
+			if (!ring_head_check(ring, look.head, d.tail, &d.head)) {
+				/* The target wrote over it. Start again where it says it is: tails mean nothing to us but a place in the
+				 * slot, wherever they are. */
+				client_malformed(c, k);
+				d.tail = guest_shown64(look.head) & ~7ull;
 				drain_end(&d);
 				continue;
 			}
+			if (r->is_resting && d.head > c->rest_until)
+				d.head = c->rest_until > d.tail ? c->rest_until : d.tail;
 			bool drops = r->options.probe.flags & PROBE_DROP || c->process->is_filtered;
-			if (drops && d.head - d.tail > s->data_bytes / 4 * 3)
+			if (drops && d.head - d.tail > ring->slot_data_bytes / 4 * 3)
 				may_wait = false;
 			if (!vec_push(&r->drains, d)) {
 				saw_all = false;
@@ -510,7 +549,7 @@ static uint64_t look_at_all(struct recorder *r, size_t *ret_n)
 			n++;
 		}
 		if (saw_all)
-			s->seen_claims = claimed;
+			s->seen_claims = guest_shown32(claims); /* compared with the next, no more */
 	}
 	*ret_n = n;
 	return !may_wait ? start : limit > start - hold ? limit : start - hold;
@@ -528,12 +567,16 @@ static uint64_t drain_round(struct recorder *r, bool rest, uint64_t *ret_until)
 	for (size_t i = 0; i < n; i++)
 		if (!drain_next(&r->drains.v[i], future) || !lineup_add(&r->lineup, r->drains.v[i].time, i))
 			drain_end(&r->drains.v[i]);
-	uint64_t budget = DRAIN_BYTES * (n ? n : 1);
+	uint64_t budget = DRAIN_BYTES * (n ? n : 1), over_at = monotonic_ns() + ROUND_NS;
+	bool is_late = false;
 	const struct lineup_entry *first;
-	for (unsigned turn = 1; taken < budget && (first = lineup_first(&r->lineup, limit)); turn++) {
+	for (unsigned turn = 1; taken < budget && !is_late && (first = lineup_first(&r->lineup, limit)); turn++) {
 		struct drain *d = &r->drains.v[first->item];
-		if (turn % 64 == 0) /* a native stack of a module met for the first time takes its time */
-			recorder_heartbeat(r, monotonic_ns());
+		if (turn % 64 == 0) { /* a native stack of a module met for the first time takes its time */
+			uint64_t now = monotonic_ns();
+			recorder_heartbeat(r, now);
+			is_late = now >= over_at;
+		}
 		handle_record(r, d, &d->next);
 		d->tail += d->next.size;
 		taken += d->next.size;
@@ -547,7 +590,7 @@ static uint64_t drain_round(struct recorder *r, bool rest, uint64_t *ret_until)
 		}
 	}
 	first = lineup_first(&r->lineup, UINT64_MAX);
-	r->is_holding = first && taken < budget;
+	r->is_holding = first && taken < budget && !is_late;
 	*ret_until = first && first->time <= limit ? (first->time ? first->time - 1 : 0) : limit;
 	for (size_t i = 0; i < r->lineup.n; i++)
 		drain_end(&r->drains.v[r->lineup.v[i].item]);
@@ -576,32 +619,45 @@ void drain_settle(struct recorder *r)
 	}
 }
 
+/* Nobody should write any more. If somebody does, what it writes from now on is not waited for. */
 void drain_rest(struct recorder *r)
 {
 	uint64_t until;
 	drain_settle(r);
+	for (size_t i = 0; i < r->sources.n; i++) {
+		struct source *s = r->sources.v[i];
+		for (uint32_t k = 0; k < s->n_slots; k++)
+			if (s->clients[k])
+				s->clients[k]->rest_until = guest_shown64(ring_slot_head(&s->link->ring, k)); /* a bound; it is checked in each round */
+	}
+	r->is_resting = true;
 	while (drain_round(r, true, &until))
 		;
+	r->is_resting = false;
 }
 
 /* ---- slots of ended processes ---- */
 
 void client_count_losses(struct recorder *r, struct source *s, uint32_t k)
 {
-	const struct ring_slot *slot = slot_at(s, k);
+	const struct ring *ring = &s->link->ring;
 	struct client *c = s->clients[k];
-	uint64_t now = clock_time_now(&r->clock), n_dropped = slot->n_dropped, head = __atomic_load_n(&slot->head, __ATOMIC_ACQUIRE);
-	if (n_dropped > c->n_lost) { /* it ended, or was left, before it could say so itself */
-		recorder_lost(r, LOSS_RING_FULL, c->process->index, n_dropped - c->n_lost, now, 0);
-		c->n_lost = n_dropped;
+	uint64_t now = clock_time_now(&r->clock), n = guest_growth(ring_slot_n_dropped(ring, k), c->n_lost, LOST_MAX);
+	if (n) { /* it ended, or was left, before it could say so itself */
+		recorder_lost(r, LOSS_RING_FULL, c->process->index, n, now, 0);
+		c->n_lost += n;
 	}
 	/* An event in flight (abi.h, ring_slot.writing) of a process that is no more: it was killed in the middle of it. */
-	if (c->process->ended && slot->writing == head + 1 && c->torn != head + 1) {
-		c->torn = head + 1;
+	const struct slot_look look = slot_look(ring_slot_borrow(ring, k));
+	if (c->process->ended && look.flight != UINT64_MAX && c->torn != look.writing) {
+		c->torn = look.writing;
 		recorder_lost(r, LOSS_TORN, c->process->index, 1, now, 0);
 	}
 	if (c->n_bad > c->n_bad_told) {
 		recorder_lost(r, LOSS_MALFORMED, c->process->index, c->n_bad - c->n_bad_told, now, 0);
+		recorder_warn(r, NOTE_WARNING, c->process->index, "%llu malformed record%s of process %u left out%s",
+			      (unsigned long long)(c->n_bad - c->n_bad_told), c->n_bad - c->n_bad_told == 1 ? "" : "s", c->process->info.pid,
+			      c->is_given_up ? "; what it wrote after them was not read" : "");
 		c->n_bad_told = c->n_bad;
 		r->end.is_loss_known = false; /* how many were behind it in the part that was passed over nobody knows */
 	}
@@ -609,9 +665,8 @@ void client_count_losses(struct recorder *r, struct source *s, uint32_t k)
 
 static void recycle(struct recorder *r, struct source *s, uint32_t k)
 {
-	struct ring_slot *slot = slot_at(s, k);
 	struct client *c = s->clients[k];
-	if (c->tail != __atomic_load_n(&slot->head, __ATOMIC_ACQUIRE)) {
+	if (!c->is_given_up && !guest_is64(ring_slot_head(&s->link->ring, k), c->tail)) {
 		r->recycle_due = true;
 		return;
 	}
@@ -620,22 +675,7 @@ static void recycle(struct recorder *r, struct source *s, uint32_t k)
 	c->process->info.n_lost += c->n_lost;
 	process_update(r, c->process);
 	client_remove(s, k);
-	madvise((uint8_t *)slot + PROBE_PAGE, s->data_bytes, MADV_REMOVE);
-	uint32_t generation = slot->generation + 1;
-	memset(slot, 0, sizeof(*slot));
-	slot->generation = generation;
-	__atomic_store_n(&slot->state, SLOT_FREE, __ATOMIC_RELEASE);
-	struct ring_shared *shared = s->link->ring.shared;
-	__atomic_fetch_add(&shared->slots_freed, 1, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&shared->slot_waited, __ATOMIC_SEQ_CST)) /* ever: there may be somebody */
-		syscall(SYS_futex, &shared->slots_freed, FUTEX_WAKE, 1, NULL, NULL, 0);
-}
-
-bool slots_are_waited_for(const struct ring_shared *shared)
-{
-	enum { BEATS = 3 }; /* of 100 ms; who still waits has said so anew after one */
-	uint32_t waited = __atomic_load_n(&shared->slot_waited, __ATOMIC_SEQ_CST);
-	return waited && __atomic_load_n(&shared->heartbeat, __ATOMIC_RELAXED) + 1 - waited <= BEATS;
+	ring_slot_free(&s->link->ring, k);
 }
 
 void recycle_ended(struct recorder *r)

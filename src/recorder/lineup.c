@@ -19,8 +19,8 @@ struct slot_look slot_look(const struct ring_slot *slot)
 {
 	struct slot_look look = { .writing = __atomic_load_n(&slot->writing, __ATOMIC_ACQUIRE) };
 	look.flight = __atomic_load_n(&slot->time, __ATOMIC_ACQUIRE);
-	look.head = __atomic_load_n(&slot->head, __ATOMIC_ACQUIRE);
-	if (look.writing != look.head + 1)
+	look.head = GUEST_LOAD(&slot->head);
+	if (!guest_is64(look.head, look.writing - 1))
 		look.flight = UINT64_MAX;
 	return look;
 }

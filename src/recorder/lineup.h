@@ -24,12 +24,13 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "base/guest.h"
 
 struct ring_slot;
 
-/* What one look at a slot has found. */
+/* What one look at a slot has found. Times and `writing` decide how long others wait, within HOLD_NS, and nothing else. */
 struct slot_look {
-	uint64_t head;
+	guest_u64 head;
 	uint64_t flight;        /* not the time of any event that was in flight: UINT64_MAX; else the oldest it can have */
 	uint64_t writing;       /* which one: equal as long as it is the same */
 };

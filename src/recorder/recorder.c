@@ -204,7 +204,7 @@ void recorder_heartbeat(struct recorder *r, uint64_t now)
 		return;
 	r->heartbeat_ns = now;
 	for (size_t i = 0; i < r->sources.n; i++)
-		__atomic_fetch_add(&r->sources.v[i]->link->ring.shared->heartbeat, 1, __ATOMIC_RELAXED);
+		ring_beat(&r->sources.v[i]->link->ring);
 }
 
 static bool any_alive(struct recorder *r)
@@ -223,7 +223,7 @@ static void set_enabled(struct recorder *r, bool on)
 		return;
 	r->paused = !on;
 	for (size_t i = 0; i < r->sources.n; i++)
-		__atomic_store_n(&r->sources.v[i]->link->ring.shared->enabled, on ? RING_ON : RING_HELD, __ATOMIC_SEQ_CST);
+		ring_set_state(&r->sources.v[i]->link->ring, on ? RING_ON : RING_HELD);
 	struct note_info note = { .kind = on ? NOTE_RESUMED : NOTE_PAUSED, .time_ns = clock_time_now(&r->clock), .process = UINT32_MAX };
 	writer_note(r->writer, &note);
 }
@@ -385,9 +385,9 @@ static void wait_for_more(struct recorder *r, int timeout_ms)
 static bool anyone_waits(const struct source *s)
 {
 	for (uint32_t k = 0; k < s->n_slots; k++)
-		if (s->clients[k] && !s->clients[k]->process->ended && __atomic_load_n(&slot_at(s, k)->waiting, __ATOMIC_SEQ_CST))
+		if (s->clients[k] && !s->clients[k]->process->ended && ring_slot_waits(&s->link->ring, k))
 			return true;
-	return slots_are_waited_for(s->link->ring.shared);
+	return ring_is_waited_for(&s->link->ring);
 }
 
 /* Who has ended waits no more, and leaves a slot to who waits for one. */
@@ -442,7 +442,7 @@ static void leave_targets(struct recorder *r, struct session_end *e)
 		session_end_add_target(e, 0, END_NO, waiting.left);
 	/* Hooks return at once from here on: a busy target would otherwise keep us draining for ever. */
 	for (size_t i = 0; i < r->sources.n; i++)
-		__atomic_store_n(&r->sources.v[i]->link->ring.shared->enabled, RING_HELD, __ATOMIC_SEQ_CST);
+		ring_set_state(&r->sources.v[i]->link->ring, RING_HELD);
 	/* Children and signals need no answer of ours any more: what follows can take its time. */
 	follow_release(r->follow, timeout);
 	for (size_t i = 0; i < r->sources.n; i++) {

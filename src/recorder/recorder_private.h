@@ -50,8 +50,11 @@ struct client {
 	uint32_t ns_pid, birth;
 	bool muted;                /* a forked child that nobody asked for */
 	bool is_further;           /* another client of this process was there before */
-	uint64_t tail, n_lost, n_bad, n_bad_told;
+	uint64_t tail, n_lost;
+	uint64_t n_bad, n_bad_told; /* records that made no sense, and of how many of them was told */
 	uint64_t torn;             /* ring_slot.writing of the half event that was counted */
+	uint64_t rest_until;       /* while recorder.is_resting: what is published behind it is not taken */
+	bool is_given_up;          /* there were too many of them: the slot is not read any more */
 	int64_t clock_ahead_ns;    /* of its clock, where that is not the TSC; of ours (clock.h) */
 	uint64_t flight, flight_ns; /* an event in flight there (slot_look.writing), and when it was first seen */
 };
@@ -60,9 +63,9 @@ struct source {
 	struct link *link;
 	struct process *process;   /* the one that was armed */
 	struct client **clients;   /* [n_slots] */
-	uint32_t n_slots, slots_off, seen_claims, n_verdicts, root_ns_pid;
-	uint64_t data_bytes, slot_bytes;
+	uint32_t n_slots, seen_claims, n_verdicts, root_ns_pid;
 	uint64_t n_unserved;       /* events of processes that found no slot, as last counted */
+	uint64_t n_false_claims;   /* slots whose owner said that it was somebody else */
 	int64_t clock_ahead_ns;    /* of the process that was armed */
 	bool other_pid_ns, finalised;
 	bool gone;                 /* the image it was put into is no more, or was left */
@@ -75,6 +78,7 @@ struct fork_note {
 	uint32_t ns_pid, ns_ppid;  /* as they know themselves; 0: the parent is not in the child's namespace */
 };
 #define MAX_FORK_NOTES 1024
+#define LOST_MAX (1ull << 40)      /* events that a slot may say are lost at once */
 
 struct waiting {                   /* armed at its next event (tracer/boot.h) */
 	struct link *link;
@@ -108,6 +112,7 @@ struct recorder {
 	VEC(struct drain) drains;  /* scratch of drain.c */
 	struct lineup lineup;
 	bool is_holding;           /* the last round left something that was too young */
+	bool is_resting;           /* nobody should write any more: drain_rest() */
 	const char *const *known_names;
 	size_t n_known_names;
 	VEC(struct pollfd) poll_fds;   /* scratch of wait_for_more() */
@@ -138,14 +143,12 @@ void process_ended(struct recorder *r, struct process *p, int status); /* wait(2
 void process_execed(struct recorder *r, struct process *p); /* the image is over, the process is not */
 
 /* drain.c */
-struct ring_slot *slot_at(const struct source *s, uint32_t i);
 void recorder_heartbeat(struct recorder *r, uint64_t now); /* probes wait for us as long as it is heard */
 /* Take what has arrived in all slots, oldest first; returns bytes. The very youngest may be left: its order is not certain yet. */
 uint64_t drain_all(struct recorder *r);
 void drain_settle(struct recorder *r); /* take all that had arrived when it was called */
 void drain_rest(struct recorder *r);   /* to the last record; nobody writes any more */
 void recycle_ended(struct recorder *r); /* free the slots of images that are over and drained */
-bool slots_are_waited_for(const struct ring_shared *shared); /* or have been until a moment ago */
 void client_remove(struct source *s, uint32_t slot_index);
 void client_count_losses(struct recorder *r, struct source *s, uint32_t slot_index); /* those that its process has not told itself */
 void client_refresh(struct source *s, uint32_t slot_index); /* now and then: its threads */

@@ -514,22 +514,6 @@ static struct err *detach_one(struct link *l, pid_t pid, bool attached, uint64_t
 	return err;
 }
 
-static void wake_waiters(struct link *l)
-{
-	struct ring_shared *s = l->ring.shared;
-	if (!s)
-		return;
-	syscall(SYS_futex, &s->slots_freed, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
-	for (uint32_t i = 0; i < s->n_slots && i < 4096; i++) {
-		uint64_t off = s->slots_off + (uint64_t)i * s->slot_bytes;
-		if (off + PROBE_PAGE > l->ring.n_bytes)
-			break;
-		struct ring_slot *slot = (struct ring_slot *)((uint8_t *)s + off);
-		if (slot->state == SLOT_ACTIVE)
-			syscall(SYS_futex, &slot->tail, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
-	}
-}
-
 /* The ring is unmapped, but its first hook, or what takes it out (boot.h), may still be linked. */
 static bool hook_is_left(const struct link *l, pid_t pid)
 {
@@ -547,7 +531,7 @@ static void leave_process(struct link *l, pid_t pid, bool attached, uint64_t dea
 	uint64_t patient_until = monotonic_ns() + DETACH_STARVED_NS;
 	report->n_processes++;
 	for (unsigned try = 1;; try++) {
-		wake_waiters(l);
+		ring_wake_all(&l->ring);
 		struct err *err = detach_one(l, pid, attached, deadline, &report->pause_ns);
 		/* Ended meanwhile, a zombie, or another program by now: no reservation, nothing to restore. What the error says
 		 * then is only how far its memory had gone when we looked. One that is ending has its mappings for a moment
@@ -585,7 +569,7 @@ void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void
 	}
 	*report = (struct detach_report){ .restored = true };
 	if (l->ring.shared)
-		__atomic_store_n(&l->ring.shared->enabled, 0, __ATOMIC_SEQ_CST);
+		ring_set_state(&l->ring, RING_OFF);
 	else {
 		uint32_t off = 0;
 		struct err *e = remote_mem_write(l->mem, RADDR(l->base.v + l->shared_off + offsetof(struct ring_shared, enabled)),

@@ -158,61 +158,6 @@ enum probe_presence probe_presence_find(struct remote_mem *mem, const struct pyt
 	return PROBE_DEAD_RECORDER;
 }
 
-/* ---- shared memory ---- */
-
-/* Map the target's shared range here. Opening map_files needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE (proc(5)); without
- * it the memory is a memfd of ours that the target opened by path. */
-static struct err *ring_map_open(struct link *l, int memfd)
-{
-	char path[128];
-	uint64_t start = l->base.v + l->shared_off;
-	size_t n = l->total_bytes - l->shared_off;
-	CLEANUP(maps) struct maps *maps = NULL;
-	struct err *err = maps_read(l->pid, &maps);
-	if (err)
-		return err;
-	const struct mapping *m = maps_find(maps, RADDR(start));
-	if (!m || m->start != start || m->end != start + n || !m->shared)
-		return err_create(ERR_TARGET_GONE, "the ring is not where process %d was told to put it", (int)l->pid);
-	l->ring.dev = m->dev;
-	l->ring.inode = m->inode;
-	int fd = memfd;
-	if (fd < 0) {
-		snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)l->pid, (unsigned long long)m->start,
-			 (unsigned long long)m->end);
-		int denied = fault_before(FAULT_OWN);
-		fd = denied ? -1 : open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			return err_sys(denied ? denied : errno, "cannot open the shared memory %s", path);
-	}
-	int saved = fault_before(FAULT_OWN);
-	void *p = saved ? MAP_FAILED : mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	saved = saved ? saved : errno;
-	fault_after(FAULT_OWN);
-	if (memfd < 0)
-		close(fd);
-	if (p == MAP_FAILED)
-		return err_sys(saved, "cannot map the shared memory of process %d", (int)l->pid);
-	l->ring.shared = p;
-	l->ring.n_bytes = n;
-	return NULL;
-}
-
-static bool can_open_map_files(void)
-{
-	/* Ask the kernel rather than guess from capabilities. */
-	void *p = mmap(NULL, PROBE_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (p == MAP_FAILED)
-		return false;
-	char path[96];
-	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (unsigned long)p, (unsigned long)p + PROBE_PAGE);
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-	munmap(p, PROBE_PAGE);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
-}
-
 /* ---- what must be learnt from a stopped thread ---- */
 
 static void find_thread_offsets(const struct link *l, const struct remote_call_stats *stats, struct probe_context *ctx)
@@ -327,10 +272,10 @@ static void lanes_choose(struct link *l, const struct probe_options *o)
 	bool several = (layout->free_threaded || layout->minor >= 12 /* PEP 684 */) && o->n_slots >= 4 * PROBE_LANES;
 	l->abi = PROBE_ABI;
 	l->n_lanes = several ? PROBE_LANES : 1;
-	l->n_slots = o->n_slots;
-	l->slot_data_bytes = o->slot_data_bytes;
-	for (unsigned i = 0; several && layout->free_threaded && i < 2 && l->slot_data_bytes > LANE_DATA_BYTES; i++)
-		l->slot_data_bytes /= 2;
+	uint64_t slot_data_bytes = o->slot_data_bytes;
+	for (unsigned i = 0; several && layout->free_threaded && i < 2 && slot_data_bytes > LANE_DATA_BYTES; i++)
+		slot_data_bytes /= 2;
+	ring_lay_out(&l->ring, o->n_slots, slot_data_bytes);
 }
 
 /* Can the program do without it? Not if it is the program, or was linked to it. (The kernel's program may be ld.so, told to run
@@ -384,18 +329,22 @@ struct err *attach_prepare(struct attach *a, pid_t pid, const struct python_runt
 	memcpy(&l->blob_end, probe_blob + probe_blob_bytes - sizeof(l->blob_end), sizeof(l->blob_end));
 	l->state_off = l->blob_off + l->blob_bytes;
 	l->shared_off = l->state_off + round_up(sizeof(struct probe_state) + l->n_lanes * sizeof(struct probe_lane), PROBE_PAGE);
-	uint64_t slots_off = round_up(sizeof(struct ring_shared), PROBE_PAGE);
-	l->total_bytes = l->shared_off + slots_off + l->n_slots * (PROBE_PAGE + l->slot_data_bytes);
+	l->total_bytes = l->shared_off + l->ring.n_bytes;
 	a->target = (struct remote_target){ .pid = pid, .mem = l->mem, .maps = a->maps, .place = &l->place, .attached = attached,
 				   .filtered = link_seccomp_mode(pid) != 0 };
 	link_text_range(a->maps, &rt->module, &a->target);
 	l->is_unloadable = is_unloadable(a, &l->runtime.module);
 	link_target_module(l, &a->target);
 	a->no_syscall = a->target.filtered;
-	if (!can_open_map_files()) {
-		a->memfd = memfd_create("auditview-ring", MFD_CLOEXEC);
-		if (a->memfd < 0 || ftruncate(a->memfd, (off_t)(l->total_bytes - l->shared_off)) < 0)
-			return err_sys(errno, "cannot create shared memory");
+	struct timespec boot;
+	clock_gettime(CLOCK_REALTIME_COARSE, &l->since);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	uint64_t hz = (uint64_t)sysconf(_SC_CLK_TCK);
+	l->since_ticks = (uint64_t)boot.tv_sec * hz + (uint64_t)boot.tv_nsec * hz / 1000000000u;
+	if (!ring_can_open_map_files()) {
+		err = ring_file_create(&l->ring, &a->memfd);
+		if (err)
+			return err;
 		snprintf(a->memfd_path, sizeof(a->memfd_path), "/proc/%d/fd/%d", (int)getpid(), a->memfd);
 	}
 	return NULL;
@@ -432,22 +381,15 @@ struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_cal
 	struct link *l = a->l;
 	const struct probe_options *o = a->options;
 	l->base = RADDR(base);
-	struct err *err = ring_map_open(l, a->memfd);
+	CLEANUP(maps) struct maps *maps = NULL;
+	struct err *err = maps_read(l->pid, &maps);
+	if (!err)
+		err = ring_open(&l->ring, l->pid, maps, base + l->shared_off, a->memfd, &l->since);
 	if (err)
 		return err;
-	struct ring_shared *s = l->ring.shared;
-	s->magic = PROBE_MAGIC;
-	s->abi = PROBE_ABI;
-	s->n_slots = l->n_slots;
-	s->slot_data_bytes = l->slot_data_bytes;
-	s->slot_bytes = PROBE_PAGE + l->slot_data_bytes;
-	s->slots_off = (uint32_t)round_up(sizeof(struct ring_shared), PROBE_PAGE);
-	s->recorder_pid = (uint32_t)getpid();
-	s->filter_on = o->filter_on;
 	if (getrandom(&l->nonce, sizeof(l->nonce), 0) != (ssize_t)sizeof(l->nonce) || !l->nonce)
 		l->nonce = monotonic_ns() << 16 | (uint16_t)getpid();
-	s->nonce = l->nonce;
-	s->enabled = RING_ON;
+	ring_begin(&l->ring, l->nonce, o->filter_on);
 
 	struct probe_context ctx = {
 		.magic = PROBE_MAGIC, .abi = PROBE_ABI, .flags = o->flags, .base = base,
@@ -765,10 +707,9 @@ void link_destroy(struct link *l)
 		return;
 	if (l->owned)
 		target_disown(l->pid);
-	if (l->ring.shared && l->is_left) /* addresses may be left, memory need not */
-		madvise((uint8_t *)l->ring.shared + PROBE_PAGE, l->ring.n_bytes - PROBE_PAGE, MADV_REMOVE);
-	if (l->ring.shared)
-		munmap(l->ring.shared, l->ring.n_bytes);
+	if (l->is_left) /* addresses may be left, memory need not */
+		ring_drop_memory(&l->ring);
+	ring_close(&l->ring);
 	boot_destroy(l->boot);
 	remote_mem_close(l->mem);
 	free(l->module_path);

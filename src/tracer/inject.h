@@ -16,6 +16,7 @@
 #include "probe/abi.h"
 #include "python/python.h"
 #include "tracer/remote_call.h"
+#include "tracer/ring.h"
 
 struct boot;
 struct maps;
@@ -29,22 +30,17 @@ struct probe_options {
 	bool filter_on;          /* verdicts are in use */
 };
 
-struct ring_map {
-	struct ring_shared *shared; /* mapped in this process; NULL = not mapped */
-	size_t n_bytes;
-	uint64_t dev, inode;        /* of the shared memory, as /proc/PID/maps names it */
-};
-
 struct link {
 	pid_t pid;
 	struct remote_mem *mem;
 	struct python_runtime runtime;
 	char *module_path;
 	struct remote_place place;
-	struct ring_map ring;
+	struct ring ring;           /* as we laid it out; of an older probe only dev and inode are known */
+	struct timespec since;      /* CLOCK_REALTIME_COARSE, before anything was mapped: ring_open() */
+	uint64_t since_ticks;       /* the same, as field 22 of /proc/PID/stat counts */
 	uint32_t abi;               /* of the probe there: PROBE_ABI, or that of an older one to be taken out */
-	uint32_t n_slots, n_lanes;  /* lanes: of each process */
-	uint64_t slot_data_bytes;   /* those of free-threaded builds may be smaller than asked for */
+	uint32_t n_lanes;           /* of each process */
 	raddr base;                 /* of the reservation in the target */
 	uint64_t total_bytes, blob_off, shared_off, state_off, blob_bytes;
 	struct probe_blob_end blob_end; /* zeros: of an older probe, not known */

@@ -8,6 +8,7 @@
     readme      the README's two commands exist and can be run, its map names each folder and none else; LICENSE names the licence meson.build names
     commands    README and manual page know every command
     exits       nothing in src/ and ui/ but main.c calls exit()
+    ring        memory shared with a target is looked into by src/tracer/ring.c alone
 """
 import os
 import re
@@ -116,6 +117,19 @@ def check_commands(files):
                 yield f"{page}: does not know the command {name}"
 
 
+def check_ring(files):
+    """struct ring_shared and ring_slot: their members are read in the probe, in ring.c and by slot_look(). Elsewhere offsetof() at most."""
+    may = {"src/tracer/ring.c", "src/recorder/lineup.c"}
+    word = re.compile(r"\bring_(?:shared|slot) *\*|\bring\.shared *->|->shared *->|\bshared->(?!.*offsetof)")
+    for path in files:
+        if not path.startswith(("src/", "ui/")) or path.startswith("src/probe/") or path in may or not path.endswith((".c", ".h")):
+            continue
+        for number, line in enumerate((text_of(path) or "").splitlines(), 1):
+            found = word.search(line)
+            if found and not (path == "src/tracer/ring.h" or re.search(r"slot_look\(const struct ring_slot \*slot\);", line)):
+                yield f"{path}:{number}: looks into the ring past ring.h: {line.strip()[:100]}"
+
+
 def check_exits(files):
     call = re.compile(r"(?<![\w.>])(?:exit|quick_exit)\s*\(")
     for path in files:
@@ -127,7 +141,7 @@ def check_exits(files):
 
 
 CHECKS = {"top-level": check_top_level, "paths": check_paths, "length": check_length, "unfinished": check_unfinished,
-          "readme": check_readme, "commands": check_commands, "exits": check_exits}
+          "readme": check_readme, "commands": check_commands, "exits": check_exits, "ring": check_ring}
 
 
 def main():

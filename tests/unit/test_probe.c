@@ -402,20 +402,21 @@ static void killed_body(void)
 		raise_event();
 		_exit(0);
 	}
-	while (!slots_are_waited_for(shared))
+	struct ring ring = { .shared = shared };
+	while (!ring_is_waited_for(&ring))
 		usleep(1000);
 	for (unsigned i = 0; i < 2; i++) { /* it goes on waiting: as long as it does it counts */
 		uint32_t seen = shared->slot_waited;
-		__atomic_fetch_add(&shared->heartbeat, 1, __ATOMIC_SEQ_CST);
+		ring_beat(&ring);
 		while (__atomic_load_n(&shared->slot_waited, __ATOMIC_SEQ_CST) == seen)
 			usleep(1000);
-		expect_equal("waits", slots_are_waited_for(shared), true);
+		expect_equal("waits", ring_is_waited_for(&ring), true);
 	}
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	for (unsigned i = 0; i < 10; i++)
-		__atomic_fetch_add(&shared->heartbeat, 1, __ATOMIC_SEQ_CST);
-	expect_equal("the dead wait", slots_are_waited_for(shared), false);
+		ring_beat(&ring);
+	expect_equal("the dead wait", ring_is_waited_for(&ring), false);
 }
 
 static void test_killed(void **s)
