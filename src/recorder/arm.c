@@ -120,6 +120,8 @@ static bool armed(struct recorder *r, struct link *link, struct process *p)
 	follow_found_python(r->follow, link->pid);
 	struct note_info note = { .kind = NOTE_ATTACHED, .time_ns = clock_time_now(&r->clock), .process = p->index, .a = link->pause_ns };
 	writer_note(r->writer, &note);
+	if (link->left_alone[0])
+		recorder_warn(r, NOTE_WARNING, p->index, "%s", link->left_alone);
 	if (link->timeout_extended)
 		recorder_warn(r, NOTE_MESSAGE, p->index, "a system call with a timeout was interrupted by attaching and started over");
 	return true;

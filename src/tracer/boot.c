@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "tracer/inject.h"
 #include "tracer/inject_private.h"
+#include "tracer/leftover.h"
 #include "tracer/maps.h"
 #include "tracer/procs.h"
 #include "tracer/ptrace.h"
@@ -247,6 +248,7 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 /* Children forked while their parent waited have the first hook, but not the ring by which we would find them. */
 static void cancel_in_children(const struct link *l)
 {
+	const struct maps *maps = l->boot->attach.maps;
 	DIR *proc = opendir("/proc");
 	for (struct dirent *e; proc && (e = readdir(proc));) {
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
@@ -256,7 +258,7 @@ static void cancel_in_children(const struct link *l)
 			continue;
 		struct err *err = remote_mem_open(pid, &mem);
 		if (!err && remote_mem_read(mem, l->entry, &entry, sizeof(entry)) && entry.fn == l->place.code.v &&
-		    entry.user_data == l->base.v)
+		    entry.user_data == l->base.v && kin_is_forked_since(l, pid, l->place.code, maps))
 			err = cancel_in(l, pid, mem);
 		if (err)
 			log_debug("child %d: %s", (int)pid, err->message);

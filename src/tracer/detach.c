@@ -18,6 +18,7 @@
 #include "tracer/boot.h"
 #include "tracer/inject.h"
 #include "tracer/inject_private.h"
+#include "tracer/leftover.h"
 #include "tracer/maps.h"
 #include "tracer/ptrace.h"
 #include "tracer/remote_mem.h"
@@ -66,6 +67,8 @@ struct err *link_keep_quiet(const struct link *l, pid_t pid)
 	struct remote_mem *mem = NULL;
 	uint32_t flags;
 	raddr at = raddr_add(l->base, offsetof(struct probe_context, flags));
+	if (!link_is_in(l, pid)) /* it is another program by now, or another process */
+		return NULL;
 	struct err *err = remote_mem_open(pid, &mem);
 	if (!err && !remote_mem_read(mem, at, &flags, sizeof(flags)))
 		err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)pid);
@@ -350,6 +353,8 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	struct err *err = remote_mem_open(pid, &mem);
 	if (!err)
 		err = maps_read(pid, &maps);
+	if (!err && pid != l->pid) /* whoever shares the ring with it, or seems to */
+		err = kin_prove(l, pid, mem, maps);
 	if (err)
 		goto out;
 	t = (struct remote_target){ .pid = pid, .mem = mem, .maps = maps, .place = &l->place, .attached = attached,
@@ -526,9 +531,8 @@ static bool hook_is_left(const struct link *l, pid_t pid)
 }
 
 /* Detach one process, trying again what fails while it lasts; what stays is told in the report. */
-static void leave_process(struct link *l, pid_t pid, bool attached, uint64_t deadline, struct detach_report *report)
+static void leave_process(struct link *l, pid_t pid, bool attached, uint64_t deadline, uint64_t patient_until, struct detach_report *report)
 {
-	uint64_t patient_until = monotonic_ns() + DETACH_STARVED_NS;
 	report->n_processes++;
 	for (unsigned try = 1;; try++) {
 		ring_wake_all(&l->ring);
@@ -538,7 +542,12 @@ static void leave_process(struct link *l, pid_t pid, bool attached, uint64_t dea
 		 * yet. */
 		bool is_done = !err || (!link_is_in(l, pid) && !hook_is_left(l, pid));
 		uint64_t now = monotonic_ns();
-		bool is_over = try >= DETACH_TRIES || now >= deadline;
+		bool is_over = try >= DETACH_TRIES || now >= deadline || (err && err->code == ERR_CORRUPT);
+		if (!is_done && err->code == ERR_CORRUPT && !l->nonce) { /* nobody asked for that process */
+			snprintf(l->left_alone, sizeof(l->left_alone), "%s", err->message);
+			report->n_processes--;
+			is_done = true;
+		}
 		if (!is_done && is_over && err->code == ERR_TIMEOUT && now < patient_until && threads_any_starved(pid)) {
 			deadline = now + CALL_TIMEOUT_NS;
 			try = 0;
@@ -559,7 +568,7 @@ static void leave_process(struct link *l, pid_t pid, bool attached, uint64_t dea
 void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx, uint64_t timeout_ns,
 		 struct detach_report *report)
 {
-	uint64_t deadline = monotonic_ns() + timeout_ns;
+	uint64_t deadline = monotonic_ns() + timeout_ns, patient_until = monotonic_ns() + DETACH_STARVED_NS;
 	if (link_is_waiting(l)) {
 		boot_cancel(l, report);
 		if (l->owned)
@@ -579,7 +588,7 @@ void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void
 	/* Whom we attached to first: it need not wait while we look through all others. Then two rounds: a child may have been
 	 * forked while the first went on. */
 	if (link_is_in(l, l->pid))
-		leave_process(l, l->pid, is_attached && is_attached(ctx, l->pid), deadline, report);
+		leave_process(l, l->pid, is_attached && is_attached(ctx, l->pid), deadline, patient_until, report);
 	for (unsigned round = 0; round < 2 && report->restored; round++) {
 		pid_t *pids = NULL;
 		size_t n = 0;
@@ -591,7 +600,7 @@ void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void
 			return;
 		}
 		for (size_t i = 0; i < n; i++)
-			leave_process(l, pids[i], is_attached && is_attached(ctx, pids[i]), deadline, report);
+			leave_process(l, pids[i], is_attached && is_attached(ctx, pids[i]), deadline, patient_until, report);
 		free(pids);
 		if (!n)
 			break;

@@ -35,6 +35,7 @@
 #include "tracer/entry_place.h"
 #include "tracer/fault.h"
 #include "tracer/inject_private.h"
+#include "tracer/leftover.h"
 #include "tracer/maps.h"
 #include "tracer/procs.h"
 #include "tracer/ptrace.h"
@@ -520,8 +521,12 @@ static struct err *err_already_traced(pid_t pid, pid_t recorder)
 {
 	if (!recorder)
 		return err_create(ERR_BUSY, "process %d is already traced by another auditview", (int)pid);
-	return err_with_hint(err_create(ERR_BUSY, "process %d is already traced by auditview (process %d)", (int)pid, (int)recorder),
-			     "end that one first: kill -INT %d", (int)recorder);
+	struct err *err = err_create(ERR_BUSY, "process %d is already traced by auditview (process %d)", (int)pid, (int)recorder);
+	char exe[256];
+	ssize_t n = proc_link_read(recorder, "exe", exe, sizeof(exe) - 1);
+	const char *name = n > 0 ? (exe[n] = 0, strrchr(exe, '/')) : NULL;
+	/* The number is the target's word: it shall not have somebody else killed. */
+	return name && strcmp(name, "/auditview") == 0 ? err_with_hint(err, "end that one first: kill -INT %d", (int)recorder) : err;
 }
 
 /* Are its threads seized by us? Of children of an older probe's target some can be, others not. */
@@ -559,23 +564,22 @@ static struct err *check_earlier(struct link *l, const struct remote_target *t)
 	}
 	log_debug("taking over from dead recorder %d in %d", (int)recorder, (int)l->pid);
 	struct link old_link = { .pid = l->pid, .mem = l->mem, .runtime = l->runtime, .place = l->place, .entry = l->entry,
-				 .base = RADDR(old.base), .total_bytes = old.total_bytes, .blob_off = old.blob_off,
-				 .state_off = old.state_off, .shared_off = old.shared_off, .abi = old.abi,
-				 .n_lanes = old.abi < 9 ? 1 : old.n_lanes, .is_unloadable = l->is_unloadable,
-				 .blob_bytes = (old.state_off > old.blob_off ? old.state_off : old.shared_off) - old.blob_off };
+				 .is_unloadable = l->is_unloadable };
 	CLEANUP(maps) struct maps *maps = NULL;
 	struct err *err = maps_read(l->pid, &maps);
 	if (err)
 		return err;
-	const struct mapping *m = maps_find(maps, RADDR(old.base + old.shared_off));
-	if (m && m->shared) {
-		old_link.ring.dev = m->dev;
-		old_link.ring.inode = m->inode;
+	if (!leftover_prove(&old_link, &old, RADDR(old.base), maps)) {
+		snprintf(l->left_alone, sizeof(l->left_alone), "what looks like the probe of an earlier auditview in process %d is none: it is left alone",
+			 (int)l->pid);
+		err = boot_take_out_left(l); /* its entry stands where ours goes */
+		return err ? err : reclaim_orphan(l, t);
 	}
 	struct detach_report report;
 	link_detach(&old_link, is_tracee, NULL, CALL_TIMEOUT_NS, &report);
 	if (old_link.pause_ns > l->pause_ns)
 		l->pause_ns = old_link.pause_ns;
+	memcpy(l->left_alone, old_link.left_alone, sizeof(l->left_alone));
 	if (!report.restored)
 		return err_create(ERR_BUSY, "process %d still holds an earlier auditview's probe: %s", (int)l->pid, report.left);
 	l->took_over = true;

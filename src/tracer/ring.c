@@ -35,33 +35,33 @@ void ring_lay_out(struct ring *r, uint32_t n_slots, uint64_t slot_data_bytes)
 
 /* ---- opening ---- */
 
-/* The device of all anonymous shared memory: the kernel's own mount of tmpfs (mm/shmem.c, shm_mnt), which nobody can write files
- * to. Its files are made by mmap(MAP_SHARED | MAP_ANONYMOUS), memfd_create() and shmget(), and nothing else. */
-static bool anonymous_device(int *ret_fd, dev_t *ret)
+/* The kernel's own mount of tmpfs (mm/shmem.c, shm_mnt), on which nobody can make files but by mmap(MAP_SHARED | MAP_ANONYMOUS),
+ * memfd_create() and shmget(). */
+uint64_t ring_device(void)
 {
-	char path[96];
+	static uint64_t known; /* the same as long as the machine runs */
 	struct stat st;
-	void *p = mmap(NULL, PROBE_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (p == MAP_FAILED)
-		return false;
-	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (unsigned long)p, (unsigned long)p + PROBE_PAGE);
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-	bool ok = fd >= 0 && fstat(fd, &st) == 0;
-	munmap(p, PROBE_PAGE);
-	if (ok)
-		*ret = st.st_dev;
-	if (ok && ret_fd)
-		*ret_fd = fd;
-	else if (fd >= 0)
+	int fd = known ? -1 : memfd_create("auditview-device", MFD_CLOEXEC);
+	if (fd >= 0 && fstat(fd, &st) == 0)
+		known = st.st_dev;
+	if (fd >= 0)
 		close(fd);
-	return ok;
+	return known;
 }
 
 bool ring_can_open_map_files(void)
 {
 	/* Ask the kernel rather than guess from capabilities. */
-	dev_t dev;
-	return anonymous_device(NULL, &dev);
+	char path[96];
+	void *p = mmap(NULL, PROBE_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return false;
+	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (unsigned long)p, (unsigned long)p + PROBE_PAGE);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	munmap(p, PROBE_PAGE);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 struct err *ring_file_create(const struct ring *r, int *ret_fd)
@@ -95,13 +95,10 @@ static struct err *prove_anonymous(const struct ring *r, int fd, const struct ti
 {
 	char path[64], name[64] = "";
 	struct stat st;
-	dev_t anonymous;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (fstat(fd, &st) < 0 || readlink(path, name, sizeof(name) - 1) < 0)
 		return err_sys(errno, "cannot look at the shared memory");
-	if (!anonymous_device(NULL, &anonymous))
-		return err_create(ERR_SYS, "cannot make shared memory to compare with");
-	const char *what = !S_ISREG(st.st_mode) || st.st_dev != anonymous || strcmp(name, "/dev/zero (deleted)") != 0 ? "a file" :
+	const char *what = !S_ISREG(st.st_mode) || st.st_dev != ring_device() || strcmp(name, "/dev/zero (deleted)") != 0 ? "a file" :
 			   st.st_nlink != 0 || st.st_ino != r->inode                                                  ? "other memory" :
 			   st.st_size != (off_t)r->n_bytes                                                            ? "memory of another size" :
 			   is_earlier(st.st_ctim, since)                                                              ? "memory that was there before" :

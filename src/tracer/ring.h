@@ -36,6 +36,8 @@ struct ring {
 /* Where everything will stand: n_slots of slot_data_bytes (a power of two) each. Nothing is mapped. */
 void ring_lay_out(struct ring *r, uint32_t n_slots, uint64_t slot_data_bytes);
 
+/* The device of anonymous shared memory, as /proc/PID/maps names it; 0: it cannot be told. */
+uint64_t ring_device(void);
 /* May we open what another process has mapped (/proc/PID/map_files)? */
 bool ring_can_open_map_files(void);
 /* A memory file for a ring, sealed against any change of its size; for recorders that may not open map_files. */
