@@ -79,8 +79,8 @@ const struct option_row options_table[] = {
 	  .doc = "Size of the ring that each target process writes into, rounded up to a power of two (default 4M, with native stacks 32M). "
 		 "Where threads run side by side (free-threaded builds) a process has up to eight, of a quarter of that size but not less than 4M." },
 	{ "redact", 0, .kind = OPTION_SWITCH, AT(redact), .groups = OPT_CAPTURE,
-	  .doc = "Leave secrets out of the capture, only their length stays: values of variables and keys named as passwords, tokens "
-		 "and the like, passwords of URLs, Authorization and Cookie lines. On by default; --no-redact keeps all." },
+	  .doc = "Leave secrets out of the capture: values of variables, keys and options named as passwords, tokens and the like, and "
+		 "what is known to be a secret by its form (see SECRETS in the manual). On by default; --no-redact keeps all." },
 	/* what to show */
 	{ "filter", 'Y', .kind = OPTION_TEXT, AT(filter), .groups = OPT_FILTER, .arg = "FILTER",
 	  .doc = "Show only events that this display filter matches. Nothing is lost by it." },

@@ -15,6 +15,7 @@
 #include "base/strbuf.h"
 #include "recorder/decode.h"
 #include "recorder/native.h"
+#include "recorder/intake.h"
 #include "recorder/recorder_private.h"
 #include "recorder/relay.h"
 #include "tracer/access.h"
@@ -36,7 +37,7 @@ void recorder_warn(struct recorder *r, enum note_kind kind, uint32_t process, co
 	struct note_info note = { .kind = kind,
 				  .time_ns = clock_time_now(&r->clock),
 				  .process = process,
-				  .text = writer_string(r->writer, strbuf_str(&text), text.n) };
+				  .text = intake_string(r->writer, r->redactor, strbuf_str(&text), text.n, false) };
 	writer_note(r->writer, &note);
 	strbuf_fini(&text);
 }

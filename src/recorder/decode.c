@@ -4,6 +4,7 @@
  */
 #include "recorder/decode.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -14,6 +15,7 @@
 #include "capture/writer.h"
 #include "probe/abi.h"
 #include "python/line_table.h"
+#include "recorder/intake.h"
 #include "recorder/native.h"
 #include "recorder/translate.h"
 
@@ -167,7 +169,7 @@ static const struct name_line *name_find(struct decoder *d, const char *name, ui
 			}
 			return &d->names.v[i];
 		}
-	struct name_line line = { .hash = hash, .string = writer_string(d->o.writer, name, n), .wanted = true };
+	struct name_line line = { .hash = hash, .string = intake_string(d->o.writer, d->o.redactor, name, n, false), .wanted = true };
 	if (d->o.wants)
 		line.wanted = d->o.wants(d->o.ctx, name, n);
 	if (d->names.n >= 65536) /* a target that invents names: keep the memory bounded */
@@ -282,9 +284,9 @@ static bool code_define(struct decoder *d, uint32_t id, const struct record_code
 	free(c->table);
 	*c = (struct code){ .id = id, .first_line = def->first_line };
 	if (text_of(bytes, def->file_bytes, &text, &n))
-		c->file = writer_string(d->o.writer, text, n);
+		c->file = intake_string(d->o.writer, d->o.redactor, text, n, false);
 	if (text_of(bytes + def->file_bytes, def->name_bytes, &text, &n))
-		c->name = writer_string(d->o.writer, text, n);
+		c->name = intake_string(d->o.writer, d->o.redactor, text, n, false);
 	if (def->table_bytes) {
 		c->table = malloc(def->table_bytes);
 		if (c->table) {
@@ -453,8 +455,10 @@ bool decoder_event(struct decoder *d, const struct record *record, size_t n_byte
 	bool known;
 	info.args = memo_find(&d->args, hash, &known);
 	if (!known) {
+		char event[64]; /* the events that rules name are shorter */
+		snprintf(event, sizeof(event), "%.*s", (int)(e->name_bytes < 64 ? e->name_bytes : 0), (const char *)base + name_at);
 		strbuf_clear(&d->buffer);
-		if (!translate_args(d->o.writer, d->o.redact, args, e->args_bytes, &d->buffer, &objects))
+		if (!translate_args(d->o.writer, d->o.redactor, event, args, e->args_bytes, &d->buffer, &objects))
 			goto bad;
 		info.args = writer_value(d->o.writer, d->buffer.s, d->buffer.n);
 		if (!objects.n_objects)

@@ -15,6 +15,7 @@
 
 struct native_context;
 struct record;
+struct redactor;
 struct writer;
 
 struct decoder;
@@ -23,7 +24,7 @@ struct decoder_options {
 	struct writer *writer;      /* borrowed */
 	unsigned minor;             /* of Python 3 */
 	uint32_t process;           /* index in the capture */
-	bool redact;                /* leave secrets out (redact.h) */
+	struct redactor *redactor;  /* borrowed; NULL keeps secrets in (redact.h) */
 	/* The first time a thread is seen, and again while it has none; may be NULL. *ret_name: string id, 0 unknown. False: not
 	 * looked for, there was no time. */
 	bool (*thread_name)(void *ctx, uint32_t tid, uint32_t *ret_host_tid, uint32_t *ret_name);

@@ -15,6 +15,7 @@
 #include "recorder/decode.h"
 #include "recorder/lineup.h"
 #include "recorder/native.h"
+#include "recorder/intake.h"
 #include "recorder/recorder_private.h"
 #include "tracer/image.h"
 #include "tracer/procs.h"
@@ -67,7 +68,7 @@ static bool thread_name(void *ctx, uint32_t tid, uint32_t *ret_host_tid, uint32_
 		err_destroy(err);
 	}
 	if (c->mem && python_thread_name(remote_mem_reader(c->mem), &c->source->link->runtime, tid, &c->active, name, sizeof(name)))
-		*ret_name = writer_string(c->recorder->writer, name, strlen(name));
+		*ret_name = intake_string(c->recorder->writer, c->recorder->redactor, name, strlen(name), false);
 	c->recorder->names_left_ns -= (int64_t)(monotonic_ns() - now);
 	return true;
 }
@@ -332,7 +333,7 @@ static struct client *client_add(struct recorder *r, struct source *s, uint32_t 
 	struct decoder_options o = { .writer = r->writer,
 				     .minor = s->link->runtime.layout.minor,
 				     .process = c->process ? c->process->index : 0,
-				     .redact = !r->options.keep_secrets,
+				     .redactor = r->redactor,
 				     .thread_name = thread_name,
 				     .thread_is_over = c->process && c->process->pid == (pid_t)c->ns_pid ? thread_is_over : NULL,
 				     .wants = client_wants,

@@ -8,10 +8,8 @@
 #include <unistd.h>
 
 #include "base/strbuf.h"
-#include "base/utf8.h"
-#include "base/value.h"
+#include "recorder/intake.h"
 #include "recorder/recorder_private.h"
-#include "recorder/redact.h"
 #include "tracer/procs.h"
 #include "tracer/remote_mem.h"
 
@@ -23,61 +21,14 @@ struct process *process_find(struct recorder *r, pid_t pid)
 	return NULL;
 }
 
-static void add_varint(struct strbuf *to, size_t v)
-{
-	for (; v >= 0x80; v >>= 7)
-		strbuf_addc(to, (char)(v | 0x80));
-	strbuf_addc(to, (char)v);
-}
-
-/* A VALUE_STR. Arguments are bytes, the capture holds text: a byte that is no UTF-8 becomes U+DC80 … U+DCFF, as in Python
- * (PEP 383). */
-static void add_text(struct strbuf *to, const char *bytes, size_t n)
-{
-	struct strbuf text = { 0 };
-	for (size_t i = 0, n_read = 1; i < n; i += n_read) {
-		if (utf8_decode(bytes + i, n - i, &n_read) == UTF8_BAD)
-			strbuf_add_utf8(&text, 0xdc00u | (uint8_t)bytes[i]);
-		else
-			strbuf_add(&text, bytes + i, n_read);
-	}
-	strbuf_addc(to, VALUE_STR);
-	add_varint(to, text.n);
-	strbuf_add(to, strbuf_str(&text), text.n);
-	to->failed |= text.failed;
-	strbuf_fini(&text);
-}
-
-/* The environment it was started with (proc(5): what it has set since is not in there), as a DICT. */
+/* The environment it was started with (proc(5): what it has set since is not in there). */
 static void take_environ(struct recorder *r, struct process *p)
 {
 	enum { ENVIRON_BYTES = 128 << 10 };
 	char *text = malloc(ENVIRON_BYTES);
 	ssize_t n = text ? proc_file_read(p->pid, "environ", text, ENVIRON_BYTES) : -1;
-	struct strbuf body = { 0 }, dict = { 0 };
-	size_t n_pairs = 0;
-	for (ssize_t i = 0; i < n; i += (ssize_t)strlen(text + i) + 1) {
-		const char *equals = strchr(text + i, '=');
-		if (!equals || equals == text + i)
-			continue;
-		size_t n_name = (size_t)(equals - (text + i)), n_value = strlen(equals + 1);
-		add_text(&body, text + i, n_name);
-		if (!r->options.keep_secrets && n_value && redact_is_secret(text + i, n_name))
-			redact_add_value(&body, equals + 1, n_value);
-		else
-			add_text(&body, equals + 1, n_value);
-		n_pairs++;
-	}
-	if (n_pairs) {
-		strbuf_addc(&dict, VALUE_DICT);
-		add_varint(&dict, n_pairs);
-		add_varint(&dict, n_pairs);
-		strbuf_add(&dict, strbuf_str(&body), body.n);
-	}
-	if (n_pairs && !dict.failed && !body.failed)
-		p->info.environ = writer_value(r->writer, dict.s, dict.n);
-	strbuf_fini(&body);
-	strbuf_fini(&dict);
+	if (n > 0)
+		p->info.environ = intake_environ(r->writer, r->redactor, text, (size_t)n, n >= ENVIRON_BYTES - 1);
 	free(text);
 }
 
@@ -95,35 +46,24 @@ static void process_describe(struct recorder *r, struct process *p)
 	p->info.ns_pid = (uint32_t)status.ns_pid;
 	ssize_t n = proc_link_read(p->pid, "exe", text, sizeof(text));
 	if (n > 0)
-		p->info.exe = writer_string(r->writer, text, (size_t)n);
+		p->info.exe = intake_string(r->writer, r->redactor, text, (size_t)n, false);
 	n = proc_link_read(p->pid, "cwd", text, sizeof(text));
 	if (n > 0)
-		p->info.cwd = writer_string(r->writer, text, (size_t)n);
+		p->info.cwd = intake_string(r->writer, r->redactor, text, (size_t)n, false);
 	if (p->info.python_hex)
 		take_environ(r, p);
 	n = proc_file_read(p->pid, "cmdline", text, sizeof(text));
 	if (n <= 0)
 		return;
-	char name[256];
-	proc_command_name(text, (size_t)n, name, sizeof(name));
-	p->info.name = writer_string(r->writer, name, strlen(name));
-	struct strbuf list = { 0 };
-	unsigned count = 0;
-	for (ssize_t i = 0; i < n; i += (ssize_t)strlen(text + i) + 1)
-		count++;
-	if (count > 127)
-		count = 127;
-	strbuf_addc(&list, VALUE_LIST);
-	strbuf_addc(&list, (char)count);
-	strbuf_addc(&list, (char)count);
-	for (ssize_t i = 0; count-- > 0;) {
-		size_t len = strlen(text + i);
-		add_text(&list, text + i, len);
-		i += (ssize_t)len + 1;
+	struct strbuf words = { 0 };
+	intake_clean_words(&words, r->redactor, text, (size_t)n, n >= (ssize_t)sizeof(text) - 1);
+	if (words.n && !words.failed) {
+		char name[256];
+		proc_command_name(words.s, words.n, name, sizeof(name));
+		p->info.name = intake_string(r->writer, r->redactor, name, strlen(name), false);
+		p->info.argv = intake_words(r->writer, words.s, words.n, 127);
 	}
-	if (!list.failed)
-		p->info.argv = writer_value(r->writer, list.s, list.n);
-	strbuf_fini(&list);
+	strbuf_fini(&words);
 }
 
 static void take_version(struct recorder *r, struct process *p, const struct python_runtime *rt)
@@ -206,25 +146,17 @@ void process_read_prefixes(struct recorder *r, struct process *p, struct source 
 	remote_mem_close(mem);
 	if (n <= 2)
 		return;
-	struct strbuf list = { 0 }, body = { 0 };
-	unsigned count = 0;
-	for (long i = 0; i < n && text[i] && count < 127; i += (long)strlen(text + i) + 1) {
+	struct strbuf kept = { 0 };
+	for (long i = 0; i < n && text[i]; i += (long)strlen(text + i) + 1) {
 		/* sys.path begins with the script's own folder: that is the user's, not a library's */
-		if (!strstr(text + i, "/python3") && !strstr(text + i, "-packages"))
-			continue;
-		add_text(&body, text + i, strlen(text + i));
-		count++;
+		if (strstr(text + i, "/python3") || strstr(text + i, "-packages"))
+			strbuf_add(&kept, text + i, strlen(text + i) + 1);
 	}
-	strbuf_addc(&list, VALUE_LIST);
-	strbuf_addc(&list, (char)count);
-	strbuf_addc(&list, (char)count);
-	strbuf_add(&list, strbuf_str(&body), body.n);
-	if (count && !list.failed && !body.failed) {
-		p->info.prefixes = writer_value(r->writer, list.s, list.n);
+	if (kept.n && !kept.failed) {
+		p->info.prefixes = intake_words(r->writer, kept.s, kept.n, 127);
 		process_update(r, p);
 	}
-	strbuf_fini(&list);
-	strbuf_fini(&body);
+	strbuf_fini(&kept);
 }
 
 /* The record of this image is complete. */

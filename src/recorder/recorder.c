@@ -37,6 +37,7 @@
 #include "recorder/native.h"
 #include "tracer/image.h"
 #include "recorder/recorder_private.h"
+#include "recorder/redact.h"
 #include "recorder/relay.h"
 #include "tracer/access.h"
 #include "tracer/fault.h"
@@ -92,6 +93,8 @@ struct err *recorder_create(const struct recorder_options *options, struct recor
 				    .creator = "auditview " AUDITVIEW_VERSION,
 				    .host = host };
 	struct err *err = writer_open_file(take_ptr(file), &w, &r->writer);
+	if (!err && !options->keep_secrets)
+		err = redactor_create(&r->redactor);
 	if (err)
 		return err;
 	const struct follow_ops ops = {
@@ -149,6 +152,7 @@ void recorder_destroy(struct recorder *r)
 	image_store_destroy(r->images);
 	writer_discard(r->writer); /* it never ran: there is nothing to keep */
 	relay_destroy(r->launch.relay);
+	redactor_destroy(r->redactor);
 	if (r->signal_fd >= 0)
 		close(r->signal_fd);
 	/* Told to end by a signal we end: one more of an impatient hand must not turn that into being killed. */

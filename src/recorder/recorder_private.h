@@ -89,6 +89,7 @@ struct recorder {
 	struct recorder_options options;
 	struct clock_map clock;
 	struct writer *writer;
+	struct redactor *redactor; /* NULL: secrets are kept */
 	struct follow *follow;
 	struct image_store *images; /* ELF files of native stacks, shared by all processes */
 	VEC(struct source *) sources;

@@ -1,80 +1,137 @@
 /*
- * redact: see redact.h. To know one more secret: a row in one of the tables; tests/unit/test_redact.c proves it.
+ * redact: see redact.h. To know one more secret: a rule in data/redaction.rec, with examples;
+ * tests/unit/test_redact.c tries them.
+ *
+ * Hostile texts: the patterns are matched with a limit of steps and of memory, a text is never
+ * matched by a pattern whose anchors it lacks, and each pattern continues behind what it found.
+ * What exceeds a limit is hidden, so that a target can spoil what is shown of itself and nothing
+ * else.
  */
+#define PCRE2_CODE_UNIT_WIDTH 8
 #include "recorder/redact.h"
 
-#include <ctype.h>
+#include <pcre2.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/strbuf.h"
 #include "base/value.h"
 #include "base/vec.h"
+#include "recorder/redact_tables.h"
 
-enum { NAME_MAX_BYTES = 128, PARTS_MAX = 12 };
+#define STEPS_MAX       200000u /* of one match */
+#define HEAP_KIB_MAX    1024u
+#define JIT_STACK_BYTES (256u << 10)
+#define MATCHES_MAX     10000u /* of one pattern in one text */
 
-/* A part of a name (they are parted by what is no letter and no digit) that tells; or the end of a part: PGPASSWORD. */
-static const char *const telling[] = { "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "CREDENTIAL", "APIKEY", "COOKIE" };
-/* A part that tells only as a whole. */
-static const char *const whole[] = { "SECRETS", "CREDENTIALS", "AUTHORIZATION", "PASS", "TOKENS" };
-/* What makes a following KEY a secret one. In a name all upper case anything does. */
-static const char *const keys[] = { "API", "ACCESS", "PRIVATE", "SECRET", "SIGNING", "ENCRYPTION", "MASTER", "AUTH" };
+struct compiled {
+	pcre2_code *code;          /* NULL: not needed yet */
+	int name, secret, secret2; /* group numbers, 0 none */
+};
 
-static bool is_word(const char *part, size_t n, const char *word)
+struct span {
+	size_t from, to;
+};
+
+struct redactor {
+	struct compiled *rules; /* [redact_n_rules] */
+	pcre2_match_data *match;
+	pcre2_match_context *context;
+	pcre2_jit_stack *stack;
+	VEC(struct span) spans; /* of the text at hand */
+	bool all;               /* memory was short: all of it is hidden */
+	struct strbuf joined;
+	char event[64];       /* which was asked for last */
+	uint32_t event_rules; /* bit i: rule i is for it */
+};
+
+struct err *redactor_create(struct redactor **ret)
 {
-	return strlen(word) == n && !strncasecmp(part, word, n);
+	struct redactor *r = calloc(1, sizeof(*r));
+	if (!r)
+		return err_no_memory();
+	r->rules = calloc(redact_n_rules, sizeof(*r->rules));
+	r->match = pcre2_match_data_create(16, NULL);
+	r->context = pcre2_match_context_create(NULL);
+	if (!r->rules || !r->match || !r->context) {
+		redactor_destroy(r);
+		return err_no_memory();
+	}
+	pcre2_set_match_limit(r->context, STEPS_MAX);
+	pcre2_set_heap_limit(r->context, HEAP_KIB_MAX);
+	r->stack = pcre2_jit_stack_create(32u << 10, JIT_STACK_BYTES, NULL);
+	if (r->stack)
+		pcre2_jit_stack_assign(r->context, NULL, r->stack);
+	*ret = r;
+	return NULL;
 }
 
-static bool part_tells(const char *part, size_t n)
+void redactor_destroy(struct redactor *r)
 {
-	for (size_t i = 0; i < ARRAY_LEN(telling); i++) {
-		size_t w = strlen(telling[i]);
-		if (n >= w && !strncasecmp(part + n - w, telling[i], w))
-			return true;
-	}
-	for (size_t i = 0; i < ARRAY_LEN(whole); i++)
-		if (is_word(part, n, whole[i]))
-			return true;
-	return false;
+	if (!r)
+		return;
+	for (unsigned i = 0; r->rules && i < redact_n_rules; i++)
+		pcre2_code_free(r->rules[i].code);
+	free(r->rules);
+	pcre2_match_data_free(r->match);
+	pcre2_match_context_free(r->context);
+	pcre2_jit_stack_free(r->stack);
+	vec_fini(&r->spans);
+	strbuf_fini(&r->joined);
+	free(r);
 }
 
-bool redact_is_secret(const char *name, size_t n_bytes)
+static int group_of(const pcre2_code *code, const char *name)
 {
-	if (n_bytes == 0 || n_bytes > NAME_MAX_BYTES)
-		return false;
-	bool upper = true;
-	const char *last = NULL;
-	size_t n_last = 0;
-	for (size_t i = 0; i < n_bytes; i++) {
-		if (!isalnum((unsigned char)name[i]) && !strchr("_-.", name[i]))
-			return false; /* a name is one word, not a line of code that ends in "pass" */
-		upper = upper && !islower((unsigned char)name[i]);
+	int n = pcre2_substring_number_from_name(code, (PCRE2_SPTR)name);
+	return n > 0 ? n : 0;
+}
+
+/* NULL: memory is short. The patterns themselves are right: a test compiles them all. */
+static const struct compiled *rule_get(struct redactor *r, unsigned i)
+{
+	struct compiled *c = &r->rules[i];
+	if (!c->code) {
+		int error;
+		PCRE2_SIZE at;
+		c->code = pcre2_compile((PCRE2_SPTR)redact_rules[i].pattern, PCRE2_ZERO_TERMINATED,
+					0, &error, &at, NULL);
+		if (!c->code)
+			return NULL;
+		pcre2_jit_compile(c->code,
+				  PCRE2_JIT_COMPLETE); /* without it matching is slower, no more */
+		c->name = group_of(c->code, "name");
+		c->secret = group_of(c->code, "secret");
+		c->secret2 = group_of(c->code, "secret2");
 	}
-	for (size_t i = 0, n_parts = 0; i < n_bytes && n_parts < PARTS_MAX;) {
-		size_t start = i;
-		while (i < n_bytes && isalnum((unsigned char)name[i]))
-			i++;
-		size_t n = i - start;
-		if (n) {
-			if (part_tells(name + start, n))
-				return true;
-			if (last && is_word(name + start, n, "PWD") && !is_word(last, n_last, "OLD"))
-				return true; /* MYSQL_PWD, but not PWD itself */
-			if (last && is_word(name + start, n, "KEY")) {
-				bool is_key = upper;
-				for (size_t k = 0; k < ARRAY_LEN(keys); k++)
-					is_key = is_key || is_word(last, n_last, keys[k]);
-				if (is_key)
-					return true;
-			}
-			last = name + start;
-			n_last = n;
-			n_parts++;
+	return c;
+}
+
+struct err *redactor_check(struct redactor *r)
+{
+	for (unsigned i = 0; i < redact_n_rules; i++) {
+		int error;
+		PCRE2_SIZE at;
+		char message[128];
+		pcre2_code *code = pcre2_compile((PCRE2_SPTR)redact_rules[i].pattern,
+						 PCRE2_ZERO_TERMINATED, 0, &error, &at, NULL);
+		if (!code) {
+			pcre2_get_error_message(error, (PCRE2_UCHAR *)message, sizeof(message));
+			return err_with_at(err_create(ERR_SYNTAX, "rule \"%s\": %s: %s",
+						      redact_rules[i].name, message,
+						      redact_rules[i].pattern + at),
+					   at);
 		}
-		i += i < n_bytes;
+		pcre2_code_free(code);
+		if (!rule_get(r, i)->secret)
+			return err_create(ERR_SYNTAX, "rule \"%s\" has no group \"secret\"",
+					  redact_rules[i].name);
 	}
-	return false;
+	return NULL;
 }
+
+/* ---- values ---- */
 
 static void put_varint(struct strbuf *to, uint64_t v)
 {
@@ -83,12 +140,9 @@ static void put_varint(struct strbuf *to, uint64_t v)
 	strbuf_addc(to, (char)v);
 }
 
-void redact_add_value(struct strbuf *to, const char *text, size_t n_bytes)
+void redact_add_length(struct strbuf *to, uint64_t n_chars)
 {
 	static const char type[] = "redacted", attr[] = "chars";
-	uint64_t chars = 0;
-	for (size_t i = 0; i < n_bytes; i++)
-		chars += ((unsigned char)text[i] & 0xc0) != 0x80;
 	strbuf_addc(to, VALUE_OBJECT_AT); /* of no address */
 	strbuf_add_repeat(to, 0, 8);
 	put_varint(to, sizeof(type) - 1);
@@ -97,103 +151,240 @@ void redact_add_value(struct strbuf *to, const char *text, size_t n_bytes)
 	put_varint(to, sizeof(attr) - 1);
 	strbuf_add(to, attr, sizeof(attr) - 1);
 	strbuf_addc(to, VALUE_INT);
-	put_varint(to, chars << 1); /* zigzag of a number that is not negative */
+	put_varint(to, n_chars << 1); /* zigzag of a number that is not negative */
 }
 
-/* The password of a URL in text[at …]: "://user:" stands before *ret_from, '@' at *ret_to. */
-static bool find_url_password(const char *text, size_t n, size_t at, size_t *ret_from, size_t *ret_to)
+void redact_add_value(struct strbuf *to, const char *text, size_t n_bytes)
 {
-	const char *scheme;
-	while (at < n && (scheme = memmem(text + at, n - at, "://", 3))) {
-		size_t i = (size_t)(scheme - text) + 3, colon = 0, at_sign = 0;
-		for (; i < n && !strchr("/?# \t\r\n\"'<>", text[i]); i++) /* strchr: a NUL ends it too */
-			if (text[i] == ':' && !colon && !at_sign)
-				colon = i;
-			else if (text[i] == '@')
-				at_sign = i;
-		if (colon && at_sign > colon + 1) {
-			*ret_from = colon + 1;
-			*ret_to = at_sign;
+	uint64_t chars = 0;
+	for (size_t i = 0; i < n_bytes; i++)
+		chars += ((unsigned char)text[i] & 0xc0) != 0x80;
+	redact_add_length(to, chars);
+}
+
+/* ---- texts ---- */
+
+/* Which anchor lines have a word in the text? */
+static void find_anchors(const char *text, size_t n, unsigned long long ret[2])
+{
+	unsigned state = 0;
+	ret[0] = ret[1] = 0;
+	for (size_t i = 0; i < n; i++) {
+		state =
+		    redact_goto[state * redact_n_classes + redact_classes[(unsigned char)text[i]]];
+		ret[0] |= redact_bits[state][0];
+		ret[1] |= redact_bits[state][1];
+	}
+}
+
+static bool has_anchors(const unsigned long long found[2], const struct redact_rule *rule)
+{
+	return (rule->needs[0] & ~found[0]) == 0 && (rule->needs[1] & ~found[1]) == 0;
+}
+
+/* Is `event` one of the names, which are parted by spaces? */
+static bool is_event(const char *names, const char *event)
+{
+	size_t n = event ? strlen(event) : 0;
+	for (const char *p = n ? strstr(names, event) : NULL; p; p = strstr(p + 1, event))
+		if ((p == names || p[-1] == ' ') && (!p[n] || p[n] == ' '))
 			return true;
-		}
-		at = (size_t)(scheme - text) + 3;
-	}
 	return false;
 }
 
-/* The value of a header line "Name: value" whose name tells, as in a request that is sent. */
-static bool find_header(const char *text, size_t n, size_t at, size_t *ret_from, size_t *ret_to)
+/* Rule i has no anchors, so that it is asked for each text: what the answer was is kept while the
+ * event stays the same. */
+static bool has_event(struct redactor *r, unsigned i, const char *event)
 {
-	const char *line_end;
-	while (at < n && (line_end = memmem(text + at, n - at, "\r\n", 2))) {
-		size_t start = (size_t)(line_end - text) + 2;
-		const char *colon = start < n ? memchr(text + start, ':', n - start < NAME_MAX_BYTES ? n - start : NAME_MAX_BYTES) : NULL;
-		if (colon && redact_is_secret(text + start, (size_t)(colon - text) - start)) {
-			size_t from = (size_t)(colon - text) + 1;
-			while (from < n && text[from] == ' ')
-				from++;
-			const char *end = memmem(text + from, n - from, "\r\n", 2);
-			*ret_from = from;
-			*ret_to = end ? (size_t)(end - text) : n;
-			if (*ret_to > *ret_from)
-				return true;
+	if (!event)
+		return false;
+	if (strcmp(event, r->event) != 0) {
+		r->event_rules = 0;
+		snprintf(r->event, sizeof(r->event), "%s", event);
+		for (unsigned k = 0; k < redact_first_rule[1] && k < 32; k++)
+			r->event_rules |= (uint32_t)is_event(redact_rules[k].events, event) << k;
+	}
+	return i < 32 && r->event_rules >> i & 1;
+}
+
+static void add_span(struct redactor *r, size_t from, size_t to)
+{
+	struct span s = { from, to };
+	if (from < to && !vec_push(&r->spans, s))
+		r->all = true;
+}
+
+/* What one match hides. Returns where the search goes on. */
+static size_t take_match(struct redactor *r, const struct compiled *c, const char *text, size_t at,
+			 size_t offset)
+{
+	const PCRE2_SIZE *o = pcre2_get_ovector_pointer(r->match);
+	int group = c->secret && o[2 * c->secret] != PCRE2_UNSET ? c->secret : c->secret2;
+	size_t next = o[1] > at ? o[1] : at + 1;
+	if (!group || o[2 * group] == PCRE2_UNSET)
+		return next;
+	size_t from = o[2 * group], to = o[2 * group + 1];
+	if (c->name) {
+		const char *name = text + o[2 * c->name];
+		size_t n_name = o[2 * c->name + 1] - o[2 * c->name];
+		if (!redact_is_secret(
+			name, n_name)) { /* what looked like its value may hold the next name */
+			size_t behind = o[2 * c->name + 1];
+			return behind > at ? behind : at + 1;
 		}
-		at = start;
+		if (redact_is_open_value(name, n_name, text + from, to - from))
+			return next;
 	}
-	return false;
+	add_span(r, offset + from, offset + to);
+	return to > at ? to : at + 1;
 }
 
-/* Logins of mail and ftp: "PASS word", "AUTH MECHANISM word", "a1 LOGIN user word", alone in a line: where the word begins. */
-static size_t find_login(const char *text, size_t n)
+static void find_rule(struct redactor *r, unsigned i, const char *text, size_t n, bool is_cut,
+		      size_t offset)
 {
-	const char *words[5];
-	size_t lengths[5], n_words = 0;
-	while (n && (text[n - 1] == '\r' || text[n - 1] == '\n'))
-		n--;
-	for (size_t i = 0; i < n && n_words < 5;) {
-		size_t start = i;
-		while (i < n && text[i] != ' ')
-			i++;
-		words[n_words] = text + start;
-		lengths[n_words++] = i - start;
-		i++;
+	const struct compiled *c = rule_get(r, i);
+	size_t at = 0;
+	int found = 0;
+	if (!c) {
+		add_span(r, offset, offset + n);
+		return;
 	}
-	bool is_login = (n_words == 2 && is_word(words[0], lengths[0], "PASS")) ||
-			(n_words == 3 && is_word(words[0], lengths[0], "AUTH")) ||
-			(n_words == 4 && is_word(words[1], lengths[1], "LOGIN"));
-	return is_login ? (size_t)(words[n_words - 1] - text) : SIZE_MAX;
-}
-
-bool redact_text(struct strbuf *to, const char *text, size_t n_bytes)
-{
-	size_t login = n_bytes < 1000 ? find_login(text, n_bytes) : SIZE_MAX;
-	if (login != SIZE_MAX) {
-		size_t end = n_bytes;
-		while (end > login && (text[end - 1] == '\r' || text[end - 1] == '\n'))
-			end--;
-		strbuf_add(to, text, login);
-		strbuf_adds(to, "***");
-		strbuf_add(to, text + end, n_bytes - end);
-		return true;
-	}
-	size_t done = 0, from, to_at;
-	bool any = false;
-	for (;;) {
-		size_t url_from = SIZE_MAX, url_to = 0, header_from = SIZE_MAX, header_to = 0;
-		if (!find_url_password(text, n_bytes, done, &url_from, &url_to))
-			url_from = SIZE_MAX;
-		if (!find_header(text, n_bytes, done, &header_from, &header_to))
-			header_from = SIZE_MAX;
-		if (url_from == SIZE_MAX && header_from == SIZE_MAX)
+	for (unsigned k = 0; k < MATCHES_MAX && at <= n; k++) {
+		found = pcre2_match(c->code, (PCRE2_SPTR)text, n, at, 0, r->match, r->context);
+		if (found < 0)
 			break;
-		from = url_from < header_from ? url_from : header_from;
-		to_at = url_from < header_from ? url_to : header_to;
-		strbuf_add(to, text + done, from - done);
-		strbuf_adds(to, "***");
-		done = to_at;
-		any = true;
+		at = take_match(r, c, text, at, offset);
 	}
-	if (any)
-		strbuf_add(to, text + done, n_bytes - done);
-	return any;
+	if (found != PCRE2_ERROR_NOMATCH && at <= n) {
+		add_span(r, offset + at, offset + n);
+		return;
+	}
+	if (!is_cut || at > n)
+		return;
+	found = pcre2_match(c->code, (PCRE2_SPTR)text, n, at, PCRE2_PARTIAL_SOFT, r->match,
+			    r->context);
+	if (found == PCRE2_ERROR_PARTIAL) {
+		unsigned long long anchors[2];
+		size_t from = pcre2_get_ovector_pointer(r->match)[0];
+		find_anchors(text + from, n - from, anchors);
+		if (has_anchors(anchors, &redact_rules[i]))
+			add_span(r, offset + from, offset + n);
+	} else if (found < 0 && found != PCRE2_ERROR_NOMATCH) {
+		add_span(r, offset + at, offset + n);
+	}
+}
+
+/* Add the spans of a text; offset is added to each. */
+static void find_spans(struct redactor *r, const char *event, const char *text, size_t n,
+		       bool is_cut, bool is_argv, size_t offset)
+{
+	unsigned long long anchors[2];
+	find_anchors(text, n, anchors);
+	for (unsigned i = 0; i < redact_first_rule[1]; i++)
+		if (has_event(r, i, event) && redact_rules[i].is_argv == is_argv)
+			find_rule(r, i, text, n, is_cut, offset);
+	for (unsigned half = 0; half < 2; half++) {
+		for (unsigned long long bits = anchors[half]; bits; bits &= bits - 1) {
+			unsigned line = half * 64 + (unsigned)__builtin_ctzll(bits);
+			for (unsigned i = redact_first_rule[line + 1];
+			     i < redact_first_rule[line + 2]; i++) {
+				const struct redact_rule *rule = &redact_rules[i];
+				if (has_anchors(anchors, rule) && rule->is_argv == is_argv &&
+				    n >= rule->least_bytes &&
+				    (!rule->events || is_event(rule->events, event)))
+					find_rule(r, i, text, n, is_cut, offset);
+			}
+		}
+	}
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct span *x = a, *y = b;
+	return x->from < y->from ? -1 : x->from > y->from;
+}
+
+static void merge_spans(struct redactor *r)
+{
+	size_t n = 0;
+	if (!r->spans.n)
+		return;
+	qsort(r->spans.v, r->spans.n, sizeof(*r->spans.v), by_start);
+	for (size_t i = 1; i < r->spans.n; i++) {
+		struct span *last = &r->spans.v[n], *s = &r->spans.v[i];
+		if (s->from > last->to)
+			r->spans.v[++n] = *s;
+		else if (s->to > last->to)
+			last->to = s->to;
+	}
+	r->spans.n = n + 1;
+}
+
+/* Append text, which stands at `offset` of what the spans count in. *at: the first span that may
+ * reach it. */
+static void add_clean(struct redactor *r, const char *text, size_t n, size_t offset, size_t *at,
+		      struct strbuf *to)
+{
+	size_t done = 0;
+	if (r->all) {
+		strbuf_adds(to, "***");
+		return;
+	}
+	while (*at < r->spans.n && r->spans.v[*at].from < offset + n) {
+		size_t from = r->spans.v[*at].from, end = r->spans.v[*at].to;
+		if (end > offset) {
+			from = from > offset ? from - offset : 0;
+			strbuf_add(to, text + done, from - done);
+			strbuf_adds(to, "***");
+			done = end - offset < n ? end - offset : n;
+			if (end > offset + n)
+				break;
+		}
+		++*at;
+	}
+	strbuf_add(to, text + done, n - done);
+}
+
+bool redact_text(struct redactor *r, const char *event, const char *text, size_t n_bytes,
+		 bool is_cut, struct strbuf *to)
+{
+	size_t at = 0;
+	r->spans.n = 0;
+	r->all = false;
+	find_spans(r, event, text, n_bytes, is_cut, false, 0);
+	if (!r->spans.n && !r->all)
+		return false;
+	merge_spans(r);
+	add_clean(r, text, n_bytes, 0, &at, to);
+	return true;
+}
+
+bool redact_words(struct redactor *r, const char *event, struct redact_word *words, size_t n_words,
+		  struct strbuf *to)
+{
+	r->spans.n = 0;
+	r->all = false;
+	strbuf_clear(&r->joined);
+	for (size_t i = 0; i < n_words; i++) {
+		if (i)
+			strbuf_addc(&r->joined, 0);
+		size_t start = r->joined.n;
+		strbuf_add(&r->joined, words[i].s, words[i].n);
+		for (size_t k = start; k < r->joined.n; k++)
+			if (!r->joined.s[k]) /* only between words */
+				r->joined.s[k] = 1;
+	}
+	r->all |= r->joined.failed;
+	find_spans(r, event, strbuf_str(&r->joined), r->joined.n, false, true, 0);
+	for (size_t i = 0, start = 0; i < n_words; start += words[i].n + 1, i++)
+		find_spans(r, event, words[i].s, words[i].n, words[i].is_cut, false, start);
+	if (!r->spans.n && !r->all)
+		return false;
+	merge_spans(r);
+	for (size_t i = 0, start = 0, at = 0; i < n_words; start += words[i].n + 1, i++) {
+		size_t before = to->n;
+		add_clean(r, words[i].s, words[i].n, start, &at, to);
+		words[i].n_clean = to->n - before;
+	}
+	return true;
 }

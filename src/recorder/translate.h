@@ -3,13 +3,14 @@
  *
  * Addresses of direct arguments become slots (VALUE_OBJECT), so that two events that differ only in an object's identity
  * share one entry; deeper ones stay inline. Containers that are worth it become entries of their own (VALUE_REF). Secrets
- * are left out, unless they are to be kept (redact.h).
+ * are left out if there is a redactor (redact.h).
  */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+struct redactor;
 struct strbuf;
 struct writer;
 
@@ -20,6 +21,7 @@ struct translation {
 	uint32_t n_objects;
 };
 
-/* Check and translate the one TUPLE value in bytes[0 … n); append to `to`. False if the bytes are not one well-formed
- * value: `to` is then as before. */
-bool translate_args(struct writer *w, bool redact, const uint8_t *bytes, size_t n, struct strbuf *to, struct translation *ret);
+/* Check and translate the one TUPLE value in bytes[0 … n), the arguments of `event` (NULL: unknown); append to `to`. False if
+ * the bytes are not one well-formed value: `to` is then as before. redactor: NULL keeps secrets in. */
+bool translate_args(struct writer *w, struct redactor *redactor, const char *event, const uint8_t *bytes, size_t n, struct strbuf *to,
+		    struct translation *ret);

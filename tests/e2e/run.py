@@ -40,6 +40,7 @@ GROUPS = [
     "launch",
     "attach",
     "values",
+    "secrets",
     "stacks",
     "table",
     "signals",

@@ -14,6 +14,7 @@
 #include "capture/writer.h"
 #include "probe/abi.h"
 #include "recorder/decode.h"
+#include "recorder/redact.h"
 
 static bool wants(void *ctx, const char *name, uint32_t n_bytes)
 {
@@ -31,8 +32,10 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 	struct err *err = writer_open("/dev/null", &options, &writer);
 	if (err)
 		abort();
+	struct redactor *redactor;
+	err_destroy(redactor_create(&redactor));
 	struct process_info process = { .pid = 1, .exit_status = -1 };
-	struct decoder_options how = { .writer = writer, .minor = 8 + bytes[0] % 8, .process = writer_process(writer, &process), .redact = true,
+	struct decoder_options how = { .writer = writer, .minor = 8 + bytes[0] % 8, .process = writer_process(writer, &process), .redactor = redactor,
 				       .wants = wants };
 	err = decoder_create(&how, &decoder);
 	if (err)
@@ -57,6 +60,7 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 		abort();
 	decoder_refresh_threads(decoder, true);
 	decoder_destroy(decoder);
+	redactor_destroy(redactor);
 	err_destroy(writer_close(writer));
 }
 

@@ -7,57 +7,215 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "capture_util.h"
 #include "recorder/redact.h"
 #include "recorder/translate.h"
 
-static void test_names(void **state)
+struct example {
+	const char *rule, *event;
+	bool in_words; /* a NUL between each two words */
+	const char *given;
+	size_t n_given;
+	const char *expected;
+	size_t n_expected;
+};
+static const struct example examples[] = {
+#include "recorder/redact_examples.h"
+};
+
+static struct redactor *redactor;
+
+static int set_up(void **state)
 {
-	static const char *const secret[] = { "PASSWORD", "DB_PASSWORD", "PGPASSWORD", "MYSQL_PWD", "db-pass", "GITHUB_TOKEN", "X-Auth-Token",
-					      "api_key", "AWS_SECRET_ACCESS_KEY", "STRIPE_KEY", "Authorization", "Cookie", "Set-Cookie",
-					      "GOOGLE_CREDENTIALS", "clientSecret", "SSH_PASSPHRASE" };
-	static const char *const open_[] = { "", "PWD", "OLDPWD", "HOME", "PATH", "TOKENIZERS_PARALLELISM", "SSH_AUTH_SOCK", "sort_key", "KEY",
-					     "key", "KEYBOARD", "PASSENGER_COUNT", "COMPASS", "SECRETARY", "LC_ALL", "PYTHONPATH",
-					     "def f(): pass", "no token" };
-	for (size_t i = 0; i < sizeof(secret) / sizeof(secret[0]); i++)
-		if (!redact_is_secret(secret[i], strlen(secret[i])))
-			fail_msg("%s is a secret", secret[i]);
-	for (size_t i = 0; i < sizeof(open_) / sizeof(open_[0]); i++)
-		if (redact_is_secret(open_[i], strlen(open_[i])))
-			fail_msg("%s is no secret", open_[i]);
+	must(redactor_create(&redactor));
+	return 0;
 }
 
-static void test_texts(void **state)
+static int tear_down(void **state)
 {
-	static const struct {
-		const char *in, *out; /* out NULL: nothing is secret */
-	} rows[] = {
-		{ "https://bob:hunter2@host:8080/a?b", "https://bob:***@host:8080/a?b" },
-		{ "psql postgres://u:p@h/db and redis://:x@h", "psql postgres://u:***@h/db and redis://:***@h" },
-		{ "http://host:80/a@b", NULL },
-		{ "https://bob@host/", NULL },
-		{ "see http://a and mail me@b:c@d", NULL },
-		{ "GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic Ym9iOng=\r\nX: y\r\n\r\n",
-		  "GET / HTTP/1.1\r\nHost: a\r\nAuthorization: ***\r\nX: y\r\n\r\n" },
-		{ "GET / HTTP/1.1\r\nCookie: a=b\r\nX-Api-Key: 77\r\n\r\n", "GET / HTTP/1.1\r\nCookie: ***\r\nX-Api-Key: ***\r\n\r\n" },
-		{ "GET / HTTP/1.1\r\nCookie: a", "GET / HTTP/1.1\r\nCookie: ***" },
-		{ "PASS hunter2\r\n", "PASS ***\r\n" },
-		{ "a1 LOGIN bob hunter2\r\n", "a1 LOGIN bob ***\r\n" },
-		{ "AUTH PLAIN AGJvYgB4\r\n", "AUTH PLAIN ***\r\n" },
-		{ "PASS or fail", NULL },
-		{ "", NULL },
-		{ "://", NULL },
-	};
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct strbuf b = { 0 };
-		bool found = redact_text(&b, rows[i].in, strlen(rows[i].in));
-		assert_int_equal(found, rows[i].out != NULL);
-		assert_string_equal(strbuf_str(&b), rows[i].out ? rows[i].out : "");
-		strbuf_fini(&b);
+	redactor_destroy(redactor);
+	return 0;
+}
+
+/* What is left of a text, or of words with a NUL between them. */
+static void redacted(struct strbuf *to, const char *event, bool in_words, bool is_cut, const char *text, size_t n)
+{
+	strbuf_clear(to);
+	if (!in_words) {
+		if (!redact_text(redactor, event, text, n, is_cut, to))
+			strbuf_add(to, text, n);
+		return;
 	}
+	struct redact_word words[64] = { 0 };
+	struct strbuf clean = { 0 };
+	size_t n_words = 0, at = 0;
+	for (size_t i = 0; i <= n && n_words < 64; i += words[n_words - 1].n + 1) {
+		struct redact_word *w = &words[n_words++];
+		w->s = text + i;
+		w->n = strnlen(text + i, n - i);
+		w->n_clean = w->n;
+	}
+	bool any = redact_words(redactor, event, words, n_words, &clean);
+	for (size_t i = 0; i < n_words; at += words[i].n_clean, i++) {
+		if (i)
+			strbuf_addc(to, 0);
+		strbuf_add(to, any ? strbuf_str(&clean) + at : words[i].s, words[i].n_clean);
+	}
+	strbuf_fini(&clean);
+}
+
+/* A NUL is shown as |. */
+static const char *shown(struct strbuf *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		b->s[i] = b->s[i] ? b->s[i] : '|';
+	return strbuf_str(b);
+}
+
+/* Each rule does what its examples say, to the byte. */
+static void test_examples(void **state)
+{
+	struct strbuf out = { 0 };
+	size_t n_wrong = 0;
+	must(redactor_check(redactor));
+	for (size_t i = 0; i < ARRAY_LEN(examples); i++) {
+		const struct example *e = &examples[i];
+		char *tight = malloc(e->n_given ? e->n_given : 1); /* so that a sanitizer sees what is read beyond */
+		memcpy(tight, e->given, e->n_given);
+		redacted(&out, e->event, e->in_words, false, tight, e->n_given);
+		free(tight);
+		if (out.n == e->n_expected && !memcmp(strbuf_str(&out), e->expected, out.n))
+			continue;
+		struct strbuf expected = { 0 };
+		strbuf_add(&expected, e->expected, e->n_expected);
+		print_error("rule \"%s\": expected %s\n                     got %s\n", e->rule, shown(&expected), shown(&out));
+		strbuf_fini(&expected);
+		n_wrong++;
+	}
+	strbuf_fini(&out);
+	assert_int_equal(n_wrong, 0);
+}
+
+/* The lines of a file of tests/redaction, without comments; *ret_kind is what stands before the tab. */
+static FILE *open_table(const char *name)
+{
+	char path[4096];
+	snprintf(path, sizeof(path), "%s/tests/redaction/%s", getenv("SOURCE_ROOT") ? getenv("SOURCE_ROOT") : "../..", name);
+	FILE *f = fopen(path, "re");
+	if (!f)
+		fail_msg("%s is not there", path);
+	return f;
+}
+
+static bool next_line(FILE *f, char *line, size_t cap, char **ret_kind, char **ret_text)
+{
+	while (fgets(line, (int)cap, f)) {
+		line[strcspn(line, "\n")] = 0;
+		char *tab = strchr(line, '\t');
+		if (*line == '#' || !tab)
+			continue;
+		*tab = 0;
+		*ret_kind = line;
+		*ret_text = tab + 1;
+		return true;
+	}
+	return false;
+}
+
+/* Take {{ and }} out of a text; \r \n \0 and \\ are as in C. Returns its bytes; *from … *to is what stood inside. */
+static size_t unmark(char *text, size_t *from, size_t *to)
+{
+	size_t n = 0;
+	*from = *to = 0;
+	for (char *p = text; *p; p++) {
+		if (p[0] == '{' && p[1] == '{' && !*from)
+			*from = n + 1, p++;
+		else if (p[0] == '}' && p[1] == '}' && !*to && *from)
+			*to = n, p++;
+		else if (p[0] == '\\' && p[1] && strchr("rn0\\", p[1]))
+			p++, text[n++] = *p == 'r' ? '\r' : *p == 'n' ? '\n' : *p == '0' ? 0 : '\\';
+		else
+			text[n++] = *p;
+	}
+	*from -= *from > 0;
+	return n;
+}
+
+/* Is the secret still there? What is shorter than four bytes may stand elsewhere by chance, so the place counts. */
+static bool leaks(const char *kind, const char *text, size_t n, size_t from, size_t to, struct strbuf *out)
+{
+	if (!strcmp(kind, "name"))
+		return !redact_is_secret(text, n);
+	const char *event = strchr(kind, ':');
+	redacted(out, event ? event + 1 : NULL, !strncmp(kind, "words", 5), !strncmp(kind, "cut", 3), text, n);
+	return memmem(out->s, out->n, text + from, to - from) != NULL;
+}
+
+/* tests/redaction/shapes.tsv: what must be kept out. At least 95 of 100 is promised. */
+static void test_shapes(void **state)
+{
+	char line[8192], *kind, *text;
+	struct strbuf out = { 0 };
+	size_t n = 0, n_leaks = 0;
+	FILE *f = open_table("shapes.tsv");
+	while (next_line(f, line, sizeof(line), &kind, &text)) {
+		size_t from, to, n_text = unmark(text, &from, &to);
+		n++;
+		if (leaks(kind, text, n_text, from, to, &out)) {
+			n_leaks++;
+			print_message("leaks: %s %.*s\n", kind, (int)n_text, text);
+		}
+	}
+	fclose(f);
+	for (size_t i = 0; i < ARRAY_LEN(examples); i++) {
+		const struct example *e = &examples[i];
+		if (e->n_given == e->n_expected && !memcmp(e->given, e->expected, e->n_given))
+			continue;
+		redacted(&out, e->event, e->in_words, false, e->given, e->n_given);
+		n++;
+		n_leaks += out.n != e->n_expected;
+	}
+	strbuf_fini(&out);
+	print_message("shapes of secrets kept out: %zu of %zu\n", n - n_leaks, n);
+	assert_true(n >= 300);
+	assert_true(n_leaks * 20 <= n);
+}
+
+/* tests/redaction/harmless.tsv: what must be shown as it is. At most 2 of 100 may be hidden. */
+static void test_harmless(void **state)
+{
+	char line[8192], *kind, *text;
+	struct strbuf out = { 0 };
+	size_t n = 0, n_hidden = 0;
+	FILE *f = open_table("harmless.tsv");
+	while (next_line(f, line, sizeof(line), &kind, &text)) {
+		size_t from, to, n_text = unmark(text, &from, &to);
+		const char *event = strchr(kind, ':');
+		n++;
+		if (!strcmp(kind, "name")) {
+			if (redact_is_secret(text, n_text)) {
+				n_hidden++;
+				print_message("hidden: name %s\n", text);
+			}
+			continue;
+		}
+		redacted(&out, event ? event + 1 : NULL, !strncmp(kind, "words", 5), !strncmp(kind, "cut", 3), text, n_text);
+		if (out.n != n_text || memcmp(out.s, text, n_text)) {
+			n_hidden++;
+			print_message("hidden: %s %s -> %s\n", kind, text, shown(&out));
+		}
+	}
+	fclose(f);
+	strbuf_fini(&out);
+	print_message("harmless names and texts hidden: %zu of %zu\n", n_hidden, n);
+	assert_true(n >= 300);
+	assert_true(n_hidden * 50 <= n);
 }
 
 /* Arguments on their way into the capture: a dictionary, a name and its value, a text; and nothing of it without redact. */
@@ -86,8 +244,9 @@ static void test_translate(void **state)
 	struct translation t;
 	for (int redact = 0; redact < 2; redact++) {
 		strbuf_clear(&out);
-		assert_true(translate_args(w, redact, (const uint8_t *)in.s, in.n, &out, &t));
-		assert_true(translate_args(w, redact, (const uint8_t *)pair.s, pair.n, &out, &t));
+		struct redactor *r = redact ? redactor : NULL;
+		assert_true(translate_args(w, r, NULL, (const uint8_t *)in.s, in.n, &out, &t));
+		assert_true(translate_args(w, r, NULL, (const uint8_t *)pair.s, pair.n, &out, &t));
 		assert_int_equal(memmem(out.s, out.n, "s3cr3t", 6) == NULL, redact);
 		assert_int_equal(memmem(out.s, out.n, "b0c", 3) == NULL, redact);
 		assert_non_null(memmem(out.s, out.n, "API_TOKEN", 9));
@@ -100,23 +259,49 @@ static void test_translate(void **state)
 	strbuf_fini(&out);
 }
 
-/* Whatever the text is, it ends and stays inside its bounds. */
+/* Whatever the text is, it ends soon and stays inside its bounds. */
 static void test_hostile(void **state)
 {
 	uint32_t seed = 7;
 	for (int round = 0; round < 20000; round++) {
-		static const char *const bits[] = { "://", ":", "@", "\r\n", "Cookie", "a", " ", "PASS", "\xff", "/" };
+		static const char *const bits[] = { "://", ":", "@", "\r\n", "Cookie", "a", " ", "PASS", "\xff", "/", "password", "=", "\"",
+						    "'", "\\", "--token", "mysql", " -p", "-----BEGIN PRIVATE KEY-----", "eyJ", ".", "{", "" };
 		struct strbuf in = { 0 }, out = { 0 };
-		for (unsigned n = seed % 12; n-- > 0;) {
+		for (unsigned n = seed % 24; n-- > 0;) {
 			seed = seed * 1664525 + 1013904223;
-			strbuf_adds(&in, bits[(seed >> 16) % 10]);
+			strbuf_adds(&in, bits[(seed >> 16) % ARRAY_LEN(bits)]);
+			if (seed % 11 == 0)
+				strbuf_addc(&in, 0);
 		}
 		seed = seed * 1664525 + 1013904223;
 		char *tight = malloc(in.n ? in.n : 1);
 		memcpy(tight, strbuf_str(&in), in.n);
-		redact_text(&out, tight, in.n);
+		redact_text(redactor, "smtplib.send", tight, in.n, seed & 1, &out);
+		struct redact_word words[2] = { { .s = tight, .n = in.n / 2 }, { .s = tight + in.n / 2, .n = in.n - in.n / 2, .is_cut = true } };
+		redact_words(redactor, NULL, words, 2, &out);
 		redact_is_secret(tight, in.n);
 		free(tight);
+		strbuf_fini(&in);
+		strbuf_fini(&out);
+	}
+}
+
+/* CPU time of texts that are made to cost: not more than a text of such a length may. */
+static void test_cost_is_bounded(void **state)
+{
+	static const char *const bits[] = { "password", "password=", "\"token\":", "mysql ", "mysql -a ", "://a:", "AKIA", "eyJhbGciOi",
+					    "curl -u a ", "-----BEGIN PRIVATE KEY----- ", "key \"", "[\"token\",", "a.b-c_", "login x password ",
+					    "authorization: ", "echo x | sudo " };
+	enum { LONG = 1 << 20 };
+	for (size_t i = 0; i < ARRAY_LEN(bits); i++) {
+		struct strbuf in = { 0 }, out = { 0 };
+		while (in.n < LONG)
+			strbuf_adds(&in, bits[i]);
+		clock_t before = clock();
+		redact_text(redactor, NULL, in.s, in.n, true, &out);
+		double seconds = (double)(clock() - before) / CLOCKS_PER_SEC;
+		if (seconds > 5)
+			fail_msg("1 MiB of \"%s\" took %.1f s", bits[i], seconds);
 		strbuf_fini(&in);
 		strbuf_fini(&out);
 	}
@@ -125,10 +310,12 @@ static void test_hostile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_examples),
+		cmocka_unit_test(test_shapes),
+		cmocka_unit_test(test_harmless),
 		cmocka_unit_test(test_translate),
 		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_cost_is_bounded),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

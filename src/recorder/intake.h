@@ -1,0 +1,30 @@
+/*
+ * intake: names, paths, command lines and environments of a target on their way into the capture.
+ *
+ * They are bytes; the capture holds WTF-8: a byte that is no UTF-8 becomes U+DC80 … U+DCFF, as in
+ * Python (PEP 383). Secrets are left out (redact.h), unless the redactor is NULL.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct redactor;
+struct strbuf;
+struct writer;
+
+/* Append bytes as WTF-8. */
+void intake_text(struct strbuf *to, const char *bytes, size_t n);
+/* A string id; 0 for nothing. is_cut: there was more of it. */
+uint32_t intake_string(struct writer *w, struct redactor *r, const char *bytes, size_t n,
+		       bool is_cut);
+/* Append words that each end with a NUL, without their secrets. is_cut: there was more of the last.
+ */
+void intake_clean_words(struct strbuf *to, struct redactor *r, const char *words, size_t n,
+			bool is_cut);
+/* A value id of a LIST of STR of words that each end with a NUL, at most max_words (< 128) of them;
+ * 0 when memory is short. */
+uint32_t intake_words(struct writer *w, const char *words, size_t n, unsigned max_words);
+/* A value id of a DICT of STR of NAME=value texts that each end with a NUL; 0 if there are none. */
+uint32_t intake_environ(struct writer *w, struct redactor *r, const char *text, size_t n,
+			bool is_cut);
