@@ -190,3 +190,32 @@ void process_execed(struct recorder *r, struct process *p)
 	struct note_info note = { .kind = NOTE_EXEC, .time_ns = p->info.end_ns, .process = p->index };
 	writer_note(r->writer, &note);
 }
+
+static void tell_if_unreadable(const struct source *s, pid_t pid, struct session_end *e)
+{
+	char left[64];
+	if (link_presence(s->link, pid) != LINK_UNKNOWN)
+		return;
+	snprintf(left, sizeof(left), "process %d: its memory map cannot be read", (int)pid);
+	session_end_add_target(e, pid, END_UNKNOWN, left);
+}
+
+void process_tell_unreadable(struct recorder *r, struct source *s, struct session_end *e)
+{
+	pid_t *pids = NULL;
+	size_t n = 0;
+	for (size_t i = 0; i < r->processes.n; i++) { /* whose parent may be gone */
+		const struct process *p = r->processes.v[i];
+		if (p->source == s && !p->ended && p->pid != s->link->pid)
+			tell_if_unreadable(s, p->pid, e);
+	}
+	struct err *err = proc_descendants(s->link->pid, getpid(), &pids, &n);
+	for (size_t i = 0; !err && i < n; i++) {
+		uint64_t ticks;
+		/* One that was there before it cannot have been forked with our ring. */
+		if (proc_start_ticks(pids[i], &ticks) && ticks >= s->link->since_ticks)
+			tell_if_unreadable(s, pids[i], e);
+	}
+	err_destroy(err);
+	free(pids);
+}

@@ -428,7 +428,8 @@ static void leave_source(struct recorder *r, struct source *s, uint64_t timeout,
 	s->left = true;
 	if (!report.restored)
 		s->process->info.flags |= PROCESS_NOT_RESTORED;
-	session_end_add_target(e, s->link->pid, report.restored ? END_YES : END_NO, report.left);
+	session_end_add_target(e, s->link->pid, report.restored ? END_YES : report.is_unknown ? END_UNKNOWN : END_NO, report.left);
+	process_tell_unreadable(r, s, e);
 	if (report.n_processes) {
 		struct note_info note = { .kind = NOTE_DETACHED, .time_ns = clock_time_now(&r->clock), .process = s->process->index };
 		writer_note(r->writer, &note);

@@ -142,6 +142,8 @@ void process_update(struct recorder *r, struct process *p);
 void process_read_prefixes(struct recorder *r, struct process *p, struct source *s);
 void process_ended(struct recorder *r, struct process *p, int status); /* wait(2) status, -1 unknown */
 void process_execed(struct recorder *r, struct process *p); /* the image is over, the process is not */
+/* Those that may have the ring of this source and cannot be looked at: of them it is not known that they are restored. */
+void process_tell_unreadable(struct recorder *r, struct source *s, struct session_end *e);
 
 /* drain.c */
 void recorder_heartbeat(struct recorder *r, uint64_t now); /* probes wait for us as long as it is heard */

@@ -20,6 +20,7 @@
 #include "tracer/inject_private.h"
 #include "tracer/leftover.h"
 #include "tracer/maps.h"
+#include "tracer/procs.h"
 #include "tracer/ptrace.h"
 #include "tracer/remote_mem.h"
 #include "tracer/sigframe.h"
@@ -134,24 +135,78 @@ struct err *link_again(struct link *l, bool attached)
 
 /* ---- leaving ---- */
 
-bool link_is_in(const struct link *l, pid_t pid)
+/* A thread by which the memory of a process can be looked at: /proc knows that of a leader that has ended no more, though others of
+ * its threads may go on. 0: none; it is over, or has none. */
+static pid_t thread_with_memory(pid_t pid)
+{
+	struct thread_place at;
+	char path[48];
+	pid_t found = 0;
+	if (!thread_place_read(pid, pid, &at))
+		return kill(pid, 0) < 0 && errno == ESRCH ? 0 : pid;
+	if (at.state != 'Z' && at.state != 'X')
+		return pid;
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	DIR *dir = opendir(path);
+	if (!dir)
+		return errno == ENOENT ? 0 : pid;
+	for (struct dirent *e; !found && (e = readdir(dir));) {
+		pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
+		if (tid > 0 && tid != pid && thread_place_read(pid, tid, &at) && at.state != 'Z' && at.state != 'X')
+			found = tid;
+	}
+	closedir(dir);
+	return found;
+}
+
+/* Its mappings cannot be read. Of the one that was armed the memory is open here, whoever may open it now; and it is that of the
+ * address space it had then (kernel fs/proc/base.c, mem_open): after an exec nothing of it is there. */
+static enum link_presence presence_by_memory(const struct link *l, pid_t pid)
+{
+	if ((kill(pid, 0) < 0 && errno == ESRCH) || !thread_with_memory(pid))
+		return LINK_OUT;
+	if (pid != l->pid && proc_has_execed(pid)) /* the ring is had by fork alone */
+		return LINK_OUT;
+	if (pid != l->pid || !l->nonce)
+		return LINK_UNKNOWN;
+	return ring_is_ours(l, l->mem) ? LINK_IN : LINK_OUT;
+}
+
+enum link_presence link_presence(const struct link *l, pid_t pid)
 {
 	/* One look-up tells most processes apart: is a file mapped at exactly this range? (proc(5), map_files) */
 	char range[96];
 	struct stat st;
-	snprintf(range, sizeof(range), "/proc/%d/map_files/%llx-%llx", (int)pid, (unsigned long long)(l->base.v + l->shared_off),
+	pid_t tid = pid;
+	snprintf(range, sizeof(range), "/proc/%d/map_files/%llx-%llx", (int)tid, (unsigned long long)(l->base.v + l->shared_off),
 		 (unsigned long long)(l->base.v + l->total_bytes));
-	if (lstat(range, &st) < 0 && (errno == ENOENT || errno == ESRCH)) /* ESRCH: a kernel thread, or ended: no memory */
-		return false;
+	if (lstat(range, &st) < 0 && (errno == ENOENT || errno == ESRCH)) { /* ESRCH: a kernel thread, or ended: no memory */
+		tid = thread_with_memory(pid);
+		if (!tid)
+			return LINK_OUT;
+		if (tid == pid && access("/proc/self/map_files", F_OK) == 0) {
+			snprintf(range, sizeof(range), "/proc/%d/map_files", (int)pid);
+			/* hidepid (proc(5)): it may be there all the same */
+			return lstat(range, &st) == 0 ? LINK_OUT : presence_by_memory(l, pid);
+		}
+	}
 	CLEANUP(maps) struct maps *maps = NULL;
-	struct err *err = maps_read(pid, &maps);
+	struct err *err = maps_read(tid, &maps);
 	if (err && err->code != ERR_TARGET_GONE && err->code != ERR_NOT_FOUND) { /* whatever it was: ask once more */
 		err_destroy(err);
-		err = maps_read(pid, &maps);
+		err = maps_read(tid, &maps);
 	}
+	bool is_read = !err;
 	const struct mapping *m = err ? NULL : maps_find(maps, RADDR(l->base.v + l->shared_off));
 	err_destroy(err);
-	return m && m->shared && m->inode == l->ring.inode && m->dev == l->ring.dev;
+	if (!is_read)
+		return presence_by_memory(l, pid);
+	return m && m->shared && m->inode == l->ring.inode && m->dev == l->ring.dev ? LINK_IN : LINK_OUT;
+}
+
+bool link_is_in(const struct link *l, pid_t pid)
+{
+	return link_presence(l, pid) == LINK_IN;
 }
 
 struct err *link_processes(const struct link *l, pid_t **ret, size_t *ret_n)
@@ -540,7 +595,8 @@ static void leave_process(struct link *l, pid_t pid, bool attached, uint64_t dea
 		/* Ended meanwhile, a zombie, or another program by now: no reservation, nothing to restore. What the error says
 		 * then is only how far its memory had gone when we looked. One that is ending has its mappings for a moment
 		 * yet. */
-		bool is_done = !err || (!link_is_in(l, pid) && !hook_is_left(l, pid));
+		enum link_presence presence = err ? link_presence(l, pid) : LINK_OUT;
+		bool is_done = !err || (presence == LINK_OUT && !hook_is_left(l, pid));
 		uint64_t now = monotonic_ns();
 		bool is_over = try >= DETACH_TRIES || now >= deadline || (err && err->code == ERR_CORRUPT);
 		if (!is_done && err->code == ERR_CORRUPT && !l->nonce) { /* nobody asked for that process */
@@ -552,8 +608,10 @@ static void leave_process(struct link *l, pid_t pid, bool attached, uint64_t dea
 			deadline = now + CALL_TIMEOUT_NS;
 			try = 0;
 		} else if (!is_done && is_over) {
+			report->is_unknown = presence == LINK_UNKNOWN && (report->restored || report->is_unknown);
 			report->restored = false;
-			snprintf(report->left, sizeof(report->left), "process %d: %s", (int)pid, err->message);
+			snprintf(report->left, sizeof(report->left), "process %d: %s%s", (int)pid, err->message,
+				 err->code == ERR_DENIED ? "; root may look, and take out what is left" : "");
 			is_done = true;
 		}
 		if (!is_done)
@@ -587,20 +645,23 @@ void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void
 	}
 	/* Whom we attached to first: it need not wait while we look through all others. Then two rounds: a child may have been
 	 * forked while the first went on. */
-	if (link_is_in(l, l->pid))
+	if (link_presence(l, l->pid) != LINK_OUT)
 		leave_process(l, l->pid, is_attached && is_attached(ctx, l->pid), deadline, patient_until, report);
-	for (unsigned round = 0; round < 2 && report->restored; round++) {
+	bool is_first_left = report->restored;
+	for (unsigned round = 0; round < 2; round++) {
 		pid_t *pids = NULL;
 		size_t n = 0;
 		struct err *err = link_processes(l, &pids, &n);
 		if (err) {
 			report->restored = false;
-			snprintf(report->left, sizeof(report->left), "%s", err->message);
+			report->is_unknown = true;
+			snprintf(report->left, sizeof(report->left), "forked children of process %d: %s", (int)l->pid, err->message);
 			err_destroy(err);
-			return;
+			break;
 		}
 		for (size_t i = 0; i < n; i++)
-			leave_process(l, pids[i], is_attached && is_attached(ctx, pids[i]), deadline, patient_until, report);
+			if (pids[i] != l->pid || is_first_left) /* else that was tried */
+				leave_process(l, pids[i], is_attached && is_attached(ctx, pids[i]), deadline, patient_until, report);
 		free(pids);
 		if (!n)
 			break;

@@ -98,13 +98,20 @@ struct detach_report {
 	size_t n_processes;         /* taken off, the target and its forked children */
 	uint64_t pause_ns;          /* longest stop of a thread while leaving */
 	bool restored;
-	char left[160];             /* what is left where, if not */
+	bool is_unknown;            /* not restored, or it could not be looked at */
+	char left[192];             /* what is left where, if not; or what could not be looked at */
 };
 /* Disarm every process that has the ring, unlink, wait until nobody is inside, unmap, compare. The ring stays mapped here
  * until link_destroy(), to be drained. Up to timeout_ns. `is_attached(ctx, pid)` tells whether a process is ptraced by us. */
 void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx, uint64_t timeout_ns,
 		 struct detach_report *report);
-bool link_is_in(const struct link *l, pid_t pid); /* does this process have the ring mapped? */
+enum link_presence {
+	LINK_OUT,     /* proved: its mappings were read, or its address space is gone */
+	LINK_IN,
+	LINK_UNKNOWN  /* it lives, and its mappings cannot be read: no rights, no descriptors left, … */
+};
+enum link_presence link_presence(const struct link *l, pid_t pid); /* does this process have the ring mapped? */
+bool link_is_in(const struct link *l, pid_t pid);                  /* LINK_IN */
 /* Pids that map the ring, but for this process. malloc'ed. */
 MUST_CHECK struct err *link_processes(const struct link *l, pid_t **ret, size_t *ret_n);
 void link_destroy(struct link *l); /* NULL is fine; does not detach */

@@ -231,6 +231,18 @@ struct err *proc_descendants(pid_t pid, pid_t but, pid_t **ret, size_t *ret_n)
 	return NULL;
 }
 
+bool proc_has_execed(pid_t pid)
+{
+	enum { FORKED_NO_EXEC = 0x40 }; /* kernel include/linux/sched.h, PF_FORKNOEXEC: set by fork, cleared by exec */
+	char text[1024];
+	unsigned flags;
+	if (proc_file_read(pid, "stat", text, sizeof(text)) < 0)
+		return false;
+	/* proc(5): behind the command stand state, ppid, pgrp, session, tty_nr, tpgid, flags */
+	const char *p = strrchr(text, ')');
+	return p && sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && !(flags & FORKED_NO_EXEC);
+}
+
 bool proc_start_ticks(pid_t pid, uint64_t *ret)
 {
 	struct proc_stat s;

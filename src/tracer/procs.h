@@ -47,6 +47,7 @@ ssize_t proc_link_read(pid_t pid, const char *name, char *to, size_t cap);
 uint64_t proc_auxv_value(pid_t pid, uint64_t type);
 /* When it started: clock ticks since boot, field 22 of /proc/PID/stat. With the pid it names a process for good. */
 bool proc_start_ticks(pid_t pid, uint64_t *ret);
+bool proc_has_execed(pid_t pid); /* since it was forked: proved by what everybody may read of it */
 /* "docker 3f2a9c1b04d5", "podman …", "kubernetes …", "lxc web1" from the text of /proc/PID/cgroup; false if it tells none. */
 bool proc_container_name(const char *cgroup, char *to, size_t cap);
 
