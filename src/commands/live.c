@@ -17,6 +17,7 @@
 #include "base/strbuf.h"
 #include "base/vec.h"
 #include "commands/doctor.h"
+#include "commands/keeper.h"
 #include "commands/session.h"
 #include "model/catalog.h"
 #include "model/trace.h"
@@ -27,8 +28,10 @@
 struct live {
 	struct session *session;
 	char *path;
+	struct keeper keeper; /* of its terminal */
 	bool launched;
 	bool waits;       /* leave when the program has ended */
+	bool asks;        /* when leaving, what becomes of the program: --on-exit does not say it */
 };
 
 static VEC(struct live *) all;
@@ -85,7 +88,7 @@ static void live_read(void *ctx)
 static bool live_must_ask(void *ctx)
 {
 	struct live *l = ctx;
-	return l->launched && !l->session->ended && l->session->last.end.target_ended != END_YES;
+	return l->launched && l->asks && !l->session->ended && l->session->last.end.target_ended != END_YES;
 }
 
 static struct err *live_leave(void *ctx, int how)
@@ -97,7 +100,7 @@ static struct err *live_leave(void *ctx, int how)
 		return live_send(l, CONTROL_WAIT);
 	case 't': l->waits = true; return live_send(l, CONTROL_TERM);
 	case 'k': l->waits = true; return live_send(l, CONTROL_KILL);
-	default: return live_send(l, CONTROL_DETACH);
+	default: return live_send(l, CONTROL_RELEASE);
 	}
 }
 
@@ -106,6 +109,7 @@ static void live_close(void *ctx)
 	struct live *l = ctx;
 	if (!l->session->ended && !l->waits)
 		session_request(l->session, CONTROL_DETACH);
+	keeper_take_over(&l->keeper);
 }
 
 static const struct ui_live_ops live_ops = {
@@ -155,7 +159,13 @@ struct err *live_source_start(const struct options *o, struct ui_source *ret)
 	struct ui_source source = { .live = &live_ops, .terminal_fd = -1 };
 	struct err *err = stdio_open(o, &io, &source.terminal_fd);
 	struct live *l = calloc(1, sizeof(*l));
+	if (l)
+		l->keeper = KEEPER_NONE;
 	if (!err && !l)
+		err = err_no_memory();
+	if (!err && source.terminal_fd >= 0)
+		err = keeper_start(source.terminal_fd, &l->keeper);
+	if (!err && source.terminal_fd >= 0 && !(session_keep_from_recorders(source.terminal_fd) && session_keep_from_recorders(l->keeper.fd)))
 		err = err_no_memory();
 	if (!err)
 		err = session_start(o, o->output, &io, &l->session);
@@ -168,11 +178,11 @@ struct err *live_source_start(const struct options *o, struct ui_source *ret)
 	if (!err && (!(l->path = strdup(l->session->path)) || !(source.path = strdup(l->path)) || !vec_push(&all, l)))
 		err = err_no_memory();
 	if (err) {
-		if (source.terminal_fd >= 0)
-			close(source.terminal_fd);
+		session_close(source.terminal_fd);
 		trace_close(source.trace);
 		free(source.path);
 		if (l) {
+			keeper_lives(&l->keeper);
 			session_destroy(l->session);
 			free(l->path);
 		}
@@ -180,6 +190,7 @@ struct err *live_source_start(const struct options *o, struct ui_source *ret)
 		return err;
 	}
 	l->launched = o->program != NULL;
+	l->asks = o->on_exit == ON_EXIT_WAIT;
 	source.live_ctx = l;
 	*ret = source;
 	return NULL;
@@ -190,6 +201,8 @@ void live_farewell(bool quiet, int *ret_status)
 	for (size_t i = 0; i < all.n; i++) {
 		struct live *l = all.v[i];
 		session_finish(l->session, l->waits);
+		if (keeper_lives(&l->keeper))
+			l->session->end.keeper_pid = (int32_t)l->keeper.pid;
 		session_say(&l->session->end, session_end_path(&l->session->end, l->path, l->session->now_at), quiet);
 		*ret_status = session_end_status(&l->session->end);
 		session_destroy(l->session);

@@ -20,6 +20,7 @@
 
 #include "base/new_file.h"
 #include "base/strbuf.h"
+#include "base/vec.h"
 #include "capture/writer.h"
 #include "model/capture_filter.h"
 #include "options.h"
@@ -169,6 +170,24 @@ struct err *capture_path_make(const char *name, char **ret)
 
 /* ---- the other process ---- */
 
+/* Descriptors of the viewer's that a recorder must not have: it would hold the sockets of other sessions open, whose recorders could
+ * not see their viewer die, and the terminals of programs. */
+static VEC(int) viewers_own;
+
+bool session_keep_from_recorders(int fd)
+{
+	return vec_push(&viewers_own, fd);
+}
+
+void session_close(int fd)
+{
+	for (size_t i = 0; i < viewers_own.n; i++)
+		if (viewers_own.v[i] == fd)
+			viewers_own.v[i--] = viewers_own.v[--viewers_own.n];
+	if (fd >= 0)
+		close(fd);
+}
+
 static NORETURN void recorder_process(const struct options *o, const char *path, struct new_file *file,
 				      const struct follow_stdio *io, int fd)
 {
@@ -176,6 +195,8 @@ static NORETURN void recorder_process(const struct options *o, const char *path,
 	struct recorder *r = NULL;
 	struct session_end end;
 	prctl(PR_SET_NAME, "auditview-rec");
+	for (size_t i = 0; i < viewers_own.n; i++)
+		close(viewers_own.v[i]);
 	struct err *err = capture_plan_make(o, path, &plan);
 	if (!err) {
 		plan.recorder.file = file;
@@ -193,6 +214,8 @@ static NORETURN void recorder_process(const struct options *o, const char *path,
 		recorder_destroy(r);
 		r = NULL;
 	}
+	if (io->terminal >= 0)
+		close(io->terminal); /* it is the program's: once nobody else has it, it is over */
 	struct control_report m = { .state = RECORDER_LIVE, .exit_status = -1, .failed = err != NULL };
 	if (err) {
 		m.state = RECORDER_ENDED;
@@ -248,6 +271,8 @@ struct err *session_start(const struct options *o, const char *path, const struc
 	}
 	close(fds[1]);
 	s->control_fd = fds[0];
+	if (!session_keep_from_recorders(fds[0]))
+		return err_no_memory();
 	if (s->pid < 0) {
 		s->pid = 0;
 		return err_sys(errno, "cannot start the recorder");
@@ -302,7 +327,7 @@ bool session_poll(struct session *s)
 void session_request(struct session *s, enum control_request request)
 {
 	struct control_message m = { .request = request };
-	if (request == CONTROL_DETACH || request == CONTROL_STOP) {
+	if (request == CONTROL_DETACH || request == CONTROL_STOP || request == CONTROL_RELEASE) {
 		if (s->asked)
 			return;
 		s->asked = true;
@@ -460,8 +485,7 @@ void session_destroy(struct session *s)
 		return;
 	if (s->pid > 0)
 		session_finish(s, false);
-	if (s->control_fd >= 0)
-		close(s->control_fd);
+	session_close(s->control_fd);
 	if (s->is_temporary && s->path)
 		unlink(s->path);
 	free(s->path);

@@ -47,6 +47,9 @@ struct session {
  * NULL = a fresh one under $XDG_CACHE_HOME/auditview. `io`: descriptors for a launched program. */
 MUST_CHECK struct err *session_start(const struct options *o, const char *path, const struct follow_stdio *io,
 				     struct session **ret);
+/* A descriptor that is the viewer's alone, and no recorder's that is started from now on. False: memory is short. */
+bool session_keep_from_recorders(int fd);
+void session_close(int fd); /* close(2) of such a one; -1 is fine */
 /* Take in reports without waiting. False when nothing was new. */
 bool session_poll(struct session *s);
 void session_request(struct session *s, enum control_request request);

@@ -14,14 +14,15 @@
 enum control_request {
 	CONTROL_PAUSE = 1,     /* hooks stay, events are not taken */
 	CONTROL_RESUME,
-	CONTROL_DETACH,        /* leave everything and finish; a launched program runs on */
+	CONTROL_DETACH,        /* leave everything and finish; of a launched program --on-exit tells (wait: it runs on) */
 	CONTROL_TERM,          /* send SIGTERM to the launched program, go on capturing its end */
 	CONTROL_KILL,
 	CONTROL_FOLLOW,        /* follow children from now on */
 	CONTROL_LEAVE,         /* leave the targets, but stay: CONTROL_ATTACH goes back to those that live */
 	CONTROL_ATTACH,
 	CONTROL_STOP,          /* leave everything, but wait for a launched program, whose exit status is ours */
-	CONTROL_WAIT           /* the viewer is leaving: go on until the program ends */
+	CONTROL_WAIT,          /* the viewer is leaving: go on until the program ends */
+	CONTROL_RELEASE        /* as CONTROL_DETACH, and a launched program runs on whatever --on-exit tells */
 };
 
 enum recorder_state { RECORDER_STARTING, RECORDER_LIVE, RECORDER_PAUSED, RECORDER_DETACHED, RECORDER_ENDED };

@@ -291,6 +291,7 @@ static void on_control(struct recorder *r)
 	switch ((enum control_request)m.request) {
 	case CONTROL_PAUSE: set_enabled(r, false); break;
 	case CONTROL_RESUME: set_enabled(r, true); break;
+	case CONTROL_RELEASE: r->options.on_end = RECORDER_LEAVE; /* fall through */
 	case CONTROL_DETACH:
 		r->by_signal = true;
 		r->leaving = true;

@@ -228,10 +228,9 @@ void session_end_add_messages(const struct session_end *e, struct strbuf *to)
 		if (e->write_hint[0])
 			strbuf_addf(to, "%s\n", e->write_hint);
 	}
-	if (e->keeper_pid && e->target_pid)
-		strbuf_addf(to,
-			    "process %d lives on; process %d keeps its terminal until it ends\n",
-			    e->target_pid, e->keeper_pid);
+	if (e->keeper_pid)
+		strbuf_addf(to, "the program lives on (process %d); process %d keeps its terminal until it ends\n", e->target_pid,
+			    e->keeper_pid);
 }
 
 void session_end_add_all(const struct session_end *e, const char *path, bool is_quiet,
