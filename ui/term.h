@@ -22,6 +22,8 @@ struct term_options {
 	bool force_color;   /* --color=always */
 };
 
+/* Would term_open() know this terminal? Asked before anything is started that the screen is for. Draws nothing. */
+MUST_CHECK struct err *term_check(void);
 MUST_CHECK struct err *term_open(const struct term_options *options, struct terminal **ret);
 void term_close(struct terminal *t); /* NULL is fine */
 

@@ -183,6 +183,24 @@ void term_set_mouse(struct terminal *t, bool on)
 	say(on ? "\033[?1002h" : "\033[?1002l");
 }
 
+/* <term.h> declares it (curs_terminfo(3)); that name finds ui/term.h here. */
+int setupterm(const char *name, int fd, int *ret_found);
+
+static struct err *unknown_terminal(void)
+{
+	const char *name = getenv("TERM");
+	struct err *err = name && *name ? err_create(ERR_UNSUPPORTED, "cannot open the screen: terminal type \"%s\" is not known", name)
+					: err_create(ERR_UNSUPPORTED, "cannot open the screen: TERM is not set");
+	return err_with_hint(err, "set TERM to one that terminfo knows, such as xterm-256color; record and print need none");
+}
+
+struct err *term_check(void)
+{
+	int found = 0;
+	/* As newterm(3) will; it says so on standard error and exits, unless it may tell us. */
+	return setupterm(NULL, STDOUT_FILENO, &found) == ERR ? unknown_terminal() : NULL;
+}
+
 struct err *term_open(const struct term_options *options, struct terminal **ret)
 {
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
@@ -208,9 +226,7 @@ struct err *term_open(const struct term_options *options, struct terminal **ret)
 	sigaction(SIGTSTP, &stop, NULL);
 	if (!t->screen) {
 		free(t);
-		return err_with_hint(err_create(ERR_UNSUPPORTED, "cannot open the screen: terminal type \"%s\" is not known",
-						name ? name : ""),
-				     "set TERM to one that terminfo knows, such as xterm-256color");
+		return unknown_terminal();
 	}
 	set_term(t->screen);
 	raw();

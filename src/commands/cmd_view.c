@@ -14,6 +14,7 @@
 #include "commands/open_capture.h"
 #include "commands/show.h"
 #include "model/trace.h"
+#include "ui/term.h"
 
 /* Standard input was the capture; keys come from the terminal itself. */
 static struct err *keys_from_terminal(void)
@@ -37,7 +38,9 @@ struct err *cmd_view(const struct options *o, int *ret)
 	if (o->n_args > 1)
 		return err_create(ERR_USAGE, "one capture at a time: %s, and also %s", o->args[0], o->args[1]);
 	struct show show = SHOW_NOTHING;
-	struct err *err = NULL;
+	struct err *err = term_check(); /* before anything is started, or taken from standard input */
+	if (err)
+		return err;
 	if (live) {
 		err = live_source_start(o, &show.source);
 	} else if (o->n_args) {

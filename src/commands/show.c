@@ -7,11 +7,12 @@
 
 #include "commands/live.h"
 #include "options.h"
+#include "ui/term.h"
 
 struct err *show_possible(const char *otherwise)
 {
 	if (isatty(STDOUT_FILENO) && isatty(STDIN_FILENO))
-		return NULL;
+		return term_check();
 	return err_with_hint(err_create(ERR_USAGE, "the screen needs a terminal"), "%s", otherwise);
 }
 
