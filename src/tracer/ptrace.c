@@ -4,7 +4,9 @@
 #include "tracer/ptrace.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -12,8 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "tracer/fault.h"
@@ -67,14 +71,148 @@ static struct err *failed(const char *what, pid_t tid)
 	return err_sys(errno, "cannot %s thread %d", what, (int)tid);
 }
 
+/* ---- seizing, and exec ----
+ *
+ * PTRACE_SEIZE waits for the mutex cred_guard_mutex of the target's process (kernel/ptrace.c,
+ * ptrace_attach()), which a thread in exec(2) holds until all others of its process are gone
+ * (fs/exec.c, de_thread()). A thread that we trace is gone when we have reaped it, and has stopped
+ * before that if PTRACE_O_TRACEEXIT was asked for: both would wait for ever. The mutex is waited
+ * for interruptibly, and the request starts over after a signal handler. So a timer's handler reaps
+ * those threads, and after a deadline (another tracer may let its own wait) has the request fail.
+ */
+
+#define SEIZE_NS 1000000000ull
+enum { SEIZE_LOOK_NS = 2 * 1000 * 1000, SYSCALL_BYTES = 2 };
+
+static struct {
+	timer_t timer;
+	pid_t timer_owner;  /* gettid(); 0: there is none */
+	volatile pid_t tid; /* being seized; 0: none */
+	volatile uint64_t deadline_ns;
+} seizing;
+
+struct dirent_head { /* linux_dirent64, getdents64(2) */
+	uint64_t inode;
+	int64_t off;
+	uint16_t n_bytes;
+	uint8_t type;
+	char name[];
+};
+
+/* A thread that its process's exec may be waiting for. The first thread is waited for only until it
+ * has ended: it need not be reaped, and its status is for whoever follows the process. */
+static void help_to_end(pid_t tid, pid_t first)
+{
+	siginfo_t what = { .si_pid = 0 };
+	if (waitid(P_PID, (id_t)tid, &what, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) < 0 ||
+	    what.si_pid != tid)
+		return;
+	if (what.si_code == CLD_TRAPPED && what.si_status >> 8 == PTRACE_EVENT_EXIT &&
+	    waitpid(tid, NULL, __WALL | WNOHANG) == tid)
+		ptrace(PTRACE_CONT, tid, NULL, NULL);
+	else if (what.si_code != CLD_TRAPPED && what.si_code != CLD_STOPPED && tid != first)
+		waitpid(tid, NULL, __WALL | WNOHANG);
+}
+
+/* In a signal handler: no allocation, so no opendir(3). */
+static void help_threads_to_end(pid_t tid)
+{
+	char path[32] = "/proc/", digits[12], bytes[2048] __attribute__((aligned(8)));
+	size_t n_path = 6, n_digits = 0;
+	long n;
+	pid_t first = 0;
+	for (pid_t left = tid; left; left /= 10)
+		digits[n_digits++] = (char)('0' + left % 10);
+	while (n_digits)
+		path[n_path++] = digits[--n_digits];
+	memcpy(path + n_path, "/task", 6);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	while (fd >= 0 && (n = syscall(SYS_getdents64, fd, bytes, sizeof(bytes))) > 0)
+		for (long at = 0; at < n;) {
+			const struct dirent_head *e = (const struct dirent_head *)(void *)(bytes +
+											   at);
+			pid_t of = 0;
+			for (const char *c = e->name; *c >= '0' && *c <= '9'; c++)
+				of = of * 10 + (*c - '0');
+			first =
+			    first
+				? first
+				: of; /* the kernel lists it first (fs/proc/base.c, first_tid()) */
+			if (of)
+				help_to_end(of, first);
+			at += e->n_bytes;
+		}
+	if (fd >= 0)
+		close(fd);
+}
+
+static void on_seize_timer(int number, siginfo_t *info, void *context)
+{
+	ucontext_t *u = context;
+	int saved = errno;
+	(void)number, (void)info;
+	if (!seizing.tid)
+		return;
+	help_threads_to_end(seizing.tid);
+	/* The request starts over when this returns: the thread stands before its `syscall`
+	 * instruction again, with the number of the call in rax (arch/x86/kernel/signal.c,
+	 * handle_signal()). Only then can it be made to fail. */
+	const uint8_t *pc = (const uint8_t *)u->uc_mcontext.gregs[REG_RIP];
+	if (monotonic_ns() >= seizing.deadline_ns && u->uc_mcontext.gregs[REG_RAX] == SYS_ptrace &&
+	    pc[0] == 0x0f && pc[1] == 0x05) {
+		u->uc_mcontext.gregs[REG_RIP] += SYSCALL_BYTES;
+		u->uc_mcontext.gregs[REG_RAX] = -EINTR;
+	}
+	errno = saved;
+}
+
+static bool set_seize_timer(bool on)
+{
+	const struct itimerspec times = { { 0, on ? SEIZE_LOOK_NS : 0 },
+					  { 0, on ? SEIZE_LOOK_NS : 0 } };
+	pid_t self = gettid();
+	if (seizing.timer_owner != self) { /* fork(2) and new threads have none */
+		struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID,
+					  .sigev_signo = SIGRTMIN + 1 };
+		struct sigaction act = { .sa_sigaction = on_seize_timer,
+					 .sa_flags = SA_SIGINFO | SA_RESTART };
+		sigset_t set;
+		event._sigev_un._tid = self;
+		sigemptyset(&set);
+		sigaddset(&set, SIGRTMIN + 1);
+		if (!on || sigaction(SIGRTMIN + 1, &act, NULL) < 0 ||
+		    pthread_sigmask(SIG_UNBLOCK, &set, NULL) != 0 ||
+		    timer_create(CLOCK_MONOTONIC, &event, &seizing.timer) < 0)
+			return false;
+		seizing.timer_owner = self;
+	}
+	return timer_settime(seizing.timer, 0, &times, NULL) == 0;
+}
+
 struct err *ptrace_seize(pid_t tid, unsigned long options)
 {
-	return request(PTRACE_SEIZE, tid, NULL, (void *)options) < 0 ? failed("attach to", tid) : NULL;
+	seizing.deadline_ns = monotonic_ns() + SEIZE_NS;
+	seizing.tid = tid;
+	bool is_timed = set_seize_timer(true);
+	bool ok = request(PTRACE_SEIZE, tid, NULL, (void *)options) == 0;
+	int sys = errno;
+	seizing.tid = 0;
+	if (is_timed)
+		set_seize_timer(false);
+	errno = sys;
+	if (!ok && sys == EINTR)
+		return err_create(ERR_TIMEOUT,
+				  "cannot attach to thread %d: its process is in the middle of an "
+				  "exec that does not end",
+				  (int)tid);
+	return ok ? NULL : failed("attach to", tid);
 }
 
 struct err *ptrace_set_options(pid_t tid, unsigned long options)
 {
-	return request(PTRACE_SETOPTIONS, tid, NULL, (void *)options) < 0 ? failed("set options of", tid) : NULL;
+	return request(PTRACE_SETOPTIONS, tid, NULL, (void *)options) < 0
+		   ? failed("set options of", tid)
+		   : NULL;
 }
 
 struct err *ptrace_interrupt(pid_t tid)

@@ -15,7 +15,8 @@
 #include "base/err.h"
 #include "base/monotonic.h"
 
-/* Seize without stopping. `options`: PTRACE_O_*. */
+/* Seize without stopping. `options`: PTRACE_O_*. ERR_TIMEOUT if its process is in an exec that does not end. Threads of that
+ * process that are ours already, and are ending, may be reaped meanwhile: the exec waits for them. */
 MUST_CHECK struct err *ptrace_seize(pid_t tid, unsigned long options);
 /* Of a stopped thread: replaces the options it was seized with. */
 MUST_CHECK struct err *ptrace_set_options(pid_t tid, unsigned long options);

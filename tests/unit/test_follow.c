@@ -134,8 +134,127 @@ static void a_thread_just_made_survives_a_list(void **state)
 	munmap(s, 4096);
 }
 
+/* ---- exec ---- */
+
+struct execing {
+	volatile pid_t other, execs; /* its threads, beside the first */
+	volatile bool may_go;
+};
+
+static void *wait_here(void *ctx)
+{
+	struct execing *s = ctx;
+	s->other = gettid();
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static void *exec_here(void *ctx)
+{
+	struct execing *s = ctx;
+	s->execs = gettid();
+	while (!s->may_go)
+		poll(NULL, 0, 1);
+	execl("/bin/sh", "sh", "-c", "exit 9", NULL);
+	_exit(3);
+}
+
+/* A thread of ours that is ending keeps its process's exec from coming to an end, and that keeps us from the other threads. */
+static void an_exec_is_not_waited_for(void **state)
+{
+	(void)state;
+	static const unsigned long options[] = { 0, PTRACE_O_TRACEEXIT, PTRACE_O_TRACEEXIT | PTRACE_O_TRACEEXEC };
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		struct execing *s = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		assert_ptr_not_equal(s, MAP_FAILED);
+		pid_t pid = fork();
+		if (pid == 0) {
+			pthread_t one, two;
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			if (pthread_create(&one, NULL, wait_here, s) != 0 || pthread_create(&two, NULL, exec_here, s) != 0)
+				_exit(3);
+			for (;;)
+				pause();
+		}
+		for (unsigned k = 0; !s->other || !s->execs; k++) {
+			assert_true(k < ROUNDS);
+			poll(NULL, 0, 1);
+		}
+		assert_null(ptrace_seize(s->other, options[i]));
+		s->may_go = true;
+		struct thread_place at = { 0 };
+		for (unsigned k = 0; at.state != 'Z' && at.state != 't'; k++) { /* it is ending, and waits for us */
+			assert_true(k < ROUNDS && thread_place_read(pid, s->other, &at));
+			poll(NULL, 0, 1);
+		}
+		uint64_t begin = monotonic_ns();
+		struct err *err = ptrace_seize(pid, 0); /* before or after the exec, or of the thread that is going */
+		assert_true(monotonic_ns() - begin < PATIENCE_NS);
+		err_destroy(err);
+		int status = 0;
+		for (unsigned k = 0; waitpid(pid, &status, WNOHANG | __WALL) != pid || !WIFEXITED(status); k++) {
+			assert_true(k < ROUNDS);
+			if (WIFSTOPPED(status))
+				err_destroy(ptrace_continue(pid, ptrace_signal_of(status)));
+			status = 0;
+			poll(NULL, 0, 1);
+		}
+		assert_int_equal(WEXITSTATUS(status), 9);
+		munmap(s, 4096);
+	}
+}
+
+/* Another tracer may let it wait for ever: then the request fails. */
+static void an_exec_that_does_not_end_is_given_up(void **state)
+{
+	(void)state;
+	struct execing *s = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(s, MAP_FAILED);
+	pid_t pid = fork();
+	if (pid == 0) {
+		pthread_t one, two;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (pthread_create(&one, NULL, wait_here, s) != 0 || pthread_create(&two, NULL, exec_here, s) != 0)
+			_exit(3);
+		for (;;)
+			pause();
+	}
+	for (unsigned k = 0; !s->other || !s->execs; k++) {
+		assert_true(k < ROUNDS);
+		poll(NULL, 0, 1);
+	}
+	pid_t tracer = fork();
+	if (tracer == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		err_destroy(ptrace_seize(s->other, PTRACE_O_TRACEEXIT));
+		s->may_go = true;
+		for (;;)
+			pause();
+	}
+	struct thread_place at = { 0 };
+	for (unsigned k = 0; at.state != 't'; k++) {
+		assert_true(k < ROUNDS && thread_place_read(pid, s->other, &at));
+		poll(NULL, 0, 1);
+	}
+	struct err *err = ptrace_seize(pid, 0);
+	assert_non_null(err);
+	assert_int_equal(err->code, ERR_TIMEOUT);
+	err_destroy(err);
+	kill(tracer, SIGKILL);
+	assert_int_equal(waitpid(tracer, NULL, 0), tracer);
+	int status = 0;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 9);
+	munmap(s, 4096);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(a_thread_just_made_survives_a_list) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_thread_just_made_survives_a_list),
+		cmocka_unit_test(an_exec_is_not_waited_for),
+		cmocka_unit_test(an_exec_that_does_not_end_is_given_up),
+	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
