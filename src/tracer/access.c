@@ -71,7 +71,8 @@ static int try_to_read(pid_t pid)
 {
 	char byte;
 	struct iovec to = { &byte, 1 }, from = { (void *)1, 1 };
-	if (process_vm_readv(pid, &to, 1, &from, 1, 0) >= 0 || errno == EFAULT)
+	pid_t tid = proc_living_thread(pid);
+	if (process_vm_readv(tid ? tid : pid, &to, 1, &from, 1, 0) >= 0 || errno == EFAULT)
 		return 0;
 	return errno;
 }

@@ -135,35 +135,11 @@ struct err *link_again(struct link *l, bool attached)
 
 /* ---- leaving ---- */
 
-/* A thread by which the memory of a process can be looked at: /proc knows that of a leader that has ended no more, though others of
- * its threads may go on. 0: none; it is over, or has none. */
-static pid_t thread_with_memory(pid_t pid)
-{
-	struct thread_place at;
-	char path[48];
-	pid_t found = 0;
-	if (!thread_place_read(pid, pid, &at))
-		return kill(pid, 0) < 0 && errno == ESRCH ? 0 : pid;
-	if (at.state != 'Z' && at.state != 'X')
-		return pid;
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	DIR *dir = opendir(path);
-	if (!dir)
-		return errno == ENOENT ? 0 : pid;
-	for (struct dirent *e; !found && (e = readdir(dir));) {
-		pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
-		if (tid > 0 && tid != pid && thread_place_read(pid, tid, &at) && at.state != 'Z' && at.state != 'X')
-			found = tid;
-	}
-	closedir(dir);
-	return found;
-}
-
 /* Its mappings cannot be read. Of the one that was armed the memory is open here, whoever may open it now; and it is that of the
  * address space it had then (kernel fs/proc/base.c, mem_open): after an exec nothing of it is there. */
 static enum link_presence presence_by_memory(const struct link *l, pid_t pid)
 {
-	if ((kill(pid, 0) < 0 && errno == ESRCH) || !thread_with_memory(pid))
+	if ((kill(pid, 0) < 0 && errno == ESRCH) || !proc_living_thread(pid))
 		return LINK_OUT;
 	if (pid != l->pid && proc_has_execed(pid)) /* the ring is had by fork alone */
 		return LINK_OUT;
@@ -181,7 +157,7 @@ enum link_presence link_presence(const struct link *l, pid_t pid)
 	snprintf(range, sizeof(range), "/proc/%d/map_files/%llx-%llx", (int)tid, (unsigned long long)(l->base.v + l->shared_off),
 		 (unsigned long long)(l->base.v + l->total_bytes));
 	if (lstat(range, &st) < 0 && (errno == ENOENT || errno == ESRCH)) { /* ESRCH: a kernel thread, or ended: no memory */
-		tid = thread_with_memory(pid);
+		tid = proc_living_thread(pid);
 		if (!tid)
 			return LINK_OUT;
 		if (tid == pid && access("/proc/self/map_files", F_OK) == 0) {

@@ -60,7 +60,8 @@ static bool has_other_libc(const struct mem_reader *mem, const struct maps *maps
 static uint64_t arg_start(pid_t pid)
 {
 	char text[1024];
-	ssize_t n = proc_file_read(pid, "stat", text, sizeof(text));
+	pid_t tid = proc_living_thread(pid); /* a thread that has ended is said to have none */
+	ssize_t n = proc_file_read(tid ? tid : pid, "stat", text, sizeof(text));
 	char *at = n > 0 ? strrchr(text, ')') : NULL; /* the end of field 2 */
 	for (unsigned field = 2; at && field < 48; field++)
 		at = strchr(at + 1, ' ');

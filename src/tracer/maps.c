@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "base/vec.h"
 #include "tracer/fault.h"
+#include "tracer/procs.h"
 
 #define MAPS_BYTES_MAX (256u << 20)
 #define SPAN_MAX (1ull << 40) /* bytes one module may claim */
@@ -154,10 +155,10 @@ struct err *maps_parse(const char *text, size_t n_bytes, struct maps **ret)
 	return NULL;
 }
 
-struct err *maps_read(pid_t pid, struct maps **ret)
+static struct err *maps_read_of(pid_t pid, pid_t tid, struct maps **ret)
 {
 	char path[48];
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)tid);
 	int denied = fault_before(FAULT_OWN);
 	if (denied)
 		return err_sys(denied, "cannot open %s", path);
@@ -193,6 +194,16 @@ struct err *maps_read(pid_t pid, struct maps **ret)
 		err = maps_parse(text.v, text.n, ret);
 	vec_fini(&text);
 	return err;
+}
+
+struct err *maps_read(pid_t pid, struct maps **ret)
+{
+	struct err *err = maps_read_of(pid, pid, ret);
+	pid_t tid = err && err->code == ERR_NOT_FOUND ? proc_living_thread(pid) : pid;
+	if (!tid || tid == pid)
+		return err;
+	err_destroy(err);
+	return maps_read_of(pid, tid, ret);
 }
 
 /* Is byte `offset` of the file that `first` begins mapped that far behind its start? Then it can be read there. */

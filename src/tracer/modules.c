@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/vec.h"
+#include "tracer/procs.h"
 
 struct range {
 	uint64_t start, end;
@@ -262,12 +263,13 @@ static int open_file(const struct modules *m, const struct module *module)
 {
 	char path[4200];
 	struct stat st;
+	pid_t tid = m->pid ? proc_living_thread(m->pid) : 0;
 	for (int attempt = 0; attempt < 3; attempt++) {
 		if (attempt == 0)
-			snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)m->pid,
+			snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)tid,
 				 (unsigned long long)module->start, (unsigned long long)module->first_end);
 		else if (attempt == 1)
-			snprintf(path, sizeof(path), "/proc/%d/root%s", (int)m->pid, module->path);
+			snprintf(path, sizeof(path), "/proc/%d/root%s", (int)tid, module->path);
 		else
 			snprintf(path, sizeof(path), "%s", module->path);
 		int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

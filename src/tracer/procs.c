@@ -31,7 +31,47 @@
 
 /* ---- files of /proc ---- */
 
-ssize_t proc_file_read(pid_t pid, const char *name, char *to, size_t cap)
+/* State of a thread as in /proc/PID/stat; 0 if there is none. */
+static char state_of(pid_t pid, pid_t tid)
+{
+	char path[64], text[512];
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)tid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = 0;
+	const char *paren = strrchr(text, ')');
+	return paren && paren[1] == ' ' ? paren[2] : 0;
+}
+
+pid_t proc_living_thread(pid_t pid)
+{
+	char path[48], state = state_of(pid, pid);
+	pid_t found = 0;
+	if (state && state != 'Z' && state != 'X')
+		return pid;
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	DIR *dir = state ? opendir(path) : NULL;
+	for (struct dirent *e; dir && !found && (e = readdir(dir));) {
+		pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
+		state = tid > 0 && tid != pid ? state_of(pid, tid) : 0;
+		if (state && state != 'Z' && state != 'X')
+			found = tid;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+void proc_path(pid_t pid, const char *name, char *to, size_t cap)
+{
+	pid_t tid = proc_living_thread(pid);
+	/* /proc/TID is there for every thread, and has what /proc/PID has (kernel fs/proc/base.c, proc_pid_lookup()). */
+	snprintf(to, cap, "/proc/%d/%s", (int)(tid ? tid : pid), name);
+}
+
+static ssize_t file_read(pid_t pid, const char *name, char *to, size_t cap)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
@@ -58,13 +98,41 @@ ssize_t proc_file_read(pid_t pid, const char *name, char *to, size_t cap)
 	return (ssize_t)n;
 }
 
-ssize_t proc_link_read(pid_t pid, const char *name, char *to, size_t cap)
+/* What the kernel shows in a file of a thread that has no memory any more. */
+static bool is_of_nothing(const char *name, const char *text, ssize_t n)
+{
+	return n <= 0 || (strcmp(name, "statm") == 0 && strncmp(text, "0 ", 2) == 0);
+}
+
+ssize_t proc_file_read(pid_t pid, const char *name, char *to, size_t cap)
+{
+	ssize_t n = file_read(pid, name, to, cap);
+	int sys = errno;
+	pid_t tid = is_of_nothing(name, to, n) ? proc_living_thread(pid) : pid;
+	if (tid && tid != pid)
+		return file_read(tid, name, to, cap);
+	errno = sys;
+	return n;
+}
+
+static ssize_t link_read(pid_t pid, const char *name, char *to, size_t cap)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
 	ssize_t n = readlink(path, to, cap - 1);
 	if (n >= 0)
 		to[n] = 0;
+	return n;
+}
+
+ssize_t proc_link_read(pid_t pid, const char *name, char *to, size_t cap)
+{
+	ssize_t n = link_read(pid, name, to, cap);
+	int sys = errno;
+	pid_t tid = n < 0 ? proc_living_thread(pid) : pid;
+	if (tid && tid != pid)
+		return link_read(tid, name, to, cap);
+	errno = sys;
 	return n;
 }
 
@@ -141,6 +209,13 @@ struct err *proc_status_read(pid_t pid, struct proc_status *ret)
 		return err_create(ERR_CORRUPT,
 				  "cannot read /proc/%d/status: expected lines such as \"Tgid:\"",
 				  pid);
+	/* A first thread that has ended: what the process still has, the others have. */
+	pid_t tid = ret->has_memory || ret->is_kernel_thread ? pid : proc_living_thread(pid);
+	struct proc_status of;
+	if (tid && tid != pid && file_read(tid, "status", text, sizeof(text)) > 0 && proc_status_parse(text, &of)) {
+		of.ns_pid = ret->ns_pid; /* the last of NSpid is the thread's there */
+		*ret = of;
+	}
 	return NULL;
 }
 

@@ -39,6 +39,13 @@ MUST_CHECK struct err *proc_status_read(pid_t pid, struct proc_status *ret);
  * process `but` belongs to (0: none). ERR_SYS if /proc cannot be read, ERR_NO_MEMORY. */
 MUST_CHECK struct err *proc_descendants(pid_t pid, pid_t but, pid_t **ret, size_t *ret_n);
 
+/* A thread by which the memory, files and namespaces of a process can be looked at, in /proc and by process_vm_readv(2): those of a
+ * first thread that has ended are gone, though others of its threads go on. Mostly pid itself; 0 if all have ended. */
+pid_t proc_living_thread(pid_t pid);
+/* Path of a file of /proc/PID, for a process whose first thread may have ended. */
+void proc_path(pid_t pid, const char *name, char *to, size_t cap);
+
+/* The three that follow read what belongs to the process, whichever thread still lives. */
 /* Read a small file of /proc/PID; returns bytes read (at most cap - 1; a NUL is added), or -1 with errno. */
 ssize_t proc_file_read(pid_t pid, const char *name, char *to, size_t cap);
 /* The target of a link of /proc/PID ("exe", "cwd", "ns/mnt"); returns its length, or -1 with errno. */

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "tracer/fault.h"
+#include "tracer/remote_call.h"
 
 static const struct ptrace_watch *watch;
 
@@ -220,6 +221,12 @@ struct err *ptrace_interrupt(pid_t tid)
 	return request(PTRACE_INTERRUPT, tid, NULL, NULL) < 0 ? failed("interrupt", tid) : NULL;
 }
 
+static bool is_zombie(pid_t tid)
+{
+	struct thread_place at;
+	return thread_place_read(tid, tid, &at) && (at.state == 'Z' || at.state == 'X');
+}
+
 struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status)
 {
 	uint64_t start = monotonic_ns();
@@ -246,6 +253,10 @@ struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status)
 					  (double)timeout_ns / 1e6);
 		if (watch && timeout_ns && spins > 20)
 			watch->others(watch->ctx, tid);
+		/* A first thread that has ended while others of its process go on is not reported (kernel/exit.c, wait_consider_task():
+		 * delay_group_leader()). */
+		if (spins > 200 && spins % 16 == 0 && is_zombie(tid))
+			return err_create(ERR_TARGET_GONE, "thread %d has ended", (int)tid);
 		/* A stop takes microseconds when the thread can run at all: spin first, then give the processor away. */
 		if (spins < 200)
 			sched_yield();

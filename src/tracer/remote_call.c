@@ -507,7 +507,11 @@ static bool is_mapped_so(pid_t pid, const struct mapping *m)
 	char path[96];
 	struct stat st;
 	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)pid, (unsigned long long)m->start, (unsigned long long)m->end);
-	return lstat(path, &st) == 0;
+	if (lstat(path, &st) == 0)
+		return true;
+	pid_t tid = proc_living_thread(pid);
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)tid, (unsigned long long)m->start, (unsigned long long)m->end);
+	return tid && tid != pid && lstat(path, &st) == 0;
 }
 
 /* dlclose and dlopen put other things where a module was, or the same pieces with other rights for a while. */

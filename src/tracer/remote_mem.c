@@ -12,11 +12,12 @@
 
 #include "base/err.h"
 #include "tracer/fault.h"
+#include "tracer/procs.h"
 
 struct remote_mem {
 	pid_t pid;
 	int fd;            /* /proc/PID/mem, read and write if allowed */
-	bool no_vm_readv;  /* not allowed or not there: use fd only */
+	bool no_vm_readv;  /* not allowed or not there, or no first thread: use fd only */
 	uint64_t n_left;   /* reads until the limit of remote_mem_limit() */
 	struct mem_reader reader;
 };
@@ -44,7 +45,8 @@ static bool read_any(struct remote_mem *m, raddr from, void *to, size_t n_bytes)
 		ssize_t n = process_vm_readv(m->pid, &local, 1, &remote, 1, 0);
 		if (n == (ssize_t)n_bytes)
 			return true;
-		if (n < 0 && errno != EPERM && errno != ENOSYS && errno != EACCES)
+		/* ESRCH: the thread has ended, others of its process may not have. The descriptor is of their address space. */
+		if (n < 0 && errno != EPERM && errno != ENOSYS && errno != EACCES && errno != ESRCH)
 			return false;
 		if (n >= 0)
 			return false; /* a part only: the rest is not mapped */
@@ -74,13 +76,32 @@ static bool reader_read(void *ctx, raddr from, void *to, size_t n_bytes)
 	return remote_mem_read(ctx, from, to, n_bytes);
 }
 
-struct err *remote_mem_open(pid_t pid, struct remote_mem **ret)
+/* -1 with errno; ESRCH: the thread has no memory any more. */
+static int open_of(pid_t tid)
 {
-	char path[48];
-	snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
+	char path[48], byte;
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)tid);
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0 && (errno == EACCES || errno == EPERM || errno == EROFS))
 		fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Kernels before 6.15 open what is not there: then a read gives nothing (fs/proc/base.c, mem_rw()), else an error or a byte. */
+	if (fd >= 0 && pread(fd, &byte, 1, 0) == 0) {
+		close(fd);
+		errno = ESRCH;
+		return -1;
+	}
+	return fd;
+}
+
+struct err *remote_mem_open(pid_t pid, struct remote_mem **ret)
+{
+	pid_t tid = pid;
+	int fd = open_of(pid);
+	if (fd < 0 && errno == ESRCH) {
+		tid = proc_living_thread(pid);
+		fd = tid && tid != pid ? open_of(tid) : -1;
+		errno = fd < 0 ? ENOENT : 0;
+	}
 	if (fd < 0 && errno == ENOENT)
 		return err_create(ERR_TARGET_GONE, "there is no process %d", (int)pid);
 	if (fd < 0 && (errno == EACCES || errno == EPERM))
@@ -88,7 +109,7 @@ struct err *remote_mem_open(pid_t pid, struct remote_mem **ret)
 				     "run as the same user or with CAP_SYS_PTRACE; see also "
 				     "/proc/sys/kernel/yama/ptrace_scope");
 	if (fd < 0)
-		return err_sys(errno, "cannot open %s", path);
+		return err_sys(errno, "cannot open /proc/%d/mem", (int)pid);
 	struct remote_mem *m = calloc(1, sizeof(*m));
 	if (!m) {
 		close(fd);
@@ -96,6 +117,7 @@ struct err *remote_mem_open(pid_t pid, struct remote_mem **ret)
 	}
 	m->pid = pid;
 	m->fd = fd;
+	m->no_vm_readv = tid != pid; /* that thread may end before the others do */
 	m->n_left = UINT64_MAX;
 	m->reader = (struct mem_reader){ .read = reader_read, .ctx = m };
 	*ret = m;

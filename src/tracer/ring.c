@@ -16,6 +16,7 @@
 
 #include "tracer/fault.h"
 #include "tracer/maps.h"
+#include "tracer/procs.h"
 
 static uint64_t round_up(uint64_t v, uint64_t to)
 {
@@ -112,7 +113,8 @@ static struct err *prove_anonymous(const struct ring *r, int fd, const struct ti
 static struct err *open_mapping(const struct ring *r, pid_t pid, const struct mapping *m, const struct timespec *since, int *ret_fd)
 {
 	char path[128];
-	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)pid, (unsigned long long)m->start, (unsigned long long)m->end);
+	pid_t tid = proc_living_thread(pid);
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)(tid ? tid : pid), (unsigned long long)m->start, (unsigned long long)m->end);
 	int denied = fault_before(FAULT_OWN);
 	int fd = denied ? -1 : open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)

@@ -52,6 +52,7 @@ GROUPS = [
     "unload",
     "sandbox",
     "inherit",
+    "identity",
     "builds",
 ]
 UNSTEADY_MAX = 3
