@@ -390,6 +390,7 @@ static void check_python(const struct patient *p, struct finding *f)
 		cure(f, "auditview without arguments lists the Python processes");
 		return;
 	case INSIDE_UNSUPPORTED:
+	case INSIDE_TRANSLATED:
 		say(f, FINDING_NO, "%s", a->inside_message);
 		cure(f, "%s", a->inside_hint);
 		return;

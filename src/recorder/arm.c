@@ -283,7 +283,7 @@ static void descendant_attach(struct recorder *r, pid_t pid)
 	if (!err)
 		err = follow_seize(r->follow, pid, may_become_python);
 	if (err && err->code != ERR_TARGET_GONE)
-		recorder_warn(r, NOTE_WARNING, UINT32_MAX, "process %d is not traced: %s", (int)pid, err->message);
+		recorder_unwatched(r, pid, err);
 	err_destroy(err);
 }
 
@@ -416,7 +416,7 @@ bool recorder_at_entry(void *ctx, pid_t pid, pid_t tid)
 	struct err *err = recorder_arm(r, pid, tid, flags, &any);
 	r->n_children += is_forked && any;
 	if (err && err->code != ERR_NOT_PYTHON && err->code != ERR_TARGET_GONE) {
-		recorder_warn(r, NOTE_WARNING, UINT32_MAX, "process %d is not traced: %s", (int)pid, err->message);
+		recorder_unwatched(r, pid, err);
 		log_debug("not armed at entry of %d: %s", (int)pid, err->message);
 	}
 	bool not_python = err && err->code == ERR_NOT_PYTHON;
@@ -536,6 +536,36 @@ static uint64_t modules_hash(pid_t pid)
 	return hash;
 }
 
+/* A program that is followed and did not start as a Python that can be watched: has it become one that cannot, as an emulator
+ * does that loads its guest, or a 32-bit program? Then it is said, once. Only a file called after Python is worth a closer look. */
+static bool other_look(struct recorder *r, pid_t pid)
+{
+	static const char *const names[] = { "python", "libpython", "pypy", "libpypy" };
+	CLEANUP(maps) struct maps *maps = NULL;
+	CLEANUP(maps) struct maps *again = NULL;
+	struct remote_mem *mem = NULL;
+	struct python_runtime *runtimes = NULL;
+	size_t n = 0;
+	bool is_named = false;
+	struct err *err = maps_read(pid, &maps);
+	for (size_t i = 0; !err && !is_named && i < maps->n; i++) {
+		const char *slash = strrchr(maps->v[i].path, '/');
+		for (size_t k = 0; slash && k < ARRAY_LEN(names); k++)
+			is_named = is_named || strncmp(slash + 1, names[k], strlen(names[k])) == 0;
+	}
+	if (!err && is_named)
+		err = remote_mem_open(pid, &mem);
+	if (!err && is_named)
+		err = runtimes_find(pid, mem, &again, &runtimes, &n);
+	bool is_told = err && err->code == ERR_UNSUPPORTED;
+	if (is_told)
+		recorder_unwatched(r, pid, err);
+	err_destroy(err);
+	free(runtimes);
+	remote_mem_close(mem);
+	return is_told;
+}
+
 /* Another libpython may be loaded into a process we are in already, or the same one again, and nothing tells us: a library
  * of megabytes shows in the size of the address space, which costs microseconds to read. (To look for Python takes 2 ms.) The
  * more processes, the rarer. */
@@ -551,10 +581,17 @@ static void modules_look(struct recorder *r, uint64_t now)
 		bool any;
 		/* One that we armed ourselves, even if that Python has been unloaded since, or that was attached to without one. */
 		bool is_ours = p->info.python_hex ? !p->source || p->source->link->pid == p->pid : p->awaits_python || follow_is_blind(r->follow, p->pid);
-		if (p->ended || !is_ours || proc_file_read(p->pid, "statm", text, sizeof(text)) <= 0)
+		bool is_other = !p->info.python_hex && !is_ours && !p->is_unwatched && follow_has(r->follow, p->pid);
+		if (p->ended || (!is_ours && !is_other) || proc_file_read(p->pid, "statm", text, sizeof(text)) <= 0)
 			continue;
 		uint64_t vm_bytes = strtoull(text, NULL, 10) * 4096;
 		uint64_t change = vm_bytes > p->vm_bytes ? vm_bytes - p->vm_bytes : p->vm_bytes - vm_bytes;
+		if (is_other) {
+			if (change >= LIBRARY_MIN_BYTES || !p->vm_bytes)
+				p->is_unwatched = other_look(r, p->pid);
+			p->vm_bytes = vm_bytes;
+			continue;
+		}
 		if (change >= LIBRARY_MIN_BYTES) {
 			uint64_t modules = modules_hash(p->pid);
 			p->vm_bytes = vm_bytes;
@@ -569,6 +606,8 @@ static void modules_look(struct recorder *r, uint64_t now)
 			continue;
 		p->look_ns = now + ((uint64_t)MODULES_NS << p->n_looks++);
 		struct err *err = recorder_arm(r, p->pid, 0, 0, &any);
+		if (err && err->code == ERR_UNSUPPORTED && !p->info.python_hex)
+			recorder_unwatched(r, p->pid, err);
 		if (err)
 			log_debug("looked for another Python in %d: %s", (int)p->pid, err->message);
 		err_destroy(err);

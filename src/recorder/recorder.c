@@ -144,6 +144,7 @@ void recorder_destroy(struct recorder *r)
 		free(r->processes.v[i]);
 	}
 	vec_fini(&r->processes);
+	recorder_unwatched_fini(r);
 	vec_fini(&r->poll_fds);
 	vec_fini(&r->poll_who);
 	vec_fini(&r->drains);
@@ -591,6 +592,7 @@ static void close_clients(struct recorder *r)
 static void close_file(struct recorder *r)
 {
 	struct session_end *e = &r->end;
+	recorder_unwatched_say(r, e->unwatched, sizeof(e->unwatched));
 	recorder_flush(r);
 	end_take(r, e);
 	session_end_count(e, writer_n_written(r->writer));

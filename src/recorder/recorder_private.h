@@ -32,6 +32,7 @@ struct process {
 	uint64_t vm_bytes;         /* size of its address space when it last changed much; 0: not known */
 	uint64_t modules_hash;     /* of what was mapped then */
 	unsigned n_looks;          /* since then, for a libpython that was loaded late */
+	bool is_unwatched;         /* it is no Python that can be watched, and that was said */
 	bool awaits_python;        /* attached to, and there was none in it */
 	uint64_t look_ns;          /* when the next is due */
 	struct source *source;     /* whose ring it writes to */
@@ -85,6 +86,12 @@ struct waiting {                   /* armed at its next event (tracer/boot.h) */
 	struct process *process;
 };
 
+struct unwatched {                 /* one cause why processes that look like Python are not watched */
+	char *cause, *text;        /* malloc'ed: to compare, and for people */
+	pid_t first_pid, last_pid;
+	unsigned n_processes;
+};
+
 struct recorder {
 	struct recorder_options options;
 	struct clock_map clock;
@@ -95,6 +102,7 @@ struct recorder {
 	VEC(struct source *) sources;
 	VEC(struct waiting) waiting;
 	VEC(struct process *) processes;
+	VEC(struct unwatched) unwatched;
 	struct process *first;     /* the first target */
 	struct fork_note *forks;   /* [MAX_FORK_NOTES], a ring; NULL: there was none yet */
 	size_t n_forks;            /* ever */
@@ -174,6 +182,13 @@ void recorder_count_unserved(struct recorder *r);       /* events of processes t
 void recorder_check(struct recorder *r, uint64_t now);  /* twice a second: is everything as we think it is? */
 bool recorder_is_attached(void *ctx, pid_t pid);        /* for link_detach() */
 void recorder_warn(struct recorder *r, enum note_kind kind, uint32_t process, const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/* unwatched.c */
+/* A process that may be Python is not watched, for this reason: said at once, and at the end. */
+void recorder_unwatched(struct recorder *r, pid_t pid, const struct err *err);
+/* The lines of the end, without a newline behind the last; "" if there is nothing to say. */
+void recorder_unwatched_say(const struct recorder *r, char *to, size_t cap);
+void recorder_unwatched_fini(struct recorder *r);
 
 /* follow_ops */
 bool recorder_at_entry(void *ctx, pid_t pid, pid_t tid);

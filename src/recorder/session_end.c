@@ -228,6 +228,8 @@ void session_end_add_messages(const struct session_end *e, struct strbuf *to)
 		if (e->write_hint[0])
 			strbuf_addf(to, "%s\n", e->write_hint);
 	}
+	if (e->unwatched[0])
+		strbuf_addf(to, "%s\n", e->unwatched);
 	if (e->keeper_pid)
 		strbuf_addf(to, "the program lives on (process %d); process %d keeps its terminal until it ends\n", e->target_pid,
 			    e->keeper_pid);

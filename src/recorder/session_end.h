@@ -74,6 +74,7 @@ struct session_end {
 	struct end_target targets[END_TARGETS_MAX];
 	char write_error[256];       /* why the file is not whole; "" if it is, or if nobody knows */
 	char write_hint[160];
+	char unwatched[640];         /* which Pythons were not watched, and why: lines; "" none */
 };
 
 /* Nothing is known yet. */

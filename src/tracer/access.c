@@ -24,6 +24,7 @@
 #include "probe/abi.h"
 #include "tracer/entry_place.h"
 #include "tracer/maps.h"
+#include "tracer/native_code.h"
 #include "tracer/remote_mem.h"
 
 #define CAP_SYS_PTRACE_BIT (1ull << 19) /* linux/capability.h */
@@ -137,6 +138,16 @@ static void recorder_find(struct access_facts *f, const struct mem_reader *mem)
 	}
 }
 
+/* A Python that cannot be watched, and why: the first reason stays. */
+static void inside_unsupported(struct access_facts *f, const struct err *err)
+{
+	if (err->code != ERR_UNSUPPORTED || f->inside != INSIDE_NOTHING)
+		return;
+	f->inside = err->sys == ENOEXEC ? INSIDE_TRANSLATED : INSIDE_UNSUPPORTED;
+	snprintf(f->inside_message, sizeof(f->inside_message), "%s", err->message);
+	snprintf(f->inside_hint, sizeof(f->inside_hint), "%s", err->hint ? err->hint : "");
+}
+
 static struct err *inside_read(pid_t pid, struct access_facts *f)
 {
 	CLEANUP(maps) struct maps *maps = NULL;
@@ -162,7 +173,7 @@ static struct err *inside_read(pid_t pid, struct access_facts *f)
 	f->inside = INSIDE_NOTHING;
 	for (size_t i = 0; i < maps->n_modules; i++) {
 		struct python_runtime rt;
-		err = python_runtime_find(reader, &maps->modules[i], &rt);
+		err = runtime_find(pid, reader, maps, i, &rt);
 		f->n_modules++;
 		if (!err) {
 			entry_place_find(pid, reader, maps, f->n_runtimes, &rt);
@@ -171,11 +182,8 @@ static struct err *inside_read(pid_t pid, struct access_facts *f)
 				f->runtime = rt;
 				f->runtime.module.path = ""; /* the list of maps owns it */
 			}
-		} else if (err->code == ERR_UNSUPPORTED && f->inside == INSIDE_NOTHING) {
-			f->inside = INSIDE_UNSUPPORTED;
-			snprintf(f->inside_message, sizeof(f->inside_message), "%s", err->message);
-			snprintf(f->inside_hint, sizeof(f->inside_hint), "%s",
-				 err->hint ? err->hint : "");
+		} else {
+			inside_unsupported(f, err);
 		}
 		err_destroy(err);
 	}
@@ -186,6 +194,11 @@ static struct err *inside_read(pid_t pid, struct access_facts *f)
 		snprintf(f->inside_hint, sizeof(f->inside_hint), "%s", err->hint ? err->hint : "");
 	}
 	err_destroy(err);
+	if (f->inside == INSIDE_NOTHING) {
+		err = runtimes_find_none(pid, reader, maps);
+		inside_unsupported(f, err);
+		err_destroy(err);
+	}
 	if (f->inside == INSIDE_PYTHON) {
 		hooks_read(f, reader);
 		recorder_find(f, reader);
@@ -378,7 +391,9 @@ static void judge_inside(const struct access_facts *f, struct access *a)
 		cure(a, "auditview without arguments lists the Python processes");
 		return;
 	case INSIDE_UNSUPPORTED:
-		say(a, ACCESS_UNSUPPORTED, ACCESS_LAYOUT, "%s", f->inside_message);
+	case INSIDE_TRANSLATED:
+		say(a, ACCESS_UNSUPPORTED, f->inside == INSIDE_TRANSLATED ? ACCESS_TRANSLATED : ACCESS_LAYOUT, "%s",
+		    f->inside_message);
 		cure(a, "%s", f->inside_hint);
 		return;
 	case INSIDE_PYTHON: break;
@@ -512,6 +527,7 @@ static const struct {
 	[ACCESS_TRACED] = { "traced", ERR_BUSY },
 	[ACCESS_SECCOMP] = { "seccomp", ERR_DENIED },
 	[ACCESS_NOT_PYTHON] = { "not-python", ERR_NOT_PYTHON },
+	[ACCESS_TRANSLATED] = { "translated", ERR_UNSUPPORTED },
 	[ACCESS_LAYOUT] = { "layout", ERR_UNSUPPORTED },
 	[ACCESS_FINALISED] = { "finalised", ERR_UNSUPPORTED },
 	[ACCESS_ATTACHED] = { "attached", ERR_BUSY },

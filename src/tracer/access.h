@@ -35,6 +35,7 @@ enum access_cause {
 	ACCESS_TRACED,         /* by gdb, strace … */
 	ACCESS_SECCOMP,        /* a filter on the target that we may not suspend */
 	ACCESS_NOT_PYTHON,
+	ACCESS_TRANSLATED,     /* valgrind, qemu-user and the like: the code that is mapped is not what runs (native_code.h) */
 	ACCESS_LAYOUT,         /* Python, but older than 3.8, PyPy, or a layout that is not known */
 	ACCESS_FINALISED,      /* its interpreter has ended */
 	ACCESS_ATTACHED,       /* an auditview is attached already */
@@ -69,8 +70,8 @@ struct access_facts {
 	bool own_user_ns_is_first;/* the machine's own user namespace */
 	bool can_suspend_seccomp; /* the kernel has CONFIG_CHECKPOINT_RESTORE */
 	/* what is inside; only known when read_errno is 0 */
-	enum access_inside { INSIDE_UNKNOWN, INSIDE_NOTHING, INSIDE_PYTHON, INSIDE_UNSUPPORTED } inside;
-	char inside_message[256], inside_hint[256]; /* for INSIDE_UNSUPPORTED, INSIDE_UNKNOWN */
+	enum access_inside { INSIDE_UNKNOWN, INSIDE_NOTHING, INSIDE_PYTHON, INSIDE_UNSUPPORTED, INSIDE_TRANSLATED } inside;
+	char inside_message[320], inside_hint[320]; /* for all but INSIDE_NOTHING and INSIDE_PYTHON */
 	size_t n_modules;         /* ELF modules looked at */
 	size_t n_runtimes;        /* CPython runtimes found; runtime is the first */
 	struct python_runtime runtime;

@@ -37,6 +37,7 @@
 #include "tracer/inject_private.h"
 #include "tracer/leftover.h"
 #include "tracer/maps.h"
+#include "tracer/native_code.h"
 #include "tracer/procs.h"
 #include "tracer/ptrace.h"
 #include "tracer/remote_mem.h"
@@ -74,7 +75,7 @@ struct err *runtimes_find(pid_t pid, struct remote_mem *mem, struct maps **ret_m
 	VEC(struct python_runtime) found = { 0 };
 	for (size_t i = 0; i < maps->n_modules; i++) {
 		struct python_runtime rt;
-		struct err *e = python_runtime_find(remote_mem_reader(mem), &maps->modules[i], &rt);
+		struct err *e = runtime_find(pid, remote_mem_reader(mem), maps, i, &rt);
 		if (e) {
 			/* "Not in this module" says little; "there, but not understood" is worth telling. */
 			if (e->code != ERR_NOT_PYTHON && !why)
@@ -101,12 +102,7 @@ struct err *runtimes_find(pid_t pid, struct remote_mem *mem, struct maps **ret_m
 	err_destroy(err);
 	if (!found.n) {
 		vec_fini(&found);
-		if (why)
-			return why;
-		return err_with_hint(err_create(ERR_NOT_PYTHON,
-						"process %d is not a Python process: none of its %zu modules exports _PyRuntime",
-						(int)pid, maps->n_modules),
-				     "auditview alone shows the Python processes running here");
+		return why ? why : runtimes_find_none(pid, remote_mem_reader(mem), maps);
 	}
 	err_destroy(why);
 	*ret = found.v;

@@ -31,6 +31,7 @@ REFUSALS = [
     ("seccomp", "doctor: seccomp, no CAP_SYS_ADMIN"),
     ("seccomp", "strict seccomp"),
     ("not-python", "not Python"),
+    ("translated", "translators: valgrind, sleeping"),
     ("layout", "Python 3.6"),
     ("layout", "Python 3.7"),
     ("layout", "PyPy"),

@@ -35,6 +35,7 @@ GROUPS = [
     "streams",
     "doctor",
     "refusals",
+    "translators",
     "images",
     "teacher",
     "launch",

@@ -181,6 +181,12 @@ static void too_old(struct access_facts *f)
 	snprintf(f->inside_message, sizeof(f->inside_message), "Python 3.7 has no audit events");
 	snprintf(f->inside_hint, sizeof(f->inside_hint), "they came with 3.8");
 }
+static void translated(struct access_facts *f)
+{
+	f->inside = INSIDE_TRANSLATED;
+	snprintf(f->inside_message, sizeof(f->inside_message), "a translator of instructions runs it");
+	snprintf(f->inside_hint, sizeof(f->inside_hint), "run Python itself");
+}
 static void finalising(struct access_facts *f)
 {
 	f->runtime.is_finalising = true;
@@ -267,6 +273,7 @@ static const struct {
 	{ traced_by_us, ACCESS_BUSY, ACCESS_ATTACHED, 4402, "attached already (4402)", "kill -INT 4402", NULL },
 	{ not_python, ACCESS_UNSUPPORTED, ACCESS_NOT_PYTHON, 0, "none of the 7 ELF modules of /usr/bin/bash has _PyRuntime", "lists", NULL },
 	{ too_old, ACCESS_UNSUPPORTED, ACCESS_LAYOUT, 0, "3.7 has no audit events", "3.8", NULL },
+	{ translated, ACCESS_UNSUPPORTED, ACCESS_TRANSLATED, 0, "translator of instructions", "run Python itself", NULL },
 	{ finalising, ACCESS_UNSUPPORTED, ACCESS_FINALISED, 0, "interpreter is ending", NULL, NULL },
 	{ attached, ACCESS_BUSY, ACCESS_ATTACHED, 777, "attached already (777)", "kill -INT 777", NULL },
 	{ left_behind, ACCESS_READY, ACCESS_FINE, 0, NULL, NULL, "(777) left its probe" },

@@ -1,0 +1,87 @@
+/*
+ * unwatched: processes that look like Python and are not watched, and why: PyPy, too old,
+ * translated by an emulator, refused by the kernel. Each cause is said once, when it is met and at
+ * the end, however many processes have it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "recorder/recorder_private.h"
+#include "tracer/procs.h"
+
+enum { CAUSES_MAX = 16, CAUSES_SAID = 3 };
+
+/* The cause without the process's number, which messages of ours may name: malloc'ed, NULL when
+ * memory is short. */
+static char *cause_of(const struct err *err, pid_t pid)
+{
+	char number[16];
+	int n_number = snprintf(number, sizeof(number), "%d", (int)pid);
+	char *text = strdup(err->message);
+	for (char *at = text; at && (at = strstr(at, number)) != NULL;)
+		memmove(at, at + n_number, strlen(at + n_number) + 1);
+	return text;
+}
+
+void recorder_unwatched(struct recorder *r, pid_t pid, const struct err *err)
+{
+	char *cause = cause_of(err, pid), name[64];
+	if (!cause)
+		return;
+	for (size_t i = 0; i < r->unwatched.n; i++) {
+		struct unwatched *u = &r->unwatched.v[i];
+		if (strcmp(u->cause, cause) != 0)
+			continue;
+		u->n_processes += u->last_pid != pid;
+		u->last_pid = pid;
+		free(cause);
+		return;
+	}
+	if (proc_file_read(pid, "comm", name, sizeof(name)) <= 0)
+		name[0] = 0;
+	name[strcspn(name, "\n")] = 0;
+	struct strbuf text = { 0 };
+	strbuf_addf(&text, "process %d", (int)pid);
+	if (name[0])
+		strbuf_addf(&text, " (%s)", name);
+	strbuf_addf(&text, " is not watched: %s", err->message);
+	recorder_warn(r, NOTE_WARNING, UINT32_MAX, "%s", strbuf_str(&text));
+	struct unwatched u = { .cause = cause,
+			       .text = strbuf_take(&text),
+			       .first_pid = pid,
+			       .last_pid = pid,
+			       .n_processes = 1 };
+	if (!u.text || r->unwatched.n >= CAUSES_MAX || !vec_push(&r->unwatched, u)) {
+		free(u.text);
+		free(u.cause);
+	}
+}
+
+void recorder_unwatched_say(const struct recorder *r, char *to, size_t cap)
+{
+	struct strbuf text = { 0 };
+	for (size_t i = 0; i < r->unwatched.n && i < CAUSES_SAID; i++) {
+		const struct unwatched *u = &r->unwatched.v[i];
+		strbuf_addf(&text, "%s%s", i ? "\n" : "", u->text);
+		if (u->n_processes > 1)
+			strbuf_addf(&text, " (and %u more)", u->n_processes - 1);
+	}
+	if (r->unwatched.n > CAUSES_SAID)
+		strbuf_addf(&text, "\n%zu more causes are in the capture",
+			    r->unwatched.n - CAUSES_SAID);
+	if (!r->unwatched.n && r->launching && !r->first)
+		strbuf_adds(&text, "no CPython ran in it");
+	snprintf(to, cap, "%s", strbuf_str(&text));
+	strbuf_fini(&text);
+}
+
+void recorder_unwatched_fini(struct recorder *r)
+{
+	for (size_t i = 0; i < r->unwatched.n; i++) {
+		free(r->unwatched.v[i].cause);
+		free(r->unwatched.v[i].text);
+	}
+	vec_fini(&r->unwatched);
+}

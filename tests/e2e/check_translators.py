@@ -1,0 +1,167 @@
+"""translators: Pythons whose instructions are translated (valgrind, qemu-user, a cache of code), and others that cannot be watched:
+refused with the cause when attached to, by doctor too, and named at the end when they were launched, alone or as a child. And
+programs that load Python in a way of their own, whose code does run: attached to.
+"""
+import glob
+import os
+import re
+import shutil
+import subprocess
+import time
+
+import harness
+from check_doctor import doctor
+from harness import Child, Fail, Skip, expect, maps_of
+
+# Sleeps in system calls made from memory without a file, as a translator's cache of code is; then ends with status 3.
+CACHE = """
+import ctypes, mmap, struct, sys, time
+code = bytes.fromhex("b8e6000000 0f05 c3".replace(" ", ""))  # mov $230 (clock_nanosleep), %eax; syscall; ret
+page = mmap.mmap(-1, 4096, flags=mmap.MAP_ANONYMOUS | getattr(mmap, sys.argv[2]), prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+page.write(code)
+call = ctypes.CFUNCTYPE(ctypes.c_long, ctypes.c_int, ctypes.c_int, ctypes.c_char_p)(ctypes.addressof(ctypes.c_char.from_buffer(page)))
+print("ready", flush=True)
+end = time.monotonic() + float(sys.argv[1])
+while time.monotonic() < end:
+    for i in range(50):
+        call(1, 0, struct.pack("qq", 0, 20000000))
+sys.exit(3)
+"""
+
+SLEEPS = """
+import sys, time
+print("ready", flush=True)
+end = time.monotonic() + float(sys.argv[1])
+while time.monotonic() < end:
+    sys.audit("mark.x")
+    time.sleep(0.01)
+sys.exit(3)
+"""
+RUNS = SLEEPS.replace("    time.sleep(0.01)\n", "")
+
+
+def translator(name):
+    """The command that runs a program under it."""
+    commands = {"valgrind": ["valgrind", "-q", "--tool=none"], "qemu": ["qemu-x86_64"]}
+    if not shutil.which(commands[name][0]):
+        raise Skip(f"{commands[name][0]} is not installed")
+    return commands[name]
+
+
+def refused(ctx, command, text, word, seconds=6, words=()):
+    """It is refused, by record and by doctor, with the cause; and ends as it would alone."""
+    with Child(*command, "-S", "-c", text, str(seconds), *words) as process:
+        time.sleep(0.2)
+        before = maps_of(process.pid)
+        status, report = doctor(ctx, process.pid)
+        expect((status, report["cause"], report["verdict"]) == (1, "translated", "unsupported"), lambda: f"doctor: {status}, {report}")
+        expect(word in report["why"] and report["cure"], lambda: f"doctor: {report['why']!r}, {report['cure']!r}")
+        out = os.path.join(ctx.new_folder("translated"), "capture.avc")
+        done = subprocess.run([ctx.auditview, "record", "-p", str(process.pid), "-o", out, "--duration", "0.2"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+        expect(done.returncode == 1 and report["why"] in done.stderr and report["cure"] in done.stderr,
+               lambda: f"record: {done.returncode}, {done.stderr!r}")
+        after = harness.foreign_maps(maps_of(process.pid))
+        expect([x for x in after if "s " in x.split()[1] + " "] == [x for x in harness.foreign_maps(before) if "s " in x.split()[1] + " "],
+               lambda: f"something was mapped: {after}")
+        try:
+            ended = process.wait(120)
+        except subprocess.TimeoutExpired:
+            raise Fail("the target hangs") from None
+        expect(ended == 3, lambda: f"the target ended with {ended}: {process.stderr.read().decode()[-300:]}")
+
+
+def watched(ctx, command, text, seconds=30):
+    """It runs its own code, however it was loaded: it is attached to, and left."""
+    with Child(*command, "-S", "-c", text, str(seconds)) as process:
+        status, report = doctor(ctx, process.pid)
+        expect(status == 0, lambda: f"doctor: {report}")
+        with harness.Recorder(ctx, process.pid, "--duration", "0.3") as recorder:
+            harness.expect_goodbye(recorder.wait(30))
+        expect(process.poll() is None, "the target ended")
+
+
+def said(ctx, command, words, how):
+    """Launched, alone or as a child of a shell: why it was not watched stands at the end, once for each cause."""
+    out = os.path.join(ctx.new_folder("launched"), "capture.avc")
+    times = 1 if how == "alone" else 2
+    if how != "alone":
+        line = " ".join(f"'{word}'" for word in command)
+        command = ["sh", "-c", f"{line}; {line}; exit 9"]
+    done = subprocess.run([ctx.auditview, "record", "-o", out, "--", *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=120)
+    expect(done.returncode == (5 if how == "alone" else 9), lambda: f"status {done.returncode}: {done.stderr[-300:]!r}")
+    lines = [line for line in done.stderr.splitlines() if "is not watched: " in line]
+    expect(len(lines) == 1 and re.search(r"process \d+ \(.+\) is not watched: ", lines[0]), lambda: f"{done.stderr!r}")
+    for word in words:
+        expect(word in lines[0], lambda: f"no {word!r} in {lines[0]!r}")
+    expect(("(and 1 more)" in lines[0]) == (times == 2), lambda: f"{times} of them: {lines[0]!r}")
+    text = subprocess.run([ctx.auditview, "print", out], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60).stdout
+    expect(text.count(" is not watched: ") == 1, lambda: f"in the capture: {text!r}")
+
+
+def no_python_ran(ctx):
+    out = os.path.join(ctx.new_folder("launched"), "capture.avc")
+    done = subprocess.run([ctx.auditview, "record", "-o", out, "--", "true"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=60)
+    expect(done.returncode == 0 and "no CPython ran" in done.stderr, lambda: f"{done.returncode}: {done.stderr!r}")
+
+
+PROGRAM_32BIT = """
+.globl _start
+_start:
+    mov $162, %eax
+    mov $ts, %ebx
+    xor %ecx, %ecx
+    int $0x80
+    mov $1, %eax
+    mov $5, %ebx
+    int $0x80
+.data
+ts: .long 0, 500000000
+"""
+
+
+def program_32bit(ctx):
+    folder = ctx.new_folder("i386")
+    source, program = os.path.join(folder, "python.S"), os.path.join(folder, "python3.9")
+    with open(source, "w", encoding="utf-8") as f:
+        f.write(PROGRAM_32BIT)
+    done = subprocess.run(["cc", "-m32", "-nostdlib", "-static", "-o", program, source], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode or subprocess.run([program]).returncode != 5:
+        raise Skip("no 32-bit program can be built or run here")
+    return program
+
+
+def old_python(minor):
+    found = glob.glob(os.path.expanduser(f"~/.pyenv/versions/{minor}.*/bin/python"))
+    if not found:
+        raise Skip(f"no Python {minor} here")
+    return found[0]
+
+
+def pypy():
+    return shutil.which("pypy3") or shutil.which("pypy") or (_ for _ in ()).throw(Skip("no PyPy here"))
+
+
+def cells(ctx):
+    python = ctx.some_pythons(11)[0]
+    five = ["-c", "raise SystemExit(5)"]
+    yield "valgrind, sleeping", python, lambda: refused(ctx, [*translator("valgrind"), *python.command], SLEEPS, "translator")
+    yield "qemu, sleeping", python, lambda: refused(ctx, [*translator("qemu"), *python.command], SLEEPS, "translator")
+    for how in ("MAP_PRIVATE", "MAP_SHARED"):
+        yield f"a cache of code, {how}", python, lambda h=how: refused(ctx, python.command, CACHE, "no file", 3, [h])
+    if ctx.full:
+        for each in ctx.pythons:
+            yield "valgrind, busy", each, lambda p=each: refused(ctx, [*translator("valgrind"), *p.command], RUNS, "translator")
+            yield "qemu, busy", each, lambda p=each: refused(ctx, [*translator("qemu"), *p.command], RUNS, "translator")
+    for how in ("alone", "as a child"):
+        if ctx.full or how == "alone":
+            yield f"valgrind, launched {how}", python, lambda h=how: said(ctx, [*translator("valgrind"), *python.command, *five], ["translator"], h)
+        yield f"PyPy, launched {how}", None, lambda h=how: said(ctx, [pypy(), *five], ["PyPy"], h)
+        yield f"3.7, launched {how}", None, lambda h=how: said(ctx, [old_python("3.7"), *five], ["no audit events"], h)
+    if ctx.full:
+        yield "qemu, launched alone", python, lambda: said(ctx, [*translator("qemu"), *python.command, *five], ["translator"], "alone")
+        yield "2.7, launched alone", None, lambda: said(ctx, [old_python("2.7"), *five], ["no audit events"], "alone")
+    yield "32 bits, launched alone", None, lambda: said(ctx, [program_32bit(ctx)], ["32-bit"], "alone")
+    yield "no Python, launched", None, lambda: no_python_ran(ctx)
