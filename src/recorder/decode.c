@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <xxhash.h>
 
 #include "base/strbuf.h"
@@ -22,8 +23,16 @@
 #define MEMO_FIRST 256u    /* lines: most processes are short */
 #define MEMO_MAX 32768u
 
+/* What a target can make us keep. An honest one hardly comes near; then what was not used for longest is forgotten, and shown as
+ * unknown should it come again. */
+#define CODES_BYTES_MAX (64u << 20) /* of code objects and their line tables */
+#define FRAMES_MAX (1u << 18)
+#define NAMES_MAX 8192u             /* of events */
+#define THREADS_MAX 65536u
+
 struct code {
-	uint32_t id;           /* as the probe numbers it; 0 = not defined */
+	uint32_t id;           /* as the probe numbers it, a guest's number: never an index; 0 = free */
+	uint64_t used;         /* decoder.n_asked, at the last time */
 	uint32_t file, name;   /* string ids */
 	uint32_t first_line;
 	uint32_t table_bytes;
@@ -52,8 +61,11 @@ struct thread_line {
 #define MAX_UNKNOWN_THREADS 4096u /* of a process whose threads' ends cannot be told: the oldest half goes */
 
 struct threads {               /* of one process image, which may have several slots */
-	VEC(struct thread_line) v;
+	VEC(struct thread_line) v; /* in the order of first use */
+	uint32_t *slots;       /* index in v + 1, by key; 0 = free */
+	size_t n_slots;        /* a power of two; 0 not there yet */
 	size_t last;
+	uint64_t seed;
 	unsigned n_users;
 };
 
@@ -68,15 +80,18 @@ struct memo {                  /* direct mapped; grows while it fills */
 
 struct decoder {
 	struct decoder_options o;
-	VEC(struct code) codes;        /* by id - 1, with gaps (ids lost with a drop) */
+	uint64_t seed;                 /* of the tables below */
+	struct code *codes;            /* open addressing, by id */
+	size_t n_code_slots, n_codes, codes_bytes;
 	struct frame_line *frames;
 	size_t n_frame_lines, n_frames;
-	VEC(struct name_line) names;   /* few: linear, most recent first */
+	struct name_line *names;       /* open addressing, NAMES_MAX * 2 of them; NULL not there yet */
+	size_t n_names;
 	struct threads *threads;
 	struct memo args, stacks;
 	struct strbuf buffer;
 	VEC(uint32_t) stack_frames;    /* scratch: frame ids, innermost first */
-	uint64_t n_events, n_unwanted, n_bad;
+	uint64_t n_asked, n_events, n_unwanted, n_bad;
 };
 
 struct err *decoder_create(const struct decoder_options *options, struct decoder **ret)
@@ -91,7 +106,11 @@ struct err *decoder_create(const struct decoder_options *options, struct decoder
 		free(d);
 		return err_no_memory();
 	}
-	d->threads->n_users++;
+	if (getrandom(&d->seed, sizeof(d->seed), GRND_NONBLOCK) != (ssize_t)sizeof(d->seed))
+		d->seed = (uint64_t)(uintptr_t)d;
+	d->seed |= 1ull << 62; /* whatever it is, the product below spreads */
+	if (!d->threads->n_users++)
+		d->threads->seed = d->seed;
 	*ret = d;
 	return NULL;
 }
@@ -100,15 +119,16 @@ void decoder_destroy(struct decoder *d)
 {
 	if (!d)
 		return;
-	for (size_t i = 0; i < d->codes.n; i++)
-		free(d->codes.v[i].table);
-	vec_fini(&d->codes);
+	for (size_t i = 0; i < d->n_code_slots; i++)
+		free(d->codes[i].table);
+	free(d->codes);
 	free(d->frames);
 	free(d->args.lines);
 	free(d->stacks.lines);
-	vec_fini(&d->names);
+	free(d->names);
 	if (--d->threads->n_users == 0) {
 		vec_fini(&d->threads->v);
+		free(d->threads->slots);
 		free(d->threads);
 	}
 	vec_fini(&d->stack_frames);
@@ -156,27 +176,63 @@ static void memo_add(struct memo *m, uint64_t hash, uint32_t id)
 
 /* ---- names, threads ---- */
 
+/* `seed` keeps a target from choosing numbers that all come to one place. */
+static size_t place_of(uint64_t hash, uint64_t seed, size_t n_slots)
+{
+	return (size_t)((hash ^ seed) * (seed | 1) >> 20) & (n_slots - 1);
+}
+
+/* Until the next call. NULL when memory is short. */
 static const struct name_line *name_find(struct decoder *d, const char *name, uint32_t n)
 {
 	uint64_t hash = XXH3_64bits(name, n) | 1;
-	for (size_t i = 0; i < d->names.n; i++)
-		if (d->names.v[i].hash == hash) {
-			if (i > 4) { /* drift to the front, so that common names are found at once */
-				struct name_line t = d->names.v[i / 2];
-				d->names.v[i / 2] = d->names.v[i];
-				d->names.v[i] = t;
-				i /= 2;
-			}
-			return &d->names.v[i];
-		}
+	if (!d->names && !(d->names = calloc(NAMES_MAX * 2, sizeof(*d->names))))
+		return NULL;
+	size_t at = place_of(hash, d->seed, NAMES_MAX * 2);
+	for (; d->names[at].hash; at = (at + 1) & (NAMES_MAX * 2 - 1))
+		if (d->names[at].hash == hash)
+			return &d->names[at];
+	if (d->n_names == NAMES_MAX) { /* a target that invents names */
+		memset(d->names, 0, NAMES_MAX * 2 * sizeof(*d->names));
+		d->n_names = 0;
+		at = place_of(hash, d->seed, NAMES_MAX * 2);
+	}
 	struct name_line line = { .hash = hash, .string = intake_string(d->o.writer, d->o.redactor, name, n, false), .wanted = true };
+	if (!line.string)
+		return NULL;
 	if (d->o.wants)
 		line.wanted = d->o.wants(d->o.ctx, name, n);
-	if (d->names.n >= 65536) /* a target that invents names: keep the memory bounded */
-		d->names.n = 1024;
-	if (!line.string || !vec_push(&d->names, line))
-		return NULL;
-	return &d->names.v[d->names.n - 1];
+	d->names[at] = line;
+	d->n_names++;
+	return &d->names[at];
+}
+
+/* Find all lines again, those in v. False: memory is short, and nothing is known any more. */
+static bool threads_index(struct threads *t)
+{
+	size_t n = t->n_slots ? t->n_slots : 64;
+	while (n < t->v.n * 2 + 2)
+		n *= 2;
+	t->last = 0;
+	if (n != t->n_slots) {
+		free(t->slots);
+		t->n_slots = 0;
+		t->slots = calloc(n, sizeof(*t->slots));
+		if (!t->slots) {
+			t->v.n = 0;
+			return false;
+		}
+		t->n_slots = n;
+	} else {
+		memset(t->slots, 0, n * sizeof(*t->slots));
+	}
+	for (size_t i = 0; i < t->v.n; i++) {
+		size_t at = place_of(t->v.v[i].key, t->seed, n);
+		while (t->slots[at])
+			at = (at + 1) & (n - 1);
+		t->slots[at] = (uint32_t)i + 1;
+	}
+	return true;
 }
 
 static bool thread_find(struct decoder *d, uint32_t tid, uint32_t interpreter, uint32_t *ret)
@@ -187,12 +243,23 @@ static bool thread_find(struct decoder *d, uint32_t tid, uint32_t interpreter, u
 		*ret = t->v.v[t->last].thread;
 		return true;
 	}
-	for (size_t i = 0; i < t->v.n; i++)
+	if (t->v.n >= THREADS_MAX) { /* a target that invents them: the older half goes */
+		t->v.n -= THREADS_MAX / 2;
+		memmove(t->v.v, t->v.v + THREADS_MAX / 2, t->v.n * sizeof(*t->v.v));
+		if (!threads_index(t))
+			return false;
+	} else if (t->v.n * 2 + 2 > t->n_slots && !threads_index(t)) {
+		return false;
+	}
+	size_t at = place_of(key, t->seed, t->n_slots);
+	for (; t->slots[at]; at = (at + 1) & (t->n_slots - 1)) {
+		size_t i = t->slots[at] - 1;
 		if (t->v.v[i].key == key) {
 			t->last = i;
 			*ret = t->v.v[i].thread;
 			return true;
 		}
+	}
 	struct thread_line line = { .key = key };
 	line.info = (struct thread_info){ .process = d->o.process, .tid = tid, .interpreter = interpreter };
 	if (d->o.thread_name)
@@ -201,6 +268,7 @@ static bool thread_find(struct decoder *d, uint32_t tid, uint32_t interpreter, u
 	if (!vec_push(&t->v, line))
 		return false;
 	t->last = t->v.n - 1;
+	t->slots[at] = (uint32_t)t->v.n;
 	*ret = line.thread;
 	return true;
 }
@@ -219,9 +287,10 @@ static void threads_forget(struct decoder *d, bool is_drained)
 		line->is_over = line->is_over || (d->o.thread_is_over && d->o.thread_is_over(d->o.ctx, tid));
 		t->v.v[n++] = *line;
 	}
-	if (n != t->v.n)
-		t->last = 0;
+	bool is_other = n != t->v.n;
 	t->v.n = n;
+	if (is_other && !threads_index(t))
+		t->v.n = 0;
 }
 
 void decoder_refresh_threads(struct decoder *d, bool is_drained)
@@ -271,18 +340,81 @@ static bool text_of(const uint8_t *p, size_t n, const char **ret, size_t *ret_n)
 	return true;
 }
 
+static struct code *code_place(struct code *codes, size_t n_slots, uint64_t seed, uint32_t id)
+{
+	size_t at = place_of(id, seed, n_slots);
+	while (codes[at].id && codes[at].id != id)
+		at = (at + 1) & (n_slots - 1);
+	return &codes[at];
+}
+
+static size_t bytes_of(const struct code *c)
+{
+	return 2 * sizeof(*c) + c->table_bytes;
+}
+
+/* Into a table of n_slots, without those last used before `oldest`. */
+static bool codes_rebuild(struct decoder *d, size_t n_slots, uint64_t oldest)
+{
+	struct code *codes = calloc(n_slots, sizeof(*codes));
+	if (!codes)
+		return false;
+	d->n_codes = d->codes_bytes = 0;
+	for (size_t i = 0; i < d->n_code_slots; i++) {
+		struct code *c = &d->codes[i];
+		if (!c->id)
+			continue;
+		if (c->used < oldest) {
+			free(c->table);
+			continue;
+		}
+		*code_place(codes, n_slots, d->seed, c->id) = *c;
+		d->n_codes++;
+		d->codes_bytes += bytes_of(c);
+	}
+	free(d->codes);
+	d->codes = codes;
+	d->n_code_slots = n_slots;
+	return true;
+}
+
+/* Room for one more, and in bounds. */
+static bool codes_make_room(struct decoder *d)
+{
+	uint64_t oldest = 0;
+	while (d->codes_bytes > CODES_BYTES_MAX) {
+		oldest += (d->n_asked - oldest) / 2 + 1;
+		if (!codes_rebuild(d, d->n_code_slots, oldest))
+			return false;
+	}
+	if ((d->n_codes + 1) * 2 > d->n_code_slots)
+		return codes_rebuild(d, d->n_code_slots ? d->n_code_slots * 2 : 256, 0);
+	return true;
+}
+
+static struct code *code_find(struct decoder *d, uint32_t id)
+{
+	struct code *c = d->n_code_slots && id ? code_place(d->codes, d->n_code_slots, d->seed, id) : NULL;
+	if (!c || !c->id)
+		return NULL;
+	c->used = d->n_asked;
+	return c;
+}
+
 static bool code_define(struct decoder *d, uint32_t id, const struct record_code *def, const uint8_t *bytes)
 {
-	if (id == 0 || id > 50u << 20)
-		return false;
-	while (d->codes.n < id)
-		if (!vec_push(&d->codes, (struct code){ 0 }))
-			return false;
-	struct code *c = &d->codes.v[id - 1];
 	const char *text;
 	size_t n;
-	free(c->table);
-	*c = (struct code){ .id = id, .first_line = def->first_line };
+	if (id == 0 || !codes_make_room(d))
+		return false;
+	struct code *c = code_place(d->codes, d->n_code_slots, d->seed, id);
+	if (c->id) {
+		d->codes_bytes -= bytes_of(c);
+		free(c->table);
+	} else {
+		d->n_codes++;
+	}
+	*c = (struct code){ .id = id, .used = d->n_asked, .first_line = def->first_line };
 	if (text_of(bytes, def->file_bytes, &text, &n))
 		c->file = intake_string(d->o.writer, d->o.redactor, text, n, false);
 	if (text_of(bytes + def->file_bytes, def->name_bytes, &text, &n))
@@ -294,6 +426,7 @@ static bool code_define(struct decoder *d, uint32_t id, const struct record_code
 			c->table_bytes = def->table_bytes;
 		}
 	}
+	d->codes_bytes += bytes_of(c);
 	return true;
 }
 
@@ -306,7 +439,7 @@ static bool frame_lines_grow(struct decoder *d)
 	for (size_t i = 0; i < d->n_frame_lines; i++) {
 		if (!d->frames[i].key)
 			continue;
-		size_t at = d->frames[i].key * 0x9e3779b97f4a7c15ull >> 20 & (n - 1);
+		size_t at = place_of(d->frames[i].key, d->seed, n);
 		while (lines[at].key)
 			at = (at + 1) & (n - 1);
 		lines[at] = d->frames[i];
@@ -320,15 +453,19 @@ static bool frame_lines_grow(struct decoder *d)
 static uint32_t frame_find(struct decoder *d, uint32_t code, uint32_t lasti)
 {
 	uint64_t key = ((uint64_t)code << 32 | lasti) + 1;
+	if (d->n_frames >= FRAMES_MAX) { /* they are found again in the writer */
+		memset(d->frames, 0, d->n_frame_lines * sizeof(*d->frames));
+		d->n_frames = 0;
+	}
 	if ((d->n_frames + 1) * 2 > d->n_frame_lines && !frame_lines_grow(d))
 		return 0;
-	size_t at = key * 0x9e3779b97f4a7c15ull >> 20 & (d->n_frame_lines - 1);
+	size_t at = place_of(key, d->seed, d->n_frame_lines);
 	for (; d->frames[at].key; at = (at + 1) & (d->n_frame_lines - 1))
 		if (d->frames[at].key == key)
 			return d->frames[at].frame;
 	struct frame_info info = { .kind = FRAME_PYTHON };
-	if (code && code <= d->codes.n && d->codes.v[code - 1].id) {
-		const struct code *c = &d->codes.v[code - 1];
+	const struct code *c = code_find(d, code);
+	if (c) {
 		struct source_position position = { 0 };
 		info.function = c->name;
 		info.file = c->file;
@@ -395,6 +532,7 @@ bool decoder_event(struct decoder *d, const struct record *record, size_t n_byte
 	const struct record_event *e = (const struct record_event *)record;
 	const uint8_t *base = (const uint8_t *)record;
 	size_t at = sizeof(*e);
+	d->n_asked++;
 	if (n_bytes < at)
 		goto bad;
 	size_t name_at = at, args_at = name_at + pad8(e->name_bytes);

@@ -55,6 +55,7 @@ GROUPS = [
     "inherit",
     "identity",
     "builds",
+    "hostile",
 ]
 UNSTEADY_MAX = 3
 

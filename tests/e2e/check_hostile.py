@@ -1,0 +1,203 @@
+"""hostile: an unprivileged program may spoil what is shown of it, and gains nothing else from a recorder that runs as root: no memory or
+file of others is read or written, the recorder ends when it is told to, in bounded memory, and what it says of others is right.
+"""
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+
+import harness
+from harness import Skip, expect, wait_for
+
+HOSTILE = os.path.join(harness.VICTIMS, "hostile")
+MEMORY_MAX = 400 << 20  # of a recorder, whatever the target does; 1.6 GB were seen
+
+
+def needs_root():
+    if os.getuid() != 0:
+        raise Skip("needs root, to record the program of somebody else")
+
+
+@contextlib.contextmanager
+def program(python, name, *arguments):
+    """A hostile program that has said it is ready; what it said."""
+    command = [*python.command, os.path.join(HOSTILE, name + ".py"), *map(str, arguments)]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          start_new_session=True) as process:
+        try:
+            line = process.stdout.readline()
+            if not line:
+                raise harness.Fail(f"{name}.py said nothing: {process.stderr.read()[-500:]}")
+            yield process, json.loads(line)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+class Record:
+    """`auditview record`, and what it took of the machine."""
+
+    def __init__(self, ctx, *arguments, **popen):
+        self.folder = ctx.new_folder("hostile")
+        self.path = os.path.join(self.folder, "capture.avc")
+        self.capture = harness.Capture(ctx, self.path)
+        self.ctx = ctx
+        self.stderr_path = os.path.join(self.folder, "stderr")
+        with open(self.stderr_path, "wb") as stderr:
+            self.process = subprocess.Popen([ctx.auditview, "record", "-o", self.path, *map(str, arguments)], stdin=subprocess.DEVNULL,
+                                            stdout=subprocess.DEVNULL, stderr=stderr, **popen)
+
+    def stderr(self):
+        return open(self.stderr_path, encoding="utf-8", errors="replace").read()
+
+    def wait(self, seconds):
+        """(exit status, peak memory in bytes, as far as it was seen; getrusage(2) would tell that of the process it was forked from)"""
+        end, peak = time.monotonic() + seconds, 0
+        while True:
+            with contextlib.suppress(OSError, AttributeError):  # it is no more
+                peak = max(peak, int(harness.status_of(self.process.pid, "VmHWM").split()[0]) * 1024)
+            if self.process.poll() is not None:
+                return self.process.returncode, peak
+            if time.monotonic() > end:
+                raise harness.Fail(f"the recorder did not end within {seconds} s: {self.stderr()[-300:]}")
+            time.sleep(0.01)
+
+    def print(self, *options):
+        done = subprocess.run([self.ctx.auditview, "print", *options, self.path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=120)
+        expect(done.returncode == 0, lambda: f"print: {done.returncode}: {done.stderr[-300:]}")
+        return done.stdout.decode("utf-8", "replace")
+
+    def named(self, name):
+        """Events of that name alone: there can be a great many others."""
+        return [json.loads(line) for line in self.print("-F", "json", "-Y", f'event == "{name}"').splitlines()]
+
+    def text(self):
+        """The capture as people read it, with its warnings; no events."""
+        return self.print("-Y", 'event == "no.such.event"')
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self.process.returncode is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def ring(ctx, python, mode, how="duration"):
+    """A ring full of lies: the recorder ends on time, in bounded memory, with status 0, and a program beside it is recorded right."""
+    needs_root()
+    with program(python, "ring", mode) as (_, said), harness.Victim(ctx, python, "busy") as beside:
+        options = {"duration": ["--duration", "1s"], "limit": ["--limit", "20000"]}.get(how, [])
+        with Record(ctx, "-p", said["ready"], "-p", beside.pid, *options) as record:
+            if how not in ("duration", "limit"):
+                wait_for(lambda: harness.foreign_maps(harness.maps_of(said["ready"])), 15, "the ring")
+                time.sleep(0.8)
+                record.process.send_signal(how)
+            status, peak = record.wait(25)
+            text = record.stderr()
+            expect(status == 0, lambda: f"status {status}: {text[-400:]}")
+            expect(peak < MEMORY_MAX, lambda: f"{peak >> 20} MiB of memory")
+            marks = record.named("victim.mark")
+            numbers = [e["args"]["0"] for e in marks]
+            expect(all(e["pid"] == beside.pid for e in marks), "marks of the program beside it are shown of another")
+            expect(how == "limit" or len(numbers) > 5, lambda: f"{len(numbers)} marks of the program beside it: the test is broken, or it was starved")
+            expect(numbers == list(range(numbers[0], numbers[0] + len(numbers))) if numbers else True, "marks of the program beside it have gaps")
+            if mode in ("sizes", "lengths", "heads"):
+                expect("malformed" in record.text(), "nothing is said of malformed records")
+        truth = beside.stop()
+        expect(truth is not None, "the program beside it was harmed")
+
+
+def claim(ctx, python, whose):
+    """A slot that says it belongs to another process: its events are shown of nobody, least of all of the one watched beside it."""
+    needs_root()
+    with harness.Victim(ctx, python, "busy") as beside:
+        number = {"beside": beside.pid, "init": 1, "recorder's parent": os.getpid()}[whose]
+        with program(python, "ring", "claim", number) as (_, said):
+            with Record(ctx, "-p", said["ready"], "-p", beside.pid, "--duration", "1s") as record:
+                status, _ = record.wait(20)
+                expect(status == 0, lambda: f"status {status}: {record.stderr()[-300:]}")
+                shown = {e["pid"] for e in record.named("hostile.ring")}
+                expect(number not in shown, f"events of {said['ready']} are shown of process {number}")
+                expect("under the number of process" in record.text(), "nothing is said of the false claim")
+        beside.stop()
+
+
+def hooks_place(ctx, python):
+    """(offset of the list in _PyRuntime, address of the entry, of a neutral function), as a recorder that is killed leaves them."""
+    code = ("import ctypes,time,sys\n"
+            "print(ctypes.addressof(ctypes.c_char.in_dll(ctypes.pythonapi,'_PyRuntime')),"
+            "ctypes.cast(ctypes.pythonapi.Py_IsInitialized,ctypes.c_void_p).value,flush=True)\n"
+            "t=time.time()\nwhile time.time()-t<20: sys.audit('x.y'); time.sleep(.01)")
+    with subprocess.Popen(["setarch", "-R", *python.command, "-S", "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            runtime, neutral = map(int, process.stdout.readline().split())
+            with Record(ctx, "-p", process.pid) as record:
+                wait_for(lambda: harness.hooks_of(ctx, process.pid) or record.process.poll() is not None, 20, "the hook")
+                with open(f"/proc/{process.pid}/mem", "rb") as mem:
+                    for off in range(0, 32768, 8):
+                        mem.seek(runtime + off)
+                        at = int.from_bytes(mem.read(8), "little")
+                        if not at or at % 8 or at >> 47:
+                            continue
+                        try:
+                            mem.seek(at)
+                            entry = [int.from_bytes(mem.read(8), "little") for _ in range(3)]
+                            mem.seek(entry[2])
+                            head = mem.read(12)
+                        except (OSError, ValueError, OverflowError):
+                            continue
+                        if head[:8] == b"PRBEB_V1":
+                            return off, at, neutral, int.from_bytes(head[8:], "little")
+        finally:
+            process.kill()
+    raise harness.Fail("the hook was not found: the test is broken")
+
+
+def kin(ctx, python, how):
+    """A faked leftover in a child: the parent, which nobody named, is not touched."""
+    needs_root()
+    off, entry, neutral, abi = hooks_place(ctx, python)
+    command = ["setarch", "-R", *python.command, os.path.join(HOSTILE, "kin.py"), how, str(off), str(entry), str(neutral), str(abi)]
+    before = os.stat("/etc/passwd")
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          start_new_session=True) as process:
+        try:
+            said = json.loads(process.stdout.readline() or "null")
+            expect(said, lambda: f"kin.py said nothing: {process.stderr.read()[-300:]}")
+            time.sleep(0.3)
+            maps = harness.maps_of(said["parent"])
+            with Record(ctx, "-p", said["ready"], "--duration", "500ms") as record:
+                status, _ = record.wait(20)
+                expect(status in (0, 1), lambda: f"status {status}: {record.stderr()[-300:]}")
+                if status == 0:
+                    expect("left alone" in record.text(), "nothing is said of what looks like an earlier probe")
+            expect(process.poll() is None, lambda: f"the parent has died: {process.returncode}")
+            harness.expect_same_maps(maps, harness.maps_of(said["parent"]), False)
+            os.kill(said["ready"], signal.SIGKILL)
+            last = json.loads(process.stdout.readline() or "null")
+            expect(process.wait(10) == 7 and last == {"intact": True}, lambda: f"the parent: {process.returncode}, {last}")
+            after = os.stat("/etc/passwd")
+            expect((before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size), "a file that is only read was written")
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def cells(ctx):
+    few = ["geometry", "heads", "sizes", "lengths", "nested", "codes", "threads", "names", "times", "flood", "state"]
+    for python in [p for p in ctx.pythons if p.minor >= 11 and not p.free_threaded][:1] if not ctx.full else ctx.some_pythons():
+        for mode in few:
+            yield "ring, " + mode, python, lambda p=python, m=mode: ring(ctx, p, m)
+        yield "ring, flood, ended by INT", python, lambda p=python: ring(ctx, p, "flood", signal.SIGINT)
+        yield "ring, flood, ended by TERM", python, lambda p=python: ring(ctx, p, "flood", signal.SIGTERM)
+        yield "ring, flood, ended by --limit", python, lambda p=python: ring(ctx, p, "flood", "limit")
+        for whose in ("beside", "init", "recorder's parent"):
+            yield "claims to be " + whose, python, lambda p=python, w=whose: claim(ctx, p, w)
+        for how in ("private", "shared", "file"):
+            yield "kin, " + how, python, lambda p=python, h=how: kin(ctx, p, h)
