@@ -76,8 +76,8 @@ const struct option_row options_table[] = {
 	{ "may-drop", 0, .kind = OPTION_FLAG, AT(may_drop), .groups = OPT_CAPTURE,
 	  .doc = "Never make the target wait: count losses instead." },
 	{ "ring-size", 0, .kind = OPTION_BYTES, AT(ring_bytes), .groups = OPT_CAPTURE, .min = 1 << 20, .max = 1 << 30, .arg = "BYTES",
-	  .doc = "Size of the ring that each target process writes into, rounded up to a power of two (default 4M, with native stacks 32M). "
-		 "Where threads run side by side (free-threaded builds) a process has up to eight, of a quarter of that size but not less than 4M." },
+	  .doc = "Size of the ring that each target process writes into, rounded up to a power of two (default 512K, with native stacks 4M). "
+		 "Where threads run side by side (free-threaded builds) a process has up to eight; of larger ones than 4M each is a quarter of that size but not less than 4M." },
 	{ "redact", 0, .kind = OPTION_SWITCH, AT(redact), .groups = OPT_CAPTURE,
 	  .doc = "Leave secrets out of the capture: values of variables, keys and options named as passwords, tokens and the like, and "
 		 "what is known to be a secret by its form (see SECRETS in the manual). On by default; --no-redact keeps all." },

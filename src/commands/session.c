@@ -29,6 +29,12 @@
 #include "tracer/ptrace.h"
 
 enum { MAX_FRAMES = 1024, MAX_ITEMS = 64, N_SLOTS = 64 };
+/*
+ * What is taken of a target's address space: at most 16 MiB, for programs limit themselves (RLIMIT_AS, mlockall, cgroups). A slot is
+ * for a process, or for a thread where threads run side by side; those that were forked share a ring. 29 slots, the private part
+ * (0.8 MiB for eight lanes) and the head of the ring come to 15.5 MiB. Native stacks have records of 64 KiB and more.
+ */
+enum { DEFAULT_SLOTS = 29, NATIVE_SLOTS = 30, NATIVE_SLOT_BYTES = 4 << 20 };
 #define SECOND_NS 1000000000ull
 #define FINISH_NS 60000000000ull /* for a recorder to leave all its targets, on a machine that has far too much to do */
 #define HURRY_NS 10000000000ull
@@ -69,12 +75,16 @@ struct err *capture_plan_make(const struct options *o, const char *path, struct 
 		.max_frames = MAX_FRAMES,
 		.max_items = MAX_ITEMS,
 		.slice_bytes = native ? o->stack_bytes : 0,
-		.n_slots = N_SLOTS,
-		.slot_data_bytes = 1u << 20,
+		.n_slots = o->ring_bytes ? N_SLOTS : native ? NATIVE_SLOTS : DEFAULT_SLOTS,
+		.slot_data_bytes = RING_SLOT_MIN_BYTES,
 	};
+	if (r->only_targets)
+		r->probe.flags |= PROBE_ALONE;
 	if (r->probe.string_bytes > 64 * 1024) /* a record must fit into the smallest ring */
 		r->probe.string_bytes = 64 * 1024;
-	uint64_t ring = o->ring_bytes ? o->ring_bytes : native ? 32u << 20 : 4u << 20;
+	uint64_t ring = o->ring_bytes ? o->ring_bytes : native ? NATIVE_SLOT_BYTES : RING_SLOT_MIN_BYTES;
+	uint64_t two_records = native ? RING_SLOT_MIN_BYTES + 2 * ((uint64_t)r->probe.slice_bytes + 16384) : 0; /* registers and anchors */
+	ring = ring < two_records ? two_records : ring;
 	while (r->probe.slot_data_bytes < ring && r->probe.slot_data_bytes < 1u << 30)
 		r->probe.slot_data_bytes <<= 1;
 	if (o->events) {

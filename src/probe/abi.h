@@ -18,7 +18,7 @@
 
 #include "base/value.h"
 
-#define PROBE_ABI 10u
+#define PROBE_ABI 11u
 #define PROBE_ABI_OLDEST 6u /* whose context and ring begin as ours do: what a killed recorder of that age left can be taken out */
 #define PROBE_MAGIC 0x31565f4245425250ull /* "PRBEB_V1" */
 #define PROBE_PAGE 4096u
@@ -114,6 +114,7 @@ enum probe_flag {
 	PROBE_STACK_NATIVE = 8,
 	PROBE_CLOCK_VDSO = 16,   /* TSC not usable: clock_gettime through the vdso */
 	PROBE_TID_SYSCALL = 32,  /* offset of tid in struct pthread unknown */
+	PROBE_ALONE = 256,       /* forked children are not recorded: their hooks return before anything else, and unlink themselves */
 };
 
 struct probe_context {
@@ -141,6 +142,11 @@ struct probe_context {
 	uint32_t ascii_state;       /* what is left by ascii_mask of a str that is ASCII in one piece with its object */
 	uint64_t at_exit;           /* the function that CPython will call when it is finalised; 0: none. Written by the probe */
 	struct probe_layout layout;
+	/* Where things stand in the ring. The probe takes it from here alone: whoever else has the ring (a forked child that has given up
+	 * its rights, say) can write into it, and shall not lead us to other memory of this process. */
+	uint64_t slots_off, slot_bytes, slot_data_bytes; /* as in struct ring_shared */
+	uint32_t ring_slots;
+	uint32_t pad2;
 };
 
 /* Fill what follows from .layout alone. */
@@ -193,6 +199,9 @@ struct probe_state {             /* zero = "this process has not been here yet" 
 #define PROBE_BLOB_OFF PROBE_PAGE
 
 /* ---- shared memory ---- */
+
+/* Two of the largest records without a native part, so that one always fits in one piece (probe.c, RECORD_MAX_BYTES). */
+#define RING_SLOT_MIN_BYTES (512u << 10)
 
 #define VERDICT_COUNT 4096u     /* open addressing, by name hash */
 #define VERDICT_WANTED 1u

@@ -32,7 +32,7 @@ enum {
 	FUTEX_WAIT_PRIVATE = 128,
 	NAME_MAX_BYTES = 2047,
 	ARGS_MAX_BYTES = 96 * 1024,
-	FRAMES_MAX_BYTES = 160 * 1024,
+	FRAMES_MAX_BYTES = 156 * 1024,
 	ANCHORS_MAX = 1024,
 	WAIT_STEP_NS = 100 * 1000 * 1000,
 	WAIT_STEPS = 20, /* × 100 ms without a heartbeat: nobody is there any more */
@@ -66,8 +66,7 @@ static inline struct ring_shared *shared_of(const struct probe_context *ctx)
 
 static inline struct ring_slot *slot_of(const struct probe_context *ctx, uint32_t slot)
 {
-	struct ring_shared *shared = shared_of(ctx);
-	return (struct ring_slot *)((uint8_t *)shared + shared->slots_off + (slot - 1) * shared->slot_bytes);
+	return (struct ring_slot *)((uint8_t *)shared_of(ctx) + ctx->slots_off + (slot - 1) * ctx->slot_bytes);
 }
 
 static uint64_t clock_vdso(const struct probe_context *ctx, int id)
@@ -208,7 +207,7 @@ static __attribute__((noinline)) bool slot_take(const struct probe_context *ctx,
 {
 	struct ring_shared *shared = shared_of(ctx);
 	uint64_t identity = identity_of(ctx, state, tid);
-	uint32_t end = is_further ? shared->n_slots - shared->n_slots / 4 : shared->n_slots;
+	uint32_t end = is_further ? ctx->ring_slots - ctx->ring_slots / 4 : ctx->ring_slots;
 	for (uint32_t i = 1; i <= end; i++) {
 		struct ring_slot *slot = slot_of(ctx, i);
 		uint32_t expected = SLOT_FREE;
@@ -393,7 +392,7 @@ LANE_CODE static __attribute__((noinline)) bool wait_for_room(const struct probe
 	uint32_t beat = __atomic_load_n(&shared->heartbeat, __ATOMIC_RELAXED), still = 0;
 	for (;;) {
 		uint64_t tail = __atomic_load_n(&slot->tail, __ATOMIC_ACQUIRE);
-		if (shared->slot_data_bytes - (head - tail) >= need)
+		if (ctx->slot_data_bytes - (head - tail) >= need)
 			return true;
 		if (ctx->flags & (PROBE_DROP | PROBE_NO_SYSCALL) || __atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) == RING_OFF ||
 		    __atomic_load_n(&slot->state, __ATOMIC_RELAXED) != SLOT_ACTIVE) /* given up by the recorder: nobody drains it */
@@ -412,9 +411,9 @@ LANE_CODE static __attribute__((noinline)) bool wait_for_room(const struct probe
 	}
 }
 
-static inline uint8_t *ring_at(struct ring_slot *slot, const struct ring_shared *shared, uint64_t head)
+static inline uint8_t *ring_at(const struct probe_context *ctx, struct ring_slot *slot, uint64_t head)
 {
-	return (uint8_t *)slot + PROBE_PAGE + (head & (shared->slot_data_bytes - 1));
+	return (uint8_t *)slot + PROBE_PAGE + (head & (ctx->slot_data_bytes - 1));
 }
 
 /* Publish a record that was written at `head`. */
@@ -426,21 +425,21 @@ static void ring_publish(struct ring_slot *slot, uint64_t head, uint64_t n_bytes
 /* A contiguous place for up to `need` bytes; NULL if there is none. Fills the end of the ring if it must. */
 static uint8_t *ring_reserve(const struct probe_context *ctx, struct ring_slot *slot, uint64_t need)
 {
-	struct ring_shared *shared = shared_of(ctx);
-	uint64_t head = slot->head, size = shared->slot_data_bytes;
+	/* Read once, and aligned: whoever else has the ring may have written it. */
+	uint64_t head = __atomic_load_n(&slot->head, __ATOMIC_RELAXED) & ~7ull, size = ctx->slot_data_bytes;
 	uint64_t to_end = size - (head & (size - 1));
 	uint64_t pad = to_end < need ? to_end : 0;
 	uint64_t tail = __atomic_load_n(&slot->tail, __ATOMIC_ACQUIRE);
 	if (size - (head - tail) < pad + need && !wait_for_room(ctx, slot, head, pad + need))
 		return NULL;
 	if (pad) { /* at least 8 bytes: everything is a multiple of 8 */
-		struct record *r = (struct record *)ring_at(slot, shared, head);
+		struct record *r = (struct record *)ring_at(ctx, slot, head);
 		r->size = (uint32_t)pad;
 		r->type = RECORD_PAD;
 		ring_publish(slot, head, pad);
 		head += pad;
 	}
-	return ring_at(slot, shared, head);
+	return ring_at(ctx, slot, head);
 }
 
 static void report_loss(struct probe_lane *lane, struct ring_slot *slot, uint8_t *at, uint64_t now)
@@ -510,6 +509,10 @@ static void out_pad8(struct out *o, const uint8_t *start)
 	while ((uint64_t)(o->p - start) & 7)
 		*o->p++ = 0;
 }
+
+#define RECORD_MAX_BYTES                                                                           \
+	(sizeof(struct record_event) + NAME_MAX_BYTES + 8 + ARGS_MAX_BYTES + 64 + FRAMES_MAX_BYTES + sizeof(struct record_lost))
+_Static_assert(2 * RECORD_MAX_BYTES <= RING_SLOT_MIN_BYTES, "a record fits whatever the end of the ring leaves");
 
 LANE_CODE static __attribute__((noinline)) void event_write(const struct probe_context *ctx, struct probe_lane *lane,
 							    struct ring_slot *slot, const char *event, uint32_t name_bytes, uint64_t hash, uint64_t args,
@@ -719,6 +722,12 @@ int probe_hook(const char *event, uint64_t args, struct probe_context *ctx, cons
 int probe_hook(const char *event, uint64_t args, struct probe_context *ctx, const struct saved_regs *regs)
 {
 	struct probe_state *state = state_of(ctx);
+	/* A forked child's state is wiped: nobody follows it. What it costs from here on is nothing, or this. */
+	if (ctx->flags & PROBE_ALONE && !state->identity) {
+		if (is_clear_hooks(event) || !ctx->layout.free_threaded) /* the GIL keeps others from the list */
+			hook_unlink(ctx);
+		return 0;
+	}
 	struct ring_shared *shared = shared_of(ctx);
 	bool last = is_clear_hooks(event);
 	uint8_t last_flags = 0;

@@ -187,7 +187,7 @@ struct err *recorder_arm(struct recorder *r, pid_t pid, pid_t at_entry, uint32_t
 			/* A limit of address space (RLIMIT_AS) or locked memory (mlockall): a small ring may still fit; the target waits more often. */
 			struct probe_options small = r->options.probe;
 			small.n_slots = 4;
-			small.slot_data_bytes = 1u << 20;
+			small.slot_data_bytes = RING_SLOT_MIN_BYTES;
 			err_destroy(e);
 			e = link_up(r, pid, &rts[i], at_entry, &small, &link);
 		}

@@ -291,6 +291,14 @@ static bool is_unloadable(const struct attach *a, const struct elf_module *modul
 	return true;
 }
 
+/* VmLck of /proc/PID/status: what is mapped from now on may be locked, too (mlockall(2), MCL_FUTURE). */
+static bool locks_memory(pid_t pid)
+{
+	char text[4096];
+	const char *line = proc_file_read(pid, "status", text, sizeof(text)) > 0 ? strstr(text, "\nVmLck:") : NULL;
+	return line && strtoull(line + 7, NULL, 10) != 0;
+}
+
 struct err *attach_prepare(struct attach *a, pid_t pid, const struct python_runtime *rt,
 				  const struct probe_options *options, bool attached)
 {
@@ -333,6 +341,7 @@ struct err *attach_prepare(struct attach *a, pid_t pid, const struct python_runt
 	l->is_unloadable = is_unloadable(a, &l->runtime.module);
 	link_target_module(l, &a->target);
 	a->no_syscall = a->target.filtered;
+	a->is_locked = locks_memory(pid);
 	struct timespec boot;
 	clock_gettime(CLOCK_REALTIME_COARSE, &l->since);
 	clock_gettime(CLOCK_BOOTTIME, &boot);
@@ -363,9 +372,17 @@ void attach_map_program(const struct attach *a, struct remote_program *p)
 	}
 	remote_program_add(p, SYS_mmap | REMOTE_FLAG(REMOTE_SAVE_BASE), 0, l->total_bytes, PROT_NONE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, (uint64_t)-1, 0);
-	remote_program_add(p, SYS_mmap | base | map_fd, l->shared_off, shared_bytes, PROT_READ | PROT_WRITE, map_flags, fd, 0);
+	/* Under mlockall(MCL_FUTURE) all of it would be touched and locked at once. Not what cannot be accessed (mm/gup.c,
+	 * populate_vma_page_range), so it is unlocked first. */
+	uint64_t rw = PROT_READ | PROT_WRITE;
+	remote_program_add(p, SYS_mmap | base | map_fd, l->shared_off, shared_bytes, a->is_locked ? PROT_NONE : rw, map_flags, fd, 0);
 	if (a->memfd >= 0)
 		remote_program_add(p, SYS_close | REMOTE_FLAG(REMOTE_FD_RDI), 0, 0, 0, 0, 0, 0);
+	if (a->is_locked) {
+		remote_program_add(p, SYS_munlock | base, 0, l->total_bytes, 0, 0, 0, 0);
+		remote_program_add(p, SYS_mprotect | base, l->shared_off, shared_bytes, rw, 0, 0, 0);
+	}
+	remote_program_add(p, SYS_madvise | base, l->shared_off, shared_bytes, MADV_DONTDUMP, 0, 0, 0);
 	remote_program_add(p, SYS_mprotect | base, 0, l->blob_off, PROT_READ | PROT_WRITE, 0, 0, 0);
 	remote_program_add(p, SYS_mprotect | base, l->state_off, l->shared_off - l->state_off, PROT_READ | PROT_WRITE, 0, 0, 0);
 	remote_program_add(p, SYS_madvise | base, l->state_off, l->shared_off - l->state_off, MADV_WIPEONFORK, 0, 0, 0);
@@ -394,6 +411,8 @@ struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_cal
 		.n_lanes = l->n_lanes, .total_bytes = l->total_bytes, .entry = l->entry.v, .mailbox = l->place.mailbox.v,
 		.string_bytes = o->string_bytes, .bulk_bytes = o->bulk_bytes, .max_frames = o->max_frames,
 		.max_items = o->max_items, .slice_bytes = o->slice_bytes, .layout = l->runtime.layout,
+		.slots_off = l->ring.slots_off, .slot_bytes = l->ring.slot_bytes, .slot_data_bytes = l->ring.slot_data_bytes,
+		.ring_slots = l->ring.n_slots,
 	};
 	probe_context_complete(&ctx);
 	static const char *const bulk[] = { "marshal.loads", "compile", "code.__new__" };

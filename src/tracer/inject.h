@@ -26,7 +26,7 @@ struct probe_options {
 	uint32_t flags;          /* PROBE_DROP, PROBE_STACK_*, PROBE_CLOCK_VDSO */
 	uint32_t string_bytes, bulk_bytes, max_frames, max_items, slice_bytes;
 	uint32_t n_slots;
-	uint64_t slot_data_bytes; /* a power of two, ≥ 1 MiB */
+	uint64_t slot_data_bytes; /* a power of two, ≥ RING_SLOT_MIN_BYTES */
 	bool filter_on;          /* verdicts are in use */
 };
 

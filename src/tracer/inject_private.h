@@ -28,6 +28,7 @@ struct attach {
 	int memfd;               /* -1: anonymous shared memory, opened through map_files */
 	char memfd_path[64];
 	bool no_syscall;         /* the target has a seccomp filter */
+	bool is_locked;          /* it locks its memory */
 };
 /* All that can be decided without touching the target; a->l is the link to be. */
 MUST_CHECK struct err *attach_prepare(struct attach *a, pid_t pid, const struct python_runtime *rt,

@@ -93,7 +93,8 @@ static void target_init(uint32_t flags, uint32_t n_lanes)
 				       .state_off = (uint32_t)state_off, .blob_off = PROBE_BLOB_OFF,
 				       .shared_off = (uint32_t)(state_off + state_bytes), .n_lanes = n_lanes, .tid_off = TID_OFF,
 				       .fn_clock_gettime = (uint64_t)clock_of_target, .string_bytes = 100, .bulk_bytes = 100,
-				       .max_frames = 10, .max_items = 10 };
+				       .max_frames = 10, .max_items = 10, .slots_off = slots_off, .slot_bytes = SLOT_BYTES + PROBE_PAGE,
+				       .slot_data_bytes = SLOT_BYTES, .ring_slots = N_SLOTS };
 	ctx->layout.fn_tstate_get = (uint64_t)thread_state;
 	ctx->layout.audit_head = (uint64_t)&audit_head;
 }
