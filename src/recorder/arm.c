@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "recorder/decode.h"
@@ -418,6 +419,7 @@ bool recorder_at_entry(void *ctx, pid_t pid, pid_t tid)
 	if (err && err->code != ERR_NOT_PYTHON && err->code != ERR_TARGET_GONE) {
 		recorder_unwatched(r, pid, err);
 		log_debug("not armed at entry of %d: %s", (int)pid, err->message);
+		r->end.is_loss_known = false; /* its events */
 	}
 	bool not_python = err && err->code == ERR_NOT_PYTHON;
 	err_destroy(err);
@@ -736,6 +738,8 @@ void recorder_check(struct recorder *r, uint64_t now)
 	if (now - r->check_ns < CHECK_NS)
 		return;
 	r->check_ns = now;
+	if (!r->leaving)
+		descriptors_reserve();
 	for (size_t i = 0; i < r->processes.n; i++) {
 		struct process *p = r->processes.v[i];
 		if (p->ended)
@@ -747,7 +751,7 @@ void recorder_check(struct recorder *r, uint64_t now)
 		/* wait_for_more() waits for some tens of processes only. */
 		struct pollfd end = { .fd = p->pidfd, .events = POLLIN };
 		bool is_ours = follow_has(r->follow, p->pid) || p->pid == r->launched_pid;
-		if (p->pidfd < 0 ? kill(p->pid, 0) < 0 && errno == ESRCH : !is_ours && poll(&end, 1, 0) > 0) {
+		if (!is_ours && (p->pidfd < 0 ? kill(p->pid, 0) < 0 && errno == ESRCH : poll(&end, 1, 0) > 0)) {
 			drain_settle(r);
 			process_ended(r, p, -1);
 		}

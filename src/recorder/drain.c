@@ -63,11 +63,13 @@ static bool thread_name(void *ctx, uint32_t tid, uint32_t *ret_host_tid, uint32_
 	uint64_t now = monotonic_ns();
 	if (!may_read_names(c->recorder, now))
 		return false;
-	if (!c->mem) {
+	bool is_root = c->process->pid == c->source->link->pid;
+	if (!c->mem && !is_root) {
 		struct err *err = remote_mem_open(c->process->pid, &c->mem);
 		err_destroy(err);
 	}
-	if (c->mem && python_thread_name(remote_mem_reader(c->mem), &c->source->link->runtime, tid, &c->active, name, sizeof(name)))
+	struct remote_mem *mem = is_root ? c->source->link->mem : c->mem;
+	if (mem && python_thread_name(remote_mem_reader(mem), &c->source->link->runtime, tid, &c->active, name, sizeof(name)))
 		*ret_name = intake_string(c->recorder->writer, c->recorder->redactor, name, strlen(name), false);
 	c->recorder->names_left_ns -= (int64_t)(monotonic_ns() - now);
 	return true;

@@ -110,7 +110,8 @@ struct process *process_add(struct recorder *r, pid_t pid, const struct python_r
 		return NULL;
 	}
 	p->pid = pid;
-	p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	/* Its end is told by ptrace(2) if it is followed, or looked for twice a second. */
+	p->pidfd = follow_has(r->follow, pid) ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
 	p->status = -1;
 	p->info = (struct process_info){ .pid = (uint32_t)pid,
 					 .ns_pid = (uint32_t)pid,

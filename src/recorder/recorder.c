@@ -25,6 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/new_file.h"
 #include "base/strbuf.h"
@@ -118,6 +119,7 @@ struct err *recorder_create(const struct recorder_options *options, struct recor
 	r->signal_fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (r->signal_fd < 0)
 		return err_sys(errno, "cannot watch for signals");
+	descriptors_reserve();
 	r->started_ns = monotonic_ns();
 	*ret = take_ptr(r);
 	return NULL;
@@ -128,6 +130,7 @@ void recorder_destroy(struct recorder *r)
 	if (!r)
 		return;
 	struct detach_report waiting;
+	descriptors_release();
 	recorder_stop_waiting(r, 0, &waiting);
 	vec_fini(&r->waiting);
 	for (size_t i = 0; i < r->sources.n; i++) {
@@ -444,6 +447,7 @@ static void leave_targets(struct recorder *r, struct session_end *e)
 	uint64_t timeout = r->hurry ? LEAVE_HURRY_NS : LEAVE_NS;
 	struct detach_report waiting;
 	fault_leaving();
+	descriptors_release();
 	recorder_stop_waiting(r, 0, &waiting);
 	if (!waiting.restored)
 		session_end_add_target(e, 0, END_NO, waiting.left);

@@ -29,6 +29,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/vec.h"
 #include "tracer/boot.h"
@@ -623,6 +624,7 @@ static struct err *attach_undo(struct attach *a, struct err *err)
 {
 	struct link *l = a->l;
 	struct detach_report report = { .restored = true };
+	descriptors_release(); /* it may have been for want of them */
 	if (l->ring.inode) {
 		link_detach(l, is_attached_too, a, CALL_TIMEOUT_NS, &report);
 	} else { /* its ring could not be looked at: nobody can be found by it, and nobody can be inside */

@@ -4,6 +4,7 @@
  */
 #include <stddef.h>
 
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "tracer/inject.h"
 #include "tracer/inject_private.h"
@@ -19,6 +20,7 @@ static void undo_at_entry(struct attach *a, pid_t tid, uint64_t base)
 	uint64_t one, zeros[3] = { 0 };
 	struct err *err = NULL;
 	l->base = RADDR(base);
+	descriptors_release();
 	for (unsigned try = 0; try < 3; try++) {
 		err_destroy(err);
 		err = link_unlink_plain(l, l->mem);
