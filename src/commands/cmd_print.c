@@ -118,24 +118,23 @@ static struct err *print_live(const struct options *o, const struct exporter_for
 	if (err)
 		return err;
 	s->is_temporary = true;
-	for (bool last = false; !err;) {
-		session_poll(s);
-		last = s->ended;
-		if (!p.trace) {
-			err = printer_init(&p, o, s->now_at, out, format);
-			if (err)
-				break;
-		}
+	err = printer_init(&p, o, s->now_at, out, format);
+	for (;;) {
 		struct trace_change change;
-		err = trace_refresh(p.trace, &change);
+		session_poll(s);
+		/* What it wrote before its last word is printed after that. */
+		bool is_last = s->ended || err || p.until_met || session_n_asked_to_end();
+		if (is_last) {
+			if (p.until_met)
+				session_request(s, CONTROL_STOP);
+			session_finish(s, p.until_met);
+		}
+		if (!err)
+			err = trace_refresh(p.trace, &change);
 		if (!err)
 			err = printer_print(&p);
-		if (last || err)
+		if (is_last)
 			break;
-		if (p.until_met)
-			session_request(s, CONTROL_STOP);
-		if (session_n_asked_to_end())
-			session_request(s, CONTROL_DETACH);
 		struct pollfd fd = { .fd = s->control_fd, .events = POLLIN };
 		poll(&fd, 1, 100);
 	}
@@ -143,7 +142,6 @@ static struct err *print_live(const struct options *o, const struct exporter_for
 		err = exporter_close(p.exporter);
 		p.exporter = NULL;
 	}
-	session_finish(s, false);
 	if (err && err->code == ERR_CANCELLED) { /* the reader of our pipe has seen enough */
 		err_destroy(err);
 		err = NULL;

@@ -337,13 +337,12 @@ bool session_poll(struct session *s)
 void session_request(struct session *s, enum control_request request)
 {
 	struct control_message m = { .request = request };
-	if (request == CONTROL_DETACH || request == CONTROL_STOP || request == CONTROL_RELEASE) {
-		if (s->asked)
-			return;
-		s->asked = true;
-	}
+	bool is_leaving = request == CONTROL_DETACH || request == CONTROL_RELEASE;
+	if (is_leaving && s->asked)
+		return;
+	s->asked |= is_leaving;
 	/* If it is gone, what it said last is still to be read: session_poll() will find the end. */
-	if (!s->ended && send(s->control_fd, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EAGAIN)
+	if (!s->ended && send(s->control_fd, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EAGAIN && is_leaving)
 		s->asked = false;
 }
 
@@ -458,8 +457,9 @@ static void wait_for_end(struct session *s, bool waits)
 void session_finish(struct session *s, bool waits)
 {
 	int status = -1;
-	if (s->pid <= 0)
+	if (s->pid <= 0 || s->is_finished)
 		return;
+	s->is_finished = true;
 	session_catch_signals();
 	wait_for_end(s, waits);
 	session_release_signals();

@@ -39,6 +39,7 @@ struct session {
 	struct control_report last;  /* newest report */
 	bool asked;                  /* the recorder was told to leave: once is enough */
 	bool ended;                  /* the recorder has said goodbye, or is gone */
+	bool is_finished;            /* session_finish() was here */
 	bool has_end;                /* `end` is told: by the recorder, or, in session_finish(), of it */
 	struct session_end end;
 };

@@ -33,6 +33,7 @@ GROUPS = [
     "children",
     "musl",
     "streams",
+    "leaving",
     "doctor",
     "refusals",
     "translators",

@@ -1,0 +1,500 @@
+"""leaving: how a session ends, and what is said of it: what the file holds, what was lost, whether the target is as it was.
+
+What is said is compared with what is: the file is read again, the target's mappings are looked at, its program is let run on.
+"""
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import resource
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+
+import harness
+from harness import BECOME_NOBODY, Capture, Fail, Recorder, Skip, Victim, expect, foreign_maps, kill, maps_of, wait_for
+
+MANY = "import sys\nfor i in range(%d): sys.audit('victim.mark', i, 'x' * (i %% 50))\nsys.exit(5)"
+# It ends by itself, whatever becomes of us.
+TICKS = """
+import os, sys, time
+end, n = time.monotonic() + float(sys.argv[1]), 0
+print("ready", os.getpid(), flush=True)
+while time.monotonic() < end and not os.path.exists(sys.argv[2]):
+    sys.audit("victim.mark", n)
+    n += 1
+    time.sleep(0.01)
+sys.exit(7)
+"""
+
+
+def said(text):
+    """(events or None, lost or None, restored) of the goodbye line."""
+    match = re.search(r"auditview: (?:([\d ]+) events?|events: unknown), (?:([\d ]+) lost|lost: unknown)\b.*target restored: (\w+)", text)
+    expect(match, lambda: f"no goodbye line in {text[-400:]!r}")
+    return (*(int(g.replace(" ", "")) if g else None for g in match.groups()[:2]), match.group(3))
+
+
+def run(ctx, *arguments, **more):
+    return subprocess.run([ctx.auditview, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          errors="replace", timeout=120, **more)
+
+
+def held(ctx, path):
+    return sum(1 for _ in Capture(ctx, path).lines())
+
+
+class Ticks:
+    """A target that ends by itself with status 7."""
+
+    def __init__(self, ctx, python, seconds=60, prefix=()):
+        self.stop_file = os.path.join(ctx.new_folder("ticks"), "stop")
+        self.process = subprocess.Popen([*prefix, *python.command, "-S", "-c", TICKS, str(seconds), self.stop_file], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, text=True, start_new_session=True)
+        self.pid = int(self.process.stdout.readline().split()[1])
+
+    def __enter__(self):
+        return self
+
+    def end(self):
+        open(self.stop_file, "w").close()
+        status = self.process.wait(60)
+        expect(status == 7, f"the target ended with {status}, expected 7")
+
+    def __exit__(self, *error):
+        kill(self.process)
+        self.process.stdout.close()
+
+
+class Screen:
+    """The program on a terminal of its own. What it draws is not understood, only searched."""
+
+    def __init__(self, command, env=None):
+        self.pid, self.master = pty.fork()
+        if self.pid == 0:
+            os.environ.update({"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **(env or {})})
+            for name in [n for n, value in (env or {}).items() if value is None]:
+                del os.environ[name]
+            try:
+                os.execv(command[0], command)
+            finally:
+                os._exit(127)
+        self.out, self.status = b"", None
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 120, 0, 0))
+
+    def pump(self, seconds):
+        if not select.select([self.master], [], [], seconds)[0]:
+            return True
+        try:
+            data = os.read(self.master, 1 << 16)
+        except OSError:
+            data = b""
+        self.out += data
+        return bool(data)
+
+    def wait(self, text, seconds=60):
+        end, start = time.monotonic() + seconds, len(self.out)
+        while text not in self.out:
+            if time.monotonic() > end or not self.pump(0.1) and text not in self.out:
+                raise Fail(f"{text!r} did not come: {self.out[start:][-300:]!r}")
+
+    def send(self, keys):
+        os.write(self.master, keys)
+
+    def wait_end(self, seconds=60):
+        """(exit status, what stands on the terminal after the screen)"""
+        end = time.monotonic() + seconds
+        while self.status is None:
+            if time.monotonic() > end:
+                raise Fail(f"the screen did not end within {seconds} s: {self.out[-300:]!r}")
+            self.pump(0.05)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+        while select.select([self.master], [], [], 0)[0] and self.pump(0):
+            pass
+        return self.status, self.out[max(0, self.out.rfind(b"\x1b[?1049l")):].decode("utf-8", "replace").replace("\r", "")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self.status is None:
+            try:
+                os.kill(self.pid, signal.SIGKILL)
+                os.waitpid(self.pid, 0)
+            except (ProcessLookupError, ChildProcessError):
+                pass
+        os.close(self.master)
+
+
+def children_of(pid):
+    try:
+        return [int(p) for p in open(f"/proc/{pid}/task/{pid}/children").read().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def recorder_of(pid):
+    """The recorder of a viewer, once it has begun."""
+    def find():
+        return next((p for p in children_of(pid) if harness.status_of(p, "Name") == "auditview-rec"), None)
+    return wait_for(find, 20, "the recorder")
+
+
+def screen_home(ctx):
+    home = ctx.new_folder("screen")
+    return {"HOME": home, "XDG_CACHE_HOME": home, "XDG_CONFIG_HOME": home, "XDG_STATE_HOME": home}
+
+
+# ---- the file holds what is said ----
+
+def full_disk(ctx, python):
+    """A file system that fills up: said is what the file holds; the program ends as it would have."""
+    folder = ctx.new_folder("full")
+    script = ('mount -t tmpfs -o size=400k none "$1" || exit 77; cd "$1"; shift; "$@"; echo "status $?" >&2; '
+              f'"{ctx.auditview}" print -F json x.avc | wc -l')
+    done = subprocess.run(["unshare", *([] if os.getuid() == 0 else ["-Ur"]), "-m", "sh", "-c", script, "sh", folder, ctx.auditview, "record",
+                           "-o", "x.avc", "--", *python.command, "-S", "-c", MANY % 300000], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=120)
+    if done.returncode == 77 or "unshare" in done.stderr:
+        raise Skip("no file system can be mounted: " + done.stderr.strip()[-100:])
+    expect("status 5" in done.stderr, lambda: f"the program's status is not passed on: {done.stderr[-400:]!r}")
+    events, lost, restored = said(done.stderr)
+    expect(events == int(done.stdout), lambda: f"{events} events are said, the file holds {done.stdout.strip()}: {done.stderr!r}")
+    expect(events and lost and restored == "yes" and "No space left" in done.stderr, lambda: f"{done.stderr!r}")
+
+
+def file_size_limit(ctx, python, blocks):
+    """RLIMIT_FSIZE (ulimit -f), of a launched program and of one that is attached to: it goes on, and nothing of ours stays."""
+    folder = ctx.new_folder("limit")
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (blocks * 1024, blocks * 1024))
+    path = os.path.join(folder, "launched.avc")
+    done = run(ctx, "record", "-o", path, "--", *python.command, "-S", "-c", MANY % 200000, preexec_fn=limit)
+    events, lost, _ = said(done.stderr)
+    expect(done.returncode == 5, lambda: f"status {done.returncode}: {done.stderr[-300:]}")
+    n = held(ctx, path) if os.path.exists(path) else 0
+    expect(events == n, lambda: f"{events} events are said, the file holds {n}: {done.stderr!r}")
+    expect(lost and "too large" in done.stderr, lambda: f"{done.stderr!r}")
+    with Victim(ctx, python, "busy") as v:
+        path = os.path.join(folder, "attached.avc")
+        done = run(ctx, "record", "-s", "1", "-p", str(v.pid), "-o", path, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048)))
+        events, lost, restored = said(done.stderr)
+        expect(done.returncode == 1 and restored == "yes", lambda: f"status {done.returncode}: {done.stderr!r}")
+        n = held(ctx, path) if os.path.exists(path) else 0
+        expect(events == n and lost, lambda: f"{events} events are said, the file holds {n}: {done.stderr!r}")
+        expect(not foreign_maps(v.maps()), lambda: f"left behind: {foreign_maps(v.maps())}")
+        v.stop()
+
+
+def always_full(ctx, python):
+    """A file that takes nothing: said before anything is started."""
+    folder = ctx.new_folder("dev-full")
+    started = os.path.join(folder, "started")
+    done = run(ctx, "record", "-o", "/dev/full", "--", *python.command, "-S", "-c", f"open({started!r}, 'w')")
+    expect(done.returncode == 1 and "/dev/full" in done.stderr, lambda: f"status {done.returncode}: {done.stderr!r}")
+    expect(not os.path.exists(started), "the program was started for a file that cannot be written")
+
+
+# ---- the recorder dies, or is stopped ----
+
+def recorder_killed(ctx, python):
+    """Nobody told how it ended: what is not known is not said, and what the file holds is counted."""
+    with Ticks(ctx, python) as t:
+        with subprocess.Popen([ctx.auditview, "print", "-F", "json", "-p", str(t.pid)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as viewer:
+            wait_for(lambda: foreign_maps(maps_of(t.pid)), 20, "the probe")
+            time.sleep(0.7)
+            os.kill(recorder_of(viewer.pid), signal.SIGKILL)
+            out, err = viewer.communicate(timeout=60)
+        events, lost, restored = said(err)
+        expect((events, lost, restored) == (len(out.splitlines()), None, "unknown"), lambda: f"{len(out.splitlines())} lines came; {err!r}")
+        expect(viewer.returncode == 1 and "SIGKILL" in err and f"-p {t.pid}" in err, lambda: f"status {viewer.returncode}: {err!r}")
+        with Screen([ctx.auditview, "--no-config", "-p", str(t.pid)], screen_home(ctx)) as s:
+            s.wait(b"victim.mark")
+            time.sleep(0.5)
+            os.kill(recorder_of(s.pid), signal.SIGKILL)
+            s.wait(b"recorder gone")
+            s.send(b"Q")
+            status, text = s.wait_end()
+        path = re.search(r"(/\S+\.avc)$", text, re.M)
+        events, lost, restored = said(text)
+        expect(path and events == held(ctx, path.group(1)) and lost is None and restored == "unknown" and status == 1, lambda: f"{status}: {text!r}")
+        with Recorder(ctx, t.pid, "--duration", "200ms") as last: # the cure that was named
+            harness.expect_goodbye(last.wait(), min_events=0)
+        expect(not foreign_maps(maps_of(t.pid)), lambda: f"left behind: {foreign_maps(maps_of(t.pid))}")
+        t.end()
+
+
+def recorder_stopped(ctx, python):
+    """It does not answer: the viewer ends all the same, and says so; continued, it leaves by itself."""
+    with Ticks(ctx, python) as t:
+        path = os.path.join(ctx.new_folder("stopped"), "stderr") # a pipe would be held open by the recorder
+        with open(path, "w+", encoding="utf-8") as stderr, \
+                subprocess.Popen([ctx.auditview, "print", "-p", str(t.pid)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                 stderr=stderr) as viewer:
+            wait_for(lambda: foreign_maps(maps_of(t.pid)), 20, "the probe")
+            time.sleep(0.5)
+            recorder = recorder_of(viewer.pid)
+            os.kill(recorder, signal.SIGSTOP)
+            try:
+                viewer.terminate()
+                viewer.wait(60)
+                err = open(path, encoding="utf-8").read()
+                expect(viewer.returncode == 1 and said(err)[1:] == (None, "unknown") and str(recorder) in err, lambda: f"status {viewer.returncode}: {err!r}")
+            finally:
+                os.kill(recorder, signal.SIGCONT)
+        wait_for(lambda: not os.path.exists(f"/proc/{recorder}"), 30, "the recorder to leave")
+        expect(not foreign_maps(maps_of(t.pid)), lambda: f"left behind: {foreign_maps(maps_of(t.pid))}")
+        t.end()
+
+
+def viewer_killed(ctx, python):
+    """Its recorder leaves by itself, and the target is as it was."""
+    for command in (["print"], ["record", "-o", os.path.join(ctx.new_folder("killed"), "x.avc")]):
+        with Ticks(ctx, python) as t:
+            with subprocess.Popen([ctx.auditview, *command, "-p", str(t.pid)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL) as viewer:
+                wait_for(lambda: foreign_maps(maps_of(t.pid)), 20, "the probe")
+                recorder = recorder_of(viewer.pid) if command == ["print"] else None
+                viewer.kill()
+            if recorder:
+                wait_for(lambda: not os.path.exists(f"/proc/{recorder}") or harness.status_of(recorder, "State")[0] == "Z", 30, "the recorder to leave")
+                expect(not foreign_maps(maps_of(t.pid)), lambda: f"left behind: {foreign_maps(maps_of(t.pid))}")
+            t.end()
+
+
+# ---- what cannot be read ----
+
+UNREADABLE = """
+import ctypes, os, subprocess, sys, time
+how, stop, tool = sys.argv[1:4]
+print("ready", os.getpid(), flush=True)
+for i in range(12):
+    sys.audit("victim.mark", i); time.sleep(0.05)
+def undumpable(): ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
+if how == "itself": undumpable()
+elif how == "child" and os.fork() == 0: undumpable()
+elif how == "exec": os.execv(tool, [tool, "20"])
+elif how == "tool": child = subprocess.Popen([tool, "20"])
+while not os.path.exists(stop):
+    sys.audit("victim.mark", 1); time.sleep(0.02)
+if how == "tool": child.kill()
+os._exit(7)
+"""
+
+
+def unreadable(ctx, python):
+    """A target that its own user may not look at any more: "yes" only where it is proved."""
+    ctx.needs_setpriv()
+    python = next((p for p in [python, *ctx.pythons] if not shutil.which(p.command[0]).startswith("/root/")), None)
+    if not python:
+        raise Skip("no Python here that another user may run")
+    binary = ctx.copy_for_all()
+    folder = os.path.dirname(binary)
+    tool = os.path.join(folder, "set-uid-sleep")
+    shutil.copy(shutil.which("sleep"), tool)
+    os.chmod(tool, 0o4755)
+    for how, answer in (("itself", "no"), ("child", "unknown"), ("exec", "yes"), ("tool", "yes")):
+        stop = os.path.join(folder, "stop-" + how)
+        with subprocess.Popen([*BECOME_NOBODY, *python.command, "-S", "-c", UNREADABLE, how, stop, tool], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, text=True, start_new_session=True) as target:
+            try:
+                pid = int(target.stdout.readline().split()[1])
+                path = os.path.join(folder, how + ".avc")
+                done = subprocess.run([*BECOME_NOBODY, binary, "record", "-p", str(pid), "-o", path, "--duration", "1500ms"],
+                                      stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=60)
+                restored = said(done.stderr)[2]
+                ours = foreign_maps(maps_of(pid))
+                expect(restored == answer, lambda: f"{how}: restored: {restored}, expected {answer}: {done.stderr!r}")
+                expect(done.returncode == (0 if answer == "yes" else 1), lambda: f"{how}: status {done.returncode}: {done.stderr!r}")
+                expect(bool(ours) == (how == "itself"), lambda: f"{how}: the test is broken: {ours}")
+                expect(answer == "yes" or str(pid) in done.stderr or how == "child", lambda: f"{how}: {done.stderr!r}")
+                if how == "itself": # root takes out what is left
+                    with Recorder(ctx, pid, "--duration", "200ms") as last:
+                        harness.expect_goodbye(last.wait(), min_events=0)
+                    expect(not foreign_maps(maps_of(pid)), lambda: f"left behind: {foreign_maps(maps_of(pid))}")
+                open(stop, "w").close()
+                status = target.wait(60) if how != "exec" else 7
+                expect(status == 7, f"{how}: the target ended with {status}")
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(target.pid, signal.SIGKILL)
+
+
+# ---- signals ----
+
+def signals(ctx, python):
+    """Each command that watches, each signal that asks it to end: the target is left, and the last word is there."""
+    commands = {"record": lambda t, f: ["record", "-o", os.path.join(f, "x.avc"), "-p", str(t.pid)], "print": lambda t, f: ["print", "-p", str(t.pid)]}
+    for name, command in commands.items():
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            with Ticks(ctx, python) as t:
+                with subprocess.Popen([ctx.auditview, *command(t, ctx.new_folder(name))], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.PIPE, text=True, start_new_session=True) as p:
+                    wait_for(lambda: foreign_maps(maps_of(t.pid)), 20, "the probe")
+                    time.sleep(0.2)
+                    p.send_signal(signal.SIGPIPE) # is none that ends it
+                    p.send_signal(number)
+                    err = p.communicate(timeout=60)[1]
+                expect(p.returncode == 0 and said(err)[1:] == (0, "yes"), lambda: f"{name}, {number.name}: status {p.returncode}: {err!r}")
+                expect(not foreign_maps(maps_of(t.pid)), lambda: f"{name}, {number.name}: left behind: {foreign_maps(maps_of(t.pid))}")
+                t.end()
+
+
+def interrupted_at_terminal(ctx, python):
+    """Ctrl-C at the terminal that the program shares: its end belongs to the story; twice: it is left."""
+    code = "import sys, time, signal\nsignal.signal(2, signal.SIG_IGN)\nfor i in range(80): sys.audit('victim.mark', i); time.sleep(0.05)\nsys.exit(7)"
+    for command in (["record", "-o", os.path.join(ctx.new_folder("ctrl-c"), "x.avc")], ["print"]):
+        with Screen([ctx.auditview, *command, "--", *python.command, "-S", "-c", code]) as s:
+            program = wait_for(lambda: next((p for p in all_below(s.pid) if "python" in (harness.status_of(p, "Name") or "")), None), 20, "the program")
+            wait_for(lambda: foreign_maps(maps_of(program)), 20, "the probe")
+            time.sleep(0.3)
+            s.send(b"\x03")
+            time.sleep(0.3)
+            expect(foreign_maps(maps_of(program)), f"{command[0]}: the first Ctrl-C left a program that goes on")
+            s.send(b"\x03")
+            status, text = s.wait_end()
+            expect(status == 0 and said(text)[1:] == (0, "yes"), lambda: f"{command[0]}: status {status}: {text!r}")
+            expect(os.path.exists(f"/proc/{program}") and not foreign_maps(maps_of(program)), f"{command[0]}: the program was not left")
+            os.kill(program, signal.SIGKILL)
+
+
+def all_below(pid):
+    found = children_of(pid)
+    for p in found:
+        found += children_of(p)
+    return found
+
+
+def try_interrupted(ctx, python):
+    """Ctrl-C while try's code runs: what it did so far is shown, and no file stays."""
+    folder = ctx.new_folder("try")
+    with Screen([ctx.auditview, "try", "--python", python.command[0], "-c", "import sys, time\nopen('/dev/null')\nprint('here', flush=True)\ntime.sleep(60)"],
+                {"TMPDIR": folder}) as s:
+        s.wait(b"here")
+        s.send(b"\x03")
+        status, text = s.wait_end()
+    expect(status == 130 and "/dev/null" in text, lambda: f"status {status}: {text[-400:]!r}")
+    expect(not os.listdir(folder), lambda: f"left behind: {os.listdir(folder)}")
+
+
+# ---- the screen ----
+
+def leave_screen(ctx, python, times):
+    """Every way from the screen, again and again: the goodbye line and the right status, each time."""
+    env = screen_home(ctx)
+    for way in (b"Q", b"q", b"DRQ"):
+        for _ in range(times):
+            with Ticks(ctx, python) as t:
+                with Screen([ctx.auditview, "--no-config", "-p", str(t.pid)], env) as s:
+                    s.wait(b"victim.mark")
+                    for key in way:
+                        s.send(bytes([key]))
+                    status, text = s.wait_end()
+                expect(status == 0 and said(text)[1:] == (0, "yes"), lambda: f"attached, {way}: status {status}: {text!r}")
+                t.end()
+        for _ in range(times):
+            stop = os.path.join(ctx.new_folder("stop"), "stop")
+            with Screen([ctx.auditview, "--no-config", "--on-exit", "term", "--", *python.command, "-S", "-c", TICKS, "60", stop], env) as s:
+                s.wait(b"victim.mark")
+                for key in way:
+                    s.send(bytes([key]))
+                status, text = s.wait_end()
+                expect(status == 128 + signal.SIGTERM and "(it has ended)" in text and said(text)[1:] == (0, "yes"),
+                       lambda: f"launched, {way}: status {status}: {text!r}")
+
+
+WRITER = """
+import os, signal, sys, time
+log = open(sys.argv[1], "w", buffering=1)
+signal.signal(signal.SIGHUP, lambda *a: log.write("SIGHUP\\n"))
+print("pid", os.getpid(), file=log)
+end = time.monotonic() + float(sys.argv[2])
+while time.monotonic() < end:
+    sys.audit("victim.mark", 1)
+    try:
+        print("a line that fills the queue of a terminal that nobody reads " * 4, flush=True)
+    except OSError as what:
+        log.write("failed: %s\\n" % what)
+    if not os.isatty(1) or not os.isatty(0):
+        log.write("no terminal\\n")
+    time.sleep(0.01)
+log.write("done\\n")
+"""
+
+
+def lives_on(ctx, python):
+    """A program that is left by "d detach", or whose viewer is killed or hung up, keeps its terminal until it ends."""
+    for way in ("d", "SIGKILL", "SIGHUP", "--on-exit=detach"):
+        log = os.path.join(ctx.new_folder("writer"), "log")
+        options = [way] if way.startswith("-") else []
+        with Screen([ctx.auditview, "--no-config", *options, "--", *python.command, "-S", "-c", WRITER, log, "6"], screen_home(ctx)) as s:
+            s.wait(b"victim.mark")
+            program = int(open(log).readline().split()[1])
+            keeper = wait_for(lambda: next((p for p in children_of(s.pid) if harness.status_of(p, "Name") == "auditview-tty"), None), 10, "the keeper")
+            if way.startswith("SIG"):
+                os.kill(s.pid, getattr(signal, way))
+            else:
+                s.send(b"Q")
+                if way == "d":
+                    s.wait(b"detach")
+                    s.send(b"d")
+            status, text = s.wait_end()
+        if way != "SIGKILL":
+            expect(status == 0 and str(keeper) in text and said(text)[2] == "yes", lambda: f"{way}: status {status}: {text!r}")
+        wait_for(lambda: not foreign_maps(maps_of(program)), 20, f"{way}: the probe to be taken out")
+        rss = int(harness.status_of(keeper, "VmRSS").split()[0])
+        expect(rss < 8192, f"{way}: the keeper takes {rss} kB")
+        wait_for(lambda: "done" in open(log).read(), 60, f"{way}: the program to end by itself")
+        lines = open(log).read().split("\n")[1:]
+        expect(lines == ["done", ""], lambda: f"{way}: the program noticed: {lines[:5]}")
+        wait_for(lambda: not os.path.exists(f"/proc/{keeper}") or harness.status_of(keeper, "State")[0] == "Z", 20, f"{way}: the keeper to end")
+
+
+def on_exit(ctx, python):
+    """wait (asked for on the screen), term, kill: the program's own status."""
+    for way, status in (("w", 7), ("t", 128 + 15), ("k", 128 + 9), ("--on-exit=term", 128 + 15), ("--on-exit=kill", 128 + 9)):
+        stop = os.path.join(ctx.new_folder("stop"), "stop")
+        code = "import sys\nprint('x' * 300000, flush=True)\n" + TICKS if way == "w" else TICKS
+        options = [way] if way.startswith("-") else []
+        with Screen([ctx.auditview, "--no-config", *options, "--", *python.command, "-S", "-c", code, "3" if way == "w" else "60", stop],
+                    screen_home(ctx)) as s:
+            s.wait(b"victim.mark")
+            s.send(b"Q")
+            if not options:
+                s.wait(b"detach")
+                s.send(way.encode())
+            seen, text = s.wait_end()
+            expect(seen == status and said(text)[1:] == (0, "yes"), lambda: f"{way}: status {seen}, expected {status}: {text!r}")
+
+
+def unknown_terminal(ctx, python):
+    """A terminal that nobody knows: said before anything is started."""
+    folder = ctx.new_folder("term")
+    started, path = os.path.join(folder, "started"), os.path.join(folder, "x.avc")
+    for term in (None, "", "no-such-terminal"):
+        for command in (["-o", path, "--", *python.command, "-S", "-c", f"open({started!r}, 'w')"],
+                        ["try", "--screen", "--python", python.command[0], "-c", f"open({started!r}, 'w')"]):
+            with Screen([ctx.auditview, *command], {"TERM": term or "", "HOME": folder, "XDG_CACHE_HOME": folder}) as s:
+                status, text = s.wait_end()
+            expect(status in (1, 2) and "TERM" in text, lambda: f"TERM={term}: status {status}: {text!r}")
+            expect(not os.listdir(folder), lambda: f"TERM={term}: {os.listdir(folder)}")
+
+
+def cells(ctx):
+    python = ctx.some_pythons(12)[0]
+    for function in (full_disk, always_full, recorder_killed, recorder_stopped, viewer_killed, unreadable, signals, interrupted_at_terminal,
+                     try_interrupted, lives_on, on_exit, unknown_terminal):
+        yield function.__name__.replace("_", " "), python, lambda f=function: f(ctx, python)
+    for blocks in (50, 600):
+        yield f"file size limit, {blocks} KiB", python, lambda n=blocks: file_size_limit(ctx, python, n)
+    yield "leave the screen", python, lambda: leave_screen(ctx, python, 50 if ctx.full else 2)
