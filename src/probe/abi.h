@@ -18,7 +18,7 @@
 
 #include "base/value.h"
 
-#define PROBE_ABI 11u
+#define PROBE_ABI 12u
 #define PROBE_ABI_OLDEST 6u /* whose context and ring begin as ours do: what a killed recorder of that age left can be taken out */
 #define PROBE_MAGIC 0x31565f4245425250ull /* "PRBEB_V1" */
 #define PROBE_PAGE 4096u
@@ -109,11 +109,12 @@ struct probe_layout {
 
 enum probe_flag {
 	PROBE_DROP = 1,          /* ring full: count and go on, never wait */
-	PROBE_NO_SYSCALL = 2,    /* seccomp: not one system call from inside the hook */
+	/* 2: up to ABI 11, for a process with a seccomp filter */
 	PROBE_STACK_PYTHON = 4,
 	PROBE_STACK_NATIVE = 8,
-	PROBE_CLOCK_VDSO = 16,   /* TSC not usable: clock_gettime through the vdso */
-	PROBE_TID_SYSCALL = 32,  /* offset of tid in struct pthread unknown */
+	PROBE_CLOCK_RING = 16,   /* times come from ring_shared.now, and the TSC is not read: probe/clock.h says why */
+	PROBE_TID_UNKNOWN = 32,  /* the offset of tid in struct pthread is not known (yet) */
+	PROBE_CLOCK_CHANGED = 64, /* with PROBE_CLOCK_RING: earlier times of this process came from the TSC */
 	PROBE_ALONE = 256,       /* forked children are not recorded: their hooks return before anything else, and unlink themselves */
 };
 
@@ -127,7 +128,7 @@ struct probe_context {
 	uint64_t total_bytes;       /* of the reservation */
 	uint64_t entry;             /* address of our hook entry {next, fn, userData} */
 	uint64_t mailbox;           /* address of the u64 the stub answers in */
-	uint64_t fn_clock_gettime;  /* vdso, for PROBE_CLOCK_VDSO */
+	uint64_t fn_clock_gettime;  /* vdso, for CLOCK_MONOTONIC_COARSE; 0: there is none */
 	uint32_t tid_off;           /* of tid in struct pthread, from fs base */
 	uint32_t string_bytes;      /* -s */
 	uint32_t bulk_bytes;        /* marshal.loads, compile, code.__new__: kept bytes */
@@ -138,7 +139,7 @@ struct probe_context {
 	uint32_t ascii_mask;        /* of the u32 at layout.str_state: kind, compact, ascii */
 	uint64_t bulk_names[8];     /* name_hash() of events whose first string gets bulk_bytes; 0 ends */
 	uint64_t stack_end;         /* native: __libc_stack_end of the main thread */
-	uint32_t main_tid;
+	uint32_t pid;               /* namespace-local, of the process. Not wiped at fork: a child that was told nothing finds its parent's */
 	uint32_t ascii_state;       /* what is left by ascii_mask of a str that is ASCII in one piece with its object */
 	uint64_t at_exit;           /* the function that CPython will call when it is finalised; 0: none. Written by the probe */
 	struct probe_layout layout;
@@ -181,17 +182,20 @@ struct probe_lane {
 	uint32_t refused;            /* ring_shared.slots_freed + 1 when there was no slot for it */
 	uint64_t n_pending_drop;     /* not reported yet (only touched atomically) */
 	uint64_t drop_first_tsc;
-	uint64_t last_time;          /* PROBE_CLOCK_VDSO: latest that a thread whose tid leads here was given (atomically) */
+	uint64_t vain_tail;          /* tail + 1 of its slot, when room was waited for in vain without sleep; 0 never */
 	uint32_t reserved[6];
 	struct code_cache_line code_cache[CODE_CACHE_SETS][CODE_CACHE_WAYS];
 };
 struct probe_state {             /* zero = "this process has not been here yet" */
-	uint64_t identity;           /* pid << 32 | a number that its earlier namesakes do not have (of their clock) */
+	uint64_t identity;           /* pid << 32 | a number that earlier processes of that pid do not have */
 	uint32_t abandoned;          /* nobody drains: count and return at once, until the heart beats again */
 	uint32_t abandoned_beat;     /* heartbeat when it was given up */
 	uint32_t n_slots;            /* of its lanes that have one */
 	uint32_t n_vain;             /* events in a row that waited for a lane in vain, as far as they waited (probe.c, lane_wait()) */
-	uint32_t reserved[10];
+	uint32_t parent_pid;         /* namespace-local, 0 unknown. With `identity` and `is_known` the recorder writes it, at attach and */
+	uint32_t is_known;           /* when a followed process forks. 0: the process has taken its tid for its pid, and may not ask */
+	uint32_t slot_vain;          /* slots_freed + 1, when a slot was waited for in vain without sleep; 0 never */
+	uint32_t reserved[7];
 	struct probe_lane lanes[];   /* [probe_context.n_lanes] */
 };
 
@@ -219,6 +223,24 @@ struct probe_blob_end {
 	uint64_t lane_code, lane_code_end;
 };
 
+/*
+ * A system call can kill the thread that makes it: by a seccomp filter of that thread alone, which may come at any time. So the
+ * probe makes none by itself. A thread that waits asks, and spins until the recorder has looked at /proc/PID/task/TID/status; a yes
+ * is good for one call, made at once.
+ */
+#define RING_ASKS 16u
+enum ask_state { ASK_FREE, ASK_TAKEN, ASK_WAITS, ASK_YES, ASK_NO };
+#define ASK_STATE_BITS 8
+struct ring_ask {
+	uint64_t ticket;            /* serial number << ASK_STATE_BITS | enum ask_state */
+	uint64_t identity;          /* of the process: probe_state.identity */
+	uint32_t tid, pad;          /* namespace-local */
+};
+
+struct ring_tick {
+	uint64_t mono_ns, ticks;    /* CLOCK_MONOTONIC of the recorder's time namespace, and its clock, read just before */
+};
+
 struct ring_shared {
 	uint64_t magic;
 	uint32_t abi, n_slots;
@@ -238,6 +260,14 @@ struct ring_shared {
 	uint64_t slots_in_vain;     /* 1 << 32 | slots_freed, when a process waited for a slot as long as it may; 0 never */
 	uint64_t reserved[5];
 	uint64_t verdicts[VERDICT_COUNT];
+	/* PROBE_CLOCK_RING: the time of the newest event. The recorder lifts it to the time of its clock as often as it looks, an event
+	 * adds a nanosecond. */
+	uint64_t now __attribute__((aligned(64)));
+	struct ring_tick ticks[2] __attribute__((aligned(64))); /* the one that .tick names holds */
+	uint64_t ticks_per_ns;      /* 32.32 fixed point */
+	uint32_t tick;
+	uint32_t n_asked;           /* ever, for the recorder to notice */
+	struct ring_ask asks[RING_ASKS] __attribute__((aligned(64)));
 };
 
 /* `writing` of an event must not be seen without the `head` before it. tests/unit/test_order.c tries all interleavings. */
@@ -260,7 +290,7 @@ struct ring_slot {               /* the header page of a slot; data follows at +
 	uint64_t n_dropped;          /* ever; RECORD_LOST tells of them in parts */
 	uint32_t parent_pid;         /* namespace-local getppid(), 0 unknown */
 	uint32_t birth;              /* low half of probe_state.identity: with pid, the slots of one process image */
-	uint64_t day_ns;             /* PROBE_CLOCK_VDSO: CLOCK_REALTIME less its clock, by which one in another time namespace is known */
+	uint64_t thread;             /* thread pointer of the claimer: where its tid is to be looked for if .tid is 0 */
 	/* An event's time is read before it can be seen. These tell that there is one: `writing` is stored before the clock is
 	 * read, `time` after that, `head` last, in the orders of RING_STORE_*. How they are read: recorder/lineup.h. */
 	uint64_t writing;            /* head + 1 of an event: in flight as long as head is still the same. 0: there was none */
@@ -280,7 +310,7 @@ struct record {                  /* every record starts so and is padded to 8 by
 	uint8_t type;                /* enum record_type */
 	uint8_t flags;               /* enum record_flag */
 	uint16_t n_frames;
-	uint64_t tsc;                /* TSC ticks, or ns with PROBE_CLOCK_VDSO */
+	uint64_t tsc;                /* ticks of the recorder's clock: TSC, or ns where that is not invariant */
 };
 enum record_flag {
 	RECORD_STACK_CUT = 1, RECORD_ARGS_CUT = 2, RECORD_NATIVE = 4, RECORD_SLICE_CUT = 8, RECORD_NO_SLICE = 16,

@@ -4,7 +4,7 @@
  *
  * The rules of a guest: no libc, no allocation, no call into Python but one getter (and, in an interpreter's last event,
  * Py_AtExit, which stores a pointer), no lock that another thread could hold for long, no wait without a bound, errno
- * untouched, always 0 returned.
+ * untouched, always 0 returned. No system call, but one futex(2) each time the recorder says that it cannot kill (patience.h).
  *
  *   unwanted or paused?  ─▶ return
  *   a lane of this process ─▶ its slot has room? else wait (bounded by the recorder's heartbeat) or count a loss
@@ -14,20 +14,21 @@
  * record only.
  *
  * A thread's events may go through different lanes. Their times alone put them in order again, so no two of one thread
- * are the same (event_time), and later ones are published after earlier ones.
+ * are the same (clock.h), and later ones are published after earlier ones.
  */
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "probe/abi.h"
 #include "probe/arch/x86_64/sys.h"
+#include "probe/clock.h"
 #include "probe/frames.h"
+#include "probe/parts.h"
+#include "probe/patience.h"
 #include "probe/read.h"
 #include "probe/serialise.h"
 
 enum {
-	CLOCK_REALTIME = 0,
-	CLOCK_MONOTONIC = 1,
 	FUTEX_WAIT = 0,
 	FUTEX_WAIT_PRIVATE = 128,
 	NAME_MAX_BYTES = 2047,
@@ -35,18 +36,16 @@ enum {
 	FRAMES_MAX_BYTES = 156 * 1024,
 	ANCHORS_MAX = 1024,
 	WAIT_STEP_NS = 100 * 1000 * 1000,
-	WAIT_STEPS = 20, /* × 100 ms without a heartbeat: nobody is there any more */
 	SLOT_STEPS_ALL = 50, /* × 100 ms in any case */
 	SLOT_STEPS = 10, /* × 100 ms without a free slot: those who have one may live for ever */
 	/* How a lane is waited for; "times": that all were found held. */
-	LANE_SPINS = 20,         /* times, then by sched_yield */
-	LANE_YIELDS = 1000,      /* times, then asleep: where many threads share a processor, a holder's turn comes after theirs */
-	LANE_YIELDS_VAIN = 50,   /* once it was in vain */
+	LANE_SPINS = 20,               /* times, before the recorder is asked whether one may sleep: patience.h */
+	LANE_SPINS_REFUSED = 1 << 20,  /* times, where one may not: some 50 ms */
+	LANE_SPINS_UNHEARD = 1 << 24,  /* times, without an answer */
 	LANE_NAP_NS = 50 * 1000,
 	LANE_NAPS = 20,          /* then longer */
 	LANE_SLEEP_NS = 1000 * 1000,
 	LANE_SLEEPS = 2000,
-	LANE_SPINS_QUIET = 1 << 20, /* times, where no system call may be made: some 100 ms */
 	LANE_RETRY = 16,         /* once it was in vain, one event in so many waits again, but not for long */
 };
 
@@ -54,69 +53,13 @@ struct saved_regs { /* as entry.S pushes them */
 	uint64_t r12, r13, r14, r15, rbx, rbp, ret;
 };
 
-static inline struct probe_state *state_of(const struct probe_context *ctx)
+/* 0: not known. */
+static inline uint32_t tid_now(const struct probe_context *ctx)
 {
-	return (struct probe_state *)(ctx->base + ctx->state_off);
-}
-
-static inline struct ring_shared *shared_of(const struct probe_context *ctx)
-{
-	return (struct ring_shared *)(ctx->base + ctx->shared_off);
-}
-
-static inline struct ring_slot *slot_of(const struct probe_context *ctx, uint32_t slot)
-{
-	return (struct ring_slot *)((uint8_t *)shared_of(ctx) + ctx->slots_off + (slot - 1) * ctx->slot_bytes);
-}
-
-static uint64_t clock_vdso(const struct probe_context *ctx, int id)
-{
-	int64_t ts[2] = { 0, 0 };
-	((int (*)(int, int64_t *))ctx->fn_clock_gettime)(id, ts);
-	return (uint64_t)ts[0] * 1000000000u + (uint64_t)ts[1];
-}
-
-static uint64_t clock_now(const struct probe_context *ctx)
-{
-	return ctx->flags & PROBE_CLOCK_VDSO ? clock_vdso(ctx, CLOCK_MONOTONIC) : cpu_ticks();
-}
-
-static uint32_t tid_now(const struct probe_context *ctx)
-{
-	if (!(ctx->flags & PROBE_TID_SYSCALL))
-		return thread_u32(ctx->tid_off);
-	return ctx->flags & PROBE_NO_SYSCALL ? 0 : (uint32_t)sys_call4(SYS_GETTID, 0, 0, 0, 0);
+	return ctx->flags & PROBE_TID_UNKNOWN ? 0 : thread_u32(ctx->tid_off);
 }
 
 /* ---- lanes: one event in each at a time ---- */
-
-static inline struct probe_lane *lane_at(const struct probe_context *ctx, struct probe_state *state, uint32_t i)
-{
-	return &state->lanes[i & (ctx->n_lanes - 1)];
-}
-
-static inline uint32_t lane_slot(const struct probe_lane *lane)
-{
-	return __atomic_load_n(&lane->slot, __ATOMIC_RELAXED);
-}
-
-static __attribute__((noinline)) uint64_t event_time_vdso(const struct probe_context *ctx, uint32_t tid)
-{
-	uint64_t now = clock_now(ctx), *last = &lane_at(ctx, state_of(ctx), tid)->last_time;
-	uint64_t seen = __atomic_load_n(last, __ATOMIC_RELAXED);
-	do {
-		if (now <= seen)
-			now = seen + 1;
-	} while (!__atomic_compare_exchange_n(last, &seen, now, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-	return now;
-}
-
-/* The time of an event. Time-stamp counters advance by dozens between two readings of one thread; the clock of the vdso may
- * stand still meanwhile, and is helped on. */
-static inline uint64_t event_time(const struct probe_context *ctx, uint32_t tid)
-{
-	return ctx->flags & PROBE_CLOCK_VDSO ? event_time_vdso(ctx, tid) : cpu_ticks();
-}
 
 /* What a thread writes into a lane's lock. Without a tid its thread pointer tells it from others, which %fs:0 holds
  * (System V ABI for AMD64, ELF handling for TLS): blocks of different threads lie farther apart than 64 bytes. */
@@ -186,19 +129,21 @@ static bool is_abandoned(const struct probe_context *ctx, struct probe_state *st
 
 /* ---- slots and room ---- */
 
-/* Who this process is: its pid, and a number by which its slots are known from those of another with that pid. */
+/* The pid of this process, and a number by which its slots are known from those of another with that pid. */
 static uint64_t identity_of(const struct probe_context *ctx, struct probe_state *state, uint32_t tid)
 {
 	uint64_t known = __atomic_load_n(&state->identity, __ATOMIC_RELAXED);
 	if (known)
 		return known;
-	/* In a forked child the tid is the pid; without system calls that is all there is. */
-	bool quiet = ctx->flags & PROBE_NO_SYSCALL;
-	uint64_t pid = quiet ? tid : (uint32_t)sys_call4(SYS_GETPID, 0, 0, 0, 0);
+	/* A forked child that the recorder has not told. Mostly it has one thread, whose tid is the pid. */
+	uint64_t pid = tid ? tid : LANE_NO_TID - 1;
 	uint64_t mine = pid << 32 | ((uint32_t)clock_now(ctx) | 1);
-	if (__atomic_compare_exchange_n(&state->identity, &known, mine, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		return mine;
-	return known; /* another thread was here first */
+	uint32_t parent = ctx->pid;
+	if (!__atomic_compare_exchange_n(&state->identity, &known, mine, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		return known; /* another thread was here first */
+	state->parent_pid = parent;
+	((struct probe_context *)ctx->base)->pid = (uint32_t)pid;
+	return mine;
 }
 
 /* A process's first slot can be any; its further ones leave a quarter of them to processes that have none. */
@@ -216,10 +161,10 @@ static __attribute__((noinline)) bool slot_take(const struct probe_context *ctx,
 						 __ATOMIC_RELAXED))
 			continue;
 		slot->tid = tid;
-		slot->parent_pid = ctx->flags & PROBE_NO_SYSCALL ? 0 : (uint32_t)sys_call4(SYS_GETPPID, 0, 0, 0, 0);
+		slot->parent_pid = state->parent_pid;
 		slot->birth = (uint32_t)identity;
 		slot->time = clock_now(ctx);
-		slot->day_ns = ctx->flags & PROBE_CLOCK_VDSO ? clock_vdso(ctx, CLOCK_REALTIME) - slot->time : 0;
+		slot->thread = thread_u64(0); /* itself (System V ABI for AMD64, ELF handling for TLS) */
 		__atomic_store_n(&slot->pid, (uint32_t)(identity >> 32), __ATOMIC_RELEASE);
 		__atomic_fetch_add(&shared->slots_claimed, 1, __ATOMIC_RELEASE);
 		__atomic_store_n(&lane->slot, i, __ATOMIC_RELAXED);
@@ -230,48 +175,54 @@ static __attribute__((noinline)) bool slot_take(const struct probe_context *ctx,
 }
 
 /* A slot for a lane that we are in. A process that has one already goes on with that if there is no other. One that has none
- * may wait, if all are taken by a storm of short-lived children, until the recorder has emptied one of a process that is gone. By
- * processes that live on: whoever waited in vain says so, and until a slot is free again nobody else waits. */
+ * may wait, if all are taken by a storm of short-lived children, until the recorder has emptied one of a process that is gone. If the
+ * processes live on, one that has waited in vain says so, and until a slot is free again no other waits. */
 static __attribute__((noinline)) bool slot_claim(const struct probe_context *ctx, struct probe_state *state, struct probe_lane *lane, uint32_t tid)
 {
 	struct ring_shared *shared = shared_of(ctx);
-	uint32_t beat = __atomic_load_n(&shared->heartbeat, __ATOMIC_RELAXED), still = 0;
+	struct patience patience = { 0 };
+	bool is_claimed = false;
 	uint32_t before = 0;
-	for (uint32_t steps = 0, all = 0;; steps++, all++) {
+	for (uint32_t sleeps = 0, all = 0;;) {
 		uint32_t freed = __atomic_load_n(&shared->slots_freed, __ATOMIC_ACQUIRE);
-		if (freed != before) /* somebody was faster: things go on */
-			steps = 0;
+		if (freed != before) /* another was faster: things go on */
+			sleeps = 0;
 		before = freed;
 		uint64_t in_vain = 1ull << 32 | freed;
 		bool is_further = __atomic_load_n(&state->n_slots, __ATOMIC_RELAXED) != 0;
-		if (slot_take(ctx, state, lane, tid, is_further))
-			return true;
+		is_claimed = slot_take(ctx, state, lane, tid, is_further);
+		if (is_claimed)
+			break;
 		if (is_further) {
 			__atomic_store_n(&lane->refused, freed + 1, __ATOMIC_RELAXED);
-			return false;
+			break;
 		}
-		if (__atomic_load_n(&shared->slots_in_vain, __ATOMIC_RELAXED) == in_vain)
-			return false;
-		if (all == SLOT_STEPS_ALL) /* always somebody faster */
-			return false;
-		if (steps == SLOT_STEPS) {
+		if (__atomic_load_n(&shared->slots_in_vain, __ATOMIC_RELAXED) == in_vain ||
+		    __atomic_load_n(&state->slot_vain, __ATOMIC_RELAXED) == freed + 1 || all == SLOT_STEPS_ALL /* always one faster */ ||
+		    ctx->flags & PROBE_DROP || __atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) == RING_OFF)
+			break;
+		if (sleeps == SLOT_STEPS) {
 			__atomic_store_n(&shared->slots_in_vain, in_vain, __ATOMIC_RELAXED);
-			return false;
+			break;
 		}
-		if (ctx->flags & (PROBE_DROP | PROBE_NO_SYSCALL) ||
-		    __atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) == RING_OFF)
-			return false;
-		int64_t step[2] = { 0, WAIT_STEP_NS };
 		__atomic_store_n(&shared->slot_waited, __atomic_load_n(&shared->heartbeat, __ATOMIC_RELAXED) + 1, __ATOMIC_SEQ_CST);
-		sys_call4(SYS_FUTEX, (long)&shared->slots_freed, FUTEX_WAIT, (long)freed, (long)step);
-		uint32_t now = __atomic_load_n(&shared->heartbeat, __ATOMIC_RELAXED);
-		still = now == beat ? still + 1 : 0;
-		beat = now;
-		if (still >= WAIT_STEPS) {
-			give_up(ctx);
-			return false;
+		enum patience_step step = patience_step(ctx, state, tid, freed, &patience);
+		if (step == PATIENCE_LOST) {
+			if (patience.ask.is_refused)
+				__atomic_store_n(&state->slot_vain, freed + 1, __ATOMIC_RELAXED);
+			else
+				give_up(ctx);
+			break;
+		}
+		if (step == PATIENCE_SLEEP) {
+			int64_t time[2] = { 0, WAIT_STEP_NS };
+			sys_call4(SYS_FUTEX, (long)&shared->slots_freed, FUTEX_WAIT, (long)freed, (long)time);
+			sleeps++;
+			all++;
 		}
 	}
+	ask_end(ctx, &patience.ask);
+	return is_claimed;
 }
 
 /* May it have a slot, or get one? A lane that was refused one is asked again when the recorder has freed some. */
@@ -283,6 +234,7 @@ static bool lane_is_open(const struct probe_context *ctx, const struct probe_sta
 }
 
 struct lane_patience {
+	struct ask ask;
 	uint32_t n_times, n_sleeps, beat;
 };
 
@@ -299,7 +251,7 @@ static bool lane_in_vain(struct probe_state *state)
  * Those inside leave within microseconds of running. Why they may not:
  *
  *   the processor is somebody else's    a little later. It may even be ours: where we have a real-time priority they get it
- *                                       only while we sleep (sched(7): sched_yield yields to the same priority only)
+ *                                       only while we sleep
  *   they wait for room                  for as long as it takes the recorder, whose heart is beating: what wakes them wakes us
  *   a signal handler runs on top,       perhaps for good: it may be waiting for what we hold. Or the thread has left the
  *   or is stopped by a debugger         probe by siglongjmp, or is no more
@@ -307,19 +259,21 @@ static bool lane_in_vain(struct probe_state *state)
  * The last is told from the others by the clock alone. Who waits then is not to wait so long at each event: see LANE_RETRY.
  */
 static __attribute__((noinline)) bool lane_wait(const struct probe_context *ctx, struct probe_state *state,
-						struct probe_lane *lane, struct lane_patience *patience)
+						struct probe_lane *lane, uint32_t tid, struct lane_patience *patience)
 {
 	uint32_t n_vain = __atomic_load_n(&state->n_vain, __ATOMIC_RELAXED), n = patience->n_times++;
-	if (n < LANE_SPINS || ctx->flags & PROBE_NO_SYSCALL) {
-		cpu_relax();
-		return n < (n_vain ? LANE_SPINS_QUIET >> 10 : LANE_SPINS_QUIET) || lane_in_vain(state);
+	cpu_relax();
+	if (n < LANE_SPINS)
+		return true;
+	enum answer answer = ask_poll(ctx, state, tid, &patience->ask);
+	if (answer != ANSWER_YES) {
+		uint32_t most = answer == ANSWER_NO ? LANE_SPINS_REFUSED : LANE_SPINS_UNHEARD;
+		return n < (n_vain ? most >> 10 : most) || lane_in_vain(state);
 	}
+	/* One system call, at once. */
 	struct ring_slot *slot = lane_slot(lane) ? slot_of(ctx, lane_slot(lane)) : NULL;
 	bool for_room = slot && __atomic_load_n(&slot->waiting, __ATOMIC_SEQ_CST);
-	if (!for_room && n < LANE_SPINS + (n_vain ? LANE_YIELDS_VAIN : LANE_YIELDS)) {
-		sys_call4(SYS_SCHED_YIELD, 0, 0, 0, 0);
-		return true;
-	}
+	patience->n_times = LANE_SPINS;
 	uint32_t tail = slot ? (uint32_t)__atomic_load_n(&slot->tail, __ATOMIC_SEQ_CST) : 0;
 	int64_t step[2] = { 0, LANE_SLEEP_NS };
 	/* One who waits, and whose ring is empty, does not run. */
@@ -346,11 +300,10 @@ static __attribute__((noinline)) bool lane_wait(const struct probe_context *ctx,
 
 /* The first that is free: home, others that have a slot, others. NULL: there is no slot for this process, or none comes free; or
  * the thread is inside a lane already and no other is free: waiting, it would wait for itself. */
-static __attribute__((noinline)) struct probe_lane *lane_find(const struct probe_context *ctx, struct probe_state *state,
-							      uint32_t home, uint32_t tid)
+static struct probe_lane *lane_search(const struct probe_context *ctx, struct probe_state *state, uint32_t home, uint32_t tid,
+				      struct lane_patience *patience)
 {
 	uint32_t n = ctx->n_lanes, self = lane_owner(tid);
-	struct lane_patience patience = { 0 };
 	for (;;) {
 		bool is_inside = false;
 		for (uint32_t i = 0; i < 2 * n; i++) {
@@ -373,9 +326,18 @@ static __attribute__((noinline)) struct probe_lane *lane_find(const struct probe
 				return NULL;
 		}
 		if (is_inside || __atomic_load_n(&state->abandoned, __ATOMIC_RELAXED) ||
-		    !lane_wait(ctx, state, lane_at(ctx, state, home), &patience))
+		    !lane_wait(ctx, state, lane_at(ctx, state, home), tid, patience))
 			return NULL;
 	}
+}
+
+static __attribute__((noinline)) struct probe_lane *lane_find(const struct probe_context *ctx, struct probe_state *state,
+							      uint32_t home, uint32_t tid)
+{
+	struct lane_patience patience = { 0 };
+	struct probe_lane *lane = lane_search(ctx, state, home, tid, &patience);
+	ask_end(ctx, &patience.ask);
+	return lane;
 }
 
 static inline struct probe_lane *lane_enter(const struct probe_context *ctx, struct probe_state *state,
@@ -385,30 +347,38 @@ static inline struct probe_lane *lane_enter(const struct probe_context *ctx, str
 	return lane_slot(home) && lane_try(home, tid, &owner) ? home : lane_find(ctx, state, home_index, tid);
 }
 
-/* Wait until the slot has room; false when nobody drains it (the process then gives up for good) or may not wait. */
-LANE_CODE static __attribute__((noinline)) bool wait_for_room(const struct probe_context *ctx, struct ring_slot *slot, uint64_t head, uint64_t need)
+/* Wait until the slot has room; false when nobody drains it (the process then gives up until the heart beats again), or it took too
+ * long for a thread that may not sleep: then the events that follow are lost without waiting, until there is room. */
+LANE_CODE static __attribute__((noinline)) bool wait_for_room(const struct probe_context *ctx, struct probe_lane *lane,
+							      struct ring_slot *slot, uint32_t tid, uint64_t head, uint64_t need)
 {
 	struct ring_shared *shared = shared_of(ctx);
-	uint32_t beat = __atomic_load_n(&shared->heartbeat, __ATOMIC_RELAXED), still = 0;
-	for (;;) {
-		uint64_t tail = __atomic_load_n(&slot->tail, __ATOMIC_ACQUIRE);
-		if (ctx->slot_data_bytes - (head - tail) >= need)
-			return true;
-		if (ctx->flags & (PROBE_DROP | PROBE_NO_SYSCALL) || __atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) == RING_OFF ||
-		    __atomic_load_n(&slot->state, __ATOMIC_RELAXED) != SLOT_ACTIVE) /* given up by the recorder: nobody drains it */
-			return false;
-		int64_t step[2] = { 0, WAIT_STEP_NS };
+	struct probe_state *state = state_of(ctx);
+	struct patience patience = { 0 };
+	bool has_room = false, is_lost = ctx->flags & PROBE_DROP;
+	if (!is_lost)
 		__atomic_store_n(&slot->waiting, 1, __ATOMIC_SEQ_CST);
-		sys_call4(SYS_FUTEX, (long)&slot->tail, FUTEX_WAIT, (long)(uint32_t)tail, (long)step);
-		__atomic_store_n(&slot->waiting, 0, __ATOMIC_RELAXED);
-		uint32_t now = __atomic_load_n(&shared->heartbeat, __ATOMIC_RELAXED);
-		still = now == beat && __atomic_load_n(&slot->tail, __ATOMIC_RELAXED) == tail ? still + 1 : 0;
-		beat = now;
-		if (still >= WAIT_STEPS) {
+	for (;;) {
+		uint64_t tail = __atomic_load_n(&slot->tail, __ATOMIC_SEQ_CST);
+		has_room = ctx->slot_data_bytes - (head - tail) >= need;
+		if (has_room || is_lost || lane->vain_tail == tail + 1 ||
+		    __atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) == RING_OFF ||
+		    __atomic_load_n(&slot->state, __ATOMIC_RELAXED) != SLOT_ACTIVE) /* given up by the recorder: nobody drains it */
+			break;
+		enum patience_step step = patience_step(ctx, state, tid, tail, &patience);
+		is_lost = step == PATIENCE_LOST;
+		if (is_lost && patience.ask.is_refused)
+			lane->vain_tail = tail + 1;
+		else if (is_lost)
 			give_up(ctx);
-			return false;
+		if (step == PATIENCE_SLEEP) {
+			int64_t time[2] = { 0, WAIT_STEP_NS };
+			sys_call4(SYS_FUTEX, (long)&slot->tail, FUTEX_WAIT, (long)(uint32_t)tail, (long)time);
 		}
 	}
+	__atomic_store_n(&slot->waiting, 0, __ATOMIC_RELAXED);
+	ask_end(ctx, &patience.ask);
+	return has_room;
 }
 
 static inline uint8_t *ring_at(const struct probe_context *ctx, struct ring_slot *slot, uint64_t head)
@@ -423,14 +393,15 @@ static void ring_publish(struct ring_slot *slot, uint64_t head, uint64_t n_bytes
 }
 
 /* A contiguous place for up to `need` bytes; NULL if there is none. Fills the end of the ring if it must. */
-static uint8_t *ring_reserve(const struct probe_context *ctx, struct ring_slot *slot, uint64_t need)
+static uint8_t *ring_reserve(const struct probe_context *ctx, struct probe_lane *lane, struct ring_slot *slot, uint32_t tid,
+			     uint64_t need)
 {
 	/* Read once, and aligned: whoever else has the ring may have written it. */
 	uint64_t head = __atomic_load_n(&slot->head, __ATOMIC_RELAXED) & ~7ull, size = ctx->slot_data_bytes;
 	uint64_t to_end = size - (head & (size - 1));
 	uint64_t pad = to_end < need ? to_end : 0;
 	uint64_t tail = __atomic_load_n(&slot->tail, __ATOMIC_ACQUIRE);
-	if (size - (head - tail) < pad + need && !wait_for_room(ctx, slot, head, pad + need))
+	if (size - (head - tail) < pad + need && !wait_for_room(ctx, lane, slot, tid, head, pad + need))
 		return NULL;
 	if (pad) { /* at least 8 bytes: everything is a multiple of 8 */
 		struct record *r = (struct record *)ring_at(ctx, slot, head);
@@ -526,18 +497,18 @@ LANE_CODE static __attribute__((noinline)) void event_write(const struct probe_c
 		need += sizeof(struct record_native) + ANCHORS_MAX * sizeof(struct record_anchor) + ctx->slice_bytes;
 	need += sizeof(struct record_lost);
 
-	uint8_t *at = ring_reserve(ctx, slot, need);
+	uint8_t *at = ring_reserve(ctx, lane, slot, tid, need);
 	if (!at) {
 		count_loss(ctx, lane);
 		return;
 	}
 	if (lane->n_pending_drop) {
-		report_loss(lane, slot, at, event_time(ctx, tid));
+		report_loss(lane, slot, at, clock_now(ctx));
 		at += sizeof(struct record_lost);
 	}
 	__atomic_store_n(&slot->writing, slot->head + 1, RING_STORE_WRITING);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	uint64_t now = event_time(ctx, tid);
+	uint64_t now = clock_now(ctx);
 	__atomic_store_n(&slot->time, now, RING_STORE_TIME);
 
 	uint64_t tstate = ((uint64_t(*)(void))ctx->layout.fn_tstate_get)();
@@ -708,12 +679,11 @@ static inline uint32_t name_bytes_of(const char *event)
  * Why the probe may be unmapped under nobody: who takes it out (tracer/detach.c, link_check_left()) looks for threads that are in a
  * lane, and for those that have their pc or a register in this code, or will have when their signal handlers are over (sigframe.h).
  * Outside of lanes nothing is called, so that the latter sees all who are there: a thread in a function called from here would show
- * by a return address alone, wherever on its stack. System calls made there (gettid, futex, sched_yield) are instructions of this
- * code.
+ * by a return address alone, wherever on its stack. The one system call made there (futex) is an instruction of this code.
  *
  *   probe_entry .. lane_enter()                outside; but come_back(), which calls Py_AtExit, has a lane
  *   is_abandoned()                             outside; its count_loss(), which calls the vdso's clock, has a lane
- *   lane_find(), lane_wait()                   outside; slot_claim() has a lane
+ *   lane_find(), lane_wait(), ask_poll()       outside; slot_claim() has a lane
  *   event_write() .. lane_leave()              lane: fn_tstate_get, PyMutex_Unlock, the vdso; most of it is LANE_CODE
  *   .. ret of entry.S                          outside
  *   probe_all_is_over()                        at_exit is cleared last, then nothing is called, nor memory of ours touched
@@ -768,9 +738,9 @@ int probe_hook(const char *event, uint64_t args, struct probe_context *ctx, cons
 	if (!unwanted)
 		event_write(ctx, lane, slot, event, n, hash, args, tid, regs);
 	if (last && !state->abandoned) {
-		uint8_t *at = ring_reserve(ctx, slot, sizeof(struct record));
+		uint8_t *at = ring_reserve(ctx, lane, slot, tid, sizeof(struct record));
 		if (at) {
-			*(struct record *)at = (struct record){ sizeof(struct record), RECORD_FINALISED, last_flags, 0, event_time(ctx, tid) };
+			*(struct record *)at = (struct record){ sizeof(struct record), RECORD_FINALISED, last_flags, 0, clock_now(ctx) };
 			ring_publish(slot, slot->head, sizeof(struct record));
 		}
 	}

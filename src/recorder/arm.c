@@ -66,6 +66,7 @@ void source_destroy(struct source *s)
 	for (uint32_t k = 0; s->clients && k < s->n_slots; k++)
 		client_remove(s, k);
 	free(s->clients);
+	free(s->asks);
 	link_destroy(s->link);
 	free(s);
 }
@@ -86,8 +87,6 @@ static struct source *source_add(struct recorder *r, struct link *link, struct p
 	s->n_slots = link->ring.n_slots;
 	s->root_ns_pid = p->info.ns_pid;
 	s->other_pid_ns = p->info.ns_pid != p->info.pid;
-	if (!r->clock.use_tsc && !clock_ahead_of_ours(link->pid, &s->clock_ahead_ns))
-		recorder_warn(r, NOTE_WARNING, p->index, "it has a clock of its own (time namespace) that cannot be compared with ours: times of its events are wrong");
 	if (!p->source || p->source->gone)
 		p->source = s;
 	filter_fill(r, s);
@@ -107,11 +106,18 @@ static bool is_armed(const struct recorder *r, pid_t pid, const struct python_ru
 	return false;
 }
 
+/* At the entry of a program that stays ours all threads that it will have are traced, so its probe may read the TSC; in others not
+ * before they are followed: recorder_is_traced(). */
 static struct err *link_up(struct recorder *r, pid_t pid, const struct python_runtime *rt, pid_t at_entry,
 			   const struct probe_options *options, struct link **ret)
 {
-	return at_entry ? link_attach_at_entry(pid, at_entry, rt, options, ret)
-			: link_attach(pid, rt, options, follow_has(r->follow, pid), ret);
+	struct probe_options o = *options;
+	clock_tick(&r->clock, &o.tick);
+	o.ticks_per_ns = clock_ticks_per_ns(&r->clock);
+	if (!r->clock.use_tsc || !at_entry || !r->options.follow)
+		o.flags |= PROBE_CLOCK_RING;
+	return at_entry ? link_attach_at_entry(pid, at_entry, rt, &o, ret)
+			: link_attach(pid, rt, &o, follow_has(r->follow, pid), ret);
 }
 
 /* A link that has its ring. */
@@ -285,6 +291,8 @@ static void descendant_attach(struct recorder *r, pid_t pid)
 		err = follow_seize(r->follow, pid, may_become_python);
 	if (err && err->code != ERR_TARGET_GONE)
 		recorder_unwatched(r, pid, err);
+	else if (!err)
+		recorder_is_traced(r, pid, true);
 	err_destroy(err);
 }
 
@@ -313,6 +321,8 @@ struct err *recorder_follow(struct recorder *r, pid_t pid)
 {
 	const struct process *p = process_find(r, pid);
 	struct err *err = follow_seize(r->follow, pid, p && !p->info.python_hex);
+	if (!err)
+		recorder_is_traced(r, pid, true);
 	return err ? err : descendants_attach(r, pid);
 }
 
@@ -456,14 +466,18 @@ void recorder_forked(void *ctx, pid_t parent, pid_t child)
 	struct proc_status status, of_parent;
 	struct err *err = proc_status_read(child, &status);
 	bool is_inner = !err && status.n_namespaces > 1;
-	if (is_inner)
+	if (!err)
 		err = proc_status_read(parent, &of_parent);
+	bool is_beside = !err && status.n_namespaces == of_parent.n_namespaces; /* the parent is in the child's pid namespace */
+	for (size_t i = 0; !err && i < r->sources.n; i++)
+		if (!r->sources.v[i]->gone)
+			recorder_note_child(r, link_name_child(r->sources.v[i]->link, child, (uint32_t)status.ns_pid,
+							       is_beside ? (uint32_t)of_parent.ns_pid : 0), child);
 	if (is_inner && !err && !r->forks)
 		r->forks = calloc(MAX_FORK_NOTES, sizeof(*r->forks));
 	if (is_inner && !err && r->forks) {
-		bool together = status.n_namespaces == of_parent.n_namespaces;
 		r->forks[r->n_forks++ % MAX_FORK_NOTES] = (struct fork_note){
-			.pid = child, .ppid = parent, .ns_pid = (uint32_t)status.ns_pid, .ns_ppid = together ? (uint32_t)of_parent.ns_pid : 0
+			.pid = child, .ppid = parent, .ns_pid = (uint32_t)status.ns_pid, .ns_ppid = is_beside ? (uint32_t)of_parent.ns_pid : 0
 		};
 	}
 	err_destroy(err);
@@ -643,15 +657,12 @@ static void unloaded(struct recorder *r, struct source *s)
 	r->recycle_due = true;
 }
 
-/* A program may lock itself in after it was armed. Its filter may forbid what the probe does while it waits. */
+/* A program may lock itself in after it was armed: then its threads do not sleep until there is room, and lose events. */
 static void notice_seccomp(struct process *p)
 {
 	struct proc_status status;
 	struct err *err = p->is_filtered ? NULL : proc_status_read(p->pid, &status);
-	if (!err && !p->is_filtered && status.seccomp > 0) {
-		err = link_keep_quiet(p->source->link, p->pid);
-		p->is_filtered = true;
-	}
+	p->is_filtered |= !err && status.seccomp > 0;
 	err_destroy(err);
 }
 

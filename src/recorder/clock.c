@@ -4,14 +4,12 @@
  */
 #include "recorder/clock.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 #include <x86intrin.h>
 
-#include "tracer/procs.h"
+#include "probe/abi.h"
 
 static uint64_t now_ns(clockid_t id)
 {
@@ -127,61 +125,13 @@ void clock_adjust(struct clock_map *c)
 		c->next_adjust_ns = ns + 10000000000ull;
 }
 
-/* ---- time namespaces ---- */
-
-/* The file tells of the namespace that children of pid will be in (kernel fs/proc/base.c, proc_timens_show_offsets: it takes
- * time_ns_for_children), which after unshare(2) is not that of pid. */
-static bool read_offset(pid_t pid, int64_t *ret_ns)
+void clock_tick(const struct clock_map *c, struct ring_tick *ret)
 {
-	char text[256];
-	int64_t seconds, ns;
-	if (proc_file_read(pid, "timens_offsets", text, sizeof(text)) <= 0)
-		return false;
-	const char *line = strstr(text, "monotonic");
-	if (!line || sscanf(line, "monotonic %" SCNd64 " %" SCNd64, &seconds, &ns) != 2)
-		return false;
-	*ret_ns = seconds * 1000000000 + ns;
-	return true;
+	ret->ticks = clock_ticks(c); /* before the other: what is reckoned from both is never ahead */
+	ret->mono_ns = now_ns(CLOCK_MONOTONIC);
 }
 
-static bool is_same_namespace(pid_t a, const char *of_a, pid_t b, const char *of_b)
+uint64_t clock_ticks_per_ns(const struct clock_map *c)
 {
-	char x[64], y[64];
-	ssize_t n = proc_link_read(a, of_a, x, sizeof(x));
-	return n > 0 && proc_link_read(b, of_b, y, sizeof(y)) == n && memcmp(x, y, (size_t)n) == 0;
-}
-
-bool clock_ahead_of_children(pid_t pid, int64_t *ret_ns)
-{
-	int64_t theirs, ours;
-	if (access("/proc/self/ns/time", F_OK) < 0) { /* before Linux 5.6 */
-		*ret_ns = 0;
-		return true;
-	}
-	if (!read_offset(pid, &theirs) || !read_offset(getpid(), &ours))
-		return false;
-	*ret_ns = theirs - ours;
-	return true;
-}
-
-bool clock_ahead_of_ours(pid_t pid, int64_t *ret_ns)
-{
-	struct proc_status status;
-	if (access("/proc/self/ns/time", F_OK) < 0 || is_same_namespace(pid, "ns/time", getpid(), "ns/time")) {
-		*ret_ns = 0;
-		return true;
-	}
-	if (is_same_namespace(pid, "ns/time", pid, "ns/time_for_children"))
-		return clock_ahead_of_children(pid, ret_ns);
-	/* It has made a namespace for its children: its own is where its parent's children are, if that has not done the same. */
-	struct err *err = proc_status_read(pid, &status);
-	bool knows = !err && status.ppid > 0 && is_same_namespace(pid, "ns/time", status.ppid, "ns/time_for_children");
-	err_destroy(err);
-	return knows && clock_ahead_of_children(status.ppid, ret_ns);
-}
-
-int64_t clock_ahead_about(uint64_t day_ns)
-{
-	uint64_t before = now_ns(CLOCK_MONOTONIC), day = now_ns(CLOCK_REALTIME), after = now_ns(CLOCK_MONOTONIC);
-	return (int64_t)(day - (before + (after - before) / 2) - day_ns);
+	return c->use_tsc && c->rate_32_32 ? (uint64_t)(((unsigned __int128)1 << 64) / c->rate_32_32) : 1ull << 32;
 }

@@ -269,31 +269,6 @@ static struct client *client_kin(const struct source *s, const struct client *c)
 	return NULL;
 }
 
-/* Ticks as the recorder's own clock would have told them. */
-static uint64_t our_ticks(const struct client *c, uint64_t ticks)
-{
-	return ticks - (uint64_t)c->clock_ahead_ns;
-}
-
-/* Of one that is gone the exact offset can be that of its kin: of those that are near to what the slot tells. */
-static int64_t clock_ahead_of(const struct recorder *r, const struct source *s, const struct client *c, guest_u64 day_ns)
-{
-	enum { NEAR_NS = 100 * 1000 * 1000 };
-	int64_t ahead[] = { s->clock_ahead_ns, 0, 0 };
-	pid_t parent = (pid_t)c->process->info.ppid;
-	if (r->clock.use_tsc)
-		return 0;
-	if (clock_ahead_of_ours(c->process->pid, &ahead[0]) || guest_is64(day_ns, 0))
-		return ahead[0];
-	if (was_ours(r, s, parent) && !clock_ahead_of_children(parent, &ahead[1]))
-		ahead[1] = 0;
-	int64_t about = clock_ahead_about(guest_shown64(day_ns)); /* moves the times of its own events, no more */
-	for (size_t i = 0; i < ARRAY_LEN(ahead); i++)
-		if (about - ahead[i] < NEAR_NS && ahead[i] - about < NEAR_NS)
-			return ahead[i];
-	return about;
-}
-
 /* A slot whose owner says that it is somebody else: its events belong to nobody that we know. */
 static void refuse_claim(struct recorder *r, struct source *s, uint32_t slot_index, const struct ring_claim *claim)
 {
@@ -325,8 +300,8 @@ static struct client *client_add(struct recorder *r, struct source *s, uint32_t 
 	}
 	struct client *kin = c->process ? client_kin(s, c) : NULL;
 	c->is_further = kin != NULL;
-	if (c->process)
-		c->clock_ahead_ns = kin ? kin->clock_ahead_ns : clock_ahead_of(r, s, c, claim.day_ns);
+	if (c->process && guest_is32(claim.tid, 0))
+		link_learn_tid(s->link, c->process->pid, claim.thread);
 	c->muted = r->options.only_targets && c->process && c->process->info.flags & PROCESS_FORKED;
 	if (kin)
 		c->native = native_context_ref(kin->native);
@@ -414,7 +389,7 @@ static bool drain_next(struct drain *d, uint64_t future)
 			return false;
 		}
 		if (d->next.type != RECORD_PAD) {
-			d->time = our_ticks(d->c, d->next.tsc);
+			d->time = d->next.tsc;
 			if (d->time > future)
 				d->time = 0;
 			return true;
@@ -434,7 +409,7 @@ static void drain_end(struct drain *d)
 /* Capture time of a guest's time: one that lies in the future is that of the moment it was seen. */
 static uint64_t time_of(const struct recorder *r, const struct client *c, guest_u64 ticks)
 {
-	uint64_t now = clock_time_now(&r->clock), time = clock_time_of(&r->clock, our_ticks(c, guest_shown64(ticks)));
+	uint64_t now = clock_time_now(&r->clock), time = clock_time_of(&r->clock, guest_shown64(ticks));
 	return time > now + FUTURE_NS ? now : time;
 }
 
@@ -453,6 +428,8 @@ static void handle_record(struct recorder *r, struct drain *d, const struct reco
 		}
 		ring_record_read(ring, d->slot, d->tail, r->record, head->size);
 		memcpy(r->record, head, sizeof(*head)); /* it may have changed meanwhile */
+		if (!((struct record_event *)r->record)->tid) /* not known yet, so it is one of the first: of the main thread */
+			((struct record_event *)r->record)->tid = c->ns_pid;
 		if (!decoder_event(c->decoder, (struct record *)r->record, head->size, time))
 			client_malformed(c, d->slot);
 		if (r->options.limit && writer_n_events(r->writer) >= r->options.limit)
@@ -507,10 +484,20 @@ static bool is_worth_waiting(struct client *c, const struct slot_look *look)
 	return now - c->flight_ns < HOLD_NS;
 }
 
+uint64_t recorder_tick(struct recorder *r)
+{
+	struct ring_tick tick;
+	uint64_t per_ns = clock_ticks_per_ns(&r->clock);
+	clock_tick(&r->clock, &tick);
+	for (size_t i = 0; i < r->sources.n; i++)
+		ring_tick(&r->sources.v[i]->link->ring, &tick, per_ns);
+	return tick.ticks;
+}
+
 /* Look at all slots: who has something is in r->drains. Returns what nothing younger than may be taken (lineup.h). */
 static uint64_t look_at_all(struct recorder *r, size_t *ret_n)
 {
-	uint64_t start = clock_ticks(&r->clock), hold = clock_ticks_of_ns(&r->clock, HOLD_NS), limit;
+	uint64_t start = recorder_tick(r), hold = clock_ticks_of_ns(&r->clock, HOLD_NS), limit;
 	size_t n = 0;
 	bool may_wait = true;
 	start -= clock_ticks_of_ns(&r->clock, SLACK_NS);
@@ -525,8 +512,6 @@ static uint64_t look_at_all(struct recorder *r, size_t *ret_n)
 			if (!c || c->is_given_up)
 				continue;
 			struct slot_look look = slot_look(ring_slot_borrow(ring, k));
-			if (look.flight != UINT64_MAX)
-				look.flight = our_ticks(c, look.flight);
 			struct drain d = { .s = s, .c = c, .slot = k, .tail = c->tail, .published = c->tail };
 			if (look.flight < limit && is_worth_waiting(c, &look))
 				limit = look.flight;
@@ -578,6 +563,7 @@ static uint64_t drain_round(struct recorder *r, bool rest, uint64_t *ret_until)
 		if (turn % 64 == 0) { /* a native stack of a module met for the first time takes its time */
 			uint64_t now = monotonic_ns();
 			recorder_heartbeat(r, now);
+			recorder_tick(r);
 			is_late = now >= over_at;
 		}
 		handle_record(r, d, &d->next);

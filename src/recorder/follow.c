@@ -556,6 +556,13 @@ static void note_child(struct follow *f, const struct tracee *t, int event)
 	went_on(err);
 }
 
+/* Is a signal that is to be delivered one that the probe has caused? */
+static bool is_our_fault(const struct follow *f, const struct tracee *t, int status)
+{
+	int signal = ptrace_signal_of(status);
+	return (signal == SIGSEGV || signal == SIGSYS) && f->ops.faulted && f->ops.faulted(f->ctx, t->tgid, t->tid, signal);
+}
+
 static void handle_stop(struct follow *f, pid_t tid, int status)
 {
 	struct tracee *t = find(f, tid);
@@ -587,7 +594,7 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 				go_on(f, tid, 0);
 			return;
 		}
-		return go_on(f, tid, signal);
+		return go_on(f, tid, is_our_fault(f, t, status) ? 0 : signal);
 	case PTRACE_EVENT_STOP:
 		/* Seized for something else, or given up while its filter was suspended: as they should be again. */
 		went_on(ptrace_set_options(tid, trace_options(f, t->children)));
@@ -717,7 +724,7 @@ static enum ptrace_verdict reported(void *ctx, pid_t tid, int status)
 			went_on(err);
 			return is_another ? PTRACE_ANOTHER : PTRACE_SWALLOW;
 		}
-		return PTRACE_PASS;
+		return is_our_fault(f, t, status) ? PTRACE_SWALLOW : PTRACE_PASS;
 	case PTRACE_EVENT_FORK:
 	case PTRACE_EVENT_VFORK:
 	case PTRACE_EVENT_CLONE: note_child(f, t, event); return PTRACE_PASS;

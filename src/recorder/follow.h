@@ -29,6 +29,9 @@ struct follow_ops {
 	/* A followed process is about to end; its memory and mappings are still there, it waits for this to return. NULL:
 	 * nobody needs to know, and no thread is stopped for it. */
 	void (*leaving)(void *ctx, pid_t pid);
+	/* Thread tid of pid stands before the delivery of SIGSEGV or SIGSYS. True: that was of our making, the program must not get it.
+	 * May be NULL. */
+	bool (*faulted)(void *ctx, pid_t pid, pid_t tid, int signal);
 };
 
 MUST_CHECK struct err *follow_create(const struct follow_ops *ops, void *ctx, struct follow **ret);

@@ -80,8 +80,6 @@ struct err *recorder_create(const struct recorder_options *options, struct recor
 	session_end_init(&r->end);
 	r->signal_fd = -1;
 	clock_init(&r->clock);
-	if (!r->clock.use_tsc)
-		r->options.probe.flags |= PROBE_CLOCK_VDSO;
 	r->record_cap = 1u << 20;
 	while (r->record_cap < 512 * 1024 + 2 * (size_t)options->probe.slice_bytes)
 		r->record_cap *= 2;
@@ -100,7 +98,7 @@ struct err *recorder_create(const struct recorder_options *options, struct recor
 		return err;
 	const struct follow_ops ops = {
 		.at_entry = recorder_at_entry, .execed = recorder_execed, .forked = recorder_forked, .exited = recorder_exited,
-		.leaving = options->probe.flags & PROBE_STACK_NATIVE ? recorder_leaving : NULL,
+		.leaving = options->probe.flags & PROBE_STACK_NATIVE ? recorder_leaving : NULL, .faulted = recorder_faulted,
 	};
 	err = follow_create(&ops, r, &r->follow);
 	if (err)
@@ -164,6 +162,7 @@ void recorder_destroy(struct recorder *r)
 		sigprocmask(SIG_SETMASK, &r->old_mask, NULL);
 	free(r->record);
 	free(r->forks);
+	free(r->named);
 	free(r);
 }
 
@@ -208,6 +207,7 @@ static void end_take(struct recorder *r, struct session_end *e)
 
 void recorder_heartbeat(struct recorder *r, uint64_t now)
 {
+	recorder_answer(r);
 	if (now - r->heartbeat_ns < HEARTBEAT_NS)
 		return;
 	r->heartbeat_ns = now;

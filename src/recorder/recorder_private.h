@@ -20,6 +20,7 @@ struct remote_mem;
 struct writer;
 
 struct source;
+struct ask_seen;
 
 struct process {
 	pid_t pid;
@@ -28,7 +29,7 @@ struct process {
 	bool ended, is_needed;     /* is_needed: scratch of processes_forget() */
 	int status;
 	unsigned prefix_tries;
-	bool is_filtered;          /* a seccomp filter was seen */
+	bool is_filtered;          /* a seccomp filter was seen: its threads may not sleep */
 	uint64_t vm_bytes;         /* size of its address space when it last changed much; 0: not known */
 	uint64_t modules_hash;     /* of what was mapped then */
 	unsigned n_looks;          /* since then, for a libpython that was loaded late */
@@ -56,7 +57,6 @@ struct client {
 	uint64_t torn;             /* ring_slot.writing of the half event that was counted */
 	uint64_t rest_until;       /* while recorder.is_resting: what is published behind it is not taken */
 	bool is_given_up;          /* there were too many of them: the slot is not read any more */
-	int64_t clock_ahead_ns;    /* of its clock, where that is not the TSC; of ours (clock.h) */
 	uint64_t flight, flight_ns; /* an event in flight there (slot_look.writing), and when it was first seen */
 };
 
@@ -67,7 +67,9 @@ struct source {
 	uint32_t n_slots, seen_claims, n_verdicts, root_ns_pid;
 	uint64_t n_unserved;       /* events of processes that found no slot, as last counted */
 	uint64_t n_false_claims;   /* slots whose owner said that it was somebody else */
-	int64_t clock_ahead_ns;    /* of the process that was armed */
+	struct ask_seen *asks;     /* [RING_ASKS] (asks.c); NULL: nothing was asked yet */
+	uint32_t n_asked;          /* ring_shared.n_asked, when they were last looked at */
+	bool has_asks;             /* some place was taken then */
 	bool other_pid_ns, finalised;
 	bool gone;                 /* the image it was put into is no more, or was left */
 	bool left;                 /* the probe was taken out */
@@ -80,6 +82,12 @@ struct fork_note {
 };
 #define MAX_FORK_NOTES 1024
 #define LOST_MAX (1ull << 40)      /* events that a slot may say are lost at once */
+
+struct named_child {               /* a forked child that was told its identity, and may have no slot yet */
+	uint64_t identity;
+	pid_t pid;
+};
+#define MAX_NAMED 1024
 
 struct waiting {                   /* armed at its next event (tracer/boot.h) */
 	struct link *link;
@@ -106,6 +114,8 @@ struct recorder {
 	struct process *first;     /* the first target */
 	struct fork_note *forks;   /* [MAX_FORK_NOTES], a ring; NULL: there was none yet */
 	size_t n_forks;            /* ever */
+	struct named_child *named; /* [MAX_NAMED], a ring; NULL: there was none yet */
+	size_t n_named;            /* ever */
 	unsigned n_roots, n_interrupts;
 	struct launch launch;      /* of the program that was launched */
 	pid_t launched_pid;
@@ -157,6 +167,8 @@ void process_tell_unreadable(struct recorder *r, struct source *s, struct sessio
 void recorder_heartbeat(struct recorder *r, uint64_t now); /* probes wait for us as long as it is heard */
 /* Take what has arrived in all slots, oldest first; returns bytes. The very youngest may be left: its order is not certain yet. */
 uint64_t drain_all(struct recorder *r);
+/* Lift the clocks of all rings to the present, and tell which that is: no event that is stamped from now on is older. */
+uint64_t recorder_tick(struct recorder *r);
 void drain_settle(struct recorder *r); /* take all that had arrived when it was called */
 void drain_rest(struct recorder *r);   /* to the last record; nobody writes any more */
 void recycle_ended(struct recorder *r); /* free the slots of images that are over and drained */
@@ -165,6 +177,14 @@ void client_count_losses(struct recorder *r, struct source *s, uint32_t slot_ind
 void client_refresh(struct source *s, uint32_t slot_index); /* now and then: its threads */
 /* Is an event of this name wanted? Tells all probes, too. ctx: struct client. */
 bool client_wants(void *ctx, const char *name, uint32_t n_bytes);
+
+/* asks.c: answer threads that ask whether a system call can kill them (abi.h, ring_ask). */
+void recorder_answer(struct recorder *r);
+void recorder_note_child(struct recorder *r, uint64_t identity, pid_t pid);
+
+/* rescue.c */
+bool recorder_faulted(void *ctx, pid_t pid, pid_t tid, int signal); /* follow_ops */
+void recorder_is_traced(struct recorder *r, pid_t pid, bool is_traced); /* all threads of that process, from now on */
 
 /* arm.c */
 /* Link every runtime of a process that is not yet; the first failure counts only if none succeeds. flags: of a process

@@ -63,24 +63,6 @@ static bool image_is_ours(struct link *l)
 	       ring_is_ours(l, l->mem);
 }
 
-struct err *link_keep_quiet(const struct link *l, pid_t pid)
-{
-	struct remote_mem *mem = NULL;
-	uint32_t flags;
-	raddr at = raddr_add(l->base, offsetof(struct probe_context, flags));
-	if (!link_is_in(l, pid)) /* it is another program by now, or another process */
-		return NULL;
-	struct err *err = remote_mem_open(pid, &mem);
-	if (!err && !remote_mem_read(mem, at, &flags, sizeof(flags)))
-		err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)pid);
-	if (!err && !(flags & PROBE_NO_SYSCALL)) {
-		flags |= PROBE_NO_SYSCALL;
-		err = remote_mem_write(mem, at, &flags, sizeof(flags));
-	}
-	remote_mem_close(mem);
-	return err;
-}
-
 enum link_health link_check(struct link *l)
 {
 	if (!image_is_ours(l))

@@ -48,9 +48,6 @@
 extern const uint8_t probe_blob[];
 extern const size_t probe_blob_bytes;
 
-/* Of tid in struct pthread on x86-64: glibc 2.31 … 2.43 nptl/descr.h; musl 1.2 and 1.1 src/internal/pthread_impl.h. Checked before it
- * is used. All three write it anew in a forked child. */
-static const uint32_t tid_offs[] = { 0x2d0, 0x30, 0x38 };
 #define LANE_DATA_BYTES (4u << 20)
 
 static uint64_t round_up(uint64_t v, uint64_t to)
@@ -172,12 +169,11 @@ static void find_thread_offsets(const struct link *l, const struct remote_call_s
 	}
 	if (f)
 		fclose(f);
-	for (size_t i = 0; stats->fs_base && i < ARRAY_LEN(tid_offs) && !ctx->tid_off; i++)
-		if (remote_mem_read(l->mem, RADDR(stats->fs_base + tid_offs[i]), &have, sizeof(have)) && have == tid)
-			ctx->tid_off = tid_offs[i];
+	for (size_t i = 0; stats->fs_base && i < LINK_TID_OFFS && !ctx->tid_off; i++)
+		if (remote_mem_read(l->mem, RADDR(stats->fs_base + link_tid_offs[i]), &have, sizeof(have)) && have == tid)
+			ctx->tid_off = link_tid_offs[i];
 	if (!ctx->tid_off)
-		ctx->flags |= PROBE_TID_SYSCALL;
-	ctx->main_tid = tid;
+		ctx->flags |= PROBE_TID_UNKNOWN;
 }
 
 /* {stackblock, stackblock_size} in struct pthread, for native stacks: in the main thread a zero followed by the value of
@@ -341,7 +337,6 @@ struct err *attach_prepare(struct attach *a, pid_t pid, const struct python_runt
 	link_text_range(a->maps, &rt->module, &a->target);
 	l->is_unloadable = is_unloadable(a, &l->runtime.module);
 	link_target_module(l, &a->target);
-	a->no_syscall = a->target.filtered;
 	a->is_locked = locks_memory(pid);
 	struct timespec boot;
 	clock_gettime(CLOCK_REALTIME_COARSE, &l->since);
@@ -404,6 +399,7 @@ struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_cal
 		return err;
 	if (getrandom(&l->nonce, sizeof(l->nonce), 0) != (ssize_t)sizeof(l->nonce) || !l->nonce)
 		l->nonce = monotonic_ns() << 16 | (uint16_t)getpid();
+	ring_tick(&l->ring, &o->tick, o->ticks_per_ns);
 	ring_begin(&l->ring, l->nonce, o->filter_on);
 
 	struct probe_context ctx = {
@@ -419,23 +415,20 @@ struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_cal
 	static const char *const bulk[] = { "marshal.loads", "compile", "code.__new__" };
 	for (size_t i = 0; i < ARRAY_LEN(bulk); i++)
 		ctx.bulk_names[i] = name_hash(bulk[i], (uint32_t)strlen(bulk[i]));
-	if (a->no_syscall)
-		ctx.flags |= PROBE_NO_SYSCALL;
 	ctx.fn_clock_gettime = vdso_clock_gettime(a->maps, remote_mem_reader(l->mem));
-	if (!ctx.fn_clock_gettime)
-		ctx.flags &= ~(uint32_t)PROBE_CLOCK_VDSO;
 	find_thread_offsets(l, stats, &ctx);
 	if (o->flags & PROBE_STACK_NATIVE)
 		find_stack_offsets(l, a->maps, stats, &ctx);
-	err = remote_mem_write(l->mem, RADDR(base), &ctx, sizeof(ctx));
-	/* Who it is; a forked child finds this wiped and asks for itself. Where it may make no system calls, it would have to take
-	 * the thread that brings the first event for the process. */
 	struct proc_status status;
+	err = proc_status_read(l->pid, &status);
+	ctx.pid = err ? 0 : (uint32_t)status.ns_pid;
 	if (!err)
-		err = proc_status_read(l->pid, &status);
-	uint64_t identity = err ? 0 : (uint64_t)status.ns_pid << 32 | (uint32_t)l->nonce | 1;
+		err = remote_mem_write(l->mem, RADDR(base), &ctx, sizeof(ctx));
+	/* Its pid. A forked child finds this wiped: link_name_child(). */
+	struct probe_state state = { .is_known = 1 };
+	l->identity = state.identity = err ? 0 : (uint64_t)status.ns_pid << 32 | (uint32_t)l->nonce | 1;
 	if (!err)
-		err = remote_mem_write(l->mem, RADDR(base + l->state_off), &identity, sizeof(identity));
+		err = remote_mem_write(l->mem, RADDR(base + l->state_off), &state, sizeof(state));
 	if (!err)
 		err = remote_call_write(&a->target, RADDR(base + l->blob_off), probe_blob, probe_blob_bytes);
 	/* Where the module may go at any moment, only a thread that stands still writes into it: link_program(). */

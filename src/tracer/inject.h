@@ -23,11 +23,13 @@ struct maps;
 struct remote_mem;
 
 struct probe_options {
-	uint32_t flags;          /* PROBE_DROP, PROBE_STACK_*, PROBE_CLOCK_VDSO */
+	uint32_t flags;          /* PROBE_DROP, PROBE_STACK_*, PROBE_CLOCK_RING */
 	uint32_t string_bytes, bulk_bytes, max_frames, max_items, slice_bytes;
 	uint32_t n_slots;
 	uint64_t slot_data_bytes; /* a power of two, ≥ RING_SLOT_MIN_BYTES */
 	bool filter_on;          /* verdicts are in use */
+	struct ring_tick tick;   /* of now, for the clock of a new ring */
+	uint64_t ticks_per_ns;   /* 32.32 */
 };
 
 struct link {
@@ -45,6 +47,7 @@ struct link {
 	uint64_t total_bytes, blob_off, shared_off, state_off, blob_bytes;
 	struct probe_blob_end blob_end; /* zeros: of an older probe, not known */
 	raddr entry;                /* 24 bytes, then the mailbox */
+	uint64_t identity;          /* of the process (abi.h, probe_state) */
 	uint64_t nonce;             /* in the ring: what is mapped there now is still ours */
 	bool owned;                 /* target_own() was called */
 	uint64_t pause_ns;          /* longest so far */
@@ -84,8 +87,18 @@ enum link_health {
 	LINK_GONE      /* the image or the process is gone */
 };
 enum link_health link_check(struct link *l);
-/* From now on no system call from inside the hook of this process: it has got a seccomp filter since. */
-MUST_CHECK struct err *link_keep_quiet(const struct link *l, pid_t pid);
+
+/* ---- what the probe cannot know by itself (link_state.c): of any process that has it ---- */
+
+/* A process that was forked, and has not run since. It has the probe if its parent has: tell it its pid, and its parent's in its own
+ * pid namespace (0: not in there). Returns its identity (abi.h, probe_state); 0, and nothing happens, if it has no probe, shares its
+ * parent's memory (vfork), or knows already. */
+uint64_t link_name_child(const struct link *l, pid_t child, uint32_t ns_pid, uint32_t ns_parent);
+/* Which clock the probe of this process reads. The TSC only as long as we trace all its threads (probe/clock.h). */
+MUST_CHECK struct err *link_set_clock(const struct link *l, pid_t pid, bool use_tsc);
+/* Where its threads have their tid, learnt from one: its thread pointer, as a slot tells it. What is read there is compared only. */
+void link_learn_tid(const struct link *l, pid_t pid, guest_u64 thread);
+
 /* Link again, after the runtime was finalised and while it is not initialised, or when a racing hook pushed us out. */
 MUST_CHECK struct err *link_again(struct link *l, bool attached);
 

@@ -19,6 +19,11 @@ struct probe_options;
 struct python_runtime;
 struct remote_mem;
 
+/* Of tid in struct pthread on x86-64: glibc 2.31 … 2.43 nptl/descr.h; musl 1.2 and 1.1 src/internal/pthread_impl.h. Checked before it
+ * is used. All three write it anew in a forked child. */
+#define LINK_TID_OFFS 3
+extern const uint32_t link_tid_offs[LINK_TID_OFFS];
+
 /* What attaching needs besides the link. */
 struct attach {
 	struct link *l;
@@ -27,7 +32,6 @@ struct attach {
 	struct remote_target target;
 	int memfd;               /* -1: anonymous shared memory, opened through map_files */
 	char memfd_path[64];
-	bool no_syscall;         /* the target has a seccomp filter */
 	bool is_locked;          /* it locks its memory */
 };
 /* All that can be decided without touching the target; a->l is the link to be. */

@@ -213,6 +213,21 @@ void ring_beat(struct ring *r)
 	__atomic_store_n(&r->shared->heartbeat, ++r->heartbeat, __ATOMIC_RELAXED);
 }
 
+void ring_tick(struct ring *r, const struct ring_tick *tick, uint64_t ticks_per_ns)
+{
+	enum { TRIES = 100 }; /* while events come in at the same moment, each adds something */
+	struct ring_shared *s = r->shared;
+	uint64_t now = __atomic_load_n(&s->now, __ATOMIC_RELAXED); /* theirs: it is made larger, no more */
+	for (unsigned try = 0; try < TRIES && now < tick->ticks; try++)
+		if (__atomic_compare_exchange_n(&s->now, &now, tick->ticks, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+			break;
+	r->tick ^= 1;
+	__atomic_store_n(&s->ticks[r->tick].ticks, tick->ticks, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->ticks[r->tick].mono_ns, tick->mono_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->ticks_per_ns, ticks_per_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->tick, r->tick, __ATOMIC_RELEASE);
+}
+
 bool ring_add_verdict(struct ring *r, uint64_t hash, bool is_wanted)
 {
 	for (uint32_t k = 0; k < VERDICT_COUNT; k++) {
@@ -319,8 +334,35 @@ struct ring_claim ring_slot_claim(const struct ring *r, uint32_t slot)
 		.parent_pid = GUEST_LOAD(&s->parent_pid),
 		.tid = GUEST_LOAD(&s->tid),
 		.birth = GUEST_LOAD(&s->birth),
-		.day_ns = GUEST_LOAD(&s->day_ns),
+		.thread = GUEST_LOAD(&s->thread),
 	};
+}
+
+guest_u32 ring_n_asked(const struct ring *r)
+{
+	return GUEST_LOAD(&r->shared->n_asked);
+}
+
+#define ASK_STATES ((1ull << ASK_STATE_BITS) - 1)
+
+struct ring_question ring_question(const struct ring *r, uint32_t place)
+{
+	CHECK(place < RING_ASKS);
+	const struct ring_ask *at = &r->shared->asks[place];
+	uint64_t ticket = guest_shown64(GUEST_LOAD(&at->ticket)), state = ticket & ASK_STATES;
+	return (struct ring_question){
+		.ticket = ticket,
+		.state = state <= ASK_NO ? (enum ask_state)state : ASK_FREE,
+		.identity = GUEST_LOAD(&at->identity),
+		.tid = GUEST_LOAD(&at->tid),
+	};
+}
+
+void ring_answer(struct ring *r, uint32_t place, const struct ring_question *question, enum ask_state answer)
+{
+	CHECK(place < RING_ASKS);
+	uint64_t ticket = question->ticket, next = (ticket & ~ASK_STATES) | answer;
+	__atomic_compare_exchange_n(&r->shared->asks[place].ticket, &ticket, next, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
 bool ring_head_check(const struct ring *r, guest_u64 head, uint64_t tail, uint64_t *ret)

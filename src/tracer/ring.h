@@ -30,7 +30,7 @@ struct ring {
 	uint64_t dev, inode;        /* as /proc/PID/maps names it; inode 0: not known yet */
 	uint32_t n_slots;
 	uint64_t slots_off, slot_data_bytes, slot_bytes; /* slot_bytes: a page and the data */
-	uint32_t heartbeat;         /* ours; the one in there is a copy */
+	uint32_t heartbeat, tick;   /* ours; those in there are copies */
 };
 
 /* Where everything will stand: n_slots of slot_data_bytes (a power of two) each. Nothing is mapped. */
@@ -59,6 +59,8 @@ void ring_drop_memory(struct ring *r);
 void ring_begin(struct ring *r, uint64_t nonce, bool filter_on);
 void ring_set_state(struct ring *r, enum ring_state state);
 void ring_beat(struct ring *r);
+/* Lift the ring's clock to `tick`, the present (probe/clock.h). ticks_per_ns: 32.32 fixed point. */
+void ring_tick(struct ring *r, const struct ring_tick *tick, uint64_t ticks_per_ns);
 /* Tell the probes of an event's name. False: they know already, or there is no room. */
 bool ring_add_verdict(struct ring *r, uint64_t hash, bool is_wanted);
 /* `tail` bytes of a slot are consumed; whoever waits for room is woken. */
@@ -82,9 +84,21 @@ const struct ring_slot *ring_slot_borrow(const struct ring *r, uint32_t slot);
 /* What a slot says of its owner. */
 struct ring_claim {
 	guest_u32 pid, parent_pid, tid, birth;
-	guest_u64 day_ns;
+	guest_u64 thread;           /* thread pointer */
 };
 struct ring_claim ring_slot_claim(const struct ring *r, uint32_t slot);
+
+/* A thread that asks whether a system call can kill it (probe/patience.h). `place` < RING_ASKS. */
+struct ring_question {
+	uint64_t ticket;            /* as it was read; a name for it, no number */
+	enum ask_state state;       /* ASK_FREE also for what is none */
+	guest_u64 identity;
+	guest_u32 tid;
+};
+guest_u32 ring_n_asked(const struct ring *r); /* ever */
+struct ring_question ring_question(const struct ring *r, uint32_t place);
+/* If it has not changed. */
+void ring_answer(struct ring *r, uint32_t place, const struct ring_question *question, enum ask_state answer);
 
 /* Does `head` make sense where `tail` bytes are consumed? *ret: the same, proved: aligned, and at most a ring ahead. */
 bool ring_head_check(const struct ring *r, guest_u64 head, uint64_t tail, uint64_t *ret);

@@ -11,11 +11,14 @@
 #include <string.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -54,11 +57,12 @@ static bool is_inside(void)
 	return false;
 }
 
-static int n_clock_outside;
+static int n_clock_outside, n_clock_others;
 static int clock_of_target(int id, int64_t *ret)
 {
 	struct timespec ts;
 	n_clock_outside += !is_inside();
+	n_clock_others += id != CLOCK_MONOTONIC_COARSE; /* others read the TSC, or make a system call */
 	clock_gettime(id, &ts);
 	ret[0] = ts.tv_sec;
 	ret[1] = ts.tv_nsec;
@@ -88,7 +92,7 @@ static void target_init(uint32_t flags, uint32_t n_lanes)
 	uint32_t tid;
 	__asm__("movl %%fs:(%1), %0" : "=r"(tid) : "r"((uint64_t)TID_OFF));
 	if (tid != (uint32_t)syscall(SYS_gettid)) /* not glibc's */
-		flags |= PROBE_TID_SYSCALL;
+		flags |= PROBE_TID_UNKNOWN;
 	*ctx = (struct probe_context){ .magic = PROBE_MAGIC, .abi = PROBE_ABI, .flags = flags, .base = (uint64_t)base,
 				       .state_off = (uint32_t)state_off, .blob_off = PROBE_BLOB_OFF,
 				       .shared_off = (uint32_t)(state_off + state_bytes), .n_lanes = n_lanes, .tid_off = TID_OFF,
@@ -97,6 +101,34 @@ static void target_init(uint32_t flags, uint32_t n_lanes)
 				       .slot_data_bytes = SLOT_BYTES, .ring_slots = N_SLOTS };
 	ctx->layout.fn_tstate_get = (uint64_t)thread_state;
 	ctx->layout.audit_head = (uint64_t)&audit_head;
+	state->identity = (uint64_t)getpid() << 32 | 1;
+	state->is_known = 1;
+}
+
+/* What the recorder does for threads that ask whether they may make a system call. */
+static enum ask_state answer_is = ASK_YES;
+static unsigned n_answered;
+static void *attend_main(void *arg)
+{
+	const uint64_t states = (1ull << ASK_STATE_BITS) - 1;
+	for (;;) {
+		for (unsigned i = 0; i < RING_ASKS; i++) {
+			uint64_t ticket = __atomic_load_n(&shared->asks[i].ticket, __ATOMIC_SEQ_CST);
+			if ((ticket & states) == ASK_WAITS &&
+			    __atomic_compare_exchange_n(&shared->asks[i].ticket, &ticket, (ticket & ~states) | answer_is, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+				__atomic_fetch_add(&n_answered, 1, __ATOMIC_SEQ_CST);
+		}
+		usleep(200);
+	}
+	return arg;
+}
+
+static void attend(enum ask_state answer)
+{
+	pthread_t t;
+	answer_is = answer;
+	if (pthread_create(&t, NULL, attend_main, NULL) != 0)
+		abort();
 }
 
 static void raise_event(void)
@@ -243,10 +275,10 @@ static void nested_body(void)
 }
 
 /* As a C signal handler can, on top of the probe, or a getter of an embedding program. It is lost, and nothing waits; also where
- * the tid is not to be had: another libc than glibc, and a seccomp filter. */
+ * the tid is not known: another libc than glibc and musl. */
 static void test_nested(void **s)
 {
-	static const uint32_t flags[] = { 0, PROBE_NO_SYSCALL, PROBE_TID_SYSCALL, PROBE_TID_SYSCALL | PROBE_NO_SYSCALL };
+	static const uint32_t flags[] = { 0, PROBE_TID_UNKNOWN };
 	(void)s;
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
 		nested_flags = flags[i];
@@ -256,11 +288,13 @@ static void test_nested(void **s)
 
 /* ---- a thread that does not come out ---- */
 
-static uint32_t stuck_flags;
+static enum ask_state stuck_answer;
 static void stuck_body(void)
 {
 	enum { MORE = 300 };
-	target_init(stuck_flags, 1);
+	target_init(0, 1);
+	if (stuck_answer != ASK_FREE)
+		attend(stuck_answer);
 	raise_event();
 	pthread_t t = start_holder();
 	for (unsigned i = 0; i < MORE; i++)
@@ -276,10 +310,10 @@ static void stuck_body(void)
 
 static void test_stuck(void **s)
 {
-	static const uint32_t flags[] = { 0, PROBE_NO_SYSCALL };
+	static const enum ask_state answers[] = { ASK_YES, ASK_NO, ASK_FREE /* none */ };
 	(void)s;
-	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
-		stuck_flags = flags[i];
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+		stuck_answer = answers[i];
 		in_process(stuck_body);
 	}
 }
@@ -305,6 +339,7 @@ static void room_body(void)
 	enum { BEATS = 30 };
 	pthread_t filler, other;
 	target_init(0, 1);
+	attend(ASK_YES);
 	raise_event();
 	if (pthread_create(&filler, NULL, fill_main, NULL) != 0)
 		abort();
@@ -320,6 +355,7 @@ static void room_body(void)
 	pthread_join(filler, NULL);
 	pthread_join(other, NULL);
 	expect_equal("lost", shared->lost_unserved + slot(0)->n_dropped, 0);
+	expect_equal("asked before each sleep", n_answered >= BEATS / 2, true); /* a sleep lasts 100 ms at most */
 }
 
 static void test_room(void **s)
@@ -347,6 +383,22 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+/* One that answers needs a processor that the real-time thread has not. */
+static void attend_elsewhere(const cpu_set_t *all, const cpu_set_t *but)
+{
+	cpu_set_t others;
+	CPU_XOR(&others, all, but);
+	if (!CPU_COUNT(&others)) {
+		fprintf(stderr, "there is one processor only\n");
+		_exit(77);
+	}
+	if (sched_setaffinity(0, sizeof(others), &others) < 0)
+		abort();
+	attend(ASK_YES);
+	if (sched_setaffinity(0, sizeof(*but), but) < 0)
+		abort();
+}
+
 /* On one processor with the lane's holder, which runs only while the real-time thread sleeps. (The kernel keeps a twentieth of each
  * second for others, sched(7): it would come free in any case; but not before 950 ms of processor time are spent on waiting.) */
 static void priority_body(void)
@@ -363,6 +415,7 @@ static void priority_body(void)
 	if (sched_setaffinity(0, sizeof(one), &one) < 0)
 		abort();
 	target_init(0, 1);
+	attend_elsewhere(&cpus, &one);
 	raise_event();
 	sem_init(&is_there, 0, 0);
 	in_event = dawdle_if_holder;
@@ -398,8 +451,11 @@ static void killed_body(void)
 	target_init(0, 1);
 	for (uint32_t i = 0; i < N_SLOTS; i++)
 		slot(i)->state = SLOT_ACTIVE;
+	attend(ASK_YES);
 	pid_t pid = fork();
 	if (pid == 0) {
+		state->identity = (uint64_t)getpid() << 32 | 1;
+		state->is_known = 1;
 		raise_event();
 		_exit(0);
 	}
@@ -430,7 +486,7 @@ static void test_killed(void **s)
 
 static void clock_body(void)
 {
-	target_init(PROBE_CLOCK_VDSO, 1);
+	target_init(PROBE_CLOCK_RING, 1);
 	raise_event();
 	shared->heartbeat = 7;
 	state->abandoned_beat = 7;
@@ -442,6 +498,7 @@ static void clock_body(void)
 	raise_event();
 	expect_equal("events", n_events(), 2);
 	expect_equal("calls from outside of a lane", (uint64_t)n_clock_outside, 0);
+	expect_equal("other clocks", (uint64_t)n_clock_others, 0);
 }
 
 /* Who takes the probe out looks at where threads are, and who is in a lane (tracer/detach.c): one that has left the probe's code for
@@ -452,11 +509,124 @@ static void test_clock(void **s)
 	in_process(clock_body);
 }
 
+/* ---- no system call ---- */
+
+/* Under a filter that kills for every call but what this test needs itself; the events that find no room are counted. */
+static void install_filter(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+	};
+	const struct sock_fprog program = { ARRAY_LEN(code), code };
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) {
+		fprintf(stderr, "no seccomp filter is to be had here: %s\n", strerror(errno));
+		_exit(77);
+	}
+}
+
+static enum ask_state filter_answer;
+static void filter_body(void)
+{
+	enum { EVENTS = 50000 };
+	target_init(PROBE_CLOCK_RING, 2);
+	if (filter_answer != ASK_FREE)
+		attend(filter_answer);
+	install_filter();
+	for (unsigned i = 0; i < EVENTS; i++)
+		raise_event();
+	uint64_t lost = slot(0)->n_dropped + shared->lost_unserved, kept = n_events();
+	expect_equal("kept and lost", kept + lost, EVENTS);
+	expect_equal("the ring was full", lost > 100, true);
+	expect_equal("asked", n_answered, filter_answer != ASK_FREE);
+}
+
+static void test_filter(void **s)
+{
+	static const enum ask_state answers[] = { ASK_NO, ASK_FREE /* none */ };
+	(void)s;
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+		filter_answer = answers[i];
+		in_process(filter_body);
+	}
+}
+
+/* A forked child that nobody has told its pid may not even ask: its tid in memory can be its parent's (raw clone). */
+static void untold_body(void)
+{
+	target_init(PROBE_CLOCK_RING, 1);
+	attend(ASK_YES);
+	raise_event();
+	pid_t pid = fork();
+	if (pid == 0) {
+		install_filter();
+		for (unsigned i = 0; i < 50000; i++)
+			raise_event();
+		_exit(state->n_slots == 1 ? 0 : 1);
+	}
+	int status;
+	waitpid(pid, &status, 0);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		_exit(77);
+	expect_equal("status of the child", (uint64_t)status, 0);
+	expect_equal("asked", n_answered, 0);
+}
+
+static void test_untold(void **s)
+{
+	(void)s;
+	in_process(untold_body);
+}
+
+/* ---- the clock of the ring ---- */
+
+static uint64_t last_time(void)
+{
+	return slot(0)->time;
+}
+
+static void ring_clock_body(void)
+{
+	target_init(PROBE_CLOCK_RING, 1);
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	shared->ticks_per_ns = 3ull << 32;
+	shared->ticks[0] = shared->ticks[1] = (struct ring_tick){ (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec, 1000 };
+	shared->now = 5000;
+	uint64_t before = 0;
+	for (unsigned i = 0; i < 100; i++, before = last_time()) {
+		raise_event();
+		expect_equal("later than the one before", last_time() > before && last_time() > 5000, true);
+	}
+	usleep(50000); /* the recorder does not look: the time goes on all the same */
+	raise_event();
+	uint64_t passed = (last_time() - 1000) / 3;
+	expect_equal("time that has passed", passed > 30000000 && passed < 5000000000u, true);
+	shared->now = before = last_time() + 1000000000000u; /* another namespace's clock would hold it back */
+	raise_event();
+	expect_equal("never back", last_time(), before + 4);
+	/* A process whose earlier events were stamped by the TSC. */
+	slot(0)->time = before + 5000;
+	ctx->flags |= PROBE_CLOCK_CHANGED;
+	raise_event();
+	expect_equal("later than by the TSC", last_time(), before + 5004);
+}
+
+static void test_ring_clock(void **s)
+{
+	(void)s;
+	in_process(ring_clock_body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_event),    cmocka_unit_test(test_nested), cmocka_unit_test(test_stuck), cmocka_unit_test(test_room),
 		cmocka_unit_test(test_priority), cmocka_unit_test(test_killed), cmocka_unit_test(test_clock),
+		cmocka_unit_test(test_filter),   cmocka_unit_test(test_untold), cmocka_unit_test(test_ring_clock),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

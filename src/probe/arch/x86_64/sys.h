@@ -4,7 +4,7 @@
 #pragma once
 #include <stdint.h>
 
-enum { SYS_SCHED_YIELD = 24, SYS_GETPID = 39, SYS_GETPPID = 110, SYS_GETTID = 186, SYS_FUTEX = 202 };
+enum { SYS_FUTEX = 202 };
 
 static inline long sys_call4(long nr, long a0, long a1, long a2, long a3)
 {

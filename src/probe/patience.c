@@ -1,0 +1,103 @@
+/*
+ * patience: see patience.h.
+ */
+#include "probe/patience.h"
+
+#include "probe/arch/x86_64/sys.h"
+#include "probe/clock.h"
+#include "probe/parts.h"
+#include "probe/serialise.h"
+
+enum {
+	SPINS_FIRST = 500,                  /* before anybody is asked: a recorder that is at work makes room by itself */
+	SPIN_NS = 20,                       /* where there is no clock: a low estimate of a turn */
+	REFUSED_NS = 500 * 1000 * 1000,     /* without progress, where it may not sleep */
+	UNHEARD_NS = 1000 * 1000 * 1000,    /* without a sign of the recorder */
+};
+
+static inline uint64_t ticket_in(uint64_t ticket, enum ask_state state)
+{
+	return (ticket & ~((1ull << ASK_STATE_BITS) - 1)) | state;
+}
+
+static inline bool ticket_change(uint64_t *at, uint64_t from, uint64_t to)
+{
+	return __atomic_compare_exchange_n(at, &from, to, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+static void ask_begin(const struct probe_context *ctx, const struct probe_state *state, uint32_t tid, struct ask *ask)
+{
+	struct ring_shared *shared = shared_of(ctx);
+	for (uint32_t i = 0; i < RING_ASKS; i++) {
+		uint32_t place = (tid + i) % RING_ASKS;
+		struct ring_ask *at = &shared->asks[place];
+		uint64_t before = __atomic_load_n(&at->ticket, __ATOMIC_RELAXED);
+		uint64_t mine = ticket_in(before + (1ull << ASK_STATE_BITS), ASK_TAKEN);
+		if (before != ticket_in(before, ASK_FREE) || !ticket_change(&at->ticket, before, mine))
+			continue;
+		at->identity = __atomic_load_n(&state->identity, __ATOMIC_RELAXED);
+		at->tid = tid;
+		if (ticket_change(&at->ticket, mine, ticket_in(mine, ASK_WAITS))) { /* else it took so long that the place was freed */
+			ask->ticket = mine;
+			ask->place = place;
+			__atomic_fetch_add(&shared->n_asked, 1, __ATOMIC_RELEASE);
+		}
+		return;
+	}
+}
+
+enum answer ask_poll(const struct probe_context *ctx, const struct probe_state *state, uint32_t tid, struct ask *ask)
+{
+	if (ask->is_refused)
+		return ANSWER_NO;
+	if (!tid || !__atomic_load_n(&state->is_known, __ATOMIC_RELAXED)) {
+		ask->is_refused = true;
+		return ANSWER_NO;
+	}
+	if (!ask->ticket) {
+		ask_begin(ctx, state, tid, ask);
+		return ANSWER_NONE;
+	}
+	uint64_t *at = &shared_of(ctx)->asks[ask->place].ticket, now = __atomic_load_n(at, __ATOMIC_ACQUIRE);
+	if (now == ticket_in(ask->ticket, ASK_WAITS))
+		return ANSWER_NONE;
+	bool is_yes = now == ticket_in(ask->ticket, ASK_YES), is_no = now == ticket_in(ask->ticket, ASK_NO);
+	ask->ticket = 0;
+	ask->is_refused = is_no;
+	if ((!is_yes && !is_no) || !ticket_change(at, now, ticket_in(now, ASK_FREE))) /* it took so long that the place was freed */
+		return ANSWER_NONE;
+	return is_yes ? ANSWER_YES : ANSWER_NO;
+}
+
+void ask_end(const struct probe_context *ctx, struct ask *ask)
+{
+	if (!ask->ticket)
+		return;
+	uint64_t *at = &shared_of(ctx)->asks[ask->place].ticket;
+	for (enum ask_state state = ASK_WAITS; state <= ASK_NO; state++)
+		if (ticket_change(at, ticket_in(ask->ticket, state), ticket_in(ask->ticket, ASK_FREE)))
+			break;
+	ask->ticket = 0;
+}
+
+LANE_CODE enum patience_step patience_step(const struct probe_context *ctx, const struct probe_state *state, uint32_t tid,
+					   uint64_t done, struct patience *p)
+{
+	uint32_t beat = __atomic_load_n(&shared_of(ctx)->heartbeat, __ATOMIC_RELAXED);
+	bool is_first = !p->n_spins++;
+	cpu_relax();
+	if (is_first || done != p->done || (beat != p->beat && !p->ask.is_refused)) {
+		p->done = done;
+		p->beat = beat;
+		p->n_since = p->n_spins;
+		p->since_ns = clock_coarse_ns(ctx);
+	}
+	if (p->n_spins < SPINS_FIRST)
+		return PATIENCE_SPIN;
+	if (ask_poll(ctx, state, tid, &p->ask) == ANSWER_YES)
+		return PATIENCE_SLEEP;
+	if (p->n_spins % 64)
+		return PATIENCE_SPIN;
+	uint64_t now = clock_coarse_ns(ctx), passed = now ? now - p->since_ns : (uint64_t)(p->n_spins - p->n_since) * SPIN_NS;
+	return passed < (p->ask.is_refused ? REFUSED_NS : UNHEARD_NS) ? PATIENCE_SPIN : PATIENCE_LOST;
+}

@@ -1,0 +1,108 @@
+/*
+ * asks: a thread of a target that waits asks whether a system call can kill it (probe/patience.h).
+ *
+ * It can if the thread has a seccomp filter, or somebody else traces it: a sandbox may end what makes calls that it does not know. The
+ * thread spins while we look, so what we see is still so when it reads the answer. Everything that an ask holds comes from the
+ * target: it names one thread, and a wrong name harms nobody but the one that gave it.
+ */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "recorder/recorder_private.h"
+#include "base/monotonic.h"
+#include "tracer/procs.h"
+
+#define STALE_NS 5000000000ull /* a place that one which was killed has left */
+
+struct ask_seen {
+	uint64_t ticket, since_ns;
+};
+
+void recorder_note_child(struct recorder *r, uint64_t identity, pid_t pid)
+{
+	if (!identity || (!r->named && !(r->named = calloc(MAX_NAMED, sizeof(*r->named)))))
+		return;
+	r->named[r->n_named++ % MAX_NAMED] = (struct named_child){ identity, pid };
+}
+
+/* 0: there is none that we know of. */
+static pid_t pid_of(const struct recorder *r, const struct source *s, guest_u64 identity)
+{
+	if (guest_is64(identity, s->link->identity))
+		return s->link->pid;
+	for (size_t i = r->n_named; i-- > 0 && r->n_named - i <= MAX_NAMED;)
+		if (guest_is64(identity, r->named[i % MAX_NAMED].identity))
+			return r->named[i % MAX_NAMED].pid;
+	for (size_t i = 0; i < r->processes.n; i++) {
+		const struct process *p = r->processes.v[i];
+		if (!p->ended && p->source == s && guest_is64(identity, (uint64_t)p->slot_pid << 32 | p->slot_birth))
+			return p->pid;
+	}
+	return 0;
+}
+
+static bool is_thread(pid_t pid, pid_t tid, uint32_t ns_tid, struct proc_status *ret)
+{
+	struct err *err = proc_status_read(tid, ret);
+	bool is_it = !err && ret->tgid == (int)pid && (uint32_t)ret->ns_pid == ns_tid;
+	err_destroy(err);
+	return is_it;
+}
+
+/* The status of a thread that is known by its tid in its own pid namespace. */
+static bool thread_status(pid_t pid, uint32_t ns_tid, struct proc_status *ret)
+{
+	char path[64];
+	bool found = is_thread(pid, (pid_t)ns_tid, ns_tid, ret);
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	DIR *dir = found ? NULL : opendir(path);
+	for (struct dirent *e; dir && !found && (e = readdir(dir));)
+		found = e->d_name[0] != '.' && is_thread(pid, (pid_t)strtol(e->d_name, NULL, 10), ns_tid, ret);
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static bool may_sleep(struct recorder *r, const struct source *s, const struct ring_question *question)
+{
+	struct proc_status status;
+	uint32_t tid;
+	pid_t pid = pid_of(r, s, question->identity);
+	if (!pid || !guest_take32(question->tid, 1, INT32_MAX, &tid) || !thread_status(pid, tid, &status))
+		return false;
+	struct process *p = status.seccomp > 0 ? process_find(r, pid) : NULL;
+	if (p)
+		p->is_filtered = true;
+	return status.seccomp == 0 && (status.tracer_pid == 0 || status.tracer_pid == (int)getpid());
+}
+
+/* Is the place taken? */
+static bool look_at(struct recorder *r, struct source *s, uint32_t place, uint64_t now)
+{
+	const struct ring_question question = ring_question(&s->link->ring, place);
+	if (question.ticket != s->asks[place].ticket)
+		s->asks[place] = (struct ask_seen){ question.ticket, now };
+	if (question.state == ASK_WAITS)
+		ring_answer(&s->link->ring, place, &question, may_sleep(r, s, &question) ? ASK_YES : ASK_NO);
+	else if (question.state != ASK_FREE && now - s->asks[place].since_ns > STALE_NS)
+		ring_answer(&s->link->ring, place, &question, ASK_FREE);
+	return question.state != ASK_FREE;
+}
+
+void recorder_answer(struct recorder *r)
+{
+	for (size_t i = 0; i < r->sources.n; i++) {
+		struct source *s = r->sources.v[i];
+		guest_u32 n_asked = ring_n_asked(&s->link->ring);
+		if (guest_is32(n_asked, s->n_asked) && !s->has_asks)
+			continue;
+		if (!s->asks && !(s->asks = calloc(RING_ASKS, sizeof(*s->asks))))
+			continue;
+		s->n_asked = guest_shown32(n_asked);
+		s->has_asks = false;
+		for (uint32_t place = 0; place < RING_ASKS; place++)
+			s->has_asks |= look_at(r, s, place, monotonic_ns());
+	}
+}
