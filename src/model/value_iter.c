@@ -183,7 +183,7 @@ bool value_iter_next(struct value_iter *it, struct value_node *ret)
 		return false;
 	struct value_level *l = &it->levels[it->n_levels - 1];
 	node.depth = l->depth;
-	if (++it->n_nodes > VALUE_ITER_NODES)
+	if (++it->n_nodes > VALUE_ITER_NODES || it->n_bytes > VALUE_ITER_BYTES)
 		return fail(it, ret, node.depth);
 	if (l->kind == LEVEL_ATTRS) {
 		const uint8_t *name;
@@ -209,6 +209,7 @@ bool value_iter_next(struct value_iter *it, struct value_node *ret)
 	}
 	if (!node_read(it, l, &node))
 		return fail(it, ret, node.depth);
+	it->n_bytes += node.n_bytes + node.n_attr_bytes;
 	*ret = node;
 	return true;
 }

@@ -26,6 +26,7 @@ struct trace;
 
 #define VALUE_ITER_LEVELS 24        /* containers, attributes and REFs one inside another */
 #define VALUE_ITER_NODES 1000000u   /* nodes of one value before it is given up */
+#define VALUE_ITER_BYTES (32u << 20) /* and bytes of text and names in them: REFs can name a long text a million times */
 
 struct value_node {
 	enum value_tag tag;         /* never REF; OBJECT_AT is reported as OBJECT */
@@ -49,6 +50,7 @@ struct value_iter {
 	const uint64_t *objects;
 	uint32_t n_objects, object;
 	uint32_t n_nodes;
+	uint64_t n_bytes;           /* of texts and names so far */
 	uint8_t n_levels;
 	bool failed;
 	struct value_level {

@@ -8,6 +8,7 @@
 
 #include "base/attr.h"
 #include "capture_util.h"
+#include "model/trace.h"
 #include "model/value_iter.h"
 #include "model/value_json.h"
 #include "model/value_text.h"
@@ -231,6 +232,57 @@ static void test_text(void **state)
 	}
 }
 
+/* A value that holds `n` times the value `id`. */
+static uint32_t repeated(struct writer *w, uint32_t id, unsigned n)
+{
+	struct strbuf b = { 0 };
+	put_container(&b, VALUE_TUPLE, n, n);
+	for (unsigned i = 0; i < n; i++) {
+		strbuf_addc(&b, VALUE_REF);
+		put_varint(&b, id);
+	}
+	uint32_t made = writer_value(w, b.s, b.n);
+	strbuf_fini(&b);
+	return made;
+}
+
+/* Some hundred bytes that stand for a text of 4 GB: looking at them takes neither its memory nor its time. */
+static void test_bomb(void **state)
+{
+	char path[4096], text[4001];
+	struct writer *w;
+	struct trace *t;
+	struct writer_options o = { .creator = "test" };
+	struct strbuf b = { 0 };
+	test_path(path, sizeof(path), "bomb");
+	must(writer_open(path, &o, &w));
+	memset(text, 'a', sizeof(text) - 1);
+	text[sizeof(text) - 1] = 0;
+	put_str(&b, text);
+	uint32_t id = writer_value(w, b.s, b.n);
+	strbuf_fini(&b);
+	for (unsigned level = 0; level < 3; level++)
+		id = repeated(w, id, 100);
+	must(writer_close(w));
+	must(trace_open(path, NULL, &t));
+
+	struct value_iter it;
+	struct value_node v;
+	value_iter_init(&it, t, id, NULL, 0);
+	assert_true(value_iter_next(&it, &v));
+	value_text_plain(&b, &it, &v);
+	assert_true(b.n > 1000 && b.n < 4u * VALUE_ITER_BYTES);
+	assert_true(value_iter_failed(&it)); /* and it is known that this is not all */
+	strbuf_fini(&b);
+	value_iter_init(&it, t, id, NULL, 0);
+	assert_true(value_iter_next(&it, &v));
+	value_json_write(&b, &it, &v);
+	assert_true(b.n > 1000 && b.n < 8u * VALUE_ITER_BYTES);
+	strbuf_fini(&b);
+	trace_close(t);
+	unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +290,7 @@ int main(void)
 		cmocka_unit_test(test_broken_json),
 		cmocka_unit_test(test_damaged_json),
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_bomb),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
