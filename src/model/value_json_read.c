@@ -538,7 +538,7 @@ static bool read_object_form(struct state *s, size_t at, unsigned depth, struct 
 	ok = ok && json_read_is(s->j, '}');
 	if (ok) { /* tag, type name, attribute count go in front */
 		struct strbuf rest = { 0 };
-		strbuf_add(&rest, s->to->s + at, s->to->n - at);
+		strbuf_add(&rest, strbuf_str(s->to) + at, s->to->n - at);
 		strbuf_cut(s->to, at);
 		ok = add_text(s, VALUE_OBJECT, &type) && !rest.failed;
 		add_varint(s->to, n);

@@ -2,6 +2,7 @@
  * driver: run a fuzz function over its corpus, and over mutations that are the same in every run.
  *
  * Usage: fuzz_<parser> [--mutations N] FOLDER|FILE…    N mutations of each seed (default 400)
+ *        fuzz_<parser> --write-seeds FOLDER            write the seeds that fuzz_seed() makes
  * A run that takes longer than its alarm is a bug of the parser: a hostile target must not hold us up.
  */
 #include "fuzz.h"
@@ -13,23 +14,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fuzz_mutate.h"
+
 enum { INPUT_BYTES = 4 << 20, SECONDS_EACH = 20 };
 
-static uint64_t random_state = 0x9e3779b97f4a7c15ull;
+static struct fuzz_random chance = { 0x9e3779b97f4a7c15ull };
 static unsigned long n_runs, n_seeds;
-
-static uint64_t random_u64(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
-}
-
-static size_t random_below(size_t n)
-{
-	return n ? (size_t)(random_u64() % n) : 0;
-}
 
 static void run(const uint8_t *bytes, size_t n)
 {
@@ -45,47 +35,6 @@ static void run(const uint8_t *bytes, size_t n)
 	n_runs++;
 }
 
-/* One change of the kinds that break parsers: bits, boundary numbers, pieces gone, doubled or moved. */
-static size_t mutate(uint8_t *bytes, size_t n, size_t cap)
-{
-	static const uint64_t edges[] = { 0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffff8,
-					  0x7fffffffffffffff, 0x8000000000000000, 0xffffffffffffffff, 0xfffffffffffffff8 };
-	if (n == 0)
-		return 0;
-	size_t at = random_below(n), m = 1 + random_below(n - at < 64 ? n - at : 64);
-	switch (random_below(7)) {
-	case 0:
-		bytes[at] ^= (uint8_t)(1u << random_below(8));
-		return n;
-	case 1:
-		bytes[at] = (uint8_t)random_u64();
-		return n;
-	case 2: {
-		uint64_t edge = edges[random_below(sizeof edges / sizeof edges[0])];
-		size_t width = (size_t)1 << random_below(4);
-		if (width > n - at)
-			width = n - at;
-		memcpy(bytes + at, &edge, width);
-		return n;
-	}
-	case 3: /* cut */
-		return at;
-	case 4: /* take a piece out */
-		memmove(bytes + at, bytes + at + m, n - at - m);
-		return n - m;
-	case 5: /* say a piece twice */
-		if (n + m > cap)
-			return n;
-		memmove(bytes + at + m, bytes + at, n - at);
-		return n + m;
-	default: { /* one piece over another */
-		size_t to = random_below(n - m + 1);
-		memmove(bytes + to, bytes + at, m);
-		return n;
-	}
-	}
-}
-
 static void run_seed(const uint8_t *seed, size_t n, unsigned long mutations)
 {
 	static uint8_t changed[INPUT_BYTES];
@@ -94,8 +43,8 @@ static void run_seed(const uint8_t *seed, size_t n, unsigned long mutations)
 	for (unsigned long i = 0; i < mutations; i++) {
 		memcpy(changed, seed, n);
 		size_t now = n;
-		for (size_t k = 1 + random_below(6); k > 0; k--)
-			now = mutate(changed, now, sizeof changed);
+		for (size_t k = 1 + fuzz_random_below(&chance, 6); k > 0; k--)
+			now = fuzz_mutate(&chance, changed, now, sizeof changed);
 		run(changed, now);
 	}
 }
@@ -137,11 +86,30 @@ static void run_path(const char *path, unsigned long mutations)
 	free(entries);
 }
 
+/* The seeds that are made, as files for libFuzzer. */
+static int write_seeds(const char *folder)
+{
+	static uint8_t seed[INPUT_BYTES];
+	size_t n;
+	for (unsigned number = 0; (n = fuzz_seed(number, seed, sizeof seed)) > 0; number++) {
+		char path[4096];
+		snprintf(path, sizeof path, "%s/seed-%u", folder, number);
+		FILE *f = fopen(path, "wb");
+		if (!f || fwrite(seed, 1, n, f) != n || fclose(f) != 0) {
+			perror(path);
+			return 1;
+		}
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static uint8_t seed[INPUT_BYTES];
 	unsigned long mutations = 400;
 	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--write-seeds") == 0 && i + 1 < argc)
+			return write_seeds(argv[i + 1]);
 		if (strcmp(argv[i], "--mutations") == 0 && i + 1 < argc)
 			mutations = strtoul(argv[++i], NULL, 10);
 		else

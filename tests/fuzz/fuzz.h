@@ -5,7 +5,8 @@
  * corpus/<parser>/ and a fixed number of mutations of each, the same in every run. With clang -fsanitize=fuzzer (driver.c
  * left out) libFuzzer takes the same function; what it finds becomes a file of the corpus.
  *
- * To add a parser: fuzz_<parser>.c, a row in meson.build, at least one file in corpus/<parser>/.
+ * To add a parser: fuzz_<parser>.c, a row in meson.build, at least one file in corpus/<parser>/. tests/fuzz/run.py lets libFuzzer
+ * run on each for a while and says how much of the code it reached.
  */
 #pragma once
 #include <stddef.h>
@@ -13,6 +14,11 @@
 
 /* Must end, whatever the bytes are: no crash, no read outside, no leak, no endless loop. */
 void fuzz_one(const uint8_t *bytes, size_t n_bytes);
+
+struct fuzz_random; /* fuzz_mutate.h */
+
+/* One change of an input, for parsers that turn away what is merely damaged; without one, fuzz_mutate_bytes(). Returns bytes. */
+size_t fuzz_mutate(struct fuzz_random *r, uint8_t *bytes, size_t n, size_t cap);
 
 /* A seed that cannot be kept in a file. Returns bytes written to to[0 … cap), or 0 when there is none of this number. */
 size_t fuzz_seed(unsigned number, uint8_t *to, size_t cap);

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "fuzz_mutate.h"
 #include "tests/unit/capture_util.h"
 #include "tests/unit/capture_walk.h"
 
@@ -48,6 +49,11 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 		capture_analyse(t);
 	err_destroy(trace_load(t, 20000000, &done));
 	trace_close(t);
+}
+
+size_t fuzz_mutate(struct fuzz_random *r, uint8_t *bytes, size_t n, size_t cap)
+{
+	return fuzz_mutate_capture(r, bytes, n, cap);
 }
 
 /* Captures as the writer makes them: few events plain, more compressed in several flushes, one without its end. */
