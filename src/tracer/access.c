@@ -23,9 +23,12 @@
 
 #include "probe/abi.h"
 #include "tracer/entry_place.h"
+#include "tracer/inject_private.h"
 #include "tracer/maps.h"
 #include "tracer/native_code.h"
+#include "tracer/remote_errno.h"
 #include "tracer/remote_mem.h"
+#include "tracer/ring.h"
 
 #define CAP_SYS_PTRACE_BIT (1ull << 19) /* linux/capability.h */
 #define CAP_SYS_ADMIN_BIT  (1ull << 21)
@@ -170,6 +173,7 @@ static struct err *inside_read(pid_t pid, struct access_facts *f)
 		return NULL;
 	}
 	const struct mem_reader *reader = remote_mem_reader(mem);
+	struct elf_module first = { 0 };
 	f->inside = INSIDE_NOTHING;
 	for (size_t i = 0; i < maps->n_modules; i++) {
 		struct python_runtime rt;
@@ -180,6 +184,7 @@ static struct err *inside_read(pid_t pid, struct access_facts *f)
 			if (f->n_runtimes++ == 0) {
 				f->inside = INSIDE_PYTHON;
 				f->runtime = rt;
+				first = rt.module;
 				f->runtime.module.path = ""; /* the list of maps owns it */
 			}
 		} else {
@@ -200,8 +205,18 @@ static struct err *inside_read(pid_t pid, struct access_facts *f)
 		err_destroy(err);
 	}
 	if (f->inside == INSIDE_PYTHON) {
+		struct remote_target t = { .pid = pid, .mem = mem, .maps = maps };
 		hooks_read(f, reader);
 		recorder_find(f, reader);
+		f->is_blocked = blocked_find(pid, &f->blocked);
+		/* Under a filter the next event may not make our calls (boot.h). */
+		link_text_range(maps, &first, &t);
+		f->waits_visibly = threads_all_show(&t);
+		struct remote_shortage shortage;
+		if (remote_errno_foresee(pid, LINK_LEAST_BYTES, !ring_can_open_map_files(), &shortage)) {
+			memcpy(f->no_room, shortage.why, sizeof(f->no_room));
+			memcpy(f->no_room_cure, shortage.cure, sizeof(f->no_room_cure));
+		}
 	}
 	remote_mem_close(mem);
 	return NULL;
@@ -478,6 +493,17 @@ void access_judge(const struct access_facts *f, struct access *ret)
 			}
 		}
 	}
+	if (a.verdict == ACCESS_READY && f->is_blocked) {
+		say(&a, ACCESS_BUSY, ACCESS_BLOCKED, "%s", f->blocked.why);
+		cure(&a, "%s", f->blocked.cure);
+	} else if (a.verdict == ACCESS_READY && f->no_room[0]) {
+		say(&a, ACCESS_UNSUPPORTED, ACCESS_NO_ROOM, "%s", f->no_room);
+		cure(&a, "%s", f->no_room_cure);
+	} else if (a.verdict == ACCESS_READY && f->waits_visibly && s->seccomp == 2) {
+		say(&a, ACCESS_BUSY, ACCESS_WAITS,
+		    "every thread of it waits in a call that being stopped would end early, and its seccomp filter leaves no other way");
+		cure(&a, "try again while one of its threads does something else");
+	}
 	if (a.verdict == ACCESS_READY && (s->state == 'T' || s->state == 't'))
 		note(&a, "stopped by a signal: events come once it goes on (kill -CONT %d)",
 		     f->pid);
@@ -530,6 +556,9 @@ static const struct {
 	[ACCESS_TRANSLATED] = { "translated", ERR_UNSUPPORTED },
 	[ACCESS_LAYOUT] = { "layout", ERR_UNSUPPORTED },
 	[ACCESS_FINALISED] = { "finalised", ERR_UNSUPPORTED },
+	[ACCESS_BLOCKED] = { "blocked", ERR_BUSY },
+	[ACCESS_NO_ROOM] = { "no-room", ERR_UNSUPPORTED },
+	[ACCESS_WAITS] = { "waits", ERR_BUSY },
 	[ACCESS_ATTACHED] = { "attached", ERR_BUSY },
 };
 _Static_assert(ARRAY_LEN(causes) == ACCESS_CAUSE_COUNT, "a cause without a name");

@@ -15,6 +15,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "python/python.h"
+#include "tracer/blocked.h"
 #include "tracer/procs.h"
 
 enum access_verdict { ACCESS_READY, ACCESS_BUSY, ACCESS_DENIED, ACCESS_UNSUPPORTED, ACCESS_VERDICT_COUNT };
@@ -38,6 +39,9 @@ enum access_cause {
 	ACCESS_TRANSLATED,     /* valgrind, qemu-user and the like: the code that is mapped is not what runs (native_code.h) */
 	ACCESS_LAYOUT,         /* Python, but older than 3.8, PyPy, or a layout that is not known */
 	ACCESS_FINALISED,      /* its interpreter has ended */
+	ACCESS_BLOCKED,        /* frozen, or waiting so that it cannot be stopped (blocked.h) */
+	ACCESS_NO_ROOM,        /* a limit leaves no room for what must be mapped (remote_errno.h) */
+	ACCESS_WAITS,          /* every thread waits in a call that a stop would end early, and nobody may go around it */
 	ACCESS_ATTACHED,       /* an auditview is attached already */
 	ACCESS_CAUSE_COUNT
 };
@@ -77,6 +81,10 @@ struct access_facts {
 	struct python_runtime runtime;
 	struct access_hook hooks[MAX_HOOKS];
 	size_t n_hooks;           /* found, may be more than MAX_HOOKS */
+	bool is_blocked;          /* no thread can be stopped: */
+	struct blocked blocked;
+	bool waits_visibly;       /* every thread waits in a call that a stop would end early */
+	char no_room[160], no_room_cure[160]; /* which limit leaves no room for what must be mapped; "" none */
 	int recorder_pid;         /* of a probe that is linked already; 0 none */
 	bool recorder_is_alive;
 };

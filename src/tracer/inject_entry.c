@@ -9,6 +9,7 @@
 #include "tracer/inject.h"
 #include "tracer/inject_private.h"
 #include "tracer/ptrace.h"
+#include "tracer/remote_errno.h"
 #include "tracer/remote_mem.h"
 
 /* Something failed: the program will run as if we had not been there, as far as that can be had. It stands still. */
@@ -65,7 +66,9 @@ struct err *link_attach_at_entry(pid_t pid, pid_t tid, const struct python_runti
 	struct remote_program p;
 	attach_map_program(&a, &p);
 	err = remote_call_run_stopped(tid, &a.target, &p, CALL_TIMEOUT_NS, &stats, &base);
-	if (!err)
+	if (err)
+		err = remote_errno_explain(err, pid, a.l->total_bytes, a.memfd >= 0);
+	else
 		err = attach_fill(&a, base, &stats);
 	/* Nobody can be in it yet: plain stores are enough. */
 	uint64_t head = 0;

@@ -28,6 +28,7 @@
 #include "base/log.h"
 #include "base/vec.h"
 #include "python/python.h"
+#include "tracer/blocked.h"
 #include "tracer/boot.h"
 #include "tracer/fault.h"
 #include "tracer/maps.h"
@@ -53,6 +54,7 @@ _Static_assert(offsetof(struct stub_data, ops) == 40 && sizeof(struct remote_op)
 #define RED_ZONE 128u /* System V ABI, x86-64, 3.2.2 */
 #define PAGE 4096u
 #define CALL_GRACE_NS 200000000ull
+#define TAKE_BACK_NS 50000000ull
 #define HOLD_STEP_NS 20000000ull     /* between two looks at threads that stop late */
 #define STARVED_NS 8000000000ull     /* more, for a thread that waits for a processor to stop or to go on */
 
@@ -264,6 +266,33 @@ static void suspend_filter(const struct remote_target *t, pid_t tid, bool suspen
 		err_destroy(ptrace_set_options(tid, options | (suspended || !t->attached ? PTRACE_O_SUSPEND_SECCOMP : 0)));
 }
 
+/*
+ * A thread that was sent into the stub and has not made its first step there: frozen in between by its control group, or without a
+ * processor. It stands still: its registers are put back as if nothing had been asked of it. False: it has begun.
+ */
+static bool take_back(const struct remote_target *t, pid_t tid, const struct user_regs_struct *back)
+{
+	struct user_regs_struct regs;
+	bool is_back = false;
+	struct err *err = ptrace_get_regs(tid, &regs);
+	if (!err && regs.rip == t->place->code.v) {
+		err = ptrace_set_regs(tid, back);
+		is_back = !err;
+	}
+	err_destroy(err);
+	return is_back;
+}
+
+/* Nobody could be stopped, or went on when it was: the cause, if /proc shows it. Returns err, or a better one in its place. */
+static struct err *explain_timeout(const struct remote_target *t, struct err *err)
+{
+	struct blocked blocked;
+	if (!err || err->code != ERR_TIMEOUT || !blocked_find(t->pid, &blocked))
+		return err;
+	err_destroy(err);
+	return err_with_hint(err_create(ERR_TIMEOUT, "%s", blocked.why), "%s", blocked.cure);
+}
+
 /* Killed before the registers are put back, the stub goes on by itself to the same place; after, nothing is left to do. */
 struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, const struct remote_program *program,
 				    uint64_t timeout_ns, struct remote_call_stats *stats, uint64_t *ret_value)
@@ -272,7 +301,7 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, co
 	uint64_t deadline = monotonic_ns() + timeout_ns, at;
 	struct user_regs_struct back, regs;
 	struct stub_data data;
-	bool in_call = false, is_read = false, was_stopped = false;
+	bool in_call = false, is_read = false, was_stopped = false, group_stopped = false;
 	int deliver = 0, failed = 0;
 	unsigned n_tries = 0;
 	suspend_filter(t, tid, true);
@@ -318,6 +347,17 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, co
 			err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
 		if (!err && was_last_call(&regs, &data, &failed))
 			break;
+	}
+	struct err *stopped = err && err->code == ERR_TIMEOUT ? ptrace_stop_for_change(tid, TAKE_BACK_NS, &group_stopped) : NULL;
+	bool is_back = err && err->code == ERR_TIMEOUT && !stopped && take_back(t, tid, &back);
+	if (err && err->code == ERR_TIMEOUT && !stopped && !is_back) /* it goes on with the list when it can */
+		stopped = ptrace_continue(tid, 0);
+	err_destroy(stopped);
+	if (is_back) {
+		err_destroy(err);
+		suspend_filter(t, tid, false);
+		err_destroy(remote_call_write_held(t, tid, t->place->code, t->place->before, t->place->n_bytes));
+		return err_create(ERR_BUSY, "thread %d cannot go on: process %d is frozen, or gets no processor", (int)tid, (int)t->pid);
 	}
 	/* What the stub would answer: killed behind the next request, nothing else would tell of what has been mapped. */
 	uint64_t done = data.base ? data.base : 1;
@@ -557,7 +597,7 @@ static void let_go_later(const struct remote_target *t, pid_t tid, uint64_t time
 }
 
 static struct err *run_in_thread(const struct remote_target *t, pid_t tid, const struct remote_program *program,
-				 uint64_t timeout_ns, struct remote_call_stats *stats)
+				 uint64_t timeout_ns, struct remote_call_stats *stats, struct user_regs_struct *ret_back)
 {
 	uint64_t start = monotonic_ns();
 	bool group_stopped;
@@ -570,9 +610,8 @@ static struct err *run_in_thread(const struct remote_target *t, pid_t tid, const
 	}
 	err = remote_call_check_still_there(t);
 	uint64_t data;
-	struct user_regs_struct back;
 	if (!err)
-		err = set_up(t, tid, program, stats, &data, &back);
+		err = set_up(t, tid, program, stats, &data, ret_back);
 	/* A job-control stop would keep the thread from running its list: let it run now, it stops again when we let go. A
 	 * seccomp filter is suspended only while we are attached: stay until the list is done. */
 	bool stay = !err && (t->filtered || group_stopped);
@@ -589,6 +628,20 @@ static struct err *run_in_thread(const struct remote_target *t, pid_t tid, const
 	if (err)
 		err_destroy(go);
 	return err ? err : go;
+}
+
+/* It does not answer: is it where it was before it was sent? Then nothing of ours is left to be done, now or later. */
+static bool is_taken_back(const struct remote_target *t, pid_t tid, const struct user_regs_struct *back)
+{
+	bool group_stopped = false;
+	struct err *err = remote_call_hold(t, tid, TAKE_BACK_NS, &group_stopped);
+	bool is_back = !err && take_back(t, tid, back);
+	if (!err)
+		err = remote_call_let_go(t, tid, group_stopped);
+	err_destroy(err);
+	if (is_back)
+		t->place->last_tid = 0;
+	return is_back;
 }
 
 /* It was sent off and then stopped by a signal before it had run its list (SIGSTOP between our INTERRUPT and our DETACH): let
@@ -641,6 +694,7 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 	/* Who follows the target has other things to do than to wait for it. */
 	uint64_t deadline = monotonic_ns() + timeout_ns, patient_until = deadline + (t->attached ? 0 : STARVED_NS);
 	struct err *last = NULL;
+	struct user_regs_struct back;
 	bool started = false;
 	pending_detach_poll();
 	if (t->place->is_left) {
@@ -676,7 +730,7 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 				left = timeout_ns / 4 + 1;
 			*stats = (struct remote_call_stats){ 0 };
 			err_destroy(last);
-			last = run_in_thread(t, threads[i].tid, program, left, stats);
+			last = run_in_thread(t, threads[i].tid, program, left, stats, &back);
 			started = !last;
 			if (last && (last->code == ERR_DENIED || last->code == ERR_BUSY || last->sys == ESTALE)) {
 				free(threads);
@@ -688,11 +742,10 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 		if (!started && now >= deadline && now < patient_until && threads_any_starved(t->pid))
 			deadline = now + timeout_ns;
 		if (!started && now >= deadline)
-			return last ? last :
-			       err_create(ERR_TIMEOUT,
-					  all_show ? "every thread of process %d waits in a call that a stop would end early" :
-						     "no thread of process %d could be stopped",
-					  (int)t->pid);
+			return explain_timeout(t, last       ? last
+						  : all_show ? err_with_hint(err_create(ERR_TIMEOUT, "every thread of process %d waits in a call that a stop would end early", (int)t->pid),
+									     "try again while one of its threads does something else")
+							     : err_create(ERR_TIMEOUT, "no thread of process %d could be stopped", (int)t->pid));
 		ptrace_serve();
 		if (!started)
 			poll(NULL, 0, 1);
@@ -707,6 +760,8 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 		uint64_t now = monotonic_ns();
 		if (err && now >= deadline && now < patient_until && threads_any_starved(t->pid))
 			deadline = now + CALL_GRACE_NS;
+		if (err && err->code == ERR_TIMEOUT && now >= deadline && is_taken_back(t, stats->tid, &back))
+			return explain_timeout(t, err);
 		if (!err || err->code != ERR_TIMEOUT || now >= deadline)
 			return err;
 		err_destroy(err);

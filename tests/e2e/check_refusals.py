@@ -10,9 +10,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 
-from harness import (AS_NOBODY, BECOME_NOBODY, ROOT, STRICT, Child, Fail, Python, Skip, Victim, expect, kill, maps_of, no_python,
-                     status_of, wait_for)
+from harness import (AS_NOBODY, BECOME_NOBODY, ROOT, STRICT, Child, Fail, Python, Recorder, Skip, Victim, expect, expect_goodbye,
+                     expect_same_maps, kill, maps_of, no_python, status_of, wait_for)
 
 # (cause, cell of this group or "group: cell") or (cause, None, why no test can produce it here and what stands for it)
 REFUSALS = [
@@ -38,10 +40,17 @@ REFUSALS = [
     ("layout", "a Python from the future"),
     ("finalised", "the interpreter is ending"),
     ("attached", "survival: second recorder"),
+    ("blocked", "all threads in vfork"),
+    ("blocked", "frozen, version 1"),
+    ("blocked", "frozen, version 2"),
+    ("waits", "a filter, and a wait with a timeout"),
+    ("no-room", "no memory left"),
+    ("no-room", "no data left"),
+    ("no-room", "no mappings left"),
+    ("no-room", "no descriptors left, as nobody"),
     # decided when the first call is made
-    ("no memory (RLIMIT_AS)", "no memory left"),
+    ("no memory (RLIMIT_MEMLOCK)", "no memory to lock left"),
     ("no room for the entry or the code", None, "no build of CPython known has neither; python_runtime_find and elf_slack_find are tested on images in tests/unit"),
-    ("no thread can be stopped (vfork, state D)", "all threads in vfork"),
     ("the kernel forbids forced writes", None, "proc_mem.force_override is set at boot; the way round is taken in faults: each write EPERM"),
     ("interrupted by anything", "faults: each ptrace EPERM"),
 ]
@@ -207,6 +216,56 @@ resource.setrlimit(resource.RLIMIT_AS, (pages * 4096 + (1 << 20),) * 2)
 print("ready", flush=True)
 time.sleep(60)
 """
+DATA = FULL.replace("RLIMIT_AS", "RLIMIT_DATA").replace("(pages * 4096 + (1 << 20),) * 2", "(1 << 20,) * 2")
+# mlockall(MCL_CURRENT | MCL_FUTURE), and 1 MiB more than that may be locked; an ordinary user has to obey (CAP_IPC_LOCK).
+LOCKED = """
+import ctypes, resource, time
+libc = ctypes.CDLL(None)
+if libc.mlockall(3):
+    raise SystemExit("mlockall is not allowed here")
+kib = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmLck:"))
+resource.setrlimit(resource.RLIMIT_MEMLOCK, ((kib << 10) + (1 << 20),) * 2)
+print("ready", flush=True)
+time.sleep(60)
+"""
+# Mappings that cannot be merged, up to the last.
+MAPPINGS = """
+import ctypes, time
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+libc.write  # looked up while there is room
+n = 0
+while libc.mmap(None, 4096, 1 + 2 * (n % 2), 0x22, -1, 0) != ctypes.c_void_p(-1).value:
+    n += 1
+libc.write(1, b"ready\\n", 6)
+time.sleep(60)
+"""
+DESCRIPTORS = """
+import os, resource, time
+resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 1,) * 2)
+os.write(1, b"ready\\n")
+while True:
+    try:
+        os.dup(1)
+    except OSError:
+        break
+time.sleep(60)
+"""
+FILTER_IF = "if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.byref(program), 0, 0):"
+# A filter that allows everything, then an epoll_wait() with a timeout whose caller is not CPython itself.
+FILTERED_WAIT = """
+import ctypes, select, struct
+class Program(ctypes.Structure):
+    _fields_ = [("n", ctypes.c_ushort), ("code", ctypes.c_char_p)]
+libc = ctypes.CDLL(None)
+program = Program(1, struct.pack("HBBI", 6, 0, 0, 0x7fff0000))
+if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.byref(program), 0, 0):
+    raise SystemExit("no seccomp here")
+epoll = select.epoll()
+print("ready", flush=True)
+libc.epoll_wait(epoll.fileno(), ctypes.create_string_buffer(96), 8, 60000)
+"""
 # vfork by ctypes: the child borrows the parent's only thread and sleeps in it.
 VFORK = """
 import ctypes, sys
@@ -232,6 +291,117 @@ def python_refused(ctx, python, text, words, cure, settle=None):
         expect(process.poll() is None, "the target ended")
         expect(status_of(process.pid, "TracerPid") == "0", "somebody is still attached")
         return said
+
+
+class Frozen:
+    """A control group of our own, frozen; Skip where none can be made."""
+
+    def __init__(self, version):
+        places = ["/sys/fs/cgroup/freezer"] if version == 1 else ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
+        self.version = version
+        self.folder = None
+        for place in places:
+            if os.path.exists(os.path.join(place, "cgroup.procs")) and (version == 1 or os.path.exists(os.path.join(place, "cgroup.controllers"))):
+                self.folder = os.path.join(place, f"auditview-e2e-{os.getpid()}-{threading.get_ident()}")
+                break
+        try:
+            os.mkdir(self.folder)
+        except (OSError, TypeError) as why:
+            raise Skip(f"no control group of version {version} can be made here: {why}") from None
+
+    def write(self, name, text):
+        with open(os.path.join(self.folder, name), "w", encoding="ascii") as f:
+            f.write(text)
+
+    def set(self, frozen):
+        if self.version == 1:
+            self.write("freezer.state", "FROZEN" if frozen else "THAWED")
+        else:
+            self.write("cgroup.freeze", "1" if frozen else "0")
+
+    def is_frozen(self):
+        name, line = ("freezer.state", "FROZEN\n") if self.version == 1 else ("cgroup.events", "frozen 1\n")
+        return line in open(os.path.join(self.folder, name), encoding="ascii").readlines()
+
+    def put(self, pid):
+        self.write("cgroup.procs", str(pid))
+        self.set(True)
+        wait_for(self.is_frozen, 10, "the group to be frozen")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.set(False)
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            try:
+                os.rmdir(self.folder)
+                return
+            except OSError:  # its process has not ended yet
+                time.sleep(0.05)
+
+
+def frozen(ctx, python, version):
+    with Frozen(version) as group, Victim(ctx, python, "sleeping") as v:
+        try:
+            group.put(v.pid)
+            refused(ctx, v.pid, ["frozen", os.path.basename(group.folder)], "thaw")
+        finally:
+            group.set(False)
+        expect(not v.stop().get("woke_early"), "the victim was disturbed")
+
+
+def frozen_midway(ctx, python, steps):
+    """The group is frozen behind the Nth ptrace request of an attach: refused, and nothing is left; or what is left is told."""
+    with Frozen(2) as group, Victim(ctx, python, "sleeping") as v:
+        for n in steps:
+            before = v.maps()
+            with Recorder(ctx, v.pid, "--duration", "0.2", env=dict(os.environ, AUDITVIEW_FAULT=f"ptrace:{n}:stop")) as recorder:
+                wait_for(lambda: recorder.process.poll() is not None or status_of(recorder.process.pid, "State").startswith("T"), 20, "the stop")
+                try:
+                    group.put(v.pid)
+                    recorder.process.send_signal(signal.SIGCONT)
+                    recorder.process.wait(60)
+                finally:
+                    group.set(False)
+                text = recorder.stderr()
+            expect("frozen" in text and ("thaw" in text or "is left" in text or "restored: no" in text), lambda: f"{n}: {text[-300:]!r}")
+            wait_for(lambda: status_of(v.pid, "TracerPid") == "0", 5, "it to be let go")
+            left = v.maps() != before
+            expect(not left or "is left" in text or "restored: no" in text, lambda: f"{n}: left without a word: {text[-300:]!r}")
+            with Recorder(ctx, v.pid, "--duration", "0.1") as recorder:
+                expect_goodbye(recorder.wait(30), min_events=0)
+            expect_same_maps(before, v.maps(), exactly=False)
+        v.stop()
+
+
+def interrupted(ctx, python, number):
+    """Ctrl-C, at many moments of an attach to one that cannot be stopped: nothing is left."""
+    with Child(*python.command, "-c", VFORK) as process:
+        wait_for(lambda: status_of(process.pid, "State").startswith("D"), 10, "the target to get there")
+        before = maps_of(process.pid)
+        for i in range(12 if ctx.full else 4):
+            out = os.path.join(ctx.new_folder("interrupted"), "capture.avc")
+            with subprocess.Popen([ctx.auditview, "record", "-p", str(process.pid), "-o", out], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as recorder:
+                time.sleep(0.02 * i)
+                recorder.send_signal(number)
+                text = recorder.communicate(timeout=30)[1]
+            expect(recorder.returncode == -number or (recorder.returncode == 1 and "vfork" in text), lambda: f"{recorder.returncode}: {text!r}")
+            expect(maps_of(process.pid) == before, "something is left")
+            expect(status_of(process.pid, "TracerPid") == "0", "it is still traced")
+
+
+def python_refused_as_nobody(ctx, text, words, cure):
+    pythons = ctx.for_all_pythons()
+    if not pythons:
+        raise Skip("no Python that an ordinary user may run")
+    other = ctx.for_nobody()
+    with Child("prlimit", "--memlock=1000000000", *AS_NOBODY, *pythons[0].command, "-S", "-c", text) as process:
+        time.sleep(0.1)
+        refused(other, process.pid, words, cure, command=[*AS_NOBODY, other.auditview])
+        expect(process.poll() is None, "the target ended")
 
 
 def a_thread(ctx, python):
@@ -317,6 +487,16 @@ def own_cells(ctx):
     yield "the interpreter is ending", python, lambda: python_refused(ctx, python, ENDING, ["ending"], "ending|no more")
     yield "strict seccomp", python, lambda: python_refused(ctx, python, STRICT, ["seccomp"], "seccomp",
                                                            lambda pid: status_of(pid, "Seccomp") == "1")
-    yield "no memory left", python, lambda: python_refused(ctx, python, FULL, ["cannot map memory|memory"], "memory|RLIMIT_AS")
-    yield "all threads in vfork", python, lambda: python_refused(ctx, python, VFORK, ["stop"], "stop|ms",
+    yield "no memory left", python, lambda: python_refused(ctx, python, FULL, ["RLIMIT_AS"], "prlimit")
+    yield "no data left", python, lambda: python_refused(ctx, python, DATA, ["RLIMIT_DATA"], "prlimit")
+    yield "no memory to lock left", None, lambda: python_refused_as_nobody(ctx, LOCKED, ["RLIMIT_MEMLOCK"], "prlimit")
+    yield "no mappings left", python, lambda: python_refused(ctx, python, MAPPINGS, ["max_map_count"], "sysctl")
+    yield "no descriptors left, as nobody", None, lambda: python_refused_as_nobody(ctx, DESCRIPTORS, ["RLIMIT_NOFILE"], "prlimit")
+    yield "a filter, and a wait with a timeout", python, lambda: python_refused(ctx, python, FILTERED_WAIT, ["waits", "seccomp"], "try again")
+    for version in (1, 2):
+        yield f"frozen, version {version}", python, lambda v=version: frozen(ctx, python, v)
+    yield "frozen midway", python, lambda: frozen_midway(ctx, python, range(1, 12) if ctx.full else (2, 4, 7))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        yield f"{number.name} while it cannot be stopped", python, lambda n=number: interrupted(ctx, python, n)
+    yield "all threads in vfork", python, lambda: python_refused(ctx, python, VFORK, ["stop", "vfork"], "try again",
                                                                  lambda pid: status_of(pid, "State").startswith("D"))

@@ -5,6 +5,7 @@ ended by it, also when it fails.
 """
 import argparse
 import contextlib
+import copy
 import json
 import os
 import re
@@ -88,13 +89,16 @@ class Context:
         self.keep = keep
         self.folder = tempfile.mkdtemp(prefix="auditview-e2e-")
         self.lock = threading.Lock()
-        self.n_folders = 0
+        self.n_folders = [0]  # shared with copies
+        self.is_for_all = False
 
     def new_folder(self, label):
         with self.lock:
-            self.n_folders += 1
-            path = os.path.join(self.folder, f"{self.n_folders:04d}-{re.sub(r'[^A-Za-z0-9.]+', '-', label)[:60]}")
+            self.n_folders[0] += 1
+            path = os.path.join(self.folder, f"{self.n_folders[0]:04d}-{re.sub(r'[^A-Za-z0-9.]+', '-', label)[:60]}")
         os.mkdir(path)
+        if self.is_for_all:
+            os.chmod(path, 0o777)
         return path
 
     def needs_setpriv(self):
@@ -110,6 +114,18 @@ class Context:
         shutil.copy(self.auditview, binary)
         os.chmod(binary, 0o755)
         return binary
+
+    def for_nobody(self):
+        """The same for an ordinary user, to be used with prefix=AS_NOBODY: the program and all folders are everybody's."""
+        self.needs_setpriv()
+        other = copy.copy(self)
+        other.auditview = self.copy_for_all()
+        other.is_for_all = True
+        return other
+
+    def for_all_pythons(self):
+        """Those that an ordinary user may run."""
+        return [p for p in self.pythons if p.command[0].startswith("/usr/")]
 
     def some_pythons(self, *versions):
         """All Pythons in a full run; else those of the given minors (one each), or the nearest thing to them."""

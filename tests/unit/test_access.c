@@ -187,6 +187,27 @@ static void translated(struct access_facts *f)
 	snprintf(f->inside_message, sizeof(f->inside_message), "a translator of instructions runs it");
 	snprintf(f->inside_hint, sizeof(f->inside_hint), "run Python itself");
 }
+static void blocked(struct access_facts *f)
+{
+	f->is_blocked = true;
+	snprintf(f->blocked.why, sizeof(f->blocked.why), "its control group (/shop) is frozen");
+	snprintf(f->blocked.cure, sizeof(f->blocked.cure), "thaw it");
+}
+static void no_room(struct access_facts *f)
+{
+	snprintf(f->no_room, sizeof(f->no_room), "its data is limited");
+	snprintf(f->no_room_cure, sizeof(f->no_room_cure), "prlimit");
+}
+static void filtered_and_waits(struct access_facts *f)
+{
+	f->own_cap_effective = ALL_CAPS;
+	f->status.seccomp = 2;
+	f->waits_visibly = true;
+}
+static void waits(struct access_facts *f)
+{
+	f->waits_visibly = true;
+}
 static void finalising(struct access_facts *f)
 {
 	f->runtime.is_finalising = true;
@@ -274,6 +295,11 @@ static const struct {
 	{ not_python, ACCESS_UNSUPPORTED, ACCESS_NOT_PYTHON, 0, "none of the 7 ELF modules of /usr/bin/bash has _PyRuntime", "lists", NULL },
 	{ too_old, ACCESS_UNSUPPORTED, ACCESS_LAYOUT, 0, "3.7 has no audit events", "3.8", NULL },
 	{ translated, ACCESS_UNSUPPORTED, ACCESS_TRANSLATED, 0, "translator of instructions", "run Python itself", NULL },
+	{ blocked, ACCESS_BUSY, ACCESS_BLOCKED, 0, "frozen", "thaw it", NULL },
+	{ no_room, ACCESS_UNSUPPORTED, ACCESS_NO_ROOM, 0, "data is limited", "prlimit", NULL },
+	{ filtered_and_waits, ACCESS_BUSY, ACCESS_WAITS, 0, "every thread of it waits", "try again",
+	  "makes no system calls" },
+	{ waits, ACCESS_READY, ACCESS_FINE, 0, NULL, NULL, NULL },
 	{ finalising, ACCESS_UNSUPPORTED, ACCESS_FINALISED, 0, "interpreter is ending", NULL, NULL },
 	{ attached, ACCESS_BUSY, ACCESS_ATTACHED, 777, "attached already (777)", "kill -INT 777", NULL },
 	{ left_behind, ACCESS_READY, ACCESS_FINE, 0, NULL, NULL, "(777) left its probe" },
