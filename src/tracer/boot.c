@@ -23,7 +23,9 @@
 #include "tracer/maps.h"
 #include "tracer/procs.h"
 #include "tracer/ptrace.h"
+#include "tracer/remote_errno.h"
 #include "tracer/remote_mem.h"
+#include "tracer/still.h"
 #include "tracer/target_lock.h"
 
 #ifndef MAP_FIXED_NOREPLACE
@@ -40,6 +42,7 @@ extern const size_t boot_blob_bytes;
 
 struct boot_data {
 	uint64_t mailbox, entry, head, open, claimed, total_bytes, pid, wait_ns, n_ops;
+	uint64_t path_bytes; /* of the path behind the calls, with its NUL; 0: none */
 };
 
 struct boot {
@@ -57,9 +60,9 @@ static size_t code_bytes(void)
 	return boot_blob_bytes - sizeof(struct boot_data);
 }
 
-static size_t bytes_for(size_t n_ops)
+static size_t bytes_for(const struct remote_program *p)
 {
-	return boot_blob_bytes + n_ops * sizeof(struct remote_op);
+	return boot_blob_bytes + p->n_ops * sizeof(struct remote_op) + (p->path ? strlen(p->path) + 1 : 0);
 }
 
 size_t boot_bytes_at(const uint8_t *bytes)
@@ -68,7 +71,8 @@ size_t boot_bytes_at(const uint8_t *bytes)
 	if (memcmp(bytes, boot_blob, code_bytes()) != 0)
 		return 0;
 	memcpy(&data, bytes + code_bytes(), sizeof(data));
-	return data.n_ops <= REMOTE_MAX_OPS && bytes_for(data.n_ops) <= REMOTE_PLACE_BYTES ? bytes_for(data.n_ops) : 0;
+	size_t n = boot_blob_bytes + data.n_ops * sizeof(struct remote_op) + data.path_bytes;
+	return data.n_ops <= REMOTE_MAX_OPS && data.path_bytes <= REMOTE_PLACE_BYTES && n <= REMOTE_PLACE_BYTES ? n : 0;
 }
 
 void boot_destroy(struct boot *b)
@@ -95,14 +99,24 @@ static struct err *write_code(const struct link *l, struct remote_mem *mem, pid_
 				  .total_bytes = program->total_bytes,
 				  .pid = (uint64_t)status.ns_pid,
 				  .wait_ns = WAIT_NS,
-				  .n_ops = program->n_ops };
+				  .n_ops = program->n_ops,
+				  .path_bytes = program->path ? strlen(program->path) + 1 : 0 };
 	uint8_t bytes[REMOTE_PLACE_BYTES];
-	CHECK(bytes_for(program->n_ops) <= sizeof(bytes));
+	struct remote_op ops[REMOTE_MAX_OPS];
+	size_t n_ops = program->n_ops * sizeof(ops[0]), path_off = boot_blob_bytes + n_ops;
+	CHECK(bytes_for(program) <= sizeof(bytes));
+	memcpy(ops, program->ops, n_ops);
+	for (size_t i = 0; program->path && i < program->n_ops; i++)
+		for (size_t k = 0; k < ARRAY_LEN(ops[i].args); k++)
+			if (ops[i].args[k] == REMOTE_PATH)
+				ops[i].args[k] = place->code.v + path_off;
 	memcpy(bytes, boot_blob, code_bytes());
 	memcpy(bytes + code_bytes(), &data, sizeof(data));
-	memcpy(bytes + boot_blob_bytes, program->ops, program->n_ops * sizeof(program->ops[0]));
+	memcpy(bytes + boot_blob_bytes, ops, n_ops);
+	if (program->path)
+		memcpy(bytes + path_off, program->path, data.path_bytes);
 	/* What stands there may be longer. Its rest goes with it: nobody would know of it should we be killed. */
-	size_t n = bytes_for(program->n_ops);
+	size_t n = bytes_for(program);
 	if (n < place->n_bytes)
 		memcpy(bytes + n, place->before + n, place->n_bytes - n);
 	return remote_mem_write(mem, place->code, bytes, n < place->n_bytes ? place->n_bytes : n);
@@ -141,6 +155,17 @@ static struct err *link_plain(const struct link *l, uint64_t fn)
 	return err;
 }
 
+/* In the module of the runtime, or one that stays: nobody is stopped, so nothing could be checked in the same breath. */
+static struct err *find_place(const struct link *l, struct remote_mem *mem, const struct maps *maps, size_t n_bytes,
+			      struct remote_place *ret)
+{
+	struct err *err = remote_place_find(l->pid, mem, maps, l->runtime.module.start, n_bytes, ret);
+	if (!err && ret->is_unloadable && ret->module.start.v != l->runtime.module.start.v)
+		err = err_create(ERR_UNSUPPORTED, "no module that process %d cannot unload has %zu unused bytes behind its code",
+				 (int)l->pid, n_bytes);
+	return err;
+}
+
 struct err *boot_start(struct attach *a)
 {
 	struct link *l = a->l;
@@ -150,9 +175,12 @@ struct err *boot_start(struct attach *a)
 	if (!base)
 		return err_create(ERR_UNSUPPORTED, "the address space of process %d has no room", (int)l->pid);
 	l->base = RADDR(base);
-	p.ops[0].args[0] = base;
-	p.ops[0].args[3] |= MAP_FIXED_NOREPLACE;
-	struct err *err = remote_place_find(l->mem, a->maps, l->runtime.module.start, bytes_for(p.n_ops), &l->place);
+	size_t reservation = 0;
+	while (!(p.ops[reservation].op & REMOTE_FLAG(REMOTE_SAVE_BASE)))
+		reservation++;
+	p.ops[reservation].args[0] = base;
+	p.ops[reservation].args[3] |= MAP_FIXED_NOREPLACE;
+	struct err *err = find_place(l, l->mem, a->maps, bytes_for(&p), &l->place);
 	if (!err && l->place.is_left)
 		err = remote_place_wait(&a->target, CALL_TIMEOUT_NS);
 	if (err)
@@ -180,7 +208,8 @@ struct err *boot_start(struct attach *a)
 	b->options = *a->options;
 	b->attach = *a;
 	b->attach.options = &b->options;
-	a->maps = NULL; /* it is ours now */
+	a->maps = NULL; /* it is ours now, */
+	a->memfd = -1;  /* and so is this */
 	l->boot = b;
 	link_own(l);
 	log_debug("process %d is armed at its next event: a stop would show in every thread", (int)l->pid);
@@ -207,6 +236,11 @@ struct err *boot_take_out_left(const struct link *l)
 	return err;
 }
 
+static struct err *take_out_left(void *link)
+{
+	return boot_take_out_left(link);
+}
+
 /* From the process that waits, or a child that was forked while it did. */
 static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem *mem)
 {
@@ -219,9 +253,12 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 	struct err *err = maps_read(pid, &maps);
 	if (!err && (!remote_mem_read(mem, l->entry, &entry, sizeof(entry)) || entry.user_data != l->base.v))
 		return NULL; /* unloaded: entry, list and code went with the module, and what is there now is not ours */
-	if (!err)
-		err = boot_take_out_left(&copy);
 	t.maps = maps;
+	if (!err) {
+		python_runtime_refresh(remote_mem_reader(mem), &copy.runtime);
+		link_target_module(&copy, &t);
+		err = still_do(&t, take_out_left, &copy);
+	}
 	if (!err)
 		err = remote_place_wait(&t, CALL_TIMEOUT_NS);
 	if (!err && !remote_mem_read(mem, l->entry, &entry, sizeof(entry)))
@@ -238,8 +275,10 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 	}
 	if (!err)
 		err = remote_place_clear(&t);
+	uint64_t none = 0;
+	const struct still_store done = { raddr_add(l->entry, offsetof(struct entry, mailbox)), &none, sizeof(none) };
 	if (!err)
-		err = write_word(l, mem, offsetof(struct entry, mailbox), 0);
+		err = still_write(&t, &done, 1);
 	else if (err->code != ERR_TARGET_GONE)
 		link_keep_orphan(l, mem);
 	return err;
@@ -310,7 +349,8 @@ struct err *link_poll(struct link *l)
 	if (entry.user_data != l->base.v)
 		return err_create(ERR_TARGET_GONE, "the program of process %d is another one now", (int)l->pid);
 	if ((int64_t)entry.mailbox < 0)
-		return err_sys((int)-(int64_t)entry.mailbox, "a system call made in process %d failed", (int)l->pid);
+		return remote_errno_explain(err_sys((int)-(int64_t)entry.mailbox, "a system call made in process %d failed", (int)l->pid), l->pid,
+					    l->total_bytes, b->attach.memfd >= 0);
 	if (entry.mailbox != l->base.v) {
 		if (list_holds(l))
 			return NULL;
@@ -383,7 +423,7 @@ struct err *boot_leave(struct link *l, const struct remote_target *t, uint64_t d
 	*ret_done = false;
 	here.place = &place;
 	link_unmap_program(l, &p);
-	struct err *err = remote_place_find(t->mem, t->maps, l->runtime.module.start, bytes_for(p.n_ops), &place);
+	struct err *err = find_place(l, t->mem, t->maps, bytes_for(&p), &place);
 	if (!err && place.is_left)
 		err = remote_place_wait(&here, CALL_TIMEOUT_NS);
 	if (!err && place.code.v == l->place.code.v && l->place.n_bytes < place.n_bytes) /* whoever clears it clears all of it */

@@ -75,6 +75,9 @@ void link_target_module(const struct link *l, struct remote_target *t)
 {
 	t->unloadable = l->is_unloadable ? &l->runtime.module : NULL;
 	t->fleeting = l->is_unloadable && !l->runtime.is_initialised ? &l->runtime.module : NULL;
+	/* Our code stands in another module, which the program may unload while its interpreter is alive. */
+	if (t->place && t->place->is_unloadable && t->place->module.start.v != l->runtime.module.start.v)
+		t->fleeting = l->is_unloadable ? &l->runtime.module : &t->place->module;
 }
 
 static struct err *link_again_locked(struct link *l, bool attached)
@@ -405,9 +408,11 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	if (!module_there) {
 		err = maps_find_modules(maps, remote_mem_reader(mem));
 		if (!err)
-			err = remote_place_find(mem, maps, RADDR(0), remote_stub_bytes(), &l->place);
+			err = remote_place_find(pid, mem, maps, RADDR(0), remote_stub_bytes(), &l->place);
 		if (err)
 			goto out;
+		/* What goes with libpython, goes when it goes: the maps may be those of a moment in between. */
+		t.fleeting = l->place.is_unloadable ? &l->place.module : NULL;
 		l->place.mailbox = RADDR(0); /* it was in the module; the maps will tell */
 		/* And with the module went the list of functions that CPython would have called at its end. */
 		uint64_t none = 0;

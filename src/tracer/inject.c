@@ -41,6 +41,7 @@
 #include "tracer/native_code.h"
 #include "tracer/procs.h"
 #include "tracer/ptrace.h"
+#include "tracer/remote_errno.h"
 #include "tracer/remote_mem.h"
 #include "tracer/still.h"
 #include "tracer/target_lock.h"
@@ -272,22 +273,6 @@ static void lanes_choose(struct link *l, const struct probe_options *o)
 	ring_lay_out(&l->ring, o->n_slots, slot_data_bytes);
 }
 
-/* Can the program do without it? Not if it is the program, or was linked to it. (The kernel's program may be ld.so, told to run
- * another.) */
-static bool is_unloadable(const struct attach *a, const struct elf_module *module)
-{
-	uint64_t headers = proc_auxv_value(a->l->pid, AT_PHDR);
-	const struct mem_reader *mem = remote_mem_reader(a->l->mem);
-	const char *slash = strrchr(module->path, '/');
-	for (size_t i = 0; i < a->maps->n_modules; i++) {
-		const struct elf_module *m = &a->maps->modules[i];
-		bool is_program = (headers >= m->start.v && headers < m->end.v) || elf_is_executable(mem, m);
-		if (is_program && (m->start.v == module->start.v || elf_needs(mem, m, slash ? slash + 1 : module->path)))
-			return false;
-	}
-	return true;
-}
-
 /* VmLck of /proc/PID/status: what is mapped from now on may be locked, too (mlockall(2), MCL_FUTURE). */
 static bool locks_memory(pid_t pid)
 {
@@ -320,7 +305,7 @@ struct err *attach_prepare(struct attach *a, pid_t pid, const struct python_runt
 	if (!err)
 		err = maps_find_modules(a->maps, remote_mem_reader(l->mem));
 	if (!err)
-		err = remote_place_find(l->mem, a->maps, rt->module.start, remote_stub_bytes(), &l->place);
+		err = remote_place_find(pid, l->mem, a->maps, rt->module.start, remote_stub_bytes(), &l->place);
 	if (err)
 		return err;
 	l->place.mailbox = raddr_add(rt->slack, 24);
@@ -335,7 +320,7 @@ struct err *attach_prepare(struct attach *a, pid_t pid, const struct python_runt
 	a->target = (struct remote_target){ .pid = pid, .mem = l->mem, .maps = a->maps, .place = &l->place, .attached = attached,
 				   .filtered = link_seccomp_mode(pid) != 0 };
 	link_text_range(a->maps, &rt->module, &a->target);
-	l->is_unloadable = is_unloadable(a, &l->runtime.module);
+	l->is_unloadable = module_is_unloadable(pid, remote_mem_reader(l->mem), a->maps, &l->runtime.module);
 	link_target_module(l, &a->target);
 	a->is_locked = locks_memory(pid);
 	struct timespec boot;
@@ -667,7 +652,7 @@ struct err *link_attach(pid_t pid, const struct python_runtime *rt, const struct
 		err = err_with_hint(err_create(ERR_BUSY, "process %d is loading Python at this very moment", (int)pid), "try again");
 	if (err)
 		goto out;
-	if (!a.target.filtered && !a.target.fleeting && a.memfd < 0 && threads_all_show(&a.target)) {
+	if (!a.target.filtered && !a.target.fleeting && threads_all_show(&a.target)) {
 		a.target.unloadable = NULL; /* nobody is stopped */
 		err = boot_start(&a);
 		goto out;
@@ -677,12 +662,8 @@ struct err *link_attach(pid_t pid, const struct python_runtime *rt, const struct
 	err = remote_call_run(&a.target, &p, 0, 0, CALL_TIMEOUT_NS, &stats, &base);
 	if (err) {
 		bool late = err->code == ERR_TIMEOUT && a.l->place.last_tid;
-		int sys = err->sys; /* mmap(2) */
 		err = err_wrap(err, "cannot map memory in process %d", (int)pid);
-		if (sys == ENOMEM || sys == EAGAIN)
-			err = err_with_hint(err, "%s: give it more room (prlimit), or use a smaller --ring-size",
-					    sys == ENOMEM ? "its address space is limited (RLIMIT_AS)"
-							  : "it locks its memory (mlockall), and RLIMIT_MEMLOCK is reached");
+		err = remote_errno_explain(err, pid, a.l->total_bytes, a.memfd >= 0);
 		if (late)
 			err = err_with_hint(err, "what it maps when it goes on is left there unused; the next auditview takes it out");
 		goto out;

@@ -15,10 +15,9 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "base/mem_read.h"
+#include "python/python.h"
 
-struct elf_module;
 struct maps;
-struct python_runtime;
 struct remote_mem;
 
 enum remote_op_flag { /* arch/x86_64/ops.inc */
@@ -48,20 +47,26 @@ void remote_program_add(struct remote_program *p, uint64_t op, uint64_t a0, uint
 
 /* Where the stub may be written: found once per process image. */
 #define REMOTE_PENDING 2ull /* in the mailbox, or'ed to `pending`; no answer ends so: a base is aligned, else 1 or -errno */
-#define REMOTE_PLACE_BYTES 1280
+#define REMOTE_PLACE_BYTES 1344
 struct remote_place {
 	raddr code;        /* dead executable bytes, remote_stub_bytes() of them */
 	raddr mailbox;     /* u64, zero before a call; address 0: no answer is wanted */
 	uint8_t before[REMOTE_PLACE_BYTES]; /* what the dead bytes held */
 	size_t n_bytes;    /* of them, those that may be written: the code's, or more that a killed recorder has left */
 	bool is_left;      /* they hold code of ours in which a thread may be: remote_place_wait() comes before the next use */
+	bool is_unloadable;/* the program can unload the module that they belong to, */
+	struct elf_module module; /* which is this; its path is text that is never freed */
 	pid_t last_tid;    /* who was sent there last, and may be at its last steps still; 0 nobody */
 };
 size_t remote_stub_bytes(void);
-/* n_bytes dead ones behind the text of a module, best of the one at `prefer`. Fills code, before, n_bytes and is_left.
- * ERR_UNSUPPORTED. */
-MUST_CHECK struct err *remote_place_find(struct remote_mem *mem, const struct maps *maps, raddr prefer, size_t n_bytes,
+/* n_bytes dead ones behind the text of a module: of the one at `prefer`, else of one that stays as long as the program, else of
+ * any. Fills code, before, n_bytes, is_left, is_unloadable and module. If it is_unloadable, the caller must have every write
+ * checked (remote_target.fleeting or unloadable). ERR_UNSUPPORTED. */
+MUST_CHECK struct err *remote_place_find(pid_t pid, struct remote_mem *mem, const struct maps *maps, raddr prefer, size_t n_bytes,
 					 struct remote_place *ret);
+/* Can the program do without the module? Not if it is the program or its loader, or if the program was linked to it. (The kernel's
+ * program may be ld.so, told to run another.) `maps` with its modules. */
+bool module_is_unloadable(pid_t pid, const struct mem_reader *mem, const struct maps *maps, const struct elf_module *module);
 
 struct remote_call_stats {
 	uint64_t pause_ns;     /* the thread stood still this long */

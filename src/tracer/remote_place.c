@@ -6,6 +6,7 @@
 
 #include "tracer/boot.h"
 #include "tracer/maps.h"
+#include "tracer/procs.h"
 #include "tracer/remote_call.h"
 #include "tracer/remote_mem.h"
 
@@ -49,15 +50,30 @@ static size_t left_bytes(const uint8_t *bytes)
 	return boot_bytes_at(bytes);
 }
 
-struct err *remote_place_find(struct remote_mem *mem, const struct maps *maps, raddr prefer, size_t n_bytes,
+bool module_is_unloadable(pid_t pid, const struct mem_reader *mem, const struct maps *maps, const struct elf_module *module)
+{
+	uint64_t headers = proc_auxv_value(pid, AT_PHDR), loader = proc_auxv_value(pid, AT_BASE);
+	const char *slash = strrchr(module->path, '/');
+	if (loader >= module->start.v && loader < module->end.v)
+		return false;
+	for (size_t i = 0; i < maps->n_modules; i++) {
+		const struct elf_module *m = &maps->modules[i];
+		bool is_program = (headers >= m->start.v && headers < m->end.v) || elf_is_executable(mem, m);
+		if (is_program && (m->start.v == module->start.v || elf_needs(mem, m, slash ? slash + 1 : module->path)))
+			return false;
+	}
+	return true;
+}
+
+struct err *remote_place_find(pid_t pid, struct remote_mem *mem, const struct maps *maps, raddr prefer, size_t n_bytes,
 			      struct remote_place *ret)
 {
 	CHECK(stub_blob_bytes <= sizeof(ret->before) && n_bytes <= sizeof(ret->before));
-	/* Three rounds: the module asked for, any with zero bytes there, any. */
-	for (unsigned round = 0; round < 3; round++) {
+	enum { ASKED_FOR, STAYS, ZERO, ANY, ROUNDS };
+	for (unsigned round = 0; round < ROUNDS; round++) {
 		for (size_t i = 0; i < maps->n_modules; i++) {
 			const struct elf_module *module = &maps->modules[i];
-			if (round == 0 && module->start.v != prefer.v)
+			if (round == ASKED_FOR && module->start.v != prefer.v)
 				continue;
 			for (size_t k = 0; k < maps->n; k++) {
 				const struct mapping *m = &maps->v[k];
@@ -72,8 +88,14 @@ struct err *remote_place_find(struct remote_mem *mem, const struct maps *maps, r
 				size_t left = left_bytes(bytes);
 				for (size_t b = 0; b < n_bytes; b++)
 					zero &= bytes[b] == 0;
-				if (round < 2 && !zero && !left)
+				if (round < ANY && !zero && !left)
 					continue;
+				bool stays = !module_is_unloadable(pid, remote_mem_reader(mem), maps, module);
+				if (round == STAYS && !stays)
+					continue;
+				ret->is_unloadable = !stays;
+				ret->module = *module;
+				ret->module.path = "the library in which our code stands";
 				ret->code = at;
 				ret->is_left = left != 0;
 				ret->n_bytes = left > n_bytes ? left : n_bytes;

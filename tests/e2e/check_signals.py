@@ -4,10 +4,11 @@ Every row of the table of calls: those that restart, those that are made again b
 and those that a stop would end early: there nobody is stopped (src/tracer/boot.h), the probe comes with the next event.
 """
 import random
+import subprocess
 import time
 
 from check_faults import code_digest
-from harness import Recorder, Skip, Victim, expect, expect_goodbye, foreign_maps, maps_of, wait_for
+from harness import AS_NOBODY, Recorder, Skip, Victim, expect, expect_goodbye, foreign_maps, maps_of, wait_for
 
 QUICK = "nanosleep poll select futex read_pipe accept waitpid epoll_for_ever recv sigwaitinfo semop py_epoll py_sigtimedwait".split()
 CALLS = QUICK + ("clock_nanosleep clock_nanosleep_until ppoll pselect pause connect read_inotify read_timerfd flock lock_region msgrcv "
@@ -35,17 +36,19 @@ def expect_as_alone(v, call):
         expect(fact["ms"] <= fact["wanted_ms"] + 600, f"{call} took {fact['ms']} ms, {fact['wanted_ms']} were wanted")
 
 
-def not_stopped(ctx, python, call):
+def not_stopped(ctx, python, call, prefix=()):
     """In a call that a stop would end: armed from outside; left again before anything has happened; then a whole visit."""
-    with Victim(ctx, python, "eintr", call, rounds=6) as v:
+    with Victim(ctx, python, "eintr", call, rounds=6, prefix=prefix) as v:
         in_the_call(v, call)
         before = code_digest(v.pid, v.maps())
-        with Recorder(ctx, v.pid) as recorder: # it comes and goes within the call
+        doctor = subprocess.run([*prefix, ctx.auditview, "doctor", str(v.pid)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        expect(doctor.returncode == 0, lambda: f"doctor: {doctor.stdout}")
+        with Recorder(ctx, v.pid, prefix=prefix) as recorder: # it comes and goes within the call
             wait_for(lambda: code_digest(v.pid, v.maps()) != before or recorder.process.poll() is not None, 10, "the first hook")
             expect(not foreign_maps(v.maps()) or v.fact("call"), "something was mapped during the call")
             expect_goodbye(recorder.stop(), min_events=0)
         expect(code_digest(v.pid, maps_of(v.pid)) == before, "code is left behind")
-        with Recorder(ctx, v.pid) as recorder: # it sees the events after, and is left within the next call
+        with Recorder(ctx, v.pid, prefix=prefix) as recorder: # it sees the events after, and is left within the next call
             wait_for(lambda: foreign_maps(v.maps()) or recorder.process.poll() is not None, 10, "the next event")
             calls = sum("call" in f for f in v.facts)
             wait_for(lambda: sum("enter" in f for f in v.facts) > calls + 1, 10, "an event that the probe sees")
@@ -98,3 +101,6 @@ def cells(ctx):
         for call in SHOWING if ctx.full else QUICK_SHOWING:
             yield "not stopped in " + call, python, lambda p=python, c=call: not_stopped(ctx, p, c)
         yield "storm", python, lambda p=python: storm(ctx, p, 200 if ctx.full else 5)
+    for python in ctx.for_all_pythons()[:1]:
+        for call in SHOWING if ctx.full else ("epoll_timeout", "recv_timeout"):
+            yield f"not stopped in {call}, as nobody", python, lambda p=python, c=call: not_stopped(ctx.for_nobody(), p, c, AS_NOBODY)

@@ -50,9 +50,9 @@ def cover(host):
     return bool(ready)
 
 
-def slow(ctx, library, spec, when, patient=False):
+def slow(ctx, library, spec, when, patient=False, built=()):
     """None when the recorder came to its end without having stopped; else whether the host ran then. Best is if it stands still."""
-    with Host(ctx, library) as host:
+    with Host(ctx, library, built=built) as host:
         host.load(0, library)
         if patient:
             host.ask("patient")
@@ -95,13 +95,13 @@ def slow(ctx, library, spec, when, patient=False):
         return said
 
 
-def every(ctx, library, site, when, step=1, patient=False):
+def every(ctx, library, site, when, step=1, patient=False, built=()):
     """In every place, one after the other, till there are no more."""
     n, held, free, none = 1, 0, 0, 0
     while none < 3:  # there are places at which it may fail, but not stop
         spec = f"{'leave-' if when == 'leave' else ''}{site}:{n}:stop"
         try:
-            done = slow(ctx, library, spec, when, patient)
+            done = slow(ctx, library, spec, when, patient, built)
         except Fail as what:
             raise Fail(f"{spec}: {what}") from None
         none = none + 1 if done is None else 0
@@ -146,5 +146,7 @@ def cells(ctx):
         for when in ("attach", "relink", "leave"):
             for site in SITES if ctx.full else SITES[:2]:
                 yield f"slow at {when}, {site}", library, lambda x=library, w=when, s=site: every(ctx, x, s, w, STEPS.get(s, 1))
+        for when in ("attach", "relink", "leave") if ctx.full else ("attach",):
+            yield f"slow at {when}, write, no room", library, lambda x=library, w=when: every(ctx, x, "write", w, built=("-DFULL_TEXT",))
         if ctx.full:
             yield "slow at attach, in epoll_wait()", library, lambda x=library: every(ctx, x, "write", "attach", patient=True)

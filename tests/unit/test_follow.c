@@ -106,7 +106,7 @@ static void a_thread_just_made_survives_a_list(void **state)
 	assert_null(remote_mem_open(pid, &mem));
 	assert_null(maps_read(pid, &maps));
 	assert_null(maps_find_modules(maps, remote_mem_reader(mem)));
-	assert_null(remote_place_find(mem, maps, RADDR(0), remote_stub_bytes(), &place));
+	assert_null(remote_place_find(pid, mem, maps, RADDR(0), remote_stub_bytes(), &place));
 	const struct remote_target target = {
 		.pid = pid, .mem = mem, .maps = maps, .place = &place, .attached = true, .unloadable = &maps->modules[0]
 	};

@@ -145,7 +145,7 @@ static void open_target(struct held *h)
 	assert_null(remote_mem_open(h->pid, &h->mem));
 	assert_null(maps_read(h->pid, &h->maps));
 	assert_null(maps_find_modules(h->maps, remote_mem_reader(h->mem)));
-	assert_null(remote_place_find(h->mem, h->maps, RADDR(0), remote_stub_bytes(), &h->place));
+	assert_null(remote_place_find(h->pid, h->mem, h->maps, RADDR(0), remote_stub_bytes(), &h->place));
 	h->target = (struct remote_target){ .pid = h->pid, .mem = h->mem, .maps = h->maps, .place = &h->place };
 }
 

@@ -49,6 +49,7 @@ boot_entry:
 	pushq %r12
 	pushq %r13
 	pushq %r14
+	pushq %r15
 	pushq %rdi
 	pushq %rsi
 	movq %rcx, %r13
@@ -63,6 +64,7 @@ boot_entry:
 	leaq boot_ops(%rip), %rbx
 	movq boot_n_ops(%rip), %r12
 	xorl %ebp, %ebp                 /* base */
+	movq $-1, %r15                  /* fd */
 1:	testq %r12, %r12
 	jz 5f
 	decq %r12
@@ -70,6 +72,13 @@ boot_entry:
 	btq $OP_ADD_BASE, %r14
 	jnc 2f
 	addq %rbp, %rdi
+2:	btq $OP_FD_R8, %r14
+	jnc 2f
+	movq %r15, %r8
+2:	btq $OP_FD_RDI, %r14
+	jnc 2f
+	movq %r15, %rdi
+	movq $-1, %r15                  /* the call closes it */
 2:	movl %r14d, %eax
 	syscall
 	cmpq $-4096, %rax
@@ -77,16 +86,24 @@ boot_entry:
 	btq $OP_SAVE_BASE, %r14
 	jnc 3f
 	movq %rax, %rbp
+3:	btq $OP_SAVE_FD, %r14
+	jnc 3f
+	movq %rax, %r15
 3:	addq $OP_BYTES, %rbx
 	jmp 1b
 
-4:	/* a call failed: undo the reservation, tell the error */
+4:	/* a call failed: undo the reservation, close the descriptor, tell the error */
 	movq %rax, %r12
 	movq %rbp, %rdi
 	testq %rdi, %rdi
 	jz 2f
 	movq boot_total(%rip), %rsi
 	movl $11, %eax                  /* munmap */
+	syscall
+2:	movq %r15, %rdi
+	testq %rdi, %rdi
+	js 2f
+	movl $3, %eax                   /* close */
 	syscall
 2:	movq %r12, (%r13)
 	jmp 8f
@@ -127,6 +144,7 @@ boot_entry:
 	addq $16, %rsp
 8:	popq %rsi
 	popq %rdi
+	popq %r15
 	popq %r14
 	popq %r13
 	popq %r12
@@ -140,6 +158,7 @@ boot_entry:
 	addq $16, %rsp
 	popq %rsi
 	popq %rdi
+	popq %r15
 	popq %r14
 	popq %r13
 	popq %r12
@@ -150,7 +169,7 @@ boot_entry:
 boot_last:
 	.asciz "cpython._PySys_ClearAuditHooks"
 	.balign 8
-	/* struct boot_data of boot.c; its calls follow */
+	/* struct boot_data of boot.c; its calls follow, and the path of an open() */
 	.globl boot_data
 boot_data:
 boot_mailbox:	.quad 0
@@ -162,5 +181,6 @@ boot_total:	.quad 0
 boot_pid:	.quad 0
 boot_wait:	.quad 0
 boot_n_ops:	.quad 0
+boot_path:	.quad 0
 boot_ops:
 	.section .note.GNU-stack, "", @progbits
