@@ -215,6 +215,11 @@ static void check_map_files(const struct patient *p, struct finding *f)
 {
 	if (p->trial.map_files_errno == 0)
 		return say(f, FINDING_OK, "the ring is shared through /proc/PID/map_files");
+	if (p->trial.memfd_errno) {
+		say(f, FINDING_NO, "neither through /proc/PID/map_files (%s) nor through a memory file of ours (%s)",
+		    strerror(p->trial.map_files_errno), strerror(p->trial.memfd_errno));
+		return cure(f, "run as root, or with CAP_CHECKPOINT_RESTORE (Linux 5.9 and later)");
+	}
 	say(f, FINDING_NOTE,
 	    "/proc/PID/map_files cannot be opened (%s); the ring is shared through a memfd, which "
 	    "uses a file descriptor "
@@ -223,15 +228,17 @@ static void check_map_files(const struct patient *p, struct finding *f)
 	cure(f, "run as root, or with CAP_CHECKPOINT_RESTORE (Linux 5.9 and later)");
 }
 
-static void check_breakpoint(const struct patient *p, struct finding *f)
+static void check_tripwire(const struct patient *p, struct finding *f)
 {
-	if (p->trial.breakpoint_errno == 0)
+	if (p->trial.tripwire_errno == 0)
 		return say(f, FINDING_OK,
-			   "can be set: launched programs are caught at their entry point without "
-			   "changing them");
+			   "perf_event_open can set them: a followed program that loads Python late is noticed at that "
+			   "moment");
 	say(f, FINDING_NOTE,
-	    "cannot be set (%s): launched programs are caught by a breakpoint instruction instead",
-	    strerror(p->trial.breakpoint_errno));
+	    "perf_event_open cannot set them (%s): a followed program that loads Python late is noticed some "
+	    "milliseconds later",
+	    strerror(p->trial.tripwire_errno));
+	cure(f, "run as root, or with kernel.perf_event_paranoid at 2 or less; some virtual machines have none");
 }
 
 static void check_suspend_seccomp(const struct patient *p, struct finding *f)
@@ -438,6 +445,34 @@ static void check_recorder(const struct patient *p, struct finding *f)
 	}
 }
 
+/* Can a thread be stopped, and will it make our calls? */
+static void check_threads(const struct patient *p, struct finding *f)
+{
+	const struct access_facts *a = &p->facts;
+	if (!is_there(p) || a->inside != INSIDE_PYTHON)
+		return;
+	if (a->is_blocked || p->access.cause == ACCESS_WAITS) {
+		say(f, FINDING_NO, "%s", a->is_blocked ? a->blocked.why : p->access.why);
+		cure(f, "%s", a->is_blocked ? a->blocked.cure : p->access.cure);
+	} else if (a->waits_visibly) {
+		say(f, FINDING_OK, "all wait in calls that being stopped would end early: none is stopped, recording begins with the "
+				   "next event");
+	} else {
+		say(f, FINDING_OK, "one is stopped for a moment");
+	}
+}
+
+static void check_room(const struct patient *p, struct finding *f)
+{
+	const struct access_facts *a = &p->facts;
+	if (!is_there(p) || a->inside != INSIDE_PYTHON)
+		return;
+	if (!a->no_room[0])
+		return say(f, FINDING_OK, "no limit of it is in the way");
+	say(f, FINDING_NO, "%s", a->no_room);
+	cure(f, "%s", a->no_room_cure);
+}
+
 static void check_target_container(const struct patient *p, struct finding *f)
 {
 	const struct access_facts *a = &p->facts;
@@ -464,7 +499,7 @@ static const struct check machine_checks[] = {
 	{ "own seccomp", check_own_seccomp },
 	{ "write memory", check_force_write },
 	{ "share memory", check_map_files },
-	{ "breakpoints", check_breakpoint },
+	{ "breakpoints", check_tripwire },
 	{ "seccomp", check_suspend_seccomp },
 	{ "clock", check_clock },
 	{ "terminal", check_terminal },
@@ -474,6 +509,7 @@ static const struct check target_checks[] = {
 	{ "user", check_user },         { "dumpable", check_dumpable },
 	{ "tracer", check_tracer },     { "seccomp", check_seccomp },
 	{ "python", check_python },     { "layout", check_layout },
+	{ "threads", check_threads },   { "room", check_room },
 	{ "recorder", check_recorder }, { "container", check_target_container },
 };
 

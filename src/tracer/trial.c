@@ -7,16 +7,17 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
-#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/err.h"
+#include "tracer/tripwire.h"
 
 #ifndef PTRACE_O_SUSPEND_SECCOMP
 #define PTRACE_O_SUSPEND_SECCOMP (1 << 21)
@@ -75,6 +76,26 @@ static int try_map_files(pid_t child, const char *page, size_t n_bytes)
 	return 0;
 }
 
+/* As a target would: another process opens it by our path. */
+static int try_memfd(void)
+{
+	char path[64];
+	int fd = memfd_create("auditview-trial", MFD_CLOEXEC), status = 0;
+	if (fd < 0)
+		return errno;
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), fd);
+	pid_t child = fork();
+	if (child == 0) {
+		int other = open(path, O_RDWR | O_CLOEXEC);
+		_exit(other < 0 ? errno : 0);
+	}
+	int sys = child < 0 ? errno : 0;
+	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	close(fd);
+	return sys ? sys : WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+}
+
 static void try_all(pid_t child, const char *page, const char *shared, size_t page_bytes,
 		    struct trial *t)
 {
@@ -90,27 +111,23 @@ static void try_all(pid_t child, const char *page, const char *shared, size_t pa
 	t->force_write_errno = try_force_write(child, page);
 	t->suspend_seccomp_errno = result(
 	    ptrace(PTRACE_SETOPTIONS, child, NULL, (void *)(uintptr_t)PTRACE_O_SUSPEND_SECCOMP));
-#ifdef __x86_64__
-	/* Address first, then "execute, thread-local, enabled"; Intel SDM volume 3, 18.2.4. */
-	size_t debug = offsetof(struct user, u_debugreg);
-	t->breakpoint_errno = result(
-	    ptrace(PTRACE_POKEUSER, child, (void *)debug, (void *)(uintptr_t)page));
-	if (t->breakpoint_errno == 0)
-		t->breakpoint_errno = result(
-		    ptrace(PTRACE_POKEUSER, child, (void *)(debug + 7 * sizeof(long)), (void *)1));
-#else
-	t->breakpoint_errno = ENOSYS;
-#endif
+	struct tripwire wire;
+	struct err *err = tripwire_set(child, (uint64_t)(uintptr_t)page, &wire);
+	t->tripwire_errno = !err ? 0 : err->sys ? err->sys : ENOSYS;
+	if (!err)
+		tripwire_clear(&wire);
+	err_destroy(err);
 }
 
 void trial_run(struct trial *ret)
 {
 	struct trial t = { .seize_errno = ECANCELED,
-			   .breakpoint_errno = ECANCELED,
+			   .tripwire_errno = ECANCELED,
 			   .suspend_seccomp_errno = ECANCELED,
 			   .readv_errno = ECANCELED,
 			   .force_write_errno = ECANCELED,
-			   .map_files_errno = ECANCELED };
+			   .map_files_errno = ECANCELED,
+			   .memfd_errno = try_memfd() };
 	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 	char *page = mmap(NULL, page_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *shared = mmap(NULL, page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,

@@ -10,8 +10,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
-from harness import BECOME_NOBODY, STRICT, Child, Skip, Victim, expect, kill, maps_of, status_of, wait_for
+from harness import AS_NOBODY, BECOME_NOBODY, STRICT, Child, Skip, Victim, expect, kill, maps_of, status_of, wait_for
 
 # Hooks of every kind. The native one is a function of CPython itself: it is harmless, and has a name everywhere.
 HOOKED = """
@@ -205,11 +206,44 @@ def pid_namespace(ctx, python):
         expect("its pid is 1" in report["note"], lambda: f"note: {report['note']!r}")
 
 
+def states(ctx, python):
+    """(name, context manager of a process in that state, who looks at it): those that are attached to and those that are not."""
+    import check_refusals as r
+    command = [*python.command, "-c"]
+    for name, text in (("ending", r.ENDING), ("strict seccomp", STRICT), ("no memory", r.FULL), ("no data", r.DATA), ("no mappings", r.MAPPINGS),
+                       ("vfork", r.VFORK), ("a filter", FILTERED), ("a filter and a wait", r.FILTERED_WAIT), ("hooked", HOOKED),
+                       ("a wait with a timeout", r.FILTERED_WAIT.replace(r.FILTER_IF, "if False:"))):
+        yield name, lambda t=text: Child(*command, t), ()
+    for name, text in (("PyPy", r.PYPY), ("the future", r.FUTURE)):
+        yield name, lambda t=text: Child(r.compiled(ctx, t)), ()
+    for each in ctx.for_all_pythons()[:1]:
+        for name, text in (("no descriptors", r.DESCRIPTORS), ("a wait with a timeout, as nobody", r.FILTERED_WAIT.replace(r.FILTER_IF, "if False:")),
+                           ("a filter, as nobody", FILTERED), ("asleep, as nobody", "import time; print('ready', flush=True); time.sleep(60)")):
+            yield name, lambda t=text, p=each: Child(*AS_NOBODY, *p.command, "-S", "-c", t), AS_NOBODY
+
+
+def agrees(ctx, make, prefix):
+    """doctor says "ready" if and only if an attach succeeds, with the same words."""
+    other = ctx.for_nobody() if prefix else ctx
+    with make() as process:
+        time.sleep(0.2)
+        status, report = doctor(other, process.pid, command=[*prefix, other.auditview])
+        out = os.path.join(other.new_folder("agrees"), "capture.avc")
+        done = subprocess.run([*prefix, other.auditview, "record", "-p", str(process.pid), "-o", out, "--duration", "0.1"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+        expect((done.returncode == 0) == report["ready"] == (status == 0),
+               lambda: f"doctor: {status}, {report['verdict']}, {report['why']!r}; record: {done.returncode}, {done.stderr!r}")
+        expect(report["ready"] or report["why"] in done.stderr, lambda: f"doctor: {report['why']!r}; record: {done.stderr!r}")
+        expect(process.poll() is None, "the target ended")
+
+
 def cells(ctx):
     python = ctx.some_pythons(12)[0]
     yield "this machine", None, lambda: machine(ctx)
     for each in ctx.pythons:
         yield "hooks by name", each, lambda p=each: hooks(ctx, p)
+    for name, make, prefix in states(ctx, python):
+        yield f"as record: {name}", python, lambda m=make, p=prefix: agrees(ctx, m, p)
     yield "no hooks", python, lambda: no_hooks(ctx, python)
     yield "a thread's number", None, lambda: thread(ctx)
     yield "seccomp, strict", None, lambda: strict(ctx)
