@@ -367,7 +367,13 @@ void attach_map_program(const struct attach *a, struct remote_program *p)
 	remote_program_add(p, SYS_mprotect | base, 0, l->blob_off, PROT_READ | PROT_WRITE, 0, 0, 0);
 	remote_program_add(p, SYS_mprotect | base, l->state_off, l->shared_off - l->state_off, PROT_READ | PROT_WRITE, 0, 0, 0);
 	remote_program_add(p, SYS_madvise | base, l->state_off, l->shared_off - l->state_off, MADV_WIPEONFORK, 0, 0, 0);
-	remote_program_add(p, SYS_mprotect | base, l->blob_off, l->blob_bytes, PROT_READ | PROT_EXEC, 0, 0, 0);
+	/* A process can forbid itself to make memory executable, but not to map memory that is (prctl(2), PR_SET_MDWE; Linux 6.3
+	 * mm/mprotect.c, map_deny_write_exec). What is mapped anew would be locked, where memory is. */
+	if (a->is_locked)
+		remote_program_add(p, SYS_mprotect | base, l->blob_off, l->blob_bytes, PROT_READ | PROT_EXEC, 0, 0, 0);
+	else
+		remote_program_add(p, SYS_mmap | base, l->blob_off, l->blob_bytes, PROT_READ | PROT_EXEC,
+				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, (uint64_t)-1, 0);
 }
 
 /* Everything between mapping and linking; the target runs. */

@@ -24,6 +24,7 @@ enum {
 
 struct facts {
 	pid_t pid;
+	int sys;
 	uint64_t n_bytes;
 	bool by_path;
 	struct remote_shortage found;
@@ -143,18 +144,17 @@ static bool is_overcommit(struct facts *f)
 	return true;
 }
 
+/* A process of which nothing is locked yet may have asked for what comes (mlockall(2), MCL_FUTURE); of a mapping without a file,
+ * EAGAIN says just this (mmap(2)). What is needed is then not told: all that is mapped counts, for a moment. */
 static bool is_locked(struct facts *f)
 {
-	uint64_t most = limit_of(f->pid, "Max locked memory"),
-		 used = status_bytes(f->pid, "VmLck:");
-	if (most == UNLIMITED || !used || used + f->n_bytes <= most)
+	uint64_t most = limit_of(f->pid, "Max locked memory"), used = status_bytes(f->pid, "VmLck:");
+	bool is_proved = f->sys == EAGAIN ? most != UNLIMITED : used && used + f->n_bytes > most;
+	if (!is_proved)
 		return false;
-	why(f,
-	    "it locks its memory (mlockall), and may lock no more (RLIMIT_MEMLOCK): %llu of %llu "
-	    "MiB are locked",
-	    (unsigned long long)(used / MIB), (unsigned long long)(most / MIB));
-	cure(f, "give it more room (prlimit --pid %d --memlock=…), or use a smaller --ring-size",
-	     (int)f->pid);
+	why(f, "it locks its memory (mlockall), and may lock no more (RLIMIT_MEMLOCK): %llu of %llu KiB are locked",
+	    (unsigned long long)(used / 1024), (unsigned long long)(most / 1024));
+	cure(f, "give it more room (prlimit --pid %d --memlock=…), or use a smaller --ring-size", (int)f->pid);
 	return true;
 }
 
@@ -198,9 +198,10 @@ static bool is_executable_forbidden(struct facts *f)
 	if (f->by_path)
 		return false;
 	uint64_t enforced = machine_number("/sys/fs/selinux/enforce", "", 0);
-	why(f, "something forbids it new executable memory: prctl(PR_SET_MDWE)%s",
-	    enforced ? ", or SELinux (execmem)" : "");
-	cure(f, "auditview cannot go around that");
+	if (!enforced)
+		return false;
+	why(f, "SELinux may forbid it new executable memory (execmem)");
+	cure(f, "look for denials of execmem in the kernel's log");
 	return true;
 }
 
@@ -224,7 +225,7 @@ static const struct {
 
 struct err *remote_errno_explain(struct err *err, pid_t pid, uint64_t n_bytes, bool by_path)
 {
-	struct facts f = { .pid = pid, .n_bytes = n_bytes, .by_path = by_path };
+	struct facts f = { .pid = pid, .sys = err ? err->sys : 0, .n_bytes = n_bytes, .by_path = by_path };
 	for (size_t i = 0; err && i < ARRAY_LEN(causes); i++)
 		if (causes[i].sys == err->sys && causes[i].is(&f))
 			return err_with_hint(err, "%s: %s", f.found.why, f.found.cure);

@@ -206,12 +206,24 @@ def pid_namespace(ctx, python):
         expect("its pid is 1" in report["note"], lambda: f"note: {report['note']!r}")
 
 
+# prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN), Linux 6.3.
+MDWE = """
+import ctypes, sys, time
+if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0):
+    raise SystemExit("no PR_SET_MDWE here")
+print("ready", flush=True)
+while True:
+    sys.audit("mark.x")
+    time.sleep(0.01)
+"""
+
+
 def states(ctx, python):
     """(name, context manager of a process in that state, who looks at it): those that are attached to and those that are not."""
     import check_refusals as r
     command = [*python.command, "-c"]
     for name, text in (("ending", r.ENDING), ("strict seccomp", STRICT), ("no memory", r.FULL), ("no data", r.DATA), ("no mappings", r.MAPPINGS),
-                       ("vfork", r.VFORK), ("a filter", FILTERED), ("a filter and a wait", r.FILTERED_WAIT), ("hooked", HOOKED),
+                       ("vfork", r.VFORK), ("no new executable memory", MDWE), ("a filter", FILTERED), ("a filter and a wait", r.FILTERED_WAIT), ("hooked", HOOKED),
                        ("a wait with a timeout", r.FILTERED_WAIT.replace(r.FILTER_IF, "if False:"))):
         yield name, lambda t=text: Child(*command, t), ()
     for name, text in (("PyPy", r.PYPY), ("the future", r.FUTURE)):

@@ -127,7 +127,7 @@ def memlock(ctx, python):
     """MCL_FUTURE and no lockable memory left: a mapping of ours fails; the cause is said."""
     as_nobody(ctx)
     for_everybody(python)
-    refused(ctx, python, "memlock 1", ["cannot map memory", "lock"], prefix=AS_NOBODY)
+    refused(ctx, python, "memlock 1", ["cannot map memory", "RLIMIT_MEMLOCK"], prefix=AS_NOBODY)
 
 
 def memory_cgroup(ctx, python):
@@ -183,7 +183,7 @@ def cells(ctx):
         yield "seccomp, no privilege", python, lambda p=python: unprivileged(ctx, p, "seccomp errno", ["seccomp", "CAP_SYS_ADMIN|root"])
         yield "no_new_privs", python, lambda p=python: watched(ctx, p, "new-privs")
         yield "RLIMIT_AS, 12 MiB left", python, lambda p=python: watched(ctx, p, "as 12")
-        yield "RLIMIT_AS, nothing left", python, lambda p=python: refused(ctx, p, "as 0", ["cannot map memory", "memory"])
+        yield "RLIMIT_AS, nothing left", python, lambda p=python: refused(ctx, p, "as 0", ["RLIMIT_AS"])
         yield "RLIMIT_NOFILE", python, lambda p=python: watched(ctx, p, "nofile")
         yield "mlockall, no lockable memory", python, lambda p=python: memlock(ctx, p)
         yield "mlockall", python, lambda p=python: watched(ctx, p, "memlock 1", options=["--ring-size", "1M"])
