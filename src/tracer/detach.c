@@ -574,7 +574,9 @@ static void leave_process(struct link *l, pid_t pid, bool attached, uint64_t dea
 			report->is_unknown = presence == LINK_UNKNOWN && (report->restored || report->is_unknown);
 			report->restored = false;
 			snprintf(report->left, sizeof(report->left), "process %d: %s%s", (int)pid, err->message,
-				 err->code == ERR_DENIED ? "; root may look, and take out what is left" : "");
+				 err->code == ERR_DENIED    ? "; root may look, and take out what is left"
+				 : err->code == ERR_TIMEOUT ? "; it is off, attaching again takes it out"
+							    : "");
 			is_done = true;
 		}
 		if (!is_done)
