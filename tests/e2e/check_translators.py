@@ -133,6 +133,16 @@ def program_32bit(ctx):
     return program
 
 
+def self_loading(ctx):
+    """The program that loads another one by itself, and this machine's loader."""
+    loader = "/lib64/ld-linux-x86-64.so.2"
+    if not shutil.which("cc") or not os.path.exists(loader):
+        raise Skip("no C compiler, or no glibc")
+    program = os.path.join(ctx.new_folder("self-loading"), "self_loading")
+    subprocess.run(["cc", "-O1", "-o", program, os.path.join(harness.VICTIMS, "self_loading.c")], check=True)
+    return [program, loader]
+
+
 def old_python(minor):
     found = glob.glob(os.path.expanduser(f"~/.pyenv/versions/{minor}.*/bin/python"))
     if not found:
@@ -151,6 +161,8 @@ def cells(ctx):
     yield "qemu, sleeping", python, lambda: refused(ctx, [*translator("qemu"), *python.command], SLEEPS, "translator")
     for how in ("MAP_PRIVATE", "MAP_SHARED"):
         yield f"a cache of code, {how}", python, lambda h=how: refused(ctx, python.command, CACHE, "no file", 3, [h])
+    for each in [p for p in (ctx.pythons if ctx.full else [python]) if "+" not in p.name and "/sid/" not in p.command[0]]:
+        yield "loaded by itself", each, lambda p=each: watched(ctx, [*self_loading(ctx), *p.command], SLEEPS)
     if ctx.full:
         for each in ctx.pythons:
             yield "valgrind, busy", each, lambda p=each: refused(ctx, [*translator("valgrind"), *p.command], RUNS, "translator")
