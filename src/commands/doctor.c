@@ -454,11 +454,8 @@ static void check_threads(const struct patient *p, struct finding *f)
 	if (a->is_blocked || p->access.cause == ACCESS_WAITS) {
 		say(f, FINDING_NO, "%s", a->is_blocked ? a->blocked.why : p->access.why);
 		cure(f, "%s", a->is_blocked ? a->blocked.cure : p->access.cure);
-	} else if (a->waits_visibly) {
-		say(f, FINDING_OK, "all wait in calls that being stopped would end early: none is stopped, recording begins with the "
-				   "next event");
 	} else {
-		say(f, FINDING_OK, "one is stopped for a moment");
+		say(f, FINDING_OK, "one is stopped for a moment; none, if all wait in calls that a stop would end early");
 	}
 }
 

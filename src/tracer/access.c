@@ -211,7 +211,7 @@ static struct err *inside_read(pid_t pid, struct access_facts *f)
 		f->is_blocked = blocked_find(pid, &f->blocked);
 		/* Under a filter the next event may not make our calls (boot.h). */
 		link_text_range(maps, &first, &t);
-		f->waits_visibly = threads_all_show(&t);
+		f->waits_visibly = f->status.seccomp > 0 && threads_all_show(&t);
 		struct remote_shortage shortage;
 		if (remote_errno_foresee(pid, LINK_LEAST_BYTES, !ring_can_open_map_files(), &shortage)) {
 			memcpy(f->no_room, shortage.why, sizeof(f->no_room));

@@ -83,7 +83,8 @@ struct access_facts {
 	size_t n_hooks;           /* found, may be more than MAX_HOOKS */
 	bool is_blocked;          /* no thread can be stopped: */
 	struct blocked blocked;
-	bool waits_visibly;       /* every thread waits in a call that a stop would end early */
+	bool waits_visibly;       /* every thread waits in a call that a stop would end early; only asked where a filter forbids the
+				   * way around that (boot.h) */
 	char no_room[160], no_room_cure[160]; /* which limit leaves no room for what must be mapped; "" none */
 	int recorder_pid;         /* of a probe that is linked already; 0 none */
 	bool recorder_is_alive;
