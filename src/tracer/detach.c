@@ -433,7 +433,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 		uint64_t now = monotonic_ns();
 		err = maps_find_modules(maps, remote_mem_reader(mem));
 		if (!err)
-			err = boot_leave(l, &t, deadline > now ? now + (deadline - now) / 2 : now, &unmapped);
+			err = boot_leave(l, &t, deadline > now ? deadline - (deadline - now) / 8 : now, &unmapped);
 		if (err)
 			goto out;
 	} else if (half_left) {
