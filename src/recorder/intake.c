@@ -11,6 +11,7 @@
 #include "base/vec.h"
 #include "capture/writer.h"
 #include "recorder/redact.h"
+#include "tracer/procs.h"
 
 void intake_text(struct strbuf *to, const char *bytes, size_t n)
 {
@@ -29,16 +30,56 @@ static void add_varint(struct strbuf *to, size_t v)
 	strbuf_addc(to, (char)v);
 }
 
-/* A VALUE_STR. */
-static void add_str(struct strbuf *to, const char *bytes, size_t n)
+enum {
+	LOOK_BYTES = 16 << 10,    /* of a word, for secrets */
+	WORD_BYTES = 4 << 10,     /* kept of one */
+	WORDS_MAX = 1024,         /* kept of a command line */
+	COMMAND_BYTES = 64 << 10, /* and of all its words */
+	ENVIRON_BYTES = 128 << 10,
+	PADDING_WORDS = 16, /* empty ones at the end: room that a program left behind when it
+			       changed its title */
+};
+
+static size_t n_points_of(const char *bytes, size_t n)
+{
+	size_t n_points = 0;
+	for (size_t i = 0, n_read = 1; i < n; i += n_read, n_points++)
+		utf8_decode(bytes + i, n - i, &n_read);
+	return n_points;
+}
+
+/* As much of a text as is kept, in whole characters. */
+static size_t n_kept_of(const char *bytes, size_t n)
+{
+	size_t kept = 0, n_read = 1;
+	if (n <= WORD_BYTES)
+		return n;
+	for (size_t i = 0; i < WORD_BYTES; i += n_read) {
+		utf8_decode(bytes + i, n - i, &n_read);
+		kept = i + n_read <= WORD_BYTES ? i + n_read : kept;
+	}
+	return kept;
+}
+
+/* A VALUE_STR or VALUE_STR_CUT. n_points: of the whole text, of which these are the first bytes. */
+static void add_head(struct strbuf *to, const char *bytes, size_t n, size_t n_points)
 {
 	struct strbuf text = { 0 };
+	n = n_kept_of(bytes, n);
 	intake_text(&text, bytes, n);
-	strbuf_addc(to, VALUE_STR);
+	bool is_cut = n_points_of(bytes, n) < n_points;
+	strbuf_addc(to, is_cut ? VALUE_STR_CUT : VALUE_STR);
+	if (is_cut)
+		add_varint(to, n_points);
 	add_varint(to, text.n);
 	strbuf_add(to, strbuf_str(&text), text.n);
 	to->failed |= text.failed;
 	strbuf_fini(&text);
+}
+
+static void add_str(struct strbuf *to, const char *bytes, size_t n)
+{
+	add_head(to, bytes, n, n_points_of(bytes, n));
 }
 
 uint32_t intake_string(struct writer *w, struct redactor *r, const char *bytes, size_t n,
@@ -54,30 +95,80 @@ uint32_t intake_string(struct writer *w, struct redactor *r, const char *bytes, 
 	return id;
 }
 
-void intake_clean_words(struct strbuf *to, struct redactor *r, const char *words, size_t n,
-			bool is_cut)
+struct command {
+	VEC(struct redact_word) words; /* at most WORDS_MAX */
+	VEC(size_t) points;            /* of each, as a whole */
+	size_t n_words;                /* there are */
+};
+
+static bool split_words(struct command *c, const char *text, size_t n, bool is_cut)
 {
-	VEC(struct redact_word) v = { 0 };
-	struct strbuf clean = { 0 };
-	size_t at = 0;
-	for (size_t i = 0; i < n;) {
-		struct redact_word word = { .s = words + i, .n = strnlen(words + i, n - i) };
+	size_t n_empty = 0;
+	for (size_t i = 0, n_word; i < n; i += n_word + 1) {
+		n_word = strnlen(text + i, n - i);
+		n_empty = n_word ? 0 : n_empty + 1;
+		c->n_words++;
+		if (c->n_words > WORDS_MAX)
+			continue;
+		bool is_long = n_word > LOOK_BYTES;
+		struct redact_word word = { .s = text + i, .n = is_long ? LOOK_BYTES : n_word };
 		word.n_clean = word.n;
-		i += word.n + 1;
-		word.is_cut = is_cut && i >= n;
-		if (!vec_push(&v, word)) {
-			to->failed = true;
-			break;
+		word.is_cut = is_long || (is_cut && i + n_word >= n);
+		size_t n_points = n_points_of(text + i, n_word) +
+				  (is_cut && i + n_word >= n); /* and more */
+		if (!vec_push(&c->words, word) || !vec_push(&c->points, n_points))
+			return false;
+	}
+	if (n_empty >= PADDING_WORDS && c->n_words <= WORDS_MAX) {
+		c->n_words -= n_empty;
+		c->words.n -= n_empty;
+	}
+	c->n_words += is_cut;
+	return true;
+}
+
+uint32_t intake_command(struct writer *w, struct redactor *r, const char *text, size_t n,
+			bool is_cut, uint32_t *ret_name)
+{
+	struct command c = { 0 };
+	struct strbuf clean = { 0 }, body = { 0 }, list = { 0 }, line = { 0 };
+	uint32_t id = 0;
+	size_t n_kept = 0, at = 0;
+	bool ok = split_words(&c, text, n, is_cut);
+	bool is_redacted = ok && r && redact_words(r, NULL, c.words.v, c.words.n, &clean);
+	for (size_t i = 0; ok && i < c.words.n; at += c.words.v[i].n_clean, i++) {
+		const struct redact_word *word = &c.words.v[i];
+		const char *s = is_redacted ? strbuf_str(&clean) + at : word->s;
+		bool is_whole = word->n_clean == word->n && memcmp(s, word->s, word->n) == 0;
+		if (body.n < COMMAND_BYTES) {
+			add_head(&body, s, word->n_clean,
+				 is_whole || word->n == LOOK_BYTES ? c.points.v[i]
+								   : n_points_of(s, word->n_clean));
+			n_kept++;
+		}
+		if (line.n < 4 * WORD_BYTES) {
+			strbuf_add(&line, s, word->n_clean);
+			strbuf_addc(&line, 0);
 		}
 	}
-	bool is_redacted = r && redact_words(r, NULL, v.v, v.n, &clean);
-	for (size_t i = 0; i < v.n; at += v.v[i].n_clean, i++) {
-		strbuf_add(to, is_redacted ? strbuf_str(&clean) + at : v.v[i].s, v.v[i].n_clean);
-		strbuf_addc(to, 0);
+	strbuf_addc(&list, VALUE_LIST);
+	add_varint(&list, c.n_words);
+	add_varint(&list, n_kept);
+	strbuf_add(&list, strbuf_str(&body), body.n);
+	ok = ok && n_kept && !list.failed && !body.failed && !clean.failed && !line.failed;
+	if (ok) {
+		char name[256];
+		proc_command_name(line.s, line.n, name, sizeof(name));
+		*ret_name = intake_string(w, r, name, strlen(name), false);
+		id = writer_value(w, list.s, list.n);
 	}
-	to->failed |= clean.failed;
-	vec_fini(&v);
+	vec_fini(&c.words);
+	vec_fini(&c.points);
 	strbuf_fini(&clean);
+	strbuf_fini(&body);
+	strbuf_fini(&list);
+	strbuf_fini(&line);
+	return id;
 }
 
 uint32_t intake_words(struct writer *w, const char *words, size_t n, unsigned max_words)
@@ -102,30 +193,37 @@ uint32_t intake_environ(struct writer *w, struct redactor *r, const char *text, 
 			bool is_cut)
 {
 	struct strbuf body = { 0 }, dict = { 0 }, clean = { 0 };
-	size_t n_pairs = 0;
+	size_t n_pairs = 0, n_all = is_cut;
 	uint32_t id = 0;
 	for (size_t i = 0, n_line; i < n; i += n_line + 1) {
 		n_line = strnlen(text + i, n - i);
 		const char *equals = memchr(text + i, '=', n_line);
 		if (!equals || equals == text + i)
 			continue;
+		n_all++;
+		if (body.n >= ENVIRON_BYTES)
+			continue;
 		const char *name = text + i, *value = equals + 1;
 		size_t n_name = (size_t)(equals - name), n_value = n_line - n_name - 1;
+		size_t n_points = n_points_of(value, n_value);
+		bool is_long = n_value > LOOK_BYTES;
+		n_value = is_long ? LOOK_BYTES : n_value;
 		add_str(&body, name, n_name);
 		strbuf_clear(&clean);
 		if (r && redact_is_secret(name, n_name) &&
 		    !redact_is_open_value(name, n_name, value, n_value))
 			redact_add_value(&body, value, n_value);
-		else if (r &&
-			 redact_text(r, NULL, value, n_value, is_cut && i + n_line >= n, &clean))
-			add_str(&body, strbuf_str(&clean), clean.n);
+		else if (r && redact_text(r, NULL, value, n_value,
+					  is_long || (is_cut && i + n_line >= n), &clean))
+			add_head(&body, strbuf_str(&clean), clean.n,
+				 is_long ? n_points : n_points_of(strbuf_str(&clean), clean.n));
 		else
-			add_str(&body, value, n_value);
+			add_head(&body, value, n_value, n_points);
 		body.failed |= clean.failed;
 		n_pairs++;
 	}
 	strbuf_addc(&dict, VALUE_DICT);
-	add_varint(&dict, n_pairs);
+	add_varint(&dict, n_all);
 	add_varint(&dict, n_pairs);
 	strbuf_add(&dict, strbuf_str(&body), body.n);
 	if (n_pairs && !dict.failed && !body.failed)

@@ -18,13 +18,16 @@ void intake_text(struct strbuf *to, const char *bytes, size_t n);
 /* A string id; 0 for nothing. is_cut: there was more of it. */
 uint32_t intake_string(struct writer *w, struct redactor *r, const char *bytes, size_t n,
 		       bool is_cut);
-/* Append words that each end with a NUL, without their secrets. is_cut: there was more of the last.
- */
-void intake_clean_words(struct strbuf *to, struct redactor *r, const char *words, size_t n,
-			bool is_cut);
+/* A command line, as in /proc/PID/cmdline: n bytes of words that each end with a NUL. Returns the
+ * value id of a LIST of STR; 0 when there are none, or memory is short. Long words and long lists
+ * are cut, and say how much there was. is_cut: there was more than these bytes. *ret_name: a string
+ * id, what people call the program (proc_command_name()). */
+uint32_t intake_command(struct writer *w, struct redactor *r, const char *text, size_t n,
+			bool is_cut, uint32_t *ret_name);
 /* A value id of a LIST of STR of words that each end with a NUL, at most max_words (< 128) of them;
  * 0 when memory is short. */
 uint32_t intake_words(struct writer *w, const char *words, size_t n, unsigned max_words);
-/* A value id of a DICT of STR of NAME=value texts that each end with a NUL; 0 if there are none. */
+/* A value id of a DICT of STR of NAME=value texts that each end with a NUL; 0 if there are none.
+ * Cut as a command line is. */
 uint32_t intake_environ(struct writer *w, struct redactor *r, const char *text, size_t n,
 			bool is_cut);

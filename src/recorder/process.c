@@ -21,14 +21,49 @@ struct process *process_find(struct recorder *r, pid_t pid)
 	return NULL;
 }
 
+/* A file of /proc/PID of any length, malloc'ed; NULL if there is nothing. The kernel lets a program be started with 6 MiB of words at
+ * most (fs/exec.c, bprm_stack_limits()); one that changes its own can have more. */
+static char *read_whole(pid_t pid, const char *name, size_t *ret_n, bool *ret_is_cut)
+{
+	enum { FIRST_BYTES = 8 << 10, MOST_BYTES = 8 << 20 };
+	for (size_t cap = FIRST_BYTES;; cap *= 8) {
+		cap = cap > MOST_BYTES ? MOST_BYTES : cap;
+		char *text = malloc(cap);
+		ssize_t n = text ? proc_file_read(pid, name, text, cap) : -1;
+		bool is_full = n >= (ssize_t)cap - 1;
+		if (n > 0 && (!is_full || cap == MOST_BYTES)) {
+			*ret_n = (size_t)n;
+			*ret_is_cut = is_full;
+			return text;
+		}
+		free(text);
+		if (n <= 0)
+			return NULL;
+	}
+}
+
 /* The environment it was started with (proc(5): what it has set since is not in there). */
 static void take_environ(struct recorder *r, struct process *p)
 {
-	enum { ENVIRON_BYTES = 128 << 10 };
-	char *text = malloc(ENVIRON_BYTES);
-	ssize_t n = text ? proc_file_read(p->pid, "environ", text, ENVIRON_BYTES) : -1;
-	if (n > 0)
-		p->info.environ = intake_environ(r->writer, r->redactor, text, (size_t)n, n >= ENVIRON_BYTES - 1);
+	size_t n;
+	bool is_cut;
+	char *text = read_whole(p->pid, "environ", &n, &is_cut);
+	if (text)
+		p->info.environ = intake_environ(r->writer, r->redactor, text, n, is_cut);
+	free(text);
+}
+
+static void take_command(struct recorder *r, struct process *p)
+{
+	size_t n;
+	bool is_cut;
+	uint32_t name = 0;
+	char *text = read_whole(p->pid, "cmdline", &n, &is_cut);
+	uint32_t argv = text ? intake_command(r->writer, r->redactor, text, n, is_cut, &name) : 0;
+	if (argv) {
+		p->info.argv = argv;
+		p->info.name = name;
+	}
 	free(text);
 }
 
@@ -52,18 +87,7 @@ static void process_describe(struct recorder *r, struct process *p)
 		p->info.cwd = intake_string(r->writer, r->redactor, text, (size_t)n, false);
 	if (p->info.python_hex)
 		take_environ(r, p);
-	n = proc_file_read(p->pid, "cmdline", text, sizeof(text));
-	if (n <= 0)
-		return;
-	struct strbuf words = { 0 };
-	intake_clean_words(&words, r->redactor, text, (size_t)n, n >= (ssize_t)sizeof(text) - 1);
-	if (words.n && !words.failed) {
-		char name[256];
-		proc_command_name(words.s, words.n, name, sizeof(name));
-		p->info.name = intake_string(r->writer, r->redactor, name, strlen(name), false);
-		p->info.argv = intake_words(r->writer, words.s, words.n, 127);
-	}
-	strbuf_fini(&words);
+	take_command(r, p);
 }
 
 static void take_version(struct recorder *r, struct process *p, const struct python_runtime *rt)

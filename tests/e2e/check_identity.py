@@ -44,7 +44,38 @@ def leader(ctx, python, mode, options, number):
         harness.kill(process)
 
 
+WORDS = "import sys, os; assert len(sys.argv) == int(os.environ['N']), len(sys.argv)"
+
+
+def words(ctx, python):
+    """A long command line, or one with a long word, is cut and says so, with its full length; so is an environment."""
+    short, long, wide = "w" * 4000, "y" * 6000, "é" * 5000
+
+    def image(arguments, **more):
+        run = harness.Launch(ctx, python, ["-S", "-c", WORDS], *arguments, env=dict(os.environ, N=str(len(arguments) + 1), **more))
+        run.expect_status(0)
+        return next(e["process"] for e in run.capture.events() if "process" in e)
+
+    before = [*python.command, "-S", "-c", WORDS]
+    for arguments in (["x"] * 203, [short, "last"], ["", "b", ""]):
+        told = image(arguments)["argv"]
+        expect(told == before + arguments, lambda: f"{len(told)} words: {str(told)[:200]}")
+    told = image(["a", long, wide, "b"])["argv"]
+    expect(told[:4] == before and told[4] == "a" and told[7] == "b", lambda: str(told)[:200])
+    for word, full in ((told[5], long), (told[6], wide)):
+        expect(isinstance(word, dict) and word["length"] == len(full) and full.startswith(word["cut"]) and len(word["cut"]) >= 2000, lambda: str(word)[-200:])
+    told = image(["k"] * 5000)["argv"]
+    expect(isinstance(told, dict) and told["length"] == 5004 and told["cut"][:4] == before and len(told["cut"]) >= 1000, lambda: f"{str(told)[:100]} … {str(told)[-100:]}")
+    variables = image(["a"], LONG=long, WIDE=wide, SHORT=short)["environ"]
+    expect(variables["SHORT"] == short, "a short variable is cut")
+    for name, full in (("LONG", long), ("WIDE", wide)):
+        told = variables[name]
+        expect(isinstance(told, dict) and told["length"] == len(full) and full.startswith(told["cut"]), lambda: str(told)[-200:])
+
+
 def cells(ctx):
+    for python in ctx.some_pythons(11):
+        yield "long command lines", python, lambda p=python: words(ctx, p)
     for python in ctx.some_pythons(8, 11, 13):
         for mode in ("gone", "leaves"):
             yield f"first thread {mode}", python, lambda p=python, m=mode: leader(ctx, p, m, [], 5)
