@@ -114,7 +114,7 @@ static struct err *link_up(struct recorder *r, pid_t pid, const struct python_ru
 	struct probe_options o = *options;
 	clock_tick(&r->clock, &o.tick);
 	o.ticks_per_ns = clock_ticks_per_ns(&r->clock);
-	if (!r->clock.use_tsc || !at_entry || !r->options.follow)
+	if (!r->clock.use_tsc || !at_entry || !follow_keeps(r->follow, pid))
 		o.flags |= PROBE_CLOCK_RING;
 	return at_entry ? link_attach_at_entry(pid, at_entry, rt, &o, ret)
 			: link_attach(pid, rt, &o, follow_has(r->follow, pid), ret);
@@ -458,6 +458,7 @@ void recorder_execed(void *ctx, pid_t pid)
 	p = process_add(r, pid, NULL, r->launching && pid == r->launched_pid ? PROCESS_LAUNCHED : PROCESS_EXECED);
 	if (!p)
 		log_debug("no memory to note process %d", (int)pid);
+	recorder_look_for_lost_rights(r, pid);
 }
 
 void recorder_forked(void *ctx, pid_t parent, pid_t child)

@@ -43,6 +43,7 @@ struct tracee {
 	struct loader loader;
 	bool has_python;       /* the breakpoint has led to one; it stays, for the next */
 	bool children;         /* descendants are followed */
+	bool is_alone;         /* it is to be let go when it has started: self_tracing.h */
 	bool launched;         /* ours by fork: its end is reported even when it is no tracee any more */
 	bool traced;
 	bool newborn;          /* has not come to its first stop yet */
@@ -70,12 +71,14 @@ struct follow {
 	VEC(struct tracee) tracees;
 	VEC(struct image) boring;
 	VEC(struct stop) deferred;
+	struct self_tracing_cache self_tracing;
 };
 
 static void serve_others(void *ctx, pid_t waited_for);
 static enum ptrace_verdict reported(void *ctx, pid_t tid, int status);
 static bool take_deferred(void *ctx, pid_t tid, int *ret_status);
 static unsigned long options_of(void *ctx, pid_t tid);
+static void let_go(struct follow *f, pid_t tid, int signal);
 
 struct err *follow_create(const struct follow_ops *ops, void *ctx, struct follow **ret)
 {
@@ -99,6 +102,7 @@ void follow_destroy(struct follow *f)
 	for (size_t i = 0; i < f->tracees.n; i++)
 		tripwire_clear(&f->tracees.v[i].wire);
 	vec_fini(&f->deferred);
+	vec_fini(&f->self_tracing.known);
 	vec_fini(&f->tracees);
 	vec_fini(&f->boring);
 	free(f);
@@ -117,6 +121,14 @@ bool follow_has(const struct follow *f, pid_t pid)
 	for (size_t i = 0; f && i < f->tracees.n; i++)
 		if (f->tracees.v[i].tgid == pid && f->tracees.v[i].traced)
 			return true;
+	return false;
+}
+
+bool follow_keeps(const struct follow *f, pid_t pid)
+{
+	for (size_t i = 0; f && i < f->tracees.n; i++)
+		if (f->tracees.v[i].tgid == pid && f->tracees.v[i].traced)
+			return f->tracees.v[i].children;
 	return false;
 }
 
@@ -162,19 +174,24 @@ static bool is_traced_by_us(pid_t tid)
 	return status_number(tid, "TracerPid:", 0) == (int)getpid();
 }
 
-static unsigned long trace_options(const struct follow *f, bool children)
+static unsigned long trace_options(const struct follow *f, bool children, bool is_first)
 {
-	unsigned long o = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | (f->ops.leaving ? PTRACE_O_TRACEEXIT : 0);
+	unsigned long o = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | (f->ops.leaving || !is_first ? PTRACE_O_TRACEEXIT : 0); /* at_exit() */
 	if (children)
 		o |= PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
 	return o;
+}
+
+static unsigned long options_for(const struct follow *f, const struct tracee *t)
+{
+	return trace_options(f, t->children, t->tid == t->tgid);
 }
 
 static unsigned long options_of(void *ctx, pid_t tid)
 {
 	const struct tracee *t = find(ctx, tid);
 	/* Not heard of yet: made by one that is ours, with its options (kernel/fork.c, ptrace_init_task). */
-	return !t ? trace_options(ctx, true) : t->traced ? trace_options(ctx, t->children) : 0;
+	return !t ? trace_options(ctx, true, true) : t->traced ? options_for(ctx, t) : 0;
 }
 
 /* ---- breakpoints ---- */
@@ -224,7 +241,7 @@ struct err *follow_launch(struct follow *f, const struct launch *launch, bool ch
 	}
 	close(go[0]);
 	close(report[1]);
-	struct err *err = pid < 0 ? err_sys(errno, "cannot launch %s", argv[0]) : ptrace_seize(pid, trace_options(f, children));
+	struct err *err = pid < 0 ? err_sys(errno, "cannot launch %s", argv[0]) : ptrace_seize(pid, trace_options(f, children, true));
 	struct tracee t = { .tid = pid, .tgid = pid, .children = children, .launched = true, .traced = true };
 	if (!err && !vec_push(&f->tracees, t))
 		err = err_no_memory();
@@ -315,7 +332,7 @@ struct err *follow_seize(struct follow *f, pid_t pid, bool awaits_python)
 			struct tracee *known = find(f, tid);
 			if (tid <= 0 || (known && known->traced))
 				continue;
-			struct err *err = ptrace_seize(tid, trace_options(f, true));
+			struct err *err = ptrace_seize(tid, trace_options(f, true, tid == pid));
 			/* EPERM is also said of a thread that is ending, and of one that is ours: cloned by one that we have. */
 			if (err && err->code == ERR_DENIED && is_traced_by_us(tid)) {
 				err_destroy(err);
@@ -408,7 +425,7 @@ static void forget_deferred(struct follow *f, pid_t tid)
 static bool at_start(struct follow *f, struct tracee *t, bool all_complete)
 {
 	pid_t tid = t->tid;
-	const struct image *known = boring_find(f, t->tgid);
+	const struct image *known = t->is_alone ? NULL : boring_find(f, t->tgid);
 	if (known) { /* it had no Python at its last start: only what it loads later is of interest */
 		t->starting = !all_complete;
 		if (all_complete)
@@ -422,6 +439,10 @@ static bool at_start(struct follow *f, struct tracee *t, bool all_complete)
 	t->starting = !done && !all_complete;
 	if (done)
 		return let_go_armed(f, t);
+	if (t->is_alone && all_complete) {
+		let_go(f, tid, 0);
+		return true;
+	}
 	/* No Python yet. If the program loads libpython later, a change of modules tells. */
 	uint64_t next = all_complete ? debug_state_of(t->tgid) : 0;
 	struct image image;
@@ -563,6 +584,34 @@ static bool is_our_fault(const struct follow *f, const struct tracee *t, int sta
 	return (signal == SIGSEGV || signal == SIGSYS) && f->ops.faulted && f->ops.faulted(f->ctx, t->tgid, t->tid, signal);
 }
 
+/*
+ * A traced thread that has ended stays until its tracer has reaped it. Its process would count it meanwhile: CPython warns of a
+ * fork in a process with more than one thread by what /proc/self/stat says (3.12+, Modules/posixmodule.c, warn_about_fork_with_threads()),
+ * and an exec waits for it. So it is let go before it ends. The first thread's end is that of the process, or of what others see of it.
+ */
+static void at_exit(struct follow *f, struct tracee *t)
+{
+	pid_t tid = t->tid;
+	if (tid != t->tgid)
+		return let_go(f, tid, 0);
+	if (f->ops.leaving)
+		f->ops.leaving(f->ctx, tid);
+	go_on(f, tid, 0);
+}
+
+/* At its exec. */
+static void look_for_self_tracing(struct follow *f, struct tracee *t)
+{
+	enum self_tracing kind = t->children ? self_tracing_of(&f->self_tracing, t->tgid) : TRACES_NOTHING;
+	t->is_alone = kind != TRACES_NOTHING;
+	if (!t->is_alone)
+		return;
+	t->children = false;
+	went_on(ptrace_set_options(t->tid, options_for(f, t)));
+	if (f->ops.unfollowed)
+		f->ops.unfollowed(f->ctx, t->tgid, kind);
+}
+
 static void handle_stop(struct follow *f, pid_t tid, int status)
 {
 	struct tracee *t = find(f, tid);
@@ -597,7 +646,7 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 		return go_on(f, tid, is_our_fault(f, t, status) ? 0 : signal);
 	case PTRACE_EVENT_STOP:
 		/* Seized for something else, or given up while its filter was suspended: as they should be again. */
-		went_on(ptrace_set_options(tid, trace_options(f, t->children)));
+		went_on(ptrace_set_options(tid, options_for(f, t)));
 		if (signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU) {
 			t->stopped = true;
 			return went_on(ptrace_listen(tid));
@@ -625,6 +674,7 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 			t->newborn = false;
 			t->has_python = false;
 			t->tgid = tid;
+			went_on(ptrace_set_options(tid, options_for(f, t))); /* those of the thread that called exec */
 			/* 32-bit programs have a vector of another form, in which there is no entry point for us. */
 			t->starting = proc_auxv_value(tid, AT_ENTRY);
 			struct err *err = t->starting ? loader_find(tid, &t->loader) : NULL;
@@ -632,14 +682,13 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 			if (err)
 				log_debug("the start of %d is not watched: %s", (int)tid, err->message);
 			err_destroy(err);
+			look_for_self_tracing(f, t);
+			if (t->is_alone && !t->starting)
+				return let_go(f, tid, 0);
 		}
 		return go_on(f, tid, 0);
 	}
-	case PTRACE_EVENT_EXIT:
-		/* The leader's turn comes once the process as a whole ends, or when it leaves its threads behind. */
-		if (tid == t->tgid)
-			f->ops.leaving(f->ctx, tid);
-		return go_on(f, tid, 0);
+	case PTRACE_EVENT_EXIT: return at_exit(f, t);
 	default: return go_on(f, tid, 0);
 	}
 }
@@ -730,7 +779,7 @@ static enum ptrace_verdict reported(void *ctx, pid_t tid, int status)
 	case PTRACE_EVENT_CLONE: note_child(f, t, event); return PTRACE_PASS;
 	case PTRACE_EVENT_EXEC: defer(f, tid, status); return PTRACE_ANOTHER;
 	case PTRACE_EVENT_EXIT:
-		if (tid == t->tgid)
+		if (tid == t->tgid && f->ops.leaving)
 			f->ops.leaving(f->ctx, tid);
 		return PTRACE_PASS;
 	default: return PTRACE_PASS;

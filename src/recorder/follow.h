@@ -16,6 +16,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "recorder/launch.h"
+#include "recorder/self_tracing.h"
 
 struct follow;
 
@@ -26,8 +27,10 @@ struct follow_ops {
 	void (*execed)(void *ctx, pid_t pid);                 /* the old image is gone */
 	void (*forked)(void *ctx, pid_t parent, pid_t child);
 	void (*exited)(void *ctx, pid_t pid, int status);     /* a tracee or child process ended, wait(2) status */
+	/* It has become a program that cannot be followed, or whose children cannot: once its start is over it is let go. */
+	void (*unfollowed)(void *ctx, pid_t pid, enum self_tracing why);
 	/* A followed process is about to end; its memory and mappings are still there, it waits for this to return. NULL:
-	 * nobody needs to know, and no thread is stopped for it. */
+	 * nobody needs to know. */
 	void (*leaving)(void *ctx, pid_t pid);
 	/* Thread tid of pid stands before the delivery of SIGSEGV or SIGSYS. True: that was of our making, the program must not get it.
 	 * May be NULL. */
@@ -51,6 +54,7 @@ void follow_found_python(struct follow *f, pid_t pid);
 /* Handle what has happened; never waits. */
 void follow_poll(struct follow *f);
 bool follow_has(const struct follow *f, pid_t pid); /* are its threads ours? */
+bool follow_keeps(const struct follow *f, pid_t pid); /* and will they stay so, once it has started? */
 size_t follow_n_tracees(const struct follow *f);
 /* Stop following: every tracee is detached from, within timeout_ns. */
 void follow_release(struct follow *f, uint64_t timeout_ns);

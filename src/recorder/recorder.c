@@ -99,6 +99,7 @@ struct err *recorder_create(const struct recorder_options *options, struct recor
 	const struct follow_ops ops = {
 		.at_entry = recorder_at_entry, .execed = recorder_execed, .forked = recorder_forked, .exited = recorder_exited,
 		.leaving = options->probe.flags & PROBE_STACK_NATIVE ? recorder_leaving : NULL, .faulted = recorder_faulted,
+		.unfollowed = recorder_unfollowed,
 	};
 	err = follow_create(&ops, r, &r->follow);
 	if (err)

@@ -209,10 +209,13 @@ void recorder_unwatched(struct recorder *r, pid_t pid, const struct err *err);
 /* The lines of the end, without a newline behind the last; "" if there is nothing to say. */
 void recorder_unwatched_say(const struct recorder *r, char *to, size_t cap);
 void recorder_unwatched_fini(struct recorder *r);
+/* At its exec: has the kernel ignored the set-user-ID bit of its file, because of us? Said in the same way. */
+void recorder_look_for_lost_rights(struct recorder *r, pid_t pid);
 
 /* follow_ops */
 bool recorder_at_entry(void *ctx, pid_t pid, pid_t tid);
 void recorder_execed(void *ctx, pid_t pid);
 void recorder_forked(void *ctx, pid_t parent, pid_t child);
+void recorder_unfollowed(void *ctx, pid_t pid, enum self_tracing why);
 void recorder_exited(void *ctx, pid_t pid, int status);
 void recorder_leaving(void *ctx, pid_t pid); /* with native stacks only */

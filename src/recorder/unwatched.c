@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "base/strbuf.h"
 #include "recorder/recorder_private.h"
@@ -25,7 +27,8 @@ static char *cause_of(const struct err *err, pid_t pid)
 	return text;
 }
 
-void recorder_unwatched(struct recorder *r, pid_t pid, const struct err *err)
+/* `what` befalls the process, by this cause. */
+static void note_cause(struct recorder *r, pid_t pid, const char *what, const struct err *err)
 {
 	char *cause = cause_of(err, pid), name[64];
 	if (!cause)
@@ -46,7 +49,7 @@ void recorder_unwatched(struct recorder *r, pid_t pid, const struct err *err)
 	strbuf_addf(&text, "process %d", (int)pid);
 	if (name[0])
 		strbuf_addf(&text, " (%s)", name);
-	strbuf_addf(&text, " is not watched: %s", err->message);
+	strbuf_addf(&text, " %s: %s", what, err->message);
 	recorder_warn(r, NOTE_WARNING, UINT32_MAX, "%s", strbuf_str(&text));
 	struct unwatched u = { .cause = cause,
 			       .text = strbuf_take(&text),
@@ -57,6 +60,50 @@ void recorder_unwatched(struct recorder *r, pid_t pid, const struct err *err)
 		free(u.text);
 		free(u.cause);
 	}
+}
+
+void recorder_unwatched(struct recorder *r, pid_t pid, const struct err *err)
+{
+	note_cause(r, pid, "is not watched", err);
+}
+
+void recorder_unfollowed(void *ctx, pid_t pid, enum self_tracing why)
+{
+	struct err *err = err_create(
+	    ERR_UNSUPPORTED, why == TRACES_CHILDREN
+				 ? "it is a debugger, which must be the one to trace what it starts"
+				 : "LeakSanitizer in it must be the one to trace it");
+	note_cause(ctx, pid, "is left alone once it has started, and what it starts is not followed", err);
+	err_destroy(err);
+}
+
+/* The rights of a file's owner or group that the kernel has not given: fs/exec.c, bprm_fill_uid(), and
+ * security/commoncap.c, cap_bprm_creds_from_file(): a tracer without CAP_SYS_PTRACE. */
+static bool has_lost_rights(pid_t pid)
+{
+	char path[48];
+	struct stat st;
+	struct statvfs fs;
+	struct proc_status status;
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	if (stat(path, &st) < 0 || !(st.st_mode & (S_ISUID | S_ISGID)) || statvfs(path, &fs) < 0 ||
+	    fs.f_flag & ST_NOSUID)
+		return false;
+	struct err *err = proc_status_read(pid, &status);
+	bool is_lost = !err && !status.no_new_privs &&
+		       ((st.st_mode & S_ISUID && status.uid[1] != st.st_uid) ||
+			(st.st_mode & S_ISGID && st.st_mode & S_IXGRP && status.gid[1] != st.st_gid));
+	err_destroy(err);
+	return is_lost;
+}
+
+void recorder_look_for_lost_rights(struct recorder *r, pid_t pid)
+{
+	if (!has_lost_rights(pid))
+		return;
+	struct err *err = err_create(ERR_DENIED, "it is traced, by one who may not trace its owner");
+	note_cause(r, pid, "runs without the rights of its set-user-ID or set-group-ID file", err);
+	err_destroy(err);
 }
 
 void recorder_unwatched_say(const struct recorder *r, char *to, size_t cap)

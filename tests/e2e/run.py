@@ -55,6 +55,7 @@ GROUPS = [
     "sandbox",
     "inherit",
     "identity",
+    "tracers",
     "builds",
     "hostile",
 ]

@@ -1,0 +1,131 @@
+"""tracers: followed programs that trace, or that mind being traced: they run as without us, and what is not seen of them is said.
+"""
+import os
+import re
+import shutil
+import subprocess
+
+import harness
+from harness import Capture, Skip, expect, expect_goodbye
+
+OPEN = "import sys; sys.audit('tracers.mark', sys.argv[1])"
+
+
+def compiler(*names):
+    return next((c for c in names if shutil.which(c)), None)
+
+
+def under(ctx, folder, script, *arguments, auditview=None, prefix=()):
+    capture = Capture(ctx, os.path.join(folder, "capture.avc"))
+    done = subprocess.run([*prefix, auditview or ctx.auditview, "record", "-o", capture.path, "--", "sh", "-c", script, "sh", *arguments],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, cwd=folder)
+    return done, capture
+
+
+def alone(folder, script, *arguments):
+    return subprocess.run(["sh", "-c", script, "sh", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, timeout=120, cwd=folder)
+
+
+def marks(capture):
+    return [e["args"]["0"] for e in capture.named("tracers.mark")]
+
+
+def debugger(ctx, python, command):
+    """It traces what it starts; what stands before and behind it is recorded, and all of this is said."""
+    if not shutil.which(command[0]):
+        raise Skip(f"no {command[0]} here")
+    folder = ctx.new_folder("debugger")
+    script = '"$1" -S -c "$2" before; ' + " ".join(command) + ' "$1" -S -c "import sys; print(6 * 7)" inside; echo "status $?"; "$1" -S -c "$2" behind; exit 3'
+    arguments = [*python.command, OPEN]
+    by_itself = alone(folder, script, *arguments)
+    if "42" not in by_itself.stdout or "status 0" not in by_itself.stdout:
+        raise Skip(f"{command[0]} cannot do it here by itself: {by_itself.stderr[-200:]}")
+    done, capture = under(ctx, folder, script, *arguments)
+    def of_interest(text):
+        return [line for line in text.splitlines() if line in ("42", "status 0")]
+    expect(done.returncode == 3 and of_interest(done.stdout) == of_interest(by_itself.stdout),
+           lambda: f"status {done.returncode}, alone {by_itself.stdout!r}, watched {done.stdout!r} {done.stderr[-300:]!r}")
+    expect_goodbye(done.stderr, ended=True)
+    expect(re.search(rf"\({command[0]}\) .*what it starts is not followed", done.stderr), lambda: done.stderr[-400:])
+    expect(marks(capture) == ["before", "behind"], lambda: str(marks(capture)))
+
+
+def leak_finder(ctx, python, cc, flag):
+    """LeakSanitizer stops its own program when that ends: the exit status is as ever."""
+    if not compiler(cc):
+        raise Skip(f"no {cc}")
+    folder = ctx.new_folder("leaks")
+    built = subprocess.run([cc, flag, os.path.join(harness.VICTIMS, "leaks.c"), "-o", "leaks"], cwd=folder, capture_output=True, text=True)
+    if built.returncode:
+        raise Skip(f"{cc} {flag} is not to be had: {built.stderr.strip()[-200:]}")
+    script = './leaks; echo "status $?"; "$1" -S -c "$2" behind; exit 3'
+    by_itself = alone(folder, script, *python.command, OPEN)
+    if "status 0" not in by_itself.stdout:
+        raise Skip(f"it does not run here by itself: {by_itself.stderr[-200:]}")
+    done, capture = under(ctx, folder, script, *python.command, OPEN)
+    expect((done.returncode, done.stdout) == (3, by_itself.stdout), lambda: f"status {done.returncode}: {done.stdout!r} {done.stderr[-300:]!r}")
+    expect(re.search(r"\(leaks\) .*LeakSanitizer", done.stderr), lambda: done.stderr[-400:])
+    expect(marks(capture) == ["behind"], lambda: str(marks(capture)))
+
+
+def set_user_id(ctx, is_privileged):
+    """A traced program gets no rights from its file, unless the tracer may do anything: that is said."""
+    ctx.needs_setpriv()
+    cc = compiler("cc", "gcc", "clang")
+    if not cc:
+        raise Skip("no C compiler")
+    auditview = ctx.copy_for_all()
+    folder = os.path.dirname(auditview)
+    program = os.path.join(folder, "rights")
+    subprocess.run([cc, os.path.join(harness.VICTIMS, "rights.c"), "-o", program], check=True)
+    os.chown(program, 1, 1)
+    os.chmod(program, 0o4755)
+    prefix = [] if is_privileged else harness.AS_NOBODY
+    by_itself = subprocess.run([*prefix, program], stdout=subprocess.PIPE, text=True)
+    if "euid 1" not in by_itself.stdout:
+        raise Skip("set-user-ID files have no effect in this file system")
+    done, _ = under(ctx, folder, program, auditview=auditview, prefix=prefix)
+    warning = re.search(r"\(rights\) runs without the rights of its set-user-ID", done.stderr)
+    if is_privileged:
+        expect("euid 1" in done.stdout and not warning, lambda: f"{done.stdout!r} {done.stderr[-300:]!r}")
+    else:
+        expect("euid 65534" in done.stdout and warning, lambda: f"{done.stdout!r} {done.stderr[-300:]!r}")
+
+
+LINGER = """
+import threading
+n = 0
+for i in range(200):
+    threads = [threading.Thread(target=int) for _ in range(8)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    n += int(open("/proc/self/stat").read().rpartition(")")[2].split()[17]) > 1
+print(n)
+"""
+
+
+def joined(ctx, python):
+    """A thread that has been joined is not counted any more: CPython warns of a fork beside threads by that number."""
+    if python.minor < 13:
+        raise Skip("join() does not wait for the thread itself before 3.13")
+    folder = ctx.new_folder("joined")
+    command = [*python.command, "-S", "-c", LINGER]
+    by_itself = int(subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120).stdout)
+    done = subprocess.run([ctx.auditview, "record", "-q", "-o", os.path.join(folder, "c.avc"), "--", *command], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
+    expect(done.returncode == 0, lambda: done.stderr[-300:])
+    expect(int(done.stdout) <= by_itself + 15, lambda: f"counted {done.stdout.strip()} times of 200, alone {by_itself}")
+
+
+def cells(ctx):
+    for python in ctx.some_pythons(11):
+        yield "strace inside", python, lambda p=python: debugger(ctx, p, ["strace", "-f", "-o", "/dev/null"])
+        yield "gdb inside", python, lambda p=python: debugger(ctx, p, ["gdb", "-q", "-batch", "-ex", "run", "--args"])
+        yield "ltrace inside", python, lambda p=python: debugger(ctx, p, ["ltrace", "-o", "/dev/null", "-e", "nothing"])
+        for cc, flag in (("clang", "-fsanitize=leak"), ("gcc", "-fsanitize=leak"), ("gcc", "-fsanitize=address")):
+            yield f"{cc} {flag}", python, lambda p=python, c=cc, f=flag: leak_finder(ctx, p, c, f)
+    yield "set-user-ID, ordinary user", None, lambda: set_user_id(ctx, False)
+    yield "set-user-ID, root", None, lambda: set_user_id(ctx, True)
+    for python in ctx.some_pythons(13, 14):
+        yield "joined threads", python, lambda p=python: joined(ctx, p)
