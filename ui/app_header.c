@@ -27,6 +27,8 @@ void header_take(struct ui *ui)
 	}
 	h->n_events = n;
 	h->n_lost = trace_n_lost(s->trace);
+	/* Of a session at work it is what was lost so far; of a file whose recorder did not come to its end nobody knows. */
+	h->is_loss_known = trace_is_loss_known(s->trace) || (s->live && !s->finished && !s->recorder_gone);
 	h->quiet_ns = ui->last_growth_ns && ui->now_ns > ui->last_growth_ns ? ui->now_ns - ui->last_growth_ns : 0;
 	h->age_ns = about->last_ns;
 	h->file_bytes = about->file_bytes;
@@ -148,8 +150,13 @@ void draw_header(struct ui *ui, struct area a)
 	else
 		strbuf_addc(&b, '0');
 	fields[n].stays = true;
-	fields[n].trouble = h->n_lost > 0;
-	snprintf(fields[n++].text, sizeof(fields[0].text), "%s lost", strbuf_str(&b));
+	fields[n].trouble = h->n_lost > 0 || !h->is_loss_known;
+	if (h->is_loss_known)
+		snprintf(fields[n++].text, sizeof(fields[0].text), "%s lost", strbuf_str(&b));
+	else if (h->n_lost)
+		snprintf(fields[n++].text, sizeof(fields[0].text), "at least %s lost", strbuf_str(&b));
+	else
+		snprintf(fields[n++].text, sizeof(fields[0].text), "lost: unknown");
 	strbuf_clear(&b);
 	if (columns >= 120 && h->longest_pause_ns) {
 		text_duration(&b, h->longest_pause_ns);

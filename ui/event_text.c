@@ -413,9 +413,13 @@ void note_text(struct strbuf *to, struct view *s, const struct trace_note *n)
 	switch (i->kind) {
 	case NOTE_LOST:
 		strbuf_add_count(to, i->a);
-		strbuf_adds(to, " events in ");
-		text_duration(to, i->b);
-		strbuf_adds(to, ": the ring was full (--may-drop)");
+		strbuf_adds(to, i->a == 1 ? " event" : " events");
+		if (i->b) {
+			strbuf_adds(to, " in ");
+			text_duration(to, i->b);
+		}
+		if (!i->text)  /* an older capture */
+			strbuf_adds(to, ": the ring was full (--may-drop)");
 		break;
 	case NOTE_EXITED:
 		strbuf_adds(to, strbuf_str(&who));

@@ -38,6 +38,7 @@ struct place { /* where the user was, for [ and ] */
 };
 
 struct header {         /* what the header shows; taken four times a second */
+	bool is_loss_known;
 	uint64_t n_events, n_lost, rate, quiet_ns, age_ns, file_bytes, longest_pause_ns;
 	unsigned n_children;
 };

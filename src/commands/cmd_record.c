@@ -42,8 +42,7 @@ struct err *cmd_record(const struct options *o, int *ret)
 	if (!err)
 		err = capture_plan_start(&plan, o, r, &io);
 	if (err) {
-		recorder_destroy(r);
-		r = NULL;
+		err = recorder_abandon(take_ptr(r), err);
 		free(now_at);
 		capture_plan_fini(&plan);
 		return err;

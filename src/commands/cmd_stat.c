@@ -456,6 +456,12 @@ static void show_text(struct strbuf *to, struct table *b, const char *by, bool w
 	strbuf_add_count(&s, b->total);
 	strbuf_addf(to, "%11s  100.0 %*s total, %zu kinds%s\n", s.s, with_callers ? 26 + CALLER_CELLS + 2 : 26, "", b->rows.n,
 		    b->rows.n > n_max ? ", the rest is not shown" : "");
+	strbuf_clear(&s);
+	strbuf_add_count(&s, trace_n_lost(b->t));
+	if (!trace_is_loss_known(b->t))
+		strbuf_addf(to, "%11s  were lost at least; the capture does not tell how many more\n", s.s);
+	else if (trace_n_lost(b->t))
+		strbuf_addf(to, "%11s  were lost\n", s.s);
 	strbuf_fini(&s);
 	strbuf_fini(&raw);
 }
@@ -463,7 +469,8 @@ static void show_text(struct strbuf *to, struct table *b, const char *by, bool w
 static void show_json(struct strbuf *to, struct table *b, const char *by, bool with_callers, uint64_t n_max)
 {
 	struct strbuf s = { 0 };
-	strbuf_addf(to, "{\"by\":\"%s\",\"events\":%" PRIu64 ",\"kinds\":%zu,\"rows\":[", by, b->total, b->rows.n);
+	strbuf_addf(to, "{\"by\":\"%s\",\"events\":%" PRIu64 ",\"kinds\":%zu,\"lost\":%" PRIu64 ",\"is_loss_known\":%s,\"rows\":[", by, b->total,
+		    b->rows.n, trace_n_lost(b->t), trace_is_loss_known(b->t) ? "true" : "false");
 	for (size_t i = 0; i < b->rows.n && i < n_max; i++) {
 		const struct row *r = &b->rows.v[i];
 		strbuf_adds(to, i ? ",\n{\"key\":" : "\n{\"key\":");

@@ -220,10 +220,8 @@ static NORETURN void recorder_process(const struct options *o, const char *path,
 		err = recorder_create(&plan.recorder, &r);
 	if (!err)
 		err = capture_plan_start(&plan, o, r, io);
-	if (err) {
-		recorder_destroy(r);
-		r = NULL;
-	}
+	if (err)
+		err = recorder_abandon(take_ptr(r), err);
 	if (io->terminal >= 0)
 		close(io->terminal); /* it is the program's: once nobody else has it, it is over */
 	struct control_report m = { .state = RECORDER_LIVE, .exit_status = -1, .failed = err != NULL };

@@ -147,7 +147,7 @@ static struct err *write_note(struct exporter *x, uint32_t note)
 	color(x, COLOR_NOTE);
 	strbuf_adds(to, "+++ ");
 	switch (n->kind) {
-	case NOTE_LOST: strbuf_addf(to, "%llu events lost", (unsigned long long)n->a); break;
+	case NOTE_LOST: strbuf_addf(to, "%llu event%s lost", (unsigned long long)n->a, n->a == 1 ? "" : "s"); break;
 	case NOTE_ATTACHED: strbuf_adds(to, "attached"); break;
 	case NOTE_DETACHED: strbuf_adds(to, "detached"); break;
 	case NOTE_PAUSED: strbuf_adds(to, "capture paused"); break;

@@ -412,3 +412,8 @@ uint64_t trace_n_lost(const struct trace *t)
 {
 	return t->n_lost;
 }
+
+bool trace_is_loss_known(const struct trace *t)
+{
+	return trace_is_finished(t) && !t->is_more_lost;
+}

@@ -216,7 +216,10 @@ struct trace_note {
 };
 uint32_t trace_n_notes(const struct trace *t);
 const struct trace_note *trace_note_get(const struct trace *t, uint32_t note); /* ordered by seq; valid until refresh */
-uint64_t trace_n_lost(const struct trace *t);                                   /* sum over NOTE_LOST */
+/* Events that were raised and are not in the capture, as far as its notes tell (sum over NOTE_LOST). */
+uint64_t trace_n_lost(const struct trace *t);
+/* Is that all? Not before the recorder has said so at its end: it may be at work still, or have died, or know of more. */
+bool trace_is_loss_known(const struct trace *t);
 
 /* ---- the caller: the innermost frame that is the user's own ---- */
 

@@ -253,6 +253,8 @@ static bool note_record(struct trace *t, const uint64_t *f)
 		note.seq = t->notes.v[t->notes.n - 1].seq;
 	if (note.note.kind == NOTE_LOST)
 		t->n_lost += note.note.a;
+	if (note.note.kind == NOTE_GOODBYE && note.note.b & GOODBYE_LOST_UNKNOWN)
+		t->is_more_lost = true;
 	return vec_push(&t->notes, note);
 }
 

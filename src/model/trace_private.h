@@ -129,6 +129,7 @@ struct trace {
 	VEC(struct thread_info) threads;
 	VEC(struct trace_note) notes;
 	uint64_t n_lost;
+	bool is_more_lost; /* GOODBYE_LOST_UNKNOWN */
 	bool processes_changed;
 
 	/* what was lost of the file */

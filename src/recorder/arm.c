@@ -430,6 +430,7 @@ bool recorder_at_entry(void *ctx, pid_t pid, pid_t tid)
 		recorder_unwatched(r, pid, err);
 		log_debug("not armed at entry of %d: %s", (int)pid, err->message);
 		r->end.is_loss_known = false; /* its events */
+		r->end.n_children_not_followed += pid != r->launched_pid;
 	}
 	bool not_python = err && err->code == ERR_NOT_PYTHON;
 	err_destroy(err);

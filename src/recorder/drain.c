@@ -273,6 +273,7 @@ static struct client *client_kin(const struct source *s, const struct client *c)
 static void refuse_claim(struct recorder *r, struct source *s, uint32_t slot_index, const struct ring_claim *claim)
 {
 	ring_slot_give_up(&s->link->ring, slot_index);
+	r->end.is_loss_known = false; /* what it writes there is not read */
 	if (s->n_false_claims++ == 0)
 		recorder_warn(r, NOTE_WARNING, s->process->index,
 			      "something in it writes events under the number of process %u, which does not have its ring: they are left out",

@@ -662,3 +662,25 @@ void recorder_run(struct recorder *r, struct session_end *ret)
 	}
 	*ret = r->end;
 }
+
+struct err *recorder_abandon(struct recorder *r, struct err *err)
+{
+	struct session_end e;
+	if (!r)
+		return err;
+	session_end_init(&e);
+	e.restored = END_YES;
+	r->leaving = true;
+	leave_targets(r, &e);
+	recorder_destroy(r);
+	if (e.restored == END_YES)
+		return err;
+	struct strbuf text = { 0 };
+	session_end_add_restored(&e, &text);
+	struct err *more = err_create(err->code, "%s; what was attached to before: %s", err->message, strbuf_str(&text));
+	if (err->hint)
+		more = err_with_hint(more, "%s", err->hint);
+	strbuf_fini(&text);
+	err_destroy(err);
+	return more;
+}

@@ -39,6 +39,9 @@ struct recorder_options {
 
 MUST_CHECK struct err *recorder_create(const struct recorder_options *options, struct recorder **ret);
 void recorder_destroy(struct recorder *r); /* NULL is fine */
+/* It will not run, for `err`: another target of the same command was refused. Those that were attached to are left, and if one of them
+ * is not as it was, the error that is returned says that too. Frees; r may be NULL. */
+MUST_CHECK struct err *recorder_abandon(struct recorder *r, struct err *err);
 DEFINE_CLEANUP(recorder);
 
 /* Arm every runtime of a running process. The refusals of the design, each with cause and cure. */

@@ -143,9 +143,9 @@ static void add_lost(const struct session_end *e, struct strbuf *to)
 	strbuf_addc(to, ')');
 }
 
-static void add_restored(const struct session_end *e, struct strbuf *to)
+void session_end_add_restored(const struct session_end *e, struct strbuf *to)
 {
-	strbuf_adds(to, ", target restored: ");
+	strbuf_adds(to, "target restored: ");
 	if (e->restored == END_YES) {
 		strbuf_adds(to, e->target_ended == END_YES ? "yes (it has ended)" : "yes");
 		return;
@@ -182,7 +182,8 @@ void session_end_add_line(const struct session_end *e, const char *path, struct 
 	if (!is_untold(e))
 		strbuf_addf(to, ", longest pause %.*f ms", e->pause_ns < 10000000 ? 2 : 0,
 			    (double)e->pause_ns / 1e6);
-	add_restored(e, to);
+	strbuf_adds(to, ", ");
+	session_end_add_restored(e, to);
 	if (path)
 		strbuf_addf(to, ", %s", path);
 }

@@ -95,6 +95,7 @@ const char *session_end_loss_text(enum end_loss loss);
 /* The goodbye line, without a newline. `path`: the capture, NULL: it is nobody's business.
  * "1 204 311 events, 0 lost, 3 children, longest pause 0.3 ms, target restored: yes, FILE" */
 void session_end_add_line(const struct session_end *e, const char *path, struct strbuf *to);
+void session_end_add_restored(const struct session_end *e, struct strbuf *to); /* "target restored: …" of it */
 /* What more there is to say: a line each, every one ended by a newline. Nothing for a session that ended as it should. */
 void session_end_add_messages(const struct session_end *e, struct strbuf *to);
 /* As it goes to standard error, every line beginning with "auditview: ": both, or, if is_quiet, only what went wrong. */
