@@ -120,11 +120,20 @@ struct err *link_again(struct link *l, bool attached)
 
 /* ---- leaving ---- */
 
+/* Has it ended? That no thread of it can be looked at is no proof: there may be no descriptor left, or /proc hides it. */
+static bool is_over(pid_t pid)
+{
+	char text[64];
+	if (kill(pid, 0) < 0 && errno == ESRCH)
+		return true;
+	return !proc_living_thread(pid) && proc_file_read(pid, "stat", text, sizeof(text)) > 0;
+}
+
 /* Its mappings cannot be read. Of the one that was armed the memory is open here, whoever may open it now; and it is that of the
  * address space it had then (kernel fs/proc/base.c, mem_open): after an exec nothing of it is there. */
 static enum link_presence presence_by_memory(const struct link *l, pid_t pid)
 {
-	if ((kill(pid, 0) < 0 && errno == ESRCH) || !proc_living_thread(pid))
+	if (is_over(pid))
 		return LINK_OUT;
 	if (pid != l->pid && proc_has_execed(pid)) /* the ring is had by fork alone */
 		return LINK_OUT;
@@ -144,7 +153,7 @@ enum link_presence link_presence(const struct link *l, pid_t pid)
 	if (lstat(range, &st) < 0 && (errno == ENOENT || errno == ESRCH)) { /* ESRCH: a kernel thread, or ended: no memory */
 		tid = proc_living_thread(pid);
 		if (!tid)
-			return LINK_OUT;
+			return presence_by_memory(l, pid);
 		if (tid == pid && access("/proc/self/map_files", F_OK) == 0) {
 			snprintf(range, sizeof(range), "/proc/%d/map_files", (int)pid);
 			/* hidepid (proc(5)): it may be there all the same */
