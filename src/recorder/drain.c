@@ -273,6 +273,9 @@ static struct client *client_kin(const struct source *s, const struct client *c)
 static void refuse_claim(struct recorder *r, struct source *s, uint32_t slot_index, const struct ring_claim *claim)
 {
 	ring_slot_give_up(&s->link->ring, slot_index);
+	/* Or it is who it says, and /proc hides it from us (proc(5), hidepid): then nobody can tell whether it is restored. */
+	if (!s->other_pid_ns)
+		s->maybe_hidden = (pid_t)guest_shown32(claim->pid);
 	r->end.is_loss_known = false; /* what it writes there is not read */
 	if (s->n_false_claims++ == 0)
 		recorder_warn(r, NOTE_WARNING, s->process->index,

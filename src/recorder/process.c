@@ -234,6 +234,8 @@ void process_tell_unreadable(struct recorder *r, struct source *s, struct sessio
 		if (p->source == s && !p->ended && p->pid != s->link->pid)
 			tell_if_unreadable(s, p->pid, e);
 	}
+	if (s->maybe_hidden > 0)
+		tell_if_unreadable(s, s->maybe_hidden, e);
 	struct err *err = proc_descendants(s->link->pid, getpid(), &pids, &n);
 	for (size_t i = 0; !err && i < n; i++) {
 		uint64_t ticks;

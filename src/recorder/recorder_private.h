@@ -66,6 +66,7 @@ struct source {
 	struct client **clients;   /* [n_slots] */
 	uint32_t n_slots, seen_claims, n_verdicts, root_ns_pid;
 	uint64_t n_unserved;       /* events of processes that found no slot, as last counted */
+	pid_t maybe_hidden;        /* what the last false claim named; only to be asked about; 0 none */
 	uint64_t n_false_claims;   /* slots whose owner said that it was somebody else */
 	struct ask_seen *asks;     /* [RING_ASKS] (asks.c); NULL: nothing was asked yet */
 	uint32_t n_asked;          /* ring_shared.n_asked, when they were last looked at */
