@@ -73,6 +73,8 @@ static struct err *run_programs(struct class_room *room, const struct python_pro
 		if (err)
 			return err;
 		room->n_runs++;
+		if (room->runs[i].has_failed)
+			return err_create(ERR_CANCELLED, "the program of the lesson was not recorded to its end");
 		if (room->runs[i].status != 0 && room->lesson->module)
 			return err_with_hint(err_create(ERR_UNSUPPORTED, "the lesson cannot be held on CPython %s: it needs the module %s",
 							python->version, room->lesson->module),

@@ -89,6 +89,10 @@ static struct err *capture(const struct options *o, char **argv, const struct tr
 	session_finish(session, false);
 	session_release_signals();
 	r->status = session_end_status(&session->end);
+	r->has_failed = session_end_failed(&session->end);
+	/* Mostly there is nothing to say: the code is what is looked at. But what is shown must not pass for all there was. */
+	if (r->has_failed || session_end_n_lost(&session->end) || !session->end.is_loss_known)
+		session_say(&session->end, NULL, false);
 	return NULL;
 }
 

@@ -30,6 +30,7 @@ struct try_result {
 	char *path;       /* of the capture, removed by try_result_fini() */
 	int status;       /* exit status of the code, 128+N for a signal */
 	bool was_ended;   /* by the timeout */
+	bool has_failed;  /* it was not recorded to its end, or not left as it should be; that was said */
 	bool was_interrupted; /* by Ctrl-C, or another signal to us */
 };
 

@@ -330,8 +330,12 @@ static void on_control(struct recorder *r)
 /* Why the file is not whole: the first error counts. */
 static void write_failed(struct recorder *r, const struct err *err)
 {
-	if (!err || r->end.write_error[0])
+	if (!err || r->end.write_error[0] || r->end.reader_left)
 		return;
+	if (err->sys == EPIPE) { /* whoever read it has seen enough: no failure */
+		r->end.reader_left = true;
+		return;
+	}
 	snprintf(r->end.write_error, sizeof(r->end.write_error), "%s", err->message);
 	snprintf(r->end.write_hint, sizeof(r->end.write_hint), "%s", err->hint ? err->hint : "");
 }
@@ -615,12 +619,13 @@ static void close_file(struct recorder *r)
 	writer_note(r->writer, &note);
 	strbuf_fini(&text);
 	char *now_at = strdup(new_file_now_at(writer_file(r->writer)));
+	bool is_stream = new_file_is_stream(writer_file(r->writer));
 	struct err *err = writer_close(r->writer);
 	r->writer = NULL;
 	write_failed(r, err);
 	err_destroy(err);
-	e->is_file_whole = e->write_error[0] ? END_NO : END_YES;
-	if (e->is_file_whole == END_YES) {
+	e->is_file_whole = e->write_error[0] || e->reader_left ? END_NO : END_YES;
+	if (e->is_file_whole == END_YES || is_stream) { /* a stream was handed what was written to it, and cannot be asked */
 		free(now_at);
 		return;
 	}

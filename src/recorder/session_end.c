@@ -94,7 +94,7 @@ static bool is_untold(const struct session_end *e)
 
 bool session_end_failed(const struct session_end *e)
 {
-	return is_untold(e) || e->is_file_whole != END_YES || e->restored != END_YES;
+	return is_untold(e) || (e->is_file_whole != END_YES && !e->reader_left) || e->restored != END_YES;
 }
 
 int session_end_status(const struct session_end *e)

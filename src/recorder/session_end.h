@@ -60,6 +60,8 @@ struct session_end {
 	uint8_t is_loss_known;       /* lost[] is all that was lost; else it is what is known of it */
 	uint8_t is_file_whole;       /* enum end_answer; the capture was closed as it should be */
 	uint8_t are_children_known;  /* n_children is known */
+	uint8_t reader_left;         /* the capture went into a pipe, and who read it has seen enough: the rest is nobody's loss */
+	uint8_t pad[3];
 	int32_t exit_status;         /* wait(2) status of the first target; -1 not known, or it still runs */
 	int32_t recorder_status;     /* wait(2) status of the recorder, when it died; -1 not known */
 	int32_t recorder_pid;        /* of one that does not answer; 0 else */

@@ -204,6 +204,18 @@ def always_full(ctx, python):
     expect(not os.path.exists(started), "the program was started for a file that cannot be written")
 
 
+def reader_leaves(ctx, python):
+    """A pipe whose reader has seen enough: no failure, and the program does not notice."""
+    for status in (0, 5):
+        with subprocess.Popen([ctx.auditview, "record", "-o", "-", "--", *python.command, "-S", "-c", MANY.replace("5)", f"{status})") % 100000],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as p:
+            p.stdout.read(100)
+            p.stdout.close()
+            err = p.stderr.read().decode()
+            p.wait(60)
+        expect(p.returncode == status and "roken pipe" not in err and said(err)[2] == "yes", lambda: f"status {p.returncode}: {err!r}")
+
+
 # ---- the recorder dies, or is stopped ----
 
 def recorder_killed(ctx, python):
@@ -232,6 +244,18 @@ def recorder_killed(ctx, python):
             harness.expect_goodbye(last.wait(), min_events=0)
         expect(not foreign_maps(maps_of(t.pid)), lambda: f"left behind: {foreign_maps(maps_of(t.pid))}")
         t.end()
+
+
+def recorder_of_try_killed(ctx, python):
+    """What try and a lesson show must not pass for all there was."""
+    for command in (["try", "-c", "import time\nfor i in range(30): time.sleep(0.1)"],):
+        with subprocess.Popen([ctx.auditview, *command, "--python", python.command[0]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as p:
+            recorder = recorder_of(p.pid)
+            time.sleep(0.5)
+            os.kill(recorder, signal.SIGKILL)
+            out, err = p.communicate(timeout=60)
+        expect(p.returncode == 1 and said(err)[1:] == (None, "unknown") and "SIGKILL" in err, lambda: f"status {p.returncode}: {err!r}, {out[-200:]!r}")
 
 
 def recorder_stopped(ctx, python):
@@ -492,7 +516,7 @@ def unknown_terminal(ctx, python):
 
 def cells(ctx):
     python = ctx.some_pythons(12)[0]
-    for function in (full_disk, always_full, recorder_killed, recorder_stopped, viewer_killed, unreadable, signals, interrupted_at_terminal,
+    for function in (full_disk, always_full, reader_leaves, recorder_killed, recorder_of_try_killed, recorder_stopped, viewer_killed, unreadable, signals, interrupted_at_terminal,
                      try_interrupted, lives_on, on_exit, unknown_terminal):
         yield function.__name__.replace("_", " "), python, lambda f=function: f(ctx, python)
     for blocks in (50, 600):
