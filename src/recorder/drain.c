@@ -642,8 +642,9 @@ void client_count_losses(struct recorder *r, struct source *s, uint32_t k)
 	}
 	/* An event in flight (abi.h, ring_slot.writing) of a process that is no more: it was killed in the middle of it. */
 	const struct slot_look look = slot_look(ring_slot_borrow(ring, k));
-	if (c->process->ended && look.flight != UINT64_MAX && c->torn != look.writing) {
-		c->torn = look.writing;
+	bool is_in_flight = look.flight != UINT64_MAX || ring_slot_waits(ring, k); /* or it waited for room for one */
+	if (c->process->ended && is_in_flight && !c->torn) {
+		c->torn = true;
 		recorder_lost(r, LOSS_TORN, c->process->index, 1, now, 0);
 	}
 	if (c->n_bad > c->n_bad_told) {

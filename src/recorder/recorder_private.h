@@ -54,7 +54,7 @@ struct client {
 	bool is_further;           /* another client of this process was there before */
 	uint64_t tail, n_lost;
 	uint64_t n_bad, n_bad_told; /* records that made no sense, and of how many of them was told */
-	uint64_t torn;             /* ring_slot.writing of the half event that was counted */
+	bool torn;                 /* the event that it was killed in was counted */
 	uint64_t rest_until;       /* while recorder.is_resting: what is published behind it is not taken */
 	bool is_given_up;          /* there were too many of them: the slot is not read any more */
 	uint64_t flight, flight_ns; /* an event in flight there (slot_look.writing), and when it was first seen */

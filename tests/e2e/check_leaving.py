@@ -281,6 +281,34 @@ def recorder_stopped(ctx, python):
         t.end()
 
 
+def killed_in_an_event(ctx, python):
+    """The target is killed while it waits for room in the ring: that event was raised, and is not in the file."""
+    for _ in range(5):
+        if killed_while_waiting(ctx, python):
+            return
+    raise Fail("it never waited when it was killed")
+
+
+def killed_while_waiting(ctx, python):
+    path = os.path.join(ctx.new_folder("torn"), "x.avc")
+    code = "import sys\nprint('ready', flush=True)\nwhile True: sys.audit('victim.mark', 'x' * 3000)"
+    with subprocess.Popen([*python.command, "-S", "-c", code], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as target:
+        target.stdout.readline()
+        with subprocess.Popen([ctx.auditview, "record", "-p", str(target.pid), "-o", path], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                              text=True) as recorder:
+            try:
+                wait_for(lambda: os.path.exists(path) and os.path.getsize(path) > 4096, 20, "events")
+                recorder.send_signal(signal.SIGSTOP)
+                time.sleep(0.4) # the ring fills within some tens of milliseconds; after a second it would wait no more
+            finally:
+                target.kill()
+                recorder.send_signal(signal.SIGCONT)
+            err = recorder.communicate(timeout=60)[1]
+    events, lost, restored = said(err)
+    expect((events, restored) == (held(ctx, path), "yes"), lambda: f"{held(ctx, path)} events are held: {err!r}")
+    return lost == 1 and "killed while writing" in err
+
+
 def viewer_killed(ctx, python):
     """Its recorder leaves by itself, and the target is as it was."""
     for command in (["print"], ["record", "-o", os.path.join(ctx.new_folder("killed"), "x.avc")]):
@@ -516,7 +544,8 @@ def unknown_terminal(ctx, python):
 
 def cells(ctx):
     python = ctx.some_pythons(12)[0]
-    for function in (full_disk, always_full, reader_leaves, recorder_killed, recorder_of_try_killed, recorder_stopped, viewer_killed, unreadable, signals, interrupted_at_terminal,
+    for function in (full_disk, always_full, reader_leaves, recorder_killed, recorder_of_try_killed, recorder_stopped,
+                     killed_in_an_event, viewer_killed, unreadable, signals, interrupted_at_terminal,
                      try_interrupted, lives_on, on_exit, unknown_terminal):
         yield function.__name__.replace("_", " "), python, lambda f=function: f(ctx, python)
     for blocks in (50, 600):
