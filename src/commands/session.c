@@ -36,7 +36,7 @@ enum { MAX_FRAMES = 1024, MAX_ITEMS = 64, N_SLOTS = 64 };
  */
 enum { DEFAULT_SLOTS = 29, NATIVE_SLOTS = 30, NATIVE_SLOT_BYTES = 4 << 20 };
 #define SECOND_NS 1000000000ull
-#define FINISH_NS 60000000000ull /* for a recorder to leave all its targets, on a machine that has far too much to do */
+#define FINISH_NS 60000000000ull /* without a word from a recorder that leaves, on a machine that has far too much to do */
 #define HURRY_NS 10000000000ull
 
 static bool wanted(void *ctx, const char *name, uint32_t n)
@@ -324,6 +324,7 @@ bool session_poll(struct session *s)
 			break;
 		}
 		s->last = m;
+		s->n_reports++;
 		if (m.state == RECORDER_ENDED) {
 			s->ended = s->has_end = true;
 			s->end = m.end;
@@ -440,7 +441,11 @@ static void wait_for_end(struct session *s, bool waits)
 		;
 	session_request(s, CONTROL_DETACH);
 	uint64_t deadline = monotonic_ns() + FINISH_NS, hurry = HURRY_NS;
+	unsigned n_reports = s->n_reports;
 	while (!session_wait(s, SECOND_NS) && monotonic_ns() < deadline && n_stopped < 2) {
+		if (s->n_reports != n_reports && hurry == HURRY_NS)
+			deadline = monotonic_ns() + FINISH_NS;
+		n_reports = s->n_reports;
 		n_stopped = is_stopped(s->pid) ? n_stopped + 1 : 0;
 		if (session_n_signals() == before)
 			continue;

@@ -37,6 +37,7 @@ struct session {
 	char *now_at;                /* where it grows until then */
 	bool is_temporary;           /* to be removed at the end */
 	struct control_report last;  /* newest report */
+	unsigned n_reports;
 	bool asked;                  /* the recorder was told to leave: once is enough */
 	bool ended;                  /* the recorder has said goodbye, or is gone */
 	bool is_finished;            /* session_finish() was here */

@@ -463,6 +463,7 @@ static void leave_targets(struct recorder *r, struct session_end *e)
 	follow_release(r->follow, timeout);
 	for (size_t i = 0; i < r->sources.n; i++) {
 		wait_for_more(r, 0); /* a further signal hurries */
+		report(r, RECORDER_LIVE, monotonic_ns()); /* it takes its time, but it goes on */
 		if (!r->sources.v[i]->left)
 			leave_source(r, r->sources.v[i], r->hurry ? LEAVE_HURRY_NS : LEAVE_NS, e);
 	}
@@ -676,6 +677,7 @@ struct err *recorder_abandon(struct recorder *r, struct err *err)
 	session_end_init(&e);
 	e.restored = END_YES;
 	r->leaving = true;
+	r->options.control_fd = -1; /* the first word to the viewer is this error */
 	leave_targets(r, &e);
 	recorder_destroy(r);
 	if (e.restored == END_YES)
