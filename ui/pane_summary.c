@@ -12,6 +12,7 @@
 #include "base/utf8.h"
 #include "model/arguments.h"
 #include "model/gist.h"
+#include "model/reach.h"
 #include "model/tally.h"
 #include "ui/sorter.h"
 #include "ui/ui.h"
@@ -22,6 +23,7 @@ struct kind {
 	char *text, *term;      /* term: the filter for it; NULL none */
 	enum role role;
 	uint32_t id;            /* of the column, the first met */
+	unsigned n_ways;        /* further terms that were joined to `term` */
 };
 
 enum sort_by { SORT_COUNT, SORT_NAME, SORT_FIRST, SORT_KINDS };
@@ -80,6 +82,20 @@ static bool table_make(struct summary *m, uint32_t size)
 	return true;
 }
 
+/* A kind that is met in another way, as a host by its URL: the filter for it asks for either. One that is met in too many ways
+ * has none, rather than one that shows less than was counted. */
+static void add_way(struct kind *kind, const char *term)
+{
+	enum { WAYS_MAX = 16 };
+	if (!kind->term || strstr(kind->term, term))
+		return;
+	char *both = NULL;
+	if (++kind->n_ways < WAYS_MAX && *term && asprintf(&both, "%s or %s", kind->term, term) < 0)
+		both = NULL;
+	free(kind->term);
+	kind->term = both;
+}
+
 /* Key of a text. TALLY_LEAVE_OUT when memory is short. */
 static uint32_t key_of(struct summary *m, struct kind_text *k)
 {
@@ -94,11 +110,13 @@ static uint32_t key_of(struct summary *m, struct kind_text *k)
 	const char *text = strbuf_str(&k->text);
 	uint64_t h = hash_text(text) & (m->table_size - 1);
 	while (m->table[h] != UINT32_MAX) {
-		if (!strcmp(m->kinds.v[m->table[h]].text, text))
+		if (!strcmp(m->kinds.v[m->table[h]].text, text)) {
+			add_way(&m->kinds.v[m->table[h]], strbuf_str(&k->term));
 			return m->table[h];
+		}
 		h = (h + 1) & (m->table_size - 1);
 	}
-	struct kind kind = { strdup(text), k->term.n ? strdup(strbuf_str(&k->term)) : NULL, k->role, k->id };
+	struct kind kind = { strdup(text), k->term.n ? strdup(strbuf_str(&k->term)) : NULL, k->role, k->id, 0 };
 	if (!kind.text || !vec_push(&m->kinds, kind)) {
 		free(kind.text);
 		free(kind.term);
@@ -210,16 +228,70 @@ static int arg_with(const struct catalog_event *e, unsigned reading)
 	return -1;
 }
 
-/* (host, port): both must be there */
-static void term_of_host(struct kind_text *k, const struct argument *v, struct value_iter it)
+/* A filter for one argument: a text or a number as it is, an address by its host and port, a command by its line. */
+static void term_of_argument(struct kind_text *k, const struct argument *v, struct value_iter it, unsigned reading)
 {
 	struct value_node part;
-	if (v->value.n_children < 2 || !value_iter_next(&it, &part) || part.tag != VALUE_STR)
+	bool is_sequence = v->value.tag == VALUE_TUPLE || v->value.tag == VALUE_LIST;
+	if (k->term.n)
+		strbuf_adds(&k->term, " and ");
+	if (is_sequence && reading == READING_HOSTPORT && v->value.n_children >= 2 && value_iter_next(&it, &part) &&
+	    part.tag == VALUE_STR) {
+		strbuf_addf(&k->term, "args.%.*s[0] == ", (int)v->n_name, v->name);
+		filter_quote(&k->term, (const char *)part.bytes, part.n_bytes);
+		if (value_iter_next(&it, &part) && part.tag == VALUE_INT)
+			strbuf_addf(&k->term, " and args.%.*s[1] == %lld", (int)v->n_name, v->name, (long long)part.i);
 		return;
-	strbuf_addf(&k->term, "args.%.*s[0] == ", (int)v->n_name, v->name);
-	filter_quote(&k->term, (const char *)part.bytes, part.n_bytes);
-	if (value_iter_next(&it, &part) && part.tag == VALUE_INT)
-		strbuf_addf(&k->term, " and args.%.*s[1] == %lld", (int)v->n_name, v->name, (long long)part.i);
+	}
+	struct strbuf text = { 0 };
+	if (v->value.tag == VALUE_INT)
+		strbuf_addf(&k->term, "args.%.*s == %lld", (int)v->n_name, v->name, (long long)v->value.i);
+	else if (is_sequence)
+		gist_add_value(&text, &it, &v->value, READING_ARGV);
+	else
+		strbuf_add(&text, (const char *)v->value.bytes, v->value.n_bytes);
+	if (v->value.tag != VALUE_INT) {
+		strbuf_addf(&k->term, "args.%.*s == ", (int)v->n_name, v->name);
+		filter_quote(&k->term, strbuf_str(&text), text.n);
+	}
+	strbuf_fini(&text);
+}
+
+static bool is_comparable(enum value_tag tag)
+{
+	return tag == VALUE_STR || tag == VALUE_BYTES || tag == VALUE_INT || tag == VALUE_TUPLE || tag == VALUE_LIST;
+}
+
+/* The filter for all arguments that the event's gist speaks of: these make its text. */
+static void term_of_gist(struct kind_text *k, const struct catalog_event *e)
+{
+	struct arguments a;
+	struct argument v;
+	arguments_init_value(&a, k->s->trace, k->name, k->s->python_minor, k->id);
+	for (unsigned at = 0; arguments_next(&a, &v); at++) {
+		for (uint8_t i = 0; e && i < e->n_gist; i++)
+			if (e->gist_parts[i].kind == GIST_ARG && e->gist_parts[i].arg == at && is_comparable(v.value.tag) &&
+			    !gist_is_empty(&v.value, e->gist_parts[i].reading)) {
+				term_of_argument(k, &v, a.it, e->gist_parts[i].reading);
+				break;
+			}
+		arguments_skip(&a, &v);
+	}
+}
+
+/* Hosts and commands as diff and stat read them; the text stays empty for all other events. */
+static void reach_kind_text(struct kind_text *k, enum reach_kind kind)
+{
+	struct trace *t = k->s->trace;
+	struct event e = { .name = k->name, .args = k->id };
+	while (e.process + 1 < trace_n_processes(t) && process_minor(t, e.process) != k->s->python_minor)
+		e.process++;
+	if (reach_read(t, &e, &k->text) != kind) {
+		strbuf_clear(&k->text);
+		return;
+	}
+	term_of_gist(k, view_name(k->s, k->name)->event);
+	k->role = view_name(k->s, k->name)->role;
 }
 
 /* Leaves the text empty when there is no such argument. */
@@ -236,18 +308,14 @@ static void argument_kind(struct kind_text *k, unsigned reading)
 		return;
 	struct value_iter it = a.it;
 	gist_add_value(&k->text, &it, &v.value, reading);
-	if (v.value.tag == VALUE_STR) {
-		strbuf_addf(&k->term, "args.%.*s == ", (int)v.n_name, v.name);
-		filter_quote(&k->term, (const char *)v.value.bytes, v.value.n_bytes);
-	} else if (reading == READING_HOSTPORT) {
-		term_of_host(k, &v, a.it);
-	}
+	if (v.value.tag == VALUE_STR)
+		term_of_argument(k, &v, a.it, reading);
 	k->role = view_name(s, k->name)->role;
 }
 
 static void by_host(struct kind_text *k)
 {
-	argument_kind(k, READING_HOSTPORT);
+	reach_kind_text(k, REACH_HOST);
 }
 
 static void by_path(struct kind_text *k)
@@ -257,26 +325,28 @@ static void by_path(struct kind_text *k)
 
 static void by_command(struct kind_text *k)
 {
-	argument_kind(k, READING_ARGV);
+	reach_kind_text(k, REACH_COMMAND);
 }
 
-/* reading: only events with such an argument count; READING_KIND_COUNT: all do. */
+/* reading: only events with such an argument count (READING_KIND_COUNT: all do); of hosts and commands: only events that reach
+ * for such a thing. */
 static const struct grouping {
 	const char *name;
 	enum group_column column;
 	unsigned reading;
 	void (*make)(struct kind_text *k);
+	enum reach_kind reach;
 } groupings[] = {
-	{ "event", GROUP_NAME, READING_KIND_COUNT, by_event },
-	{ "caller", GROUP_STACK, READING_KIND_COUNT, by_caller },
-	{ "file", GROUP_ARGS, READING_PATH, by_path },
-	{ "host", GROUP_ARGS, READING_HOSTPORT, by_host },
-	{ "command", GROUP_ARGS, READING_ARGV, by_command },
-	{ "thread", GROUP_THREAD, READING_KIND_COUNT, by_thread },
-	{ "process", GROUP_THREAD, READING_KIND_COUNT, by_process },
-	{ "theme", GROUP_NAME, READING_KIND_COUNT, by_theme },
-	{ "category", GROUP_NAME, READING_KIND_COUNT, by_category },
-	{ "source", GROUP_STACK, READING_KIND_COUNT, by_source },
+	{ "event", GROUP_NAME, READING_KIND_COUNT, by_event, REACH_KIND_COUNT },
+	{ "caller", GROUP_STACK, READING_KIND_COUNT, by_caller, REACH_KIND_COUNT },
+	{ "file", GROUP_ARGS, READING_PATH, by_path, REACH_KIND_COUNT },
+	{ "host", GROUP_ARGS, READING_HOSTPORT, by_host, REACH_HOST },
+	{ "command", GROUP_ARGS, READING_ARGV, by_command, REACH_COMMAND },
+	{ "thread", GROUP_THREAD, READING_KIND_COUNT, by_thread, REACH_KIND_COUNT },
+	{ "process", GROUP_THREAD, READING_KIND_COUNT, by_process, REACH_KIND_COUNT },
+	{ "theme", GROUP_NAME, READING_KIND_COUNT, by_theme, REACH_KIND_COUNT },
+	{ "category", GROUP_NAME, READING_KIND_COUNT, by_category, REACH_KIND_COUNT },
+	{ "source", GROUP_STACK, READING_KIND_COUNT, by_source, REACH_KIND_COUNT },
 };
 
 /* ---- counting ---- */
@@ -284,6 +354,11 @@ static const struct grouping {
 static bool wants_name(void *ctx, uint32_t name)
 {
 	const struct summary *m = ctx;
+	const struct grouping *g = &groupings[m->field];
+	size_t n;
+	const char *event = trace_name(m->pane.ui->s->trace, name, &n);
+	if (g->make == by_host || g->make == by_command)
+		return reach_kind_of(event, n) == g->reach;
 	return arg_with(view_name(m->pane.ui->s, name)->event, groupings[m->field].reading) >= 0;
 }
 

@@ -100,16 +100,15 @@ static enum reach_kind kind_of(const struct catalog_event *e)
 }
 
 /* The first argument of an import, or the gist. */
-static void add_text(struct reach *r, const struct event *ev, const struct catalog_event *e, enum reach_kind kind)
+static void add_text(struct trace *t, const struct event *ev, const struct catalog_event *e, enum reach_kind kind, struct strbuf *to)
 {
-	struct strbuf *to = &r->scratch;
 	size_t n;
-	const char *name = trace_name(r->trace, ev->name, &n);
+	const char *name = trace_name(t, ev->name, &n);
 	strbuf_clear(to);
 	if (kind == REACH_MODULE) {
 		struct arguments a;
 		struct argument arg;
-		arguments_init_value(&a, r->trace, ev->name, 0, ev->args);
+		arguments_init_value(&a, t, ev->name, 0, ev->args);
 		if (arguments_next(&a, &arg))
 			gist_add_value(to, &a.it, &arg.value, READING_VALUE);
 		return;
@@ -120,7 +119,7 @@ static void add_text(struct reach *r, const struct event *ev, const struct catal
 			return;
 		strbuf_addc(to, ' ');
 	}
-	gist_add_event(to, r->trace, ev, 0);
+	gist_add_event(to, t, ev, 0);
 	if (to->n > TEXT_BYTES_MAX) {
 		size_t cut = TEXT_BYTES_MAX;
 		while (cut && ((unsigned char)to->s[cut] & 0xc0) == 0x80)
@@ -202,18 +201,29 @@ size_t reach_find(const struct reach *r, uint64_t hash)
 	return SIZE_MAX;
 }
 
+enum reach_kind reach_kind_of(const char *event, size_t n_bytes)
+{
+	return kind_of(catalog_find(event, n_bytes));
+}
+
+enum reach_kind reach_read(struct trace *t, const struct event *ev, struct strbuf *to)
+{
+	size_t n;
+	const char *name = trace_name(t, ev->name, &n);
+	const struct catalog_event *e = catalog_find(name, n);
+	enum reach_kind kind = kind_of(e);
+	add_text(t, ev, e, kind, to);
+	if (kind == REACH_HOST)
+		to_host(to);
+	if (!to->n) /* it says nothing: its name does */
+		utf8_escape(to, name, n, 0);
+	return kind;
+}
+
 /* The thing of an event, made if it is new; 0 when memory is short, else index + 1. */
 static uint32_t thing_of(struct reach *r, const struct event *ev)
 {
-	size_t n;
-	const char *name = trace_name(r->trace, ev->name, &n);
-	const struct catalog_event *e = catalog_find(name, n);
-	enum reach_kind kind = kind_of(e);
-	add_text(r, ev, e, kind);
-	if (kind == REACH_HOST)
-		to_host(&r->scratch);
-	if (!r->scratch.n) /* it says nothing: its name does */
-		utf8_escape(&r->scratch, name, n, 0);
+	enum reach_kind kind = reach_read(r->trace, ev, &r->scratch);
 	strbuf_clear(&r->normal);
 	strbuf_add(&r->normal, strbuf_str(&r->scratch), r->scratch.n);
 	if (r->scratch.failed || r->normal.failed)

@@ -14,14 +14,22 @@
 #include "base/attr.h"
 #include "base/err.h"
 
+struct event;
 struct reach;
 struct selection;
+struct strbuf;
 struct trace;
 
 enum reach_kind { /* by how much a new one of it should make one look */
 	REACH_HOST, REACH_LIBRARY, REACH_EVENT, REACH_CODE, REACH_MODULE, REACH_FILE, REACH_COMMAND, REACH_KIND_COUNT
 };
 extern const char *const reach_kind_names[REACH_KIND_COUNT]; /* "host", … */
+
+/* What events of this name reach for. */
+enum reach_kind reach_kind_of(const char *event, size_t n_bytes);
+/* What one event reaches for, before texts are normalised: its kind, and *to is set to its text, escaped for the eye. The one
+ * reading that diff, stat and the summary on the screen share. Of the event name, args and process count. */
+enum reach_kind reach_read(struct trace *t, const struct event *e, struct strbuf *to);
 
 struct reach_thing {
 	enum reach_kind kind;
