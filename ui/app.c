@@ -22,22 +22,37 @@ static void report_config(void *ctx, int line, const char *message)
 	ui_flash(ui, "config line %d: %s", line, message);
 }
 
-static struct err *new_session(struct ui *ui, struct ui_source *source)
+/* The view has changed: nothing of the one before counts. */
+static void begin_view(struct ui *ui)
+{
+	ui->cursor_seq = SELECTION_NONE;
+	ui->header = (struct header){ 0 };
+	ui->header_at_ns = 0;
+	ui->rate_at_ns = 0;
+	ui->last_growth_ns = 0;
+	ui->waiting.n = 0;
+	for (size_t i = 0; i < ui->history.n; i++)
+		free(ui->history.v[i].filter);
+	ui->history.n = ui->history_at = 0;
+}
+
+/* The view before is destroyed, or with `old` handed out. */
+static struct err *new_session(struct ui *ui, struct ui_source *source, struct view **old)
 {
 	struct view *s = NULL;
 	struct err *err = view_create(source, &s);
 	if (err)
 		return err;
-	view_destroy(ui->s);
+	if (old)
+		*old = ui->s;
+	else
+		view_destroy(ui->s);
 	ui->s = s;
 	s->fold_on = ui->config.fold;
 	ui->following = view_is_live(s) && ui->config.follow;
-	ui->cursor_seq = SELECTION_NONE;
 	ui->notes_reported = 0;
 	keep_marks_load(ui);
-	ui->header = (struct header){ 0 };
-	ui->header_at_ns = 0;
-	ui->rate_at_ns = 0;
+	begin_view(ui);
 	return NULL;
 }
 
@@ -75,7 +90,7 @@ struct err *ui_create(const struct ui_options *options, struct ui **ret)
 	ui->wish.n_lines = 24;
 	ui->wish.n_columns = 80;
 	if (!err && source.trace) {
-		err = new_session(ui, &source);
+		err = new_session(ui, &source, NULL);
 		if (!err && options->filter && *options->filter)
 			err = view_set_filter(ui->s, options->filter);
 		if (!err)
@@ -112,11 +127,18 @@ void ui_destroy(struct ui *ui)
 		free(ui->history.v[i].filter);
 	vec_fini(&ui->history);
 	vec_fini(&ui->pages);
+	vec_fini(&ui->waiting);
+	for (size_t i = 0; i < ui->levels.n; i++) {
+		vec_fini(&ui->levels.v[i].pages);
+		view_destroy(ui->levels.v[i].view);
+	}
+	vec_fini(&ui->levels);
 	for (size_t i = 0; i < ARRAY_LEN(ui->source_dirs); i++)
 		free(ui->source_dirs[i]);
 	toggles_fini(&ui->toggles);
 	search_fini(&ui->search);
 	free(ui->dialog);
+	free(ui->prompt_old_filter);
 	free(ui->copied);
 	free(ui->edit_file);
 	view_destroy(ui->s);
@@ -126,21 +148,74 @@ void ui_destroy(struct ui *ui)
 	free(ui);
 }
 
-struct err *ui_set_source(struct ui *ui, struct ui_source *source)
+/* Panes that are about a session go with it. */
+static void close_panes(struct ui *ui)
 {
 	for (int i = 0; i < PANE_COUNT; i++)
 		if (ui->panes[i] && i != PANE_START && i != PANE_LESSON && i != PANE_LESSONS) {
 			ui->panes[i]->ops->close(ui->panes[i]);
 			ui->panes[i] = NULL;
 		}
-	struct err *err = new_session(ui, source);
-	if (err)
-		return err;
-	toggles_fini(&ui->toggles);
+}
+
+static void show_view(struct ui *ui)
+{
+	toggles_read(&ui->toggles, ui->s ? ui->s->filter : NULL);
 	ui->focus = PANE_EVENTS;
+	ui->wish.maximised = PANE_NONE;
+	ui->wish.drawer = false;
 	ui_relayout(ui);
 	ui_changed(ui, CHANGE_ALL);
+}
+
+struct err *ui_set_source(struct ui *ui, struct ui_source *source)
+{
+	close_panes(ui);
+	struct err *err = new_session(ui, source, NULL);
+	show_view(ui);
+	return err;
+}
+
+struct err *ui_push_source(struct ui *ui, struct ui_source *source)
+{
+	struct level level = { .cursor_seq = ui->cursor_seq, .following = ui->following };
+	bool ok = vec_reserve(&ui->levels, 1);
+	for (size_t i = 0; ok && i < ui->pages.n; i++)
+		ok = vec_push(&level.pages, ui->pages.v[i]);
+	close_panes(ui);
+	struct err *err = ok ? new_session(ui, source, &level.view) : err_no_memory();
+	if (err) {
+		vec_fini(&level.pages);
+		show_view(ui);
+		return err;
+	}
+	ui->levels.v[ui->levels.n++] = level;
+	ui->pages.n = 0;
+	show_view(ui);
 	return NULL;
+}
+
+bool ui_pop_source(struct ui *ui)
+{
+	if (!ui->levels.n)
+		return false;
+	struct level level = ui->levels.v[--ui->levels.n];
+	close_panes(ui);
+	view_destroy(ui->s);
+	ui->s = level.view;
+	begin_view(ui);
+	ui->notes_reported = ui->s ? trace_n_notes(ui->s->trace) : 0;
+	ui->pages.n = 0;
+	for (size_t i = 0; i < level.pages.n; i++)
+		if (!vec_push(&ui->pages, level.pages.v[i]))
+			break;
+	vec_fini(&level.pages);
+	show_view(ui);
+	if (ui->s && level.cursor_seq != SELECTION_NONE)
+		ui_show(ui, level.cursor_seq);
+	ui->following = ui->s && level.following && view_is_live(ui->s);
+	ui->growth_waits = true; /* it may have grown meanwhile */
+	return true;
 }
 
 /* ---- messages ---- */
@@ -248,7 +323,7 @@ void ui_relayout(struct ui *ui)
 	ui->wish.page = ui->pages.n ? ui->pages.v[ui->pages.n - 1] : PANE_NONE;
 	ui->wish.page_may_dock = ui->pages.n && panes[ui->wish.page].may_dock;
 	ui->wish.page_splits = ui->pages.n && ui->wish.page == PANE_LESSON && ui->s;
-	ui->wish.prompt_lines_3 = prompt_n_lines(&ui->prompt) == 3;
+	ui->wish.prompt_lines = prompt_n_lines(&ui->prompt, ui->wish.n_columns);
 	if (ui->config.details)
 		ui->wish.rotate = (ui->wish.n_columns >= 160) != (ui->config.details == 1);
 	layout_make(&ui->wish, &ui->layout);
@@ -316,9 +391,14 @@ void ui_open_page(struct ui *ui, enum pane_id id)
 
 void ui_close_page(struct ui *ui)
 {
+	bool is_lesson = ui->pages.n && ui->pages.v[ui->pages.n - 1] == PANE_LESSON;
+	if (is_lesson && ui->levels.n && ui->levels.v[ui->levels.n - 1].is_lesson) {
+		ui_pop_source(ui);
+		return;
+	}
 	if (ui->pages.n)
 		ui->pages.n--;
-	if (!ui->s && !ui->pages.n)
+	if (!ui->s && !ui->pages.n && !ui_pop_source(ui))
 		ui->quit = true;
 	ui_relayout(ui);
 	ui_changed(ui, CHANGE_CURSOR);
@@ -376,6 +456,7 @@ bool ui_set_filter(struct ui *ui, const char *text, bool remember)
 		return false;
 	}
 	toggles_read(&ui->toggles, ui->s->filter);
+	ui->filter_is_new = true;
 	ui_changed(ui, CHANGE_FILTER);
 	return true;
 }
@@ -508,7 +589,7 @@ bool ui_advance(struct ui *ui, uint64_t now_ns, bool growth, uint64_t budget_ns)
 			uint64_t spent = monotonic_ns() - begin_ns, least = budget_ns / 4;
 			more |= ui->panes[i]->ops->work(ui->panes[i], spent + least < budget_ns ? budget_ns - spent : least);
 		}
-	return more;
+	return more || ui_input_waiting(ui);
 }
 
 uint64_t ui_deadline(const struct ui *ui)
@@ -594,8 +675,7 @@ void ui_draw(struct ui *ui)
 		area_put_cut(all, 0, 0, -1, ROLE_TEXT, "auditview needs 40 × 8");
 		return;
 	}
-	bool wants_3 = prompt_n_lines(&ui->prompt) == 3;
-	if (wants_3 != ui->wish.prompt_lines_3)
+	if (prompt_n_lines(&ui->prompt, ui->wish.n_columns) != ui->wish.prompt_lines)
 		ui_relayout(ui);
 	struct area line = area_sub(all, 0, 0, 1, all.n_columns);
 	if (ui->s)

@@ -67,8 +67,31 @@ static bool search_list(struct ui *ui, struct pane *p, bool forward, bool from_h
 bool ui_back_quits(const struct ui *ui)
 {
 	bool has_filter_before = ui->history_at > 0 && ui->s && *ui->s->filter_text;
-	return !ui->dialog && !ui->pages.n && ui->wish.maximised == PANE_NONE && !ui->wish.drawer && ui->focus == PANE_EVENTS &&
+	bool is_last_page = ui->pages.n == (ui->s ? 0 : 1);
+	return !ui->levels.n && !ui->dialog && is_last_page && ui->wish.maximised == PANE_NONE && !ui->wish.drawer && ui->focus == PANE_EVENTS &&
 	       !has_filter_before;
+}
+
+/* Was the program of this session started here, and does it still run? */
+static bool must_ask(const struct view *s)
+{
+	return s && s->live && s->live->must_ask && !s->has_ended && !s->is_left && s->live->must_ask(s->live_ctx);
+}
+
+/* What is to become of the program? goes_back: then the session below is shown, else all ends. */
+static void ask_quit(struct ui *ui, bool goes_back)
+{
+	const struct process_info *p = view_process(ui->s);
+	struct strbuf name = { 0 };
+	if (p)
+		text_program(&name, ui->s->trace, p->name);
+	ui->asked_quit = true;
+	ui->asked_back = goes_back;
+	bool room = ui->canvas.n_columns >= 100;
+	ui_flash(ui, "end %.*s (%u)? %s  w wait  d detach  t term  k kill  Esc stay", room ? 40 : 20,
+		 name.n ? strbuf_str(&name) : "the program", p ? p->pid : 0, room ? "it was started here " : "");
+	strbuf_fini(&name);
+	ui->flash_until_ns = UINT64_MAX;
 }
 
 static void go_back(struct ui *ui)
@@ -90,8 +113,12 @@ static void go_back(struct ui *ui)
 		ui_relayout(ui);
 	} else if (ui->focus != PANE_EVENTS) {
 		ui->focus = PANE_EVENTS;
-	} else {
+	} else if (ui->history_at > 0 && *ui->s->filter_text) {
 		ui_act(ui, ACTION_HISTORY_BACK, 0, NULL);
+	} else if (must_ask(ui->s)) {
+		ask_quit(ui, true);
+	} else {
+		ui_pop_source(ui);
 	}
 }
 
@@ -286,21 +313,19 @@ static void live(struct ui *ui, enum action action)
 
 static void quit(struct ui *ui)
 {
-	struct view *s = ui->s;
-	if (s && s->live && s->live->must_ask && !s->has_ended && s->live->must_ask(s->live_ctx)) {
-		const struct process_info *p = view_process(s);
-		struct strbuf name = { 0 };
-		if (p)
-			text_program(&name, s->trace, p->name);
-		ui->asked_quit = true;
-		bool room = ui->canvas.n_columns >= 100;
-		ui_flash(ui, "end %.*s (%u)? %s  w wait  d detach  t term  k kill  Esc stay", room ? 40 : 20,
-			 name.n ? strbuf_str(&name) : "the program", p ? p->pid : 0, room ? "it was started here " : "");
-		strbuf_fini(&name);
-		ui->flash_until_ns = UINT64_MAX;
-		return;
+	/* a program that was started below this session is asked about in its own place */
+	while (ui->levels.n && !must_ask(ui->s)) {
+		bool any = false;
+		for (size_t i = 0; i < ui->levels.n; i++)
+			any |= must_ask(ui->levels.v[i].view);
+		if (!any)
+			break;
+		ui_pop_source(ui);
 	}
-	ui->quit = true;
+	if (must_ask(ui->s))
+		ask_quit(ui, false);
+	else
+		ui->quit = true;
 }
 
 static void jump_mark(struct ui *ui, uint64_t count)
@@ -413,20 +438,10 @@ static void app_act(struct ui *ui, struct pane *p, enum action action, uint64_t 
 	case ACTION_COPY: copy_line(ui, p); break;
 	case ACTION_COPY_COMMAND: copy_command(ui); break;
 	case ACTION_WRITE:
-		if (text) {
-			char what[16] = "";
-			size_t n = strcspn(text, " ");
-			if (n < sizeof(what) && text[n])
-				snprintf(what, sizeof(what), "%.*s", (int)n, text);
-			const char *path = *what ? text + n + strspn(text + n, " ") : text;
-			if (strcmp(what, "shown") && strcmp(what, "marked") && strcmp(what, "all")) {
-				snprintf(what, sizeof(what), "shown");
-				path = text;
-			}
-			ui_write_file(ui, what, path);
-		} else {
+		if (text)
+			ui_write(ui, text);
+		else
 			prompt_write(ui);
-		}
 		break;
 	case ACTION_FREEZE:
 		view_set_frozen(s, !s->frozen);
@@ -616,12 +631,54 @@ static void answer_quit(struct ui *ui, int key)
 			return;
 		}
 	}
-	ui->quit = true;
+	ui->s->is_left = true;
+	if (ui->asked_back)
+		ui_pop_source(ui);
+	else
+		quit(ui);
+}
+
+/* What is typed while a search runs acts on what it finds; Esc and Ctrl-C stop it, and then the rest of what was typed is void. */
+static bool wait_for_search(struct ui *ui, struct input in)
+{
+	if (!pane_events_is_searching(ui))
+		return false;
+	if (in.kind == INPUT_KEY && (in.key == KEY_ESC_ || in.key == KEY_CTRL('c') || in.key == KEY_CTRL('g'))) {
+		ui->waiting.n = 0;
+		pane_events_search_stop(ui);
+		return true;
+	}
+	return ui->waiting.n < 1000 && vec_push(&ui->waiting, in);
+}
+
+bool ui_input_waiting(struct ui *ui)
+{
+	while (ui->waiting.n && !ui->quit && !pane_events_is_searching(ui)) {
+		struct input in = ui->waiting.v[0];
+		memmove(ui->waiting.v, ui->waiting.v + 1, --ui->waiting.n * sizeof(in));
+		ui_input(ui, in);
+	}
+	return pane_events_is_searching(ui);
+}
+
+/* A filter that was just set has until the next key, or 100 ms, for its first rows: what is typed ahead acts on them. */
+static void settle_filter(struct ui *ui)
+{
+	bool changed = false;
+	ui->filter_is_new = false;
+	if (!ui->s)
+		return;
+	view_work(ui->s, 100000000, &changed);
+	ui_changed(ui, CHANGE_FILTER);
 }
 
 void ui_input(struct ui *ui, struct input in)
 {
 	ui->dirty = true;
+	if (wait_for_search(ui, in))
+		return;
+	if (ui->filter_is_new && !prompt_is_open(&ui->prompt))
+		settle_filter(ui);
 	if (in.kind == INPUT_MOUSE) {
 		ui_mouse(ui, in);
 		return;

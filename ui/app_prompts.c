@@ -120,7 +120,10 @@ static const struct prompt_ops filter_prompt = {
 void prompt_filter(struct ui *ui, const char *text)
 {
 	ui->anchor_seq = ui->cursor_seq;
-	snprintf(ui->prompt_old_filter, sizeof(ui->prompt_old_filter), "%s", ui->s->filter_text);
+	free(ui->prompt_old_filter);
+	ui->prompt_old_filter = strdup(ui->s->filter_text);
+	if (!ui->prompt_old_filter)
+		return;
 	prompt_open(&ui->prompt, ui, &filter_prompt, text ? text : ui->s->filter_text);
 }
 
@@ -156,10 +159,12 @@ static bool search_run(struct ui *ui, const char *text, bool backwards)
 	else
 		ui->search.backwards = backwards;
 	if (err) {
-		err_destroy(err);
+		ui_flash_err(ui, err);
 		return false;
 	}
-	if (search_is_on(&ui->search))
+	if (!search_is_on(&ui->search))
+		ui_flash(ui, "nothing to look for");
+	else
 		ui_act(ui, backwards ? ACTION_SEARCH_BACK : ACTION_SEARCH, 0, text);
 	return true;
 }
@@ -403,19 +408,12 @@ static void write_complete(struct ui *ui, const char *text, size_t cursor, struc
 static void write_check(struct ui *ui, const char *text, struct prompt_verdict *ret)
 {
 	*ret = (struct prompt_verdict){ 0 };
-	snprintf(ret->message, sizeof(ret->message), ".jsonl .csv .tsv .avc by its ending");
+	snprintf(ret->message, sizeof(ret->message), ".avc .jsonl .csv .tsv by its ending");
 }
 
 static bool write_accept(struct ui *ui, const char *text)
 {
-	text += strspn(text, " ");
-	size_t n = strcspn(text, " ");
-	char what[16];
-	if (n >= sizeof(what) || !text[n])
-		return false;
-	snprintf(what, sizeof(what), "%.*s", (int)n, text);
-	const char *path = text + n + strspn(text + n, " ");
-	return *path && ui_write_file(ui, what, path);
+	return ui_write(ui, text);
 }
 
 static const struct prompt_ops write_prompt = { .label = "write: ", .history = 3, .complete = write_complete, .check = write_check,

@@ -1,73 +1,176 @@
 /*
  * app_write: shown, marked or all events into a file; the ending of its name says which format.
+ *
+ * A file that exists is never written to, and a name is never followed through a symbolic link.
+ * What could not be finished is removed.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/new_file.h"
+#include "base/utf8.h"
 #include "export/exporter.h"
+#include "export/import.h"
 #include "ui/ui.h"
 
-static struct err *write_rows(struct view *s, const struct selection *rows, const struct exporter_format *format, const char *path)
+static struct err *export_rows(struct view *s, const struct selection *rows,
+			       const struct exporter_format *format, int fd, const char *path)
 {
-	CLEANUP(new_file) struct new_file *file = NULL;
-	struct err *err = new_file_open(path, format->needs_path ? NEW_FILE_REGULAR : 0, &file);
-	if (err)
-		return err;
 	struct exporter_options options = { .path = path };
 	struct exporter *x = NULL;
-	err = exporter_create(s->trace, format, new_file_fd(file), &options, &x);
-	if (!err) {
-		err = exporter_write(x, rows, 0, s->n_events);
-		if (err)
-			exporter_destroy(x);
-		else
-			err = exporter_close(x);
+	struct err *err = exporter_create(s->trace, format, fd, &options, &x);
+	if (err)
+		return err;
+	err = exporter_write(x, rows, 0, s->n_events);
+	if (err)
+		exporter_destroy(x);
+	else
+		err = exporter_close(x);
+	return err;
+}
+
+/* A capture of a part of a capture: a process of its own writes the events as JSON lines, which
+ * loses nothing, and they are read back here. */
+static struct err *write_capture(struct view *s, const struct selection *rows, const char *path)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC))
+		return err_sys(errno, "cannot write %s", path);
+	pid_t pid = fork();
+	if (pid == 0) {
+		signal(SIGPIPE, SIG_DFL); /* the reader gave up */
+		close(ends[0]);
+		struct err *err = export_rows(s, rows, exporter_find("jsonl"), ends[1], path);
+		_exit(err ? 1 : 0);
 	}
+	close(ends[1]);
+	struct err *err = pid < 0 ? err_sys(errno, "cannot write %s", path) : NULL;
+	struct import_result result;
+	if (!err)
+		err = import_jsonl(ends[0], "the events", path, &result);
+	close(ends[0]);
+	int status = 0;
+	if (pid > 0)
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+	if (!err && status)
+		err = err_create(ERR_SYS, "cannot write %s: the events could not be read", path);
+	return err;
+}
+
+/* A new file `path`, and nothing but a new file; what is not finished is removed. `format` NULL: a capture. */
+static struct err *write_rows(struct view *s, const struct selection *rows, const struct exporter_format *format, const char *path)
+{
+	struct stat st;
+	if (!lstat(path, &st))
+		return err_create(ERR_USAGE, "cannot write %s: it exists", path);
+	if (!format)
+		return write_capture(s, rows, path);
+	CLEANUP(new_file) struct new_file *file = NULL;
+	struct err *err = new_file_open(path, format->needs_path ? NEW_FILE_REGULAR : 0, &file);
+	if (!err)
+		err = export_rows(s, rows, format, new_file_fd(file), path);
 	return err ? err : new_file_finish(take_ptr(file));
 }
 
-bool ui_write_file(struct ui *ui, const char *what, const char *path)
+static struct err *choose_rows(struct view *s, const char *what, struct selection **ret_own,
+			       const struct selection **ret, uint64_t *ret_n)
 {
-	struct view *s = ui->s;
-	const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
-	char *expanded = NULL;
-	if (path[0] == '~' && path[1] == '/' && getenv("HOME") && asprintf(&expanded, "%s%s", getenv("HOME"), path + 1) >= 0)
-		path = expanded;
-	if (!access(path, F_OK)) {
-		ui_flash(ui, "cannot write %s: it exists", path);
-		free(expanded);
-		return false;
-	}
-	const struct exporter_format *format = NULL;
-	struct err *err = exporter_find_checked(dot && (!slash || dot > slash) ? dot : "jsonl", &format);
-	CLEANUP(selection) struct selection *marked = NULL;
-	const struct selection *rows = NULL;
-	if (!err && !strcmp(what, "marked")) {
-		err = selection_create(s->n_events, false, &marked);
+	if (!strcmp(what, "marked")) {
+		struct err *err = selection_create(s->n_events, false, ret_own);
 		for (size_t i = 0; !err && i < s->marks.n; i++)
 			if (s->marks.v[i].seq < s->n_events)
-				selection_set(marked, s->marks.v[i].seq, true);
-		rows = marked;
+				selection_set(*ret_own, s->marks.v[i].seq, true);
+		if (err)
+			return err;
+		*ret = *ret_own;
+		*ret_n = selection_count(*ret_own);
 	} else if (!strcmp(what, "shown") && s->run) {
-		rows = s->shown;
-	} else if (!err && strcmp(what, "all") && strcmp(what, "shown")) {
-		err = err_create(ERR_USAGE, "write shown, marked or all, not \"%s\"", what);
+		*ret = s->shown;
+		*ret_n = view_n_shown(s);
+	} else {
+		*ret_n = s->n_events;
+	}
+	if (!*ret_n)
+		return err_create(ERR_NOT_FOUND, !strcmp(what, "marked")
+						     ? "no event is marked: m marks one"
+						     : "there is no event to write");
+	return NULL;
+}
+
+/* "what PATH", or a path alone; blanks in it need no quotes, but may have them. *ret_path is
+ * malloc'ed. */
+static struct err *read_words(const char *text, const char **ret_what, char **ret_path)
+{
+	static const char *const words[] = { "shown", "marked", "all" };
+	*ret_what = "shown";
+	text += strspn(text, " ");
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		size_t n = strlen(words[i]);
+		if (!strncmp(text, words[i], n) && (text[n] == ' ' || !text[n])) {
+			*ret_what = words[i];
+			text += n + strspn(text + n, " ");
+			break;
+		}
+	}
+	size_t n = strlen(text);
+	while (n && text[n - 1] == ' ')
+		n--;
+	if (n > 2 && (text[0] == '"' || text[0] == '\'') && text[n - 1] == text[0])
+		text++, n -= 2;
+	if (!n)
+		return err_create(ERR_USAGE, "where to? write the name of a file behind \"%s\"",
+				  *ret_what);
+	const char *home = text[0] == '~' && (n == 1 || text[1] == '/') ? getenv("HOME") : NULL;
+	if (asprintf(ret_path, "%s%.*s", home ? home : "", (int)n - (home != NULL),
+		     text + (home != NULL)) < 0)
+		return err_no_memory();
+	return NULL;
+}
+
+bool ui_write(struct ui *ui, const char *text)
+{
+	struct view *s = ui->s;
+	const char *what;
+	char *path = NULL;
+	const struct exporter_format *format = NULL;
+	const struct selection *rows = NULL;
+	CLEANUP(selection) struct selection *own = NULL;
+	uint64_t n = 0;
+	bool is_capture = false;
+	struct err *err = read_words(text, &what, &path);
+	if (!err) {
+		const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
+		const char *suffix = dot && (!slash || dot > slash) ? dot : ".jsonl";
+		is_capture = !strcmp(suffix, ".avc");
+		if (!is_capture)
+			err = exporter_find_checked(suffix, &format);
 	}
 	if (!err)
+		err = choose_rows(s, what, &own, &rows, &n);
+	if (!err)
 		err = write_rows(s, rows, format, path);
-	bool done = !err;
 	if (err) {
 		ui_flash_err(ui, err);
 	} else {
-		struct strbuf b = { 0 };
-		strbuf_add_count(&b, !rows ? s->n_events : rows == marked ? s->marks.n : view_n_shown(s));
-		ui_flash(ui, "%s events written to %s (%s)", strbuf_str(&b), path, format->name);
-		ui_message(ui, "written", SELECTION_NONE, false, "%s events (%s) to %s, %s", strbuf_str(&b), what, path, format->doc);
+		struct strbuf b = { 0 }, safe = { 0 };
+		strbuf_add_count(&b, n);
+		utf8_escape(&safe, path, strlen(path), 0);
+		ui_flash(ui, "%s event%s written to %s (%s)", strbuf_str(&b), n == 1 ? "" : "s",
+			 strbuf_str(&safe), is_capture ? "capture" : format->name);
+		ui_message(ui, "written", SELECTION_NONE, false, "%s event%s (%s) to %s, %s",
+			   strbuf_str(&b), n == 1 ? "" : "s", what, strbuf_str(&safe),
+			   is_capture ? "a capture" : format->doc);
 		strbuf_fini(&b);
+		strbuf_fini(&safe);
 	}
-	free(expanded);
-	return done;
+	free(path);
+	return !err;
 }

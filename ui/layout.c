@@ -44,7 +44,7 @@ void layout_make(const struct layout_wish *w, struct layout *l)
 		l->form = LAYOUT_TOO_SMALL;
 		return;
 	}
-	int last = w->prompt_lines_3 ? 3 : 1;
+	int last = w->prompt_lines > 1 ? w->prompt_lines : 1;
 	l->header = (struct rect){ 0, 0, 1, columns };
 	l->last = (struct rect){ lines - last, 0, last, columns };
 	struct rect body = { 1, 0, lines - 1 - last, columns };

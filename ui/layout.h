@@ -22,7 +22,7 @@ struct layout_wish {
 	bool rotate;           /* details at the other place */
 	bool drawer;           /* the categories' drawer is open */
 	bool hide_timeline;
-	bool prompt_lines_3;   /* the prompt shows an error: three lines */
+	int prompt_lines;      /* the prompt with its error: 1, 3 or 4 */
 	enum pane_id maximised; /* PANE_NONE */
 	enum pane_id page;      /* a pane that takes the body (or the dock), PANE_NONE */
 	bool page_splits;      /* the events stay below the page (a lesson) */

@@ -256,10 +256,8 @@ static bool act_catalog(struct pane *p, enum action action, uint64_t count, cons
 			struct ui_source source = { .terminal_fd = -1 };
 			struct err *err = p->ui->options.start->run(p->ui->options.start_ctx, l->event->name, NULL, &source);
 			struct ui *ui = p->ui;
-			if (!err) {
-				ui->pages.n = 0;
-				err = ui_set_source(ui, &source);
-			}
+			if (!err)
+				err = ui_push_source(ui, &source);
 			if (err)
 				ui_flash_err(ui, err);
 			return true;

@@ -430,6 +430,21 @@ static void go_seq(struct events *e, uint64_t seq)
 	cursor_moved(e);
 }
 
+bool pane_events_is_searching(const struct ui *ui)
+{
+	const struct events *e = (const struct events *)ui->panes[PANE_EVENTS];
+	return e && e->searching;
+}
+
+void pane_events_search_stop(struct ui *ui)
+{
+	struct events *e = (struct events *)ui->panes[PANE_EVENTS];
+	if (e && e->searching) {
+		e->searching = false;
+		ui_flash(ui, "the search was stopped");
+	}
+}
+
 bool pane_events_note(const struct ui *ui, uint32_t *ret)
 {
 	const struct pane *p = ui->panes[PANE_EVENTS];
@@ -483,24 +498,63 @@ static void step_first(struct events *e, bool forward, uint64_t count)
 		ui_goto(e->pane.ui, at);
 }
 
+static bool chunk_has_thread(struct trace *t, uint32_t i_chunk, uint32_t thread)
+{
+	struct chunk_summary s;
+	if (!trace_chunk_summary(t, i_chunk, &s))
+		return false;
+	for (uint32_t i = 0; i < s.n_threads; i++)
+		if (s.threads[i] == thread)
+			return true;
+	return false;
+}
+
+/* The next or previous row of this thread, however far it is: chunks in which the thread does not occur are skipped unread. */
+static uint64_t row_of_thread(struct view *s, uint64_t at, uint32_t thread, bool forward)
+{
+	uint32_t looked_at = UINT32_MAX;
+	for (;;) {
+		if (!forward && !at)
+			return SELECTION_NONE;
+		at = forward ? selection_next(s->rows, at + 1) : selection_prev(s->rows, at - 1);
+		if (at == SELECTION_NONE)
+			return SELECTION_NONE;
+		uint32_t i_chunk = (uint32_t)(at >> TRACE_CHUNK_SHIFT);
+		uint64_t first = (uint64_t)i_chunk << TRACE_CHUNK_SHIFT;
+		if (i_chunk != looked_at && !chunk_has_thread(s->trace, i_chunk, thread)) {
+			at = forward ? first + TRACE_CHUNK - 1 : first;
+			continue;
+		}
+		if (i_chunk != looked_at)
+			trace_trim(s->trace);
+		looked_at = i_chunk;
+		const struct chunk *c = trace_chunk(s->trace, i_chunk);
+		if (c && at - first < c->n && c->threads[c->thread[at - first]] == thread)
+			return at;
+	}
+}
+
 /* The next or previous shown event of the same thread. */
 static void step_story(struct events *e, bool forward, uint64_t count)
 {
 	struct ui *ui = e->pane.ui;
 	struct view *s = ui->s;
-	struct event here, other;
-	if (!trace_event(s->trace, e->cursor_seq, &here))
+	struct event here;
+	if (e->on_note || !trace_event(s->trace, e->cursor_seq, &here)) {
+		ui_flash(ui, "there is no event under the cursor");
 		return;
-	uint64_t at = e->cursor_seq, steps = 0;
-	for (uint64_t i = 0; i < (count ? count : 1) && steps < 200000;) {
-		uint64_t next = forward ? selection_next(s->rows, at + 1) : at ? selection_prev(s->rows, at - 1) : SELECTION_NONE;
-		if (next == SELECTION_NONE)
-			return;
-		at = next;
-		steps++;
-		if (trace_event(s->trace, at, &other) && other.thread == here.thread)
-			i++;
 	}
+	uint64_t at = e->cursor_seq;
+	for (uint64_t i = 0; i < (count ? count : 1); i++) {
+		uint64_t next = row_of_thread(s, at, here.thread, forward);
+		if (next == SELECTION_NONE) {
+			ui_flash(ui, forward ? "no further event of this thread" : "no earlier event of this thread");
+			break;
+		}
+		at = next;
+	}
+	if (at == e->cursor_seq)
+		return;
 	ui->following = false;
 	go_seq(e, at);
 }

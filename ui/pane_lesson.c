@@ -50,8 +50,12 @@ static void run_program(struct lesson_pane *l, bool second)
 		return;
 	}
 	struct err *err = ops->run(ui->options.start_ctx, NULL, second ? l->lesson->second_program : l->lesson->program, &source);
+	/* the first run lies over what was there, later ones take its place */
+	bool has_level = ui->levels.n && ui->levels.v[ui->levels.n - 1].is_lesson;
 	if (!err)
-		err = ui_set_source(ui, &source);
+		err = has_level ? ui_set_source(ui, &source) : ui_push_source(ui, &source);
+	if (!err && !has_level)
+		ui->levels.v[ui->levels.n - 1].is_lesson = true;
 	l->failed = err != NULL;
 	l->on_second = second;
 	l->running = !l->failed;

@@ -425,13 +425,9 @@ static void open_entry(struct start *t)
 		err_destroy(err);
 		return;
 	}
-	size_t n = ui->pages.n;
-	ui->pages.n = 0;
-	err = ui_set_source(ui, &source);
-	if (err) {
-		ui->pages.n = n;
+	err = ui_push_source(ui, &source);
+	if (err)
 		ui_flash_err(ui, err);
-	}
 }
 
 static bool act_start(struct pane *p, enum action action, uint64_t count, const char *text)

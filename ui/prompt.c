@@ -3,11 +3,14 @@
  */
 #include "ui/prompt.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
+#include "ui/event_text.h"
 #include "ui/keep.h"
+#include "ui/ui.h"
 
 static void choices_clear(struct prompt_choices *c)
 {
@@ -54,6 +57,21 @@ static void with_choice(const struct prompt *p, struct strbuf *to)
 	strbuf_add(to, p->text.s + c->to, p->text.n - c->to);
 }
 
+/* Is what stands there wrong only because a word in it is not whole yet, as the chosen completion shows? */
+static bool is_begun(const struct prompt *p, struct ui *ui)
+{
+	if (!has_ghost(p) || p->choices.from == p->choices.to)
+		return false;
+	struct prompt_verdict verdict = { 0 };
+	struct strbuf text = { 0 };
+	with_choice(p, &text);
+	p->ops->check(ui, strbuf_str(&text), &verdict);
+	/* behind the word, when it is whole, an operator or a value may still be missing */
+	bool begun = !verdict.is_error || (verdict.at >= text.n && text.n > p->text.n);
+	strbuf_fini(&text);
+	return begun;
+}
+
 static void preview(struct prompt *p, struct ui *ui)
 {
 	if (!p->ops->preview)
@@ -63,7 +81,7 @@ static void preview(struct prompt *p, struct ui *ui)
 		strbuf_adds(&text, strbuf_str(&p->text));
 		free(p->good);
 		p->good = strdup(strbuf_str(&p->text));
-	} else if (has_ghost(p)) {
+	} else if (p->is_begun) {
 		with_choice(p, &text);
 	} else if (p->good) { /* the last good one goes on working */
 		strbuf_adds(&text, p->good);
@@ -75,6 +93,7 @@ static void preview(struct prompt *p, struct ui *ui)
 static void changed(struct prompt *p, struct ui *ui)
 {
 	p->verdict = (struct prompt_verdict){ 0 };
+	p->note = NULL;
 	choices_clear(&p->choices);
 	p->chosen = -1;
 	p->first_choice = 0;
@@ -98,6 +117,7 @@ static void changed(struct prompt *p, struct ui *ui)
 		p->box_hidden = true;
 		p->chosen = -1;
 	}
+	p->is_begun = p->verdict.is_error && is_begun(p, ui);
 	preview(p, ui);
 	if (p->ops && p->ops->check && !p->verdict.is_error)
 		p->ops->check(ui, strbuf_str(&p->text), &p->verdict);
@@ -248,11 +268,15 @@ static void take_choice(struct prompt *p)
 
 static void look_back(struct prompt *p, struct ui *ui, bool older)
 {
-	if (p->ops->history < 0)
+	if (p->ops->history < 0) {
+		p->note = "no earlier lines are kept here";
 		return;
+	}
 	__auto_type h = &p->history[p->ops->history];
-	if (older ? p->history_at == 0 : p->history_at >= h->n)
+	if (older ? p->history_at == 0 : p->history_at >= h->n) {
+		p->note = older ? "no earlier line" : "no later line";
 		return;
+	}
 	if (p->history_at == h->n) {
 		free(p->typed);
 		p->typed = strdup(strbuf_str(&p->text));
@@ -279,19 +303,34 @@ static void choose(struct prompt *p, struct ui *ui, int by)
 	preview(p, ui);
 }
 
+/* What stands there was not taken: the reason stands where the text is, and stays until the text changes. */
+static void refuse(struct prompt *p, struct ui *ui)
+{
+	if (!p->verdict.is_error) {
+		p->verdict = (struct prompt_verdict){ .is_error = true, .at = p->text.n, .n_bytes = 1 };
+		snprintf(p->verdict.message, sizeof(p->verdict.message), "%s", ui->flash[0] ? ui->flash : "this cannot be used as it stands");
+	}
+	p->is_begun = false;
+	p->note = "not done";
+	ui->flash[0] = 0;
+}
+
 static void accept(struct prompt *p, struct ui *ui)
 {
 	struct strbuf text = { 0 };
-	if (p->verdict.is_error)
+	if (p->is_begun)
 		with_choice(p, &text); /* what the preview shows */
 	else
 		strbuf_adds(&text, strbuf_str(&p->text));
 	const struct prompt_ops *ops = p->ops;
+	ui->flash[0] = 0;
 	if (ops->accept(ui, strbuf_str(&text))) {
 		prompt_remember(p, ops->history, strbuf_str(&text));
 		keep_history_add(ui, ops->history, strbuf_str(&text));
 		if (p->ops == ops)
 			prompt_close(p);
+	} else if (p->ops == ops) {
+		refuse(p, ui);
 	}
 	strbuf_fini(&text);
 }
@@ -303,6 +342,7 @@ void prompt_input(struct prompt *p, struct ui *ui, struct input in)
 	const char *s = strbuf_str(&p->text);
 	size_t n = p->text.n;
 	bool box = p->choices.list.n > 0 && !p->box_hidden;
+	p->note = NULL;
 	if (in.kind == INPUT_PASTE) {
 		insert_key(p, in.key == '\n' || in.key == '\r' || in.key == '\t' ? ' ' : in.key);
 		changed(p, ui);
@@ -320,8 +360,10 @@ void prompt_input(struct prompt *p, struct ui *ui, struct input in)
 	}
 	case KEY_ENTER_: accept(p, ui); return;
 	case KEY_TAB_:
-		if (!p->choices.list.n)
+		if (!p->choices.list.n) {
+			p->note = "nothing completes this";
 			return;
+		}
 		if (p->box_hidden || p->chosen < 0) { /* show them first */
 			p->box_hidden = false;
 			p->chosen = 0;
@@ -339,6 +381,8 @@ void prompt_input(struct prompt *p, struct ui *ui, struct input in)
 	case KEY_STAB_:
 		if (box)
 			choose(p, ui, -1);
+		else
+			p->note = "nothing to choose from; Tab opens the list";
 		return;
 	case KEY_UP_:
 	case KEY_CTRL('p'):
@@ -390,8 +434,10 @@ void prompt_input(struct prompt *p, struct ui *ui, struct input in)
 		}
 		break;
 	default:
-		if (in.key >= KEY_SPECIAL || in.key < 32)
+		if (in.key >= KEY_SPECIAL || in.key < 32) {
+			p->note = "this key does nothing here; Esc leaves";
 			return;
+		}
 		insert_key(p, in.key);
 		break;
 	}
@@ -399,9 +445,28 @@ void prompt_input(struct prompt *p, struct ui *ui, struct input in)
 	changed(p, ui);
 }
 
-int prompt_n_lines(const struct prompt *p)
+/* How many bytes of text go into `cells`, ending between words if that is possible. */
+static size_t wrap_at(const char *text, int cells)
 {
-	return p->ops && p->verdict.is_error && p->verdict.message[0] && (p->box_hidden || !p->choices.list.n) ? 3 : 1;
+	size_t n = text_head(text, strlen(text), cells), at = n;
+	if (!text[n])
+		return n;
+	while (at > 0 && text[at] != ' ')
+		at--;
+	return at > n / 2 ? at : n;
+}
+
+/* Is there an error to show? Not while a word is being typed that a completion makes whole. */
+static bool shows_error(const struct prompt *p)
+{
+	return p->ops && p->verdict.is_error && p->verdict.message[0] && !p->is_begun;
+}
+
+int prompt_n_lines(const struct prompt *p, int n_columns)
+{
+	if (!shows_error(p))
+		return 1;
+	return text_width(p->verdict.message, strlen(p->verdict.message)) > n_columns - 24 ? 4 : 3;
 }
 
 struct area draw_box(struct area all, int line, int column, int n_lines, int n_columns, const char *title)
@@ -468,6 +533,47 @@ static void draw_choices(const struct prompt *p, struct area all, int bottom, in
 	}
 }
 
+/* Caret and message below the text, whatever floats above it. The message stands beside the caret if there is room for it,
+ * else in lines of its own. `skip` bytes of the text are out of sight on the left. */
+static void draw_error(const struct prompt *p, struct area last, int column, int room, size_t skip)
+{
+	const char *text = strbuf_str(&p->text), *message = p->verdict.message;
+	size_t at = p->verdict.at < p->text.n ? p->verdict.at : p->text.n;
+	size_t n = at + p->verdict.n_bytes <= p->text.n ? p->verdict.n_bytes : p->text.n - at;
+	bool is_left = at < skip, is_right = false;
+	int from = column, w = 1;
+	if (!is_left) {
+		from = column + text_width(text + skip, at - skip);
+		w = text_width(text + at, n);
+		is_right = from > column + room;
+	}
+	if (is_right)
+		from = column + room;
+	w = w < 1 || is_left || is_right ? 1 : w < 40 ? w : 40;
+	if (last.n_lines < 3) { /* no room: the line itself says where */
+		area_mark(last, 0, from, w, CELL_UNDERLINE, ROLE_COUNT);
+		return;
+	}
+	area_put(last, 1, from, 1, ROLE_TEXT, is_left ? "<" : is_right ? ">" : "^");
+	for (int k = 1; k < w && from + k < last.n_columns; k++)
+		area_put(last, 1, from + k, 1, ROLE_TEXT, "~");
+	const char *way_out = p->note ? "not done: Esc old, or mend it" : "Esc old";
+	int width = text_width(message, strlen(message)), right = from + w + 1;
+	if (right + width < last.n_columns) {
+		area_put_cut(last, 1, right, last.n_columns - right - 1, ROLE_DIM, message);
+	} else if (width + 1 < from) {
+		area_put_cut(last, 1, from - width - 1, width, ROLE_DIM, message);
+	} else { /* lines of its own, broken between words */
+		size_t n_first = wrap_at(message, last.n_columns - 2);
+		area_put_n(last, 2, 1, last.n_columns - 2, ROLE_DIM, message, n_first);
+		message += n_first + strspn(message + n_first, " ");
+		int left = last.n_columns - 4 - text_width(way_out, strlen(way_out));
+		if (last.n_lines > 3)
+			area_put_cut(last, 3, 1, left, ROLE_DIM, message);
+	}
+	area_put_right(last, last.n_lines - 1, 0, last.n_columns - 1, p->note ? ROLE_TROUBLE : ROLE_DIM, way_out);
+}
+
 void prompt_draw(const struct prompt *p, struct area all, struct area last)
 {
 	if (!p->ops)
@@ -486,33 +592,17 @@ void prompt_draw(const struct prompt *p, struct area all, struct area last)
 	int used = area_put_n(last, 0, column, room, ROLE_TEXT, text + skip, p->text.n - skip);
 	int cursor = column + text_width(text + skip, p->cursor - skip);
 	bool box = p->choices.list.n > 0 && !p->box_hidden;
-	if (has_ghost(p))
+	if (has_ghost(p) && !shows_error(p))
 		area_put(last, 0, cursor, room - used, ROLE_DIM,
 			 p->choices.list.v[p->chosen].text + (p->choices.to - p->choices.from));
 	if (facts)
 		area_put_right(last, 0, last.n_columns - facts - 1, facts, ROLE_DIM, p->verdict.message);
 	last.canvas->cursor_line = last.line;
 	last.canvas->cursor_column = last.column + cursor;
-	if (p->verdict.is_error && p->verdict.at >= skip) {
-		size_t at = p->verdict.at < p->text.n ? p->verdict.at : p->text.n;
-		size_t n = at + p->verdict.n_bytes <= p->text.n ? p->verdict.n_bytes : p->text.n - at;
-		int from = column + text_width(text + skip, at - skip), w = text_width(text + at, n);
-		if (w < 1)
-			w = 1;
-		if (last.n_lines < 3) {
-			area_mark(last, 0, from, w, CELL_UNDERLINE, ROLE_COUNT);
-		} else {
-			area_put(last, 1, from, 1, ROLE_TEXT, "^");
-			for (int k = 1; k < w && k < 40; k++)
-				area_put(last, 1, from + k, 1, ROLE_TEXT, "~");
-			int message = text_width(p->verdict.message, strlen(p->verdict.message));
-			int where = from + (w < 40 ? w : 40) + 1;
-			if (where + message > last.n_columns - 1 && message + 1 < from)
-				where = from - message - 1;
-			area_put_cut(last, 1, where, last.n_columns - where - 1, ROLE_DIM, p->verdict.message);
-			area_put_right(last, 2, 0, last.n_columns - 1, ROLE_DIM, "Esc old");
-		}
-	}
+	if (shows_error(p))
+		draw_error(p, last, column, room, skip);
+	else if (p->note)
+		area_put_right(last, 0, last.n_columns / 2, last.n_columns - last.n_columns / 2 - 1, ROLE_DIM, p->note);
 	if (box) {
 		int from = column;
 		if (p->choices.from >= skip)

@@ -33,7 +33,7 @@ struct prompt_choices {
 struct prompt_verdict {
 	bool is_error;
 	size_t at, n_bytes;   /* what is wrong */
-	char message[160];    /* the error, or facts for the right edge */
+	char message[320];    /* the error, or facts for the right edge */
 };
 
 struct prompt_ops {
@@ -56,7 +56,9 @@ struct prompt {
 	int chosen;                   /* -1 none */
 	int first_choice;             /* top of the box */
 	bool box_hidden;
+	bool is_begun;                /* wrong only because the word at the cursor is not whole */
 	struct prompt_verdict verdict;
+	const char *note;             /* why the last key did nothing; NULL: it did something. Static text */
 	VEC(char *) history[PROMPT_HISTORIES];
 	size_t history_at;            /* history.n = the line being typed */
 	char *typed;                  /* that line, while older ones are looked at */
@@ -74,7 +76,7 @@ static inline bool prompt_is_open(const struct prompt *p)
 void prompt_input(struct prompt *p, struct ui *ui, struct input in);
 /* Ask check() again: what it looks at has changed. */
 void prompt_recheck(struct prompt *p, struct ui *ui);
-int prompt_n_lines(const struct prompt *p); /* 1, or 3 with an error */
+int prompt_n_lines(const struct prompt *p, int n_columns); /* 1; with an error 3, or 4 if it is long */
 /* `last` are the prompt's lines; the box floats in `all`. */
 void prompt_draw(const struct prompt *p, struct area all, struct area last);
 

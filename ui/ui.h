@@ -37,6 +37,15 @@ struct place { /* where the user was, for [ and ] */
 	char *filter;
 };
 
+/* A session that another one was opened over; q comes back to it. */
+struct level {
+	struct view *view;   /* NULL: the start page */
+	VEC(enum pane_id) pages;
+	uint64_t cursor_seq;
+	bool following;
+	bool is_lesson;      /* a lesson's own run lies over it: closing the lesson closes the run */
+};
+
 struct header {         /* what the header shows; taken four times a second */
 	bool is_loss_known;
 	uint64_t n_events, n_lost, rate, quiet_ns, age_ns, file_bytes, longest_pause_ns;
@@ -55,10 +64,13 @@ struct ui {
 	enum pane_id focus;             /* among the panes of the main page */
 	VEC(enum pane_id) pages;        /* full pages over the main page, the last one is seen */
 	struct prompt prompt;
-	char prompt_old_filter[4096]; /* what stood before the filter prompt was opened */
+	char *prompt_old_filter;      /* what stood before the filter prompt was opened */
 	uint64_t anchor_seq;          /* and where the cursor was */
 
+	VEC(struct input) waiting; /* keys typed ahead of a search, for when it has ended */
+	bool filter_is_new;  /* nothing of it was worked out yet when the next key comes */
 	uint64_t count;      /* number typed before a key */
+	VEC(struct level) levels; /* sessions below this one, the last is next */
 	bool following;
 	uint64_t cursor_seq; /* the event whose details are shown; SELECTION_NONE */
 	enum time_mode time_mode;
@@ -85,7 +97,7 @@ struct ui {
 	uint64_t header_at_ns, refreshed_at_ns, ticked_at_ns, now_ns, started_ns;
 	uint64_t rate_events, rate_at_ns, last_growth_ns, frozen_at_events;
 	uint32_t notes_reported;
-	bool dirty, quit, said_cannot_keep, asked_quit, growth_waits, cursor_waits;
+	bool dirty, quit, said_cannot_keep, asked_quit, asked_back, growth_waits, cursor_waits;
 	uint64_t cursor_sent_ns;
 	enum pane_id drag_pane;
 	int drag_line, drag_column;
@@ -98,6 +110,8 @@ void ui_destroy(struct ui *ui);
 DEFINE_CLEANUP(ui);
 void ui_resize(struct ui *ui, int n_lines, int n_columns);
 void ui_input(struct ui *ui, struct input in);
+/* Act on keys that were typed ahead of a search, if it has ended. True: one of them began another. */
+bool ui_input_waiting(struct ui *ui);
 /* Take in what has grown (growth: the capture is known to have changed) and do up to budget_ns of long work. True: more
  * work waits. now_ns is CLOCK_MONOTONIC. */
 bool ui_advance(struct ui *ui, uint64_t now_ns, bool growth, uint64_t budget_ns);
@@ -120,6 +134,10 @@ void ui_relayout(struct ui *ui);
 void ui_changed(struct ui *ui, unsigned changes);
 /* Replace the session; the old one is closed. Takes source over. */
 MUST_CHECK struct err *ui_set_source(struct ui *ui, struct ui_source *source);
+/* A session over the one there is (or over the start page): going back from it comes back here. Takes source over. */
+MUST_CHECK struct err *ui_push_source(struct ui *ui, struct ui_source *source);
+/* Close the session and come back to what is below it; false: there is nothing below. */
+bool ui_pop_source(struct ui *ui);
 
 /* Make `text` the filter; errors become a message. keep_history: it was typed, so history remembers the old one. */
 bool ui_set_filter(struct ui *ui, const char *text, bool remember);
@@ -143,6 +161,9 @@ void ui_copy(struct ui *ui, const char *text, size_t n_bytes);
 /* The file and line of the frame under the stack's cursor; false if the file is not here. */
 bool pane_stack_source(const struct pane *p, struct strbuf *ret_path, unsigned *ret_line);
 /* The event that the list keeps its cursor at when the filter changes. */
+/* A search is under way: keys wait for what it finds. */
+bool pane_events_is_searching(const struct ui *ui);
+void pane_events_search_stop(struct ui *ui);
 /* The note that the cursor of the list is on; false: it is on an event, or on nothing. */
 bool pane_events_note(const struct ui *ui, uint32_t *ret);
 void pane_events_anchor(struct ui *ui, uint64_t seq);
@@ -184,6 +205,7 @@ void prompt_note(struct ui *ui);
 void prompt_save_filter(struct ui *ui);
 bool ui_command(struct ui *ui, const char *text);            /* run a `:` line; false: a message says why not */
 
-bool ui_write_file(struct ui *ui, const char *what, const char *path); /* app_write.c */
+/* "[shown|marked|all] PATH": write these events; false: the flash says why not. */
+bool ui_write(struct ui *ui, const char *text);              /* app_write.c */
 
 void ui_mouse(struct ui *ui, struct input in);               /* app_mouse.c */

@@ -49,6 +49,7 @@ struct view {
 	bool frozen, finished, paused, detached, has_ended;
 	int end_status;         /* wait(2) status of the (first) process, when has_ended */
 	bool recorder_gone;
+	bool is_left;           /* what becomes of the program was answered */
 
 	/* filter */
 	char *filter_text;      /* "" none */

@@ -17,6 +17,7 @@
 #include "base/utf8.h"
 #include "drive.h"
 #include "model/trace.h"
+#include "model/reach.h"
 #include "sample.h"
 #include "ui/ui.h"
 
@@ -445,6 +446,46 @@ static void test_history(void **state)
 	ui_destroy(ui);
 }
 
+/* ---- what is reached for ---- */
+
+/* The summary by host and by command has what diff and stat have, and the filter for a line shows what the line counts. */
+static void test_summary_is_complete(void **state)
+{
+	static const struct {
+		const char *by;
+		enum reach_kind kind;
+	} rows[] = { { ": =by_host Enter", REACH_HOST }, { ": =by_command Enter", REACH_COMMAND } };
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct ui *ui = drive_open(capture, NULL, 120, 40);
+		struct reach *r = NULL;
+		assert_null(reach_create(ui->s->trace, NULL, &r));
+		size_t n;
+		uint64_t total = 0, most = 0;
+		const struct reach_thing *things = reach_things(r, &n);
+		for (size_t k = 0; k < n; k++)
+			if (things[k].kind == rows[i].kind) {
+				total += things[k].n_events;
+				most = things[k].n_events > most ? things[k].n_events : most;
+			}
+		reach_destroy(r);
+		assert_true(total > 0);
+		drive_keys(ui, rows[i].by);
+		struct strbuf subject = { 0 }, facts = { 0 };
+		char want[40];
+		snprintf(want, sizeof(want), " %llu event", (unsigned long long)total);
+		ui->panes[PANE_SUMMARY]->ops->title(ui->panes[PANE_SUMMARY], &subject, &facts);
+		if (!strstr(strbuf_str(&facts), want) && !strstr(strbuf_str(&subject), want))
+			fail_msg("%s: %s %s, not%s", rows[i].by, strbuf_str(&subject), strbuf_str(&facts), want);
+		strbuf_fini(&subject);
+		strbuf_fini(&facts);
+		if (rows[i].kind == REACH_HOST) {
+			drive_keys(ui, "+");
+			assert_int_equal(view_n_shown(ui->s), most);
+		}
+		ui_destroy(ui);
+	}
+}
+
 /* ---- writing ---- */
 
 static void test_write(void **state)
@@ -453,8 +494,8 @@ static void test_write(void **state)
 	snprintf(path, sizeof(path), "/tmp/auditview-ui-%d.jsonl", (int)getpid());
 	unlink(path);
 	struct ui *ui = drive_open(capture, "ctypes.*", 80, 24);
-	assert_true(ui_write_file(ui, "shown", path));
-	assert_false(ui_write_file(ui, "shown", path)); /* it exists */
+	assert_true(ui_write(ui, path));
+	assert_false(ui_write(ui, path)); /* it exists */
 	FILE *f = fopen(path, "r");
 	int n = 0;
 	while (fgets(line, sizeof(line), f))
@@ -466,6 +507,62 @@ static void test_write(void **state)
 	assert_int_equal(n, 2);
 	unlink(path);
 	ui_destroy(ui);
+}
+
+static uint64_t events_in(const char *path)
+{
+	struct trace *t;
+	assert_null(trace_open(path, NULL, &t));
+	uint64_t n = trace_n_events(t);
+	trace_close(t);
+	return n;
+}
+
+/* A capture of a part, and names of every kind; what is refused says so where it was typed. */
+static void test_write_names(void **state)
+{
+	char folder[] = "/tmp/auditview-write-XXXXXX", keys[300], path[200], link[200];
+	assert_non_null(mkdtemp(folder));
+	struct ui *ui = drive_open(capture, "ctypes.*", 80, 24);
+	static const struct {
+		const char *before, *name, *after;
+	} names[] = { { "shown ", "a.avc", "" }, { "", "b.avc", "" },	      { "shown ", "with blank.avc", "" },
+		      { "\"", "in quotes.avc", "\"" }, { "  ", "around.avc", "  " } };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		snprintf(keys, sizeof(keys), "%s%s/%s%s", names[i].before, folder, names[i].name, names[i].after);
+		snprintf(path, sizeof(path), "%s/%s", folder, names[i].name);
+		assert_true(ui_write(ui, keys));
+		assert_int_equal(events_in(path), 2);
+		unlink(path);
+	}
+	setenv("HOME", folder, 1);
+	assert_true(ui_write(ui, "all ~/home.avc"));
+	snprintf(path, sizeof(path), "%s/home.avc", folder);
+	assert_int_equal(events_in(path), trace_n_events(ui->s->trace));
+	unlink(path);
+	/* through a symbolic link nothing is written, also where nothing is there yet */
+	snprintf(link, sizeof(link), "%s/link.avc", folder);
+	assert_int_equal(symlink(path, link), 0);
+	assert_false(ui_write(ui, link));
+	assert_int_equal(access(path, F_OK), -1);
+	unlink(link);
+	/* refused at the prompt: it stays open, and says why */
+	static const char *const refused[] = { "=shown_", "=shown_/no/such/folder/x.avc", "=marked_x.avc", "=shown_/tmp", "=x.nosuchformat" };
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		drive_keys(ui, "w C-u");
+		drive_keys(ui, refused[i]);
+		char *before = drive_text(ui, false);
+		drive_keys(ui, "Enter");
+		char *after = drive_text(ui, false);
+		assert_true(prompt_is_open(&ui->prompt));
+		assert_true(ui->prompt.verdict.is_error && *ui->prompt.verdict.message);
+		assert_string_not_equal(before, after);
+		free(before);
+		free(after);
+		drive_keys(ui, "Esc");
+	}
+	ui_destroy(ui);
+	rmdir(folder);
 }
 
 /* ---- config ---- */
@@ -773,7 +870,7 @@ int main(void)
 		cmocka_unit_test(test_search),
 		cmocka_unit_test(test_cursor_stays),
 		cmocka_unit_test(test_history),
-		cmocka_unit_test(test_write),
+		cmocka_unit_test(test_write), cmocka_unit_test(test_write_names), cmocka_unit_test(test_summary_is_complete),
 		cmocka_unit_test(test_config),
 		cmocka_unit_test(test_kept_filters),
 		cmocka_unit_test(test_contrast),

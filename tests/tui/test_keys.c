@@ -1,0 +1,334 @@
+/*
+ * test_keys: no key is silent, keys typed ahead act on what they were meant for, and q goes back
+ * one level from everywhere.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/attr.h"
+#include "drive.h"
+#include "model/trace.h"
+#include "sample.h"
+#include "ui/ui.h"
+
+static char capture[64];
+
+/* A line of the canvas holds the text. */
+static bool shows(struct ui *ui, const char *text)
+{
+	char *screen = drive_text(ui, false);
+	bool found = strstr(screen, text) != NULL;
+	free(screen);
+	return found;
+}
+
+/* ---- wrong filters ---- */
+
+static void test_wrong_filters(void **state)
+{
+	static const struct {
+		const char *typed, *says;
+	} rows[] = {
+		{ "=port_==_\"5999\"", "there is no field port" },
+		{ "=opne.mode_==_\"w\"", "there is no field opne.mode" },
+		{ "=args_~_\"(x\"", "regular expression" },
+		{ "=open.flags_&_", "expected a value" },
+		{ "=open.flags_&_\"x\"", "expected bits" },
+		{ "=open_and", "expected a field" },
+		{ "=open_and_", "expected a field" },
+		{ "=open_import", "expected 'and' or 'or'" },
+		{ "=(open", "')'" },
+		{ "=open)", "'('" },
+		{ "=@netwrk", "there is no theme netwrk" },
+		{ "=pid_==_abc", "expected a number" },
+		{ "=pid_in_41", "expected {" },
+		{ "=pid_in_{41_", "','" },
+		{ "=time_>_soon", "expected a time" },
+		{ "=python_==_x", "expected a version" },
+		{ "=stack.fnc_==_\"x\"", "not fnc" },
+		{ "=stack_==_\"x\"", "expected stack.func" },
+		{ "=documented_>_1", "true or false" },
+		{ "=event_==_\"nosuch", "closing" },
+		{ "=args_~_/abc", "closing /" },
+		{ "=not", "expected a field" },
+		{ "=open.adress_==_1", "open has no argument adress" },
+		{ "=time_~_\"x\"", "is a time" },
+		{ "=%", "expected a field" },
+		{ "=open_or_open_or_open_or_open_or_open_or_open_or_open_or_open_or_open_or_open_"
+		  "or_open_or_x_==_1_and_open_or_open",
+		  "no field x" },
+		{ "=nosuchevent_and_(open_or_import_or_exec_or_compile_or_open_or_import_or_exec_"
+		  "or_compile_or_marshal.loads_or_os.listdir)",
+		  "nosuchevent" },
+	};
+	static const int sizes[][2] = { { 80, 24 }, { 120, 40 }, { 60, 20 } };
+	for (size_t size = 0; size < ARRAY_LEN(sizes); size++)
+		for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+			struct ui *ui = drive_open(capture, NULL, sizes[size][0], sizes[size][1]);
+			drive_keys(ui, "f");
+			drive_keys(ui, rows[i].typed);
+			bool has_text = shows(ui, rows[i].says);
+			bool has_caret = shows(ui, " ^") || shows(ui, "<") || shows(ui, ">");
+			char *before = drive_text(ui, false);
+			drive_keys(ui, "Enter");
+			char *after = drive_text(ui, false);
+			if (!has_text || !has_caret)
+				fail_msg("%s at %dx%d: the error is not seen:\n%s", rows[i].typed,
+					 sizes[size][0], sizes[size][1], before);
+			if (!strcmp(before, after))
+				fail_msg("%s: Enter does nothing:\n%s", rows[i].typed, after);
+			assert_true(prompt_is_open(&ui->prompt));
+			assert_true(shows(ui, rows[i].says));
+			assert_true(shows(ui, "not done"));
+			assert_string_equal(ui->s->filter_text,
+					    *ui->s->filter_text ? ui->s->filter_text : "");
+			drive_keys(ui, "Esc");
+			assert_false(prompt_is_open(&ui->prompt));
+			assert_string_equal(ui->s->filter_text, "");
+			free(before);
+			free(after);
+			ui_destroy(ui);
+		}
+}
+
+/* In each prompt, each key that could be pressed changes something on the screen. */
+static void test_prompt_keys(void **state)
+{
+	static const char *const prompts[] = { "f",      "/",    "?",         ":",     "w",
+					       "f =zzz", "/ =(", ": =nosuch", "w C-u =marked_x" };
+	static const char *const keys[] = { "Enter", "Tab", "Up",  "Down",
+					    "S-Tab", "F5",  "C-r", "PgUp" };
+	for (size_t i = 0; i < ARRAY_LEN(prompts); i++)
+		for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
+			struct ui *ui = drive_open(capture, NULL, 80, 24);
+			drive_keys(ui, prompts[i]);
+			char *before = drive_text(ui, false);
+			drive_keys(ui, keys[k]);
+			char *after = drive_text(ui, false);
+			if (!strcmp(before, after))
+				fail_msg("%s, then %s: nothing happens:\n%s", prompts[i], keys[k],
+					 after);
+			free(before);
+			free(after);
+			ui_destroy(ui);
+		}
+}
+
+/* ---- typed ahead ---- */
+
+static void type(struct ui *ui, const char *text)
+{
+	for (; *text; text++)
+		ui_input(ui, (struct input){ .kind = INPUT_KEY,
+					     .key = *text == '\n'     ? KEY_ENTER_
+						    : *text == '\033' ? KEY_ESC_
+								      : *text });
+}
+
+static uint64_t row_of(struct ui *ui, const char *event, int nth)
+{
+	for (uint64_t i = 0; i < trace_n_events(ui->s->trace); i++) {
+		struct event e;
+		size_t n;
+		assert_true(trace_event(ui->s->trace, i, &e));
+		const char *name = trace_name(ui->s->trace, e.name, &n);
+		if (n == strlen(event) && !memcmp(name, event, n) && !nth--)
+			return i;
+	}
+	fail_msg("no event %s", event);
+	return 0;
+}
+
+static void test_typed_ahead(void **state)
+{
+	struct ui *ui = drive_open(capture, NULL, 80, 24);
+	uint64_t popen = row_of(ui, "subprocess.Popen", 0),
+		 second = row_of(ui, "subprocess.Popen", 1);
+	/* all in one go, as a terminal hands over what was typed while it was busy */
+	type(ui, "/subprocess.Popen\nm");
+	drive_settle(ui);
+	assert_int_equal(ui->cursor_seq, popen);
+	assert_int_equal(ui->s->marks.n, 1);
+	assert_int_equal(ui->s->marks.v[0].seq, popen);
+	type(ui, "nmj");
+	drive_settle(ui);
+	assert_int_equal(ui->s->marks.n, 2);
+	assert_int_equal(ui->s->marks.v[1].seq, second);
+	assert_int_equal(ui->cursor_seq, second + 1);
+	/* Esc stops it, and what was typed behind it is void */
+	type(ui, "g");
+	drive_settle(ui);
+	type(ui, "/nothinglikethis\nmm\033");
+	drive_settle(ui);
+	assert_int_equal(ui->s->marks.n, 2);
+	assert_int_equal(ui->waiting.n, 0);
+	/* a search in vain: the keys behind it are not lost */
+	type(ui, "/nothinglikethis\nm");
+	drive_settle(ui);
+	assert_int_equal(ui->s->marks.n, 3);
+	ui_destroy(ui);
+	/* a filter: what comes behind it acts on its rows */
+	ui = drive_open(capture, NULL, 80, 24);
+	type(ui, "fsubprocess.Popen\ngm");
+	drive_settle(ui);
+	assert_int_equal(ui->s->marks.n, 1);
+	assert_int_equal(ui->s->marks.v[0].seq, popen);
+	ui_destroy(ui);
+}
+
+/* ---- q ---- */
+
+static struct err *open_sample(void *ctx, struct ui_source *ret)
+{
+	*ret = (struct ui_source){ .terminal_fd = -1, .path = strdup(capture) };
+	return trace_open(capture, NULL, &ret->trace);
+}
+
+static struct err *start_list(void *ctx, struct ui_process **ret, size_t *ret_n)
+{
+	static struct ui_process one = { .pid = 4121,
+					 .python = "3.12.1",
+					 .command = "app.py",
+					 .verdict = "ready",
+					 .is_ready = true };
+	*ret = &one;
+	*ret_n = 1;
+	return NULL;
+}
+
+static struct err *start_attach(void *ctx, int pid, struct ui_source *ret)
+{
+	return open_sample(ctx, ret);
+}
+
+static struct err *start_run(void *ctx, const char *event, const char *code, struct ui_source *ret)
+{
+	return open_sample(ctx, ret);
+}
+
+static const struct ui_start_ops start_ops = { .list = start_list,
+					       .attach = start_attach,
+					       .run = start_run };
+
+static bool is_on_start_page(struct ui *ui)
+{
+	return !ui->s && ui->pages.n == 1 && ui->pages.v[0] == PANE_START;
+}
+
+static void test_back(void **state)
+{
+	/* every way in from a capture, and the keys q that come back */
+	static const struct {
+		const char *in;
+		int n_back;
+	} rows[] = {
+		{ "s", 1 },
+		{ "c", 1 },
+		{ "F1", 1 },
+		{ "\\", 1 },
+		{ "Tab", 1 },
+		{ "s F1", 2 },
+		{ "c F1", 2 },
+		{ "f =open Enter", 1 },
+		{ "f =open Enter s", 2 },
+		{ "f =open Enter f C-u =import Enter", 2 },
+		{ "Tab Tab \\", 1 },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct ui *ui = drive_open(capture, NULL, 120, 40);
+		drive_keys(ui, rows[i].in);
+		for (int k = 0; k < rows[i].n_back; k++) {
+			if (ui->quit || ui_back_quits(ui))
+				fail_msg("%s: q would leave after %d of %d", rows[i].in, k,
+					 rows[i].n_back);
+			drive_keys(ui, "q");
+		}
+		if (!ui_back_quits(ui))
+			fail_msg("%s: after %d q there is something left", rows[i].in,
+				 rows[i].n_back);
+		assert_string_equal(ui->s->filter_text, "");
+		drive_keys(ui, "q");
+		assert_true(ui->quit);
+		ui_destroy(ui);
+	}
+}
+
+static void test_back_to_session(void **state)
+{
+	/* an example run from the catalogue of a capture, at an event and under a filter */
+	struct ui_options options = { .start = &start_ops,
+				      .no_config = true,
+				      .source = { .terminal_fd = -1 } };
+	assert_null(open_sample(NULL, &options.source));
+	struct ui *ui = drive_open_options(&options, 120, 40);
+	struct view *own = ui->s;
+	drive_keys(ui, "f =open Enter j j");
+	uint64_t at = ui->cursor_seq;
+	drive_keys(ui, "c T");
+	assert_ptr_not_equal(ui->s, own);
+	assert_int_equal(ui->pages.n, 0);
+	assert_string_equal(ui->s->filter_text, "");
+	drive_keys(ui, "q"); /* from the run to the catalogue */
+	assert_false(ui->quit);
+	assert_ptr_equal(ui->s, own);
+	assert_int_equal(ui->pages.n, 1);
+	assert_int_equal(ui->pages.v[0], PANE_CATALOG);
+	drive_keys(ui, "q"); /* from the catalogue to the list, where it was */
+	assert_int_equal(ui->pages.n, 0);
+	assert_int_equal(ui->cursor_seq, at);
+	assert_string_equal(ui->s->filter_text, "open");
+	ui_destroy(ui);
+}
+
+static void test_back_to_start(void **state)
+{
+	struct ui_options options = { .start = &start_ops,
+				      .no_config = true,
+				      .source = { .terminal_fd = -1 } };
+	struct ui *ui = drive_open_options(&options, 120, 40);
+	assert_true(is_on_start_page(ui));
+	drive_keys(ui, "Enter");
+	assert_non_null(ui->s);
+	drive_keys(ui, "s q q");
+	assert_false(ui->quit);
+	assert_true(is_on_start_page(ui));
+	/* and again: nothing of the first time is left */
+	drive_keys(ui, "Enter c T q q q");
+	assert_true(is_on_start_page(ui));
+	/* a lesson from its list, and back to it */
+	drive_keys(ui, "Tab Tab Enter");
+	if (ui->s) {
+		assert_int_equal(ui->pages.v[ui->pages.n - 1], PANE_LESSON);
+		drive_keys(ui, "Esc");
+		assert_true(is_on_start_page(ui));
+	}
+	assert_false(ui->quit);
+	drive_keys(ui, "q");
+	assert_true(ui->quit);
+	ui_destroy(ui);
+	/* Q leaves from any depth */
+	ui = drive_open_options(&options, 120, 40);
+	drive_keys(ui, "Enter c T Q");
+	assert_true(ui->quit);
+	ui_destroy(ui);
+}
+
+int main(void)
+{
+	snprintf(capture, sizeof(capture), "/tmp/auditview-keys-%d.avc", (int)getpid());
+	sample_write(capture, 12);
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_wrong_filters),   cmocka_unit_test(test_prompt_keys),
+		cmocka_unit_test(test_typed_ahead),     cmocka_unit_test(test_back),
+		cmocka_unit_test(test_back_to_session), cmocka_unit_test(test_back_to_start),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	unlink(capture);
+	return failed;
+}
