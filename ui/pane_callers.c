@@ -11,8 +11,10 @@
 #include "model/group.h"
 #include "ui/ui.h"
 
+#define NODE_REST UINT32_MAX
+
 struct node_line {
-	uint32_t node;
+	uint32_t node; /* NODE_REST: what no other line counts, so that the lines add up */
 	uint8_t depth;
 	bool is_open;
 };
@@ -28,6 +30,7 @@ struct callers {
 	enum calltree_direction direction;
 	bool with_library;
 	VEC(struct node_line) lines;
+	uint64_t rest;          /* events of no line: no stack was taken, or nothing is left of it */
 	VEC(uint32_t) opened;
 	uint64_t built_events, next_events;
 	bool stale;
@@ -85,6 +88,12 @@ static void lines_make(struct callers *c)
 	c->lines.n = 0;
 	if (c->tree)
 		add_children(c, CALLTREE_ROOT, 0);
+	c->rest = c->tree && calltree_is_expanded(c->tree, CALLTREE_ROOT) ? calltree_node_get(c->tree, CALLTREE_ROOT)->total : 0;
+	for (size_t i = 0; i < c->lines.n; i++)
+		if (!c->lines.v[i].depth)
+			c->rest -= calltree_node_get(c->tree, c->lines.v[i].node)->total;
+	if (c->rest && !vec_push(&c->lines, ((struct node_line){ .node = NODE_REST })))
+		c->rest = 0;
 	list_set(&c->pane.list, c->lines.n, c->pane.n_lines - 1);
 }
 
@@ -232,7 +241,8 @@ static void draw_callers(const struct pane *p, struct area a)
 	}
 	for (int y = 0; y < p->list.n_lines && p->list.top + (uint64_t)y < c->lines.n; y++) {
 		const struct node_line *l = &c->lines.v[p->list.top + (uint64_t)y];
-		const struct calltree_node *n = calltree_node_get(c->tree, l->node);
+		const struct calltree_node rest = { .total = c->rest, .self = c->rest };
+		const struct calltree_node *n = l->node == NODE_REST ? &rest : calltree_node_get(c->tree, l->node);
 		struct frame_info f = { 0 };
 		struct strbuf b = { 0 };
 		int x = 2 + l->depth * 2;
@@ -245,7 +255,7 @@ static void draw_callers(const struct pane *p, struct area a)
 		if (has_frame)
 			text_string(&b, s->trace, f.function);
 		else
-			strbuf_adds(&b, "(no stack, or library only)");
+			strbuf_adds(&b, c->with_library ? "(no stack)" : "(library only, or no stack)");
 		area_put_cut(a, y + 1, x + 2, at_x - x - 3, user ? ROLE_TEXT : ROLE_DIM, strbuf_str(&b));
 		strbuf_clear(&b);
 		if (has_frame) {
@@ -288,6 +298,10 @@ static void set_open(struct callers *c, int open)
 	const struct node_line *l = current(&c->pane);
 	if (!l)
 		return;
+	if (l->node == NODE_REST) {
+		ui_flash(c->pane.ui, c->with_library ? "no stack was taken with these" : "no frame of yours was in these: z shows library frames too");
+		return;
+	}
 	if (open < 0)
 		open = !l->is_open;
 	if (!open && !l->is_open) { /* to the caller's line */
@@ -360,6 +374,10 @@ static bool term_callers(const struct pane *p, struct strbuf *to)
 	const struct node_line *l = current(p);
 	struct view *s = p->ui->s;
 	struct frame_info f;
+	if (l && l->node == NODE_REST) {
+		strbuf_adds(to, c->with_library ? "not stack" : "not caller");
+		return true;
+	}
 	if (!l || !trace_frame(s->trace, calltree_node_get(c->tree, l->node)->frame, &f))
 		return false;
 	size_t n;
@@ -376,6 +394,10 @@ static void line_callers(const struct pane *p, uint64_t entry, struct strbuf *to
 {
 	const struct callers *c = (const struct callers *)p;
 	struct frame_info f;
+	if (entry < c->lines.n && c->lines.v[entry].node == NODE_REST) {
+		strbuf_adds(to, c->with_library ? "(no stack)" : "(library only, or no stack)");
+		return;
+	}
 	if (entry >= c->lines.n || !trace_frame(p->ui->s->trace, calltree_node_get(c->tree, c->lines.v[entry].node)->frame, &f))
 		return;
 	text_string(to, p->ui->s->trace, f.function);

@@ -32,6 +32,7 @@ struct timeline {
 	/* the page */
 	uint32_t cursor;           /* bin */
 	int64_t mark;              /* bin where the span begins, -1 none */
+	int64_t end;               /* and where it ends; -1: at the cursor */
 	uint64_t built_events;
 	bool guessed;              /* some chunks are not counted yet */
 	int built_lines, built_columns;
@@ -49,7 +50,7 @@ static struct err *open_timeline(struct ui *ui, struct pane **ret)
 	struct timeline *t = calloc(1, sizeof(*t));
 	if (!t)
 		return err_no_memory();
-	t->mark = -1;
+	t->mark = t->end = -1;
 	*ret = &t->pane;
 	return NULL;
 }
@@ -70,7 +71,7 @@ static bool is_page(const struct timeline *t)
 
 static int label_width(const struct timeline *t)
 {
-	return is_page(t) ? 16 : t->pane.n_lines >= 4 ? 19 : t->pane.n_lines == 1 ? 4 : 1;
+	return is_page(t) ? 16 : t->pane.n_lines >= 4 ? 19 : t->pane.n_lines == 1 ? (t->zoomed ? 9 : 4) : 1;
 }
 
 static struct histogram_spec spec_of(const struct timeline *t)
@@ -303,6 +304,37 @@ static void scale(const struct timeline *t, struct area a, int y, int x)
 	}
 }
 
+/* The moment at an edge of the strip, as exactly as what is between the edges asks for. */
+static void edge_text(struct strbuf *to, const struct timeline *t, uint64_t ns)
+{
+	uint64_t span = t->to_ns - t->from_ns;
+	if (!ns)
+		strbuf_adds(to, "0s");
+	else if (t->zoomed && span < 10000000000u)
+		strbuf_addf(to, "%.*fs", span < 100000000u && ns < 100000000000u ? 3 : ns < 1000000000000u ? 1 : 0, (double)ns / 1e9);
+	else if (ns < 10000000000u)
+		strbuf_addf(to, "%.1fs", (double)ns / 1e9);
+	else
+		text_age(to, ns);
+}
+
+/* A moment in seconds that a filter reads back as the same nanosecond. */
+static void exact_time(struct strbuf *to, uint64_t ns)
+{
+	strbuf_addf(to, "%llu.%09llu", (unsigned long long)(ns / 1000000000u), (unsigned long long)(ns % 1000000000u));
+	while (strbuf_str(to)[to->n - 1] == '0' && strbuf_str(to)[to->n - 2] != '.')
+		strbuf_cut(to, to->n - 1);
+	strbuf_addc(to, 's');
+}
+
+static void add_span_term(struct strbuf *to, uint64_t from_ns, uint64_t to_ns)
+{
+	strbuf_adds(to, "time >= ");
+	exact_time(to, from_ns);
+	strbuf_adds(to, " and time < ");
+	exact_time(to, to_ns);
+}
+
 static void draw_strip(const struct timeline *t, struct area a)
 {
 	struct ui *ui = t->pane.ui;
@@ -310,15 +342,14 @@ static void draw_strip(const struct timeline *t, struct area a)
 	bool page = page_span(t, &from, &to);
 	uint32_t p0 = page ? bin_of(t, from) : 0, p1 = page ? bin_of(t, to) : 0;
 	if (a.n_lines == 1) {
-		int x = 4;
-		area_put(a, 0, 1, 2, ROLE_DIM, "0s");
+		int x = label_width(t);
+		struct strbuf b = { 0 };
+		edge_text(&b, t, t->from_ns);
+		area_put(a, 0, 1, x - 2, ROLE_DIM, strbuf_str(&b));
+		strbuf_clear(&b);
 		spark(t, a, 0, x, t->all, t->all_max, ROLE_DIM);
 		mark_losses(t, a, 0, x);
-		struct strbuf b = { 0 };
-		if (t->to_ns < 10000000000u)
-			strbuf_addf(&b, "%.1fs", (double)t->to_ns / 1e9);
-		else
-			text_age(&b, t->to_ns);
+		edge_text(&b, t, t->to_ns);
 		area_put_right(a, 0, a.n_columns - 8, 7, ROLE_DIM, strbuf_str(&b));
 		strbuf_fini(&b);
 		if (page) {
@@ -368,7 +399,8 @@ static void draw_strip(const struct timeline *t, struct area a)
 
 static void span_bins(const struct timeline *t, uint32_t *ret_from, uint32_t *ret_to)
 {
-	uint32_t a = t->mark >= 0 ? (uint32_t)t->mark : t->cursor, b = t->cursor;
+	uint32_t a = t->mark >= 0 ? (uint32_t)t->mark : t->cursor;
+	uint32_t b = t->mark >= 0 && t->end >= 0 ? (uint32_t)t->end : t->cursor;
 	*ret_from = a < b ? a : b;
 	*ret_to = (a < b ? b : a) + 1;
 }
@@ -471,7 +503,7 @@ static void use_span(struct timeline *t)
 	span_bins(t, &from, &to);
 	struct strbuf b = { 0 };
 	uint64_t from_ns = bin_ns(t, from), to_ns = bin_ns(t, to);
-	strbuf_addf(&b, "time >= %.6fs and time < %.6fs", (double)from_ns / 1e9, (double)to_ns / 1e9);
+	add_span_term(&b, from_ns, to_ns);
 	ui_close_all_pages(ui);
 	ui_narrow(ui, strbuf_str(&b), false);
 	strbuf_fini(&b);
@@ -497,7 +529,13 @@ static bool act_timeline(struct pane *p, enum action action, uint64_t count, con
 	case ACTION_TOP: step(t, -BINS_MAX); break;
 	case ACTION_BOTTOM: step(t, BINS_MAX); break;
 	case ACTION_TOGGLE:
-		t->mark = t->mark < 0 ? (int64_t)t->cursor : -1;
+		if (t->mark < 0 || t->end >= 0) { /* begin, also another one */
+			t->mark = (int64_t)t->cursor;
+			t->end = -1;
+		} else {
+			t->end = (int64_t)t->cursor;
+			ui_flash(p->ui, "Enter shows the span, z zooms into it, Space begins another");
+		}
 		if (!is_page(t))
 			ui_open_page(p->ui, PANE_TIMELINE);
 		break;
@@ -512,8 +550,9 @@ static bool act_timeline(struct pane *p, enum action action, uint64_t count, con
 			t->from_ns = from_ns;
 			t->to_ns = to_ns > from_ns ? to_ns : from_ns + 1;
 			t->zoomed = true;
+			t->cursor = 0;
 		}
-		t->mark = -1;
+		t->mark = t->end = -1;
 		fill(t);
 		break;
 	}
@@ -536,7 +575,7 @@ static bool act_timeline(struct pane *p, enum action action, uint64_t count, con
 	case ACTION_CANCEL:
 		if (t->mark < 0)
 			return false;
-		t->mark = -1;
+		t->mark = t->end = -1;
 		break;
 	default: return false;
 	}
@@ -553,6 +592,7 @@ void pane_timeline_drag(struct pane *p, int from, int to, bool done)
 		a = 0;
 	if (b < 0)
 		b = 0;
+	t->end = -1;
 	t->mark = a < (int)t->n_bins ? a : (int)t->n_bins - 1;
 	t->cursor = b < (int)t->n_bins ? (uint32_t)b : t->n_bins - 1;
 	if (!done)
@@ -593,7 +633,7 @@ static bool term_timeline(const struct pane *p, struct strbuf *to)
 	const struct timeline *t = (const struct timeline *)p;
 	uint32_t from, end;
 	span_bins(t, &from, &end);
-	strbuf_addf(to, "time >= %.6fs and time < %.6fs", (double)bin_ns(t, from) / 1e9, (double)bin_ns(t, end) / 1e9);
+	add_span_term(to, bin_ns(t, from), bin_ns(t, end));
 	return true;
 }
 

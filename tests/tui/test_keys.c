@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/attr.h"
+#include "base/utf8.h"
 #include "drive.h"
 #include "model/trace.h"
 #include "sample.h"
@@ -100,8 +101,9 @@ static void test_wrong_filters(void **state)
 /* In each prompt, each key that could be pressed changes something on the screen. */
 static void test_prompt_keys(void **state)
 {
-	static const char *const prompts[] = { "f",      "/",    "?",         ":",     "w",
-					       "f =zzz", "/ =(", ": =nosuch", "w C-u =marked_x" };
+	static const char *const prompts[] = { "f",    "/",         "?",
+					       ":",    "w",         "f =zzz",
+					       "/ =(", ": =nosuch", "w C-u =marked_x" };
 	static const char *const keys[] = { "Enter", "Tab", "Up",  "Down",
 					    "S-Tab", "F5",  "C-r", "PgUp" };
 	for (size_t i = 0; i < ARRAY_LEN(prompts); i++)
@@ -319,13 +321,109 @@ static void test_back_to_start(void **state)
 	ui_destroy(ui);
 }
 
+/* ---- the timeline ---- */
+
+static void facts_of(struct ui *ui, enum pane_id id, char *to, size_t size)
+{
+	struct strbuf subject = { 0 }, facts = { 0 };
+	ui->panes[id]->ops->title(ui->panes[id], &subject, &facts);
+	snprintf(to, size, "%s", strbuf_str(&facts));
+	strbuf_fini(&subject);
+	strbuf_fini(&facts);
+}
+
+/* Space begins a span, Space ends it: then it stays, wherever the cursor goes, and Enter shows
+ * exactly its events. */
+static void test_span(void **state)
+{
+	struct ui *ui = drive_open(capture, NULL, 120, 40);
+	char before[200], after[200];
+	drive_keys(ui,
+		   ": =timeline Enter Home Right Right Space Right Right Right Right Right Space");
+	facts_of(ui, PANE_TIMELINE, before, sizeof(before));
+	drive_keys(ui, "Left Left Left");
+	facts_of(ui, PANE_TIMELINE, after, sizeof(after));
+	assert_string_equal(before, after);
+	unsigned long long n = 0;
+	assert_int_equal(
+	    sscanf(strstr(before, " s \u00b7 ") + strlen(" s \u00b7 "), "%llu event", &n), 1);
+	drive_keys(ui, "Enter");
+	assert_int_equal(view_n_shown(ui->s), n);
+	assert_non_null(strstr(ui->s->filter_text, "time >= "));
+	/* zoomed, the strip says where it begins */
+	drive_keys(ui, "= : =timeline Enter Home Right Right Right Right Right Right Right Right "
+		       "Space Right Right Space z");
+	facts_of(ui, PANE_TIMELINE, before, sizeof(before));
+	assert_null(strstr(before, "0.000 \u2026"));
+	ui_resize(ui, 24, 80);
+	drive_keys(ui, "q");
+	char *screen = drive_text(ui, false), *second = strchr(screen, '\n') + 1;
+	assert_true(strncmp(second, " 0s ", 4) != 0);
+	free(screen);
+	ui_destroy(ui);
+}
+
+/* The lines of the callers add up to their title. */
+static void test_callers_add_up(void **state)
+{
+	struct ui *ui = drive_open(capture, NULL, 110, 50);
+	char facts[200], *save = NULL;
+	drive_keys(ui, ": =callers Enter");
+	facts_of(ui, PANE_CALLERS, facts, sizeof(facts));
+	unsigned long long total = 0, sum = 0, n;
+	assert_int_equal(
+	    sscanf(strstr(facts, "\u00b7 ") + strlen("\u00b7 "), "%llu events", &total), 1);
+	char *screen = drive_text(ui, false);
+	bool has_rest = strstr(screen, "library only") != NULL;
+	if (!has_rest)
+		print_message("%s", screen);
+	int column = -1;
+	for (char *line = strtok_r(screen, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *head = strstr(line, "events\u25be");
+		if (head)
+			column = (int)utf8_str_width(line, (size_t)(head - line)) + 6;
+		bool is_top = strncmp(line, "  ", 2) == 0 || strncmp(line, "\u258c", 3) == 0;
+		char *p = line;
+		if (!head && column >= 0 && is_top) {
+			/* the sign of a line of the first level stands in column 2 */
+			int x = 0;
+			char *sign = line;
+			while (*sign && x < 2) {
+				sign++;
+				while (((unsigned char)*sign & 0xc0) == 0x80)
+					sign++;
+				x++;
+			}
+			if (strncmp(sign, "\u25be", 3) && strncmp(sign, "\u25b8", 3) &&
+			    strncmp(sign, "  ", 2))
+				continue;
+			if (!strncmp(sign, "  ", 2) &&
+			    (!sign[2] || sign[2] == ' ' || !strncmp(sign + 2, "\u25be", 3) ||
+			     !strncmp(sign + 2, "\u25b8", 3)))
+				continue; /* of a deeper level */
+			for (x = 0; *p && x < column - 4; x++) {
+				p++;
+				while (((unsigned char)*p & 0xc0) == 0x80)
+					p++;
+			}
+			if (sscanf(p, "%llu", &n) == 1)
+				sum += n;
+		}
+	}
+	free(screen);
+	assert_true(has_rest);
+	assert_int_equal(sum, total);
+	ui_destroy(ui);
+}
+
 int main(void)
 {
 	snprintf(capture, sizeof(capture), "/tmp/auditview-keys-%d.avc", (int)getpid());
 	sample_write(capture, 12);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_wrong_filters),   cmocka_unit_test(test_prompt_keys),
-		cmocka_unit_test(test_typed_ahead),     cmocka_unit_test(test_back),
+		cmocka_unit_test(test_typed_ahead),     cmocka_unit_test(test_span),
+		cmocka_unit_test(test_callers_add_up),  cmocka_unit_test(test_back),
 		cmocka_unit_test(test_back_to_session), cmocka_unit_test(test_back_to_start),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
