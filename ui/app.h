@@ -48,14 +48,18 @@ struct ui_process {
 	double cpu;                /* share of one core, 0…, < 0 unknown */
 	const char *command;       /* "app.py  in /srv/shop" */
 	const char *where;         /* "in a container", user name; may be NULL */
-	const char *verdict;       /* "ready", "busy", "denied", "not yet" */
+	const char *verdict;       /* "ready", "busy", "denied", "not yet", "looking", "slow" */
 	bool is_ready;
 	const char *why;           /* one line: cause and cure; may be NULL */
 };
 
-/* The start page. The strings of list() live until the next call. */
+/* The start page. None of look, fd, read and list waits for a process that is looked at. */
 struct ui_start_ops {
-	struct err *(*list)(void *ctx, struct ui_process **ret, size_t *ret_n);
+	struct err *(*look)(void *ctx); /* begin to look for processes anew; may be NULL */
+	int (*fd)(void *ctx);           /* readable when more is known; -1; may be NULL */
+	bool (*read)(void *ctx);        /* take it in; true: the list has changed */
+	/* What is known so far, valid until the next read(). *ret_done: nothing more is to come of this look. */
+	struct err *(*list)(void *ctx, const struct ui_process **ret, size_t *ret_n, bool *ret_done);
 	struct err *(*attach)(void *ctx, int pid, struct ui_source *ret);
 	struct err *(*open)(void *ctx, const char *path, struct ui_source *ret);
 	/* Run a script or an event's example under the tracer. */

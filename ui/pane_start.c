@@ -37,6 +37,7 @@ struct start {
 	VEC(struct found_capture) captures;
 	uint64_t listed_at_ns;
 	bool has_listed;
+	bool is_whole;     /* all processes are known; else a look is under way */
 	unsigned done[LESSONS_SEEN]; /* steps, by the lesson's place */
 	char narrow[64];
 };
@@ -91,11 +92,11 @@ static void close_start(struct pane *p)
 static void list_processes(struct start *t)
 {
 	const struct ui_start_ops *ops = t->pane.ui->options.start;
-	struct ui_process *list = NULL;
+	const struct ui_process *list = NULL;
 	size_t n = 0;
 	if (!ops || !ops->list)
 		return;
-	struct err *err = ops->list(t->pane.ui->options.start_ctx, &list, &n);
+	struct err *err = ops->list(t->pane.ui->options.start_ctx, &list, &n, &t->is_whole);
 	if (err) {
 		ui_flash_err(t->pane.ui, err);
 		return;
@@ -113,6 +114,21 @@ static void list_processes(struct start *t)
 		if (!vec_push(&t->processes, f))
 			break;
 	}
+}
+
+static bool has_look(const struct start *t)
+{
+	const struct ui_start_ops *ops = t->pane.ui->options.start;
+	return ops && ops->look;
+}
+
+/* Begin to look anew; what is known stays until then. */
+static void look(struct start *t)
+{
+	struct err *err = has_look(t) ? t->pane.ui->options.start->look(t->pane.ui->options.start_ctx) : NULL;
+	if (err)
+		ui_flash_err(t->pane.ui, err);
+	list_processes(t);
 }
 
 static int newer(const void *a, const void *b)
@@ -222,12 +238,14 @@ static int part_lines(const struct start *t, enum part part)
 static void update_start(struct pane *p, unsigned changes)
 {
 	struct start *t = (struct start *)p;
+	if (changes & CHANGE_EVENTS) /* more is known of the processes */
+		list_processes(t);
 	if (!t->has_listed || p->ui->now_ns - t->listed_at_ns > 3000000000u) {
 		if (!t->has_listed)
 			list_captures(t);
 		for (size_t i = 0; i < n_lessons && i < LESSONS_SEEN && !p->ui->options.no_config; i++)
 			t->done[i] = lesson_progress(lessons[i].number);
-		list_processes(t);
+		look(t);
 		t->has_listed = true;
 		t->listed_at_ns = p->ui->now_ns;
 	}
@@ -267,7 +285,8 @@ static void draw_processes(const struct start *t, struct area a)
 	int verdict_x = a.n_columns - (a.n_columns >= 100 ? 13 : 9); /* "unsupported" where there is room */
 	area_put(a, 0, verdict_x, -1, ROLE_DIM, "attach");
 	if (!t->processes.n) {
-		area_put(a, 1, 2, -1, ROLE_TEXT, "no Python process is running here");
+		area_put(a, 1, 2, -1, ROLE_TEXT, t->is_whole || !has_look(t) ? "no Python process is running here" :
+				"looking for Python processes");
 		area_put(a, 2, 2, -1, ROLE_DIM, "auditview -- program.py starts one");
 	}
 	const struct list *l = &t->lists[PART_PROCESSES];
@@ -445,7 +464,7 @@ static bool act_start(struct pane *p, enum action action, uint64_t count, const 
 		p->list = t->lists[t->part];
 		return true;
 	case ACTION_OPEN: open_entry(t); return true;
-	case ACTION_REDRAW: list_processes(t); return false;
+	case ACTION_REDRAW: look(t); return false;
 	case ACTION_DOCTOR: {
 		const struct ui_start_ops *ops = p->ui->options.start;
 		uint64_t at = t->lists[PART_PROCESSES].cursor;

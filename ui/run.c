@@ -182,9 +182,11 @@ static void loop(struct loop *l)
 		struct view *s = ui->s;
 		int live_fd = s && s->live && s->live->fd ? s->live->fd(s->live_ctx) : -1;
 		int pty = s ? s->terminal_fd : -1;
+		const struct ui_start_ops *start = ui->options.start;
+		int start_fd = !s && start && start->fd ? start->fd(ui->options.start_ctx) : -1;
 		struct pollfd fds[] = { { .fd = term_fd(l->term), .events = POLLIN }, { .fd = l->signal_fd, .events = POLLIN },
 					{ .fd = l->inotify_fd, .events = POLLIN },    { .fd = live_fd, .events = POLLIN },
-					{ .fd = pty, .events = POLLIN } };
+					{ .fd = pty, .events = POLLIN },		      { .fd = start_fd, .events = POLLIN } };
 		uint64_t now = monotonic_ns(), deadline = ui_deadline(ui);
 		int timeout = more ? 0 : deadline == UINT64_MAX ? -1 : deadline <= now ? 0 : (int)((deadline - now) / 1000000 + 1);
 		int n = poll(fds, ARRAY_LEN(fds), timeout);
@@ -198,6 +200,8 @@ static void loop(struct loop *l)
 			s->live->read(s->live_ctx);
 			growth = true;
 		}
+		if (fds[5].revents && start->read(ui->options.start_ctx))
+			ui_changed(ui, CHANGE_EVENTS);
 		if (fds[4].revents) {
 			if (!pane_terminal_read(ui))
 				s->terminal_fd = -1;

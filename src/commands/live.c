@@ -17,13 +17,13 @@
 #include "base/strbuf.h"
 #include "base/vec.h"
 #include "commands/doctor.h"
+#include "commands/judge.h"
 #include "commands/keeper.h"
 #include "commands/session.h"
 #include "model/catalog.h"
 #include "model/trace.h"
 #include "options.h"
 #include "tracer/access.h"
-#include "tracer/procs.h"
 
 struct live {
 	struct session *session;
@@ -216,9 +216,7 @@ void live_farewell(bool quiet, int *ret_status)
 
 struct live_start {
 	const struct options *options;
-	struct procs *procs;
-	VEC(struct ui_process) rows;
-	VEC(char *) texts;
+	struct judge *judge;
 };
 
 struct err *live_start_create(const struct options *o, struct live_start **ret)
@@ -227,7 +225,7 @@ struct err *live_start_create(const struct options *o, struct live_start **ret)
 	if (!s)
 		return err_no_memory();
 	s->options = o;
-	struct err *err = procs_create(&s->procs);
+	struct err *err = judge_create(access_check, &s->judge);
 	if (err) {
 		free(s);
 		return err;
@@ -236,74 +234,36 @@ struct err *live_start_create(const struct options *o, struct live_start **ret)
 	return NULL;
 }
 
-static void texts_clear(struct live_start *s)
-{
-	for (size_t i = 0; i < s->texts.n; i++)
-		free(s->texts.v[i]);
-	s->texts.n = 0;
-	s->rows.n = 0;
-}
-
 void live_start_destroy(struct live_start *s)
 {
 	if (!s)
 		return;
-	texts_clear(s);
-	vec_fini(&s->texts);
-	vec_fini(&s->rows);
-	procs_destroy(s->procs);
+	judge_destroy(s->judge);
 	free(s);
 }
 
-static const char *keep(struct live_start *s, struct strbuf *b)
-{
-	char *text = strbuf_take(b);
-	if (!text || !vec_push(&s->texts, text)) {
-		free(text);
-		return "";
-	}
-	return text;
-}
-
-static struct err *start_list(void *ctx, struct ui_process **ret, size_t *ret_n)
+static struct err *start_look(void *ctx)
 {
 	struct live_start *s = ctx;
-	struct err *err = procs_update(s->procs);
-	if (err)
-		return err;
-	texts_clear(s);
-	size_t n;
-	const struct proc *list = procs_get(s->procs, &n);
-	for (size_t i = 0; i < n; i++) {
-		const struct proc *p = &list[i];
-		struct access access;
-		err = access_check(p->pid, &access);
-		if (err)
-			return err;
-		struct ui_process row = { .pid = p->pid, .up_ns = p->uptime_ns, .cpu = p->cpu_percent / 100 };
-		snprintf(row.python, sizeof(row.python), "%.15s", access.version[0] ? access.version : p->version);
-		struct strbuf b = { 0 };
-		strbuf_adds(&b, p->command);
-		if (p->cwd[0])
-			strbuf_addf(&b, "  in %s", p->cwd);
-		row.command = keep(s, &b);
-		if (p->in_container || p->uid != getuid()) {
-			strbuf_addf(&b, "%s", p->in_container ? (p->container[0] ? p->container : "in a container") : p->user);
-			row.where = keep(s, &b);
-		}
-		row.verdict = access_verdict_name(access.verdict);
-		row.is_ready = access.verdict == ACCESS_READY;
-		if (access.why[0] || access.note[0]) {
-			strbuf_adds(&b, access.why[0] ? access.why : access.note);
-			if (access.cure[0])
-				strbuf_addf(&b, "; %s", access.cure);
-			row.why = keep(s, &b);
-		}
-		if (!vec_push(&s->rows, row))
-			return err_no_memory();
-	}
-	*ret = s->rows.v;
-	*ret_n = s->rows.n;
+	return judge_look(s->judge);
+}
+
+static int start_fd(void *ctx)
+{
+	struct live_start *s = ctx;
+	return judge_fd(s->judge);
+}
+
+static bool start_read(void *ctx)
+{
+	struct live_start *s = ctx;
+	return judge_read(s->judge);
+}
+
+static struct err *start_list(void *ctx, const struct ui_process **ret, size_t *ret_n, bool *ret_done)
+{
+	struct live_start *s = ctx;
+	*ret = judge_rows(s->judge, ret_n, ret_done);
 	return NULL;
 }
 
@@ -367,5 +327,5 @@ static void start_doctor(void *ctx, int pid, struct strbuf *to)
 }
 
 const struct ui_start_ops live_start_ops = {
-	.list = start_list, .attach = start_attach, .open = start_open, .run = start_run, .doctor = start_doctor,
+	.look = start_look, .fd = start_fd, .read = start_read, .list = start_list, .attach = start_attach, .open = start_open, .run = start_run, .doctor = start_doctor,
 };

@@ -192,7 +192,7 @@ static struct err *open_sample(void *ctx, struct ui_source *ret)
 	return trace_open(capture, NULL, &ret->trace);
 }
 
-static struct err *start_list(void *ctx, struct ui_process **ret, size_t *ret_n)
+static struct err *start_list(void *ctx, const struct ui_process **ret, size_t *ret_n, bool *ret_done)
 {
 	static struct ui_process one = { .pid = 4121,
 					 .python = "3.12.1",
@@ -200,6 +200,7 @@ static struct err *start_list(void *ctx, struct ui_process **ret, size_t *ret_n)
 					 .verdict = "ready",
 					 .is_ready = true };
 	*ret = &one;
+	*ret_done = true;
 	*ret_n = 1;
 	return NULL;
 }

@@ -160,7 +160,7 @@ static void test_scene(void **state)
 	}
 }
 
-static struct err *fake_list(void *ctx, struct ui_process **ret, size_t *ret_n)
+static struct err *fake_list(void *ctx, const struct ui_process **ret, size_t *ret_n, bool *ret_done)
 {
 	static struct ui_process list[] = {
 		{ 4121, "3.12.1", 8040000000000u, 0.12, "app.py  in /srv/shop", NULL, "ready", true, NULL },
@@ -171,6 +171,7 @@ static struct err *fake_list(void *ctx, struct ui_process **ret, size_t *ret_n)
 		  "ptrace_scope is 1; sudo auditview -p 977" },
 	};
 	*ret = list;
+	*ret_done = true;
 	*ret_n = ARRAY_LEN(list);
 	return NULL;
 }
