@@ -572,12 +572,6 @@ bool ui_advance(struct ui *ui, uint64_t now_ns, bool growth, uint64_t budget_ns)
 		}
 		if (changes && !(s->frozen && changes == CHANGE_EVENTS))
 			ui_changed(ui, changes);
-		/* details follow the cursor: at once after a key, four times a second when new events move it */
-		if (ui->cursor_waits && (!ui->following || now_ns - ui->cursor_sent_ns >= 250 * ms)) {
-			ui->cursor_waits = false;
-			ui->cursor_sent_ns = now_ns;
-			ui_changed(ui, CHANGE_CURSOR);
-		}
 	}
 	if (!s && now_ns - ui->ticked_at_ns >= 5000 * ms) { /* the start page lists anew */
 		ui->ticked_at_ns = now_ns;
@@ -601,8 +595,6 @@ uint64_t ui_deadline(const struct ui *ui)
 		at = ui->ticked_at_ns + 5000 * ms;
 	if (ui->s && ui->growth_waits && ui->refreshed_at_ns + 100 * ms < at)
 		at = ui->refreshed_at_ns + 100 * ms;
-	if (ui->s && ui->cursor_waits && ui->cursor_sent_ns + 250 * ms < at)
-		at = ui->cursor_sent_ns + 250 * ms;
 	/* the header is four times a second; what came after the last time must not wait for more to come */
 	if (ui->s && !ui->s->frozen && ui->header.n_events != ui->s->n_events && ui->header_at_ns + 250 * ms < at)
 		at = ui->header_at_ns + 250 * ms;
@@ -668,6 +660,11 @@ static void draw_dialog(struct ui *ui)
 
 void ui_draw(struct ui *ui)
 {
+	/* A frame is one moment: whatever has moved the cursor since the last one, all panes are about the row it is on now. */
+	for (int i = 0; i < 3 && ui->s && ui->cursor_waits; i++) {
+		ui->cursor_waits = false;
+		ui_changed(ui, CHANGE_CURSOR);
+	}
 	canvas_clear(&ui->canvas);
 	struct area all = canvas_area(&ui->canvas);
 	ui->dirty = false;

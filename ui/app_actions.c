@@ -613,7 +613,6 @@ void ui_act(struct ui *ui, enum action action, uint64_t count, const char *text)
 		app_act(ui, p, action, count, text);
 	if (ui->cursor_waits && ui->s) {
 		ui->cursor_waits = false;
-		ui->cursor_sent_ns = ui->now_ns;
 		ui_changed(ui, CHANGE_CURSOR);
 	}
 }

@@ -22,6 +22,7 @@ struct events {
 	struct pane pane;
 	struct columns columns;
 	uint64_t cursor_seq;   /* event (or the event after a note) under the cursor */
+	uint32_t note;          /* that the cursor is on, with on_note */
 	bool on_note;
 	unsigned generation;
 	/* search in slices */
@@ -125,10 +126,12 @@ static void cursor_moved(struct events *e)
 		ui->cursor_waits = true;
 		return;
 	}
+	bool other_note = line.is_note && (!e->on_note || e->note != line.note);
 	e->cursor_seq = line.seq;
 	e->on_note = line.is_note;
+	e->note = line.is_note ? line.note : 0;
 	uint64_t seq = line.is_note ? SELECTION_NONE : line.seq;
-	if (ui->cursor_seq != seq) {
+	if (ui->cursor_seq != seq || other_note) {
 		ui->cursor_seq = seq;
 		ui->cursor_waits = true;
 	}

@@ -98,7 +98,6 @@ struct ui {
 	uint64_t rate_events, rate_at_ns, last_growth_ns, frozen_at_events;
 	uint32_t notes_reported;
 	bool dirty, quit, said_cannot_keep, asked_quit, asked_back, growth_waits, cursor_waits;
-	uint64_t cursor_sent_ns;
 	enum pane_id drag_pane;
 	int drag_line, drag_column;
 	uint64_t click_ns;
