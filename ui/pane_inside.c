@@ -31,6 +31,8 @@ struct inside {
 	bool by_time;
 };
 
+typedef VEC(uint32_t) module_vec;
+
 static struct err *open_inside(struct ui *ui, struct pane **ret)
 {
 	struct inside *p = calloc(1, sizeof(*p));
@@ -80,37 +82,47 @@ static uint32_t module_of(const struct inside *p, uint64_t seq)
 	return UINT32_MAX;
 }
 
-static void lines_below(struct inside *p, uint32_t parent)
+/* Append the modules that `parent` imported (UINT32_MAX: those that nobody did), the first one last: by time spent, or as they
+ * came. */
+static bool add_below(const struct inside *p, uint32_t parent, module_vec *to)
 {
-	/* children in order of time spent, or as they came */
-	uint32_t *children = malloc((p->modules.n + 1) * sizeof(*children));
-	size_t n = 0;
-	for (uint32_t i = parent == UINT32_MAX ? 0 : parent + 1; children && i < p->modules.n; i++)
-		if (p->modules.v[i].parent == parent)
-			children[n++] = i;
+	size_t first = to->n;
+	for (uint32_t i = (uint32_t)p->modules.n; i-- > (parent == UINT32_MAX ? 0 : parent + 1);)
+		if (p->modules.v[i].parent == parent && !vec_push(to, i))
+			return false;
 	if (p->by_time)
-		for (size_t i = 1; i < n; i++)
-			for (size_t k = i; k > 0; k--) {
-				const struct module *x = &p->modules.v[children[k - 1]], *y = &p->modules.v[children[k]];
-				if (x->end_ns - x->begin_ns >= y->end_ns - y->begin_ns)
+		for (size_t i = first + 1; i < to->n; i++)
+			for (size_t k = i; k > first; k--) {
+				const struct module *x = &p->modules.v[to->v[k - 1]], *y = &p->modules.v[to->v[k]];
+				uint64_t of_x = x->end_ns - x->begin_ns, of_y = y->end_ns - y->begin_ns;
+				/* the first listed stands last: ascending time, and of equals the earlier one last */
+				if (of_x < of_y || (of_x == of_y && to->v[k - 1] > to->v[k]))
 					break;
-				uint32_t t = children[k];
-				children[k] = children[k - 1];
-				children[k - 1] = t;
+				uint32_t t = to->v[k];
+				to->v[k] = to->v[k - 1];
+				to->v[k - 1] = t;
 			}
-	for (size_t i = 0; i < n; i++) {
-		if (!vec_push(&p->lines, children[i]))
-			break;
-		if (!p->modules.v[children[i]].closed)
-			lines_below(p, children[i]);
+	return true;
+}
+
+/* How deep imports are nested is said by a file: no recursion. */
+static void lines_below(struct inside *p)
+{
+	module_vec waiting = { 0 };
+	bool ok = add_below(p, UINT32_MAX, &waiting);
+	while (ok && waiting.n) {
+		uint32_t i = waiting.v[--waiting.n];
+		ok = vec_push(&p->lines, i);
+		if (ok && !p->modules.v[i].closed)
+			ok = add_below(p, i, &waiting);
 	}
-	free(children);
+	vec_fini(&waiting);
 }
 
 static void lines_make(struct inside *p)
 {
 	p->lines.n = 0;
-	lines_below(p, UINT32_MAX);
+	lines_below(p);
 	list_set(&p->pane.list, p->lines.n, p->pane.n_lines - 1);
 }
 

@@ -240,39 +240,65 @@ static void add_threads(struct processes *c, uint32_t process, unsigned depth)
 	vec_fini(&folded);
 }
 
-static void add_process(struct processes *c, uint32_t process, unsigned depth);
+/* What is still to be listed, the next one last: a process with all that is below it, or a line. A file says how deep processes
+ * are nested, so nothing recurses over them. */
+struct todo {
+	uint32_t process;
+	unsigned depth;
+	struct proc_line line; /* process NOTHING: only this line */
+};
+typedef VEC(struct todo) todo_vec;
 
-static void add_children(struct processes *c, uint32_t process, unsigned depth)
+/* The children of a process, in the order in which they are listed, behind those that have one of their own. */
+static void add_children(struct processes *c, uint32_t process, unsigned depth, todo_vec *to)
 {
 	struct view *s = c->pane.ui->s;
 	struct proc_line crowd = { .kind = LINE_CHILDREN, .process = process, .thread = NO_THREAD, .depth = (uint8_t)depth, .has_children = true,
 				   .last = UINT64_MAX };
 	crowd.is_open = is_flipped(c, &crowd);
 	VEC(uint32_t) folded = { 0 };
-	for (uint32_t i = c->tree.first_child[process]; i != NOTHING; i = c->tree.next_child[i])
+	size_t first = to->n;
+	bool ok = true;
+	for (uint32_t i = c->tree.first_child[process]; ok && i != NOTHING; i = c->tree.next_child[i])
 		if (c->tree.is_traced[i] || !process_has_ended(s, i) || !vec_push(&folded, i))
-			add_process(c, i, depth);
+			ok = vec_push(to, ((struct todo){ .process = i, .depth = depth }));
 	crowd.n = (uint32_t)folded.n;
-	bool is_crowd = crowd.n > CROWD && push(c, crowd);
-	for (size_t i = 0; (crowd.is_open || !is_crowd) && i < folded.n; i++)
-		add_process(c, folded.v[i], is_crowd ? depth + 1 : depth);
+	bool is_crowd = crowd.n > CROWD;
+	if (is_crowd)
+		ok = ok && vec_push(to, ((struct todo){ .process = NOTHING, .line = crowd }));
+	for (size_t i = 0; ok && (crowd.is_open || !is_crowd) && i < folded.n; i++)
+		ok = vec_push(to, ((struct todo){ .process = folded.v[i], .depth = is_crowd ? depth + 1 : depth }));
 	vec_fini(&folded);
+	for (size_t i = first, k = to->n; i + 1 < k; i++) { /* the next one is the last */
+		struct todo other = to->v[i];
+		to->v[i] = to->v[--k];
+		to->v[k] = other;
+	}
 }
 
-static void add_process(struct processes *c, uint32_t process, unsigned depth)
+static void add_process(struct processes *c, uint32_t root)
 {
-	struct proc_line line = { .kind = LINE_PROCESS, .process = process, .thread = NO_THREAD, .depth = (uint8_t)(depth < 30 ? depth : 30),
-				  .last = UINT64_MAX };
-	if (depth > 200)
-		return;
-	line.is_open = !is_flipped(c, &line);
-	line.has_children = c->tree.first_child[process] != NOTHING || c->tree.first_thread[process] != NOTHING;
-	for (uint32_t i = c->tree.first_thread[process]; i != NOTHING; i = c->tree.next_thread[i])
-		add_counts(c, i, &line);
-	if (!push(c, line) || !line.is_open)
-		return;
-	add_threads(c, process, line.depth + 1u);
-	add_children(c, process, line.depth + 1u);
+	todo_vec waiting = { 0 };
+	bool ok = vec_push(&waiting, ((struct todo){ .process = root }));
+	while (ok && waiting.n) {
+		struct todo next = waiting.v[--waiting.n];
+		if (next.process == NOTHING) {
+			ok = push(c, next.line);
+			continue;
+		}
+		struct proc_line line = { .kind = LINE_PROCESS, .process = next.process, .thread = NO_THREAD,
+					  .depth = (uint8_t)(next.depth < 30 ? next.depth : 30), .last = UINT64_MAX };
+		line.is_open = !is_flipped(c, &line);
+		line.has_children = c->tree.first_child[next.process] != NOTHING || c->tree.first_thread[next.process] != NOTHING;
+		for (uint32_t i = c->tree.first_thread[next.process]; i != NOTHING; i = c->tree.next_thread[i])
+			add_counts(c, i, &line);
+		ok = push(c, line);
+		if (!ok || !line.is_open)
+			continue;
+		add_threads(c, next.process, line.depth + 1u);
+		add_children(c, next.process, line.depth + 1u, &waiting);
+	}
+	vec_fini(&waiting);
 }
 
 static void append(uint32_t *first, uint32_t *last, uint32_t *next, uint32_t under, uint32_t item)
@@ -376,7 +402,7 @@ static void build(struct processes *c)
 	err_destroy(err);
 	for (uint32_t i = 0; i < c->n_processes; i++)
 		if (c->tree.image[i] == i && parent_of(c, i) == NOTHING)
-			add_process(c, i, 0);
+			add_process(c, i);
 }
 
 static void update_processes(struct pane *p, unsigned changes)

@@ -69,6 +69,17 @@ static void on_fatal_signal(int sig)
  * end the program without a word. */
 static const int fatal_signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGQUIT, SIGINT, SIGTERM, SIGHUP };
 
+/* On a stack of their own, so that the terminal is restored when ours has run out. */
+static void catch_fatal_signals(void)
+{
+	static char spare[64 << 10] __attribute__((aligned(16)));
+	stack_t stack = { .ss_sp = spare, .ss_size = sizeof(spare) };
+	sigaltstack(&stack, NULL);
+	struct sigaction act = { .sa_handler = on_fatal_signal, .sa_flags = SA_ONSTACK };
+	for (size_t i = 0; i < ARRAY_LEN(fatal_signals); i++)
+		sigaction(fatal_signals[i], &act, NULL);
+}
+
 static void restore_add(const char *s)
 {
 	size_t n = s ? strlen(s) : 0;
@@ -245,8 +256,7 @@ struct err *term_open(const struct term_options *options, struct terminal **ret)
 	restore_prepare(has_escapes);
 	restore.armed = 1;
 	crash_handler_push(restore_terminal, NULL);
-	for (size_t i = 0; i < ARRAY_LEN(fatal_signals); i++)
-		signal(fatal_signals[i], on_fatal_signal);
+	catch_fatal_signals();
 	getmaxyx(stdscr, t->n_lines, t->n_columns);
 	begin_modes(t);
 	if (options->mouse)

@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include "../unit/capture_util.h"
 #include "base/attr.h"
 #include "base/utf8.h"
 #include "drive.h"
@@ -192,7 +194,8 @@ static struct err *open_sample(void *ctx, struct ui_source *ret)
 	return trace_open(capture, NULL, &ret->trace);
 }
 
-static struct err *start_list(void *ctx, const struct ui_process **ret, size_t *ret_n, bool *ret_done)
+static struct err *start_list(void *ctx, const struct ui_process **ret, size_t *ret_n,
+			      bool *ret_done)
 {
 	static struct ui_process one = { .pid = 4121,
 					 .python = "3.12.1",
@@ -417,15 +420,76 @@ static void test_callers_add_up(void **state)
 	ui_destroy(ui);
 }
 
+/* ---- what a file says of depth ---- */
+
+/* Processes nested 30,000 deep, imports 2,000 deep: every page opens, on a stack of 256 KiB. */
+static void test_deep(void **state)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/tmp/auditview-deep-%d.avc", (int)getpid());
+	unlink(path);
+	struct writer_options w_options = { 0 };
+	struct writer *w;
+	struct strbuf b = { 0 };
+	must(writer_open(path, &w_options, &w));
+	enum { N = 30000 };
+	uint32_t first = 0, stack = 0;
+	for (unsigned i = 0; i < N; i++) {
+		struct process_info p = { .pid = i + 2,
+					  .ns_pid = i + 2,
+					  .ppid = i + 1,
+					  .exit_status = -1,
+					  .start_ns = i,
+					  .name = add_string(w, "app.py"),
+					  .flags = i ? 0 : PROCESS_LAUNCHED };
+		struct thread_info thread = { .process = writer_process(w, &p), .tid = i + 2 };
+		uint32_t id = writer_thread(w, &thread);
+		first = i ? first : id;
+		add_event(w, 1000u * (i + 1), "os.fork", id, NULL, 0);
+	}
+	for (unsigned i = 0; i < 2000; i++) {
+		char module[32];
+		snprintf(module, sizeof(module), "m%u", i);
+		stack = add_frame(w, stack, "/srv/a.py", "<module>", 1 + i % 100);
+		stack = add_frame(w, stack, "<frozen importlib._bootstrap>", "_find_and_load", 1);
+		put_container(&b, VALUE_TUPLE, 1, 1);
+		put_str(&b, module);
+		add_event(w, 1000u * (N + i + 1), "import", first, &b, stack);
+	}
+	strbuf_fini(&b);
+	must(writer_close(w));
+	struct rlimit old, small;
+	assert_int_equal(getrlimit(RLIMIT_STACK, &old), 0);
+	struct ui *ui = drive_open(path, NULL, 120, 40);
+	small = old;
+	small.rlim_cur =
+	    256 << 10; /* the kernel lets the stack grow no further than this (setrlimit(2)) */
+	setrlimit(RLIMIT_STACK, &small);
+	static const char *const pages[] = { "processes", "callers",  "summary",
+					     "timeline",  "messages", "catalogue" };
+	for (size_t i = 0; i < ARRAY_LEN(pages); i++) {
+		char keys[80];
+		snprintf(keys, sizeof(keys), ": =%s Enter G g z z q", pages[i]);
+		drive_keys(ui, keys);
+		assert_false(ui->quit);
+		ui_close_all_pages(ui);
+	}
+	drive_keys(ui, "G Enter G q");
+	setrlimit(RLIMIT_STACK, &old);
+	ui_destroy(ui);
+	unlink(path);
+}
+
 int main(void)
 {
 	snprintf(capture, sizeof(capture), "/tmp/auditview-keys-%d.avc", (int)getpid());
 	sample_write(capture, 12);
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_wrong_filters),   cmocka_unit_test(test_prompt_keys),
-		cmocka_unit_test(test_typed_ahead),     cmocka_unit_test(test_span),
-		cmocka_unit_test(test_callers_add_up),  cmocka_unit_test(test_back),
-		cmocka_unit_test(test_back_to_session), cmocka_unit_test(test_back_to_start),
+		cmocka_unit_test(test_wrong_filters), cmocka_unit_test(test_prompt_keys),
+		cmocka_unit_test(test_typed_ahead),   cmocka_unit_test(test_deep),
+		cmocka_unit_test(test_span),          cmocka_unit_test(test_callers_add_up),
+		cmocka_unit_test(test_back),          cmocka_unit_test(test_back_to_session),
+		cmocka_unit_test(test_back_to_start),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	unlink(capture);
