@@ -84,6 +84,17 @@ static bool in_ranges(uint32_t c, const struct range *r, size_t n)
 	return false;
 }
 
+/* Code points that make one character of several: terminals disagree on how many cells the whole then takes, and what stands
+ * behind it on the line would be out of place. They are shown as escapes, so each character is what it takes by itself: the
+ * zero width joiner, variation selectors, skin tones, flags' letters, enclosing marks (keycaps), tags, and the Hangul vowels
+ * and finals beyond the first block. */
+static bool joins_others(uint32_t c)
+{
+	return c == 0x200c || c == 0x200d || (c >= 0xfe00 && c <= 0xfe0f) || (c >= 0x1f3fb && c <= 0x1f3ff) ||
+	       (c >= 0x1f1e6 && c <= 0x1f1ff) || (c >= 0x20dd && c <= 0x20e0) || (c >= 0x20e2 && c <= 0x20e4) ||
+	       (c >= 0xd7b0 && c <= 0xd7ff);
+}
+
 int utf8_width(uint32_t c)
 {
 	if (c < 0x20 || c == 0x7f)
@@ -93,7 +104,7 @@ int utf8_width(uint32_t c)
 	if (c < 0xa0 || (c >= 0xd800 && c < 0xe000) || c > 0x10ffff)
 		return -1;
 	/* Bidi controls and line separators change what other cells show; unassigned tags and specials hide text. */
-	if (c == 0x61c || (c >= 0x200b && c <= 0x200f && c != 0x200d) || (c >= 0x2028 && c <= 0x202e) ||
+	if (c == 0x61c || (c >= 0x200b && c <= 0x200f) || joins_others(c) || (c >= 0x2028 && c <= 0x202e) ||
 	    (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff0 && c <= 0xfffb) || (c & 0xfffe) == 0xfffe ||
 	    (c >= 0xe0000 && c <= 0xe0fff))
 		return -1;
@@ -102,7 +113,7 @@ int utf8_width(uint32_t c)
 	int w = wcwidth((wchar_t)c);
 	if (w >= 0)
 		return w > 1 ? 1 : w; /* ambiguous width is one cell; the wide ones are in the table above */
-	return (c >= 0x300 && c <= 0x36f) || c == 0x200d || (c >= 0xfe00 && c <= 0xfe0f) ? 0 : 1;
+	return c >= 0x300 && c <= 0x36f ? 0 : 1;
 }
 
 void utf8_escape(struct strbuf *b, const char *s, size_t n, char quote)
