@@ -143,7 +143,9 @@ static void serve(struct loop *l)
 		ui->mouse_changed = false;
 	}
 	if (ui->copied) {
-		term_copy(l->term, ui->copied, ui->copied_bytes);
+		const char *refused = term_copy(l->term, ui->copied, ui->copied_bytes);
+		if (refused)
+			ui_flash(ui, "not copied: %s; w writes to a file", refused);
 		free(ui->copied);
 		ui->copied = NULL;
 	}

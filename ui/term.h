@@ -40,8 +40,8 @@ struct input term_next(struct terminal *t);
 void term_resized(struct terminal *t);       /* after SIGWINCH: ask for the size again; the next input is INPUT_RESIZE */
 void term_draw(struct terminal *t, const struct canvas *c);
 void term_redraw(struct terminal *t);        /* the next draw paints everything anew */
-/* Into the system clipboard by OSC 52; at most 74994 bytes are taken by xterm. */
-void term_copy(struct terminal *t, const char *text, size_t n_bytes);
+/* Into the system clipboard by OSC 52. NULL: it was sent, and whether it is taken is not known; else why not. */
+const char *term_copy(struct terminal *t, const char *text, size_t n_bytes);
 /* Leave the terminal to somebody else (a shell after Ctrl-Z, an editor) and take it again. */
 void term_leave(struct terminal *t);
 void term_enter(struct terminal *t);

@@ -205,11 +205,38 @@ static struct err *unknown_terminal(void)
 	return err_with_hint(err, "set TERM to one that terminfo knows, such as xterm-256color; record and print need none");
 }
 
+/* newterm(3) believes COLUMNS and LINES more than the terminal (ncurses(3X), "Environment"); they are often left over from
+ * another one. They are put back: programs that are started from here inherit them. */
+static SCREEN *newterm_of_its_size(void)
+{
+	static const char *const names[] = { "COLUMNS", "LINES" };
+	char *kept[ARRAY_LEN(names)] = { NULL };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *value = getenv(names[i]);
+		kept[i] = value ? strdup(value) : NULL;
+		unsetenv(names[i]);
+	}
+	SCREEN *screen = newterm(NULL, stdout, stdin);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (kept[i])
+			setenv(names[i], kept[i], 1);
+		free(kept[i]);
+	}
+	return screen;
+}
+
 struct err *term_check(void)
 {
 	int found = 0;
 	/* As newterm(3) will; it says so on standard error and exits, unless it may tell us. */
-	return setupterm(NULL, STDOUT_FILENO, &found) == ERR ? unknown_terminal() : NULL;
+	if (setupterm(NULL, STDOUT_FILENO, &found) == ERR)
+		return unknown_terminal();
+	char *place = tigetstr("cup");
+	if (place && place != (char *)-1)
+		return NULL;
+	return err_with_hint(err_create(ERR_UNSUPPORTED, "cannot open the screen: a terminal of type \"%s\" cannot place text",
+					getenv("TERM") ? getenv("TERM") : ""),
+			     "auditview print FILE, -p PID or -- PROGRAM writes lines; or set TERM, to xterm-256color for instance");
 }
 
 struct err *term_open(const struct term_options *options, struct terminal **ret)
@@ -233,7 +260,7 @@ struct err *term_open(const struct term_options *options, struct terminal **ret)
 	/* ncurses (6.4, lib_tstp.c) draws in its handler of SIGTSTP, whatever is going on; ui_run() stops in its own time */
 	struct sigaction stop;
 	sigaction(SIGTSTP, NULL, &stop);
-	t->screen = newterm(NULL, stdout, stdin);
+	t->screen = newterm_of_its_size();
 	sigaction(SIGTSTP, &stop, NULL);
 	if (!t->screen) {
 		free(t);
@@ -542,14 +569,20 @@ void term_redraw(struct terminal *t)
 	t->all_dirty = true;
 }
 
-void term_copy(struct terminal *t, const char *text, size_t n_bytes)
+/* Terminals whose sort is known to take OSC 52, or to skip it unharmed. Others may show it as text. */
+static bool takes_clipboard(const char *name)
+{
+	static const char *const sorts[] = { "xterm", "tmux", "screen", "rxvt", "alacritty", "foot", "kitty", "st-", "wezterm",
+					     "konsole", "gnome", "vte", "contour", "iterm", "mintty", "ghostty" };
+	for (size_t i = 0; name && i < ARRAY_LEN(sorts); i++)
+		if (!strncmp(name, sorts[i], strlen(sorts[i])))
+			return true;
+	return name && (!strcmp(name, "st") || strstr(name, "-direct"));
+}
+
+static void add_base64(struct strbuf *to, const char *text, size_t n_bytes)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	(void)t;
-	if (n_bytes > 74994)
-		n_bytes = 74994;
-	struct strbuf out = { 0 };
-	strbuf_adds(&out, "\033]52;c;");
 	for (size_t i = 0; i < n_bytes; i += 3) {
 		unsigned v = (unsigned)(unsigned char)text[i] << 16;
 		size_t left = n_bytes - i;
@@ -557,16 +590,48 @@ void term_copy(struct terminal *t, const char *text, size_t n_bytes)
 			v |= (unsigned)(unsigned char)text[i + 1] << 8;
 		if (left > 2)
 			v |= (unsigned char)text[i + 2];
-		strbuf_addc(&out, digits[v >> 18]);
-		strbuf_addc(&out, digits[v >> 12 & 63]);
-		strbuf_addc(&out, left > 1 ? digits[v >> 6 & 63] : '=');
-		strbuf_addc(&out, left > 2 ? digits[v & 63] : '=');
+		strbuf_addc(to, digits[v >> 18]);
+		strbuf_addc(to, digits[v >> 12 & 63]);
+		strbuf_addc(to, left > 1 ? digits[v >> 6 & 63] : '=');
+		strbuf_addc(to, left > 2 ? digits[v & 63] : '=');
 	}
-	strbuf_adds(&out, "\033\\");
+}
+
+/* Is what we write to read by GNU screen? It takes no OSC 52 and hands on only what is wrapped, in small pieces. */
+static bool is_in_gnu_screen(const char *name)
+{
+	return getenv("STY") && !getenv("TMUX") && name && !strncmp(name, "screen", 6);
+}
+
+const char *term_copy(struct terminal *t, const char *text, size_t n_bytes)
+{
+	(void)t;
+	enum { COPY_MAX = 74994, PIECE = 240 }; /* xterm's limit; screen(1) keeps 768 bytes of a string */
+	const char *name = getenv("TERM");
+	if (!takes_clipboard(name))
+		return "this terminal has no clipboard that is known";
+	if (n_bytes > COPY_MAX)
+		return "it is more than a terminal takes, 74 994 bytes";
+	struct strbuf code = { 0 }, out = { 0 };
+	strbuf_adds(&code, "\033]52;c;");
+	add_base64(&code, text, n_bytes);
+	strbuf_addc(&code, '\a');
+	if (is_in_gnu_screen(name)) {
+		for (size_t i = 0; i < code.n; i += PIECE) {
+			strbuf_adds(&out, "\033P");
+			strbuf_add(&out, code.s + i, code.n - i < PIECE ? code.n - i : PIECE);
+			strbuf_adds(&out, "\033\\");
+		}
+	} else {
+		strbuf_add(&out, code.s, code.n);
+	}
+	bool failed = code.failed || out.failed;
 	fflush(stdout);
-	if (!out.failed)
+	if (!failed)
 		write_all(out.s, out.n);
+	strbuf_fini(&code);
 	strbuf_fini(&out);
+	return failed ? "memory is short" : NULL;
 }
 
 void term_leave(struct terminal *t)

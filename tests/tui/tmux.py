@@ -5,6 +5,7 @@
 
 Nothing here sleeps for a while and hopes: every step waits for a text on the screen, with a deadline.
 """
+import json
 import os
 import re
 import shutil
@@ -184,6 +185,40 @@ def old_terminals(t, av, capture):
         t.wait("READY\\$ ?$")
 
 
+def environment(t, av, capture):
+    """COLUMNS and LINES of another terminal do not count; one that cannot place text is refused, before anything is drawn."""
+    t.run("clear; COLUMNS=200 LINES=60 %s %s" % (av, capture))
+    t.wait("━ Events")
+    t.wait("F1 help")
+    assert t.screen().rstrip("\n").split("\n")[23].startswith(" F1 help"), t.screen()
+    t.keys("j", "s", "q", "Q")
+    t.wait("READY\\$ ?$")
+    t.run("clear; TERM=dumb %s %s; echo status $?" % (av, capture))
+    t.wait("cannot place text")
+    t.wait("status [12]$")
+    assert "Events" not in t.screen()
+
+
+def clusters(t, av, capture):
+    """Characters made of several code points: the terminal and the screen agree where each cell is."""
+    names = ["\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0001f1e9\U0001f1ea\U0001f1fa\U0001f1f8", "\U0001f44d\U0001f3fd",
+             "\u2764\ufe0f", "1\ufe0f\u20e3", "e\u0301\u0301", "\u1112\u1161\u11ab", "\u0915\u094d\u0937\u093f", "\u5927\u962a",
+             "\U0001f3f4\U000e0067\U000e0062\U000e007f", "\u0644\u0627", "a" + "\u0303" * 9]
+    with open(capture + ".clusters.jsonl", "w", encoding="utf-8") as f:
+        for i in range(60):
+            f.write(json.dumps({"event": "open", "args": {"path": "/tmp/%s-end" % names[i % len(names)]}, "ts_ns": i * 1000000}) + "\n")
+    t.run("%s import -q -o %s.clusters.avc %s.clusters.jsonl; %s %s.clusters.avc" % (av, capture, capture, av, capture))
+    t.wait("━ Events")
+    for key in ["j"] * 4 + ["G"] + ["k"] * 3 + ["PageUp", "s", "q"]:
+        t.keys(key)
+        drawn = t.settled()
+        t.keys("C-l")
+        again = t.settled()
+        assert drawn == again, "%s left cells behind:\n%s\n%s" % (key, drawn, again)
+    t.keys("Q")
+    t.wait("READY\\$ ?$")
+
+
 def start_page(t, av, capture):
     """A bare auditview: processes, captures, lessons."""
     t.run(av)
@@ -240,7 +275,7 @@ def clipboard(t, av, capture):
     t.run("%s -Y socket.bind %s" % (av, capture))
     t.wait("━ Events socket.bind")
     t.type("y")
-    t.wait("copied [0-9 ]+ bytes")
+    t.wait("[0-9 ]+ bytes sent to the terminal")
     end = time.monotonic() + DEADLINE
     while "socket.bind" not in t.tmux("show-buffer"):
         assert time.monotonic() < end, "the clipboard holds %r" % t.tmux("show-buffer")
@@ -306,7 +341,7 @@ def colours(t, av, capture):
     assert "3" not in re.sub("39", "", ink("vt100", "dark")), "none of none"
 
 
-SCRIPTS = [recorded, launched, killed, suspended, plain, old_terminals, start_page, hostile, compared, tried, clipboard, mouse, colours]
+SCRIPTS = [recorded, launched, killed, suspended, plain, old_terminals, start_page, environment, clusters, hostile, compared, tried, clipboard, mouse, colours]
 
 
 def main():
