@@ -133,6 +133,14 @@ static void put_function(struct view *s, struct strbuf *to, const struct frame_i
 	}
 }
 
+/* Where the file names of a process lead. In a capture only what the recorder proved, or nothing spoke against, is ours. */
+static struct source_root root_of(const struct view *s, const struct process_info *p)
+{
+	bool is_other = p && (p->flags & PROCESS_OTHER_FILES || (p->ns_pid && p->ns_pid != p->pid));
+	bool is_live = p && view_is_live(s) && !p->end_ns;
+	return (struct source_root){ .is_ours = !is_other, .pid = is_other && is_live ? p->pid : 0 };
+}
+
 static void draw_excerpt(const struct stack *k, struct area a, const struct frame_info *f)
 {
 	struct ui *ui = k->pane.ui;
@@ -158,7 +166,8 @@ static void draw_excerpt(const struct stack *k, struct area a, const struct fram
 		dirs[n_dirs++] = ui->source_dirs[i];
 	for (size_t i = 0; i < ui->config.source_dirs.n && n_dirs < ARRAY_LEN(dirs); i++)
 		dirs[n_dirs++] = ui->config.source_dirs.v[i];
-	const struct source_file *source = source_get(strbuf_str(&path), strbuf_str(&cwd), dirs, n_dirs);
+	struct source_root root = root_of(s, process);
+	const struct source_file *source = source_get(strbuf_str(&path), strbuf_str(&cwd), root, dirs, n_dirs);
 	frame_text_place(&place, s, f);
 	char *colon = strrchr(strbuf_str(&place), ':');
 	if (colon)
@@ -174,7 +183,8 @@ static void draw_excerpt(const struct stack *k, struct area a, const struct fram
 			area_put_cut(a, 1, 2, -1, ROLE_DIM, "no source");
 			area_put_cut(a, 2, 2, -1, ROLE_DIM,
 				     *strbuf_str(&path) == '<' ? "this code has no file"
-							       : "it is not on this machine; :source DIR looks elsewhere");
+				     : root.is_ours ? "it is not on this machine; :source DIR looks elsewhere"
+						    : "its files are not this machine's; :source DIR looks elsewhere");
 		} else {
 			area_put_cut(a, 1, 2, -1, ROLE_DIM, "no source here; :source DIR looks elsewhere");
 		}
@@ -411,9 +421,11 @@ bool pane_stack_source(const struct pane *p, struct strbuf *ret_path, unsigned *
 		dirs[n_dirs] = p->ui->source_dirs[n_dirs];
 		n_dirs++;
 	}
-	const struct source_file *source = source_get(strbuf_str(&path), NULL, dirs, n_dirs);
+	struct event event;
+	const struct process_info *process = trace_event(s->trace, k->seq, &event) ? trace_process(s->trace, event.process) : NULL;
+	const struct source_file *source = source_get(strbuf_str(&path), NULL, root_of(s, process), dirs, n_dirs);
 	strbuf_fini(&path);
-	if (!source || !source->found)
+	if (!source || !source->found || source->is_foreign)
 		return false;
 	strbuf_adds(ret_path, source->found);
 	*ret_line = f.line;

@@ -4,10 +4,12 @@
 #include "ui/source.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { KEPT = 5, FILE_BYTES_MAX = 8 << 20 };
@@ -30,14 +32,44 @@ void source_forget(void)
 		fini(&kept[i]);
 }
 
-static bool load(struct source_file *f, const char *path)
+/* The path without opening what it names, so that no driver and no writer of a FIFO takes notice. */
+static int look_up(const char *path, struct source_root root)
 {
-	/* O_NONBLOCK: a fifo of that name must not hang the screen */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (root.is_ours)
+		return open(path, O_PATH | O_CLOEXEC);
+	char name[40];
+	snprintf(name, sizeof(name), "/proc/%u/root", root.pid);
+	int top = root.pid ? open(name, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (top < 0)
+		return -1;
+	/* openat2(2): absolute links, and "..", stay below */
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+	int fd = (int)syscall(SYS_openat2, top, path, &how, sizeof(how));
+	close(top);
+	return fd;
+}
+
+/* The regular file of this name, opened for reading; -1: there is none. */
+static int open_regular(const char *path, struct source_root root, struct stat *ret)
+{
+	char name[40];
+	int found = look_up(path, root), fd = -1;
+	if (found < 0)
+		return -1;
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", found);
+	if (!fstat(found, ret) && S_ISREG(ret->st_mode))
+		fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	close(found);
+	return fd;
+}
+
+static bool load(struct source_file *f, const char *path, struct source_root root)
+{
 	struct stat st;
+	int fd = open_regular(path, root, &st);
 	if (fd < 0)
 		return false;
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > FILE_BYTES_MAX) {
+	if (st.st_size > FILE_BYTES_MAX) {
 		close(fd);
 		return false;
 	}
@@ -75,24 +107,29 @@ static bool load(struct source_file *f, const char *path)
 	return true;
 }
 
-const struct source_file *source_get(const char *path, const char *cwd, char *const *dirs, size_t n_dirs)
+const struct source_file *source_get(const char *path, const char *cwd, struct source_root root, char *const *dirs, size_t n_dirs)
 {
+	const struct source_root ours = { .is_ours = true };
 	for (int i = 0; i < KEPT; i++)
-		if (kept[i].path && !strcmp(kept[i].path, path))
+		if (kept[i].path && !strcmp(kept[i].path, path) && kept[i].root.is_ours == root.is_ours && kept[i].root.pid == root.pid)
 			return &kept[i];
 	struct source_file *f = &kept[next_slot++ % KEPT];
 	fini(f);
 	f->path = strdup(path);
+	f->root = root;
 	if (!f->path)
 		return NULL;
 	if (!*path || *path == '<') /* "<string>", "<frozen importlib._bootstrap>" */
 		return f;
-	if (*path == '/' && load(f, path))
+	if (*path == '/' && load(f, path, root)) {
+		f->is_foreign = !root.is_ours;
 		return f;
+	}
 	char *try = NULL;
 	if (*path != '/' && cwd && *cwd && asprintf(&try, "%s/%s", cwd, path) >= 0) {
-		bool found = load(f, try);
+		bool found = load(f, try, root);
 		free(try);
+		f->is_foreign = found && !root.is_ours;
 		if (found)
 			return f;
 	}
@@ -101,7 +138,7 @@ const struct source_file *source_get(const char *path, const char *cwd, char *co
 			tail += *tail == '/';
 			if (asprintf(&try, "%s/%s", dirs[d], tail) < 0)
 				return f;
-			bool found = load(f, try);
+			bool found = load(f, try, ours); /* the user named this folder */
 			free(try);
 			if (found)
 				return f;

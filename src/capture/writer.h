@@ -93,7 +93,8 @@ struct process_info {
 };
 enum process_flag {
 	PROCESS_LAUNCHED = 1, PROCESS_ATTACHED = 2, PROCESS_FORKED = 4, PROCESS_EXECED = 8, PROCESS_FREE_THREADED = 16,
-	PROCESS_DEBUG_BUILD = 32, PROCESS_NOT_RESTORED = 64
+	PROCESS_DEBUG_BUILD = 32, PROCESS_NOT_RESTORED = 64,
+	PROCESS_OTHER_FILES = 128 /* its files are not, or not provably, those that the recorder sees under the same names */
 };
 /* Index counts from 0. Update: the last one written wins. */
 uint32_t writer_process(struct writer *w, const struct process_info *p);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -126,6 +127,20 @@ struct process *process_add_gone(struct recorder *r, pid_t pid, const struct pyt
 	return p;
 }
 
+/* Does a path mean the same file to the process as to us: one mount namespace, one root? What cannot be read is no. */
+static bool has_our_files(pid_t pid)
+{
+	char path[40], own[64], other[64];
+	struct stat own_root, other_root;
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
+	ssize_t n_own = readlink("/proc/self/ns/mnt", own, sizeof(own)), n_other = readlink(path, other, sizeof(other));
+	if (n_own <= 0 || n_own != n_other || memcmp(own, other, (size_t)n_own))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
+	return !stat("/", &own_root) && !stat(path, &other_root) && own_root.st_dev == other_root.st_dev &&
+	       own_root.st_ino == other_root.st_ino;
+}
+
 struct process *process_add(struct recorder *r, pid_t pid, const struct python_runtime *rt, uint32_t flags)
 {
 	struct process *p = calloc(1, sizeof(*p));
@@ -141,7 +156,7 @@ struct process *process_add(struct recorder *r, pid_t pid, const struct python_r
 					 .ns_pid = (uint32_t)pid,
 					 .start_ns = clock_time_now(&r->clock),
 					 .exit_status = -1,
-					 .flags = flags };
+					 .flags = flags | (has_our_files(pid) ? 0 : PROCESS_OTHER_FILES) };
 	if (rt)
 		take_version(r, p, rt);
 	process_describe(r, p);
