@@ -304,8 +304,9 @@ static struct err *start_run(void *ctx, const char *event, const char *code, str
 	}
 	if (!code)
 		return err_create(ERR_USAGE, "nothing to run");
-	char python[] = "python3", flag[] = "-c", *text = strdup(code);
-	char *argv[] = { s->options->python ? strdup(s->options->python) : strdup(python), flag, text, NULL };
+	/* alone, as `auditview try` and `auditview lesson` run it: what is counted is the code's own */
+	char python[] = "python3", isolated[] = "-I", no_site[] = "-S", flag[] = "-c", *text = strdup(code);
+	char *argv[] = { s->options->python ? strdup(s->options->python) : strdup(python), isolated, no_site, flag, text, NULL };
 	struct options o = *s->options;
 	o.n_pids = 0;
 	o.program = argv;

@@ -223,6 +223,30 @@ def hold_lesson(ctx, python, lesson):
     expect(f"Step {steps} of {steps}" in done.stdout, "the last step is missing")
 
 
+COUNT_MODULES = """
+import sys
+looked_for = []
+sys.addaudithook(lambda event, args: looked_for.append(args[0]) if event == "import" and args[1] is None else None)
+import json
+print(len(looked_for), len(set(looked_for)))
+"""
+
+
+def answer_import_lesson(ctx, python):
+    """Lesson 3 takes the number that Python itself counts, and no other."""
+    program = program_of(python)
+    counted = run([program, "-I", "-S", "-c", COUNT_MODULES])
+    expect(counted.returncode == 0, counted.stderr[-300:])
+    events, modules = (int(word) for word in counted.stdout.split())
+    expect(events == modules, f"{events} events for {modules} modules")
+    for answer, is_right in ((modules, True), (modules + 1, False)):
+        done = subprocess.run([ctx.auditview, "lesson", "3", "--python", program], input=f"5\n{answer}\n", stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=120, errors="replace")
+        step = done.stdout.partition("Step 2 of")[2].partition("Step 3 of")[0]
+        expect(("Right." in step) == is_right, f"{answer} of {modules}: {step[-400:]}")
+        expect(f" {modules}. A module" in step, f"the number is another one: {step[-400:]}")
+
+
 def side_by_side(ctx, pythons):
     programs = [program_of(p) for p in pythons if len(p.command) == 1][:3]
     done = run([ctx.auditview, "try", "subprocess.Popen", "--python", ",".join(programs)], 120)
@@ -290,5 +314,6 @@ def cells(ctx):
             yield "try blind-spots", python, lambda p=python: blind_spots_shown(ctx, p, spots)
         yield "sys.audit() in its library", python, lambda p=python: own_library(p, events, aliases)
         yield "names in its binaries", python, lambda p=python: binaries(p, events)
+        yield "lesson 3, answered", python, lambda p=python: answer_import_lesson(ctx, p)
         for lesson in lessons if ctx.full else lessons[number::3]:
             yield f"lesson {lesson['lesson']}", python, lambda p=python, l=lesson: hold_lesson(ctx, p, l)
