@@ -606,12 +606,15 @@ static bool is_in_gnu_screen(const char *name)
 const char *term_copy(struct terminal *t, const char *text, size_t n_bytes)
 {
 	(void)t;
-	enum { COPY_MAX = 74994, PIECE = 240 }; /* xterm's limit; screen(1) keeps 768 bytes of a string */
+	enum { COPY_MAX = 74994, PIECE = 240, SCREEN_MAX = 500 }; /* xterm's limit; screen(1) keeps 768 bytes of a string */
 	const char *name = getenv("TERM");
 	if (!takes_clipboard(name))
 		return "this terminal has no clipboard that is known";
 	if (n_bytes > COPY_MAX)
 		return "it is more than a terminal takes, 74 994 bytes";
+	/* tmux in GNU screen, or the other way round: which one reads us cannot be told, and screen shows the rest of a long string */
+	if (getenv("STY") && getenv("TMUX") && n_bytes > SCREEN_MAX)
+		return "it is long, and GNU screen and tmux are one inside the other";
 	struct strbuf code = { 0 }, out = { 0 };
 	strbuf_adds(&code, "\033]52;c;");
 	add_base64(&code, text, n_bytes);
