@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/utf8.h"
@@ -79,7 +80,11 @@ bool pane_diff_with(struct pane *p, const char *path)
 {
 	struct diff_pane *d = (struct diff_pane *)p;
 	struct trace *other = NULL;
-	struct err *err = trace_open(path, NULL, &other);
+	struct stat st;
+	/* a FIFO or a device would keep the screen waiting */
+	struct err *err = !stat(path, &st) && !S_ISREG(st.st_mode) ?
+				  err_create(ERR_USAGE, "cannot compare with %s: it is not a regular file", path) :
+				  trace_open(path, NULL, &other);
 	char *copy = err ? NULL : strdup(path);
 	if (!err && !copy)
 		err = err_no_memory();
