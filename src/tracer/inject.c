@@ -577,6 +577,7 @@ static struct err *check_earlier(struct link *l, const struct remote_target *t)
 	}
 	struct detach_report report;
 	link_detach(&old_link, is_tracee, NULL, CALL_TIMEOUT_NS, &report);
+	free(old_link.earlier_code);
 	if (old_link.pause_ns > l->pause_ns)
 		l->pause_ns = old_link.pause_ns;
 	memcpy(l->left_alone, old_link.left_alone, sizeof(l->left_alone));

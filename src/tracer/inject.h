@@ -56,6 +56,7 @@ struct link {
 	bool is_unloadable;         /* the module of the runtime is: the program can do without it */
 	bool is_left;               /* link_detach() could not take it out */
 	bool took_over;             /* a dead recorder's probe was taken out first */
+	uint8_t *earlier_code;      /* of an earlier probe, as it was found; [blob_bytes], NULL else */
 	char left_alone[200];       /* what looks like an earlier probe, and could not be proved to be one; "" */
 	struct boot *boot;          /* not NULL: it was, or will be, linked without stopping anybody (boot.h) */
 };

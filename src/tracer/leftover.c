@@ -108,6 +108,12 @@ bool leftover_prove(struct link *l, const struct probe_context *said, raddr base
 		return false;
 	proved.ring.dev = ring->dev;
 	proved.ring.inode = ring->inode;
+	/* Kept for kin_prove(): when others are looked at, the process that was named may have been left already. */
+	proved.earlier_code = malloc(proved.blob_bytes);
+	if (!proved.earlier_code || !remote_mem_read(l->mem, raddr_add(base, proved.blob_off), proved.earlier_code, proved.blob_bytes)) {
+		free(proved.earlier_code);
+		return false;
+	}
 	*l = proved;
 	return true;
 }
@@ -137,13 +143,11 @@ static bool has_same_credentials(pid_t a, pid_t b)
 	return same;
 }
 
-/* The code of an earlier probe, as the process has it that was named. */
 static bool is_code_same(const struct link *l, struct remote_mem *mem)
 {
-	uint8_t *theirs = malloc(2 * l->blob_bytes), *known = theirs ? theirs + l->blob_bytes : NULL;
-	raddr at = raddr_add(l->base, l->blob_off);
-	bool same = theirs && remote_mem_read(mem, at, theirs, l->blob_bytes) && remote_mem_read(l->mem, at, known, l->blob_bytes) &&
-		    memcmp(theirs, known, l->blob_bytes) == 0;
+	uint8_t *theirs = malloc(l->blob_bytes);
+	bool same = theirs && l->earlier_code && remote_mem_read(mem, raddr_add(l->base, l->blob_off), theirs, l->blob_bytes) &&
+		    memcmp(theirs, l->earlier_code, l->blob_bytes) == 0;
 	free(theirs);
 	return same;
 }

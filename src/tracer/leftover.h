@@ -28,7 +28,8 @@ struct probe_context;
 struct remote_mem;
 
 /* Fill what *l needs to take a probe out, l->pid, l->mem and l->entry being known, from what its context says of itself at
- * `base`; `maps` are those of the process. False: it is none that we know how to take out; *l is untouched. */
+ * `base`; `maps` are those of the process. l->earlier_code is the caller's to free. False: it is none that we know how to take out;
+ * *l is untouched. */
 MUST_CHECK bool leftover_prove(struct link *l, const struct probe_context *said, raddr base, const struct maps *maps);
 
 /* Is what process `pid` has at the place of l's reservation the same, by fork? ERR_CORRUPT: that cannot be proved. */

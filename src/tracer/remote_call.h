@@ -135,9 +135,10 @@ struct thread_place {
 	uint64_t args[6], sp, pc;
 	int rank;             /* what a stop would show: enum thread_rank, and between */
 };
-/* Threads of a process as /proc shows them. Returns malloc'ed list; 0 threads when it is gone. */
+/* Threads of a process as /proc shows them. Returns malloc'ed list; 0 threads when it is gone. ERR_SYS if one cannot be looked
+ * at, ERR_NO_MEMORY. */
 MUST_CHECK struct err *threads_list(pid_t pid, struct thread_place **ret, size_t *ret_n);
-bool thread_place_read(pid_t pid, pid_t tid, struct thread_place *ret);
+bool thread_place_read(pid_t pid, pid_t tid, struct thread_place *ret); /* false with errno: ENOENT or ESRCH if it is gone */
 /* Fill in the ranks: first those where being stopped shows least. */
 void threads_sort(const struct remote_target *t, struct thread_place *threads, size_t n);
 int threads_best_rank(const struct remote_target *t); /* of its threads; THREAD_EXACT when it has none any more */

@@ -2,6 +2,7 @@
  * threads: what the threads of a process are doing, as /proc tells: see remote_call.h.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -27,9 +28,12 @@ bool thread_place_read(pid_t pid, pid_t tid, struct thread_place *ret)
 	if (fd < 0)
 		return false;
 	ssize_t n = read(fd, text, sizeof(text) - 1);
+	int sys = n < 0 ? errno : ESRCH;
 	close(fd);
-	if (n <= 0)
+	if (n <= 0) {
+		errno = sys;
 		return false;
+	}
 	text[n] = 0;
 	char *paren = strrchr(text, ')');
 	if (paren && paren[1] == ' ')
@@ -68,19 +72,25 @@ struct err *threads_list(pid_t pid, struct thread_place **ret, size_t *ret_n)
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	VEC(struct thread_place) list = { 0 };
 	DIR *dir = opendir(path);
-	for (struct dirent *e; dir && (e = readdir(dir));) {
+	struct err *err = dir || errno == ENOENT || errno == ESRCH ? NULL : err_sys(errno, "cannot list the threads of process %d", (int)pid);
+	for (struct dirent *e; dir && !err && (e = readdir(dir));) {
 		struct thread_place place;
 		pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
-		if (tid <= 0 || !thread_place_read(pid, tid, &place) || place.state == 'Z' || place.state == 'X')
+		if (tid <= 0)
 			continue;
-		if (!vec_push(&list, place)) {
-			closedir(dir);
-			vec_fini(&list);
-			return err_no_memory();
-		}
+		bool is_read = thread_place_read(pid, tid, &place);
+		/* Descriptors can run out. A thread that cannot be looked at is no thread that is not there: it may be inside. */
+		if (!is_read && errno != ENOENT && errno != ESRCH)
+			err = err_sys(errno, "cannot look at thread %d of process %d", (int)tid, (int)pid);
+		else if (is_read && place.state != 'Z' && place.state != 'X' && !vec_push(&list, place))
+			err = err_no_memory();
 	}
 	if (dir)
 		closedir(dir);
+	if (err) {
+		vec_fini(&list);
+		return err;
+	}
 	*ret = list.v;
 	*ret_n = list.n;
 	return NULL;

@@ -58,6 +58,7 @@ GROUPS = [
     "tracers",
     "builds",
     "hostile",
+    "weight",
 ]
 UNSTEADY_MAX = 3
 

@@ -1,0 +1,205 @@
+"""weight: what a recorder takes of a target, and of the machine's descriptors: address space, locked and touched memory, core dumps,
+children that nobody follows.
+"""
+import os
+import re
+import resource
+import subprocess
+import time
+
+import harness
+from harness import Recorder, Victim, expect, expect_goodbye, status_of, wait_for
+
+SPACE_MAX = 16 << 20  # of a target's address space, by default
+
+# Touches nothing of what is mapped later, but would be made to by mlockall(MCL_CURRENT | MCL_FUTURE).
+LOCKED = """
+import ctypes, sys, time
+libc = ctypes.CDLL(None)
+print(libc.mlockall(3), flush=True)
+end = time.time() + 30
+while time.time() < end:
+    sys.audit("weight.mark"); time.sleep(0.02)
+"""
+
+# RLIMIT_AS when the ring is there already, as judges and worker pools set it.
+LIMITED = """
+import resource, sys, threading
+used = int(open("/proc/self/statm").read().split()[0]) * 4096
+limit = used + (64 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+bytearray(32 << 20)
+t = threading.Thread(target=lambda: None); t.start(); t.join()
+sys.exit(7)
+"""
+
+KIDS = """
+import os, sys, time
+time.sleep(%(wait)s)
+kids = []
+for i in range(%(n)d):
+    pid = os.fork()
+    if pid == 0:
+        end = time.time() + %(life)s
+        for k in range(%(events)d):
+            sys.audit("weight.kid", k)
+        while time.time() < end:
+            sys.audit("weight.kid", -1); time.sleep(0.02)
+        os._exit(0)
+    kids.append(pid)
+print(*kids, flush=True)
+end = time.time() + %(life)s
+while time.time() < end:
+    sys.audit("weight.parent"); time.sleep(0.02)
+sys.exit(7 if all(os.waitpid(k, 0)[1] == 0 for k in kids) else 1)
+"""
+
+MARKS = """
+import sys, time
+print("ready", flush=True)
+end = time.time() + 30
+while time.time() < end:
+    sys.audit("weight.mark"); time.sleep(0.05)
+"""
+
+
+def size_of(pid):
+    return int(status_of(pid, "VmSize").split()[0]) * 1024
+
+
+def script(python, code):
+    return subprocess.Popen([*python.command, "-S", "-c", code], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+
+
+def ring_flags(pid):
+    """VmFlags of the ring (proc(5), smaps), and how much of it was touched there in bytes."""
+    text = open(f"/proc/{pid}/smaps").read()
+    match = re.search(r"rw-s [^\n]*(?:/dev/zero|memfd:auditview-ring)[^\n]*\n(.*?VmFlags:[^\n]*)", text, re.S)
+    expect(match, "the ring is not there")
+    return re.search(r"VmFlags: (.*)", match.group(1)).group(1).split(), int(re.search(r"Rss: *(\d+)", match.group(1)).group(1)) * 1024
+
+
+def space(ctx, python):
+    with Victim(ctx, python, "sleeping") as v:
+        before = size_of(v.pid)
+        with Recorder(ctx, v.pid) as recorder:
+            recorder.wait_linked()
+            more = size_of(v.pid) - before
+            expect(0 < more <= SPACE_MAX, f"{more / (1 << 20):.1f} MiB of address space are taken")
+            flags, _ = ring_flags(v.pid)
+            expect("dd" in flags, f"a core dump of the target would hold the ring: {flags}")
+            expect_goodbye(recorder.stop(), min_events=0)
+        v.stop()
+
+
+def limited(ctx, python):
+    run = harness.Launch(ctx, python, ["-c", LIMITED])
+    run.expect_status(harness.STATUS)
+
+
+def locked(ctx, python):
+    """Nothing of ours is locked, or touched before it is used, in a process that locks all it maps."""
+    with script(python, LOCKED) as process:
+        try:
+            if process.stdout.readline().strip() != "0":
+                raise harness.Skip("mlockall(2) is not allowed here")
+            before = status_of(process.pid, "VmLck")
+            with Recorder(ctx, process.pid) as recorder:
+                recorder.wait_linked()
+                flags, touched = ring_flags(process.pid)
+                expect("lo" not in flags, "the ring is locked")
+                expect(touched < 2 << 20, f"{touched >> 10} KiB of the ring were touched by a few events")
+                kib = [int(x.split()[0]) for x in (before, status_of(process.pid, "VmLck"))]
+                expect(kib[1] - kib[0] < 256, f"{kib[1] - kib[0]} KiB more are locked")
+                expect_goodbye(recorder.stop())
+        finally:
+            process.kill()
+
+
+def unfollowed(ctx, python):
+    """With --no-follow a forked child has no hook any more after its first event, and is not recorded."""
+    with script(python, KIDS % {"wait": 2, "n": 3, "life": 4, "events": 1}) as process:
+        try:
+            with Recorder(ctx, process.pid, "--no-follow") as recorder:
+                recorder.wait_linked()
+                kids = list(map(int, process.stdout.readline().split()))
+                expect(len(kids) == 3, "there are no children: the test is broken")
+                if not python.free_threaded:
+                    for kid in kids:
+                        wait_for(lambda k=kid: harness.hooks_of(ctx, k) == 0, 10, "a child to be without a hook")
+                expect_goodbye(recorder.stop())
+                expect(not recorder.capture.named("weight.kid"), "events of children are recorded")
+                expect(recorder.capture.named("weight.parent"), "nothing is recorded: the test is broken")
+                for pid in (process.pid, *kids):
+                    expect(not harness.foreign_maps(harness.maps_of(pid)), f"something is left in {pid}")
+            expect(process.wait(20) == harness.STATUS, f"the target ended with {process.returncode}")
+        finally:
+            process.kill()
+
+
+def many_kids(ctx, python, n):
+    """Forked children that live side by side share one ring: nothing is lost."""
+    run = harness.Launch(ctx, python, ["-S", "-c", KIDS % {"wait": 0, "n": n, "life": 1, "events": 50}])
+    run.expect_status(harness.STATUS)
+    expect_goodbye(run.stderr, ended=True)
+    each = {}
+    for e in run.capture.named("weight.kid"):
+        if e["args"]["0"] >= 0:
+            each.setdefault(e["pid"], []).append(e["args"]["0"])
+    expect(len(each) == n and all(v == list(range(50)) for v in each.values()), lambda: f"{len(each)} children of {n}, {sum(map(len, each.values()))} events")
+
+
+def taken_over(ctx, python):
+    """What a killed recorder left is taken out of the process that is named and of its children, which are proved to have the same."""
+    with script(python, KIDS % {"wait": 2, "n": 2, "life": 8, "events": 1}) as process:
+        try:
+            with Recorder(ctx, process.pid) as recorder:
+                recorder.wait_linked()
+                kids = list(map(int, process.stdout.readline().split()))
+                recorder.process.kill()
+            with Recorder(ctx, process.pid, "--duration", "300ms") as recorder:
+                expect_goodbye(recorder.wait(), min_events=0)
+            for pid in (process.pid, *kids):
+                expect(not harness.foreign_maps(harness.maps_of(pid)), f"something is left in {pid}")
+            expect(process.wait(30) == harness.STATUS, f"the target ended with {process.returncode}")
+        finally:
+            process.kill()
+
+
+def few_descriptors(ctx, python, limit, n):
+    """More targets than descriptors: whatever becomes of it, nothing stays in any of them, and the status says it."""
+    targets = [script(python, MARKS) for _ in range(n)]
+    try:
+        for t in targets:
+            t.stdout.readline()
+        path = os.path.join(ctx.new_folder("descriptors"), "capture.avc")
+        command = [ctx.auditview, "record", "--duration", "500ms", "-o", path]
+        for t in targets:
+            command += ["-p", str(t.pid)]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60,
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limit))
+        expect(done.returncode in (0, 1), lambda: f"status {done.returncode}: {done.stderr[-300:]}")
+        expect(done.returncode == 0 or "oo many open files" in done.stderr, lambda: f"the cause is not said: {done.stderr[-300:]}")
+        if limit[1] > 1000:
+            expect(done.returncode == 0, lambda: f"the limit was not raised: {done.stderr[-300:]}")
+        for t in targets:
+            expect(not harness.foreign_maps(harness.maps_of(t.pid)), f"a probe stays in {t.pid}")
+            expect(t.poll() is None, f"a target ended with {t.returncode}")
+    finally:
+        for t in targets:
+            t.kill()
+            t.wait()
+            t.stdout.close()
+
+
+def cells(ctx):
+    for python in ctx.some_pythons(11, 13) + ctx.free_threaded():
+        yield "address space", python, lambda p=python: space(ctx, p)
+        yield "RLIMIT_AS set later", python, lambda p=python: limited(ctx, p)
+        yield "mlockall, nothing touched", python, lambda p=python: locked(ctx, p)
+        yield "children that nobody follows", python, lambda p=python: unfollowed(ctx, p)
+    for python in ctx.some_pythons(11):
+        yield "24 children side by side", python, lambda p=python: many_kids(ctx, p, 24)
+        yield "a killed recorder's, with children", python, lambda p=python: taken_over(ctx, p)
+        yield "12 targets, 40 descriptors", python, lambda p=python: few_descriptors(ctx, p, (40, 40), 12)
+        yield "12 targets, soft limit of 40", python, lambda p=python: few_descriptors(ctx, p, (40, 4096), 12)
