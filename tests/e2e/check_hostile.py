@@ -128,6 +128,24 @@ def claim(ctx, python, whose):
         beside.stop()
 
 
+def find_entry(pid, runtime, neutral):
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as mem:
+        for off in range(0, 32768, 8):
+            mem.seek(runtime + off)
+            at = int.from_bytes(mem.read(8), "little")
+            if not at or at % 8 or at >> 47:
+                continue
+            try:
+                mem.seek(at + 16)
+                mem.seek(int.from_bytes(mem.read(8), "little"))
+                head = mem.read(12)
+            except (OSError, ValueError, OverflowError):
+                continue
+            if head[:8] == b"PRBEB_V1":
+                return off, at, neutral, int.from_bytes(head[8:], "little")
+    return None
+
+
 def hooks_place(ctx, python):
     """(offset of the list in _PyRuntime, address of the entry, of a neutral function), as a recorder that is killed leaves them."""
     code = ("import ctypes,time,sys\n"
@@ -139,24 +157,9 @@ def hooks_place(ctx, python):
             runtime, neutral = map(int, process.stdout.readline().split())
             with Record(ctx, "-p", process.pid) as record:
                 wait_for(lambda: harness.hooks_of(ctx, process.pid) or record.process.poll() is not None, 20, "the hook")
-                with open(f"/proc/{process.pid}/mem", "rb") as mem:
-                    for off in range(0, 32768, 8):
-                        mem.seek(runtime + off)
-                        at = int.from_bytes(mem.read(8), "little")
-                        if not at or at % 8 or at >> 47:
-                            continue
-                        try:
-                            mem.seek(at)
-                            entry = [int.from_bytes(mem.read(8), "little") for _ in range(3)]
-                            mem.seek(entry[2])
-                            head = mem.read(12)
-                        except (OSError, ValueError, OverflowError):
-                            continue
-                        if head[:8] == b"PRBEB_V1":
-                            return off, at, neutral, int.from_bytes(head[8:], "little")
+                return wait_for(lambda: find_entry(process.pid, runtime, neutral), 10, "the hook's entry")
         finally:
             process.kill()
-    raise harness.Fail("the hook was not found: the test is broken")
 
 
 def kin(ctx, python, how):
@@ -189,15 +192,50 @@ def kin(ctx, python, how):
                 os.killpg(process.pid, signal.SIGKILL)
 
 
+def swap(ctx, python, how):
+    """What the target was told to map is replaced, at each step of ours between mapping it and using it."""
+    needs_root()
+    path = os.path.join(ctx.new_folder("swap"), "file")
+    os.chmod(ctx.folder, 0o755)
+    os.chmod(os.path.dirname(path), 0o755)
+    with open(path, "wb") as f:
+        f.write(b"root:x:0:0\n" * (2 << 20))
+    before = os.stat(path)
+    n_swapped = 0
+    for step in range(1, 40):
+        with program(python, "swap", how, path) as (process, said):
+            env = dict(os.environ, AUDITVIEW_FAULT=f"own:{step}:stop")
+            with Record(ctx, "-p", said["ready"], "--duration", "300ms", env=env) as record:
+                def stopped():
+                    return record.process.poll() is not None or harness.status_of(record.process.pid, "State").startswith("T")
+                wait_for(stopped, 20, "the recorder to stop itself, or to end")
+                if record.process.poll() is not None:  # there is no such step: all were tried
+                    break
+                os.kill(said["ready"], signal.SIGUSR1)
+                n_swapped += json.loads(process.stdout.readline() or "{}").get("swapped", False)
+                record.process.send_signal(signal.SIGCONT)
+                time.sleep(0.05)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(said["ready"], signal.SIGUSR2)
+                status, _ = record.wait(25)
+                expect(status in (0, 1), lambda: f"step {step}: the recorder ended with {status}: {record.stderr()[-300:]}")
+        after = os.stat(path)
+        expect((before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size) and open(path, "rb").read(11) == b"root:x:0:0\n",
+               f"step {step}: the file was written")
+    expect(n_swapped > 0, "the ring was never replaced: the test is broken")
+
+
 def cells(ctx):
-    few = ["geometry", "heads", "sizes", "lengths", "nested", "codes", "threads", "names", "times", "flood", "state"]
-    for python in [p for p in ctx.pythons if p.minor >= 11 and not p.free_threaded][:1] if not ctx.full else ctx.some_pythons():
-        for mode in few:
+    few = ["geometry", "heads", "sizes", "lengths", "codes", "threads"]
+    more = ["nested", "names", "times", "state", "flood"]
+    for python in ctx.some_pythons() if ctx.full else [p for p in ctx.pythons if p.minor >= 11 and not p.free_threaded][:1]:
+        for mode in few + (more if ctx.full else []):
             yield "ring, " + mode, python, lambda p=python, m=mode: ring(ctx, p, m)
-        yield "ring, flood, ended by INT", python, lambda p=python: ring(ctx, p, "flood", signal.SIGINT)
-        yield "ring, flood, ended by TERM", python, lambda p=python: ring(ctx, p, "flood", signal.SIGTERM)
-        yield "ring, flood, ended by --limit", python, lambda p=python: ring(ctx, p, "flood", "limit")
-        for whose in ("beside", "init", "recorder's parent"):
+        for name, how in (("INT", signal.SIGINT), ("TERM", signal.SIGTERM), ("--limit", "limit"))[:3 if ctx.full else 1]:
+            yield "ring, flood, ended by " + name, python, lambda p=python, h=how: ring(ctx, p, "flood", h)
+        for whose in ("beside", "init", "recorder's parent")[:3 if ctx.full else 2]:
             yield "claims to be " + whose, python, lambda p=python, w=whose: claim(ctx, p, w)
+        for how in ("file", "memfd", "before", "short")[:4 if ctx.full else 2]:
+            yield "swapped, " + how, python, lambda p=python, h=how: swap(ctx, p, h)
         for how in ("private", "shared", "file"):
             yield "kin, " + how, python, lambda p=python, h=how: kin(ctx, p, h)
