@@ -89,7 +89,7 @@ static struct err *link_again_locked(struct link *l, bool attached)
 	if (err)
 		return err;
 	struct remote_target t = { .pid = l->pid, .mem = l->mem, .maps = maps, .place = &l->place, .attached = attached,
-				   .filtered = link_seccomp_mode(l->pid) != 0 };
+				   .filtered = threads_any_filtered(l->pid) };
 	link_text_range(maps, &l->runtime.module, &t);
 	/* Between two lives the application may unload Python, or may have done so: nothing is written but by a thread that
 	 * stands still and where all is as we know it. */
@@ -383,7 +383,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	if (err)
 		goto out;
 	t = (struct remote_target){ .pid = pid, .mem = mem, .maps = maps, .place = &l->place, .attached = attached,
-				    .filtered = link_seccomp_mode(pid) != 0 };
+				    .filtered = threads_any_filtered(pid) };
 	if (l->nonce && !ring_is_ours(l, mem)) { /* somebody has taken it out before the lock was ours */
 		if (boot_is_hook(l, mem)) /* or we have ourselves, at an earlier try, and then something failed */
 			err = boot_finish(l, &t);

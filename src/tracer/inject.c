@@ -245,19 +245,6 @@ void link_text_range(const struct maps *maps, const struct elf_module *module, s
 	}
 }
 
-unsigned link_seccomp_mode(pid_t pid)
-{
-	char path[64], line[256];
-	unsigned mode = 0;
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	FILE *f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
-		sscanf(line, "Seccomp: %u", &mode);
-	if (f)
-		fclose(f);
-	return mode;
-}
-
 /* How many threads may raise events side by side, and what each of their rings gets. A free-threaded process soon uses all
  * its lanes, each with a slot: large slots are quartered, for the memory of a ring is there as soon as it was written once
  * around. */
@@ -318,7 +305,7 @@ struct err *attach_prepare(struct attach *a, pid_t pid, const struct python_runt
 	l->shared_off = l->state_off + round_up(sizeof(struct probe_state) + l->n_lanes * sizeof(struct probe_lane), PROBE_PAGE);
 	l->total_bytes = l->shared_off + l->ring.n_bytes;
 	a->target = (struct remote_target){ .pid = pid, .mem = l->mem, .maps = a->maps, .place = &l->place, .attached = attached,
-				   .filtered = link_seccomp_mode(pid) != 0 };
+				   .filtered = threads_any_filtered(pid) };
 	link_text_range(a->maps, &rt->module, &a->target);
 	l->is_unloadable = module_is_unloadable(pid, remote_mem_reader(l->mem), a->maps, &l->runtime.module);
 	link_target_module(l, &a->target);

@@ -44,7 +44,6 @@ MUST_CHECK struct err *attach_fill(struct attach *a, uint64_t base, const struct
 
 void link_own(struct link *l); /* it is linked, and that it is ours nobody can dispute: we hold the lock */
 MUST_CHECK struct err *link_unlink_plain(const struct link *l, struct remote_mem *mem); /* by stores alone */
-unsigned link_seccomp_mode(pid_t pid); /* of /proc/PID/status: 0 none, 1 strict, 2 filter */
 void link_note_pause(struct link *l, const struct remote_call_stats *stats); /* keep the longest */
 void link_unmap_program(const struct link *l, struct remote_program *p);     /* munmap of the whole reservation */
 /* Is no thread in the probe, and will none be: unlinked, it can go. ERR_TARGET_GONE when the memory is no more: the process is

@@ -257,15 +257,6 @@ static bool again(struct err **err, unsigned *n_tries)
 	return true;
 }
 
-/* Our calls are made without its seccomp filter, if that may be suspended; else the filter decides. Of a thread that stands
- * still. One that is not followed has its filter back when we detach. */
-static void suspend_filter(const struct remote_target *t, pid_t tid, bool suspended)
-{
-	unsigned long options = t->attached ? ptrace_options(tid) : PTRACE_O_TRACESYSGOOD;
-	if (t->filtered)
-		err_destroy(ptrace_set_options(tid, options | (suspended || !t->attached ? PTRACE_O_SUSPEND_SECCOMP : 0)));
-}
-
 /*
  * A thread that was sent into the stub and has not made its first step there: frozen in between by its control group, or without a
  * processor. It stands still: its registers are put back as if nothing had been asked of it. False: it has begun.
@@ -304,11 +295,14 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, co
 	bool in_call = false, is_read = false, was_stopped = false, group_stopped = false;
 	int deliver = 0, failed = 0;
 	unsigned n_tries = 0;
-	suspend_filter(t, tid, true);
-	struct err *err = set_up(t, tid, program, stats, &at, &back);
+	bool is_filtered;
+	struct err *err = filter_suspend(t, tid, t->attached ? ptrace_options(tid) : PTRACE_O_TRACESYSGOOD, &is_filtered);
+	if (err)
+		return err;
+	err = set_up(t, tid, program, stats, &at, &back);
 	stats->tid = tid;
 	if (err) {
-		suspend_filter(t, tid, false);
+		filter_restore(t, tid);
 		err_destroy(remote_call_write_held(t, tid, t->place->code, t->place->before, t->place->n_bytes));
 		return err;
 	}
@@ -355,7 +349,7 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, co
 	err_destroy(stopped);
 	if (is_back) {
 		err_destroy(err);
-		suspend_filter(t, tid, false);
+		filter_restore(t, tid);
 		err_destroy(remote_call_write_held(t, tid, t->place->code, t->place->before, t->place->n_bytes));
 		return err_create(ERR_BUSY, "thread %d cannot go on: process %d is frozen, or gets no processor", (int)tid, (int)t->pid);
 	}
@@ -368,7 +362,7 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, co
 		err = err ? err : ptrace_set_regs(tid, &back);
 	while (again(&err, &n_tries));
 	if (!err)
-		suspend_filter(t, tid, false);
+		filter_restore(t, tid);
 	if (!err && was_stopped)
 		ptrace_stop_again(tid);
 	if (!err && !failed)
@@ -466,10 +460,7 @@ struct err *remote_call_hold(const struct remote_target *t, pid_t tid, uint64_t 
 	bool was_pending = !t->attached && remote_call_take_pending(tid); /* it is on its way to that stop */
 	if (!t->attached) {
 		if (!was_pending)
-			err = ptrace_seize(tid, t->filtered ? PTRACE_O_SUSPEND_SECCOMP : 0);
-		if (err && t->filtered && (err->sys == EPERM || err->sys == EINVAL))
-			err = err_with_hint(err_wrap(err, "its seccomp filter cannot be suspended"),
-					    "that takes CAP_SYS_ADMIN, and a kernel with CONFIG_CHECKPOINT_RESTORE");
+			err = ptrace_seize(tid, 0);
 		if (err)
 			return err;
 	}
@@ -479,13 +470,6 @@ struct err *remote_call_hold(const struct remote_target *t, pid_t tid, uint64_t 
 		err_destroy(err);
 		pending_detach_poll();
 		err = ptrace_stop_for_change(tid, HOLD_STEP_NS, ret_group_stopped);
-	}
-	if (!err && t->filtered && (t->attached || was_pending)) {
-		err = ptrace_set_options(tid, (t->attached ? ptrace_options(tid) : 0) | PTRACE_O_SUSPEND_SECCOMP);
-		if (err) { /* not allowed: it must not stay held */
-			err_destroy(remote_call_let_go(t, tid, *ret_group_stopped));
-			return err;
-		}
 	}
 	if (err && !t->attached && err->code != ERR_TARGET_GONE && !remote_call_add_pending(tid))
 		log_debug("thread %d stays seized until we end", (int)tid);
@@ -518,8 +502,7 @@ static pid_t straggler(const struct remote_target *t)
 struct err *remote_call_let_go(const struct remote_target *t, pid_t tid, bool group_stopped)
 {
 	struct err *err = NULL;
-	if (t->attached)
-		suspend_filter(t, tid, false);
+	filter_restore(t, tid);
 	for (unsigned try = 0; try < 2; try++) { /* held it must not stay, whatever went wrong */
 		err_destroy(err);
 		err = !t->attached ? ptrace_detach(tid, 0) : group_stopped ? ptrace_listen(tid) : ptrace_continue(tid, 0);
@@ -608,13 +591,16 @@ static struct err *run_in_thread(const struct remote_target *t, pid_t tid, const
 		err = remote_call_let_go(t, tid, group_stopped);
 		return err ? err : err_create(ERR_TIMEOUT, "thread %d has not come back from an earlier call", (int)tid);
 	}
+	bool is_filtered = false;
 	err = remote_call_check_still_there(t);
 	uint64_t data;
+	if (!err)
+		err = filter_suspend(t, tid, t->attached ? ptrace_options(tid) : 0, &is_filtered);
 	if (!err)
 		err = set_up(t, tid, program, stats, &data, ret_back);
 	/* A job-control stop would keep the thread from running its list: let it run now, it stops again when we let go. A
 	 * seccomp filter is suspended only while we are attached: stay until the list is done. */
-	bool stay = !err && (t->filtered || group_stopped);
+	bool stay = !err && (is_filtered || group_stopped);
 	struct err *go = stay ? ptrace_continue(tid, 0) : remote_call_let_go(t, tid, group_stopped);
 	stats->pause_ns = monotonic_ns() - start;
 	stats->tid = tid;
@@ -655,7 +641,10 @@ static void run_inside_stop(const struct remote_target *t, pid_t tid, uint64_t d
 	uint64_t now = monotonic_ns();
 	struct err *err = remote_call_hold(t, tid, deadline > now ? deadline - now : 0, &group_stopped);
 	if (!err && group_stopped) {
-		err = ptrace_continue(tid, 0);
+		bool is_filtered;
+		err = filter_suspend(t, tid, t->attached ? ptrace_options(tid) : 0, &is_filtered);
+		if (!err)
+			err = ptrace_continue(tid, 0);
 		if (!err)
 			err = wait_for_answer(t, tid, deadline);
 		if (!err || err->code != ERR_TARGET_GONE)
@@ -688,6 +677,15 @@ static struct err *answer(const struct remote_target *t, uint64_t *ret_value)
 	return NULL;
 }
 
+/* Can one without a filter be asked? */
+static bool any_unfiltered(const struct thread_place *threads, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (threads[i].rank < THREAD_SHOWS && !thread_is_filtered(threads[i].tid))
+			return true;
+	return false;
+}
+
 struct err *remote_call_run(const struct remote_target *t, const struct remote_program *program, uint64_t avoid_start,
 			    uint64_t avoid_end, uint64_t timeout_ns, struct remote_call_stats *stats, uint64_t *ret_value)
 {
@@ -718,12 +716,15 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 			return err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
 		}
 		threads_sort(t, threads, n);
+		bool has_unfiltered = t->filtered && any_unfiltered(threads, n);
 		pid_t only = straggler(t);
 		bool all_show = threads[0].rank >= THREAD_SHOWS;
 		for (size_t i = 0; i < n && !started && monotonic_ns() < deadline; i++) {
 			if ((only && threads[i].tid != only) || threads[i].rank >= THREAD_SHOWS)
 				continue;
 			if (threads[i].pc >= avoid_start && threads[i].pc < avoid_end && avoid_end)
+				continue;
+			if (has_unfiltered && thread_is_filtered(threads[i].tid))
 				continue;
 			uint64_t left = deadline - monotonic_ns();
 			if (left > timeout_ns / 4 + 1)

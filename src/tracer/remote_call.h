@@ -82,7 +82,7 @@ struct remote_target {
 	const struct maps *maps;
 	struct remote_place *place;
 	bool attached;         /* every thread is already seized by this process (following children) */
-	bool filtered;         /* it has a seccomp filter: our calls must be made with the filter suspended */
+	bool filtered;         /* some thread has a seccomp filter: others are asked first, and one that has is asked with the filter suspended */
 	uint64_t text_start, text_end; /* CPython's own text: its calls handle EINTR exactly (PEP 475) */
 	const struct elf_module *fleeting; /* NULL, or a module the program may unload at any moment: all stand still (still.h), and
 				    * its mappings must be those of `maps`, else ERR_BUSY and nothing is done */
@@ -142,6 +142,9 @@ bool thread_place_read(pid_t pid, pid_t tid, struct thread_place *ret); /* false
 /* Fill in the ranks: first those where being stopped shows least. */
 void threads_sort(const struct remote_target *t, struct thread_place *threads, size_t n);
 int threads_best_rank(const struct remote_target *t); /* of its threads; THREAD_EXACT when it has none any more */
+/* Has the thread a seccomp filter, or is it in strict mode? A filter belongs to a thread (seccomp(2)). */
+bool thread_is_filtered(pid_t tid);
+bool threads_any_filtered(pid_t pid);
 /* One is ready to run and hardly gets a processor, or has only now come to a stop that was asked for: what it did not do in time
  * it may do yet. Takes 20 ms. */
 bool threads_any_starved(pid_t pid);

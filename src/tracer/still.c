@@ -200,11 +200,9 @@ static struct err *run_calls(struct still *s, const struct remote_program *progr
 {
 	pid_t tid = s->held.v[0].tid;
 	unsigned long options = s->t->attached ? ptrace_options(tid) : PTRACE_O_TRACESYSGOOD;
-	struct err *err = ptrace_set_options(tid, options | (s->t->filtered ? PTRACE_O_SUSPEND_SECCOMP : 0));
+	struct err *err = ptrace_set_options(tid, options);
 	if (!err)
 		err = remote_call_run_stopped(tid, s->t, program, timeout_ns, stats, ret_value);
-	if (s->t->attached && s->t->filtered)
-		err_destroy(ptrace_set_options(tid, options));
 	if (s->held.v[0].group_stopped) { /* not in that stop any more, so it cannot be left there: it goes on, into it */
 		ptrace_stop_again(tid);
 		s->held.v[0].group_stopped = false;

@@ -52,6 +52,7 @@ GROUPS = [
     "moments",
     "embed",
     "unload",
+    "filters",
     "sandbox",
     "inherit",
     "identity",

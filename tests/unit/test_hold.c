@@ -288,13 +288,18 @@ static void runs_on_where_its_filter_may_not_be_suspended(void **state)
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct ours[2], fewer[2];
 	bool outside = false;
+	uint64_t value = 0;
 	set_up(&h);
 	assert_int_equal(syscall(SYS_capget, &header, ours), 0);
 	fewer[0] = ours[0], fewer[1] = ours[1];
 	fewer[0].effective &= ~(1u << CAP_SYS_ADMIN);
 	assert_int_equal(syscall(SYS_capset, &header, fewer), 0);
-	struct err *err = threads_check_outside(&h.target, NOWHERE, NOWHERE + 1, &outside);
+	struct err *looked = threads_check_outside(&h.target, NOWHERE, NOWHERE + 1, &outside); /* makes no call in its name */
+	remote_program_add(&h.program, SYS_getppid, 0, 0, 0, 0, 0, 0);
+	struct err *err = remote_call_run(&h.target, &h.program, NOWHERE, NOWHERE + 1, PATIENCE_NS, &h.stats, &value);
 	assert_int_equal(syscall(SYS_capset, &header, ours), 0);
+	assert_null(looked);
+	assert_true(outside);
 	assert_non_null(err);
 	assert_true(err->sys == EPERM || err->sys == EINVAL); /* kernel/ptrace.c, check_ptrace_options */
 	err_destroy(err);

@@ -1,0 +1,133 @@
+"""filters: a thread that gets a seccomp filter, or has its TSC taken, at any moment while it is watched, does, prints and returns what
+it does unwatched; what it raises is kept, or said to be lost.
+"""
+import os
+import re
+import signal
+import subprocess
+import time
+
+import harness
+from harness import Recorder, Skip, expect, wait_for
+
+FEW, MANY = 2000, 200000  # marks: MANY are more than a ring of 1 MiB holds
+# mode → how often each number is raised
+MODES = {"kill": 1, "thread": 1, "trap": 1, "errno": 1, "trace": 1, "strict": 1, "one": 2, "tsync": 1, "fork-before": 1, "fork-after": 1,
+         "exec": 1, "tsc": 1, "tsc-thread": 1, "tsc-fork": 1, "dispatch": 1}
+CHILDREN = ("fork-before", "fork-after", "exec", "tsc-thread", "tsc-fork")  # raised by a child: not recorded without -f
+
+
+def victim(python, go, mode, n):
+    return [*python.command, harness.victim_path("filters"), go, mode, str(n)]
+
+
+def unwatched(python, folder, mode):
+    """Skip if the program does not live by itself here."""
+    go = os.path.join(folder, "alone")
+    open(go, "w").close()
+    done = subprocess.run(victim(python, go, mode, 3), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=60)
+    if done.returncode != 5 or "SKIP" in done.stdout:
+        raise Skip(f"not to be had here: {done.returncode}, {done.stdout[-200:]!r}")
+
+
+def counted(recorder_said, capture, n_expected):
+    """Kept and lost make up what was raised; of each thread the kept ones are in order."""
+    match = harness.GOODBYE.search(recorder_said)
+    expect(match, lambda: recorder_said[-300:])
+    lost = int(re.sub(r"\D", "", match.group(2)))
+    last = {}
+    marks = capture.named("victim.mark")
+    for event in marks:
+        who, number = event["args"]["1"], event["args"]["0"]
+        expect(last.get(who, -1) < number, lambda: f"mark {number} of {who} comes after {last[who]}")
+        last[who] = number
+    expect(len(marks) <= n_expected <= len(marks) + lost, lambda: f"{len(marks)} kept, {lost} lost, {n_expected} raised")
+    return len(marks), lost
+
+
+def launched(ctx, python, mode, n, *options):
+    folder = ctx.new_folder("filters")
+    unwatched(python, folder, mode)
+    go, path = os.path.join(folder, "go"), os.path.join(folder, "x.avc")
+    open(go, "w").close()
+    done = subprocess.run([ctx.auditview, "record", "-o", path, *options, "--", *victim(python, go, mode, n)], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
+    expect(done.returncode == 5 and "DONE" in done.stdout, lambda: f"status {done.returncode}: {done.stdout!r} {done.stderr[-400:]!r}")
+    counted(done.stderr, harness.Capture(ctx, path), n * MODES[mode])
+
+
+def attached(ctx, python, mode, n, *options, stop_recorder=False):
+    folder = ctx.new_folder("filters")
+    unwatched(python, folder, mode)
+    go = os.path.join(folder, "go")
+    with subprocess.Popen(victim(python, go, mode, n), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        try:
+            expect(process.stdout.readline() == b"READY\n", "it is not ready")
+            with Recorder(ctx, process.pid, *options) as recorder:
+                recorder.wait_linked()
+                if stop_recorder:
+                    os.kill(recorder.process.pid, signal.SIGSTOP)
+                open(go, "w").close()
+                started = time.monotonic()
+                said = process.stdout.read()
+                status = process.wait(60)
+                spent = time.monotonic() - started
+                if stop_recorder:
+                    os.kill(recorder.process.pid, signal.SIGCONT)
+                expect(status == 5 and b"DONE" in said, lambda: f"status {status}: {said!r}")
+                text, lost = recorder.wait(), 0
+                if mode not in CHILDREN or "-f" in options:
+                    _, lost = counted(text, recorder.capture, n * MODES[mode])
+                if stop_recorder:
+                    expect(lost > 0, "nothing is lost: the ring never was full, the test is broken")
+                    expect(spent < 20, lambda: f"it stood for {spent:.1f} s")
+        finally:
+            harness.kill(process)
+
+
+def left(ctx, python, mode):
+    """Some of its threads are filtered when the recorder leaves: our calls are made by others, or without the filter."""
+    folder = ctx.new_folder("filters")
+    go = os.path.join(folder, "go")
+    with subprocess.Popen(victim(python, go, mode, FEW), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        try:
+            expect(process.stdout.readline() == b"READY\n", "it is not ready")
+            before = harness.maps_of(process.pid)
+            with Recorder(ctx, process.pid) as recorder:
+                recorder.wait_linked()
+                open(go, "w").close()
+
+                def n_filtered():
+                    tasks = os.listdir(f"/proc/{process.pid}/task")
+                    return sum(harness.status_of(int(t), "Seccomp") == "2" for t in tasks)
+                wait_for(n_filtered, 20, "the filter")
+                time.sleep(0.3)
+                harness.expect_goodbye(recorder.stop())
+            expect(not [m for m in harness.foreign_maps(harness.maps_of(process.pid)) if m not in harness.foreign_maps(before)],
+                   "something is left behind")
+            open(go + ".leave", "w").close()
+            said = process.stdout.read()
+            expect(process.wait(30) == 5, lambda: f"status {process.returncode}: {said!r}")
+        finally:
+            harness.kill(process)
+
+
+def cells(ctx):
+    pythons = ctx.some_pythons(8, 11, 13) if ctx.full else ctx.some_pythons(11)
+    for python in pythons:
+        for mode in MODES:
+            n = MANY if ctx.full else FEW
+            yield f"launched, {mode}", python, lambda p=python, m=mode, n=n: launched(ctx, p, m, n)
+            yield f"attached, {mode}", python, lambda p=python, m=mode, n=n: attached(ctx, p, m, n)
+        for mode in CHILDREN:
+            yield f"attached with -f, {mode}", python, lambda p=python, m=mode: attached(ctx, p, m, FEW, "-f")
+        for mode in ("kill", "strict", "tsc"):
+            yield f"small ring, {mode}", python, lambda p=python, m=mode: attached(ctx, p, m, MANY // 4, "--ring-size", "1M")
+            yield f"recorder stopped, {mode}", python, lambda p=python, m=mode: attached(ctx, p, m, MANY // 4, "--ring-size", "1M",
+                                                                                         stop_recorder=True)
+        yield "small ring, launched, dispatch", python, lambda p=python: launched(ctx, p, "dispatch", MANY // 4, "--ring-size", "1M")
+        yield "native stacks, kill", python, lambda p=python: launched(ctx, p, "kill", FEW, "--stack", "both")
+        yield "native stacks, tsc", python, lambda p=python: launched(ctx, p, "tsc", FEW, "--stack", "both")
+        for mode in ("one-stays", "leader"):
+            yield f"left, {mode}", python, lambda p=python, m=mode: left(ctx, p, m)

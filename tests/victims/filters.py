@@ -1,0 +1,176 @@
+"""filters: threads that get a seccomp filter, or lose their TSC, while they are watched. Arguments: GO MODE [N].
+
+    kill|thread|trap|errno|trace N     a filter on the main thread with that action, then N marks
+    strict N                           the kernel's first mode
+    one N, one-stays N                 a filter on one thread alone; both raise N marks each. -stays: it stays till GO.leave exists
+    leader N                           the main thread is filtered, stays in read(2), another thread raises the marks
+    tsync N                            another thread puts the filter on all
+    fork-before N, fork-after N        a forked child gets it before, after its first event
+    exec N                             a filter that another Python is started under
+    tsc N, tsc-thread N, tsc-fork N    prctl(PR_SET_TSC, PR_TSC_SIGSEGV)
+    dispatch N                         prctl(PR_SET_SYSCALL_USER_DISPATCH): calls of code outside of libc are signals
+
+Prints READY, waits for the file GO, raises filters.begin in advance of all. Its end is status 5; what a filter allows is what the
+program needs itself.
+"""
+import ctypes
+import os
+import signal
+import struct
+import sys
+import threading
+import time
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+PRCTL, SYSCALL = LIBC.prctl, LIBC.syscall
+# read write close mmap munmap brk rt_sigaction rt_sigprocmask rt_sigreturn exit exit_group, and what looks at files
+ALLOWED = [0, 1, 3, 5, 8, 9, 10, 11, 12, 13, 14, 15, 28, 60, 228, 230, 231, 257, 262]
+FUTEX, SET_ROBUST_LIST, RSEQ, MADVISE = 202, 273, 334, 28
+ACTIONS = {"kill": 0x80000000, "thread": 0, "trap": 0x30000, "errno": 0x50001, "trace": 0x7ff00000}
+trapped = []
+
+
+def program(numbers, if_in, if_not):
+    rows = [(0x20, 0, 0, 0)]
+    for i, n in enumerate(numbers):
+        rows.append((0x15, len(numbers) - i, 0, n))
+    rows += [(0x06, 0, 0, if_not), (0x06, 0, 0, if_in)]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *row) for row in rows))
+    return code, ctypes.create_string_buffer(struct.pack("<HxxxxxxQ", len(rows), ctypes.addressof(code)))
+
+
+def allow_only(numbers, action="kill"):
+    return program(numbers, 0x7fff0000, ACTIONS[action])
+
+
+def install(pair, flags=0):
+    if PRCTL(38, 1, 0, 0, 0) or SYSCALL(317, 1, flags, pair[1]):  # PR_SET_NO_NEW_PRIVS; seccomp(SECCOMP_SET_MODE_FILTER)
+        raise OSError(ctypes.get_errno(), "seccomp")
+
+
+def marks(who, n):
+    for i in range(n):
+        sys.audit("victim.mark", i, who)
+
+
+def in_thread(function, *args):
+    t = threading.Thread(target=function, args=args)
+    t.start()
+    return t
+
+
+def wait_for_file(path):
+    while not os.path.exists(path):
+        time.sleep(.01)
+
+
+def finish(ok=True):
+    os.write(1, b"DONE\n")
+    os._exit(5 if ok and not trapped else 9)
+
+
+def filtered_thread(pair, n, is_in, let_go):
+    install(pair)
+    marks("filtered", n)
+    os.write(is_in, b"x")
+    os.read(let_go, 1)
+
+
+def forked(when, n):
+    pair = allow_only(ALLOWED)
+    sys.audit("filters.parent")
+    pid = os.fork()
+    if not pid:
+        if when == "after":
+            sys.audit("filters.first")
+        install(pair)
+        marks("child", n)
+        os._exit(7)
+    status = os.waitpid(pid, 0)[1]
+    finish(status == 7 << 8)
+
+
+def main(go, mode, n):
+    a, b = os.pipe()
+    c, d = os.pipe()
+    signal.signal(signal.SIGSYS, lambda *args: trapped.append(args))
+    print("READY", flush=True)
+    wait_for_file(go)
+    sys.audit("filters.begin")
+    if mode in ACTIONS:
+        install(allow_only(ALLOWED, mode))
+        marks("main", n)
+        finish()
+    elif mode == "strict":
+        text, write, enumerated = b"DONE\n", os.write, range(n)
+        PRCTL(22, 1, 0, 0, 0)
+        for i in enumerated:
+            sys.audit("victim.mark", i, "main")
+        write(1, text)
+        SYSCALL(60, 5)
+    elif mode in ("one", "one-stays"):
+        t = in_thread(filtered_thread, allow_only(ALLOWED + [FUTEX]), n, b, c)
+        os.read(a, 1)
+        marks("main", n)
+        if mode == "one-stays":
+            wait_for_file(go + ".leave")
+        finish()
+    elif mode == "leader":
+        def other():
+            os.read(c, 1)
+            marks("other", n)
+            os.write(1, b"MARKED\n")
+            wait_for_file(go + ".leave")
+            finish()
+        in_thread(other)
+        install(allow_only(ALLOWED + [FUTEX]))
+        os.write(d, b"x")
+        os.read(a, 1)
+    elif mode == "tsync":
+        t = in_thread(lambda: install(allow_only(ALLOWED + [FUTEX, SET_ROBUST_LIST, RSEQ]), 1))  # SECCOMP_FILTER_FLAG_TSYNC
+        marks("main", n)
+        finish()
+    elif mode in ("fork-before", "fork-after"):
+        forked(mode[5:], n)
+    elif mode == "exec":
+        pid = os.fork()
+        if not pid:  # what our calls in its name would be, and what the probe would like to know
+            install(program([MADVISE, 24, 110, 319], ACTIONS["kill"], 0x7fff0000))
+            os.execv(sys.executable, [sys.executable, "-S", "-c", "import sys\nfor i in range(%d): sys.audit('victim.mark', i, 'child')" % n])
+        finish(os.waitpid(pid, 0)[1] == 0)
+    elif mode in ("tsc", "tsc-thread", "tsc-fork"):
+        def without_tsc():
+            PRCTL(26, 2, 0, 0, 0)
+            marks("tsc", n)
+        if mode == "tsc":
+            without_tsc()
+            os.write(1, b"DONE\n")
+            os._exit(5)
+        pid = os.fork()
+        if not pid:
+            if mode == "tsc-fork":
+                PRCTL(26, 2, 0, 0, 0)
+                if not LIBC.fork():  # os.fork() reads the time
+                    marks("tsc", n)
+                    os._exit(7)
+                os._exit(os.wait()[1] >> 8)
+            without_tsc()
+            os._exit(7)
+        finish(os.waitpid(pid, 0)[1] == 7 << 8)
+    elif mode == "dispatch":
+        start = end = 0
+        for line in open("/proc/self/maps"):
+            words = line.split()
+            if "x" in words[1] and ("libc" in line or "ld-" in line or "python" in line):
+                low, high = (int(w, 16) for w in words[0].split("-"))
+                start, end = min(start or low, low), max(end, high)
+        selector = ctypes.create_string_buffer(b"\1")
+        if PRCTL(59, 1, ctypes.c_ulong(start), ctypes.c_ulong(end - start), selector):
+            print("SKIP", flush=True)
+            os._exit(5)
+        marks("main", n)
+        selector[0] = b"\0"
+        finish()
+
+
+main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
