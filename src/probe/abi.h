@@ -18,7 +18,7 @@
 
 #include "base/value.h"
 
-#define PROBE_ABI 12u
+#define PROBE_ABI 13u
 #define PROBE_ABI_OLDEST 6u /* whose context and ring begin as ours do: what a killed recorder of that age left can be taken out */
 #define PROBE_MAGIC 0x31565f4245425250ull /* "PRBEB_V1" */
 #define PROBE_PAGE 4096u
@@ -286,7 +286,7 @@ struct ring_slot {               /* the header page of a slot; data follows at +
 	uint32_t state;              /* enum slot_state; claimed by compare-exchange */
 	uint32_t pid;                /* namespace-local */
 	uint32_t tid;                /* of the claimer */
-	uint32_t waiting;            /* a thread waits for room */
+	uint32_t waiting;            /* futex: a thread waits for so many bytes; the recorder stores 0 when there is room for them */
 	uint64_t n_dropped;          /* ever; RECORD_LOST tells of them in parts */
 	uint32_t parent_pid;         /* namespace-local getppid(), 0 unknown */
 	uint32_t birth;              /* low half of probe_state.identity: with pid, the slots of one process image */
@@ -296,7 +296,7 @@ struct ring_slot {               /* the header page of a slot; data follows at +
 	uint64_t writing;            /* head + 1 of an event: in flight as long as head is still the same. 0: there was none */
 	uint64_t time;               /* of the newest event, published or not; first, when the slot was claimed */
 	/* written by the recorder */
-	uint64_t tail __attribute__((aligned(64))); /* bytes consumed; the low half is the futex word */
+	uint64_t tail __attribute__((aligned(64))); /* bytes consumed */
 	uint32_t generation;         /* times this slot was recycled */
 	uint32_t pad_recorder;
 };

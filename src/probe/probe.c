@@ -272,7 +272,7 @@ static __attribute__((noinline)) bool lane_wait(const struct probe_context *ctx,
 	}
 	/* One system call, at once. */
 	struct ring_slot *slot = lane_slot(lane) ? slot_of(ctx, lane_slot(lane)) : NULL;
-	bool for_room = slot && __atomic_load_n(&slot->waiting, __ATOMIC_SEQ_CST);
+	uint32_t for_room = slot ? __atomic_load_n(&slot->waiting, __ATOMIC_SEQ_CST) : 0;
 	patience->n_times = LANE_SPINS;
 	uint32_t tail = slot ? (uint32_t)__atomic_load_n(&slot->tail, __ATOMIC_SEQ_CST) : 0;
 	int64_t step[2] = { 0, LANE_SLEEP_NS };
@@ -285,7 +285,7 @@ static __attribute__((noinline)) bool lane_wait(const struct probe_context *ctx,
 			give_up(ctx);
 			return false;
 		}
-		sys_call4(SYS_FUTEX, (long)&slot->tail, FUTEX_WAIT, (long)tail, (long)step);
+		sys_call4(SYS_FUTEX, (long)&slot->waiting, FUTEX_WAIT, (long)for_room, (long)step);
 		return true;
 	}
 	if (patience->n_sleeps >= (!n_vain ? LANE_SLEEPS : n_vain % LANE_RETRY ? 0 : LANE_NAPS))
@@ -356,9 +356,11 @@ LANE_CODE static __attribute__((noinline)) bool wait_for_room(const struct probe
 	struct probe_state *state = state_of(ctx);
 	struct patience patience = { 0 };
 	bool has_room = false, is_lost = ctx->flags & PROBE_DROP;
-	if (!is_lost)
-		__atomic_store_n(&slot->waiting, 1, __ATOMIC_SEQ_CST);
+	/* One that has slept goes on when half of the ring is free: to fall asleep costs more than some hundred events. */
+	uint32_t for_bytes = (uint32_t)(need > ctx->slot_data_bytes / 2 ? need : ctx->slot_data_bytes / 2);
 	for (;;) {
+		if (!is_lost && !__atomic_load_n(&slot->waiting, __ATOMIC_RELAXED))
+			__atomic_store_n(&slot->waiting, for_bytes, __ATOMIC_SEQ_CST);
 		uint64_t tail = __atomic_load_n(&slot->tail, __ATOMIC_SEQ_CST);
 		has_room = ctx->slot_data_bytes - (head - tail) >= need;
 		if (has_room || is_lost || lane->vain_tail == tail + 1 ||
@@ -373,7 +375,7 @@ LANE_CODE static __attribute__((noinline)) bool wait_for_room(const struct probe
 			give_up(ctx);
 		if (step == PATIENCE_SLEEP) {
 			int64_t time[2] = { 0, WAIT_STEP_NS };
-			sys_call4(SYS_FUTEX, (long)&slot->tail, FUTEX_WAIT, (long)(uint32_t)tail, (long)time);
+			sys_call4(SYS_FUTEX, (long)&slot->waiting, FUTEX_WAIT, (long)for_bytes, (long)time);
 		}
 	}
 	__atomic_store_n(&slot->waiting, 0, __ATOMIC_RELAXED);

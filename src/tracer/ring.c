@@ -246,9 +246,13 @@ bool ring_add_verdict(struct ring *r, uint64_t hash, bool is_wanted)
 void ring_slot_consume(struct ring *r, uint32_t slot, uint64_t tail)
 {
 	struct ring_slot *s = slot_at(r, slot);
+	uint64_t head, most = tail + r->slot_data_bytes;
 	__atomic_store_n(&s->tail, tail, __ATOMIC_SEQ_CST);
-	if (ring_slot_waits(r, slot))
-		wake(&s->tail, INT32_MAX);
+	uint32_t waiting = __atomic_load_n(&s->waiting, __ATOMIC_SEQ_CST); /* theirs: if it is wrong, they sleep too long, or too short */
+	if (!waiting || (waiting < r->slot_data_bytes && !guest_take64(ring_slot_head(r, slot), tail, most - waiting, &head)))
+		return;
+	__atomic_store_n(&s->waiting, 0, __ATOMIC_SEQ_CST);
+	wake(&s->waiting, INT32_MAX);
 }
 
 void ring_slot_free(struct ring *r, uint32_t slot)
@@ -268,7 +272,7 @@ void ring_slot_give_up(struct ring *r, uint32_t slot)
 {
 	struct ring_slot *s = slot_at(r, slot);
 	__atomic_store_n(&s->state, SLOT_GIVEN_UP, __ATOMIC_SEQ_CST);
-	wake(&s->tail, INT32_MAX);
+	wake(&s->waiting, INT32_MAX);
 }
 
 void ring_wake_all(struct ring *r)
@@ -278,7 +282,7 @@ void ring_wake_all(struct ring *r)
 	wake(&r->shared->slots_freed, INT32_MAX);
 	for (uint32_t i = 0; i < r->n_slots; i++)
 		if (ring_slot_is_claimed(r, i))
-			wake(&slot_at(r, i)->tail, INT32_MAX);
+			wake(&slot_at(r, i)->waiting, INT32_MAX);
 }
 
 /* ---- what others write ---- */

@@ -147,7 +147,8 @@ static void drain(void)
 {
 	for (uint32_t i = 0; i < N_SLOTS; i++) {
 		__atomic_store_n(&slot(i)->tail, __atomic_load_n(&slot(i)->head, __ATOMIC_SEQ_CST), __ATOMIC_SEQ_CST);
-		syscall(SYS_futex, &slot(i)->tail, 1 /* FUTEX_WAKE */, INT32_MAX, NULL, NULL, 0);
+		__atomic_store_n(&slot(i)->waiting, 0, __ATOMIC_SEQ_CST);
+		syscall(SYS_futex, &slot(i)->waiting, 1 /* FUTEX_WAKE */, INT32_MAX, NULL, NULL, 0);
 	}
 }
 
