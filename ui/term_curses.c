@@ -194,8 +194,11 @@ void term_set_mouse(struct terminal *t, bool on)
 	say(on ? "\033[?1002h" : "\033[?1002l");
 }
 
-/* <term.h> declares it (curs_terminfo(3)); that name finds ui/term.h here. */
+/* <term.h> declares them (curs_terminfo(3)); that name finds ui/term.h here. */
+struct term;
 int setupterm(const char *name, int fd, int *ret_found);
+struct term *set_curterm(struct term *now);
+int del_curterm(struct term *old);
 
 static struct err *unknown_terminal(void)
 {
@@ -231,8 +234,10 @@ struct err *term_check(void)
 	/* As newterm(3) will; it says so on standard error and exits, unless it may tell us. */
 	if (setupterm(NULL, STDOUT_FILENO, &found) == ERR)
 		return unknown_terminal();
-	char *place = tigetstr("cup");
-	if (place && place != (char *)-1)
+	const char *place = tigetstr("cup");
+	bool can_place = place && place != (const char *)-1;
+	del_curterm(set_curterm(NULL));
+	if (can_place)
 		return NULL;
 	return err_with_hint(err_create(ERR_UNSUPPORTED, "cannot open the screen: a terminal of type \"%s\" cannot place text",
 					getenv("TERM") ? getenv("TERM") : ""),
