@@ -11,9 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <sys/stat.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "base/roff.h"
@@ -22,7 +20,6 @@
 #include "model/trace.h"
 #include "model/reach.h"
 #include "sample.h"
-#include "ui/source.h"
 #include "ui/ui.h"
 
 static char capture[64];
@@ -450,86 +447,6 @@ static void test_history(void **state)
 	ui_destroy(ui);
 }
 
-/* ---- source ---- */
-
-static bool finds(const char *path, struct source_root root, const char *text)
-{
-	source_forget();
-	const struct source_file *f = source_get(path, NULL, root, NULL, 0);
-	return f && f->found && (!text || !strcmp(f->text, text));
-}
-
-static void write_text(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
-
-/* A path out of a capture is opened as a regular file, and below the root of its process alone. */
-static void test_source(void **state)
-{
-	const struct source_root ours = { .is_ours = true }, nowhere = { 0 }, own = { .pid = (unsigned)getpid() };
-	char folder[] = "/tmp/auditview-source-XXXXXX", path[100], inside[100], link[100];
-	assert_non_null(mkdtemp(folder));
-	snprintf(path, sizeof(path), "%s/app.py", folder);
-	write_text(path, "outer\n");
-	assert_true(finds(path, ours, "outer\n"));
-	assert_false(finds(path, nowhere, NULL));
-	assert_true(finds(path, own, "outer\n"));
-	/* no device, no FIFO, no folder, and none of them is waited for */
-	snprintf(link, sizeof(link), "%s/fifo", folder);
-	assert_int_equal(mkfifo(link, 0600), 0);
-	assert_false(finds(link, ours, NULL));
-	assert_false(finds(link, own, NULL));
-	unlink(link);
-	assert_false(finds("/dev/zero", ours, NULL));
-	assert_false(finds("/dev/tty", ours, NULL));
-	assert_false(finds(folder, ours, NULL));
-	/* a process with another root: the same name is its own file, and its links do not lead out */
-	snprintf(inside, sizeof(inside), "%s/root", folder);
-	assert_int_equal(mkdir(inside, 0700), 0);
-	int ready[2];
-	assert_int_equal(pipe(ready), 0);
-	pid_t pid = fork();
-	if (pid == 0) {
-		char c = chdir(inside) || chroot(".") ? 'n' : 'y';
-		if (c == 'y') {
-			mkdir("/tmp", 0700);
-			mkdir(folder, 0700);
-			write_text(path, "inner\n");
-			snprintf(link, sizeof(link), "%s/link.py", folder);
-			c = symlink("/etc/passwd", link) ? 'n' : 'y'; /* it is there outside alone */
-			snprintf(link, sizeof(link), "%s/up.py", folder);
-			c = symlink("../../../../../../etc/passwd", link) ? 'n' : c;
-		}
-		_exit(write(ready[1], &c, 1) != 1 || pause());
-	}
-	char c = 'n';
-	assert_int_equal(read(ready[0], &c, 1), 1);
-	if (c == 'y') {
-		const struct source_root other = { .pid = (unsigned)pid };
-		assert_true(finds(path, other, "inner\n"));
-		assert_true(finds(path, ours, "outer\n"));
-		snprintf(link, sizeof(link), "%s/link.py", folder);
-		assert_false(finds(link, other, NULL));
-		snprintf(link, sizeof(link), "%s/up.py", folder);
-		assert_false(finds(link, other, NULL));
-		assert_false(finds("/etc/passwd", other, NULL));
-	}
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-	source_forget();
-	static const char *const made[] = { "root%1$s/link.py", "root%1$s/up.py", "root%1$s/app.py", "root%1$s", "root/tmp", "root", "app.py" };
-	for (size_t i = 0; i < ARRAY_LEN(made); i++) {
-		const char *tail = strstr(made[i], "%1$s");
-		snprintf(link, sizeof(link), "%s/%.*s%s%s", folder, tail ? 4 : 100, made[i], tail ? folder : "", tail ? tail + 4 : "");
-		remove(link);
-	}
-	remove(folder);
-}
-
 /* ---- what is reached for ---- */
 
 /* The summary by host and by command has what diff and stat have, and the filter for a line shows what the line counts. */
@@ -954,7 +871,7 @@ int main(void)
 		cmocka_unit_test(test_search),
 		cmocka_unit_test(test_cursor_stays),
 		cmocka_unit_test(test_history),
-		cmocka_unit_test(test_write), cmocka_unit_test(test_write_names), cmocka_unit_test(test_summary_is_complete), cmocka_unit_test(test_source),
+		cmocka_unit_test(test_write), cmocka_unit_test(test_write_names), cmocka_unit_test(test_summary_is_complete),
 		cmocka_unit_test(test_config),
 		cmocka_unit_test(test_kept_filters),
 		cmocka_unit_test(test_contrast),
