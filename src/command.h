@@ -2,7 +2,8 @@
  * command: one row per thing the program can be told to do.
  *
  * To add one: write src/commands/cmd_<name>.c with a run function, declare it below, add its row in commands/commands.c,
- * and name the options it takes (OPT_* groups). Help, completion and manual page follow; tests/unit/test_options proves it.
+ * and name the options it takes (OPT_* groups). Help, completion and manual page follow; tests/unit/test_options proves it,
+ * and tests/e2e/check_options.py that the command obeys each of them.
  *
  * A run function returns an error (main prints it, exit status 1; ERR_USAGE 2), or NULL and the exit status in *ret.
  */
@@ -12,19 +13,32 @@
 #include "options.h"
 
 enum option_group {            /* which options a command takes */
-	OPT_ALWAYS = 1,        /* --help --version --color -q */
-	OPT_TARGET = 2,        /* -p, --, -u, --on-exit, --python */
-	OPT_CAPTURE = 4,       /* -e -s --stack -f -o --duration --limit --until --may-drop --ring-size --redact */
+	OPT_ALWAYS = 1,        /* --help --version -q --completion */
+	OPT_TARGET = 2,        /* -p, --, -u, --on-exit */
+	OPT_CAPTURE = 4,       /* -e -s --stack -f --duration --limit --until --may-drop --ring-size --redact */
 	OPT_FILTER = 8,        /* -Y */
-	OPT_FORMAT = 16,       /* -F/--format, -o */
+	OPT_FORMAT = 16,       /* -F/--format */
 	OPT_STAT = 32,         /* --by --sort -n --coverage */
-	OPT_CATALOG = 64,      /* --python --category --theme --json */
-	OPT_TRY = 128,         /* -c --python --all-pythons */
-	OPT_SCREEN = 256,      /* --no-tty --no-config */
+	OPT_CATALOG = 64,      /* --category --theme */
+	OPT_TRY = 128,         /* -c --all-pythons */
+	OPT_CONFIG = 256,      /* --no-config */
 	OPT_OUTPUT = 512,      /* -o */
 	OPT_LIST_FIELDS = 1024,/* --list-fields */
 	OPT_JSON = 2048,       /* --json */
-	OPT_SHOW = 4096        /* --screen */
+	OPT_SHOW = 4096,       /* --screen, and what has a meaning on the screen alone */
+	OPT_PYTHON = 8192,     /* --python */
+	OPT_COLOR = 16384,     /* --color */
+	OPT_WIDE = 32768,      /* -w */
+	OPT_TERMINAL = 65536   /* --no-tty */
+};
+
+/* What has to be there besides the command. */
+enum option_need {
+	NEED_TARGET = 1,       /* a process or a program; not a capture */
+	NEED_PROGRAM = 2,      /* a program that is launched */
+	NEED_SCRIPT = 4,       /* a program that is a *.py file */
+	NEED_SCREEN = 8,       /* --screen, of the commands that take it */
+	NEED_NATIVE = 16       /* native stacks */
 };
 
 struct command {

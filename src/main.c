@@ -45,12 +45,13 @@ static void set_signals(void)
 	signal(SIGCHLD, SIG_DFL);
 }
 
-/* A file opened later must not become standard output by accident. */
+/* A file opened later must not become standard output by accident. What is written to one that was closed is an error, as it was: the
+ * descriptor that takes its place cannot be written to. */
 static bool open_standard_streams(void)
 {
 	for (int fd = 0; fd <= 2; fd++) {
 		if (fcntl(fd, F_GETFD) == -1 && errno == EBADF &&
-		    open("/dev/null", fd ? O_WRONLY : O_RDONLY) != fd)
+		    open("/dev/null", O_RDONLY) != fd)
 			return false;
 	}
 	return true;

@@ -46,49 +46,49 @@ const struct option_row options_table[] = {
 	/* what to look at */
 	{ "pid", 'p', .kind = OPTION_PIDS, AT(pids), .groups = OPT_TARGET, .min = 1, .max = INT_MAX, .arg = "PID[,PID…]",
 	  .doc = "Attach to these running processes. May be repeated." },
-	{ "user", 'u', .kind = OPTION_TEXT, AT(user), .groups = OPT_TARGET, .arg = "USER",
+	{ "user", 'u', .kind = OPTION_TEXT, AT(user), .groups = OPT_TARGET, .needs = NEED_PROGRAM, .arg = "USER",
 	  .doc = "Run the program as this user." },
-	{ "python", 0, .kind = OPTION_TEXT, AT(python), .groups = OPT_TARGET | OPT_CATALOG | OPT_TRY, .arg = "PYTHON",
+	{ "python", 0, .kind = OPTION_TEXT, AT(python), .groups = OPT_PYTHON, .needs = NEED_SCRIPT, .arg = "PYTHON",
 	  .doc = "The interpreter for a program that is a *.py file, or for what is tried: a path or a version such as 3.12. "
 		 "In the catalogue: the version to look at." },
-	{ "on-exit", 0, .kind = OPTION_CHOICE, AT(on_exit), .groups = OPT_TARGET, .words = on_exit_words, .arg = "wait|detach|term|kill",
+	{ "on-exit", 0, .kind = OPTION_CHOICE, AT(on_exit), .groups = OPT_TARGET, .needs = NEED_PROGRAM, .words = on_exit_words, .arg = "wait|detach|term|kill",
 	  .doc = "What becomes of a launched program when the viewer quits (default wait). A process attached to is always just left." },
 	/* what to capture */
-	{ "events", 'e', .kind = OPTION_LIST, AT(events), .groups = OPT_CAPTURE, .arg = "EXPR",
+	{ "events", 'e', .kind = OPTION_LIST, AT(events), .groups = OPT_CAPTURE, .needs = NEED_TARGET, .arg = "EXPR",
 	  .doc = "Capture only these: a comma list of event names, globs, /regular expressions/, @themes and categories, each may be "
 		 "negated with !. Decided in the target before arguments are read." },
-	{ "stack", 0, .kind = OPTION_CHOICE, AT(stack), .set_off = offsetof(struct options, stack_set), .groups = OPT_CAPTURE,
+	{ "stack", 0, .kind = OPTION_CHOICE, AT(stack), .set_off = offsetof(struct options, stack_set), .groups = OPT_CAPTURE, .needs = NEED_TARGET,
 	  .words = stack_words, .arg = "off|python|native|both", .doc = "Stacks to take with each event (default python)." },
-	{ "stack-bytes", 0, .kind = OPTION_BYTES32, AT(stack_bytes), .groups = OPT_CAPTURE, .min = 1024, .max = 256 << 10, .arg = "BYTES",
+	{ "stack-bytes", 0, .kind = OPTION_BYTES32, AT(stack_bytes), .groups = OPT_CAPTURE, .needs = NEED_TARGET | NEED_NATIVE, .min = 1024, .max = 256 << 10, .arg = "BYTES",
 	  .doc = "With native stacks: the most bytes of stack copied for each event (default 64k)." },
-	{ "string-bytes", 's', .kind = OPTION_BYTES32, AT(string_bytes), .groups = OPT_CAPTURE, .max = 1 << 20, .arg = "BYTES",
+	{ "string-bytes", 's', .kind = OPTION_BYTES32, AT(string_bytes), .groups = OPT_CAPTURE, .needs = NEED_TARGET, .max = 1 << 20, .arg = "BYTES",
 	  .doc = "Bytes kept of each string argument (default 4k; more than 64k count as 64k). What was cut is marked, and its full length kept." },
-	{ "bulk-bytes", 0, .kind = OPTION_BYTES32, AT(bulk_bytes), .groups = OPT_CAPTURE, .max = 1 << 20, .arg = "BYTES",
+	{ "bulk-bytes", 0, .kind = OPTION_BYTES32, AT(bulk_bytes), .groups = OPT_CAPTURE, .needs = NEED_TARGET, .max = 1 << 20, .arg = "BYTES",
 	  .doc = "Bytes kept of bulk arguments, such as the code of marshal.loads and compile (default 256)." },
 	{ "follow", 'f', .kind = OPTION_SWITCH, AT(follow), .groups = OPT_CAPTURE,
-	  .doc = "Follow children: fork, vfork, posix_spawn, exec; with -p also those that are there already, also of a program that is no Python. On by default when launching, off when attaching." },
-	{ "duration", 0, .kind = OPTION_DURATION, AT(duration_ns), .groups = OPT_CAPTURE, .min = 1, .max = UINT64_MAX / 4, .arg = "TIME",
+	  .doc = "Follow children: fork, vfork, posix_spawn, exec; with -p also those that are there already, also of a program that is no Python. On by default when launching, off when attaching. Of a capture: print also what is written to it from now on, to its end." },
+	{ "duration", 0, .kind = OPTION_DURATION, AT(duration_ns), .groups = OPT_CAPTURE, .needs = NEED_TARGET, .min = 1, .max = UINT64_MAX / 4, .arg = "TIME",
 	  .doc = "Stop after this time: 10s, 500ms, 5m, 1h. A bare number is seconds." },
 	{ "limit", 0, .kind = OPTION_COUNT, AT(limit), .groups = OPT_CAPTURE, .min = 1, .max = UINT64_MAX, .arg = "N",
-	  .doc = "Stop after N events." },
+	  .doc = "Stop after N events: that were captured, or, of a capture, that were printed." },
 	{ "until", 0, .kind = OPTION_TEXT, AT(until), .groups = OPT_CAPTURE, .arg = "FILTER",
 	  .doc = "Stop at the first event that this filter matches." },
-	{ "may-drop", 0, .kind = OPTION_FLAG, AT(may_drop), .groups = OPT_CAPTURE,
+	{ "may-drop", 0, .kind = OPTION_FLAG, AT(may_drop), .groups = OPT_CAPTURE, .needs = NEED_TARGET,
 	  .doc = "Never make the target wait: count losses instead." },
-	{ "ring-size", 0, .kind = OPTION_BYTES, AT(ring_bytes), .groups = OPT_CAPTURE, .min = 1 << 20, .max = 1 << 30, .arg = "BYTES",
+	{ "ring-size", 0, .kind = OPTION_BYTES, AT(ring_bytes), .groups = OPT_CAPTURE, .needs = NEED_TARGET, .min = 1 << 20, .max = 1 << 30, .arg = "BYTES",
 	  .doc = "Size of the ring that each target process writes into, rounded up to a power of two (default 512K, with native stacks 4M). "
 		 "Where threads run side by side (free-threaded builds) a process has up to eight; of larger ones than 4M each is a quarter of that size but not less than 4M." },
-	{ "redact", 0, .kind = OPTION_SWITCH, AT(redact), .groups = OPT_CAPTURE,
+	{ "redact", 0, .kind = OPTION_SWITCH, AT(redact), .groups = OPT_CAPTURE, .needs = NEED_TARGET,
 	  .doc = "Leave secrets out of the capture: values of variables, keys and options named as passwords, tokens and the like, and "
 		 "what is known to be a secret by its form (see SECRETS in the manual). On by default; --no-redact keeps all." },
 	/* what to show */
-	{ "filter", 'Y', .kind = OPTION_TEXT, AT(filter), .groups = OPT_FILTER, .arg = "FILTER",
+	{ "filter", 'Y', .kind = OPTION_TEXT, AT(filter), .groups = OPT_FILTER, .show_groups = OPT_SHOW, .arg = "FILTER",
 	  .doc = "Show only events that this display filter matches. Nothing is lost by it." },
 	{ "format", 'F', .kind = OPTION_TEXT, AT(format), .groups = OPT_FORMAT, .words = format_words, .arg = "FORMAT",
 	  .doc = "print: text, json (= jsonl), csv or tsv; default text. export: text, jsonl, csv, tsv, perfetto, chrome, "
 		 "folded, speedscope or sqlite." },
-	{ "output", 'o', .kind = OPTION_TEXT, AT(output), .groups = OPT_CAPTURE | OPT_FORMAT | OPT_OUTPUT, .arg = "FILE",
-	  .doc = "Where the result goes: the capture, or the text of print and export." },
+	{ "output", 'o', .kind = OPTION_TEXT, AT(output), .groups = OPT_OUTPUT, .arg = "FILE",
+	  .doc = "Where the result goes: the capture, or the text of print and export. A dash is standard output. What is there stays until the new file is finished." },
 	{ "by", 0, .kind = OPTION_WORD, AT(by), .groups = OPT_STAT, .words = by_words, .arg = "KEY",
 	  .doc = "Group by event, category, theme, caller, file, thread, process, stack, host, command or module (default event)." },
 	{ "sort", 0, .kind = OPTION_TEXT, AT(sort), .groups = OPT_STAT, .arg = "COLUMN", .doc = "Sort by this column." },
@@ -98,8 +98,8 @@ const struct option_row options_table[] = {
 	  .doc = "Which documented events of that Python version were seen, and which never." },
 	{ "category", 0, .kind = OPTION_TEXT, AT(category), .groups = OPT_CATALOG, .arg = "CATEGORY", .doc = "Only events of this category." },
 	{ "theme", 0, .kind = OPTION_TEXT, AT(theme), .groups = OPT_CATALOG, .arg = "THEME", .doc = "Only events of this theme." },
-	{ "json", 0, .kind = OPTION_FLAG, AT(json), .groups = OPT_CATALOG | OPT_JSON, .doc = "Print JSON instead of text." },
-	{ "wide", 'w', .kind = OPTION_FLAG, AT(wide), .groups = OPT_STAT | OPT_CATALOG | OPT_FORMAT,
+	{ "json", 0, .kind = OPTION_FLAG, AT(json), .groups = OPT_JSON, .doc = "Print JSON instead of text." },
+	{ "wide", 'w', .kind = OPTION_FLAG, AT(wide), .groups = OPT_WIDE,
 	  .doc = "Do not cut lines to the width of the terminal." },
 	{ "list-fields", 0, .kind = OPTION_FLAG, AT(list_fields), .groups = OPT_LIST_FIELDS,
 	  .doc = "List the fields that filters know, and end." },
@@ -108,10 +108,10 @@ const struct option_row options_table[] = {
 	  .doc = "Run it on every Python found here, and compare them." },
 	{ "screen", 0, .kind = OPTION_FLAG, AT(on_screen), .groups = OPT_SHOW, .doc = "Show it on the screen, not as text." },
 	/* the tool itself */
-	{ "no-tty", 0, .kind = OPTION_FLAG, AT(no_tty), .groups = OPT_SCREEN,
+	{ "no-tty", 0, .kind = OPTION_FLAG, AT(no_tty), .groups = OPT_TERMINAL, .needs = NEED_PROGRAM,
 	  .doc = "Give a launched program no terminal pane: its output goes to a file next to the capture." },
-	{ "no-config", 0, .kind = OPTION_FLAG, AT(no_config), .groups = OPT_SCREEN, .doc = "Do not read the configuration file, and keep no history and no marks." },
-	{ "color", 0, .kind = OPTION_CHOICE, AT(color), .groups = OPT_ALWAYS, .words = color_words, .arg = "auto|always|never",
+	{ "no-config", 0, .kind = OPTION_FLAG, AT(no_config), .groups = OPT_CONFIG, .show_groups = OPT_SHOW, .doc = "Do not read the configuration file, and keep no history and no marks." },
+	{ "color", 0, .kind = OPTION_CHOICE, AT(color), .groups = OPT_COLOR, .show_groups = OPT_SHOW, .words = color_words, .arg = "auto|always|never",
 	  .doc = "Colour in text output (default auto: on a terminal, unless NO_COLOR is set)." },
 	{ "quiet", 'q', .kind = OPTION_FLAG, AT(quiet), .groups = OPT_ALWAYS, .doc = "No notices on standard error, errors only." },
 	{ "help", 'h', .kind = OPTION_FLAG, AT(show_help), .groups = OPT_ALWAYS, .doc = "Show this help, and end." },
@@ -552,17 +552,44 @@ static struct err *find_command(struct parser *p)
 	return NULL;
 }
 
-/* What the command does not take is an error, and the error says who does. */
+bool option_is_taken(const struct option_row *row, const struct command *command)
+{
+	return ((row->groups | row->show_groups) & command->options) != 0;
+}
+
+/* What is not there though the option needs it; NULL: all is there. The start page attaches and launches later. */
+static const char *missing_need(const struct options *o, const struct option_row *row)
+{
+	const struct command *command = o->command;
+	if (!(row->groups & command->options) && row->show_groups & command->options && !o->on_screen)
+		return "--screen";
+	if (!(command->options & OPT_TARGET) || (!command->name && !o->n_args && !o->n_pids && !o->program))
+		return NULL;
+	if (row->needs & NEED_TARGET && !o->n_pids && !o->program)
+		return "a process to attach to, or a program to launch";
+	if (row->needs & NEED_PROGRAM && !o->program)
+		return "a program to launch";
+	if (row->needs & NEED_SCRIPT && !options_is_script(o))
+		return "a program that is a *.py file";
+	if (row->needs & NEED_NATIVE && o->stack != STACK_NATIVE && o->stack != STACK_BOTH)
+		return "--stack native or --stack both";
+	return NULL;
+}
+
+/* What the command does not use is an error, and the error says who does. */
 static struct err *check_groups(const struct parser *p)
 {
 	const struct command *command = p->o->command;
 	for (size_t i = 0; command && i < n_options; i++) {
 		const struct option_row *row = &options_table[i];
-		if (!p->seen[i] || row->groups & command->options)
+		const char *missing = p->seen[i] && option_is_taken(row, command) ? missing_need(p->o, row) : NULL;
+		if (missing)
+			return err_create(ERR_USAGE, "--%s needs %s", row->name, missing);
+		if (!p->seen[i] || option_is_taken(row, command))
 			continue;
 		struct strbuf takers = { 0 };
 		for (size_t c = 0; c < n_commands; c++)
-			if (commands[c].options & row->groups)
+			if (option_is_taken(row, &commands[c]))
 				strbuf_addf(&takers, "%s%s%s", takers.n ? ", " : "",
 					    commands[c].name ? "" : "auditview",
 					    commands[c].name ? commands[c].name : " itself");
@@ -572,6 +599,25 @@ static struct err *check_groups(const struct parser *p)
 		err = err_with_hint(err, "--%s belongs to: %s", row->name, strbuf_str(&takers));
 		strbuf_fini(&takers);
 		return err;
+	}
+	return NULL;
+}
+
+/* Two options of which one would have to be ignored. */
+static struct err *check_pairs(const struct parser *p)
+{
+	static const struct {
+		const char *a, *b;
+	} pairs[] = {
+		{ "all-pythons", "python" }, { "all-pythons", "screen" }, { "json", "wide" }, { "json", "screen" }, { "json", "color" },
+		{ "coverage", "by" }, { "coverage", "sort" }, { "coverage", "rows" }, { "coverage", "json" }, { "coverage", "wide" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+		unsigned n = 0;
+		for (size_t k = 0; k < n_options; k++)
+			n += p->seen[k] && (!strcmp(options_table[k].name, pairs[i].a) || !strcmp(options_table[k].name, pairs[i].b));
+		if (n == 2)
+			return err_create(ERR_USAGE, "--%s and --%s do not go together", pairs[i].a, pairs[i].b);
 	}
 	return NULL;
 }
@@ -636,6 +682,8 @@ static struct err *parse(struct parser *p)
 	if (o->show_help || o->show_version || o->completion || o->show_manual)
 		return NULL; /* nothing else matters then */
 	err = check_groups(p);
+	if (!err)
+		err = check_pairs(p);
 	return err ? err : check_words(o);
 }
 
@@ -666,6 +714,12 @@ void options_fini(struct options *o)
 {
 	arena_fini(&o->memory);
 	*o = (struct options){ 0 };
+}
+
+bool options_is_script(const struct options *o)
+{
+	size_t n = o->program ? strlen(o->program[0]) : 0;
+	return n > 3 && strcmp(o->program[0] + n - 3, ".py") == 0;
 }
 
 bool options_want_color(const struct options *o, int fd)

@@ -83,6 +83,8 @@ struct option_row {
 	size_t off;                /* in struct options */
 	size_t set_off;            /* of a bool that becomes true when the option is given; 0 = none */
 	unsigned groups;           /* enum option_group (command.h): commands that share one of them take the option */
+	unsigned show_groups;      /* the same, but only together with --screen */
+	unsigned needs;            /* enum option_need (command.h) */
 	uint64_t min, max;         /* numbers; in the kind's unit */
 	const char *const *words;  /* NULL-terminated: all an OPTION_CHOICE may be, what completion offers for a text */
 	const char *arg;           /* name of the argument in help; NULL for flags and switches */
@@ -91,9 +93,15 @@ struct option_row {
 extern const struct option_row options_table[];
 extern const size_t n_options;
 
+/* Does the command take it, if perhaps only together with --screen? */
+bool option_is_taken(const struct option_row *row, const struct command *command);
+
 /* Parse argv. On failure the error says what was expected and names the nearest known word. */
 MUST_CHECK struct err *options_parse(int argc, char **argv, struct options *ret);
 void options_fini(struct options *o);
+
+/* Is the program to launch a *.py file, which a Python has to run? */
+bool options_is_script(const struct options *o);
 
 /* Colour on this file descriptor? --color decides; auto asks for a terminal, a TERM other than dumb, and no NO_COLOR. */
 bool options_want_color(const struct options *o, int fd);

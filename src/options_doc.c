@@ -16,13 +16,13 @@ static const struct {
 	unsigned groups;
 	const char *title;
 } sections[] = {
-	{ OPT_TARGET, "What to look at" },
+	{ OPT_TARGET | OPT_PYTHON, "What to look at" },
 	{ OPT_CAPTURE, "What to capture" },
 	{ OPT_FILTER | OPT_FORMAT | OPT_STAT | OPT_OUTPUT | OPT_LIST_FIELDS | OPT_JSON | OPT_SHOW |
-	      OPT_CATALOG,
+	      OPT_CATALOG | OPT_WIDE,
 	  "What to show" },
 	{ OPT_TRY, "What to try" },
-	{ OPT_SCREEN | OPT_ALWAYS, "The tool itself" },
+	{ OPT_CONFIG | OPT_COLOR | OPT_TERMINAL | OPT_ALWAYS, "The tool itself" },
 };
 
 static size_t section_of(const struct option_row *row)
@@ -74,14 +74,14 @@ static void add_usage(struct strbuf *to, const char *prefix, const struct comman
 	wrap_add(to, c->args, (unsigned)n + 1, width);
 }
 
-static void add_options(struct strbuf *to, unsigned groups, unsigned width)
+static void add_options(struct strbuf *to, const struct command *command, unsigned width)
 {
 	unsigned indent = width < 70 ? 8 : 26;
 	for (size_t s = 0; s < ARRAY_LEN(sections); s++) {
 		bool is_first = true;
 		for (size_t i = 0; i < n_options; i++) {
 			const struct option_row *row = &options_table[i];
-			if (row->is_hidden || !(row->groups & groups) || section_of(row) != s)
+			if (row->is_hidden || !option_is_taken(row, command) || section_of(row) != s)
 				continue;
 			if (is_first)
 				strbuf_addf(to, "\n%s\n", sections[s].title);
@@ -104,7 +104,7 @@ void options_help(struct strbuf *to, const struct command *command, unsigned wid
 		add_usage(to, "usage: ", command, " [OPTIONS]", width);
 		strbuf_addc(to, '\n');
 		wrap_add(to, command->about, 0, width);
-		add_options(to, command->options, width);
+		add_options(to, command, width);
 		return;
 	}
 	wrap_add(to,
@@ -112,18 +112,14 @@ void options_help(struct strbuf *to, const struct command *command, unsigned wid
 		 "(PEP 578) of CPython 3.8 and later.",
 		 0, width);
 	strbuf_addc(to, '\n');
-	unsigned indent = 12, all = OPT_ALWAYS;
-	for (size_t i = 0; i < n_commands; i++) {
-		if (!commands[i].name) {
-			add_usage(to, "usage: ", &commands[i], " [OPTIONS]", width);
-			all |= commands[i].options;
-		}
-	}
+	unsigned indent = 12;
+	const struct command *view = command_find(NULL);
+	add_usage(to, "usage: ", view, " [OPTIONS]", width);
 	strbuf_adds(to, "       auditview COMMAND [OPTIONS] …\n\nCommands\n");
 	for (size_t i = 0; i < n_commands; i++)
 		if (commands[i].name)
 			add_entry(to, commands[i].name, commands[i].doc, indent, width);
-	add_options(to, all, width);
+	add_options(to, view, width);
 	strbuf_addc(to, '\n');
 	wrap_add(to,
 		 "Further options of a command: auditview COMMAND --help. A program called like "
@@ -162,10 +158,11 @@ void options_manual(struct strbuf *to)
 			strbuf_fini(&left);
 			strbuf_adds(to, "Taken by:");
 			for (size_t c = 0; c < n_commands && row->groups != OPT_ALWAYS; c++)
-				if (commands[c].options & row->groups)
-					strbuf_addf(to, " %s%s",
+				if (option_is_taken(row, &commands[c]))
+					strbuf_addf(to, " %s%s%s",
 						    commands[c].name ? "" : "auditview",
-						    commands[c].name ? commands[c].name : "");
+						    commands[c].name ? commands[c].name : "",
+						    commands[c].options & row->groups ? "" : " (with --screen)");
 			if (row->groups == OPT_ALWAYS)
 				strbuf_adds(to, " all commands");
 			strbuf_adds(to, ".\n");
@@ -175,11 +172,11 @@ void options_manual(struct strbuf *to)
 
 /* ---- completion ---- */
 
-static void add_option_words(struct strbuf *to, unsigned groups)
+static void add_option_words(struct strbuf *to, const struct command *command)
 {
 	for (size_t i = 0; i < n_options; i++) {
 		const struct option_row *row = &options_table[i];
-		if (row->is_hidden || !(row->groups & groups))
+		if (row->is_hidden || !option_is_taken(row, command))
 			continue;
 		strbuf_addf(to, " --%s", row->name);
 		if (row->kind == OPTION_SWITCH)
@@ -233,7 +230,7 @@ static void add_bash(struct strbuf *to)
 	strbuf_adds(to, "\tesac\n\tlocal options names=\n\tcase $command in\n");
 	for (size_t i = 0; i < n_commands; i++) {
 		strbuf_addf(to, "\t%s) options='", commands[i].name ? commands[i].name : "''");
-		add_option_words(to, commands[i].options);
+		add_option_words(to, &commands[i]);
 		strbuf_adds(to, " '");
 		if (!commands[i].name) {
 			strbuf_adds(to, " names='");

@@ -10,6 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/folder.h"
+#include "base/io.h"
+#include "base/new_file.h"
 #include "base/roff.h"
 #include "base/strbuf.h"
 #include "model/suggest.h"
@@ -341,46 +344,25 @@ void config_parse(struct config *c, struct keymap *keys, const char *text, size_
 	parse(c, keys, text, n_bytes, report, ctx, false);
 }
 
-static char *folder_path(void)
-{
-	const char *base = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-	char *path = NULL;
-	int n;
-	if (base && *base == '/')
-		n = asprintf(&path, "%s/auditview", base);
-	else if (home && *home)
-		n = asprintf(&path, "%s/.config/auditview", home);
-	else
-		return NULL;
-	return n < 0 ? NULL : path;
-}
-
-static bool read_file(const char *path, struct strbuf *to)
-{
-	FILE *f = fopen(path, "re");
-	if (!f)
-		return false;
-	char buf[4096];
-	size_t n;
-	while ((n = fread(buf, 1, sizeof(buf), f)) > 0 && to->n < 1 << 20)
-		strbuf_add(to, buf, n);
-	fclose(f);
-	return true;
-}
-
 void config_load(struct config *c, struct keymap *keys, void (*report)(void *, int, const char *), void *ctx)
 {
-	c->folder = folder_path();
-	if (!c->folder)
-		return;
 	static const char *const files[] = { "config", "filters" };
-	for (int i = 0; i < 2; i++) {
+	struct err *err = folder_find(FOLDER_CONFIG, false, &c->folder);
+	c->uses_files = true;
+	if (err && err->code == ERR_DENIED)
+		report(ctx, 0, err->message);
+	err_destroy(err);
+	for (int i = 0; c->folder && i < 2; i++) {
 		char *path;
 		if (asprintf(&path, "%s/%s", c->folder, files[i]) < 0)
 			return;
 		struct strbuf text = { 0 };
-		if (read_file(path, &text))
+		err = folder_read_file(path, true, 1 << 20, &text); /* many keep it elsewhere, behind a link */
+		if (!err)
 			parse(c, keys, strbuf_str(&text), text.n, report, ctx, i == 1);
+		else if (err->code == ERR_DENIED)
+			report(ctx, 0, err->message);
+		err_destroy(err);
 		strbuf_fini(&text);
 		free(path);
 	}
@@ -401,35 +383,30 @@ struct err *config_keep_filter(struct config *c, const char *name, const char *t
 			c->filters.n--;
 			break;
 		}
-	if (!c->folder)
+	if (!c->uses_files)
 		return NULL; /* --no-config: for this session only */
-	char *path = NULL, *temporary = NULL;
-	char *parent = strdup(c->folder);
-	if (!parent || asprintf(&path, "%s/filters", c->folder) < 0 || asprintf(&temporary, "%s/filters.new", c->folder) < 0) {
-		free(parent);
-		free(path);
-		return err_no_memory();
+	char *folder = NULL, *path = NULL;
+	struct strbuf lines = { 0 };
+	CLEANUP(new_file) struct new_file *f = NULL;
+	err = folder_find(FOLDER_CONFIG, true, &folder);
+	if (!err && asprintf(&path, "%s/filters", folder) < 0) {
+		path = NULL;
+		err = err_no_memory();
 	}
-	char *slash = strrchr(parent, '/');
-	if (slash && slash != parent) {
-		*slash = 0;
-		mkdir(parent, 0700);
-	}
-	free(parent);
-	mkdir(c->folder, 0700);
-	FILE *f = fopen(temporary, "we");
-	if (f) {
-		fputs("# filters kept by auditview; edit freely\n", f);
-		for (size_t i = 0; i < c->filters.n; i++)
-			if (c->filters.v[i].is_kept)
-				fprintf(f, "filter %s = %s\n", c->filters.v[i].name, c->filters.v[i].text);
-		bool failed = ferror(f);
-		if (fclose(f) || failed || rename(temporary, path))
-			err = err_sys(errno, "cannot write %s", path);
-	} else {
-		err = err_sys(errno, "cannot write %s", temporary);
-	}
+	strbuf_adds(&lines, "# filters kept by auditview; edit freely\n");
+	for (size_t i = 0; i < c->filters.n; i++)
+		if (c->filters.v[i].is_kept)
+			strbuf_addf(&lines, "filter %s = %s\n", c->filters.v[i].name, c->filters.v[i].text);
+	if (!err && lines.failed)
+		err = err_no_memory();
+	if (!err)
+		err = new_file_open(path, NEW_FILE_REGULAR, &f);
+	if (!err && !io_write(new_file_fd(f), strbuf_str(&lines), lines.n))
+		err = err_sys(errno, "cannot write %s", path);
+	if (!err)
+		err = new_file_finish(take_ptr(f));
+	strbuf_fini(&lines);
+	free(folder);
 	free(path);
-	free(temporary);
 	return err;
 }

@@ -6,71 +6,80 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/folder.h"
+#include "base/io.h"
+#include "base/new_file.h"
 #include "base/utf8.h"
 #include "ui/ui.h"
 
-enum { LINE_BYTES = 8192, MARKS_MAX = 100000 };
+enum { FILE_BYTES = 8 << 20, MARKS_MAX = 100000 };
 
 /* How a line of the history begins, by the number of the prompt's history. */
 static const char *const history_names[PROMPT_HISTORIES] = { "filter", "search", "command", "write" };
 
 char *keep_state_path(const char *name, bool make_folder)
 {
-	const char *base = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
 	char *folder = NULL, *path = NULL;
-	int n = -1;
-	if (base && *base == '/')
-		n = asprintf(&folder, "%s/auditview", base);
-	else if (home && *home)
-		n = asprintf(&folder, "%s/.local/state/auditview", home);
-	if (n < 0)
-		return NULL;
-	for (char *p = folder + 1; make_folder && *p; p++)
-		if (*p == '/') {
-			*p = 0;
-			mkdir(folder, 0700);
-			*p = '/';
-		}
-	if (make_folder)
-		mkdir(folder, 0700);
-	if (asprintf(&path, "%s/%s", folder, name) < 0)
+	struct err *err = folder_find(FOLDER_STATE, make_folder, &folder);
+	if (err)
+		err_destroy(err);
+	else if (asprintf(&path, "%s/%s", folder, name) < 0)
 		path = NULL;
 	free(folder);
 	return path;
 }
 
-static void cannot_keep(struct ui *ui, const char *what, const char *path)
+/* Takes err. */
+static void cannot_keep(struct ui *ui, const char *what, struct err *err)
 {
 	if (!ui->said_cannot_keep)
-		ui_message(ui, "note", SELECTION_NONE, false, "%s are kept for this session only: cannot write %s (%s)", what, path,
-			   strerror(errno));
+		ui_message(ui, "note", SELECTION_NONE, false, "%s are kept for this session only: %s", what, err->message);
 	ui->said_cannot_keep = true;
+	err_destroy(err);
 }
 
-/* A line without its end; false: the file is at its end. Longer ones are passed over in parts. */
-static bool read_line(FILE *f, char line[LINE_BYTES])
+/* The next line of a text, its end made a NUL; NULL: there is none. */
+static char *next_line(char **text)
 {
-	if (!fgets(line, LINE_BYTES, f))
-		return false;
-	line[strcspn(line, "\n")] = 0;
-	return true;
+	char *line = *text;
+	if (!line || !*line)
+		return NULL;
+	size_t n = strcspn(line, "\n");
+	*text = line + n + (line[n] == '\n');
+	line[n] = 0;
+	return line;
+}
+
+/* All of `text` becomes the file. */
+static struct err *write_whole(const char *path, unsigned flags, const struct strbuf *text)
+{
+	CLEANUP(new_file) struct new_file *f = NULL;
+	struct err *err = text->failed ? err_no_memory() : new_file_open(path, flags | NEW_FILE_REGULAR, &f);
+	if (!err && !io_write(new_file_fd(f), strbuf_str(text), text->n))
+		err = err_sys(errno, "cannot write %s", path);
+	return err ? err : new_file_finish(take_ptr(f));
 }
 
 /* ---- history ---- */
 
 void keep_history_load(struct ui *ui)
 {
-	char *path = ui->options.no_config ? NULL : keep_state_path("history", false);
-	FILE *f = path ? fopen(path, "re") : NULL;
-	char line[LINE_BYTES];
+	char *path = ui->options.no_config ? NULL : keep_state_path("history", false), *line;
+	struct strbuf text = { 0 }, shorter = { 0 };
 	size_t n_lines = 0;
-	for (; f && read_line(f, line); n_lines++) {
+	struct err *err = path ? folder_read_file(path, false, FILE_BYTES, &text) : NULL;
+	if (err && err->code == ERR_DENIED)
+		cannot_keep(ui, "filters and searches", err);
+	else
+		err_destroy(err);
+	for (char *rest = text.s; (line = next_line(&rest)); n_lines++) {
 		char *space = strchr(line, ' ');
 		if (!space || !utf8_is_valid(space + 1, strlen(space + 1)))
 			continue;
@@ -79,17 +88,29 @@ void keep_history_load(struct ui *ui)
 			if (!strcmp(line, history_names[h]))
 				prompt_remember(&ui->prompt, h, space + 1);
 	}
-	if (f)
-		fclose(f);
 	if (n_lines > 2u * PROMPT_HISTORIES * PROMPT_HISTORY_MAX) { /* too long by now: what was taken in is what stays */
-		f = fopen(path, "we");
-		for (int h = 0; f && h < PROMPT_HISTORIES; h++)
+		for (int h = 0; h < PROMPT_HISTORIES; h++)
 			for (size_t i = 0; i < ui->prompt.history[h].n; i++)
-				fprintf(f, "%s %s\n", history_names[h], ui->prompt.history[h].v[i]);
-		if (f)
-			fclose(f);
+				strbuf_addf(&shorter, "%s %s\n", history_names[h], ui->prompt.history[h].v[i]);
+		err_destroy(write_whole(path, 0, &shorter)); /* it will be tried again */
 	}
+	strbuf_fini(&text);
+	strbuf_fini(&shorter);
 	free(path);
+}
+
+/* A file of ours to append to. */
+static int open_to_append(const char *path)
+{
+	struct stat st;
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid())
+		return fd;
+	if (fd >= 0) {
+		close(fd);
+		errno = EPERM;
+	}
+	return -1;
 }
 
 void keep_history_add(struct ui *ui, int history, const char *text)
@@ -97,12 +118,13 @@ void keep_history_add(struct ui *ui, int history, const char *text)
 	if (ui->options.no_config || history < 0 || !*text || strchr(text, '\n'))
 		return;
 	char *path = keep_state_path("history", true);
-	int fd = path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
+	int fd = path ? open_to_append(path) : -1;
 	struct strbuf line = { 0 };
 	strbuf_addf(&line, "%s %s\n", history_names[history], text);
 	/* one write, so that two sessions do not mix their lines */
 	if (fd < 0 || write(fd, strbuf_str(&line), line.n) != (ssize_t)line.n)
-		cannot_keep(ui, "filters and searches", path ? path : "a history");
+		cannot_keep(ui, "filters and searches",
+			    path ? err_sys(errno, "cannot write %s", path) : err_create(ERR_NOT_FOUND, "there is no folder of ours for a history"));
 	if (fd >= 0)
 		close(fd);
 	strbuf_fini(&line);
@@ -111,7 +133,7 @@ void keep_history_add(struct ui *ui, int history, const char *text)
 
 /* ---- marks ---- */
 
-/* The first line says whose marks they are: another capture of the same name has begun at another time. */
+/* A head says whose marks follow: another capture of the same name has begun at another time. */
 static const char marks_head[] = "# auditview marks of the capture begun at";
 
 static char *marks_path(const struct ui *ui)
@@ -122,56 +144,167 @@ static char *marks_path(const struct ui *ui)
 	return path;
 }
 
+typedef VEC(struct mark) marks_vec;
+
+static void marks_clear(marks_vec *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		free(m->v[i].note);
+	m->n = 0;
+}
+
+static const struct mark *mark_find(const struct mark *v, size_t n, uint64_t seq)
+{
+	size_t from = 0, to = n;
+	while (from < to) {
+		size_t at = from + (to - from) / 2;
+		if (v[at].seq < seq)
+			from = at + 1;
+		else
+			to = at;
+	}
+	return from < n && v[from].seq == seq ? &v[from] : NULL;
+}
+
+static bool is_same_note(const char *a, const char *b)
+{
+	return !strcmp(a ? a : "", b ? b : "");
+}
+
+static bool mark_push(marks_vec *to, uint64_t seq, const char *note)
+{
+	struct mark m = { seq, note && *note ? strdup(note) : NULL };
+	if (vec_push(to, m))
+		return true;
+	free(m.note);
+	return false;
+}
+
+static int by_seq(const void *a, const void *b)
+{
+	const struct mark *x = a, *y = b;
+	return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+/* The marks of our capture in *to, by seq; the lines of other captures of that name, with their heads, in *others. */
+static struct err *marks_read(const struct ui *ui, const char *path, marks_vec *to, struct strbuf *others)
+{
+	struct strbuf text = { 0 };
+	struct err *err = folder_read_file(path, false, FILE_BYTES, &text);
+	uint64_t begun = 0;
+	bool is_ours = false;
+	char *line;
+	if (err && err->code == ERR_NOT_FOUND) {
+		err_destroy(err);
+		err = NULL;
+	}
+	for (char *rest = text.s; !err && (line = next_line(&rest));) {
+		if (!strncmp(line, marks_head, sizeof(marks_head) - 1))
+			is_ours = sscanf(line + sizeof(marks_head) - 1, "%" SCNu64, &begun) == 1 &&
+				  begun == trace_about_get(ui->s->trace)->wall_anchor_ns;
+		else if (is_ours && to->n < MARKS_MAX) {
+			char *end;
+			uint64_t seq = strtoull(line, &end, 10);
+			if (end == line || (*end && *end != ' ') || seq == SELECTION_NONE ||
+			    (seq >= trace_n_events(ui->s->trace) && trace_is_finished(ui->s->trace)))
+				continue;
+			const char *note = *end ? end + 1 : "";
+			if (!mark_push(to, seq, utf8_is_valid(note, strlen(note)) ? note : ""))
+				err = err_no_memory();
+			continue;
+		}
+		if (!is_ours)
+			strbuf_addf(others, "%s\n", line);
+	}
+	if (to->n)
+		qsort(to->v, to->n, sizeof(to->v[0]), by_seq);
+	strbuf_fini(&text);
+	return err;
+}
+
 void keep_marks_load(struct ui *ui)
 {
 	char *path = marks_path(ui);
-	FILE *f = path ? fopen(path, "re") : NULL;
-	char line[LINE_BYTES];
-	uint64_t begun;
-	bool ours = f && read_line(f, line) && !strncmp(line, marks_head, sizeof(marks_head) - 1) &&
-		    sscanf(line + sizeof(marks_head) - 1, "%" SCNu64, &begun) == 1 &&
-		    begun == trace_about_get(ui->s->trace)->wall_anchor_ns;
-	while (ours && read_line(f, line) && ui->s->marks.n < MARKS_MAX) {
-		char *end;
-		uint64_t seq = strtoull(line, &end, 10);
-		if (end == line || (*end && *end != ' ') || seq == SELECTION_NONE ||
-		    (seq >= trace_n_events(ui->s->trace) && trace_is_finished(ui->s->trace)))
-			continue;
-		const char *note = *end ? end + 1 : "";
-		view_mark_note(ui->s, seq, utf8_is_valid(note, strlen(note)) ? note : "");
+	marks_vec read = { 0 };
+	struct strbuf others = { 0 };
+	struct err *err = path ? marks_read(ui, path, &read, &others) : NULL;
+	for (size_t i = 0; !err && i < read.n; i++) {
+		view_mark_note(ui->s, read.v[i].seq, read.v[i].note ? read.v[i].note : "");
+		if (!mark_push((marks_vec *)&ui->s->marks_kept, read.v[i].seq, read.v[i].note))
+			err = err_no_memory();
 	}
-	if (f)
-		fclose(f);
+	if (err)
+		cannot_keep(ui, "marks", err);
+	marks_clear(&read);
+	vec_fini(&read);
+	strbuf_fini(&others);
 	free(path);
+}
+
+/*
+ * Another viewer may have changed the file since we read it. What we changed ourselves is the difference of our marks to
+ * what was kept last; it is made to what the file says now, and both have the result.
+ */
+static void marks_merge(struct view *s, const marks_vec *now)
+{
+	for (size_t i = 0; i < now->n; i++) { /* theirs */
+		const struct mark *n = &now->v[i], *kept = mark_find(s->marks_kept.v, s->marks_kept.n, n->seq), *own = view_mark(s, n->seq);
+		bool is_changed_by_us = kept ? !own || !is_same_note(own->note, kept->note) : own != NULL;
+		if (!is_changed_by_us)
+			view_mark_note(s, n->seq, n->note ? n->note : "");
+	}
+	for (size_t i = s->marks_kept.n; i-- > 0;) { /* removed by them, and left alone by us */
+		const struct mark *kept = &s->marks_kept.v[i], *own = view_mark(s, kept->seq);
+		if (own && is_same_note(own->note, kept->note) && !mark_find(now->v, now->n, kept->seq))
+			view_mark_toggle(s, kept->seq);
+	}
+}
+
+static struct err *marks_save(struct ui *ui, const char *path)
+{
+	struct view *s = ui->s;
+	marks_vec now = { 0 };
+	struct strbuf text = { 0 };
+	bool is_there = access(path, F_OK) == 0;
+	struct err *err = marks_read(ui, path, &now, &text);
+	if (!err)
+		marks_merge(s, &now);
+	marks_clear(&now);
+	vec_fini(&now);
+	if (!err && s->marks.n)
+		strbuf_addf(&text, "%s %" PRIu64 "\n", marks_head, trace_about_get(s->trace)->wall_anchor_ns);
+	for (size_t i = 0; !err && i < s->marks.n; i++) {
+		const struct mark *m = &s->marks.v[i];
+		strbuf_addf(&text, "%" PRIu64 "%s%s\n", m->seq, m->note ? " " : "", m->note ? m->note : "");
+	}
+	if (!err && (text.n || is_there))
+		err = write_whole(path, is_there ? 0 : NEW_FILE_GROWS, &text);
+	if (!err && !text.n && is_there && unlink(path) != 0)
+		err = err_sys(errno, "cannot remove %s", path);
+	strbuf_fini(&text);
+	return err;
 }
 
 void keep_marks_save(struct ui *ui)
 {
-	char *path = marks_path(ui), *new = NULL;
-	if (!path || asprintf(&new, "%s.new", path) < 0) {
-		free(path);
+	enum { TRIES = 20, PAUSE_MS = 10 };
+	char *path = marks_path(ui);
+	if (!path)
 		return;
+	struct err *err = marks_save(ui, path);
+	for (int i = 0; err && err->code == ERR_BUSY && i < TRIES; i++) { /* another viewer is just writing */
+		err_destroy(err);
+		poll(NULL, 0, PAUSE_MS);
+		err = marks_save(ui, path);
 	}
-	if (!ui->s->marks.n) {
-		if (unlink(path) && errno != ENOENT)
-			cannot_keep(ui, "marks", path);
-		free(path);
-		free(new);
-		return;
-	}
-	int fd = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
-	bool ok = f && fprintf(f, "%s %" PRIu64 "\n", marks_head, trace_about_get(ui->s->trace)->wall_anchor_ns) > 0;
-	for (size_t i = 0; ok && i < ui->s->marks.n; i++) {
-		const struct mark *m = &ui->s->marks.v[i];
-		ok = fprintf(f, "%" PRIu64 "%s%s\n", m->seq, m->note ? " " : "", m->note ? m->note : "") > 0;
-	}
-	if (f)
-		ok = !fclose(f) && ok;
-	if (!ok || rename(new, path)) {
-		cannot_keep(ui, "marks", path);
-		unlink(new);
+	if (err) {
+		cannot_keep(ui, "marks", err);
+	} else {
+		marks_vec *kept = (marks_vec *)&ui->s->marks_kept;
+		marks_clear(kept);
+		for (size_t i = 0; i < ui->s->marks.n; i++)
+			if (!mark_push(kept, ui->s->marks.v[i].seq, ui->s->marks.v[i].note))
+				break;
 	}
 	free(path);
-	free(new);
 }

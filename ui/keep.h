@@ -10,7 +10,7 @@
 
 struct ui;
 
-/* $XDG_STATE_HOME/auditview/NAME, its folder made if asked for; malloc'ed, NULL without a home. */
+/* $XDG_STATE_HOME/auditview/NAME, its folder made if asked for; malloc'ed, NULL without a folder that is ours (base/folder.h). */
 char *keep_state_path(const char *name, bool make_folder);
 
 void keep_history_load(struct ui *ui);

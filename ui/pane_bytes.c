@@ -1,6 +1,7 @@
 /*
  * pane_bytes: one value, byte by byte; where the capture's knowledge ends, it says so at the byte.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,7 +186,8 @@ static bool act_bytes(struct pane *p, enum action action, uint64_t count, const 
 			prompt_command(p->ui, "write ");
 			return true;
 		}
-		FILE *f = fopen(text, "wxe");
+		int fd = open(text, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
 		if (!f || fwrite(b->data ? b->data : "", 1, b->n, f) != b->n)
 			ui_flash(p->ui, "cannot write %s: it exists, or its folder does not", text);
 		else

@@ -1,12 +1,14 @@
 /*
  * pane_lessons: the lessons there are, and how far you have come in each.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "base/folder.h"
+#include "base/io.h"
+#include "base/new_file.h"
+#include "base/strbuf.h"
 #include "model/lesson.h"
 #include "ui/keep.h"
 #include "ui/ui.h"
@@ -18,13 +20,15 @@ static void progress_read(unsigned steps[LESSONS_MAX])
 {
 	memset(steps, 0, LESSONS_MAX * sizeof(steps[0]));
 	char *path = keep_state_path("lessons", false);
-	FILE *f = path ? fopen(path, "re") : NULL;
+	struct strbuf text = { 0 };
+	if (path)
+		err_destroy(folder_read_file(path, false, 1 << 16, &text)); /* without it nothing was learnt yet */
 	unsigned number, done;
-	while (f && fscanf(f, "%u %u", &number, &done) == 2)
+	int n;
+	for (const char *p = strbuf_str(&text); sscanf(p, "%u %u%n", &number, &done, &n) == 2; p += n)
 		if (number < LESSONS_MAX)
 			steps[number] = done;
-	if (f)
-		fclose(f);
+	strbuf_fini(&text);
 	free(path);
 }
 
@@ -45,12 +49,16 @@ void lesson_progress_set(const struct ui *ui, int number, unsigned done)
 		return;
 	steps[number] = done;
 	char *path = keep_state_path("lessons", true);
-	FILE *f = path ? fopen(path, "we") : NULL;
-	for (int i = 0; f && i < LESSONS_MAX; i++)
+	struct strbuf text = { 0 };
+	CLEANUP(new_file) struct new_file *f = NULL;
+	for (int i = 0; i < LESSONS_MAX; i++)
 		if (steps[i])
-			fprintf(f, "%d %u\n", i, steps[i]);
-	if (f)
-		fclose(f);
+			strbuf_addf(&text, "%d %u\n", i, steps[i]);
+	struct err *err = path ? new_file_open(path, NEW_FILE_REGULAR, &f) : NULL;
+	if (!err && f && io_write(new_file_fd(f), strbuf_str(&text), text.n))
+		err = new_file_finish(take_ptr(f));
+	err_destroy(err); /* it is only what was learnt */
+	strbuf_fini(&text);
 	free(path);
 }
 

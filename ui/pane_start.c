@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/folder.h"
 #include "base/utf8.h"
 #include "model/lesson.h"
 #include "ui/ui.h"
@@ -137,21 +138,13 @@ static int newer(const void *a, const void *b)
 	return x->when > y->when ? -1 : x->when < y->when;
 }
 
-static char *cache_folder(void)
-{
-	const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	char *path = NULL;
-	int n = -1;
-	if (base && *base == '/')
-		n = asprintf(&path, "%s/auditview", base);
-	else if (home && *home)
-		n = asprintf(&path, "%s/.cache/auditview", home);
-	return n < 0 ? NULL : path;
-}
-
 static void list_captures(struct start *t)
 {
-	char *folder = cache_folder();
+	char *folder = NULL;
+	struct err *err = folder_find(FOLDER_CACHE, false, &folder);
+	if (err && err->code == ERR_NOT_FOUND) /* nothing was kept yet */
+		folder = folder_name(FOLDER_CACHE);
+	err_destroy(err);
 	DIR *d = folder ? opendir(folder) : NULL;
 	struct dirent *entry;
 	while (d && (entry = readdir(d)) && t->captures.n < 500) {
@@ -375,7 +368,7 @@ static void draw_start(const struct pane *p, struct area a)
 	int y = 0, n = part_lines(t, PART_PROCESSES);
 	draw_processes(t, area_sub(a, y, 0, n, a.n_columns));
 	y += n;
-	char *folder = cache_folder();
+	char *folder = folder_name(FOLDER_CACHE);
 	draw_title(area_sub(a, y, 0, 1, a.n_columns), t->part == PART_CAPTURES, "Captures", "", folder ? folder : "");
 	free(folder);
 	y++;

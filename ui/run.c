@@ -38,7 +38,6 @@ static struct err *signals_open(struct loop *l)
 	for (size_t i = 0; i < ARRAY_LEN(taken); i++)
 		sigaddset(&set, taken[i]);
 	sigprocmask(SIG_BLOCK, &set, &l->old_mask);
-	signal(SIGPIPE, SIG_IGN);
 	l->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return l->signal_fd < 0 ? err_sys(errno, "cannot wait for signals") : NULL;
 }

@@ -141,6 +141,9 @@ void view_destroy(struct view *s)
 	for (size_t i = 0; i < s->marks.n; i++)
 		free(s->marks.v[i].note);
 	vec_fini(&s->marks);
+	for (size_t i = 0; i < s->marks_kept.n; i++)
+		free(s->marks_kept.v[i].note);
+	vec_fini(&s->marks_kept);
 	vec_fini(&s->opened);
 	vec_fini(&s->notes);
 	vec_fini(&s->shown_notes);

@@ -82,6 +82,7 @@ struct view {
 
 	struct file_names files;
 	VEC(struct mark) marks; /* by seq */
+	VEC(struct mark) marks_kept; /* as the file had them when it was last read or written (keep.c) */
 	VEC(struct name_facts) names;
 	int python_minor;       /* of the first Python process; 0 unknown */
 	unsigned generation;    /* changes whenever lines may have moved */

@@ -6,9 +6,11 @@
 #include "capture/sink.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -27,16 +29,18 @@
 
 struct sink {
 	struct new_file *file;
-	uint64_t file_id, n_bytes;
+	uint64_t file_id, wall_anchor_ns, n_bytes;
 	uint64_t last_index;        /* offset of the INDEX block before; 0 none */
 	uint32_t n_blocks, n_indexed;
 	bool no_compress, broken;
 	struct err *err;            /* not handed out yet */
+	int copy;                   /* -1: there is none */
+	struct block_header tried;  /* of the block that only the copy has */
 	ZSTD_CCtx *zstd;
 	struct strbuf out, index;   /* the block being built; entries of the next INDEX block */
 };
 
-static void fail(struct sink *s, struct err *err)
+void sink_fail(struct sink *s, struct err *err)
 {
 	s->broken = true;
 	if (s->err)
@@ -48,7 +52,7 @@ static void fail(struct sink *s, struct err *err)
 void sink_break(struct sink *s)
 {
 	if (!s->broken)
-		fail(s, err_no_memory());
+		sink_fail(s, err_no_memory());
 }
 
 /* write(2), all of it. SIGPIPE and SIGXFSZ, which would kill us for an ordinary EPIPE or EFBIG, are held off meanwhile:
@@ -78,6 +82,13 @@ static int write_all(int fd, const char *p, size_t n_bytes)
 	return sys;
 }
 
+static void copy_append(struct sink *s, const void *p, size_t n_bytes)
+{
+	int sys = s->copy < 0 ? 0 : write_all(s->copy, p, n_bytes);
+	if (sys)
+		sink_fail(s, err_sys(sys, "cannot write the copy of %s that is needed meanwhile", new_file_path(s->file)));
+}
+
 static void append(struct sink *s, const void *p, size_t n_bytes)
 {
 	int fd = new_file_fd(s->file), sys = write_all(fd, p, n_bytes);
@@ -86,14 +97,27 @@ static void append(struct sink *s, const void *p, size_t n_bytes)
 		return;
 	}
 	struct err *err = err_sys(sys, "cannot write to %s", new_file_path(s->file));
-	if (sys == ENOSPC || sys == EDQUOT)
+	if (new_file_is_stream(s->file))
+		; /* what was written is there, or not: nobody knows */
+	else if (sys == ENOSPC || sys == EDQUOT)
 		err = err_with_hint(err, "what was captured before is kept in %s; make room, or use -o on another disk",
 				   new_file_now_at(s->file));
 	else if (sys == EFBIG)
 		err = err_with_hint(err, "what was captured before is kept in %s; see ulimit -f", new_file_now_at(s->file));
-	fail(s, err);
+	sink_fail(s, err);
 	if (!new_file_is_stream(s->file) && ftruncate(fd, (off_t)s->n_bytes) != 0)
 		return; /* a torn block stays at the end: readers cut it off */
+}
+
+static void superblock_make(const struct sink *s, struct superblock *ret)
+{
+	struct superblock sb = {
+		.version = CAPTURE_VERSION, .superblock_bytes = sizeof(sb), .features_required = CAPTURE_FEATURES,
+		.file_id = s->file_id, .wall_anchor_ns = s->wall_anchor_ns,
+	};
+	memcpy(sb.magic, SUPERBLOCK_MAGIC, sizeof(sb.magic));
+	sb.checksum = XXH3_64bits(&sb, offsetof(struct superblock, checksum));
+	*ret = sb;
 }
 
 struct err *sink_open(struct new_file *file, uint64_t wall_anchor_ns, bool no_compress, struct sink **ret)
@@ -103,7 +127,7 @@ struct err *sink_open(struct new_file *file, uint64_t wall_anchor_ns, bool no_co
 		new_file_destroy(file);
 		return err_no_memory();
 	}
-	*s = (struct sink){ .file = file, .zstd = ZSTD_createCCtx(), .no_compress = no_compress };
+	*s = (struct sink){ .file = file, .copy = -1, .zstd = ZSTD_createCCtx(), .no_compress = no_compress };
 	if (!s->zstd) {
 		sink_discard(s);
 		return err_no_memory();
@@ -114,13 +138,9 @@ struct err *sink_open(struct new_file *file, uint64_t wall_anchor_ns, bool no_co
 		return err_with_hint(err, "say -o FILE, or send it through a pipe");
 	}
 	s->file_id = dictionary_seed();
-
-	struct superblock sb = {
-		.version = CAPTURE_VERSION, .superblock_bytes = sizeof(sb), .features_required = CAPTURE_FEATURES,
-		.file_id = s->file_id, .wall_anchor_ns = wall_anchor_ns,
-	};
-	memcpy(sb.magic, SUPERBLOCK_MAGIC, sizeof(sb.magic));
-	sb.checksum = XXH3_64bits(&sb, offsetof(struct superblock, checksum));
+	s->wall_anchor_ns = wall_anchor_ns;
+	struct superblock sb;
+	superblock_make(s, &sb);
 	append(s, &sb, sizeof(sb));
 	if (s->broken) {
 		struct err *err = sink_error_take(s);
@@ -134,6 +154,8 @@ struct err *sink_open(struct new_file *file, uint64_t wall_anchor_ns, bool no_co
 static void release(struct sink *s)
 {
 	err_destroy(s->err);
+	if (s->copy >= 0)
+		close(s->copy);
 	ZSTD_freeCCtx(s->zstd);
 	strbuf_fini(&s->out);
 	strbuf_fini(&s->index);
@@ -183,7 +205,9 @@ static bool payload_add(struct sink *s, const struct strbuf *raw, struct block_h
 
 static void index_write(struct sink *s);
 
-static void block_write(struct sink *s, enum block_type type, const struct strbuf *meta, const struct strbuf *raw)
+/* The whole block into s->out. */
+static bool block_build(struct sink *s, enum block_type type, const struct strbuf *meta, const struct strbuf *raw,
+			struct block_header *ret)
 {
 	struct block_header h = { .magic = BLOCK_MAGIC, .type = (uint16_t)type, .sequence = s->n_blocks };
 	static const char zeros[BLOCK_ALIGN];
@@ -194,29 +218,44 @@ static void block_write(struct sink *s, enum block_type type, const struct strbu
 	strbuf_add(&s->out, meta->s, meta->n);
 	if (!payload_add(s, raw, &h)) {
 		sink_break(s);
-		return;
+		return false;
 	}
 	uint64_t seed = XXH3_64bits_withSeed(s->out.s + sizeof(h), s->out.n - sizeof(h), s->file_id);
 	h.checksum = XXH3_64bits_withSeed(&h, offsetof(struct block_header, checksum), seed);
 	memcpy(s->out.s, &h, sizeof(h));
 	strbuf_add(&s->out, zeros, -s->out.n % BLOCK_ALIGN);
-	if (s->out.failed) {
+	if (s->out.failed)
 		sink_break(s);
-		return;
-	}
+	*ret = h;
+	return !s->broken;
+}
+
+/* What was built goes into the file. */
+static void block_put(struct sink *s, const struct block_header *h, const struct strbuf *meta)
+{
 	uint64_t offset = s->n_bytes;
 	append(s, s->out.s, s->out.n);
 	if (s->broken)
 		return;
 	s->n_blocks++;
-	if (type == BLOCK_INDEX) {
+	if (h->type == BLOCK_INDEX) {
 		s->last_index = offset;
 		return;
 	}
 	strbuf_add(&s->index, &offset, sizeof(offset));
-	strbuf_add(&s->index, &h, sizeof(h));
+	strbuf_add(&s->index, h, sizeof(*h));
 	strbuf_add(&s->index, meta->s, meta->n);
 	s->n_indexed++;
+}
+
+static void block_write(struct sink *s, enum block_type type, const struct strbuf *meta, const struct strbuf *raw)
+{
+	struct block_header h;
+	if (!block_build(s, type, meta, raw, &h))
+		return;
+	copy_append(s, s->out.s, s->out.n);
+	if (!s->broken)
+		block_put(s, &h, meta);
 }
 
 /* meta: varint offset of the INDEX block before (0 = none), varint number of entries. */
@@ -237,18 +276,55 @@ static void index_write(struct sink *s)
 	strbuf_fini(&entries);
 }
 
-void sink_block(struct sink *s, enum block_type type, const struct strbuf *meta, const struct strbuf *raw)
+static void index_write_if_due(struct sink *s, const struct strbuf *meta, const struct strbuf *raw)
 {
 	if (s->broken)
 		return;
-	if (meta->failed || raw->failed) {
+	if (meta->failed || raw->failed)
 		sink_break(s);
-		return;
-	}
-	if (s->n_indexed >= INDEX_EVERY_BLOCKS || s->index.n + meta->n > INDEX_BYTES_MAX)
+	else if (s->n_indexed >= INDEX_EVERY_BLOCKS || s->index.n + meta->n > INDEX_BYTES_MAX)
 		index_write(s);
+}
+
+void sink_block(struct sink *s, enum block_type type, const struct strbuf *meta, const struct strbuf *raw)
+{
+	index_write_if_due(s, meta, raw);
 	if (!s->broken)
 		block_write(s, type, meta, raw);
+}
+
+struct err *sink_copy_open(struct sink *s)
+{
+	const char *folder = getenv("TMPDIR");
+	struct superblock sb;
+	s->copy = open(folder && *folder ? folder : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (s->copy < 0)
+		s->copy = memfd_create("auditview-copy", MFD_CLOEXEC);
+	if (s->copy < 0)
+		return err_sys(errno, "cannot make room for a copy of the capture");
+	superblock_make(s, &sb);
+	copy_append(s, &sb, sizeof(sb));
+	return sink_error_take(s);
+}
+
+int sink_copy_try(struct sink *s, enum block_type type, const struct strbuf *meta, const struct strbuf *raw)
+{
+	index_write_if_due(s, meta, raw);
+	if (s->broken || !block_build(s, type, meta, raw, &s->tried))
+		return -1;
+	copy_append(s, s->out.s, s->out.n);
+	return s->broken ? -1 : s->copy;
+}
+
+void sink_copy_accept(struct sink *s, const struct strbuf *meta)
+{
+	block_put(s, &s->tried, meta);
+}
+
+void sink_copy_reject(struct sink *s)
+{
+	close(s->copy);
+	s->copy = -1;
 }
 
 struct err *sink_error_take(struct sink *s)

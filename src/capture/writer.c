@@ -63,6 +63,11 @@ struct event_columns {
 	struct local_table names, threads;
 };
 
+struct pending_note {
+	struct note_info info;
+	uint64_t seq;
+};
+
 struct writer {
 	struct sink *sink;
 	uint64_t seed;
@@ -76,8 +81,12 @@ struct writer {
 	u32_vec stack_parents, stack_frames;
 	uint32_t stack_first;
 	struct strbuf processes, threads, notes; /* records */
+	VEC(struct pending_note) pending; /* notes: their place is not final before that of their neighbours is */
 	uint32_t n_processes, n_threads;
 	struct strbuf meta, raw;        /* scratch */
+	struct writer_gate gate;
+	struct event_columns *kept;     /* with a gate: scratch */
+	bool is_over;
 	struct event_columns *events;
 	uint64_t n_written;             /* events in blocks that are in the file */
 	uint64_t n_refused;             /* handed in after it broke */
@@ -235,7 +244,7 @@ void writer_discard(struct writer *w)
 static void everything_flush(struct writer *w);
 
 /* A record: varint bytes that follow, then its fields as varints. Readers ignore fields they do not know. */
-static void record_add(struct writer *w, struct strbuf *to, const uint64_t *fields, size_t n)
+static void record_encode(struct strbuf *to, const uint64_t *fields, size_t n)
 {
 	uint8_t bytes[24 * VARINT_MAX];
 	size_t n_bytes = 0;
@@ -243,6 +252,11 @@ static void record_add(struct writer *w, struct strbuf *to, const uint64_t *fiel
 		n_bytes += varint_put(bytes + n_bytes, fields[i]);
 	meta_add(to, n_bytes);
 	strbuf_add(to, bytes, n_bytes);
+}
+
+static void record_add(struct writer *w, struct strbuf *to, const uint64_t *fields, size_t n)
+{
+	record_encode(to, fields, n);
 	if (to->n >= PAGE_BYTES)
 		everything_flush(w);
 }
@@ -411,11 +425,27 @@ void writer_thread_update(struct writer *w, uint32_t thread, const struct thread
 
 void writer_note(struct writer *w, const struct note_info *n)
 {
-	const uint64_t fields[] = {
-		(uint64_t)n->kind, n->time_ns, (uint64_t)n->process + 1, n->text, n->a, n->b, writer_n_events(w),
-	};
-	if (!writer_is_broken(w))
-		record_add(w, &w->notes, fields, ARRAY_LEN(fields));
+	struct pending_note pending = { *n, writer_n_events(w) };
+	if (writer_is_broken(w))
+		return;
+	if (!vec_push(&w->pending, pending))
+		sink_break(w->sink);
+	else if (w->pending.n >= PAGE_ENTRIES)
+		everything_flush(w);
+}
+
+static void notes_flush(struct writer *w)
+{
+	for (size_t i = 0; i < w->pending.n; i++) {
+		const struct note_info *n = &w->pending.v[i].info;
+		uint64_t last = writer_n_events(w), seq = w->pending.v[i].seq;
+		const uint64_t fields[] = {
+			(uint64_t)n->kind, n->time_ns, (uint64_t)n->process + 1, n->text, n->a, n->b, seq < last ? seq : last,
+		};
+		record_encode(&w->notes, fields, ARRAY_LEN(fields));
+	}
+	w->pending.n = 0;
+	records_flush(w, BLOCK_NOTE, &w->notes);
 }
 
 /* ---- events ---- */
@@ -440,12 +470,25 @@ static void local_table_meta(struct strbuf *meta, const struct local_table *tabl
 	}
 }
 
-static void events_flush(struct writer *w)
+/* Index of `id` in the table of this block. */
+static uint32_t local_index(struct local_table *table, uint32_t epoch, uint32_t id)
+{
+	struct local *l = &table->slots[id % LOCAL_SLOTS];
+	while (l->epoch == epoch && l->id != id)
+		l = l + 1 < table->slots + LOCAL_SLOTS ? l + 1 : table->slots;
+	if (l->epoch != epoch) {
+		*l = (struct local){ epoch, id, table->n };
+		table->ids[table->n] = id;
+		table->counts[table->n++] = 0;
+	}
+	table->counts[l->index]++;
+	return l->index;
+}
+
+/* The block in the making, as meta and raw. Overwrites the columns. */
+static void events_encode(struct writer *w)
 {
 	struct event_columns *e = w->events;
-	if (!e->n)
-		return;
-	dictionaries_flush(w);
 	uint64_t min_ns = UINT64_MAX, max_ns = 0;
 	for (uint32_t i = 0; i < e->n; i++) {
 		min_ns = e->time_ns[i] < min_ns ? e->time_ns[i] : min_ns;
@@ -475,28 +518,71 @@ static void events_flush(struct writer *w)
 	column_encode(&w->raw, COLUMN_FLAGS, e->flags, 1, e->n);
 	column_encode(&w->raw, COLUMN_N_OBJECTS, e->object_counts, 2, e->n);
 	column_encode_delta(&w->raw, COLUMN_OBJECTS, e->objects, 8, e->n_objects);
-	sink_block(w->sink, BLOCK_EVENT, &w->meta, &w->raw);
-	e->first_seq += e->n;
-	if (!writer_is_broken(w))
-		w->n_written = e->first_seq;
+}
+
+static void events_next_block(struct event_columns *e)
+{
 	e->n = e->n_objects = 0;
 	e->names.n = e->threads.n = 0;
 	e->epoch++;
 }
 
-/* Index of `id` in the table of this block. */
-static uint32_t local_index(struct local_table *table, uint32_t epoch, uint32_t id)
+/* The columns as they were, with their first n events. */
+static void events_restore(struct writer *w, const struct event_columns *from, uint32_t n)
 {
-	struct local *l = &table->slots[id % LOCAL_SLOTS];
-	while (l->epoch == epoch && l->id != id)
-		l = l + 1 < table->slots + LOCAL_SLOTS ? l + 1 : table->slots;
-	if (l->epoch != epoch) {
-		*l = (struct local){ epoch, id, table->n };
-		table->ids[table->n] = id;
-		table->counts[table->n++] = 0;
+	struct event_columns *e = w->events;
+	events_next_block(e);
+	for (uint32_t i = 0; i < n; i++) {
+		e->name[i] = (uint16_t)local_index(&e->names, e->epoch, from->names.ids[from->name[i]]);
+		e->thread[i] = (uint16_t)local_index(&e->threads, e->epoch, from->threads.ids[from->thread[i]]);
+		e->n_objects += from->object_counts[i];
 	}
-	table->counts[l->index]++;
-	return l->index;
+	memcpy(e->time_ns, from->time_ns, n * sizeof(e->time_ns[0]));
+	memcpy(e->args, from->args, n * sizeof(e->args[0]));
+	memcpy(e->stack, from->stack, n * sizeof(e->stack[0]));
+	memcpy(e->flags, from->flags, n * sizeof(e->flags[0]));
+	memcpy(e->object_counts, from->object_counts, n * sizeof(e->object_counts[0]));
+	memcpy(e->objects, from->objects, e->n_objects * sizeof(e->objects[0]));
+	e->n = n;
+}
+
+/* The gate sees the block before anybody else does, and may cut it. False: nothing is left to be written. */
+static bool events_pass_gate(struct writer *w)
+{
+	struct event_columns *e = w->events;
+	uint64_t n_events = UINT64_MAX;
+	memcpy(w->kept, e, sizeof(*e));
+	events_encode(w);
+	int fd = sink_copy_try(w->sink, BLOCK_EVENT, &w->meta, &w->raw);
+	struct err *err = fd < 0 ? NULL : w->gate.fn(w->gate.ctx, fd, &n_events);
+	if (err)
+		sink_fail(w->sink, err);
+	if (writer_is_broken(w))
+		return false;
+	if (n_events >= e->first_seq + e->n) {
+		sink_copy_accept(w->sink, &w->meta);
+		return false;
+	}
+	sink_copy_reject(w->sink);
+	w->is_over = true;
+	events_restore(w, w->kept, n_events > e->first_seq ? (uint32_t)(n_events - e->first_seq) : 0);
+	return e->n > 0;
+}
+
+static void events_flush(struct writer *w)
+{
+	struct event_columns *e = w->events;
+	if (!e->n)
+		return;
+	dictionaries_flush(w);
+	if (!w->gate.fn || w->is_over || events_pass_gate(w)) {
+		events_encode(w);
+		sink_block(w->sink, BLOCK_EVENT, &w->meta, &w->raw);
+	}
+	e->first_seq += e->n;
+	if (!writer_is_broken(w))
+		w->n_written = e->first_seq;
+	events_next_block(e);
 }
 
 static uint32_t name_of_string(struct writer *w, uint32_t string)
@@ -521,6 +607,8 @@ static uint32_t name_of_string(struct writer *w, uint32_t string)
 void writer_event(struct writer *w, const struct event_info *info)
 {
 	struct event_columns *e = w->events;
+	if (w->is_over)
+		return;
 	uint32_t name = writer_is_broken(w) ? 0 : name_of_string(w, info->name);
 	if (!name) {
 		w->n_refused++;
@@ -584,8 +672,15 @@ struct err *writer_open_file(struct new_file *file, const struct writer_options 
 		meta_add(&w->raw, n);
 		strbuf_add(&w->raw, texts[i], n);
 	}
-	sink_block(w->sink, BLOCK_ABOUT, &w->meta, &w->raw);
-	err = sink_error_take(w->sink);
+	if (options->gate.fn) {
+		w->gate = options->gate;
+		w->kept = calloc(1, sizeof(*w->kept));
+		err = w->kept ? sink_copy_open(w->sink) : err_no_memory();
+	}
+	if (!err) {
+		sink_block(w->sink, BLOCK_ABOUT, &w->meta, &w->raw);
+		err = sink_error_take(w->sink);
+	}
 	if (err) {
 		writer_discard(w);
 		return err;
@@ -617,6 +712,8 @@ void writer_destroy(struct writer *w)
 	strbuf_fini(&w->notes);
 	strbuf_fini(&w->meta);
 	strbuf_fini(&w->raw);
+	vec_fini(&w->pending);
+	free(w->kept);
 	free(w->events);
 	free(w);
 }
@@ -625,7 +722,7 @@ static void everything_flush(struct writer *w)
 {
 	dictionaries_flush(w);
 	events_flush(w);
-	records_flush(w, BLOCK_NOTE, &w->notes);
+	notes_flush(w);
 }
 
 struct err *writer_flush(struct writer *w)
@@ -651,6 +748,11 @@ struct err *writer_close(struct writer *w)
 bool writer_is_broken(const struct writer *w)
 {
 	return sink_is_broken(w->sink);
+}
+
+bool writer_is_over(const struct writer *w)
+{
+	return w->is_over;
 }
 
 uint64_t writer_n_events(const struct writer *w)

@@ -20,11 +20,19 @@
 struct new_file;
 struct writer;
 
+/* Asked before events become visible to readers: `fd` is a copy of the capture with the events that are new. Answers how many events
+ * of the capture there are to be, UINT64_MAX for all; if some are cut off there are no further ones. An error breaks the writer. */
+struct writer_gate {
+	struct err *(*fn)(void *ctx, int fd, uint64_t *ret_n_events);
+	void *ctx;
+};
+
 struct writer_options {
 	uint64_t wall_anchor_ns;  /* CLOCK_REALTIME at capture time 0, ns since the epoch */
 	const char *creator;      /* "auditview 0.1.0"; kept in the file */
 	const char *host;         /* host name, may be NULL */
 	bool no_compress;         /* for tests */
+	struct writer_gate gate;  /* .fn NULL: none */
 	bool is_hidden;           /* nobody reads it before it is finished, so it has a temporary name until then */
 };
 
@@ -45,6 +53,7 @@ const struct new_file *writer_file(const struct writer *w); /* borrowed */
 /* Everything appended so far becomes visible to readers. Cheap when nothing is pending. */
 MUST_CHECK struct err *writer_flush(struct writer *w);
 bool writer_is_broken(const struct writer *w);
+bool writer_is_over(const struct writer *w);     /* the gate has closed: what comes is left out, and not missed */
 uint64_t writer_n_events(const struct writer *w);   /* taken, in the file or still in the block in the making */
 uint64_t writer_n_written(const struct writer *w);  /* that a reader finds in the file: in blocks that were written whole */
 uint64_t writer_n_unwritten(const struct writer *w); /* handed in, and not written: after a failure they never will be */

@@ -20,7 +20,7 @@ static struct err *diff_on_screen(const struct options *o, int *ret)
 	struct strbuf command = { 0 };
 	strbuf_addf(&command, "diff %s", o->args[0]);
 	show.command = strbuf_str(&command);
-	struct err *err = show_possible("without --screen the difference is text");
+	struct err *err = show_possible(o, "without --screen the difference is text");
 	if (!err)
 		err = open_capture(o, o->args[1], &show.source.trace);
 	if (!err && !(show.source.path = strdup(o->args[1])))
@@ -35,6 +35,8 @@ static struct err *diff_on_screen(const struct options *o, int *ret)
 
 struct err *cmd_diff(const struct options *o, int *ret)
 {
+	if (!strcmp(o->args[0], "-") && !strcmp(o->args[1], "-"))
+		return err_create(ERR_USAGE, "standard input cannot be both captures");
 	if (o->on_screen)
 		return diff_on_screen(o, ret);
 	CLEANUP(trace) struct trace *a = NULL;

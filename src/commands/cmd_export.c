@@ -27,7 +27,7 @@ static struct err *choose_format(const struct options *o, const struct exporter_
 static struct err *write_out(const struct options *o, struct trace *t, const struct shown *shown,
 			     const struct exporter_format *format, struct new_file *file)
 {
-	struct exporter_options options = { .path = o->output, .wide = true };
+	struct exporter_options options = { .path = new_file_path(file), .wide = true };
 	struct exporter *x;
 	struct err *err = exporter_create(t, format, new_file_fd(file), &options, &x);
 	if (err)

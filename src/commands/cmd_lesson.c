@@ -202,7 +202,7 @@ struct err *cmd_lesson(const struct options *o, int *ret)
 {
 	if (o->n_args == 0 && o->on_screen) {
 		struct show show = { .source = { .terminal_fd = -1 }, .command = "lessons" };
-		struct err *err = show_possible("without --screen the lessons are listed as text");
+		struct err *err = show_possible(o, "without --screen the lessons are listed as text");
 		return err ? err : show_screen(o, &show, ret);
 	}
 	if (o->n_args == 0) {
@@ -220,7 +220,7 @@ struct err *cmd_lesson(const struct options *o, int *ret)
 		return err_create(ERR_USAGE, "there is no lesson \"%s\": expected a number from 1 to %zu", o->args[0], n_lessons);
 	if (o->on_screen) {
 		struct show show = { .source = { .terminal_fd = -1 }, .lesson = o->args[0] };
-		struct err *err = show_possible("without --screen the lesson is text");
+		struct err *err = show_possible(o, "without --screen the lesson is text");
 		return err ? err : show_screen(o, &show, ret);
 	}
 	return hold(o, lesson, ret);

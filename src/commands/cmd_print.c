@@ -15,6 +15,7 @@
 #include "base/new_file.h"
 #include "base/strbuf.h"
 #include "command.h"
+#include "commands/given.h"
 #include "commands/open_capture.h"
 #include "commands/session.h"
 #include "export/exporter.h"
@@ -28,7 +29,8 @@ struct printer {
 	struct filter *filter, *until;
 	struct filter_run *rows, *until_rows;
 	uint64_t next;             /* first event not yet printed */
-	bool until_met;
+	uint64_t left;             /* how many may still be printed */
+	bool is_done;
 };
 
 static void printer_fini(struct printer *p)
@@ -58,6 +60,7 @@ static struct err *printer_init(struct printer *p, const struct options *o, cons
 	struct exporter_options x = { .path = new_file_path(out), .wide = o->wide,
 				      .color = options_want_color(o, new_file_fd(out)) };
 	struct err *err = open_capture(o, path, &p->trace);
+	p->left = o->limit ? o->limit : UINT64_MAX;
 	if (!err)
 		err = exporter_create(p->trace, format, new_file_fd(out), &x, &p->exporter);
 	if (!err)
@@ -67,12 +70,27 @@ static struct err *printer_init(struct printer *p, const struct options *o, cons
 	return err;
 }
 
+/* Up to which event may be printed so that no more than p->left are. */
+static uint64_t limit_end(struct printer *p, uint64_t to)
+{
+	const struct selection *rows = p->rows ? filter_run_rows(p->rows) : NULL;
+	for (uint64_t seq = p->next; seq < to; seq++) {
+		if (rows && (seq = selection_next(rows, seq)) >= to)
+			break;
+		if (--p->left == 0) {
+			p->is_done = true;
+			return seq + 1;
+		}
+	}
+	return to;
+}
+
 /* Print what is there and was not printed yet, up to the first event that --until waits for. */
 static struct err *printer_print(struct printer *p)
 {
 	uint64_t n = trace_n_events(p->trace), to = n;
 	struct err *err = NULL;
-	if (p->until_met)
+	if (p->is_done)
 		return NULL;
 	if (p->until_rows) {
 		err = filter_run_step(p->until_rows, UINT64_MAX, NULL);
@@ -80,12 +98,14 @@ static struct err *printer_print(struct printer *p)
 			return err;
 		uint64_t hit = selection_next(filter_run_rows(p->until_rows), p->next);
 		if (hit < n) {
-			p->until_met = true;
+			p->is_done = true;
 			to = hit + 1;
 		}
 	}
 	if (p->rows)
 		err = filter_run_step(p->rows, UINT64_MAX, NULL);
+	if (!err)
+		to = limit_end(p, to);
 	if (!err)
 		err = exporter_write(p->exporter, p->rows ? filter_run_rows(p->rows) : NULL, p->next, to);
 	if (!err)
@@ -100,35 +120,22 @@ static struct err *print_live(const struct options *o, const struct exporter_for
 	CLEANUP(session) struct session *s = NULL;
 	struct printer p = { 0 };
 	struct follow_stdio io = { -1, new_file_is_stdout(out) ? STDERR_FILENO : -1, -1, -1 };
-	/* A filter that cannot be read must not cost a launch. */
-	const struct {
-		const char *option, *text;
-	} filters[] = { { "-Y", o->filter }, { "--until", o->until } };
-	for (size_t i = 0; i < ARRAY_LEN(filters); i++) {
-		CLEANUP(filter) struct filter *f = NULL;
-		const char *text = filters[i].text;
-		struct err *err = text ? filter_compile(text, strlen(text), NULL, &f) : NULL;
-		if (err)
-			return filter_error(filters[i].option, text, err);
-	}
-	struct options plain = *o; /* --until stops by the display filter's rules, here */
+	struct options plain = *o; /* the capture ends where it has to: all that is in it is printed */
 	plain.until = NULL;
+	plain.limit = 0;
 	session_catch_signals();
-	struct err *err = session_start(&plain, NULL, &io, &s);
+	struct err *err = session_start(o, NULL, &io, &s);
 	if (err)
 		return err;
 	s->is_temporary = true;
-	err = printer_init(&p, o, s->now_at, out, format);
+	err = printer_init(&p, &plain, s->now_at, out, format);
 	for (;;) {
 		struct trace_change change;
 		session_poll(s);
 		/* What it wrote before its last word is printed after that. */
-		bool is_last = s->ended || err || p.until_met || session_n_asked_to_end();
-		if (is_last) {
-			if (p.until_met)
-				session_request(s, CONTROL_STOP);
-			session_finish(s, p.until_met);
-		}
+		bool is_last = s->ended || err || session_n_asked_to_end();
+		if (is_last)
+			session_finish(s, false);
 		if (!err)
 			err = trace_refresh(p.trace, &change);
 		if (!err)
@@ -162,7 +169,7 @@ static struct err *print_file(const struct options *o, const struct exporter_for
 		struct trace_change change;
 		bool finished = trace_is_finished(p.trace);
 		err = printer_print(&p);
-		if (err || finished || o->follow != YES || p.until_met)
+		if (err || finished || o->follow != YES || p.is_done)
 			break;
 		poll(NULL, 0, 100);
 		err = trace_refresh(p.trace, &change);
@@ -188,6 +195,8 @@ struct err *cmd_print(const struct options *o, int *ret)
 	struct err *err = exporter_find_checked(o->format ? o->format : "text", &format);
 	if (err)
 		return err;
+	if (o->wide && strcmp(format->name, "text") != 0)
+		return err_create(ERR_USAGE, "--wide is about text; %s is never cut", format->name);
 	bool live = o->n_pids || o->program;
 	if (!live && o->n_args != 1)
 		return err_with_hint(err_create(ERR_USAGE, "print needs one thing to print: a capture, -p PID or -- PROGRAM"),
@@ -195,7 +204,7 @@ struct err *cmd_print(const struct options *o, int *ret)
 	if (!format->is_stream)
 		return err_with_hint(err_create(ERR_USAGE, "print cannot write %s, which needs the whole capture", format->name),
 				     "auditview export FILE --format %s does", format->name);
-	err = live ? NULL : check_not_same_file(o->args[0], o->output);
+	err = live ? given_check(o, false) : check_not_same_file(o->args[0], o->output);
 	if (err)
 		return err;
 	struct new_file *out;

@@ -9,6 +9,7 @@
 #include "base/new_file.h"
 #include "base/strbuf.h"
 #include "command.h"
+#include "commands/given.h"
 #include "commands/session.h"
 #include "recorder/recorder.h"
 
@@ -20,10 +21,13 @@ struct err *cmd_record(const struct options *o, int *ret)
 	if (!o->n_pids && !o->program)
 		return err_with_hint(err_create(ERR_USAGE, "record needs something to record"),
 				     "-p PID attaches to a running process, -- PROGRAM launches one");
+	struct err *err = given_check(o, false);
+	if (err)
+		return err;
 	struct capture_plan plan;
 	CLEANUP(recorder) struct recorder *r = NULL;
 	CLEANUP(new_file) struct new_file *file = NULL;
-	struct err *err = capture_plan_make(o, o->output, &plan);
+	err = capture_plan_make(o, o->output, &plan);
 	if (err)
 		return err;
 	struct follow_stdio io = { -1, -1, -1, -1 };
@@ -35,6 +39,8 @@ struct err *cmd_record(const struct options *o, int *ret)
 		fprintf(stderr, "auditview: %s stays until this recording is finished, which grows in %s\n", o->output,
 			new_file_now_at(file));
 	char *now_at = err ? NULL : strdup(new_file_now_at(file));
+	if (!err && new_file_is_stdout(file)) /* the capture alone goes there */
+		io.out = STDERR_FILENO;
 	if (!err) {
 		plan.recorder.file = take_ptr(file);
 		err = recorder_create(&plan.recorder, &r);
@@ -48,7 +54,7 @@ struct err *cmd_record(const struct options *o, int *ret)
 		return err;
 	}
 	recorder_run(r, &end);
-	session_say(&end, session_end_path(&end, o->output, now_at ? now_at : o->output), o->quiet);
+	session_say(&end, session_end_path(&end, strcmp(o->output, "-") ? o->output : "standard output", now_at ? now_at : o->output), o->quiet);
 	free(now_at);
 	*ret = session_end_status(&end);
 	capture_plan_fini(&plan);

@@ -307,7 +307,7 @@ static struct err *try_on_screen(const struct options *o, const struct request *
 {
 	struct show show = SHOW_NOTHING;
 	struct options own = *o;
-	struct err *err = show_possible("without --screen the events are text");
+	struct err *err = show_possible(o, "without --screen the events are text");
 
 	own.n_pids = 0;
 	own.program = try_argv(p, &q->code);

@@ -6,18 +6,19 @@
 #include <string.h>
 
 /* clang-format off */
-#define TARGET_OPTIONS (OPT_TARGET | OPT_CAPTURE | OPT_FILTER)
+#define TARGET_OPTIONS (OPT_TARGET | OPT_PYTHON | OPT_CAPTURE | OPT_OUTPUT)
 const struct command commands[] = {
 	{
 		.name = NULL,
 		.args = "[FILE | -p PID[,PID…] | -- PROGRAM [ARG…]]",
 		.doc = "attach, launch or open a capture, and look at it",
 		.about = "Attaches to running Python processes, or runs a program, and shows their audit events as they come; or "
-			 "opens a capture, also one that is still being written. A dash as FILE reads JSON lines from standard "
-			 "input. Without any of them the start page lists running Python processes, captures and lessons. When "
+			 "opens a capture, also one that is still being written. A dash as FILE is standard "
+			 "input: a capture or JSON lines, told apart by the first bytes. Without any of them the start page lists running Python processes, captures and lessons. When "
 			 "standard output is no terminal, events are printed as \"auditview print\" does.",
 		.max_args = 1,
-		.options = OPT_ALWAYS | TARGET_OPTIONS | OPT_SCREEN | OPT_FORMAT | OPT_LIST_FIELDS,
+		.options = OPT_ALWAYS | TARGET_OPTIONS | OPT_FILTER | OPT_FORMAT | OPT_WIDE | OPT_COLOR | OPT_TERMINAL | OPT_CONFIG |
+			   OPT_LIST_FIELDS,
 		.run = cmd_view,
 	},
 	{
@@ -36,7 +37,7 @@ const struct command commands[] = {
 			 "standard error, so that a pipe carries events alone; with -o the events go to that file and the program's "
 			 "streams are left as they are.",
 		.max_args = 1,
-		.options = OPT_ALWAYS | TARGET_OPTIONS | OPT_FORMAT,
+		.options = OPT_ALWAYS | TARGET_OPTIONS | OPT_FILTER | OPT_FORMAT | OPT_WIDE | OPT_COLOR,
 		.run = cmd_print,
 	},
 	{
@@ -45,7 +46,7 @@ const struct command commands[] = {
 		.doc = "turn a capture into another format",
 		.about = "Writes the events of a capture, or those that a filter matches, to a file, or to standard output without -o.",
 		.min_args = 1, .max_args = 1,
-		.options = OPT_ALWAYS | OPT_FORMAT | OPT_FILTER,
+		.options = OPT_ALWAYS | OPT_FORMAT | OPT_OUTPUT | OPT_FILTER,
 		.run = cmd_export,
 	},
 	{
@@ -64,7 +65,7 @@ const struct command commands[] = {
 		.doc = "count the events of a capture, as strace -c does",
 		.about = "A table of counts, grouped by event, category, theme, caller, file, thread, process or stack.",
 		.min_args = 1, .max_args = 1,
-		.options = OPT_ALWAYS | OPT_FILTER | OPT_STAT | OPT_JSON,
+		.options = OPT_ALWAYS | OPT_FILTER | OPT_STAT | OPT_JSON | OPT_WIDE,
 		.run = cmd_stat,
 	},
 	{
@@ -73,7 +74,7 @@ const struct command commands[] = {
 		.doc = "what capture B does that capture A does not",
 		.about = "Compares events, files, hosts, commands and callers of two captures.",
 		.min_args = 2, .max_args = 2,
-		.options = OPT_ALWAYS | OPT_FILTER | OPT_JSON | OPT_SHOW | OPT_SCREEN,
+		.options = OPT_ALWAYS | OPT_FILTER | OPT_JSON | OPT_SHOW,
 		.run = cmd_diff,
 	},
 	{
@@ -82,7 +83,7 @@ const struct command commands[] = {
 		.doc = "list the audit events that Python knows",
 		.about = "The catalogue: every event of CPython 3.8 and later, its arguments, theme and the versions that raise it.",
 		.max_args = 1,
-		.options = OPT_ALWAYS | OPT_CATALOG | OPT_JSON,
+		.options = OPT_ALWAYS | OPT_PYTHON | OPT_CATALOG | OPT_JSON | OPT_WIDE,
 		.run = cmd_events,
 	},
 	{
@@ -91,7 +92,7 @@ const struct command commands[] = {
 		.doc = "what an event means and what raises it",
 		.about = "Meaning, arguments, what raises it, since when, and what escapes it.",
 		.min_args = 1, .max_args = 1,
-		.options = OPT_ALWAYS | OPT_CATALOG | OPT_JSON,
+		.options = OPT_ALWAYS | OPT_PYTHON | OPT_JSON | OPT_COLOR,
 		.run = cmd_explain,
 	},
 	{
@@ -100,7 +101,7 @@ const struct command commands[] = {
 		.doc = "run an example or your own code and show its events",
 		.about = "Runs the example of an event, code, or a script under the tracer and shows only the events that it caused itself.",
 		.max_args = 64,
-		.options = OPT_ALWAYS | OPT_TRY | OPT_FILTER | OPT_SHOW | OPT_SCREEN,
+		.options = OPT_ALWAYS | OPT_PYTHON | OPT_TRY | OPT_SHOW,
 		.run = cmd_try,
 	},
 	{
@@ -109,7 +110,7 @@ const struct command commands[] = {
 		.doc = "learn what Python does, step by step",
 		.about = "Lists the lessons, or opens one.",
 		.max_args = 1,
-		.options = OPT_ALWAYS | OPT_TRY | OPT_SHOW | OPT_SCREEN,
+		.options = OPT_ALWAYS | OPT_PYTHON | OPT_SHOW,
 		.run = cmd_lesson,
 	},
 	{
@@ -119,7 +120,7 @@ const struct command commands[] = {
 		.about = "Checks each precondition of attaching, for this machine or for one process, names the setting that cures what does "
 			 "not hold, and lists the audit hooks the process already has. Nothing is changed and nothing is stopped.",
 		.max_args = 1,
-		.options = OPT_ALWAYS | OPT_JSON,
+		.options = OPT_ALWAYS | OPT_JSON | OPT_COLOR,
 		.run = cmd_doctor,
 	},
 };

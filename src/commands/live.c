@@ -17,6 +17,7 @@
 #include "base/strbuf.h"
 #include "base/vec.h"
 #include "commands/doctor.h"
+#include "commands/given.h"
 #include "commands/judge.h"
 #include "commands/keeper.h"
 #include "commands/session.h"
@@ -118,18 +119,13 @@ static const struct ui_live_ops live_ops = {
 	.close = live_close,
 };
 
-/* A program that is looked at on a screen gets a terminal of its own, or, with --no-tty, files or nothing. */
+/* A program that is looked at on a screen gets a terminal of its own, or, with --no-tty, a file (session.c). */
 static struct err *stdio_open(const struct options *o, struct follow_stdio *io, int *ret_master)
 {
 	*io = (struct follow_stdio){ -1, -1, -1, -1 };
 	*ret_master = -1;
-	if (!o->program)
+	if (!o->program || o->no_tty)
 		return NULL;
-	if (o->no_tty) {
-		io->in = open("/dev/null", O_RDWR | O_CLOEXEC);
-		io->out = io->err = io->in;
-		return io->in < 0 ? err_sys(errno, "cannot open /dev/null") : NULL;
-	}
 	struct winsize size = { .ws_row = 24, .ws_col = 80 };
 	int slave;
 	if (openpty(ret_master, &slave, NULL, NULL, &size) < 0)
@@ -204,6 +200,7 @@ void live_farewell(bool quiet, int *ret_status)
 		if (keeper_lives(&l->keeper))
 			l->session->end.keeper_pid = (int32_t)l->keeper.pid;
 		session_say(&l->session->end, session_end_path(&l->session->end, l->path, l->session->now_at), quiet);
+		session_say_output(l->session, quiet);
 		*ret_status = session_end_status(&l->session->end);
 		session_destroy(l->session);
 		free(l->path);
@@ -305,12 +302,15 @@ static struct err *start_run(void *ctx, const char *event, const char *code, str
 	if (!code)
 		return err_create(ERR_USAGE, "nothing to run");
 	/* alone, as `auditview try` and `auditview lesson` run it: what is counted is the code's own */
-	char python[] = "python3", isolated[] = "-I", no_site[] = "-S", flag[] = "-c", *text = strdup(code);
-	char *argv[] = { s->options->python ? strdup(s->options->python) : strdup(python), isolated, no_site, flag, text, NULL };
+	char isolated[] = "-I", no_site[] = "-S", flag[] = "-c", *python;
+	struct err *err = given_python(s->options->python, &python);
+	if (err)
+		return err;
+	char *text = strdup(code), *argv[] = { python, isolated, no_site, flag, text, NULL };
 	struct options o = *s->options;
 	o.n_pids = 0;
 	o.program = argv;
-	struct err *err = text && argv[0] ? live_source_start(&o, ret) : err_no_memory();
+	err = text ? live_source_start(&o, ret) : err_no_memory();
 	free(argv[0]);
 	free(text);
 	return err;

@@ -4,6 +4,7 @@
 #include "commands/open_capture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,32 +12,85 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/strbuf.h"
+#include "capture/block.h"
 #include "export/import.h"
 #include "model/filter.h"
 #include "model/trace.h"
 #include "options.h"
 
-/* JSON lines become a capture that has no name and goes when it is closed. */
-static struct err *import_stdin(struct trace **ret)
+/* All of a descriptor in a file without a name, behind the first bytes that were read of it. */
+static struct err *spool(int from, const char *head, size_t n_head, int *ret)
+{
+	const char *folder = getenv("TMPDIR");
+	char piece[64 << 10];
+	int to = open(folder && *folder ? folder : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (to < 0)
+		to = memfd_create("auditview-stdin", MFD_CLOEXEC);
+	if (to < 0)
+		return err_sys(errno, "cannot make room for standard input");
+	bool ok = io_write(to, head, n_head);
+	ssize_t n = 1;
+	while (ok && n != 0) {
+		n = read(from, piece, sizeof(piece));
+		ok = n > 0 ? io_write(to, piece, (size_t)n) : n == 0 || errno == EINTR;
+	}
+	if (ok && lseek(to, 0, SEEK_SET) == 0) {
+		*ret = to;
+		return NULL;
+	}
+	struct err *err = err_sys(errno, "cannot take in standard input");
+	close(to);
+	return err;
+}
+
+/* JSON lines become a capture that has no name and goes when it is closed. Takes fd over. */
+static struct err *import_input(int in, struct trace **ret)
 {
 	int fd = memfd_create("auditview-import", MFD_CLOEXEC);
-	if (fd < 0)
-		return err_sys(errno, "cannot make room for standard input");
+	struct err *err = fd < 0 ? err_sys(errno, "cannot make room for standard input") : NULL;
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	struct import_result result;
-	struct err *err = import_jsonl(STDIN_FILENO, "standard input", path, &result);
+	if (!err)
+		err = import_jsonl(in, "standard input", path, &result);
+	close(in);
 	if (!err)
 		return trace_open_fd(fd, "standard input", NULL, ret);
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	return err;
+}
+
+/* The first bytes tell what it is: a capture has a magic number. */
+static struct err *open_stdin(struct trace **ret)
+{
+	char head[sizeof(((struct superblock *)0)->magic)];
+	size_t n = 0;
+	int fd;
+	while (n < sizeof(head)) {
+		ssize_t got = read(STDIN_FILENO, head + n, sizeof(head) - n);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_sys(errno, "cannot read standard input");
+		if (got == 0)
+			break;
+		n += (size_t)got;
+	}
+	struct err *err = spool(STDIN_FILENO, head, n, &fd);
+	if (err)
+		return err;
+	if (n == sizeof(head) && memcmp(head, SUPERBLOCK_MAGIC, n) == 0)
+		return trace_open_fd(fd, "standard input", NULL, ret);
+	return import_input(fd, ret);
 }
 
 struct err *check_not_same_file(const char *in, const char *out)
 {
 	struct stat a, b;
-	if (!out || !strcmp(in, "-") || stat(in, &a) || stat(out, &b) || !S_ISREG(a.st_mode) || a.st_dev != b.st_dev ||
+	if (!out || !strcmp(in, "-") || !strcmp(out, "-") || stat(in, &a) || stat(out, &b) || !S_ISREG(a.st_mode) || a.st_dev != b.st_dev ||
 	    a.st_ino != b.st_ino)
 		return NULL;
 	return err_create(ERR_USAGE, "%s is both input and output", in);
@@ -54,7 +108,7 @@ void damage_say(const struct options *o, const char *path, struct trace *t)
 struct err *open_capture(const struct options *o, const char *path, struct trace **ret)
 {
 	CLEANUP(trace) struct trace *t = NULL;
-	struct err *err = strcmp(path, "-") ? trace_open(path, NULL, &t) : import_stdin(&t);
+	struct err *err = strcmp(path, "-") ? trace_open(path, NULL, &t) : open_stdin(&t);
 	if (err)
 		return err;
 	damage_say(o, path, t);
@@ -74,6 +128,13 @@ struct err *filter_error(const char *option, const char *text, struct err *err)
 	struct err *shown = err_create(ERR_USAGE, "%s:\n%s", option, strbuf_str(&b));
 	strbuf_fini(&b);
 	return shown;
+}
+
+struct err *filter_check(const char *option, const char *text)
+{
+	CLEANUP(filter) struct filter *f = NULL;
+	struct err *err = filter_compile(text, strlen(text), NULL, &f);
+	return err ? filter_error(option, text, err) : NULL;
 }
 
 struct err *shown_make(const struct options *o, struct trace *t, struct shown *ret)

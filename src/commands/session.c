@@ -18,10 +18,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "base/new_file.h"
 #include "base/strbuf.h"
 #include "base/vec.h"
 #include "capture/writer.h"
+#include "commands/given.h"
+#include "commands/until.h"
 #include "model/capture_filter.h"
 #include "options.h"
 #include "probe/abi.h"
@@ -44,10 +47,25 @@ static bool wanted(void *ctx, const char *name, uint32_t n)
 	return capture_filter_wants(ctx, name, n);
 }
 
-static bool ends_with(const char *s, const char *tail)
+/* A script is run by a Python, as its owner would. */
+static struct err *script_argv(const struct options *o, struct capture_plan *p)
 {
-	size_t n = strlen(s), m = strlen(tail);
-	return n >= m && strcmp(s + n - m, tail) == 0;
+	struct stat st;
+	size_t n = 0;
+	while (o->program[n])
+		n++;
+	if (stat(o->program[0], &st) != 0)
+		return err_sys(errno, "cannot run %s", o->program[0]);
+	struct err *err = given_python(o->python, &p->argv_own[0]);
+	char **argv = err ? NULL : calloc(n + 2, sizeof(*argv));
+	if (!err && !argv)
+		err = err_no_memory();
+	if (err)
+		return err;
+	argv[0] = p->argv_own[0];
+	memcpy(argv + 1, o->program, n * sizeof(*argv));
+	p->argv = p->argv_script = argv;
+	return NULL;
 }
 
 struct err *capture_plan_make(const struct options *o, const char *path, struct capture_plan *ret)
@@ -98,31 +116,23 @@ struct err *capture_plan_make(const struct options *o, const char *path, struct 
 		r->wants_ctx = p.filter;
 	}
 	p.argv = o->program;
-	if (p.argv && ends_with(p.argv[0], ".py")) { /* a script is run by a Python, as its owner would */
-		size_t n = 0;
-		while (p.argv[n])
-			n++;
-		char **argv = calloc(n + 2, sizeof(*argv));
-		if (!argv) {
-			capture_filter_destroy(p.filter);
-			return err_no_memory();
-		}
-		p.argv_own[0] = strdup(o->python ? o->python : "python3");
-		argv[0] = p.argv_own[0];
-		memcpy(argv + 1, p.argv, n * sizeof(*argv));
-		p.argv = argv;
-	}
-	*ret = p;
-	return NULL;
+	struct err *err = o->until ? until_create(o->until, &p.until) : NULL;
+	r->until = until_gate(p.until);
+	if (!err && options_is_script(o))
+		err = script_argv(o, &p);
+	if (err)
+		capture_plan_fini(&p);
+	else
+		*ret = p;
+	return err;
 }
 
 void capture_plan_fini(struct capture_plan *p)
 {
 	capture_filter_destroy(p->filter);
-	if (p->argv_own[0]) {
-		free(p->argv);
-		free(p->argv_own[0]);
-	}
+	until_destroy(p->until);
+	free(p->argv_script);
+	free(p->argv_own[0]);
 	*p = (struct capture_plan){ 0 };
 }
 
@@ -151,21 +161,39 @@ struct err *capture_plan_start(const struct capture_plan *p, const struct option
 	return NULL;
 }
 
-struct err *capture_path_make(const char *name, char **ret)
+/* A folder for captures: the user's, or, where there is no home, one of our own below /tmp. */
+static struct err *captures_folder(char **ret, bool *ret_is_own)
 {
-	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	struct strbuf path = { 0 };
-	if (cache && cache[0] == '/')
-		strbuf_addf(&path, "%s", cache);
-	else
-		strbuf_addf(&path, "%s/.cache", home && home[0] == '/' ? home : "/tmp");
-	mkdir(strbuf_str(&path), 0700);
-	strbuf_adds(&path, "/auditview");
-	if (mkdir(strbuf_str(&path), 0700) < 0 && errno != EEXIST) {
-		struct err *err = err_sys(errno, "cannot make the folder %s for captures", strbuf_str(&path));
-		strbuf_fini(&path);
+	struct err *err = folder_find(FOLDER_CACHE, true, ret);
+	if (!err || err->code == ERR_NO_MEMORY)
+		return err;
+	const char *tmp = getenv("TMPDIR");
+	struct strbuf name = { 0 };
+	strbuf_addf(&name, "%s/auditview-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
+	char *path = strbuf_take(&name);
+	if (!path || !mkdtemp(path)) {
+		free(path);
 		return err_with_hint(err, "-o FILE puts the capture elsewhere");
 	}
+	err_destroy(err);
+	*ret = path;
+	*ret_is_own = true;
+	return NULL;
+}
+
+static struct err *capture_path_make(const char *name, char **ret, char **ret_folder)
+{
+	struct strbuf path = { 0 };
+	char *folder;
+	bool is_own = false;
+	struct err *err = captures_folder(&folder, &is_own);
+	if (err)
+		return err;
+	strbuf_adds(&path, folder);
+	if (is_own)
+		*ret_folder = folder;
+	else
+		free(folder);
 	time_t now = time(NULL);
 	struct tm tm;
 	localtime_r(&now, &tm);
@@ -242,6 +270,23 @@ static NORETURN void recorder_process(const struct options *o, const char *path,
 	_exit(status);
 }
 
+/* With --no-tty what a program writes goes into a file beside the capture. */
+static struct err *output_open(const struct options *o, struct session *s, struct follow_stdio *io)
+{
+	char *path = NULL;
+	if (!o->no_tty || !o->program)
+		return NULL;
+	if (asprintf(&path, "%s.out", s->path) < 0)
+		return err_no_memory();
+	struct err *err = new_file_open(path, NEW_FILE_GROWS, &s->output);
+	free(path);
+	if (err)
+		return err_with_hint(err, "the program's output would go there; without --no-tty it has a terminal pane");
+	io->in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	io->out = io->err = new_file_fd(s->output);
+	return io->in < 0 ? err_sys(errno, "cannot open /dev/null") : NULL;
+}
+
 struct err *session_start(const struct options *o, const char *path, const struct follow_stdio *io, struct session **ret)
 {
 	CLEANUP(session) struct session *s = calloc(1, sizeof(*s));
@@ -258,7 +303,7 @@ struct err *session_start(const struct options *o, const char *path, const struc
 			snprintf(name, sizeof(name), "%s", base ? base + 1 : o->program[0]);
 		else
 			snprintf(name, sizeof(name), "%d", o->n_pids ? o->pids[0] : 0);
-		struct err *err = capture_path_make(name, &s->path);
+		struct err *err = capture_path_make(name, &s->path, &s->folder);
 		if (err)
 			return err;
 	}
@@ -270,14 +315,20 @@ struct err *session_start(const struct options *o, const char *path, const struc
 		return err;
 	if (!(s->now_at = strdup(new_file_now_at(file))))
 		return err_no_memory();
+	struct follow_stdio own_io = *io;
+	err = output_open(o, s, &own_io);
+	if (err)
+		return err;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return err_sys(errno, "cannot talk to the recorder");
 	s->pid = fork();
 	if (s->pid == 0) {
 		close(fds[0]);
-		recorder_process(o, s->path, file, io, fds[1]);
+		recorder_process(o, s->path, file, &own_io, fds[1]);
 	}
 	close(fds[1]);
+	if (own_io.in >= 0 && own_io.in != io->in)
+		close(own_io.in);
 	s->control_fd = fds[0];
 	if (!session_keep_from_recorders(fds[0]))
 		return err_no_memory();
@@ -479,6 +530,31 @@ void session_finish(struct session *s, bool waits)
 	s->has_end = true;
 }
 
+struct err *session_end_output(struct session *s)
+{
+	struct stat st;
+	struct new_file *file = take_ptr(s->output);
+	if (!file)
+		return NULL;
+	if (fstat(new_file_fd(file), &st) == 0 && st.st_size == 0 && !s->has_end) {
+		new_file_destroy(file); /* it was never started */
+		return NULL;
+	}
+	return new_file_finish(file);
+}
+
+void session_say_output(struct session *s, bool is_quiet)
+{
+	char *path = s->output ? strdup(new_file_path(s->output)) : NULL;
+	struct err *err = session_end_output(s);
+	if (err)
+		fprintf(stderr, "auditview: %s; %s\n", err->message, err->hint ? err->hint : "");
+	else if (path && !is_quiet)
+		fprintf(stderr, "auditview: what the program wrote is in %s\n", path);
+	err_destroy(err);
+	free(path);
+}
+
 const char *session_end_path(const struct session_end *e, const char *path, const char *now_at)
 {
 	return e->is_file_whole == END_YES ? path : now_at;
@@ -501,6 +577,11 @@ void session_destroy(struct session *s)
 	session_close(s->control_fd);
 	if (s->is_temporary && s->path)
 		unlink(s->path);
+	if (s->is_temporary && s->folder)
+		rmdir(s->folder);
+	if (s->output)
+		err_destroy(session_end_output(s));
+	free(s->folder);
 	free(s->path);
 	free(s->now_at);
 	free(s);

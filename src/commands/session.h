@@ -12,13 +12,15 @@
 
 struct options;
 struct capture_filter;
+struct until;
 
 /* What a capture needs of the command line. */
 struct capture_plan {
 	struct recorder_options recorder;
 	struct capture_filter *filter;
+	struct until *until;         /* --until; NULL: none */
 	char **argv;                 /* program to launch, NULL-terminated; NULL = attach to o->pids */
-	char *argv_own[2];
+	char **argv_script, *argv_own[2]; /* what of argv is ours */
 };
 MUST_CHECK struct err *capture_plan_make(const struct options *o, const char *path, struct capture_plan *ret);
 void capture_plan_fini(struct capture_plan *p);
@@ -35,6 +37,8 @@ struct session {
 	int control_fd;
 	char *path;                  /* of the capture, once it is finished */
 	char *now_at;                /* where it grows until then */
+	char *folder;                /* made for this capture alone; NULL: the usual one */
+	struct new_file *output;     /* what the program writes, with --no-tty; NULL: it goes elsewhere */
 	bool is_temporary;           /* to be removed at the end */
 	struct control_report last;  /* newest report */
 	unsigned n_reports;
@@ -66,6 +70,9 @@ bool session_wait(struct session *s, uint64_t timeout_ns);
 void session_finish(struct session *s, bool waits);
 /* What session_finish() found, on standard error. `path`: NULL if the capture is nobody's business. */
 void session_say(const struct session_end *e, const char *path, bool is_quiet);
+/* The output of the program takes its place; and the same, saying where it is. */
+MUST_CHECK struct err *session_end_output(struct session *s);
+void session_say_output(struct session *s, bool is_quiet);
 /* Where the capture is: it has taken its place only if it is whole. */
 const char *session_end_path(const struct session_end *e, const char *path, const char *now_at);
 void session_destroy(struct session *s); /* finishes it, if that was not done; NULL is fine */
@@ -77,5 +84,3 @@ void session_catch_signals(void);
 void session_release_signals(void);
 unsigned session_n_signals(void);      /* that came since */
 unsigned session_n_asked_to_end(void); /* of these all but Ctrl-C and Ctrl-\ of the terminal, which the recorder got too and answers */
-/* A fresh file name under $XDG_CACHE_HOME/auditview (made with mode 0700), malloc'ed. `name` for people: "app", "4121". */
-MUST_CHECK struct err *capture_path_make(const char *name, char **ret);

@@ -5,14 +5,17 @@
 
 #include <unistd.h>
 
+#include "commands/given.h"
 #include "commands/live.h"
 #include "options.h"
 #include "ui/term.h"
 
-struct err *show_possible(const char *otherwise)
+struct err *show_possible(const struct options *o, const char *otherwise)
 {
-	if (isatty(STDOUT_FILENO) && isatty(STDIN_FILENO))
-		return term_check();
+	if (isatty(STDOUT_FILENO) && isatty(STDIN_FILENO)) {
+		struct err *err = given_check(o, true);
+		return err ? err : term_check();
+	}
 	return err_with_hint(err_create(ERR_USAGE, "the screen needs a terminal"), "%s", otherwise);
 }
 

@@ -19,4 +19,4 @@ struct show {
 /* Show it until the user leaves, then say what sessions have to say. */
 MUST_CHECK struct err *show_screen(const struct options *o, struct show *what, int *ret);
 /* ERR_USAGE, naming `otherwise`, unless keys come from a terminal and go to one. */
-MUST_CHECK struct err *show_possible(const char *otherwise);
+MUST_CHECK struct err *show_possible(const struct options *o, const char *otherwise);

@@ -90,7 +90,7 @@ struct err *recorder_create(const struct recorder_options *options, struct recor
 	gethostname(host, sizeof(host) - 1);
 	struct writer_options w = { .wall_anchor_ns = r->clock.wall_start_ns,
 				    .creator = "auditview " AUDITVIEW_VERSION,
-				    .host = host };
+				    .host = host, .gate = options->until };
 	struct err *err = writer_open_file(take_ptr(file), &w, &r->writer);
 	if (!err && !options->keep_secrets)
 		err = redactor_create(&r->redactor);
@@ -542,6 +542,8 @@ static bool is_over(struct recorder *r, uint64_t now)
 {
 	if (r->limit_reached)
 		recorder_stop(r, END_STOP_LIMIT);
+	else if (writer_is_over(r->writer))
+		recorder_stop(r, END_STOP_UNTIL);
 	else if (r->options.duration_ns && now - r->started_ns >= r->options.duration_ns)
 		recorder_stop(r, END_STOP_DURATION);
 	else if (writer_is_broken(r->writer))

@@ -14,6 +14,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "capture/writer.h"
 #include "recorder/control.h"
 #include "recorder/follow.h"
 #include "tracer/inject.h"
@@ -29,6 +30,7 @@ struct recorder_options {
 	bool only_targets;             /* --no-follow given: events of forked children are left out */
 	bool keep_secrets;             /* --no-redact */
 	uint64_t duration_ns, limit;   /* 0 = none */
+	struct writer_gate until;      /* .fn NULL: none; says which event is the last (--until) */
 	bool (*wants)(void *ctx, const char *name, uint32_t n_bytes); /* NULL: every event */
 	void *wants_ctx;
 	int control_fd;                /* socket of the viewer; -1 none */

@@ -1,0 +1,108 @@
+/*
+ * given: see given.h.
+ */
+#include "commands/given.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/strbuf.h"
+#include "command.h"
+#include "commands/open_capture.h"
+#include "commands/pythons.h"
+#include "model/capture_filter.h"
+
+static bool is_program(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+/* As execvp(3) looks for it. */
+static bool is_in_path(const char *word)
+{
+	const char *path = getenv("PATH");
+	struct strbuf name = { 0 };
+	bool found = false;
+	for (path = path ? path : "/bin:/usr/bin"; !found; path += strcspn(path, ":") + 1) {
+		size_t n = strcspn(path, ":");
+		strbuf_clear(&name);
+		strbuf_addf(&name, "%.*s%s%s", (int)n, path, n ? "/" : "", word);
+		found = is_program(strbuf_str(&name));
+		if (!path[n])
+			break;
+	}
+	strbuf_fini(&name);
+	return found;
+}
+
+struct err *given_python(const char *word, char **ret)
+{
+	struct python_list found = { 0 };
+	char *program = NULL;
+	if (!word)
+		word = "python3";
+	if (!*word || strchr(word, ','))
+		return err_create(ERR_USAGE, "--python needs one program here, or a version such as 3.12; not \"%s\"", word);
+	if (strncmp(word, "3.", 2) == 0 && strspn(word, "0123456789.") == strlen(word)) {
+		struct err *err = pythons_find(word, &found);
+		if (err && err->code == ERR_NOT_FOUND)
+			err->code = ERR_USAGE; /* the option is wrong, not the machine */
+		if (err)
+			return err;
+		program = strdup(found.v[0].path);
+		python_list_fini(&found);
+	} else if (strchr(word, '/') ? !is_program(word) : !is_in_path(word)) {
+		return err_create(ERR_USAGE, "there is no program \"%s\" to run as Python", word);
+	} else {
+		program = strdup(word);
+	}
+	if (!program)
+		return err_no_memory();
+	*ret = program;
+	return NULL;
+}
+
+/* An option that has a meaning only where the events go somewhere else. */
+static struct err *check_place(const struct options *o, bool on_screen)
+{
+	bool is_file = o->n_args == 1, is_live = o->n_pids || o->program;
+	const struct {
+		const char *option;
+		bool is_given, is_wrong;
+	} rows[] = {
+		{ "--format", o->format != NULL, on_screen },
+		{ "--wide", o->wide, on_screen },
+		{ "--output", o->output != NULL, on_screen && is_file },
+		{ "--limit", o->limit != 0, on_screen && is_file },
+		{ "--until", o->until != NULL, on_screen && is_file },
+		{ "--follow", o->follow != UNSET, on_screen && is_file },
+		{ "--no-tty", o->no_tty, !on_screen && is_live },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].is_given && rows[i].is_wrong)
+			return err_with_hint(err_create(ERR_USAGE, "%s has no meaning %s", rows[i].option,
+							on_screen ? "on the screen" : "without the screen: standard output or input is no terminal"),
+					     on_screen ? "auditview print, which writes lines, takes it" : "see auditview --help");
+	return NULL;
+}
+
+struct err *given_check(const struct options *o, bool on_screen)
+{
+	struct err *err = o->command && !o->command->name ? check_place(o, on_screen) : NULL;
+	if (!err && o->filter)
+		err = filter_check("-Y", o->filter);
+	if (!err && o->until)
+		err = filter_check("--until", o->until);
+	if (!err && o->events) {
+		struct capture_filter *f = NULL;
+		err = capture_filter_compile(o->events, &f);
+		if (err && err->code == ERR_SYNTAX)
+			err->code = ERR_USAGE; /* it came with the command line */
+		capture_filter_destroy(f);
+	}
+	return err;
+}
