@@ -30,23 +30,24 @@ static void ignore_signal(int signal)
 }
 
 /*
- * A closed pipe must end us by way of EPIPE, not by a signal: a target may be waiting to be left. A
- * handler that does nothing is used instead of SIG_IGN because exec resets handlers, so launched
- * programs keep what we were given (signal(7), "Signal dispositions"). An ignored SIGCHLD would
- * make the kernel throw away exit statuses (wait(2)).
+ * A closed pipe must end us by way of EPIPE, and a limit of file size by way of EFBIG, not by a
+ * signal: a target may be waiting to be left. A handler that does nothing is used instead of
+ * SIG_IGN because exec resets handlers, so launched programs keep what we were given (signal(7),
+ * "Signal dispositions"). An ignored SIGCHLD would make the kernel throw away exit statuses (wait(2)).
  */
 static void set_signals(void)
 {
-	struct sigaction old;
-	if (sigaction(SIGPIPE, NULL, &old) == 0 && old.sa_handler == SIG_DFL) {
-		struct sigaction quiet = { .sa_handler = ignore_signal, .sa_flags = SA_RESTART };
-		sigaction(SIGPIPE, &quiet, NULL);
+	static const int write_signals[] = { SIGPIPE, SIGXFSZ };
+	for (size_t i = 0; i < ARRAY_LEN(write_signals); i++) {
+		struct sigaction old, quiet = { .sa_handler = ignore_signal, .sa_flags = SA_RESTART };
+		if (sigaction(write_signals[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+			sigaction(write_signals[i], &quiet, NULL);
 	}
 	signal(SIGCHLD, SIG_DFL);
 }
 
-/* A file opened later must not become standard output by accident. What is written to one that was closed is an error, as it was: the
- * descriptor that takes its place cannot be written to. */
+/* A file opened later must not become standard output by accident. Writing to a stream that was
+ * closed stays an error: the descriptor that takes its place cannot be written to. */
 static bool open_standard_streams(void)
 {
 	for (int fd = 0; fd <= 2; fd++) {
@@ -81,6 +82,10 @@ static struct err *run(const struct options *o, int *ret)
 	struct strbuf text = { 0 };
 	if (o->show_version) {
 		strbuf_adds(&text, "auditview " AUDITVIEW_VERSION "\n");
+		return write_text(&text);
+	}
+	if (o->list_options) {
+		options_list(&text);
 		return write_text(&text);
 	}
 	if (o->show_manual) {

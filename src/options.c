@@ -118,6 +118,8 @@ const struct option_row options_table[] = {
 	{ "version", 'V', .kind = OPTION_FLAG, AT(show_version), .groups = OPT_ALWAYS, .doc = "Show the version, and end." },
 	{ "completion", 0, .kind = OPTION_TEXT, AT(completion), .groups = OPT_ALWAYS, .words = shell_words, .arg = "bash|zsh|fish",
 	  .doc = "Print a completion script for this shell, and end." },
+	{ "list-options", 0, .is_hidden = true, .kind = OPTION_FLAG, AT(list_options), .groups = OPT_ALWAYS,
+	  .doc = "Print which command takes which option, for tests." },
 	{ "manual", 0, .is_hidden = true, .kind = OPTION_FLAG, AT(show_manual), .groups = OPT_ALWAYS,
 	  .doc = "Print the options and commands as roff." },
 };
@@ -610,7 +612,7 @@ static struct err *check_pairs(const struct parser *p)
 		const char *a, *b;
 	} pairs[] = {
 		{ "all-pythons", "python" }, { "all-pythons", "screen" }, { "json", "wide" }, { "json", "screen" }, { "json", "color" },
-		{ "coverage", "by" }, { "coverage", "sort" }, { "coverage", "rows" }, { "coverage", "json" }, { "coverage", "wide" },
+		{ "coverage", "by" }, { "coverage", "sort" }, { "coverage", "rows" }, { "coverage", "json" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
 		unsigned n = 0;
@@ -679,7 +681,7 @@ static struct err *parse(struct parser *p)
 	p->words[p->n_words] = NULL;
 	o->args = p->words;
 	o->n_args = p->n_words;
-	if (o->show_help || o->show_version || o->completion || o->show_manual)
+	if (o->show_help || o->show_version || o->completion || o->show_manual || o->list_options)
 		return NULL; /* nothing else matters then */
 	err = check_groups(p);
 	if (!err)

@@ -54,6 +54,7 @@ struct options {
 	bool quiet, json, no_tty, no_config, list_fields, coverage, on_screen, all_pythons, show_help, show_version, wide;
 	const char *sort;
 	uint64_t number;           /* -n: rows to show; 0 = not given */
+	bool list_options;         /* --list-options, for tests */
 	bool show_manual;          /* --manual, for the build of the manual page */
 	const char *completion;    /* --completion: the shell; NULL = not asked for */
 	struct arena memory;       /* holds what is not borrowed from argv */
@@ -116,5 +117,7 @@ bool options_number_parse(const char *text, enum option_kind kind, uint64_t *ret
 void options_help(struct strbuf *to, const struct command *command, unsigned width);
 /* A roff table of options and commands, for the manual page. */
 void options_manual(struct strbuf *to);
+/* A line for each command and option that it takes: command (- for none), option, "screen" or "-", and what it needs. */
+void options_list(struct strbuf *to);
 /* A completion script for `shell` ("bash", "zsh", "fish"); false if that shell is not known. */
 bool options_completion(struct strbuf *to, const char *shell);

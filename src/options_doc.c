@@ -170,6 +170,30 @@ void options_manual(struct strbuf *to)
 	}
 }
 
+/* ---- for tests ---- */
+
+void options_list(struct strbuf *to)
+{
+	static const struct {
+		unsigned need;
+		const char *name;
+	} needs[] = { { NEED_TARGET, "target" }, { NEED_PROGRAM, "program" }, { NEED_SCRIPT, "script" }, { NEED_NATIVE, "native" } };
+
+	for (size_t c = 0; c < n_commands; c++) {
+		for (size_t i = 0; i < n_options; i++) {
+			const struct option_row *row = &options_table[i];
+			if (row->is_hidden || !option_is_taken(row, &commands[c]))
+				continue;
+			strbuf_addf(to, "%s\t%s\t%s\t", commands[c].name ? commands[c].name : "-", row->name,
+				    commands[c].options & row->groups ? "-" : "screen");
+			for (size_t n = 0; n < ARRAY_LEN(needs); n++)
+				if (commands[c].options & OPT_TARGET && row->needs & needs[n].need)
+					strbuf_addf(to, "%s ", needs[n].name);
+			strbuf_addf(to, "\t%s\n", row->arg ? "value" : "");
+		}
+	}
+}
+
 /* ---- completion ---- */
 
 static void add_option_words(struct strbuf *to, const struct command *command)

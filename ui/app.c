@@ -513,6 +513,8 @@ static void report_notes(struct ui *ui)
 		strbuf_fini(&b);
 	}
 	const char *damage = trace_damage_news(s->trace);
+	if (damage && trace_is_disturbed(s->trace))
+		ui_flash(ui, "%s", damage);
 	if (damage)
 		ui_message(ui, "! damaged", SELECTION_NONE, true, "%s", damage);
 }

@@ -62,7 +62,7 @@ static void watch(struct loop *l)
 	if (l->watch >= 0)
 		inotify_rm_watch(l->inotify_fd, l->watch);
 	l->watched = s->trace;
-	l->watch = s->path ? inotify_add_watch(l->inotify_fd, s->path, IN_MODIFY | IN_CLOSE_WRITE) : -1;
+	l->watch = s->path ? inotify_add_watch(l->inotify_fd, s->path, IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF) : -1;
 	l->ui->growth_waits = true; /* what was written before the watch stood */
 }
 

@@ -200,7 +200,7 @@ struct err *view_refresh(struct view *s, bool *ret_changed)
 		s->finished = true;
 		*ret_changed = true;
 	}
-	if (change.n_events || change.n_notes || change.processes)
+	if (change.n_events || change.n_notes || change.processes || change.disturbed)
 		*ret_changed = true;
 	if (!s->frozen && trace_n_events(s->trace) != s->n_events) {
 		s->n_events = trace_n_events(s->trace);

@@ -35,7 +35,7 @@ struct reader {
 	uint64_t size, next;   /* of the file; where the next block is expected */
 	uint64_t n_damaged;
 	uint64_t verify_left;  /* bytes that searching may still read */
-	bool finished, walked, shortened;
+	bool finished, walked, shortened, overwritten;
 	uint8_t *buffer;       /* one block as stored */
 	size_t buffer_cap;
 	uint8_t *payload;      /* one block, decompressed */
@@ -444,10 +444,18 @@ static struct err *walk(struct reader *r, reader_block_fn *fn, void *ctx)
 struct err *reader_refresh(struct reader *r, reader_block_fn *fn, void *ctx)
 {
 	struct stat st;
-	if (r->finished)
+	struct superblock sb;
+	/* Blocks of another capture do not verify, but they would be taken for damage. */
+	if (!io_read_at(r->fd, &sb, sizeof(sb), 0) ? errno == 0 : memcmp(&sb, &r->sb, sizeof(sb)) != 0)
+		r->overwritten = true;
+	if (r->overwritten)
 		return NULL;
 	if (fstat(r->fd, &st) != 0)
 		return err_sys(errno, "cannot look at %s", r->label);
+	if (r->finished) {
+		r->shortened |= (uint64_t)st.st_size < r->next;
+		return NULL;
+	}
 	if (r->walked && (uint64_t)st.st_size == r->size)
 		return NULL;
 	if ((uint64_t)st.st_size > r->size)
@@ -486,6 +494,11 @@ uint64_t reader_n_bytes_tail(const struct reader *r)
 uint64_t reader_n_bytes_damaged(const struct reader *r)
 {
 	return r->n_damaged;
+}
+
+bool reader_was_overwritten(const struct reader *r)
+{
+	return r->overwritten;
 }
 
 bool reader_was_shortened(const struct reader *r)

@@ -169,7 +169,7 @@ static struct err *print_file(const struct options *o, const struct exporter_for
 		struct trace_change change;
 		bool finished = trace_is_finished(p.trace);
 		err = printer_print(&p);
-		if (err || finished || o->follow != YES || p.is_done)
+		if (err || finished || o->follow != YES || p.is_done || trace_is_disturbed(p.trace))
 			break;
 		poll(NULL, 0, 100);
 		err = trace_refresh(p.trace, &change);

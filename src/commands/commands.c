@@ -65,7 +65,7 @@ const struct command commands[] = {
 		.doc = "count the events of a capture, as strace -c does",
 		.about = "A table of counts, grouped by event, category, theme, caller, file, thread, process or stack.",
 		.min_args = 1, .max_args = 1,
-		.options = OPT_ALWAYS | OPT_FILTER | OPT_STAT | OPT_JSON | OPT_WIDE,
+		.options = OPT_ALWAYS | OPT_FILTER | OPT_STAT | OPT_JSON,
 		.run = cmd_stat,
 	},
 	{

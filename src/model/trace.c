@@ -244,21 +244,27 @@ void trace_close(struct trace *t)
 	free(t);
 }
 
+bool trace_is_disturbed(const struct trace *t)
+{
+	return reader_was_overwritten(t->reader) || reader_was_shortened(t->reader) || t->replaced;
+}
+
 struct err *trace_refresh(struct trace *t, struct trace_change *ret)
 {
 	uint64_t first_seq = t->n_events;
 	size_t n_notes = t->notes.n;
 	t->processes_changed = false;
-	if (!reader_is_finished(t->reader)) {
-		struct err *err = reader_refresh(t->reader, trace_index_block, t);
-		if (err)
-			return err;
-		replacement_check(t);
+	bool was_disturbed = trace_is_disturbed(t);
+	struct err *err = reader_refresh(t->reader, trace_index_block, t);
+	if (err)
+		return err;
+	replacement_check(t);
+	if (!reader_is_finished(t->reader))
 		about_fill(t);
-	}
 	*ret = (struct trace_change){
 		.first_seq = first_seq, .n_events = t->n_events - first_seq, .n_notes = (uint32_t)(t->notes.n - n_notes),
 		.processes = t->processes_changed, .finished = reader_is_finished(t->reader),
+		.disturbed = !was_disturbed && trace_is_disturbed(t),
 	};
 	return NULL;
 }
@@ -319,7 +325,9 @@ static void damage_describe(const struct trace *t, struct strbuf *b, bool with_t
 	if (t->unreadable.n)
 		damage_add(b, "%zu block%s could not be read, and what stood there is shown as ?? or left empty", t->unreadable.n,
 			   t->unreadable.n == 1 ? "" : "s");
-	if (reader_was_shortened(t->reader))
+	if (reader_was_overwritten(t->reader))
+		damage_add(b, "something else was written into %s while it was open; what was not read before cannot be shown", t->label);
+	else if (reader_was_shortened(t->reader))
 		damage_add(b, "the file was cut short while it was open");
 	if (t->replaced)
 		damage_add(b, "%s was replaced or removed; this is still the old file", t->label);

@@ -59,9 +59,12 @@ struct trace_change {
 	uint32_t n_notes;             /* new notes, at the end of the list */
 	bool processes;               /* processes or threads were added or changed */
 	bool finished;                /* the writer has closed the file properly: nothing more will come */
+	bool disturbed;               /* trace_is_disturbed() is true from now on */
 };
 /* Look whether the file has grown and take in what is complete. Cheap (one fstat) when nothing happened. Never waits. */
 MUST_CHECK struct err *trace_refresh(struct trace *t, struct trace_change *ret);
+/* Has somebody written something else into the file, cut it, or put another one in its place? trace_damage() says which. */
+bool trace_is_disturbed(const struct trace *t);
 /* Has the writer closed the file properly? False for a file in the making and for one whose writer died. */
 bool trace_is_finished(const struct trace *t);
 

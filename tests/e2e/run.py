@@ -34,6 +34,8 @@ GROUPS = [
     "musl",
     "streams",
     "leaving",
+    "options",
+    "files",
     "doctor",
     "refusals",
     "translators",

@@ -1,0 +1,367 @@
+"""files: an existing file is never lost, nothing but a regular file is replaced, and what lies beside a capture is not believed."""
+import json
+import os
+import pty
+import select
+import signal
+import socket
+import stat
+import subprocess
+import time
+
+from check_options import MARK, Place, on_screen, run
+from harness import Skip, expect, wait_for
+
+FORMATS = "text jsonl csv tsv perfetto chrome folded speedscope sqlite".split()
+OLD = b"what was there before\n"
+
+
+def names(place):
+    return sorted(os.listdir(place.folder))
+
+
+def old_file(place, name="old"):
+    with open(place.path(name), "wb") as f:
+        f.write(OLD)
+    os.chmod(place.path(name), 0o644)
+    return place.path(name)
+
+
+def writers(place, out):
+    """Command lines that write `out`, one for each way there is."""
+    program = ["--", *place.python.command, "-S", "-c", MARK]
+    lines = [["record", "-o", out, *program], ["print", "-o", out, *program], ["print", place.capture, "-o", out],
+             ["-o", out, *program], ["import", place.lines, "-o", out]]
+    return lines + [["export", place.capture, "-F", f, "-o", out] for f in FORMATS]
+
+
+def old_stays(ctx, python):
+    """A command that fails leaves what was there, and nothing beside it."""
+    place = Place(ctx, python, "old-stays").fill()
+    old, program = old_file(place), ["--", *python.command, "-S", "-c", "pass"]
+    bad, empty = place.path("bad.jsonl"), place.path("empty")
+    for path, text in ((bad, '{"no": 1}\n'), (empty, "")):
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+    before = names(place)
+    for line in (["record", "-o", old, "--", place.path("typo.py")], ["record", "-o", old, "--", "/no/such/program"],
+                 ["record", "-o", old, "-p", "1,999999999"], ["record", "-o", old, "-u", "no-such-user", *program],
+                 ["record", "-o", old, "--until", "((", *program], ["print", "-o", old, "--", "/no/such/program"],
+                 ["print", "/no/such.avc", "-o", old], ["print", bad, "-o", old], ["import", bad, "-o", old], ["import", empty, "-o", old],
+                 ["import", "/no/such", "-o", old], ["export", place.capture, "-F", "csv", "-Y", "((", "-o", old],
+                 ["export", empty, "-F", "sqlite", "-o", old], ["export", place.capture, "-F", "nothing", "-o", old]):
+        done = run(ctx, *line)
+        expect(done.returncode in (1, 2), lambda: f"{line}: status {done.returncode}: {done.stderr}")
+        expect(open(old, "rb").read() == OLD and names(place) == before, lambda: f"{line}: {names(place)}, {done.stderr!r}")
+
+
+def replaced_when_finished(ctx, python):
+    """Every way of writing replaces a file by a whole one of mode 0600, and says nothing else is there."""
+    place = Place(ctx, python, "replaced").fill()
+    before = names(place)
+    for line in writers(place, place.path("old")):
+        for make in (old_file, lambda p: None):
+            make(place)
+            done = run(ctx, *line)
+            expect(done.returncode == 0, lambda: f"{line}: {done.stderr!r}")
+            content = open(place.path("old"), "rb").read()
+            expect(len(content) > 50 and OLD not in content, lambda: f"{line}: {content[:50]!r}")
+            expect(stat.S_IMODE(os.stat(place.path("old")).st_mode) == 0o600, f"{line}: the mode")
+            os.unlink(place.path("old"))
+            expect(names(place) == before, lambda: f"{line}: left {names(place)}")
+
+
+def no_regular_file(ctx, python):
+    """Links, folders, sockets and block devices are refused; FIFOs and devices are written into, or refused, and never replaced."""
+    place = Place(ctx, python, "special").fill()
+    target = old_file(place, "target")
+    os.symlink("target", place.path("link"))
+    os.symlink("nowhere", place.path("dangling"))
+    os.mkdir(place.path("folder"))
+    os.mkfifo(place.path("fifo"))
+    bound = socket.socket(socket.AF_UNIX)
+    bound.bind(place.path("socket"))
+    nodes = ["link", "dangling", "folder", "socket"]
+    if os.getuid() == 0:
+        os.mknod(place.path("block"), 0o600 | stat.S_IFBLK, os.makedev(7, 251))  # it is never opened
+        os.mknod(place.path("null"), 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+        nodes.append("block")
+    before = names(place)
+    kinds = {name: os.lstat(place.path(name)).st_mode for name in before}
+
+    def unchanged(line, done):
+        expect({name: os.lstat(place.path(name)).st_mode for name in names(place)} == kinds, lambda: f"{line}: {names(place)}")
+        expect(open(target, "rb").read() == OLD, f"{line}: written through the link")
+
+    for name in nodes:
+        for line in writers(place, place.path(name)):
+            done = run(ctx, *line)
+            expect(done.returncode == 1 and place.path(name) in done.stderr, lambda: f"{line}: {done.returncode} {done.stderr!r}")
+            unchanged(line, done)
+    for line in writers(place, place.path("fifo")):
+        reader = os.open(place.path("fifo"), os.O_RDONLY | os.O_NONBLOCK)
+        done = run(ctx, *line)
+        got = os.read(reader, 1 << 16) if "sqlite" not in line else b""
+        os.close(reader)
+        expect(("sqlite" in line) == (done.returncode == 1) and ("sqlite" in line) == (not got), lambda: f"{line}: {done.stderr!r}")
+        unchanged(line, done)
+    if "null" in before:
+        for line in writers(place, place.path("null")):
+            done = run(ctx, *line)
+            expect(done.returncode == (1 if "sqlite" in line else 0), lambda: f"{line}: {done.stderr!r}")
+            unchanged(line, done)
+    bound.close()
+
+
+def two_recorders(ctx, python):
+    """A file that is being written is refused to others, whether it was there before or not; the first finishes it."""
+    for existed in (False, True):
+        place = Place(ctx, python, "two").fill()
+        out = old_file(place) if existed else place.path("new")
+        code = "import sys, time\nsys.audit('victim.mark')\nwhile not __import__('os').path.exists(%r):\n    time.sleep(.02)" % place.path("go")
+        first = subprocess.Popen([ctx.auditview, "record", "-q", "-o", out, "--", *python.command, "-S", "-c", code],
+                                 stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        wait_for(lambda: os.path.exists(out + ".part" if existed else out), 20, "the capture")
+        for line in writers(place, out):
+            done = run(ctx, *line)
+            expect(done.returncode == 1 and "another process" in done.stderr, lambda: f"{line}: {done.returncode} {done.stderr!r}")
+        open(place.path("go"), "w", encoding="utf-8").close()
+        first.wait(60)
+        events = run(ctx, "print", "-F", "json", out).stdout
+        expect(first.returncode == 0 and "victim.mark" in events and not os.path.exists(out + ".part"), lambda: first.stderr.read())
+
+
+def killed(ctx, python):
+    """The recorder is killed: the old file is there, what was recorded as well, and the next recording touches neither."""
+    place = Place(ctx, python, "killed").fill()
+    out = old_file(place)
+    code = "import sys, time\nfor i in range(400):\n    sys.audit('victim.n', i); time.sleep(.01)"
+    first = subprocess.Popen([ctx.auditview, "record", "-o", out, "--on-exit", "kill", "--", *python.command, "-S", "-c", code],
+                             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: "victim.n" in run(ctx, "print", "-F", "json", out + ".part").stdout, 30, "events in the file that grows")
+    expect(open(out, "rb").read() == OLD, "the old file is gone while the new one is not finished")
+    pid = first.pid
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    said = first.stderr.read()
+    expect(out + ".part" in said, lambda: f"said {said!r}")
+    done = run(ctx, "record", "-o", out, "--", *python.command, "-S", "-c", MARK)
+    expect(done.returncode == 0 and "victim.mark" in run(ctx, "print", "-F", "json", out).stdout, lambda: done.stderr)
+    expect("victim.n" in run(ctx, "print", "-F", "json", out + ".part").stdout, f"what {pid} had recorded is gone")
+
+
+def disk_full(ctx, python):
+    """What could not be written in full replaces nothing."""
+    place = Place(ctx, python, "full").fill()
+    out = old_file(place)
+    code = "import sys, os\nfor i in range(30000):\n    sys.audit('victim.n', os.urandom(40))"
+    done = run(ctx, "record", "-o", out, "--", *python.command, "-S", "-c", code,
+               preexec_fn=lambda: __import__("resource").setrlimit(__import__("resource").RLIMIT_FSIZE, (200000, 200000)))
+    expect(done.returncode == 1 and out + ".part" in done.stderr and open(out, "rb").read() == OLD, lambda: f"{done.returncode} {done.stderr!r}")
+    for form in FORMATS:
+        done = run(ctx, "export", place.capture, "-F", form, "-o", out,
+                   preexec_fn=lambda: __import__("resource").setrlimit(__import__("resource").RLIMIT_FSIZE, (100, 100)))
+        expect(done.returncode == 1 and open(out, "rb").read() == OLD, lambda: f"{form}: {done.returncode} {done.stderr!r}")
+    expect(names(place) == ["a.avc", "a.jsonl", "n.py", "old", "old.part"], lambda: f"left: {names(place)}")
+
+
+def dash(ctx, python):
+    """- is standard output, and standard input of either kind."""
+    place = Place(ctx, python, "dash").fill()
+    capture, lines = open(place.capture, "rb").read(), open(place.lines, "rb").read()
+
+    def piped(given, *line):
+        return subprocess.run([ctx.auditview, *line], input=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, cwd=place.folder)
+
+    for given in (capture, lines):
+        for line in (["print", "-F", "json", "-"], ["-F", "json", "-"], ["export", "-", "-F", "jsonl"], ["export", "-", "-F", "jsonl", "-o", "-"]):
+            done = piped(given, *line)
+            expect(done.returncode == 0 and done.stdout == lines, lambda: f"{line}: {done.stderr!r} {done.stdout[:200]!r}")
+        done = piped(given, "stat", "-")
+        expect(b"victim.mark" in done.stdout, lambda: f"stat: {done.stderr!r}")
+        done = piped(given, "diff", "-", place.capture)
+        expect(done.returncode == 0, lambda: f"diff: {done.stderr!r}")
+    with open(place.capture, "rb") as f:
+        done = subprocess.run([ctx.auditview, "print", "-F", "json", "-"], stdin=f, stdout=subprocess.PIPE, timeout=60, check=False)
+    expect(done.stdout == lines, "from a file on standard input")
+    done = piped(lines, "import", "-", "-o", "-")
+    expect(done.stdout[:4] == b"\x89AVC" and piped(done.stdout, "print", "-F", "json", "-").stdout == lines, lambda: f"import: {done.stderr!r}")
+    done = piped(b"", "record", "-o", "-", "--", *python.command, "-S", "-c", MARK + "print('to stderr')")
+    expect(b"victim.mark" in piped(done.stdout, "stat", "-").stdout and b"to stderr" in done.stderr, lambda: f"record: {done.stderr!r}")
+    expect(piped(capture, "diff", "-", "-").returncode == 2, "both captures from standard input")
+    expect("-" not in names(place), "a file called -")
+    text, status = on_screen(ctx, ["record", "-o", "-", "--", *python.command, "-S", place.script], cwd=place.folder)
+    expect(status == 2 and "terminal" in text and not os.path.exists(place.witness), lambda: f"on a terminal: {status} {text!r}")
+
+
+def closed_output(ctx, python):
+    """Standard output that is closed or full is an error, of every command that writes there."""
+    place = Place(ctx, python, "closed").fill()
+    program = ["--", *python.command, "-S", "-c", MARK]
+    for line in (["print", place.capture], [place.capture], ["print", *program], ["export", place.capture, "-F", "csv"], ["stat", place.capture],
+                 ["diff", place.capture, place.capture], ["events"], ["explain", "open"], ["try", "-c", "1"], ["lesson"], ["doctor"],
+                 ["--help"], ["--version"], ["--list-fields"], ["record", "-o", "-", *program], ["import", place.lines, "-o", "-"]):
+        for words in (">&-", ">/dev/full"):
+            done = subprocess.run(["/bin/sh", "-c", 'exec "$@" ' + words, "sh", ctx.auditview, *line], stdin=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE, text=True, timeout=60)
+            expect(done.returncode == 1 and "cannot write" in done.stderr, lambda: f"{line} {words}: {done.returncode} {done.stderr!r}")
+
+
+class Screen:
+    """A viewer on a terminal of its own, to be given keys."""
+
+    def __init__(self, ctx, line, env=None):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execve(ctx.auditview, [ctx.auditview, *line], {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **(env or {})})
+        self.text = ""
+        self.settle()
+
+    def settle(self, seconds=20):
+        """Until it has drawn, and nothing comes any more."""
+        deadline, quiet = time.monotonic() + seconds, 0
+        while time.monotonic() < deadline and (quiet < 2 or "\x1b[?1049h" not in self.text):
+            if not select.select([self.fd], [], [], .3)[0]:
+                quiet += 1
+                continue
+            quiet = 0
+            try:
+                self.text += os.read(self.fd, 65536).decode("utf-8", "replace")
+            except OSError:
+                return
+
+    def keys(self, keys):
+        os.write(self.fd, keys)
+        self.settle()
+
+    def leave(self):
+        for _ in range(5):
+            try:
+                os.write(self.fd, b"Q")
+            except OSError:
+                break
+            deadline = time.monotonic() + 3
+            while time.monotonic() < deadline:
+                if os.waitpid(self.pid, os.WNOHANG)[0]:
+                    os.close(self.fd)
+                    return
+                self.settle(.5)
+        os.kill(self.pid, 9)
+        os.waitpid(self.pid, 0)
+        os.close(self.fd)
+        expect(False, f"the screen does not end: {self.text[-300:]!r}")
+
+
+def marks(ctx, python):
+    """Two viewers mark one capture: both marks stay; one taken away by one of them is gone for both."""
+    place = Place(ctx, python, "marks").fill()
+    first, second = Screen(ctx, [place.capture]), Screen(ctx, [place.capture])
+    file = place.capture + ".marks"
+    lines = lambda: open(file, encoding="utf-8").read().splitlines()[1:]
+    first.keys(b"gm")
+    expect(len(lines()) == 1, lambda: f"{lines()}")
+    second.keys(b"gjjjm")
+    expect(len(lines()) == 2, lambda: f"the first viewer's mark is gone: {lines()}")
+    first.keys(b"jm")
+    expect(len(lines()) == 3, lambda: f"the second viewer's mark is gone: {lines()}")
+    second.keys(b"gjjjm")
+    expect(len(lines()) == 2, lambda: f"it is not taken away: {lines()}")
+    first.leave()
+    second.leave()
+    expect(stat.S_IMODE(os.stat(file).st_mode) == 0o600, "the mode")
+
+
+def hostile_marks(ctx, python):
+    """What lies beside a capture in a folder of somebody else: never waited for, never followed, never believed."""
+    place = Place(ctx, python, "hostile").fill()
+    file, victim = place.capture + ".marks", old_file(place, "victim")
+    for make in (lambda: os.mkfifo(file), lambda: os.symlink("victim", file), lambda: os.symlink("victim", file + ".new"),
+                 lambda: os.mkdir(file)):
+        make()
+        screen = Screen(ctx, [place.capture])
+        screen.keys(b"gm")
+        screen.leave()
+        expect(open(victim, "rb").read() == OLD, "written through a link")
+        for name in (file, file + ".new"):
+            if os.path.isdir(name) and not os.path.islink(name):
+                os.rmdir(name)
+            elif os.path.lexists(name):
+                os.unlink(name)
+    if os.getuid() != 0:
+        return
+    head = f"# auditview marks of the capture begun at 1\n0 a note of somebody else\n"
+    with open(file, "w", encoding="utf-8") as f:
+        f.write(head)
+    os.chown(file, 65534, 65534)
+    screen = Screen(ctx, [place.capture])
+    screen.keys(b"gm")
+    screen.leave()
+    expect(open(file, encoding="utf-8").read() == head, "somebody else's file was replaced")
+
+
+def folders(ctx, python):
+    """A folder for captures, history and marks that is not ours is not used; without a home there is a private one."""
+    place = Place(ctx, python, "folders").fill()
+    program = ["--", *python.command, "-S", "-c", MARK]
+    elsewhere, tmp = place.path("elsewhere"), place.path("tmp")
+    os.mkdir(elsewhere)
+    os.mkdir(tmp)
+    plain = {k: v for k, v in os.environ.items() if k != "HOME" and not k.startswith("XDG_")}
+    cases = []
+    linked = place.path("linked")
+    os.mkdir(linked)
+    os.symlink(elsewhere, os.path.join(linked, "auditview"))
+    cases.append(linked)
+    for name, mode, owner in (("open", 0o777, None), ("theirs", 0o700, 65534)):
+        base = place.path(name)
+        os.makedirs(os.path.join(base, "auditview"))
+        os.chmod(os.path.join(base, "auditview"), mode)
+        if owner and os.getuid() == 0:
+            os.chown(os.path.join(base, "auditview"), owner, owner)
+        cases.append(base)
+    cases.append(place.script)  # no folder at all
+    for base in cases:
+        env = {**plain, "XDG_CACHE_HOME": base, "XDG_STATE_HOME": base, "XDG_CONFIG_HOME": base, "TMPDIR": tmp}
+        done = run(ctx, "print", "-F", "json", *program, env=env)
+        expect(done.returncode == 0 and "victim.mark" in done.stdout, lambda: f"{base}: {done.stderr!r}")
+        screen = Screen(ctx, [place.capture], env)
+        screen.keys(b"/open\r")
+        screen.leave()
+        expect(not os.listdir(elsewhere), f"{base}: {os.listdir(elsewhere)}")
+        for folder in (os.path.join(base, "auditview"), tmp):
+            if os.path.isdir(folder) and not os.path.islink(folder):
+                expect(not os.listdir(folder), f"{base}: {os.listdir(folder)} in {folder}")
+    if os.getuid() == 0 and not os.path.lexists("/tmp/.cache"):
+        done = run(ctx, "print", "-F", "json", *program, env=plain)
+        expect(done.returncode == 0 and not os.path.lexists("/tmp/.cache"), lambda: f"without a home: {done.stderr!r}")
+
+
+def recorded_anew(ctx, python):
+    """The capture that a viewer has open is overwritten, cut or replaced: it is said, and nothing wrong is shown."""
+    place = Place(ctx, python, "anew").fill()
+    other = place.path("other.avc")
+    code = "import sys\nfor i in range(60000):\n    sys.audit('other.event', i)"
+    done = run(ctx, "record", "-q", "-o", other, "--", *python.command, "-S", "-c", code)
+    expect(done.returncode == 0, lambda: done.stderr)
+    ways = {"overwritten": lambda to: open(to, "r+b").write(open(other, "rb").read()), "cut": lambda to: os.truncate(to, 500),
+            "emptied": lambda to: os.truncate(to, 0), "replaced": lambda to: os.rename(other, to)}
+    for how, change in ways.items():
+        opened = place.path(how + ".avc")
+        with open(opened, "wb") as f:
+            f.write(open(place.capture, "rb").read())
+        screen = Screen(ctx, [opened, "--no-config"])
+        before = screen.text
+        change(opened)
+        screen.keys(b"")
+        screen.keys(b"gG")
+        after = screen.text[len(before):]
+        screen.leave()
+        expect(any(word in after for word in ("was written into", "cut short", "replaced or removed")), lambda: f"{how}: {after[-600:]!r}")
+        expect("other.event" not in after, f"{how}: events of the other capture are shown")
+
+
+def cells(ctx):
+    python = ctx.some_pythons(12)[0]
+    for function in (old_stays, replaced_when_finished, no_regular_file, two_recorders, killed, disk_full, dash, closed_output, marks,
+                     hostile_marks, folders, recorded_anew):
+        yield function.__name__.replace("_", " "), python, lambda f=function: f(ctx, python)
