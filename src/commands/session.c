@@ -557,7 +557,7 @@ void session_say_output(struct session *s, bool is_quiet)
 
 const char *session_end_path(const struct session_end *e, const char *path, const char *now_at)
 {
-	return e->is_file_whole == END_YES ? path : now_at;
+	return e->is_file_whole == END_YES || access(now_at, F_OK) != 0 ? path : now_at;
 }
 
 void session_say(const struct session_end *e, const char *path, bool is_quiet)

@@ -600,6 +600,19 @@ static void close_clients(struct recorder *r)
 	}
 }
 
+/* A recording in which no Python was ever found is no reason to lose an older one of the same name. */
+static bool keep_older(struct recorder *r)
+{
+	struct session_end *e = &r->end;
+	if (e->n_events || r->sources.n || e->write_error[0] || !new_file_replaces(writer_file(r->writer)))
+		return false;
+	writer_discard(r->writer);
+	r->writer = NULL;
+	snprintf(e->write_error, sizeof(e->write_error), "nothing was recorded, so %s stays as it was", r->options.path);
+	e->is_file_whole = END_NO;
+	return true;
+}
+
 /* The last words into the file, and what it holds then. */
 static void close_file(struct recorder *r)
 {
@@ -609,6 +622,8 @@ static void close_file(struct recorder *r)
 	end_take(r, e);
 	session_end_count(e, writer_n_written(r->writer));
 	e->lost[LOSS_UNWRITTEN] = writer_n_unwritten(r->writer);
+	if (keep_older(r))
+		return;
 	struct strbuf text = { 0 };
 	session_end_add_line(e, NULL, &text); /* the file need not know its own name */
 	struct note_info note = { .kind = NOTE_GOODBYE,

@@ -46,7 +46,7 @@ def old_stays(ctx, python):
     before = names(place)
     for line in (["record", "-o", old, "--", place.path("typo.py")], ["record", "-o", old, "--", "/no/such/program"],
                  ["record", "-o", old, "-p", "1,999999999"], ["record", "-o", old, "-u", "no-such-user", *program],
-                 ["record", "-o", old, "--until", "((", *program], ["print", "-o", old, "--", "/no/such/program"],
+                 ["record", "-o", old, "--until", "((", *program], ["record", "-o", old, "--", "/bin/true"], ["print", "-o", old, "--", "/no/such/program"],
                  ["print", "/no/such.avc", "-o", old], ["print", bad, "-o", old], ["import", bad, "-o", old], ["import", empty, "-o", old],
                  ["import", "/no/such", "-o", old], ["export", place.capture, "-F", "csv", "-Y", "((", "-o", old],
                  ["export", empty, "-F", "sqlite", "-o", old], ["export", place.capture, "-F", "nothing", "-o", old]):
