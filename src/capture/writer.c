@@ -407,7 +407,7 @@ void writer_process_update(struct writer *w, uint32_t process, const struct proc
 
 static void thread_add(struct writer *w, uint32_t index, const struct thread_info *t)
 {
-	const uint64_t fields[] = { index, t->process, t->tid, t->interpreter, t->name };
+	const uint64_t fields[] = { index, t->process, t->tid, t->interpreter, t->name, t->ns_tid == t->tid ? 0 : t->ns_tid };
 	record_add(w, &w->threads, fields, ARRAY_LEN(fields));
 }
 

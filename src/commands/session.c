@@ -78,7 +78,7 @@ struct err *capture_plan_make(const struct options *o, const char *path, struct 
 	r->duration_ns = o->duration_ns;
 	r->limit = o->limit;
 	r->follow = o->follow == YES || (o->follow == UNSET && o->program);
-	r->only_targets = o->follow == NO;
+	r->only_targets = !r->follow;
 	r->keep_secrets = o->redact == NO;
 	static const int ends[] = {
 		[ON_EXIT_WAIT] = RECORDER_WAIT, [ON_EXIT_DETACH] = RECORDER_LEAVE, [ON_EXIT_TERM] = RECORDER_TERM, [ON_EXIT_KILL] = RECORDER_KILL,

@@ -100,6 +100,8 @@ static void add_thread(struct exporter *x, struct strbuf *to, uint32_t thread)
 		const struct process_info *p = info ? trace_process(x->trace, info->process) : NULL;
 		add_key_u64(t, ",\"pid\":", p ? p->pid : 0);
 		add_key_u64(t, ",\"tid\":", info ? info->tid : 0);
+		if (info && info->ns_tid && info->ns_tid != info->tid)
+			add_key_u64(t, ",\"ns_tid\":", info->ns_tid);
 		add_key_u64(t, ",\"interp\":", info ? info->interpreter : 0);
 		strbuf_adds(t, ",\"thread\":");
 		export_string_json(x, t, info ? info->name : 0);

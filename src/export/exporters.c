@@ -193,6 +193,8 @@ void export_thread_name(struct exporter *x, struct strbuf *to, uint32_t thread)
 	const char *name = t ? trace_string(x->trace, t->name, &n) : "";
 	if (n)
 		strbuf_add(to, name, n);
+	else if (t && !t->tid && t->ns_tid)
+		strbuf_addc(to, '?'); /* only its number in another namespace is known */
 	else
 		strbuf_add_u64(to, t ? t->tid : 0);
 }

@@ -53,7 +53,7 @@ struct import {
 
 /* What one line says. */
 struct line {
-	uint64_t ts_ns, time_ns, pid, tid, interp, flags;
+	uint64_t ts_ns, time_ns, pid, tid, ns_tid, interp, flags;
 	bool has_ts, has_time, has_event, has_tid;
 	uint32_t name;              /* string id */
 	const char *event;          /* its text, in im->value while the line is read */
@@ -365,6 +365,7 @@ static bool find_thread(struct import *im, const struct line *l, const struct pr
 	if (seen_get(&im->threads, h, ret))
 		return true;
 	struct thread_info t = { .process = p->index, .tid = (uint32_t)ids[1], .interpreter = (uint32_t)l->interp,
+				 .ns_tid = l->ns_tid > UINT32_MAX ? 0 : (uint32_t)l->ns_tid,
 				 .name = im->thread.n ? writer_string(im->w, im->thread.s, im->thread.n) : 0 };
 	*ret = writer_thread(im->w, &t);
 	return seen_add(&im->threads, h, *ret);
@@ -534,6 +535,8 @@ static bool read_member(struct import *im, struct json *j, struct line *l, const
 		return json_read_u64(j, &l->pid);
 	if (key_is(k, "tid"))
 		return l->has_tid = json_read_u64(j, &l->tid);
+	if (key_is(k, "ns_tid"))
+		return json_read_u64(j, &l->ns_tid);
 	if (key_is(k, "interp"))
 		return json_read_u64(j, &l->interp);
 	if (key_is(k, "flags"))

@@ -425,7 +425,6 @@ bool recorder_at_entry(void *ctx, pid_t pid, pid_t tid)
 		return true;
 	uint32_t flags = is_forked ? PROCESS_FORKED : r->launching && !r->first ? PROCESS_LAUNCHED : PROCESS_EXECED;
 	struct err *err = recorder_arm(r, pid, tid, flags, &any);
-	r->n_children += is_forked && any;
 	if (err && err->code != ERR_NOT_PYTHON && err->code != ERR_TARGET_GONE) {
 		recorder_unwatched(r, pid, err);
 		log_debug("not armed at entry of %d: %s", (int)pid, err->message);
@@ -462,9 +461,10 @@ void recorder_execed(void *ctx, pid_t pid)
 	recorder_look_for_lost_rights(r, pid);
 }
 
-void recorder_forked(void *ctx, pid_t parent, pid_t child)
+void recorder_forked(void *ctx, pid_t parent, pid_t child, bool is_new)
 {
 	struct recorder *r = ctx;
+	r->n_children += is_new;
 	struct proc_status status, of_parent;
 	struct err *err = proc_status_read(child, &status);
 	bool is_inner = !err && status.n_namespaces > 1;

@@ -27,7 +27,7 @@ struct decoder_options {
 	struct redactor *redactor;  /* borrowed; NULL keeps secrets in (redact.h) */
 	/* The first time a thread is seen, and again while it has none; may be NULL. *ret_name: string id, 0 unknown. False: not
 	 * looked for, there was no time. */
-	bool (*thread_name)(void *ctx, uint32_t tid, uint32_t *ret_host_tid, uint32_t *ret_name);
+	bool (*thread_name)(void *ctx, uint32_t tid, uint32_t *ret_host_tid, uint32_t *ret_ns_tid, uint32_t *ret_name);
 	/* Has that thread ended, for certain? May be NULL: that cannot be told. */
 	bool (*thread_is_over)(void *ctx, uint32_t tid);
 	/* Is an event of this name wanted? NULL: all are. Asked once per name and decoder. */

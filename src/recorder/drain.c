@@ -48,15 +48,14 @@ static bool may_read_names(struct recorder *r, uint64_t now)
 	return r->names_left_ns > 0;
 }
 
-static bool thread_name(void *ctx, uint32_t tid, uint32_t *ret_host_tid, uint32_t *ret_name)
+static bool thread_name(void *ctx, uint32_t tid, uint32_t *ret_host_tid, uint32_t *ret_ns_tid, uint32_t *ret_name)
 {
 	struct client *c = ctx;
 	char name[256];
 	uint32_t ns_pid = c->ns_pid;
-	*ret_host_tid = tid;
-	if (c->process->pid != (pid_t)ns_pid && tid == ns_pid)
-		*ret_host_tid = (uint32_t)c->process->pid;
-	if (tid == ns_pid) {
+	if (!*ret_host_tid || tid == *ret_host_tid)
+		*ret_host_tid = identity_outer_tid(c->recorder, c->process, ns_pid, tid, ret_ns_tid);
+	if (*ret_ns_tid == ns_pid) {
 		*ret_name = writer_string(c->recorder->writer, "MainThread", 10);
 		return true;
 	}
@@ -140,7 +139,7 @@ static const struct fork_note *fork_find(const struct recorder *r, const struct 
 {
 	for (size_t i = r->n_forks; i-- > 0 && r->n_forks - i <= MAX_FORK_NOTES;) {
 		const struct fork_note *f = &r->forks[i % MAX_FORK_NOTES];
-		if (f->ns_pid == ns_pid && f->ns_ppid == ns_parent && is_family(r, s, f->ppid))
+		if (!f->is_thread && f->ns_pid == ns_pid && f->ns_ppid == ns_parent && is_family(r, s, f->ppid))
 			return f;
 	}
 	return NULL;
@@ -249,7 +248,6 @@ static struct process *process_of(struct recorder *r, struct source *s, const st
 		}
 		p->info.prefixes = s->process->info.prefixes;
 		process_update(r, p);
-		r->n_children++;
 	}
 	if (p->source == s) {
 		p->slot_pid = ns_pid;

@@ -32,7 +32,8 @@
 enum {
 	SETTLE_NS = 500 * 1000 * 1000,
 	NEXT_CALL_NS = 100 * 1000, /* follow_poll() stays this long for the next call of a program that starts, */
-	START_NS = 5 * 1000 * 1000 /* and this long for all of them */
+	START_NS = 5 * 1000 * 1000, /* and this long for all of them */
+	N_TOLD = 256
 };
 
 struct tracee {
@@ -72,6 +73,8 @@ struct follow {
 	VEC(struct image) boring;
 	VEC(struct stop) deferred;
 	struct self_tracing_cache self_tracing;
+	pid_t told[N_TOLD];    /* children whose first stop came before their parent's event, the newest; 0 none */
+	unsigned n_told;       /* ever */
 };
 
 static void serve_others(void *ctx, pid_t waited_for);
@@ -395,12 +398,7 @@ static bool let_go_armed(struct follow *f, struct tracee *t)
 {
 	if (t->children)
 		return false;
-	struct err *err = ptrace_detach(t->tid, 0);
-	err_destroy(err);
-	if (t->launched)
-		t->traced = false;
-	else
-		drop(f, t);
+	let_go(f, t->tid, 0);
 	return true;
 }
 
@@ -464,10 +462,8 @@ static bool at_breakpoint(struct follow *f, struct tracee *t)
 	pid_t tid = t->tid;
 	bool done = f->ops.at_entry(f->ctx, t->tgid, tid);
 	t = find(f, tid);
-	if (!t || is_deferred(f, tid))
-		return true;
-	if (!done)
-		return false;
+	if (!t || is_deferred(f, tid) || !done)
+		return !t || is_deferred(f, tid);
 	/* The application may unload it and load it, or another one, again. So may its next run. */
 	struct image *mistaken = boring_find(f, t->tgid);
 	if (mistaken)
@@ -554,6 +550,17 @@ void follow_found_python(struct follow *f, pid_t pid)
 			f->tracees.v[i].has_python = true;
 }
 
+/* Its first stop has told of it. */
+static bool was_told(struct follow *f, pid_t child)
+{
+	for (size_t i = 0; i < N_TOLD; i++)
+		if (f->told[i] == child) {
+			f->told[i] = 0;
+			return true;
+		}
+	return false;
+}
+
 /* At an event of fork, vfork or clone. */
 static void note_child(struct follow *f, const struct tracee *t, int event)
 {
@@ -572,7 +579,9 @@ static void note_child(struct follow *f, const struct tracee *t, int event)
 			c->inherits = inherits;
 		}
 		if (!thread)
-			f->ops.forked(f->ctx, parent, child);
+			f->ops.forked(f->ctx, parent, child, !was_told(f, child));
+		if (thread && f->ops.cloned)
+			f->ops.cloned(f->ctx, parent, child);
 	}
 	went_on(err);
 }
@@ -625,7 +634,9 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 		if (!t)
 			return went_on(ptrace_detach(tid, 0));
 		if (t->tgid == tid) /* and it can have ended before its parent's event */
-			f->ops.forked(f->ctx, status_number(tid, "PPid:", 0), tid);
+			f->told[f->n_told++ % N_TOLD] = tid;
+		if (t->tgid == tid)
+			f->ops.forked(f->ctx, status_number(tid, "PPid:", 0), tid, true);
 	}
 	t->stopped = false;
 	if (t->newborn)

@@ -25,7 +25,9 @@ struct follow_ops {
 	 * True: done with this image; false: no Python here yet. */
 	bool (*at_entry)(void *ctx, pid_t pid, pid_t tid);
 	void (*execed)(void *ctx, pid_t pid);                 /* the old image is gone */
-	void (*forked)(void *ctx, pid_t parent, pid_t child);
+	/* Told when a child stops first, and again at its parent's event if that comes later: then is_new is false. */
+	void (*forked)(void *ctx, pid_t parent, pid_t child, bool is_new);
+	void (*cloned)(void *ctx, pid_t pid, pid_t tid);      /* a new thread; may be NULL */
 	void (*exited)(void *ctx, pid_t pid, int status);     /* a tracee or child process ended, wait(2) status */
 	/* It has become a program that cannot be followed, or whose children cannot: once its start is over it is let go. */
 	void (*unfollowed)(void *ctx, pid_t pid, enum self_tracing why);

@@ -99,7 +99,7 @@ struct err *recorder_create(const struct recorder_options *options, struct recor
 	const struct follow_ops ops = {
 		.at_entry = recorder_at_entry, .execed = recorder_execed, .forked = recorder_forked, .exited = recorder_exited,
 		.leaving = options->probe.flags & PROBE_STACK_NATIVE ? recorder_leaving : NULL, .faulted = recorder_faulted,
-		.unfollowed = recorder_unfollowed,
+		.unfollowed = recorder_unfollowed, .cloned = recorder_cloned,
 	};
 	err = follow_create(&ops, r, &r->follow);
 	if (err)
@@ -315,6 +315,11 @@ static void on_control(struct recorder *r)
 		break;
 	case CONTROL_FOLLOW:
 		r->options.follow = true;
+		r->options.only_targets = false;
+		r->options.probe.flags &= ~(uint32_t)PROBE_ALONE;
+		for (size_t i = 0; i < r->sources.n; i++)
+			if (!r->sources.v[i]->gone)
+				link_follow_children(r->sources.v[i]->link, r->sources.v[i]->link->pid);
 		for (size_t i = 0; i < r->processes.n; i++) {
 			struct process *p = r->processes.v[i];
 			struct err *err = p->ended || follow_has(r->follow, p->pid) ? NULL : recorder_follow(r, p->pid);

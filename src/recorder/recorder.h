@@ -27,7 +27,7 @@ struct recorder_options {
 	const char *path;              /* of the capture, as the user named it */
 	struct probe_options probe;    /* flags: stack and drop mode; the clock flag is the recorder's own business */
 	bool follow;                   /* children across exec too */
-	bool only_targets;             /* --no-follow given: events of forked children are left out */
+	bool only_targets;             /* nothing is followed: forked children are left alone, too */
 	bool keep_secrets;             /* --no-redact */
 	uint64_t duration_ns, limit;   /* 0 = none */
 	struct writer_gate until;      /* .fn NULL: none; says which event is the last (--until) */

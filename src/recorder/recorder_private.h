@@ -80,6 +80,7 @@ struct source {
 struct fork_note {
 	pid_t pid, ppid;
 	uint32_t ns_pid, ns_ppid;  /* as they know themselves; 0: the parent is not in the child's namespace */
+	bool is_thread;            /* pid is a thread of ppid */
 };
 #define MAX_FORK_NOTES 1024
 #define LOST_MAX (1ull << 40)      /* events that a slot may say are lost at once */
@@ -150,6 +151,11 @@ void recorder_lost(struct recorder *r, enum end_loss cause, uint32_t process, ui
 void recorder_stop(struct recorder *r, enum end_stop why);
 void recorder_take_stops(struct recorder *r); /* Ctrl-Z reaches us, and must reach the launched program by way of us */
 
+/* identity.c */
+/* A thread of p by the tid it has for itself; ns_pid: the pid that p has for itself. 0: it has ended, and is not known.
+ * *ret_ns_tid: what it is in its own namespace, also where the C library is mistaken. */
+uint32_t identity_outer_tid(struct recorder *r, const struct process *p, uint32_t ns_pid, uint32_t tid, uint32_t *ret_ns_tid);
+
 /* process.c */
 struct process *process_find(struct recorder *r, pid_t pid); /* that lives; NULL */
 /* rt: NULL when it is not (known to be) Python. flags: enum process_flag. NULL when memory is short. */
@@ -216,7 +222,8 @@ void recorder_look_for_lost_rights(struct recorder *r, pid_t pid);
 /* follow_ops */
 bool recorder_at_entry(void *ctx, pid_t pid, pid_t tid);
 void recorder_execed(void *ctx, pid_t pid);
-void recorder_forked(void *ctx, pid_t parent, pid_t child);
+void recorder_forked(void *ctx, pid_t parent, pid_t child, bool is_new);
+void recorder_cloned(void *ctx, pid_t pid, pid_t tid);
 void recorder_unfollowed(void *ctx, pid_t pid, enum self_tracing why);
 void recorder_exited(void *ctx, pid_t pid, int status);
 void recorder_leaving(void *ctx, pid_t pid); /* with native stacks only */

@@ -95,6 +95,8 @@ enum link_health link_check(struct link *l);
  * pid namespace (0: not in there). Returns its identity (abi.h, probe_state); 0, and nothing happens, if it has no probe, shares its
  * parent's memory (vfork), or knows already. */
 uint64_t link_name_child(const struct link *l, pid_t child, uint32_t ns_pid, uint32_t ns_parent);
+/* What a process forks from now on is recorded (abi.h, PROBE_ALONE). */
+void link_follow_children(const struct link *l, pid_t pid);
 /* Which clock the probe of this process reads. The TSC only as long as we trace all its threads (probe/clock.h). */
 MUST_CHECK struct err *link_set_clock(const struct link *l, pid_t pid, bool use_tsc);
 /* Where its threads have their tid, learnt from one: its thread pointer, as a slot tells it. What is read there is compared only. */

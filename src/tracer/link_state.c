@@ -70,6 +70,18 @@ struct err *link_set_clock(const struct link *l, pid_t pid, bool use_tsc)
 	return err;
 }
 
+void link_follow_children(const struct link *l, pid_t pid)
+{
+	uint32_t flags = 0;
+	raddr at = raddr_add(l->base, offsetof(struct probe_context, flags));
+	struct remote_mem *mem = link_is_in(l, pid) ? memory_of(l, pid) : NULL;
+	if (mem && remote_mem_read(mem, at, &flags, sizeof(flags)) && flags & PROBE_ALONE) {
+		flags &= ~(uint32_t)PROBE_ALONE;
+		wrote(remote_mem_write(mem, at, &flags, sizeof(flags)), pid);
+	}
+	remote_mem_close(mem);
+}
+
 void link_learn_tid(const struct link *l, pid_t pid, guest_u64 thread)
 {
 	struct probe_context ctx;

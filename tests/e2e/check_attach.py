@@ -53,7 +53,7 @@ def attach_twice(ctx, python, victim, arguments, keeps_maps):
         time.sleep(0.3)
         before = v.maps()
         for _ in range(2):
-            with Recorder(ctx, v.pid) as recorder:
+            with Recorder(ctx, v.pid, *(["-f"] if victim in ("forking", "mp", "subprocess_storm") else [])) as recorder:
                 recorder.wait_attached()
                 time.sleep(0.5)
                 said = recorder.stop()

@@ -218,7 +218,7 @@ def time_namespace(ctx, python, use_tsc, is_ours):
     if is_ours:
         prefix = [*prefix, "unshare", "--time", "--monotonic", "70000", "sh", "-c", 'exec "$@"', "sh"]
     with Victim(ctx, python, "clocks", "30000", prefix=[] if is_ours else ahead) as v:
-        with Recorder(ctx, v.pid, prefix=prefix) as recorder:
+        with Recorder(ctx, v.pid, "-f", prefix=prefix) as recorder:
             recorder.wait_linked()
             kinds = set()
             time.sleep(0.5)

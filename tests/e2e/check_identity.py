@@ -73,7 +73,108 @@ def words(ctx, python):
         expect(isinstance(told, dict) and told["length"] == len(full) and full.startswith(told["cut"]), lambda: str(told)[-200:])
 
 
+def namespaces(ctx, python, is_attached):
+    """Processes and threads have the numbers that they have here, those of their own namespace stand beside."""
+    if os.geteuid():
+        raise harness.Skip("not root: no pid namespace can be made")
+    program = [*python.command, "-S", harness.victim_path("namespaces")]
+    folder = ctx.new_folder("namespaces")
+    if is_attached:
+        go = os.path.join(folder, "go")
+        with subprocess.Popen([*program, go], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as process:
+            expect(process.stdout.readline() == "READY\n", "it did not start")
+            with Recorder(ctx, process.pid, "-f") as recorder:
+                recorder.wait_linked()
+                open(go, "w").close()
+                status, said = process.wait(60), recorder.wait()
+        capture = recorder.capture
+    else:
+        run = harness.Launch(ctx, python, program[len(python.command):])
+        status, said, capture = run.status, run.stderr, run.capture
+    if status == 77:
+        raise harness.Skip("the kernel makes no pid namespace")
+    expect(status == 0, f"status {status}")
+    expect_goodbye(said, ended=True)
+    expect(", 4 children" in said, lambda: said[-200:])
+    marks = {}
+    for e in capture.named("namespaces.mark"):
+        marks.setdefault(e["args"]["0"], set()).add((e["pid"], e["tid"], e.get("ns_tid", e["tid"]), e["args"]["1"], e["args"]["2"]))
+    images = {e["pid"]: e["process"] for e in capture.events() if "process" in e}
+    expect(all(len(m) == 1 for m in marks.values()) and len(marks) == 5, lambda: str(marks))
+    root = capture.events()[0]["pid"]
+    outer = {name: next(iter(m)) for name, m in marks.items()}
+    for name in ("bare fork", "bare clone", "unshared", "unshared child"):
+        pid, tid, ns_tid, own, parent = outer[name]
+        expect(tid == pid and ns_tid == own, lambda n=name: f"{n}: {outer[n]}")
+        expect(images[pid].get("ns_pid", pid) == own, lambda n=name: f"{n}: {images}")
+        expect(images[pid]["ppid"] == (outer["unshared"][0] if name == "unshared child" else root), lambda n=name: f"{n}: {images}, the first is {root}")
+    pid, tid, ns_tid, own, own_tid = outer["unshared thread"]
+    expect(pid == outer["unshared"][0] and tid not in (pid, own_tid) and ns_tid == own_tid, lambda: str(outer))
+    expect(len({o[0] for o in outer.values()}) == 4, lambda: str(outer))
+
+
+FIVE = """
+import os, subprocess, sys
+for i in range(3):
+    child = os.fork()
+    if child == 0:
+        sys.audit("five.mark", i)
+        os._exit(0)
+    os.waitpid(child, 0)
+for i in range(2):
+    subprocess.run([sys.executable, "-S", "-c", "import sys; sys.audit('five.mark', 9)"], close_fds=True)
+"""
+
+
+def counted(ctx, python):
+    """Children are counted once, whether they fork, or become another program."""
+    run = harness.Launch(ctx, python, ["-S", "-c", FIVE])
+    run.expect_status(0)
+    expect(", 5 children" in run.stderr, lambda: run.stderr[-200:])
+    expect([e["args"]["0"] for e in run.capture.named("five.mark")] == [0, 1, 2, 9, 9], "not all is recorded")
+
+
+ALONE = """
+import os, sys, time
+n = 0
+while not os.path.exists(sys.argv[1]):
+    child = os.fork()
+    if child == 0:
+        for k in range(20):
+            sys.audit("alone.child", k)
+        os._exit(0)
+    os.waitpid(child, 0)
+    sys.audit("alone.mark", n)
+    n += 1
+    time.sleep(0.01)
+"""
+
+
+def not_followed(ctx, python):
+    """Attached to without -f: its own events, and nothing of what it forks."""
+    folder = ctx.new_folder("alone")
+    stop = os.path.join(folder, "stop")
+    with subprocess.Popen([*python.command, "-S", "-c", ALONE, stop], stdin=subprocess.DEVNULL) as process:
+        try:
+            with Recorder(ctx, process.pid) as recorder:
+                recorder.wait_linked()
+                time.sleep(0.7)
+                said = recorder.stop()
+            expect_goodbye(said)
+            expect("child" not in said, lambda: said[-200:])
+            names = {e["event"] for e in recorder.capture.events()}
+            expect("alone.mark" in names and "alone.child" not in names, lambda: str(names))
+            expect({e["pid"] for e in recorder.capture.events()} == {process.pid}, "events of others")
+        finally:
+            open(stop, "w").close()
+
+
 def cells(ctx):
+    for python in ctx.some_pythons(9, 12):
+        yield "namespaces, launched", python, lambda p=python: namespaces(ctx, p, False)
+        yield "namespaces, attached", python, lambda p=python: namespaces(ctx, p, True)
+        yield "children counted", python, lambda p=python: counted(ctx, p)
+        yield "children not followed", python, lambda p=python: not_followed(ctx, p)
     for python in ctx.some_pythons(11):
         yield "long command lines", python, lambda p=python: words(ctx, p)
     for python in ctx.some_pythons(8, 11, 13):

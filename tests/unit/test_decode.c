@@ -23,8 +23,9 @@ struct world {
 	bool has_time;
 };
 
-static bool thread_name(void *ctx, uint32_t tid, uint32_t *ret_host_tid, uint32_t *ret_name)
+static bool thread_name(void *ctx, uint32_t tid, uint32_t *ret_host_tid, uint32_t *ret_ns_tid, uint32_t *ret_name)
 {
+	*ret_ns_tid = tid;
 	struct world *w = ctx;
 	*ret_host_tid = tid;
 	if (!w->has_time)

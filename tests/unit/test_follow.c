@@ -62,9 +62,9 @@ static void execed(void *ctx, pid_t pid)
 	(void)ctx, (void)pid;
 }
 
-static void forked(void *ctx, pid_t parent, pid_t child)
+static void forked(void *ctx, pid_t parent, pid_t child, bool is_new)
 {
-	(void)ctx, (void)parent, (void)child;
+	(void)ctx, (void)parent, (void)child, (void)is_new;
 }
 
 static void exited(void *ctx, pid_t pid, int status)

@@ -1,0 +1,111 @@
+/*
+ * identity: which thread of which process an event is of, by the numbers that we know them by.
+ *
+ * The probe knows a thread by the number that the C library has of it. That is another than ours in
+ * another pid namespace, and that of the thread that forked in a child that was made by a bare
+ * system call (clone(2) around the C library).
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "recorder/recorder_private.h"
+#include "tracer/procs.h"
+
+static bool is_thread_of(pid_t pid, pid_t tid)
+{
+	return syscall(SYS_tgkill, pid, tid, 0) == 0 || errno == EPERM;
+}
+
+/* The number a thread has in the innermost of its namespaces; 0: it has ended. */
+static uint32_t inner_tid(pid_t pid, pid_t tid)
+{
+	char path[64], line[256], *last = NULL;
+	uint32_t found = 0;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)pid, (int)tid);
+	FILE *f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		last = strncmp(line, "NSpid:", 6) == 0 ? strrchr(line, '\t') : NULL;
+		if (last)
+			found = (uint32_t)strtoul(last, NULL, 10);
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static uint32_t outer_tid_by_note(const struct recorder *r, pid_t pid, uint32_t ns_tid)
+{
+	for (size_t i = r->n_forks; i-- > 0 && r->n_forks - i <= MAX_FORK_NOTES;) {
+		const struct fork_note *f = &r->forks[i % MAX_FORK_NOTES];
+		if (f->is_thread && f->ppid == pid && f->ns_pid == ns_tid)
+			return (uint32_t)f->pid;
+	}
+	return 0;
+}
+
+static uint32_t outer_tid_by_proc(pid_t pid, uint32_t ns_tid)
+{
+	enum { THREADS_MAX = 4096 };
+	char path[48];
+	uint32_t found = 0;
+	unsigned n = 0;
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	DIR *dir = opendir(path);
+	for (struct dirent *e; dir && !found && n < THREADS_MAX && (e = readdir(dir)); n++) {
+		pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
+		if (tid > 0 && inner_tid(pid, tid) == ns_tid)
+			found = (uint32_t)tid;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+uint32_t identity_outer_tid(struct recorder *r, const struct process *p, uint32_t ns_pid,
+			    uint32_t tid, uint32_t *ret_ns_tid)
+{
+	bool is_inner = p->info.ns_pid != p->info.pid;
+	*ret_ns_tid = tid;
+	if (tid == ns_pid)
+		return p->info.pid;
+	/* A thread of its parent cannot be one of its own, whose numbers are others as long as that
+	 * one lives. */
+	bool is_forked = p->info.flags & PROCESS_FORKED && p->info.ppid;
+	if (!is_inner && is_forked && !is_thread_of(p->pid, (pid_t)tid) &&
+	    is_thread_of((pid_t)p->info.ppid, (pid_t)tid)) {
+		*ret_ns_tid = ns_pid;
+		return p->info.pid;
+	}
+	if (!is_inner)
+		return tid;
+	uint32_t found = outer_tid_by_note(r, p->pid, tid);
+	found = found ? found : outer_tid_by_proc(p->pid, tid);
+	if (!found && is_forked &&
+	    (tid == p->info.ppid || is_thread_of((pid_t)p->info.ppid, (pid_t)tid))) {
+		*ret_ns_tid = ns_pid; /* forked from outside by a bare call: the C library has the
+					 number from there */
+		found = p->info.pid;
+	}
+	return found; /* 0: it has ended, and nobody saw it start */
+}
+
+void recorder_cloned(void *ctx, pid_t pid, pid_t tid)
+{
+	struct recorder *r = ctx;
+	const struct process *p = process_find(r, pid);
+	if (!p || p->info.ns_pid == p->info.pid)
+		return;
+	uint32_t ns_tid = inner_tid(pid, tid);
+	if (!r->forks)
+		r->forks = calloc(MAX_FORK_NOTES, sizeof(*r->forks));
+	if (ns_tid && r->forks)
+		r->forks[r->n_forks++ % MAX_FORK_NOTES] = (struct fork_note){
+			.pid = tid, .ppid = pid, .ns_pid = ns_tid, .is_thread = true
+		};
+}
