@@ -287,7 +287,8 @@ def live_may_drop(ctx, python, command):
     code = "import sys\nx = 'y' * 4000\nfor i in range(40000):\n    sys.audit('victim.n', x)"
     live = Live(ctx, python, command, ["--may-drop", "--ring-size", "1M", "-e", "victim.n", "--stack", "off"], code)
     n, lost = live.said()
-    expect(lost > 0 and n + lost == 40000 and n == len(live.events), lambda: f"{n} events, {lost} lost")
+    # Of what was lost nobody knows the name: some may be events that -e leaves out.
+    expect(lost > 0 and 40000 <= n + lost < 41000 and n == len(live.events), lambda: f"{n} events, {lost} lost")
 
 
 def live_ring_size(ctx, python, command):
