@@ -9,7 +9,7 @@ import stat
 import subprocess
 import time
 
-from check_options import MARK, Place, on_screen, run
+from check_options import MARK, TERMINAL, Place, on_screen, run
 from harness import Skip, expect, wait_for
 
 FORMATS = "text jsonl csv tsv perfetto chrome folded speedscope sqlite".split()
@@ -213,7 +213,7 @@ class Screen:
     def __init__(self, ctx, line, env=None):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execve(ctx.auditview, [ctx.auditview, *line], {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **(env or {})})
+            os.execve(ctx.auditview, [ctx.auditview, *line], {**os.environ, **TERMINAL, **(env or {})})
         self.text = ""
         self.settle()
 

@@ -16,6 +16,7 @@ VALUES = {"pid": "1", "user": "root", "python": "3.12", "on-exit": "kill", "even
           "filter": "event == \"open\"", "format": "csv", "output": "/dev/null", "by": "event", "sort": "key", "rows": "3",
           "category": "open", "theme": "filesystem", "code": "1", "color": "never", "completion": "bash"}
 LIVE = ("record", "print", "-")
+TERMINAL = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "ASAN_OPTIONS": "detect_leaks=0"}  # ncurses keeps what it read of the terminal
 
 
 def run(ctx, *arguments, timeout=60, **more):
@@ -399,7 +400,7 @@ def on_screen(ctx, line, keys=b"Q", cwd=None, env=None, seconds=40):
     pid, fd = pty.fork()
     if pid == 0:
         os.chdir(cwd or ctx.folder)
-        os.execve(ctx.auditview, [ctx.auditview, *line], {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **(env or {})})
+        os.execve(ctx.auditview, [ctx.auditview, *line], {**os.environ, **TERMINAL, **(env or {})})
     text, deadline, sent, quiet_since = b"", time.monotonic() + seconds, 0, None
     while True:
         ready = select.select([fd], [], [], .3)[0]
