@@ -183,7 +183,7 @@ void event_text_thread(struct strbuf *to, const struct view *s, uint32_t thread,
 		if (p && p->pid == info->tid)
 			strbuf_adds(to, "main");
 		else
-			strbuf_addf(to, "%u", info->tid);
+			strbuf_add_u64(to, info->tid);
 	} else if (n == 10 && !memcmp(name, "MainThread", n)) {
 		strbuf_adds(to, "main");
 	} else {

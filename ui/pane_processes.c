@@ -104,12 +104,12 @@ static bool push(struct processes *c, struct proc_line line)
 }
 
 /* A field of /proc/PID/task/TID/FILE, for live sessions on this machine. */
-static bool kernel_file(const struct view *s, uint32_t pid, uint32_t tid, const char *file, char *to, size_t cap)
+static bool kernel_file(const struct view *s, uint32_t pid, uint64_t tid, const char *file, char *to, size_t cap)
 {
 	char path[64];
 	if (!view_is_live(s))
 		return false;
-	snprintf(path, sizeof(path), "/proc/%u/task/%u/%s", pid, tid, file);
+	snprintf(path, sizeof(path), "/proc/%u/task/%llu/%s", pid, (unsigned long long)tid, file);
 	FILE *f = fopen(path, "re");
 	if (!f)
 		return false;
@@ -138,7 +138,7 @@ static const struct {
 };
 
 /* State of a thread as the kernel says it. */
-static bool kernel_state(const struct view *s, uint32_t pid, uint32_t tid, const char **ret)
+static bool kernel_state(const struct view *s, uint32_t pid, uint64_t tid, const char **ret)
 {
 	char text[256];
 	if (!kernel_file(s, pid, tid, "stat", text, sizeof(text)))
@@ -492,7 +492,7 @@ static void name_text(const struct processes *c, const struct proc_line *l, stru
 		event_text_thread(to, s, l->thread, 24);
 		if (to->n - before < 11)
 			strbuf_add_repeat(to, ' ', 11 - (to->n - before));
-		strbuf_addf(to, " %u", t->tid);
+		strbuf_addf(to, " %llu", (unsigned long long)t->tid);
 		if (t->interpreter)
 			strbuf_addf(to, " interpreter %u", t->interpreter);
 		return;
@@ -566,7 +566,7 @@ static void draw_thread_details(const struct processes *c, const struct proc_lin
 		utf8_escape(&b, name, n, 0);
 	else
 		strbuf_adds(&b, p->pid == t->tid ? "MainThread" : "thread");
-	strbuf_addf(&b, " %u, of %u, interpreter %u", t->tid, p->pid, t->interpreter);
+	strbuf_addf(&b, " %llu, of %u, interpreter %u", (unsigned long long)t->tid, p->pid, t->interpreter);
 	area_put_cut(a, y, 1, -1, ROLE_TEXT, strbuf_str(&b));
 	strbuf_clear(&b);
 	if (kernel_state(s, p->pid, t->tid, &state)) {
@@ -688,7 +688,8 @@ static void term_of(const struct processes *c, enum line_kind kind, uint32_t pro
 {
 	struct trace *t = c->pane.ui->s->trace;
 	if (kind == LINE_THREAD && thread < c->n_threads)
-		strbuf_addf(to, "pid == %u and tid == %u", trace_process(t, process)->pid, trace_thread(t, thread)->tid);
+		strbuf_addf(to, "pid == %u and tid == %llu", trace_process(t, process)->pid,
+			    (unsigned long long)trace_thread(t, thread)->tid);
 	else
 		strbuf_addf(to, "pid == %u", trace_process(t, process)->pid);
 }

@@ -167,8 +167,8 @@ static void by_thread(struct kind_text *k)
 	event_text_thread(&k->text, k->s, k->id, 60);
 	if (!t)
 		return;
-	strbuf_addf(&k->text, "  %u", t->tid);
-	strbuf_addf(&k->term, "tid == %u", t->tid);
+	strbuf_addf(&k->text, "  %llu", (unsigned long long)t->tid);
+	strbuf_addf(&k->term, "tid == %llu", (unsigned long long)t->tid);
 	if (p && view_has_processes(k->s))
 		strbuf_addf(&k->term, " and pid == %u", p->pid);
 }

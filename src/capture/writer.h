@@ -111,7 +111,7 @@ void writer_process_update(struct writer *w, uint32_t process, const struct proc
 
 struct thread_info {
 	uint32_t process;     /* process index */
-	uint32_t tid;         /* as seen by the recorder; 0 unknown */
+	uint64_t tid;         /* as seen by the recorder; 0 unknown; threading.get_ident() of what was imported */
 	uint32_t interpreter; /* 0 = main */
 	uint32_t name;        /* string id "MainThread", 0 unknown */
 	uint32_t ns_tid;      /* in the innermost namespace; 0: the same */

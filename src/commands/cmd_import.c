@@ -1,5 +1,5 @@
 /*
- * cmd_import: JSON lines become a capture.
+ * cmd_import: JSON lines become a capture. Status 1 when lines were lost; the others are in the capture all the same.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/strbuf.h"
 #include "command.h"
 #include "commands/open_capture.h"
 #include "export/import.h"
@@ -29,14 +30,13 @@ struct err *cmd_import(const struct options *o, int *ret)
 	if (err)
 		return err;
 	if (!o->quiet) {
-		fprintf(stderr, "auditview: %llu events", (unsigned long long)result.n_events);
-		if (result.n_skipped)
-			fprintf(stderr, ", %llu lines without \"event\" left out", (unsigned long long)result.n_skipped);
-		if (result.n_bytes_torn)
-			fprintf(stderr, ", the last line (%llu bytes) is incomplete and left out",
-				(unsigned long long)result.n_bytes_torn);
-		fprintf(stderr, ", %s\n", o->output);
+		struct strbuf text = { 0 };
+		import_losses_say(&text, is_stdin ? "standard input" : in, &result);
+		strbuf_addf(&text, "auditview: %llu event%s, %s\n", (unsigned long long)result.n_events, result.n_events == 1 ? "" : "s",
+			    o->output);
+		fputs(strbuf_str(&text), stderr);
+		strbuf_fini(&text);
 	}
-	*ret = 0;
+	*ret = result.lost.n ? 1 : 0;
 	return NULL;
 }

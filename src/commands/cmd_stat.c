@@ -110,7 +110,7 @@ static struct err *keys_by_thread(struct table *b, const char *by)
 		strbuf_addf(&text, "%u", p ? p->pid : 0);
 		if (!by_process) {
 			s = trace_string(b->t, info->name, &n);
-			strbuf_addf(&text, "/%u", info->tid);
+			strbuf_addf(&text, "/%llu", (unsigned long long)info->tid);
 			if (info->interpreter)
 				strbuf_addf(&text, " interpreter %u", info->interpreter);
 		}

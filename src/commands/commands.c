@@ -53,8 +53,9 @@ const struct command commands[] = {
 		.name = "import",
 		.args = "IN -o FILE",
 		.doc = "turn JSON lines into a capture",
-		.about = "Reads what \"export --format jsonl\" wrote, without loss, and any JSON lines with at least \"event\". A dash as IN is "
-			 "standard input.",
+		.about = "Reads what \"export --format jsonl\" wrote, without loss, and any JSON lines with at least \"event\", as a logger with "
+			 "sys.addaudithook writes them. A line that cannot be taken is left out and said with its number; the status is then 1. "
+			 "Secrets stay as they are. A dash as IN is standard input.",
 		.min_args = 1, .max_args = 1,
 		.options = OPT_ALWAYS | OPT_OUTPUT,
 		.run = cmd_import,

@@ -46,15 +46,22 @@ static struct err *spool(int from, const char *head, size_t n_head, int *ret)
 }
 
 /* JSON lines become a capture that has no name and goes when it is closed. Takes fd over. */
-static struct err *import_input(int in, struct trace **ret)
+static struct err *import_input(const struct options *o, int in, struct trace **ret)
 {
 	int fd = memfd_create("auditview-import", MFD_CLOEXEC);
 	struct err *err = fd < 0 ? err_sys(errno, "cannot make room for standard input") : NULL;
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	struct import_result result;
-	if (!err)
+	if (!err) {
 		err = import_jsonl(in, "standard input", path, &result);
+		if (!o->quiet) {
+			struct strbuf text = { 0 };
+			import_losses_say(&text, "standard input", &result);
+			fputs(strbuf_str(&text), stderr);
+			strbuf_fini(&text);
+		}
+	}
 	close(in);
 	if (!err)
 		return trace_open_fd(fd, "standard input", NULL, ret);
@@ -64,7 +71,7 @@ static struct err *import_input(int in, struct trace **ret)
 }
 
 /* The first bytes tell what it is: a capture has a magic number. */
-static struct err *open_stdin(struct trace **ret)
+static struct err *open_stdin(const struct options *o, struct trace **ret)
 {
 	char head[sizeof(((struct superblock *)0)->magic)];
 	size_t n = 0;
@@ -84,7 +91,7 @@ static struct err *open_stdin(struct trace **ret)
 		return err;
 	if (n == sizeof(head) && memcmp(head, SUPERBLOCK_MAGIC, n) == 0)
 		return trace_open_fd(fd, "standard input", NULL, ret);
-	return import_input(fd, ret);
+	return import_input(o, fd, ret);
 }
 
 struct err *check_not_same_file(const char *in, const char *out)
@@ -108,7 +115,7 @@ void damage_say(const struct options *o, const char *path, struct trace *t)
 struct err *open_capture(const struct options *o, const char *path, struct trace **ret)
 {
 	CLEANUP(trace) struct trace *t = NULL;
-	struct err *err = strcmp(path, "-") ? trace_open(path, NULL, &t) : open_stdin(&t);
+	struct err *err = strcmp(path, "-") ? trace_open(path, NULL, &t) : open_stdin(o, &t);
 	if (err)
 		return err;
 	damage_say(o, path, t);

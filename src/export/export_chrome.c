@@ -36,11 +36,11 @@ static struct err *begin(struct exporter *x)
 static void name_thread(struct exporter *x, uint32_t thread, const struct thread_info *t, const struct process_info *p)
 {
 	next(x);
-	strbuf_addf(&x->out, "{\"ph\":\"M\",\"pid\":%u,\"tid\":%u,\"name\":\"process_name\",\"args\":{\"name\":", p->pid, t->tid);
+	strbuf_addf(&x->out, "{\"ph\":\"M\",\"pid\":%u,\"tid\":%" PRIu64 ",\"name\":\"process_name\",\"args\":{\"name\":", p->pid, t->tid);
 	export_string_json(x, &x->out, p->name);
 	strbuf_adds(&x->out, "}}");
 	next(x);
-	strbuf_addf(&x->out, "{\"ph\":\"M\",\"pid\":%u,\"tid\":%u,\"name\":\"thread_name\",\"args\":{\"name\":", p->pid, t->tid);
+	strbuf_addf(&x->out, "{\"ph\":\"M\",\"pid\":%u,\"tid\":%" PRIu64 ",\"name\":\"thread_name\",\"args\":{\"name\":", p->pid, t->tid);
 	strbuf_clear(&x->scratch);
 	export_thread_name(x, &x->scratch, thread);
 	value_json_string(&x->out, strbuf_str(&x->scratch), x->scratch.n);
@@ -87,7 +87,7 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 	next(x);
 	strbuf_adds(to, "{\"ph\":\"i\",\"s\":\"t\",\"name\":");
 	value_json_string(to, name, n);
-	strbuf_addf(to, ",\"cat\":\"%s\",\"ts\":%" PRIu64 ".%03u,\"pid\":%u,\"tid\":%u",
+	strbuf_addf(to, ",\"cat\":\"%s\",\"ts\":%" PRIu64 ".%03u,\"pid\":%u,\"tid\":%" PRIu64,
 		    catalog_theme_name(catalog_theme_of(name, n)), e.time_ns / 1000, (unsigned)(e.time_ns % 1000), p->pid, t->tid);
 	bool as_args = x->format == &export_perfetto;
 	if (!as_args && e.stack) {

@@ -1,10 +1,15 @@
 /*
- * import: see import.h.
+ * import: see import.h. A line's members here, its time in import_time.c, its stack in
+ * import_frames.c.
  *
- * Fast because what repeats is parsed once: the text of a frame, of a whole stack and of arguments without addresses is
- * looked up by its 128-bit XXH3 first. The end of a stack or of arguments that were seen before need not be searched for
- * by parsing: in our own lines the stack ends at "}" and line end, the arguments at ,"stack":[ . A text found in the table
- * was once parsed to exactly its end, so it is whole now, too; what is not found is parsed.
+ * Two passes: the first finds the time before which no line stands, for capture time 0 is written
+ * into the file first. So what cannot be read twice is spooled.
+ *
+ * Fast because what repeats is parsed once: the text of a frame, of a whole stack and of arguments
+ * without addresses is looked up by its 128-bit XXH3 first. The end of a stack or of arguments that
+ * were seen before need not be searched for by parsing: in our own lines the stack ends at "}" and
+ * line end, the arguments at the last ,"stack":[ . A text found in the table was once parsed to
+ * exactly its end, so it is whole now, too; what is not found is parsed.
  */
 #include "export/import.h"
 
@@ -12,413 +17,114 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/strbuf.h"
-#include "base/vec.h"
-#include "capture/writer.h"
-#include "export/exporter_private.h"
-#include "export/seen.h"
+#include "base/io.h"
+#include "export/import_private.h"
 #include "model/catalog.h"
-#include "model/value_json.h"
 
-#define READ_BYTES (1u << 20)
+#define READ_BYTES     (1u << 20)
 #define LINE_BYTES_MAX (256u << 20)
 
-struct process {
-	uint32_t index;
-	struct process_info info;
-};
+/* ---- what could not be taken ---- */
 
-/* A frame of a stack's text, and the stack that it and all outside it are. */
-struct level {
-	size_t from_end; /* where the frame's text starts, in bytes before the end */
-	uint32_t frame, stack;
-};
-
-struct import {
-	const char *label, *path;
-	struct writer *w; /* NULL until the first event, whose time is the anchor */
-	uint64_t anchor_ns, last_ns, line;
-	struct seen frames, stacks, args, threads, names;
-	VEC(struct process) processes;
-	struct seen by_pid; /* the newest process of a pid */
-	struct strbuf last_stack; /* text of the stack parsed last, and its frames, innermost first */
-	VEC(struct level) levels;
-	struct strbuf key, text, value, encoded, thread, python;
-	struct json_objects objects;
-	struct import_result result;
-};
-
-/* What one line says. */
-struct line {
-	uint64_t ts_ns, time_ns, pid, tid, ns_tid, interp, flags;
-	bool has_ts, has_time, has_event, has_tid;
-	uint32_t name;              /* string id */
-	const char *event;          /* its text, in im->value while the line is read */
-	size_t n_event;
-	struct json args, stack, process, notes; /* start NULL: not there */
-	VEC(struct json) others;    /* members we do not know: key at start, value at p */
-};
-
-static struct err *broken(const struct import *im, const struct json *j)
+static void add_loss(struct import_losses *l, uint64_t line, const char *why)
 {
-	return err_with_at(err_create(ERR_SYNTAX, "%s: line %llu, column %llu: expected %s", im->label,
-				      (unsigned long long)im->line, (unsigned long long)(j->p - j->start + 1),
-				      j->error ? j->error : "something else"),
-			   im->line);
+	for (size_t i = 0; i < ARRAY_LEN(l->first) && i < l->n; i++)
+		if (l->first[i].line == line && !strcmp(l->first[i].why, why))
+			return;
+	if (l->n < ARRAY_LEN(l->first)) {
+		l->first[l->n].line = line;
+		snprintf(l->first[l->n].why, sizeof(l->first[l->n].why), "%s", why);
+	}
+	l->n++;
 }
 
-/* Days since 1970-01-01 of a date of the Gregorian calendar. */
-static int64_t days_from_date(int64_t y, unsigned m, unsigned d)
+void import_odd(struct import *im, const char *what)
 {
-	y -= m <= 2;
-	int64_t era = (y >= 0 ? y : y - 399) / 400;
-	unsigned of_era = (unsigned)(y - era * 400), of_year = (153 * (m + (m > 2 ? -3u : 9u)) + 2) / 5 + d - 1;
-	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+	add_loss(&im->result->odd, im->line, what);
 }
 
-/* 2026-11-22T07:00:00[.fraction][Z|±hh:mm] */
-static bool read_time(const char *s, size_t n, uint64_t *ret)
+static void lose_line(struct import *im, const struct json *j, const char *why)
 {
-	unsigned y, mo, d, h, mi, sec, zone_h = 0, zone_m = 0;
-	char text[64];
-	int at = 0;
-	if (n >= sizeof(text))
-		return false;
-	memcpy(text, s, n);
-	text[n] = 0;
-	if (sscanf(text, "%4u-%2u-%2u%*1[T ]%2u:%2u:%2u%n", &y, &mo, &d, &h, &mi, &sec, &at) != 6 || !at || mo < 1 || mo > 12 ||
-	    d < 1 || d > 31 || y < 1970)
-		return false;
-	const char *rest = text + at;
-	uint64_t ns = 0, unit = 100000000;
-	if (*rest == '.')
-		for (rest++; *rest >= '0' && *rest <= '9'; rest++, unit /= 10)
-			ns += (uint64_t)(*rest - '0') * unit;
-	int64_t zone = 0;
-	if ((*rest == '+' || *rest == '-') && sscanf(rest + 1, "%2u:%2u", &zone_h, &zone_m) == 2)
-		zone = (*rest == '-' ? -1 : 1) * (int64_t)(zone_h * 3600 + zone_m * 60);
-	int64_t seconds = days_from_date(y, mo, d) * 86400 + h * 3600 + mi * 60 + sec - zone;
-	*ret = (uint64_t)seconds * 1000000000u + ns;
-	return true;
+	char text[IMPORT_WHY_BYTES];
+	if (!why) {
+		bool torn = j->p >= j->end;
+		snprintf(text, sizeof(text), "column %zu: expected %s%s",
+			 (size_t)(j->p - j->start + 1), j->error ? j->error : "something else",
+			 torn ? "; the line is incomplete" : "");
+		why = text;
+	}
+	add_loss(&im->result->lost, im->line, why);
 }
 
-static bool key_is(const struct strbuf *key, const char *name)
+/* ---- small values ---- */
+
+bool import_key_is(const struct strbuf *key, const char *name)
 {
 	return key->n == strlen(name) && !memcmp(key->s, name, key->n);
 }
 
-/* null, or a string into *to (cleared for null). */
-static bool read_text(struct json *j, struct strbuf *to)
+static bool key_in(const struct strbuf *key, const char *const *names)
 {
-	json_read_space(j);
-	if (j->p < j->end && *j->p == 'n') {
-		strbuf_clear(to);
-		return json_read_skip(j);
-	}
-	return json_read_string(j, to);
+	for (; *names; names++)
+		if (import_key_is(key, *names))
+			return true;
+	return false;
 }
 
-static bool read_string_id(struct import *im, struct json *j, uint32_t *ret)
+bool import_read_text(struct json *j, struct strbuf *to)
 {
-	if (!read_text(j, &im->text))
+	json_read_space(j);
+	if (j->p < j->end && *j->p == '"')
+		return json_read_string(j, to);
+	const char *from = j->p;
+	strbuf_clear(to);
+	if (!json_read_skip(j))
+		return false;
+	if ((*from >= '0' && *from <= '9') || *from == '-')
+		strbuf_add(to, from, (size_t)(j->p - from));
+	return true;
+}
+
+bool import_read_number(struct json *j, struct number *ret)
+{
+	struct strbuf text = { 0 };
+	*ret = (struct number){ 0 };
+	json_read_space(j);
+	char c = j->p < j->end ? *j->p : 0;
+	if (!import_read_text(j, &text)) {
+		strbuf_fini(&text);
+		return false;
+	}
+	if (text.n) {
+		char *end;
+		const char *s = strbuf_str(&text);
+		snprintf(ret->text, sizeof(ret->text), "%s", s);
+		errno = 0;
+		ret->is_set = true;
+		bool is_hex = s[0] == '0' && (s[1] | 32) == 'x';
+		ret->u = strtoull(s, &end, is_hex ? 16 : 10);
+		if (*end || errno || *s == '-' || *s == ' ' || *s == '+') {
+			double d = strtod(s, &end);
+			ret->is_odd = *end || !(d >= 0 && d < 18446744073709551616.0) ||
+				      d != (double)(uint64_t)d;
+			ret->u = ret->is_odd ? 0 : (uint64_t)d;
+		}
+	} else if (c == '[' || c == '{') {
+		ret->is_odd = true;
+	}
+	strbuf_fini(&text);
+	return true;
+}
+
+bool import_read_string_id(struct import *im, struct json *j, uint32_t *ret)
+{
+	if (!import_read_text(j, &im->text))
 		return false;
 	*ret = im->text.n ? writer_string(im->w, im->text.s, im->text.n) : 0;
 	return true;
-}
-
-static bool read_any_value(struct import *im, struct json *j, uint32_t *ret)
-{
-	strbuf_clear(&im->encoded);
-	im->objects.addresses.n = 0;
-	if (!value_json_read(j, &im->encoded, &im->objects))
-		return false;
-	*ret = im->objects.addresses.n ? 0 : writer_value(im->w, im->encoded.s, im->encoded.n);
-	return true;
-}
-
-/* ---- stacks ---- */
-
-static bool parse_frame(struct import *im, struct json *j, uint32_t *ret)
-{
-	struct frame_info f = { .kind = FRAME_PYTHON };
-	if (!json_read_expect(j, '{'))
-		return false;
-	if (json_read_is(j, '}')) {
-		*ret = writer_frame(im->w, &f);
-		return true;
-	}
-	do {
-		uint64_t n = 0;
-		bool ok = json_read_string(j, &im->key) && json_read_expect(j, ':');
-		if (!ok)
-			return false;
-		if (key_is(&im->key, "func") || key_is(&im->key, "native") || key_is(&im->key, "mark")) {
-			f.kind = im->key.s[0] == 'f' ? FRAME_PYTHON : im->key.s[0] == 'n' ? FRAME_NATIVE : FRAME_MARK;
-			ok = read_string_id(im, j, &f.function);
-		} else if (key_is(&im->key, "file")) {
-			ok = read_string_id(im, j, &f.file);
-		} else if (key_is(&im->key, "module")) {
-			ok = read_string_id(im, j, &f.module);
-		} else if (key_is(&im->key, "line")) {
-			ok = json_read_u64(j, &n), f.line = (uint32_t)n;
-		} else if (key_is(&im->key, "first_line")) {
-			ok = json_read_u64(j, &n), f.first_line = (uint32_t)n;
-		} else if (key_is(&im->key, "end_line")) {
-			ok = json_read_u64(j, &n), f.end_line = (uint32_t)n;
-		} else if (key_is(&im->key, "column")) {
-			ok = json_read_u64(j, &n), f.column = (uint32_t)n;
-		} else if (key_is(&im->key, "end_column")) {
-			ok = json_read_u64(j, &n), f.end_column = (uint32_t)n;
-		} else if (key_is(&im->key, "offset")) {
-			ok = json_read_u64(j, &f.offset);
-		} else {
-			ok = json_read_skip(j);
-		}
-		if (!ok)
-			return false;
-	} while (json_read_is(j, ','));
-	*ret = writer_frame(im->w, &f);
-	return json_read_expect(j, '}');
-}
-
-static size_t common_end(const char *a, size_t n_a, const char *b, size_t n_b)
-{
-	size_t n = 0, max = n_a < n_b ? n_a : n_b;
-	while (n + 8 <= max && !memcmp(a + n_a - n - 8, b + n_b - n - 8, 8))
-		n += 8;
-	while (n < max && a[n_a - n - 1] == b[n_b - n - 1])
-		n++;
-	return n;
-}
-
-/* Innermost frame first in the text; the writer wants the outermost first. Stacks that follow each other mostly share their
- * outer frames: from where the text is the same to its end, the frames need not be looked at again. */
-static bool parse_stack(struct import *im, struct json *j, uint32_t *ret)
-{
-	VEC(struct level) levels = { 0 };
-	const char *start = j->p, *end = j->end, *known = NULL;
-	size_t same = common_end(im->last_stack.s, im->last_stack.n, start, (size_t)(end - start)), first = 0;
-	while (first < im->levels.n && im->levels.v[first].from_end > same)
-		first++;
-	if (first < im->levels.n)
-		known = end - im->levels.v[first].from_end;
-	bool ok = json_read_expect(j, '['), reused = false;
-	if (ok && !json_read_is(j, ']')) {
-		do {
-			struct level level = { 0 };
-			json_read_space(j);
-			if (j->p == known) {
-				j->p = end;
-				reused = true;
-				break;
-			}
-			level.from_end = (size_t)(end - j->p);
-			/* our own frames have no braces inside, except in file names: then the text is simply not found */
-			const char *close = memchr(j->p, '}', (size_t)(end - j->p));
-			XXH128_hash_t h = { 0 };
-			if (close) {
-				h = XXH3_128bits(j->p, (size_t)(close + 1 - j->p));
-				if (seen_get(&im->frames, h, &level.frame)) {
-					j->p = close + 1;
-					ok = vec_push(&levels, level);
-					continue;
-				}
-			}
-			ok = parse_frame(im, j, &level.frame) && vec_push(&levels, level);
-			if (ok && close && j->p == close + 1)
-				seen_add(&im->frames, h, level.frame);
-		} while (ok && json_read_is(j, ','));
-		ok = ok && (reused || json_read_expect(j, ']'));
-	}
-	uint32_t stack = reused ? im->levels.v[first].stack : 0;
-	for (size_t i = levels.n; ok && i-- > 0;)
-		levels.v[i].stack = stack = writer_stack(im->w, stack, levels.v[i].frame);
-	for (size_t i = first; ok && reused && i < im->levels.n; i++)
-		ok = vec_push(&levels, im->levels.v[i]);
-	strbuf_clear(&im->last_stack);
-	im->levels.n = 0;
-	if (ok && j->p == end) { /* the text ends where the stack does */
-		strbuf_add(&im->last_stack, start, (size_t)(end - start));
-		vec_fini(&im->levels);
-		im->levels.v = levels.v, im->levels.n = levels.n, im->levels.cap = levels.cap;
-	} else {
-		vec_fini(&levels);
-	}
-	*ret = stack;
-	return ok;
-}
-
-static bool read_stack(struct import *im, struct json *stack, uint32_t *ret)
-{
-	size_t n = (size_t)(stack->end - stack->p);
-	XXH128_hash_t h = XXH3_128bits(stack->p, n);
-	if (seen_get(&im->stacks, h, ret))
-		return true;
-	if (!parse_stack(im, stack, ret))
-		return false;
-	return stack->p != stack->end || seen_add(&im->stacks, h, *ret);
-}
-
-/* ---- processes and threads ---- */
-
-static XXH128_hash_t hash_pid(uint64_t pid)
-{
-	return XXH3_128bits(&pid, sizeof(pid));
-}
-
-static uint32_t hex_of_version(const char *s, size_t n)
-{
-	uint32_t v = 0, part = 0;
-	int shift = 24;
-	for (size_t i = 0; i <= n && shift >= 8; i++) {
-		if (i < n && s[i] >= '0' && s[i] <= '9') {
-			part = part * 10 + (uint32_t)(s[i] - '0');
-		} else {
-			v |= (part & 0xff) << shift;
-			shift -= 8;
-			part = 0;
-			if (i < n && s[i] != '.')
-				break;
-		}
-	}
-	return v ? v | 0xf0 : 0; /* as of a final release */
-}
-
-static bool parse_process(struct import *im, struct json *j, struct process_info *p)
-{
-	if (!json_read_expect(j, '{'))
-		return false;
-	if (json_read_is(j, '}'))
-		return true;
-	do {
-		uint64_t n = 0;
-		bool ok = json_read_string(j, &im->key) && json_read_expect(j, ':');
-		if (!ok)
-			return false;
-		if (key_is(&im->key, "name"))
-			ok = read_string_id(im, j, &p->name);
-		else if (key_is(&im->key, "exe"))
-			ok = read_string_id(im, j, &p->exe);
-		else if (key_is(&im->key, "cwd"))
-			ok = read_string_id(im, j, &p->cwd);
-		else if (key_is(&im->key, "argv"))
-			ok = read_any_value(im, j, &p->argv);
-		else if (key_is(&im->key, "environ"))
-			ok = read_any_value(im, j, &p->environ);
-		else if (key_is(&im->key, "prefixes"))
-			ok = read_any_value(im, j, &p->prefixes);
-		else if (key_is(&im->key, "ppid"))
-			ok = json_read_u64(j, &n), p->ppid = (uint32_t)n;
-		else if (key_is(&im->key, "ns_pid"))
-			ok = json_read_u64(j, &n), p->ns_pid = (uint32_t)n;
-		else if (key_is(&im->key, "python_hex"))
-			ok = json_read_u64(j, &n), p->python_hex = (uint32_t)n;
-		else if (key_is(&im->key, "flags"))
-			ok = json_read_u64(j, &n), p->flags = (uint32_t)n;
-		else if (key_is(&im->key, "start_ns"))
-			ok = json_read_u64(j, &p->start_ns);
-		else if (key_is(&im->key, "end_ns"))
-			ok = json_read_u64(j, &p->end_ns);
-		else if (key_is(&im->key, "exit_status"))
-			ok = json_read_u64(j, &n), p->exit_status = (int32_t)n;
-		else if (key_is(&im->key, "n_lost"))
-			ok = json_read_u64(j, &p->n_lost);
-		else
-			ok = json_read_skip(j);
-		if (!ok)
-			return false;
-	} while (json_read_is(j, ','));
-	return json_read_expect(j, '}');
-}
-
-static bool find_process(struct import *im, struct line *l, uint64_t time_ns, struct process **ret)
-{
-	uint32_t at;
-	if (!l->process.start && seen_get(&im->by_pid, hash_pid(l->pid), &at)) {
-		*ret = &im->processes.v[at];
-		return true;
-	}
-	struct process p = { .info = { .pid = (uint32_t)l->pid, .ns_pid = (uint32_t)l->pid, .start_ns = time_ns,
-				       .exit_status = -1 } };
-	p.info.python = im->python.n ? writer_string(im->w, im->python.s, im->python.n) : 0;
-	p.info.python_hex = hex_of_version(strbuf_str(&im->python), im->python.n);
-	if (l->process.start && !parse_process(im, &l->process, &p.info))
-		return false;
-	p.index = writer_process(im->w, &p.info);
-	if (!vec_push(&im->processes, p) || !seen_add(&im->by_pid, hash_pid(l->pid), (uint32_t)im->processes.n - 1))
-		return json_read_fail(&l->process, "more memory");
-	*ret = &im->processes.v[im->processes.n - 1];
-	return true;
-}
-
-static bool find_thread(struct import *im, const struct line *l, const struct process *p, uint32_t *ret)
-{
-	XXH3_state_t state;
-	uint64_t ids[3] = { p->index, l->has_tid ? l->tid : l->pid, l->interp };
-	XXH3_128bits_reset(&state);
-	XXH3_128bits_update(&state, ids, sizeof(ids));
-	XXH3_128bits_update(&state, strbuf_str(&im->thread), im->thread.n);
-	XXH128_hash_t h = XXH3_128bits_digest(&state);
-	if (seen_get(&im->threads, h, ret))
-		return true;
-	struct thread_info t = { .process = p->index, .tid = (uint32_t)ids[1], .interpreter = (uint32_t)l->interp,
-				 .ns_tid = l->ns_tid > UINT32_MAX ? 0 : (uint32_t)l->ns_tid,
-				 .name = im->thread.n ? writer_string(im->w, im->thread.s, im->thread.n) : 0 };
-	*ret = writer_thread(im->w, &t);
-	return seen_add(&im->threads, h, *ret);
-}
-
-static bool parse_note(struct import *im, struct json *j)
-{
-	struct note_info n = { .kind = NOTE_KIND_COUNT, .process = UINT32_MAX };
-	uint32_t at;
-	if (!json_read_expect(j, '{'))
-		return false;
-	do {
-		uint64_t pid = 0;
-		bool ok = json_read_string(j, &im->key) && json_read_expect(j, ':');
-		if (ok && key_is(&im->key, "kind")) {
-			ok = json_read_string(j, &im->text);
-			for (unsigned i = 0; ok && i < NOTE_KIND_COUNT; i++)
-				if (key_is(&im->text, export_note_kinds[i]))
-					n.kind = (enum note_kind)i;
-		} else if (ok && key_is(&im->key, "ts_ns")) {
-			ok = json_read_u64(j, &n.time_ns);
-		} else if (ok && key_is(&im->key, "pid")) {
-			ok = json_read_u64(j, &pid);
-			if (ok && seen_get(&im->by_pid, hash_pid(pid), &at))
-				n.process = im->processes.v[at].index;
-		} else if (ok && key_is(&im->key, "text")) {
-			ok = read_string_id(im, j, &n.text);
-		} else if (ok && key_is(&im->key, "a")) {
-			ok = json_read_u64(j, &n.a);
-		} else if (ok && key_is(&im->key, "b")) {
-			ok = json_read_u64(j, &n.b);
-		} else {
-			ok = ok && json_read_skip(j);
-		}
-		if (!ok)
-			return false;
-	} while (json_read_is(j, ','));
-	if (n.kind != NOTE_KIND_COUNT)
-		writer_note(im->w, &n);
-	return json_read_expect(j, '}');
-}
-
-static bool read_notes(struct import *im, struct json *j)
-{
-	if (!json_read_expect(j, '['))
-		return false;
-	if (json_read_is(j, ']'))
-		return true;
-	do {
-		if (!parse_note(im, j))
-			return false;
-	} while (json_read_is(j, ','));
-	return json_read_expect(j, ']');
 }
 
 /* ---- arguments ---- */
@@ -430,33 +136,45 @@ static void add_varint(struct strbuf *to, uint64_t v)
 	strbuf_addc(to, (char)v);
 }
 
-/* One pass over {"name":value,…}: with names as a dictionary, or the values alone as a tuple; then *ret_named says whether
- * a name was not the catalogue's. */
-static bool parse_members(struct import *im, struct json j, const struct catalog_event *e, int minor, bool as_dict,
-			  bool *ret_named, const char **ret_end)
+static void add_name(struct strbuf *to, const char *s, size_t n)
+{
+	strbuf_addc(to, VALUE_STR);
+	add_varint(to, n);
+	strbuf_add(to, s, n);
+}
+
+/*
+ * One pass over {"name":value,…} or [value,…]: with names as a dictionary, or the values alone as a
+ * tuple; then *ret_named says whether a name was not the catalogue's. Anything else is one
+ * argument.
+ */
+static bool parse_args(struct import *im, struct json j, const struct catalog_event *e, int minor,
+		       bool as_dict, bool *ret_named, const char **ret_end)
 {
 	uint64_t n = 0;
-	char buf[CATALOG_KEY_BYTES];
+	char buf[CATALOG_KEY_BYTES], open = *j.p, close = open == '{' ? '}' : ']';
 	strbuf_clear(&im->encoded);
 	im->objects.addresses.n = 0;
 	*ret_named = false;
-	bool ok = json_read_expect(&j, '{');
-	if (ok && !json_read_is(&j, '}')) {
+	bool ok = true;
+	if (open != '{' && open != '[') {
+		ok = value_json_read(&j, &im->encoded, &im->objects);
+		n = 1;
+	} else if (json_read_expect(&j, open) && !json_read_is(&j, close)) {
 		do {
-			ok = json_read_string(&j, &im->key) && json_read_expect(&j, ':');
-			if (!ok)
-				break;
 			const char *known = catalog_arg_key(e, minor, (size_t)n, buf);
-			*ret_named |= !key_is(&im->key, known);
-			if (as_dict) {
-				strbuf_addc(&im->encoded, VALUE_STR);
-				add_varint(&im->encoded, im->key.n);
-				strbuf_add(&im->encoded, im->key.s, im->key.n);
+			if (open == '{') {
+				ok = json_read_string(&j, &im->key) && json_read_expect(&j, ':');
+				if (!ok)
+					break;
+				*ret_named |= !import_key_is(&im->key, known);
+				if (as_dict)
+					add_name(&im->encoded, strbuf_str(&im->key), im->key.n);
 			}
 			ok = value_json_read(&j, &im->encoded, &im->objects);
 			n++;
 		} while (ok && json_read_is(&j, ','));
-		ok = ok && json_read_expect(&j, '}');
+		ok = ok && json_read_expect(&j, close);
 	}
 	*ret_end = j.p;
 	struct strbuf head = { 0 };
@@ -473,15 +191,16 @@ static bool parse_members(struct import *im, struct json j, const struct catalog
 static bool read_args(struct import *im, struct line *l, int minor, uint32_t *ret)
 {
 	size_t n = (size_t)(l->args.end - l->args.p);
-	XXH128_hash_t h = XXH3_128bits_withSeed(l->args.p, n, (uint64_t)l->name << 8 | (uint64_t)minor);
+	XXH128_hash_t h = XXH3_128bits_withSeed(l->args.p, n,
+						(uint64_t)l->name << 8 | (uint64_t)minor);
 	im->objects.addresses.n = 0;
 	if (seen_get(&im->args, h, ret))
 		return true;
 	const struct catalog_event *e = catalog_find(l->event, l->n_event);
 	bool named;
 	const char *end;
-	if (!parse_members(im, l->args, e, minor, false, &named, &end) ||
-	    (named && !parse_members(im, l->args, e, minor, true, &named, &end)))
+	if (!parse_args(im, l->args, e, minor, false, &named, &end) ||
+	    (named && !parse_args(im, l->args, e, minor, true, &named, &end)))
 		return false;
 	*ret = writer_value(im->w, im->text.s, im->text.n);
 	return im->objects.addresses.n || end != l->args.end || seen_add(&im->args, h, *ret);
@@ -499,9 +218,7 @@ static bool read_others(struct import *im, struct line *l, uint32_t *ret)
 		struct json *j = &l->others.v[i];
 		if (!json_read_string(j, &im->key) || !json_read_expect(j, ':'))
 			return false;
-		strbuf_addc(&im->encoded, VALUE_STR);
-		add_varint(&im->encoded, im->key.n);
-		strbuf_add(&im->encoded, im->key.s, im->key.n);
+		add_name(&im->encoded, strbuf_str(&im->key), im->key.n);
 		if (!value_json_read(j, &im->encoded, &im->objects))
 			return false;
 	}
@@ -511,7 +228,8 @@ static bool read_others(struct import *im, struct line *l, uint32_t *ret)
 
 /* ---- lines ---- */
 
-/* Remember where a value stands and step over it. known_end: where it ends if it is as we write it. */
+/* Remember where a value stands and step over it. known_end: where it ends if it is as we write it.
+ */
 static bool mark_value(struct json *j, const char *known_end, struct json *ret)
 {
 	json_read_space(j);
@@ -525,79 +243,116 @@ static bool mark_value(struct json *j, const char *known_end, struct json *ret)
 	return true;
 }
 
+/* Of our own lines: where the stack begins, which is the last member. */
+static const char *find_last_stack(const char *p, const char *end)
+{
+	const char *last = NULL, *next;
+	while ((next = memmem(p, (size_t)(end - p), ",\"stack\":[", 10)))
+		last = next, p = next + 10;
+	return last;
+}
+
+static bool read_numbers(struct import *im, struct json *j, struct line *l, bool *ret_is_one)
+{
+	static const char *const pids[] = { "pid", "process_id", NULL }, *const tids[] = {
+		"tid", "thread_id", "thread_ident", "ident", "native_id", NULL
+	};
+	struct number *n = key_in(&im->key, pids)              ? &l->pid
+			   : key_in(&im->key, tids)            ? &l->tid
+			   : import_key_is(&im->key, "ns_tid") ? &l->ns_tid : import_key_is(&im->key, "interp") ? &l->interp
+			   : import_key_is(&im->key, "flags")  ? &l->flags
+							       : NULL;
+	struct number read;
+	*ret_is_one = n != NULL;
+	if (!n)
+		return true;
+	if (!import_read_number(j, &read))
+		return false;
+	if (!n->is_set || n == &l->flags || read.is_set)
+		*n = read;
+	return true;
+}
+
+/* Members that are a text, or sometimes something else. */
+static bool read_texts(struct import *im, struct json *j, struct line *l, bool *ret_is_one)
+{
+	static const char *const threads[] = { "thread", "thread_name", "threadName", NULL };
+	*ret_is_one = true;
+	json_read_space(j);
+	char c = j->p < j->end ? *j->p : 0;
+	if (key_in(&im->key, threads)) {
+		if (c != '"' && !l->tid.is_set && (c == '-' || (c >= '0' && c <= '9')))
+			return import_read_number(j, &l->tid); /* threading.get_ident() */
+		return import_read_text(j, &im->thread);
+	}
+	if (import_key_is(&im->key, "python"))
+		return import_read_text(j, &im->python);
+	if (import_key_is(&im->key, "event")) {
+		l->has_event = c == '"';
+		return l->has_event ? json_read_string(j, &im->value) : json_read_skip(j);
+	}
+	if (import_key_is(&im->key, "process")) {
+		if (c == '{')
+			return mark_value(j, NULL, &l->process);
+		if (c != '"' && !l->pid.is_set)
+			return import_read_number(j, &l->pid);
+		return import_read_text(j, &im->process_name);
+	}
+	*ret_is_one = false;
+	return true;
+}
+
 static bool read_member(struct import *im, struct json *j, struct line *l, const char *key_at)
 {
+	static const char *const stacks[] = { "stack", "traceback", "frames", "stack_info", NULL },
+				 *const skipped[] = { "v",     "seq",        "category",
+						      "theme", "documented", NULL };
 	const struct strbuf *k = &im->key;
-	struct json other;
-	if (key_is(k, "ts_ns"))
-		return l->has_ts = json_read_u64(j, &l->ts_ns);
-	if (key_is(k, "pid"))
-		return json_read_u64(j, &l->pid);
-	if (key_is(k, "tid"))
-		return l->has_tid = json_read_u64(j, &l->tid);
-	if (key_is(k, "ns_tid"))
-		return json_read_u64(j, &l->ns_tid);
-	if (key_is(k, "interp"))
-		return json_read_u64(j, &l->interp);
-	if (key_is(k, "flags"))
-		return json_read_u64(j, &l->flags);
-	if (key_is(k, "thread"))
-		return read_text(j, &im->thread);
-	if (key_is(k, "python"))
-		return read_text(j, &im->python);
-	if (key_is(k, "event")) {
-		l->has_event = json_read_string(j, &im->value);
-		return l->has_event;
+	bool is_one, is_odd;
+	if (import_is_time(k)) {
+		bool ok = import_read_time(j, k, &im->text, &l->time, &is_odd);
+		if (is_odd)
+			import_odd(im, "the time is not understood");
+		return ok;
 	}
-	if (key_is(k, "time")) {
-		json_read_space(j);
-		if (im->w && (l->has_ts || memmem(j->p, (size_t)(j->end - j->p), "\"ts_ns\":", 8)))
-			return json_read_skip(j); /* ts_ns says it exactly */
-		if (j->p < j->end && *j->p == '"') {
-			if (!json_read_string(j, &im->text))
-				return false;
-			l->has_time = read_time(im->text.s, im->text.n, &l->time_ns);
-			return l->has_time || json_read_fail(j, "a time such as 2026-11-22T07:00:00Z");
-		}
-		const char *from = j->p;
-		if (!json_read_skip(j))
-			return false;
-		double seconds = strtod(from, NULL); /* the line ends with a NUL or a character that no number has */
-		l->has_time = seconds >= 0 && seconds < 1e10;
-		l->time_ns = l->has_time ? (uint64_t)(seconds * 1e9) : 0;
+	if (!read_numbers(im, j, l, &is_one))
+		return false;
+	if (is_one)
 		return true;
-	}
-	if (key_is(k, "args")) {
-		json_read_space(j);
-		if (j->p >= j->end || *j->p != '{')
+	if (!read_texts(im, j, l, &is_one))
+		return false;
+	if (is_one)
+		return true;
+	json_read_space(j);
+	char c = j->p < j->end ? *j->p : 0;
+	if (import_key_is(k, "args")) {
+		if (c == 'n')
 			return json_read_skip(j);
-		return mark_value(j, memmem(j->p, (size_t)(j->end - j->p), ",\"stack\":[", 10), &l->args);
+		return mark_value(j, l->is_own && c == '{' ? find_last_stack(j->p, j->end) : NULL,
+				  &l->args);
 	}
-	if (key_is(k, "stack")) {
-		json_read_space(j);
-		if (j->p >= j->end || *j->p != '[')
+	if (key_in(k, stacks)) {
+		if (c != '[' && c != '"')
 			return json_read_skip(j);
-		bool is_last = j->end - j->p >= 3 && j->end[-1] == '}' && j->end[-2] == ']';
+		l->stack_is_outermost_first = import_key_is(k, "traceback");
+		bool is_last = l->is_own && j->end - j->p >= 3 && j->end[-1] == '}' &&
+			       j->end[-2] == ']';
 		return mark_value(j, is_last ? j->end - 1 : NULL, &l->stack);
 	}
-	if (key_is(k, "process")) {
-		json_read_space(j);
-		return j->p < j->end && *j->p == '{' ? mark_value(j, NULL, &l->process) : json_read_skip(j);
-	}
-	if (key_is(k, "notes")) {
-		json_read_space(j);
-		return j->p < j->end && *j->p == '[' ? mark_value(j, NULL, &l->notes) : json_read_skip(j);
-	}
-	if (key_is(k, "v") || key_is(k, "seq") || key_is(k, "category") || key_is(k, "theme") || key_is(k, "documented"))
+	if (import_key_is(k, "notes"))
+		return c == '[' ? mark_value(j, NULL, &l->notes) : json_read_skip(j);
+	if (key_in(k, skipped))
 		return json_read_skip(j);
 	if (!json_read_skip(j))
 		return false;
-	other = (struct json){ .start = j->start, .p = key_at, .end = j->p };
+	struct json other = { .start = j->start, .p = key_at, .end = j->p };
 	return vec_push(&l->others, other) || json_read_fail(j, "more memory");
 }
 
 static bool read_members(struct import *im, struct json *j, struct line *l)
 {
+	static const char own[] = "{\"v\":1,\"seq\":";
+	l->is_own = (size_t)(j->end - j->p) > sizeof(own) && !memcmp(j->p, own, sizeof(own) - 1);
 	if (!json_read_expect(j, '{'))
 		return false;
 	if (json_read_is(j, '}'))
@@ -605,7 +360,8 @@ static bool read_members(struct import *im, struct json *j, struct line *l)
 	do {
 		json_read_space(j);
 		const char *key_at = j->p;
-		if (!json_read_string(j, &im->key) || !json_read_expect(j, ':') || !read_member(im, j, l, key_at))
+		if (!json_read_string(j, &im->key) || !json_read_expect(j, ':') ||
+		    !read_member(im, j, l, key_at))
 			return false;
 	} while (json_read_is(j, ','));
 	if (!json_read_expect(j, '}'))
@@ -614,19 +370,10 @@ static bool read_members(struct import *im, struct json *j, struct line *l)
 	return j->p == j->end || json_read_fail(j, "the end of the line");
 }
 
-static struct err *start_writer(struct import *im, const struct line *l)
+/* NULL, or memory is short; *ret_why is set if the line is lost. */
+static struct err *write_event(struct import *im, struct line *l, const char **ret_why)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	uint64_t time_ns = l->has_time ? l->time_ns : (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	im->anchor_ns = l->has_ts && l->has_time && l->ts_ns <= time_ns ? time_ns - l->ts_ns : time_ns;
-	struct writer_options options = { .wall_anchor_ns = im->anchor_ns, .creator = "auditview " AUDITVIEW_VERSION, .is_hidden = true };
-	return writer_open(im->path, &options, &im->w);
-}
-
-static bool write_event(struct import *im, struct json *j, struct line *l)
-{
-	struct event_info e = { .flags = (uint32_t)l->flags & 0xff };
+	struct event_info e = { .flags = (uint32_t)l->flags.u & 0xff };
 	struct process *p = NULL;
 	XXH128_hash_t h = XXH3_128bits(im->value.s, im->value.n);
 	l->event = im->value.s;
@@ -634,132 +381,344 @@ static bool write_event(struct import *im, struct json *j, struct line *l)
 	if (!seen_get(&im->names, h, &l->name)) {
 		l->name = writer_string(im->w, l->event, l->n_event);
 		if (!seen_add(&im->names, h, l->name))
-			return json_read_fail(j, "more memory");
+			return err_no_memory();
 	}
+	if (l->n_event > 4096)
+		import_odd(im, "the event's name has more than 4096 bytes: the rest is not shown");
 	e.name = l->name;
-	e.time_ns = l->has_ts ? l->ts_ns : l->has_time ? l->time_ns >= im->anchor_ns ? l->time_ns - im->anchor_ns : 0 :
-		    im->last_ns;
-	im->last_ns = e.time_ns;
-	if (!find_process(im, l, e.time_ns, &p)) {
-		*j = l->process;
-		return false;
-	}
-	if (l->notes.start && !read_notes(im, &l->notes)) {
-		*j = l->notes;
-		return false;
-	}
+	e.time_ns = import_axis_place(&im->axis, &l->time, im->last_ns);
+	if (!import_find_process(im, l, e.time_ns, &p))
+		return err_no_memory();
+	struct json notes = l->notes;
+	if (notes.start && !import_read_notes(im, &notes))
+		import_odd(im, "\"notes\" are not understood");
 	uint32_t hex = p->info.python_hex;
 	int minor = hex >> 24 == 3 ? (int)(hex >> 16 & 0xff) : 0;
-	if (!find_thread(im, l, p, &e.thread))
-		return json_read_fail(j, "more memory");
-	if (l->stack.start && !read_stack(im, &l->stack, &e.stack)) {
-		*j = l->stack;
-		return false;
-	}
+	if (!import_find_thread(im, l, p, &e.thread))
+		return err_no_memory();
+	if (l->stack.start && !import_read_stack(im, l, &e.stack))
+		import_odd(im, "the stack is not understood");
 	im->objects.addresses.n = 0;
 	if (l->args.start ? !read_args(im, l, minor, &e.args) : !read_others(im, l, &e.args)) {
-		if (!j->error)
-			j->error = "a JSON value";
-		j->p = l->args.start ? l->args.p : l->others.v[0].p;
-		return false;
+		*ret_why = "the arguments are no JSON";
+		return NULL;
 	}
+	if (l->args.start && l->others.n && !l->is_own)
+		import_odd(im, "what stands beside \"args\" and is not known is left out");
 	e.objects = im->objects.addresses.v;
 	e.n_objects = (uint32_t)im->objects.addresses.n;
 	writer_event(im->w, &e);
-	im->result.n_events++;
-	return true;
+	im->last_ns = e.time_ns;
+	im->result->n_events++;
+	return NULL;
 }
 
-static struct err *take_line(struct import *im, const char *p, size_t n)
+static struct err *start_writer(struct import *im)
+{
+	struct writer_options options = { .wall_anchor_ns = (uint64_t)im->axis.start_ns,
+					  .creator = "auditview " AUDITVIEW_VERSION,
+					  .is_hidden = true };
+	return writer_open(im->path, &options, &im->w);
+}
+
+/* In the second pass. */
+static struct err *take_line(struct import *im, struct json j)
 {
 	struct line l = { 0 };
-	struct json j = { .start = p, .p = p, .end = p + n };
 	struct err *err = NULL;
-	im->line++;
-	while (j.end > p && (j.end[-1] == '\r' || j.end[-1] == ' ' || j.end[-1] == '\n'))
-		j.end--;
-	json_read_space(&j);
-	if (j.p == j.end)
-		return NULL;
+	const char *why = NULL;
+	uint64_t n_odd = im->result->odd.n;
 	strbuf_clear(&im->thread);
 	strbuf_clear(&im->python);
-	if (!read_members(im, &j, &l))
-		err = broken(im, &j);
-	else if (!l.has_event)
-		im->result.n_skipped++;
-	else if (!im->w)
-		err = start_writer(im, &l);
-	if (!err && l.has_event && !write_event(im, &j, &l))
-		err = broken(im, &j);
+	strbuf_clear(&im->process_name);
+	if (!read_members(im, &j, &l)) {
+		im->result->odd.n = n_odd;
+		lose_line(im, &j, NULL);
+	} else if (!l.has_event || !im->value.n) {
+		lose_line(im, &j, "no \"event\" that is a text");
+	} else {
+		err = im->w ? NULL : start_writer(im);
+		if (!err)
+			err = write_event(im, &l, &why);
+		if (!err && why)
+			lose_line(im, &j, why);
+	}
 	if (!err && im->w && writer_is_broken(im->w))
 		err = writer_flush(im->w);
 	vec_fini(&l.others);
 	return err;
 }
 
-static struct err *take_input(struct import *im, int fd)
+/* In the first pass: when is it? A line that is lost later counts too, which costs nothing. */
+static struct err *look_at_line(struct import *im, struct json j)
+{
+	struct line_time t = { 0 };
+	bool is_odd;
+	if (!json_read_expect(&j, '{') || json_read_is(&j, '}'))
+		return NULL;
+	do {
+		if (!json_read_string(&j, &im->key) || !json_read_expect(&j, ':'))
+			break;
+		if (import_key_is(&im->key, "args") && j.start[1] == '"' && j.start[2] == 'v')
+			break; /* ours have their times first */
+		if (!(import_is_time(&im->key)
+			  ? import_read_time(&j, &im->key, &im->text, &t, &is_odd)
+			  : json_read_skip(&j)))
+			break;
+	} while (json_read_is(&j, ','));
+	import_axis_see(&im->axis, &t);
+	return NULL;
+}
+
+typedef struct err *line_fn(struct import *im, struct json j);
+
+/* One line, or one object of a document. */
+static struct err *give_line(struct import *im, const char *p, size_t n, line_fn *fn)
+{
+	struct json j = { .start = p, .p = p, .end = p + n };
+	while (j.end > p &&
+	       (j.end[-1] == '\r' || j.end[-1] == ' ' || j.end[-1] == '\n' || j.end[-1] == '\t'))
+		j.end--;
+	while (j.end - j.p >= 3 && !memcmp(j.p, "\xef\xbb\xbf", 3))
+		j.p += 3;
+	while (j.p < j.end && *j.p == 0x1e) /* RFC 7464 */
+		j.p++;
+	json_read_space(&j);
+	j.start = j.p;
+	if (j.p == j.end)
+		return NULL;
+	if (*j.p == '#' || (j.end - j.p > 1 && j.p[0] == '/' && j.p[1] == '/')) {
+		im->result->n_comments += fn == take_line;
+		return NULL;
+	}
+	return fn(im, j);
+}
+
+/* A document: an array of objects, or objects over several lines, one behind the other. */
+static struct err *give_document(struct import *im, const char *p, size_t n, line_fn *fn)
+{
+	const char *end = p + n, *counted = p;
+	struct err *err = NULL;
+	uint64_t line = 1;
+	while (!err && p < end) {
+		const char *from = memchr(p, '{', (size_t)(end - p));
+		if (!from)
+			break;
+		for (const char *eol;
+		     counted < from && (eol = memchr(counted, '\n', (size_t)(from - counted)));
+		     counted = eol + 1)
+			line++;
+		im->line = line;
+		struct json j = { .start = from, .p = from, .end = end };
+		bool whole = json_read_skip(&j);
+		const char *to = j.p,
+			   *next = whole ? NULL
+					 : memmem(from + 1, (size_t)(end - from - 1), "\n{", 2);
+		if (next)
+			to = next + 1;
+		err = give_line(im, from, (size_t)(to - from), fn);
+		p = to;
+	}
+	return err;
+}
+
+/* Does the input begin with an array, or with an object that does not end where its line does and
+ * is not the last? */
+static bool is_document(const char *p, size_t n)
+{
+	struct json j = { .start = p, .p = p, .end = p + n };
+	if (n >= 3 && !memcmp(p, "\xef\xbb\xbf", 3))
+		j.p += 3;
+	json_read_space(&j);
+	if (j.p < j.end && *j.p == '[')
+		return true;
+	const char *eol = j.p < j.end && *j.p == '{' ? memchr(j.p, '\n', (size_t)(j.end - j.p))
+						     : NULL;
+	if (!eol)
+		return false;
+	struct json first = { .start = j.p, .p = j.p, .end = eol },
+		    next = { .start = eol, .p = eol, .end = j.end };
+	json_read_space(&next);
+	return !json_read_skip(&first) && next.p < next.end && *next.p == '"';
+}
+
+static bool is_utf16(const char *p, size_t n)
+{
+	return n >= 2 && (!memcmp(p, "\xff\xfe", 2) || !memcmp(p, "\xfe\xff", 2) ||
+			  (!p[0] && p[1] == '{') || (p[0] == '{' && !p[1]));
+}
+
+struct input {
+	int fd;
+	char *buf;
+	size_t n, cap;
+	bool at_end;
+};
+
+/* Read more behind what is there. */
+static struct err *input_more(struct input *in, const struct import *im)
+{
+	if (in->n == in->cap) {
+		char *bigger = realloc(in->buf, in->cap * 2 + 1);
+		if (!bigger)
+			return err_no_memory();
+		in->buf = bigger;
+		in->cap *= 2;
+	}
+	ssize_t got;
+	do
+		got = read(in->fd, in->buf + in->n, in->cap - in->n);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return err_sys(errno, "cannot read %s", im->label);
+	in->n += (size_t)got;
+	in->buf[in->n] = 0;
+	in->at_end = got == 0;
+	return NULL;
+}
+
+static struct err *pass_lines(struct import *im, struct input *in, line_fn *fn)
 {
 	struct err *err = NULL;
-	size_t n = 0, cap = READ_BYTES, scanned = 0;
-	char *buf = malloc(cap + 1);
-	if (!buf)
-		return err_no_memory();
-	for (;;) {
-		ssize_t got = read(fd, buf + n, cap - n);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0) {
-			err = err_sys(errno, "cannot read %s", im->label);
-			break;
-		}
-		n += (size_t)got;
-		buf[n] = 0;
+	size_t scanned = 0;
+	bool skipping = false; /* the rest of a line that is too long */
+	while (!err) {
 		size_t from = 0;
 		char *end;
-		while (!err && (end = memchr(buf + scanned, '\n', n - scanned))) {
+		while (!err && (end = memchr(in->buf + scanned, '\n', in->n - scanned))) {
 			*end = 0;
-			err = take_line(im, buf + from, (size_t)(end - buf) - from);
-			from = scanned = (size_t)(end - buf) + 1;
+			im->line += !skipping;
+			if (!skipping)
+				err = give_line(im, in->buf + from, (size_t)(end - in->buf) - from,
+						fn);
+			skipping = false;
+			from = scanned = (size_t)(end - in->buf) + 1;
 		}
-		if (err)
-			break;
-		if (!got) { /* a last line without an end counts if it is whole */
-			err = take_line(im, buf + from, n - from);
-			if (err && err->code == ERR_SYNTAX && im->result.n_events) {
-				im->result.n_bytes_torn = n - from;
-				err_destroy(err);
-				err = NULL;
-			}
+		if (err || in->at_end) {
+			im->line++;
+			if (!err && in->n > from && !skipping)
+				err = give_line(im, in->buf + from, in->n - from, fn);
 			break;
 		}
-		memmove(buf, buf + from, n - from);
-		n -= from;
-		scanned = n;
-		if (n == cap) {
-			char *bigger = cap < LINE_BYTES_MAX ? realloc(buf, cap * 2 + 1) : NULL;
-			if (!bigger) {
-				err = cap < LINE_BYTES_MAX ? err_no_memory() :
-				      err_create(ERR_SYNTAX, "%s: line %llu is longer than 256 MiB", im->label,
-						 (unsigned long long)im->line + 1);
-				break;
-			}
-			buf = bigger;
-			cap *= 2;
+		memmove(in->buf, in->buf + from, in->n - from);
+		in->n -= from;
+		scanned = in->n;
+		if (in->n >= LINE_BYTES_MAX || (skipping && in->n)) {
+			im->line += !skipping;
+			if (!skipping && fn == take_line)
+				add_loss(&im->result->lost, im->line,
+					 "the line is longer than 256 MiB");
+			skipping = true;
+			in->n = scanned = 0;
+		}
+		err = input_more(in, im);
+	}
+	return err;
+}
+
+static struct err *pass(struct import *im, int fd, line_fn *fn)
+{
+	struct input in = { .fd = fd, .buf = malloc(READ_BYTES + 1), .cap = READ_BYTES };
+	struct err *err = in.buf ? NULL : err_no_memory();
+	im->line = 0;
+	while (!err && !in.at_end && in.n < READ_BYTES)
+		err = input_more(&in, im);
+	if (!err && is_utf16(in.buf, in.n))
+		err = err_with_hint(
+		    err_create(ERR_SYNTAX, "%s is UTF-16, and JSON lines are UTF-8", im->label),
+		    "iconv -f UTF-16 -t UTF-8 converts it");
+	if (!err && is_document(in.buf, in.n)) {
+		while (!err && !in.at_end && in.n < LINE_BYTES_MAX)
+			err = input_more(&in, im);
+		if (!err && !in.at_end)
+			err = err_with_hint(
+			    err_create(ERR_UNSUPPORTED,
+				       "%s is one JSON document of more than 256 MiB", im->label),
+			    "write one object a line: jq -c '.[]'");
+		if (!err)
+			err = give_document(im, in.buf, in.n, fn);
+	} else if (!err) {
+		err = pass_lines(im, &in, fn);
+	}
+	free(in.buf);
+	return err;
+}
+
+/* A file that can be read twice: the input itself, or a copy of it without a name; -1 with
+ * *ret_err. */
+static int open_twice(int fd, const char *label, struct err **ret_err)
+{
+	struct stat st;
+	char buf[1 << 16];
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && lseek(fd, 0, SEEK_CUR) >= 0)
+		return dup(fd);
+	FILE *f = tmpfile();
+	int copy = f ? dup(fileno(f)) : -1;
+	if (f)
+		fclose(f);
+	for (ssize_t n; copy >= 0 && (n = read(fd, buf, sizeof(buf))) != 0;) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 || !io_write(copy, buf, (size_t)n)) {
+			*ret_err = err_sys(
+			    errno, n < 0 ? "cannot read %s" : "cannot make a copy of %s", label);
+			close(copy);
+			return -1;
 		}
 	}
-	free(buf);
-	return err;
+	if (copy < 0 || lseek(copy, 0, SEEK_SET) < 0)
+		*ret_err = err_sys(errno, "cannot make a copy of %s", label);
+	return copy;
+}
+
+static void say(struct strbuf *to, const char *label, const struct import_losses *l,
+		const char *what)
+{
+	for (size_t i = 0; i < ARRAY_LEN(l->first) && i < l->n; i++)
+		strbuf_addf(to, "%s: line %llu %s: %s\n", label,
+			    (unsigned long long)l->first[i].line, what, l->first[i].why);
+	if (l->n > ARRAY_LEN(l->first))
+		strbuf_addf(to, "%s: %llu more %s\n", label,
+			    (unsigned long long)(l->n - ARRAY_LEN(l->first)), what);
+}
+
+void import_losses_say(struct strbuf *to, const char *label, const struct import_result *result)
+{
+	say(to, label, &result->lost, "not taken");
+	say(to, label, &result->odd, "taken in part");
+	if (result->lost.n)
+		strbuf_addf(to, "%s: %llu line%s not taken in all\n", label,
+			    (unsigned long long)result->lost.n, result->lost.n == 1 ? "" : "s");
 }
 
 struct err *import_jsonl(int fd, const char *label, const char *path, struct import_result *ret)
 {
-	struct import im = { .label = label, .path = path };
-	struct err *err = take_input(&im, fd);
-	if (!err && !im.w)
+	struct err *err = NULL;
+	*ret = (struct import_result){ 0 };
+	struct import im = { .label = label, .path = path, .result = ret };
+	int in = open_twice(fd, label, &err);
+	off_t start = in >= 0 ? lseek(in, 0, SEEK_CUR) : -1;
+	if (!err && start < 0)
+		err = err_sys(errno, "cannot read %s", label);
+	if (!err)
+		err = pass(&im, in, look_at_line);
+	import_axis_set(&im.axis);
+	if (!err && lseek(in, start, SEEK_SET) < 0)
+		err = err_sys(errno, "cannot read %s again", label);
+	if (!err)
+		err = pass(&im, in, take_line);
+	if (!err && !im.w) {
 		err = err_create(ERR_NOT_FOUND, "%s: no line has an \"event\"", label);
+		if (ret->lost.n)
+			err = err_with_hint(err, "line %llu: %s",
+					    (unsigned long long)ret->lost.first[0].line,
+					    ret->lost.first[0].why);
+	}
 	if (!err)
 		err = writer_close(take_ptr(im.w));
 	writer_discard(im.w);
+	if (in >= 0)
+		close(in);
 	free(im.frames.slots);
 	free(im.stacks.slots);
 	free(im.args.slots);
@@ -769,11 +728,9 @@ struct err *import_jsonl(int fd, const char *label, const char *path, struct imp
 	vec_fini(&im.processes);
 	vec_fini(&im.levels);
 	vec_fini(&im.objects.addresses);
-	struct strbuf *bufs[] = { &im.key, &im.text, &im.value, &im.encoded, &im.thread, &im.python,
-				  &im.last_stack };
+	struct strbuf *bufs[] = { &im.key,    &im.text,   &im.value,        &im.encoded,
+				  &im.thread, &im.python, &im.process_name, &im.last_stack };
 	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
 		strbuf_fini(bufs[i]);
-	if (!err)
-		*ret = im.result;
 	return err;
 }

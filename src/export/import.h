@@ -2,9 +2,11 @@
  * import: JSON lines → a capture file.
  *
  * Own output (schema 1, export_jsonl.c) comes back without loss: exported again it is the same bytes. Other JSON is taken
- * as far as it goes: every line is an object with at least "event" (a string); "time" (ISO 8601, or a number: seconds since
- * the epoch), "ts_ns", "pid", "tid", "thread", "python", "args" and "stack" are understood, and what else is in a line
- * without "args" becomes its arguments. Lines without "event" are counted and left out.
+ * as far as it goes: lines of objects, one array of objects, or objects over several lines, each with at least "event" (a text).
+ * Understood are the time ("time", "timestamp", "ts", "asctime", …: ISO 8601, or a number, seconds to nanoseconds since the epoch;
+ * "ts_ns"), "pid", "tid", "thread", "python", "args" (an object, an array in the order of the event's arguments, or one value) and
+ * "stack" or "traceback". What else is in a line without "args" becomes its arguments. A line that cannot be taken is
+ * left out, counted and said, and so is a member that is not understood.
  */
 #pragma once
 #include <stdint.h>
@@ -12,12 +14,26 @@
 #include "base/attr.h"
 #include "base/err.h"
 
-struct import_result {
-	uint64_t n_events;
-	uint64_t n_skipped;    /* lines without "event" */
-	uint64_t n_bytes_torn; /* of a last line that ends in the middle: left out */
+struct strbuf;
+
+#define IMPORT_WHY_BYTES 120
+struct import_losses {
+	uint64_t n;
+	struct {
+		uint64_t line; /* from 1 */
+		char why[IMPORT_WHY_BYTES];
+	} first[5];
 };
 
-/* Read fd to its end and write the capture `path`. `label` names the input in messages. Errors: ERR_SYNTAX with the line
- * number in err->at, ERR_NOT_FOUND when there is not one event, and those of the writer. */
+struct import_result {
+	uint64_t n_events;
+	uint64_t n_comments;       /* lines that begin with # or // */
+	struct import_losses lost; /* lines that were left out */
+	struct import_losses odd;  /* parts of lines that were left out, or changed */
+};
+
+/* Read fd to its end and write the capture `path`. `label` names the input in messages. *ret is set in any case. Errors:
+ * ERR_NOT_FOUND when there is not one event, ERR_SYNTAX for what is no UTF-8, and those of the writer; then no file is left. */
 MUST_CHECK struct err *import_jsonl(int fd, const char *label, const char *path, struct import_result *ret);
+/* Append lines that say what was left out, each ending with \n; nothing if all was taken. */
+void import_losses_say(struct strbuf *to, const char *label, const struct import_result *result);

@@ -267,8 +267,8 @@ static void offer_thread_values(struct completer *c, enum field_id field)
 			continue;
 		}
 		char text[24];
-		int n_text = snprintf(text, sizeof(text), "%u", field == FIELD_PID ? p->pid : field == FIELD_PPID ? p->ppid :
-				      field == FIELD_TID ? info->tid : info->interpreter);
+		int n_text = snprintf(text, sizeof(text), "%llu", field == FIELD_PID ? p->pid : field == FIELD_PPID ? p->ppid :
+				      (unsigned long long)(field == FIELD_TID ? info->tid : info->interpreter));
 		offer_value(c, text, (size_t)n_text, true, counts[i]);
 	}
 }

@@ -227,7 +227,7 @@ static bool threads_fill(struct trace *t, uint64_t end)
 
 static bool thread_record(struct trace *t, const uint64_t *f)
 {
-	struct thread_info info = { .process = as_u32(f[1]), .tid = as_u32(f[2]), .interpreter = as_u32(f[3]),
+	struct thread_info info = { .process = as_u32(f[1]), .tid = f[2], .interpreter = as_u32(f[3]),
 				    .name = as_u32(f[4]), .ns_tid = as_u32(f[5]) };
 	if (!processes_fill(t, (uint64_t)info.process + 1))
 		return false;

@@ -6,6 +6,7 @@
  * dictionary after all, so the JSON of strangers is never refused for its words. Numbers are read by strtod(), so the
  * program keeps LC_NUMERIC "C".
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,6 +105,29 @@ static bool read_escape(struct json *j, struct strbuf *to)
 	return true;
 }
 
+/* Bytes that are no UTF-8 become U+DC80 … U+DCFF, as in Python (PEP 383). */
+static void mend_text(struct strbuf *to)
+{
+	size_t good = 0, len;
+	for (; good < to->n; good += len)
+		if ((unsigned char)to->s[good] < 0x80)
+			len = 1;
+		else if (utf8_decode(to->s + good, to->n - good, &len) == UTF8_BAD)
+			break;
+	if (good >= to->n)
+		return;
+	struct strbuf mended = { 0 };
+	strbuf_add(&mended, to->s, good);
+	for (size_t i = good; i < to->n; i += len) {
+		if (utf8_decode(to->s + i, to->n - i, &len) == UTF8_BAD)
+			strbuf_add_utf8(&mended, 0xdc00u | (uint8_t)to->s[i]);
+		else
+			strbuf_add(&mended, to->s + i, len);
+	}
+	strbuf_fini(to);
+	*to = mended;
+}
+
 bool json_read_string(struct json *j, struct strbuf *to)
 {
 	strbuf_clear(to);
@@ -117,8 +141,10 @@ bool json_read_string(struct json *j, struct strbuf *to)
 		if (j->p >= j->end)
 			return json_read_fail(j, "the end of the string");
 		strbuf_add(to, run, (size_t)(j->p - run));
-		if (*j->p++ == '"')
+		if (*j->p++ == '"') {
+			mend_text(to);
 			return true;
+		}
 		if (!read_escape(j, to))
 			return false;
 		run = j->p;
@@ -294,6 +320,17 @@ static bool read_number(struct state *s)
 	bool is_negative = *j->p == '-';
 	j->p += is_negative;
 	const char *digits = j->p;
+	static const char infinity[] = "Infinity", nan[] = "NaN"; /* as Python's json writes them */
+	if ((size_t)(j->end - j->p) >= sizeof(infinity) - 1 && !memcmp(j->p, infinity, sizeof(infinity) - 1)) {
+		j->p += sizeof(infinity) - 1;
+		add_double(s->to, is_negative ? -(double)INFINITY : (double)INFINITY);
+		return true;
+	}
+	if ((size_t)(j->end - j->p) >= sizeof(nan) - 1 && !memcmp(j->p, nan, sizeof(nan) - 1)) {
+		j->p += sizeof(nan) - 1;
+		add_double(s->to, (double)NAN);
+		return true;
+	}
 	int64_t v = 0;
 	while (j->p < j->end && *j->p >= '0' && *j->p <= '9') {
 		if (j->p - digits < 18)
@@ -306,8 +343,11 @@ static bool read_number(struct state *s)
 	if (j->p >= j->end || (*j->p != '.' && (*j->p | 32) != 'e')) {
 		if (n <= 18)
 			add_integer(s->to, is_negative ? -v : v);
-		else if (!add_digits(s->to, is_negative, false, digits, n))
-			return json_read_fail(j, "a number of fewer digits");
+		else if (!add_digits(s->to, is_negative, false, digits, n)) { /* too long to be converted: its text */
+			strbuf_addc(s->to, VALUE_STR);
+			add_varint(s->to, (uint64_t)(j->p - from));
+			strbuf_add(s->to, from, (size_t)(j->p - from));
+		}
 		return true;
 	}
 	while (j->p < j->end && ((*j->p >= '0' && *j->p <= '9') || strchr("+-.eE", *j->p)))
@@ -486,12 +526,11 @@ static bool read_cut_form(struct state *s, size_t at, unsigned depth)
 	uint64_t full, n;
 	bool has;
 	json_read_space(s->j);
-	if (s->j->p < s->j->end && *s->j->p == '[') {
-		if (!read_array(s, VALUE_LIST, depth))
-			return false;
-	} else if (!read_value(s, depth)) {
+	char c = s->j->p < s->j->end ? *s->j->p : 0;
+	if (depth > VALUE_DEPTH_MAX + 1 || (c != '[' && c != '"' && c != '{'))
 		return false;
-	}
+	if (c == '[' ? !read_array(s, VALUE_LIST, depth) : !read_value(s, depth + 1)) /* nested without end it must end, too */
+		return false;
 	if (s->to->failed || !read_length(s->j, false, &full, &has))
 		return false;
 	enum value_tag tag = (enum value_tag)s->to->s[at];
@@ -652,9 +691,9 @@ static bool read_value(struct state *s, unsigned depth)
 	switch (*j->p) {
 	case '"': {
 		const char *from = ++j->p, *p = from;
-		while (p < j->end && *p != '"' && *p != '\\')
+		while (p < j->end && *p != '"' && *p != '\\' && (unsigned char)*p < 0x80)
 			p++;
-		if (p < j->end && *p == '"') { /* nothing to unescape */
+		if (p < j->end && *p == '"') { /* nothing to unescape or to mend */
 			strbuf_addc(s->to, VALUE_STR);
 			add_varint(s->to, (uint64_t)(p - from));
 			strbuf_add(s->to, from, (size_t)(p - from));

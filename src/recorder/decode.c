@@ -261,9 +261,11 @@ static bool thread_find(struct decoder *d, uint32_t tid, uint32_t interpreter, u
 		}
 	}
 	struct thread_line line = { .key = key };
-	line.info = (struct thread_info){ .process = d->o.process, .tid = tid, .ns_tid = tid, .interpreter = interpreter };
+	uint32_t host_tid = tid;
+	line.info = (struct thread_info){ .process = d->o.process, .ns_tid = tid, .interpreter = interpreter };
 	if (d->o.thread_name)
-		line.tries += d->o.thread_name(d->o.ctx, tid, &line.info.tid, &line.info.ns_tid, &line.info.name);
+		line.tries += d->o.thread_name(d->o.ctx, tid, &host_tid, &line.info.ns_tid, &line.info.name);
+	line.info.tid = host_tid;
 	line.thread = writer_thread(d->o.writer, &line.info);
 	if (!vec_push(&t->v, line))
 		return false;
@@ -300,8 +302,10 @@ void decoder_refresh_threads(struct decoder *d, bool is_drained)
 		struct thread_line *line = &d->threads->v.v[i];
 		if (line->info.name || line->is_over || line->tries > NAME_TRIES || !d->o.thread_name)
 			continue;
-		if (!d->o.thread_name(d->o.ctx, (uint32_t)(line->key >> 32), &line->info.tid, &line->info.ns_tid, &line->info.name))
+		uint32_t host_tid = (uint32_t)line->info.tid;
+		if (!d->o.thread_name(d->o.ctx, (uint32_t)(line->key >> 32), &host_tid, &line->info.ns_tid, &line->info.name))
 			break;
+		line->info.tid = host_tid;
 		line->tries++;
 		if (line->info.name)
 			writer_thread_update(d->o.writer, line->thread, &line->info);

@@ -145,10 +145,12 @@ def test_exports(tool, file, events, folder):
 def test_import(tool, folder):
     out = os.path.join(folder, "foreign.avc")
 
-    def load(*lines, end="\n"):
-        done = tool.run("import", "-", "-o", out, data=("\n".join(lines) + end).encode("utf-8", "surrogatepass"))
-        if done.returncode:
+    def load(*lines, end="\n", status=None):
+        data = b"\n".join(line if isinstance(line, bytes) else line.encode("utf-8", "surrogatepass") for line in lines) + end.encode()
+        done = tool.run("import", "-", "-o", out, data=data)
+        if done.returncode and (done.returncode != 1 or b" events, " not in done.stderr and b" event, " not in done.stderr):
             return done.returncode, done.stderr.decode()
+        check(f"status of {lines[:2]}", done.returncode, int("not taken" in done.stderr.decode()))
         return [json.loads(line) for line in tool.must("export", out, "-F", "jsonl").splitlines()], done.stderr.decode()
 
     events, _ = load('{"event":"login","user":"bob","n":3}', '', '{"event":"logout","time":"2026-11-22T07:00:01+01:00"}',
@@ -158,16 +160,107 @@ def test_import(tool, folder):
     check("strangers: args", events[2]["args"], {"path": "/x", "mode": "r", "flags": 0})
     check("strangers: thread", (events[2]["pid"], events[2]["thread"]), (7, "T"))
     events, said = load('{"event":"a","ts_ns":5,"time":"2026-11-22T07:00:01Z"}', '{"x":1}', '{"event":"b","ts_ns":9}')
-    check("without event", (len(events), "1 lines without" in said), (2, True))
+    check("without event", (len(events), "line 2 not taken: no \"event\"" in said), (2, True))
     check("times", [(e["ts_ns"], e["time"]) for e in events], [(5, "2026-11-22T07:00:01.000000000Z"), (9, "2026-11-22T07:00:01.000000004Z")])
-    events, said = load('{"event":"a"}', '{"event":"b","args":{"x":[1,', end="")
-    check("torn last line", (len(events), "incomplete" in said), (1, True))
-    code, said = load('{"event":"a"}', '{"event":"b",}', '{"event":"c"}')
-    check("broken line", (code, "line 2" in said), (1, True))
     check("nothing", load('{"x":1}')[0], 1)
     check("no -o", tool.run("import", "-").returncode, 2)
     piped = tool.must("stat", "-", "--json", data=b'{"event":"a"}\n{"event":"a"}\n{"event":"b"}\n')
     check("stat of a pipe", [(r["key"], r["events"]) for r in json.loads(piped)["rows"]], [("a", 2), ("b", 1)])
+
+
+# What one line of a stranger's logger becomes: the line, and members that its event must have.
+STRANGERS = [
+    ('{"event":"open","args":["/etc/hosts","r",524288]}', {"args": {"path": "/etc/hosts", "mode": "r", "flags": 524288}}),
+    ('{"event":"a.b","args":["x",1]}', {"args": {"0": "x", "1": 1}}),
+    ('{"event":"a","args":"x"}', {"args": {"0": "x"}}),
+    ('{"event":"a","args":5}', {"args": {"0": 5}}),
+    ('{"event":"a","args":null}', {"args": {}}),
+    ('{"event":"a","args":[]}', {"args": {}}),
+    ('{"event":"a"}', {"args": {}}),
+    ('{"event":"a","tid":139872345678912}', {"tid": 139872345678912}),
+    ('{"event":"a","tid":18446744073709551615}', {"tid": 18446744073709551615}),
+    ('{"event":"a","thread":139872345678912}', {"tid": 139872345678912}),
+    ('{"event":"a","tid":1e308}', {"thread": "tid 1e308"}),
+    ('{"event":"a","tid":-5}', {"thread": "tid -5"}),
+    ('{"event":"a","pid":"41"}', {"pid": 41}),
+    ('{"event":"a","pid":-1}', {"pid": 0}),
+    ('{"event":"a","pid":null,"tid":null,"thread":null,"stack":null,"time":null}', {"pid": 0}),
+    ('{"event":"a","time":1764345600.5}', {"time": "2025-11-28T16:00:00.500000000Z"}),
+    ('{"event":"a","time":1764345600}', {"time": "2025-11-28T16:00:00.000000000Z"}),
+    ('{"event":"a","timestamp":1764345600123}', {"time": "2025-11-28T16:00:00.123000000Z"}),
+    ('{"event":"a","time_ns":1764345600123456789}', {"time": "2025-11-28T16:00:00.123456789Z"}),
+    ('{"event":"a","time":"2025-11-28 17:00:00,250+01:00"}', {"time": "2025-11-28T16:00:00.250000000Z"}),
+    ('{"event":"a","time":"2025-11-28T16:00:00Z","ts_ns":176434540000000000}', {"time": "2025-11-28T16:00:00.000000000Z"}),
+    ('{"event":"a","time":NaN}', {"event": "a"}),
+    ('{"event":"a","time":"yesterday"}', {"event": "a"}),
+    ('{"event":"a","args":[NaN,Infinity,-Infinity]}', {"args": {"0": {"float": "nan"}, "1": {"float": "inf"}, "2": {"float": "-inf"}}}),
+    ('{"event":"a","args":[%s]}' % ("9" * 6000), {"args": {"0": "9" * 6000}}),
+    ('{"event":"a","args":[1e999]}', {"args": {"0": {"float": "inf"}}}),
+    ('{"event":"a","event":"b","pid":1,"pid":2}', {"event": "b", "pid": 2}),
+    ('{"event":"a","args":["\\ud800"]}', {"args": {"0": "\ud800"}}),
+    (b'{"event":"\xff","args":["\xfe"]}', {"event": "\udcff", "args": {"0": "\udcfe"}}),
+    ('\ufeff{"event":"a"}', {"event": "a"}),
+    ('{"event":"a"}\r', {"event": "a"}),
+    ('{"event":"a\\n\\u001b[31m"}', {"event": "a\n\x1b[31m"}),
+    ('{"event":"%s"}' % ("n" * 4000), {"event": "n" * 4000}),
+    ('{"event":"a","args":%s1%s}' % ("[" * 5000, "]" * 5000), {"event": "a"}),
+    ('{"event":"a","args":[%s1%s]}' % ('{"cut":' * 5000, "}" * 5000), {"event": "a"}),
+    ('{"event":"a","args":{"x":1,"stack":[1]},"stack":[]}', {"args": {"x": 1, "stack": [1]}}),
+    ('{"event":"a","stack":["a.py:12 main","b.py:3 f"]}',
+     {"stack": [{"func": "main", "file": "a.py", "line": 12}, {"func": "f", "file": "b.py", "line": 3}]}),
+    ('{"event":"a","stack":["main (a.py:12)"]}', {"stack": [{"func": "main", "file": "a.py", "line": 12}]}),
+    ('{"event":"a","traceback":"Traceback:\\n  File \\"a.py\\", line 1, in <module>\\n    f()\\n  File \\"b.py\\", line 2, in f\\n    x\\n"}',
+     {"stack": [{"func": "f", "file": "b.py", "line": 2}, {"func": "<module>", "file": "a.py", "line": 1}]}),
+    ('{"event":"a","stack":[["a.py",1,"<module>","f()"],["b.py",2,"g","x"]]}',
+     {"stack": [{"func": "g", "file": "b.py", "line": 2}, {"func": "<module>", "file": "a.py", "line": 1}]}),
+    ('{"event":"a","stack":[{"filename":"a.py","lineno":5,"name":"f"}]}', {"stack": [{"func": "f", "file": "a.py", "line": 5}]}),
+    ('{"event":"a","stack":[5,{"x":1}]}', {"event": "a"}),
+    ('{"event":"a","process":5,"notes":{},"interp":"x"}', {"pid": 5}),
+]
+# What is no event: each loses one line, with its number and a reason.
+LOST = ['{"event":5}', '{"event":""}', '{"x":1}', "nonsense", '{"event":"b",}', '{"event":"b"} x', "[1,2]", '{"event":"b","args":{"x":[1,', "{", '"a"',
+        '{"event":"b","args":[tru]}']
+
+
+def test_strangers(tool, folder):
+    out = os.path.join(folder, "stranger.avc")
+
+    def load(data):
+        done = tool.run("import", "-", "-o", out, data=data)
+        said = done.stderr.decode()
+        if not os.path.exists(out):
+            return done.returncode, [], said
+        events = [json.loads(line) for line in tool.must("export", out, "-F", "jsonl").splitlines()]
+        os.unlink(out)
+        return done.returncode, events, said
+
+    for line, wanted in STRANGERS:
+        code, events, said = load((line if isinstance(line, bytes) else line.encode("utf-8")) + b"\n")
+        got = {k: events[0].get(k) for k in wanted} if len(events) == 1 else None
+        check(f"stranger {line[:70]}", (code, got), (0, wanted))
+    for bad in LOST:
+        code, events, said = load(b'{"event":"a"}\n' + bad.encode() + b'\n{"event":"c"}\n')
+        check(f"one bad line loses one: {bad}", (code, [e["event"] for e in events], "line 2 not taken: " in said), (1, ["a", "c"], True))
+        check(f"alone it leaves no file: {bad}", load(bad.encode())[:2], (1, []))
+    code, events, said = load(b'{"event":"a"}\n{"event":"b","args":{"x":[1,')
+    check("a torn last line", (code, len(events), "line 2 not taken" in said and "incomplete" in said), (1, 1, True))
+    check("many losses are summed up", "100 lines not taken in all" in load(b'{"event":"a"}\n' + b"x\n" * 100)[2], True)
+    times = b'{"event":"a","time":1764345600.5}\n{"event":"b","time":1764345590.25}\n{"event":"c","ts_ns":-5,"time":1764345601}\n'
+    check("earlier than the first", [e["time"][17:23] for e in load(times)[1]], ["00.500", "50.250", "01.000"])
+    check("earlier than its own start", [e["ts_ns"] for e in load(b'{"event":"a","ts_ns":7}\n{"event":"b","ts_ns":-5}\n')[1]], [12, 0])
+    objects = [{"event": "a", "args": [1, {"b": "}"}]}, {"event": "c"}]
+    for name, text in (("array", json.dumps(objects)), ("indented array", json.dumps(objects, indent=2)),
+                       ("objects over lines", "\n".join(json.dumps(o, indent=4) for o in objects))):
+        code, events, said = load(text.encode())
+        check(name, (code, [e["event"] for e in events], events and events[0]["args"]["1"]), (0, ["a", "c"], {"b": "}"}))
+    code, events, said = load(json.dumps(objects).encode("utf-16"))
+    check("UTF-16", (code, "UTF-16" in said and "iconv" in said), (1, True))
+    check("comments", [e["event"] for e in load(b'# x\n// y\n{"event":"a"}\n')[1]], ["a"])
+    # two exports, one behind the other, each of a run of its own
+    own = ['{"v":1,"seq":%d,"time":"2026-11-22T0%d:00:00.00000000%dZ","ts_ns":%d,"pid":7,"tid":7,"interp":0,"thread":"","python":"3.12.1",'
+           '"event":"e","args":{},"stack":[]}' % (k, run, k + 5, k + 5) for run in (7, 6) for k in range(2)]
+    code, events, said = load("\n".join(own).encode())
+    check("two exports", (code, [e["time"] for e in events]), (0, [json.loads(line)["time"] for line in own]))
 
 
 def test_hostile(tool, folder):
@@ -323,6 +416,7 @@ def main():
         test_stat(tool, file, events)
         test_exports(tool, file, events, folder)
         test_import(tool, folder)
+        test_strangers(tool, folder)
         test_diff(tool, folder)
         test_pipes(tool, file, events)
         test_growing(tool, folder)

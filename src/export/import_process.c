@@ -1,0 +1,211 @@
+/*
+ * import_process: the processes and threads that lines name, and the notes that ours bring.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "export/import_private.h"
+
+static bool read_any_value(struct import *im, struct json *j, uint32_t *ret)
+{
+	strbuf_clear(&im->encoded);
+	im->objects.addresses.n = 0;
+	if (!value_json_read(j, &im->encoded, &im->objects))
+		return false;
+	*ret = im->objects.addresses.n ? 0 : writer_value(im->w, im->encoded.s, im->encoded.n);
+	return true;
+}
+
+static XXH128_hash_t hash_pid(uint64_t pid)
+{
+	return XXH3_128bits(&pid, sizeof(pid));
+}
+
+/* What is no pid of 32 bits is known by its text, which also becomes the name of the process. */
+static XXH128_hash_t hash_of(const struct number *pid)
+{
+	return pid->is_odd || pid->u > UINT32_MAX ? XXH3_128bits(pid->text, strlen(pid->text))
+						  : hash_pid(pid->u);
+}
+
+static uint32_t hex_of_version(const char *s, size_t n)
+{
+	uint32_t v = 0, part = 0;
+	int shift = 24;
+	for (size_t i = 0; i <= n && shift >= 8; i++) {
+		if (i < n && s[i] >= '0' && s[i] <= '9') {
+			part = part * 10 + (uint32_t)(s[i] - '0');
+		} else {
+			v |= (part & 0xff) << shift;
+			shift -= 8;
+			part = 0;
+			if (i < n && s[i] != '.')
+				break;
+		}
+	}
+	return v ? v | 0xf0 : 0; /* as of a final release */
+}
+
+static bool parse_process(struct import *im, struct json *j, struct process_info *p)
+{
+	if (!json_read_expect(j, '{'))
+		return false;
+	if (json_read_is(j, '}'))
+		return true;
+	do {
+		uint64_t n = 0;
+		bool ok = json_read_string(j, &im->key) && json_read_expect(j, ':');
+		if (!ok)
+			return false;
+		if (import_key_is(&im->key, "name"))
+			ok = import_read_string_id(im, j, &p->name);
+		else if (import_key_is(&im->key, "exe"))
+			ok = import_read_string_id(im, j, &p->exe);
+		else if (import_key_is(&im->key, "cwd"))
+			ok = import_read_string_id(im, j, &p->cwd);
+		else if (import_key_is(&im->key, "argv"))
+			ok = read_any_value(im, j, &p->argv);
+		else if (import_key_is(&im->key, "environ"))
+			ok = read_any_value(im, j, &p->environ);
+		else if (import_key_is(&im->key, "prefixes"))
+			ok = read_any_value(im, j, &p->prefixes);
+		else if (import_key_is(&im->key, "ppid"))
+			ok = json_read_u64(j, &n), p->ppid = (uint32_t)n;
+		else if (import_key_is(&im->key, "ns_pid"))
+			ok = json_read_u64(j, &n), p->ns_pid = (uint32_t)n;
+		else if (import_key_is(&im->key, "python_hex"))
+			ok = json_read_u64(j, &n), p->python_hex = (uint32_t)n;
+		else if (import_key_is(&im->key, "flags"))
+			ok = json_read_u64(j, &n), p->flags = (uint32_t)n;
+		else if (import_key_is(&im->key, "start_ns"))
+			ok = json_read_u64(j, &p->start_ns);
+		else if (import_key_is(&im->key, "end_ns"))
+			ok = json_read_u64(j, &p->end_ns);
+		else if (import_key_is(&im->key, "exit_status"))
+			ok = json_read_u64(j, &n), p->exit_status = (int32_t)n;
+		else if (import_key_is(&im->key, "n_lost"))
+			ok = json_read_u64(j, &p->n_lost);
+		else
+			ok = json_read_skip(j);
+		if (!ok)
+			return false;
+	} while (json_read_is(j, ','));
+	return json_read_expect(j, '}');
+}
+
+bool import_find_process(struct import *im, struct line *l, uint64_t time_ns, struct process **ret)
+{
+	uint32_t at;
+	XXH128_hash_t h = hash_of(&l->pid);
+	bool is_odd = l->pid.is_odd || l->pid.u > UINT32_MAX;
+	if (!l->process.start && seen_get(&im->by_pid, h, &at)) {
+		*ret = &im->processes.v[at];
+		return true;
+	}
+	uint32_t pid = is_odd ? 0 : (uint32_t)l->pid.u;
+	struct process p = {
+		.info = { .pid = pid, .ns_pid = pid, .start_ns = time_ns, .exit_status = -1 }
+	};
+	p.info.python = im->python.n ? writer_string(im->w, im->python.s, im->python.n) : 0;
+	p.info.python_hex = hex_of_version(strbuf_str(&im->python), im->python.n);
+	if (im->process_name.n)
+		p.info.name = writer_string(im->w, im->process_name.s, im->process_name.n);
+	struct process_info plain = p.info;
+	struct json process = l->process;
+	if (process.start && !parse_process(im, &process, &p.info)) {
+		import_odd(im, "\"process\" is not understood");
+		p.info = plain;
+	}
+	if (is_odd && !p.info.name) {
+		char text[64];
+		snprintf(text, sizeof(text), "pid %s", l->pid.text);
+		p.info.name = writer_string(im->w, text, strlen(text));
+		import_odd(im, "\"pid\" is no number of a process: it became its name");
+	}
+	p.index = writer_process(im->w, &p.info);
+	if (!vec_push(&im->processes, p) ||
+	    !seen_add(&im->by_pid, h, (uint32_t)im->processes.n - 1))
+		return false;
+	*ret = &im->processes.v[im->processes.n - 1];
+	return true;
+}
+
+bool import_find_thread(struct import *im, const struct line *l, const struct process *p,
+			uint32_t *ret)
+{
+	XXH3_state_t state;
+	const struct number *tid = l->tid.is_set ? &l->tid : &l->pid;
+	uint64_t ids[3] = { p->index, tid->is_odd ? 0 : tid->u,
+			    l->interp.is_odd ? 0 : l->interp.u };
+	XXH3_128bits_reset(&state);
+	XXH3_128bits_update(&state, ids, sizeof(ids));
+	if (tid->is_odd)
+		XXH3_128bits_update(&state, tid->text, strlen(tid->text));
+	XXH3_128bits_update(&state, strbuf_str(&im->thread), im->thread.n);
+	XXH128_hash_t h = XXH3_128bits_digest(&state);
+	if (seen_get(&im->threads, h, ret))
+		return true;
+	if (l->tid.is_odd && !im->thread.n) {
+		strbuf_addf(&im->thread, "tid %s", l->tid.text);
+		import_odd(im, "\"tid\" is no number of a thread: it became its name");
+	}
+	struct thread_info t = { .process = p->index,
+				 .tid = ids[1],
+				 .interpreter = (uint32_t)ids[2],
+				 .ns_tid = l->ns_tid.u > UINT32_MAX ? 0 : (uint32_t)l->ns_tid.u,
+				 .name = im->thread.n
+					     ? writer_string(im->w, im->thread.s, im->thread.n)
+					     : 0 };
+	*ret = writer_thread(im->w, &t);
+	return seen_add(&im->threads, h, *ret);
+}
+
+static bool parse_note(struct import *im, struct json *j)
+{
+	struct note_info n = { .kind = NOTE_KIND_COUNT, .process = UINT32_MAX };
+	uint32_t at;
+	if (!json_read_expect(j, '{'))
+		return false;
+	do {
+		uint64_t pid = 0;
+		bool ok = json_read_string(j, &im->key) && json_read_expect(j, ':');
+		if (ok && import_key_is(&im->key, "kind")) {
+			ok = json_read_string(j, &im->text);
+			for (unsigned i = 0; ok && i < NOTE_KIND_COUNT; i++)
+				if (import_key_is(&im->text, export_note_kinds[i]))
+					n.kind = (enum note_kind)i;
+		} else if (ok && import_key_is(&im->key, "ts_ns")) {
+			ok = json_read_u64(j, &n.time_ns);
+		} else if (ok && import_key_is(&im->key, "pid")) {
+			ok = json_read_u64(j, &pid);
+			if (ok && seen_get(&im->by_pid, hash_pid(pid), &at))
+				n.process = im->processes.v[at].index;
+		} else if (ok && import_key_is(&im->key, "text")) {
+			ok = import_read_string_id(im, j, &n.text);
+		} else if (ok && import_key_is(&im->key, "a")) {
+			ok = json_read_u64(j, &n.a);
+		} else if (ok && import_key_is(&im->key, "b")) {
+			ok = json_read_u64(j, &n.b);
+		} else {
+			ok = ok && json_read_skip(j);
+		}
+		if (!ok)
+			return false;
+	} while (json_read_is(j, ','));
+	if (n.kind != NOTE_KIND_COUNT)
+		writer_note(im->w, &n);
+	return json_read_expect(j, '}');
+}
+
+bool import_read_notes(struct import *im, struct json *j)
+{
+	if (!json_read_expect(j, '['))
+		return false;
+	if (json_read_is(j, ']'))
+		return true;
+	do {
+		if (!parse_note(im, j))
+			return false;
+	} while (json_read_is(j, ','));
+	return json_read_expect(j, ']');
+}
