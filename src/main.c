@@ -16,6 +16,7 @@
 
 #include "base/inherited.h"
 #include "base/log.h"
+#include "base/say.h"
 #include "base/strbuf.h"
 #include "command.h"
 #include "commands/manual.h"
@@ -71,7 +72,7 @@ static struct err *write_text(struct strbuf *text)
 	struct err *err = NULL;
 	if (text->failed)
 		err = err_no_memory();
-	else if (fwrite(strbuf_str(text), 1, text->n, stdout) != text->n)
+	else if (!say_text(text))
 		err = err_sys(errno, "cannot write to standard output");
 	strbuf_fini(text);
 	return err;
@@ -112,9 +113,13 @@ static struct err *run(const struct options *o, int *ret)
 
 static void print_error(const struct err *err)
 {
-	fprintf(stderr, "auditview: %s\n", err->message);
-	if (err->hint)
-		fprintf(stderr, "           %s\n", err->hint);
+	struct strbuf hint = { 0 };
+	say_error("%s", err->message);
+	if (err->hint) {
+		strbuf_addf(&hint, "           %s\n", err->hint);
+		say_error_text(&hint);
+	}
+	strbuf_fini(&hint);
 }
 
 int main(int argc, char **argv)
@@ -134,7 +139,7 @@ int main(int argc, char **argv)
 		inherited_put_back();
 	if (!err)
 		err = run(&options, &status);
-	if ((fflush(stdout) != 0 || ferror(stdout)) && !err)
+	if (!say_flush() && !err)
 		err = err_sys(errno ? errno : EIO, "cannot write to standard output");
 	if (err && err->sys == EPIPE) {
 		/* whoever read our output has seen enough */

@@ -11,6 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/strbuf.h"
+#include "base/utf8.h"
+
 bool log_is_on;
 static FILE *log_file;
 
@@ -37,11 +40,14 @@ void log_write(const char *fmt, ...)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
+	struct strbuf raw = { 0 }, text = { 0 };
 	va_list ap;
 	va_start(ap, fmt);
-	fprintf(log_file, "[%ld.%06ld %d] ", (long)now.tv_sec, now.tv_nsec / 1000, (int)getpid());
-	vfprintf(log_file, fmt, ap);
-	fputc('\n', log_file);
-	fflush(log_file);
+	strbuf_addv(&raw, fmt, ap);
 	va_end(ap);
+	utf8_add_plain(&text, strbuf_str(&raw), raw.n, ""); /* it may hold names of a target */
+	fprintf(log_file, "[%ld.%06ld %d] %s\n", (long)now.tv_sec, now.tv_nsec / 1000, (int)getpid(), strbuf_str(&text));
+	fflush(log_file);
+	strbuf_fini(&raw);
+	strbuf_fini(&text);
 }

@@ -3,6 +3,7 @@
  */
 #include "base/utf8.h"
 
+#include <string.h>
 #include <wchar.h>
 
 #include "base/attr.h"
@@ -116,28 +117,76 @@ int utf8_width(uint32_t c)
 	return c >= 0x300 && c <= 0x36f ? 0 : 1;
 }
 
+/* Bytes at s that switch bold on or off, as our own headings do. */
+static size_t bold_bytes(const char *s, size_t n)
+{
+	return n >= 4 && s[0] == 0x1b && s[1] == '[' && (s[2] == '0' || s[2] == '1') && s[3] == 'm' ? 4 : 0;
+}
+
+bool utf8_is_safe(const char *s, size_t n)
+{
+	for (size_t i = 0, len; i < n; i += len) {
+		unsigned char c = (unsigned char)s[i];
+		len = 1;
+		if ((c >= 0x20 && c < 0x7f) || c == '\n' || c == '\t')
+			continue;
+		uint32_t u = utf8_decode(s + i, n - i, &len);
+		if (c == 0x1b && (len = bold_bytes(s + i, n - i)))
+			continue;
+		if (u == UTF8_BAD || utf8_width(u) < 0)
+			return false;
+	}
+	return true;
+}
+
+static void add_escape(struct strbuf *b, uint32_t c, unsigned char byte)
+{
+	if (c == UTF8_BAD)
+		strbuf_addf(b, "\\x%02x", byte);
+	else if (c == '\n' || c == '\r' || c == '\t')
+		strbuf_adds(b, c == '\n' ? "\\n" : c == '\r' ? "\\r" : "\\t");
+	else if (c < 0x100)
+		strbuf_addf(b, "\\x%02x", c);
+	else if (c < 0x10000)
+		strbuf_addf(b, "\\u%04x", c);
+	else
+		strbuf_addf(b, "\\U%08x", c);
+}
+
+static void add_safe(struct strbuf *b, const char *s, size_t n, const char *keep, bool keep_bold)
+{
+	for (size_t i = 0, len; i < n; i += len) {
+		uint32_t c = utf8_decode(s + i, n - i, &len);
+		size_t bold = keep_bold && c == 0x1b ? bold_bytes(s + i, n - i) : 0;
+		if (bold)
+			strbuf_add(b, s + i, len = bold);
+		else if ((c != UTF8_BAD && utf8_width(c) >= 0) || (c && c < 0x20 && strchr(keep, (char)c)))
+			strbuf_add(b, s + i, len);
+		else
+			add_escape(b, c, (unsigned char)s[i]);
+	}
+}
+
+void utf8_guard(struct strbuf *b, const char *s, size_t n)
+{
+	add_safe(b, s, n, "\n\t", true);
+}
+
+void utf8_add_plain(struct strbuf *b, const char *s, size_t n, const char *keep)
+{
+	add_safe(b, s, n, keep, false);
+}
+
 void utf8_escape(struct strbuf *b, const char *s, size_t n, char quote)
 {
 	for (size_t i = 0, len; i < n; i += len) {
 		uint32_t c = utf8_decode(s + i, n - i, &len);
-		if (c == UTF8_BAD)
-			strbuf_addf(b, "\\x%02x", (unsigned char)s[i]);
-		else if (c == '\\' || (quote && c == (unsigned char)quote))
+		if (c != UTF8_BAD && (c == '\\' || (quote && c == (unsigned char)quote)))
 			strbuf_addc(b, '\\'), strbuf_addc(b, (char)c);
-		else if (utf8_width(c) >= 0)
+		else if (c != UTF8_BAD && utf8_width(c) >= 0)
 			strbuf_add(b, s + i, len);
-		else if (c == '\n')
-			strbuf_adds(b, "\\n");
-		else if (c == '\r')
-			strbuf_adds(b, "\\r");
-		else if (c == '\t')
-			strbuf_adds(b, "\\t");
-		else if (c < 0x100)
-			strbuf_addf(b, "\\x%02x", c);
-		else if (c < 0x10000)
-			strbuf_addf(b, "\\u%04x", c);
 		else
-			strbuf_addf(b, "\\U%08x", c);
+			add_escape(b, c, (unsigned char)s[i]);
 	}
 }
 

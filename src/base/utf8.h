@@ -23,6 +23,14 @@ bool utf8_is_valid(const char *s, size_t n); /* strict: surrogates are not valid
 int utf8_width(uint32_t code_point);
 size_t utf8_str_width(const char *s, size_t n); /* of the escaped form utf8_escape() makes with quote 0 */
 
+/* May these bytes go to a terminal as they are: UTF-8 without controls but \n and \t, without what utf8_width() calls -1? Bold and
+ * its end ("\33[1m", "\33[0m") may. */
+bool utf8_is_safe(const char *s, size_t n);
+/* Append s so that it is safe: all else becomes an escape as in utf8_escape(). A backslash stays one. */
+void utf8_guard(struct strbuf *b, const char *s, size_t n);
+/* Append s as valid UTF-8 for a file that other programs read: like utf8_guard(), but what `keep` lists (of "\n\r\t") stays. */
+void utf8_add_plain(struct strbuf *b, const char *s, size_t n, const char *keep);
+
 /* Append s for the eye: what must not reach a terminal becomes \n \t \x1b é-style escapes (\xNN for bad bytes,
  * \uNNNN, \UNNNNNNNN), a backslash becomes \\ and, if quote is not 0, that quote is escaped too. */
 void utf8_escape(struct strbuf *b, const char *s, size_t n, char quote);

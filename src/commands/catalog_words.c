@@ -1,3 +1,4 @@
+#include "base/say.h"
 #include "commands/catalog_words.h"
 
 #include <errno.h>
@@ -148,7 +149,7 @@ struct err *catalog_words_json(const struct catalog_event *const *events, size_t
 	json_decref(array);
 	if (!text)
 		return err_no_memory();
-	bool is_written = puts(text) >= 0 && fflush(stdout) == 0;
+	bool is_written = say("%s\n", text) && say_flush();
 
 	free(text);
 	return is_written ? NULL : err_sys(errno, "cannot write to standard output");

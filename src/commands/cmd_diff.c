@@ -1,9 +1,11 @@
 /*
  * cmd_diff: what capture B does that capture A does not, in the order of what should make one look.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/say.h"
 #include "base/strbuf.h"
 #include "command.h"
 #include "commands/open_capture.h"
@@ -57,8 +59,8 @@ struct err *cmd_diff(const struct options *o, int *ret)
 		export_diff(&out, d, a, b, o->json);
 		if (out.failed)
 			err = err_no_memory();
-		else
-			fwrite(strbuf_str(&out), 1, out.n, stdout);
+		else if (!say_text(&out))
+			err = err_sys(errno, "cannot write to standard output");
 		strbuf_fini(&out);
 		*ret = 0;
 	}

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/say.h"
 #include "base/strbuf.h"
 #include "base/wrap.h"
 #include "command.h"
@@ -36,7 +37,7 @@ struct err *cmd_doctor(const struct options *o, int *ret)
 	struct err *err = doctor_report(pid, &style, &text, &is_ready);
 	if (!err && text.failed)
 		err = err_no_memory();
-	if (!err && fwrite(strbuf_str(&text), 1, text.n, stdout) != text.n)
+	if (!err && !say_text(&text))
 		err = err_sys(errno, "cannot write to standard output");
 	if (!err)
 		*ret = is_ready ? 0 : 1;

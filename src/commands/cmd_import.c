@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/say.h"
 #include "base/strbuf.h"
 #include "command.h"
 #include "commands/open_capture.h"
@@ -34,7 +35,7 @@ struct err *cmd_import(const struct options *o, int *ret)
 		import_losses_say(&text, is_stdin ? "standard input" : in, &result);
 		strbuf_addf(&text, "auditview: %llu event%s, %s\n", (unsigned long long)result.n_events, result.n_events == 1 ? "" : "s",
 			    o->output);
-		fputs(strbuf_str(&text), stderr);
+		say_error_text(&text);
 		strbuf_fini(&text);
 	}
 	*ret = result.lost.n ? 1 : 0;

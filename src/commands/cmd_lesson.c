@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/say.h"
 #include "base/strbuf.h"
 #include "base/wrap.h"
 #include "command.h"
@@ -35,12 +36,12 @@ struct class_room {
 	size_t n_unlike;  /* truths that are not what the lesson says of every Python */
 };
 
-static void say(const struct class_room *room, unsigned indent, const char *text)
+static void say_wrapped(const struct class_room *room, unsigned indent, const char *text)
 {
 	struct strbuf line = { 0 };
 
 	wrap_add(&line, text, indent, room->width);
-	fputs(strbuf_str(&line), stdout);
+	say_text(&line);
 	strbuf_fini(&line);
 }
 
@@ -48,17 +49,17 @@ static void show_program(const char *title, const char *text)
 {
 	unsigned line = 1;
 
-	printf("%s\n\n", title);
+	say("%s\n\n", title);
 	while (*text) {
 		size_t n = strcspn(text, "\n");
 
 		if (n)
-			printf("%5u  %.*s\n", line++, (int)n, text);
+			say("%5u  %.*s\n", line++, (int)n, text);
 		else
-			printf("%5u\n", line++);
+			say("%5u\n", line++);
 		text += n + (text[n] == '\n');
 	}
-	putchar('\n');
+	say("\n");
 }
 
 static struct err *run_programs(struct class_room *room, const struct python_program *python)
@@ -102,37 +103,37 @@ static void ask(struct class_room *room, const struct lesson_step *s, struct try
 	int tries = TRIES;
 
 	while (room->is_asking) {
-		printf("    > ");
-		fflush(stdout);
+		say("    > ");
+		say_flush();
 		if (!read_answer(answer, sizeof(answer))) {
-			putchar('\n');
+			say("\n");
 			room->is_asking = false;
 		} else if (strcmp(answer, "q") == 0) {
 			room->is_left = true;
 			return;
 		} else if (strcmp(answer, "h") == 0) {
-			say(room, 4, s->hint);
+			say_wrapped(room, 4, s->hint);
 		} else if (strcmp(answer, "s") == 0) {
 			struct strbuf list = { 0 };
 
 			try_result_list(&list, r, NULL, room->width);
-			fputs(strbuf_str(&list), stdout);
+			say_text(&list);
 			strbuf_fini(&list);
 		} else if (lesson_is_right(s, truth, answer)) {
 			if (s->kind != LESSON_GUESS)
-				printf("    Right.\n");
+				say("    Right.\n");
 			return;
 		} else if (s->kind == LESSON_GUESS) {
-			printf("    A number, please guess one.\n");
+			say("    A number, please guess one.\n");
 		} else if (--tries == 0) {
-			printf("    It is %s.\n", truth);
+			say("    It is %s.\n", truth);
 			return;
 		} else {
-			printf("    No. h gives a hint, s shows the events, q leaves.\n");
+			say("    No. h gives a hint, s shows the events, q leaves.\n");
 		}
 	}
 	if (s->kind != LESSON_GUESS)
-		printf("    It is %s.\n", truth);
+		say("    It is %s.\n", truth);
 }
 
 static struct err *hold_step(struct class_room *room, size_t index)
@@ -145,21 +146,21 @@ static struct err *hold_step(struct class_room *room, size_t index)
 	if (!err && truth.failed)
 		err = err_no_memory();
 	if (!err) {
-		printf("Step %zu of %zu\n", index + 1, room->lesson->n_steps);
-		say(room, 4, s->text);
+		say("Step %zu of %zu\n", index + 1, room->lesson->n_steps);
+		say_wrapped(room, 4, s->text);
 		if (s->filter)
-			printf("    In the viewer:  f  %s\n", s->filter);
-		putchar('\n');
-		say(room, 4, s->question);
+			say("    In the viewer:  f  %s\n", s->filter);
+		say("\n");
+		say_wrapped(room, 4, s->question);
 		ask(room, s, r, strbuf_str(&truth));
 		if (!lesson_is_as_expected(s, strbuf_str(&truth))) {
 			room->n_unlike++;
-			printf("    (expected was %s: this Python does otherwise)\n", s->expected);
+			say("    (expected was %s: this Python does otherwise)\n", s->expected);
 		}
 		lesson_after(&after, s, strbuf_str(&truth));
 		if (!room->is_left)
-			say(room, 4, strbuf_str(&after));
-		putchar('\n');
+			say_wrapped(room, 4, strbuf_str(&after));
+		say("\n");
 	}
 	strbuf_fini(&truth);
 	strbuf_fini(&after);
@@ -176,23 +177,23 @@ static struct err *hold(const struct options *o, const struct lesson *lesson, in
 		return err;
 	if (room.width > WIDTH_MAX)
 		room.width = WIDTH_MAX;
-	printf("Lesson %d: %s\n", lesson->number, lesson->title);
-	say(&room, 4, lesson->about);
-	putchar('\n');
+	say("Lesson %d: %s\n", lesson->number, lesson->title);
+	say_wrapped(&room, 4, lesson->about);
+	say("\n");
 	show_program(lesson->second_program ? "The old version" : "The program", lesson->program);
 	if (lesson->second_program)
 		show_program("The new version", lesson->second_program);
-	printf("It is run on CPython %s now.\n\n", pythons.v[0].version);
-	fflush(stdout);
+	say("It is run on CPython %s now.\n\n", pythons.v[0].version);
+	say_flush();
 	err = run_programs(&room, &pythons.v[0]);
 	for (size_t i = 0; !err && !room.is_left && i < lesson->n_steps; i++)
 		err = hold_step(&room, i);
 	if (!err && !room.is_left && lesson->number < (int)n_lessons)
-		printf("Next: auditview lesson %d, %s\n", lesson->number + 1, lessons[lesson->number].title);
+		say("Next: auditview lesson %d, %s\n", lesson->number + 1, lessons[lesson->number].title);
 	for (size_t i = 0; i < room.n_runs; i++)
 		try_result_fini(&room.runs[i]);
 	python_list_fini(&pythons);
-	if (!err && fflush(stdout) != 0 && errno != EPIPE)
+	if (!err && !say_flush() && errno != EPIPE)
 		err = err_sys(errno, "cannot write to standard output");
 	*ret = room.n_unlike != 0;
 	return err;
@@ -207,8 +208,8 @@ struct err *cmd_lesson(const struct options *o, int *ret)
 	}
 	if (o->n_args == 0) {
 		for (size_t i = 0; i < n_lessons; i++)
-			printf("%3d   %-44s %d min\n", lessons[i].number, lessons[i].title, lessons[i].minutes);
-		printf("\n\"auditview lesson N\" holds one; answers are read from standard input.\n");
+			say("%3d   %-44s %d min\n", lessons[i].number, lessons[i].title, lessons[i].minutes);
+		say("\n\"auditview lesson N\" holds one; answers are read from standard input.\n");
 		*ret = 0;
 		return NULL;
 	}

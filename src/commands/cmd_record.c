@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/new_file.h"
+#include "base/say.h"
 #include "base/strbuf.h"
 #include "command.h"
 #include "commands/given.h"
@@ -36,7 +37,7 @@ struct err *cmd_record(const struct options *o, int *ret)
 	if (!err)
 		err = new_file_open(o->output, NEW_FILE_GROWS, &file);
 	if (!err && new_file_replaces(file) && !o->quiet)
-		fprintf(stderr, "auditview: %s stays until this recording is finished, which grows in %s\n", o->output,
+		say_error("%s stays until this recording is finished, which grows in %s", o->output,
 			new_file_now_at(file));
 	char *now_at = err ? NULL : strdup(new_file_now_at(file));
 	if (!err && new_file_is_stdout(file)) /* the capture alone goes there */

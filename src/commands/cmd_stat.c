@@ -8,11 +8,13 @@
  * group_count_first(); the names of files, hosts, commands and modules come from reach. "mostly by" is the caller most of a
  * row's events have: a second pass that counts pairs of key and caller.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/say.h"
 #include "base/strbuf.h"
 #include "base/utf8.h"
 #include "base/vec.h"
@@ -593,8 +595,8 @@ struct err *cmd_stat(const struct options *o, int *ret)
 	}
 	if (!err && out.failed)
 		err = err_no_memory();
-	if (!err)
-		fwrite(strbuf_str(&out), 1, out.n, stdout);
+	if (!err && !say_text(&out))
+		err = err_sys(errno, "cannot write to standard output");
 	if (t)
 		damage_say(o, o->args[0], t);
 	strbuf_fini(&out);

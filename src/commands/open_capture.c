@@ -1,6 +1,7 @@
 /*
  * open_capture: see open_capture.h.
  */
+#include "base/say.h"
 #include "commands/open_capture.h"
 
 #include <errno.h>
@@ -58,7 +59,7 @@ static struct err *import_input(const struct options *o, int in, struct trace **
 		if (!o->quiet) {
 			struct strbuf text = { 0 };
 			import_losses_say(&text, "standard input", &result);
-			fputs(strbuf_str(&text), stderr);
+			say_error_text(&text);
 			strbuf_fini(&text);
 		}
 	}
@@ -108,8 +109,7 @@ void damage_say(const struct options *o, const char *path, struct trace *t)
 	const char *damage = trace_damage_news(t);
 	if (!damage || o->quiet)
 		return;
-	fflush(stdout); /* on a terminal it would stand in the middle of a line */
-	fprintf(stderr, "auditview: %s: %s\n", path, damage);
+	say_error("%s: %s", path, damage);
 }
 
 struct err *open_capture(const struct options *o, const char *path, struct trace **ret)
@@ -156,8 +156,8 @@ struct err *shown_make(const struct options *o, struct trace *t, struct shown *r
 	if (!err)
 		err = filter_run_step(ret->run, UINT64_MAX, NULL);
 	if (!err && filter_run_n_limit_hits(ret->run))
-		fprintf(stderr, "auditview: the filter's regular expression gave up on %llu values (too many steps); they count as "
-				"not matching\n", (unsigned long long)filter_run_n_limit_hits(ret->run));
+		say_error("the filter's regular expression gave up on %llu values (too many steps); they count as "
+				"not matching", (unsigned long long)filter_run_n_limit_hits(ret->run));
 	if (err)
 		shown_fini(ret);
 	return err;

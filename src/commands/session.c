@@ -20,6 +20,7 @@
 
 #include "base/folder.h"
 #include "base/new_file.h"
+#include "base/say.h"
 #include "base/strbuf.h"
 #include "base/vec.h"
 #include "capture/writer.h"
@@ -548,9 +549,9 @@ void session_say_output(struct session *s, bool is_quiet)
 	char *path = s->output ? strdup(new_file_path(s->output)) : NULL;
 	struct err *err = session_end_output(s);
 	if (err)
-		fprintf(stderr, "auditview: %s; %s\n", err->message, err->hint ? err->hint : "");
+		say_error("%s; %s", err->message, err->hint ? err->hint : "");
 	else if (path && !is_quiet)
-		fprintf(stderr, "auditview: what the program wrote is in %s\n", path);
+		say_error("what the program wrote is in %s", path);
 	err_destroy(err);
 	free(path);
 }
@@ -564,7 +565,7 @@ void session_say(const struct session_end *e, const char *path, bool is_quiet)
 {
 	struct strbuf text = { 0 };
 	session_end_add_all(e, path, is_quiet, &text);
-	fputs(strbuf_str(&text), stderr);
+	say_error_text(&text);
 	strbuf_fini(&text);
 }
 

@@ -1,10 +1,12 @@
 /*
  * export_csv: comma- and tab-separated values, a header line first. Arguments are a JSON object in one column. CSV as in
  * RFC 4180 with \n line ends: fields with quotes, commas or line breaks are quoted. TSV has no quoting: tabs, line breaks
- * and backslashes in texts are written \t \n \r \\.
+ * and backslashes in texts are written \t \n \r \\. In both, other controls, lone surrogates and bytes that are no UTF-8 are escapes
+ * (utf8_add_plain()). Fields are data: a spreadsheet that takes those that begin with = for formulas must be told that they are text.
  */
 #include <string.h>
 
+#include "base/utf8.h"
 #include "export/exporter_private.h"
 
 static const char *const columns[] = { "seq", "time", "seconds", "pid", "tid", "interp", "thread", "python",
@@ -15,7 +17,7 @@ static char separator(const struct exporter *x)
 	return x->format == &export_tsv ? '\t' : ',';
 }
 
-static void add_field(struct exporter *x, const char *s, size_t n, bool last)
+static void add_clean_field(struct exporter *x, const char *s, size_t n, bool last)
 {
 	struct strbuf *to = &x->out;
 	if (separator(x) == '\t') {
@@ -39,6 +41,15 @@ static void add_field(struct exporter *x, const char *s, size_t n, bool last)
 		strbuf_add(to, s, n);
 	}
 	strbuf_addc(to, last ? '\n' : separator(x));
+}
+
+static void add_field(struct exporter *x, const char *s, size_t n, bool last)
+{
+	struct strbuf clean = { 0 };
+	utf8_add_plain(&clean, s, n, "\n\r\t");
+	add_clean_field(x, strbuf_str(&clean), clean.n, last);
+	x->out.failed |= clean.failed;
+	strbuf_fini(&clean);
 }
 
 static void add_number(struct exporter *x, uint64_t v, bool last)

@@ -26,7 +26,7 @@ static void add_line(struct strbuf *to, const struct diff_row *row, struct trace
 	add_count(to, row->n_a);
 	add_count(to, row->n_b);
 	strbuf_adds(to, "  ");
-	strbuf_add(to, row->text, row->n_text);
+	utf8_add_plain(to, row->text, row->n_text, "");
 	if (row->n_below)
 		strbuf_addf(to, " and %u below it", row->n_below);
 	strbuf_adds(to, "  ");

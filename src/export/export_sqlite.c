@@ -8,10 +8,12 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/utf8.h"
 #include "export/exporter_private.h"
 
 static const char schema[] =
@@ -114,6 +116,25 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 	return ok ? NULL : failed(x);
 }
 
+/* TEXT if it is valid UTF-8. Else BLOB: the bytes as the target has them, of a name of a file those of os.fsencode(). */
+static void bind_text(sqlite3_stmt *q, int column, const char *s, size_t n)
+{
+	if (utf8_is_valid(s, n)) {
+		sqlite3_bind_text(q, column, s, (int)n, SQLITE_TRANSIENT);
+		return;
+	}
+	struct strbuf bytes = { 0 };
+	for (size_t i = 0, len; i < n; i += len) {
+		uint32_t c = utf8_decode(s + i, n - i, &len);
+		if (c >= 0xdc80 && c <= 0xdcff)
+			strbuf_addc(&bytes, (char)(c & 0xff)); /* PEP 383 */
+		else
+			strbuf_add(&bytes, s + i, len);
+	}
+	sqlite3_bind_blob(q, column, strbuf_str(&bytes), (int)bytes.n, SQLITE_TRANSIENT);
+	strbuf_fini(&bytes);
+}
+
 /* One row: i for integers, s for string ids, t for texts (pointer, bytes), in the order of the columns. */
 static bool insert(struct exporter *x, sqlite3_stmt *q, const char *types, const uint64_t *numbers, const char *const *texts)
 {
@@ -122,17 +143,32 @@ static bool insert(struct exporter *x, sqlite3_stmt *q, const char *types, const
 		if (types[i] == 's') {
 			const char *text = trace_string(x->trace, (uint32_t)numbers[i], &n);
 			if (n)
-				sqlite3_bind_text(q, i + 1, text, (int)n, SQLITE_TRANSIENT);
+				bind_text(q, i + 1, text, n);
 			else
 				sqlite3_bind_null(q, i + 1);
 		} else if (types[i] == 't') {
-			sqlite3_bind_text(q, i + 1, texts[i], (int)numbers[i], SQLITE_TRANSIENT);
+			bind_text(q, i + 1, texts[i], (size_t)numbers[i]);
 		} else {
 			sqlite3_bind_int64(q, i + 1, (sqlite3_int64)numbers[i]);
 		}
 	}
 	bool ok = sqlite3_step(q) == SQLITE_DONE;
 	sqlite3_reset(q);
+	return ok;
+}
+
+static bool write_about(struct exporter *x, sqlite3 *db, const struct trace_about *about)
+{
+	char anchor[24];
+	snprintf(anchor, sizeof(anchor), "%llu", (unsigned long long)about->wall_anchor_ns);
+	const char *const rows[][2] = { { "creator", about->creator }, { "host", about->host }, { "wall_anchor_ns", anchor } };
+	sqlite3_stmt *q;
+	bool ok = sqlite3_prepare_v2(db, "insert into about values (?, ?)", -1, &q, NULL) == SQLITE_OK;
+	for (size_t i = 0; ok && i < ARRAY_LEN(rows); i++) {
+		const char *value = rows[i][1] ? rows[i][1] : "";
+		ok = insert(x, q, "tt", (uint64_t[]){ strlen(rows[i][0]), strlen(value) }, (const char *const[]){ rows[i][0], value });
+	}
+	sqlite3_finalize(q);
 	return ok;
 }
 
@@ -209,12 +245,9 @@ static struct err *end(struct exporter *x, bool ok)
 	struct err *err = NULL;
 	if (ok) {
 		const struct trace_about *about = trace_about_get(x->trace);
-		char *meta = sqlite3_mprintf("insert into about values ('creator', %Q), ('host', %Q), ('wall_anchor_ns', '%llu'); commit",
-					     about->creator, about->host, (unsigned long long)about->wall_anchor_ns);
-		if (!meta || !write_names(x, s->db) || !write_threads(x, s->db) || !write_stacks(x, s->db, s) ||
-		    sqlite3_exec(s->db, meta, NULL, NULL, NULL) != SQLITE_OK)
+		if (!write_about(x, s->db, about) || !write_names(x, s->db) || !write_threads(x, s->db) || !write_stacks(x, s->db, s) ||
+		    sqlite3_exec(s->db, "commit", NULL, NULL, NULL) != SQLITE_OK)
 			err = failed(x);
-		sqlite3_free(meta);
 	}
 	sqlite3_finalize(s->event);
 	if (sqlite3_close(s->db) != SQLITE_OK && !err && ok)

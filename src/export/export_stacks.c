@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "export/exporter_private.h"
 #include "model/value_json.h"
 
@@ -115,6 +116,16 @@ static void state_free(struct state *s)
 	free(s);
 }
 
+/* One frame: valid UTF-8 in one line, and the semicolon is what the format is made of. */
+static void add_folded(struct strbuf *to, const char *s, size_t n)
+{
+	size_t from = to->n;
+	utf8_add_plain(to, s, n, "");
+	for (size_t i = from; i < to->n; i++)
+		if (to->s[i] == ';')
+			to->s[i] = '_';
+}
+
 static struct err *end_folded(struct exporter *x, bool ok)
 {
 	struct state *s = x->state;
@@ -126,20 +137,16 @@ static struct err *end_folded(struct exporter *x, bool ok)
 			err = err_no_memory();
 			break;
 		}
-		strbuf_clear(&x->scratch);
 		for (uint32_t k = 0; k < n; k++) {
-			size_t from = x->scratch.n;
+			strbuf_clear(&x->scratch);
 			add_name(x, &x->scratch, frames[k]);
-			for (size_t c = from; c < x->scratch.n; c++) /* what the format is made of */
-				if (x->scratch.s[c] == ';' || x->scratch.s[c] == '\n')
-					x->scratch.s[c] = '_';
-			strbuf_addc(&x->scratch, ';');
+			add_folded(&x->out, strbuf_str(&x->scratch), x->scratch.n);
+			strbuf_addc(&x->out, ';');
 		}
 		free(frames);
 		size_t n_name;
 		const char *name = trace_name(x->trace, s->samples.v[i].name, &n_name);
-		strbuf_add(&x->out, strbuf_str(&x->scratch), x->scratch.n);
-		strbuf_add(&x->out, name, n_name);
+		add_folded(&x->out, n_name ? name : "??", n_name ? n_name : 2);
 		strbuf_addf(&x->out, " %" PRIu64 "\n", s->samples.v[i].n);
 		trace_trim(x->trace);
 	}

@@ -30,7 +30,8 @@ struct strbuf;
 
 /* Append the value whose node value_iter_next() returned last; the iterator then stands behind it. */
 void value_json_write(struct strbuf *to, struct value_iter *it, const struct value_node *v);
-/* A JSON string with quotes. Bad bytes become U+FFFD; lone surrogates escapes. */
+/* A JSON string with quotes. Lone surrogates are escapes; a bad byte is that of U+DC80 … U+DCFF (PEP 383). What utf8_width() calls
+ * -1 is an escape, too. */
 void value_json_string(struct strbuf *to, const char *s, size_t n);
 
 /* A text being read. */

@@ -53,9 +53,8 @@ void value_json_string(struct strbuf *to, const char *s, size_t n)
 		uint32_t c = ch;
 		if (ch >= 0x80) {
 			c = utf8_decode(s + i, n - i, &len);
-			/* 0x7f … 0x9f are controls too, and some terminals obey them */
-			if (c != UTF8_BAD && c >= 0xa0 && (c < 0xd800 || c >= 0xe000))
-				continue;
+			if (c != UTF8_BAD && utf8_width(c) >= 0)
+				continue; /* controls and overrides of direction are obeyed by terminals */
 		}
 		strbuf_add(to, s + run, i - run);
 		run = i + len;
@@ -65,8 +64,13 @@ void value_json_string(struct strbuf *to, const char *s, size_t n)
 		case '\n': strbuf_adds(to, "\\n"); break;
 		case '\r': strbuf_adds(to, "\\r"); break;
 		case '\t': strbuf_adds(to, "\\t"); break;
-		case UTF8_BAD: strbuf_adds(to, "\xef\xbf\xbd"); break;
-		default: strbuf_addf(to, "\\u%04x", c); break;
+		case UTF8_BAD: strbuf_addf(to, "\\udc%02x", ch); break; /* PEP 383 */
+		default:
+			if (c >= 0x10000)
+				strbuf_addf(to, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10), 0xdc00 + (c & 0x3ff));
+			else
+				strbuf_addf(to, "\\u%04x", c);
+			break;
 		}
 	}
 	strbuf_add(to, s + run, n - run);

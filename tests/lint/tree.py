@@ -8,6 +8,7 @@
     readme      the README's two commands exist and can be run, its map names each folder and none else; LICENSE names the licence meson.build names
     commands    README and manual page know every command
     exits       nothing in src/ and ui/ but main.c calls exit()
+    writers     nothing in src/ and ui/ but the writers writes to a standard stream
     ring        memory shared with a target is looked into by src/tracer/ring.c alone
 """
 import os
@@ -140,7 +141,36 @@ def check_exits(files):
                     yield f"{path}:{number}: only main.c exits"
 
 
-CHECKS = {"top-level": check_top_level, "paths": check_paths, "length": check_length, "unfinished": check_unfinished,
+# Who else may write to a standard stream, and why. Formats of events go through the exporters (io_write), the screen through
+# ui/term_curses.c; a launched program's own output is copied by src/recorder/relay.c.
+WRITERS = {
+    "src/base/say.c": "the writer: nothing leaves it that commands a terminal",
+    "src/base/err.c": "a failed CHECK: texts of our own, and nothing may be allocated any more",
+    "src/base/log.c": "AUDITVIEW_DEBUG, by way of utf8_add_plain()",
+    "src/commands/pythons.c": "a child's standard error is closed",
+    "src/tracer/fault.c": "faults of the tests, texts of our own",
+}
+
+
+def check_writers(files):
+    call = re.compile(r"(?<![\w.>])(?:v?printf|puts|putchar|perror|putchar_unlocked)\s*\(|\b(?:stdout|stderr)\b"
+                      r"|(?<![\w.>])v?dprintf\s*\(|(?<![\w.>])write\s*\(\s*(?:[12]|STD(?:OUT|ERR)_FILENO)\b")
+    used = set()
+    for path in files:
+        if not path.startswith(("src/", "ui/")) or not path.endswith((".c", ".h")) or path.startswith("src/probe/") or path == "ui/term_curses.c":
+            continue
+        text = re.sub(r"/\*.*?\*/", lambda m: "\n" * m.group().count("\n"), text_of(path) or "", flags=re.S)
+        text = re.sub(r"\"(?:\\.|[^\"\\\n])*\"", '""', text)
+        for number, line in enumerate(text.splitlines(), 1):
+            if call.search(line):
+                used.add(path)
+                if path not in WRITERS:
+                    yield f"{path}:{number}: only {', '.join(WRITERS)} write to a standard stream; use base/say.h: {line.strip()[:80]}"
+    for path in sorted(set(WRITERS) - used):
+        yield f"{path}: writes to no standard stream any more: take it off the list"
+
+
+CHECKS = {"writers": check_writers, "top-level": check_top_level, "paths": check_paths, "length": check_length, "unfinished": check_unfinished,
           "readme": check_readme, "commands": check_commands, "exits": check_exits, "ring": check_ring}
 
 

@@ -1,0 +1,70 @@
+/*
+ * say: see say.h.
+ */
+#include "base/say.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/strbuf.h"
+#include "base/utf8.h"
+
+static bool write_guarded(FILE *f, const struct strbuf *text)
+{
+	struct strbuf safe = { 0 };
+	bool ok = !text->failed;
+	errno = ok ? 0 : ENOMEM;
+	if (ok && !utf8_is_safe(strbuf_str(text), text->n)) {
+		utf8_guard(&safe, strbuf_str(text), text->n);
+		text = &safe;
+		ok = !safe.failed;
+	}
+	ok = ok && fwrite(strbuf_str(text), 1, text->n, f) == text->n;
+	strbuf_fini(&safe);
+	return ok;
+}
+
+bool say_text(const struct strbuf *text)
+{
+	return write_guarded(stdout, text);
+}
+
+bool say(const char *fmt, ...)
+{
+	struct strbuf text = { 0 };
+	va_list ap;
+	va_start(ap, fmt);
+	strbuf_addv(&text, fmt, ap);
+	va_end(ap);
+	bool ok = write_guarded(stdout, &text);
+	strbuf_fini(&text);
+	return ok;
+}
+
+bool say_flush(void)
+{
+	errno = 0;
+	return fflush(stdout) == 0 && !ferror(stdout);
+}
+
+void say_error_text(const struct strbuf *text)
+{
+	fflush(stdout); /* on a terminal it would stand in the middle of a line */
+	write_guarded(stderr, text);
+}
+
+void say_error(const char *fmt, ...)
+{
+	struct strbuf raw = { 0 }, text = { 0 };
+	va_list ap;
+	va_start(ap, fmt);
+	strbuf_addv(&raw, fmt, ap);
+	va_end(ap);
+	strbuf_adds(&text, "auditview: ");
+	utf8_add_plain(&text, strbuf_str(&raw), raw.n, ""); /* one line, whatever a file is called */
+	strbuf_addc(&text, '\n');
+	say_error_text(&text);
+	strbuf_fini(&raw);
+	strbuf_fini(&text);
+}
