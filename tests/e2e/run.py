@@ -45,6 +45,7 @@ GROUPS = [
     "attach",
     "values",
     "secrets",
+    "text",
     "stacks",
     "table",
     "signals",
