@@ -412,8 +412,7 @@ void note_text(struct strbuf *to, struct view *s, const struct trace_note *n)
 	}
 	switch (i->kind) {
 	case NOTE_LOST:
-		strbuf_add_count(to, i->a);
-		strbuf_adds(to, i->a == 1 ? " event" : " events");
+		strbuf_add_number_of(to, i->a, "event");
 		if (i->b) {
 			strbuf_adds(to, " in ");
 			text_duration(to, i->b);

@@ -357,8 +357,7 @@ static void title_callers(const struct pane *p, struct strbuf *subject, struct s
 	strbuf_adds(facts, c->direction == CALLTREE_TOP_DOWN ? "top-down" : "bottom-up");
 	if (c->tree) {
 		strbuf_adds(facts, " · ");
-		strbuf_add_count(facts, calltree_node_get(c->tree, CALLTREE_ROOT)->total);
-		strbuf_adds(facts, " events");
+		strbuf_add_number_of(facts, calltree_node_get(c->tree, CALLTREE_ROOT)->total, "event");
 	}
 	if (c->tree && c->built_events != p->ui->s->n_events) {
 		strbuf_adds(facts, " · +");

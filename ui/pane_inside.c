@@ -306,8 +306,8 @@ static void title_inside(const struct pane *pane, struct strbuf *subject, struct
 	if (!p->modules.n)
 		return;
 	strbuf_addf(subject, "import %s", p->modules.v[0].name ? p->modules.v[0].name : "");
-	strbuf_add_count(facts, p->modules.v[0].n_events);
-	strbuf_adds(facts, " events, ");
+	strbuf_add_number_of(facts, p->modules.v[0].n_events, "event");
+	strbuf_adds(facts, ", ");
 	text_duration(facts, p->modules.v[0].end_ns - p->modules.v[0].begin_ns);
 	strbuf_adds(facts, " · Bksp back");
 }

@@ -339,7 +339,7 @@ static void draw_captures(const struct start *t, struct area a)
 			area_put_right(a, y, x, 8, ROLE_DIM, strbuf_str(&b));
 			strbuf_clear(&b);
 			text_count(&b, c->events, 11);
-			strbuf_adds(&b, " events");
+			strbuf_adds(&b, c->events == 1 ? " event" : " events");
 			area_put_right(a, y, x + 8, 19, ROLE_TEXT, strbuf_str(&b));
 			strbuf_clear(&b);
 		}

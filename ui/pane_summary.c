@@ -741,10 +741,9 @@ static void title_summary(const struct pane *p, struct strbuf *subject, struct s
 	if (m->tally && m->sorted_rows < p->ui->s->n_events && !view_is_live(p->ui->s))
 		strbuf_addf(facts, "counting %.0f %% · ", (double)tally_n_rows(m->tally) * 100 / (double)p->ui->s->n_events);
 	strbuf_addf(facts, "by %s · ", groupings[m->field].name);
-	strbuf_add_count(facts, m->total);
-	strbuf_adds(facts, m->total ? " events · " : "0 events · ");
-	strbuf_add_count(facts, m->order.n);
-	strbuf_adds(facts, m->order.n == 1 ? " kind" : m->order.n ? " kinds" : "0 kinds");
+	strbuf_add_number_of(facts, m->total, "event");
+	strbuf_adds(facts, " · ");
+	strbuf_add_number_of(facts, m->order.n, "kind");
 }
 
 static bool term_summary(const struct pane *p, struct strbuf *to)

@@ -624,7 +624,7 @@ static void title_timeline(const struct pane *p, struct strbuf *subject, struct 
 		strbuf_add_count(facts, n);
 	else
 		strbuf_addc(facts, '0');
-	strbuf_adds(facts, " events, ");
+	strbuf_adds(facts, n == 1 ? " event, " : " events, ");
 	text_duration(facts, bin_ns(t, to) - bin_ns(t, from));
 }
 

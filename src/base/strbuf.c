@@ -104,6 +104,12 @@ void strbuf_add_count(struct strbuf *b, uint64_t v)
 	strbuf_add(b, digits + i, sizeof(digits) - i);
 }
 
+void strbuf_add_number_of(struct strbuf *b, uint64_t v, const char *noun)
+{
+	strbuf_add_count(b, v);
+	strbuf_addf(b, v == 1 ? " %s" : " %ss", noun);
+}
+
 void strbuf_add_utf8(struct strbuf *b, uint32_t c)
 {
 	char u[4];

@@ -26,6 +26,7 @@ void strbuf_addf(struct strbuf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void strbuf_addv(struct strbuf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 void strbuf_add_u64(struct strbuf *b, uint64_t v);               /* decimal */
 void strbuf_add_count(struct strbuf *b, uint64_t v);             /* decimal, thousands parted by a space: 1 204 311 */
+void strbuf_add_number_of(struct strbuf *b, uint64_t v, const char *noun); /* 1 event, 2 001 events */
 void strbuf_add_utf8(struct strbuf *b, uint32_t code_point);     /* generalised UTF-8: surrogates allowed (WTF-8) */
 void strbuf_clear(struct strbuf *b);                             /* empty again, memory kept */
 void strbuf_cut(struct strbuf *b, size_t n_bytes);               /* keep the first n_bytes */

@@ -456,7 +456,7 @@ static void show_text(struct strbuf *to, struct table *b, const char *by, bool w
 	}
 	strbuf_clear(&s);
 	strbuf_add_count(&s, b->total);
-	strbuf_addf(to, "%11s  100.0 %*s total, %zu kinds%s\n", s.s, with_callers ? 26 + CALLER_CELLS + 2 : 26, "", b->rows.n,
+	strbuf_addf(to, "%11s  100.0 %*s total, %zu kind%s%s\n", s.s, with_callers ? 26 + CALLER_CELLS + 2 : 26, "", b->rows.n, b->rows.n == 1 ? "" : "s",
 		    b->rows.n > n_max ? ", the rest is not shown" : "");
 	strbuf_clear(&s);
 	strbuf_add_count(&s, trace_n_lost(b->t));

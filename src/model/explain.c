@@ -405,6 +405,34 @@ static void add_see_also(struct page *p, const struct catalog_event *e)
 	strbuf_fini(&names);
 }
 
+/* What a list shows, for a reader: "{path:path} {mode|flags:oflags}[ in {dir_fd:fd}]" (catalog.h) is <path> <mode or flags> (in <dir_fd>). */
+static void add_gist(struct strbuf *to, const char *gist)
+{
+	bool in_reading = false, was_optional = false;
+	strbuf_adds(to, "In lists: ");
+	for (const char *p = gist; *p; p++) {
+		if (*p == '{') {
+			strbuf_adds(to, "<");
+			in_reading = false;
+		} else if (*p == '}') {
+			strbuf_adds(to, ">");
+			in_reading = false;
+		} else if (*p == ':' && strchr(p, '}') && (!strchr(p, '{') || strchr(p, '}') < strchr(p, '{'))) {
+			in_reading = true; /* how the argument is shown */
+		} else if (*p == '|' && !in_reading) {
+			strbuf_adds(to, " or ");
+		} else if (*p == '[' || *p == ']') {
+			was_optional = true;
+			if (*p == '[' && p[1] == ' ')
+				strbuf_addc(to, ' '), p++;
+			strbuf_addc(to, *p == ']' ? ')' : '(');
+		} else if (!in_reading) {
+			strbuf_addc(to, *p);
+		}
+	}
+	strbuf_adds(to, was_optional ? "; in parentheses where it applies" : "");
+}
+
 void explain_event(struct strbuf *to, const struct catalog_event *e, int minor, unsigned width)
 {
 	struct page p = { to, width < 40 ? 40 : width, minor };
@@ -420,7 +448,7 @@ void explain_event(struct strbuf *to, const struct catalog_event *e, int minor, 
 	if (e->note || e->gist) {
 		heading(&p, "READING IT");
 		if (e->gist)
-			WITH_TEXT(&p, INDENT, strbuf_addf(&text, "In lists: %s", e->gist));
+			WITH_TEXT(&p, INDENT, add_gist(&text, e->gist));
 		if (e->note)
 			paragraph(&p, e->note);
 	}

@@ -321,7 +321,7 @@ static void damage_describe(const struct trace *t, struct strbuf *b, bool with_t
 		damage_add(b, t->n_bad_blocks == 1 ? "%u block makes no sense and was left out" : "%u blocks make no sense and were left out",
 			   t->n_bad_blocks);
 	if (t->n_lost_rows)
-		damage_add(b, "%" PRIu64 " events are lost", t->n_lost_rows);
+		damage_add(b, t->n_lost_rows == 1 ? "%" PRIu64 " event is lost" : "%" PRIu64 " events are lost", t->n_lost_rows);
 	if (t->unreadable.n)
 		damage_add(b, "%zu block%s could not be read, and what stood there is shown as ?? or left empty", t->unreadable.n,
 			   t->unreadable.n == 1 ? "" : "s");

@@ -45,6 +45,11 @@ static void test_every_page_is_well_formed(void **state)
 				explain_event(&page, &catalog_events[i], minor, widths[w]);
 				assert_non_null(strstr(strbuf_str(&page), "RAISED BY\n"));
 				check_page(strbuf_str(&page), widths[w]);
+				/* no rule of a table is left in it */
+				const char *lists = strstr(strbuf_str(&page), "In lists: ");
+				size_t n_lists = lists ? (size_t)(strstr(lists, "\n\n") - lists) : 0;
+				if (lists && (memchr(lists, '{', n_lists) || memchr(lists, '|', n_lists)))
+					fail_msg("%s: %.*s", catalog_events[i].name, (int)n_lists, lists);
 				strbuf_fini(&page);
 			}
 		}
