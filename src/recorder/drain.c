@@ -203,9 +203,9 @@ static struct native_context *native_for(struct recorder *r, const struct source
 static bool may_have_been(const struct source *s, pid_t pid)
 {
 	uint64_t start_ticks;
-	if (kill(pid, 0) < 0 && errno == ESRCH)
-		return true;
-	return proc_start_ticks(pid, &start_ticks) && start_ticks >= s->link->since_ticks;
+	if (proc_start_ticks(pid, &start_ticks))
+		return start_ticks >= s->link->since_ticks;
+	return kill(pid, 0) < 0 && errno == ESRCH; /* asked last: a zombie may be reaped meanwhile */
 }
 
 /*
