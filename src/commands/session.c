@@ -35,10 +35,13 @@
 enum { MAX_FRAMES = 1024, MAX_ITEMS = 64, N_SLOTS = 64 };
 /*
  * What is taken of a target's address space: at most 16 MiB, for programs limit themselves (RLIMIT_AS, mlockall, cgroups). A slot is
- * for a process, or for a thread where threads run side by side; those that were forked share a ring. 29 slots, the private part
- * (0.8 MiB for eight lanes) and the head of the ring come to 15.5 MiB. Native stacks have records of 64 KiB and more.
+ * for a process, or for a thread where threads run side by side; those that were forked share a ring. The first process of a ring
+ * has a larger slot: one of 512 KiB is full some thousand times a second, and each time the process waits. If children are not
+ * recorded, no other slot is needed but for threads. With the private part (0.8 MiB for eight lanes) and the head of the ring it
+ * comes to 15.5 MiB. Native stacks have records of 64 KiB and more.
  */
-enum { DEFAULT_SLOTS = 29, NATIVE_SLOTS = 30, NATIVE_SLOT_BYTES = 4 << 20 };
+enum { DEFAULT_SLOTS = 26, FIRST_SLOT_BYTES = 2 << 20, ALONE_SLOTS = 13, ALONE_SLOT_BYTES = 8 << 20 };
+enum { NATIVE_SLOTS = 30, NATIVE_SLOT_BYTES = 4 << 20 };
 #define SECOND_NS 1000000000ull
 #define FINISH_NS 60000000000ull /* without a word from a recorder that leaves, on a machine that has far too much to do */
 #define HURRY_NS 10000000000ull
@@ -96,9 +99,15 @@ struct err *capture_plan_make(const struct options *o, const char *path, struct 
 		.slice_bytes = native ? o->stack_bytes : 0,
 		.n_slots = o->ring_bytes ? N_SLOTS : native ? NATIVE_SLOTS : DEFAULT_SLOTS,
 		.slot_data_bytes = RING_SLOT_MIN_BYTES,
+		.first_data_bytes = o->ring_bytes || native ? 0 : FIRST_SLOT_BYTES,
 	};
-	if (r->only_targets)
+	if (r->only_targets) {
 		r->probe.flags |= PROBE_ALONE;
+		if (r->probe.first_data_bytes) {
+			r->probe.n_slots = ALONE_SLOTS;
+			r->probe.first_data_bytes = ALONE_SLOT_BYTES;
+		}
+	}
 	if (r->probe.string_bytes > 64 * 1024) /* a record must fit into the smallest ring */
 		r->probe.string_bytes = 64 * 1024;
 	uint64_t ring = o->ring_bytes ? o->ring_bytes : native ? NATIVE_SLOT_BYTES : RING_SLOT_MIN_BYTES;

@@ -18,7 +18,7 @@
 
 #include "base/value.h"
 
-#define PROBE_ABI 13u
+#define PROBE_ABI 14u
 #define PROBE_ABI_OLDEST 6u /* whose context and ring begin as ours do: what a killed recorder of that age left can be taken out */
 #define PROBE_MAGIC 0x31565f4245425250ull /* "PRBEB_V1" */
 #define PROBE_PAGE 4096u
@@ -145,7 +145,7 @@ struct probe_context {
 	struct probe_layout layout;
 	/* Where things stand in the ring. The probe takes it from here alone: whoever else has the ring (a forked child that has given up
 	 * its rights, say) can write into it, and shall not lead us to other memory of this process. */
-	uint64_t slots_off, slot_bytes, slot_data_bytes; /* as in struct ring_shared */
+	uint64_t slots_off, slot_bytes, slot_data_bytes, first_extra_bytes; /* as in struct ring_shared */
 	uint32_t ring_slots;
 	uint32_t pad2;
 };
@@ -258,7 +258,8 @@ struct ring_shared {
 	uint64_t lost_unserved;     /* events for which there was no slot, or no lock */
 	uint64_t nonce;             /* a number that no other ring has */
 	uint64_t slots_in_vain;     /* 1 << 32 | slots_freed, when a process waited for a slot as long as it may; 0 never */
-	uint64_t reserved[5];
+	uint64_t first_extra_bytes; /* slot 0 is larger by so many bytes of data, and the other slots stand so much further behind */
+	uint64_t reserved[4];
 	uint64_t verdicts[VERDICT_COUNT];
 	/* PROBE_CLOCK_RING: the time of the newest event. The recorder lifts it to the time of its clock as often as it looks, an event
 	 * adds a nanosecond. */

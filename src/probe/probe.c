@@ -357,12 +357,13 @@ LANE_CODE static __attribute__((noinline)) bool wait_for_room(const struct probe
 	struct patience patience = { 0 };
 	bool has_room = false, is_lost = ctx->flags & PROBE_DROP;
 	/* One that has slept goes on when half of the ring is free: to fall asleep costs more than some hundred events. */
-	uint32_t for_bytes = (uint32_t)(need > ctx->slot_data_bytes / 2 ? need : ctx->slot_data_bytes / 2);
+	uint64_t size = slot_size(ctx, slot);
+	uint32_t for_bytes = (uint32_t)(need > size / 2 ? need : size / 2);
 	for (;;) {
 		if (!is_lost && !__atomic_load_n(&slot->waiting, __ATOMIC_RELAXED))
 			__atomic_store_n(&slot->waiting, for_bytes, __ATOMIC_SEQ_CST);
 		uint64_t tail = __atomic_load_n(&slot->tail, __ATOMIC_SEQ_CST);
-		has_room = ctx->slot_data_bytes - (head - tail) >= need;
+		has_room = size - (head - tail) >= need;
 		if (has_room || is_lost || lane->vain_tail == tail + 1 ||
 		    __atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) == RING_OFF ||
 		    __atomic_load_n(&slot->state, __ATOMIC_RELAXED) != SLOT_ACTIVE) /* given up by the recorder: nobody drains it */
@@ -385,7 +386,7 @@ LANE_CODE static __attribute__((noinline)) bool wait_for_room(const struct probe
 
 static inline uint8_t *ring_at(const struct probe_context *ctx, struct ring_slot *slot, uint64_t head)
 {
-	return (uint8_t *)slot + PROBE_PAGE + (head & (ctx->slot_data_bytes - 1));
+	return (uint8_t *)slot + PROBE_PAGE + (head & (slot_size(ctx, slot) - 1));
 }
 
 /* Publish a record that was written at `head`. */
@@ -399,7 +400,7 @@ static uint8_t *ring_reserve(const struct probe_context *ctx, struct probe_lane 
 			     uint64_t need)
 {
 	/* Read once, and aligned: whoever else has the ring may have written it. */
-	uint64_t head = __atomic_load_n(&slot->head, __ATOMIC_RELAXED) & ~7ull, size = ctx->slot_data_bytes;
+	uint64_t head = __atomic_load_n(&slot->head, __ATOMIC_RELAXED) & ~7ull, size = slot_size(ctx, slot);
 	uint64_t to_end = size - (head & (size - 1));
 	uint64_t pad = to_end < need ? to_end : 0;
 	uint64_t tail = __atomic_load_n(&slot->tail, __ATOMIC_ACQUIRE);

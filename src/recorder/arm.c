@@ -195,6 +195,7 @@ struct err *recorder_arm(struct recorder *r, pid_t pid, pid_t at_entry, uint32_t
 			struct probe_options small = r->options.probe;
 			small.n_slots = 4;
 			small.slot_data_bytes = RING_SLOT_MIN_BYTES;
+			small.first_data_bytes = 0;
 			err_destroy(e);
 			e = link_up(r, pid, &rts[i], at_entry, &small, &link);
 		}

@@ -519,7 +519,7 @@ static uint64_t look_at_all(struct recorder *r, size_t *ret_n)
 				limit = look.flight;
 			if (guest_is64(look.head, d.tail))
 				continue;
-			if (!ring_head_check(ring, look.head, d.tail, &d.head)) {
+			if (!ring_head_check(ring, k, look.head, d.tail, &d.head)) {
 				/* The target wrote over it. Start again where it says it is: tails mean nothing to us but a place in the
 				 * slot, wherever they are. */
 				client_malformed(c, k);
@@ -530,7 +530,7 @@ static uint64_t look_at_all(struct recorder *r, size_t *ret_n)
 			if (r->is_resting && d.head > c->rest_until)
 				d.head = c->rest_until > d.tail ? c->rest_until : d.tail;
 			bool drops = r->options.probe.flags & PROBE_DROP || c->process->is_filtered;
-			if (drops && d.head - d.tail > ring->slot_data_bytes / 4 * 3)
+			if (drops && d.head - d.tail > ring_slot_size(ring, k) / 4 * 3)
 				may_wait = false;
 			if (!vec_push(&r->drains, d)) {
 				saw_all = false;

@@ -251,13 +251,17 @@ void link_text_range(const struct maps *maps, const struct elf_module *module, s
 static void lanes_choose(struct link *l, const struct probe_options *o)
 {
 	const struct probe_layout *layout = &l->runtime.layout;
-	bool several = (layout->free_threaded || layout->minor >= 12 /* PEP 684 */) && o->n_slots >= 4 * PROBE_LANES;
+	bool several = (layout->free_threaded || layout->minor >= 12 /* PEP 684 */) && o->n_slots > PROBE_LANES;
 	l->abi = PROBE_ABI;
 	l->n_lanes = several ? PROBE_LANES : 1;
 	uint64_t slot_data_bytes = o->slot_data_bytes;
 	for (unsigned i = 0; several && layout->free_threaded && i < 2 && slot_data_bytes > LANE_DATA_BYTES; i++)
 		slot_data_bytes /= 2;
-	ring_lay_out(&l->ring, o->n_slots, slot_data_bytes);
+	/* Where threads run side by side, none is first. */
+	bool has_first = o->first_data_bytes && !layout->free_threaded;
+	if (o->first_data_bytes && layout->free_threaded && o->flags & PROBE_ALONE)
+		slot_data_bytes *= 2;
+	ring_lay_out(&l->ring, o->n_slots, slot_data_bytes, has_first ? o->first_data_bytes : slot_data_bytes);
 }
 
 /* VmLck of /proc/PID/status: what is mapped from now on may be locked, too (mlockall(2), MCL_FUTURE). */
@@ -387,7 +391,7 @@ struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_cal
 		.string_bytes = o->string_bytes, .bulk_bytes = o->bulk_bytes, .max_frames = o->max_frames,
 		.max_items = o->max_items, .slice_bytes = o->slice_bytes, .layout = l->runtime.layout,
 		.slots_off = l->ring.slots_off, .slot_bytes = l->ring.slot_bytes, .slot_data_bytes = l->ring.slot_data_bytes,
-		.ring_slots = l->ring.n_slots,
+		.first_extra_bytes = l->ring.first_extra_bytes, .ring_slots = l->ring.n_slots,
 	};
 	probe_context_complete(&ctx);
 	static const char *const bulk[] = { "marshal.loads", "compile", "code.__new__" };

@@ -27,6 +27,7 @@ struct probe_options {
 	uint32_t string_bytes, bulk_bytes, max_frames, max_items, slice_bytes;
 	uint32_t n_slots;
 	uint64_t slot_data_bytes; /* a power of two, ≥ RING_SLOT_MIN_BYTES */
+	uint64_t first_data_bytes; /* of slot 0, a power of two, not smaller; 0: as the others */
 	bool filter_on;          /* verdicts are in use */
 	struct ring_tick tick;   /* of now, for the clock of a new ring */
 	uint64_t ticks_per_ns;   /* 32.32 */

@@ -23,15 +23,16 @@ static uint64_t round_up(uint64_t v, uint64_t to)
 	return (v + to - 1) & ~(to - 1);
 }
 
-void ring_lay_out(struct ring *r, uint32_t n_slots, uint64_t slot_data_bytes)
+void ring_lay_out(struct ring *r, uint32_t n_slots, uint64_t slot_data_bytes, uint64_t first_data_bytes)
 {
 	*r = (struct ring){
 		.n_slots = n_slots,
 		.slots_off = round_up(sizeof(struct ring_shared), PROBE_PAGE),
 		.slot_data_bytes = slot_data_bytes,
 		.slot_bytes = PROBE_PAGE + slot_data_bytes,
+		.first_extra_bytes = first_data_bytes - slot_data_bytes,
 	};
-	r->n_bytes = r->slots_off + n_slots * r->slot_bytes;
+	r->n_bytes = ring_slot_off(r, n_slots);
 }
 
 /* ---- opening ---- */
@@ -180,7 +181,7 @@ void ring_drop_memory(struct ring *r)
 static struct ring_slot *slot_at(const struct ring *r, uint32_t slot)
 {
 	CHECK(slot < r->n_slots);
-	return (struct ring_slot *)((uint8_t *)r->shared + r->slots_off + slot * r->slot_bytes);
+	return (struct ring_slot *)((uint8_t *)r->shared + ring_slot_off(r, slot));
 }
 
 static void wake(const void *word, int n)
@@ -196,6 +197,7 @@ void ring_begin(struct ring *r, uint64_t nonce, bool filter_on)
 	s->n_slots = r->n_slots;
 	s->slot_data_bytes = r->slot_data_bytes;
 	s->slot_bytes = r->slot_bytes;
+	s->first_extra_bytes = r->first_extra_bytes;
 	s->slots_off = (uint32_t)r->slots_off;
 	s->recorder_pid = (uint32_t)getpid();
 	s->filter_on = filter_on;
@@ -246,10 +248,10 @@ bool ring_add_verdict(struct ring *r, uint64_t hash, bool is_wanted)
 void ring_slot_consume(struct ring *r, uint32_t slot, uint64_t tail)
 {
 	struct ring_slot *s = slot_at(r, slot);
-	uint64_t head, most = tail + r->slot_data_bytes;
+	uint64_t head, size = ring_slot_size(r, slot), most = tail + size;
 	__atomic_store_n(&s->tail, tail, __ATOMIC_SEQ_CST);
 	uint32_t waiting = __atomic_load_n(&s->waiting, __ATOMIC_SEQ_CST); /* theirs: if it is wrong, they sleep too long, or too short */
-	if (!waiting || (waiting < r->slot_data_bytes && !guest_take64(ring_slot_head(r, slot), tail, most - waiting, &head)))
+	if (!waiting || (waiting < size && !guest_take64(ring_slot_head(r, slot), tail, most - waiting, &head)))
 		return;
 	__atomic_store_n(&s->waiting, 0, __ATOMIC_SEQ_CST);
 	wake(&s->waiting, INT32_MAX);
@@ -258,7 +260,7 @@ void ring_slot_consume(struct ring *r, uint32_t slot, uint64_t tail)
 void ring_slot_free(struct ring *r, uint32_t slot)
 {
 	struct ring_slot *s = slot_at(r, slot);
-	madvise((uint8_t *)s + PROBE_PAGE, r->slot_data_bytes, MADV_REMOVE);
+	madvise((uint8_t *)s + PROBE_PAGE, ring_slot_size(r, slot), MADV_REMOVE);
 	uint32_t generation = s->generation + 1; /* for debuggers */
 	memset(s, 0, sizeof(*s));
 	s->generation = generation;
@@ -369,9 +371,9 @@ void ring_answer(struct ring *r, uint32_t place, const struct ring_question *que
 	__atomic_compare_exchange_n(&r->shared->asks[place].ticket, &ticket, next, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
-bool ring_head_check(const struct ring *r, guest_u64 head, uint64_t tail, uint64_t *ret)
+bool ring_head_check(const struct ring *r, uint32_t slot, guest_u64 head, uint64_t tail, uint64_t *ret)
 {
-	uint64_t most = tail + r->slot_data_bytes, proved;
+	uint64_t most = tail + ring_slot_size(r, slot), proved;
 	if (most < tail || !guest_take64(head, tail, most, &proved) || proved % 8)
 		return false;
 	*ret = proved;
@@ -380,16 +382,16 @@ bool ring_head_check(const struct ring *r, guest_u64 head, uint64_t tail, uint64
 
 bool ring_record_check(const struct ring *r, uint32_t slot, uint64_t tail, uint64_t head, struct record *ret)
 {
-	uint64_t at = tail & (r->slot_data_bytes - 1), to_end = r->slot_data_bytes - at;
+	uint64_t size = ring_slot_size(r, slot), at = tail & (size - 1), to_end = size - at;
 	uint64_t most = head - tail < to_end ? head - tail : to_end;
 	struct record record = { 0 };
 	if (tail % 8 || most < 8)
 		return false;
 	ring_record_read(r, slot, tail, &record, most < sizeof(record) ? 8 : sizeof(record));
-	uint32_t size;
-	if (!guest_take32(GUEST32(record.size), 8, most > UINT32_MAX ? UINT32_MAX : (uint32_t)most, &size) || size % 8)
+	uint32_t bytes;
+	if (!guest_take32(GUEST32(record.size), 8, most > UINT32_MAX ? UINT32_MAX : (uint32_t)most, &bytes) || bytes % 8)
 		return false;
-	if (size < sizeof(record) && record.type != RECORD_PAD)
+	if (bytes < sizeof(record) && record.type != RECORD_PAD)
 		return false;
 	*ret = record;
 	return true;
@@ -397,7 +399,7 @@ bool ring_record_check(const struct ring *r, uint32_t slot, uint64_t tail, uint6
 
 void ring_record_read(const struct ring *r, uint32_t slot, uint64_t tail, void *to, size_t n_bytes)
 {
-	uint64_t at = tail & (r->slot_data_bytes - 1);
-	CHECK(n_bytes <= r->slot_data_bytes - at);
+	uint64_t size = ring_slot_size(r, slot), at = tail & (size - 1);
+	CHECK(n_bytes <= size - at);
 	memcpy(to, (const uint8_t *)slot_at(r, slot) + PROBE_PAGE + at, n_bytes);
 }

@@ -30,11 +30,25 @@ struct ring {
 	uint64_t dev, inode;        /* as /proc/PID/maps names it; inode 0: not known yet */
 	uint32_t n_slots;
 	uint64_t slots_off, slot_data_bytes, slot_bytes; /* slot_bytes: a page and the data */
+	uint64_t first_extra_bytes; /* of data that slot 0 has more than the others */
 	uint32_t heartbeat, tick;   /* ours; those in there are copies */
 };
 
-/* Where everything will stand: n_slots of slot_data_bytes (a power of two) each. Nothing is mapped. */
-void ring_lay_out(struct ring *r, uint32_t n_slots, uint64_t slot_data_bytes);
+/*
+ * Where everything will stand: n_slots of slot_data_bytes each, but `first_data_bytes` for slot 0, which the first process of a
+ * ring takes: most have no other. Both are powers of two, the second not smaller than the first. Nothing is mapped.
+ */
+void ring_lay_out(struct ring *r, uint32_t n_slots, uint64_t slot_data_bytes, uint64_t first_data_bytes);
+/* Bytes of data of a slot. */
+static inline uint64_t ring_slot_size(const struct ring *r, uint32_t slot)
+{
+	return r->slot_data_bytes + (slot ? 0 : r->first_extra_bytes);
+}
+/* Where a slot stands in the shared memory. */
+static inline uint64_t ring_slot_off(const struct ring *r, uint32_t slot)
+{
+	return r->slots_off + slot * r->slot_bytes + (slot ? r->first_extra_bytes : 0);
+}
 
 /* The device of anonymous shared memory, as /proc/PID/maps names it; 0: it cannot be told. */
 uint64_t ring_device(void);
@@ -101,7 +115,7 @@ struct ring_question ring_question(const struct ring *r, uint32_t place);
 void ring_answer(struct ring *r, uint32_t place, const struct ring_question *question, enum ask_state answer);
 
 /* Does `head` make sense where `tail` bytes are consumed? *ret: the same, proved: aligned, and at most a ring ahead. */
-bool ring_head_check(const struct ring *r, guest_u64 head, uint64_t tail, uint64_t *ret);
+bool ring_head_check(const struct ring *r, uint32_t slot, guest_u64 head, uint64_t tail, uint64_t *ret);
 /* The record at `tail`, of which `head` (proved) is the end: its fixed part, copied, and its size, proved: at least 8 bytes (a
  * PAD) or a whole struct record, aligned, below head, and in one piece. False: the ring makes no sense here. */
 bool ring_record_check(const struct ring *r, uint32_t slot, uint64_t tail, uint64_t head, struct record *ret);

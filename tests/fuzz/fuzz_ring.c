@@ -25,11 +25,11 @@ static unsigned take(struct ring *ring, uint32_t slot, uint64_t *tail, struct de
 	struct slot_look look = slot_look(ring_slot_borrow(ring, slot));
 	struct record next;
 	uint64_t head;
-	if (!ring_head_check(ring, look.head, *tail, &head)) {
+	if (!ring_head_check(ring, slot, look.head, *tail, &head)) {
 		*tail = guest_shown64(look.head) & ~7ull;
 		return 1;
 	}
-	if (head - *tail > DATA_BYTES || head % 8)
+	if (head - *tail > ring_slot_size(ring, slot) || head % 8)
 		abort();
 	while (*tail < head) {
 		if (!ring_record_check(ring, slot, *tail, head, &next)) {
@@ -55,8 +55,8 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 	struct redactor *redactor;
 	struct decoder *decoder;
 	struct ring ring;
-	ring_lay_out(&ring, N_SLOTS, DATA_BYTES);
-	uint8_t *memory = aligned_alloc(PROBE_PAGE, ring.n_bytes), *record = malloc(DATA_BYTES);
+	ring_lay_out(&ring, N_SLOTS, DATA_BYTES, 2 * DATA_BYTES);
+	uint8_t *memory = aligned_alloc(PROBE_PAGE, ring.n_bytes), *record = malloc(2 * DATA_BYTES);
 	struct err *err = writer_open("/dev/null", &options, &writer);
 	if (err || !memory || !record)
 		abort();
@@ -77,8 +77,8 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 			struct ring_claim claim = ring_slot_claim(&ring, slot);
 			unsigned n_bad = take(&ring, slot, &tails[slot], decoder, record);
 			/* It goes on writing behind our back. */
-			uint64_t more = guest_shown32(claim.birth) % DATA_BYTES;
-			uint8_t *head = memory + ring.slots_off + slot * ring.slot_bytes;
+			uint64_t more = guest_shown32(claim.birth) % ring_slot_size(&ring, slot);
+			uint8_t *head = memory + ring_slot_off(&ring, slot);
 			uint64_t now = tails[slot] + more;
 			memcpy(head, &now, sizeof(now));
 			if (n_bad && round == ROUNDS - 1)
@@ -120,7 +120,7 @@ static size_t put_event(uint8_t *to, uint32_t code)
 size_t fuzz_seed(unsigned number, uint8_t *to, size_t cap)
 {
 	struct ring ring;
-	ring_lay_out(&ring, N_SLOTS, DATA_BYTES);
+	ring_lay_out(&ring, N_SLOTS, DATA_BYTES, 2 * DATA_BYTES);
 	if (number >= 4 || cap < ring.n_bytes)
 		return 0;
 	memset(to, 0, ring.n_bytes);
@@ -130,7 +130,7 @@ size_t fuzz_seed(unsigned number, uint8_t *to, size_t cap)
 		slot.head += put_event(data + slot.head, i);
 	struct record_lost lost = { .r = { .size = sizeof(lost), .type = RECORD_LOST, .tsc = 6 }, .n_lost = number, .first_tsc = 5 };
 	slot.head += put(data + slot.head, &lost, sizeof(lost));
-	struct record pad = { .size = (uint32_t)(DATA_BYTES - slot.head), .type = RECORD_PAD };
+	struct record pad = { .size = (uint32_t)(ring_slot_size(&ring, 0) - slot.head), .type = RECORD_PAD };
 	if (number % 2)
 		slot.head += put(data + slot.head, &pad, sizeof(pad)) - sizeof(pad) + pad.size;
 	memcpy(at, &slot, sizeof(slot));

@@ -29,7 +29,7 @@ import time
 
 PAGE = 4096
 SHARED = {"n_slots": 12, "slot_bytes": 16, "slot_data_bytes": 24, "slots_off": 32, "enabled": 36, "heartbeat": 40, "slots_freed": 52,
-          "slots_claimed": 56, "slot_waited": 60, "lost_unserved": 64}
+          "slots_claimed": 56, "slot_waited": 60, "lost_unserved": 64, "first_extra_bytes": 88}
 SLOT = {"head": 0, "state": 8, "pid": 12, "tid": 16, "waiting": 20, "n_dropped": 24, "parent_pid": 32, "birth": 36, "writing": 48, "time": 56,
         "tail": 64}
 EVENT, LOST = 2, 3
@@ -55,7 +55,7 @@ class Slot:
         def u64(off):
             return ctypes.c_uint64.from_address(start + off).value
         self.bytes = u64(SHARED["slot_data_bytes"])
-        self.at = start + u32(SHARED["slots_off"]) + index * u64(SHARED["slot_bytes"])
+        self.at = start + u32(SHARED["slots_off"]) + index * u64(SHARED["slot_bytes"]) + u64(SHARED["first_extra_bytes"])  # index > 0
         self.data = self.at + PAGE
         self.head = 0
         self.set("birth", 77)
