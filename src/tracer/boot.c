@@ -311,7 +311,7 @@ static void cancel_in_children(const struct link *l)
 void boot_cancel(struct link *l, struct detach_report *report)
 {
 	*report = (struct detach_report){ .restored = true, .n_processes = 1 };
-	struct err *err = target_lock(l->pid, CALL_TIMEOUT_NS);
+	struct err *err = target_lock_to_leave(l->pid, CALL_TIMEOUT_NS);
 	if (!err) {
 		err = cancel_in(l, l->pid, l->mem);
 		target_unlock(l->pid);

@@ -532,7 +532,8 @@ out:
 static struct err *detach_one(struct link *l, pid_t pid, bool attached, uint64_t deadline, uint64_t *pause_ns)
 {
 	uint64_t now = monotonic_ns();
-	struct err *err = target_lock(pid, deadline > now ? deadline - now : 0);
+	/* Half of the time is for the others, the rest is for us. */
+	struct err *err = target_lock_to_leave(pid, deadline > now ? (deadline - now) / 2 : 0);
 	if (err)
 		return err;
 	err = detach_locked(l, pid, attached, deadline, pause_ns);

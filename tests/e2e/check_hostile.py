@@ -225,6 +225,54 @@ def swap(ctx, python, how):
     expect(n_swapped > 0, "the ring was never replaced: the test is broken")
 
 
+def locks(ctx, python, how, whose):
+    """Somebody locks what two recorders would lock against each other: it keeps none from attaching, and none from leaving."""
+    needs_root()
+    with contextlib.ExitStack() as stack:
+        beside = stack.enter_context(harness.Victim(ctx, python, "busy")) if whose == "another's" else None
+        _, said = stack.enter_context(program(python, "lock", how, *([beside.pid] if beside else [])))
+        maps = harness.maps_of(said["ready"])
+        with Record(ctx, "-p", said["ready"], "--duration", "500ms") as record:
+            status, _ = record.wait(20)
+            text = record.stderr()
+            expect(status == 0, lambda: f"status {status}: {text[-400:]}")
+            expect("restored: yes" in text, lambda: f"not restored: {text[-400:]}")
+        harness.expect_same_maps(maps, harness.maps_of(said["ready"]), False)
+        event = "victim.mark" if beside else "hostile.lock"
+        expect(record.named(event), f"no {event} was recorded")
+        if beside:
+            expect(beside.stop() is not None, "the program was harmed")
+
+
+def holds_lock(holder, pid):
+    return any(f" {holder} " in line and f":{os.stat(f'/proc/{pid}/stat').st_ino} " in line for line in open("/proc/locks"))
+
+
+def lock_of_auditview(ctx, python):
+    """An auditview that stands still while it attaches keeps another one from attaching, and is named."""
+    needs_root()
+    for step in range(3, 12):
+        with harness.Victim(ctx, python, "busy") as victim:
+            env = dict(os.environ, AUDITVIEW_FAULT=f"own:{step}:stop")
+            with Record(ctx, "-p", victim.pid, "--duration", "100ms", env=env) as first:
+                def stopped(process=first.process):
+                    return process.poll() is not None or harness.status_of(process.pid, "State").startswith("T")
+                wait_for(stopped, 20, "the recorder to stop itself, or to end")
+                is_locked = first.process.poll() is None and holds_lock(first.process.pid, victim.pid)
+                if is_locked:
+                    with Record(ctx, "-p", victim.pid, "--duration", "100ms") as second:
+                        status, _ = second.wait(20)
+                        expect(status == 1 and f"another auditview (process {first.process.pid})" in second.stderr(),
+                               lambda: f"status {status}: {second.stderr()[-400:]}")
+                with contextlib.suppress(ProcessLookupError):
+                    first.process.send_signal(signal.SIGCONT)
+                first.wait(20)
+            expect(victim.stop() is not None, "the program was harmed")
+        if is_locked:
+            return
+    raise harness.Fail("no step of attaching holds the lock: the test is broken")
+
+
 def cells(ctx):
     few = ["geometry", "heads", "sizes", "lengths", "codes", "threads"]
     more = ["nested", "names", "times", "state", "flood"]
@@ -239,3 +287,7 @@ def cells(ctx):
             yield "swapped, " + how, python, lambda p=python, h=how: swap(ctx, p, h)
         for how in ("private", "shared", "file"):
             yield "kin, " + how, python, lambda p=python, h=how: kin(ctx, p, h)
+        for how in ("exclusive", "passed", "shared")[:3 if ctx.full else 2]:
+            for whose in ("own", "another's"):
+                yield f"locks {whose} files of /proc, {how}", python, lambda p=python, h=how, w=whose: locks(ctx, p, h, w)
+        yield "locked by a real auditview", python, lambda p=python: lock_of_auditview(ctx, p)

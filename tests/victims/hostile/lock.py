@@ -1,0 +1,44 @@
+"""lock: an unprivileged program that holds the locks by which two recorders keep out of each other's way.
+
+    lock.py HOW [PID]
+
+It gives up root, takes flock(2) on the files in /proc/PID that everybody may read (its own without PID), and says {"ready": pid}:
+
+    exclusive    of all, for the whole time
+    shared       the same, which several can hold
+    passed       by a child that has ended: the kernel names a holder that is not there
+"""
+import fcntl
+import json
+import os
+import sys
+import time
+
+FILES = ("stat", "status", "statm", "cmdline", "comm", "limits", "cgroup")
+
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+how = sys.argv[1]
+pid = int(sys.argv[2]) if len(sys.argv) > 2 else os.getpid()
+kept = [open(f"/proc/{pid}/{name}", "rb") for name in FILES]
+
+
+def lock():
+    for file in kept:
+        fcntl.flock(file, (fcntl.LOCK_SH if how == "shared" else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+
+
+if how == "passed":
+    child = os.fork()
+    if not child:
+        lock()
+        os._exit(0)
+    os.waitpid(child, 0)
+else:
+    lock()
+print(json.dumps({"ready": pid}), flush=True)
+end = time.monotonic() + 60
+while time.monotonic() < end:
+    sys.audit("hostile.lock")
+    time.sleep(0.01)
