@@ -113,13 +113,19 @@ static struct err *run(const struct options *o, int *ret)
 
 static void print_error(const struct err *err)
 {
-	struct strbuf hint = { 0 };
-	say_error("%s", err->message);
-	if (err->hint) {
-		strbuf_addf(&hint, "           %s\n", err->hint);
-		say_error_text(&hint);
+	struct strbuf text = { 0 };
+	if (err->is_lines) {
+		strbuf_addf(&text, "auditview: %s\n", err->message);
+		say_error_text(&text);
+		strbuf_clear(&text);
+	} else {
+		say_error("%s", err->message);
 	}
-	strbuf_fini(&hint);
+	if (err->hint) {
+		strbuf_addf(&text, "           %s\n", err->hint);
+		say_error_text(&text);
+	}
+	strbuf_fini(&text);
 }
 
 int main(int argc, char **argv)

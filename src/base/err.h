@@ -8,6 +8,7 @@
  */
 #pragma once
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/attr.h"
@@ -33,6 +34,7 @@ struct err {
 	enum err_code code;
 	int sys;          /* errno, or 0 */
 	uint64_t at;      /* byte offset or address, where the code says so */
+	bool is_lines;    /* the message is several lines, none of which a name can break */
 	const char *message;
 	const char *hint; /* what to do about it; NULL if nothing is known */
 };

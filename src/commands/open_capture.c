@@ -127,13 +127,19 @@ struct err *filter_error(const char *option, const char *text, struct err *err)
 {
 	if (err->code != ERR_SYNTAX)
 		return err;
-	struct strbuf b = { 0 };
-	filter_error_show(&b, text, err);
+	struct strbuf b = { 0 }, line = { 0 };
+	strbuf_adds(&line, text);
+	for (size_t i = 0; i < line.n; i++) /* the caret stands below one line */
+		line.s[i] = line.s[i] == '\n' || line.s[i] == '\r' ? ' ' : line.s[i];
+	filter_error_show(&b, strbuf_str(&line), err);
+	strbuf_fini(&line);
 	if (b.n && b.s[b.n - 1] == '\n')
 		strbuf_cut(&b, b.n - 1);
 	err_destroy(err);
 	struct err *shown = err_create(ERR_USAGE, "%s:\n%s", option, strbuf_str(&b));
 	strbuf_fini(&b);
+	if (shown->code != ERR_NO_MEMORY)
+		shown->is_lines = true;
 	return shown;
 }
 

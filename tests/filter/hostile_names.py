@@ -54,7 +54,7 @@ def clean(what, data):
 
 
 def main():
-    tool = sys.argv[1]
+    tool = os.path.abspath(sys.argv[1])
 
     def run(*args, status=(0,), data=None):
         done = subprocess.run([tool, *args], input=data, stdin=None if data is not None else subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
