@@ -27,7 +27,7 @@ def check_attach(auditview, dump, python, folder):
     target = subprocess.Popen([python, os.path.join(VICTIMS, "native_attach.py"), folder, "20"], stdout=subprocess.PIPE, text=True)
     try:
         target.stdout.readline()
-        run = subprocess.run([auditview, "record", "--stack=both", "--duration", "700ms", "-o", capture, "-p", str(target.pid)],
+        run = subprocess.run([auditview, "record", "-f", "--stack=both", "--duration", "700ms", "-o", capture, "-p", str(target.pid)],
                              capture_output=True, text=True, timeout=60)
     finally:
         target.kill()
