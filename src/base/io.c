@@ -4,6 +4,7 @@
 #include "base/io.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -43,4 +44,18 @@ bool io_write(int fd, const void *from, size_t n_bytes)
 		n_bytes -= (size_t)n;
 	}
 	return true;
+}
+
+int io_open_now(const char *path, int flags)
+{
+	return open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
+FILE *io_fopen_now(const char *path)
+{
+	int fd = io_open_now(path, O_RDONLY);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	if (fd >= 0 && !f)
+		close(fd);
+	return f;
 }

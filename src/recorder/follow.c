@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "base/vec.h"
 #include "python/python.h"
@@ -155,7 +156,7 @@ static int status_number(pid_t tid, const char *key, int none)
 	char path[64], line[256];
 	size_t n_key = strlen(key);
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
-	FILE *f = fopen(path, "re");
+	FILE *f = io_fopen_now(path);
 	while (f && fgets(line, sizeof(line), f))
 		if (strncmp(line, key, n_key) == 0) {
 			none = atoi(line + n_key);

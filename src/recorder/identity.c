@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "recorder/recorder_private.h"
+#include "base/io.h"
 #include "tracer/procs.h"
 
 static bool is_thread_of(pid_t pid, pid_t tid)
@@ -28,7 +29,7 @@ static uint32_t inner_tid(pid_t pid, pid_t tid)
 	char path[64], line[256], *last = NULL;
 	uint32_t found = 0;
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)pid, (int)tid);
-	FILE *f = fopen(path, "re");
+	FILE *f = io_fopen_now(path);
 	while (f && fgets(line, sizeof(line), f)) {
 		last = strncmp(line, "NSpid:", 6) == 0 ? strrchr(line, '\t') : NULL;
 		if (last)

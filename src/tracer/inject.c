@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "base/descriptors.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/vec.h"
 #include "tracer/boot.h"
@@ -162,7 +163,7 @@ static void find_thread_offsets(const struct link *l, const struct remote_call_s
 	char path[64], line[256];
 	uint32_t tid = stats->ns_tid ? stats->ns_tid : (uint32_t)stats->tid, have = 0;
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)l->pid, (int)stats->tid);
-	FILE *f = stats->ns_tid ? NULL : fopen(path, "re");
+	FILE *f = stats->ns_tid ? NULL : io_fopen_now(path);
 	while (f && fgets(line, sizeof(line), f)) {
 		char *last = strncmp(line, "NSpid:", 6) == 0 ? strrchr(line, '\t') : NULL;
 		if (last)

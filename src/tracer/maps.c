@@ -18,6 +18,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "base/vec.h"
 #include "tracer/fault.h"
 #include "tracer/procs.h"
@@ -162,7 +163,7 @@ static struct err *maps_read_of(pid_t pid, pid_t tid, struct maps **ret)
 	int denied = fault_before(FAULT_OWN);
 	if (denied)
 		return err_sys(denied, "cannot open %s", path);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = io_open_now(path, O_RDONLY);
 	fault_after(FAULT_OWN);
 	if (fd < 0)
 		return errno == ENOENT ? err_create(ERR_TARGET_GONE, "there is no process %d", (int)pid) :

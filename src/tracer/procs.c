@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/strbuf.h"
 #include "base/utf8.h"
 #include "base/vec.h"
@@ -36,7 +37,7 @@ static char state_of(pid_t pid, pid_t tid)
 {
 	char path[64], text[512];
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)tid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = io_open_now(path, O_RDONLY);
 	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
 	if (fd >= 0)
 		close(fd);
@@ -75,7 +76,7 @@ static ssize_t file_read(pid_t pid, const char *name, char *to, size_t cap)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = io_open_now(path, O_RDONLY);
 	if (fd < 0)
 		return -1;
 	size_t n = 0;

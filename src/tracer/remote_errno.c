@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/io.h"
 #include "tracer/maps.h"
 #include "tracer/procs.h"
 
@@ -73,7 +74,7 @@ static uint64_t status_bytes(pid_t pid, const char *name)
 static uint64_t machine_number(const char *path, const char *key, uint64_t none)
 {
 	char line[256];
-	FILE *f = fopen(path, "re");
+	FILE *f = io_fopen_now(path);
 	while (f && fgets(line, sizeof(line), f))
 		if (strncmp(line, key, strlen(key)) == 0) {
 			none = strtoull(line + strlen(key), NULL, 10);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/io.h"
 #include "tracer/fault.h"
 #include "tracer/procs.h"
 
@@ -81,9 +82,9 @@ static int open_of(pid_t tid)
 {
 	char path[48], byte;
 	snprintf(path, sizeof(path), "/proc/%d/mem", (int)tid);
-	int fd = open(path, O_RDWR | O_CLOEXEC);
+	int fd = io_open_now(path, O_RDWR);
 	if (fd < 0 && (errno == EACCES || errno == EPERM || errno == EROFS))
-		fd = open(path, O_RDONLY | O_CLOEXEC);
+		fd = io_open_now(path, O_RDONLY);
 	/* Kernels before 6.15 open what is not there: then a read gives nothing (fs/proc/base.c, mem_rw()), else an error or a byte. */
 	if (fd >= 0 && pread(fd, &byte, 1, 0) == 0) {
 		close(fd);

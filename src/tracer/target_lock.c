@@ -17,6 +17,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "base/vec.h"
 #include "tracer/procs.h"
@@ -47,7 +48,7 @@ static struct err *open_file(pid_t pid, const char *name, int *ret_fd)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	*ret_fd = open(path, O_RDONLY | O_CLOEXEC);
+	*ret_fd = io_open_now(path, O_RDONLY);
 	if (*ret_fd >= 0)
 		return NULL;
 	if (errno == ENOENT || errno == ESRCH)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/vec.h"
+#include "base/io.h"
 #include "tracer/image.h"
 #include "tracer/maps.h"
 #include "tracer/remote_call.h"
@@ -24,7 +25,7 @@ bool thread_place_read(pid_t pid, pid_t tid, struct thread_place *ret)
 	char path[64], text[512];
 	*ret = (struct thread_place){ .tid = tid, .state = '?', .syscall = -3 };
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)tid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = io_open_now(path, O_RDONLY);
 	if (fd < 0)
 		return false;
 	ssize_t n = read(fd, text, sizeof(text) - 1);
@@ -39,7 +40,7 @@ bool thread_place_read(pid_t pid, pid_t tid, struct thread_place *ret)
 	if (paren && paren[1] == ' ')
 		ret->state = paren[2];
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", (int)pid, (int)tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = io_open_now(path, O_RDONLY);
 	if (fd < 0)
 		return true;
 	n = read(fd, text, sizeof(text) - 1);
@@ -102,7 +103,7 @@ static uint64_t cpu_time_of(pid_t pid, pid_t tid)
 	char path[64];
 	unsigned long long ns;
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", (int)pid, (int)tid);
-	FILE *f = fopen(path, "re");
+	FILE *f = io_fopen_now(path);
 	bool is_read = f && fscanf(f, "%llu", &ns) == 1;
 	if (f)
 		fclose(f);

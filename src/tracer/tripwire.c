@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/vec.h"
 #include "tracer/ptrace.h"
 
@@ -31,7 +32,7 @@ static int choose_signal(pid_t tid)
 	uint64_t blocked = 0, caught = 0;
 	int found = 0; /* none yet */
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
-	FILE *f = fopen(path, "re");
+	FILE *f = io_fopen_now(path);
 	while (f && fgets(line, sizeof(line), f)) {
 		if (strncmp(line, "SigBlk:", 7) == 0)
 			blocked = strtoull(line + 7, NULL, 16);

@@ -244,6 +244,16 @@ def locks(ctx, python, how, whose):
             expect(beside.stop() is not None, "the program was harmed")
 
 
+def leases(ctx, python):
+    """open(2) of a file with a lease waits for 45 s: not the recorder's, which says that it cannot look at the process."""
+    needs_root()
+    with program(python, "lock", "lease") as (process, said):
+        with Record(ctx, "-p", said["ready"], "--duration", "500ms") as record:
+            status, _ = record.wait(15)
+            expect(status in (0, 1), lambda: f"status {status}: {record.stderr()[-400:]}")
+        expect(process.poll() is None, "the program was harmed")
+
+
 def holds_lock(holder, pid):
     return any(f" {holder} " in line and f":{os.stat(f'/proc/{pid}/stat').st_ino} " in line for line in open("/proc/locks"))
 
@@ -290,4 +300,5 @@ def cells(ctx):
         for how in ("exclusive", "passed", "shared")[:3 if ctx.full else 2]:
             for whose in ("own", "another's"):
                 yield f"locks {whose} files of /proc, {how}", python, lambda p=python, h=how, w=whose: locks(ctx, p, h, w)
+        yield "leases on its files of /proc", python, lambda p=python: leases(ctx, p)
         yield "locked by a real auditview", python, lambda p=python: lock_of_auditview(ctx, p)

@@ -6,19 +6,23 @@ It gives up root, takes flock(2) on the files in /proc/PID that everybody may re
 
     exclusive    of all, for the whole time
     shared       the same, which several can hold
+    lease        a lease instead, on each of its own files: who opens one waits 45 s for it to be broken
     passed       by a child that has ended: the kernel names a holder that is not there
 """
 import fcntl
 import json
 import os
+import signal
 import sys
 import time
 
 FILES = ("stat", "status", "statm", "cmdline", "comm", "limits", "cgroup")
 
-os.setgroups([])
-os.setgid(65534)
-os.setuid(65534)
+if os.getuid() == 0:  # the files in /proc of a process that gave up root are root's until it is executed anew
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+    os.execv(sys.executable, [sys.executable, *sys.argv])
 how = sys.argv[1]
 pid = int(sys.argv[2]) if len(sys.argv) > 2 else os.getpid()
 kept = [open(f"/proc/{pid}/{name}", "rb") for name in FILES]
@@ -29,7 +33,26 @@ def lock():
         fcntl.flock(file, (fcntl.LOCK_SH if how == "shared" else fcntl.LOCK_EX) | fcntl.LOCK_NB)
 
 
-if how == "passed":
+def lease():
+    signal.signal(signal.SIGIO, signal.SIG_IGN)
+    n = 0
+    for name in os.listdir("/proc/self"):
+        try:
+            file = open(f"/proc/{pid}/{name}", "rb", buffering=0)
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        except OSError:
+            continue
+        kept.append(file)
+        n += 1
+    if not n:
+        sys.exit("no lease was given")
+
+
+if how == "lease":
+    for file in kept:
+        file.close()
+    lease()
+elif how == "passed":
     child = os.fork()
     if not child:
         lock()
