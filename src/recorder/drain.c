@@ -366,7 +366,10 @@ struct drain {
 
 static void drain_publish(struct drain *d)
 {
-	ring_slot_consume(&d->s->link->ring, d->slot, d->tail);
+	if (ring_slot_consume(&d->s->link->ring, d->slot, d->tail)) {
+		d->c->was_woken = true;
+		d->c->woken_head = ring_slot_head(&d->s->link->ring, d->slot);
+	}
 	d->published = d->tail;
 }
 
@@ -640,7 +643,9 @@ void client_count_losses(struct recorder *r, struct source *s, uint32_t k)
 	}
 	/* An event in flight (abi.h, ring_slot.writing) of a process that is no more: it was killed in the middle of it. */
 	const struct slot_look look = slot_look(ring_slot_borrow(ring, k));
-	bool is_in_flight = look.flight != UINT64_MAX || ring_slot_waits(ring, k); /* or it waited for room for one */
+	/* Or it waited for room for one, or had just been told that there is. */
+	bool has_waited = c->was_woken && guest_is64(look.head, guest_shown64(c->woken_head));
+	bool is_in_flight = look.flight != UINT64_MAX || has_waited || ring_slot_waits(ring, k);
 	if (c->process->ended && is_in_flight && !c->torn) {
 		c->torn = true;
 		recorder_lost(r, LOSS_TORN, c->process->index, 1, now, 0);

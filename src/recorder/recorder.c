@@ -296,8 +296,10 @@ static void on_control(struct recorder *r)
 	switch ((enum control_request)m.request) {
 	case CONTROL_PAUSE: set_enabled(r, false); break;
 	case CONTROL_RESUME: set_enabled(r, true); break;
-	case CONTROL_RELEASE: r->options.on_end = RECORDER_LEAVE; /* fall through */
+	case CONTROL_RELEASE:
 	case CONTROL_DETACH:
+		if (m.request == CONTROL_RELEASE)
+			r->options.on_end = RECORDER_LEAVE;
 		r->by_signal = true;
 		r->leaving = true;
 		recorder_stop(r, END_STOP_ASKED);

@@ -55,6 +55,8 @@ struct client {
 	uint64_t tail, n_lost;
 	uint64_t n_bad, n_bad_told; /* records that made no sense, and of how many of them was told */
 	bool torn;                 /* the event that it was killed in was counted */
+	bool was_woken;            /* it had waited for room, and was told that there is some when its head was `woken_head` */
+	guest_u64 woken_head;
 	uint64_t rest_until;       /* while recorder.is_resting: what is published behind it is not taken */
 	bool is_given_up;          /* there were too many of them: the slot is not read any more */
 	uint64_t flight, flight_ns; /* an event in flight there (slot_look.writing), and when it was first seen */

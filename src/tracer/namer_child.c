@@ -61,6 +61,7 @@ static unsigned next_file;
 #endif
 #endif
 
+#ifndef HAS_SHADOW_MEMORY
 static uint64_t mapped_bytes(void)
 {
 	/* proc(5): the first number of statm is the size of the address space, in pages. */
@@ -73,6 +74,7 @@ static uint64_t mapped_bytes(void)
 		fclose(f);
 	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
+#endif
 
 static void limit(int which, uint64_t value)
 {

@@ -245,16 +245,17 @@ bool ring_add_verdict(struct ring *r, uint64_t hash, bool is_wanted)
 	return false;
 }
 
-void ring_slot_consume(struct ring *r, uint32_t slot, uint64_t tail)
+bool ring_slot_consume(struct ring *r, uint32_t slot, uint64_t tail)
 {
 	struct ring_slot *s = slot_at(r, slot);
 	uint64_t head, size = ring_slot_size(r, slot), most = tail + size;
 	__atomic_store_n(&s->tail, tail, __ATOMIC_SEQ_CST);
 	uint32_t waiting = __atomic_load_n(&s->waiting, __ATOMIC_SEQ_CST); /* theirs: if it is wrong, they sleep too long, or too short */
 	if (!waiting || (waiting < size && !guest_take64(ring_slot_head(r, slot), tail, most - waiting, &head)))
-		return;
+		return false;
 	__atomic_store_n(&s->waiting, 0, __ATOMIC_SEQ_CST);
 	wake(&s->waiting, INT32_MAX);
+	return true;
 }
 
 void ring_slot_free(struct ring *r, uint32_t slot)
