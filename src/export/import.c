@@ -449,24 +449,28 @@ static struct err *take_line(struct import *im, struct json j)
 	return err;
 }
 
-/* In the first pass: when is it? A line that is lost later counts too, which costs nothing. */
+/* In the first pass: when is it? The time of a line that will be lost must not count. */
 static struct err *look_at_line(struct import *im, struct json j)
 {
 	struct line_time t = { 0 };
-	bool is_odd;
+	bool is_odd, has_event = false;
 	if (!json_read_expect(&j, '{') || json_read_is(&j, '}'))
 		return NULL;
 	do {
 		if (!json_read_string(&j, &im->key) || !json_read_expect(&j, ':'))
-			break;
-		if (import_key_is(&im->key, "args") && j.start[1] == '"' && j.start[2] == 'v')
-			break; /* ours have their times first */
+			return NULL;
+		has_event |= import_key_is(&im->key, "event");
+		if (import_key_is(&im->key, "args") && j.start[1] == '"' && j.start[2] == 'v') {
+			import_axis_see(&im->axis, &t); /* ours have their times first */
+			return NULL;
+		}
 		if (!(import_is_time(&im->key)
 			  ? import_read_time(&j, &im->key, &im->text, &t, &is_odd)
 			  : json_read_skip(&j)))
-			break;
+			return NULL;
 	} while (json_read_is(&j, ','));
-	import_axis_see(&im->axis, &t);
+	if (has_event && json_read_expect(&j, '}'))
+		import_axis_see(&im->axis, &t);
 	return NULL;
 }
 
@@ -707,8 +711,11 @@ struct err *import_jsonl(int fd, const char *label, const char *path, struct imp
 		err = err_sys(errno, "cannot read %s again", label);
 	if (!err)
 		err = pass(&im, in, take_line);
-	if (!err && !im.w) {
-		err = err_create(ERR_NOT_FOUND, "%s: no line has an \"event\"", label);
+	if (!err && !ret->n_events) { /* there may be a writer all the same: of a line that was lost */
+		err = err_create(ERR_NOT_FOUND,
+				 im.w ? "%s: no event could be taken"
+				      : "%s: no line has an \"event\"",
+				 label);
 		if (ret->lost.n)
 			err = err_with_hint(err, "line %llu: %s",
 					    (unsigned long long)ret->lost.first[0].line,

@@ -88,7 +88,7 @@ static bool read_iso(const char *p, size_t n, int64_t *ret)
 		zone = sign * (int64_t)(zone_h * 3600 + zone_m * 60);
 	}
 	*ret = (days_from_date(y, mo, d) * 86400 + h * 3600 + mi * 60 + sec - zone) * NS + ns;
-	return true;
+	return *ret < days_from_date(2201, 1, 1) * 86400 * NS;
 }
 
 /*
