@@ -73,7 +73,8 @@ void value_json_string(struct strbuf *to, const char *s, size_t n)
 			break;
 		}
 	}
-	strbuf_add(to, s + run, n - run);
+	if (n > run) /* s is NULL for no text */
+		strbuf_add(to, s + run, n - run);
 	strbuf_addc(to, '"');
 }
 
