@@ -57,6 +57,17 @@ static char *next_line(char **text)
 	return line;
 }
 
+/* The lines of a file of ours, appended to *to. A NUL ends a line: no line of ours has one,
+ * and what stands behind it must not be lost. */
+static struct err *read_lines(const char *path, struct strbuf *to)
+{
+	struct err *err = folder_read_file(path, false, FILE_BYTES, to);
+	for (size_t i = 0; i < to->n; i++)
+		if (!to->s[i])
+			to->s[i] = '\n';
+	return err;
+}
+
 /* All of `text` becomes the file. */
 static struct err *write_whole(const char *path, unsigned flags, const struct strbuf *text)
 {
@@ -74,7 +85,7 @@ void keep_history_load(struct ui *ui)
 	char *path = ui->options.no_config ? NULL : keep_state_path("history", false), *line;
 	struct strbuf text = { 0 }, shorter = { 0 };
 	size_t n_lines = 0;
-	struct err *err = path ? folder_read_file(path, false, FILE_BYTES, &text) : NULL;
+	struct err *err = path ? read_lines(path, &text) : NULL;
 	if (err && err->code == ERR_DENIED)
 		cannot_keep(ui, "filters and searches", err);
 	else
@@ -190,7 +201,7 @@ static int by_seq(const void *a, const void *b)
 static struct err *marks_read(const struct ui *ui, const char *path, marks_vec *to, struct strbuf *others)
 {
 	struct strbuf text = { 0 };
-	struct err *err = folder_read_file(path, false, FILE_BYTES, &text);
+	struct err *err = read_lines(path, &text);
 	uint64_t begun = 0;
 	bool is_ours = false;
 	char *line;
