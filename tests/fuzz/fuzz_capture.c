@@ -13,8 +13,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "fuzz_capture_seed.h"
 #include "fuzz_mutate.h"
-#include "tests/unit/capture_util.h"
 #include "tests/unit/capture_walk.h"
 
 enum { ROWS_LOOKED_AT = 1000, ANALYSED_MAX = 50000 };
@@ -56,32 +56,7 @@ size_t fuzz_mutate(struct fuzz_random *r, uint8_t *bytes, size_t n, size_t cap)
 	return fuzz_mutate_capture(r, bytes, n, cap);
 }
 
-/* Captures as the writer makes them: few events plain, more compressed in several flushes, one without its end. */
 size_t fuzz_seed(unsigned number, uint8_t *to, size_t cap)
 {
-	static const struct {
-		uint64_t n_events;
-		uint32_t flush_every;
-		bool no_compress, is_open;
-	} kinds[] = { { 5, 0, true, false }, { 60, 20, true, true }, { 300, 100, false, false } };
-	if (number >= sizeof kinds / sizeof kinds[0])
-		return 0;
-	char path[4096];
-	struct writer *w;
-	struct writer_options o = { .wall_anchor_ns = 1790000000000000000u, .creator = "fuzz", .no_compress = kinds[number].no_compress };
-	test_path(path, sizeof path, "fuzz");
-	must(writer_open(path, &o, &w));
-	write_random(w, kinds[number].n_events, number + 1, kinds[number].flush_every);
-	if (kinds[number].is_open) {
-		must(writer_flush(w));
-		writer_destroy(w);
-	} else {
-		must(writer_close(w));
-	}
-	FILE *f = fopen(path, "rb");
-	size_t n = f ? fread(to, 1, cap, f) : 0;
-	if (f)
-		fclose(f);
-	unlink(path);
-	return n;
+	return capture_seed(number, to, cap);
 }

@@ -13,6 +13,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -41,8 +42,10 @@ def fuzz(folder, corpus, name, seconds):
     command = [os.path.join(folder, "tests", "fuzz", "libfuzzer_" + name), f"-max_total_time={seconds}", "-rss_limit_mb=2048",
                "-timeout=20", "-max_len=65536", "-print_final_stats=1", f"-artifact_prefix={found}", learnt,
                os.path.join(HERE, "corpus", name)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-                          env=dict(os.environ, UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1"))
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="auditview-fuzz-", dir=memory) as scratch: # files of a target that a fault left behind
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                              env=dict(os.environ, TMPDIR=scratch, UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1"))
     out = done.stdout
     there = sum(int(n) for n in re.findall(r"Loaded \d+ modules\s+\((\d+) inline 8-bit counters\)", out)[:1])
     reached = max([0] + [int(n) for n in re.findall(r"\bcov: (\d+)", out)])

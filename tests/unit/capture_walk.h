@@ -102,8 +102,16 @@ static inline uint64_t capture_walk(struct trace *t, uint64_t max_rows)
 		trace_frame(t, id, &f);
 		sum += f.line + trace_frame_origin(t, id);
 	}
-	for (uint32_t i = 0; i < trace_n_processes(t) && i < max_rows; i++)
-		sum += walk_value(t, trace_process(t, i)->argv, NULL, 0) + trace_process_parent(t, i);
+	for (uint32_t i = 0; i < trace_n_processes(t) && i < max_rows; i++) {
+		const struct process_info *p = trace_process(t, i);
+		const uint32_t texts[] = { p->python, p->exe, p->cwd, p->name };
+		sum += walk_value(t, p->argv, NULL, 0) + walk_value(t, p->environ, NULL, 0) + walk_value(t, p->prefixes, NULL, 0);
+		for (size_t k = 0; k < ARRAY_LEN(texts); k++) {
+			size_t n_bytes;
+			sum += trace_string(t, texts[k], &n_bytes) != NULL;
+		}
+		sum += trace_process_parent(t, i);
+	}
 	for (uint32_t i = 0; i < trace_n_threads(t) && i < max_rows; i++)
 		sum += trace_thread(t, i)->process < trace_n_processes(t) ? 1 : (abort(), 0);
 	for (uint32_t i = 0; i < trace_n_notes(t); i++)
