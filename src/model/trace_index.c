@@ -75,7 +75,10 @@ static bool name_table_grow(struct trace *t)
 	t->name_table = slots;
 	t->name_table_mask = n_slots - 1;
 	for (uint32_t id = 1; id < t->names.n; id++) {
-		uint32_t at = text_hash(t->names.v[id].text, t->names.v[id].n_bytes) & t->name_table_mask;
+		const struct name_entry *name = &t->names.v[id];
+		if (trace_name_find(t, name->text, name->n_bytes))
+			continue; /* a damaged file may have millions of one text */
+		uint32_t at = text_hash(name->text, name->n_bytes) & t->name_table_mask;
 		while (slots[at])
 			at = (at + 1) & t->name_table_mask;
 		slots[at] = id;
