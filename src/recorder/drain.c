@@ -366,9 +366,10 @@ struct drain {
 
 static void drain_publish(struct drain *d)
 {
-	if (ring_slot_consume(&d->s->link->ring, d->slot, d->tail)) {
+	guest_u64 head;
+	if (ring_slot_consume(&d->s->link->ring, d->slot, d->tail, &head)) {
 		d->c->was_woken = true;
-		d->c->woken_head = ring_slot_head(&d->s->link->ring, d->slot);
+		d->c->woken_head = head;
 	}
 	d->published = d->tail;
 }
@@ -643,8 +644,9 @@ void client_count_losses(struct recorder *r, struct source *s, uint32_t k)
 	}
 	/* An event in flight (abi.h, ring_slot.writing) of a process that is no more: it was killed in the middle of it. */
 	const struct slot_look look = slot_look(ring_slot_borrow(ring, k));
-	/* Or it waited for room for one, or had just been told that there is. */
-	bool has_waited = c->was_woken && guest_is64(look.head, guest_shown64(c->woken_head));
+	/* Or it waited for room for one, or had just been told that there is. Once recording was stopped, it gives up its event. */
+	bool is_stopped = r->end.stop != END_STOP_UNKNOWN && r->end.stop != END_STOP_TARGET_ENDED;
+	bool has_waited = !is_stopped && c->was_woken && guest_is64(look.head, guest_shown64(c->woken_head));
 	bool is_in_flight = look.flight != UINT64_MAX || has_waited || ring_slot_waits(ring, k);
 	if (c->process->ended && is_in_flight && !c->torn) {
 		c->torn = true;

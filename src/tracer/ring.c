@@ -245,10 +245,11 @@ bool ring_add_verdict(struct ring *r, uint64_t hash, bool is_wanted)
 	return false;
 }
 
-bool ring_slot_consume(struct ring *r, uint32_t slot, uint64_t tail)
+bool ring_slot_consume(struct ring *r, uint32_t slot, uint64_t tail, guest_u64 *ret_head)
 {
 	struct ring_slot *s = slot_at(r, slot);
 	uint64_t head, size = ring_slot_size(r, slot), most = tail + size;
+	*ret_head = ring_slot_head(r, slot);
 	__atomic_store_n(&s->tail, tail, __ATOMIC_SEQ_CST);
 	uint32_t waiting = __atomic_load_n(&s->waiting, __ATOMIC_SEQ_CST); /* theirs: if it is wrong, they sleep too long, or too short */
 	if (!waiting || (waiting < size && !guest_take64(ring_slot_head(r, slot), tail, most - waiting, &head)))

@@ -77,9 +77,11 @@ void ring_beat(struct ring *r);
 void ring_tick(struct ring *r, const struct ring_tick *tick, uint64_t ticks_per_ns);
 /* Tell the probes of an event's name. False: they know already, or there is no room. */
 bool ring_add_verdict(struct ring *r, uint64_t hash, bool is_wanted);
-/* `tail` bytes of a slot are consumed; a thread that waits for room is woken when there is as much as it waits for. Returns whether
- * one was. */
-bool ring_slot_consume(struct ring *r, uint32_t slot, uint64_t tail);
+/*
+ * `tail` bytes of a slot are consumed; a thread that waits for room is woken when there is as much as it waits for. Returns whether
+ * one was. *ret_head: where the slot ended before; the event of the woken thread is not below it.
+ */
+bool ring_slot_consume(struct ring *r, uint32_t slot, uint64_t tail, guest_u64 *ret_head);
 void ring_slot_free(struct ring *r, uint32_t slot);    /* it is empty: another process may have it */
 void ring_slot_give_up(struct ring *r, uint32_t slot); /* nobody drains it any more, nor gets it; who waits for room goes on */
 void ring_wake_all(struct ring *r);
