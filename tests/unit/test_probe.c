@@ -513,8 +513,23 @@ static void test_clock(void **s)
 /* ---- no system call ---- */
 
 /* Under a filter that kills for every call but what this test needs itself; the events that find no room are counted. */
+#if defined(__SANITIZE_ADDRESS__)
+#define IS_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define IS_SANITIZED 1
+#endif
+#endif
+#ifndef IS_SANITIZED
+#define IS_SANITIZED 0
+#endif
+
 static void install_filter(void)
 {
+	if (IS_SANITIZED) {
+		fprintf(stderr, "the sanitizer makes system calls of its own, which the filter would not allow\n");
+		_exit(77);
+	}
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 1, 0),
