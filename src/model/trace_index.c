@@ -415,12 +415,14 @@ static struct err *event_block(struct trace *t, const struct block_header *h, co
 		if (!varint_get_u32(&p, m.end, &id) || !varint_get_u32(&p, m.end, &count))
 			break; /* cannot be: event_meta_parse() read the same bytes */
 		bool ok;
-		if (i < m.n_names)
-			ok = count_add(&t->name_map, epoch, id < t->names.n ? id : 0, count, &slot->names, &slot->name_n,
-				       t->count_by_name.v);
-		else
-			ok = count_add(&t->thread_map, epoch, threads_fill(t, (uint64_t)id + 1) ? id : 0, count, &slot->threads,
-				       &slot->thread_n, t->count_by_thread.v);
+		if (i < m.n_names) {
+			id = id < t->names.n ? id : 0;
+			ok = count_add(&t->name_map, epoch, id, count, &slot->names, &slot->name_n, t->count_by_name.v);
+		} else {
+			/* Not among the arguments: it may move count_by_thread, and they are evaluated in any order. */
+			id = threads_fill(t, (uint64_t)id + 1) ? id : 0;
+			ok = count_add(&t->thread_map, epoch, id, count, &slot->threads, &slot->thread_n, t->count_by_thread.v);
+		}
 		if (!ok)
 			return err_no_memory();
 	}
