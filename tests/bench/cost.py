@@ -52,7 +52,7 @@ class Visit:
 
     def __init__(self, ctx, pid, *options):
         self.recorder = harness.Recorder(ctx, pid, *options)
-        self.recorder.wait_attached()
+        self.recorder.wait_linked()
         time.sleep(0.05)
 
     def __enter__(self):
@@ -112,7 +112,7 @@ def pauses(ctx, python, visits):
     try:
         for _ in range(visits):
             recorder = harness.Recorder(ctx, target.pid, "--stack=off")
-            recorder.wait_attached()
+            recorder.wait_linked()
             started = time.monotonic()
             recorder.process.send_signal(signal.SIGINT)
             recorder.process.wait()  # without a limit: with one, Python looks again after 0.5, 1.5, 3.5, 7.5 ms
