@@ -522,7 +522,7 @@ static void end_launched(struct recorder *r)
 	}
 }
 
-/* Forked children that raised no event yet have no line of their own: ask the kernel who has the ring. */
+/* A forked child without an event has no slot. The kernel tells which processes map the ring. */
 static bool find_silent_children(struct recorder *r)
 {
 	bool found = false;

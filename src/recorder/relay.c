@@ -178,7 +178,7 @@ static bool finish(struct pump *p)
 		is_open = take_output(p);
 	set_saved(p);
 	if (write(p->control, "", 1) < 0)
-		p->in = -1; /* nobody is there */
+		p->in = -1; /* the other end is closed */
 	close(p->control);
 	p->control = p->in = p->out = -1;
 	p->n_typed = 0;

@@ -155,7 +155,7 @@ static struct err *link_plain(const struct link *l, uint64_t fn)
 	return err;
 }
 
-/* In the module of the runtime, or one that stays: nobody is stopped, so nothing could be checked in the same breath. */
+/* In the module of the runtime, or one that stays: no thread is stopped here, so the place could not be checked and written at once. */
 static struct err *find_place(const struct link *l, struct remote_mem *mem, const struct maps *maps, size_t n_bytes,
 			      struct remote_place *ret)
 {

@@ -135,7 +135,7 @@ static enum link_presence presence_by_memory(const struct link *l, pid_t pid)
 {
 	if (is_over(pid))
 		return LINK_OUT;
-	if (pid != l->pid && proc_has_execed(pid)) /* the ring is had by fork alone */
+	if (pid != l->pid && proc_has_execed(pid)) /* only a fork passes the ring on */
 		return LINK_OUT;
 	if (pid != l->pid || !l->nonce)
 		return LINK_UNKNOWN;

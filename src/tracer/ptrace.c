@@ -77,7 +77,7 @@ static struct err *failed(const char *what, pid_t tid)
  * PTRACE_SEIZE waits for the mutex cred_guard_mutex of the target's process (kernel/ptrace.c,
  * ptrace_attach()), which a thread in exec(2) holds until all others of its process are gone
  * (fs/exec.c, de_thread()). A thread that we trace is gone when we have reaped it, and has stopped
- * before that if PTRACE_O_TRACEEXIT was asked for: both would wait for ever. The mutex is waited
+ * before that if PTRACE_O_TRACEEXIT was asked for: neither wait would end. The mutex is waited
  * for interruptibly, and the request starts over after a signal handler. So a timer's handler reaps
  * those threads, and after a deadline (another tracer may let its own wait) has the request fail.
  */

@@ -83,7 +83,7 @@ bool ring_add_verdict(struct ring *r, uint64_t hash, bool is_wanted);
  */
 bool ring_slot_consume(struct ring *r, uint32_t slot, uint64_t tail, guest_u64 *ret_head);
 void ring_slot_free(struct ring *r, uint32_t slot);    /* it is empty: another process may have it */
-void ring_slot_give_up(struct ring *r, uint32_t slot); /* nobody drains it any more, nor gets it; who waits for room goes on */
+void ring_slot_give_up(struct ring *r, uint32_t slot); /* it is not drained or claimed again; a waiting thread goes on */
 void ring_wake_all(struct ring *r);
 
 /* ---- what others write ---- */

@@ -344,10 +344,15 @@ os._exit(7)
 """
 
 
+def runs_as_nobody(python):
+    return subprocess.run([*BECOME_NOBODY, *python.command, "-S", "-c", ""], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+
+
 def unreadable(ctx, python):
     """A target that its own user may not look at any more: "yes" only where it is proved."""
     ctx.needs_setpriv()
-    python = next((p for p in [python, *ctx.pythons] if not shutil.which(p.command[0]).startswith("/root/")), None)
+    python = next((p for p in [python, *ctx.pythons] if runs_as_nobody(p)), None)
     if not python:
         raise Skip("no Python here that another user may run")
     binary = ctx.copy_for_all()
