@@ -15,7 +15,8 @@
 enum option_group {            /* which options a command takes */
 	OPT_ALWAYS = 1,        /* --help --version -q --completion */
 	OPT_TARGET = 2,        /* -p, --, -u, --on-exit */
-	OPT_CAPTURE = 4,       /* -e -s --stack -f --duration --limit --until --may-drop --ring-size --redact */
+	/* -e -s --stack -f --duration --limit --until --may-drop --ring-size --redact */
+	OPT_CAPTURE = 4,
 	OPT_FILTER = 8,        /* -Y */
 	OPT_FORMAT = 16,       /* -F/--format */
 	OPT_STAT = 32,         /* --by --sort -n --coverage */

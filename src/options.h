@@ -82,12 +82,15 @@ struct option_row {
 	bool is_hidden;            /* not in help, manual and completion */
 	enum option_kind kind;
 	size_t off;                /* in struct options */
-	size_t set_off;            /* of a bool that becomes true when the option is given; 0 = none */
-	unsigned groups;           /* enum option_group (command.h): commands that share one of them take the option */
+	/* of a bool that becomes true when the option is given; 0 = none */
+	size_t set_off;
+	/* enum option_group (command.h): commands that share one of them take the option */
+	unsigned groups;
 	unsigned show_groups;      /* the same, but only together with --screen */
 	unsigned needs;            /* enum option_need (command.h) */
 	uint64_t min, max;         /* numbers; in the kind's unit */
-	const char *const *words;  /* NULL-terminated: all an OPTION_CHOICE may be, what completion offers for a text */
+	/* NULL-terminated: all an OPTION_CHOICE may be, what completion offers for a text */
+	const char *const *words;
 	const char *arg;           /* name of the argument in help; NULL for flags and switches */
 	const char *doc;           /* one or two sentences; help wraps it */
 };

@@ -351,7 +351,8 @@ void ui_relayout(struct ui *ui)
 
 void ui_changed(struct ui *ui, unsigned changes)
 {
-	static const enum pane_id order[] = { PANE_EVENTS }; /* it moves the cursor the others look at */
+	/* it moves the cursor the others look at */
+	static const enum pane_id order[] = { PANE_EVENTS };
 	for (size_t i = 0; i < ARRAY_LEN(order); i++)
 		if (ui->panes[order[i]] && ui->panes[order[i]]->visible)
 			ui->panes[order[i]]->ops->update(ui->panes[order[i]], changes);

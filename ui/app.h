@@ -64,7 +64,8 @@ struct ui_start_ops {
 	struct err *(*open)(void *ctx, const char *path, struct ui_source *ret);
 	/* Run a script or an event's example under the tracer. */
 	struct err *(*run)(void *ctx, const char *event, const char *code, struct ui_source *ret);
-	void (*doctor)(void *ctx, int pid, struct strbuf *to); /* what `auditview doctor PID` says */
+	/* what `auditview doctor PID` says */
+	void (*doctor)(void *ctx, int pid, struct strbuf *to);
 };
 
 enum ui_color { UI_COLOR_AUTO, UI_COLOR_ALWAYS, UI_COLOR_NEVER };

@@ -27,7 +27,8 @@ static void focus_by(struct ui *ui, int by)
 	for (size_t i = 0; i < n; i++) {
 		at = (at + n + (size_t)by) % n;
 		enum pane_id id = tab_order[at];
-		if (ui->layout.form == LAYOUT_DRAWER && id == PANE_CATEGORIES) { /* the drawer comes out when focused */
+		/* the drawer comes out when focused */
+		if (ui->layout.form == LAYOUT_DRAWER && id == PANE_CATEGORIES) {
 			ui->wish.drawer = true;
 			ui->focus = id;
 			ui_relayout(ui);
@@ -128,7 +129,8 @@ static void history_step(struct ui *ui, bool back)
 		ui_flash(ui, back ? "nothing before this" : "nothing after this");
 		return;
 	}
-	if (back && ui->history_at == ui->history.n) { /* so that ] comes back here; it may be there already */
+	/* so that ] comes back here; it may be there already */
+	if (back && ui->history_at == ui->history.n) {
 		ui_remember_place(ui);
 		ui->history_at = ui->history.n - 1;
 	}
@@ -700,7 +702,8 @@ void ui_input(struct ui *ui, struct input in)
 	struct pane *p = ui_focused(ui);
 	if (!p)
 		return;
-	if (ui->dialog && in.kind == INPUT_KEY) { /* y copies what it says; any other key shuts it */
+	/* y copies what it says; any other key shuts it */
+	if (ui->dialog && in.kind == INPUT_KEY) {
 		if (in.key == 'y')
 			ui_copy(ui, ui->dialog, strlen(ui->dialog));
 		free(ui->dialog);

@@ -31,7 +31,8 @@ static void filter_check(struct ui *ui, const char *text, struct prompt_verdict 
 	size_t n_typed = strlen(typed);
 	while (n_typed && typed[n_typed - 1] == ' ')
 		n_typed--;
-	if (strlen(s->filter_text) != n_typed || memcmp(s->filter_text, typed, n_typed)) /* not what is shown */
+	/* not what is shown */
+	if (strlen(s->filter_text) != n_typed || memcmp(s->filter_text, typed, n_typed))
 		return;
 	struct strbuf b = { 0 };
 	if (s->filter_done < 1)
@@ -242,7 +243,8 @@ static void command_complete(struct ui *ui, const char *text, size_t cursor, str
 		ret->from = 0;
 		ret->to = word;
 		snprintf(ret->title, sizeof(ret->title), "actions");
-		for (int pass = 0; pass < 2; pass++) /* those that begin so, then those that hold it */
+		/* those that begin so, then those that hold it */
+		for (int pass = 0; pass < 2; pass++)
 			for (int a = 0; a < ACTION_COUNT; a++) {
 				const char *found = memmem(actions[a].name, strlen(actions[a].name), text, cursor);
 				if ((found == actions[a].name) == (pass == 0) && found)

@@ -41,7 +41,8 @@ struct cell {
 	uint8_t flags;        /* enum cell_flag */
 	uint8_t n_bytes;      /* 0: covered by the wide character left of it */
 	uint8_t width_cells;  /* 1 or 2; 0 where covered */
-	char text[CELL_BYTES]; /* one character and the marks that combine with it, UTF-8, not terminated */
+	/* one character and the marks that combine with it, UTF-8, not terminated */
+	char text[CELL_BYTES];
 };
 
 struct canvas {

@@ -357,7 +357,8 @@ void config_load(struct config *c, struct keymap *keys, void (*report)(void *, i
 		if (asprintf(&path, "%s/%s", c->folder, files[i]) < 0)
 			return;
 		struct strbuf text = { 0 };
-		err = folder_read_file(path, true, 1 << 20, &text); /* many keep it elsewhere, behind a link */
+		/* many keep it elsewhere, behind a link */
+		err = folder_read_file(path, true, 1 << 20, &text);
 		if (!err)
 			parse(c, keys, strbuf_str(&text), text.n, report, ctx, i == 1);
 		else if (err->code == ERR_DENIED)

@@ -43,7 +43,8 @@ struct config {
 	VEC(struct named_filter) filters;
 	struct { char *role, *style; } colors[ROLE_COUNT + 1];
 	int n_colors;
-	char *folder;            /* of the config file; NULL with --no-config, and where there is none */
+	/* of the config file; NULL with --no-config, and where there is none */
+	char *folder;
 	bool uses_files;         /* false: --no-config */
 };
 

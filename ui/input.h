@@ -23,7 +23,8 @@ enum key {
 enum input_kind {
 	INPUT_NONE,
 	INPUT_KEY,
-	INPUT_PASTE,  /* key is one code point of pasted text: typed into prompts, ignored elsewhere */
+	/* key is one code point of pasted text: typed into prompts, ignored elsewhere */
+	INPUT_PASTE,
 	INPUT_MOUSE,
 	INPUT_RESIZE,
 	INPUT_HANGUP  /* the terminal is gone */

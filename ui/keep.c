@@ -99,7 +99,8 @@ void keep_history_load(struct ui *ui)
 			if (!strcmp(line, history_names[h]))
 				prompt_remember(&ui->prompt, h, space + 1);
 	}
-	if (n_lines > 2u * PROMPT_HISTORIES * PROMPT_HISTORY_MAX) { /* too long by now: what was taken in is what stays */
+	/* too long by now: what was taken in is what stays */
+	if (n_lines > 2u * PROMPT_HISTORIES * PROMPT_HISTORY_MAX) {
 		for (int h = 0; h < PROMPT_HISTORIES; h++)
 			for (size_t i = 0; i < ui->prompt.history[h].n; i++)
 				strbuf_addf(&shorter, "%s %s\n", history_names[h], ui->prompt.history[h].v[i]);
@@ -303,7 +304,8 @@ void keep_marks_save(struct ui *ui)
 	if (!path)
 		return;
 	struct err *err = marks_save(ui, path);
-	for (int i = 0; err && err->code == ERR_BUSY && i < TRIES; i++) { /* another viewer is just writing */
+	/* another viewer is just writing */
+	for (int i = 0; err && err->code == ERR_BUSY && i < TRIES; i++) {
 		err_destroy(err);
 		poll(NULL, 0, PAUSE_MS);
 		err = marks_save(ui, path);

@@ -18,7 +18,8 @@ struct rect {
 
 struct layout_wish {
 	int n_lines, n_columns;
-	int details_delta, side_delta, categories_delta; /* lines and columns the user gave or took */
+	/* lines and columns the user gave or took */
+	int details_delta, side_delta, categories_delta;
 	bool rotate;           /* details at the other place */
 	bool drawer;           /* the categories' drawer is open */
 	bool hide_timeline;

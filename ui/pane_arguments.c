@@ -202,7 +202,8 @@ static bool add_environment(struct arguments_pane *a, struct value_iter *it, con
 	type_text(&b, v);
 	head.type = take(&b);
 	add(a, head);
-	struct value_iter *pairs = calloc(v->n_children / 2 + 1, sizeof(*pairs)), walk = *it; /* each before its value */
+	/* each before its value */
+	struct value_iter *pairs = calloc(v->n_children / 2 + 1, sizeof(*pairs)), walk = *it;
 	struct value_node node;
 	uint32_t n_pairs = 0;
 	while (pairs && open && n_pairs < v->n_children / 2 && value_iter_next(&walk, &node)) {
@@ -212,7 +213,8 @@ static bool add_environment(struct arguments_pane *a, struct value_iter *it, con
 			break;
 		value_iter_skip(&walk, &node);
 	}
-	enum environment_change folded = ENVIRONMENT_CHANGE_COUNT; /* the last kind that got a fold line */
+	/* the last kind that got a fold line */
+	enum environment_change folded = ENVIRONMENT_CHANGE_COUNT;
 	for (size_t i = 0; open && i < d.rows.n; i++) {
 		const struct environment_row *r = &d.rows.v[i];
 		bool folds = r->change == ENVIRONMENT_SAME || (r->change == ENVIRONMENT_MISSING && d.counts[r->change] > LEFT_OUT_SHOWN);
@@ -473,7 +475,8 @@ static void build(struct arguments_pane *a)
 	a->n_args = 0;
 	a->n_tree = 0;
 	uint32_t note;
-	if (ui->cursor_seq == SELECTION_NONE && pane_events_note(ui, &note)) { /* what it says, in full */
+	/* what it says, in full */
+	if (ui->cursor_seq == SELECTION_NONE && pane_events_note(ui, &note)) {
 		struct strbuf b = { 0 };
 		note_text(&b, s, trace_note_get(s->trace, note));
 		info_wrapped(a, strbuf_str(&b), a->pane.n_columns - 2, 20);
@@ -503,7 +506,8 @@ static void build(struct arguments_pane *a)
 			add_node(a, &all.it, &value, name, path, 0, arg.index + 1, small || a->n_args == 1);
 			add_guesses(a, &e, &value, all.event, arg.index);
 			unsigned reading = arg.value.tag == VALUE_INT ? event_arg_reading(all.event, arg.index) : READING_VALUE;
-			if (reading != READING_VALUE && line < a->lines.n) { /* 524288  O_RDONLY|O_CLOEXEC */
+			/* 524288  O_RDONLY|O_CLOEXEC */
+			if (reading != READING_VALUE && line < a->lines.n) {
 				struct strbuf b = { 0 };
 				strbuf_addf(&b, "%s  ", a->lines.v[line].value);
 				gist_add_value(&b, &behind, &arg.value, reading);

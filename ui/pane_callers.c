@@ -30,7 +30,8 @@ struct callers {
 	enum calltree_direction direction;
 	bool with_library;
 	VEC(struct node_line) lines;
-	uint64_t rest;          /* events of no line: no stack was taken, or nothing is left of it */
+	/* events of no line: no stack was taken, or nothing is left of it */
+	uint64_t rest;
 	VEC(uint32_t) opened;
 	uint64_t built_events, next_events;
 	bool stale;

@@ -15,7 +15,8 @@ enum entry_kind { ENTRY_THEME, ENTRY_CATEGORY, ENTRY_EVENT };
 struct entry {
 	enum entry_kind kind;
 	enum catalog_theme theme;
-	const char *name;     /* category or event name; borrowed from the trace, which keeps names to its end */
+	/* category or event name; borrowed from the trace, which keeps names to its end */
+	const char *name;
 	size_t n_name;
 	uint32_t id;          /* ENTRY_EVENT: name id; ENTRY_CATEGORY: id of its only event, or 0 */
 	uint64_t all, shown;

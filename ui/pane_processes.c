@@ -42,7 +42,8 @@ struct processes {
 	 * The lists end in NOTHING; newest last. */
 	struct tree {
 		uint32_t *image, *first_child, *last_child, *next_child;   /* [n_processes] */
-		uint32_t *first_thread, *last_thread, *next_thread;        /* [n_processes] twice, [n_threads] */
+		/* [n_processes] twice, [n_threads] */
+		uint32_t *first_thread, *last_thread, *next_thread;
 		uint8_t *is_traced;       /* [n_processes] Python, or there is one below it */
 		uint32_t *memory;
 	} tree;
@@ -348,7 +349,8 @@ static bool build_tree(struct processes *c)
 	tree->first_thread = tree->next_child + n;
 	tree->last_thread = tree->first_thread + n;
 	tree->next_thread = tree->last_thread + n;
-	uint32_t *by_pid = tree->next_thread + c->n_threads; /* the latest record of a pid seen so far */
+	/* the latest record of a pid seen so far */
+	uint32_t *by_pid = tree->next_thread + c->n_threads;
 	uint8_t *has_events = calloc(n + 1, 1);
 	for (uint32_t i = 0; has_events && i < c->n_threads; i++)
 		if (counts[i])
@@ -373,7 +375,8 @@ static bool build_tree(struct processes *c)
 			append(tree->first_child, tree->last_child, tree->next_child, parent_of(c, i), i);
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t at = trace_process(t, i)->python_hex ? i : NOTHING;
-		for (; at != NOTHING && !tree->is_traced[at]; at = parent_of(c, at)) /* each is marked once: this ends */
+		/* each is marked once: this ends */
+		for (; at != NOTHING && !tree->is_traced[at]; at = parent_of(c, at))
 			tree->is_traced[at] = 1;
 	}
 	for (uint32_t i = 0; i < c->n_threads; i++)
@@ -707,7 +710,8 @@ static bool term_processes(const struct pane *p, struct strbuf *to)
 	}
 	unsigned n_pids = 0, n_terms = 0;
 	struct strbuf pids = { 0 };
-	for (size_t i = 0; i < c->tagged.n; i++) { /* processes in one set, threads each by itself */
+	/* processes in one set, threads each by itself */
+	for (size_t i = 0; i < c->tagged.n; i++) {
 		uint32_t process = (uint32_t)(c->tagged.v[i] >> 32) & 0x3fffffffu;
 		if ((enum line_kind)(c->tagged.v[i] >> 62) != LINE_THREAD && process < c->n_processes)
 			strbuf_addf(&pids, n_pids++ ? ", %u" : "%u", trace_process(t, process)->pid);

@@ -323,7 +323,8 @@ static void draw_processes(const struct start *t, struct area a)
 static void draw_captures(const struct start *t, struct area a)
 {
 	const struct list *l = &t->lists[PART_CAPTURES];
-	int name_w = a.n_columns > 80 ? a.n_columns - 64 : 16, x = 17 + name_w; /* where the name ends */
+	/* where the name ends */
+	int name_w = a.n_columns > 80 ? a.n_columns - 64 : 16, x = 17 + name_w;
 	if (!t->captures.n)
 		area_put(a, 0, 3, -1, ROLE_DIM, "none yet: sessions without -o are kept here");
 	for (int y = 0; y < a.n_lines && l->top + (uint64_t)y < t->captures.n; y++) {

@@ -40,8 +40,10 @@ struct summary {
 	VEC(uint32_t) order;    /* keys as they are listed */
 	uint64_t total, max;    /* over order */
 	struct sorter sorter;
-	uint64_t sorted_rows, sorted_at_ns, sort_ns; /* the last sort: of so many rows, when, how long it took */
-	char *wanted;           /* text of the line the cursor was on before all was begun anew; NULL none */
+	/* the last sort: of so many rows, when, how long it took */
+	uint64_t sorted_rows, sorted_at_ns, sort_ns;
+	/* text of the line the cursor was on before all was begun anew; NULL none */
+	char *wanted;
 	bool stale;
 	bool was_whole;         /* the order was once of all events */
 	bool keep_line;         /* the user has sorted otherwise: the cursor stays where it is */
@@ -495,7 +497,8 @@ static void sort_end(struct summary *m)
 {
 	const struct kind *k = current(&m->pane);
 	const char *text = m->wanted ? m->wanted : k ? k->text : NULL;
-	if (m->keep_line || (!m->wanted && !m->was_whole && !m->pane.list.cursor)) /* who waits on the first line wants the first */
+	/* who waits on the first line wants the first */
+	if (m->keep_line || (!m->wanted && !m->was_whole && !m->pane.list.cursor))
 		text = NULL;
 	m->keep_line = false;
 	m->order.n = 0;
@@ -622,7 +625,8 @@ static void draw_summary(const struct pane *p, struct area a)
 {
 	const struct summary *m = (const struct summary *)p;
 	struct view *s = p->ui->s;
-	int w = a.n_columns, rest = w - 27 - (int)m->n_bins; /* for the name and for who did it first */
+	/* for the name and for who did it first */
+	int w = a.n_columns, rest = w - 27 - (int)m->n_bins;
 	int first_w = rest - 23 < 30 ? rest - 23 : 30;
 	if (w >= 100 && first_w < 22)
 		first_w = 22;

@@ -22,7 +22,8 @@ struct timeline {
 	uint64_t totals[GROUP_COUNT];
 	uint32_t max[GROUP_COUNT], all[BINS_MAX], all_max;
 	uint32_t n_bins;
-	uint32_t *counted;         /* [GROUP_COUNT][n_bins] of the chunks below n_counted, for this scale */
+	/* [GROUP_COUNT][n_bins] of the chunks below n_counted, for this scale */
+	uint32_t *counted;
 	uint32_t n_counted, counted_bins;
 	uint64_t counted_from_ns, counted_to_ns;
 	uint64_t from_ns, to_ns;   /* what is shown; to_ns grows by halving the cells */

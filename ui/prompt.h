@@ -39,10 +39,13 @@ struct prompt_verdict {
 struct prompt_ops {
 	const char *label; /* "filter: " */
 	int history;       /* which history: 0 … PROMPT_HISTORIES - 1, -1 none */
-	void (*check)(struct ui *ui, const char *text, struct prompt_verdict *ret);        /* may be NULL */
-	void (*complete)(struct ui *ui, const char *text, size_t cursor, struct prompt_choices *ret); /* may be NULL */
+	/* may be NULL */
+	void (*check)(struct ui *ui, const char *text, struct prompt_verdict *ret);
+	/* may be NULL */
+	void (*complete)(struct ui *ui, const char *text, size_t cursor, struct prompt_choices *ret);
 	/* After each change: show what it would give. `text` is what stands there, or with the chosen completion. */
-	void (*preview)(struct ui *ui, const char *text);                                  /* may be NULL */
+	/* may be NULL */
+	void (*preview)(struct ui *ui, const char *text);
 	bool (*accept)(struct ui *ui, const char *text); /* false: stay open */
 	void (*cancel)(struct ui *ui);                   /* may be NULL */
 };
@@ -58,7 +61,8 @@ struct prompt {
 	bool box_hidden;
 	bool is_begun;                /* wrong only because the word at the cursor is not whole */
 	struct prompt_verdict verdict;
-	const char *note;             /* why the last key did nothing; NULL: it did something. Static text */
+	/* why the last key did nothing; NULL: it did something. Static text */
+	const char *note;
 	VEC(char *) history[PROMPT_HISTORIES];
 	size_t history_at;            /* history.n = the line being typed */
 	char *typed;                  /* that line, while older ones are looked at */
@@ -76,7 +80,8 @@ static inline bool prompt_is_open(const struct prompt *p)
 void prompt_input(struct prompt *p, struct ui *ui, struct input in);
 /* Ask check() again: what it looks at has changed. */
 void prompt_recheck(struct prompt *p, struct ui *ui);
-int prompt_n_lines(const struct prompt *p, int n_columns); /* 1; with an error 3, or 4 if it is long */
+/* 1; with an error 3, or 4 if it is long */
+int prompt_n_lines(const struct prompt *p, int n_columns);
 /* `last` are the prompt's lines; the box floats in `all`. */
 void prompt_draw(const struct prompt *p, struct area all, struct area last);
 

@@ -28,7 +28,8 @@ struct args_slot {
 };
 
 struct skim {
-	bool is_on, has_exotic; /* has_exotic: the word has letters that others than ASCII ones are equal to, case apart */
+	/* has_exotic: the word has letters that others than ASCII ones are equal to, case apart */
+	bool is_on, has_exotic;
 	char *pattern;
 	struct scan_needle word;
 	verdict_vec names, threads, stacks;

@@ -54,7 +54,8 @@ bool sorter_step(struct sorter *s, uint64_t budget_ns, uint64_t *ret_spent_ns)
 			merge_begin(s, end);
 			continue;
 		}
-		uint32_t *swap = s->v.v; /* both are as long as v.n; only v.cap may be more, and nothing is added any more */
+		/* both are as long as v.n; only v.cap may be more, and nothing is added any more */
+		uint32_t *swap = s->v.v;
 		s->v.v = s->other;
 		s->other = swap;
 		s->v.cap = n;

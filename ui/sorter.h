@@ -13,7 +13,8 @@ struct sorter {
 	uint32_t *other;              /* as long as v: what is merged into */
 	int (*compare)(void *ctx, uint32_t a, uint32_t b);
 	void *ctx;
-	size_t width, from, a, b, to; /* runs of `width` are sorted; the two from `from` on are being merged, at a and b, into to */
+	/* runs of `width` are sorted; the two from `from` on are being merged, at a and b, into to */
+	size_t width, from, a, b, to;
 	bool on;
 };
 

@@ -37,7 +37,8 @@ void term_set_mouse(struct terminal *t, bool on);
 
 /* The next input without waiting; INPUT_NONE when there is none. */
 struct input term_next(struct terminal *t);
-void term_resized(struct terminal *t);       /* after SIGWINCH: ask for the size again; the next input is INPUT_RESIZE */
+/* after SIGWINCH: ask for the size again; the next input is INPUT_RESIZE */
+void term_resized(struct terminal *t);
 void term_draw(struct terminal *t, const struct canvas *c);
 void term_redraw(struct terminal *t);        /* the next draw paints everything anew */
 /* Into the system clipboard by OSC 52. NULL: it was sent, and whether it is taken is not known; else why not. */

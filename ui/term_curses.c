@@ -33,7 +33,8 @@ struct terminal {
 	struct input release; /* the second half of a click, INPUT_NONE */
 	bool is_light, is_ascii, mouse, button_down, in_paste, size_changed, all_dirty, hung_up;
 	const struct theme *theme;
-	struct canvas shown; /* what the terminal shows: only lines that differ are given to curses */
+	/* what the terminal shows: only lines that differ are given to curses */
+	struct canvas shown;
 	short pairs[ROLE_COUNT][2];
 	attr_t attrs[ROLE_COUNT][2]; /* [role][in the bar] */
 };
@@ -307,7 +308,8 @@ void term_close(struct terminal *t)
 		signal(fatal_signals[i], SIG_DFL);
 	end_modes();
 	char *rmcup = tigetstr("rmcup");
-	if (!rmcup || rmcup == (char *)-1) { /* no second screen: the shell's prompt gets a line of its own */
+	/* no second screen: the shell's prompt gets a line of its own */
+	if (!rmcup || rmcup == (char *)-1) {
 		move(t->n_lines - 1, 0);
 		clrtoeol();
 		refresh();
@@ -611,7 +613,8 @@ static bool is_in_gnu_screen(const char *name)
 const char *term_copy(struct terminal *t, const char *text, size_t n_bytes)
 {
 	(void)t;
-	enum { COPY_MAX = 74994, PIECE = 240, SCREEN_MAX = 500 }; /* xterm's limit; screen(1) keeps 768 bytes of a string */
+	/* xterm's limit; screen(1) keeps 768 bytes of a string */
+	enum { COPY_MAX = 74994, PIECE = 240, SCREEN_MAX = 500 };
 	const char *name = getenv("TERM");
 	if (!takes_clipboard(name))
 		return "this terminal has no clipboard that is known";

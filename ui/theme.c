@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* clang-format off */
 #define PLAIN { COLOR_NONE, COLOR_NONE, 0 }
 #define FG(n) { (n), COLOR_NONE, 0 }
 #define FG_WITH(n, a) { (n), COLOR_NONE, (a) }
 #define ATTR(a) { COLOR_NONE, COLOR_NONE, (a) }
+/* clang-format on */
 
 /* clang-format off */
 #define FEW_DARK {                                                                                  \

@@ -43,7 +43,8 @@ struct level {
 	VEC(enum pane_id) pages;
 	uint64_t cursor_seq;
 	bool following;
-	bool is_lesson;      /* a lesson's own run lies over it: closing the lesson closes the run */
+	/* a lesson's own run lies over it: closing the lesson closes the run */
+	bool is_lesson;
 };
 
 struct header {         /* what the header shows; taken four times a second */
@@ -104,7 +105,8 @@ struct ui {
 	int click_line, click_column;
 };
 
-MUST_CHECK struct err *ui_create(const struct ui_options *options, struct ui **ret); /* takes options->source over */
+/* takes options->source over */
+MUST_CHECK struct err *ui_create(const struct ui_options *options, struct ui **ret);
 void ui_destroy(struct ui *ui);
 DEFINE_CLEANUP(ui);
 void ui_resize(struct ui *ui, int n_lines, int n_columns);
@@ -144,7 +146,8 @@ bool ui_set_filter(struct ui *ui, const char *text, bool remember);
 MUST_CHECK struct err *ui_compile(struct ui *ui, const char *text, struct filter **ret);
 /* Add "and term" or "and not term". */
 void ui_narrow(struct ui *ui, const char *term, bool exclude);
-void ui_goto(struct ui *ui, uint64_t seq); /* the cursor of the events pane; reveals it; [ comes back */
+/* the cursor of the events pane; reveals it; [ comes back */
+void ui_goto(struct ui *ui, uint64_t seq);
 void ui_show(struct ui *ui, uint64_t seq); /* the same, but history does not take notice */
 void ui_remember_place(struct ui *ui); /* here, with the filter in use */
 void ui_remember(struct ui *ui, uint64_t seq, const char *filter_text);
@@ -170,7 +173,8 @@ void pane_help_about(struct pane *p, enum pane_id about, bool all);
 void pane_catalog_show(struct pane *p, const char *event);
 void pane_summary_by(struct pane *p, const char *field);
 bool pane_diff_has(const struct pane *p); /* is there a capture it compares with? */
-bool pane_diff_with(struct pane *p, const char *path); /* compare with this capture; false: a message says why not */
+/* compare with this capture; false: a message says why not */
+bool pane_diff_with(struct pane *p, const char *path);
 struct raw_value {
 	const char *name;
 	const char *bytes;
@@ -202,7 +206,8 @@ void prompt_command(struct ui *ui, const char *text);
 void prompt_write(struct ui *ui);
 void prompt_note(struct ui *ui);
 void prompt_save_filter(struct ui *ui);
-bool ui_command(struct ui *ui, const char *text);            /* run a `:` line; false: a message says why not */
+/* run a `:` line; false: a message says why not */
+bool ui_command(struct ui *ui, const char *text);
 
 /* "[shown|marked|all] PATH": write these events; false: the flash says why not. */
 bool ui_write(struct ui *ui, const char *text);              /* app_write.c */

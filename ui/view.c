@@ -176,7 +176,8 @@ static struct err *grow(struct view *s)
 	s->rows_stale = true;
 	if (s->run) {
 		s->filter_done = 0;
-		if (s->why_done && monotonic_ns() - s->why_ns > 5000000000u) { /* it counted fewer */
+		/* it counted fewer */
+		if (s->why_done && monotonic_ns() - s->why_ns > 5000000000u) {
 			filter_explanation_destroy(s->why);
 			s->why = NULL;
 			s->why_done = false;

@@ -61,7 +61,8 @@ struct view {
 	uint64_t filter_ns;     /* spent on it since it was set */
 	unsigned filter_generation; /* changes when rows that were decided are decided anew */
 	unsigned filter_restarts;
-	struct filter_explanation *why; /* nothing is shown: because of which part? NULL: not asked, or not yet */
+	/* nothing is shown: because of which part? NULL: not asked, or not yet */
+	struct filter_explanation *why;
 	bool why_done;
 	uint64_t why_ns;        /* when it was counted last */
 
@@ -82,14 +83,16 @@ struct view {
 
 	struct file_names files;
 	VEC(struct mark) marks; /* by seq */
-	VEC(struct mark) marks_kept; /* as the file had them when it was last read or written (keep.c) */
+	/* as the file had them when it was last read or written (keep.c) */
+	VEC(struct mark) marks_kept;
 	VEC(struct name_facts) names;
 	int python_minor;       /* of the first Python process; 0 unknown */
 	unsigned generation;    /* changes whenever lines may have moved */
 	unsigned shown_generation; /* changes whenever `shown` does */
 };
 
-MUST_CHECK struct err *view_create(struct ui_source *source, struct view **ret); /* takes over, also on failure */
+/* takes over, also on failure */
+MUST_CHECK struct err *view_create(struct ui_source *source, struct view **ret);
 void view_destroy(struct view *s);
 DEFINE_CLEANUP(view);
 
@@ -122,7 +125,8 @@ void view_fold_all(struct view *s, bool on);
 const struct name_facts *view_name(struct view *s, uint32_t name);
 /* The process that the session is about: the first that is Python, else the first. NULL: none is known yet. */
 const struct process_info *view_process(const struct view *s);
-int view_minor_of(struct view *s, uint32_t process); /* Python minor of a process; the session's when unknown */
+/* Python minor of a process; the session's when unknown */
+int view_minor_of(struct view *s, uint32_t process);
 const struct mark *view_mark(const struct view *s, uint64_t seq);
 void view_mark_toggle(struct view *s, uint64_t seq);
 void view_mark_note(struct view *s, uint64_t seq, const char *note);

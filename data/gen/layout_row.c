@@ -1,12 +1,14 @@
 /*
- * layout_row: print the row of src/python/layouts.c for one CPython version, from that version's own headers.
+ * layout_row: print the row of src/python/layouts.c for one CPython version, from that version's
+ * own headers.
  *
  *   cc -I INCLUDE/python3.N -I INCLUDE/python3.N/internal layout_row.c -o row && ./row
  *   cc -DPy_GIL_DISABLED=1 …                       the row of the free-threaded build
  *
- * INCLUDE/python3.N needs pyconfig.h and the internal headers (a source build's `make install`, or libpython3.N-dev).
- * Every number is an offsetof the compiler made; the few structures which are no header's are repeated below with
- * their source. Path slots cannot be had from headers: tests/path_slots.py prints them.
+ * INCLUDE/python3.N needs pyconfig.h and the internal headers (a source build's `make install`, or
+ * libpython3.N-dev). Every number is an offsetof the compiler made; the few structures which are no
+ * header's are repeated below with their source. Path slots cannot be had from headers:
+ * tests/path_slots.py prints them.
  */
 #define Py_BUILD_CORE 1
 #include <Python.h>
@@ -84,9 +86,9 @@ static void end_line(void)
 	printf("\n");
 	column = 0;
 }
-#define P(field, value) put_number(#field, (long)(value))
+#define P(field, value)        put_number(#field, (long)(value))
 #define O(field, type, member) P(field, offsetof(type, member))
-#define NONE(field) put(#field, "OFF_NONE")
+#define NONE(field)            put(#field, "OFF_NONE")
 
 static int bit_of(const PyASCIIObject *o)
 {
@@ -188,7 +190,8 @@ int main(void)
 	O(frame_code, PyFrameObject, f_code);
 	O(frame_position, PyFrameObject, f_lasti);
 	NONE(frame_owner);
-	put("position_kind", PY_VERSION_HEX >= 0x030a0000 ? "POSITION_LASTI_UNITS" : "POSITION_LASTI_BYTES");
+	put("position_kind",
+	    PY_VERSION_HEX >= 0x030a0000 ? "POSITION_LASTI_UNITS" : "POSITION_LASTI_BYTES");
 #endif
 #if PY_VERSION_HEX >= 0x030e0000
 	P(owner_skip, FRAME_OWNED_BY_INTERPRETER);

@@ -12,6 +12,7 @@ struct arena {
 };
 
 /* A zeroed struct arena is ready for use. */
-void *arena_alloc(struct arena *a, size_t n_bytes); /* 16-aligned, not zeroed; NULL when memory is short */
+/* 16-aligned, not zeroed; NULL when memory is short */
+void *arena_alloc(struct arena *a, size_t n_bytes);
 char *arena_strndup(struct arena *a, const char *s, size_t n_bytes); /* adds a NUL */
 void arena_fini(struct arena *a);

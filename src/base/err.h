@@ -18,14 +18,16 @@ enum err_code {
 	ERR_SYS,         /* a system call failed; err->sys is its errno */
 	ERR_USAGE,       /* the command line, or a request, is not of the expected form */
 	ERR_SYNTAX,      /* a text does not parse; err->at is the byte offset */
-	ERR_CORRUPT,     /* a file or the target's memory holds what it never should; err->at is the offset or address */
+	/* a file or the target's memory holds what it never should; err->at is the offset or address */
+	ERR_CORRUPT,
 	ERR_NOT_FOUND,
 	ERR_DENIED,      /* not allowed */
 	ERR_BUSY,        /* somebody else holds it */
 	ERR_TIMEOUT,
 	ERR_TARGET_GONE, /* the target died or left: an ordinary result */
 	ERR_NOT_PYTHON,
-	ERR_UNSUPPORTED, /* understood, but not possible here: an unknown layout, version, machine */
+	/* understood, but not possible here: an unknown layout, version, machine */
+	ERR_UNSUPPORTED,
 	ERR_CANCELLED,
 	ERR_CODE_COUNT
 };

@@ -62,7 +62,8 @@ void say_error(const char *fmt, ...)
 	strbuf_addv(&raw, fmt, ap);
 	va_end(ap);
 	strbuf_adds(&text, "auditview: ");
-	utf8_add_plain(&text, strbuf_str(&raw), raw.n, ""); /* one line, whatever a file is called */
+	/* one line, whatever a file is called */
+	utf8_add_plain(&text, strbuf_str(&raw), raw.n, "");
 	strbuf_addc(&text, '\n');
 	say_error_text(&text);
 	strbuf_fini(&raw);

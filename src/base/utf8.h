@@ -21,7 +21,8 @@ bool utf8_is_valid(const char *s, size_t n); /* strict: surrogates are not valid
  * surrogates, bidi overrides and isolates, line separators, BAD). East Asian width of Unicode 15 by libc's wcwidth,
  * checked against tables of our own where the locale knows no UTF-8. */
 int utf8_width(uint32_t code_point);
-size_t utf8_str_width(const char *s, size_t n); /* of the escaped form utf8_escape() makes with quote 0 */
+/* of the escaped form utf8_escape() makes with quote 0 */
+size_t utf8_str_width(const char *s, size_t n);
 
 /* May these bytes go to a terminal as they are: UTF-8 without controls but \n and \t, without what utf8_width() calls -1? Bold and
  * its end ("\33[1m", "\33[0m") may. */

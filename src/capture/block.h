@@ -17,11 +17,13 @@
 #define BLOCK_RAW_MAX (16u << 20)               /* decompressed payload */
 #define BLOCK_STORED_MAX ((16u << 20) + (1u << 20))
 #define BLOCK_META_MAX (1u << 20)
-#define EVENTS_PER_BLOCK 16384u                 /* an EVENT block never crosses a multiple of this */
+/* an EVENT block never crosses a multiple of this */
+#define EVENTS_PER_BLOCK 16384u
 #define VALUE_BYTES_MAX (4u << 20)              /* one string or value */
 
 #define CAPTURE_VERSION 1u
-#define CAPTURE_FEATURES 0u                     /* features_required bits that this code understands */
+/* features_required bits that this code understands */
+#define CAPTURE_FEATURES 0u
 
 struct superblock {
 	uint8_t magic[8];            /* SUPERBLOCK_MAGIC */
@@ -30,7 +32,8 @@ struct superblock {
 	uint32_t features_required;  /* a reader that does not know a bit must refuse */
 	uint32_t features_optional;
 	uint32_t reserved;
-	uint64_t file_id;            /* random; seeds every checksum, so blocks of other files never fit */
+	/* random; seeds every checksum, so blocks of other files never fit */
+	uint64_t file_id;
 	uint64_t wall_anchor_ns;
 	uint64_t reserved2;
 	uint64_t checksum;           /* XXH3-64 of the bytes before, seed 0 */
@@ -49,7 +52,8 @@ enum block_type {
 	BLOCK_THREAD,
 	BLOCK_NOTE,
 	BLOCK_EVENT,
-	BLOCK_INDEX,     /* copies of the headers and meta of the blocks since the INDEX block before */
+	/* copies of the headers and meta of the blocks since the INDEX block before */
+	BLOCK_INDEX,
 	BLOCK_TYPE_COUNT
 };
 
@@ -62,7 +66,8 @@ struct block_header {
 	uint32_t stored_bytes;       /* after the meta */
 	uint32_t raw_bytes;          /* decompressed */
 	uint32_t sequence;           /* number of the block in the file, from 0 */
-	uint64_t checksum;           /* XXH3-64 of the header's first 24 bytes, seed = XXH3-64 of meta and stored bytes with seed file_id */
+	/* XXH3-64 of the header's first 24 bytes, seed = XXH3-64 of meta and stored bytes with seed file_id */
+	uint64_t checksum;
 };
 _Static_assert(sizeof(struct block_header) == 32, "block_header");
 
@@ -79,7 +84,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the file is little en
 
 /* Columns of an EVENT block. */
 enum event_column {
-	COLUMN_TIME = 1,     /* zigzag of the difference to the event before; the first to min_ns of the meta */
+	/* zigzag of the difference to the event before; the first to min_ns of the meta */
+	COLUMN_TIME = 1,
 	COLUMN_NAME,         /* index into the names of the meta */
 	COLUMN_THREAD,       /* index into the threads of the meta */
 	COLUMN_ARGS,

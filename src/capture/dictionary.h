@@ -46,7 +46,8 @@ struct dictionary_key dictionary_hash(const void *bytes, size_t n_bytes, uint64_
 static inline struct dictionary_key dictionary_pair(uint32_t a, uint32_t b)
 {
 	uint64_t k = (uint64_t)a << 32 | b, h = k;
-	h = (h ^ h >> 32) * 0xbf58476d1ce4e5b9ull; /* both halves must reach the low bits, which choose the slot */
+	/* both halves must reach the low bits, which choose the slot */
+	h = (h ^ h >> 32) * 0xbf58476d1ce4e5b9ull;
 	h = (h ^ h >> 29) * 0x94d049bb133111ebull;
 	return (struct dictionary_key){ h ^ h >> 32, k };
 }

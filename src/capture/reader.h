@@ -44,7 +44,10 @@ uint64_t reader_wall_anchor_ns(const struct reader *r);
 bool reader_is_finished(const struct reader *r);      /* closed properly by its writer */
 uint64_t reader_n_bytes(const struct reader *r);      /* taken in */
 uint64_t reader_n_bytes_tail(const struct reader *r); /* beyond, not a complete block (yet) */
-uint64_t reader_n_bytes_damaged(const struct reader *r); /* passed over inside, as no block was to be found there */
-bool reader_was_overwritten(const struct reader *r);  /* another capture was written into the file: nothing more is taken from it */
-bool reader_was_shortened(const struct reader *r);    /* the file is now shorter than what was read of it */
+/* passed over inside, as no block was to be found there */
+uint64_t reader_n_bytes_damaged(const struct reader *r);
+/* another capture was written into the file: nothing more is taken from it */
+bool reader_was_overwritten(const struct reader *r);
+/* the file is now shorter than what was read of it */
+bool reader_was_shortened(const struct reader *r);
 int reader_fd(const struct reader *r);                /* borrowed, for poll and fstat */

@@ -33,7 +33,8 @@ MUST_CHECK struct err *sink_copy_open(struct sink *s);
 /* The descriptor of the copy, with this block at its end; the file itself does not have it yet. -1 when the sink is broken. */
 int sink_copy_try(struct sink *s, enum block_type type, const struct strbuf *meta, const struct strbuf *raw);
 void sink_copy_accept(struct sink *s, const struct strbuf *meta); /* the file gets it, too */
-void sink_copy_reject(struct sink *s); /* it is forgotten, and so is the copy: there are no further ones */
+/* it is forgotten, and so is the copy: there are no further ones */
+void sink_copy_reject(struct sink *s);
 void sink_fail(struct sink *s, struct err *err); /* give up, with this error */
 /* The pending error is handed out once; NULL if there is none. */
 MUST_CHECK struct err *sink_error_take(struct sink *s);

@@ -20,12 +20,14 @@
 #include "capture/sink.h"
 #include "capture/value_scan.h"
 
-#define PAGE_BYTES (128u << 10) /* of text or values: what a reader decompresses to see one of them */
+/* of text or values: what a reader decompresses to see one of them */
+#define PAGE_BYTES (128u << 10)
 #define PAGE_ENTRIES 4096u
 #define STACK_ENTRIES 16384u
 #define OBJECTS_PER_BLOCK (128u << 10)
 #define OBJECTS_PER_EVENT 0xffffu
-#define VALUE_SPLIT_BYTES 32u   /* a container inside a value from this size on becomes an entry of its own */
+/* a container inside a value from this size on becomes an entry of its own */
+#define VALUE_SPLIT_BYTES 32u
 /* What a program does over and over is found again; what it did once (a path, an address, a stack of recursion) need not stay:
  * each generation has half as many entries, 24 bytes a slot. Strings and frames are the program's text, whose ids readers
  * compare, and stay. */
@@ -44,8 +46,10 @@ struct local {
 	uint32_t epoch, id, index; /* free unless the epoch is that of the block in the making */
 };
 #define LOCAL_SLOTS (2 * EVENTS_PER_BLOCK)
-struct local_table {            /* names or threads of the block in the making; as big for a million threads as for one */
-	struct local slots[LOCAL_SLOTS]; /* open addressing from the id on: those in use at a time are neighbours */
+/* names or threads of the block in the making; as big for a million threads as for one */
+struct local_table {
+	/* open addressing from the id on: those in use at a time are neighbours */
+	struct local slots[LOCAL_SLOTS];
 	uint32_t n;
 	uint32_t ids[EVENTS_PER_BLOCK], counts[EVENTS_PER_BLOCK];
 };
@@ -81,7 +85,8 @@ struct writer {
 	u32_vec stack_parents, stack_frames;
 	uint32_t stack_first;
 	struct strbuf processes, threads, notes; /* records */
-	VEC(struct pending_note) pending; /* notes: their place is not final before that of their neighbours is */
+	/* notes: their place is not final before that of their neighbours is */
+	VEC(struct pending_note) pending;
 	uint32_t n_processes, n_threads;
 	struct strbuf meta, raw;        /* scratch */
 	struct writer_gate gate;

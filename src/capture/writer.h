@@ -33,7 +33,8 @@ struct writer_options {
 	const char *host;         /* host name, may be NULL */
 	bool no_compress;         /* for tests */
 	struct writer_gate gate;  /* .fn NULL: none */
-	bool is_hidden;           /* nobody reads it before it is finished, so it has a temporary name until then */
+	/* nobody reads it before it is finished, so it has a temporary name until then */
+	bool is_hidden;
 };
 
 /* Into `path`, by the rules of base/new_file.h: what is there now stays until writer_close(). */
@@ -53,10 +54,14 @@ const struct new_file *writer_file(const struct writer *w); /* borrowed */
 /* Everything appended so far becomes visible to readers. Cheap when nothing is pending. */
 MUST_CHECK struct err *writer_flush(struct writer *w);
 bool writer_is_broken(const struct writer *w);
-bool writer_is_over(const struct writer *w);     /* the gate has closed: what comes is left out, and not missed */
-uint64_t writer_n_events(const struct writer *w);   /* taken, in the file or still in the block in the making */
-uint64_t writer_n_written(const struct writer *w);  /* that a reader finds in the file: in blocks that were written whole */
-uint64_t writer_n_unwritten(const struct writer *w); /* handed in, and not written: after a failure they never will be */
+/* the gate has closed: what comes is left out, and not missed */
+bool writer_is_over(const struct writer *w);
+/* taken, in the file or still in the block in the making */
+uint64_t writer_n_events(const struct writer *w);
+/* that a reader finds in the file: in blocks that were written whole */
+uint64_t writer_n_written(const struct writer *w);
+/* handed in, and not written: after a failure they never will be */
+uint64_t writer_n_unwritten(const struct writer *w);
 uint64_t writer_n_bytes(const struct writer *w); /* of the file so far */
 /* How many events a capture holds that is closed, or was given up: its blocks are read again and counted. Errors: as of reader.h,
  * and ERR_UNSUPPORTED for what is no regular file. */
@@ -72,7 +77,8 @@ enum frame_kind { FRAME_PYTHON, FRAME_NATIVE, FRAME_MARK /* "cut", "outside this
 
 struct frame_info {
 	enum frame_kind kind;
-	uint32_t function;   /* string id: qualified name of the code object, or symbol; 0 unknown */
+	/* string id: qualified name of the code object, or symbol; 0 unknown */
+	uint32_t function;
 	uint32_t file;       /* string id: co_filename; native: source file, 0 unknown */
 	uint32_t module;     /* string id, native: base name of the ELF file */
 	uint32_t line;       /* 0 unknown */
@@ -93,7 +99,8 @@ struct process_info {
 	uint32_t exe, cwd, name;    /* string ids; name = what people call it: "app.py", "-m http.server", "gzip" */
 	uint32_t argv;              /* value id, LIST of STR; 0 unknown */
 	uint32_t environ;           /* value id, DICT of STR; 0 not taken */
-	uint32_t prefixes;          /* value id, LIST of STR: folders of the standard library and site-packages */
+	/* value id, LIST of STR: folders of the standard library and site-packages */
+	uint32_t prefixes;
 	uint64_t start_ns;          /* capture time it was first seen */
 	uint64_t end_ns;            /* 0 = still running when last heard of */
 	int32_t exit_status;        /* wait(2) status once ended; -1 unknown */
@@ -103,7 +110,8 @@ struct process_info {
 enum process_flag {
 	PROCESS_LAUNCHED = 1, PROCESS_ATTACHED = 2, PROCESS_FORKED = 4, PROCESS_EXECED = 8, PROCESS_FREE_THREADED = 16,
 	PROCESS_DEBUG_BUILD = 32, PROCESS_NOT_RESTORED = 64,
-	PROCESS_OTHER_FILES = 128 /* its files are not, or not provably, those that the recorder sees under the same names */
+	/* its files are not, or not provably, those that the recorder sees under the same names */
+	PROCESS_OTHER_FILES = 128
 };
 /* Index counts from 0. Update: the last one written wins. */
 uint32_t writer_process(struct writer *w, const struct process_info *p);
@@ -111,7 +119,8 @@ void writer_process_update(struct writer *w, uint32_t process, const struct proc
 
 struct thread_info {
 	uint32_t process;     /* process index */
-	uint64_t tid;         /* as seen by the recorder; 0 unknown; threading.get_ident() of what was imported */
+	/* as seen by the recorder; 0 unknown; threading.get_ident() of what was imported */
+	uint64_t tid;
 	uint32_t interpreter; /* 0 = main */
 	uint32_t name;        /* string id "MainThread", 0 unknown */
 	uint32_t ns_tid;      /* in the innermost namespace; 0: the same */
@@ -144,7 +153,8 @@ enum note_kind {
 	NOTE_ATTACHED, NOTE_DETACHED, NOTE_PAUSED, NOTE_RESUMED, NOTE_EXITED /* a = wait status */, NOTE_EXEC,
 	NOTE_FINALISED,    /* the interpreter is gone, the process lives on */
 	NOTE_MESSAGE, NOTE_WARNING, /* text */
-	NOTE_GOODBYE,      /* text = the goodbye line; a = longest pause in ns, b = enum goodbye_bit */
+	/* text = the goodbye line; a = longest pause in ns, b = enum goodbye_bit */
+	NOTE_GOODBYE,
 	NOTE_KIND_COUNT
 };
 enum goodbye_bit {

@@ -120,7 +120,8 @@ static struct err *print_live(const struct options *o, const struct exporter_for
 	CLEANUP(session) struct session *s = NULL;
 	struct printer p = { 0 };
 	struct follow_stdio io = { -1, new_file_is_stdout(out) ? STDERR_FILENO : -1, -1, -1 };
-	struct options plain = *o; /* the capture ends where it has to: all that is in it is printed */
+	/* the capture ends where it has to: all that is in it is printed */
+	struct options plain = *o;
 	plain.until = NULL;
 	plain.limit = 0;
 	session_catch_signals();

@@ -43,7 +43,8 @@ enum { MAX_FRAMES = 1024, MAX_ITEMS = 64, N_SLOTS = 64 };
 enum { DEFAULT_SLOTS = 26, FIRST_SLOT_BYTES = 2 << 20, ALONE_SLOTS = 13, ALONE_SLOT_BYTES = 8 << 20 };
 enum { NATIVE_SLOTS = 30, NATIVE_SLOT_BYTES = 4 << 20 };
 #define SECOND_NS 1000000000ull
-#define FINISH_NS 60000000000ull /* without a word from a recorder that leaves, on a machine that has far too much to do */
+/* without a word from a recorder that leaves, on a machine that has far too much to do */
+#define FINISH_NS 60000000000ull
 #define HURRY_NS 10000000000ull
 
 static bool wanted(void *ctx, const char *name, uint32_t n)
@@ -111,7 +112,8 @@ struct err *capture_plan_make(const struct options *o, const char *path, struct 
 	if (r->probe.string_bytes > 64 * 1024) /* a record must fit into the smallest ring */
 		r->probe.string_bytes = 64 * 1024;
 	uint64_t ring = o->ring_bytes ? o->ring_bytes : native ? NATIVE_SLOT_BYTES : RING_SLOT_MIN_BYTES;
-	uint64_t two_records = native ? RING_SLOT_MIN_BYTES + 2 * ((uint64_t)r->probe.slice_bytes + 16384) : 0; /* registers and anchors */
+	/* registers and anchors */
+	uint64_t two_records = native ? RING_SLOT_MIN_BYTES + 2 * ((uint64_t)r->probe.slice_bytes + 16384) : 0;
 	ring = ring < two_records ? two_records : ring;
 	while (r->probe.slot_data_bytes < ring && r->probe.slot_data_bytes < 1u << 30)
 		r->probe.slot_data_bytes <<= 1;
@@ -152,7 +154,8 @@ struct err *capture_plan_check(const struct options *o)
 	for (size_t i = 0; !err && i < o->n_pids; i++) {
 		struct access access;
 		err = access_check(o->pids[i], &access);
-		if (!err && !(o->follow == YES && access.cause == ACCESS_NOT_PYTHON)) /* its children may be */
+		/* its children may be */
+		if (!err && !(o->follow == YES && access.cause == ACCESS_NOT_PYTHON))
 			err = access_to_err(&access);
 	}
 	return err;
@@ -472,7 +475,8 @@ unsigned session_n_asked_to_end(void)
 /* Reap the recorder, if it has ended or does so at once. */
 static bool reap(struct session *s, int *ret_status)
 {
-	for (unsigned i = 0; i < 100 && s->pid > 0; i++) { /* its socket is closed a moment before it can be waited for */
+	/* its socket is closed a moment before it can be waited for */
+	for (unsigned i = 0; i < 100 && s->pid > 0; i++) {
 		pid_t pid = waitpid(s->pid, ret_status, WNOHANG);
 		if (pid == s->pid || (pid < 0 && errno != EINTR))
 			s->pid = 0;
@@ -510,7 +514,8 @@ static void wait_for_end(struct session *s, bool waits)
 		n_stopped = is_stopped(s->pid) ? n_stopped + 1 : 0;
 		if (session_n_signals() == before)
 			continue;
-		before = session_n_signals(); /* a hand that is impatient with us means the recorder */
+		/* a hand that is impatient with us means the recorder */
+		before = session_n_signals();
 		kill(s->pid, SIGTERM);
 		if (deadline > monotonic_ns() + hurry)
 			deadline = monotonic_ns() + hurry;

@@ -19,7 +19,8 @@ struct capture_plan {
 	struct recorder_options recorder;
 	struct capture_filter *filter;
 	struct until *until;         /* --until; NULL: none */
-	char **argv;                 /* program to launch, NULL-terminated; NULL = attach to o->pids */
+	/* program to launch, NULL-terminated; NULL = attach to o->pids */
+	char **argv;
 	char **argv_script, *argv_own[2]; /* what of argv is ours */
 };
 MUST_CHECK struct err *capture_plan_make(const struct options *o, const char *path, struct capture_plan *ret);
@@ -38,14 +39,16 @@ struct session {
 	char *path;                  /* of the capture, once it is finished */
 	char *now_at;                /* where it grows until then */
 	char *folder;                /* made for this capture alone; NULL: the usual one */
-	struct new_file *output;     /* what the program writes, with --no-tty; NULL: it goes elsewhere */
+	/* what the program writes, with --no-tty; NULL: it goes elsewhere */
+	struct new_file *output;
 	bool is_temporary;           /* to be removed at the end */
 	struct control_report last;  /* newest report */
 	unsigned n_reports;
 	bool asked;                  /* the recorder was told to leave: once is enough */
 	bool ended;                  /* the recorder has said goodbye, or is gone */
 	bool is_finished;            /* session_finish() was here */
-	bool has_end;                /* `end` is told: by the recorder, or, in session_finish(), of it */
+	/* `end` is told: by the recorder, or, in session_finish(), of it */
+	bool has_end;
 	struct session_end end;
 };
 
@@ -83,4 +86,5 @@ DEFINE_CLEANUP(session);
 void session_catch_signals(void);
 void session_release_signals(void);
 unsigned session_n_signals(void);      /* that came since */
-unsigned session_n_asked_to_end(void); /* of these all but Ctrl-C and Ctrl-\ of the terminal, which the recorder got too and answers */
+/* of these all but Ctrl-C and Ctrl-\ of the terminal, which the recorder got too and answers */
+unsigned session_n_asked_to_end(void);

@@ -14,7 +14,9 @@ struct show {
 	const char *lesson;      /* its number; may be NULL */
 };
 /* An empty one: the start page. */
+/* clang-format off */
 #define SHOW_NOTHING { .source = { .terminal_fd = -1 } }
+/* clang-format on */
 
 /* Show it until the user leaves, then say what sessions have to say. */
 MUST_CHECK struct err *show_screen(const struct options *o, struct show *what, int *ret);

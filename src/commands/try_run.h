@@ -19,8 +19,10 @@ struct try_code {
 	const char *text;   /* code, given with -c; NULL if script is set */
 	const char *script; /* file; NULL if text is set */
 	char *const *args;  /* its arguments, NULL-terminated; NULL for none */
-	bool is_quiet;      /* it gets no standard input, and what it prints is thrown away; otherwise it goes to stderr */
-	bool is_isolated;   /* without site-packages and what they do at start-up (-I -S): alike everywhere */
+	/* it gets no standard input, and what it prints is thrown away; otherwise it goes to stderr */
+	bool is_quiet;
+	/* without site-packages and what they do at start-up (-I -S): alike everywhere */
+	bool is_isolated;
 	uint64_t timeout_ns; /* end it then; 0 = never */
 };
 
@@ -30,7 +32,8 @@ struct try_result {
 	char *path;       /* of the capture, removed by try_result_fini() */
 	int status;       /* exit status of the code, 128+N for a signal */
 	bool was_ended;   /* by the timeout */
-	bool has_failed;  /* it was not recorded to its end, or not left as it should be; that was said */
+	/* it was not recorded to its end, or not left as it should be; that was said */
+	bool has_failed;
 	bool was_interrupted; /* by Ctrl-C, or another signal to us */
 };
 

@@ -32,7 +32,8 @@ struct exporter_options {
 struct exporter_format {
 	const char *name, *suffix, *doc;
 	bool is_stream;      /* can be written while the capture grows */
-	bool needs_path;     /* a regular, empty file that can be read back: it is written at random places */
+	/* a regular, empty file that can be read back: it is written at random places */
+	bool needs_path;
 	/* Any may be NULL. `begin` may set x->state; `end` frees it, also after an error (then ok is false). */
 	struct err *(*begin)(struct exporter *x);
 	struct err *(*event)(struct exporter *x, uint64_t seq);
@@ -40,7 +41,8 @@ struct exporter_format {
 	struct err *(*end)(struct exporter *x, bool ok);
 };
 
-const struct exporter_format *exporter_format_at(size_t i); /* in the order of the table; NULL beyond its end */
+/* in the order of the table; NULL beyond its end */
+const struct exporter_format *exporter_format_at(size_t i);
 size_t exporter_n_formats(void);
 /* By name or suffix ("jsonl", ".jsonl", "json" for jsonl); NULL if there is none. */
 const struct exporter_format *exporter_find(const char *name);

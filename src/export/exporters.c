@@ -175,7 +175,8 @@ void export_caller_text(struct exporter *x, struct strbuf *to, uint32_t stack)
 	if (!is_own && !trace_stack(x->trace, stack, &parent, &frame))
 		return;
 	size_t n;
-	uint32_t id = frame * 2 + is_own; /* the same frame stands bare for one stack and in parentheses for another */
+	/* the same frame stands bare for one stack and in parentheses for another */
+	uint32_t id = frame * 2 + is_own;
 	const char *text = text_cache_find(&x->callers, id, &n);
 	if (!text) {
 		struct strbuf *t = &x->callers.text;

@@ -711,7 +711,8 @@ struct err *import_jsonl(int fd, const char *label, const char *path, struct imp
 		err = err_sys(errno, "cannot read %s again", label);
 	if (!err)
 		err = pass(&im, in, take_line);
-	if (!err && !ret->n_events) { /* there may be a writer all the same: of a line that was lost */
+	/* there may be a writer all the same: of a line that was lost */
+	if (!err && !ret->n_events) {
 		err = err_create(ERR_NOT_FOUND,
 				 im.w ? "%s: no event could be taken"
 				      : "%s: no line has an \"event\"",

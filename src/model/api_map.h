@@ -36,7 +36,8 @@ struct blind_spot {
 	const char *demo;            /* a script; what runs between its sys.audit("demo.here") marks is not seen */
 	const char *but_event;       /* raised there nevertheless in but_minors; NULL for none */
 	uint32_t but_minors;
-	const char *const *calls;    /* calls measured to raise nothing; NULL-terminated, the same below */
+	/* calls measured to raise nothing; NULL-terminated, the same below */
+	const char *const *calls;
 	const uint16_t *events;      /* indices into catalog_events that it stands with */
 	uint16_t n_events;
 };

@@ -51,14 +51,16 @@ struct calltree {
 	struct selection *sel;        /* a copy; NULL = all */
 	VEC(struct path) paths;       /* [0] is the root */
 	VEC(uint32_t) path_of_stack;  /* [n_stacks + 1] */
-	VEC(uint32_t) function_of_frame; /* frames of one function and file have one number, > 0; 0 = left out */
+	/* frames of one function and file have one number, > 0; 0 = left out */
+	VEC(uint32_t) function_of_frame;
 	VEC(uint32_t) first_frame;    /* by that number */
 	uint32_t *first_child, *next_sibling; /* of paths, for top-down expansion */
 	VEC(struct node *) nodes;
 	/* the work */
 	enum stage stage;
 	uint64_t at;                  /* how far the stage has come: row, frame, stack or path */
-	uint64_t n_rows;              /* of the trace when the tree was begun, and so on: what comes later is left out */
+	/* of the trace when the tree was begun, and so on: what comes later is left out */
+	uint64_t n_rows;
 	uint32_t n_stacks, n_frames;
 	uint64_t *count_of_stack;     /* [n_stacks + 1], up to STAGE_SELF */
 	struct pair_table pairs;      /* of the stage */
@@ -318,7 +320,8 @@ struct err *calltree_step(struct calltree *c, const struct selection *sel, uint6
 	struct err *err = NULL;
 	bool ok = true, done = true;
 	while (!err && ok && done && !p.over && c->stage < STAGE_DONE) {
-		p.n = 0; /* a stage that was entered does at least something: it is prepared while `at` is 0 */
+		/* a stage that was entered does at least something: it is prepared while `at` is 0 */
+		p.n = 0;
 		switch (c->stage) {
 		case STAGE_COUNT:
 			done = rows_count(c, sel, end, &p, &err);

@@ -25,10 +25,13 @@ struct calltree_options {
 };
 
 struct calltree_node {
-	uint32_t frame;    /* a frame of this function (the first met); 0 = no stack, or nothing left of it */
+	/* a frame of this function (the first met); 0 = no stack, or nothing left of it */
+	uint32_t frame;
 	uint32_t parent;   /* node index */
-	uint64_t total;    /* events raised here or below (bottom-up: raised by the root's function, called this way) */
-	uint64_t self;     /* events raised with this as innermost frame (bottom-up: stacks that begin here) */
+	/* events raised here or below (bottom-up: raised by the root's function, called this way) */
+	uint64_t total;
+	/* events raised with this as innermost frame (bottom-up: stacks that begin here) */
+	uint64_t self;
 	bool has_children;
 };
 

@@ -60,7 +60,8 @@ enum catalog_group {
 };
 
 enum catalog_reading {
-	READING_VALUE,    /* text bare if it has no spaces or escapes and is not empty; else as Python writes it */
+	/* text bare if it has no spaces or escapes and is not empty; else as Python writes it */
+	READING_VALUE,
 	READING_PATH,     /* text or bytes as a file name, cut in the middle; an int is "fd N" */
 	READING_URL,      /* text, cut in the middle */
 	READING_TEXT,     /* text or bytes, one line, escaped, without quotes, cut at the end */
@@ -108,7 +109,8 @@ enum catalog_arg_flag {
 	ARG_SECRET = 2, /* may hold passwords or keys */
 };
 struct catalog_arg {
-	const char *name, *type; /* type: hints joined by |, as in data/events; path: str, bytes or path-like */
+	/* type: hints joined by |, as in data/events; path: str, bytes or path-like */
+	const char *name, *type;
 	const char *meaning;
 	unsigned flags; /* enum catalog_arg_flag */
 };
@@ -118,7 +120,8 @@ struct catalog_signature { /* arguments in the versions where they differ */
 	const struct catalog_arg *args;
 };
 
-struct catalog_startup { /* how often a bare start-up and end of the interpreter raise it (python -S -c pass) */
+/* how often a bare start-up and end of the interpreter raise it (python -S -c pass) */
+struct catalog_startup {
 	uint8_t minor;
 	uint16_t before, after; /* the program's first line, its end */
 };
@@ -138,7 +141,8 @@ struct catalog_event {
 	const char *alias;    /* a name the docs use for it wrongly, or NULL */
 	const char *alias_note;
 	enum catalog_theme theme;
-	int since, removed;   /* minors; removed: the first version without it, 0 if it is still there */
+	/* minors; removed: the first version without it, 0 if it is still there */
+	int since, removed;
 	bool documented, seed;
 	uint8_t platforms;    /* enum catalog_platform, or'ed */
 	uint8_t n_args, n_signatures, n_gist, n_startup;
@@ -146,7 +150,8 @@ struct catalog_event {
 	const char *description;
 	const struct catalog_arg *args; /* of the newest version; n_args of them */
 	const struct catalog_signature *signatures;
-	const struct catalog_startup *startup; /* n_startup of them, ascending; versions that do not raise it are left out */
+	/* n_startup of them, ascending; versions that do not raise it are left out */
+	const struct catalog_startup *startup;
 	const char *gist; /* as written; NULL if there is nothing to say */
 	const struct catalog_gist_part *gist_parts;
 	const char *const *formats;   /* Py_BuildValue formats at the C call sites, "" for none; NULL-terminated, as all below */
@@ -193,7 +198,8 @@ int catalog_arg_find(const struct catalog_event *e, int minor, const char *name,
 
 /* The category of any name, known or not: how many of its bytes are it. */
 size_t catalog_category_bytes(const char *name, size_t n_bytes);
-enum catalog_theme catalog_theme_of(const char *name, size_t n_bytes); /* THEME_UNKNOWN for an unknown event */
+/* THEME_UNKNOWN for an unknown event */
+enum catalog_theme catalog_theme_of(const char *name, size_t n_bytes);
 enum catalog_theme catalog_theme_find(const char *name, size_t n_bytes); /* THEME_COUNT if there is none; "code_execution" will do */
 static inline const char *catalog_theme_name(enum catalog_theme t)
 {

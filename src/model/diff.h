@@ -12,7 +12,8 @@ struct diff;
 
 enum diff_change {
 	DIFF_ADDED,   /* B only */
-	DIFF_MORE,    /* at least twice as often in B (hosts, libraries, commands only: where one more time matters) */
+	/* at least twice as often in B (hosts, libraries, commands only: where one more time matters) */
+	DIFF_MORE,
 	DIFF_REMOVED, /* A only */
 	DIFF_CHANGE_COUNT
 };
@@ -24,7 +25,8 @@ struct diff_row {
 	size_t n_text;
 	uint64_t n_a, n_b;     /* events */
 	uint64_t first_seq;    /* of B, or of A for what was removed */
-	uint32_t n_below;      /* modules: so many below this package are left out of the list, in the same state */
+	/* modules: so many below this package are left out of the list, in the same state */
+	uint32_t n_below;
 };
 
 /* `rows_a`, `rows_b` (NULL = all) are what is compared. */

@@ -154,7 +154,8 @@ static struct err *add(struct environment_diff *d, enum environment_change chang
 static struct err *compare(const struct value_iter *behind, const struct value_node *dict, struct variables *own, struct environment_diff *d)
 {
 	struct err *err = NULL;
-	bool is_whole = dict->full * 2 <= dict->n_children; /* else what is missing may only be cut */
+	/* else what is missing may only be cut */
+	bool is_whole = dict->full * 2 <= dict->n_children;
 	/* one walk for each kind, so that rows come out in order */
 	for (int change = 0; change < ENVIRONMENT_CHANGE_COUNT; change++) {
 		struct value_iter it = *behind;

@@ -386,7 +386,8 @@ static void add_see_also(struct page *p, const struct catalog_event *e)
 
 	while (self < theme->n_events && &catalog_events[theme->events[self]] != e)
 		self++;
-	for (int same = 1; same >= 0; same--) { /* its own category first, and there those that follow it */
+	/* its own category first, and there those that follow it */
+	for (int same = 1; same >= 0; same--) {
 		for (size_t i = 1; i < theme->n_events && n < 10; i++) {
 			const struct catalog_event *other = &catalog_events[theme->events[(self + i) % theme->n_events]];
 

@@ -11,7 +11,8 @@
 /* Integers of a filter: what 64 bits hold, signed or not, is compared exactly. */
 __extension__ typedef __int128 filter_int;
 
-#define TERMS_MAX 250 /* a row of ands is as deep as it is long, and each level needs 4 KiB of stack */
+/* a row of ands is as deep as it is long, and each level needs 4 KiB of stack */
+#define TERMS_MAX 250
 
 enum filter_op {
 	OP_EXISTS,

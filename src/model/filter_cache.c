@@ -10,7 +10,8 @@
 #include "model/filter_scan.h"
 #include "model/trace.h"
 
-#define MEMOS_MAX 24 /* unused ones beyond this go, the longest unused first; each has up to a few MB */
+/* unused ones beyond this go, the longest unused first; each has up to a few MB */
+#define MEMOS_MAX 24
 
 bool verdicts_extend(verdict_vec *v, size_t n)
 {

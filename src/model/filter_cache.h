@@ -20,7 +20,8 @@ typedef VEC(uint32_t) depth_vec;
 typedef VEC(uint64_t) bit_vec;    /* bit id % 64 of word id / 64 */
 
 #define POSITION_ANY (-1)
-#define POSITION_KEY (-2) /* the catalogue knows no such argument: only a dictionary of arguments can have it */
+/* the catalogue knows no such argument: only a dictionary of arguments can have it */
+#define POSITION_KEY (-2)
 
 struct value_table {
 	int position;         /* which argument; POSITION_ANY: one of them */
@@ -32,12 +33,14 @@ struct value_table {
 
 struct memo {
 	char *key;
-	char *text;           /* what it looks for in any argument, if it is a plain text; else NULL */
+	/* what it looks for in any argument, if it is a plain text; else NULL */
+	char *text;
 	size_t n_text;
 	uint64_t last_used;
 	unsigned n_users;
 	verdict_vec names, threads, frames, stacks;
-	verdict_vec strings;  /* of frames: functions, files or modules, whichever the term is about */
+	/* of frames: functions, files or modules, whichever the term is about */
+	verdict_vec strings;
 	VEC(struct value_table *) values;
 	uint64_t n_limit_hits;
 };

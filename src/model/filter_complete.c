@@ -329,7 +329,8 @@ static struct sample *take_sample(struct trace *t, bool of_stacks, uint32_t only
 {
 	VEC(struct sample) v = { 0 };
 	uint32_t n_chunks = trace_n_chunks(t), step = n_chunks > SAMPLE_CHUNKS ? n_chunks / SAMPLE_CHUNKS : 1;
-	uint32_t mask = (1u << 18) - 1; /* more than there are rows in 2 * SAMPLE_CHUNKS - 1 chunks */
+	/* more than there are rows in 2 * SAMPLE_CHUNKS - 1 chunks */
+	uint32_t mask = (1u << 18) - 1;
 	uint32_t *table = calloc((size_t)mask + 1, sizeof(*table));
 	static_assert((2 * SAMPLE_CHUNKS) * TRACE_CHUNK <= 1u << 17, "room in the table");
 	for (uint32_t chunk = 0; table && chunk < n_chunks; chunk += step) {

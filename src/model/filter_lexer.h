@@ -9,7 +9,8 @@ struct strbuf;
 
 enum token_kind {
 	TOKEN_END,
-	TOKEN_WORD,    /* names, globs, numbers with their units, paths: letters digits _ . * ? - $ : / and all non-ASCII */
+	/* names, globs, numbers with their units, paths: letters digits _ . * ? - $ : / and all non-ASCII */
+	TOKEN_WORD,
 	TOKEN_TEXT,    /* "…" or '…', also b"…": p[0 … n) is what is between, escapes as written; p[-1] the quote */
 	TOKEN_REGEX,   /* /…/imsx: p[0 … n) is what is between */
 	TOKEN_THEME,   /* @word: p[0 … n) is the word */
@@ -29,10 +30,12 @@ struct token {
 struct lexer {
 	const char *text;
 	size_t n, at;
-	bool is_operand;   /* a '/' at the start of a token starts a regular expression: set before lexer_next() */
+	/* a '/' at the start of a token starts a regular expression: set before lexer_next() */
+	bool is_operand;
 };
 
 struct token lexer_next(struct lexer *l);
-bool token_is(const struct token *t, const char *op); /* TOKEN_OP of this spelling, or a word of it */
+/* TOKEN_OP of this spelling, or a word of it */
+bool token_is(const struct token *t, const char *op);
 /* The characters a TOKEN_TEXT stands for. */
 void token_unescape(struct strbuf *to, const char *p, size_t n);

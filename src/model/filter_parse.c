@@ -25,7 +25,8 @@ struct parser {
 	struct token t;      /* the next */
 	size_t last_end;     /* end of the token before it */
 	unsigned nesting;
-	const struct catalog_event *mentioned; /* the event last named: whose arguments to suggest first */
+	/* the event last named: whose arguments to suggest first */
+	const struct catalog_event *mentioned;
 };
 
 static struct err *parse_or(struct parser *p, uint32_t *ret);
@@ -83,7 +84,8 @@ static struct err *set_key(struct parser *p, struct filter_term *t)
 	struct lexer l = {
 		.text = p->f->text, .n = t->at + t->n_bytes, .at = t->at, .is_operand = true
 	};
-	strbuf_addf(&b, "%d %d %d:", t->field, t->op, t->is_negated); /* the same text may stand for several terms */
+	/* the same text may stand for several terms */
+	strbuf_addf(&b, "%d %d %d:", t->field, t->op, t->is_negated);
 	for (struct token k = lexer_next(&l); k.kind != TOKEN_END && k.kind != TOKEN_BAD; k = lexer_next(&l)) {
 		strbuf_addc(&b, ' ');
 		strbuf_add(&b, p->f->text + k.at, k.end - k.at);
@@ -305,7 +307,8 @@ static struct err *parse_regex(struct parser *p, struct filter_term *t)
 		return expected(p, "a regular expression, as in \"\\.env$\" or /\\.env$/i");
 	const char *s = p->t.p;
 	struct strbuf b = { 0 };
-	for (size_t i = 0; i < p->t.n; i++) { /* the delimiter loses its backslash, all others are the expression's */
+	/* the delimiter loses its backslash, all others are the expression's */
+	for (size_t i = 0; i < p->t.n; i++) {
 		if (s[i] == '\\' && i + 1 < p->t.n &&
 		    s[i + 1] == (p->t.kind == TOKEN_WORD ? '\\' : p->t.p[-1]))
 			continue;

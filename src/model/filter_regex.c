@@ -172,7 +172,8 @@ static bool find_literals(const char *p, size_t n, struct regex_literals *l)
 			p = skip_class(p, end);
 			end_run(&run, &best);
 		} else if (*p == '(') {
-			if (p + 1 < end && (p[1] == '?' || p[1] == '*')) { /* options inside may reach beyond the group */
+			/* options inside may reach beyond the group */
+			if (p + 1 < end && (p[1] == '?' || p[1] == '*')) {
 				const char *q = p + 2;
 				while (q < end && (((*q | 32) >= 'a' && (*q | 32) <= 'z') || *q == '-'))
 					q++;
@@ -187,7 +188,8 @@ static bool find_literals(const char *p, size_t n, struct regex_literals *l)
 			p++;
 			end_run(&run, &best);
 		} else {
-			is_char = (unsigned char)*p < 0x80 || !l->is_caseless; /* É and é differ in their bytes */
+			/* É and é differ in their bytes */
+			is_char = (unsigned char)*p < 0x80 || !l->is_caseless;
 			p++;
 			while (p < end && ((unsigned char)*p & 0xc0) == 0x80)
 				p++;
@@ -197,7 +199,8 @@ static bool find_literals(const char *p, size_t n, struct regex_literals *l)
 		const char *after = skip_quantifier(p, end, &may_be_zero);
 		if (is_char) {
 			strbuf_add(&run, item + is_quoted_char, (size_t)(p - item - is_quoted_char));
-			if (after != p) { /* x+ has the x; x* and what follows x+ are not certain to follow on */
+			/* x+ has the x; x* and what follows x+ are not certain to follow on */
+			if (after != p) {
 				if (may_be_zero)
 					drop_last_char(&run);
 				end_run(&run, &best);
@@ -270,7 +273,8 @@ struct err *regex_compile(const char *pattern, size_t n, const char *flags, size
 		pcre2_get_error_message(code, (PCRE2_UCHAR *)message, sizeof(message));
 		return err_with_at(err_create(ERR_SYNTAX, "regular expression: %s", message), at);
 	}
-	pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE); /* where there is no JIT the interpreter does */
+	/* where there is no JIT the interpreter does */
+	pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE);
 	analyse(r, pattern, n, flags, n_flags);
 	*ret = take_ptr(r);
 	return NULL;

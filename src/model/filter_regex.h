@@ -12,7 +12,8 @@
 #include "base/err.h"
 
 #define REGEX_MATCH_LIMIT 200000u     /* steps per subject: some ms */
-#define REGEX_PATIENCE 200u           /* subjects given up before the limit goes down: then a whole capture takes seconds */
+/* subjects given up before the limit goes down: then a whole capture takes seconds */
+#define REGEX_PATIENCE 200u
 #define REGEX_MATCH_LIMIT_AFTER 2000u
 #define REGEX_LITERALS_MAX 16
 
@@ -25,7 +26,8 @@ struct regex_literal {
 struct regex_literals {
 	struct regex_literal v[REGEX_LITERALS_MAX];
 	size_t n;
-	bool is_caseless; /* ASCII letters count the same in both cases (and k, s have relatives outside of ASCII) */
+	/* ASCII letters count the same in both cases (and k, s have relatives outside of ASCII) */
+	bool is_caseless;
 };
 
 struct regex;

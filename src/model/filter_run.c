@@ -401,7 +401,8 @@ static struct err *know_stacks(struct filter_run *r, uint32_t i_term, uint32_t e
 		uint32_t stop = page->first + page->n < end ? page->first + page->n : end;
 		for (uint32_t id = (uint32_t)done; id < stop; id++) {
 			uint32_t parent = page->parents[id - page->first], frame = page->frames[id - page->first];
-			if (t->field == FIELD_STACK) { /* the best of its frames: yes over no over absent */
+			/* the best of its frames: yes over no over absent */
+			if (t->field == FIELD_STACK) {
 				uint8_t own = (uint8_t)term_of_frame(r->cache, t, m, frame);
 				v[id] = own > v[parent] ? own : v[parent];
 			} else if (t->field == FIELD_TOP) {

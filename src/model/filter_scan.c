@@ -13,7 +13,8 @@ typedef uint64_t words2 __attribute__((vector_size(16)));
 
 static int commonness(uint8_t c)
 {
-	static const char common[] = "/e_tnsoriapl.ydcumhgbfvk-w0123456789"; /* of paths, module names and functions */
+	/* of paths, module names and functions */
+	static const char common[] = "/e_tnsoriapl.ydcumhgbfvk-w0123456789";
 	const char *at = c ? strchr(common, c) : NULL;
 	return at ? (int)(sizeof(common) - (size_t)(at - common)) : 0;
 }

@@ -316,7 +316,8 @@ static enum verdict ask_frame(struct filter_cache *c, const struct filter_term *
 	}
 	if (!string)
 		return VERDICT_ABSENT;
-	bool keeps = verdicts_extend(&m->strings, (size_t)string + 1); /* many frames have the same file */
+	/* many frames have the same file */
+	bool keeps = verdicts_extend(&m->strings, (size_t)string + 1);
 	if (keeps && m->strings.v[string])
 		return (enum verdict)m->strings.v[string];
 	const char *s = trace_string(c->trace, string, &n);
@@ -717,7 +718,8 @@ static void mark(const struct string_page *page, uint32_t first, uint32_t stop, 
 	uint32_t i = first - page->first;
 	while ((p = scan_find(needle, p, end))) {
 		uint32_t at = (uint32_t)(p - page->bytes);
-		uint32_t lo = i, hi = stop - page->first - 1; /* the entry that holds `at`: the last that starts before */
+		/* the entry that holds `at`: the last that starts before */
+		uint32_t lo = i, hi = stop - page->first - 1;
 		while (lo < hi) {
 			uint32_t mid = lo + (hi - lo + 1) / 2;
 			if (offsets[mid] <= at)
@@ -763,7 +765,8 @@ struct err *term_scan_values(struct filter_cache *c, const struct filter_term *t
 				bits[id / 64] |= UINT64_C(1) << (id & 63);
 			} else if (!table->tuples.v[id]) {
 				uint32_t at = page->offsets[id - page->first];
-				bool is_empty = page->offsets[id + 1 - page->first] - at <= 3; /* tag, 0, 0 */
+				/* tag, 0, 0 */
+				bool is_empty = page->offsets[id + 1 - page->first] - at <= 3;
 				table->tuples.v[id] = is_empty ? VERDICT_ABSENT : VERDICT_NO;
 			}
 		}

@@ -31,7 +31,8 @@ struct fold_entry {
 struct thread_state {
 	uint64_t head, head_ns; /* of the burst in progress; SELECTION_NONE = no burst */
 	uint32_t stack;         /* of the import statement; 0 = no burst */
-	bool is_nested;         /* its own import was never seen: go by descent instead of by root */
+	/* its own import was never seen: go by descent instead of by root */
+	bool is_nested;
 	bool is_shown;          /* the head is in the selection */
 };
 

@@ -19,7 +19,9 @@ struct word {
 };
 
 /* clang-format off */
+/* clang-format off */
 #define WORD(x) { x, #x }
+/* clang-format on */
 static const struct word families[] = {
 	WORD(AF_UNSPEC), WORD(AF_UNIX), WORD(AF_INET), WORD(AF_INET6), WORD(AF_NETLINK), WORD(AF_PACKET), WORD(AF_BLUETOOTH),
 	WORD(AF_CAN), WORD(AF_TIPC), WORD(AF_ALG), WORD(AF_VSOCK), { 44, "AF_XDP" }, { 42, "AF_QIPCRTR" },

@@ -274,7 +274,8 @@ struct err *group_select(struct trace *t, enum group_column column, const uint8_
 			return err_no_memory();
 		uint64_t *words = selection_words(ret) + c->first_seq / 64;
 		if (tabled) {
-			table_verdict(column == GROUP_NAME ? c->names : c->threads, /* what could not be read adds a name 0 */
+			/* what could not be read adds a name 0 */
+			table_verdict(column == GROUP_NAME ? c->names : c->threads,
 				      column == GROUP_NAME ? c->n_names : c->n_threads, wanted, id_end, local);
 			positions_select(column == GROUP_NAME ? c->name : c->thread, c->n, local, words);
 		} else {

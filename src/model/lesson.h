@@ -43,7 +43,8 @@ struct lesson_step {
 struct lesson {
 	int number, minutes;
 	const char *title, *about;
-	const char *module;         /* the Python must have it; NULL if the standard library is enough */
+	/* the Python must have it; NULL if the standard library is enough */
+	const char *module;
 	const char *program;
 	const char *second_program; /* to be compared with the first; NULL mostly */
 	const struct lesson_step *steps;

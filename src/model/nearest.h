@@ -17,6 +17,7 @@ struct nearest {
 	} found[NEAREST_MAX]; /* best first; n of them */
 };
 
-void nearest_init(struct nearest *near, const char *typed, size_t n_bytes, size_t max); /* max at most NEAREST_MAX */
+/* max at most NEAREST_MAX */
+void nearest_init(struct nearest *near, const char *typed, size_t n_bytes, size_t max);
 /* Consider one name; id is the caller's. Offered twice, an id is kept at its better place. */
 void nearest_offer(struct nearest *near, const char *name, size_t id);

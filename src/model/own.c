@@ -19,7 +19,8 @@
 #include "model/trace.h"
 
 struct process_span {
-	uint64_t run, begin, end; /* seq: cpython.run_*, first of the program, first of the shut-down; UINT64_MAX unknown */
+	/* seq: cpython.run_*, first of the program, first of the shut-down; UINT64_MAX unknown */
+	uint64_t run, begin, end;
 	uint64_t start;           /* what is before was a forked copy of its parent */
 	uint32_t run_thread;
 

@@ -16,7 +16,8 @@
 struct trace;
 
 enum own_role {
-	OWN_STARTUP,  /* the interpreter getting ready, up to the exec of the program's code; in children up to cpython.run_* */
+	/* the interpreter getting ready, up to the exec of the program's code; in children up to cpython.run_* */
+	OWN_STARTUP,
 	OWN_CODE,     /* the program's */
 	OWN_SHUTDOWN, /* from the clearing of the last interpreter on */
 	OWN_ROLE_COUNT

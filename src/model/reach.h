@@ -33,11 +33,14 @@ enum reach_kind reach_read(struct trace *t, const struct event *e, struct strbuf
 
 struct reach_thing {
 	enum reach_kind kind;
-	uint64_t hash;      /* of kind and normalised text: equal things of two captures have the same */
-	const char *text;   /* as it first occurred, or with * and # where several are one; escaped for the eye */
+	/* of kind and normalised text: equal things of two captures have the same */
+	uint64_t hash;
+	/* as it first occurred, or with * and # where several are one; escaped for the eye */
+	const char *text;
 	size_t n_text;
 	uint64_t n_events, first_seq, last_seq;
-	uint64_t n_by_import; /* of n_events: raised by the import system, as its way of importing a module */
+	/* of n_events: raised by the import system, as its way of importing a module */
+	uint64_t n_by_import;
 };
 
 /* Count `rows` (NULL = all; they must stay as they are until it is done). Calls trace_trim(). */

@@ -11,7 +11,8 @@
 #include "model/trace.h"
 
 #define LOOK_ROWS_MAX (1u << 20)
-#define STARTED_WITHIN_NS 10000000000ull /* a process seen later than this after a spawn is not taken for its child */
+/* a process seen later than this after a spawn is not taken for its child */
+#define STARTED_WITHIN_NS 10000000000ull
 
 static bool name_is(const struct trace *t, uint32_t name, const char *what)
 {

@@ -22,7 +22,8 @@ uint64_t relation_cause(struct trace *t, uint64_t seq);
 enum relation_kind { RELATION_IMPORTED, RELATION_OPENED, RELATION_EXECUTED, RELATION_OTHER, RELATION_PROCESS };
 struct relation {
 	enum relation_kind kind;
-	uint64_t seq;       /* RELATION_PROCESS: the first event of the process, or SELECTION_NONE */
+	/* RELATION_PROCESS: the first event of the process, or SELECTION_NONE */
+	uint64_t seq;
 	uint32_t process;   /* RELATION_PROCESS */
 	bool is_direct;     /* not through a further import */
 };

@@ -11,7 +11,8 @@
 
 struct selection {
 	uint64_t n_rows;
-	uint64_t n_words, cap_words; /* n_words is a multiple of WORDS_PER_RANK; all bits beyond n_rows are 0 */
+	/* n_words is a multiple of WORDS_PER_RANK; all bits beyond n_rows are 0 */
+	uint64_t n_words, cap_words;
 	uint64_t *words;
 	uint64_t *ranks;             /* [n_words / WORDS_PER_RANK + 1] */
 	uint64_t cap_ranks;

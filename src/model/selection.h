@@ -42,7 +42,8 @@ void selection_and_not(struct selection *s, const struct selection *with);
 void selection_not(struct selection *s);
 
 uint64_t selection_count(struct selection *s);
-uint64_t selection_count_range(struct selection *s, uint64_t from, uint64_t to); /* selected rows in [from, to) */
+/* selected rows in [from, to) */
+uint64_t selection_count_range(struct selection *s, uint64_t from, uint64_t to);
 /* The n-th selected row, n from 0; SELECTION_NONE when there are not so many. */
 uint64_t selection_nth(struct selection *s, uint64_t n);
 /* How many selected rows stand before `row`: the inverse of nth for a selected row. */

@@ -90,7 +90,8 @@ static void span_double(struct tally *t, uint64_t time_ns)
 		t->spec.span_ns *= 2;
 		for (size_t at = 0; at < t->bins.n; at += n) {
 			uint32_t *b = t->bins.v + at;
-			for (uint32_t i = 0; i < (n + 1) / 2; i++) /* what an odd last one is paired with is still to come */
+			/* what an odd last one is paired with is still to come */
+			for (uint32_t i = 0; i < (n + 1) / 2; i++)
 				b[i] = b[2 * i] + (2 * i + 1 < n ? b[2 * i + 1] : 0);
 			memset(b + (n + 1) / 2, 0, n / 2 * sizeof(*b));
 		}

@@ -29,7 +29,8 @@ struct tally_spec {
 	bool (*wants)(void *ctx, uint32_t name);
 	void *ctx;
 	uint32_t n_bins;    /* of time, ≤ TALLY_BINS_MAX; 0 none */
-	uint64_t span_ns;   /* the bins are of [0, span_ns); when later events come the span is doubled */
+	/* the bins are of [0, span_ns); when later events come the span is doubled */
+	uint64_t span_ns;
 };
 
 struct tally_entry {

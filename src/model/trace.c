@@ -150,7 +150,8 @@ static void limits_fill(struct trace_options *o)
 {
 	if (o->cache_bytes == 0)
 		o->cache_bytes = CACHE_BYTES_DEFAULT;
-	if (o->load_bytes == 0) { /* 40 M events; of a session that runs for days the rest is read when it is looked at */
+	/* 40 M events; of a session that runs for days the rest is read when it is looked at */
+	if (o->load_bytes == 0) {
 		o->load_bytes = (size_t)sysconf(_SC_PHYS_PAGES) / 4 * (size_t)sysconf(_SC_PAGESIZE);
 		if (o->load_bytes > (size_t)1 << 30)
 			o->load_bytes = (size_t)1 << 30;

@@ -38,7 +38,8 @@ struct trace;
 
 struct trace_options {
 	size_t cache_bytes; /* what trace_trim() leaves in the cache; 0 = 16 MiB */
-	size_t load_bytes;  /* most that trace_load() may pin; 0 = 1 GiB, or a quarter of the machine's memory if that is less */
+	/* most that trace_load() may pin; 0 = 1 GiB, or a quarter of the machine's memory if that is less */
+	size_t load_bytes;
 };
 
 /* Open a capture. Errors: ERR_NOT_FOUND, ERR_DENIED, ERR_SYS; ERR_CORRUPT when it is not a capture or nothing of it is
@@ -58,7 +59,8 @@ struct trace_change {
 	uint64_t first_seq, n_events; /* new events: [first_seq, first_seq + n_events) */
 	uint32_t n_notes;             /* new notes, at the end of the list */
 	bool processes;               /* processes or threads were added or changed */
-	bool finished;                /* the writer has closed the file properly: nothing more will come */
+	/* the writer has closed the file properly: nothing more will come */
+	bool finished;
 	bool disturbed;               /* trace_is_disturbed() is true from now on */
 };
 /* Look whether the file has grown and take in what is complete. Cheap (one fstat) when nothing happened. Never waits. */
@@ -81,7 +83,8 @@ struct trace_about {
 	const char *creator;      /* "auditview 0.1.0"; escape before drawing */
 	const char *host;         /* "" if not kept */
 	uint64_t wall_anchor_ns;  /* CLOCK_REALTIME at capture time 0, ns since the epoch */
-	uint64_t first_ns, last_ns; /* times of the earliest and the latest event; 0, 0 if there are none */
+	/* times of the earliest and the latest event; 0, 0 if there are none */
+	uint64_t first_ns, last_ns;
 	uint64_t file_bytes;      /* what was taken in of the file */
 	bool finished;
 };
@@ -152,7 +155,8 @@ struct chunk_summary {
 	uint32_t n_names, n_threads;
 	const uint32_t *names, *name_n; /* as above; valid until the next refresh */
 	const uint32_t *threads, *thread_n;
-	uint32_t args_end, stack_end;   /* all ids used so far, in this and earlier chunks, are below */
+	/* all ids used so far, in this and earlier chunks, are below */
+	uint32_t args_end, stack_end;
 	bool is_loaded;
 };
 bool trace_chunk_summary(const struct trace *t, uint32_t chunk, struct chunk_summary *ret);
@@ -166,7 +170,8 @@ const char *trace_name(const struct trace *t, uint32_t name, size_t *ret_n_bytes
 uint32_t trace_name_find(const struct trace *t, const char *s, size_t n_bytes);
 
 /* Totals from the index: exact, and there before anything is loaded. Arrays valid until the next refresh. */
-const uint64_t *trace_count_by_name(const struct trace *t);   /* [trace_n_names() + 1], [0] = unreadable names */
+/* [trace_n_names() + 1], [0] = unreadable names */
+const uint64_t *trace_count_by_name(const struct trace *t);
 const uint64_t *trace_count_by_thread(const struct trace *t); /* [trace_n_threads()] */
 
 /* ---- dictionaries ---- */
@@ -196,7 +201,8 @@ struct string_page {
 };
 struct stack_page {
 	uint32_t first, n;
-	const uint32_t *parents, *frames; /* [n], checked: parent < own id, frame ≤ trace_n_frames() */
+	/* [n], checked: parent < own id, frame ≤ trace_n_frames() */
+	const uint32_t *parents, *frames;
 };
 /* The page that holds `id` (so: start with 1, go on with first + n until beyond trace_n_…). NULL when id is out of range
  * or memory is short. A page that cannot be read has entries of 0 bytes. Valid until the next trace_trim(). */
@@ -215,10 +221,12 @@ uint32_t trace_process_parent(const struct trace *t, uint32_t process);
 
 struct trace_note {
 	struct note_info note;
-	uint64_t seq; /* it stands before the event of this number: after all the events appended earlier */
+	/* it stands before the event of this number: after all the events appended earlier */
+	uint64_t seq;
 };
 uint32_t trace_n_notes(const struct trace *t);
-const struct trace_note *trace_note_get(const struct trace *t, uint32_t note); /* ordered by seq; valid until refresh */
+/* ordered by seq; valid until refresh */
+const struct trace_note *trace_note_get(const struct trace *t, uint32_t note);
 /* Events that were raised and are not in the capture, as far as its notes tell (sum over NOTE_LOST). */
 uint64_t trace_n_lost(const struct trace *t);
 /* Is that all? Not before the recorder has said so at its end: it may be at work still, or have died, or know of more. */

@@ -453,7 +453,8 @@ struct err *trace_index_block(void *trace, const struct block_header *h, const s
 	case BLOCK_THREAD: return record_block(t, ref, thread_record);
 	case BLOCK_NOTE: return record_block(t, ref, note_record);
 	case BLOCK_EVENT: return event_block(t, h, ref, meta);
-	default: return NULL; /* of a later version: nothing that we must know, or features_required would say so */
+	/* of a later version: nothing that we must know, or features_required would say so */
+	default: return NULL;
 	}
 }
 

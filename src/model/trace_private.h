@@ -16,7 +16,8 @@
 struct cached {
 	size_t n_bytes;
 	uint64_t tick;            /* of the last use; UINT64_MAX = pinned */
-	struct cached **home;     /* the pointer to this, cleared on eviction. Homes must not move while it is loaded */
+	/* the pointer to this, cleared on eviction. Homes must not move while it is loaded */
+	struct cached **home;
 	void (*destroy)(struct cached *c);
 };
 
@@ -81,7 +82,8 @@ struct chunk_columns {
 struct chunk_objects {
 	struct cached cached;
 	size_t n_blocks;
-	uint32_t starts[TRACE_CHUNK + 1]; /* event i of the chunk has addresses[starts[i] … starts[i + 1]) */
+	/* event i of the chunk has addresses[starts[i] … starts[i + 1]) */
+	uint32_t starts[TRACE_CHUNK + 1];
 	uint32_t n;
 	VEC(uint64_t) addresses;
 };
@@ -89,7 +91,8 @@ struct chunk_objects {
 struct local_entry {
 	uint32_t epoch, index;
 };
-struct local_map {                /* global id → position in the table of the chunk being filled; epoch = chunk + 1 */
+/* global id → position in the table of the chunk being filled; epoch = chunk + 1 */
+struct local_map {
 	VEC(struct local_entry) of_id;
 };
 struct name_entry {
@@ -138,7 +141,8 @@ struct trace {
 	VEC(uint64_t) unreadable; /* file offsets of blocks that could not be loaded when wanted */
 	uint64_t n_lost_rows;
 	bool replaced;
-	struct strbuf damage, damage_said; /* what trace_damage() returned last, and trace_damage_news() without the tail */
+	/* what trace_damage() returned last, and trace_damage_news() without the tail */
+	struct strbuf damage, damage_said;
 	bool damage_is_said;
 
 	/* cache */
@@ -151,7 +155,8 @@ struct trace {
 	/* memos, by id */
 	VEC(uint8_t) origin_of_frame; /* enum frame_origin + 1, 0 unknown */
 	u32_vec caller_of_stack;      /* stack id + 1, 0 unknown, 1 none */
-	u32_vec import_root_of_stack, import_innermost_of_stack; /* stack id + 1, 0 unknown, 1 none */
+	/* stack id + 1, 0 unknown, 1 none */
+	u32_vec import_root_of_stack, import_innermost_of_stack;
 	VEC(struct prefix) prefixes;
 	uint32_t n_prefix_processes;  /* processes whose prefixes are taken in */
 };

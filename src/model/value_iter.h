@@ -26,18 +26,23 @@ struct trace;
 
 #define VALUE_ITER_LEVELS 24        /* containers, attributes and REFs one inside another */
 #define VALUE_ITER_NODES 1000000u   /* nodes of one value before it is given up */
-#define VALUE_ITER_BYTES (32u << 20) /* and bytes of text and names in them: REFs can name a long text a million times */
+/* and bytes of text and names in them: REFs can name a long text a million times */
+#define VALUE_ITER_BYTES (32u << 20)
 
 struct value_node {
 	enum value_tag tag;         /* never REF; OBJECT_AT is reported as OBJECT */
 	uint8_t depth;              /* 0 = the value itself */
-	bool is_key;                /* a key of the DICT above; its value is the next node of the same depth */
-	const char *attr;           /* name when this is an attribute of the OBJECT above (not terminated), else NULL */
+	/* a key of the DICT above; its value is the next node of the same depth */
+	bool is_key;
+	/* name when this is an attribute of the OBJECT above (not terminated), else NULL */
+	const char *attr;
 	uint32_t n_attr_bytes;
-	uint32_t n_children;        /* nodes directly below: kept elements, 2 × kept pairs of a DICT, attributes of an OBJECT */
-	uint64_t full;              /* containers: elements (DICT: pairs) there were; *_CUT: full length in code points or
-	                             * bytes; STR and BYTES kinds: = n_bytes (STR: bytes, not code points) */
-	const uint8_t *bytes;       /* STR*, BYTES*, BYTEARRAY*: contents; BIGINT: magnitude, little endian; OBJECT: type */
+	/* nodes directly below: kept elements, 2 × kept pairs of a DICT, attributes of an OBJECT */
+	uint32_t n_children;
+	/* containers: elements (DICT: pairs) there were; *_CUT: full length in code points or bytes; STR and BYTES kinds: = n_bytes (STR: bytes, not code points) */
+	uint64_t full;
+	/* STR*, BYTES*, BYTEARRAY*: contents; BIGINT: magnitude, little endian; OBJECT: type */
+	const uint8_t *bytes;
 	size_t n_bytes;
 	int64_t i;                  /* INT */
 	bool negative;              /* BIGINT */
@@ -57,7 +62,8 @@ struct value_iter {
 		const uint8_t *p, *end;
 		uint64_t left;          /* nodes to come at this level */
 		uint8_t kind, depth;
-		uint32_t ref;           /* value id whose bytes these are; a REF inside must be smaller */
+		/* value id whose bytes these are; a REF inside must be smaller */
+		uint32_t ref;
 	} levels[VALUE_ITER_LEVELS];
 };
 

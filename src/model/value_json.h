@@ -37,7 +37,8 @@ void value_json_string(struct strbuf *to, const char *s, size_t n);
 /* A text being read. */
 struct json {
 	const char *start, *p, *end;
-	const char *error; /* what was expected, NULL while all is well; p stands where it went wrong */
+	/* what was expected, NULL while all is well; p stands where it went wrong */
+	const char *error;
 };
 
 struct json_objects {
@@ -50,9 +51,11 @@ bool value_json_read(struct json *j, struct strbuf *to, struct json_objects *obj
 
 /* The parts a reader of objects is made of; all skip white space first. */
 void json_read_space(struct json *j);
-bool json_read_is(struct json *j, char c);                   /* the next character is c: consume it */
+/* the next character is c: consume it */
+bool json_read_is(struct json *j, char c);
 bool json_read_expect(struct json *j, char c);
-bool json_read_string(struct json *j, struct strbuf *to);    /* replaces what is in `to` by the string's WTF-8 */
+/* replaces what is in `to` by the string's WTF-8 */
+bool json_read_string(struct json *j, struct strbuf *to);
 bool json_read_skip(struct json *j);                         /* any value, any depth */
 bool json_read_u64(struct json *j, uint64_t *ret);           /* a plain non-negative integer */
 bool json_read_fail(struct json *j, const char *expected);   /* false */

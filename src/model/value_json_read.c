@@ -529,7 +529,8 @@ static bool read_cut_form(struct state *s, size_t at, unsigned depth)
 	char c = s->j->p < s->j->end ? *s->j->p : 0;
 	if (depth > VALUE_DEPTH_MAX + 1 || (c != '[' && c != '"' && c != '{'))
 		return false;
-	if (c == '[' ? !read_array(s, VALUE_LIST, depth) : !read_value(s, depth + 1)) /* nested without end it must end, too */
+	/* nested without end it must end, too */
+	if (c == '[' ? !read_array(s, VALUE_LIST, depth) : !read_value(s, depth + 1))
 		return false;
 	if (s->to->failed || !read_length(s->j, false, &full, &has))
 		return false;

@@ -142,7 +142,8 @@ static bool is_plain_dict(const struct value_iter *it, const struct value_node *
 	struct value_iter look = *it;
 	VEC(struct value_node) keys = { 0 };
 	struct value_node key, value;
-	uint64_t seen = 0; /* a Bloom filter of 64 bits: only when it suspects a duplicate, earlier keys are compared */
+	/* a Bloom filter of 64 bits: only when it suspects a duplicate, earlier keys are compared */
+	uint64_t seen = 0;
 	bool ok = !value_is_cut(v) && v->n_children <= 2 * PLAIN_KEYS_MAX;
 	for (uint32_t i = 0; ok && i < v->n_children; i += 2) {
 		ok = value_iter_next(&look, &key) && key.tag == VALUE_STR &&

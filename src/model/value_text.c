@@ -12,7 +12,8 @@
 #include "base/strbuf.h"
 #include "base/utf8.h"
 
-#define BIGINT_DECIMAL_MAX 2048u /* bytes of magnitude; the division is quadratic: 4 ms at this size */
+/* bytes of magnitude; the division is quadratic: 4 ms at this size */
+#define BIGINT_DECIMAL_MAX 2048u
 
 struct sink {
 	struct strbuf *to;
@@ -67,7 +68,8 @@ void value_text_double(struct strbuf *to, double d)
 	int exponent = atoi(p + 1);
 	while (n > 1 && digits[n - 1] == '0')
 		n--;
-	if (exponent < -4 || exponent >= 16) { /* CPython v3.12.0 Python/pystrtod.c, format_float_short, 'r' */
+	/* CPython v3.12.0 Python/pystrtod.c, format_float_short, 'r' */
+	if (exponent < -4 || exponent >= 16) {
 		strbuf_addc(to, digits[0]);
 		if (n > 1) {
 			strbuf_addc(to, '.');
@@ -321,7 +323,8 @@ static void write_object(struct sink *s, const struct value_node *v)
 	strbuf_addc(to, '<');
 	write_name(s, type, v->n_bytes);
 	struct value_node a;
-	if (bytes_are(type, v->n_bytes, "redacted") && v->n_children == 1) { /* <redacted, 6 chars> */
+	/* <redacted, 6 chars> */
+	if (bytes_are(type, v->n_bytes, "redacted") && v->n_children == 1) {
 		if (value_iter_next(s->it, &a)) {
 			strbuf_adds(to, ", ");
 			write_value(s, &a);

@@ -19,7 +19,8 @@
 #include "base/value.h"
 
 #define PROBE_ABI 14u
-#define PROBE_ABI_OLDEST 6u /* whose context and ring begin as ours do: what a killed recorder of that age left can be taken out */
+/* whose context and ring begin as ours do: what a killed recorder of that age left can be taken out */
+#define PROBE_ABI_OLDEST 6u
 #define PROBE_MAGIC 0x31565f4245425250ull /* "PRBEB_V1" */
 #define PROBE_PAGE 4096u
 
@@ -32,7 +33,8 @@ enum position_kind {
 };
 
 enum dict_kind {
-	DICT_38,  /* 3.8-3.10: dk_refcnt, dk_size, dk_lookup, dk_usable, dk_nentries, dk_indices[] ; {hash key value} */
+	/* 3.8-3.10: dk_refcnt, dk_size, dk_lookup, dk_usable, dk_nentries, dk_indices[] ; {hash key value} */
+	DICT_38,
 	DICT_311, /* 3.11+: log2 sizes and dk_kind; entries {hash key value} or {key value} */
 };
 
@@ -42,7 +44,8 @@ struct probe_layout {
 	uint32_t version_hex;       /* 0x030c01f0 = 3.12.1 final */
 	uint8_t minor;              /* 12 */
 	uint8_t free_threaded, debug_build;
-	uint8_t has_cframe;         /* tstate_frame points to a _PyCFrame, whose cframe_current is the frame */
+	/* tstate_frame points to a _PyCFrame, whose cframe_current is the frame */
+	uint8_t has_cframe;
 	/* thread state */
 	uint16_t tstate_frame, tstate_interp, cframe_current;
 	uint16_t interp_id_width;   /* bytes: 8 */
@@ -57,14 +60,16 @@ struct probe_layout {
 	uint16_t tstate_cframe;     /* 3.10-3.12, for anchors */
 	/* code objects */
 	uint16_t code_filename, code_name, code_qualname, code_linetable, code_firstlineno, code_instructions;
-	uint16_t code_version;      /* 3.12+: u32 co_version, another for every code object ever made; 0: not there */
+	/* 3.12+: u32 co_version, another for every code object ever made; 0: not there */
+	uint16_t code_version;
 	/* objects and types */
 	uint16_t ob_type, ob_size;
 	uint16_t tp_name, tp_basicsize, tp_flags, tp_base, tp_dictoffset;
 	uint16_t type_module_slot;  /* reserved */
 	/* text */
 	uint16_t str_state, str_length, str_ascii_data, str_compact_data, str_noncompact_data;
-	uint8_t str_kind_shift, str_kind_bits, str_compact_shift, str_ascii_shift; /* in the u32 at str_state */
+	/* in the u32 at str_state */
+	uint8_t str_kind_shift, str_kind_bits, str_compact_shift, str_ascii_shift;
 	/* numbers */
 	uint16_t int_tag, int_digits;  /* int_tag: 3.12+ lv_tag; before: signed ob_size */
 	uint8_t int_has_tag;           /* 1: lv_tag = ndigits << 3 | sign */
@@ -75,28 +80,34 @@ struct probe_layout {
 	uint16_t bytearray_start;      /* char *ob_start; length is ob_size */
 	uint16_t dict_used, dict_keys, dict_values;
 	uint16_t dict_kind;            /* enum dict_kind */
-	uint16_t keys_log2_size, keys_log2_index_bytes, keys_kind, keys_nentries, keys_indices; /* DICT_38: keys_log2_size is dk_size (int64) */
-	uint16_t values_array;         /* offset of the first value inside PyDictValues (split tables) */
+	/* DICT_38: keys_log2_size is dk_size (int64) */
+	uint16_t keys_log2_size, keys_log2_index_bytes, keys_kind, keys_nentries, keys_indices;
+	/* offset of the first value inside PyDictValues (split tables) */
+	uint16_t values_array;
 	uint16_t set_fill, set_used, set_mask, set_table; /* entries {key, hash} */
 	/* known objects */
 	uint16_t module_dict;          /* md_dict */
 	uint16_t module_name;          /* md_name (3.4+) */
 	uint16_t function_module, function_name, function_qualname, function_code;
 	uint16_t method_function, method_self;  /* bound methods */
-	uint16_t cfunction_ml, cfunction_module, cfunction_self; /* builtin: PyMethodDef *, whose first word is ml_name */
+	/* builtin: PyMethodDef *, whose first word is ml_name */
+	uint16_t cfunction_ml, cfunction_module, cfunction_self;
 	uint16_t heaptype_qualname, heaptype_name; /* PyHeapTypeObject.ht_qualname, ht_name */
 	uint16_t type_dict;            /* tp_dict, for __module__ */
-	uint16_t socket_fd, socket_family, socket_type, socket_proto; /* int32 each; _socket.socket */
-	uint16_t path_str, path_raw_paths, path_drv, path_root, path_parts; /* pathlib.PurePath slots; OFF_NONE unknown */
+	/* int32 each; _socket.socket */
+	uint16_t socket_fd, socket_family, socket_type, socket_proto;
+	/* pathlib.PurePath slots; OFF_NONE unknown */
+	uint16_t path_str, path_raw_paths, path_drv, path_root, path_parts;
 	uint16_t ob_mutex;             /* free-threaded: u8 PyMutex of every object */
-	uint16_t frame_tlbc_index, code_tlbc; /* free-threaded 3.14+: int32 index of the thread's copy of the instructions;
-	                                       * pointer to {int64 n, char *copies[n]}. Index 0: code_instructions */
+	/* free-threaded 3.14+: int32 index of the thread's copy of the instructions; pointer to {int64 n, char *copies[n]}. Index 0: code_instructions */
+	uint16_t frame_tlbc_index, code_tlbc;
 	uint16_t pad1[3];
 	/* addresses in the target */
 	uint64_t runtime;              /* _PyRuntime */
 	uint64_t audit_head;           /* &_PyRuntime.audit_hooks.head */
 	uint64_t fn_tstate_get;        /* PyThreadState *(void), never fails */
-	uint64_t fn_mutex_unlock;      /* PyMutex_Unlock, free-threaded builds; 0: containers are not entered */
+	/* PyMutex_Unlock, free-threaded builds; 0: containers are not entered */
+	uint64_t fn_mutex_unlock;
 	uint64_t fn_neutral;           /* Py_IsInitialized: harmless, returns ≥ 0 */
 	uint64_t fn_at_exit;           /* int Py_AtExit(void (*)(void)); 0: not there */
 	uint64_t none, true_, false_, ellipsis; /* the singletons */
@@ -112,10 +123,13 @@ enum probe_flag {
 	/* 2: up to ABI 11, for a process with a seccomp filter */
 	PROBE_STACK_PYTHON = 4,
 	PROBE_STACK_NATIVE = 8,
-	PROBE_CLOCK_RING = 16,   /* times come from ring_shared.now, and the TSC is not read: probe/clock.h says why */
+	/* times come from ring_shared.now, and the TSC is not read: probe/clock.h says why */
+	PROBE_CLOCK_RING = 16,
 	PROBE_TID_UNKNOWN = 32,  /* the offset of tid in struct pthread is not known (yet) */
-	PROBE_CLOCK_CHANGED = 64, /* with PROBE_CLOCK_RING: earlier times of this process came from the TSC */
-	PROBE_ALONE = 256,       /* forked children are not recorded: their hooks return before anything else, and unlink themselves */
+	/* with PROBE_CLOCK_RING: earlier times of this process came from the TSC */
+	PROBE_CLOCK_CHANGED = 64,
+	/* forked children are not recorded: their hooks return before anything else, and unlink themselves */
+	PROBE_ALONE = 256,
 };
 
 struct probe_context {
@@ -124,7 +138,8 @@ struct probe_context {
 	uint32_t flags;             /* enum probe_flag */
 	uint64_t base;              /* own address */
 	uint32_t state_off, blob_off, shared_off;
-	uint32_t n_lanes;           /* a power of two; 0 up to ABI 8, where struct probe_state was one lane with its lock at + 8 */
+	/* a power of two; 0 up to ABI 8, where struct probe_state was one lane with its lock at + 8 */
+	uint32_t n_lanes;
 	uint64_t total_bytes;       /* of the reservation */
 	uint64_t entry;             /* address of our hook entry {next, fn, userData} */
 	uint64_t mailbox;           /* address of the u64 the stub answers in */
@@ -135,17 +150,23 @@ struct probe_context {
 	uint32_t max_frames;
 	uint32_t max_items;         /* kept elements of a container */
 	uint32_t slice_bytes;       /* native: most bytes of stack copied */
-	uint32_t stackblock_off;    /* native: of {stackblock, stackblock_size} in struct pthread; 0 unknown */
+	/* native: of {stackblock, stackblock_size} in struct pthread; 0 unknown */
+	uint32_t stackblock_off;
 	uint32_t ascii_mask;        /* of the u32 at layout.str_state: kind, compact, ascii */
-	uint64_t bulk_names[8];     /* name_hash() of events whose first string gets bulk_bytes; 0 ends */
+	/* name_hash() of events whose first string gets bulk_bytes; 0 ends */
+	uint64_t bulk_names[8];
 	uint64_t stack_end;         /* native: __libc_stack_end of the main thread */
-	uint32_t pid;               /* namespace-local, of the process. Not wiped at fork: a child that was told nothing finds its parent's */
-	uint32_t ascii_state;       /* what is left by ascii_mask of a str that is ASCII in one piece with its object */
-	uint64_t at_exit;           /* the function that CPython will call when it is finalised; 0: none. Written by the probe */
+	/* namespace-local, of the process. Not wiped at fork: a child that was told nothing finds its parent's */
+	uint32_t pid;
+	/* what is left by ascii_mask of a str that is ASCII in one piece with its object */
+	uint32_t ascii_state;
+	/* the function that CPython will call when it is finalised; 0: none. Written by the probe */
+	uint64_t at_exit;
 	struct probe_layout layout;
 	/* Where things stand in the ring. The probe takes it from here alone: whoever else has the ring (a forked child that has given up
 	 * its rights, say) can write into it, and shall not lead us to other memory of this process. */
-	uint64_t slots_off, slot_bytes, slot_data_bytes, first_extra_bytes; /* as in struct ring_shared */
+	/* as in struct ring_shared */
+	uint64_t slots_off, slot_bytes, slot_data_bytes, first_extra_bytes;
 	uint32_t ring_slots;
 	uint32_t pad2;
 };
@@ -173,28 +194,37 @@ struct code_cache_line {
  * another when that one is held.
  */
 #define PROBE_LANES 8u          /* of a process that may need several */
-#define LANE_NO_TID 0x80000000u /* in .lock: with the low bits of its thread pointer, a thread whose tid is not known */
+/* in .lock: with the low bits of its thread pointer, a thread whose tid is not known */
+#define LANE_NO_TID 0x80000000u
 struct probe_lane {
-	uint32_t lock;               /* 0 free, else the thread that is inside, by its tid or LANE_NO_TID: with a signal handler on
-	                              * top of its own work, it must not wait for itself */
-	uint32_t slot;               /* index + 1; 0 none yet. Never changes again in the life of the process */
+	/* 0 free, else the thread that is inside, by its tid or LANE_NO_TID: with a signal handler on top of its own work, it must not wait for itself */
+	uint32_t lock;
+	/* index + 1; 0 none yet. Never changes again in the life of the process */
+	uint32_t slot;
 	uint32_t next_code_id;
 	uint32_t refused;            /* ring_shared.slots_freed + 1 when there was no slot for it */
 	uint64_t n_pending_drop;     /* not reported yet (only touched atomically) */
 	uint64_t drop_first_tsc;
-	uint64_t vain_tail;          /* tail + 1 of its slot, when room was waited for in vain without sleep; 0 never */
+	/* tail + 1 of its slot, when room was waited for in vain without sleep; 0 never */
+	uint64_t vain_tail;
 	uint32_t reserved[6];
 	struct code_cache_line code_cache[CODE_CACHE_SETS][CODE_CACHE_WAYS];
 };
 struct probe_state {             /* zero = "this process has not been here yet" */
-	uint64_t identity;           /* pid << 32 | a number that earlier processes of that pid do not have */
-	uint32_t abandoned;          /* nobody drains: count and return at once, until the heart beats again */
+	/* pid << 32 | a number that earlier processes of that pid do not have */
+	uint64_t identity;
+	/* nobody drains: count and return at once, until the heart beats again */
+	uint32_t abandoned;
 	uint32_t abandoned_beat;     /* heartbeat when it was given up */
 	uint32_t n_slots;            /* of its lanes that have one */
-	uint32_t n_vain;             /* events in a row that waited for a lane in vain, as far as they waited (probe.c, lane_wait()) */
-	uint32_t parent_pid;         /* namespace-local, 0 unknown. With `identity` and `is_known` the recorder writes it, at attach and */
-	uint32_t is_known;           /* when a followed process forks. 0: the process has taken its tid for its pid, and may not ask */
-	uint32_t slot_vain;          /* slots_freed + 1, when a slot was waited for in vain without sleep; 0 never */
+	/* events in a row that waited for a lane in vain, as far as they waited (probe.c, lane_wait()) */
+	uint32_t n_vain;
+	/* namespace-local, 0 unknown. With `identity` and `is_known` the recorder writes it, at attach and */
+	uint32_t parent_pid;
+	/* when a followed process forks. 0: the process has taken its tid for its pid, and may not ask */
+	uint32_t is_known;
+	/* slots_freed + 1, when a slot was waited for in vain without sleep; 0 never */
+	uint32_t slot_vain;
 	uint32_t reserved[7];
 	struct probe_lane lanes[];   /* [probe_context.n_lanes] */
 };
@@ -213,9 +243,11 @@ struct probe_state {             /* zero = "this process has not been here yet" 
 /* One u64: the upper 62 bits of the name's hash and the verdict. 0 = empty. The recorder alone writes. */
 
 enum ring_state {
-	RING_OFF,                   /* nobody drains: hooks return at once, and who waits for room gives up */
+	/* nobody drains: hooks return at once, and who waits for room gives up */
+	RING_OFF,
 	RING_ON,
-	RING_HELD                   /* paused or leaving: hooks return at once, who waits for room still gets it */
+	/* paused or leaving: hooks return at once, who waits for room still gets it */
+	RING_HELD
 };
 
 /* The last bytes of the blob: offsets in it of the code that only a thread inside a lane runs. */
@@ -238,13 +270,15 @@ struct ring_ask {
 };
 
 struct ring_tick {
-	uint64_t mono_ns, ticks;    /* CLOCK_MONOTONIC of the recorder's time namespace, and its clock, read just before */
+	/* CLOCK_MONOTONIC of the recorder's time namespace, and its clock, read just before */
+	uint64_t mono_ns, ticks;
 };
 
 struct ring_shared {
 	uint64_t magic;
 	uint32_t abi, n_slots;
-	uint64_t slot_bytes;        /* header page + data, both powers of two: data = slot_data_bytes */
+	/* header page + data, both powers of two: data = slot_data_bytes */
+	uint64_t slot_bytes;
 	uint64_t slot_data_bytes;
 	uint32_t slots_off;         /* from the start of the shared area */
 	uint32_t enabled;           /* enum ring_state */
@@ -253,12 +287,14 @@ struct ring_shared {
 	uint32_t filter_on;         /* 0: every event is wanted, no look-up */
 	uint32_t slots_freed;       /* futex: the recorder adds 1 when a slot is free again */
 	uint32_t slots_claimed;     /* ever, for the recorder to notice new ones */
-	uint32_t slot_waited;       /* heartbeat + 1 when a process last began to wait for one, at most 100 ms at a time; 0 never. Not
-	                             * a count of those who wait: who is killed meanwhile would stay in it for ever */
+	/* heartbeat + 1 when a process last began to wait for one, at most 100 ms at a time; 0 never. Not a count of those who wait: who is killed meanwhile would stay in it for ever */
+	uint32_t slot_waited;
 	uint64_t lost_unserved;     /* events for which there was no slot, or no lock */
 	uint64_t nonce;             /* a number that no other ring has */
-	uint64_t slots_in_vain;     /* 1 << 32 | slots_freed, when a process waited for a slot as long as it may; 0 never */
-	uint64_t first_extra_bytes; /* slot 0 is larger by so many bytes of data, and the other slots stand so much further behind */
+	/* 1 << 32 | slots_freed, when a process waited for a slot as long as it may; 0 never */
+	uint64_t slots_in_vain;
+	/* slot 0 is larger by so many bytes of data, and the other slots stand so much further behind */
+	uint64_t first_extra_bytes;
 	uint64_t reserved[4];
 	uint64_t verdicts[VERDICT_COUNT];
 	/* PROBE_CLOCK_RING: the time of the newest event. The recorder lifts it to the time of its clock as often as it looks, an event
@@ -279,7 +315,8 @@ struct ring_shared {
 enum slot_state {
 	SLOT_FREE,
 	SLOT_ACTIVE,
-	SLOT_GIVEN_UP               /* by the recorder: what its owner wrote made no sense. Nobody drains it, nobody gets it */
+	/* by the recorder: what its owner wrote made no sense. Nobody drains it, nobody gets it */
+	SLOT_GIVEN_UP
 };
 struct ring_slot {               /* the header page of a slot; data follows at + PROBE_PAGE */
 	/* written by the probe */
@@ -287,15 +324,20 @@ struct ring_slot {               /* the header page of a slot; data follows at +
 	uint32_t state;              /* enum slot_state; claimed by compare-exchange */
 	uint32_t pid;                /* namespace-local */
 	uint32_t tid;                /* of the claimer */
-	uint32_t waiting;            /* futex: a thread waits for so many bytes; the recorder stores 0 when there is room for them */
+	/* futex: a thread waits for so many bytes; the recorder stores 0 when there is room for them */
+	uint32_t waiting;
 	uint64_t n_dropped;          /* ever; RECORD_LOST tells of them in parts */
 	uint32_t parent_pid;         /* namespace-local getppid(), 0 unknown */
-	uint32_t birth;              /* low half of probe_state.identity: with pid, the slots of one process image */
-	uint64_t thread;             /* thread pointer of the claimer: where its tid is to be looked for if .tid is 0 */
+	/* low half of probe_state.identity: with pid, the slots of one process image */
+	uint32_t birth;
+	/* thread pointer of the claimer: where its tid is to be looked for if .tid is 0 */
+	uint64_t thread;
 	/* An event's time is read before it can be seen. These tell that there is one: `writing` is stored before the clock is
 	 * read, `time` after that, `head` last, in the orders of RING_STORE_*. How they are read: recorder/lineup.h. */
-	uint64_t writing;            /* head + 1 of an event: in flight as long as head is still the same. 0: there was none */
-	uint64_t time;               /* of the newest event, published or not; first, when the slot was claimed */
+	/* head + 1 of an event: in flight as long as head is still the same. 0: there was none */
+	uint64_t writing;
+	/* of the newest event, published or not; first, when the slot was claimed */
+	uint64_t time;
 	/* written by the recorder */
 	uint64_t tail __attribute__((aligned(64))); /* bytes consumed */
 	uint32_t generation;         /* times this slot was recycled */
@@ -311,7 +353,8 @@ struct record {                  /* every record starts so and is padded to 8 by
 	uint8_t type;                /* enum record_type */
 	uint8_t flags;               /* enum record_flag */
 	uint16_t n_frames;
-	uint64_t tsc;                /* ticks of the recorder's clock: TSC, or ns where that is not invariant */
+	/* ticks of the recorder's clock: TSC, or ns where that is not invariant */
+	uint64_t tsc;
 };
 enum record_flag {
 	RECORD_STACK_CUT = 1, RECORD_ARGS_CUT = 2, RECORD_NATIVE = 4, RECORD_SLICE_CUT = 8, RECORD_NO_SLICE = 16,
@@ -339,7 +382,8 @@ struct record_event {
 };
 #define FRAME_DEFINES 0x80000000u
 struct record_frame {
-	uint32_t code;               /* id of a code object of this slot's process, defined here or earlier */
+	/* id of a code object of this slot's process, defined here or earlier */
+	uint32_t code;
 	uint32_t lasti;              /* bytes from the first instruction; see enum position_kind */
 };
 struct record_code {
@@ -355,8 +399,10 @@ struct record_native {
 };
 /* One run of the evaluator that is on the stack. What lies where in each version: tracer/merge.h. */
 struct record_anchor {
-	uint32_t sp_off;             /* of an address inside the evaluator's C frame, from record_native.sp */
-	uint32_t frames_end;         /* Python frames recorded up to and including this run's outermost */
+	/* of an address inside the evaluator's C frame, from record_native.sp */
+	uint32_t sp_off;
+	/* Python frames recorded up to and including this run's outermost */
+	uint32_t frames_end;
 };
 struct record_lost {
 	struct record r;

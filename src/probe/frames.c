@@ -90,7 +90,8 @@ LANE_CODE static bool frame_put(struct out *o, struct probe_lane *lane, const st
 		if (c->code == code && c->check == check && c->first_line == first_line) {
 			frame->code = c->id;
 			frame->lasti = lasti;
-			if (!c->used) { /* a line that is written to for nothing costs more than it is read for */
+			/* a line that is written to for nothing costs more than it is read for */
+			if (!c->used) {
 				c->used = 1;
 				ways[1 - w].used = 0;
 			}

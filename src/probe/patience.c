@@ -9,7 +9,8 @@
 #include "probe/serialise.h"
 
 enum {
-	SPINS_FIRST = 500,                  /* before anybody is asked: a recorder that is at work makes room by itself */
+	/* before anybody is asked: a recorder that is at work makes room by itself */
+	SPINS_FIRST = 500,
 	SPIN_NS = 20,                       /* where there is no clock: a low estimate of a turn */
 	REFUSED_NS = 500 * 1000 * 1000,     /* without progress, where it may not sleep */
 	UNHEARD_NS = 1000 * 1000 * 1000,    /* without a sign of the recorder */
@@ -37,7 +38,8 @@ static void ask_begin(const struct probe_context *ctx, const struct probe_state 
 			continue;
 		at->identity = __atomic_load_n(&state->identity, __ATOMIC_RELAXED);
 		at->tid = tid;
-		if (ticket_change(&at->ticket, mine, ticket_in(mine, ASK_WAITS))) { /* else it took so long that the place was freed */
+		/* else it took so long that the place was freed */
+		if (ticket_change(&at->ticket, mine, ticket_in(mine, ASK_WAITS))) {
 			ask->ticket = mine;
 			ask->place = place;
 			__atomic_fetch_add(&shared->n_asked, 1, __ATOMIC_RELEASE);
@@ -64,7 +66,8 @@ enum answer ask_poll(const struct probe_context *ctx, const struct probe_state *
 	bool is_yes = now == ticket_in(ask->ticket, ASK_YES), is_no = now == ticket_in(ask->ticket, ASK_NO);
 	ask->ticket = 0;
 	ask->is_refused = is_no;
-	if ((!is_yes && !is_no) || !ticket_change(at, now, ticket_in(now, ASK_FREE))) /* it took so long that the place was freed */
+	/* it took so long that the place was freed */
+	if ((!is_yes && !is_no) || !ticket_change(at, now, ticket_in(now, ASK_FREE)))
 		return ANSWER_NONE;
 	return is_yes ? ANSWER_YES : ANSWER_NO;
 }

@@ -39,14 +39,16 @@ enum {
 	SLOT_STEPS_ALL = 50, /* × 100 ms in any case */
 	SLOT_STEPS = 10, /* × 100 ms without a free slot: those who have one may live for ever */
 	/* How a lane is waited for; "times": that all were found held. */
-	LANE_SPINS = 20,               /* times, before the recorder is asked whether one may sleep: patience.h */
+	/* times, before the recorder is asked whether one may sleep: patience.h */
+	LANE_SPINS = 20,
 	LANE_SPINS_REFUSED = 1 << 20,  /* times, where one may not: some 50 ms */
 	LANE_SPINS_UNHEARD = 1 << 24,  /* times, without an answer */
 	LANE_NAP_NS = 50 * 1000,
 	LANE_NAPS = 20,          /* then longer */
 	LANE_SLEEP_NS = 1000 * 1000,
 	LANE_SLEEPS = 2000,
-	LANE_RETRY = 16,         /* once it was in vain, one event in so many waits again, but not for long */
+	/* once it was in vain, one event in so many waits again, but not for long */
+	LANE_RETRY = 16,
 };
 
 struct saved_regs { /* as entry.S pushes them */
@@ -164,7 +166,8 @@ static __attribute__((noinline)) bool slot_take(const struct probe_context *ctx,
 		slot->parent_pid = state->parent_pid;
 		slot->birth = (uint32_t)identity;
 		slot->time = clock_now(ctx);
-		slot->thread = thread_u64(0); /* itself (System V ABI for AMD64, ELF handling for TLS) */
+		/* itself (System V ABI for AMD64, ELF handling for TLS) */
+		slot->thread = thread_u64(0);
 		__atomic_store_n(&slot->pid, (uint32_t)(identity >> 32), __ATOMIC_RELEASE);
 		__atomic_fetch_add(&shared->slots_claimed, 1, __ATOMIC_RELEASE);
 		__atomic_store_n(&lane->slot, i, __ATOMIC_RELAXED);
@@ -454,7 +457,8 @@ static void native_out(struct out *o, struct record_event *e, const struct probe
 	struct record_native *n = (struct record_native *)o->p;
 	*n = (struct record_native){ regs->ret, sp, regs->rbp, regs->rbx, regs->r12, regs->r13, regs->r14, regs->r15 };
 	o->p += sizeof(*n);
-	for (uint32_t i = 0; i < n_anchors; i++) { /* they lie at or behind o->p: ascending is the right way to move them */
+	/* they lie at or behind o->p: ascending is the right way to move them */
+	for (uint32_t i = 0; i < n_anchors; i++) {
 		*(volatile struct record_anchor *)o->p = anchors[i];
 		o->p += sizeof(*anchors);
 	}
@@ -697,7 +701,8 @@ int probe_hook(const char *event, uint64_t args, struct probe_context *ctx, cons
 	struct probe_state *state = state_of(ctx);
 	/* A forked child's state is wiped: nobody follows it. What it costs from here on is nothing, or this. */
 	if (ctx->flags & PROBE_ALONE && !state->identity) {
-		if (is_clear_hooks(event) || !ctx->layout.free_threaded) /* the GIL keeps others from the list */
+		/* the GIL keeps others from the list */
+		if (is_clear_hooks(event) || !ctx->layout.free_threaded)
 			hook_unlink(ctx);
 		return 0;
 	}

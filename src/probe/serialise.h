@@ -26,7 +26,8 @@ struct out {
 	const struct probe_context *ctx;
 	uint32_t string_bytes;            /* kept bytes of each string, bytes, bytearray */
 	bool cut;                         /* something was cut */
-	struct out_locks *locks;          /* n = 0; NULL: in free-threaded builds containers are not entered */
+	/* n = 0; NULL: in free-threaded builds containers are not entered */
+	struct out_locks *locks;
 };
 
 /* Smallest room out_value() must be given: it always writes something whole. */

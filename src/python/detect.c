@@ -261,7 +261,8 @@ static struct err *layout_fill(const struct mem_reader *mem, const struct elf_sy
 	struct probe_layout *l = &rt->layout;
 	l->version_hex = version;
 	l->runtime = runtime->address;
-	l->debug_build = has_symbol(s, "_Py_NegativeRefcount"); /* Py_REF_DEBUG, which Py_DEBUG defines */
+	/* Py_REF_DEBUG, which Py_DEBUG defines */
+	l->debug_build = has_symbol(s, "_Py_NegativeRefcount");
 	/* Py_TRACE_REFS puts two pointers before every object header (v3.8.0 … v3.12.0 Include/object.h). */
 	if (minor <= 12 && has_symbol(s, "_Py_AddToAllObjects"))
 		return err_create(ERR_UNSUPPORTED, "python %s was built with Py_TRACE_REFS, whose objects look different",

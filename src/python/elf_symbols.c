@@ -52,7 +52,8 @@ static bool read_dynamic(struct elf_symbols *s, uint64_t address, uint64_t n_byt
 			case DT_RELA: s->rela = dynamic_address(s, value); break;
 			case DT_RELASZ: s->rela_bytes = value; break;
 			case DT_RELACOUNT: s->n_relative = value; break;
-			case DT_FLAGS_1: s->is_executable |= (value & DF_1_PIE) != 0; break; /* binutils since 2.26, lld, mold */
+			/* binutils since 2.26, lld, mold */
+			case DT_FLAGS_1: s->is_executable |= (value & DF_1_PIE) != 0; break;
 			case DT_NEEDED:
 				if (s->n_needed < sizeof(s->needed) / sizeof(s->needed[0]))
 					s->needed[s->n_needed++] = value;

@@ -28,7 +28,8 @@ struct elf_symbols {
 	size_t n_loads;
 	uint64_t needed[64];        /* DT_NEEDED: names, from strtab */
 	size_t n_needed;
-	bool is_executable;         /* a program, be it position-independent; not a library, nor a loader */
+	/* a program, be it position-independent; not a library, nor a loader */
+	bool is_executable;
 };
 
 struct elf_found {

@@ -20,7 +20,8 @@ struct layout_row {
 	uint16_t tstate_next, tstate_ident;
 	uint32_t runtime_interpreters_main, runtime_interpreters_head;
 	uint32_t runtime_initialized, runtime_finalizing; /* int; pointer or pointer-sized number */
-	uint32_t audit_head;         /* of the version in `source`; it moves between micro versions of 3.12+ */
+	/* of the version in `source`; it moves between micro versions of 3.12+ */
+	uint32_t audit_head;
 };
 
 /* NULL if this version or kind of build is not known. */

@@ -8,7 +8,8 @@
 
 struct source_position {
 	uint32_t line, end_line;      /* 0 = none */
-	uint32_t column, end_column;  /* 1-based, bytes of UTF-8; end_column is one past the last; 0 = unknown */
+	/* 1-based, bytes of UTF-8; end_column is one past the last; 0 = unknown */
+	uint32_t column, end_column;
 };
 
 /* `minor` is the Python 3 minor version; lasti the byte offset the probe reports (see enum position_kind: for

@@ -190,7 +190,8 @@ uint64_t object_attribute(const struct object_view *v, uint64_t object, const ch
 		} else {
 			(void)mem_read_u64(v->mem, RADDR(at), &dict);
 			uint64_t size;
-			uint8_t is_valid; /* struct _dictvalues: capacity, size, embedded, valid; u8 each */
+			/* struct _dictvalues: capacity, size, embedded, valid; u8 each */
+			uint8_t is_valid;
 			if (!dict && (flags & TYPE_FLAG_INLINE_VALUES) &&
 			    mem_read_u64(v->mem, RADDR(type + l->tp_basicsize), &size) && size < 1u << 20 &&
 			    mem_read(v->mem, RADDR(object + size + 3), &is_valid, 1) && is_valid)

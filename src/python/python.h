@@ -31,9 +31,12 @@ struct python_runtime {
 	bool is_initialised;         /* _PyRuntime says so */
 	bool is_finalising;          /* its last interpreter is being taken down */
 	bool is_relocated;           /* the loader is done with the module */
-	raddr slack;                 /* writable, permanent memory behind .bss, for the hook entry and mailbox */
-	size_t slack_bytes;          /* ≥ 32; 0: this module has none, try elf_slack_find() on libc */
-	bool slack_is_used;          /* not all zero: an earlier probe left its entry there, or somebody else is there */
+	/* writable, permanent memory behind .bss, for the hook entry and mailbox */
+	raddr slack;
+	/* ≥ 32; 0: this module has none, try elf_slack_find() on libc */
+	size_t slack_bytes;
+	/* not all zero: an earlier probe left its entry there, or somebody else is there */
+	bool slack_is_used;
 	char how[160];               /* how the layout was found, for doctor and debug notes */
 	/* For this folder only: offsets in PyInterpreterState and PyHeapTypeObject. */
 	uint32_t interp_modules, interp_sysdict;

@@ -305,7 +305,8 @@ static struct err *descendants_attach(struct recorder *r, pid_t pid)
 	for (unsigned round = 0, found = 1; !err && found && round < DESCENDANT_ROUNDS; round++) {
 		pid_t *pids = NULL;
 		size_t n = 0;
-		err = proc_descendants(pid, getpid(), &pids, &n); /* we may have been started by the target */
+		/* we may have been started by the target */
+		err = proc_descendants(pid, getpid(), &pids, &n);
 		found = 0;
 		for (size_t i = 0; !err && i < n; i++) {
 			if (follow_has(r->follow, pids[i]))
@@ -369,7 +370,8 @@ static bool process_has_memory(pid_t pid)
 struct err *recorder_attach(struct recorder *r, pid_t pid)
 {
 	struct access access;
-	if (follow_has(r->follow, pid) || has_ring(r, pid, 0)) { /* named twice, or a child of one that was named before it */
+	/* named twice, or a child of one that was named before it */
+	if (follow_has(r->follow, pid) || has_ring(r, pid, 0)) {
 		r->n_roots++;
 		return NULL;
 	}
@@ -391,7 +393,8 @@ struct err *recorder_attach(struct recorder *r, pid_t pid)
 	}
 	if (err)
 		err = err_wrap(err, "cannot attach to %d", (int)pid);
-	if (err && !process_has_memory(pid)) { /* what it says is how far its memory had gone when we looked */
+	/* what it says is how far its memory had gone when we looked */
+	if (err && !process_has_memory(pid)) {
 		err_destroy(err);
 		err = err_create(ERR_TARGET_GONE, "cannot attach to %d: it has ended", (int)pid);
 	}
@@ -471,7 +474,8 @@ void recorder_forked(void *ctx, pid_t parent, pid_t child, bool is_new)
 	bool is_inner = !err && status.n_namespaces > 1;
 	if (!err)
 		err = proc_status_read(parent, &of_parent);
-	bool is_beside = !err && status.n_namespaces == of_parent.n_namespaces; /* the parent is in the child's pid namespace */
+	/* the parent is in the child's pid namespace */
+	bool is_beside = !err && status.n_namespaces == of_parent.n_namespaces;
 	for (size_t i = 0; !err && i < r->sources.n; i++)
 		if (!r->sources.v[i]->gone)
 			recorder_note_child(r, link_name_child(r->sources.v[i]->link, child, (uint32_t)status.ns_pid,

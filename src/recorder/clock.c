@@ -127,7 +127,8 @@ void clock_adjust(struct clock_map *c)
 
 void clock_tick(const struct clock_map *c, struct ring_tick *ret)
 {
-	ret->ticks = clock_ticks(c); /* before the other: what is reckoned from both is never ahead */
+	/* before the other: what is reckoned from both is never ahead */
+	ret->ticks = clock_ticks(c);
 	ret->mono_ns = now_ns(CLOCK_MONOTONIC);
 }
 

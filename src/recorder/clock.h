@@ -15,7 +15,8 @@ struct clock_map {
 	bool use_tsc;
 	uint64_t mono_start_ns, wall_start_ns;
 	uint64_t tsc_start;            /* with mono_start_ns */
-	uint64_t tsc_base, time_base;  /* the present piece: time = time_base + (tsc - tsc_base) × rate */
+	/* the present piece: time = time_base + (tsc - tsc_base) × rate */
+	uint64_t tsc_base, time_base;
 	uint64_t rate_32_32;           /* ns per tick, 32.32 fixed point */
 	uint64_t rate_before;          /* of the piece before this one */
 	uint64_t next_adjust_ns;

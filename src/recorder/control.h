@@ -14,15 +14,19 @@
 enum control_request {
 	CONTROL_PAUSE = 1,     /* hooks stay, events are not taken */
 	CONTROL_RESUME,
-	CONTROL_DETACH,        /* leave everything and finish; of a launched program --on-exit tells (wait: it runs on) */
+	/* leave everything and finish; of a launched program --on-exit tells (wait: it runs on) */
+	CONTROL_DETACH,
 	CONTROL_TERM,          /* send SIGTERM to the launched program, go on capturing its end */
 	CONTROL_KILL,
 	CONTROL_FOLLOW,        /* follow children from now on */
-	CONTROL_LEAVE,         /* leave the targets, but stay: CONTROL_ATTACH goes back to those that live */
+	/* leave the targets, but stay: CONTROL_ATTACH goes back to those that live */
+	CONTROL_LEAVE,
 	CONTROL_ATTACH,
-	CONTROL_STOP,          /* leave everything, but wait for a launched program, whose exit status is ours */
+	/* leave everything, but wait for a launched program, whose exit status is ours */
+	CONTROL_STOP,
 	CONTROL_WAIT,          /* the viewer is leaving: go on until the program ends */
-	CONTROL_RELEASE        /* as CONTROL_DETACH, and a launched program runs on whatever --on-exit tells */
+	/* as CONTROL_DETACH, and a launched program runs on whatever --on-exit tells */
+	CONTROL_RELEASE
 };
 
 enum recorder_state { RECORDER_STARTING, RECORDER_LIVE, RECORDER_PAUSED, RECORDER_DETACHED, RECORDER_ENDED };
@@ -35,10 +39,12 @@ struct control_message {
 
 struct control_report {
 	uint32_t state;        /* enum recorder_state */
-	uint32_t failed;       /* it never began: text and hint say why, and exit_status is the one for main */
+	/* it never began: text and hint say why, and exit_status is the one for main */
+	uint32_t failed;
 	int32_t exit_status;
 	uint32_t pad;
-	struct session_end end; /* as far as it is known; the last word once the state is RECORDER_ENDED */
+	/* as far as it is known; the last word once the state is RECORDER_ENDED */
+	struct session_end end;
 	char text[512];
 	char hint[256];
 };

@@ -31,7 +31,8 @@
 #define THREADS_MAX 65536u
 
 struct code {
-	uint32_t id;           /* as the probe numbers it, a guest's number: never an index; 0 = free */
+	/* as the probe numbers it, a guest's number: never an index; 0 = free */
+	uint32_t id;
 	uint64_t used;         /* decoder.n_asked, at the last time */
 	uint32_t file, name;   /* string ids */
 	uint32_t first_line;
@@ -58,7 +59,8 @@ struct thread_line {
 	struct thread_info info;
 };
 #define NAME_TRIES 12u
-#define MAX_UNKNOWN_THREADS 4096u /* of a process whose threads' ends cannot be told: the oldest half goes */
+/* of a process whose threads' ends cannot be told: the oldest half goes */
+#define MAX_UNKNOWN_THREADS 4096u
 
 struct threads {               /* of one process image, which may have several slots */
 	VEC(struct thread_line) v; /* in the order of first use */
@@ -85,7 +87,8 @@ struct decoder {
 	size_t n_code_slots, n_codes, codes_bytes;
 	struct frame_line *frames;
 	size_t n_frame_lines, n_frames;
-	struct name_line *names;       /* open addressing, NAMES_MAX * 2 of them; NULL not there yet */
+	/* open addressing, NAMES_MAX * 2 of them; NULL not there yet */
+	struct name_line *names;
 	size_t n_names;
 	struct threads *threads;
 	struct memo args, stacks;

@@ -34,7 +34,8 @@ struct decoder_options {
 	bool (*wants)(void *ctx, const char *name, uint32_t n_bytes);
 	void *ctx;
 	struct native_context *native; /* for RECORD_NATIVE; NULL: native parts are ignored */
-	struct decoder *kin;        /* of another slot of the same process image: its threads are ours too; NULL */
+	/* of another slot of the same process image: its threads are ours too; NULL */
+	struct decoder *kin;
 };
 
 MUST_CHECK struct err *decoder_create(const struct decoder_options *options, struct decoder **ret);

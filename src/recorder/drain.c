@@ -28,11 +28,13 @@ enum {
 	NAMES_GRACE_NS = 250 * 1000 * 1000,
 	SPINS = 50,
 };
-#define SLACK_NS 10000ull        /* within which what a processor has stored is there for all to see */
+/* within which what a processor has stored is there for all to see */
+#define SLACK_NS 10000ull
 #define HOLD_NS 100000000ull     /* for how long an event in flight is waited for */
 #define FUTURE_NS 1000000000ull  /* the clock of a target is not that far ahead of ours */
 #define SETTLE_NS 5000000000ull
-#define ROUND_NS 200000000ull    /* after which the poll loop has its turn, whatever a record costs */
+/* after which the poll loop has its turn, whatever a record costs */
+#define ROUND_NS 200000000ull
 #define MALFORMED_MAX 1000u      /* records of one slot that make no sense: then it is given up */
 
 /* ---- clients: who writes to a slot ---- */
@@ -205,7 +207,8 @@ static bool may_have_been(const struct source *s, pid_t pid)
 	uint64_t start_ticks;
 	if (proc_start_ticks(pid, &start_ticks))
 		return start_ticks >= s->link->since_ticks;
-	return kill(pid, 0) < 0 && errno == ESRCH; /* asked last: a zombie may be reaped meanwhile */
+	/* asked last: a zombie may be reaped meanwhile */
+	return kill(pid, 0) < 0 && errno == ESRCH;
 }
 
 /*
@@ -328,7 +331,8 @@ static struct client *client_add(struct recorder *r, struct source *s, uint32_t 
 	}
 	s->clients[slot_index] = c;
 	/* It came and went before it could be looked at. Of one that is followed the end, and its status, is still to be told. */
-	bool is_gone = c->process->pidfd < 0 && kill(c->process->pid, 0) < 0 && errno == ESRCH; /* else descriptors are short */
+	/* else descriptors are short */
+	bool is_gone = c->process->pidfd < 0 && kill(c->process->pid, 0) < 0 && errno == ESRCH;
 	if (is_gone && !c->process->ended && !follow_has(r->follow, c->process->pid))
 		process_ended(r, c->process, -1);
 	return c;
@@ -434,7 +438,8 @@ static void handle_record(struct recorder *r, struct drain *d, const struct reco
 		}
 		ring_record_read(ring, d->slot, d->tail, r->record, head->size);
 		memcpy(r->record, head, sizeof(*head)); /* it may have changed meanwhile */
-		if (!((struct record_event *)r->record)->tid) /* not known yet, so it is one of the first: of the main thread */
+		/* not known yet, so it is one of the first: of the main thread */
+		if (!((struct record_event *)r->record)->tid)
 			((struct record_event *)r->record)->tid = c->ns_pid;
 		if (!decoder_event(c->decoder, (struct record *)r->record, head->size, time))
 			client_malformed(c, d->slot);
@@ -566,7 +571,8 @@ static uint64_t drain_round(struct recorder *r, bool rest, uint64_t *ret_until)
 	const struct lineup_entry *first;
 	for (unsigned turn = 1; taken < budget && !is_late && (first = lineup_first(&r->lineup, limit)); turn++) {
 		struct drain *d = &r->drains.v[first->item];
-		if (turn % 64 == 0) { /* a native stack of a module met for the first time takes its time */
+		/* a native stack of a module met for the first time takes its time */
+		if (turn % 64 == 0) {
 			uint64_t now = monotonic_ns();
 			recorder_heartbeat(r, now);
 			recorder_tick(r);
@@ -609,7 +615,8 @@ void drain_settle(struct recorder *r)
 			return;
 		idle = taken ? 0 : idle + 1;
 		recorder_heartbeat(r, monotonic_ns());
-		if (idle > SPINS) /* somebody is in the middle of an event, and may need this processor */
+		/* somebody is in the middle of an event, and may need this processor */
+		if (idle > SPINS)
 			poll(NULL, 0, 1);
 	}
 }
@@ -658,7 +665,8 @@ void client_count_losses(struct recorder *r, struct source *s, uint32_t k)
 			      (unsigned long long)(c->n_bad - c->n_bad_told), c->n_bad - c->n_bad_told == 1 ? "" : "s", c->process->info.pid,
 			      c->is_given_up ? "; what it wrote after them was not read" : "");
 		c->n_bad_told = c->n_bad;
-		r->end.is_loss_known = false; /* how many were behind it in the part that was passed over nobody knows */
+		/* how many were behind it in the part that was passed over nobody knows */
+		r->end.is_loss_known = false;
 	}
 }
 

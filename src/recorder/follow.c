@@ -32,7 +32,8 @@
 
 enum {
 	SETTLE_NS = 500 * 1000 * 1000,
-	NEXT_CALL_NS = 100 * 1000, /* follow_poll() stays this long for the next call of a program that starts, */
+	/* follow_poll() stays this long for the next call of a program that starts, */
+	NEXT_CALL_NS = 100 * 1000,
 	START_NS = 5 * 1000 * 1000, /* and this long for all of them */
 	N_TOLD = 256
 };
@@ -46,7 +47,8 @@ struct tracee {
 	bool has_python;       /* the breakpoint has led to one; it stays, for the next */
 	bool children;         /* descendants are followed */
 	bool is_alone;         /* it is to be let go when it has started: self_tracing.h */
-	bool launched;         /* ours by fork: its end is reported even when it is no tracee any more */
+	/* ours by fork: its end is reported even when it is no tracee any more */
+	bool launched;
 	bool traced;
 	bool newborn;          /* has not come to its first stop yet */
 	bool is_told;          /* its parent's event came before that: `inherits` is right */
@@ -74,7 +76,8 @@ struct follow {
 	VEC(struct image) boring;
 	VEC(struct stop) deferred;
 	struct self_tracing_cache self_tracing;
-	pid_t told[N_TOLD];    /* children whose first stop came before their parent's event, the newest; 0 none */
+	/* children whose first stop came before their parent's event, the newest; 0 none */
+	pid_t told[N_TOLD];
 	unsigned n_told;       /* ever */
 };
 
@@ -180,7 +183,8 @@ static bool is_traced_by_us(pid_t tid)
 
 static unsigned long trace_options(const struct follow *f, bool children, bool is_first)
 {
-	unsigned long o = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | (f->ops.leaving || !is_first ? PTRACE_O_TRACEEXIT : 0); /* at_exit() */
+	/* at_exit() */
+	unsigned long o = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | (f->ops.leaving || !is_first ? PTRACE_O_TRACEEXIT : 0);
 	if (children)
 		o |= PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
 	return o;
@@ -308,7 +312,8 @@ static uint64_t debug_state_of(pid_t pid)
 	for (size_t i = 0; !err && !found && i < maps->n_modules; i++) {
 		raddr at;
 		uint64_t size;
-		if (in < maps->modules[i].start.v || in >= maps->modules[i].end.v) /* others may have a function of that name */
+		/* others may have a function of that name */
+		if (in < maps->modules[i].start.v || in >= maps->modules[i].end.v)
 			continue;
 		if (elf_symbol_find(remote_mem_reader(mem), &maps->modules[i], "_dl_debug_state", &at, &size))
 			found = at.v;
@@ -425,7 +430,8 @@ static bool at_start(struct follow *f, struct tracee *t, bool all_complete)
 {
 	pid_t tid = t->tid;
 	const struct image *known = t->is_alone ? NULL : boring_find(f, t->tgid);
-	if (known) { /* it had no Python at its last start: only what it loads later is of interest */
+	/* it had no Python at its last start: only what it loads later is of interest */
+	if (known) {
 		t->starting = !all_complete;
 		if (all_complete)
 			set_breakpoint(t, proc_auxv_value(t->tgid, AT_BASE) + known->debug_off);
@@ -433,7 +439,8 @@ static bool at_start(struct follow *f, struct tracee *t, bool all_complete)
 	}
 	bool done = f->ops.at_entry(f->ctx, t->tgid, tid);
 	t = find(f, tid);
-	if (!t || is_deferred(f, tid)) /* it has become another program meanwhile, and stands there */
+	/* it has become another program meanwhile, and stands there */
+	if (!t || is_deferred(f, tid))
 		return true;
 	t->starting = !done && !all_complete;
 	if (done)
@@ -626,7 +633,8 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 {
 	struct tracee *t = find(f, tid);
 	int event = status >> 16, signal = WSTOPSIG(status);
-	if ((!t || !t->traced) && remote_call_take_pending(tid)) { /* not followed: it only stopped too late for what was asked of it */
+	/* not followed: it only stopped too late for what was asked of it */
+	if ((!t || !t->traced) && remote_call_take_pending(tid)) {
 		return went_on(ptrace_detach(tid, ptrace_signal_of(status)));
 	}
 	if (!t) { /* a child's first stop can come before its parent's event */
@@ -686,7 +694,8 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 			t->newborn = false;
 			t->has_python = false;
 			t->tgid = tid;
-			went_on(ptrace_set_options(tid, options_for(f, t))); /* those of the thread that called exec */
+			/* those of the thread that called exec */
+			went_on(ptrace_set_options(tid, options_for(f, t)));
 			/* 32-bit programs have a vector of another form, in which there is no entry point for us. */
 			t->starting = proc_auxv_value(tid, AT_ENTRY);
 			struct err *err = t->starting ? loader_find(tid, &t->loader) : NULL;
@@ -709,7 +718,8 @@ static void tracee_ended(struct follow *f, pid_t tid, int status)
 {
 	struct tracee *t = find(f, tid);
 	forget_deferred(f, tid);
-	if ((t ? t->tgid : tid) == tid) /* a process ends with its leader, reported after all other threads */
+	/* a process ends with its leader, reported after all other threads */
+	if ((t ? t->tgid : tid) == tid)
 		f->ops.exited(f->ctx, tid, status);
 	t = find(f, tid);
 	if (t)
@@ -721,7 +731,8 @@ static void tracee_ended(struct follow *f, pid_t tid, int status)
 static void defer(struct follow *f, pid_t tid, int status)
 {
 	struct stop s = { tid, status };
-	if (status >> 16 == PTRACE_EVENT_EXEC) /* where the process and its threads stood before is over */
+	/* where the process and its threads stood before is over */
+	if (status >> 16 == PTRACE_EVENT_EXEC)
 		for (size_t i = 0; i < f->tracees.n; i++)
 			if (f->tracees.v[i].tgid == tid)
 				forget_deferred(f, f->tracees.v[i].tid);
@@ -757,7 +768,8 @@ static void serve_others(void *ctx, pid_t waited_for)
 		if (waitid(P_ALL, 0, &what, WSTOPPED | WNOHANG | WNOWAIT | __WALL) < 0 || !what.si_pid || what.si_pid == waited_for ||
 		    waitpid(what.si_pid, &status, __WALL | WNOHANG) != what.si_pid)
 			return;
-		if (!WIFSTOPPED(status)) /* killed in between: its end is for follow_poll(), but it is reaped now */
+		/* killed in between: its end is for follow_poll(), but it is reaped now */
+		if (!WIFSTOPPED(status))
 			tracee_ended(f, what.si_pid, status);
 		else if (status >> 16 == PTRACE_EVENT_EXEC || ptrace_is_syscall_stop(status) || ptrace_signal_of(status) == SIGTRAP ||
 			 is_at_breakpoint(find(f, what.si_pid), status))
@@ -834,7 +846,8 @@ void follow_poll(struct follow *f)
 			handle_stop(f, tid, status);
 		else
 			tracee_ended(f, tid, status);
-		if (now - begin > START_NS) /* where programs start without end, others have their turn */
+		/* where programs start without end, others have their turn */
+		if (now - begin > START_NS)
 			return;
 	}
 }
@@ -869,7 +882,8 @@ void follow_release(struct follow *f, uint64_t timeout_ns)
 	for (size_t i = 0; i < f->tracees.n;) {
 		struct tracee *t = &f->tracees.v[i];
 		pid_t tid = t->tid;
-		pid_t tgid = t->tgid; /* others may be served while this one is waited for, and come and go in the list */
+		/* others may be served while this one is waited for, and come and go in the list */
+		pid_t tgid = t->tgid;
 		bool group_stopped;
 		if (!t->traced) {
 			i++;

@@ -28,7 +28,8 @@ struct follow_ops {
 	/* Told when a child stops first, and again at its parent's event if that comes later: then is_new is false. */
 	void (*forked)(void *ctx, pid_t parent, pid_t child, bool is_new);
 	void (*cloned)(void *ctx, pid_t pid, pid_t tid);      /* a new thread; may be NULL */
-	void (*exited)(void *ctx, pid_t pid, int status);     /* a tracee or child process ended, wait(2) status */
+	/* a tracee or child process ended, wait(2) status */
+	void (*exited)(void *ctx, pid_t pid, int status);
 	/* It has become a program that cannot be followed, or whose children cannot: once its start is over it is let go. */
 	void (*unfollowed)(void *ctx, pid_t pid, enum self_tracing why);
 	/* A followed process is about to end; its memory and mappings are still there, it waits for this to return. NULL:
@@ -56,7 +57,8 @@ void follow_found_python(struct follow *f, pid_t pid);
 /* Handle what has happened; never waits. */
 void follow_poll(struct follow *f);
 bool follow_has(const struct follow *f, pid_t pid); /* are its threads ours? */
-bool follow_keeps(const struct follow *f, pid_t pid); /* and will they stay so, once it has started? */
+/* and will they stay so, once it has started? */
+bool follow_keeps(const struct follow *f, pid_t pid);
 size_t follow_n_tracees(const struct follow *f);
 /* Stop following: every tracee is detached from, within timeout_ns. */
 void follow_release(struct follow *f, uint64_t timeout_ns);

@@ -31,7 +31,8 @@ struct ring_slot;
 /* What one look at a slot has found. Times and `writing` decide how long others wait, within HOLD_NS, and nothing else. */
 struct slot_look {
 	guest_u64 head;
-	uint64_t flight;        /* not the time of any event that was in flight: UINT64_MAX; else the oldest it can have */
+	/* not the time of any event that was in flight: UINT64_MAX; else the oldest it can have */
+	uint64_t flight;
 	uint64_t writing;       /* which one: equal as long as it is the same */
 };
 struct slot_look slot_look(const struct ring_slot *slot);
@@ -45,9 +46,11 @@ struct lineup {
 	struct lineup_entry *v;
 	size_t n, cap;
 };
-MUST_CHECK bool lineup_add(struct lineup *l, uint64_t time, size_t item); /* false: memory is short */
+/* false: memory is short */
+MUST_CHECK bool lineup_add(struct lineup *l, uint64_t time, size_t item);
 /* The first, if it is not younger than `limit`; NULL else. Valid until the next call. */
 const struct lineup_entry *lineup_first(const struct lineup *l, uint64_t limit);
-void lineup_first_again(struct lineup *l, uint64_t time); /* the first has another record, of this time */
+/* the first has another record, of this time */
+void lineup_first_again(struct lineup *l, uint64_t time);
 void lineup_first_done(struct lineup *l);                 /* it has none */
 void lineup_fini(struct lineup *l);

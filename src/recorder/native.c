@@ -47,7 +47,8 @@ struct native_context {
 	uint32_t ids[UNWIND_MAX_FRAMES];
 	VEC(struct merge_item) items;
 	unsigned n_further;        /* users besides the first */
-	VEC(struct stack_node) last; /* the stack before this one, outermost first: most of it comes again */
+	/* the stack before this one, outermost first: most of it comes again */
+	VEC(struct stack_node) last;
 };
 
 static bool read_memory(void *ctx, raddr from, void *to, size_t n)
@@ -140,7 +141,8 @@ static void name_pc(struct native_context *n, const struct unwind_frame *frame, 
 	ret->class = 0;
 	if (evaluator_contains(&n->evaluator, frame->lookup))
 		ret->class |= MERGE_EVALUATOR;
-	if (!symbols_resolve(n->symbols, frame->lookup, frame->pc, &s)) /* JIT code, a trampoline; its address means nothing later */
+	/* JIT code, a trampoline; its address means nothing later */
+	if (!symbols_resolve(n->symbols, frame->lookup, frame->pc, &s))
 		s = (struct symbol_info){ .function = "<generated code>" };
 	if (has_prefix(s.function, "_TAIL_CALL_"))
 		ret->class |= MERGE_HANDLER;

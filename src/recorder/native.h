@@ -23,14 +23,17 @@ struct native_options {
 	struct image_store *store;    /* shared by all contexts of a recorder; must outlive them */
 	struct writer *writer;
 	unsigned minor;               /* of Python 3 */
-	uint64_t runtime;             /* an address in the module that holds _PyRuntime and the evaluator */
-	bool python_frames;           /* --stack=both: merge; else (native) leave the Python frames out */
+	/* an address in the module that holds _PyRuntime and the evaluator */
+	uint64_t runtime;
+	/* --stack=both: merge; else (native) leave the Python frames out */
+	bool python_frames;
 	struct native_context *parent;/* of a forked child, for when it is gone before its maps were read; may be NULL */
 };
 
 /* Reads the maps at once; a process that is gone already gets its parent's, or none. */
 MUST_CHECK struct err *native_context_create(const struct native_options *options, struct native_context **ret);
-struct native_context *native_context_ref(struct native_context *n); /* one more user, who destroys it too; NULL is fine */
+/* one more user, who destroys it too; NULL is fine */
+struct native_context *native_context_ref(struct native_context *n);
 void native_context_destroy(struct native_context *n);
 DEFINE_CLEANUP(native_context);
 

@@ -108,7 +108,8 @@ struct err *recorder_create(const struct recorder_options *options, struct recor
 	sigemptyset(set);
 	sigaddset(set, SIGINT);
 	sigaddset(set, SIGTERM);
-	struct sigaction hangup; /* under nohup(1) it stays ignored: a blocked signal would be queued all the same */
+	/* under nohup(1) it stays ignored: a blocked signal would be queued all the same */
+	struct sigaction hangup;
 	if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
 		sigaddset(set, SIGHUP);
 	sigaddset(set, SIGQUIT);
@@ -581,7 +582,8 @@ static void watch_on(struct recorder *r, int *idle_ms)
 	recorder_wait_for_events(r);
 	recorder_relink(r, now);
 	recorder_check(r, now);
-	if (r->unflushed_since && now > r->unflushed_since + FLUSH_NS) { /* it may be set after `now` was read */
+	/* it may be set after `now` was read */
+	if (r->unflushed_since && now > r->unflushed_since + FLUSH_NS) {
 		r->unflushed_since = 0;
 		recorder_flush(r);
 	}
@@ -650,7 +652,8 @@ static void close_file(struct recorder *r)
 	write_failed(r, err);
 	err_destroy(err);
 	e->is_file_whole = e->write_error[0] || e->reader_left ? END_NO : END_YES;
-	if (e->is_file_whole == END_YES || is_stream) { /* a stream was handed what was written to it, and cannot be asked */
+	/* a stream was handed what was written to it, and cannot be asked */
+	if (e->is_file_whole == END_YES || is_stream) {
 		free(now_at);
 		return;
 	}
@@ -678,11 +681,13 @@ void recorder_run(struct recorder *r, struct session_end *ret)
 			break;
 	}
 	r->leaving = true;
-	r->end.restored = r->end.n_left || r->end.n_left_unknown ? r->end.restored : END_YES; /* of no target at all nothing is left */
+	/* of no target at all nothing is left */
+	r->end.restored = r->end.n_left || r->end.n_left_unknown ? r->end.restored : END_YES;
 	leave_targets(r, &r->end);
 	follow_poll(r->follow);
 	end_launched(r);
-	relay_destroy(take_ptr(r->launch.relay)); /* what is said from here on stands behind what the program has written */
+	/* what is said from here on stands behind what the program has written */
+	relay_destroy(take_ptr(r->launch.relay));
 	close_clients(r);
 	close_file(r);
 	if (r->options.control_fd >= 0) {

@@ -25,16 +25,19 @@ struct recorder;
 struct recorder_options {
 	struct new_file *file;         /* the capture; the recorder takes it over */
 	const char *path;              /* of the capture, as the user named it */
-	struct probe_options probe;    /* flags: stack and drop mode; the clock flag is the recorder's own business */
+	/* flags: stack and drop mode; the clock flag is the recorder's own business */
+	struct probe_options probe;
 	bool follow;                   /* children across exec too */
-	bool only_targets;             /* nothing is followed: forked children are left alone, too */
+	/* nothing is followed: forked children are left alone, too */
+	bool only_targets;
 	bool keep_secrets;             /* --no-redact */
 	uint64_t duration_ns, limit;   /* 0 = none */
 	struct writer_gate until;      /* .fn NULL: none; says which event is the last (--until) */
 	bool (*wants)(void *ctx, const char *name, uint32_t n_bytes); /* NULL: every event */
 	void *wants_ctx;
 	int control_fd;                /* socket of the viewer; -1 none */
-	bool own_terminal;             /* the program has its own terminal: a SIGINT is for us alone */
+	/* the program has its own terminal: a SIGINT is for us alone */
+	bool own_terminal;
 	/* What becomes of a launched program when we end before it: waited for (but not after a signal), left, ended. */
 	enum { RECORDER_WAIT, RECORDER_LEAVE, RECORDER_TERM, RECORDER_KILL } on_end;
 };

@@ -30,14 +30,16 @@ struct process {
 	int status;
 	unsigned prefix_tries;
 	bool is_filtered;          /* a seccomp filter was seen: its threads may not sleep */
-	uint64_t vm_bytes;         /* size of its address space when it last changed much; 0: not known */
+	/* size of its address space when it last changed much; 0: not known */
+	uint64_t vm_bytes;
 	uint64_t modules_hash;     /* of what was mapped then */
 	unsigned n_looks;          /* since then, for a libpython that was loaded late */
 	bool is_unwatched;         /* it is no Python that can be watched, and that was said */
 	bool awaits_python;        /* attached to, and there was none in it */
 	uint64_t look_ns;          /* when the next is due */
 	struct source *source;     /* whose ring it writes to */
-	uint32_t slot_pid, slot_birth; /* of its slots there (abi.h, ring_slot); 0: it has none yet */
+	/* of its slots there (abi.h, ring_slot); 0: it has none yet */
+	uint32_t slot_pid, slot_birth;
 	struct process_info info;
 };
 
@@ -53,13 +55,17 @@ struct client {
 	bool muted;                /* a forked child that nobody asked for */
 	bool is_further;           /* another client of this process was there before */
 	uint64_t tail, n_lost;
-	uint64_t n_bad, n_bad_told; /* records that made no sense, and of how many of them was told */
+	/* records that made no sense, and of how many of them was told */
+	uint64_t n_bad, n_bad_told;
 	bool torn;                 /* the event that it was killed in was counted */
-	bool was_woken;            /* it had waited for room, and was told that there is some when its head was `woken_head` */
+	/* it had waited for room, and was told that there is some when its head was `woken_head` */
+	bool was_woken;
 	guest_u64 woken_head;
-	uint64_t rest_until;       /* while recorder.is_resting: what is published behind it is not taken */
+	/* while recorder.is_resting: what is published behind it is not taken */
+	uint64_t rest_until;
 	bool is_given_up;          /* there were too many of them: the slot is not read any more */
-	uint64_t flight, flight_ns; /* an event in flight there (slot_look.writing), and when it was first seen */
+	/* an event in flight there (slot_look.writing), and when it was first seen */
+	uint64_t flight, flight_ns;
 };
 
 struct source {
@@ -68,7 +74,8 @@ struct source {
 	struct client **clients;   /* [n_slots] */
 	uint32_t n_slots, seen_claims, n_verdicts, root_ns_pid;
 	uint64_t n_unserved;       /* events of processes that found no slot, as last counted */
-	pid_t maybe_hidden;        /* what the last false claim named; only to be asked about; 0 none */
+	/* what the last false claim named; only to be asked about; 0 none */
+	pid_t maybe_hidden;
 	uint64_t n_false_claims;   /* slots whose owner said that it was somebody else */
 	struct ask_seen *asks;     /* [RING_ASKS] (asks.c); NULL: nothing was asked yet */
 	uint32_t n_asked;          /* ring_shared.n_asked, when they were last looked at */
@@ -81,13 +88,15 @@ struct source {
 /* A fork in another pid namespace, which the follower saw: the child may have ended before its slot is looked at. */
 struct fork_note {
 	pid_t pid, ppid;
-	uint32_t ns_pid, ns_ppid;  /* as they know themselves; 0: the parent is not in the child's namespace */
+	/* as they know themselves; 0: the parent is not in the child's namespace */
+	uint32_t ns_pid, ns_ppid;
 	bool is_thread;            /* pid is a thread of ppid */
 };
 #define MAX_FORK_NOTES 1024
 #define LOST_MAX (1ull << 40)      /* events that a slot may say are lost at once */
 
-struct named_child {               /* a forked child that was told its identity, and may have no slot yet */
+/* a forked child that was told its identity, and may have no slot yet */
+struct named_child {
 	uint64_t identity;
 	pid_t pid;
 };
@@ -98,7 +107,8 @@ struct waiting {                   /* armed at its next event (tracer/boot.h) */
 	struct process *process;
 };
 
-struct unwatched {                 /* one cause why processes that look like Python are not watched */
+/* one cause why processes that look like Python are not watched */
+struct unwatched {
 	char *cause, *text;        /* malloc'ed: to compare, and for people */
 	pid_t first_pid, last_pid;
 	unsigned n_processes;
@@ -142,7 +152,8 @@ struct recorder {
 	VEC(struct process *) poll_who;
 	uint8_t *record;           /* scratch: one record, copied out */
 	size_t record_cap;
-	struct session_end end;    /* what is known of the end so far; losses are counted here (recorder_lost()) */
+	/* what is known of the end so far; losses are counted here (recorder_lost()) */
+	struct session_end end;
 };
 
 /* recorder.c */
@@ -151,7 +162,8 @@ struct recorder {
 void recorder_lost(struct recorder *r, enum end_loss cause, uint32_t process, uint64_t n, uint64_t time_ns, uint64_t span_ns);
 /* The first cause counts. */
 void recorder_stop(struct recorder *r, enum end_stop why);
-void recorder_take_stops(struct recorder *r); /* Ctrl-Z reaches us, and must reach the launched program by way of us */
+/* Ctrl-Z reaches us, and must reach the launched program by way of us */
+void recorder_take_stops(struct recorder *r);
 
 /* identity.c */
 /* A thread of p by the tid it has for itself; ns_pid: the pid that p has for itself. 0: it has ended, and is not known.
@@ -162,18 +174,22 @@ uint32_t identity_outer_tid(struct recorder *r, const struct process *p, uint32_
 struct process *process_find(struct recorder *r, pid_t pid); /* that lives; NULL */
 /* rt: NULL when it is not (known to be) Python. flags: enum process_flag. NULL when memory is short. */
 struct process *process_add(struct recorder *r, pid_t pid, const struct python_runtime *rt, uint32_t flags);
-void process_is_python(struct recorder *r, struct process *p, const struct python_runtime *rt); /* as it turned out */
+/* as it turned out */
+void process_is_python(struct recorder *r, struct process *p, const struct python_runtime *rt);
 /* The same for one that is over, and whose number belongs to somebody else by now. */
 struct process *process_add_gone(struct recorder *r, pid_t pid, const struct python_runtime *rt, uint32_t flags);
 void process_update(struct recorder *r, struct process *p);
 void process_read_prefixes(struct recorder *r, struct process *p, struct source *s);
-void process_ended(struct recorder *r, struct process *p, int status); /* wait(2) status, -1 unknown */
-void process_execed(struct recorder *r, struct process *p); /* the image is over, the process is not */
+/* wait(2) status, -1 unknown */
+void process_ended(struct recorder *r, struct process *p, int status);
+/* the image is over, the process is not */
+void process_execed(struct recorder *r, struct process *p);
 /* Those that may have the ring of this source and cannot be looked at: of them it is not known that they are restored. */
 void process_tell_unreadable(struct recorder *r, struct source *s, struct session_end *e);
 
 /* drain.c */
-void recorder_heartbeat(struct recorder *r, uint64_t now); /* probes wait for us as long as it is heard */
+/* probes wait for us as long as it is heard */
+void recorder_heartbeat(struct recorder *r, uint64_t now);
 /* Take what has arrived in all slots, oldest first; returns bytes. The very youngest may be left: its order is not certain yet. */
 uint64_t drain_all(struct recorder *r);
 /* Lift the clocks of all rings to the present, and tell which that is: no event that is stamped from now on is older. */
@@ -182,7 +198,8 @@ void drain_settle(struct recorder *r); /* take all that had arrived when it was 
 void drain_rest(struct recorder *r);   /* to the last record; nobody writes any more */
 void recycle_ended(struct recorder *r); /* free the slots of images that are over and drained */
 void client_remove(struct source *s, uint32_t slot_index);
-void client_count_losses(struct recorder *r, struct source *s, uint32_t slot_index); /* those that its process has not told itself */
+/* those that its process has not told itself */
+void client_count_losses(struct recorder *r, struct source *s, uint32_t slot_index);
 void client_refresh(struct source *s, uint32_t slot_index); /* now and then: its threads */
 /* Is an event of this name wanted? Tells all probes, too. ctx: struct client. */
 bool client_wants(void *ctx, const char *name, uint32_t n_bytes);
@@ -193,7 +210,8 @@ void recorder_note_child(struct recorder *r, uint64_t identity, pid_t pid);
 
 /* rescue.c */
 bool recorder_faulted(void *ctx, pid_t pid, pid_t tid, int signal); /* follow_ops */
-void recorder_is_traced(struct recorder *r, pid_t pid, bool is_traced); /* all threads of that process, from now on */
+/* all threads of that process, from now on */
+void recorder_is_traced(struct recorder *r, pid_t pid, bool is_traced);
 
 /* arm.c */
 /* Link every runtime of a process that is not yet; the first failure counts only if none succeeds. flags: of a process
@@ -204,11 +222,16 @@ MUST_CHECK struct err *recorder_arm(struct recorder *r, pid_t pid, pid_t at_entr
 MUST_CHECK struct err *recorder_follow(struct recorder *r, pid_t pid);
 MUST_CHECK struct err *recorder_attach_again(struct recorder *r, struct process *p);
 void source_destroy(struct source *s);
-void recorder_relink(struct recorder *r, uint64_t now); /* runtimes that were finalised or unloaded and may be back */
-void recorder_wait_for_events(struct recorder *r); /* of processes that are armed by their next one */
-void recorder_stop_waiting(struct recorder *r, pid_t pid, struct detach_report *report); /* 0: for none; what was not taken out is reported */
-void recorder_count_unserved(struct recorder *r);       /* events of processes that found no slot are lost */
-void recorder_check(struct recorder *r, uint64_t now);  /* twice a second: is everything as we think it is? */
+/* runtimes that were finalised or unloaded and may be back */
+void recorder_relink(struct recorder *r, uint64_t now);
+/* of processes that are armed by their next one */
+void recorder_wait_for_events(struct recorder *r);
+/* 0: for none; what was not taken out is reported */
+void recorder_stop_waiting(struct recorder *r, pid_t pid, struct detach_report *report);
+/* events of processes that found no slot are lost */
+void recorder_count_unserved(struct recorder *r);
+/* twice a second: is everything as we think it is? */
+void recorder_check(struct recorder *r, uint64_t now);
 bool recorder_is_attached(void *ctx, pid_t pid);        /* for link_detach() */
 void recorder_warn(struct recorder *r, enum note_kind kind, uint32_t process, const char *fmt, ...) PRINTF_LIKE(4, 5);
 

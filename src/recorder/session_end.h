@@ -21,7 +21,8 @@ enum end_answer { END_UNKNOWN, END_NO, END_YES };
 enum end_stop {
 	END_STOP_UNKNOWN,
 	END_STOP_TARGET_ENDED,
-	END_STOP_ASKED,         /* by the viewer: the user left the screen, or it is over for another reason of the viewer's */
+	/* by the viewer: the user left the screen, or it is over for another reason of the viewer's */
+	END_STOP_ASKED,
 	END_STOP_SIGNAL,
 	END_STOP_LIMIT,         /* --limit */
 	END_STOP_DURATION,      /* --duration */
@@ -35,8 +36,10 @@ enum end_stop {
 
 /* Why an event that was raised while we recorded is not in the file. */
 enum end_loss {
-	LOSS_RING_FULL,         /* the probe might not wait (--may-drop, a seccomp filter), or had given up on a silent recorder */
-	LOSS_NO_SLOT,           /* there was no part of the ring for its process, or no lane for its thread */
+	/* the probe might not wait (--may-drop, a seccomp filter), or had given up on a silent recorder */
+	LOSS_RING_FULL,
+	/* there was no part of the ring for its process, or no lane for its thread */
+	LOSS_NO_SLOT,
 	LOSS_MALFORMED,         /* its record makes no sense: the target wrote over it */
 	LOSS_TORN,              /* its process was killed while it was being written down */
 	LOSS_UNWRITTEN,         /* the file could not be written */
@@ -47,7 +50,8 @@ struct end_target {
 	int32_t pid;
 	uint8_t restored;       /* enum end_answer */
 	uint8_t pad[3];
-	char left[192];         /* not restored, or not known: what is left, or what could not be looked at */
+	/* not restored, or not known: what is left, or what could not be looked at */
+	char left[192];
 };
 #define END_TARGETS_MAX 8   /* of those that are told one by one: not restored, or not known */
 
@@ -57,22 +61,29 @@ struct session_end {
 	uint8_t target_ended;        /* enum end_answer; of the first target */
 	uint8_t restored;            /* enum end_answer; of all targets together */
 	uint8_t is_counted;          /* n_events is known */
-	uint8_t is_loss_known;       /* lost[] is all that was lost; else it is what is known of it */
+	/* lost[] is all that was lost; else it is what is known of it */
+	uint8_t is_loss_known;
 	uint8_t is_file_whole;       /* enum end_answer; the capture was closed as it should be */
 	uint8_t are_children_known;  /* n_children is known */
-	uint8_t reader_left;         /* the capture went into a pipe, and who read it has seen enough: the rest is nobody's loss */
+	/* the capture went into a pipe, and who read it has seen enough: the rest is nobody's loss */
+	uint8_t reader_left;
 	uint8_t pad[3];
-	int32_t exit_status;         /* wait(2) status of the first target; -1 not known, or it still runs */
-	int32_t recorder_status;     /* wait(2) status of the recorder, when it died; -1 not known */
+	/* wait(2) status of the first target; -1 not known, or it still runs */
+	int32_t exit_status;
+	/* wait(2) status of the recorder, when it died; -1 not known */
+	int32_t recorder_status;
 	int32_t recorder_pid;        /* of one that does not answer; 0 else */
 	int32_t keeper_pid;          /* holds the terminal of the program that lives on; 0 none */
 	int32_t target_pid;          /* the first target; 0 there was none */
-	uint64_t n_events;           /* that the file holds (at the end), or that were taken so far (in a report) */
+	/* that the file holds (at the end), or that were taken so far (in a report) */
+	uint64_t n_events;
 	uint64_t lost[LOSS_COUNT];   /* events, by enum end_loss */
 	uint64_t n_children;         /* whose events are in the capture */
-	uint64_t n_children_not_followed; /* that were seen to be started, and whose events are not */
+	/* that were seen to be started, and whose events are not */
+	uint64_t n_children_not_followed;
 	uint64_t pause_ns;           /* longest that a thread of a target stood still for us */
-	uint32_t n_left, n_left_unknown; /* processes that are not restored, or of which that is not known */
+	/* processes that are not restored, or of which that is not known */
+	uint32_t n_left, n_left_unknown;
 	struct end_target targets[END_TARGETS_MAX];
 	char write_error[256];       /* why the file is not whole; "" if it is, or if nobody knows */
 	char write_hint[160];

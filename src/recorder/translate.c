@@ -20,7 +20,8 @@ struct cursor {
 	struct translation *t;
 	struct redactor *redactor; /* NULL: nothing is left out */
 	const char *event;
-	bool is_secret;            /* all texts and numbers met now belong to the name of a secret */
+	/* all texts and numbers met now belong to the name of a secret */
+	bool is_secret;
 };
 
 static bool get_varint(struct cursor *c, uint64_t *ret)

@@ -233,7 +233,8 @@ static void read_tracer(struct access_facts *f)
 		if (!is_auditview_name(f->tracer_name))
 			return;
 		nanosleep(&moment, NULL);
-		err_destroy(proc_status_read(f->pid, &f->status)); /* if it is gone, what was read stays */
+		/* if it is gone, what was read stays */
+		err_destroy(proc_status_read(f->pid, &f->status));
 	}
 }
 

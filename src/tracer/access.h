@@ -36,12 +36,14 @@ enum access_cause {
 	ACCESS_TRACED,         /* by gdb, strace … */
 	ACCESS_SECCOMP,        /* a filter on the target that we may not suspend */
 	ACCESS_NOT_PYTHON,
-	ACCESS_TRANSLATED,     /* valgrind, qemu-user and the like: the code that is mapped is not what runs (native_code.h) */
+	/* valgrind, qemu-user and the like: the code that is mapped is not what runs (native_code.h) */
+	ACCESS_TRANSLATED,
 	ACCESS_LAYOUT,         /* Python, but older than 3.8, PyPy, or a layout that is not known */
 	ACCESS_FINALISED,      /* its interpreter has ended */
 	ACCESS_BLOCKED,        /* frozen, or waiting so that it cannot be stopped (blocked.h) */
 	ACCESS_NO_ROOM,        /* a limit leaves no room for what must be mapped (remote_errno.h) */
-	ACCESS_WAITS,          /* every thread waits in a call that a stop would end early, and nobody may go around it */
+	/* every thread waits in a call that a stop would end early, and nobody may go around it */
+	ACCESS_WAITS,
 	ACCESS_ATTACHED,       /* an auditview is attached already */
 	ACCESS_CAUSE_COUNT
 };
@@ -57,7 +59,8 @@ struct access_facts {
 	int pid;
 	bool exists;
 	struct proc_status status;
-	bool files_are_roots;     /* those of /proc/PID, although the process is not root's: it is not dumpable */
+	/* those of /proc/PID, although the process is not root's: it is not dumpable */
+	bool files_are_roots;
 	int read_errno;           /* what trying to read its memory said: 0 allowed */
 	char tracer_name[64];
 	bool has_exe;
@@ -75,7 +78,8 @@ struct access_facts {
 	bool can_suspend_seccomp; /* the kernel has CONFIG_CHECKPOINT_RESTORE */
 	/* what is inside; only known when read_errno is 0 */
 	enum access_inside { INSIDE_UNKNOWN, INSIDE_NOTHING, INSIDE_PYTHON, INSIDE_UNSUPPORTED, INSIDE_TRANSLATED } inside;
-	char inside_message[320], inside_hint[320]; /* for all but INSIDE_NOTHING and INSIDE_PYTHON */
+	/* for all but INSIDE_NOTHING and INSIDE_PYTHON */
+	char inside_message[320], inside_hint[320];
 	size_t n_modules;         /* ELF modules looked at */
 	size_t n_runtimes;        /* CPython runtimes found; runtime is the first */
 	struct python_runtime runtime;
@@ -83,8 +87,8 @@ struct access_facts {
 	size_t n_hooks;           /* found, may be more than MAX_HOOKS */
 	bool is_blocked;          /* no thread can be stopped: */
 	struct blocked blocked;
-	bool waits_visibly;       /* every thread waits in a call that a stop would end early; only asked where a filter forbids the
-				   * way around that (boot.h) */
+	/* every thread waits in a call that a stop would end early; only asked where a filter forbids the way around that (boot.h) */
+	bool waits_visibly;
 	char no_room[160], no_room_cure[160]; /* which limit leaves no room for what must be mapped; "" none */
 	int recorder_pid;         /* of a probe that is linked already; 0 none */
 	bool recorder_is_alive;

@@ -37,7 +37,8 @@
 #define RACE_NS 1000000000u              /* after linking the list is looked at again */
 #define FAR (1ull << 30)                 /* from what the target has mapped */
 
-extern const uint8_t boot_blob[]; /* made from arch/x86_64/boot.S; it ends with the data up to its calls */
+/* made from arch/x86_64/boot.S; it ends with the data up to its calls */
+extern const uint8_t boot_blob[];
 extern const size_t boot_blob_bytes;
 
 struct boot_data {
@@ -356,7 +357,8 @@ struct err *link_poll(struct link *l)
 			return NULL;
 		if (monotonic_ns() - b->started_ns > RACE_NS)
 			return err_create(ERR_TARGET_GONE, "the interpreter of process %d has ended", (int)l->pid);
-		return link_plain(l, l->place.code.v); /* another hook was being added to the list at that very moment */
+		/* another hook was being added to the list at that very moment */
+		return link_plain(l, l->place.code.v);
 	}
 	uint64_t who[3];
 	if (!remote_mem_read(l->mem, l->base, who, sizeof(who)))
@@ -426,7 +428,8 @@ struct err *boot_leave(struct link *l, const struct remote_target *t, uint64_t d
 	struct err *err = find_place(l, t->mem, t->maps, bytes_for(&p), &place);
 	if (!err && place.is_left)
 		err = remote_place_wait(&here, CALL_TIMEOUT_NS);
-	if (!err && place.code.v == l->place.code.v && l->place.n_bytes < place.n_bytes) /* whoever clears it clears all of it */
+	/* whoever clears it clears all of it */
+	if (!err && place.code.v == l->place.code.v && l->place.n_bytes < place.n_bytes)
 		l->place.n_bytes = place.n_bytes;
 	if (!err)
 		err = write_code(l, t->mem, t->pid, &place, &p);

@@ -143,7 +143,8 @@ enum cfi_status cfi_fde_read(const struct mem_reader *m, uint64_t fde, struct cf
 /* ---- expressions, described ---- */
 
 struct operand {
-	enum { OPERAND_CONST, OPERAND_REG, OPERAND_WORD, OPERAND_CFA } kind; /* n; reg + n; word at reg + n, + m; CFA + n */
+	/* n; reg + n; word at reg + n, + m; CFA + n */
+	enum { OPERAND_CONST, OPERAND_REG, OPERAND_WORD, OPERAND_CFA } kind;
 	uint8_t reg;
 	int64_t n, m;
 };

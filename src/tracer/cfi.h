@@ -37,9 +37,11 @@ struct cfi_rule {
 };
 
 struct cfi_row {
-	uint8_t cfa_reg;      /* CFA = reg + cfa_off, or with cfa_deref the word at that address + cfa_off2 */
+	/* CFA = reg + cfa_off, or with cfa_deref the word at that address + cfa_off2 */
+	uint8_t cfa_reg;
 	bool cfa_deref;
-	bool is_signal_frame; /* the caller was interrupted, not calling: its pc is that of an instruction to be executed */
+	/* the caller was interrupted, not calling: its pc is that of an instruction to be executed */
+	bool is_signal_frame;
 	uint8_t pad;
 	int32_t cfa_off, cfa_off2;
 	struct cfi_rule rules[CFI_REG_COUNT];
@@ -58,7 +60,8 @@ struct cfi_entry {
 };
 struct cfi_table {
 	uint64_t base;         /* address of .eh_frame_hdr */
-	uint64_t table;        /* address of its search table; 0 if it has none that can be used and `entries` was made by hand */
+	/* address of its search table; 0 if it has none that can be used and `entries` was made by hand */
+	uint64_t table;
 	struct cfi_entry *entries;
 	size_t n;
 };
@@ -76,7 +79,8 @@ struct cfi_fde {
 	uint8_t pointer_encoding;
 };
 
-#define CFI_MAX_ENTRY_BYTES (1u << 20)   /* of one FDE; CPython 3.15's evaluator needs some tens of kB */
+/* of one FDE; CPython 3.15's evaluator needs some tens of kB */
+#define CFI_MAX_ENTRY_BYTES (1u << 20)
 #define CFI_MAX_TABLE_ENTRIES (1u << 22)
 #define CFI_MAX_STATES 16u               /* DW_CFA_remember_state, nested */
 
@@ -87,7 +91,8 @@ struct cfi_program;
 struct cfi_scratch {
 	uint8_t *fde, *cie;
 	size_t fde_cap, cie_cap;
-	struct cfi_program *programs[CFI_PROGRAMS]; /* of the big entries met last, NULL or one; the oldest makes room */
+	/* of the big entries met last, NULL or one; the oldest makes room */
+	struct cfi_program *programs[CFI_PROGRAMS];
 	unsigned next_program;
 };
 void cfi_scratch_fini(struct cfi_scratch *s);

@@ -150,7 +150,8 @@ enum link_presence link_presence(const struct link *l, pid_t pid)
 	pid_t tid = pid;
 	snprintf(range, sizeof(range), "/proc/%d/map_files/%llx-%llx", (int)tid, (unsigned long long)(l->base.v + l->shared_off),
 		 (unsigned long long)(l->base.v + l->total_bytes));
-	if (lstat(range, &st) < 0 && (errno == ENOENT || errno == ESRCH)) { /* ESRCH: a kernel thread, or ended: no memory */
+	/* ESRCH: a kernel thread, or ended: no memory */
+	if (lstat(range, &st) < 0 && (errno == ENOENT || errno == ESRCH)) {
 		tid = proc_living_thread(pid);
 		if (!tid)
 			return presence_by_memory(l, pid);
@@ -162,7 +163,8 @@ enum link_presence link_presence(const struct link *l, pid_t pid)
 	}
 	CLEANUP(maps) struct maps *maps = NULL;
 	struct err *err = maps_read(tid, &maps);
-	if (err && err->code != ERR_TARGET_GONE && err->code != ERR_NOT_FOUND) { /* whatever it was: ask once more */
+	/* whatever it was: ask once more */
+	if (err && err->code != ERR_TARGET_GONE && err->code != ERR_NOT_FOUND) {
 		err_destroy(err);
 		err = maps_read(tid, &maps);
 	}
@@ -384,8 +386,10 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 		goto out;
 	t = (struct remote_target){ .pid = pid, .mem = mem, .maps = maps, .place = &l->place, .attached = attached,
 				    .filtered = threads_any_filtered(pid) };
-	if (l->nonce && !ring_is_ours(l, mem)) { /* somebody has taken it out before the lock was ours */
-		if (boot_is_hook(l, mem)) /* or we have ourselves, at an earlier try, and then something failed */
+	/* somebody has taken it out before the lock was ours */
+	if (l->nonce && !ring_is_ours(l, mem)) {
+		/* or we have ourselves, at an earlier try, and then something failed */
+		if (boot_is_hook(l, mem))
 			err = boot_finish(l, &t);
 		goto out;
 	}
@@ -397,7 +401,8 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 
 	/* dlclose may have taken the module, and with it entry, head and place, away. */
 	const struct mapping *slack = maps_find(maps, l->entry);
-	const struct mapping *head = maps_find(maps, RADDR(l->runtime.layout.audit_head)); /* the entry may be in libc */
+	/* the entry may be in libc */
+	const struct mapping *head = maps_find(maps, RADDR(l->runtime.layout.audit_head));
 	bool module_there = slack && slack->write && head && head->write, entry_there = false, half_left = false;
 	if (module_there) {
 		struct {
@@ -450,7 +455,8 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 		if (err)
 			goto out;
 	} else if (entry_there) {
-		p.base = p.pending = l->base.v; /* should we be killed before the munmap, the next recorder finds it */
+		/* should we be killed before the munmap, the next recorder finds it */
+		p.base = p.pending = l->base.v;
 		remote_program_add(&p, REMOTE_FLAG(REMOTE_UNLINK), l->runtime.layout.audit_head, l->entry.v, 0, 0, 0, 0);
 		uint64_t now = monotonic_ns();
 		err = remote_call_run(&t, &p, blob, blob_end, deadline > now ? deadline - now : 0, &stats, &one);
@@ -466,7 +472,8 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 		const uint64_t neutral[2] = { l->runtime.layout.fn_neutral, 0 };
 		const struct still_store stores[] = {
 			{ l->place.mailbox, &pending, sizeof(pending) },
-			{ raddr_add(l->entry, 8), &neutral[0], 8 }, /* whoever has loaded our entry calls this instead; `next` stays */
+			/* whoever has loaded our entry calls this instead; `next` stays */
+			{ raddr_add(l->entry, 8), &neutral[0], 8 },
 			{ raddr_add(l->entry, 16), &neutral[1], 8 },
 		};
 		if (!err)
@@ -488,7 +495,8 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 		ptrace_serve();
 		poll(NULL, 0, 2);
 	}
-	if (module_there && !unmapped) /* the interpreter ended meanwhile, and we were linked anew */
+	/* the interpreter ended meanwhile, and we were linked anew */
+	if (module_there && !unmapped)
 		err = still_do(&t, unlink_plain, &here);
 	link_unmap_program(l, &p);
 	uint64_t now = monotonic_ns();
@@ -519,7 +527,8 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	if (!err && module_there)
 		err = still_write(&t, &done, 1);
 out:
-	if (err && t.place && !boot_is_hook(l, mem)) { /* whatever it was, our code need not stay; but the process may be gone */
+	/* whatever it was, our code need not stay; but the process may be gone */
+	if (err && t.place && !boot_is_hook(l, mem)) {
 		struct err *e = remote_place_wait(&t, CALL_GRACE_NS);
 		if (!e)
 			e = remote_place_clear(&t);
@@ -537,7 +546,8 @@ static struct err *detach_one(struct link *l, pid_t pid, bool attached, uint64_t
 	if (err)
 		return err;
 	err = detach_locked(l, pid, attached, deadline, pause_ns);
-	while (err && err->code == ERR_BUSY && monotonic_ns() < deadline) { /* it is unloading Python: look again what is there */
+	/* it is unloading Python: look again what is there */
+	while (err && err->code == ERR_BUSY && monotonic_ns() < deadline) {
 		err_destroy(err);
 		ptrace_serve();
 		poll(NULL, 0, 2);
@@ -572,7 +582,8 @@ static void leave_process(struct link *l, pid_t pid, bool attached, uint64_t dea
 		bool is_done = !err || (presence == LINK_OUT && !hook_is_left(l, pid));
 		uint64_t now = monotonic_ns();
 		bool is_over = try >= DETACH_TRIES || now >= deadline || (err && err->code == ERR_CORRUPT);
-		if (!is_done && err->code == ERR_CORRUPT && !l->nonce) { /* nobody asked for that process */
+		/* nobody asked for that process */
+		if (!is_done && err->code == ERR_CORRUPT && !l->nonce) {
 			snprintf(l->left_alone, sizeof(l->left_alone), "%s", err->message);
 			report->n_processes--;
 			is_done = true;

@@ -15,7 +15,8 @@
 #define MAX_TABLE_BYTES (384ull << 20)
 
 struct image_store {
-	VEC(struct image *) images; /* those of files; borrowed: an image leaves when its last reference goes */
+	/* those of files; borrowed: an image leaves when its last reference goes */
+	VEC(struct image *) images;
 	uint64_t n_table_bytes;     /* that image_take_bytes() gave to images */
 	struct namer *namer;        /* NULL until image_store_namer() */
 	uint64_t next_id;

@@ -45,7 +45,8 @@ struct image {
 	struct timespec changed;
 	struct mem_reader memory;       /* of the target; used with `bias` when fd is -1 */
 	uint64_t bias;
-	struct mem_reader reader;       /* reads this image at its own addresses, whatever the source */
+	/* reads this image at its own addresses, whatever the source */
+	struct mem_reader reader;
 	char *path;                     /* for looking for debug files; may be NULL */
 	uint32_t n_loads;
 	struct image_load loads[IMAGE_MAX_LOADS];
@@ -87,7 +88,8 @@ bool image_take_bytes(struct image *i, uint64_t n_bytes);
 struct image *image_of_file(struct image_store *s, int fd, const char *path);
 /* The image mapped with its ELF header at `header`. `memory` must outlive the image. */
 struct image *image_of_memory(const struct mem_reader *memory, raddr header, const char *path);
-void image_unref(struct image_store *s, struct image *i); /* NULL is fine; s may be NULL for images of memory */
+/* NULL is fine; s may be NULL for images of memory */
+void image_unref(struct image_store *s, struct image *i);
 
 /* The load bias that an image has when its ELF header lies at `header`. */
 uint64_t image_bias_at(const struct image *i, raddr header);

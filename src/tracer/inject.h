@@ -39,10 +39,13 @@ struct link {
 	struct python_runtime runtime;
 	char *module_path;
 	struct remote_place place;
-	struct ring ring;           /* as we laid it out; of an older probe only dev and inode are known */
-	struct timespec since;      /* CLOCK_REALTIME_COARSE, before anything was mapped: ring_open() */
+	/* as we laid it out; of an older probe only dev and inode are known */
+	struct ring ring;
+	/* CLOCK_REALTIME_COARSE, before anything was mapped: ring_open() */
+	struct timespec since;
 	uint64_t since_ticks;       /* the same, as field 22 of /proc/PID/stat counts */
-	uint32_t abi;               /* of the probe there: PROBE_ABI, or that of an older one to be taken out */
+	/* of the probe there: PROBE_ABI, or that of an older one to be taken out */
+	uint32_t abi;
 	uint32_t n_lanes;           /* of each process */
 	raddr base;                 /* of the reservation in the target */
 	uint64_t total_bytes, blob_off, shared_off, state_off, blob_bytes;
@@ -54,12 +57,15 @@ struct link {
 	uint64_t pause_ns;          /* longest so far */
 	bool timeout_extended;
 	bool linked;                /* our entry is in the list, as far as we know */
-	bool is_unloadable;         /* the module of the runtime is: the program can do without it */
+	/* the module of the runtime is: the program can do without it */
+	bool is_unloadable;
 	bool is_left;               /* link_detach() could not take it out */
 	bool took_over;             /* a dead recorder's probe was taken out first */
-	uint8_t *earlier_code;      /* of an earlier probe, as it was found; [blob_bytes], NULL else */
+	/* of an earlier probe, as it was found; [blob_bytes], NULL else */
+	uint8_t *earlier_code;
 	char left_alone[200];       /* what looks like an earlier probe, and could not be proved to be one; "" */
-	struct boot *boot;          /* not NULL: it was, or will be, linked without stopping anybody (boot.h) */
+	/* not NULL: it was, or will be, linked without stopping anybody (boot.h) */
+	struct boot *boot;
 };
 
 /* Find the runtimes of a process: at least one, else ERR_NOT_PYTHON or ERR_UNSUPPORTED with cause. The array is malloc'ed;
@@ -125,9 +131,11 @@ void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void
 enum link_presence {
 	LINK_OUT,     /* proved: its mappings were read, or its address space is gone */
 	LINK_IN,
-	LINK_UNKNOWN  /* it lives, and its mappings cannot be read: no rights, no descriptors left, … */
+	/* it lives, and its mappings cannot be read: no rights, no descriptors left, … */
+	LINK_UNKNOWN
 };
-enum link_presence link_presence(const struct link *l, pid_t pid); /* does this process have the ring mapped? */
+/* does this process have the ring mapped? */
+enum link_presence link_presence(const struct link *l, pid_t pid);
 bool link_is_in(const struct link *l, pid_t pid);                  /* LINK_IN */
 /* Pids that map the ring, but for this process. malloc'ed. */
 MUST_CHECK struct err *link_processes(const struct link *l, pid_t **ret, size_t *ret_n);

@@ -59,7 +59,8 @@ struct err *link_attach_at_entry(pid_t pid, pid_t tid, const struct python_runti
 	a.target.fleeting = a.target.unloadable = NULL; /* the thread stands still anyway */
 	pid_t recorder;
 	enum probe_presence presence = probe_presence_find(a.l->mem, rt, &recorder, NULL);
-	if (presence == PROBE_LIVE_RECORDER || presence == PROBE_DEAD_RECORDER) { /* linked twice, the list would never end */
+	/* linked twice, the list would never end */
+	if (presence == PROBE_LIVE_RECORDER || presence == PROBE_DEAD_RECORDER) {
 		err = err_create(ERR_BUSY, "there is a probe in process %d already, of recorder %d", (int)pid, (int)recorder);
 		goto out;
 	}

@@ -42,10 +42,13 @@ void attach_map_program(const struct attach *a, struct remote_program *ret); /* 
 /* Everything between mapping and linking; the target runs. */
 MUST_CHECK struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_call_stats *stats);
 
-void link_own(struct link *l); /* it is linked, and that it is ours nobody can dispute: we hold the lock */
-MUST_CHECK struct err *link_unlink_plain(const struct link *l, struct remote_mem *mem); /* by stores alone */
+/* it is linked, and that it is ours nobody can dispute: we hold the lock */
+void link_own(struct link *l);
+/* by stores alone */
+MUST_CHECK struct err *link_unlink_plain(const struct link *l, struct remote_mem *mem);
 void link_note_pause(struct link *l, const struct remote_call_stats *stats); /* keep the longest */
-void link_unmap_program(const struct link *l, struct remote_program *p);     /* munmap of the whole reservation */
+/* munmap of the whole reservation */
+void link_unmap_program(const struct link *l, struct remote_program *p);
 /* Is no thread in the probe, and will none be: unlinked, it can go. ERR_TARGET_GONE when the memory is no more: the process is
  * ending, or a zombie that its parent has not fetched yet. */
 MUST_CHECK struct err *link_check_left(const struct link *l, const struct remote_target *t, bool *ret_left);

@@ -202,7 +202,8 @@ bool kin_is_forked_since(const struct link *l, pid_t pid, raddr code, const stru
 	CLEANUP(maps) struct maps *maps = NULL;
 	if (!proc_start_ticks(pid, &start_ticks) || start_ticks < l->since_ticks)
 		return false;
-	if (!descends_from(pid, l->pid) && !has_same_credentials(pid, l->pid)) /* its parent may have ended */
+	/* its parent may have ended */
+	if (!descends_from(pid, l->pid) && !has_same_credentials(pid, l->pid))
 		return false;
 	struct err *err = maps_read(pid, &maps);
 	const struct mapping *a = err ? NULL : maps_find(maps, code), *b = maps_find(of_parent, code);

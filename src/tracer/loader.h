@@ -24,10 +24,12 @@
 struct user_regs_struct;
 
 struct loader {
-	uint64_t start, end;           /* its mappings; start == end: there is none, the program is static */
+	/* its mappings; start == end: there is none, the program is static */
+	uint64_t start, end;
 	uint64_t vdso_start, vdso_end; /* whoever calls from there was called himself */
 	uint64_t debug;                /* its struct r_debug; 0: not found */
-	uint64_t debug_at;             /* musl: where that address stands, once it has relocated itself; else 0 */
+	/* musl: where that address stands, once it has relocated itself; else 0 */
+	uint64_t debug_at;
 };
 
 /* To be called at the exec event. A program that is the loader (ld.so PROGRAM) has itself for a loader. */
@@ -36,7 +38,8 @@ MUST_CHECK struct err *loader_find(pid_t pid, struct loader *ret);
 enum loader_stage {
 	LOADER_WORKS,    /* modules may be missing, or as they are in the file */
 	LOADER_RELOCATED,/* some module is complete since, perhaps all; none of them has run */
-	LOADER_DONE      /* all are complete; initialisers may have run, and the begin of the program */
+	/* all are complete; initialisers may have run, and the begin of the program */
+	LOADER_DONE
 };
 /* `pid` stands at the end of a system call, with these registers. */
 enum loader_stage loader_stage(const struct loader *l, pid_t pid, const struct user_regs_struct *regs);

@@ -28,7 +28,8 @@
 
 enum merge_class { /* of one native frame, bits */
 	MERGE_EVALUATOR = 1, /* evaluator_contains() */
-	MERGE_GREENLET = 2,  /* code of the greenlet module: beyond it, further out, the stack is somebody else's */
+	/* code of the greenlet module: beyond it, further out, the stack is somebody else's */
+	MERGE_GREENLET = 2,
 	MERGE_HANDLER = 4    /* "_TAIL_CALL_…": a handler that runs in the evaluator's stead (tail-call builds) */
 };
 

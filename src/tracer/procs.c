@@ -309,7 +309,8 @@ struct err *proc_descendants(pid_t pid, pid_t but, pid_t **ret, size_t *ret_n)
 
 bool proc_has_execed(pid_t pid)
 {
-	enum { FORKED_NO_EXEC = 0x40 }; /* kernel include/linux/sched.h, PF_FORKNOEXEC: set by fork, cleared by exec */
+	/* kernel include/linux/sched.h, PF_FORKNOEXEC: set by fork, cleared by exec */
+	enum { FORKED_NO_EXEC = 0x40 };
 	char text[1024];
 	unsigned flags;
 	if (proc_file_read(pid, "stat", text, sizeof(text)) < 0)

@@ -354,10 +354,12 @@ struct err *ptrace_breakpoint_settle(pid_t tid, uint64_t timeout_ns)
 {
 	struct user_regs_struct regs;
 	bool group_stopped = false;
-	struct err *err = ptrace_interrupt(tid); /* pending, it stops the thread before its first instruction */
+	/* pending, it stops the thread before its first instruction */
+	struct err *err = ptrace_interrupt(tid);
 	if (!err)
 		err = ptrace_get_regs(tid, &regs);
-	regs.eflags |= 1u << 16; /* RF: the breakpoint does not hit at once again (Intel SDM, 18.3.1.1) */
+	/* RF: the breakpoint does not hit at once again (Intel SDM, 18.3.1.1) */
+	regs.eflags |= 1u << 16;
 	if (!err)
 		err = ptrace_set_regs(tid, &regs);
 	if (!err)

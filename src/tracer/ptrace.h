@@ -36,8 +36,10 @@ MUST_CHECK struct err *ptrace_continue(pid_t tid, int signal);
  * else with a SIGTRAP. Any other way of continuing ends it. */
 MUST_CHECK struct err *ptrace_continue_to_syscall(pid_t tid, int signal);
 bool ptrace_is_syscall_stop(int status); /* wait status */
-int ptrace_signal_of(int status); /* what a stopped thread is to be given when it goes on; 0 if it did not stop for a signal */
-MUST_CHECK struct err *ptrace_get_signal(pid_t tid, siginfo_t *ret); /* of a thread that stands at one */
+/* what a stopped thread is to be given when it goes on; 0 if it did not stop for a signal */
+int ptrace_signal_of(int status);
+/* of a thread that stands at one */
+MUST_CHECK struct err *ptrace_get_signal(pid_t tid, siginfo_t *ret);
 MUST_CHECK struct err *ptrace_listen(pid_t tid);
 MUST_CHECK struct err *ptrace_detach(pid_t tid, int signal);
 MUST_CHECK struct err *ptrace_event_message(pid_t tid, unsigned long *ret);

@@ -39,7 +39,8 @@
 #include "tracer/sigframe.h"
 #include "tracer/still.h"
 
-extern const uint8_t stub_blob[]; /* made from arch/x86_64/stub.S; its last 16 bytes are the saved rip and rsp */
+/* made from arch/x86_64/stub.S; its last 16 bytes are the saved rip and rsp */
+extern const uint8_t stub_blob[];
 extern const size_t stub_blob_bytes;
 
 struct stub_data {
@@ -56,7 +57,8 @@ _Static_assert(offsetof(struct stub_data, ops) == 40 && sizeof(struct remote_op)
 #define CALL_GRACE_NS 200000000ull
 #define TAKE_BACK_NS 50000000ull
 #define HOLD_STEP_NS 20000000ull     /* between two looks at threads that stop late */
-#define STARVED_NS 8000000000ull     /* more, for a thread that waits for a processor to stop or to go on */
+/* more, for a thread that waits for a processor to stop or to go on */
+#define STARVED_NS 8000000000ull
 
 size_t remote_stub_bytes(void)
 {
@@ -144,7 +146,8 @@ struct err *remote_call_write_held(const struct remote_target *t, pid_t tid, rad
 	struct err *err = remote_mem_write(t->mem, to, bytes, n);
 	if (!err || err->code == ERR_TARGET_GONE) /* by that number there may be another program */
 		return err;
-	err_destroy(err); /* kernels can forbid it to /proc/PID/mem (proc_mem.force_override), never to the tracer */
+	/* kernels can forbid it to /proc/PID/mem (proc_mem.force_override), never to the tracer */
+	err_destroy(err);
 	for (size_t i = 0; i < n; i += 8) {
 		uint64_t word = 0;
 		memcpy(&word, (const uint8_t *)bytes + i, n - i < 8 ? n - i : 8);
@@ -166,11 +169,13 @@ static void fail_on_purpose(pid_t tid, struct remote_op *ops, size_t n)
 		case ENOMEM: /* more than there is */
 			ops[i] = (struct remote_op){ SYS_mmap, { 0, 1ull << 47, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1, 0 } };
 			break;
-		case EPERM: /* nobody traces himself: kernel/ptrace.c, ptrace_attach, same_thread_group */
+		/* nobody traces himself: kernel/ptrace.c, ptrace_attach, same_thread_group */
+		case EPERM:
 			err_destroy(proc_status_read(tid, &status));
 			ops[i] = (struct remote_op){ SYS_ptrace, { PTRACE_SEIZE, (uint64_t)status.ns_pid, 0, 0, 0, 0 } };
 			break;
-		default: ops[i] = (struct remote_op){ 0xfff, { 0 } }; break; /* no such call: ENOSYS */
+		/* no such call: ENOSYS */
+		default: ops[i] = (struct remote_op){ 0xfff, { 0 } }; break;
 		}
 	}
 }
@@ -197,7 +202,8 @@ static struct err *set_up(const struct remote_target *t, pid_t tid, const struct
 	memcpy(data.ops, program->ops, sizeof(data.ops));
 	fail_on_purpose(tid, data.ops, data.n_ops);
 	uint64_t at = (regs.rsp - RED_ZONE - sizeof(data)) & ~63ull;
-	if (!data.mailbox) /* the caller sees the effect elsewhere; the answer goes where nobody needs it */
+	/* the caller sees the effect elsewhere; the answer goes where nobody needs it */
+	if (!data.mailbox)
 		data.mailbox = at + offsetof(struct stub_data, total_bytes);
 	if (program->path) {
 		if (strlen(program->path) >= sizeof(data.path))
@@ -235,7 +241,8 @@ static struct err *set_up(const struct remote_target *t, pid_t tid, const struct
 /* A thread in the stub has come to the end of a call. Was it the last one? Then *ret_error is 0, or what failed. */
 static bool was_last_call(const struct user_regs_struct *r, const struct stub_data *d, int *ret_error)
 {
-	int64_t left = (int64_t)r->r12, rax = (int64_t)r->rax; /* r12: how many are to come, or the error that is being undone */
+	/* r12: how many are to come, or the error that is being undone */
+	int64_t left = (int64_t)r->r12, rax = (int64_t)r->rax;
 	*ret_error = 0;
 	if (left < 0) {
 		*ret_error = (int)-left;
@@ -344,7 +351,8 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, co
 	}
 	struct err *stopped = err && err->code == ERR_TIMEOUT ? ptrace_stop_for_change(tid, TAKE_BACK_NS, &group_stopped) : NULL;
 	bool is_back = err && err->code == ERR_TIMEOUT && !stopped && take_back(t, tid, &back);
-	if (err && err->code == ERR_TIMEOUT && !stopped && !is_back) /* it goes on with the list when it can */
+	/* it goes on with the list when it can */
+	if (err && err->code == ERR_TIMEOUT && !stopped && !is_back)
 		stopped = ptrace_continue(tid, 0);
 	err_destroy(stopped);
 	if (is_back) {
@@ -457,7 +465,8 @@ static struct err *wait_for_answer(const struct remote_target *t, pid_t tid, uin
 struct err *remote_call_hold(const struct remote_target *t, pid_t tid, uint64_t timeout_ns, bool *ret_group_stopped)
 {
 	struct err *err = NULL;
-	bool was_pending = !t->attached && remote_call_take_pending(tid); /* it is on its way to that stop */
+	/* it is on its way to that stop */
+	bool was_pending = !t->attached && remote_call_take_pending(tid);
 	if (!t->attached) {
 		if (!was_pending)
 			err = ptrace_seize(tid, 0);
@@ -572,7 +581,8 @@ static void let_go_later(const struct remote_target *t, pid_t tid, uint64_t time
 	struct user_regs_struct regs;
 	struct err *err = ptrace_stop_for_change(tid, timeout_ns, &group_stopped);
 	if (!err) {
-		err_destroy(remote_call_repair_held(t, tid, &regs)); /* it may have come to a call of its own by now */
+		/* it may have come to a call of its own by now */
+		err_destroy(remote_call_repair_held(t, tid, &regs));
 		err = remote_call_let_go(t, tid, group_stopped);
 	} else if (!t->attached && err->code == ERR_TIMEOUT && !remote_call_add_pending(tid))
 		log_debug("thread %d stays seized until we end", (int)tid);
@@ -755,7 +765,8 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 		*ret_value = 1;
 		return NULL;
 	}
-	uint64_t awake_until = monotonic_ns() + 500000; /* a call takes 20 to 300 µs: sleeping would double that */
+	/* a call takes 20 to 300 µs: sleeping would double that */
+	uint64_t awake_until = monotonic_ns() + 500000;
 	for (unsigned spins = 0;; spins++) {
 		struct err *err = answer(t, ret_value);
 		uint64_t now = monotonic_ns();
@@ -821,7 +832,8 @@ struct err *threads_check_outside_of(const struct remote_target *t, const struct
 			continue;
 		}
 		err = look_at_running(t, threads[i].tid, code, ret_outside);
-		if (err && err->code == ERR_TARGET_GONE) { /* a thread that ended is outside for good */
+		/* a thread that ended is outside for good */
+		if (err && err->code == ERR_TARGET_GONE) {
 			err_destroy(err);
 			err = NULL;
 		}

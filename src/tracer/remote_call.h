@@ -36,9 +36,10 @@ struct remote_program {
 	size_t n_ops;
 	uint64_t base;        /* what the answer is when no call saves one (0: then it is 1) */
 	uint64_t total_bytes; /* of the reservation, unmapped again when a later call fails */
-	uint64_t pending;     /* until the answer comes the mailbox says this: the base of a reservation that must not be
-			       * forgotten should we be killed; 0 none */
-	const char *path;     /* for an open: ops that name REMOTE_PATH as an argument get its address; NULL = none */
+	/* until the answer comes the mailbox says this: the base of a reservation that must not be forgotten should we be killed; 0 none */
+	uint64_t pending;
+	/* for an open: ops that name REMOTE_PATH as an argument get its address; NULL = none */
+	const char *path;
 };
 #define REMOTE_PATH 0x7061746870617468ull
 
@@ -46,17 +47,21 @@ void remote_program_add(struct remote_program *p, uint64_t op, uint64_t a0, uint
 			uint64_t a4, uint64_t a5);
 
 /* Where the stub may be written: found once per process image. */
-#define REMOTE_PENDING 2ull /* in the mailbox, or'ed to `pending`; no answer ends so: a base is aligned, else 1 or -errno */
+/* in the mailbox, or'ed to `pending`; no answer ends so: a base is aligned, else 1 or -errno */
+#define REMOTE_PENDING 2ull
 #define REMOTE_PLACE_BYTES 1344
 struct remote_place {
 	raddr code;        /* dead executable bytes, remote_stub_bytes() of them */
 	raddr mailbox;     /* u64, zero before a call; address 0: no answer is wanted */
 	uint8_t before[REMOTE_PLACE_BYTES]; /* what the dead bytes held */
-	size_t n_bytes;    /* of them, those that may be written: the code's, or more that a killed recorder has left */
-	bool is_left;      /* they hold code of ours in which a thread may be: remote_place_wait() comes before the next use */
+	/* of them, those that may be written: the code's, or more that a killed recorder has left */
+	size_t n_bytes;
+	/* they hold code of ours in which a thread may be: remote_place_wait() comes before the next use */
+	bool is_left;
 	bool is_unloadable;/* the program can unload the module that they belong to, */
 	struct elf_module module; /* which is this; its path is text that is never freed */
-	pid_t last_tid;    /* who was sent there last, and may be at its last steps still; 0 nobody */
+	/* who was sent there last, and may be at its last steps still; 0 nobody */
+	pid_t last_tid;
 };
 size_t remote_stub_bytes(void);
 /* n_bytes dead ones behind the text of a module: of the one at `prefer`, else of one that stays as long as the program, else of
@@ -81,15 +86,18 @@ struct remote_target {
 	struct remote_mem *mem;
 	const struct maps *maps;
 	struct remote_place *place;
-	bool attached;         /* every thread is already seized by this process (following children) */
-	bool filtered;         /* some thread has a seccomp filter: others are asked first, and one that has is asked with the filter suspended */
-	uint64_t text_start, text_end; /* CPython's own text: its calls handle EINTR exactly (PEP 475) */
-	const struct elf_module *fleeting; /* NULL, or a module the program may unload at any moment: all stand still (still.h), and
-				    * its mappings must be those of `maps`, else ERR_BUSY and nothing is done */
-	const struct elf_module *unloadable; /* NULL, or one it can unload, if not while its interpreter is alive: when the thread
-				    * stands still its code must be there, else ERR_BUSY likewise */
-	const struct python_runtime *to_link; /* NULL, or a runtime whose hooks CPython must not be freeing when the thread
-				    * stands still: it is not being finalised, else ERR_BUSY likewise */
+	/* every thread is already seized by this process (following children) */
+	bool attached;
+	/* some thread has a seccomp filter: others are asked first, and one that has is asked with the filter suspended */
+	bool filtered;
+	/* CPython's own text: its calls handle EINTR exactly (PEP 475) */
+	uint64_t text_start, text_end;
+	/* NULL, or a module the program may unload at any moment: all stand still (still.h), and its mappings must be those of `maps`, else ERR_BUSY and nothing is done */
+	const struct elf_module *fleeting;
+	/* NULL, or one it can unload, if not while its interpreter is alive: when the thread stands still its code must be there, else ERR_BUSY likewise */
+	const struct elf_module *unloadable;
+	/* NULL, or a runtime whose hooks CPython must not be freeing when the thread stands still: it is not being finalised, else ERR_BUSY likewise */
+	const struct python_runtime *to_link;
 };
 
 /* Run the program in some thread of the target and wait for its answer: *ret_value is the base (or 1). The thread is
@@ -138,10 +146,12 @@ struct thread_place {
 /* Threads of a process as /proc shows them. Returns malloc'ed list; 0 threads when it is gone. ERR_SYS if one cannot be looked
  * at, ERR_NO_MEMORY. */
 MUST_CHECK struct err *threads_list(pid_t pid, struct thread_place **ret, size_t *ret_n);
-bool thread_place_read(pid_t pid, pid_t tid, struct thread_place *ret); /* false with errno: ENOENT or ESRCH if it is gone */
+/* false with errno: ENOENT or ESRCH if it is gone */
+bool thread_place_read(pid_t pid, pid_t tid, struct thread_place *ret);
 /* Fill in the ranks: first those where being stopped shows least. */
 void threads_sort(const struct remote_target *t, struct thread_place *threads, size_t n);
-int threads_best_rank(const struct remote_target *t); /* of its threads; THREAD_EXACT when it has none any more */
+/* of its threads; THREAD_EXACT when it has none any more */
+int threads_best_rank(const struct remote_target *t);
 /* Has the thread a seccomp filter, or is it in strict mode? A filter belongs to a thread (seccomp(2)). */
 bool thread_is_filtered(pid_t tid);
 bool threads_any_filtered(pid_t pid);

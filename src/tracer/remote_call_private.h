@@ -28,4 +28,5 @@ MUST_CHECK struct err *remote_call_check_still_there(const struct remote_target 
 /* Of a thread that stands still: its seccomp filter, if it has one, does not see our calls until filter_restore(), or until we detach.
  * other_options: of ptrace(2), that it is to have besides. ERR_DENIED. */
 MUST_CHECK struct err *filter_suspend(const struct remote_target *t, pid_t tid, unsigned long other_options, bool *ret_has_one);
-void filter_restore(const struct remote_target *t, pid_t tid); /* does nothing in a process that is not followed */
+/* does nothing in a process that is not followed */
+void filter_restore(const struct remote_target *t, pid_t tid);

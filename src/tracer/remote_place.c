@@ -10,7 +10,8 @@
 #include "tracer/remote_call.h"
 #include "tracer/remote_mem.h"
 
-extern const uint8_t stub_blob[]; /* made from arch/x86_64/stub.S; its last 16 bytes are the saved rip and rsp */
+/* made from arch/x86_64/stub.S; its last 16 bytes are the saved rip and rsp */
+extern const uint8_t stub_blob[];
 extern const size_t stub_blob_bytes;
 
 #define PAGE 4096u

@@ -219,7 +219,8 @@ void ring_tick(struct ring *r, const struct ring_tick *tick, uint64_t ticks_per_
 {
 	enum { TRIES = 100 }; /* while events come in at the same moment, each adds something */
 	struct ring_shared *s = r->shared;
-	uint64_t now = __atomic_load_n(&s->now, __ATOMIC_RELAXED); /* theirs: it is made larger, no more */
+	/* theirs: it is made larger, no more */
+	uint64_t now = __atomic_load_n(&s->now, __ATOMIC_RELAXED);
 	for (unsigned try = 0; try < TRIES && now < tick->ticks; try++)
 		if (__atomic_compare_exchange_n(&s->now, &now, tick->ticks, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 			break;
@@ -234,7 +235,8 @@ bool ring_add_verdict(struct ring *r, uint64_t hash, bool is_wanted)
 {
 	for (uint32_t k = 0; k < VERDICT_COUNT; k++) {
 		uint64_t *line = &r->shared->verdicts[(hash + k) % VERDICT_COUNT];
-		uint64_t is = __atomic_load_n(line, __ATOMIC_RELAXED); /* ours, or overwritten: it decides what is shown of the target only */
+		/* ours, or overwritten: it decides what is shown of the target only */
+		uint64_t is = __atomic_load_n(line, __ATOMIC_RELAXED);
 		if (is && (is & ~3ull) == (hash & ~3ull))
 			return false;
 		if (is)
@@ -251,7 +253,8 @@ bool ring_slot_consume(struct ring *r, uint32_t slot, uint64_t tail, guest_u64 *
 	uint64_t head, size = ring_slot_size(r, slot), most = tail + size;
 	*ret_head = ring_slot_head(r, slot);
 	__atomic_store_n(&s->tail, tail, __ATOMIC_SEQ_CST);
-	uint32_t waiting = __atomic_load_n(&s->waiting, __ATOMIC_SEQ_CST); /* theirs: if it is wrong, they sleep too long, or too short */
+	/* theirs: if it is wrong, they sleep too long, or too short */
+	uint32_t waiting = __atomic_load_n(&s->waiting, __ATOMIC_SEQ_CST);
 	if (!waiting || (waiting < size && !guest_take64(ring_slot_head(r, slot), tail, most - waiting, &head)))
 		return false;
 	__atomic_store_n(&s->waiting, 0, __ATOMIC_SEQ_CST);
@@ -268,7 +271,8 @@ void ring_slot_free(struct ring *r, uint32_t slot)
 	s->generation = generation;
 	__atomic_store_n(&s->state, SLOT_FREE, __ATOMIC_RELEASE);
 	__atomic_fetch_add(&r->shared->slots_freed, 1, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&r->shared->slot_waited, __ATOMIC_SEQ_CST)) /* ever: there may be somebody */
+	/* ever: there may be somebody */
+	if (__atomic_load_n(&r->shared->slot_waited, __ATOMIC_SEQ_CST))
 		wake(&r->shared->slots_freed, 1);
 }
 

@@ -82,15 +82,18 @@ bool ring_add_verdict(struct ring *r, uint64_t hash, bool is_wanted);
  * one was. *ret_head: where the slot ended before; the event of the woken thread is not below it.
  */
 bool ring_slot_consume(struct ring *r, uint32_t slot, uint64_t tail, guest_u64 *ret_head);
-void ring_slot_free(struct ring *r, uint32_t slot);    /* it is empty: another process may have it */
-void ring_slot_give_up(struct ring *r, uint32_t slot); /* it is not drained or claimed again; a waiting thread goes on */
+/* it is empty: another process may have it */
+void ring_slot_free(struct ring *r, uint32_t slot);
+/* it is not drained or claimed again; a waiting thread goes on */
+void ring_slot_give_up(struct ring *r, uint32_t slot);
 void ring_wake_all(struct ring *r);
 
 /* ---- what others write ---- */
 
 guest_u32 ring_n_claims(const struct ring *r);   /* slots ever claimed */
 guest_u64 ring_n_unserved(const struct ring *r); /* events that found no slot */
-bool ring_is_waited_for(const struct ring *r);   /* by somebody without a slot, now or a moment ago; a hint */
+/* by somebody without a slot, now or a moment ago; a hint */
+bool ring_is_waited_for(const struct ring *r);
 bool ring_slot_is_claimed(const struct ring *r, uint32_t slot);
 bool ring_slot_waits(const struct ring *r, uint32_t slot); /* for room; a hint */
 guest_u64 ring_slot_head(const struct ring *r, uint32_t slot);

@@ -9,10 +9,12 @@
 #include "tracer/remote_mem.h"
 
 enum {
-	SCAN_BYTES = 32 * 1024, /* a handler of Python's needs some hundred, and the frame up to 11 KiB (AMX) */
+	/* a handler of Python's needs some hundred, and the frame up to 11 KiB (AMX) */
+	SCAN_BYTES = 32 * 1024,
 	STACKS_MAX = 8,
 	PAGE = 4096,
-	NOWHERE = 65536, /* below vm.mmap_min_addr as it is by default there is neither code nor a stack */
+	/* below vm.mmap_min_addr as it is by default there is neither code nor a stack */
+	NOWHERE = 65536,
 	/* struct sigcontext in words, arch/x86/include/uapi/asm/sigcontext.h: r8 … r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip,
 	 * eflags, then cs, gs, fs, ss of 16 bits each */
 	WORD_SP = 15,

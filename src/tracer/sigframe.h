@@ -14,7 +14,8 @@ struct remote_mem;
 
 struct code_range {
 	uint64_t start, end;           /* half-open, as the next */
-	uint64_t held_start, held_end; /* a part of it in which a thread holds what has just been seen to be free: 0, 0 none */
+	/* a part of it in which a thread holds what has just been seen to be free: 0, 0 none */
+	uint64_t held_start, held_end;
 };
 
 /* Does one of the handlers of a thread, which stands still or sleeps with its stack pointer at sp, go back to an address in

@@ -74,7 +74,8 @@ static struct err *still_begin(struct still *s, const struct remote_target *t, u
 	int denied = fault_before(FAULT_OWN);
 	if (denied)
 		return err_sys(denied, "cannot stop process %d", (int)t->pid);
-	fault_after(FAULT_OWN); /* the moment at which a recorder that is slow does harm, if at any */
+	/* the moment at which a recorder that is slow does harm, if at any */
+	fault_after(FAULT_OWN);
 	struct err *err = NULL;
 	for (unsigned round = 0, more = 1; !err && more; round++) {
 		struct thread_place *threads = NULL;
@@ -203,7 +204,8 @@ static struct err *run_calls(struct still *s, const struct remote_program *progr
 	struct err *err = ptrace_set_options(tid, options);
 	if (!err)
 		err = remote_call_run_stopped(tid, s->t, program, timeout_ns, stats, ret_value);
-	if (s->held.v[0].group_stopped) { /* not in that stop any more, so it cannot be left there: it goes on, into it */
+	/* not in that stop any more, so it cannot be left there: it goes on, into it */
+	if (s->held.v[0].group_stopped) {
 		ptrace_stop_again(tid);
 		s->held.v[0].group_stopped = false;
 	}

@@ -25,7 +25,8 @@ struct symbol_table {
 	size_t n;
 	char *texts;            /* NUL-terminated strings, the last byte is NUL */
 	size_t texts_bytes;
-	int lines_fd;           /* a file with .debug_line for this image, -1 none; its owner is the table */
+	/* a file with .debug_line for this image, -1 none; its owner is the table */
+	int lines_fd;
 	uint64_t lines_id;      /* by which the namer knows that file; 0 not yet (symbols.c) */
 };
 

@@ -20,7 +20,8 @@ struct symbols;
 struct symbol_info {
 	const char *function; /* NULL: nothing covers the pc */
 	const char *module;   /* base name of the file; NULL: in no module */
-	uint64_t offset;      /* from the function's start; from the module's load bias when function is NULL */
+	/* from the function's start; from the module's load bias when function is NULL */
+	uint64_t offset;
 	const char *file;     /* source file; NULL unknown */
 	uint32_t line;        /* 0 unknown */
 	bool is_named;        /* function is a symbol's name (or "<signal handler called>"), not made up from the unwind table */

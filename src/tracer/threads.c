@@ -266,7 +266,8 @@ static int rank_of(const struct remote_target *t, const struct thread_place *p)
 	case SYS_semop: is_finite = false; break;
 	case SYS_io_getevents:
 	case SYS_io_pgetevents: is_finite = p->args[4] != 0; break;
-	case SYS_io_uring_enter: return THREAD_SHOWS; /* what it has submitted cannot be submitted again */
+	/* what it has submitted cannot be submitted again */
+	case SYS_io_uring_enter: return THREAD_SHOWS;
 	default: return THREAD_EXACT + 3; /* it restarts, or is made again */
 	}
 	if (!is_finite)

@@ -92,7 +92,8 @@ bool tripwire_is_hit(const struct tripwire *w, pid_t tid, int status)
 	if (!w->fd || ptrace_signal_of(status) != w->signal)
 		return false;
 	struct err *err = ptrace_get_signal(tid, &info);
-	bool is_hit = !err && info.si_code == POLL_IN && info.si_fd == w->fd; /* fs/fcntl.c, send_sigio_to_task */
+	/* fs/fcntl.c, send_sigio_to_task */
+	bool is_hit = !err && info.si_code == POLL_IN && info.si_fd == w->fd;
 	err_destroy(err);
 	return is_hit;
 }

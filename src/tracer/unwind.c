@@ -45,7 +45,8 @@ struct unwinder {
 	struct unwind_lib *lib;  /* NULL until needed */
 	bool lib_failed, lib_only, lib_caching;
 	bool maps_stale;         /* read them before the next walk */
-	uint64_t n_in_vain;      /* times the maps were read for an unknown pc and had not changed, less one for every gap since */
+	/* times the maps were read for an unknown pc and had not changed, less one for every gap since */
+	uint64_t n_in_vain;
 	uint64_t rationed_ns;    /* CLOCK_MONOTONIC: when that was last worked out */
 	uint64_t next_stale_ns;
 	uint64_t generation;
@@ -166,7 +167,8 @@ static bool refresh_for_unknown_pc(struct unwinder *u)
 	if (u->n_in_vain >= MAX_IN_VAIN)
 		return false;
 	bool came = false;
-	err_destroy(refresh_maps(u, &came)); /* gone: what is known stays useful for the records it left */
+	/* gone: what is known stays useful for the records it left */
+	err_destroy(refresh_maps(u, &came));
 	u->n_in_vain += !came;
 	return came;
 }
@@ -418,7 +420,8 @@ static bool step_frame_pointer(struct unwinder *u, struct unwind_state *s)
 	    !slice_read(s, rbp + 8, &next.regs[CFI_RIP]) || !modules_is_executable(u->modules, next.regs[CFI_RIP]))
 		return false;
 	next.regs[CFI_RSP] = rbp + 16;
-	next.known = (1u << CFI_RBP) | (1u << CFI_RIP) | (1u << CFI_RSP); /* who knows what the code did with the others */
+	/* who knows what the code did with the others */
+	next.known = (1u << CFI_RBP) | (1u << CFI_RIP) | (1u << CFI_RSP);
 	next.pc_is_exact = false;
 	*s = next;
 	u->counts.n_frame_pointers++;

@@ -32,7 +32,8 @@ const char *unwind_stop_text(enum unwind_stop stop); /* "complete", "the copied 
 struct unwind_frame {
 	uint64_t pc;
 	uint64_t sp;     /* frame k owns the stack [sp of k, sp of k + 1) */
-	uint64_t lookup; /* pc, or pc - 1 where pc is a return address: what to look names up with */
+	/* pc, or pc - 1 where pc is a return address: what to look names up with */
+	uint64_t lookup;
 };
 
 /* Counters since creation, for tests and doctor. */

@@ -22,7 +22,8 @@ struct unwind_state {
 struct unwind_lib;
 
 bool unwind_lib_is_built(void);
-struct unwind_lib *unwind_lib_create(struct modules *modules, bool caching); /* NULL: not built in, or no memory */
+/* NULL: not built in, or no memory */
+struct unwind_lib *unwind_lib_create(struct modules *modules, bool caching);
 void unwind_lib_destroy(struct unwind_lib *l);
 void unwind_lib_flush(struct unwind_lib *l); /* mappings have changed; NULL is fine */
 

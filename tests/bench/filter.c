@@ -17,7 +17,8 @@
 static double now_ms(void)
 {
 	struct timespec t;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t); /* of this thread: others may be at work on the machine */
+	/* of this thread: others may be at work on the machine */
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
@@ -92,7 +93,8 @@ int main(int argc, char **argv)
 		uint64_t count = 0;
 		struct filter *f;
 		must(filter_compile(text, strlen(text), t, &f));
-		struct filter_cache *index; /* what does not depend on the expression is known, as in a session */
+		/* what does not depend on the expression is known, as in a session */
+		struct filter_cache *index;
 		for (int round = 0; round < 3; round++) {
 			struct filter_cache *cache;
 			must(filter_cache_create(t, &cache));

@@ -51,7 +51,8 @@ static struct past history[HISTORY];
 static uint64_t n_done, n_wanted;
 static uint64_t time_ns = 1000000;
 static VEC(struct past) material;       /* of REAL.avc */
-static VEC(uint32_t) stacks, parents, depths; /* distinct stacks so far, the node below each, their depth */
+/* distinct stacks so far, the node below each, their depth */
+static VEC(uint32_t) stacks, parents, depths;
 static uint64_t recent_addresses[64];
 static struct strbuf scratch;
 static uint32_t path_list, finders, hooks;

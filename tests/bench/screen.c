@@ -35,7 +35,8 @@ enum effect {
 	EFFECT_FOCUS, /* another title is heavy */
 	EFFECT_BOXES, /* a box is ticked or not any more */
 	EFFECT_TYPED, /* the text stands in one of the last three lines */
-	EFFECT_PAGE,  /* the text stands in a title rule, and something below the head of its table */
+	/* the text stands in a title rule, and something below the head of its table */
+	EFFECT_PAGE,
 	EFFECT_GONE,  /* it does not */
 	EFFECT_HAS,   /* the text stands somewhere */
 	EFFECT_CLEARED, /* a whole new screen was sent */
@@ -231,7 +232,9 @@ static bool is_wanted(const char *name)
 	return !only || strstr(name, only);
 }
 
+/* clang-format off */
 #define SERIES(label) { .name = (label), .whole = -1 }
+/* clang-format on */
 
 static void some(const char *name, const char *const *keys, size_t n_keys, enum effect effect, const char *text)
 {
@@ -422,7 +425,8 @@ static void all_series(void)
 static void start(char *const argv[])
 {
 	static char home[] = "/tmp/auditview-bench-XXXXXX";
-	setpriority(PRIO_PROCESS, 0, -5); /* so that we look when there is something to see; the program runs as ever */
+	/* so that we look when there is something to see; the program runs as ever */
+	setpriority(PRIO_PROCESS, 0, -5);
 	if (!mkdtemp(home) || chdir(home))
 		exit(2);
 	const char *const env[] = { NULL };

@@ -154,7 +154,8 @@ size_t fuzz_seed(unsigned number, uint8_t *to, size_t cap)
 	case 1:
 		if (!vdso || cap < 4096)
 			return 0;
-		memcpy(to, vdso, 4096); /* at least one page is there: all of it where the vdso is one, else its beginning */
+		/* at least one page is there: all of it where the vdso is one, else its beginning */
+		memcpy(to, vdso, 4096);
 		return 4096;
 	case 2: return seed_program("/bin/true", to, cap);
 	default: return 0;

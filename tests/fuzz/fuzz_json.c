@@ -14,7 +14,8 @@
 
 static bool read_json(const char *text, size_t n, struct strbuf *to, struct json_objects *objects)
 {
-	char *copy = malloc(n + 1); /* exactly as long as it is, for the sanitizer; ended as lines are */
+	/* exactly as long as it is, for the sanitizer; ended as lines are */
+	char *copy = malloc(n + 1);
 	if (!copy)
 		abort();
 	memcpy(copy, text, n);

@@ -83,7 +83,8 @@ static size_t any_input(const struct session *s, char *to, size_t size)
 		size_t n = 1 + any(4);
 		for (size_t i = 0; i < n; i++)
 			to[i] = (char)(1 + any(255));
-		for (size_t i = 0; i < n; i++) /* C-\, which a terminal that $EDITOR has makes a SIGQUIT of */
+		/* C-\, which a terminal that $EDITOR has makes a SIGQUIT of */
+		for (size_t i = 0; i < n; i++)
 			if (to[i] == 034)
 				to[i] = 'x';
 		return n;
@@ -194,7 +195,8 @@ static void run(char *const argv[], unsigned long count, bool is_live)
 			s = start(argv);
 		}
 	}
-	for (uint64_t end = session_clock() + 60 * S; !s->ended && session_clock() < end;) { /* out of whatever is open */
+	/* out of whatever is open */
+	for (uint64_t end = session_clock() + 60 * S; !s->ended && session_clock() < end;) {
 		session_send(s, "\033", 1);
 		session_pump(s, S / 10);
 		session_send(s, "\033Q", 2);

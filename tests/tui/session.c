@@ -120,7 +120,8 @@ void session_send(struct session *s, const char *bytes, size_t n)
 {
 	while (n > 0) {
 		ssize_t done = write(s->master, bytes, n);
-		if (done < 0 && errno == EAGAIN) { /* the line is full: the program must read first, and may have to write for that */
+		/* the line is full: the program must read first, and may have to write for that */
+		if (done < 0 && errno == EAGAIN) {
 			if (!session_pump(s, 1000000) && s->ended)
 				return;
 			continue;

@@ -13,7 +13,8 @@
 
 struct session {
 	pid_t pid;
-	int master, slave;    /* the slave is kept open: its modes can be asked for when the program is gone */
+	/* the slave is kept open: its modes can be asked for when the program is gone */
+	int master, slave;
 	VTerm *vt;
 	VTermScreen *screen;
 	int n_lines, n_columns;

@@ -66,7 +66,8 @@ static void test_source(void **state)
 			mkdir(folder, 0700);
 			write_text(path, "inner\n");
 			snprintf(link, sizeof(link), "%s/link.py", folder);
-			c = symlink("/etc/passwd", link) ? 'n' : 'y'; /* it is there outside alone */
+			/* it is there outside alone */
+			c = symlink("/etc/passwd", link) ? 'n' : 'y';
 			snprintf(link, sizeof(link), "%s/up.py", folder);
 			c = symlink("../../../../../../etc/passwd", link) ? 'n' : c;
 		}

@@ -163,7 +163,8 @@ static void test_canvas_wide_cut(void **state)
 	assert_true(canvas_resize(&c, 1, 5));
 	struct area a = canvas_area(&c);
 	assert_int_equal(area_put(a, 0, 0, -1, ROLE_TEXT, "大大大"), 4); /* the third has no room */
-	area_put(a, 0, 1, 1, ROLE_TEXT, "x");                            /* half of the first goes, its other half too */
+	/* half of the first goes, its other half too */
+	area_put(a, 0, 1, 1, ROLE_TEXT, "x");
 	struct strbuf got = { 0 };
 	canvas_text(&c, &got);
 	assert_string_equal(strbuf_str(&got), " x大 \n");

@@ -61,7 +61,8 @@ static struct session *start(char *const argv[], struct termios *before)
 {
 	const char *const env[] = { "PS1=READY$ ", NULL };
 	struct session *s = session_start(argv, env, home, 24, 80);
-	tcgetattr(s->slave, before); /* nobody has changed the fresh terminal's in a way that matters: cooked */
+	/* nobody has changed the fresh terminal's in a way that matters: cooked */
+	tcgetattr(s->slave, before);
 	return s;
 }
 

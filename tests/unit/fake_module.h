@@ -136,7 +136,8 @@ static inline void fake_python(struct fake_module *f, const char *version, const
 {
 	fake_begin(f, false);
 	fake_symbol(f, "Py_GetVersion", FAKE_CODE, 16);
-	fake_put(f, FAKE_CODE + 1, (const char[]){ 0x48, (char)0x8d, 0x35 }, 3); /* lea rsi, [rip + …] */
+	/* lea rsi, [rip + …] */
+	fake_put(f, FAKE_CODE + 1, (const char[]){ 0x48, (char)0x8d, 0x35 }, 3);
 	int32_t to_text = 0x100 - 8;
 	fake_put(f, FAKE_CODE + 4, &to_text, 4);
 	fake_put(f, FAKE_CODE + 0x100, version, strlen(version) + 1);

@@ -319,7 +319,8 @@ static void add_numbered(struct writer *w, uint64_t time_ns, uint32_t n)
 	put_container(&b, VALUE_LIST, 2, 2);
 	put_str(&b, text);
 	put_str(&b, "in a list long enough to be an entry of its own");
-	for (unsigned i = 0; i < 4; i++) /* a number in base 64: few frames, as many stacks as numbers */
+	/* a number in base 64: few frames, as many stacks as numbers */
+	for (unsigned i = 0; i < 4; i++)
 		stack = add_frame(w, stack, "/srv/app.py", "step", 1 + 64 * i + (n >> 6 * i) % 64);
 	add_event(w, time_ns, "open", 0, &b, stack);
 	strbuf_fini(&b);
@@ -361,7 +362,8 @@ static void remembers_no_more_than_it_must(void **state)
 	}
 	add_numbered(w, N, 0); /* forgotten long ago */
 	assert_true(bytes[0] < 40u << 20);
-	assert_true(bytes[3] <= bytes[1] + (1u << 20)); /* (a sanitizer's allocator says 0 to all) */
+	/* (a sanitizer's allocator says 0 to all) */
+	assert_true(bytes[3] <= bytes[1] + (1u << 20));
 	must(writer_close(w));
 	struct trace *t;
 	must(trace_open(path, NULL, &t));

@@ -14,8 +14,10 @@
 #define CODE 0x10000u
 #define CODE_BYTES 64u
 
+/* clang-format off */
 #define SAME { CFI_SAME, 0, 0, 0 }
 #define AT_CFA(off) { CFI_AT_CFA, 0, 0, off }
+/* clang-format on */
 
 struct program_case {
 	const char *name;
@@ -185,7 +187,8 @@ static void test_lying_lengths(void **state)
 	patch_u32(&p.b, p.fde + 4, (uint32_t)(p.fde + 4 - p.fde)); /* its own CIE */
 	assert_int_equal(row_of(&p, CODE, &row), CFI_CORRUPT);
 	build(&p, &nop, 1, 0x3b);
-	patch_u32(&p.b, (size_t)(p.hdr - p.b.address) + 8, 0x40000000); /* entries that are not there: the scan still finds it */
+	/* entries that are not there: the scan still finds it */
+	patch_u32(&p.b, (size_t)(p.hdr - p.b.address) + 8, 0x40000000);
 	assert_int_equal(row_of(&p, CODE, &row), CFI_OK);
 }
 
@@ -227,12 +230,18 @@ static size_t make_big(uint8_t *to, size_t cap, uint32_t seed, unsigned max_stat
 		seed = seed * 1664525u + 1013904223u;
 		uint8_t v = (uint8_t)(seed >> 16), step = (uint8_t)(seed >> 28);
 		switch (is_kept && (step == 0 || step > 4) ? 15 : step) {
-		case 0: to[n++] = 0x0e, to[n++] = v & 0x78; break;                              /* def_cfa_offset */
-		case 1: to[n++] = 0x83, to[n++] = v & 0x3f; break;                              /* offset rbx */
-		case 2: to[n++] = 0x8e, to[n++] = 0x80 | v, to[n++] = 1; break;                 /* offset r14, two bytes */
-		case 3: to[n++] = 0xc3; break;                                                  /* restore rbx */
-		case 4: to[n++] = 2, to[n++] = v; break;                                        /* advance_loc1 */
-		case 5: to[n++] = 0x0c, to[n++] = v & 1 ? 6 : 7, to[n++] = 16; break;           /* def_cfa rbp, rsp */
+		/* def_cfa_offset */
+		case 0: to[n++] = 0x0e, to[n++] = v & 0x78; break;
+		/* offset rbx */
+		case 1: to[n++] = 0x83, to[n++] = v & 0x3f; break;
+		/* offset r14, two bytes */
+		case 2: to[n++] = 0x8e, to[n++] = 0x80 | v, to[n++] = 1; break;
+		/* restore rbx */
+		case 3: to[n++] = 0xc3; break;
+		/* advance_loc1 */
+		case 4: to[n++] = 2, to[n++] = v; break;
+		/* def_cfa rbp, rsp */
+		case 5: to[n++] = 0x0c, to[n++] = v & 1 ? 6 : 7, to[n++] = 16; break;
 		case 6: case 7:
 			if (n_states < max_states)
 				n_states++, to[n++] = 0x0a;
@@ -251,7 +260,8 @@ static size_t make_big(uint8_t *to, size_t cap, uint32_t seed, unsigned max_stat
 				break;
 			}
 			__attribute__((fallthrough));
-		default: to[n++] = 0x40 | (v & 0x0f); break;                                    /* advance_loc, also by 0 */
+		/* advance_loc, also by 0 */
+		default: to[n++] = 0x40 | (v & 0x0f); break;
 		}
 	}
 	return n;

@@ -206,7 +206,8 @@ static void damaged_at_random(void **state)
 		recovered += check(copy, n, &truth, 331, &blank) - blank * 331 > truth.n / 2;
 		most = cpu_ns() - start_ns > most ? cpu_ns() - start_ns : most;
 	}
-	assert_true(recovered > (uint64_t)rounds * 9 / 10); /* one bad place costs a block, not the file */
+	/* one bad place costs a block, not the file */
+	assert_true(recovered > (uint64_t)rounds * 9 / 10);
 	assert_true(most < 2000000000u);
 	free(copy);
 	free(file.p);

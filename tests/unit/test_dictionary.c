@@ -41,12 +41,14 @@ static void the_unasked_for_goes(void **state)
 			assert_int_equal(dictionary_find(&d, key_of(0)), hot);
 			assert_int_equal(dictionary_find(&d, key_of(1u << 31)), alias);
 		}
-		if (n > 2000) /* what came lately is there, whatever the moment; looking makes it young, and is one more */
+		/* what came lately is there, whatever the moment; looking makes it young, and is one more */
+		if (n > 2000)
 			assert_int_equal(dictionary_find(&d, key_of(n - 900)), n - 900 + 2);
 		assert_true(d.young.mask < 4096 && d.elder.mask < 4096);
 	}
 	assert_int_equal(dictionary_find(&d, key_of(1)), 0);
-	assert_int_equal(dictionary_find(&d, key_of(1u << 30)), 0); /* its alias was asked for, not it */
+	/* its alias was asked for, not it */
+	assert_int_equal(dictionary_find(&d, key_of(1u << 30)), 0);
 	assert_int_equal(dictionary_add(&d, key_of(1)), 1000003);
 	assert_int_equal(dictionary_find(&d, key_of(1)), 1000003);
 	dictionary_fini(&d);

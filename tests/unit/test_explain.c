@@ -174,7 +174,8 @@ static void test_wrap(void **state)
 	wrap_add(&to, "averyveryverylongword b", 2, 10);
 	assert_string_equal(to.s, "  averyveryverylongword\n  b\n");
 	strbuf_clear(&to);
-	wrap_add(&to, "\xe5\xa4\xa7\xe9\x98\xaa \xe5\xa4\xa7\xe9\x98\xaa", 0, 8); /* two wide words of four cells */
+	/* two wide words of four cells */
+	wrap_add(&to, "\xe5\xa4\xa7\xe9\x98\xaa \xe5\xa4\xa7\xe9\x98\xaa", 0, 8);
 	assert_string_equal(to.s, "\xe5\xa4\xa7\xe9\x98\xaa\n\xe5\xa4\xa7\xe9\x98\xaa\n");
 	strbuf_fini(&to);
 }

@@ -184,12 +184,14 @@ static void an_exec_is_not_waited_for(void **state)
 		assert_null(ptrace_seize(s->other, options[i]));
 		s->may_go = true;
 		struct thread_place at = { 0 };
-		for (unsigned k = 0; at.state != 'Z' && at.state != 't'; k++) { /* it is ending, and waits for us */
+		/* it is ending, and waits for us */
+		for (unsigned k = 0; at.state != 'Z' && at.state != 't'; k++) {
 			assert_true(k < ROUNDS && thread_place_read(pid, s->other, &at));
 			poll(NULL, 0, 1);
 		}
 		uint64_t begin = monotonic_ns();
-		struct err *err = ptrace_seize(pid, 0); /* before or after the exec, or of the thread that is going */
+		/* before or after the exec, or of the thread that is going */
+		struct err *err = ptrace_seize(pid, 0);
 		assert_true(monotonic_ns() - begin < PATIENCE_NS);
 		err_destroy(err);
 		int status = 0;

@@ -32,11 +32,13 @@
 enum { OPTIONS = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXIT, PATIENCE_NS = 2000000000 };
 
 struct shared {
-	volatile uint64_t n_allowed, n_forbidden; /* getppid(2), which the child has forbidden itself */
+	/* getppid(2), which the child has forbidden itself */
+	volatile uint64_t n_allowed, n_forbidden;
 	volatile bool is_over;
 	volatile bool is_handled; /* the handler of SIGUSR1, which is blocked, may return */
 	uint64_t blocked; /* a signal set as the kernel has it */
-	volatile uint64_t go, n_made, n_early; /* of the children without a filter: may go on; times round, calls that ended early */
+	/* of the children without a filter: may go on; times round, calls that ended early */
+	volatile uint64_t go, n_made, n_early;
 	int wakes[2]; /* a pipe that ends the wait of waits_main() */
 };
 static struct shared *shared;
@@ -182,7 +184,8 @@ static void end(struct held *h)
 	int status = 0;
 	h->shared->is_over = true;
 	assert_null(ptrace_wait_stop(h->pid, PATIENCE_NS, &status));
-	assert_int_equal(status >> 8, SIGTRAP | PTRACE_EVENT_EXIT << 8); /* PTRACE_O_TRACEEXIT was kept */
+	/* PTRACE_O_TRACEEXIT was kept */
+	assert_int_equal(status >> 8, SIGTRAP | PTRACE_EVENT_EXIT << 8);
 	assert_null(ptrace_detach(h->pid, 0));
 	assert_int_equal(waitpid(h->pid, &status, 0), h->pid);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
@@ -294,14 +297,16 @@ static void runs_on_where_its_filter_may_not_be_suspended(void **state)
 	fewer[0] = ours[0], fewer[1] = ours[1];
 	fewer[0].effective &= ~(1u << CAP_SYS_ADMIN);
 	assert_int_equal(syscall(SYS_capset, &header, fewer), 0);
-	struct err *looked = threads_check_outside(&h.target, NOWHERE, NOWHERE + 1, &outside); /* makes no call in its name */
+	/* makes no call in its name */
+	struct err *looked = threads_check_outside(&h.target, NOWHERE, NOWHERE + 1, &outside);
 	remote_program_add(&h.program, SYS_getppid, 0, 0, 0, 0, 0, 0);
 	struct err *err = remote_call_run(&h.target, &h.program, NOWHERE, NOWHERE + 1, PATIENCE_NS, &h.stats, &value);
 	assert_int_equal(syscall(SYS_capset, &header, ours), 0);
 	assert_null(looked);
 	assert_true(outside);
 	assert_non_null(err);
-	assert_true(err->sys == EPERM || err->sys == EINVAL); /* kernel/ptrace.c, check_ptrace_options */
+	/* kernel/ptrace.c, check_ptrace_options */
+	assert_true(err->sys == EPERM || err->sys == EINVAL);
 	err_destroy(err);
 	wait_for_count(&h.shared->n_forbidden);
 	end(&h);
@@ -321,7 +326,8 @@ static void runs_on_after_a_list_that_took_too_long(void **state)
 	h.target.unloadable = &h.maps->modules[0];
 	remote_program_add(&h.program, SYS_rt_sigprocmask, SIG_UNBLOCK, (uint64_t)&h.shared->blocked, 0, sizeof(h.shared->blocked), 0, 0);
 	remote_program_add(&h.program, SYS_getpid, 0, 0, 0, 0, 0, 0);
-	assert_int_equal(kill(h.pid, SIGUSR1), 0); /* blocked: it comes within the list, whose first call unblocks it */
+	/* blocked: it comes within the list, whose first call unblocks it */
+	assert_int_equal(kill(h.pid, SIGUSR1), 0);
 	struct err *err = remote_call_run(&h.target, &h.program, 0, 0, 500000000, &h.stats, &value);
 	assert_non_null(err);
 	assert_int_equal(err->code, ERR_TIMEOUT);

@@ -93,8 +93,10 @@ static void write_capture(struct book *b)
 	put_event(b, 0, "import", "site", 0);                       /*  0 start-up */
 	put_event(b, 0, "exec", NULL, site);                        /*  1 start-up: not from C */
 	put_event(b, 0, "cpython.run_file", "/srv/app.py", 0);      /*  2 start-up */
-	put_event(b, 0, "exec", NULL, site);                        /*  3 start-up: linecache, as in 3.13 */
-	put_event(b, 0, "exec", NULL, 0);                           /*  4 start-up: the program itself */
+	/*  3 start-up: linecache, as in 3.13 */
+	put_event(b, 0, "exec", NULL, site);
+	/*  4 start-up: the program itself */
+	put_event(b, 0, "exec", NULL, 0);
 	put_event(b, 0, "import", "json", module);                  /*  5 code */
 	put_event(b, 0, "open", "json.pyc", loading);               /*  6 code, of 5 */
 	put_event(b, 2, "open", "elsewhere", later);                /*  7 code, another thread */
@@ -103,10 +105,13 @@ static void write_capture(struct book *b)
 	put_event(b, 0, "os.fork", NULL, later);                    /* 10 code */
 	put_event(b, 1, "os.exec", "python3", later);               /* 11 code, in the fork */
 	put_event(b, 1, "import", "encodings", 0);                  /* 12 start-up of the child */
-	put_event(b, 1, "cpython.run_command", "pass", 0);          /* 13 code: how it was started */
+	/* 13 code: how it was started */
+	put_event(b, 1, "cpython.run_command", "pass", 0);
 	put_event(b, 1, "exec", NULL, 0);                           /* 14 code */
-	put_event(b, 1, "cpython.PyInterpreterState_Clear", NULL, 0); /* 15 shut-down of the child */
-	put_event(b, 0, "cpython.PyInterpreterState_Clear", NULL, later); /* 16 code: a subinterpreter's end */
+	/* 15 shut-down of the child */
+	put_event(b, 1, "cpython.PyInterpreterState_Clear", NULL, 0);
+	/* 16 code: a subinterpreter's end */
+	put_event(b, 0, "cpython.PyInterpreterState_Clear", NULL, later);
 	put_event(b, 0, "open", "last.json", load);                 /* 17 code */
 	put_event(b, 0, "cpython.PyInterpreterState_Clear", NULL, 0); /* 18 shut-down */
 	put_event(b, 0, "cpython._PySys_ClearAuditHooks", NULL, 0); /* 19 shut-down */
@@ -155,8 +160,10 @@ static void test_imports_of_3_15(void **state)
 	put_event(&b, 0, "open", "json.pyc", loading);    /* 1, of 0 */
 	put_event(&b, 0, "import", "json.decoder", nested); /* 2, of 0 */
 	put_event(&b, 0, "exec", NULL, loading);          /* 3, of 0 */
-	put_event(&b, 0, "import", "os", call(&b, second, importlib, "_find_and_load", 20)); /* 4: the next statement */
-	put_event(&b, 0, "open", "os.pyc", call(&b, second, importlib, "_find_and_load", 25)); /* 5, of 4 */
+	/* 4: the next statement */
+	put_event(&b, 0, "import", "os", call(&b, second, importlib, "_find_and_load", 20));
+	/* 5, of 4 */
+	put_event(&b, 0, "open", "os.pyc", call(&b, second, importlib, "_find_and_load", 25));
 	assert_null(writer_close(b.w));
 	assert_null(trace_open(b.path, NULL, &t));
 	assert_null(own_make(t, &own));
@@ -188,7 +195,8 @@ static void test_truths(void **state)
 		{ LESSON_GUESS, NULL, "event", "11" },
 		{ LESSON_NUMBER, NULL, "exec", "1" },
 		{ LESSON_YES, NULL, "os.fork", "yes" },
-		{ LESSON_YES, NULL, "cpython.run_file", "no" }, /* start-up is not the program's doing */
+		/* start-up is not the program's doing */
+		{ LESSON_YES, NULL, "cpython.run_file", "no" },
 		{ LESSON_EVENT, NULL, "os.*", "os.fork" },
 		{ LESSON_FUNCTION, NULL, "args contains \"orders\"", "load" },
 		{ LESSON_ARG, "path", "open", "json.pyc" },

@@ -46,7 +46,8 @@ static void test_looks_like(void **state)
 		{ "", 0, VALUE_STR, NULL },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		uint8_t *tight = malloc(rows[i].n ? rows[i].n : 1); /* so that a sanitizer sees a byte too far */
+		/* so that a sanitizer sees a byte too far */
+		uint8_t *tight = malloc(rows[i].n ? rows[i].n : 1);
 		memcpy(tight, rows[i].bytes, rows[i].n);
 		struct value_node v = { .tag = rows[i].tag, .bytes = tight, .n_bytes = rows[i].n,
 					.full = rows[i].tag == VALUE_BYTES_CUT ? 23457 : rows[i].n };
@@ -168,7 +169,8 @@ static void test_environment(void **state)
 		{ ENVIRONMENT_CHANGED, "LANG", "\"en\"" },
 		{ ENVIRONMENT_MISSING, "OLD", "\"1\"" },
 		{ ENVIRONMENT_SAME, "HOME", "\"/srv\"" },
-		{ ENVIRONMENT_SAME, "SET", "\"later\"" }, /* put since the start, and not what came after */
+		/* put since the start, and not what came after */
+		{ ENVIRONMENT_SAME, "SET", "\"later\"" },
 	};
 	assert_int_equal(d.rows.n, 6);
 	for (size_t i = 0; i < 6; i++) {

@@ -417,7 +417,8 @@ static void folding(void **state)
 	assert_int_equal(folds_n_rows(f), trace_n_events(trace));
 	assert_true(folds_find(f, ROW_IMPORT, &fold));
 	assert_int_equal(fold.kind, FOLD_IMPORT);
-	assert_int_equal(fold.n_hidden, 4); /* listdir, open, nested import, its open; not the other thread, not load() */
+	/* listdir, open, nested import, its open; not the other thread, not load() */
+	assert_int_equal(fold.n_hidden, 4);
 	assert_int_equal(fold.last, ROW_NESTED_OPEN);
 	assert_int_equal(fold.span_ns, 40);
 	static const bool hidden[] = { 0, 1, 1, 0, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0 };

@@ -189,12 +189,14 @@ static const struct { const char *line, *want; } good[] = {
 	{ "record --help", "record help=1" },
 	{ "record --theme x --help", "record theme=x help=1" },
 	{ "help", "view help=1" },
-	{ "-help", "view events=lp help=1" },                             /* -h -e lp: does what was meant */
+	/* -h -e lp: does what was meant */
+	{ "-help", "view events=lp help=1" },
 	{ "help stat", "stat help=1" },
 	{ "-V", "view version=1" },
 	{ "doctor --version", "doctor version=1" },
 	{ "--completion bash", "view completion=bash" },
-	{ "record --dur 3 -p7", "record pid=7 duration=3000000000" },     /* an unambiguous beginning */
+	/* an unambiguous beginning */
+	{ "record --dur 3 -p7", "record pid=7 duration=3000000000" },
 	{ "record --stack off --stack both -p7", "record pid=7 stack=3 stack_set=1" },
 };
 
@@ -251,7 +253,8 @@ static const struct { const char *line; enum err_code code; const char *message,
 	{ "-s 10.5 -p 1", ERR_USAGE, "expected a size", NULL },
 	{ "--ring-size 1k -p 1", ERR_USAGE, "from 1M to 1G", NULL },
 	{ "--ring-size 20000000000G -p 1", ERR_USAGE, "expected a size", NULL },
-	{ "--man", ERR_USAGE, "unknown option --man", NULL },         /* hidden options have no short forms */
+	/* hidden options have no short forms */
+	{ "--man", ERR_USAGE, "unknown option --man", NULL },
 };
 /* clang-format on */
 

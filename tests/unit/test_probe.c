@@ -62,7 +62,8 @@ static int clock_of_target(int id, int64_t *ret)
 {
 	struct timespec ts;
 	n_clock_outside += !is_inside();
-	n_clock_others += id != CLOCK_MONOTONIC_COARSE; /* others read the TSC, or make a system call */
+	/* others read the TSC, or make a system call */
+	n_clock_others += id != CLOCK_MONOTONIC_COARSE;
 	clock_gettime(id, &ts);
 	ret[0] = ts.tv_sec;
 	ret[1] = ts.tv_nsec;
@@ -356,7 +357,8 @@ static void room_body(void)
 	pthread_join(filler, NULL);
 	pthread_join(other, NULL);
 	expect_equal("lost", shared->lost_unserved + slot(0)->n_dropped, 0);
-	expect_equal("asked before each sleep", n_answered >= BEATS / 2, true); /* a sleep lasts 100 ms at most */
+	/* a sleep lasts 100 ms at most */
+	expect_equal("asked before each sleep", n_answered >= BEATS / 2, true);
 }
 
 static void test_room(void **s)
@@ -621,7 +623,8 @@ static void ring_clock_body(void)
 	raise_event();
 	uint64_t passed = (last_time() - 1000) / 3;
 	expect_equal("time that has passed", passed > 30000000 && passed < 5000000000u, true);
-	shared->now = before = last_time() + 1000000000000u; /* another namespace's clock would hold it back */
+	/* another namespace's clock would hold it back */
+	shared->now = before = last_time() + 1000000000000u;
 	raise_event();
 	expect_equal("never back", last_time(), before + 4);
 	/* A process whose earlier events were stamped by the TSC. */

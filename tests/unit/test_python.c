@@ -153,7 +153,8 @@ static void copied_variables(void **state)
 	struct python_runtime rt;
 	fake_python(&fake, "3.8.18", add_hook, sizeof(add_hook));
 	fake_symbol(&fake, "_Py_NoneStruct", FAKE_DATA + 0x600, 16);
-	fake_relocation(&fake, FAKE_DATA + 0x700, R_X86_64_64, 0x404100); /* another kind: its slot is no address of it */
+	/* another kind: its slot is no address of it */
+	fake_relocation(&fake, FAKE_DATA + 0x700, R_X86_64_64, 0x404100);
 	fake_relocation(&fake, FAKE_DATA + 0x708, R_X86_64_GLOB_DAT, 0x404380);
 	fake_symbol(&fake, "_Py_TrueStruct", FAKE_DATA + 0x620, 16);
 	fake_relocation(&fake, FAKE_DATA + 0x710, R_X86_64_GLOB_DAT, 0); /* not relocated yet */

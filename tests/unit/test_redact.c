@@ -86,7 +86,8 @@ static void test_examples(void **state)
 	must(redactor_check(redactor));
 	for (size_t i = 0; i < ARRAY_LEN(examples); i++) {
 		const struct example *e = &examples[i];
-		char *tight = malloc(e->n_given ? e->n_given : 1); /* so that a sanitizer sees what is read beyond */
+		/* so that a sanitizer sees what is read beyond */
+		char *tight = malloc(e->n_given ? e->n_given : 1);
 		memcpy(tight, e->given, e->n_given);
 		redacted(&out, e->event, e->in_words, false, tight, e->n_given);
 		free(tight);

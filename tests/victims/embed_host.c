@@ -30,7 +30,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#ifdef FULL_TEXT /* no room behind the code for anybody else's, as chance has it in one program of ten */
+/* no room behind the code for anybody else's, as chance has it in one program of ten */
+#ifdef FULL_TEXT
 __asm__(".section full_text, \"ax\", @progbits\n.balign 4096\n.fill 4000, 1, 0xcc\n.text\n");
 #endif
 

@@ -143,7 +143,8 @@ struct definition_tail {
 
 #ifdef FREE_THREADED
 static struct {
-	size_t head[4]; /* tid, flags, mutex, bits; shared count; type: filled in by the interpreter (immortal: local count ~0) */
+	/* tid, flags, mutex, bits; shared count; type: filled in by the interpreter (immortal: local count ~0) */
+	size_t head[4];
 	struct definition_tail t;
 } definition = { .head = { 0, 0xffffffff00000000u, 0, 0 },
 #else
@@ -157,5 +158,6 @@ static struct {
 __attribute__((visibility("default"))) PyObject *PyInit_native_ext(void);
 PyObject *PyInit_native_ext(void)
 {
-	return PyModule_Create2(&definition, 1013); /* PYTHON_API_VERSION since 3.0; 3 with the stable ABI */
+	/* PYTHON_API_VERSION since 3.0; 3 with the stable ABI */
+	return PyModule_Create2(&definition, 1013);
 }

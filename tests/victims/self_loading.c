@@ -66,7 +66,8 @@ int main(int argc, char **argv, char **envp)
 	char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (stack == MAP_FAILED)
 		die("mmap");
-	uint64_t *words = (uint64_t *)(stack + STACK_BYTES - WORDS * sizeof(uint64_t)); /* 16-aligned, as the entry point wants it */
+	/* 16-aligned, as the entry point wants it */
+	uint64_t *words = (uint64_t *)(stack + STACK_BYTES - WORDS * sizeof(uint64_t));
 	size_t n = 0, n_env = 0;
 	while (envp[n_env])
 		n_env++;
