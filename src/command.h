@@ -1,54 +1,57 @@
 /*
  * command: one row per thing the program can be told to do.
  *
- * To add one: write src/commands/cmd_<name>.c with a run function, declare it below, add its row in commands/commands.c,
- * and name the options it takes (OPT_* groups). Help, completion and manual page follow; tests/unit/test_options proves it,
- * and tests/e2e/check_options.py that the command obeys each of them.
+ * To add one: write src/commands/cmd_<name>.c with a run function, declare it below, add its row in
+ * commands/commands.c, and name the options it takes (OPT_* groups). Help, completion and manual
+ * page follow; tests/unit/test_options proves it, and tests/e2e/check_options.py that the command
+ * obeys each of them.
  *
- * A run function returns an error (main prints it, exit status 1; ERR_USAGE 2), or NULL and the exit status in *ret.
+ * A run function returns an error (main prints it, exit status 1; ERR_USAGE 2), or NULL and the
+ * exit status in *ret.
  */
 #pragma once
 #include "base/attr.h"
 #include "base/err.h"
 #include "options.h"
 
-enum option_group {            /* which options a command takes */
-	OPT_ALWAYS = 1,        /* --help --version -q --completion */
-	OPT_TARGET = 2,        /* -p, --, -u, --on-exit */
-	/* -e -s --stack -f --duration --limit --until --may-drop --ring-size --redact */
-	OPT_CAPTURE = 4,
-	OPT_FILTER = 8,        /* -Y */
-	OPT_FORMAT = 16,       /* -F/--format */
-	OPT_STAT = 32,         /* --by --sort -n --coverage */
-	OPT_CATALOG = 64,      /* --category --theme */
-	OPT_TRY = 128,         /* -c --all-pythons */
-	OPT_CONFIG = 256,      /* --no-config */
-	OPT_OUTPUT = 512,      /* -o */
-	OPT_LIST_FIELDS = 1024,/* --list-fields */
-	OPT_JSON = 2048,       /* --json */
-	OPT_SHOW = 4096,       /* --screen, and what has a meaning on the screen alone */
-	OPT_PYTHON = 8192,     /* --python */
-	OPT_COLOR = 16384,     /* --color */
-	OPT_WIDE = 32768,      /* -w */
-	OPT_TERMINAL = 65536   /* --no-tty */
+enum option_group {                 /* which options a command takes */
+		    OPT_ALWAYS = 1, /* --help --version -q --completion */
+		    OPT_TARGET = 2, /* -p, --, -u, --on-exit */
+		    /* -e -s --stack -f --duration --limit --until --may-drop --ring-size --redact
+		     */
+		    OPT_CAPTURE = 4,
+		    OPT_FILTER = 8,         /* -Y */
+		    OPT_FORMAT = 16,        /* -F/--format */
+		    OPT_STAT = 32,          /* --by --sort -n --coverage */
+		    OPT_CATALOG = 64,       /* --category --theme */
+		    OPT_TRY = 128,          /* -c --all-pythons */
+		    OPT_CONFIG = 256,       /* --no-config */
+		    OPT_OUTPUT = 512,       /* -o */
+		    OPT_LIST_FIELDS = 1024, /* --list-fields */
+		    OPT_JSON = 2048,        /* --json */
+		    OPT_SHOW = 4096,     /* --screen, and what has a meaning on the screen alone */
+		    OPT_PYTHON = 8192,   /* --python */
+		    OPT_COLOR = 16384,   /* --color */
+		    OPT_WIDE = 32768,    /* -w */
+		    OPT_TERMINAL = 65536 /* --no-tty */
 };
 
 /* What has to be there besides the command. */
 enum option_need {
-	NEED_TARGET = 1,       /* a process or a program; not a capture */
-	NEED_PROGRAM = 2,      /* a program that is launched */
-	NEED_SCRIPT = 4,       /* a program that is a *.py file */
-	NEED_SCREEN = 8,       /* --screen, of the commands that take it */
-	NEED_NATIVE = 16       /* native stacks */
+	NEED_TARGET = 1,  /* a process or a program; not a capture */
+	NEED_PROGRAM = 2, /* a program that is launched */
+	NEED_SCRIPT = 4,  /* a program that is a *.py file */
+	NEED_SCREEN = 8,  /* --screen, of the commands that take it */
+	NEED_NATIVE = 16  /* native stacks */
 };
 
 struct command {
-	const char *name;      /* NULL for the default: view */
-	const char *args;      /* for the usage line */
-	const char *doc;       /* one line */
-	const char *about;     /* a paragraph for its own help and the manual */
+	const char *name;            /* NULL for the default: view */
+	const char *args;            /* for the usage line */
+	const char *doc;             /* one line */
+	const char *about;           /* a paragraph for its own help and the manual */
 	unsigned min_args, max_args; /* positional words; pids and -- PROGRAM are not among them */
-	unsigned options;      /* enum option_group, or'ed */
+	unsigned options;            /* enum option_group, or'ed */
 	struct err *(*run)(const struct options *o, int *ret);
 };
 

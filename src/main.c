@@ -34,13 +34,15 @@ static void ignore_signal(int signal)
  * A closed pipe must end us by way of EPIPE, and a limit of file size by way of EFBIG, not by a
  * signal: a target may be waiting to be left. A handler that does nothing is used instead of
  * SIG_IGN because exec resets handlers, so launched programs keep what we were given (signal(7),
- * "Signal dispositions"). An ignored SIGCHLD would make the kernel throw away exit statuses (wait(2)).
+ * "Signal dispositions"). An ignored SIGCHLD would make the kernel throw away exit statuses
+ * (wait(2)).
  */
 static void set_signals(void)
 {
 	static const int write_signals[] = { SIGPIPE, SIGXFSZ };
 	for (size_t i = 0; i < ARRAY_LEN(write_signals); i++) {
-		struct sigaction old, quiet = { .sa_handler = ignore_signal, .sa_flags = SA_RESTART };
+		struct sigaction old,
+		    quiet = { .sa_handler = ignore_signal, .sa_flags = SA_RESTART };
 		if (sigaction(write_signals[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
 			sigaction(write_signals[i], &quiet, NULL);
 	}
@@ -52,8 +54,7 @@ static void set_signals(void)
 static bool open_standard_streams(void)
 {
 	for (int fd = 0; fd <= 2; fd++) {
-		if (fcntl(fd, F_GETFD) == -1 && errno == EBADF &&
-		    open("/dev/null", O_RDONLY) != fd)
+		if (fcntl(fd, F_GETFD) == -1 && errno == EBADF && open("/dev/null", O_RDONLY) != fd)
 			return false;
 	}
 	return true;

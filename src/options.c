@@ -30,10 +30,12 @@ static const char *const stack_words[] = { "off", "python", "native", "both", NU
 static const char *const on_exit_words[] = { "wait", "detach", "term", "kill", NULL };
 static const char *const color_words[] = { "auto", "always", "never", NULL };
 static const char *const shell_words[] = { "bash", "zsh", "fish", NULL };
-static const char *const format_words[] = { "text", "json", "jsonl", "csv", "tsv", "perfetto", "chrome",
-					    "folded", "speedscope", "sqlite", NULL };
-static const char *const by_words[] = { "event",  "category", "theme", "caller", "file",
-					"thread", "process",  "stack", "host",   "command", "module", NULL };
+static const char *const format_words[] = { "text",       "json",     "jsonl",  "csv",
+					    "tsv",        "perfetto", "chrome", "folded",
+					    "speedscope", "sqlite",   NULL };
+static const char *const by_words[] = { "event", "category", "theme",   "caller",
+					"file",  "thread",   "process", "stack",
+					"host",  "command",  "module",  NULL };
 
 /*
  * How to add an option: a field in struct options, a row here. The row's groups decide which
@@ -559,13 +561,16 @@ bool option_is_taken(const struct option_row *row, const struct command *command
 	return ((row->groups | row->show_groups) & command->options) != 0;
 }
 
-/* What is not there though the option needs it; NULL: all is there. The start page attaches and launches later. */
+/* What is not there though the option needs it; NULL: all is there. The start page attaches and
+ * launches later. */
 static const char *missing_need(const struct options *o, const struct option_row *row)
 {
 	const struct command *command = o->command;
-	if (!(row->groups & command->options) && row->show_groups & command->options && !o->on_screen)
+	if (!(row->groups & command->options) && row->show_groups & command->options &&
+	    !o->on_screen)
 		return "--screen";
-	if (!(command->options & OPT_TARGET) || (!command->name && !o->n_args && !o->n_pids && !o->program))
+	if (!(command->options & OPT_TARGET) ||
+	    (!command->name && !o->n_args && !o->n_pids && !o->program))
 		return NULL;
 	if (row->needs & NEED_TARGET && !o->n_pids && !o->program)
 		return "a process to attach to, or a program to launch";
@@ -584,7 +589,9 @@ static struct err *check_groups(const struct parser *p)
 	const struct command *command = p->o->command;
 	for (size_t i = 0; command && i < n_options; i++) {
 		const struct option_row *row = &options_table[i];
-		const char *missing = p->seen[i] && option_is_taken(row, command) ? missing_need(p->o, row) : NULL;
+		const char *missing = p->seen[i] && option_is_taken(row, command)
+					  ? missing_need(p->o, row)
+					  : NULL;
 		if (missing)
 			return err_create(ERR_USAGE, "--%s needs %s", row->name, missing);
 		if (!p->seen[i] || option_is_taken(row, command))
@@ -611,15 +618,18 @@ static struct err *check_pairs(const struct parser *p)
 	static const struct {
 		const char *a, *b;
 	} pairs[] = {
-		{ "all-pythons", "python" }, { "all-pythons", "screen" }, { "json", "wide" }, { "json", "screen" }, { "json", "color" },
-		{ "coverage", "by" }, { "coverage", "sort" }, { "coverage", "rows" }, { "coverage", "json" },
+		{ "all-pythons", "python" }, { "all-pythons", "screen" }, { "json", "wide" },
+		{ "json", "screen" },        { "json", "color" },         { "coverage", "by" },
+		{ "coverage", "sort" },      { "coverage", "rows" },      { "coverage", "json" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
 		unsigned n = 0;
 		for (size_t k = 0; k < n_options; k++)
-			n += p->seen[k] && (!strcmp(options_table[k].name, pairs[i].a) || !strcmp(options_table[k].name, pairs[i].b));
+			n += p->seen[k] && (!strcmp(options_table[k].name, pairs[i].a) ||
+					    !strcmp(options_table[k].name, pairs[i].b));
 		if (n == 2)
-			return err_create(ERR_USAGE, "--%s and --%s do not go together", pairs[i].a, pairs[i].b);
+			return err_create(ERR_USAGE, "--%s and --%s do not go together", pairs[i].a,
+					  pairs[i].b);
 	}
 	return NULL;
 }
@@ -633,9 +643,8 @@ static struct err *check_words(const struct options *o)
 	const char *of = command->name ? ": " : "";
 	if (o->n_args < command->min_args || o->n_args > command->max_args) {
 		struct err *err = o->n_args > command->max_args
-				      ? err_create(ERR_USAGE,
-						   "%s%sone word too many: \"%s\"",
-						   name, of, o->args[command->max_args])
+				      ? err_create(ERR_USAGE, "%s%sone word too many: \"%s\"", name,
+						   of, o->args[command->max_args])
 				      : err_create(ERR_USAGE, "%s%stoo few words", name, of);
 		return err_with_hint(err, "usage: auditview%s%s %s", space, name, command->args);
 	}

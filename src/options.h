@@ -1,8 +1,9 @@
 /*
  * options: the command line, from one table.
  *
- * Every option is one row of options[] in options.c; --help, completion and the manual are made from it. Every command
- * is one row of commands[] (command.h). options_parse() fills struct options; it never exits and never prints.
+ * Every option is one row of options[] in options.c; --help, completion and the manual are made
+ * from it. Every command is one row of commands[] (command.h). options_parse() fills struct
+ * options; it never exits and never prints.
  */
 #pragma once
 #include <stdbool.h>
@@ -26,73 +27,74 @@ struct options {
 	/* what to look at */
 	int *pids;
 	size_t n_pids;
-	char **program;            /* after --, NULL-terminated; NULL = none */
-	char **args;               /* positional words after the command, NULL-terminated */
+	char **program; /* after --, NULL-terminated; NULL = none */
+	char **args;    /* positional words after the command, NULL-terminated */
 	size_t n_args;
 	/* capture */
-	const char *events;        /* -e, all joined by ',' */
-	const char *filter;        /* -Y */
+	const char *events; /* -e, all joined by ',' */
+	const char *filter; /* -Y */
 	enum stack_mode stack;
 	bool stack_set;
-	uint32_t string_bytes;     /* -s */
+	uint32_t string_bytes; /* -s */
 	uint32_t bulk_bytes;
-	uint32_t stack_bytes;      /* --stack-bytes */
+	uint32_t stack_bytes; /* --stack-bytes */
 	enum tristate follow;
-	const char *output;        /* -o */
+	const char *output;          /* -o */
 	uint64_t duration_ns, limit; /* 0 = none */
 	const char *until;
 	bool may_drop;
-	uint64_t ring_bytes;       /* 0: as the kind of stacks needs */
-	const char *user;          /* -u */
-	const char *python;        /* --python PATH or version */
+	uint64_t ring_bytes; /* 0: as the kind of stacks needs */
+	const char *user;    /* -u */
+	const char *python;  /* --python PATH or version */
 	enum tristate redact;
 	enum color_mode color;
 	enum on_exit_mode on_exit;
-	const char *format;        /* -F / --format */
-	const char *by;            /* --by */
+	const char *format;                  /* -F / --format */
+	const char *by;                      /* --by */
 	const char *category, *theme, *code; /* --category --theme -c */
-	bool quiet, json, no_tty, no_config, list_fields, coverage, on_screen, all_pythons, show_help, show_version, wide;
+	bool quiet, json, no_tty, no_config, list_fields, coverage, on_screen, all_pythons,
+	    show_help, show_version, wide;
 	const char *sort;
-	uint64_t number;           /* -n: rows to show; 0 = not given */
-	bool list_options;         /* --list-options, for tests */
-	bool show_manual;          /* --manual, for the build of the manual page */
-	const char *completion;    /* --completion: the shell; NULL = not asked for */
-	struct arena memory;       /* holds what is not borrowed from argv */
+	uint64_t number;        /* -n: rows to show; 0 = not given */
+	bool list_options;      /* --list-options, for tests */
+	bool show_manual;       /* --manual, for the build of the manual page */
+	const char *completion; /* --completion: the shell; NULL = not asked for */
+	struct arena memory;    /* holds what is not borrowed from argv */
 };
 
 /* ---- the table ---- */
 
 enum option_kind {
-	OPTION_FLAG,               /* bool */
-	OPTION_SWITCH,             /* enum tristate; --name and --no-name */
-	OPTION_TEXT,               /* const char *, borrowed from argv; the last one given wins */
-	OPTION_WORD,               /* the same, but only one of words */
-	OPTION_LIST,               /* const char *, all that were given joined by ',' */
-	OPTION_CHOICE,             /* an enum: index into words */
-	OPTION_PIDS,               /* comma list, may be repeated; doubles are left out */
-	OPTION_COUNT,              /* uint64_t; 10k = 10 000 */
-	OPTION_BYTES32,            /* uint32_t; 10k = 10 240 */
-	OPTION_BYTES,              /* uint64_t */
-	OPTION_DURATION            /* uint64_t, ns; a bare number is seconds */
+	OPTION_FLAG,    /* bool */
+	OPTION_SWITCH,  /* enum tristate; --name and --no-name */
+	OPTION_TEXT,    /* const char *, borrowed from argv; the last one given wins */
+	OPTION_WORD,    /* the same, but only one of words */
+	OPTION_LIST,    /* const char *, all that were given joined by ',' */
+	OPTION_CHOICE,  /* an enum: index into words */
+	OPTION_PIDS,    /* comma list, may be repeated; doubles are left out */
+	OPTION_COUNT,   /* uint64_t; 10k = 10 000 */
+	OPTION_BYTES32, /* uint32_t; 10k = 10 240 */
+	OPTION_BYTES,   /* uint64_t */
+	OPTION_DURATION /* uint64_t, ns; a bare number is seconds */
 };
 
 struct option_row {
-	const char *name;          /* without the dashes */
-	char letter;               /* 0 = none */
-	bool is_hidden;            /* not in help, manual and completion */
+	const char *name; /* without the dashes */
+	char letter;      /* 0 = none */
+	bool is_hidden;   /* not in help, manual and completion */
 	enum option_kind kind;
-	size_t off;                /* in struct options */
+	size_t off; /* in struct options */
 	/* of a bool that becomes true when the option is given; 0 = none */
 	size_t set_off;
 	/* enum option_group (command.h): commands that share one of them take the option */
 	unsigned groups;
-	unsigned show_groups;      /* the same, but only together with --screen */
-	unsigned needs;            /* enum option_need (command.h) */
-	uint64_t min, max;         /* numbers; in the kind's unit */
+	unsigned show_groups; /* the same, but only together with --screen */
+	unsigned needs;       /* enum option_need (command.h) */
+	uint64_t min, max;    /* numbers; in the kind's unit */
 	/* NULL-terminated: all an OPTION_CHOICE may be, what completion offers for a text */
 	const char *const *words;
-	const char *arg;           /* name of the argument in help; NULL for flags and switches */
-	const char *doc;           /* one or two sentences; help wraps it */
+	const char *arg; /* name of the argument in help; NULL for flags and switches */
+	const char *doc; /* one or two sentences; help wraps it */
 };
 extern const struct option_row options_table[];
 extern const size_t n_options;
@@ -107,20 +109,24 @@ void options_fini(struct options *o);
 /* Is the program to launch a *.py file, which a Python has to run? */
 bool options_is_script(const struct options *o);
 
-/* Colour on this file descriptor? --color decides; auto asks for a terminal, a TERM other than dumb, and no NO_COLOR. */
+/* Colour on this file descriptor? --color decides; auto asks for a terminal, a TERM other than
+ * dumb, and no NO_COLOR. */
 bool options_want_color(const struct options *o, int fd);
 
-/* The word of `words` (NULL-terminated, may be empty) nearest to `word` by edit distance; NULL if there are none. */
+/* The word of `words` (NULL-terminated, may be empty) nearest to `word` by edit distance; NULL if
+ * there are none. */
 const char *options_nearest(const char *word, const char *const *words);
 
-/* "4096", "32k", "1MiB", "2.5s": a number with a unit, for options and for whoever else reads one. False if it is none. */
+/* "4096", "32k", "1MiB", "2.5s": a number with a unit, for options and for whoever else reads one.
+ * False if it is none. */
 bool options_number_parse(const char *text, enum option_kind kind, uint64_t *ret);
 
 /* Help for one command, or for all (command NULL), width columns wide. */
 void options_help(struct strbuf *to, const struct command *command, unsigned width);
 /* A roff table of options and commands, for the manual page. */
 void options_manual(struct strbuf *to);
-/* A line for each command and option that it takes: command (- for none), option, "screen" or "-", and what it needs. */
+/* A line for each command and option that it takes: command (- for none), option, "screen" or "-",
+ * and what it needs. */
 void options_list(struct strbuf *to);
 /* A completion script for `shell` ("bash", "zsh", "fish"); false if that shell is not known. */
 bool options_completion(struct strbuf *to, const char *shell);

@@ -81,7 +81,8 @@ static void add_options(struct strbuf *to, const struct command *command, unsign
 		bool is_first = true;
 		for (size_t i = 0; i < n_options; i++) {
 			const struct option_row *row = &options_table[i];
-			if (row->is_hidden || !option_is_taken(row, command) || section_of(row) != s)
+			if (row->is_hidden || !option_is_taken(row, command) ||
+			    section_of(row) != s)
 				continue;
 			if (is_first)
 				strbuf_addf(to, "\n%s\n", sections[s].title);
@@ -159,10 +160,11 @@ void options_manual(struct strbuf *to)
 			strbuf_adds(to, "Taken by:");
 			for (size_t c = 0; c < n_commands && row->groups != OPT_ALWAYS; c++)
 				if (option_is_taken(row, &commands[c]))
-					strbuf_addf(to, " %s%s%s",
-						    commands[c].name ? "" : "auditview",
-						    commands[c].name ? commands[c].name : "",
-						    commands[c].options & row->groups ? "" : " (with --screen)");
+					strbuf_addf(
+					    to, " %s%s%s", commands[c].name ? "" : "auditview",
+					    commands[c].name ? commands[c].name : "",
+					    commands[c].options & row->groups ? ""
+									      : " (with --screen)");
 			if (row->groups == OPT_ALWAYS)
 				strbuf_adds(to, " all commands");
 			strbuf_adds(to, ".\n");
@@ -177,15 +179,18 @@ void options_list(struct strbuf *to)
 	static const struct {
 		unsigned need;
 		const char *name;
-	} needs[] = { { NEED_TARGET, "target" }, { NEED_PROGRAM, "program" }, { NEED_SCRIPT, "script" }, { NEED_NATIVE, "native" } };
+	} needs[] = { { NEED_TARGET, "target" },
+		      { NEED_PROGRAM, "program" },
+		      { NEED_SCRIPT, "script" },
+		      { NEED_NATIVE, "native" } };
 
 	for (size_t c = 0; c < n_commands; c++) {
 		for (size_t i = 0; i < n_options; i++) {
 			const struct option_row *row = &options_table[i];
 			if (row->is_hidden || !option_is_taken(row, &commands[c]))
 				continue;
-			strbuf_addf(to, "%s\t%s\t%s\t", commands[c].name ? commands[c].name : "-", row->name,
-				    commands[c].options & row->groups ? "-" : "screen");
+			strbuf_addf(to, "%s\t%s\t%s\t", commands[c].name ? commands[c].name : "-",
+				    row->name, commands[c].options & row->groups ? "-" : "screen");
 			for (size_t n = 0; n < ARRAY_LEN(needs); n++)
 				if (commands[c].options & OPT_TARGET && row->needs & needs[n].need)
 					strbuf_addf(to, "%s ", needs[n].name);

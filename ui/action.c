@@ -11,7 +11,8 @@
 #include "ui/keys.h"
 
 const struct action_row actions[ACTION_COUNT] = {
-#define X(id, name_, group_, arg_, doc_) [ACTION_##id] = { name_, doc_, HELP_##group_, TAKES_##arg_ },
+#define X(id, name_, group_, arg_, doc_)                                                           \
+	[ACTION_##id] = { name_, doc_, HELP_##group_, TAKES_##arg_ },
 	ACTIONS(X)
 #undef X
 };
@@ -20,7 +21,8 @@ const char *const action_group_names[] = {
 	[HELP_MOVE] = "Move", [HELP_LOOK] = "Look", [HELP_NARROW] = "Narrow",
 	[HELP_KEEP] = "Keep", [HELP_LIVE] = "Live", [HELP_SCREEN] = "Screen",
 };
-static_assert(sizeof(action_group_names) / sizeof(action_group_names[0]) == HELP_GROUP_COUNT, "a group has no name");
+static_assert(sizeof(action_group_names) / sizeof(action_group_names[0]) == HELP_GROUP_COUNT,
+	      "a group has no name");
 
 enum action action_find(const char *name, size_t n_bytes)
 {
@@ -45,7 +47,8 @@ void actions_manual(struct strbuf *to)
 				continue;
 			struct strbuf keys = { 0 };
 			for (int p = 0; p <= PANE_COUNT && !keys.n; p++)
-				keymap_keys_of(m, p == 0 ? PANE_ANY : (enum pane_id)(p - 1), (enum action)i, &keys);
+				keymap_keys_of(m, p == 0 ? PANE_ANY : (enum pane_id)(p - 1),
+					       (enum action)i, &keys);
 			strbuf_adds(to, ".TP\n.B ");
 			roff_add(to, actions[i].name);
 			if (keys.n) {
@@ -53,7 +56,9 @@ void actions_manual(struct strbuf *to)
 				for (size_t k = 0; k < keys.n; k++) {
 					if (keys.s[k] == '\\' || keys.s[k] == '-')
 						strbuf_addc(to, '\\');
-					strbuf_adds(to, keys.s[k] == '\\' ? "(rs" : (char[]){ keys.s[k], 0 });
+					strbuf_adds(to, keys.s[k] == '\\'
+							    ? "(rs"
+							    : (char[]){ keys.s[k], 0 });
 				}
 				strbuf_adds(to, ")");
 			}

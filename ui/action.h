@@ -1,10 +1,11 @@
 /*
  * action: everything that can be done, one row each.
  *
- * To add an action: one row here (name as `:` and the config file spell it, the group it stands under in help, what its
- * argument is, one line of doc); a row in keys.c if it has a key; a case in the act function of the pane that does it or
- * in ui_act() (app_actions.c). Help, completion, the last line and the manual's table are made from these rows;
- * tests/unit/test_ui_keys.c proves that no row is missing anywhere.
+ * To add an action: one row here (name as `:` and the config file spell it, the group it stands
+ * under in help, what its argument is, one line of doc); a row in keys.c if it has a key; a case in
+ * the act function of the pane that does it or in ui_act() (app_actions.c). Help, completion, the
+ * last line and the manual's table are made from these rows; tests/unit/test_ui_keys.c proves that
+ * no row is missing anywhere.
  *
  *   X(ID, "name", GROUP, ARG, "doc")
  */
@@ -102,11 +103,19 @@ enum action {
 #define X(id, name, group, arg, doc) ACTION_##id,
 	ACTIONS(X)
 #undef X
-	ACTION_COUNT,
+	    ACTION_COUNT,
 	ACTION_NONE = ACTION_COUNT
 };
 
-enum action_group { HELP_MOVE, HELP_LOOK, HELP_NARROW, HELP_KEEP, HELP_LIVE, HELP_SCREEN, HELP_GROUP_COUNT };
+enum action_group {
+	HELP_MOVE,
+	HELP_LOOK,
+	HELP_NARROW,
+	HELP_KEEP,
+	HELP_LIVE,
+	HELP_SCREEN,
+	HELP_GROUP_COUNT
+};
 
 /* What may stand behind an action on the `:` line, and so how it is completed. */
 enum action_arg {

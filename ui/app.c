@@ -1,6 +1,6 @@
 /*
- * app: the state behind the screen: layout, focus, pages, messages, and what time brings. No terminal here: run.c has
- * the loop. Keys and actions: app_actions.c.
+ * app: the state behind the screen: layout, focus, pages, messages, and what time brings. No
+ * terminal here: run.c has the loop. Keys and actions: app_actions.c.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -233,11 +233,13 @@ void ui_flash(struct ui *ui, const char *fmt, ...)
 void ui_flash_err(struct ui *ui, struct err *err)
 {
 	ui_flash(ui, "%s%s%s", err->message, err->hint ? "; " : "", err->hint ? err->hint : "");
-	ui_message(ui, "! failed", SELECTION_NONE, true, "%s%s%s", err->message, err->hint ? "\n" : "", err->hint ? err->hint : "");
+	ui_message(ui, "! failed", SELECTION_NONE, true, "%s%s%s", err->message,
+		   err->hint ? "\n" : "", err->hint ? err->hint : "");
 	err_destroy(err);
 }
 
-void ui_message(struct ui *ui, const char *kind, uint64_t seq, bool is_trouble, const char *fmt, ...)
+void ui_message(struct ui *ui, const char *kind, uint64_t seq, bool is_trouble, const char *fmt,
+		...)
 {
 	char *text = NULL;
 	va_list ap;
@@ -248,7 +250,8 @@ void ui_message(struct ui *ui, const char *kind, uint64_t seq, bool is_trouble, 
 		return;
 	struct timespec ts;
 	clock_gettime(CLOCK_REALTIME, &ts);
-	struct message m = { (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec, strdup(kind), text, seq, is_trouble };
+	struct message m = { (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec, strdup(kind),
+			     text, seq, is_trouble };
 	if (!m.kind || !vec_push(&ui->messages, m)) {
 		free(m.kind);
 		free(text);
@@ -276,7 +279,8 @@ void ui_copy(struct ui *ui, const char *text, size_t n)
 	struct strbuf b = { 0 };
 	strbuf_add_count(&b, n);
 	/* whether it takes it, the terminal does not say */
-	ui_flash(ui, "%s byte%s sent to the terminal for its clipboard", strbuf_str(&b), n == 1 ? "" : "s");
+	ui_flash(ui, "%s byte%s sent to the terminal for its clipboard", strbuf_str(&b),
+		 n == 1 ? "" : "s");
 	strbuf_fini(&b);
 }
 
@@ -316,7 +320,8 @@ struct pane *ui_focused(struct ui *ui)
 /* The strip above the list has no title line; all else has. */
 static bool has_title(const struct ui *ui, enum pane_id id)
 {
-	return id != PANE_TIMELINE || (ui->pages.n && ui->pages.v[ui->pages.n - 1] == PANE_TIMELINE);
+	return id != PANE_TIMELINE ||
+	       (ui->pages.n && ui->pages.v[ui->pages.n - 1] == PANE_TIMELINE);
 }
 
 void ui_relayout(struct ui *ui)
@@ -336,8 +341,8 @@ void ui_relayout(struct ui *ui)
 					ui->panes[i]->visible = false;
 				continue;
 			}
-			if (!ui->s && i != PANE_START && i != PANE_HELP && i != PANE_MESSAGES && i != PANE_LESSONS && i != PANE_LESSON &&
-			    i != PANE_CATALOG)
+			if (!ui->s && i != PANE_START && i != PANE_HELP && i != PANE_MESSAGES &&
+			    i != PANE_LESSONS && i != PANE_LESSON && i != PANE_CATALOG)
 				continue;
 			struct pane *p = ui_pane(ui, (enum pane_id)i);
 			if (!p)
@@ -379,7 +384,8 @@ void ui_open_page(struct ui *ui, enum pane_id id)
 {
 	for (size_t i = 0; i < ui->pages.n; i++)
 		if (ui->pages.v[i] == id) { /* it comes to the front, it is not stacked twice */
-			memmove(&ui->pages.v[i], &ui->pages.v[i + 1], (ui->pages.n - i - 1) * sizeof(ui->pages.v[0]));
+			memmove(&ui->pages.v[i], &ui->pages.v[i + 1],
+				(ui->pages.n - i - 1) * sizeof(ui->pages.v[0]));
 			ui->pages.n--;
 			break;
 		}
@@ -438,7 +444,8 @@ void ui_remember(struct ui *ui, uint64_t seq, const char *filter_text)
 		return;
 	if (ui->history.n == 200) {
 		free(ui->history.v[0].filter);
-		memmove(ui->history.v, ui->history.v + 1, (ui->history.n - 1) * sizeof(ui->history.v[0]));
+		memmove(ui->history.v, ui->history.v + 1,
+			(ui->history.n - 1) * sizeof(ui->history.v[0]));
 		ui->history.n--;
 	}
 	char *filter = strdup(filter_text);
@@ -496,10 +503,12 @@ static void report_notes(struct ui *ui)
 	for (; ui->notes_reported < trace_n_notes(s->trace); ui->notes_reported++) {
 		const struct trace_note *n = trace_note_get(s->trace, ui->notes_reported);
 		static const char *const kinds[NOTE_KIND_COUNT] = {
-			[NOTE_LOST] = "! lost",        [NOTE_ATTACHED] = "attached", [NOTE_DETACHED] = "detached",
-			[NOTE_PAUSED] = "paused",      [NOTE_RESUMED] = "resumed",   [NOTE_EXITED] = "ended",
-			[NOTE_EXEC] = "exec",          [NOTE_FINALISED] = "finished", [NOTE_MESSAGE] = "note",
-			[NOTE_WARNING] = "! warning",  [NOTE_GOODBYE] = "goodbye",
+			[NOTE_LOST] = "! lost",       [NOTE_ATTACHED] = "attached",
+			[NOTE_DETACHED] = "detached", [NOTE_PAUSED] = "paused",
+			[NOTE_RESUMED] = "resumed",   [NOTE_EXITED] = "ended",
+			[NOTE_EXEC] = "exec",         [NOTE_FINALISED] = "finished",
+			[NOTE_MESSAGE] = "note",      [NOTE_WARNING] = "! warning",
+			[NOTE_GOODBYE] = "goodbye",
 		};
 		struct strbuf b = { 0 };
 		note_text(&b, s, n);
@@ -507,7 +516,8 @@ static void report_notes(struct ui *ui)
 		if (n->note.kind < NOTE_KIND_COUNT) {
 			ui_message(ui, kinds[n->note.kind], n->seq, trouble, "%s", strbuf_str(&b));
 			if (ui->messages.n) /* it was said then, not now that it is read */
-				ui->messages.v[ui->messages.n - 1].wall_ns = trace_about_get(s->trace)->wall_anchor_ns + n->note.time_ns;
+				ui->messages.v[ui->messages.n - 1].wall_ns =
+				    trace_about_get(s->trace)->wall_anchor_ns + n->note.time_ns;
 		}
 		if (s->live && (n->note.kind == NOTE_WARNING || n->note.kind == NOTE_LOST))
 			ui_flash(ui, "%s", strbuf_str(&b));
@@ -585,7 +595,8 @@ bool ui_advance(struct ui *ui, uint64_t now_ns, bool growth, uint64_t budget_ns)
 	for (int i = 0; i < PANE_COUNT && budget_ns; i++)
 		if (ui->panes[i] && ui->panes[i]->ops->work && ui->panes[i]->visible) {
 			uint64_t spent = monotonic_ns() - begin_ns, least = budget_ns / 4;
-			more |= ui->panes[i]->ops->work(ui->panes[i], spent + least < budget_ns ? budget_ns - spent : least);
+			more |= ui->panes[i]->ops->work(
+			    ui->panes[i], spent + least < budget_ns ? budget_ns - spent : least);
 		}
 	return more || ui_input_waiting(ui);
 }
@@ -599,13 +610,17 @@ uint64_t ui_deadline(const struct ui *ui)
 		at = ui->ticked_at_ns + 5000 * ms;
 	if (ui->s && ui->growth_waits && ui->refreshed_at_ns + 100 * ms < at)
 		at = ui->refreshed_at_ns + 100 * ms;
-	/* the header is four times a second; what came after the last time must not wait for more to come */
-	if (ui->s && !ui->s->frozen && ui->header.n_events != ui->s->n_events && ui->header_at_ns + 250 * ms < at)
+	/* the header is four times a second; what came after the last time must not wait for more
+	 * to come */
+	if (ui->s && !ui->s->frozen && ui->header.n_events != ui->s->n_events &&
+	    ui->header_at_ns + 250 * ms < at)
 		at = ui->header_at_ns + 250 * ms;
 	if (ui->s && view_is_live(ui->s) && !ui->s->frozen) {
 		/* "quiet 12s": look again soon after the last event, then ever more seldom */
 		uint64_t quiet = ui->last_growth_ns ? ui->now_ns - ui->last_growth_ns : 0;
-		uint64_t step = quiet < 3000 * ms ? 500 * ms : quiet < 60000 * ms ? 5000 * ms : 60000 * ms;
+		uint64_t step = quiet < 3000 * ms    ? 500 * ms
+				: quiet < 60000 * ms ? 5000 * ms
+						     : 60000 * ms;
 		if (ui->last_growth_ns && ui->header_at_ns + step < at)
 			at = ui->header_at_ns + step;
 	}
@@ -620,7 +635,8 @@ static void draw_pane(struct ui *ui, enum pane_id id)
 	struct pane *p = ui->panes[id];
 	if (!r.n_lines || !p || !p->visible)
 		return;
-	struct area a = area_sub(canvas_area(&ui->canvas), r.line, r.column, r.n_lines, r.n_columns);
+	struct area a = area_sub(canvas_area(&ui->canvas), r.line, r.column, r.n_lines,
+				 r.n_columns);
 	area_clear(a);
 	if (!has_title(ui, id)) {
 		p->ops->draw(p, a);
@@ -629,7 +645,8 @@ static void draw_pane(struct ui *ui, enum pane_id id)
 	struct strbuf subject = { 0 }, facts = { 0 };
 	if (p->ops->title)
 		p->ops->title(p, &subject, &facts);
-	draw_title(area_sub(a, 0, 0, 1, a.n_columns), ui_focused(ui) == p, panes[id].title, strbuf_str(&subject), strbuf_str(&facts));
+	draw_title(area_sub(a, 0, 0, 1, a.n_columns), ui_focused(ui) == p, panes[id].title,
+		   strbuf_str(&subject), strbuf_str(&facts));
 	strbuf_fini(&subject);
 	strbuf_fini(&facts);
 	p->ops->draw(p, area_sub(a, 1, 0, a.n_lines - 1, a.n_columns));
@@ -653,7 +670,8 @@ static void draw_dialog(struct ui *ui)
 	size_t title = strcspn(ui->dialog, "\n");
 	char head[200];
 	snprintf(head, sizeof(head), "%.*s", (int)(title < 190 ? title : 190), ui->dialog);
-	struct area in = draw_box(all, (all.n_lines - lines - 1) / 2, (all.n_columns - wide - 4) / 2, lines + 1, wide + 4, head);
+	struct area in = draw_box(all, (all.n_lines - lines - 1) / 2,
+				  (all.n_columns - wide - 4) / 2, lines + 1, wide + 4, head);
 	const char *p = ui->dialog + title + (ui->dialog[title] == '\n');
 	for (int y = 0; y < in.n_lines && *p; y++) {
 		size_t n = strcspn(p, "\n");
@@ -664,7 +682,8 @@ static void draw_dialog(struct ui *ui)
 
 void ui_draw(struct ui *ui)
 {
-	/* A frame is one moment: whatever has moved the cursor since the last one, all panes are about the row it is on now. */
+	/* A frame is one moment: whatever has moved the cursor since the last one, all panes are
+	 * about the row it is on now. */
 	for (int i = 0; i < 3 && ui->s && ui->cursor_waits; i++) {
 		ui->cursor_waits = false;
 		ui_changed(ui, CHANGE_CURSOR);

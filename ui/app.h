@@ -1,9 +1,10 @@
 /*
  * app: the screen, from opening the terminal to leaving it.
  *
- * The viewer is one thread and one poll loop over the terminal, the capture that may grow (inotify), the program's
- * terminal and the recorder's control socket. What is shown comes from the capture alone; requests to a live target go
- * through ui_live_ops, which the commands provide, so the screen knows no socket and no process.
+ * The viewer is one thread and one poll loop over the terminal, the capture that may grow
+ * (inotify), the program's terminal and the recorder's control socket. What is shown comes from the
+ * capture alone; requests to a live target go through ui_live_ops, which the commands provide, so
+ * the screen knows no socket and no process.
  */
 #pragma once
 #include <stdbool.h>
@@ -16,16 +17,18 @@
 struct trace;
 struct strbuf;
 
-/* What can be asked of a live session. Any function may be NULL: the screen then says that it cannot be done here. */
+/* What can be asked of a live session. Any function may be NULL: the screen then says that it
+ * cannot be done here. */
 struct ui_live_ops {
 	struct err *(*pause)(void *ctx, bool on);
 	struct err *(*detach)(void *ctx);
 	struct err *(*attach)(void *ctx);
 	struct err *(*follow_children)(void *ctx, bool on);
-	bool (*is_alive)(void *ctx);  /* the recorder answers */
-	int (*fd)(void *ctx);         /* readable when there is news; -1 */
-	void (*read)(void *ctx);      /* take the news in */
-	/* Leaving: true when the target was launched here and still runs, so that leaving must ask what becomes of it. */
+	bool (*is_alive)(void *ctx); /* the recorder answers */
+	int (*fd)(void *ctx);        /* readable when there is news; -1 */
+	void (*read)(void *ctx);     /* take the news in */
+	/* Leaving: true when the target was launched here and still runs, so that leaving must ask
+	 * what becomes of it. */
 	bool (*must_ask)(void *ctx);
 	struct err *(*leave)(void *ctx, int how); /* 'w'ait 'd'etach 't'erm 'k'ill */
 	void (*close)(void *ctx);
@@ -34,23 +37,23 @@ struct ui_live_ops {
 /* A session to look at. The screen takes all of it over. */
 struct ui_source {
 	struct trace *trace;
-	char *path;                      /* of the capture; malloc'ed */
-	const struct ui_live_ops *live;  /* NULL: a file */
+	char *path;                     /* of the capture; malloc'ed */
+	const struct ui_live_ops *live; /* NULL: a file */
 	void *live_ctx;
-	int terminal_fd;                 /* pty master of the launched program, -1 none */
-	char *title;                     /* "app.py"; NULL: from the capture; malloc'ed */
+	int terminal_fd; /* pty master of the launched program, -1 none */
+	char *title;     /* "app.py"; NULL: from the capture; malloc'ed */
 };
 
 struct ui_process {
 	int pid;
 	char python[16];
 	uint64_t up_ns;
-	double cpu;                /* share of one core, 0…, < 0 unknown */
-	const char *command;       /* "app.py  in /srv/shop" */
-	const char *where;         /* "in a container", user name; may be NULL */
-	const char *verdict;       /* "ready", "busy", "denied", "not yet", "looking", "slow" */
+	double cpu;          /* share of one core, 0…, < 0 unknown */
+	const char *command; /* "app.py  in /srv/shop" */
+	const char *where;   /* "in a container", user name; may be NULL */
+	const char *verdict; /* "ready", "busy", "denied", "not yet", "looking", "slow" */
 	bool is_ready;
-	const char *why;           /* one line: cause and cure; may be NULL */
+	const char *why; /* one line: cause and cure; may be NULL */
 };
 
 /* The start page. None of look, fd, read and list waits for a process that is looked at. */
@@ -58,8 +61,10 @@ struct ui_start_ops {
 	struct err *(*look)(void *ctx); /* begin to look for processes anew; may be NULL */
 	int (*fd)(void *ctx);           /* readable when more is known; -1; may be NULL */
 	bool (*read)(void *ctx);        /* take it in; true: the list has changed */
-	/* What is known so far, valid until the next read(). *ret_done: nothing more is to come of this look. */
-	struct err *(*list)(void *ctx, const struct ui_process **ret, size_t *ret_n, bool *ret_done);
+	/* What is known so far, valid until the next read(). *ret_done: nothing more is to come of
+	 * this look. */
+	struct err *(*list)(void *ctx, const struct ui_process **ret, size_t *ret_n,
+			    bool *ret_done);
 	struct err *(*attach)(void *ctx, int pid, struct ui_source *ret);
 	struct err *(*open)(void *ctx, const char *path, struct ui_source *ret);
 	/* Run a script or an event's example under the tracer. */
@@ -74,11 +79,11 @@ struct ui_options {
 	struct ui_source source;          /* trace NULL: the start page */
 	const struct ui_start_ops *start; /* may be NULL */
 	void *start_ctx;
-	const char *filter;               /* -Y; may be NULL */
+	const char *filter; /* -Y; may be NULL */
 	enum ui_color color;
 	bool no_config;
-	const char *lesson;               /* begin with this lesson; may be NULL */
-	const char *command;              /* a `:` line to begin with; may be NULL */
+	const char *lesson;  /* begin with this lesson; may be NULL */
+	const char *command; /* a `:` line to begin with; may be NULL */
 };
 
 /* Show it until the user leaves. Takes over options->source, also on failure. */

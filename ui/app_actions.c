@@ -11,7 +11,8 @@
 #include "ui/ui.h"
 
 /* Panes of the main page in the order of Tab. */
-static const enum pane_id tab_order[] = { PANE_EVENTS, PANE_ARGUMENTS, PANE_STACK, PANE_CATEGORIES, PANE_TIMELINE };
+static const enum pane_id tab_order[] = { PANE_EVENTS, PANE_ARGUMENTS, PANE_STACK, PANE_CATEGORIES,
+					  PANE_TIMELINE };
 
 static void focus_by(struct ui *ui, int by)
 {
@@ -69,14 +70,15 @@ bool ui_back_quits(const struct ui *ui)
 {
 	bool has_filter_before = ui->history_at > 0 && ui->s && *ui->s->filter_text;
 	bool is_last_page = ui->pages.n == (ui->s ? 0 : 1);
-	return !ui->levels.n && !ui->dialog && is_last_page && ui->wish.maximised == PANE_NONE && !ui->wish.drawer && ui->focus == PANE_EVENTS &&
-	       !has_filter_before;
+	return !ui->levels.n && !ui->dialog && is_last_page && ui->wish.maximised == PANE_NONE &&
+	       !ui->wish.drawer && ui->focus == PANE_EVENTS && !has_filter_before;
 }
 
 /* Was the program of this session started here, and does it still run? */
 static bool must_ask(const struct view *s)
 {
-	return s && s->live && s->live->must_ask && !s->has_ended && !s->is_left && s->live->must_ask(s->live_ctx);
+	return s && s->live && s->live->must_ask && !s->has_ended && !s->is_left &&
+	       s->live->must_ask(s->live_ctx);
 }
 
 /* What is to become of the program? goes_back: then the session below is shown, else all ends. */
@@ -89,8 +91,9 @@ static void ask_quit(struct ui *ui, bool goes_back)
 	ui->asked_quit = true;
 	ui->asked_back = goes_back;
 	bool room = ui->canvas.n_columns >= 100;
-	ui_flash(ui, "end %.*s (%u)? %s  w wait  d detach  t term  k kill  Esc stay", room ? 40 : 20,
-		 name.n ? strbuf_str(&name) : "the program", p ? p->pid : 0, room ? "it was started here " : "");
+	ui_flash(ui, "end %.*s (%u)? %s  w wait  d detach  t term  k kill  Esc stay",
+		 room ? 40 : 20, name.n ? strbuf_str(&name) : "the program", p ? p->pid : 0,
+		 room ? "it was started here " : "");
 	strbuf_fini(&name);
 	ui->flash_until_ns = UINT64_MAX;
 }
@@ -171,7 +174,9 @@ static void go_to(struct ui *ui, const char *text)
 	if (*end == '%')
 		seq = (uint64_t)((double)s->n_events * (v > 100 ? 100 : v) / 100);
 	else if (*end == 's' || *end == 'm' || strchr(text, '.'))
-		seq = trace_seq_at(s->trace, (uint64_t)(v * (end[0] == 'm' && end[1] == 's' ? 1e6 : *end == 'm' ? 6e10 : 1e9)));
+		seq = trace_seq_at(s->trace, (uint64_t)(v * (end[0] == 'm' && end[1] == 's' ? 1e6
+							     : *end == 'm'                  ? 6e10
+									   : 1e9)));
 	else
 		seq = (uint64_t)v;
 	if (s->n_events)
@@ -338,21 +343,25 @@ static void jump_mark(struct ui *ui, uint64_t count)
 		return;
 	}
 	size_t i = 0;
-	while (i < s->marks.n && (ui->cursor_seq == SELECTION_NONE || s->marks.v[i].seq <= ui->cursor_seq))
+	while (i < s->marks.n &&
+	       (ui->cursor_seq == SELECTION_NONE || s->marks.v[i].seq <= ui->cursor_seq))
 		i++;
 	ui_goto(ui, s->marks.v[i % s->marks.n].seq);
 }
 
 /* What the app itself does, whatever pane has the focus. */
-static void app_act(struct ui *ui, struct pane *p, enum action action, uint64_t count, const char *text)
+static void app_act(struct ui *ui, struct pane *p, enum action action, uint64_t count,
+		    const char *text)
 {
 	struct view *s = ui->s;
 	/* without a session only these make sense */
 	bool needs_session = true;
-	static const enum action without[] = { ACTION_HELP, ACTION_QUIT, ACTION_BACK, ACTION_COMMAND, ACTION_THEME, ACTION_REDRAW,
-					       ACTION_SUSPEND, ACTION_MOUSE, ACTION_MESSAGES, ACTION_CATALOG, ACTION_LESSONS,
-					       ACTION_CANCEL, ACTION_SEARCH, ACTION_SEARCH_BACK, ACTION_HIT_NEXT, ACTION_HIT_PREV,
-					       ACTION_COPY };
+	static const enum action without[] = { ACTION_HELP,     ACTION_QUIT,        ACTION_BACK,
+					       ACTION_COMMAND,  ACTION_THEME,       ACTION_REDRAW,
+					       ACTION_SUSPEND,  ACTION_MOUSE,       ACTION_MESSAGES,
+					       ACTION_CATALOG,  ACTION_LESSONS,     ACTION_CANCEL,
+					       ACTION_SEARCH,   ACTION_SEARCH_BACK, ACTION_HIT_NEXT,
+					       ACTION_HIT_PREV, ACTION_COPY };
 	for (size_t i = 0; i < ARRAY_LEN(without); i++)
 		needs_session = needs_session && without[i] != action;
 	if (!s && needs_session)
@@ -419,7 +428,9 @@ static void app_act(struct ui *ui, struct pane *p, enum action action, uint64_t 
 			search_list(ui, p, action == ACTION_SEARCH, true);
 		break;
 	case ACTION_HIT_NEXT:
-	case ACTION_HIT_PREV: search_list(ui, p, (action == ACTION_HIT_NEXT) != ui->search.backwards, false); break;
+	case ACTION_HIT_PREV:
+		search_list(ui, p, (action == ACTION_HIT_NEXT) != ui->search.backwards, false);
+		break;
 	case ACTION_HISTORY_BACK:
 	case ACTION_HISTORY_FORTH: history_step(ui, action == ACTION_HISTORY_BACK); break;
 	case ACTION_GOTO: go_to(ui, text); break;
@@ -447,7 +458,8 @@ static void app_act(struct ui *ui, struct pane *p, enum action action, uint64_t 
 		break;
 	case ACTION_FREEZE:
 		view_set_frozen(s, !s->frozen);
-		ui_flash(ui, s->frozen ? "frozen: nothing moves until p; the capture goes on" : "moving again");
+		ui_flash(ui, s->frozen ? "frozen: nothing moves until p; the capture goes on"
+				       : "moving again");
 		ui_changed(ui, CHANGE_ALL);
 		break;
 	case ACTION_PAUSE:
@@ -462,12 +474,14 @@ static void app_act(struct ui *ui, struct pane *p, enum action action, uint64_t 
 			ui_dialog(ui, strbuf_str(&b));
 			strbuf_fini(&b);
 		} else {
-			ui_flash(ui, "auditview doctor PID tells whether a process can be attached to");
+			ui_flash(ui,
+				 "auditview doctor PID tells whether a process can be attached to");
 		}
 		break;
 	}
 	case ACTION_TIME_MODE: {
-		static const char *const says[] = { "seconds since the start", "since the row above", "wall clock" };
+		static const char *const says[] = { "seconds since the start",
+						    "since the row above", "wall clock" };
 		ui->time_mode = (enum time_mode)((ui->time_mode + 1) % TIME_MODE_COUNT);
 		ui_flash(ui, "time: %s", says[ui->time_mode]);
 		ui_changed(ui, CHANGE_SIZE);
@@ -507,7 +521,8 @@ static void app_act(struct ui *ui, struct pane *p, enum action action, uint64_t 
 		break;
 	case ACTION_NARROWER:
 	case ACTION_WIDER: {
-		int by = (int)(count ? (count < 100 ? count : 100) : 2) * (action == ACTION_WIDER ? 1 : -1);
+		int by = (int)(count ? (count < 100 ? count : 100) : 2) *
+			 (action == ACTION_WIDER ? 1 : -1);
 		if (p->id == PANE_CATEGORIES)
 			ui->wish.categories_delta += by;
 		else if ((ui->layout.form == LAYOUT_WIDE) != ui->wish.rotate)
@@ -523,7 +538,8 @@ static void app_act(struct ui *ui, struct pane *p, enum action action, uint64_t 
 		struct event e;
 		if (text)
 			strbuf_adds(&name, text);
-		else if (action == ACTION_EXPLAIN && s && ui->cursor_seq != SELECTION_NONE && trace_event(s->trace, ui->cursor_seq, &e)) {
+		else if (action == ACTION_EXPLAIN && s && ui->cursor_seq != SELECTION_NONE &&
+			 trace_event(s->trace, ui->cursor_seq, &e)) {
 			size_t n;
 			const char *t = trace_name(s->trace, e.name, &n);
 			strbuf_add(&name, t, n);
@@ -555,7 +571,8 @@ static void app_act(struct ui *ui, struct pane *p, enum action action, uint64_t 
 	}
 	case ACTION_TERMINAL:
 		if (s->terminal_fd < 0)
-			ui_flash(ui, "the program was not started here, so its terminal is elsewhere");
+			ui_flash(ui,
+				 "the program was not started here, so its terminal is elsewhere");
 		else
 			ui_open_page(ui, PANE_TERMINAL);
 		break;
@@ -580,7 +597,8 @@ static void app_act(struct ui *ui, struct pane *p, enum action action, uint64_t 
 	case ACTION_FOLD_ALL:
 		/* the list does these from wherever the focus is */
 		if (p->id != PANE_EVENTS && ui_pane(ui, PANE_EVENTS))
-			ui->panes[PANE_EVENTS]->ops->act(ui->panes[PANE_EVENTS], action, count, text);
+			ui->panes[PANE_EVENTS]->ops->act(ui->panes[PANE_EVENTS], action, count,
+							 text);
 		break;
 	case ACTION_DOWN:
 	case ACTION_UP:
@@ -609,7 +627,8 @@ void ui_act(struct ui *ui, enum action action, uint64_t count, const char *text)
 	if (!p || action >= ACTION_COUNT)
 		return;
 	ui->dirty = true;
-	/* these are always the app's: a pane that searched or filtered in its own way would surprise */
+	/* these are always the app's: a pane that searched or filtered in its own way would
+	 * surprise */
 	bool app_first = action == ACTION_SEARCH || action == ACTION_SEARCH_BACK;
 	if (app_first || !p->ops->act(p, action, count, text))
 		app_act(ui, p, action, count, text);
@@ -639,12 +658,14 @@ static void answer_quit(struct ui *ui, int key)
 		quit(ui);
 }
 
-/* What is typed while a search runs acts on what it finds; Esc and Ctrl-C stop it, and then the rest of what was typed is void. */
+/* What is typed while a search runs acts on what it finds; Esc and Ctrl-C stop it, and then the
+ * rest of what was typed is void. */
 static bool wait_for_search(struct ui *ui, struct input in)
 {
 	if (!pane_events_is_searching(ui))
 		return false;
-	if (in.kind == INPUT_KEY && (in.key == KEY_ESC_ || in.key == KEY_CTRL('c') || in.key == KEY_CTRL('g'))) {
+	if (in.kind == INPUT_KEY &&
+	    (in.key == KEY_ESC_ || in.key == KEY_CTRL('c') || in.key == KEY_CTRL('g'))) {
 		ui->waiting.n = 0;
 		pane_events_search_stop(ui);
 		return true;
@@ -662,7 +683,8 @@ bool ui_input_waiting(struct ui *ui)
 	return pane_events_is_searching(ui);
 }
 
-/* A filter that was just set has until the next key, or 100 ms, for its first rows: what is typed ahead acts on them. */
+/* A filter that was just set has until the next key, or 100 ms, for its first rows: what is typed
+ * ahead acts on them. */
 static void settle_filter(struct ui *ui)
 {
 	bool changed = false;
@@ -714,7 +736,8 @@ void ui_input(struct ui *ui, struct input in)
 		return;
 	if (in.kind == INPUT_PASTE)
 		return;
-	if (in.key >= '0' && in.key <= '9' && (in.key != '0' || ui->count) && keymap_find(ui->keys, p->id, in.key) == ACTION_NONE) {
+	if (in.key >= '0' && in.key <= '9' && (in.key != '0' || ui->count) &&
+	    keymap_find(ui->keys, p->id, in.key) == ACTION_NONE) {
 		if (ui->count < 100000000)
 			ui->count = ui->count * 10 + (uint64_t)(in.key - '0');
 		return;

@@ -21,15 +21,20 @@ void header_take(struct ui *ui)
 	/* the rate over the last second or so */
 	if (ui->now_ns - ui->rate_at_ns >= 1000000000u) {
 		if (ui->rate_at_ns)
-			h->rate = (uint64_t)((double)(n - ui->rate_events) * 1e9 / (double)(ui->now_ns - ui->rate_at_ns));
+			h->rate = (uint64_t)((double)(n - ui->rate_events) * 1e9 /
+					     (double)(ui->now_ns - ui->rate_at_ns));
 		ui->rate_events = n;
 		ui->rate_at_ns = ui->now_ns;
 	}
 	h->n_events = n;
 	h->n_lost = trace_n_lost(s->trace);
-	/* Of a session at work it is what was lost so far; of a file whose recorder did not come to its end nobody knows. */
-	h->is_loss_known = trace_is_loss_known(s->trace) || (s->live && !s->finished && !s->recorder_gone);
-	h->quiet_ns = ui->last_growth_ns && ui->now_ns > ui->last_growth_ns ? ui->now_ns - ui->last_growth_ns : 0;
+	/* Of a session at work it is what was lost so far; of a file whose recorder did not come to
+	 * its end nobody knows. */
+	h->is_loss_known = trace_is_loss_known(s->trace) ||
+			   (s->live && !s->finished && !s->recorder_gone);
+	h->quiet_ns = ui->last_growth_ns && ui->now_ns > ui->last_growth_ns
+			  ? ui->now_ns - ui->last_growth_ns
+			  : 0;
 	h->age_ns = about->last_ns;
 	h->file_bytes = about->file_bytes;
 	h->n_children = 0;
@@ -138,7 +143,8 @@ void draw_header(struct ui *ui, struct area a)
 	int n = 0;
 	memset(fields, 0, sizeof(fields));
 	if (h->n_children)
-		snprintf(fields[n++].text, sizeof(fields[0].text), "%u child%s", h->n_children, h->n_children == 1 ? "" : "ren");
+		snprintf(fields[n++].text, sizeof(fields[0].text), "%u child%s", h->n_children,
+			 h->n_children == 1 ? "" : "ren");
 	if (h->n_events)
 		strbuf_add_count(&b, h->n_events);
 	else
@@ -154,13 +160,15 @@ void draw_header(struct ui *ui, struct area a)
 	if (h->is_loss_known)
 		snprintf(fields[n++].text, sizeof(fields[0].text), "%s lost", strbuf_str(&b));
 	else if (h->n_lost)
-		snprintf(fields[n++].text, sizeof(fields[0].text), "at least %s lost", strbuf_str(&b));
+		snprintf(fields[n++].text, sizeof(fields[0].text), "at least %s lost",
+			 strbuf_str(&b));
 	else
 		snprintf(fields[n++].text, sizeof(fields[0].text), "lost: unknown");
 	strbuf_clear(&b);
 	if (columns >= 120 && h->longest_pause_ns) {
 		text_duration(&b, h->longest_pause_ns);
-		snprintf(fields[n++].text, sizeof(fields[0].text), "longest pause %s", strbuf_str(&b));
+		snprintf(fields[n++].text, sizeof(fields[0].text), "longest pause %s",
+			 strbuf_str(&b));
 		strbuf_clear(&b);
 	}
 	if (columns >= 160) {
@@ -183,18 +191,21 @@ void draw_header(struct ui *ui, struct area a)
 			drop--;
 		if (drop < 0)
 			break;
-		memmove(&fields[drop], &fields[drop + 1], (size_t)(n - drop - 1) * sizeof(fields[0]));
+		memmove(&fields[drop], &fields[drop + 1],
+			(size_t)(n - drop - 1) * sizeof(fields[0]));
 		n--;
 	}
 	int at = columns - 1;
 	for (int i = n - 1; i >= 0; i--) {
 		at -= (int)strlen(fields[i].text);
-		area_put(a, 0, at, -1, fields[i].trouble ? ROLE_TROUBLE : ROLE_TEXT, fields[i].text);
+		area_put(a, 0, at, -1, fields[i].trouble ? ROLE_TROUBLE : ROLE_TEXT,
+			 fields[i].text);
 		at -= 2;
 	}
 }
 
-void draw_title(struct area a, bool focus, const char *title, const char *subject, const char *facts)
+void draw_title(struct area a, bool focus, const char *title, const char *subject,
+		const char *facts)
 {
 	const char *rule = focus ? "━" : "─";
 	enum role role = focus ? ROLE_FOCUS : ROLE_DIM;
@@ -210,7 +221,8 @@ void draw_title(struct area a, bool focus, const char *title, const char *subjec
 	if (*subject) {
 		int room = right - x - 1 - (facts_w > 0 ? facts_w + 4 : 2);
 		if (room > 3) {
-			x += 1 + area_put_cut(a, 0, x + 1, room, focus ? ROLE_FOCUS : ROLE_TEXT, subject);
+			x += 1 + area_put_cut(a, 0, x + 1, room, focus ? ROLE_FOCUS : ROLE_TEXT,
+					      subject);
 			area_put(a, 0, x, 1, role, " ");
 		}
 	}
@@ -237,7 +249,8 @@ static const char *label_now(const struct ui *ui, const struct key_row *row)
 	if (row->action == ACTION_FOLD && row->pane == PANE_EVENTS) {
 		const struct pane *p = ui->panes[PANE_EVENTS];
 		struct fold fold;
-		if (p && ui->cursor_seq != SELECTION_NONE && folds_find(ui->s->folds, ui->cursor_seq, &fold))
+		if (p && ui->cursor_seq != SELECTION_NONE &&
+		    folds_find(ui->s->folds, ui->cursor_seq, &fold))
 			return folds_is_open(ui->s->folds, fold.head) ? "fold" : "unfold";
 	}
 	if (row->action == ACTION_BACK && ui_back_quits(ui) && !strcmp(row->key, "q"))
@@ -250,7 +263,9 @@ static void one_key(void *ctx, const struct key_row *row)
 	struct key_line *k = ctx;
 	if (!row->label || k->seen[row->action]++)
 		return;
-	const char *label = k->ui->s ? label_now(k->ui, row) : row->action == ACTION_FOLLOW ? NULL : row->label;
+	const char *label = k->ui->s                       ? label_now(k->ui, row)
+			    : row->action == ACTION_FOLLOW ? NULL
+							   : row->label;
 	if (!label)
 		return;
 	bool arrows = !strncmp(label, "← →", strlen("← →"));
@@ -267,7 +282,9 @@ void draw_keys(struct ui *ui, struct area a)
 	struct pane *p = ui_focused(ui);
 	struct key_line k = { .ui = ui, .a = a, .x = 1 };
 	if (ui->count) {
-		k.x += area_printf(a, 0, 1, -1, ROLE_FOCUS, "%llu ", (unsigned long long)ui->count) + 1;
+		k.x += area_printf(a, 0, 1, -1, ROLE_FOCUS, "%llu ",
+				   (unsigned long long)ui->count) +
+		       1;
 	}
 	keymap_each(ui->keys, p ? p->id : PANE_EVENTS, one_key, &k);
 }

@@ -1,6 +1,6 @@
 /*
- * app_mouse: a click is the cursor, a double click Enter, the wheel scrolls what is under it, a drag on the timeline is a
- * span, a drag of a border moves it.
+ * app_mouse: a click is the cursor, a double click Enter, the wheel scrolls what is under it, a
+ * drag on the timeline is a span, a drag of a border moves it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,13 +13,14 @@ static enum pane_id pane_at(const struct ui *ui, int line, int column)
 	static const enum pane_id on_top[] = { PANE_CATEGORIES };
 	for (size_t i = 0; i < ARRAY_LEN(on_top); i++) {
 		const struct rect *r = &ui->layout.panes[on_top[i]];
-		if (line >= r->line && line < r->line + r->n_lines && column >= r->column && column < r->column + r->n_columns)
+		if (line >= r->line && line < r->line + r->n_lines && column >= r->column &&
+		    column < r->column + r->n_columns)
 			return on_top[i];
 	}
 	for (int i = 0; i < PANE_COUNT; i++) {
 		const struct rect *r = &ui->layout.panes[i];
-		if (r->n_lines && line >= r->line && line < r->line + r->n_lines && column >= r->column &&
-		    column < r->column + r->n_columns)
+		if (r->n_lines && line >= r->line && line < r->line + r->n_lines &&
+		    column >= r->column && column < r->column + r->n_columns)
 			return (enum pane_id)i;
 	}
 	return PANE_NONE;
@@ -64,7 +65,8 @@ static void click(struct ui *ui, struct input in)
 		ui->drag_pane = id;
 		return;
 	}
-	bool twice = ui->now_ns - ui->click_ns < 400000000u && ui->click_line == in.line && ui->click_ns;
+	bool twice = ui->now_ns - ui->click_ns < 400000000u && ui->click_line == in.line &&
+		     ui->click_ns;
 	ui->click_ns = twice ? 0 : ui->now_ns;
 	ui->click_line = in.line;
 	ui->click_column = in.column;
@@ -83,7 +85,8 @@ static void drag(struct ui *ui, struct input in, bool done)
 {
 	if (ui->drag_pane == PANE_TIMELINE && ui->panes[PANE_TIMELINE]) {
 		const struct rect *r = &ui->layout.panes[PANE_TIMELINE];
-		pane_timeline_drag(ui->panes[PANE_TIMELINE], ui->drag_column - r->column, in.column - r->column, done);
+		pane_timeline_drag(ui->panes[PANE_TIMELINE], ui->drag_column - r->column,
+				   in.column - r->column, done);
 		if (done)
 			ui->drag_pane = PANE_NONE;
 		return;
@@ -100,7 +103,8 @@ static void drag(struct ui *ui, struct input in, bool done)
 		ui_relayout(ui);
 		return;
 	}
-	if ((ui->drag_pane == PANE_ARGUMENTS || ui->drag_pane == PANE_STACK) && in.line != ui->drag_line) {
+	if ((ui->drag_pane == PANE_ARGUMENTS || ui->drag_pane == PANE_STACK) &&
+	    in.line != ui->drag_line) {
 		ui->wish.details_delta -= in.line - ui->drag_line;
 		ui->drag_line = in.line;
 		ui_relayout(ui);

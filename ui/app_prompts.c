@@ -1,5 +1,6 @@
 /*
- * app_prompts: the prompts there are: filter, search, command, file to write, note, name of a filter.
+ * app_prompts: the prompts there are: filter, search, command, file to write, note, name of a
+ * filter.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -22,8 +23,11 @@ static void filter_check(struct ui *ui, const char *text, struct prompt_verdict 
 	if (err) {
 		ret->is_error = true;
 		ret->at = err->at < strlen(text) ? err->at : strlen(text);
-		ret->n_bytes = ret->at < strlen(text) ? filter_error_bytes(text, strlen(text), ret->at) : 1;
-		snprintf(ret->message, sizeof(ret->message), "%s%s%s", err->message, err->hint ? "; " : "", err->hint ? err->hint : "");
+		ret->n_bytes = ret->at < strlen(text)
+				   ? filter_error_bytes(text, strlen(text), ret->at)
+				   : 1;
+		snprintf(ret->message, sizeof(ret->message), "%s%s%s", err->message,
+			 err->hint ? "; " : "", err->hint ? err->hint : "");
 		err_destroy(err);
 		return;
 	}
@@ -50,11 +54,13 @@ static void filter_check(struct ui *ui, const char *text, struct prompt_verdict 
 	strbuf_fini(&b);
 }
 
-static void filter_complete_prompt(struct ui *ui, const char *text, size_t cursor, struct prompt_choices *ret)
+static void filter_complete_prompt(struct ui *ui, const char *text, size_t cursor,
+				   struct prompt_choices *ret)
 {
 	static const char *const titles[] = {
-		[CANDIDATE_FIELD] = "fields", [CANDIDATE_EVENT] = "event, in this capture", [CANDIDATE_CATEGORY] = "category",
-		[CANDIDATE_THEME] = "theme", [CANDIDATE_ARGUMENT] = "arguments", [CANDIDATE_MEMBER] = "members",
+		[CANDIDATE_FIELD] = "fields",       [CANDIDATE_EVENT] = "event, in this capture",
+		[CANDIDATE_CATEGORY] = "category",  [CANDIDATE_THEME] = "theme",
+		[CANDIDATE_ARGUMENT] = "arguments", [CANDIDATE_MEMBER] = "members",
 		[CANDIDATE_OPERATOR] = "operators", [CANDIDATE_VALUE] = "value, in this capture",
 	};
 	struct filter_completion c = { 0 };
@@ -75,7 +81,8 @@ static void filter_complete_prompt(struct ui *ui, const char *text, size_t curso
 			strbuf_adds(&doc, c.v[i].doc);
 		size_t n = text_head(strbuf_str(&doc), doc.n, 44);
 		strbuf_cut(&doc, n);
-		prompt_add_choice(ret, c.v[i].text, strlen(c.v[i].text), strbuf_str(&doc), c.v[i].n_events == 0);
+		prompt_add_choice(ret, c.v[i].text, strlen(c.v[i].text), strbuf_str(&doc),
+				  c.v[i].n_events == 0);
 		strbuf_fini(&doc);
 	}
 	if (c.n)
@@ -114,8 +121,13 @@ static void filter_cancel(struct ui *ui)
 }
 
 static const struct prompt_ops filter_prompt = {
-	.label = "filter: ", .history = 0, .check = filter_check, .complete = filter_complete_prompt, .preview = filter_preview,
-	.accept = filter_accept, .cancel = filter_cancel,
+	.label = "filter: ",
+	.history = 0,
+	.check = filter_check,
+	.complete = filter_complete_prompt,
+	.preview = filter_preview,
+	.accept = filter_accept,
+	.cancel = filter_cancel,
 };
 
 void prompt_filter(struct ui *ui, const char *text)
@@ -185,10 +197,18 @@ static void search_cancel(struct ui *ui)
 	search_fini(&ui->search);
 }
 
-static const struct prompt_ops search_prompt = { .label = "/", .history = 1, .check = search_check, .preview = search_preview,
-						 .accept = search_accept, .cancel = search_cancel };
-static const struct prompt_ops search_back_prompt = { .label = "?", .history = 1, .check = search_check, .preview = search_preview,
-						      .accept = search_back_accept, .cancel = search_cancel };
+static const struct prompt_ops search_prompt = { .label = "/",
+						 .history = 1,
+						 .check = search_check,
+						 .preview = search_preview,
+						 .accept = search_accept,
+						 .cancel = search_cancel };
+static const struct prompt_ops search_back_prompt = { .label = "?",
+						      .history = 1,
+						      .check = search_check,
+						      .preview = search_preview,
+						      .accept = search_back_accept,
+						      .cancel = search_cancel };
 
 void prompt_search(struct ui *ui, bool backwards)
 {
@@ -202,7 +222,8 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Files whose path begins as typed; folders end in /. `n` bytes of `typed` stand before the cursor. */
+/* Files whose path begins as typed; folders end in /. `n` bytes of `typed` stand before the cursor.
+ */
 static void complete_file(struct prompt_choices *ret, const char *typed, size_t n)
 {
 	size_t folder = n;
@@ -216,11 +237,14 @@ static void complete_file(struct prompt_choices *ret, const char *typed, size_t 
 	VEC(char *) names = { 0 };
 	for (struct dirent *e; d && names.n < 2000 && (e = readdir(d));) {
 		struct stat st;
-		if (strncmp(e->d_name, typed + folder, n - folder) || (e->d_name[0] == '.' && n == folder))
+		if (strncmp(e->d_name, typed + folder, n - folder) ||
+		    (e->d_name[0] == '.' && n == folder))
 			continue;
 		bool is_folder = !fstatat(dirfd(d), e->d_name, &st, 0) && S_ISDIR(st.st_mode);
 		char *name = NULL;
-		if (asprintf(&name, "%.*s%s%s", (int)folder, typed, e->d_name, is_folder ? "/" : "") < 0 || !vec_push(&names, name))
+		if (asprintf(&name, "%.*s%s%s", (int)folder, typed, e->d_name,
+			     is_folder ? "/" : "") < 0 ||
+		    !vec_push(&names, name))
 			free(name);
 	}
 	if (d)
@@ -236,7 +260,8 @@ static void complete_file(struct prompt_choices *ret, const char *typed, size_t 
 	strbuf_fini(&path);
 }
 
-static void command_complete(struct ui *ui, const char *text, size_t cursor, struct prompt_choices *ret)
+static void command_complete(struct ui *ui, const char *text, size_t cursor,
+			     struct prompt_choices *ret)
 {
 	size_t word = strcspn(text, " ");
 	if (cursor <= word) {
@@ -246,9 +271,12 @@ static void command_complete(struct ui *ui, const char *text, size_t cursor, str
 		/* those that begin so, then those that hold it */
 		for (int pass = 0; pass < 2; pass++)
 			for (int a = 0; a < ACTION_COUNT; a++) {
-				const char *found = memmem(actions[a].name, strlen(actions[a].name), text, cursor);
+				const char *found = memmem(actions[a].name, strlen(actions[a].name),
+							   text, cursor);
 				if ((found == actions[a].name) == (pass == 0) && found)
-					prompt_add_choice(ret, actions[a].name, strlen(actions[a].name), actions[a].doc, false);
+					prompt_add_choice(ret, actions[a].name,
+							  strlen(actions[a].name), actions[a].doc,
+							  false);
 			}
 		return;
 	}
@@ -272,11 +300,14 @@ static void command_complete(struct ui *ui, const char *text, size_t cursor, str
 		snprintf(ret->title, sizeof(ret->title), "events");
 		for (size_t i = 0; i < n_catalog_events; i++)
 			if (!strncmp(catalog_events[i].name, arg, n))
-				prompt_add_choice(ret, catalog_events[i].name, strlen(catalog_events[i].name),
-						  catalog_theme_name(catalog_events[i].theme), false);
+				prompt_add_choice(
+				    ret, catalog_events[i].name, strlen(catalog_events[i].name),
+				    catalog_theme_name(catalog_events[i].theme), false);
 		break;
 	case TAKES_GROUP: {
-		static const char *const names[] = { "event", "category", "theme", "caller", "file", "host", "command", "thread", "process" };
+		static const char *const names[] = { "event",   "category", "theme",
+						     "caller",  "file",     "host",
+						     "command", "thread",   "process" };
 		snprintf(ret->title, sizeof(ret->title), "group by");
 		for (size_t i = 0; i < ARRAY_LEN(names); i++)
 			if (!strncmp(names[i], arg, n))
@@ -321,7 +352,8 @@ static void command_check(struct ui *ui, const char *text, struct prompt_verdict
 	for (int i = 0; i < ACTION_COUNT; i++)
 		names[i] = actions[i].name;
 	const char *near = nearest_word(text, n, names, ACTION_COUNT);
-	snprintf(ret->message, sizeof(ret->message), "no such action%s%s", near ? "; nearest is " : "", near ? near : "");
+	snprintf(ret->message, sizeof(ret->message), "no such action%s%s",
+		 near ? "; nearest is " : "", near ? near : "");
 }
 
 static void command_preview(struct ui *ui, const char *text)
@@ -350,8 +382,13 @@ static void command_cancel(struct ui *ui)
 	}
 }
 
-static const struct prompt_ops command_prompt = { .label = ":", .history = 2, .check = command_check, .complete = command_complete,
-						  .preview = command_preview, .accept = command_accept, .cancel = command_cancel };
+static const struct prompt_ops command_prompt = { .label = ":",
+						  .history = 2,
+						  .check = command_check,
+						  .complete = command_complete,
+						  .preview = command_preview,
+						  .accept = command_accept,
+						  .cancel = command_cancel };
 
 void prompt_command(struct ui *ui, const char *text)
 {
@@ -380,7 +417,8 @@ bool ui_command(struct ui *ui, const char *text)
 	if (action == ACTION_NONE) {
 		struct prompt_verdict v;
 		command_check(ui, text, &v);
-		ui_flash(ui, "%.*s: %s", (int)n, text, v.is_error ? v.message : "fits several actions");
+		ui_flash(ui, "%.*s: %s", (int)n, text,
+			 v.is_error ? v.message : "fits several actions");
 		return false;
 	}
 	const char *arg = text + n;
@@ -394,7 +432,8 @@ bool ui_command(struct ui *ui, const char *text)
 
 /* ---- write, note, name ---- */
 
-static void write_complete(struct ui *ui, const char *text, size_t cursor, struct prompt_choices *ret)
+static void write_complete(struct ui *ui, const char *text, size_t cursor,
+			   struct prompt_choices *ret)
 {
 	static const char *const names[] = { "shown ", "marked ", "all " };
 	if (strchr(text, ' '))
@@ -418,7 +457,10 @@ static bool write_accept(struct ui *ui, const char *text)
 	return ui_write(ui, text);
 }
 
-static const struct prompt_ops write_prompt = { .label = "write: ", .history = 3, .complete = write_complete, .check = write_check,
+static const struct prompt_ops write_prompt = { .label = "write: ",
+						.history = 3,
+						.complete = write_complete,
+						.check = write_check,
 						.accept = write_accept };
 
 void prompt_write(struct ui *ui)
@@ -434,7 +476,9 @@ static bool note_accept(struct ui *ui, const char *text)
 	return true;
 }
 
-static const struct prompt_ops note_prompt = { .label = "note: ", .history = -1, .accept = note_accept };
+static const struct prompt_ops note_prompt = {
+	.label = "note: ", .history = -1, .accept = note_accept
+};
 
 void prompt_note(struct ui *ui)
 {
@@ -453,7 +497,9 @@ static bool name_accept(struct ui *ui, const char *text)
 	return true;
 }
 
-static const struct prompt_ops name_prompt = { .label = "keep this filter as: ", .history = -1, .accept = name_accept };
+static const struct prompt_ops name_prompt = {
+	.label = "keep this filter as: ", .history = -1, .accept = name_accept
+};
 
 void prompt_save_filter(struct ui *ui)
 {

@@ -65,8 +65,10 @@ static struct err *write_capture(struct view *s, const struct selection *rows, c
 	return err;
 }
 
-/* A new file `path`, and nothing but a new file; what is not finished is removed. `format` NULL: a capture. */
-static struct err *write_rows(struct view *s, const struct selection *rows, const struct exporter_format *format, const char *path)
+/* A new file `path`, and nothing but a new file; what is not finished is removed. `format` NULL: a
+ * capture. */
+static struct err *write_rows(struct view *s, const struct selection *rows,
+			      const struct exporter_format *format, const char *path)
 {
 	struct stat st;
 	if (!lstat(path, &st))

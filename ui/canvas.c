@@ -1,6 +1,6 @@
 /*
- * canvas: cells, clipping, and the last gate before the terminal: put_one() is the only place that stores text in a
- * cell, and it stores nothing whose utf8_width() is -1.
+ * canvas: cells, clipping, and the last gate before the terminal: put_one() is the only place that
+ * stores text in a cell, and it stores nothing whose utf8_width() is -1.
  */
 #include "ui/canvas.h"
 
@@ -23,7 +23,8 @@ bool canvas_resize(struct canvas *c, int n_lines, int n_columns)
 		n_lines = 1;
 	if (n_columns < 1)
 		n_columns = 1;
-	struct cell *cells = realloc(c->cells, (size_t)n_lines * (size_t)n_columns * sizeof(*cells));
+	struct cell *cells = realloc(c->cells,
+				     (size_t)n_lines * (size_t)n_columns * sizeof(*cells));
 	if (!cells)
 		return false;
 	c->cells = cells;
@@ -97,7 +98,8 @@ static void unpair(struct area a, int line, int column)
 		cell_blank(cell + 1);
 }
 
-static void put_one(struct area a, int line, int column, int width, enum role role, const char *s, size_t n)
+static void put_one(struct area a, int line, int column, int width, enum role role, const char *s,
+		    size_t n)
 {
 	struct cell *cell = cell_at(a, line, column);
 	if (!cell || (width == 2 && !cell_at(a, line, column + 1)))
@@ -118,7 +120,8 @@ static void put_one(struct area a, int line, int column, int width, enum role ro
 	}
 }
 
-/* A mark that combines goes to the character before it; marks beyond the room of a cell are left out. */
+/* A mark that combines goes to the character before it; marks beyond the room of a cell are left
+ * out. */
 static void put_mark(struct area a, int line, int column, const char *s, size_t n)
 {
 	struct cell *cell = cell_at(a, line, column);
@@ -134,12 +137,13 @@ static void put_mark(struct area a, int line, int column, const char *s, size_t 
 static const struct {
 	const char *sign, *ascii;
 } stand_ins[] = {
-	{ "▌", ">" }, { "▏", "|" }, { "▸", "+" }, { "▾", "-" }, { "•", "*" }, { "◆", "*" }, { "◈", "*" },
-	{ "…", "." }, { "─", "-" }, { "━", "=" }, { "│", "|" }, { "·", "." }, { "▎", "#" }, { "▍", "#" },
-	{ "▊", "#" }, { "▋", "#" }, { "▉", "#" }, { "█", "#" }, { "▁", "_" }, { "▂", "." }, { "▃", "." },
-	{ "▄", ":" }, { "▅", ":" }, { "▆", "|" }, { "▇", "|" }, { "●", "*" }, { "■", "#" }, { "‖", "=" },
-	{ "→", ">" }, { "←", "<" }, { "↑", "^" }, { "↓", "v" }, { "×", "x" }, { "┌", "+" }, { "┐", "+" },
-	{ "└", "+" }, { "┘", "+" }, { "┗", "[" }, { "┛", "]" }, { "◂", "<" }, { "−", "-" }, { "├", "+" },
+	{ "▌", ">" }, { "▏", "|" }, { "▸", "+" }, { "▾", "-" }, { "•", "*" }, { "◆", "*" },
+	{ "◈", "*" }, { "…", "." }, { "─", "-" }, { "━", "=" }, { "│", "|" }, { "·", "." },
+	{ "▎", "#" }, { "▍", "#" }, { "▊", "#" }, { "▋", "#" }, { "▉", "#" }, { "█", "#" },
+	{ "▁", "_" }, { "▂", "." }, { "▃", "." }, { "▄", ":" }, { "▅", ":" }, { "▆", "|" },
+	{ "▇", "|" }, { "●", "*" }, { "■", "#" }, { "‖", "=" }, { "→", ">" }, { "←", "<" },
+	{ "↑", "^" }, { "↓", "v" }, { "×", "x" }, { "┌", "+" }, { "┐", "+" }, { "└", "+" },
+	{ "┘", "+" }, { "┗", "[" }, { "┛", "]" }, { "◂", "<" }, { "−", "-" }, { "├", "+" },
 	{ "┤", "+" }, { "┼", "+" }, { "‹", "<" }, { "›", ">" }, { "┬", "+" }, { "┴", "+" },
 };
 
@@ -169,7 +173,8 @@ static size_t spell(char to[16], const char *s, uint32_t cp)
 	return (size_t)n;
 }
 
-int area_put_n(struct area a, int line, int column, int limit, enum role role, const char *text, size_t n_bytes)
+int area_put_n(struct area a, int line, int column, int limit, enum role role, const char *text,
+	       size_t n_bytes)
 {
 	int room = a.n_columns - column;
 	if (room <= 0)
@@ -203,7 +208,8 @@ int area_put_n(struct area a, int line, int column, int limit, enum role role, c
 				return used;
 			if (a.canvas->ascii && cp >= 0x80)
 				for (int k = 0; k < width; k++)
-					put_one(a, line, column + used + k, 1, role, stand_in(text + i, n), 1);
+					put_one(a, line, column + used + k, 1, role,
+						stand_in(text + i, n), 1);
 			else
 				put_one(a, line, column + used, width, role, text + i, n);
 			used += width;
@@ -228,11 +234,13 @@ int area_put_cut(struct area a, int line, int column, int limit, enum role role,
 	size_t n = strlen(text);
 	if (text_width(text, n) <= limit)
 		return area_put_n(a, line, column, limit, role, text, n);
-	int used = area_put_n(a, line, column, limit - 1, role, text, text_head(text, n, limit - 1));
+	int used = area_put_n(a, line, column, limit - 1, role, text,
+			      text_head(text, n, limit - 1));
 	return used + area_put(a, line, column + used, 1, role, "…");
 }
 
-void area_put_right(struct area a, int line, int column, int width, enum role role, const char *text)
+void area_put_right(struct area a, int line, int column, int width, enum role role,
+		    const char *text)
 {
 	int w = text_width(text, strlen(text));
 	if (w > width)
@@ -241,7 +249,8 @@ void area_put_right(struct area a, int line, int column, int width, enum role ro
 		area_put(a, line, column + width - w, w, role, text);
 }
 
-int area_printf(struct area a, int line, int column, int limit, enum role role, const char *fmt, ...)
+int area_printf(struct area a, int line, int column, int limit, enum role role, const char *fmt,
+		...)
 {
 	char text[512];
 	va_list ap;
@@ -338,7 +347,8 @@ void text_cut(struct strbuf *to, const char *text, size_t n_bytes, int limit, bo
 		strbuf_adds(to, "…");
 		return;
 	}
-	/* The tail is the file name when it leaves room for a head of 3 cells, else as much of the end as half allows. */
+	/* The tail is the file name when it leaves room for a head of 3 cells, else as much of the
+	 * end as half allows. */
 	size_t name = n_bytes;
 	while (name > 0 && text[name - 1] != '/')
 		name--;

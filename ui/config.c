@@ -41,25 +41,33 @@ struct err *config_columns(const char *text, unsigned *ret)
 		size_t n = strcspn(p, " ,"), i = 0;
 		if (!n)
 			break;
-		while (i < COLUMN_COUNT && (strlen(column_names[i]) != n || memcmp(column_names[i], p, n)))
+		while (i < COLUMN_COUNT &&
+		       (strlen(column_names[i]) != n || memcmp(column_names[i], p, n)))
 			i++;
 		if (i == COLUMN_COUNT) {
 			const char *near = nearest_word(p, n, column_names, COLUMN_COUNT);
-			return err_create(ERR_SYNTAX, "no column \"%.*s\": expected time process thread event arguments caller%s%s",
+			return err_create(ERR_SYNTAX,
+					  "no column \"%.*s\": expected time process thread event "
+					  "arguments caller%s%s",
 					  (int)n, p, near ? "; nearest is " : "", near ? near : "");
 		}
 		bits |= 1u << i;
 		p += n;
 	}
 	if (!bits)
-		return err_create(ERR_SYNTAX, "no column named: expected time process thread event arguments caller");
+		return err_create(
+		    ERR_SYNTAX,
+		    "no column named: expected time process thread event arguments caller");
 	*ret = bits;
 	return NULL;
 }
 
 struct err *config_init(struct config *c)
 {
-	*c = (struct config){ .mouse = true, .follow = true, .fold = true, .timeline = true,
+	*c = (struct config){ .mouse = true,
+			      .follow = true,
+			      .fold = true,
+			      .timeline = true,
 			      .columns = (1u << COLUMN_COUNT) - 1 };
 	c->theme = strdup("auto");
 	return c->theme ? NULL : err_no_memory();
@@ -121,8 +129,9 @@ static struct err *set_theme(struct config *c, const char *v)
 	if (!theme_find(v, false)) {
 		const char *names[] = { "auto", "dark", "light", "cb", "mono" };
 		const char *near = nearest_word(v, strlen(v), names, ARRAY_LEN(names));
-		return err_create(ERR_SYNTAX, "no theme \"%s\": expected auto dark light cb mono%s%s", v, near ? "; nearest is " : "",
-				  near ? near : "");
+		return err_create(ERR_SYNTAX,
+				  "no theme \"%s\": expected auto dark light cb mono%s%s", v,
+				  near ? "; nearest is " : "", near ? near : "");
 	}
 	char *copy = strdup(v);
 	if (!copy)
@@ -185,24 +194,29 @@ static const struct {
 	struct err *(*set)(struct config *c, const char *value);
 	const char *values, *doc;
 } settings[] = {
-	{ "theme", set_theme, "auto|dark|light|cb|mono", "Colours. auto asks the terminal for its background." },
+	{ "theme", set_theme, "auto|dark|light|cb|mono",
+	  "Colours. auto asks the terminal for its background." },
 	{ "mouse", set_mouse, "on|off", "Click, wheel and drag." },
 	{ "follow", set_follow, "on|off", "Begin live sessions at the newest event." },
 	{ "fold", set_fold, "on|off", "Fold imports, start-up and repeats at first." },
 	{ "timeline", set_timeline, "on|off", "The timeline above the list." },
 	{ "time", set_time, "start|delta|clock", "How times are shown." },
 	{ "details", set_details, "auto|right|below", "Where arguments and stack stand." },
-	{ "columns", set_columns, "LIST", "Columns of the list, of: time process thread event arguments caller." },
-	{ "source", set_source, "DIR", "A folder to look for source files in; may be given several times." },
+	{ "columns", set_columns, "LIST",
+	  "Columns of the list, of: time process thread event arguments caller." },
+	{ "source", set_source, "DIR",
+	  "A folder to look for source files in; may be given several times." },
 };
 
 void config_manual(struct strbuf *to)
 {
 	/* What one_line() reads beside settings[]. */
 	static const char *const forms[][2] = {
-		{ "color.ROLE = STYLE", "How a part of the screen, or a theme, is drawn, as in color.network = 75 bold." },
+		{ "color.ROLE = STYLE", "How a part of the screen, or a theme, is drawn, as in "
+					"color.network = 75 bold." },
 		{ "filter NAME = FILTER", "A display filter to choose by its name." },
-		{ "bind [PANE] KEY ACTION", "What a key does, everywhere or in one pane; the action none takes it away." },
+		{ "bind [PANE] KEY ACTION",
+		  "What a key does, everywhere or in one pane; the action none takes it away." },
 	};
 	struct strbuf name = { 0 };
 	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
@@ -243,7 +257,8 @@ static struct err *bind_line(struct keymap *keys, char *rest)
 	int n = 0;
 	for (char *w = strtok_r(rest, " \t", &save); w; w = strtok_r(NULL, " \t", &save)) {
 		if (n == 3)
-			return err_create(ERR_SYNTAX, "bind takes [PANE] KEY ACTION, unexpected \"%s\"", w);
+			return err_create(ERR_SYNTAX,
+					  "bind takes [PANE] KEY ACTION, unexpected \"%s\"", w);
 		words[n++] = w;
 	}
 	if (n < 2)
@@ -255,8 +270,10 @@ static struct err *bind_line(struct keymap *keys, char *rest)
 			const char *names[PANE_COUNT];
 			for (int i = 0; i < PANE_COUNT; i++)
 				names[i] = panes[i].name;
-			const char *near = nearest_word(words[0], strlen(words[0]), names, PANE_COUNT);
-			return err_create(ERR_SYNTAX, "no pane \"%s\"%s%s", words[0], near ? "; nearest is " : "", near ? near : "");
+			const char *near = nearest_word(words[0], strlen(words[0]), names,
+							PANE_COUNT);
+			return err_create(ERR_SYNTAX, "no pane \"%s\"%s%s", words[0],
+					  near ? "; nearest is " : "", near ? near : "");
 		}
 	}
 	const char *name = words[n - 1];
@@ -266,7 +283,8 @@ static struct err *bind_line(struct keymap *keys, char *rest)
 		for (int i = 0; i < ACTION_COUNT; i++)
 			names[i] = actions[i].name;
 		const char *near = nearest_word(name, strlen(name), names, ACTION_COUNT);
-		return err_create(ERR_SYNTAX, "no action \"%s\"%s%s", name, near ? "; nearest is " : "", near ? near : "");
+		return err_create(ERR_SYNTAX, "no action \"%s\"%s%s", name,
+				  near ? "; nearest is " : "", near ? near : "");
 	}
 	return keymap_bind(keys, pane, words[n - 2], action);
 }
@@ -286,7 +304,8 @@ static struct err *one_line(struct config *c, struct keymap *keys, char *line, b
 		return bind_line(keys, line + 5);
 	char *value = strchr(line, '=');
 	if (!value)
-		return err_create(ERR_SYNTAX, "expected NAME = VALUE or bind KEY ACTION, found \"%s\"", line);
+		return err_create(ERR_SYNTAX,
+				  "expected NAME = VALUE or bind KEY ACTION, found \"%s\"", line);
 	*value++ = 0;
 	value = trim(value);
 	char *name = trim(line);
@@ -311,7 +330,8 @@ static struct err *one_line(struct config *c, struct keymap *keys, char *line, b
 		names[i] = settings[i].name;
 	}
 	const char *near = nearest_word(name, strlen(name), names, ARRAY_LEN(settings));
-	return err_create(ERR_SYNTAX, "no setting \"%s\"%s%s", name, near ? "; nearest is " : "", near ? near : "");
+	return err_create(ERR_SYNTAX, "no setting \"%s\"%s%s", name, near ? "; nearest is " : "",
+			  near ? near : "");
 }
 
 static void parse(struct config *c, struct keymap *keys, const char *text, size_t n,
@@ -344,7 +364,8 @@ void config_parse(struct config *c, struct keymap *keys, const char *text, size_
 	parse(c, keys, text, n_bytes, report, ctx, false);
 }
 
-void config_load(struct config *c, struct keymap *keys, void (*report)(void *, int, const char *), void *ctx)
+void config_load(struct config *c, struct keymap *keys, void (*report)(void *, int, const char *),
+		 void *ctx)
 {
 	static const char *const files[] = { "config", "filters" };
 	struct err *err = folder_find(FOLDER_CONFIG, false, &c->folder);
@@ -380,7 +401,8 @@ struct err *config_keep_filter(struct config *c, const char *name, const char *t
 		if (!strcmp(c->filters.v[i].name, name)) {
 			free(c->filters.v[i].name);
 			free(c->filters.v[i].text);
-			memmove(&c->filters.v[i], &c->filters.v[i + 1], (c->filters.n - i - 1) * sizeof(c->filters.v[0]));
+			memmove(&c->filters.v[i], &c->filters.v[i + 1],
+				(c->filters.n - i - 1) * sizeof(c->filters.v[0]));
 			c->filters.n--;
 			break;
 		}
@@ -397,7 +419,8 @@ struct err *config_keep_filter(struct config *c, const char *name, const char *t
 	strbuf_adds(&lines, "# filters kept by auditview; edit freely\n");
 	for (size_t i = 0; i < c->filters.n; i++)
 		if (c->filters.v[i].is_kept)
-			strbuf_addf(&lines, "filter %s = %s\n", c->filters.v[i].name, c->filters.v[i].text);
+			strbuf_addf(&lines, "filter %s = %s\n", c->filters.v[i].name,
+				    c->filters.v[i].text);
 	if (!err && lines.failed)
 		err = err_no_memory();
 	if (!err)

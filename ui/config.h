@@ -8,10 +8,11 @@
  *   columns = time process thread event arguments caller
  *   timeline = on|off                      details = right|below|auto
  *   source = DIR                           (any number)
- *   filter NAME = FILTER                   kept filters, beside those in the file `filters` next to it
- *   bind KEY ACTION                        bind PANE KEY ACTION          bind KEY none
+ *   filter NAME = FILTER                   kept filters, beside those in the file `filters` next to
+ * it bind KEY ACTION                        bind PANE KEY ACTION          bind KEY none
  *
- * An unknown word names the nearest known one; all other lines still count. Every setting is a row of settings[].
+ * An unknown word names the nearest known one; all other lines still count. Every setting is a row
+ * of settings[].
  */
 #pragma once
 #include <stdbool.h>
@@ -26,7 +27,15 @@
 struct keymap;
 struct strbuf;
 
-enum column { COLUMN_TIME, COLUMN_PROCESS, COLUMN_THREAD, COLUMN_EVENT, COLUMN_ARGUMENTS, COLUMN_CALLER, COLUMN_COUNT };
+enum column {
+	COLUMN_TIME,
+	COLUMN_PROCESS,
+	COLUMN_THREAD,
+	COLUMN_EVENT,
+	COLUMN_ARGUMENTS,
+	COLUMN_CALLER,
+	COLUMN_COUNT
+};
 
 struct named_filter {
 	char *name, *text;
@@ -34,27 +43,31 @@ struct named_filter {
 };
 
 struct config {
-	char *theme;             /* "auto" */
+	char *theme; /* "auto" */
 	bool mouse, follow, fold, timeline;
 	enum time_mode time;
-	unsigned columns;        /* bit per enum column */
-	int details;             /* 0 auto, 1 right, 2 below */
+	unsigned columns; /* bit per enum column */
+	int details;      /* 0 auto, 1 right, 2 below */
 	VEC(char *) source_dirs;
 	VEC(struct named_filter) filters;
-	struct { char *role, *style; } colors[ROLE_COUNT + 1];
+	struct {
+		char *role, *style;
+	} colors[ROLE_COUNT + 1];
 	int n_colors;
 	/* of the config file; NULL with --no-config, and where there is none */
 	char *folder;
-	bool uses_files;         /* false: --no-config */
+	bool uses_files; /* false: --no-config */
 };
 
 MUST_CHECK struct err *config_init(struct config *c);
 void config_fini(struct config *c);
-/* Read a text; each error is handed to report with its line number and goes on. `name` is of the file. */
+/* Read a text; each error is handed to report with its line number and goes on. `name` is of the
+ * file. */
 void config_parse(struct config *c, struct keymap *keys, const char *text, size_t n_bytes,
 		  void (*report)(void *ctx, int line, const char *message), void *ctx);
 /* The user's files. A missing file is fine. */
-void config_load(struct config *c, struct keymap *keys, void (*report)(void *ctx, int line, const char *message), void *ctx);
+void config_load(struct config *c, struct keymap *keys,
+		 void (*report)(void *ctx, int line, const char *message), void *ctx);
 /* Keep or replace a named filter (text NULL: forget) in the file `filters`. */
 MUST_CHECK struct err *config_keep_filter(struct config *c, const char *name, const char *text);
 /* "time thread event …" → bits. Errors: ERR_SYNTAX naming the word. */

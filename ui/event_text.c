@@ -1,5 +1,6 @@
 /*
- * event_text: the columns as text. What is cut by the screen ends in "…"; what the capture lacks says [cut].
+ * event_text: the columns as text. What is cut by the screen ends in "…"; what the capture lacks
+ * says [cut].
  */
 #include "ui/event_text.h"
 
@@ -147,8 +148,8 @@ int event_text_time_width(const struct view *s, enum time_mode mode, int decimal
 	return digits + 1 + decimals;
 }
 
-void event_text_time(struct strbuf *to, const struct view *s, uint64_t time_ns, uint64_t before_ns, enum time_mode mode,
-		     int decimals)
+void event_text_time(struct strbuf *to, const struct view *s, uint64_t time_ns, uint64_t before_ns,
+		     enum time_mode mode, int decimals)
 {
 	uint64_t unit = 1000000000u;
 	for (int i = 0; i < decimals; i++)
@@ -167,8 +168,8 @@ void event_text_time(struct strbuf *to, const struct view *s, uint64_t time_ns, 
 		sign = time_ns >= before_ns ? "+" : "-";
 		time_ns = time_ns >= before_ns ? time_ns - before_ns : before_ns - time_ns;
 	}
-	strbuf_addf(to, "%s%llu.%0*llu", sign, (unsigned long long)(time_ns / 1000000000u), decimals,
-		    (unsigned long long)(time_ns % 1000000000u / unit));
+	strbuf_addf(to, "%s%llu.%0*llu", sign, (unsigned long long)(time_ns / 1000000000u),
+		    decimals, (unsigned long long)(time_ns % 1000000000u / unit));
 }
 
 void event_text_thread(struct strbuf *to, const struct view *s, uint32_t thread, int limit)
@@ -193,7 +194,8 @@ void event_text_thread(struct strbuf *to, const struct view *s, uint32_t thread,
 		if (n > 7 && !memcmp(name, "Thread-", 7) && paren && paren > name + 8)
 			n = (size_t)(paren - 1 - name);
 		if (n > 7 && !memcmp(name, "Thread-", 7) && (limit < 8 || (int)n > limit))
-			snprintf(shown, sizeof(shown), (int)n - 5 > limit ? "T%.*s" : "T-%.*s", (int)(n - 7), name + 7);
+			snprintf(shown, sizeof(shown), (int)n - 5 > limit ? "T%.*s" : "T-%.*s",
+				 (int)(n - 7), name + 7);
 		else
 			snprintf(shown, sizeof(shown), "%.*s", (int)n, name);
 		struct strbuf safe = { 0 };
@@ -223,8 +225,10 @@ struct arg_node {
 	char name[48];
 };
 
-/* An event's arguments, at most ARGS_MAX of them; *ret_total is how many there are. Borrowed until the next trim. */
-static uint32_t read_args(struct view *s, const struct event *e, struct arg_node *args, uint32_t *ret_total)
+/* An event's arguments, at most ARGS_MAX of them; *ret_total is how many there are. Borrowed until
+ * the next trim. */
+static uint32_t read_args(struct view *s, const struct event *e, struct arg_node *args,
+			  uint32_t *ret_total)
 {
 	struct arguments all;
 	struct argument arg;
@@ -277,8 +281,10 @@ unsigned event_arg_reading(const struct catalog_event *e, uint32_t arg)
 			case READING_OCTAL: return e->gist_parts[i].reading;
 			default: break;
 			}
-	/* permission bits, whether the gist speaks of them or not; elsewhere `mode` is a text or another number */
-	if (e && arg < e->n_args && !strcmp(e->args[arg].name, "mode") && e->args[arg].meaning && strstr(e->args[arg].meaning, "permission"))
+	/* permission bits, whether the gist speaks of them or not; elsewhere `mode` is a text or
+	 * another number */
+	if (e && arg < e->n_args && !strcmp(e->args[arg].name, "mode") && e->args[arg].meaning &&
+	    strstr(e->args[arg].meaning, "permission"))
 		return READING_OCTAL;
 	return READING_VALUE;
 }
@@ -303,17 +309,20 @@ void event_text_args(struct strbuf *to, struct view *s, const struct event *e, i
 		utf8_escape(&one, args[i].name, strlen(args[i].name), 0);
 		strbuf_addc(&one, '=');
 		struct value_iter it = args[i].it;
-		unsigned reading = args[i].v.tag == VALUE_INT ? event_arg_reading(f->event, i) : READING_VALUE;
+		unsigned reading = args[i].v.tag == VALUE_INT ? event_arg_reading(f->event, i)
+							      : READING_VALUE;
 		if (reading != READING_VALUE)
 			gist_add_value(&one, &it, &args[i].v, reading);
 		else
-			value_text_literal(&one, &it, &args[i].v, (size_t)(limit > 0 ? limit : 1) * 4 + 256);
+			value_text_literal(&one, &it, &args[i].v,
+					   (size_t)(limit > 0 ? limit : 1) * 4 + 256);
 		int w = text_width(strbuf_str(&one), one.n);
 		uint32_t left = total - k - 1;
 		char more[16];
 		int more_width = left ? snprintf(more, sizeof(more), " …+%u", left) - 2 : 0;
 		int gap = k ? 1 : 0;
-		if (used + gap + w + more_width <= limit || (left == 0 && used + gap + w <= limit)) {
+		if (used + gap + w + more_width <= limit ||
+		    (left == 0 && used + gap + w <= limit)) {
 			if (gap)
 				strbuf_addc(to, ' ');
 			strbuf_add(to, strbuf_str(&one), one.n);
@@ -337,7 +346,8 @@ void event_text_args(struct strbuf *to, struct view *s, const struct event *e, i
 
 /* ---- from where ---- */
 
-bool event_caller_frame(struct view *s, const struct event *e, struct frame_info *ret, bool *ret_is_library)
+bool event_caller_frame(struct view *s, const struct event *e, struct frame_info *ret,
+			bool *ret_is_library)
 {
 	uint32_t frame = trace_caller(s->trace, e->stack);
 	*ret_is_library = frame == 0;
@@ -346,9 +356,11 @@ bool event_caller_frame(struct view *s, const struct event *e, struct frame_info
 	/* the innermost Python frame stands in */
 	uint32_t node = e->stack, parent;
 	for (int i = 0; node && i < 4096; i++, node = parent) {
-		if (!trace_stack(s->trace, node, &parent, &frame) || !trace_frame(s->trace, frame, ret))
+		if (!trace_stack(s->trace, node, &parent, &frame) ||
+		    !trace_frame(s->trace, frame, ret))
 			return false;
-		if (ret->kind == FRAME_PYTHON && trace_frame_origin(s->trace, frame) != FRAME_ORIGIN_IMPORT)
+		if (ret->kind == FRAME_PYTHON &&
+		    trace_frame_origin(s->trace, frame) != FRAME_ORIGIN_IMPORT)
 			return true;
 	}
 	return false;
@@ -417,7 +429,7 @@ void note_text(struct strbuf *to, struct view *s, const struct trace_note *n)
 			strbuf_adds(to, " in ");
 			text_duration(to, i->b);
 		}
-		if (!i->text)  /* an older capture */
+		if (!i->text) /* an older capture */
 			strbuf_adds(to, ": the ring was full (--may-drop)");
 		break;
 	case NOTE_EXITED:
@@ -434,14 +446,17 @@ void note_text(struct strbuf *to, struct view *s, const struct trace_note *n)
 	case NOTE_PAUSED: strbuf_adds(to, "tracing paused"); break;
 	case NOTE_RESUMED: strbuf_adds(to, "tracing goes on"); break;
 	case NOTE_EXEC: strbuf_addf(to, "%s became another program", strbuf_str(&who)); break;
-	case NOTE_FINALISED: strbuf_addf(to, "%s: the interpreter is gone", strbuf_str(&who)); break;
+	case NOTE_FINALISED:
+		strbuf_addf(to, "%s: the interpreter is gone", strbuf_str(&who));
+		break;
 	case NOTE_MESSAGE:
 	case NOTE_WARNING:
 	case NOTE_GOODBYE:
 	case NOTE_KIND_COUNT: break;
 	}
 	if (i->text) {
-		if (to->n && i->kind != NOTE_MESSAGE && i->kind != NOTE_WARNING && i->kind != NOTE_GOODBYE)
+		if (to->n && i->kind != NOTE_MESSAGE && i->kind != NOTE_WARNING &&
+		    i->kind != NOTE_GOODBYE)
 			strbuf_adds(to, ": ");
 		text_string(to, s->trace, i->text);
 	}

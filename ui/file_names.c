@@ -91,7 +91,8 @@ static bool add(struct file_names *f, struct trace *t, uint32_t file)
 	}
 	const char *s = trace_string(t, file, &n);
 	short_name(s, n, &from, &to);
-	for (uint32_t at = hash_of(s + from, to - from) & (f->n_slots - 1);; at = (at + 1) & (f->n_slots - 1)) {
+	for (uint32_t at = hash_of(s + from, to - from) & (f->n_slots - 1);;
+	     at = (at + 1) & (f->n_slots - 1)) {
 		size_t other_n, other_from, other_to;
 		if (!f->slots[at]) {
 			f->slots[at] = file;
@@ -102,7 +103,8 @@ static bool add(struct file_names *f, struct trace *t, uint32_t file)
 			return true;
 		const char *other = trace_string(t, f->slots[at], &other_n);
 		short_name(other, other_n, &other_from, &other_to);
-		if (other_to - other_from == to - from && !memcmp(other + other_from, s + from, to - from)) {
+		if (other_to - other_from == to - from &&
+		    !memcmp(other + other_from, s + from, to - from)) {
 			f->shared[f->slots[at]] = f->shared[file] = 1;
 			return true;
 		}

@@ -22,7 +22,8 @@
 enum { FILE_BYTES = 8 << 20, MARKS_MAX = 100000 };
 
 /* How a line of the history begins, by the number of the prompt's history. */
-static const char *const history_names[PROMPT_HISTORIES] = { "filter", "search", "command", "write" };
+static const char *const history_names[PROMPT_HISTORIES] = { "filter", "search", "command",
+							     "write" };
 
 char *keep_state_path(const char *name, bool make_folder)
 {
@@ -40,7 +41,8 @@ char *keep_state_path(const char *name, bool make_folder)
 static void cannot_keep(struct ui *ui, const char *what, struct err *err)
 {
 	if (!ui->said_cannot_keep)
-		ui_message(ui, "note", SELECTION_NONE, false, "%s are kept for this session only: %s", what, err->message);
+		ui_message(ui, "note", SELECTION_NONE, false,
+			   "%s are kept for this session only: %s", what, err->message);
 	ui->said_cannot_keep = true;
 	err_destroy(err);
 }
@@ -72,7 +74,8 @@ static struct err *read_lines(const char *path, struct strbuf *to)
 static struct err *write_whole(const char *path, unsigned flags, const struct strbuf *text)
 {
 	CLEANUP(new_file) struct new_file *f = NULL;
-	struct err *err = text->failed ? err_no_memory() : new_file_open(path, flags | NEW_FILE_REGULAR, &f);
+	struct err *err = text->failed ? err_no_memory()
+				       : new_file_open(path, flags | NEW_FILE_REGULAR, &f);
 	if (!err && !io_write(new_file_fd(f), strbuf_str(text), text->n))
 		err = err_sys(errno, "cannot write %s", path);
 	return err ? err : new_file_finish(take_ptr(f));
@@ -103,7 +106,8 @@ void keep_history_load(struct ui *ui)
 	if (n_lines > 2u * PROMPT_HISTORIES * PROMPT_HISTORY_MAX) {
 		for (int h = 0; h < PROMPT_HISTORIES; h++)
 			for (size_t i = 0; i < ui->prompt.history[h].n; i++)
-				strbuf_addf(&shorter, "%s %s\n", history_names[h], ui->prompt.history[h].v[i]);
+				strbuf_addf(&shorter, "%s %s\n", history_names[h],
+					    ui->prompt.history[h].v[i]);
 		err_destroy(write_whole(path, 0, &shorter)); /* it will be tried again */
 	}
 	strbuf_fini(&text);
@@ -115,7 +119,9 @@ void keep_history_load(struct ui *ui)
 static int open_to_append(const char *path)
 {
 	struct stat st;
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+	int fd = open(
+	    path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+	    0600);
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid())
 		return fd;
 	if (fd >= 0) {
@@ -135,8 +141,10 @@ void keep_history_add(struct ui *ui, int history, const char *text)
 	strbuf_addf(&line, "%s %s\n", history_names[history], text);
 	/* one write, so that two sessions do not mix their lines */
 	if (fd < 0 || write(fd, strbuf_str(&line), line.n) != (ssize_t)line.n)
-		cannot_keep(ui, "filters and searches",
-			    path ? err_sys(errno, "cannot write %s", path) : err_create(ERR_NOT_FOUND, "there is no folder of ours for a history"));
+		cannot_keep(
+		    ui, "filters and searches",
+		    path ? err_sys(errno, "cannot write %s", path)
+			 : err_create(ERR_NOT_FOUND, "there is no folder of ours for a history"));
 	if (fd >= 0)
 		close(fd);
 	strbuf_fini(&line);
@@ -151,7 +159,8 @@ static const char marks_head[] = "# auditview marks of the capture begun at";
 static char *marks_path(const struct ui *ui)
 {
 	char *path = NULL;
-	if (ui->options.no_config || !ui->s || !ui->s->path || !strcmp(ui->s->path, "-") || asprintf(&path, "%s.marks", ui->s->path) < 0)
+	if (ui->options.no_config || !ui->s || !ui->s->path || !strcmp(ui->s->path, "-") ||
+	    asprintf(&path, "%s.marks", ui->s->path) < 0)
 		return NULL;
 	return path;
 }
@@ -198,8 +207,10 @@ static int by_seq(const void *a, const void *b)
 	return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
-/* The marks of our capture in *to, by seq; the lines of other captures of that name, with their heads, in *others. */
-static struct err *marks_read(const struct ui *ui, const char *path, marks_vec *to, struct strbuf *others)
+/* The marks of our capture in *to, by seq; the lines of other captures of that name, with their
+ * heads, in *others. */
+static struct err *marks_read(const struct ui *ui, const char *path, marks_vec *to,
+			      struct strbuf *others)
 {
 	struct strbuf text = { 0 };
 	struct err *err = read_lines(path, &text);
@@ -218,7 +229,8 @@ static struct err *marks_read(const struct ui *ui, const char *path, marks_vec *
 			char *end;
 			uint64_t seq = strtoull(line, &end, 10);
 			if (end == line || (*end && *end != ' ') || seq == SELECTION_NONE ||
-			    (seq >= trace_n_events(ui->s->trace) && trace_is_finished(ui->s->trace)))
+			    (seq >= trace_n_events(ui->s->trace) &&
+			     trace_is_finished(ui->s->trace)))
 				continue;
 			const char *note = *end ? end + 1 : "";
 			if (!mark_push(to, seq, utf8_is_valid(note, strlen(note)) ? note : ""))
@@ -254,20 +266,25 @@ void keep_marks_load(struct ui *ui)
 }
 
 /*
- * Another viewer may have changed the file since we read it. What we changed ourselves is the difference of our marks to
- * what was kept last; it is made to what the file says now, and both have the result.
+ * Another viewer may have changed the file since we read it. What we changed ourselves is the
+ * difference of our marks to what was kept last; it is made to what the file says now, and both
+ * have the result.
  */
 static void marks_merge(struct view *s, const marks_vec *now)
 {
 	for (size_t i = 0; i < now->n; i++) { /* theirs */
-		const struct mark *n = &now->v[i], *kept = mark_find(s->marks_kept.v, s->marks_kept.n, n->seq), *own = view_mark(s, n->seq);
-		bool is_changed_by_us = kept ? !own || !is_same_note(own->note, kept->note) : own != NULL;
+		const struct mark *n = &now->v[i],
+				  *kept = mark_find(s->marks_kept.v, s->marks_kept.n, n->seq),
+				  *own = view_mark(s, n->seq);
+		bool is_changed_by_us = kept ? !own || !is_same_note(own->note, kept->note)
+					     : own != NULL;
 		if (!is_changed_by_us)
 			view_mark_note(s, n->seq, n->note ? n->note : "");
 	}
 	for (size_t i = s->marks_kept.n; i-- > 0;) { /* removed by them, and left alone by us */
 		const struct mark *kept = &s->marks_kept.v[i], *own = view_mark(s, kept->seq);
-		if (own && is_same_note(own->note, kept->note) && !mark_find(now->v, now->n, kept->seq))
+		if (own && is_same_note(own->note, kept->note) &&
+		    !mark_find(now->v, now->n, kept->seq))
 			view_mark_toggle(s, kept->seq);
 	}
 }
@@ -284,10 +301,12 @@ static struct err *marks_save(struct ui *ui, const char *path)
 	marks_clear(&now);
 	vec_fini(&now);
 	if (!err && s->marks.n)
-		strbuf_addf(&text, "%s %" PRIu64 "\n", marks_head, trace_about_get(s->trace)->wall_anchor_ns);
+		strbuf_addf(&text, "%s %" PRIu64 "\n", marks_head,
+			    trace_about_get(s->trace)->wall_anchor_ns);
 	for (size_t i = 0; !err && i < s->marks.n; i++) {
 		const struct mark *m = &s->marks.v[i];
-		strbuf_addf(&text, "%" PRIu64 "%s%s\n", m->seq, m->note ? " " : "", m->note ? m->note : "");
+		strbuf_addf(&text, "%" PRIu64 "%s%s\n", m->seq, m->note ? " " : "",
+			    m->note ? m->note : "");
 	}
 	if (!err && (text.n || is_there))
 		err = write_whole(path, is_there ? 0 : NEW_FILE_GROWS, &text);

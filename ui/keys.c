@@ -175,9 +175,11 @@ static const struct {
 	const char *name;
 	int key;
 } key_names[] = {
-	{ "Up", KEY_UP_ },       { "Down", KEY_DOWN_ },   { "Left", KEY_LEFT_ }, { "Right", KEY_RIGHT_ }, { "PgUp", KEY_PGUP_ },
-	{ "PgDn", KEY_PGDN_ },   { "Home", KEY_HOME_ },   { "End", KEY_END_ },   { "Bksp", KEY_BKSP_ },   { "Del", KEY_DEL_ },
-	{ "Ins", KEY_INS_ },     { "Tab", KEY_TAB_ },     { "S-Tab", KEY_STAB_ }, { "Enter", KEY_ENTER_ }, { "Esc", KEY_ESC_ },
+	{ "Up", KEY_UP_ },       { "Down", KEY_DOWN_ },   { "Left", KEY_LEFT_ },
+	{ "Right", KEY_RIGHT_ }, { "PgUp", KEY_PGUP_ },   { "PgDn", KEY_PGDN_ },
+	{ "Home", KEY_HOME_ },   { "End", KEY_END_ },     { "Bksp", KEY_BKSP_ },
+	{ "Del", KEY_DEL_ },     { "Ins", KEY_INS_ },     { "Tab", KEY_TAB_ },
+	{ "S-Tab", KEY_STAB_ },  { "Enter", KEY_ENTER_ }, { "Esc", KEY_ESC_ },
 	{ "Space", KEY_SPACE_ },
 };
 
@@ -261,8 +263,11 @@ struct err *keymap_bind(struct keymap *m, enum pane_id pane, const char *key, en
 {
 	int code = key_parse(key);
 	if (!code)
-		return err_create(ERR_SYNTAX, "no such key \"%s\": expected one character, C-x, F1 to F12, Up Down Left Right "
-					      "PgUp PgDn Home End Bksp Del Ins Tab S-Tab Enter Esc or Space", key);
+		return err_create(ERR_SYNTAX,
+				  "no such key \"%s\": expected one character, C-x, F1 to F12, Up "
+				  "Down Left Right "
+				  "PgUp PgDn Home End Bksp Del Ins Tab S-Tab Enter Esc or Space",
+				  key);
 	char *owned = strdup(key);
 	if (!owned || !vec_reserve(&m->rows, 1)) {
 		free(owned);
@@ -275,12 +280,14 @@ struct err *keymap_bind(struct keymap *m, enum pane_id pane, const char *key, en
 	return NULL;
 }
 
-/* The row that decides `key` in `pane`: the user's for the pane, the pane's, the user's for all, all. */
+/* The row that decides `key` in `pane`: the user's for the pane, the pane's, the user's for all,
+ * all. */
 static const struct bound *find(const struct keymap *m, enum pane_id pane, int key)
 {
 	for (int any = 0; any < 2; any++)
 		for (size_t i = 0; i < m->rows.n; i++)
-			if (m->rows.v[i].key == key && m->rows.v[i].row.pane == (any ? PANE_ANY : pane))
+			if (m->rows.v[i].key == key &&
+			    m->rows.v[i].row.pane == (any ? PANE_ANY : pane))
 				return &m->rows.v[i];
 	return NULL;
 }
@@ -291,12 +298,13 @@ enum action keymap_find(const struct keymap *m, enum pane_id pane, int key)
 	return b ? b->row.action : ACTION_NONE;
 }
 
-void keymap_each(const struct keymap *m, enum pane_id pane, void (*fn)(void *, const struct key_row *), void *ctx)
+void keymap_each(const struct keymap *m, enum pane_id pane,
+		 void (*fn)(void *, const struct key_row *), void *ctx)
 {
 	for (size_t i = 0; i < m->rows.n; i++) {
 		const struct bound *b = &m->rows.v[i];
-		if ((b->row.pane == pane || b->row.pane == PANE_ANY) && b->row.action != ACTION_NONE &&
-		    find(m, pane, b->key) == b)
+		if ((b->row.pane == pane || b->row.pane == PANE_ANY) &&
+		    b->row.action != ACTION_NONE && find(m, pane, b->key) == b)
 			fn(ctx, &b->row);
 	}
 }
@@ -314,7 +322,9 @@ static void add_key(void *ctx, const struct key_row *row)
 		return;
 	if (k->to->n > k->start)
 		strbuf_addc(k->to, ' ');
-	static const char *const arrows[][2] = { { "Up", "↑" }, { "Down", "↓" }, { "Left", "←" }, { "Right", "→" } };
+	static const char *const arrows[][2] = {
+		{ "Up", "↑" }, { "Down", "↓" }, { "Left", "←" }, { "Right", "→" }
+	};
 	for (size_t i = 0; i < ARRAY_LEN(arrows); i++)
 		if (!strcmp(arrows[i][0], row->key)) {
 			strbuf_adds(k->to, arrows[i][1]);
@@ -323,7 +333,8 @@ static void add_key(void *ctx, const struct key_row *row)
 	strbuf_adds(k->to, row->key);
 }
 
-void keymap_keys_of(const struct keymap *m, enum pane_id pane, enum action action, struct strbuf *to)
+void keymap_keys_of(const struct keymap *m, enum pane_id pane, enum action action,
+		    struct strbuf *to)
 {
 	struct keys_of k = { action, to, to->n };
 	keymap_each(m, pane, add_key, &k);

@@ -26,14 +26,16 @@ static void details_below(struct layout *l, struct rect r)
 	int left = r.n_columns <= 80 ? (r.n_columns - 1) / 2 : (r.n_columns - 1) * 47 / 100;
 	l->panes[PANE_ARGUMENTS] = (struct rect){ r.line, r.column, r.n_lines, left };
 	bar(l, r.line, r.column + left, r.n_lines);
-	l->panes[PANE_STACK] = (struct rect){ r.line, r.column + left + 1, r.n_lines, r.n_columns - left - 1 };
+	l->panes[PANE_STACK] = (struct rect){ r.line, r.column + left + 1, r.n_lines,
+					      r.n_columns - left - 1 };
 }
 
 static void details_beside(struct layout *l, struct rect r)
 {
 	int upper = r.n_lines * 5 / 11;
 	l->panes[PANE_ARGUMENTS] = (struct rect){ r.line, r.column, upper, r.n_columns };
-	l->panes[PANE_STACK] = (struct rect){ r.line + upper, r.column, r.n_lines - upper, r.n_columns };
+	l->panes[PANE_STACK] = (struct rect){ r.line + upper, r.column, r.n_lines - upper,
+					      r.n_columns };
 }
 
 void layout_make(const struct layout_wish *w, struct layout *l)
@@ -74,7 +76,8 @@ void layout_make(const struct layout_wish *w, struct layout *l)
 			int dock = clamp(DOCK_LINES + w->details_delta, 6, body.n_lines / 2);
 			l->is_docked = true;
 			body.n_lines -= dock;
-			l->panes[w->page] = (struct rect){ body.line + body.n_lines, 0, dock, columns };
+			l->panes[w->page] = (struct rect){ body.line + body.n_lines, 0, dock,
+							   columns };
 		} else {
 			struct rect all = { 1, 0, lines - 1 - last, columns };
 			memset(l->panes, 0, sizeof(l->panes));
@@ -83,7 +86,9 @@ void layout_make(const struct layout_wish *w, struct layout *l)
 			if (w->page_splits && all.n_lines >= 16) {
 				int below = all.n_lines / 3 + 1;
 				l->panes[w->page].n_lines -= below;
-				l->panes[PANE_EVENTS] = (struct rect){ all.line + all.n_lines - below, 0, below, columns };
+				l->panes[PANE_EVENTS] = (struct rect){
+					all.line + all.n_lines - below, 0, below, columns
+				};
 			}
 			return;
 		}
@@ -101,22 +106,27 @@ void layout_make(const struct layout_wish *w, struct layout *l)
 	}
 	bool beside = (l->form == LAYOUT_WIDE) != w->rotate;
 	if (beside && body.n_columns >= 80) {
-		int width = clamp((l->form == LAYOUT_WIDE ? columns * 59 / 200 : body.n_columns * 2 / 5) + w->side_delta, 30,
-				  body.n_columns - 50);
+		int width = clamp(
+		    (l->form == LAYOUT_WIDE ? columns * 59 / 200 : body.n_columns * 2 / 5) +
+			w->side_delta,
+		    30, body.n_columns - 50);
 		body.n_columns -= width + 1;
 		bar(l, body.line, body.column + body.n_columns, body.n_lines);
-		details_beside(l, (struct rect){ body.line, body.column + body.n_columns + 1, body.n_lines, width });
+		details_beside(l, (struct rect){ body.line, body.column + body.n_columns + 1,
+						 body.n_lines, width });
 		l->panes[PANE_EVENTS] = body;
 	} else {
 		int n = clamp(body.n_lines / 3, DETAILS_MIN, body.n_lines - 6);
 		n = clamp(n + w->details_delta, 4, body.n_lines - 4);
-		struct rect details = { body.line + body.n_lines - n, body.column, n, body.n_columns };
+		struct rect details = { body.line + body.n_lines - n, body.column, n,
+					body.n_columns };
 		body.n_lines -= n;
 		details_below(l, details);
 		l->panes[PANE_EVENTS] = body;
 	}
 	if (l->form == LAYOUT_DRAWER && w->drawer) {
-		struct rect r = { l->body.line, 0, l->body.n_lines, CATEGORIES_WIDTH + 1 + w->categories_delta };
+		struct rect r = { l->body.line, 0, l->body.n_lines,
+				  CATEGORIES_WIDTH + 1 + w->categories_delta };
 		r.n_columns = clamp(r.n_columns, 18, columns - 20);
 		bar(l, r.line, r.n_columns - 1, r.n_lines);
 		r.n_columns--;

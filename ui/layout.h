@@ -20,15 +20,15 @@ struct layout_wish {
 	int n_lines, n_columns;
 	/* lines and columns the user gave or took */
 	int details_delta, side_delta, categories_delta;
-	bool rotate;           /* details at the other place */
-	bool drawer;           /* the categories' drawer is open */
+	bool rotate; /* details at the other place */
+	bool drawer; /* the categories' drawer is open */
 	bool hide_timeline;
-	int prompt_lines;      /* the prompt with its error: 1, 3 or 4 */
+	int prompt_lines;       /* the prompt with its error: 1, 3 or 4 */
 	enum pane_id maximised; /* PANE_NONE */
 	enum pane_id page;      /* a pane that takes the body (or the dock), PANE_NONE */
-	bool page_splits;      /* the events stay below the page (a lesson) */
+	bool page_splits;       /* the events stay below the page (a lesson) */
 	bool page_may_dock;
-	bool is_split;          /* arguments and stack one below the other */
+	bool is_split; /* arguments and stack one below the other */
 };
 
 enum layout_form { LAYOUT_TOO_SMALL, LAYOUT_LIST, LAYOUT_DRAWER, LAYOUT_SIDE, LAYOUT_WIDE };
@@ -40,7 +40,7 @@ struct layout {
 	int timeline_lanes;             /* 1: one line for all */
 	struct rect bars[4];            /* vertical separators │ */
 	int n_bars;
-	bool is_docked;                 /* the page is a dock */
+	bool is_docked; /* the page is a dock */
 };
 
 void layout_make(const struct layout_wish *wish, struct layout *ret);

@@ -1,6 +1,7 @@
 /*
- * pane_arguments: the event's arguments as a typed tree, and below it what the catalogue and the capture know: what it
- * means, what raises it, what came before and comes next, how often this very value occurs.
+ * pane_arguments: the event's arguments as a typed tree, and below it what the catalogue and the
+ * capture know: what it means, what raises it, what came before and comes next, how often this very
+ * value occurs.
  *
  * Lines are worked out once per event and kept as text; drawing only places them.
  */
@@ -28,16 +29,16 @@ struct arg_line {
 	uint32_t key;              /* hash of the path, to remember what was opened */
 	char *raw;                 /* bytes of a str or bytes value */
 	size_t n_raw;
-	uint64_t full;             /* its full length */
+	uint64_t full; /* its full length */
 };
 
 struct arguments_pane {
 	struct pane pane;
 	VEC(struct arg_line) lines;
-	VEC(uint32_t) flipped;     /* keys of nodes opened or closed by hand */
+	VEC(uint32_t) flipped; /* keys of nodes opened or closed by hand */
 	uint64_t seq;
 	uint32_t n_args;
-	size_t n_tree;             /* lines that are the tree */
+	size_t n_tree; /* lines that are the tree */
 	int name_w, type_w;
 };
 
@@ -118,7 +119,8 @@ static void type_text(struct strbuf *to, const struct value_node *v)
 	}
 }
 
-/* The filter term for one value: args.NAME == literal. Only values that the language can compare. */
+/* The filter term for one value: args.NAME == literal. Only values that the language can compare.
+ */
 static char *term_of(const char *path, const struct value_node *v)
 {
 	struct strbuf b = { 0 };
@@ -128,7 +130,10 @@ static char *term_of(const char *path, const struct value_node *v)
 		strbuf_addf(&b, v->tag == VALUE_STR_CUT ? "%s contains " : "%s == ", path);
 		filter_quote(&b, (const char *)v->bytes, v->n_bytes);
 	} else if (v->tag == VALUE_NONE || v->tag == VALUE_TRUE || v->tag == VALUE_FALSE) {
-		strbuf_addf(&b, "%s == \"%s\"", path, v->tag == VALUE_NONE ? "None" : v->tag == VALUE_TRUE ? "True" : "False");
+		strbuf_addf(&b, "%s == \"%s\"", path,
+			    v->tag == VALUE_NONE   ? "None"
+			    : v->tag == VALUE_TRUE ? "True"
+						   : "False");
 	} else if (v->tag == VALUE_OBJECT && v->address) {
 		strbuf_addf(&b, "%s.id == 0x%llx", path, (unsigned long long)v->address);
 	} else {
@@ -141,20 +146,24 @@ static char *term_of(const char *path, const struct value_node *v)
 static void add_port_name(struct strbuf *to, struct value_iter it, const struct value_node *v)
 {
 	struct value_node host, port;
-	if (v->tag != VALUE_TUPLE || v->n_children < 2 || !value_iter_next(&it, &host) || !value_is_text(host.tag))
+	if (v->tag != VALUE_TUPLE || v->n_children < 2 || !value_iter_next(&it, &host) ||
+	    !value_is_text(host.tag))
 		return;
 	value_iter_skip(&it, &host);
-	const char *name = value_iter_next(&it, &port) && port.tag == VALUE_INT ? looks_port(port.i) : NULL;
+	const char *name = value_iter_next(&it, &port) && port.tag == VALUE_INT ? looks_port(port.i)
+										: NULL;
 	if (name)
 		strbuf_addf(to, "   (%s)", name);
 }
 
-/* Numbers that stand for names, in what is known of an object: the family and the type of a socket. */
+/* Numbers that stand for names, in what is known of an object: the family and the type of a socket.
+ */
 static void add_attr_word(struct arguments_pane *a, size_t line, const struct value_node *v)
 {
-	unsigned reading = !v->attr || v->tag != VALUE_INT ? READING_VALUE
+	unsigned reading = !v->attr || v->tag != VALUE_INT                         ? READING_VALUE
 			   : v->n_attr_bytes == 6 && !memcmp(v->attr, "family", 6) ? READING_FAMILY
-			   : v->n_attr_bytes == 4 && !memcmp(v->attr, "type", 4) ? READING_SOCKTYPE : READING_VALUE;
+			   : v->n_attr_bytes == 4 && !memcmp(v->attr, "type", 4) ? READING_SOCKTYPE
+										 : READING_VALUE;
 	if (reading == READING_VALUE || line >= a->lines.n)
 		return;
 	struct strbuf b = { 0 };
@@ -165,11 +174,13 @@ static void add_attr_word(struct arguments_pane *a, size_t line, const struct va
 	a->lines.v[line].value = take(&b);
 }
 
-static void add_node(struct arguments_pane *a, struct value_iter *it, const struct value_node *v, const char *name,
-		     const char *path, unsigned indent, uint32_t key, bool open_at_first);
+static void add_node(struct arguments_pane *a, struct value_iter *it, const struct value_node *v,
+		     const char *name, const char *path, unsigned indent, uint32_t key,
+		     bool open_at_first);
 
 enum { LEFT_OUT_SHOWN = 4 };
-/* Nodes that are no values: the environment, in it the variables left out, those that are the same. */
+/* Nodes that are no values: the environment, in it the variables left out, those that are the same.
+ */
 enum { KEY_ENV = 0x656e7600, KEY_ENV_LEFT_OUT, KEY_ENV_SAME, KEY_ENV_VARIABLE };
 
 static bool is_fold(const struct arg_line *l)
@@ -177,10 +188,11 @@ static bool is_fold(const struct arg_line *l)
 	return l->key == KEY_ENV_SAME || l->key == KEY_ENV_LEFT_OUT;
 }
 
-/* The environment of a child: what differs from this process's own, the rest folded. False: it cannot be compared. `it`
- * stands behind the dictionary's node and is left there. */
-static bool add_environment(struct arguments_pane *a, struct value_iter *it, const struct value_node *v, const struct event *e,
-			    const char *name, const char *path)
+/* The environment of a child: what differs from this process's own, the rest folded. False: it
+ * cannot be compared. `it` stands behind the dictionary's node and is left there. */
+static bool add_environment(struct arguments_pane *a, struct value_iter *it,
+			    const struct value_node *v, const struct event *e, const char *name,
+			    const char *path)
 {
 	struct environment_diff d;
 	bool known;
@@ -189,16 +201,26 @@ static bool add_environment(struct arguments_pane *a, struct value_iter *it, con
 		err_destroy(err);
 		return false;
 	}
-	static const char *const words[] = { [ENVIRONMENT_NEW] = "new", [ENVIRONMENT_CHANGED] = "changed", [ENVIRONMENT_MISSING] = "left out" };
-	static const char *const signs[] = { [ENVIRONMENT_NEW] = "+", [ENVIRONMENT_CHANGED] = "~", [ENVIRONMENT_MISSING] = "−" };
+	static const char *const words[] = { [ENVIRONMENT_NEW] = "new",
+					     [ENVIRONMENT_CHANGED] = "changed",
+					     [ENVIRONMENT_MISSING] = "left out" };
+	static const char *const signs[] = {
+		[ENVIRONMENT_NEW] = "+", [ENVIRONMENT_CHANGED] = "~", [ENVIRONMENT_MISSING] = "−"
+	};
 	struct strbuf b = { 0 };
 	bool open = !is_flipped(a, KEY_ENV);
 	strbuf_addf(&b, "%zu as in this process", d.counts[ENVIRONMENT_SAME]);
 	for (int i = 0; i < ENVIRONMENT_SAME; i++)
 		if (d.counts[i])
 			strbuf_addf(&b, ", %zu %s", d.counts[i], words[i]);
-	struct arg_line head = { .is_value = true, .is_container = true, .is_open = open, .go = SELECTION_NONE, .key = KEY_ENV,
-				 .name = strdup(name), .value = take(&b), .is_cut = value_is_cut(v) };
+	struct arg_line head = { .is_value = true,
+				 .is_container = true,
+				 .is_open = open,
+				 .go = SELECTION_NONE,
+				 .key = KEY_ENV,
+				 .name = strdup(name),
+				 .value = take(&b),
+				 .is_cut = value_is_cut(v) };
 	type_text(&b, v);
 	head.type = take(&b);
 	add(a, head);
@@ -217,13 +239,24 @@ static bool add_environment(struct arguments_pane *a, struct value_iter *it, con
 	enum environment_change folded = ENVIRONMENT_CHANGE_COUNT;
 	for (size_t i = 0; open && i < d.rows.n; i++) {
 		const struct environment_row *r = &d.rows.v[i];
-		bool folds = r->change == ENVIRONMENT_SAME || (r->change == ENVIRONMENT_MISSING && d.counts[r->change] > LEFT_OUT_SHOWN);
+		bool folds = r->change == ENVIRONMENT_SAME ||
+			     (r->change == ENVIRONMENT_MISSING &&
+			      d.counts[r->change] > LEFT_OUT_SHOWN);
 		uint32_t fold_key = r->change == ENVIRONMENT_SAME ? KEY_ENV_SAME : KEY_ENV_LEFT_OUT;
 		if (folds && folded != r->change) {
 			folded = r->change;
-			strbuf_addf(&b, r->change == ENVIRONMENT_SAME ? "… %zu as in this process" : "… %zu left out", d.counts[r->change]);
-			struct arg_line fold = { .indent = 1, .is_value = true, .is_container = true, .is_open = is_flipped(a, fold_key),
-						 .is_dim = true, .go = SELECTION_NONE, .key = fold_key, .name = take(&b) };
+			strbuf_addf(&b,
+				    r->change == ENVIRONMENT_SAME ? "… %zu as in this process"
+								  : "… %zu left out",
+				    d.counts[r->change]);
+			struct arg_line fold = { .indent = 1,
+						 .is_value = true,
+						 .is_container = true,
+						 .is_open = is_flipped(a, fold_key),
+						 .is_dim = true,
+						 .go = SELECTION_NONE,
+						 .key = fold_key,
+						 .name = take(&b) };
 			fold.value = strdup("");
 			fold.type = strdup("");
 			add(a, fold);
@@ -232,7 +265,10 @@ static bool add_environment(struct arguments_pane *a, struct value_iter *it, con
 			continue;
 		size_t line = a->lines.n;
 		if (r->change == ENVIRONMENT_MISSING) {
-			struct arg_line gone = { .indent = folds ? 2 : 1, .is_value = true, .is_dim = true, .go = SELECTION_NONE };
+			struct arg_line gone = { .indent = folds ? 2 : 1,
+						 .is_value = true,
+						 .is_dim = true,
+						 .go = SELECTION_NONE };
 			utf8_escape(&b, r->name, r->n_name, 0);
 			gone.name = take(&b);
 			gone.type = strdup("");
@@ -241,7 +277,8 @@ static bool add_environment(struct arguments_pane *a, struct value_iter *it, con
 		} else if (r->pair < n_pairs && value_iter_next(&pairs[r->pair], &node)) {
 			char child_path[400];
 			snprintf(child_path, sizeof(child_path), "%s.%s", path, r->name);
-			add_node(a, &pairs[r->pair], &node, r->name, child_path, folds ? 2 : 1, KEY_ENV_VARIABLE + r->pair, false);
+			add_node(a, &pairs[r->pair], &node, r->name, child_path, folds ? 2 : 1,
+				 KEY_ENV_VARIABLE + r->pair, false);
 		}
 		if (line >= a->lines.n)
 			continue;
@@ -259,46 +296,68 @@ static bool add_environment(struct arguments_pane *a, struct value_iter *it, con
 }
 
 /* What can be guessed of a value, and how to keep more of one that was cut. */
-static void add_guesses(struct arguments_pane *a, const struct event *e, const struct value_node *v, const struct catalog_event *known,
-			uint32_t index)
+static void add_guesses(struct arguments_pane *a, const struct event *e, const struct value_node *v,
+			const struct catalog_event *known, uint32_t index)
 {
 	struct view *s = a->pane.ui->s;
 	struct strbuf b = { 0 };
 	if (looks_like(&b, v, view_minor_of(s, e->process))) {
-		struct arg_line line = { .indent = 2, .is_info = true, .go = SELECTION_NONE, .name = strdup("looks like"), .value = take(&b) };
+		struct arg_line line = { .indent = 2,
+					 .is_info = true,
+					 .go = SELECTION_NONE,
+					 .name = strdup("looks like"),
+					 .value = take(&b) };
 		add(a, line);
 	}
 	uint64_t from = index == 0 ? looks_opened(s->trace, e) : SELECTION_NONE;
 	struct event opened;
 	if (from != SELECTION_NONE && trace_event(s->trace, from, &opened)) {
-		event_text_gist(&b, s, &opened, a->pane.n_columns > 60 ? a->pane.n_columns - 40 : 20);
+		event_text_gist(&b, s, &opened,
+				a->pane.n_columns > 60 ? a->pane.n_columns - 40 : 20);
 		strbuf_adds(&b, ", opened ");
 		text_duration(&b, e->time_ns > opened.time_ns ? e->time_ns - opened.time_ns : 0);
 		strbuf_adds(&b, " before");
-		struct arg_line line = { .indent = 2, .is_info = true, .go = from, .name = strdup("likely"), .value = take(&b) };
+		struct arg_line line = { .indent = 2,
+					 .is_info = true,
+					 .go = from,
+					 .name = strdup("likely"),
+					 .value = take(&b) };
 		add(a, line);
 	}
 	if (value_is_cut(v) && (value_is_text(v->tag) || value_is_bytes(v->tag))) {
 		size_t n_args;
-		const struct catalog_arg *args = known ? catalog_args(known, view_minor_of(s, e->process), &n_args) : NULL;
+		const struct catalog_arg *args = known ? catalog_args(known,
+								      view_minor_of(s, e->process),
+								      &n_args)
+						       : NULL;
 		bool bulk = args && index < n_args && args[index].flags & ARG_BULK;
 		uint64_t k = 1;
 		while (k < 1024 && k << 10 < v->full)
 			k *= 2;
-		strbuf_addf(&b, "next time with %s %lluk", bulk ? "--bulk-bytes" : "-s", (unsigned long long)k);
-		struct arg_line line = { .indent = 2, .is_info = true, .go = SELECTION_NONE, .name = strdup("keep more"), .value = take(&b) };
+		strbuf_addf(&b, "next time with %s %lluk", bulk ? "--bulk-bytes" : "-s",
+			    (unsigned long long)k);
+		struct arg_line line = { .indent = 2,
+					 .is_info = true,
+					 .go = SELECTION_NONE,
+					 .name = strdup("keep more"),
+					 .value = take(&b) };
 		add(a, line);
 	}
 	strbuf_fini(&b);
 }
 
 /* Add the node just read and, when open, what is below it; `it` stands behind it afterwards. */
-static void add_node(struct arguments_pane *a, struct value_iter *it, const struct value_node *v, const char *name,
-		     const char *path, unsigned indent, uint32_t key, bool open_at_first)
+static void add_node(struct arguments_pane *a, struct value_iter *it, const struct value_node *v,
+		     const char *name, const char *path, unsigned indent, uint32_t key,
+		     bool open_at_first)
 {
 	struct strbuf b = { 0 };
-	struct arg_line line = { .indent = (uint8_t)(indent < 20 ? indent : 20), .is_value = true, .go = SELECTION_NONE, .key = key };
-	bool is_redacted = v->tag == VALUE_OBJECT && v->n_bytes == 8 && !memcmp(v->bytes, "redacted", 8);
+	struct arg_line line = { .indent = (uint8_t)(indent < 20 ? indent : 20),
+				 .is_value = true,
+				 .go = SELECTION_NONE,
+				 .key = key };
+	bool is_redacted = v->tag == VALUE_OBJECT && v->n_bytes == 8 &&
+			   !memcmp(v->bytes, "redacted", 8);
 	line.is_container = v->n_children > 0 && !is_redacted;
 	line.is_open = line.is_container && (open_at_first != is_flipped(a, key));
 	line.is_cut = value_is_cut(v);
@@ -308,7 +367,8 @@ static void add_node(struct arguments_pane *a, struct value_iter *it, const stru
 	line.type = take(&b);
 	struct value_iter copy = *it;
 	if (is_container(v->tag)) {
-		gist_add_value(&b, &copy, v, v->tag == VALUE_TUPLE ? READING_HOSTPORT : READING_ARGV);
+		gist_add_value(&b, &copy, v,
+			       v->tag == VALUE_TUPLE ? READING_HOSTPORT : READING_ARGV);
 		add_port_name(&b, *it, v);
 	} else if (v->tag == VALUE_OBJECT && !is_redacted) {
 		if (v->address)
@@ -325,7 +385,8 @@ static void add_node(struct arguments_pane *a, struct value_iter *it, const stru
 	}
 	line.value = take(&b);
 	line.term = term_of(path, v);
-	if ((value_is_text(v->tag) || value_is_bytes(v->tag)) && v->n_bytes && v->n_bytes < 1 << 20) {
+	if ((value_is_text(v->tag) || value_is_bytes(v->tag)) && v->n_bytes &&
+	    v->n_bytes < 1 << 20) {
 		line.raw = malloc(v->n_bytes);
 		if (line.raw) {
 			memcpy(line.raw, v->bytes, v->n_bytes);
@@ -345,7 +406,9 @@ static void add_node(struct arguments_pane *a, struct value_iter *it, const stru
 			return;
 		char child_name[80], child_path[400];
 		if (child.attr) {
-			snprintf(child_name, sizeof(child_name), "%.*s", (int)(child.n_attr_bytes < 60 ? child.n_attr_bytes : 60), child.attr);
+			snprintf(child_name, sizeof(child_name), "%.*s",
+				 (int)(child.n_attr_bytes < 60 ? child.n_attr_bytes : 60),
+				 child.attr);
 			snprintf(child_path, sizeof(child_path), "%s.%s", path, child_name);
 		} else if (v->tag == VALUE_DICT) {
 			if (child.is_key) {
@@ -368,23 +431,30 @@ static void add_node(struct arguments_pane *a, struct value_iter *it, const stru
 			continue;
 		}
 		size_t at = a->lines.n;
-		add_node(a, it, &child, child_name, child_path, indent + 1, key * 31 + i + 1, false);
+		add_node(a, it, &child, child_name, child_path, indent + 1, key * 31 + i + 1,
+			 false);
 		add_attr_word(a, at, &child);
 	}
 	uint64_t shown = v->tag == VALUE_DICT ? v->n_children / 2 : v->n_children;
 	bool is_long = shown > CHILDREN_SHOWN;
 	if ((is_container(v->tag) && v->full > shown) || is_long) {
-		struct arg_line more = { .indent = (uint8_t)(indent + 1), .go = SELECTION_NONE, .is_info = true, .is_trouble = !is_long };
+		struct arg_line more = { .indent = (uint8_t)(indent + 1),
+					 .go = SELECTION_NONE,
+					 .is_info = true,
+					 .is_trouble = !is_long };
 		if (is_long)
-			strbuf_addf(&b, "… %llu more", (unsigned long long)(shown - CHILDREN_SHOWN));
+			strbuf_addf(&b, "… %llu more",
+				    (unsigned long long)(shown - CHILDREN_SHOWN));
 		else
-			strbuf_addf(&b, "[cut] %llu of %llu", (unsigned long long)shown, (unsigned long long)v->full);
+			strbuf_addf(&b, "[cut] %llu of %llu", (unsigned long long)shown,
+				    (unsigned long long)v->full);
 		more.value = take(&b);
 		add(a, more);
 	}
 }
 
-static void info(struct arguments_pane *a, const char *name, const char *text, uint64_t go, const char *term)
+static void info(struct arguments_pane *a, const char *name, const char *text, uint64_t go,
+		 const char *term)
 {
 	struct arg_line line = { .is_info = true, .go = go };
 	line.name = name ? strdup(name) : NULL;
@@ -491,21 +561,26 @@ static void build(struct arguments_pane *a)
 		a->n_args = all.n;
 		while (arguments_next(&all, &arg)) {
 			char name[80], path[100];
-			snprintf(name, sizeof(name), "%.*s", (int)(arg.n_name < 60 ? arg.n_name : 60), arg.name);
+			snprintf(name, sizeof(name), "%.*s",
+				 (int)(arg.n_name < 60 ? arg.n_name : 60), arg.name);
 			bool digit = name[0] >= '0' && name[0] <= '9';
 			snprintf(path, sizeof(path), digit ? "args[%s]" : "args.%s", name);
 			bool small = arg.value.n_children <= 12 && arg.value.tag != VALUE_DICT;
 			struct value_iter behind = all.it;
 			size_t line = a->lines.n;
 			struct value_node value = arg.value;
-			bool is_env = !strcmp(name, "env") && value.tag == VALUE_DICT && value.n_children;
+			bool is_env = !strcmp(name, "env") && value.tag == VALUE_DICT &&
+				      value.n_children;
 			if (is_env && add_environment(a, &all.it, &value, &e, name, path)) {
 				value_iter_skip(&all.it, &value);
 				continue;
 			}
-			add_node(a, &all.it, &value, name, path, 0, arg.index + 1, small || a->n_args == 1);
+			add_node(a, &all.it, &value, name, path, 0, arg.index + 1,
+				 small || a->n_args == 1);
 			add_guesses(a, &e, &value, all.event, arg.index);
-			unsigned reading = arg.value.tag == VALUE_INT ? event_arg_reading(all.event, arg.index) : READING_VALUE;
+			unsigned reading = arg.value.tag == VALUE_INT
+					       ? event_arg_reading(all.event, arg.index)
+					       : READING_VALUE;
 			/* 524288  O_RDONLY|O_CLOEXEC */
 			if (reading != READING_VALUE && line < a->lines.n) {
 				struct strbuf b = { 0 };
@@ -522,11 +597,13 @@ static void build(struct arguments_pane *a)
 	for (size_t i = 0; i < a->n_tree; i++) {
 		if (!a->lines.v[i].is_value || is_fold(&a->lines.v[i]))
 			continue;
-		int w = a->lines.v[i].indent * 2 + text_width(a->lines.v[i].name ? a->lines.v[i].name : "",
-								  strlen(a->lines.v[i].name ? a->lines.v[i].name : ""));
+		int w = a->lines.v[i].indent * 2 +
+			text_width(a->lines.v[i].name ? a->lines.v[i].name : "",
+				   strlen(a->lines.v[i].name ? a->lines.v[i].name : ""));
 		if (w > a->name_w)
 			a->name_w = w;
-		w = a->lines.v[i].type ? text_width(a->lines.v[i].type, strlen(a->lines.v[i].type)) : 0;
+		w = a->lines.v[i].type ? text_width(a->lines.v[i].type, strlen(a->lines.v[i].type))
+				       : 0;
 		if (w > a->type_w)
 			a->type_w = w;
 	}
@@ -554,7 +631,8 @@ static void build(struct arguments_pane *a)
 			strbuf_fini(&b);
 		}
 		char since[80];
-		snprintf(since, sizeof(since), "3.%d    theme  %s%s", f->event->since, catalog_theme_name(f->theme),
+		snprintf(since, sizeof(since), "3.%d    theme  %s%s", f->event->since,
+			 catalog_theme_name(f->theme),
 			 f->event->documented ? "" : "    not documented");
 		info(a, "since", since, SELECTION_NONE, NULL);
 	}
@@ -596,32 +674,44 @@ static void draw_arguments(const struct pane *p, struct area area)
 				area_put_cut(area, y, x, -1, ROLE_DIM, l->name);
 				goto drawn;
 			}
-			area_put_cut(area, y, x, value_x - x - 1 < 4 ? 4 : type_x - x - 1, l->is_dim ? ROLE_DIM : ROLE_TEXT, l->name);
+			area_put_cut(area, y, x, value_x - x - 1 < 4 ? 4 : type_x - x - 1,
+				     l->is_dim ? ROLE_DIM : ROLE_TEXT, l->name);
 			if (wide) {
 				area_put_cut(area, y, type_x, a->type_w, ROLE_DIM, l->type);
 				if (l->is_cut) {
-					int used = area_put(area, y, value_x, 5, ROLE_TROUBLE, "[cut]");
-					area_put_cut(area, y, value_x + used + 1, -1, ROLE_TEXT, l->value);
+					int used = area_put(area, y, value_x, 5, ROLE_TROUBLE,
+							    "[cut]");
+					area_put_cut(area, y, value_x + used + 1, -1, ROLE_TEXT,
+						     l->value);
 				} else {
-					area_put_cut(area, y, value_x, -1, l->is_dim ? ROLE_DIM : ROLE_TEXT, l->value);
+					area_put_cut(area, y, value_x, -1,
+						     l->is_dim ? ROLE_DIM : ROLE_TEXT, l->value);
 				}
 			} else if (l->is_container || !*l->value) {
 				int used = area_put_cut(area, y, value_x, -1, ROLE_TEXT, l->type);
 				if (*l->value && (!l->is_open || l->key == KEY_ENV))
-					area_put_cut(area, y, value_x + used + 2, -1, ROLE_DIM, l->value);
+					area_put_cut(area, y, value_x + used + 2, -1, ROLE_DIM,
+						     l->value);
 			} else {
 				int x0 = value_x;
 				if (l->is_cut)
 					x0 += area_put(area, y, x0, 5, ROLE_TROUBLE, "[cut]") + 1;
-				area_put_cut(area, y, x0, -1, l->is_dim ? ROLE_DIM : ROLE_TEXT, l->value);
+				area_put_cut(area, y, x0, -1, l->is_dim ? ROLE_DIM : ROLE_TEXT,
+					     l->value);
 			}
 		} else {
 			int x = 1 + l->indent * 2;
 			if (l->name) {
 				int used = area_put(area, y, x, -1, ROLE_DIM, l->name);
-				x += l->indent ? (used < 10 ? 11 : used + 1) : used < 9 ? 10 : used + 1;
+				x += l->indent  ? (used < 10 ? 11 : used + 1)
+				     : used < 9 ? 10
+						: used + 1;
 			}
-			area_put_cut(area, y, x, -1, l->is_trouble ? ROLE_TROUBLE : l->name ? ROLE_TEXT : ROLE_DIM, l->value);
+			area_put_cut(area, y, x, -1,
+				     l->is_trouble ? ROLE_TROUBLE
+				     : l->name     ? ROLE_TEXT
+						   : ROLE_DIM,
+				     l->value);
 		}
 	drawn:
 		search_mark(&p->ui->search, area, y);
@@ -714,7 +804,8 @@ bool pane_arguments_raw(const struct pane *p, struct raw_value *ret)
 {
 	const struct arguments_pane *a = (const struct arguments_pane *)p;
 	/* the value under the cursor, else the first that has bytes */
-	for (size_t i = p->list.cursor < a->lines.n ? p->list.cursor : 0, n = 0; n < a->lines.n; i = (i + 1) % a->lines.n, n++) {
+	for (size_t i = p->list.cursor < a->lines.n ? p->list.cursor : 0, n = 0; n < a->lines.n;
+	     i = (i + 1) % a->lines.n, n++) {
 		const struct arg_line *l = &a->lines.v[i];
 		if (l->raw) {
 			*ret = (struct raw_value){ l->name, l->raw, l->n_raw, l->full };
@@ -725,6 +816,12 @@ bool pane_arguments_raw(const struct pane *p, struct raw_value *ret)
 }
 
 const struct pane_ops pane_arguments_ops = {
-	.open = open_arguments, .close = close_arguments, .update = update_arguments, .draw = draw_arguments,
-	.act = act_arguments, .title = title_arguments, .term = term_arguments, .line = line_arguments,
+	.open = open_arguments,
+	.close = close_arguments,
+	.update = update_arguments,
+	.draw = draw_arguments,
+	.act = act_arguments,
+	.title = title_arguments,
+	.term = term_arguments,
+	.line = line_arguments,
 };

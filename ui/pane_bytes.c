@@ -68,7 +68,8 @@ static void update_bytes(struct pane *p, unsigned changes)
 		b->seq = p->ui->cursor_seq;
 		take(b);
 	}
-	uint64_t lines = (b->n + (unsigned)per_line(p) - 1) / (unsigned)per_line(p) + (b->full > b->n ? 2 : 0);
+	uint64_t lines = (b->n + (unsigned)per_line(p) - 1) / (unsigned)per_line(p) +
+			 (b->full > b->n ? 2 : 0);
 	list_set(&p->list, lines, p->n_lines - 1);
 }
 
@@ -105,7 +106,8 @@ static void draw_bytes(const struct pane *p, struct area a)
 				area_printf(a, y, 10 + i * 3 + i / 8, 2, ROLE_TEXT, "%02x", c);
 				char sign[2] = { (char)c, 0 };
 				bool plain = c >= 0x20 && c < 0x7f;
-				area_put(a, y, text_x + i, 1, plain ? ROLE_TEXT : ROLE_DIM, plain ? sign : "·");
+				area_put(a, y, text_x + i, 1, plain ? ROLE_TEXT : ROLE_DIM,
+					 plain ? sign : "·");
 			}
 		}
 		search_mark(&p->ui->search, a, y);
@@ -126,7 +128,8 @@ static void draw_bytes(const struct pane *p, struct area a)
 		memcpy(&i16, raw, 2);
 		memcpy(&u32, raw, 4);
 		memcpy(&f64, raw, 8);
-		area_printf(a, a.n_lines - 1, 1, -1, ROLE_DIM, "0x%zx  u8 %u  i16 %d  u32 %u  f64 %.3g", at, raw[0], i16, u32, f64);
+		area_printf(a, a.n_lines - 1, 1, -1, ROLE_DIM,
+			    "0x%zx  u8 %u  i16 %d  u32 %u  f64 %.3g", at, raw[0], i16, u32, f64);
 	}
 }
 
@@ -171,7 +174,8 @@ static bool act_bytes(struct pane *p, enum action action, uint64_t count, const 
 			memcpy(wanted, pattern, n);
 		}
 		size_t from = ((size_t)p->list.cursor + 1) * (size_t)per_line(p);
-		const char *found = from < b->n ? memmem(b->data + from, b->n - from, wanted, n) : NULL;
+		const char *found = from < b->n ? memmem(b->data + from, b->n - from, wanted, n)
+						: NULL;
 		if (!found)
 			found = memmem(b->data, b->n, wanted, n);
 		if (found)
@@ -223,6 +227,11 @@ static void line_bytes(const struct pane *p, uint64_t entry, struct strbuf *to)
 }
 
 const struct pane_ops pane_bytes_ops = {
-	.open = open_bytes, .close = close_bytes, .update = update_bytes, .draw = draw_bytes, .act = act_bytes,
-	.title = title_bytes, .line = line_bytes,
+	.open = open_bytes,
+	.close = close_bytes,
+	.update = update_bytes,
+	.draw = draw_bytes,
+	.act = act_bytes,
+	.title = title_bytes,
+	.line = line_bytes,
 };

@@ -1,7 +1,8 @@
 /*
  * pane_callers: who causes what: stacks merged by function, with counts; t turns the tree over.
  *
- * The tree is made in slices and shown when it is whole; so are the children of a line that is opened.
+ * The tree is made in slices and shown when it is whole; so are the children of a line that is
+ * opened.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,11 +23,11 @@ struct node_line {
 struct callers {
 	struct pane pane;
 	struct calltree *tree;
-	struct calltree *next;  /* the one being made */
-	double done;            /* of it, 0…1 */
-	unsigned generation;    /* of the filter, that next or tree is made for */
-	uint32_t way;           /* the last line on the way along which most happens */
-	int way_left;           /* so many more are opened */
+	struct calltree *next; /* the one being made */
+	double done;           /* of it, 0…1 */
+	unsigned generation;   /* of the filter, that next or tree is made for */
+	uint32_t way;          /* the last line on the way along which most happens */
+	int way_left;          /* so many more are opened */
 	enum calltree_direction direction;
 	bool with_library;
 	VEC(struct node_line) lines;
@@ -69,7 +70,9 @@ static void add_children(struct callers *c, uint32_t node, unsigned depth)
 {
 	const uint32_t *children = NULL;
 	uint32_t n = 0;
-	struct err *err = calltree_is_expanded(c->tree, node) ? calltree_children(c->tree, node, &children, &n) : NULL;
+	struct err *err = calltree_is_expanded(c->tree, node)
+			      ? calltree_children(c->tree, node, &children, &n)
+			      : NULL;
 	if (err) {
 		err_destroy(err);
 		return;
@@ -89,7 +92,9 @@ static void lines_make(struct callers *c)
 	c->lines.n = 0;
 	if (c->tree)
 		add_children(c, CALLTREE_ROOT, 0);
-	c->rest = c->tree && calltree_is_expanded(c->tree, CALLTREE_ROOT) ? calltree_node_get(c->tree, CALLTREE_ROOT)->total : 0;
+	c->rest = c->tree && calltree_is_expanded(c->tree, CALLTREE_ROOT)
+		      ? calltree_node_get(c->tree, CALLTREE_ROOT)->total
+		      : 0;
 	for (size_t i = 0; i < c->lines.n; i++)
 		if (!c->lines.v[i].depth)
 			c->rest -= calltree_node_get(c->tree, c->lines.v[i].node)->total;
@@ -98,7 +103,8 @@ static void lines_make(struct callers *c)
 	list_set(&c->pane.list, c->lines.n, c->pane.n_lines - 1);
 }
 
-/* Make another tree. What is shown stays until that one is there, unless it is about something else. */
+/* Make another tree. What is shown stays until that one is there, unless it is about something
+ * else. */
 static void restart(struct callers *c, bool forget)
 {
 	struct ui *ui = c->pane.ui;
@@ -113,8 +119,10 @@ static void restart(struct callers *c, bool forget)
 		c->opened.n = 0;
 		lines_make(c);
 	}
-	struct calltree_options options = { .direction = c->direction, .hide_library = !c->with_library, .hide_native = true,
-					   .n_rows = ui->s->n_events };
+	struct calltree_options options = { .direction = c->direction,
+					    .hide_library = !c->with_library,
+					    .hide_native = true,
+					    .n_rows = ui->s->n_events };
 	struct err *err = calltree_begin(ui->s->trace, &options, &c->next);
 	if (err)
 		ui_flash_err(ui, err);
@@ -159,7 +167,8 @@ static bool go_on(struct callers *c, uint64_t budget_ns)
 	if (c->stale || c->generation != s->filter_generation)
 		restart(c, c->generation != s->filter_generation);
 	if (c->next) {
-		struct err *err = calltree_step(c->next, s->run ? s->shown : NULL, view_n_decided(s), budget_ns, &c->done);
+		struct err *err = calltree_step(c->next, s->run ? s->shown : NULL,
+						view_n_decided(s), budget_ns, &c->done);
 		if (err) {
 			ui_flash_err(ui, err);
 			calltree_destroy(c->next);
@@ -219,7 +228,8 @@ static void draw_callers(const struct pane *p, struct area a)
 	const struct callers *c = (const struct callers *)p;
 	struct view *s = p->ui->s;
 	bool focus = ui_focused(p->ui) == p;
-	int at_x = a.n_columns * 28 / 80, count_x = at_x + 15, pct_x = count_x + 9, bar_x = pct_x + 5;
+	int at_x = a.n_columns * 28 / 80, count_x = at_x + 15, pct_x = count_x + 9,
+	    bar_x = pct_x + 5;
 	int bar_w = a.n_columns >= 100 ? 16 : 8, place_w = count_x - at_x;
 	if (a.n_columns >= 100) {
 		place_w = 24;
@@ -232,18 +242,22 @@ static void draw_callers(const struct pane *p, struct area a)
 	area_put_right(a, 0, count_x, 9, ROLE_FOCUS, "events▾");
 	area_put_right(a, 0, pct_x, 4, ROLE_DIM, "%");
 	area_put(a, 0, bar_x + bar_w + 1, -1, ROLE_DIM, "self");
-	const struct calltree_node *root = c->tree ? calltree_node_get(c->tree, CALLTREE_ROOT) : NULL;
+	const struct calltree_node *root = c->tree ? calltree_node_get(c->tree, CALLTREE_ROOT)
+						   : NULL;
 	uint64_t total = root ? root->total : 0;
 	if (!c->lines.n && (c->next || c->way_left)) {
 		area_printf(a, 2, 2, -1, ROLE_TEXT, "counting %.0f %%", c->done * 100);
 	} else if (!c->lines.n) {
 		area_put(a, 2, 2, -1, ROLE_TEXT, "no stack was taken");
-		area_put(a, 3, 2, -1, ROLE_DIM, "this capture was made with --stack off, or nothing is shown");
+		area_put(a, 3, 2, -1, ROLE_DIM,
+			 "this capture was made with --stack off, or nothing is shown");
 	}
 	for (int y = 0; y < p->list.n_lines && p->list.top + (uint64_t)y < c->lines.n; y++) {
 		const struct node_line *l = &c->lines.v[p->list.top + (uint64_t)y];
 		const struct calltree_node rest = { .total = c->rest, .self = c->rest };
-		const struct calltree_node *n = l->node == NODE_REST ? &rest : calltree_node_get(c->tree, l->node);
+		const struct calltree_node *n = l->node == NODE_REST
+						    ? &rest
+						    : calltree_node_get(c->tree, l->node);
 		struct frame_info f = { 0 };
 		struct strbuf b = { 0 };
 		int x = 2 + l->depth * 2;
@@ -252,12 +266,15 @@ static void draw_callers(const struct pane *p, struct area a)
 		if (n->has_children)
 			area_put(a, y + 1, x, 1, ROLE_DIM, l->is_open ? "▾" : "▸");
 		bool has_frame = n->frame && trace_frame(s->trace, n->frame, &f);
-		bool user = has_frame && trace_frame_origin(s->trace, n->frame) == FRAME_ORIGIN_USER;
+		bool user = has_frame &&
+			    trace_frame_origin(s->trace, n->frame) == FRAME_ORIGIN_USER;
 		if (has_frame)
 			text_string(&b, s->trace, f.function);
 		else
-			strbuf_adds(&b, c->with_library ? "(no stack)" : "(library only, or no stack)");
-		area_put_cut(a, y + 1, x + 2, at_x - x - 3, user ? ROLE_TEXT : ROLE_DIM, strbuf_str(&b));
+			strbuf_adds(&b,
+				    c->with_library ? "(no stack)" : "(library only, or no stack)");
+		area_put_cut(a, y + 1, x + 2, at_x - x - 3, user ? ROLE_TEXT : ROLE_DIM,
+			     strbuf_str(&b));
 		strbuf_clear(&b);
 		if (has_frame) {
 			struct frame_info place = f;
@@ -300,7 +317,10 @@ static void set_open(struct callers *c, int open)
 	if (!l)
 		return;
 	if (l->node == NODE_REST) {
-		ui_flash(c->pane.ui, c->with_library ? "no stack was taken with these" : "no frame of yours was in these: z shows library frames too");
+		ui_flash(c->pane.ui,
+			 c->with_library
+			     ? "no stack was taken with these"
+			     : "no frame of yours was in these: z shows library frames too");
 		return;
 	}
 	if (open < 0)
@@ -335,7 +355,8 @@ static bool act_callers(struct pane *p, enum action action, uint64_t count, cons
 	case ACTION_LEFT: set_open(c, 0); return true;
 	case ACTION_RIGHT: set_open(c, 1); return true;
 	case ACTION_CALLERS:
-		c->direction = c->direction == CALLTREE_TOP_DOWN ? CALLTREE_BOTTOM_UP : CALLTREE_TOP_DOWN;
+		c->direction = c->direction == CALLTREE_TOP_DOWN ? CALLTREE_BOTTOM_UP
+								 : CALLTREE_TOP_DOWN;
 		p->list.cursor = 0;
 		restart(c, true);
 		go_on(c, 3000000);
@@ -358,7 +379,8 @@ static void title_callers(const struct pane *p, struct strbuf *subject, struct s
 	strbuf_adds(facts, c->direction == CALLTREE_TOP_DOWN ? "top-down" : "bottom-up");
 	if (c->tree) {
 		strbuf_adds(facts, " · ");
-		strbuf_add_number_of(facts, calltree_node_get(c->tree, CALLTREE_ROOT)->total, "event");
+		strbuf_add_number_of(facts, calltree_node_get(c->tree, CALLTREE_ROOT)->total,
+				     "event");
 	}
 	if (c->tree && c->built_events != p->ui->s->n_events) {
 		strbuf_adds(facts, " · +");
@@ -398,7 +420,9 @@ static void line_callers(const struct pane *p, uint64_t entry, struct strbuf *to
 		strbuf_adds(to, c->with_library ? "(no stack)" : "(library only, or no stack)");
 		return;
 	}
-	if (entry >= c->lines.n || !trace_frame(p->ui->s->trace, calltree_node_get(c->tree, c->lines.v[entry].node)->frame, &f))
+	if (entry >= c->lines.n ||
+	    !trace_frame(p->ui->s->trace, calltree_node_get(c->tree, c->lines.v[entry].node)->frame,
+			 &f))
 		return;
 	text_string(to, p->ui->s->trace, f.function);
 	strbuf_addc(to, ' ');
@@ -406,6 +430,13 @@ static void line_callers(const struct pane *p, uint64_t entry, struct strbuf *to
 }
 
 const struct pane_ops pane_callers_ops = {
-	.open = open_callers, .close = close_callers, .update = update_callers, .draw = draw_callers, .act = act_callers,
-	.title = title_callers, .term = term_callers, .line = line_callers, .work = work_callers,
+	.open = open_callers,
+	.close = close_callers,
+	.update = update_callers,
+	.draw = draw_callers,
+	.act = act_callers,
+	.title = title_callers,
+	.term = term_callers,
+	.line = line_callers,
+	.work = work_callers,
 };

@@ -1,5 +1,6 @@
 /*
- * pane_catalog: every audit event there is, by theme, with how often it happened here; at the right what is known of it.
+ * pane_catalog: every audit event there is, by theme, with how often it happened here; at the right
+ * what is known of it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@ struct catalog_pane {
 	struct pane pane;
 	VEC(struct cat_line) lines;
 	bool open[THEME_COUNT];
-	bool reading;               /* the focus is on the text at the right */
+	bool reading; /* the focus is on the text at the right */
 	struct strbuf page;
 	const struct catalog_event *page_of;
 	enum catalog_theme page_theme;
@@ -72,7 +73,8 @@ static void make_page(struct catalog_pane *c)
 {
 	const struct cat_line *l = current(&c->pane);
 	int width = c->pane.n_columns - list_width(&c->pane) - 3;
-	if (!l || (l->event == c->page_of && l->theme == c->page_theme && width == c->page_width && c->page.n))
+	if (!l || (l->event == c->page_of && l->theme == c->page_theme && width == c->page_width &&
+		   c->page.n))
 		return;
 	strbuf_clear(&c->page);
 	c->page_of = l->event;
@@ -105,7 +107,8 @@ void pane_catalog_show(struct pane *p, const char *event)
 	if (!e) {
 		const struct catalog_event *near[1];
 		if (catalog_nearest(event, strlen(event), near, 1))
-			ui_flash(p->ui, "%s is not in the catalogue; nearest is %s", event, near[0]->name);
+			ui_flash(p->ui, "%s is not in the catalogue; nearest is %s", event,
+				 near[0]->name);
 		else
 			ui_flash(p->ui, "%s is not in the catalogue: a package's own event", event);
 		return;
@@ -134,7 +137,8 @@ static void draw_catalog(const struct pane *p, struct area a)
 {
 	const struct catalog_pane *c = (const struct catalog_pane *)p;
 	int w = list_width(p);
-	struct area left = area_sub(a, 0, 0, a.n_lines, w), right = area_sub(a, 0, w + 2, a.n_lines, a.n_columns - w - 2);
+	struct area left = area_sub(a, 0, 0, a.n_lines, w),
+		    right = area_sub(a, 0, w + 2, a.n_lines, a.n_columns - w - 2);
 	for (int y = 0; y < a.n_lines; y++)
 		area_put(a, y, w, 1, ROLE_DIM, "│");
 	for (int y = 0; y < a.n_lines && p->list.top + (uint64_t)y < c->lines.n; y++) {
@@ -143,11 +147,15 @@ static void draw_catalog(const struct pane *p, struct area a)
 		if (!l->event) {
 			size_t seen = 0;
 			for (size_t i = 0; i < catalog_themes[l->theme].n_events; i++)
-				seen += count_here(p, &catalog_events[catalog_themes[l->theme].events[i]]) > 0;
+				seen += count_here(
+					    p,
+					    &catalog_events[catalog_themes[l->theme].events[i]]) >
+					0;
 			area_put(left, y, 1, 1, ROLE_DIM, c->open[l->theme] ? "▾" : "▸");
 			area_put_cut(left, y, 3, w - 12, ROLE_FOCUS, catalog_theme_name(l->theme));
 			if (p->ui->s)
-				strbuf_addf(&b, "%zu of %zu", seen, catalog_themes[l->theme].n_events);
+				strbuf_addf(&b, "%zu of %zu", seen,
+					    catalog_themes[l->theme].n_events);
 			else
 				strbuf_addf(&b, "%zu", catalog_themes[l->theme].n_events);
 			area_put_right(left, y, w - 11, 10, ROLE_DIM, strbuf_str(&b));
@@ -156,8 +164,11 @@ static void draw_catalog(const struct pane *p, struct area a)
 			if (p->ui->s)
 				text_count(&b, n, 9);
 			int count_w = text_width(strbuf_str(&b), b.n);
-			area_put_cut(left, y, 3, w - 5 - count_w, n || !p->ui->s ? theme_role(l->theme) : ROLE_DIM, l->event->name);
-			area_put_right(left, y, w - 1 - count_w, count_w, ROLE_TEXT, strbuf_str(&b));
+			area_put_cut(left, y, 3, w - 5 - count_w,
+				     n || !p->ui->s ? theme_role(l->theme) : ROLE_DIM,
+				     l->event->name);
+			area_put_right(left, y, w - 1 - count_w, count_w, ROLE_TEXT,
+				       strbuf_str(&b));
 		}
 		strbuf_fini(&b);
 		search_mark(&p->ui->search, left, y);
@@ -254,7 +265,8 @@ static bool act_catalog(struct pane *p, enum action action, uint64_t count, cons
 			return true;
 		} else {
 			struct ui_source source = { .terminal_fd = -1 };
-			struct err *err = p->ui->options.start->run(p->ui->options.start_ctx, l->event->name, NULL, &source);
+			struct err *err = p->ui->options.start->run(p->ui->options.start_ctx,
+								    l->event->name, NULL, &source);
 			struct ui *ui = p->ui;
 			if (!err)
 				err = ui_push_source(ui, &source);
@@ -272,7 +284,9 @@ static bool act_catalog(struct pane *p, enum action action, uint64_t count, cons
 			if (!c->lines.v[i].event && c->lines.v[i].theme == theme)
 				list_go(&p->list, i);
 	} else {
-		c->open[theme] = action == ACTION_LEFT ? false : action == ACTION_RIGHT ? true : !c->open[theme];
+		c->open[theme] = action == ACTION_LEFT    ? false
+				 : action == ACTION_RIGHT ? true
+							  : !c->open[theme];
 		build(c);
 		list_set(&p->list, c->lines.n, p->n_lines);
 		for (size_t i = 0; i < c->lines.n; i++)
@@ -286,9 +300,11 @@ static bool act_catalog(struct pane *p, enum action action, uint64_t count, cons
 static void title_catalog(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
 {
 	const struct cat_line *l = current(p);
-	strbuf_addf(subject, "%zu events of Python 3.%d to 3.%d", n_catalog_events, CATALOG_MINOR_OLDEST, CATALOG_MINOR_NEWEST);
+	strbuf_addf(subject, "%zu events of Python 3.%d to 3.%d", n_catalog_events,
+		    CATALOG_MINOR_OLDEST, CATALOG_MINOR_NEWEST);
 	if (l && l->event)
-		strbuf_addf(facts, "%s · since 3.%d · %s", l->event->name, l->event->since, l->event->documented ? "documented" : "not documented");
+		strbuf_addf(facts, "%s · since 3.%d · %s", l->event->name, l->event->since,
+			    l->event->documented ? "documented" : "not documented");
 }
 
 static bool term_catalog(const struct pane *p, struct strbuf *to)
@@ -311,10 +327,18 @@ static void line_catalog(const struct pane *p, uint64_t entry, struct strbuf *to
 {
 	const struct catalog_pane *c = (const struct catalog_pane *)p;
 	if (entry < c->lines.n)
-		strbuf_adds(to, c->lines.v[entry].event ? c->lines.v[entry].event->name : catalog_theme_name(c->lines.v[entry].theme));
+		strbuf_adds(to, c->lines.v[entry].event
+				    ? c->lines.v[entry].event->name
+				    : catalog_theme_name(c->lines.v[entry].theme));
 }
 
 const struct pane_ops pane_catalog_ops = {
-	.open = open_catalog, .close = close_catalog, .update = update_catalog, .draw = draw_catalog, .act = act_catalog,
-	.title = title_catalog, .term = term_catalog, .line = line_catalog,
+	.open = open_catalog,
+	.close = close_catalog,
+	.update = update_catalog,
+	.draw = draw_catalog,
+	.act = act_catalog,
+	.title = title_catalog,
+	.term = term_catalog,
+	.line = line_catalog,
 };

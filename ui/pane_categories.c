@@ -1,8 +1,9 @@
 /*
- * pane_categories: themes, their categories, their events, with counts; what is switched on is what the filter says.
+ * pane_categories: themes, their categories, their events, with counts; what is switched on is what
+ * the filter says.
  *
- * The order is fixed (themes by how far they reach, names by the alphabet), so nothing jumps as counts grow. Toggling
- * writes the filter that is seen in the title of the list.
+ * The order is fixed (themes by how far they reach, names by the alphabet), so nothing jumps as
+ * counts grow. Toggling writes the filter that is seen in the title of the list.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@ struct entry {
 	/* category or event name; borrowed from the trace, which keeps names to its end */
 	const char *name;
 	size_t n_name;
-	uint32_t id;          /* ENTRY_EVENT: name id; ENTRY_CATEGORY: id of its only event, or 0 */
+	uint32_t id; /* ENTRY_EVENT: name id; ENTRY_CATEGORY: id of its only event, or 0 */
 	uint64_t all, shown;
 	bool on, is_partly, has_children;
 };
@@ -28,10 +29,10 @@ struct categories {
 	VEC(struct entry) entries; /* lines */
 	bool open_theme[THEME_COUNT];
 	VEC(char *) open_categories;
-	struct tally *tally;      /* of what the filter shows, by name id */
+	struct tally *tally; /* of what the filter shows, by name id */
 	unsigned tally_generation;
-	unsigned n_quiet;         /* themes without any event */
-	bool touched;             /* the user has opened or closed something */
+	unsigned n_quiet; /* themes without any event */
+	bool touched;     /* the user has opened or closed something */
 	/* what the lines were made for */
 	unsigned built_generation;
 	uint64_t built_events, built_rows, built_at_ns;
@@ -61,7 +62,8 @@ static void close_categories(struct pane *p)
 static bool category_is_open(const struct categories *c, const char *name, size_t n)
 {
 	for (size_t i = 0; i < c->open_categories.n; i++)
-		if (strlen(c->open_categories.v[i]) == n && !memcmp(c->open_categories.v[i], name, n))
+		if (strlen(c->open_categories.v[i]) == n &&
+		    !memcmp(c->open_categories.v[i], name, n))
 			return true;
 	return false;
 }
@@ -69,10 +71,12 @@ static bool category_is_open(const struct categories *c, const char *name, size_
 static void category_open(struct categories *c, const char *name, size_t n, bool open)
 {
 	for (size_t i = 0; i < c->open_categories.n; i++)
-		if (strlen(c->open_categories.v[i]) == n && !memcmp(c->open_categories.v[i], name, n)) {
+		if (strlen(c->open_categories.v[i]) == n &&
+		    !memcmp(c->open_categories.v[i], name, n)) {
 			if (!open) {
 				free(c->open_categories.v[i]);
-				c->open_categories.v[i] = c->open_categories.v[--c->open_categories.n];
+				c->open_categories.v[i] =
+				    c->open_categories.v[--c->open_categories.n];
 			}
 			return;
 		}
@@ -151,7 +155,9 @@ static void build(struct categories *c)
 	c->n_quiet = 0;
 	for (int theme = 0; theme < THEME_COUNT; theme++) {
 		size_t at = c->entries.n;
-		struct entry t = { .kind = ENTRY_THEME, .theme = (enum catalog_theme)theme, .has_children = true };
+		struct entry t = { .kind = ENTRY_THEME,
+				   .theme = (enum catalog_theme)theme,
+				   .has_children = true };
 		unsigned n_on = 0, n_events = 0;
 		add(c, t);
 		for (uint32_t i = 0; i < n_names; i++) {
@@ -165,16 +171,22 @@ static void build(struct categories *c)
 			if (!c->open_theme[theme])
 				continue;
 			size_t cat = catalog_category_bytes(sorted[i].name, sorted[i].n);
-			struct entry *last = c->entries.n > at + 1 ? &c->entries.v[c->entries.n - 1] : NULL;
+			struct entry *last = c->entries.n > at + 1 ? &c->entries.v[c->entries.n - 1]
+								   : NULL;
 			struct entry *category = NULL;
 			for (size_t k = c->entries.n; last && k > at + 1; k--)
 				if (c->entries.v[k - 1].kind == ENTRY_CATEGORY) {
 					category = &c->entries.v[k - 1];
 					break;
 				}
-			if (!category || category->n_name != cat || memcmp(category->name, sorted[i].name, cat)) {
-				add(c, (struct entry){ .kind = ENTRY_CATEGORY, .theme = t.theme, .name = sorted[i].name, .n_name = cat,
-						       .on = on, .id = sorted[i].id });
+			if (!category || category->n_name != cat ||
+			    memcmp(category->name, sorted[i].name, cat)) {
+				add(c, (struct entry){ .kind = ENTRY_CATEGORY,
+						       .theme = t.theme,
+						       .name = sorted[i].name,
+						       .n_name = cat,
+						       .on = on,
+						       .id = sorted[i].id });
 				category = &c->entries.v[c->entries.n - 1];
 				if (sorted[i].n > cat)
 					category->has_children = true;
@@ -187,10 +199,16 @@ static void build(struct categories *c)
 			}
 			category->all += all[sorted[i].id];
 			category->shown += on ? n_shown(c, all, sorted[i].id) : 0;
-			if (category->has_children && category_is_open(c, category->name, category->n_name))
-				add(c, (struct entry){ .kind = ENTRY_EVENT, .theme = t.theme, .name = sorted[i].name,
-						       .n_name = sorted[i].n, .id = sorted[i].id, .on = on,
-						       .all = all[sorted[i].id], .shown = n_shown(c, all, sorted[i].id) });
+			if (category->has_children &&
+			    category_is_open(c, category->name, category->n_name))
+				add(c, (struct entry){ .kind = ENTRY_EVENT,
+						       .theme = t.theme,
+						       .name = sorted[i].name,
+						       .n_name = sorted[i].n,
+						       .id = sorted[i].id,
+						       .on = on,
+						       .all = all[sorted[i].id],
+						       .shown = n_shown(c, all, sorted[i].id) });
 		}
 		if (!n_events) {
 			c->entries.n = at;
@@ -213,8 +231,9 @@ static void update_categories(struct pane *p, unsigned changes)
 		return;
 	count(c, 2000000);
 	uint64_t rows = s->run && c->tally ? tally_n_rows(c->tally) : s->n_events;
-	bool same = c->entries.n && c->built_generation == s->filter_generation && c->built_events == s->n_events &&
-		    c->built_rows == rows && c->built_lines == p->n_lines;
+	bool same = c->entries.n && c->built_generation == s->filter_generation &&
+		    c->built_events == s->n_events && c->built_rows == rows &&
+		    c->built_lines == p->n_lines;
 	if (same) {
 		list_set(&p->list, c->entries.n, p->n_lines > 8 ? p->n_lines - 3 : p->n_lines);
 		return;
@@ -241,7 +260,8 @@ static bool work_categories(struct pane *p, uint64_t budget_ns)
 {
 	struct categories *c = (struct categories *)p;
 	bool more = count(c, budget_ns);
-	bool was_whole = c->built_rows >= c->built_events, is_whole = !more && view_n_decided(p->ui->s) == p->ui->s->n_events;
+	bool was_whole = c->built_rows >= c->built_events,
+	     is_whole = !more && view_n_decided(p->ui->s) == p->ui->s->n_events;
 	/* the sum as soon as it is there, and now and then how far it has come */
 	if (!was_whole && (is_whole || p->ui->now_ns - c->built_at_ns >= 100000000u)) {
 		update_categories(p, CHANGE_TICK);
@@ -259,13 +279,21 @@ static void draw_categories(const struct pane *p, struct area a)
 	for (; y < p->list.n_lines && p->list.top + (uint64_t)y < c->entries.n; y++) {
 		const struct entry *e = &c->entries.v[p->list.top + (uint64_t)y];
 		bool is_open = e->kind == ENTRY_THEME ? c->open_theme[e->theme]
-						       : e->kind == ENTRY_CATEGORY && category_is_open(c, e->name, e->n_name);
+						      : e->kind == ENTRY_CATEGORY &&
+							    category_is_open(c, e->name, e->n_name);
 		int x = e->kind == ENTRY_THEME ? 1 : e->kind == ENTRY_CATEGORY ? 3 : 5;
-		if (e->kind == ENTRY_THEME || (e->has_children && (is_open || c->pane.n_columns > 30)))
-			area_put(a, y, x - (e->kind == ENTRY_CATEGORY), 1, ROLE_DIM, is_open ? "▾" : e->kind == ENTRY_THEME ? "▸" : " ");
+		if (e->kind == ENTRY_THEME ||
+		    (e->has_children && (is_open || c->pane.n_columns > 30)))
+			area_put(a, y, x - (e->kind == ENTRY_CATEGORY), 1, ROLE_DIM,
+				 is_open                  ? "▾"
+				 : e->kind == ENTRY_THEME ? "▸"
+							  : " ");
 		if (e->kind == ENTRY_THEME)
 			x++;
-		area_put(a, y, x, 3, e->on ? ROLE_TEXT : ROLE_DIM, e->is_partly ? "[-]" : e->on ? "[x]" : "[ ]");
+		area_put(a, y, x, 3, e->on ? ROLE_TEXT : ROLE_DIM,
+			 e->is_partly ? "[-]"
+			 : e->on      ? "[x]"
+				      : "[ ]");
 		x += 4;
 		struct strbuf b = { 0 }, count = { 0 };
 		text_count(&count, e->on ? e->shown : e->all, 11);
@@ -278,12 +306,14 @@ static void draw_categories(const struct pane *p, struct area a)
 			strbuf_adds(&b, ".*");
 		} else if (e->kind == ENTRY_EVENT) {
 			size_t cat = catalog_category_bytes(e->name, e->n_name);
-			strbuf_add(&b, e->name + (cat < e->n_name ? cat : 0), e->n_name - (cat < e->n_name ? cat : 0));
+			strbuf_add(&b, e->name + (cat < e->n_name ? cat : 0),
+				   e->n_name - (cat < e->n_name ? cat : 0));
 		} else {
 			strbuf_add(&b, e->name, e->n_name);
 		}
 		area_put_cut(a, y, x, a.n_columns - x - count_w - 1, role, strbuf_str(&b));
-		area_put_right(a, y, a.n_columns - count_w, count_w, e->on ? ROLE_TEXT : ROLE_DIM, strbuf_str(&count));
+		area_put_right(a, y, a.n_columns - count_w, count_w, e->on ? ROLE_TEXT : ROLE_DIM,
+			       strbuf_str(&count));
 		strbuf_fini(&b);
 		strbuf_fini(&count);
 		search_mark(&ui->search, a, y);
@@ -297,7 +327,8 @@ static void draw_categories(const struct pane *p, struct area a)
 		area_put(a, y, 1, -1, ROLE_DIM, "Space on/off  + only this");
 		area_put(a, y + 1, 1, -1, ROLE_DIM, "- all but this  = all on");
 		if (c->n_quiet)
-			area_printf(a, y + 2, 1, -1, ROLE_DIM, "nothing yet: %u theme%s", c->n_quiet, c->n_quiet == 1 ? "" : "s");
+			area_printf(a, y + 2, 1, -1, ROLE_DIM, "nothing yet: %u theme%s",
+				    c->n_quiet, c->n_quiet == 1 ? "" : "s");
 	}
 }
 
@@ -313,7 +344,8 @@ static bool covers(const struct entry *e, struct view *s, uint32_t id)
 	switch (e->kind) {
 	case ENTRY_THEME: return view_name(s, id)->theme == e->theme;
 	case ENTRY_CATEGORY:
-		return view_name(s, id)->theme == e->theme && catalog_category_bytes(name, n) == e->n_name &&
+		return view_name(s, id)->theme == e->theme &&
+		       catalog_category_bytes(name, n) == e->n_name &&
 		       !memcmp(name, e->name, e->n_name);
 	case ENTRY_EVENT: return id == e->id;
 	}
@@ -339,7 +371,10 @@ static void switch_entry(struct categories *c, enum switch_how how)
 		size_t n;
 		const char *name = trace_name(s->trace, id, &n);
 		bool inside = covers(e, s, id);
-		on[id] = how == ONLY ? inside : how == ALL_BUT ? !inside : inside ? to : toggles_has(&ui->toggles, name, n);
+		on[id] = how == ONLY      ? inside
+			 : how == ALL_BUT ? !inside
+			 : inside         ? to
+					  : toggles_has(&ui->toggles, name, n);
 		any |= on[id];
 	}
 	if (!any) {
@@ -431,6 +466,12 @@ static void line_categories(const struct pane *p, uint64_t entry, struct strbuf 
 }
 
 const struct pane_ops pane_categories_ops = {
-	.open = open_categories, .close = close_categories, .update = update_categories, .draw = draw_categories,
-	.act = act_categories, .title = title_categories, .line = line_categories, .work = work_categories,
+	.open = open_categories,
+	.close = close_categories,
+	.update = update_categories,
+	.draw = draw_categories,
+	.act = act_categories,
+	.title = title_categories,
+	.line = line_categories,
+	.work = work_categories,
 };

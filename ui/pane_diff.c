@@ -1,6 +1,7 @@
 /*
- * pane_diff: what the capture on the screen (B) does that another (A) does not, and the other way round, by reach: what an
- * attacker or an upgrade changes comes first. A filter holds for both. Counting goes on in slices.
+ * pane_diff: what the capture on the screen (B) does that another (A) does not, and the other way
+ * round, by reach: what an attacker or an upgrade changes comes first. A filter holds for both.
+ * Counting goes on in slices.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,13 +19,13 @@
 
 struct diff_pane {
 	struct pane pane;
-	struct trace *other;             /* A */
-	char *path;                      /* of A, as it was given */
-	struct filter *filter;           /* on A; NULL all */
+	struct trace *other;   /* A */
+	char *path;            /* of A, as it was given */
+	struct filter *filter; /* on A; NULL all */
 	struct filter_run *run;
-	struct selection *shown;         /* a copy of the rows of B that are compared; NULL all */
+	struct selection *shown; /* a copy of the rows of B that are compared; NULL all */
 	struct diff *diff;
-	double done;                     /* 0…1 */
+	double done; /* 0…1 */
 	size_t counts[DIFF_CHANGE_COUNT];
 };
 
@@ -70,7 +71,8 @@ static struct err *begin(struct diff_pane *d)
 	memset(d->counts, 0, sizeof(d->counts));
 	if (!*s->filter_text)
 		return diff_begin(d->other, NULL, s->trace, NULL, &d->diff);
-	struct err *err = filter_compile(s->filter_text, strlen(s->filter_text), d->other, &d->filter);
+	struct err *err = filter_compile(s->filter_text, strlen(s->filter_text), d->other,
+					 &d->filter);
 	if (!err)
 		err = filter_run_create(d->other, d->filter, NULL, &d->run);
 	return err;
@@ -82,9 +84,10 @@ bool pane_diff_with(struct pane *p, const char *path)
 	struct trace *other = NULL;
 	struct stat st;
 	/* a FIFO or a device would keep the screen waiting */
-	struct err *err = !stat(path, &st) && !S_ISREG(st.st_mode) ?
-				  err_create(ERR_USAGE, "cannot compare with %s: it is not a regular file", path) :
-				  trace_open(path, NULL, &other);
+	struct err *err = !stat(path, &st) && !S_ISREG(st.st_mode)
+			      ? err_create(ERR_USAGE,
+					   "cannot compare with %s: it is not a regular file", path)
+			      : trace_open(path, NULL, &other);
 	char *copy = err ? NULL : strdup(path);
 	if (!err && !copy)
 		err = err_no_memory();
@@ -112,7 +115,8 @@ bool pane_diff_has(const struct pane *p)
 static struct err *copy_rows(const struct selection *from, uint64_t n, struct selection **ret)
 {
 	struct err *err = selection_create(n, false, ret);
-	for (uint64_t seq = err ? n : selection_next(from, 0); seq < n; seq = selection_next(from, seq + 1))
+	for (uint64_t seq = err ? n : selection_next(from, 0); seq < n;
+	     seq = selection_next(from, seq + 1))
 		selection_set(*ret, seq, true);
 	return err;
 }
@@ -126,7 +130,9 @@ static struct err *work(struct diff_pane *d, uint64_t budget_ns)
 		if (err || filtered < 1 || s->filter_done < 1)
 			return err;
 		err = copy_rows(s->shown, s->n_events, &d->shown);
-		return err ? err : diff_begin(d->other, filter_run_rows(d->run), s->trace, d->shown, &d->diff);
+		return err ? err
+			   : diff_begin(d->other, filter_run_rows(d->run), s->trace, d->shown,
+					&d->diff);
 	}
 	return diff_step(d->diff, budget_ns, &d->done);
 }
@@ -193,7 +199,8 @@ static void draw_diff(const struct pane *p, struct area a)
 	int caller_x = a.n_columns - caller_w, b_x = caller_x - 9, a_x = b_x - 8, text_x = 13;
 	if (!d->other) {
 		area_put(a, 1, 2, -1, ROLE_TEXT, "nothing to compare with yet");
-		area_put(a, 2, 2, -1, ROLE_DIM, ":diff FILE names another capture, A; this one is B");
+		area_put(a, 2, 2, -1, ROLE_DIM,
+			 ":diff FILE names another capture, A; this one is B");
 		return;
 	}
 	area_put(a, 0, 4, -1, ROLE_DIM, "kind");
@@ -203,12 +210,15 @@ static void draw_diff(const struct pane *p, struct area a)
 	if (caller_w)
 		area_put(a, 0, caller_x, -1, ROLE_DIM, "first by");
 	if (d->done < 1) {
-		area_put(a, 2, 2, -1, ROLE_TEXT, d->diff || d->run ? "counting" : "these could not be compared");
+		area_put(a, 2, 2, -1, ROLE_TEXT,
+			 d->diff || d->run ? "counting" : "these could not be compared");
 		return;
 	}
 	if (!p->list.n) {
 		area_put(a, 2, 2, -1, ROLE_TEXT, "nothing differs");
-		area_put(a, 3, 2, -1, ROLE_DIM, "hosts, libraries, events, code, modules, files and commands are the same");
+		area_put(
+		    a, 3, 2, -1, ROLE_DIM,
+		    "hosts, libraries, events, code, modules, files and commands are the same");
 	}
 	struct strbuf b = { 0 };
 	for (int y = 0; y < p->list.n_lines && p->list.top + (uint64_t)y < p->list.n; y++) {
@@ -216,7 +226,8 @@ static void draw_diff(const struct pane *p, struct area a)
 		if (!row)
 			break;
 		enum role role = row->change == DIFF_REMOVED ? ROLE_DIM : ROLE_TEXT;
-		area_put(a, y + 1, 2, 1, row->change == DIFF_ADDED ? ROLE_FOCUS : role, diff_change_signs[row->change]);
+		area_put(a, y + 1, 2, 1, row->change == DIFF_ADDED ? ROLE_FOCUS : role,
+			 diff_change_signs[row->change]);
 		area_put(a, y + 1, 4, 8, ROLE_DIM, reach_kind_names[row->kind]);
 		strbuf_clear(&b);
 		strbuf_add(&b, row->text, row->n_text);
@@ -307,7 +318,8 @@ static bool term_diff(const struct pane *p, struct strbuf *to)
 		}
 		add_contains(to, text, n_text);
 		break;
-	case REACH_EVENT: { /* "ctypes.dlsym getpid": name, then a gist of which only a single word is surely in the arguments */
+	case REACH_EVENT: { /* "ctypes.dlsym getpid": name, then a gist of which only a single word
+			       is surely in the arguments */
 		const char *space = memchr(text, ' ', n_text);
 		if (!space || memchr(space + 1, ' ', n_text - (size_t)(space + 1 - text)))
 			break;
@@ -347,10 +359,12 @@ static bool write_diff(struct diff_pane *d, const char *path)
 	struct strbuf text = { 0 };
 	export_diff(&text, d->diff, d->other, ui->s->trace, json);
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	bool ok = fd >= 0 && !text.failed && write(fd, strbuf_str(&text), text.n) == (ssize_t)text.n;
+	bool ok = fd >= 0 && !text.failed &&
+		  write(fd, strbuf_str(&text), text.n) == (ssize_t)text.n;
 	if (fd >= 0)
 		ok = !close(fd) && ok;
-	ui_flash(ui, ok ? "%s written%s" : "cannot write %s%s", path, ok ? json ? " (JSON lines)" : " (text)" : "");
+	ui_flash(ui, ok ? "%s written%s" : "cannot write %s%s", path,
+		 ok ? json ? " (JSON lines)" : " (text)" : "");
 	strbuf_fini(&text);
 	return ok;
 }
@@ -366,7 +380,8 @@ static bool act_diff(struct pane *p, enum action action, uint64_t count, const c
 		if (!row)
 			return true;
 		if (row->change == DIFF_REMOVED) {
-			ui_flash(p->ui, "this capture does not do that; y copies the command that shows it in A");
+			ui_flash(p->ui, "this capture does not do that; y copies the command that "
+					"shows it in A");
 			return true;
 		}
 		uint64_t seq = row->first_seq;
@@ -376,7 +391,10 @@ static bool act_diff(struct pane *p, enum action action, uint64_t count, const c
 	case ACTION_COPY: { /* what shows the events in the capture that has them */
 		struct strbuf b = { 0 }, term = { 0 };
 		if (row && term_diff(p, &term)) {
-			strbuf_addf(&b, "auditview %s -Y '", row->change == DIFF_REMOVED ? d->path : p->ui->s->path ? p->ui->s->path : "FILE");
+			strbuf_addf(&b, "auditview %s -Y '",
+				    row->change == DIFF_REMOVED ? d->path
+				    : p->ui->s->path            ? p->ui->s->path
+								: "FILE");
 			for (const char *c = strbuf_str(&term); *c; c++)
 				strbuf_adds(&b, *c == '\'' ? "'\\''" : (char[]){ *c, 0 });
 			strbuf_addc(&b, '\'');
@@ -420,7 +438,9 @@ static void title_diff(const struct pane *p, struct strbuf *subject, struct strb
 		strbuf_addf(facts, "counting %.0f %%", d->done * 100);
 		return;
 	}
-	static const char *const words[] = { [DIFF_ADDED] = "only in B", [DIFF_MORE] = "more", [DIFF_REMOVED] = "only in A" };
+	static const char *const words[] = {
+		[DIFF_ADDED] = "only in B", [DIFF_MORE] = "more", [DIFF_REMOVED] = "only in A"
+	};
 	for (int i = 0; i < DIFF_CHANGE_COUNT; i++)
 		if (d->counts[i])
 			strbuf_addf(facts, "%zu %s · ", d->counts[i], words[i]);
@@ -440,6 +460,13 @@ static void line_diff(const struct pane *p, uint64_t entry, struct strbuf *to)
 }
 
 const struct pane_ops pane_diff_ops = {
-	.open = open_diff, .close = close_diff, .update = update_diff, .draw = draw_diff, .act = act_diff,
-	.title = title_diff, .term = term_diff, .line = line_diff, .work = work_diff,
+	.open = open_diff,
+	.close = close_diff,
+	.update = update_diff,
+	.draw = draw_diff,
+	.act = act_diff,
+	.title = title_diff,
+	.term = term_diff,
+	.line = line_diff,
+	.work = work_diff,
 };

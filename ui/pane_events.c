@@ -1,8 +1,9 @@
 /*
  * pane_events: the list. A row is a sentence: when, who, what, with what, from where.
  *
- * Columns are sized for the layout, never for the page: scrolling moves no edge. The cursor belongs to an event, not to a
- * line number, so a filter or a fold keeps it where it was as far as that is still shown.
+ * Columns are sized for the layout, never for the page: scrolling moves no edge. The cursor belongs
+ * to an event, not to a line number, so a filter or a fold keeps it where it was as far as that is
+ * still shown.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,15 +15,16 @@
 #include "ui/ui.h"
 
 struct columns {
-	int time, time_w, decimals, pid, pid_w, thread, thread_w, event, event_w, args, args_w, caller, caller_w;
+	int time, time_w, decimals, pid, pid_w, thread, thread_w, event, event_w, args, args_w,
+	    caller, caller_w;
 	bool names, function;
 };
 
 struct events {
 	struct pane pane;
 	struct columns columns;
-	uint64_t cursor_seq;   /* event (or the event after a note) under the cursor */
-	uint32_t note;          /* that the cursor is on, with on_note */
+	uint64_t cursor_seq; /* event (or the event after a note) under the cursor */
+	uint32_t note;       /* that the cursor is on, with on_note */
 	bool on_note;
 	unsigned generation;
 	/* search in slices */
@@ -71,7 +73,9 @@ static void size_columns(struct events *e)
 	if (!(on & 1u << COLUMN_EVENT))
 		c->event_w = 0;
 	for (;;) {
-		c->time_w = on & 1u << COLUMN_TIME ? event_text_time_width(s, ui->time_mode, c->decimals) : 0;
+		c->time_w = on & 1u << COLUMN_TIME
+				? event_text_time_width(s, ui->time_mode, c->decimals)
+				: 0;
 		int x = 3;
 		c->time = x;
 		x += c->time_w ? c->time_w + 1 : 0;
@@ -148,7 +152,8 @@ static void update_events(struct pane *p, unsigned changes)
 	bool had_lines = p->list.n > 0;
 	uint64_t n = view_n_lines(s);
 	if (s->generation != e->generation || changes & CHANGE_FILTER) {
-		/* Lines may have moved: keep the event under the cursor on its line of the screen. */
+		/* Lines may have moved: keep the event under the cursor on its line of the screen.
+		 */
 		e->generation = s->generation;
 		p->list.n = n;
 		p->list.n_lines = p->n_lines;
@@ -198,9 +203,10 @@ static void draw_note(const struct events *e, struct area a, int y, uint32_t id)
 	strbuf_fini(&b);
 }
 
-/* Words in brackets stand in reverse. There is none for an event that another hook vetoed: hooks are called in the order
- * they were added and the first that raises ends the round (CPython v3.13.0 Python/sysmodule.c, sys_audit_tstate), so one
- * that was called before it never learns of it, and one that would be called after it is not called at all. */
+/* Words in brackets stand in reverse. There is none for an event that another hook vetoed: hooks
+ * are called in the order they were added and the first that raises ends the round (CPython v3.13.0
+ * Python/sysmodule.c, sys_audit_tstate), so one that was called before it never learns of it, and
+ * one that would be called after it is not called at all. */
 static void put_args(struct area a, int y, int x, int limit, const char *text)
 {
 	static const char *const words[] = { "[cut]", "[lost]", "[unknown]" };
@@ -210,8 +216,8 @@ static void put_args(struct area a, int y, int x, int limit, const char *text)
 			area_mark(a, y, x, (int)strlen(words[i]), 0, ROLE_TROUBLE);
 }
 
-static void fold_text(struct strbuf *to, struct view *s, const struct event *e, const struct fold *fold, int limit,
-		      bool names)
+static void fold_text(struct strbuf *to, struct view *s, const struct event *e,
+		      const struct fold *fold, int limit, bool names)
 {
 	struct strbuf tail = { 0 }, head = { 0 };
 	if (fold->kind == FOLD_EQUAL) {
@@ -241,7 +247,8 @@ static void fold_text(struct strbuf *to, struct view *s, const struct event *e, 
 	strbuf_fini(&tail);
 }
 
-static void draw_event(const struct events *p, struct area a, int y, uint64_t seq, uint64_t before_ns)
+static void draw_event(const struct events *p, struct area a, int y, uint64_t seq,
+		       uint64_t before_ns)
 {
 	struct ui *ui = p->pane.ui;
 	struct view *s = ui->s;
@@ -299,13 +306,17 @@ static void draw_empty(const struct events *e, struct area a)
 	struct view *s = ui->s;
 	if (s->filter && s->n_events) {
 		if (s->filter_done < 1) {
-			area_printf(a, 1, 2, -1, ROLE_TEXT, "looking: %.0f %% of the events, none matches so far", s->filter_done * 100);
+			area_printf(a, 1, 2, -1, ROLE_TEXT,
+				    "looking: %.0f %% of the events, none matches so far",
+				    s->filter_done * 100);
 			return;
 		}
 		area_put(a, 1, 2, -1, ROLE_TEXT, "nothing matches");
 		int y = 3;
 		size_t n_parts = 0;
-		const struct filter_part *parts = s->why ? filter_explanation_parts(s->why, &n_parts) : NULL;
+		const struct filter_part *parts = s->why
+						      ? filter_explanation_parts(s->why, &n_parts)
+						      : NULL;
 		for (size_t i = 0; i < n_parts && y < a.n_lines - 2; i++, y++) {
 			const struct filter_part *part = &parts[i];
 			struct strbuf b = { 0 };
@@ -314,18 +325,23 @@ static void draw_empty(const struct events *e, struct area a)
 			strbuf_clear(&b);
 			strbuf_adds(&b, i ? "and " : "");
 			strbuf_add(&b, s->filter_text + part->at, part->n_bytes);
-			area_put_cut(a, y, 17, -1, part->n_events || !s->why_done ? ROLE_TEXT : ROLE_FOCUS, strbuf_str(&b));
+			area_put_cut(a, y, 17, -1,
+				     part->n_events || !s->why_done ? ROLE_TEXT : ROLE_FOCUS,
+				     strbuf_str(&b));
 			strbuf_fini(&b);
 		}
-		area_put(a, y + 1, 2, -1, ROLE_DIM, "= shows all again, f edits the filter, Bksp goes back");
+		area_put(a, y + 1, 2, -1, ROLE_DIM,
+			 "= shows all again, f edits the filter, Bksp goes back");
 		return;
 	}
 	if (view_is_live(s)) {
 		area_put(a, 1, 2, -1, ROLE_TEXT, "waiting for the first event");
-		area_put(a, 2, 2, -1, ROLE_DIM, "the probe is armed; what the program does next appears here");
+		area_put(a, 2, 2, -1, ROLE_DIM,
+			 "the probe is armed; what the program does next appears here");
 	} else {
 		area_put(a, 1, 2, -1, ROLE_TEXT, "this capture holds no event");
-		area_put(a, 2, 2, -1, ROLE_DIM, "it ended before the program raised one; ! shows what was noted");
+		area_put(a, 2, 2, -1, ROLE_DIM,
+			 "it ended before the program raised one; ! shows what was noted");
 	}
 }
 
@@ -341,7 +357,8 @@ static void draw_events(const struct pane *p, struct area a)
 	uint64_t before_ns = 0;
 	struct line line;
 	struct event event;
-	if (p->list.top > 0 && view_line(s, p->list.top - 1, &line) && trace_event(s->trace, line.seq, &event))
+	if (p->list.top > 0 && view_line(s, p->list.top - 1, &line) &&
+	    trace_event(s->trace, line.seq, &event))
 		before_ns = event.time_ns;
 	for (int y = 0; y < a.n_lines; y++) {
 		if (!view_line(s, p->list.top + (uint64_t)y, &line))
@@ -399,7 +416,8 @@ static void title_events(const struct pane *p, struct strbuf *subject, struct st
 	if (e->searching) {
 		strbuf_adds(facts, facts->n ? " · " : "");
 		uint64_t n_all = view_n_shown(s);
-		strbuf_addf(facts, "searching %.0f %%, Esc stops", n_all ? (double)e->n_searched * 100 / (double)n_all : 0);
+		strbuf_addf(facts, "searching %.0f %%, Esc stops",
+			    n_all ? (double)e->n_searched * 100 / (double)n_all : 0);
 	}
 	if (ui->following) {
 		strbuf_adds(facts, facts->n ? " · " : "");
@@ -488,7 +506,9 @@ static void step_first(struct events *e, bool forward, uint64_t count)
 	for (uint64_t i = 0; i < (count ? count : 1); i++) {
 		uint64_t next = at;
 		do {
-			next = forward ? selection_next(first, next + 1) : next ? selection_prev(first, next - 1) : SELECTION_NONE;
+			next = forward ? selection_next(first, next + 1)
+			       : next  ? selection_prev(first, next - 1)
+				       : SELECTION_NONE;
 		} while (next != SELECTION_NONE && !selection_has(s->shown, next));
 		if (next == SELECTION_NONE) {
 			ui_flash(e->pane.ui, forward ? "no later event is the first of its kind"
@@ -512,7 +532,8 @@ static bool chunk_has_thread(struct trace *t, uint32_t i_chunk, uint32_t thread)
 	return false;
 }
 
-/* The next or previous row of this thread, however far it is: chunks in which the thread does not occur are skipped unread. */
+/* The next or previous row of this thread, however far it is: chunks in which the thread does not
+ * occur are skipped unread. */
 static uint64_t row_of_thread(struct view *s, uint64_t at, uint32_t thread, bool forward)
 {
 	uint32_t looked_at = UINT32_MAX;
@@ -551,7 +572,8 @@ static void step_story(struct events *e, bool forward, uint64_t count)
 	for (uint64_t i = 0; i < (count ? count : 1); i++) {
 		uint64_t next = row_of_thread(s, at, here.thread, forward);
 		if (next == SELECTION_NONE) {
-			ui_flash(ui, forward ? "no further event of this thread" : "no earlier event of this thread");
+			ui_flash(ui, forward ? "no further event of this thread"
+					     : "no earlier event of this thread");
 			break;
 		}
 		at = next;
@@ -595,7 +617,9 @@ static void search_start(struct events *e, bool forward, bool from_here)
 	e->search_from = e->cursor_seq;
 	e->search_at = e->cursor_seq;
 	if (!from_here) {
-		e->search_at = forward ? e->cursor_seq + 1 : e->cursor_seq ? e->cursor_seq - 1 : s->n_events;
+		e->search_at = forward         ? e->cursor_seq + 1
+			       : e->cursor_seq ? e->cursor_seq - 1
+					       : s->n_events;
 	}
 }
 
@@ -620,8 +644,10 @@ static bool work_events(struct pane *p, uint64_t budget_ns)
 			if (clock_ns() - begin_ns >= budget_ns)
 				return true;
 		}
-		uint64_t at = e->search_back ? selection_prev(s->shown, e->search_at) : selection_next(s->shown, e->search_at);
-		if (at == SELECTION_NONE || (e->wrapped && (e->search_back ? at < e->search_from : at > e->search_from))) {
+		uint64_t at = e->search_back ? selection_prev(s->shown, e->search_at)
+					     : selection_next(s->shown, e->search_at);
+		if (at == SELECTION_NONE ||
+		    (e->wrapped && (e->search_back ? at < e->search_from : at > e->search_from))) {
 			if (!e->wrapped && at == SELECTION_NONE) { /* on from the other end */
 				e->wrapped = true;
 				e->search_at = e->search_back ? s->n_events : 0;
@@ -636,7 +662,8 @@ static bool work_events(struct pane *p, uint64_t budget_ns)
 			p->ui->following = false;
 			ui_goto(p->ui, at);
 			if (e->wrapped)
-				ui_flash(p->ui, e->search_back ? "the search went on at the end" : "the search went on at the start");
+				ui_flash(p->ui, e->search_back ? "the search went on at the end"
+							       : "the search went on at the start");
 			p->ui->dirty = true;
 			return false;
 		}
@@ -730,7 +757,10 @@ static bool act_events(struct pane *p, enum action action, uint64_t count, const
 			return false;
 		search_start(e, !ui->search.backwards, true);
 		return true;
-	case ACTION_OPEN: open_line(e); ui_changed(ui, CHANGE_FILTER); return true;
+	case ACTION_OPEN:
+		open_line(e);
+		ui_changed(ui, CHANGE_FILTER);
+		return true;
 	case ACTION_CANCEL:
 		if (e->searching) {
 			e->searching = false;
@@ -745,7 +775,8 @@ static bool term_events(const struct pane *p, struct strbuf *to)
 {
 	const struct events *e = (const struct events *)p;
 	struct event event;
-	if (e->on_note || !p->list.n || !trace_event(p->ui->s->trace, e->cursor_seq, &event) || !event.name)
+	if (e->on_note || !p->list.n || !trace_event(p->ui->s->trace, e->cursor_seq, &event) ||
+	    !event.name)
 		return false;
 	size_t n;
 	const char *name = trace_name(p->ui->s->trace, event.name, &n);
@@ -767,6 +798,13 @@ static void line_events(const struct pane *p, uint64_t entry, struct strbuf *to)
 }
 
 const struct pane_ops pane_events_ops = {
-	.open = open_events, .close = close_events, .update = update_events, .draw = draw_events, .act = act_events,
-	.title = title_events, .term = term_events, .line = line_events, .work = work_events,
+	.open = open_events,
+	.close = close_events,
+	.update = update_events,
+	.draw = draw_events,
+	.act = act_events,
+	.title = title_events,
+	.term = term_events,
+	.line = line_events,
+	.work = work_events,
 };

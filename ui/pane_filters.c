@@ -1,5 +1,6 @@
 /*
- * pane_filters: the filter in use and the kept ones, each with how many events it alone lets through.
+ * pane_filters: the filter in use and the kept ones, each with how many events it alone lets
+ * through.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 #include "ui/ui.h"
 
 struct kept_count {
-	char *text;            /* the filter it was counted for */
+	char *text; /* the filter it was counted for */
 	struct filter *filter;
 	struct filter_run *run;
 	double done;
@@ -61,7 +62,9 @@ static void update_filters(struct pane *p, unsigned changes)
 		f->counted_events = s->n_events;
 		for (size_t i = 0; i < p->ui->config.filters.n; i++) {
 			struct kept_count c = { .text = strdup(p->ui->config.filters.v[i].text) };
-			struct err *err = c.text ? filter_compile(c.text, strlen(c.text), s->trace, &c.filter) : err_no_memory();
+			struct err *err = c.text ? filter_compile(c.text, strlen(c.text), s->trace,
+								  &c.filter)
+						 : err_no_memory();
 			if (!err)
 				err = filter_run_create(s->trace, c.filter, s->cache, &c.run);
 			c.failed = err != NULL;
@@ -119,12 +122,14 @@ static void draw_filters(const struct pane *p, struct area a)
 	const struct filters *f = (const struct filters *)p;
 	struct ui *ui = p->ui;
 	area_put(a, 0, 2, -1, ROLE_DIM, "now");
-	area_put_cut(a, 0, 20, -1, ROLE_TEXT, *ui->s->filter_text ? ui->s->filter_text : "everything is shown");
+	area_put_cut(a, 0, 20, -1, ROLE_TEXT,
+		     *ui->s->filter_text ? ui->s->filter_text : "everything is shown");
 	if (!ui->config.filters.n) {
 		area_put(a, 2, 2, -1, ROLE_TEXT, "no filter is kept yet");
 		area_put(a, 3, 2, -1, ROLE_DIM, ":filter-save NAME keeps the one in use");
 	}
-	for (int y = 0; y < p->list.n_lines && p->list.top + (uint64_t)y < ui->config.filters.n; y++) {
+	for (int y = 0; y < p->list.n_lines && p->list.top + (uint64_t)y < ui->config.filters.n;
+	     y++) {
 		size_t i = p->list.top + (uint64_t)y;
 		const struct named_filter *n = &ui->config.filters.v[i];
 		struct strbuf b = { 0 };
@@ -175,7 +180,8 @@ static bool act_filters(struct pane *p, enum action action, uint64_t count, cons
 	}
 	case ACTION_EXCLUDE: {
 		char *name = strdup(n->name);
-		struct err *err = name ? config_keep_filter(&ui->config, name, NULL) : err_no_memory();
+		struct err *err = name ? config_keep_filter(&ui->config, name, NULL)
+				       : err_no_memory();
 		if (err)
 			ui_flash_err(ui, err);
 		else
@@ -197,10 +203,17 @@ static void title_filters(const struct pane *p, struct strbuf *subject, struct s
 static void line_filters(const struct pane *p, uint64_t entry, struct strbuf *to)
 {
 	if (entry < p->ui->config.filters.n)
-		strbuf_addf(to, "%s %s", p->ui->config.filters.v[entry].name, p->ui->config.filters.v[entry].text);
+		strbuf_addf(to, "%s %s", p->ui->config.filters.v[entry].name,
+			    p->ui->config.filters.v[entry].text);
 }
 
 const struct pane_ops pane_filters_ops = {
-	.open = open_filters, .close = close_filters, .update = update_filters, .draw = draw_filters, .act = act_filters,
-	.title = title_filters, .line = line_filters, .work = work_filters,
+	.open = open_filters,
+	.close = close_filters,
+	.update = update_filters,
+	.draw = draw_filters,
+	.act = act_filters,
+	.title = title_filters,
+	.line = line_filters,
+	.work = work_filters,
 };

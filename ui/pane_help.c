@@ -1,5 +1,6 @@
 /*
- * pane_help: made from the tables of actions and keys; the focused pane's keys first, then a legend. F1 again: everything.
+ * pane_help: made from the tables of actions and keys; the focused pane's keys first, then a
+ * legend. F1 again: everything.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -195,7 +196,8 @@ static void draw_help(const struct pane *p, struct area a)
 				area_put_cut(a, y, x + 3, limit - 3, ROLE_TEXT, cell->right);
 			} else {
 				area_put_cut(a, y, x + 3, key_w, ROLE_TEXT, cell->left);
-				area_put_cut(a, y, x + key_w + 4, limit - key_w - 4, ROLE_DIM, cell->right);
+				area_put_cut(a, y, x + key_w + 4, limit - key_w - 4, ROLE_DIM,
+					     cell->right);
 			}
 		}
 		search_mark(&p->ui->search, a, y);
@@ -220,7 +222,9 @@ static bool act_help(struct pane *p, enum action action, uint64_t count, const c
 static void title_help(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
 {
 	const struct help *h = (const struct help *)p;
-	strbuf_adds(subject, h->all ? "everything" : h->about < PANE_COUNT ? panes[h->about].name : "");
+	strbuf_adds(subject, h->all                  ? "everything"
+			     : h->about < PANE_COUNT ? panes[h->about].name
+						     : "");
 	strbuf_adds(facts, "/ finds a word here · q back");
 }
 
@@ -229,10 +233,16 @@ static void line_help(const struct pane *p, uint64_t entry, struct strbuf *to)
 	const struct help *h = (const struct help *)p;
 	for (int c = 0; entry < h->lines.n && c < 3; c++)
 		if (h->lines.v[entry].cell[c].left)
-			strbuf_addf(to, "%s %s  ", h->lines.v[entry].cell[c].left, h->lines.v[entry].cell[c].right);
+			strbuf_addf(to, "%s %s  ", h->lines.v[entry].cell[c].left,
+				    h->lines.v[entry].cell[c].right);
 }
 
 const struct pane_ops pane_help_ops = {
-	.open = open_help, .close = close_help, .update = update_help, .draw = draw_help, .act = act_help,
-	.title = title_help, .line = line_help,
+	.open = open_help,
+	.close = close_help,
+	.update = update_help,
+	.draw = draw_help,
+	.act = act_help,
+	.title = title_help,
+	.line = line_help,
 };

@@ -13,20 +13,20 @@
 enum { MODULES_MAX = 5000 };
 
 struct module {
-	uint64_t seq;         /* of its import event */
-	uint32_t parent;      /* index, UINT32_MAX none */
+	uint64_t seq;    /* of its import event */
+	uint32_t parent; /* index, UINT32_MAX none */
 	uint8_t depth;
-	uint32_t n_events;    /* it and all below */
+	uint32_t n_events; /* it and all below */
 	uint64_t begin_ns, end_ns;
 	char *name;
-	const char *from;     /* ".pyc", ".py", "extension", "built in"; NULL unknown */
+	const char *from; /* ".pyc", ".py", "extension", "built in"; NULL unknown */
 	bool closed;
 };
 
 struct inside {
 	struct pane pane;
 	VEC(struct module) modules;
-	VEC(uint32_t) lines;  /* indices of modules */
+	VEC(uint32_t) lines; /* indices of modules */
 	uint64_t head;
 	bool by_time;
 };
@@ -68,7 +68,8 @@ static char *first_text(struct view *s, const struct event *e)
 	struct strbuf b = { 0 };
 	if (e->args) {
 		arguments_init(&a, s->trace, e);
-		if (arguments_next(&a, &arg) && (arg.value.tag == VALUE_STR || arg.value.tag == VALUE_STR_CUT))
+		if (arguments_next(&a, &arg) &&
+		    (arg.value.tag == VALUE_STR || arg.value.tag == VALUE_STR_CUT))
 			utf8_escape(&b, (const char *)arg.value.bytes, arg.value.n_bytes, 0);
 	}
 	return b.n ? strbuf_take(&b) : strdup("?");
@@ -82,8 +83,8 @@ static uint32_t module_of(const struct inside *p, uint64_t seq)
 	return UINT32_MAX;
 }
 
-/* Append the modules that `parent` imported (UINT32_MAX: those that nobody did), the first one last: by time spent, or as they
- * came. */
+/* Append the modules that `parent` imported (UINT32_MAX: those that nobody did), the first one
+ * last: by time spent, or as they came. */
 static bool add_below(const struct inside *p, uint32_t parent, module_vec *to)
 {
 	size_t first = to->n;
@@ -93,9 +94,12 @@ static bool add_below(const struct inside *p, uint32_t parent, module_vec *to)
 	if (p->by_time)
 		for (size_t i = first + 1; i < to->n; i++)
 			for (size_t k = i; k > first; k--) {
-				const struct module *x = &p->modules.v[to->v[k - 1]], *y = &p->modules.v[to->v[k]];
-				uint64_t of_x = x->end_ns - x->begin_ns, of_y = y->end_ns - y->begin_ns;
-				/* the first listed stands last: ascending time, and of equals the earlier one last */
+				const struct module *x = &p->modules.v[to->v[k - 1]],
+						    *y = &p->modules.v[to->v[k]];
+				uint64_t of_x = x->end_ns - x->begin_ns,
+					 of_y = y->end_ns - y->begin_ns;
+				/* the first listed stands last: ascending time, and of equals the
+				 * earlier one last */
 				if (of_x < of_y || (of_x == of_y && to->v[k - 1] > to->v[k]))
 					break;
 				uint32_t t = to->v[k];
@@ -133,10 +137,12 @@ static void build(struct inside *p)
 	struct event head, e;
 	clear(p);
 	p->head = p->pane.ui->cursor_seq;
-	if (p->head == SELECTION_NONE || !folds_find_member(s->folds, p->head, &fold) || !trace_event(s->trace, fold.head, &head))
+	if (p->head == SELECTION_NONE || !folds_find_member(s->folds, p->head, &fold) ||
+	    !trace_event(s->trace, fold.head, &head))
 		return;
 	p->head = fold.head;
-	uint32_t import_name = trace_name_find(s->trace, "import", 6), open_name = trace_name_find(s->trace, "open", 4);
+	uint32_t import_name = trace_name_find(s->trace, "import", 6),
+		 open_name = trace_name_find(s->trace, "open", 4);
 	uint32_t dlopen_name = trace_name_find(s->trace, "import", 6);
 	(void)dlopen_name;
 	uint32_t current = UINT32_MAX;
@@ -144,16 +150,26 @@ static void build(struct inside *p)
 		struct fold other;
 		if (!trace_event(s->trace, seq, &e) || e.thread != head.thread)
 			continue;
-		if (seq != fold.head && !(folds_find_member(s->folds, seq, &other) && other.head == fold.head))
+		if (seq != fold.head &&
+		    !(folds_find_member(s->folds, seq, &other) && other.head == fold.head))
 			continue;
 		uint64_t cause = seq == fold.head ? SELECTION_NONE : relation_cause(s->trace, seq);
-		uint32_t parent = cause == SELECTION_NONE ? (seq == fold.head ? UINT32_MAX : current) : module_of(p, cause);
+		uint32_t parent = cause == SELECTION_NONE
+				      ? (seq == fold.head ? UINT32_MAX : current)
+				      : module_of(p, cause);
 		if (parent == UINT32_MAX && seq != fold.head)
 			parent = 0;
 		if (e.name == import_name) {
-			struct module m = { .seq = seq, .parent = parent, .begin_ns = e.time_ns, .end_ns = e.time_ns,
+			struct module m = { .seq = seq,
+					    .parent = parent,
+					    .begin_ns = e.time_ns,
+					    .end_ns = e.time_ns,
 					    .name = first_text(s, &e) };
-			m.depth = parent == UINT32_MAX ? 0 : (uint8_t)(p->modules.v[parent].depth < 50 ? p->modules.v[parent].depth + 1 : 50);
+			m.depth = parent == UINT32_MAX
+				      ? 0
+				      : (uint8_t)(p->modules.v[parent].depth < 50
+						      ? p->modules.v[parent].depth + 1
+						      : 50);
 			m.closed = m.depth >= 3;
 			if (!vec_push(&p->modules, m)) {
 				free(m.name);
@@ -161,7 +177,8 @@ static void build(struct inside *p)
 			}
 			current = (uint32_t)p->modules.n - 1;
 			parent = current;
-			/* the import event of an extension module carries its file (CPython Python/importdl.c) */
+			/* the import event of an extension module carries its file (CPython
+			 * Python/importdl.c) */
 			struct arguments a;
 			struct argument arg;
 			arguments_init(&a, s->trace, &e);
@@ -170,7 +187,8 @@ static void build(struct inside *p)
 					p->modules.v[current].from = "extension";
 				arguments_skip(&a, &arg);
 			}
-		} else if (e.name == open_name && parent != UINT32_MAX && !p->modules.v[parent].from) {
+		} else if (e.name == open_name && parent != UINT32_MAX &&
+			   !p->modules.v[parent].from) {
 			char *path = first_text(s, &e);
 			size_t n = path ? strlen(path) : 0;
 			if (n > 4 && !strcmp(path + n - 4, ".pyc"))
@@ -198,7 +216,8 @@ static void update_inside(struct pane *pane, unsigned changes)
 	struct inside *p = (struct inside *)pane;
 	struct fold fold;
 	uint64_t seq = pane->ui->cursor_seq;
-	if (seq != SELECTION_NONE && folds_find_member(pane->ui->s->folds, seq, &fold) && fold.head != p->head)
+	if (seq != SELECTION_NONE && folds_find_member(pane->ui->s->folds, seq, &fold) &&
+	    fold.head != p->head)
 		build(p);
 	list_set(&pane->list, p->lines.n, pane->n_lines - 1);
 }
@@ -213,7 +232,8 @@ static void draw_inside(const struct pane *pane, struct area a)
 	int count_x = 32 + wide, ms_x = count_x + 8, bar_x = ms_x + 9, from_x = bar_x + 14;
 	area_put(a, 0, 3, -1, ROLE_DIM, "module");
 	area_put_right(a, 0, count_x, 7, ROLE_DIM, "events");
-	area_put_right(a, 0, ms_x, 8, p->by_time ? ROLE_FOCUS : ROLE_DIM, p->by_time ? "ms▾" : "ms");
+	area_put_right(a, 0, ms_x, 8, p->by_time ? ROLE_FOCUS : ROLE_DIM,
+		       p->by_time ? "ms▾" : "ms");
 	area_put(a, 0, from_x, -1, ROLE_DIM, "loaded from");
 	if (!p->lines.n) {
 		area_put(a, 2, 2, -1, ROLE_TEXT, "no import is under the cursor");
@@ -330,6 +350,12 @@ static void line_inside(const struct pane *pane, uint64_t entry, struct strbuf *
 }
 
 const struct pane_ops pane_inside_ops = {
-	.open = open_inside, .close = close_inside, .update = update_inside, .draw = draw_inside, .act = act_inside,
-	.title = title_inside, .term = term_inside, .line = line_inside,
+	.open = open_inside,
+	.close = close_inside,
+	.update = update_inside,
+	.draw = draw_inside,
+	.act = act_inside,
+	.title = title_inside,
+	.term = term_inside,
+	.line = line_inside,
 };

@@ -1,6 +1,6 @@
 /*
- * pane_lesson: one lesson: a small program run under the tracer, questions answered by its own capture. Its events are in
- * the list below; guess first, then look.
+ * pane_lesson: one lesson: a small program run under the tracer, questions answered by its own
+ * capture. Its events are in the list below; guess first, then look.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,10 +16,10 @@ struct lesson_pane {
 	const struct lesson *lesson;
 	size_t step;
 	bool answered, hint, failed, on_second, running;
-	char answer[100];       /* as given */
+	char answer[100]; /* as given */
 	struct strbuf truth, after;
-	char said[160];         /* "no, look again" */
-	int top;                /* the text scrolls */
+	char said[160]; /* "no, look again" */
+	int top;        /* the text scrolls */
 };
 
 static struct err *open_lesson(struct ui *ui, struct pane **ret)
@@ -45,11 +45,14 @@ static void run_program(struct lesson_pane *l, bool second)
 	const struct ui_start_ops *ops = ui->options.start;
 	struct ui_source source = { .terminal_fd = -1 };
 	if (!ops || !ops->run) {
-		ui_flash(ui, "programs cannot be run here: auditview lesson %d holds it as text", l->lesson->number);
+		ui_flash(ui, "programs cannot be run here: auditview lesson %d holds it as text",
+			 l->lesson->number);
 		l->failed = true;
 		return;
 	}
-	struct err *err = ops->run(ui->options.start_ctx, NULL, second ? l->lesson->second_program : l->lesson->program, &source);
+	struct err *err = ops->run(ui->options.start_ctx, NULL,
+				   second ? l->lesson->second_program : l->lesson->program,
+				   &source);
 	/* the first run lies over what was there, later ones take its place */
 	bool has_level = ui->levels.n && ui->levels.v[ui->levels.n - 1].is_lesson;
 	if (!err)
@@ -133,7 +136,9 @@ static bool answer_accept(struct ui *ui, const char *text)
 	if (!l->truth.n)
 		find_truth(l);
 	if (s->kind != LESSON_GUESS && !lesson_is_right(s, strbuf_str(&l->truth), text)) {
-		snprintf(l->said, sizeof(l->said), "No. Look again: h gives a hint, f filters the events below, Right tells.");
+		snprintf(
+		    l->said, sizeof(l->said),
+		    "No. Look again: h gives a hint, f filters the events below, Right tells.");
 		return true;
 	}
 	l->said[0] = 0;
@@ -146,8 +151,12 @@ static bool answer_accept(struct ui *ui, const char *text)
 	return true;
 }
 
-static const struct prompt_ops answer_prompt = { .label = "your answer: ", .history = -1, .accept = answer_accept };
-static const struct prompt_ops guess_prompt = { .label = "your guess: ", .history = -1, .accept = answer_accept };
+static const struct prompt_ops answer_prompt = {
+	.label = "your answer: ", .history = -1, .accept = answer_accept
+};
+static const struct prompt_ops guess_prompt = {
+	.label = "your guess: ", .history = -1, .accept = answer_accept
+};
 
 static void update_lesson(struct pane *p, unsigned changes)
 {
@@ -161,7 +170,8 @@ static void update_lesson(struct pane *p, unsigned changes)
 static int put_text(struct area a, int y, int indent, enum role role, const char *text)
 {
 	struct strbuf b = { 0 };
-	wrap_add(&b, text, 0, (unsigned)(a.n_columns - indent - 2 > 20 ? a.n_columns - indent - 2 : 20));
+	wrap_add(&b, text, 0,
+		 (unsigned)(a.n_columns - indent - 2 > 20 ? a.n_columns - indent - 2 : 20));
 	for (const char *p = strbuf_str(&b); *p; y++) {
 		size_t n = strcspn(p, "\n");
 		area_put_n(a, y, indent, -1, role, p, n);
@@ -204,15 +214,18 @@ static void draw_lesson(const struct pane *p, struct area a)
 		/* the guess beside the truth, on one scale */
 		double guess = atof(l->answer), truth = atof(strbuf_str(&l->truth));
 		double most = guess > truth ? guess : truth;
-		int width = a.n_columns - 12, at_guess = most > 0 ? (int)(guess / most * (width - 1)) : 0,
+		int width = a.n_columns - 12,
+		    at_guess = most > 0 ? (int)(guess / most * (width - 1)) : 0,
 		    at_truth = most > 0 ? (int)(truth / most * (width - 1)) : 0;
 		struct strbuf b = { 0 };
 		strbuf_addf(&b, "%.0f you said", guess);
-		area_put(a, y, 5 + (at_guess < width - 14 ? at_guess : width - 14), -1, ROLE_DIM, strbuf_str(&b));
+		area_put(a, y, 5 + (at_guess < width - 14 ? at_guess : width - 14), -1, ROLE_DIM,
+			 strbuf_str(&b));
 		strbuf_clear(&b);
 		strbuf_addf(&b, "%s events", strbuf_str(&l->truth));
 		int x = 5 + (at_truth < width - 12 ? at_truth : width - 12);
-		area_put(a, abs(at_truth - at_guess) < 26 ? y + 2 : y, x, -1, ROLE_FOCUS, strbuf_str(&b));
+		area_put(a, abs(at_truth - at_guess) < 26 ? y + 2 : y, x, -1, ROLE_FOCUS,
+			 strbuf_str(&b));
 		strbuf_fini(&b);
 		area_fill(a, y + 1, 5, width, ROLE_DIM, "─");
 		area_put(a, y + 1, 5, 1, ROLE_DIM, "├");
@@ -243,7 +256,11 @@ static bool act_lesson(struct pane *p, enum action action, uint64_t count, const
 	case ACTION_OPEN:
 		if (!l->answered) {
 			if (is_ready(l))
-				prompt_open(&ui->prompt, ui, l->lesson->steps[l->step].kind == LESSON_GUESS ? &guess_prompt : &answer_prompt, "");
+				prompt_open(&ui->prompt, ui,
+					    l->lesson->steps[l->step].kind == LESSON_GUESS
+						? &guess_prompt
+						: &answer_prompt,
+					    "");
 			else
 				ui_flash(ui, "the program is still running");
 			return true;
@@ -263,7 +280,8 @@ static bool act_lesson(struct pane *p, enum action action, uint64_t count, const
 		if (l->step + 1 < l->lesson->n_steps) {
 			begin_step(l, l->step + 1);
 		} else if (lesson_find(l->lesson->number + 1)) {
-			ui_flash(ui, "that was lesson %d; the next one is %d, %s", l->lesson->number, l->lesson->number + 1,
+			ui_flash(ui, "that was lesson %d; the next one is %d, %s",
+				 l->lesson->number, l->lesson->number + 1,
 				 lesson_find(l->lesson->number + 1)->title);
 			ui_close_page(ui);
 			ui_open_page(ui, PANE_LESSONS);
@@ -289,7 +307,8 @@ static bool act_lesson(struct pane *p, enum action action, uint64_t count, const
 	case ACTION_TOP:
 	case ACTION_BOTTOM:
 	case ACTION_FOLD: /* the events below */
-		return ui->panes[PANE_EVENTS] && ui->panes[PANE_EVENTS]->ops->act(ui->panes[PANE_EVENTS], action, count, text);
+		return ui->panes[PANE_EVENTS] && ui->panes[PANE_EVENTS]->ops->act(
+						     ui->panes[PANE_EVENTS], action, count, text);
 	default: return false;
 	}
 }
@@ -304,6 +323,10 @@ static void title_lesson(const struct pane *p, struct strbuf *subject, struct st
 }
 
 const struct pane_ops pane_lesson_ops = {
-	.open = open_lesson, .close = close_lesson, .update = update_lesson, .draw = draw_lesson, .act = act_lesson,
+	.open = open_lesson,
+	.close = close_lesson,
+	.update = update_lesson,
+	.draw = draw_lesson,
+	.act = act_lesson,
 	.title = title_lesson,
 };

@@ -22,10 +22,12 @@ static void progress_read(unsigned steps[LESSONS_MAX])
 	char *path = keep_state_path("lessons", false);
 	struct strbuf text = { 0 };
 	if (path)
-		err_destroy(folder_read_file(path, false, 1 << 16, &text)); /* without it nothing was learnt yet */
+		err_destroy(folder_read_file(path, false, 1 << 16,
+					     &text)); /* without it nothing was learnt yet */
 	unsigned number, done;
 	int n;
-	for (const char *p = strbuf_str(&text); sscanf(p, "%u %u%n", &number, &done, &n) == 2; p += n)
+	for (const char *p = strbuf_str(&text); sscanf(p, "%u %u%n", &number, &done, &n) == 2;
+	     p += n)
 		if (number < LESSONS_MAX)
 			steps[number] = done;
 	strbuf_fini(&text);
@@ -114,7 +116,8 @@ static void draw_lessons(const struct pane *p, struct area a)
 	const struct lessons_pane *l = (const struct lessons_pane *)p;
 	for (int y = 0; y < a.n_lines && p->list.top + (uint64_t)y < n_lessons; y++) {
 		const struct lesson *lesson = &lessons[p->list.top + (uint64_t)y];
-		lesson_line(a, y, lesson, lesson->number < LESSONS_MAX ? l->done[lesson->number] : 0);
+		lesson_line(a, y, lesson,
+			    lesson->number < LESSONS_MAX ? l->done[lesson->number] : 0);
 		search_mark(&p->ui->search, a, y);
 		if (p->list.top + (uint64_t)y == p->list.cursor) {
 			area_put(a, y, 0, 1, ROLE_FOCUS, "▌");
@@ -139,7 +142,8 @@ static void title_lessons(const struct pane *p, struct strbuf *subject, struct s
 	const struct lessons_pane *l = (const struct lessons_pane *)p;
 	size_t done = 0;
 	for (size_t i = 0; i < n_lessons; i++)
-		done += lessons[i].number < LESSONS_MAX && l->done[lessons[i].number] >= lessons[i].n_steps;
+		done += lessons[i].number < LESSONS_MAX &&
+			l->done[lessons[i].number] >= lessons[i].n_steps;
 	strbuf_addf(facts, "%zu of %zu done", done, n_lessons);
 }
 
@@ -150,6 +154,11 @@ static void line_lessons(const struct pane *p, uint64_t entry, struct strbuf *to
 }
 
 const struct pane_ops pane_lessons_ops = {
-	.open = open_lessons, .close = close_lessons, .update = update_lessons, .draw = draw_lessons, .act = act_lessons,
-	.title = title_lessons, .line = line_lessons,
+	.open = open_lessons,
+	.close = close_lessons,
+	.update = update_lessons,
+	.draw = draw_lessons,
+	.act = act_lessons,
+	.title = title_lessons,
+	.line = line_lessons,
 };

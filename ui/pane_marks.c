@@ -29,7 +29,8 @@ static void draw_marks(const struct pane *p, struct area a)
 	struct view *s = p->ui->s;
 	if (!s->marks.n) {
 		area_put(a, 1, 2, -1, ROLE_TEXT, "no mark yet");
-		area_put(a, 2, 2, -1, ROLE_DIM, "m marks the event under the cursor, M writes a note at it");
+		area_put(a, 2, 2, -1, ROLE_DIM,
+			 "m marks the event under the cursor, M writes a note at it");
 	}
 	for (int y = 0; y < a.n_lines && p->list.top + (uint64_t)y < s->marks.n; y++) {
 		const struct mark *m = &s->marks.v[p->list.top + (uint64_t)y];
@@ -106,6 +107,11 @@ static void line_marks(const struct pane *p, uint64_t entry, struct strbuf *to)
 }
 
 const struct pane_ops pane_marks_ops = {
-	.open = open_marks, .close = close_marks, .update = update_marks, .draw = draw_marks, .act = act_marks,
-	.title = title_marks, .line = line_marks,
+	.open = open_marks,
+	.close = close_marks,
+	.update = update_marks,
+	.draw = draw_marks,
+	.act = act_marks,
+	.title = title_marks,
+	.line = line_marks,
 };

@@ -55,7 +55,8 @@ static void update_messages(struct pane *p, unsigned changes)
 		const char *text = p->ui->messages.v[i - 1].text;
 		size_t at = 0;
 		do { /* lines are parted by newlines, and where they get too long */
-			size_t n = break_at(text + at, strcspn(text + at, "\n"), p->n_columns - (at ? KIND_X : TEXT_X));
+			size_t n = break_at(text + at, strcspn(text + at, "\n"),
+					    p->n_columns - (at ? KIND_X : TEXT_X));
 			struct message_line line = { (uint32_t)(i - 1), (uint32_t)at, (uint32_t)n };
 			if (!vec_push(&m->lines, line))
 				return;
@@ -81,10 +82,13 @@ static void draw_messages(const struct pane *p, struct area a)
 			time_t t = (time_t)(msg->wall_ns / 1000000000u);
 			struct tm tm;
 			localtime_r(&t, &tm);
-			area_printf(a, y, TIME_X, -1, ROLE_DIM, "%02d:%02d:%02d", tm.tm_hour, tm.tm_min, tm.tm_sec);
-			area_put_cut(a, y, KIND_X, 10, msg->is_trouble ? ROLE_TROUBLE : ROLE_TEXT, msg->kind);
+			area_printf(a, y, TIME_X, -1, ROLE_DIM, "%02d:%02d:%02d", tm.tm_hour,
+				    tm.tm_min, tm.tm_sec);
+			area_put_cut(a, y, KIND_X, 10, msg->is_trouble ? ROLE_TROUBLE : ROLE_TEXT,
+				     msg->kind);
 		}
-		area_put_n(a, y, l->from ? KIND_X : TEXT_X, -1, l->from ? ROLE_DIM : ROLE_TEXT, msg->text + l->from, l->n);
+		area_put_n(a, y, l->from ? KIND_X : TEXT_X, -1, l->from ? ROLE_DIM : ROLE_TEXT,
+			   msg->text + l->from, l->n);
 		search_mark(&p->ui->search, a, y);
 		if (p->list.top + (uint64_t)y == p->list.cursor) {
 			area_put(a, y, 0, 1, ROLE_FOCUS, "▌");
@@ -96,7 +100,8 @@ static void draw_messages(const struct pane *p, struct area a)
 static const struct message *current(const struct pane *p)
 {
 	const struct messages *m = (const struct messages *)p;
-	return p->list.cursor < m->lines.n ? &p->ui->messages.v[m->lines.v[p->list.cursor].message] : NULL;
+	return p->list.cursor < m->lines.n ? &p->ui->messages.v[m->lines.v[p->list.cursor].message]
+					   : NULL;
 }
 
 static bool act_messages(struct pane *p, enum action action, uint64_t count, const char *text)
@@ -135,6 +140,11 @@ static void line_messages(const struct pane *p, uint64_t entry, struct strbuf *t
 }
 
 const struct pane_ops pane_messages_ops = {
-	.open = open_messages, .close = close_messages, .update = update_messages, .draw = draw_messages,
-	.act = act_messages, .title = title_messages, .line = line_messages,
+	.open = open_messages,
+	.close = close_messages,
+	.update = update_messages,
+	.draw = draw_messages,
+	.act = act_messages,
+	.title = title_messages,
+	.line = line_messages,
 };

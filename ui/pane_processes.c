@@ -1,12 +1,14 @@
 /*
- * pane_processes: the process tree with its threads: state, events, losses, last event. What is not Python is listed as
- * seen, not traced.
+ * pane_processes: the process tree with its threads: state, events, losses, last event. What is not
+ * Python is listed as seen, not traced.
  *
- * Crowds are folded: threads that came and went, children that were not Python and have ended. A process that became
- * another program is one line, its earlier images are named below. Space tags; + - and Enter then speak of all tagged.
+ * Crowds are folded: threads that came and went, children that were not Python and have ended. A
+ * process that became another program is one line, its earlier images are named below. Space tags;
+ * + - and Enter then speak of all tagged.
  *
- * Where a thread waits is the kernel's word (/proc/PID/task/TID/syscall) and the caller of its last event: the frames
- * themselves are walked by the probe alone, at events, and a thread is never stopped for being looked at.
+ * Where a thread waits is the kernel's word (/proc/PID/task/TID/syscall) and the caller of its last
+ * event: the frames themselves are walked by the probe alone, at events, and a thread is never
+ * stopped for being looked at.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,30 +23,30 @@
 enum line_kind { LINE_PROCESS, LINE_THREAD, LINE_THREADS, LINE_CHILDREN };
 enum { CROWD = 6, LINES_MAX = 50000 };
 #define NO_THREAD UINT32_MAX
-#define NOTHING UINT32_MAX
+#define NOTHING   UINT32_MAX
 
 struct proc_line {
 	enum line_kind kind;
 	uint32_t process, thread; /* thread NO_THREAD: not of one */
 	uint8_t depth;
 	bool is_open, has_children;
-	uint32_t n;               /* folds: how many are in it */
-	uint64_t events, last;    /* last: row or UINT64_MAX */
+	uint32_t n;            /* folds: how many are in it */
+	uint64_t events, last; /* last: row or UINT64_MAX */
 };
 
 struct processes {
 	struct pane pane;
 	VEC(struct proc_line) lines;
-	VEC(uint64_t) flipped;    /* keys of lines opened or closed by hand */
-	VEC(uint64_t) tagged;     /* keys of lines */
+	VEC(uint64_t) flipped; /* keys of lines opened or closed by hand */
+	VEC(uint64_t) tagged;  /* keys of lines */
 	uint64_t *thread_events, *thread_last;
-	/* Made anew each time. `image` is the process whose line stands for a process: itself, or what it became by exec.
-	 * The lists end in NOTHING; newest last. */
+	/* Made anew each time. `image` is the process whose line stands for a process: itself, or
+	 * what it became by exec. The lists end in NOTHING; newest last. */
 	struct tree {
-		uint32_t *image, *first_child, *last_child, *next_child;   /* [n_processes] */
+		uint32_t *image, *first_child, *last_child, *next_child; /* [n_processes] */
 		/* [n_processes] twice, [n_threads] */
 		uint32_t *first_thread, *last_thread, *next_thread;
-		uint8_t *is_traced;       /* [n_processes] Python, or there is one below it */
+		uint8_t *is_traced; /* [n_processes] Python, or there is one below it */
 		uint32_t *memory;
 	} tree;
 	VEC(uint8_t) thread_ended; /* once ended, for good: /proc is not asked again */
@@ -105,7 +107,8 @@ static bool push(struct processes *c, struct proc_line line)
 }
 
 /* A field of /proc/PID/task/TID/FILE, for live sessions on this machine. */
-static bool kernel_file(const struct view *s, uint32_t pid, uint64_t tid, const char *file, char *to, size_t cap)
+static bool kernel_file(const struct view *s, uint32_t pid, uint64_t tid, const char *file,
+			char *to, size_t cap)
 {
 	char path[64];
 	if (!view_is_live(s))
@@ -125,16 +128,19 @@ static const struct {
 	long number;
 	const char *state;
 } waits[] = {
-	{ SYS_futex, "in futex" },             { SYS_ppoll, "in poll" },          { SYS_pselect6, "in select" },
-	{ SYS_epoll_pwait, "in epoll" },       { SYS_read, "in read" },           { SYS_write, "in write" },
-	{ SYS_recvfrom, "in recv" },           { SYS_recvmsg, "in recv" },        { SYS_sendto, "in send" },
-	{ SYS_accept, "in accept" },           { SYS_accept4, "in accept" },      { SYS_connect, "in connect" },
-	{ SYS_wait4, "in wait" },              { SYS_waitid, "in wait" },         { SYS_nanosleep, "in sleep" },
-	{ SYS_clock_nanosleep, "in sleep" },   { SYS_flock, "in flock" },         { SYS_fcntl, "in fcntl" },
-	{ SYS_fsync, "in fsync" },             { SYS_rt_sigtimedwait, "in sigwait" },
+	{ SYS_futex, "in futex" },      { SYS_ppoll, "in poll" },
+	{ SYS_pselect6, "in select" },  { SYS_epoll_pwait, "in epoll" },
+	{ SYS_read, "in read" },        { SYS_write, "in write" },
+	{ SYS_recvfrom, "in recv" },    { SYS_recvmsg, "in recv" },
+	{ SYS_sendto, "in send" },      { SYS_accept, "in accept" },
+	{ SYS_accept4, "in accept" },   { SYS_connect, "in connect" },
+	{ SYS_wait4, "in wait" },       { SYS_waitid, "in wait" },
+	{ SYS_nanosleep, "in sleep" },  { SYS_clock_nanosleep, "in sleep" },
+	{ SYS_flock, "in flock" },      { SYS_fcntl, "in fcntl" },
+	{ SYS_fsync, "in fsync" },      { SYS_rt_sigtimedwait, "in sigwait" },
 #ifdef SYS_poll /* not on aarch64 */
-	{ SYS_poll, "in poll" },               { SYS_select, "in select" },       { SYS_epoll_wait, "in epoll" },
-	{ SYS_pause, "in pause" },
+	{ SYS_poll, "in poll" },        { SYS_select, "in select" },
+	{ SYS_epoll_wait, "in epoll" }, { SYS_pause, "in pause" },
 #endif
 };
 
@@ -157,8 +163,10 @@ static bool kernel_state(const struct view *s, uint32_t pid, uint64_t tid, const
 	default: *ret = "?"; return true;
 	}
 	*ret = "sleeping";
-	/* proc(5): the call's number, or "running" or -1; empty or denied without the right to attach */
-	if (kernel_file(s, pid, tid, "syscall", text, sizeof(text)) && *text >= '0' && *text <= '9') {
+	/* proc(5): the call's number, or "running" or -1; empty or denied without the right to
+	 * attach */
+	if (kernel_file(s, pid, tid, "syscall", text, sizeof(text)) && *text >= '0' &&
+	    *text <= '9') {
 		long number = strtol(text, NULL, 10);
 		for (size_t i = 0; i < ARRAY_LEN(waits); i++)
 			if (waits[i].number == number)
@@ -202,19 +210,25 @@ static bool is_nameless(struct trace *t, uint32_t thread)
 	const char *name = trace_string(t, info->name, &n);
 	if (p && p->pid == info->tid)
 		return false;
-	return n == 0 || (n > 7 && !memcmp(name, "Thread-", 7)) || (n > 18 && !memcmp(name, "ThreadPoolExecutor", 18));
+	return n == 0 || (n > 7 && !memcmp(name, "Thread-", 7)) ||
+	       (n > 18 && !memcmp(name, "ThreadPoolExecutor", 18));
 }
 
 static void add_counts(const struct processes *c, uint32_t thread, struct proc_line *to)
 {
 	to->events += c->thread_events[thread];
-	if (c->thread_events[thread] && (to->last == UINT64_MAX || c->thread_last[thread] > to->last))
+	if (c->thread_events[thread] &&
+	    (to->last == UINT64_MAX || c->thread_last[thread] > to->last))
 		to->last = c->thread_last[thread];
 }
 
 static void add_thread(struct processes *c, uint32_t process, uint32_t thread, unsigned depth)
 {
-	struct proc_line line = { .kind = LINE_THREAD, .process = process, .thread = thread, .depth = (uint8_t)depth, .last = UINT64_MAX };
+	struct proc_line line = { .kind = LINE_THREAD,
+				  .process = process,
+				  .thread = thread,
+				  .depth = (uint8_t)depth,
+				  .last = UINT64_MAX };
 	add_counts(c, thread, &line);
 	push(c, line);
 }
@@ -222,7 +236,11 @@ static void add_thread(struct processes *c, uint32_t process, uint32_t thread, u
 static void add_threads(struct processes *c, uint32_t process, unsigned depth)
 {
 	struct trace *t = c->pane.ui->s->trace;
-	struct proc_line crowd = { .kind = LINE_THREADS, .process = process, .thread = NO_THREAD, .depth = (uint8_t)depth, .has_children = true,
+	struct proc_line crowd = { .kind = LINE_THREADS,
+				   .process = process,
+				   .thread = NO_THREAD,
+				   .depth = (uint8_t)depth,
+				   .has_children = true,
 				   .last = UINT64_MAX };
 	crowd.is_open = is_flipped(c, &crowd);
 	const uint32_t *next = c->tree.next_thread;
@@ -241,8 +259,8 @@ static void add_threads(struct processes *c, uint32_t process, unsigned depth)
 	vec_fini(&folded);
 }
 
-/* What is still to be listed, the next one last: a process with all that is below it, or a line. A file says how deep processes
- * are nested, so nothing recurses over them. */
+/* What is still to be listed, the next one last: a process with all that is below it, or a line. A
+ * file says how deep processes are nested, so nothing recurses over them. */
 struct todo {
 	uint32_t process;
 	unsigned depth;
@@ -250,17 +268,23 @@ struct todo {
 };
 typedef VEC(struct todo) todo_vec;
 
-/* The children of a process, in the order in which they are listed, behind those that have one of their own. */
+/* The children of a process, in the order in which they are listed, behind those that have one of
+ * their own. */
 static void add_children(struct processes *c, uint32_t process, unsigned depth, todo_vec *to)
 {
 	struct view *s = c->pane.ui->s;
-	struct proc_line crowd = { .kind = LINE_CHILDREN, .process = process, .thread = NO_THREAD, .depth = (uint8_t)depth, .has_children = true,
+	struct proc_line crowd = { .kind = LINE_CHILDREN,
+				   .process = process,
+				   .thread = NO_THREAD,
+				   .depth = (uint8_t)depth,
+				   .has_children = true,
 				   .last = UINT64_MAX };
 	crowd.is_open = is_flipped(c, &crowd);
 	VEC(uint32_t) folded = { 0 };
 	size_t first = to->n;
 	bool ok = true;
-	for (uint32_t i = c->tree.first_child[process]; ok && i != NOTHING; i = c->tree.next_child[i])
+	for (uint32_t i = c->tree.first_child[process]; ok && i != NOTHING;
+	     i = c->tree.next_child[i])
 		if (c->tree.is_traced[i] || !process_has_ended(s, i) || !vec_push(&folded, i))
 			ok = vec_push(to, ((struct todo){ .process = i, .depth = depth }));
 	crowd.n = (uint32_t)folded.n;
@@ -268,7 +292,8 @@ static void add_children(struct processes *c, uint32_t process, unsigned depth, 
 	if (is_crowd)
 		ok = ok && vec_push(to, ((struct todo){ .process = NOTHING, .line = crowd }));
 	for (size_t i = 0; ok && (crowd.is_open || !is_crowd) && i < folded.n; i++)
-		ok = vec_push(to, ((struct todo){ .process = folded.v[i], .depth = is_crowd ? depth + 1 : depth }));
+		ok = vec_push(to, ((struct todo){ .process = folded.v[i],
+						  .depth = is_crowd ? depth + 1 : depth }));
 	vec_fini(&folded);
 	for (size_t i = first, k = to->n; i + 1 < k; i++) { /* the next one is the last */
 		struct todo other = to->v[i];
@@ -287,11 +312,16 @@ static void add_process(struct processes *c, uint32_t root)
 			ok = push(c, next.line);
 			continue;
 		}
-		struct proc_line line = { .kind = LINE_PROCESS, .process = next.process, .thread = NO_THREAD,
-					  .depth = (uint8_t)(next.depth < 30 ? next.depth : 30), .last = UINT64_MAX };
+		struct proc_line line = { .kind = LINE_PROCESS,
+					  .process = next.process,
+					  .thread = NO_THREAD,
+					  .depth = (uint8_t)(next.depth < 30 ? next.depth : 30),
+					  .last = UINT64_MAX };
 		line.is_open = !is_flipped(c, &line);
-		line.has_children = c->tree.first_child[next.process] != NOTHING || c->tree.first_thread[next.process] != NOTHING;
-		for (uint32_t i = c->tree.first_thread[next.process]; i != NOTHING; i = c->tree.next_thread[i])
+		line.has_children = c->tree.first_child[next.process] != NOTHING ||
+				    c->tree.first_thread[next.process] != NOTHING;
+		for (uint32_t i = c->tree.first_thread[next.process]; i != NOTHING;
+		     i = c->tree.next_thread[i])
 			add_counts(c, i, &line);
 		ok = push(c, line);
 		if (!ok || !line.is_open)
@@ -311,8 +341,9 @@ static void append(uint32_t *first, uint32_t *last, uint32_t *next, uint32_t und
 	last[under] = item;
 }
 
-/* Whose child a process is, among those that have a line. One whose parent was never seen (a shell that forked and did not
- * exec) is a descendant of what was started or attached to all the same: nothing else is followed. */
+/* Whose child a process is, among those that have a line. One whose parent was never seen (a shell
+ * that forked and did not exec) is a descendant of what was started or attached to all the same:
+ * nothing else is followed. */
 static uint32_t parent_of(const struct processes *c, uint32_t process)
 {
 	struct trace *t = c->pane.ui->s->trace;
@@ -326,8 +357,8 @@ static uint32_t parent_of(const struct processes *c, uint32_t process)
 	return c->tree.image[parent];
 }
 
-/* A process that exec()ed has a record for each image. Those that raised nothing stand behind what they became; they keep
- * the place, so a child of theirs hangs below it. */
+/* A process that exec()ed has a record for each image. Those that raised nothing stand behind what
+ * they became; they keep the place, so a child of theirs hangs below it. */
 static bool build_tree(struct processes *c)
 {
 	struct trace *t = c->pane.ui->s->trace;
@@ -361,7 +392,8 @@ static bool build_tree(struct processes *c)
 		while (by_pid[slot] != NOTHING && trace_process(t, by_pid[slot])->pid != p->pid)
 			slot = (slot + 1) & (n_slots - 1);
 		uint32_t later = by_pid[slot];
-		bool became = later != NOTHING && has_events && !has_events[i] && p->exit_status < 0 && trace_process(t, later)->ppid == p->ppid;
+		bool became = later != NOTHING && has_events && !has_events[i] &&
+			      p->exit_status < 0 && trace_process(t, later)->ppid == p->ppid;
 		tree->image[i] = became ? tree->image[later] : i;
 		by_pid[slot] = i;
 	}
@@ -372,7 +404,8 @@ static bool build_tree(struct processes *c)
 		return false;
 	for (uint32_t i = 0; i < n; i++)
 		if (tree->image[i] == i && parent_of(c, i) != NOTHING)
-			append(tree->first_child, tree->last_child, tree->next_child, parent_of(c, i), i);
+			append(tree->first_child, tree->last_child, tree->next_child,
+			       parent_of(c, i), i);
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t at = trace_process(t, i)->python_hex ? i : NOTHING;
 		/* each is marked once: this ends */
@@ -380,7 +413,8 @@ static bool build_tree(struct processes *c)
 			tree->is_traced[at] = 1;
 	}
 	for (uint32_t i = 0; i < c->n_threads; i++)
-		append(tree->first_thread, tree->last_thread, tree->next_thread, tree->image[trace_thread(t, i)->process], i);
+		append(tree->first_thread, tree->last_thread, tree->next_thread,
+		       tree->image[trace_thread(t, i)->process], i);
 	return true;
 }
 
@@ -400,8 +434,9 @@ static void build(struct processes *c)
 		c->n_threads = c->n_processes = 0;
 		return;
 	}
-	struct err *err = group_count_first(s->trace, s->run ? s->shown : NULL, 0, s->n_events, GROUP_THREAD, NULL, n,
-					    c->thread_events, NULL, c->thread_last);
+	struct err *err = group_count_first(s->trace, s->run ? s->shown : NULL, 0, s->n_events,
+					    GROUP_THREAD, NULL, n, c->thread_events, NULL,
+					    c->thread_last);
 	err_destroy(err);
 	for (uint32_t i = 0; i < c->n_processes; i++)
 		if (c->tree.image[i] == i && parent_of(c, i) == NOTHING)
@@ -411,7 +446,8 @@ static void build(struct processes *c)
 static void update_processes(struct pane *p, unsigned changes)
 {
 	struct processes *c = (struct processes *)p;
-	if (changes & (CHANGE_FILTER | CHANGE_SIZE) || p->ui->now_ns - c->built_at_ns >= 2000000000u)
+	if (changes & (CHANGE_FILTER | CHANGE_SIZE) ||
+	    p->ui->now_ns - c->built_at_ns >= 2000000000u)
 		build(c);
 	list_set(&p->list, c->lines.n, p->n_lines > 8 ? p->n_lines - 6 : p->n_lines - 1);
 }
@@ -453,7 +489,8 @@ static void crowd_text(const struct processes *c, const struct proc_line *l, str
 	char names[4][32];
 	unsigned n = 0;
 	bool more = false;
-	for (uint32_t i = c->tree.first_child[l->process]; i != NOTHING && !more; i = c->tree.next_child[i]) {
+	for (uint32_t i = c->tree.first_child[l->process]; i != NOTHING && !more;
+	     i = c->tree.next_child[i]) {
 		const struct process_info *p = trace_process(s->trace, i);
 		size_t bytes;
 		const char *name = trace_string(s->trace, p->name, &bytes);
@@ -517,7 +554,8 @@ static void add_ago(struct strbuf *to, const struct view *s, uint64_t time_ns)
 	strbuf_adds(to, view_is_live(s) ? " before the newest" : " before the end");
 }
 
-static void draw_process_details(const struct processes *c, const struct proc_line *l, struct area a, int y)
+static void draw_process_details(const struct processes *c, const struct proc_line *l,
+				 struct area a, int y)
 {
 	struct view *s = c->pane.ui->s;
 	const struct process_info *info = trace_process(s->trace, l->process);
@@ -530,8 +568,11 @@ static void draw_process_details(const struct processes *c, const struct proc_li
 		strbuf_adds(&b, ", python ");
 		text_string(&b, s->trace, info->python);
 	}
-	strbuf_adds(&b, info->flags & PROCESS_LAUNCHED ? ", started here" : info->flags & PROCESS_ATTACHED ? ", attached to"
-			: info->flags & PROCESS_FORKED ? ", forked" : info->flags & PROCESS_EXECED ? ", became another program" : "");
+	strbuf_adds(&b, info->flags & PROCESS_LAUNCHED   ? ", started here"
+			: info->flags & PROCESS_ATTACHED ? ", attached to"
+			: info->flags & PROCESS_FORKED   ? ", forked"
+			: info->flags & PROCESS_EXECED   ? ", became another program"
+							 : "");
 	strbuf_adds(&b, info->flags & PROCESS_FREE_THREADED ? ", free-threaded" : "");
 	area_put_cut(a, y, 1, -1, ROLE_TEXT, strbuf_str(&b));
 	strbuf_clear(&b);
@@ -557,7 +598,8 @@ static void draw_process_details(const struct processes *c, const struct proc_li
 	strbuf_fini(&b);
 }
 
-static void draw_thread_details(const struct processes *c, const struct proc_line *l, struct area a, int y)
+static void draw_thread_details(const struct processes *c, const struct proc_line *l, struct area a,
+				int y)
 {
 	struct view *s = c->pane.ui->s;
 	const struct thread_info *t = trace_thread(s->trace, l->thread);
@@ -569,12 +611,14 @@ static void draw_thread_details(const struct processes *c, const struct proc_lin
 		utf8_escape(&b, name, n, 0);
 	else
 		strbuf_adds(&b, p->pid == t->tid ? "MainThread" : "thread");
-	strbuf_addf(&b, " %llu, of %u, interpreter %u", (unsigned long long)t->tid, p->pid, t->interpreter);
+	strbuf_addf(&b, " %llu, of %u, interpreter %u", (unsigned long long)t->tid, p->pid,
+		    t->interpreter);
 	area_put_cut(a, y, 1, -1, ROLE_TEXT, strbuf_str(&b));
 	strbuf_clear(&b);
 	if (kernel_state(s, p->pid, t->tid, &state)) {
 		bool waits_in = !strncmp(state, "in ", 3);
-		strbuf_addf(&b, "%s   %s", waits_in ? "waits in" : "state   ", waits_in ? state + 3 : state);
+		strbuf_addf(&b, "%s   %s", waits_in ? "waits in" : "state   ",
+			    waits_in ? state + 3 : state);
 		area_put_cut(a, ++y, 1, -1, ROLE_DIM, strbuf_str(&b));
 	}
 	struct event e;
@@ -599,7 +643,8 @@ static void draw_thread_details(const struct processes *c, const struct proc_lin
 	struct strbuf caller = { 0 };
 	event_text_caller(&caller, s, &e, true);
 	size_t n_place = b.n - before;
-	bool is_same = n_place && caller.n >= n_place && !memcmp(strbuf_str(&b) + before, strbuf_str(&caller), n_place);
+	bool is_same = n_place && caller.n >= n_place &&
+		       !memcmp(strbuf_str(&b) + before, strbuf_str(&caller), n_place);
 	if (caller.n && caller.s[0] != '(' && !is_same)
 		strbuf_addf(&b, "%s%s", b.n > before ? "  ◂ " : "", strbuf_str(&caller));
 	if (b.n > before)
@@ -608,12 +653,15 @@ static void draw_thread_details(const struct processes *c, const struct proc_lin
 	strbuf_fini(&b);
 }
 
-static void draw_line(const struct processes *c, const struct proc_line *l, struct area a, int y, int state_x)
+static void draw_line(const struct processes *c, const struct proc_line *l, struct area a, int y,
+		      int state_x)
 {
 	struct view *s = c->pane.ui->s;
 	const struct process_info *info = trace_process(s->trace, l->process);
-	int x = 2 + l->depth * 2, count_x = state_x + 11, lost_x = count_x + 11, last_x = lost_x + 8;
-	bool traced = info->python_hex != 0, fold = l->kind == LINE_THREADS || l->kind == LINE_CHILDREN;
+	int x = 2 + l->depth * 2, count_x = state_x + 11, lost_x = count_x + 11,
+	    last_x = lost_x + 8;
+	bool traced = info->python_hex != 0,
+	     fold = l->kind == LINE_THREADS || l->kind == LINE_CHILDREN;
 	struct strbuf b = { 0 };
 	if (x > 20)
 		x = 20;
@@ -622,7 +670,8 @@ static void draw_line(const struct processes *c, const struct proc_line *l, stru
 	if (l->has_children)
 		area_put(a, y, x, 1, ROLE_DIM, l->is_open ? "▾" : "▸");
 	name_text(c, l, &b);
-	area_put_cut(a, y, x + 2, state_x - x - 3, traced && !fold ? ROLE_TEXT : ROLE_DIM, strbuf_str(&b));
+	area_put_cut(a, y, x + 2, state_x - x - 3, traced && !fold ? ROLE_TEXT : ROLE_DIM,
+		     strbuf_str(&b));
 	strbuf_clear(&b);
 	state_text(c, l, &b);
 	area_put_cut(a, y, state_x, 13, ROLE_DIM, strbuf_str(&b));
@@ -632,7 +681,8 @@ static void draw_line(const struct processes *c, const struct proc_line *l, stru
 	if (l->kind == LINE_PROCESS) {
 		strbuf_clear(&b);
 		text_count(&b, info->n_lost, 7);
-		area_put_right(a, y, lost_x, 7, info->n_lost ? ROLE_TROUBLE : ROLE_DIM, strbuf_str(&b));
+		area_put_right(a, y, lost_x, 7, info->n_lost ? ROLE_TROUBLE : ROLE_DIM,
+			       strbuf_str(&b));
 	}
 	struct event e;
 	enum role role = ROLE_DIM;
@@ -687,7 +737,8 @@ static const struct proc_line *current(const struct pane *p)
 	return p->list.cursor < c->lines.n ? &c->lines.v[p->list.cursor] : NULL;
 }
 
-static void term_of(const struct processes *c, enum line_kind kind, uint32_t process, uint32_t thread, struct strbuf *to)
+static void term_of(const struct processes *c, enum line_kind kind, uint32_t process,
+		    uint32_t thread, struct strbuf *to)
 {
 	struct trace *t = c->pane.ui->s->trace;
 	if (kind == LINE_THREAD && thread < c->n_threads)
@@ -713,8 +764,10 @@ static bool term_processes(const struct pane *p, struct strbuf *to)
 	/* processes in one set, threads each by itself */
 	for (size_t i = 0; i < c->tagged.n; i++) {
 		uint32_t process = (uint32_t)(c->tagged.v[i] >> 32) & 0x3fffffffu;
-		if ((enum line_kind)(c->tagged.v[i] >> 62) != LINE_THREAD && process < c->n_processes)
-			strbuf_addf(&pids, n_pids++ ? ", %u" : "%u", trace_process(t, process)->pid);
+		if ((enum line_kind)(c->tagged.v[i] >> 62) != LINE_THREAD &&
+		    process < c->n_processes)
+			strbuf_addf(&pids, n_pids++ ? ", %u" : "%u",
+				    trace_process(t, process)->pid);
 	}
 	if (n_pids) {
 		strbuf_addf(to, n_pids > 1 ? "pid in {%s}" : "pid == %s", strbuf_str(&pids));
@@ -722,7 +775,8 @@ static bool term_processes(const struct pane *p, struct strbuf *to)
 	}
 	for (size_t i = 0; i < c->tagged.n; i++) {
 		uint32_t process = (uint32_t)(c->tagged.v[i] >> 32) & 0x3fffffffu;
-		if ((enum line_kind)(c->tagged.v[i] >> 62) != LINE_THREAD || process >= c->n_processes)
+		if ((enum line_kind)(c->tagged.v[i] >> 62) != LINE_THREAD ||
+		    process >= c->n_processes)
 			continue;
 		strbuf_adds(to, n_terms++ ? " or " : "");
 		term_of(c, LINE_THREAD, process, (uint32_t)c->tagged.v[i], to);
@@ -733,7 +787,10 @@ static bool term_processes(const struct pane *p, struct strbuf *to)
 
 static void flip(uint64_t **keys, size_t *n, size_t *cap, uint64_t key)
 {
-	struct { uint64_t *v; size_t n, cap; } list = { *keys, *n, *cap };
+	struct {
+		uint64_t *v;
+		size_t n, cap;
+	} list = { *keys, *n, *cap };
 	for (size_t i = 0; i < list.n; i++)
 		if (list.v[i] == key) {
 			list.v[i] = list.v[--list.n];
@@ -777,7 +834,8 @@ static bool act_processes(struct pane *p, enum action action, uint64_t count, co
 	case ACTION_LEFT:
 	case ACTION_RIGHT:
 	case ACTION_FOLD:
-		if (!l || !l->has_children || (action == ACTION_LEFT && !l->is_open) || (action == ACTION_RIGHT && l->is_open))
+		if (!l || !l->has_children || (action == ACTION_LEFT && !l->is_open) ||
+		    (action == ACTION_RIGHT && l->is_open))
 			return true;
 		flip(&c->flipped.v, &c->flipped.n, &c->flipped.cap, key_of(l));
 		build(c);
@@ -798,7 +856,8 @@ static void title_processes(const struct pane *p, struct strbuf *subject, struct
 			*(trace_process(t, i)->python_hex ? &traced : &seen) += 1;
 	if (c->tagged.n)
 		strbuf_addf(facts, "%zu tagged · ", c->tagged.n);
-	strbuf_addf(facts, "%u traced, %u seen · %u thread%s", traced, seen, c->n_threads, c->n_threads == 1 ? "" : "s");
+	strbuf_addf(facts, "%u traced, %u seen · %u thread%s", traced, seen, c->n_threads,
+		    c->n_threads == 1 ? "" : "s");
 }
 
 static void line_processes(const struct pane *p, uint64_t entry, struct strbuf *to)
@@ -809,6 +868,12 @@ static void line_processes(const struct pane *p, uint64_t entry, struct strbuf *
 }
 
 const struct pane_ops pane_processes_ops = {
-	.open = open_processes, .close = close_processes, .update = update_processes, .draw = draw_processes, .act = act_processes,
-	.title = title_processes, .term = term_processes, .line = line_processes,
+	.open = open_processes,
+	.close = close_processes,
+	.update = update_processes,
+	.draw = draw_processes,
+	.act = act_processes,
+	.title = title_processes,
+	.term = term_processes,
+	.line = line_processes,
 };

@@ -1,5 +1,6 @@
 /*
- * pane_stack: the frames of the event, library frames folded, the caller marked, and the lines around it from the file.
+ * pane_stack: the frames of the event, library frames folded, the caller marked, and the lines
+ * around it from the file.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +10,10 @@
 #include "ui/ui.h"
 
 struct frame_entry {
-	uint32_t frame;         /* id */
-	uint32_t number;        /* 0 = innermost */
-	uint32_t n_folded;      /* > 0: a run of library frames that begins here */
-	uint32_t last;          /* frame id of the last of the run */
+	uint32_t frame;    /* id */
+	uint32_t number;   /* 0 = innermost */
+	uint32_t n_folded; /* > 0: a run of library frames that begins here */
+	uint32_t last;     /* frame id of the last of the run */
 };
 
 enum stack_show { SHOW_BOTH, SHOW_PYTHON, SHOW_NATIVE, SHOW_COUNT };
@@ -22,11 +23,11 @@ struct stack {
 	VEC(struct frame_entry) entries;
 	uint32_t frames[512];
 	uint32_t depth, n_frames, n_python, n_native;
-	uint32_t caller;        /* number of the frame the list names; UINT32_MAX none */
+	uint32_t caller; /* number of the frame the list names; UINT32_MAX none */
 	bool unfold;
 	enum stack_show show;
-	uint8_t flags;          /* of the event */
-	bool has_event, moved;  /* the user has moved the cursor here */
+	uint8_t flags;         /* of the event */
+	bool has_event, moved; /* the user has moved the cursor here */
 	uint64_t seq;
 };
 
@@ -60,7 +61,8 @@ static void build(struct stack *k)
 	k->entries.n = 0;
 	k->n_frames = k->depth = k->n_python = k->n_native = 0;
 	k->caller = UINT32_MAX;
-	k->has_event = k->pane.ui->cursor_seq != SELECTION_NONE && trace_event(s->trace, k->pane.ui->cursor_seq, &e);
+	k->has_event = k->pane.ui->cursor_seq != SELECTION_NONE &&
+		       trace_event(s->trace, k->pane.ui->cursor_seq, &e);
 	if (!k->has_event || !e.stack)
 		return;
 	k->flags = e.flags;
@@ -81,11 +83,13 @@ static void build(struct stack *k)
 		bool native = f.kind == FRAME_NATIVE;
 		if (f.kind != FRAME_MARK)
 			*(native ? &k->n_native : &k->n_python) += 1;
-		if ((k->show == SHOW_PYTHON && native) || (k->show == SHOW_NATIVE && f.kind == FRAME_PYTHON))
+		if ((k->show == SHOW_PYTHON && native) ||
+		    (k->show == SHOW_NATIVE && f.kind == FRAME_PYTHON))
 			continue;
 		enum frame_origin origin = trace_frame_origin(s->trace, k->frames[i]);
 		bool library = origin != FRAME_ORIGIN_USER && origin != FRAME_ORIGIN_MARK;
-		struct frame_entry entry = { k->frames[i], i, library && !k->unfold && i > 0 ? 1 : 0, k->frames[i] };
+		struct frame_entry entry = { k->frames[i], i,
+					     library && !k->unfold && i > 0 ? 1 : 0, k->frames[i] };
 		struct frame_entry *last = k->entries.n ? &k->entries.v[k->entries.n - 1] : NULL;
 		if (entry.n_folded && last && last->n_folded) {
 			last->n_folded++;
@@ -133,12 +137,14 @@ static void put_function(struct view *s, struct strbuf *to, const struct frame_i
 	}
 }
 
-/* Where the file names of a process lead. In a capture only what the recorder proved, or nothing spoke against, is ours. */
+/* Where the file names of a process lead. In a capture only what the recorder proved, or nothing
+ * spoke against, is ours. */
 static struct source_root root_of(const struct view *s, const struct process_info *p)
 {
 	bool is_other = p && (p->flags & PROCESS_OTHER_FILES || (p->ns_pid && p->ns_pid != p->pid));
 	bool is_live = p && view_is_live(s) && !p->end_ns;
-	return (struct source_root){ .is_ours = !is_other, .pid = is_other && is_live ? p->pid : 0 };
+	return (struct source_root){ .is_ours = !is_other,
+				     .pid = is_other && is_live ? p->pid : 0 };
 }
 
 static void draw_excerpt(const struct stack *k, struct area a, const struct frame_info *f)
@@ -167,7 +173,8 @@ static void draw_excerpt(const struct stack *k, struct area a, const struct fram
 	for (size_t i = 0; i < ui->config.source_dirs.n && n_dirs < ARRAY_LEN(dirs); i++)
 		dirs[n_dirs++] = ui->config.source_dirs.v[i];
 	struct source_root root = root_of(s, process);
-	const struct source_file *source = source_get(strbuf_str(&path), strbuf_str(&cwd), root, dirs, n_dirs);
+	const struct source_file *source = source_get(strbuf_str(&path), strbuf_str(&cwd), root,
+						      dirs, n_dirs);
 	frame_text_place(&place, s, f);
 	char *colon = strrchr(strbuf_str(&place), ':');
 	if (colon)
@@ -175,18 +182,23 @@ static void draw_excerpt(const struct stack *k, struct area a, const struct fram
 	int x = 2 + area_put_cut(a, 0, 2, a.n_columns - 4, ROLE_DIM, strbuf_str(&place));
 	put_function(s, &function, f);
 	if (a.n_lines > 3)
-		x += 2 + area_put_cut(a, 0, x + 2, a.n_columns - x - 4, ROLE_DIM, strbuf_str(&function));
-	if (source && source->found && source->modified_ns > trace_about_get(s->trace)->wall_anchor_ns + e.time_ns)
+		x += 2 + area_put_cut(a, 0, x + 2, a.n_columns - x - 4, ROLE_DIM,
+				      strbuf_str(&function));
+	if (source && source->found &&
+	    source->modified_ns > trace_about_get(s->trace)->wall_anchor_ns + e.time_ns)
 		area_put_cut(a, 0, x + 2, -1, ROLE_TROUBLE, "changed since the event");
 	if (!source || !source->found) {
 		if (a.n_lines > 3) {
 			area_put_cut(a, 1, 2, -1, ROLE_DIM, "no source");
-			area_put_cut(a, 2, 2, -1, ROLE_DIM,
-				     *strbuf_str(&path) == '<' ? "this code has no file"
-				     : root.is_ours ? "it is not on this machine; :source DIR looks elsewhere"
-						    : "its files are not this machine's; :source DIR looks elsewhere");
+			area_put_cut(
+			    a, 2, 2, -1, ROLE_DIM,
+			    *strbuf_str(&path) == '<' ? "this code has no file"
+			    : root.is_ours
+				? "it is not on this machine; :source DIR looks elsewhere"
+				: "its files are not this machine's; :source DIR looks elsewhere");
 		} else {
-			area_put_cut(a, 1, 2, -1, ROLE_DIM, "no source here; :source DIR looks elsewhere");
+			area_put_cut(a, 1, 2, -1, ROLE_DIM,
+				     "no source here; :source DIR looks elsewhere");
 		}
 	} else {
 		int lines = a.n_lines - 1;
@@ -204,7 +216,8 @@ static void draw_excerpt(const struct stack *k, struct area a, const struct fram
 				break;
 			size_t bytes;
 			const char *text = source_line(source, (uint32_t)line, &bytes);
-			area_printf(a, y + 1, 1, digits, ROLE_DIM, "%*lld", digits, (long long)line);
+			area_printf(a, y + 1, 1, digits, ROLE_DIM, "%*lld", digits,
+				    (long long)line);
 			bool here = line == f->line;
 			if (here)
 				area_put(a, y + 1, digits + 2, 1, ROLE_FOCUS, "→");
@@ -221,11 +234,15 @@ static void draw_excerpt(const struct stack *k, struct area a, const struct fram
 			if (lines == 1)
 				shown += strspn(shown, " ");
 			area_put_cut(a, y + 1, digits + 4, -1, here ? ROLE_TEXT : ROLE_DIM, shown);
-			if (here && f->line == f->end_line && f->column > 0 && f->end_column > f->column && lines > 1) {
-				int from = text_width(text, f->column - 1 < bytes ? f->column - 1 : bytes);
-				int to = text_width(text, f->end_column - 1 < bytes ? f->end_column - 1 : bytes);
+			if (here && f->line == f->end_line && f->column > 0 &&
+			    f->end_column > f->column && lines > 1) {
+				int from = text_width(text, f->column - 1 < bytes ? f->column - 1
+										  : bytes);
+				int to = text_width(
+				    text, f->end_column - 1 < bytes ? f->end_column - 1 : bytes);
 				if (!memchr(text, '\t', bytes))
-					area_mark(a, y + 1, digits + 4 + from, to - from, CELL_UNDERLINE, ROLE_COUNT);
+					area_mark(a, y + 1, digits + 4 + from, to - from,
+						  CELL_UNDERLINE, ROLE_COUNT);
 			}
 			strbuf_fini(&code);
 		}
@@ -250,7 +267,9 @@ static void draw_stack(const struct pane *p, struct area a)
 	if (!k->entries.n) {
 		if (k->has_event) {
 			area_put(a, 0, 2, -1, ROLE_TEXT, "no stack was taken");
-			area_put_cut(a, 1, 2, -1, ROLE_DIM, "no Python code runs yet, or the capture was made with --stack off");
+			area_put_cut(
+			    a, 1, 2, -1, ROLE_DIM,
+			    "no Python code runs yet, or the capture was made with --stack off");
 		}
 		return;
 	}
@@ -300,7 +319,8 @@ static void draw_stack(const struct pane *p, struct area a)
 			area_put_cut(a, y, fx, place_x - fx - 1, role, strbuf_str(&b));
 			strbuf_clear(&b);
 			frame_text_place(&b, s, &f);
-			int used = area_put_cut(a, y, place_x, a.n_columns - place_x, role, strbuf_str(&b));
+			int used = area_put_cut(a, y, place_x, a.n_columns - place_x, role,
+						strbuf_str(&b));
 			if (e->number == k->caller && place_x + used + 10 < a.n_columns)
 				area_put(a, y, place_x + used + 2, -1, ROLE_DIM, "◂ caller");
 			else if (e->number == k->caller && place_x + used + 3 < a.n_columns)
@@ -318,7 +338,8 @@ static void draw_stack(const struct pane *p, struct area a)
 	int excerpt = excerpt_lines(p);
 	const struct frame_entry *e = current(k);
 	struct frame_info f;
-	if (excerpt && e && !e->n_folded && trace_frame(s->trace, e->frame, &f) && f.kind == FRAME_PYTHON)
+	if (excerpt && e && !e->n_folded && trace_frame(s->trace, e->frame, &f) &&
+	    f.kind == FRAME_PYTHON)
 		draw_excerpt(k, area_sub(a, p->n_lines - excerpt, 0, excerpt, a.n_columns), &f);
 }
 
@@ -340,7 +361,8 @@ static bool act_stack(struct pane *p, enum action action, uint64_t count, const 
 		list_set(&p->list, k->entries.n, p->list.n_lines);
 		return true;
 	case ACTION_STACK_MODE: {
-		static const char *const says[] = { "Python and native frames", "Python frames only", "native frames only" };
+		static const char *const says[] = { "Python and native frames",
+						    "Python frames only", "native frames only" };
 		k->show = (enum stack_show)((k->show + 1) % SHOW_COUNT);
 		build(k);
 		list_set(&p->list, k->entries.n, p->list.n_lines);
@@ -357,8 +379,10 @@ static void title_stack(const struct pane *p, struct strbuf *subject, struct str
 	if (!k->n_frames)
 		return;
 	if (k->n_native) {
-		strbuf_adds(subject, k->show == SHOW_PYTHON ? "python" : k->show == SHOW_NATIVE ? "native"
-				     : k->flags & EVENT_UNMERGED ? "python, then native" : "python and native");
+		strbuf_adds(subject, k->show == SHOW_PYTHON      ? "python"
+				     : k->show == SHOW_NATIVE    ? "native"
+				     : k->flags & EVENT_UNMERGED ? "python, then native"
+								 : "python and native");
 		strbuf_addf(facts, "%u Python, %u native", k->n_python, k->n_native);
 	} else {
 		strbuf_addf(facts, "%u frame%s", k->depth, k->depth == 1 ? "" : "s");
@@ -422,8 +446,11 @@ bool pane_stack_source(const struct pane *p, struct strbuf *ret_path, unsigned *
 		n_dirs++;
 	}
 	struct event event;
-	const struct process_info *process = trace_event(s->trace, k->seq, &event) ? trace_process(s->trace, event.process) : NULL;
-	const struct source_file *source = source_get(strbuf_str(&path), NULL, root_of(s, process), dirs, n_dirs);
+	const struct process_info *process = trace_event(s->trace, k->seq, &event)
+						 ? trace_process(s->trace, event.process)
+						 : NULL;
+	const struct source_file *source = source_get(strbuf_str(&path), NULL, root_of(s, process),
+						      dirs, n_dirs);
 	strbuf_fini(&path);
 	if (!source || !source->found || source->is_foreign)
 		return false;
@@ -433,6 +460,12 @@ bool pane_stack_source(const struct pane *p, struct strbuf *ret_path, unsigned *
 }
 
 const struct pane_ops pane_stack_ops = {
-	.open = open_stack, .close = close_stack, .update = update_stack, .draw = draw_stack, .act = act_stack,
-	.title = title_stack, .term = term_stack, .line = line_stack,
+	.open = open_stack,
+	.close = close_stack,
+	.update = update_stack,
+	.draw = draw_stack,
+	.act = act_stack,
+	.title = title_stack,
+	.term = term_stack,
+	.line = line_stack,
 };

@@ -1,5 +1,6 @@
 /*
- * pane_start: Python processes here, each already asked whether it can be attached to; recent captures; lessons.
+ * pane_start: Python processes here, each already asked whether it can be attached to; recent
+ * captures; lessons.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -38,7 +39,7 @@ struct start {
 	VEC(struct found_capture) captures;
 	uint64_t listed_at_ns;
 	bool has_listed;
-	bool is_whole;     /* all processes are known; else a look is under way */
+	bool is_whole;               /* all processes are known; else a look is under way */
 	unsigned done[LESSONS_SEEN]; /* steps, by the lesson's place */
 	char narrow[64];
 };
@@ -48,7 +49,8 @@ static const struct {
 	const char *name, *text;
 	enum action action;
 } learn[] = {
-	{ "Catalogue", "every audit event there is: what raises it, what hides from it", ACTION_CATALOG },
+	{ "Catalogue", "every audit event there is: what raises it, what hides from it",
+	  ACTION_CATALOG },
 	{ "Help", "keys, signs, and the words of the filter", ACTION_HELP },
 };
 
@@ -104,7 +106,8 @@ static void list_processes(struct start *t)
 	}
 	forget_processes(t);
 	for (size_t i = 0; i < n; i++) {
-		struct found_process f = { list[i], own(list[i].command), own(list[i].where), own(list[i].verdict), own(list[i].why) };
+		struct found_process f = { list[i], own(list[i].command), own(list[i].where),
+					   own(list[i].verdict), own(list[i].why) };
 		if (t->narrow[0] && f.command && !strstr(f.command, t->narrow)) {
 			free(f.command);
 			free(f.where);
@@ -126,7 +129,9 @@ static bool has_look(const struct start *t)
 /* Begin to look anew; what is known stays until then. */
 static void look(struct start *t)
 {
-	struct err *err = has_look(t) ? t->pane.ui->options.start->look(t->pane.ui->options.start_ctx) : NULL;
+	struct err *err = has_look(t)
+			      ? t->pane.ui->options.start->look(t->pane.ui->options.start_ctx)
+			      : NULL;
 	if (err)
 		ui_flash_err(t->pane.ui, err);
 	list_processes(t);
@@ -213,7 +218,8 @@ static bool work_start(struct pane *p, uint64_t budget_ns)
 static int part_lines(const struct start *t, enum part part)
 {
 	int room = t->pane.n_lines - 5;
-	int learn_n = (int)(n_lessons + ARRAY_LEN(learn)), captures = (int)t->captures.n < 1 ? 1 : (int)t->captures.n;
+	int learn_n = (int)(n_lessons + ARRAY_LEN(learn)),
+	    captures = (int)t->captures.n < 1 ? 1 : (int)t->captures.n;
 	if (captures > room / 3)
 		captures = room / 3 > 1 ? room / 3 : 1;
 	if (learn_n > room / 3)
@@ -236,7 +242,8 @@ static void update_start(struct pane *p, unsigned changes)
 	if (!t->has_listed || p->ui->now_ns - t->listed_at_ns > 3000000000u) {
 		if (!t->has_listed)
 			list_captures(t);
-		for (size_t i = 0; i < n_lessons && i < LESSONS_SEEN && !p->ui->options.no_config; i++)
+		for (size_t i = 0; i < n_lessons && i < LESSONS_SEEN && !p->ui->options.no_config;
+		     i++)
 			t->done[i] = lesson_progress(lessons[i].number);
 		look(t);
 		t->has_listed = true;
@@ -259,7 +266,8 @@ static void when_text(struct strbuf *to, time_t when)
 	else if (now - when < 2 * 86400)
 		strbuf_adds(to, "yesterday");
 	else
-		strbuf_addf(to, "%04d-%02d-%02d", then.tm_year + 1900, then.tm_mon + 1, then.tm_mday);
+		strbuf_addf(to, "%04d-%02d-%02d", then.tm_year + 1900, then.tm_mon + 1,
+			    then.tm_mday);
 }
 
 static void cursor(const struct start *t, struct area a, int y, enum part part, uint64_t at)
@@ -275,11 +283,13 @@ static void draw_processes(const struct start *t, struct area a)
 	struct strbuf b = { 0 };
 	area_put(a, 0, 6, -1, ROLE_DIM, "pid");
 	area_put(a, 0, 10, -1, ROLE_DIM, "python  up     doing           command");
-	int verdict_x = a.n_columns - (a.n_columns >= 100 ? 13 : 9); /* "unsupported" where there is room */
+	int verdict_x = a.n_columns -
+			(a.n_columns >= 100 ? 13 : 9); /* "unsupported" where there is room */
 	area_put(a, 0, verdict_x, -1, ROLE_DIM, "attach");
 	if (!t->processes.n) {
-		area_put(a, 1, 2, -1, ROLE_TEXT, t->is_whole || !has_look(t) ? "no Python process is running here" :
-				"looking for Python processes");
+		area_put(a, 1, 2, -1, ROLE_TEXT,
+			 t->is_whole || !has_look(t) ? "no Python process is running here"
+						     : "looking for Python processes");
 		area_put(a, 2, 2, -1, ROLE_DIM, "auditview -- program.py starts one");
 	}
 	const struct list *l = &t->lists[PART_PROCESSES];
@@ -304,7 +314,9 @@ static void draw_processes(const struct start *t, struct area a)
 		if (f->command)
 			strbuf_adds(&b, f->command); /* escaped already */
 		area_put_cut(a, y + 1, 41, verdict_x - 41 - 1, ROLE_TEXT, strbuf_str(&b));
-		area_put_cut(a, y + 1, verdict_x, a.n_columns - verdict_x, f->info.is_ready ? ROLE_TEXT : ROLE_TROUBLE, f->verdict ? f->verdict : "");
+		area_put_cut(a, y + 1, verdict_x, a.n_columns - verdict_x,
+			     f->info.is_ready ? ROLE_TEXT : ROLE_TROUBLE,
+			     f->verdict ? f->verdict : "");
 		search_mark(&t->pane.ui->search, a, y + 1);
 		cursor(t, a, y + 1, PART_PROCESSES, l->top + (uint64_t)y);
 	}
@@ -354,7 +366,8 @@ static void draw_captures(const struct start *t, struct area a)
 				strbuf_add_count(&b, c->lost);
 				strbuf_adds(&b, c->lost ? " lost" : "0 lost");
 			}
-			area_put_cut(a, y, x + 38, -1, c->lost ? ROLE_TROUBLE : ROLE_DIM, c->is_complete && !c->lost ? "0 lost" : strbuf_str(&b));
+			area_put_cut(a, y, x + 38, -1, c->lost ? ROLE_TROUBLE : ROLE_DIM,
+				     c->is_complete && !c->lost ? "0 lost" : strbuf_str(&b));
 		}
 		strbuf_fini(&b);
 		search_mark(&t->pane.ui->search, a, y);
@@ -370,7 +383,8 @@ static void draw_start(const struct pane *p, struct area a)
 	draw_processes(t, area_sub(a, y, 0, n, a.n_columns));
 	y += n;
 	char *folder = folder_name(FOLDER_CACHE);
-	draw_title(area_sub(a, y, 0, 1, a.n_columns), t->part == PART_CAPTURES, "Captures", "", folder ? folder : "");
+	draw_title(area_sub(a, y, 0, 1, a.n_columns), t->part == PART_CAPTURES, "Captures", "",
+		   folder ? folder : "");
 	free(folder);
 	y++;
 	n = part_lines(t, PART_CAPTURES);
@@ -381,7 +395,8 @@ static void draw_start(const struct pane *p, struct area a)
 		done += t->done[i] >= lessons[i].n_steps;
 	strbuf_clear(&b);
 	strbuf_addf(&b, "%zu of %zu done", done, n_lessons);
-	draw_title(area_sub(a, y, 0, 1, a.n_columns), t->part == PART_LEARN, "Learn", "", strbuf_str(&b));
+	draw_title(area_sub(a, y, 0, 1, a.n_columns), t->part == PART_LEARN, "Learn", "",
+		   strbuf_str(&b));
 	y++;
 	const struct list *l = &t->lists[PART_LEARN];
 	for (int k = 0; k < l->n_lines && l->top + (uint64_t)k < l->n; k++, y++) {
@@ -395,7 +410,8 @@ static void draw_start(const struct pane *p, struct area a)
 		cursor(t, a, y, PART_LEARN, i);
 	}
 	if (a.n_lines > y)
-		area_put(a, a.n_lines - 1, 1, -1, ROLE_DIM, "Nothing is changed in a process before you press Enter.");
+		area_put(a, a.n_lines - 1, 1, -1, ROLE_DIM,
+			 "Nothing is changed in a process before you press Enter.");
 	strbuf_fini(&b);
 }
 
@@ -446,7 +462,8 @@ static void open_entry(struct start *t)
 static bool act_start(struct pane *p, enum action action, uint64_t count, const char *text)
 {
 	struct start *t = (struct start *)p;
-	t->lists[t->part].cursor = p->list.cursor < t->lists[t->part].n ? p->list.cursor : t->lists[t->part].cursor;
+	t->lists[t->part].cursor = p->list.cursor < t->lists[t->part].n ? p->list.cursor
+									: t->lists[t->part].cursor;
 	if (list_act(&t->lists[t->part], action, count)) {
 		p->list = t->lists[t->part];
 		return true;
@@ -454,7 +471,8 @@ static bool act_start(struct pane *p, enum action action, uint64_t count, const 
 	switch ((int)action) {
 	case ACTION_PANE_NEXT:
 	case ACTION_PANE_PREV:
-		t->part = (enum part)((t->part + (action == ACTION_PANE_NEXT ? 1 : PART_COUNT - 1)) % PART_COUNT);
+		t->part = (enum part)(
+		    (t->part + (action == ACTION_PANE_NEXT ? 1 : PART_COUNT - 1)) % PART_COUNT);
 		p->list = t->lists[t->part];
 		return true;
 	case ACTION_OPEN: open_entry(t); return true;
@@ -488,7 +506,8 @@ static void line_start(const struct pane *p, uint64_t entry, struct strbuf *to)
 {
 	const struct start *t = (const struct start *)p;
 	if (t->part == PART_PROCESSES && entry < t->processes.n)
-		strbuf_addf(to, "%d %s", t->processes.v[entry].info.pid, t->processes.v[entry].command ? t->processes.v[entry].command : "");
+		strbuf_addf(to, "%d %s", t->processes.v[entry].info.pid,
+			    t->processes.v[entry].command ? t->processes.v[entry].command : "");
 	else if (t->part == PART_CAPTURES && entry < t->captures.n)
 		strbuf_adds(to, t->captures.v[entry].path);
 	else if (t->part == PART_LEARN && entry < n_lessons)
@@ -496,6 +515,12 @@ static void line_start(const struct pane *p, uint64_t entry, struct strbuf *to)
 }
 
 const struct pane_ops pane_start_ops = {
-	.open = open_start, .close = close_start, .update = update_start, .draw = draw_start, .act = act_start,
-	.title = title_start, .line = line_start, .work = work_start,
+	.open = open_start,
+	.close = close_start,
+	.update = update_start,
+	.draw = draw_start,
+	.act = act_start,
+	.title = title_start,
+	.line = line_start,
+	.work = work_start,
 };

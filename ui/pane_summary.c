@@ -1,9 +1,10 @@
 /*
  * pane_summary: the shown events grouped, as top: how many, what share, when, first by whom.
  *
- * A grouping says which column of the capture tells the kind (names, threads, stacks, arguments) and what a kind is called; the
- * model counts. Counting and sorting go in slices, what is there so far is shown sorted; live it is sorted again about once a
- * second, and the cursor stays on its kind, not on its line.
+ * A grouping says which column of the capture tells the kind (names, threads, stacks, arguments)
+ * and what a kind is called; the model counts. Counting and sorting go in slices, what is there so
+ * far is shown sorted; live it is sorted again about once a second, and the cursor stays on its
+ * kind, not on its line.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,40 +21,40 @@
 enum { KINDS_MAX = 1 << 18 }; /* what is beyond is counted together */
 
 struct kind {
-	char *text, *term;      /* term: the filter for it; NULL none */
+	char *text, *term; /* term: the filter for it; NULL none */
 	enum role role;
-	uint32_t id;            /* of the column, the first met */
-	unsigned n_ways;        /* further terms that were joined to `term` */
+	uint32_t id;     /* of the column, the first met */
+	unsigned n_ways; /* further terms that were joined to `term` */
 };
 
 enum sort_by { SORT_COUNT, SORT_NAME, SORT_FIRST, SORT_KINDS };
 
 struct summary {
 	struct pane pane;
-	size_t field;           /* of groupings[] */
+	size_t field; /* of groupings[] */
 	enum sort_by sort;
-	VEC(struct kind) kinds; /* by key of the tally */
+	VEC(struct kind) kinds;      /* by key of the tally */
 	uint32_t *table, table_size; /* texts → keys */
 	VEC(uint32_t) key_of_frame;  /* + 1; 0 not met yet */
 	struct tally *tally;
-	unsigned generation;    /* of the filter, counted for */
-	VEC(uint32_t) order;    /* keys as they are listed */
-	uint64_t total, max;    /* over order */
+	unsigned generation; /* of the filter, counted for */
+	VEC(uint32_t) order; /* keys as they are listed */
+	uint64_t total, max; /* over order */
 	struct sorter sorter;
 	/* the last sort: of so many rows, when, how long it took */
 	uint64_t sorted_rows, sorted_at_ns, sort_ns;
 	/* text of the line the cursor was on before all was begun anew; NULL none */
 	char *wanted;
 	bool stale;
-	bool was_whole;         /* the order was once of all events */
-	bool keep_line;         /* the user has sorted otherwise: the cursor stays where it is */
+	bool was_whole; /* the order was once of all events */
+	bool keep_line; /* the user has sorted otherwise: the cursor stays where it is */
 	unsigned n_bins;
 };
 
 /* What a grouping says of an id: a text, and if events can be filtered by it, how. */
 struct kind_text {
 	struct view *s;
-	uint32_t id, name;      /* id of the column; name of the event with which it was met */
+	uint32_t id, name; /* id of the column; name of the event with which it was met */
 	struct strbuf text, term;
 	enum role role;
 };
@@ -84,8 +85,8 @@ static bool table_make(struct summary *m, uint32_t size)
 	return true;
 }
 
-/* A kind that is met in another way, as a host by its URL: the filter for it asks for either. One that is met in too many ways
- * has none, rather than one that shows less than was counted. */
+/* A kind that is met in another way, as a host by its URL: the filter for it asks for either. One
+ * that is met in too many ways has none, rather than one that shows less than was counted. */
 static void add_way(struct kind *kind, const char *term)
 {
 	enum { WAYS_MAX = 16 };
@@ -101,7 +102,9 @@ static void add_way(struct kind *kind, const char *term)
 /* Key of a text. TALLY_LEAVE_OUT when memory is short. */
 static uint32_t key_of(struct summary *m, struct kind_text *k)
 {
-	if ((m->kinds.n * 2 >= m->table_size && !table_make(m, m->table_size ? m->table_size * 2 : 256)) || k->text.failed)
+	if ((m->kinds.n * 2 >= m->table_size &&
+	     !table_make(m, m->table_size ? m->table_size * 2 : 256)) ||
+	    k->text.failed)
 		return TALLY_LEAVE_OUT;
 	if (m->kinds.n >= KINDS_MAX) {
 		strbuf_clear(&k->text);
@@ -118,7 +121,8 @@ static uint32_t key_of(struct summary *m, struct kind_text *k)
 		}
 		h = (h + 1) & (m->table_size - 1);
 	}
-	struct kind kind = { strdup(text), k->term.n ? strdup(strbuf_str(&k->term)) : NULL, k->role, k->id, 0 };
+	struct kind kind = { strdup(text), k->term.n ? strdup(strbuf_str(&k->term)) : NULL, k->role,
+			     k->id, 0 };
 	if (!kind.text || !vec_push(&m->kinds, kind)) {
 		free(kind.text);
 		free(kind.term);
@@ -230,24 +234,28 @@ static int arg_with(const struct catalog_event *e, unsigned reading)
 	return -1;
 }
 
-/* A filter for one argument: a text or a number as it is, an address by its host and port, a command by its line. */
-static void term_of_argument(struct kind_text *k, const struct argument *v, struct value_iter it, unsigned reading)
+/* A filter for one argument: a text or a number as it is, an address by its host and port, a
+ * command by its line. */
+static void term_of_argument(struct kind_text *k, const struct argument *v, struct value_iter it,
+			     unsigned reading)
 {
 	struct value_node part;
 	bool is_sequence = v->value.tag == VALUE_TUPLE || v->value.tag == VALUE_LIST;
 	if (k->term.n)
 		strbuf_adds(&k->term, " and ");
-	if (is_sequence && reading == READING_HOSTPORT && v->value.n_children >= 2 && value_iter_next(&it, &part) &&
-	    part.tag == VALUE_STR) {
+	if (is_sequence && reading == READING_HOSTPORT && v->value.n_children >= 2 &&
+	    value_iter_next(&it, &part) && part.tag == VALUE_STR) {
 		strbuf_addf(&k->term, "args.%.*s[0] == ", (int)v->n_name, v->name);
 		filter_quote(&k->term, (const char *)part.bytes, part.n_bytes);
 		if (value_iter_next(&it, &part) && part.tag == VALUE_INT)
-			strbuf_addf(&k->term, " and args.%.*s[1] == %lld", (int)v->n_name, v->name, (long long)part.i);
+			strbuf_addf(&k->term, " and args.%.*s[1] == %lld", (int)v->n_name, v->name,
+				    (long long)part.i);
 		return;
 	}
 	struct strbuf text = { 0 };
 	if (v->value.tag == VALUE_INT)
-		strbuf_addf(&k->term, "args.%.*s == %lld", (int)v->n_name, v->name, (long long)v->value.i);
+		strbuf_addf(&k->term, "args.%.*s == %lld", (int)v->n_name, v->name,
+			    (long long)v->value.i);
 	else if (is_sequence)
 		gist_add_value(&text, &it, &v->value, READING_ARGV);
 	else
@@ -261,7 +269,8 @@ static void term_of_argument(struct kind_text *k, const struct argument *v, stru
 
 static bool is_comparable(enum value_tag tag)
 {
-	return tag == VALUE_STR || tag == VALUE_BYTES || tag == VALUE_INT || tag == VALUE_TUPLE || tag == VALUE_LIST;
+	return tag == VALUE_STR || tag == VALUE_BYTES || tag == VALUE_INT || tag == VALUE_TUPLE ||
+	       tag == VALUE_LIST;
 }
 
 /* The filter for all arguments that the event's gist speaks of: these make its text. */
@@ -272,7 +281,8 @@ static void term_of_gist(struct kind_text *k, const struct catalog_event *e)
 	arguments_init_value(&a, k->s->trace, k->name, k->s->python_minor, k->id);
 	for (unsigned at = 0; arguments_next(&a, &v); at++) {
 		for (uint8_t i = 0; e && i < e->n_gist; i++)
-			if (e->gist_parts[i].kind == GIST_ARG && e->gist_parts[i].arg == at && is_comparable(v.value.tag) &&
+			if (e->gist_parts[i].kind == GIST_ARG && e->gist_parts[i].arg == at &&
+			    is_comparable(v.value.tag) &&
 			    !gist_is_empty(&v.value, e->gist_parts[i].reading)) {
 				term_of_argument(k, &v, a.it, e->gist_parts[i].reading);
 				break;
@@ -286,7 +296,8 @@ static void reach_kind_text(struct kind_text *k, enum reach_kind kind)
 {
 	struct trace *t = k->s->trace;
 	struct event e = { .name = k->name, .args = k->id };
-	while (e.process + 1 < trace_n_processes(t) && process_minor(t, e.process) != k->s->python_minor)
+	while (e.process + 1 < trace_n_processes(t) &&
+	       process_minor(t, e.process) != k->s->python_minor)
 		e.process++;
 	if (reach_read(t, &e, &k->text) != kind) {
 		strbuf_clear(&k->text);
@@ -330,8 +341,8 @@ static void by_command(struct kind_text *k)
 	reach_kind_text(k, REACH_COMMAND);
 }
 
-/* reading: only events with such an argument count (READING_KIND_COUNT: all do); of hosts and commands: only events that reach
- * for such a thing. */
+/* reading: only events with such an argument count (READING_KIND_COUNT: all do); of hosts and
+ * commands: only events that reach for such a thing. */
 static const struct grouping {
 	const char *name;
 	enum group_column column;
@@ -382,7 +393,8 @@ static uint32_t tally_key(void *ctx, uint32_t id, uint32_t name)
 	if (frame && key != TALLY_LEAVE_OUT) {
 		size_t n = m->key_of_frame.n;
 		if (frame >= n && vec_reserve(&m->key_of_frame, frame + 1 - n)) {
-			memset(m->key_of_frame.v + n, 0, (frame + 1 - n) * sizeof(m->key_of_frame.v[0]));
+			memset(m->key_of_frame.v + n, 0,
+			       (frame + 1 - n) * sizeof(m->key_of_frame.v[0]));
 			m->key_of_frame.n = frame + 1;
 		}
 		if (frame < m->key_of_frame.n)
@@ -437,8 +449,12 @@ static void restart(struct summary *m)
 			round *= 2;
 		span = round;
 	}
-	struct tally_spec spec = { .column = g->column, .key = tally_key, .wants = g->reading == READING_KIND_COUNT ? NULL : wants_name,
-				   .ctx = m, .n_bins = m->n_bins, .span_ns = span };
+	struct tally_spec spec = { .column = g->column,
+				   .key = tally_key,
+				   .wants = g->reading == READING_KIND_COUNT ? NULL : wants_name,
+				   .ctx = m,
+				   .n_bins = m->n_bins,
+				   .span_ns = span };
 	struct err *err = tally_create(s->trace, &spec, &m->tally);
 	if (err)
 		ui_flash_err(m->pane.ui, err);
@@ -485,7 +501,8 @@ static void sort_begin(struct summary *m)
 	m->sorted_rows = tally_n_rows(m->tally);
 	m->sorted_at_ns = m->pane.ui->now_ns;
 	m->sort_ns = 0;
-	uint32_t n = tally_n_keys(m->tally) < m->kinds.n ? tally_n_keys(m->tally) : (uint32_t)m->kinds.n;
+	uint32_t n = tally_n_keys(m->tally) < m->kinds.n ? tally_n_keys(m->tally)
+							 : (uint32_t)m->kinds.n;
 	for (uint32_t key = 0; key < n; key++)
 		if (tally_get(m->tally, key).count && !sorter_add(&m->sorter, key))
 			return;
@@ -545,7 +562,8 @@ static bool go_on(struct summary *m, uint64_t budget_ns)
 		m->sort_ns += spent;
 		sort_end(m);
 	} else if (tally_n_rows(m->tally) < view_n_decided(s)) {
-		struct err *err = tally_step(m->tally, s->run ? s->shown : NULL, view_n_decided(s), budget_ns);
+		struct err *err = tally_step(m->tally, s->run ? s->shown : NULL, view_n_decided(s),
+					     budget_ns);
 		if (err) {
 			ui_flash_err(ui, err);
 			return false;
@@ -556,7 +574,8 @@ static bool go_on(struct summary *m, uint64_t budget_ns)
 	/* the end is shown at once; on the way there, and when events come, now and then */
 	uint64_t pause = view_is_live(s) && m->order.n ? 1000000000u : 150000000u;
 	if (rows != m->sorted_rows &&
-	    ((all && !was_all && !view_is_live(s)) || !m->order.n || since >= (pause > 4 * m->sort_ns ? pause : 4 * m->sort_ns))) {
+	    ((all && !was_all && !view_is_live(s)) || !m->order.n ||
+	     since >= (pause > 4 * m->sort_ns ? pause : 4 * m->sort_ns))) {
 		sort_begin(m);
 		if (sorter_is_on(&m->sorter) && m->kinds.n < 2000) { /* no time at all */
 			uint64_t spent;
@@ -635,17 +654,22 @@ static void draw_summary(const struct pane *p, struct area a)
 	int name_w = rest - first_w, count_x = 2 + name_w, pct_x = count_x + 10, bar_x = pct_x + 4;
 	int spark_x = bar_x + 10, first_x = spark_x + (int)m->n_bins + 1;
 	struct strbuf b = { 0 };
-	area_put(a, 0, 2, name_w, m->sort == SORT_NAME ? ROLE_FOCUS : ROLE_DIM, groupings[m->field].name);
-	area_put_right(a, 0, count_x, 10, m->sort == SORT_COUNT ? ROLE_FOCUS : ROLE_DIM, m->sort == SORT_COUNT ? "events▾" : "events ");
+	area_put(a, 0, 2, name_w, m->sort == SORT_NAME ? ROLE_FOCUS : ROLE_DIM,
+		 groupings[m->field].name);
+	area_put_right(a, 0, count_x, 10, m->sort == SORT_COUNT ? ROLE_FOCUS : ROLE_DIM,
+		       m->sort == SORT_COUNT ? "events▾" : "events ");
 	area_put_right(a, 0, pct_x, 3, ROLE_DIM, "%");
 	strbuf_adds(&b, "when 0 … ");
-	text_duration(&b, view_is_live(s) && m->tally ? tally_span_ns(m->tally) : trace_about_get(s->trace)->last_ns);
+	text_duration(&b, view_is_live(s) && m->tally ? tally_span_ns(m->tally)
+						      : trace_about_get(s->trace)->last_ns);
 	area_put_cut(a, 0, spark_x, (int)m->n_bins, ROLE_DIM, strbuf_str(&b));
 	area_put(a, 0, first_x, -1, m->sort == SORT_FIRST ? ROLE_FOCUS : ROLE_DIM, "first by");
 	bool focus = ui_focused(p->ui) == p;
 	if (!m->order.n)
-		area_put(a, 2, 2, -1, ROLE_TEXT, m->tally && tally_n_rows(m->tally) < s->n_events ? "counting" :
-			 "no shown event has one; b groups by something else");
+		area_put(a, 2, 2, -1, ROLE_TEXT,
+			 m->tally && tally_n_rows(m->tally) < s->n_events
+			     ? "counting"
+			     : "no shown event has one; b groups by something else");
 	for (int y = 0; y < p->list.n_lines && p->list.top + (uint64_t)y < m->order.n; y++) {
 		uint32_t key = m->order.v[p->list.top + (uint64_t)y];
 		const struct kind *r = &m->kinds.v[key];
@@ -743,7 +767,8 @@ static void title_summary(const struct pane *p, struct strbuf *subject, struct s
 	const struct summary *m = (const struct summary *)p;
 	strbuf_adds(subject, p->ui->s->filter_text);
 	if (m->tally && m->sorted_rows < p->ui->s->n_events && !view_is_live(p->ui->s))
-		strbuf_addf(facts, "counting %.0f %% · ", (double)tally_n_rows(m->tally) * 100 / (double)p->ui->s->n_events);
+		strbuf_addf(facts, "counting %.0f %% · ",
+			    (double)tally_n_rows(m->tally) * 100 / (double)p->ui->s->n_events);
 	strbuf_addf(facts, "by %s · ", groupings[m->field].name);
 	strbuf_add_number_of(facts, m->total, "event");
 	strbuf_adds(facts, " · ");
@@ -768,6 +793,13 @@ static void line_summary(const struct pane *p, uint64_t entry, struct strbuf *to
 }
 
 const struct pane_ops pane_summary_ops = {
-	.open = open_summary, .close = close_summary, .update = update_summary, .draw = draw_summary, .act = act_summary,
-	.title = title_summary, .term = term_summary, .line = line_summary, .work = work_summary,
+	.open = open_summary,
+	.close = close_summary,
+	.update = update_summary,
+	.draw = draw_summary,
+	.act = act_summary,
+	.title = title_summary,
+	.term = term_summary,
+	.line = line_summary,
+	.work = work_summary,
 };

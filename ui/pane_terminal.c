@@ -1,8 +1,9 @@
 /*
- * pane_terminal: the terminal of the program that was launched here: libvterm between its pty and the canvas.
+ * pane_terminal: the terminal of the program that was launched here: libvterm between its pty and
+ * the canvas.
  *
- * While it has the focus every key but Ctrl-] is the program's. Output is taken in even while the pane is not shown, so the
- * program never waits for us.
+ * While it has the focus every key but Ctrl-] is the program's. Output is taken in even while the
+ * pane is not shown, so the program never waits for us.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +32,8 @@ static void send_bytes(const char *s, size_t n, void *user)
 	while (fd >= 0 && n > 0) {
 		ssize_t done = write(fd, s, n);
 		if (done <= 0)
-			return; /* a program that does not read its input loses it, as on a real terminal with a full queue */
+			return; /* a program that does not read its input loses it, as on a real
+				   terminal with a full queue */
 		s += done;
 		n -= (size_t)done;
 	}
@@ -68,13 +70,15 @@ static void close_terminal(struct pane *p)
 static void update_terminal(struct pane *p, unsigned changes)
 {
 	struct terminal_pane *t = (struct terminal_pane *)p;
-	if (!(changes & CHANGE_SIZE) || !p->visible || p->n_lines < 1 || (t->lines == p->n_lines && t->columns == p->n_columns))
+	if (!(changes & CHANGE_SIZE) || !p->visible || p->n_lines < 1 ||
+	    (t->lines == p->n_lines && t->columns == p->n_columns))
 		return;
 	t->lines = p->n_lines;
 	t->columns = p->n_columns;
 	vterm_set_size(t->vt, t->lines, t->columns);
 	if (p->ui->s && p->ui->s->terminal_fd >= 0) {
-		struct winsize size = { .ws_row = (unsigned short)t->lines, .ws_col = (unsigned short)t->columns };
+		struct winsize size = { .ws_row = (unsigned short)t->lines,
+					.ws_col = (unsigned short)t->columns };
 		ioctl(p->ui->s->terminal_fd, TIOCSWINSZ, &size);
 	}
 }
@@ -103,12 +107,15 @@ static void draw_terminal(const struct pane *p, struct area a)
 			if (!vterm_screen_get_cell(t->screen, at, &cell))
 				break;
 			struct strbuf b = { 0 };
-			for (int i = 0; i < VTERM_MAX_CHARS_PER_CELL && cell.chars[i] && cell.chars[i] != UINT32_MAX; i++)
+			for (int i = 0; i < VTERM_MAX_CHARS_PER_CELL && cell.chars[i] &&
+					cell.chars[i] != UINT32_MAX;
+			     i++)
 				strbuf_add_utf8(&b, cell.chars[i]);
 			int width = cell.width > 0 ? cell.width : 1;
 			if (b.n)
 				area_put_n(a, y, x, width, ROLE_TEXT, b.s, b.n);
-			unsigned flags = (cell.attrs.bold ? CELL_BOLD : 0) | (cell.attrs.underline ? CELL_UNDERLINE : 0) |
+			unsigned flags = (cell.attrs.bold ? CELL_BOLD : 0) |
+					 (cell.attrs.underline ? CELL_UNDERLINE : 0) |
 					 (cell.attrs.reverse ? CELL_REVERSE : 0);
 			if (flags)
 				area_mark(a, y, x, width, flags, ROLE_COUNT);
@@ -117,7 +124,8 @@ static void draw_terminal(const struct pane *p, struct area a)
 		}
 	VTermPos cursor;
 	vterm_state_get_cursorpos(vterm_obtain_state(t->vt), &cursor);
-	if (ui_focused(p->ui) == p && cursor.row < a.n_lines && cursor.col < a.n_columns && p->ui->s->terminal_fd >= 0) {
+	if (ui_focused(p->ui) == p && cursor.row < a.n_lines && cursor.col < a.n_columns &&
+	    p->ui->s->terminal_fd >= 0) {
 		a.canvas->cursor_line = a.line + cursor.row;
 		a.canvas->cursor_column = a.column + cursor.col;
 	}
@@ -129,11 +137,13 @@ static bool key_terminal(struct pane *p, int key)
 		int key;
 		VTermKey vterm;
 	} keys[] = {
-		{ KEY_UP_, VTERM_KEY_UP },       { KEY_DOWN_, VTERM_KEY_DOWN },     { KEY_LEFT_, VTERM_KEY_LEFT },
-		{ KEY_RIGHT_, VTERM_KEY_RIGHT }, { KEY_PGUP_, VTERM_KEY_PAGEUP },   { KEY_PGDN_, VTERM_KEY_PAGEDOWN },
-		{ KEY_HOME_, VTERM_KEY_HOME },   { KEY_END_, VTERM_KEY_END },       { KEY_BKSP_, VTERM_KEY_BACKSPACE },
-		{ KEY_DEL_, VTERM_KEY_DEL },     { KEY_INS_, VTERM_KEY_INS },       { KEY_TAB_, VTERM_KEY_TAB },
-		{ KEY_ENTER_, VTERM_KEY_ENTER }, { KEY_ESC_, VTERM_KEY_ESCAPE },
+		{ KEY_UP_, VTERM_KEY_UP },          { KEY_DOWN_, VTERM_KEY_DOWN },
+		{ KEY_LEFT_, VTERM_KEY_LEFT },      { KEY_RIGHT_, VTERM_KEY_RIGHT },
+		{ KEY_PGUP_, VTERM_KEY_PAGEUP },    { KEY_PGDN_, VTERM_KEY_PAGEDOWN },
+		{ KEY_HOME_, VTERM_KEY_HOME },      { KEY_END_, VTERM_KEY_END },
+		{ KEY_BKSP_, VTERM_KEY_BACKSPACE }, { KEY_DEL_, VTERM_KEY_DEL },
+		{ KEY_INS_, VTERM_KEY_INS },        { KEY_TAB_, VTERM_KEY_TAB },
+		{ KEY_ENTER_, VTERM_KEY_ENTER },    { KEY_ESC_, VTERM_KEY_ESCAPE },
 	};
 	struct terminal_pane *t = (struct terminal_pane *)p;
 	if (key == KEY_CTRL(']') || p->ui->s->terminal_fd < 0)
@@ -144,7 +154,8 @@ static bool key_terminal(struct pane *p, int key)
 			return true;
 		}
 	if (key >= KEY_F1_ && key <= KEY_F12_)
-		vterm_keyboard_key(t->vt, (VTermKey)VTERM_KEY_FUNCTION(key - KEY_F1_ + 1), VTERM_MOD_NONE);
+		vterm_keyboard_key(t->vt, (VTermKey)VTERM_KEY_FUNCTION(key - KEY_F1_ + 1),
+				   VTERM_MOD_NONE);
 	else if (key > 0 && key < 32)
 		vterm_keyboard_unichar(t->vt, (uint32_t)key + 'a' - 1, VTERM_MOD_CTRL);
 	else if (key < KEY_SPECIAL)
@@ -165,10 +176,16 @@ static void title_terminal(const struct pane *p, struct strbuf *subject, struct 
 	if (process)
 		text_program(subject, s->trace, process->name);
 	strbuf_addf(facts, "%d×%d · ", t->columns, t->lines);
-	strbuf_adds(facts, s->terminal_fd >= 0 ? "keys go to the program, Ctrl-] leaves" : "the program has ended");
+	strbuf_adds(facts, s->terminal_fd >= 0 ? "keys go to the program, Ctrl-] leaves"
+					       : "the program has ended");
 }
 
 const struct pane_ops pane_terminal_ops = {
-	.open = open_terminal, .close = close_terminal, .update = update_terminal, .draw = draw_terminal, .act = act_terminal,
-	.title = title_terminal, .key = key_terminal,
+	.open = open_terminal,
+	.close = close_terminal,
+	.update = update_terminal,
+	.draw = draw_terminal,
+	.act = act_terminal,
+	.title = title_terminal,
+	.key = key_terminal,
 };

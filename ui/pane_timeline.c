@@ -1,10 +1,12 @@
 /*
  * pane_timeline: how many events when, one line for all or a lane per group of themes.
  *
- * A narrow strip above the list, or a page of its own where a span can be chosen. Height is the square root of the rate;
- * every lane is drawn to its own height, so that one dlopen shows. The page of the list is marked; a loss is a gap.
+ * A narrow strip above the list, or a page of its own where a span can be chosen. Height is the
+ * square root of the rate; every lane is drawn to its own height, so that one dlopen shows. The
+ * page of the list is marked; a loss is a gap.
  *
- * Chunks are counted in slices, each once for a scale; what is not counted yet is drawn as its summary lets guess.
+ * Chunks are counted in slices, each once for a scale; what is not counted yet is drawn as its
+ * summary lets guess.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,16 +28,16 @@ struct timeline {
 	uint32_t *counted;
 	uint32_t n_counted, counted_bins;
 	uint64_t counted_from_ns, counted_to_ns;
-	uint64_t from_ns, to_ns;   /* what is shown; to_ns grows by halving the cells */
+	uint64_t from_ns, to_ns; /* what is shown; to_ns grows by halving the cells */
 	bool zoomed;
 	uint8_t *classes;
 	size_t n_classes;
 	/* the page */
-	uint32_t cursor;           /* bin */
-	int64_t mark;              /* bin where the span begins, -1 none */
-	int64_t end;               /* and where it ends; -1: at the cursor */
+	uint32_t cursor; /* bin */
+	int64_t mark;    /* bin where the span begins, -1 none */
+	int64_t end;     /* and where it ends; -1: at the cursor */
 	uint64_t built_events;
-	bool guessed;              /* some chunks are not counted yet */
+	bool guessed; /* some chunks are not counted yet */
 	int built_lines, built_columns;
 };
 
@@ -43,8 +45,10 @@ struct timeline {
 static const struct {
 	enum catalog_group group;
 	const char *name;
-} lanes[] = { { GROUP_NETWORK, "network" }, { GROUP_FILES, "files" }, { GROUP_PROCESS, "process" }, { GROUP_CODE, "code" },
-	      { GROUP_IMPORT, "import" },   { GROUP_BELOW, "native" }, { GROUP_INSIDE, "inside" } };
+} lanes[] = { { GROUP_NETWORK, "network" }, { GROUP_FILES, "files" },
+	      { GROUP_PROCESS, "process" }, { GROUP_CODE, "code" },
+	      { GROUP_IMPORT, "import" },   { GROUP_BELOW, "native" },
+	      { GROUP_INSIDE, "inside" } };
 
 static struct err *open_timeline(struct ui *ui, struct pane **ret)
 {
@@ -72,12 +76,18 @@ static bool is_page(const struct timeline *t)
 
 static int label_width(const struct timeline *t)
 {
-	return is_page(t) ? 16 : t->pane.n_lines >= 4 ? 19 : t->pane.n_lines == 1 ? (t->zoomed ? 9 : 4) : 1;
+	return is_page(t)             ? 16
+	       : t->pane.n_lines >= 4 ? 19
+	       : t->pane.n_lines == 1 ? (t->zoomed ? 9 : 4)
+				      : 1;
 }
 
 static struct histogram_spec spec_of(const struct timeline *t)
 {
-	return (struct histogram_spec){ .from_ns = t->from_ns, .to_ns = t->to_ns, .n_bins = t->n_bins, .n_classes = GROUP_COUNT,
+	return (struct histogram_spec){ .from_ns = t->from_ns,
+					.to_ns = t->to_ns,
+					.n_bins = t->n_bins,
+					.n_classes = GROUP_COUNT,
 					.class_of_name = t->classes };
 }
 
@@ -97,15 +107,18 @@ static bool classes_make(struct timeline *t)
 		return false;
 	t->classes = classes;
 	for (; t->n_classes < n; t->n_classes++)
-		classes[t->n_classes] = t->n_classes ? (uint8_t)catalog_themes[view_name(s, (uint32_t)t->n_classes)->theme].group :
-						       HISTOGRAM_LEAVE_OUT;
+		classes[t->n_classes] =
+		    t->n_classes
+			? (uint8_t)catalog_themes[view_name(s, (uint32_t)t->n_classes)->theme].group
+			: HISTOGRAM_LEAVE_OUT;
 	return true;
 }
 
 /* Another scale: begin to count anew. */
 static bool counted_fit(struct timeline *t)
 {
-	if (t->counted && t->counted_bins == t->n_bins && t->counted_from_ns == t->from_ns && t->counted_to_ns == t->to_ns)
+	if (t->counted && t->counted_bins == t->n_bins && t->counted_from_ns == t->from_ns &&
+	    t->counted_to_ns == t->to_ns)
 		return true;
 	free(t->counted);
 	t->counted = calloc((size_t)GROUP_COUNT * t->n_bins, sizeof(*t->counted));
@@ -201,7 +214,8 @@ static void update_timeline(struct pane *p, unsigned changes)
 		fill(t);
 	/* opened as a page: it begins where the list is */
 	struct event e;
-	if (changes == CHANGE_ALL && t->mark < 0 && !t->zoomed && p->ui->cursor_seq != SELECTION_NONE &&
+	if (changes == CHANGE_ALL && t->mark < 0 && !t->zoomed &&
+	    p->ui->cursor_seq != SELECTION_NONE &&
 	    trace_event(p->ui->s->trace, p->ui->cursor_seq, &e))
 		t->cursor = bin_of(t, e.time_ns);
 }
@@ -212,7 +226,8 @@ static bool work_timeline(struct pane *p, uint64_t budget_ns)
 	struct timeline *t = (struct timeline *)p;
 	struct view *s = p->ui->s;
 	uint32_t n = n_whole_chunks(t);
-	if (!t->n_bins || s->load_done < 1 || !classes_make(t) || !counted_fit(t) || t->n_counted >= n)
+	if (!t->n_bins || s->load_done < 1 || !classes_make(t) || !counted_fit(t) ||
+	    t->n_counted >= n)
 		return false;
 	struct histogram_spec spec = spec_of(t);
 	uint64_t begin_ns = monotonic_ns();
@@ -243,7 +258,8 @@ static bool page_span(const struct timeline *t, uint64_t *ret_from, uint64_t *re
 	struct event e;
 	if (!list || !list->list.n)
 		return false;
-	uint64_t last = list->list.top + (uint64_t)(list->list.n_lines > 0 ? list->list.n_lines - 1 : 0);
+	uint64_t last = list->list.top +
+			(uint64_t)(list->list.n_lines > 0 ? list->list.n_lines - 1 : 0);
 	if (last >= list->list.n)
 		last = list->list.n - 1;
 	if (!view_line(ui->s, list->list.top, &line) || !trace_event(ui->s->trace, line.seq, &e))
@@ -255,7 +271,8 @@ static bool page_span(const struct timeline *t, uint64_t *ret_from, uint64_t *re
 	return true;
 }
 
-static void spark(const struct timeline *t, struct area a, int y, int x, const uint32_t *bins, uint32_t max, enum role role)
+static void spark(const struct timeline *t, struct area a, int y, int x, const uint32_t *bins,
+		  uint32_t max, enum role role)
 {
 	struct strbuf b = { 0 };
 	text_spark(&b, bins, t->n_bins, max);
@@ -269,7 +286,8 @@ static void mark_losses(const struct timeline *t, struct area a, int y, int x)
 	struct view *s = t->pane.ui->s;
 	for (size_t i = 0; i < s->notes.n; i++) {
 		const struct trace_note *n = trace_note_get(s->trace, s->notes.v[i]);
-		if (n->note.kind == NOTE_LOST && n->note.time_ns >= t->from_ns && n->note.time_ns < t->to_ns)
+		if (n->note.kind == NOTE_LOST && n->note.time_ns >= t->from_ns &&
+		    n->note.time_ns < t->to_ns)
 			area_put(a, y, x + (int)bin_of(t, n->note.time_ns), 1, ROLE_TROUBLE, "!");
 	}
 }
@@ -277,9 +295,11 @@ static void mark_losses(const struct timeline *t, struct area a, int y, int x)
 static void scale(const struct timeline *t, struct area a, int y, int x)
 {
 	/* Round steps: at most one label in 16 cells. */
-	static const double steps[] = { 1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, .01, .02, .05, .1, .2,
-					.5, 1, 2, 5, 10, 15, 30, 60, 120, 240, 300, 600, 900, 1800, 3600, 7200, 14400, 43200,
-					86400, 604800 };
+	static const double steps[] = { 1e-6, 2e-6,  5e-6,  1e-5,  2e-5,  5e-5, 1e-4, 2e-4,
+					5e-4, 1e-3,  2e-3,  5e-3,  .01,   .02,  .05,  .1,
+					.2,   .5,    1,     2,     5,     10,   15,   30,
+					60,   120,   240,   300,   600,   900,  1800, 3600,
+					7200, 14400, 43200, 86400, 604800 };
 	double span = (double)(t->to_ns - t->from_ns) / 1e9, per_cell = span / t->n_bins;
 	size_t i = 0;
 	while (i + 1 < ARRAY_LEN(steps) && steps[i] / per_cell < 16)
@@ -294,12 +314,18 @@ static void scale(const struct timeline *t, struct area a, int y, int x)
 		if (at == 0)
 			snprintf(text, sizeof(text), "0s");
 		else if (step >= 60)
-			snprintf(text, sizeof(text), at >= 3600 ? "%.0fh%02.0fm" : "%.0fm", at >= 3600 ? (double)(int)(at / 3600) : at / 60,
+			snprintf(text, sizeof(text), at >= 3600 ? "%.0fh%02.0fm" : "%.0fm",
+				 at >= 3600 ? (double)(int)(at / 3600) : at / 60,
 				 at >= 3600 ? (double)((int)(at / 60) % 60) : 0);
 		else if (step >= 1)
 			snprintf(text, sizeof(text), "%.0fs", at);
 		else
-			snprintf(text, sizeof(text), "%.*fs", step >= .1 ? 1 : step >= .01 ? 2 : step >= .001 ? 3 : 6, at);
+			snprintf(text, sizeof(text), "%.*fs",
+				 step >= .1     ? 1
+				 : step >= .01  ? 2
+				 : step >= .001 ? 3
+						: 6,
+				 at);
 		if (column + (int)strlen(text) <= x + (int)t->n_bins)
 			area_put(a, y, column, -1, ROLE_DIM, text);
 	}
@@ -312,7 +338,11 @@ static void edge_text(struct strbuf *to, const struct timeline *t, uint64_t ns)
 	if (!ns)
 		strbuf_adds(to, "0s");
 	else if (t->zoomed && span < 10000000000u)
-		strbuf_addf(to, "%.*fs", span < 100000000u && ns < 100000000000u ? 3 : ns < 1000000000000u ? 1 : 0, (double)ns / 1e9);
+		strbuf_addf(to, "%.*fs",
+			    span < 100000000u && ns < 100000000000u ? 3
+			    : ns < 1000000000000u                   ? 1
+								    : 0,
+			    (double)ns / 1e9);
 	else if (ns < 10000000000u)
 		strbuf_addf(to, "%.1fs", (double)ns / 1e9);
 	else
@@ -322,7 +352,8 @@ static void edge_text(struct strbuf *to, const struct timeline *t, uint64_t ns)
 /* A moment in seconds that a filter reads back as the same nanosecond. */
 static void exact_time(struct strbuf *to, uint64_t ns)
 {
-	strbuf_addf(to, "%llu.%09llu", (unsigned long long)(ns / 1000000000u), (unsigned long long)(ns % 1000000000u));
+	strbuf_addf(to, "%llu.%09llu", (unsigned long long)(ns / 1000000000u),
+		    (unsigned long long)(ns % 1000000000u));
 	while (strbuf_str(to)[to->n - 1] == '0' && strbuf_str(to)[to->n - 2] != '.')
 		strbuf_cut(to, to->n - 1);
 	strbuf_addc(to, 's');
@@ -390,7 +421,8 @@ static void draw_strip(const struct timeline *t, struct area a)
 				area_put(a, y, x + (int)p0, 1, ROLE_FOCUS, "┘");
 			} else {
 				area_put(a, y, x + (int)p0, 1, ROLE_FOCUS, "└");
-				area_fill(a, y, x + (int)p0 + 1, (int)(p1 - p0) - 1, ROLE_FOCUS, "─");
+				area_fill(a, y, x + (int)p0 + 1, (int)(p1 - p0) - 1, ROLE_FOCUS,
+					  "─");
 				area_put(a, y, x + (int)p1, 1, ROLE_FOCUS, "┘");
 			}
 		}
@@ -419,12 +451,14 @@ static void draw_page(const struct timeline *t, struct area a)
 		area_put_right(a, y, 8, 7, ROLE_DIM, strbuf_str(&b));
 		strbuf_fini(&b);
 		spark(t, a, y, x, t->bins[g], t->max[g],
-		      g == GROUP_IMPORT ? ROLE_DIM : theme_role(catalog_themes[THEME_NETWORK].group == g ? THEME_NETWORK
-			      : g == GROUP_FILES   ? THEME_FILESYSTEM
-			      : g == GROUP_PROCESS ? THEME_PROCESS
-			      : g == GROUP_CODE    ? THEME_CODE_EXECUTION
-			      : g == GROUP_BELOW   ? THEME_NATIVE
-						   : THEME_INTROSPECTION));
+		      g == GROUP_IMPORT
+			  ? ROLE_DIM
+			  : theme_role(catalog_themes[THEME_NETWORK].group == g ? THEME_NETWORK
+				       : g == GROUP_FILES                       ? THEME_FILESYSTEM
+				       : g == GROUP_PROCESS                     ? THEME_PROCESS
+				       : g == GROUP_CODE  ? THEME_CODE_EXECUTION
+				       : g == GROUP_BELOW ? THEME_NATIVE
+							  : THEME_INTROSPECTION));
 	}
 	mark_losses(t, a, y - 1, x);
 	uint32_t from, to;
@@ -442,7 +476,8 @@ static void draw_page(const struct timeline *t, struct area a)
 	area_put(a, y, 1, -1, ROLE_TEXT, "in the span");
 	area_put(a, y, a.n_columns * 28 / 80, -1, ROLE_TEXT, "first of their kind");
 	uint64_t from_ns = bin_ns(t, from), to_ns = bin_ns(t, to);
-	uint64_t first_seq = trace_seq_at(s->trace, from_ns), last_seq = trace_seq_at(s->trace, to_ns);
+	uint64_t first_seq = trace_seq_at(s->trace, from_ns),
+		 last_seq = trace_seq_at(s->trace, to_ns);
 	int line = y + 1, column = 2;
 	for (size_t i = 0; i < ARRAY_LEN(lanes) && line < a.n_lines; i++) {
 		uint64_t n = 0;
@@ -475,7 +510,8 @@ static void draw_page(const struct timeline *t, struct area a)
 		area_put_right(a, line, c + 3, 9, ROLE_DIM, strbuf_str(&b));
 		strbuf_clear(&b);
 		event_text_name(&b, s, e.name);
-		int used = area_put_cut(a, line, c + 13, 24, view_name(s, e.name)->role, strbuf_str(&b));
+		int used = area_put_cut(a, line, c + 13, 24, view_name(s, e.name)->role,
+					strbuf_str(&b));
 		strbuf_clear(&b);
 		event_text_gist(&b, s, &e, a.n_columns - c - 15 - used);
 		area_put(a, line, c + 15 + used, -1, ROLE_TEXT, strbuf_str(&b));
@@ -535,7 +571,8 @@ static bool act_timeline(struct pane *p, enum action action, uint64_t count, con
 			t->end = -1;
 		} else {
 			t->end = (int64_t)t->cursor;
-			ui_flash(p->ui, "Enter shows the span, z zooms into it, Space begins another");
+			ui_flash(p->ui,
+				 "Enter shows the span, z zooms into it, Space begins another");
 		}
 		if (!is_page(t))
 			ui_open_page(p->ui, PANE_TIMELINE);
@@ -566,8 +603,12 @@ static bool act_timeline(struct pane *p, enum action action, uint64_t count, con
 	case ACTION_FIRST_NEXT:
 	case ACTION_FIRST_PREV: {
 		struct selection *first = first_seen_rows(p->ui->s->first);
-		uint64_t seq = trace_seq_at(p->ui->s->trace, bin_ns(t, action == ACTION_FIRST_NEXT ? t->cursor + 1 : t->cursor));
-		seq = action == ACTION_FIRST_NEXT ? selection_next(first, seq) : seq ? selection_prev(first, seq - 1) : SELECTION_NONE;
+		uint64_t seq = trace_seq_at(
+		    p->ui->s->trace,
+		    bin_ns(t, action == ACTION_FIRST_NEXT ? t->cursor + 1 : t->cursor));
+		seq = action == ACTION_FIRST_NEXT ? selection_next(first, seq)
+		      : seq                       ? selection_prev(first, seq - 1)
+						  : SELECTION_NONE;
 		struct event e;
 		if (seq != SELECTION_NONE && trace_event(p->ui->s->trace, seq, &e))
 			t->cursor = bin_of(t, e.time_ns);
@@ -620,7 +661,8 @@ static void title_timeline(const struct pane *p, struct strbuf *subject, struct 
 	uint64_t n = 0;
 	for (uint32_t b = from; b < to && b < t->n_bins; b++)
 		n += t->all[b];
-	strbuf_addf(facts, "%.3f … %.3f s · ", (double)bin_ns(t, from) / 1e9, (double)bin_ns(t, to) / 1e9);
+	strbuf_addf(facts, "%.3f … %.3f s · ", (double)bin_ns(t, from) / 1e9,
+		    (double)bin_ns(t, to) / 1e9);
 	if (n)
 		strbuf_add_count(facts, n);
 	else
@@ -639,6 +681,12 @@ static bool term_timeline(const struct pane *p, struct strbuf *to)
 }
 
 const struct pane_ops pane_timeline_ops = {
-	.open = open_timeline, .close = close_timeline, .update = update_timeline, .draw = draw_timeline, .work = work_timeline,
-	.act = act_timeline, .title = title_timeline, .term = term_timeline,
+	.open = open_timeline,
+	.close = close_timeline,
+	.update = update_timeline,
+	.draw = draw_timeline,
+	.work = work_timeline,
+	.act = act_timeline,
+	.title = title_timeline,
+	.term = term_timeline,
 };

@@ -23,7 +23,8 @@ static void choices_clear(struct prompt_choices *c)
 	c->title[0] = 0;
 }
 
-void prompt_add_choice(struct prompt_choices *c, const char *text, size_t n_bytes, const char *doc, bool is_dim)
+void prompt_add_choice(struct prompt_choices *c, const char *text, size_t n_bytes, const char *doc,
+		       bool is_dim)
 {
 	if (c->list.n >= PROMPT_CHOICES_MAX || !vec_reserve(&c->list, 1))
 		return;
@@ -37,7 +38,8 @@ void prompt_add_choice(struct prompt_choices *c, const char *text, size_t n_byte
 static bool has_ghost(const struct prompt *p)
 {
 	const struct prompt_choices *c = &p->choices;
-	if (p->chosen < 0 || (size_t)p->chosen >= c->list.n || p->box_hidden || p->cursor != c->to || p->cursor != p->text.n)
+	if (p->chosen < 0 || (size_t)p->chosen >= c->list.n || p->box_hidden ||
+	    p->cursor != c->to || p->cursor != p->text.n)
 		return false;
 	size_t typed = c->to - c->from;
 	return strlen(c->list.v[p->chosen].text) >= typed &&
@@ -57,7 +59,8 @@ static void with_choice(const struct prompt *p, struct strbuf *to)
 	strbuf_add(to, p->text.s + c->to, p->text.n - c->to);
 }
 
-/* Is what stands there wrong only because a word in it is not whole yet, as the chosen completion shows? */
+/* Is what stands there wrong only because a word in it is not whole yet, as the chosen completion
+ * shows? */
 static bool is_begun(const struct prompt *p, struct ui *ui)
 {
 	if (!has_ghost(p) || p->choices.from == p->choices.to)
@@ -105,8 +108,10 @@ static void changed(struct prompt *p, struct ui *ui)
 	else
 		choices_clear(&p->choices);
 	/* One choice that stands there already is no choice. */
-	if (p->choices.list.n == 1 && strlen(p->choices.list.v[0].text) == p->choices.to - p->choices.from &&
-	    !strncmp(p->choices.list.v[0].text, strbuf_str(&p->text) + p->choices.from, p->choices.to - p->choices.from)) {
+	if (p->choices.list.n == 1 &&
+	    strlen(p->choices.list.v[0].text) == p->choices.to - p->choices.from &&
+	    !strncmp(p->choices.list.v[0].text, strbuf_str(&p->text) + p->choices.from,
+		     p->choices.to - p->choices.from)) {
 		choices_clear(&p->choices);
 		p->chosen = -1;
 	}
@@ -203,7 +208,8 @@ static size_t char_after(const char *s, size_t n, size_t at)
 
 static bool is_word(char c)
 {
-	return c == '_' || (unsigned char)c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+	return c == '_' || (unsigned char)c >= 0x80 || (c >= '0' && c <= '9') ||
+	       (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 static size_t word_before(const char *s, size_t at)
@@ -303,12 +309,16 @@ static void choose(struct prompt *p, struct ui *ui, int by)
 	preview(p, ui);
 }
 
-/* What stands there was not taken: the reason stands where the text is, and stays until the text changes. */
+/* What stands there was not taken: the reason stands where the text is, and stays until the text
+ * changes. */
 static void refuse(struct prompt *p, struct ui *ui)
 {
 	if (!p->verdict.is_error) {
-		p->verdict = (struct prompt_verdict){ .is_error = true, .at = p->text.n, .n_bytes = 1 };
-		snprintf(p->verdict.message, sizeof(p->verdict.message), "%s", ui->flash[0] ? ui->flash : "this cannot be used as it stands");
+		p->verdict = (struct prompt_verdict){ .is_error = true,
+						      .at = p->text.n,
+						      .n_bytes = 1 };
+		snprintf(p->verdict.message, sizeof(p->verdict.message), "%s",
+			 ui->flash[0] ? ui->flash : "this cannot be used as it stands");
 	}
 	p->is_begun = false;
 	p->note = "not done";
@@ -373,7 +383,8 @@ void prompt_input(struct prompt *p, struct ui *ui, struct input in)
 		break;
 	case KEY_DOWN_:
 	case KEY_CTRL('n'):
-		if (box && p->history_at >= (p->ops->history >= 0 ? p->history[p->ops->history].n : 0))
+		if (box &&
+		    p->history_at >= (p->ops->history >= 0 ? p->history[p->ops->history].n : 0))
 			choose(p, ui, 1);
 		else
 			look_back(p, ui, false);
@@ -469,7 +480,8 @@ int prompt_n_lines(const struct prompt *p, int n_columns)
 	return text_width(p->verdict.message, strlen(p->verdict.message)) > n_columns - 24 ? 4 : 3;
 }
 
-struct area draw_box(struct area all, int line, int column, int n_lines, int n_columns, const char *title)
+struct area draw_box(struct area all, int line, int column, int n_lines, int n_columns,
+		     const char *title)
 {
 	struct area a = area_sub(all, line, column, n_lines, n_columns);
 	area_clear(a);
@@ -497,7 +509,9 @@ static void draw_choices(const struct prompt *p, struct area all, int bottom, in
 	int n = (int)c->list.n, wide = text_width(c->title, strlen(c->title)) + 4, docs = 0;
 	for (int i = 0; i < n; i++) {
 		int w = text_width(c->list.v[i].text, strlen(c->list.v[i].text));
-		int d = c->list.v[i].doc ? text_width(c->list.v[i].doc, strlen(c->list.v[i].doc)) + 2 : 0;
+		int d = c->list.v[i].doc
+			    ? text_width(c->list.v[i].doc, strlen(c->list.v[i].doc)) + 2
+			    : 0;
 		if (d > docs)
 			docs = d;
 		if (w > wide)
@@ -533,8 +547,9 @@ static void draw_choices(const struct prompt *p, struct area all, int bottom, in
 	}
 }
 
-/* Caret and message below the text, whatever floats above it. The message stands beside the caret if there is room for it,
- * else in lines of its own. `skip` bytes of the text are out of sight on the left. */
+/* Caret and message below the text, whatever floats above it. The message stands beside the caret
+ * if there is room for it, else in lines of its own. `skip` bytes of the text are out of sight on
+ * the left. */
 static void draw_error(const struct prompt *p, struct area last, int column, int room, size_t skip)
 {
 	const char *text = strbuf_str(&p->text), *message = p->verdict.message;
@@ -571,7 +586,8 @@ static void draw_error(const struct prompt *p, struct area last, int column, int
 		if (last.n_lines > 3)
 			area_put_cut(last, 3, 1, left, ROLE_DIM, message);
 	}
-	area_put_right(last, last.n_lines - 1, 0, last.n_columns - 1, p->note ? ROLE_TROUBLE : ROLE_DIM, way_out);
+	area_put_right(last, last.n_lines - 1, 0, last.n_columns - 1,
+		       p->note ? ROLE_TROUBLE : ROLE_DIM, way_out);
 }
 
 void prompt_draw(const struct prompt *p, struct area all, struct area last)
@@ -581,7 +597,9 @@ void prompt_draw(const struct prompt *p, struct area all, struct area last)
 	area_clear(last);
 	const char *text = strbuf_str(&p->text);
 	int column = 1 + area_put(last, 0, 1, -1, ROLE_FOCUS, p->ops->label);
-	int facts = !p->verdict.is_error ? text_width(p->verdict.message, strlen(p->verdict.message)) : 0;
+	int facts = !p->verdict.is_error
+			? text_width(p->verdict.message, strlen(p->verdict.message))
+			: 0;
 	int room = last.n_columns - column - 2 - (facts ? facts + 1 : 0);
 	if (room < 10)
 		room = 10;
@@ -596,13 +614,15 @@ void prompt_draw(const struct prompt *p, struct area all, struct area last)
 		area_put(last, 0, cursor, room - used, ROLE_DIM,
 			 p->choices.list.v[p->chosen].text + (p->choices.to - p->choices.from));
 	if (facts)
-		area_put_right(last, 0, last.n_columns - facts - 1, facts, ROLE_DIM, p->verdict.message);
+		area_put_right(last, 0, last.n_columns - facts - 1, facts, ROLE_DIM,
+			       p->verdict.message);
 	last.canvas->cursor_line = last.line;
 	last.canvas->cursor_column = last.column + cursor;
 	if (shows_error(p))
 		draw_error(p, last, column, room, skip);
 	else if (p->note)
-		area_put_right(last, 0, last.n_columns / 2, last.n_columns - last.n_columns / 2 - 1, ROLE_DIM, p->note);
+		area_put_right(last, 0, last.n_columns / 2, last.n_columns - last.n_columns / 2 - 1,
+			       ROLE_DIM, p->note);
 	if (box) {
 		int from = column;
 		if (p->choices.from >= skip)

@@ -1,8 +1,10 @@
 /*
- * prompt: one line of text being edited, with history, completion and a verdict on what stands there so far.
+ * prompt: one line of text being edited, with history, completion and a verdict on what stands
+ * there so far.
  *
- * The prompt knows nothing of filters or files: whoever opens it gives a struct prompt_ops. Each change calls check(),
- * which may name an error (its place is underlined) or a fact ("79 727 in 3 ms"), and complete(), which fills the box.
+ * The prompt knows nothing of filters or files: whoever opens it gives a struct prompt_ops. Each
+ * change calls check(), which may name an error (its place is underlined) or a fact ("79 727 in 3
+ * ms"), and complete(), which fills the box.
  */
 #pragma once
 #include <stdbool.h>
@@ -19,9 +21,9 @@ struct ui;
 enum { PROMPT_CHOICES_MAX = 200, PROMPT_HISTORY_MAX = 200 };
 
 struct prompt_choice {
-	char *text;      /* what takes the place of the word; malloc'ed */
-	char *doc;       /* right of it: a count or a word; may be NULL */
-	bool is_dim;     /* would find nothing */
+	char *text;  /* what takes the place of the word; malloc'ed */
+	char *doc;   /* right of it: a count or a word; may be NULL */
+	bool is_dim; /* would find nothing */
 };
 
 struct prompt_choices {
@@ -32,8 +34,8 @@ struct prompt_choices {
 
 struct prompt_verdict {
 	bool is_error;
-	size_t at, n_bytes;   /* what is wrong */
-	char message[320];    /* the error, or facts for the right edge */
+	size_t at, n_bytes; /* what is wrong */
+	char message[320];  /* the error, or facts for the right edge */
 };
 
 struct prompt_ops {
@@ -42,8 +44,10 @@ struct prompt_ops {
 	/* may be NULL */
 	void (*check)(struct ui *ui, const char *text, struct prompt_verdict *ret);
 	/* may be NULL */
-	void (*complete)(struct ui *ui, const char *text, size_t cursor, struct prompt_choices *ret);
-	/* After each change: show what it would give. `text` is what stands there, or with the chosen completion. */
+	void (*complete)(struct ui *ui, const char *text, size_t cursor,
+			 struct prompt_choices *ret);
+	/* After each change: show what it would give. `text` is what stands there, or with the
+	 * chosen completion. */
 	/* may be NULL */
 	void (*preview)(struct ui *ui, const char *text);
 	bool (*accept)(struct ui *ui, const char *text); /* false: stay open */
@@ -54,19 +58,19 @@ enum { PROMPT_HISTORIES = 4 };
 struct prompt {
 	const struct prompt_ops *ops; /* NULL: closed */
 	struct strbuf text;
-	size_t cursor;                /* byte offset */
+	size_t cursor; /* byte offset */
 	struct prompt_choices choices;
-	int chosen;                   /* -1 none */
-	int first_choice;             /* top of the box */
+	int chosen;       /* -1 none */
+	int first_choice; /* top of the box */
 	bool box_hidden;
-	bool is_begun;                /* wrong only because the word at the cursor is not whole */
+	bool is_begun; /* wrong only because the word at the cursor is not whole */
 	struct prompt_verdict verdict;
 	/* why the last key did nothing; NULL: it did something. Static text */
 	const char *note;
 	VEC(char *) history[PROMPT_HISTORIES];
-	size_t history_at;            /* history.n = the line being typed */
-	char *typed;                  /* that line, while older ones are looked at */
-	char *good;                   /* the last text without an error */
+	size_t history_at; /* history.n = the line being typed */
+	char *typed;       /* that line, while older ones are looked at */
+	char *good;        /* the last text without an error */
 };
 
 void prompt_open(struct prompt *p, struct ui *ui, const struct prompt_ops *ops, const char *text);
@@ -85,7 +89,9 @@ int prompt_n_lines(const struct prompt *p, int n_columns);
 /* `last` are the prompt's lines; the box floats in `all`. */
 void prompt_draw(const struct prompt *p, struct area all, struct area last);
 
-void prompt_add_choice(struct prompt_choices *c, const char *text, size_t n_bytes, const char *doc, bool is_dim);
+void prompt_add_choice(struct prompt_choices *c, const char *text, size_t n_bytes, const char *doc,
+		       bool is_dim);
 void prompt_remember(struct prompt *p, int history, const char *text);
 /* A box with a title, its inside cleared; returns the inside. */
-struct area draw_box(struct area all, int line, int column, int n_lines, int n_columns, const char *title);
+struct area draw_box(struct area all, int line, int column, int n_lines, int n_columns,
+		     const char *title);

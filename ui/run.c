@@ -1,7 +1,8 @@
 /*
- * run: the loop. One thread, one poll(2) over the terminal, signals, the growing capture, the program's terminal and the
- * recorder. Long work is done in slices of 3 ms between looks at the keyboard, and how far it has come is drawn 25 times a
- * second; with nothing to do it sleeps for good.
+ * run: the loop. One thread, one poll(2) over the terminal, signals, the growing capture, the
+ * program's terminal and the recorder. Long work is done in slices of 3 ms between looks at the
+ * keyboard, and how far it has come is drawn 25 times a second; with nothing to do it sleeps for
+ * good.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -62,7 +63,10 @@ static void watch(struct loop *l)
 	if (l->watch >= 0)
 		inotify_rm_watch(l->inotify_fd, l->watch);
 	l->watched = s->trace;
-	l->watch = s->path ? inotify_add_watch(l->inotify_fd, s->path, IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF) : -1;
+	l->watch = s->path ? inotify_add_watch(l->inotify_fd, s->path,
+					       IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB |
+						   IN_MOVE_SELF | IN_DELETE_SELF)
+			   : -1;
 	l->ui->growth_waits = true; /* what was written before the watch stood */
 }
 
@@ -96,8 +100,10 @@ static void edit(struct loop *l)
 		signal(SIGINT, SIG_DFL);
 		signal(SIGQUIT, SIG_DFL);
 		sigprocmask(SIG_SETMASK, &l->old_mask, NULL);
-		/* $EDITOR may have arguments: let the shell part them; file and line come as parameters, not as text */
-		execl("/bin/sh", "sh", "-c", "exec $0 \"$1\" \"$2\"", editor, line, ui->edit_file, (char *)NULL);
+		/* $EDITOR may have arguments: let the shell part them; file and line come as
+		 * parameters, not as text */
+		execl("/bin/sh", "sh", "-c", "exec $0 \"$1\" \"$2\"", editor, line, ui->edit_file,
+		      (char *)NULL);
 		_exit(127);
 	}
 	int status = 0;
@@ -124,7 +130,8 @@ static void set_theme(struct loop *l)
 {
 	struct ui *ui = l->ui;
 	for (int i = 0; i < ui->config.n_colors; i++) {
-		struct err *err = theme_set(&ui->theme, ui->config.colors[i].role, ui->config.colors[i].style);
+		struct err *err = theme_set(&ui->theme, ui->config.colors[i].role,
+					    ui->config.colors[i].style);
 		err_destroy(err);
 	}
 	term_set_theme(l->term, &ui->theme);
@@ -185,11 +192,17 @@ static void loop(struct loop *l)
 		int pty = s ? s->terminal_fd : -1;
 		const struct ui_start_ops *start = ui->options.start;
 		int start_fd = !s && start && start->fd ? start->fd(ui->options.start_ctx) : -1;
-		struct pollfd fds[] = { { .fd = term_fd(l->term), .events = POLLIN }, { .fd = l->signal_fd, .events = POLLIN },
-					{ .fd = l->inotify_fd, .events = POLLIN },    { .fd = live_fd, .events = POLLIN },
-					{ .fd = pty, .events = POLLIN },		      { .fd = start_fd, .events = POLLIN } };
+		struct pollfd fds[] = { { .fd = term_fd(l->term), .events = POLLIN },
+					{ .fd = l->signal_fd, .events = POLLIN },
+					{ .fd = l->inotify_fd, .events = POLLIN },
+					{ .fd = live_fd, .events = POLLIN },
+					{ .fd = pty, .events = POLLIN },
+					{ .fd = start_fd, .events = POLLIN } };
 		uint64_t now = monotonic_ns(), deadline = ui_deadline(ui);
-		int timeout = more ? 0 : deadline == UINT64_MAX ? -1 : deadline <= now ? 0 : (int)((deadline - now) / 1000000 + 1);
+		int timeout = more                     ? 0
+			      : deadline == UINT64_MAX ? -1
+			      : deadline <= now        ? 0
+						       : (int)((deadline - now) / 1000000 + 1);
 		int n = poll(fds, ARRAY_LEN(fds), timeout);
 		if (n < 0 && errno != EINTR)
 			break;
@@ -208,7 +221,8 @@ static void loop(struct loop *l)
 				s->terminal_fd = -1;
 			ui->dirty = true;
 		}
-		/* keys first: at most 64, so that a held key does not keep the screen from being drawn */
+		/* keys first: at most 64, so that a held key does not keep the screen from being
+		 * drawn */
 		for (int i = 0; i < 64; i++) {
 			struct input in = term_next(l->term);
 			if (in.kind == INPUT_NONE)
@@ -245,8 +259,10 @@ struct err *ui_run(const struct ui_options *options)
 	if (err)
 		return err;
 	l.ui->no_color = options->color == UI_COLOR_NEVER ||
-			 (options->color == UI_COLOR_AUTO && getenv("NO_COLOR") && *getenv("NO_COLOR"));
-	struct term_options term = { .mouse = l.ui->mouse, .no_color = l.ui->no_color,
+			 (options->color == UI_COLOR_AUTO && getenv("NO_COLOR") &&
+			  *getenv("NO_COLOR"));
+	struct term_options term = { .mouse = l.ui->mouse,
+				     .no_color = l.ui->no_color,
 				     .force_color = options->color == UI_COLOR_ALWAYS };
 	err = term_open(&term, &l.term);
 	if (!err)

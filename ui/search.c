@@ -58,7 +58,8 @@ struct err *search_set(struct search *s, const char *text, bool backwards)
 	return NULL;
 }
 
-static bool match_at(const struct search *s, const char *text, size_t n, size_t from, size_t *ret_from, size_t *ret_to)
+static bool match_at(const struct search *s, const char *text, size_t n, size_t from,
+		     size_t *ret_from, size_t *ret_to)
 {
 	pcre2_match_context *limits = pcre2_match_context_create(NULL);
 	if (!limits)
@@ -88,7 +89,8 @@ void search_mark(const struct search *s, struct area a, int line)
 	int *column = calloc((size_t)a.n_columns * CELL_BYTES + 1, sizeof(*column));
 	if (!column)
 		return;
-	const struct cell *cells = &a.canvas->cells[(a.line + line) * a.canvas->n_columns + a.column];
+	const struct cell *cells =
+	    &a.canvas->cells[(a.line + line) * a.canvas->n_columns + a.column];
 	for (int x = 0; x < a.n_columns; x++) {
 		for (int b = 0; b < cells[x].n_bytes; b++)
 			column[text.n + (size_t)b] = x;

@@ -11,10 +11,10 @@
 #include "ui/canvas.h"
 
 struct search {
-	char *text;      /* NULL none */
+	char *text; /* NULL none */
 	bool backwards;
-	void *code;      /* pcre2_code */
-	void *match;     /* pcre2_match_data */
+	void *code;  /* pcre2_code */
+	void *match; /* pcre2_match_data */
 };
 
 /* Smart case: no upper-case letter in the pattern ignores case. Errors: ERR_SYNTAX with err->at. */

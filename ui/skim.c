@@ -1,5 +1,6 @@
 /*
- * skim: see skim.h. The parts of a line stand with spaces between them, and the word has none: it lies within one part.
+ * skim: see skim.h. The parts of a line stand with spaces between them, and the word has none: it
+ * lies within one part.
  */
 #include "ui/skim.h"
 
@@ -39,7 +40,8 @@ struct skim {
 
 static bool is_word_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '/' || c == '-';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '_' || c == '/' || c == '-';
 }
 
 /* Not found in a time (digits and dots) and not in an address (0x and digits). */
@@ -59,7 +61,8 @@ static void word_end(const char *s, size_t n, const char **best, size_t *n_best)
 	}
 }
 
-/* The longest word that every hit of the pattern has. Where the pattern is not plain enough to be sure, none. */
+/* The longest word that every hit of the pattern has. Where the pattern is not plain enough to be
+ * sure, none. */
 static size_t word_of(const char *p, const char **ret)
 {
 	const char *run = p, *best = NULL;
@@ -151,7 +154,8 @@ static enum verdict judge(struct skim *k)
 	const uint8_t *p = (const uint8_t *)strbuf_str(&k->text);
 	bool has = k->text.failed || scan_find(&k->word, p, p + k->text.n);
 	if (!has && k->has_exotic)
-		has = memmem(p, k->text.n, "\xc5\xbf", 2) || memmem(p, k->text.n, "\xe2\x84\xaa", 3);
+		has = memmem(p, k->text.n, "\xc5\xbf", 2) ||
+		      memmem(p, k->text.n, "\xe2\x84\xaa", 3);
 	strbuf_clear(&k->text);
 	return has ? YES : NO;
 }
@@ -171,10 +175,12 @@ static uint8_t *slot_of(verdict_vec *v, uint32_t id)
 static bool args_may(struct skim *k, struct view *s, const struct event *e)
 {
 	int minor = view_minor_of(s, e->process);
-	uint64_t h = ((uint64_t)e->args << 32 | (uint64_t)e->name << 8 | (uint8_t)minor) * 0x9e3779b97f4a7c15u;
+	uint64_t h = ((uint64_t)e->args << 32 | (uint64_t)e->name << 8 | (uint8_t)minor) *
+		     0x9e3779b97f4a7c15u;
 	struct args_slot *slot = &k->args[h >> 44];
 	static_assert(ARGS_SLOTS == 1 << 20, "20 bits of the hash");
-	if (slot->args != e->args || slot->name != e->name || slot->minor != minor || slot->verdict == UNKNOWN) {
+	if (slot->args != e->args || slot->name != e->name || slot->minor != minor ||
+	    slot->verdict == UNKNOWN) {
 		event_text_args(&k->text, s, e, 1 << 20);
 		*slot = (struct args_slot){ e->args, e->name, (int16_t)minor, (uint8_t)judge(k) };
 	}
@@ -185,7 +191,8 @@ bool skim_may_match(struct skim *k, struct view *s, const struct event *e)
 {
 	if (!k->is_on)
 		return true;
-	uint8_t *name = slot_of(&k->names, e->name), *thread = slot_of(&k->threads, e->thread), *stack = slot_of(&k->stacks, e->stack);
+	uint8_t *name = slot_of(&k->names, e->name), *thread = slot_of(&k->threads, e->thread),
+		*stack = slot_of(&k->stacks, e->stack);
 	if (!name || !thread || !stack)
 		return true;
 	if (*name == UNKNOWN) {

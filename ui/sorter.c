@@ -3,7 +3,6 @@
  */
 #include "ui/sorter.h"
 
-
 #include "base/monotonic.h"
 
 enum { KEYS_PER_LOOK = 256 }; /* at the clock */
@@ -43,9 +42,12 @@ bool sorter_step(struct sorter *s, uint64_t budget_ns, uint64_t *ret_spent_ns)
 		size_t middle = s->from + s->width < n ? s->from + s->width : n;
 		size_t end = s->from + 2 * s->width < n ? s->from + 2 * s->width : n;
 		while (s->to < end) {
-			bool first = s->b >= end || (s->a < middle && s->compare(s->ctx, s->v.v[s->a], s->v.v[s->b]) <= 0);
+			bool first = s->b >= end ||
+				     (s->a < middle &&
+				      s->compare(s->ctx, s->v.v[s->a], s->v.v[s->b]) <= 0);
 			s->other[s->to++] = s->v.v[first ? s->a++ : s->b++];
-			if (++done % KEYS_PER_LOOK == 0 && budget_ns != UINT64_MAX && monotonic_ns() - begin >= budget_ns) {
+			if (++done % KEYS_PER_LOOK == 0 && budget_ns != UINT64_MAX &&
+			    monotonic_ns() - begin >= budget_ns) {
 				*ret_spent_ns = monotonic_ns() - begin;
 				return false;
 			}

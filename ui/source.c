@@ -32,7 +32,8 @@ void source_forget(void)
 		fini(&kept[i]);
 }
 
-/* The path without opening what it names, so that no driver and no writer of a FIFO takes notice. */
+/* The path without opening what it names, so that no driver and no writer of a FIFO takes notice.
+ */
 static int look_up(const char *path, struct source_root root)
 {
 	if (root.is_ours)
@@ -43,7 +44,8 @@ static int look_up(const char *path, struct source_root root)
 	if (top < 0)
 		return -1;
 	/* openat2(2): absolute links, and "..", stay below */
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC,
+				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
 	int fd = (int)syscall(SYS_openat2, top, path, &how, sizeof(how));
 	close(top);
 	return fd;
@@ -76,7 +78,8 @@ static bool load(struct source_file *f, const char *path, struct source_root roo
 	char *text = malloc((size_t)st.st_size + 1);
 	size_t n = 0;
 	ssize_t k;
-	while (text && n < (size_t)st.st_size && (k = read(fd, text + n, (size_t)st.st_size - n)) > 0)
+	while (text && n < (size_t)st.st_size &&
+	       (k = read(fd, text + n, (size_t)st.st_size - n)) > 0)
 		n += (size_t)k;
 	close(fd);
 	if (!text)
@@ -107,11 +110,13 @@ static bool load(struct source_file *f, const char *path, struct source_root roo
 	return true;
 }
 
-const struct source_file *source_get(const char *path, const char *cwd, struct source_root root, char *const *dirs, size_t n_dirs)
+const struct source_file *source_get(const char *path, const char *cwd, struct source_root root,
+				     char *const *dirs, size_t n_dirs)
 {
 	const struct source_root ours = { .is_ours = true };
 	for (int i = 0; i < KEPT; i++)
-		if (kept[i].path && !strcmp(kept[i].path, path) && kept[i].root.is_ours == root.is_ours && kept[i].root.pid == root.pid)
+		if (kept[i].path && !strcmp(kept[i].path, path) &&
+		    kept[i].root.is_ours == root.is_ours && kept[i].root.pid == root.pid)
 			return &kept[i];
 	struct source_file *f = &kept[next_slot++ % KEPT];
 	fini(f);

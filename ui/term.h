@@ -1,8 +1,8 @@
 /*
  * term: the terminal. Only term_curses.c knows curses, colours and escape sequences.
  *
- * One terminal per process. Whatever happens (return, CHECK, fatal signal) the terminal is restored: term_open()
- * pushes a crash handler that needs nothing but write(2) and tcsetattr(3).
+ * One terminal per process. Whatever happens (return, CHECK, fatal signal) the terminal is
+ * restored: term_open() pushes a crash handler that needs nothing but write(2) and tcsetattr(3).
  */
 #pragma once
 #include <stdbool.h>
@@ -18,20 +18,21 @@ struct terminal;
 
 struct term_options {
 	bool mouse;
-	bool no_color;      /* --color=never or NO_COLOR */
-	bool force_color;   /* --color=always */
+	bool no_color;    /* --color=never or NO_COLOR */
+	bool force_color; /* --color=always */
 };
 
-/* Would term_open() know this terminal? Asked before anything is started that the screen is for. Draws nothing. */
+/* Would term_open() know this terminal? Asked before anything is started that the screen is for.
+ * Draws nothing. */
 MUST_CHECK struct err *term_check(void);
 MUST_CHECK struct err *term_open(const struct term_options *options, struct terminal **ret);
 void term_close(struct terminal *t); /* NULL is fine */
 
 void term_size(const struct terminal *t, int *ret_lines, int *ret_columns);
-int term_fd(const struct terminal *t);       /* readable when input waits */
+int term_fd(const struct terminal *t);        /* readable when input waits */
 bool term_is_light(const struct terminal *t); /* the background, as far as it is known */
 bool term_is_ascii(const struct terminal *t); /* no UTF-8, or signs drawn two cells wide */
-int term_colors(const struct terminal *t);   /* 0 mono, 8, 16, 256, 1 << 24 */
+int term_colors(const struct terminal *t);    /* 0 mono, 8, 16, 256, 1 << 24 */
 void term_set_theme(struct terminal *t, const struct theme *theme);
 void term_set_mouse(struct terminal *t, bool on);
 
@@ -40,8 +41,9 @@ struct input term_next(struct terminal *t);
 /* after SIGWINCH: ask for the size again; the next input is INPUT_RESIZE */
 void term_resized(struct terminal *t);
 void term_draw(struct terminal *t, const struct canvas *c);
-void term_redraw(struct terminal *t);        /* the next draw paints everything anew */
-/* Into the system clipboard by OSC 52. NULL: it was sent, and whether it is taken is not known; else why not. */
+void term_redraw(struct terminal *t); /* the next draw paints everything anew */
+/* Into the system clipboard by OSC 52. NULL: it was sent, and whether it is taken is not known;
+ * else why not. */
 const char *term_copy(struct terminal *t, const char *text, size_t n_bytes);
 /* Leave the terminal to somebody else (a shell after Ctrl-Z, an editor) and take it again. */
 void term_leave(struct terminal *t);

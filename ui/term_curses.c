@@ -1,8 +1,10 @@
 /*
- * term_curses: canvas to terminal and terminal to input by ncursesw; the only file that includes <curses.h>.
+ * term_curses: canvas to terminal and terminal to input by ncursesw; the only file that includes
+ * <curses.h>.
  *
- * Restoring: the strings that undo our modes are asked of terminfo when the terminal is opened and kept as bytes, so the
- * crash handler and the handlers of fatal signals need only write(2) and tcsetattr(3).
+ * Restoring: the strings that undo our modes are asked of terminfo when the terminal is opened and
+ * kept as bytes, so the crash handler and the handlers of fatal signals need only write(2) and
+ * tcsetattr(3).
  */
 #include "ui/term.h"
 
@@ -66,9 +68,10 @@ static void on_fatal_signal(int sig)
 	raise(sig);
 }
 
-/* The last three are waited for by a signalfd and blocked; here in case one comes before or after that: the handlers of ncurses
- * end the program without a word. */
-static const int fatal_signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGQUIT, SIGINT, SIGTERM, SIGHUP };
+/* The last three are waited for by a signalfd and blocked; here in case one comes before or after
+ * that: the handlers of ncurses end the program without a word. */
+static const int fatal_signals[] = { SIGSEGV, SIGBUS, SIGFPE,  SIGILL, SIGABRT,
+				     SIGQUIT, SIGINT, SIGTERM, SIGHUP };
 
 /* On a stack of their own, so that the terminal is restored when ours has run out. */
 static void catch_fatal_signals(void)
@@ -123,8 +126,9 @@ static void say(const char *s)
 }
 
 /*
- * Ask for the background colour (OSC 11) and, behind it, for the device attributes, which every terminal answers: when
- * that second answer is in, nothing can come late and be taken for keys. 200 ms at most.
+ * Ask for the background colour (OSC 11) and, behind it, for the device attributes, which every
+ * terminal answers: when that second answer is in, nothing can come late and be taken for keys. 200
+ * ms at most.
  */
 static bool ask_is_light(void)
 {
@@ -135,8 +139,9 @@ static bool ask_is_light(void)
 			return atoi(bg + 1) == 7 || atoi(bg + 1) == 15;
 	}
 	const char *name = getenv("TERM");
-	if (!name || (strncmp(name, "xterm", 5) && strncmp(name, "tmux", 4) && strncmp(name, "screen", 6) &&
-		      strncmp(name, "rxvt", 4) && strncmp(name, "alacritty", 9) && strncmp(name, "foot", 4)))
+	if (!name ||
+	    (strncmp(name, "xterm", 5) && strncmp(name, "tmux", 4) && strncmp(name, "screen", 6) &&
+	     strncmp(name, "rxvt", 4) && strncmp(name, "alacritty", 9) && strncmp(name, "foot", 4)))
 		return false;
 	struct termios old, raw_mode;
 	if (tcgetattr(STDIN_FILENO, &old))
@@ -204,13 +209,18 @@ int del_curterm(struct term *old);
 static struct err *unknown_terminal(void)
 {
 	const char *name = getenv("TERM");
-	struct err *err = name && *name ? err_create(ERR_UNSUPPORTED, "cannot open the screen: terminal type \"%s\" is not known", name)
-					: err_create(ERR_UNSUPPORTED, "cannot open the screen: TERM is not set");
-	return err_with_hint(err, "set TERM to one that terminfo knows, such as xterm-256color; record and print need none");
+	struct err *err =
+	    name && *name
+		? err_create(ERR_UNSUPPORTED,
+			     "cannot open the screen: terminal type \"%s\" is not known", name)
+		: err_create(ERR_UNSUPPORTED, "cannot open the screen: TERM is not set");
+	return err_with_hint(err, "set TERM to one that terminfo knows, such as xterm-256color; "
+				  "record and print need none");
 }
 
-/* newterm(3) believes COLUMNS and LINES more than the terminal (ncurses(3X), "Environment"); they are often left over from
- * another one. They are put back: programs that are started from here inherit them. */
+/* newterm(3) believes COLUMNS and LINES more than the terminal (ncurses(3X), "Environment"); they
+ * are often left over from another one. They are put back: programs that are started from here
+ * inherit them. */
 static SCREEN *newterm_of_its_size(void)
 {
 	static const char *const names[] = { "COLUMNS", "LINES" };
@@ -240,19 +250,25 @@ struct err *term_check(void)
 	del_curterm(set_curterm(NULL));
 	if (can_place)
 		return NULL;
-	return err_with_hint(err_create(ERR_UNSUPPORTED, "cannot open the screen: a terminal of type \"%s\" cannot place text",
-					getenv("TERM") ? getenv("TERM") : ""),
-			     "auditview print FILE, -p PID or -- PROGRAM writes lines; or set TERM, to xterm-256color for instance");
+	return err_with_hint(
+	    err_create(ERR_UNSUPPORTED,
+		       "cannot open the screen: a terminal of type \"%s\" cannot place text",
+		       getenv("TERM") ? getenv("TERM") : ""),
+	    "auditview print FILE, -p PID or -- PROGRAM writes lines; or set TERM, to "
+	    "xterm-256color for instance");
 }
 
 struct err *term_open(const struct term_options *options, struct terminal **ret)
 {
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
-		return err_create(ERR_UNSUPPORTED, "cannot open the screen: standard input and output must be a terminal");
+		return err_create(
+		    ERR_UNSUPPORTED,
+		    "cannot open the screen: standard input and output must be a terminal");
 	setlocale(LC_CTYPE, "");
 	bool is_utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8");
 	if (!is_utf8 && setlocale(LC_CTYPE, "C.UTF-8")) {
-		/* Curses needs a UTF-8 locale to pass bytes through; what we draw is then plain ASCII. */
+		/* Curses needs a UTF-8 locale to pass bytes through; what we draw is then plain
+		 * ASCII. */
 	}
 	struct terminal *t = calloc(1, sizeof(*t));
 	if (!t)
@@ -263,7 +279,8 @@ struct err *term_open(const struct term_options *options, struct terminal **ret)
 	t->is_light = ask_is_light();
 	t->out = stdout;
 	set_escdelay(25);
-	/* ncurses (6.4, lib_tstp.c) draws in its handler of SIGTSTP, whatever is going on; ui_run() stops in its own time */
+	/* ncurses (6.4, lib_tstp.c) draws in its handler of SIGTSTP, whatever is going on; ui_run()
+	 * stops in its own time */
 	struct sigaction stop;
 	sigaction(SIGTSTP, NULL, &stop);
 	t->screen = newterm_of_its_size();
@@ -348,13 +365,15 @@ int term_colors(const struct terminal *t)
 	return t->colors;
 }
 
-/* Terminals with direct colours (xterm-direct: COLORS is 2^24) take 0xRRGGBB instead of an index. */
+/* Terminals with direct colours (xterm-direct: COLORS is 2^24) take 0xRRGGBB instead of an index.
+ */
 static int color_number(const struct terminal *t, int index)
 {
 	if (index < 0 || t->colors <= 256 || index < 8)
 		return index;
 	static const int steps[] = { 0, 95, 135, 175, 215, 255 };
-	static const int sixteen[] = { 0x808080, 0xff0000, 0x00ff00, 0xffff00, 0x5c5cff, 0xff00ff, 0x00ffff, 0xffffff };
+	static const int sixteen[] = { 0x808080, 0xff0000, 0x00ff00, 0xffff00,
+				       0x5c5cff, 0xff00ff, 0x00ffff, 0xffffff };
 	if (index < 16)
 		return sixteen[index - 8];
 	if (index >= 232) {
@@ -397,7 +416,8 @@ void term_set_theme(struct terminal *t, const struct theme *theme)
 			t->attrs[role][in_bar] = attr_of(s.attrs);
 			t->pairs[role][in_bar] = 0;
 			if (t->colors && (s.fg != COLOR_NONE || s.bg != COLOR_NONE)) {
-				init_extended_pair(next, color_number(t, s.fg), color_number(t, s.bg));
+				init_extended_pair(next, color_number(t, s.fg),
+						   color_number(t, s.bg));
 				t->pairs[role][in_bar] = next++;
 			}
 		}
@@ -421,15 +441,17 @@ void term_resized(struct terminal *t)
 static const struct {
 	int curses, key;
 } special_keys[] = {
-	{ KEY_UP, KEY_UP_ },       { KEY_DOWN, KEY_DOWN_ },   { KEY_LEFT, KEY_LEFT_ },   { KEY_RIGHT, KEY_RIGHT_ },
-	{ KEY_PPAGE, KEY_PGUP_ },  { KEY_NPAGE, KEY_PGDN_ },  { KEY_HOME, KEY_HOME_ },   { KEY_END, KEY_END_ },
-	{ KEY_BACKSPACE, KEY_BKSP_ }, { KEY_DC, KEY_DEL_ },   { KEY_IC, KEY_INS_ },      { KEY_BTAB, KEY_STAB_ },
+	{ KEY_UP, KEY_UP_ },       { KEY_DOWN, KEY_DOWN_ },  { KEY_LEFT, KEY_LEFT_ },
+	{ KEY_RIGHT, KEY_RIGHT_ }, { KEY_PPAGE, KEY_PGUP_ }, { KEY_NPAGE, KEY_PGDN_ },
+	{ KEY_HOME, KEY_HOME_ },   { KEY_END, KEY_END_ },    { KEY_BACKSPACE, KEY_BKSP_ },
+	{ KEY_DC, KEY_DEL_ },      { KEY_IC, KEY_INS_ },     { KEY_BTAB, KEY_STAB_ },
 	{ KEY_ENTER, KEY_ENTER_ },
 };
 
 /*
- * ncurses 6.4 reports a move with the button held as one more press (lib_mouse.c), and makes one click of a press and a release
- * that are read together. So: a press while the button is down is a drag, a click is a press with its release to follow.
+ * ncurses 6.4 reports a move with the button held as one more press (lib_mouse.c), and makes one
+ * click of a press and a release that are read together. So: a press while the button is down is a
+ * drag, a click is a press with its release to follow.
  */
 static struct input mouse_input(struct terminal *t)
 {
@@ -455,8 +477,7 @@ static struct input mouse_input(struct terminal *t)
 		t->release = in;
 		t->release.mouse = MOUSE_RELEASE;
 		t->button_down = false;
-	}
-	else if (m.bstate & REPORT_MOUSE_POSITION)
+	} else if (m.bstate & REPORT_MOUSE_POSITION)
 		in.mouse = MOUSE_DRAG;
 	else
 		in.kind = INPUT_NONE;
@@ -490,7 +511,8 @@ struct input term_next(struct terminal *t)
 			else if (key == '\n')
 				key = KEY_ENTER_;
 			if (t->in_paste)
-				return (struct input){ .kind = INPUT_PASTE, .key = (int)ch == 127 ? ' ' : (int)ch };
+				return (struct input){ .kind = INPUT_PASTE,
+						       .key = (int)ch == 127 ? ' ' : (int)ch };
 			return (struct input){ .kind = INPUT_KEY, .key = key };
 		}
 		if ((int)ch == KEY_PASTE_BEGIN || (int)ch == KEY_PASTE_END) {
@@ -506,10 +528,12 @@ struct input term_next(struct terminal *t)
 		if (ch == KEY_RESIZE)
 			continue;
 		if (ch > KEY_F0 && ch <= KEY_F(12))
-			return (struct input){ .kind = INPUT_KEY, .key = KEY_F1_ + (int)ch - KEY_F(1) };
+			return (struct input){ .kind = INPUT_KEY,
+					       .key = KEY_F1_ + (int)ch - KEY_F(1) };
 		for (size_t i = 0; i < ARRAY_LEN(special_keys); i++)
 			if (special_keys[i].curses == (int)ch)
-				return (struct input){ .kind = INPUT_KEY, .key = special_keys[i].key };
+				return (struct input){ .kind = INPUT_KEY,
+						       .key = special_keys[i].key };
 	}
 }
 
@@ -537,7 +561,8 @@ static void draw_line(struct terminal *t, const struct canvas *c, int y)
 		int end = x;
 		while (end < c->n_columns && end < t->n_columns && n + CELL_BYTES < sizeof(run)) {
 			const struct cell *next = &c->cells[y * c->n_columns + end];
-			if (next->width_cells == 0 || next->role != cell->role || next->flags != cell->flags)
+			if (next->width_cells == 0 || next->role != cell->role ||
+			    next->flags != cell->flags)
 				break;
 			memcpy(run + n, next->text, next->n_bytes);
 			n += next->n_bytes;
@@ -552,13 +577,15 @@ static void draw_line(struct terminal *t, const struct canvas *c, int y)
 
 void term_draw(struct terminal *t, const struct canvas *c)
 {
-	bool all = t->all_dirty || t->shown.n_lines != c->n_lines || t->shown.n_columns != c->n_columns;
+	bool all = t->all_dirty || t->shown.n_lines != c->n_lines ||
+		   t->shown.n_columns != c->n_columns;
 	if (all && !canvas_resize(&t->shown, c->n_lines, c->n_columns))
 		return;
 	if (t->all_dirty)
 		clearok(stdscr, TRUE);
 	for (int y = 0; y < c->n_lines && y < t->n_lines; y++) {
-		size_t at = (size_t)y * (size_t)c->n_columns, n = (size_t)c->n_columns * sizeof(struct cell);
+		size_t at = (size_t)y * (size_t)c->n_columns,
+		       n = (size_t)c->n_columns * sizeof(struct cell);
 		if (!all && !memcmp(&t->shown.cells[at], &c->cells[at], n))
 			continue;
 		memcpy(&t->shown.cells[at], &c->cells[at], n);
@@ -576,11 +603,14 @@ void term_redraw(struct terminal *t)
 	t->all_dirty = true;
 }
 
-/* Terminals whose sort is known to take OSC 52, or to skip it unharmed. Others may show it as text. */
+/* Terminals whose sort is known to take OSC 52, or to skip it unharmed. Others may show it as text.
+ */
 static bool takes_clipboard(const char *name)
 {
-	static const char *const sorts[] = { "xterm", "tmux", "screen", "rxvt", "alacritty", "foot", "kitty", "st-", "wezterm",
-					     "konsole", "gnome", "vte", "contour", "iterm", "mintty", "ghostty" };
+	static const char *const sorts[] = { "xterm",     "tmux",    "screen", "rxvt",
+					     "alacritty", "foot",    "kitty",  "st-",
+					     "wezterm",   "konsole", "gnome",  "vte",
+					     "contour",   "iterm",   "mintty", "ghostty" };
 	for (size_t i = 0; name && i < ARRAY_LEN(sorts); i++)
 		if (!strncmp(name, sorts[i], strlen(sorts[i])))
 			return true;
@@ -589,7 +619,8 @@ static bool takes_clipboard(const char *name)
 
 static void add_base64(struct strbuf *to, const char *text, size_t n_bytes)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	for (size_t i = 0; i < n_bytes; i += 3) {
 		unsigned v = (unsigned)(unsigned char)text[i] << 16;
 		size_t left = n_bytes - i;
@@ -604,7 +635,8 @@ static void add_base64(struct strbuf *to, const char *text, size_t n_bytes)
 	}
 }
 
-/* Is what we write to read by GNU screen? It takes no OSC 52 and hands on only what is wrapped, in small pieces. */
+/* Is what we write to read by GNU screen? It takes no OSC 52 and hands on only what is wrapped, in
+ * small pieces. */
 static bool is_in_gnu_screen(const char *name)
 {
 	return getenv("STY") && !getenv("TMUX") && name && !strncmp(name, "screen", 6);
@@ -620,7 +652,8 @@ const char *term_copy(struct terminal *t, const char *text, size_t n_bytes)
 		return "this terminal has no clipboard that is known";
 	if (n_bytes > COPY_MAX)
 		return "it is more than a terminal takes, 74 994 bytes";
-	/* tmux in GNU screen, or the other way round: which one reads us cannot be told, and screen shows the rest of a long string */
+	/* tmux in GNU screen, or the other way round: which one reads us cannot be told, and screen
+	 * shows the rest of a long string */
 	if (getenv("STY") && getenv("TMUX") && n_bytes > SCREEN_MAX)
 		return "it is long, and GNU screen and tmux are one inside the other";
 	struct strbuf code = { 0 }, out = { 0 };

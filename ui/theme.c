@@ -1,7 +1,7 @@
 /*
- * theme: the built-in themes. Every indexed colour keeps a contrast of 4.5:1 on the backgrounds people use; the cb themes
- * keep their five hues apart for deutan, protan and tritan eyes. Meaning never rests on colour alone: each kind of ink
- * has a text form too.
+ * theme: the built-in themes. Every indexed colour keeps a contrast of 4.5:1 on the backgrounds
+ * people use; the cb themes keep their five hues apart for deutan, protan and tritan eyes. Meaning
+ * never rests on colour alone: each kind of ink has a text form too.
  */
 #include "ui/theme.h"
 
@@ -66,9 +66,10 @@ const struct theme themes[] = {
 const size_t n_themes = ARRAY_LEN(themes);
 
 static const char *const role_names[] = {
-	[ROLE_TEXT] = "text",     [ROLE_DIM] = "dim",   [ROLE_NETWORK] = "network", [ROLE_FILES] = "files",
-	[ROLE_PROCESS] = "process", [ROLE_CODE] = "code", [ROLE_BELOW] = "below",     [ROLE_INSIDE] = "inside",
-	[ROLE_FOCUS] = "focus",   [ROLE_HIT] = "hit",   [ROLE_TROUBLE] = "trouble",
+	[ROLE_TEXT] = "text",   [ROLE_DIM] = "dim",         [ROLE_NETWORK] = "network",
+	[ROLE_FILES] = "files", [ROLE_PROCESS] = "process", [ROLE_CODE] = "code",
+	[ROLE_BELOW] = "below", [ROLE_INSIDE] = "inside",   [ROLE_FOCUS] = "focus",
+	[ROLE_HIT] = "hit",     [ROLE_TROUBLE] = "trouble",
 };
 static_assert(ARRAY_LEN(role_names) == ROLE_COUNT, "a role has no name");
 
@@ -95,16 +96,21 @@ static struct err *style_parse(const char *text, struct style *ret)
 		const char *word;
 		unsigned attr;
 	} words[] = {
-		{ "bold", STYLE_BOLD }, { "underline", STYLE_UNDERLINE }, { "reverse", STYLE_REVERSE }, { "dim", STYLE_DIM },
+		{ "bold", STYLE_BOLD },
+		{ "underline", STYLE_UNDERLINE },
+		{ "reverse", STYLE_REVERSE },
+		{ "dim", STYLE_DIM },
 		{ "normal", 0 },
 	};
 	struct style style = { COLOR_NONE, COLOR_NONE, 0 };
 	bool on = false;
 	char copy[128], *save = NULL;
 	if (strlen(text) >= sizeof(copy))
-		return err_create(ERR_SYNTAX, "a style is at most %zu characters", sizeof(copy) - 1);
+		return err_create(ERR_SYNTAX, "a style is at most %zu characters",
+				  sizeof(copy) - 1);
 	strcpy(copy, text);
-	for (char *word = strtok_r(copy, " ,\t", &save); word; word = strtok_r(NULL, " ,\t", &save)) {
+	for (char *word = strtok_r(copy, " ,\t", &save); word;
+	     word = strtok_r(NULL, " ,\t", &save)) {
 		char *end;
 		long n = strtol(word, &end, 10);
 		if (end != word && !*end) {
@@ -123,7 +129,8 @@ static struct err *style_parse(const char *text, struct style *ret)
 			i++;
 		if (i == ARRAY_LEN(words))
 			return err_create(ERR_SYNTAX,
-					  "style \"%s\": expected a colour 0 to 255, on, bold, underline, reverse or dim",
+					  "style \"%s\": expected a colour 0 to 255, on, bold, "
+					  "underline, reverse or dim",
 					  word);
 		style.attrs |= words[i].attr;
 	}
@@ -146,6 +153,9 @@ struct err *theme_set(struct theme *theme, const char *role, const char *text)
 			theme->full[i] = theme->few[i] = style;
 			return NULL;
 		}
-	return err_create(ERR_SYNTAX, "no such role \"%s\": expected text dim network files process code below inside "
-				      "focus hit trouble or bar", role);
+	return err_create(
+	    ERR_SYNTAX,
+	    "no such role \"%s\": expected text dim network files process code below inside "
+	    "focus hit trouble or bar",
+	    role);
 }

@@ -85,7 +85,8 @@ static void add_theme(struct strbuf *to, const char *theme)
 		strbuf_addc(to, *theme == ' ' ? '_' : *theme);
 }
 
-/* Terms for all names with on[id] == want: whole themes, whole categories, single events. Returns how many. */
+/* Terms for all names with on[id] == want: whole themes, whole categories, single events. Returns
+ * how many. */
 static size_t add_terms(struct strbuf *to, struct view *s, const bool *on, bool want)
 {
 	uint32_t n_names = trace_n_names(s->trace);
@@ -116,10 +117,12 @@ static size_t add_terms(struct strbuf *to, struct view *s, const bool *on, bool 
 			for (uint32_t other = 1; other <= n_names && cat_all; other++) {
 				size_t on_n;
 				const char *on_name = trace_name(s->trace, other, &on_n);
-				if (catalog_category_bytes(on_name, on_n) != cat || memcmp(on_name, name, cat) || on_n == cat)
+				if (catalog_category_bytes(on_name, on_n) != cat ||
+				    memcmp(on_name, name, cat) || on_n == cat)
 					continue;
 				members++;
-				if (on[other] != want || view_name(s, other)->theme != (enum catalog_theme)theme)
+				if (on[other] != want ||
+				    view_name(s, other)->theme != (enum catalog_theme)theme)
 					cat_all = false;
 				if (other < id)
 					first = false;

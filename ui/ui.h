@@ -1,7 +1,8 @@
 /*
  * ui: what the panes and the loop share. Internal to ui/.
  *
- * ui_create() … ui_input(), ui_advance(), ui_draw() need no terminal: tests drive them and read the canvas.
+ * ui_create() … ui_input(), ui_advance(), ui_draw() need no terminal: tests drive them and read the
+ * canvas.
  */
 #pragma once
 #include <stdbool.h>
@@ -26,8 +27,8 @@
 
 struct message {
 	uint64_t wall_ns;
-	char *kind; /* "ended", "! lost", "note" */
-	char *text; /* lines parted by \n */
+	char *kind;   /* "ended", "! lost", "note" */
+	char *text;   /* lines parted by \n */
 	uint64_t seq; /* the place it speaks of, SELECTION_NONE */
 	bool is_trouble;
 };
@@ -39,7 +40,7 @@ struct place { /* where the user was, for [ and ] */
 
 /* A session that another one was opened over; q comes back to it. */
 struct level {
-	struct view *view;   /* NULL: the start page */
+	struct view *view; /* NULL: the start page */
 	VEC(enum pane_id) pages;
 	uint64_t cursor_seq;
 	bool following;
@@ -47,7 +48,7 @@ struct level {
 	bool is_lesson;
 };
 
-struct header {         /* what the header shows; taken four times a second */
+struct header { /* what the header shows; taken four times a second */
 	bool is_loss_known;
 	uint64_t n_events, n_lost, rate, quiet_ns, age_ns, file_bytes, longest_pause_ns;
 	unsigned n_children;
@@ -55,7 +56,7 @@ struct header {         /* what the header shows; taken four times a second */
 
 struct ui {
 	struct ui_options options;
-	struct view *s;  /* NULL while the start page is all there is */
+	struct view *s; /* NULL while the start page is all there is */
 	struct config config;
 	struct keymap *keys;
 	struct canvas canvas;
@@ -65,13 +66,13 @@ struct ui {
 	enum pane_id focus;             /* among the panes of the main page */
 	VEC(enum pane_id) pages;        /* full pages over the main page, the last one is seen */
 	struct prompt prompt;
-	char *prompt_old_filter;      /* what stood before the filter prompt was opened */
-	uint64_t anchor_seq;          /* and where the cursor was */
+	char *prompt_old_filter; /* what stood before the filter prompt was opened */
+	uint64_t anchor_seq;     /* and where the cursor was */
 
 	VEC(struct input) waiting; /* keys typed ahead of a search, for when it has ended */
-	bool filter_is_new;  /* nothing of it was worked out yet when the next key comes */
-	uint64_t count;      /* number typed before a key */
-	VEC(struct level) levels; /* sessions below this one, the last is next */
+	bool filter_is_new;        /* nothing of it was worked out yet when the next key comes */
+	uint64_t count;            /* number typed before a key */
+	VEC(struct level) levels;  /* sessions below this one, the last is next */
 	bool following;
 	uint64_t cursor_seq; /* the event whose details are shown; SELECTION_NONE */
 	enum time_mode time_mode;
@@ -79,9 +80,9 @@ struct ui {
 	struct search search;
 
 	VEC(struct message) messages;
-	char flash[256];     /* in the last line until flash_until_ns or the next key */
+	char flash[256]; /* in the last line until flash_until_ns or the next key */
 	uint64_t flash_until_ns;
-	char *dialog;        /* a box that floats: title, then lines; NULL none */
+	char *dialog; /* a box that floats: title, then lines; NULL none */
 	VEC(struct place) history;
 	size_t history_at;
 	char *source_dirs[8]; /* :source */
@@ -89,9 +90,9 @@ struct ui {
 	const char *theme_name;
 	struct theme theme;
 	bool theme_changed, is_light, no_color, wants_redraw, wants_suspend, mouse, mouse_changed;
-	char *copied;        /* text for the clipboard, taken by the loop */
+	char *copied; /* text for the clipboard, taken by the loop */
 	size_t copied_bytes;
-	char *edit_file;     /* for $EDITOR, taken by the loop */
+	char *edit_file; /* for $EDITOR, taken by the loop */
 	unsigned edit_line;
 
 	struct header header;
@@ -111,10 +112,11 @@ void ui_destroy(struct ui *ui);
 DEFINE_CLEANUP(ui);
 void ui_resize(struct ui *ui, int n_lines, int n_columns);
 void ui_input(struct ui *ui, struct input in);
-/* Act on keys that were typed ahead of a search, if it has ended. True: one of them began another. */
+/* Act on keys that were typed ahead of a search, if it has ended. True: one of them began another.
+ */
 bool ui_input_waiting(struct ui *ui);
-/* Take in what has grown (growth: the capture is known to have changed) and do up to budget_ns of long work. True: more
- * work waits. now_ns is CLOCK_MONOTONIC. */
+/* Take in what has grown (growth: the capture is known to have changed) and do up to budget_ns of
+ * long work. True: more work waits. now_ns is CLOCK_MONOTONIC. */
 bool ui_advance(struct ui *ui, uint64_t now_ns, bool growth, uint64_t budget_ns);
 /* When ui_advance() must be called again though nothing happened; UINT64_MAX never. */
 uint64_t ui_deadline(const struct ui *ui);
@@ -135,12 +137,14 @@ void ui_relayout(struct ui *ui);
 void ui_changed(struct ui *ui, unsigned changes);
 /* Replace the session; the old one is closed. Takes source over. */
 MUST_CHECK struct err *ui_set_source(struct ui *ui, struct ui_source *source);
-/* A session over the one there is (or over the start page): going back from it comes back here. Takes source over. */
+/* A session over the one there is (or over the start page): going back from it comes back here.
+ * Takes source over. */
 MUST_CHECK struct err *ui_push_source(struct ui *ui, struct ui_source *source);
 /* Close the session and come back to what is below it; false: there is nothing below. */
 bool ui_pop_source(struct ui *ui);
 
-/* Make `text` the filter; errors become a message. keep_history: it was typed, so history remembers the old one. */
+/* Make `text` the filter; errors become a message. keep_history: it was typed, so history remembers
+ * the old one. */
 bool ui_set_filter(struct ui *ui, const char *text, bool remember);
 /* A filter for the capture in view. */
 MUST_CHECK struct err *ui_compile(struct ui *ui, const char *text, struct filter **ret);
@@ -149,12 +153,13 @@ void ui_narrow(struct ui *ui, const char *term, bool exclude);
 /* the cursor of the events pane; reveals it; [ comes back */
 void ui_goto(struct ui *ui, uint64_t seq);
 void ui_show(struct ui *ui, uint64_t seq); /* the same, but history does not take notice */
-void ui_remember_place(struct ui *ui); /* here, with the filter in use */
+void ui_remember_place(struct ui *ui);     /* here, with the filter in use */
 void ui_remember(struct ui *ui, uint64_t seq, const char *filter_text);
 
 void ui_flash(struct ui *ui, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void ui_flash_err(struct ui *ui, struct err *err); /* takes err */
-void ui_message(struct ui *ui, const char *kind, uint64_t seq, bool is_trouble, const char *fmt, ...) PRINTF_LIKE(5, 6);
+void ui_message(struct ui *ui, const char *kind, uint64_t seq, bool is_trouble, const char *fmt,
+		...) PRINTF_LIKE(5, 6);
 void ui_dialog(struct ui *ui, const char *text); /* first line is the title */
 void ui_copy(struct ui *ui, const char *text, size_t n_bytes);
 
@@ -181,7 +186,8 @@ struct raw_value {
 	size_t n_bytes;
 	uint64_t full; /* its length before the capture cut it */
 };
-/* Bytes of the str or bytes under the cursor of the arguments; valid until the cursor's event changes. */
+/* Bytes of the str or bytes under the cursor of the arguments; valid until the cursor's event
+ * changes. */
 bool pane_arguments_raw(const struct pane *p, struct raw_value *ret);
 /* A drag with the mouse, columns of the pane; done: the button was let go. */
 void pane_timeline_drag(struct pane *p, int from, int to, bool done);
@@ -195,12 +201,13 @@ bool pane_terminal_read(struct ui *ui); /* output of the launched program; false
 
 /* ---- parts of the app, one file each ---- */
 
-void draw_header(struct ui *ui, struct area line);           /* app_header.c */
+void draw_header(struct ui *ui, struct area line); /* app_header.c */
 void header_take(struct ui *ui);
-void draw_title(struct area line, bool focus, const char *title, const char *subject, const char *facts);
+void draw_title(struct area line, bool focus, const char *title, const char *subject,
+		const char *facts);
 void draw_keys(struct ui *ui, struct area line);
 
-void prompt_filter(struct ui *ui, const char *text);         /* app_prompts.c */
+void prompt_filter(struct ui *ui, const char *text); /* app_prompts.c */
 void prompt_search(struct ui *ui, bool backwards);
 void prompt_command(struct ui *ui, const char *text);
 void prompt_write(struct ui *ui);
@@ -210,6 +217,6 @@ void prompt_save_filter(struct ui *ui);
 bool ui_command(struct ui *ui, const char *text);
 
 /* "[shown|marked|all] PATH": write these events; false: the flash says why not. */
-bool ui_write(struct ui *ui, const char *text);              /* app_write.c */
+bool ui_write(struct ui *ui, const char *text); /* app_write.c */
 
-void ui_mouse(struct ui *ui, struct input in);               /* app_mouse.c */
+void ui_mouse(struct ui *ui, struct input in); /* app_mouse.c */

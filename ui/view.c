@@ -1,8 +1,9 @@
 /*
  * view: from a growing capture to numbered lines.
  *
- * Order of the work: new events → filter (shown) → folds → rows. Each stage knows how far it has come; a later stage
- * never runs ahead of an earlier one, rows beyond a stage's end are taken as they are.
+ * Order of the work: new events → filter (shown) → folds → rows. Each stage knows how far it has
+ * come; a later stage never runs ahead of an earlier one, rows beyond a stage's end are taken as
+ * they are.
  */
 #include "ui/view.h"
 
@@ -12,8 +13,9 @@
 #include "base/monotonic.h"
 
 static const enum role group_roles[GROUP_COUNT] = {
-	[GROUP_NETWORK] = ROLE_NETWORK, [GROUP_FILES] = ROLE_FILES, [GROUP_PROCESS] = ROLE_PROCESS, [GROUP_CODE] = ROLE_CODE,
-	[GROUP_BELOW] = ROLE_BELOW,     [GROUP_IMPORT] = ROLE_DIM,  [GROUP_INSIDE] = ROLE_INSIDE,
+	[GROUP_NETWORK] = ROLE_NETWORK, [GROUP_FILES] = ROLE_FILES, [GROUP_PROCESS] = ROLE_PROCESS,
+	[GROUP_CODE] = ROLE_CODE,       [GROUP_BELOW] = ROLE_BELOW, [GROUP_IMPORT] = ROLE_DIM,
+	[GROUP_INSIDE] = ROLE_INSIDE,
 };
 
 enum role theme_role(enum catalog_theme theme)
@@ -41,8 +43,8 @@ static bool is_line_note(enum note_kind kind)
 	return false;
 }
 
-/* What becomes of children that are not Python stands in messages and processes: in the list it would part the events of a
- * program that starts many. */
+/* What becomes of children that are not Python stands in messages and processes: in the list it
+ * would part the events of a program that starts many. */
 static bool is_of_stranger(const struct view *s, const struct trace_note *n)
 {
 	const struct process_info *p = trace_process(s->trace, n->note.process);
@@ -64,10 +66,13 @@ static void take_notes(struct view *s)
 		const struct trace_note *note = trace_note_get(s->trace, s->notes_seen);
 		if (!note)
 			break;
-		if (is_line_note(note->note.kind) && !is_of_stranger(s, note) && !vec_push(&s->notes, s->notes_seen))
+		if (is_line_note(note->note.kind) && !is_of_stranger(s, note) &&
+		    !vec_push(&s->notes, s->notes_seen))
 			break;
-		const struct process_info *whose = trace_process(s->trace, note->note.process), *main = view_process(s);
-		if (note->note.kind == NOTE_EXITED && (!whose || (main && whose->pid == main->pid))) {
+		const struct process_info *whose = trace_process(s->trace, note->note.process),
+					  *main = view_process(s);
+		if (note->note.kind == NOTE_EXITED &&
+		    (!whose || (main && whose->pid == main->pid))) {
 			s->has_ended = true;
 			s->end_status = (int)note->note.a;
 		}
@@ -87,7 +92,8 @@ static void take_processes(struct view *s)
 			s->python_minor = (int)(p->python_hex >> 16 & 0xff);
 	}
 	const struct process_info *first = view_process(s);
-	if (first && first->end_ns && first->exit_status >= 0 && (!s->has_ended || s->end_status < 0)) {
+	if (first && first->end_ns && first->exit_status >= 0 &&
+	    (!s->has_ended || s->end_status < 0)) {
 		s->has_ended = true;
 		s->end_status = first->exit_status;
 	}
@@ -314,7 +320,8 @@ struct err *view_set_filter(struct view *s, const char *text)
 static struct err *work_folds(struct view *s, uint64_t budget_ns)
 {
 	uint64_t before = folds_n_rows(s->folds);
-	struct err *err = folds_update(s->folds, s->run ? s->shown : NULL, budget_ns, &s->folds_done);
+	struct err *err = folds_update(s->folds, s->run ? s->shown : NULL, budget_ns,
+				       &s->folds_done);
 	if (err)
 		return err;
 	uint64_t after = folds_n_rows(s->folds);
@@ -353,7 +360,8 @@ static void make_rows(struct view *s)
 
 static bool has_why(const struct view *s)
 {
-	return s->why_done || !s->filter || !s->n_events || s->filter_done < 1 || filter_run_n_rows(s->run) < s->n_events;
+	return s->why_done || !s->filter || !s->n_events || s->filter_done < 1 ||
+	       filter_run_n_rows(s->run) < s->n_events;
 }
 
 /* Nothing is shown: count what each part of the filter alone would show. */
@@ -396,7 +404,8 @@ bool view_work(struct view *s, uint64_t budget_ns, bool *ret_changed)
 		s->why_done = true;
 		return false;
 	}
-	return (s->filter && s->filter_done < 1) || !has_why(s) || s->folds_done < 1 || file_names_waits(&s->files, s->trace) || s->first_done < 1 || s->load_done < 1;
+	return (s->filter && s->filter_done < 1) || !has_why(s) || s->folds_done < 1 ||
+	       file_names_waits(&s->files, s->trace) || s->first_done < 1 || s->load_done < 1;
 }
 
 /* ---- lines ---- */
@@ -412,11 +421,13 @@ uint64_t view_n_decided(const struct view *s)
 	return n < s->n_events ? n : s->n_events;
 }
 
-/* Notes that stand before the end of what is shown. A filter hides all but the losses, and with no event left these too. */
+/* Notes that stand before the end of what is shown. A filter hides all but the losses, and with no
+ * event left these too. */
 static size_t n_notes(const struct view *s)
 {
 	size_t n = s->shown_notes.n;
-	while (n > 0 && s->frozen && trace_note_get(s->trace, s->shown_notes.v[n - 1])->seq > s->n_events)
+	while (n > 0 && s->frozen &&
+	       trace_note_get(s->trace, s->shown_notes.v[n - 1])->seq > s->n_events)
 		n--;
 	return n;
 }
@@ -446,7 +457,9 @@ bool view_line(struct view *s, uint64_t line, struct line *ret)
 	}
 	if (low > 0 && note_line(s, low - 1) == line) {
 		const struct trace_note *note = trace_note_get(s->trace, s->shown_notes.v[low - 1]);
-		*ret = (struct line){ .is_note = true, .seq = note->seq, .note = s->shown_notes.v[low - 1] };
+		*ret = (struct line){ .is_note = true,
+				      .seq = note->seq,
+				      .note = s->shown_notes.v[low - 1] };
 		return true;
 	}
 	uint64_t seq = selection_nth(s->rows, line - low);
@@ -465,13 +478,16 @@ uint64_t view_line_of(struct view *s, uint64_t seq)
 	if (!selection_has(s->rows, seq)) {
 		/* Hidden in a fold: its head stands for it. Else the nearest row. */
 		struct fold fold;
-		if (s->fold_on && folds_find_member(s->folds, seq, &fold) && selection_has(s->rows, fold.head)) {
+		if (s->fold_on && folds_find_member(s->folds, seq, &fold) &&
+		    selection_has(s->rows, fold.head)) {
 			seq = fold.head;
 		} else {
-			uint64_t next = selection_next(s->rows, seq), prev = selection_prev(s->rows, seq);
+			uint64_t next = selection_next(s->rows, seq),
+				 prev = selection_prev(s->rows, seq);
 			if (next == SELECTION_NONE && prev == SELECTION_NONE)
 				return 0;
-			if (next == SELECTION_NONE || (prev != SELECTION_NONE && seq - prev < next - seq))
+			if (next == SELECTION_NONE ||
+			    (prev != SELECTION_NONE && seq - prev < next - seq))
 				seq = prev;
 			else
 				seq = next;
@@ -510,7 +526,8 @@ void view_reveal(struct view *s, uint64_t seq)
 	for (int i = 0; i < 64; i++) {
 		make_rows(s);
 		struct fold fold;
-		if (selection_has(s->rows, seq) || !s->fold_on || !folds_find_member(s->folds, seq, &fold) || fold.head == seq ||
+		if (selection_has(s->rows, seq) || !s->fold_on ||
+		    !folds_find_member(s->folds, seq, &fold) || fold.head == seq ||
 		    folds_is_open(s->folds, fold.head))
 			return;
 		set_open(s, fold.head, true);
@@ -596,7 +613,8 @@ void view_mark_toggle(struct view *s, uint64_t seq)
 	size_t i = mark_place(s, seq);
 	if (i < s->marks.n && s->marks.v[i].seq == seq) {
 		free(s->marks.v[i].note);
-		memmove(&s->marks.v[i], &s->marks.v[i + 1], (s->marks.n - i - 1) * sizeof(s->marks.v[0]));
+		memmove(&s->marks.v[i], &s->marks.v[i + 1],
+			(s->marks.n - i - 1) * sizeof(s->marks.v[0]));
 		s->marks.n--;
 		return;
 	}

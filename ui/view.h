@@ -3,9 +3,11 @@
  *
  *   shown   rows the filter lets through (all without a filter)
  *   rows    shown, without those that folds hide
- *   lines   rows and, where they happened, notes (losses, pauses, ends): what the event list shows, numbered from 0
+ *   lines   rows and, where they happened, notes (losses, pauses, ends): what the event list shows,
+ * numbered from 0
  *
- * Everything long is done by view_work() in slices; until a slice has come by, what is known so far is shown.
+ * Everything long is done by view_work() in slices; until a slice has come by, what is known so far
+ * is shown.
  */
 #pragma once
 #include <stdbool.h>
@@ -47,33 +49,33 @@ struct view {
 	/* what is taken into the view; less than the trace holds while frozen */
 	uint64_t n_events;
 	bool frozen, finished, paused, detached, has_ended;
-	int end_status;         /* wait(2) status of the (first) process, when has_ended */
+	int end_status; /* wait(2) status of the (first) process, when has_ended */
 	bool recorder_gone;
-	bool is_left;           /* what becomes of the program was answered */
+	bool is_left; /* what becomes of the program was answered */
 
 	/* filter */
-	char *filter_text;      /* "" none */
-	struct filter *filter;  /* NULL none */
+	char *filter_text;     /* "" none */
+	struct filter *filter; /* NULL none */
 	struct selection *shown;
 	struct filter_run *run; /* brings `shown` up to date; NULL without a filter */
 	struct filter_cache *cache;
-	double filter_done;     /* 0…1 */
-	uint64_t filter_ns;     /* spent on it since it was set */
+	double filter_done;         /* 0…1 */
+	uint64_t filter_ns;         /* spent on it since it was set */
 	unsigned filter_generation; /* changes when rows that were decided are decided anew */
 	unsigned filter_restarts;
 	/* nothing is shown: because of which part? NULL: not asked, or not yet */
 	struct filter_explanation *why;
 	bool why_done;
-	uint64_t why_ns;        /* when it was counted last */
+	uint64_t why_ns; /* when it was counted last */
 
 	/* folds */
 	bool fold_on;
 	struct folds *folds;
 	double folds_done;
-	VEC(uint64_t) opened;   /* heads opened by hand */
+	VEC(uint64_t) opened; /* heads opened by hand */
 	struct selection *rows;
 	bool rows_stale;
-	VEC(uint32_t) notes;    /* notes that can be lines, by place */
+	VEC(uint32_t) notes;       /* notes that can be lines, by place */
 	VEC(uint32_t) shown_notes; /* those that are */
 	uint32_t notes_seen;
 
@@ -86,8 +88,8 @@ struct view {
 	/* as the file had them when it was last read or written (keep.c) */
 	VEC(struct mark) marks_kept;
 	VEC(struct name_facts) names;
-	int python_minor;       /* of the first Python process; 0 unknown */
-	unsigned generation;    /* changes whenever lines may have moved */
+	int python_minor;          /* of the first Python process; 0 unknown */
+	unsigned generation;       /* changes whenever lines may have moved */
 	unsigned shown_generation; /* changes whenever `shown` does */
 };
 
@@ -98,7 +100,8 @@ DEFINE_CLEANUP(view);
 
 /* Take in what has been captured since. *ret_changed: something to draw. */
 MUST_CHECK struct err *view_refresh(struct view *s, bool *ret_changed);
-/* Go on with what takes long, for budget_ns. True: there is more to do. *ret_changed: something to draw. */
+/* Go on with what takes long, for budget_ns. True: there is more to do. *ret_changed: something to
+ * draw. */
 bool view_work(struct view *s, uint64_t budget_ns, bool *ret_changed);
 /* Replace the filter. On failure (ERR_SYNTAX, with err->at) the old one stays. */
 MUST_CHECK struct err *view_set_filter(struct view *s, const char *text);
@@ -111,7 +114,7 @@ uint64_t view_n_decided(const struct view *s);
 uint64_t view_n_lines(struct view *s);
 struct line {
 	bool is_note;
-	uint64_t seq;  /* of the event; of a note: of the event after it */
+	uint64_t seq; /* of the event; of a note: of the event after it */
 	uint32_t note;
 };
 bool view_line(struct view *s, uint64_t line, struct line *ret);
@@ -123,7 +126,8 @@ void view_fold_toggle(struct view *s, uint64_t seq);
 void view_fold_all(struct view *s, bool on);
 
 const struct name_facts *view_name(struct view *s, uint32_t name);
-/* The process that the session is about: the first that is Python, else the first. NULL: none is known yet. */
+/* The process that the session is about: the first that is Python, else the first. NULL: none is
+ * known yet. */
 const struct process_info *view_process(const struct view *s);
 /* Python minor of a process; the session's when unknown */
 int view_minor_of(struct view *s, uint32_t process);

@@ -1,5 +1,6 @@
 /*
- * arena: see arena.h. Chunks double up to 1 MiB; an allocation larger than a chunk gets one of its own.
+ * arena: see arena.h. Chunks double up to 1 MiB; an allocation larger than a chunk gets one of its
+ * own.
  */
 #include "base/arena.h"
 

@@ -22,7 +22,8 @@ unsigned edits_between(const char *a, size_t n_a, const char *b, size_t n_b)
 	for (size_t j = 0; j <= n_b; j++)
 		rows[0][j] = (uint8_t)j;
 	for (size_t i = 1; i <= n_a; i++) {
-		uint8_t *now = rows[i % 3], *above = rows[(i + 2) % 3], *two_above = rows[(i + 1) % 3];
+		uint8_t *now = rows[i % 3], *above = rows[(i + 2) % 3],
+			*two_above = rows[(i + 1) % 3];
 		now[0] = (uint8_t)i;
 		for (size_t j = 1; j <= n_b; j++) {
 			unsigned best = above[j - 1] + !is_same(a[i - 1], b[j - 1]);
@@ -30,8 +31,8 @@ unsigned edits_between(const char *a, size_t n_a, const char *b, size_t n_b)
 				best = above[j] + 1u;
 			if (now[j - 1] + 1u < best)
 				best = now[j - 1] + 1u;
-			if (i > 1 && j > 1 && is_same(a[i - 1], b[j - 2]) && is_same(a[i - 2], b[j - 1]) &&
-			    two_above[j - 2] + 1u < best)
+			if (i > 1 && j > 1 && is_same(a[i - 1], b[j - 2]) &&
+			    is_same(a[i - 2], b[j - 1]) && two_above[j - 2] + 1u < best)
 				best = two_above[j - 2] + 1u;
 			now[j] = (uint8_t)best;
 		}

@@ -6,6 +6,6 @@
 
 #define EDITS_MAX_BYTES 64 /* of longer words only so many are compared */
 
-/* Optimal string alignment distance: insert, delete, replace and swap of neighbours count one each; the case of ASCII
- * letters does not count. Bytes, not characters. */
+/* Optimal string alignment distance: insert, delete, replace and swap of neighbours count one each;
+ * the case of ASCII letters does not count. Bytes, not characters. */
 unsigned edits_between(const char *a, size_t n_a, const char *b, size_t n_b);

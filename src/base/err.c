@@ -1,6 +1,6 @@
 /*
- * err: see err.h. An error is one malloc'ed block for the struct and one for each text; the out-of-memory error is
- * static and recognised by address.
+ * err: see err.h. An error is one malloc'ed block for the struct and one for each text; the
+ * out-of-memory error is static and recognised by address.
  */
 #include "base/err.h"
 
@@ -10,7 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct err out_of_memory = { .code = ERR_NO_MEMORY, .sys = ENOMEM, .message = "out of memory" };
+static struct err out_of_memory = { .code = ERR_NO_MEMORY,
+				    .sys = ENOMEM,
+				    .message = "out of memory" };
 
 struct err *err_no_memory(void)
 {

@@ -22,7 +22,8 @@ static const struct {
 	[FOLDER_CONFIG] = { "XDG_CONFIG_HOME", "/.config" },
 };
 
-/* May we rely on what is below it? Others than its owner can rename things in it if it is open to all. */
+/* May we rely on what is below it? Others than its owner can rename things in it if it is open to
+ * all. */
 static struct err *check_parent(const char *path)
 {
 	struct stat st;
@@ -112,7 +113,8 @@ char *folder_name(enum folder_kind kind)
 	char *path = NULL;
 	if (!has_base && (!home || *home != '/'))
 		return NULL;
-	if (asprintf(&path, "%s%s/auditview", has_base ? base : home, has_base ? "" : kinds[kind].below_home) < 0)
+	if (asprintf(&path, "%s%s/auditview", has_base ? base : home,
+		     has_base ? "" : kinds[kind].below_home) < 0)
 		return NULL;
 	return path;
 }
@@ -135,15 +137,18 @@ struct err *folder_find(enum folder_kind kind, bool make, char **ret)
 	return try_home(pw->pw_dir, kind, make, ret);
 }
 
-struct err *folder_read_file(const char *path, bool follow_links, size_t max_bytes, struct strbuf *to)
+struct err *folder_read_file(const char *path, bool follow_links, size_t max_bytes,
+			     struct strbuf *to)
 {
 	char buf[4096];
 	struct stat st;
 	ssize_t n;
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (follow_links ? 0 : O_NOFOLLOW));
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC |
+				(follow_links ? 0 : O_NOFOLLOW));
 	if (fd < 0)
-		return errno == ELOOP ? err_create(ERR_DENIED, "%s is not read: it is a symbolic link", path)
-				      : err_sys(errno, "cannot read %s", path);
+		return errno == ELOOP
+			   ? err_create(ERR_DENIED, "%s is not read: it is a symbolic link", path)
+			   : err_sys(errno, "cannot read %s", path);
 	struct err *err = NULL;
 	if (fstat(fd, &st) != 0)
 		err = err_sys(errno, "cannot read %s", path);

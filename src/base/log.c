@@ -1,5 +1,6 @@
 /*
- * log: see log.h. AUDITVIEW_DEBUG=1 writes to stderr, any other value is the name of a file to append to.
+ * log: see log.h. AUDITVIEW_DEBUG=1 writes to stderr, any other value is the name of a file to
+ * append to.
  */
 #include "base/log.h"
 
@@ -20,7 +21,9 @@ static FILE *log_file;
 /* Not through links, and nothing is waited for: we may be root. */
 static FILE *log_open(const char *path)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+	int fd = open(
+	    path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+	    0600);
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "a");
 	if (fd >= 0 && !f)
 		close(fd);
@@ -46,7 +49,8 @@ void log_write(const char *fmt, ...)
 	strbuf_addv(&raw, fmt, ap);
 	va_end(ap);
 	utf8_add_plain(&text, strbuf_str(&raw), raw.n, ""); /* it may hold names of a target */
-	fprintf(log_file, "[%ld.%06ld %d] %s\n", (long)now.tv_sec, now.tv_nsec / 1000, (int)getpid(), strbuf_str(&text));
+	fprintf(log_file, "[%ld.%06ld %d] %s\n", (long)now.tv_sec, now.tv_nsec / 1000,
+		(int)getpid(), strbuf_str(&text));
 	fflush(log_file);
 	strbuf_fini(&raw);
 	strbuf_fini(&text);

@@ -9,7 +9,8 @@ bool mem_read_cstr(const struct mem_reader *m, raddr from, char *to, size_t cap)
 {
 	size_t n = 0;
 	while (n < cap) {
-		/* Never cross a page in one read: the string may end just before an unmapped one. */
+		/* Never cross a page in one read: the string may end just before an unmapped one.
+		 */
 		size_t step = 64 - (from.v + n) % 64;
 		if (step > cap - n)
 			step = cap - n;

@@ -1,21 +1,27 @@
 /*
- * mem_read: read bytes of some address space: a live process, an ELF file, a snapshot, a byte array in a test.
+ * mem_read: read bytes of some address space: a live process, an ELF file, a snapshot, a byte array
+ * in a test.
  */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* An address in the target. It cannot be dereferenced, nor added to a local pointer, by accident. */
+/* An address in the target. It cannot be dereferenced, nor added to a local pointer, by accident.
+ */
 typedef struct {
 	uint64_t v;
 } raddr;
 
 #define RADDR(x) ((raddr){ (uint64_t)(x) })
-static inline raddr raddr_add(raddr a, uint64_t n) { return RADDR(a.v + n); }
+static inline raddr raddr_add(raddr a, uint64_t n)
+{
+	return RADDR(a.v + n);
+}
 
 struct mem_reader {
-	/* Copy exactly n_bytes from `from` to `to`; false if any byte cannot be read (`to` is then undefined). */
+	/* Copy exactly n_bytes from `from` to `to`; false if any byte cannot be read (`to` is then
+	 * undefined). */
 	bool (*read)(void *ctx, raddr from, void *to, size_t n_bytes);
 	void *ctx;
 };

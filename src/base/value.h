@@ -1,8 +1,9 @@
 /*
  * value: how one Python value is written as bytes, in the ring and in the capture file alike.
  *
- * A value is a tag byte and what follows it. `varint` is unsigned LEB128 (at most 10 bytes); text is WTF-8 (UTF-8 with
- * lone surrogates encoded like other code points). Freestanding: the probe includes it too.
+ * A value is a tag byte and what follows it. `varint` is unsigned LEB128 (at most 10 bytes); text
+ * is WTF-8 (UTF-8 with lone surrogates encoded like other code points). Freestanding: the probe
+ * includes it too.
  *
  *   NONE FALSE TRUE UNREADABLE ELLIPSIS   -
  *   INT         varint, zigzag of an int64
@@ -10,19 +11,18 @@
  *   FLOAT       8 bytes, IEEE double, little endian
  *   COMPLEX     16 bytes: real, imaginary
  *   STR         varint n, n bytes of text
- *   STR_CUT     varint full length in code points, varint n, n bytes of text (the head that was kept)
- *   BYTES, BYTEARRAY             varint n, n bytes
- *   BYTES_CUT, BYTEARRAY_CUT     varint full length, varint n, n bytes
- *   TUPLE LIST SET FROZENSET     varint full count, varint kept count (≤ full), kept values
- *   DICT                         varint full count, varint kept count, kept × (key value, value)
- *   OBJECT      object whose address is the event's next object slot (capture file only):
- *                 type: varint n, n bytes of text;  varint n_attrs, n_attrs × (varint n, n bytes of name; value)
- *   OBJECT_AT   u64 address, then as OBJECT
- *   REF         varint id of another entry of the VALUE dictionary, smaller than the own one (capture file only)
+ *   STR_CUT     varint full length in code points, varint n, n bytes of text (the head that was
+ * kept) BYTES, BYTEARRAY             varint n, n bytes BYTES_CUT, BYTEARRAY_CUT     varint full
+ * length, varint n, n bytes TUPLE LIST SET FROZENSET     varint full count, varint kept count (≤
+ * full), kept values DICT                         varint full count, varint kept count, kept × (key
+ * value, value) OBJECT      object whose address is the event's next object slot (capture file
+ * only): type: varint n, n bytes of text;  varint n_attrs, n_attrs × (varint n, n bytes of name;
+ * value) OBJECT_AT   u64 address, then as OBJECT REF         varint id of another entry of the
+ * VALUE dictionary, smaller than the own one (capture file only)
  *
  * Attributes carry what is known of an object, under these names (in this order):
- *   code: name (qualified), file, line      function: name, module      type: name, module      module: name
- *   socket: fd, family, type, proto         path: path                  builtin: name, module
+ *   code: name (qualified), file, line      function: name, module      type: name, module module:
+ * name socket: fd, family, type, proto         path: path                  builtin: name, module
  * Nesting is at most VALUE_DEPTH_MAX; a container met deeper has kept count 0.
  */
 #pragma once

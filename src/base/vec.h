@@ -25,6 +25,6 @@
 #define vec_reserve(vec, more)                                                                     \
 	vec_reserve_((void **)&(vec)->v, (vec)->n, &(vec)->cap, (more), sizeof(*(vec)->v))
 #define vec_push(vec, x) (vec_reserve(vec, 1) ? ((vec)->v[(vec)->n++] = (x), true) : false)
-#define vec_fini(vec) (free((vec)->v), (vec)->v = NULL, (vec)->n = 0, (vec)->cap = 0)
+#define vec_fini(vec)    (free((vec)->v), (vec)->v = NULL, (vec)->n = 0, (vec)->cap = 0)
 
 bool vec_reserve_(void **v, size_t n, size_t *cap, size_t more, size_t elem_bytes);

@@ -85,7 +85,8 @@ unsigned wrap_width(int fd)
 /* Everything to fd; a reader that has left is no error. */
 static struct err *write_all(int fd, const char *text, size_t n_bytes)
 {
-	return io_write(fd, text, n_bytes) || errno == EPIPE ? NULL : err_sys(errno, "cannot write");
+	return io_write(fd, text, n_bytes) || errno == EPIPE ? NULL
+							     : err_sys(errno, "cannot write");
 }
 
 static struct err *write_to_pager(const char *pager, const char *text, size_t n_bytes)

@@ -1,6 +1,6 @@
 /*
- * column: see column.h. Byte planes, because the upper bytes of ids and time differences are nearly constant: zstd then sees
- * long runs instead of one odd byte in four.
+ * column: see column.h. Byte planes, because the upper bytes of ids and time differences are nearly
+ * constant: zstd then sees long runs instead of one odd byte in four.
  */
 #include "capture/column.h"
 
@@ -44,7 +44,8 @@ static bool is_constant(const void *numbers, unsigned width, size_t n)
 	return n == 0 || memcmp(numbers, (const uint8_t *)numbers + width, (n - 1) * width) == 0;
 }
 
-/* Plane k is byte k of every number: numbers are little endian, so byte k of number i is at i * width + k. */
+/* Plane k is byte k of every number: numbers are little endian, so byte k of number i is at i *
+ * width + k. */
 static void plane_gather(uint8_t *to, const uint8_t *numbers, unsigned width, unsigned k, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -58,7 +59,8 @@ static void frame_begin(struct strbuf *to, uint8_t id, uint8_t encoding, uint32_
 	strbuf_add(to, &n_bytes, 4);
 }
 
-static void planes_encode(struct strbuf *to, uint8_t id, uint8_t encoding, const void *numbers, unsigned width, size_t n)
+static void planes_encode(struct strbuf *to, uint8_t id, uint8_t encoding, const void *numbers,
+			  unsigned width, size_t n)
 {
 	uint64_t all = or_of_all(numbers, width, n);
 	unsigned planes = 1;
@@ -78,7 +80,8 @@ void column_encode(struct strbuf *to, uint8_t id, const void *numbers, unsigned 
 {
 	if (is_constant(numbers, width, n)) {
 		uint8_t varint[VARINT_MAX];
-		uint32_t n_bytes = (uint32_t)varint_put(varint, n ? number_at(numbers, width, 0) : 0);
+		uint32_t n_bytes = (uint32_t)varint_put(varint,
+							n ? number_at(numbers, width, 0) : 0);
 		frame_begin(to, id, COLUMN_CONST, n_bytes);
 		strbuf_add(to, varint, n_bytes);
 		return;
@@ -126,9 +129,7 @@ bool column_next(const uint8_t **p, const uint8_t *end, struct column *ret)
 static void fill(void *to, unsigned width, size_t n, uint64_t v)
 {
 	switch (width) {
-	case 1:
-		memset(to, (int)v, n);
-		break;
+	case 1: memset(to, (int)v, n); break;
 	case 2:
 		for (size_t i = 0; i < n; i++)
 			((uint16_t *)to)[i] = (uint16_t)v;
@@ -145,7 +146,8 @@ static void fill(void *to, unsigned width, size_t n, uint64_t v)
 
 /* One loop per number of planes, so that the compiler can turn each into vector code. */
 #define SCATTER(type)                                                                              \
-	static void scatter_##type(type *restrict to, const uint8_t *restrict p, unsigned planes, size_t n) \
+	static void scatter_##type(type *restrict to, const uint8_t *restrict p, unsigned planes,  \
+				   size_t n)                                                       \
 	{                                                                                          \
 		switch (planes) {                                                                  \
 		case 1:                                                                            \
@@ -166,7 +168,8 @@ static void fill(void *to, unsigned width, size_t n, uint64_t v)
 SCATTER(uint16_t)
 SCATTER(uint64_t)
 
-static void scatter_uint32_t(uint32_t *restrict to, const uint8_t *restrict p, unsigned planes, size_t n)
+static void scatter_uint32_t(uint32_t *restrict to, const uint8_t *restrict p, unsigned planes,
+			     size_t n)
 {
 	switch (planes) {
 	case 1:
@@ -221,17 +224,10 @@ bool column_decode(const struct column *c, void *to, unsigned width, size_t n)
 		return false;
 	const uint8_t *p = c->bytes + 1;
 	switch (width) {
-	case 1:
-		memcpy(to, p, n);
-		break;
-	case 2:
-		scatter_uint16_t(to, p, planes, n);
-		break;
-	case 4:
-		scatter_uint32_t(to, p, planes, n);
-		break;
-	default:
-		scatter_uint64_t(to, p, planes, n);
+	case 1: memcpy(to, p, n); break;
+	case 2: scatter_uint16_t(to, p, planes, n); break;
+	case 4: scatter_uint32_t(to, p, planes, n); break;
+	default: scatter_uint64_t(to, p, planes, n);
 	}
 	if (is_delta)
 		delta_sum(to, width, n);

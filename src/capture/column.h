@@ -1,11 +1,12 @@
 /*
  * column: n numbers as bytes that compress well.
  *
- * A column is written as: u8 id, u8 encoding, u32 n_bytes, bytes. Unknown ids are skipped by readers.
+ * A column is written as: u8 id, u8 encoding, u32 n_bytes, bytes. Unknown ids are skipped by
+ * readers.
  *
- *   PLANES   u8 width, then the lowest byte of every number, the next byte of every number, … width times
- *   CONST    one varint, the value of all numbers
- *   DELTA    like PLANES, of the zigzag'ed differences to the number before (to 0 for the first), modulo 2^(8 * width in memory)
+ *   PLANES   u8 width, then the lowest byte of every number, the next byte of every number, … width
+ * times CONST    one varint, the value of all numbers DELTA    like PLANES, of the zigzag'ed
+ * differences to the number before (to 0 for the first), modulo 2^(8 * width in memory)
  */
 #pragma once
 #include <stdbool.h>
@@ -16,9 +17,11 @@
 
 enum column_encoding { COLUMN_PLANES, COLUMN_CONST, COLUMN_DELTA };
 
-/* Append one column; strbuf.failed when memory is short. `width` of the numbers in memory: 1, 2, 4 or 8 bytes. */
+/* Append one column; strbuf.failed when memory is short. `width` of the numbers in memory: 1, 2, 4
+ * or 8 bytes. */
 void column_encode(struct strbuf *to, uint8_t id, const void *numbers, unsigned width, size_t n);
-/* The same with COLUMN_DELTA, for ids and addresses that come in runs; n numbers of 4 or 8 bytes, which are overwritten. */
+/* The same with COLUMN_DELTA, for ids and addresses that come in runs; n numbers of 4 or 8 bytes,
+ * which are overwritten. */
 void column_encode_delta(struct strbuf *to, uint8_t id, void *numbers, unsigned width, size_t n);
 
 /* A parsed column: what stands in the bytes, not yet decoded. */
@@ -29,5 +32,6 @@ struct column {
 };
 /* Read the frame of the column at *p, which moves; false at the end or when it does not fit. */
 bool column_next(const uint8_t **p, const uint8_t *end, struct column *ret);
-/* Decode exactly n numbers of `width` bytes in memory; false when the bytes are not such a column or a number does not fit. */
+/* Decode exactly n numbers of `width` bytes in memory; false when the bytes are not such a column
+ * or a number does not fit. */
 bool column_decode(const struct column *c, void *to, unsigned width, size_t n);

@@ -1,5 +1,6 @@
 /*
- * dictionary: open addressing with linear probing, at most half full; grows by doubling, up to its limit.
+ * dictionary: open addressing with linear probing, at most half full; grows by doubling, up to its
+ * limit.
  */
 #include "capture/dictionary.h"
 
@@ -9,7 +10,7 @@
 #include <time.h>
 #include <xxhash.h>
 
-#define SLOTS_MIN 1024u
+#define SLOTS_MIN   1024u
 #define ENTRIES_MAX (1u << 31)
 
 void dictionary_fini(struct dictionary *d)
@@ -36,7 +37,8 @@ struct dictionary_key dictionary_hash(const void *bytes, size_t n_bytes, uint64_
 	return (struct dictionary_key){ h.low64, h.high64 };
 }
 
-static struct dictionary_slot *slot_find(const struct dictionary_table *t, struct dictionary_key key)
+static struct dictionary_slot *slot_find(const struct dictionary_table *t,
+					 struct dictionary_key key)
 {
 	uint32_t at = (uint32_t)key.low & t->mask;
 	while (t->slots[at].id && (t->slots[at].low != key.low || t->slots[at].high != key.high))
@@ -63,7 +65,8 @@ static bool table_double(struct dictionary_table *t)
 	return true;
 }
 
-/* The young become the elder; the elder's memory is used again. False: there is none yet, and memory is short. */
+/* The young become the elder; the elder's memory is used again. False: there is none yet, and
+ * memory is short. */
 static bool generation_change(struct dictionary *d)
 {
 	struct dictionary_table t = d->elder;
@@ -86,7 +89,8 @@ static bool make_room(struct dictionary *d)
 	struct dictionary_table *t = &d->young;
 	if (t->slots && t->n_used < t->mask / 2)
 		return true;
-	return d->n_slots_max && t->slots && t->mask >= d->n_slots_max - 1 ? generation_change(d) : table_double(t);
+	return d->n_slots_max && t->slots && t->mask >= d->n_slots_max - 1 ? generation_change(d)
+									   : table_double(t);
 }
 
 bool dictionary_alias(struct dictionary *d, struct dictionary_key key, uint32_t id)

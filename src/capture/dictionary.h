@@ -1,13 +1,15 @@
 /*
  * dictionary: content → id, for the writer.
  *
- * Entries are known by a 128-bit hash seeded with a secret of this process, not by their bytes, which have long gone into the
- * file: 24 bytes per slot whatever an entry weighs. Two different entries under one id would need a collision of XXH3-128
- * under an unknown seed; by chance that is 2^-80 for ten million entries.
+ * Entries are known by a 128-bit hash seeded with a secret of this process, not by their bytes,
+ * which have long gone into the file: 24 bytes per slot whatever an entry weighs. Two different
+ * entries under one id would need a collision of XXH3-128 under an unknown seed; by chance that is
+ * 2^-80 for ten million entries.
  *
- * A dictionary with a limit forgets: when its table is full the entries become the elder generation, and the generation before
- * them goes. An elder that is asked for is young again. What was forgotten and comes back gets a new id, so in the file the same
- * content may stand under several; memory has a bound however long a recording lasts.
+ * A dictionary with a limit forgets: when its table is full the entries become the elder
+ * generation, and the generation before them goes. An elder that is asked for is young again. What
+ * was forgotten and comes back gets a new id, so in the file the same content may stand under
+ * several; memory has a bound however long a recording lasts.
  */
 #pragma once
 #include <stdbool.h>
@@ -16,14 +18,14 @@
 
 struct dictionary_slot {
 	uint64_t low, high;
-	uint32_t id;       /* 0 = free */
+	uint32_t id; /* 0 = free */
 	uint32_t reserved;
 };
 
 struct dictionary_table {
 	struct dictionary_slot *slots;
-	uint32_t mask;     /* slots - 1 */
-	uint32_t n_used;   /* slots in use: entries and aliases */
+	uint32_t mask;   /* slots - 1 */
+	uint32_t n_used; /* slots in use: entries and aliases */
 };
 
 struct dictionary {
@@ -54,7 +56,8 @@ static inline struct dictionary_key dictionary_pair(uint32_t a, uint32_t b)
 
 /* Id of the key, 0 if it is new or forgotten. */
 uint32_t dictionary_find(struct dictionary *d, struct dictionary_key key);
-/* Add a key that is not there; gives it the id n + 1. 0 when memory is short or 2^31 entries are reached. */
+/* Add a key that is not there; gives it the id n + 1. 0 when memory is short or 2^31 entries are
+ * reached. */
 uint32_t dictionary_add(struct dictionary *d, struct dictionary_key key);
 /* A further key for an id that exists. False when memory is short. */
 bool dictionary_alias(struct dictionary *d, struct dictionary_key key, uint32_t id);

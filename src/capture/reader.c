@@ -4,12 +4,13 @@
  * The walk, for a file without a (good) trailer:
  *
  *   header fits, sizes sane, checksum right  → report it, go on behind it
- *   runs over the end of the file            → torn at the end or still being written: stop here, try again later
- *   anything else                            → damage: look for the next place, 8-aligned, where a block verifies
+ *   runs over the end of the file            → torn at the end or still being written: stop here,
+ * try again later anything else                            → damage: look for the next place,
+ * 8-aligned, where a block verifies
  *
- * A damaged length can also make a block seem to run over the end. So on the first walk, and whenever more is left than any
- * block can have, the rest is searched too. Searching is bounded: a file of nothing but plausible headers must not cost the
- * square of its size.
+ * A damaged length can also make a block seem to run over the end. So on the first walk, and
+ * whenever more is left than any block can have, the rest is searched too. Searching is bounded: a
+ * file of nothing but plausible headers must not cost the square of its size.
  */
 #include "capture/reader.h"
 
@@ -26,27 +27,28 @@
 #include "base/vec.h"
 
 #define WINDOW_BYTES (256u << 10)
-#define SMALL_BYTES (16u << 10) /* what is bigger is read by itself */
+#define SMALL_BYTES  (16u << 10) /* what is bigger is read by itself */
 
 struct reader {
 	int fd;
 	char *label;
 	struct superblock sb;
-	uint64_t size, next;   /* of the file; where the next block is expected */
+	uint64_t size, next; /* of the file; where the next block is expected */
 	uint64_t n_damaged;
-	uint64_t verify_left;  /* bytes that searching may still read */
+	uint64_t verify_left; /* bytes that searching may still read */
 	bool finished, walked, shortened, overwritten;
-	uint8_t *buffer;       /* one block as stored */
+	uint8_t *buffer; /* one block as stored */
 	size_t buffer_cap;
-	uint8_t *payload;      /* one block, decompressed */
+	uint8_t *payload; /* one block, decompressed */
 	size_t payload_cap;
 	ZSTD_DCtx *zstd;
-	uint8_t *window;       /* of the file, for walks over small blocks */
+	uint8_t *window; /* of the file, for walks over small blocks */
 	uint64_t window_at;
 	size_t window_n;
 };
 
-/* What cannot be read at random, a pipe, is copied to a file without a name, to its end; *fd becomes that file. */
+/* What cannot be read at random, a pipe, is copied to a file without a name, to its end; *fd
+ * becomes that file. */
 static struct err *spool(int *fd, const char *label)
 {
 	const char *folder = getenv("TMPDIR");
@@ -103,21 +105,29 @@ struct err *reader_open_fd(int fd, const char *label, struct reader **ret)
 		return err_create(ERR_USAGE, "cannot open %s: neither a file nor a pipe", label);
 	r->size = (uint64_t)st.st_size;
 	if (r->size == 0)
-		return err_create(ERR_CORRUPT, "cannot open %s: the file is empty, nothing was captured yet", label);
+		return err_create(ERR_CORRUPT,
+				  "cannot open %s: the file is empty, nothing was captured yet",
+				  label);
 	size_t n = r->size < sizeof(r->sb) ? (size_t)r->size : sizeof(r->sb);
 	if (!io_read_at(fd, &r->sb, n, 0))
 		return err_sys(errno ? errno : EIO, "cannot read %s", label);
 	if (memcmp(r->sb.magic, SUPERBLOCK_MAGIC, n < 8 ? n : 8) != 0)
 		return err_create(ERR_CORRUPT, "cannot open %s: not a capture", label);
 	if (n < sizeof(r->sb))
-		return err_create(ERR_CORRUPT, "cannot open %s: cut short after %zu bytes, before the first event", label, n);
+		return err_create(
+		    ERR_CORRUPT,
+		    "cannot open %s: cut short after %zu bytes, before the first event", label, n);
 	if (r->sb.version != CAPTURE_VERSION || (r->sb.features_required & ~CAPTURE_FEATURES))
-		return err_with_hint(err_create(ERR_UNSUPPORTED, "cannot open %s: format %u with features %#x; this program knows format %u",
-						label, r->sb.version, r->sb.features_required, CAPTURE_VERSION),
-				     "a newer auditview can read it");
+		return err_with_hint(
+		    err_create(
+			ERR_UNSUPPORTED,
+			"cannot open %s: format %u with features %#x; this program knows format %u",
+			label, r->sb.version, r->sb.features_required, CAPTURE_VERSION),
+		    "a newer auditview can read it");
 	if (XXH3_64bits(&r->sb, offsetof(struct superblock, checksum)) != r->sb.checksum ||
 	    r->sb.superblock_bytes < sizeof(r->sb) || r->sb.superblock_bytes % BLOCK_ALIGN)
-		return err_create(ERR_CORRUPT, "cannot open %s: its first %zu bytes are damaged", label, sizeof(r->sb));
+		return err_create(ERR_CORRUPT, "cannot open %s: its first %zu bytes are damaged",
+				  label, sizeof(r->sb));
 	r->next = r->sb.superblock_bytes;
 	*ret = take_ptr(r);
 	return NULL;
@@ -139,8 +149,9 @@ void reader_destroy(struct reader *r)
 
 static bool header_is_sane(const struct block_header *h)
 {
-	return h->magic == BLOCK_MAGIC && h->meta_bytes <= BLOCK_META_MAX && h->stored_bytes <= BLOCK_STORED_MAX &&
-	       h->raw_bytes <= BLOCK_RAW_MAX && !(h->flags & ~BLOCK_ZSTD) &&
+	return h->magic == BLOCK_MAGIC && h->meta_bytes <= BLOCK_META_MAX &&
+	       h->stored_bytes <= BLOCK_STORED_MAX && h->raw_bytes <= BLOCK_RAW_MAX &&
+	       !(h->flags & ~BLOCK_ZSTD) &&
 	       (h->flags & BLOCK_ZSTD || h->raw_bytes == h->stored_bytes);
 }
 
@@ -154,8 +165,8 @@ static uint64_t align_up(uint64_t n)
 	return (n + BLOCK_ALIGN - 1) / BLOCK_ALIGN * BLOCK_ALIGN;
 }
 
-/* Bytes [offset, offset + n) of the file: from the window if they are there, else into the buffer. `onwards`: what follows is
- * wanted next, so a small piece moves the window. NULL: unreadable. */
+/* Bytes [offset, offset + n) of the file: from the window if they are there, else into the buffer.
+ * `onwards`: what follows is wanted next, so a small piece moves the window. NULL: unreadable. */
 static const uint8_t *bytes_at(struct reader *r, uint64_t offset, size_t n, bool onwards)
 {
 	if (n <= r->window_n && offset >= r->window_at && offset - r->window_at <= r->window_n - n)
@@ -165,7 +176,8 @@ static const uint8_t *bytes_at(struct reader *r, uint64_t offset, size_t n, bool
 		r->window_n = 0;
 		if (offset >= r->size)
 			return NULL;
-		size_t want = r->size - offset < WINDOW_BYTES ? (size_t)(r->size - offset) : WINDOW_BYTES;
+		size_t want = r->size - offset < WINDOW_BYTES ? (size_t)(r->size - offset)
+							      : WINDOW_BYTES;
 		if (n > want || !io_read_at(r->fd, r->window, want, offset))
 			return NULL;
 		r->window_n = want;
@@ -185,8 +197,10 @@ static bool block_verifies(const struct reader *r, const uint8_t *block)
 {
 	struct block_header h;
 	memcpy(&h, block, sizeof(h));
-	uint64_t seed = XXH3_64bits_withSeed(block + sizeof(h), (size_t)h.meta_bytes + h.stored_bytes, r->sb.file_id);
-	return XXH3_64bits_withSeed(block, offsetof(struct block_header, checksum), seed) == h.checksum;
+	uint64_t seed = XXH3_64bits_withSeed(block + sizeof(h),
+					     (size_t)h.meta_bytes + h.stored_bytes, r->sb.file_id);
+	return XXH3_64bits_withSeed(block, offsetof(struct block_header, checksum), seed) ==
+	       h.checksum;
 }
 
 enum look { LOOK_GOOD, LOOK_BEYOND_END, LOOK_BAD };
@@ -217,7 +231,8 @@ static bool trailer_at(struct reader *r, uint64_t offset, struct trailer *ret)
 	struct trailer t;
 	if (offset + sizeof(t) > r->size || !io_read_at(r->fd, &t, sizeof(t), offset) ||
 	    memcmp(t.magic, TRAILER_MAGIC, sizeof(t.magic)) != 0 ||
-	    XXH3_64bits_withSeed(&t, offsetof(struct trailer, checksum), r->sb.file_id) != t.checksum)
+	    XXH3_64bits_withSeed(&t, offsetof(struct trailer, checksum), r->sb.file_id) !=
+		t.checksum)
 		return false;
 	*ret = t;
 	return true;
@@ -253,16 +268,19 @@ static uint8_t *payload_get(struct reader *r, const uint8_t *block)
 static const uint8_t *block_of_ref(struct reader *r, const struct block_ref *ref)
 {
 	struct block_header h;
-	const uint8_t *block = ref->offset && ref->disk_bytes >= sizeof(h) ? bytes_at(r, ref->offset, ref->disk_bytes, false) : NULL;
+	const uint8_t *block = ref->offset && ref->disk_bytes >= sizeof(h)
+				   ? bytes_at(r, ref->offset, ref->disk_bytes, false)
+				   : NULL;
 	if (!block)
 		return NULL;
 	memcpy(&h, block, sizeof(h));
-	bool ok = header_is_sane(&h) && disk_bytes(&h) == ref->disk_bytes && h.raw_bytes == ref->raw_bytes &&
-		  block_verifies(r, block);
+	bool ok = header_is_sane(&h) && disk_bytes(&h) == ref->disk_bytes &&
+		  h.raw_bytes == ref->raw_bytes && block_verifies(r, block);
 	return ok ? block : NULL;
 }
 
-const uint8_t *reader_peek(struct reader *r, const struct block_ref *ref, const uint8_t **ret_meta, uint32_t *ret_meta_bytes)
+const uint8_t *reader_peek(struct reader *r, const struct block_ref *ref, const uint8_t **ret_meta,
+			   uint32_t *ret_meta_bytes)
 {
 	const uint8_t *block = block_of_ref(r, ref);
 	struct block_header h;
@@ -303,8 +321,10 @@ struct index_parts {
 	size_t n, cap;
 };
 
-/* Step through one INDEX block's entries; fn may be NULL to check only. False when they make no sense. */
-static bool index_part_walk(const struct index_part *part, reader_block_fn *fn, void *ctx, struct err **ret_err)
+/* Step through one INDEX block's entries; fn may be NULL to check only. False when they make no
+ * sense. */
+static bool index_part_walk(const struct index_part *part, reader_block_fn *fn, void *ctx,
+			    struct err **ret_err)
 {
 	const uint8_t *p = part->raw, *end = part->raw + part->n_bytes;
 	uint64_t from = part->from;
@@ -316,8 +336,9 @@ static bool index_part_walk(const struct index_part *part, reader_block_fn *fn, 
 		memcpy(&offset, p, sizeof(offset));
 		memcpy(&h, p + sizeof(offset), sizeof(h));
 		p += sizeof(offset) + sizeof(h);
-		if (!header_is_sane(&h) || h.meta_bytes > (size_t)(end - p) || offset < from || offset % BLOCK_ALIGN ||
-		    offset >= part->to || disk_bytes(&h) > part->to - offset)
+		if (!header_is_sane(&h) || h.meta_bytes > (size_t)(end - p) || offset < from ||
+		    offset % BLOCK_ALIGN || offset >= part->to ||
+		    disk_bytes(&h) > part->to - offset)
 			return false;
 		from = offset + disk_bytes(&h);
 		if (fn) {
@@ -338,16 +359,20 @@ static bool index_collect(struct reader *r, uint64_t offset, struct index_parts 
 		const uint8_t *block;
 		struct block_header h;
 		uint64_t before;
-		if (offset < r->sb.superblock_bytes || offset % BLOCK_ALIGN || block_look(r, offset, &block) != LOOK_GOOD)
+		if (offset < r->sb.superblock_bytes || offset % BLOCK_ALIGN ||
+		    block_look(r, offset, &block) != LOOK_GOOD)
 			return false;
 		memcpy(&h, block, sizeof(h));
 		const uint8_t *meta = block + sizeof(h);
-		if (h.type != BLOCK_INDEX || !varint_get(&meta, block + sizeof(h) + h.meta_bytes, &before) ||
+		if (h.type != BLOCK_INDEX ||
+		    !varint_get(&meta, block + sizeof(h) + h.meta_bytes, &before) ||
 		    (before && before >= offset))
 			return false;
-		struct index_part part = { payload_get(r, block), h.raw_bytes, before ? before : r->sb.superblock_bytes, offset };
+		struct index_part part = { payload_get(r, block), h.raw_bytes,
+					   before ? before : r->sb.superblock_bytes, offset };
 		struct err *unused = NULL;
-		if (!part.raw || !index_part_walk(&part, NULL, NULL, &unused) || !vec_push(parts, part)) {
+		if (!part.raw || !index_part_walk(&part, NULL, NULL, &unused) ||
+		    !vec_push(parts, part)) {
 			free(part.raw);
 			return false;
 		}
@@ -379,10 +404,12 @@ static bool index_read(struct reader *r, reader_block_fn *fn, void *ctx, struct 
 
 /* ---- by walking ---- */
 
-/* The first place at or after `from` where a block verifies; 0 if there is none within the budget. */
+/* The first place at or after `from` where a block verifies; 0 if there is none within the budget.
+ */
 static uint64_t block_search(struct reader *r, uint64_t from)
 {
-	for (uint64_t at = align_up(from); at + sizeof(struct block_header) <= r->size; at += BLOCK_ALIGN) {
+	for (uint64_t at = align_up(from); at + sizeof(struct block_header) <= r->size;
+	     at += BLOCK_ALIGN) {
 		const uint8_t *p = bytes_at(r, at, sizeof(struct block_header), true), *block;
 		struct block_header h;
 		if (!p)
@@ -416,9 +443,11 @@ static struct err *walk(struct reader *r, reader_block_fn *fn, void *ctx)
 			break;
 		}
 		if (look != LOOK_GOOD) {
-			/* A bad block that ends the file may be one whose bytes are still on their way. */
-			bool may_grow = look == LOOK_BEYOND_END && r->size - r->next <= sizeof(struct block_header) +
-										BLOCK_META_MAX + BLOCK_STORED_MAX;
+			/* A bad block that ends the file may be one whose bytes are still on their
+			 * way. */
+			bool may_grow = look == LOOK_BEYOND_END &&
+					r->size - r->next <= sizeof(struct block_header) +
+								 BLOCK_META_MAX + BLOCK_STORED_MAX;
 			if (may_grow && !first)
 				break;
 			uint64_t found = block_search(r, r->next + BLOCK_ALIGN);
@@ -446,7 +475,8 @@ struct err *reader_refresh(struct reader *r, reader_block_fn *fn, void *ctx)
 	struct stat st;
 	struct superblock sb;
 	/* Blocks of another capture do not verify, but they would be taken for damage. */
-	if (!io_read_at(r->fd, &sb, sizeof(sb), 0) ? errno == 0 : memcmp(&sb, &r->sb, sizeof(sb)) != 0)
+	if (!io_read_at(r->fd, &sb, sizeof(sb), 0) ? errno == 0
+						   : memcmp(&sb, &r->sb, sizeof(sb)) != 0)
 		r->overwritten = true;
 	if (r->overwritten)
 		return NULL;

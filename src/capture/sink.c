@@ -1,7 +1,8 @@
 /*
  * sink: see sink.h.
  *
- * A block goes out in one write(2), so that a reader who follows sees it whole or torn at its end, never with a hole.
+ * A block goes out in one write(2), so that a reader who follows sees it whole or torn at its end,
+ * never with a hole.
  */
 #include "capture/sink.h"
 
@@ -21,23 +22,23 @@
 #include "capture/dictionary.h"
 
 #define INDEX_EVERY_BLOCKS 1024u
-#define INDEX_BYTES_MAX (4u << 20)
-/* Measured on 1 M events of real shape: level 3 for all 7.31 B/event, 5 for all 7.12, 7 for all 6.93. Dictionary blocks are a
- * tenth of the bytes to compress, so they can have more of it. */
-#define EVENT_ZSTD_LEVEL 5
+#define INDEX_BYTES_MAX    (4u << 20)
+/* Measured on 1 M events of real shape: level 3 for all 7.31 B/event, 5 for all 7.12, 7 for
+ * all 6.93. Dictionary blocks are a tenth of the bytes to compress, so they can have more of it. */
+#define EVENT_ZSTD_LEVEL      5
 #define DICTIONARY_ZSTD_LEVEL 7
 
 struct sink {
 	struct new_file *file;
 	uint64_t file_id, wall_anchor_ns, n_bytes;
-	uint64_t last_index;        /* offset of the INDEX block before; 0 none */
+	uint64_t last_index; /* offset of the INDEX block before; 0 none */
 	uint32_t n_blocks, n_indexed;
 	bool no_compress, broken;
-	struct err *err;            /* not handed out yet */
-	int copy;                   /* -1: there is none */
-	struct block_header tried;  /* of the block that only the copy has */
+	struct err *err;           /* not handed out yet */
+	int copy;                  /* -1: there is none */
+	struct block_header tried; /* of the block that only the copy has */
 	ZSTD_CCtx *zstd;
-	struct strbuf out, index;   /* the block being built; entries of the next INDEX block */
+	struct strbuf out, index; /* the block being built; entries of the next INDEX block */
 };
 
 void sink_fail(struct sink *s, struct err *err)
@@ -55,8 +56,9 @@ void sink_break(struct sink *s)
 		sink_fail(s, err_no_memory());
 }
 
-/* write(2), all of it. SIGPIPE and SIGXFSZ, which would kill us for an ordinary EPIPE or EFBIG, are held off meanwhile:
- * both are sent to the thread that writes (signal(7)), so a pending one can be taken back here. */
+/* write(2), all of it. SIGPIPE and SIGXFSZ, which would kill us for an ordinary EPIPE or EFBIG, are
+ * held off meanwhile: both are sent to the thread that writes (signal(7)), so a pending one can be
+ * taken back here. */
 static int write_all(int fd, const char *p, size_t n_bytes)
 {
 	sigset_t block, before, pending;
@@ -86,7 +88,8 @@ static void copy_append(struct sink *s, const void *p, size_t n_bytes)
 {
 	int sys = s->copy < 0 ? 0 : write_all(s->copy, p, n_bytes);
 	if (sys)
-		sink_fail(s, err_sys(sys, "cannot write the copy of %s that is needed meanwhile", new_file_path(s->file)));
+		sink_fail(s, err_sys(sys, "cannot write the copy of %s that is needed meanwhile",
+				     new_file_path(s->file)));
 }
 
 static void append(struct sink *s, const void *p, size_t n_bytes)
@@ -100,10 +103,13 @@ static void append(struct sink *s, const void *p, size_t n_bytes)
 	if (new_file_is_stream(s->file))
 		; /* what was written is there, or not: nobody knows */
 	else if (sys == ENOSPC || sys == EDQUOT)
-		err = err_with_hint(err, "what was captured before is kept in %s; make room, or use -o on another disk",
-				   new_file_now_at(s->file));
+		err = err_with_hint(
+		    err,
+		    "what was captured before is kept in %s; make room, or use -o on another disk",
+		    new_file_now_at(s->file));
 	else if (sys == EFBIG)
-		err = err_with_hint(err, "what was captured before is kept in %s; see ulimit -f", new_file_now_at(s->file));
+		err = err_with_hint(err, "what was captured before is kept in %s; see ulimit -f",
+				    new_file_now_at(s->file));
 	sink_fail(s, err);
 	if (!new_file_is_stream(s->file) && ftruncate(fd, (off_t)s->n_bytes) != 0)
 		return; /* a torn block stays at the end: readers cut it off */
@@ -112,28 +118,35 @@ static void append(struct sink *s, const void *p, size_t n_bytes)
 static void superblock_make(const struct sink *s, struct superblock *ret)
 {
 	struct superblock sb = {
-		.version = CAPTURE_VERSION, .superblock_bytes = sizeof(sb), .features_required = CAPTURE_FEATURES,
-		.file_id = s->file_id, .wall_anchor_ns = s->wall_anchor_ns,
+		.version = CAPTURE_VERSION,
+		.superblock_bytes = sizeof(sb),
+		.features_required = CAPTURE_FEATURES,
+		.file_id = s->file_id,
+		.wall_anchor_ns = s->wall_anchor_ns,
 	};
 	memcpy(sb.magic, SUPERBLOCK_MAGIC, sizeof(sb.magic));
 	sb.checksum = XXH3_64bits(&sb, offsetof(struct superblock, checksum));
 	*ret = sb;
 }
 
-struct err *sink_open(struct new_file *file, uint64_t wall_anchor_ns, bool no_compress, struct sink **ret)
+struct err *sink_open(struct new_file *file, uint64_t wall_anchor_ns, bool no_compress,
+		      struct sink **ret)
 {
 	struct sink *s = calloc(1, sizeof(*s));
 	if (!s) {
 		new_file_destroy(file);
 		return err_no_memory();
 	}
-	*s = (struct sink){ .file = file, .copy = -1, .zstd = ZSTD_createCCtx(), .no_compress = no_compress };
+	*s = (struct sink){
+		.file = file, .copy = -1, .zstd = ZSTD_createCCtx(), .no_compress = no_compress
+	};
 	if (!s->zstd) {
 		sink_discard(s);
 		return err_no_memory();
 	}
 	if (new_file_is_terminal(file)) {
-		struct err *err = err_create(ERR_USAGE, "a capture is no text: it cannot go to a terminal");
+		struct err *err = err_create(ERR_USAGE,
+					     "a capture is no text: it cannot go to a terminal");
 		sink_discard(s);
 		return err_with_hint(err, "say -o FILE, or send it through a pipe");
 	}
@@ -206,10 +219,12 @@ static bool payload_add(struct sink *s, const struct strbuf *raw, struct block_h
 static void index_write(struct sink *s);
 
 /* The whole block into s->out. */
-static bool block_build(struct sink *s, enum block_type type, const struct strbuf *meta, const struct strbuf *raw,
-			struct block_header *ret)
+static bool block_build(struct sink *s, enum block_type type, const struct strbuf *meta,
+			const struct strbuf *raw, struct block_header *ret)
 {
-	struct block_header h = { .magic = BLOCK_MAGIC, .type = (uint16_t)type, .sequence = s->n_blocks };
+	struct block_header h = { .magic = BLOCK_MAGIC,
+				  .type = (uint16_t)type,
+				  .sequence = s->n_blocks };
 	static const char zeros[BLOCK_ALIGN];
 
 	h.meta_bytes = (uint32_t)meta->n;
@@ -220,7 +235,8 @@ static bool block_build(struct sink *s, enum block_type type, const struct strbu
 		sink_break(s);
 		return false;
 	}
-	uint64_t seed = XXH3_64bits_withSeed(s->out.s + sizeof(h), s->out.n - sizeof(h), s->file_id);
+	uint64_t seed = XXH3_64bits_withSeed(s->out.s + sizeof(h), s->out.n - sizeof(h),
+					     s->file_id);
 	h.checksum = XXH3_64bits_withSeed(&h, offsetof(struct block_header, checksum), seed);
 	memcpy(s->out.s, &h, sizeof(h));
 	strbuf_add(&s->out, zeros, -s->out.n % BLOCK_ALIGN);
@@ -248,7 +264,8 @@ static void block_put(struct sink *s, const struct block_header *h, const struct
 	s->n_indexed++;
 }
 
-static void block_write(struct sink *s, enum block_type type, const struct strbuf *meta, const struct strbuf *raw)
+static void block_write(struct sink *s, enum block_type type, const struct strbuf *meta,
+			const struct strbuf *raw)
 {
 	struct block_header h;
 	if (!block_build(s, type, meta, raw, &h))
@@ -286,7 +303,8 @@ static void index_write_if_due(struct sink *s, const struct strbuf *meta, const 
 		index_write(s);
 }
 
-void sink_block(struct sink *s, enum block_type type, const struct strbuf *meta, const struct strbuf *raw)
+void sink_block(struct sink *s, enum block_type type, const struct strbuf *meta,
+		const struct strbuf *raw)
 {
 	index_write_if_due(s, meta, raw);
 	if (!s->broken)
@@ -307,7 +325,8 @@ struct err *sink_copy_open(struct sink *s)
 	return sink_error_take(s);
 }
 
-int sink_copy_try(struct sink *s, enum block_type type, const struct strbuf *meta, const struct strbuf *raw)
+int sink_copy_try(struct sink *s, enum block_type type, const struct strbuf *meta,
+		  const struct strbuf *raw)
 {
 	index_write_if_due(s, meta, raw);
 	if (s->broken || !block_build(s, type, meta, raw, &s->tried))
@@ -354,7 +373,8 @@ struct err *sink_close(struct sink *s, uint64_t n_events)
 	if (!s->broken) {
 		struct trailer t = { .index_offset = s->last_index, .n_events = n_events };
 		memcpy(t.magic, TRAILER_MAGIC, sizeof(t.magic));
-		t.checksum = XXH3_64bits_withSeed(&t, offsetof(struct trailer, checksum), s->file_id);
+		t.checksum = XXH3_64bits_withSeed(&t, offsetof(struct trailer, checksum),
+						  s->file_id);
 		append(s, &t, sizeof(t));
 	}
 	if (s->broken) {

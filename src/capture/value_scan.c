@@ -25,14 +25,16 @@ static bool skip_counted(const uint8_t **p, const uint8_t *end)
 	return varint_get(p, end, &n) && skip_bytes(p, end, n);
 }
 
-bool value_scan_container(const uint8_t *p, const uint8_t *end, const uint8_t **ret_first, uint64_t *ret_n)
+bool value_scan_container(const uint8_t *p, const uint8_t *end, const uint8_t **ret_first,
+			  uint64_t *ret_n)
 {
 	uint64_t full, kept;
 	if (p == end || !value_is_container(*p))
 		return false;
 	bool is_dict = *p++ == VALUE_DICT;
 	/* every value takes a byte at least, so a count beyond the bytes left is a lie */
-	if (!varint_get(&p, end, &full) || !varint_get(&p, end, &kept) || kept > full || kept > (uint64_t)(end - p))
+	if (!varint_get(&p, end, &full) || !varint_get(&p, end, &kept) || kept > full ||
+	    kept > (uint64_t)(end - p))
 		return false;
 	*ret_first = p;
 	*ret_n = is_dict ? 2 * kept : kept;
@@ -50,21 +52,15 @@ static const uint8_t *scan(const uint8_t *p, const uint8_t *end, unsigned depth)
 	case VALUE_NONE:
 	case VALUE_FALSE:
 	case VALUE_TRUE:
-	case VALUE_ELLIPSIS:
-		return p;
+	case VALUE_ELLIPSIS: return p;
 	case VALUE_INT:
-	case VALUE_REF:
-		return varint_get(&p, end, &ignored) ? p : NULL;
-	case VALUE_BIGINT:
-		return skip_bytes(&p, end, 1) && skip_counted(&p, end) ? p : NULL;
-	case VALUE_FLOAT:
-		return skip_bytes(&p, end, 8) ? p : NULL;
-	case VALUE_COMPLEX:
-		return skip_bytes(&p, end, 16) ? p : NULL;
+	case VALUE_REF: return varint_get(&p, end, &ignored) ? p : NULL;
+	case VALUE_BIGINT: return skip_bytes(&p, end, 1) && skip_counted(&p, end) ? p : NULL;
+	case VALUE_FLOAT: return skip_bytes(&p, end, 8) ? p : NULL;
+	case VALUE_COMPLEX: return skip_bytes(&p, end, 16) ? p : NULL;
 	case VALUE_STR:
 	case VALUE_BYTES:
-	case VALUE_BYTEARRAY:
-		return skip_counted(&p, end) ? p : NULL;
+	case VALUE_BYTEARRAY: return skip_counted(&p, end) ? p : NULL;
 	case VALUE_STR_CUT:
 	case VALUE_BYTES_CUT:
 	case VALUE_BYTEARRAY_CUT:
@@ -89,8 +85,7 @@ static const uint8_t *scan(const uint8_t *p, const uint8_t *end, unsigned depth)
 		for (uint64_t i = 0; i < n && p; i++)
 			p = skip_counted(&p, end) ? scan(p, end, depth + 1) : NULL;
 		return p;
-	default:
-		return NULL;
+	default: return NULL;
 	}
 }
 

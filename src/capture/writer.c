@@ -1,6 +1,6 @@
 /*
- * writer: see writer.h. Interns, keeps what is new in one page per dictionary and events in columns, and hands full pages to
- * the sink. A page goes out before anything that refers to it:
+ * writer: see writer.h. Interns, keeps what is new in one page per dictionary and events in
+ * columns, and hands full pages to the sink. A page goes out before anything that refers to it:
  *
  *     string ◀─ frame ◀─ stack ◀─┐
  *        ▲  ▲── name  ◀──────────┤
@@ -21,22 +21,22 @@
 #include "capture/value_scan.h"
 
 /* of text or values: what a reader decompresses to see one of them */
-#define PAGE_BYTES (128u << 10)
-#define PAGE_ENTRIES 4096u
-#define STACK_ENTRIES 16384u
+#define PAGE_BYTES        (128u << 10)
+#define PAGE_ENTRIES      4096u
+#define STACK_ENTRIES     16384u
 #define OBJECTS_PER_BLOCK (128u << 10)
 #define OBJECTS_PER_EVENT 0xffffu
 /* a container inside a value from this size on becomes an entry of its own */
 #define VALUE_SPLIT_BYTES 32u
-/* What a program does over and over is found again; what it did once (a path, an address, a stack of recursion) need not stay:
- * each generation has half as many entries, 24 bytes a slot. Strings and frames are the program's text, whose ids readers
- * compare, and stay. */
+/* What a program does over and over is found again; what it did once (a path, an address, a stack
+ * of recursion) need not stay: each generation has half as many entries, 24 bytes a slot. Strings
+ * and frames are the program's text, whose ids readers compare, and stay. */
 #define VALUE_SLOTS_MAX (1u << 17)
 #define STACK_SLOTS_MAX (1u << 17)
 
 typedef VEC(uint32_t) u32_vec;
 
-struct text_page {              /* of strings or values */
+struct text_page { /* of strings or values */
 	uint32_t first;
 	u32_vec lengths;
 	struct strbuf bytes;
@@ -77,8 +77,8 @@ struct writer {
 	uint64_t seed;
 	struct dictionary strings, values, frames, stacks;
 	struct text_page string_page, value_page;
-	u32_vec name_of_string;         /* name id by string id */
-	u32_vec new_names;              /* string ids of the names since the last NAME block */
+	u32_vec name_of_string; /* name id by string id */
+	u32_vec new_names;      /* string ids of the names since the last NAME block */
 	uint32_t n_names, first_new_name;
 	VEC(struct frame_info) frame_page;
 	uint32_t frame_first;
@@ -88,13 +88,13 @@ struct writer {
 	/* notes: their place is not final before that of their neighbours is */
 	VEC(struct pending_note) pending;
 	uint32_t n_processes, n_threads;
-	struct strbuf meta, raw;        /* scratch */
+	struct strbuf meta, raw; /* scratch */
 	struct writer_gate gate;
-	struct event_columns *kept;     /* with a gate: scratch */
+	struct event_columns *kept; /* with a gate: scratch */
 	bool is_over;
 	struct event_columns *events;
-	uint64_t n_written;             /* events in blocks that are in the file */
-	uint64_t n_refused;             /* handed in after it broke */
+	uint64_t n_written; /* events in blocks that are in the file */
+	uint64_t n_refused; /* handed in after it broke */
 };
 
 static void meta_add(struct strbuf *b, uint64_t v)
@@ -128,8 +128,8 @@ static void text_page_flush(struct writer *w, enum block_type type, struct text_
 	strbuf_clear(&page->bytes);
 }
 
-static void text_page_add(struct writer *w, enum block_type type, struct text_page *page, const void *bytes,
-			  size_t n_bytes)
+static void text_page_add(struct writer *w, enum block_type type, struct text_page *page,
+			  const void *bytes, size_t n_bytes)
 {
 	if (!vec_push(&page->lengths, (uint32_t)n_bytes)) {
 		sink_break(w->sink);
@@ -248,7 +248,8 @@ void writer_discard(struct writer *w)
 
 static void everything_flush(struct writer *w);
 
-/* A record: varint bytes that follow, then its fields as varints. Readers ignore fields they do not know. */
+/* A record: varint bytes that follow, then its fields as varints. Readers ignore fields they do not
+ * know. */
 static void record_encode(struct strbuf *to, const uint64_t *fields, size_t n)
 {
 	uint8_t bytes[24 * VARINT_MAX];
@@ -286,14 +287,18 @@ uint32_t writer_string(struct writer *w, const char *s, size_t n_bytes)
 	return id;
 }
 
-static uint32_t value_intern(struct writer *w, const uint8_t *bytes, size_t n_bytes, unsigned depth);
+static uint32_t value_intern(struct writer *w, const uint8_t *bytes, size_t n_bytes,
+			     unsigned depth);
 
-/* The value with every big container inside replaced by a REF, appended to *to. False: nothing to replace. */
-static bool value_split(struct writer *w, const uint8_t *bytes, const uint8_t *end, unsigned depth, struct strbuf *to)
+/* The value with every big container inside replaced by a REF, appended to *to. False: nothing to
+ * replace. */
+static bool value_split(struct writer *w, const uint8_t *bytes, const uint8_t *end, unsigned depth,
+			struct strbuf *to)
 {
 	const uint8_t *p;
 	uint64_t n;
-	if (depth > VALUE_SCAN_DEPTH || value_scan_end(bytes, end) != end || !value_scan_container(bytes, end, &p, &n))
+	if (depth > VALUE_SCAN_DEPTH || value_scan_end(bytes, end) != end ||
+	    !value_scan_container(bytes, end, &p, &n))
 		return false;
 	const uint8_t *copied = bytes;
 	for (uint64_t i = 0; i < n; i++) {
@@ -313,7 +318,8 @@ static bool value_split(struct writer *w, const uint8_t *bytes, const uint8_t *e
 	return !to->failed;
 }
 
-static uint32_t value_add(struct writer *w, struct dictionary_key key, const void *bytes, size_t n_bytes)
+static uint32_t value_add(struct writer *w, struct dictionary_key key, const void *bytes,
+			  size_t n_bytes)
 {
 	uint32_t id = dictionary_add(&w->values, key);
 	if (!id)
@@ -356,9 +362,19 @@ uint32_t writer_frame(struct writer *w, const struct frame_info *frame)
 {
 	struct { /* without padding, so that equal frames are equal bytes */
 		uint64_t offset;
-		uint32_t kind, function, file, module, line, end_line, column, end_column, first_line, zero;
-	} content = { frame->offset, (uint32_t)frame->kind, frame->function, frame->file, frame->module, frame->line,
-		      frame->end_line, frame->column, frame->end_column, frame->first_line, 0 };
+		uint32_t kind, function, file, module, line, end_line, column, end_column,
+		    first_line, zero;
+	} content = { frame->offset,
+		      (uint32_t)frame->kind,
+		      frame->function,
+		      frame->file,
+		      frame->module,
+		      frame->line,
+		      frame->end_line,
+		      frame->column,
+		      frame->end_column,
+		      frame->first_line,
+		      0 };
 	struct dictionary_key key = dictionary_hash(&content, sizeof(content), w->seed);
 	uint32_t id = dictionary_find(&w->frames, key);
 	if (id)
@@ -392,8 +408,10 @@ uint32_t writer_stack(struct writer *w, uint32_t parent_stack, uint32_t frame)
 static void process_add(struct writer *w, uint32_t index, const struct process_info *p)
 {
 	const uint64_t fields[] = {
-		index, p->pid, p->ns_pid, p->ppid, p->python_hex, p->python, p->exe, p->cwd, p->name, p->argv, p->environ,
-		p->prefixes, p->start_ns, p->end_ns, zigzag(p->exit_status), p->flags, p->n_events, p->n_lost,
+		index,      p->pid,      p->ns_pid,   p->ppid,   p->python_hex,
+		p->python,  p->exe,      p->cwd,      p->name,   p->argv,
+		p->environ, p->prefixes, p->start_ns, p->end_ns, zigzag(p->exit_status),
+		p->flags,   p->n_events, p->n_lost,
 	};
 	record_add(w, &w->processes, fields, ARRAY_LEN(fields));
 }
@@ -412,7 +430,10 @@ void writer_process_update(struct writer *w, uint32_t process, const struct proc
 
 static void thread_add(struct writer *w, uint32_t index, const struct thread_info *t)
 {
-	const uint64_t fields[] = { index, t->process, t->tid, t->interpreter, t->name, t->ns_tid == t->tid ? 0 : t->ns_tid };
+	const uint64_t fields[] = {
+		index,          t->process, t->tid,
+		t->interpreter, t->name,    t->ns_tid == t->tid ? 0 : t->ns_tid
+	};
 	record_add(w, &w->threads, fields, ARRAY_LEN(fields));
 }
 
@@ -445,7 +466,13 @@ static void notes_flush(struct writer *w)
 		const struct note_info *n = &w->pending.v[i].info;
 		uint64_t last = writer_n_events(w), seq = w->pending.v[i].seq;
 		const uint64_t fields[] = {
-			(uint64_t)n->kind, n->time_ns, (uint64_t)n->process + 1, n->text, n->a, n->b, seq < last ? seq : last,
+			(uint64_t)n->kind,
+			n->time_ns,
+			(uint64_t)n->process + 1,
+			n->text,
+			n->a,
+			n->b,
+			seq < last ? seq : last,
 		};
 		record_encode(&w->notes, fields, ARRAY_LEN(fields));
 	}
@@ -538,8 +565,10 @@ static void events_restore(struct writer *w, const struct event_columns *from, u
 	struct event_columns *e = w->events;
 	events_next_block(e);
 	for (uint32_t i = 0; i < n; i++) {
-		e->name[i] = (uint16_t)local_index(&e->names, e->epoch, from->names.ids[from->name[i]]);
-		e->thread[i] = (uint16_t)local_index(&e->threads, e->epoch, from->threads.ids[from->thread[i]]);
+		e->name[i] = (uint16_t)local_index(&e->names, e->epoch,
+						   from->names.ids[from->name[i]]);
+		e->thread[i] = (uint16_t)local_index(&e->threads, e->epoch,
+						     from->threads.ids[from->thread[i]]);
 		e->n_objects += from->object_counts[i];
 	}
 	memcpy(e->time_ns, from->time_ns, n * sizeof(e->time_ns[0]));
@@ -551,7 +580,8 @@ static void events_restore(struct writer *w, const struct event_columns *from, u
 	e->n = n;
 }
 
-/* The gate sees the block before anybody else does, and may cut it. False: nothing is left to be written. */
+/* The gate sees the block before anybody else does, and may cut it. False: nothing is left to be
+ * written. */
 static bool events_pass_gate(struct writer *w)
 {
 	struct event_columns *e = w->events;
@@ -570,7 +600,8 @@ static bool events_pass_gate(struct writer *w)
 	}
 	sink_copy_reject(w->sink);
 	w->is_over = true;
-	events_restore(w, w->kept, n_events > e->first_seq ? (uint32_t)(n_events - e->first_seq) : 0);
+	events_restore(w, w->kept,
+		       n_events > e->first_seq ? (uint32_t)(n_events - e->first_seq) : 0);
 	return e->n > 0;
 }
 
@@ -621,8 +652,10 @@ void writer_event(struct writer *w, const struct event_info *info)
 		return;
 	}
 	uint32_t name_index = local_index(&e->names, e->epoch, name);
-	uint32_t thread_index = local_index(&e->threads, e->epoch, info->thread < w->n_threads ? info->thread : 0);
-	uint32_t n_objects = info->n_objects < OBJECTS_PER_EVENT ? info->n_objects : OBJECTS_PER_EVENT;
+	uint32_t thread_index = local_index(&e->threads, e->epoch,
+					    info->thread < w->n_threads ? info->thread : 0);
+	uint32_t n_objects = info->n_objects < OBJECTS_PER_EVENT ? info->n_objects
+								 : OBJECTS_PER_EVENT;
 	uint32_t i = e->n++;
 	e->time_ns[i] = info->time_ns;
 	e->name[i] = (uint16_t)name_index;
@@ -647,7 +680,8 @@ struct err *writer_open(const char *path, const struct writer_options *options, 
 	return err ? err : writer_open_file(file, options, ret);
 }
 
-struct err *writer_open_file(struct new_file *file, const struct writer_options *options, struct writer **ret)
+struct err *writer_open_file(struct new_file *file, const struct writer_options *options,
+			     struct writer **ret)
 {
 	struct writer *w = calloc(1, sizeof(*w));
 	if (!w) {
@@ -655,9 +689,14 @@ struct err *writer_open_file(struct new_file *file, const struct writer_options 
 		return err_no_memory();
 	}
 	*w = (struct writer){
-		.seed = dictionary_seed(), .first_new_name = 1, .frame_first = 1, .stack_first = 1,
-		.string_page.first = 1, .value_page.first = 1,
-		.values.n_slots_max = VALUE_SLOTS_MAX, .stacks.n_slots_max = STACK_SLOTS_MAX,
+		.seed = dictionary_seed(),
+		.first_new_name = 1,
+		.frame_first = 1,
+		.stack_first = 1,
+		.string_page.first = 1,
+		.value_page.first = 1,
+		.values.n_slots_max = VALUE_SLOTS_MAX,
+		.stacks.n_slots_max = STACK_SLOTS_MAX,
 	};
 	w->events = calloc(1, sizeof(*w->events));
 	if (!w->events) {

@@ -1,13 +1,14 @@
 /*
  * writer: append events and dictionary entries to a capture file.
  *
- * The recorder (and import) own a writer. Everything is interned by content: handing in the same string or frame twice gives
- * the same id; so it does for stack nodes and values, unless 65,536 others or more came between (dictionary.h). Ids
- * count from 1 in order of first use; 0 means "none". The writer buffers up to 16 Ki events; writer_flush() makes all that was
- * appended readable. The format: data/capture-format.md.
+ * The recorder (and import) own a writer. Everything is interned by content: handing in the same
+ * string or frame twice gives the same id; so it does for stack nodes and values, unless 65,536
+ * others or more came between (dictionary.h). Ids count from 1 in order of first use; 0 means
+ * "none". The writer buffers up to 16 Ki events; writer_flush() makes all that was appended
+ * readable. The format: data/capture-format.md.
  *
- * A failed write (disk full, …) is reported once; afterwards the writer drops what comes and writer_is_broken() is true;
- * what was flushed before stays readable.
+ * A failed write (disk full, …) is reported once; afterwards the writer drops what comes and
+ * writer_is_broken() is true; what was flushed before stays readable.
  */
 #pragma once
 #include <stdbool.h>
@@ -20,31 +21,35 @@
 struct new_file;
 struct writer;
 
-/* Asked before events become visible to readers: `fd` is a copy of the capture with the events that are new. Answers how many events
- * of the capture there are to be, UINT64_MAX for all; if some are cut off there are no further ones. An error breaks the writer. */
+/* Asked before events become visible to readers: `fd` is a copy of the capture with the events that
+ * are new. Answers how many events of the capture there are to be, UINT64_MAX for all; if some are
+ * cut off there are no further ones. An error breaks the writer. */
 struct writer_gate {
 	struct err *(*fn)(void *ctx, int fd, uint64_t *ret_n_events);
 	void *ctx;
 };
 
 struct writer_options {
-	uint64_t wall_anchor_ns;  /* CLOCK_REALTIME at capture time 0, ns since the epoch */
-	const char *creator;      /* "auditview 0.1.0"; kept in the file */
-	const char *host;         /* host name, may be NULL */
-	bool no_compress;         /* for tests */
-	struct writer_gate gate;  /* .fn NULL: none */
+	uint64_t wall_anchor_ns; /* CLOCK_REALTIME at capture time 0, ns since the epoch */
+	const char *creator;     /* "auditview 0.1.0"; kept in the file */
+	const char *host;        /* host name, may be NULL */
+	bool no_compress;        /* for tests */
+	struct writer_gate gate; /* .fn NULL: none */
 	/* nobody reads it before it is finished, so it has a temporary name until then */
 	bool is_hidden;
 };
 
 /* Into `path`, by the rules of base/new_file.h: what is there now stays until writer_close(). */
-MUST_CHECK struct err *writer_open(const char *path, const struct writer_options *options, struct writer **ret);
+MUST_CHECK struct err *writer_open(const char *path, const struct writer_options *options,
+				   struct writer **ret);
 /* The same, into a file that is open already. Takes over the file, also on failure. */
-MUST_CHECK struct err *writer_open_file(struct new_file *file, const struct writer_options *options, struct writer **ret);
-/* Write out everything, the footer and the trailer; the file takes its place. After a failed write it keeps the name that it has.
- * Always frees w (NULL is fine). */
+MUST_CHECK struct err *writer_open_file(struct new_file *file, const struct writer_options *options,
+					struct writer **ret);
+/* Write out everything, the footer and the trailer; the file takes its place. After a failed write
+ * it keeps the name that it has. Always frees w (NULL is fine). */
 MUST_CHECK struct err *writer_close(struct writer *w);
-/* Free without footer, as after a crash: the file keeps the name it has, and is readable up to the last flush. */
+/* Free without footer, as after a crash: the file keeps the name it has, and is readable up to the
+ * last flush. */
 void writer_destroy(struct writer *w);
 DEFINE_CLEANUP(writer);
 /* Free, and remove the file: what it would have replaced stays. NULL is fine. */
@@ -63,53 +68,65 @@ uint64_t writer_n_written(const struct writer *w);
 /* handed in, and not written: after a failure they never will be */
 uint64_t writer_n_unwritten(const struct writer *w);
 uint64_t writer_n_bytes(const struct writer *w); /* of the file so far */
-/* How many events a capture holds that is closed, or was given up: its blocks are read again and counted. Errors: as of reader.h,
- * and ERR_UNSUPPORTED for what is no regular file. */
+/* How many events a capture holds that is closed, or was given up: its blocks are read again and
+ * counted. Errors: as of reader.h, and ERR_UNSUPPORTED for what is no regular file. */
 MUST_CHECK struct err *capture_count(const char *path, uint64_t *ret_n_events);
 
-/* Interning. 0 only when memory is short (the writer is then broken) or, for strings, for NULL. Text is WTF-8. */
+/* Interning. 0 only when memory is short (the writer is then broken) or, for strings, for NULL.
+ * Text is WTF-8. */
 uint32_t writer_string(struct writer *w, const char *s, size_t n_bytes);
-/* `bytes` is one encoded value (base/value.h, without OBJECT_AT at places that should be slots). For an event's
- * arguments it is a TUPLE. May contain VALUE_REF to ids got earlier. */
+/* `bytes` is one encoded value (base/value.h, without OBJECT_AT at places that should be slots).
+ * For an event's arguments it is a TUPLE. May contain VALUE_REF to ids got earlier. */
 uint32_t writer_value(struct writer *w, const void *bytes, size_t n_bytes);
 
-enum frame_kind { FRAME_PYTHON, FRAME_NATIVE, FRAME_MARK /* "cut", "outside this greenlet": function is the text */ };
+enum frame_kind {
+	FRAME_PYTHON,
+	FRAME_NATIVE,
+	FRAME_MARK /* "cut", "outside this greenlet": function is the text */
+};
 
 struct frame_info {
 	enum frame_kind kind;
 	/* string id: qualified name of the code object, or symbol; 0 unknown */
 	uint32_t function;
-	uint32_t file;       /* string id: co_filename; native: source file, 0 unknown */
-	uint32_t module;     /* string id, native: base name of the ELF file */
-	uint32_t line;       /* 0 unknown */
+	uint32_t file;   /* string id: co_filename; native: source file, 0 unknown */
+	uint32_t module; /* string id, native: base name of the ELF file */
+	uint32_t line;   /* 0 unknown */
 	uint32_t end_line, column, end_column; /* 1-based columns in bytes, 0 unknown (3.11+) */
-	uint32_t first_line; /* of the code object */
-	uint64_t offset;     /* native: pc - symbol start, or pc - module base when function is 0 */
+	uint32_t first_line;                   /* of the code object */
+	uint64_t offset; /* native: pc - symbol start, or pc - module base when function is 0 */
 };
 uint32_t writer_frame(struct writer *w, const struct frame_info *frame);
-/* A stack is its innermost frame on top of the stack of its caller: parent 0 for the outermost frame. */
+/* A stack is its innermost frame on top of the stack of its caller: parent 0 for the outermost
+ * frame. */
 uint32_t writer_stack(struct writer *w, uint32_t parent_stack, uint32_t frame);
 
 struct process_info {
-	uint32_t pid;               /* as seen by the recorder */
-	uint32_t ns_pid;            /* innermost namespace; = pid if not in another */
+	uint32_t pid;    /* as seen by the recorder */
+	uint32_t ns_pid; /* innermost namespace; = pid if not in another */
 	uint32_t ppid;
-	uint32_t python_hex;        /* PY_VERSION_HEX style, 0 = not Python (seen, not traced) */
-	uint32_t python;            /* string id "3.12.1" */
-	uint32_t exe, cwd, name;    /* string ids; name = what people call it: "app.py", "-m http.server", "gzip" */
-	uint32_t argv;              /* value id, LIST of STR; 0 unknown */
-	uint32_t environ;           /* value id, DICT of STR; 0 not taken */
+	uint32_t python_hex; /* PY_VERSION_HEX style, 0 = not Python (seen, not traced) */
+	uint32_t python;     /* string id "3.12.1" */
+	uint32_t exe, cwd,
+	    name; /* string ids; name = what people call it: "app.py", "-m http.server", "gzip" */
+	uint32_t argv;    /* value id, LIST of STR; 0 unknown */
+	uint32_t environ; /* value id, DICT of STR; 0 not taken */
 	/* value id, LIST of STR: folders of the standard library and site-packages */
 	uint32_t prefixes;
-	uint64_t start_ns;          /* capture time it was first seen */
-	uint64_t end_ns;            /* 0 = still running when last heard of */
-	int32_t exit_status;        /* wait(2) status once ended; -1 unknown */
-	uint32_t flags;             /* enum process_flag */
-	uint64_t n_events, n_lost;  /* as counted by the probe; authoritative at the end */
+	uint64_t start_ns;         /* capture time it was first seen */
+	uint64_t end_ns;           /* 0 = still running when last heard of */
+	int32_t exit_status;       /* wait(2) status once ended; -1 unknown */
+	uint32_t flags;            /* enum process_flag */
+	uint64_t n_events, n_lost; /* as counted by the probe; authoritative at the end */
 };
 enum process_flag {
-	PROCESS_LAUNCHED = 1, PROCESS_ATTACHED = 2, PROCESS_FORKED = 4, PROCESS_EXECED = 8, PROCESS_FREE_THREADED = 16,
-	PROCESS_DEBUG_BUILD = 32, PROCESS_NOT_RESTORED = 64,
+	PROCESS_LAUNCHED = 1,
+	PROCESS_ATTACHED = 2,
+	PROCESS_FORKED = 4,
+	PROCESS_EXECED = 8,
+	PROCESS_FREE_THREADED = 16,
+	PROCESS_DEBUG_BUILD = 32,
+	PROCESS_NOT_RESTORED = 64,
 	/* its files are not, or not provably, those that the recorder sees under the same names */
 	PROCESS_OTHER_FILES = 128
 };
@@ -118,7 +135,7 @@ uint32_t writer_process(struct writer *w, const struct process_info *p);
 void writer_process_update(struct writer *w, uint32_t process, const struct process_info *p);
 
 struct thread_info {
-	uint32_t process;     /* process index */
+	uint32_t process; /* process index */
 	/* as seen by the recorder; 0 unknown; threading.get_ident() of what was imported */
 	uint64_t tid;
 	uint32_t interpreter; /* 0 = main */
@@ -130,29 +147,35 @@ uint32_t writer_thread(struct writer *w, const struct thread_info *t);
 void writer_thread_update(struct writer *w, uint32_t thread, const struct thread_info *t);
 
 enum event_flag {
-	EVENT_STACK_CUT = 1,     /* frames beyond the limit are missing at the outer end */
-	EVENT_ARGS_CUT = 2,      /* something in the arguments is cut */
-	EVENT_NATIVE_CUT = 4,    /* the native part ends early */
-	EVENT_UNMERGED = 8       /* the native part comes after the Python part instead of merged */
+	EVENT_STACK_CUT = 1,  /* frames beyond the limit are missing at the outer end */
+	EVENT_ARGS_CUT = 2,   /* something in the arguments is cut */
+	EVENT_NATIVE_CUT = 4, /* the native part ends early */
+	EVENT_UNMERGED = 8    /* the native part comes after the Python part instead of merged */
 };
 struct event_info {
-	uint64_t time_ns;        /* since capture time 0; nearly, not strictly, ascending */
-	uint32_t name;           /* string id of the event's name */
-	uint32_t thread;         /* thread index */
-	uint32_t args;           /* value id of a TUPLE; 0 = no arguments */
-	uint32_t stack;          /* stack id; 0 = none taken */
-	uint32_t flags;          /* enum event_flag */
-	uint32_t n_objects;      /* addresses for the OBJECT tags in args, in order */
+	uint64_t time_ns;   /* since capture time 0; nearly, not strictly, ascending */
+	uint32_t name;      /* string id of the event's name */
+	uint32_t thread;    /* thread index */
+	uint32_t args;      /* value id of a TUPLE; 0 = no arguments */
+	uint32_t stack;     /* stack id; 0 = none taken */
+	uint32_t flags;     /* enum event_flag */
+	uint32_t n_objects; /* addresses for the OBJECT tags in args, in order */
 	const uint64_t *objects;
 };
 void writer_event(struct writer *w, const struct event_info *e);
 
 /* Things that happened that are not audit events; shown as rows at their place. */
 enum note_kind {
-	NOTE_LOST,         /* a = events lost, b = duration in ns, process */
-	NOTE_ATTACHED, NOTE_DETACHED, NOTE_PAUSED, NOTE_RESUMED, NOTE_EXITED /* a = wait status */, NOTE_EXEC,
-	NOTE_FINALISED,    /* the interpreter is gone, the process lives on */
-	NOTE_MESSAGE, NOTE_WARNING, /* text */
+	NOTE_LOST, /* a = events lost, b = duration in ns, process */
+	NOTE_ATTACHED,
+	NOTE_DETACHED,
+	NOTE_PAUSED,
+	NOTE_RESUMED,
+	NOTE_EXITED /* a = wait status */,
+	NOTE_EXEC,
+	NOTE_FINALISED, /* the interpreter is gone, the process lives on */
+	NOTE_MESSAGE,
+	NOTE_WARNING, /* text */
 	/* text = the goodbye line; a = longest pause in ns, b = enum goodbye_bit */
 	NOTE_GOODBYE,
 	NOTE_KIND_COUNT
@@ -165,8 +188,8 @@ enum goodbye_bit {
 struct note_info {
 	enum note_kind kind;
 	uint64_t time_ns;
-	uint32_t process;  /* process index, UINT32_MAX = none */
-	uint32_t text;     /* string id, 0 = none */
+	uint32_t process; /* process index, UINT32_MAX = none */
+	uint32_t text;    /* string id, 0 = none */
 	uint64_t a, b;
 };
 /* The note's place is after the events appended so far. */

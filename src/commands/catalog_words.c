@@ -33,21 +33,24 @@ struct err *catalog_words_minor(const char *text, int *ret_minor)
 
 	if (text)
 		minor = parse_minor(text);
-	if (text && text[0] >= '0' && text[0] <= '9' && (minor < CATALOG_MINOR_OLDEST || minor > CATALOG_MINOR_NEWEST))
-		return err_create(ERR_USAGE, "the catalogue covers CPython 3.%d to 3.%d, not %s", CATALOG_MINOR_OLDEST,
-				  CATALOG_MINOR_NEWEST, text);
+	if (text && text[0] >= '0' && text[0] <= '9' &&
+	    (minor < CATALOG_MINOR_OLDEST || minor > CATALOG_MINOR_NEWEST))
+		return err_create(ERR_USAGE, "the catalogue covers CPython 3.%d to 3.%d, not %s",
+				  CATALOG_MINOR_OLDEST, CATALOG_MINOR_NEWEST, text);
 	if (text && minor == 0) {
 		struct python_program program;
 		struct err *err = pythons_ask(text, &program);
 
 		if (err)
-			return err_with_hint(err, "expected a version such as 3.12, or a Python to run");
+			return err_with_hint(err,
+					     "expected a version such as 3.12, or a Python to run");
 		minor = program.minor;
 		free(program.path);
 	}
 	if (minor && (minor < CATALOG_MINOR_OLDEST || minor > CATALOG_MINOR_NEWEST))
-		return err_create(ERR_UNSUPPORTED, "the catalogue covers CPython 3.%d to 3.%d, not 3.%d", CATALOG_MINOR_OLDEST,
-				  CATALOG_MINOR_NEWEST, minor);
+		return err_create(ERR_UNSUPPORTED,
+				  "the catalogue covers CPython 3.%d to 3.%d, not 3.%d",
+				  CATALOG_MINOR_OLDEST, CATALOG_MINOR_NEWEST, minor);
 	*ret_minor = minor;
 	return NULL;
 }
@@ -72,8 +75,9 @@ static json_t *args_to_json(const struct catalog_arg *args, size_t n)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(array, json_pack("{s:s, s:s, s:s}", "name", args[i].name, "type", args[i].type,
-						       "meaning", args[i].meaning));
+		json_array_append_new(array,
+				      json_pack("{s:s, s:s, s:s}", "name", args[i].name, "type",
+						args[i].type, "meaning", args[i].meaning));
 	return array;
 }
 
@@ -89,7 +93,8 @@ static json_t *measured_to_json(const struct catalog_event *e, int minor)
 	const char *last = NULL;
 
 	for (size_t i = 0; i < n_api_calls; i++) {
-		if (!api_call_raises(&api_calls[i], e, minor) || (last && strcmp(last, api_calls[i].api) == 0))
+		if (!api_call_raises(&api_calls[i], e, minor) ||
+		    (last && strcmp(last, api_calls[i].api) == 0))
 			continue;
 		last = api_calls[i].api;
 		json_array_append_new(array, json_string(last));
@@ -101,8 +106,9 @@ static json_t *event_to_json(const struct catalog_event *e, int minor)
 {
 	size_t n_args;
 	const struct catalog_arg *args = catalog_args(e, minor, &n_args);
-	json_t *to = json_pack("{s:s, s:s, s:s, s:b, s:s}", "event", e->name, "category", e->category, "theme",
-			       catalog_themes[e->theme].name, "documented", e->documented, "description", e->description);
+	json_t *to = json_pack("{s:s, s:s, s:s, s:b, s:s}", "event", e->name, "category",
+			       e->category, "theme", catalog_themes[e->theme].name, "documented",
+			       e->documented, "description", e->description);
 	json_t *platforms = json_array(), *differing = json_array();
 
 	json_object_set_new(to, "args", args_to_json(args, n_args));
@@ -113,8 +119,9 @@ static json_t *event_to_json(const struct catalog_event *e, int minor)
 		for (int m = 0; m < 32; m++)
 			if (s->minors >> m & 1)
 				json_array_append_new(versions, version_to_json(m));
-		json_array_append_new(differing, json_pack("{s:o, s:o}", "versions", versions, "args",
-							   args_to_json(s->args, s->n_args)));
+		json_array_append_new(differing,
+				      json_pack("{s:o, s:o}", "versions", versions, "args",
+						args_to_json(s->args, s->n_args)));
 	}
 	if (json_array_size(differing))
 		json_object_set(to, "args_in", differing);
@@ -123,7 +130,8 @@ static json_t *event_to_json(const struct catalog_event *e, int minor)
 	json_object_set_new(to, "removed", version_to_json(e->removed));
 	for (unsigned bit = PLATFORM_ANY; bit <= PLATFORM_WINDOWS; bit <<= 1)
 		if (e->platforms & bit)
-			json_array_append_new(platforms, json_string(catalog_platform_name((enum catalog_platform)bit)));
+			json_array_append_new(platforms, json_string(catalog_platform_name(
+							     (enum catalog_platform)bit)));
 	json_object_set_new(to, "platforms", platforms);
 	set_text(to, "wrong_name", e->alias);
 	set_text(to, "gist", e->gist);

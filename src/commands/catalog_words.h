@@ -9,8 +9,11 @@
 
 struct catalog_event;
 
-/* The minor that --python means: "3.12", "3.12.1", "12", or a program that is asked. NULL text gives 0: all versions. */
+/* The minor that --python means: "3.12", "3.12.1", "12", or a program that is asked. NULL text
+ * gives 0: all versions. */
 MUST_CHECK struct err *catalog_words_minor(const char *text, int *ret_minor);
 
-/* Write entries to standard output as a JSON array of objects, everything that is known of them in 3.minor (0: all). */
-MUST_CHECK struct err *catalog_words_json(const struct catalog_event *const *events, size_t n, int minor);
+/* Write entries to standard output as a JSON array of objects, everything that is known of them
+ * in 3.minor (0: all). */
+MUST_CHECK struct err *catalog_words_json(const struct catalog_event *const *events, size_t n,
+					  int minor);

@@ -53,7 +53,8 @@ struct err *cmd_diff(const struct options *o, int *ret)
 	if (!err)
 		err = shown_make(o, b, &in_b);
 	if (!err)
-		err = diff_create(a, in_a.run ? filter_run_rows(in_a.run) : NULL, b, in_b.run ? filter_run_rows(in_b.run) : NULL, &d);
+		err = diff_create(a, in_a.run ? filter_run_rows(in_a.run) : NULL, b,
+				  in_b.run ? filter_run_rows(in_b.run) : NULL, &d);
 	if (!err) {
 		struct strbuf out = { 0 };
 		export_diff(&out, d, a, b, o->json);

@@ -1,8 +1,9 @@
 /*
  * events: the catalogue as a table.
  *
- * One line per event, in the order of themes. In a pipe each line says its theme, so that grep has an easy life; on a
- * terminal themes are headings and the arguments are cut to its width, unless -w is given.
+ * One line per event, in the order of themes. In a pipe each line says its theme, so that grep has
+ * an easy life; on a terminal themes are headings and the arguments are cut to its width, unless -w
+ * is given.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -54,14 +55,17 @@ static bool matches_pattern(const struct catalog_event *e, const char *pattern, 
 
 static bool is_wanted(const struct catalog_event *e, const struct wanted *w)
 {
-	return (w->minor == 0 || catalog_is_in(e, w->minor)) && (!w->category || strcmp(e->category, w->category) == 0) &&
+	return (w->minor == 0 || catalog_is_in(e, w->minor)) &&
+	       (!w->category || strcmp(e->category, w->category) == 0) &&
 	       (w->theme == THEME_COUNT || e->theme == w->theme) &&
 	       (!w->pattern || matches_pattern(e, w->pattern, w->minor));
 }
 
 static struct err *parse_wanted(const struct options *o, struct wanted *ret)
 {
-	struct wanted w = { .pattern = o->n_args ? o->args[0] : NULL, .category = o->category, .theme = THEME_COUNT };
+	struct wanted w = { .pattern = o->n_args ? o->args[0] : NULL,
+			    .category = o->category,
+			    .theme = THEME_COUNT };
 
 	if (o->theme) {
 		const char *name = o->theme[0] == '@' ? o->theme + 1 : o->theme;
@@ -72,8 +76,9 @@ static struct err *parse_wanted(const struct options *o, struct wanted *ret)
 
 			for (int t = 0; t < THEME_UNKNOWN; t++)
 				strbuf_addf(&names, "%s%s", t ? ", " : "", catalog_themes[t].name);
-			struct err *err = err_with_hint(err_create(ERR_USAGE, "there is no theme \"%s\"", o->theme),
-							"themes are %s", strbuf_str(&names));
+			struct err *err = err_with_hint(
+			    err_create(ERR_USAGE, "there is no theme \"%s\"", o->theme),
+			    "themes are %s", strbuf_str(&names));
 
 			strbuf_fini(&names);
 			return err;
@@ -95,12 +100,12 @@ static void add_versions(struct strbuf *to, const struct catalog_event *e)
 }
 
 struct layout {
-	bool is_grouped;   /* a terminal: the theme is a heading above its events, not a column */
-	size_t cut_cells;  /* 0: lines are as long as they get */
+	bool is_grouped;  /* a terminal: the theme is a heading above its events, not a column */
+	size_t cut_cells; /* 0: lines are as long as they get */
 };
 
-static void add_row(struct strbuf *to, const struct layout *l, const char *theme, const char *name, const char *versions,
-		    const char *docs, const char *args)
+static void add_row(struct strbuf *to, const struct layout *l, const char *theme, const char *name,
+		    const char *versions, const char *docs, const char *args)
 {
 	size_t start = to->n;
 
@@ -117,7 +122,8 @@ static void add_row(struct strbuf *to, const struct layout *l, const char *theme
 	strbuf_addc(to, '\n');
 }
 
-static struct err *write_table(const event_ptr *events, size_t n, const struct wanted *w, bool is_wide)
+static struct err *write_table(const event_ptr *events, size_t n, const struct wanted *w,
+			       bool is_wide)
 {
 	struct strbuf table = { 0 }, versions = { 0 }, args = { 0 };
 	struct layout l = { .is_grouped = isatty(STDOUT_FILENO) };
@@ -134,10 +140,11 @@ static struct err *write_table(const event_ptr *events, size_t n, const struct w
 		strbuf_clear(&args);
 		add_versions(&versions, e);
 		explain_arg_names(&args, e, w->minor);
-		add_row(&table, &l, catalog_themes[e->theme].name, e->name, strbuf_str(&versions), e->documented ? "yes" : "-",
-			strbuf_str(&args));
+		add_row(&table, &l, catalog_themes[e->theme].name, e->name, strbuf_str(&versions),
+			e->documented ? "yes" : "-", strbuf_str(&args));
 	}
-	struct err *err = table.failed || args.failed ? err_no_memory() : wrap_page(strbuf_str(&table), table.n);
+	struct err *err = table.failed || args.failed ? err_no_memory()
+						      : wrap_page(strbuf_str(&table), table.n);
 
 	strbuf_fini(&table);
 	strbuf_fini(&versions);
@@ -153,7 +160,8 @@ struct err *cmd_events(const struct options *o, int *ret)
 
 	for (int t = 0; !err && t < THEME_UNKNOWN; t++) {
 		for (size_t i = 0; i < catalog_themes[t].n_events; i++) {
-			const struct catalog_event *e = &catalog_events[catalog_themes[t].events[i]];
+			const struct catalog_event *e =
+			    &catalog_events[catalog_themes[t].events[i]];
 
 			if (is_wanted(e, &w) && !vec_push(&events, e)) {
 				err = err_no_memory();
@@ -167,11 +175,12 @@ struct err *cmd_events(const struct options *o, int *ret)
 
 		err = err_create(ERR_NOT_FOUND, "no event matches");
 		if (n)
-			err = err_with_hint(err, "near to \"%s\": %s%s%s", w.pattern, near[0]->name, n > 1 ? ", " : "",
-					    n > 1 ? near[1]->name : "");
+			err = err_with_hint(err, "near to \"%s\": %s%s%s", w.pattern, near[0]->name,
+					    n > 1 ? ", " : "", n > 1 ? near[1]->name : "");
 	}
 	if (!err)
-		err = o->json ? catalog_words_json(events.v, events.n, w.minor) : write_table(events.v, events.n, &w, o->wide);
+		err = o->json ? catalog_words_json(events.v, events.n, w.minor)
+			      : write_table(events.v, events.n, &w, o->wide);
 	vec_fini(&events);
 	*ret = 0;
 	return err;

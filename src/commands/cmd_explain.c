@@ -26,7 +26,8 @@ static struct err *unknown(const char *name)
 	for (size_t i = 0; i < n_apis; i++)
 		if (!catalog_find_str(apis[i]))
 			strbuf_addf(&near, "%s%s", near.n ? ", " : "", apis[i]);
-	struct err *err = err_create(ERR_NOT_FOUND, "no event, measured call, theme or category is called \"%s\"", name);
+	struct err *err = err_create(
+	    ERR_NOT_FOUND, "no event, measured call, theme or category is called \"%s\"", name);
 
 	if (near.n)
 		err = err_with_hint(err, "near to it: %s", strbuf_str(&near));
@@ -72,7 +73,8 @@ struct err *cmd_explain(const struct options *o, int *ret)
 	if (!err && (page.failed || styled.failed))
 		err = err_no_memory();
 	if (!err)
-		err = styled.n ? wrap_page(styled.s, styled.n) : wrap_page(strbuf_str(&page), page.n);
+		err = styled.n ? wrap_page(styled.s, styled.n)
+			       : wrap_page(strbuf_str(&page), page.n);
 	strbuf_fini(&page);
 	strbuf_fini(&styled);
 	*ret = 0;

@@ -21,7 +21,8 @@ static struct err *choose_format(const struct options *o, const struct exporter_
 	*ret = dot ? exporter_find(dot) : NULL;
 	if (*ret)
 		return NULL;
-	return err_with_hint(err_create(ERR_USAGE, "which format?"), "say --format jsonl, or give -o a name that ends in .jsonl");
+	return err_with_hint(err_create(ERR_USAGE, "which format?"),
+			     "say --format jsonl, or give -o a name that ends in .jsonl");
 }
 
 static struct err *write_out(const struct options *o, struct trace *t, const struct shown *shown,
@@ -32,7 +33,8 @@ static struct err *write_out(const struct options *o, struct trace *t, const str
 	struct err *err = exporter_create(t, format, new_file_fd(file), &options, &x);
 	if (err)
 		return err;
-	err = exporter_write(x, shown->run ? filter_run_rows(shown->run) : NULL, 0, trace_n_events(t));
+	err = exporter_write(x, shown->run ? filter_run_rows(shown->run) : NULL, 0,
+			     trace_n_events(t));
 	if (!err)
 		return exporter_close(x);
 	exporter_destroy(x);
@@ -47,8 +49,9 @@ struct err *cmd_export(const struct options *o, int *ret)
 	struct shown shown = { 0 };
 	struct err *err = choose_format(o, &format);
 	if (!err && format->needs_path && !o->output)
-		err = err_with_hint(err_create(ERR_USAGE, "%s cannot go to standard output", format->name), "say -o OUT%s",
-				    format->suffix);
+		err = err_with_hint(
+		    err_create(ERR_USAGE, "%s cannot go to standard output", format->name),
+		    "say -o OUT%s", format->suffix);
 	if (!err)
 		err = check_not_same_file(o->args[0], o->output);
 	if (!err)
@@ -56,7 +59,8 @@ struct err *cmd_export(const struct options *o, int *ret)
 	if (!err)
 		err = shown_make(o, t, &shown);
 	if (!err)
-		err = new_file_open(o->output ? o->output : "-", format->needs_path ? NEW_FILE_REGULAR : 0, &file);
+		err = new_file_open(o->output ? o->output : "-",
+				    format->needs_path ? NEW_FILE_REGULAR : 0, &file);
 	if (!err)
 		err = write_out(o, t, &shown, format, file);
 	err = new_file_end(take_ptr(file), err);

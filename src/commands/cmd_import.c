@@ -1,5 +1,6 @@
 /*
- * cmd_import: JSON lines become a capture. Status 1 when lines were lost; the others are in the capture all the same.
+ * cmd_import: JSON lines become a capture. Status 1 when lines were lost; the others are in the
+ * capture all the same.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +20,8 @@ struct err *cmd_import(const struct options *o, int *ret)
 	bool is_stdin = !strcmp(in, "-");
 	struct import_result result;
 	if (!o->output)
-		return err_with_hint(err_create(ERR_USAGE, "where should the capture go?"), "say -o FILE");
+		return err_with_hint(err_create(ERR_USAGE, "where should the capture go?"),
+				     "say -o FILE");
 	int fd = is_stdin ? STDIN_FILENO : open(in, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(errno, "cannot open %s", in);
@@ -33,7 +35,8 @@ struct err *cmd_import(const struct options *o, int *ret)
 	if (!o->quiet) {
 		struct strbuf text = { 0 };
 		import_losses_say(&text, is_stdin ? "standard input" : in, &result);
-		strbuf_addf(&text, "auditview: %llu event%s, %s\n", (unsigned long long)result.n_events, result.n_events == 1 ? "" : "s",
+		strbuf_addf(&text, "auditview: %llu event%s, %s\n",
+			    (unsigned long long)result.n_events, result.n_events == 1 ? "" : "s",
 			    o->output);
 		say_error_text(&text);
 		strbuf_fini(&text);

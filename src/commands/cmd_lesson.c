@@ -1,8 +1,9 @@
 /*
  * lesson: the lessons as text.
  *
- * The program is run under the tracer first; then each step says what to look at, asks, and compares the answer with what
- * the capture of that run says. Without anybody to answer (standard input at its end) the answers are told.
+ * The program is run under the tracer first; then each step says what to look at, asks, and
+ * compares the answer with what the capture of that run says. Without anybody to answer (standard
+ * input at its end) the answers are told.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,10 +21,10 @@
 #include "model/lesson.h"
 #include "model/trace.h"
 
-#define WIDTH_MAX 90
+#define WIDTH_MAX      90
 #define RUN_TIMEOUT_NS 60000000000ull
-#define ANSWER_BYTES 256
-#define TRIES 3
+#define ANSWER_BYTES   256
+#define TRIES          3
 
 struct class_room {
 	const struct options *o;
@@ -31,9 +32,9 @@ struct class_room {
 	struct try_result runs[2];
 	size_t n_runs;
 	unsigned width;
-	bool is_asking;   /* somebody answers */
-	bool is_left;     /* they have had enough */
-	size_t n_unlike;  /* truths that are not what the lesson says of every Python */
+	bool is_asking;  /* somebody answers */
+	bool is_left;    /* they have had enough */
+	size_t n_unlike; /* truths that are not what the lesson says of every Python */
 };
 
 static void say_wrapped(const struct class_room *room, unsigned indent, const char *text)
@@ -67,7 +68,9 @@ static struct err *run_programs(struct class_room *room, const struct python_pro
 	const char *programs[] = { room->lesson->program, room->lesson->second_program };
 
 	for (size_t i = 0; i < 2 && programs[i]; i++) {
-		struct try_code code = { .text = programs[i], .is_quiet = true, .is_isolated = !room->lesson->module,
+		struct try_code code = { .text = programs[i],
+					 .is_quiet = true,
+					 .is_isolated = !room->lesson->module,
 					 .timeout_ns = RUN_TIMEOUT_NS };
 		struct err *err = try_run(room->o, python, &code, &room->runs[i]);
 
@@ -75,14 +78,20 @@ static struct err *run_programs(struct class_room *room, const struct python_pro
 			return err;
 		room->n_runs++;
 		if (room->runs[i].has_failed)
-			return err_create(ERR_CANCELLED, "the program of the lesson was not recorded to its end");
+			return err_create(ERR_CANCELLED,
+					  "the program of the lesson was not recorded to its end");
 		if (room->runs[i].status != 0 && room->lesson->module)
-			return err_with_hint(err_create(ERR_UNSUPPORTED, "the lesson cannot be held on CPython %s: it needs the module %s",
-							python->version, room->lesson->module),
-					     "--python chooses another one");
+			return err_with_hint(
+			    err_create(
+				ERR_UNSUPPORTED,
+				"the lesson cannot be held on CPython %s: it needs the module %s",
+				python->version, room->lesson->module),
+			    "--python chooses another one");
 		if (room->runs[i].status != 0)
-			return err_create(ERR_UNSUPPORTED, "the program of the lesson ended with status %d on CPython %s",
-					  room->runs[i].status, python->version);
+			return err_create(
+			    ERR_UNSUPPORTED,
+			    "the program of the lesson ended with status %d on CPython %s",
+			    room->runs[i].status, python->version);
 	}
 	return NULL;
 }
@@ -97,7 +106,8 @@ static bool read_answer(char *to, size_t cap)
 }
 
 /* Ask until the answer is right, given up or out of tries. */
-static void ask(struct class_room *room, const struct lesson_step *s, struct try_result *r, const char *truth)
+static void ask(struct class_room *room, const struct lesson_step *s, struct try_result *r,
+		const char *truth)
 {
 	char answer[ANSWER_BYTES];
 	int tries = TRIES;
@@ -169,7 +179,9 @@ static struct err *hold_step(struct class_room *room, size_t index)
 
 static struct err *hold(const struct options *o, const struct lesson *lesson, int *ret)
 {
-	struct class_room room = { .o = o, .lesson = lesson, .width = wrap_width(STDOUT_FILENO), .is_asking = true };
+	struct class_room room = {
+		.o = o, .lesson = lesson, .width = wrap_width(STDOUT_FILENO), .is_asking = true
+	};
 	struct python_list pythons = { 0 };
 	struct err *err = pythons_find(o->python, &pythons);
 
@@ -189,7 +201,8 @@ static struct err *hold(const struct options *o, const struct lesson *lesson, in
 	for (size_t i = 0; !err && !room.is_left && i < lesson->n_steps; i++)
 		err = hold_step(&room, i);
 	if (!err && !room.is_left && lesson->number < (int)n_lessons)
-		say("Next: auditview lesson %d, %s\n", lesson->number + 1, lessons[lesson->number].title);
+		say("Next: auditview lesson %d, %s\n", lesson->number + 1,
+		    lessons[lesson->number].title);
 	for (size_t i = 0; i < room.n_runs; i++)
 		try_result_fini(&room.runs[i]);
 	python_list_fini(&pythons);
@@ -203,12 +216,14 @@ struct err *cmd_lesson(const struct options *o, int *ret)
 {
 	if (o->n_args == 0 && o->on_screen) {
 		struct show show = { .source = { .terminal_fd = -1 }, .command = "lessons" };
-		struct err *err = show_possible(o, "without --screen the lessons are listed as text");
+		struct err *err = show_possible(o,
+						"without --screen the lessons are listed as text");
 		return err ? err : show_screen(o, &show, ret);
 	}
 	if (o->n_args == 0) {
 		for (size_t i = 0; i < n_lessons; i++)
-			say("%3d   %-44s %d min\n", lessons[i].number, lessons[i].title, lessons[i].minutes);
+			say("%3d   %-44s %d min\n", lessons[i].number, lessons[i].title,
+			    lessons[i].minutes);
 		say("\n\"auditview lesson N\" holds one; answers are read from standard input.\n");
 		*ret = 0;
 		return NULL;
@@ -218,7 +233,9 @@ struct err *cmd_lesson(const struct options *o, int *ret)
 	const struct lesson *lesson = *end ? NULL : lesson_find((int)number);
 
 	if (!lesson)
-		return err_create(ERR_USAGE, "there is no lesson \"%s\": expected a number from 1 to %zu", o->args[0], n_lessons);
+		return err_create(ERR_USAGE,
+				  "there is no lesson \"%s\": expected a number from 1 to %zu",
+				  o->args[0], n_lessons);
 	if (o->on_screen) {
 		struct show show = { .source = { .terminal_fd = -1 }, .lesson = o->args[0] };
 		struct err *err = show_possible(o, "without --screen the lesson is text");

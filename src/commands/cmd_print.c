@@ -1,8 +1,8 @@
 /*
  * cmd_print: one line per event on stdout, as strace does, from a capture or from a live target.
  *
- * Live, the recorder runs in a process of its own and writes a capture as always; this process reads it as it grows. So
- * print shows exactly what a capture would hold.
+ * Live, the recorder runs in a process of its own and writes a capture as always; this process
+ * reads it as it grows. So print shows exactly what a capture would hold.
  */
 #include <errno.h>
 #include <poll.h>
@@ -28,8 +28,8 @@ struct printer {
 	struct exporter *exporter;
 	struct filter *filter, *until;
 	struct filter_run *rows, *until_rows;
-	uint64_t next;             /* first event not yet printed */
-	uint64_t left;             /* how many may still be printed */
+	uint64_t next; /* first event not yet printed */
+	uint64_t left; /* how many may still be printed */
 	bool is_done;
 };
 
@@ -43,8 +43,8 @@ static void printer_fini(struct printer *p)
 	trace_close(p->trace);
 }
 
-static struct err *filter_of(const char *text, const char *option, struct printer *p, struct filter **ret,
-			     struct filter_run **ret_run)
+static struct err *filter_of(const char *text, const char *option, struct printer *p,
+			     struct filter **ret, struct filter_run **ret_run)
 {
 	if (!text)
 		return NULL;
@@ -54,10 +54,11 @@ static struct err *filter_of(const char *text, const char *option, struct printe
 	return filter_run_create(p->trace, *ret, NULL, ret_run);
 }
 
-static struct err *printer_init(struct printer *p, const struct options *o, const char *path, const struct new_file *out,
-				const struct exporter_format *format)
+static struct err *printer_init(struct printer *p, const struct options *o, const char *path,
+				const struct new_file *out, const struct exporter_format *format)
 {
-	struct exporter_options x = { .path = new_file_path(out), .wide = o->wide,
+	struct exporter_options x = { .path = new_file_path(out),
+				      .wide = o->wide,
 				      .color = options_want_color(o, new_file_fd(out)) };
 	struct err *err = open_capture(o, path, &p->trace);
 	p->left = o->limit ? o->limit : UINT64_MAX;
@@ -107,15 +108,16 @@ static struct err *printer_print(struct printer *p)
 	if (!err)
 		to = limit_end(p, to);
 	if (!err)
-		err = exporter_write(p->exporter, p->rows ? filter_run_rows(p->rows) : NULL, p->next, to);
+		err = exporter_write(p->exporter, p->rows ? filter_run_rows(p->rows) : NULL,
+				     p->next, to);
 	if (!err)
 		err = exporter_flush(p->exporter);
 	p->next = to;
 	return err;
 }
 
-static struct err *print_live(const struct options *o, const struct exporter_format *format, const struct new_file *out,
-			      int *ret)
+static struct err *print_live(const struct options *o, const struct exporter_format *format,
+			      const struct new_file *out, int *ret)
 {
 	CLEANUP(session) struct session *s = NULL;
 	struct printer p = { 0 };
@@ -160,8 +162,8 @@ static struct err *print_live(const struct options *o, const struct exporter_for
 	return err;
 }
 
-static struct err *print_file(const struct options *o, const struct exporter_format *format, const struct new_file *out,
-			      int *ret)
+static struct err *print_file(const struct options *o, const struct exporter_format *format,
+			      const struct new_file *out, int *ret)
 {
 	struct printer p = { 0 };
 	struct err *err = printer_init(&p, o, o->args[0], out, format);
@@ -200,16 +202,21 @@ struct err *cmd_print(const struct options *o, int *ret)
 		return err_create(ERR_USAGE, "--wide is about text; %s is never cut", format->name);
 	bool live = o->n_pids || o->program;
 	if (!live && o->n_args != 1)
-		return err_with_hint(err_create(ERR_USAGE, "print needs one thing to print: a capture, -p PID or -- PROGRAM"),
-				     "auditview print FILE, auditview print -p PID, auditview print -- PROGRAM");
+		return err_with_hint(
+		    err_create(ERR_USAGE,
+			       "print needs one thing to print: a capture, -p PID or -- PROGRAM"),
+		    "auditview print FILE, auditview print -p PID, auditview print -- PROGRAM");
 	if (!format->is_stream)
-		return err_with_hint(err_create(ERR_USAGE, "print cannot write %s, which needs the whole capture", format->name),
-				     "auditview export FILE --format %s does", format->name);
+		return err_with_hint(
+		    err_create(ERR_USAGE, "print cannot write %s, which needs the whole capture",
+			       format->name),
+		    "auditview export FILE --format %s does", format->name);
 	err = live ? given_check(o, false) : check_not_same_file(o->args[0], o->output);
 	if (err)
 		return err;
 	struct new_file *out;
-	err = new_file_open(o->output ? o->output : "-", live || o->follow == YES ? NEW_FILE_GROWS : 0, &out);
+	err = new_file_open(o->output ? o->output : "-",
+			    live || o->follow == YES ? NEW_FILE_GROWS : 0, &out);
 	if (err)
 		return err;
 	err = live ? print_live(o, format, out, ret) : print_file(o, format, out, ret);

@@ -20,8 +20,9 @@ struct err *cmd_record(const struct options *o, int *ret)
 		return err_with_hint(err_create(ERR_USAGE, "record needs a file for the capture"),
 				     "auditview record -o FILE -p PID, or -o FILE -- PROGRAM");
 	if (!o->n_pids && !o->program)
-		return err_with_hint(err_create(ERR_USAGE, "record needs something to record"),
-				     "-p PID attaches to a running process, -- PROGRAM launches one");
+		return err_with_hint(
+		    err_create(ERR_USAGE, "record needs something to record"),
+		    "-p PID attaches to a running process, -- PROGRAM launches one");
 	struct err *err = given_check(o, false);
 	if (err)
 		return err;
@@ -38,7 +39,7 @@ struct err *cmd_record(const struct options *o, int *ret)
 		err = new_file_open(o->output, NEW_FILE_GROWS, &file);
 	if (!err && new_file_replaces(file) && !o->quiet)
 		say_error("%s stays until this recording is finished, which grows in %s", o->output,
-			new_file_now_at(file));
+			  new_file_now_at(file));
 	char *now_at = err ? NULL : strdup(new_file_now_at(file));
 	if (!err && new_file_is_stdout(file)) /* the capture alone goes there */
 		io.out = STDERR_FILENO;
@@ -55,7 +56,10 @@ struct err *cmd_record(const struct options *o, int *ret)
 		return err;
 	}
 	recorder_run(r, &end);
-	session_say(&end, session_end_path(&end, strcmp(o->output, "-") ? o->output : "standard output", now_at ? now_at : o->output), o->quiet);
+	session_say(&end,
+		    session_end_path(&end, strcmp(o->output, "-") ? o->output : "standard output",
+				     now_at ? now_at : o->output),
+		    o->quiet);
 	free(now_at);
 	*ret = session_end_status(&end);
 	capture_plan_fini(&plan);

@@ -4,9 +4,10 @@
  *      events      %    first s     last s  mostly by                 event
  *       8 801   41.2     0.0012    12.3344  app.py:14 main            open
  *
- * Keys of columns (event, category, theme, caller, thread, process, stack) are one table from ids to keys and one pass by
- * group_count_first(); the names of files, hosts, commands and modules come from reach. "mostly by" is the caller most of a
- * row's events have: a second pass that counts pairs of key and caller.
+ * Keys of columns (event, category, theme, caller, thread, process, stack) are one table from ids
+ * to keys and one pass by group_count_first(); the names of files, hosts, commands and modules come
+ * from reach. "mostly by" is the caller most of a row's events have: a second pass that counts
+ * pairs of key and caller.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -31,19 +32,19 @@
 #include "model/value_json.h"
 
 struct row {
-	char *key;         /* as text, not escaped */
+	char *key; /* as text, not escaped */
 	uint64_t n, first_seq, last_seq;
-	uint32_t caller;   /* frame, 0 none */
+	uint32_t caller; /* frame, 0 none */
 };
 
 struct table {
 	struct trace *t;
 	const struct selection *rows_in; /* NULL = all */
 	enum group_column column;
-	VEC(uint32_t) keys;  /* [id of the column] row, UINT32_MAX leave out */
+	VEC(uint32_t) keys; /* [id of the column] row, UINT32_MAX leave out */
 	VEC(struct row) rows;
 	uint64_t total;
-	bool is_escaped;     /* the keys are */
+	bool is_escaped; /* the keys are */
 };
 
 static void table_fini(struct table *b)
@@ -118,10 +119,12 @@ static struct err *keys_by_thread(struct table *b, const char *by)
 		}
 		strbuf_addc(&text, ' ');
 		strbuf_add(&text, s, n);
-		struct row row = { .key = strndup(strbuf_str(&text), text.n), .first_seq = UINT64_MAX };
+		struct row row = { .key = strndup(strbuf_str(&text), text.n),
+				   .first_seq = UINT64_MAX };
 		if (p)
 			row_of_process.v[info->process] = (uint32_t)b->rows.n;
-		if (!row.key || !vec_push(&b->keys, (uint32_t)b->rows.n) || !vec_push(&b->rows, row)) {
+		if (!row.key || !vec_push(&b->keys, (uint32_t)b->rows.n) ||
+		    !vec_push(&b->rows, row)) {
 			free(row.key);
 			err = err_no_memory();
 		}
@@ -168,8 +171,8 @@ static struct err *count(struct table *b)
 	struct err *err = counts && first && last ? NULL : err_no_memory();
 	if (!err) {
 		memset(first, 0xff, (n + 1) * 8);
-		err = group_count_first(b->t, b->rows_in, 0, trace_n_events(b->t), b->column, b->keys.v, (uint32_t)n, counts,
-					first, last);
+		err = group_count_first(b->t, b->rows_in, 0, trace_n_events(b->t), b->column,
+					b->keys.v, (uint32_t)n, counts, first, last);
 	}
 	for (size_t i = 0; !err && i < n; i++) {
 		b->rows.v[i].n = counts[i];
@@ -182,8 +185,8 @@ static struct err *count(struct table *b)
 	return err;
 }
 
-/* Same file, line and function from several frames (columns differ), and the text of stacks: rows that read the same are
- * one. */
+/* Same file, line and function from several frames (columns differ), and the text of stacks: rows
+ * that read the same are one. */
 static struct err *name_frames(struct table *b, bool by_caller)
 {
 	struct strbuf text = { 0 };
@@ -208,7 +211,8 @@ static struct err *name_frames(struct table *b, bool by_caller)
 				strbuf_adds(&text, "(none: start-up or library code only)");
 			}
 		} else {
-			for (uint32_t s = id; s && trace_stack(b->t, s, &parent, &frame); s = parent) {
+			for (uint32_t s = id; s && trace_stack(b->t, s, &parent, &frame);
+			     s = parent) {
 				struct frame_info f;
 				size_t n;
 				trace_frame(b->t, frame, &f);
@@ -239,8 +243,10 @@ static struct err *count_by_reach(struct table *b, enum reach_kind kind)
 	for (size_t i = 0; !err && i < n; i++) {
 		if (things[i].kind != kind)
 			continue;
-		struct row row = { .key = strndup(things[i].text, things[i].n_text), .n = things[i].n_events,
-				   .first_seq = things[i].first_seq, .last_seq = things[i].last_seq };
+		struct row row = { .key = strndup(things[i].text, things[i].n_text),
+				   .n = things[i].n_events,
+				   .first_seq = things[i].first_seq,
+				   .last_seq = things[i].last_seq };
 		struct event e;
 		if (trace_event(b->t, row.first_seq, &e))
 			row.caller = trace_caller(b->t, e.stack);
@@ -300,11 +306,13 @@ static struct err *find_callers(struct table *b)
 		for (uint32_t row = 0; c && row < c->n; row++) {
 			if (b->rows_in && !selection_has(b->rows_in, first + row))
 				continue;
-			uint32_t id = b->column == GROUP_NAME ? c->names[c->name[row]] : c->threads[c->thread[row]];
+			uint32_t id = b->column == GROUP_NAME ? c->names[c->name[row]]
+							      : c->threads[c->thread[row]];
 			uint32_t key = id < b->keys.n ? b->keys.v[id] : UINT32_MAX;
 			if (key == UINT32_MAX)
 				continue;
-			uint64_t pair = ((uint64_t)key << 32 | trace_caller(b->t, c->stack[row])) + 1;
+			uint64_t pair = ((uint64_t)key << 32 | trace_caller(b->t, c->stack[row])) +
+					1;
 			if (pair != last_key && n_last && !pairs_add(&pairs, last_key, n_last))
 				err = err_no_memory();
 			n_last = pair == last_key ? n_last + 1 : 1;
@@ -319,7 +327,8 @@ static struct err *find_callers(struct table *b)
 			continue;
 		uint64_t row = (pairs.v[i].key - 1) >> 32;
 		uint32_t caller = (uint32_t)(pairs.v[i].key - 1);
-		if (pairs.v[i].n > best[row] || (pairs.v[i].n == best[row] && caller < b->rows.v[row].caller)) {
+		if (pairs.v[i].n > best[row] ||
+		    (pairs.v[i].n == best[row] && caller < b->rows.v[row].caller)) {
 			best[row] = pairs.v[i].n;
 			b->rows.v[row].caller = caller;
 		}
@@ -364,7 +373,10 @@ static struct err *arrange(struct table *b, const char *sort)
 	static const struct {
 		const char *name;
 		int (*compare)(const void *, const void *);
-	} orders[] = { { "events", by_count }, { "key", by_key }, { "first", by_first }, { "last", by_last } };
+	} orders[] = { { "events", by_count },
+		       { "key", by_key },
+		       { "first", by_first },
+		       { "last", by_last } };
 	size_t n = 0, k = 0;
 	if (b->rows.n)
 		qsort(b->rows.v, b->rows.n, sizeof(*b->rows.v), by_key);
@@ -374,8 +386,10 @@ static struct err *arrange(struct table *b, const char *sort)
 			free(r->key);
 		} else if (before && !strcmp(before->key, r->key)) {
 			before->n += r->n;
-			before->first_seq = r->first_seq < before->first_seq ? r->first_seq : before->first_seq;
-			before->last_seq = r->last_seq > before->last_seq ? r->last_seq : before->last_seq;
+			before->first_seq = r->first_seq < before->first_seq ? r->first_seq
+									     : before->first_seq;
+			before->last_seq = r->last_seq > before->last_seq ? r->last_seq
+									  : before->last_seq;
 			free(r->key);
 		} else {
 			b->rows.v[n++] = *r;
@@ -387,7 +401,8 @@ static struct err *arrange(struct table *b, const char *sort)
 	while (sort && k < ARRAY_LEN(orders) && strcmp(orders[k].name, sort) != 0)
 		k++;
 	if (k == ARRAY_LEN(orders))
-		return err_with_hint(err_create(ERR_USAGE, "cannot sort by '%s'", sort), "say events, key, first or last");
+		return err_with_hint(err_create(ERR_USAGE, "cannot sort by '%s'", sort),
+				     "say events, key, first or last");
 	if (n)
 		qsort(b->rows.v, n, sizeof(*b->rows.v), orders[k].compare);
 	return NULL;
@@ -416,7 +431,8 @@ static void add_caller(struct strbuf *to, struct trace *t, uint32_t frame)
 
 #define CALLER_CELLS 28
 
-static void show_text(struct strbuf *to, struct table *b, const char *by, bool with_callers, uint64_t n_max)
+static void show_text(struct strbuf *to, struct table *b, const char *by, bool with_callers,
+		      uint64_t n_max)
 {
 	struct strbuf s = { 0 }, raw = { 0 };
 	strbuf_addf(to, "%11s %6s %12s %12s  ", "events", "%", "first s", "last s");
@@ -427,8 +443,9 @@ static void show_text(struct strbuf *to, struct table *b, const char *by, bool w
 		const struct row *r = &b->rows.v[i];
 		strbuf_clear(&s);
 		strbuf_add_count(&s, r->n);
-		strbuf_addf(to, "%11s %6.1f %12.6f %12.6f  ", s.s, 100.0 * (double)r->n / (double)b->total,
-			    seconds_of(b->t, r->first_seq), seconds_of(b->t, r->last_seq));
+		strbuf_addf(to, "%11s %6.1f %12.6f %12.6f  ", s.s,
+			    100.0 * (double)r->n / (double)b->total, seconds_of(b->t, r->first_seq),
+			    seconds_of(b->t, r->last_seq));
 		if (with_callers) {
 			strbuf_clear(&s);
 			strbuf_clear(&raw);
@@ -456,29 +473,35 @@ static void show_text(struct strbuf *to, struct table *b, const char *by, bool w
 	}
 	strbuf_clear(&s);
 	strbuf_add_count(&s, b->total);
-	strbuf_addf(to, "%11s  100.0 %*s total, %zu kind%s%s\n", s.s, with_callers ? 26 + CALLER_CELLS + 2 : 26, "", b->rows.n, b->rows.n == 1 ? "" : "s",
-		    b->rows.n > n_max ? ", the rest is not shown" : "");
+	strbuf_addf(to, "%11s  100.0 %*s total, %zu kind%s%s\n", s.s,
+		    with_callers ? 26 + CALLER_CELLS + 2 : 26, "", b->rows.n,
+		    b->rows.n == 1 ? "" : "s", b->rows.n > n_max ? ", the rest is not shown" : "");
 	strbuf_clear(&s);
 	strbuf_add_count(&s, trace_n_lost(b->t));
 	if (!trace_is_loss_known(b->t))
-		strbuf_addf(to, "%11s  were lost at least; the capture does not tell how many more\n", s.s);
+		strbuf_addf(
+		    to, "%11s  were lost at least; the capture does not tell how many more\n", s.s);
 	else if (trace_n_lost(b->t))
 		strbuf_addf(to, "%11s  were lost\n", s.s);
 	strbuf_fini(&s);
 	strbuf_fini(&raw);
 }
 
-static void show_json(struct strbuf *to, struct table *b, const char *by, bool with_callers, uint64_t n_max)
+static void show_json(struct strbuf *to, struct table *b, const char *by, bool with_callers,
+		      uint64_t n_max)
 {
 	struct strbuf s = { 0 };
-	strbuf_addf(to, "{\"by\":\"%s\",\"events\":%" PRIu64 ",\"kinds\":%zu,\"lost\":%" PRIu64 ",\"is_loss_known\":%s,\"rows\":[", by, b->total,
-		    b->rows.n, trace_n_lost(b->t), trace_is_loss_known(b->t) ? "true" : "false");
+	strbuf_addf(to,
+		    "{\"by\":\"%s\",\"events\":%" PRIu64 ",\"kinds\":%zu,\"lost\":%" PRIu64
+		    ",\"is_loss_known\":%s,\"rows\":[",
+		    by, b->total, b->rows.n, trace_n_lost(b->t),
+		    trace_is_loss_known(b->t) ? "true" : "false");
 	for (size_t i = 0; i < b->rows.n && i < n_max; i++) {
 		const struct row *r = &b->rows.v[i];
 		strbuf_adds(to, i ? ",\n{\"key\":" : "\n{\"key\":");
 		value_json_string(to, r->key, strlen(r->key));
-		strbuf_addf(to, ",\"events\":%" PRIu64 ",\"first_s\":%.9f,\"last_s\":%.9f", r->n, seconds_of(b->t, r->first_seq),
-			    seconds_of(b->t, r->last_seq));
+		strbuf_addf(to, ",\"events\":%" PRIu64 ",\"first_s\":%.9f,\"last_s\":%.9f", r->n,
+			    seconds_of(b->t, r->first_seq), seconds_of(b->t, r->last_seq));
 		if (with_callers) {
 			strbuf_clear(&s);
 			add_caller(&s, b->t, r->caller);
@@ -499,7 +522,8 @@ static struct err *coverage(struct table *b, struct strbuf *to)
 	uint64_t *counts = calloc((size_t)n_names + 1, 8);
 	if (!counts)
 		return err_no_memory();
-	struct err *err = group_count(b->t, b->rows_in, 0, trace_n_events(b->t), GROUP_NAME, NULL, n_names + 1, counts);
+	struct err *err = group_count(b->t, b->rows_in, 0, trace_n_events(b->t), GROUP_NAME, NULL,
+				      n_names + 1, counts);
 	for (uint32_t i = 0; i < trace_n_processes(b->t); i++)
 		minors |= 1u << (process_minor(b->t, i) & 31);
 	for (int minor = 1; !err && minor < 32; minor++) {
@@ -513,7 +537,8 @@ static struct err *coverage(struct table *b, struct strbuf *to)
 			for (size_t i = 0; i < info->n_events; i++) {
 				const struct catalog_event *e = &catalog_events[info->events[i]];
 				if (!e->documented || !catalog_is_in(e, minor) ||
-				    !(e->platforms & (PLATFORM_ANY | PLATFORM_UNIX | PLATFORM_LINUX)))
+				    !(e->platforms &
+				      (PLATFORM_ANY | PLATFORM_UNIX | PLATFORM_LINUX)))
 					continue;
 				uint32_t id = trace_name_find(b->t, e->name, strlen(e->name));
 				uint64_t n = id ? counts[id] : 0;
@@ -533,7 +558,8 @@ static struct err *coverage(struct table *b, struct strbuf *to)
 			if (head_never)
 				strbuf_addc(&never, '\n');
 		}
-		strbuf_addf(to, "Python 3.%d: %zu of %zu documented events seen\n", minor, n_seen, n_all);
+		strbuf_addf(to, "Python 3.%d: %zu of %zu documented events seen\n", minor, n_seen,
+			    n_all);
 		strbuf_addf(to, "seen\n%snever\n%s", strbuf_str(&seen), strbuf_str(&never));
 		strbuf_fini(&seen);
 		strbuf_fini(&never);
@@ -547,7 +573,10 @@ static struct err *fill(struct table *b, const char *by, bool *ret_callers)
 	static const struct {
 		const char *by;
 		enum reach_kind kind;
-	} reaches[] = { { "file", REACH_FILE }, { "host", REACH_HOST }, { "command", REACH_COMMAND }, { "module", REACH_MODULE } };
+	} reaches[] = { { "file", REACH_FILE },
+			{ "host", REACH_HOST },
+			{ "command", REACH_COMMAND },
+			{ "module", REACH_MODULE } };
 	struct err *err;
 	*ret_callers = true;
 	for (size_t i = 0; i < ARRAY_LEN(reaches); i++)

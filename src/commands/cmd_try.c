@@ -1,8 +1,10 @@
 /*
- * try: run an example, code or a script under the tracer and show what it raised, on one Python or on several.
+ * try: run an example, code or a script under the tracer and show what it raised, on one Python or
+ * on several.
  *
- * On one: the events in order, start-up and shut-down as a line each, imports folded. On several: a table, one row per
- * event in order of first appearance, one column per Python, how often each raised it.
+ * On one: the events in order, start-up and shut-down as a line each, imports folded. On several: a
+ * table, one row per event in order of first appearance, one column per Python, how often each
+ * raised it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,13 +40,18 @@ static struct err *parse_request(const struct options *o, struct request *ret)
 		r.code.text = o->code;
 		r.code.args = o->args;
 	} else if (!word) {
-		return err_with_hint(err_create(ERR_USAGE, "try needs something to run"),
-				     "an event (try socket.connect), code (-c 'import json') or a script");
+		return err_with_hint(
+		    err_create(ERR_USAGE, "try needs something to run"),
+		    "an event (try socket.connect), code (-c 'import json') or a script");
 	} else if ((r.event = catalog_find_str(word))) {
 		if (!r.event->example) {
-			struct err *err = err_create(ERR_UNSUPPORTED, "%s cannot be tried here: it has no example", r.event->name);
+			struct err *err = err_create(ERR_UNSUPPORTED,
+						     "%s cannot be tried here: it has no example",
+						     r.event->name);
 
-			return r.event->example_note ? err_with_hint(err, "%s", r.event->example_note) : err;
+			return r.event->example_note
+				   ? err_with_hint(err, "%s", r.event->example_note)
+				   : err;
 		}
 		r.code.text = r.event->example;
 		r.code.is_quiet = true;
@@ -56,10 +63,12 @@ static struct err *parse_request(const struct options *o, struct request *ret)
 	} else {
 		const struct catalog_event *near[2];
 		size_t n = catalog_nearest(word, strlen(word), near, 2);
-		struct err *err = err_create(ERR_NOT_FOUND, "there is no event and no file called \"%s\"", word);
+		struct err *err = err_create(ERR_NOT_FOUND,
+					     "there is no event and no file called \"%s\"", word);
 
 		if (n)
-			err = err_with_hint(err, "near to it: %s%s%s; code is given with -c", near[0]->name, n > 1 ? ", " : "",
+			err = err_with_hint(err, "near to it: %s%s%s; code is given with -c",
+					    near[0]->name, n > 1 ? ", " : "",
 					    n > 1 ? near[1]->name : "");
 		*ret = r;
 		return err;
@@ -82,7 +91,8 @@ static void add_code(struct strbuf *to, const char *text)
 	}
 }
 
-static struct err *try_one(const struct options *o, const struct request *q, const struct python_program *p, int *ret)
+static struct err *try_one(const struct options *o, const struct request *q,
+			   const struct python_program *p, int *ret)
 {
 	struct strbuf page = { 0 };
 	struct try_result r;
@@ -91,11 +101,13 @@ static struct err *try_one(const struct options *o, const struct request *q, con
 	if (err)
 		return err;
 	if (q->event) {
-		strbuf_addf(&page, "%s on CPython %s: %s\n\n", q->event->name, p->version, q->event->description);
+		strbuf_addf(&page, "%s on CPython %s: %s\n\n", q->event->name, p->version,
+			    q->event->description);
 		add_code(&page, q->event->example);
 		strbuf_addc(&page, '\n');
 	}
-	try_result_list(&page, &r, q->event ? q->event->name : NULL, isatty(STDOUT_FILENO) ? wrap_width(STDOUT_FILENO) : 100);
+	try_result_list(&page, &r, q->event ? q->event->name : NULL,
+			isatty(STDOUT_FILENO) ? wrap_width(STDOUT_FILENO) : 100);
 	if (r.was_ended)
 		strbuf_adds(&page, "  ended after 20 s\n");
 	*ret = r.status;
@@ -104,11 +116,14 @@ static struct err *try_one(const struct options *o, const struct request *q, con
 
 		*ret = n == 0;
 		if (n)
-			strbuf_addf(&page, "\n%s was raised %llu time%s.\n", q->event->name, (unsigned long long)n, n == 1 ? "" : "s");
+			strbuf_addf(&page, "\n%s was raised %llu time%s.\n", q->event->name,
+				    (unsigned long long)n, n == 1 ? "" : "s");
 		else if (!catalog_is_in(q->event, p->minor))
-			strbuf_addf(&page, "\n%s was not raised: CPython 3.%d does not have it.\n", q->event->name, p->minor);
+			strbuf_addf(&page, "\n%s was not raised: CPython 3.%d does not have it.\n",
+				    q->event->name, p->minor);
 		else
-			strbuf_addf(&page, "\n%s was not raised%s%s\n", q->event->name, q->event->example_note ? ": " : ".",
+			strbuf_addf(&page, "\n%s was not raised%s%s\n", q->event->name,
+				    q->event->example_note ? ": " : ".",
 				    q->event->example_note ? q->event->example_note : "");
 		if (!n && r.status)
 			strbuf_addf(&page, "The example ended with status %d.\n", r.status);
@@ -145,8 +160,10 @@ static struct row *row_of(struct table *t, const char *name, size_t n_bytes, siz
 	return &t->v[t->n - 1];
 }
 
-/* Events that the code caused itself, without what imports brought; and the example's own event wherever it was. */
-static struct err *count_into(struct table *t, struct try_result *r, const struct request *q, size_t column, size_t n_pythons)
+/* Events that the code caused itself, without what imports brought; and the example's own event
+ * wherever it was. */
+static struct err *count_into(struct table *t, struct try_result *r, const struct request *q,
+			      size_t column, size_t n_pythons)
 {
 	for (uint64_t seq = 0; seq < r->own.n; seq++) {
 		struct event e;
@@ -155,9 +172,11 @@ static struct err *count_into(struct table *t, struct try_result *r, const struc
 		if (!trace_event(r->trace, seq, &e))
 			continue;
 		const char *name = trace_name(r->trace, e.name, &n);
-		bool is_focus = q->event && strlen(q->event->name) == n && memcmp(q->event->name, name, n) == 0;
+		bool is_focus = q->event && strlen(q->event->name) == n &&
+				memcmp(q->event->name, name, n) == 0;
 
-		if (!is_focus && (r->own.roles[seq] != OWN_CODE || r->own.imports[seq] != OWN_NO_IMPORT))
+		if (!is_focus &&
+		    (r->own.roles[seq] != OWN_CODE || r->own.imports[seq] != OWN_NO_IMPORT))
 			continue;
 		struct row *row = row_of(t, name, n, n_pythons);
 
@@ -169,7 +188,8 @@ static struct err *count_into(struct table *t, struct try_result *r, const struc
 	return NULL;
 }
 
-static void add_table(struct strbuf *to, const struct table *t, const struct python_list *pythons, const struct request *q)
+static void add_table(struct strbuf *to, const struct table *t, const struct python_list *pythons,
+		      const struct request *q)
 {
 	strbuf_addf(to, "%-34s", "");
 	for (size_t i = 0; i < pythons->n; i++)
@@ -191,7 +211,8 @@ static void add_table(struct strbuf *to, const struct table *t, const struct pyt
 		strbuf_adds(to, "  the code itself raised no event on any of them\n");
 }
 
-static struct err *try_many(const struct options *o, const struct request *q, const struct python_list *pythons, int *ret)
+static struct err *try_many(const struct options *o, const struct request *q,
+			    const struct python_list *pythons, int *ret)
 {
 	struct table table = { 0 };
 	struct strbuf page = { 0 };
@@ -208,7 +229,8 @@ static struct err *try_many(const struct options *o, const struct request *q, co
 			err = err_wrap(err, "on CPython %s", pythons->v[i].version);
 			break;
 		}
-		err = r.was_interrupted ? err_create(ERR_CANCELLED, "interrupted on CPython %s", pythons->v[i].version)
+		err = r.was_interrupted ? err_create(ERR_CANCELLED, "interrupted on CPython %s",
+						     pythons->v[i].version)
 					: count_into(&table, &r, q, i, pythons->n);
 		n_focus += q->event ? try_count(&r, q->event->name) : 1;
 		try_result_fini(&r);
@@ -270,7 +292,8 @@ static void add_demo_lines(struct strbuf *to, const char *demo)
 	}
 }
 
-static struct err *try_blind_spots(const struct options *o, const struct python_program *python, int *ret)
+static struct err *try_blind_spots(const struct options *o, const struct python_program *python,
+				   int *ret)
 {
 	struct strbuf page = { 0 }, raised = { 0 };
 	struct err *err = NULL;
@@ -278,7 +301,9 @@ static struct err *try_blind_spots(const struct options *o, const struct python_
 
 	strbuf_addf(&page, "What CPython %s does without an audit event:\n", python->version);
 	for (size_t i = 0; !err && i < n_blind_spots; i++) {
-		struct try_code code = { .text = blind_spots[i].demo, .is_quiet = true, .is_isolated = true,
+		struct try_code code = { .text = blind_spots[i].demo,
+					 .is_quiet = true,
+					 .is_isolated = true,
 					 .timeout_ns = EXAMPLE_TIMEOUT_NS };
 		struct try_result r;
 		size_t n;
@@ -291,7 +316,8 @@ static struct err *try_blind_spots(const struct options *o, const struct python_
 		strbuf_addf(&page, "\n  %s\n", blind_spots[i].title);
 		add_demo_lines(&page, blind_spots[i].demo);
 		strbuf_addf(&page, "    raised: %s\n", n ? strbuf_str(&raised) : "nothing");
-		n_seen += n > 0 && !(python->minor < 32 && blind_spots[i].but_minors >> python->minor & 1);
+		n_seen += n > 0 &&
+			  !(python->minor < 32 && blind_spots[i].but_minors >> python->minor & 1);
 		try_result_fini(&r);
 	}
 	if (!err)
@@ -303,7 +329,8 @@ static struct err *try_blind_spots(const struct options *o, const struct python_
 }
 
 /* The run itself is what is looked at: its start-up and imports are folded there too. */
-static struct err *try_on_screen(const struct options *o, const struct request *q, const struct python_program *p, int *ret)
+static struct err *try_on_screen(const struct options *o, const struct request *q,
+				 const struct python_program *p, int *ret)
 {
 	struct show show = SHOW_NOTHING;
 	struct options own = *o;
@@ -333,17 +360,20 @@ struct err *cmd_try(const struct options *o, int *ret)
 	struct err *err = is_blind ? NULL : parse_request(o, &q);
 
 	if (!err)
-		err = o->all_pythons ? pythons_find_all(&pythons) : pythons_find(o->python, &pythons);
+		err = o->all_pythons ? pythons_find_all(&pythons)
+				     : pythons_find(o->python, &pythons);
 	if (err)
 		return err;
 	if (o->on_screen && (is_blind || o->all_pythons))
-		err = err_create(ERR_USAGE, "one run at a time can be on the screen, so --screen goes with neither blind-spots nor --all-pythons");
+		err = err_create(ERR_USAGE, "one run at a time can be on the screen, so --screen "
+					    "goes with neither blind-spots nor --all-pythons");
 	else if (o->on_screen)
 		err = try_on_screen(o, &q, &pythons.v[0], ret);
 	else if (is_blind)
 		err = try_blind_spots(o, &pythons.v[pythons.n - 1], ret);
 	else
-		err = pythons.n == 1 ? try_one(o, &q, &pythons.v[0], ret) : try_many(o, &q, &pythons, ret);
+		err = pythons.n == 1 ? try_one(o, &q, &pythons.v[0], ret)
+				     : try_many(o, &q, &pythons, ret);
 	python_list_fini(&pythons);
 	return err;
 }

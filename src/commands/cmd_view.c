@@ -1,6 +1,6 @@
 /*
- * cmd_view: the screen, on a file, a live process, a program to launch, or the start page. Without a terminal the viewing
- * forms behave as print.
+ * cmd_view: the screen, on a file, a live process, a program to launch, or the start page. Without
+ * a terminal the viewing forms behave as print.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,20 +29,23 @@ static struct err *keys_from_terminal(void)
 
 struct err *cmd_view(const struct options *o, int *ret)
 {
-	bool live = o->n_pids || o->program, piped = !live && o->n_args == 1 && strcmp(o->args[0], "-") == 0;
+	bool live = o->n_pids || o->program,
+	     piped = !live && o->n_args == 1 && strcmp(o->args[0], "-") == 0;
 	if (!isatty(STDOUT_FILENO) || (!isatty(STDIN_FILENO) && !piped)) {
 		if (live || o->n_args == 1) {
 			struct err *e = given_check(o, false);
 			return e ? e : cmd_print(o, ret);
 		}
 		return err_with_hint(err_create(ERR_USAGE, "the start page needs a terminal"),
-				     "auditview print FILE, -p PID or -- PROGRAM writes lines; auditview --help lists all");
+				     "auditview print FILE, -p PID or -- PROGRAM writes lines; "
+				     "auditview --help lists all");
 	}
 	struct err *err = given_check(o, true);
 	if (err)
 		return err;
 	if (o->n_args > 1)
-		return err_create(ERR_USAGE, "one capture at a time: %s, and also %s", o->args[0], o->args[1]);
+		return err_create(ERR_USAGE, "one capture at a time: %s, and also %s", o->args[0],
+				  o->args[1]);
 	struct show show = SHOW_NOTHING;
 	err = term_check(); /* before anything is started, or taken from standard input */
 	if (err)

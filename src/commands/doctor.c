@@ -181,8 +181,9 @@ static void check_container(const struct patient *p, struct finding *f)
 	    : is_named    ? name
 	    : is_docker   ? "docker"
 			  : "podman");
-	cure(f, "to see more: Docker --pid=host, or --pid=container:NAME of the target's; Kubernetes "
-		"shareProcessNamespace: true, or kubectl debug --target=CONTAINER --profile=sysadmin");
+	cure(f,
+	     "to see more: Docker --pid=host, or --pid=container:NAME of the target's; Kubernetes "
+	     "shareProcessNamespace: true, or kubectl debug --target=CONTAINER --profile=sysadmin");
 }
 
 static void check_own_seccomp(const struct patient *p, struct finding *f)
@@ -216,7 +217,9 @@ static void check_map_files(const struct patient *p, struct finding *f)
 	if (p->trial.map_files_errno == 0)
 		return say(f, FINDING_OK, "the ring is shared through /proc/PID/map_files");
 	if (p->trial.memfd_errno) {
-		say(f, FINDING_NO, "neither through /proc/PID/map_files (%s) nor through a memory file of ours (%s)",
+		say(f, FINDING_NO,
+		    "neither through /proc/PID/map_files (%s) nor through a memory file of ours "
+		    "(%s)",
 		    strerror(p->trial.map_files_errno), strerror(p->trial.memfd_errno));
 		return cure(f, "run as root, or with CAP_CHECKPOINT_RESTORE (Linux 5.9 and later)");
 	}
@@ -232,13 +235,16 @@ static void check_tripwire(const struct patient *p, struct finding *f)
 {
 	if (p->trial.tripwire_errno == 0)
 		return say(f, FINDING_OK,
-			   "perf_event_open can set them: a followed program that loads Python late is noticed at that "
+			   "perf_event_open can set them: a followed program that loads Python "
+			   "late is noticed at that "
 			   "moment");
 	say(f, FINDING_NOTE,
-	    "perf_event_open cannot set them (%s): a followed program that loads Python late is noticed some "
+	    "perf_event_open cannot set them (%s): a followed program that loads Python late is "
+	    "noticed some "
 	    "milliseconds later",
 	    strerror(p->trial.tripwire_errno));
-	cure(f, "run as root, or with kernel.perf_event_paranoid at 2 or less; some virtual machines have none");
+	cure(f, "run as root, or with kernel.perf_event_paranoid at 2 or less; some virtual "
+		"machines have none");
 }
 
 static void check_suspend_seccomp(const struct patient *p, struct finding *f)
@@ -263,12 +269,15 @@ static void check_clock(const struct patient *p, struct finding *f)
 	unsigned long long cost_ns = (last - start) / ROUNDS;
 	if (clock.use_tsc)
 		return say(f, FINDING_OK,
-			   "the processor's time stamp counter is invariant, and read directly (clock_gettime: %llu ns)",
+			   "the processor's time stamp counter is invariant, and read directly "
+			   "(clock_gettime: %llu ns)",
 			   cost_ns);
 	say(f, FINDING_NOTE,
-	    "the time stamp counter cannot be trusted: each event asks clock_gettime, %llu ns", cost_ns);
+	    "the time stamp counter cannot be trusted: each event asks clock_gettime, %llu ns",
+	    cost_ns);
 	if (cost_ns > 200)
-		cure(f, "that is slow: the clock source of this machine needs a system call; which one, says "
+		cure(f, "that is slow: the clock source of this machine needs a system call; which "
+			"one, says "
 			"/sys/devices/system/clocksource/clocksource0/current_clocksource");
 }
 
@@ -455,7 +464,9 @@ static void check_threads(const struct patient *p, struct finding *f)
 		say(f, FINDING_NO, "%s", a->is_blocked ? a->blocked.why : p->access.why);
 		cure(f, "%s", a->is_blocked ? a->blocked.cure : p->access.cure);
 	} else {
-		say(f, FINDING_OK, "one is stopped for a moment; none, if all wait in calls that a stop would end early");
+		say(f, FINDING_OK,
+		    "one is stopped for a moment; none, if all wait in calls that a stop would end "
+		    "early");
 	}
 }
 

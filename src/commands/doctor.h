@@ -1,8 +1,8 @@
 /*
  * doctor: what is needed to attach, what of it holds, and what cures the rest.
  *
- * The rows are those of the table checks[]; the verdict is that of tracer/access.h, so the tracer refuses what doctor
- * warns of, with the same words. Nothing of a target is stopped or changed.
+ * The rows are those of the table checks[]; the verdict is that of tracer/access.h, so the tracer
+ * refuses what doctor warns of, with the same words. Nothing of a target is stopped or changed.
  */
 #pragma once
 #include <stdbool.h>
@@ -14,9 +14,11 @@
 struct strbuf;
 
 struct doctor_style {
-	unsigned width;  /* columns; 0 = as long as needed */
+	unsigned width; /* columns; 0 = as long as needed */
 	bool color, json;
 };
 
-/* The report on this machine (pid 0) or one process. *ret_is_ready: tracing can work, or this process can be attached to. */
-MUST_CHECK struct err *doctor_report(pid_t pid, const struct doctor_style *style, struct strbuf *to, bool *ret_is_ready);
+/* The report on this machine (pid 0) or one process. *ret_is_ready: tracing can work, or this
+ * process can be attached to. */
+MUST_CHECK struct err *doctor_report(pid_t pid, const struct doctor_style *style, struct strbuf *to,
+				     bool *ret_is_ready);

@@ -46,7 +46,9 @@ struct err *given_python(const char *word, char **ret)
 	if (!word)
 		word = "python3";
 	if (!*word || strchr(word, ','))
-		return err_create(ERR_USAGE, "--python needs one program here, or a version such as 3.12; not \"%s\"", word);
+		return err_create(
+		    ERR_USAGE,
+		    "--python needs one program here, or a version such as 3.12; not \"%s\"", word);
 	if (strncmp(word, "3.", 2) == 0 && strspn(word, "0123456789.") == strlen(word)) {
 		struct err *err = pythons_find(word, &found);
 		if (err && err->code == ERR_NOT_FOUND)
@@ -84,9 +86,13 @@ static struct err *check_place(const struct options *o, bool on_screen)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (rows[i].is_given && rows[i].is_wrong)
-			return err_with_hint(err_create(ERR_USAGE, "%s has no meaning %s", rows[i].option,
-							on_screen ? "on the screen" : "without the screen: standard output or input is no terminal"),
-					     on_screen ? "auditview print, which writes lines, takes it" : "see auditview --help");
+			return err_with_hint(
+			    err_create(ERR_USAGE, "%s has no meaning %s", rows[i].option,
+				       on_screen ? "on the screen"
+						 : "without the screen: standard output or input "
+						   "is no terminal"),
+			    on_screen ? "auditview print, which writes lines, takes it"
+				      : "see auditview --help");
 	return NULL;
 }
 

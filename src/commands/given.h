@@ -9,10 +9,12 @@
 
 struct options;
 
-/* Filters, event expressions, the interpreter and the script of a command that starts or attaches to something; the combinations
- * that make no sense for the way it will run. on_screen: events go to the screen, not to a stream. ERR_USAGE, ERR_NOT_FOUND. */
+/* Filters, event expressions, the interpreter and the script of a command that starts or attaches
+ * to something; the combinations that make no sense for the way it will run. on_screen: events go
+ * to the screen, not to a stream. ERR_USAGE, ERR_NOT_FOUND. */
 MUST_CHECK struct err *given_check(const struct options *o, bool on_screen);
 
-/* The program that --python names for a script or an example: a path or a name in PATH, which stay as they are, or a version
+/* The program that --python names for a script or an example: a path or a name in PATH, which stay
+ * as they are, or a version
  * ("3.12") that is looked for. NULL means python3. malloc'ed. */
 MUST_CHECK struct err *given_python(const char *word, char **ret);

@@ -31,7 +31,8 @@ static void become_keeper(int master_fd, int viewer_fd)
 		_exit(1);
 	/* By way of numbers that are in nobody's way. */
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int master = fcntl(master_fd, F_DUPFD_CLOEXEC, 10), viewer = fcntl(viewer_fd, F_DUPFD_CLOEXEC, 10);
+	int master = fcntl(master_fd, F_DUPFD_CLOEXEC, 10),
+	    viewer = fcntl(viewer_fd, F_DUPFD_CLOEXEC, 10);
 	if (null_fd < 0 || master < 0 || viewer < 0)
 		_exit(1);
 	for (int fd = 0; fd < 3; fd++)

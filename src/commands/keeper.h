@@ -1,10 +1,12 @@
 /*
- * keeper: holds the terminal of a program that was launched onto the screen, for when the screen is gone and the program is not.
+ * keeper: holds the terminal of a program that was launched onto the screen, for when the screen is
+ * gone and the program is not.
  *
- * The program's terminal is a pseudo-terminal whose master is ours. When the last process that has the master ends, the kernel
- * hangs the terminal up: the program gets SIGHUP, and its output fails (pty(7), tty_ioctl(4)). So a small process has the master
- * too, from the start, however the viewer ends: it sleeps as long as the viewer has the terminal, then it reads what the program
- * writes, throws it away, and ends when nobody has the terminal open any more.
+ * The program's terminal is a pseudo-terminal whose master is ours. When the last process that has
+ * the master ends, the kernel hangs the terminal up: the program gets SIGHUP, and its output fails
+ * (pty(7), tty_ioctl(4)). So a small process has the master too, from the start, however the viewer
+ * ends: it sleeps as long as the viewer has the terminal, then it reads what the program writes,
+ * throws it away, and ends when nobody has the terminal open any more.
  */
 #pragma once
 #include <stdbool.h>

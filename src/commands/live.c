@@ -1,6 +1,6 @@
 /*
- * live: see live.h. Sessions that the screen has closed are kept until the end, so that what they have to say comes after
- * the terminal is restored.
+ * live: see live.h. Sessions that the screen has closed are kept until the end, so that what they
+ * have to say comes after the terminal is restored.
  */
 #include "commands/live.h"
 
@@ -31,8 +31,8 @@ struct live {
 	char *path;
 	struct keeper keeper; /* of its terminal */
 	bool launched;
-	bool waits;       /* leave when the program has ended */
-	bool asks;        /* when leaving, what becomes of the program: --on-exit does not say it */
+	bool waits; /* leave when the program has ended */
+	bool asks;  /* when leaving, what becomes of the program: --on-exit does not say it */
 };
 
 static VEC(struct live *) all;
@@ -65,7 +65,8 @@ static struct err *live_attach(void *ctx)
 static struct err *live_follow(void *ctx, bool on)
 {
 	return on ? live_send(ctx, CONTROL_FOLLOW)
-		  : err_create(ERR_UNSUPPORTED, "children that are followed stay followed until the end");
+		  : err_create(ERR_UNSUPPORTED,
+			       "children that are followed stay followed until the end");
 }
 
 static bool live_is_alive(void *ctx)
@@ -89,16 +90,15 @@ static void live_read(void *ctx)
 static bool live_must_ask(void *ctx)
 {
 	struct live *l = ctx;
-	return l->launched && l->asks && !l->session->ended && l->session->last.end.target_ended != END_YES;
+	return l->launched && l->asks && !l->session->ended &&
+	       l->session->last.end.target_ended != END_YES;
 }
 
 static struct err *live_leave(void *ctx, int how)
 {
 	struct live *l = ctx;
 	switch (how) {
-	case 'w':
-		l->waits = true;
-		return live_send(l, CONTROL_WAIT);
+	case 'w': l->waits = true; return live_send(l, CONTROL_WAIT);
 	case 't': l->waits = true; return live_send(l, CONTROL_TERM);
 	case 'k': l->waits = true; return live_send(l, CONTROL_KILL);
 	default: return live_send(l, CONTROL_RELEASE);
@@ -114,12 +114,20 @@ static void live_close(void *ctx)
 }
 
 static const struct ui_live_ops live_ops = {
-	.pause = live_pause, .detach = live_detach, .attach = live_attach, .follow_children = live_follow,
-	.is_alive = live_is_alive, .fd = live_fd, .read = live_read, .must_ask = live_must_ask, .leave = live_leave,
+	.pause = live_pause,
+	.detach = live_detach,
+	.attach = live_attach,
+	.follow_children = live_follow,
+	.is_alive = live_is_alive,
+	.fd = live_fd,
+	.read = live_read,
+	.must_ask = live_must_ask,
+	.leave = live_leave,
 	.close = live_close,
 };
 
-/* A program that is looked at on a screen gets a terminal of its own, or, with --no-tty, a file (session.c). */
+/* A program that is looked at on a screen gets a terminal of its own, or, with --no-tty, a file
+ * (session.c). */
 static struct err *stdio_open(const struct options *o, struct follow_stdio *io, int *ret_master)
 {
 	*io = (struct follow_stdio){ -1, -1, -1, -1 };
@@ -161,7 +169,9 @@ struct err *live_source_start(const struct options *o, struct ui_source *ret)
 		err = err_no_memory();
 	if (!err && source.terminal_fd >= 0)
 		err = keeper_start(source.terminal_fd, &l->keeper);
-	if (!err && source.terminal_fd >= 0 && !(session_keep_from_recorders(source.terminal_fd) && session_keep_from_recorders(l->keeper.fd)))
+	if (!err && source.terminal_fd >= 0 &&
+	    !(session_keep_from_recorders(source.terminal_fd) &&
+	      session_keep_from_recorders(l->keeper.fd)))
 		err = err_no_memory();
 	if (!err)
 		err = session_start(o, o->output, &io, &l->session);
@@ -171,7 +181,8 @@ struct err *live_source_start(const struct options *o, struct ui_source *ret)
 		close(io.in);
 	if (!err)
 		err = trace_open_soon(l->session->now_at, &source.trace);
-	if (!err && (!(l->path = strdup(l->session->path)) || !(source.path = strdup(l->path)) || !vec_push(&all, l)))
+	if (!err && (!(l->path = strdup(l->session->path)) || !(source.path = strdup(l->path)) ||
+		     !vec_push(&all, l)))
 		err = err_no_memory();
 	if (err) {
 		session_close(source.terminal_fd);
@@ -199,7 +210,8 @@ void live_farewell(bool quiet, int *ret_status)
 		session_finish(l->session, l->waits);
 		if (keeper_lives(&l->keeper))
 			l->session->end.keeper_pid = (int32_t)l->keeper.pid;
-		session_say(&l->session->end, session_end_path(&l->session->end, l->path, l->session->now_at), quiet);
+		session_say(&l->session->end,
+			    session_end_path(&l->session->end, l->path, l->session->now_at), quiet);
 		session_say_output(l->session, quiet);
 		*ret_status = session_end_status(&l->session->end);
 		session_destroy(l->session);
@@ -257,7 +269,8 @@ static bool start_read(void *ctx)
 	return judge_read(s->judge);
 }
 
-static struct err *start_list(void *ctx, const struct ui_process **ret, size_t *ret_n, bool *ret_done)
+static struct err *start_list(void *ctx, const struct ui_process **ret, size_t *ret_n,
+			      bool *ret_done)
 {
 	struct live_start *s = ctx;
 	*ret = judge_rows(s->judge, ret_n, ret_done);
@@ -296,12 +309,14 @@ static struct err *start_run(void *ctx, const char *event, const char *code, str
 	if (!code && event) {
 		const struct catalog_event *e = catalog_find_str(event);
 		if (!e || !e->example)
-			return err_create(ERR_NOT_FOUND, "%s has no example that could be run", event);
+			return err_create(ERR_NOT_FOUND, "%s has no example that could be run",
+					  event);
 		code = e->example;
 	}
 	if (!code)
 		return err_create(ERR_USAGE, "nothing to run");
-	/* alone, as `auditview try` and `auditview lesson` run it: what is counted is the code's own */
+	/* alone, as `auditview try` and `auditview lesson` run it: what is counted is the code's
+	 * own */
 	char isolated[] = "-I", no_site[] = "-S", flag[] = "-c", *python;
 	struct err *err = given_python(s->options->python, &python);
 	if (err)
@@ -328,5 +343,12 @@ static void start_doctor(void *ctx, int pid, struct strbuf *to)
 }
 
 const struct ui_start_ops live_start_ops = {
-	.look = start_look, .fd = start_fd, .read = start_read, .list = start_list, .attach = start_attach, .open = start_open, .run = start_run, .doctor = start_doctor,
+	.look = start_look,
+	.fd = start_fd,
+	.read = start_read,
+	.list = start_list,
+	.attach = start_attach,
+	.open = start_open,
+	.run = start_run,
+	.doctor = start_doctor,
 };

@@ -8,9 +8,11 @@
 
 struct options;
 
-/* A running session as something to look at: the recorder of `o` is started and has attached or launched. */
+/* A running session as something to look at: the recorder of `o` is started and has attached or
+ * launched. */
 MUST_CHECK struct err *live_source_start(const struct options *o, struct ui_source *ret);
-/* What must be said after the screen is gone: goodbye lines, one per session; and the exit status of the last one. */
+/* What must be said after the screen is gone: goodbye lines, one per session; and the exit status
+ * of the last one. */
 void live_farewell(bool quiet, int *ret_status);
 
 /* The start page: which processes run, may we attach; attach, open, run. */

@@ -98,8 +98,8 @@ static struct err *open_stdin(const struct options *o, struct trace **ret)
 struct err *check_not_same_file(const char *in, const char *out)
 {
 	struct stat a, b;
-	if (!out || !strcmp(in, "-") || !strcmp(out, "-") || stat(in, &a) || stat(out, &b) || !S_ISREG(a.st_mode) || a.st_dev != b.st_dev ||
-	    a.st_ino != b.st_ino)
+	if (!out || !strcmp(in, "-") || !strcmp(out, "-") || stat(in, &a) || stat(out, &b) ||
+	    !S_ISREG(a.st_mode) || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
 		return NULL;
 	return err_create(ERR_USAGE, "%s is both input and output", in);
 }
@@ -162,8 +162,10 @@ struct err *shown_make(const struct options *o, struct trace *t, struct shown *r
 	if (!err)
 		err = filter_run_step(ret->run, UINT64_MAX, NULL);
 	if (!err && filter_run_n_limit_hits(ret->run))
-		say_error("the filter's regular expression gave up on %llu values (too many steps); they count as "
-				"not matching", (unsigned long long)filter_run_n_limit_hits(ret->run));
+		say_error("the filter's regular expression gave up on %llu values (too many "
+			  "steps); they count as "
+			  "not matching",
+			  (unsigned long long)filter_run_n_limit_hits(ret->run));
 	if (err)
 		shown_fini(ret);
 	return err;

@@ -18,10 +18,10 @@
 
 #define ASK_TIMEOUT_MS 10000 /* a cold disk takes its time; what takes longer is no Python */
 
-static const char ask_code[] =
-	"import sys\n"
-	"sys.stdout.write('%s %d.%d.%d %s' % ((getattr(sys, 'implementation', None) and sys.implementation.name,)"
-	" + tuple(sys.version_info[:3]) + (sys.executable,)))";
+static const char ask_code[] = "import sys\n"
+			       "sys.stdout.write('%s %d.%d.%d %s' % ((getattr(sys, "
+			       "'implementation', None) and sys.implementation.name,)"
+			       " + tuple(sys.version_info[:3]) + (sys.executable,)))";
 
 void python_list_fini(struct python_list *list)
 {
@@ -51,7 +51,8 @@ static bool read_answer(int fd, char *to, size_t cap)
 	return true;
 }
 
-/* Run the program and take down what it says of itself: nothing if it does not answer within its time. */
+/* Run the program and take down what it says of itself: nothing if it does not answer within its
+ * time. */
 static struct err *run_asking(const char *program, char *answer, size_t cap)
 {
 	pid_t pid;
@@ -86,15 +87,22 @@ struct err *pythons_ask(const char *program, struct python_program *ret)
 
 	if (err)
 		return err;
-	if (sscanf(answer, "%31s %d.%d.%d %n", name, &major, &minor, &micro, &path_at) != 4 || major != 3)
-		return err_create(ERR_NOT_PYTHON, "cannot use \"%s\": it does not run as a Python 3", program);
+	if (sscanf(answer, "%31s %d.%d.%d %n", name, &major, &minor, &micro, &path_at) != 4 ||
+	    major != 3)
+		return err_create(ERR_NOT_PYTHON,
+				  "cannot use \"%s\": it does not run as a Python 3", program);
 	if (strcmp(name, "cpython") != 0)
-		return err_create(ERR_UNSUPPORTED, "cannot use \"%s\": it is %s, and only CPython raises these events", program,
-				  name);
+		return err_create(
+		    ERR_UNSUPPORTED,
+		    "cannot use \"%s\": it is %s, and only CPython raises these events", program,
+		    name);
 	if (minor < CATALOG_MINOR_OLDEST)
-		return err_create(ERR_UNSUPPORTED, "cannot use \"%s\": CPython 3.%d has no audit events, 3.%d is the first",
-				  program, minor, CATALOG_MINOR_OLDEST);
-	/* What runs may be a script that picks a Python. The Python itself is what we want, if it runs without the script. */
+		return err_create(
+		    ERR_UNSUPPORTED,
+		    "cannot use \"%s\": CPython 3.%d has no audit events, 3.%d is the first",
+		    program, minor, CATALOG_MINOR_OLDEST);
+	/* What runs may be a script that picks a Python. The Python itself is what we want, if it
+	 * runs without the script. */
 	const char *path = program, *own = answer + path_at;
 
 	if (path_at && *own == '/' && strcmp(own, program) != 0) {
@@ -155,7 +163,9 @@ static struct err *offer_glob(struct python_list *list, const char *pattern)
 		const char *name = strrchr(path, '/');
 
 		/* python3.12-config is none; pyenv's shims stand for what is found anyway. */
-		bool is_program = name && (strcmp(name, "/python3") == 0 || (dot && strspn(dot + 1, "0123456789") == strlen(dot + 1)));
+		bool is_program = name &&
+				  (strcmp(name, "/python3") == 0 ||
+				   (dot && strspn(dot + 1, "0123456789") == strlen(dot + 1)));
 		if (is_program && !strstr(path, "/shims/") && access(path, X_OK) == 0)
 			err = offer(list, path);
 	}
@@ -165,7 +175,8 @@ static struct err *offer_glob(struct python_list *list, const char *pattern)
 
 static int by_minor(const void *a, const void *b)
 {
-	return ((const struct python_program *)a)->minor - ((const struct python_program *)b)->minor;
+	return ((const struct python_program *)a)->minor -
+	       ((const struct python_program *)b)->minor;
 }
 
 struct err *pythons_find_all(struct python_list *ret)
@@ -188,12 +199,14 @@ struct err *pythons_find_all(struct python_list *ret)
 	}
 	strbuf_clear(&pattern);
 	if (root || home)
-		strbuf_addf(&pattern, "%s%s/versions/*/bin/python3", root ? root : home, root ? "" : "/.pyenv");
+		strbuf_addf(&pattern, "%s%s/versions/*/bin/python3", root ? root : home,
+			    root ? "" : "/.pyenv");
 	if (!err && pattern.n)
 		err = offer_glob(&list, strbuf_str(&pattern));
 	strbuf_fini(&pattern);
 	if (!err && list.n == 0)
-		err = err_create(ERR_NOT_FOUND, "no CPython 3.%d or later was found", CATALOG_MINOR_OLDEST);
+		err = err_create(ERR_NOT_FOUND, "no CPython 3.%d or later was found",
+				 CATALOG_MINOR_OLDEST);
 	if (err) {
 		python_list_fini(&list);
 		return err;
@@ -232,7 +245,8 @@ static struct err *find_version(const char *word, struct python_list *ret)
 	}
 	python_list_fini(&all);
 	if (!err)
-		err = err_with_hint(err_create(ERR_NOT_FOUND, "no Python %s was found", word), "there is %s", strbuf_str(&there));
+		err = err_with_hint(err_create(ERR_NOT_FOUND, "no Python %s was found", word),
+				    "there is %s", strbuf_str(&there));
 	strbuf_fini(&there);
 	return err;
 }
@@ -245,7 +259,8 @@ struct err *pythons_find(const char *words, struct python_list *ret)
 
 	if (!copy)
 		return err_no_memory();
-	for (char *word = strtok_r(copy, ",", &save); word && !err; word = strtok_r(NULL, ",", &save)) {
+	for (char *word = strtok_r(copy, ",", &save); word && !err;
+	     word = strtok_r(NULL, ",", &save)) {
 		struct python_program program;
 
 		if (is_version(word)) {

@@ -18,12 +18,15 @@ struct python_list {
 };
 void python_list_fini(struct python_list *list);
 
-/* Ask a program for its version by running it. ERR_NOT_PYTHON if it does not answer as a Python 3 does. */
+/* Ask a program for its version by running it. ERR_NOT_PYTHON if it does not answer as a Python 3
+ * does. */
 MUST_CHECK struct err *pythons_ask(const char *program, struct python_program *ret);
 
-/* What --python names, one or several parted by commas: programs, or versions ("3.12") looked for as pythons_find_all()
- * does. NULL means python3. ERR_NOT_FOUND says what there is; ERR_UNSUPPORTED for one older than 3.8. */
+/* What --python names, one or several parted by commas: programs, or versions ("3.12") looked for
+ * as pythons_find_all() does. NULL means python3. ERR_NOT_FOUND says what there is; ERR_UNSUPPORTED
+ * for one older than 3.8. */
 MUST_CHECK struct err *pythons_find(const char *words, struct python_list *ret);
 
-/* Every CPython from 3.8 on: python3.N in PATH, then those of pyenv; of each release line the newest; oldest line first. */
+/* Every CPython from 3.8 on: python3.N in PATH, then those of pyenv; of each release line the
+ * newest; oldest line first. */
 MUST_CHECK struct err *pythons_find_all(struct python_list *ret);

@@ -34,18 +34,25 @@
 
 enum { MAX_FRAMES = 1024, MAX_ITEMS = 64, N_SLOTS = 64 };
 /*
- * What is taken of a target's address space: at most 16 MiB, for programs limit themselves (RLIMIT_AS, mlockall, cgroups). A slot is
- * for a process, or for a thread where threads run side by side; those that were forked share a ring. The first process of a ring
- * has a larger slot: one of 512 KiB is full some thousand times a second, and each time the process waits. If children are not
- * recorded, no other slot is needed but for threads. With the private part (0.8 MiB for eight lanes) and the head of the ring it
- * comes to 15.5 MiB. Native stacks have records of 64 KiB and more.
+ * What is taken of a target's address space: at most 16 MiB, for programs limit themselves
+ * (RLIMIT_AS, mlockall, cgroups). A slot is for a process, or for a thread where threads run side
+ * by side; those that were forked share a ring. The first process of a ring has a larger slot: one
+ * of 512 KiB is full some thousand times a second, and each time the process waits. If children are
+ * not recorded, no other slot is needed but for threads. With the private part (0.8 MiB for eight
+ * lanes) and the head of the ring it comes to 15.5 MiB. Native stacks have records of 64 KiB and
+ * more.
  */
-enum { DEFAULT_SLOTS = 26, FIRST_SLOT_BYTES = 2 << 20, ALONE_SLOTS = 13, ALONE_SLOT_BYTES = 8 << 20 };
+enum {
+	DEFAULT_SLOTS = 26,
+	FIRST_SLOT_BYTES = 2 << 20,
+	ALONE_SLOTS = 13,
+	ALONE_SLOT_BYTES = 8 << 20
+};
 enum { NATIVE_SLOTS = 30, NATIVE_SLOT_BYTES = 4 << 20 };
 #define SECOND_NS 1000000000ull
 /* without a word from a recorder that leaves, on a machine that has far too much to do */
 #define FINISH_NS 60000000000ull
-#define HURRY_NS 10000000000ull
+#define HURRY_NS  10000000000ull
 
 static bool wanted(void *ctx, const char *name, uint32_t n)
 {
@@ -86,19 +93,26 @@ struct err *capture_plan_make(const struct options *o, const char *path, struct 
 	r->only_targets = !r->follow;
 	r->keep_secrets = o->redact == NO;
 	static const int ends[] = {
-		[ON_EXIT_WAIT] = RECORDER_WAIT, [ON_EXIT_DETACH] = RECORDER_LEAVE, [ON_EXIT_TERM] = RECORDER_TERM, [ON_EXIT_KILL] = RECORDER_KILL,
+		[ON_EXIT_WAIT] = RECORDER_WAIT,
+		[ON_EXIT_DETACH] = RECORDER_LEAVE,
+		[ON_EXIT_TERM] = RECORDER_TERM,
+		[ON_EXIT_KILL] = RECORDER_KILL,
 	};
 	r->on_end = ends[o->on_exit];
 	bool native = o->stack == STACK_NATIVE || o->stack == STACK_BOTH;
 	r->probe = (struct probe_options){
-		.flags = (o->may_drop ? PROBE_DROP : 0) | (o->stack == STACK_PYTHON || o->stack == STACK_BOTH ? PROBE_STACK_PYTHON : 0) |
+		.flags = (o->may_drop ? PROBE_DROP : 0) |
+			 (o->stack == STACK_PYTHON || o->stack == STACK_BOTH ? PROBE_STACK_PYTHON
+									     : 0) |
 			 (native ? PROBE_STACK_NATIVE : 0),
 		.string_bytes = o->string_bytes,
 		.bulk_bytes = o->bulk_bytes,
 		.max_frames = MAX_FRAMES,
 		.max_items = MAX_ITEMS,
 		.slice_bytes = native ? o->stack_bytes : 0,
-		.n_slots = o->ring_bytes ? N_SLOTS : native ? NATIVE_SLOTS : DEFAULT_SLOTS,
+		.n_slots = o->ring_bytes ? N_SLOTS
+			   : native      ? NATIVE_SLOTS
+					 : DEFAULT_SLOTS,
 		.slot_data_bytes = RING_SLOT_MIN_BYTES,
 		.first_data_bytes = o->ring_bytes || native ? 0 : FIRST_SLOT_BYTES,
 	};
@@ -111,9 +125,13 @@ struct err *capture_plan_make(const struct options *o, const char *path, struct 
 	}
 	if (r->probe.string_bytes > 64 * 1024) /* a record must fit into the smallest ring */
 		r->probe.string_bytes = 64 * 1024;
-	uint64_t ring = o->ring_bytes ? o->ring_bytes : native ? NATIVE_SLOT_BYTES : RING_SLOT_MIN_BYTES;
+	uint64_t ring = o->ring_bytes ? o->ring_bytes
+			: native      ? NATIVE_SLOT_BYTES
+				      : RING_SLOT_MIN_BYTES;
 	/* registers and anchors */
-	uint64_t two_records = native ? RING_SLOT_MIN_BYTES + 2 * ((uint64_t)r->probe.slice_bytes + 16384) : 0;
+	uint64_t two_records = native ? RING_SLOT_MIN_BYTES +
+					    2 * ((uint64_t)r->probe.slice_bytes + 16384)
+				      : 0;
 	ring = ring < two_records ? two_records : ring;
 	while (r->probe.slot_data_bytes < ring && r->probe.slot_data_bytes < 1u << 30)
 		r->probe.slot_data_bytes <<= 1;
@@ -161,8 +179,8 @@ struct err *capture_plan_check(const struct options *o)
 	return err;
 }
 
-struct err *capture_plan_start(const struct capture_plan *p, const struct options *o, struct recorder *r,
-			       const struct follow_stdio *io)
+struct err *capture_plan_start(const struct capture_plan *p, const struct options *o,
+			       struct recorder *r, const struct follow_stdio *io)
 {
 	if (p->argv)
 		return recorder_launch(r, p->argv, o->user, io);
@@ -212,17 +230,19 @@ static struct err *capture_path_make(const char *name, char **ret, char **ret_fo
 	localtime_r(&now, &tm);
 	strbuf_addc(&path, '/');
 	for (size_t i = 0; name[i] && i < 40; i++)
-		strbuf_addc(&path, isalnum((unsigned char)name[i]) || strchr("._-", name[i]) ? name[i] : '_');
-	strbuf_addf(&path, "-%04d%02d%02d-%02d%02d%02d-%d.avc", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-		    tm.tm_min, tm.tm_sec, (int)getpid());
+		strbuf_addc(&path, isalnum((unsigned char)name[i]) || strchr("._-", name[i])
+				       ? name[i]
+				       : '_');
+	strbuf_addf(&path, "-%04d%02d%02d-%02d%02d%02d-%d.avc", tm.tm_year + 1900, tm.tm_mon + 1,
+		    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)getpid());
 	*ret = strbuf_take(&path);
 	return *ret ? NULL : err_no_memory();
 }
 
 /* ---- the other process ---- */
 
-/* Descriptors of the viewer's that a recorder must not have: it would hold the sockets of other sessions open, whose recorders could
- * not see their viewer die, and the terminals of programs. */
+/* Descriptors of the viewer's that a recorder must not have: it would hold the sockets of other
+ * sessions open, whose recorders could not see their viewer die, and the terminals of programs. */
 static VEC(int) viewers_own;
 
 bool session_keep_from_recorders(int fd)
@@ -239,8 +259,8 @@ void session_close(int fd)
 		close(fd);
 }
 
-static NORETURN void recorder_process(const struct options *o, const char *path, struct new_file *file,
-				      const struct follow_stdio *io, int fd)
+static NORETURN void recorder_process(const struct options *o, const char *path,
+				      struct new_file *file, const struct follow_stdio *io, int fd)
 {
 	struct capture_plan plan = { 0 };
 	struct recorder *r = NULL;
@@ -265,7 +285,9 @@ static NORETURN void recorder_process(const struct options *o, const char *path,
 		err = recorder_abandon(take_ptr(r), err);
 	if (io->terminal >= 0)
 		close(io->terminal); /* it is the program's: once nobody else has it, it is over */
-	struct control_report m = { .state = RECORDER_LIVE, .exit_status = -1, .failed = err != NULL };
+	struct control_report m = { .state = RECORDER_LIVE,
+				    .exit_status = -1,
+				    .failed = err != NULL };
 	if (err) {
 		m.state = RECORDER_ENDED;
 		m.exit_status = err->code == ERR_USAGE ? 2 : 1;
@@ -294,13 +316,16 @@ static struct err *output_open(const struct options *o, struct session *s, struc
 	struct err *err = new_file_open(path, NEW_FILE_GROWS, &s->output);
 	free(path);
 	if (err)
-		return err_with_hint(err, "the program's output would go there; without --no-tty it has a terminal pane");
+		return err_with_hint(
+		    err,
+		    "the program's output would go there; without --no-tty it has a terminal pane");
 	io->in = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	io->out = io->err = new_file_fd(s->output);
 	return io->in < 0 ? err_sys(errno, "cannot open /dev/null") : NULL;
 }
 
-struct err *session_start(const struct options *o, const char *path, const struct follow_stdio *io, struct session **ret)
+struct err *session_start(const struct options *o, const char *path, const struct follow_stdio *io,
+			  struct session **ret)
 {
 	CLEANUP(session) struct session *s = calloc(1, sizeof(*s));
 	int fds[2];
@@ -360,10 +385,11 @@ struct err *session_start(const struct options *o, const char *path, const struc
 	}
 	if (s->last.failed) {
 		s->ended = true;
-		err = err_create(s->last.exit_status == 2 ? ERR_USAGE : ERR_SYS, "%.*s", (int)sizeof(s->last.text) - 1,
-					     s->last.text);
+		err = err_create(s->last.exit_status == 2 ? ERR_USAGE : ERR_SYS, "%.*s",
+				 (int)sizeof(s->last.text) - 1, s->last.text);
 		if (s->last.hint[0])
-			err = err_with_hint(err, "%.*s", (int)sizeof(s->last.hint) - 1, s->last.hint);
+			err = err_with_hint(err, "%.*s", (int)sizeof(s->last.hint) - 1,
+					    s->last.hint);
 		return err;
 	}
 	*ret = take_ptr(s);
@@ -376,8 +402,9 @@ bool session_poll(struct session *s)
 	struct control_report m;
 	while (!s->ended) {
 		ssize_t n = recv(s->control_fd, &m, sizeof(m), MSG_DONTWAIT);
-		/* ECONNRESET: it has closed its end without having read all that we sent. The kernel tells that once, before the
-		 * messages that are still to be read (net/unix/af_unix.c, unix_release_sock). */
+		/* ECONNRESET: it has closed its end without having read all that we sent. The
+		 * kernel tells that once, before the messages that are still to be read
+		 * (net/unix/af_unix.c, unix_release_sock). */
 		if (n < 0 && (errno == EINTR || errno == ECONNRESET))
 			continue;
 		if (n < 0 && errno == EAGAIN)
@@ -404,8 +431,10 @@ void session_request(struct session *s, enum control_request request)
 	if (is_leaving && s->asked)
 		return;
 	s->asked |= is_leaving;
-	/* If it is gone, what it said last is still to be read: session_poll() will find the end. */
-	if (!s->ended && send(s->control_fd, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EAGAIN && is_leaving)
+	/* If it is gone, what it said last is still to be read: session_poll() will find the end.
+	 */
+	if (!s->ended && send(s->control_fd, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
+	    errno == EAGAIN && is_leaving)
 		s->asked = false;
 }
 
@@ -434,7 +463,8 @@ static void on_signal(int signal, siginfo_t *info, void *context)
 {
 	(void)context;
 	n_signals++;
-	/* From the terminal the recorder got it too, and knows best; sent to us alone it is for us to pass on. */
+	/* From the terminal the recorder got it too, and knows best; sent to us alone it is for us
+	 * to pass on. */
 	if ((signal != SIGINT && signal != SIGQUIT) || info->si_code <= 0)
 		n_asked_to_end++;
 }
@@ -449,7 +479,8 @@ void session_catch_signals(void)
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(caught); i++) {
 		struct sigaction act = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };
-		if (sigaction(caught[i], NULL, &not_caught[i]) == 0 && not_caught[i].sa_handler != SIG_IGN)
+		if (sigaction(caught[i], NULL, &not_caught[i]) == 0 &&
+		    not_caught[i].sa_handler != SIG_IGN)
 			sigaction(caught[i], &act, NULL);
 	}
 }
@@ -486,7 +517,8 @@ static bool reap(struct session *s, int *ret_status)
 	return s->pid == 0;
 }
 
-/* Somebody has stopped it (SIGSTOP): it will not answer before it is continued, and then leaves by itself. */
+/* Somebody has stopped it (SIGSTOP): it will not answer before it is continued, and then leaves by
+ * itself. */
 static bool is_stopped(pid_t pid)
 {
 	char path[32], text[256] = "";

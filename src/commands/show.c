@@ -28,7 +28,9 @@ struct err *show_screen(const struct options *o, struct show *what, int *ret)
 		.start = &live_start_ops,
 		.start_ctx = start,
 		.filter = o->filter,
-		.color = o->color == COLOR_ALWAYS ? UI_COLOR_ALWAYS : o->color == COLOR_NEVER ? UI_COLOR_NEVER : UI_COLOR_AUTO,
+		.color = o->color == COLOR_ALWAYS  ? UI_COLOR_ALWAYS
+			 : o->color == COLOR_NEVER ? UI_COLOR_NEVER
+						   : UI_COLOR_AUTO,
 		.no_config = o->no_config,
 		.command = what->command,
 		.lesson = what->lesson,

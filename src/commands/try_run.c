@@ -15,8 +15,8 @@
 #include "model/trace.h"
 #include "options.h"
 
-#define EVENT_CELLS 26
-#define CALLER_CELLS 20
+#define EVENT_CELLS        26
+#define CALLER_CELLS       20
 #define INTERRUPT_GRACE_NS 2000000000ull
 
 static struct err *open_null(struct follow_stdio *io, bool is_quiet, int *ret_null)
@@ -44,19 +44,19 @@ char **try_argv(const struct python_program *python, const struct try_code *code
 		return NULL;
 	argv[at++] = python->path;
 	if (code->is_isolated) {
-		argv[at++] = (char *)(uintptr_t)"-I";
-		argv[at++] = (char *)(uintptr_t)"-S";
+		argv[at++] = (char *)(uintptr_t) "-I";
+		argv[at++] = (char *)(uintptr_t) "-S";
 	}
 	if (code->text)
-		argv[at++] = (char *)(uintptr_t)"-c";
+		argv[at++] = (char *)(uintptr_t) "-c";
 	argv[at++] = (char *)(uintptr_t)(code->text ? code->text : code->script);
 	for (size_t i = 0; i < n; i++)
 		argv[at++] = code->args[i];
 	return argv;
 }
 
-static struct err *capture(const struct options *o, char **argv, const struct try_code *code, const char *path,
-			   struct try_result *r)
+static struct err *capture(const struct options *o, char **argv, const struct try_code *code,
+			   const char *path, struct try_result *r)
 {
 	CLEANUP(session) struct session *session = NULL;
 	struct options own = *o;
@@ -77,7 +77,8 @@ static struct err *capture(const struct options *o, char **argv, const struct tr
 		return err;
 	session_catch_signals();
 	unsigned n_signals = session_n_signals();
-	bool has_ended = session_wait(session, code->timeout_ns ? code->timeout_ns : UINT64_MAX / 2);
+	bool has_ended = session_wait(session,
+				      code->timeout_ns ? code->timeout_ns : UINT64_MAX / 2);
 	r->was_interrupted = session_n_signals() != n_signals;
 	if (!has_ended && r->was_interrupted) /* the code got the Ctrl-C too */
 		has_ended = session_wait(session, INTERRUPT_GRACE_NS);
@@ -90,14 +91,15 @@ static struct err *capture(const struct options *o, char **argv, const struct tr
 	session_release_signals();
 	r->status = session_end_status(&session->end);
 	r->has_failed = session_end_failed(&session->end);
-	/* Mostly there is nothing to say: the code is what is looked at. But what is shown must not pass for all there was. */
+	/* Mostly there is nothing to say: the code is what is looked at. But what is shown must not
+	 * pass for all there was. */
 	if (r->has_failed || session_end_n_lost(&session->end) || !session->end.is_loss_known)
 		session_say(&session->end, NULL, false);
 	return NULL;
 }
 
-struct err *try_run(const struct options *o, const struct python_program *python, const struct try_code *code,
-		    struct try_result *ret)
+struct err *try_run(const struct options *o, const struct python_program *python,
+		    const struct try_code *code, struct try_result *ret)
 {
 	struct try_result r = { 0 };
 	const char *folder = getenv("TMPDIR");
@@ -208,7 +210,8 @@ static void add_event(struct listing *l, const struct event *e, uint64_t n_folde
 	size_t n_name, start = l->to->n;
 	const char *name = trace_name(l->r->trace, e->name, &n_name);
 	unsigned left = 2 + EVENT_CELLS + 1 + (l->has_children ? 8 : 0);
-	unsigned room = l->width > left + CALLER_CELLS + 12 ? l->width - left - CALLER_CELLS - 1 : 0;
+	unsigned room = l->width > left + CALLER_CELLS + 12 ? l->width - left - CALLER_CELLS - 1
+							    : 0;
 
 	strbuf_adds(l->to, is_focus_event(l, e) ? "> " : "  ");
 	if (l->has_children) {
@@ -254,7 +257,9 @@ void try_result_list(struct strbuf *to, struct try_result *r, const char *focus,
 {
 	struct listing l = { to, r, focus, width, trace_n_processes(r->trace) > 1 };
 	uint64_t *folded = calloc(r->own.n + 1, sizeof(*folded)), n_shown = 0;
-	static const char *const words[] = { [OWN_STARTUP] = "start-up", [OWN_SHUTDOWN] = "shut-down" };
+	static const char *const words[] = {
+		[OWN_STARTUP] = "start-up", [OWN_SHUTDOWN] = "shut-down"
+	};
 	enum own_role last = OWN_ROLE_COUNT;
 
 	if (!folded) {
@@ -264,7 +269,8 @@ void try_result_list(struct strbuf *to, struct try_result *r, const char *focus,
 	for (uint64_t seq = 0; seq < r->own.n; seq++)
 		if (r->own.imports[seq] != OWN_NO_IMPORT && r->own.roles[seq] == OWN_CODE)
 			folded[r->own.imports[seq]]++;
-	/* If the code did not raise the event in question where it shows, a few are dug out of the folds. */
+	/* If the code did not raise the event in question where it shows, a few are dug out of the
+	 * folds. */
 	uint64_t n_dig = is_focus_shown(&l) ? 0 : 3, n_dug = 0;
 
 	for (uint64_t seq = 0; seq < r->own.n; seq++) {
@@ -278,7 +284,8 @@ void try_result_list(struct strbuf *to, struct try_result *r, const char *focus,
 
 			while (run < r->own.n && r->own.roles[run] == (uint8_t)role)
 				run++;
-			strbuf_addf(to, "  %s: %llu event%s\n", words[role], (unsigned long long)(run - seq), run - seq == 1 ? "" : "s");
+			strbuf_addf(to, "  %s: %llu event%s\n", words[role],
+				    (unsigned long long)(run - seq), run - seq == 1 ? "" : "s");
 		}
 		last = role;
 		bool is_hidden = role != OWN_CODE || r->own.imports[seq] != OWN_NO_IMPORT;

@@ -19,7 +19,8 @@ struct try_code {
 	const char *text;   /* code, given with -c; NULL if script is set */
 	const char *script; /* file; NULL if text is set */
 	char *const *args;  /* its arguments, NULL-terminated; NULL for none */
-	/* it gets no standard input, and what it prints is thrown away; otherwise it goes to stderr */
+	/* it gets no standard input, and what it prints is thrown away; otherwise it goes to stderr
+	 */
 	bool is_quiet;
 	/* without site-packages and what they do at start-up (-I -S): alike everywhere */
 	bool is_isolated;
@@ -29,9 +30,9 @@ struct try_code {
 struct try_result {
 	struct trace *trace;
 	struct own own;
-	char *path;       /* of the capture, removed by try_result_fini() */
-	int status;       /* exit status of the code, 128+N for a signal */
-	bool was_ended;   /* by the timeout */
+	char *path;     /* of the capture, removed by try_result_fini() */
+	int status;     /* exit status of the code, 128+N for a signal */
+	bool was_ended; /* by the timeout */
 	/* it was not recorded to its end, or not left as it should be; that was said */
 	bool has_failed;
 	bool was_interrupted; /* by Ctrl-C, or another signal to us */
@@ -41,14 +42,14 @@ struct try_result {
 char **try_argv(const struct python_program *python, const struct try_code *code);
 
 /* `o` gives the options of capturing (-s, --stack ...). */
-MUST_CHECK struct err *try_run(const struct options *o, const struct python_program *python, const struct try_code *code,
-			       struct try_result *ret);
+MUST_CHECK struct err *try_run(const struct options *o, const struct python_program *python,
+			       const struct try_code *code, struct try_result *ret);
 void try_result_fini(struct try_result *r);
 
 /* How often an event was raised, start-up and shut-down included. */
 uint64_t try_count(const struct try_result *r, const char *event);
 
-/* Append the events the code caused, a line each, at most `width` cells wide (0: no limit): what imports bring is folded,
- * and so are start-up and shut-down. Events called `focus` (may be NULL) are marked; if all of them are folded, some are
- * shown nevertheless. */
+/* Append the events the code caused, a line each, at most `width` cells wide (0: no limit): what
+ * imports bring is folded, and so are start-up and shut-down. Events called `focus` (may be NULL)
+ * are marked; if all of them are folded, some are shown nevertheless. */
 void try_result_list(struct strbuf *to, struct try_result *r, const char *focus, unsigned width);

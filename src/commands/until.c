@@ -18,7 +18,7 @@ struct until {
 	struct trace *trace;
 	struct filter *filter;
 	struct filter_run *run;
-	uint64_t next;          /* the first event that was not looked at */
+	uint64_t next; /* the first event that was not looked at */
 };
 
 struct err *until_create(const char *text, struct until **ret)
@@ -66,7 +66,8 @@ static struct err *gate(void *ctx, int fd, uint64_t *ret_n_events)
 		err = filter_run_step(u->run, UINT64_MAX, NULL);
 	if (err)
 		return err;
-	uint64_t hit = selection_next(filter_run_rows(u->run), u->next), n = trace_n_events(u->trace);
+	uint64_t hit = selection_next(filter_run_rows(u->run), u->next),
+		 n = trace_n_events(u->trace);
 	*ret_n_events = hit < n ? hit + 1 : UINT64_MAX;
 	u->next = n;
 	trace_trim(u->trace);

@@ -1,8 +1,10 @@
 /*
- * export_chrome: the Trace Event Format (one JSON object with traceEvents), for chrome://tracing, ui.perfetto.dev and kin.
+ * export_chrome: the Trace Event Format (one JSON object with traceEvents), for chrome://tracing,
+ * ui.perfetto.dev and kin.
  *
- * Every event is an instant of its thread, its theme the category. Stacks: "chrome" refers to a table of frames at the end
- * (sf, stackFrames); ui.perfetto.dev does not read that, so "perfetto" lists the frames among the arguments.
+ * Every event is an instant of its thread, its theme the category. Stacks: "chrome" refers to a
+ * table of frames at the end (sf, stackFrames); ui.perfetto.dev does not read that, so "perfetto"
+ * lists the frames among the arguments.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -12,8 +14,8 @@
 #include "model/value_json.h"
 
 struct state {
-	VEC(bool) threads;  /* [thread] named already */
-	VEC(bool) stacks;   /* [stack] needed at the end */
+	VEC(bool) threads; /* [thread] named already */
+	VEC(bool) stacks;  /* [stack] needed at the end */
 	bool comma;
 };
 
@@ -29,18 +31,28 @@ static struct err *begin(struct exporter *x)
 	x->state = calloc(1, sizeof(struct state));
 	if (!x->state)
 		return err_no_memory();
-	strbuf_adds(&x->out, "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"creator\":\"auditview " AUDITVIEW_VERSION "\"},\"traceEvents\":[");
+	strbuf_adds(
+	    &x->out,
+	    "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"creator\":\"auditview " AUDITVIEW_VERSION
+	    "\"},\"traceEvents\":[");
 	return NULL;
 }
 
-static void name_thread(struct exporter *x, uint32_t thread, const struct thread_info *t, const struct process_info *p)
+static void name_thread(struct exporter *x, uint32_t thread, const struct thread_info *t,
+			const struct process_info *p)
 {
 	next(x);
-	strbuf_addf(&x->out, "{\"ph\":\"M\",\"pid\":%u,\"tid\":%" PRIu64 ",\"name\":\"process_name\",\"args\":{\"name\":", p->pid, t->tid);
+	strbuf_addf(&x->out,
+		    "{\"ph\":\"M\",\"pid\":%u,\"tid\":%" PRIu64
+		    ",\"name\":\"process_name\",\"args\":{\"name\":",
+		    p->pid, t->tid);
 	export_string_json(x, &x->out, p->name);
 	strbuf_adds(&x->out, "}}");
 	next(x);
-	strbuf_addf(&x->out, "{\"ph\":\"M\",\"pid\":%u,\"tid\":%" PRIu64 ",\"name\":\"thread_name\",\"args\":{\"name\":", p->pid, t->tid);
+	strbuf_addf(&x->out,
+		    "{\"ph\":\"M\",\"pid\":%u,\"tid\":%" PRIu64
+		    ",\"name\":\"thread_name\",\"args\":{\"name\":",
+		    p->pid, t->tid);
 	strbuf_clear(&x->scratch);
 	export_thread_name(x, &x->scratch, thread);
 	value_json_string(&x->out, strbuf_str(&x->scratch), x->scratch.n);
@@ -88,7 +100,8 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 	strbuf_adds(to, "{\"ph\":\"i\",\"s\":\"t\",\"name\":");
 	value_json_string(to, name, n);
 	strbuf_addf(to, ",\"cat\":\"%s\",\"ts\":%" PRIu64 ".%03u,\"pid\":%u,\"tid\":%" PRIu64,
-		    catalog_theme_name(catalog_theme_of(name, n)), e.time_ns / 1000, (unsigned)(e.time_ns % 1000), p->pid, t->tid);
+		    catalog_theme_name(catalog_theme_of(name, n)), e.time_ns / 1000,
+		    (unsigned)(e.time_ns % 1000), p->pid, t->tid);
 	bool as_args = x->format == &export_perfetto;
 	if (!as_args && e.stack) {
 		while (s->stacks.n <= e.stack)
@@ -103,7 +116,8 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 		uint32_t parent, frame;
 		strbuf_cut(to, to->n - 1);
 		strbuf_adds(to, to->s[to->n - 1] == '{' ? "\"stack\":[" : ",\"stack\":[");
-		for (uint32_t id = e.stack; id && trace_stack(x->trace, id, &parent, &frame); id = parent) {
+		for (uint32_t id = e.stack; id && trace_stack(x->trace, id, &parent, &frame);
+		     id = parent) {
 			if (id != e.stack)
 				strbuf_addc(to, ',');
 			strbuf_clear(&x->scratch);
@@ -155,10 +169,18 @@ static struct err *end(struct exporter *x, bool ok)
 }
 
 const struct exporter_format export_chrome = {
-	.name = "chrome", .suffix = ".trace.json", .doc = "Trace Event Format, for chrome://tracing and kin",
-	.begin = begin, .event = write_event, .end = end,
+	.name = "chrome",
+	.suffix = ".trace.json",
+	.doc = "Trace Event Format, for chrome://tracing and kin",
+	.begin = begin,
+	.event = write_event,
+	.end = end,
 };
 const struct exporter_format export_perfetto = {
-	.name = "perfetto", .suffix = ".perfetto.json", .doc = "Trace Event Format with stacks as arguments, for ui.perfetto.dev",
-	.begin = begin, .event = write_event, .end = end,
+	.name = "perfetto",
+	.suffix = ".perfetto.json",
+	.doc = "Trace Event Format with stacks as arguments, for ui.perfetto.dev",
+	.begin = begin,
+	.event = write_event,
+	.end = end,
 };

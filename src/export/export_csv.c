@@ -1,16 +1,19 @@
 /*
- * export_csv: comma- and tab-separated values, a header line first. Arguments are a JSON object in one column. CSV as in
- * RFC 4180 with \n line ends: fields with quotes, commas or line breaks are quoted. TSV has no quoting: tabs, line breaks
- * and backslashes in texts are written \t \n \r \\. In both, other controls, lone surrogates and bytes that are no UTF-8 are escapes
- * (utf8_add_plain()). Fields are data: a spreadsheet that takes those that begin with = for formulas must be told that they are text.
+ * export_csv: comma- and tab-separated values, a header line first. Arguments are a JSON object in
+ * one column. CSV as in RFC 4180 with \n line ends: fields with quotes, commas or line breaks are
+ * quoted. TSV has no quoting: tabs, line breaks and backslashes in texts are written \t \n \r \\.
+ * In both, other controls, lone surrogates and bytes that are no UTF-8 are escapes
+ * (utf8_add_plain()). Fields are data: a spreadsheet that takes those that begin with = for
+ * formulas must be told that they are text.
  */
 #include <string.h>
 
 #include "base/utf8.h"
 #include "export/exporter_private.h"
 
-static const char *const columns[] = { "seq", "time", "seconds", "pid", "tid", "interp", "thread", "python",
-				       "event", "category", "theme", "args", "caller", "depth" };
+static const char *const columns[] = { "seq",    "time",   "seconds", "pid",   "tid",
+				       "interp", "thread", "python",  "event", "category",
+				       "theme",  "args",   "caller",  "depth" };
 
 static char separator(const struct exporter *x)
 {
@@ -22,14 +25,18 @@ static void add_clean_field(struct exporter *x, const char *s, size_t n, bool la
 	struct strbuf *to = &x->out;
 	if (separator(x) == '\t') {
 		for (size_t i = 0; i < n; i++) {
-			const char *escape = s[i] == '\t' ? "\\t" : s[i] == '\n' ? "\\n" : s[i] == '\r' ? "\\r" :
-					     s[i] == '\\' ? "\\\\" : NULL;
+			const char *escape = s[i] == '\t'   ? "\\t"
+					     : s[i] == '\n' ? "\\n"
+					     : s[i] == '\r' ? "\\r"
+					     : s[i] == '\\' ? "\\\\"
+							    : NULL;
 			if (escape)
 				strbuf_adds(to, escape);
 			else
 				strbuf_addc(to, s[i]);
 		}
-	} else if (memchr(s, '"', n) || memchr(s, ',', n) || memchr(s, '\n', n) || memchr(s, '\r', n)) {
+	} else if (memchr(s, '"', n) || memchr(s, ',', n) || memchr(s, '\n', n) ||
+		   memchr(s, '\r', n)) {
 		strbuf_addc(to, '"');
 		for (size_t i = 0; i < n; i++) {
 			if (s[i] == '"')
@@ -103,10 +110,18 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 }
 
 const struct exporter_format export_csv = {
-	.name = "csv", .suffix = ".csv", .doc = "comma-separated values, arguments as JSON", .is_stream = true,
-	.begin = begin, .event = write_event,
+	.name = "csv",
+	.suffix = ".csv",
+	.doc = "comma-separated values, arguments as JSON",
+	.is_stream = true,
+	.begin = begin,
+	.event = write_event,
 };
 const struct exporter_format export_tsv = {
-	.name = "tsv", .suffix = ".tsv", .doc = "tab-separated values, arguments as JSON", .is_stream = true,
-	.begin = begin, .event = write_event,
+	.name = "tsv",
+	.suffix = ".tsv",
+	.doc = "tab-separated values, arguments as JSON",
+	.is_stream = true,
+	.begin = begin,
+	.event = write_event,
 };

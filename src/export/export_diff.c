@@ -41,10 +41,14 @@ static void add_line(struct strbuf *to, const struct diff_row *row, struct trace
 
 static void add_json(struct strbuf *to, const struct diff_row *row, struct trace *of)
 {
-	strbuf_addf(to, "{\"change\":\"%s\",\"kind\":\"%s\",\"text\":", diff_change_words[row->change], reach_kind_names[row->kind]);
+	strbuf_addf(to,
+		    "{\"change\":\"%s\",\"kind\":\"%s\",\"text\":", diff_change_words[row->change],
+		    reach_kind_names[row->kind]);
 	value_json_string(to, row->text, row->n_text);
-	strbuf_addf(to, ",\"a\":%" PRIu64 ",\"b\":%" PRIu64 ",\"below\":%u,\"first_seq\":%" PRIu64 ",\"caller\":", row->n_a, row->n_b,
-		    row->n_below, row->first_seq);
+	strbuf_addf(to,
+		    ",\"a\":%" PRIu64 ",\"b\":%" PRIu64 ",\"below\":%u,\"first_seq\":%" PRIu64
+		    ",\"caller\":",
+		    row->n_a, row->n_b, row->n_below, row->first_seq);
 	struct event e;
 	struct strbuf caller = { 0 };
 	if (trace_event(of, row->first_seq, &e))
@@ -54,7 +58,8 @@ static void add_json(struct strbuf *to, const struct diff_row *row, struct trace
 	strbuf_adds(to, "}\n");
 }
 
-void export_diff(struct strbuf *to, const struct diff *d, struct trace *a, struct trace *b, bool json)
+void export_diff(struct strbuf *to, const struct diff *d, struct trace *a, struct trace *b,
+		 bool json)
 {
 	size_t n, counts[DIFF_CHANGE_COUNT] = { 0 };
 	const struct diff_row *rows = diff_rows(d, &n);
@@ -65,6 +70,8 @@ void export_diff(struct strbuf *to, const struct diff *d, struct trace *a, struc
 		(json ? add_json : add_line)(to, &rows[i], rows[i].change == DIFF_REMOVED ? a : b);
 	}
 	if (!json)
-		strbuf_addf(to, "%sonly in B: %zu · more often in B: %zu · only in A: %zu · in both: %zu\n", n ? "\n" : "",
-			    counts[DIFF_ADDED], counts[DIFF_MORE], counts[DIFF_REMOVED], diff_n_same(d));
+		strbuf_addf(
+		    to, "%sonly in B: %zu · more often in B: %zu · only in A: %zu · in both: %zu\n",
+		    n ? "\n" : "", counts[DIFF_ADDED], counts[DIFF_MORE], counts[DIFF_REMOVED],
+		    diff_n_same(d));
 }

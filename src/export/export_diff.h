@@ -9,4 +9,5 @@ struct strbuf;
 struct trace;
 
 /* d is done, and is of a and b. Calls trace_trim() on neither. */
-void export_diff(struct strbuf *to, const struct diff *d, struct trace *a, struct trace *b, bool json);
+void export_diff(struct strbuf *to, const struct diff *d, struct trace *a, struct trace *b,
+		 bool json);

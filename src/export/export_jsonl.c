@@ -6,9 +6,10 @@
  *      "args":{"path":"/etc/passwd","mode":"r","flags":524288},
  *      "stack":[{"func":"main","file":"/srv/app.py","line":12},…]}
  *
- * Values: model/value_json.h. Frames innermost first; what is unknown is left out. Python frames: func, file, line, then
- * first_line, end_line, column, end_column; native: native, module, offset, file, line; marks: mark. Only where it
- * applies: "flags" (bits of enum event_flag), and with the first event of each process
+ * Values: model/value_json.h. Frames innermost first; what is unknown is left out. Python frames:
+ * func, file, line, then first_line, end_line, column, end_column; native: native, module, offset,
+ * file, line; marks: mark. Only where it applies: "flags" (bits of enum event_flag), and with the
+ * first event of each process
  *      "process":{"name":…,"ppid":…,"python_hex":…,"exe":…,"cwd":…,"argv":[…],"environ":{…},"prefixes":[…],"flags":…,…}
  * and with the event they stand before, what is no event (losses, exits, …; enum note_kind):
  *      "notes":[{"kind":"lost","ts_ns":…,"pid":…,"text":…,"a":…,"b":…}]
@@ -73,7 +74,8 @@ static void add_stack(struct exporter *x, struct strbuf *to, uint32_t stack)
 {
 	uint32_t parent, frame;
 	strbuf_addc(to, '[');
-	for (bool first = true; stack && trace_stack(x->trace, stack, &parent, &frame); stack = parent, first = false) {
+	for (bool first = true; stack && trace_stack(x->trace, stack, &parent, &frame);
+	     stack = parent, first = false) {
 		size_t n;
 		const char *text = text_cache_find(&x->frames, frame, &n);
 		if (!text) {
@@ -128,7 +130,8 @@ static void add_name(struct exporter *x, struct strbuf *to, uint32_t name)
 		value_json_string(t, s, catalog_category_bytes(s, n_name));
 		strbuf_adds(t, ",\"theme\":\"");
 		strbuf_adds(t, catalog_theme_name(c ? c->theme : THEME_UNKNOWN));
-		strbuf_adds(t, c && c->documented ? "\",\"documented\":true" : "\",\"documented\":false");
+		strbuf_adds(t, c && c->documented ? "\",\"documented\":true"
+						  : "\",\"documented\":false");
 		text = text_cache_keep(&x->names, name, start, &n);
 	}
 	strbuf_add(to, text, n);
@@ -185,10 +188,10 @@ static void add_process(struct exporter *x, struct strbuf *to, uint32_t process)
 }
 
 const char *const export_note_kinds[NOTE_KIND_COUNT] = {
-	[NOTE_LOST] = "lost",           [NOTE_ATTACHED] = "attached", [NOTE_DETACHED] = "detached",
-	[NOTE_PAUSED] = "paused",       [NOTE_RESUMED] = "resumed",   [NOTE_EXITED] = "exited",
-	[NOTE_EXEC] = "exec",           [NOTE_FINALISED] = "finalised", [NOTE_MESSAGE] = "message",
-	[NOTE_WARNING] = "warning",     [NOTE_GOODBYE] = "goodbye",
+	[NOTE_LOST] = "lost",       [NOTE_ATTACHED] = "attached",   [NOTE_DETACHED] = "detached",
+	[NOTE_PAUSED] = "paused",   [NOTE_RESUMED] = "resumed",     [NOTE_EXITED] = "exited",
+	[NOTE_EXEC] = "exec",       [NOTE_FINALISED] = "finalised", [NOTE_MESSAGE] = "message",
+	[NOTE_WARNING] = "warning", [NOTE_GOODBYE] = "goodbye",
 };
 
 static void add_notes(struct exporter *x, struct strbuf *to)
@@ -202,7 +205,8 @@ static void add_notes(struct exporter *x, struct strbuf *to)
 		strbuf_adds(to, comma ? ",{\"kind\":\"" : ",\"notes\":[{\"kind\":\"");
 		strbuf_adds(to, export_note_kinds[n->kind]);
 		add_key_u64(to, "\",\"ts_ns\":", n->time_ns);
-		/* a process that no line has told of yet cannot be named: its pid may be another's later */
+		/* a process that no line has told of yet cannot be named: its pid may be another's
+		 * later */
 		if (n->process < x->processes_seen.n && x->processes_seen.v[n->process])
 			add_key_u64(to, ",\"pid\":", trace_process(x->trace, n->process)->pid);
 		if (n->text) {
@@ -258,6 +262,10 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 }
 
 const struct exporter_format export_jsonl = {
-	.name = "jsonl", .suffix = ".jsonl", .doc = "JSON lines, one object per event (schema 1)", .is_stream = true,
-	.event = write_event, .note = keep_note,
+	.name = "jsonl",
+	.suffix = ".jsonl",
+	.doc = "JSON lines, one object per event (schema 1)",
+	.is_stream = true,
+	.event = write_event,
+	.note = keep_note,
 };

@@ -1,6 +1,7 @@
 /*
- * export_sqlite: a database for questions of one's own. Tables events, names, threads, processes, stacks, frames; the view
- * "trace" has one readable row per event. Stacks are a tree: a stack is its innermost frame on top of its parent.
+ * export_sqlite: a database for questions of one's own. Tables events, names, threads, processes,
+ * stacks, frames; the view "trace" has one readable row per event. Stacks are a tree: a stack is
+ * its innermost frame on top of its parent.
  *
  *     select event, count(*) from trace group by event order by 2 desc;
  *     select json_extract(args, '$.path') from trace where event = 'open';
@@ -17,19 +18,27 @@
 #include "export/exporter_private.h"
 
 static const char schema[] =
-	"create table about (key text primary key, value text);"
-	"create table names (id integer primary key, event text, category text, theme text, documented integer);"
-	"create table processes (id integer primary key, pid integer, ppid integer, name text, python text, exe text, cwd text, "
-	"start_ns integer, end_ns integer, exit_status integer);"
-	"create table threads (id integer primary key, process integer, tid integer, interp integer, name text);"
-	"create table frames (id integer primary key, kind text, func text, file text, line integer, module text, offset integer);"
-	"create table stacks (id integer primary key, parent integer, frame integer);"
-	"create table events (seq integer primary key, ts_ns integer, name integer, thread integer, args text, stack integer, "
-	"caller integer, flags integer);"
-	"create view trace as select e.seq, e.ts_ns, e.ts_ns / 1e9 as seconds, p.pid, t.tid, t.name as thread, n.event, n.category, "
-	"n.theme, e.args, f.file as caller_file, f.line as caller_line, f.func as caller, e.stack from events e "
-	"join names n on n.id = e.name join threads t on t.id = e.thread join processes p on p.id = t.process "
-	"left join frames f on f.id = e.caller;";
+    "create table about (key text primary key, value text);"
+    "create table names (id integer primary key, event text, category text, theme text, documented "
+    "integer);"
+    "create table processes (id integer primary key, pid integer, ppid integer, name text, python "
+    "text, exe text, cwd text, "
+    "start_ns integer, end_ns integer, exit_status integer);"
+    "create table threads (id integer primary key, process integer, tid integer, interp integer, "
+    "name text);"
+    "create table frames (id integer primary key, kind text, func text, file text, line integer, "
+    "module text, offset integer);"
+    "create table stacks (id integer primary key, parent integer, frame integer);"
+    "create table events (seq integer primary key, ts_ns integer, name integer, thread integer, "
+    "args text, stack integer, "
+    "caller integer, flags integer);"
+    "create view trace as select e.seq, e.ts_ns, e.ts_ns / 1e9 as seconds, p.pid, t.tid, t.name as "
+    "thread, n.event, n.category, "
+    "n.theme, e.args, f.file as caller_file, f.line as caller_line, f.func as caller, e.stack from "
+    "events e "
+    "join names n on n.id = e.name join threads t on t.id = e.thread join processes p on p.id = "
+    "t.process "
+    "left join frames f on f.id = e.caller;";
 
 struct state {
 	sqlite3 *db;
@@ -40,13 +49,15 @@ struct state {
 static struct err *failed(struct exporter *x)
 {
 	struct state *s = x->state;
-	return err_create(ERR_SYS, "cannot write %s: %s", x->options.path, s->db ? sqlite3_errmsg(s->db) : "out of memory");
+	return err_create(ERR_SYS, "cannot write %s: %s", x->options.path,
+			  s->db ? sqlite3_errmsg(s->db) : "out of memory");
 }
 
 /*
- * SQLite opens files by name. In a folder that others can write to, a name can stand for another file a moment later, so it gets
- * the name of our descriptor. It would resolve that to the file's own name unless lstat(2) says that it is no link, and open it
- * with O_NOFOLLOW (SQLite 3.40.1 os_unix.c: appendOnePathElement, unixOpen).
+ * SQLite opens files by name. In a folder that others can write to, a name can stand for another
+ * file a moment later, so it gets the name of our descriptor. It would resolve that to the file's
+ * own name unless lstat(2) says that it is no link, and open it with O_NOFOLLOW (SQLite 3.40.1
+ * os_unix.c: appendOnePathElement, unixOpen).
  */
 static int open_following(const char *path, int flags, int mode)
 {
@@ -64,7 +75,9 @@ static struct err *open_database(struct exporter *x, sqlite3 **ret)
 	vfs->xSetSystemCall(vfs, "open", (sqlite3_syscall_ptr)open_following);
 	int rc = sqlite3_open_v2(name, ret, SQLITE_OPEN_READWRITE, NULL);
 	if (rc == SQLITE_OK) /* the file is opened with the first look at it */
-		rc = sqlite3_exec(*ret, "pragma journal_mode = off; pragma synchronous = off; begin immediate", NULL, NULL, NULL);
+		rc = sqlite3_exec(
+		    *ret, "pragma journal_mode = off; pragma synchronous = off; begin immediate",
+		    NULL, NULL, NULL);
 	vfs->xSetSystemCall(vfs, "lstat", NULL);
 	vfs->xSetSystemCall(vfs, "open", NULL);
 	return rc == SQLITE_OK ? NULL : failed(x);
@@ -79,7 +92,8 @@ static struct err *begin(struct exporter *x)
 	if (err)
 		return err;
 	if (sqlite3_exec(s->db, schema, NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_prepare_v2(s->db, "insert into events values (?, ?, ?, ?, ?, ?, ?, ?)", -1, &s->event, NULL) != SQLITE_OK)
+	    sqlite3_prepare_v2(s->db, "insert into events values (?, ?, ?, ?, ?, ?, ?, ?)", -1,
+			       &s->event, NULL) != SQLITE_OK)
 		return failed(x);
 	return NULL;
 }
@@ -116,7 +130,8 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 	return ok ? NULL : failed(x);
 }
 
-/* TEXT if it is valid UTF-8. Else BLOB: the bytes as the target has them, of a name of a file those of os.fsencode(). */
+/* TEXT if it is valid UTF-8. Else BLOB: the bytes as the target has them, of a name of a file those
+ * of os.fsencode(). */
 static void bind_text(sqlite3_stmt *q, int column, const char *s, size_t n)
 {
 	if (utf8_is_valid(s, n)) {
@@ -135,8 +150,10 @@ static void bind_text(sqlite3_stmt *q, int column, const char *s, size_t n)
 	strbuf_fini(&bytes);
 }
 
-/* One row: i for integers, s for string ids, t for texts (pointer, bytes), in the order of the columns. */
-static bool insert(struct exporter *x, sqlite3_stmt *q, const char *types, const uint64_t *numbers, const char *const *texts)
+/* One row: i for integers, s for string ids, t for texts (pointer, bytes), in the order of the
+ * columns. */
+static bool insert(struct exporter *x, sqlite3_stmt *q, const char *types, const uint64_t *numbers,
+		   const char *const *texts)
 {
 	for (int i = 0; types[i]; i++) {
 		size_t n = 0;
@@ -161,12 +178,16 @@ static bool write_about(struct exporter *x, sqlite3 *db, const struct trace_abou
 {
 	char anchor[24];
 	snprintf(anchor, sizeof(anchor), "%llu", (unsigned long long)about->wall_anchor_ns);
-	const char *const rows[][2] = { { "creator", about->creator }, { "host", about->host }, { "wall_anchor_ns", anchor } };
+	const char *const rows[][2] = { { "creator", about->creator },
+					{ "host", about->host },
+					{ "wall_anchor_ns", anchor } };
 	sqlite3_stmt *q;
-	bool ok = sqlite3_prepare_v2(db, "insert into about values (?, ?)", -1, &q, NULL) == SQLITE_OK;
+	bool ok = sqlite3_prepare_v2(db, "insert into about values (?, ?)", -1, &q, NULL) ==
+		  SQLITE_OK;
 	for (size_t i = 0; ok && i < ARRAY_LEN(rows); i++) {
 		const char *value = rows[i][1] ? rows[i][1] : "";
-		ok = insert(x, q, "tt", (uint64_t[]){ strlen(rows[i][0]), strlen(value) }, (const char *const[]){ rows[i][0], value });
+		ok = insert(x, q, "tt", (uint64_t[]){ strlen(rows[i][0]), strlen(value) },
+			    (const char *const[]){ rows[i][0], value });
 	}
 	sqlite3_finalize(q);
 	return ok;
@@ -175,13 +196,16 @@ static bool write_about(struct exporter *x, sqlite3 *db, const struct trace_abou
 static bool write_names(struct exporter *x, sqlite3 *db)
 {
 	sqlite3_stmt *q;
-	bool ok = sqlite3_prepare_v2(db, "insert into names values (?, ?, ?, ?, ?)", -1, &q, NULL) == SQLITE_OK;
+	bool ok = sqlite3_prepare_v2(db, "insert into names values (?, ?, ?, ?, ?)", -1, &q,
+				     NULL) == SQLITE_OK;
 	for (uint32_t i = 0; ok && i <= trace_n_names(x->trace); i++) {
 		size_t n;
 		const char *name = trace_name(x->trace, i, &n);
 		const struct catalog_event *e = catalog_find(name, n);
 		const char *theme = catalog_theme_name(catalog_theme_of(name, n));
-		ok = insert(x, q, "ittti", (uint64_t[]){ i, n, catalog_category_bytes(name, n), strlen(theme), e && e->documented },
+		ok = insert(x, q, "ittti",
+			    (uint64_t[]){ i, n, catalog_category_bytes(name, n), strlen(theme),
+					  e && e->documented },
 			    (const char *const[]){ NULL, name, name, theme });
 	}
 	sqlite3_finalize(q);
@@ -191,16 +215,23 @@ static bool write_names(struct exporter *x, sqlite3 *db)
 static bool write_threads(struct exporter *x, sqlite3 *db)
 {
 	sqlite3_stmt *q, *r = NULL;
-	bool ok = sqlite3_prepare_v2(db, "insert into processes values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", -1, &q, NULL) == SQLITE_OK &&
-		  sqlite3_prepare_v2(db, "insert into threads values (?, ?, ?, ?, ?)", -1, &r, NULL) == SQLITE_OK;
+	bool ok = sqlite3_prepare_v2(db,
+				     "insert into processes values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+				     -1, &q, NULL) == SQLITE_OK &&
+		  sqlite3_prepare_v2(db, "insert into threads values (?, ?, ?, ?, ?)", -1, &r,
+				     NULL) == SQLITE_OK;
 	for (uint32_t i = 0; ok && i < trace_n_processes(x->trace); i++) {
 		const struct process_info *p = trace_process(x->trace, i);
-		ok = insert(x, q, "iiissssiii", (uint64_t[]){ i, p->pid, p->ppid, p->name, p->python, p->exe, p->cwd, p->start_ns,
-							     p->end_ns, (uint64_t)(int64_t)p->exit_status }, NULL);
+		ok = insert(x, q, "iiissssiii",
+			    (uint64_t[]){ i, p->pid, p->ppid, p->name, p->python, p->exe, p->cwd,
+					  p->start_ns, p->end_ns,
+					  (uint64_t)(int64_t)p->exit_status },
+			    NULL);
 	}
 	for (uint32_t i = 0; ok && i < trace_n_threads(x->trace); i++) {
 		const struct thread_info *t = trace_thread(x->trace, i);
-		ok = insert(x, r, "iiiis", (uint64_t[]){ i, t->process, t->tid, t->interpreter, t->name }, NULL);
+		ok = insert(x, r, "iiiis",
+			    (uint64_t[]){ i, t->process, t->tid, t->interpreter, t->name }, NULL);
 	}
 	sqlite3_finalize(q);
 	sqlite3_finalize(r);
@@ -210,12 +241,17 @@ static bool write_threads(struct exporter *x, sqlite3 *db)
 /* Only stacks that an exported event has, with all below them. */
 static bool write_stacks(struct exporter *x, sqlite3 *db, struct state *s)
 {
-	static const char *const kinds[] = { [FRAME_PYTHON] = "python", [FRAME_NATIVE] = "native", [FRAME_MARK] = "mark" };
+	static const char *const kinds[] = {
+		[FRAME_PYTHON] = "python", [FRAME_NATIVE] = "native", [FRAME_MARK] = "mark"
+	};
 	sqlite3_stmt *q, *r = NULL;
 	VEC(bool) frames = { 0 };
 	uint32_t parent, frame;
-	bool ok = sqlite3_prepare_v2(db, "insert into stacks values (?, ?, ?)", -1, &q, NULL) == SQLITE_OK &&
-		  sqlite3_prepare_v2(db, "insert or ignore into frames values (?, ?, ?, ?, ?, ?, ?)", -1, &r, NULL) == SQLITE_OK;
+	bool ok = sqlite3_prepare_v2(db, "insert into stacks values (?, ?, ?)", -1, &q, NULL) ==
+		      SQLITE_OK &&
+		  sqlite3_prepare_v2(db,
+				     "insert or ignore into frames values (?, ?, ?, ?, ?, ?, ?)",
+				     -1, &r, NULL) == SQLITE_OK;
 	for (size_t id = s->stacks.n; ok && id-- > 1;) {
 		if (!s->stacks.v[id] || !trace_stack(x->trace, (uint32_t)id, &parent, &frame))
 			continue;
@@ -228,7 +264,9 @@ static bool write_stacks(struct exporter *x, sqlite3 *db, struct state *s)
 		struct frame_info f;
 		frames.v[frame] = true;
 		trace_frame(x->trace, frame, &f);
-		ok = insert(x, r, "itssisi", (uint64_t[]){ frame, strlen(kinds[f.kind]), f.function, f.file, f.line, f.module, f.offset },
+		ok = insert(x, r, "itssisi",
+			    (uint64_t[]){ frame, strlen(kinds[f.kind]), f.function, f.file, f.line,
+					  f.module, f.offset },
 			    (const char *const[]){ NULL, kinds[f.kind] });
 		if (!(id & 0xfff))
 			trace_trim(x->trace);
@@ -245,7 +283,8 @@ static struct err *end(struct exporter *x, bool ok)
 	struct err *err = NULL;
 	if (ok) {
 		const struct trace_about *about = trace_about_get(x->trace);
-		if (!write_about(x, s->db, about) || !write_names(x, s->db) || !write_threads(x, s->db) || !write_stacks(x, s->db, s) ||
+		if (!write_about(x, s->db, about) || !write_names(x, s->db) ||
+		    !write_threads(x, s->db) || !write_stacks(x, s->db, s) ||
 		    sqlite3_exec(s->db, "commit", NULL, NULL, NULL) != SQLITE_OK)
 			err = failed(x);
 	}
@@ -258,6 +297,11 @@ static struct err *end(struct exporter *x, bool ok)
 }
 
 const struct exporter_format export_sqlite = {
-	.name = "sqlite", .suffix = ".sqlite", .doc = "an SQLite database (needs -o)", .needs_path = true,
-	.begin = begin, .event = write_event, .end = end,
+	.name = "sqlite",
+	.suffix = ".sqlite",
+	.doc = "an SQLite database (needs -o)",
+	.needs_path = true,
+	.begin = begin,
+	.event = write_event,
+	.end = end,
 };

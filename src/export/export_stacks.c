@@ -2,7 +2,8 @@
  * export_stacks: how often which stack raised which event, for flame graphs.
  *
  * folded      outermost;…;innermost;event count      one line per distinct stack and event
- * speedscope  one sampled profile per process; the event is the innermost frame, the weight is the count
+ * speedscope  one sampled profile per process; the event is the innermost frame, the weight is the
+ * count
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -162,8 +163,8 @@ static int by_process(const void *a, const void *b)
 
 /* Frames get dense numbers in order of use, after those of the event names. */
 struct numbers {
-	VEC(uint32_t) of_frame;   /* [frame id] number + 1 */
-	VEC(uint32_t) frames;     /* [number] */
+	VEC(uint32_t) of_frame; /* [frame id] number + 1 */
+	VEC(uint32_t) frames;   /* [number] */
 };
 
 static struct err *number_frames(struct exporter *x, struct numbers *numbers)
@@ -171,7 +172,8 @@ static struct err *number_frames(struct exporter *x, struct numbers *numbers)
 	const struct state *s = x->state;
 	for (size_t i = 0; i < s->samples.n; i++) {
 		uint32_t parent, frame;
-		for (uint32_t id = s->samples.v[i].stack; id && trace_stack(x->trace, id, &parent, &frame); id = parent) {
+		for (uint32_t id = s->samples.v[i].stack;
+		     id && trace_stack(x->trace, id, &parent, &frame); id = parent) {
 			while (numbers->of_frame.n <= frame)
 				if (!vec_push(&numbers->of_frame, 0))
 					return err_no_memory();
@@ -189,7 +191,8 @@ static void add_shared(struct exporter *x, const struct numbers *numbers)
 {
 	struct strbuf *to = &x->out;
 	uint32_t n_names = trace_n_names(x->trace);
-	strbuf_adds(to, "{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\",\"exporter\":\"auditview " AUDITVIEW_VERSION
+	strbuf_adds(to, "{\"$schema\":\"https://www.speedscope.app/"
+			"file-format-schema.json\",\"exporter\":\"auditview " AUDITVIEW_VERSION
 			"\",\"shared\":{\"frames\":[");
 	for (uint32_t i = 0; i <= n_names; i++) {
 		size_t n;
@@ -237,9 +240,13 @@ static struct err *end_speedscope(struct exporter *x, bool ok)
 		size_t n;
 		const char *name = trace_string(x->trace, p ? p->name : 0, &n);
 		strbuf_add(&x->scratch, name, n);
-		strbuf_adds(to, i ? ",\n{\"type\":\"sampled\",\"name\":" : "\n{\"type\":\"sampled\",\"name\":");
+		strbuf_adds(to, i ? ",\n{\"type\":\"sampled\",\"name\":"
+				  : "\n{\"type\":\"sampled\",\"name\":");
 		value_json_string(to, x->scratch.s, x->scratch.n);
-		strbuf_addf(to, ",\"unit\":\"none\",\"startValue\":0,\"endValue\":%" PRIu64 ",\"samples\":[", total);
+		strbuf_addf(to,
+			    ",\"unit\":\"none\",\"startValue\":0,\"endValue\":%" PRIu64
+			    ",\"samples\":[",
+			    total);
 		for (size_t k = i; k < next && !err; k++) {
 			uint32_t depth;
 			uint32_t *frames = frames_of(x, s->samples.v[k].stack, &depth);
@@ -268,10 +275,18 @@ static struct err *end_speedscope(struct exporter *x, bool ok)
 }
 
 const struct exporter_format export_folded = {
-	.name = "folded", .suffix = ".folded", .doc = "folded stacks with counts, for flame graphs",
-	.begin = begin, .event = count_event, .end = end_folded,
+	.name = "folded",
+	.suffix = ".folded",
+	.doc = "folded stacks with counts, for flame graphs",
+	.begin = begin,
+	.event = count_event,
+	.end = end_folded,
 };
 const struct exporter_format export_speedscope = {
-	.name = "speedscope", .suffix = ".speedscope.json", .doc = "for speedscope.app, one profile per process",
-	.begin = begin, .event = count_event, .end = end_speedscope,
+	.name = "speedscope",
+	.suffix = ".speedscope.json",
+	.doc = "for speedscope.app, one profile per process",
+	.begin = begin,
+	.event = count_event,
+	.end = end_speedscope,
 };

@@ -3,9 +3,10 @@
  *
  *        2.501034 [4121 main] open(path="/etc/hosts", mode="r", flags=524288)  app.py:12 main
  *
- * Seconds since the start of the capture, the process, the thread (left out while it is the only one), the event with its
- * arguments, the caller. Everything is escaped: no byte of the target reaches the terminal raw. What is no event (losses,
- * exits, …) stands in lines of its own between +++ and +++, at its place.
+ * Seconds since the start of the capture, the process, the thread (left out while it is the only
+ * one), the event with its arguments, the caller. Everything is escaped: no byte of the target
+ * reaches the terminal raw. What is no event (losses, exits, …) stands in lines of its own between
+ * +++ and +++, at its place.
  */
 #include <string.h>
 #include <sys/wait.h>
@@ -20,7 +21,9 @@ enum color { COLOR_DIM, COLOR_EVENT, COLOR_NOTE, COLOR_END };
 
 static void color(struct exporter *x, enum color c)
 {
-	static const char *const codes[] = { [COLOR_DIM] = "\33[2m", [COLOR_EVENT] = "\33[1m", [COLOR_NOTE] = "\33[7m",
+	static const char *const codes[] = { [COLOR_DIM] = "\33[2m",
+					     [COLOR_EVENT] = "\33[1m",
+					     [COLOR_NOTE] = "\33[7m",
 					     [COLOR_END] = "\33[0m" };
 	if (x->options.color)
 		strbuf_adds(&x->out, codes[c]);
@@ -137,7 +140,8 @@ static struct err *write_note(struct exporter *x, uint32_t note)
 		return NULL;
 	const struct note_info *n = &tn->note;
 	const struct process_info *p = trace_process(x->trace, n->process);
-	/* Shells and tools that a Python starts, or that start it, come and go: no lines about those. */
+	/* Shells and tools that a Python starts, or that start it, come and go: no lines about
+	 * those. */
 	if (p && !p->python_hex && (n->kind == NOTE_EXEC || n->kind == NOTE_EXITED))
 		return NULL;
 	add_time(x, n->time_ns);
@@ -147,7 +151,10 @@ static struct err *write_note(struct exporter *x, uint32_t note)
 	color(x, COLOR_NOTE);
 	strbuf_adds(to, "+++ ");
 	switch (n->kind) {
-	case NOTE_LOST: strbuf_addf(to, "%llu event%s lost", (unsigned long long)n->a, n->a == 1 ? "" : "s"); break;
+	case NOTE_LOST:
+		strbuf_addf(to, "%llu event%s lost", (unsigned long long)n->a,
+			    n->a == 1 ? "" : "s");
+		break;
 	case NOTE_ATTACHED: strbuf_adds(to, "attached"); break;
 	case NOTE_DETACHED: strbuf_adds(to, "detached"); break;
 	case NOTE_PAUSED: strbuf_adds(to, "capture paused"); break;
@@ -163,7 +170,8 @@ static struct err *write_note(struct exporter *x, uint32_t note)
 	if (n->text) {
 		size_t n_text;
 		const char *s = trace_string(x->trace, n->text, &n_text);
-		bool alone = n->kind == NOTE_MESSAGE || n->kind == NOTE_WARNING || n->kind == NOTE_GOODBYE;
+		bool alone = n->kind == NOTE_MESSAGE || n->kind == NOTE_WARNING ||
+			     n->kind == NOTE_GOODBYE;
 		strbuf_adds(to, alone ? "" : ": ");
 		utf8_escape(to, s, n_text, 0);
 	}
@@ -174,6 +182,10 @@ static struct err *write_note(struct exporter *x, uint32_t note)
 }
 
 const struct exporter_format export_text = {
-	.name = "text", .suffix = ".txt", .doc = "one line per event for people", .is_stream = true,
-	.event = write_event, .note = write_note,
+	.name = "text",
+	.suffix = ".txt",
+	.doc = "one line per event for people",
+	.is_stream = true,
+	.event = write_event,
+	.note = write_note,
 };

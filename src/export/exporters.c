@@ -1,6 +1,7 @@
 /*
- * exporters: the table of formats and what drives them. To add a format: write export_<name>.c that defines
- * export_<name>, declare it in exporter_private.h, add its row below; tests/filter/commands.py reads what every row writes.
+ * exporters: the table of formats and what drives them. To add a format: write export_<name>.c that
+ * defines export_<name>, declare it in exporter_private.h, add its row below;
+ * tests/filter/commands.py reads what every row writes.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,8 +19,8 @@
 #define OUT_BYTES (64u << 10) /* written out beyond this */
 
 static const struct exporter_format *const formats[] = {
-	&export_text, &export_jsonl, &export_csv, &export_tsv, &export_perfetto, &export_chrome, &export_folded,
-	&export_speedscope,
+	&export_text,     &export_jsonl,  &export_csv,    &export_tsv,
+	&export_perfetto, &export_chrome, &export_folded, &export_speedscope,
 #ifdef HAVE_SQLITE
 	&export_sqlite,
 #endif
@@ -60,7 +61,8 @@ struct err *exporter_find_checked(const char *name, const struct exporter_format
 	}
 	struct err *err = err_create(ERR_USAGE, "there is no format '%s'", name);
 	if (s.best)
-		err = err_with_hint(err, "did you mean %.*s? formats: %s", (int)s.n_best, s.best, strbuf_str(&all));
+		err = err_with_hint(err, "did you mean %.*s? formats: %s", (int)s.n_best, s.best,
+				    strbuf_str(&all));
 	else
 		err = err_with_hint(err, "formats: %s", strbuf_str(&all));
 	strbuf_fini(&all);
@@ -102,7 +104,8 @@ void export_wall_time(struct exporter *x, struct strbuf *to, uint64_t time_ns)
 	if (second != x->time_second || !x->time_text[0]) {
 		time_t t = second;
 		struct tm tm;
-		if (!gmtime_r(&t, &tm) || !strftime(x->time_text, sizeof(x->time_text), "%Y-%m-%dT%H:%M:%S", &tm))
+		if (!gmtime_r(&t, &tm) ||
+		    !strftime(x->time_text, sizeof(x->time_text), "%Y-%m-%dT%H:%M:%S", &tm))
 			strcpy(x->time_text, "0000-00-00T00:00:00");
 		x->time_second = second;
 	}
@@ -207,7 +210,9 @@ static struct err *write_all(struct exporter *x)
 	bool ok = io_write(x->fd, x->out.s, x->out.n);
 	int sys = errno;
 	strbuf_clear(&x->out);
-	return ok ? NULL : err_sys(sys, "cannot write %s", x->options.path ? x->options.path : "the output");
+	return ok ? NULL
+		  : err_sys(sys, "cannot write %s",
+			    x->options.path ? x->options.path : "the output");
 }
 
 struct err *exporter_create(struct trace *t, const struct exporter_format *format, int fd,
@@ -241,7 +246,8 @@ static struct err *write_notes(struct exporter *x, uint64_t before_seq)
 	return NULL;
 }
 
-struct err *exporter_write(struct exporter *x, const struct selection *rows, uint64_t from, uint64_t to)
+struct err *exporter_write(struct exporter *x, const struct selection *rows, uint64_t from,
+			   uint64_t to)
 {
 	uint64_t chunk = UINT64_MAX;
 	for (uint64_t seq = from; seq < to; seq++) {

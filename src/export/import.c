@@ -259,7 +259,8 @@ static bool read_numbers(struct import *im, struct json *j, struct line *l, bool
 	};
 	struct number *n = key_in(&im->key, pids)              ? &l->pid
 			   : key_in(&im->key, tids)            ? &l->tid
-			   : import_key_is(&im->key, "ns_tid") ? &l->ns_tid : import_key_is(&im->key, "interp") ? &l->interp
+			   : import_key_is(&im->key, "ns_tid") ? &l->ns_tid
+			   : import_key_is(&im->key, "interp") ? &l->interp
 			   : import_key_is(&im->key, "flags")  ? &l->flags
 							       : NULL;
 	struct number read;
@@ -713,10 +714,9 @@ struct err *import_jsonl(int fd, const char *label, const char *path, struct imp
 		err = pass(&im, in, take_line);
 	/* there may be a writer all the same: of a line that was lost */
 	if (!err && !ret->n_events) {
-		err = err_create(ERR_NOT_FOUND,
-				 im.w ? "%s: no event could be taken"
-				      : "%s: no line has an \"event\"",
-				 label);
+		err = err_create(
+		    ERR_NOT_FOUND,
+		    im.w ? "%s: no event could be taken" : "%s: no line has an \"event\"", label);
 		if (ret->lost.n)
 			err = err_with_hint(err, "line %llu: %s",
 					    (unsigned long long)ret->lost.first[0].line,

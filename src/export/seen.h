@@ -13,7 +13,7 @@ struct seen {
 	struct slot {
 		XXH128_hash_t hash;
 		uint32_t id, used;
-	} *slots;
+	} * slots;
 	size_t n, n_slots;
 };
 

@@ -8,7 +8,8 @@
 /* The name before a "()" that people put behind functions. */
 static size_t bare_bytes(const char *api, size_t n_bytes)
 {
-	return n_bytes > 2 && api[n_bytes - 2] == '(' && api[n_bytes - 1] == ')' ? n_bytes - 2 : n_bytes;
+	return n_bytes > 2 && api[n_bytes - 2] == '(' && api[n_bytes - 1] == ')' ? n_bytes - 2
+										 : n_bytes;
 }
 
 const struct api_call *api_map_find(const char *api, size_t n_bytes, size_t *ret_n)
@@ -18,7 +19,8 @@ const struct api_call *api_map_find(const char *api, size_t n_bytes, size_t *ret
 	*ret_n = 0;
 	n_bytes = bare_bytes(api, n_bytes);
 	for (size_t i = 0; i < n_api_calls; i++) {
-		if (strlen(api_calls[i].api) != n_bytes || memcmp(api_calls[i].api, api, n_bytes) != 0)
+		if (strlen(api_calls[i].api) != n_bytes ||
+		    memcmp(api_calls[i].api, api, n_bytes) != 0)
 			continue;
 		if (!first)
 			first = &api_calls[i];

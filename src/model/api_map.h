@@ -1,8 +1,10 @@
 /*
- * api_map: which events a call of the standard library raises, in order, as measured on each version; and what raises none.
+ * api_map: which events a call of the standard library raises, in order, as measured on each
+ * version; and what raises none.
  *
- * The facts are data/api_map.tsv, made by data/gen/measure_apis.py from data/api_calls.rec, and data/blind_spots.rec;
- * data/gen/gen_api_map.py checks them against the catalogue and writes the tables at build time. All of it is constant.
+ * The facts are data/api_map.tsv, made by data/gen/measure_apis.py from data/api_calls.rec, and
+ * data/blind_spots.rec; data/gen/gen_api_map.py checks them against the catalogue and writes the
+ * tables at build time. All of it is constant.
  */
 #pragma once
 #include <stdbool.h>
@@ -16,8 +18,8 @@ struct api_step {
 	uint16_t times; /* so often in a row */
 };
 struct api_outcome {
-	uint32_t minors; /* bit N: measured on 3.N */
-	uint16_t n_steps;  /* 0: it raises nothing */
+	uint32_t minors;  /* bit N: measured on 3.N */
+	uint16_t n_steps; /* 0: it raises nothing */
 	const struct api_step *steps;
 };
 struct api_call {
@@ -33,18 +35,20 @@ extern const char api_versions[]; /* "3.8.18 3.9.18 ...": what was measured */
 
 struct blind_spot {
 	const char *title, *text;
-	const char *demo;            /* a script; what runs between its sys.audit("demo.here") marks is not seen */
-	const char *but_event;       /* raised there nevertheless in but_minors; NULL for none */
+	const char
+	    *demo; /* a script; what runs between its sys.audit("demo.here") marks is not seen */
+	const char *but_event; /* raised there nevertheless in but_minors; NULL for none */
 	uint32_t but_minors;
 	/* calls measured to raise nothing; NULL-terminated, the same below */
 	const char *const *calls;
-	const uint16_t *events;      /* indices into catalog_events that it stands with */
+	const uint16_t *events; /* indices into catalog_events that it stands with */
 	uint16_t n_events;
 };
 extern const struct blind_spot blind_spots[];
 extern const size_t n_blind_spots;
 
-/* Calls of one API: the first, and how many follow each other; NULL and 0 if it was not measured. "os.rename()" will do. */
+/* Calls of one API: the first, and how many follow each other; NULL and 0 if it was not measured.
+ * "os.rename()" will do. */
 const struct api_call *api_map_find(const char *api, size_t n_bytes, size_t *ret_n);
 
 /* Does any outcome of the call raise the event in 3.minor (0: in any version)? */
@@ -52,7 +56,8 @@ bool api_call_raises(const struct api_call *c, const struct catalog_event *e, in
 /* What was measured on 3.minor; NULL if that version was not, or lacks the API. */
 const struct api_outcome *api_call_outcome(const struct api_call *c, int minor);
 
-/* APIs whose names are nearest to one that is unknown, best first: at most max names, none twice. */
+/* APIs whose names are nearest to one that is unknown, best first: at most max names, none twice.
+ */
 size_t api_map_nearest(const char *api, size_t n_bytes, const char **ret, size_t max);
 
 /* Blind spots that stand with an event: the next one at or after *at (start with 0), or NULL. */

@@ -11,8 +11,8 @@ int process_minor(const struct trace *t, uint32_t process)
 	return p && p->python_hex >> 24 == 3 ? (int)(p->python_hex >> 16 & 0xff) : 0;
 }
 
-static void start(struct arguments *a, struct trace *t, uint32_t name, int minor, uint32_t args, const uint64_t *objects,
-		  uint32_t n_objects)
+static void start(struct arguments *a, struct trace *t, uint32_t name, int minor, uint32_t args,
+		  const uint64_t *objects, uint32_t n_objects)
 {
 	size_t n_name;
 	const char *s = trace_name(t, name, &n_name);
@@ -38,7 +38,8 @@ void arguments_init(struct arguments *a, struct trace *t, const struct event *e)
 	start(a, t, e->name, process_minor(t, e->process), e->args, objects, n_objects);
 }
 
-void arguments_init_value(struct arguments *a, struct trace *t, uint32_t name, int minor, uint32_t args)
+void arguments_init_value(struct arguments *a, struct trace *t, uint32_t name, int minor,
+			  uint32_t args)
 {
 	start(a, t, name, minor, args, NULL, 0);
 }

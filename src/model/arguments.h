@@ -7,8 +7,9 @@
  *     while (arguments_next(&a, &arg))
  *             value_text_literal(&buf, &a.it, &arg.value, 0);     (or arguments_skip())
  *
- * Names are those of the catalogue for the Python version that raised the event, "0", "1", … where it knows none. An
- * imported event that names its arguments itself has a dictionary instead of a tuple; its keys are then the names.
+ * Names are those of the catalogue for the Python version that raised the event, "0", "1", … where
+ * it knows none. An imported event that names its arguments itself has a dictionary instead of a
+ * tuple; its keys are then the names.
  */
 #pragma once
 #include <stdbool.h>
@@ -38,7 +39,8 @@ struct arguments {
 /* Memory is borrowed from the trace: valid until the next trace_trim(). */
 void arguments_init(struct arguments *a, struct trace *t, const struct event *e);
 /* The same without the addresses of objects (cheaper): name and minor as from event_minor(). */
-void arguments_init_value(struct arguments *a, struct trace *t, uint32_t name, int minor, uint32_t args);
+void arguments_init_value(struct arguments *a, struct trace *t, uint32_t name, int minor,
+			  uint32_t args);
 bool arguments_next(struct arguments *a, struct argument *ret);
 static inline void arguments_skip(struct arguments *a, const struct argument *last)
 {

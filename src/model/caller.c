@@ -1,8 +1,9 @@
 /*
  * caller: whose code a frame is, and which frame of a stack is the user's own.
  *
- * The recorder keeps for each process where its standard library and its site-packages are. Files elsewhere are the user's,
- * unless the path has the marks that such folders have everywhere: captures of programs that were not asked, and imported ones.
+ * The recorder keeps for each process where its standard library and its site-packages are. Files
+ * elsewhere are the user's, unless the path has the marks that such folders have everywhere:
+ * captures of programs that were not asked, and imported ones.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,8 @@ static void prefix_add(struct trace *t, const uint8_t *s, size_t n)
 		free(prefix.s);
 }
 
-/* Prefixes of processes that came since last time. Memos made before stay: their frames were judged by the paths' marks. */
+/* Prefixes of processes that came since last time. Memos made before stay: their frames were judged
+ * by the paths' marks. */
 static void prefixes_update(struct trace *t)
 {
 	for (; t->n_prefix_processes < t->processes.n; t->n_prefix_processes++) {
@@ -71,7 +73,8 @@ static bool has_library_folder(const char *s, size_t n)
 {
 	const char *p = s, *end = s + n;
 	while ((p = memmem(p, (size_t)(end - p), "/python3.", 9))) {
-		bool in_lib = (p - s >= 4 && memcmp(p - 4, "/lib", 4) == 0) || (p - s >= 6 && memcmp(p - 6, "/lib64", 6) == 0);
+		bool in_lib = (p - s >= 4 && memcmp(p - 4, "/lib", 4) == 0) ||
+			      (p - s >= 6 && memcmp(p - 6, "/lib64", 6) == 0);
 		p += 9;
 		const char *digits = p;
 		while (p < end && *p >= '0' && *p <= '9')
@@ -95,7 +98,8 @@ static enum frame_origin origin_of_file(struct trace *t, const char *s, size_t n
 	if (has_library_folder(s, n))
 		return FRAME_ORIGIN_STDLIB;
 	for (size_t i = 0; i < t->prefixes.n; i++)
-		if (n > t->prefixes.v[i].n && memcmp(s, t->prefixes.v[i].s, t->prefixes.v[i].n) == 0)
+		if (n > t->prefixes.v[i].n &&
+		    memcmp(s, t->prefixes.v[i].s, t->prefixes.v[i].n) == 0)
 			return FRAME_ORIGIN_STDLIB;
 	return FRAME_ORIGIN_USER;
 }

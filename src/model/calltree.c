@@ -1,12 +1,15 @@
 /*
  * calltree: see calltree.h.
  *
- *   events ─ count by stack id ─▶ counts per stack ─ merge nodes by function ─▶ top-down tree ("paths"), complete
+ *   events ─ count by stack id ─▶ counts per stack ─ merge nodes by function ─▶ top-down tree
+ * ("paths"), complete
  *
- * The paths are made in order of stack ids: a parent's is always older. The bottom-up tree is the same paths read from their
- * inner ends; its nodes keep the list of (path, events) they stand for, and their children are made when wanted.
+ * The paths are made in order of stack ids: a parent's is always older. The bottom-up tree is the
+ * same paths read from their inner ends; its nodes keep the list of (path, events) they stand for,
+ * and their children are made when wanted.
  *
- * All that is long is done in slices (calltree_step(), calltree_expand()); each stage knows how far it has come.
+ * All that is long is done in slices (calltree_step(), calltree_expand()); each stage knows how far
+ * it has come.
  */
 #include "model/calltree.h"
 
@@ -19,57 +22,68 @@
 #include "model/selection.h"
 #include "model/trace.h"
 
-struct path {                 /* one node of the top-down tree */
+struct path { /* one node of the top-down tree */
 	uint32_t frame, parent;
 	uint64_t self, total;
 };
 
-struct end {                  /* bottom-up: so many events come this way */
-	uint32_t path;        /* the caller to go on with */
+struct end {           /* bottom-up: so many events come this way */
+	uint32_t path; /* the caller to go on with */
 	uint64_t n;
 };
 
 struct node {
 	struct calltree_node view;
-	uint32_t path;            /* top-down */
-	VEC(struct end) ends;     /* bottom-up */
+	uint32_t path;        /* top-down */
+	VEC(struct end) ends; /* bottom-up */
 	uint32_t *children;
 	uint32_t n_children;
 	bool expanded;
 };
 
-struct pair_table {           /* (a, b) → u32, open addressing */
-	struct pair_slot { uint32_t a, b, value; } *slots;
+struct pair_table { /* (a, b) → u32, open addressing */
+	struct pair_slot {
+		uint32_t a, b, value;
+	} * slots;
 	uint32_t mask, n;
 };
 
-enum stage { STAGE_COUNT, STAGE_FUNCTIONS, STAGE_PATHS, STAGE_SELF, STAGE_TOTAL, STAGE_LINK, STAGE_ENDS, STAGE_DONE };
+enum stage {
+	STAGE_COUNT,
+	STAGE_FUNCTIONS,
+	STAGE_PATHS,
+	STAGE_SELF,
+	STAGE_TOTAL,
+	STAGE_LINK,
+	STAGE_ENDS,
+	STAGE_DONE
+};
 
 struct calltree {
 	struct trace *trace;
 	struct calltree_options options;
-	struct selection *sel;        /* a copy; NULL = all */
-	VEC(struct path) paths;       /* [0] is the root */
-	VEC(uint32_t) path_of_stack;  /* [n_stacks + 1] */
+	struct selection *sel;       /* a copy; NULL = all */
+	VEC(struct path) paths;      /* [0] is the root */
+	VEC(uint32_t) path_of_stack; /* [n_stacks + 1] */
 	/* frames of one function and file have one number, > 0; 0 = left out */
 	VEC(uint32_t) function_of_frame;
-	VEC(uint32_t) first_frame;    /* by that number */
+	VEC(uint32_t) first_frame;            /* by that number */
 	uint32_t *first_child, *next_sibling; /* of paths, for top-down expansion */
 	VEC(struct node *) nodes;
 	/* the work */
 	enum stage stage;
-	uint64_t at;                  /* how far the stage has come: row, frame, stack or path */
+	uint64_t at; /* how far the stage has come: row, frame, stack or path */
 	/* of the trace when the tree was begun, and so on: what comes later is left out */
 	uint64_t n_rows;
 	uint32_t n_stacks, n_frames;
-	uint64_t *count_of_stack;     /* [n_stacks + 1], up to STAGE_SELF */
-	struct pair_table pairs;      /* of the stage */
+	uint64_t *count_of_stack; /* [n_stacks + 1], up to STAGE_SELF */
+	struct pair_table pairs;  /* of the stage */
 	/* the node whose children are being made */
 	bool is_expanding;
 	uint32_t expanding;
-	size_t first_child_node;      /* nodes from this on are its children */
-	uint32_t next_path;           /* top-down: the child to go on with */
-	size_t next_end;              /* bottom-up */
+	size_t first_child_node; /* nodes from this on are its children */
+	uint32_t next_path;      /* top-down: the child to go on with */
+	size_t next_end;         /* bottom-up */
 };
 
 /* Is the time over? Looks at the clock once in some hundred calls. */
@@ -81,7 +95,8 @@ struct pace {
 
 static struct pace pace_of(uint64_t budget_ns)
 {
-	return (struct pace){ .until_ns = budget_ns == UINT64_MAX ? UINT64_MAX : monotonic_ns() + budget_ns };
+	return (struct pace){ .until_ns = budget_ns == UINT64_MAX ? UINT64_MAX
+								  : monotonic_ns() + budget_ns };
 }
 
 static bool is_over(struct pace *p, unsigned cost)
@@ -142,18 +157,21 @@ static bool is_left_out(const struct calltree *c, uint32_t frame)
 	enum frame_origin origin = trace_frame_origin(c->trace, frame);
 	if (c->options.hide_library)
 		return origin != FRAME_ORIGIN_USER;
-	return c->options.hide_native && (origin == FRAME_ORIGIN_NATIVE || origin == FRAME_ORIGIN_MARK);
+	return c->options.hide_native &&
+	       (origin == FRAME_ORIGIN_NATIVE || origin == FRAME_ORIGIN_MARK);
 }
 
 /* Each stage: true when it is done or memory is short (*ok), false when the time is over. */
 
-static bool rows_count(struct calltree *c, const struct selection *sel, uint64_t end, struct pace *p, struct err **ret_err)
+static bool rows_count(struct calltree *c, const struct selection *sel, uint64_t end,
+		       struct pace *p, struct err **ret_err)
 {
 	if (end > c->n_rows)
 		end = c->n_rows;
 	while (c->at < end && !p->over) {
 		uint64_t to = (c->at | (TRACE_CHUNK - 1)) + 1;
-		*ret_err = group_count(c->trace, sel, c->at, to < end ? to : end, GROUP_STACK, NULL, c->n_stacks + 1, c->count_of_stack);
+		*ret_err = group_count(c->trace, sel, c->at, to < end ? to : end, GROUP_STACK, NULL,
+				       c->n_stacks + 1, c->count_of_stack);
 		if (*ret_err)
 			return true;
 		c->at = to < end ? to : end;
@@ -165,8 +183,9 @@ static bool rows_count(struct calltree *c, const struct selection *sel, uint64_t
 static bool functions_number(struct calltree *c, struct pace *p, bool *ok)
 {
 	if (!c->at)
-		*ok = vec_reserve(&c->function_of_frame, (size_t)c->n_frames + 1) && vec_push(&c->function_of_frame, 0) &&
-		      vec_push(&c->first_frame, 0) && pair_presize(&c->pairs, c->n_frames);
+		*ok = vec_reserve(&c->function_of_frame, (size_t)c->n_frames + 1) &&
+		      vec_push(&c->function_of_frame, 0) && vec_push(&c->first_frame, 0) &&
+		      pair_presize(&c->pairs, c->n_frames);
 	while (*ok && c->at < c->n_frames && !is_over(p, 4)) {
 		uint32_t frame = (uint32_t)++c->at, number = 0;
 		struct frame_info f;
@@ -175,7 +194,8 @@ static bool functions_number(struct calltree *c, struct pace *p, bool *ok)
 			*ok = pair_reserve(&c->pairs);
 			if (!*ok)
 				break;
-			struct pair_slot *slot = pair_find(&c->pairs, f.function, f.file ? f.file : f.module);
+			struct pair_slot *slot = pair_find(&c->pairs, f.function,
+							   f.file ? f.file : f.module);
 			if (!slot->value) {
 				*slot = (struct pair_slot){ f.function, f.file ? f.file : f.module,
 							    (uint32_t)c->first_frame.n };
@@ -214,13 +234,15 @@ static bool paths_make(struct calltree *c, struct pace *p, bool *ok)
 {
 	struct path root = { 0 };
 	if (!c->at)
-		*ok = vec_reserve(&c->path_of_stack, (size_t)c->n_stacks + 1) && vec_push(&c->paths, root) &&
-		      vec_push(&c->path_of_stack, 0) && pair_presize(&c->pairs, c->n_stacks);
+		*ok = vec_reserve(&c->path_of_stack, (size_t)c->n_stacks + 1) &&
+		      vec_push(&c->paths, root) && vec_push(&c->path_of_stack, 0) &&
+		      pair_presize(&c->pairs, c->n_stacks);
 	while (*ok && c->at < c->n_stacks && !p->over) {
 		const struct stack_page *page = trace_stack_page(c->trace, (uint32_t)c->at + 1);
 		if (!page)
 			*ok = false;
-		while (*ok && c->at < c->n_stacks && c->at + 1 < (uint64_t)page->first + page->n && !is_over(p, 4)) {
+		while (*ok && c->at < c->n_stacks && c->at + 1 < (uint64_t)page->first + page->n &&
+		       !is_over(p, 4)) {
 			uint32_t i = (uint32_t)c->at + 1 - page->first;
 			*ok = path_add(c, page->parents[i], page->frames[i]);
 			c->at += *ok;
@@ -288,14 +310,17 @@ static bool root_make(struct calltree *c, struct pace *p, bool *ok)
 	root->view.total = c->paths.v[0].total;
 	root->view.self = c->paths.v[0].self;
 	root->view.has_children = root->view.total > root->view.self;
-	for (; *ok && c->options.direction == CALLTREE_BOTTOM_UP && c->at + 1 < c->paths.n && !is_over(p, 1); c->at++) {
+	for (; *ok && c->options.direction == CALLTREE_BOTTOM_UP && c->at + 1 < c->paths.n &&
+	       !is_over(p, 1);
+	     c->at++) {
 		struct end end = { (uint32_t)c->at + 1, c->paths.v[c->at + 1].self };
 		*ok = !end.n || vec_push(&root->ends, end);
 	}
 	return !*ok || c->options.direction != CALLTREE_BOTTOM_UP || c->at + 1 >= c->paths.n;
 }
 
-struct err *calltree_begin(struct trace *t, const struct calltree_options *options, struct calltree **ret)
+struct err *calltree_begin(struct trace *t, const struct calltree_options *options,
+			   struct calltree **ret)
 {
 	CLEANUP(calltree) struct calltree *c = calloc(1, sizeof(*c));
 	if (!c)
@@ -314,13 +339,15 @@ struct err *calltree_begin(struct trace *t, const struct calltree_options *optio
 	return NULL;
 }
 
-struct err *calltree_step(struct calltree *c, const struct selection *sel, uint64_t end, uint64_t budget_ns, double *ret_done)
+struct err *calltree_step(struct calltree *c, const struct selection *sel, uint64_t end,
+			  uint64_t budget_ns, double *ret_done)
 {
 	struct pace p = pace_of(budget_ns);
 	struct err *err = NULL;
 	bool ok = true, done = true;
 	while (!err && ok && done && !p.over && c->stage < STAGE_DONE) {
-		/* a stage that was entered does at least something: it is prepared while `at` is 0 */
+		/* a stage that was entered does at least something: it is prepared while `at` is 0
+		 */
 		p.n = 0;
 		switch (c->stage) {
 		case STAGE_COUNT:
@@ -350,7 +377,8 @@ struct err *calltree_step(struct calltree *c, const struct selection *sel, uint6
 	if (!err && !ok)
 		err = err_no_memory();
 	/* counting and making the paths are the long ones */
-	double rows = c->n_rows ? (double)c->at / (double)c->n_rows : 1, paths = c->n_stacks ? (double)c->at / c->n_stacks : 1;
+	double rows = c->n_rows ? (double)c->at / (double)c->n_rows : 1,
+	       paths = c->n_stacks ? (double)c->at / c->n_stacks : 1;
 	*ret_done = c->stage == STAGE_DONE    ? 1
 		    : c->stage == STAGE_COUNT ? rows * 0.5
 		    : c->stage < STAGE_PATHS  ? 0.5
@@ -359,8 +387,8 @@ struct err *calltree_step(struct calltree *c, const struct selection *sel, uint6
 	return err;
 }
 
-struct err *calltree_create(struct trace *t, const struct selection *sel, const struct calltree_options *options,
-			    struct calltree **ret)
+struct err *calltree_create(struct trace *t, const struct selection *sel,
+			    const struct calltree_options *options, struct calltree **ret)
 {
 	CLEANUP(calltree) struct calltree *c = NULL;
 	double done = 0;
@@ -482,7 +510,8 @@ static bool children_order(struct calltree *c)
 	struct by_total *order = malloc((n ? n : 1) * sizeof(*order));
 	bool ok = children && order;
 	for (uint32_t i = 0; ok && i < n; i++)
-		order[i] = (struct by_total){ c->nodes.v[first + i]->view.total, (uint32_t)first + i };
+		order[i] = (struct by_total){ c->nodes.v[first + i]->view.total,
+					      (uint32_t)first + i };
 	if (ok)
 		qsort(order, n, sizeof(*order), by_falling_total);
 	for (uint32_t i = 0; ok && i < n; i++)
@@ -503,7 +532,9 @@ static void expand_begin(struct calltree *c, uint32_t index)
 	c->is_expanding = true;
 	c->expanding = index;
 	c->first_child_node = c->nodes.n;
-	c->next_path = c->options.direction == CALLTREE_TOP_DOWN ? c->first_child[c->nodes.v[index]->path] : 0;
+	c->next_path = c->options.direction == CALLTREE_TOP_DOWN
+			   ? c->first_child[c->nodes.v[index]->path]
+			   : 0;
 	c->next_end = 0;
 }
 
@@ -519,7 +550,8 @@ struct err *calltree_expand(struct calltree *c, uint32_t index, uint64_t budget_
 		bool ok = true;
 		if (!c->is_expanding) /* else another one was begun: that one first */
 			expand_begin(c, index);
-		if (!(c->options.direction == CALLTREE_TOP_DOWN ? expand_down(c, &p, &ok) : expand_up(c, &p, &ok)))
+		if (!(c->options.direction == CALLTREE_TOP_DOWN ? expand_down(c, &p, &ok)
+								: expand_up(c, &p, &ok)))
 			return NULL;
 		ok = ok && children_order(c);
 		pair_fini(&c->pairs);
@@ -536,7 +568,8 @@ struct err *calltree_expand(struct calltree *c, uint32_t index, uint64_t budget_
 	return NULL;
 }
 
-struct err *calltree_children(struct calltree *c, uint32_t index, const uint32_t **ret, uint32_t *ret_n)
+struct err *calltree_children(struct calltree *c, uint32_t index, const uint32_t **ret,
+			      uint32_t *ret_n)
 {
 	*ret = NULL;
 	*ret_n = 0;
@@ -578,7 +611,8 @@ static void wanted_paths_down(const struct calltree *c, uint32_t path, uint8_t *
 		wanted[0] = 0;
 }
 
-static void wanted_paths_up(const struct calltree *c, const uint32_t *frames, uint32_t n_frames, uint8_t *wanted)
+static void wanted_paths_up(const struct calltree *c, const uint32_t *frames, uint32_t n_frames,
+			    uint8_t *wanted)
 {
 	for (uint32_t i = 1; i < c->paths.n; i++) {
 		uint32_t at = i, k = 0;
@@ -620,9 +654,11 @@ struct err *calltree_select(struct calltree *c, uint32_t node, struct selection 
 			break;
 		}
 		uint64_t *words = selection_words(s) + columns->first_seq / 64;
-		for (uint32_t i = 0; i < columns->n && columns->first_seq + i < selection_n_rows(s); i++) {
+		for (uint32_t i = 0; i < columns->n && columns->first_seq + i < selection_n_rows(s);
+		     i++) {
 			uint32_t stack = columns->stack[i];
-			uint64_t hit = stack < c->path_of_stack.n && wanted[c->path_of_stack.v[stack]];
+			uint64_t hit = stack < c->path_of_stack.n &&
+				       wanted[c->path_of_stack.v[stack]];
 			words[i / 64] |= hit << (i & 63);
 		}
 		trace_trim(t);

@@ -18,7 +18,7 @@ enum term_kind { TERM_NAME, TERM_GLOB, TERM_REGEX, TERM_THEME };
 struct term {
 	enum term_kind kind;
 	bool is_negated;
-	char *text;       /* NAME: an event, or a category; GLOB */
+	char *text; /* NAME: an event, or a category; GLOB */
 	size_t n_text;
 	pcre2_code *code; /* REGEX */
 	enum catalog_theme theme;
@@ -43,7 +43,8 @@ static struct err *compile_regex(struct term *t, const char *text, const char *p
 	int code;
 	PCRE2_SIZE at;
 	t->kind = TERM_REGEX;
-	t->code = pcre2_compile((PCRE2_SPTR)p, n, PCRE2_UTF | PCRE2_MATCH_INVALID_UTF, &code, &at, NULL);
+	t->code = pcre2_compile((PCRE2_SPTR)p, n, PCRE2_UTF | PCRE2_MATCH_INVALID_UTF, &code, &at,
+				NULL);
 	if (!t->code) {
 		char message[160];
 		pcre2_get_error_message(code, (PCRE2_UCHAR *)message, sizeof(message));
@@ -68,12 +69,14 @@ static struct err *unknown_theme(const char *text, const char *p, size_t n)
 		len += more;
 	}
 	known[len > 2 ? len - 2 : 0] = 0;
-	return err_with_hint(err_with_at(err_create(ERR_SYNTAX, "-e: there is no theme %.*s", (int)n, p),
-					 (uint64_t)(p - text)),
-			     "themes: %s", known);
+	return err_with_hint(
+	    err_with_at(err_create(ERR_SYNTAX, "-e: there is no theme %.*s", (int)n, p),
+			(uint64_t)(p - text)),
+	    "themes: %s", known);
 }
 
-/* A name nobody knows may be an event of the program's own; one that is nearly a known one is a slip of the finger. */
+/* A name nobody knows may be an event of the program's own; one that is nearly a known one is a
+ * slip of the finger. */
 static struct err *check_name(const char *text, const char *p, size_t n)
 {
 	struct suggest near = suggest_for(p, n);
@@ -87,10 +90,11 @@ static struct err *check_name(const char *text, const char *p, size_t n)
 	}
 	if (!near.best)
 		return NULL;
-	return err_with_hint(err_with_at(err_create(ERR_SYNTAX, "-e: there is no event or category %.*s", (int)n, p),
-					 (uint64_t)(p - text)),
-			     "did you mean %.*s? An event of your own of this name is /^%.*s$/", (int)near.n_best, near.best,
-			     (int)n, p);
+	return err_with_hint(
+	    err_with_at(err_create(ERR_SYNTAX, "-e: there is no event or category %.*s", (int)n, p),
+			(uint64_t)(p - text)),
+	    "did you mean %.*s? An event of your own of this name is /^%.*s$/", (int)near.n_best,
+	    near.best, (int)n, p);
 }
 
 /* One term p[0 … n), without spaces around; what it allocates is in *t even on failure. */
@@ -103,7 +107,8 @@ static struct err *compile_term(struct term *t, const char *text, const char *p,
 			p++, n--;
 	}
 	if (!n)
-		return err_with_at(err_create(ERR_SYNTAX, "-e: expected an event name"), (uint64_t)(p - text));
+		return err_with_at(err_create(ERR_SYNTAX, "-e: expected an event name"),
+				   (uint64_t)(p - text));
 	if (*p == '/')
 		return compile_regex(t, text, p + 1, n - 2);
 	if (*p == '@') {
@@ -113,7 +118,8 @@ static struct err *compile_term(struct term *t, const char *text, const char *p,
 	}
 	const char *space = memchr(p, ' ', n);
 	if (space)
-		return err_with_at(err_create(ERR_SYNTAX, "-e: expected ',' between terms"), (uint64_t)(space - text));
+		return err_with_at(err_create(ERR_SYNTAX, "-e: expected ',' between terms"),
+				   (uint64_t)(space - text));
 	t->kind = glob_is(p, n) ? TERM_GLOB : TERM_NAME;
 	const struct catalog_event *known = t->kind == TERM_NAME ? catalog_find(p, n) : NULL;
 	if (known) { /* a name the docs misspell stands for the one that is raised */
@@ -128,7 +134,8 @@ static struct err *compile_term(struct term *t, const char *text, const char *p,
 	return t->text ? NULL : err_no_memory();
 }
 
-/* The end of the term at p: the comma behind it, or the end. NULL: a regular expression is not closed. */
+/* The end of the term at p: the comma behind it, or the end. NULL: a regular expression is not
+ * closed. */
 static const char *term_end(const char *p)
 {
 	const char *q = p;
@@ -164,8 +171,9 @@ struct err *capture_filter_compile(const char *text, struct capture_filter **ret
 		}
 		const char *end = term_end(p);
 		if (!end)
-			return err_with_at(err_create(ERR_SYNTAX, "-e: the regular expression has no closing '/'"),
-					   (uint64_t)(p - text));
+			return err_with_at(
+			    err_create(ERR_SYNTAX, "-e: the regular expression has no closing '/'"),
+			    (uint64_t)(p - text));
 		size_t n = (size_t)(end - p);
 		while (n && (p[n - 1] == ' ' || p[n - 1] == '\t'))
 			n--;
@@ -179,7 +187,8 @@ struct err *capture_filter_compile(const char *text, struct capture_filter **ret
 		}
 		p = end + strspn(end, " \t");
 		if (*p && *p != ',')
-			return err_with_at(err_create(ERR_SYNTAX, "-e: expected ',' between terms"), (uint64_t)(p - text));
+			return err_with_at(err_create(ERR_SYNTAX, "-e: expected ',' between terms"),
+					   (uint64_t)(p - text));
 	}
 	*ret = take_ptr(f);
 	return NULL;
@@ -197,12 +206,14 @@ void capture_filter_destroy(struct capture_filter *f)
 	free(f);
 }
 
-static bool term_fits(const struct capture_filter *f, const struct term *t, const char *name, size_t n)
+static bool term_fits(const struct capture_filter *f, const struct term *t, const char *name,
+		      size_t n)
 {
 	switch (t->kind) {
 	case TERM_THEME: return catalog_theme_of(name, n) == t->theme;
 	case TERM_GLOB: return glob_match(t->text, t->n_text, name, n);
-	case TERM_REGEX: return pcre2_match(t->code, (PCRE2_SPTR)name, n, 0, 0, f->match, f->context) >= 0;
+	case TERM_REGEX:
+		return pcre2_match(t->code, (PCRE2_SPTR)name, n, 0, 0, f->match, f->context) >= 0;
 	case TERM_NAME: {
 		size_t n_category = catalog_category_bytes(name, n);
 		return (t->n_text == n && !memcmp(t->text, name, n)) ||

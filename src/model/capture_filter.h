@@ -3,10 +3,11 @@
  *
  *     socket.connect,os.*,/^ssl/,@process,subprocess,!os.listdir
  *
- * A comma list of event names, globs (* any run, ? one character), /regular expressions/ (PCRE2, UTF, a comma inside is
- * fine, "\/" is a slash), @themes and category names. "!" in front takes out what terms before it gave; a list that
- * begins with "!" starts from everything. So the last term that fits an event decides. Spaces around terms are ignored.
- * Decided once per event name; a verdict is what goes into the target.
+ * A comma list of event names, globs (* any run, ? one character), /regular expressions/ (PCRE2,
+ * UTF, a comma inside is fine, "\/" is a slash), @themes and category names. "!" in front takes out
+ * what terms before it gave; a list that begins with "!" starts from everything. So the last term
+ * that fits an event decides. Spaces around terms are ignored. Decided once per event name; a
+ * verdict is what goes into the target.
  */
 #pragma once
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 /*
  * catalog: look-ups in the generated tables.
  *
- * The tables are sorted by name, so a find is a binary search of some eight comparisons; wrong names of the docs are so
- * few that they are searched one by one, after a miss.
+ * The tables are sorted by name, so a find is a binary search of some eight comparisons; wrong
+ * names of the docs are so few that they are searched one by one, after a miss.
  */
 #include <stdio.h>
 #include <string.h>
@@ -101,7 +101,8 @@ const struct catalog_arg *catalog_args(const struct catalog_event *e, int minor,
 	return e->args;
 }
 
-const char *catalog_arg_key(const struct catalog_event *e, int minor, size_t index, char buf[CATALOG_KEY_BYTES])
+const char *catalog_arg_key(const struct catalog_event *e, int minor, size_t index,
+			    char buf[CATALOG_KEY_BYTES])
 {
 	if (e) {
 		size_t n_args;
@@ -135,7 +136,8 @@ size_t catalog_category_bytes(const char *name, size_t n_bytes)
 {
 	const char *dot = n_bytes ? memchr(name, '.', n_bytes) : NULL;
 
-	/* ".x" has no part before its dot: the whole stands for it, so that no category is without a name. */
+	/* ".x" has no part before its dot: the whole stands for it, so that no category is without
+	 * a name. */
 	return dot && dot > name ? (size_t)(dot - name) : n_bytes;
 }
 
@@ -166,16 +168,36 @@ enum catalog_theme catalog_theme_find(const char *name, size_t n_bytes)
 const char *catalog_reading_name(enum catalog_reading r)
 {
 	static const char *const names[READING_KIND_COUNT] = {
-		[READING_VALUE] = "value",   [READING_PATH] = "path",         [READING_URL] = "url",
-		[READING_TEXT] = "text",     [READING_ARGV] = "argv",         [READING_HOSTPORT] = "hostport",
-		[READING_CALL] = "call",     [READING_CODE] = "code",         [READING_CALLABLE] = "callable",
-		[READING_TYPE] = "type",     [READING_OBJECT] = "object",     [READING_LEN] = "len",
-		[READING_COUNT] = "count",   [READING_SIZE] = "size",         [READING_HEX] = "hex",
-		[READING_OCTAL] = "octal",   [READING_FD] = "fd",             [READING_OPTION] = "option",
-		[READING_OFLAGS] = "oflags", [READING_FAMILY] = "family",     [READING_SOCKTYPE] = "socktype",
-		[READING_SIGNAL] = "signal", [READING_ERRNO] = "errno",       [READING_FCNTL] = "fcntl",
-		[READING_FLOCK] = "flock",   [READING_LOCKF] = "lockf",       [READING_MMAP] = "mmap",
-		[READING_RLIMIT] = "rlimit", [READING_SYSLOG] = "syslog",     [READING_HKEY] = "hkey",
+		[READING_VALUE] = "value",
+		[READING_PATH] = "path",
+		[READING_URL] = "url",
+		[READING_TEXT] = "text",
+		[READING_ARGV] = "argv",
+		[READING_HOSTPORT] = "hostport",
+		[READING_CALL] = "call",
+		[READING_CODE] = "code",
+		[READING_CALLABLE] = "callable",
+		[READING_TYPE] = "type",
+		[READING_OBJECT] = "object",
+		[READING_LEN] = "len",
+		[READING_COUNT] = "count",
+		[READING_SIZE] = "size",
+		[READING_HEX] = "hex",
+		[READING_OCTAL] = "octal",
+		[READING_FD] = "fd",
+		[READING_OPTION] = "option",
+		[READING_OFLAGS] = "oflags",
+		[READING_FAMILY] = "family",
+		[READING_SOCKTYPE] = "socktype",
+		[READING_SIGNAL] = "signal",
+		[READING_ERRNO] = "errno",
+		[READING_FCNTL] = "fcntl",
+		[READING_FLOCK] = "flock",
+		[READING_LOCKF] = "lockf",
+		[READING_MMAP] = "mmap",
+		[READING_RLIMIT] = "rlimit",
+		[READING_SYSLOG] = "syslog",
+		[READING_HKEY] = "hkey",
 	};
 
 	return r < READING_KIND_COUNT ? names[r] : "value";
@@ -194,7 +216,8 @@ const char *catalog_platform_name(enum catalog_platform p)
 	return "any";
 }
 
-size_t catalog_nearest(const char *name, size_t n_bytes, const struct catalog_event **ret, size_t max)
+size_t catalog_nearest(const char *name, size_t n_bytes, const struct catalog_event **ret,
+		       size_t max)
 {
 	struct nearest near;
 

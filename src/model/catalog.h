@@ -1,11 +1,13 @@
 /*
  * catalog: what is known of every audit event of CPython 3.8 to 3.15.
  *
- * The facts are data/events/<theme>.rec; data/gen/gen_catalog.py checks them and writes the tables declared here at
- * build time. Everything is static, constant and lives for ever: no look-up allocates, none can fail otherwise than by
- * finding nothing. Versions are the minor of 3.N as an int; 0 means "not known", for which the newest is assumed.
+ * The facts are data/events/<theme>.rec; data/gen/gen_catalog.py checks them and writes the tables
+ * declared here at build time. Everything is static, constant and lives for ever: no look-up
+ * allocates, none can fail otherwise than by finding nothing. Versions are the minor of 3.N as an
+ * int; 0 means "not known", for which the newest is assumed.
  *
- * GISTS. An event's gist says how it reads in one line, values only. It is text with arguments in braces:
+ * GISTS. An event's gist says how it reads in one line, values only. It is text with arguments in
+ * braces:
  *
  *     socket.connect    {address:hostport}               127.0.0.1:5432
  *     open              {path:path} {mode|flags:oflags}  /etc/hosts r
@@ -15,9 +17,10 @@
  * {A:R|B:S}        A, or if A is empty, B
  * [ ... ]          all of it, or nothing if an argument inside is empty; not nested
  *
- * An argument is empty when it is absent, None, an empty text, or, read as a fd or option, negative. Whatever the reading,
- * a value that it does not fit (empty, of a custom type, unreadable) is shown as "value" shows it. Arguments are addressed
- * by position: versions differ in names only where a gist uses them. gist.h renders gists.
+ * An argument is empty when it is absent, None, an empty text, or, read as a fd or option,
+ * negative. Whatever the reading, a value that it does not fit (empty, of a custom type,
+ * unreadable) is shown as "value" shows it. Arguments are addressed by position: versions differ in
+ * names only where a gist uses them. gist.h renders gists.
  */
 #pragma once
 #include <stdbool.h>
@@ -27,7 +30,8 @@
 #define CATALOG_MINOR_OLDEST 8
 #define CATALOG_MINOR_NEWEST 15
 
-/* In the order in which people should see them: by how far they reach. Same order and words as data/themes.tsv. */
+/* In the order in which people should see them: by how far they reach. Same order and words as
+ * data/themes.tsv. */
 enum catalog_theme {
 	THEME_NETWORK,
 	THEME_PROCESS,
@@ -66,7 +70,8 @@ enum catalog_reading {
 	READING_URL,      /* text, cut in the middle */
 	READING_TEXT,     /* text or bytes, one line, escaped, without quotes, cut at the end */
 	READING_ARGV,     /* a sequence as a shell line; a text as it is */
-	READING_HOSTPORT, /* ("host", port, ...) as host:port or [v6]:port; text or bytes: a Unix socket, @name if abstract */
+	READING_HOSTPORT, /* ("host", port, ...) as host:port or [v6]:port; text or bytes: a Unix
+			     socket, @name if abstract */
 	READING_CALL,     /* a tuple as (a, b) */
 	READING_CODE,     /* code or frame object: "<module> of app.py", "func app.py:12" */
 	READING_CALLABLE, /* function, method, class: its qualified name */
@@ -144,7 +149,7 @@ struct catalog_event {
 	/* minors; removed: the first version without it, 0 if it is still there */
 	int since, removed;
 	bool documented, seed;
-	uint8_t platforms;    /* enum catalog_platform, or'ed */
+	uint8_t platforms; /* enum catalog_platform, or'ed */
 	uint8_t n_args, n_signatures, n_gist, n_startup;
 	uint32_t seen_minors; /* bit N: its example was seen to raise it in 3.N */
 	const char *description;
@@ -154,7 +159,8 @@ struct catalog_event {
 	const struct catalog_startup *startup;
 	const char *gist; /* as written; NULL if there is nothing to say */
 	const struct catalog_gist_part *gist_parts;
-	const char *const *formats;   /* Py_BuildValue formats at the C call sites, "" for none; NULL-terminated, as all below */
+	const char *const *formats;   /* Py_BuildValue formats at the C call sites, "" for none;
+					 NULL-terminated, as all below */
 	const char *const *raised_by; /* public ways to raise it */
 	const char *const *sites;     /* "file:function" in sites_version */
 	const char *sites_version;    /* NULL if there are no sites */
@@ -177,7 +183,8 @@ extern const size_t n_catalog_events;
 extern const struct catalog_theme_info catalog_themes[THEME_COUNT];
 extern const char *const catalog_group_names[GROUP_COUNT];
 
-/* By the name raised, or by a wrong name of the docs; NULL for an unknown one. name need not be terminated. */
+/* By the name raised, or by a wrong name of the docs; NULL for an unknown one. name need not be
+ * terminated. */
 const struct catalog_event *catalog_find(const char *name, size_t n_bytes);
 const struct catalog_event *catalog_find_str(const char *name);
 size_t catalog_index(const struct catalog_event *e);
@@ -188,19 +195,22 @@ bool catalog_is_in(const struct catalog_event *e, int minor);
 /* Arguments in 3.minor. */
 const struct catalog_arg *catalog_args(const struct catalog_event *e, int minor, size_t *ret_n);
 
-/* The key of argument `index`: its name, or its position in decimal when e is NULL or names fewer. buf is used for the
- * latter; what is returned lives as long as buf. */
+/* The key of argument `index`: its name, or its position in decimal when e is NULL or names fewer.
+ * buf is used for the latter; what is returned lives as long as buf. */
 #define CATALOG_KEY_BYTES 24
-const char *catalog_arg_key(const struct catalog_event *e, int minor, size_t index, char buf[CATALOG_KEY_BYTES]);
-/* The position of the argument called `name` in 3.minor, or of any version when that one has none; -1 if unknown. A
- * decimal number is a position. */
+const char *catalog_arg_key(const struct catalog_event *e, int minor, size_t index,
+			    char buf[CATALOG_KEY_BYTES]);
+/* The position of the argument called `name` in 3.minor, or of any version when that one has none;
+ * -1 if unknown. A decimal number is a position. */
 int catalog_arg_find(const struct catalog_event *e, int minor, const char *name, size_t n_bytes);
 
 /* The category of any name, known or not: how many of its bytes are it. */
 size_t catalog_category_bytes(const char *name, size_t n_bytes);
 /* THEME_UNKNOWN for an unknown event */
 enum catalog_theme catalog_theme_of(const char *name, size_t n_bytes);
-enum catalog_theme catalog_theme_find(const char *name, size_t n_bytes); /* THEME_COUNT if there is none; "code_execution" will do */
+enum catalog_theme
+catalog_theme_find(const char *name,
+		   size_t n_bytes); /* THEME_COUNT if there is none; "code_execution" will do */
 static inline const char *catalog_theme_name(enum catalog_theme t)
 {
 	return catalog_themes[t].name;
@@ -208,5 +218,7 @@ static inline const char *catalog_theme_name(enum catalog_theme t)
 const char *catalog_reading_name(enum catalog_reading r);
 const char *catalog_platform_name(enum catalog_platform p);
 
-/* Events whose names are nearest to a name that is none, best first; at most max, fewer or none when nothing is near. */
-size_t catalog_nearest(const char *name, size_t n_bytes, const struct catalog_event **ret, size_t max);
+/* Events whose names are nearest to a name that is none, best first; at most max, fewer or none
+ * when nothing is near. */
+size_t catalog_nearest(const char *name, size_t n_bytes, const struct catalog_event **ret,
+		       size_t max);

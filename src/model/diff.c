@@ -15,8 +15,12 @@ struct diff {
 	double done_a; /* 0…1 of a is counted; b comes after */
 };
 
-const char *const diff_change_signs[DIFF_CHANGE_COUNT] = { [DIFF_ADDED] = "+", [DIFF_MORE] = "↑", [DIFF_REMOVED] = "−" };
-const char *const diff_change_words[DIFF_CHANGE_COUNT] = { [DIFF_ADDED] = "added", [DIFF_MORE] = "more", [DIFF_REMOVED] = "removed" };
+const char *const diff_change_signs[DIFF_CHANGE_COUNT] = {
+	[DIFF_ADDED] = "+", [DIFF_MORE] = "↑", [DIFF_REMOVED] = "−"
+};
+const char *const diff_change_words[DIFF_CHANGE_COUNT] = {
+	[DIFF_ADDED] = "added", [DIFF_MORE] = "more", [DIFF_REMOVED] = "removed"
+};
 
 static int compare_rows(const void *x, const void *y)
 {
@@ -30,7 +34,8 @@ static int compare_rows(const void *x, const void *y)
 
 static bool is_below(const struct diff_row *module, const struct diff_row *package)
 {
-	return module->n_text > package->n_text && !memcmp(module->text, package->text, package->n_text) &&
+	return module->n_text > package->n_text &&
+	       !memcmp(module->text, package->text, package->n_text) &&
 	       module->text[package->n_text] == '.';
 }
 
@@ -47,10 +52,13 @@ static void fold_modules(struct diff *d)
 	for (size_t i = 0; i < d->rows.n; i++) {
 		struct diff_row *row = &d->rows.v[i];
 		size_t parent = SIZE_MAX;
-		for (size_t k = 0; row->kind == REACH_MODULE && k < d->rows.n && parent == SIZE_MAX; k++) {
+		for (size_t k = 0; row->kind == REACH_MODULE && k < d->rows.n && parent == SIZE_MAX;
+		     k++) {
 			const struct diff_row *other = &d->rows.v[k];
-			/* only those already kept can take it; a package is imported before what is below it */
-			if (k < n && other->kind == REACH_MODULE && other->change == row->change && is_below(row, other))
+			/* only those already kept can take it; a package is imported before what is
+			 * below it */
+			if (k < n && other->kind == REACH_MODULE && other->change == row->change &&
+			    is_below(row, other))
 				parent = k;
 		}
 		if (parent == SIZE_MAX) {
@@ -82,7 +90,9 @@ static bool compare(struct diff *d)
 			continue;
 		if (before && !(matters_by_count(t->kind) && t->n_events >= 2 * before))
 			continue;
-		struct diff_row row = { t->kind, before ? DIFF_MORE : DIFF_ADDED, t->text, t->n_text, before, t->n_events,
+		struct diff_row row = { t->kind,      before ? DIFF_MORE : DIFF_ADDED,
+					t->text,      t->n_text,
+					before,       t->n_events,
 					t->first_seq, 0 };
 		if (!vec_push(&d->rows, row))
 			return false;
@@ -90,15 +100,17 @@ static bool compare(struct diff *d)
 	things = reach_things(d->a, &n);
 	for (size_t i = 0; i < n; i++) {
 		const struct reach_thing *t = &things[i];
-		struct diff_row row = { t->kind, DIFF_REMOVED, t->text, t->n_text, t->n_events, 0, t->first_seq, 0 };
-		if (reach_find(d->b, t->hash) == SIZE_MAX && !is_import_work(t) && !vec_push(&d->rows, row))
+		struct diff_row row = { t->kind, DIFF_REMOVED, t->text, t->n_text, t->n_events,
+					0,       t->first_seq, 0 };
+		if (reach_find(d->b, t->hash) == SIZE_MAX && !is_import_work(t) &&
+		    !vec_push(&d->rows, row))
 			return false;
 	}
 	return true;
 }
 
-struct err *diff_begin(struct trace *a, const struct selection *rows_a, struct trace *b, const struct selection *rows_b,
-		       struct diff **ret)
+struct err *diff_begin(struct trace *a, const struct selection *rows_a, struct trace *b,
+		       const struct selection *rows_b, struct diff **ret)
 {
 	CLEANUP(diff) struct diff *d = calloc(1, sizeof(*d));
 	if (!d)
@@ -133,8 +145,8 @@ struct err *diff_step(struct diff *d, uint64_t budget_ns, double *ret_done)
 	return NULL;
 }
 
-struct err *diff_create(struct trace *a, const struct selection *rows_a, struct trace *b, const struct selection *rows_b,
-			struct diff **ret)
+struct err *diff_create(struct trace *a, const struct selection *rows_a, struct trace *b,
+			const struct selection *rows_b, struct diff **ret)
 {
 	CLEANUP(diff) struct diff *d = NULL;
 	double done;

@@ -1,6 +1,6 @@
 /*
- * diff: what capture B does that capture A does not, and the other way round, by reach (reach.h). What the import system
- * does to import a module is left out: the module is in the list.
+ * diff: what capture B does that capture A does not, and the other way round, by reach (reach.h).
+ * What the import system does to import a module is left out: the module is in the list.
  */
 #pragma once
 #include <stddef.h>
@@ -11,8 +11,9 @@
 struct diff;
 
 enum diff_change {
-	DIFF_ADDED,   /* B only */
-	/* at least twice as often in B (hosts, libraries, commands only: where one more time matters) */
+	DIFF_ADDED, /* B only */
+	/* at least twice as often in B (hosts, libraries, commands only: where one more time
+	   matters) */
 	DIFF_MORE,
 	DIFF_REMOVED, /* A only */
 	DIFF_CHANGE_COUNT
@@ -23,8 +24,8 @@ struct diff_row {
 	enum diff_change change;
 	const char *text; /* escaped for the eye */
 	size_t n_text;
-	uint64_t n_a, n_b;     /* events */
-	uint64_t first_seq;    /* of B, or of A for what was removed */
+	uint64_t n_a, n_b;  /* events */
+	uint64_t first_seq; /* of B, or of A for what was removed */
 	/* modules: so many below this package are left out of the list, in the same state */
 	uint32_t n_below;
 };

@@ -1,5 +1,6 @@
 /*
- * environment: see environment.h. A few hundred variables at most, so lists are searched from end to end.
+ * environment: see environment.h. A few hundred variables at most, so lists are searched from end
+ * to end.
  */
 #include "model/environment.h"
 
@@ -87,7 +88,9 @@ static struct err *at_start(struct trace *t, uint32_t value, struct variables *o
 		if (!value_iter_next(&it, &v))
 			break;
 		char *literal = literal_of(&it, &v);
-		struct err *err = !literal ? err_no_memory() : is_name(&key) ? set(own, key.bytes, key.n_bytes, literal) : (free(literal), NULL);
+		struct err *err = !literal        ? err_no_memory()
+				  : is_name(&key) ? set(own, key.bytes, key.n_bytes, literal)
+						  : (free(literal), NULL);
 		if (err)
 			return err;
 	}
@@ -109,11 +112,14 @@ static struct err *put(struct trace *t, const struct event *e, struct variables 
 	return set(own, key.bytes, key.n_bytes, literal);
 }
 
-/* What was changed since the start. Looks back over a bounded number of chunks, of which most are never read. */
+/* What was changed since the start. Looks back over a bounded number of chunks, of which most are
+ * never read. */
 static struct err *since_start(struct trace *t, const struct event *e, struct variables *own)
 {
-	uint32_t names[] = { trace_name_find(t, "os.putenv", 9), trace_name_find(t, "os.unsetenv", 11) };
-	uint32_t last = (uint32_t)(e->seq >> TRACE_CHUNK_SHIFT), first = last >= CHUNKS_MAX ? last - CHUNKS_MAX + 1 : 0;
+	uint32_t names[] = { trace_name_find(t, "os.putenv", 9),
+			     trace_name_find(t, "os.unsetenv", 11) };
+	uint32_t last = (uint32_t)(e->seq >> TRACE_CHUNK_SHIFT),
+		 first = last >= CHUNKS_MAX ? last - CHUNKS_MAX + 1 : 0;
 	if (!names[0] && !names[1])
 		return NULL;
 	for (uint32_t c = first; c <= last; c++) {
@@ -122,13 +128,14 @@ static struct err *since_start(struct trace *t, const struct event *e, struct va
 		if (!trace_chunk_summary(t, c, &s))
 			break;
 		for (uint32_t i = 0; i < s.n_names; i++)
-			has = has || (s.names[i] && (s.names[i] == names[0] || s.names[i] == names[1]));
+			has = has ||
+			      (s.names[i] && (s.names[i] == names[0] || s.names[i] == names[1]));
 		if (!has)
 			continue;
 		for (uint64_t seq = s.first_seq; seq < s.first_seq + s.n && seq < e->seq; seq++) {
 			struct event other;
-			if (!trace_event(t, seq, &other) || other.process != e->process || !other.name ||
-			    (other.name != names[0] && other.name != names[1]))
+			if (!trace_event(t, seq, &other) || other.process != e->process ||
+			    !other.name || (other.name != names[0] && other.name != names[1]))
 				continue;
 			struct err *err = put(t, &other, own);
 			if (err)
@@ -138,10 +145,11 @@ static struct err *since_start(struct trace *t, const struct event *e, struct va
 	return NULL;
 }
 
-static struct err *add(struct environment_diff *d, enum environment_change change, const char *name, size_t n_name, uint32_t pair,
-		       const char *own)
+static struct err *add(struct environment_diff *d, enum environment_change change, const char *name,
+		       size_t n_name, uint32_t pair, const char *own)
 {
-	struct environment_row row = { change, strndup(name, n_name), n_name, pair, own ? strdup(own) : NULL };
+	struct environment_row row = { change, strndup(name, n_name), n_name, pair,
+				       own ? strdup(own) : NULL };
 	if (!row.name || (own && !row.own) || !vec_push(&d->rows, row)) {
 		free(row.name);
 		free(row.own);
@@ -151,7 +159,8 @@ static struct err *add(struct environment_diff *d, enum environment_change chang
 	return NULL;
 }
 
-static struct err *compare(const struct value_iter *behind, const struct value_node *dict, struct variables *own, struct environment_diff *d)
+static struct err *compare(const struct value_iter *behind, const struct value_node *dict,
+			   struct variables *own, struct environment_diff *d)
 {
 	struct err *err = NULL;
 	/* else what is missing may only be cut */
@@ -162,31 +171,39 @@ static struct err *compare(const struct value_iter *behind, const struct value_n
 		struct value_node key, v;
 		for (size_t i = 0; change == ENVIRONMENT_MISSING && is_whole && i < own->n; i++)
 			if (!own->v[i].in_child && own->v[i].literal &&
-			    (err = add(d, ENVIRONMENT_MISSING, own->v[i].name, own->v[i].n_name, UINT32_MAX, own->v[i].literal)))
+			    (err = add(d, ENVIRONMENT_MISSING, own->v[i].name, own->v[i].n_name,
+				       UINT32_MAX, own->v[i].literal)))
 				return err;
-		for (uint32_t i = 0; change != ENVIRONMENT_MISSING && i + 1 < dict->n_children && value_iter_next(&it, &key); i += 2) {
+		for (uint32_t i = 0; change != ENVIRONMENT_MISSING && i + 1 < dict->n_children &&
+				     value_iter_next(&it, &key);
+		     i += 2) {
 			value_iter_skip(&it, &key);
 			if (!value_iter_next(&it, &v))
 				return NULL;
 			char *literal = literal_of(&it, &v);
 			if (!literal)
 				return err_no_memory();
-			struct variable *mine = is_name(&key) ? find(own, key.bytes, key.n_bytes) : NULL;
+			struct variable *mine = is_name(&key) ? find(own, key.bytes, key.n_bytes)
+							      : NULL;
 			if (mine)
 				mine->in_child = true;
 			enum environment_change is = !mine || !mine->literal ? ENVIRONMENT_NEW
-						     : strcmp(mine->literal, literal) ? ENVIRONMENT_CHANGED : ENVIRONMENT_SAME;
+						     : strcmp(mine->literal, literal)
+							 ? ENVIRONMENT_CHANGED
+							 : ENVIRONMENT_SAME;
 			free(literal);
 			if ((int)is == change && is_name(&key) &&
-			    (err = add(d, is, (const char *)key.bytes, key.n_bytes, i / 2, mine ? mine->literal : NULL)))
+			    (err = add(d, is, (const char *)key.bytes, key.n_bytes, i / 2,
+				       mine ? mine->literal : NULL)))
 				return err;
 		}
 	}
 	return NULL;
 }
 
-struct err *environment_diff(struct trace *t, const struct event *e, const struct value_iter *it, const struct value_node *dict,
-			     struct environment_diff *ret, bool *ret_known)
+struct err *environment_diff(struct trace *t, const struct event *e, const struct value_iter *it,
+			     const struct value_node *dict, struct environment_diff *ret,
+			     bool *ret_known)
 {
 	const struct process_info *p = trace_process(t, e->process);
 	struct variables own = { 0 };

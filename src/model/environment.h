@@ -1,8 +1,8 @@
 /*
  * environment: the variables that a child is given, against those of the process that starts it.
  *
- * The process's own are those it was started with, and what its os.putenv and os.unsetenv events changed since. Secrets that
- * the capture leaves out count as equal when their lengths are.
+ * The process's own are those it was started with, and what its os.putenv and os.unsetenv events
+ * changed since. Secrets that the capture leaves out count as equal when their lengths are.
  */
 #pragma once
 #include <stdbool.h>
@@ -17,22 +17,29 @@
 struct event;
 struct trace;
 
-enum environment_change { ENVIRONMENT_NEW, ENVIRONMENT_CHANGED, ENVIRONMENT_MISSING, ENVIRONMENT_SAME, ENVIRONMENT_CHANGE_COUNT };
+enum environment_change {
+	ENVIRONMENT_NEW,
+	ENVIRONMENT_CHANGED,
+	ENVIRONMENT_MISSING,
+	ENVIRONMENT_SAME,
+	ENVIRONMENT_CHANGE_COUNT
+};
 
 struct environment_row {
 	enum environment_change change;
-	char *name;       /* as it is: escape before drawing; malloc'ed, n_name bytes and a NUL */
+	char *name; /* as it is: escape before drawing; malloc'ed, n_name bytes and a NUL */
 	size_t n_name;
-	uint32_t pair;    /* which pair of the dictionary; MISSING: UINT32_MAX */
-	char *own;        /* what this process has, as a literal; NULL for NEW */
+	uint32_t pair; /* which pair of the dictionary; MISSING: UINT32_MAX */
+	char *own;     /* what this process has, as a literal; NULL for NEW */
 };
 struct environment_diff {
 	VEC(struct environment_row) rows; /* by change, then as in the dictionary */
 	size_t counts[ENVIRONMENT_CHANGE_COUNT];
 };
 
-/* `it` stands behind the node `dict` of an argument of e, and is left there. False in *ret_known: the environment of the
- * process is not in the capture; ret is then empty. */
-MUST_CHECK struct err *environment_diff(struct trace *t, const struct event *e, const struct value_iter *it,
-					const struct value_node *dict, struct environment_diff *ret, bool *ret_known);
+/* `it` stands behind the node `dict` of an argument of e, and is left there. False in *ret_known:
+ * the environment of the process is not in the capture; ret is then empty. */
+MUST_CHECK struct err *environment_diff(struct trace *t, const struct event *e,
+					const struct value_iter *it, const struct value_node *dict,
+					struct environment_diff *ret, bool *ret_known);
 void environment_diff_fini(struct environment_diff *d);

@@ -112,11 +112,14 @@ void explain_arg_names(struct strbuf *to, const struct catalog_event *e, int min
 		strbuf_addf(to, "%s%s", i ? ", " : "", args[i].name);
 }
 
-/* A capital at the front and a full stop behind; a name of Python's ("sys.path as it is") stays as it is written. */
+/* A capital at the front and a full stop behind; a name of Python's ("sys.path as it is") stays as
+ * it is written. */
 static void add_sentence(struct strbuf *to, const char *meaning)
 {
 	bool is_name = memchr(meaning, '.', strcspn(meaning, " ")) != NULL;
-	strbuf_addc(to, *meaning >= 'a' && *meaning <= 'z' && !is_name ? (char)(*meaning - 'a' + 'A') : *meaning);
+	strbuf_addc(to, *meaning >= 'a' && *meaning <= 'z' && !is_name
+			    ? (char)(*meaning - 'a' + 'A')
+			    : *meaning);
 	strbuf_addf(to, "%s.", meaning + 1);
 }
 
@@ -134,7 +137,8 @@ static void add_arguments(struct page *p, const struct catalog_event *e)
 		WITH_TEXT(p, 2 * INDENT, {
 			add_sentence(&text, args[i].meaning);
 			if (args[i].flags & ARG_BULK)
-				strbuf_adds(&text, " Often large: kept shorter than other values unless -s says more.");
+				strbuf_adds(&text, " Often large: kept shorter than other values "
+						   "unless -s says more.");
 			if (args[i].flags & ARG_SECRET)
 				strbuf_adds(&text, " May hold passwords or keys.");
 		});
@@ -163,7 +167,8 @@ static void add_platforms(struct strbuf *text, const struct catalog_event *e)
 	for (unsigned bit = PLATFORM_UNIX; bit <= PLATFORM_WINDOWS; bit <<= 1) {
 		if (!(e->platforms & bit))
 			continue;
-		strbuf_addf(text, "%s%s", is_first ? " " : " and ", catalog_platform_name((enum catalog_platform)bit));
+		strbuf_addf(text, "%s%s", is_first ? " " : " and ",
+			    catalog_platform_name((enum catalog_platform)bit));
 		is_first = false;
 	}
 	strbuf_adds(text, is_first ? " All platforms." : " only.");
@@ -174,7 +179,8 @@ static void add_versions(struct page *p, const struct catalog_event *e)
 	heading(p, "VERSIONS");
 	WITH_TEXT(p, INDENT, {
 		if (e->removed)
-			strbuf_addf(&text, "CPython 3.%d to 3.%d; gone in 3.%d.", e->since, e->removed - 1, e->removed);
+			strbuf_addf(&text, "CPython 3.%d to 3.%d; gone in 3.%d.", e->since,
+				    e->removed - 1, e->removed);
 		else
 			strbuf_addf(&text, "CPython 3.%d and later.", e->since);
 		add_platforms(&text, e);
@@ -202,7 +208,8 @@ static void add_versions(struct page *p, const struct catalog_event *e)
 		WITH_TEXT(p, INDENT, {
 			strbuf_addf(&text, "A bare python3.%d -S -c pass raises it", s->minor);
 			if (s->before)
-				strbuf_addf(&text, " %u times before its first line%s", s->before, s->after ? " and" : "");
+				strbuf_addf(&text, " %u times before its first line%s", s->before,
+					    s->after ? " and" : "");
 			if (s->after)
 				strbuf_addf(&text, " %u times at its end", s->after);
 			strbuf_addc(&text, '.');
@@ -256,7 +263,10 @@ static void add_measured(struct page *p, const char *api, size_t n_bytes)
 	heading(p, "WHAT THE CALL RAISES, IN ORDER");
 	for (size_t i = 0; i < n; i++)
 		add_call(p, &c[i]);
-	WITH_TEXT(p, INDENT, strbuf_addf(&text, "Measured on Linux with CPython %s, once what it imports is loaded.", api_versions));
+	WITH_TEXT(p, INDENT,
+		  strbuf_addf(&text,
+			      "Measured on Linux with CPython %s, once what it imports is loaded.",
+			      api_versions));
 }
 
 static void add_raised_by(struct page *p, const struct catalog_event *e)
@@ -271,9 +281,11 @@ static void add_raised_by(struct page *p, const struct catalog_event *e)
 		strbuf_addc(&text, '.');
 	});
 	for (size_t i = 0; i < n_api_calls; i++) {
-		if (!api_call_raises(&api_calls[i], e, p->minor) || (last && strcmp(last, api_calls[i].api) == 0))
+		if (!api_call_raises(&api_calls[i], e, p->minor) ||
+		    (last && strcmp(last, api_calls[i].api) == 0))
 			continue;
-		strbuf_addf(&names, "%s%s", last ? ", " : "Measured calls that raise it: ", api_calls[i].api);
+		strbuf_addf(&names, "%s%s",
+			    last ? ", " : "Measured calls that raise it: ", api_calls[i].api);
 		last = api_calls[i].api;
 	}
 	if (last) {
@@ -314,7 +326,8 @@ static void add_neighbour_line(struct page *p, const char *label, struct neighbo
 	WITH_TEXT(p, INDENT, {
 		strbuf_adds(&text, label);
 		for (size_t i = 0; i < n && i < 6; i++)
-			strbuf_addf(&text, "%s%s", i ? ", " : "", catalog_events[list[i].event].name);
+			strbuf_addf(&text, "%s%s", i ? ", " : "",
+				    catalog_events[list[i].event].name);
 		strbuf_addc(&text, '.');
 	});
 }
@@ -330,10 +343,12 @@ static void add_neighbours(struct page *p, const struct catalog_event *e)
 			const struct api_outcome *o = &api_calls[c].outcomes[i];
 
 			for (size_t s = 0; s < o->n_steps; s++) {
-				if (o->steps[s].event != self || (p->minor && !(o->minors >> p->minor & 1)))
+				if (o->steps[s].event != self ||
+				    (p->minor && !(o->minors >> p->minor & 1)))
 					continue;
 				if (s > 0)
-					count_neighbour(before, 64, &n_before, o->steps[s - 1].event);
+					count_neighbour(before, 64, &n_before,
+							o->steps[s - 1].event);
 				if (s + 1 < o->n_steps)
 					count_neighbour(after, 64, &n_after, o->steps[s + 1].event);
 			}
@@ -343,7 +358,9 @@ static void add_neighbours(struct page *p, const struct catalog_event *e)
 		return;
 	heading(p, "BEFORE AND AFTER");
 	add_neighbour_line(p, "In the measured calls it followed: ", before, n_before);
-	add_neighbour_line(p, n_before ? "And was followed by: " : "In the measured calls it was followed by: ", after, n_after);
+	add_neighbour_line(
+	    p, n_before ? "And was followed by: " : "In the measured calls it was followed by: ",
+	    after, n_after);
 }
 
 static void add_source(struct page *p, const struct catalog_event *e)
@@ -389,7 +406,8 @@ static void add_see_also(struct page *p, const struct catalog_event *e)
 	/* its own category first, and there those that follow it */
 	for (int same = 1; same >= 0; same--) {
 		for (size_t i = 1; i < theme->n_events && n < 10; i++) {
-			const struct catalog_event *other = &catalog_events[theme->events[(self + i) % theme->n_events]];
+			const struct catalog_event *other =
+			    &catalog_events[theme->events[(self + i) % theme->n_events]];
 
 			if ((strcmp(other->category, e->category) == 0) != same ||
 			    (p->minor && !catalog_is_in(other, p->minor)))
@@ -406,7 +424,8 @@ static void add_see_also(struct page *p, const struct catalog_event *e)
 	strbuf_fini(&names);
 }
 
-/* What a list shows, for a reader: "{path:path} {mode|flags:oflags}[ in {dir_fd:fd}]" (catalog.h) is <path> <mode or flags> (in <dir_fd>). */
+/* What a list shows, for a reader: "{path:path} {mode|flags:oflags}[ in {dir_fd:fd}]" (catalog.h)
+ * is <path> <mode or flags> (in <dir_fd>). */
 static void add_gist(struct strbuf *to, const char *gist)
 {
 	bool in_reading = false, was_optional = false;
@@ -418,7 +437,8 @@ static void add_gist(struct strbuf *to, const char *gist)
 		} else if (*p == '}') {
 			strbuf_adds(to, ">");
 			in_reading = false;
-		} else if (*p == ':' && strchr(p, '}') && (!strchr(p, '{') || strchr(p, '}') < strchr(p, '{'))) {
+		} else if (*p == ':' && strchr(p, '}') &&
+			   (!strchr(p, '{') || strchr(p, '}') < strchr(p, '{'))) {
 			in_reading = true; /* how the argument is shown */
 		} else if (*p == '|' && !in_reading) {
 			strbuf_adds(to, " or ");
@@ -465,7 +485,10 @@ void explain_event(struct strbuf *to, const struct catalog_event *e, int minor, 
 		strbuf_addc(to, '\n');
 		if (e->example_note)
 			paragraph(&p, e->example_note);
-		WITH_TEXT(&p, INDENT, strbuf_addf(&text, "\"auditview try %s\" runs it and shows what it raises.", e->name));
+		WITH_TEXT(&p, INDENT,
+			  strbuf_addf(&text,
+				      "\"auditview try %s\" runs it and shows what it raises.",
+				      e->name));
 	} else if (e->example_note) {
 		heading(&p, "EXAMPLE");
 		paragraph(&p, e->example_note);
@@ -496,7 +519,8 @@ bool explain_api(struct strbuf *to, const char *api, size_t n_bytes, int minor, 
 				shown[id] = 1;
 				if (n_shown++ == 0)
 					heading(&p, "THE EVENTS");
-				item(&p, catalog_events[id].name, 22, catalog_events[id].description);
+				item(&p, catalog_events[id].name, 22,
+				     catalog_events[id].description);
 			}
 		}
 	}
@@ -513,11 +537,15 @@ static void add_list(struct page *p, const struct catalog_event *e)
 /* "smtplib.SMTP.send" is the call of "smtplib.SMTP.send() (when ...)". */
 static bool is_call_of(const char *raised_by, const char *api, size_t n_bytes)
 {
-	return strncmp(raised_by, api, n_bytes) == 0 && (raised_by[n_bytes] == '\0' || raised_by[n_bytes] == '(' || raised_by[n_bytes] == ' ');
+	return strncmp(raised_by, api, n_bytes) == 0 &&
+	       (raised_by[n_bytes] == '\0' || raised_by[n_bytes] == '(' ||
+		raised_by[n_bytes] == ' ');
 }
 
-/* A call that was not measured, but that the catalogue names: the events it raises, without their order. */
-static bool explain_unmeasured(struct strbuf *to, const char *api, size_t n_bytes, int minor, unsigned width)
+/* A call that was not measured, but that the catalogue names: the events it raises, without their
+ * order. */
+static bool explain_unmeasured(struct strbuf *to, const char *api, size_t n_bytes, int minor,
+			       unsigned width)
 {
 	struct page p = { to, width < 40 ? 40 : width, minor };
 	size_t n = 0;
@@ -549,13 +577,15 @@ void explain_theme(struct strbuf *to, enum catalog_theme theme, int minor, unsig
 
 	title(&p, info->name, "theme");
 	strbuf_addc(to, '\n');
-	WITH_TEXT(&p, INDENT, strbuf_addf(&text, "%c%s.", info->about[0] - 'a' + 'A', info->about + 1));
+	WITH_TEXT(&p, INDENT,
+		  strbuf_addf(&text, "%c%s.", info->about[0] - 'a' + 'A', info->about + 1));
 	heading(&p, "EVENTS");
 	for (size_t i = 0; i < info->n_events; i++)
 		add_list(&p, &catalog_events[info->events[i]]);
 }
 
-bool explain_category(struct strbuf *to, const char *category, size_t n_bytes, int minor, unsigned width)
+bool explain_category(struct strbuf *to, const char *category, size_t n_bytes, int minor,
+		      unsigned width)
 {
 	struct page p = { to, width < 40 ? 40 : width, minor };
 	size_t n = 0;
@@ -580,9 +610,12 @@ void explain_blind_spots(struct strbuf *to, unsigned width)
 
 	title(&p, "blind spots", "what audit events do not show");
 	strbuf_addc(to, '\n');
-	paragraph(&p, "An audit hook sees what Python code asks the interpreter to do, where the interpreter tells. What goes on "
-		      "below it, or with what was got hold of before, raises nothing. So hooks show what well-meaning and careless "
-		      "programs do; against code that means to hide they are no sandbox (PEP 578 says so too).");
+	paragraph(&p, "An audit hook sees what Python code asks the interpreter to do, where the "
+		      "interpreter tells. What goes on "
+		      "below it, or with what was got hold of before, raises nothing. So hooks "
+		      "show what well-meaning and careless "
+		      "programs do; against code that means to hide they are no sandbox (PEP 578 "
+		      "says so too).");
 	for (size_t i = 0; i < n_blind_spots; i++) {
 		const struct blind_spot *b = &blind_spots[i];
 
@@ -592,7 +625,8 @@ void explain_blind_spots(struct strbuf *to, unsigned width)
 		WITH_TEXT(&p, INDENT, {
 			strbuf_adds(&text, "Stands with ");
 			for (size_t n = 0; n < b->n_events && n < 8; n++)
-				strbuf_addf(&text, "%s%s", n ? ", " : "", catalog_events[b->events[n]].name);
+				strbuf_addf(&text, "%s%s", n ? ", " : "",
+					    catalog_events[b->events[n]].name);
 			strbuf_adds(&text, b->n_events > 8 ? " and others." : ".");
 		});
 		if (b->calls[0])
@@ -604,7 +638,8 @@ void explain_blind_spots(struct strbuf *to, unsigned width)
 			});
 	}
 	heading(&p, "SEE IT");
-	paragraph(&p, "\"auditview try blind-spots\" runs a demonstration of each. \"auditview lesson 8\" is about them.");
+	paragraph(&p, "\"auditview try blind-spots\" runs a demonstration of each. \"auditview "
+		      "lesson 8\" is about them.");
 }
 
 bool explain_name(struct strbuf *to, const char *name, size_t n_bytes, int minor, unsigned width)
@@ -626,10 +661,12 @@ bool explain_name(struct strbuf *to, const char *name, size_t n_bytes, int minor
 		explain_theme(to, theme, minor, width);
 		return true;
 	}
-	if ((n_bytes == 11 && strncmp(name, "blind", 5) == 0 && strncmp(name + 6, "spots", 5) == 0) ||
+	if ((n_bytes == 11 && strncmp(name, "blind", 5) == 0 &&
+	     strncmp(name + 6, "spots", 5) == 0) ||
 	    (n_bytes == 5 && strncmp(name, "blind", 5) == 0)) {
 		explain_blind_spots(to, width);
 		return true;
 	}
-	return explain_category(to, name, n_bytes, minor, width) || explain_unmeasured(to, name, n_bytes, minor, width);
+	return explain_category(to, name, n_bytes, minor, width) ||
+	       explain_unmeasured(to, name, n_bytes, minor, width);
 }

@@ -1,8 +1,8 @@
 /*
  * fields: see fields.h.
  *
- * To add a field: an id in fields.h, a row here, and its value in filter_value.c (by domain); tests/filter has a table of
- * expressions in which every field must occur.
+ * To add a field: an id in fields.h, a row here, and its value in filter_value.c (by domain);
+ * tests/filter has a table of expressions in which every field must occur.
  */
 #include "model/fields.h"
 
@@ -36,8 +36,10 @@ const struct field fields[FIELD_COUNT] = {
 };
 /* clang-format on */
 
-const char *const frame_members[MEMBER_COUNT] = { [MEMBER_FUNC] = "func", [MEMBER_FILE] = "file",
-						  [MEMBER_LINE] = "line", [MEMBER_MODULE] = "module" };
+const char *const frame_members[MEMBER_COUNT] = { [MEMBER_FUNC] = "func",
+						  [MEMBER_FILE] = "file",
+						  [MEMBER_LINE] = "line",
+						  [MEMBER_MODULE] = "module" };
 
 enum field_id field_find(const char *name, size_t n)
 {
@@ -58,13 +60,18 @@ enum frame_member frame_member_find(const char *name, size_t n)
 void fields_list(struct strbuf *to)
 {
 	for (size_t i = 0; i < FIELD_COUNT; i++)
-		strbuf_addf(to, "%-11s %-48s %s\n", fields[i].name, fields[i].doc, fields[i].example);
-	strbuf_adds(to, "\n"
-		"EVENT.NAME  an argument of one event:                        open.path ~ \"\\.env$\"\n"
-		"a bare word is an event or a category, a.b* a glob, @word a theme, /…/ a regular expression over event\n"
-		"names, \"text\" anything that has this text in its name or arguments.\n"
-		"operators   == != < <= > >= ~ !~ contains in {…}, and or not (&& || !), ( ); & asks for bits\n"
-		"            (also eq ne lt le gt ge matches =~ AND OR NOT)\n"
-		"units       ns us ms s m h after times; k M G (1024) after other numbers; 0x 0o 0b;\n"
-		"            names as O_CREAT, AF_INET, SIGTERM\n");
+		strbuf_addf(to, "%-11s %-48s %s\n", fields[i].name, fields[i].doc,
+			    fields[i].example);
+	strbuf_adds(
+	    to,
+	    "\n"
+	    "EVENT.NAME  an argument of one event:                        open.path ~ \"\\.env$\"\n"
+	    "a bare word is an event or a category, a.b* a glob, @word a theme, /…/ a regular "
+	    "expression over event\n"
+	    "names, \"text\" anything that has this text in its name or arguments.\n"
+	    "operators   == != < <= > >= ~ !~ contains in {…}, and or not (&& || !), ( ); & asks "
+	    "for bits\n"
+	    "            (also eq ne lt le gt ge matches =~ AND OR NOT)\n"
+	    "units       ns us ms s m h after times; k M G (1024) after other numbers; 0x 0o 0b;\n"
+	    "            names as O_CREAT, AF_INET, SIGTERM\n");
 }

@@ -10,15 +10,31 @@ struct strbuf;
 struct trace;
 
 enum field_id {
-	FIELD_EVENT, FIELD_CATEGORY, FIELD_THEME, FIELD_DOCUMENTED,
-	FIELD_PID, FIELD_PPID, FIELD_TID, FIELD_THREAD, FIELD_INTERP, FIELD_PYTHON, FIELD_PROCESS, FIELD_CHILDREN,
-	FIELD_SEQ, FIELD_TIME, FIELD_CUT,
+	FIELD_EVENT,
+	FIELD_CATEGORY,
+	FIELD_THEME,
+	FIELD_DOCUMENTED,
+	FIELD_PID,
+	FIELD_PPID,
+	FIELD_TID,
+	FIELD_THREAD,
+	FIELD_INTERP,
+	FIELD_PYTHON,
+	FIELD_PROCESS,
+	FIELD_CHILDREN,
+	FIELD_SEQ,
+	FIELD_TIME,
+	FIELD_CUT,
 	FIELD_ARGS,
-	FIELD_STACK, FIELD_TOP, FIELD_CALLER, FIELD_DEPTH,
+	FIELD_STACK,
+	FIELD_TOP,
+	FIELD_CALLER,
+	FIELD_DEPTH,
 	FIELD_COUNT
 };
 
-/* What the answer depends on, cheapest first. It is worked out once per distinct one of these, not per event. */
+/* What the answer depends on, cheapest first. It is worked out once per distinct one of these, not
+ * per event. */
 enum field_domain {
 	DOMAIN_NAME,   /* the event's name */
 	DOMAIN_THREAD, /* thread, interpreter, process */
@@ -34,11 +50,18 @@ enum field_type {
 	FIELD_NANOSECONDS, /* a number; literals without unit are seconds */
 	FIELD_VERSION,     /* 3.12, 3.12.1: compared part by part, as far as the shorter goes */
 	FIELD_BOOL,
-	FIELD_VALUES,      /* arguments: whatever they are */
-	FIELD_FRAMES       /* has members */
+	FIELD_VALUES, /* arguments: whatever they are */
+	FIELD_FRAMES  /* has members */
 };
 
-enum frame_member { MEMBER_NONE, MEMBER_FUNC, MEMBER_FILE, MEMBER_LINE, MEMBER_MODULE, MEMBER_COUNT };
+enum frame_member {
+	MEMBER_NONE,
+	MEMBER_FUNC,
+	MEMBER_FILE,
+	MEMBER_LINE,
+	MEMBER_MODULE,
+	MEMBER_COUNT
+};
 
 struct field {
 	const char *name;

@@ -1,36 +1,42 @@
 /*
  * filter: decide which events are shown.
  *
- *     event == "open" and args.mode == "w"         open.path ~ "\.env$"          @network or subprocess.*
- *     not theme == "import"                        stack.func == "load_plugin"   caller.file contains "app/"
- *     pid in {41, 42} and time > 2.5s              args ~ "(?i)password"         depth > 20 and thread == "MainThread"
+ *     event == "open" and args.mode == "w"         open.path ~ "\.env$"          @network or
+ * subprocess.* not theme == "import"                        stack.func == "load_plugin" caller.file
+ * contains "app/" pid in {41, 42} and time > 2.5s              args ~ "(?i)password"         depth
+ * > 20 and thread == "MainThread"
  *
  * GRAMMAR
- *     expression  term { ("and" | "&&" | "or" | "||") term }      and binds closer than or; also AND OR NOT
- *     term        ["not" | "!"] ( "(" expression ")" | @theme | /regex/ | "text" | word | operand [operator right] )
- *     operand     FIELD | FIELD.member | args [.NAME | "[" N "]"] {.member | "[" N "]"} | EVENT.NAME {…}
- *     operator    == != < <= > >= ~ !~ & contains in; also = =~ eq ne lt le gt ge matches
- *     right       "text" | 'text' | word { "|" word } | number[unit] | /regex/[imsx] | "{" right { [","] right | right .. right } "}"
+ *     expression  term { ("and" | "&&" | "or" | "||") term }      and binds closer than or; also
+ * AND OR NOT term        ["not" | "!"] ( "(" expression ")" | @theme | /regex/ | "text" | word |
+ * operand [operator right] ) operand     FIELD | FIELD.member | args [.NAME | "[" N "]"] {.member |
+ * "[" N "]"} | EVENT.NAME {…} operator    == != < <= > >= ~ !~ & contains in; also = =~ eq ne lt le
+ * gt ge matches right       "text" | 'text' | word { "|" word } | number[unit] | /regex/[imsx] |
+ * "{" right { [","] right | right .. right } "}"
  *
- * A word alone is an event or a category, a.b* a glob over event names, @word a theme, /regex/ a regular expression over
- * event names, "text" what occurs in the name or an argument. A field alone asks whether the event has it. FIELDS: fields.h.
+ * A word alone is an event or a category, a.b* a glob over event names, @word a theme, /regex/ a
+ * regular expression over event names, "text" what occurs in the name or an argument. A field alone
+ * asks whether the event has it. FIELDS: fields.h.
  *
- * Where there are several values (args, stack), == ~ < contains in hold if they hold for one of them. != and !~ hold if
- * there is a value and none of them is equal or matches. An argument is compared as its plain text (value_text.h), with
- * a number literal as a number, if it is one. args.NAME.member is an attribute of an object or a key of a dictionary;
- * .type .length .id are there for every value (length: characters, bytes, elements before any cut; id: the address).
+ * Where there are several values (args, stack), == ~ < contains in hold if they hold for one of
+ * them. != and !~ hold if there is a value and none of them is equal or matches. An argument is
+ * compared as its plain text (value_text.h), with a number literal as a number, if it is one.
+ * args.NAME.member is an attribute of an object or a key of a dictionary; .type .length .id are
+ * there for every value (length: characters, bytes, elements before any cut; id: the address).
  *
- * What a cell of the screen shows matches when it is typed: O_WRONLY|O_CREAT and 0700 are numbers (bits that
- * are never shown, as O_CLOEXEC, do not count), null is None, "main" the main thread, a file is equal to its
- * last parts and a qualified name to its last ones, a list to the line for the shell and an address to the
- * host:port that stand for it, and a time is cut to as many decimals as were written. & holds if a bit is set
- * (of a named constant: all of its bits).
+ * What a cell of the screen shows matches when it is typed: O_WRONLY|O_CREAT and 0700 are numbers
+ * (bits that are never shown, as O_CLOEXEC, do not count), null is None, "main" the main thread, a
+ * file is equal to its last parts and a qualified name to its last ones, a list to the line for the
+ * shell and an address to the host:port that stand for it, and a time is cut to as many decimals as
+ * were written. & holds if a bit is set (of a named constant: all of its bits).
  *
- * In a text \" is a quote, \\ a backslash, \n \t \xHH \uHHHH as usual; in a regular expression backslashes are its own.
- * Regular expressions: PCRE2, UTF mode, with a match limit: what takes too many steps does not match and is counted.
+ * In a text \" is a quote, \\ a backslash, \n \t \xHH \uHHHH as usual; in a regular expression
+ * backslashes are its own. Regular expressions: PCRE2, UTF mode, with a match limit: what takes too
+ * many steps does not match and is counted.
  *
- * A compiled filter is immutable and knows no capture. A filter_run is a filter at work on one capture: it goes on where
- * it stopped when the capture has grown, in slices of time, and answers for single rows at once.
+ * A compiled filter is immutable and knows no capture. A filter_run is a filter at work on one
+ * capture: it goes on where it stopped when the capture has grown, in slices of time, and answers
+ * for single rows at once.
  */
 #pragma once
 #include <stdbool.h>
@@ -46,9 +52,11 @@ struct trace;
 
 struct filter;
 
-/* Compile `text` (UTF-8, n_bytes long); "" lets everything through. `t` (may be NULL) adds the names that occur in a
- * capture to those known. Errors: ERR_SYNTAX with the byte offset in err->at, and the nearest name in err->hint. */
-MUST_CHECK struct err *filter_compile(const char *text, size_t n_bytes, struct trace *t, struct filter **ret);
+/* Compile `text` (UTF-8, n_bytes long); "" lets everything through. `t` (may be NULL) adds the
+ * names that occur in a capture to those known. Errors: ERR_SYNTAX with the byte offset in err->at,
+ * and the nearest name in err->hint. */
+MUST_CHECK struct err *filter_compile(const char *text, size_t n_bytes, struct trace *t,
+				      struct filter **ret);
 void filter_destroy(struct filter *f); /* NULL is fine */
 DEFINE_CLEANUP(filter);
 const char *filter_text(const struct filter *f); /* as compiled */
@@ -62,8 +70,9 @@ void filter_quote(struct strbuf *to, const char *s, size_t n_bytes);
 
 /* ---- at work ---- */
 
-/* What was worked out per distinct string, value, frame and stack, kept between filters on one capture: the term of an
- * earlier filter costs nothing again, a longer literal looks only where the shorter one was found. */
+/* What was worked out per distinct string, value, frame and stack, kept between filters on one
+ * capture: the term of an earlier filter costs nothing again, a longer literal looks only where the
+ * shorter one was found. */
 struct filter_cache;
 MUST_CHECK struct err *filter_cache_create(struct trace *t, struct filter_cache **ret);
 void filter_cache_destroy(struct filter_cache *c);
@@ -72,59 +81,71 @@ size_t filter_cache_memory_bytes(const struct filter_cache *c);
 
 struct filter_run;
 /* The filter, the trace and the cache (NULL: one of its own) must outlive the run. */
-MUST_CHECK struct err *filter_run_create(struct trace *t, const struct filter *f, struct filter_cache *cache,
-					 struct filter_run **ret);
+MUST_CHECK struct err *filter_run_create(struct trace *t, const struct filter *f,
+					 struct filter_cache *cache, struct filter_run **ret);
 void filter_run_destroy(struct filter_run *r);
 DEFINE_CLEANUP(filter_run);
 
-/* Go on up to the end of the capture, for about budget_ns (UINT64_MAX: to the end). *ret_done (may be NULL) in 0…1. Call
- * it again after a trace_refresh(); if the name of a thread or process has changed and the filter asks for such, it starts
- * anew. Calls trace_trim(). */
+/* Go on up to the end of the capture, for about budget_ns (UINT64_MAX: to the end). *ret_done (may
+ * be NULL) in 0…1. Call it again after a trace_refresh(); if the name of a thread or process has
+ * changed and the filter asks for such, it starts anew. Calls trace_trim(). */
 MUST_CHECK struct err *filter_run_step(struct filter_run *r, uint64_t budget_ns, double *ret_done);
 /* Rows that match, worked out for [0, filter_run_n_rows()). Valid until the next step. */
 struct selection *filter_run_rows(struct filter_run *r);
 uint64_t filter_run_n_rows(const struct filter_run *r);
-/* How often rows that had been decided were begun anew: names of threads are sometimes learnt late. */
+/* How often rows that had been decided were begun anew: names of threads are sometimes learnt late.
+ */
 unsigned filter_run_n_restarts(const struct filter_run *r);
 /* One row, at once, wherever the run is: for the page on the screen. */
 bool filter_run_match(struct filter_run *r, uint64_t seq);
 /* How often a regular expression was given up at the match limit; such values count as no match. */
 uint64_t filter_run_n_limit_hits(const struct filter_run *r);
 
-/* The empty list explains itself: the parts that are joined by "and" at the top, each with its own count. */
+/* The empty list explains itself: the parts that are joined by "and" at the top, each with its own
+ * count. */
 struct filter_part {
 	size_t at, n_bytes; /* of the filter's text */
 	uint64_t n_events;  /* that this part alone lets through */
 };
 struct filter_explanation;
 /* Filter and cache (may be NULL) must outlive it. */
-MUST_CHECK struct err *filter_explain(struct trace *t, const struct filter *f, struct filter_cache *cache,
-				      struct filter_explanation **ret);
+MUST_CHECK struct err *filter_explain(struct trace *t, const struct filter *f,
+				      struct filter_cache *cache, struct filter_explanation **ret);
 void filter_explanation_destroy(struct filter_explanation *x);
 DEFINE_CLEANUP(filter_explanation);
 /* Go on counting, for budget_ns at most. *ret_done: all parts are counted. */
-MUST_CHECK struct err *filter_explanation_step(struct filter_explanation *x, uint64_t budget_ns, bool *ret_done);
+MUST_CHECK struct err *filter_explanation_step(struct filter_explanation *x, uint64_t budget_ns,
+					       bool *ret_done);
 /* In order of the text; the counts are of what was looked at so far. */
-const struct filter_part *filter_explanation_parts(const struct filter_explanation *x, size_t *ret_n);
+const struct filter_part *filter_explanation_parts(const struct filter_explanation *x,
+						   size_t *ret_n);
 
 /* ---- completion ---- */
 
-enum filter_candidate_kind { CANDIDATE_FIELD, CANDIDATE_EVENT, CANDIDATE_CATEGORY, CANDIDATE_THEME, CANDIDATE_ARGUMENT,
-			     CANDIDATE_MEMBER, CANDIDATE_OPERATOR, CANDIDATE_VALUE };
+enum filter_candidate_kind {
+	CANDIDATE_FIELD,
+	CANDIDATE_EVENT,
+	CANDIDATE_CATEGORY,
+	CANDIDATE_THEME,
+	CANDIDATE_ARGUMENT,
+	CANDIDATE_MEMBER,
+	CANDIDATE_OPERATOR,
+	CANDIDATE_VALUE
+};
 struct filter_candidate {
 	enum filter_candidate_kind kind;
-	const char *text;     /* what replaces the word */
-	const char *doc;      /* may be NULL */
-	uint64_t n_events;    /* events it stands for here; UINT64_MAX: not a count */
+	const char *text;  /* what replaces the word */
+	const char *doc;   /* may be NULL */
+	uint64_t n_events; /* events it stands for here; UINT64_MAX: not a count */
 };
 struct filter_completion {
-	size_t at, n_bytes;   /* the word that is being typed */
+	size_t at, n_bytes; /* the word that is being typed */
 	struct filter_candidate *v;
 	size_t n;
-	struct strbuf *text;  /* owns the texts */
+	struct strbuf *text; /* owns the texts */
 };
-/* What can stand at the cursor, best first, with counts from the capture (t may be NULL). Values are looked for in at
- * most the distinct values of a few chunks, so this is quick. */
-MUST_CHECK struct err *filter_complete(struct trace *t, const char *text, size_t n_bytes, size_t cursor,
-				       struct filter_completion *ret);
+/* What can stand at the cursor, best first, with counts from the capture (t may be NULL). Values
+ * are looked for in at most the distinct values of a few chunks, so this is quick. */
+MUST_CHECK struct err *filter_complete(struct trace *t, const char *text, size_t n_bytes,
+				       size_t cursor, struct filter_completion *ret);
 void filter_completion_fini(struct filter_completion *c);

@@ -31,12 +31,12 @@ enum filter_op {
 
 /* The right side of an operator; a range is [lo, hi] and only in a set. */
 struct literal {
-	char *text;        /* unescaped */
+	char *text; /* unescaped */
 	size_t n_text;
-	bool is_number;    /* written as a number */
+	bool is_number; /* written as a number */
 	bool is_integer;
-	bool is_wall;      /* ns since the epoch, for time */
-	bool is_constant;  /* the name of a number, as O_RDONLY: & asks for all of its bits */
+	bool is_wall;     /* ns since the epoch, for time */
+	bool is_constant; /* the name of a number, as O_RDONLY: & asks for all of its bits */
 	filter_int i, i_hi;
 	uint64_t ignored;  /* bits of the value that do not count, as O_CLOEXEC beside O_RDONLY */
 	const char *alias; /* the same in other words: null is None; NULL none; static */
@@ -57,30 +57,30 @@ struct step {
 enum arg_select { ARG_ANY, ARG_NAME, ARG_INDEX };
 
 struct filter_term {
-	size_t at, n_bytes;  /* in the filter's text */
+	size_t at, n_bytes; /* in the filter's text */
 	enum field_id field;
 	enum frame_member member;
 	enum filter_op op;
-	bool is_negated;     /* holds if there is a value, but none for which op holds */
+	bool is_negated; /* holds if there is a value, but none for which op holds */
 	VEC(struct literal) literals;
 	struct regex *regex; /* OP_MATCH */
 	char *event;         /* EVENT.NAME: only this event; NULL: all */
 	size_t n_event;
 	enum arg_select select;
-	char *arg;           /* ARG_NAME */
+	char *arg; /* ARG_NAME */
 	size_t n_arg;
-	uint64_t arg_index;  /* ARG_INDEX */
+	uint64_t arg_index; /* ARG_INDEX */
 	VEC(struct step) steps;
-	char *key;           /* the same for terms that ask the same */
+	char *key; /* the same for terms that ask the same */
 };
 
 enum node_kind { NODE_ALL, NODE_TERM, NODE_NOT, NODE_AND, NODE_OR };
 struct filter_node {
 	enum node_kind kind;
-	uint32_t term;       /* NODE_TERM */
-	uint32_t a, b;       /* children; NOT: a */
+	uint32_t term; /* NODE_TERM */
+	uint32_t a, b; /* children; NOT: a */
 	size_t at, n_bytes;
-	uint8_t cost;        /* enum field_domain, the most expensive below */
+	uint8_t cost; /* enum field_domain, the most expensive below */
 };
 
 struct filter {

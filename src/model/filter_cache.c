@@ -90,7 +90,8 @@ size_t filter_cache_memory_bytes(const struct filter_cache *c)
 		const struct memo *m = c->memos.v[i];
 		n += m->names.cap + m->threads.cap + m->frames.cap + m->stacks.cap + m->strings.cap;
 		for (size_t k = 0; k < m->values.n; k++)
-			n += m->values.v[k]->tuples.cap + m->values.v[k]->arguments.cap + m->values.v[k]->candidates.cap * 8;
+			n += m->values.v[k]->tuples.cap + m->values.v[k]->arguments.cap +
+			     m->values.v[k]->candidates.cap * 8;
 	}
 	return n;
 }
@@ -101,7 +102,8 @@ static void drop_unused(struct filter_cache *c)
 		size_t oldest = SIZE_MAX;
 		for (size_t i = 0; i < c->memos.n; i++)
 			if (!c->memos.v[i]->n_users &&
-			    (oldest == SIZE_MAX || c->memos.v[i]->last_used < c->memos.v[oldest]->last_used))
+			    (oldest == SIZE_MAX ||
+			     c->memos.v[i]->last_used < c->memos.v[oldest]->last_used))
 				oldest = i;
 		if (oldest == SIZE_MAX)
 			return;
@@ -121,31 +123,38 @@ static const char *looked_for(const struct filter_term *t, size_t *ret_n)
 	return t->op == OP_CONTAINS ? t->literals.v[0].text : NULL;
 }
 
-/* While a text is typed, each is a part of the next: what has not the shorter one has not the longer one. */
+/* While a text is typed, each is a part of the next: what has not the shorter one has not the
+ * longer one. */
 static void narrow(struct filter_cache *c, struct memo *to, const char *text, size_t n)
 {
 	const struct memo *from = NULL;
 	for (size_t i = 0; i < c->memos.n; i++) {
 		const struct memo *m = c->memos.v[i];
-		if (m != to && m->text && m->n_text < n && memmem(text, n, m->text, m->n_text) && m->values.n &&
-		    (!from || m->n_text > from->n_text))
+		if (m != to && m->text && m->n_text < n && memmem(text, n, m->text, m->n_text) &&
+		    m->values.n && (!from || m->n_text > from->n_text))
 			from = m;
 	}
 	const struct value_table *old = from ? from->values.v[0] : NULL;
-	struct value_table *table = old && old->position == POSITION_ANY ? memo_value_table(to, POSITION_ANY) : NULL;
-	if (!table || !verdicts_extend(&table->tuples, old->tuples.n) || !verdicts_extend(&table->arguments, old->arguments.n) ||
+	struct value_table *table = old && old->position == POSITION_ANY
+					? memo_value_table(to, POSITION_ANY)
+					: NULL;
+	if (!table || !verdicts_extend(&table->tuples, old->tuples.n) ||
+	    !verdicts_extend(&table->arguments, old->arguments.n) ||
 	    !bits_extend(&table->candidates, old->candidates.n * 64))
 		return;
 	for (size_t i = 0; i < old->tuples.n; i++)
-		table->tuples.v[i] = old->tuples.v[i] == VERDICT_YES ? VERDICT_UNKNOWN : old->tuples.v[i];
+		table->tuples.v[i] = old->tuples.v[i] == VERDICT_YES ? VERDICT_UNKNOWN
+								     : old->tuples.v[i];
 	for (size_t i = 0; i < old->arguments.n; i++)
-		table->arguments.v[i] = old->arguments.v[i] == VERDICT_YES ? VERDICT_UNKNOWN : old->arguments.v[i];
+		table->arguments.v[i] = old->arguments.v[i] == VERDICT_YES ? VERDICT_UNKNOWN
+									   : old->arguments.v[i];
 	if (old->candidates.n)
 		memcpy(table->candidates.v, old->candidates.v, old->candidates.n * 8);
 	table->n_scanned = old->n_scanned;
 }
 
-struct err *filter_cache_memo(struct filter_cache *c, const struct filter_term *t, struct memo **ret)
+struct err *filter_cache_memo(struct filter_cache *c, const struct filter_term *t,
+			      struct memo **ret)
 {
 	struct memo *m = NULL;
 	for (size_t i = 0; i < c->memos.n && !m; i++)
@@ -211,14 +220,19 @@ static const uint8_t *step(const uint8_t *p, const uint8_t *end, uint64_t n)
 }
 
 /* Walk one value and collect its references. NULL when it makes no sense. */
-static const uint8_t *collect_refs(struct filter_cache *c, const uint8_t *p, const uint8_t *end, uint32_t self, int depth)
+static const uint8_t *collect_refs(struct filter_cache *c, const uint8_t *p, const uint8_t *end,
+				   uint32_t self, int depth)
 {
 	uint64_t n, kept;
 	if (p >= end || depth > 24)
 		return NULL;
 	enum value_tag tag = *p++;
 	switch (tag) {
-	case VALUE_UNREADABLE: case VALUE_NONE: case VALUE_FALSE: case VALUE_TRUE: case VALUE_ELLIPSIS: return p;
+	case VALUE_UNREADABLE:
+	case VALUE_NONE:
+	case VALUE_FALSE:
+	case VALUE_TRUE:
+	case VALUE_ELLIPSIS: return p;
 	case VALUE_INT: return read_varint(p, end, &n);
 	case VALUE_BIGINT:
 		p = step(p, end, 1);
@@ -226,15 +240,21 @@ static const uint8_t *collect_refs(struct filter_cache *c, const uint8_t *p, con
 		return p ? step(p, end, n) : NULL;
 	case VALUE_FLOAT: return step(p, end, 8);
 	case VALUE_COMPLEX: return step(p, end, 16);
-	case VALUE_STR_CUT: case VALUE_BYTES_CUT: case VALUE_BYTEARRAY_CUT:
+	case VALUE_STR_CUT:
+	case VALUE_BYTES_CUT:
+	case VALUE_BYTEARRAY_CUT:
 		p = read_varint(p, end, &n);
 		if (!p)
 			return NULL;
 		__attribute__((fallthrough));
-	case VALUE_STR: case VALUE_BYTES: case VALUE_BYTEARRAY:
-		p = read_varint(p, end, &n);
-		return p ? step(p, end, n) : NULL;
-	case VALUE_TUPLE: case VALUE_LIST: case VALUE_SET: case VALUE_FROZENSET: case VALUE_DICT:
+	case VALUE_STR:
+	case VALUE_BYTES:
+	case VALUE_BYTEARRAY: p = read_varint(p, end, &n); return p ? step(p, end, n) : NULL;
+	case VALUE_TUPLE:
+	case VALUE_LIST:
+	case VALUE_SET:
+	case VALUE_FROZENSET:
+	case VALUE_DICT:
 		p = read_varint(p, end, &n);
 		p = p ? read_varint(p, end, &kept) : NULL;
 		for (kept = p ? tag == VALUE_DICT ? kept * 2 : kept : 0; p && kept; kept--)
@@ -274,7 +294,8 @@ bool filter_cache_has_dict(struct filter_cache *c, uint32_t end)
 		uint32_t stop = page->first + page->n < end ? page->first + page->n : end;
 		for (uint32_t id = c->n_tags_seen + 1; id < stop; id++) {
 			uint32_t at = page->offsets[id - page->first];
-			c->has_dict |= page->offsets[id + 1 - page->first] > at && page->bytes[at] == VALUE_DICT;
+			c->has_dict |= page->offsets[id + 1 - page->first] > at &&
+				       page->bytes[at] == VALUE_DICT;
 		}
 		c->n_tags_seen = stop - 1;
 	}
@@ -284,7 +305,8 @@ bool filter_cache_has_dict(struct filter_cache *c, uint32_t end)
 struct err *filter_cache_index(struct filter_cache *c, uint32_t end)
 {
 	/* U+017F and U+212A, by case folding s and k */
-	struct scan_needle long_s = scan_needle_make("\xc5\xbf", 2, false), kelvin = scan_needle_make("\xe2\x84\xaa", 3, false);
+	struct scan_needle long_s = scan_needle_make("\xc5\xbf", 2, false),
+			   kelvin = scan_needle_make("\xe2\x84\xaa", 3, false);
 	if (!c->refs_end.n && !vec_push(&c->refs_end, 0))
 		return err_no_memory();
 	while (c->n_indexed + 1 < end) {

@@ -1,9 +1,10 @@
 /*
  * filter_complete: what can stand at the cursor of a filter, with what it would find.
  *
- * The text before the cursor is read as tokens; the last operand and operator decide what is expected. Names come from the
- * catalogue and the capture, values from the capture alone: those of threads and names with exact counts from the index,
- * those of arguments and frames from a sample of a few chunks (then with counts only if the sample was everything).
+ * The text before the cursor is read as tokens; the last operand and operator decide what is
+ * expected. Names come from the catalogue and the capture, values from the capture alone: those of
+ * threads and names with exact counts from the index, those of arguments and frames from a sample
+ * of a few chunks (then with counts only if the sample was everything).
  */
 #include <assert.h>
 #include <stdio.h>
@@ -20,17 +21,17 @@
 #include "base/strbuf.h"
 #include "base/vec.h"
 
-#define CANDIDATES_MAX 200
-#define SAMPLE_CHUNKS 4u
-#define SAMPLE_VALUES 2000u /* distinct argument tuples or stacks looked at */
-#define VALUE_BYTES_MAX 200 /* longer texts are not offered */
+#define CANDIDATES_MAX  200
+#define SAMPLE_CHUNKS   4u
+#define SAMPLE_VALUES   2000u /* distinct argument tuples or stacks looked at */
+#define VALUE_BYTES_MAX 200   /* longer texts are not offered */
 
 struct item {
 	enum filter_candidate_kind kind;
 	size_t text, n_text; /* offset, length */
 	const char *doc;
 	uint64_t n_events;
-	bool is_prefix;   /* begins with the word */
+	bool is_prefix; /* begins with the word */
 };
 
 struct completer {
@@ -64,14 +65,15 @@ static bool has_word(const struct completer *c, const char *s, size_t n, bool *r
 }
 
 /* s is compared with the word, text is what is inserted. */
-static void offer_as(struct completer *c, enum filter_candidate_kind kind, const char *s, size_t n, const char *text,
-		     size_t n_text, const char *doc, uint64_t n_events)
+static void offer_as(struct completer *c, enum filter_candidate_kind kind, const char *s, size_t n,
+		     const char *text, size_t n_text, const char *doc, uint64_t n_events)
 {
 	struct item item = { .kind = kind, .doc = doc, .n_events = n_events };
 	if (!has_word(c, s, n, &item.is_prefix))
 		return;
 	for (size_t i = 0; i < c->items.n; i++)
-		if (c->items.v[i].n_text == n_text && !memcmp(c->text->s + c->items.v[i].text, text, n_text)) {
+		if (c->items.v[i].n_text == n_text &&
+		    !memcmp(c->text->s + c->items.v[i].text, text, n_text)) {
 			if (n_events != UINT64_MAX && c->items.v[i].n_events != UINT64_MAX)
 				c->items.v[i].n_events += n_events;
 			return;
@@ -84,13 +86,15 @@ static void offer_as(struct completer *c, enum filter_candidate_kind kind, const
 		c->failed = true;
 }
 
-static void offer(struct completer *c, enum filter_candidate_kind kind, const char *s, const char *doc, uint64_t n_events)
+static void offer(struct completer *c, enum filter_candidate_kind kind, const char *s,
+		  const char *doc, uint64_t n_events)
 {
 	offer_as(c, kind, s, strlen(s), s, strlen(s), doc, n_events);
 }
 
 /* A value: quoted unless the grammar takes it as it is. */
-static void offer_value(struct completer *c, const char *s, size_t n, bool is_number, uint64_t n_events)
+static void offer_value(struct completer *c, const char *s, size_t n, bool is_number,
+			uint64_t n_events)
 {
 	struct strbuf b = { 0 };
 	if (n > VALUE_BYTES_MAX)
@@ -126,11 +130,14 @@ static void offer_events(struct completer *c, bool as_values)
 		if (as_values)
 			offer_value(c, name, n, false, n_events);
 		else
-			offer_as(c, CANDIDATE_EVENT, name, n, name, n, e ? e->description : NULL, n_events);
+			offer_as(c, CANDIDATE_EVENT, name, n, name, n, e ? e->description : NULL,
+				 n_events);
 	}
 	for (size_t i = 0; i < n_catalog_events && !as_values; i++)
-		if (!c->t || !trace_name_find(c->t, catalog_events[i].name, strlen(catalog_events[i].name)))
-			offer(c, CANDIDATE_EVENT, catalog_events[i].name, catalog_events[i].description, c->t ? 0 : UINT64_MAX);
+		if (!c->t ||
+		    !trace_name_find(c->t, catalog_events[i].name, strlen(catalog_events[i].name)))
+			offer(c, CANDIDATE_EVENT, catalog_events[i].name,
+			      catalog_events[i].description, c->t ? 0 : UINT64_MAX);
 }
 
 static void offer_categories(struct completer *c, bool as_values)
@@ -143,7 +150,8 @@ static void offer_categories(struct completer *c, bool as_values)
 		if (as_values)
 			offer_value(c, name, n_category, false, n_events);
 		else if (n_category < n)
-			offer_as(c, CANDIDATE_CATEGORY, name, n_category, name, n_category, "all events of this category", n_events);
+			offer_as(c, CANDIDATE_CATEGORY, name, n_category, name, n_category,
+				 "all events of this category", n_events);
 	}
 }
 
@@ -173,7 +181,8 @@ static void offer_themes(struct completer *c, bool as_values)
 }
 
 /* prefix "args." or "EVENT.": names of arguments of one event, or of all that occur. */
-static void offer_arguments(struct completer *c, const char *prefix, size_t n_prefix, const struct catalog_event *only)
+static void offer_arguments(struct completer *c, const char *prefix, size_t n_prefix,
+			    const struct catalog_event *only)
 {
 	for (size_t i = 0; i < n_catalog_events; i++) {
 		const struct catalog_event *e = &catalog_events[i];
@@ -184,7 +193,8 @@ static void offer_arguments(struct completer *c, const char *prefix, size_t n_pr
 			struct strbuf b = { 0 };
 			strbuf_add(&b, prefix, n_prefix);
 			strbuf_adds(&b, e->args[k].name);
-			offer_as(c, CANDIDATE_ARGUMENT, strbuf_str(&b), b.n, strbuf_str(&b), b.n, e->args[k].meaning, n_events);
+			offer_as(c, CANDIDATE_ARGUMENT, strbuf_str(&b), b.n, strbuf_str(&b), b.n,
+				 e->args[k].meaning, n_events);
 			strbuf_fini(&b);
 		}
 	}
@@ -206,8 +216,10 @@ static void offer_operands(struct completer *c)
 	if (dot && field != FIELD_COUNT && fields[field].type == FIELD_FRAMES) {
 		for (int i = MEMBER_NONE + 1; i < MEMBER_COUNT; i++) {
 			char text[32];
-			int n = snprintf(text, sizeof(text), "%.*s.%s", (int)n_before, c->word, frame_members[i]);
-			offer_as(c, CANDIDATE_MEMBER, text, (size_t)n, text, (size_t)n, NULL, UINT64_MAX);
+			int n = snprintf(text, sizeof(text), "%.*s.%s", (int)n_before, c->word,
+					 frame_members[i]);
+			offer_as(c, CANDIDATE_MEMBER, text, (size_t)n, text, (size_t)n, NULL,
+				 UINT64_MAX);
 		}
 		return;
 	}
@@ -229,12 +241,16 @@ static void offer_operators(struct completer *c, enum field_type type)
 	} ops[] = {
 		{ "==", "is equal", ~0u },
 		{ "!=", "has a value, but not this one", ~0u },
-		{ "~", "matches a regular expression", ~(1u << FIELD_NANOSECONDS | 1u << FIELD_BOOL) },
+		{ "~", "matches a regular expression",
+		  ~(1u << FIELD_NANOSECONDS | 1u << FIELD_BOOL) },
 		{ "!~", "does not match", ~(1u << FIELD_NANOSECONDS | 1u << FIELD_BOOL) },
-		{ "contains", "has this text in it", ~(1u << FIELD_NANOSECONDS | 1u << FIELD_BOOL) },
+		{ "contains", "has this text in it",
+		  ~(1u << FIELD_NANOSECONDS | 1u << FIELD_BOOL) },
 		{ "in", "is one of { , }", ~(1u << FIELD_BOOL) },
-		{ "<", "is below", ~(1u << FIELD_BOOL) }, { "<=", "is at most", ~(1u << FIELD_BOOL) },
-		{ ">", "is above", ~(1u << FIELD_BOOL) }, { ">=", "is at least", ~(1u << FIELD_BOOL) },
+		{ "<", "is below", ~(1u << FIELD_BOOL) },
+		{ "<=", "is at most", ~(1u << FIELD_BOOL) },
+		{ ">", "is above", ~(1u << FIELD_BOOL) },
+		{ ">=", "is at least", ~(1u << FIELD_BOOL) },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(ops); i++)
 		if (ops[i].types >> type & 1)
@@ -257,8 +273,10 @@ static void offer_thread_values(struct completer *c, enum field_id field)
 		const struct process_info *p = info ? trace_process(c->t, info->process) : NULL;
 		if (!p)
 			continue;
-		uint32_t string = field == FIELD_THREAD ? info->name : field == FIELD_PROCESS ? p->name :
-				  field == FIELD_PYTHON ? p->python : 0;
+		uint32_t string = field == FIELD_THREAD    ? info->name
+				  : field == FIELD_PROCESS ? p->name
+				  : field == FIELD_PYTHON  ? p->python
+							   : 0;
 		size_t n;
 		const char *s = trace_string(c->t, string, &n);
 		if (field == FIELD_THREAD || field == FIELD_PROCESS || field == FIELD_PYTHON) {
@@ -267,8 +285,12 @@ static void offer_thread_values(struct completer *c, enum field_id field)
 			continue;
 		}
 		char text[24];
-		int n_text = snprintf(text, sizeof(text), "%llu", field == FIELD_PID ? p->pid : field == FIELD_PPID ? p->ppid :
-				      (unsigned long long)(field == FIELD_TID ? info->tid : info->interpreter));
+		int n_text = snprintf(
+		    text, sizeof(text), "%llu",
+		    field == FIELD_PID ? p->pid
+		    : field == FIELD_PPID
+			? p->ppid
+			: (unsigned long long)(field == FIELD_TID ? info->tid : info->interpreter));
 		offer_value(c, text, (size_t)n_text, true, counts[i]);
 	}
 }
@@ -284,7 +306,9 @@ struct sample {
 static int by_id(const void *a, const void *b)
 {
 	const struct sample *x = a, *y = b;
-	return x->id != y->id ? (x->id < y->id ? -1 : 1) : x->name != y->name ? (x->name < y->name ? -1 : 1) : 0;
+	return x->id != y->id       ? (x->id < y->id ? -1 : 1)
+	       : x->name != y->name ? (x->name < y->name ? -1 : 1)
+				    : 0;
 }
 
 static int by_count(const void *a, const void *b)
@@ -293,8 +317,10 @@ static int by_count(const void *a, const void *b)
 	return x->n != y->n ? (x->n > y->n ? -1 : 1) : by_id(a, b);
 }
 
-/* Place of (id, name) among v[], or where it would stand in the table. Open addressing; 0 = free, else place + 1. */
-static uint32_t *sample_slot(uint32_t *table, uint32_t mask, const struct sample *v, uint32_t id, uint32_t name)
+/* Place of (id, name) among v[], or where it would stand in the table. Open addressing; 0 = free,
+ * else place + 1. */
+static uint32_t *sample_slot(uint32_t *table, uint32_t mask, const struct sample *v, uint32_t id,
+			     uint32_t name)
 {
 	uint64_t h = ((uint64_t)id << 32 | name) * 0x9e3779b97f4a7c15u;
 	uint32_t at = (uint32_t)(h >> 40) & mask;
@@ -303,7 +329,8 @@ static uint32_t *sample_slot(uint32_t *table, uint32_t mask, const struct sample
 	return &table[at];
 }
 
-/* Leave about SAMPLE_VALUES, the most frequent ones: so many that sorting them takes no time that is felt while typing. */
+/* Leave about SAMPLE_VALUES, the most frequent ones: so many that sorting them takes no time that
+ * is felt while typing. */
 static size_t keep_frequent(struct sample *v, size_t n)
 {
 	size_t of_count[64] = { 0 }, above = 0, kept = 0;
@@ -312,7 +339,9 @@ static size_t keep_frequent(struct sample *v, size_t n)
 	uint32_t least = ARRAY_LEN(of_count);
 	while (least > 1 && above < SAMPLE_VALUES)
 		above += of_count[--least];
-	size_t surplus = above > SAMPLE_VALUES && least < ARRAY_LEN(of_count) - 1 ? above - SAMPLE_VALUES : 0;
+	size_t surplus = above > SAMPLE_VALUES && least < ARRAY_LEN(of_count) - 1
+			     ? above - SAMPLE_VALUES
+			     : 0;
 	for (size_t i = n; i-- > 0 && surplus;) /* of the rarest that stay, the first met */
 		if (v[i].n == least) {
 			v[i].n = 0;
@@ -325,10 +354,12 @@ static size_t keep_frequent(struct sample *v, size_t n)
 }
 
 /* Distinct (id, name) of some chunks, the most frequent first. *ret_all: it was every event. */
-static struct sample *take_sample(struct trace *t, bool of_stacks, uint32_t only_name, size_t *ret_n, bool *ret_all)
+static struct sample *take_sample(struct trace *t, bool of_stacks, uint32_t only_name,
+				  size_t *ret_n, bool *ret_all)
 {
 	VEC(struct sample) v = { 0 };
-	uint32_t n_chunks = trace_n_chunks(t), step = n_chunks > SAMPLE_CHUNKS ? n_chunks / SAMPLE_CHUNKS : 1;
+	uint32_t n_chunks = trace_n_chunks(t),
+		 step = n_chunks > SAMPLE_CHUNKS ? n_chunks / SAMPLE_CHUNKS : 1;
 	/* more than there are rows in 2 * SAMPLE_CHUNKS - 1 chunks */
 	uint32_t mask = (1u << 18) - 1;
 	uint32_t *table = calloc((size_t)mask + 1, sizeof(*table));
@@ -336,7 +367,8 @@ static struct sample *take_sample(struct trace *t, bool of_stacks, uint32_t only
 	for (uint32_t chunk = 0; table && chunk < n_chunks; chunk += step) {
 		const struct chunk *c = trace_chunk(t, chunk);
 		for (uint32_t row = 0; c && row < c->n; row++) {
-			uint32_t name = c->names[c->name[row]], id = of_stacks ? c->stack[row] : c->args[row];
+			uint32_t name = c->names[c->name[row]],
+				 id = of_stacks ? c->stack[row] : c->args[row];
 			if (!id || (only_name && name != only_name))
 				continue;
 			if (of_stacks)
@@ -346,8 +378,13 @@ static struct sample *take_sample(struct trace *t, bool of_stacks, uint32_t only
 				v.v[*slot - 1].n++;
 				continue;
 			}
-			const struct thread_info *info = of_stacks ? NULL : trace_thread(t, c->threads[c->thread[row]]);
-			struct sample s = { id, name, (int16_t)(info ? process_minor(t, info->process) : 0), 1 };
+			const struct thread_info *info = of_stacks
+							     ? NULL
+							     : trace_thread(
+								   t, c->threads[c->thread[row]]);
+			struct sample s = { id, name,
+					    (int16_t)(info ? process_minor(t, info->process) : 0),
+					    1 };
 			if (!vec_push(&v, s))
 				break;
 			*slot = (uint32_t)v.n;
@@ -365,7 +402,8 @@ static struct sample *take_sample(struct trace *t, bool of_stacks, uint32_t only
 	return v.v;
 }
 
-static void offer_argument_values(struct completer *c, const struct catalog_event *e, const char *arg, size_t n_arg)
+static void offer_argument_values(struct completer *c, const struct catalog_event *e,
+				  const char *arg, size_t n_arg)
 {
 	size_t n;
 	bool all;
@@ -379,17 +417,22 @@ static void offer_argument_values(struct completer *c, const struct catalog_even
 		struct argument argument;
 		arguments_init_value(&a, c->t, samples[i].name, samples[i].minor, samples[i].id);
 		while (arguments_next(&a, &argument)) {
-			bool wanted = !n_arg || (argument.n_name == n_arg && !memcmp(argument.name, arg, n_arg)) ||
-				      (a.event && catalog_arg_find(a.event, a.minor, arg, n_arg) == (int)argument.index);
+			bool wanted = !n_arg ||
+				      (argument.n_name == n_arg &&
+				       !memcmp(argument.name, arg, n_arg)) ||
+				      (a.event && catalog_arg_find(a.event, a.minor, arg, n_arg) ==
+						      (int)argument.index);
 			if (!wanted) {
 				arguments_skip(&a, &argument);
 				continue;
 			}
-			bool is_number = argument.value.tag == VALUE_INT || argument.value.tag == VALUE_NONE;
+			bool is_number = argument.value.tag == VALUE_INT ||
+					 argument.value.tag == VALUE_NONE;
 			strbuf_clear(&b);
 			value_text_plain(&b, &a.it, &argument.value);
 			if (b.n)
-				offer_value(c, b.s, b.n, is_number, all ? samples[i].n : UINT64_MAX);
+				offer_value(c, b.s, b.n, is_number,
+					    all ? samples[i].n : UINT64_MAX);
 		}
 	}
 	strbuf_fini(&b);
@@ -421,10 +464,15 @@ static void offer_frame_values(struct completer *c, enum field_id field, enum fr
 				continue;
 			if (seen)
 				seen[frames[k] / 8] |= (uint8_t)(1 << (frames[k] & 7));
-			const char *s = trace_string(c->t, member == MEMBER_FUNC ? f.function : member == MEMBER_FILE ? f.file :
-							   member == MEMBER_MODULE ? f.module : 0, &n_text);
+			const char *s = trace_string(c->t,
+						     member == MEMBER_FUNC     ? f.function
+						     : member == MEMBER_FILE   ? f.file
+						     : member == MEMBER_MODULE ? f.module
+									       : 0,
+						     &n_text);
 			if (n_text)
-				offer_value(c, s, n_text, false, counts ? samples[i].n : UINT64_MAX);
+				offer_value(c, s, n_text, false,
+					    counts ? samples[i].n : UINT64_MAX);
 			else if (member == MEMBER_LINE && f.line) {
 				char text[16];
 				int n_line = snprintf(text, sizeof(text), "%u", f.line);
@@ -461,7 +509,9 @@ static void offer_values(struct completer *c, const struct token *operand)
 		offer_argument_values(c, NULL, rest, n_rest);
 	} else if (c->t && field == FIELD_COUNT) {
 		for (size_t n = operand->n; n-- > 1;) {
-			const struct catalog_event *e = operand->p[n] == '.' ? catalog_find(operand->p, n) : NULL;
+			const struct catalog_event *e = operand->p[n] == '.'
+							    ? catalog_find(operand->p, n)
+							    : NULL;
 			if (e) {
 				offer_argument_values(c, e, operand->p + n + 1, operand->n - n - 1);
 				break;
@@ -477,7 +527,10 @@ static enum field_type type_of(const struct token *operand)
 	if (field == FIELD_COUNT)
 		return FIELD_VALUES;
 	if (fields[field].type == FIELD_FRAMES)
-		return dot && operand->n - (size_t)(dot + 1 - operand->p) == 4 && !memcmp(dot + 1, "line", 4) ? FIELD_NUMBER : FIELD_TEXT;
+		return dot && operand->n - (size_t)(dot + 1 - operand->p) == 4 &&
+			       !memcmp(dot + 1, "line", 4)
+			   ? FIELD_NUMBER
+			   : FIELD_TEXT;
 	return fields[field].type;
 }
 
@@ -514,7 +567,8 @@ static bool takes_operator(const struct token *t)
 static int best_first(const void *a, const void *b)
 {
 	const struct item *x = a, *y = b;
-	uint64_t n_x = x->n_events == UINT64_MAX ? 1 : x->n_events, n_y = y->n_events == UINT64_MAX ? 1 : y->n_events;
+	uint64_t n_x = x->n_events == UINT64_MAX ? 1 : x->n_events,
+		 n_y = y->n_events == UINT64_MAX ? 1 : y->n_events;
 	if (x->is_prefix != y->is_prefix)
 		return x->is_prefix ? -1 : 1;
 	if (x->kind == y->kind && (x->kind == CANDIDATE_OPERATOR || x->kind == CANDIDATE_FIELD))
@@ -528,12 +582,17 @@ static int best_first(const void *a, const void *b)
 	return x->text < y->text ? -1 : x->text > y->text;
 }
 
-struct err *filter_complete(struct trace *t, const char *text, size_t n_bytes, size_t cursor, struct filter_completion *ret)
+struct err *filter_complete(struct trace *t, const char *text, size_t n_bytes, size_t cursor,
+			    struct filter_completion *ret)
 {
-	struct lexer lexer = { .text = text, .n = cursor < n_bytes ? cursor : n_bytes, .is_operand = true };
-	struct token none = { .kind = TOKEN_END, .p = "" }, before = none, operand = none, word = none;
+	struct lexer lexer = { .text = text,
+			       .n = cursor < n_bytes ? cursor : n_bytes,
+			       .is_operand = true };
+	struct token none = { .kind = TOKEN_END, .p = "" }, before = none, operand = none,
+		     word = none;
 	bool after_operator = false;
-	*ret = (struct filter_completion){ .at = lexer.n, .text = calloc(1, sizeof(struct strbuf)) };
+	*ret = (struct filter_completion){ .at = lexer.n,
+					   .text = calloc(1, sizeof(struct strbuf)) };
 	if (!ret->text)
 		return err_no_memory();
 	for (;;) {
@@ -541,9 +600,11 @@ struct err *filter_complete(struct trace *t, const char *text, size_t n_bytes, s
 		if (k.kind == TOKEN_END)
 			break;
 		bool is_last = k.end >= lexer.n;
-		bool is_open_text = k.kind == TOKEN_BAD && (text[k.at] == '"' || text[k.at] == '\'');
-		bool is_typed = is_last && (is_open_text || (k.kind == TOKEN_BAD && text[k.at] == '@') || k.kind == TOKEN_THEME ||
-					    k.kind == TOKEN_WORD);
+		bool is_open_text = k.kind == TOKEN_BAD &&
+				    (text[k.at] == '"' || text[k.at] == '\'');
+		bool is_typed = is_last &&
+				(is_open_text || (k.kind == TOKEN_BAD && text[k.at] == '@') ||
+				 k.kind == TOKEN_THEME || k.kind == TOKEN_WORD);
 		if (is_typed) {
 			word = k;
 			break;
@@ -561,7 +622,9 @@ struct err *filter_complete(struct trace *t, const char *text, size_t n_bytes, s
 		before = k;
 	}
 	bool has_typed = word.kind != TOKEN_END;
-	struct completer c = { .t = t, .text = ret->text, .word = has_typed ? text + word.at : "",
+	struct completer c = { .t = t,
+			       .text = ret->text,
+			       .word = has_typed ? text + word.at : "",
 			       .n_word = has_typed ? lexer.n - word.at : 0 };
 	if (has_typed)
 		ret->at = word.at;
@@ -581,8 +644,10 @@ struct err *filter_complete(struct trace *t, const char *text, size_t n_bytes, s
 	ret->v = c.items.n ? calloc(c.items.n, sizeof(*ret->v)) : NULL;
 	bool ok = !c.failed && !ret->text->failed && (ret->v || !c.items.n);
 	for (size_t i = 0; ok && i < c.items.n; i++)
-		ret->v[ret->n++] = (struct filter_candidate){ c.items.v[i].kind, ret->text->s + c.items.v[i].text,
-							      c.items.v[i].doc, c.items.v[i].n_events };
+		ret->v[ret->n++] = (struct filter_candidate){ c.items.v[i].kind,
+							      ret->text->s + c.items.v[i].text,
+							      c.items.v[i].doc,
+							      c.items.v[i].n_events };
 	vec_fini(&c.items);
 	if (ok)
 		return NULL;

@@ -1,5 +1,6 @@
 /*
- * filter_explain: why nothing is shown: each part of an "and" run as a filter of its own, one after the other.
+ * filter_explain: why nothing is shown: each part of an "and" run as a filter of its own, one after
+ * the other.
  */
 #include <stdlib.h>
 
@@ -13,14 +14,15 @@ struct filter_explanation {
 	struct trace *trace;
 	const struct filter *filter;
 	struct filter_cache *cache;
-	VEC(uint32_t) roots;            /* [part] */
+	VEC(uint32_t) roots; /* [part] */
 	VEC(struct filter_part) parts;
-	size_t at;                      /* this part is being counted */
-	struct filter part;             /* its filter: the same terms, another root */
+	size_t at;          /* this part is being counted */
+	struct filter part; /* its filter: the same terms, another root */
 	struct filter_run *run;
 };
 
-struct err *filter_explain(struct trace *t, const struct filter *f, struct filter_cache *cache, struct filter_explanation **ret)
+struct err *filter_explain(struct trace *t, const struct filter *f, struct filter_cache *cache,
+			   struct filter_explanation **ret)
 {
 	CLEANUP(filter_explanation) struct filter_explanation *x = calloc(1, sizeof(*x));
 	VEC(uint32_t) waiting = { 0 };
@@ -54,7 +56,8 @@ void filter_explanation_destroy(struct filter_explanation *x)
 	free(x);
 }
 
-struct err *filter_explanation_step(struct filter_explanation *x, uint64_t budget_ns, bool *ret_done)
+struct err *filter_explanation_step(struct filter_explanation *x, uint64_t budget_ns,
+				    bool *ret_done)
 {
 	struct err *err = NULL;
 	*ret_done = x->at == x->parts.n;
@@ -80,7 +83,8 @@ struct err *filter_explanation_step(struct filter_explanation *x, uint64_t budge
 	return NULL;
 }
 
-const struct filter_part *filter_explanation_parts(const struct filter_explanation *x, size_t *ret_n)
+const struct filter_part *filter_explanation_parts(const struct filter_explanation *x,
+						   size_t *ret_n)
 {
 	*ret_n = x->parts.n;
 	return x->parts.v;

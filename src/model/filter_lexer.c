@@ -28,8 +28,10 @@ static struct token delimited(struct lexer *l, char quote, size_t n_prefix)
 	while (l->at < l->n && l->text[l->at] != quote)
 		l->at += l->text[l->at] == '\\' && l->at + 1 < l->n ? 2 : 1;
 	if (l->at >= l->n)
-		return bad(l, at, quote == '/' ? "a closing / for this regular expression" :
-				  quote == '"' ? "a closing \" for this text" : "a closing ' for this text");
+		return bad(l, at,
+			   quote == '/'   ? "a closing / for this regular expression"
+			   : quote == '"' ? "a closing \" for this text"
+					  : "a closing ' for this text");
 	struct token t = { quote == '/' ? TOKEN_REGEX : TOKEN_TEXT,
 			   l->text + start,
 			   l->at - start,
@@ -76,13 +78,22 @@ struct token lexer_next(struct lexer *l)
 		if (l->text[l->at] == '.' && l->at + 1 < l->n && l->text[l->at + 1] == '.')
 			break;
 	if (l->at == from)
-		return bad(l, at, is_theme ? "the name of a theme after @" : "a field, an event, @theme, \"text\" or /regex/");
-	return (struct token){ is_theme ? TOKEN_THEME : TOKEN_WORD, l->text + from, l->at - from, at, l->at, NULL, 0 };
+		return bad(l, at,
+			   is_theme ? "the name of a theme after @"
+				    : "a field, an event, @theme, \"text\" or /regex/");
+	return (struct token){ is_theme ? TOKEN_THEME : TOKEN_WORD,
+			       l->text + from,
+			       l->at - from,
+			       at,
+			       l->at,
+			       NULL,
+			       0 };
 }
 
 bool token_is(const struct token *t, const char *op)
 {
-	return (t->kind == TOKEN_OP || t->kind == TOKEN_WORD) && t->n == strlen(op) && !memcmp(t->p, op, t->n);
+	return (t->kind == TOKEN_OP || t->kind == TOKEN_WORD) && t->n == strlen(op) &&
+	       !memcmp(t->p, op, t->n);
 }
 
 static bool read_hex(const char *p, size_t n, size_t n_digits, uint32_t *ret)

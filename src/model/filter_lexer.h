@@ -9,13 +9,15 @@ struct strbuf;
 
 enum token_kind {
 	TOKEN_END,
-	/* names, globs, numbers with their units, paths: letters digits _ . * ? - $ : / and all non-ASCII */
+	/* names, globs, numbers with their units, paths: letters digits _ . * ? - $ : / and all
+	   non-ASCII */
 	TOKEN_WORD,
-	TOKEN_TEXT,    /* "…" or '…', also b"…": p[0 … n) is what is between, escapes as written; p[-1] the quote */
-	TOKEN_REGEX,   /* /…/imsx: p[0 … n) is what is between */
-	TOKEN_THEME,   /* @word: p[0 … n) is the word */
-	TOKEN_OP,      /* == != < <= > >= ~ =~ !~ & && | || ! ( ) { } [ ] , .. */
-	TOKEN_BAD      /* p is what was expected, as words */
+	TOKEN_TEXT, /* "…" or '…', also b"…": p[0 … n) is what is between, escapes as written; p[-1]
+		       the quote */
+	TOKEN_REGEX, /* /…/imsx: p[0 … n) is what is between */
+	TOKEN_THEME, /* @word: p[0 … n) is the word */
+	TOKEN_OP,    /* == != < <= > >= ~ =~ !~ & && | || ! ( ) { } [ ] , .. */
+	TOKEN_BAD    /* p is what was expected, as words */
 };
 
 struct token {

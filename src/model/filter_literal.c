@@ -23,9 +23,10 @@ static const struct unit {
 	double factor;
 	bool is_time; /* in ns */
 } units[] = {
-	{ "ns", 1, true },  { "us", 1e3, true }, { "µs", 1e3, true },   { "ms", 1e6, true },   { "s", 1e9, true },
-	{ "m", 60e9, true }, { "h", 3600e9, true }, { "k", 1024, false }, { "K", 1024, false }, { "M", 1048576, false },
-	{ "G", 1073741824, false },
+	{ "ns", 1, true },       { "us", 1e3, true },        { "µs", 1e3, true },
+	{ "ms", 1e6, true },     { "s", 1e9, true },         { "m", 60e9, true },
+	{ "h", 3600e9, true },   { "k", 1024, false },       { "K", 1024, false },
+	{ "M", 1048576, false }, { "G", 1073741824, false },
 };
 
 /* 0x…, 0o…, 0b… and, where values are shown so, 0700; true if `digits` are such. */
@@ -86,7 +87,8 @@ bool literal_read_number(const char *s, size_t n, enum literal_form form, struct
 	double factor = is_time ? 1e9 : 1;
 	if (*unit) {
 		size_t i = 0;
-		while (i < ARRAY_LEN(units) && (strcmp(units[i].name, unit) != 0 || units[i].is_time != is_time))
+		while (i < ARRAY_LEN(units) &&
+		       (strcmp(units[i].name, unit) != 0 || units[i].is_time != is_time))
 			i++;
 		if (i == ARRAY_LEN(units))
 			return false;
@@ -131,7 +133,8 @@ static bool read_wall_time(const char *s, size_t n, int64_t *ret, int64_t *ret_s
 	if (*rest == 'Z')
 		rest++;
 	int64_t seconds = (int64_t)timegm(&tm);
-	return !*rest && !__builtin_mul_overflow(seconds, 1000000000, &seconds) && !__builtin_add_overflow(seconds, ns, ret);
+	return !*rest && !__builtin_mul_overflow(seconds, 1000000000, &seconds) &&
+	       !__builtin_add_overflow(seconds, ns, ret);
 }
 
 static bool read_version(const char *s, size_t n, uint32_t *ret, int *ret_parts)
@@ -248,15 +251,19 @@ struct err *literal_make(const struct filter_term *t, const struct token *k, str
 			l.is_number = l.is_integer = l.is_wall = true, l.i = wall,
 			l.d = (double)wall;
 		if (!l.is_number && t->op != OP_CONTAINS)
-			err = type == FIELD_NUMBER ?
-			      SYNTAX(k->at, "expected a number, as in 42, 0x2a or 4k") :
-			      SYNTAX(k->at, "expected a time, as in 2.5s, 300ms or \"2026-11-22T07:00:00Z\"");
+			err = type == FIELD_NUMBER
+				  ? SYNTAX(k->at, "expected a number, as in 42, 0x2a or 4k")
+				  : SYNTAX(k->at, "expected a time, as in 2.5s, 300ms or "
+						  "\"2026-11-22T07:00:00Z\"");
 	} else if (type == FIELD_VERSION) {
-		if (t->op != OP_CONTAINS && !read_version(l.text, l.n_text, &l.version, &l.n_version))
+		if (t->op != OP_CONTAINS &&
+		    !read_version(l.text, l.n_text, &l.version, &l.n_version))
 			err = SYNTAX(k->at, "expected a version, as in 3.12");
 	} else if (type == FIELD_BOOL) {
-		bool yes = !strcmp(l.text, "true") || !strcmp(l.text, "True") || !strcmp(l.text, "1") || !strcmp(l.text, "yes");
-		bool no = !strcmp(l.text, "false") || !strcmp(l.text, "False") || !strcmp(l.text, "0") || !strcmp(l.text, "no");
+		bool yes = !strcmp(l.text, "true") || !strcmp(l.text, "True") ||
+			   !strcmp(l.text, "1") || !strcmp(l.text, "yes");
+		bool no = !strcmp(l.text, "false") || !strcmp(l.text, "False") ||
+			  !strcmp(l.text, "0") || !strcmp(l.text, "no");
 		l.is_number = l.is_integer = true;
 		l.i = yes;
 		l.d = yes;

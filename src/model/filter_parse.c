@@ -1,8 +1,9 @@
 /*
  * filter_parse: text → struct filter. Grammar: filter.h.
  *
- * Recursive descent, one token ahead. The first thing that is not as expected ends it with an error at its place; what is
- * a name but no known one is looked up among those that could stand there, and the nearest goes into the hint.
+ * Recursive descent, one token ahead. The first thing that is not as expected ends it with an error
+ * at its place; what is a name but no known one is looked up among those that could stand there,
+ * and the nearest goes into the hint.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,13 +18,12 @@
 
 #define NESTING_MAX 100
 
-
 struct parser {
 	struct filter *f;
 	struct trace *trace; /* may be NULL */
 	struct lexer lexer;
-	struct token t;      /* the next */
-	size_t last_end;     /* end of the token before it */
+	struct token t;  /* the next */
+	size_t last_end; /* end of the token before it */
 	unsigned nesting;
 	/* the event last named: whose arguments to suggest first */
 	const struct catalog_event *mentioned;
@@ -44,7 +44,8 @@ static struct err *expected(const struct parser *p, const char *what)
 		return SYNTAX(p->t.at, "expected %s", p->t.p);
 	if (p->t.kind == TOKEN_END)
 		return SYNTAX(p->t.at, "expected %s here", what);
-	return SYNTAX(p->t.at, "expected %s, not %.*s", what, (int)(p->t.end - p->t.at), p->f->text + p->t.at);
+	return SYNTAX(p->t.at, "expected %s, not %.*s", what, (int)(p->t.end - p->t.at),
+		      p->f->text + p->t.at);
 }
 
 static struct err *add_node(struct parser *p, struct filter_node node, uint32_t *ret)
@@ -86,7 +87,8 @@ static struct err *set_key(struct parser *p, struct filter_term *t)
 	};
 	/* the same text may stand for several terms */
 	strbuf_addf(&b, "%d %d %d:", t->field, t->op, t->is_negated);
-	for (struct token k = lexer_next(&l); k.kind != TOKEN_END && k.kind != TOKEN_BAD; k = lexer_next(&l)) {
+	for (struct token k = lexer_next(&l); k.kind != TOKEN_END && k.kind != TOKEN_BAD;
+	     k = lexer_next(&l)) {
 		strbuf_addc(&b, ' ');
 		strbuf_add(&b, p->f->text + k.at, k.end - k.at);
 		l.is_operand = token_is(&k, "~") || token_is(&k, "=~") || token_is(&k, "!~") ||
@@ -100,15 +102,21 @@ static struct err *set_key(struct parser *p, struct filter_term *t)
 static struct err *add_term(struct parser *p, struct filter_term *t, uint32_t *ret)
 {
 	t->n_bytes = p->last_end - t->at;
-	struct err *err = p->f->terms.n >= TERMS_MAX ? SYNTAX(t->at, "expected fewer than %d terms", TERMS_MAX) : set_key(p, t);
+	struct err *err = p->f->terms.n >= TERMS_MAX
+			      ? SYNTAX(t->at, "expected fewer than %d terms", TERMS_MAX)
+			      : set_key(p, t);
 	if (!err && !vec_push(&p->f->terms, *t))
 		err = err_no_memory();
 	if (err) {
 		term_fini(t);
 		return err;
 	}
-	return add_node(p, (struct filter_node){ .kind = NODE_TERM, .term = (uint32_t)p->f->terms.n - 1, .at = t->at,
-						 .n_bytes = t->n_bytes }, ret);
+	return add_node(p,
+			(struct filter_node){ .kind = NODE_TERM,
+					      .term = (uint32_t)p->f->terms.n - 1,
+					      .at = t->at,
+					      .n_bytes = t->n_bytes },
+			ret);
 }
 
 /* ---- names ---- */
@@ -126,7 +134,8 @@ static bool is_event(const struct parser *p, const char *s, size_t n)
 static bool is_category(const struct parser *p, const char *s, size_t n)
 {
 	for (size_t i = 0; i < n_catalog_events; i++)
-		if (strlen(catalog_events[i].category) == n && !memcmp(catalog_events[i].category, s, n))
+		if (strlen(catalog_events[i].category) == n &&
+		    !memcmp(catalog_events[i].category, s, n))
 			return true;
 	for (uint32_t i = 1; p->trace && i <= trace_n_names(p->trace); i++) {
 		size_t n_name;
@@ -160,17 +169,20 @@ static void offer_arguments(struct suggest *s, const struct catalog_event *e)
 {
 	for (size_t i = 0; e && i < e->n_signatures; i++)
 		for (size_t k = 0; k < e->signatures[i].n_args; k++)
-			suggest_offer(s, e->signatures[i].args[k].name, strlen(e->signatures[i].args[k].name));
+			suggest_offer(s, e->signatures[i].args[k].name,
+				      strlen(e->signatures[i].args[k].name));
 	for (size_t k = 0; e && k < e->n_args; k++)
 		suggest_offer(s, e->args[k].name, strlen(e->args[k].name));
 }
 
 static struct err *with_suggestion(struct err *err, const struct suggest *s, const char *prefix)
 {
-	return s->best ? err_with_hint(err, "did you mean %s%.*s?", prefix, (int)s->n_best, s->best) : err;
+	return s->best ? err_with_hint(err, "did you mean %s%.*s?", prefix, (int)s->n_best, s->best)
+		       : err;
 }
 
-/* Names of arguments are checked unless the capture has events of its own, whose arguments nobody knows. */
+/* Names of arguments are checked unless the capture has events of its own, whose arguments nobody
+ * knows. */
 static bool has_own_events(const struct parser *p)
 {
 	for (uint32_t i = 1; p->trace && i <= trace_n_names(p->trace); i++) {
@@ -192,14 +204,16 @@ static bool is_argument(const struct catalog_event *e, const char *s, size_t n)
 	return false;
 }
 
-static struct err *check_argument(struct parser *p, const struct catalog_event *e, const char *s, size_t n, size_t at)
+static struct err *check_argument(struct parser *p, const struct catalog_event *e, const char *s,
+				  size_t n, size_t at)
 {
 	struct suggest near = suggest_for(s, n);
 	if (e) {
 		if (is_argument(e, s, n))
 			return NULL;
 		offer_arguments(&near, e);
-		return with_suggestion(SYNTAX(at, "%s has no argument %.*s", e->name, (int)n, s), &near, "");
+		return with_suggestion(SYNTAX(at, "%s has no argument %.*s", e->name, (int)n, s),
+				       &near, "");
 	}
 	if (is_argument(NULL, s, n) || has_own_events(p))
 		return NULL;
@@ -207,7 +221,9 @@ static struct err *check_argument(struct parser *p, const struct catalog_event *
 	for (size_t i = 0; !near.best && i < n_catalog_events; i++)
 		offer_arguments(&near, &catalog_events[i]);
 	if (p->mentioned)
-		return with_suggestion(SYNTAX(at, "%s has no argument %.*s", p->mentioned->name, (int)n, s), &near, "");
+		return with_suggestion(
+		    SYNTAX(at, "%s has no argument %.*s", p->mentioned->name, (int)n, s), &near,
+		    "");
 	return with_suggestion(SYNTAX(at, "no event has an argument %.*s", (int)n, s), &near, "");
 }
 
@@ -282,7 +298,8 @@ static struct err *parse_set(struct parser *p, struct filter_term *t)
 				return err;
 			bool is_version = literal_type(t) == FIELD_VERSION;
 			free(hi.text);
-			if (!is_version && (!lo->is_number || !hi.is_number || lo->is_wall != hi.is_wall))
+			if (!is_version &&
+			    (!lo->is_number || !hi.is_number || lo->is_wall != hi.is_wall))
 				return SYNTAX(at, "expected numbers on both sides of ..");
 			lo->is_range = true;
 			lo->i_hi = hi.i, lo->d_hi = hi.d;
@@ -292,7 +309,8 @@ static struct err *parse_set(struct parser *p, struct filter_term *t)
 		}
 		if (token_is(&p->t, ","))
 			advance(p, false);
-		else if (!token_is(&p->t, "}") && p->t.kind != TOKEN_WORD && p->t.kind != TOKEN_TEXT)
+		else if (!token_is(&p->t, "}") && p->t.kind != TOKEN_WORD &&
+			 p->t.kind != TOKEN_TEXT)
 			return expected(p, "',' or '}'");
 	}
 	if (!t->literals.n)
@@ -314,10 +332,14 @@ static struct err *parse_regex(struct parser *p, struct filter_term *t)
 			continue;
 		strbuf_addc(&b, s[i]);
 	}
-	struct err *err = b.failed ? err_no_memory() : regex_compile(strbuf_str(&b), b.n, p->t.flags, p->t.n_flags, &t->regex);
+	struct err *err = b.failed ? err_no_memory()
+				   : regex_compile(strbuf_str(&b), b.n, p->t.flags, p->t.n_flags,
+						   &t->regex);
 	strbuf_fini(&b);
 	if (err)
-		return err->code == ERR_SYNTAX ? err_with_at(err, (uint64_t)(s - p->f->text) + err->at) : err;
+		return err->code == ERR_SYNTAX
+			   ? err_with_at(err, (uint64_t)(s - p->f->text) + err->at)
+			   : err;
 	advance(p, false);
 	return NULL;
 }
@@ -404,17 +426,22 @@ static struct err *check_op(const struct filter_term *t, const struct token *op)
 	bool has_members = fields[t->field].type == FIELD_FRAMES && t->member == MEMBER_NONE;
 	int n = (int)op->n;
 	if (has_members)
-		return SYNTAX(op->at, "expected %s.func, .file, .line or .module before %.*s", fields[t->field].name, n, op->p);
+		return SYNTAX(op->at, "expected %s.func, .file, .line or .module before %.*s",
+			      fields[t->field].name, n, op->p);
 	if (type == FIELD_BOOL && t->op != OP_EQ)
-		return SYNTAX(op->at, "%s is true or false: it takes == and !=, or stands alone", fields[t->field].name);
+		return SYNTAX(op->at, "%s is true or false: it takes == and !=, or stands alone",
+			      fields[t->field].name);
 	if (type == FIELD_NANOSECONDS && (t->op == OP_MATCH || t->op == OP_CONTAINS))
-		return SYNTAX(op->at, "%s is a time: it takes == != < <= > >= and in", fields[t->field].name);
+		return SYNTAX(op->at, "%s is a time: it takes == != < <= > >= and in",
+			      fields[t->field].name);
 	if (t->op == OP_BITS && type != FIELD_VALUES && type != FIELD_NUMBER)
 		return SYNTAX(op->at,
 			      "%s has no bits: & is for numbers, as in args.flags & O_CREAT",
 			      fields[t->field].name);
 	if (is_order && t->field == FIELD_THEME)
-		return SYNTAX(op->at, "a theme is not before or after another: it takes == != ~ !~ contains and in");
+		return SYNTAX(
+		    op->at,
+		    "a theme is not before or after another: it takes == != ~ !~ contains and in");
 	return NULL;
 }
 
@@ -509,7 +536,8 @@ static struct err *parse_steps(struct parser *p, struct filter_term *t, bool fir
 	}
 }
 
-/* How much of s is the argument's name: up to the first dot, or more where a name has dots in it ("sys.path"). */
+/* How much of s is the argument's name: up to the first dot, or more where a name has dots in it
+ * ("sys.path"). */
 static size_t argument_bytes(const struct catalog_event *e, const char *s, size_t n)
 {
 	const char *dot = memchr(s, '.', n);
@@ -523,8 +551,8 @@ static size_t argument_bytes(const struct catalog_event *e, const char *s, size_
 }
 
 /* args…, EVENT.NAME…: rest is what follows "args" or the event's name: "" or ".name.more". */
-static struct err *parse_argument(struct parser *p, const char *event, size_t n_event, const char *rest, size_t n_rest,
-				  uint32_t *ret)
+static struct err *parse_argument(struct parser *p, const char *event, size_t n_event,
+				  const char *rest, size_t n_rest, uint32_t *ret)
 {
 	struct filter_term t = { .at = p->t.at, .field = FIELD_ARGS };
 	struct err *err = NULL;
@@ -571,8 +599,11 @@ static struct err *parse_field(struct parser *p, enum field_id field, size_t n_f
 			struct suggest near = suggest_for(rest + 1, n_rest - 1);
 			for (int i = MEMBER_NONE + 1; i < MEMBER_COUNT; i++)
 				suggest_offer(&near, frame_members[i], strlen(frame_members[i]));
-			return with_suggestion(SYNTAX(p->t.at + n_field + 1, "a frame has func, file, line and module, not %.*s",
-						      (int)(n_rest - 1), rest + 1), &near, "");
+			return with_suggestion(
+			    SYNTAX(p->t.at + n_field + 1,
+				   "a frame has func, file, line and module, not %.*s",
+				   (int)(n_rest - 1), rest + 1),
+			    &near, "");
 		}
 	}
 	advance(p, false);
@@ -610,16 +641,22 @@ static struct err *unknown_word(struct parser *p, const struct token *word)
 		near.distance = (unsigned)n_first / 3 + 1;
 		offer_fields(&near);
 		if (near.best)
-			return with_suggestion(SYNTAX(word->at, "there is no field %.*s", n, word->p), &near, "");
+			return with_suggestion(
+			    SYNTAX(word->at, "there is no field %.*s", n, word->p), &near, "");
 		return err_with_hint(SYNTAX(word->at, "there is no field %.*s", n, word->p),
-				     "--list-fields lists them; of an argument write args.%.*s", n, word->p);
+				     "--list-fields lists them; of an argument write args.%.*s", n,
+				     word->p);
 	}
 	offer_fields(&near);
 	offer_events(p, &near);
 	if (near.best)
-		return with_suggestion(SYNTAX(word->at, "there is no event, category or field %.*s", n, word->p), &near, "");
-	return err_with_hint(SYNTAX(word->at, "there is no event, category or field %.*s", n, word->p),
-			     "of an event of your own write event == \"%.*s\", to find a text \"%.*s\"", n, word->p, n, word->p);
+		return with_suggestion(
+		    SYNTAX(word->at, "there is no event, category or field %.*s", n, word->p),
+		    &near, "");
+	return err_with_hint(
+	    SYNTAX(word->at, "there is no event, category or field %.*s", n, word->p),
+	    "of an event of your own write event == \"%.*s\", to find a text \"%.*s\"", n, word->p,
+	    n, word->p);
 }
 
 static struct err *parse_word(struct parser *p, uint32_t *ret)
@@ -630,7 +667,8 @@ static struct err *parse_word(struct parser *p, uint32_t *ret)
 	enum field_id field = field_find(word.p, n_first);
 	bool has_rest = n_first < word.n;
 	/* 1. a field; "time.sleep" is none */
-	if (field != FIELD_COUNT && (!has_rest || fields[field].type == FIELD_FRAMES || field == FIELD_ARGS))
+	if (field != FIELD_COUNT &&
+	    (!has_rest || fields[field].type == FIELD_FRAMES || field == FIELD_ARGS))
 		return parse_field(p, field, n_first, ret);
 	/* 2. a glob */
 	if (glob_is(word.p, word.n))
@@ -690,8 +728,13 @@ static struct err *parse_any_text(struct parser *p, uint32_t *ret)
 		if ((err = add_term(p, &t, &ids[i])))
 			return err;
 	}
-	return add_node(p, (struct filter_node){ .kind = NODE_OR, .a = ids[0], .b = ids[1], .at = token.at,
-						 .n_bytes = token.end - token.at }, ret);
+	return add_node(p,
+			(struct filter_node){ .kind = NODE_OR,
+					      .a = ids[0],
+					      .b = ids[1],
+					      .at = token.at,
+					      .n_bytes = token.end - token.at },
+			ret);
 }
 
 static bool is_not(const struct token *t)
@@ -714,14 +757,18 @@ static struct err *parse_not(struct parser *p, uint32_t *ret)
 	size_t at = p->t.at;
 	struct err *err;
 	if (++p->nesting > NESTING_MAX)
-		return SYNTAX(at, "expected at most %d parentheses and nots inside one another", NESTING_MAX);
+		return SYNTAX(at, "expected at most %d parentheses and nots inside one another",
+			      NESTING_MAX);
 	if (is_not(&p->t)) {
 		uint32_t a;
 		advance(p, true);
 		err = parse_not(p, &a);
 		if (!err)
-			err = add_node(p, (struct filter_node){ .kind = NODE_NOT, .a = a, .at = at,
-								.n_bytes = p->last_end - at }, ret);
+			err = add_node(
+			    p,
+			    (struct filter_node){
+				.kind = NODE_NOT, .a = a, .at = at, .n_bytes = p->last_end - at },
+			    ret);
 	} else if (token_is(&p->t, "(")) {
 		advance(p, true);
 		err = parse_or(p, ret);
@@ -753,8 +800,13 @@ static struct err *parse_and(struct parser *p, uint32_t *ret)
 		advance(p, true);
 		err = parse_not(p, &b);
 		if (!err)
-			err = add_node(p, (struct filter_node){ .kind = NODE_AND, .a = a, .b = b, .at = at,
-								.n_bytes = p->last_end - at }, ret);
+			err = add_node(p,
+				       (struct filter_node){ .kind = NODE_AND,
+							     .a = a,
+							     .b = b,
+							     .at = at,
+							     .n_bytes = p->last_end - at },
+				       ret);
 	}
 	return err;
 }
@@ -769,13 +821,19 @@ static struct err *parse_or(struct parser *p, uint32_t *ret)
 		advance(p, true);
 		err = parse_and(p, &b);
 		if (!err)
-			err = add_node(p, (struct filter_node){ .kind = NODE_OR, .a = a, .b = b, .at = at,
-								.n_bytes = p->last_end - at }, ret);
+			err = add_node(p,
+				       (struct filter_node){ .kind = NODE_OR,
+							     .a = a,
+							     .b = b,
+							     .at = at,
+							     .n_bytes = p->last_end - at },
+				       ret);
 	}
 	return err;
 }
 
-struct err *filter_compile(const char *text, size_t n_bytes, struct trace *trace, struct filter **ret)
+struct err *filter_compile(const char *text, size_t n_bytes, struct trace *trace,
+			   struct filter **ret)
 {
 	CLEANUP(filter) struct filter *f = calloc(1, sizeof(*f));
 	if (!f || !(f->text = malloc(n_bytes + 1)))
@@ -833,7 +891,8 @@ void filter_error_show(struct strbuf *to, const char *text, const struct err *er
 	strbuf_add_repeat(to, ' ', cells);
 	strbuf_addc(to, '^');
 	strbuf_add_repeat(to, '~', n - 1);
-	strbuf_addf(to, "\n%s%s%s\n", err->message, err->hint ? "; " : "", err->hint ? err->hint : "");
+	strbuf_addf(to, "\n%s%s%s\n", err->message, err->hint ? "; " : "",
+		    err->hint ? err->hint : "");
 }
 
 void filter_quote(struct strbuf *to, const char *s, size_t n)

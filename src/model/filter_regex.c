@@ -1,11 +1,12 @@
 /*
  * filter_regex: see filter_regex.h.
  *
- * REQUIRED LITERALS. One pass over the pattern, knowing just enough of its syntax to be sure: at every point the longest
- * run of plain characters that any match must have in sequence. What it does not understand ends the run; what could
- * make a run optional (a quantifier that allows 0, an alternation inside a group) drops it; patterns with options that
- * change the meaning of plain characters (x) or quote them (\Q) yield nothing. Alternatives at the top level each give
- * one literal, and if one of them has none, the set is empty.
+ * REQUIRED LITERALS. One pass over the pattern, knowing just enough of its syntax to be sure: at
+ * every point the longest run of plain characters that any match must have in sequence. What it
+ * does not understand ends the run; what could make a run optional (a quantifier that allows 0, an
+ * alternation inside a group) drops it; patterns with options that change the meaning of plain
+ * characters (x) or quote them (\Q) yield nothing. Alternatives at the top level each give one
+ * literal, and if one of them has none, the set is empty.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "model/filter_regex.h"
@@ -150,21 +151,30 @@ static bool find_literals(const char *p, size_t n, struct regex_literals *l)
 				break;
 			}
 			char c = p[1];
-			bool is_letter = (c | 32) >= 'a' && (c | 32) <= 'z', is_digit = c >= '0' && c <= '9';
+			bool is_letter = (c | 32) >= 'a' && (c | 32) <= 'z',
+			     is_digit = c >= '0' && c <= '9';
 			if (c == 'Q' || c == 'E') {
 				ok = false;
 				break;
 			}
-			is_char = is_quoted_char = !is_letter && !is_digit && (unsigned char)c < 0x80;
+			is_char = is_quoted_char = !is_letter && !is_digit &&
+						   (unsigned char)c < 0x80;
 			p += 2;
 			if (!is_char) {
 				end_run(&run, &best);
-				/* \x{…} \p{…} \k<…> \g{…} \o{…} \xHH \NNN \cX: their tails are not to be read as text */
-				if (p < end && (*p == '{' || *p == '<' || *p == '\'') && strchr("xpPkgoN", c)) {
-					const char *q = memchr(p, *p == '{' ? '}' : *p == '<' ? '>' : '\'', (size_t)(end - p));
+				/* \x{…} \p{…} \k<…> \g{…} \o{…} \xHH \NNN \cX: their tails are not
+				 * to be read as text */
+				if (p < end && (*p == '{' || *p == '<' || *p == '\'') &&
+				    strchr("xpPkgoN", c)) {
+					const char *q = memchr(p,
+							       *p == '{'   ? '}'
+							       : *p == '<' ? '>'
+									   : '\'',
+							       (size_t)(end - p));
 					p = q ? q + 1 : end;
 				} else if (strchr("xcpPg0123456789", c) && c) {
-					while (p < end && ((*p >= '0' && *p <= '9') || ((*p | 32) >= 'a' && (*p | 32) <= 'z')))
+					while (p < end && ((*p >= '0' && *p <= '9') ||
+							   ((*p | 32) >= 'a' && (*p | 32) <= 'z')))
 						p++;
 				}
 			}
@@ -175,7 +185,8 @@ static bool find_literals(const char *p, size_t n, struct regex_literals *l)
 			/* options inside may reach beyond the group */
 			if (p + 1 < end && (p[1] == '?' || p[1] == '*')) {
 				const char *q = p + 2;
-				while (q < end && (((*q | 32) >= 'a' && (*q | 32) <= 'z') || *q == '-'))
+				while (q < end &&
+				       (((*q | 32) >= 'a' && (*q | 32) <= 'z') || *q == '-'))
 					q++;
 				if (p[1] == '*' || (q < end && strchr(")^#", *q))) {
 					ok = false;
@@ -198,7 +209,8 @@ static bool find_literals(const char *p, size_t n, struct regex_literals *l)
 		}
 		const char *after = skip_quantifier(p, end, &may_be_zero);
 		if (is_char) {
-			strbuf_add(&run, item + is_quoted_char, (size_t)(p - item - is_quoted_char));
+			strbuf_add(&run, item + is_quoted_char,
+				   (size_t)(p - item - is_quoted_char));
 			/* x+ has the x; x* and what follows x+ are not certain to follow on */
 			if (after != p) {
 				if (may_be_zero)
@@ -256,15 +268,19 @@ static void analyse(struct regex *r, const char *p, size_t n, const char *flags,
 			r->literals.v[k].s[i] = lower(r->literals.v[k].s[i]);
 }
 
-struct err *regex_compile(const char *pattern, size_t n, const char *flags, size_t n_flags, struct regex **ret)
+struct err *regex_compile(const char *pattern, size_t n, const char *flags, size_t n_flags,
+			  struct regex **ret)
 {
 	CLEANUP(regex) struct regex *r = calloc(1, sizeof(*r));
 	if (!r)
 		return err_no_memory();
 	uint32_t options = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C;
 	for (size_t i = 0; i < n_flags; i++)
-		options |= flags[i] == 'i' ? PCRE2_CASELESS : flags[i] == 'm' ? PCRE2_MULTILINE :
-			   flags[i] == 's' ? PCRE2_DOTALL : flags[i] == 'x' ? PCRE2_EXTENDED : 0;
+		options |= flags[i] == 'i'   ? PCRE2_CASELESS
+			   : flags[i] == 'm' ? PCRE2_MULTILINE
+			   : flags[i] == 's' ? PCRE2_DOTALL
+			   : flags[i] == 'x' ? PCRE2_EXTENDED
+					     : 0;
 	int code;
 	PCRE2_SIZE at;
 	r->code = pcre2_compile((PCRE2_SPTR)pattern, n, options, &code, &at, NULL);
@@ -335,14 +351,16 @@ void regex_matcher_destroy(struct regex_matcher *m)
 	free(m);
 }
 
-bool regex_match(const struct regex *r, struct regex_matcher *m, const char *s, size_t n, uint64_t *n_limit_hits)
+bool regex_match(const struct regex *r, struct regex_matcher *m, const char *s, size_t n,
+		 uint64_t *n_limit_hits)
 {
 	if (r->plain)
 		return memmem(s, n, r->plain, r->n_plain) != NULL;
-	pcre2_match_context *context = *n_limit_hits < REGEX_PATIENCE ? m->context : m->short_context;
+	pcre2_match_context *context = *n_limit_hits < REGEX_PATIENCE ? m->context
+								      : m->short_context;
 	int result = pcre2_match(r->code, (PCRE2_SPTR)s, n, 0, 0, m->data, context);
-	if (result == PCRE2_ERROR_MATCHLIMIT || result == PCRE2_ERROR_DEPTHLIMIT || result == PCRE2_ERROR_HEAPLIMIT ||
-	    result == PCRE2_ERROR_JIT_STACKLIMIT)
+	if (result == PCRE2_ERROR_MATCHLIMIT || result == PCRE2_ERROR_DEPTHLIMIT ||
+	    result == PCRE2_ERROR_HEAPLIMIT || result == PCRE2_ERROR_JIT_STACKLIMIT)
 		++*n_limit_hits;
 	return result >= 0;
 }

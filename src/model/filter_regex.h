@@ -11,14 +11,14 @@
 #include "base/attr.h"
 #include "base/err.h"
 
-#define REGEX_MATCH_LIMIT 200000u     /* steps per subject: some ms */
+#define REGEX_MATCH_LIMIT 200000u /* steps per subject: some ms */
 /* subjects given up before the limit goes down: then a whole capture takes seconds */
-#define REGEX_PATIENCE 200u
+#define REGEX_PATIENCE          200u
 #define REGEX_MATCH_LIMIT_AFTER 2000u
-#define REGEX_LITERALS_MAX 16
+#define REGEX_LITERALS_MAX      16
 
 struct regex_literal {
-	char *s;   /* lower case when the set is caseless */
+	char *s; /* lower case when the set is caseless */
 	size_t n;
 };
 
@@ -32,8 +32,8 @@ struct regex_literals {
 
 struct regex;
 /* Errors: ERR_SYNTAX, err->at is the offset in the pattern. flags: any of "imsx". */
-MUST_CHECK struct err *regex_compile(const char *pattern, size_t n_bytes, const char *flags, size_t n_flags,
-				     struct regex **ret);
+MUST_CHECK struct err *regex_compile(const char *pattern, size_t n_bytes, const char *flags,
+				     size_t n_flags, struct regex **ret);
 void regex_destroy(struct regex *r);
 DEFINE_CLEANUP(regex);
 const struct regex_literals *regex_literals_get(const struct regex *r);
@@ -45,4 +45,5 @@ MUST_CHECK struct err *regex_matcher_create(struct regex_matcher **ret);
 void regex_matcher_destroy(struct regex_matcher *m);
 DEFINE_CLEANUP(regex_matcher);
 /* Steps above the limit: false, and *n_limit_hits is counted up. */
-bool regex_match(const struct regex *r, struct regex_matcher *m, const char *s, size_t n, uint64_t *n_limit_hits);
+bool regex_match(const struct regex *r, struct regex_matcher *m, const char *s, size_t n,
+		 uint64_t *n_limit_hits);

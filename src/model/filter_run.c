@@ -1,11 +1,12 @@
 /*
  * filter_run: a filter at work on a capture.
  *
- * Chunk by chunk (TRACE_CHUNK events), the tree is worked out on bitmaps of 256 words. A node gets the rows that still
- * matter (`mask`) and answers for these only, so that the expensive side of an "and" sees what the cheap one left over.
- * Before a chunk is read, its summary is asked: what its names, threads and times alone decide costs nothing.
- * Arguments and stacks are looked up in tables of verdicts by id; ids are used in order, so a chunk brings at most a range
- * of new ones, and the first hits are there after the first chunk.
+ * Chunk by chunk (TRACE_CHUNK events), the tree is worked out on bitmaps of 256 words. A node gets
+ * the rows that still matter (`mask`) and answers for these only, so that the expensive side of an
+ * "and" sees what the cheap one left over. Before a chunk is read, its summary is asked: what its
+ * names, threads and times alone decide costs nothing. Arguments and stacks are looked up in tables
+ * of verdicts by id; ids are used in order, so a chunk brings at most a range of new ones, and the
+ * first hits are there after the first chunk.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,17 +26,17 @@ struct filter_run {
 	const struct filter *filter;
 	struct filter_cache *cache;
 	bool owns_cache;
-	VEC(struct memo *) memos;     /* [term] */
-	VEC(int16_t) minors;          /* [thread] N of Python 3.N */
-	bool one_minor;               /* all threads have the same */
-	VEC(uint64_t) who;            /* [thread] what its verdicts rest on, as a number */
+	VEC(struct memo *) memos; /* [term] */
+	VEC(int16_t) minors;      /* [thread] N of Python 3.N */
+	bool one_minor;           /* all threads have the same */
+	VEC(uint64_t) who;        /* [thread] what its verdicts rest on, as a number */
 	int64_t wall_anchor_ns;
 	struct selection *rows;
 	uint64_t n_rows;
-	uint64_t limit_hits_before;   /* of the memos when the run was made */
+	uint64_t limit_hits_before; /* of the memos when the run was made */
 	unsigned n_restarts;
-	uint64_t until_ns;            /* of this step; UINT64_MAX no end */
-	bool is_late;                 /* the time is over in the middle of a chunk */
+	uint64_t until_ns; /* of this step; UINT64_MAX no end */
+	bool is_late;      /* the time is over in the middle of a chunk */
 };
 
 struct work {
@@ -46,8 +47,9 @@ struct work {
 };
 
 /*
- * A chunk full of values that were never seen may take long with a regular expression. Then it is left in the middle and begun
- * anew in the next step: the verdicts are kept, so each step gets further. Asked only where verdicts were added since.
+ * A chunk full of values that were never seen may take long with a regular expression. Then it is
+ * left in the middle and begun anew in the next step: the verdicts are kept, so each step gets
+ * further. Asked only where verdicts were added since.
  */
 static bool is_late(struct filter_run *r)
 {
@@ -56,7 +58,8 @@ static bool is_late(struct filter_run *r)
 	return r->is_late;
 }
 
-struct err *filter_run_create(struct trace *t, const struct filter *f, struct filter_cache *cache, struct filter_run **ret)
+struct err *filter_run_create(struct trace *t, const struct filter *f, struct filter_cache *cache,
+			      struct filter_run **ret)
 {
 	CLEANUP(filter_run) struct filter_run *r = calloc(1, sizeof(*r));
 	struct err *err = r ? NULL : err_no_memory();
@@ -124,14 +127,16 @@ static uint64_t who_is(struct trace *t, uint32_t thread)
 	const struct process_info *p = info ? trace_process(t, info->process) : NULL;
 	if (!p)
 		return 0;
-	uint64_t parts[] = { info->name, info->tid, info->interpreter, p->pid, p->ppid, p->name, p->python, p->python_hex }, h = 1;
+	uint64_t parts[] = { info->name, info->tid, info->interpreter, p->pid,
+			     p->ppid,    p->name,   p->python,         p->python_hex },
+		 h = 1;
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		h = (h ^ parts[i]) * 0x9e3779b97f4a7c15u, h ^= h >> 29;
 	return h;
 }
 
-/* Names of threads and processes are sometimes learnt late, in a capture that grows. Then what was decided by them is
- * decided again. */
+/* Names of threads and processes are sometimes learnt late, in a capture that grows. Then what was
+ * decided by them is decided again. */
 static bool note_who(struct filter_run *r)
 {
 	bool asks = false, changed = false;
@@ -160,13 +165,15 @@ static bool note_who(struct filter_run *r)
 
 enum share { SHARE_NONE, SHARE_SOME, SHARE_ALL };
 
-static enum share share_of_ids(struct filter_run *r, uint32_t i_term, const uint32_t *ids, uint32_t n, bool are_names)
+static enum share share_of_ids(struct filter_run *r, uint32_t i_term, const uint32_t *ids,
+			       uint32_t n, bool are_names)
 {
 	const struct filter_term *t = &r->filter->terms.v[i_term];
 	bool any = false, all = true;
 	for (uint32_t i = 0; i < n; i++) {
-		enum verdict v = are_names ? term_of_name(r->cache, t, r->memos.v[i_term], ids[i]) :
-					     term_of_thread(r->cache, t, r->memos.v[i_term], ids[i]);
+		enum verdict v = are_names
+				     ? term_of_name(r->cache, t, r->memos.v[i_term], ids[i])
+				     : term_of_thread(r->cache, t, r->memos.v[i_term], ids[i]);
 		bool fits = v == term_wants(t);
 		any |= fits;
 		all &= fits;
@@ -175,7 +182,8 @@ static enum share share_of_ids(struct filter_run *r, uint32_t i_term, const uint
 }
 
 /* Of a range of numbers: decided when both ends agree and the term cannot change in between. */
-static enum share share_of_range(const struct filter_run *r, const struct filter_term *t, uint64_t lo, uint64_t hi)
+static enum share share_of_range(const struct filter_run *r, const struct filter_term *t,
+				 uint64_t lo, uint64_t hi)
 {
 	if (t->op != OP_LT && t->op != OP_LE && t->op != OP_GT && t->op != OP_GE)
 		return t->op == OP_EXISTS ? SHARE_ALL : SHARE_SOME;
@@ -210,7 +218,8 @@ static enum share share_of(struct filter_run *r, uint32_t i_node, const struct c
 	case DOMAIN_EVENT:
 		if (t->field == FIELD_SEQ)
 			return share_of_range(r, t, s->first_seq, s->first_seq + s->n - 1);
-		return t->field == FIELD_TIME ? share_of_range(r, t, s->min_ns, s->max_ns) : SHARE_SOME;
+		return t->field == FIELD_TIME ? share_of_range(r, t, s->min_ns, s->max_ns)
+					      : SHARE_SOME;
 	case DOMAIN_ARGS:
 		for (uint32_t i = 0; t->event && i < s->n_names; i++) {
 			size_t n_name;
@@ -236,7 +245,8 @@ static bool is_empty(const chunk_bits bits)
 }
 
 /* out = mask & (table[index[row]] != 0); table is small */
-static void gather16(const uint8_t *table, const uint16_t *index, uint32_t n, const chunk_bits mask, chunk_bits out)
+static void gather16(const uint8_t *table, const uint16_t *index, uint32_t n, const chunk_bits mask,
+		     chunk_bits out)
 {
 	uint32_t row = 0;
 	for (size_t w = 0; w < CHUNK_WORDS; w++) {
@@ -258,8 +268,8 @@ static void gather16(const uint8_t *table, const uint16_t *index, uint32_t n, co
 }
 
 /* out = mask & (table[id[row]] == want) */
-static void gather32(const uint8_t *table, const uint32_t *id, uint32_t n, uint8_t want, const chunk_bits mask,
-		     chunk_bits out)
+static void gather32(const uint8_t *table, const uint32_t *id, uint32_t n, uint8_t want,
+		     const chunk_bits mask, chunk_bits out)
 {
 	uint32_t row = 0;
 	for (size_t w = 0; w < CHUNK_WORDS; w++) {
@@ -285,9 +295,10 @@ static void gather32(const uint8_t *table, const uint32_t *id, uint32_t n, uint8
 	}
 }
 
-/* The same for a table in which some verdicts may be unknown yet: rows with such are set in unknown. */
-static bool gather_known(const uint8_t *table, const uint32_t *id, uint32_t n, uint8_t want, const chunk_bits mask,
-			 chunk_bits out, chunk_bits unknown)
+/* The same for a table in which some verdicts may be unknown yet: rows with such are set in
+ * unknown. */
+static bool gather_known(const uint8_t *table, const uint32_t *id, uint32_t n, uint8_t want,
+			 const chunk_bits mask, chunk_bits out, chunk_bits unknown)
 {
 	uint64_t any_unknown = 0;
 	uint32_t row = 0;
@@ -328,7 +339,8 @@ static bool gather_known(const uint8_t *table, const uint32_t *id, uint32_t n, u
 	return any_unknown != 0;
 }
 
-static void eval_small(struct work *w, uint32_t i_term, bool are_names, const chunk_bits mask, chunk_bits out)
+static void eval_small(struct work *w, uint32_t i_term, bool are_names, const chunk_bits mask,
+		       chunk_bits out)
 {
 	struct filter_run *r = w->run;
 	const struct filter_term *t = &r->filter->terms.v[i_term];
@@ -340,8 +352,10 @@ static void eval_small(struct work *w, uint32_t i_term, bool are_names, const ch
 		return;
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		enum verdict v = are_names ? term_of_name(r->cache, t, r->memos.v[i_term], c->names[i]) :
-					     term_of_thread(r->cache, t, r->memos.v[i_term], c->threads[i]);
+		enum verdict v = are_names
+				     ? term_of_name(r->cache, t, r->memos.v[i_term], c->names[i])
+				     : term_of_thread(r->cache, t, r->memos.v[i_term],
+						      c->threads[i]);
 		table[i] = v == term_wants(t);
 		n_hits += table[i];
 	}
@@ -365,11 +379,14 @@ static void eval_event(struct work *w, uint32_t i_term, const chunk_bits mask, c
 		for (uint64_t rest = mask[word]; rest; rest &= rest - 1) {
 			unsigned i = (unsigned)__builtin_ctzll(rest);
 			size_t row = word * 64 + i;
-			bool cut = c->flags[row] & (EVENT_STACK_CUT | EVENT_ARGS_CUT | EVENT_NATIVE_CUT);
-			int64_t value = t->field == FIELD_SEQ ? (int64_t)(c->first_seq + row) :
-					t->field == FIELD_TIME ? (int64_t)c->time_ns[row] : cut;
-			enum verdict v = t->field == FIELD_CUT && t->op == OP_EXISTS ? cut ? VERDICT_YES : VERDICT_NO :
-					 term_of_number(t, value, w->run->wall_anchor_ns);
+			bool cut = c->flags[row] &
+				   (EVENT_STACK_CUT | EVENT_ARGS_CUT | EVENT_NATIVE_CUT);
+			int64_t value = t->field == FIELD_SEQ    ? (int64_t)(c->first_seq + row)
+					: t->field == FIELD_TIME ? (int64_t)c->time_ns[row]
+								 : cut;
+			enum verdict v = t->field == FIELD_CUT && t->op == OP_EXISTS
+					     ? cut ? VERDICT_YES : VERDICT_NO
+					     : term_of_number(t, value, w->run->wall_anchor_ns);
 			out[word] |= (uint64_t)(v == want) << i;
 		}
 }
@@ -385,7 +402,8 @@ static struct err *know_stacks(struct filter_run *r, uint32_t i_term, uint32_t e
 	if (!verdicts_extend(&m->stacks, end))
 		return err_no_memory();
 	if (!done) {
-		m->stacks.v[0] = (uint8_t)(t->field == FIELD_DEPTH ? term_of_number(t, 0, 0) : VERDICT_ABSENT);
+		m->stacks.v[0] = (uint8_t)(t->field == FIELD_DEPTH ? term_of_number(t, 0, 0)
+								   : VERDICT_ABSENT);
 		done = 1;
 	}
 	uint8_t *v = m->stacks.v;
@@ -400,7 +418,8 @@ static struct err *know_stacks(struct filter_run *r, uint32_t i_term, uint32_t e
 		}
 		uint32_t stop = page->first + page->n < end ? page->first + page->n : end;
 		for (uint32_t id = (uint32_t)done; id < stop; id++) {
-			uint32_t parent = page->parents[id - page->first], frame = page->frames[id - page->first];
+			uint32_t parent = page->parents[id - page->first],
+				 frame = page->frames[id - page->first];
 			/* the best of its frames: yes over no over absent */
 			if (t->field == FIELD_STACK) {
 				uint8_t own = (uint8_t)term_of_frame(r->cache, t, m, frame);
@@ -409,7 +428,8 @@ static struct err *know_stacks(struct filter_run *r, uint32_t i_term, uint32_t e
 				v[id] = (uint8_t)term_of_frame(r->cache, t, m, frame);
 			} else if (t->field == FIELD_CALLER) {
 				uint32_t caller = trace_caller(r->trace, id);
-				v[id] = caller ? (uint8_t)term_of_frame(r->cache, t, m, caller) : VERDICT_ABSENT;
+				v[id] = caller ? (uint8_t)term_of_frame(r->cache, t, m, caller)
+					       : VERDICT_ABSENT;
 			} else { /* FIELD_DEPTH */
 				uint32_t depth = parent < depths->n ? depths->v[parent] + 1u : 1;
 				if (id >= depths->n && !vec_push(depths, depth))
@@ -432,12 +452,13 @@ static void eval_stack(struct work *w, uint32_t i_term, const chunk_bits mask, c
 	w->err = know_stacks(r, i_term, w->stack_end);
 	if (w->err || r->is_late)
 		return;
-	gather32(r->memos.v[i_term]->stacks.v, w->chunk->stack, w->chunk->n, (uint8_t)term_wants(&r->filter->terms.v[i_term]),
-		 mask, out);
+	gather32(r->memos.v[i_term]->stacks.v, w->chunk->stack, w->chunk->n,
+		 (uint8_t)term_wants(&r->filter->terms.v[i_term]), mask, out);
 }
 
 /* The argument's position for each name of the chunk; INT32_MIN: not an event the term is about. */
-static bool positions_of(struct filter_run *r, const struct filter_term *t, const struct chunk *c, int minor, int32_t *to)
+static bool positions_of(struct filter_run *r, const struct filter_term *t, const struct chunk *c,
+			 int minor, int32_t *to)
 {
 	for (uint32_t i = 0; i < c->n_names; i++) {
 		size_t n;
@@ -449,7 +470,8 @@ static bool positions_of(struct filter_run *r, const struct filter_term *t, cons
 }
 
 /* Arguments whose verdicts are worked out as they come: one term, one position at a time. */
-static void eval_args_at(struct work *w, uint32_t i_term, int position, const chunk_bits mask, chunk_bits out)
+static void eval_args_at(struct work *w, uint32_t i_term, int position, const chunk_bits mask,
+			 chunk_bits out)
 {
 	struct filter_run *r = w->run;
 	const struct filter_term *t = &r->filter->terms.v[i_term];
@@ -463,7 +485,8 @@ static void eval_args_at(struct work *w, uint32_t i_term, int position, const ch
 			for (uint64_t rest = mask[word]; rest; rest &= rest - 1) {
 				unsigned i = (unsigned)__builtin_ctzll(rest);
 				size_t row = word * 64 + i;
-				enum verdict v = term_of_event_args(r->cache, t, m, position, c->first_seq + row, c->args[row]);
+				enum verdict v = term_of_event_args(
+				    r->cache, t, m, position, c->first_seq + row, c->args[row]);
 				out[word] |= (uint64_t)(v == want) << i;
 			}
 		return;
@@ -473,7 +496,8 @@ static void eval_args_at(struct work *w, uint32_t i_term, int position, const ch
 		w->err = err_no_memory();
 		return;
 	}
-	if (position == POSITION_ANY && (w->err = term_scan_values(r->cache, t, table, w->args_end)))
+	if (position == POSITION_ANY &&
+	    (w->err = term_scan_values(r->cache, t, table, w->args_end)))
 		return;
 	table->tuples.v[0] = VERDICT_ABSENT;
 	chunk_bits unknown;
@@ -529,7 +553,8 @@ static void eval_args(struct work *w, uint32_t i_term, const chunk_bits mask, ch
 			memset(of_minor, 0, sizeof(of_minor));
 			for (uint32_t row = 0; row < c->n; row++) {
 				uint32_t thread = c->threads[c->thread[row]];
-				bool has = (thread < r->minors.n ? r->minors.v[thread] : 0) == minor;
+				bool has = (thread < r->minors.n ? r->minors.v[thread] : 0) ==
+					   minor;
 				of_minor[row / 64] |= (uint64_t)has << (row & 63);
 			}
 			for (size_t k = 0; k < CHUNK_WORDS; k++)
@@ -602,7 +627,9 @@ static void eval(struct work *w, uint32_t i_node, const chunk_bits mask, chunk_b
 static void set_mask(chunk_bits mask, uint32_t n)
 {
 	for (uint32_t w = 0; w < CHUNK_WORDS; w++)
-		mask[w] = n >= (w + 1) * 64 ? ~UINT64_C(0) : n > w * 64 ? (UINT64_C(1) << (n - w * 64)) - 1 : 0;
+		mask[w] = n >= (w + 1) * 64 ? ~UINT64_C(0)
+			  : n > w * 64      ? (UINT64_C(1) << (n - w * 64)) - 1
+					    : 0;
 }
 
 static struct err *run_chunk(struct filter_run *r, uint32_t i_chunk, uint64_t *to)
@@ -624,7 +651,8 @@ static struct err *run_chunk(struct filter_run *r, uint32_t i_chunk, uint64_t *t
 		return err_no_memory();
 	w.args_end = s.args_end;
 	w.stack_end = s.stack_end;
-	/* The summary is what the file says; the columns were checked against it, tables must cover them all the same. */
+	/* The summary is what the file says; the columns were checked against it, tables must cover
+	 * them all the same. */
 	uint32_t n_values = trace_n_values(r->trace) + 1, n_stacks = trace_n_stacks(r->trace) + 1;
 	if (w.args_end > n_values)
 		w.args_end = n_values;
@@ -728,9 +756,12 @@ static bool match_term(struct filter_run *r, uint32_t i_term, const struct event
 	case DOMAIN_EVENT:
 		if (t->field == FIELD_CUT) {
 			bool cut = e->flags & (EVENT_STACK_CUT | EVENT_ARGS_CUT | EVENT_NATIVE_CUT);
-			v = t->op == OP_EXISTS ? cut ? VERDICT_YES : VERDICT_NO : term_of_number(t, cut, 0);
+			v = t->op == OP_EXISTS ? cut ? VERDICT_YES : VERDICT_NO
+					       : term_of_number(t, cut, 0);
 		} else {
-			v = term_of_number(t, (int64_t)(t->field == FIELD_SEQ ? e->seq : e->time_ns), r->wall_anchor_ns);
+			v = term_of_number(t,
+					   (int64_t)(t->field == FIELD_SEQ ? e->seq : e->time_ns),
+					   r->wall_anchor_ns);
 		}
 		break;
 	case DOMAIN_STACK: v = stack_verdict(r, i_term, e->stack); break;
@@ -738,7 +769,8 @@ static bool match_term(struct filter_run *r, uint32_t i_term, const struct event
 		const char *name = trace_name(r->trace, e->name, &n);
 		if (t->event && (n != t->n_event || memcmp(name, t->event, n) != 0))
 			break;
-		int position = term_position(r->cache, t, e->name, process_minor(r->trace, e->process));
+		int position = term_position(r->cache, t, e->name,
+					     process_minor(r->trace, e->process));
 		if (term_is_about_address(t)) {
 			v = term_of_event_args(r->cache, t, m, position, e->seq, e->args);
 			break;

@@ -1,8 +1,9 @@
 /*
  * filter_scan: see filter_scan.h.
  *
- * Two bytes of the needle, the rarest in paths and names, are compared at 64 places at once (GCC's vectors: any machine);
- * only where both fit the whole is compared. On real dictionaries this runs near the speed of memory.
+ * Two bytes of the needle, the rarest in paths and names, are compared at 64 places at once (GCC's
+ * vectors: any machine); only where both fit the whole is compared. On real dictionaries this runs
+ * near the speed of memory.
  */
 #include "model/filter_scan.h"
 
@@ -26,7 +27,8 @@ static bool is_letter(uint8_t c)
 
 struct scan_needle scan_needle_make(const char *s, size_t n, bool is_caseless)
 {
-	struct scan_needle needle = { .n = n < SCAN_NEEDLE_MAX ? n : SCAN_NEEDLE_MAX, .is_caseless = is_caseless };
+	struct scan_needle needle = { .n = n < SCAN_NEEDLE_MAX ? n : SCAN_NEEDLE_MAX,
+				      .is_caseless = is_caseless };
 	memcpy(needle.s, s, needle.n);
 	for (size_t i = 0; is_caseless && i < needle.n; i++)
 		if (needle.s[i] >= 'A' && needle.s[i] <= 'Z')
@@ -36,7 +38,8 @@ struct scan_needle scan_needle_make(const char *s, size_t n, bool is_caseless)
 			needle.rarer = i;
 	needle.rare = needle.rarer == 0;
 	for (size_t i = 0; i < needle.n; i++)
-		if (i != needle.rarer && commonness(needle.s[i]) < commonness(needle.s[needle.rare]))
+		if (i != needle.rarer &&
+		    commonness(needle.s[i]) < commonness(needle.s[needle.rare]))
 			needle.rare = i;
 	return needle;
 }
@@ -68,24 +71,29 @@ const uint8_t *scan_find(const struct scan_needle *needle, const uint8_t *p, con
 		return NULL;
 	const uint8_t *last = end - needle->n; /* the last place it can stand at */
 	uint8_t a = needle->s[needle->rarer], b = needle->s[needle->rare];
-	/* Caseless: bit 5 is set in text and needle alike; for other characters than letters that only finds more. */
-	uint8_t fold_a = needle->is_caseless && is_letter(a) ? 0x20 : 0, fold_b = needle->is_caseless && is_letter(b) ? 0x20 : 0;
+	/* Caseless: bit 5 is set in text and needle alike; for other characters than letters that
+	 * only finds more. */
+	uint8_t fold_a = needle->is_caseless && is_letter(a) ? 0x20 : 0,
+		fold_b = needle->is_caseless && is_letter(b) ? 0x20 : 0;
 	bytes16 want_a = (bytes16){ 0 } + a, want_b = (bytes16){ 0 } + b;
 	bytes16 or_a = (bytes16){ 0 } + fold_a, or_b = (bytes16){ 0 } + fold_b;
 	const uint8_t *pa = p + needle->rarer, *pb = p + needle->rare;
 	while (last - p >= 64) {
 		bytes16 hit = { 0 };
 		for (int k = 0; k < 64; k += 16)
-			hit |= (bytes16)((load(pa + k) | or_a) == want_a) & (bytes16)((load(pb + k) | or_b) == want_b);
+			hit |= (bytes16)((load(pa + k) | or_a) == want_a) &
+			       (bytes16)((load(pb + k) | or_b) == want_b);
 		words2 any = (words2)hit;
 		if (__builtin_expect((any[0] | any[1]) != 0, 0))
 			for (int k = 0; k < 64; k++)
-				if ((pa[k] | fold_a) == a && (pb[k] | fold_b) == b && stands_at(needle, p + k))
+				if ((pa[k] | fold_a) == a && (pb[k] | fold_b) == b &&
+				    stands_at(needle, p + k))
 					return p + k;
 		p += 64, pa += 64, pb += 64;
 	}
 	for (; p <= last; p++)
-		if ((p[needle->rarer] | fold_a) == a && (p[needle->rare] | fold_b) == b && stands_at(needle, p))
+		if ((p[needle->rarer] | fold_a) == a && (p[needle->rare] | fold_b) == b &&
+		    stands_at(needle, p))
 			return p;
 	return NULL;
 }

@@ -1,5 +1,6 @@
 /*
- * filter_scan: find short texts in long stretches of bytes, some bytes per cycle. For filter_*.c only.
+ * filter_scan: find short texts in long stretches of bytes, some bytes per cycle. For filter_*.c
+ * only.
  */
 #pragma once
 #include <stdbool.h>
@@ -11,8 +12,8 @@
 struct scan_needle {
 	uint8_t s[SCAN_NEEDLE_MAX]; /* lower case when caseless */
 	size_t n;
-	bool is_caseless;           /* ASCII letters only */
-	size_t rare, rarer;         /* the two positions compared first */
+	bool is_caseless;   /* ASCII letters only */
+	size_t rare, rarer; /* the two positions compared first */
 };
 
 /* 2 ≤ n ≤ SCAN_NEEDLE_MAX; what is longer is shortened, which only finds more. */

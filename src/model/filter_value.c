@@ -30,7 +30,8 @@ static bool equals(const char *s, size_t n, const struct literal *l)
 	return l->alias && n == strlen(l->alias) && !memcmp(s, l->alias, n);
 }
 
-static bool text_fits(struct filter_cache *c, const struct filter_term *t, struct memo *m, const char *s, size_t n)
+static bool text_fits(struct filter_cache *c, const struct filter_term *t, struct memo *m,
+		      const char *s, size_t n)
 {
 	const struct literal *l = t->literals.v;
 	switch (t->op) {
@@ -117,7 +118,8 @@ static bool number_fits_one(enum filter_op op, const struct literal *l, filter_i
 static bool number_fits(const struct filter_term *t, filter_int i, double d, bool is_integer)
 {
 	for (size_t k = 0; k < t->literals.n; k++)
-		if (t->literals.v[k].is_number && number_fits_one(t->op, &t->literals.v[k], i, d, is_integer))
+		if (t->literals.v[k].is_number &&
+		    number_fits_one(t->op, &t->literals.v[k], i, d, is_integer))
 			return true;
 	return false;
 }
@@ -128,7 +130,8 @@ static enum verdict verdict_of(bool fits)
 }
 
 /* A number of a field; as text where the operator wants text. */
-static enum verdict of_integer(struct filter_cache *c, const struct filter_term *t, struct memo *m, int64_t i)
+static enum verdict of_integer(struct filter_cache *c, const struct filter_term *t, struct memo *m,
+			       int64_t i)
 {
 	if (t->op == OP_EXISTS)
 		return VERDICT_YES;
@@ -139,7 +142,8 @@ static enum verdict of_integer(struct filter_cache *c, const struct filter_term 
 	return verdict_of(text_fits(c, t, m, c->scratch.s, c->scratch.n));
 }
 
-static enum verdict of_text(struct filter_cache *c, const struct filter_term *t, struct memo *m, const char *s, size_t n)
+static enum verdict of_text(struct filter_cache *c, const struct filter_term *t, struct memo *m,
+			    const char *s, size_t n)
 {
 	return verdict_of(text_fits(c, t, m, s, n));
 }
@@ -159,7 +163,9 @@ static bool version_fits(enum filter_op op, const struct literal *l, uint32_t ve
 	case OP_LE: return v <= l->version;
 	case OP_GT: return v > l->version;
 	case OP_GE: return v >= l->version;
-	case OP_IN: return l->is_range ? v >= l->version && (version & mask_hi) <= l->version_hi : v == l->version;
+	case OP_IN:
+		return l->is_range ? v >= l->version && (version & mask_hi) <= l->version_hi
+				   : v == l->version;
 	case OP_EXISTS:
 	case OP_MATCH:
 	case OP_CONTAINS:
@@ -171,9 +177,10 @@ static bool version_fits(enum filter_op op, const struct literal *l, uint32_t ve
 }
 
 /* The verdict on an id: asked for once, and kept unless memory is short. */
-typedef enum verdict ask_fn(struct filter_cache *c, const struct filter_term *t, struct memo *m, uint32_t id);
-static inline enum verdict remembered(verdict_vec *kept, ask_fn *ask, struct filter_cache *c, const struct filter_term *t,
-				      struct memo *m, uint32_t id)
+typedef enum verdict ask_fn(struct filter_cache *c, const struct filter_term *t, struct memo *m,
+			    uint32_t id);
+static inline enum verdict remembered(verdict_vec *kept, ask_fn *ask, struct filter_cache *c,
+				      const struct filter_term *t, struct memo *m, uint32_t id)
 {
 	if (!verdicts_extend(kept, (size_t)id + 1))
 		return ask(c, t, m, id);
@@ -184,7 +191,8 @@ static inline enum verdict remembered(verdict_vec *kept, ask_fn *ask, struct fil
 
 /* ---- names and threads ---- */
 
-static enum verdict ask_name(struct filter_cache *c, const struct filter_term *t, struct memo *m, uint32_t name)
+static enum verdict ask_name(struct filter_cache *c, const struct filter_term *t, struct memo *m,
+			     uint32_t name)
 {
 	size_t n;
 	const char *s = trace_name(c->trace, name, &n);
@@ -205,7 +213,8 @@ static enum verdict ask_name(struct filter_cache *c, const struct filter_term *t
 	}
 }
 
-enum verdict term_of_name(struct filter_cache *c, const struct filter_term *t, struct memo *m, uint32_t name)
+enum verdict term_of_name(struct filter_cache *c, const struct filter_term *t, struct memo *m,
+			  uint32_t name)
 {
 	return remembered(&m->names, ask_name, c, t, m, name);
 }
@@ -237,7 +246,8 @@ static enum verdict of_thread(struct filter_cache *c, const struct filter_term *
 	return of_text(c, t, m, s, n);
 }
 
-static enum verdict ask_thread(struct filter_cache *c, const struct filter_term *t, struct memo *m, uint32_t thread)
+static enum verdict ask_thread(struct filter_cache *c, const struct filter_term *t, struct memo *m,
+			       uint32_t thread)
 {
 	const struct thread_info *info = trace_thread(c->trace, thread);
 	const struct process_info *p = info ? trace_process(c->trace, info->process) : NULL;
@@ -250,9 +260,12 @@ static enum verdict ask_thread(struct filter_cache *c, const struct filter_term 
 	case FIELD_PPID: return of_integer(c, t, m, p->ppid);
 	case FIELD_TID: return of_integer(c, t, m, info->tid);
 	case FIELD_INTERP: return of_integer(c, t, m, info->interpreter);
-	case FIELD_CHILDREN: return of_bool(t, trace_process_parent(c->trace, info->process) != UINT32_MAX);
+	case FIELD_CHILDREN:
+		return of_bool(t, trace_process_parent(c->trace, info->process) != UINT32_MAX);
 	case FIELD_THREAD: return of_thread(c, t, m, info, p);
-	case FIELD_PROCESS: s = trace_string(c->trace, p->name, &n); return n ? of_text(c, t, m, s, n) : VERDICT_ABSENT;
+	case FIELD_PROCESS:
+		s = trace_string(c->trace, p->name, &n);
+		return n ? of_text(c, t, m, s, n) : VERDICT_ABSENT;
 	case FIELD_PYTHON:
 		if (!p->python_hex)
 			return VERDICT_ABSENT;
@@ -268,7 +281,8 @@ static enum verdict ask_thread(struct filter_cache *c, const struct filter_term 
 	}
 }
 
-enum verdict term_of_thread(struct filter_cache *c, const struct filter_term *t, struct memo *m, uint32_t thread)
+enum verdict term_of_thread(struct filter_cache *c, const struct filter_term *t, struct memo *m,
+			    uint32_t thread)
 {
 	return remembered(&m->threads, ask_thread, c, t, m, thread);
 }
@@ -299,7 +313,8 @@ enum verdict term_of_number(const struct filter_term *t, int64_t value, int64_t 
 
 /* ---- frames ---- */
 
-static enum verdict ask_frame(struct filter_cache *c, const struct filter_term *t, struct memo *m, uint32_t frame)
+static enum verdict ask_frame(struct filter_cache *c, const struct filter_term *t, struct memo *m,
+			      uint32_t frame)
 {
 	struct frame_info f;
 	size_t n;
@@ -329,7 +344,8 @@ static enum verdict ask_frame(struct filter_cache *c, const struct filter_term *
 	return verdict;
 }
 
-enum verdict term_of_frame(struct filter_cache *c, const struct filter_term *t, struct memo *m, uint32_t frame)
+enum verdict term_of_frame(struct filter_cache *c, const struct filter_term *t, struct memo *m,
+			   uint32_t frame)
 {
 	return remembered(&m->frames, ask_frame, c, t, m, frame);
 }
@@ -365,8 +381,8 @@ static bool has_number_literal(const struct filter_term *t)
 }
 
 /* An argument, or what a path of steps led to. The iterator stands behind the node. */
-static enum verdict of_node(struct filter_cache *c, const struct filter_term *t, struct memo *m, struct value_iter *it,
-			    const struct value_node *v)
+static enum verdict of_node(struct filter_cache *c, const struct filter_term *t, struct memo *m,
+			    struct value_iter *it, const struct value_node *v)
 {
 	if (t->op == OP_EXISTS)
 		return VERDICT_YES;
@@ -387,7 +403,8 @@ static enum verdict of_node(struct filter_cache *c, const struct filter_term *t,
 		}
 		if (fits)
 			return VERDICT_YES;
-		if (is_order || is_number) /* 5432 is also the text "5432", but not before or after a text */
+		if (is_order ||
+		    is_number) /* 5432 is also the text "5432", but not before or after a text */
 			return VERDICT_NO;
 	}
 	if (value_is_text(v->tag))
@@ -419,15 +436,16 @@ static uint64_t length_of(const struct value_node *v)
 }
 
 /* Follow the steps from the node on; the verdict of where they lead. */
-static enum verdict of_path(struct filter_cache *c, const struct filter_term *t, struct memo *m, struct value_iter *it,
-			    struct value_node v, size_t i_step)
+static enum verdict of_path(struct filter_cache *c, const struct filter_term *t, struct memo *m,
+			    struct value_iter *it, struct value_node v, size_t i_step)
 {
 	for (; i_step < t->steps.n; i_step++) {
 		const struct step *s = &t->steps.v[i_step];
 		bool found = false;
 		struct value_node child;
 		if (!s->name) {
-			if (v.tag < VALUE_TUPLE || v.tag > VALUE_FROZENSET || s->index >= v.n_children)
+			if (v.tag < VALUE_TUPLE || v.tag > VALUE_FROZENSET ||
+			    s->index >= v.n_children)
 				return VERDICT_ABSENT;
 			for (uint64_t k = 0; k <= s->index; k++) {
 				if (!value_iter_next(it, &child))
@@ -439,12 +457,16 @@ static enum verdict of_path(struct filter_cache *c, const struct filter_term *t,
 			continue;
 		}
 		bool is_type = !strcmp(s->name, "type"), is_id = !strcmp(s->name, "id");
-		for (uint32_t k = 0; v.tag == VALUE_OBJECT && !is_type && !is_id && k < v.n_children && !found; k++) {
+		for (uint32_t k = 0;
+		     v.tag == VALUE_OBJECT && !is_type && !is_id && k < v.n_children && !found;
+		     k++) {
 			if (!value_iter_next(it, &child))
 				return VERDICT_ABSENT;
 			/* an object's attributes called type and id are reached as type_ and id_ */
-			bool underscored = (child.n_attr_bytes == 4 && !memcmp(child.attr, "type", 4)) ||
-					   (child.n_attr_bytes == 2 && !memcmp(child.attr, "id", 2));
+			bool underscored = (child.n_attr_bytes == 4 &&
+					    !memcmp(child.attr, "type", 4)) ||
+					   (child.n_attr_bytes == 2 &&
+					    !memcmp(child.attr, "id", 2));
 			size_t n = child.n_attr_bytes;
 			found = s->n_name == n + underscored && !memcmp(child.attr, s->name, n) &&
 				(!underscored || s->name[n] == '_');
@@ -458,7 +480,8 @@ static enum verdict of_path(struct filter_cache *c, const struct filter_term *t,
 			value_iter_skip(it, &key);
 			if (!value_iter_next(it, &child))
 				return VERDICT_ABSENT;
-			found = key.tag == VALUE_STR && key.n_bytes == s->n_name && !memcmp(key.bytes, s->name, s->n_name);
+			found = key.tag == VALUE_STR && key.n_bytes == s->n_name &&
+				!memcmp(key.bytes, s->name, s->n_name);
 			if (!found)
 				value_iter_skip(it, &child);
 		}
@@ -474,14 +497,16 @@ static enum verdict of_path(struct filter_cache *c, const struct filter_term *t,
 			return t->op == OP_EXISTS ? VERDICT_YES : of_text(c, t, m, text, n);
 		if (is_id && v.tag == VALUE_OBJECT && v.address) {
 			char id[24];
-			int n_id = snprintf(id, sizeof(id), "0x%llx", (unsigned long long)v.address);
+			int n_id = snprintf(id, sizeof(id), "0x%llx",
+					    (unsigned long long)v.address);
 			if (t->op != OP_EXISTS && has_number_literal(t))
 				return verdict_of(number_fits(t, (filter_int)v.address, 0, true));
 			return of_text(c, t, m, id, (size_t)n_id);
 		}
 		bool has_length = v.tag >= VALUE_STR && v.tag <= VALUE_DICT;
 		if (!strcmp(s->name, "length") && has_length) {
-			struct value_node number = { .tag = VALUE_INT, .i = (int64_t)length_of(&v) };
+			struct value_node number = { .tag = VALUE_INT,
+						     .i = (int64_t)length_of(&v) };
 			return of_node(c, t, m, it, &number);
 		}
 		return VERDICT_ABSENT;
@@ -517,7 +542,8 @@ static enum verdict of_argument(struct filter_cache *c, const struct filter_term
 	return verdict;
 }
 
-static enum verdict ask_dict(struct filter_cache *c, const struct filter_term *t, struct memo *m, uint32_t args)
+static enum verdict ask_dict(struct filter_cache *c, const struct filter_term *t, struct memo *m,
+			     uint32_t args)
 {
 	struct value_iter it;
 	struct value_node head, key, v;
@@ -531,9 +557,10 @@ static enum verdict ask_dict(struct filter_cache *c, const struct filter_term *t
 		value_iter_skip(&it, &key);
 		if (!value_iter_next(&it, &v))
 			break;
-		bool wanted = t->select == ARG_ANY || (t->select == ARG_INDEX && t->arg_index == i) ||
-			      (t->select == ARG_NAME && key.tag == VALUE_STR && key.n_bytes == t->n_arg &&
-			       !memcmp(key.bytes, t->arg, t->n_arg));
+		bool wanted = t->select == ARG_ANY ||
+			      (t->select == ARG_INDEX && t->arg_index == i) ||
+			      (t->select == ARG_NAME && key.tag == VALUE_STR &&
+			       key.n_bytes == t->n_arg && !memcmp(key.bytes, t->arg, t->n_arg));
 		if (wanted) {
 			struct value_iter look = it;
 			enum verdict verdict = of_path(c, t, m, &look, v, 0);
@@ -574,8 +601,8 @@ static enum verdict ask_args(struct filter_cache *c, const struct filter_term *t
 	return best;
 }
 
-enum verdict term_of_args(struct filter_cache *c, const struct filter_term *t, struct memo *m, struct value_table *table,
-			  uint32_t args)
+enum verdict term_of_args(struct filter_cache *c, const struct filter_term *t, struct memo *m,
+			  struct value_table *table, uint32_t args)
 {
 	if (!args)
 		return VERDICT_ABSENT;
@@ -593,8 +620,8 @@ bool term_is_about_address(const struct filter_term *t)
 	       !strcmp(t->steps.v[t->steps.n - 1].name, "id");
 }
 
-enum verdict term_of_event_args(struct filter_cache *c, const struct filter_term *t, struct memo *m, int position,
-				uint64_t seq, uint32_t args)
+enum verdict term_of_event_args(struct filter_cache *c, const struct filter_term *t, struct memo *m,
+				int position, uint64_t seq, uint32_t args)
 {
 	struct value_iter it;
 	struct value_node head, v;
@@ -606,7 +633,8 @@ enum verdict term_of_event_args(struct filter_cache *c, const struct filter_term
 	value_iter_init(&it, c->trace, args, objects, n_objects);
 	if (!value_iter_next(&it, &head) || head.tag != VALUE_TUPLE)
 		return VERDICT_ABSENT;
-	for (uint32_t i = 0; i < head.n_children && best != VERDICT_YES && value_iter_next(&it, &v); i++) {
+	for (uint32_t i = 0; i < head.n_children && best != VERDICT_YES && value_iter_next(&it, &v);
+	     i++) {
 		if (position == POSITION_ANY || position == (int)i) {
 			struct value_iter look = it;
 			enum verdict verdict = of_path(c, t, m, &look, v, 0);
@@ -632,16 +660,19 @@ int term_position(struct filter_cache *c, const struct filter_term *t, uint32_t 
 
 /* ---- bulk ---- */
 
-/* Bytes that stand in plain text only where they stand in a str, a bytes or a name of the value itself. */
+/* Bytes that stand in plain text only where they stand in a str, a bytes or a name of the value
+ * itself. */
 static bool is_verbatim(uint8_t c)
 {
-	return c >= 0x80 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c && strchr("_/~@%#$&*;!|^`\\\"'", c));
+	return c >= 0x80 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c && strchr("_/~@%#$&*;!|^`\\\"'", c));
 }
 
 /* The longest part of s that plain text does not make by itself. */
 static size_t verbatim_part(const char *s, size_t n, const char **ret)
 {
-	static const char made[] = "none true false ellipsis nanj infj code class module function built in bytearray frozenset set "
+	static const char made[] = "none true false ellipsis nanj infj code class module function "
+				   "built in bytearray frozenset set "
 				   "method type of";
 	size_t best = 0;
 	for (size_t i = 0; i < n;) {
@@ -652,7 +683,8 @@ static size_t verbatim_part(const char *s, size_t n, const char **ret)
 			char low[SCAN_NEEDLE_MAX + 1];
 			size_t n_low = k - i < SCAN_NEEDLE_MAX ? k - i : SCAN_NEEDLE_MAX;
 			for (size_t j = 0; j < n_low; j++)
-				low[j] = (char)(s[i + j] >= 'A' && s[i + j] <= 'Z' ? s[i + j] + 32 : s[i + j]);
+				low[j] = (char)(s[i + j] >= 'A' && s[i + j] <= 'Z' ? s[i + j] + 32
+										   : s[i + j]);
 			low[n_low] = 0;
 			if (!strstr(made, low)) {
 				best = k - i;
@@ -683,7 +715,8 @@ static bool add_needle(struct needles *to, const char *s, size_t n, bool is_case
 	return true;
 }
 
-/* One of these must stand in the bytes of a value, or of what it refers to, for the term to hold. */
+/* One of these must stand in the bytes of a value, or of what it refers to, for the term to hold.
+ */
 static bool find_needles(const struct filter_term *t, struct needles *ret)
 {
 	*ret = (struct needles){ 0 };
@@ -710,11 +743,12 @@ static bool find_needles(const struct filter_term *t, struct needles *ret)
 }
 
 /* Mark the entries first … stop - 1 of a page in which the needle stands. */
-static void mark(const struct string_page *page, uint32_t first, uint32_t stop, const struct scan_needle *needle,
-		 bit_vec *candidates)
+static void mark(const struct string_page *page, uint32_t first, uint32_t stop,
+		 const struct scan_needle *needle, bit_vec *candidates)
 {
 	const uint32_t *offsets = page->offsets;
-	const uint8_t *p = page->bytes + offsets[first - page->first], *end = page->bytes + offsets[stop - page->first];
+	const uint8_t *p = page->bytes + offsets[first - page->first],
+		      *end = page->bytes + offsets[stop - page->first];
 	uint32_t i = first - page->first;
 	while ((p = scan_find(needle, p, end))) {
 		uint32_t at = (uint32_t)(p - page->bytes);
@@ -736,7 +770,8 @@ static void mark(const struct string_page *page, uint32_t first, uint32_t stop, 
 	}
 }
 
-struct err *term_scan_values(struct filter_cache *c, const struct filter_term *t, struct value_table *table, uint32_t end)
+struct err *term_scan_values(struct filter_cache *c, const struct filter_term *t,
+			     struct value_table *table, uint32_t end)
 {
 	struct needles needles;
 	if (table->n_scanned + 1 >= end || !find_needles(t, &needles))

@@ -1,9 +1,9 @@
 /*
  * first_seen: which events are the first of their kind (see relations.h).
  *
- * Arguments are dictionary entries, so an entry met again under the same name cannot be new: of ten million rows only the
- * distinct tuples are looked at. Kinds are told apart by a 64-bit hash of the name and the arguments with digits, addresses and
- * temporary names taken out.
+ * Arguments are dictionary entries, so an entry met again under the same name cannot be new: of ten
+ * million rows only the distinct tuples are looked at. Kinds are told apart by a 64-bit hash of the
+ * name and the arguments with digits, addresses and temporary names taken out.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@
 #include "model/value_iter.h"
 
 #define NODES_HASHED 512u
-#define TEXT_HASHED 4096u
+#define TEXT_HASHED  4096u
 
 struct first_seen {
 	struct trace *trace;
@@ -38,7 +38,8 @@ uint64_t relation_kind_hash(struct trace *t, uint32_t name, uint32_t args)
 	value_iter_init(&it, t, args, NULL, 0);
 	while (n_nodes++ < NODES_HASHED && value_iter_next(&it, &node)) {
 		uint64_t head = (uint64_t)node.tag | (uint64_t)node.depth << 8;
-		if (node.tag == VALUE_INT || node.tag == VALUE_BIGINT || node.tag == VALUE_FLOAT || node.tag == VALUE_COMPLEX)
+		if (node.tag == VALUE_INT || node.tag == VALUE_BIGINT || node.tag == VALUE_FLOAT ||
+		    node.tag == VALUE_COMPLEX)
 			head = 1000; /* any number is like any other */
 		h = XXH3_64bits_withSeed(&head, sizeof(head), h);
 		if (node.n_attr_bytes)
@@ -137,7 +138,8 @@ struct err *first_seen_update(struct first_seen *f, uint64_t budget_ns, double *
 		f->name_of_args.n = want;
 	}
 	while (!err && f->n_rows < n_all) {
-		const struct chunk *c = trace_chunk(f->trace, (uint32_t)(f->n_rows >> TRACE_CHUNK_SHIFT));
+		const struct chunk *c = trace_chunk(f->trace,
+						    (uint32_t)(f->n_rows >> TRACE_CHUNK_SHIFT));
 		if (!c)
 			return err_no_memory();
 		err = chunk_mark(f, c, (uint32_t)(f->n_rows - c->first_seq));

@@ -1,9 +1,9 @@
 /*
  * folds: see folds.h.
  *
- * One pass in order of rows. Per thread we know the import burst that is open; per process whether the program has begun;
- * and the row shown last. Whether a row belongs to the open burst is a property of its stack (import_stack.h), so the pass is
- * a few look-ups per row.
+ * One pass in order of rows. Per thread we know the import burst that is open; per process whether
+ * the program has begun; and the row shown last. Whether a row belongs to the open burst is a
+ * property of its stack (import_stack.h), so the pass is a few look-ups per row.
  *
  *   structure  rows hidden by some fold          heads  rows that stand for a fold
  *   hidden     the same without opened folds     index  head → fold
@@ -20,7 +20,7 @@
 #include "model/trace.h"
 
 #define STARTUP_ROWS_MAX 65536u /* a start-up longer than this is no start-up */
-#define HEADS_LOOKED_AT 8192u
+#define HEADS_LOOKED_AT  8192u
 
 struct fold_entry {
 	struct fold fold;
@@ -33,12 +33,12 @@ struct thread_state {
 	uint32_t stack;         /* of the import statement; 0 = no burst */
 	/* its own import was never seen: go by descent instead of by root */
 	bool is_nested;
-	bool is_shown;          /* the head is in the selection */
+	bool is_shown; /* the head is in the selection */
 };
 
 struct process_state {
-	uint64_t first;         /* its first selected row; SELECTION_NONE = none yet */
-	uint64_t first_any, n;  /* first row, rows so far */
+	uint64_t first;        /* its first selected row; SELECTION_NONE = none yet */
+	uint64_t first_any, n; /* first row, rows so far */
 	bool begun;
 };
 
@@ -46,13 +46,13 @@ struct folds {
 	struct trace *trace;
 	struct selection *structure, *hidden, *heads;
 	VEC(struct fold_entry) entries;
-	uint32_t *index;        /* open addressing by head, entry + 1 */
+	uint32_t *index; /* open addressing by head, entry + 1 */
 	uint32_t index_mask;
 	VEC(struct thread_state) threads;
 	VEC(struct process_state) processes;
 	VEC(uint8_t) name_kinds; /* by name id */
 	uint64_t n_rows;
-	struct event shown;     /* the row shown last */
+	struct event shown; /* the row shown last */
 	bool has_shown;
 };
 
@@ -122,13 +122,15 @@ static struct fold_entry *entry_find(const struct folds *f, uint64_t head)
 }
 
 /* The fold of this head, made if there is none. NULL when memory is short. */
-static struct fold_entry *entry_get(struct folds *f, uint64_t head, uint64_t head_ns, enum fold_kind kind)
+static struct fold_entry *entry_get(struct folds *f, uint64_t head, uint64_t head_ns,
+				    enum fold_kind kind)
 {
 	if (!index_reserve(f))
 		return NULL;
 	uint32_t *slot = index_slot(f, head);
 	if (!*slot) {
-		struct fold_entry fresh = { .fold = { .kind = kind, .head = head, .last = head }, .head_ns = head_ns };
+		struct fold_entry fresh = { .fold = { .kind = kind, .head = head, .last = head },
+					    .head_ns = head_ns };
 		if (!vec_push(&f->entries, fresh))
 			return NULL;
 		*slot = (uint32_t)f->entries.n;
@@ -162,7 +164,8 @@ static enum name_kind name_kind_of(struct folds *f, uint32_t name)
 		uint8_t kind = NAME_OTHER;
 		if (n == 6 && memcmp(s, "import", 6) == 0)
 			kind = NAME_IMPORT;
-		else if (n > 12 && memcmp(s, "cpython.run_", 12) == 0 && memcmp(s, "cpython.run_interactivehook", n) != 0 &&
+		else if (n > 12 && memcmp(s, "cpython.run_", 12) == 0 &&
+			 memcmp(s, "cpython.run_interactivehook", n) != 0 &&
 			 memcmp(s, "cpython.run_startup", n) != 0)
 			kind = NAME_BEGIN;
 		if (!vec_push(&f->name_kinds, kind))
@@ -201,16 +204,18 @@ static bool is_of_burst(struct folds *f, struct thread_state *ts, uint32_t root,
 }
 
 /* All that the process did up to `end` becomes one fold; folds made meanwhile dissolve in it. */
-static bool startup_fold(struct folds *f, const struct process_state *ps, uint32_t process, uint64_t end,
-			 const struct selection *sel)
+static bool startup_fold(struct folds *f, const struct process_state *ps, uint32_t process,
+			 uint64_t end, const struct selection *sel)
 {
 	struct event head, e;
-	if (ps->first == SELECTION_NONE || end - ps->first > STARTUP_ROWS_MAX || !trace_event(f->trace, ps->first, &head))
+	if (ps->first == SELECTION_NONE || end - ps->first > STARTUP_ROWS_MAX ||
+	    !trace_event(f->trace, ps->first, &head))
 		return true;
 	uint64_t n = 0;
 	struct fold_entry *entry = NULL;
 	for (uint64_t row = ps->first; row < end; row++) {
-		if ((sel && !selection_has(sel, row)) || !trace_event(f->trace, row, &e) || e.process != process)
+		if ((sel && !selection_has(sel, row)) || !trace_event(f->trace, row, &e) ||
+		    e.process != process)
 			continue;
 		if (n++ == 0) {
 			selection_set(f->structure, row, false);
@@ -226,7 +231,9 @@ static bool startup_fold(struct folds *f, const struct process_state *ps, uint32
 			entry = entry_get(f, head.seq, head.time_ns, FOLD_STARTUP);
 			if (!entry)
 				return false;
-			entry->fold = (struct fold){ .kind = FOLD_STARTUP, .head = head.seq, .last = head.seq };
+			entry->fold = (struct fold){ .kind = FOLD_STARTUP,
+						     .head = head.seq,
+						     .last = head.seq };
 		}
 		row_hide(f, entry, row, e.time_ns);
 	}
@@ -235,14 +242,17 @@ static bool startup_fold(struct folds *f, const struct process_state *ps, uint32
 
 static bool is_same(const struct event *a, const struct event *b)
 {
-	return a->name == b->name && a->thread == b->thread && a->args == b->args && a->stack == b->stack && a->name != 0;
+	return a->name == b->name && a->thread == b->thread && a->args == b->args &&
+	       a->stack == b->stack && a->name != 0;
 }
 
-/* The head of a burst was folded away as equal to its neighbour, but now turns out to have something below it. */
+/* The head of a burst was folded away as equal to its neighbour, but now turns out to have
+ * something below it. */
 static void equal_undo(struct folds *f, const struct thread_state *ts)
 {
 	struct fold fold;
-	if (!selection_has(f->structure, ts->head) || !folds_find_member(f, ts->head, &fold) || fold.kind != FOLD_EQUAL)
+	if (!selection_has(f->structure, ts->head) || !folds_find_member(f, ts->head, &fold) ||
+	    fold.kind != FOLD_EQUAL)
 		return;
 	struct fold_entry *e = entry_find(f, fold.head);
 	selection_set(f->structure, ts->head, false);
@@ -255,7 +265,8 @@ static void equal_undo(struct folds *f, const struct thread_state *ts)
 	}
 }
 
-static bool row_fold(struct folds *f, const struct event *e, bool is_selected, const struct selection *sel)
+static bool row_fold(struct folds *f, const struct event *e, bool is_selected,
+		     const struct selection *sel)
 {
 	struct thread_state *ts = thread_state_of(f, e->thread);
 	struct process_state *ps = process_state_of(f, e->process);
@@ -284,8 +295,11 @@ static bool row_fold(struct folds *f, const struct event *e, bool is_selected, c
 	ts->stack = 0;
 	if (kind == NAME_IMPORT && e->stack) {
 		uint32_t statement = import_stack_statement(f->trace, e->stack);
-		*ts = (struct thread_state){ .head = e->seq, .head_ns = e->time_ns, .stack = statement,
-					     .is_nested = root != 0 && root != statement, .is_shown = is_selected };
+		*ts = (struct thread_state){ .head = e->seq,
+					     .head_ns = e->time_ns,
+					     .stack = statement,
+					     .is_nested = root != 0 && root != statement,
+					     .is_shown = is_selected };
 	}
 shown:
 	if (!is_selected)
@@ -318,22 +332,31 @@ static struct err *sets_resize(struct folds *f, uint64_t n_rows)
 
 static struct event event_of_chunk(const struct trace *t, const struct chunk *c, uint32_t i)
 {
-	struct event e = { .seq = c->first_seq + i, .time_ns = c->time_ns[i], .name = c->names[c->name[i]],
-			   .thread = c->threads[c->thread[i]], .args = c->args[i], .stack = c->stack[i], .flags = c->flags[i] };
+	struct event e = { .seq = c->first_seq + i,
+			   .time_ns = c->time_ns[i],
+			   .name = c->names[c->name[i]],
+			   .thread = c->threads[c->thread[i]],
+			   .args = c->args[i],
+			   .stack = c->stack[i],
+			   .flags = c->flags[i] };
 	const struct thread_info *thread = trace_thread(t, e.thread);
 	e.process = thread ? thread->process : 0;
 	return e;
 }
 
-struct err *folds_update(struct folds *f, const struct selection *sel, uint64_t budget_ns, double *ret_done)
+struct err *folds_update(struct folds *f, const struct selection *sel, uint64_t budget_ns,
+			 double *ret_done)
 {
 	uint64_t start_ns = monotonic_ns(), n_all = trace_n_events(f->trace);
 	struct err *err = sets_resize(f, n_all);
 	while (!err && f->n_rows < n_all) {
-		const struct chunk *c = trace_chunk(f->trace, (uint32_t)(f->n_rows >> TRACE_CHUNK_SHIFT));
+		const struct chunk *c = trace_chunk(f->trace,
+						    (uint32_t)(f->n_rows >> TRACE_CHUNK_SHIFT));
 		bool ok = c != NULL;
-		for (uint64_t end = ok ? c->first_seq + c->n : 0; ok && f->n_rows < end; f->n_rows++) {
-			struct event e = event_of_chunk(f->trace, c, (uint32_t)(f->n_rows - c->first_seq));
+		for (uint64_t end = ok ? c->first_seq + c->n : 0; ok && f->n_rows < end;
+		     f->n_rows++) {
+			struct event e = event_of_chunk(f->trace, c,
+							(uint32_t)(f->n_rows - c->first_seq));
 			ok = row_fold(f, &e, !sel || selection_has(sel, f->n_rows), sel);
 		}
 		if (!ok)
@@ -380,7 +403,8 @@ static bool is_member(const struct folds *f, const struct fold *fold, const stru
 	case FOLD_STARTUP: return head.process == e->process;
 	case FOLD_IMPORT:
 		return head.thread == e->thread && import_stack_root(f->trace, e->stack) &&
-		       import_stack_is_below(f->trace, e->stack, import_stack_statement(f->trace, head.stack));
+		       import_stack_is_below(f->trace, e->stack,
+					     import_stack_statement(f->trace, head.stack));
 	case FOLD_NONE: break;
 	}
 	return false;
@@ -411,7 +435,8 @@ void folds_open(struct folds *f, uint64_t head, bool open)
 	if (!entry || entry->open == open)
 		return;
 	entry->open = open;
-	for (uint64_t row = selection_next(f->structure, head + 1); row <= entry->fold.last && row != SELECTION_NONE;
+	for (uint64_t row = selection_next(f->structure, head + 1);
+	     row <= entry->fold.last && row != SELECTION_NONE;
 	     row = selection_next(f->structure, row + 1)) {
 		struct event e;
 		if (trace_event(f->trace, row, &e) && is_member(f, &entry->fold, &e))

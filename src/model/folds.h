@@ -1,14 +1,15 @@
 /*
  * folds: rows that need not be shown one by one.
  *
- *   import   an `import` event and what follows from it in the same thread: the events whose stack goes through the import
- *            system started by that very import statement. A function of the user's own breaks out: what a program does
- *            is never hidden because it was started by an import.
- *   start-up everything a process did before its program began (before cpython.run_*).
- *   equal    neighbours in the list that are the same in name, thread, arguments and stack: × N.
+ *   import   an `import` event and what follows from it in the same thread: the events whose stack
+ * goes through the import system started by that very import statement. A function of the user's
+ * own breaks out: what a program does is never hidden because it was started by an import. start-up
+ * everything a process did before its program began (before cpython.run_*). equal    neighbours in
+ * the list that are the same in name, thread, arguments and stack: × N.
  *
- * Folds are worked out for a selection (what is shown): a fold has its head in it, and only members in it are counted.
- * Rows shown = selection without the hidden ones. Building is incremental and may be done in slices.
+ * Folds are worked out for a selection (what is shown): a fold has its head in it, and only members
+ * in it are counted. Rows shown = selection without the hidden ones. Building is incremental and
+ * may be done in slices.
  */
 #pragma once
 #include <stdbool.h>
@@ -25,22 +26,26 @@ enum fold_kind { FOLD_NONE, FOLD_IMPORT, FOLD_STARTUP, FOLD_EQUAL };
 
 struct fold {
 	enum fold_kind kind;
-	uint64_t head;      /* the row that is shown for all */
-	uint64_t last;      /* last row of it */
-	uint64_t n_hidden;  /* "+38": rows it hides (selected ones only); EQUAL: × (n_hidden + 1) */
-	uint64_t span_ns;   /* from the head to the last row */
+	uint64_t head;     /* the row that is shown for all */
+	uint64_t last;     /* last row of it */
+	uint64_t n_hidden; /* "+38": rows it hides (selected ones only); EQUAL: × (n_hidden + 1) */
+	uint64_t span_ns;  /* from the head to the last row */
 };
 
-/* `sel` (NULL = all) is read during folds_update() only and must be the same set, possibly longer, each time. */
+/* `sel` (NULL = all) is read during folds_update() only and must be the same set, possibly longer,
+ * each time. */
 MUST_CHECK struct err *folds_create(struct trace *t, struct folds **ret);
 void folds_destroy(struct folds *f);
 DEFINE_CLEANUP(folds);
-/* Go on up to the end of the trace, for at most budget_ns. *ret_done in 0…1. May call trace_trim(). */
-MUST_CHECK struct err *folds_update(struct folds *f, const struct selection *sel, uint64_t budget_ns, double *ret_done);
+/* Go on up to the end of the trace, for at most budget_ns. *ret_done in 0…1. May call trace_trim().
+ */
+MUST_CHECK struct err *folds_update(struct folds *f, const struct selection *sel,
+				    uint64_t budget_ns, double *ret_done);
 /* Rows [0, n) are worked out so far. */
 uint64_t folds_n_rows(const struct folds *f);
 
-/* Hidden rows, with what was opened by folds_open() taken out again. Valid until the next update or open. */
+/* Hidden rows, with what was opened by folds_open() taken out again. Valid until the next update or
+ * open. */
 const struct selection *folds_hidden(const struct folds *f);
 /* The fold whose head is this row; false if it is no head. */
 bool folds_find(const struct folds *f, uint64_t head, struct fold *ret);

@@ -1,9 +1,9 @@
 /*
- * gist: every part of the template is rendered on its own, first in full; then, if the line is too long, paths give way
- * from the longest on, and at last the end of the line.
+ * gist: every part of the template is rendered on its own, first in full; then, if the line is too
+ * long, paths give way from the longest on, and at last the end of the line.
  *
- * The numbers behind names such as AF_INET are those of Linux; captures from elsewhere show numbers we do not know as
- * numbers.
+ * The numbers behind names such as AF_INET are those of Linux; captures from elsewhere show numbers
+ * we do not know as numbers.
  */
 #include "model/gist.h"
 
@@ -17,11 +17,12 @@
 #include "model/trace.h"
 #include "model/value_iter.h"
 
-#define ARGS_MAX 16        /* arguments a gist can speak of; events have 9 at most */
+#define ARGS_MAX        16  /* arguments a gist can speak of; events have 9 at most */
 #define VALUE_BYTES_MAX 600 /* of one rendered argument */
-#define NEST_MAX 3
+#define NEST_MAX        3
 
-static void add_value(struct strbuf *to, struct value_iter *it, const struct value_node *v, unsigned depth);
+static void add_value(struct strbuf *to, struct value_iter *it, const struct value_node *v,
+		      unsigned depth);
 
 static bool is_text(const struct value_node *v)
 {
@@ -36,7 +37,8 @@ static bool is_bytes(const struct value_node *v)
 
 static bool is_cut(const struct value_node *v)
 {
-	return v->tag == VALUE_STR_CUT || v->tag == VALUE_BYTES_CUT || v->tag == VALUE_BYTEARRAY_CUT;
+	return v->tag == VALUE_STR_CUT || v->tag == VALUE_BYTES_CUT ||
+	       v->tag == VALUE_BYTEARRAY_CUT;
 }
 
 /* No more than VALUE_BYTES_MAX bytes, ending between characters. */
@@ -85,7 +87,8 @@ static bool is_bare(const struct value_node *v)
 	while (at < v->n_bytes) {
 		uint32_t c = utf8_decode((const char *)v->bytes + at, v->n_bytes - at, &n);
 
-		if (c == ' ' || c == '"' || c == '\'' || c == '\\' || c == UTF8_BAD || utf8_width(c) < 0)
+		if (c == ' ' || c == '"' || c == '\'' || c == '\\' || c == UTF8_BAD ||
+		    utf8_width(c) < 0)
 			return false;
 		at += n;
 	}
@@ -101,11 +104,14 @@ static void add_bigint(struct strbuf *to, const struct value_node *v)
 		strbuf_adds(to, "…");
 }
 
-/* An attribute of an OBJECT, among the children that follow; the iterator is a copy and may be left anywhere. */
-static bool find_attr(struct value_iter it, const struct value_node *object, const char *name, struct value_node *ret)
+/* An attribute of an OBJECT, among the children that follow; the iterator is a copy and may be left
+ * anywhere. */
+static bool find_attr(struct value_iter it, const struct value_node *object, const char *name,
+		      struct value_node *ret)
 {
 	for (uint32_t i = 0; i < object->n_children && value_iter_next(&it, ret); i++) {
-		if (ret->attr && ret->n_attr_bytes == strlen(name) && memcmp(ret->attr, name, ret->n_attr_bytes) == 0)
+		if (ret->attr && ret->n_attr_bytes == strlen(name) &&
+		    memcmp(ret->attr, name, ret->n_attr_bytes) == 0)
 			return true;
 		value_iter_skip(&it, ret);
 	}
@@ -115,7 +121,8 @@ static bool find_attr(struct value_iter it, const struct value_node *object, con
 /* Module path and dots before the last part of a dotted name are noise. */
 static void add_last_part(struct strbuf *to, const struct value_node *v)
 {
-	const char *s = (const char *)v->bytes, *dot = v->n_bytes ? memrchr(s, '.', v->n_bytes) : NULL;
+	const char *s = (const char *)v->bytes,
+		   *dot = v->n_bytes ? memrchr(s, '.', v->n_bytes) : NULL;
 	size_t skip = dot ? (size_t)(dot + 1 - s) : 0;
 
 	utf8_escape(to, s + skip, v->n_bytes - skip, 0);
@@ -123,7 +130,8 @@ static void add_last_part(struct strbuf *to, const struct value_node *v)
 
 static void add_base_name(struct strbuf *to, const struct value_node *v)
 {
-	const char *s = (const char *)v->bytes, *slash = v->n_bytes ? memrchr(s, '/', v->n_bytes) : NULL;
+	const char *s = (const char *)v->bytes,
+		   *slash = v->n_bytes ? memrchr(s, '/', v->n_bytes) : NULL;
 	size_t skip = slash && slash + 1 < s + v->n_bytes ? (size_t)(slash + 1 - s) : 0;
 
 	utf8_escape(to, s + skip, v->n_bytes - skip, 0);
@@ -173,9 +181,11 @@ static void add_object(struct strbuf *to, const struct value_iter *it, const str
 		strbuf_addf(to, " fd %lld", (long long)attr.i);
 }
 
-static void add_container(struct strbuf *to, struct value_iter *it, const struct value_node *v, unsigned depth)
+static void add_container(struct strbuf *to, struct value_iter *it, const struct value_node *v,
+			  unsigned depth)
 {
-	bool is_dict = v->tag == VALUE_DICT, is_tuple = v->tag == VALUE_TUPLE, is_list = v->tag == VALUE_LIST;
+	bool is_dict = v->tag == VALUE_DICT, is_tuple = v->tag == VALUE_TUPLE,
+	     is_list = v->tag == VALUE_LIST;
 	size_t start = to->n;
 	struct value_node child;
 
@@ -193,14 +203,15 @@ static void add_container(struct strbuf *to, struct value_iter *it, const struct
 	if (depth >= NEST_MAX || to->n - start > VALUE_BYTES_MAX)
 		strbuf_adds(to, "…");
 	else if (kept < v->full)
-		strbuf_addf(to, "%s[cut] %llu of %llu", v->n_children ? ", " : "", (unsigned long long)kept,
-			    (unsigned long long)v->full);
+		strbuf_addf(to, "%s[cut] %llu of %llu", v->n_children ? ", " : "",
+			    (unsigned long long)kept, (unsigned long long)v->full);
 	else if (is_tuple && v->n_children == 1)
 		strbuf_addc(to, ',');
 	strbuf_addc(to, is_tuple ? ')' : is_list ? ']' : '}');
 }
 
-static void add_value(struct strbuf *to, struct value_iter *it, const struct value_node *v, unsigned depth)
+static void add_value(struct strbuf *to, struct value_iter *it, const struct value_node *v,
+		      unsigned depth)
 {
 	switch (v->tag) {
 	case VALUE_NONE: strbuf_adds(to, "None"); return;
@@ -255,7 +266,8 @@ static void add_argv(struct strbuf *to, struct value_iter *it, const struct valu
 			strbuf_addc(to, ' ');
 		if (!is_text(&child) && !is_bytes(&child)) {
 			add_value(to, it, &child, 1);
-		} else if (is_bare(&child) && !strpbrk((const char[]){ (char)child.bytes[0], 0 }, "#~") &&
+		} else if (is_bare(&child) &&
+			   !strpbrk((const char[]){ (char)child.bytes[0], 0 }, "#~") &&
 			   !gist_has_shell_sign((const char *)child.bytes, child.n_bytes)) {
 			add_text(to, &child);
 		} else {
@@ -270,7 +282,8 @@ static void add_argv(struct strbuf *to, struct value_iter *it, const struct valu
 		strbuf_addf(to, " [cut] %u of %llu", v->n_children, (unsigned long long)v->full);
 }
 
-static void add_host(struct strbuf *to, const struct value_node *host, const struct value_node *port)
+static void add_host(struct strbuf *to, const struct value_node *host,
+		     const struct value_node *port)
 {
 	bool is_v6 = memchr(host->bytes, ':', host->n_bytes) != NULL;
 
@@ -297,7 +310,8 @@ static bool add_hostport(struct strbuf *to, const struct value_iter *it, const s
 		return true;
 	}
 	if (v->tag != VALUE_TUPLE || v->n_children < 2 || !value_iter_next(&look, &host) ||
-	    !(is_text(&host) || is_bytes(&host)) || !value_iter_next(&look, &port) || port.tag != VALUE_INT)
+	    !(is_text(&host) || is_bytes(&host)) || !value_iter_next(&look, &port) ||
+	    port.tag != VALUE_INT)
 		return false;
 	add_host(to, &host, &port);
 	return true;
@@ -328,7 +342,8 @@ static bool add_number(struct strbuf *to, const struct value_node *v, unsigned r
 }
 
 /* True if the reading fits the value and was added; the iterator may be moved only then. */
-static bool add_reading(struct strbuf *to, struct value_iter *it, const struct value_node *v, unsigned reading)
+static bool add_reading(struct strbuf *to, struct value_iter *it, const struct value_node *v,
+			unsigned reading)
 {
 	struct value_node attr;
 	bool is_string = is_text(v) || is_bytes(v);
@@ -399,7 +414,8 @@ static bool add_reading(struct strbuf *to, struct value_iter *it, const struct v
 		strbuf_adds(to, " B");
 		return true;
 	case READING_COUNT:
-		if (v->tag != VALUE_TUPLE && v->tag != VALUE_LIST && v->tag != VALUE_SET && v->tag != VALUE_DICT)
+		if (v->tag != VALUE_TUPLE && v->tag != VALUE_LIST && v->tag != VALUE_SET &&
+		    v->tag != VALUE_DICT)
 			return false;
 		strbuf_add_count(to, v->full);
 		return true;
@@ -413,15 +429,18 @@ bool gist_is_empty(const struct value_node *v, unsigned reading)
 		return true;
 	if ((is_text(v) || is_bytes(v)) && v->n_bytes == 0 && v->full == 0)
 		return true;
-	return v->tag == VALUE_INT && v->i < 0 && (reading == READING_FD || reading == READING_OPTION);
+	return v->tag == VALUE_INT && v->i < 0 &&
+	       (reading == READING_FD || reading == READING_OPTION);
 }
 
-void gist_add_value(struct strbuf *to, struct value_iter *it, const struct value_node *v, unsigned reading)
+void gist_add_value(struct strbuf *to, struct value_iter *it, const struct value_node *v,
+		    unsigned reading)
 {
 	struct value_iter behind = *it;
 
 	value_iter_skip(&behind, v);
-	if (v->tag == VALUE_UNREADABLE || gist_is_empty(v, reading) || !add_reading(to, it, v, reading))
+	if (v->tag == VALUE_UNREADABLE || gist_is_empty(v, reading) ||
+	    !add_reading(to, it, v, reading))
 		add_value(to, it, v, 0);
 	*it = behind;
 }
@@ -435,8 +454,10 @@ void gist_cut_path(struct strbuf *text, size_t max_cells)
 
 	if (cells <= max_cells || n == 0)
 		return;
-	/* The first part ends at the first separator behind something; the last name begins behind the last separator. */
-	const char *first = memchr(s + root + (n > root && s[root] == '/'), '/', n - root - (n > root && s[root] == '/'));
+	/* The first part ends at the first separator behind something; the last name begins behind
+	 * the last separator. */
+	const char *first = memchr(s + root + (n > root && s[root] == '/'), '/',
+				   n - root - (n > root && s[root] == '/'));
 	const char *last = memrchr(s, '/', n - 1);
 
 	if (!first || !last || last <= first)
@@ -448,7 +469,8 @@ void gist_cut_path(struct strbuf *text, size_t max_cells)
 		if (!before)
 			break;
 		tail = n - (size_t)(before - s);
-		if (utf8_str_width(s, (size_t)(first + 1 - s)) + 1 + utf8_str_width(before, tail) > max_cells)
+		if (utf8_str_width(s, (size_t)(first + 1 - s)) + 1 + utf8_str_width(before, tail) >
+		    max_cells)
 			break;
 		last = before;
 	}
@@ -508,7 +530,9 @@ static void shrink_paths(struct part *parts, size_t n, size_t max_cells)
 		}
 		if (total <= max_cells || longest == n)
 			return;
-		gist_cut_path(&parts[longest].text, total - max_cells < longest_cells ? longest_cells - (total - max_cells) : 1);
+		gist_cut_path(&parts[longest].text, total - max_cells < longest_cells
+							? longest_cells - (total - max_cells)
+							: 1);
 		parts[longest].is_path = false;
 	}
 }
@@ -543,14 +567,16 @@ static void read_args(struct args *ret, struct value_iter *it)
 	ret->n = 0;
 	if (!value_iter_next(it, &tuple) || tuple.tag != VALUE_TUPLE)
 		return;
-	for (uint32_t i = 0; i < tuple.n_children && i < ARGS_MAX && value_iter_next(it, &ret->nodes[i]); i++) {
+	for (uint32_t i = 0;
+	     i < tuple.n_children && i < ARGS_MAX && value_iter_next(it, &ret->nodes[i]); i++) {
 		ret->behind[i] = *it;
 		value_iter_skip(it, &ret->nodes[i]);
 		ret->n++;
 	}
 }
 
-static void add_by_template(struct strbuf *to, const struct catalog_event *e, struct args *args, size_t max_cells)
+static void add_by_template(struct strbuf *to, const struct catalog_event *e, struct args *args,
+			    size_t max_cells)
 {
 	struct part parts[32] = { 0 };
 	size_t n = e->n_gist < 32 ? e->n_gist : 32;
@@ -567,8 +593,10 @@ static void add_by_template(struct strbuf *to, const struct catalog_event *e, st
 		}
 		bool can_hide = g->group || g->or_next;
 
-		if (g->arg < args->n && !(can_hide && gist_is_empty(&args->nodes[g->arg], g->reading))) {
-			gist_add_value(&p->text, &args->behind[g->arg], &args->nodes[g->arg], g->reading);
+		if (g->arg < args->n &&
+		    !(can_hide && gist_is_empty(&args->nodes[g->arg], g->reading))) {
+			gist_add_value(&p->text, &args->behind[g->arg], &args->nodes[g->arg],
+				       g->reading);
 			p->is_shown = true;
 		}
 		p->is_path = g->reading == READING_PATH || g->reading == READING_URL;
@@ -580,7 +608,8 @@ static void add_by_template(struct strbuf *to, const struct catalog_event *e, st
 		}
 	}
 	for (size_t i = 0; i < n; i++)
-		if (e->gist_parts[i].group && e->gist_parts[i].group < 16 && group_is_empty[e->gist_parts[i].group])
+		if (e->gist_parts[i].group && e->gist_parts[i].group < 16 &&
+		    group_is_empty[e->gist_parts[i].group])
 			parts[i].is_shown = false;
 	join(to, parts, n, max_cells);
 }
@@ -590,7 +619,8 @@ static void add_all(struct strbuf *to, struct args *args, size_t max_cells)
 	struct part parts[2 * ARGS_MAX] = { 0 };
 
 	for (uint32_t i = 0; i < args->n; i++) {
-		gist_add_value(&parts[2 * i + 1].text, &args->behind[i], &args->nodes[i], READING_VALUE);
+		gist_add_value(&parts[2 * i + 1].text, &args->behind[i], &args->nodes[i],
+			       READING_VALUE);
 		parts[2 * i + 1].is_shown = true;
 		if (i) {
 			strbuf_addc(&parts[2 * i].text, ' ');
@@ -600,7 +630,8 @@ static void add_all(struct strbuf *to, struct args *args, size_t max_cells)
 	join(to, parts, 2 * (size_t)args->n, max_cells);
 }
 
-void gist_add(struct strbuf *to, const struct catalog_event *e, struct value_iter *it, size_t max_cells)
+void gist_add(struct strbuf *to, const struct catalog_event *e, struct value_iter *it,
+	      size_t max_cells)
 {
 	struct args args;
 

@@ -1,9 +1,9 @@
 /*
  * gist: an event in one line, values only, as its entry in the catalogue says (grammar: catalog.h).
  *
- * All that could disturb a terminal is escaped. A value of which the capture holds only the head begins with "[cut] ";
- * what could not be read is "??". "…" marks what did not fit into max_cells: paths and URLs lose their middle (first part
- * and last name stay), then the end goes.
+ * All that could disturb a terminal is escaped. A value of which the capture holds only the head
+ * begins with "[cut] "; what could not be read is "??". "…" marks what did not fit into max_cells:
+ * paths and URLs lose their middle (first part and last name stay), then the end goes.
  */
 #pragma once
 #include <stdbool.h>
@@ -17,16 +17,19 @@ struct catalog_event;
 struct value_iter;
 struct value_node;
 
-/* Append the gist of an event of the trace. max_cells 0: as long as it gets (a few hundred bytes per argument). */
+/* Append the gist of an event of the trace. max_cells 0: as long as it gets (a few hundred bytes
+ * per argument). */
 void gist_add_event(struct strbuf *to, struct trace *t, const struct event *e, size_t max_cells);
 
-/* The same of arguments that `it` is about to read: the next node is their TUPLE. e may be NULL: every argument is shown
- * by the reading "value". */
-void gist_add(struct strbuf *to, const struct catalog_event *e, struct value_iter *it, size_t max_cells);
+/* The same of arguments that `it` is about to read: the next node is their TUPLE. e may be NULL:
+ * every argument is shown by the reading "value". */
+void gist_add(struct strbuf *to, const struct catalog_event *e, struct value_iter *it,
+	      size_t max_cells);
 
-/* One value by one reading (enum catalog_reading), as "value" shows it if the reading does not fit. The iterator stands
- * right behind v and comes to stand behind all of it. */
-void gist_add_value(struct strbuf *to, struct value_iter *it, const struct value_node *v, unsigned reading);
+/* One value by one reading (enum catalog_reading), as "value" shows it if the reading does not fit.
+ * The iterator stands right behind v and comes to stand behind all of it. */
+void gist_add_value(struct strbuf *to, struct value_iter *it, const struct value_node *v,
+		    unsigned reading);
 /* Is it empty in the sense of catalog.h? */
 bool gist_is_empty(const struct value_node *v, unsigned reading);
 

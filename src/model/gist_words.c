@@ -23,41 +23,51 @@ struct word {
 #define WORD(x) { x, #x }
 /* clang-format on */
 static const struct word families[] = {
-	WORD(AF_UNSPEC), WORD(AF_UNIX), WORD(AF_INET), WORD(AF_INET6), WORD(AF_NETLINK), WORD(AF_PACKET), WORD(AF_BLUETOOTH),
-	WORD(AF_CAN), WORD(AF_TIPC), WORD(AF_ALG), WORD(AF_VSOCK), { 44, "AF_XDP" }, { 42, "AF_QIPCRTR" },
+	WORD(AF_UNSPEC), WORD(AF_UNIX),      WORD(AF_INET),        WORD(AF_INET6), WORD(AF_NETLINK),
+	WORD(AF_PACKET), WORD(AF_BLUETOOTH), WORD(AF_CAN),         WORD(AF_TIPC),  WORD(AF_ALG),
+	WORD(AF_VSOCK),  { 44, "AF_XDP" },   { 42, "AF_QIPCRTR" },
 };
 static const struct word socket_types[] = {
 	WORD(SOCK_STREAM), WORD(SOCK_DGRAM), WORD(SOCK_RAW), WORD(SOCK_RDM), WORD(SOCK_SEQPACKET),
 };
 static const struct word fcntl_commands[] = {
-	WORD(F_DUPFD), WORD(F_GETFD), WORD(F_SETFD), WORD(F_GETFL), WORD(F_SETFL), WORD(F_GETLK), WORD(F_SETLK), WORD(F_SETLKW),
-	WORD(F_SETOWN), WORD(F_GETOWN), WORD(F_SETSIG), WORD(F_GETSIG), WORD(F_DUPFD_CLOEXEC), WORD(F_SETPIPE_SZ),
-	WORD(F_GETPIPE_SZ), WORD(F_ADD_SEALS), WORD(F_GET_SEALS), WORD(F_NOTIFY), WORD(F_SETLEASE), WORD(F_GETLEASE),
+	WORD(F_DUPFD),         WORD(F_GETFD),      WORD(F_SETFD),      WORD(F_GETFL),
+	WORD(F_SETFL),         WORD(F_GETLK),      WORD(F_SETLK),      WORD(F_SETLKW),
+	WORD(F_SETOWN),        WORD(F_GETOWN),     WORD(F_SETSIG),     WORD(F_GETSIG),
+	WORD(F_DUPFD_CLOEXEC), WORD(F_SETPIPE_SZ), WORD(F_GETPIPE_SZ), WORD(F_ADD_SEALS),
+	WORD(F_GET_SEALS),     WORD(F_NOTIFY),     WORD(F_SETLEASE),   WORD(F_GETLEASE),
 };
-static const struct word lockf_commands[] = { WORD(F_ULOCK), WORD(F_LOCK), WORD(F_TLOCK), WORD(F_TEST) };
+static const struct word lockf_commands[] = { WORD(F_ULOCK), WORD(F_LOCK), WORD(F_TLOCK),
+					      WORD(F_TEST) };
 /* CPython Modules/mmapmodule.c, access_mode: the same on all systems. */
 static const struct word mmap_accesses[] = {
-	{ 0, "ACCESS_DEFAULT" }, { 1, "ACCESS_READ" }, { 2, "ACCESS_WRITE" }, { 3, "ACCESS_COPY" },
+	{ 0, "ACCESS_DEFAULT" },
+	{ 1, "ACCESS_READ" },
+	{ 2, "ACCESS_WRITE" },
+	{ 3, "ACCESS_COPY" },
 };
 static const struct word limits[] = {
-	WORD(RLIMIT_CPU), WORD(RLIMIT_FSIZE), WORD(RLIMIT_DATA), WORD(RLIMIT_STACK), WORD(RLIMIT_CORE), WORD(RLIMIT_RSS),
-	WORD(RLIMIT_NPROC), WORD(RLIMIT_NOFILE), WORD(RLIMIT_MEMLOCK), WORD(RLIMIT_AS), WORD(RLIMIT_LOCKS),
-	WORD(RLIMIT_SIGPENDING), WORD(RLIMIT_MSGQUEUE), WORD(RLIMIT_NICE), WORD(RLIMIT_RTPRIO), WORD(RLIMIT_RTTIME),
+	WORD(RLIMIT_CPU),      WORD(RLIMIT_FSIZE), WORD(RLIMIT_DATA),   WORD(RLIMIT_STACK),
+	WORD(RLIMIT_CORE),     WORD(RLIMIT_RSS),   WORD(RLIMIT_NPROC),  WORD(RLIMIT_NOFILE),
+	WORD(RLIMIT_MEMLOCK),  WORD(RLIMIT_AS),    WORD(RLIMIT_LOCKS),  WORD(RLIMIT_SIGPENDING),
+	WORD(RLIMIT_MSGQUEUE), WORD(RLIMIT_NICE),  WORD(RLIMIT_RTPRIO), WORD(RLIMIT_RTTIME),
 };
 static const struct word priorities[] = {
-	WORD(LOG_EMERG), WORD(LOG_ALERT), WORD(LOG_CRIT), WORD(LOG_ERR), WORD(LOG_WARNING), WORD(LOG_NOTICE), WORD(LOG_INFO),
-	WORD(LOG_DEBUG),
+	WORD(LOG_EMERG),   WORD(LOG_ALERT),  WORD(LOG_CRIT), WORD(LOG_ERR),
+	WORD(LOG_WARNING), WORD(LOG_NOTICE), WORD(LOG_INFO), WORD(LOG_DEBUG),
 };
 /* winreg.h: predefined handles. */
 static const struct word keys[] = {
-	{ 0x80000000, "HKEY_CLASSES_ROOT" }, { 0x80000001, "HKEY_CURRENT_USER" }, { 0x80000002, "HKEY_LOCAL_MACHINE" },
-	{ 0x80000003, "HKEY_USERS" }, { 0x80000004, "HKEY_PERFORMANCE_DATA" }, { 0x80000005, "HKEY_CURRENT_CONFIG" },
+	{ 0x80000000, "HKEY_CLASSES_ROOT" },     { 0x80000001, "HKEY_CURRENT_USER" },
+	{ 0x80000002, "HKEY_LOCAL_MACHINE" },    { 0x80000003, "HKEY_USERS" },
+	{ 0x80000004, "HKEY_PERFORMANCE_DATA" }, { 0x80000005, "HKEY_CURRENT_CONFIG" },
 };
-/* Bits, beside the access mode. O_CLOEXEC is left out: Python adds it to everything it opens (PEP 446). */
+/* Bits, beside the access mode. O_CLOEXEC is left out: Python adds it to everything it opens (PEP
+ * 446). */
 static const struct word open_flags[] = {
-	WORD(O_CREAT), WORD(O_EXCL), WORD(O_NOCTTY), WORD(O_TRUNC), WORD(O_APPEND), WORD(O_NONBLOCK), WORD(O_TMPFILE),
-	WORD(O_DIRECTORY), WORD(O_NOFOLLOW), WORD(O_DIRECT), WORD(O_NOATIME), WORD(O_PATH), WORD(O_SYNC), WORD(O_DSYNC),
-	WORD(O_ASYNC),
+	WORD(O_CREAT),    WORD(O_EXCL),    WORD(O_NOCTTY),    WORD(O_TRUNC),    WORD(O_APPEND),
+	WORD(O_NONBLOCK), WORD(O_TMPFILE), WORD(O_DIRECTORY), WORD(O_NOFOLLOW), WORD(O_DIRECT),
+	WORD(O_NOATIME),  WORD(O_PATH),    WORD(O_SYNC),      WORD(O_DSYNC),    WORD(O_ASYNC),
 };
 /* clang-format on */
 
@@ -106,12 +116,14 @@ bool gist_add_word(struct strbuf *to, int64_t value, unsigned reading)
 	switch (reading) {
 	case READING_FAMILY: return add_from(to, families, ARRAY_LEN(families), value);
 	case READING_SOCKTYPE:
-		return add_from(to, socket_types, ARRAY_LEN(socket_types), value & ~(int64_t)(SOCK_CLOEXEC | SOCK_NONBLOCK));
+		return add_from(to, socket_types, ARRAY_LEN(socket_types),
+				value & ~(int64_t)(SOCK_CLOEXEC | SOCK_NONBLOCK));
 	case READING_FCNTL: return add_from(to, fcntl_commands, ARRAY_LEN(fcntl_commands), value);
 	case READING_LOCKF: return add_from(to, lockf_commands, ARRAY_LEN(lockf_commands), value);
 	case READING_MMAP: return add_from(to, mmap_accesses, ARRAY_LEN(mmap_accesses), value);
 	case READING_RLIMIT: return add_from(to, limits, ARRAY_LEN(limits), value);
-	case READING_SYSLOG: return add_from(to, priorities, ARRAY_LEN(priorities), value & LOG_PRIMASK);
+	case READING_SYSLOG:
+		return add_from(to, priorities, ARRAY_LEN(priorities), value & LOG_PRIMASK);
 	case READING_FLOCK: return add_flock(to, value);
 	case READING_OFLAGS: add_open_flags(to, value); return true;
 	case READING_HKEY:

@@ -8,7 +8,8 @@
 
 struct strbuf;
 
-/* Append the name of `value` by a reading (enum catalog_reading); false if the reading names no numbers, or not this one. */
+/* Append the name of `value` by a reading (enum catalog_reading); false if the reading names no
+ * numbers, or not this one. */
 bool gist_add_word(struct strbuf *to, int64_t value, unsigned reading);
 
 /* The reverse: the number that a name stands for, as O_RDONLY, AF_INET, SIGTERM, ENOENT.

@@ -1,5 +1,6 @@
 /*
- * glob: see glob.h. One star is remembered at a time: when what follows it fails, the star takes one byte more.
+ * glob: see glob.h. One star is remembered at a time: when what follows it fails, the star takes
+ * one byte more.
  */
 #include "model/glob.h"
 

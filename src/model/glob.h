@@ -1,5 +1,6 @@
 /*
- * glob: patterns over event names: * is any run of bytes, ? one character (code point), all else itself.
+ * glob: patterns over event names: * is any run of bytes, ? one character (code point), all else
+ * itself.
  */
 #pragma once
 #include <stdbool.h>

@@ -1,8 +1,9 @@
 /*
  * group: see group.h.
  *
- * Names and threads stand in the chunks as positions in small tables, so counting goes per position first and per key once
- * for each table entry. A whole chunk needs no look at its rows at all: its table has the counts.
+ * Names and threads stand in the chunks as positions in small tables, so counting goes per position
+ * first and per key once for each table entry. A whole chunk needs no look at its rows at all: its
+ * table has the counts.
  */
 #include "model/group.h"
 
@@ -64,7 +65,8 @@ static void row_add(struct counting *g, uint32_t id, uint64_t seq)
 }
 
 /* The bits of rows [64 * word, …) of the chunk that are selected and lie in [from, to). */
-static uint64_t row_bits(const struct selection *sel, uint64_t first_seq, uint32_t word, uint32_t from, uint32_t to)
+static uint64_t row_bits(const struct selection *sel, uint64_t first_seq, uint32_t word,
+			 uint32_t from, uint32_t to)
 {
 	uint64_t bits = ~0ull, at = first_seq / 64 + word;
 	uint32_t begin = word * 64;
@@ -115,15 +117,21 @@ static bool chunk_has_selected(const struct selection *sel, uint64_t first_seq, 
 	return row != SELECTION_NONE && row < first_seq + n;
 }
 
-struct err *group_count_first(struct trace *t, const struct selection *sel, uint64_t from, uint64_t to,
-			      enum group_column column, const uint32_t *keys, uint32_t n_keys,
-			      uint64_t *counts, uint64_t *first, uint64_t *last)
+struct err *group_count_first(struct trace *t, const struct selection *sel, uint64_t from,
+			      uint64_t to, enum group_column column, const uint32_t *keys,
+			      uint32_t n_keys, uint64_t *counts, uint64_t *first, uint64_t *last)
 {
 	struct counting *g = malloc(sizeof(*g));
 	if (!g)
 		return err_no_memory();
-	*g = (struct counting){ .sel = sel, .column = column, .keys = keys, .n_keys = n_keys,
-				.id_end = group_column_end(t, column), .counts = counts, .first = first, .last = last };
+	*g = (struct counting){ .sel = sel,
+				.column = column,
+				.keys = keys,
+				.n_keys = n_keys,
+				.id_end = group_column_end(t, column),
+				.counts = counts,
+				.first = first,
+				.last = last };
 	bool tabled = column == GROUP_NAME || column == GROUP_THREAD, wants_rows = first || last;
 	struct err *err = NULL;
 	to = to < trace_n_events(t) ? to : trace_n_events(t);
@@ -156,13 +164,15 @@ struct err *group_count_first(struct trace *t, const struct selection *sel, uint
 }
 
 struct err *group_count(struct trace *t, const struct selection *sel, uint64_t from, uint64_t to,
-			enum group_column column, const uint32_t *keys, uint32_t n_keys, uint64_t *counts)
+			enum group_column column, const uint32_t *keys, uint32_t n_keys,
+			uint64_t *counts)
 {
 	return group_count_first(t, sel, from, to, column, keys, n_keys, counts, NULL, NULL);
 }
 
-struct err *group_spark(struct trace *t, const struct selection *sel, enum group_column column, const uint32_t *keys,
-			uint32_t n_keys, uint64_t from_ns, uint64_t to_ns, uint32_t n_bins, uint32_t *bins)
+struct err *group_spark(struct trace *t, const struct selection *sel, enum group_column column,
+			const uint32_t *keys, uint32_t n_keys, uint64_t from_ns, uint64_t to_ns,
+			uint32_t n_bins, uint32_t *bins)
 {
 	uint32_t id_end = group_column_end(t, column);
 	if (to_ns <= from_ns || n_bins == 0)
@@ -171,7 +181,8 @@ struct err *group_spark(struct trace *t, const struct selection *sel, enum group
 	for (uint32_t chunk = 0; chunk < trace_n_chunks(t); chunk++) {
 		struct chunk_summary s;
 		trace_chunk_summary(t, chunk, &s);
-		if (s.max_ns < from_ns || s.min_ns >= to_ns || !chunk_has_selected(sel, s.first_seq, s.n))
+		if (s.max_ns < from_ns || s.min_ns >= to_ns ||
+		    !chunk_has_selected(sel, s.first_seq, s.n))
 			continue;
 		const struct chunk *c = trace_chunk(t, chunk);
 		if (!c)
@@ -179,11 +190,14 @@ struct err *group_spark(struct trace *t, const struct selection *sel, enum group
 		for (uint32_t word = 0; word * 64 < c->n; word++) {
 			uint64_t bits = row_bits(sel, c->first_seq, word, 0, c->n);
 			for (; bits; bits &= bits - 1) {
-				uint32_t i = word * 64 + (unsigned)__builtin_ctzll(bits), id = group_id_at(c, column, i);
+				uint32_t i = word * 64 + (unsigned)__builtin_ctzll(bits),
+					 id = group_id_at(c, column, i);
 				uint32_t key = keys ? keys[id < id_end ? id : 0] : id;
-				if (key >= n_keys || c->time_ns[i] < from_ns || c->time_ns[i] >= to_ns)
+				if (key >= n_keys || c->time_ns[i] < from_ns ||
+				    c->time_ns[i] >= to_ns)
 					continue;
-				uint32_t bin = (uint32_t)((double)(c->time_ns[i] - from_ns) * per_ns);
+				uint32_t bin = (uint32_t)((double)(c->time_ns[i] - from_ns) *
+							  per_ns);
 				bins[(uint64_t)key * n_bins + (bin < n_bins ? bin : n_bins - 1)]++;
 			}
 		}
@@ -202,7 +216,8 @@ struct err *group_spark(struct trace *t, const struct selection *sel, enum group
 		words[word] = bits;                                                                \
 	}
 
-/* Bytes of 0 or 1 → bits: eight at a time by one multiplication, which gathers the low bit of each byte in the top byte. */
+/* Bytes of 0 or 1 → bits: eight at a time by one multiplication, which gathers the low bit of each
+ * byte in the top byte. */
 static uint64_t bits_of_bytes(const uint8_t *bytes)
 {
 	uint64_t bits = 0;
@@ -214,7 +229,8 @@ static uint64_t bits_of_bytes(const uint8_t *bytes)
 	return bits;
 }
 
-static void positions_select(const uint16_t *column, uint32_t n, const uint8_t *verdicts, uint64_t *words)
+static void positions_select(const uint16_t *column, uint32_t n, const uint8_t *verdicts,
+			     uint64_t *words)
 {
 	uint8_t hits[64];
 	uint32_t word = 0;
@@ -223,9 +239,12 @@ static void positions_select(const uint16_t *column, uint32_t n, const uint8_t *
 		uint64_t bits = 0;
 		for (unsigned k = 0; k < 64; k += 8) {
 			uint32_t low = verdicts[rows[k]] | (uint32_t)verdicts[rows[k + 1]] << 1 |
-				       (uint32_t)verdicts[rows[k + 2]] << 2 | (uint32_t)verdicts[rows[k + 3]] << 3;
-			uint32_t high = verdicts[rows[k + 4]] | (uint32_t)verdicts[rows[k + 5]] << 1 |
-					(uint32_t)verdicts[rows[k + 6]] << 2 | (uint32_t)verdicts[rows[k + 7]] << 3;
+				       (uint32_t)verdicts[rows[k + 2]] << 2 |
+				       (uint32_t)verdicts[rows[k + 3]] << 3;
+			uint32_t high = verdicts[rows[k + 4]] |
+					(uint32_t)verdicts[rows[k + 5]] << 1 |
+					(uint32_t)verdicts[rows[k + 6]] << 2 |
+					(uint32_t)verdicts[rows[k + 7]] << 3;
 			bits |= (uint64_t)(low | high << 4) << k;
 		}
 		words[word] = bits;
@@ -239,7 +258,8 @@ static void positions_select(const uint16_t *column, uint32_t n, const uint8_t *
 }
 
 /* The verdict on a whole chunk, when its table alone tells: 0 none, 1 all, -1 look at the rows. */
-static int table_verdict(const uint32_t *ids, uint32_t n, const uint8_t *wanted, uint32_t id_end, uint8_t *verdicts)
+static int table_verdict(const uint32_t *ids, uint32_t n, const uint8_t *wanted, uint32_t id_end,
+			 uint8_t *verdicts)
 {
 	bool any = false, all = true;
 	for (uint32_t i = 0; i < n; i++) {
@@ -250,14 +270,15 @@ static int table_verdict(const uint32_t *ids, uint32_t n, const uint8_t *wanted,
 	return all ? 1 : any ? -1 : 0;
 }
 
-struct err *group_select(struct trace *t, enum group_column column, const uint8_t *wanted, uint64_t from,
-			 struct selection *ret)
+struct err *group_select(struct trace *t, enum group_column column, const uint8_t *wanted,
+			 uint64_t from, struct selection *ret)
 {
 	uint32_t id_end = group_column_end(t, column);
 	bool tabled = column == GROUP_NAME || column == GROUP_THREAD;
 	uint8_t local[TRACE_CHUNK + 1];
 	struct err *err = selection_resize(ret, trace_n_events(t), false);
-	for (uint32_t chunk = (uint32_t)(from >> TRACE_CHUNK_SHIFT); !err && chunk < trace_n_chunks(t); chunk++) {
+	for (uint32_t chunk = (uint32_t)(from >> TRACE_CHUNK_SHIFT);
+	     !err && chunk < trace_n_chunks(t); chunk++) {
 		struct chunk_summary s;
 		trace_chunk_summary(t, chunk, &s);
 		int verdict = -1;
@@ -276,8 +297,10 @@ struct err *group_select(struct trace *t, enum group_column column, const uint8_
 		if (tabled) {
 			/* what could not be read adds a name 0 */
 			table_verdict(column == GROUP_NAME ? c->names : c->threads,
-				      column == GROUP_NAME ? c->n_names : c->n_threads, wanted, id_end, local);
-			positions_select(column == GROUP_NAME ? c->name : c->thread, c->n, local, words);
+				      column == GROUP_NAME ? c->n_names : c->n_threads, wanted,
+				      id_end, local);
+			positions_select(column == GROUP_NAME ? c->name : c->thread, c->n, local,
+					 words);
 		} else {
 			const uint8_t *verdicts = wanted;
 			const uint32_t *ids = column == GROUP_ARGS ? c->args : c->stack;
@@ -288,7 +311,8 @@ struct err *group_select(struct trace *t, enum group_column column, const uint8_
 	return err;
 }
 
-struct err *group_stacks_with(struct trace *t, const uint8_t *wanted_frames, uint32_t first, uint8_t *wanted_stacks)
+struct err *group_stacks_with(struct trace *t, const uint8_t *wanted_frames, uint32_t first,
+			      uint8_t *wanted_stacks)
 {
 	wanted_stacks[0] = 0;
 	for (uint32_t id = first ? first : 1; id <= trace_n_stacks(t);) {
@@ -296,7 +320,8 @@ struct err *group_stacks_with(struct trace *t, const uint8_t *wanted_frames, uin
 		if (!page)
 			return err_no_memory();
 		for (uint32_t i = id - page->first; i < page->n; i++)
-			wanted_stacks[page->first + i] = wanted_frames[page->frames[i]] | wanted_stacks[page->parents[i]];
+			wanted_stacks[page->first + i] = wanted_frames[page->frames[i]] |
+							 wanted_stacks[page->parents[i]];
 		id = page->first + page->n;
 		trace_trim(t);
 	}

@@ -1,9 +1,10 @@
 /*
  * group: count the selected events by a key.
  *
- * A key is a column and, if wanted, a table that turns the column's ids into keys: by name, by thread; by process = thread
- * column + a table thread → process; by category = name column + a table name → category; by caller = stack column +
- * trace_caller() per stack id. The work is one add per event.
+ * A key is a column and, if wanted, a table that turns the column's ids into keys: by name, by
+ * thread; by process = thread column + a table thread → process; by category = name column + a
+ * table name → category; by caller = stack column + trace_caller() per stack id. The work is one
+ * add per event.
  */
 #pragma once
 #include <stdint.h>
@@ -32,25 +33,31 @@ static inline uint32_t group_id_at(const struct chunk *c, enum group_column colu
 /* Ids of a column are below this (so the length a table needs). */
 uint32_t group_column_end(const struct trace *t, enum group_column column);
 
-/* counts[key] += number of events of `sel` (NULL = all) in [from, to) with that key. keys[id] (NULL = id itself) must be
- * < n_keys or UINT32_MAX for "leave out". Reads no event column when the index alone can tell (whole chunks by name or
- * thread). Calls trace_trim() between chunks. */
-MUST_CHECK struct err *group_count(struct trace *t, const struct selection *sel, uint64_t from, uint64_t to,
-				   enum group_column column, const uint32_t *keys, uint32_t n_keys, uint64_t *counts);
-/* As above, and the first and last row of each key (UINT64_MAX where there is none; arrays as on entry if there is no row:
- * fill `first` with UINT64_MAX and `last` with 0 before). Either may be NULL. */
-MUST_CHECK struct err *group_count_first(struct trace *t, const struct selection *sel, uint64_t from, uint64_t to,
-					 enum group_column column, const uint32_t *keys, uint32_t n_keys,
-					 uint64_t *counts, uint64_t *first, uint64_t *last);
+/* counts[key] += number of events of `sel` (NULL = all) in [from, to) with that key. keys[id] (NULL
+ * = id itself) must be < n_keys or UINT32_MAX for "leave out". Reads no event column when the index
+ * alone can tell (whole chunks by name or thread). Calls trace_trim() between chunks. */
+MUST_CHECK struct err *group_count(struct trace *t, const struct selection *sel, uint64_t from,
+				   uint64_t to, enum group_column column, const uint32_t *keys,
+				   uint32_t n_keys, uint64_t *counts);
+/* As above, and the first and last row of each key (UINT64_MAX where there is none; arrays as on
+ * entry if there is no row: fill `first` with UINT64_MAX and `last` with 0 before). Either may be
+ * NULL. */
+MUST_CHECK struct err *group_count_first(struct trace *t, const struct selection *sel,
+					 uint64_t from, uint64_t to, enum group_column column,
+					 const uint32_t *keys, uint32_t n_keys, uint64_t *counts,
+					 uint64_t *first, uint64_t *last);
 /* Sparks: bins[key * n_bins + b] += events in time bin b of [from_ns, to_ns) cut into n_bins. */
-MUST_CHECK struct err *group_spark(struct trace *t, const struct selection *sel, enum group_column column,
-				   const uint32_t *keys, uint32_t n_keys, uint64_t from_ns, uint64_t to_ns,
-				   uint32_t n_bins, uint32_t *bins);
-/* Rows whose id in `column` is wanted: ret = { row | wanted[id] }, wanted has group_column_end() bytes of 0 or 1. *ret is as
- * long as the trace; rows before `from` (a multiple of TRACE_CHUNK) are left as they are. Calls trace_trim() between chunks. */
-MUST_CHECK struct err *group_select(struct trace *t, enum group_column column, const uint8_t *wanted, uint64_t from,
-				    struct selection *ret);
-/* wanted_stacks[stack] = 1 for each stack that has a frame with wanted_frames[frame] = 1 anywhere; both tables are by id, the
- * first of trace_n_stacks() + 1 bytes, the second of trace_n_frames() + 1. Stacks below `first` are left as they are. */
-MUST_CHECK struct err *group_stacks_with(struct trace *t, const uint8_t *wanted_frames, uint32_t first,
-					 uint8_t *wanted_stacks);
+MUST_CHECK struct err *group_spark(struct trace *t, const struct selection *sel,
+				   enum group_column column, const uint32_t *keys, uint32_t n_keys,
+				   uint64_t from_ns, uint64_t to_ns, uint32_t n_bins,
+				   uint32_t *bins);
+/* Rows whose id in `column` is wanted: ret = { row | wanted[id] }, wanted has group_column_end()
+ * bytes of 0 or 1. *ret is as long as the trace; rows before `from` (a multiple of TRACE_CHUNK) are
+ * left as they are. Calls trace_trim() between chunks. */
+MUST_CHECK struct err *group_select(struct trace *t, enum group_column column,
+				    const uint8_t *wanted, uint64_t from, struct selection *ret);
+/* wanted_stacks[stack] = 1 for each stack that has a frame with wanted_frames[frame] = 1 anywhere;
+ * both tables are by id, the first of trace_n_stacks() + 1 bytes, the second of trace_n_frames()
+ * + 1. Stacks below `first` are left as they are. */
+MUST_CHECK struct err *group_stacks_with(struct trace *t, const uint8_t *wanted_frames,
+					 uint32_t first, uint8_t *wanted_stacks);

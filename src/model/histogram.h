@@ -14,18 +14,24 @@ struct trace;
 #define HISTOGRAM_LEAVE_OUT 0xff
 
 struct histogram_spec {
-	uint64_t from_ns, to_ns;       /* [from, to) */
+	uint64_t from_ns, to_ns; /* [from, to) */
 	uint32_t n_bins;
-	uint32_t n_classes;            /* ≤ 255 */
+	uint32_t n_classes; /* ≤ 255 */
 	/* [trace_n_names() + 1], < n_classes or HISTOGRAM_LEAVE_OUT; NULL = all class 0 */
 	const uint8_t *class_of_name;
-	const struct selection *sel;   /* NULL = all */
-	/* chunks that are not in memory and lie in more than one bin: spread their events evenly over their time (only without sel) instead of reading them */
+	const struct selection *sel; /* NULL = all */
+	/* chunks that are not in memory and lie in more than one bin: spread their events evenly
+	 * over their time (only without sel) instead of reading them */
 	bool may_estimate;
 };
-/* bins[class * n_bins + b], set (not added). *ret_exact (may be NULL): no estimate was needed. Calls trace_trim(). */
-MUST_CHECK struct err *histogram_fill(struct trace *t, const struct histogram_spec *spec, uint32_t *bins, bool *ret_exact);
+/* bins[class * n_bins + b], set (not added). *ret_exact (may be NULL): no estimate was needed.
+ * Calls trace_trim(). */
+MUST_CHECK struct err *histogram_fill(struct trace *t, const struct histogram_spec *spec,
+				      uint32_t *bins, bool *ret_exact);
 /* The same in slices: add one chunk to bins[]. *ret_exact is made false when it was estimated. */
-MUST_CHECK struct err *histogram_add(struct trace *t, const struct histogram_spec *spec, uint32_t chunk, uint32_t *bins, bool *ret_exact);
-/* Add what the summary of a chunk alone tells (sel is not looked at): at once, and near enough until it is counted. */
-void histogram_guess(struct trace *t, const struct histogram_spec *spec, uint32_t chunk, uint32_t *bins);
+MUST_CHECK struct err *histogram_add(struct trace *t, const struct histogram_spec *spec,
+				     uint32_t chunk, uint32_t *bins, bool *ret_exact);
+/* Add what the summary of a chunk alone tells (sel is not looked at): at once, and near enough
+ * until it is counted. */
+void histogram_guess(struct trace *t, const struct histogram_spec *spec, uint32_t chunk,
+		     uint32_t *bins);

@@ -43,7 +43,8 @@ static uint32_t *memo_get(struct trace *t, u32_vec *memo)
 	return memo->v;
 }
 
-/* The node of the statement below the run of import frames that `at` is in; native frames may stand between. */
+/* The node of the statement below the run of import frames that `at` is in; native frames may stand
+ * between. */
 static uint32_t statement_below(struct trace *t, uint32_t at)
 {
 	uint32_t parent, frame;
@@ -56,12 +57,15 @@ static uint32_t statement_below(struct trace *t, uint32_t at)
 	return 0;
 }
 
-static uint32_t innermost_step(struct trace *t, uint32_t innermost_below, uint32_t node, uint32_t frame)
+static uint32_t innermost_step(struct trace *t, uint32_t innermost_below, uint32_t node,
+			       uint32_t frame)
 {
-	return trace_frame_origin(t, frame) == FRAME_ORIGIN_IMPORT ? statement_below(t, node) : innermost_below;
+	return trace_frame_origin(t, frame) == FRAME_ORIGIN_IMPORT ? statement_below(t, node)
+								   : innermost_below;
 }
 
-/* A property that a node gets from its parent's and its own frame: up to the first node where it is known, then down again. */
+/* A property that a node gets from its parent's and its own frame: up to the first node where it is
+ * known, then down again. */
 static uint32_t inherited(struct trace *t, u32_vec *memo_vec, uint32_t stack, bool is_root)
 {
 	if (stack == 0 || stack > trace_n_stacks(t))
@@ -82,7 +86,8 @@ static uint32_t inherited(struct trace *t, u32_vec *memo_vec, uint32_t stack, bo
 		at = path.v[--path.n];
 		if (!trace_stack(t, at, &parent, &frame))
 			break;
-		value = is_root ? root_step(t, value, parent, frame) : innermost_step(t, value, at, frame);
+		value = is_root ? root_step(t, value, parent, frame)
+				: innermost_step(t, value, at, frame);
 		memo[at] = value + 1;
 	}
 	vec_fini(&path);
@@ -92,14 +97,17 @@ static uint32_t inherited(struct trace *t, u32_vec *memo_vec, uint32_t stack, bo
 uint32_t import_stack_root(struct trace *t, uint32_t stack)
 {
 	const u32_vec *memo = &t->import_root_of_stack;
-	return stack < memo->n && memo->v[stack] ? memo->v[stack] - 1 : inherited(t, &t->import_root_of_stack, stack, true);
+	return stack < memo->n && memo->v[stack]
+		   ? memo->v[stack] - 1
+		   : inherited(t, &t->import_root_of_stack, stack, true);
 }
 
 uint32_t import_stack_innermost(struct trace *t, uint32_t stack)
 {
 	const u32_vec *memo = &t->import_innermost_of_stack;
-	return stack < memo->n && memo->v[stack] ? memo->v[stack] - 1 :
-						   inherited(t, &t->import_innermost_of_stack, stack, false);
+	return stack < memo->n && memo->v[stack]
+		   ? memo->v[stack] - 1
+		   : inherited(t, &t->import_innermost_of_stack, stack, false);
 }
 
 bool import_stack_is_below(struct trace *t, uint32_t stack, uint32_t ancestor)
@@ -112,7 +120,8 @@ bool import_stack_is_below(struct trace *t, uint32_t stack, uint32_t ancestor)
 uint32_t import_stack_statement(struct trace *t, uint32_t stack)
 {
 	uint32_t parent, frame;
-	if (trace_stack(t, stack, &parent, &frame) && trace_frame_origin(t, frame) == FRAME_ORIGIN_IMPORT)
+	if (trace_stack(t, stack, &parent, &frame) &&
+	    trace_frame_origin(t, frame) == FRAME_ORIGIN_IMPORT)
 		return import_stack_innermost(t, stack);
 	return stack;
 }

@@ -25,7 +25,8 @@ static int minor_of(struct trace *t, uint32_t process)
 	return p ? (int)(p->python_hex >> 16 & 0xff) : 0;
 }
 
-/* How the entry of the event reads that argument, so that a path is a path and an address host:port. */
+/* How the entry of the event reads that argument, so that a path is a path and an address
+ * host:port. */
 static unsigned reading_of(const struct catalog_event *c, int arg)
 {
 	for (size_t i = 0; c && i < c->n_gist; i++)
@@ -34,7 +35,8 @@ static unsigned reading_of(const struct catalog_event *c, int arg)
 	return READING_TEXT;
 }
 
-static struct err *add_arg(struct trace *t, const struct event *e, const char *arg, struct strbuf *to)
+static struct err *add_arg(struct trace *t, const struct event *e, const char *arg,
+			   struct strbuf *to)
 {
 	struct value_iter it;
 	struct value_node n;
@@ -46,7 +48,8 @@ static struct err *add_arg(struct trace *t, const struct event *e, const char *a
 	int at = catalog_arg_find(c, minor_of(t, e->process), arg, strlen(arg));
 
 	value_iter_init(&it, t, e->args, objects, n_objects);
-	if (at < 0 || !value_iter_next(&it, &n) || n.tag != VALUE_TUPLE || n.n_children <= (uint32_t)at)
+	if (at < 0 || !value_iter_next(&it, &n) || n.tag != VALUE_TUPLE ||
+	    n.n_children <= (uint32_t)at)
 		return err_create(ERR_NOT_FOUND, "%.*s has no argument %s", (int)n_name, name, arg);
 	for (int i = 0; i <= at && value_iter_next(&it, &n); i++)
 		if (i < at)
@@ -68,7 +71,8 @@ static void add_function(struct trace *t, const struct event *e, struct strbuf *
 	}
 }
 
-static struct err *add_truth(const struct lesson_step *s, struct trace *t, uint64_t n, const struct event *e, struct strbuf *to)
+static struct err *add_truth(const struct lesson_step *s, struct trace *t, uint64_t n,
+			     const struct event *e, struct strbuf *to)
 {
 	size_t n_bytes;
 	const char *name;
@@ -84,7 +88,8 @@ static struct err *add_truth(const struct lesson_step *s, struct trace *t, uint6
 	case LESSON_ANSWER_COUNT: break;
 	}
 	if (n == 0)
-		return err_create(ERR_NOT_FOUND, "no event of the program matches \"%s\"", s->truth_filter);
+		return err_create(ERR_NOT_FOUND, "no event of the program matches \"%s\"",
+				  s->truth_filter);
 	if (s->kind == LESSON_FUNCTION) {
 		add_function(t, e, to);
 		return NULL;
@@ -96,7 +101,8 @@ static struct err *add_truth(const struct lesson_step *s, struct trace *t, uint6
 	return NULL;
 }
 
-struct err *lesson_truth(const struct lesson_step *s, struct trace *t, const struct own *own, struct strbuf *ret)
+struct err *lesson_truth(const struct lesson_step *s, struct trace *t, const struct own *own,
+			 struct strbuf *ret)
 {
 	/* "event" stands for all of them: what the whole program did. */
 	const char *text = strcmp(s->truth_filter, "event") == 0 ? "" : s->truth_filter;
@@ -115,7 +121,8 @@ struct err *lesson_truth(const struct lesson_step *s, struct trace *t, const str
 	const struct selection *rows = filter_run_rows(run);
 
 	for (uint64_t seq = 0; seq < own->n; seq++) {
-		if (own->roles[seq] != OWN_CODE || !selection_has(rows, seq) || !trace_event(t, seq, &e))
+		if (own->roles[seq] != OWN_CODE || !selection_has(rows, seq) ||
+		    !trace_event(t, seq, &e))
 			continue;
 		if (n++ == 0 || s->kind == LESSON_LAST)
 			found = e;

@@ -1,8 +1,9 @@
 /*
  * lesson: small programs to learn from, with questions that their own live capture answers.
  *
- * The texts are data/lessons; data/gen/gen_lessons.py checks them and writes the tables at build time. No answer is
- * stored: lesson_truth() finds it in the capture of the run, so it is right for the Python it ran on.
+ * The texts are data/lessons; data/gen/gen_lessons.py checks them and writes the tables at build
+ * time. No answer is stored: lesson_truth() finds it in the capture of the run, so it is right for
+ * the Python it ran on.
  */
 #pragma once
 #include <stdbool.h>
@@ -29,15 +30,16 @@ enum lesson_answer {
 
 struct lesson_step {
 	const char *text;
-	const char *filter;   /* display filter that shows it; NULL = all */
+	const char *filter; /* display filter that shows it; NULL = all */
 	const char *question;
 	enum lesson_answer kind;
 	const char *arg;
 	const char *truth_filter;
-	bool is_on_second;    /* about the second program */
-	const char *expected; /* what tests expect of the truth: a number, ">N", a text; NULL: it depends */
+	bool is_on_second; /* about the second program */
+	const char *
+	    expected; /* what tests expect of the truth: a number, ">N", a text; NULL: it depends */
 	const char *hint;
-	const char *after;    /* shown after the answer; {answer} stands for the truth */
+	const char *after; /* shown after the answer; {answer} stands for the truth */
 };
 
 struct lesson {
@@ -56,12 +58,14 @@ extern const size_t n_lessons;
 /* NULL if there is no such lesson. */
 const struct lesson *lesson_find(int number);
 
-/* Find the answer in the capture of the run: append it. Counts only what the program caused itself (own.h). Errors: a
- * filter that does not compile, ERR_NOT_FOUND when no event is there to speak of. Calls trace_trim(). */
-MUST_CHECK struct err *lesson_truth(const struct lesson_step *s, struct trace *t, const struct own *own, struct strbuf *ret);
+/* Find the answer in the capture of the run: append it. Counts only what the program caused itself
+ * (own.h). Errors: a filter that does not compile, ERR_NOT_FOUND when no event is there to speak
+ * of. Calls trace_trim(). */
+MUST_CHECK struct err *lesson_truth(const struct lesson_step *s, struct trace *t,
+				    const struct own *own, struct strbuf *ret);
 
-/* Is an answer right? Case, spaces around and quotes do not matter; "y" is yes; the last part of a path or dotted name
- * will do. */
+/* Is an answer right? Case, spaces around and quotes do not matter; "y" is yes; the last part of a
+ * path or dotted name will do. */
 bool lesson_is_right(const struct lesson_step *s, const char *truth, const char *answer);
 /* Is the truth what s->expected says? True when it says nothing. */
 bool lesson_is_as_expected(const struct lesson_step *s, const char *truth);

@@ -90,30 +90,38 @@ static bool all_of(const uint8_t *s, size_t n, const char *set)
 	return n > 0;
 }
 
-/* CPython Python/marshal.c: TYPE_CODE is 'c', its top bit FLAG_REF; then argcount, posonlyargcount and kwonlyargcount as
- * 32-bit numbers, which are small. */
+/* CPython Python/marshal.c: TYPE_CODE is 'c', its top bit FLAG_REF; then argcount, posonlyargcount
+ * and kwonlyargcount as 32-bit numbers, which are small. */
 static bool is_code(const uint8_t *s, size_t n)
 {
-	return n >= 13 && (s[0] & 0x7f) == 'c' && !s[2] && !s[3] && !s[4] && !s[6] && !s[7] && !s[8] && !s[10] && !s[11] && !s[12];
+	return n >= 13 && (s[0] & 0x7f) == 'c' && !s[2] && !s[3] && !s[4] && !s[6] && !s[7] &&
+	       !s[8] && !s[10] && !s[11] && !s[12];
 }
 
-/* CPython Lib/importlib/_bootstrap_external.py, MAGIC_NUMBER: two bytes of a number between 3390 (3.7) and 3999, then \r\n. */
+/* CPython Lib/importlib/_bootstrap_external.py, MAGIC_NUMBER: two bytes of a number between 3390
+ * (3.7) and 3999, then \r\n. */
 static bool is_pyc(const uint8_t *s, size_t n)
 {
 	unsigned magic = n >= 4 ? s[0] | (unsigned)s[1] << 8 : 0;
 	return magic >= 3390 && magic < 4000 && s[2] == '\r' && s[3] == '\n';
 }
 
-static const char hex[] = "0123456789abcdefABCDEF", base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-";
+static const char hex[] = "0123456789abcdefABCDEF",
+		  base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-";
 
-/* A text of letters and digits alone that is no word: digests, identifiers, encoded bytes. n is its whole length. */
+/* A text of letters and digits alone that is no word: digests, identifiers, encoded bytes. n is its
+ * whole length. */
 static const char *token(const uint8_t *s, size_t n)
 {
-	if (n == 36 && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-' && all_of(s, 8, hex) && all_of(s + 24, 12, hex))
+	if (n == 36 && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-' &&
+	    all_of(s, 8, hex) && all_of(s + 24, 12, hex))
 		return "a UUID";
 	if (all_of(s, n, hex))
-		return n == 32 ? "an MD5 digest, or a UUID" : n == 40 ? "a SHA-1 digest" : n == 64 ? "a SHA-256 digest" :
-		       n == 128 ? "a SHA-512 digest" : NULL;
+		return n == 32    ? "an MD5 digest, or a UUID"
+		       : n == 40  ? "a SHA-1 digest"
+		       : n == 64  ? "a SHA-256 digest"
+		       : n == 128 ? "a SHA-512 digest"
+				  : NULL;
 	if (n > 40 && !memcmp(s, "eyJ", 3) && memchr(s, '.', n))
 		return "a JSON web token";
 	bool digit = false, upper = false, lower = false;
@@ -122,7 +130,8 @@ static const char *token(const uint8_t *s, size_t n)
 		upper |= isupper(s[i]) != 0;
 		lower |= islower(s[i]) != 0;
 	}
-	if (n >= 40 && n % 4 == 0 && digit && upper && lower && all_of(s, n, base64) && !memchr(s, '/', n < 4 ? n : 4))
+	if (n >= 40 && n % 4 == 0 && digit && upper && lower && all_of(s, n, base64) &&
+	    !memchr(s, '/', n < 4 ? n : 4))
 		return "base64";
 	return NULL;
 }
@@ -144,8 +153,10 @@ bool looks_like(struct strbuf *to, const struct value_node *v, int minor)
 		strbuf_adds(to, "a .pyc file");
 		return true;
 	}
-	/* CPython Lib/pickle.py: PROTO (0x80) and the protocol, then from protocol 4 on FRAME (0x95) */
-	if (is_bytes && s[0] == 0x80 && s[1] >= 2 && s[1] <= 5 && (s[1] < 4 || n < 11 || s[2] == 0x95 || s[n - 1] == '.')) {
+	/* CPython Lib/pickle.py: PROTO (0x80) and the protocol, then from protocol 4 on FRAME
+	 * (0x95) */
+	if (is_bytes && s[0] == 0x80 && s[1] >= 2 && s[1] <= 5 &&
+	    (s[1] < 4 || n < 11 || s[2] == 0x95 || s[n - 1] == '.')) {
 		strbuf_addf(to, "a pickle, protocol %d", s[1]);
 		return true;
 	}
@@ -154,8 +165,10 @@ bool looks_like(struct strbuf *to, const struct value_node *v, int minor)
 			strbuf_adds(to, signatures[i].what);
 			return true;
 		}
-	bool is_object = s[0] == '{' && memchr("\"}\n ", s[1], 4), is_array = s[0] == '[' && memchr("{[\"]\n", s[1], 5);
-	if ((is_object || is_array) && (value_is_cut(v) || s[n - 1] == (is_object ? '}' : ']') || s[n - 1] == '\n')) {
+	bool is_object = s[0] == '{' && memchr("\"}\n ", s[1], 4),
+	     is_array = s[0] == '[' && memchr("{[\"]\n", s[1], 5);
+	if ((is_object || is_array) &&
+	    (value_is_cut(v) || s[n - 1] == (is_object ? '}' : ']') || s[n - 1] == '\n')) {
 		strbuf_adds(to, "JSON");
 		return true;
 	}
@@ -186,11 +199,14 @@ static bool ends_in(const struct value_node *v, const char *const *endings, size
 
 uint64_t looks_opened(struct trace *t, const struct event *e)
 {
-	static const char *const pyc[] = { ".pyc" }, *const py[] = { ".py", ".pyc", ".pyw", ".pth" };
+	static const char *const pyc[] = { ".pyc" }, *const py[] = { ".py", ".pyc", ".pyw",
+								     ".pth" };
 	enum { ROWS_MAX = 200 };
 	static const uint64_t soon_ns = 1000000000;
-	bool is_marshal = name_is(t, e->name, "marshal.loads") || name_is(t, e->name, "marshal.load");
-	bool is_source = name_is(t, e->name, "compile"), is_pickle = name_is(t, e->name, "pickle.find_class");
+	bool is_marshal = name_is(t, e->name, "marshal.loads") ||
+			  name_is(t, e->name, "marshal.load");
+	bool is_source = name_is(t, e->name, "compile"),
+	     is_pickle = name_is(t, e->name, "pickle.find_class");
 	if (!is_marshal && !is_source && !is_pickle)
 		return UINT64_MAX;
 	uint64_t at = e->seq;
@@ -207,9 +223,11 @@ uint64_t looks_opened(struct trace *t, const struct event *e)
 		struct arguments all;
 		struct argument arg;
 		arguments_init(&all, t, &other);
-		if (!arguments_next(&all, &arg) || !(value_is_text(arg.value.tag) || value_is_bytes(arg.value.tag)))
+		if (!arguments_next(&all, &arg) ||
+		    !(value_is_text(arg.value.tag) || value_is_bytes(arg.value.tag)))
 			continue;
-		if (is_pickle || (is_marshal ? ends_in(&arg.value, pyc, ARRAY_LEN(pyc)) : ends_in(&arg.value, py, ARRAY_LEN(py))))
+		if (is_pickle || (is_marshal ? ends_in(&arg.value, pyc, ARRAY_LEN(pyc))
+					     : ends_in(&arg.value, py, ARRAY_LEN(py))))
 			return at;
 		break; /* another file was opened last: nothing can be said */
 	}

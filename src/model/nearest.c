@@ -35,7 +35,8 @@ static size_t remoteness(const char *name, size_t n_bytes, const char *entry)
 		return SIZE_MAX;
 	best = 2 * edits_between(name, n_bytes, entry, n_entry);
 	if (last_dot) {
-		size_t tail = 2 * edits_between(name, n_bytes, last_dot + 1, strlen(last_dot + 1)) + 1;
+		size_t tail = 2 * edits_between(name, n_bytes, last_dot + 1, strlen(last_dot + 1)) +
+			      1;
 
 		if (tail < best)
 			best = tail;
@@ -48,7 +49,9 @@ static size_t remoteness(const char *name, size_t n_bytes, const char *entry)
 
 void nearest_init(struct nearest *near, const char *typed, size_t n_bytes, size_t max)
 {
-	*near = (struct nearest){ .typed = typed, .n_bytes = n_bytes, .max = max < NEAREST_MAX ? max : NEAREST_MAX };
+	*near = (struct nearest){ .typed = typed,
+				  .n_bytes = n_bytes,
+				  .max = max < NEAREST_MAX ? max : NEAREST_MAX };
 }
 
 void nearest_offer(struct nearest *near, const char *name, size_t id)
@@ -64,7 +67,8 @@ void nearest_offer(struct nearest *near, const char *name, size_t id)
 			continue;
 		if (near->found[i].remoteness <= d)
 			return;
-		memmove(&near->found[i], &near->found[i + 1], (near->n - 1 - i) * sizeof(near->found[0]));
+		memmove(&near->found[i], &near->found[i + 1],
+			(near->n - 1 - i) * sizeof(near->found[0]));
 		near->n--;
 		break;
 	}
@@ -76,7 +80,8 @@ void nearest_offer(struct nearest *near, const char *name, size_t id)
 		return;
 	if (near->n < near->max)
 		near->n++;
-	memmove(&near->found[at + 1], &near->found[at], (near->n - 1 - at) * sizeof(near->found[0]));
+	memmove(&near->found[at + 1], &near->found[at],
+		(near->n - 1 - at) * sizeof(near->found[0]));
 	near->found[at].id = id;
 	near->found[at].remoteness = d;
 }

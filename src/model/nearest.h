@@ -1,8 +1,9 @@
 /*
  * nearest: dotted names that are near to one that was typed.
  *
- * Near is few edits (insert, delete, replace, swap neighbours; letter case does not count) of the whole name or of its
- * last part, since people know "Popen" before they know "subprocess.Popen", or containing what was typed.
+ * Near is few edits (insert, delete, replace, swap neighbours; letter case does not count) of the
+ * whole name or of its last part, since people know "Popen" before they know "subprocess.Popen", or
+ * containing what was typed.
  */
 #pragma once
 #include <stddef.h>

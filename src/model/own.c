@@ -1,13 +1,16 @@
 /*
  * own: one pass per process for the roles, one over all for imports.
  *
- * The program's code begins behind the first "exec" that follows cpython.run_command, run_file, run_module or run_stdin in
- * the same thread with no Python frame below it: the interpreter executes the main module from C (CPython v3.12.1
- * Python/pythonrun.c, run_eval_code_obj). What comes between is the reading and compiling of the program, from 3.13 on
- * also an import of linecache. A process that was forked begins with its program; so does one whose start was not seen.
+ * The program's code begins behind the first "exec" that follows cpython.run_command, run_file,
+ * run_module or run_stdin in the same thread with no Python frame below it: the interpreter
+ * executes the main module from C (CPython v3.12.1 Python/pythonrun.c, run_eval_code_obj). What
+ * comes between is the reading and compiling of the program, from 3.13 on also an import of
+ * linecache. A process that was forked begins with its program; so does one whose start was not
+ * seen.
  *
- * The end: cpython.PyInterpreterState_Clear of the main interpreter is the last but one event of a process (v3.12.1
- * Python/pylifecycle.c, Py_FinalizeEx). A process that ended otherwise (os._exit, a signal, exec) has no shut-down.
+ * The end: cpython.PyInterpreterState_Clear of the main interpreter is the last but one event of a
+ * process (v3.12.1 Python/pylifecycle.c, Py_FinalizeEx). A process that ended otherwise (os._exit,
+ * a signal, exec) has no shut-down.
  */
 #include "model/own.h"
 
@@ -21,9 +24,8 @@
 struct process_span {
 	/* seq: cpython.run_*, first of the program, first of the shut-down; UINT64_MAX unknown */
 	uint64_t run, begin, end;
-	uint64_t start;           /* what is before was a forked copy of its parent */
+	uint64_t start; /* what is before was a forked copy of its parent */
 	uint32_t run_thread;
-
 };
 
 /* Name ids that matter; 0 where the capture has none of them. */
@@ -38,8 +40,8 @@ static uint32_t name_id(const struct trace *t, const char *name)
 
 static void find_names(const struct trace *t, struct names *ret)
 {
-	static const char *const runs[] = { "cpython.run_command", "cpython.run_file", "cpython.run_module",
-					    "cpython.run_stdin" };
+	static const char *const runs[] = { "cpython.run_command", "cpython.run_file",
+					    "cpython.run_module", "cpython.run_stdin" };
 
 	for (size_t i = 0; i < 4; i++)
 		ret->runs[i] = name_id(t, runs[i]);
@@ -58,16 +60,16 @@ static bool is_run(const struct names *n, uint32_t name)
 	return false;
 }
 
-static void look_at(struct process_span *s, const struct names *n, const struct event *e, bool has_stacks)
+static void look_at(struct process_span *s, const struct names *n, const struct event *e,
+		    bool has_stacks)
 {
 	bool is_from_c = !has_stacks || e->stack == 0; /* no Python frame runs yet */
-
 
 	if (s->run == UINT64_MAX && is_run(n, e->name)) {
 		s->run = e->seq;
 		s->run_thread = e->thread;
-	} else if (s->run != UINT64_MAX && s->begin == UINT64_MAX && e->name == n->exec && e->thread == s->run_thread &&
-		   is_from_c) {
+	} else if (s->run != UINT64_MAX && s->begin == UINT64_MAX && e->name == n->exec &&
+		   e->thread == s->run_thread && is_from_c) {
 		s->begin = e->seq + 1;
 	}
 	if (e->name == n->replace && n->replace && s->run == UINT64_MAX)
@@ -78,17 +80,20 @@ static void look_at(struct process_span *s, const struct names *n, const struct 
 		s->end = UINT64_MAX; /* something came after it: not the last interpreter yet */
 }
 
-/* A Python that the program started shows how it was started; of the program itself everybody knows. */
+/* A Python that the program started shows how it was started; of the program itself everybody
+ * knows. */
 static enum own_role role_of(const struct process_span *s, bool is_first, uint64_t seq)
 {
 	if (seq >= s->end)
 		return OWN_SHUTDOWN;
 	if (s->run == UINT64_MAX || seq < s->start) /* forked, or attached to */
 		return OWN_CODE;
-	return seq < (s->begin == UINT64_MAX || !is_first ? s->run : s->begin) ? OWN_STARTUP : OWN_CODE;
+	return seq < (s->begin == UINT64_MAX || !is_first ? s->run : s->begin) ? OWN_STARTUP
+									       : OWN_CODE;
 }
 
-/* Is `stack` part of the import that the statement at `node` asked for? Node 0: C code asked, with no frame below. */
+/* Is `stack` part of the import that the statement at `node` asked for? Node 0: C code asked, with
+ * no frame below. */
 static bool is_part_of(struct trace *t, uint32_t stack, uint32_t node)
 {
 	uint32_t parent, frame = 0;
@@ -105,7 +110,8 @@ struct open_import {
 	uint32_t stack; /* of its statement */
 };
 
-static void find_imports(struct trace *t, const struct names *n, struct open_import *open, struct own *o)
+static void find_imports(struct trace *t, const struct names *n, struct open_import *open,
+			 struct own *o)
 {
 	for (uint64_t seq = 0; seq < o->n; seq++) {
 		struct event e;
@@ -118,7 +124,8 @@ static void find_imports(struct trace *t, const struct names *n, struct open_imp
 			o->imports[seq] = now->seq;
 			continue;
 		}
-		/* The same statement looks again, for the extension's file or for a parent package: still the same import. */
+		/* The same statement looks again, for the extension's file or for a parent package:
+		 * still the same import. */
 		now->seq = OWN_NO_IMPORT;
 		if (e.name == n->import && n->import) {
 			now->seq = seq;

@@ -21,8 +21,9 @@
 #define TEXT_BYTES_MAX 400 /* of one thing */
 
 const char *const reach_kind_names[REACH_KIND_COUNT] = {
-	[REACH_HOST] = "host",     [REACH_LIBRARY] = "library", [REACH_EVENT] = "event",     [REACH_CODE] = "code",
-	[REACH_MODULE] = "module", [REACH_FILE] = "file",       [REACH_COMMAND] = "command",
+	[REACH_HOST] = "host",       [REACH_LIBRARY] = "library", [REACH_EVENT] = "event",
+	[REACH_CODE] = "code",       [REACH_MODULE] = "module",   [REACH_FILE] = "file",
+	[REACH_COMMAND] = "command",
 };
 
 struct known { /* what an args id was the last time */
@@ -35,13 +36,13 @@ struct reach {
 	const struct selection *rows; /* what is counted; NULL all */
 	uint64_t n_events, next;      /* of them; the one to be counted next */
 	VEC(struct reach_thing) things;
-	VEC(size_t) texts;    /* [thing] offset into text, while it grows */
+	VEC(size_t) texts; /* [thing] offset into text, while it grows */
 	struct strbuf text;
-	uint32_t *slots;      /* hash table: index + 1 */
+	uint32_t *slots; /* hash table: index + 1 */
 	size_t mask;
-	VEC(struct known) of_args;  /* [args id] */
-	VEC(uint32_t) of_name;      /* [name id]: events without arguments; index + 1 */
-	VEC(uint8_t) n_merged;      /* [thing]: its text is the normalised one by now */
+	VEC(struct known) of_args; /* [args id] */
+	VEC(uint32_t) of_name;     /* [name id]: events without arguments; index + 1 */
+	VEC(uint8_t) n_merged;     /* [thing]: its text is the normalised one by now */
 	struct strbuf scratch, normal;
 };
 
@@ -62,8 +63,13 @@ static bool gist_is_text(const struct catalog_event *e)
 		if (e->gist_parts[i].kind != GIST_ARG)
 			continue;
 		switch ((enum catalog_reading)e->gist_parts[i].reading) {
-		case READING_LEN: case READING_COUNT: case READING_SIZE: case READING_HEX: case READING_OBJECT:
-		case READING_FD: case READING_CODE: return false;
+		case READING_LEN:
+		case READING_COUNT:
+		case READING_SIZE:
+		case READING_HEX:
+		case READING_OBJECT:
+		case READING_FD:
+		case READING_CODE: return false;
 		default: break;
 		}
 	}
@@ -87,20 +93,26 @@ static enum reach_kind kind_of(const struct catalog_event *e)
 		return REACH_MODULE;
 	if (!strcmp(e->name, "ctypes.dlopen") || !strcmp(e->name, "sqlite3.load_extension"))
 		return REACH_LIBRARY;
-	if (!strcmp(e->name, "exec") || !strcmp(e->name, "compile") || !strncmp(e->name, "cpython.run_", 12))
+	if (!strcmp(e->name, "exec") || !strcmp(e->name, "compile") ||
+	    !strncmp(e->name, "cpython.run_", 12))
 		return REACH_CODE;
-	if (has_reading(e, READING_ARGV) || !strcmp(e->name, "os.system") || !strcmp(e->name, "os.startfile"))
+	if (has_reading(e, READING_ARGV) || !strcmp(e->name, "os.system") ||
+	    !strcmp(e->name, "os.startfile"))
 		return REACH_COMMAND;
-	if (e->theme == THEME_NETWORK && (has_reading(e, READING_HOSTPORT) || has_reading(e, READING_URL) || has_argument(e, "host") ||
-					  has_argument(e, "hostname") || has_argument(e, "ip_address")))
+	if (e->theme == THEME_NETWORK &&
+	    (has_reading(e, READING_HOSTPORT) || has_reading(e, READING_URL) ||
+	     has_argument(e, "host") || has_argument(e, "hostname") ||
+	     has_argument(e, "ip_address")))
 		return REACH_HOST;
-	if ((e->theme == THEME_FILESYSTEM || e->theme == THEME_DATABASE) && has_reading(e, READING_PATH))
+	if ((e->theme == THEME_FILESYSTEM || e->theme == THEME_DATABASE) &&
+	    has_reading(e, READING_PATH))
 		return REACH_FILE;
 	return REACH_EVENT;
 }
 
 /* The first argument of an import, or the gist. */
-static void add_text(struct trace *t, const struct event *ev, const struct catalog_event *e, enum reach_kind kind, struct strbuf *to)
+static void add_text(struct trace *t, const struct event *ev, const struct catalog_event *e,
+		     enum reach_kind kind, struct strbuf *to)
 {
 	size_t n;
 	const char *name = trace_name(t, ev->name, &n);
@@ -131,7 +143,8 @@ static void add_text(struct trace *t, const struct event *ev, const struct catal
 		strbuf_cut(to, to->n - 1);
 }
 
-/* Whatever names a host, as host:port: a URL loses all but that, "host port" is joined. In place. */
+/* Whatever names a host, as host:port: a URL loses all but that, "host port" is joined. In place.
+ */
 static void to_host(struct strbuf *text)
 {
 	const char *s = strbuf_str(text), *scheme = memmem(s, text->n, "://", 3);
@@ -145,14 +158,18 @@ static void to_host(struct strbuf *text)
 		start = at ? at + 1 : start;
 		strbuf_add(&host, start, (size_t)(end - start));
 		bool has_port = memchr(start, ':', (size_t)(end - start)) && end[-1] != ']';
-		bool is_https = scheme - s >= 5 && !memcmp(scheme - 5, "https", 5), is_http = scheme - s >= 4 && !memcmp(scheme - 4, "http", 4);
+		bool is_https = scheme - s >= 5 && !memcmp(scheme - 5, "https", 5),
+		     is_http = scheme - s >= 4 && !memcmp(scheme - 4, "http", 4);
 		if (!has_port && (is_http || is_https))
 			strbuf_adds(&host, is_https ? ":443" : ":80");
 	} else {
 		const char *space = strchr(s, ' ');
 		if (!space || !space[1] || space[1 + strspn(space + 1, "0123456789")])
 			return;
-		strbuf_addf(&host, memchr(s, ':', (size_t)(space - s)) && s[0] != '[' ? "[%.*s]:%s" : "%.*s:%s", (int)(space - s), s, space + 1);
+		strbuf_addf(&host,
+			    memchr(s, ':', (size_t)(space - s)) && s[0] != '[' ? "[%.*s]:%s"
+									       : "%.*s:%s",
+			    (int)(space - s), s, space + 1);
 	}
 	if (host.n) {
 		strbuf_clear(text);
@@ -161,7 +178,8 @@ static void to_host(struct strbuf *text)
 	strbuf_fini(&host);
 }
 
-/* A port of the machine itself that the kernel picked (ip(7): from 32768 on) is another each time. */
+/* A port of the machine itself that the kernel picked (ip(7): from 32768 on) is another each time.
+ */
 static bool is_picked_port(const struct strbuf *host, size_t *ret_port)
 {
 	static const char *const loopback[] = { "127.0.0.1:", "localhost:", "[::1]:" };
@@ -234,15 +252,19 @@ static uint32_t thing_of(struct reach *r, const struct event *ev)
 		strbuf_addc(&r->normal, '#');
 	}
 	if (r->normal.n && kind != REACH_HOST && kind != REACH_MODULE)
-		strbuf_cut(&r->normal, relation_text_normalise(r->scratch.s ? r->scratch.s : "", r->scratch.n, r->normal.s));
-	uint64_t hash = XXH3_64bits_withSeed(strbuf_str(&r->normal), r->normal.n, (uint64_t)kind + 1);
+		strbuf_cut(&r->normal, relation_text_normalise(r->scratch.s ? r->scratch.s : "",
+							       r->scratch.n, r->normal.s));
+	uint64_t hash = XXH3_64bits_withSeed(strbuf_str(&r->normal), r->normal.n,
+					     (uint64_t)kind + 1);
 	if (r->things.n * 2 >= r->mask && !grow_slots(r))
 		return 0;
 	size_t i = reach_find(r, hash);
 	if (i != SIZE_MAX) {
-		/* a second one that differs from the first: from now on they are listed as what they share */
+		/* a second one that differs from the first: from now on they are listed as what
+		 * they share */
 		size_t n_text = r->things.v[i].n_text, at = r->texts.v[i];
-		bool same = n_text == r->scratch.n && !memcmp(r->text.s + at, strbuf_str(&r->scratch), n_text);
+		bool same = n_text == r->scratch.n &&
+			    !memcmp(r->text.s + at, strbuf_str(&r->scratch), n_text);
 		if (!same && !r->n_merged.v[i]) {
 			r->n_merged.v[i] = 1;
 			r->texts.v[i] = r->text.n;
@@ -252,8 +274,11 @@ static uint32_t thing_of(struct reach *r, const struct event *ev)
 		}
 		return (uint32_t)i + 1;
 	}
-	struct reach_thing thing = { .kind = kind, .hash = hash, .n_text = r->scratch.n, .first_seq = ev->seq };
-	if (!vec_push(&r->things, thing) || !vec_push(&r->texts, r->text.n) || !vec_push(&r->n_merged, 0))
+	struct reach_thing thing = {
+		.kind = kind, .hash = hash, .n_text = r->scratch.n, .first_seq = ev->seq
+	};
+	if (!vec_push(&r->things, thing) || !vec_push(&r->texts, r->text.n) ||
+	    !vec_push(&r->n_merged, 0))
 		return 0;
 	strbuf_add(&r->text, strbuf_str(&r->scratch), r->scratch.n);
 	strbuf_addc(&r->text, 0);
@@ -303,7 +328,8 @@ struct err *reach_begin(struct trace *t, const struct selection *rows, struct re
 	r->rows = rows;
 	r->n_events = trace_n_events(t);
 	size_t n_values = (size_t)trace_n_values(t) + 1, n_names = (size_t)trace_n_names(t) + 1;
-	if (!grow_slots(r) || !vec_reserve(&r->of_args, n_values) || !vec_reserve(&r->of_name, n_names))
+	if (!grow_slots(r) || !vec_reserve(&r->of_args, n_values) ||
+	    !vec_reserve(&r->of_name, n_names))
 		return err_no_memory();
 	memset(r->of_args.v, 0, n_values * sizeof(*r->of_args.v));
 	memset(r->of_name.v, 0, n_names * sizeof(*r->of_name.v));
@@ -318,17 +344,21 @@ struct err *reach_step(struct reach *r, uint64_t budget_ns, double *ret_done)
 	enum { ROWS_A_LOOK = 512 }; /* at the clock */
 	uint64_t begin = monotonic_ns(), from = r->next;
 	while (r->next < r->n_events) {
-		uint64_t first = r->next & ~(uint64_t)(TRACE_CHUNK - 1), end = first + TRACE_CHUNK < r->n_events ? first + TRACE_CHUNK : r->n_events;
+		uint64_t first = r->next & ~(uint64_t)(TRACE_CHUNK - 1),
+			 end = first + TRACE_CHUNK < r->n_events ? first + TRACE_CHUNK
+								 : r->n_events;
 		if (r->rows && selection_next(r->rows, r->next) >= end) {
 			r->next = end;
 			continue;
 		}
 		trace_trim(r->trace);
-		const struct chunk *c = trace_chunk(r->trace, (uint32_t)(first >> TRACE_CHUNK_SHIFT));
+		const struct chunk *c = trace_chunk(r->trace,
+						    (uint32_t)(first >> TRACE_CHUNK_SHIFT));
 		if (!c)
 			return err_no_memory();
 		for (; r->next < end && r->next - first < c->n; r->next++) {
-			if (r->next % ROWS_A_LOOK == 0 && r->next != from && monotonic_ns() - begin >= budget_ns) {
+			if (r->next % ROWS_A_LOOK == 0 && r->next != from &&
+			    monotonic_ns() - begin >= budget_ns) {
 				*ret_done = (double)r->next / (double)r->n_events;
 				return NULL;
 			}

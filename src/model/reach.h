@@ -1,10 +1,13 @@
 /*
- * reach: what a program reaches for: hosts, libraries, code, modules, files, commands; counted over a capture.
+ * reach: what a program reaches for: hosts, libraries, code, modules, files, commands; counted over
+ * a capture.
  *
- * Every event is one thing of one kind, by its name and its gist: socket.connect the host 127.0.0.1:5432, open the file
- * /etc/hosts, import the module json, and what is nothing of the sort the event itself, with its gist where that is text
- * ("ctypes.dlsym getpid"). Things whose names differ in random or temporary parts only are one (relation_text_normalise();
- * of hosts the numbers are kept, but for a port that the kernel picked). Worked out once per distinct name and arguments.
+ * Every event is one thing of one kind, by its name and its gist: socket.connect the host
+ * 127.0.0.1:5432, open the file /etc/hosts, import the module json, and what is nothing of the sort
+ * the event itself, with its gist where that is text
+ * ("ctypes.dlsym getpid"). Things whose names differ in random or temporary parts only are one
+ * (relation_text_normalise(); of hosts the numbers are kept, but for a port that the kernel
+ * picked). Worked out once per distinct name and arguments.
  */
 #pragma once
 #include <stdbool.h>
@@ -21,14 +24,22 @@ struct strbuf;
 struct trace;
 
 enum reach_kind { /* by how much a new one of it should make one look */
-	REACH_HOST, REACH_LIBRARY, REACH_EVENT, REACH_CODE, REACH_MODULE, REACH_FILE, REACH_COMMAND, REACH_KIND_COUNT
+		  REACH_HOST,
+		  REACH_LIBRARY,
+		  REACH_EVENT,
+		  REACH_CODE,
+		  REACH_MODULE,
+		  REACH_FILE,
+		  REACH_COMMAND,
+		  REACH_KIND_COUNT
 };
 extern const char *const reach_kind_names[REACH_KIND_COUNT]; /* "host", … */
 
 /* What events of this name reach for. */
 enum reach_kind reach_kind_of(const char *event, size_t n_bytes);
-/* What one event reaches for, before texts are normalised: its kind, and *to is set to its text, escaped for the eye. The one
- * reading that diff, stat and the summary on the screen share. Of the event name, args and process count. */
+/* What one event reaches for, before texts are normalised: its kind, and *to is set to its text,
+ * escaped for the eye. The one reading that diff, stat and the summary on the screen share. Of the
+ * event name, args and process count. */
 enum reach_kind reach_read(struct trace *t, const struct event *e, struct strbuf *to);
 
 struct reach_thing {
@@ -44,10 +55,12 @@ struct reach_thing {
 };
 
 /* Count `rows` (NULL = all; they must stay as they are until it is done). Calls trace_trim(). */
-MUST_CHECK struct err *reach_create(struct trace *t, const struct selection *rows, struct reach **ret);
-/* The same in slices: begin, then step, for at most budget_ns each time, until *ret_done is 1. Nothing else may be asked of
- * it before that. Events that come meanwhile are not counted. */
-MUST_CHECK struct err *reach_begin(struct trace *t, const struct selection *rows, struct reach **ret);
+MUST_CHECK struct err *reach_create(struct trace *t, const struct selection *rows,
+				    struct reach **ret);
+/* The same in slices: begin, then step, for at most budget_ns each time, until *ret_done is 1.
+ * Nothing else may be asked of it before that. Events that come meanwhile are not counted. */
+MUST_CHECK struct err *reach_begin(struct trace *t, const struct selection *rows,
+				   struct reach **ret);
 MUST_CHECK struct err *reach_step(struct reach *r, uint64_t budget_ns, double *ret_done);
 void reach_destroy(struct reach *r);
 DEFINE_CLEANUP(reach);

@@ -1,5 +1,6 @@
 /*
- * relations: see relations.h. Everything is found by looking a bounded way back or forth in the rows; nothing is kept.
+ * relations: see relations.h. Everything is found by looking a bounded way back or forth in the
+ * rows; nothing is kept.
  */
 #include "model/relations.h"
 
@@ -23,8 +24,11 @@ static bool name_is(const struct trace *t, uint32_t name, const char *what)
 
 static bool is_spawn(const struct trace *t, uint32_t name)
 {
-	static const char *const names[] = { "subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system",
-					     "os.exec", "os.spawn", "pty.spawn", "_posixsubprocess.fork_exec" };
+	static const char *const names[] = {
+		"subprocess.Popen", "os.fork",   "os.forkpty",
+		"os.posix_spawn",   "os.system", "os.exec",
+		"os.spawn",         "pty.spawn", "_posixsubprocess.fork_exec"
+	};
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (name_is(t, name, names[i]))
 			return true;
@@ -32,7 +36,8 @@ static bool is_spawn(const struct trace *t, uint32_t name)
 }
 
 /* The latest row before `seq` that fn accepts, at most LOOK_ROWS_MAX rows back. */
-static uint64_t look_back(struct trace *t, uint64_t seq, bool (*fn)(struct trace *, const struct event *, const struct event *),
+static uint64_t look_back(struct trace *t, uint64_t seq,
+			  bool (*fn)(struct trace *, const struct event *, const struct event *),
 			  const struct event *of)
 {
 	uint64_t least = seq > LOOK_ROWS_MAX ? seq - LOOK_ROWS_MAX : 0;
@@ -46,14 +51,16 @@ static uint64_t look_back(struct trace *t, uint64_t seq, bool (*fn)(struct trace
 
 static bool is_import_at(struct trace *t, const struct event *e, const struct event *of)
 {
-	return e->thread == of->thread && name_is(t, e->name, "import") && import_stack_statement(t, e->stack) == of->stack;
+	return e->thread == of->thread && name_is(t, e->name, "import") &&
+	       import_stack_statement(t, e->stack) == of->stack;
 }
 
 /* The import statement in progress around an event; an import event is none of its own effects. */
 static uint32_t statement_around(struct trace *t, const struct event *e)
 {
 	bool is_import = name_is(t, e->name, "import");
-	return import_stack_innermost(t, is_import ? import_stack_statement(t, e->stack) : e->stack);
+	return import_stack_innermost(t,
+				      is_import ? import_stack_statement(t, e->stack) : e->stack);
 }
 
 static bool is_spawn_of(struct trace *t, const struct event *e, const struct event *of)
@@ -96,7 +103,8 @@ static enum relation_kind kind_of(const struct trace *t, uint32_t name)
 	return RELATION_OTHER;
 }
 
-static struct err *effects_of_import(struct trace *t, const struct event *cause, uint32_t max, struct relation_vec *ret)
+static struct err *effects_of_import(struct trace *t, const struct event *cause, uint32_t max,
+				     struct relation_vec *ret)
 {
 	uint64_t end = trace_n_events(t), stop = cause->seq + LOOK_ROWS_MAX;
 	uint32_t statement = import_stack_statement(t, cause->stack);
@@ -106,7 +114,9 @@ static struct err *effects_of_import(struct trace *t, const struct event *cause,
 			continue;
 		if (e.stack == cause->stack || !import_stack_is_below(t, e.stack, statement))
 			break;
-		struct relation r = { .kind = kind_of(t, e.name), .seq = seq, .is_direct = statement_around(t, &e) == statement };
+		struct relation r = { .kind = kind_of(t, e.name),
+				      .seq = seq,
+				      .is_direct = statement_around(t, &e) == statement };
 		if (!vec_push(ret, r))
 			return err_no_memory();
 	}
@@ -125,7 +135,8 @@ static uint64_t first_of_process(struct trace *t, uint32_t process, uint64_t fro
 }
 
 /* Of the children of this process, the first that came after the event. */
-static struct err *effects_of_spawn(struct trace *t, const struct event *cause, struct relation_vec *ret)
+static struct err *effects_of_spawn(struct trace *t, const struct event *cause,
+				    struct relation_vec *ret)
 {
 	uint32_t found = UINT32_MAX;
 	for (uint32_t p = cause->process + 1; p < trace_n_processes(t); p++) {
@@ -137,7 +148,9 @@ static struct err *effects_of_spawn(struct trace *t, const struct event *cause, 
 	}
 	if (found == UINT32_MAX)
 		return NULL;
-	struct relation r = { .kind = RELATION_PROCESS, .process = found, .is_direct = true,
+	struct relation r = { .kind = RELATION_PROCESS,
+			      .process = found,
+			      .is_direct = true,
 			      .seq = first_of_process(t, found, cause->seq) };
 	return vec_push(ret, r) ? NULL : err_no_memory();
 }
@@ -164,9 +177,10 @@ static bool is_name_char(char c)
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '_';
 }
 
-/* Length of the random part of a tempfile name (CPython v3.13.0 Lib/tempfile.py, _RandomNameSequence: 8 of [a-z0-9_]) that
- * starts at s: right after "tmp" at the start of a path component, or anywhere below a temporary folder after - _ or /.
- * Digits among the eight, or no vowel-consonant run as words have, tell it from a word of eight letters. */
+/* Length of the random part of a tempfile name (CPython v3.13.0 Lib/tempfile.py,
+ * _RandomNameSequence: 8 of [a-z0-9_]) that starts at s: right after "tmp" at the start of a path
+ * component, or anywhere below a temporary folder after - _ or /. Digits among the eight, or no
+ * vowel-consonant run as words have, tell it from a word of eight letters. */
 static size_t temporary_part(const char *s, size_t left, bool after_tmp, bool below_tmp)
 {
 	size_t n = 0;
@@ -187,13 +201,17 @@ size_t relation_text_normalise(const char *s, size_t n_bytes, char *to)
 	bool below_tmp = memmem(s, n_bytes, "/tmp/", 5) != NULL;
 	while (i < n_bytes) {
 		char before = i ? s[i - 1] : '/';
-		bool after_tmp = i >= 3 && memcmp(s + i - 3, "tmp", 3) == 0 && (i == 3 || s[i - 4] == '/');
-		size_t part = after_tmp || before == '-' || before == '_' || before == '/' || before == '.' ?
-				      temporary_part(s + i, n_bytes - i, after_tmp, below_tmp) : 0;
+		bool after_tmp = i >= 3 && memcmp(s + i - 3, "tmp", 3) == 0 &&
+				 (i == 3 || s[i - 4] == '/');
+		size_t part = after_tmp || before == '-' || before == '_' || before == '/' ||
+				      before == '.'
+				  ? temporary_part(s + i, n_bytes - i, after_tmp, below_tmp)
+				  : 0;
 		if (part) {
 			to[n++] = '*';
 			i += part;
-		} else if (s[i] == '0' && i + 2 < n_bytes && s[i + 1] == 'x' && is_hex_digit(s[i + 2])) {
+		} else if (s[i] == '0' && i + 2 < n_bytes && s[i + 1] == 'x' &&
+			   is_hex_digit(s[i + 2])) {
 			for (i += 2; i < n_bytes && is_hex_digit(s[i]); i++)
 				;
 			to[n++] = '#';

@@ -1,12 +1,13 @@
 /*
- * selection: see selection.h. ranks[i] = selected rows before row 512 * i; ranks[n_blocks] = all of them.
+ * selection: see selection.h. ranks[i] = selected rows before row 512 * i; ranks[n_blocks] = all of
+ * them.
  */
 #include "model/selection.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define ROWS_PER_RANK 512u
+#define ROWS_PER_RANK  512u
 #define WORDS_PER_RANK (ROWS_PER_RANK / 64)
 
 struct selection {
@@ -14,7 +15,7 @@ struct selection {
 	/* n_words is a multiple of WORDS_PER_RANK; all bits beyond n_rows are 0 */
 	uint64_t n_words, cap_words;
 	uint64_t *words;
-	uint64_t *ranks;             /* [n_words / WORDS_PER_RANK + 1] */
+	uint64_t *ranks; /* [n_words / WORDS_PER_RANK + 1] */
 	uint64_t cap_ranks;
 	bool ranked;
 };
@@ -24,7 +25,8 @@ static uint64_t words_for(uint64_t n_rows)
 	return (n_rows / ROWS_PER_RANK + 1) * WORDS_PER_RANK; /* never none: no null pointers */
 }
 
-/* Room for n_rows; new words are 0. The directory's room comes along, so that ranking later cannot fail. */
+/* Room for n_rows; new words are 0. The directory's room comes along, so that ranking later cannot
+ * fail. */
 static bool reserve(struct selection *s, uint64_t n_rows)
 {
 	uint64_t want = words_for(n_rows), cap = s->cap_words;
@@ -142,7 +144,8 @@ void selection_fill(struct selection *s, uint64_t from, uint64_t to, bool value)
 		to = s->n_rows;
 	s->ranked = false;
 	while (from < to) {
-		unsigned first = (unsigned)(from & 63), last = to - from < 64 - first ? first + (unsigned)(to - from) : 64;
+		unsigned first = (unsigned)(from & 63),
+			 last = to - from < 64 - first ? first + (unsigned)(to - from) : 64;
 		uint64_t bits = mask(first, last), *word = &s->words[from / 64];
 		*word = value ? *word | bits : *word & ~bits;
 		from += last - first;

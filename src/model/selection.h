@@ -1,9 +1,10 @@
 /*
  * selection: a set of rows, as a bitmap with a rank directory.
  *
- * 1.25 MB for 10 M events, whatever is in it. Set algebra runs word by word; nth, rank, next and previous are O(1) or nearly.
- * The directory (counts every 512 rows) is made on first use after a change, so building bit by bit costs nothing extra.
- * A selection has a length (rows it speaks about); it grows with a growing capture by selection_resize().
+ * 1.25 MB for 10 M events, whatever is in it. Set algebra runs word by word; nth, rank, next and
+ * previous are O(1) or nearly. The directory (counts every 512 rows) is made on first use after a
+ * change, so building bit by bit costs nothing extra. A selection has a length (rows it speaks
+ * about); it grows with a growing capture by selection_resize().
  */
 #pragma once
 #include <stdbool.h>
@@ -25,9 +26,9 @@ uint64_t selection_n_rows(const struct selection *s);
 /* Longer (new rows are `value`) or shorter. */
 MUST_CHECK struct err *selection_resize(struct selection *s, uint64_t n_rows, bool value);
 
-/* Bits, for those who fill many: row r is bit r % 64 of word r / 64; bits beyond n_rows must stay 0. Chunk c of a trace
- * starts at word c * TRACE_CHUNK / 64. Writing through this pointer is allowed until the next call on s (which takes
- * notice that it was asked for). */
+/* Bits, for those who fill many: row r is bit r % 64 of word r / 64; bits beyond n_rows must stay
+ * 0. Chunk c of a trace starts at word c * TRACE_CHUNK / 64. Writing through this pointer is
+ * allowed until the next call on s (which takes notice that it was asked for). */
 uint64_t *selection_words(struct selection *s);
 const uint64_t *selection_words_get(const struct selection *s);
 

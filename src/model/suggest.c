@@ -7,7 +7,9 @@
 
 struct suggest suggest_for(const char *word, size_t n)
 {
-	return (struct suggest){ .word = word, .n_word = n, .distance = n > 2 ? (unsigned)n / 3 + 1 : n };
+	return (struct suggest){ .word = word,
+				 .n_word = n,
+				 .distance = n > 2 ? (unsigned)n / 3 + 1 : n };
 }
 
 void suggest_offer(struct suggest *s, const char *candidate, size_t n)

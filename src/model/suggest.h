@@ -5,8 +5,8 @@
  *     for (…) suggest_offer(&s, names[i], strlen(names[i]));
  *     if (s.best) … "did you mean %.*s?"
  *
- * Near means: at most a third of the letters differ (insert, delete, replace, swap of neighbours), case apart. Words longer than
- * EDITS_MAX_BYTES have no suggestion.
+ * Near means: at most a third of the letters differ (insert, delete, replace, swap of neighbours),
+ * case apart. Words longer than EDITS_MAX_BYTES have no suggestion.
  */
 #pragma once
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /*
- * tally: see tally.h. The clock is looked at once in some thousand rows; a new key counts as many rows, for its text must be
- * made.
+ * tally: see tally.h. The clock is looked at once in some thousand rows; a new key counts as many
+ * rows, for its text must be made.
  */
 #include "model/tally.h"
 
@@ -25,7 +25,7 @@ struct tally {
 	struct tally_spec spec;
 	VEC(uint32_t) key_of_id;
 	VEC(struct count) counts;
-	VEC(uint32_t) bins;    /* [keys][n_bins] */
+	VEC(uint32_t) bins; /* [keys][n_bins] */
 	uint64_t at;
 	double per_ns;
 };
@@ -123,24 +123,27 @@ static bool row_add(struct tally *t, const struct chunk *c, uint32_t i, bool *re
 		if (time_ns >= t->spec.span_ns)
 			span_double(t, time_ns);
 		uint32_t bin = (uint32_t)((double)time_ns * t->per_ns);
-		t->bins.v[(size_t)key * t->spec.n_bins + (bin < t->spec.n_bins ? bin : t->spec.n_bins - 1)]++;
+		t->bins.v[(size_t)key * t->spec.n_bins +
+			  (bin < t->spec.n_bins ? bin : t->spec.n_bins - 1)]++;
 	}
 	return true;
 }
 
 /* Rows of one chunk from t->at on; stops at `end` or when the time is over. */
-static struct err *chunk_add(struct tally *t, const struct selection *sel, const struct chunk *c, uint64_t end, uint64_t until_ns,
-			     uint32_t *cost)
+static struct err *chunk_add(struct tally *t, const struct selection *sel, const struct chunk *c,
+			     uint64_t end, uint64_t until_ns, uint32_t *cost)
 {
 	uint8_t wanted[TRACE_CHUNK];
 	uint32_t to = end - c->first_seq < c->n ? (uint32_t)(end - c->first_seq) : c->n;
 	for (uint32_t i = 0; t->spec.wants && i < c->n_names; i++)
 		wanted[i] = t->spec.wants(t->spec.ctx, c->names[i]);
 	while (t->at < c->first_seq + to) {
-		uint32_t i = (uint32_t)(t->at - c->first_seq), last = (i | 63) + 1 < to ? (i | 63) + 1 : to;
+		uint32_t i = (uint32_t)(t->at - c->first_seq),
+			 last = (i | 63) + 1 < to ? (i | 63) + 1 : to;
 		uint64_t bits = ~UINT64_C(0);
 		if (sel)
-			bits = t->at < selection_n_rows(sel) ? selection_words_get(sel)[t->at / 64] : 0;
+			bits = t->at < selection_n_rows(sel) ? selection_words_get(sel)[t->at / 64]
+							     : 0;
 		bits &= ~UINT64_C(0) << (i & 63);
 		if (last & 63)
 			bits &= (UINT64_C(1) << (last & 63)) - 1;
@@ -174,7 +177,8 @@ static bool has_wanted(const struct tally *t, const struct chunk_summary *s)
 	return false;
 }
 
-struct err *tally_step(struct tally *t, const struct selection *sel, uint64_t end, uint64_t budget_ns)
+struct err *tally_step(struct tally *t, const struct selection *sel, uint64_t end,
+		       uint64_t budget_ns)
 {
 	uint64_t until_ns = budget_ns == UINT64_MAX ? UINT64_MAX : monotonic_ns() + budget_ns;
 	uint32_t cost = 0;
@@ -220,7 +224,9 @@ uint32_t tally_n_keys(const struct tally *t)
 struct tally_entry tally_get(const struct tally *t, uint32_t key)
 {
 	const struct count *c = &t->counts.v[key];
-	return (struct tally_entry){ c->count, c->first, t->spec.n_bins ? t->bins.v + (size_t)key * t->spec.n_bins : NULL };
+	return (struct tally_entry){ c->count, c->first,
+				     t->spec.n_bins ? t->bins.v + (size_t)key * t->spec.n_bins
+						    : NULL };
 }
 
 uint64_t tally_span_ns(const struct tally *t)

@@ -1,9 +1,9 @@
 /*
  * tally: count the selected events by a key, in slices, of a capture that may grow.
  *
- * What group.h does in one go, for those who must not wait: counting stops when its time is over, goes on where it stopped,
- * and what is counted so far can be shown. A key is made when an id of the column is first met, so nothing needs to be known
- * of ids that no selected event has.
+ * What group.h does in one go, for those who must not wait: counting stops when its time is over,
+ * goes on where it stopped, and what is counted so far can be shown. A key is made when an id of
+ * the column is first met, so nothing needs to be known of ids that no selected event has.
  */
 #pragma once
 #include <stdbool.h>
@@ -18,17 +18,18 @@ struct tally;
 struct trace;
 
 #define TALLY_LEAVE_OUT UINT32_MAX
-#define TALLY_BINS_MAX 64u
+#define TALLY_BINS_MAX  64u
 
 struct tally_spec {
 	enum group_column column;
-	/* The key of an id, asked once per id: a number below the number of keys + 1 (equal: a new key), or TALLY_LEAVE_OUT.
-	 * `name` is the event's with which the id is first met. NULL: the id is the key. Must not call trace_trim(). */
+	/* The key of an id, asked once per id: a number below the number of keys + 1 (equal: a new
+	 * key), or TALLY_LEAVE_OUT. `name` is the event's with which the id is first met. NULL: the
+	 * id is the key. Must not call trace_trim(). */
 	uint32_t (*key)(void *ctx, uint32_t id, uint32_t name);
 	/* Events of this name count. NULL: all do. */
 	bool (*wants)(void *ctx, uint32_t name);
 	void *ctx;
-	uint32_t n_bins;    /* of time, ≤ TALLY_BINS_MAX; 0 none */
+	uint32_t n_bins; /* of time, ≤ TALLY_BINS_MAX; 0 none */
 	/* the bins are of [0, span_ns); when later events come the span is doubled */
 	uint64_t span_ns;
 };
@@ -38,12 +39,15 @@ struct tally_entry {
 	const uint32_t *bins;  /* [n_bins]; NULL without. Valid until the next step */
 };
 
-MUST_CHECK struct err *tally_create(struct trace *t, const struct tally_spec *spec, struct tally **ret);
+MUST_CHECK struct err *tally_create(struct trace *t, const struct tally_spec *spec,
+				    struct tally **ret);
 void tally_destroy(struct tally *t);
 DEFINE_CLEANUP(tally);
-/* Count on, to row `end` at most and for budget_ns at most (at least some hundred rows). `sel` (NULL = all) must be final below
- * `end`: rows that were counted are not looked at again. Calls trace_trim(). */
-MUST_CHECK struct err *tally_step(struct tally *t, const struct selection *sel, uint64_t end, uint64_t budget_ns);
+/* Count on, to row `end` at most and for budget_ns at most (at least some hundred rows). `sel`
+ * (NULL = all) must be final below `end`: rows that were counted are not looked at again. Calls
+ * trace_trim(). */
+MUST_CHECK struct err *tally_step(struct tally *t, const struct selection *sel, uint64_t end,
+				  uint64_t budget_ns);
 uint64_t tally_n_rows(const struct tally *t); /* rows [0, n) have been counted */
 uint32_t tally_n_keys(const struct tally *t);
 struct tally_entry tally_get(const struct tally *t, uint32_t key); /* key < tally_n_keys() */

@@ -1,5 +1,6 @@
 /*
- * trace: opening, following, the cache, and what a capture says about itself. See trace.h; the layout is in trace_private.h.
+ * trace: opening, following, the cache, and what a capture says about itself. See trace.h; the
+ * layout is in trace_private.h.
  */
 #include "model/trace.h"
 
@@ -78,11 +79,14 @@ void trace_trim(struct trace *t)
 
 size_t trace_memory_bytes(const struct trace *t)
 {
-	size_t n = sizeof(*t) + t->loaded_bytes + t->pinned_bytes + t->base_bytes + t->name_texts.total_bytes;
+	size_t n = sizeof(*t) + t->loaded_bytes + t->pinned_bytes + t->base_bytes +
+		   t->name_texts.total_bytes;
 	for (int kind = 0; kind < PAGE_KIND_COUNT; kind++)
 		n += t->pages[kind].bags.n * SLOTS_PER_BAG * sizeof(struct page_slot);
-	n += t->processes.cap * sizeof(struct process_info) + t->threads.cap * sizeof(struct thread_info);
-	n += t->notes.cap * sizeof(struct trace_note) + t->caller_of_stack.cap * sizeof(uint32_t) + t->origin_of_frame.cap;
+	n += t->processes.cap * sizeof(struct process_info) +
+	     t->threads.cap * sizeof(struct thread_info);
+	n += t->notes.cap * sizeof(struct trace_note) + t->caller_of_stack.cap * sizeof(uint32_t) +
+	     t->origin_of_frame.cap;
 	return n;
 }
 
@@ -105,7 +109,8 @@ static bool part_load(struct trace *t, struct err **ret_err)
 	while (t->load_kind < ARRAY_LEN(load_order)) {
 		enum page_kind kind = load_order[t->load_kind];
 		if (t->load_at < t->pages[kind].n_slots) {
-			struct cached *page = page_get(t, kind, page_slot_at(&t->pages[kind], t->load_at++));
+			struct cached *page = page_get(t, kind,
+						       page_slot_at(&t->pages[kind], t->load_at++));
 			if (page)
 				cache_pin(t, page);
 			else
@@ -167,7 +172,8 @@ static void about_fill(struct trace *t)
 	t->about.finished = reader_is_finished(t->reader);
 }
 
-struct err *trace_open_fd(int fd, const char *label, const struct trace_options *options, struct trace **ret)
+struct err *trace_open_fd(int fd, const char *label, const struct trace_options *options,
+			  struct trace **ret)
 {
 	CLEANUP(trace) struct trace *t = calloc(1, sizeof(*t));
 	if (!t) {
@@ -194,12 +200,14 @@ struct err *trace_open_fd(int fd, const char *label, const struct trace_options 
 	return NULL;
 }
 
-/* Somebody may have put another file under this name: what we show is then no longer what the name stands for. */
+/* Somebody may have put another file under this name: what we show is then no longer what the name
+ * stands for. */
 static void replacement_check(struct trace *t)
 {
 	struct stat ours, named;
 	if (t->path && fstat(reader_fd(t->reader), &ours) == 0)
-		t->replaced = stat(t->path, &named) != 0 || named.st_ino != ours.st_ino || named.st_dev != ours.st_dev;
+		t->replaced = stat(t->path, &named) != 0 || named.st_ino != ours.st_ino ||
+			      named.st_dev != ours.st_dev;
 }
 
 struct err *trace_open(const char *path, const struct trace_options *options, struct trace **ret)
@@ -263,8 +271,11 @@ struct err *trace_refresh(struct trace *t, struct trace_change *ret)
 	if (!reader_is_finished(t->reader))
 		about_fill(t);
 	*ret = (struct trace_change){
-		.first_seq = first_seq, .n_events = t->n_events - first_seq, .n_notes = (uint32_t)(t->notes.n - n_notes),
-		.processes = t->processes_changed, .finished = reader_is_finished(t->reader),
+		.first_seq = first_seq,
+		.n_events = t->n_events - first_seq,
+		.n_notes = (uint32_t)(t->notes.n - n_notes),
+		.processes = t->processes_changed,
+		.finished = reader_is_finished(t->reader),
 		.disturbed = !was_disturbed && trace_is_disturbed(t),
 	};
 	return NULL;
@@ -302,7 +313,8 @@ void trace_mark_unreadable(struct trace *t, const struct block_ref *ref)
 {
 	if (!ref->offset)
 		return; /* a hole: known since the file was walked */
-	/* It may be wanted again once the cache has dropped it. More than a thousand need no exact count. */
+	/* It may be wanted again once the cache has dropped it. More than a thousand need no exact
+	 * count. */
 	for (size_t i = 0; i < t->unreadable.n && i < 1000; i++)
 		if (t->unreadable.v[i] == ref->offset)
 			return;
@@ -314,20 +326,32 @@ static void damage_describe(const struct trace *t, struct strbuf *b, bool with_t
 	uint64_t tail = reader_n_bytes_tail(t->reader), inside = reader_n_bytes_damaged(t->reader);
 	strbuf_clear(b);
 	if (tail && with_tail)
-		damage_add(b, "the last %" PRIu64 " of %" PRIu64 " bytes are an incomplete block and were left out", tail,
-			   reader_n_bytes(t->reader) + tail);
+		damage_add(b,
+			   "the last %" PRIu64 " of %" PRIu64
+			   " bytes are an incomplete block and were left out",
+			   tail, reader_n_bytes(t->reader) + tail);
 	if (inside)
 		damage_add(b, "%" PRIu64 " bytes inside are damaged and were passed over", inside);
 	if (t->n_bad_blocks)
-		damage_add(b, t->n_bad_blocks == 1 ? "%u block makes no sense and was left out" : "%u blocks make no sense and were left out",
+		damage_add(b,
+			   t->n_bad_blocks == 1 ? "%u block makes no sense and was left out"
+						: "%u blocks make no sense and were left out",
 			   t->n_bad_blocks);
 	if (t->n_lost_rows)
-		damage_add(b, t->n_lost_rows == 1 ? "%" PRIu64 " event is lost" : "%" PRIu64 " events are lost", t->n_lost_rows);
+		damage_add(b,
+			   t->n_lost_rows == 1 ? "%" PRIu64 " event is lost"
+					       : "%" PRIu64 " events are lost",
+			   t->n_lost_rows);
 	if (t->unreadable.n)
-		damage_add(b, "%zu block%s could not be read, and what stood there is shown as ?? or left empty", t->unreadable.n,
-			   t->unreadable.n == 1 ? "" : "s");
+		damage_add(b,
+			   "%zu block%s could not be read, and what stood there is shown as ?? or "
+			   "left empty",
+			   t->unreadable.n, t->unreadable.n == 1 ? "" : "s");
 	if (reader_was_overwritten(t->reader))
-		damage_add(b, "something else was written into %s while it was open; what was not read before cannot be shown", t->label);
+		damage_add(b,
+			   "something else was written into %s while it was open; what was not "
+			   "read before cannot be shown",
+			   t->label);
 	else if (reader_was_shortened(t->reader))
 		damage_add(b, "the file was cut short while it was open");
 	if (t->replaced)
@@ -336,7 +360,8 @@ static void damage_describe(const struct trace *t, struct strbuf *b, bool with_t
 
 const char *trace_damage(const struct trace *t)
 {
-	/* text is made from the counters when asked for; the buffer is no part of what the trace says */
+	/* text is made from the counters when asked for; the buffer is no part of what the trace
+	 * says */
 	struct strbuf *b = &((struct trace *)(uintptr_t)t)->damage;
 	damage_describe(t, b, true);
 	return b->n && !b->failed ? b->s : NULL;

@@ -1,22 +1,26 @@
 /*
  * trace: a capture, opened.
  *
- * The one way to look at what was recorded, finished or still growing. Opening reads only the index; everything else is
- * read when asked for, kept in a cache of bounded size, and given back when it gets too much:
+ * The one way to look at what was recorded, finished or still growing. Opening reads only the
+ * index; everything else is read when asked for, kept in a cache of bounded size, and given back
+ * when it gets too much:
  *
- *   BORROWED MEMORY. Pointers into strings, values and dictionary pages stay valid until the next trace_trim(), pointers into
- *   chunks until the next trace_trim() or trace_refresh(). Nothing else moves or frees them. So: call trace_trim() once per
- *   screen drawn, or once per chunk of a scan, at a place where you hold none of them.
+ *   BORROWED MEMORY. Pointers into strings, values and dictionary pages stay valid until the next
+ * trace_trim(), pointers into chunks until the next trace_trim() or trace_refresh(). Nothing else
+ * moves or frees them. So: call trace_trim() once per screen drawn, or once per chunk of a scan, at
+ * a place where you hold none of them.
  *
- *   seq     row number of an event: 0 … trace_n_events() - 1. Events are only ever added at the end.
- *   chunk   TRACE_CHUNK consecutive events, as columns: chunk c holds seq c * TRACE_CHUNK …; only the last is shorter.
- *   ids     count from 1 in order of first use; 0 = none. String, value, frame and stack ids are the writer's; a name id
- *           numbers the distinct event names. Process and thread are indices from 0. Ids of a growing file keep their
- *           meaning, new ones are added at the end: what was computed per id needs extending only.
+ *   seq     row number of an event: 0 … trace_n_events() - 1. Events are only ever added at the
+ * end. chunk   TRACE_CHUNK consecutive events, as columns: chunk c holds seq c * TRACE_CHUNK …;
+ * only the last is shorter. ids     count from 1 in order of first use; 0 = none. String, value,
+ * frame and stack ids are the writer's; a name id numbers the distinct event names. Process and
+ * thread are indices from 0. Ids of a growing file keep their meaning, new ones are added at the
+ * end: what was computed per id needs extending only.
  *
- * Nothing in a file is believed. What cannot be read (a torn block, an id out of range) yields empty results: an event of
- * name 0, a string of 0 bytes, a value that decodes as UNREADABLE; trace_damage() says in words what is missing. Memory is
- * bounded by the limits in trace_options. Times are ns since capture time 0.
+ * Nothing in a file is believed. What cannot be read (a torn block, an id out of range) yields
+ * empty results: an event of name 0, a string of 0 bytes, a value that decodes as UNREADABLE;
+ * trace_damage() says in words what is missing. Memory is bounded by the limits in trace_options.
+ * Times are ns since capture time 0.
  *
  * Not for several threads at once.
  */
@@ -32,22 +36,26 @@
 struct trace;
 
 #define TRACE_CHUNK_SHIFT 14
-#define TRACE_CHUNK (1u << TRACE_CHUNK_SHIFT)
+#define TRACE_CHUNK       (1u << TRACE_CHUNK_SHIFT)
 
 /* ---- open, follow, close ---- */
 
 struct trace_options {
 	size_t cache_bytes; /* what trace_trim() leaves in the cache; 0 = 16 MiB */
-	/* most that trace_load() may pin; 0 = 1 GiB, or a quarter of the machine's memory if that is less */
+	/* most that trace_load() may pin; 0 = 1 GiB, or a quarter of the machine's memory if that
+	 * is less */
 	size_t load_bytes;
 };
 
-/* Open a capture. Errors: ERR_NOT_FOUND, ERR_DENIED, ERR_SYS; ERR_CORRUPT when it is not a capture or nothing of it is
- * readable (an empty file is an error too: "nothing captured yet"); ERR_UNSUPPORTED for a newer format. A pipe is read to its
- * end first. */
-MUST_CHECK struct err *trace_open(const char *path, const struct trace_options *options, struct trace **ret);
-/* The same on an open descriptor (a file or a pipe), which the trace takes over, also on failure. `label` is for messages. */
-MUST_CHECK struct err *trace_open_fd(int fd, const char *label, const struct trace_options *options, struct trace **ret);
+/* Open a capture. Errors: ERR_NOT_FOUND, ERR_DENIED, ERR_SYS; ERR_CORRUPT when it is not a capture
+ * or nothing of it is readable (an empty file is an error too: "nothing captured yet");
+ * ERR_UNSUPPORTED for a newer format. A pipe is read to its end first. */
+MUST_CHECK struct err *trace_open(const char *path, const struct trace_options *options,
+				  struct trace **ret);
+/* The same on an open descriptor (a file or a pipe), which the trace takes over, also on failure.
+ * `label` is for messages. */
+MUST_CHECK struct err *trace_open_fd(int fd, const char *label, const struct trace_options *options,
+				     struct trace **ret);
 void trace_close(struct trace *t); /* NULL is fine */
 static inline void trace_destroy(struct trace *t)
 {
@@ -61,43 +69,50 @@ struct trace_change {
 	bool processes;               /* processes or threads were added or changed */
 	/* the writer has closed the file properly: nothing more will come */
 	bool finished;
-	bool disturbed;               /* trace_is_disturbed() is true from now on */
+	bool disturbed; /* trace_is_disturbed() is true from now on */
 };
-/* Look whether the file has grown and take in what is complete. Cheap (one fstat) when nothing happened. Never waits. */
+/* Look whether the file has grown and take in what is complete. Cheap (one fstat) when nothing
+ * happened. Never waits. */
 MUST_CHECK struct err *trace_refresh(struct trace *t, struct trace_change *ret);
-/* Has somebody written something else into the file, cut it, or put another one in its place? trace_damage() says which. */
+/* Has somebody written something else into the file, cut it, or put another one in its place?
+ * trace_damage() says which. */
 bool trace_is_disturbed(const struct trace *t);
-/* Has the writer closed the file properly? False for a file in the making and for one whose writer died. */
+/* Has the writer closed the file properly? False for a file in the making and for one whose writer
+ * died. */
 bool trace_is_finished(const struct trace *t);
 
 /* Evict the least recently used pages beyond cache_bytes. See "borrowed memory" above. */
 void trace_trim(struct trace *t);
-/* Bring everything (but object addresses) into memory and keep it there, for at most budget_ns (UINT64_MAX = to the
- * end). *ret_done in 0…1; 1 = all there is (or as much as load_bytes allows). Call again after a refresh. */
+/* Bring everything (but object addresses) into memory and keep it there, for at most budget_ns
+ * (UINT64_MAX = to the end). *ret_done in 0…1; 1 = all there is (or as much as load_bytes allows).
+ * Call again after a refresh. */
 MUST_CHECK struct err *trace_load(struct trace *t, uint64_t budget_ns, double *ret_done);
 size_t trace_memory_bytes(const struct trace *t);
 
 /* ---- about the file ---- */
 
 struct trace_about {
-	const char *creator;      /* "auditview 0.1.0"; escape before drawing */
-	const char *host;         /* "" if not kept */
-	uint64_t wall_anchor_ns;  /* CLOCK_REALTIME at capture time 0, ns since the epoch */
+	const char *creator;     /* "auditview 0.1.0"; escape before drawing */
+	const char *host;        /* "" if not kept */
+	uint64_t wall_anchor_ns; /* CLOCK_REALTIME at capture time 0, ns since the epoch */
 	/* times of the earliest and the latest event; 0, 0 if there are none */
 	uint64_t first_ns, last_ns;
-	uint64_t file_bytes;      /* what was taken in of the file */
+	uint64_t file_bytes; /* what was taken in of the file */
 	bool finished;
 };
 /* Valid until trace_close(); refresh updates it in place. */
 const struct trace_about *trace_about_get(const struct trace *t);
 
-/* What could not be read, in words for people ("the last 1 200 of 94 310 bytes are an incomplete block …"); NULL = all
- * is well. An unfinished file that ends at a block's end is not damage. Valid until the next call of any function here. */
+/* What could not be read, in words for people ("the last 1 200 of 94 310 bytes are an incomplete
+ * block …"); NULL = all is well. An unfinished file that ends at a block's end is not damage. Valid
+ * until the next call of any function here. */
 const char *trace_damage(const struct trace *t);
-/* The same when it has grown since this was last called (or is called first), else NULL: a block is read when it is wanted,
- * so what cannot be read may be found late. The incomplete end of a growing file is not news. */
+/* The same when it has grown since this was last called (or is called first), else NULL: a block is
+ * read when it is wanted, so what cannot be read may be found late. The incomplete end of a growing
+ * file is not news. */
 const char *trace_damage_news(struct trace *t);
-/* Bytes at the end of the file that no complete block covers (a growing file: the block being written). */
+/* Bytes at the end of the file that no complete block covers (a growing file: the block being
+ * written). */
 uint64_t trace_n_bytes_cut(const struct trace *t);
 
 /* ---- events ---- */
@@ -116,32 +131,34 @@ struct event {
 };
 /* Any row, quickly; false only when seq is out of range. */
 bool trace_event(struct trace *t, uint64_t seq, struct event *ret);
-/* Addresses for the OBJECT nodes of its arguments, in order. Valid until the next trace_trim() or trace_refresh(). */
+/* Addresses for the OBJECT nodes of its arguments, in order. Valid until the next trace_trim() or
+ * trace_refresh(). */
 const uint64_t *trace_event_objects(struct trace *t, uint64_t seq, uint32_t *ret_n);
-/* First event at or after time_ns by a search over nearly ascending times; trace_n_events() when there is none. */
+/* First event at or after time_ns by a search over nearly ascending times; trace_n_events() when
+ * there is none. */
 uint64_t trace_seq_at(struct trace *t, uint64_t time_ns);
 
 /*
- * Columns of one chunk, for scans. name[] and thread[] hold positions in the chunk's own small tables, so that a verdict
- * is worked out once per distinct name and chunk:
+ * Columns of one chunk, for scans. name[] and thread[] hold positions in the chunk's own small
+ * tables, so that a verdict is worked out once per distinct name and chunk:
  *
  *     for (uint32_t i = 0; i < c->n_names; i++) verdict[i] = wanted[c->names[i]];
  *     for (uint32_t i = 0; i < c->n; i++) hit |= (uint64_t)verdict[c->name[i]] << (i & 63) …
  */
 struct chunk {
 	uint64_t first_seq;
-	uint32_t n;                /* events */
+	uint32_t n; /* events */
 	uint32_t n_names, n_threads;
-	const uint32_t *names;     /* [n_names] name ids, distinct */
-	const uint32_t *name_n;    /* [n_names] how many events of the chunk have it */
-	const uint32_t *threads;   /* [n_threads] thread indices, distinct */
-	const uint32_t *thread_n;  /* [n_threads] */
-	const uint64_t *time_ns;   /* [n] */
-	const uint16_t *name;      /* [n] index into names[] */
-	const uint16_t *thread;    /* [n] index into threads[] */
-	const uint32_t *args;      /* [n] */
-	const uint32_t *stack;     /* [n] */
-	const uint8_t *flags;      /* [n] */
+	const uint32_t *names;    /* [n_names] name ids, distinct */
+	const uint32_t *name_n;   /* [n_names] how many events of the chunk have it */
+	const uint32_t *threads;  /* [n_threads] thread indices, distinct */
+	const uint32_t *thread_n; /* [n_threads] */
+	const uint64_t *time_ns;  /* [n] */
+	const uint16_t *name;     /* [n] index into names[] */
+	const uint16_t *thread;   /* [n] index into threads[] */
+	const uint32_t *args;     /* [n] */
+	const uint32_t *stack;    /* [n] */
+	const uint8_t *flags;     /* [n] */
 };
 uint32_t trace_n_chunks(const struct trace *t);
 /* NULL only when memory is short. */
@@ -151,7 +168,7 @@ const struct chunk *trace_chunk(struct trace *t, uint32_t chunk);
 struct chunk_summary {
 	uint64_t first_seq;
 	uint32_t n;
-	uint64_t min_ns, max_ns;        /* of its events' times */
+	uint64_t min_ns, max_ns; /* of its events' times */
 	uint32_t n_names, n_threads;
 	const uint32_t *names, *name_n; /* as above; valid until the next refresh */
 	const uint32_t *threads, *thread_n;
@@ -164,12 +181,14 @@ bool trace_chunk_summary(const struct trace *t, uint32_t chunk, struct chunk_sum
 /* ---- names: the distinct event names, id 1 … trace_n_names() ---- */
 
 uint32_t trace_n_names(const struct trace *t);
-/* Bytes of the name (WTF-8, not terminated by contract, though a NUL does follow), valid until trace_close(). */
+/* Bytes of the name (WTF-8, not terminated by contract, though a NUL does follow), valid until
+ * trace_close(). */
 const char *trace_name(const struct trace *t, uint32_t name, size_t *ret_n_bytes);
 /* Id of a name, 0 if it never occurs. */
 uint32_t trace_name_find(const struct trace *t, const char *s, size_t n_bytes);
 
-/* Totals from the index: exact, and there before anything is loaded. Arrays valid until the next refresh. */
+/* Totals from the index: exact, and there before anything is loaded. Arrays valid until the next
+ * refresh. */
 /* [trace_n_names() + 1], [0] = unreadable names */
 const uint64_t *trace_count_by_name(const struct trace *t);
 const uint64_t *trace_count_by_thread(const struct trace *t); /* [trace_n_threads()] */
@@ -183,17 +202,20 @@ uint32_t trace_n_stacks(const struct trace *t);
 
 /* "" and 0 bytes for 0 or an unknown id. */
 const char *trace_string(struct trace *t, uint32_t string, size_t *ret_n_bytes);
-/* The encoded bytes of one value (base/value.h); decode with value_iter.h. NULL and 0 for 0 or an unknown id. */
+/* The encoded bytes of one value (base/value.h); decode with value_iter.h. NULL and 0 for 0 or an
+ * unknown id. */
 const uint8_t *trace_value(struct trace *t, uint32_t value, size_t *ret_n_bytes);
 /* All zero, and false, for 0 or an unknown id. Strings in it are string ids. */
 bool trace_frame(struct trace *t, uint32_t frame, struct frame_info *ret);
-/* One node of the stack tree; false for 0 or an unknown id. *ret_parent < stack always: walking up ends. */
+/* One node of the stack tree; false for 0 or an unknown id. *ret_parent < stack always: walking up
+ * ends. */
 bool trace_stack(struct trace *t, uint32_t stack, uint32_t *ret_parent, uint32_t *ret_frame);
 /* Frames of a stack, innermost first, at most cap of them into frames[]; returns the full depth. */
 uint32_t trace_stack_frames(struct trace *t, uint32_t stack, uint32_t *frames, uint32_t cap);
 uint32_t trace_stack_depth(struct trace *t, uint32_t stack);
 
-/* Pages, for scans of a whole dictionary. A page holds consecutive ids; entry i has id first + i. */
+/* Pages, for scans of a whole dictionary. A page holds consecutive ids; entry i has id first + i.
+ */
 struct string_page {
 	uint32_t first, n;
 	const uint32_t *offsets; /* [n + 1] into bytes */
@@ -204,8 +226,9 @@ struct stack_page {
 	/* [n], checked: parent < own id, frame ≤ trace_n_frames() */
 	const uint32_t *parents, *frames;
 };
-/* The page that holds `id` (so: start with 1, go on with first + n until beyond trace_n_…). NULL when id is out of range
- * or memory is short. A page that cannot be read has entries of 0 bytes. Valid until the next trace_trim(). */
+/* The page that holds `id` (so: start with 1, go on with first + n until beyond trace_n_…). NULL
+ * when id is out of range or memory is short. A page that cannot be read has entries of 0 bytes.
+ * Valid until the next trace_trim(). */
 const struct string_page *trace_value_page(struct trace *t, uint32_t id);
 const struct stack_page *trace_stack_page(struct trace *t, uint32_t id);
 
@@ -213,10 +236,12 @@ const struct stack_page *trace_stack_page(struct trace *t, uint32_t id);
 
 uint32_t trace_n_processes(const struct trace *t);
 uint32_t trace_n_threads(const struct trace *t);
-/* NULL when out of range. Valid until the next trace_refresh(). Strings and values in them are ids. */
+/* NULL when out of range. Valid until the next trace_refresh(). Strings and values in them are ids.
+ */
 const struct process_info *trace_process(const struct trace *t, uint32_t process);
 const struct thread_info *trace_thread(const struct trace *t, uint32_t thread);
-/* Index of the process whose child this is (by ppid, the latest started before it); UINT32_MAX if unknown. */
+/* Index of the process whose child this is (by ppid, the latest started before it); UINT32_MAX if
+ * unknown. */
 uint32_t trace_process_parent(const struct trace *t, uint32_t process);
 
 struct trace_note {
@@ -227,25 +252,29 @@ struct trace_note {
 uint32_t trace_n_notes(const struct trace *t);
 /* ordered by seq; valid until refresh */
 const struct trace_note *trace_note_get(const struct trace *t, uint32_t note);
-/* Events that were raised and are not in the capture, as far as its notes tell (sum over NOTE_LOST). */
+/* Events that were raised and are not in the capture, as far as its notes tell (sum over
+ * NOTE_LOST). */
 uint64_t trace_n_lost(const struct trace *t);
-/* Is that all? Not before the recorder has said so at its end: it may be at work still, or have died, or know of more. */
+/* Is that all? Not before the recorder has said so at its end: it may be at work still, or have
+ * died, or know of more. */
 bool trace_is_loss_known(const struct trace *t);
 
 /* ---- the caller: the innermost frame that is the user's own ---- */
 
-/* What sort of code a frame belongs to, by its file: the prefixes kept per process, then paths everybody has. */
+/* What sort of code a frame belongs to, by its file: the prefixes kept per process, then paths
+ * everybody has. */
 enum frame_origin {
 	FRAME_ORIGIN_USER,
-	FRAME_ORIGIN_STDLIB,  /* the standard library, frozen modules */
-	FRAME_ORIGIN_SITE,    /* site-packages, dist-packages */
-	FRAME_ORIGIN_NATIVE,  /* not Python code */
-	FRAME_ORIGIN_MARK,    /* FRAME_MARK */
-	FRAME_ORIGIN_IMPORT,  /* the import system: <frozen importlib…>, importlib/ */
+	FRAME_ORIGIN_STDLIB, /* the standard library, frozen modules */
+	FRAME_ORIGIN_SITE,   /* site-packages, dist-packages */
+	FRAME_ORIGIN_NATIVE, /* not Python code */
+	FRAME_ORIGIN_MARK,   /* FRAME_MARK */
+	FRAME_ORIGIN_IMPORT, /* the import system: <frozen importlib…>, importlib/ */
 	FRAME_ORIGIN_COUNT
 };
 enum frame_origin trace_frame_origin(struct trace *t, uint32_t frame);
-/* The stack node of the innermost frame of USER origin in `stack`; 0 if there is none. Memoised per node: ns. */
+/* The stack node of the innermost frame of USER origin in `stack`; 0 if there is none. Memoised per
+ * node: ns. */
 uint32_t trace_stack_caller(struct trace *t, uint32_t stack);
 /* The same as a frame id (0 = none), what most want. */
 uint32_t trace_caller(struct trace *t, uint32_t stack);

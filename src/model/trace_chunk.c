@@ -9,7 +9,8 @@
 
 #define OBJECTS_PER_CHUNK_MAX (1u << 21)
 
-uint32_t local_map_index(struct local_map *map, uint32_t epoch, uint32_t id, u32_vec *ids, u32_vec *counts, uint32_t count)
+uint32_t local_map_index(struct local_map *map, uint32_t epoch, uint32_t id, u32_vec *ids,
+			 u32_vec *counts, uint32_t count)
 {
 	if (id >= map->of_id.n) {
 		size_t more = (size_t)id + 1 - map->of_id.n;
@@ -55,7 +56,8 @@ static void plain_destroy(struct cached *c)
 
 static size_t columns_bytes(uint32_t n)
 {
-	return sizeof(struct chunk_columns) + n * (sizeof(uint64_t) + 2 * sizeof(uint32_t) + 2 * sizeof(uint16_t) + 1u);
+	return sizeof(struct chunk_columns) +
+	       n * (sizeof(uint64_t) + 2 * sizeof(uint32_t) + 2 * sizeof(uint16_t) + 1u);
 }
 
 /* A full chunk gets what it needs, the one still growing room for all. */
@@ -76,8 +78,8 @@ static struct chunk_columns *columns_create(uint32_t n)
 }
 
 /* positions[i] = where entry i of a block's table stands in the table of the chunk. */
-static bool positions_get(const uint8_t *p, const uint8_t *end, uint32_t n, uint32_t id_end, const u32_vec *ids,
-			  uint16_t *positions)
+static bool positions_get(const uint8_t *p, const uint8_t *end, uint32_t n, uint32_t id_end,
+			  const u32_vec *ids, uint16_t *positions)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t id, count, at = 0;
@@ -99,7 +101,8 @@ static bool positions_get(const uint8_t *p, const uint8_t *end, uint32_t n, uint
 	return true;
 }
 
-static bool indices_map(uint16_t *column, uint32_t n, const uint16_t *positions, uint32_t n_positions)
+static bool indices_map(uint16_t *column, uint32_t n, const uint16_t *positions,
+			uint32_t n_positions)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		if (column[i] >= n_positions)
@@ -128,8 +131,9 @@ static bool times_sum(uint64_t *times, uint32_t n, uint64_t min_ns, uint64_t max
 }
 
 /* One block's columns to row `at` of c. */
-static bool block_decode(struct trace *t, struct chunk_slot *slot, struct chunk_columns *c, uint32_t at,
-			 const struct event_ref *ref, const uint8_t *raw, const struct event_meta *m)
+static bool block_decode(struct trace *t, struct chunk_slot *slot, struct chunk_columns *c,
+			 uint32_t at, const struct event_ref *ref, const uint8_t *raw,
+			 const struct event_meta *m)
 {
 	const uint8_t *p = raw, *end = raw + ref->ref.raw_bytes;
 	uint32_t n = ref->n, seen = 0;
@@ -149,14 +153,16 @@ static bool block_decode(struct trace *t, struct chunk_slot *slot, struct chunk_
 			return false;
 		seen |= 1u << column.id;
 	}
-	const uint32_t wanted = 1u << COLUMN_TIME | 1u << COLUMN_NAME | 1u << COLUMN_THREAD | 1u << COLUMN_ARGS |
-				1u << COLUMN_STACK | 1u << COLUMN_FLAGS;
+	const uint32_t wanted = 1u << COLUMN_TIME | 1u << COLUMN_NAME | 1u << COLUMN_THREAD |
+				1u << COLUMN_ARGS | 1u << COLUMN_STACK | 1u << COLUMN_FLAGS;
 	uint16_t positions[TRACE_CHUNK];
 	if (p != end || seen != wanted || !times_sum(c->time_ns + at, n, m->min_ns, m->max_ns))
 		return false;
-	if (!positions_get(m->names, m->end, m->n_names, (uint32_t)t->names.n, &slot->names, positions) ||
+	if (!positions_get(m->names, m->end, m->n_names, (uint32_t)t->names.n, &slot->names,
+			   positions) ||
 	    !indices_map(c->name + at, n, positions, m->n_names) ||
-	    !positions_get(m->threads, m->end, m->n_threads, (uint32_t)t->threads.n, &slot->threads, positions) ||
+	    !positions_get(m->threads, m->end, m->n_threads, (uint32_t)t->threads.n, &slot->threads,
+			   positions) ||
 	    !indices_map(c->thread + at, n, positions, m->n_threads))
 		return false;
 	ids_check(c->args + at, n, t->pages[PAGE_VALUE].end);
@@ -170,7 +176,8 @@ static void rows_blank(struct chunk_slot *slot, struct chunk_columns *c, uint32_
 	uint32_t name = 0;
 	while (name < slot->names.n && slot->names.v[name] != 0)
 		name++;
-	if (name == slot->names.n && (name >= TRACE_CHUNK || !vec_reserve(&slot->names, 1) || !vec_push(&slot->name_n, n)))
+	if (name == slot->names.n &&
+	    (name >= TRACE_CHUNK || !vec_reserve(&slot->names, 1) || !vec_push(&slot->name_n, n)))
 		name = 0;
 	else if (name == slot->names.n)
 		slot->names.v[slot->names.n++] = 0;
@@ -189,7 +196,8 @@ static void columns_extend(struct trace *t, struct chunk_slot *slot, struct chun
 	while (c->n_blocks < slot->blocks.n) {
 		const struct event_ref *ref = &slot->blocks.v[c->n_blocks++];
 		uint32_t at = c->view.n, meta_bytes = 0;
-		const uint8_t *meta = NULL, *raw = reader_peek(t->reader, &ref->ref, &meta, &meta_bytes);
+		const uint8_t *meta = NULL,
+			      *raw = reader_peek(t->reader, &ref->ref, &meta, &meta_bytes);
 		struct event_meta m;
 		if (!raw || !event_meta_parse(meta, meta_bytes, &m) || m.n != ref->n ||
 		    !block_decode(t, slot, c, at, ref, raw, &m)) {
@@ -250,12 +258,18 @@ bool trace_chunk_summary(const struct trace *t, uint32_t chunk, struct chunk_sum
 		return false;
 	const struct chunk_slot *slot = t->chunks.v[chunk];
 	*ret = (struct chunk_summary){
-		.first_seq = (uint64_t)chunk << TRACE_CHUNK_SHIFT, .n = slot->n,
-		.min_ns = slot->min_ns == UINT64_MAX ? 0 : slot->min_ns, .max_ns = slot->max_ns,
-		.n_names = (uint32_t)slot->names.n, .n_threads = (uint32_t)slot->threads.n,
-		.names = slot->names.v, .name_n = slot->name_n.v,
-		.threads = slot->threads.v, .thread_n = slot->thread_n.v,
-		.args_end = slot->args_end, .stack_end = slot->stack_end,
+		.first_seq = (uint64_t)chunk << TRACE_CHUNK_SHIFT,
+		.n = slot->n,
+		.min_ns = slot->min_ns == UINT64_MAX ? 0 : slot->min_ns,
+		.max_ns = slot->max_ns,
+		.n_names = (uint32_t)slot->names.n,
+		.n_threads = (uint32_t)slot->threads.n,
+		.names = slot->names.v,
+		.name_n = slot->name_n.v,
+		.threads = slot->threads.v,
+		.thread_n = slot->thread_n.v,
+		.args_end = slot->args_end,
+		.stack_end = slot->stack_end,
 		.is_loaded = slot->columns != NULL,
 	};
 	return true;

@@ -1,8 +1,9 @@
 /*
  * trace_index: what each block of the file adds to the index of a trace.
  *
- * A block that verifies may still be made by an enemy. One that makes no sense is left out and counted, as is one that was
- * damaged; ids and rows that are missing then leave gaps, whose size is bounded by the bytes that went missing.
+ * A block that verifies may still be made by an enemy. One that makes no sense is left out and
+ * counted, as is one that was damaged; ids and rows that are missing then leave gaps, whose size is
+ * bounded by the bytes that went missing.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,13 +11,13 @@
 #include "capture/column.h"
 #include "model/trace_private.h"
 
-#define PROCESSES_MAX (1u << 20)
-#define THREADS_MAX (1u << 22)
-#define NOTES_MAX (1u << 20)
-#define NAMES_MAX (1u << 20)
-#define NAME_BYTES_MAX 4096u
-#define PAGE_ENTRIES_MAX 65536u
-#define GAP_IDS_PER_BYTE 64u
+#define PROCESSES_MAX         (1u << 20)
+#define THREADS_MAX           (1u << 22)
+#define NOTES_MAX             (1u << 20)
+#define NAMES_MAX             (1u << 20)
+#define NAME_BYTES_MAX        4096u
+#define PAGE_ENTRIES_MAX      65536u
+#define GAP_IDS_PER_BYTE      64u
 #define EVENT_BLOCK_BYTES_MIN 64u
 
 static struct err *bad_block(struct trace *t, const struct block_ref *ref)
@@ -33,20 +34,22 @@ static uint64_t n_bytes_missing(const struct trace *t)
 
 /* ---- dictionaries ---- */
 
-static struct err *dictionary_block(struct trace *t, enum page_kind kind, const struct block_header *h,
-				    const struct block_ref *ref, const uint8_t *meta)
+static struct err *dictionary_block(struct trace *t, enum page_kind kind,
+				    const struct block_header *h, const struct block_ref *ref,
+				    const uint8_t *meta)
 {
 	static const struct block_ref nowhere;
 	struct page_table *table = &t->pages[kind];
 	const uint8_t *end = meta + h->meta_bytes;
 	uint32_t first, n;
-	if (!varint_get_u32(&meta, end, &first) || !varint_get_u32(&meta, end, &n) || n == 0 || n > PAGE_ENTRIES_MAX ||
-	    first < table->end || first > UINT32_MAX / 2)
+	if (!varint_get_u32(&meta, end, &first) || !varint_get_u32(&meta, end, &n) || n == 0 ||
+	    n > PAGE_ENTRIES_MAX || first < table->end || first > UINT32_MAX / 2)
 		return bad_block(t, ref);
 	if (first - table->end > n_bytes_missing(t) * GAP_IDS_PER_BYTE)
 		return bad_block(t, ref);
 	while (table->end < first) {
-		uint32_t gap = first - table->end < PAGE_ENTRIES_MAX ? first - table->end : PAGE_ENTRIES_MAX;
+		uint32_t gap = first - table->end < PAGE_ENTRIES_MAX ? first - table->end
+								     : PAGE_ENTRIES_MAX;
 		if (!page_table_add(table, table->end, gap, &nowhere))
 			return err_no_memory();
 	}
@@ -92,7 +95,8 @@ uint32_t trace_name_find(const struct trace *t, const char *s, size_t n_bytes)
 		return 0;
 	uint32_t at = text_hash(s, n_bytes) & t->name_table_mask, id;
 	while ((id = t->name_table[at])) {
-		if (t->names.v[id].n_bytes == n_bytes && memcmp(t->names.v[id].text, s, n_bytes) == 0)
+		if (t->names.v[id].n_bytes == n_bytes &&
+		    memcmp(t->names.v[id].text, s, n_bytes) == 0)
 			return id;
 		at = (at + 1) & t->name_table_mask;
 	}
@@ -119,19 +123,21 @@ static bool name_add(struct trace *t, const char *s, size_t n_bytes)
 	return true;
 }
 
-static struct err *name_block(struct trace *t, const struct block_header *h, const struct block_ref *ref,
-			      const uint8_t *meta)
+static struct err *name_block(struct trace *t, const struct block_header *h,
+			      const struct block_ref *ref, const uint8_t *meta)
 {
 	const uint8_t *end = meta + h->meta_bytes;
 	uint32_t first, n;
-	if (!varint_get_u32(&meta, end, &first) || !varint_get_u32(&meta, end, &n) || n == 0 || n > PAGE_ENTRIES_MAX ||
-	    first < t->names.n || first > NAMES_MAX || first - t->names.n > n_bytes_missing(t))
+	if (!varint_get_u32(&meta, end, &first) || !varint_get_u32(&meta, end, &n) || n == 0 ||
+	    n > PAGE_ENTRIES_MAX || first < t->names.n || first > NAMES_MAX ||
+	    first - t->names.n > n_bytes_missing(t))
 		return bad_block(t, ref);
 	uint8_t *raw = reader_load(t->reader, ref);
 	uint32_t *strings = calloc(n, sizeof(*strings));
 	struct column column;
 	const uint8_t *p = raw;
-	bool ok = strings && raw && column_next(&p, raw + ref->raw_bytes, &column) && column_decode(&column, strings, 4, n);
+	bool ok = strings && raw && column_next(&p, raw + ref->raw_bytes, &column) &&
+		  column_decode(&column, strings, 4, n);
 	free(raw);
 	while (ok && t->names.n < first)
 		ok = name_add(t, "", 0);
@@ -160,7 +166,8 @@ struct record_iter {
 static bool record_next(struct record_iter *it)
 {
 	uint64_t n_bytes;
-	if (it->p == it->end || !varint_get(&it->p, it->end, &n_bytes) || n_bytes > (uint64_t)(it->end - it->p))
+	if (it->p == it->end || !varint_get(&it->p, it->end, &n_bytes) ||
+	    n_bytes > (uint64_t)(it->end - it->p))
 		return false;
 	const uint8_t *p = it->p, *end = p + n_bytes;
 	it->p = end;
@@ -180,14 +187,28 @@ static uint32_t as_u32(uint64_t v)
 static struct process_info process_of_fields(const uint64_t *f)
 {
 	return (struct process_info){
-		.pid = as_u32(f[1]), .ns_pid = as_u32(f[2]), .ppid = as_u32(f[3]), .python_hex = as_u32(f[4]),
-		.python = as_u32(f[5]), .exe = as_u32(f[6]), .cwd = as_u32(f[7]), .name = as_u32(f[8]), .argv = as_u32(f[9]),
-		.environ = as_u32(f[10]), .prefixes = as_u32(f[11]), .start_ns = f[12], .end_ns = f[13],
-		.exit_status = (int32_t)unzigzag(f[14]), .flags = as_u32(f[15]), .n_events = f[16], .n_lost = f[17],
+		.pid = as_u32(f[1]),
+		.ns_pid = as_u32(f[2]),
+		.ppid = as_u32(f[3]),
+		.python_hex = as_u32(f[4]),
+		.python = as_u32(f[5]),
+		.exe = as_u32(f[6]),
+		.cwd = as_u32(f[7]),
+		.name = as_u32(f[8]),
+		.argv = as_u32(f[9]),
+		.environ = as_u32(f[10]),
+		.prefixes = as_u32(f[11]),
+		.start_ns = f[12],
+		.end_ns = f[13],
+		.exit_status = (int32_t)unzigzag(f[14]),
+		.flags = as_u32(f[15]),
+		.n_events = f[16],
+		.n_lost = f[17],
 	};
 }
 
-/* Blank ones for those whose record is lost, up to `end`; no more than could have stood in the bytes that are missing. */
+/* Blank ones for those whose record is lost, up to `end`; no more than could have stood in the
+ * bytes that are missing. */
 static bool processes_fill(struct trace *t, uint64_t end)
 {
 	if (end > t->processes.n && end - t->processes.n > n_bytes_missing(t))
@@ -230,8 +251,11 @@ static bool threads_fill(struct trace *t, uint64_t end)
 
 static bool thread_record(struct trace *t, const uint64_t *f)
 {
-	struct thread_info info = { .process = as_u32(f[1]), .tid = f[2], .interpreter = as_u32(f[3]),
-				    .name = as_u32(f[4]), .ns_tid = as_u32(f[5]) };
+	struct thread_info info = { .process = as_u32(f[1]),
+				    .tid = f[2],
+				    .interpreter = as_u32(f[3]),
+				    .name = as_u32(f[4]),
+				    .ns_tid = as_u32(f[5]) };
 	if (!processes_fill(t, (uint64_t)info.process + 1))
 		return false;
 	t->processes_changed = true;
@@ -245,9 +269,13 @@ static bool thread_record(struct trace *t, const uint64_t *f)
 static bool note_record(struct trace *t, const uint64_t *f)
 {
 	struct trace_note note = {
-		.note = { .kind = f[0] < NOTE_KIND_COUNT ? (enum note_kind)f[0] : NOTE_MESSAGE, .time_ns = f[1],
-			  .process = f[2] == 0 || f[2] - 1 >= t->processes.n ? UINT32_MAX : (uint32_t)(f[2] - 1),
-			  .text = as_u32(f[3]), .a = f[4], .b = f[5] },
+		.note = { .kind = f[0] < NOTE_KIND_COUNT ? (enum note_kind)f[0] : NOTE_MESSAGE,
+			  .time_ns = f[1],
+			  .process = f[2] == 0 || f[2] - 1 >= t->processes.n ? UINT32_MAX
+									     : (uint32_t)(f[2] - 1),
+			  .text = as_u32(f[3]),
+			  .a = f[4],
+			  .b = f[5] },
 		.seq = f[6] < t->n_events ? f[6] : t->n_events,
 	};
 	if (t->notes.n >= NOTES_MAX)
@@ -261,7 +289,8 @@ static bool note_record(struct trace *t, const uint64_t *f)
 	return vec_push(&t->notes, note);
 }
 
-static struct err *record_block(struct trace *t, const struct block_ref *ref, bool (*fn)(struct trace *, const uint64_t *))
+static struct err *record_block(struct trace *t, const struct block_ref *ref,
+				bool (*fn)(struct trace *, const uint64_t *))
 {
 	uint8_t *raw = reader_load(t->reader, ref);
 	if (!raw)
@@ -319,9 +348,10 @@ bool event_meta_parse(const uint8_t *meta, uint32_t n_bytes, struct event_meta *
 	const uint8_t *p = meta, *end = meta + n_bytes;
 	struct event_meta m;
 	uint64_t span_ns;
-	if (!varint_get(&p, end, &m.first_seq) || !varint_get_u32(&p, end, &m.n) || !varint_get(&p, end, &m.min_ns) ||
-	    !varint_get(&p, end, &span_ns) || !varint_get_u32(&p, end, &m.args_end) ||
-	    !varint_get_u32(&p, end, &m.stack_end) || m.n == 0 || m.n > TRACE_CHUNK || span_ns > UINT64_MAX - m.min_ns ||
+	if (!varint_get(&p, end, &m.first_seq) || !varint_get_u32(&p, end, &m.n) ||
+	    !varint_get(&p, end, &m.min_ns) || !varint_get(&p, end, &span_ns) ||
+	    !varint_get_u32(&p, end, &m.args_end) || !varint_get_u32(&p, end, &m.stack_end) ||
+	    m.n == 0 || m.n > TRACE_CHUNK || span_ns > UINT64_MAX - m.min_ns ||
 	    (m.first_seq & (TRACE_CHUNK - 1)) + m.n > TRACE_CHUNK)
 		return false;
 	m.max_ns = m.min_ns + span_ns;
@@ -357,8 +387,8 @@ static struct chunk_slot *chunk_slot_for(struct trace *t, uint64_t seq)
 	return slot;
 }
 
-static bool count_add(struct local_map *map, uint32_t epoch, uint32_t id, uint32_t count, u32_vec *ids, u32_vec *counts,
-		      uint64_t *totals)
+static bool count_add(struct local_map *map, uint32_t epoch, uint32_t id, uint32_t count,
+		      u32_vec *ids, u32_vec *counts, uint64_t *totals)
 {
 	totals[id] += count;
 	return local_map_index(map, epoch, id, ids, counts, count) != UINT32_MAX;
@@ -374,8 +404,10 @@ static bool hole_add(struct trace *t, uint64_t n)
 		if (!slot || !vec_push(&slot->blocks, hole))
 			return false;
 		uint32_t epoch = (uint32_t)(t->n_events >> TRACE_CHUNK_SHIFT) + 1;
-		if (!count_add(&t->name_map, epoch, 0, hole.n, &slot->names, &slot->name_n, t->count_by_name.v) ||
-		    !count_add(&t->thread_map, epoch, 0, hole.n, &slot->threads, &slot->thread_n, t->count_by_thread.v))
+		if (!count_add(&t->name_map, epoch, 0, hole.n, &slot->names, &slot->name_n,
+			       t->count_by_name.v) ||
+		    !count_add(&t->thread_map, epoch, 0, hole.n, &slot->threads, &slot->thread_n,
+			       t->count_by_thread.v))
 			return false;
 		slot->n += hole.n;
 		t->n_events += hole.n;
@@ -388,17 +420,19 @@ static bool hole_add(struct trace *t, uint64_t n)
 /* There is always a thread 0 of a process 0 to name. */
 static bool thread_exists(struct trace *t)
 {
-	if (t->processes.n == 0 && !vec_push(&t->processes, (struct process_info){ .exit_status = -1 }))
+	if (t->processes.n == 0 &&
+	    !vec_push(&t->processes, (struct process_info){ .exit_status = -1 }))
 		return false;
 	return t->threads.n || thread_add(t, (struct thread_info){ 0 });
 }
 
-static struct err *event_block(struct trace *t, const struct block_header *h, const struct block_ref *ref,
-			       const uint8_t *meta)
+static struct err *event_block(struct trace *t, const struct block_header *h,
+			       const struct block_ref *ref, const uint8_t *meta)
 {
 	struct event_meta m;
 	if (!event_meta_parse(meta, h->meta_bytes, &m) || m.first_seq < t->n_events ||
-	    m.first_seq - t->n_events > (n_bytes_missing(t) + EVENT_BLOCK_BYTES_MIN - 1) / EVENT_BLOCK_BYTES_MIN * TRACE_CHUNK)
+	    m.first_seq - t->n_events > (n_bytes_missing(t) + EVENT_BLOCK_BYTES_MIN - 1) /
+					    EVENT_BLOCK_BYTES_MIN * TRACE_CHUNK)
 		return bad_block(t, ref);
 	if (!thread_exists(t) || !hole_add(t, m.first_seq - t->n_events))
 		return err_no_memory();
@@ -417,11 +451,14 @@ static struct err *event_block(struct trace *t, const struct block_header *h, co
 		bool ok;
 		if (i < m.n_names) {
 			id = id < t->names.n ? id : 0;
-			ok = count_add(&t->name_map, epoch, id, count, &slot->names, &slot->name_n, t->count_by_name.v);
+			ok = count_add(&t->name_map, epoch, id, count, &slot->names, &slot->name_n,
+				       t->count_by_name.v);
 		} else {
-			/* Not among the arguments: it may move count_by_thread, and they are evaluated in any order. */
+			/* Not among the arguments: it may move count_by_thread, and they are
+			 * evaluated in any order. */
 			id = threads_fill(t, (uint64_t)id + 1) ? id : 0;
-			ok = count_add(&t->thread_map, epoch, id, count, &slot->threads, &slot->thread_n, t->count_by_thread.v);
+			ok = count_add(&t->thread_map, epoch, id, count, &slot->threads,
+				       &slot->thread_n, t->count_by_thread.v);
 		}
 		if (!ok)
 			return err_no_memory();
@@ -439,7 +476,8 @@ static struct err *event_block(struct trace *t, const struct block_header *h, co
 	return NULL;
 }
 
-struct err *trace_index_block(void *trace, const struct block_header *h, const struct block_ref *ref, const uint8_t *meta)
+struct err *trace_index_block(void *trace, const struct block_header *h,
+			      const struct block_ref *ref, const uint8_t *meta)
 {
 	struct trace *t = trace;
 	switch (h->type) {

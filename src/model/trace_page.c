@@ -14,7 +14,8 @@ struct page_slot *page_slot_at(const struct page_table *table, uint32_t i)
 	return &table->bags.v[i / SLOTS_PER_BAG][i % SLOTS_PER_BAG];
 }
 
-bool page_table_add(struct page_table *table, uint32_t first, uint32_t n, const struct block_ref *ref)
+bool page_table_add(struct page_table *table, uint32_t first, uint32_t n,
+		    const struct block_ref *ref)
 {
 	if (table->n_slots % SLOTS_PER_BAG == 0) {
 		struct page_slot *bag = calloc(SLOTS_PER_BAG, sizeof(*bag));
@@ -89,7 +90,8 @@ static bool offsets_decode(struct text_page *page, uint32_t raw_bytes)
 	return at == (uint64_t)(end - p);
 }
 
-static struct cached *text_page_load(struct trace *t, const struct page_slot *slot, size_t *ret_bytes)
+static struct cached *text_page_load(struct trace *t, const struct page_slot *slot,
+				     size_t *ret_bytes)
 {
 	struct text_page *page = malloc(sizeof(*page) + (slot->n + 1) * sizeof(uint32_t));
 	if (!page)
@@ -98,7 +100,8 @@ static struct cached *text_page_load(struct trace *t, const struct page_slot *sl
 	page->cached.destroy = text_page_destroy;
 	page->view = (struct string_page){ slot->first, slot->n, page->offsets, NULL };
 	page->raw = reader_load(t->reader, &slot->ref);
-	*ret_bytes = sizeof(*page) + (slot->n + 1) * sizeof(uint32_t) + (page->raw ? slot->ref.raw_bytes : 0);
+	*ret_bytes = sizeof(*page) + (slot->n + 1) * sizeof(uint32_t) +
+		     (page->raw ? slot->ref.raw_bytes : 0);
 	if (!page->raw || !offsets_decode(page, slot->ref.raw_bytes)) {
 		trace_mark_unreadable(t, &slot->ref);
 		memset(page->offsets, 0, (slot->n + 1) * sizeof(uint32_t));
@@ -132,7 +135,9 @@ static bool frames_decode(struct frame_page *page, const uint8_t *raw, uint32_t 
 				break;
 			}
 			switch ((enum frame_column)column.id) {
-			case FRAME_COLUMN_KIND: f->kind = v <= FRAME_MARK ? (enum frame_kind)v : FRAME_MARK; break;
+			case FRAME_COLUMN_KIND:
+				f->kind = v <= FRAME_MARK ? (enum frame_kind)v : FRAME_MARK;
+				break;
 			case FRAME_COLUMN_FUNCTION: f->function = (uint32_t)v; break;
 			case FRAME_COLUMN_FILE: f->file = (uint32_t)v; break;
 			case FRAME_COLUMN_MODULE: f->module = (uint32_t)v; break;
@@ -150,7 +155,8 @@ static bool frames_decode(struct frame_page *page, const uint8_t *raw, uint32_t 
 	return ok && p == end;
 }
 
-static struct cached *frame_page_load(struct trace *t, const struct page_slot *slot, size_t *ret_bytes)
+static struct cached *frame_page_load(struct trace *t, const struct page_slot *slot,
+				      size_t *ret_bytes)
 {
 	*ret_bytes = sizeof(struct frame_page) + slot->n * sizeof(struct frame_info);
 	struct frame_page *page = calloc(1, *ret_bytes);
@@ -167,8 +173,8 @@ static struct cached *frame_page_load(struct trace *t, const struct page_slot *s
 	return &page->cached;
 }
 
-static bool stacks_decode(const struct trace *t, uint32_t first, uint32_t n, uint32_t *parents, uint32_t *frames,
-			  const uint8_t *raw, uint32_t raw_bytes)
+static bool stacks_decode(const struct trace *t, uint32_t first, uint32_t n, uint32_t *parents,
+			  uint32_t *frames, const uint8_t *raw, uint32_t raw_bytes)
 {
 	const uint8_t *p = raw, *end = raw + raw_bytes;
 	struct column column;
@@ -189,7 +195,8 @@ static bool stacks_decode(const struct trace *t, uint32_t first, uint32_t n, uin
 	return p == end;
 }
 
-static struct cached *stack_page_load(struct trace *t, const struct page_slot *slot, size_t *ret_bytes)
+static struct cached *stack_page_load(struct trace *t, const struct page_slot *slot,
+				      size_t *ret_bytes)
 {
 	*ret_bytes = sizeof(struct tree_page) + 2 * (size_t)slot->n * sizeof(uint32_t);
 	struct tree_page *page = calloc(1, *ret_bytes);
@@ -199,7 +206,8 @@ static struct cached *stack_page_load(struct trace *t, const struct page_slot *s
 	uint32_t *parents = page->columns, *frames = page->columns + slot->n;
 	page->view = (struct stack_page){ slot->first, slot->n, parents, frames };
 	const uint8_t *raw = reader_peek(t->reader, &slot->ref, NULL, NULL);
-	if (!raw || !stacks_decode(t, slot->first, slot->n, parents, frames, raw, slot->ref.raw_bytes)) {
+	if (!raw ||
+	    !stacks_decode(t, slot->first, slot->n, parents, frames, raw, slot->ref.raw_bytes)) {
 		trace_mark_unreadable(t, &slot->ref);
 		memset(page->columns, 0, 2 * (size_t)slot->n * sizeof(uint32_t));
 	}
@@ -210,9 +218,12 @@ static struct cached *stack_page_load(struct trace *t, const struct page_slot *s
 
 struct cached *page_get(struct trace *t, enum page_kind kind, struct page_slot *slot)
 {
-	static struct cached *(*const load[])(struct trace *, const struct page_slot *, size_t *) = {
-		[PAGE_STRING] = text_page_load, [PAGE_VALUE] = text_page_load,
-		[PAGE_FRAME] = frame_page_load, [PAGE_STACK] = stack_page_load,
+	static struct cached *(*const load[])(struct trace *, const struct page_slot *,
+					      size_t *) = {
+		[PAGE_STRING] = text_page_load,
+		[PAGE_VALUE] = text_page_load,
+		[PAGE_FRAME] = frame_page_load,
+		[PAGE_STACK] = stack_page_load,
 	};
 	if (!slot->page) {
 		size_t n_bytes;
@@ -251,7 +262,8 @@ uint32_t trace_n_stacks(const struct trace *t)
 	return t->pages[PAGE_STACK].end - 1;
 }
 
-static const uint8_t *text_get(struct trace *t, enum page_kind kind, uint32_t id, size_t *ret_n_bytes)
+static const uint8_t *text_get(struct trace *t, enum page_kind kind, uint32_t id,
+			       size_t *ret_n_bytes)
 {
 	const struct text_page *page = page_of_id(t, kind, id);
 	*ret_n_bytes = 0;

@@ -1,8 +1,9 @@
 /*
- * trace_private: how a trace is laid out, for trace.c, trace_index.c, trace_page.c, trace_chunk.c and caller.c only.
+ * trace_private: how a trace is laid out, for trace.c, trace_index.c, trace_page.c, trace_chunk.c
+ * and caller.c only.
  *
- *   reader ── blocks ─▶ trace_index: per block one slot (where it is, which ids or rows it holds); counters
- *                       trace_page:  slot ─▶ page of a dictionary       ┐ loaded when asked for, kept in one
+ *   reader ── blocks ─▶ trace_index: per block one slot (where it is, which ids or rows it holds);
+ * counters trace_page:  slot ─▶ page of a dictionary       ┐ loaded when asked for, kept in one
  *                       trace_chunk: slots of 16 Ki rows ─▶ columns     ┘ LRU until trace_trim()
  */
 #pragma once
@@ -15,7 +16,7 @@
 /* Heads everything that the cache may throw out. */
 struct cached {
 	size_t n_bytes;
-	uint64_t tick;            /* of the last use; UINT64_MAX = pinned */
+	uint64_t tick; /* of the last use; UINT64_MAX = pinned */
 	/* the pointer to this, cleared on eviction. Homes must not move while it is loaded */
 	struct cached **home;
 	void (*destroy)(struct cached *c);
@@ -24,8 +25,8 @@ struct cached {
 enum page_kind { PAGE_STRING, PAGE_VALUE, PAGE_FRAME, PAGE_STACK, PAGE_KIND_COUNT };
 
 struct page_slot {
-	uint32_t first, n;        /* ids [first, first + n) */
-	struct block_ref ref;     /* .offset 0: lost */
+	uint32_t first, n;    /* ids [first, first + n) */
+	struct block_ref ref; /* .offset 0: lost */
 	struct cached *page;
 };
 
@@ -33,11 +34,11 @@ struct page_slot {
 #define SLOTS_PER_BAG 1024u
 struct page_table {
 	VEC(struct page_slot *) bags;
-	uint32_t n_slots, end;    /* ids are below end */
+	uint32_t n_slots, end; /* ids are below end */
 	uint32_t last_hit;
 };
 
-struct text_page {                /* PAGE_STRING, PAGE_VALUE */
+struct text_page { /* PAGE_STRING, PAGE_VALUE */
 	struct cached cached;
 	struct string_page view;
 	uint8_t *raw;
@@ -48,13 +49,13 @@ struct frame_page {
 	uint32_t first, n;
 	struct frame_info frames[];
 };
-struct tree_page {                /* PAGE_STACK */
+struct tree_page { /* PAGE_STACK */
 	struct cached cached;
 	struct stack_page view;
 	uint32_t columns[];
 };
 
-struct event_ref {                /* one EVENT block, or a hole (.ref.offset 0) */
+struct event_ref { /* one EVENT block, or a hole (.ref.offset 0) */
 	struct block_ref ref;
 	uint32_t n;
 };
@@ -66,14 +67,14 @@ struct chunk_slot {
 	uint32_t args_end, stack_end;
 	u32_vec names, name_n, threads, thread_n;
 	VEC(struct event_ref) blocks;
-	struct cached *columns;   /* struct chunk_columns */
-	struct cached *objects;   /* struct chunk_objects */
+	struct cached *columns; /* struct chunk_columns */
+	struct cached *objects; /* struct chunk_objects */
 };
 
 struct chunk_columns {
 	struct cached cached;
 	struct chunk view;
-	size_t n_blocks;          /* of the slot, decoded so far */
+	size_t n_blocks; /* of the slot, decoded so far */
 	uint64_t *time_ns;
 	uint16_t *name, *thread;
 	uint32_t *args, *stack;
@@ -96,10 +97,10 @@ struct local_map {
 	VEC(struct local_entry) of_id;
 };
 struct name_entry {
-	const char *text;         /* in name_texts, NUL-terminated */
+	const char *text; /* in name_texts, NUL-terminated */
 	uint32_t n_bytes;
 };
-struct prefix {                   /* of a file name, with the slash at its end */
+struct prefix { /* of a file name, with the slash at its end */
 	char *s;
 	size_t n;
 };
@@ -112,7 +113,7 @@ struct event_meta {
 
 struct trace {
 	struct reader *reader;
-	char *path;               /* NULL when opened by descriptor */
+	char *path; /* NULL when opened by descriptor */
 	char *label;
 	struct trace_options options;
 	struct trace_about about;
@@ -125,7 +126,7 @@ struct trace {
 
 	struct arena name_texts;
 	VEC(struct name_entry) names; /* [n_names + 1], [0] = "" */
-	uint32_t *name_table;     /* open addressing, name id or 0 */
+	uint32_t *name_table;         /* open addressing, name id or 0 */
 	uint32_t name_table_mask;
 	VEC(uint64_t) count_by_name, count_by_thread;
 	VEC(struct process_info) processes;
@@ -136,7 +137,7 @@ struct trace {
 	bool processes_changed;
 
 	/* what was lost of the file */
-	uint64_t n_bad_bytes;     /* of blocks that verify, but make no sense */
+	uint64_t n_bad_bytes; /* of blocks that verify, but make no sense */
 	uint32_t n_bad_blocks;
 	VEC(uint64_t) unreadable; /* file offsets of blocks that could not be loaded when wanted */
 	uint64_t n_lost_rows;
@@ -158,11 +159,12 @@ struct trace {
 	/* stack id + 1, 0 unknown, 1 none */
 	u32_vec import_root_of_stack, import_innermost_of_stack;
 	VEC(struct prefix) prefixes;
-	uint32_t n_prefix_processes;  /* processes whose prefixes are taken in */
+	uint32_t n_prefix_processes; /* processes whose prefixes are taken in */
 };
 
 /* trace_index.c */
-struct err *trace_index_block(void *trace, const struct block_header *h, const struct block_ref *ref, const uint8_t *meta);
+struct err *trace_index_block(void *trace, const struct block_header *h,
+			      const struct block_ref *ref, const uint8_t *meta);
 void trace_index_fini(struct trace *t);
 bool event_meta_parse(const uint8_t *meta, uint32_t n_bytes, struct event_meta *ret);
 
@@ -171,7 +173,8 @@ struct page_slot *page_slot_at(const struct page_table *table, uint32_t i);
 struct page_slot *page_slot_find(struct page_table *table, uint32_t id);
 /* Load it; NULL when memory is short. */
 struct cached *page_get(struct trace *t, enum page_kind kind, struct page_slot *slot);
-bool page_table_add(struct page_table *table, uint32_t first, uint32_t n, const struct block_ref *ref);
+bool page_table_add(struct page_table *table, uint32_t first, uint32_t n,
+		    const struct block_ref *ref);
 void page_table_fini(struct page_table *table);
 
 /* trace.c: a block that is there cannot be loaded; trace_damage() counts it once. */
@@ -180,7 +183,8 @@ void trace_mark_unreadable(struct trace *t, const struct block_ref *ref);
 /* trace_chunk.c */
 struct chunk_columns *chunk_columns_get(struct trace *t, uint32_t chunk);
 void chunk_slot_destroy(struct chunk_slot *slot);
-uint32_t local_map_index(struct local_map *map, uint32_t epoch, uint32_t id, u32_vec *ids, u32_vec *counts, uint32_t count);
+uint32_t local_map_index(struct local_map *map, uint32_t epoch, uint32_t id, u32_vec *ids,
+			 u32_vec *counts, uint32_t count);
 
 /* trace.c: the cache */
 void cache_add(struct trace *t, struct cached *c, struct cached **home, size_t n_bytes);

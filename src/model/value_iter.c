@@ -1,8 +1,9 @@
 /*
  * value_iter: see value_iter.h.
  *
- * A level is a run of nodes still to come: the elements of a container, the attributes of an object, or the one value a REF
- * stands for. Levels inside a REF read other bytes; coming back up goes on behind the REF.
+ * A level is a run of nodes still to come: the elements of a container, the attributes of an
+ * object, or the one value a REF stands for. Levels inside a REF read other bytes; coming back up
+ * goes on behind the REF.
  */
 #include "model/value_iter.h"
 
@@ -13,23 +14,28 @@
 
 enum level_kind { LEVEL_VALUES, LEVEL_PAIRS, LEVEL_ATTRS, LEVEL_REF };
 
-void value_iter_init_bytes(struct value_iter *it, struct trace *t, const void *bytes, size_t n_bytes,
-			   const uint64_t *objects, uint32_t n_objects)
+void value_iter_init_bytes(struct value_iter *it, struct trace *t, const void *bytes,
+			   size_t n_bytes, const uint64_t *objects, uint32_t n_objects)
 {
 	memset(it, 0, offsetof(struct value_iter, levels));
 	it->trace = t;
 	it->objects = objects;
 	it->n_objects = objects ? n_objects : 0;
 	it->n_levels = 1;
-	it->levels[0] = (struct value_level){ .p = bytes, .end = (const uint8_t *)bytes + n_bytes, .left = 1,
-					      .kind = LEVEL_VALUES, .ref = UINT32_MAX };
+	it->levels[0] = (struct value_level){ .p = bytes,
+					      .end = (const uint8_t *)bytes + n_bytes,
+					      .left = 1,
+					      .kind = LEVEL_VALUES,
+					      .ref = UINT32_MAX };
 }
 
-void value_iter_init(struct value_iter *it, struct trace *t, uint32_t id, const uint64_t *objects, uint32_t n_objects)
+void value_iter_init(struct value_iter *it, struct trace *t, uint32_t id, const uint64_t *objects,
+		     uint32_t n_objects)
 {
 	size_t n_bytes;
 	const uint8_t *bytes = trace_value(t, id, &n_bytes);
-	value_iter_init_bytes(it, t, bytes ? bytes : (const uint8_t *)"", n_bytes, objects, n_objects);
+	value_iter_init_bytes(it, t, bytes ? bytes : (const uint8_t *)"", n_bytes, objects,
+			      n_objects);
 	it->levels[0].ref = id;
 	if (id == 0)
 		it->n_levels = 0;
@@ -68,7 +74,8 @@ static bool level_push(struct value_iter *it, struct value_level level)
 	return true;
 }
 
-/* When the level on top is done its bytes are, too: the level below goes on where it ended, if it reads the same bytes. */
+/* When the level on top is done its bytes are, too: the level below goes on where it ended, if it
+ * reads the same bytes. */
 static void levels_pop(struct value_iter *it)
 {
 	while (it->n_levels && it->levels[it->n_levels - 1].left == 0) {
@@ -85,19 +92,27 @@ static bool ref_enter(struct value_iter *it, struct value_level *l)
 	if (!varint_get_u32(&l->p, l->end, &id) || !it->trace || id >= l->ref)
 		return false;
 	const uint8_t *bytes = trace_value(it->trace, id, &n_bytes);
-	return bytes && level_push(it, (struct value_level){ .p = bytes, .end = bytes + n_bytes, .left = 1,
-							     .kind = LEVEL_REF, .depth = l->depth, .ref = id });
+	return bytes && level_push(it, (struct value_level){ .p = bytes,
+							     .end = bytes + n_bytes,
+							     .left = 1,
+							     .kind = LEVEL_REF,
+							     .depth = l->depth,
+							     .ref = id });
 }
 
-static bool children_enter(struct value_iter *it, const struct value_level *l, enum level_kind kind, uint64_t n,
-			   struct value_node *node)
+static bool children_enter(struct value_iter *it, const struct value_level *l, enum level_kind kind,
+			   uint64_t n, struct value_node *node)
 {
 	/* a child takes a byte at least: a larger count is a lie */
 	if (n > (uint64_t)(l->end - l->p) || n > VALUE_ITER_NODES)
 		return false;
 	node->n_children = (uint32_t)n;
-	return level_push(it, (struct value_level){ .p = l->p, .end = l->end, .left = n, .kind = (uint8_t)kind,
-						    .depth = (uint8_t)(l->depth + 1), .ref = l->ref });
+	return level_push(it, (struct value_level){ .p = l->p,
+						    .end = l->end,
+						    .left = n,
+						    .kind = (uint8_t)kind,
+						    .depth = (uint8_t)(l->depth + 1),
+						    .ref = l->ref });
 }
 
 /* What follows the tag; false when it makes no sense. */
@@ -109,8 +124,7 @@ static bool node_read(struct value_iter *it, struct value_level *l, struct value
 	case VALUE_NONE:
 	case VALUE_FALSE:
 	case VALUE_TRUE:
-	case VALUE_ELLIPSIS:
-		return true;
+	case VALUE_ELLIPSIS: return true;
 	case VALUE_INT:
 		if (!varint_get(&l->p, l->end, &n))
 			return false;
@@ -123,10 +137,8 @@ static bool node_read(struct value_iter *it, struct value_level *l, struct value
 		node->negative = negative != 0;
 		return counted_get(l, &node->bytes, &node->n_bytes);
 	}
-	case VALUE_FLOAT:
-		return fixed_get(l, &node->real, 8);
-	case VALUE_COMPLEX:
-		return fixed_get(l, &node->real, 8) && fixed_get(l, &node->imag, 8);
+	case VALUE_FLOAT: return fixed_get(l, &node->real, 8);
+	case VALUE_COMPLEX: return fixed_get(l, &node->real, 8) && fixed_get(l, &node->imag, 8);
 	case VALUE_STR:
 	case VALUE_BYTES:
 	case VALUE_BYTEARRAY:
@@ -137,14 +149,15 @@ static bool node_read(struct value_iter *it, struct value_level *l, struct value
 	case VALUE_STR_CUT:
 	case VALUE_BYTES_CUT:
 	case VALUE_BYTEARRAY_CUT:
-		return varint_get(&l->p, l->end, &node->full) && counted_get(l, &node->bytes, &node->n_bytes);
+		return varint_get(&l->p, l->end, &node->full) &&
+		       counted_get(l, &node->bytes, &node->n_bytes);
 	case VALUE_TUPLE:
 	case VALUE_LIST:
 	case VALUE_SET:
 	case VALUE_FROZENSET:
 	case VALUE_DICT:
-		if (!varint_get(&l->p, l->end, &node->full) || !varint_get(&l->p, l->end, &n) || n > node->full ||
-		    n > VALUE_ITER_NODES)
+		if (!varint_get(&l->p, l->end, &node->full) || !varint_get(&l->p, l->end, &n) ||
+		    n > node->full || n > VALUE_ITER_NODES)
 			return false;
 		if (node->tag == VALUE_DICT)
 			return children_enter(it, l, LEVEL_PAIRS, 2 * n, node);
@@ -159,8 +172,7 @@ static bool node_read(struct value_iter *it, struct value_level *l, struct value
 		it->object++;
 		break;
 	case VALUE_REF:
-	case VALUE_TAG_COUNT:
-		return false;
+	case VALUE_TAG_COUNT: return false;
 	}
 	node->tag = VALUE_OBJECT;
 	return counted_get(l, &node->bytes, &node->n_bytes) && varint_get(&l->p, l->end, &n) &&

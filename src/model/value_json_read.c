@@ -1,10 +1,10 @@
 /*
  * value_json_read: see value_json.h.
  *
- * Containers are written as they come and get their head, which holds the counts, inserted in front afterwards. An
- * object that starts with a reserved word is tried as the special form; if it has not exactly that shape it is a
- * dictionary after all, so the JSON of strangers is never refused for its words. Numbers are read by strtod(), so the
- * program keeps LC_NUMERIC "C".
+ * Containers are written as they come and get their head, which holds the counts, inserted in front
+ * afterwards. An object that starts with a reserved word is tried as the special form; if it has
+ * not exactly that shape it is a dictionary after all, so the JSON of strangers is never refused
+ * for its words. Numbers are read by strtod(), so the program keeps LC_NUMERIC "C".
  */
 #include <math.h>
 #include <stdlib.h>
@@ -52,7 +52,8 @@ bool json_read_expect(struct json *j, char c)
 	static const struct {
 		char c;
 		const char *name;
-	} names[] = { { ':', "':'" }, { ',', "','" }, { '}', "'}'" }, { ']', "']'" }, { '{', "'{'" }, { '[', "'['" } };
+	} names[] = { { ':', "':'" }, { ',', "','" }, { '}', "'}'" },
+		      { ']', "']'" }, { '{', "'{'" }, { '[', "'['" } };
 	if (json_read_is(j, c))
 		return true;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -63,7 +64,9 @@ bool json_read_expect(struct json *j, char c)
 
 static int hex_digit(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+	return c >= '0' && c <= '9'                 ? c - '0'
+	       : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+						    : -1;
 }
 
 static bool read_hex4(const char *p, const char *end, uint32_t *ret)
@@ -207,7 +210,8 @@ bool json_read_u64(struct json *j, uint64_t *ret)
 	json_read_space(j);
 	const char *from = j->p;
 	for (; j->p < j->end && *j->p >= '0' && *j->p <= '9'; j->p++)
-		if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, (uint64_t)(*j->p - '0'), &v))
+		if (__builtin_mul_overflow(v, 10, &v) ||
+		    __builtin_add_overflow(v, (uint64_t)(*j->p - '0'), &v))
 			return json_read_fail(j, "a smaller number");
 	if (j->p == from || (j->p < j->end && (*j->p == '.' || *j->p == 'e' || *j->p == 'E')))
 		return json_read_fail(j, "a whole number");
@@ -234,8 +238,10 @@ static size_t read_varint(const char *p, uint64_t *ret)
 	return n;
 }
 
-/* Put a tag and up to two counts in front of what was written since `at`, in place of the first `drop` bytes. */
-static void insert_head(struct strbuf *to, size_t at, size_t drop, enum value_tag tag, uint64_t a, const uint64_t *b)
+/* Put a tag and up to two counts in front of what was written since `at`, in place of the first
+ * `drop` bytes. */
+static void insert_head(struct strbuf *to, size_t at, size_t drop, enum value_tag tag, uint64_t a,
+			const uint64_t *b)
 {
 	struct strbuf head = { 0 };
 	strbuf_addc(&head, (char)tag);
@@ -258,7 +264,8 @@ static void add_integer(struct strbuf *to, int64_t v)
 	add_varint(to, (uint64_t)v << 1 ^ (uint64_t)(v >> 63));
 }
 
-/* Digits (base 10, or 16 with is_hex) as INT or BIGINT, whichever is the smaller that holds them. */
+/* Digits (base 10, or 16 with is_hex) as INT or BIGINT, whichever is the smaller that holds them.
+ */
 static bool add_digits(struct strbuf *to, bool is_negative, bool is_hex, const char *p, size_t n)
 {
 	if (!n || (!is_hex && n > DIGITS_MAX))
@@ -321,7 +328,8 @@ static bool read_number(struct state *s)
 	j->p += is_negative;
 	const char *digits = j->p;
 	static const char infinity[] = "Infinity", nan[] = "NaN"; /* as Python's json writes them */
-	if ((size_t)(j->end - j->p) >= sizeof(infinity) - 1 && !memcmp(j->p, infinity, sizeof(infinity) - 1)) {
+	if ((size_t)(j->end - j->p) >= sizeof(infinity) - 1 &&
+	    !memcmp(j->p, infinity, sizeof(infinity) - 1)) {
 		j->p += sizeof(infinity) - 1;
 		add_double(s->to, is_negative ? -(double)INFINITY : (double)INFINITY);
 		return true;
@@ -343,7 +351,8 @@ static bool read_number(struct state *s)
 	if (j->p >= j->end || (*j->p != '.' && (*j->p | 32) != 'e')) {
 		if (n <= 18)
 			add_integer(s->to, is_negative ? -v : v);
-		else if (!add_digits(s->to, is_negative, false, digits, n)) { /* too long to be converted: its text */
+		else if (!add_digits(s->to, is_negative, false, digits,
+				     n)) { /* too long to be converted: its text */
 			strbuf_addc(s->to, VALUE_STR);
 			add_varint(s->to, (uint64_t)(j->p - from));
 			strbuf_add(s->to, from, (size_t)(j->p - from));
@@ -378,7 +387,8 @@ static bool read_array(struct state *s, enum value_tag tag, unsigned depth)
 	if (!json_read_is(s->j, ']')) {
 		do {
 			n++;
-			if (depth > VALUE_DEPTH_MAX ? !json_read_skip(s->j) : !read_value(s, depth + 1))
+			if (depth > VALUE_DEPTH_MAX ? !json_read_skip(s->j)
+						    : !read_value(s, depth + 1))
 				return false;
 		} while (json_read_is(s->j, ','));
 		if (!json_read_expect(s->j, ']'))
@@ -433,10 +443,12 @@ static bool read_base64(struct json *j, struct strbuf *text)
 		int pad = 0;
 		for (size_t k = 0; k < 4; k++) {
 			char c = text->s[i + k];
-			uint32_t d = c >= 'A' && c <= 'Z' ? (uint32_t)(c - 'A') :
-				     c >= 'a' && c <= 'z' ? (uint32_t)(c - 'a') + 26 :
-				     c >= '0' && c <= '9' ? (uint32_t)(c - '0') + 52 :
-				     c == '+' ? 62 : c == '/' ? 63 : 64;
+			uint32_t d = c >= 'A' && c <= 'Z'   ? (uint32_t)(c - 'A')
+				     : c >= 'a' && c <= 'z' ? (uint32_t)(c - 'a') + 26
+				     : c >= '0' && c <= '9' ? (uint32_t)(c - '0') + 52
+				     : c == '+'             ? 62
+				     : c == '/'             ? 63
+							    : 64;
 			if (d == 64) {
 				if (c != '=' || k < 2 || i + 4 != text->n)
 					return false;
@@ -461,7 +473,8 @@ static bool read_length(struct json *j, bool may_miss, uint64_t *ret, bool *ret_
 	*ret_has = false;
 	if (may_miss && json_read_is(j, '}'))
 		return true;
-	bool ok = json_read_is(j, ',') && json_read_string(j, &key) && !strcmp(strbuf_str(&key), "length") && json_read_is(j, ':') &&
+	bool ok = json_read_is(j, ',') && json_read_string(j, &key) &&
+		  !strcmp(strbuf_str(&key), "length") && json_read_is(j, ':') &&
 		  json_read_u64(j, ret) && json_read_is(j, '}');
 	strbuf_fini(&key);
 	*ret_has = ok;
@@ -508,8 +521,9 @@ static bool read_complex_form(struct state *s, size_t at)
 {
 	/* [a,b]: each writes tag + 8 bytes */
 	double re, im;
-	if (!json_read_is(s->j, '[') || !read_value(s, VALUE_DEPTH_MAX) || !json_read_is(s->j, ',') ||
-	    !read_value(s, VALUE_DEPTH_MAX) || !json_read_is(s->j, ']') || !json_read_is(s->j, '}') || s->to->n != at + 18 ||
+	if (!json_read_is(s->j, '[') || !read_value(s, VALUE_DEPTH_MAX) ||
+	    !json_read_is(s->j, ',') || !read_value(s, VALUE_DEPTH_MAX) ||
+	    !json_read_is(s->j, ']') || !json_read_is(s->j, '}') || s->to->n != at + 18 ||
 	    s->to->s[at] != VALUE_FLOAT || s->to->s[at + 9] != VALUE_FLOAT)
 		return false;
 	memcpy(&re, s->to->s + at + 1, 8);
@@ -548,13 +562,15 @@ static bool read_object_form(struct state *s, size_t at, unsigned depth, struct 
 {
 	uint64_t address = 0, n = 0;
 	struct strbuf type = { 0 };
-	bool ok = json_read_string(s->j, &type) && json_read_is(s->j, ',') && json_read_string(s->j, text) &&
-		  !strcmp(strbuf_str(text), "id") && json_read_is(s->j, ':');
+	bool ok = json_read_string(s->j, &type) && json_read_is(s->j, ',') &&
+		  json_read_string(s->j, text) && !strcmp(strbuf_str(text), "id") &&
+		  json_read_is(s->j, ':');
 	if (ok && json_read_is(s->j, 'n')) {
 		ok = s->j->end - s->j->p >= 3 && !memcmp(s->j->p, "ull", 3);
 		s->j->p += ok ? 3 : 0;
 	} else if (ok) {
-		ok = json_read_string(s->j, text) && text->n > 2 && text->n <= 18 && !memcmp(text->s, "0x", 2);
+		ok = json_read_string(s->j, text) && text->n > 2 && text->n <= 18 &&
+		     !memcmp(text->s, "0x", 2);
 		for (size_t i = 2; ok && i < text->n; i++) {
 			int d = hex_digit(text->s[i]);
 			ok = d >= 0;
@@ -598,8 +614,9 @@ static bool read_dict_form(struct state *s, size_t at, unsigned depth)
 	if (!json_read_is(s->j, ']')) {
 		do {
 			n++;
-			if (!json_read_is(s->j, '[') || !read_value(s, depth + 1) || !json_read_is(s->j, ',') ||
-			    !read_value(s, depth + 1) || !json_read_is(s->j, ']'))
+			if (!json_read_is(s->j, '[') || !read_value(s, depth + 1) ||
+			    !json_read_is(s->j, ',') || !read_value(s, depth + 1) ||
+			    !json_read_is(s->j, ']'))
 				return false;
 		} while (json_read_is(s->j, ','));
 		if (!json_read_is(s->j, ']'))
@@ -625,23 +642,30 @@ static bool read_special(struct state *s, const char *word, unsigned depth, stru
 		return read_complex_form(s, at);
 	if (!strcmp(word, "const")) {
 		strbuf_addc(s->to, VALUE_ELLIPSIS);
-		return json_read_string(s->j, text) && !strcmp(strbuf_str(text), "Ellipsis") && json_read_is(s->j, '}');
+		return json_read_string(s->j, text) && !strcmp(strbuf_str(text), "Ellipsis") &&
+		       json_read_is(s->j, '}');
 	}
 	if (!strcmp(word, "bytes") || !strcmp(word, "bytearray") || !strcmp(word, "str"))
 		return read_base64(s->j, text) && json_read_is(s->j, '}') &&
-		       add_text(s, word[0] == 's' ? VALUE_STR : word[4] == 's' ? VALUE_BYTES : VALUE_BYTEARRAY, text);
+		       add_text(s,
+				word[0] == 's'   ? VALUE_STR
+				: word[4] == 's' ? VALUE_BYTES
+						 : VALUE_BYTEARRAY,
+				text);
 	if (!strcmp(word, "type"))
 		return read_object_form(s, at, depth, text);
 	if (!strcmp(word, "cut"))
 		return read_cut_form(s, at, depth);
 	if (!strcmp(word, "set") || !strcmp(word, "frozenset"))
-		return read_array(s, word[0] == 's' ? VALUE_SET : VALUE_FROZENSET, depth) && !s->to->failed &&
-		       read_length(s->j, true, &full, &has) && (!has || set_full(s->to, at, full));
+		return read_array(s, word[0] == 's' ? VALUE_SET : VALUE_FROZENSET, depth) &&
+		       !s->to->failed && read_length(s->j, true, &full, &has) &&
+		       (!has || set_full(s->to, at, full));
 	if (!strcmp(word, "dict"))
 		return read_dict_form(s, at, depth);
 	if (!strcmp(word, "unreadable")) {
 		strbuf_addc(s->to, VALUE_UNREADABLE);
-		if (!json_read_is(s->j, 't') || s->j->end - s->j->p < 3 || memcmp(s->j->p, "rue", 3) != 0)
+		if (!json_read_is(s->j, 't') || s->j->end - s->j->p < 3 ||
+		    memcmp(s->j->p, "rue", 3) != 0)
 			return false;
 		s->j->p += 3;
 		return json_read_is(s->j, '}');

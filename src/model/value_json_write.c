@@ -12,8 +12,9 @@
 #include "model/value_json.h"
 #include "model/value_text.h"
 
-static const char *const reserved[] = { "int", "float", "complex", "const", "bytes", "bytearray", "str", "type",
-					"cut", "set", "frozenset", "dict", "unreadable" };
+static const char *const reserved[] = { "int",       "float", "complex",   "const", "bytes",
+					"bytearray", "str",   "type",      "cut",   "set",
+					"frozenset", "dict",  "unreadable" };
 
 static bool is_reserved(const char *s, size_t n)
 {
@@ -54,7 +55,8 @@ void value_json_string(struct strbuf *to, const char *s, size_t n)
 		if (ch >= 0x80) {
 			c = utf8_decode(s + i, n - i, &len);
 			if (c != UTF8_BAD && utf8_width(c) >= 0)
-				continue; /* controls and overrides of direction are obeyed by terminals */
+				continue; /* controls and overrides of direction are obeyed by
+					     terminals */
 		}
 		strbuf_add(to, s + run, i - run);
 		run = i + len;
@@ -67,7 +69,8 @@ void value_json_string(struct strbuf *to, const char *s, size_t n)
 		case UTF8_BAD: strbuf_addf(to, "\\udc%02x", ch); break; /* PEP 383 */
 		default:
 			if (c >= 0x10000)
-				strbuf_addf(to, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10), 0xdc00 + (c & 0x3ff));
+				strbuf_addf(to, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10),
+					    0xdc00 + (c & 0x3ff));
 			else
 				strbuf_addf(to, "\\u%04x", c);
 			break;
@@ -80,12 +83,15 @@ void value_json_string(struct strbuf *to, const char *s, size_t n)
 
 static void write_base64(struct strbuf *to, const void *bytes, size_t n)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	const uint8_t *p = bytes;
 	strbuf_addc(to, '"');
 	for (size_t i = 0; i < n; i += 3) {
-		uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2] : 0);
-		char out[4] = { digits[v >> 18], digits[v >> 12 & 63], i + 1 < n ? digits[v >> 6 & 63] : '=',
+		uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) |
+			     (i + 2 < n ? p[i + 2] : 0);
+		char out[4] = { digits[v >> 18], digits[v >> 12 & 63],
+				i + 1 < n ? digits[v >> 6 & 63] : '=',
 				i + 2 < n ? digits[v & 63] : '=' };
 		strbuf_add(to, out, 4);
 	}
@@ -136,18 +142,21 @@ static void write_array(struct strbuf *to, struct value_iter *it, const struct v
 
 #define PLAIN_KEYS_MAX 4096u /* the search for duplicates is quadratic */
 
-/* May the dictionary be a JSON object? Keys: few, plain, distinct strings, the first not a reserved word. */
+/* May the dictionary be a JSON object? Keys: few, plain, distinct strings, the first not a reserved
+ * word. */
 static bool is_plain_dict(const struct value_iter *it, const struct value_node *v)
 {
 	struct value_iter look = *it;
 	VEC(struct value_node) keys = { 0 };
 	struct value_node key, value;
-	/* a Bloom filter of 64 bits: only when it suspects a duplicate, earlier keys are compared */
+	/* a Bloom filter of 64 bits: only when it suspects a duplicate, earlier keys are compared
+	 */
 	uint64_t seen = 0;
 	bool ok = !value_is_cut(v) && v->n_children <= 2 * PLAIN_KEYS_MAX;
 	for (uint32_t i = 0; ok && i < v->n_children; i += 2) {
 		ok = value_iter_next(&look, &key) && key.tag == VALUE_STR &&
-		     is_plain_text((const char *)key.bytes, key.n_bytes) && value_iter_next(&look, &value) &&
+		     is_plain_text((const char *)key.bytes, key.n_bytes) &&
+		     value_iter_next(&look, &value) &&
 		     (i || !is_reserved((const char *)key.bytes, key.n_bytes));
 		if (!ok)
 			break;
@@ -156,7 +165,8 @@ static bool is_plain_dict(const struct value_iter *it, const struct value_node *
 			hash = (hash ^ key.bytes[k]) * 1099511628211u;
 		uint64_t bit = UINT64_C(1) << (hash >> 58);
 		for (size_t k = 0; ok && (seen & bit) && k < keys.n; k++)
-			ok = keys.v[k].n_bytes != key.n_bytes || memcmp(keys.v[k].bytes, key.bytes, key.n_bytes) != 0;
+			ok = keys.v[k].n_bytes != key.n_bytes ||
+			     memcmp(keys.v[k].bytes, key.bytes, key.n_bytes) != 0;
 		seen |= bit;
 		ok = ok && vec_push(&keys, key);
 		value_iter_skip(&look, &value);
@@ -271,7 +281,9 @@ static void write_value(struct strbuf *to, struct value_iter *it, const struct v
 	case VALUE_BYTEARRAY_CUT:
 		if (value_is_cut(v))
 			strbuf_adds(to, "{\"cut\":");
-		strbuf_adds(to, v->tag == VALUE_BYTES || v->tag == VALUE_BYTES_CUT ? "{\"bytes\":" : "{\"bytearray\":");
+		strbuf_adds(to, v->tag == VALUE_BYTES || v->tag == VALUE_BYTES_CUT
+				    ? "{\"bytes\":"
+				    : "{\"bytearray\":");
 		write_base64(to, (const char *)v->bytes, v->n_bytes);
 		strbuf_addc(to, '}');
 		if (value_is_cut(v))
@@ -299,9 +311,7 @@ static void write_value(struct strbuf *to, struct value_iter *it, const struct v
 	case VALUE_UNREADABLE:
 	case VALUE_OBJECT_AT:
 	case VALUE_REF:
-	case VALUE_TAG_COUNT:
-		strbuf_adds(to, "{\"unreadable\":true}");
-		return;
+	case VALUE_TAG_COUNT: strbuf_adds(to, "{\"unreadable\":true}"); return;
 	}
 }
 

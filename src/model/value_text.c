@@ -295,12 +295,14 @@ static void write_object(struct sink *s, const struct value_node *v)
 		value_iter_skip(s->it, v);
 		return;
 	}
-	const char *word = !k.name.tag ? NULL :
-			   bytes_are(type, v->n_bytes, "code") ? "<code " :
-			   bytes_are(type, v->n_bytes, "type") ? "<class " :
-			   bytes_are(type, v->n_bytes, "module") ? "<module " :
-			   bytes_are(type, v->n_bytes, "function") ? "<function " :
-			   bytes_are(type, v->n_bytes, "builtin_function_or_method") ? "<built-in " : NULL;
+	const char *word = !k.name.tag                               ? NULL
+			   : bytes_are(type, v->n_bytes, "code")     ? "<code "
+			   : bytes_are(type, v->n_bytes, "type")     ? "<class "
+			   : bytes_are(type, v->n_bytes, "module")   ? "<module "
+			   : bytes_are(type, v->n_bytes, "function") ? "<function "
+			   : bytes_are(type, v->n_bytes, "builtin_function_or_method")
+			       ? "<built-in "
+			       : NULL;
 	if (word) {
 		strbuf_adds(to, word);
 		if (k.module.tag) {
@@ -368,7 +370,8 @@ static void write_value(struct sink *s, const struct value_node *v)
 	case VALUE_STR_CUT:
 		write_str(s, (const char *)v->bytes, v->n_bytes);
 		if (!s->is_full)
-			write_cut(s, count_code_points((const char *)v->bytes, v->n_bytes), v->full);
+			write_cut(s, count_code_points((const char *)v->bytes, v->n_bytes),
+				  v->full);
 		return;
 	case VALUE_BYTEARRAY:
 	case VALUE_BYTEARRAY_CUT:
@@ -421,17 +424,16 @@ static void write_value(struct sink *s, const struct value_node *v)
 	case VALUE_UNREADABLE:
 	case VALUE_OBJECT_AT:
 	case VALUE_REF:
-	case VALUE_TAG_COUNT:
-		strbuf_adds(to, "??");
-		return;
+	case VALUE_TAG_COUNT: strbuf_adds(to, "??"); return;
 	}
 }
 
 typedef void write_fn(struct sink *s, const struct value_node *v);
 
-/* Text that may end early is made with a copy, so that the iterator always comes to stand behind the value. */
-static void write_with(write_fn *write, struct strbuf *to, struct value_iter *it, const struct value_node *v,
-		       size_t max_bytes)
+/* Text that may end early is made with a copy, so that the iterator always comes to stand behind
+ * the value. */
+static void write_with(write_fn *write, struct strbuf *to, struct value_iter *it,
+		       const struct value_node *v, size_t max_bytes)
 {
 	struct sink s = { .to = to, .it = it, .stop = max_bytes ? to->n + max_bytes : SIZE_MAX };
 	if (!max_bytes || !v->n_children) {
@@ -444,7 +446,8 @@ static void write_with(write_fn *write, struct strbuf *to, struct value_iter *it
 	value_iter_skip(it, v);
 }
 
-void value_text_literal(struct strbuf *to, struct value_iter *it, const struct value_node *v, size_t max_bytes)
+void value_text_literal(struct strbuf *to, struct value_iter *it, const struct value_node *v,
+			size_t max_bytes)
 {
 	write_with(write_value, to, it, v, max_bytes);
 }
@@ -469,20 +472,36 @@ bool value_is_cut(const struct value_node *v)
 {
 	if (v->tag >= VALUE_TUPLE && v->tag <= VALUE_DICT)
 		return (v->tag == VALUE_DICT ? v->n_children / 2 : v->n_children) < v->full;
-	return v->tag == VALUE_STR_CUT || v->tag == VALUE_BYTES_CUT || v->tag == VALUE_BYTEARRAY_CUT;
+	return v->tag == VALUE_STR_CUT || v->tag == VALUE_BYTES_CUT ||
+	       v->tag == VALUE_BYTEARRAY_CUT;
 }
 
 const char *value_type_name(const struct value_node *v, size_t *ret_bytes)
 {
 	static const char *const names[VALUE_TAG_COUNT] = {
-		[VALUE_UNREADABLE] = "unreadable", [VALUE_NONE] = "NoneType",     [VALUE_FALSE] = "bool",
-		[VALUE_TRUE] = "bool",             [VALUE_ELLIPSIS] = "ellipsis", [VALUE_INT] = "int",
-		[VALUE_BIGINT] = "int",            [VALUE_FLOAT] = "float",       [VALUE_COMPLEX] = "complex",
-		[VALUE_STR] = "str",               [VALUE_STR_CUT] = "str",       [VALUE_BYTES] = "bytes",
-		[VALUE_BYTES_CUT] = "bytes",       [VALUE_BYTEARRAY] = "bytearray",
-		[VALUE_BYTEARRAY_CUT] = "bytearray", [VALUE_TUPLE] = "tuple",     [VALUE_LIST] = "list",
-		[VALUE_SET] = "set",               [VALUE_FROZENSET] = "frozenset", [VALUE_DICT] = "dict",
-		[VALUE_OBJECT] = "object",         [VALUE_OBJECT_AT] = "object",  [VALUE_REF] = "reference",
+		[VALUE_UNREADABLE] = "unreadable",
+		[VALUE_NONE] = "NoneType",
+		[VALUE_FALSE] = "bool",
+		[VALUE_TRUE] = "bool",
+		[VALUE_ELLIPSIS] = "ellipsis",
+		[VALUE_INT] = "int",
+		[VALUE_BIGINT] = "int",
+		[VALUE_FLOAT] = "float",
+		[VALUE_COMPLEX] = "complex",
+		[VALUE_STR] = "str",
+		[VALUE_STR_CUT] = "str",
+		[VALUE_BYTES] = "bytes",
+		[VALUE_BYTES_CUT] = "bytes",
+		[VALUE_BYTEARRAY] = "bytearray",
+		[VALUE_BYTEARRAY_CUT] = "bytearray",
+		[VALUE_TUPLE] = "tuple",
+		[VALUE_LIST] = "list",
+		[VALUE_SET] = "set",
+		[VALUE_FROZENSET] = "frozenset",
+		[VALUE_DICT] = "dict",
+		[VALUE_OBJECT] = "object",
+		[VALUE_OBJECT_AT] = "object",
+		[VALUE_REF] = "reference",
 	};
 	if (v->tag == VALUE_OBJECT) {
 		*ret_bytes = v->n_bytes;

@@ -1,17 +1,16 @@
 /*
  * abi: the one contract between the probe, which runs inside the target, and the recorder.
  *
- * Fixed-width fields, offsets instead of pointers, explicit padding, sizes asserted. Both sides check PROBE_ABI first;
- * whoever changes anything here raises it in the same commit.
+ * Fixed-width fields, offsets instead of pointers, explicit padding, sizes asserted. Both sides
+ * check PROBE_ABI first; whoever changes anything here raises it in the same commit.
  *
  * One reservation in the target, at `base`:
  *
- *   base + 0            struct probe_context    RW  private      layout of this Python, addresses, policy
- *   base + .blob_off    the probe's code        R-X private
- *   base + .state_off   struct probe_state      RW  private, MADV_WIPEONFORK: all zero in a forked child
- *                       probe_lane[0] … [.n_lanes - 1]
- *   base + .shared_off  struct ring_shared      RW  shared with the recorder and with forked children
- *                       ring_slot[0] header (one page), data; ring_slot[1] …
+ *   base + 0            struct probe_context    RW  private      layout of this Python, addresses,
+ * policy base + .blob_off    the probe's code        R-X private base + .state_off   struct
+ * probe_state      RW  private, MADV_WIPEONFORK: all zero in a forked child probe_lane[0] …
+ * [.n_lanes - 1] base + .shared_off  struct ring_shared      RW  shared with the recorder and with
+ * forked children ring_slot[0] header (one page), data; ring_slot[1] …
  */
 #pragma once
 #include <stdint.h>
@@ -19,10 +18,11 @@
 #include "base/value.h"
 
 #define PROBE_ABI 14u
-/* whose context and ring begin as ours do: what a killed recorder of that age left can be taken out */
+/* whose context and ring begin as ours do: what a killed recorder of that age left can be taken out
+ */
 #define PROBE_ABI_OLDEST 6u
-#define PROBE_MAGIC 0x31565f4245425250ull /* "PRBEB_V1" */
-#define PROBE_PAGE 4096u
+#define PROBE_MAGIC      0x31565f4245425250ull /* "PRBEB_V1" */
+#define PROBE_PAGE       4096u
 
 /* ---- what this Python looks like (filled by src/python, read by the probe) ---- */
 
@@ -33,7 +33,8 @@ enum position_kind {
 };
 
 enum dict_kind {
-	/* 3.8-3.10: dk_refcnt, dk_size, dk_lookup, dk_usable, dk_nentries, dk_indices[] ; {hash key value} */
+	/* 3.8-3.10: dk_refcnt, dk_size, dk_lookup, dk_usable, dk_nentries, dk_indices[] ; {hash key
+	   value} */
 	DICT_38,
 	DICT_311, /* 3.11+: log2 sizes and dk_kind; entries {hash key value} or {key value} */
 };
@@ -41,130 +42,137 @@ enum dict_kind {
 /* All offsets in bytes. 0xffff = not there in this version. */
 #define OFF_NONE 0xffffu
 struct probe_layout {
-	uint32_t version_hex;       /* 0x030c01f0 = 3.12.1 final */
-	uint8_t minor;              /* 12 */
+	uint32_t version_hex; /* 0x030c01f0 = 3.12.1 final */
+	uint8_t minor;        /* 12 */
 	uint8_t free_threaded, debug_build;
 	/* tstate_frame points to a _PyCFrame, whose cframe_current is the frame */
 	uint8_t has_cframe;
 	/* thread state */
 	uint16_t tstate_frame, tstate_interp, cframe_current;
-	uint16_t interp_id_width;   /* bytes: 8 */
-	uint32_t interp_id;         /* offset in PyInterpreterState of int64 id */
+	uint16_t interp_id_width; /* bytes: 8 */
+	uint32_t interp_id;       /* offset in PyInterpreterState of int64 id */
 	/* frames */
 	uint16_t frame_previous, frame_code, frame_position, frame_owner; /* owner: u8 */
-	uint8_t owner_skip;         /* frames with owner ≥ this are no Python frames (0xff: none) */
-	uint8_t position_kind;      /* enum position_kind */
-	uint8_t code_tag_mask;      /* low bits of frame_code that are tags (3.14+: 3) */
-	uint8_t frame_is_entry_3_11;/* 3.11: offset of is_entry (0 = none) */
-	uint16_t cframe_previous;   /* 3.10-3.12 */
-	uint16_t tstate_cframe;     /* 3.10-3.12, for anchors */
+	uint8_t owner_skip;    /* frames with owner ≥ this are no Python frames (0xff: none) */
+	uint8_t position_kind; /* enum position_kind */
+	uint8_t code_tag_mask; /* low bits of frame_code that are tags (3.14+: 3) */
+	uint8_t frame_is_entry_3_11; /* 3.11: offset of is_entry (0 = none) */
+	uint16_t cframe_previous;    /* 3.10-3.12 */
+	uint16_t tstate_cframe;      /* 3.10-3.12, for anchors */
 	/* code objects */
-	uint16_t code_filename, code_name, code_qualname, code_linetable, code_firstlineno, code_instructions;
+	uint16_t code_filename, code_name, code_qualname, code_linetable, code_firstlineno,
+	    code_instructions;
 	/* 3.12+: u32 co_version, another for every code object ever made; 0: not there */
 	uint16_t code_version;
 	/* objects and types */
 	uint16_t ob_type, ob_size;
 	uint16_t tp_name, tp_basicsize, tp_flags, tp_base, tp_dictoffset;
-	uint16_t type_module_slot;  /* reserved */
+	uint16_t type_module_slot; /* reserved */
 	/* text */
 	uint16_t str_state, str_length, str_ascii_data, str_compact_data, str_noncompact_data;
 	/* in the u32 at str_state */
 	uint8_t str_kind_shift, str_kind_bits, str_compact_shift, str_ascii_shift;
 	/* numbers */
-	uint16_t int_tag, int_digits;  /* int_tag: 3.12+ lv_tag; before: signed ob_size */
-	uint8_t int_has_tag;           /* 1: lv_tag = ndigits << 3 | sign */
+	uint16_t int_tag, int_digits; /* int_tag: 3.12+ lv_tag; before: signed ob_size */
+	uint8_t int_has_tag;          /* 1: lv_tag = ndigits << 3 | sign */
 	uint8_t pad0[3];
 	uint16_t float_value, complex_value;
 	/* containers */
 	uint16_t bytes_data, tuple_items, list_items;
-	uint16_t bytearray_start;      /* char *ob_start; length is ob_size */
+	uint16_t bytearray_start; /* char *ob_start; length is ob_size */
 	uint16_t dict_used, dict_keys, dict_values;
-	uint16_t dict_kind;            /* enum dict_kind */
+	uint16_t dict_kind; /* enum dict_kind */
 	/* DICT_38: keys_log2_size is dk_size (int64) */
 	uint16_t keys_log2_size, keys_log2_index_bytes, keys_kind, keys_nentries, keys_indices;
 	/* offset of the first value inside PyDictValues (split tables) */
 	uint16_t values_array;
 	uint16_t set_fill, set_used, set_mask, set_table; /* entries {key, hash} */
 	/* known objects */
-	uint16_t module_dict;          /* md_dict */
-	uint16_t module_name;          /* md_name (3.4+) */
+	uint16_t module_dict; /* md_dict */
+	uint16_t module_name; /* md_name (3.4+) */
 	uint16_t function_module, function_name, function_qualname, function_code;
-	uint16_t method_function, method_self;  /* bound methods */
+	uint16_t method_function, method_self; /* bound methods */
 	/* builtin: PyMethodDef *, whose first word is ml_name */
 	uint16_t cfunction_ml, cfunction_module, cfunction_self;
 	uint16_t heaptype_qualname, heaptype_name; /* PyHeapTypeObject.ht_qualname, ht_name */
-	uint16_t type_dict;            /* tp_dict, for __module__ */
+	uint16_t type_dict;                        /* tp_dict, for __module__ */
 	/* int32 each; _socket.socket */
 	uint16_t socket_fd, socket_family, socket_type, socket_proto;
 	/* pathlib.PurePath slots; OFF_NONE unknown */
 	uint16_t path_str, path_raw_paths, path_drv, path_root, path_parts;
-	uint16_t ob_mutex;             /* free-threaded: u8 PyMutex of every object */
-	/* free-threaded 3.14+: int32 index of the thread's copy of the instructions; pointer to {int64 n, char *copies[n]}. Index 0: code_instructions */
+	uint16_t ob_mutex; /* free-threaded: u8 PyMutex of every object */
+	/* free-threaded 3.14+: int32 index of the thread's copy of the instructions; pointer to
+	 * {int64 n, char *copies[n]}. Index 0: code_instructions */
 	uint16_t frame_tlbc_index, code_tlbc;
 	uint16_t pad1[3];
 	/* addresses in the target */
-	uint64_t runtime;              /* _PyRuntime */
-	uint64_t audit_head;           /* &_PyRuntime.audit_hooks.head */
-	uint64_t fn_tstate_get;        /* PyThreadState *(void), never fails */
+	uint64_t runtime;       /* _PyRuntime */
+	uint64_t audit_head;    /* &_PyRuntime.audit_hooks.head */
+	uint64_t fn_tstate_get; /* PyThreadState *(void), never fails */
 	/* PyMutex_Unlock, free-threaded builds; 0: containers are not entered */
 	uint64_t fn_mutex_unlock;
-	uint64_t fn_neutral;           /* Py_IsInitialized: harmless, returns ≥ 0 */
-	uint64_t fn_at_exit;           /* int Py_AtExit(void (*)(void)); 0: not there */
+	uint64_t fn_neutral;                    /* Py_IsInitialized: harmless, returns ≥ 0 */
+	uint64_t fn_at_exit;                    /* int Py_AtExit(void (*)(void)); 0: not there */
 	uint64_t none, true_, false_, ellipsis; /* the singletons */
 	/* exact types, for quick dispatch; 0 = not found (then tp_flags decide) */
-	uint64_t type_code, type_module, type_function, type_cfunction, type_method, type_type, type_float, type_complex,
-		type_bytearray, type_set, type_frozenset, type_bool;
+	uint64_t type_code, type_module, type_function, type_cfunction, type_method, type_type,
+	    type_float, type_complex, type_bytearray, type_set, type_frozenset, type_bool;
 };
 
 /* ---- the probe's private memory ---- */
 
 enum probe_flag {
-	PROBE_DROP = 1,          /* ring full: count and go on, never wait */
+	PROBE_DROP = 1, /* ring full: count and go on, never wait */
 	/* 2: up to ABI 11, for a process with a seccomp filter */
 	PROBE_STACK_PYTHON = 4,
 	PROBE_STACK_NATIVE = 8,
 	/* times come from ring_shared.now, and the TSC is not read: probe/clock.h says why */
 	PROBE_CLOCK_RING = 16,
-	PROBE_TID_UNKNOWN = 32,  /* the offset of tid in struct pthread is not known (yet) */
+	PROBE_TID_UNKNOWN = 32, /* the offset of tid in struct pthread is not known (yet) */
 	/* with PROBE_CLOCK_RING: earlier times of this process came from the TSC */
 	PROBE_CLOCK_CHANGED = 64,
-	/* forked children are not recorded: their hooks return before anything else, and unlink themselves */
+	/* forked children are not recorded: their hooks return before anything else, and unlink
+	   themselves */
 	PROBE_ALONE = 256,
 };
 
 struct probe_context {
 	uint64_t magic;
 	uint32_t abi;
-	uint32_t flags;             /* enum probe_flag */
-	uint64_t base;              /* own address */
+	uint32_t flags; /* enum probe_flag */
+	uint64_t base;  /* own address */
 	uint32_t state_off, blob_off, shared_off;
-	/* a power of two; 0 up to ABI 8, where struct probe_state was one lane with its lock at + 8 */
+	/* a power of two; 0 up to ABI 8, where struct probe_state was one lane with its lock at + 8
+	 */
 	uint32_t n_lanes;
-	uint64_t total_bytes;       /* of the reservation */
-	uint64_t entry;             /* address of our hook entry {next, fn, userData} */
-	uint64_t mailbox;           /* address of the u64 the stub answers in */
-	uint64_t fn_clock_gettime;  /* vdso, for CLOCK_MONOTONIC_COARSE; 0: there is none */
-	uint32_t tid_off;           /* of tid in struct pthread, from fs base */
-	uint32_t string_bytes;      /* -s */
-	uint32_t bulk_bytes;        /* marshal.loads, compile, code.__new__: kept bytes */
+	uint64_t total_bytes;      /* of the reservation */
+	uint64_t entry;            /* address of our hook entry {next, fn, userData} */
+	uint64_t mailbox;          /* address of the u64 the stub answers in */
+	uint64_t fn_clock_gettime; /* vdso, for CLOCK_MONOTONIC_COARSE; 0: there is none */
+	uint32_t tid_off;          /* of tid in struct pthread, from fs base */
+	uint32_t string_bytes;     /* -s */
+	uint32_t bulk_bytes;       /* marshal.loads, compile, code.__new__: kept bytes */
 	uint32_t max_frames;
-	uint32_t max_items;         /* kept elements of a container */
-	uint32_t slice_bytes;       /* native: most bytes of stack copied */
+	uint32_t max_items;   /* kept elements of a container */
+	uint32_t slice_bytes; /* native: most bytes of stack copied */
 	/* native: of {stackblock, stackblock_size} in struct pthread; 0 unknown */
 	uint32_t stackblock_off;
-	uint32_t ascii_mask;        /* of the u32 at layout.str_state: kind, compact, ascii */
+	uint32_t ascii_mask; /* of the u32 at layout.str_state: kind, compact, ascii */
 	/* name_hash() of events whose first string gets bulk_bytes; 0 ends */
 	uint64_t bulk_names[8];
-	uint64_t stack_end;         /* native: __libc_stack_end of the main thread */
-	/* namespace-local, of the process. Not wiped at fork: a child that was told nothing finds its parent's */
+	uint64_t stack_end; /* native: __libc_stack_end of the main thread */
+	/* namespace-local, of the process. Not wiped at fork: a child that was told nothing finds
+	 * its parent's */
 	uint32_t pid;
 	/* what is left by ascii_mask of a str that is ASCII in one piece with its object */
 	uint32_t ascii_state;
-	/* the function that CPython will call when it is finalised; 0: none. Written by the probe */
+	/* the function that CPython will call when it is finalised; 0: none. Written by the probe
+	 */
 	uint64_t at_exit;
 	struct probe_layout layout;
-	/* Where things stand in the ring. The probe takes it from here alone: whoever else has the ring (a forked child that has given up
-	 * its rights, say) can write into it, and shall not lead us to other memory of this process. */
+	/* Where things stand in the ring. The probe takes it from here alone: whoever else has the
+	 * ring (a forked child that has given up its rights, say) can write into it, and shall not
+	 * lead us to other memory of this process. */
 	/* as in struct ring_shared */
 	uint64_t slots_off, slot_bytes, slot_data_bytes, first_extra_bytes;
 	uint32_t ring_slots;
@@ -175,7 +183,8 @@ struct probe_context {
 static inline void probe_context_complete(struct probe_context *ctx)
 {
 	const struct probe_layout *l = &ctx->layout;
-	ctx->ascii_state = 1u << l->str_kind_shift | 1u << l->str_compact_shift | 1u << l->str_ascii_shift;
+	ctx->ascii_state = 1u << l->str_kind_shift | 1u << l->str_compact_shift |
+			   1u << l->str_ascii_shift;
 	ctx->ascii_mask = ctx->ascii_state | ((1u << l->str_kind_bits) - 1) << l->str_kind_shift;
 }
 
@@ -188,45 +197,50 @@ struct code_cache_line {
 };
 
 /*
- * A lane is what one event of a process needs for itself while it is written: a slot of the ring, and the code objects that
- * were defined there. Where one GIL lets one thread at a time raise events, one lane is always free. Where threads run
- * side by side (free-threaded builds; interpreters with a GIL of their own) each has a lane it tries first, and takes
- * another when that one is held.
+ * A lane is what one event of a process needs for itself while it is written: a slot of the ring,
+ * and the code objects that were defined there. Where one GIL lets one thread at a time raise
+ * events, one lane is always free. Where threads run side by side (free-threaded builds;
+ * interpreters with a GIL of their own) each has a lane it tries first, and takes another when that
+ * one is held.
  */
-#define PROBE_LANES 8u          /* of a process that may need several */
+#define PROBE_LANES 8u /* of a process that may need several */
 /* in .lock: with the low bits of its thread pointer, a thread whose tid is not known */
 #define LANE_NO_TID 0x80000000u
 struct probe_lane {
-	/* 0 free, else the thread that is inside, by its tid or LANE_NO_TID: with a signal handler on top of its own work, it must not wait for itself */
+	/* 0 free, else the thread that is inside, by its tid or LANE_NO_TID: with a signal handler
+	 * on top of its own work, it must not wait for itself */
 	uint32_t lock;
 	/* index + 1; 0 none yet. Never changes again in the life of the process */
 	uint32_t slot;
 	uint32_t next_code_id;
-	uint32_t refused;            /* ring_shared.slots_freed + 1 when there was no slot for it */
-	uint64_t n_pending_drop;     /* not reported yet (only touched atomically) */
+	uint32_t refused;        /* ring_shared.slots_freed + 1 when there was no slot for it */
+	uint64_t n_pending_drop; /* not reported yet (only touched atomically) */
 	uint64_t drop_first_tsc;
 	/* tail + 1 of its slot, when room was waited for in vain without sleep; 0 never */
 	uint64_t vain_tail;
 	uint32_t reserved[6];
 	struct code_cache_line code_cache[CODE_CACHE_SETS][CODE_CACHE_WAYS];
 };
-struct probe_state {             /* zero = "this process has not been here yet" */
+struct probe_state { /* zero = "this process has not been here yet" */
 	/* pid << 32 | a number that earlier processes of that pid do not have */
 	uint64_t identity;
 	/* nobody drains: count and return at once, until the heart beats again */
 	uint32_t abandoned;
-	uint32_t abandoned_beat;     /* heartbeat when it was given up */
-	uint32_t n_slots;            /* of its lanes that have one */
-	/* events in a row that waited for a lane in vain, as far as they waited (probe.c, lane_wait()) */
+	uint32_t abandoned_beat; /* heartbeat when it was given up */
+	uint32_t n_slots;        /* of its lanes that have one */
+	/* events in a row that waited for a lane in vain, as far as they waited (probe.c,
+	 * lane_wait()) */
 	uint32_t n_vain;
-	/* namespace-local, 0 unknown. With `identity` and `is_known` the recorder writes it, at attach and */
+	/* namespace-local, 0 unknown. With `identity` and `is_known` the recorder writes it, at
+	 * attach and */
 	uint32_t parent_pid;
-	/* when a followed process forks. 0: the process has taken its tid for its pid, and may not ask */
+	/* when a followed process forks. 0: the process has taken its tid for its pid, and may not
+	 * ask */
 	uint32_t is_known;
 	/* slots_freed + 1, when a slot was waited for in vain without sleep; 0 never */
 	uint32_t slot_vain;
 	uint32_t reserved[7];
-	struct probe_lane lanes[];   /* [probe_context.n_lanes] */
+	struct probe_lane lanes[]; /* [probe_context.n_lanes] */
 };
 
 /* Where the code stands in the reservation: it knows its context by its own address. */
@@ -234,13 +248,15 @@ struct probe_state {             /* zero = "this process has not been here yet" 
 
 /* ---- shared memory ---- */
 
-/* Two of the largest records without a native part, so that one always fits in one piece (probe.c, RECORD_MAX_BYTES). */
+/* Two of the largest records without a native part, so that one always fits in one piece (probe.c,
+ * RECORD_MAX_BYTES). */
 #define RING_SLOT_MIN_BYTES (512u << 10)
 
-#define VERDICT_COUNT 4096u     /* open addressing, by name hash */
-#define VERDICT_WANTED 1u
+#define VERDICT_COUNT    4096u /* open addressing, by name hash */
+#define VERDICT_WANTED   1u
 #define VERDICT_UNWANTED 2u
-/* One u64: the upper 62 bits of the name's hash and the verdict. 0 = empty. The recorder alone writes. */
+/* One u64: the upper 62 bits of the name's hash and the verdict. 0 = empty. The recorder alone
+ * writes. */
 
 enum ring_state {
 	/* nobody drains: hooks return at once, and who waits for room gives up */
@@ -256,17 +272,18 @@ struct probe_blob_end {
 };
 
 /*
- * A system call can kill the thread that makes it: by a seccomp filter of that thread alone, which may come at any time. So the
- * probe makes none by itself. A thread that waits asks, and spins until the recorder has looked at /proc/PID/task/TID/status; a yes
- * is good for one call, made at once.
+ * A system call can kill the thread that makes it: by a seccomp filter of that thread alone, which
+ * may come at any time. So the probe makes none by itself. A thread that waits asks, and spins
+ * until the recorder has looked at /proc/PID/task/TID/status; a yes is good for one call, made at
+ * once.
  */
 #define RING_ASKS 16u
 enum ask_state { ASK_FREE, ASK_TAKEN, ASK_WAITS, ASK_YES, ASK_NO };
 #define ASK_STATE_BITS 8
 struct ring_ask {
-	uint64_t ticket;            /* serial number << ASK_STATE_BITS | enum ask_state */
-	uint64_t identity;          /* of the process: probe_state.identity */
-	uint32_t tid, pad;          /* namespace-local */
+	uint64_t ticket;   /* serial number << ASK_STATE_BITS | enum ask_state */
+	uint64_t identity; /* of the process: probe_state.identity */
+	uint32_t tid, pad; /* namespace-local */
 };
 
 struct ring_tick {
@@ -280,37 +297,41 @@ struct ring_shared {
 	/* header page + data, both powers of two: data = slot_data_bytes */
 	uint64_t slot_bytes;
 	uint64_t slot_data_bytes;
-	uint32_t slots_off;         /* from the start of the shared area */
-	uint32_t enabled;           /* enum ring_state */
-	uint32_t heartbeat;         /* the recorder adds 1 at least every 200 ms */
-	uint32_t recorder_pid;      /* in the recorder's namespace */
-	uint32_t filter_on;         /* 0: every event is wanted, no look-up */
-	uint32_t slots_freed;       /* futex: the recorder adds 1 when a slot is free again */
-	uint32_t slots_claimed;     /* ever, for the recorder to notice new ones */
-	/* heartbeat + 1 when a process last began to wait for one, at most 100 ms at a time; 0 never. Not a count of those who wait: who is killed meanwhile would stay in it for ever */
+	uint32_t slots_off;     /* from the start of the shared area */
+	uint32_t enabled;       /* enum ring_state */
+	uint32_t heartbeat;     /* the recorder adds 1 at least every 200 ms */
+	uint32_t recorder_pid;  /* in the recorder's namespace */
+	uint32_t filter_on;     /* 0: every event is wanted, no look-up */
+	uint32_t slots_freed;   /* futex: the recorder adds 1 when a slot is free again */
+	uint32_t slots_claimed; /* ever, for the recorder to notice new ones */
+	/* heartbeat + 1 when a process last began to wait for one, at most 100 ms at a time; 0
+	 * never. Not a count of those who wait: who is killed meanwhile would stay in it for ever
+	 */
 	uint32_t slot_waited;
-	uint64_t lost_unserved;     /* events for which there was no slot, or no lock */
-	uint64_t nonce;             /* a number that no other ring has */
+	uint64_t lost_unserved; /* events for which there was no slot, or no lock */
+	uint64_t nonce;         /* a number that no other ring has */
 	/* 1 << 32 | slots_freed, when a process waited for a slot as long as it may; 0 never */
 	uint64_t slots_in_vain;
-	/* slot 0 is larger by so many bytes of data, and the other slots stand so much further behind */
+	/* slot 0 is larger by so many bytes of data, and the other slots stand so much further
+	 * behind */
 	uint64_t first_extra_bytes;
 	uint64_t reserved[4];
 	uint64_t verdicts[VERDICT_COUNT];
-	/* PROBE_CLOCK_RING: the time of the newest event. The recorder lifts it to the time of its clock as often as it looks, an event
-	 * adds a nanosecond. */
+	/* PROBE_CLOCK_RING: the time of the newest event. The recorder lifts it to the time of its
+	 * clock as often as it looks, an event adds a nanosecond. */
 	uint64_t now __attribute__((aligned(64)));
 	struct ring_tick ticks[2] __attribute__((aligned(64))); /* the one that .tick names holds */
-	uint64_t ticks_per_ns;      /* 32.32 fixed point */
+	uint64_t ticks_per_ns;                                  /* 32.32 fixed point */
 	uint32_t tick;
-	uint32_t n_asked;           /* ever, for the recorder to notice */
+	uint32_t n_asked; /* ever, for the recorder to notice */
 	struct ring_ask asks[RING_ASKS] __attribute__((aligned(64)));
 };
 
-/* `writing` of an event must not be seen without the `head` before it. tests/unit/test_order.c tries all interleavings. */
+/* `writing` of an event must not be seen without the `head` before it. tests/unit/test_order.c
+ * tries all interleavings. */
 #define RING_STORE_WRITING __ATOMIC_RELEASE
-#define RING_STORE_TIME __ATOMIC_RELAXED
-#define RING_STORE_HEAD __ATOMIC_RELEASE
+#define RING_STORE_TIME    __ATOMIC_RELAXED
+#define RING_STORE_HEAD    __ATOMIC_RELEASE
 
 enum slot_state {
 	SLOT_FREE,
@@ -318,29 +339,31 @@ enum slot_state {
 	/* by the recorder: what its owner wrote made no sense. Nobody drains it, nobody gets it */
 	SLOT_GIVEN_UP
 };
-struct ring_slot {               /* the header page of a slot; data follows at + PROBE_PAGE */
+struct ring_slot { /* the header page of a slot; data follows at + PROBE_PAGE */
 	/* written by the probe */
-	uint64_t head;               /* bytes ever published; record at head % data */
-	uint32_t state;              /* enum slot_state; claimed by compare-exchange */
-	uint32_t pid;                /* namespace-local */
-	uint32_t tid;                /* of the claimer */
-	/* futex: a thread waits for so many bytes; the recorder stores 0 when there is room for them */
+	uint64_t head;  /* bytes ever published; record at head % data */
+	uint32_t state; /* enum slot_state; claimed by compare-exchange */
+	uint32_t pid;   /* namespace-local */
+	uint32_t tid;   /* of the claimer */
+	/* futex: a thread waits for so many bytes; the recorder stores 0 when there is room for
+	 * them */
 	uint32_t waiting;
-	uint64_t n_dropped;          /* ever; RECORD_LOST tells of them in parts */
-	uint32_t parent_pid;         /* namespace-local getppid(), 0 unknown */
+	uint64_t n_dropped;  /* ever; RECORD_LOST tells of them in parts */
+	uint32_t parent_pid; /* namespace-local getppid(), 0 unknown */
 	/* low half of probe_state.identity: with pid, the slots of one process image */
 	uint32_t birth;
 	/* thread pointer of the claimer: where its tid is to be looked for if .tid is 0 */
 	uint64_t thread;
-	/* An event's time is read before it can be seen. These tell that there is one: `writing` is stored before the clock is
-	 * read, `time` after that, `head` last, in the orders of RING_STORE_*. How they are read: recorder/lineup.h. */
+	/* An event's time is read before it can be seen. These tell that there is one: `writing` is
+	 * stored before the clock is read, `time` after that, `head` last, in the orders of
+	 * RING_STORE_*. How they are read: recorder/lineup.h. */
 	/* head + 1 of an event: in flight as long as head is still the same. 0: there was none */
 	uint64_t writing;
 	/* of the newest event, published or not; first, when the slot was claimed */
 	uint64_t time;
 	/* written by the recorder */
 	uint64_t tail __attribute__((aligned(64))); /* bytes consumed */
-	uint32_t generation;         /* times this slot was recycled */
+	uint32_t generation;                        /* times this slot was recycled */
 	uint32_t pad_recorder;
 };
 
@@ -348,56 +371,61 @@ struct ring_slot {               /* the header page of a slot; data follows at +
 
 enum record_type { RECORD_PAD = 1, RECORD_EVENT, RECORD_LOST, RECORD_FINALISED };
 
-struct record {                  /* every record starts so and is padded to 8 bytes */
-	uint32_t size;               /* whole record */
-	uint8_t type;                /* enum record_type */
-	uint8_t flags;               /* enum record_flag */
+struct record {        /* every record starts so and is padded to 8 bytes */
+	uint32_t size; /* whole record */
+	uint8_t type;  /* enum record_type */
+	uint8_t flags; /* enum record_flag */
 	uint16_t n_frames;
 	/* ticks of the recorder's clock: TSC, or ns where that is not invariant */
 	uint64_t tsc;
 };
 enum record_flag {
-	RECORD_STACK_CUT = 1, RECORD_ARGS_CUT = 2, RECORD_NATIVE = 4, RECORD_SLICE_CUT = 8, RECORD_NO_SLICE = 16,
+	RECORD_STACK_CUT = 1,
+	RECORD_ARGS_CUT = 2,
+	RECORD_NATIVE = 4,
+	RECORD_SLICE_CUT = 8,
+	RECORD_NO_SLICE = 16,
 	RECORD_COMES_BACK = 32 /* FINALISED: the probe links itself again when it is over */
 };
 
 struct record_event {
 	struct record r;
-	uint32_t tid;                /* namespace-local */
+	uint32_t tid; /* namespace-local */
 	uint32_t interpreter;
-	uint32_t name_hash;          /* low half of name_hash() */
+	uint32_t name_hash; /* low half of name_hash() */
 	uint16_t name_bytes;
 	uint16_t n_anchors;
-	uint32_t args_bytes;         /* one TUPLE value */
-	uint32_t frames_bytes;       /* of the frame stream */
-	uint32_t slice_bytes;        /* RECORD_NATIVE */
+	uint32_t args_bytes;   /* one TUPLE value */
+	uint32_t frames_bytes; /* of the frame stream */
+	uint32_t slice_bytes;  /* RECORD_NATIVE */
 	uint32_t pad;
 	/* then, each padded to 8 bytes:
 	 *   name_bytes of name
 	 *   args_bytes of value                        (only OBJECT_AT, never OBJECT or REF)
-	 *   frames_bytes of stream: n_frames × struct record_frame, innermost first; a frame whose code has FRAME_DEFINES
-	 *     set is followed by a struct record_code and its texts
-	 *   with RECORD_NATIVE: struct record_native, struct record_anchor[n_anchors] innermost first, slice_bytes of stack
-	 *     from record_native.sp */
+	 *   frames_bytes of stream: n_frames × struct record_frame, innermost first; a frame whose
+	 * code has FRAME_DEFINES set is followed by a struct record_code and its texts with
+	 * RECORD_NATIVE: struct record_native, struct record_anchor[n_anchors] innermost first,
+	 * slice_bytes of stack from record_native.sp */
 };
 #define FRAME_DEFINES 0x80000000u
 struct record_frame {
 	/* id of a code object of this slot's process, defined here or earlier */
 	uint32_t code;
-	uint32_t lasti;              /* bytes from the first instruction; see enum position_kind */
+	uint32_t lasti; /* bytes from the first instruction; see enum position_kind */
 };
 struct record_code {
-	uint32_t size;               /* this struct and all that belongs to it, a multiple of 8 */
+	uint32_t size; /* this struct and all that belongs to it, a multiple of 8 */
 	uint32_t first_line;
 	uint32_t file_bytes, name_bytes; /* encoded values: STR, STR_CUT or UNREADABLE */
-	uint32_t table_bytes;        /* raw line table */
-	uint32_t table_full_bytes;   /* > table_bytes: it did not fit; only first_line is known */
-	/* then file, name, table back to back */
+	uint32_t table_bytes;            /* raw line table */
+	uint32_t table_full_bytes; /* > table_bytes: it did not fit; only first_line is known */
+				   /* then file, name, table back to back */
 };
 struct record_native {
 	uint64_t pc, sp, rbp, rbx, r12, r13, r14, r15;
 };
-/* One run of the evaluator that is on the stack. What lies where in each version: tracer/merge.h. */
+/* One run of the evaluator that is on the stack. What lies where in each version: tracer/merge.h.
+ */
 struct record_anchor {
 	/* of an address inside the evaluator's C frame, from record_native.sp */
 	uint32_t sp_off;
@@ -409,7 +437,8 @@ struct record_lost {
 	uint64_t n_lost, first_tsc;
 };
 
-/* A hash of the name without its NUL, eight bytes a step, never 0. The probe and the recorder must agree. */
+/* A hash of the name without its NUL, eight bytes a step, never 0. The probe and the recorder must
+ * agree. */
 static inline uint64_t name_hash(const char *name, uint32_t n)
 {
 	const uint64_t k = 0x9fb21c651e98df25ull;
@@ -435,5 +464,8 @@ _Static_assert(sizeof(struct record_anchor) == 8, "record_anchor");
 _Static_assert(sizeof(struct code_cache_line) == 24, "code_cache_line");
 _Static_assert(sizeof(struct ring_slot) <= PROBE_PAGE, "ring_slot");
 _Static_assert(__builtin_offsetof(struct ring_slot, tail) == 64, "the probe's line of a slot");
-_Static_assert(sizeof(struct probe_state) == 64 && __builtin_offsetof(struct probe_lane, code_cache) == 64, "lines of 64 bytes");
-_Static_assert(sizeof(struct probe_lane) % 64 == 0 && (PROBE_LANES & (PROBE_LANES - 1)) == 0, "lanes");
+_Static_assert(sizeof(struct probe_state) == 64 &&
+		   __builtin_offsetof(struct probe_lane, code_cache) == 64,
+	       "lines of 64 bytes");
+_Static_assert(sizeof(struct probe_lane) % 64 == 0 && (PROBE_LANES & (PROBE_LANES - 1)) == 0,
+	       "lanes");

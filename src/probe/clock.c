@@ -16,13 +16,16 @@ LANE_CODE uint64_t clock_coarse_ns(const struct probe_context *ctx)
 	return (uint64_t)ts[0] * 1000000000u + (uint64_t)ts[1];
 }
 
-/* The time that has passed since the recorder looked last. A clock that is far from the recorder's belongs to another time namespace
- * (time_namespaces(7)): then only the recorder's looks count. */
-LANE_CODE static uint64_t ticks_by_coarse(const struct probe_context *ctx, const struct ring_shared *shared)
+/* The time that has passed since the recorder looked last. A clock that is far from the recorder's
+ * belongs to another time namespace (time_namespaces(7)): then only the recorder's looks count. */
+LANE_CODE static uint64_t ticks_by_coarse(const struct probe_context *ctx,
+					  const struct ring_shared *shared)
 {
-	const struct ring_tick *tick = &shared->ticks[__atomic_load_n(&shared->tick, __ATOMIC_ACQUIRE) & 1];
+	const struct ring_tick *tick =
+	    &shared->ticks[__atomic_load_n(&shared->tick, __ATOMIC_ACQUIRE) & 1];
 	uint64_t ticks = __atomic_load_n(&tick->ticks, __ATOMIC_RELAXED);
-	int64_t passed = (int64_t)(clock_coarse_ns(ctx) - __atomic_load_n(&tick->mono_ns, __ATOMIC_RELAXED));
+	int64_t passed = (int64_t)(clock_coarse_ns(ctx) -
+				   __atomic_load_n(&tick->mono_ns, __ATOMIC_RELAXED));
 	if (passed <= 0 || passed > TICK_MAX_NS)
 		return 0;
 	return ticks + (uint64_t)((unsigned __int128)(uint64_t)passed * shared->ticks_per_ns >> 32);
@@ -35,7 +38,8 @@ LANE_CODE static uint64_t newest_of_tsc(const struct probe_context *ctx)
 	uint64_t newest = 0;
 	for (uint32_t i = 0; i < ctx->n_lanes; i++) {
 		uint32_t slot = lane_slot(&state->lanes[i]);
-		uint64_t time = slot ? __atomic_load_n(&slot_of(ctx, slot)->time, __ATOMIC_RELAXED) : 0;
+		uint64_t time = slot ? __atomic_load_n(&slot_of(ctx, slot)->time, __ATOMIC_RELAXED)
+				     : 0;
 		newest = time > newest ? time : newest;
 	}
 	return newest;
@@ -44,13 +48,14 @@ LANE_CODE static uint64_t newest_of_tsc(const struct probe_context *ctx)
 LANE_CODE uint64_t clock_ring(const struct probe_context *ctx)
 {
 	struct ring_shared *shared = shared_of(ctx);
-	uint64_t least = ticks_by_coarse(ctx, shared), now = __atomic_load_n(&shared->now, __ATOMIC_RELAXED);
+	uint64_t least = ticks_by_coarse(ctx, shared),
+		 now = __atomic_load_n(&shared->now, __ATOMIC_RELAXED);
 	if (ctx->flags & PROBE_CLOCK_CHANGED) {
 		uint64_t newest = newest_of_tsc(ctx);
 		least = newest > least ? newest : least;
 	}
-	while (now < least &&
-	       !__atomic_compare_exchange_n(&shared->now, &now, least, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+	while (now < least && !__atomic_compare_exchange_n(&shared->now, &now, least, false,
+							   __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
 	/* More than a nanosecond: in a capture the two have different times. */
 	uint64_t step = (shared->ticks_per_ns >> 32) + 1;

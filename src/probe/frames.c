@@ -1,9 +1,10 @@
 /*
  * frames: see frames.h.
  *
- * Nothing is referenced: a code object in the cache may die and another be born at its address. So every hit is checked
- * against the object's version number, where it has one, else a sum over the addresses of its texts and the ends of its
- * line table; a line that fails is defined anew under a new id.
+ * Nothing is referenced: a code object in the cache may die and another be born at its address. So
+ * every hit is checked against the object's version number, where it has one, else a sum over the
+ * addresses of its texts and the ends of its line table; a line that fails is defined anew under a
+ * new id.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,29 +14,35 @@
 #include "probe/read.h"
 #include "probe/serialise.h"
 
-#define TABLE_MAX_BYTES 65536u   /* of a line table; larger ones give the first line only */
-#define TEXT_MAX_BYTES 1024u     /* of a file or function name */
+#define TABLE_MAX_BYTES 65536u /* of a line table; larger ones give the first line only */
+#define TEXT_MAX_BYTES  1024u  /* of a file or function name */
 
-/* What tells a code object from another that was made later at the same address. `salt`: of its interpreter. */
-static inline uint32_t code_version_check(const struct probe_layout *l, uint64_t code, uint32_t salt)
+/* What tells a code object from another that was made later at the same address. `salt`: of its
+ * interpreter. */
+static inline uint32_t code_version_check(const struct probe_layout *l, uint64_t code,
+					  uint32_t salt)
 {
-	/* Objects/codeobject.c, init_code: a counter of the interpreter; 0 once it has run out. Short-lived interpreters
-	 * repeat addresses and numbers alike, but the number of an interpreter never comes back (Python/pystate.c,
-	 * interpreters.next_id). */
+	/* Objects/codeobject.c, init_code: a counter of the interpreter; 0 once it has run out.
+	 * Short-lived interpreters repeat addresses and numbers alike, but the number of an
+	 * interpreter never comes back (Python/pystate.c, interpreters.next_id). */
 	uint32_t version = rd32(code + l->code_version);
 	return version ? version ^ salt : 0;
 }
 
-static inline uint32_t code_content_check(const struct probe_layout *l, uint64_t code, uint32_t salt)
+static inline uint32_t code_content_check(const struct probe_layout *l, uint64_t code,
+					  uint32_t salt)
 {
 	uint64_t table = rd64(code + l->code_linetable), name = rd64(code + l->code_name);
 	uint64_t n = rd64(table + l->ob_size), data = table + l->bytes_data;
-	uint64_t where = rd64(code + l->code_filename) ^ (name << 17 | name >> 47) ^ (table << 34 | table >> 30), what = n;
+	uint64_t where = rd64(code + l->code_filename) ^ (name << 17 | name >> 47) ^
+			 (table << 34 | table >> 30),
+		 what = n;
 	if (n >= 8) {
 		uint64_t last = rd64(data + n - 8);
 		what ^= rd64(data) ^ (last << 29 | last >> 35);
 	}
-	return (uint32_t)((where * 0x9e3779b97f4a7c15ull ^ what * 0xff51afd7ed558ccdull) >> 32) ^ salt;
+	return (uint32_t)((where * 0x9e3779b97f4a7c15ull ^ what * 0xff51afd7ed558ccdull) >> 32) ^
+	       salt;
 }
 
 static inline uint32_t code_check(const struct probe_layout *l, uint64_t code, uint32_t salt)
@@ -45,7 +52,8 @@ static inline uint32_t code_check(const struct probe_layout *l, uint64_t code, u
 }
 
 /* Define a code object behind the frame just written; false if not even its head fits. */
-LANE_CODE static bool code_define(struct out *o, const struct probe_layout *l, uint64_t code, uint64_t table)
+LANE_CODE static bool code_define(struct out *o, const struct probe_layout *l, uint64_t code,
+				  uint64_t table)
 {
 	if ((uint64_t)(o->end - o->p) < sizeof(struct record_code) + 2 * (TEXT_MAX_BYTES + 32) + 64)
 		return false;
@@ -54,7 +62,8 @@ LANE_CODE static bool code_define(struct out *o, const struct probe_layout *l, u
 	uint8_t *file = o->p;
 	out_str(o, rd64(code + l->code_filename), TEXT_MAX_BYTES);
 	uint8_t *name = o->p;
-	out_str(o, rd64(code + (l->code_qualname != OFF_NONE ? l->code_qualname : l->code_name)), TEXT_MAX_BYTES);
+	out_str(o, rd64(code + (l->code_qualname != OFF_NONE ? l->code_qualname : l->code_name)),
+		TEXT_MAX_BYTES);
 	uint8_t *bytes = o->p;
 	uint64_t full = rd64(table + l->ob_size), n = full;
 	if (n > TABLE_MAX_BYTES || n + 16 > (uint64_t)(o->end - o->p))
@@ -77,13 +86,15 @@ static inline uint32_t cache_set_of(uint64_t code)
 	return (uint32_t)((code >> 4) * 0x9e3779b97f4a7c15ull >> 40) % CODE_CACHE_SETS;
 }
 
-LANE_CODE static bool frame_put(struct out *o, struct probe_lane *lane, const struct probe_layout *l, uint64_t code,
-		      uint32_t lasti, uint32_t interp_salt)
+LANE_CODE static bool frame_put(struct out *o, struct probe_lane *lane,
+				const struct probe_layout *l, uint64_t code, uint32_t lasti,
+				uint32_t interp_salt)
 {
 	if ((uint64_t)(o->end - o->p) < sizeof(struct record_frame) + 64)
 		return false;
 	struct record_frame *frame = (struct record_frame *)o->p;
-	uint32_t first_line = rd32(code + l->code_firstlineno), check = code_check(l, code, interp_salt);
+	uint32_t first_line = rd32(code + l->code_firstlineno),
+		 check = code_check(l, code, interp_salt);
 	struct code_cache_line *ways = lane->code_cache[cache_set_of(code)], *line = NULL;
 	for (unsigned w = 0; w < CODE_CACHE_WAYS; w++) {
 		struct code_cache_line *c = &ways[w];
@@ -117,12 +128,14 @@ LANE_CODE static bool frame_put(struct out *o, struct probe_lane *lane, const st
 	return true;
 }
 
-/* First of the instructions the frame runs: in free-threaded 3.14+ every thread has its own copy (v3.14.0
- * Include/internal/pycore_code.h, _PyCode_GetTLBC; Python/ceval.c). Index 0 is the code object's own. */
+/* First of the instructions the frame runs: in free-threaded 3.14+ every thread has its own copy
+ * (v3.14.0 Include/internal/pycore_code.h, _PyCode_GetTLBC; Python/ceval.c). Index 0 is the code
+ * object's own. */
 static inline uint64_t instructions_of(const struct probe_layout *l, uint64_t frame, uint64_t code)
 {
 	if (l->frame_tlbc_index != OFF_NONE) {
-		uint64_t index = rd32(frame + l->frame_tlbc_index), copies = rd64(code + l->code_tlbc);
+		uint64_t index = rd32(frame + l->frame_tlbc_index),
+			 copies = rd64(code + l->code_tlbc);
 		if (index && copies && index < rd64(copies))
 			return rd64(copies + 8 + 8 * index);
 	}
@@ -132,15 +145,19 @@ static inline uint64_t instructions_of(const struct probe_layout *l, uint64_t fr
 LANE_CODE static void anchor_add(struct frame_walk *walk, uint64_t address)
 {
 	if (walk->n_anchors < walk->max_anchors && address >= walk->sp && address < walk->sp_limit)
-		walk->anchors[walk->n_anchors++] = (struct record_anchor){ (uint32_t)(address - walk->sp), walk->n_frames };
+		walk->anchors[walk->n_anchors++] = (struct record_anchor){
+			(uint32_t)(address - walk->sp), walk->n_frames
+		};
 }
 
 /*
- * 3.10, 3.11: every run of the evaluator keeps a cframe in its C frame, chained outwards. This run's outermost Python frame
- * has been passed: its cframe is the anchor. Returns the next cframe, 0 at the end: in 3.10 the thread's
- * root_cframe.previous is not initialised (Python/pystate.c, new_threadstate), so an address outside the stack ends it.
+ * 3.10, 3.11: every run of the evaluator keeps a cframe in its C frame, chained outwards. This
+ * run's outermost Python frame has been passed: its cframe is the anchor. Returns the next cframe,
+ * 0 at the end: in 3.10 the thread's root_cframe.previous is not initialised (Python/pystate.c,
+ * new_threadstate), so an address outside the stack ends it.
  */
-LANE_CODE static uint64_t cframe_anchor(const struct probe_layout *l, uint64_t cframe, struct frame_walk *walk)
+LANE_CODE static uint64_t cframe_anchor(const struct probe_layout *l, uint64_t cframe,
+					struct frame_walk *walk)
 {
 	if (cframe < walk->sp || cframe >= walk->sp_limit)
 		return 0;
@@ -149,19 +166,22 @@ LANE_CODE static uint64_t cframe_anchor(const struct probe_layout *l, uint64_t c
 }
 
 /*
- * The common case by itself: no anchors wanted, no thread-local copies of instructions, every code object in the cache.
- * Offsets stay in registers, which the general walk cannot have: it writes through pointers that might be anything. Stops
- * at the first frame that needs more, which the general walk goes on from. `by_version` and `position` are known where it
- * is called: one loop is made for each.
+ * The common case by itself: no anchors wanted, no thread-local copies of instructions, every code
+ * object in the cache. Offsets stay in registers, which the general walk cannot have: it writes
+ * through pointers that might be anything. Stops at the first frame that needs more, which the
+ * general walk goes on from. `by_version` and `position` are known where it is called: one loop is
+ * made for each.
  */
-static inline __attribute__((always_inline)) uint64_t frames_cached(struct out *o, struct probe_lane *lane, uint64_t frame,
-								    uint32_t salt, struct frame_walk *walk, bool by_version,
-								    enum position_kind position)
+static inline __attribute__((always_inline)) uint64_t
+frames_cached(struct out *o, struct probe_lane *lane, uint64_t frame, uint32_t salt,
+	      struct frame_walk *walk, bool by_version, enum position_kind position)
 {
 	const struct probe_layout *l = &o->ctx->layout;
-	const uint32_t previous_off = l->frame_previous, code_off = l->frame_code, position_off = l->frame_position;
+	const uint32_t previous_off = l->frame_previous, code_off = l->frame_code,
+		       position_off = l->frame_position;
 	const uint32_t owner_off = l->frame_owner, line_off = l->code_firstlineno;
-	const uint32_t type_off = l->ob_type, instructions_off = l->code_instructions, skip = l->owner_skip;
+	const uint32_t type_off = l->ob_type, instructions_off = l->code_instructions,
+		       skip = l->owner_skip;
 	const uint64_t tag_mask = ~(uint64_t)l->code_tag_mask, type_code = l->type_code;
 	uint64_t room = (uint64_t)(o->end - o->p) / sizeof(struct record_frame);
 	uint32_t n = walk->n_frames, max = o->ctx->max_frames;
@@ -173,20 +193,24 @@ static inline __attribute__((always_inline)) uint64_t frames_cached(struct out *
 		if (position != POSITION_POINTER || rd8(frame + owner_off) < skip) {
 			if (n >= max || !code || rd64(code + type_off) != type_code)
 				break;
-			uint32_t check = by_version ? code_version_check(l, code, salt) : code_content_check(l, code, salt);
+			uint32_t check = by_version ? code_version_check(l, code, salt)
+						    : code_content_check(l, code, salt);
 			struct code_cache_line *c = lane->code_cache[cache_set_of(code)];
 			if (c->code != code || c->check != check) {
 				c++;
 				if (c->code != code || c->check != check)
 					break;
 			}
-			if ((by_version && !check) || !c->used || c->first_line != rd32(code + line_off))
+			if ((by_version && !check) || !c->used ||
+			    c->first_line != rd32(code + line_off))
 				break;
 			to->code = c->id;
 			if (position == POSITION_POINTER)
-				to->lasti = (uint32_t)(rd64(frame + position_off) - code - instructions_off);
+				to->lasti = (uint32_t)(rd64(frame + position_off) - code -
+						       instructions_off);
 			else
-				to->lasti = rd32(frame + position_off) * (position == POSITION_LASTI_UNITS ? 2 : 1);
+				to->lasti = rd32(frame + position_off) *
+					    (position == POSITION_LASTI_UNITS ? 2 : 1);
 			to++;
 			n++;
 		}
@@ -197,21 +221,26 @@ static inline __attribute__((always_inline)) uint64_t frames_cached(struct out *
 	return frame;
 }
 
-LANE_CODE static uint64_t frames_cached_of(struct out *o, struct probe_lane *lane, uint64_t frame, uint32_t salt, struct frame_walk *walk)
+LANE_CODE static uint64_t frames_cached_of(struct out *o, struct probe_lane *lane, uint64_t frame,
+					   uint32_t salt, struct frame_walk *walk)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	switch (l->position_kind) {
-	case POSITION_LASTI_BYTES: return frames_cached(o, lane, frame, salt, walk, false, POSITION_LASTI_BYTES);
-	case POSITION_LASTI_UNITS: return frames_cached(o, lane, frame, salt, walk, false, POSITION_LASTI_UNITS);
+	case POSITION_LASTI_BYTES:
+		return frames_cached(o, lane, frame, salt, walk, false, POSITION_LASTI_BYTES);
+	case POSITION_LASTI_UNITS:
+		return frames_cached(o, lane, frame, salt, walk, false, POSITION_LASTI_UNITS);
 	default:
 		if (l->frame_owner == OFF_NONE)
 			return frame;
-		return l->code_version ? frames_cached(o, lane, frame, salt, walk, true, POSITION_POINTER)
-				       : frames_cached(o, lane, frame, salt, walk, false, POSITION_POINTER);
+		return l->code_version
+			   ? frames_cached(o, lane, frame, salt, walk, true, POSITION_POINTER)
+			   : frames_cached(o, lane, frame, salt, walk, false, POSITION_POINTER);
 	}
 }
 
-LANE_CODE void frames_out(struct out *o, struct probe_lane *lane, uint64_t tstate, struct frame_walk *walk)
+LANE_CODE void frames_out(struct out *o, struct probe_lane *lane, uint64_t tstate,
+			  struct frame_walk *walk)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	if (!tstate)
@@ -221,7 +250,8 @@ LANE_CODE void frames_out(struct out *o, struct probe_lane *lane, uint64_t tstat
 	if (l->has_cframe)
 		frame = frame ? rd64(frame + l->cframe_current) : 0;
 	uint64_t cframe = 0;
-	if (walk->max_anchors && l->tstate_cframe != OFF_NONE && l->cframe_previous != OFF_NONE && l->minor < 12)
+	if (walk->max_anchors && l->tstate_cframe != OFF_NONE && l->cframe_previous != OFF_NONE &&
+	    l->minor < 12)
 		cframe = rd64(tstate + l->tstate_cframe);
 	uint32_t max = o->ctx->max_frames;
 	bool full = false;

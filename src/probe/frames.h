@@ -1,5 +1,6 @@
 /*
- * frames: the Python stack of the running thread, read raw, as the frame stream of a record (abi.h).
+ * frames: the Python stack of the running thread, read raw, as the frame stream of a record
+ * (abi.h).
  */
 #pragma once
 #include <stdbool.h>
@@ -11,11 +12,11 @@ struct out;
 
 struct frame_walk {
 	uint32_t n_frames;
-	bool cut;                  /* more frames than the limit, or than fit */
+	bool cut; /* more frames than the limit, or than fit */
 	uint32_t n_anchors;
 	struct record_anchor *anchors; /* native: room for max_anchors */
 	uint32_t max_anchors;
-	uint64_t sp, sp_limit;     /* native: anchors count only in [sp, sp_limit) */
+	uint64_t sp, sp_limit; /* native: anchors count only in [sp, sp_limit) */
 };
 
 /* Write the stream. tstate may be 0: then there are no frames. */

@@ -19,7 +19,8 @@ static inline struct ring_shared *shared_of(const struct probe_context *ctx)
 /* slot: index + 1 */
 static inline struct ring_slot *slot_of(const struct probe_context *ctx, uint32_t slot)
 {
-	uint64_t off = ctx->slots_off + (slot - 1) * ctx->slot_bytes + (slot > 1 ? ctx->first_extra_bytes : 0);
+	uint64_t off = ctx->slots_off + (slot - 1) * ctx->slot_bytes +
+		       (slot > 1 ? ctx->first_extra_bytes : 0);
 	return (struct ring_slot *)((uint8_t *)shared_of(ctx) + off);
 }
 
@@ -30,7 +31,8 @@ static inline uint64_t slot_size(const struct probe_context *ctx, const struct r
 	return ctx->slot_data_bytes + ((uint64_t)slot == first ? ctx->first_extra_bytes : 0);
 }
 
-static inline struct probe_lane *lane_at(const struct probe_context *ctx, struct probe_state *state, uint32_t i)
+static inline struct probe_lane *lane_at(const struct probe_context *ctx, struct probe_state *state,
+					 uint32_t i)
 {
 	return &state->lanes[i & (ctx->n_lanes - 1)];
 }

@@ -11,9 +11,9 @@
 enum {
 	/* before anybody is asked: a recorder that is at work makes room by itself */
 	SPINS_FIRST = 500,
-	SPIN_NS = 20,                       /* where there is no clock: a low estimate of a turn */
-	REFUSED_NS = 500 * 1000 * 1000,     /* without progress, where it may not sleep */
-	UNHEARD_NS = 1000 * 1000 * 1000,    /* without a sign of the recorder */
+	SPIN_NS = 20,                    /* where there is no clock: a low estimate of a turn */
+	REFUSED_NS = 500 * 1000 * 1000,  /* without progress, where it may not sleep */
+	UNHEARD_NS = 1000 * 1000 * 1000, /* without a sign of the recorder */
 };
 
 static inline uint64_t ticket_in(uint64_t ticket, enum ask_state state)
@@ -23,10 +23,12 @@ static inline uint64_t ticket_in(uint64_t ticket, enum ask_state state)
 
 static inline bool ticket_change(uint64_t *at, uint64_t from, uint64_t to)
 {
-	return __atomic_compare_exchange_n(at, &from, to, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n(at, &from, to, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_RELAXED);
 }
 
-static void ask_begin(const struct probe_context *ctx, const struct probe_state *state, uint32_t tid, struct ask *ask)
+static void ask_begin(const struct probe_context *ctx, const struct probe_state *state,
+		      uint32_t tid, struct ask *ask)
 {
 	struct ring_shared *shared = shared_of(ctx);
 	for (uint32_t i = 0; i < RING_ASKS; i++) {
@@ -34,7 +36,8 @@ static void ask_begin(const struct probe_context *ctx, const struct probe_state 
 		struct ring_ask *at = &shared->asks[place];
 		uint64_t before = __atomic_load_n(&at->ticket, __ATOMIC_RELAXED);
 		uint64_t mine = ticket_in(before + (1ull << ASK_STATE_BITS), ASK_TAKEN);
-		if (before != ticket_in(before, ASK_FREE) || !ticket_change(&at->ticket, before, mine))
+		if (before != ticket_in(before, ASK_FREE) ||
+		    !ticket_change(&at->ticket, before, mine))
 			continue;
 		at->identity = __atomic_load_n(&state->identity, __ATOMIC_RELAXED);
 		at->tid = tid;
@@ -48,7 +51,8 @@ static void ask_begin(const struct probe_context *ctx, const struct probe_state 
 	}
 }
 
-enum answer ask_poll(const struct probe_context *ctx, const struct probe_state *state, uint32_t tid, struct ask *ask)
+enum answer ask_poll(const struct probe_context *ctx, const struct probe_state *state, uint32_t tid,
+		     struct ask *ask)
 {
 	if (ask->is_refused)
 		return ANSWER_NO;
@@ -60,10 +64,12 @@ enum answer ask_poll(const struct probe_context *ctx, const struct probe_state *
 		ask_begin(ctx, state, tid, ask);
 		return ANSWER_NONE;
 	}
-	uint64_t *at = &shared_of(ctx)->asks[ask->place].ticket, now = __atomic_load_n(at, __ATOMIC_ACQUIRE);
+	uint64_t *at = &shared_of(ctx)->asks[ask->place].ticket,
+		 now = __atomic_load_n(at, __ATOMIC_ACQUIRE);
 	if (now == ticket_in(ask->ticket, ASK_WAITS))
 		return ANSWER_NONE;
-	bool is_yes = now == ticket_in(ask->ticket, ASK_YES), is_no = now == ticket_in(ask->ticket, ASK_NO);
+	bool is_yes = now == ticket_in(ask->ticket, ASK_YES),
+	     is_no = now == ticket_in(ask->ticket, ASK_NO);
 	ask->ticket = 0;
 	ask->is_refused = is_no;
 	/* it took so long that the place was freed */
@@ -78,12 +84,14 @@ void ask_end(const struct probe_context *ctx, struct ask *ask)
 		return;
 	uint64_t *at = &shared_of(ctx)->asks[ask->place].ticket;
 	for (enum ask_state state = ASK_WAITS; state <= ASK_NO; state++)
-		if (ticket_change(at, ticket_in(ask->ticket, state), ticket_in(ask->ticket, ASK_FREE)))
+		if (ticket_change(at, ticket_in(ask->ticket, state),
+				  ticket_in(ask->ticket, ASK_FREE)))
 			break;
 	ask->ticket = 0;
 }
 
-LANE_CODE enum patience_step patience_step(const struct probe_context *ctx, const struct probe_state *state, uint32_t tid,
+LANE_CODE enum patience_step patience_step(const struct probe_context *ctx,
+					   const struct probe_state *state, uint32_t tid,
 					   uint64_t done, struct patience *p)
 {
 	uint32_t beat = __atomic_load_n(&shared_of(ctx)->heartbeat, __ATOMIC_RELAXED);
@@ -101,6 +109,8 @@ LANE_CODE enum patience_step patience_step(const struct probe_context *ctx, cons
 		return PATIENCE_SLEEP;
 	if (p->n_spins % 64)
 		return PATIENCE_SPIN;
-	uint64_t now = clock_coarse_ns(ctx), passed = now ? now - p->since_ns : (uint64_t)(p->n_spins - p->n_since) * SPIN_NS;
-	return passed < (p->ask.is_refused ? REFUSED_NS : UNHEARD_NS) ? PATIENCE_SPIN : PATIENCE_LOST;
+	uint64_t now = clock_coarse_ns(ctx),
+		 passed = now ? now - p->since_ns : (uint64_t)(p->n_spins - p->n_since) * SPIN_NS;
+	return passed < (p->ask.is_refused ? REFUSED_NS : UNHEARD_NS) ? PATIENCE_SPIN
+								      : PATIENCE_LOST;
 }

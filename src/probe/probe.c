@@ -1,20 +1,22 @@
 /*
- * probe: the hook itself. It runs inside the target, in the thread that raises the event, with what that thread holds
- * (the GIL, or nothing but its own references in free-threaded builds).
+ * probe: the hook itself. It runs inside the target, in the thread that raises the event, with what
+ * that thread holds (the GIL, or nothing but its own references in free-threaded builds).
  *
- * The rules of a guest: no libc, no allocation, no call into Python but one getter (and, in an interpreter's last event,
- * Py_AtExit, which stores a pointer), no lock that another thread could hold for long, no wait without a bound, errno
- * untouched, always 0 returned. No system call, but one futex(2) each time the recorder says that it cannot kill (patience.h).
+ * The rules of a guest: no libc, no allocation, no call into Python but one getter (and, in an
+ * interpreter's last event, Py_AtExit, which stores a pointer), no lock that another thread could
+ * hold for long, no wait without a bound, errno untouched, always 0 returned. No system call, but
+ * one futex(2) each time the recorder says that it cannot kill (patience.h).
  *
  *   unwanted or paused?  ─▶ return
- *   a lane of this process ─▶ its slot has room? else wait (bounded by the recorder's heartbeat) or count a loss
- *   event name, arguments, frames straight into the ring ─▶ publish head ─▶ leave the lane
+ *   a lane of this process ─▶ its slot has room? else wait (bounded by the recorder's heartbeat) or
+ * count a loss event name, arguments, frames straight into the ring ─▶ publish head ─▶ leave the
+ * lane
  *
- * A record becomes visible by one store of `head` after it is complete, so a process that dies half-way loses that
- * record only.
+ * A record becomes visible by one store of `head` after it is complete, so a process that dies
+ * half-way loses that record only.
  *
- * A thread's events may go through different lanes. Their times alone put them in order again, so no two of one thread
- * are the same (clock.h), and later ones are published after earlier ones.
+ * A thread's events may go through different lanes. Their times alone put them in order again, so
+ * no two of one thread are the same (clock.h), and later ones are published after earlier ones.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,10 +43,10 @@ enum {
 	/* How a lane is waited for; "times": that all were found held. */
 	/* times, before the recorder is asked whether one may sleep: patience.h */
 	LANE_SPINS = 20,
-	LANE_SPINS_REFUSED = 1 << 20,  /* times, where one may not: some 50 ms */
-	LANE_SPINS_UNHEARD = 1 << 24,  /* times, without an answer */
+	LANE_SPINS_REFUSED = 1 << 20, /* times, where one may not: some 50 ms */
+	LANE_SPINS_UNHEARD = 1 << 24, /* times, without an answer */
 	LANE_NAP_NS = 50 * 1000,
-	LANE_NAPS = 20,          /* then longer */
+	LANE_NAPS = 20, /* then longer */
 	LANE_SLEEP_NS = 1000 * 1000,
 	LANE_SLEEPS = 2000,
 	/* once it was in vain, one event in so many waits again, but not for long */
@@ -63,8 +65,9 @@ static inline uint32_t tid_now(const struct probe_context *ctx)
 
 /* ---- lanes: one event in each at a time ---- */
 
-/* What a thread writes into a lane's lock. Without a tid its thread pointer tells it from others, which %fs:0 holds
- * (System V ABI for AMD64, ELF handling for TLS): blocks of different threads lie farther apart than 64 bytes. */
+/* What a thread writes into a lane's lock. Without a tid its thread pointer tells it from others,
+ * which %fs:0 holds (System V ABI for AMD64, ELF handling for TLS): blocks of different threads lie
+ * farther apart than 64 bytes. */
 static inline uint32_t lane_owner(uint32_t tid)
 {
 	return tid ? tid : LANE_NO_TID | (uint32_t)(thread_u64(0) >> 6);
@@ -73,7 +76,8 @@ static inline uint32_t lane_owner(uint32_t tid)
 static inline bool lane_try(struct probe_lane *lane, uint32_t tid, uint32_t *ret_owner)
 {
 	*ret_owner = 0;
-	return __atomic_compare_exchange_n(&lane->lock, ret_owner, lane_owner(tid), false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n(&lane->lock, ret_owner, lane_owner(tid), false,
+					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
 static inline void lane_leave(struct probe_lane *lane)
@@ -101,8 +105,9 @@ static void count_loss(const struct probe_context *ctx, struct probe_lane *lane)
 	__atomic_fetch_add(&slot_of(ctx, lane_slot(lane))->n_dropped, 1, __ATOMIC_RELAXED);
 }
 
-/* Nobody drained for as long as we are willing to wait. What the recorder misses from here on is counted, for it may only
- * have been kept from running: then its heart beats again, and so do we. */
+/* Nobody drained for as long as we are willing to wait. What the recorder misses from here on is
+ * counted, for it may only have been kept from running: then its heart beats again, and so do we.
+ */
 static void give_up(const struct probe_context *ctx)
 {
 	struct probe_state *state = state_of(ctx);
@@ -111,12 +116,14 @@ static void give_up(const struct probe_context *ctx)
 }
 
 /* In no lane yet. To tell the time is a call out of the probe, for which one must be inside. */
-static bool is_abandoned(const struct probe_context *ctx, struct probe_state *state, struct probe_lane *lane, uint32_t tid)
+static bool is_abandoned(const struct probe_context *ctx, struct probe_state *state,
+			 struct probe_lane *lane, uint32_t tid)
 {
 	uint32_t owner;
 	if (!__atomic_load_n(&state->abandoned, __ATOMIC_ACQUIRE))
 		return false;
-	if (__atomic_load_n(&shared_of(ctx)->heartbeat, __ATOMIC_RELAXED) != state->abandoned_beat) {
+	if (__atomic_load_n(&shared_of(ctx)->heartbeat, __ATOMIC_RELAXED) !=
+	    state->abandoned_beat) {
 		__atomic_store_n(&state->abandoned, 0, __ATOMIC_RELAXED);
 		return false;
 	}
@@ -131,26 +138,32 @@ static bool is_abandoned(const struct probe_context *ctx, struct probe_state *st
 
 /* ---- slots and room ---- */
 
-/* The pid of this process, and a number by which its slots are known from those of another with that pid. */
-static uint64_t identity_of(const struct probe_context *ctx, struct probe_state *state, uint32_t tid)
+/* The pid of this process, and a number by which its slots are known from those of another with
+ * that pid. */
+static uint64_t identity_of(const struct probe_context *ctx, struct probe_state *state,
+			    uint32_t tid)
 {
 	uint64_t known = __atomic_load_n(&state->identity, __ATOMIC_RELAXED);
 	if (known)
 		return known;
-	/* A forked child that the recorder has not told. Mostly it has one thread, whose tid is the pid. */
+	/* A forked child that the recorder has not told. Mostly it has one thread, whose tid is the
+	 * pid. */
 	uint64_t pid = tid ? tid : LANE_NO_TID - 1;
 	uint64_t mine = pid << 32 | ((uint32_t)clock_now(ctx) | 1);
 	uint32_t parent = ctx->pid;
-	if (!__atomic_compare_exchange_n(&state->identity, &known, mine, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+	if (!__atomic_compare_exchange_n(&state->identity, &known, mine, false, __ATOMIC_RELAXED,
+					 __ATOMIC_RELAXED))
 		return known; /* another thread was here first */
 	state->parent_pid = parent;
 	((struct probe_context *)ctx->base)->pid = (uint32_t)pid;
 	return mine;
 }
 
-/* A process's first slot can be any; its further ones leave a quarter of them to processes that have none. */
-static __attribute__((noinline)) bool slot_take(const struct probe_context *ctx, struct probe_state *state, struct probe_lane *lane, uint32_t tid,
-		      bool is_further)
+/* A process's first slot can be any; its further ones leave a quarter of them to processes that
+ * have none. */
+static __attribute__((noinline)) bool slot_take(const struct probe_context *ctx,
+						struct probe_state *state, struct probe_lane *lane,
+						uint32_t tid, bool is_further)
 {
 	struct ring_shared *shared = shared_of(ctx);
 	uint64_t identity = identity_of(ctx, state, tid);
@@ -159,8 +172,8 @@ static __attribute__((noinline)) bool slot_take(const struct probe_context *ctx,
 		struct ring_slot *slot = slot_of(ctx, i);
 		uint32_t expected = SLOT_FREE;
 		if (__atomic_load_n(&slot->state, __ATOMIC_RELAXED) != SLOT_FREE ||
-		    !__atomic_compare_exchange_n(&slot->state, &expected, SLOT_ACTIVE, false, __ATOMIC_ACQ_REL,
-						 __ATOMIC_RELAXED))
+		    !__atomic_compare_exchange_n(&slot->state, &expected, SLOT_ACTIVE, false,
+						 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 			continue;
 		slot->tid = tid;
 		slot->parent_pid = state->parent_pid;
@@ -177,10 +190,13 @@ static __attribute__((noinline)) bool slot_take(const struct probe_context *ctx,
 	return false;
 }
 
-/* A slot for a lane that we are in. A process that has one already goes on with that if there is no other. One that has none
- * may wait, if all are taken by a storm of short-lived children, until the recorder has emptied one of a process that is gone. If the
- * processes live on, one that has waited in vain says so, and until a slot is free again no other waits. */
-static __attribute__((noinline)) bool slot_claim(const struct probe_context *ctx, struct probe_state *state, struct probe_lane *lane, uint32_t tid)
+/* A slot for a lane that we are in. A process that has one already goes on with that if there is no
+ * other. One that has none may wait, if all are taken by a storm of short-lived children, until the
+ * recorder has emptied one of a process that is gone. If the processes live on, one that has waited
+ * in vain says so, and until a slot is free again no other waits. */
+static __attribute__((noinline)) bool slot_claim(const struct probe_context *ctx,
+						 struct probe_state *state, struct probe_lane *lane,
+						 uint32_t tid)
 {
 	struct ring_shared *shared = shared_of(ctx);
 	struct patience patience = { 0 };
@@ -201,14 +217,17 @@ static __attribute__((noinline)) bool slot_claim(const struct probe_context *ctx
 			break;
 		}
 		if (__atomic_load_n(&shared->slots_in_vain, __ATOMIC_RELAXED) == in_vain ||
-		    __atomic_load_n(&state->slot_vain, __ATOMIC_RELAXED) == freed + 1 || all == SLOT_STEPS_ALL /* always one faster */ ||
-		    ctx->flags & PROBE_DROP || __atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) == RING_OFF)
+		    __atomic_load_n(&state->slot_vain, __ATOMIC_RELAXED) == freed + 1 ||
+		    all == SLOT_STEPS_ALL /* always one faster */ || ctx->flags & PROBE_DROP ||
+		    __atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) == RING_OFF)
 			break;
 		if (sleeps == SLOT_STEPS) {
 			__atomic_store_n(&shared->slots_in_vain, in_vain, __ATOMIC_RELAXED);
 			break;
 		}
-		__atomic_store_n(&shared->slot_waited, __atomic_load_n(&shared->heartbeat, __ATOMIC_RELAXED) + 1, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&shared->slot_waited,
+				 __atomic_load_n(&shared->heartbeat, __ATOMIC_RELAXED) + 1,
+				 __ATOMIC_SEQ_CST);
 		enum patience_step step = patience_step(ctx, state, tid, freed, &patience);
 		if (step == PATIENCE_LOST) {
 			if (patience.ask.is_refused)
@@ -219,7 +238,8 @@ static __attribute__((noinline)) bool slot_claim(const struct probe_context *ctx
 		}
 		if (step == PATIENCE_SLEEP) {
 			int64_t time[2] = { 0, WAIT_STEP_NS };
-			sys_call4(SYS_FUTEX, (long)&shared->slots_freed, FUTEX_WAIT, (long)freed, (long)time);
+			sys_call4(SYS_FUTEX, (long)&shared->slots_freed, FUTEX_WAIT, (long)freed,
+				  (long)time);
 			sleeps++;
 			all++;
 		}
@@ -228,12 +248,14 @@ static __attribute__((noinline)) bool slot_claim(const struct probe_context *ctx
 	return is_claimed;
 }
 
-/* May it have a slot, or get one? A lane that was refused one is asked again when the recorder has freed some. */
-static bool lane_is_open(const struct probe_context *ctx, const struct probe_state *state, const struct probe_lane *lane)
+/* May it have a slot, or get one? A lane that was refused one is asked again when the recorder has
+ * freed some. */
+static bool lane_is_open(const struct probe_context *ctx, const struct probe_state *state,
+			 const struct probe_lane *lane)
 {
 	return lane_slot(lane) || !__atomic_load_n(&state->n_slots, __ATOMIC_RELAXED) ||
 	       __atomic_load_n(&lane->refused, __ATOMIC_RELAXED) !=
-		       __atomic_load_n(&shared_of(ctx)->slots_freed, __ATOMIC_RELAXED) + 1;
+		   __atomic_load_n(&shared_of(ctx)->slots_freed, __ATOMIC_RELAXED) + 1;
 }
 
 struct lane_patience {
@@ -253,18 +275,21 @@ static bool lane_in_vain(struct probe_state *state)
  *
  * Those inside leave within microseconds of running. Why they may not:
  *
- *   the processor is somebody else's    a little later. It may even be ours: where we have a real-time priority they get it
- *                                       only while we sleep
- *   they wait for room                  for as long as it takes the recorder, whose heart is beating: what wakes them wakes us
- *   a signal handler runs on top,       perhaps for good: it may be waiting for what we hold. Or the thread has left the
- *   or is stopped by a debugger         probe by siglongjmp, or is no more
+ *   the processor is somebody else's    a little later. It may even be ours: where we have a
+ * real-time priority they get it only while we sleep they wait for room                  for as
+ * long as it takes the recorder, whose heart is beating: what wakes them wakes us a signal handler
+ * runs on top,       perhaps for good: it may be waiting for what we hold. Or the thread has left
+ * the or is stopped by a debugger         probe by siglongjmp, or is no more
  *
- * The last is told from the others by the clock alone. Who waits then is not to wait so long at each event: see LANE_RETRY.
+ * The last is told from the others by the clock alone. Who waits then is not to wait so long at
+ * each event: see LANE_RETRY.
  */
-static __attribute__((noinline)) bool lane_wait(const struct probe_context *ctx, struct probe_state *state,
-						struct probe_lane *lane, uint32_t tid, struct lane_patience *patience)
+static __attribute__((noinline)) bool lane_wait(const struct probe_context *ctx,
+						struct probe_state *state, struct probe_lane *lane,
+						uint32_t tid, struct lane_patience *patience)
 {
-	uint32_t n_vain = __atomic_load_n(&state->n_vain, __ATOMIC_RELAXED), n = patience->n_times++;
+	uint32_t n_vain = __atomic_load_n(&state->n_vain, __ATOMIC_RELAXED),
+		 n = patience->n_times++;
 	cpu_relax();
 	if (n < LANE_SPINS)
 		return true;
@@ -297,14 +322,16 @@ static __attribute__((noinline)) bool lane_wait(const struct probe_context *ctx,
 		step[1] = LANE_NAP_NS;
 	uint32_t owner = __atomic_load_n(&lane->lock, __ATOMIC_RELAXED);
 	if (owner) /* nobody wakes us: who leaves a lane must not pay for those who wait */
-		sys_call4(SYS_FUTEX, (long)&lane->lock, FUTEX_WAIT_PRIVATE, (long)owner, (long)step);
+		sys_call4(SYS_FUTEX, (long)&lane->lock, FUTEX_WAIT_PRIVATE, (long)owner,
+			  (long)step);
 	return true;
 }
 
-/* The first that is free: home, others that have a slot, others. NULL: there is no slot for this process, or none comes free; or
- * the thread is inside a lane already and no other is free: waiting, it would wait for itself. */
-static struct probe_lane *lane_search(const struct probe_context *ctx, struct probe_state *state, uint32_t home, uint32_t tid,
-				      struct lane_patience *patience)
+/* The first that is free: home, others that have a slot, others. NULL: there is no slot for this
+ * process, or none comes free; or the thread is inside a lane already and no other is free:
+ * waiting, it would wait for itself. */
+static struct probe_lane *lane_search(const struct probe_context *ctx, struct probe_state *state,
+				      uint32_t home, uint32_t tid, struct lane_patience *patience)
 {
 	uint32_t n = ctx->n_lanes, self = lane_owner(tid);
 	for (;;) {
@@ -334,8 +361,8 @@ static struct probe_lane *lane_search(const struct probe_context *ctx, struct pr
 	}
 }
 
-static __attribute__((noinline)) struct probe_lane *lane_find(const struct probe_context *ctx, struct probe_state *state,
-							      uint32_t home, uint32_t tid)
+static __attribute__((noinline)) struct probe_lane *
+lane_find(const struct probe_context *ctx, struct probe_state *state, uint32_t home, uint32_t tid)
 {
 	struct lane_patience patience = { 0 };
 	struct probe_lane *lane = lane_search(ctx, state, home, tid, &patience);
@@ -343,23 +370,30 @@ static __attribute__((noinline)) struct probe_lane *lane_find(const struct probe
 	return lane;
 }
 
-static inline struct probe_lane *lane_enter(const struct probe_context *ctx, struct probe_state *state,
-					    struct probe_lane *home, uint32_t home_index, uint32_t tid)
+static inline struct probe_lane *lane_enter(const struct probe_context *ctx,
+					    struct probe_state *state, struct probe_lane *home,
+					    uint32_t home_index, uint32_t tid)
 {
 	uint32_t owner;
-	return lane_slot(home) && lane_try(home, tid, &owner) ? home : lane_find(ctx, state, home_index, tid);
+	return lane_slot(home) && lane_try(home, tid, &owner)
+		   ? home
+		   : lane_find(ctx, state, home_index, tid);
 }
 
-/* Wait until the slot has room; false when nobody drains it (the process then gives up until the heart beats again), or it took too
- * long for a thread that may not sleep: then the events that follow are lost without waiting, until there is room. */
-LANE_CODE static __attribute__((noinline)) bool wait_for_room(const struct probe_context *ctx, struct probe_lane *lane,
-							      struct ring_slot *slot, uint32_t tid, uint64_t head, uint64_t need)
+/* Wait until the slot has room; false when nobody drains it (the process then gives up until the
+ * heart beats again), or it took too long for a thread that may not sleep: then the events that
+ * follow are lost without waiting, until there is room. */
+LANE_CODE static __attribute__((noinline)) bool wait_for_room(const struct probe_context *ctx,
+							      struct probe_lane *lane,
+							      struct ring_slot *slot, uint32_t tid,
+							      uint64_t head, uint64_t need)
 {
 	struct ring_shared *shared = shared_of(ctx);
 	struct probe_state *state = state_of(ctx);
 	struct patience patience = { 0 };
 	bool has_room = false, is_lost = ctx->flags & PROBE_DROP;
-	/* One that has slept goes on when half of the ring is free: to fall asleep costs more than some hundred events. */
+	/* One that has slept goes on when half of the ring is free: to fall asleep costs more than
+	 * some hundred events. */
 	uint64_t size = slot_size(ctx, slot);
 	uint32_t for_bytes = (uint32_t)(need > size / 2 ? need : size / 2);
 	for (;;) {
@@ -369,7 +403,8 @@ LANE_CODE static __attribute__((noinline)) bool wait_for_room(const struct probe
 		has_room = size - (head - tail) >= need;
 		if (has_room || is_lost || lane->vain_tail == tail + 1 ||
 		    __atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) == RING_OFF ||
-		    __atomic_load_n(&slot->state, __ATOMIC_RELAXED) != SLOT_ACTIVE) /* given up by the recorder: nobody drains it */
+		    __atomic_load_n(&slot->state, __ATOMIC_RELAXED) !=
+			SLOT_ACTIVE) /* given up by the recorder: nobody drains it */
 			break;
 		enum patience_step step = patience_step(ctx, state, tid, tail, &patience);
 		is_lost = step == PATIENCE_LOST;
@@ -379,7 +414,8 @@ LANE_CODE static __attribute__((noinline)) bool wait_for_room(const struct probe
 			give_up(ctx);
 		if (step == PATIENCE_SLEEP) {
 			int64_t time[2] = { 0, WAIT_STEP_NS };
-			sys_call4(SYS_FUTEX, (long)&slot->waiting, FUTEX_WAIT, (long)for_bytes, (long)time);
+			sys_call4(SYS_FUTEX, (long)&slot->waiting, FUTEX_WAIT, (long)for_bytes,
+				  (long)time);
 		}
 	}
 	__atomic_store_n(&slot->waiting, 0, __ATOMIC_RELAXED);
@@ -387,7 +423,8 @@ LANE_CODE static __attribute__((noinline)) bool wait_for_room(const struct probe
 	return has_room;
 }
 
-static inline uint8_t *ring_at(const struct probe_context *ctx, struct ring_slot *slot, uint64_t head)
+static inline uint8_t *ring_at(const struct probe_context *ctx, struct ring_slot *slot,
+			       uint64_t head)
 {
 	return (uint8_t *)slot + PROBE_PAGE + (head & (slot_size(ctx, slot) - 1));
 }
@@ -398,16 +435,19 @@ static void ring_publish(struct ring_slot *slot, uint64_t head, uint64_t n_bytes
 	__atomic_store_n(&slot->head, head + n_bytes, RING_STORE_HEAD);
 }
 
-/* A contiguous place for up to `need` bytes; NULL if there is none. Fills the end of the ring if it must. */
-static uint8_t *ring_reserve(const struct probe_context *ctx, struct probe_lane *lane, struct ring_slot *slot, uint32_t tid,
-			     uint64_t need)
+/* A contiguous place for up to `need` bytes; NULL if there is none. Fills the end of the ring if it
+ * must. */
+static uint8_t *ring_reserve(const struct probe_context *ctx, struct probe_lane *lane,
+			     struct ring_slot *slot, uint32_t tid, uint64_t need)
 {
 	/* Read once, and aligned: whoever else has the ring may have written it. */
-	uint64_t head = __atomic_load_n(&slot->head, __ATOMIC_RELAXED) & ~7ull, size = slot_size(ctx, slot);
+	uint64_t head = __atomic_load_n(&slot->head, __ATOMIC_RELAXED) & ~7ull,
+		 size = slot_size(ctx, slot);
 	uint64_t to_end = size - (head & (size - 1));
 	uint64_t pad = to_end < need ? to_end : 0;
 	uint64_t tail = __atomic_load_n(&slot->tail, __ATOMIC_ACQUIRE);
-	if (size - (head - tail) < pad + need && !wait_for_room(ctx, lane, slot, tid, head, pad + need))
+	if (size - (head - tail) < pad + need &&
+	    !wait_for_room(ctx, lane, slot, tid, head, pad + need))
 		return NULL;
 	if (pad) { /* at least 8 bytes: everything is a multiple of 8 */
 		struct record *r = (struct record *)ring_at(ctx, slot, head);
@@ -423,7 +463,8 @@ static void report_loss(struct probe_lane *lane, struct ring_slot *slot, uint8_t
 {
 	struct record_lost *lost = (struct record_lost *)at;
 	*lost = (struct record_lost){ .r = { sizeof(*lost), RECORD_LOST, 0, 0, now },
-				      .n_lost = __atomic_exchange_n(&lane->n_pending_drop, 0, __ATOMIC_RELAXED),
+				      .n_lost = __atomic_exchange_n(&lane->n_pending_drop, 0,
+								    __ATOMIC_RELAXED),
 				      .first_tsc = lane->drop_first_tsc };
 	ring_publish(slot, slot->head, sizeof(*lost));
 }
@@ -431,13 +472,14 @@ static void report_loss(struct probe_lane *lane, struct ring_slot *slot, uint8_t
 /* ---- native part: registers, and the top of the stack as far as it is surely mapped ---- */
 
 /* End of the running thread's stack, 0 if sp lies outside what is known to be mapped.
- * glibc 2.36, 2.43, nptl/allocatestack.c: {stackblock, stackblock_size} in struct pthread; 0 and __libc_stack_end for the
- * main thread. */
+ * glibc 2.36, 2.43, nptl/allocatestack.c: {stackblock, stackblock_size} in struct pthread; 0 and
+ * __libc_stack_end for the main thread. */
 static uint64_t stack_end_of(const struct probe_context *ctx, uint64_t sp)
 {
 	if (!ctx->stackblock_off)
 		return 0;
-	uint64_t block = thread_u64(ctx->stackblock_off), size = thread_u64(ctx->stackblock_off + 8);
+	uint64_t block = thread_u64(ctx->stackblock_off),
+		 size = thread_u64(ctx->stackblock_off + 8);
 	uint64_t self = thread_u64(0x10); /* tcbhead_t.self */
 	if (!block) {
 		uint64_t end = ctx->stack_end;
@@ -450,12 +492,13 @@ static uint64_t stack_end_of(const struct probe_context *ctx, uint64_t sp)
 }
 
 static void native_out(struct out *o, struct record_event *e, const struct probe_context *ctx,
-		       const struct saved_regs *regs, uint64_t stack_end, const struct record_anchor *anchors,
-		       uint32_t n_anchors)
+		       const struct saved_regs *regs, uint64_t stack_end,
+		       const struct record_anchor *anchors, uint32_t n_anchors)
 {
 	uint64_t sp = (uint64_t)(regs + 1);
 	struct record_native *n = (struct record_native *)o->p;
-	*n = (struct record_native){ regs->ret, sp, regs->rbp, regs->rbx, regs->r12, regs->r13, regs->r14, regs->r15 };
+	*n = (struct record_native){ regs->ret, sp,        regs->rbp, regs->rbx,
+				     regs->r12, regs->r13, regs->r14, regs->r15 };
 	o->p += sizeof(*n);
 	/* they lie at or behind o->p: ascending is the right way to move them */
 	for (uint32_t i = 0; i < n_anchors; i++) {
@@ -489,19 +532,23 @@ static void out_pad8(struct out *o, const uint8_t *start)
 }
 
 #define RECORD_MAX_BYTES                                                                           \
-	(sizeof(struct record_event) + NAME_MAX_BYTES + 8 + ARGS_MAX_BYTES + 64 + FRAMES_MAX_BYTES + sizeof(struct record_lost))
-_Static_assert(2 * RECORD_MAX_BYTES <= RING_SLOT_MIN_BYTES, "a record fits whatever the end of the ring leaves");
+	(sizeof(struct record_event) + NAME_MAX_BYTES + 8 + ARGS_MAX_BYTES + 64 +                  \
+	 FRAMES_MAX_BYTES + sizeof(struct record_lost))
+_Static_assert(2 * RECORD_MAX_BYTES <= RING_SLOT_MIN_BYTES,
+	       "a record fits whatever the end of the ring leaves");
 
-LANE_CODE static __attribute__((noinline)) void event_write(const struct probe_context *ctx, struct probe_lane *lane,
-							    struct ring_slot *slot, const char *event, uint32_t name_bytes, uint64_t hash, uint64_t args,
-			uint32_t tid, const struct saved_regs *regs)
+LANE_CODE static __attribute__((noinline)) void
+event_write(const struct probe_context *ctx, struct probe_lane *lane, struct ring_slot *slot,
+	    const char *event, uint32_t name_bytes, uint64_t hash, uint64_t args, uint32_t tid,
+	    const struct saved_regs *regs)
 {
 	bool python = ctx->flags & PROBE_STACK_PYTHON, native = ctx->flags & PROBE_STACK_NATIVE;
 	uint64_t need = sizeof(struct record_event) + NAME_MAX_BYTES + 8 + ARGS_MAX_BYTES + 64;
 	if (python || native)
 		need += FRAMES_MAX_BYTES;
 	if (native)
-		need += sizeof(struct record_native) + ANCHORS_MAX * sizeof(struct record_anchor) + ctx->slice_bytes;
+		need += sizeof(struct record_native) + ANCHORS_MAX * sizeof(struct record_anchor) +
+			ctx->slice_bytes;
 	need += sizeof(struct record_lost);
 
 	uint8_t *at = ring_reserve(ctx, lane, slot, tid, need);
@@ -521,8 +568,8 @@ LANE_CODE static __attribute__((noinline)) void event_write(const struct probe_c
 	uint64_t tstate = ((uint64_t(*)(void))ctx->layout.fn_tstate_get)();
 	struct record_event *e = (struct record_event *)at;
 	uint64_t interp = tstate ? rd64(tstate + ctx->layout.tstate_interp) : 0;
-	/* Field by field: as one assignment it would be cleared by a string instruction, slower than all the rest. The sizes
-	 * follow below. */
+	/* Field by field: as one assignment it would be cleared by a string instruction, slower
+	 * than all the rest. The sizes follow below. */
 	e->r.type = RECORD_EVENT;
 	e->r.flags = name_bytes == NAME_MAX_BYTES ? RECORD_ARGS_CUT : 0;
 	e->r.n_frames = 0;
@@ -537,7 +584,10 @@ LANE_CODE static __attribute__((noinline)) void event_write(const struct probe_c
 	e->pad = 0;
 	struct out_locks locks;
 	locks.n = 0;
-	struct out o = { .p = (uint8_t *)(e + 1), .ctx = ctx, .string_bytes = ctx->string_bytes, .locks = &locks };
+	struct out o = { .p = (uint8_t *)(e + 1),
+			 .ctx = ctx,
+			 .string_bytes = ctx->string_bytes,
+			 .locks = &locks };
 	uint32_t i = 0;
 	for (; i + 8 <= name_bytes; i += 8)
 		__builtin_memcpy(o.p + i, event + i, 8);
@@ -561,8 +611,10 @@ LANE_CODE static __attribute__((noinline)) void event_write(const struct probe_c
 		uint64_t sp = (uint64_t)(regs + 1), stack_end = native ? stack_end_of(ctx, sp) : 0;
 		start = o.p;
 		o.end = start + FRAMES_MAX_BYTES;
-		/* Anchors are collected where they will stay, behind the longest possible frame stream, then moved up. */
-		struct record_anchor *anchors = (struct record_anchor *)(o.end + sizeof(struct record_native));
+		/* Anchors are collected where they will stay, behind the longest possible frame
+		 * stream, then moved up. */
+		struct record_anchor *anchors =
+		    (struct record_anchor *)(o.end + sizeof(struct record_native));
 		struct frame_walk walk = { .anchors = anchors,
 					   .max_anchors = native && stack_end ? ANCHORS_MAX : 0,
 					   .sp = sp,
@@ -581,8 +633,8 @@ LANE_CODE static __attribute__((noinline)) void event_write(const struct probe_c
 	ring_publish(slot, slot->head, e->r.size);
 }
 
-/* CPython is about to free every hook (Python/sysmodule.c, _PySys_ClearAuditHooks): ours is not its to free, so it leaves
- * the list by itself, whatever else is going on. */
+/* CPython is about to free every hook (Python/sysmodule.c, _PySys_ClearAuditHooks): ours is not its
+ * to free, so it leaves the list by itself, whatever else is going on. */
 static void hook_unlink(const struct probe_context *ctx)
 {
 	uint64_t *link = (uint64_t *)ctx->layout.audit_head;
@@ -596,11 +648,13 @@ static void hook_unlink(const struct probe_context *ctx)
 }
 
 /*
- * The next life of an embedded interpreter. CPython forgets its hooks after the last event, so who wants to be there at the
- * first event of the next Py_Initialize must link himself after that, and not at once: the teardown goes on, and raises events
- * for which there is no thread state. Py_AtExit's functions are called when all is over (v3.8.0 to v3.15.0
- * Python/pylifecycle.c, Py_FinalizeEx: call_ll_exitfuncs() is the last but _PyRuntime_Finalize()), and Py_Initialize keeps
- * the list (Python/pystate.c, _PyRuntimeState_Init). Py_AtExit stores a pointer: no allocation, no event, no error set.
+ * The next life of an embedded interpreter. CPython forgets its hooks after the last event, so who
+ * wants to be there at the first event of the next Py_Initialize must link himself after that, and
+ * not at once: the teardown goes on, and raises events for which there is no thread state.
+ * Py_AtExit's functions are called when all is over (v3.8.0 to v3.15.0 Python/pylifecycle.c,
+ * Py_FinalizeEx: call_ll_exitfuncs() is the last but _PyRuntime_Finalize()), and Py_Initialize
+ * keeps the list (Python/pystate.c, _PyRuntimeState_Init). Py_AtExit stores a pointer: no
+ * allocation, no event, no error set.
  */
 static void hook_link(const struct probe_context *ctx)
 {
@@ -613,7 +667,8 @@ static void hook_link(const struct probe_context *ctx)
 		if (first == ctx->entry) /* by the recorder, at this very moment */
 			return;
 		*next = first;
-	} while (!__atomic_compare_exchange_n(head, &first, ctx->entry, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE));
+	} while (!__atomic_compare_exchange_n(head, &first, ctx->entry, false, __ATOMIC_SEQ_CST,
+					      __ATOMIC_ACQUIRE));
 }
 
 extern const uint8_t probe_entry[] __attribute__((visibility("hidden"))); /* entry.S */
@@ -622,13 +677,15 @@ void probe_at_exit(void) __attribute__((visibility("hidden")));           /* ent
 void probe_all_is_over(void);
 void probe_all_is_over(void)
 {
-	struct probe_context *ctx = (struct probe_context *)((uint64_t)probe_entry - PROBE_BLOB_OFF);
+	struct probe_context *ctx = (struct probe_context *)((uint64_t)probe_entry -
+							     PROBE_BLOB_OFF);
 	if (__atomic_load_n(&shared_of(ctx)->enabled, __ATOMIC_SEQ_CST) != RING_OFF)
 		hook_link(ctx);
 	__atomic_store_n(&ctx->at_exit, 0, __ATOMIC_RELEASE);
 }
 
-/* False when there is no room among CPython's 32 functions. From inside a lane: who takes us out waits for that. */
+/* False when there is no room among CPython's 32 functions. From inside a lane: who takes us out
+ * waits for that. */
 static __attribute__((noinline)) bool come_back(struct probe_context *ctx)
 {
 	if (!ctx->layout.fn_at_exit || ctx->at_exit)
@@ -656,7 +713,8 @@ static bool is_unwanted(const struct ring_shared *shared, uint64_t hash)
 {
 	uint64_t key = hash & ~3ull;
 	for (uint32_t i = 0; i < VERDICT_COUNT; i++) {
-		uint64_t v = __atomic_load_n(&shared->verdicts[(hash + i) % VERDICT_COUNT], __ATOMIC_RELAXED);
+		uint64_t v = __atomic_load_n(&shared->verdicts[(hash + i) % VERDICT_COUNT],
+					     __ATOMIC_RELAXED);
 		if (!v)
 			return false; /* not met yet: the recorder will decide */
 		if ((v & ~3ull) == key)
@@ -683,23 +741,30 @@ static inline uint32_t name_bytes_of(const char *event)
 }
 
 /*
- * Why the probe may be unmapped under nobody: who takes it out (tracer/detach.c, link_check_left()) looks for threads that are in a
- * lane, and for those that have their pc or a register in this code, or will have when their signal handlers are over (sigframe.h).
- * Outside of lanes nothing is called, so that the latter sees all who are there: a thread in a function called from here would show
- * by a return address alone, wherever on its stack. The one system call made there (futex) is an instruction of this code.
+ * Why the probe may be unmapped under nobody: who takes it out (tracer/detach.c, link_check_left())
+ * looks for threads that are in a lane, and for those that have their pc or a register in this
+ * code, or will have when their signal handlers are over (sigframe.h). Outside of lanes nothing is
+ * called, so that the latter sees all who are there: a thread in a function called from here would
+ * show by a return address alone, wherever on its stack. The one system call made there (futex) is
+ * an instruction of this code.
  *
- *   probe_entry .. lane_enter()                outside; but come_back(), which calls Py_AtExit, has a lane
- *   is_abandoned()                             outside; its count_loss(), which calls the vdso's clock, has a lane
- *   lane_find(), lane_wait(), ask_poll()       outside; slot_claim() has a lane
- *   event_write() .. lane_leave()              lane: fn_tstate_get, PyMutex_Unlock, the vdso; most of it is LANE_CODE
+ *   probe_entry .. lane_enter()                outside; but come_back(), which calls Py_AtExit, has
+ * a lane is_abandoned()                             outside; its count_loss(), which calls the
+ * vdso's clock, has a lane lane_find(), lane_wait(), ask_poll()       outside; slot_claim() has a
+ * lane event_write() .. lane_leave()              lane: fn_tstate_get, PyMutex_Unlock, the vdso;
+ * most of it is LANE_CODE
  *   .. ret of entry.S                          outside
- *   probe_all_is_over()                        at_exit is cleared last, then nothing is called, nor memory of ours touched
+ *   probe_all_is_over()                        at_exit is cleared last, then nothing is called, nor
+ * memory of ours touched
  */
-int probe_hook(const char *event, uint64_t args, struct probe_context *ctx, const struct saved_regs *regs);
-int probe_hook(const char *event, uint64_t args, struct probe_context *ctx, const struct saved_regs *regs)
+int probe_hook(const char *event, uint64_t args, struct probe_context *ctx,
+	       const struct saved_regs *regs);
+int probe_hook(const char *event, uint64_t args, struct probe_context *ctx,
+	       const struct saved_regs *regs)
 {
 	struct probe_state *state = state_of(ctx);
-	/* A forked child's state is wiped: nobody follows it. What it costs from here on is nothing, or this. */
+	/* A forked child's state is wiped: nobody follows it. What it costs from here on is
+	 * nothing, or this. */
 	if (ctx->flags & PROBE_ALONE && !state->identity) {
 		/* the GIL keeps others from the list */
 		if (is_clear_hooks(event) || !ctx->layout.free_threaded)
@@ -712,7 +777,10 @@ int probe_hook(const char *event, uint64_t args, struct probe_context *ctx, cons
 	if (last) {
 		hook_unlink(ctx);
 		/* Also while paused, or abandoned for a while. */
-		struct probe_lane *lane = __atomic_load_n(&shared->enabled, __ATOMIC_SEQ_CST) != RING_OFF ? lane_any(ctx, state) : NULL;
+		struct probe_lane *lane = __atomic_load_n(&shared->enabled, __ATOMIC_SEQ_CST) !=
+						  RING_OFF
+					      ? lane_any(ctx, state)
+					      : NULL;
 		if (lane) {
 			last_flags = come_back(ctx) ? RECORD_COMES_BACK : 0;
 			lane_leave(lane);
@@ -727,8 +795,8 @@ int probe_hook(const char *event, uint64_t args, struct probe_context *ctx, cons
 	if (unwanted && !last)
 		return 0;
 
-	/* Free threads are told apart by their numbers, which are given one after the other. Under a GIL the first lane is free but
-	 * for interpreters that have their own. */
+	/* Free threads are told apart by their numbers, which are given one after the other. Under
+	 * a GIL the first lane is free but for interpreters that have their own. */
 	uint32_t tid = tid_now(ctx), home_index = 0;
 	struct probe_lane *home = state->lanes;
 	if (ctx->layout.free_threaded) {
@@ -748,7 +816,9 @@ int probe_hook(const char *event, uint64_t args, struct probe_context *ctx, cons
 	if (last && !state->abandoned) {
 		uint8_t *at = ring_reserve(ctx, lane, slot, tid, sizeof(struct record));
 		if (at) {
-			*(struct record *)at = (struct record){ sizeof(struct record), RECORD_FINALISED, last_flags, 0, clock_now(ctx) };
+			*(struct record *)at = (struct record){ sizeof(struct record),
+								RECORD_FINALISED, last_flags, 0,
+								clock_now(ctx) };
 			ring_publish(slot, slot->head, sizeof(struct record));
 		}
 	}

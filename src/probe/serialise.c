@@ -1,8 +1,9 @@
 /*
- * serialise: see serialise.h. Offsets come from struct probe_layout; what differs between versions is decided there.
+ * serialise: see serialise.h. Offsets come from struct probe_layout; what differs between versions
+ * is decided there.
  *
- * Object kinds are told by tp_flags' fast-subclass bits (Include/object.h, Py_TPFLAGS_*_SUBCLASS, the same in
- * 3.8-3.15) and by the exact types whose addresses the recorder found.
+ * Object kinds are told by tp_flags' fast-subclass bits (Include/object.h, Py_TPFLAGS_*_SUBCLASS,
+ * the same in 3.8-3.15) and by the exact types whose addresses the recorder found.
  */
 #include "probe/serialise.h"
 
@@ -20,7 +21,6 @@ enum {
 	TPFLAGS_DICT = 1u << 29,
 	TPFLAGS_TYPE = 1u << 31,
 };
-
 
 static inline uint32_t room(const struct out *o)
 {
@@ -143,7 +143,9 @@ static inline uint32_t utf8_put(uint8_t *p, uint32_t c)
 
 static inline uint32_t code_point(const struct text *t, uint64_t i)
 {
-	return t->kind == 1 ? rd8(t->data + i) : t->kind == 2 ? rd16(t->data + 2 * i) : rd32(t->data + 4 * i);
+	return t->kind == 1   ? rd8(t->data + i)
+	       : t->kind == 2 ? rd16(t->data + 2 * i)
+			      : rd32(t->data + 4 * i);
 }
 
 /* UTF-8 bytes of the head of t that fits in limit; *ret_points is how many code points that is. */
@@ -165,7 +167,8 @@ LANE_CODE static uint64_t text_measure(const struct text *t, uint64_t limit, uin
 	return n;
 }
 
-LANE_CODE static void text_copy(struct out *o, const struct text *t, uint64_t n_points, uint64_t n_bytes)
+LANE_CODE static void text_copy(struct out *o, const struct text *t, uint64_t n_points,
+				uint64_t n_bytes)
 {
 	if (t->ascii) {
 		copy(o->p, t->data, n_bytes);
@@ -177,7 +180,8 @@ LANE_CODE static void text_copy(struct out *o, const struct text *t, uint64_t n_
 }
 
 /* Any str; the slow half of out_str(). */
-LANE_CODE static __attribute__((noinline)) void out_text(struct out *o, uint64_t str, uint32_t limit_bytes)
+LANE_CODE static __attribute__((noinline)) void out_text(struct out *o, uint64_t str,
+							 uint32_t limit_bytes)
 {
 	struct text t = text_of(&o->ctx->layout, str);
 	uint64_t limit = limit_bytes, points;
@@ -221,7 +225,8 @@ LANE_CODE void out_str(struct out *o, uint64_t str, uint32_t limit_bytes)
 		out_text(o, str, limit_bytes);
 }
 
-LANE_CODE static __attribute__((noinline)) void out_bytes(struct out *o, uint8_t tag, uint64_t data, uint64_t length)
+LANE_CODE static __attribute__((noinline)) void out_bytes(struct out *o, uint8_t tag, uint64_t data,
+							  uint64_t length)
 {
 	uint64_t n = length < o->string_bytes ? length : o->string_bytes;
 	if (n > room(o) - 24)
@@ -297,8 +302,8 @@ LANE_CODE static __attribute__((noinline)) void out_int(struct out *o, uint64_t 
 
 /* ---- free-threaded builds: the object's own lock, never waited for ---- */
 
-/* PyMutex: Include/cpython/lock.h, 3.13: bit 0 locked, bit 1 has parked waiters. An object met again inside itself is ours
- * already. Locks are given back in the reverse order. */
+/* PyMutex: Include/cpython/lock.h, 3.13: bit 0 locked, bit 1 has parked waiters. An object met
+ * again inside itself is ours already. Locks are given back in the reverse order. */
 LANE_CODE static bool object_lock(struct out *o, uint64_t object)
 {
 	const struct probe_layout *l = &o->ctx->layout;
@@ -311,8 +316,8 @@ LANE_CODE static bool object_lock(struct out *o, uint64_t object)
 	bool ours = false;
 	for (uint32_t i = 0; i < locks->n; i++)
 		ours |= locks->objects[i] == object;
-	if (!ours && !__atomic_compare_exchange_n((uint8_t *)(object + l->ob_mutex), &unlocked, 1, false, __ATOMIC_ACQUIRE,
-						  __ATOMIC_RELAXED))
+	if (!ours && !__atomic_compare_exchange_n((uint8_t *)(object + l->ob_mutex), &unlocked, 1,
+						  false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return false;
 	locks->objects[locks->n++] = ours ? 0 : object;
 	return true;
@@ -327,8 +332,10 @@ LANE_CODE static void object_unlock(struct out *o)
 		return;
 	uint8_t locked = 1;
 	uint8_t *mutex = (uint8_t *)(object + l->ob_mutex);
-	if (!__atomic_compare_exchange_n(mutex, &locked, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
-		((void (*)(void *))l->fn_mutex_unlock)(mutex); /* somebody queued up meanwhile: wake them */
+	if (!__atomic_compare_exchange_n(mutex, &locked, 0, false, __ATOMIC_RELEASE,
+					 __ATOMIC_RELAXED))
+		((void (*)(void *))l->fn_mutex_unlock)(
+		    mutex); /* somebody queued up meanwhile: wake them */
 }
 
 /* ---- containers ---- */
@@ -336,7 +343,8 @@ LANE_CODE static void object_unlock(struct out *o)
 /* Room every further element needs at least; a container stops taking elements below it. */
 #define ELEMENT_ROOM (OUT_MIN_BYTES * 2)
 
-LANE_CODE static void out_items(struct out *o, uint8_t tag, uint64_t items, uint64_t n, unsigned depth)
+LANE_CODE static void out_items(struct out *o, uint8_t tag, uint64_t items, uint64_t n,
+				unsigned depth)
 {
 	put8(o, tag);
 	put_varint(o, n);
@@ -355,15 +363,18 @@ LANE_CODE static void out_items(struct out *o, uint8_t tag, uint64_t items, uint
 }
 
 /* Objects/setobject.c: the table holds {key, hash}; a deleted entry has hash -1. */
-LANE_CODE static __attribute__((noinline)) void out_set(struct out *o, uint8_t tag, uint64_t set, unsigned depth)
+LANE_CODE static __attribute__((noinline)) void out_set(struct out *o, uint8_t tag, uint64_t set,
+							unsigned depth)
 {
 	const struct probe_layout *l = &o->ctx->layout;
-	uint64_t n = rd64(set + l->set_used), mask = rd64(set + l->set_mask), table = rd64(set + l->set_table);
+	uint64_t n = rd64(set + l->set_used), mask = rd64(set + l->set_mask),
+		 table = rd64(set + l->set_table);
 	put8(o, tag);
 	put_varint(o, n);
 	uint8_t *kept = put_count_later(o);
 	uint32_t k = 0, max = depth < VALUE_DEPTH_MAX ? o->ctx->max_items : 0;
-	for (uint64_t i = 0; table && i <= mask && k < n && k < max && room(o) > ELEMENT_ROOM; i++) {
+	for (uint64_t i = 0; table && i <= mask && k < n && k < max && room(o) > ELEMENT_ROOM;
+	     i++) {
 		uint64_t key = rd64(table + 16 * i);
 		if (!key || rd64(table + 16 * i + 8) == UINT64_MAX)
 			continue;
@@ -375,7 +386,8 @@ LANE_CODE static __attribute__((noinline)) void out_set(struct out *o, uint8_t t
 		o->cut = true;
 }
 
-/* One dict, ready to be walked: entry i has its key at keys + i * stride, its value in the entry or in an array. */
+/* One dict, ready to be walked: entry i has its key at keys + i * stride, its value in the entry or
+ * in an array. */
 struct dict_view {
 	uint64_t n_used, n_entries, keys, stride, value_off, values;
 };
@@ -391,7 +403,10 @@ LANE_CODE static bool dict_view_of(const struct probe_layout *l, uint64_t dict, 
 	v->values = 0;
 	if (l->dict_kind == DICT_38) {
 		uint64_t size = rd64(keys + l->keys_log2_size);
-		uint64_t index_bytes = size <= 0xff ? 1 : size <= 0xffff ? 2 : size <= 0xffffffff ? 4 : 8;
+		uint64_t index_bytes = size <= 0xff         ? 1
+				       : size <= 0xffff     ? 2
+				       : size <= 0xffffffff ? 4
+							    : 8;
 		v->keys = keys + l->keys_indices + size * index_bytes + 8;
 		v->stride = 24;
 		v->value_off = 8;
@@ -399,7 +414,8 @@ LANE_CODE static bool dict_view_of(const struct probe_layout *l, uint64_t dict, 
 			v->values = values + l->values_array;
 		return v->n_entries <= size;
 	}
-	unsigned log2_index_bytes = rd8(keys + l->keys_log2_index_bytes), kind = rd8(keys + l->keys_kind);
+	unsigned log2_index_bytes = rd8(keys + l->keys_log2_index_bytes),
+		 kind = rd8(keys + l->keys_kind);
 	if (log2_index_bytes > 40)
 		return false;
 	uint64_t entries = keys + l->keys_indices + (1ull << log2_index_bytes);
@@ -419,7 +435,8 @@ static inline bool dict_entry(const struct dict_view *v, uint64_t i, uint64_t *k
 	return *key && *value;
 }
 
-LANE_CODE static __attribute__((noinline)) void out_dict(struct out *o, uint64_t dict, unsigned depth)
+LANE_CODE static __attribute__((noinline)) void out_dict(struct out *o, uint64_t dict,
+							 unsigned depth)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	struct dict_view v = { 0 };
@@ -429,7 +446,8 @@ LANE_CODE static __attribute__((noinline)) void out_dict(struct out *o, uint64_t
 	put_varint(o, n);
 	uint8_t *kept = put_count_later(o);
 	uint32_t k = 0, max = readable && depth < VALUE_DEPTH_MAX ? o->ctx->max_items : 0;
-	for (uint64_t i = 0; i < v.n_entries && k < n && k < max && room(o) > 2 * ELEMENT_ROOM; i++) {
+	for (uint64_t i = 0; i < v.n_entries && k < n && k < max && room(o) > 2 * ELEMENT_ROOM;
+	     i++) {
 		uint64_t key, value;
 		if (!dict_entry(&v, i, &key, &value))
 			continue;
@@ -471,15 +489,16 @@ LANE_CODE static uint64_t heap_type_module(const struct probe_layout *l, uint64_
 		if (!dict_entry(&v, i, &key, &value) || !is_str(l, key))
 			continue;
 		struct text t = text_of(l, key);
-		if (t.ascii && t.length == 10 && rd64(t.data) == 0x656c75646f6d5f5full /* "__module" */ &&
+		if (t.ascii && t.length == 10 &&
+		    rd64(t.data) == 0x656c75646f6d5f5full /* "__module" */ &&
 		    rd16(t.data + 8) == 0x5f5f && is_str(l, value))
 			return value;
 	}
 	return 0;
 }
 
-/* varint n and n bytes: "socket.socket", "int", "_io.TextIOWrapper". Static types carry the module in tp_name; heap
- * types made from Python do not. */
+/* varint n and n bytes: "socket.socket", "int", "_io.TextIOWrapper". Static types carry the module
+ * in tp_name; heap types made from Python do not. */
 LANE_CODE static void out_type_name(struct out *o, uint64_t type)
 {
 	const struct probe_layout *l = &o->ctx->layout;
@@ -494,7 +513,8 @@ LANE_CODE static void out_type_name(struct out *o, uint64_t type)
 	}
 	uint64_t module_points, name_points;
 	if (name.kind && module.kind) {
-		bool builtin = module.ascii && module.length == 8 && rd64(module.data) == 0x736e69746c697562ull;
+		bool builtin = module.ascii && module.length == 8 &&
+			       rd64(module.data) == 0x736e69746c697562ull;
 		uint64_t mn = builtin ? 0 : text_measure(&module, 96, &module_points);
 		uint64_t nn = text_measure(&name, 96, &name_points);
 		if (room(o) > mn + nn + 8) {
@@ -529,7 +549,9 @@ LANE_CODE static void out_attr_str(struct out *o, const char *name, uint64_t str
 	if (is_str(&o->ctx->layout, str))
 		out_str(o, str, o->string_bytes);
 	else
-		put8(o, !str || str == o->ctx->layout.none ? VALUE_NONE : VALUE_UNREADABLE); /* NULL is shown as None */
+		put8(o, !str || str == o->ctx->layout.none
+			    ? VALUE_NONE
+			    : VALUE_UNREADABLE); /* NULL is shown as None */
 }
 
 LANE_CODE static void out_attr_int(struct out *o, const char *name, int64_t v)
@@ -554,8 +576,9 @@ LANE_CODE static void out_attr_cstr(struct out *o, const char *name, uint64_t s)
 	o->p += n;
 }
 
-/* The text of a pathlib path as far as it can be read without running its __str__: the cached string, else the parts it
- * was made of (Lib/pathlib.py: _str; _raw_paths since 3.12; _drv, _root, _parts before). */
+/* The text of a pathlib path as far as it can be read without running its __str__: the cached
+ * string, else the parts it was made of (Lib/pathlib.py: _str; _raw_paths since 3.12; _drv, _root,
+ * _parts before). */
 LANE_CODE static void out_attr_path(struct out *o, uint64_t path)
 {
 	const struct probe_layout *l = &o->ctx->layout;
@@ -583,7 +606,8 @@ LANE_CODE static void out_attr_path(struct out *o, uint64_t path)
 			first = i;
 			n_bytes = 0;
 		}
-		n_bytes += ok ? text_measure(&t, 4096, &points) + (i > first && n_bytes && t.length) : 0;
+		n_bytes += ok ? text_measure(&t, 4096, &points) + (i > first && n_bytes && t.length)
+			      : 0;
 	}
 	if (!ok || n_bytes + 32 > room(o) || n_bytes > 4096) {
 		put8(o, VALUE_UNREADABLE);
@@ -615,7 +639,8 @@ LANE_CODE static bool is_in_pathlib(const struct probe_layout *l, uint64_t type)
 	struct text t = module ? text_of(l, module) : (struct text){ 0 };
 	/* An ASCII string ends in a NUL, so 8 bytes can be read. */
 	uint64_t head = t.ascii && t.length >= 7 ? rd64(t.data) : 0;
-	return (head << 8 == 0x62696c6874617000ull /* "pathlib" */ && (t.length == 7 || head >> 56 == '.')) &&
+	return (head << 8 == 0x62696c6874617000ull /* "pathlib" */ &&
+		(t.length == 7 || head >> 56 == '.')) &&
 	       rd64(type + l->tp_basicsize) >= l->path_str + 8u;
 }
 
@@ -631,17 +656,20 @@ LANE_CODE static enum known known_by_name(const struct probe_layout *l, uint64_t
 		uint8_t first = rd8(name);
 		if (first == '_' && (cstr_is(name, "_socket.socket")))
 			return l->socket_fd != OFF_NONE ? KNOWN_SOCKET : KNOWN_NOT;
-		if (first == 'P' && (cstr_is(name, "PurePath") || cstr_is(name, "pathlib.PurePath") ||
-				     cstr_is(name, "PurePosixPath") || cstr_is(name, "PosixPath")))
+		if (first == 'P' &&
+		    (cstr_is(name, "PurePath") || cstr_is(name, "pathlib.PurePath") ||
+		     cstr_is(name, "PurePosixPath") || cstr_is(name, "PosixPath")))
 			/* A class of that name may be anybody's: only pathlib's has the slots. */
-			return l->path_str != OFF_NONE && is_in_pathlib(l, type) ? KNOWN_PATH : KNOWN_NOT;
+			return l->path_str != OFF_NONE && is_in_pathlib(l, type) ? KNOWN_PATH
+										 : KNOWN_NOT;
 	}
 	return KNOWN_NOT;
 }
 
 #define ATTRS_ROOM 1024u
 
-LANE_CODE static __attribute__((noinline)) void out_object(struct out *o, uint64_t object, uint64_t type)
+LANE_CODE static __attribute__((noinline)) void out_object(struct out *o, uint64_t object,
+							   uint64_t type)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	put8(o, VALUE_OBJECT_AT);
@@ -660,7 +688,9 @@ LANE_CODE static __attribute__((noinline)) void out_object(struct out *o, uint64
 	enum known known;
 	if (type == l->type_code) {
 		put8(o, 3);
-		out_attr_str(o, "name", rd64(object + (l->code_qualname != OFF_NONE ? l->code_qualname : l->code_name)));
+		out_attr_str(o, "name",
+			     rd64(object + (l->code_qualname != OFF_NONE ? l->code_qualname
+									 : l->code_name)));
 		out_attr_str(o, "file", rd64(object + l->code_filename));
 		out_attr_int(o, "line", (int32_t)rd32(object + l->code_firstlineno));
 	} else if (type == l->type_function) {
@@ -676,7 +706,8 @@ LANE_CODE static __attribute__((noinline)) void out_object(struct out *o, uint64
 			out_attr_str(o, "module", rd64(function + l->function_module));
 		}
 	} else if (type == l->type_cfunction) {
-		uint64_t def = rd64(object + l->cfunction_ml), module = rd64(object + l->cfunction_module);
+		uint64_t def = rd64(object + l->cfunction_ml),
+			 module = rd64(object + l->cfunction_module);
 		bool named = is_str(l, module);
 		put8(o, named ? 2 : 1);
 		out_attr_cstr(o, "name", def ? rd64(def) : 0);
@@ -734,7 +765,8 @@ LANE_CODE void out_value(struct out *o, uint64_t object, unsigned depth)
 		else
 			out_int(o, object);
 	} else if (flags & TPFLAGS_TUPLE) {
-		out_items(o, VALUE_TUPLE, object + l->tuple_items, rd64(object + l->ob_size), depth);
+		out_items(o, VALUE_TUPLE, object + l->tuple_items, rd64(object + l->ob_size),
+			  depth);
 	} else if (flags & TPFLAGS_BYTES) {
 		out_bytes(o, VALUE_BYTES, object + l->bytes_data, rd64(object + l->ob_size));
 	} else if (type == l->type_float && type) {
@@ -746,12 +778,13 @@ LANE_CODE void out_value(struct out *o, uint64_t object, unsigned depth)
 		put64(o, rd64(object + l->complex_value + 8));
 	} else if (object == l->ellipsis) {
 		put8(o, VALUE_ELLIPSIS);
-	} else if (flags & (TPFLAGS_LIST | TPFLAGS_DICT) || type == l->type_set || type == l->type_frozenset ||
-		   (type == l->type_bytearray && type)) {
+	} else if (flags & (TPFLAGS_LIST | TPFLAGS_DICT) || type == l->type_set ||
+		   type == l->type_frozenset || (type == l->type_bytearray && type)) {
 		bool locked = object_lock(o, object);
 		unsigned at = locked ? depth : VALUE_DEPTH_MAX; /* not ours now: the count alone */
 		if (flags & TPFLAGS_LIST)
-			out_items(o, VALUE_LIST, rd64(object + l->list_items), rd64(object + l->ob_size), at);
+			out_items(o, VALUE_LIST, rd64(object + l->list_items),
+				  rd64(object + l->ob_size), at);
 		else if (flags & TPFLAGS_DICT)
 			out_dict(o, object, at);
 		else if (type == l->type_bytearray)

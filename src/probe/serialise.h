@@ -1,9 +1,9 @@
 /*
- * serialise: a Python object's value as bytes (base/value.h), read raw: no Python code runs, nothing is allocated, no
- * reference count moves.
+ * serialise: a Python object's value as bytes (base/value.h), read raw: no Python code runs,
+ * nothing is allocated, no reference count moves.
  *
- * The caller holds what makes raw reading safe: the GIL, or in free-threaded builds a reference to the object; mutable
- * containers are then entered only with their own lock, taken without waiting.
+ * The caller holds what makes raw reading safe: the GIL, or in free-threaded builds a reference to
+ * the object; mutable containers are then entered only with their own lock, taken without waiting.
  */
 #pragma once
 #include <stdbool.h>
@@ -11,7 +11,8 @@
 
 struct probe_context;
 
-/* Code that only a thread inside a lane runs. It stands together, and the end of the blob says where (probe.lds). */
+/* Code that only a thread inside a lane runs. It stands together, and the end of the blob says
+ * where (probe.lds). */
 #define LANE_CODE __attribute__((section(".text.lane")))
 
 /* Free-threaded builds: the objects locked now, innermost last; 0 for one that was ours already. */
@@ -22,10 +23,10 @@ struct out_locks {
 };
 
 struct out {
-	uint8_t *p, *end;                 /* next byte, and where writing must stop */
+	uint8_t *p, *end; /* next byte, and where writing must stop */
 	const struct probe_context *ctx;
-	uint32_t string_bytes;            /* kept bytes of each string, bytes, bytearray */
-	bool cut;                         /* something was cut */
+	uint32_t string_bytes; /* kept bytes of each string, bytes, bytearray */
+	bool cut;              /* something was cut */
 	/* n = 0; NULL: in free-threaded builds containers are not entered */
 	struct out_locks *locks;
 };

@@ -1,27 +1,28 @@
 /*
  * audit_head: see audit_head.h.
  *
- * The place differs between micro versions (3.13.0: 10424, 3.13.15: 10448), so it is read from the code that appends to the
- * list. CPython v3.8.0 … v3.15.0 Python/sysmodule.c, PySys_AddAuditHook:
+ * The place differs between micro versions (3.13.0: 10424, 3.13.15: 10448), so it is read from the
+ * code that appends to the list. CPython v3.8.0 … v3.15.0 Python/sysmodule.c, PySys_AddAuditHook:
  *
  *     if (runtime->audit_hooks.head == NULL) runtime->audit_hooks.head = entry; else …
  *
  * Looked for, in this order (x86-64, any compiler seen):
- *   1. a 64-bit store into _PyRuntime:  REX.W 89 /r with disp32 off a base register (shared libraries, where the register
- *      holds &_PyRuntime), rip-relative, or absolute disp32 (programs);
- *   2. clang: the address of head is computed and head read:  REX.W 8D and REX.W 8B with the same displacement;
- *   3. 3.13+: the lock of the list stands right before it (struct { PyMutex mutex; head }, 8 bytes before head):
- *      lock cmpxchg byte (F0 0F B0 /r);
- *   4. the same in the functions it calls directly (-Og keeps add_audit_hook_entry_unlocked a function).
- * Bytes are scanned without decoding instructions: a false hit must also be 8-aligned and inside _PyRuntime, and then
- * makes the result ambiguous, never wrong unnoticed.
+ *   1. a 64-bit store into _PyRuntime:  REX.W 89 /r with disp32 off a base register (shared
+ * libraries, where the register holds &_PyRuntime), rip-relative, or absolute disp32 (programs);
+ *   2. clang: the address of head is computed and head read:  REX.W 8D and REX.W 8B with the same
+ * displacement;
+ *   3. 3.13+: the lock of the list stands right before it (struct { PyMutex mutex; head }, 8 bytes
+ * before head): lock cmpxchg byte (F0 0F B0 /r);
+ *   4. the same in the functions it calls directly (-Og keeps add_audit_hook_entry_unlocked a
+ * function). Bytes are scanned without decoding instructions: a false hit must also be 8-aligned
+ * and inside _PyRuntime, and then makes the result ambiguous, never wrong unnoticed.
  */
 #include "python/audit_head.h"
 
 #include <string.h>
 
-#define CODE_MAX 4096
-#define CALLEE_BYTES 400u
+#define CODE_MAX       4096
+#define CALLEE_BYTES   400u
 #define CANDIDATES_MAX 16
 
 struct candidates {
@@ -52,10 +53,11 @@ static bool candidate_has(const struct candidates *c, uint32_t offset)
 	return false;
 }
 
-/* The memory operand whose ModRM byte is code[at], of an instruction whose operand is its last part. `rex` 0: none.
- * True if it is [base + disp32], rip-relative or absolute and lies in _PyRuntime. */
-static bool operand_offset(const struct scan *scan, const uint8_t *code, size_t n, size_t at, uint64_t address,
-			   uint8_t rex, uint32_t *ret)
+/* The memory operand whose ModRM byte is code[at], of an instruction whose operand is its last
+ * part. `rex` 0: none. True if it is [base + disp32], rip-relative or absolute and lies in
+ * _PyRuntime. */
+static bool operand_offset(const struct scan *scan, const uint8_t *code, size_t n, size_t at,
+			   uint64_t address, uint8_t rex, uint32_t *ret)
 {
 	if (at + 5 > n)
 		return false;
@@ -92,7 +94,8 @@ static void scan_code(struct scan *scan, const uint8_t *code, size_t n, uint64_t
 {
 	uint32_t offset;
 	for (size_t i = 0; i + 7 <= n; i++) {
-		if ((code[i] & 0xf8) == 0x48 && operand_offset(scan, code, n, i + 2, address, code[i], &offset) &&
+		if ((code[i] & 0xf8) == 0x48 &&
+		    operand_offset(scan, code, n, i + 2, address, code[i], &offset) &&
 		    offset % 8 == 0) {
 			if (code[i + 1] == 0x89)
 				candidate_add(&scan->stores, offset);
@@ -105,7 +108,8 @@ static void scan_code(struct scan *scan, const uint8_t *code, size_t n, uint64_t
 			uint8_t rex = (code[i + 1] & 0xf0) == 0x40 ? code[i + 1] : 0;
 			size_t op = i + 1 + (rex != 0);
 			if (op + 3 <= n && code[op] == 0x0f && code[op + 1] == 0xb0 &&
-			    operand_offset(scan, code, n, op + 2, address, rex, &offset) && offset % 8 == 0)
+			    operand_offset(scan, code, n, op + 2, address, rex, &offset) &&
+			    offset % 8 == 0)
 				candidate_add(&scan->locks, offset + 8);
 		}
 	}
@@ -153,7 +157,8 @@ static void scan_callees(struct scan *scan, const uint8_t *code, size_t n, uint6
 		    scan->symbols->end - to < sizeof(callee) ||
 		    !mem_read(scan->symbols->mem, RADDR(to), callee, sizeof(callee)))
 			continue;
-		/* Up to its end: a return followed by padding or by the next function's first bytes. */
+		/* Up to its end: a return followed by padding or by the next function's first
+		 * bytes. */
 		size_t end = 0;
 		while (end < sizeof(callee) && callee[end] != 0xc3)
 			end++;
@@ -165,8 +170,11 @@ struct audit_head audit_head_decode(const struct elf_symbols *s, const struct el
 				    const struct elf_found *runtime, uint32_t expected)
 {
 	uint8_t code[CODE_MAX];
-	size_t n = function->size && function->size < sizeof(code) ? (size_t)function->size : sizeof(code);
-	struct scan scan = { .symbols = s, .runtime = runtime->address, .runtime_bytes = runtime->size };
+	size_t n = function->size && function->size < sizeof(code) ? (size_t)function->size
+								   : sizeof(code);
+	struct scan scan = { .symbols = s,
+			     .runtime = runtime->address,
+			     .runtime_bytes = runtime->size };
 	if (function->address >= s->end || n > s->end - function->address)
 		return (struct audit_head){ 0, "PySys_AddAuditHook is cut off" };
 	if (!mem_read(s->mem, RADDR(function->address), code, n))
@@ -175,7 +183,9 @@ struct audit_head audit_head_decode(const struct elf_symbols *s, const struct el
 	struct audit_head found = decide(&scan, expected);
 	if (found.offset || scan.stores.n)
 		return found;
-	struct scan deeper = { .symbols = s, .runtime = runtime->address, .runtime_bytes = runtime->size };
+	struct scan deeper = { .symbols = s,
+			       .runtime = runtime->address,
+			       .runtime_bytes = runtime->size };
 	scan_callees(&deeper, code, n, function->address);
 	uint32_t store = pick(&deeper.stores, expected);
 	if (store)
@@ -190,8 +200,8 @@ bool audit_head_is_sane(const struct mem_reader *mem, uint64_t head)
 	if (!mem_read_u64(mem, RADDR(head), &at))
 		return false;
 	for (unsigned i = 0; at; i++) {
-		if (i == 1000 || at % 8 || !mem_read(mem, RADDR(at), entry, sizeof(entry)) || !entry[1] ||
-		    !mem_read(mem, RADDR(entry[1]), &code, 1))
+		if (i == 1000 || at % 8 || !mem_read(mem, RADDR(at), entry, sizeof(entry)) ||
+		    !entry[1] || !mem_read(mem, RADDR(entry[1]), &code, 1))
 			return false;
 		at = entry[0];
 	}

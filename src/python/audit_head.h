@@ -1,5 +1,6 @@
 /*
- * audit_head: where in _PyRuntime the list of audit hooks begins, learnt from the code of PySys_AddAuditHook.
+ * audit_head: where in _PyRuntime the list of audit hooks begins, learnt from the code of
+ * PySys_AddAuditHook.
  */
 #pragma once
 #include <stdbool.h>
@@ -8,12 +9,12 @@
 #include "python/elf_symbols.h"
 
 struct audit_head {
-	uint32_t offset;  /* in _PyRuntime; 0: not found */
-	const char *how;  /* static text: by what, or why not */
+	uint32_t offset; /* in _PyRuntime; 0: not found */
+	const char *how; /* static text: by what, or why not */
 };
 
-/* `function` is PySys_AddAuditHook, `runtime` _PyRuntime with its size. expected: the offset from the tables, to decide
- * between several candidates; 0: unknown. */
+/* `function` is PySys_AddAuditHook, `runtime` _PyRuntime with its size. expected: the offset from
+ * the tables, to decide between several candidates; 0: unknown. */
 struct audit_head audit_head_decode(const struct elf_symbols *s, const struct elf_found *function,
 				    const struct elf_found *runtime, uint32_t expected);
 

@@ -2,7 +2,8 @@
  * detect: find a CPython runtime in a module and fill its layout. See python.h.
  *
  *   symbols ─▶ is it CPython, which version ─▶ row of layouts.c ─▶ _Py_DebugOffsets over it (3.13+)
- *           ─▶ hook list decoded from code, checked with the table ─▶ known types read through the layout as a last check
+ *           ─▶ hook list decoded from code, checked with the table ─▶ known types read through the
+ * layout as a last check
  */
 #include "python/python.h"
 
@@ -16,13 +17,14 @@
 #define DEBUG_OFFSETS_BYTES 1024u
 
 /*
- * Positions in struct _Py_DebugOffsets, bytes, per minor version from 3.13: offsetof compiled from the headers of 3.13.18
- * (pycore_runtime.h), 3.14.10 and 3.15.2 (pycore_debug_offsets.h); 0 = not in that version. To add a version: a column.
+ * Positions in struct _Py_DebugOffsets, bytes, per minor version from 3.13: offsetof compiled from
+ * the headers of 3.13.18 (pycore_runtime.h), 3.14.10 and 3.15.2 (pycore_debug_offsets.h); 0 = not
+ * in that version. To add a version: a column.
  */
 struct debug_field {
 	uint16_t at[3];
-	uint16_t field;   /* offset in struct probe_layout */
-	uint8_t width;    /* of that field, bytes */
+	uint16_t field; /* offset in struct probe_layout */
+	uint8_t width;  /* of that field, bytes */
 };
 #define F(name) offsetof(struct probe_layout, name), sizeof(((struct probe_layout *)0)->name)
 /* clang-format off */
@@ -88,7 +90,11 @@ static void version_format(uint32_t hex, char *to, size_t cap)
 	unsigned level = (hex >> 4) & 15, serial = hex & 15;
 	int n = snprintf(to, cap, "%u.%u.%u", hex >> 24, (hex >> 16) & 255, (hex >> 8) & 255);
 	if (level != 15 && n > 0 && (size_t)n < cap)
-		snprintf(to + n, cap - (size_t)n, "%s%u", level == 10 ? "a" : level == 11 ? "b" : "rc", serial);
+		snprintf(to + n, cap - (size_t)n, "%s%u",
+			 level == 10   ? "a"
+			 : level == 11 ? "b"
+				       : "rc",
+			 serial);
 }
 
 /* "3.8.18", "3.9.0rc2+" → 0x030812f0. False if it is no Python 2 or 3 version. */
@@ -96,13 +102,18 @@ static bool version_parse(const char *text, uint32_t *ret)
 {
 	unsigned major, minor, micro, serial = 0;
 	int n = 0;
-	if (sscanf(text, "%1u.%2u.%3u%n", &major, &minor, &micro, &n) != 3 || major < 2 || major > 3 || micro > 255)
+	if (sscanf(text, "%1u.%2u.%3u%n", &major, &minor, &micro, &n) != 3 || major < 2 ||
+	    major > 3 || micro > 255)
 		return false;
 	unsigned level = 15;
 	const char *rest = text + n;
 	if (*rest && *rest != '+') {
-		level = *rest == 'a' ? 10 : *rest == 'b' ? 11 : strncmp(rest, "rc", 2) == 0 ? 12 : 0;
-		if (!level || sscanf(rest + (level == 12 ? 2 : 1), "%2u%n", &serial, &n) != 1 || serial > 15)
+		level = *rest == 'a'                  ? 10
+			: *rest == 'b'                ? 11
+			: strncmp(rest, "rc", 2) == 0 ? 12
+						      : 0;
+		if (!level || sscanf(rest + (level == 12 ? 2 : 1), "%2u%n", &serial, &n) != 1 ||
+		    serial > 15)
 			return false;
 		rest += (level == 12 ? 2 : 1) + n;
 		if (*rest && *rest != '+')
@@ -112,8 +123,8 @@ static bool version_parse(const char *text, uint32_t *ret)
 	return true;
 }
 
-/* Py_GetVersion() formats PY_VERSION (v3.8.0 Python/getversion.c): its code holds that string's address, relative or
- * absolute. For versions without Py_Version. */
+/* Py_GetVersion() formats PY_VERSION (v3.8.0 Python/getversion.c): its code holds that string's
+ * address, relative or absolute. For versions without Py_Version. */
 static bool version_from_code(const struct elf_symbols *s, uint32_t *ret)
 {
 	struct elf_found function;
@@ -126,11 +137,13 @@ static bool version_from_code(const struct elf_symbols *s, uint32_t *ret)
 	for (size_t i = 0; i + 4 <= n; i++) {
 		int32_t rel;
 		memcpy(&rel, code + i, 4);
-		uint64_t to[2] = { function.address + i + 4 + (uint64_t)(int64_t)rel, (uint64_t)(int64_t)rel };
+		uint64_t to[2] = { function.address + i + 4 + (uint64_t)(int64_t)rel,
+				   (uint64_t)(int64_t)rel };
 		for (int k = 0; k < 2; k++) {
 			char text[16];
 			if (to[k] < s->start || to[k] >= s->end ||
-			    !mem_read_cstr(s->mem, RADDR(to[k]), text, sizeof(text)) || text[1] != '.')
+			    !mem_read_cstr(s->mem, RADDR(to[k]), text, sizeof(text)) ||
+			    text[1] != '.')
 				continue;
 			if (version_parse(text, ret))
 				return true;
@@ -139,14 +152,16 @@ static bool version_from_code(const struct elf_symbols *s, uint32_t *ret)
 	return false;
 }
 
-/* At least major.minor; *ret_exact says whether the micro version is known too. 0 if this is no CPython 3. */
+/* At least major.minor; *ret_exact says whether the micro version is known too. 0 if this is no
+ * CPython 3. */
 static uint32_t version_find(const struct elf_symbols *s, bool *ret_exact)
 {
 	uint64_t at;
 	uint32_t hex;
 	*ret_exact = true;
 	/* v3.11.0 Python/getversion.c: const unsigned long Py_Version = PY_VERSION_HEX */
-	if (find_address(s, "Py_Version", &at) && mem_read(s->mem, RADDR(at), &hex, sizeof(hex)) && hex >> 24 == 3)
+	if (find_address(s, "Py_Version", &at) && mem_read(s->mem, RADDR(at), &hex, sizeof(hex)) &&
+	    hex >> 24 == 3)
 		return hex;
 	if (version_from_code(s, &hex))
 		return hex;
@@ -177,8 +192,9 @@ static uint64_t get_field(const struct probe_layout *l, const struct debug_field
 	return wide;
 }
 
-static void apply_debug_fields(const uint8_t *debug, unsigned column, const struct debug_field *fields, size_t n,
-			       struct probe_layout *l, unsigned *n_different)
+static void apply_debug_fields(const uint8_t *debug, unsigned column,
+			       const struct debug_field *fields, size_t n, struct probe_layout *l,
+			       unsigned *n_different)
 {
 	for (size_t i = 0; i < n; i++) {
 		uint64_t value;
@@ -193,8 +209,10 @@ static void apply_debug_fields(const uint8_t *debug, unsigned column, const stru
 	}
 }
 
-/* 3.13+: what the target says of itself. v3.13.0 Include/internal/pycore_runtime.h, _Py_DebugOffsets at _PyRuntime + 0. */
-static struct err *debug_offsets_apply(const struct mem_reader *mem, const struct elf_found *runtime, uint32_t version,
+/* 3.13+: what the target says of itself. v3.13.0 Include/internal/pycore_runtime.h,
+ * _Py_DebugOffsets at _PyRuntime + 0. */
+static struct err *debug_offsets_apply(const struct mem_reader *mem,
+				       const struct elf_found *runtime, uint32_t version,
 				       struct python_runtime *rt, unsigned *n_different)
 {
 	uint8_t debug[DEBUG_OFFSETS_BYTES];
@@ -202,23 +220,28 @@ static struct err *debug_offsets_apply(const struct mem_reader *mem, const struc
 		char cookie[8];
 		uint64_t version, free_threaded, runtime_bytes;
 	} head;
-	if (runtime->size < sizeof(debug) || !mem_read(mem, RADDR(runtime->address), debug, sizeof(debug)))
+	if (runtime->size < sizeof(debug) ||
+	    !mem_read(mem, RADDR(runtime->address), debug, sizeof(debug)))
 		return err_create(ERR_UNSUPPORTED, "_PyRuntime cannot be read");
 	memcpy(&head, debug, sizeof(head));
 	if (memcmp(head.cookie, "xdebugpy", 8) != 0)
-		return err_create(ERR_UNSUPPORTED, "_PyRuntime does not begin with the debug offsets every 3.13+ has");
+		return err_create(
+		    ERR_UNSUPPORTED,
+		    "_PyRuntime does not begin with the debug offsets every 3.13+ has");
 	if (head.version != version)
-		return err_create(ERR_UNSUPPORTED, "_PyRuntime says version %#llx, Py_Version says %#x",
+		return err_create(ERR_UNSUPPORTED,
+				  "_PyRuntime says version %#llx, Py_Version says %#x",
 				  (unsigned long long)head.version, version);
 	unsigned minor = (version >> 16) & 255, column = minor - 13;
 	rt->row = layout_find(minor, head.free_threaded != 0);
 	if (!rt->row || column >= ARRAY_LEN(debug_imports_modules))
 		return NULL; /* the caller says so */
 	rt->layout = rt->row->layout;
-	apply_debug_fields(debug, column, debug_fields, ARRAY_LEN(debug_fields), &rt->layout, n_different);
+	apply_debug_fields(debug, column, debug_fields, ARRAY_LEN(debug_fields), &rt->layout,
+			   n_different);
 	if (head.free_threaded)
-		apply_debug_fields(debug, column, debug_fields_ft, ARRAY_LEN(debug_fields_ft), &rt->layout,
-				   n_different);
+		apply_debug_fields(debug, column, debug_fields_ft, ARRAY_LEN(debug_fields_ft),
+				   &rt->layout, n_different);
 	uint64_t modules, sysdict;
 	memcpy(&modules, debug + debug_imports_modules[column], 8);
 	memcpy(&sysdict, debug + debug_sysdict[column], 8);
@@ -229,13 +252,14 @@ static struct err *debug_offsets_apply(const struct mem_reader *mem, const struc
 
 static struct err *refuse_unknown_version(const char *version, bool free_threaded)
 {
-	return err_with_hint(err_create(ERR_UNSUPPORTED, "python %s%s is newer than this program", version,
-					free_threaded ? " (free-threaded)" : ""),
+	return err_with_hint(err_create(ERR_UNSUPPORTED, "python %s%s is newer than this program",
+					version, free_threaded ? " (free-threaded)" : ""),
 			     "supported are 3.8 to 3.15; a newer auditview may know it");
 }
 
-static struct err *layout_fill(const struct mem_reader *mem, const struct elf_symbols *s, const struct elf_found *runtime,
-			       uint32_t version, struct python_runtime *rt, unsigned *n_different)
+static struct err *layout_fill(const struct mem_reader *mem, const struct elf_symbols *s,
+			       const struct elf_found *runtime, uint32_t version,
+			       struct python_runtime *rt, unsigned *n_different)
 {
 	unsigned minor = (version >> 16) & 255;
 	bool free_threaded = false;
@@ -257,44 +281,54 @@ static struct err *layout_fill(const struct mem_reader *mem, const struct elf_sy
 	if (!rt->row)
 		return refuse_unknown_version(rt->version, free_threaded);
 	if (minor >= 13 && free_threaded != rt->row->free_threaded)
-		return err_create(ERR_UNSUPPORTED, "_PyRuntime and the symbols disagree about free threading");
+		return err_create(ERR_UNSUPPORTED,
+				  "_PyRuntime and the symbols disagree about free threading");
 	struct probe_layout *l = &rt->layout;
 	l->version_hex = version;
 	l->runtime = runtime->address;
 	/* Py_REF_DEBUG, which Py_DEBUG defines */
 	l->debug_build = has_symbol(s, "_Py_NegativeRefcount");
-	/* Py_TRACE_REFS puts two pointers before every object header (v3.8.0 … v3.12.0 Include/object.h). */
+	/* Py_TRACE_REFS puts two pointers before every object header (v3.8.0 … v3.12.0
+	 * Include/object.h). */
 	if (minor <= 12 && has_symbol(s, "_Py_AddToAllObjects"))
-		return err_create(ERR_UNSUPPORTED, "python %s was built with Py_TRACE_REFS, whose objects look different",
-				  rt->version);
+		return err_create(
+		    ERR_UNSUPPORTED,
+		    "python %s was built with Py_TRACE_REFS, whose objects look different",
+		    rt->version);
 	return NULL;
 }
 
-static struct err *audit_head_find(const struct elf_symbols *s, const struct elf_found *runtime, bool exact,
-				   struct python_runtime *rt, const char **ret_how)
+static struct err *audit_head_find(const struct elf_symbols *s, const struct elf_found *runtime,
+				   bool exact, struct python_runtime *rt, const char **ret_how)
 {
 	struct probe_layout *l = &rt->layout;
 	struct elf_found function;
 	if (!elf_symbols_find(s, "PySys_AddAuditHook", &function))
-		return err_create(ERR_UNSUPPORTED, "python %s has no PySys_AddAuditHook", rt->version);
-	uint32_t known = exact ? layout_audit_head(l->version_hex, l->free_threaded, l->debug_build) : 0;
-	/* Between several candidates the table's place of that minor version may decide, not alone. */
-	struct audit_head found = audit_head_decode(s, &function, runtime, known ? known : rt->row->audit_head);
+		return err_create(ERR_UNSUPPORTED, "python %s has no PySys_AddAuditHook",
+				  rt->version);
+	uint32_t known = exact ? layout_audit_head(l->version_hex, l->free_threaded, l->debug_build)
+			       : 0;
+	/* Between several candidates the table's place of that minor version may decide, not alone.
+	 */
+	struct audit_head found = audit_head_decode(s, &function, runtime,
+						    known ? known : rt->row->audit_head);
 	if (!found.offset && known) {
 		found.offset = known;
 		found.how = "table, this exact version";
 	}
 	if (!found.offset)
-		return err_with_hint(err_create(ERR_UNSUPPORTED,
-						"the list of audit hooks of python %s could not be located (%s)",
-						rt->version, found.how),
-				     "this build is unknown; please report its version and where it came from");
+		return err_with_hint(
+		    err_create(ERR_UNSUPPORTED,
+			       "the list of audit hooks of python %s could not be located (%s)",
+			       rt->version, found.how),
+		    "this build is unknown; please report its version and where it came from");
 	if (known && known != found.offset)
 		*ret_how = "code, which differs from the table";
 	else
 		*ret_how = found.how;
 	if (!audit_head_is_sane(s->mem, runtime->address + found.offset))
-		return err_create(ERR_UNSUPPORTED, "what was taken for the list of audit hooks of python %s is none",
+		return err_create(ERR_UNSUPPORTED,
+				  "what was taken for the list of audit hooks of python %s is none",
 				  rt->version);
 	l->audit_head = runtime->address + found.offset;
 	return NULL;
@@ -333,8 +367,10 @@ static void known_objects_find(const struct elf_symbols *s, struct probe_layout 
 		*objects[i].to = found[i].address;
 }
 
-/* Read two types through the layout. Before ld.so relocated the module there is nothing to read yet: that passes. */
-static struct err *layout_check(const struct mem_reader *mem, const struct elf_module *module, struct python_runtime *rt)
+/* Read two types through the layout. Before ld.so relocated the module there is nothing to read
+ * yet: that passes. */
+static struct err *layout_check(const struct mem_reader *mem, const struct elf_module *module,
+				struct python_runtime *rt)
 {
 	const struct probe_layout *l = &rt->layout;
 	const struct {
@@ -345,32 +381,37 @@ static struct err *layout_check(const struct mem_reader *mem, const struct elf_m
 		uint64_t type, name;
 		char text[8] = "";
 		if (!checks[i].type)
-			return err_create(ERR_UNSUPPORTED, "python %s does not export its basic types", rt->version);
+			return err_create(ERR_UNSUPPORTED,
+					  "python %s does not export its basic types", rt->version);
 		if (!mem_read_u64(mem, RADDR(checks[i].type + l->ob_type), &type) ||
 		    !mem_read_u64(mem, RADDR(checks[i].type + l->tp_name), &name))
-			return err_create(ERR_UNSUPPORTED, "the types of python %s cannot be read", rt->version);
+			return err_create(ERR_UNSUPPORTED, "the types of python %s cannot be read",
+					  rt->version);
 		if (type == 0 || (module->base.v && type == l->type_type - module->base.v))
 			return NULL;
 		if (type != l->type_type || !mem_read_cstr(mem, RADDR(name), text, sizeof(text)) ||
 		    strcmp(text, checks[i].name) != 0)
-			return err_with_hint(err_create(ERR_UNSUPPORTED,
-							"objects of python %s do not look as they should: the type "
-							"%s could not be read",
-							rt->version, checks[i].name),
-					     "this build is unknown; please report its version and where it came from");
+			return err_with_hint(
+			    err_create(ERR_UNSUPPORTED,
+				       "objects of python %s do not look as they should: the type "
+				       "%s could not be read",
+				       rt->version, checks[i].name),
+			    "this build is unknown; please report its version and where it came "
+			    "from");
 	}
 	rt->is_relocated = true;
 	return NULL;
 }
 
-bool elf_slack_find(const struct mem_reader *mem, const struct elf_module *module, raddr *ret_address, size_t *ret_bytes,
-		    bool *ret_is_used)
+bool elf_slack_find(const struct mem_reader *mem, const struct elf_module *module,
+		    raddr *ret_address, size_t *ret_bytes, bool *ret_is_used)
 {
 	struct elf_symbols s;
 	uint64_t address, n_bytes;
 	uint8_t bytes[4096];
 	(void)elf_symbols_open(mem, module, &s);
-	if (!elf_symbols_slack(&s, &address, &n_bytes) || !mem_read(mem, RADDR(address), bytes, (size_t)n_bytes))
+	if (!elf_symbols_slack(&s, &address, &n_bytes) ||
+	    !mem_read(mem, RADDR(address), bytes, (size_t)n_bytes))
 		return false;
 	*ret_is_used = false;
 	for (size_t i = 0; i < n_bytes; i++)
@@ -385,13 +426,18 @@ void python_runtime_refresh(const struct mem_reader *mem, struct python_runtime 
 {
 	uint32_t initialised;
 	uint64_t finalising, interpreters = 0;
-	rt->is_initialised = mem_read(mem, RADDR(rt->layout.runtime + rt->row->runtime_initialized), &initialised,
-				      sizeof(initialised)) && initialised != 0;
-	/* Who finalises stays written there until the next Py_Initialize; the interpreters are gone when it is done
-	 * (v3.8.0 Python/pylifecycle.c, Py_FinalizeEx, to v3.15.0). */
-	rt->is_finalising = mem_read_u64(mem, RADDR(rt->layout.runtime + rt->row->runtime_finalizing), &finalising) &&
+	rt->is_initialised = mem_read(mem, RADDR(rt->layout.runtime + rt->row->runtime_initialized),
+				      &initialised, sizeof(initialised)) &&
+			     initialised != 0;
+	/* Who finalises stays written there until the next Py_Initialize; the interpreters are gone
+	 * when it is done (v3.8.0 Python/pylifecycle.c, Py_FinalizeEx, to v3.15.0). */
+	rt->is_finalising = mem_read_u64(mem,
+					 RADDR(rt->layout.runtime + rt->row->runtime_finalizing),
+					 &finalising) &&
 			    finalising != 0 &&
-			    mem_read_u64(mem, RADDR(rt->layout.runtime + rt->row->runtime_interpreters_head), &interpreters) &&
+			    mem_read_u64(
+				mem, RADDR(rt->layout.runtime + rt->row->runtime_interpreters_head),
+				&interpreters) &&
 			    interpreters != 0;
 }
 
@@ -399,12 +445,15 @@ static struct err *refuse_other(const struct elf_symbols *s, const struct elf_mo
 {
 	if (has_symbol(s, "rpython_startup_code") || has_symbol(s, "pypy_main_startup") ||
 	    has_symbol(s, "PyPy_Initialize"))
-		return err_with_hint(err_create(ERR_UNSUPPORTED, "%s is PyPy, not CPython", module->path),
-				     "PyPy has audit events (PEP 578) but no hook list that could be joined from outside");
+		return err_with_hint(
+		    err_create(ERR_UNSUPPORTED, "%s is PyPy, not CPython", module->path),
+		    "PyPy has audit events (PEP 578) but no hook list that could be joined from "
+		    "outside");
 	return NULL;
 }
 
-struct err *python_runtime_find(const struct mem_reader *mem, const struct elf_module *module, struct python_runtime *ret)
+struct err *python_runtime_find(const struct mem_reader *mem, const struct elf_module *module,
+				struct python_runtime *ret)
 {
 	struct elf_symbols s;
 	struct elf_found runtime;
@@ -416,16 +465,19 @@ struct err *python_runtime_find(const struct mem_reader *mem, const struct elf_m
 		return err;
 	bool exact, has_runtime = elf_symbols_find(&s, "_PyRuntime", &runtime);
 	if (!has_runtime && !has_symbol(&s, "Py_GetVersion"))
-		return err_create(ERR_NOT_PYTHON, "%s has neither _PyRuntime nor Py_GetVersion", module->path);
+		return err_create(ERR_NOT_PYTHON, "%s has neither _PyRuntime nor Py_GetVersion",
+				  module->path);
 	uint32_t version = version_find(&s, &exact);
 	version_format(version, rt.version, sizeof(rt.version));
 	if (!exact)
 		snprintf(rt.version, sizeof(rt.version), "3.%u+", (version >> 16) & 255);
 	if (version < 0x03080000)
-		return err_with_hint(err_create(ERR_UNSUPPORTED, "python %s has no audit events", version ? rt.version : "before 3.8"),
+		return err_with_hint(err_create(ERR_UNSUPPORTED, "python %s has no audit events",
+						version ? rt.version : "before 3.8"),
 				     "they came with Python 3.8 (PEP 578)");
 	if (!has_runtime || runtime.size < 64)
-		return err_create(ERR_UNSUPPORTED, "python %s in %s does not export _PyRuntime", rt.version, module->path);
+		return err_create(ERR_UNSUPPORTED, "python %s in %s does not export _PyRuntime",
+				  rt.version, module->path);
 
 	unsigned n_different = 0;
 	const char *head_how = "";
@@ -441,9 +493,12 @@ struct err *python_runtime_find(const struct mem_reader *mem, const struct elf_m
 	if (err)
 		return err;
 	unsigned minor = l->minor;
-	if (!find_address(&s, minor >= 13 ? "PyThreadState_GetUnchecked" : "_PyThreadState_UncheckedGet", &l->fn_tstate_get) ||
+	if (!find_address(
+		&s, minor >= 13 ? "PyThreadState_GetUnchecked" : "_PyThreadState_UncheckedGet",
+		&l->fn_tstate_get) ||
 	    !find_address(&s, "Py_IsInitialized", &l->fn_neutral))
-		return err_create(ERR_UNSUPPORTED, "python %s in %s does not export its thread state", rt.version,
+		return err_create(ERR_UNSUPPORTED,
+				  "python %s in %s does not export its thread state", rt.version,
 				  module->path);
 	if (!find_address(&s, "Py_AtExit", &l->fn_at_exit))
 		l->fn_at_exit = 0;

@@ -1,6 +1,6 @@
 /*
- * elf_symbols: see elf_symbols.h. Formats: System V ABI (gABI) chapters 4 and 5; DT_GNU_HASH as in glibc 2.36
- * elf/dl-lookup.c, do_lookup_x.
+ * elf_symbols: see elf_symbols.h. Formats: System V ABI (gABI) chapters 4 and 5; DT_GNU_HASH as in
+ * glibc 2.36 elf/dl-lookup.c, do_lookup_x.
  */
 #include "python/elf_symbols.h"
 
@@ -65,7 +65,8 @@ static bool read_dynamic(struct elf_symbols *s, uint64_t address, uint64_t n_byt
 	return s->symtab && s->strtab;
 }
 
-bool elf_symbols_open(const struct mem_reader *mem, const struct elf_module *module, struct elf_symbols *ret)
+bool elf_symbols_open(const struct mem_reader *mem, const struct elf_module *module,
+		      struct elf_symbols *ret)
 {
 	struct elf_symbols *s = ret;
 	memset(s, 0, sizeof(*s));
@@ -76,7 +77,8 @@ bool elf_symbols_open(const struct mem_reader *mem, const struct elf_module *mod
 	Elf64_Ehdr eh;
 	if (s->start >= s->end || !read_inside(s, s->start, &eh, sizeof(eh)) ||
 	    memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0 || eh.e_ident[EI_CLASS] != ELFCLASS64 ||
-	    eh.e_ident[EI_DATA] != ELFDATA2LSB || eh.e_phentsize != sizeof(Elf64_Phdr) || eh.e_phnum > 128)
+	    eh.e_ident[EI_DATA] != ELFDATA2LSB || eh.e_phentsize != sizeof(Elf64_Phdr) ||
+	    eh.e_phnum > 128)
 		return false;
 	s->is_executable = eh.e_type == ET_EXEC;
 	uint64_t dynamic = 0, dynamic_bytes = 0;
@@ -88,7 +90,8 @@ bool elf_symbols_open(const struct mem_reader *mem, const struct elf_module *mod
 		if (ph.p_type == PT_DYNAMIC) {
 			dynamic = s->base + ph.p_vaddr;
 			dynamic_bytes = ph.p_memsz;
-		} else if (ph.p_type == PT_LOAD && s->n_loads < sizeof(s->loads) / sizeof(s->loads[0])) {
+		} else if (ph.p_type == PT_LOAD &&
+			   s->n_loads < sizeof(s->loads) / sizeof(s->loads[0])) {
 			s->loads[s->n_loads++] = (struct elf_segment){
 				.vaddr = ph.p_vaddr,
 				.memsz = ph.p_memsz,
@@ -115,23 +118,26 @@ bool elf_needs(const struct mem_reader *mem, const struct elf_module *module, co
 		return false;
 	for (size_t i = 0; i < s.n_needed; i++)
 		if (s.needed[i] <= s.strtab_bytes && n <= s.strtab_bytes - s.needed[i] &&
-		    read_inside(&s, s.strtab + s.needed[i], text, n) && memcmp(text, file_name, n) == 0)
+		    read_inside(&s, s.strtab + s.needed[i], text, n) &&
+		    memcmp(text, file_name, n) == 0)
 			return true;
 	return false;
 }
 
-static bool symbol_is(const struct elf_symbols *s, uint32_t index, const char *name, struct elf_found *ret)
+static bool symbol_is(const struct elf_symbols *s, uint32_t index, const char *name,
+		      struct elf_found *ret)
 {
 	Elf64_Sym sym;
 	if (!read_inside(s, s->symtab + (uint64_t)index * sizeof(sym), &sym, sizeof(sym)))
 		return false;
 	unsigned type = ELF64_ST_TYPE(sym.st_info);
-	if (sym.st_shndx == SHN_UNDEF || sym.st_shndx == SHN_ABS || sym.st_value == 0 || type == STT_TLS ||
-	    type == STT_GNU_IFUNC)
+	if (sym.st_shndx == SHN_UNDEF || sym.st_shndx == SHN_ABS || sym.st_value == 0 ||
+	    type == STT_TLS || type == STT_GNU_IFUNC)
 		return false;
 	size_t n = strlen(name) + 1;
 	char text[128];
-	if (n > sizeof(text) || sym.st_name > s->strtab_bytes || n > s->strtab_bytes - sym.st_name ||
+	if (n > sizeof(text) || sym.st_name > s->strtab_bytes ||
+	    n > s->strtab_bytes - sym.st_name ||
 	    !read_inside(s, s->strtab + sym.st_name, text, n) || memcmp(text, name, n) != 0)
 		return false;
 	uint64_t address = s->base + sym.st_value;
@@ -160,7 +166,8 @@ static bool find_gnu(const struct elf_symbols *s, const char *name, struct elf_f
 	    index < head.first_symbol)
 		return false;
 	for (uint32_t i = 0; i < CHAIN_MAX; i++, index++) {
-		if (!read_inside(s, chains + 4ull * (index - head.first_symbol), &link, sizeof(link)))
+		if (!read_inside(s, chains + 4ull * (index - head.first_symbol), &link,
+				 sizeof(link)))
 			return false;
 		if ((link | 1) == (hash | 1) && symbol_is(s, index, name, ret))
 			return true;
@@ -205,8 +212,10 @@ void elf_symbols_resolve(const struct elf_symbols *s, struct elf_found *found, s
 	Elf64_Rela rela[256];
 	if (s->rela_bytes / sizeof(rela[0]) > RELA_MAX || s->n_relative > RELA_MAX)
 		return;
-	for (uint64_t at = s->n_relative * sizeof(rela[0]); at < s->rela_bytes; at += sizeof(rela)) {
-		size_t n = s->rela_bytes - at < sizeof(rela) ? (size_t)(s->rela_bytes - at) : sizeof(rela);
+	for (uint64_t at = s->n_relative * sizeof(rela[0]); at < s->rela_bytes;
+	     at += sizeof(rela)) {
+		size_t n = s->rela_bytes - at < sizeof(rela) ? (size_t)(s->rela_bytes - at)
+							     : sizeof(rela);
 		if (!read_inside(s, s->rela + at, rela, n))
 			return;
 		for (size_t i = 0; i < n / sizeof(rela[0]); i++) {
@@ -215,8 +224,11 @@ void elf_symbols_resolve(const struct elf_symbols *s, struct elf_found *found, s
 				continue;
 			for (size_t k = 0; k < n_found; k++)
 				/* 0 or a small number: ld.so has not been here yet. */
-				if (found[k].index && found[k].index == ELF64_R_SYM(rela[i].r_info) &&
-				    read_inside(s, s->base + rela[i].r_offset, &value, sizeof(value)) && value >= 4096)
+				if (found[k].index &&
+				    found[k].index == ELF64_R_SYM(rela[i].r_info) &&
+				    read_inside(s, s->base + rela[i].r_offset, &value,
+						sizeof(value)) &&
+				    value >= 4096)
 					found[k].address = value;
 		}
 	}
@@ -231,15 +243,16 @@ bool elf_symbols_slack(const struct elf_symbols *s, uint64_t *ret_address, uint6
 	uint64_t from = (s->base + last + 15) & ~15ull;
 	bytes = (4096 - from % 4096) % 4096;
 	char probe;
-	if (!last || bytes < 32 || !inside(s, from - 16, 1) || !mem_read(s->mem, RADDR(from + bytes - 1), &probe, 1))
+	if (!last || bytes < 32 || !inside(s, from - 16, 1) ||
+	    !mem_read(s->mem, RADDR(from + bytes - 1), &probe, 1))
 		return false;
 	*ret_address = from;
 	*ret_bytes = bytes;
 	return true;
 }
 
-bool elf_symbol_find(const struct mem_reader *mem, const struct elf_module *module, const char *name, raddr *ret_address,
-		     uint64_t *ret_size)
+bool elf_symbol_find(const struct mem_reader *mem, const struct elf_module *module,
+		     const char *name, raddr *ret_address, uint64_t *ret_size)
 {
 	struct elf_symbols s;
 	struct elf_found found;

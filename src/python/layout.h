@@ -1,8 +1,8 @@
 /*
  * layout: what each CPython version looks like in memory: one row per version and kind of build.
  *
- * The rows are made by the compiler from the versions' own headers; detect.c takes what _Py_DebugOffsets says instead
- * where it exists (3.13+) and uses the row as the check.
+ * The rows are made by the compiler from the versions' own headers; detect.c takes what
+ * _Py_DebugOffsets says instead where it exists (3.13+) and uses the row as the check.
  */
 #pragma once
 #include <stdbool.h>
@@ -11,9 +11,9 @@
 #include "probe/abi.h"
 
 struct layout_row {
-	const char *source;          /* which headers the row was made from */
+	const char *source; /* which headers the row was made from */
 	uint8_t minor, free_threaded;
-	struct probe_layout layout;  /* offsets; the addresses are 0 */
+	struct probe_layout layout; /* offsets; the addresses are 0 */
 	/* What the probe does not need. Offsets in bytes. */
 	uint16_t heaptype_cached_keys;
 	uint32_t interp_modules, interp_sysdict, interp_threads_head;

@@ -1,9 +1,10 @@
 /*
  * layouts: see layout.h.
  *
- * To add a CPython version: build data/gen/layout_row.c against its headers (how: the comment there), paste what it prints
- * here, add the path slots that tests/path_slots.py prints in that Python, add its exact builds to audit_heads[], then run
- * tests/unit/test_python_live, which reads known objects of every Python it finds. Rows are ordered by version.
+ * To add a CPython version: build data/gen/layout_row.c against its headers (how: the comment
+ * there), paste what it prints here, add the path slots that tests/path_slots.py prints in that
+ * Python, add its exact builds to audit_heads[], then run tests/unit/test_python_live, which reads
+ * known objects of every Python it finds. Rows are ordered by version.
  */
 #include "python/layout.h"
 

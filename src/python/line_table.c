@@ -1,9 +1,10 @@
 /*
  * line_table: see line_table.h.
  *
- *   3.8, 3.9   co_lnotab: pairs {bytes, signed lines}. v3.9.0 Objects/lnotab_notes.txt, codeobject.c PyCode_Addr2Line
- *   3.10       co_linetable: pairs {bytes, signed lines}, -128 lines = none. v3.10.0 Objects/lnotab_notes.txt (PEP 626)
- *   3.11+      co_linetable: entries {0x80 | kind << 3 | units - 1, …}. v3.11.0 Objects/locations.md (PEP 657)
+ *   3.8, 3.9   co_lnotab: pairs {bytes, signed lines}. v3.9.0 Objects/lnotab_notes.txt,
+ * codeobject.c PyCode_Addr2Line 3.10       co_linetable: pairs {bytes, signed lines}, -128 lines =
+ * none. v3.10.0 Objects/lnotab_notes.txt (PEP 626) 3.11+      co_linetable: entries {0x80 | kind <<
+ * 3 | units - 1, …}. v3.11.0 Objects/locations.md (PEP 657)
  */
 #include "python/line_table.h"
 
@@ -13,7 +14,8 @@ struct cursor {
 	const uint8_t *p, *end;
 };
 
-/* 6 bits a byte, low ones first; bit 6 says that more follow. False at the end of the table or past 32 bits. */
+/* 6 bits a byte, low ones first; bit 6 says that more follow. False at the end of the table or past
+ * 32 bits. */
 static bool read_varint(struct cursor *c, uint32_t *ret)
 {
 	uint64_t value = 0;
@@ -84,18 +86,17 @@ static bool decode_pep626(const uint8_t *table, size_t n, uint32_t first_line, u
 	return false;
 }
 
-/* One entry behind its first byte. Moves *line; fills ret except that lines are relative to nothing. */
+/* One entry behind its first byte. Moves *line; fills ret except that lines are relative to
+ * nothing. */
 static bool read_entry(struct cursor *c, unsigned kind, int64_t *line, struct source_position *ret)
 {
 	int64_t delta = 0;
 	uint32_t more_lines = 0, column = 0, end_column = 0;
 	switch (kind) {
-	case 15: /* no position at all */
-		memset(ret, 0, sizeof(*ret));
-		return true;
+	case 15: /* no position at all */ memset(ret, 0, sizeof(*ret)); return true;
 	case 14:
-		if (!read_signed_varint(c, &delta) || !read_varint(c, &more_lines) || !read_varint(c, &column) ||
-		    !read_varint(c, &end_column))
+		if (!read_signed_varint(c, &delta) || !read_varint(c, &more_lines) ||
+		    !read_varint(c, &column) || !read_varint(c, &end_column))
 			return false;
 		break; /* columns are stored plus one, 0 = none: as here */
 	case 13:
@@ -148,8 +149,8 @@ static bool decode_pep657(const uint8_t *table, size_t n, uint32_t first_line, u
 	return false;
 }
 
-bool line_table_decode(unsigned minor, const uint8_t *table, size_t n, uint32_t first_line, uint32_t lasti,
-		       struct source_position *ret)
+bool line_table_decode(unsigned minor, const uint8_t *table, size_t n, uint32_t first_line,
+		       uint32_t lasti, struct source_position *ret)
 {
 	*ret = (struct source_position){ .line = first_line, .end_line = first_line };
 	if (!n || lasti > INT32_MAX) /* -1: the frame has not begun */

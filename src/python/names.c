@@ -1,5 +1,6 @@
 /*
- * names: texts for people: str objects, the names of threads, the folders modules come from. See python.h.
+ * names: texts for people: str objects, the names of threads, the folders modules come from. See
+ * python.h.
  */
 #include <string.h>
 
@@ -31,16 +32,19 @@ static size_t encode(uint32_t c, char to[4])
 	return 4;
 }
 
-long python_str_read(const struct mem_reader *mem, const struct probe_layout *l, raddr object, char *to, size_t cap)
+long python_str_read(const struct mem_reader *mem, const struct probe_layout *l, raddr object,
+		     char *to, size_t cap)
 {
 	struct object_view v = { .mem = mem, .layout = l };
 	uint64_t length, data;
 	uint32_t state;
-	if (!object_has_flag(&v, object.v, TYPE_FLAG_STR) || !mem_read(mem, raddr_add(object, l->str_state), &state, 4) ||
+	if (!object_has_flag(&v, object.v, TYPE_FLAG_STR) ||
+	    !mem_read(mem, raddr_add(object, l->str_state), &state, 4) ||
 	    !mem_read_u64(mem, raddr_add(object, l->str_length), &length) || length > INT64_MAX)
 		return -1;
 	unsigned kind = state >> l->str_kind_shift & ((1u << l->str_kind_bits) - 1);
-	bool is_ascii = state >> l->str_ascii_shift & 1, is_compact = state >> l->str_compact_shift & 1;
+	bool is_ascii = state >> l->str_ascii_shift & 1,
+	     is_compact = state >> l->str_compact_shift & 1;
 	if (kind != 1 && kind != 2 && kind != 4) /* 0: a legacy string nobody made ready (≤ 3.11) */
 		return -1;
 	if (is_compact)
@@ -77,20 +81,25 @@ static struct object_view view_of(const struct mem_reader *mem, const struct pyt
 	return (struct object_view){ .mem = mem, .layout = &rt->layout, .row = rt->row };
 }
 
-static bool main_interpreter(const struct mem_reader *mem, const struct python_runtime *rt, uint64_t *ret)
+static bool main_interpreter(const struct mem_reader *mem, const struct python_runtime *rt,
+			     uint64_t *ret)
 {
-	return mem_read_u64(mem, RADDR(rt->layout.runtime + rt->row->runtime_interpreters_main), ret) && *ret;
+	return mem_read_u64(mem, RADDR(rt->layout.runtime + rt->row->runtime_interpreters_main),
+			    ret) &&
+	       *ret;
 }
 
 /* The dict of an imported module of the main interpreter, 0 if there is none. */
-static uint64_t module_dict(const struct object_view *v, const struct python_runtime *rt, const char *name)
+static uint64_t module_dict(const struct object_view *v, const struct python_runtime *rt,
+			    const char *name)
 {
 	uint64_t interpreter, modules, dict;
 	if (!main_interpreter(v->mem, rt, &interpreter) ||
 	    !mem_read_u64(v->mem, RADDR(interpreter + rt->interp_modules), &modules) || !modules)
 		return 0;
 	uint64_t module = object_dict_get(v, modules, name);
-	return module && mem_read_u64(v->mem, RADDR(module + v->layout->module_dict), &dict) ? dict : 0;
+	return module && mem_read_u64(v->mem, RADDR(module + v->layout->module_dict), &dict) ? dict
+											     : 0;
 }
 
 struct thread_search {
@@ -105,16 +114,16 @@ static bool thread_visit(void *arg, uint64_t key, uint64_t value)
 	uint64_t ident, native;
 	uint64_t attribute;
 	if ((object_int(s->v, key, &ident) && ident == s->id) ||
-	    ((attribute = object_attribute(s->v, value, "_native_id")) && object_int(s->v, attribute, &native) &&
-	     native == s->id)) {
+	    ((attribute = object_attribute(s->v, value, "_native_id")) &&
+	     object_int(s->v, attribute, &native) && native == s->id)) {
 		s->thread = value;
 		return false;
 	}
 	return true;
 }
 
-bool python_thread_name(const struct mem_reader *mem, const struct python_runtime *rt, uint64_t ident, uint64_t *active, char *to,
-			size_t cap)
+bool python_thread_name(const struct mem_reader *mem, const struct python_runtime *rt,
+			uint64_t ident, uint64_t *active, char *to, size_t cap)
 {
 	struct object_view v = view_of(mem, rt);
 	struct thread_search s = { .v = &v, .id = ident };
@@ -136,7 +145,8 @@ bool python_thread_name(const struct mem_reader *mem, const struct python_runtim
 	return true;
 }
 
-long python_sys_path_read(const struct mem_reader *mem, const struct python_runtime *rt, char *to, size_t cap)
+long python_sys_path_read(const struct mem_reader *mem, const struct python_runtime *rt, char *to,
+			  size_t cap)
 {
 	struct object_view v = view_of(mem, rt);
 	uint64_t interpreter, sysdict, array, count, item;
@@ -157,7 +167,8 @@ long python_sys_path_read(const struct mem_reader *mem, const struct python_runt
 			to[n++] = 0;
 		}
 	}
-	uint64_t os = module_dict(&v, rt, "os"), file = os ? object_dict_get(&v, os, "__file__") : 0;
+	uint64_t os = module_dict(&v, rt, "os"),
+		 file = os ? object_dict_get(&v, os, "__file__") : 0;
 	if (file && n + 2 < cap) {
 		long m = python_str_read(mem, &rt->layout, RADDR(file), to + n, cap - 2 - n);
 		size_t n_folder = m > 0 && (size_t)m < cap - 2 - n ? (size_t)m : 0;

@@ -1,12 +1,13 @@
 /*
  * object: see object.h. What a dict's keys look like:
  *
- *   3.8-3.10   {refcnt, size, lookup, usable, nentries, indices[size × width], {hash, key, value}[nentries]}
- *   3.11+      {refcnt, log2_size u8, log2_index_bytes u8, kind u8, …, nentries, indices[1 << log2_index_bytes],
- *               kind 0: {hash, key, value}[nentries], kinds 1 and 2: {key, value}[nentries]}
+ *   3.8-3.10   {refcnt, size, lookup, usable, nentries, indices[size × width], {hash, key,
+ * value}[nentries]} 3.11+      {refcnt, log2_size u8, log2_index_bytes u8, kind u8, …, nentries,
+ * indices[1 << log2_index_bytes], kind 0: {hash, key, value}[nentries], kinds 1 and 2: {key,
+ * value}[nentries]}
  *
- * In a split table the values stand in an array of their own, in the order of the keys. Source: v3.8.0 Objects/dict-common.h,
- * v3.11.0 and v3.15.0 Include/internal/pycore_dict.h.
+ * In a split table the values stand in an array of their own, in the order of the keys. Source:
+ * v3.8.0 Objects/dict-common.h, v3.11.0 and v3.15.0 Include/internal/pycore_dict.h.
  */
 #include "python/object.h"
 
@@ -22,7 +23,8 @@ static bool read_pointer(const struct object_view *v, uint64_t at, uint64_t *ret
 	return at >= POINTER_LOW && mem_read_u64(v->mem, RADDR(at), ret) && *ret >= POINTER_LOW;
 }
 
-bool object_type(const struct object_view *v, uint64_t object, uint64_t *ret_type, uint64_t *ret_flags)
+bool object_type(const struct object_view *v, uint64_t object, uint64_t *ret_type,
+		 uint64_t *ret_flags)
 {
 	uint64_t type, flags;
 	if (!read_pointer(v, object + v->layout->ob_type, &type) ||
@@ -44,9 +46,11 @@ bool object_int(const struct object_view *v, uint64_t object, uint64_t *ret)
 	const struct probe_layout *l = v->layout;
 	uint64_t size;
 	uint32_t digits[3] = { 0 };
-	if (!object_has_flag(v, object, TYPE_FLAG_INT) || !mem_read_u64(v->mem, RADDR(object + l->int_tag), &size))
+	if (!object_has_flag(v, object, TYPE_FLAG_INT) ||
+	    !mem_read_u64(v->mem, RADDR(object + l->int_tag), &size))
 		return false;
-	/* 3.12+: ndigits << 3 | sign, where sign 2 is negative and 1 zero; before: signed count of digits. */
+	/* 3.12+: ndigits << 3 | sign, where sign 2 is negative and 1 zero; before: signed count of
+	 * digits. */
 	if (l->int_has_tag) {
 		if ((size & 3) == 2)
 			return false;
@@ -60,11 +64,13 @@ bool object_int(const struct object_view *v, uint64_t object, uint64_t *ret)
 	return true;
 }
 
-bool object_items(const struct object_view *v, uint64_t object, uint64_t *ret_array, uint64_t *ret_n)
+bool object_items(const struct object_view *v, uint64_t object, uint64_t *ret_array,
+		  uint64_t *ret_n)
 {
 	const struct probe_layout *l = v->layout;
 	uint64_t type, flags, n, array = object + l->tuple_items;
-	if (!object_type(v, object, &type, &flags) || !(flags & (TYPE_FLAG_LIST | TYPE_FLAG_TUPLE)) ||
+	if (!object_type(v, object, &type, &flags) ||
+	    !(flags & (TYPE_FLAG_LIST | TYPE_FLAG_TUPLE)) ||
 	    !mem_read_u64(v->mem, RADDR(object + l->ob_size), &n) || n > ENTRIES_MAX)
 		return false;
 	if ((flags & TYPE_FLAG_LIST) && n && !read_pointer(v, object + l->list_items, &array))
@@ -83,12 +89,14 @@ static bool keys_read(const struct object_view *v, uint64_t keys, struct keys *r
 {
 	const struct probe_layout *l = v->layout;
 	uint64_t n_entries, index_bytes;
-	if (keys < POINTER_LOW || !mem_read_u64(v->mem, RADDR(keys + l->keys_nentries), &n_entries) ||
+	if (keys < POINTER_LOW ||
+	    !mem_read_u64(v->mem, RADDR(keys + l->keys_nentries), &n_entries) ||
 	    n_entries > ENTRIES_MAX)
 		return false;
 	if (l->dict_kind == DICT_38) {
 		uint64_t size;
-		if (!mem_read_u64(v->mem, RADDR(keys + l->keys_log2_size), &size) || size > 2ull * ENTRIES_MAX)
+		if (!mem_read_u64(v->mem, RADDR(keys + l->keys_log2_size), &size) ||
+		    size > 2ull * ENTRIES_MAX)
 			return false;
 		index_bytes = size * (size <= 0xff ? 1 : size <= 0xffff ? 2 : 4);
 		ret->entry_words = 3;
@@ -106,7 +114,8 @@ static bool keys_read(const struct object_view *v, uint64_t keys, struct keys *r
 }
 
 /* values: array of a split table, or 0. */
-static bool keys_each(const struct object_view *v, uint64_t keys_at, uint64_t values, object_visit *visit, void *arg)
+static bool keys_each(const struct object_view *v, uint64_t keys_at, uint64_t values,
+		      object_visit *visit, void *arg)
 {
 	struct keys keys;
 	if (!keys_read(v, keys_at, &keys))
@@ -114,12 +123,15 @@ static bool keys_each(const struct object_view *v, uint64_t keys_at, uint64_t va
 	for (uint64_t i = 0; i < keys.n_entries;) {
 		uint64_t words[3 * 64], split[64];
 		uint64_t n = keys.n_entries - i < 64 ? keys.n_entries - i : 64;
-		if (!mem_read(v->mem, RADDR(keys.entries + i * keys.entry_words * 8), words, n * keys.entry_words * 8) ||
+		if (!mem_read(v->mem, RADDR(keys.entries + i * keys.entry_words * 8), words,
+			      n * keys.entry_words * 8) ||
 		    (values && !mem_read(v->mem, RADDR(values + i * 8), split, n * 8)))
 			return false;
 		for (uint64_t k = 0; k < n; k++) {
 			uint64_t key = words[k * keys.entry_words + keys.entry_words - 2];
-			uint64_t value = values ? split[k] : words[k * keys.entry_words + keys.entry_words - 1];
+			uint64_t value = values
+					     ? split[k]
+					     : words[k * keys.entry_words + keys.entry_words - 1];
 			if (key && value && !visit(arg, key, value))
 				return true;
 		}
@@ -131,7 +143,8 @@ static bool keys_each(const struct object_view *v, uint64_t keys_at, uint64_t va
 bool object_dict_each(const struct object_view *v, uint64_t dict, object_visit *visit, void *arg)
 {
 	uint64_t keys, values;
-	if (!object_has_flag(v, dict, TYPE_FLAG_DICT) || !read_pointer(v, dict + v->layout->dict_keys, &keys) ||
+	if (!object_has_flag(v, dict, TYPE_FLAG_DICT) ||
+	    !read_pointer(v, dict + v->layout->dict_keys, &keys) ||
 	    !mem_read_u64(v->mem, RADDR(dict + v->layout->dict_values), &values))
 		return false;
 	return keys_each(v, keys, values ? values + v->layout->values_array : 0, visit, arg);
@@ -176,12 +189,14 @@ uint64_t object_attribute(const struct object_view *v, uint64_t object, const ch
 	if (!object_type(v, object, &type, &flags))
 		return 0;
 	if (flags & TYPE_FLAG_MANAGED_DICT) {
-		/* v3.13.0 pycore_object.h, MANAGED_DICT_OFFSET: -1 word in free-threaded builds, -3 in others. */
+		/* v3.13.0 pycore_object.h, MANAGED_DICT_OFFSET: -1 word in free-threaded builds, -3
+		 * in others. */
 		uint64_t at = object - (l->free_threaded ? 8 : 24);
 		if (l->minor == 11) { /* a pointer to the values at -4 words */
 			(void)mem_read_u64(v->mem, RADDR(object - 32), &values);
 			(void)mem_read_u64(v->mem, RADDR(at), &dict);
-		} else if (l->minor == 12) { /* _PyDictOrValues_GetValues: values - 1, so the low bit is set */
+		} else if (l->minor ==
+			   12) { /* _PyDictOrValues_GetValues: values - 1, so the low bit is set */
 			(void)mem_read_u64(v->mem, RADDR(at), &dict);
 			if (dict & 1) {
 				values = dict + 1;
@@ -193,13 +208,15 @@ uint64_t object_attribute(const struct object_view *v, uint64_t object, const ch
 			/* struct _dictvalues: capacity, size, embedded, valid; u8 each */
 			uint8_t is_valid;
 			if (!dict && (flags & TYPE_FLAG_INLINE_VALUES) &&
-			    mem_read_u64(v->mem, RADDR(type + l->tp_basicsize), &size) && size < 1u << 20 &&
+			    mem_read_u64(v->mem, RADDR(type + l->tp_basicsize), &size) &&
+			    size < 1u << 20 &&
 			    mem_read(v->mem, RADDR(object + size + 3), &is_valid, 1) && is_valid)
 				values = object + size;
 		}
 	} else {
 		uint64_t offset;
-		if (!mem_read_u64(v->mem, RADDR(type + l->tp_dictoffset), &offset) || !offset || offset > 1u << 20)
+		if (!mem_read_u64(v->mem, RADDR(type + l->tp_dictoffset), &offset) || !offset ||
+		    offset > 1u << 20)
 			return 0;
 		(void)mem_read_u64(v->mem, RADDR(object + offset), &dict);
 	}

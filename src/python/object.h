@@ -1,8 +1,9 @@
 /*
  * object: read Python objects of a running process, raw, while they may change under our eyes.
  *
- * Nothing is locked and nothing stops. Every size read is bounded before use, so whatever the memory holds the functions
- * end; a torn read gives a wrong answer at worst, which is why they serve for names only.
+ * Nothing is locked and nothing stops. Every size read is bounded before use, so whatever the
+ * memory holds the functions end; a torn read gives a wrong answer at worst, which is why they
+ * serve for names only.
  */
 #pragma once
 #include <stdbool.h>
@@ -20,27 +21,30 @@ struct object_view {
 
 /* v3.8.0 … v3.15.0 Include/object.h, Py_TPFLAGS_* */
 #define TYPE_FLAG_INLINE_VALUES (1ull << 2) /* 3.13+ */
-#define TYPE_FLAG_MANAGED_DICT (1ull << 4)  /* 3.11+ */
-#define TYPE_FLAG_INT (1ull << 24)
-#define TYPE_FLAG_LIST (1ull << 25)
-#define TYPE_FLAG_TUPLE (1ull << 26)
-#define TYPE_FLAG_STR (1ull << 28)
-#define TYPE_FLAG_DICT (1ull << 29)
+#define TYPE_FLAG_MANAGED_DICT  (1ull << 4) /* 3.11+ */
+#define TYPE_FLAG_INT           (1ull << 24)
+#define TYPE_FLAG_LIST          (1ull << 25)
+#define TYPE_FLAG_TUPLE         (1ull << 26)
+#define TYPE_FLAG_STR           (1ull << 28)
+#define TYPE_FLAG_DICT          (1ull << 29)
 
-bool object_type(const struct object_view *v, uint64_t object, uint64_t *ret_type, uint64_t *ret_flags);
+bool object_type(const struct object_view *v, uint64_t object, uint64_t *ret_type,
+		 uint64_t *ret_flags);
 bool object_has_flag(const struct object_view *v, uint64_t object, uint64_t flag);
 /* A non-negative int below 2^63. */
 bool object_int(const struct object_view *v, uint64_t object, uint64_t *ret);
 /* The items of a list or tuple: address of the array and count. */
-bool object_items(const struct object_view *v, uint64_t object, uint64_t *ret_array, uint64_t *ret_n);
+bool object_items(const struct object_view *v, uint64_t object, uint64_t *ret_array,
+		  uint64_t *ret_n);
 
-/* Calls visit(arg, key, value) for each entry, in order, until it returns false. False if the dict could not be read
- * to its end; true also when visit stopped it. */
+/* Calls visit(arg, key, value) for each entry, in order, until it returns false. False if the dict
+ * could not be read to its end; true also when visit stopped it. */
 typedef bool object_visit(void *arg, uint64_t key, uint64_t value);
 bool object_dict_each(const struct object_view *v, uint64_t dict, object_visit *visit, void *arg);
 /* 0 if there is none. */
 uint64_t object_dict_get(const struct object_view *v, uint64_t dict, const char *key);
-/* An attribute from the instance's own dict or inline values, not from its class; 0 if there is none. */
+/* An attribute from the instance's own dict or inline values, not from its class; 0 if there is
+ * none. */
 uint64_t object_attribute(const struct object_view *v, uint64_t object, const char *name);
 /* Is it a str with exactly this ASCII text? */
 bool object_is_text(const struct object_view *v, uint64_t object, const char *text);

@@ -1,6 +1,6 @@
 /*
- * arm: the probe into processes as they appear: attached to, launched, forked, become another program, finalised and
- * started anew, unloaded and loaded again.
+ * arm: the probe into processes as they appear: attached to, launched, forked, become another
+ * program, finalised and started anew, unloaded and loaded again.
  */
 #include <errno.h>
 #include <poll.h>
@@ -25,8 +25,15 @@
 #include "tracer/ptrace.h"
 #include "tracer/remote_mem.h"
 
-enum { CHECK_NS = 500 * 1000 * 1000, RELINK_NS = 4 * 1000 * 1000, MODULES_NS = 50 * 1000 * 1000, MODULES_EACH_NS = 3 * 1000 * 1000,
-       LIBRARY_MIN_BYTES = 2 << 20, LOOKS = 7, DESCENDANT_ROUNDS = 100 };
+enum {
+	CHECK_NS = 500 * 1000 * 1000,
+	RELINK_NS = 4 * 1000 * 1000,
+	MODULES_NS = 50 * 1000 * 1000,
+	MODULES_EACH_NS = 3 * 1000 * 1000,
+	LIBRARY_MIN_BYTES = 2 << 20,
+	LOOKS = 7,
+	DESCENDANT_ROUNDS = 100
+};
 
 void recorder_warn(struct recorder *r, enum note_kind kind, uint32_t process, const char *fmt, ...)
 {
@@ -38,7 +45,8 @@ void recorder_warn(struct recorder *r, enum note_kind kind, uint32_t process, co
 	struct note_info note = { .kind = kind,
 				  .time_ns = clock_time_now(&r->clock),
 				  .process = process,
-				  .text = intake_string(r->writer, r->redactor, strbuf_str(&text), text.n, false) };
+				  .text = intake_string(r->writer, r->redactor, strbuf_str(&text),
+							text.n, false) };
 	writer_note(r->writer, &note);
 	strbuf_fini(&text);
 }
@@ -96,20 +104,22 @@ static struct source *source_add(struct recorder *r, struct link *link, struct p
 static bool is_armed(const struct recorder *r, pid_t pid, const struct python_runtime *rt)
 {
 	for (size_t i = 0; i < r->waiting.n; i++)
-		if (r->waiting.v[i].link->pid == pid && r->waiting.v[i].link->runtime.layout.audit_head == rt->layout.audit_head)
+		if (r->waiting.v[i].link->pid == pid &&
+		    r->waiting.v[i].link->runtime.layout.audit_head == rt->layout.audit_head)
 			return true;
 	for (size_t i = 0; i < r->sources.n; i++) {
 		const struct source *s = r->sources.v[i];
-		if (!s->gone && s->link->pid == pid && s->link->runtime.layout.audit_head == rt->layout.audit_head)
+		if (!s->gone && s->link->pid == pid &&
+		    s->link->runtime.layout.audit_head == rt->layout.audit_head)
 			return true;
 	}
 	return false;
 }
 
-/* At the entry of a program that stays ours all threads that it will have are traced, so its probe may read the TSC; in others not
- * before they are followed: recorder_is_traced(). */
-static struct err *link_up(struct recorder *r, pid_t pid, const struct python_runtime *rt, pid_t at_entry,
-			   const struct probe_options *options, struct link **ret)
+/* At the entry of a program that stays ours all threads that it will have are traced, so its probe
+ * may read the TSC; in others not before they are followed: recorder_is_traced(). */
+static struct err *link_up(struct recorder *r, pid_t pid, const struct python_runtime *rt,
+			   pid_t at_entry, const struct probe_options *options, struct link **ret)
 {
 	struct probe_options o = *options;
 	clock_tick(&r->clock, &o.tick);
@@ -126,12 +136,17 @@ static bool armed(struct recorder *r, struct link *link, struct process *p)
 	if (!source_add(r, link, p))
 		return false;
 	follow_found_python(r->follow, link->pid);
-	struct note_info note = { .kind = NOTE_ATTACHED, .time_ns = clock_time_now(&r->clock), .process = p->index, .a = link->pause_ns };
+	struct note_info note = { .kind = NOTE_ATTACHED,
+				  .time_ns = clock_time_now(&r->clock),
+				  .process = p->index,
+				  .a = link->pause_ns };
 	writer_note(r->writer, &note);
 	if (link->left_alone[0])
 		recorder_warn(r, NOTE_WARNING, p->index, "%s", link->left_alone);
 	if (link->timeout_extended)
-		recorder_warn(r, NOTE_MESSAGE, p->index, "a system call with a timeout was interrupted by attaching and started over");
+		recorder_warn(
+		    r, NOTE_MESSAGE, p->index,
+		    "a system call with a timeout was interrupted by attaching and started over");
 	return true;
 }
 
@@ -139,7 +154,8 @@ void recorder_wait_for_events(struct recorder *r)
 {
 	for (size_t i = r->waiting.n; i-- > 0;) {
 		struct waiting w = r->waiting.v[i];
-		struct err *err = w.process->ended ? err_create(ERR_TARGET_GONE, "it has ended") : link_poll(w.link);
+		struct err *err = w.process->ended ? err_create(ERR_TARGET_GONE, "it has ended")
+						   : link_poll(w.link);
 		if (!err && link_is_waiting(w.link))
 			continue;
 		r->waiting.v[i] = r->waiting.v[--r->waiting.n];
@@ -149,7 +165,8 @@ void recorder_wait_for_events(struct recorder *r)
 			continue;
 		struct detach_report report;
 		if (err->code != ERR_TARGET_GONE)
-			recorder_warn(r, NOTE_WARNING, w.process->index, "not traced: %s", err->message);
+			recorder_warn(r, NOTE_WARNING, w.process->index, "not traced: %s",
+				      err->message);
 		link_detach(w.link, recorder_is_attached, r, 1000000000, &report);
 		link_destroy(w.link);
 		err_destroy(err);
@@ -173,7 +190,8 @@ void recorder_stop_waiting(struct recorder *r, pid_t pid, struct detach_report *
 }
 
 /* Link every runtime that was found; the first failure counts only if none succeeds. */
-struct err *recorder_arm(struct recorder *r, pid_t pid, pid_t at_entry, uint32_t flags, bool *ret_any)
+struct err *recorder_arm(struct recorder *r, pid_t pid, pid_t at_entry, uint32_t flags,
+			 bool *ret_any)
 {
 	struct remote_mem *mem = NULL;
 	CLEANUP(maps) struct maps *maps = NULL;
@@ -190,8 +208,10 @@ struct err *recorder_arm(struct recorder *r, pid_t pid, pid_t at_entry, uint32_t
 			continue;
 		}
 		struct err *e = link_up(r, pid, &rts[i], at_entry, &r->options.probe, &link);
-		if (e && (e->sys == ENOMEM || e->sys == EAGAIN) && r->options.probe.slice_bytes == 0) {
-			/* A limit of address space (RLIMIT_AS) or locked memory (mlockall): a small ring may still fit; the target waits more often. */
+		if (e && (e->sys == ENOMEM || e->sys == EAGAIN) &&
+		    r->options.probe.slice_bytes == 0) {
+			/* A limit of address space (RLIMIT_AS) or locked memory (mlockall): a small
+			 * ring may still fit; the target waits more often. */
 			struct probe_options small = r->options.probe;
 			small.n_slots = 4;
 			small.slot_data_bytes = RING_SLOT_MIN_BYTES;
@@ -212,7 +232,8 @@ struct err *recorder_arm(struct recorder *r, pid_t pid, pid_t at_entry, uint32_t
 		else if (!p->info.python_hex)
 			process_is_python(r, p, &rts[i]);
 		struct waiting waiting = { link, p };
-		bool waits = link_is_waiting(link), ok = p && (waits ? vec_push(&r->waiting, waiting) : armed(r, link, p));
+		bool waits = link_is_waiting(link),
+		     ok = p && (waits ? vec_push(&r->waiting, waiting) : armed(r, link, p));
 		if (!ok) {
 			struct detach_report report;
 			link_detach(link, NULL, NULL, 1000000000, &report);
@@ -224,7 +245,8 @@ struct err *recorder_arm(struct recorder *r, pid_t pid, pid_t at_entry, uint32_t
 			r->first = p;
 		if (waits)
 			recorder_warn(r, NOTE_MESSAGE, p->index,
-				      "every thread waits in a call that attaching would end early: recording begins with its next event");
+				      "every thread waits in a call that attaching would end "
+				      "early: recording begins with its next event");
 		log_debug("armed %d: Python %s, %s", (int)pid, rts[i].version, rts[i].how);
 		*ret_any = true;
 	}
@@ -240,7 +262,8 @@ struct err *recorder_arm(struct recorder *r, pid_t pid, pid_t at_entry, uint32_t
 	return err ? err : first;
 }
 
-/* Does a process have the ring of another, as a forked child has its parent's? `but`: a source that does not count, by its pid. */
+/* Does a process have the ring of another, as a forked child has its parent's? `but`: a source that
+ * does not count, by its pid. */
 static bool has_ring(const struct recorder *r, pid_t pid, pid_t but)
 {
 	for (size_t i = 0; i < r->sources.n; i++)
@@ -249,7 +272,8 @@ static bool has_ring(const struct recorder *r, pid_t pid, pid_t but)
 	return false;
 }
 
-/* A process that is followed and has no Python yet: its place in the tree. NULL: memory is short. */
+/* A process that is followed and has no Python yet: its place in the tree. NULL: memory is short.
+ */
 static struct process *host_add(struct recorder *r, pid_t pid)
 {
 	struct process *p = process_find(r, pid);
@@ -297,8 +321,9 @@ static void descendant_attach(struct recorder *r, pid_t pid)
 	err_destroy(err);
 }
 
-/* The children that a process to be followed has already. It is followed by now, so what it forks from here on is ours from
- * birth; what its children fork before we have them is found in the next round. */
+/* The children that a process to be followed has already. It is followed by now, so what it forks
+ * from here on is ours from birth; what its children fork before we have them is found in the next
+ * round. */
 static struct err *descendants_attach(struct recorder *r, pid_t pid)
 {
 	struct err *err = NULL;
@@ -336,25 +361,32 @@ static struct err *attach_to_host(struct recorder *r, pid_t pid)
 		return err_no_memory();
 	if (!r->first)
 		r->first = p;
-	recorder_warn(r, NOTE_MESSAGE, p->index, "there is no CPython in it: its children are watched, and what it loads");
+	recorder_warn(r, NOTE_MESSAGE, p->index,
+		      "there is no CPython in it: its children are watched, and what it loads");
 	return NULL;
 }
 
-/* One that was left for a while. What was followed before is followed again, also what is no Python: a shell, say. */
+/* One that was left for a while. What was followed before is followed again, also what is no
+ * Python: a shell, say. */
 struct err *recorder_attach_again(struct recorder *r, struct process *p)
 {
 	bool any, is_own = p->source && p->source->link->pid == p->pid;
 	struct err *err = NULL;
 	if (is_own)
 		err = recorder_arm(r, p->pid, 0, 0, &any);
-	else if (r->options.follow && !has_ring(r, p->pid, 0)) /* forked, and its parent may have ended; or another program by now */
+	else if (r->options.follow &&
+		 !has_ring(
+		     r, p->pid,
+		     0)) /* forked, and its parent may have ended; or another program by now */
 		err = descendant_arm(r, p->pid);
 	if (err && err->code == ERR_NOT_PYTHON && r->options.follow) {
 		err_destroy(err);
 		err = NULL;
 		p->awaits_python = true;
 	}
-	return err || !r->options.follow || follow_has(r->follow, p->pid) ? err : recorder_follow(r, p->pid);
+	return err || !r->options.follow || follow_has(r->follow, p->pid)
+		   ? err
+		   : recorder_follow(r, p->pid);
 }
 
 /* Not while it is ending: then its exit status is still to come. */
@@ -385,7 +417,8 @@ struct err *recorder_attach(struct recorder *r, pid_t pid)
 		return err;
 	r->n_roots++;
 	err = is_host ? attach_to_host(r, pid) : recorder_arm(r, pid, 0, PROCESS_ATTACHED, &any);
-	/* It was a Python we know a moment ago: it is being loaded just now, or becomes another program. */
+	/* It was a Python we know a moment ago: it is being loaded just now, or becomes another
+	 * program. */
 	for (unsigned i = 0; i < 5 && err && err->code == ERR_UNSUPPORTED && !is_host; i++) {
 		err_destroy(err);
 		poll(NULL, 0, 20);
@@ -402,12 +435,16 @@ struct err *recorder_attach(struct recorder *r, pid_t pid)
 	return err || !r->options.follow ? err : recorder_follow(r, pid);
 }
 
-struct err *recorder_launch(struct recorder *r, char *const argv[], const char *user, const struct follow_stdio *io)
+struct err *recorder_launch(struct recorder *r, char *const argv[], const char *user,
+			    const struct follow_stdio *io)
 {
 	r->launching = true;
 	r->n_roots++;
-	r->launch = (struct launch){ .argv = argv, .user = user, .io = *io,
-				     .may_outlive_us = r->options.own_terminal || r->options.on_end == RECORDER_LEAVE };
+	r->launch = (struct launch){ .argv = argv,
+				     .user = user,
+				     .io = *io,
+				     .may_outlive_us = r->options.own_terminal ||
+						       r->options.on_end == RECORDER_LEAVE };
 	struct err *err = launch_prepare(&r->launch);
 	if (!err && r->launch.own_session)
 		recorder_take_stops(r);
@@ -427,7 +464,9 @@ bool recorder_at_entry(void *ctx, pid_t pid, pid_t tid)
 	/* A forked child has its parent's probe: it would be linked twice. */
 	if ((!p || p->info.flags & PROCESS_FORKED) && has_ring(r, pid, pid))
 		return true;
-	uint32_t flags = is_forked ? PROCESS_FORKED : r->launching && !r->first ? PROCESS_LAUNCHED : PROCESS_EXECED;
+	uint32_t flags = is_forked                   ? PROCESS_FORKED
+			 : r->launching && !r->first ? PROCESS_LAUNCHED
+						     : PROCESS_EXECED;
 	struct err *err = recorder_arm(r, pid, tid, flags, &any);
 	if (err && err->code != ERR_NOT_PYTHON && err->code != ERR_TARGET_GONE) {
 		recorder_unwatched(r, pid, err);
@@ -459,7 +498,8 @@ void recorder_execed(void *ctx, pid_t pid)
 		process_execed(r, p);
 	}
 	/* Whatever runs now is seen; if it is Python its entry point will tell. */
-	p = process_add(r, pid, NULL, r->launching && pid == r->launched_pid ? PROCESS_LAUNCHED : PROCESS_EXECED);
+	p = process_add(r, pid, NULL,
+			r->launching && pid == r->launched_pid ? PROCESS_LAUNCHED : PROCESS_EXECED);
 	if (!p)
 		log_debug("no memory to note process %d", (int)pid);
 	recorder_look_for_lost_rights(r, pid);
@@ -478,13 +518,19 @@ void recorder_forked(void *ctx, pid_t parent, pid_t child, bool is_new)
 	bool is_beside = !err && status.n_namespaces == of_parent.n_namespaces;
 	for (size_t i = 0; !err && i < r->sources.n; i++)
 		if (!r->sources.v[i]->gone)
-			recorder_note_child(r, link_name_child(r->sources.v[i]->link, child, (uint32_t)status.ns_pid,
-							       is_beside ? (uint32_t)of_parent.ns_pid : 0), child);
+			recorder_note_child(
+			    r,
+			    link_name_child(r->sources.v[i]->link, child, (uint32_t)status.ns_pid,
+					    is_beside ? (uint32_t)of_parent.ns_pid : 0),
+			    child);
 	if (is_inner && !err && !r->forks)
 		r->forks = calloc(MAX_FORK_NOTES, sizeof(*r->forks));
 	if (is_inner && !err && r->forks) {
 		r->forks[r->n_forks++ % MAX_FORK_NOTES] = (struct fork_note){
-			.pid = child, .ppid = parent, .ns_pid = (uint32_t)status.ns_pid, .ns_ppid = is_beside ? (uint32_t)of_parent.ns_pid : 0
+			.pid = child,
+			.ppid = parent,
+			.ns_pid = (uint32_t)status.ns_pid,
+			.ns_ppid = is_beside ? (uint32_t)of_parent.ns_pid : 0
 		};
 	}
 	err_destroy(err);
@@ -497,7 +543,8 @@ void recorder_leaving(void *ctx, pid_t pid)
 	for (size_t i = 0; i < r->sources.n; i++) {
 		struct source *s = r->sources.v[i];
 		for (uint32_t k = 0; k < s->n_slots; k++)
-			if (s->clients[k] && s->clients[k]->native && s->clients[k]->process->pid == pid)
+			if (s->clients[k] && s->clients[k]->native &&
+			    s->clients[k]->process->pid == pid)
 				native_context_refresh(s->clients[k]->native);
 	}
 	drain_settle(r);
@@ -518,22 +565,25 @@ void recorder_exited(void *ctx, pid_t pid, int status)
 
 /* ---- what was armed, later ---- */
 
-/* After Py_Finalize the list is empty, and the probe could not see to its coming back (RECORD_COMES_BACK), so it would stay so:
- * put the entry back once the interpreter is gone, and the next Py_Initialize keeps it (Python/pystate.c,
- * _PyRuntimeState_Init). Never earlier: the teardown raises events too, for which there may be no thread state and no tuple
- * any more. */
+/* After Py_Finalize the list is empty, and the probe could not see to its coming back
+ * (RECORD_COMES_BACK), so it would stay so: put the entry back once the interpreter is gone, and
+ * the next Py_Initialize keeps it (Python/pystate.c, _PyRuntimeState_Init). Never earlier: the
+ * teardown raises events too, for which there may be no thread state and no tuple any more. */
 static void relink(struct recorder *r, struct source *s)
 {
 	struct link *l = s->link;
 	struct python_runtime now = l->runtime;
 	uint64_t head = 0;
-	if (s->gone || s->process->ended || !remote_mem_read(l->mem, RADDR(l->runtime.layout.audit_head), &head, sizeof(head)) || head)
+	if (s->gone || s->process->ended ||
+	    !remote_mem_read(l->mem, RADDR(l->runtime.layout.audit_head), &head, sizeof(head)) ||
+	    head)
 		return;
 	python_runtime_refresh(remote_mem_reader(l->mem), &now);
 	if (now.is_finalising)
 		return;
 	struct err *err = python_runtime_find(remote_mem_reader(l->mem), &l->runtime.module, &now);
-	if (!err && !now.is_finalising && now.is_relocated && now.layout.audit_head == l->runtime.layout.audit_head) {
+	if (!err && !now.is_finalising && now.is_relocated &&
+	    now.layout.audit_head == l->runtime.layout.audit_head) {
 		err = link_again(l, follow_has(r->follow, l->pid));
 		if (!err)
 			s->finalised = false;
@@ -559,8 +609,9 @@ static uint64_t modules_hash(pid_t pid)
 	return hash;
 }
 
-/* A program that is followed and did not start as a Python that can be watched: has it become one that cannot, as an emulator
- * does that loads its guest, or a 32-bit program? Then it is said, once. Only a file called after Python is worth a closer look. */
+/* A program that is followed and did not start as a Python that can be watched: has it become one
+ * that cannot, as an emulator does that loads its guest, or a 32-bit program? Then it is said,
+ * once. Only a file called after Python is worth a closer look. */
 static bool other_look(struct recorder *r, pid_t pid)
 {
 	static const char *const names[] = { "python", "libpython", "pypy", "libpypy" };
@@ -589,26 +640,33 @@ static bool other_look(struct recorder *r, pid_t pid)
 	return is_told;
 }
 
-/* Another libpython may be loaded into a process we are in already, or the same one again, and nothing tells us: a library
- * of megabytes shows in the size of the address space, which costs microseconds to read. (To look for Python takes 2 ms.) The
- * more processes, the rarer. */
+/* Another libpython may be loaded into a process we are in already, or the same one again, and
+ * nothing tells us: a library of megabytes shows in the size of the address space, which costs
+ * microseconds to read. (To look for Python takes 2 ms.) The more processes, the rarer. */
 static void modules_look(struct recorder *r, uint64_t now)
 {
 	uint64_t each = r->processes.n * (uint64_t)MODULES_EACH_NS;
-	if (r->detached || r->leaving || now - r->modules_ns < (each > MODULES_NS ? each : MODULES_NS))
+	if (r->detached || r->leaving ||
+	    now - r->modules_ns < (each > MODULES_NS ? each : MODULES_NS))
 		return;
 	r->modules_ns = now;
 	for (size_t i = 0; i < r->processes.n; i++) {
 		struct process *p = r->processes.v[i];
 		char text[128];
 		bool any;
-		/* One that we armed ourselves, even if that Python has been unloaded since, or that was attached to without one. */
-		bool is_ours = p->info.python_hex ? !p->source || p->source->link->pid == p->pid : p->awaits_python || follow_is_blind(r->follow, p->pid);
-		bool is_other = !p->info.python_hex && !is_ours && !p->is_unwatched && follow_has(r->follow, p->pid);
-		if (p->ended || (!is_ours && !is_other) || proc_file_read(p->pid, "statm", text, sizeof(text)) <= 0)
+		/* One that we armed ourselves, even if that Python has been unloaded since, or that
+		 * was attached to without one. */
+		bool is_ours = p->info.python_hex
+				   ? !p->source || p->source->link->pid == p->pid
+				   : p->awaits_python || follow_is_blind(r->follow, p->pid);
+		bool is_other = !p->info.python_hex && !is_ours && !p->is_unwatched &&
+				follow_has(r->follow, p->pid);
+		if (p->ended || (!is_ours && !is_other) ||
+		    proc_file_read(p->pid, "statm", text, sizeof(text)) <= 0)
 			continue;
 		uint64_t vm_bytes = strtoull(text, NULL, 10) * 4096;
-		uint64_t change = vm_bytes > p->vm_bytes ? vm_bytes - p->vm_bytes : p->vm_bytes - vm_bytes;
+		uint64_t change = vm_bytes > p->vm_bytes ? vm_bytes - p->vm_bytes
+							 : p->vm_bytes - vm_bytes;
 		if (is_other) {
 			if (change >= LIBRARY_MIN_BYTES || !p->vm_bytes)
 				p->is_unwatched = other_look(r, p->pid);
@@ -658,13 +716,15 @@ static void unloaded(struct recorder *r, struct source *s)
 	link_detach(s->link, recorder_is_attached, r, 1000000000, &report);
 	s->left = report.restored; /* else once more when all is left */
 	if (!s->left)
-		log_debug("what the probe had in %d is not gone yet: %s", (int)s->link->pid, report.left);
+		log_debug("what the probe had in %d is not gone yet: %s", (int)s->link->pid,
+			  report.left);
 	recorder_warn(r, NOTE_MESSAGE, s->process->index, "Python was unloaded from the process");
 	s->process->vm_bytes = s->process->modules_hash = 0;
 	r->recycle_due = true;
 }
 
-/* A program may lock itself in after it was armed: then its threads do not sleep until there is room, and lose events. */
+/* A program may lock itself in after it was armed: then its threads do not sleep until there is
+ * room, and lose events. */
 static void notice_seccomp(struct process *p)
 {
 	struct proc_status status;
@@ -690,7 +750,8 @@ static bool source_is_over(struct recorder *r, struct source *s)
 	return is_over;
 }
 
-/* A program that starts many short Pythons would else leave us with a ring, a memory file and a lock of each. */
+/* A program that starts many short Pythons would else leave us with a ring, a memory file and a
+ * lock of each. */
 static void sources_remove_over(struct recorder *r)
 {
 	for (size_t i = r->sources.n; i-- > 0;) {
@@ -708,12 +769,15 @@ static void sources_remove_over(struct recorder *r)
 	}
 }
 
-/* A program that starts processes without end must not fill our memory: those that are over, and whose records are all taken, are
- * in the capture. The newest are kept: a fork note may name them as parents. */
+/* A program that starts processes without end must not fill our memory: those that are over, and
+ * whose records are all taken, are in the capture. The newest are kept: a fork note may name them
+ * as parents. */
 static void processes_forget(struct recorder *r)
 {
 	for (size_t i = 0; i < r->processes.n; i++)
-		r->processes.v[i]->is_needed = !r->processes.v[i]->ended || r->processes.v[i] == r->first || i + MAX_FORK_NOTES >= r->processes.n;
+		r->processes.v[i]->is_needed = !r->processes.v[i]->ended ||
+					       r->processes.v[i] == r->first ||
+					       i + MAX_FORK_NOTES >= r->processes.n;
 	for (size_t i = 0; i < r->waiting.n; i++)
 		r->waiting.v[i].process->is_needed = true;
 	for (size_t i = 0; i < r->sources.n; i++) {
@@ -742,11 +806,13 @@ void recorder_count_unserved(struct recorder *r)
 	uint64_t unserved = 0;
 	for (size_t i = 0; i < r->sources.n; i++) {
 		struct source *s = r->sources.v[i];
-		s->n_unserved += guest_growth(ring_n_unserved(&s->link->ring), s->n_unserved, LOST_MAX);
+		s->n_unserved += guest_growth(ring_n_unserved(&s->link->ring), s->n_unserved,
+					      LOST_MAX);
 		unserved += s->n_unserved;
 	}
 	if (unserved > r->n_unserved) {
-		recorder_lost(r, LOSS_NO_SLOT, UINT32_MAX, unserved - r->n_unserved, clock_time_now(&r->clock), 0);
+		recorder_lost(r, LOSS_NO_SLOT, UINT32_MAX, unserved - r->n_unserved,
+			      clock_time_now(&r->clock), 0);
 		r->n_unserved = unserved;
 	}
 }
@@ -769,7 +835,8 @@ void recorder_check(struct recorder *r, uint64_t now)
 		/* wait_for_more() waits for some tens of processes only. */
 		struct pollfd end = { .fd = p->pidfd, .events = POLLIN };
 		bool is_ours = follow_has(r->follow, p->pid) || p->pid == r->launched_pid;
-		if (!is_ours && (p->pidfd < 0 ? kill(p->pid, 0) < 0 && errno == ESRCH : poll(&end, 1, 0) > 0)) {
+		if (!is_ours &&
+		    (p->pidfd < 0 ? kill(p->pid, 0) < 0 && errno == ESRCH : poll(&end, 1, 0) > 0)) {
 			drain_settle(r);
 			process_ended(r, p, -1);
 		}
@@ -788,11 +855,14 @@ void recorder_check(struct recorder *r, uint64_t now)
 			s->gone = true; /* exec, without us being told: not followed */
 			process_execed(r, s->process);
 		} else if (health == LINK_UNLINKED && !s->finalised) {
-			/* A hook that was being added to an empty list at that very moment, or somebody raised the event of the end by
-			 * hand. Not while the interpreter ends. */
+			/* A hook that was being added to an empty list at that very moment, or
+			 * somebody raised the event of the end by hand. Not while the interpreter
+			 * ends. */
 			struct python_runtime rt;
-			struct err *err = python_runtime_find(remote_mem_reader(s->link->mem), &s->link->runtime.module, &rt);
-			/* Not initialised: unloaded and loaded again, at the same address, between two looks. */
+			struct err *err = python_runtime_find(remote_mem_reader(s->link->mem),
+							      &s->link->runtime.module, &rt);
+			/* Not initialised: unloaded and loaded again, at the same address, between
+			 * two looks. */
 			if (!err && !rt.is_finalising && (rt.is_initialised || rt.is_relocated))
 				err = link_again(s->link, follow_has(r->follow, s->link->pid));
 			err_destroy(err);
@@ -803,4 +873,3 @@ void recorder_check(struct recorder *r, uint64_t now)
 	sources_remove_over(r);
 	processes_forget(r);
 }
-

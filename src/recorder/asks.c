@@ -1,9 +1,10 @@
 /*
  * asks: a thread of a target that waits asks whether a system call can kill it (probe/patience.h).
  *
- * It can if the thread has a seccomp filter, or somebody else traces it: a sandbox may end what makes calls that it does not know. The
- * thread spins while we look, so what we see is still so when it reads the answer. Everything that an ask holds comes from the
- * target: it names one thread, and a wrong name harms nobody but the one that gave it.
+ * It can if the thread has a seccomp filter, or somebody else traces it: a sandbox may end what
+ * makes calls that it does not know. The thread spins while we look, so what we see is still so
+ * when it reads the answer. Everything that an ask holds comes from the target: it names one
+ * thread, and a wrong name harms nobody but the one that gave it.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -37,7 +38,8 @@ static pid_t pid_of(const struct recorder *r, const struct source *s, guest_u64 
 			return r->named[i % MAX_NAMED].pid;
 	for (size_t i = 0; i < r->processes.n; i++) {
 		const struct process *p = r->processes.v[i];
-		if (!p->ended && p->source == s && guest_is64(identity, (uint64_t)p->slot_pid << 32 | p->slot_birth))
+		if (!p->ended && p->source == s &&
+		    guest_is64(identity, (uint64_t)p->slot_pid << 32 | p->slot_birth))
 			return p->pid;
 	}
 	return 0;
@@ -59,23 +61,27 @@ static bool thread_status(pid_t pid, uint32_t ns_tid, struct proc_status *ret)
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	DIR *dir = found ? NULL : opendir(path);
 	for (struct dirent *e; dir && !found && (e = readdir(dir));)
-		found = e->d_name[0] != '.' && is_thread(pid, (pid_t)strtol(e->d_name, NULL, 10), ns_tid, ret);
+		found = e->d_name[0] != '.' &&
+			is_thread(pid, (pid_t)strtol(e->d_name, NULL, 10), ns_tid, ret);
 	if (dir)
 		closedir(dir);
 	return found;
 }
 
-static bool may_sleep(struct recorder *r, const struct source *s, const struct ring_question *question)
+static bool may_sleep(struct recorder *r, const struct source *s,
+		      const struct ring_question *question)
 {
 	struct proc_status status;
 	uint32_t tid;
 	pid_t pid = pid_of(r, s, question->identity);
-	if (!pid || !guest_take32(question->tid, 1, INT32_MAX, &tid) || !thread_status(pid, tid, &status))
+	if (!pid || !guest_take32(question->tid, 1, INT32_MAX, &tid) ||
+	    !thread_status(pid, tid, &status))
 		return false;
 	struct process *p = status.seccomp > 0 ? process_find(r, pid) : NULL;
 	if (p)
 		p->is_filtered = true;
-	return status.seccomp == 0 && (status.tracer_pid == 0 || status.tracer_pid == (int)getpid());
+	return status.seccomp == 0 &&
+	       (status.tracer_pid == 0 || status.tracer_pid == (int)getpid());
 }
 
 /* Is the place taken? */
@@ -85,7 +91,8 @@ static bool look_at(struct recorder *r, struct source *s, uint32_t place, uint64
 	if (question.ticket != s->asks[place].ticket)
 		s->asks[place] = (struct ask_seen){ question.ticket, now };
 	if (question.state == ASK_WAITS)
-		ring_answer(&s->link->ring, place, &question, may_sleep(r, s, &question) ? ASK_YES : ASK_NO);
+		ring_answer(&s->link->ring, place, &question,
+			    may_sleep(r, s, &question) ? ASK_YES : ASK_NO);
 	else if (question.state != ASK_FREE && now - s->asks[place].since_ns > STALE_NS)
 		ring_answer(&s->link->ring, place, &question, ASK_FREE);
 	return question.state != ASK_FREE;

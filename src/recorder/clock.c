@@ -1,6 +1,6 @@
 /*
- * clock: see clock.h. The kernel's own measure of the TSC is not readable, so the rate is measured: a few milliseconds at
- * the start, refined while the capture goes on.
+ * clock: see clock.h. The kernel's own measure of the TSC is not readable, so the rate is measured:
+ * a few milliseconds at the start, refined while the capture goes on.
  */
 #include "recorder/clock.h"
 
@@ -49,7 +49,8 @@ static bool tsc_is_invariant(void)
 		fclose(f);
 	f = fopen("/sys/devices/system/clocksource/clocksource0/available_clocksource", "re");
 	if (f) {
-		/* A kernel that found the TSC unstable takes it off this list (Documentation/timers/timekeeping.rst). */
+		/* A kernel that found the TSC unstable takes it off this list
+		 * (Documentation/timers/timekeeping.rst). */
 		trusted = fgets(line, sizeof(line), f) && strstr(line, "tsc");
 		fclose(f);
 	}
@@ -89,7 +90,8 @@ uint64_t clock_time_of(const struct clock_map *c, uint64_t ticks)
 		return ticks > c->mono_start_ns ? ticks - c->mono_start_ns : 0;
 	if (ticks >= c->tsc_base)
 		return c->time_base + scale(c->rate_32_32, ticks - c->tsc_base);
-	/* Older than the newest measure: as it would have been told before, or two events could change places. */
+	/* Older than the newest measure: as it would have been told before, or two events could
+	 * change places. */
 	uint64_t back = scale(c->rate_before, c->tsc_base - ticks);
 	return back < c->time_base ? c->time_base - back : 0;
 }
@@ -134,5 +136,7 @@ void clock_tick(const struct clock_map *c, struct ring_tick *ret)
 
 uint64_t clock_ticks_per_ns(const struct clock_map *c)
 {
-	return c->use_tsc && c->rate_32_32 ? (uint64_t)(((unsigned __int128)1 << 64) / c->rate_32_32) : 1ull << 32;
+	return c->use_tsc && c->rate_32_32
+		   ? (uint64_t)(((unsigned __int128)1 << 64) / c->rate_32_32)
+		   : 1ull << 32;
 }

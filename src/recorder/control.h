@@ -1,8 +1,10 @@
 /*
- * control: how a viewer talks to the recorder it started: fixed-size messages over a SOCK_SEQPACKET pair.
+ * control: how a viewer talks to the recorder it started: fixed-size messages over a SOCK_SEQPACKET
+ * pair.
  *
- * The recorder is a process of its own. If the socket closes (the viewer died), it leaves the target cleanly and closes
- * the file. Requests go to the recorder, reports come back; nothing waits for an answer.
+ * The recorder is a process of its own. If the socket closes (the viewer died), it leaves the
+ * target cleanly and closes the file. Requests go to the recorder, reports come back; nothing waits
+ * for an answer.
  */
 #pragma once
 #include <stdbool.h>
@@ -12,33 +14,39 @@
 #include "recorder/session_end.h"
 
 enum control_request {
-	CONTROL_PAUSE = 1,     /* hooks stay, events are not taken */
+	CONTROL_PAUSE = 1, /* hooks stay, events are not taken */
 	CONTROL_RESUME,
 	/* leave everything and finish; of a launched program --on-exit tells (wait: it runs on) */
 	CONTROL_DETACH,
-	CONTROL_TERM,          /* send SIGTERM to the launched program, go on capturing its end */
+	CONTROL_TERM, /* send SIGTERM to the launched program, go on capturing its end */
 	CONTROL_KILL,
-	CONTROL_FOLLOW,        /* follow children from now on */
+	CONTROL_FOLLOW, /* follow children from now on */
 	/* leave the targets, but stay: CONTROL_ATTACH goes back to those that live */
 	CONTROL_LEAVE,
 	CONTROL_ATTACH,
 	/* leave everything, but wait for a launched program, whose exit status is ours */
 	CONTROL_STOP,
-	CONTROL_WAIT,          /* the viewer is leaving: go on until the program ends */
+	CONTROL_WAIT, /* the viewer is leaving: go on until the program ends */
 	/* as CONTROL_DETACH, and a launched program runs on whatever --on-exit tells */
 	CONTROL_RELEASE
 };
 
-enum recorder_state { RECORDER_STARTING, RECORDER_LIVE, RECORDER_PAUSED, RECORDER_DETACHED, RECORDER_ENDED };
+enum recorder_state {
+	RECORDER_STARTING,
+	RECORDER_LIVE,
+	RECORDER_PAUSED,
+	RECORDER_DETACHED,
+	RECORDER_ENDED
+};
 
 struct control_message {
-	uint32_t request;      /* enum control_request */
+	uint32_t request; /* enum control_request */
 	uint32_t pad;
 	uint64_t argument;
 };
 
 struct control_report {
-	uint32_t state;        /* enum recorder_state */
+	uint32_t state; /* enum recorder_state */
 	/* it never began: text and hint say why, and exit_status is the one for main */
 	uint32_t failed;
 	int32_t exit_status;

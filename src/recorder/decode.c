@@ -1,6 +1,7 @@
 /*
- * decode: see decode.h. What makes it fast: most events repeat an argument tuple and a stack that was seen before, so the
- * raw bytes of both are hashed first and looked up; only new ones are taken apart.
+ * decode: see decode.h. What makes it fast: most events repeat an argument tuple and a stack that
+ * was seen before, so the raw bytes of both are hashed first and looked up; only new ones are taken
+ * apart.
  */
 #include "recorder/decode.h"
 
@@ -20,70 +21,70 @@
 #include "recorder/native.h"
 #include "recorder/translate.h"
 
-#define MEMO_FIRST 256u    /* lines: most processes are short */
-#define MEMO_MAX 32768u
+#define MEMO_FIRST 256u /* lines: most processes are short */
+#define MEMO_MAX   32768u
 
-/* What a target can make us keep. An honest one hardly comes near; then what was not used for longest is forgotten, and shown as
- * unknown should it come again. */
+/* What a target can make us keep. An honest one hardly comes near; then what was not used for
+ * longest is forgotten, and shown as unknown should it come again. */
 #define CODES_BYTES_MAX (64u << 20) /* of code objects and their line tables */
-#define FRAMES_MAX (1u << 18)
-#define NAMES_MAX 8192u             /* of events */
-#define THREADS_MAX 65536u
+#define FRAMES_MAX      (1u << 18)
+#define NAMES_MAX       8192u /* of events */
+#define THREADS_MAX     65536u
 
 struct code {
 	/* as the probe numbers it, a guest's number: never an index; 0 = free */
 	uint32_t id;
-	uint64_t used;         /* decoder.n_asked, at the last time */
-	uint32_t file, name;   /* string ids */
+	uint64_t used;       /* decoder.n_asked, at the last time */
+	uint32_t file, name; /* string ids */
 	uint32_t first_line;
 	uint32_t table_bytes;
-	uint8_t *table;        /* malloc'ed, NULL if none */
+	uint8_t *table; /* malloc'ed, NULL if none */
 };
 
-struct frame_line {            /* (code, lasti) → frame, open addressing */
-	uint64_t key;          /* 0 = free */
+struct frame_line {   /* (code, lasti) → frame, open addressing */
+	uint64_t key; /* 0 = free */
 	uint32_t frame;
 };
 
 struct name_line {
-	uint64_t hash;         /* 0 = free */
+	uint64_t hash; /* 0 = free */
 	uint32_t string;
 	bool wanted;
 };
 
 struct thread_line {
-	uint64_t key;          /* tid << 32 | interpreter; 0 = free (tid is never 0) */
+	uint64_t key; /* tid << 32 | interpreter; 0 = free (tid is never 0) */
 	uint32_t thread;
 	uint16_t tries;
-	bool is_over;          /* it has ended; what it wrote may still come */
+	bool is_over; /* it has ended; what it wrote may still come */
 	struct thread_info info;
 };
 #define NAME_TRIES 12u
 /* of a process whose threads' ends cannot be told: the oldest half goes */
 #define MAX_UNKNOWN_THREADS 4096u
 
-struct threads {               /* of one process image, which may have several slots */
+struct threads {                   /* of one process image, which may have several slots */
 	VEC(struct thread_line) v; /* in the order of first use */
-	uint32_t *slots;       /* index in v + 1, by key; 0 = free */
-	size_t n_slots;        /* a power of two; 0 not there yet */
+	uint32_t *slots;           /* index in v + 1, by key; 0 = free */
+	size_t n_slots;            /* a power of two; 0 not there yet */
 	size_t last;
 	uint64_t seed;
 	unsigned n_users;
 };
 
 struct memo_line {
-	uint64_t hash;         /* 0 = free */
+	uint64_t hash; /* 0 = free */
 	uint32_t id;
 };
-struct memo {                  /* direct mapped; grows while it fills */
+struct memo { /* direct mapped; grows while it fills */
 	struct memo_line *lines;
 	uint32_t n_lines, n_used; /* n_lines: a power of two, 0 not there yet */
 };
 
 struct decoder {
 	struct decoder_options o;
-	uint64_t seed;                 /* of the tables below */
-	struct code *codes;            /* open addressing, by id */
+	uint64_t seed;      /* of the tables below */
+	struct code *codes; /* open addressing, by id */
 	size_t n_code_slots, n_codes, codes_bytes;
 	struct frame_line *frames;
 	size_t n_frame_lines, n_frames;
@@ -93,7 +94,7 @@ struct decoder {
 	struct threads *threads;
 	struct memo args, stacks;
 	struct strbuf buffer;
-	VEC(uint32_t) stack_frames;    /* scratch: frame ids, innermost first */
+	VEC(uint32_t) stack_frames; /* scratch: frame ids, innermost first */
 	uint64_t n_asked, n_events, n_unwanted, n_bad;
 };
 
@@ -200,7 +201,10 @@ static const struct name_line *name_find(struct decoder *d, const char *name, ui
 		d->n_names = 0;
 		at = place_of(hash, d->seed, NAMES_MAX * 2);
 	}
-	struct name_line line = { .hash = hash, .string = intake_string(d->o.writer, d->o.redactor, name, n, false), .wanted = true };
+	struct name_line line = { .hash = hash,
+				  .string = intake_string(d->o.writer, d->o.redactor, name, n,
+							  false),
+				  .wanted = true };
 	if (!line.string)
 		return NULL;
 	if (d->o.wants)
@@ -265,9 +269,12 @@ static bool thread_find(struct decoder *d, uint32_t tid, uint32_t interpreter, u
 	}
 	struct thread_line line = { .key = key };
 	uint32_t host_tid = tid;
-	line.info = (struct thread_info){ .process = d->o.process, .ns_tid = tid, .interpreter = interpreter };
+	line.info = (struct thread_info){ .process = d->o.process,
+					  .ns_tid = tid,
+					  .interpreter = interpreter };
 	if (d->o.thread_name)
-		line.tries += d->o.thread_name(d->o.ctx, tid, &host_tid, &line.info.ns_tid, &line.info.name);
+		line.tries += d->o.thread_name(d->o.ctx, tid, &host_tid, &line.info.ns_tid,
+					       &line.info.name);
 	line.info.tid = host_tid;
 	line.thread = writer_thread(d->o.writer, &line.info);
 	if (!vec_push(&t->v, line))
@@ -289,7 +296,8 @@ static void threads_forget(struct decoder *d, bool is_drained)
 		uint32_t tid = (uint32_t)(line->key >> 32);
 		if (i < n_dropped || (line->is_over && is_drained))
 			continue;
-		line->is_over = line->is_over || (d->o.thread_is_over && d->o.thread_is_over(d->o.ctx, tid));
+		line->is_over = line->is_over ||
+				(d->o.thread_is_over && d->o.thread_is_over(d->o.ctx, tid));
 		t->v.v[n++] = *line;
 	}
 	bool is_other = n != t->v.n;
@@ -303,10 +311,12 @@ void decoder_refresh_threads(struct decoder *d, bool is_drained)
 	threads_forget(d, is_drained);
 	for (size_t i = d->threads->v.n; i-- > 0;) {
 		struct thread_line *line = &d->threads->v.v[i];
-		if (line->info.name || line->is_over || line->tries > NAME_TRIES || !d->o.thread_name)
+		if (line->info.name || line->is_over || line->tries > NAME_TRIES ||
+		    !d->o.thread_name)
 			continue;
 		uint32_t host_tid = (uint32_t)line->info.tid;
-		if (!d->o.thread_name(d->o.ctx, (uint32_t)(line->key >> 32), &host_tid, &line->info.ns_tid, &line->info.name))
+		if (!d->o.thread_name(d->o.ctx, (uint32_t)(line->key >> 32), &host_tid,
+				      &line->info.ns_tid, &line->info.name))
 			break;
 		line->info.tid = host_tid;
 		line->tries++;
@@ -401,14 +411,16 @@ static bool codes_make_room(struct decoder *d)
 
 static struct code *code_find(struct decoder *d, uint32_t id)
 {
-	struct code *c = d->n_code_slots && id ? code_place(d->codes, d->n_code_slots, d->seed, id) : NULL;
+	struct code *c = d->n_code_slots && id ? code_place(d->codes, d->n_code_slots, d->seed, id)
+					       : NULL;
 	if (!c || !c->id)
 		return NULL;
 	c->used = d->n_asked;
 	return c;
 }
 
-static bool code_define(struct decoder *d, uint32_t id, const struct record_code *def, const uint8_t *bytes)
+static bool code_define(struct decoder *d, uint32_t id, const struct record_code *def,
+			const uint8_t *bytes)
 {
 	const char *text;
 	size_t n;
@@ -429,7 +441,8 @@ static bool code_define(struct decoder *d, uint32_t id, const struct record_code
 	if (def->table_bytes) {
 		c->table = malloc(def->table_bytes);
 		if (c->table) {
-			memcpy(c->table, bytes + def->file_bytes + def->name_bytes, def->table_bytes);
+			memcpy(c->table, bytes + def->file_bytes + def->name_bytes,
+			       def->table_bytes);
 			c->table_bytes = def->table_bytes;
 		}
 	}
@@ -477,7 +490,8 @@ static uint32_t frame_find(struct decoder *d, uint32_t code, uint32_t lasti)
 		info.function = c->name;
 		info.file = c->file;
 		info.first_line = info.line = c->first_line;
-		if (c->table && line_table_decode(d->o.minor, c->table, c->table_bytes, c->first_line, lasti, &position)) {
+		if (c->table && line_table_decode(d->o.minor, c->table, c->table_bytes,
+						  c->first_line, lasti, &position)) {
 			info.line = position.line;
 			info.end_line = position.end_line;
 			info.column = position.column;
@@ -506,7 +520,8 @@ static bool frames_read(struct decoder *d, const uint8_t *p, size_t n, unsigned 
 			if ((size_t)(end - p) < sizeof(def))
 				return false;
 			memcpy(&def, p, sizeof(def));
-			uint64_t need = (uint64_t)sizeof(def) + def.file_bytes + def.name_bytes + def.table_bytes;
+			uint64_t need = (uint64_t)sizeof(def) + def.file_bytes + def.name_bytes +
+					def.table_bytes;
 			if (def.size % 8 || def.size > (size_t)(end - p) || need > def.size ||
 			    !code_define(d, f.code & ~FRAME_DEFINES, &def, p + sizeof(def)))
 				return false;
@@ -543,7 +558,8 @@ bool decoder_event(struct decoder *d, const struct record *record, size_t n_byte
 	if (n_bytes < at)
 		goto bad;
 	size_t name_at = at, args_at = name_at + pad8(e->name_bytes);
-	uint64_t frames_at = (uint64_t)args_at + pad8(e->args_bytes), native_at = frames_at + pad8(e->frames_bytes);
+	uint64_t frames_at = (uint64_t)args_at + pad8(e->args_bytes),
+		 native_at = frames_at + pad8(e->frames_bytes);
 	if (e->args_bytes > n_bytes || e->frames_bytes > n_bytes || native_at > n_bytes)
 		goto bad;
 
@@ -584,8 +600,8 @@ bool decoder_event(struct decoder *d, const struct record *record, size_t n_byte
 		return true;
 	}
 	if (record->flags & RECORD_NATIVE && d->o.native)
-		info.stack = native_stack(d->o.native, e, base + native_at, n_bytes - native_at, d->stack_frames.v,
-					  d->stack_frames.n, &info.flags);
+		info.stack = native_stack(d->o.native, e, base + native_at, n_bytes - native_at,
+					  d->stack_frames.v, d->stack_frames.n, &info.flags);
 	if (record->flags & RECORD_STACK_CUT)
 		info.flags |= EVENT_STACK_CUT;
 	if (record->flags & RECORD_ARGS_CUT)
@@ -601,9 +617,12 @@ bool decoder_event(struct decoder *d, const struct record *record, size_t n_byte
 	info.args = memo_find(&d->args, hash, &known);
 	if (!known) {
 		char event[64]; /* the events that rules name are shorter */
-		snprintf(event, sizeof(event), "%.*s", (int)(e->name_bytes < 64 ? e->name_bytes : 0), (const char *)base + name_at);
+		snprintf(event, sizeof(event), "%.*s",
+			 (int)(e->name_bytes < 64 ? e->name_bytes : 0),
+			 (const char *)base + name_at);
 		strbuf_clear(&d->buffer);
-		if (!translate_args(d->o.writer, d->o.redactor, event, args, e->args_bytes, &d->buffer, &objects))
+		if (!translate_args(d->o.writer, d->o.redactor, event, args, e->args_bytes,
+				    &d->buffer, &objects))
 			goto bad;
 		info.args = writer_value(d->o.writer, d->buffer.s, d->buffer.n);
 		if (!objects.n_objects)

@@ -1,9 +1,9 @@
 /*
  * decode: ring records of one process → entries and events of the capture.
  *
- * Bytes come from the target and may change while they are looked at: a record is copied out first, and nothing in the
- * copy is believed. A decoder belongs to one claim of one slot: code ids and stacks are its own, threads those of the process
- * image. What it interns lives in the writer.
+ * Bytes come from the target and may change while they are looked at: a record is copied out first,
+ * and nothing in the copy is believed. A decoder belongs to one claim of one slot: code ids and
+ * stacks are its own, threads those of the process image. What it interns lives in the writer.
  */
 #pragma once
 #include <stdbool.h>
@@ -21,13 +21,14 @@ struct writer;
 struct decoder;
 
 struct decoder_options {
-	struct writer *writer;      /* borrowed */
-	unsigned minor;             /* of Python 3 */
-	uint32_t process;           /* index in the capture */
-	struct redactor *redactor;  /* borrowed; NULL keeps secrets in (redact.h) */
-	/* The first time a thread is seen, and again while it has none; may be NULL. *ret_name: string id, 0 unknown. False: not
-	 * looked for, there was no time. */
-	bool (*thread_name)(void *ctx, uint32_t tid, uint32_t *ret_host_tid, uint32_t *ret_ns_tid, uint32_t *ret_name);
+	struct writer *writer;     /* borrowed */
+	unsigned minor;            /* of Python 3 */
+	uint32_t process;          /* index in the capture */
+	struct redactor *redactor; /* borrowed; NULL keeps secrets in (redact.h) */
+	/* The first time a thread is seen, and again while it has none; may be NULL. *ret_name:
+	 * string id, 0 unknown. False: not looked for, there was no time. */
+	bool (*thread_name)(void *ctx, uint32_t tid, uint32_t *ret_host_tid, uint32_t *ret_ns_tid,
+			    uint32_t *ret_name);
 	/* Has that thread ended, for certain? May be NULL: that cannot be told. */
 	bool (*thread_is_over)(void *ctx, uint32_t tid);
 	/* Is an event of this name wanted? NULL: all are. Asked once per name and decoder. */
@@ -41,15 +42,17 @@ struct decoder_options {
 MUST_CHECK struct err *decoder_create(const struct decoder_options *options, struct decoder **ret);
 void decoder_destroy(struct decoder *d); /* NULL is fine */
 
-/* Write one RECORD_EVENT, n_bytes long. time_ns: capture time. False if the record makes no sense (it is then counted
- * in n_bad and left out). */
-bool decoder_event(struct decoder *d, const struct record *record, size_t n_bytes, uint64_t time_ns);
+/* Write one RECORD_EVENT, n_bytes long. time_ns: capture time. False if the record makes no sense
+ * (it is then counted in n_bad and left out). */
+bool decoder_event(struct decoder *d, const struct record *record, size_t n_bytes,
+		   uint64_t time_ns);
 
 uint64_t decoder_n_events(const struct decoder *d);   /* written */
 uint64_t decoder_n_unwanted(const struct decoder *d); /* left out by `wants` */
 uint64_t decoder_n_bad(const struct decoder *d);
 
-/* Threads whose name was not known when they were first seen: ask again. Those that have ended are forgotten, once what they
- * wrote before is taken. is_drained: all that the ring held a moment ago is. To be called now and then. */
+/* Threads whose name was not known when they were first seen: ask again. Those that have ended are
+ * forgotten, once what they wrote before is taken. is_drained: all that the ring held a moment ago
+ * is. To be called now and then. */
 void decoder_refresh_threads(struct decoder *d, bool is_drained);
-size_t decoder_n_threads(const struct decoder *d);    /* known at the moment */
+size_t decoder_n_threads(const struct decoder *d); /* known at the moment */

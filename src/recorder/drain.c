@@ -1,6 +1,7 @@
 /*
- * drain: rings → decoder. Slots are drained together in the order of their time stamps (what is guaranteed: lineup.h); a record
- * is copied out before it is looked at, and what the ring's owner wrote is checked before it is followed.
+ * drain: rings → decoder. Slots are drained together in the order of their time stamps (what is
+ * guaranteed: lineup.h); a record is copied out before it is looked at, and what the ring's owner
+ * wrote is checked before it is followed.
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -29,18 +30,18 @@ enum {
 	SPINS = 50,
 };
 /* within which what a processor has stored is there for all to see */
-#define SLACK_NS 10000ull
-#define HOLD_NS 100000000ull     /* for how long an event in flight is waited for */
-#define FUTURE_NS 1000000000ull  /* the clock of a target is not that far ahead of ours */
+#define SLACK_NS  10000ull
+#define HOLD_NS   100000000ull  /* for how long an event in flight is waited for */
+#define FUTURE_NS 1000000000ull /* the clock of a target is not that far ahead of ours */
 #define SETTLE_NS 5000000000ull
 /* after which the poll loop has its turn, whatever a record costs */
-#define ROUND_NS 200000000ull
-#define MALFORMED_MAX 1000u      /* records of one slot that make no sense: then it is given up */
+#define ROUND_NS      200000000ull
+#define MALFORMED_MAX 1000u /* records of one slot that make no sense: then it is given up */
 
 /* ---- clients: who writes to a slot ---- */
 
-/* Reading names takes some hundred reads of the target's memory, and a program can start thousands of threads a second: no more
- * than a quarter of the time, after a while of grace, goes into it. */
+/* Reading names takes some hundred reads of the target's memory, and a program can start thousands
+ * of threads a second: no more than a quarter of the time, after a while of grace, goes into it. */
 static bool may_read_names(struct recorder *r, uint64_t now)
 {
 	r->names_left_ns += (int64_t)((now - r->names_ns) / 4);
@@ -50,13 +51,15 @@ static bool may_read_names(struct recorder *r, uint64_t now)
 	return r->names_left_ns > 0;
 }
 
-static bool thread_name(void *ctx, uint32_t tid, uint32_t *ret_host_tid, uint32_t *ret_ns_tid, uint32_t *ret_name)
+static bool thread_name(void *ctx, uint32_t tid, uint32_t *ret_host_tid, uint32_t *ret_ns_tid,
+			uint32_t *ret_name)
 {
 	struct client *c = ctx;
 	char name[256];
 	uint32_t ns_pid = c->ns_pid;
 	if (!*ret_host_tid || tid == *ret_host_tid)
-		*ret_host_tid = identity_outer_tid(c->recorder, c->process, ns_pid, tid, ret_ns_tid);
+		*ret_host_tid = identity_outer_tid(c->recorder, c->process, ns_pid, tid,
+						   ret_ns_tid);
 	if (*ret_ns_tid == ns_pid) {
 		*ret_name = writer_string(c->recorder->writer, "MainThread", 10);
 		return true;
@@ -70,8 +73,10 @@ static bool thread_name(void *ctx, uint32_t tid, uint32_t *ret_host_tid, uint32_
 		err_destroy(err);
 	}
 	struct remote_mem *mem = is_root ? c->source->link->mem : c->mem;
-	if (mem && python_thread_name(remote_mem_reader(mem), &c->source->link->runtime, tid, &c->active, name, sizeof(name)))
-		*ret_name = intake_string(c->recorder->writer, c->recorder->redactor, name, strlen(name), false);
+	if (mem && python_thread_name(remote_mem_reader(mem), &c->source->link->runtime, tid,
+				      &c->active, name, sizeof(name)))
+		*ret_name = intake_string(c->recorder->writer, c->recorder->redactor, name,
+					  strlen(name), false);
 	c->recorder->names_left_ns -= (int64_t)(monotonic_ns() - now);
 	return true;
 }
@@ -86,13 +91,15 @@ static bool thread_is_over(void *ctx, uint32_t tid)
 void client_refresh(struct source *s, uint32_t slot_index)
 {
 	struct client *c = s->clients[slot_index];
-	c->active = 0; /* found anew: an interpreter may have ended and another begun */
+	c->active = 0;     /* found anew: an interpreter may have ended and another begun */
 	if (c->is_further) /* the first of them looks after the threads of all */
 		return;
 	bool is_drained = true;
 	for (uint32_t k = 0; k < s->n_slots; k++)
-		if (s->clients[k] && s->clients[k]->process == c->process && s->clients[k]->birth == c->birth)
-			is_drained &= guest_is64(ring_slot_head(&s->link->ring, k), s->clients[k]->tail);
+		if (s->clients[k] && s->clients[k]->process == c->process &&
+		    s->clients[k]->birth == c->birth)
+			is_drained &= guest_is64(ring_slot_head(&s->link->ring, k),
+						 s->clients[k]->tail);
 	decoder_refresh_threads(c->decoder, is_drained);
 }
 
@@ -103,7 +110,8 @@ bool client_wants(void *ctx, const char *name, uint32_t n)
 	if (!r->options.wants)
 		return true;
 	bool wanted = r->options.wants(r->options.wants_ctx, name, n);
-	/* From now on the probe knows: the table is open addressing, filled by us alone, never full. */
+	/* From now on the probe knows: the table is open addressing, filled by us alone, never
+	 * full. */
 	uint64_t hash = name_hash(name, n);
 	for (size_t i = 0; i < r->sources.n; i++) {
 		struct source *s = r->sources.v[i];
@@ -121,13 +129,15 @@ static bool was_ours(const struct recorder *r, const struct source *s, pid_t pid
 	return false;
 }
 
-/* Does it descend from the process of this source? The parent's own slot may not have been looked at yet. */
+/* Does it descend from the process of this source? The parent's own slot may not have been looked
+ * at yet. */
 static bool is_family(const struct recorder *r, const struct source *s, pid_t pid)
 {
 	size_t i = r->n_forks;
 	while (pid != s->link->pid && !was_ours(r, s, pid)) {
 		/* Upwards, and backwards in time: it ends. */
-		while (i > 0 && r->n_forks - i < MAX_FORK_NOTES && r->forks[(i - 1) % MAX_FORK_NOTES].pid != pid)
+		while (i > 0 && r->n_forks - i < MAX_FORK_NOTES &&
+		       r->forks[(i - 1) % MAX_FORK_NOTES].pid != pid)
 			i--;
 		if (i == 0 || r->n_forks - i >= MAX_FORK_NOTES)
 			return false;
@@ -136,12 +146,15 @@ static bool is_family(const struct recorder *r, const struct source *s, pid_t pi
 	return true;
 }
 
-/* The newest fork of that process by that parent, as they know themselves, of a family that writes to this source. */
-static const struct fork_note *fork_find(const struct recorder *r, const struct source *s, uint32_t ns_pid, uint32_t ns_parent)
+/* The newest fork of that process by that parent, as they know themselves, of a family that writes
+ * to this source. */
+static const struct fork_note *fork_find(const struct recorder *r, const struct source *s,
+					 uint32_t ns_pid, uint32_t ns_parent)
 {
 	for (size_t i = r->n_forks; i-- > 0 && r->n_forks - i <= MAX_FORK_NOTES;) {
 		const struct fork_note *f = &r->forks[i % MAX_FORK_NOTES];
-		if (!f->is_thread && f->ns_pid == ns_pid && f->ns_ppid == ns_parent && is_family(r, s, f->ppid))
+		if (!f->is_thread && f->ns_pid == ns_pid && f->ns_ppid == ns_parent &&
+		    is_family(r, s, f->ppid))
 			return f;
 	}
 	return NULL;
@@ -152,11 +165,13 @@ static pid_t host_pid(struct recorder *r, struct source *s, uint32_t ns_pid, uin
 {
 	if (ns_pid == s->root_ns_pid)
 		return s->link->pid;
-	/* A child can be in a pid namespace of its own even if its parent is in ours: only who has the ring counts. */
+	/* A child can be in a pid namespace of its own even if its parent is in ours: only who has
+	 * the ring counts. */
 	if (!s->other_pid_ns && link_is_in(s->link, (pid_t)ns_pid))
 		return (pid_t)ns_pid;
-	/* It names as its parent one of ours: it is in our namespace, and short-lived. Looking at every process of the machine
-	 * for each of thousands such would take longer than they live. */
+	/* It names as its parent one of ours: it is in our namespace, and short-lived. Looking at
+	 * every process of the machine for each of thousands such would take longer than they live.
+	 */
 	if (!s->other_pid_ns && ns_parent && was_ours(r, s, (pid_t)ns_parent))
 		return 0;
 	const struct fork_note *fork = fork_find(r, s, ns_pid, ns_parent);
@@ -177,11 +192,13 @@ static pid_t host_pid(struct recorder *r, struct source *s, uint32_t ns_pid, uin
 	return found;
 }
 
-/* What unwinds a process's native stacks; NULL when they are not wanted (or memory is short: Python frames remain). */
+/* What unwinds a process's native stacks; NULL when they are not wanted (or memory is short: Python
+ * frames remain). */
 static struct native_context *native_for(struct recorder *r, const struct source *s, pid_t pid)
 {
 	struct native_context *native = NULL;
-	if (!(r->options.probe.flags & PROBE_STACK_NATIVE) || (!r->images && !(r->images = image_store_create())))
+	if (!(r->options.probe.flags & PROBE_STACK_NATIVE) ||
+	    (!r->images && !(r->images = image_store_create())))
 		return NULL;
 	struct native_options o = {
 		.pid = pid,
@@ -200,8 +217,8 @@ static struct native_context *native_for(struct recorder *r, const struct source
 	return native;
 }
 
-/* Can a process that is gone have had this number? Only those have the ring that were forked after it was mapped. While another has
- * the number that was there before, none of them can. */
+/* Can a process that is gone have had this number? Only those have the ring that were forked after
+ * it was mapped. While another has the number that was there before, none of them can. */
 static bool may_have_been(const struct source *s, pid_t pid)
 {
 	uint64_t start_ticks;
@@ -212,11 +229,13 @@ static bool may_have_been(const struct source *s, pid_t pid)
 }
 
 /*
- * The process image behind a slot; one that was not met before gets a line of its own. What a slot says of its owner is a claim: a
- * living process is taken for its owner only if the kernel says that it has the ring, or we have seen its fork. *ret_false: the
- * claim cannot be true. NULL and not that: memory is short.
+ * The process image behind a slot; one that was not met before gets a line of its own. What a slot
+ * says of its owner is a claim: a living process is taken for its owner only if the kernel says
+ * that it has the ring, or we have seen its fork. *ret_false: the claim cannot be true. NULL and
+ * not that: memory is short.
  */
-static struct process *process_of(struct recorder *r, struct source *s, const struct ring_claim *claim, uint32_t ns_pid, bool *ret_false)
+static struct process *process_of(struct recorder *r, struct source *s,
+				  const struct ring_claim *claim, uint32_t ns_pid, bool *ret_false)
 {
 	uint32_t birth = guest_shown32(claim->birth), parent_pid = guest_shown32(claim->parent_pid);
 	/* One of its other slots told already who it is, even if it is gone by now. */
@@ -235,7 +254,8 @@ static struct process *process_of(struct recorder *r, struct source *s, const st
 		p = NULL; /* somebody else has that number now, or has it elsewhere */
 	if (!p) {
 		bool is_gone = !pid && kill((pid_t)ns_pid, 0) == 0;
-		p = (is_gone ? process_add_gone : process_add)(r, pid ? pid : (pid_t)ns_pid, &s->link->runtime, PROCESS_FORKED);
+		p = (is_gone ? process_add_gone : process_add)(r, pid ? pid : (pid_t)ns_pid,
+							       &s->link->runtime, PROCESS_FORKED);
 		if (!p)
 			return NULL;
 		p->source = s;
@@ -271,16 +291,19 @@ static struct client *client_kin(const struct source *s, const struct client *c)
 }
 
 /* A slot whose owner says that it is somebody else: its events belong to nobody that we know. */
-static void refuse_claim(struct recorder *r, struct source *s, uint32_t slot_index, const struct ring_claim *claim)
+static void refuse_claim(struct recorder *r, struct source *s, uint32_t slot_index,
+			 const struct ring_claim *claim)
 {
 	ring_slot_give_up(&s->link->ring, slot_index);
-	/* Or it is who it says, and /proc hides it from us (proc(5), hidepid): then nobody can tell whether it is restored. */
+	/* Or it is who it says, and /proc hides it from us (proc(5), hidepid): then nobody can tell
+	 * whether it is restored. */
 	if (!s->other_pid_ns)
 		s->maybe_hidden = (pid_t)guest_shown32(claim->pid);
 	r->end.is_loss_known = false; /* what it writes there is not read */
 	if (s->n_false_claims++ == 0)
 		recorder_warn(r, NOTE_WARNING, s->process->index,
-			      "something in it writes events under the number of process %u, which does not have its ring: they are left out",
+			      "something in it writes events under the number of process %u, which "
+			      "does not have its ring: they are left out",
 			      guest_shown32(claim->pid));
 }
 
@@ -317,7 +340,10 @@ static struct client *client_add(struct recorder *r, struct source *s, uint32_t 
 				     .process = c->process ? c->process->index : 0,
 				     .redactor = r->redactor,
 				     .thread_name = thread_name,
-				     .thread_is_over = c->process && c->process->pid == (pid_t)c->ns_pid ? thread_is_over : NULL,
+				     .thread_is_over = c->process &&
+							       c->process->pid == (pid_t)c->ns_pid
+							   ? thread_is_over
+							   : NULL,
 				     .wants = client_wants,
 				     .ctx = c,
 				     .native = c->native,
@@ -330,7 +356,8 @@ static struct client *client_add(struct recorder *r, struct source *s, uint32_t 
 		return NULL;
 	}
 	s->clients[slot_index] = c;
-	/* It came and went before it could be looked at. Of one that is followed the end, and its status, is still to be told. */
+	/* It came and went before it could be looked at. Of one that is followed the end, and its
+	 * status, is still to be told. */
 	/* else descriptors are short */
 	bool is_gone = c->process->pidfd < 0 && kill(c->process->pid, 0) < 0 && errno == ESRCH;
 	if (is_gone && !c->process->ended && !follow_has(r->follow, c->process->pid))
@@ -352,11 +379,12 @@ void client_remove(struct source *s, uint32_t slot_index)
 
 /* ---- draining ---- */
 
-/* An image is over when its process is, when it made room for another by exec, or when it was left. The exec of the one that was
- * armed says nothing of its forked children: they go on writing. */
+/* An image is over when its process is, when it made room for another by exec, or when it was left.
+ * The exec of the one that was armed says nothing of its forked children: they go on writing. */
 static bool client_is_over(struct client *c)
 {
-	return c->process->ended || (c->source->gone && (c->source->left || c->process->pid == c->source->link->pid));
+	return c->process->ended ||
+	       (c->source->gone && (c->source->left || c->process->pid == c->source->link->pid));
 }
 
 struct drain {
@@ -364,8 +392,8 @@ struct drain {
 	struct client *c;
 	uint32_t slot;
 	uint64_t tail, head, published; /* head: checked */
-	uint64_t time;         /* of the next record, in ticks; 0 if its own makes no sense */
-	struct record next;    /* its size is checked */
+	uint64_t time;      /* of the next record, in ticks; 0 if its own makes no sense */
+	struct record next; /* its size is checked */
 };
 
 static void drain_publish(struct drain *d)
@@ -378,8 +406,8 @@ static void drain_publish(struct drain *d)
 	d->published = d->tail;
 }
 
-/* One more record that made no sense. No probe writes such: the target has written over the ring, and spoils what is shown of it.
- * If it does not stop, nothing more is read there. */
+/* One more record that made no sense. No probe writes such: the target has written over the ring,
+ * and spoils what is shown of it. If it does not stop, nothing more is read there. */
 static void client_malformed(struct client *c, uint32_t slot)
 {
 	if (++c->n_bad < MALFORMED_MAX || c->is_given_up)
@@ -388,8 +416,8 @@ static void client_malformed(struct client *c, uint32_t slot)
 	ring_slot_give_up(&c->source->link->ring, slot);
 }
 
-/* Copy the next record's head out; false when there is none left, or the ring makes no sense (it is then skipped to its head).
- * Times after `future` are not believed. */
+/* Copy the next record's head out; false when there is none left, or the ring makes no sense (it is
+ * then skipped to its head). Times after `future` are not believed. */
 static bool drain_next(struct drain *d, uint64_t future)
 {
 	while (d->tail < d->head) {
@@ -419,7 +447,8 @@ static void drain_end(struct drain *d)
 /* Capture time of a guest's time: one that lies in the future is that of the moment it was seen. */
 static uint64_t time_of(const struct recorder *r, const struct client *c, guest_u64 ticks)
 {
-	uint64_t now = clock_time_now(&r->clock), time = clock_time_of(&r->clock, guest_shown64(ticks));
+	uint64_t now = clock_time_now(&r->clock),
+		 time = clock_time_of(&r->clock, guest_shown64(ticks));
 	return time > now + FUTURE_NS ? now : time;
 }
 
@@ -451,17 +480,21 @@ static void handle_record(struct recorder *r, struct drain *d, const struct reco
 		uint64_t n;
 		if (head->size >= sizeof(lost))
 			ring_record_read(ring, d->slot, d->tail, &lost, sizeof(lost));
-		if (head->size < sizeof(lost) || !guest_take64(GUEST64(lost.n_lost), 1, LOST_MAX, &n)) {
+		if (head->size < sizeof(lost) ||
+		    !guest_take64(GUEST64(lost.n_lost), 1, LOST_MAX, &n)) {
 			client_malformed(c, d->slot);
 			break;
 		}
 		uint64_t first = time_of(r, c, GUEST64(lost.first_tsc));
-		recorder_lost(r, LOSS_RING_FULL, c->process->index, n, time, time > first ? time - first : 0);
+		recorder_lost(r, LOSS_RING_FULL, c->process->index, n, time,
+			      time > first ? time - first : 0);
 		c->n_lost += n;
 		break;
 	}
 	case RECORD_FINALISED: {
-		struct note_info note = { .kind = NOTE_FINALISED, .time_ns = time, .process = c->process->index };
+		struct note_info note = { .kind = NOTE_FINALISED,
+					  .time_ns = time,
+					  .process = c->process->index };
 		writer_note(r->writer, &note);
 		if (c->process->pid == d->s->link->pid && !(head->flags & RECORD_COMES_BACK))
 			d->s->finalised = true;
@@ -472,7 +505,8 @@ static void handle_record(struct recorder *r, struct drain *d, const struct reco
 }
 
 /* The client of a slot, new if there is somebody new. NULL: nobody has it. */
-static struct client *client_of(struct recorder *r, struct source *s, uint32_t k, bool claimed, bool *ret_saw_all)
+static struct client *client_of(struct recorder *r, struct source *s, uint32_t k, bool claimed,
+				bool *ret_saw_all)
 {
 	if (s->clients[k] || !claimed || !ring_slot_is_claimed(&s->link->ring, k))
 		return s->clients[k];
@@ -505,7 +539,8 @@ uint64_t recorder_tick(struct recorder *r)
 	return tick.ticks;
 }
 
-/* Look at all slots: who has something is in r->drains. Returns what nothing younger than may be taken (lineup.h). */
+/* Look at all slots: who has something is in r->drains. Returns what nothing younger than may be
+ * taken (lineup.h). */
 static uint64_t look_at_all(struct recorder *r, size_t *ret_n)
 {
 	uint64_t start = recorder_tick(r), hold = clock_ticks_of_ns(&r->clock, HOLD_NS), limit;
@@ -519,18 +554,21 @@ static uint64_t look_at_all(struct recorder *r, size_t *ret_n)
 		bool saw_all = true;
 		guest_u32 claims = ring_n_claims(ring);
 		for (uint32_t k = 0; k < s->n_slots; k++) {
-			struct client *c = client_of(r, s, k, !guest_is32(claims, s->seen_claims), &saw_all);
+			struct client *c = client_of(r, s, k, !guest_is32(claims, s->seen_claims),
+						     &saw_all);
 			if (!c || c->is_given_up)
 				continue;
 			struct slot_look look = slot_look(ring_slot_borrow(ring, k));
-			struct drain d = { .s = s, .c = c, .slot = k, .tail = c->tail, .published = c->tail };
+			struct drain d = {
+				.s = s, .c = c, .slot = k, .tail = c->tail, .published = c->tail
+			};
 			if (look.flight < limit && is_worth_waiting(c, &look))
 				limit = look.flight;
 			if (guest_is64(look.head, d.tail))
 				continue;
 			if (!ring_head_check(ring, k, look.head, d.tail, &d.head)) {
-				/* The target wrote over it. Start again where it says it is: tails mean nothing to us but a place in the
-				 * slot, wherever they are. */
+				/* The target wrote over it. Start again where it says it is: tails
+				 * mean nothing to us but a place in the slot, wherever they are. */
 				client_malformed(c, k);
 				d.tail = guest_shown64(look.head) & ~7ull;
 				drain_end(&d);
@@ -548,28 +586,32 @@ static uint64_t look_at_all(struct recorder *r, size_t *ret_n)
 			n++;
 		}
 		if (saw_all)
-			s->seen_claims = guest_shown32(claims); /* compared with the next, no more */
+			s->seen_claims = guest_shown32(
+			    claims); /* compared with the next, no more */
 	}
 	*ret_n = n;
 	return !may_wait ? start : limit > start - hold ? limit : start - hold;
 }
 
-/* One round: take what has arrived in all slots, oldest first. Returns bytes taken; *ret_until: the time up to which all has
- * been taken. `rest`: whatever its time; nobody writes any more. */
+/* One round: take what has arrived in all slots, oldest first. Returns bytes taken; *ret_until: the
+ * time up to which all has been taken. `rest`: whatever its time; nobody writes any more. */
 static uint64_t drain_round(struct recorder *r, bool rest, uint64_t *ret_until)
 {
 	r->drains.n = r->lineup.n = 0;
 	size_t n;
-	uint64_t taken = 0, limit = look_at_all(r, &n), future = clock_ticks(&r->clock) + clock_ticks_of_ns(&r->clock, FUTURE_NS);
+	uint64_t taken = 0, limit = look_at_all(r, &n),
+		 future = clock_ticks(&r->clock) + clock_ticks_of_ns(&r->clock, FUTURE_NS);
 	if (rest)
 		limit = UINT64_MAX;
 	for (size_t i = 0; i < n; i++)
-		if (!drain_next(&r->drains.v[i], future) || !lineup_add(&r->lineup, r->drains.v[i].time, i))
+		if (!drain_next(&r->drains.v[i], future) ||
+		    !lineup_add(&r->lineup, r->drains.v[i].time, i))
 			drain_end(&r->drains.v[i]);
 	uint64_t budget = DRAIN_BYTES * (n ? n : 1), over_at = monotonic_ns() + ROUND_NS;
 	bool is_late = false;
 	const struct lineup_entry *first;
-	for (unsigned turn = 1; taken < budget && !is_late && (first = lineup_first(&r->lineup, limit)); turn++) {
+	for (unsigned turn = 1;
+	     taken < budget && !is_late && (first = lineup_first(&r->lineup, limit)); turn++) {
 		struct drain *d = &r->drains.v[first->item];
 		/* a native stack of a module met for the first time takes its time */
 		if (turn % 64 == 0) {
@@ -630,7 +672,8 @@ void drain_rest(struct recorder *r)
 		struct source *s = r->sources.v[i];
 		for (uint32_t k = 0; k < s->n_slots; k++)
 			if (s->clients[k])
-				s->clients[k]->rest_until = guest_shown64(ring_slot_head(&s->link->ring, k)); /* a bound; it is checked in each round */
+				s->clients[k]->rest_until = guest_shown64(ring_slot_head(
+				    &s->link->ring, k)); /* a bound; it is checked in each round */
 	}
 	r->is_resting = true;
 	while (drain_round(r, true, &until))
@@ -644,25 +687,32 @@ void client_count_losses(struct recorder *r, struct source *s, uint32_t k)
 {
 	const struct ring *ring = &s->link->ring;
 	struct client *c = s->clients[k];
-	uint64_t now = clock_time_now(&r->clock), n = guest_growth(ring_slot_n_dropped(ring, k), c->n_lost, LOST_MAX);
+	uint64_t now = clock_time_now(&r->clock),
+		 n = guest_growth(ring_slot_n_dropped(ring, k), c->n_lost, LOST_MAX);
 	if (n) { /* it ended, or was left, before it could say so itself */
 		recorder_lost(r, LOSS_RING_FULL, c->process->index, n, now, 0);
 		c->n_lost += n;
 	}
-	/* An event in flight (abi.h, ring_slot.writing) of a process that is no more: it was killed in the middle of it. */
+	/* An event in flight (abi.h, ring_slot.writing) of a process that is no more: it was killed
+	 * in the middle of it. */
 	const struct slot_look look = slot_look(ring_slot_borrow(ring, k));
-	/* Or it waited for room for one, or had just been told that there is. Once recording was stopped, it gives up its event. */
+	/* Or it waited for room for one, or had just been told that there is. Once recording was
+	 * stopped, it gives up its event. */
 	bool is_stopped = r->end.stop != END_STOP_UNKNOWN && r->end.stop != END_STOP_TARGET_ENDED;
-	bool has_waited = !is_stopped && c->was_woken && guest_is64(look.head, guest_shown64(c->woken_head));
+	bool has_waited = !is_stopped && c->was_woken &&
+			  guest_is64(look.head, guest_shown64(c->woken_head));
 	bool is_in_flight = look.flight != UINT64_MAX || has_waited || ring_slot_waits(ring, k);
 	if (c->process->ended && is_in_flight && !c->torn) {
 		c->torn = true;
 		recorder_lost(r, LOSS_TORN, c->process->index, 1, now, 0);
 	}
 	if (c->n_bad > c->n_bad_told) {
-		recorder_lost(r, LOSS_MALFORMED, c->process->index, c->n_bad - c->n_bad_told, now, 0);
-		recorder_warn(r, NOTE_WARNING, c->process->index, "%llu malformed record%s of process %u left out%s",
-			      (unsigned long long)(c->n_bad - c->n_bad_told), c->n_bad - c->n_bad_told == 1 ? "" : "s", c->process->info.pid,
+		recorder_lost(r, LOSS_MALFORMED, c->process->index, c->n_bad - c->n_bad_told, now,
+			      0);
+		recorder_warn(r, NOTE_WARNING, c->process->index,
+			      "%llu malformed record%s of process %u left out%s",
+			      (unsigned long long)(c->n_bad - c->n_bad_told),
+			      c->n_bad - c->n_bad_told == 1 ? "" : "s", c->process->info.pid,
 			      c->is_given_up ? "; what it wrote after them was not read" : "");
 		c->n_bad_told = c->n_bad;
 		/* how many were behind it in the part that was passed over nobody knows */
@@ -690,7 +740,7 @@ void recycle_ended(struct recorder *r)
 	r->recycle_due = false;
 	for (size_t i = 0; i < r->sources.n; i++)
 		for (uint32_t k = 0; k < r->sources.v[i]->n_slots; k++)
-			if (r->sources.v[i]->clients[k] && client_is_over(r->sources.v[i]->clients[k]))
+			if (r->sources.v[i]->clients[k] &&
+			    client_is_over(r->sources.v[i]->clients[k]))
 				recycle(r, r->sources.v[i], k);
 }
-

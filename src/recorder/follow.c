@@ -40,30 +40,30 @@ enum {
 
 struct tracee {
 	pid_t tid, tgid;
-	uint64_t breakpoint;   /* where one is wanted; 0 nowhere */
-	struct tripwire wire;  /* which is this; none: it is blind */
-	bool starting;         /* it stops at every system call until it is past its loader */
+	uint64_t breakpoint;  /* where one is wanted; 0 nowhere */
+	struct tripwire wire; /* which is this; none: it is blind */
+	bool starting;        /* it stops at every system call until it is past its loader */
 	struct loader loader;
-	bool has_python;       /* the breakpoint has led to one; it stays, for the next */
-	bool children;         /* descendants are followed */
-	bool is_alone;         /* it is to be let go when it has started: self_tracing.h */
+	bool has_python; /* the breakpoint has led to one; it stays, for the next */
+	bool children;   /* descendants are followed */
+	bool is_alone;   /* it is to be let go when it has started: self_tracing.h */
 	/* ours by fork: its end is reported even when it is no tracee any more */
 	bool launched;
 	bool traced;
-	bool newborn;          /* has not come to its first stop yet */
-	bool is_told;          /* its parent's event came before that: `inherits` is right */
-	uint64_t inherits;     /* where it gets a breakpoint then; 0 nowhere */
-	bool stopped;          /* in a group stop (PTRACE_LISTEN) */
+	bool newborn;      /* has not come to its first stop yet */
+	bool is_told;      /* its parent's event came before that: `inherits` is right */
+	uint64_t inherits; /* where it gets a breakpoint then; 0 nowhere */
+	bool stopped;      /* in a group stop (PTRACE_LISTEN) */
 };
 
-struct image {                 /* a program file known to hold no Python */
+struct image { /* a program file known to hold no Python */
 	dev_t dev;
 	ino_t inode;
 	struct timespec mtime;
-	uint64_t debug_off;    /* of its loader's _dl_debug_state, from AT_BASE */
+	uint64_t debug_off; /* of its loader's _dl_debug_state, from AT_BASE */
 };
 
-struct stop {                  /* taken from the kernel, not served yet: the thread stands still */
+struct stop { /* taken from the kernel, not served yet: the thread stands still */
 	pid_t tid;
 	int status;
 };
@@ -78,7 +78,7 @@ struct follow {
 	struct self_tracing_cache self_tracing;
 	/* children whose first stop came before their parent's event, the newest; 0 none */
 	pid_t told[N_TOLD];
-	unsigned n_told;       /* ever */
+	unsigned n_told; /* ever */
 };
 
 static void serve_others(void *ctx, pid_t waited_for);
@@ -153,7 +153,8 @@ static void drop(struct follow *f, struct tracee *t)
 	*t = f->tracees.v[--f->tracees.n];
 }
 
-/* The number behind `key` ("Tgid:") in the status of a thread, which need not be the first of its process; `none` without. */
+/* The number behind `key` ("Tgid:") in the status of a thread, which need not be the first of its
+ * process; `none` without. */
 static int status_number(pid_t tid, const char *key, int none)
 {
 	char path[64], line[256];
@@ -184,7 +185,8 @@ static bool is_traced_by_us(pid_t tid)
 static unsigned long trace_options(const struct follow *f, bool children, bool is_first)
 {
 	/* at_exit() */
-	unsigned long o = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | (f->ops.leaving || !is_first ? PTRACE_O_TRACEEXIT : 0);
+	unsigned long o = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC |
+			  (f->ops.leaving || !is_first ? PTRACE_O_TRACEEXIT : 0);
 	if (children)
 		o |= PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
 	return o;
@@ -198,14 +200,16 @@ static unsigned long options_for(const struct follow *f, const struct tracee *t)
 static unsigned long options_of(void *ctx, pid_t tid)
 {
 	const struct tracee *t = find(ctx, tid);
-	/* Not heard of yet: made by one that is ours, with its options (kernel/fork.c, ptrace_init_task). */
+	/* Not heard of yet: made by one that is ours, with its options (kernel/fork.c,
+	 * ptrace_init_task). */
 	return !t ? trace_options(ctx, true, true) : t->traced ? options_for(ctx, t) : 0;
 }
 
 /* ---- breakpoints ---- */
 
-/* 0: clear it. The thread may run. Where the kernel will not have a wire it stays blind, and its process is looked at from time
- * to time (arm.c, modules_look): a debug register of ptrace(2) would kill it, should we be killed. */
+/* 0: clear it. The thread may run. Where the kernel will not have a wire it stays blind, and its
+ * process is looked at from time to time (arm.c, modules_look): a debug register of ptrace(2) would
+ * kill it, should we be killed. */
 static void set_breakpoint(struct tracee *t, uint64_t address)
 {
 	tripwire_clear(&t->wire);
@@ -219,7 +223,8 @@ static void set_breakpoint(struct tracee *t, uint64_t address)
 bool follow_is_blind(const struct follow *f, pid_t pid)
 {
 	for (size_t i = 0; i < f->tracees.n; i++)
-		if (f->tracees.v[i].tgid == pid && f->tracees.v[i].breakpoint && !f->tracees.v[i].wire.fd)
+		if (f->tracees.v[i].tgid == pid && f->tracees.v[i].breakpoint &&
+		    !f->tracees.v[i].wire.fd)
 			return true;
 	return false;
 }
@@ -231,7 +236,8 @@ static bool is_at_breakpoint(const struct tracee *t, int status)
 
 /* ---- launching ---- */
 
-struct err *follow_launch(struct follow *f, const struct launch *launch, bool children, pid_t *ret_pid)
+struct err *follow_launch(struct follow *f, const struct launch *launch, bool children,
+			  pid_t *ret_pid)
 {
 	char *const *argv = launch->argv;
 	int go[2], report[2];
@@ -249,8 +255,11 @@ struct err *follow_launch(struct follow *f, const struct launch *launch, bool ch
 	}
 	close(go[0]);
 	close(report[1]);
-	struct err *err = pid < 0 ? err_sys(errno, "cannot launch %s", argv[0]) : ptrace_seize(pid, trace_options(f, children, true));
-	struct tracee t = { .tid = pid, .tgid = pid, .children = children, .launched = true, .traced = true };
+	struct err *err = pid < 0 ? err_sys(errno, "cannot launch %s", argv[0])
+				  : ptrace_seize(pid, trace_options(f, children, true));
+	struct tracee t = {
+		.tid = pid, .tgid = pid, .children = children, .launched = true, .traced = true
+	};
 	if (!err && !vec_push(&f->tracees, t))
 		err = err_no_memory();
 	if (err) {
@@ -275,9 +284,14 @@ struct err *follow_launch(struct follow *f, const struct launch *launch, bool ch
 			if (dead)
 				drop(f, dead);
 			if (code == -1)
-				return err_create(ERR_USAGE, "cannot run as %s: no such user", launch->user);
+				return err_create(ERR_USAGE, "cannot run as %s: no such user",
+						  launch->user);
 			err = err_sys(code, "cannot run %s", argv[0]);
-			return code == ENOENT && !strchr(argv[0], '/') ? err_with_hint(err, "it was looked for in PATH; a path must contain a slash") : err;
+			return code == ENOENT && !strchr(argv[0], '/')
+				   ? err_with_hint(
+					 err,
+					 "it was looked for in PATH; a path must contain a slash")
+				   : err;
 		}
 		if (n == 0)
 			break;
@@ -296,12 +310,14 @@ static bool is_ending(pid_t tid)
 	return !thread_place_read(tid, tid, &at) || at.state == 'Z' || at.state == 'X';
 }
 
-/* Address of the loader's _dl_debug_state, which it calls whenever the set of modules changes (glibc elf/dl-debug.c). */
+/* Address of the loader's _dl_debug_state, which it calls whenever the set of modules changes
+ * (glibc elf/dl-debug.c). */
 static uint64_t debug_state_of(pid_t pid)
 {
 	struct remote_mem *mem = NULL;
 	CLEANUP(maps) struct maps *maps = NULL;
-	uint64_t found = 0, base = proc_auxv_value(pid, AT_BASE), in = base ? base : proc_auxv_value(pid, AT_PHDR);
+	uint64_t found = 0, base = proc_auxv_value(pid, AT_BASE),
+		 in = base ? base : proc_auxv_value(pid, AT_PHDR);
 	struct err *err = remote_mem_open(pid, &mem);
 	if (!err)
 		err = maps_read(pid, &maps);
@@ -315,7 +331,8 @@ static uint64_t debug_state_of(pid_t pid)
 		/* others may have a function of that name */
 		if (in < maps->modules[i].start.v || in >= maps->modules[i].end.v)
 			continue;
-		if (elf_symbol_find(remote_mem_reader(mem), &maps->modules[i], "_dl_debug_state", &at, &size))
+		if (elf_symbol_find(remote_mem_reader(mem), &maps->modules[i], "_dl_debug_state",
+				    &at, &size))
 			found = at.v;
 	}
 	err_destroy(err);
@@ -342,18 +359,23 @@ struct err *follow_seize(struct follow *f, pid_t pid, bool awaits_python)
 			if (tid <= 0 || (known && known->traced))
 				continue;
 			struct err *err = ptrace_seize(tid, trace_options(f, true, tid == pid));
-			/* EPERM is also said of a thread that is ending, and of one that is ours: cloned by one that we have. */
+			/* EPERM is also said of a thread that is ending, and of one that is ours:
+			 * cloned by one that we have. */
 			if (err && err->code == ERR_DENIED && is_traced_by_us(tid)) {
 				err_destroy(err);
 				err = NULL;
-				/* Or it would not stop for what was asked of it before: now it is ours, with options from that stop on. */
+				/* Or it would not stop for what was asked of it before: now it is
+				 * ours, with options from that stop on. */
 				remote_call_take_pending(tid);
 			}
-			if (err && (err->code == ERR_TARGET_GONE || (err->code == ERR_DENIED && is_ending(tid)))) {
+			if (err && (err->code == ERR_TARGET_GONE ||
+				    (err->code == ERR_DENIED && is_ending(tid)))) {
 				err_destroy(err);
 				continue;
 			}
-			struct tracee t = { .tid = tid, .tgid = pid, .children = true, .traced = true };
+			struct tracee t = {
+				.tid = tid, .tgid = pid, .children = true, .traced = true
+			};
 			t.launched = known && known->launched; /* one that was let go before */
 			if (!err && known)
 				*known = t;
@@ -364,7 +386,8 @@ struct err *follow_seize(struct follow *f, pid_t pid, bool awaits_python)
 				return err;
 			}
 			if (awaited)
-				set_breakpoint(known ? known : &f->tracees.v[f->tracees.n - 1], awaited);
+				set_breakpoint(known ? known : &f->tracees.v[f->tracees.n - 1],
+					       awaited);
 			found = 1;
 		}
 		closedir(dir);
@@ -392,7 +415,8 @@ static struct image *boring_find(const struct follow *f, pid_t pid)
 		return NULL;
 	for (size_t i = 0; i < f->boring.n; i++) {
 		struct image *b = &f->boring.v[i];
-		if (b->dev == image.dev && b->inode == image.inode && b->mtime.tv_sec == image.mtime.tv_sec &&
+		if (b->dev == image.dev && b->inode == image.inode &&
+		    b->mtime.tv_sec == image.mtime.tv_sec &&
 		    b->mtime.tv_nsec == image.mtime.tv_nsec)
 			return b;
 	}
@@ -425,7 +449,8 @@ static void forget_deferred(struct follow *f, pid_t tid)
 	f->deferred.n = n;
 }
 
-/* Modules are complete, and nothing in them that matters has run. Returns true when the thread was let go for good. */
+/* Modules are complete, and nothing in them that matters has run. Returns true when the thread was
+ * let go for good. */
 static bool at_start(struct follow *f, struct tracee *t, bool all_complete)
 {
 	pid_t tid = t->tid;
@@ -464,7 +489,8 @@ static bool at_start(struct follow *f, struct tracee *t, bool all_complete)
 	return false;
 }
 
-/* At a breakpoint of ours: the set of modules has changed. Returns true when the thread was let go for good. */
+/* At a breakpoint of ours: the set of modules has changed. Returns true when the thread was let go
+ * for good. */
 static bool at_breakpoint(struct follow *f, struct tracee *t)
 {
 	pid_t tid = t->tid;
@@ -492,7 +518,9 @@ static void added(struct follow *f, pid_t tid, pid_t tgid, bool children)
 		t->tgid = tgid;
 		return;
 	}
-	struct tracee fresh = { .tid = tid, .tgid = tgid, .children = children, .traced = true, .newborn = true };
+	struct tracee fresh = {
+		.tid = tid, .tgid = tgid, .children = children, .traced = true, .newborn = true
+	};
 	if (!vec_push(&f->tracees, fresh))
 		log_debug("no memory to follow %d", (int)tid);
 }
@@ -507,7 +535,8 @@ static void went_on(struct err *err)
 static void go_on(const struct follow *f, pid_t tid, int signal)
 {
 	const struct tracee *t = find(f, tid);
-	went_on(t && t->starting ? ptrace_continue_to_syscall(tid, signal) : ptrace_continue(tid, signal));
+	went_on(t && t->starting ? ptrace_continue_to_syscall(tid, signal)
+				 : ptrace_continue(tid, signal));
 }
 
 static void at_syscall(struct follow *f, struct tracee *t)
@@ -517,16 +546,19 @@ static void at_syscall(struct follow *f, struct tracee *t)
 	struct err *err = t->starting ? ptrace_get_regs(tid, &regs) : NULL;
 	if (err)
 		return went_on(err);
-	/* At the begin of a call rax says ENOSYS (arch/x86/entry/entry_64.S). One that is to be made again comes by once more. */
-	bool is_over = t->starting && (int64_t)regs.rax != -ENOSYS && ((int64_t)regs.rax > -512 || (int64_t)regs.rax < -4095);
+	/* At the begin of a call rax says ENOSYS (arch/x86/entry/entry_64.S). One that is to be
+	 * made again comes by once more. */
+	bool is_over = t->starting && (int64_t)regs.rax != -ENOSYS &&
+		       ((int64_t)regs.rax > -512 || (int64_t)regs.rax < -4095);
 	enum loader_stage stage = is_over ? loader_stage(&t->loader, t->tgid, &regs) : LOADER_WORKS;
 	if (stage == LOADER_WORKS || !at_start(f, t, stage == LOADER_DONE))
 		go_on(f, tid, 0);
 }
 
-/* A thread that waits for a libpython to be loaded has the breakpoint for itself alone (kernel arch/x86/kernel/process.c,
- * copy_thread, gives a child none): those it makes, threads and forked processes, may load it just as well. But not once
- * there is one: it, and its children, have the probe. Returns where threads made by that process get one; 0: nowhere. */
+/* A thread that waits for a libpython to be loaded has the breakpoint for itself alone (kernel
+ * arch/x86/kernel/process.c, copy_thread, gives a child none): those it makes, threads and forked
+ * processes, may load it just as well. But not once there is one: it, and its children, have the
+ * probe. Returns where threads made by that process get one; 0: nowhere. */
 static uint64_t awaited_by(const struct follow *f, pid_t tgid)
 {
 	uint64_t address = 0;
@@ -546,7 +578,8 @@ static void first_stop(struct follow *f, struct tracee *t)
 {
 	t->newborn = false;
 	if (!t->is_told) /* then its parent stands at its event yet */
-		t->inherits = awaited_by(f, t->tgid == t->tid ? status_number(t->tid, "PPid:", 0) : t->tgid);
+		t->inherits = awaited_by(f, t->tgid == t->tid ? status_number(t->tid, "PPid:", 0)
+							      : t->tgid);
 	if (t->inherits)
 		set_breakpoint(t, t->inherits);
 }
@@ -577,7 +610,8 @@ static void note_child(struct follow *f, const struct tracee *t, int event)
 	if (!err && message) {
 		pid_t child = (pid_t)message, parent = t->tgid;
 		bool thread = event == PTRACE_EVENT_CLONE && tgid_of(child) == parent;
-		/* A short-lived child can have come, gone and been dropped before its parent's event is seen. */
+		/* A short-lived child can have come, gone and been dropped before its parent's
+		 * event is seen. */
 		uint64_t inherits = awaited_by(f, parent);
 		if (find(f, child) || is_traced_by_us(child))
 			added(f, child, thread ? parent : child, t->children);
@@ -598,13 +632,16 @@ static void note_child(struct follow *f, const struct tracee *t, int event)
 static bool is_our_fault(const struct follow *f, const struct tracee *t, int status)
 {
 	int signal = ptrace_signal_of(status);
-	return (signal == SIGSEGV || signal == SIGSYS) && f->ops.faulted && f->ops.faulted(f->ctx, t->tgid, t->tid, signal);
+	return (signal == SIGSEGV || signal == SIGSYS) && f->ops.faulted &&
+	       f->ops.faulted(f->ctx, t->tgid, t->tid, signal);
 }
 
 /*
- * A traced thread that has ended stays until its tracer has reaped it. Its process would count it meanwhile: CPython warns of a
- * fork in a process with more than one thread by what /proc/self/stat says (3.12+, Modules/posixmodule.c, warn_about_fork_with_threads()),
- * and an exec waits for it. So it is let go before it ends. The first thread's end is that of the process, or of what others see of it.
+ * A traced thread that has ended stays until its tracer has reaped it. Its process would count it
+ * meanwhile: CPython warns of a fork in a process with more than one thread by what /proc/self/stat
+ * says (3.12+, Modules/posixmodule.c, warn_about_fork_with_threads()), and an exec waits for it. So
+ * it is let go before it ends. The first thread's end is that of the process, or of what others see
+ * of it.
  */
 static void at_exit(struct follow *f, struct tracee *t)
 {
@@ -619,7 +656,8 @@ static void at_exit(struct follow *f, struct tracee *t)
 /* At its exec. */
 static void look_for_self_tracing(struct follow *f, struct tracee *t)
 {
-	enum self_tracing kind = t->children ? self_tracing_of(&f->self_tracing, t->tgid) : TRACES_NOTHING;
+	enum self_tracing kind = t->children ? self_tracing_of(&f->self_tracing, t->tgid)
+					     : TRACES_NOTHING;
 	t->is_alone = kind != TRACES_NOTHING;
 	if (!t->is_alone)
 		return;
@@ -665,20 +703,21 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 		}
 		return go_on(f, tid, is_our_fault(f, t, status) ? 0 : signal);
 	case PTRACE_EVENT_STOP:
-		/* Seized for something else, or given up while its filter was suspended: as they should be again. */
+		/* Seized for something else, or given up while its filter was suspended: as they
+		 * should be again. */
 		went_on(ptrace_set_options(tid, options_for(f, t)));
-		if (signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU) {
+		if (signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN ||
+		    signal == SIGTTOU) {
 			t->stopped = true;
 			return went_on(ptrace_listen(tid));
 		}
 		return go_on(f, tid, 0);
 	case PTRACE_EVENT_FORK:
 	case PTRACE_EVENT_VFORK:
-	case PTRACE_EVENT_CLONE:
-		note_child(f, t, event);
-		return go_on(f, tid, 0);
+	case PTRACE_EVENT_CLONE: note_child(f, t, event); return go_on(f, tid, 0);
 	case PTRACE_EVENT_EXEC: {
-		/* The other threads are gone without a word; the thread that called exec now is the leader. */
+		/* The other threads are gone without a word; the thread that called exec now is the
+		 * leader. */
 		for (size_t i = f->tracees.n; i-- > 0;)
 			if (f->tracees.v[i].tgid == tid && f->tracees.v[i].tid != tid) {
 				forget_deferred(f, f->tracees.v[i].tid);
@@ -696,12 +735,14 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 			t->tgid = tid;
 			/* those of the thread that called exec */
 			went_on(ptrace_set_options(tid, options_for(f, t)));
-			/* 32-bit programs have a vector of another form, in which there is no entry point for us. */
+			/* 32-bit programs have a vector of another form, in which there is no entry
+			 * point for us. */
 			t->starting = proc_auxv_value(tid, AT_ENTRY);
 			struct err *err = t->starting ? loader_find(tid, &t->loader) : NULL;
 			t->starting = t->starting && !err;
 			if (err)
-				log_debug("the start of %d is not watched: %s", (int)tid, err->message);
+				log_debug("the start of %d is not watched: %s", (int)tid,
+					  err->message);
 			err_destroy(err);
 			look_for_self_tracing(f, t);
 			if (t->is_alone && !t->starting)
@@ -748,16 +789,18 @@ static bool take_deferred(void *ctx, pid_t tid, int *ret_status)
 			continue;
 		*ret_status = f->deferred.v[i].status;
 		f->deferred.n--;
-		memmove(&f->deferred.v[i], &f->deferred.v[i + 1], (f->deferred.n - i) * sizeof(f->deferred.v[0]));
+		memmove(&f->deferred.v[i], &f->deferred.v[i + 1],
+			(f->deferred.n - i) * sizeof(f->deferred.v[0]));
 		return true;
 	}
 	return false;
 }
 
 /*
- * A parent in vfork(2) stops only when its child has called exec or ended, and the child, ours from birth, stands still
- * until it is let go. What needs a tracer's full attention (exec, a breakpoint) is put off: a child that has come to its
- * exec has let its parent go already (kernel fs/exec.c, begin_new_exec, before the event).
+ * A parent in vfork(2) stops only when its child has called exec or ended, and the child, ours from
+ * birth, stands still until it is let go. What needs a tracer's full attention (exec, a breakpoint)
+ * is put off: a child that has come to its exec has let its parent go already (kernel fs/exec.c,
+ * begin_new_exec, before the event).
  */
 static void serve_others(void *ctx, pid_t waited_for)
 {
@@ -765,13 +808,15 @@ static void serve_others(void *ctx, pid_t waited_for)
 	for (unsigned i = 0; i < 64; i++) {
 		siginfo_t what = { .si_pid = 0 };
 		int status;
-		if (waitid(P_ALL, 0, &what, WSTOPPED | WNOHANG | WNOWAIT | __WALL) < 0 || !what.si_pid || what.si_pid == waited_for ||
+		if (waitid(P_ALL, 0, &what, WSTOPPED | WNOHANG | WNOWAIT | __WALL) < 0 ||
+		    !what.si_pid || what.si_pid == waited_for ||
 		    waitpid(what.si_pid, &status, __WALL | WNOHANG) != what.si_pid)
 			return;
 		/* killed in between: its end is for follow_poll(), but it is reaped now */
 		if (!WIFSTOPPED(status))
 			tracee_ended(f, what.si_pid, status);
-		else if (status >> 16 == PTRACE_EVENT_EXEC || ptrace_is_syscall_stop(status) || ptrace_signal_of(status) == SIGTRAP ||
+		else if (status >> 16 == PTRACE_EVENT_EXEC || ptrace_is_syscall_stop(status) ||
+			 ptrace_signal_of(status) == SIGTRAP ||
 			 is_at_breakpoint(find(f, what.si_pid), status))
 			defer(f, what.si_pid, status);
 		else
@@ -791,7 +836,8 @@ static enum ptrace_verdict reported(void *ctx, pid_t tid, int status)
 		if (ptrace_is_syscall_stop(status))
 			return PTRACE_SWALLOW;
 		if (is_at_breakpoint(t, status)) {
-			/* Whoever waits here has the process armed already: this change of modules needs no look. */
+			/* Whoever waits here has the process armed already: this change of modules
+			 * needs no look. */
 			struct err *err = ptrace_breakpoint_settle(tid, SETTLE_NS);
 			bool is_another = err && err->sys == ESTALE;
 			went_on(err);
@@ -826,7 +872,8 @@ void follow_poll(struct follow *f)
 		memmove(f->deferred.v, f->deferred.v + 1, f->deferred.n * sizeof(s));
 		handle_stop(f, s.tid, s.status);
 	}
-	/* A program on its way through its loader makes a call every few microseconds: that is quicker than going to sleep. */
+	/* A program on its way through its loader makes a call every few microseconds: that is
+	 * quicker than going to sleep. */
 	uint64_t begin = monotonic_ns(), last = 0;
 	for (;;) {
 		int status;
@@ -890,7 +937,8 @@ void follow_release(struct follow *f, uint64_t timeout_ns)
 			continue;
 		}
 		uint64_t now = monotonic_ns();
-		struct err *err = ptrace_stop_for_change(tid, deadline > now ? deadline - now : 1000000, &group_stopped);
+		struct err *err = ptrace_stop_for_change(
+		    tid, deadline > now ? deadline - now : 1000000, &group_stopped);
 		if (!err) {
 			went_on(remote_call_repair(tgid, tid));
 			let_go(f, tid, 0);

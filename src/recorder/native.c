@@ -20,7 +20,7 @@
 /* A native frame as the capture has it. */
 struct named_pc {
 	uint64_t pc;
-	bool is_exact;  /* looked up as it is, not pc - 1 */
+	bool is_exact; /* looked up as it is, not pc - 1 */
 	bool used;
 	uint8_t class;  /* bits of enum merge_class */
 	uint32_t frame; /* id in the capture */
@@ -33,20 +33,20 @@ struct stack_node {
 
 struct native_context {
 	struct native_options o;
-	struct remote_mem *mem;    /* NULL: the process was gone before it could be opened */
+	struct remote_mem *mem; /* NULL: the process was gone before it could be opened */
 	struct mem_reader reader;
 	struct modules *modules;
 	struct unwinder *unwinder;
 	struct symbols *symbols;
 	struct evaluator evaluator;
-	uint64_t generation;       /* of the unwinder's maps that the names below are of */
-	struct named_pc *names;    /* open addressing */
+	uint64_t generation;    /* of the unwinder's maps that the names below are of */
+	struct named_pc *names; /* open addressing */
 	size_t n_names, names_cap;
 	struct unwind_frame frames[UNWIND_MAX_FRAMES];
 	uint8_t classes[UNWIND_MAX_FRAMES];
 	uint32_t ids[UNWIND_MAX_FRAMES];
 	VEC(struct merge_item) items;
-	unsigned n_further;        /* users besides the first */
+	unsigned n_further; /* users besides the first */
 	/* the stack before this one, outermost first: most of it comes again */
 	VEC(struct stack_node) last;
 };
@@ -81,7 +81,8 @@ struct err *native_context_create(const struct native_options *options, struct n
 	}
 	err_destroy(err); /* without maps every stack is cut after its first frame, and says so */
 	if (options->parent && options->parent->evaluator.n)
-		n->evaluator = options->parent->evaluator; /* a fork: the same image at the same place */
+		n->evaluator =
+		    options->parent->evaluator; /* a fork: the same image at the same place */
 	else
 		evaluator_find(&n->evaluator, n->modules, n->symbols, options->runtime);
 	unwinder_set_evaluator(n->unwinder, &n->evaluator, options->minor >= 13);
@@ -102,11 +103,14 @@ void native_context_destroy(struct native_context *n)
 		return;
 	if (n->unwinder) {
 		const struct unwind_counts *c = unwinder_counts(n->unwinder);
-		log_debug("native stacks of %d: %llu walks, %llu frames, %llu rows, %llu steps by libunwind, %llu trampolines, %llu frame "
-			  "pointers, %llu evaluators found, maps read %llu times", (int)n->o.pid, (unsigned long long)c->n_walks,
-			  (unsigned long long)c->n_frames, (unsigned long long)c->n_rows, (unsigned long long)c->n_libunwind_steps,
-			  (unsigned long long)c->n_trampolines, (unsigned long long)c->n_frame_pointers,
-			  (unsigned long long)c->n_evaluators_found, (unsigned long long)c->n_refreshes);
+		log_debug(
+		    "native stacks of %d: %llu walks, %llu frames, %llu rows, %llu steps by "
+		    "libunwind, %llu trampolines, %llu frame "
+		    "pointers, %llu evaluators found, maps read %llu times",
+		    (int)n->o.pid, (unsigned long long)c->n_walks, (unsigned long long)c->n_frames,
+		    (unsigned long long)c->n_rows, (unsigned long long)c->n_libunwind_steps,
+		    (unsigned long long)c->n_trampolines, (unsigned long long)c->n_frame_pointers,
+		    (unsigned long long)c->n_evaluators_found, (unsigned long long)c->n_refreshes);
 	}
 	symbols_destroy(n->symbols);
 	unwinder_destroy(n->unwinder);
@@ -135,7 +139,8 @@ static bool has_prefix(const char *s, const char *prefix)
 	return s && !strncmp(s, prefix, strlen(prefix));
 }
 
-static void name_pc(struct native_context *n, const struct unwind_frame *frame, struct named_pc *ret)
+static void name_pc(struct native_context *n, const struct unwind_frame *frame,
+		    struct named_pc *ret)
 {
 	struct symbol_info s;
 	ret->class = 0;
@@ -206,11 +211,14 @@ static const struct named_pc *name_find(struct native_context *n, const struct u
 static uint32_t mark(struct native_context *n, enum merge_mark kind, const char *stop)
 {
 	static const char *const texts[] = {
-		[MERGE_MARK_GREENLET] = "what lies further out on this stack belongs to another greenlet",
-		[MERGE_MARK_UNPLACED] = "Python frames that could not be placed among the native ones",
+		[MERGE_MARK_GREENLET] =
+		    "what lies further out on this stack belongs to another greenlet",
+		[MERGE_MARK_UNPLACED] =
+		    "Python frames that could not be placed among the native ones",
 	};
 	struct frame_info info = { .kind = FRAME_MARK,
-				   .function = text(n, kind == MERGE_MARK_STOP ? stop : texts[kind]) };
+				   .function = text(n,
+						    kind == MERGE_MARK_STOP ? stop : texts[kind]) };
 	return writer_frame(n->o.writer, &info);
 }
 
@@ -220,11 +228,12 @@ static uint32_t mark(struct native_context *n, enum merge_mark kind, const char 
 static bool event_maps(const struct record_event *e)
 {
 	const char *name = (const char *)(e + 1);
-	return (e->name_bytes == 6 && !memcmp(name, "import", 6)) || (e->name_bytes == 13 && !memcmp(name, "ctypes.dlopen", 13));
+	return (e->name_bytes == 6 && !memcmp(name, "import", 6)) ||
+	       (e->name_bytes == 13 && !memcmp(name, "ctypes.dlopen", 13));
 }
 
-static uint32_t stack_of(struct native_context *n, const struct merge_input *in, const char *stop, const uint32_t *python,
-			 uint32_t *flags)
+static uint32_t stack_of(struct native_context *n, const struct merge_input *in, const char *stop,
+			 const uint32_t *python, uint32_t *flags)
 {
 	uint32_t merge_flags, stack = 0;
 	if (!vec_reserve(&n->items, MERGE_MAX_ITEMS(in->n_python, in->n_native)))
@@ -236,9 +245,10 @@ static uint32_t stack_of(struct native_context *n, const struct merge_input *in,
 	for (size_t i = n_items; i-- > 0;) {
 		size_t depth = n_items - 1 - i;
 		const struct merge_item *item = &n->items.v[i];
-		uint32_t frame = item->kind == MERGE_PYTHON ? python[item->index] :
-				 item->kind == MERGE_NATIVE ? n->ids[item->index] :
-							      mark(n, (enum merge_mark)item->index, stop);
+		uint32_t frame = item->kind == MERGE_PYTHON ? python[item->index]
+				 : item->kind == MERGE_NATIVE
+				     ? n->ids[item->index]
+				     : mark(n, (enum merge_mark)item->index, stop);
 		if (depth < n_known && n->last.v[depth].frame == frame) {
 			stack = n->last.v[depth].stack;
 			continue;
@@ -252,11 +262,12 @@ static uint32_t stack_of(struct native_context *n, const struct merge_input *in,
 	return stack;
 }
 
-uint32_t native_stack(struct native_context *n, const struct record_event *e, const uint8_t *bytes, size_t n_bytes,
-		      const uint32_t *python, size_t n_python, uint32_t *flags)
+uint32_t native_stack(struct native_context *n, const struct record_event *e, const uint8_t *bytes,
+		      size_t n_bytes, const uint32_t *python, size_t n_python, uint32_t *flags)
 {
 	struct record_native regs;
-	const struct record_anchor *anchors = (const struct record_anchor *)(const void *)(bytes + sizeof(regs));
+	const struct record_anchor *anchors =
+	    (const struct record_anchor *)(const void *)(bytes + sizeof(regs));
 	size_t anchors_bytes = (size_t)e->n_anchors * sizeof(*anchors);
 	if (n_bytes < sizeof(regs) || anchors_bytes > n_bytes - sizeof(regs) ||
 	    e->slice_bytes > n_bytes - sizeof(regs) - anchors_bytes) {
@@ -270,7 +281,8 @@ uint32_t native_stack(struct native_context *n, const struct record_event *e, co
 	if (event_maps(e))
 		unwinder_maps_changed(n->unwinder);
 	enum unwind_stop stop;
-	size_t n_frames = unwinder_walk(n->unwinder, &regs, false, bytes + sizeof(regs) + anchors_bytes, e->slice_bytes,
+	size_t n_frames = unwinder_walk(n->unwinder, &regs, false,
+					bytes + sizeof(regs) + anchors_bytes, e->slice_bytes,
 					n->frames, UNWIND_MAX_FRAMES, &stop);
 	if (n->generation != unwinder_generation(n->unwinder)) {
 		n->generation = unwinder_generation(n->unwinder);
@@ -299,6 +311,10 @@ uint32_t native_stack(struct native_context *n, const struct record_event *e, co
 		in.n_python = 0;
 		in.n_anchors = 0;
 	}
-	return stack_of(n, &in, e->r.flags & RECORD_NO_SLICE ? "this stack could not be copied: no thread's own, or an unknown C library" :
-							       unwind_stop_text(stop), python, flags);
+	return stack_of(
+	    n, &in,
+	    e->r.flags & RECORD_NO_SLICE
+		? "this stack could not be copied: no thread's own, or an unknown C library"
+		: unwind_stop_text(stop),
+	    python, flags);
 }

@@ -1,5 +1,6 @@
 /*
- * process: what the capture knows of a process: found out when it is first seen, completed while it lives and when it ends.
+ * process: what the capture knows of a process: found out when it is first seen, completed while it
+ * lives and when it ends.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,8 +23,9 @@ struct process *process_find(struct recorder *r, pid_t pid)
 	return NULL;
 }
 
-/* A file of /proc/PID of any length, malloc'ed; NULL if there is nothing. The kernel lets a program be started with 6 MiB of words at
- * most (fs/exec.c, bprm_stack_limits()); one that changes its own can have more. */
+/* A file of /proc/PID of any length, malloc'ed; NULL if there is nothing. The kernel lets a program
+ * be started with 6 MiB of words at most (fs/exec.c, bprm_stack_limits()); one that changes its own
+ * can have more. */
 static char *read_whole(pid_t pid, const char *name, size_t *ret_n, bool *ret_is_cut)
 {
 	enum { FIRST_BYTES = 8 << 10, MOST_BYTES = 8 << 20 };
@@ -68,7 +70,8 @@ static void take_command(struct recorder *r, struct process *p)
 	free(text);
 }
 
-/* Read what /proc says of it into the capture's record. A process that is already gone keeps what is known. */
+/* Read what /proc says of it into the capture's record. A process that is already gone keeps what
+ * is known. */
 static void process_describe(struct recorder *r, struct process *p)
 {
 	char text[4096];
@@ -106,7 +109,8 @@ void process_is_python(struct recorder *r, struct process *p, const struct pytho
 	process_update(r, p);
 }
 
-struct process *process_add_gone(struct recorder *r, pid_t pid, const struct python_runtime *rt, uint32_t flags)
+struct process *process_add_gone(struct recorder *r, pid_t pid, const struct python_runtime *rt,
+				 uint32_t flags)
 {
 	struct process *p = calloc(1, sizeof(*p));
 	if (!p || !vec_push(&r->processes, p)) {
@@ -118,30 +122,36 @@ struct process *process_add_gone(struct recorder *r, pid_t pid, const struct pyt
 	p->status = -1;
 	p->ended = true;
 	uint64_t now = clock_time_now(&r->clock);
-	p->info = (struct process_info){
-		.pid = (uint32_t)pid, .ns_pid = (uint32_t)pid, .start_ns = now, .end_ns = now, .exit_status = -1, .flags = flags
-	};
+	p->info = (struct process_info){ .pid = (uint32_t)pid,
+					 .ns_pid = (uint32_t)pid,
+					 .start_ns = now,
+					 .end_ns = now,
+					 .exit_status = -1,
+					 .flags = flags };
 	take_version(r, p, rt);
 	p->index = writer_process(r->writer, &p->info);
 	r->recycle_due = true;
 	return p;
 }
 
-/* Does a path mean the same file to the process as to us: one mount namespace, one root? What cannot be read is no. */
+/* Does a path mean the same file to the process as to us: one mount namespace, one root? What
+ * cannot be read is no. */
 static bool has_our_files(pid_t pid)
 {
 	char path[40], own[64], other[64];
 	struct stat own_root, other_root;
 	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
-	ssize_t n_own = readlink("/proc/self/ns/mnt", own, sizeof(own)), n_other = readlink(path, other, sizeof(other));
+	ssize_t n_own = readlink("/proc/self/ns/mnt", own, sizeof(own)),
+		n_other = readlink(path, other, sizeof(other));
 	if (n_own <= 0 || n_own != n_other || memcmp(own, other, (size_t)n_own))
 		return false;
 	snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
-	return !stat("/", &own_root) && !stat(path, &other_root) && own_root.st_dev == other_root.st_dev &&
-	       own_root.st_ino == other_root.st_ino;
+	return !stat("/", &own_root) && !stat(path, &other_root) &&
+	       own_root.st_dev == other_root.st_dev && own_root.st_ino == other_root.st_ino;
 }
 
-struct process *process_add(struct recorder *r, pid_t pid, const struct python_runtime *rt, uint32_t flags)
+struct process *process_add(struct recorder *r, pid_t pid, const struct python_runtime *rt,
+			    uint32_t flags)
 {
 	struct process *p = calloc(1, sizeof(*p));
 	if (!p || !vec_push(&r->processes, p)) {
@@ -156,7 +166,8 @@ struct process *process_add(struct recorder *r, pid_t pid, const struct python_r
 					 .ns_pid = (uint32_t)pid,
 					 .start_ns = clock_time_now(&r->clock),
 					 .exit_status = -1,
-					 .flags = flags | (has_our_files(pid) ? 0 : PROCESS_OTHER_FILES) };
+					 .flags = flags |
+						  (has_our_files(pid) ? 0 : PROCESS_OTHER_FILES) };
 	if (rt)
 		take_version(r, p, rt);
 	process_describe(r, p);
@@ -182,13 +193,15 @@ void process_read_prefixes(struct recorder *r, struct process *p, struct source 
 		err_destroy(err);
 		return;
 	}
-	long n = python_sys_path_read(remote_mem_reader(mem), &s->link->runtime, text, sizeof(text));
+	long n = python_sys_path_read(remote_mem_reader(mem), &s->link->runtime, text,
+				      sizeof(text));
 	remote_mem_close(mem);
 	if (n <= 2)
 		return;
 	struct strbuf kept = { 0 };
 	for (long i = 0; i < n && text[i]; i += (long)strlen(text + i) + 1) {
-		/* sys.path begins with the script's own folder: that is the user's, not a library's */
+		/* sys.path begins with the script's own folder: that is the user's, not a library's
+		 */
 		if (strstr(text + i, "/python3") || strstr(text + i, "-packages"))
 			strbuf_add(&kept, text + i, strlen(text + i) + 1);
 	}
@@ -218,7 +231,10 @@ void process_ended(struct recorder *r, struct process *p, int status)
 	if (p->ended)
 		return;
 	close_record(r, p, status);
-	struct note_info note = { .kind = NOTE_EXITED, .time_ns = p->info.end_ns, .process = p->index, .a = (uint64_t)(int64_t)status };
+	struct note_info note = { .kind = NOTE_EXITED,
+				  .time_ns = p->info.end_ns,
+				  .process = p->index,
+				  .a = (uint64_t)(int64_t)status };
 	writer_note(r->writer, &note);
 }
 
@@ -227,7 +243,9 @@ void process_execed(struct recorder *r, struct process *p)
 	if (p->ended)
 		return;
 	close_record(r, p, -1);
-	struct note_info note = { .kind = NOTE_EXEC, .time_ns = p->info.end_ns, .process = p->index };
+	struct note_info note = { .kind = NOTE_EXEC,
+				  .time_ns = p->info.end_ns,
+				  .process = p->index };
 	writer_note(r->writer, &note);
 }
 

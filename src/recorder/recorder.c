@@ -1,12 +1,12 @@
 /*
  * recorder: see recorder.h.
  *
- *   source    one armed runtime: a link and its ring; every process that inherited it by fork writes to a slot of its own
- *   client    one claim of one slot: a process image, with its decoder
+ *   source    one armed runtime: a link and its ring; every process that inherited it by fork
+ * writes to a slot of its own client    one claim of one slot: a process image, with its decoder
  *   process   what the capture knows of a process; pidfd tells its end
  *
- * Slots are drained together in the order of their time stamps. A record is copied out before it is looked at. A process
- * that has ended has its slot drained to the end, then the slot is free again.
+ * Slots are drained together in the order of their time stamps. A record is copied out before it is
+ * looked at. A process that has ended has its slot drained to the end, then the slot is free again.
  */
 #include "recorder/recorder.h"
 
@@ -53,7 +53,7 @@ enum {
 	REPORT_NS = 100 * 1000 * 1000,
 	IDLE_MAX_MS = 10,
 };
-#define LEAVE_NS 3000000000ull /* for one target */
+#define LEAVE_NS       3000000000ull /* for one target */
 #define LEAVE_HURRY_NS 500000000ull
 
 void recorder_take_stops(struct recorder *r)
@@ -90,16 +90,22 @@ struct err *recorder_create(const struct recorder_options *options, struct recor
 	gethostname(host, sizeof(host) - 1);
 	struct writer_options w = { .wall_anchor_ns = r->clock.wall_start_ns,
 				    .creator = "auditview " AUDITVIEW_VERSION,
-				    .host = host, .gate = options->until };
+				    .host = host,
+				    .gate = options->until };
 	struct err *err = writer_open_file(take_ptr(file), &w, &r->writer);
 	if (!err && !options->keep_secrets)
 		err = redactor_create(&r->redactor);
 	if (err)
 		return err;
 	const struct follow_ops ops = {
-		.at_entry = recorder_at_entry, .execed = recorder_execed, .forked = recorder_forked, .exited = recorder_exited,
-		.leaving = options->probe.flags & PROBE_STACK_NATIVE ? recorder_leaving : NULL, .faulted = recorder_faulted,
-		.unfollowed = recorder_unfollowed, .cloned = recorder_cloned,
+		.at_entry = recorder_at_entry,
+		.execed = recorder_execed,
+		.forked = recorder_forked,
+		.exited = recorder_exited,
+		.leaving = options->probe.flags & PROBE_STACK_NATIVE ? recorder_leaving : NULL,
+		.faulted = recorder_faulted,
+		.unfollowed = recorder_unfollowed,
+		.cloned = recorder_cloned,
 	};
 	err = follow_create(&ops, r, &r->follow);
 	if (err)
@@ -134,10 +140,12 @@ void recorder_destroy(struct recorder *r)
 	recorder_stop_waiting(r, 0, &waiting);
 	vec_fini(&r->waiting);
 	for (size_t i = 0; i < r->sources.n; i++) {
-		/* It never ran: another target of the same command was refused. No probe stays in those that were not. */
+		/* It never ran: another target of the same command was refused. No probe stays in
+		 * those that were not. */
 		struct detach_report report;
 		if (!r->sources.v[i]->left)
-			link_detach(r->sources.v[i]->link, recorder_is_attached, r, 3000000000ull, &report);
+			link_detach(r->sources.v[i]->link, recorder_is_attached, r, 3000000000ull,
+				    &report);
 		source_destroy(r->sources.v[i]);
 	}
 	vec_fini(&r->sources);
@@ -159,7 +167,8 @@ void recorder_destroy(struct recorder *r)
 	redactor_destroy(r->redactor);
 	if (r->signal_fd >= 0)
 		close(r->signal_fd);
-	/* Told to end by a signal we end: one more of an impatient hand must not turn that into being killed. */
+	/* Told to end by a signal we end: one more of an impatient hand must not turn that into
+	 * being killed. */
 	if (r->masked && !r->by_signal)
 		sigprocmask(SIG_SETMASK, &r->old_mask, NULL);
 	free(r->record);
@@ -176,10 +185,15 @@ void recorder_stop(struct recorder *r, enum end_stop why)
 		r->end.stop = (uint8_t)why;
 }
 
-void recorder_lost(struct recorder *r, enum end_loss cause, uint32_t process, uint64_t n, uint64_t time_ns, uint64_t span_ns)
+void recorder_lost(struct recorder *r, enum end_loss cause, uint32_t process, uint64_t n,
+		   uint64_t time_ns, uint64_t span_ns)
 {
 	const char *text = session_end_loss_text(cause);
-	struct note_info note = { .kind = NOTE_LOST, .time_ns = time_ns, .process = process, .a = n, .b = span_ns,
+	struct note_info note = { .kind = NOTE_LOST,
+				  .time_ns = time_ns,
+				  .process = process,
+				  .a = n,
+				  .b = span_ns,
 				  .text = writer_string(r->writer, text, strlen(text)) };
 	if (!n)
 		return;
@@ -193,8 +207,11 @@ static void end_take(struct recorder *r, struct session_end *e)
 	*e = r->end;
 	e->is_launched = r->launching;
 	e->target_pid = r->launching ? r->launched_pid : r->first ? r->first->pid : 0;
-	e->target_ended = (r->launching ? r->launched_ended : r->first && r->first->ended) ? END_YES : END_NO;
-	e->exit_status = r->launching ? (r->launched_ended ? r->launched_status : -1) : r->first ? r->first->status : -1;
+	e->target_ended = (r->launching ? r->launched_ended : r->first && r->first->ended) ? END_YES
+											   : END_NO;
+	e->exit_status = r->launching ? (r->launched_ended ? r->launched_status : -1)
+			 : r->first   ? r->first->status
+				      : -1;
 	e->n_children = r->n_children;
 	e->are_children_known = true;
 	e->pause_ns = r->pause_ns;
@@ -234,11 +251,14 @@ static void set_enabled(struct recorder *r, bool on)
 	r->paused = !on;
 	for (size_t i = 0; i < r->sources.n; i++)
 		ring_set_state(&r->sources.v[i]->link->ring, on ? RING_ON : RING_HELD);
-	struct note_info note = { .kind = on ? NOTE_RESUMED : NOTE_PAUSED, .time_ns = clock_time_now(&r->clock), .process = UINT32_MAX };
+	struct note_info note = { .kind = on ? NOTE_RESUMED : NOTE_PAUSED,
+				  .time_ns = clock_time_now(&r->clock),
+				  .process = UINT32_MAX };
 	writer_note(r->writer, &note);
 }
 
-/* A program in a session of its own is not in the foreground of our terminal: what the keyboard sends to all there is passed on. */
+/* A program in a session of its own is not in the foreground of our terminal: what the keyboard
+ * sends to all there is passed on. */
 static void pass_to_launched(const struct recorder *r, int signal)
 {
 	if (r->launch.own_session && r->launched_pid && !r->launched_ended)
@@ -264,8 +284,10 @@ static void on_signal(struct recorder *r, const struct signalfd_siginfo *info)
 	case SIGCHLD: return;
 	case SIGINT:
 	case SIGQUIT:
-		/* The program in the foreground got it too: its end is part of the story. A second one means us. */
-		if (r->launching && !r->launched_ended && from_terminal && !r->options.own_terminal && !r->n_interrupts) {
+		/* The program in the foreground got it too: its end is part of the story. A second
+		 * one means us. */
+		if (r->launching && !r->launched_ended && from_terminal &&
+		    !r->options.own_terminal && !r->n_interrupts) {
 			r->n_interrupts++;
 			return;
 		}
@@ -322,12 +344,16 @@ static void on_control(struct recorder *r)
 		r->options.probe.flags &= ~(uint32_t)PROBE_ALONE;
 		for (size_t i = 0; i < r->sources.n; i++)
 			if (!r->sources.v[i]->gone)
-				link_follow_children(r->sources.v[i]->link, r->sources.v[i]->link->pid);
+				link_follow_children(r->sources.v[i]->link,
+						     r->sources.v[i]->link->pid);
 		for (size_t i = 0; i < r->processes.n; i++) {
 			struct process *p = r->processes.v[i];
-			struct err *err = p->ended || follow_has(r->follow, p->pid) ? NULL : recorder_follow(r, p->pid);
+			struct err *err = p->ended || follow_has(r->follow, p->pid)
+					      ? NULL
+					      : recorder_follow(r, p->pid);
 			if (err)
-				recorder_warn(r, NOTE_WARNING, p->index, "cannot follow: %s", err->message);
+				recorder_warn(r, NOTE_WARNING, p->index, "cannot follow: %s",
+					      err->message);
 			err_destroy(err);
 		}
 		break;
@@ -362,7 +388,8 @@ static void report(struct recorder *r, enum recorder_state state, uint64_t now)
 	r->report_ns = now;
 	struct control_report m = { .state = state, .exit_status = -1 };
 	end_take(r, &m.end);
-	if (send(r->options.control_fd, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN)
+	if (send(r->options.control_fd, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
+	    errno != EAGAIN)
 		log_debug("the viewer does not listen: %s", strerror(errno));
 }
 
@@ -394,8 +421,10 @@ static void wait_for_more(struct recorder *r, int timeout_ms)
 	bool drained = false;
 	for (size_t i = 2; i < r->poll_fds.n; i++) {
 		struct process *p = r->poll_who.v[i];
-		/* Our own children are reaped by follow_poll(), which knows their status; others end here. */
-		if (!r->poll_fds.v[i].revents || follow_has(r->follow, p->pid) || p->pid == r->launched_pid)
+		/* Our own children are reaped by follow_poll(), which knows their status; others
+		 * end here. */
+		if (!r->poll_fds.v[i].revents || follow_has(r->follow, p->pid) ||
+		    p->pid == r->launched_pid)
 			continue;
 		if (!drained)
 			drain_settle(r);
@@ -407,7 +436,8 @@ static void wait_for_more(struct recorder *r, int timeout_ms)
 static bool anyone_waits(const struct source *s)
 {
 	for (uint32_t k = 0; k < s->n_slots; k++)
-		if (s->clients[k] && !s->clients[k]->process->ended && ring_slot_waits(&s->link->ring, k))
+		if (s->clients[k] && !s->clients[k]->process->ended &&
+		    ring_slot_waits(&s->link->ring, k))
 			return true;
 	return ring_is_waited_for(&s->link->ring);
 }
@@ -419,7 +449,8 @@ static void notice_ends(struct recorder *r)
 	for (size_t i = 0; i < r->processes.n; i++) {
 		struct process *p = r->processes.v[i];
 		struct pollfd end = { .fd = p->pidfd, .events = POLLIN };
-		if (p->ended || p->pidfd < 0 || p->pid == r->launched_pid || follow_has(r->follow, p->pid) || poll(&end, 1, 0) <= 0)
+		if (p->ended || p->pidfd < 0 || p->pid == r->launched_pid ||
+		    follow_has(r->follow, p->pid) || poll(&end, 1, 0) <= 0)
 			continue;
 		if (!drained)
 			drain_settle(r);
@@ -431,7 +462,8 @@ static void notice_ends(struct recorder *r)
 }
 
 /* Take one probe out; what it has written before that is drained. */
-static void leave_source(struct recorder *r, struct source *s, uint64_t timeout, struct session_end *e)
+static void leave_source(struct recorder *r, struct source *s, uint64_t timeout,
+			 struct session_end *e)
 {
 	/* Those that wait for room, or for a slot, get it before anybody is asked to leave. */
 	uint64_t until = monotonic_ns() + timeout / 3;
@@ -442,19 +474,27 @@ static void leave_source(struct recorder *r, struct source *s, uint64_t timeout,
 	struct detach_report report;
 	uint64_t started = monotonic_ns();
 	link_detach(s->link, recorder_is_attached, r, timeout, &report);
-	log_debug("left process %d in %.2f ms", (int)s->link->pid, (double)(monotonic_ns() - started) / 1e6);
+	log_debug("left process %d in %.2f ms", (int)s->link->pid,
+		  (double)(monotonic_ns() - started) / 1e6);
 	s->left = true;
 	if (!report.restored)
 		s->process->info.flags |= PROCESS_NOT_RESTORED;
-	session_end_add_target(e, s->link->pid, report.restored ? END_YES : report.is_unknown ? END_UNKNOWN : END_NO, report.left);
+	session_end_add_target(e, s->link->pid,
+			       report.restored     ? END_YES
+			       : report.is_unknown ? END_UNKNOWN
+						   : END_NO,
+			       report.left);
 	process_tell_unreadable(r, s, e);
 	if (report.n_processes) {
-		struct note_info note = { .kind = NOTE_DETACHED, .time_ns = clock_time_now(&r->clock), .process = s->process->index };
+		struct note_info note = { .kind = NOTE_DETACHED,
+					  .time_ns = clock_time_now(&r->clock),
+					  .process = s->process->index };
 		writer_note(r->writer, &note);
 	}
 }
 
-/* Take the probe out of everything that has it; drain to the last record. What is told of the targets goes to *e. */
+/* Take the probe out of everything that has it; drain to the last record. What is told of the
+ * targets goes to *e. */
 static void leave_targets(struct recorder *r, struct session_end *e)
 {
 	uint64_t timeout = r->hurry ? LEAVE_HURRY_NS : LEAVE_NS;
@@ -464,13 +504,14 @@ static void leave_targets(struct recorder *r, struct session_end *e)
 	recorder_stop_waiting(r, 0, &waiting);
 	if (!waiting.restored)
 		session_end_add_target(e, 0, END_NO, waiting.left);
-	/* Hooks return at once from here on: a busy target would otherwise keep us draining for ever. */
+	/* Hooks return at once from here on: a busy target would otherwise keep us draining for
+	 * ever. */
 	for (size_t i = 0; i < r->sources.n; i++)
 		ring_set_state(&r->sources.v[i]->link->ring, RING_HELD);
 	/* Children and signals need no answer of ours any more: what follows can take its time. */
 	follow_release(r->follow, timeout);
 	for (size_t i = 0; i < r->sources.n; i++) {
-		wait_for_more(r, 0); /* a further signal hurries */
+		wait_for_more(r, 0);                      /* a further signal hurries */
 		report(r, RECORDER_LIVE, monotonic_ns()); /* it takes its time, but it goes on */
 		if (!r->sources.v[i]->left)
 			leave_source(r, r->sources.v[i], r->hurry ? LEAVE_HURRY_NS : LEAVE_NS, e);
@@ -495,7 +536,8 @@ static void change_attachment(struct recorder *r)
 		struct process *p = r->processes.v[i];
 		struct err *err = p->ended ? NULL : recorder_attach_again(r, p);
 		if (err && err->code != ERR_TARGET_GONE)
-			recorder_warn(r, NOTE_WARNING, p->index, "cannot attach again: %s", err->message);
+			recorder_warn(r, NOTE_WARNING, p->index, "cannot attach again: %s",
+				      err->message);
 		err_destroy(err);
 	}
 }
@@ -533,7 +575,8 @@ static bool find_silent_children(struct recorder *r)
 		struct err *e = link_processes(r->sources.v[i]->link, &pids, &n);
 		for (size_t k = 0; !e && k < n; k++)
 			if (!process_find(r, pids[k])) {
-				struct process *p = process_add(r, pids[k], &r->sources.v[i]->link->runtime, PROCESS_FORKED);
+				struct process *p = process_add(
+				    r, pids[k], &r->sources.v[i]->link->runtime, PROCESS_FORKED);
 				if (p)
 					p->source = r->sources.v[i];
 				found = p != NULL;
@@ -570,7 +613,10 @@ static void watch_on(struct recorder *r, int *idle_ms)
 	recorder_heartbeat(r, now);
 	clock_adjust(&r->clock);
 	uint64_t taken = drain_all(r);
-	*idle_ms = taken > 256 * 1024 ? 0 : taken || r->is_holding ? 1 : *idle_ms < IDLE_MAX_MS ? *idle_ms + 1 : IDLE_MAX_MS;
+	*idle_ms = taken > 256 * 1024       ? 0
+		   : taken || r->is_holding ? 1
+		   : *idle_ms < IDLE_MAX_MS ? *idle_ms + 1
+					    : IDLE_MAX_MS;
 	if (r->waiting.n) /* a thread that brings the first event waits 2 ms for us */
 		*idle_ms = 1;
 	follow_poll(r->follow);
@@ -587,10 +633,15 @@ static void watch_on(struct recorder *r, int *idle_ms)
 		r->unflushed_since = 0;
 		recorder_flush(r);
 	}
-	report(r, r->detached ? RECORDER_DETACHED : r->paused ? RECORDER_PAUSED : RECORDER_LIVE, now);
+	report(r,
+	       r->detached ? RECORDER_DETACHED
+	       : r->paused ? RECORDER_PAUSED
+			   : RECORDER_LIVE,
+	       now);
 }
 
-/* All is drained: what each process has lost that it could not say itself, and the totals of each. */
+/* All is drained: what each process has lost that it could not say itself, and the totals of each.
+ */
 static void close_clients(struct recorder *r)
 {
 	recycle_ended(r);
@@ -609,15 +660,18 @@ static void close_clients(struct recorder *r)
 	}
 }
 
-/* A recording in which no Python was ever found is no reason to lose an older one of the same name. */
+/* A recording in which no Python was ever found is no reason to lose an older one of the same name.
+ */
 static bool keep_older(struct recorder *r)
 {
 	struct session_end *e = &r->end;
-	if (e->n_events || r->sources.n || e->write_error[0] || !new_file_replaces(writer_file(r->writer)))
+	if (e->n_events || r->sources.n || e->write_error[0] ||
+	    !new_file_replaces(writer_file(r->writer)))
 		return false;
 	writer_discard(r->writer);
 	r->writer = NULL;
-	snprintf(e->write_error, sizeof(e->write_error), "nothing was recorded, so %s stays as it was", r->options.path);
+	snprintf(e->write_error, sizeof(e->write_error),
+		 "nothing was recorded, so %s stays as it was", r->options.path);
 	e->is_file_whole = END_NO;
 	return true;
 }
@@ -657,7 +711,8 @@ static void close_file(struct recorder *r)
 		free(now_at);
 		return;
 	}
-	/* What a failed close(2) has left of what was written before is not ours to guess (close(2), "Dealing with error returns"). */
+	/* What a failed close(2) has left of what was written before is not ours to guess
+	 * (close(2), "Dealing with error returns"). */
 	uint64_t n_events, n_handed = e->n_events + e->lost[LOSS_UNWRITTEN];
 	err = now_at ? capture_count(now_at, &n_events) : err_no_memory();
 	free(now_at);
@@ -691,7 +746,9 @@ void recorder_run(struct recorder *r, struct session_end *ret)
 	close_clients(r);
 	close_file(r);
 	if (r->options.control_fd >= 0) {
-		struct control_report m = { .state = RECORDER_ENDED, .exit_status = -1, .end = r->end };
+		struct control_report m = { .state = RECORDER_ENDED,
+					    .exit_status = -1,
+					    .end = r->end };
 		if (send(r->options.control_fd, &m, sizeof(m), MSG_NOSIGNAL) < 0)
 			log_debug("the viewer is gone");
 	}
@@ -713,7 +770,8 @@ struct err *recorder_abandon(struct recorder *r, struct err *err)
 		return err;
 	struct strbuf text = { 0 };
 	session_end_add_restored(&e, &text);
-	struct err *more = err_create(err->code, "%s; what was attached to before: %s", err->message, strbuf_str(&text));
+	struct err *more = err_create(err->code, "%s; what was attached to before: %s",
+				      err->message, strbuf_str(&text));
 	if (err->hint)
 		more = err_with_hint(more, "%s", err->hint);
 	strbuf_fini(&text);

@@ -1,14 +1,15 @@
 /*
- * rescue: a signal that an instruction of the probe has brought upon a thread. Its tracer gets it first (ptrace(2), "Signal-delivery-stop"):
- * the thread goes on behind the instruction, and its program learns nothing.
+ * rescue: a signal that an instruction of the probe has brought upon a thread. Its tracer gets it
+ * first (ptrace(2), "Signal-delivery-stop"): the thread goes on behind the instruction, and its
+ * program learns nothing.
  *
- *   SIGSEGV at rdtsc      the TSC has been forbidden to the thread (probe/clock.h): it gets the time from us, and its process the clock
- *                         of the ring from then on
- *   SIGSYS at syscall     between the answer that it may make one call and that call its calls were taken from it, by a filter for all
- *                         threads of its process or by prctl(PR_SET_SYSCALL_USER_DISPATCH): the call has failed
+ *   SIGSEGV at rdtsc      the TSC has been forbidden to the thread (probe/clock.h): it gets the
+ * time from us, and its process the clock of the ring from then on SIGSYS at syscall     between
+ * the answer that it may make one call and that call its calls were taken from it, by a filter for
+ * all threads of its process or by prctl(PR_SET_SYSCALL_USER_DISPATCH): the call has failed
  *
- * The kernel has set the signal's action to default, and unblocked it, if it was ignored or blocked (kernel/signal.c,
- * force_sig_info_to_task()). That cannot be undone.
+ * The kernel has set the signal's action to default, and unblocked it, if it was ignored or blocked
+ * (kernel/signal.c, force_sig_info_to_task()). That cannot be undone.
  */
 #include <errno.h>
 #include <signal.h>
@@ -49,7 +50,8 @@ static bool is_instruction(pid_t pid, uint64_t at, uint8_t first, uint8_t second
 	struct remote_mem *mem = NULL;
 	uint8_t code[2] = { 0 };
 	struct err *err = remote_mem_open(pid, &mem);
-	bool is_it = !err && remote_mem_read(mem, RADDR(at), code, sizeof(code)) && code[0] == first && code[1] == second;
+	bool is_it = !err && remote_mem_read(mem, RADDR(at), code, sizeof(code)) &&
+		     code[0] == first && code[1] == second;
 	err_destroy(err);
 	remote_mem_close(mem);
 	return is_it;
@@ -65,14 +67,16 @@ bool recorder_faulted(void *ctx, pid_t pid, pid_t tid, int signal)
 	if (s)
 		err = ptrace_get_signal(tid, &info);
 	bool is_ours = false;
-	if (s && !err && signal == SIGSEGV && info.si_code == SI_KERNEL && is_instruction(pid, regs.rip, 0x0f, 0x31)) {
+	if (s && !err && signal == SIGSEGV && info.si_code == SI_KERNEL &&
+	    is_instruction(pid, regs.rip, 0x0f, 0x31)) {
 		uint64_t now = clock_ticks(&r->clock);
 		recorder_is_traced(r, pid, false);
 		regs.rax = (uint32_t)now;
 		regs.rdx = now >> 32;
 		regs.rip += 2;
 		is_ours = true;
-	} else if (s && !err && signal == SIGSYS && info.si_code > 0 && is_instruction(pid, regs.rip - 2, 0x0f, 0x05)) {
+	} else if (s && !err && signal == SIGSYS && info.si_code > 0 &&
+		   is_instruction(pid, regs.rip - 2, 0x0f, 0x05)) {
 		regs.rax = (uint64_t)-ENOSYS;
 		regs.orig_rax = (uint64_t)-1;
 		is_ours = true;

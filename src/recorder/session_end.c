@@ -94,7 +94,8 @@ static bool is_untold(const struct session_end *e)
 
 bool session_end_failed(const struct session_end *e)
 {
-	return is_untold(e) || (e->is_file_whole != END_YES && !e->reader_left) || e->restored != END_YES;
+	return is_untold(e) || (e->is_file_whole != END_YES && !e->reader_left) ||
+	       e->restored != END_YES;
 }
 
 int session_end_status(const struct session_end *e)
@@ -232,8 +233,10 @@ void session_end_add_messages(const struct session_end *e, struct strbuf *to)
 	if (e->unwatched[0])
 		strbuf_addf(to, "%s\n", e->unwatched);
 	if (e->keeper_pid)
-		strbuf_addf(to, "the program lives on (process %d); process %d keeps its terminal until it ends\n", e->target_pid,
-			    e->keeper_pid);
+		strbuf_addf(to,
+			    "the program lives on (process %d); process %d keeps its terminal "
+			    "until it ends\n",
+			    e->target_pid, e->keeper_pid);
 }
 
 void session_end_add_all(const struct session_end *e, const char *path, bool is_quiet,

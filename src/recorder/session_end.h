@@ -1,9 +1,11 @@
 /*
- * session_end: how a session ended. One struct of facts, and the only functions that put it into words and into an exit status.
+ * session_end: how a session ended. One struct of facts, and the only functions that put it into
+ * words and into an exit status.
  *
- * Each fact comes from the part that knows it: the recorder says what it left and lost, the writer says what the file holds. If the
- * recorder died before it could say anything, the process that started it says so (session_end_died()). A fact that nobody told
- * is unknown: every zero means "not known", and nothing is ever concluded from a zero.
+ * Each fact comes from the part that knows it: the recorder says what it left and lost, the writer
+ * says what the file holds. If the recorder died before it could say anything, the process that
+ * started it says so (session_end_died()). A fact that nobody told is unknown: every zero means
+ * "not known", and nothing is ever concluded from a zero.
  *
  * The struct has no pointers: it travels over the control socket as it is.
  */
@@ -21,13 +23,14 @@ enum end_answer { END_UNKNOWN, END_NO, END_YES };
 enum end_stop {
 	END_STOP_UNKNOWN,
 	END_STOP_TARGET_ENDED,
-	/* by the viewer: the user left the screen, or it is over for another reason of the viewer's */
+	/* by the viewer: the user left the screen, or it is over for another reason of the viewer's
+	 */
 	END_STOP_ASKED,
 	END_STOP_SIGNAL,
-	END_STOP_LIMIT,         /* --limit */
-	END_STOP_DURATION,      /* --duration */
-	END_STOP_UNTIL,         /* --until */
-	END_STOP_WRITE_FAILED,  /* the capture cannot be written any more */
+	END_STOP_LIMIT,        /* --limit */
+	END_STOP_DURATION,     /* --duration */
+	END_STOP_UNTIL,        /* --until */
+	END_STOP_WRITE_FAILED, /* the capture cannot be written any more */
 	END_STOP_VIEWER_DIED,
 	END_STOP_RECORDER_DIED,
 	END_STOP_RECORDER_SILENT, /* it lives and does not answer: stopped, or it hangs */
@@ -36,67 +39,70 @@ enum end_stop {
 
 /* Why an event that was raised while we recorded is not in the file. */
 enum end_loss {
-	/* the probe might not wait (--may-drop, a seccomp filter), or had given up on a silent recorder */
+	/* the probe might not wait (--may-drop, a seccomp filter), or had given up on a silent
+	   recorder */
 	LOSS_RING_FULL,
 	/* there was no part of the ring for its process, or no lane for its thread */
 	LOSS_NO_SLOT,
-	LOSS_MALFORMED,         /* its record makes no sense: the target wrote over it */
-	LOSS_TORN,              /* its process was killed while it was being written down */
-	LOSS_UNWRITTEN,         /* the file could not be written */
+	LOSS_MALFORMED, /* its record makes no sense: the target wrote over it */
+	LOSS_TORN,      /* its process was killed while it was being written down */
+	LOSS_UNWRITTEN, /* the file could not be written */
 	LOSS_COUNT
 };
 
 struct end_target {
 	int32_t pid;
-	uint8_t restored;       /* enum end_answer */
+	uint8_t restored; /* enum end_answer */
 	uint8_t pad[3];
 	/* not restored, or not known: what is left, or what could not be looked at */
 	char left[192];
 };
-#define END_TARGETS_MAX 8   /* of those that are told one by one: not restored, or not known */
+#define END_TARGETS_MAX 8 /* of those that are told one by one: not restored, or not known */
 
 struct session_end {
-	uint8_t stop;                /* enum end_stop */
-	uint8_t is_launched;         /* the target was started by us */
-	uint8_t target_ended;        /* enum end_answer; of the first target */
-	uint8_t restored;            /* enum end_answer; of all targets together */
-	uint8_t is_counted;          /* n_events is known */
+	uint8_t stop;         /* enum end_stop */
+	uint8_t is_launched;  /* the target was started by us */
+	uint8_t target_ended; /* enum end_answer; of the first target */
+	uint8_t restored;     /* enum end_answer; of all targets together */
+	uint8_t is_counted;   /* n_events is known */
 	/* lost[] is all that was lost; else it is what is known of it */
 	uint8_t is_loss_known;
-	uint8_t is_file_whole;       /* enum end_answer; the capture was closed as it should be */
-	uint8_t are_children_known;  /* n_children is known */
-	/* the capture went into a pipe, and who read it has seen enough: the rest is nobody's loss */
+	uint8_t is_file_whole;      /* enum end_answer; the capture was closed as it should be */
+	uint8_t are_children_known; /* n_children is known */
+	/* the capture went into a pipe, and who read it has seen enough: the rest is nobody's loss
+	 */
 	uint8_t reader_left;
 	uint8_t pad[3];
 	/* wait(2) status of the first target; -1 not known, or it still runs */
 	int32_t exit_status;
 	/* wait(2) status of the recorder, when it died; -1 not known */
 	int32_t recorder_status;
-	int32_t recorder_pid;        /* of one that does not answer; 0 else */
-	int32_t keeper_pid;          /* holds the terminal of the program that lives on; 0 none */
-	int32_t target_pid;          /* the first target; 0 there was none */
+	int32_t recorder_pid; /* of one that does not answer; 0 else */
+	int32_t keeper_pid;   /* holds the terminal of the program that lives on; 0 none */
+	int32_t target_pid;   /* the first target; 0 there was none */
 	/* that the file holds (at the end), or that were taken so far (in a report) */
 	uint64_t n_events;
-	uint64_t lost[LOSS_COUNT];   /* events, by enum end_loss */
-	uint64_t n_children;         /* whose events are in the capture */
+	uint64_t lost[LOSS_COUNT]; /* events, by enum end_loss */
+	uint64_t n_children;       /* whose events are in the capture */
 	/* that were seen to be started, and whose events are not */
 	uint64_t n_children_not_followed;
-	uint64_t pause_ns;           /* longest that a thread of a target stood still for us */
+	uint64_t pause_ns; /* longest that a thread of a target stood still for us */
 	/* processes that are not restored, or of which that is not known */
 	uint32_t n_left, n_left_unknown;
 	struct end_target targets[END_TARGETS_MAX];
-	char write_error[256];       /* why the file is not whole; "" if it is, or if nobody knows */
+	char write_error[256]; /* why the file is not whole; "" if it is, or if nobody knows */
 	char write_hint[160];
-	char unwatched[640];         /* which Pythons were not watched, and why: lines; "" none */
+	char unwatched[640]; /* which Pythons were not watched, and why: lines; "" none */
 };
 
 /* Nothing is known yet. */
 void session_end_init(struct session_end *e);
-/* One process was left, as the answer says; `left` tells what is left of us, or what could not be looked at. All are to be told:
- * of no target at all "yes" is said. */
-void session_end_add_target(struct session_end *e, pid_t pid, enum end_answer restored, const char *left);
-/* The recorder said nothing: nothing that it would have told is known. It has died with that status of wait(2), -1 not known; or, if
- * silent_pid is not 0, it lives and does not answer. */
+/* One process was left, as the answer says; `left` tells what is left of us, or what could not be
+ * looked at. All are to be told: of no target at all "yes" is said. */
+void session_end_add_target(struct session_end *e, pid_t pid, enum end_answer restored,
+			    const char *left);
+/* The recorder said nothing: nothing that it would have told is known. It has died with that status
+ * of wait(2), -1 not known; or, if silent_pid is not 0, it lives and does not answer. */
 void session_end_died(struct session_end *e, int status, pid_t silent_pid);
 /* What the file really holds, as a reader counted it. */
 void session_end_count(struct session_end *e, uint64_t n_events);
@@ -108,14 +114,19 @@ const char *session_end_loss_text(enum end_loss loss);
 /* The goodbye line, without a newline. `path`: the capture, NULL: it is nobody's business.
  * "1 204 311 events, 0 lost, 3 children, longest pause 0.3 ms, target restored: yes, FILE" */
 void session_end_add_line(const struct session_end *e, const char *path, struct strbuf *to);
-void session_end_add_restored(const struct session_end *e, struct strbuf *to); /* "target restored: …" of it */
-/* What more there is to say: a line each, every one ended by a newline. Nothing for a session that ended as it should. */
+void session_end_add_restored(const struct session_end *e,
+			      struct strbuf *to); /* "target restored: …" of it */
+/* What more there is to say: a line each, every one ended by a newline. Nothing for a session that
+ * ended as it should. */
 void session_end_add_messages(const struct session_end *e, struct strbuf *to);
-/* As it goes to standard error, every line beginning with "auditview: ": both, or, if is_quiet, only what went wrong. */
-void session_end_add_all(const struct session_end *e, const char *path, bool is_quiet, struct strbuf *to);
+/* As it goes to standard error, every line beginning with "auditview: ": both, or, if is_quiet,
+ * only what went wrong. */
+void session_end_add_all(const struct session_end *e, const char *path, bool is_quiet,
+			 struct strbuf *to);
 
-/* Exit status for main: of a launched program that has ended its own (128 + N for a signal), but never 0 if we failed. Else 0
- * when all went well, 1 when something failed: the file is not whole, a target is not restored or nobody knows, the recorder died. */
+/* Exit status for main: of a launched program that has ended its own (128 + N for a signal), but
+ * never 0 if we failed. Else 0 when all went well, 1 when something failed: the file is not whole,
+ * a target is not restored or nobody knows, the recorder died. */
 int session_end_status(const struct session_end *e);
 bool session_end_failed(const struct session_end *e);
 /* From a wait(2) status; 0 for -1. */

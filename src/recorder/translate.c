@@ -1,5 +1,6 @@
 /*
- * translate: see translate.h. Every length is checked against what is left before it is used; depth is bounded.
+ * translate: see translate.h. Every length is checked against what is left before it is used; depth
+ * is bounded.
  */
 #include "recorder/translate.h"
 
@@ -80,7 +81,8 @@ static bool peek_text(struct cursor c, const char **ret, size_t *ret_n)
 	if (c.p >= c.end || !is_text(*c.p))
 		return false;
 	uint8_t tag = *c.p++;
-	if ((tag == VALUE_STR_CUT || tag == VALUE_BYTES_CUT || tag == VALUE_BYTEARRAY_CUT) && !get_varint(&c, &n))
+	if ((tag == VALUE_STR_CUT || tag == VALUE_BYTES_CUT || tag == VALUE_BYTEARRAY_CUT) &&
+	    !get_varint(&c, &n))
 		return false;
 	if (!get_varint(&c, &n) || n > (uint64_t)(c.end - c.p))
 		return false;
@@ -126,7 +128,10 @@ static bool skip(struct cursor *c, unsigned depth)
 	if (c->p >= c->end || depth > VALUE_DEPTH_MAX + 2)
 		return false;
 	uint8_t tag = *c->p++;
-	size_t plain = tag == VALUE_FLOAT ? 8 : tag == VALUE_COMPLEX ? 16 : tag == VALUE_BIGINT ? 1 : 0;
+	size_t plain = tag == VALUE_FLOAT     ? 8
+		       : tag == VALUE_COMPLEX ? 16
+		       : tag == VALUE_BIGINT  ? 1
+					      : 0;
 	if (tag <= VALUE_ELLIPSIS)
 		return true;
 	if (plain > (size_t)(c->end - c->p))
@@ -137,7 +142,8 @@ static bool skip(struct cursor *c, unsigned depth)
 	if (tag == VALUE_FLOAT || tag == VALUE_COMPLEX)
 		return true;
 	if (is_text(tag) || tag == VALUE_BIGINT) {
-		if ((is_cut(tag) && !get_varint(c, &n)) || !get_varint(c, &n) || n > (uint64_t)(c->end - c->p))
+		if ((is_cut(tag) && !get_varint(c, &n)) || !get_varint(c, &n) ||
+		    n > (uint64_t)(c->end - c->p))
 			return false;
 		c->p += n;
 		return true;
@@ -197,7 +203,8 @@ static bool name_value(struct cursor *c, unsigned depth)
 	return ok;
 }
 
-/* A text, number or object with nothing in it where a secret stands: its length is kept. False: it is something else. */
+/* A text, number or object with nothing in it where a secret stands: its length is kept. False: it
+ * is something else. */
 static bool leave_out(struct cursor *c, uint8_t tag)
 {
 	const char *text;
@@ -257,7 +264,8 @@ static bool members(struct cursor *c, unsigned depth, uint64_t kept)
 		const char *name;
 		size_t n;
 		bool is_secret = is_secret_here(c, &name, &n);
-		if (!name_value(c, depth + 1) || !(is_secret ? secret_value(c, depth + 1, name, n) : value(c, depth + 1)))
+		if (!name_value(c, depth + 1) ||
+		    !(is_secret ? secret_value(c, depth + 1, name, n) : value(c, depth + 1)))
 			return false;
 	}
 	return true;
@@ -267,10 +275,11 @@ struct words {
 	VEC(struct redact_word) v; /* s is where the text stands in the record */
 	struct strbuf clean;       /* all of them, one behind the other */
 	bool is_redacted;
-	size_t next, at;           /* the next word and where it begins in `clean` */
+	size_t next, at; /* the next word and where it begins in `clean` */
 };
 
-/* What the texts of a list are together: a command line may say in one word what the next one is. */
+/* What the texts of a list are together: a command line may say in one word what the next one is.
+ */
 static void words_take(struct words *w, const struct cursor *c, unsigned depth, uint64_t kept)
 {
 	struct cursor look = *c;
@@ -284,7 +293,8 @@ static void words_take(struct words *w, const struct cursor *c, unsigned depth, 
 		if (!skip(&look, depth + 1))
 			return;
 	}
-	w->is_redacted = w->v.n > 1 && redact_words(c->redactor, c->event, w->v.v, w->v.n, &w->clean);
+	w->is_redacted = w->v.n > 1 &&
+			 redact_words(c->redactor, c->event, w->v.v, w->v.n, &w->clean);
 }
 
 /* The word at c->p as redact_words() left it. False: it is no word. */
@@ -293,7 +303,8 @@ static bool words_pass(struct words *w, struct cursor *c)
 	const char *text;
 	size_t n;
 	uint64_t full;
-	if (!w->is_redacted || c->is_secret || w->next >= w->v.n || !peek_text(*c, &text, &n) || text != w->v.v[w->next].s)
+	if (!w->is_redacted || c->is_secret || w->next >= w->v.n || !peek_text(*c, &text, &n) ||
+	    text != w->v.v[w->next].s)
 		return false;
 	uint8_t tag = *c->p++;
 	const struct redact_word *word = &w->v.v[w->next++];
@@ -312,7 +323,8 @@ static bool elements(struct cursor *c, uint8_t tag, unsigned depth, uint64_t kep
 	struct words words = { 0 };
 	const char *name = NULL;
 	size_t n = 0;
-	/* ("password", "x"); os.putenv and its like: the event's own arguments are a name and its value */
+	/* ("password", "x"); os.putenv and its like: the event's own arguments are a name and its
+	 * value */
 	bool is_list = tag == VALUE_TUPLE || tag == VALUE_LIST, ok = true;
 	bool is_pair = is_list && kept == 2 && is_secret_here(c, &name, &n);
 	if (c->redactor && is_list && depth > 0 && kept > 1 && !is_pair && !c->is_secret)
@@ -320,7 +332,8 @@ static bool elements(struct cursor *c, uint8_t tag, unsigned depth, uint64_t kep
 	c->to->failed |= words.clean.failed;
 	for (uint64_t i = 0; ok && i < kept; i++) {
 		if (is_pair)
-			ok = i == 0 ? name_value(c, depth + 1) : secret_value(c, depth + 1, name, n);
+			ok = i == 0 ? name_value(c, depth + 1)
+				    : secret_value(c, depth + 1, name, n);
 		else
 			ok = words_pass(&words, c) || value(c, depth + 1);
 	}
@@ -333,7 +346,8 @@ static bool container(struct cursor *c, uint8_t tag, unsigned depth)
 {
 	uint64_t full, kept;
 	size_t start = c->to->n;
-	if (!get_varint(c, &full) || !get_varint(c, &kept) || kept > full || kept > (uint64_t)(c->end - c->p))
+	if (!get_varint(c, &full) || !get_varint(c, &kept) || kept > full ||
+	    kept > (uint64_t)(c->end - c->p))
 		return false;
 	strbuf_addc(c->to, (char)tag);
 	put_varint(c->to, full);
@@ -400,8 +414,8 @@ static bool value(struct cursor *c, unsigned depth)
 	return false;
 }
 
-bool translate_args(struct writer *w, struct redactor *redactor, const char *event, const uint8_t *bytes, size_t n, struct strbuf *to,
-		    struct translation *ret)
+bool translate_args(struct writer *w, struct redactor *redactor, const char *event,
+		    const uint8_t *bytes, size_t n, struct strbuf *to, struct translation *ret)
 {
 	size_t start = to->n;
 	struct cursor c = { bytes, bytes + n, w, to, ret, redactor, event, false };

@@ -73,12 +73,13 @@ void recorder_unfollowed(void *ctx, pid_t pid, enum self_tracing why)
 	    ERR_UNSUPPORTED, why == TRACES_CHILDREN
 				 ? "it is a debugger, which must be the one to trace what it starts"
 				 : "LeakSanitizer in it must be the one to trace it");
-	note_cause(ctx, pid, "is left alone once it has started, and what it starts is not followed", err);
+	note_cause(ctx, pid,
+		   "is left alone once it has started, and what it starts is not followed", err);
 	err_destroy(err);
 }
 
-/* The rights of a file's owner or group that the kernel has not given: fs/exec.c, bprm_fill_uid(), and
- * security/commoncap.c, cap_bprm_creds_from_file(): a tracer without CAP_SYS_PTRACE. */
+/* The rights of a file's owner or group that the kernel has not given: fs/exec.c, bprm_fill_uid(),
+ * and security/commoncap.c, cap_bprm_creds_from_file(): a tracer without CAP_SYS_PTRACE. */
 static bool has_lost_rights(pid_t pid)
 {
 	char path[48];
@@ -92,7 +93,8 @@ static bool has_lost_rights(pid_t pid)
 	struct err *err = proc_status_read(pid, &status);
 	bool is_lost = !err && !status.no_new_privs &&
 		       ((st.st_mode & S_ISUID && status.uid[1] != st.st_uid) ||
-			(st.st_mode & S_ISGID && st.st_mode & S_IXGRP && status.gid[1] != st.st_gid));
+			(st.st_mode & S_ISGID && st.st_mode & S_IXGRP &&
+			 status.gid[1] != st.st_gid));
 	err_destroy(err);
 	return is_lost;
 }
@@ -101,7 +103,8 @@ void recorder_look_for_lost_rights(struct recorder *r, pid_t pid)
 {
 	if (!has_lost_rights(pid))
 		return;
-	struct err *err = err_create(ERR_DENIED, "it is traced, by one who may not trace its owner");
+	struct err *err = err_create(ERR_DENIED,
+				     "it is traced, by one who may not trace its owner");
 	note_cause(r, pid, "runs without the rights of its set-user-ID or set-group-ID file", err);
 	err_destroy(err);
 }

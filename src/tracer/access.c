@@ -213,7 +213,8 @@ static struct err *inside_read(pid_t pid, struct access_facts *f)
 		link_text_range(maps, &first, &t);
 		f->waits_visibly = f->status.seccomp > 0 && threads_all_show(&t);
 		struct remote_shortage shortage;
-		if (remote_errno_foresee(pid, LINK_LEAST_BYTES, !ring_can_open_map_files(), &shortage)) {
+		if (remote_errno_foresee(pid, LINK_LEAST_BYTES, !ring_can_open_map_files(),
+					 &shortage)) {
 			memcpy(f->no_room, shortage.why, sizeof(f->no_room));
 			memcpy(f->no_room_cure, shortage.cure, sizeof(f->no_room_cure));
 		}
@@ -222,12 +223,14 @@ static struct err *inside_read(pid_t pid, struct access_facts *f)
 	return NULL;
 }
 
-/* Who traces it. An auditview that attaches or leaves holds a thread for a moment only: that is waited for. */
+/* Who traces it. An auditview that attaches or leaves holds a thread for a moment only: that is
+ * waited for. */
 static void read_tracer(struct access_facts *f)
 {
 	for (unsigned i = 0; f->status.tracer_pid && i < 20; i++) {
 		struct timespec moment = { .tv_nsec = 5000000 };
-		if (proc_file_read(f->status.tracer_pid, "comm", f->tracer_name, sizeof(f->tracer_name)) <= 0)
+		if (proc_file_read(f->status.tracer_pid, "comm", f->tracer_name,
+				   sizeof(f->tracer_name)) <= 0)
 			f->tracer_name[0] = 0;
 		f->tracer_name[strcspn(f->tracer_name, "\n")] = 0;
 		if (!is_auditview_name(f->tracer_name))
@@ -266,8 +269,8 @@ struct err *access_facts_read(pid_t pid, struct access_facts *ret)
 	}
 	char path[64];
 	struct stat file;
-	/* fs/proc/base.c, task_dump_owner: the files of a process that is not dumpable belong to root; the
-	 * directory itself belongs to the process's user in any case. */
+	/* fs/proc/base.c, task_dump_owner: the files of a process that is not dumpable belong to
+	 * root; the directory itself belongs to the process's user in any case. */
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	f.files_are_roots = stat(path, &file) == 0 && file.st_uid == 0 && f.status.uid[1] != 0;
 	f.has_exe = proc_link_read(pid, "exe", f.exe, sizeof(f.exe)) > 0;
@@ -408,7 +411,8 @@ static void judge_inside(const struct access_facts *f, struct access *a)
 		return;
 	case INSIDE_UNSUPPORTED:
 	case INSIDE_TRANSLATED:
-		say(a, ACCESS_UNSUPPORTED, f->inside == INSIDE_TRANSLATED ? ACCESS_TRANSLATED : ACCESS_LAYOUT, "%s",
+		say(a, ACCESS_UNSUPPORTED,
+		    f->inside == INSIDE_TRANSLATED ? ACCESS_TRANSLATED : ACCESS_LAYOUT, "%s",
 		    f->inside_message);
 		cure(a, "%s", f->inside_hint);
 		return;
@@ -502,7 +506,8 @@ void access_judge(const struct access_facts *f, struct access *ret)
 		cure(&a, "%s", f->no_room_cure);
 	} else if (a.verdict == ACCESS_READY && f->waits_visibly && s->seccomp == 2) {
 		say(&a, ACCESS_BUSY, ACCESS_WAITS,
-		    "every thread of it waits in a call that being stopped would end early, and its seccomp filter leaves no other way");
+		    "every thread of it waits in a call that being stopped would end early, and "
+		    "its seccomp filter leaves no other way");
 		cure(&a, "try again while one of its threads does something else");
 	}
 	if (a.verdict == ACCESS_READY && (s->state == 'T' || s->state == 't'))

@@ -32,10 +32,10 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
-#define OPEN 4ull
-#define WAIT_NS 2000000u                 /* an event's thread waits this long for us, once */
-#define RACE_NS 1000000000u              /* after linking the list is looked at again */
-#define FAR (1ull << 30)                 /* from what the target has mapped */
+#define OPEN    4ull
+#define WAIT_NS 2000000u     /* an event's thread waits this long for us, once */
+#define RACE_NS 1000000000u  /* after linking the list is looked at again */
+#define FAR     (1ull << 30) /* from what the target has mapped */
 
 /* made from arch/x86_64/boot.S; it ends with the data up to its calls */
 extern const uint8_t boot_blob[];
@@ -63,7 +63,8 @@ static size_t code_bytes(void)
 
 static size_t bytes_for(const struct remote_program *p)
 {
-	return boot_blob_bytes + p->n_ops * sizeof(struct remote_op) + (p->path ? strlen(p->path) + 1 : 0);
+	return boot_blob_bytes + p->n_ops * sizeof(struct remote_op) +
+	       (p->path ? strlen(p->path) + 1 : 0);
 }
 
 size_t boot_bytes_at(const uint8_t *bytes)
@@ -73,7 +74,10 @@ size_t boot_bytes_at(const uint8_t *bytes)
 		return 0;
 	memcpy(&data, bytes + code_bytes(), sizeof(data));
 	size_t n = boot_blob_bytes + data.n_ops * sizeof(struct remote_op) + data.path_bytes;
-	return data.n_ops <= REMOTE_MAX_OPS && data.path_bytes <= REMOTE_PLACE_BYTES && n <= REMOTE_PLACE_BYTES ? n : 0;
+	return data.n_ops <= REMOTE_MAX_OPS && data.path_bytes <= REMOTE_PLACE_BYTES &&
+		       n <= REMOTE_PLACE_BYTES
+		   ? n
+		   : 0;
 }
 
 void boot_destroy(struct boot *b)
@@ -85,7 +89,8 @@ void boot_destroy(struct boot *b)
 }
 
 /* The code and its data, at place; no thread is stopped for it. */
-static struct err *write_code(const struct link *l, struct remote_mem *mem, pid_t pid, const struct remote_place *place,
+static struct err *write_code(const struct link *l, struct remote_mem *mem, pid_t pid,
+			      const struct remote_place *place,
 			      const struct remote_program *program)
 {
 	struct proc_status status;
@@ -116,19 +121,22 @@ static struct err *write_code(const struct link *l, struct remote_mem *mem, pid_
 	memcpy(bytes + boot_blob_bytes, ops, n_ops);
 	if (program->path)
 		memcpy(bytes + path_off, program->path, data.path_bytes);
-	/* What stands there may be longer. Its rest goes with it: nobody would know of it should we be killed. */
+	/* What stands there may be longer. Its rest goes with it: nobody would know of it should we
+	 * be killed. */
 	size_t n = bytes_for(program);
 	if (n < place->n_bytes)
 		memcpy(bytes + n, place->before + n, place->n_bytes - n);
 	return remote_mem_write(mem, place->code, bytes, n < place->n_bytes ? place->n_bytes : n);
 }
 
-static struct err *write_word(const struct link *l, struct remote_mem *mem, size_t off, uint64_t value)
+static struct err *write_word(const struct link *l, struct remote_mem *mem, size_t off,
+			      uint64_t value)
 {
 	return remote_mem_write(mem, raddr_add(l->entry, off), &value, sizeof(value));
 }
 
-/* Where nothing is and nothing will grow into soon: the widest gap there is. 0: none that is wide enough. */
+/* Where nothing is and nothing will grow into soon: the widest gap there is. 0: none that is wide
+ * enough. */
 static uint64_t choose_base(const struct maps *maps, uint64_t n_bytes)
 {
 	uint64_t widest = 0, base = 0;
@@ -146,24 +154,31 @@ static uint64_t choose_base(const struct maps *maps, uint64_t n_bytes)
 static struct err *link_plain(const struct link *l, uint64_t fn)
 {
 	struct entry entry = { .fn = fn, .user_data = l->base.v };
-	if (!remote_mem_read(l->mem, RADDR(l->runtime.layout.audit_head), &entry.next, sizeof(entry.next)))
+	if (!remote_mem_read(l->mem, RADDR(l->runtime.layout.audit_head), &entry.next,
+			     sizeof(entry.next)))
 		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)l->pid);
 	if (entry.next == l->entry.v)
 		return NULL;
-	struct err *err = remote_mem_write(l->mem, l->entry, &entry, offsetof(struct entry, mailbox));
+	struct err *err = remote_mem_write(l->mem, l->entry, &entry,
+					   offsetof(struct entry, mailbox));
 	if (!err)
-		err = remote_mem_write(l->mem, RADDR(l->runtime.layout.audit_head), &l->entry, sizeof(uint64_t));
+		err = remote_mem_write(l->mem, RADDR(l->runtime.layout.audit_head), &l->entry,
+				       sizeof(uint64_t));
 	return err;
 }
 
-/* In the module of the runtime, or one that stays: no thread is stopped here, so the place could not be checked and written at once. */
-static struct err *find_place(const struct link *l, struct remote_mem *mem, const struct maps *maps, size_t n_bytes,
-			      struct remote_place *ret)
+/* In the module of the runtime, or one that stays: no thread is stopped here, so the place could
+ * not be checked and written at once. */
+static struct err *find_place(const struct link *l, struct remote_mem *mem, const struct maps *maps,
+			      size_t n_bytes, struct remote_place *ret)
 {
-	struct err *err = remote_place_find(l->pid, mem, maps, l->runtime.module.start, n_bytes, ret);
+	struct err *err = remote_place_find(l->pid, mem, maps, l->runtime.module.start, n_bytes,
+					    ret);
 	if (!err && ret->is_unloadable && ret->module.start.v != l->runtime.module.start.v)
-		err = err_create(ERR_UNSUPPORTED, "no module that process %d cannot unload has %zu unused bytes behind its code",
-				 (int)l->pid, n_bytes);
+		err = err_create(
+		    ERR_UNSUPPORTED,
+		    "no module that process %d cannot unload has %zu unused bytes behind its code",
+		    (int)l->pid, n_bytes);
 	return err;
 }
 
@@ -174,7 +189,8 @@ struct err *boot_start(struct attach *a)
 	attach_map_program(a, &p);
 	uint64_t base = choose_base(a->maps, l->total_bytes);
 	if (!base)
-		return err_create(ERR_UNSUPPORTED, "the address space of process %d has no room", (int)l->pid);
+		return err_create(ERR_UNSUPPORTED, "the address space of process %d has no room",
+				  (int)l->pid);
 	l->base = RADDR(base);
 	size_t reservation = 0;
 	while (!(p.ops[reservation].op & REMOTE_FLAG(REMOTE_SAVE_BASE)))
@@ -213,7 +229,8 @@ struct err *boot_start(struct attach *a)
 	a->memfd = -1;  /* and so is this */
 	l->boot = b;
 	link_own(l);
-	log_debug("process %d is armed at its next event: a stop would show in every thread", (int)l->pid);
+	log_debug("process %d is armed at its next event: a stop would show in every thread",
+		  (int)l->pid);
 	return NULL;
 }
 
@@ -231,7 +248,8 @@ struct err *boot_take_out_left(const struct link *l)
 		return NULL;
 	struct err *err = link_unlink_plain(l, l->mem);
 	if (!err && entry.fn != l->runtime.layout.fn_neutral)
-		err = write_word(l, l->mem, offsetof(struct entry, fn), l->runtime.layout.fn_neutral);
+		err = write_word(l, l->mem, offsetof(struct entry, fn),
+				 l->runtime.layout.fn_neutral);
 	if (!err && entry.user_data)
 		err = write_word(l, l->mem, offsetof(struct entry, user_data), 0);
 	return err;
@@ -247,13 +265,18 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 {
 	struct link copy = *l;
 	CLEANUP(maps) struct maps *maps = NULL;
-	struct remote_target t = { .pid = pid, .mem = mem, .place = &copy.place, .attached = l->boot->attach.target.attached };
+	struct remote_target t = { .pid = pid,
+				   .mem = mem,
+				   .place = &copy.place,
+				   .attached = l->boot->attach.target.attached };
 	struct entry entry;
 	copy.mem = mem;
 	copy.place.is_left = true;
 	struct err *err = maps_read(pid, &maps);
-	if (!err && (!remote_mem_read(mem, l->entry, &entry, sizeof(entry)) || entry.user_data != l->base.v))
-		return NULL; /* unloaded: entry, list and code went with the module, and what is there now is not ours */
+	if (!err && (!remote_mem_read(mem, l->entry, &entry, sizeof(entry)) ||
+		     entry.user_data != l->base.v))
+		return NULL; /* unloaded: entry, list and code went with the module, and what is
+				there now is not ours */
 	t.maps = maps;
 	if (!err) {
 		python_runtime_refresh(remote_mem_reader(mem), &copy.runtime);
@@ -277,7 +300,8 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 	if (!err)
 		err = remote_place_clear(&t);
 	uint64_t none = 0;
-	const struct still_store done = { raddr_add(l->entry, offsetof(struct entry, mailbox)), &none, sizeof(none) };
+	const struct still_store done = { raddr_add(l->entry, offsetof(struct entry, mailbox)),
+					  &none, sizeof(none) };
 	if (!err)
 		err = still_write(&t, &done, 1);
 	else if (err->code != ERR_TARGET_GONE)
@@ -285,7 +309,8 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 	return err;
 }
 
-/* Children forked while their parent waited have the first hook, but not the ring by which we would find them. */
+/* Children forked while their parent waited have the first hook, but not the ring by which we would
+ * find them. */
 static void cancel_in_children(const struct link *l)
 {
 	const struct maps *maps = l->boot->attach.maps;
@@ -297,8 +322,9 @@ static void cancel_in_children(const struct link *l)
 		if (pid <= 0 || pid == getpid() || pid == l->pid)
 			continue;
 		struct err *err = remote_mem_open(pid, &mem);
-		if (!err && remote_mem_read(mem, l->entry, &entry, sizeof(entry)) && entry.fn == l->place.code.v &&
-		    entry.user_data == l->base.v && kin_is_forked_since(l, pid, l->place.code, maps))
+		if (!err && remote_mem_read(mem, l->entry, &entry, sizeof(entry)) &&
+		    entry.fn == l->place.code.v && entry.user_data == l->base.v &&
+		    kin_is_forked_since(l, pid, l->place.code, maps))
 			err = cancel_in(l, pid, mem);
 		if (err)
 			log_debug("child %d: %s", (int)pid, err->message);
@@ -319,7 +345,8 @@ void boot_cancel(struct link *l, struct detach_report *report)
 	}
 	if (err && err->code != ERR_TARGET_GONE && err->code != ERR_NOT_FOUND) {
 		report->restored = false;
-		snprintf(report->left, sizeof(report->left), "process %d: %s", (int)l->pid, err->message);
+		snprintf(report->left, sizeof(report->left), "process %d: %s", (int)l->pid,
+			 err->message);
 	}
 	err_destroy(err);
 	cancel_in_children(l);
@@ -333,7 +360,9 @@ void boot_cancel(struct link *l, struct detach_report *report)
 static bool list_holds(const struct link *l)
 {
 	uint64_t at = l->runtime.layout.audit_head, node = 0;
-	for (unsigned i = 0; i < 4096 && remote_mem_read(l->mem, RADDR(at), &node, sizeof(node)) && node; i++, at = node)
+	for (unsigned i = 0;
+	     i < 4096 && remote_mem_read(l->mem, RADDR(at), &node, sizeof(node)) && node;
+	     i++, at = node)
 		if (node == l->entry.v)
 			return true;
 	return false;
@@ -348,22 +377,28 @@ struct err *link_poll(struct link *l)
 	if (!remote_mem_read(l->mem, l->entry, &entry, sizeof(entry)))
 		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)l->pid);
 	if (entry.user_data != l->base.v)
-		return err_create(ERR_TARGET_GONE, "the program of process %d is another one now", (int)l->pid);
+		return err_create(ERR_TARGET_GONE, "the program of process %d is another one now",
+				  (int)l->pid);
 	if ((int64_t)entry.mailbox < 0)
-		return remote_errno_explain(err_sys((int)-(int64_t)entry.mailbox, "a system call made in process %d failed", (int)l->pid), l->pid,
-					    l->total_bytes, b->attach.memfd >= 0);
+		return remote_errno_explain(err_sys((int)-(int64_t)entry.mailbox,
+						    "a system call made in process %d failed",
+						    (int)l->pid),
+					    l->pid, l->total_bytes, b->attach.memfd >= 0);
 	if (entry.mailbox != l->base.v) {
 		if (list_holds(l))
 			return NULL;
 		if (monotonic_ns() - b->started_ns > RACE_NS)
-			return err_create(ERR_TARGET_GONE, "the interpreter of process %d has ended", (int)l->pid);
+			return err_create(ERR_TARGET_GONE,
+					  "the interpreter of process %d has ended", (int)l->pid);
 		/* another hook was being added to the list at that very moment */
 		return link_plain(l, l->place.code.v);
 	}
 	uint64_t who[3];
 	if (!remote_mem_read(l->mem, l->base, who, sizeof(who)))
 		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)l->pid);
-	struct remote_call_stats stats = { .fs_base = who[0], .sp = who[1], .ns_tid = (uint32_t)who[2] };
+	struct remote_call_stats stats = { .fs_base = who[0],
+					   .sp = who[1],
+					   .ns_tid = (uint32_t)who[2] };
 	struct err *err = attach_fill(&b->attach, l->base.v, &stats);
 	if (err)
 		return err;
@@ -383,7 +418,8 @@ static bool has_left(const struct link *l, const struct remote_target *t)
 	return has;
 }
 
-/* Our own code is the hook, and will go: whatever fails must be tried again, for it must not go while it is. */
+/* Our own code is the hook, and will go: whatever fails must be tried again, for it must not go
+ * while it is. */
 static struct err *take_out_for_good(const struct link *l, struct remote_mem *mem)
 {
 	struct link here = *l;
@@ -400,8 +436,8 @@ static struct err *take_out_for_good(const struct link *l, struct remote_mem *me
 bool boot_is_hook(const struct link *l, struct remote_mem *mem)
 {
 	struct entry entry;
-	return remote_mem_read(mem, l->entry, &entry, sizeof(entry)) && entry.user_data == l->base.v &&
-	       entry.fn - l->place.code.v < REMOTE_PLACE_BYTES;
+	return remote_mem_read(mem, l->entry, &entry, sizeof(entry)) &&
+	       entry.user_data == l->base.v && entry.fn - l->place.code.v < REMOTE_PLACE_BYTES;
 }
 
 struct err *boot_finish(struct link *l, const struct remote_target *t)
@@ -416,7 +452,8 @@ struct err *boot_finish(struct link *l, const struct remote_target *t)
 	return err;
 }
 
-struct err *boot_leave(struct link *l, const struct remote_target *t, uint64_t deadline, bool *ret_done)
+struct err *boot_leave(struct link *l, const struct remote_target *t, uint64_t deadline,
+		       bool *ret_done)
 {
 	struct remote_place place = l->place;
 	struct remote_target here = *t;
@@ -434,7 +471,8 @@ struct err *boot_leave(struct link *l, const struct remote_target *t, uint64_t d
 	if (!err)
 		err = write_code(l, t->mem, t->pid, &place, &p);
 	if (!err) /* not open yet: it keeps events out of the probe, no more */
-		err = write_word(l, t->mem, offsetof(struct entry, mailbox), l->base.v | REMOTE_PENDING);
+		err = write_word(l, t->mem, offsetof(struct entry, mailbox),
+				 l->base.v | REMOTE_PENDING);
 	if (!err)
 		err = write_word(l, t->mem, offsetof(struct entry, fn), place.code.v);
 	if (err)
@@ -444,16 +482,19 @@ struct err *boot_leave(struct link *l, const struct remote_target *t, uint64_t d
 	if (has_left(l, t))
 		err = write_word(l, t->mem, offsetof(struct entry, mailbox), l->base.v | OPEN);
 	/* A thread that runs is on its way to an event, or to another call. */
-	while (!err && mailbox != 1 && monotonic_ns() < deadline && threads_best_rank(t) >= THREAD_RUNS) {
+	while (!err && mailbox != 1 && monotonic_ns() < deadline &&
+	       threads_best_rank(t) >= THREAD_RUNS) {
 		poll(NULL, 0, 1);
-		if (!remote_mem_read(t->mem, raddr_add(l->entry, offsetof(struct entry, mailbox)), &mailbox, sizeof(mailbox)))
+		if (!remote_mem_read(t->mem, raddr_add(l->entry, offsetof(struct entry, mailbox)),
+				     &mailbox, sizeof(mailbox)))
 			err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
 	}
 	if (!err)
 		err = take_out_for_good(l, t->mem);
 	if (!err) /* then nobody can come any more, and what the mailbox says is final */
 		err = remote_place_wait(&here, CALL_TIMEOUT_NS);
-	if (!err && !remote_mem_read(t->mem, raddr_add(l->entry, offsetof(struct entry, mailbox)), &mailbox, sizeof(mailbox)))
+	if (!err && !remote_mem_read(t->mem, raddr_add(l->entry, offsetof(struct entry, mailbox)),
+				     &mailbox, sizeof(mailbox)))
 		err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
 	if (err)
 		return err;

@@ -1,11 +1,12 @@
 /*
  * cfi: see cfi.h.
  *
- * Two readers, each over bytes that were copied and measured first (the search table has a file of its own, cfi_table.c):
- *   one entry          CIE (augmentation, alignment, first rules) and FDE (range, program)
- *   the program        runs up to the wanted pc and leaves one row; a big one leaves marks on its way, where it can go on from
- * Expressions are not run but described: an operand is a constant, reg + n, or the word at reg + n (plus m). That covers
- * what compilers, PLTs and signal trampolines contain; anything else is CFI_TOO_HARD.
+ * Two readers, each over bytes that were copied and measured first (the search table has a file of
+ * its own, cfi_table.c): one entry          CIE (augmentation, alignment, first rules) and FDE
+ * (range, program) the program        runs up to the wanted pc and leaves one row; a big one leaves
+ * marks on its way, where it can go on from Expressions are not run but described: an operand is a
+ * constant, reg + n, or the word at reg + n (plus m). That covers what compilers, PLTs and signal
+ * trampolines contain; anything else is CFI_TOO_HARD.
  */
 #include "tracer/cfi.h"
 
@@ -29,8 +30,8 @@ static bool scratch_grow(uint8_t **p, size_t *cap, size_t want)
 	return true;
 }
 
-static enum cfi_status read_entry(const struct mem_reader *m, uint64_t at, uint8_t **buf, size_t *cap, uint64_t *ret_body,
-				  struct bytes *ret)
+static enum cfi_status read_entry(const struct mem_reader *m, uint64_t at, uint8_t **buf,
+				  size_t *cap, uint64_t *ret_body, struct bytes *ret)
 {
 	uint64_t body, n;
 	enum cfi_status status = cfi_entry_extent(m, at, &body, &n);
@@ -57,7 +58,8 @@ static enum cfi_status parse_cie(struct bytes b, struct cfi_fde *f, bool *ret_ha
 		return CFI_CORRUPT;
 	b.p = nul + 1;
 	if (version == 4) {
-		unsigned address_bytes = (unsigned)take(&b, 1), segment_bytes = (unsigned)take(&b, 1);
+		unsigned address_bytes = (unsigned)take(&b, 1),
+			 segment_bytes = (unsigned)take(&b, 1);
 		if (address_bytes != 8 || segment_bytes)
 			return CFI_TOO_HARD;
 	}
@@ -101,7 +103,8 @@ static enum cfi_status parse_cie(struct bytes b, struct cfi_fde *f, bool *ret_ha
 	return CFI_OK;
 }
 
-enum cfi_status cfi_fde_read(const struct mem_reader *m, uint64_t fde, struct cfi_scratch *s, struct cfi_fde *ret)
+enum cfi_status cfi_fde_read(const struct mem_reader *m, uint64_t fde, struct cfi_scratch *s,
+			     struct cfi_fde *ret)
 {
 	struct bytes b, cie;
 	uint64_t body, cie_body;
@@ -153,9 +156,10 @@ struct operand {
 static int column_of(uint64_t dwarf_register)
 {
 	static const int8_t columns[17] = {
-		[0] = -1,       [1] = -1,       [2] = -1,         [3] = CFI_RBX,  [4] = -1,       [5] = -1,
-		[6] = CFI_RBP,  [7] = CFI_RSP,  [8] = -1,         [9] = -1,       [10] = -1,      [11] = -1,
-		[12] = CFI_R12, [13] = CFI_R13, [14] = CFI_R14,   [15] = CFI_R15, [16] = CFI_RIP,
+		[0] = -1,       [1] = -1,       [2] = -1,       [3] = CFI_RBX,  [4] = -1,
+		[5] = -1,       [6] = CFI_RBP,  [7] = CFI_RSP,  [8] = -1,       [9] = -1,
+		[10] = -1,      [11] = -1,      [12] = CFI_R12, [13] = CFI_R13, [14] = CFI_R14,
+		[15] = CFI_R15, [16] = CFI_RIP,
 	};
 	return dwarf_register < ARRAY_LEN(columns) ? columns[dwarf_register] : -1;
 }
@@ -210,7 +214,8 @@ static bool binary(uint8_t op, struct operand *a, const struct operand *b)
 		return operand_add(a, b->n);
 	if (op == DW_OP_minus && b->kind == OPERAND_CONST && b->n != INT64_MIN)
 		return operand_add(a, -b->n);
-	if (a->kind != OPERAND_CONST || b->kind != OPERAND_CONST || !fold_constants(op, (uint64_t)a->n, (uint64_t)b->n, &v))
+	if (a->kind != OPERAND_CONST || b->kind != OPERAND_CONST ||
+	    !fold_constants(op, (uint64_t)a->n, (uint64_t)b->n, &v))
 		return false;
 	a->n = (int64_t)v;
 	return true;
@@ -318,7 +323,8 @@ static enum cfi_status describe(struct bytes b, bool with_cfa, uint64_t rip, str
 	return CFI_OK;
 }
 
-static enum cfi_status set_cfa_expression(struct cfi_row *row, struct bytes expression, uint64_t rip)
+static enum cfi_status set_cfa_expression(struct cfi_row *row, struct bytes expression,
+					  uint64_t rip)
 {
 	struct operand o;
 	enum cfi_status status = describe(expression, false, rip, &o);
@@ -333,13 +339,15 @@ static enum cfi_status set_cfa_expression(struct cfi_row *row, struct bytes expr
 	return CFI_OK;
 }
 
-static enum cfi_status set_rule_expression(struct cfi_rule *rule, struct bytes expression, bool is_value, uint64_t rip)
+static enum cfi_status set_rule_expression(struct cfi_rule *rule, struct bytes expression,
+					   bool is_value, uint64_t rip)
 {
 	struct operand o;
 	enum cfi_status status = describe(expression, true, rip, &o);
 	if (status != CFI_OK)
 		return status;
-	bool cfa = o.kind == OPERAND_CFA, reg = o.kind == OPERAND_REG, word = o.kind == OPERAND_WORD && is_value && !o.m;
+	bool cfa = o.kind == OPERAND_CFA, reg = o.kind == OPERAND_REG,
+	     word = o.kind == OPERAND_WORD && is_value && !o.m;
 	if (!cfa && !reg && !word)
 		return CFI_TOO_HARD;
 	*rule = (struct cfi_rule){ .reg = o.reg, .off = (int32_t)o.n };
@@ -353,14 +361,14 @@ static enum cfi_status set_rule_expression(struct cfi_rule *rule, struct bytes e
 /* ---- the program ---- */
 
 #define BIG_PROGRAM_BYTES 512u
-#define MARK_EVERY_BYTES 64u
-#define MAX_MARKS 512u   /* of one program: then they lie further apart */
-#define MARK_STATES 2u   /* no mark where more are remembered: compilers nest one */
+#define MARK_EVERY_BYTES  64u
+#define MAX_MARKS         512u /* of one program: then they lie further apart */
+#define MARK_STATES       2u   /* no mark where more are remembered: compilers nest one */
 
 /* What a machine is before one step of its program. */
 struct mark {
 	uint64_t location;
-	uint32_t at;       /* bytes into the program */
+	uint32_t at; /* bytes into the program */
 	uint16_t n_states;
 	bool cfa_known;
 	struct cfi_row row, states[MARK_STATES];
@@ -384,7 +392,7 @@ struct machine {
 	bool cfa_known;
 	bool has_expression;        /* was run: its meaning may depend on the rip of this look-up */
 	struct cfi_program *marked; /* leave marks there; NULL: none */
-	uint64_t location; /* first pc the current row holds for */
+	uint64_t location;          /* first pc the current row holds for */
 };
 
 static enum cfi_status set_offset(struct machine *k, uint64_t reg, uint8_t place, int64_t factored)
@@ -404,7 +412,8 @@ static enum cfi_status set_cfa(struct machine *k, uint64_t reg, int64_t off)
 	if (!fits(off))
 		return CFI_CORRUPT;
 	if (column < 0 || column == CFI_RIP)
-		k->row.cfa_reg = UINT8_MAX; /* r10 while a function aligns its stack: fails only if this row is the one wanted */
+		k->row.cfa_reg = UINT8_MAX; /* r10 while a function aligns its stack: fails only if
+					       this row is the one wanted */
 	else
 		k->row.cfa_reg = (uint8_t)column;
 	k->row.cfa_deref = false;
@@ -458,7 +467,8 @@ static enum cfi_status run_extended(struct machine *k, uint8_t op, struct bytes 
 	case DW_CFA_same_value:
 		reg = take_uleb(b);
 		if (column_of(reg) == CFI_RSP) {
-			k->row.rules[CFI_RSP] = (struct cfi_rule){ .place = CFI_IS_REG, .reg = CFI_RSP };
+			k->row.rules[CFI_RSP] = (struct cfi_rule){ .place = CFI_IS_REG,
+								   .reg = CFI_RSP };
 			return CFI_OK;
 		}
 		set_place(k, reg, CFI_SAME);
@@ -469,10 +479,12 @@ static enum cfi_status run_extended(struct machine *k, uint8_t op, struct bytes 
 		int to = column_of(reg), from = column_of(n);
 		if (to < 0)
 			return CFI_OK;
-		/* In a register that nobody follows (rcx …): lost, and for rip no row can say it. */
+		/* In a register that nobody follows (rcx …): lost, and for rip no row can say it.
+		 */
 		if (from < 0 && to == CFI_RIP)
 			return CFI_TOO_HARD;
-		k->row.rules[to] = (struct cfi_rule){ .place = from < 0 ? CFI_UNDEFINED : CFI_IS_REG,
+		k->row.rules[to] = (struct cfi_rule){ .place = from < 0 ? CFI_UNDEFINED
+									: CFI_IS_REG,
 						      .reg = from < 0 ? 0 : (uint8_t)from };
 		return CFI_OK;
 	}
@@ -506,7 +518,8 @@ static enum cfi_status run_extended(struct machine *k, uint8_t op, struct bytes 
 		k->row.cfa_off = (int32_t)n;
 		return CFI_OK;
 	case DW_CFA_def_cfa_offset_sf:
-		if (__builtin_mul_overflow(take_sleb(b), k->fde->data_align, &s) || !fits(s) || k->row.cfa_deref)
+		if (__builtin_mul_overflow(take_sleb(b), k->fde->data_align, &s) || !fits(s) ||
+		    k->row.cfa_deref)
 			return CFI_CORRUPT;
 		k->row.cfa_off = (int32_t)s;
 		return CFI_OK;
@@ -525,7 +538,8 @@ static enum cfi_status run_extended(struct machine *k, uint8_t op, struct bytes 
 		if (column_of(reg) < 0)
 			return CFI_OK;
 		k->has_expression = true;
-		return set_rule_expression(&k->row.rules[column_of(reg)], block, op == DW_CFA_val_expression, k->rip);
+		return set_rule_expression(&k->row.rules[column_of(reg)], block,
+					   op == DW_CFA_val_expression, k->rip);
 	case DW_CFA_GNU_args_size: take_uleb(b); return CFI_OK;
 	default: return CFI_TOO_HARD;
 	}
@@ -534,10 +548,14 @@ static enum cfi_status run_extended(struct machine *k, uint8_t op, struct bytes 
 static void mark_leave(const struct machine *k, struct cfi_program *p, size_t at)
 {
 	struct mark *m = &p->marks[p->n_marks - 1];
-	if (at < m->at + p->gap_bytes || k->has_expression || k->n_states > MARK_STATES || p->n_marks == MAX_MARKS)
+	if (at < m->at + p->gap_bytes || k->has_expression || k->n_states > MARK_STATES ||
+	    p->n_marks == MAX_MARKS)
 		return;
-	*++m = (struct mark){ .location = k->location, .at = (uint32_t)at, .n_states = (uint16_t)k->n_states,
-			      .cfa_known = k->cfa_known, .row = k->row };
+	*++m = (struct mark){ .location = k->location,
+			      .at = (uint32_t)at,
+			      .n_states = (uint16_t)k->n_states,
+			      .cfa_known = k->cfa_known,
+			      .row = k->row };
 	for (size_t i = 0; i < k->n_states; i++)
 		m->states[i] = k->states[i];
 	p->n_marks++;
@@ -558,7 +576,8 @@ static enum cfi_status run(struct machine *k, const uint8_t *program, size_t n_b
 		case DW_CFA_advance_loc: step = low; break;
 		case DW_CFA_offset: {
 			uint64_t n = take_uleb(&b);
-			status = n > INT32_MAX ? CFI_CORRUPT : set_offset(k, low, CFI_AT_CFA, (int64_t)n);
+			status = n > INT32_MAX ? CFI_CORRUPT
+					       : set_offset(k, low, CFI_AT_CFA, (int64_t)n);
 			moves = false;
 			break;
 		}
@@ -584,9 +603,7 @@ static enum cfi_status run(struct machine *k, const uint8_t *program, size_t n_b
 				moves = false;
 				break;
 			}
-			default:
-				moves = false;
-				status = run_extended(k, op, &b);
+			default: moves = false; status = run_extended(k, op, &b);
 			}
 		}
 		if (b.bad)
@@ -632,7 +649,8 @@ static enum cfi_status finish(struct machine *k, uint64_t lookup, size_t at, str
 	return CFI_OK;
 }
 
-enum cfi_status cfi_fde_row(const struct cfi_fde *f, uint64_t lookup, uint64_t rip, struct cfi_row *ret)
+enum cfi_status cfi_fde_row(const struct cfi_fde *f, uint64_t lookup, uint64_t rip,
+			    struct cfi_row *ret)
 {
 	struct machine k;
 	if (lookup < f->start || lookup >= f->end)
@@ -661,7 +679,8 @@ void cfi_scratch_fini(struct cfi_scratch *s)
 	*s = (struct cfi_scratch){ 0 };
 }
 
-static struct cfi_program *program_find(const struct cfi_scratch *s, const struct mem_reader *m, uint64_t fde)
+static struct cfi_program *program_find(const struct cfi_scratch *s, const struct mem_reader *m,
+					uint64_t fde)
 {
 	for (unsigned i = 0; i < CFI_PROGRAMS && s->programs[i]; i++)
 		if (s->programs[i]->reader == m->ctx && s->programs[i]->fde.fde == fde)
@@ -669,15 +688,18 @@ static struct cfi_program *program_find(const struct cfi_scratch *s, const struc
 	return NULL;
 }
 
-/* Takes what cfi_fde_read() has just left in the scratch memory. NULL: not a program to keep, or memory is short. */
-static struct cfi_program *program_add(struct cfi_scratch *s, const struct mem_reader *m, const struct cfi_fde *f)
+/* Takes what cfi_fde_read() has just left in the scratch memory. NULL: not a program to keep, or
+ * memory is short. */
+static struct cfi_program *program_add(struct cfi_scratch *s, const struct mem_reader *m,
+				       const struct cfi_fde *f)
 {
 	struct machine k;
 	if (f->program_bytes < BIG_PROGRAM_BYTES || start(&k, f, 0) != CFI_OK || k.has_expression)
 		return NULL;
 	struct cfi_program *p = calloc(1, sizeof(*p));
 	size_t max_marks = f->program_bytes / MARK_EVERY_BYTES + 1;
-	if (!p || !(p->marks = malloc((max_marks < MAX_MARKS ? max_marks : MAX_MARKS) * sizeof(*p->marks)))) {
+	if (!p || !(p->marks = malloc((max_marks < MAX_MARKS ? max_marks : MAX_MARKS) *
+				      sizeof(*p->marks)))) {
 		program_destroy(p);
 		return NULL;
 	}
@@ -691,14 +713,16 @@ static struct cfi_program *program_add(struct cfi_scratch *s, const struct mem_r
 	p->initial = k.initial;
 	p->marks[0] = (struct mark){ .location = f->start, .cfa_known = k.cfa_known, .row = k.row };
 	p->n_marks = 1;
-	p->gap_bytes = max_marks < MAX_MARKS ? MARK_EVERY_BYTES : (uint32_t)(f->program_bytes / (MAX_MARKS - 1)) + 1;
+	p->gap_bytes = max_marks < MAX_MARKS ? MARK_EVERY_BYTES
+					     : (uint32_t)(f->program_bytes / (MAX_MARKS - 1)) + 1;
 	program_destroy(s->programs[s->next_program]);
 	s->programs[s->next_program] = p;
 	s->next_program = (s->next_program + 1) % CFI_PROGRAMS;
 	return p;
 }
 
-static enum cfi_status program_row(struct cfi_program *p, uint64_t lookup, uint64_t rip, struct cfi_row *ret)
+static enum cfi_status program_row(struct cfi_program *p, uint64_t lookup, uint64_t rip,
+				   struct cfi_row *ret)
 {
 	struct machine k = { .fde = &p->fde, .rip = rip, .initial = p->initial };
 	uint32_t low = 0, high = p->n_marks;
@@ -722,8 +746,8 @@ static enum cfi_status program_row(struct cfi_program *p, uint64_t lookup, uint6
 	return finish(&k, lookup, m->at, ret);
 }
 
-enum cfi_status cfi_row_find(const struct mem_reader *m, const struct cfi_table *t, uint64_t lookup, uint64_t rip,
-			     struct cfi_scratch *s, struct cfi_row *ret)
+enum cfi_status cfi_row_find(const struct mem_reader *m, const struct cfi_table *t, uint64_t lookup,
+			     uint64_t rip, struct cfi_scratch *s, struct cfi_row *ret)
 {
 	uint64_t first, fde;
 	struct cfi_fde f;

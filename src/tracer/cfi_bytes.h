@@ -1,5 +1,6 @@
 /*
- * cfi_bytes: a cursor over copied bytes, and the encodings of .eh_frame. Private to cfi.c and cfi_table.c.
+ * cfi_bytes: a cursor over copied bytes, and the encodings of .eh_frame. Private to cfi.c and
+ * cfi_table.c.
  */
 #pragma once
 #include <stdbool.h>
@@ -36,11 +37,15 @@ static inline uint64_t take_uleb(struct bytes *b)
 
 bool take_block(struct bytes *b, uint64_t n, struct bytes *ret);
 
-/* A pointer of the given encoding; `address` is where b->p lies, `data` what datarel counts from. False: not supported. */
-bool take_pointer(struct bytes *b, uint8_t encoding, uint64_t address, uint64_t data, uint64_t *ret);
+/* A pointer of the given encoding; `address` is where b->p lies, `data` what datarel counts from.
+ * False: not supported. */
+bool take_pointer(struct bytes *b, uint8_t encoding, uint64_t address, uint64_t data,
+		  uint64_t *ret);
 
-/* The length word(s) of an entry: where its body starts and ends. A length of 0 ends .eh_frame: CFI_NO_ENTRY. */
-enum cfi_status cfi_entry_extent(const struct mem_reader *m, uint64_t at, uint64_t *ret_body, uint64_t *ret_bytes);
+/* The length word(s) of an entry: where its body starts and ends. A length of 0 ends .eh_frame:
+ * CFI_NO_ENTRY. */
+enum cfi_status cfi_entry_extent(const struct mem_reader *m, uint64_t at, uint64_t *ret_body,
+				 uint64_t *ret_bytes);
 
 static inline bool fits(int64_t v)
 {

@@ -1,5 +1,6 @@
 /*
- * cfi_table: the search table of .eh_frame_hdr, and the bytes that everything about frame information is read with.
+ * cfi_table: the search table of .eh_frame_hdr, and the bytes that everything about frame
+ * information is read with.
  */
 #include <dwarf.h>
 #include <stdlib.h>
@@ -95,7 +96,8 @@ bool take_pointer(struct bytes *b, uint8_t encoding, uint64_t address, uint64_t 
 	return true;
 }
 
-enum cfi_status cfi_entry_extent(const struct mem_reader *m, uint64_t at, uint64_t *ret_body, uint64_t *ret_bytes)
+enum cfi_status cfi_entry_extent(const struct mem_reader *m, uint64_t at, uint64_t *ret_body,
+				 uint64_t *ret_bytes)
 {
 	uint32_t n32;
 	uint64_t n, body = at + 4;
@@ -131,7 +133,8 @@ static int compare_entries(const void *a, const void *b)
 }
 
 /* Make the table by walking .eh_frame until its terminator, or until it cannot be read any more. */
-static enum cfi_status scan_eh_frame(const struct mem_reader *m, uint64_t eh_frame, struct cfi_table *t)
+static enum cfi_status scan_eh_frame(const struct mem_reader *m, uint64_t eh_frame,
+				     struct cfi_table *t)
 {
 	struct cfi_scratch scratch = { 0 };
 	size_t cap = 0;
@@ -139,21 +142,25 @@ static enum cfi_status scan_eh_frame(const struct mem_reader *m, uint64_t eh_fra
 		uint64_t body, n;
 		uint32_t id;
 		struct cfi_fde f;
-		if (cfi_entry_extent(m, at, &body, &n) != CFI_OK || !mem_read(m, RADDR(body), &id, sizeof(id)))
+		if (cfi_entry_extent(m, at, &body, &n) != CFI_OK ||
+		    !mem_read(m, RADDR(body), &id, sizeof(id)))
 			break;
 		if (id && cfi_fde_read(m, at, &scratch, &f) == CFI_OK) {
-			int64_t start_off = (int64_t)(f.start - t->base), fde_off = (int64_t)(at - t->base);
+			int64_t start_off = (int64_t)(f.start - t->base),
+				fde_off = (int64_t)(at - t->base);
 			if (t->n == cap) {
 				size_t grown_cap = cap ? cap * 2 : 256;
-				struct cfi_entry *grown = realloc(t->entries, grown_cap * sizeof(*grown));
+				struct cfi_entry *grown = realloc(t->entries,
+								  grown_cap * sizeof(*grown));
 				if (!grown)
 					break;
 				t->entries = grown;
 				cap = grown_cap;
 			}
 			if (fits(start_off) && fits(fde_off))
-				t->entries[t->n++] =
-					(struct cfi_entry){ .start_off = (int32_t)start_off, .fde_off = (int32_t)fde_off };
+				t->entries[t->n++] = (struct cfi_entry){
+					.start_off = (int32_t)start_off, .fde_off = (int32_t)fde_off
+				};
 		}
 		if (body + n <= at)
 			break;
@@ -165,7 +172,8 @@ static enum cfi_status scan_eh_frame(const struct mem_reader *m, uint64_t eh_fra
 	return t->n ? CFI_OK : CFI_NO_ENTRY;
 }
 
-enum cfi_status cfi_table_load(const struct mem_reader *m, uint64_t hdr, uint64_t hdr_bytes, struct cfi_table *ret)
+enum cfi_status cfi_table_load(const struct mem_reader *m, uint64_t hdr, uint64_t hdr_bytes,
+			       struct cfi_table *ret)
 {
 	uint8_t head[64];
 	size_t n_head = hdr_bytes < sizeof(head) ? (size_t)hdr_bytes : sizeof(head);
@@ -173,22 +181,26 @@ enum cfi_status cfi_table_load(const struct mem_reader *m, uint64_t hdr, uint64_
 	uint64_t eh_frame = 0, n = 0;
 	if (n_head < 8 || !mem_read(m, RADDR(hdr), head, n_head))
 		return CFI_CORRUPT;
-	/* LSB: version, encoding of eh_frame_ptr, of fde_count, of the table; then the first two, then the table. */
+	/* LSB: version, encoding of eh_frame_ptr, of fde_count, of the table; then the first two,
+	 * then the table. */
 	struct bytes b = { .p = head + 4, .end = head + n_head };
 	if (head[0] != 1)
 		return CFI_CORRUPT;
 	bool has_frame = take_pointer(&b, head[1], hdr + 4, hdr, &eh_frame);
-	bool has_count = has_frame && take_pointer(&b, head[2], hdr + (uint64_t)(b.p - head), hdr, &n);
+	bool has_count = has_frame &&
+			 take_pointer(&b, head[2], hdr + (uint64_t)(b.p - head), hdr, &n);
 	uint64_t at = (uint64_t)(b.p - head);
 	enum cfi_status status;
-	if (has_count && head[3] == (DW_EH_PE_datarel | DW_EH_PE_sdata4) && n && n <= CFI_MAX_TABLE_ENTRIES &&
-	    n * sizeof(struct cfi_entry) <= hdr_bytes - at) {
+	if (has_count && head[3] == (DW_EH_PE_datarel | DW_EH_PE_sdata4) && n &&
+	    n <= CFI_MAX_TABLE_ENTRIES && n * sizeof(struct cfi_entry) <= hdr_bytes - at) {
 		t.entries = malloc(n * sizeof(*t.entries));
 		if (!t.entries)
 			return CFI_NO_ENTRY;
 		t.n = n;
 		t.table = hdr + at;
-		status = mem_read(m, RADDR(t.table), t.entries, n * sizeof(*t.entries)) ? CFI_OK : CFI_CORRUPT;
+		status = mem_read(m, RADDR(t.table), t.entries, n * sizeof(*t.entries))
+			     ? CFI_OK
+			     : CFI_CORRUPT;
 	} else {
 		status = has_frame ? scan_eh_frame(m, eh_frame, &t) : CFI_CORRUPT;
 	}

@@ -26,15 +26,17 @@ static const char *file_name(const struct elf_module *m)
 	return slash ? slash + 1 : m->path;
 }
 
-/* .bss of one build in 128 ends too near a page's end for the entry: libc's slack serves then. Never ld.so's, whose early
- * malloc uses it (glibc 2.36 elf/dl-minimal-malloc.c). */
-static void slack_of_libc(const struct mem_reader *mem, const struct maps *maps, struct python_runtime *rt)
+/* .bss of one build in 128 ends too near a page's end for the entry: libc's slack serves then.
+ * Never ld.so's, whose early malloc uses it (glibc 2.36 elf/dl-minimal-malloc.c). */
+static void slack_of_libc(const struct mem_reader *mem, const struct maps *maps,
+			  struct python_runtime *rt)
 {
 	for (size_t i = 0; i < maps->n_modules && !rt->slack_bytes; i++) {
 		const char *name = file_name(&maps->modules[i]);
 		if (!begins(name, "libc.so") && !begins(name, "libc-2."))
 			continue;
-		if (!elf_slack_find(mem, &maps->modules[i], &rt->slack, &rt->slack_bytes, &rt->slack_is_used))
+		if (!elf_slack_find(mem, &maps->modules[i], &rt->slack, &rt->slack_bytes,
+				    &rt->slack_is_used))
 			rt->slack_bytes = 0;
 	}
 }
@@ -51,12 +53,14 @@ static bool has_other_libc(const struct mem_reader *mem, const struct maps *maps
 			continue;
 		if (elf_symbol_find(mem, &maps->modules[i], "gnu_get_libc_version", &at, &size))
 			return false;
-		other = other || elf_symbol_find(mem, &maps->modules[i], "__libc_start_main", &at, &size);
+		other = other ||
+			elf_symbol_find(mem, &maps->modules[i], "__libc_start_main", &at, &size);
 	}
 	return other;
 }
 
-/* Where the strings of argv began when the program was started: proc(5), /proc/PID/stat, field 48. */
+/* Where the strings of argv began when the program was started: proc(5), /proc/PID/stat, field 48.
+ */
 static uint64_t arg_start(pid_t pid)
 {
 	char text[1024];
@@ -68,7 +72,8 @@ static uint64_t arg_start(pid_t pid)
 	return at ? strtoull(at, NULL, 10) : 0;
 }
 
-static void gap_of_stack(pid_t pid, const struct mem_reader *mem, const struct maps *maps, size_t i, struct python_runtime *rt)
+static void gap_of_stack(pid_t pid, const struct mem_reader *mem, const struct maps *maps, size_t i,
+			 struct python_runtime *rt)
 {
 	uint64_t platform = proc_auxv_value(pid, AT_PLATFORM), end = arg_start(pid);
 	const struct mapping *m = platform ? maps_find(maps, RADDR(platform)) : NULL;
@@ -92,7 +97,8 @@ static void gap_of_stack(pid_t pid, const struct mem_reader *mem, const struct m
 		rt->slack_is_used |= bytes[k] != 0;
 }
 
-void entry_place_find(pid_t pid, const struct mem_reader *mem, const struct maps *maps, size_t i, struct python_runtime *rt)
+void entry_place_find(pid_t pid, const struct mem_reader *mem, const struct maps *maps, size_t i,
+		      struct python_runtime *rt)
 {
 	if (has_other_libc(mem, maps))
 		gap_of_stack(pid, mem, maps, i, rt);

@@ -1,7 +1,7 @@
 /*
- * evaluator: see evaluator.h. Code is not disassembled: every byte that could start a direct jump (e9, 0f 80 … 0f 8f, with
- * 32-bit displacement) is taken for one. Displacements made of other bytes hit the middle of one and the same function
- * three times only by a miracle.
+ * evaluator: see evaluator.h. Code is not disassembled: every byte that could start a direct jump
+ * (e9, 0f 80 … 0f 8f, with 32-bit displacement) is taken for one. Displacements made of other bytes
+ * hit the middle of one and the same function three times only by a miracle.
  */
 #include "tracer/evaluator.h"
 
@@ -10,7 +10,7 @@
 
 #define MAX_CODE_BYTES (8u << 20)
 #define MAX_CANDIDATES 256u
-#define MIN_JUMPS_IN 3u
+#define MIN_JUMPS_IN   3u
 
 struct candidate {
 	uint64_t start, end;
@@ -41,7 +41,9 @@ static void count_jump_out(struct search *s, uint64_t to)
 /* The target of the jump that starts at code[i], if those bytes are one. */
 static bool jump_at(const uint8_t *code, size_t n, size_t i, uint64_t address, uint64_t *ret_to)
 {
-	size_t op = code[i] == 0xe9 ? 1 : code[i] == 0x0f && n - i > 1 && (code[i + 1] & 0xf0) == 0x80 ? 2 : 0;
+	size_t op = code[i] == 0xe9                                                ? 1
+		    : code[i] == 0x0f && n - i > 1 && (code[i + 1] & 0xf0) == 0x80 ? 2
+										   : 0;
 	int32_t displacement;
 	if (!op || n - i < op + sizeof(displacement))
 		return false;
@@ -55,8 +57,8 @@ static void count_jumps_out(struct search *s, const uint8_t *code, uint64_t star
 {
 	uint64_t to;
 	for (size_t i = 0; i < end - start; i++)
-		if (jump_at(code, end - start, i, start, &to) && to >= s->module_start && to < s->module_end &&
-		    !evaluator_contains(s->e, to))
+		if (jump_at(code, end - start, i, start, &to) && to >= s->module_start &&
+		    to < s->module_end && !evaluator_contains(s->e, to))
 			count_jump_out(s, to);
 }
 
@@ -96,7 +98,8 @@ static bool add_range(struct evaluator *e, uint64_t start, uint64_t end)
 	return true;
 }
 
-bool evaluator_find(struct evaluator *e, struct modules *modules, struct symbols *symbols, uint64_t address)
+bool evaluator_find(struct evaluator *e, struct modules *modules, struct symbols *symbols,
+		    uint64_t address)
 {
 	struct module *module = modules_find(modules, address);
 	uint64_t entry, start, end;
@@ -106,7 +109,9 @@ bool evaluator_find(struct evaluator *e, struct modules *modules, struct symbols
 	struct search *s = calloc(1, sizeof(*s));
 	if (!s)
 		return false;
-	*s = (struct search){ .e = e, .symbols = symbols, .module_start = module->start, .module_end = module->end };
+	*s = (struct search){
+		.e = e, .symbols = symbols, .module_start = module->start, .module_end = module->end
+	};
 	uint32_t first = e->n;
 	add_range(e, start, end);
 	for (uint32_t k = first; k < e->n; k++) { /* parts have parts */

@@ -1,10 +1,12 @@
 /*
- * evaluator: where CPython's bytecode evaluator lies in the target's code, split-off parts included.
+ * evaluator: where CPython's bytecode evaluator lies in the target's code, split-off parts
+ * included.
  *
- * _PyEval_EvalFrameDefault is exported by every build, but compilers move parts of it elsewhere under no exported name; on
- * gcc 16 builds of 3.14 no return address of a running evaluator lies in the function itself. A part is a function of the
- * unwind table that the evaluator's direct jumps enter in the middle several times and that jumps back into it. Tried on
- * 3.8-3.15: exactly the ".cold" parts that debug files name, and no other, with a threshold of three.
+ * _PyEval_EvalFrameDefault is exported by every build, but compilers move parts of it elsewhere
+ * under no exported name; on gcc 16 builds of 3.14 no return address of a running evaluator lies in
+ * the function itself. A part is a function of the unwind table that the evaluator's direct jumps
+ * enter in the middle several times and that jumps back into it. Tried on 3.8-3.15: exactly the
+ * ".cold" parts that debug files name, and no other, with a threshold of three.
  */
 #pragma once
 #include <stdbool.h>
@@ -21,8 +23,10 @@ struct evaluator {
 	} ranges[EVALUATOR_MAX_RANGES];
 };
 
-/* Look in the module that covers `address` (that which holds _PyRuntime) and add what is found; false if there is no evaluator. */
-bool evaluator_find(struct evaluator *e, struct modules *modules, struct symbols *symbols, uint64_t address);
+/* Look in the module that covers `address` (that which holds _PyRuntime) and add what is found;
+ * false if there is no evaluator. */
+bool evaluator_find(struct evaluator *e, struct modules *modules, struct symbols *symbols,
+		    uint64_t address);
 
 static inline bool evaluator_contains(const struct evaluator *e, uint64_t pc)
 {

@@ -12,7 +12,8 @@
 #include "base/attr.h"
 
 static const char *const site_names[] = {
-	[FAULT_PTRACE] = "ptrace", [FAULT_CALL] = "call", [FAULT_READ] = "read", [FAULT_WRITE] = "write", [FAULT_ANSWER] = "answer", [FAULT_OWN] = "own",
+	[FAULT_PTRACE] = "ptrace", [FAULT_CALL] = "call",     [FAULT_READ] = "read",
+	[FAULT_WRITE] = "write",   [FAULT_ANSWER] = "answer", [FAULT_OWN] = "own",
 };
 _Static_assert(ARRAY_LEN(site_names) == FAULT_SITE_COUNT, "a site without a name");
 
@@ -20,7 +21,8 @@ static const struct {
 	const char *name;
 	int signal, sys; /* one of them */
 } actions[] = {
-	{ "kill", SIGKILL, 0 }, { "stop", SIGSTOP, 0 }, { "EPERM", 0, EPERM }, { "ENOMEM", 0, ENOMEM }, { "ENOSYS", 0, ENOSYS },
+	{ "kill", SIGKILL, 0 },  { "stop", SIGSTOP, 0 },  { "EPERM", 0, EPERM },
+	{ "ENOMEM", 0, ENOMEM }, { "ENOSYS", 0, ENOSYS },
 };
 
 static struct {
@@ -38,7 +40,8 @@ static bool parse(const char *text)
 	size_t n = strcspn(text, ":");
 	char *end;
 	for (unsigned site = 0; site < FAULT_SITE_COUNT; site++) {
-		if (strlen(site_names[site]) != n || strncmp(text, site_names[site], n) != 0 || text[n] != ':')
+		if (strlen(site_names[site]) != n || strncmp(text, site_names[site], n) != 0 ||
+		    text[n] != ':')
 			continue;
 		fault.site = site;
 		fault.at = strtol(text + n + 1, &end, 10);

@@ -17,7 +17,9 @@
 static int n_filters(pid_t tid)
 {
 	char text[4096];
-	const char *line = proc_file_read(tid, "status", text, sizeof(text)) > 0 ? strstr(text, "\nSeccomp_filters:") : NULL;
+	const char *line = proc_file_read(tid, "status", text, sizeof(text)) > 0
+			       ? strstr(text, "\nSeccomp_filters:")
+			       : NULL;
 	return line ? atoi(line + strlen("\nSeccomp_filters:")) : -1;
 }
 
@@ -31,11 +33,13 @@ bool thread_is_filtered(pid_t tid)
 }
 
 /*
- * Of a thread that stands still: a filter that it has must not see our calls, for they may be the thread's last. It cannot get one by
- * itself now. Where the kernel does not let us suspend it (that takes CAP_SYS_ADMIN, and that we have none), our calls are made
- * only under filters that we have, too: in a container whose filter all its processes inherit.
+ * Of a thread that stands still: a filter that it has must not see our calls, for they may be the
+ * thread's last. It cannot get one by itself now. Where the kernel does not let us suspend it (that
+ * takes CAP_SYS_ADMIN, and that we have none), our calls are made only under filters that we have,
+ * too: in a container whose filter all its processes inherit.
  */
-struct err *filter_suspend(const struct remote_target *t, pid_t tid, unsigned long other_options, bool *ret_has_one)
+struct err *filter_suspend(const struct remote_target *t, pid_t tid, unsigned long other_options,
+			   bool *ret_has_one)
 {
 	*ret_has_one = thread_is_filtered(tid);
 	if (!*ret_has_one)
@@ -48,11 +52,14 @@ struct err *filter_suspend(const struct remote_target *t, pid_t tid, unsigned lo
 		err_destroy(err);
 		return NULL;
 	}
-	err = err_wrap(err, "the seccomp filter of thread %d of process %d cannot be suspended", (int)tid, (int)t->pid);
-	return err_with_hint(err, "that takes CAP_SYS_ADMIN, and a kernel with CONFIG_CHECKPOINT_RESTORE");
+	err = err_wrap(err, "the seccomp filter of thread %d of process %d cannot be suspended",
+		       (int)tid, (int)t->pid);
+	return err_with_hint(
+	    err, "that takes CAP_SYS_ADMIN, and a kernel with CONFIG_CHECKPOINT_RESTORE");
 }
 
-/* Of a followed thread that stands still. One that is not followed has its filter back when we detach. */
+/* Of a followed thread that stands still. One that is not followed has its filter back when we
+ * detach. */
 void filter_restore(const struct remote_target *t, pid_t tid)
 {
 	if (t->attached)

@@ -1,5 +1,6 @@
 /*
- * image: see image.h. Only headers are read here: program headers, the note with the build id, .eh_frame_hdr.
+ * image: see image.h. Only headers are read here: program headers, the note with the build id,
+ * .eh_frame_hdr.
  */
 #include "tracer/image.h"
 
@@ -17,8 +18,8 @@
 struct image_store {
 	/* those of files; borrowed: an image leaves when its last reference goes */
 	VEC(struct image *) images;
-	uint64_t n_table_bytes;     /* that image_take_bytes() gave to images */
-	struct namer *namer;        /* NULL until image_store_namer() */
+	uint64_t n_table_bytes; /* that image_take_bytes() gave to images */
+	struct namer *namer;    /* NULL until image_store_namer() */
 	uint64_t next_id;
 };
 
@@ -62,7 +63,8 @@ bool image_take_bytes(struct image *i, uint64_t n_bytes)
 
 /* ---- reading ---- */
 
-/* Frame information is read in bits of some bytes, each from near the one before: a page of it costs what one bit does. */
+/* Frame information is read in bits of some bytes, each from near the one before: a page of it
+ * costs what one bit does. */
 static bool read_through_windows(struct image *i, void *to, size_t n, uint64_t offset)
 {
 	uint64_t start = offset & ~(uint64_t)(IMAGE_WINDOW_BYTES - 1);
@@ -117,14 +119,16 @@ static bool is_our_elf(const Elf64_Ehdr *e)
 {
 	return !memcmp(e->e_ident, ELFMAG, SELFMAG) && e->e_ident[EI_CLASS] == ELFCLASS64 &&
 	       e->e_ident[EI_DATA] == ELFDATA2LSB && e->e_machine == EM_X86_64 &&
-	       (e->e_type == ET_EXEC || e->e_type == ET_DYN) && e->e_phentsize == sizeof(Elf64_Phdr) && e->e_phnum;
+	       (e->e_type == ET_EXEC || e->e_type == ET_DYN) &&
+	       e->e_phentsize == sizeof(Elf64_Phdr) && e->e_phnum;
 }
 
-#define MAX_PHDRS 64u
+#define MAX_PHDRS      64u
 #define MAX_NOTE_BYTES 4096u
-#define HEAD_BYTES 2048u
+#define HEAD_BYTES     2048u
 
-/* What an image begins with. Linkers put the program headers and the build id right behind the ELF header: one read has all. */
+/* What an image begins with. Linkers put the program headers and the build id right behind the ELF
+ * header: one read has all. */
 struct head {
 	Elf64_Ehdr e;
 	Elf64_Phdr ph[MAX_PHDRS];
@@ -138,10 +142,12 @@ static void find_build_id(struct image *i, const uint8_t *notes, size_t n)
 		Elf64_Nhdr h;
 		memcpy(&h, notes + at, sizeof(h));
 		at += sizeof(h);
-		size_t name = ((size_t)h.n_namesz + 3) & ~(size_t)3, desc = ((size_t)h.n_descsz + 3) & ~(size_t)3;
+		size_t name = ((size_t)h.n_namesz + 3) & ~(size_t)3,
+		       desc = ((size_t)h.n_descsz + 3) & ~(size_t)3;
 		if (name > n - at || desc > n - at - name)
 			return;
-		if (h.n_type == NT_GNU_BUILD_ID && h.n_namesz == 4 && !memcmp(notes + at, "GNU", 4) && h.n_descsz &&
+		if (h.n_type == NT_GNU_BUILD_ID && h.n_namesz == 4 &&
+		    !memcmp(notes + at, "GNU", 4) && h.n_descsz &&
 		    h.n_descsz <= IMAGE_MAX_BUILD_ID) {
 			i->n_build_id = h.n_descsz;
 			memcpy(i->build_id, notes + at + name, h.n_descsz);
@@ -155,9 +161,11 @@ static bool take_headers(struct image *i, const struct head *h)
 {
 	for (unsigned k = 0; k < h->e.e_phnum; k++) {
 		const Elf64_Phdr *p = &h->ph[k];
-		if (p->p_type == PT_LOAD && i->n_loads < IMAGE_MAX_LOADS && p->p_vaddr + p->p_memsz >= p->p_vaddr &&
-		    p->p_filesz <= p->p_memsz)
-			i->loads[i->n_loads++] = (struct image_load){ p->p_vaddr, p->p_memsz, p->p_offset, p->p_filesz, p->p_flags };
+		if (p->p_type == PT_LOAD && i->n_loads < IMAGE_MAX_LOADS &&
+		    p->p_vaddr + p->p_memsz >= p->p_vaddr && p->p_filesz <= p->p_memsz)
+			i->loads[i->n_loads++] = (struct image_load){ p->p_vaddr, p->p_memsz,
+								      p->p_offset, p->p_filesz,
+								      p->p_flags };
 		if (p->p_type == PT_GNU_EH_FRAME) {
 			i->eh_hdr = p->p_vaddr;
 			i->eh_hdr_bytes = p->p_memsz;
@@ -176,9 +184,11 @@ static void take_notes(struct image *i, const struct head *h)
 	for (unsigned k = 0; k < h->e.e_phnum && !i->n_build_id; k++) {
 		const Elf64_Phdr *p = &h->ph[k];
 		size_t n = p->p_memsz < sizeof(buffer) ? (size_t)p->p_memsz : sizeof(buffer);
-		/* In the segment that begins with the header, offsets in the file and from the header in memory are the same. */
+		/* In the segment that begins with the header, offsets in the file and from the
+		 * header in memory are the same. */
 		bool in_head = p->p_offset < h->n_bytes && n <= h->n_bytes - p->p_offset &&
-			       p->p_vaddr - p->p_offset == i->loads[0].vaddr - i->loads[0].file_offset;
+			       p->p_vaddr - p->p_offset ==
+				   i->loads[0].vaddr - i->loads[0].file_offset;
 		if (p->p_type != PT_NOTE)
 			continue;
 		if (in_head)
@@ -189,9 +199,11 @@ static void take_notes(struct image *i, const struct head *h)
 }
 
 /* n bytes at `offset` of the file, or as far behind the header in memory. */
-static bool read_raw(void *to, size_t n, uint64_t offset, int fd, const struct mem_reader *m, raddr header)
+static bool read_raw(void *to, size_t n, uint64_t offset, int fd, const struct mem_reader *m,
+		     raddr header)
 {
-	return fd >= 0 ? io_read_at(fd, to, n, offset) : mem_read(m, raddr_add(header, offset), to, n);
+	return fd >= 0 ? io_read_at(fd, to, n, offset)
+		       : mem_read(m, raddr_add(header, offset), to, n);
 }
 
 static bool head_read(struct head *h, int fd, const struct mem_reader *m, raddr header)
@@ -212,13 +224,14 @@ static bool head_read(struct head *h, int fd, const struct mem_reader *m, raddr 
 
 uint64_t image_bias_at(const struct image *i, raddr header)
 {
-	/* gABI 2.4: the header lies in the segment with the lowest address, whose p_offset is a multiple of the page size
-	 * away from 0. */
+	/* gABI 2.4: the header lies in the segment with the lowest address, whose p_offset is a
+	 * multiple of the page size away from 0. */
 	return header.v - (i->loads[0].vaddr - i->loads[0].file_offset);
 }
 
 /* file_bytes: of the file behind fd. */
-static struct image *image_create(int fd, uint64_t file_bytes, const struct mem_reader *m, raddr header, const char *path)
+static struct image *image_create(int fd, uint64_t file_bytes, const struct mem_reader *m,
+				  raddr header, const char *path)
 {
 	struct head h;
 	if (!head_read(&h, fd, m, header))
@@ -239,7 +252,8 @@ static struct image *image_create(int fd, uint64_t file_bytes, const struct mem_
 		i->memory = *m;
 		i->bias = image_bias_at(i, header);
 	}
-	i->reader = (struct mem_reader){ .read = fd >= 0 ? read_from_file : read_from_memory, .ctx = i };
+	i->reader = (struct mem_reader){ .read = fd >= 0 ? read_from_file : read_from_memory,
+					 .ctx = i };
 	take_notes(i, &h);
 	return i;
 }
@@ -257,8 +271,10 @@ struct image *image_of_file(struct image_store *s, int fd, const char *path)
 		goto out;
 	for (size_t k = 0; k < s->images.n; k++) {
 		struct image *old = s->images.v[k];
-		if (old->dev == st.st_dev && old->inode == st.st_ino && old->file_bytes == (uint64_t)st.st_size &&
-		    old->changed.tv_sec == st.st_ctim.tv_sec && old->changed.tv_nsec == st.st_ctim.tv_nsec) {
+		if (old->dev == st.st_dev && old->inode == st.st_ino &&
+		    old->file_bytes == (uint64_t)st.st_size &&
+		    old->changed.tv_sec == st.st_ctim.tv_sec &&
+		    old->changed.tv_nsec == st.st_ctim.tv_nsec) {
 			old->n_refs++;
 			close(fd);
 			return old;
@@ -307,7 +323,8 @@ const struct cfi_table *image_cfi(struct image *i)
 {
 	if (!i->cfi_tried) {
 		i->cfi_tried = true;
-		if (!i->eh_hdr || cfi_table_load(&i->reader, i->eh_hdr, i->eh_hdr_bytes, &i->cfi) != CFI_OK)
+		if (!i->eh_hdr ||
+		    cfi_table_load(&i->reader, i->eh_hdr, i->eh_hdr_bytes, &i->cfi) != CFI_OK)
 			i->cfi = (struct cfi_table){ 0 };
 		if (!image_take_bytes(i, i->cfi.n * sizeof(struct cfi_entry)))
 			cfi_table_fini(&i->cfi);
@@ -320,9 +337,10 @@ bool image_matches_memory(const struct image *i, const struct mem_reader *memory
 	struct head a, b;
 	if (i->fd < 0)
 		return true;
-	/* Section headers may have been cut off the one and not the other: e_shoff and its kin are not compared. */
-	if (!head_read(&a, i->fd, NULL, header) || !head_read(&b, -1, memory, header) || a.e.e_phnum != b.e.e_phnum ||
-	    memcmp(a.ph, b.ph, a.e.e_phnum * sizeof(*a.ph)))
+	/* Section headers may have been cut off the one and not the other: e_shoff and its kin are
+	 * not compared. */
+	if (!head_read(&a, i->fd, NULL, header) || !head_read(&b, -1, memory, header) ||
+	    a.e.e_phnum != b.e.e_phnum || memcmp(a.ph, b.ph, a.e.e_phnum * sizeof(*a.ph)))
 		return false;
 	struct image other = { .fd = -1, .memory = *memory };
 	if (!take_headers(&other, &b))
@@ -330,5 +348,6 @@ bool image_matches_memory(const struct image *i, const struct mem_reader *memory
 	other.bias = image_bias_at(&other, header);
 	other.reader = (struct mem_reader){ .read = read_from_memory, .ctx = &other };
 	take_notes(&other, &b);
-	return other.n_build_id == i->n_build_id && !memcmp(other.build_id, i->build_id, i->n_build_id);
+	return other.n_build_id == i->n_build_id &&
+	       !memcmp(other.build_id, i->build_id, i->n_build_id);
 }

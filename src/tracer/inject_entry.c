@@ -1,6 +1,6 @@
 /*
- * inject_entry: the probe into a program that is starting, or loading a module: see inject.h. One thread stands still, makes
- * our calls, and stands where it was.
+ * inject_entry: the probe into a program that is starting, or loading a module: see inject.h. One
+ * thread stands still, makes our calls, and stands where it was.
  */
 #include <stddef.h>
 
@@ -12,7 +12,8 @@
 #include "tracer/remote_errno.h"
 #include "tracer/remote_mem.h"
 
-/* Something failed: the program will run as if we had not been there, as far as that can be had. It stands still. */
+/* Something failed: the program will run as if we had not been there, as far as that can be had. It
+ * stands still. */
 static void undo_at_entry(struct attach *a, pid_t tid, uint64_t base)
 {
 	struct link *l = a->l;
@@ -47,8 +48,8 @@ static void undo_at_entry(struct attach *a, pid_t tid, uint64_t base)
 	err_destroy(err);
 }
 
-struct err *link_attach_at_entry(pid_t pid, pid_t tid, const struct python_runtime *rt, const struct probe_options *options,
-				 struct link **ret)
+struct err *link_attach_at_entry(pid_t pid, pid_t tid, const struct python_runtime *rt,
+				 const struct probe_options *options, struct link **ret)
 {
 	struct attach a;
 	struct remote_call_stats stats = { 0 };
@@ -61,7 +62,8 @@ struct err *link_attach_at_entry(pid_t pid, pid_t tid, const struct python_runti
 	enum probe_presence presence = probe_presence_find(a.l->mem, rt, &recorder, NULL);
 	/* linked twice, the list would never end */
 	if (presence == PROBE_LIVE_RECORDER || presence == PROBE_DEAD_RECORDER) {
-		err = err_create(ERR_BUSY, "there is a probe in process %d already, of recorder %d", (int)pid, (int)recorder);
+		err = err_create(ERR_BUSY, "there is a probe in process %d already, of recorder %d",
+				 (int)pid, (int)recorder);
 		goto out;
 	}
 	struct remote_program p;
@@ -78,7 +80,8 @@ struct err *link_attach_at_entry(pid_t pid, pid_t tid, const struct python_runti
 	if (!err)
 		err = remote_mem_write(a.l->mem, a.l->entry, &head, sizeof(head));
 	if (!err)
-		err = remote_mem_write(a.l->mem, RADDR(rt->layout.audit_head), &a.l->entry, sizeof(uint64_t));
+		err = remote_mem_write(a.l->mem, RADDR(rt->layout.audit_head), &a.l->entry,
+				       sizeof(uint64_t));
 	if (!err)
 		link_own(a.l);
 	else if (base && err->code != ERR_TARGET_GONE)

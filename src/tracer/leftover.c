@@ -15,8 +15,8 @@
 #include "tracer/procs.h"
 #include "tracer/remote_mem.h"
 
-#define PRIVATE_MAX (64u << 20)   /* context, code and state of any probe there was */
-#define RING_MAX    (1ull << 37)  /* 64 slots of 1 GiB */
+#define PRIVATE_MAX (64u << 20)  /* context, code and state of any probe there was */
+#define RING_MAX    (1ull << 37) /* 64 slots of 1 GiB */
 #define LANES_MAX   64u
 
 /* A part of the reservation, [start, end) from its base. */
@@ -30,22 +30,25 @@ static bool is_private(const struct maps *maps, uint64_t base, const struct part
 {
 	for (uint64_t at = base + part->start; at < base + part->end;) {
 		const struct mapping *m = maps_find(maps, RADDR(at));
-		if (!m || m->inode || m->shared || m->path[0] || !m->read || m->write != part->write || m->exec != part->exec)
+		if (!m || m->inode || m->shared || m->path[0] || !m->read ||
+		    m->write != part->write || m->exec != part->exec)
 			return false;
 		at = m->end;
 	}
 	return true;
 }
 
-/* One mapping, exactly there, of memory that is anonymous and shared. The kernel gives both names; that the device is the one
- * such memory is on tells them from files of that name. */
+/* One mapping, exactly there, of memory that is anonymous and shared. The kernel gives both names;
+ * that the device is the one such memory is on tells them from files of that name. */
 static const struct mapping *find_ring(const struct maps *maps, uint64_t start, uint64_t end)
 {
 	const struct mapping *m = maps_find(maps, RADDR(start));
-	if (!m || m->start != start || m->end != end || !m->shared || !m->read || !m->write || m->exec || !m->deleted ||
-	    m->dev != ring_device())
+	if (!m || m->start != start || m->end != end || !m->shared || !m->read || !m->write ||
+	    m->exec || !m->deleted || m->dev != ring_device())
 		return NULL;
-	return strcmp(m->path, "/dev/zero") == 0 || strcmp(m->path, "/memfd:auditview-ring") == 0 ? m : NULL;
+	return strcmp(m->path, "/dev/zero") == 0 || strcmp(m->path, "/memfd:auditview-ring") == 0
+		   ? m
+		   : NULL;
 }
 
 /* Where a part ends that starts at `start`: where the next one begins. */
@@ -73,18 +76,23 @@ static bool take_numbers(const struct probe_context *said, raddr base, struct li
 {
 	uint64_t total, entry;
 	uint32_t abi, lanes = 1, state, blob, shared;
-	if (said->magic != PROBE_MAGIC || !guest_is64(GUEST64(said->base), base.v) || base.v % PROBE_PAGE || base.v >> 47 ||
+	if (said->magic != PROBE_MAGIC || !guest_is64(GUEST64(said->base), base.v) ||
+	    base.v % PROBE_PAGE || base.v >> 47 ||
 	    !guest_take32(GUEST32(said->abi), PROBE_ABI_OLDEST, PROBE_ABI, &abi) ||
 	    !guest_take32(GUEST32(said->shared_off), 3 * PROBE_PAGE, PRIVATE_MAX, &shared) ||
 	    !guest_take32(GUEST32(said->state_off), PROBE_PAGE, shared - PROBE_PAGE, &state) ||
 	    !guest_take32(GUEST32(said->blob_off), PROBE_PAGE, shared - PROBE_PAGE, &blob) ||
-	    !guest_take64(GUEST64(said->total_bytes), (uint64_t)shared + PROBE_PAGE, shared + RING_MAX, &total) ||
+	    !guest_take64(GUEST64(said->total_bytes), (uint64_t)shared + PROBE_PAGE,
+			  shared + RING_MAX, &total) ||
 	    !guest_take64(GUEST64(said->entry), l->entry.v, l->entry.v, &entry))
 		return false;
 	if (abi >= 9 && !guest_take32(GUEST32(said->n_lanes), 1, LANES_MAX, &lanes))
 		return false;
-	uint64_t lanes_bytes = abi >= 9 ? offsetof(struct probe_state, lanes) + lanes * sizeof(struct probe_lane) : 16;
-	if (state % PROBE_PAGE || blob % PROBE_PAGE || shared % PROBE_PAGE || total % PROBE_PAGE || state == blob || (base.v + total) >> 47 ||
+	uint64_t lanes_bytes = abi >= 9 ? offsetof(struct probe_state, lanes) +
+					      lanes * sizeof(struct probe_lane)
+					: 16;
+	if (state % PROBE_PAGE || blob % PROBE_PAGE || shared % PROBE_PAGE || total % PROBE_PAGE ||
+	    state == blob || (base.v + total) >> 47 ||
 	    lanes_bytes > end_of(state, blob, shared) - state)
 		return false;
 	l->base = base;
@@ -98,7 +106,8 @@ static bool take_numbers(const struct probe_context *said, raddr base, struct li
 	return true;
 }
 
-bool leftover_prove(struct link *l, const struct probe_context *said, raddr base, const struct maps *maps)
+bool leftover_prove(struct link *l, const struct probe_context *said, raddr base,
+		    const struct maps *maps)
 {
 	struct link proved = *l;
 	if (!take_numbers(said, base, &proved))
@@ -108,9 +117,11 @@ bool leftover_prove(struct link *l, const struct probe_context *said, raddr base
 		return false;
 	proved.ring.dev = ring->dev;
 	proved.ring.inode = ring->inode;
-	/* Kept for kin_prove(): when others are looked at, the process that was named may have been left already. */
+	/* Kept for kin_prove(): when others are looked at, the process that was named may have been
+	 * left already. */
 	proved.earlier_code = malloc(proved.blob_bytes);
-	if (!proved.earlier_code || !remote_mem_read(l->mem, raddr_add(base, proved.blob_off), proved.earlier_code, proved.blob_bytes)) {
+	if (!proved.earlier_code || !remote_mem_read(l->mem, raddr_add(base, proved.blob_off),
+						     proved.earlier_code, proved.blob_bytes)) {
 		free(proved.earlier_code);
 		return false;
 	}
@@ -137,7 +148,8 @@ static bool has_same_credentials(pid_t a, pid_t b)
 	struct err *err = proc_status_read(a, &of_a);
 	if (!err)
 		err = proc_status_read(b, &of_b);
-	bool same = !err && memcmp(of_a.uid, of_b.uid, sizeof(of_a.uid)) == 0 && memcmp(of_a.gid, of_b.gid, sizeof(of_a.gid)) == 0 &&
+	bool same = !err && memcmp(of_a.uid, of_b.uid, sizeof(of_a.uid)) == 0 &&
+		    memcmp(of_a.gid, of_b.gid, sizeof(of_a.gid)) == 0 &&
 		    of_a.cap_permitted == of_b.cap_permitted;
 	err_destroy(err);
 	return same;
@@ -146,21 +158,25 @@ static bool has_same_credentials(pid_t a, pid_t b)
 static bool is_code_same(const struct link *l, struct remote_mem *mem)
 {
 	uint8_t *theirs = malloc(l->blob_bytes);
-	bool same = theirs && l->earlier_code && remote_mem_read(mem, raddr_add(l->base, l->blob_off), theirs, l->blob_bytes) &&
+	bool same = theirs && l->earlier_code &&
+		    remote_mem_read(mem, raddr_add(l->base, l->blob_off), theirs, l->blob_bytes) &&
 		    memcmp(theirs, l->earlier_code, l->blob_bytes) == 0;
 	free(theirs);
 	return same;
 }
 
-/* Behind an earlier probe: nobody saw that its ring was made for it, so it can be memory that others had before. */
+/* Behind an earlier probe: nobody saw that its ring was made for it, so it can be memory that
+ * others had before. */
 static const char *why_no_kin(const struct link *l, pid_t pid, struct remote_mem *mem)
 {
 	struct probe_context said;
 	struct link own = { .entry = l->entry };
-	if (!remote_mem_read(mem, l->base, &said, sizeof(said)) || !take_numbers(&said, l->base, &own))
+	if (!remote_mem_read(mem, l->base, &said, sizeof(said)) ||
+	    !take_numbers(&said, l->base, &own))
 		return "there is no context of ours in it";
-	if (own.abi != l->abi || own.n_lanes != l->n_lanes || own.state_off != l->state_off || own.blob_off != l->blob_off ||
-	    own.shared_off != l->shared_off || own.total_bytes != l->total_bytes)
+	if (own.abi != l->abi || own.n_lanes != l->n_lanes || own.state_off != l->state_off ||
+	    own.blob_off != l->blob_off || own.shared_off != l->shared_off ||
+	    own.total_bytes != l->total_bytes)
 		return "its context is another";
 	if (!is_code_same(l, mem))
 		return "its code is another";
@@ -169,15 +185,19 @@ static const char *why_no_kin(const struct link *l, pid_t pid, struct remote_mem
 	return NULL;
 }
 
-struct err *kin_prove(const struct link *l, pid_t pid, struct remote_mem *mem, const struct maps *maps)
+struct err *kin_prove(const struct link *l, pid_t pid, struct remote_mem *mem,
+		      const struct maps *maps)
 {
 	const struct mapping *ring = is_mapped(l, maps);
-	const char *why = !ring || ring->dev != l->ring.dev || ring->inode != l->ring.inode ? "its mappings are others" :
-			  l->nonce							    ? NULL :
-											      why_no_kin(l, pid, mem);
+	const char *why = !ring || ring->dev != l->ring.dev || ring->inode != l->ring.inode
+			      ? "its mappings are others"
+			  : l->nonce ? NULL
+				     : why_no_kin(l, pid, mem);
 	if (why)
-		return err_create(ERR_CORRUPT, "that process %d has the probe of process %d cannot be proved (%s): it is left alone", (int)pid,
-				  (int)l->pid, why);
+		return err_create(ERR_CORRUPT,
+				  "that process %d has the probe of process %d cannot be proved "
+				  "(%s): it is left alone",
+				  (int)pid, (int)l->pid, why);
 	return NULL;
 }
 
@@ -206,10 +226,12 @@ bool kin_is_forked_since(const struct link *l, pid_t pid, raddr code, const stru
 	if (!descends_from(pid, l->pid) && !has_same_credentials(pid, l->pid))
 		return false;
 	struct err *err = maps_read(pid, &maps);
-	const struct mapping *a = err ? NULL : maps_find(maps, code), *b = maps_find(of_parent, code);
+	const struct mapping *a = err ? NULL : maps_find(maps, code),
+			     *b = maps_find(of_parent, code);
 	const struct mapping *entry = err ? NULL : maps_find(maps, l->entry);
-	bool same = a && b && a->start == b->start && a->end == b->end && a->dev == b->dev && a->inode == b->inode && a->offset == b->offset &&
-		    a->exec && !a->shared && entry && !entry->shared && entry->write;
+	bool same = a && b && a->start == b->start && a->end == b->end && a->dev == b->dev &&
+		    a->inode == b->inode && a->offset == b->offset && a->exec && !a->shared &&
+		    entry && !entry->shared && entry->write;
 	err_destroy(err);
 	return same;
 }

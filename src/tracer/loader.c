@@ -32,10 +32,13 @@ struct err *loader_find(pid_t pid, struct loader *ret)
 		const struct elf_module *m = &maps->modules[i];
 		raddr at;
 		uint64_t size;
-		/* At this moment there are only the program and its loader. Each loader has a function for debuggers; but so may have
-		 * a program that was linked to stand alone (glibc's libc.a has one). */
+		/* At this moment there are only the program and its loader. Each loader has a
+		 * function for debuggers; but so may have a program that was linked to stand alone
+		 * (glibc's libc.a has one). */
 		if (base ? m->start.v != base
-			 : elf_is_executable(remote_mem_reader(mem), m) || !elf_symbol_find(remote_mem_reader(mem), m, "_dl_debug_state", &at, &size))
+			 : elf_is_executable(remote_mem_reader(mem), m) ||
+			       !elf_symbol_find(remote_mem_reader(mem), m, "_dl_debug_state", &at,
+						&size))
 			continue;
 		ret->start = m->start.v;
 		ret->end = m->end.v;
@@ -59,7 +62,9 @@ static bool is_complete(const struct loader *l, pid_t pid)
 	struct r_debug debug = { .r_version = 0 };
 	uint64_t at = l->debug;
 	struct err *err = remote_mem_open(pid, &mem);
-	bool is_read = !err && (!l->debug_at || remote_mem_read(mem, RADDR(l->debug_at), &at, sizeof(at))) &&
+	bool is_read = !err &&
+		       (!l->debug_at ||
+			remote_mem_read(mem, RADDR(l->debug_at), &at, sizeof(at))) &&
 		       remote_mem_read(mem, RADDR(at), &debug, sizeof(debug));
 	err_destroy(err);
 	remote_mem_close(mem);
@@ -71,13 +76,17 @@ static bool is_in(uint64_t at, uint64_t start, uint64_t end)
 	return at >= start && at < end;
 }
 
-enum loader_stage loader_stage(const struct loader *l, pid_t pid, const struct user_regs_struct *regs)
+enum loader_stage loader_stage(const struct loader *l, pid_t pid,
+			       const struct user_regs_struct *regs)
 {
 	bool by_loader = is_in(regs->rip, l->start, l->end), is_libc = l->debug_at;
 	if (is_in(regs->rip, l->vdso_start, l->vdso_end))
 		return LOADER_WORKS;
-	if (by_loader ? is_libc && is_complete(l, pid) : (!l->debug && !l->debug_at) || is_complete(l, pid))
+	if (by_loader ? is_libc && is_complete(l, pid)
+		      : (!l->debug && !l->debug_at) || is_complete(l, pid))
 		return LOADER_DONE;
 	bool protects = regs->orig_rax == SYS_mprotect && regs->rdx == PROT_READ && regs->fs_base;
-	return !by_loader || (protects && (is_libc || is_in(regs->rdi, l->start, l->end))) ? LOADER_RELOCATED : LOADER_WORKS;
+	return !by_loader || (protects && (is_libc || is_in(regs->rdi, l->start, l->end)))
+		   ? LOADER_RELOCATED
+		   : LOADER_WORKS;
 }

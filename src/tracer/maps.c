@@ -3,7 +3,8 @@
  *
  *     55d0c0a00000-55d0c0a01000 r--p 00000000 fd:00 1234      /usr/bin/python3.11 (deleted)
  *
- * The path goes to the end of the line; a newline in it is written \012, all else is raw, so it may look like anything.
+ * The path goes to the end of the line; a newline in it is written \012, all else is raw, so it may
+ * look like anything.
  */
 #include "tracer/maps.h"
 
@@ -24,7 +25,7 @@
 #include "tracer/procs.h"
 
 #define MAPS_BYTES_MAX (256u << 20)
-#define SPAN_MAX (1ull << 40) /* bytes one module may claim */
+#define SPAN_MAX       (1ull << 40) /* bytes one module may claim */
 #define MODULES_MAX                                                                                \
 	16384u /* each is looked at several times; a large application maps about 1,000 */
 
@@ -34,14 +35,16 @@ struct maps_private {
 	VEC(struct elf_module) modules;
 };
 
-/* An unsigned number of base 10 or 16 at *p, at most 16 digits, followed by `after`; moves *p behind that. */
+/* An unsigned number of base 10 or 16 at *p, at most 16 digits, followed by `after`; moves *p
+ * behind that. */
 static bool number(const char **p, const char *end, unsigned base, char after, uint64_t *ret)
 {
 	uint64_t value = 0;
 	const char *s = *p;
 	for (; s < end && s - *p < 20; s++) {
-		unsigned digit = *s >= '0' && *s <= '9' ? (unsigned)(*s - '0') :
-				 *s >= 'a' && *s <= 'f' ? (unsigned)(*s - 'a') + 10 : 99;
+		unsigned digit = *s >= '0' && *s <= '9'   ? (unsigned)(*s - '0')
+				 : *s >= 'a' && *s <= 'f' ? (unsigned)(*s - 'a') + 10
+							  : 99;
 		if (digit >= base)
 			break;
 		if (value > (UINT64_MAX - digit) / base)
@@ -80,8 +83,8 @@ static int line_parse(struct arena *a, const char *p, const char *end, struct ma
 	static const char deleted[] = " (deleted)";
 	uint64_t major, minor;
 	struct mapping m = { 0 };
-	if (!number(&p, end, 16, '-', &m.start) || !number(&p, end, 16, ' ', &m.end) || m.start >= m.end || end - p < 5 ||
-	    p[4] != ' ')
+	if (!number(&p, end, 16, '-', &m.start) || !number(&p, end, 16, ' ', &m.end) ||
+	    m.start >= m.end || end - p < 5 || p[4] != ' ')
 		return 0;
 	m.read = p[0] == 'r';
 	m.write = p[1] == 'w';
@@ -109,7 +112,8 @@ static int line_parse(struct arena *a, const char *p, const char *end, struct ma
 	while (p < end && *p == ' ')
 		p++;
 	size_t n = (size_t)(end - p);
-	if (n > sizeof(deleted) - 1 && memcmp(end - (sizeof(deleted) - 1), deleted, sizeof(deleted) - 1) == 0) {
+	if (n > sizeof(deleted) - 1 &&
+	    memcmp(end - (sizeof(deleted) - 1), deleted, sizeof(deleted) - 1) == 0) {
 		m.deleted = true;
 		n -= sizeof(deleted) - 1;
 	}
@@ -166,8 +170,9 @@ static struct err *maps_read_of(pid_t pid, pid_t tid, struct maps **ret)
 	int fd = io_open_now(path, O_RDONLY);
 	fault_after(FAULT_OWN);
 	if (fd < 0)
-		return errno == ENOENT ? err_create(ERR_TARGET_GONE, "there is no process %d", (int)pid) :
-					 err_sys(errno, "cannot open %s", path);
+		return errno == ENOENT
+			   ? err_create(ERR_TARGET_GONE, "there is no process %d", (int)pid)
+			   : err_sys(errno, "cannot open %s", path);
 	VEC(char) text = { 0 };
 	struct err *err = NULL;
 	for (;;) {
@@ -184,13 +189,16 @@ static struct err *maps_read_of(pid_t pid, pid_t tid, struct maps **ret)
 			break;
 		text.n += (size_t)n;
 		if (text.n > MAPS_BYTES_MAX) {
-			err = err_create(ERR_UNSUPPORTED, "%s is longer than %u MiB", path, MAPS_BYTES_MAX >> 20);
+			err = err_create(ERR_UNSUPPORTED, "%s is longer than %u MiB", path,
+					 MAPS_BYTES_MAX >> 20);
 			break;
 		}
 	}
 	close(fd);
 	if (!err && !text.n)
-		err = err_create(ERR_NOT_FOUND, "process %d has no memory (a zombie or a kernel thread)", (int)pid);
+		err = err_create(ERR_NOT_FOUND,
+				 "process %d has no memory (a zombie or a kernel thread)",
+				 (int)pid);
 	if (!err)
 		err = maps_parse(text.v, text.n, ret);
 	vec_fini(&text);
@@ -207,28 +215,35 @@ struct err *maps_read(pid_t pid, struct maps **ret)
 	return maps_read_of(pid, tid, ret);
 }
 
-/* Is byte `offset` of the file that `first` begins mapped that far behind its start? Then it can be read there. */
+/* Is byte `offset` of the file that `first` begins mapped that far behind its start? Then it can be
+ * read there. */
 static bool is_mapped_straight(const struct maps *m, const struct mapping *first, uint64_t offset)
 {
-	const struct mapping *at = offset < SPAN_MAX ? maps_find(m, RADDR(first->start + offset)) : NULL;
+	const struct mapping *at = offset < SPAN_MAX ? maps_find(m, RADDR(first->start + offset))
+						     : NULL;
 	return at && at->inode == first->inode && at->dev == first->dev && at->read &&
 	       at->offset + (first->start + offset - at->start) == offset;
 }
 
-/* Load bias and span of the ELF file mapped from `first`. False if there is none. The program headers need not be in the
- * first mapping: who rewrites a file (llvm-bolt, patchelf) puts a longer table behind all else. */
-static bool module_at(const struct mem_reader *mem, const struct maps *m, const struct mapping *first, struct elf_module *ret)
+/* Load bias and span of the ELF file mapped from `first`. False if there is none. The program
+ * headers need not be in the first mapping: who rewrites a file (llvm-bolt, patchelf) puts a longer
+ * table behind all else. */
+static bool module_at(const struct mem_reader *mem, const struct maps *m,
+		      const struct mapping *first, struct elf_module *ret)
 {
 	Elf64_Ehdr eh;
-	if (first->end - first->start < sizeof(eh) || !mem_read(mem, RADDR(first->start), &eh, sizeof(eh)) ||
+	if (first->end - first->start < sizeof(eh) ||
+	    !mem_read(mem, RADDR(first->start), &eh, sizeof(eh)) ||
 	    memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0 || eh.e_ident[EI_CLASS] != ELFCLASS64 ||
-	    (eh.e_type != ET_EXEC && eh.e_type != ET_DYN) || eh.e_phentsize != sizeof(Elf64_Phdr) || eh.e_phnum > 128 ||
+	    (eh.e_type != ET_EXEC && eh.e_type != ET_DYN) || eh.e_phentsize != sizeof(Elf64_Phdr) ||
+	    eh.e_phnum > 128 ||
 	    (eh.e_phoff > first->end - first->start && !is_mapped_straight(m, first, eh.e_phoff)))
 		return false;
 	uint64_t low = UINT64_MAX, high = 0;
 	for (unsigned i = 0; i < eh.e_phnum; i++) {
 		Elf64_Phdr ph;
-		if (!mem_read(mem, RADDR(first->start + eh.e_phoff + i * sizeof(ph)), &ph, sizeof(ph)))
+		if (!mem_read(mem, RADDR(first->start + eh.e_phoff + i * sizeof(ph)), &ph,
+			      sizeof(ph)))
 			return false;
 		if (ph.p_type != PT_LOAD || ph.p_vaddr + ph.p_memsz < ph.p_vaddr)
 			continue;
@@ -262,7 +277,8 @@ struct err *maps_find_modules(struct maps *m, const struct mem_reader *mem)
 		const struct mapping *a = &m->v[i];
 		struct elf_module one;
 		bool is_file = a->inode && a->offset == 0, is_vdso = strcmp(a->path, "[vdso]") == 0;
-		if (a->start < spanned || !a->read || (!is_file && !is_vdso) || !module_at(mem, m, a, &one))
+		if (a->start < spanned || !a->read || (!is_file && !is_vdso) ||
+		    !module_at(mem, m, a, &one))
 			continue;
 		/* A span is a claim of the file: it ends where another file's mapping begins. */
 		for (size_t k = i + 1; k < m->n && m->v[k].start < one.end.v; k++)

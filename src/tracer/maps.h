@@ -18,27 +18,29 @@ struct mapping {
 	uint64_t offset;     /* of start in the file, bytes */
 	uint64_t dev, inode; /* dev as makedev(3) makes it; inode 0: no file */
 	bool read, write, exec, shared;
-	bool deleted;        /* the file was unlinked; path has no " (deleted)" */
-	const char *path;    /* "" if none; "[heap]", "[vdso]"…; \012 is undone. Borrowed from the maps */
+	bool deleted; /* the file was unlinked; path has no " (deleted)" */
+	const char
+	    *path; /* "" if none; "[heap]", "[vdso]"…; \012 is undone. Borrowed from the maps */
 };
 
 struct maps {
-	struct mapping *v;         /* ascending */
+	struct mapping *v; /* ascending */
 	size_t n;
 	struct elf_module *modules; /* ascending; empty until maps_find_modules() */
 	size_t n_modules;
-	size_t n_skipped;           /* lines that made no sense */
+	size_t n_skipped; /* lines that made no sense */
 	struct maps_private *own;
 };
 
 /* Parse the text of /proc/PID/maps; what is no mapping is skipped and counted. ERR_NO_MEMORY. */
 MUST_CHECK struct err *maps_parse(const char *text, size_t n_bytes, struct maps **ret);
 
-/* Read and parse /proc/PID/maps. ERR_TARGET_GONE, ERR_DENIED, ERR_NOT_FOUND (a process without memory: a zombie, a kernel
- * thread), ERR_NO_MEMORY. */
+/* Read and parse /proc/PID/maps. ERR_TARGET_GONE, ERR_DENIED, ERR_NOT_FOUND (a process without
+ * memory: a zombie, a kernel thread), ERR_NO_MEMORY. */
 MUST_CHECK struct err *maps_read(pid_t pid, struct maps **ret);
 
-/* Fill modules[]: each mapping of a file's start that holds an ELF header begins one, unless an earlier one spans it. */
+/* Fill modules[]: each mapping of a file's start that holds an ELF header begins one, unless an
+ * earlier one spans it. */
 MUST_CHECK struct err *maps_find_modules(struct maps *m, const struct mem_reader *mem);
 
 /* The mapping that holds an address, or NULL. */

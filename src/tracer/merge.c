@@ -1,5 +1,6 @@
 /*
- * merge: see merge.h. One pass over the native frames from the inside; Python frames and anchors are used up in order.
+ * merge: see merge.h. One pass over the native frames from the inside; Python frames and anchors
+ * are used up in order.
  */
 #include "tracer/merge.h"
 
@@ -33,18 +34,20 @@ static uint64_t anchor_address(const struct merge *m)
 	return m->in->sp + m->in->anchors[m->anchor].sp_off;
 }
 
-/* The Python frames of the evaluator run in native frame k. False: it is none, or none of its frames were recorded. */
+/* The Python frames of the evaluator run in native frame k. False: it is none, or none of its
+ * frames were recorded. */
 static bool put_run(struct merge *m, uint32_t k)
 {
 	const struct merge_input *in = m->in;
 	if (!in->has_anchors)
 		return (in->classes[k] & MERGE_EVALUATOR) && put_python(m, m->python + 1);
-	/* The last frame's extent is not known unless it is the outermost; then it holds no anchor that is not its own. */
+	/* The last frame's extent is not known unless it is the outermost; then it holds no anchor
+	 * that is not its own. */
 	bool is_last = k + 1 == in->n_native, bounded = !is_last || in->stop == UNWIND_COMPLETE;
 	uint64_t end = is_last ? UINT64_MAX : in->native[k + 1].sp;
 	bool any = false;
-	while (m->anchor < in->n_anchors && anchor_address(m) >= in->native[k].sp && anchor_address(m) < end &&
-	       (bounded || (in->classes[k] & MERGE_EVALUATOR))) {
+	while (m->anchor < in->n_anchors && anchor_address(m) >= in->native[k].sp &&
+	       anchor_address(m) < end && (bounded || (in->classes[k] & MERGE_EVALUATOR))) {
 		any |= put_python(m, in->anchors[m->anchor].frames_end);
 		m->anchor++;
 		if (!bounded)
@@ -57,14 +60,15 @@ static bool put_run(struct merge *m, uint32_t k)
 static bool holds_anchor(const struct merge *m, uint32_t k)
 {
 	const struct merge_input *in = m->in;
-	return m->anchor < in->n_anchors && k + 1 < in->n_native && anchor_address(m) >= in->native[k].sp &&
-	       anchor_address(m) < in->native[k + 1].sp;
+	return m->anchor < in->n_anchors && k + 1 < in->n_native &&
+	       anchor_address(m) >= in->native[k].sp && anchor_address(m) < in->native[k + 1].sp;
 }
 
 /* Anchors that lie further in than frame k: no frame owned them. Their Python frames come here. */
 static void put_missed(struct merge *m, uint32_t k)
 {
-	while (m->in->has_anchors && m->anchor < m->in->n_anchors && anchor_address(m) < m->in->native[k].sp) {
+	while (m->in->has_anchors && m->anchor < m->in->n_anchors &&
+	       anchor_address(m) < m->in->native[k].sp) {
 		if (put_python(m, m->in->anchors[m->anchor].frames_end))
 			m->flags |= MERGE_UNMERGED;
 		m->anchor++;
@@ -74,7 +78,8 @@ static void put_missed(struct merge *m, uint32_t k)
 static bool python_used_up(const struct merge *m)
 {
 	const struct merge_input *in = m->in;
-	return in->n_python && !in->python_cut && m->python == in->n_python && m->anchor == (in->has_anchors ? in->n_anchors : 0);
+	return in->n_python && !in->python_cut && m->python == in->n_python &&
+	       m->anchor == (in->has_anchors ? in->n_anchors : 0);
 }
 
 size_t merge_stacks(const struct merge_input *in, struct merge_item *items, uint32_t *ret_flags)
@@ -88,8 +93,8 @@ size_t merge_stacks(const struct merge_input *in, struct merge_item *items, uint
 			continue;
 		if (put_run(&m, k))
 			continue;
-		/* Behind a greenlet's outermost Python frame come the functions that started it; what they were called by has been
-		 * overwritten since. */
+		/* Behind a greenlet's outermost Python frame come the functions that started it;
+		 * what they were called by has been overwritten since. */
 		left = in_greenlet && !(class & MERGE_GREENLET);
 		in_greenlet |= (class & MERGE_GREENLET) && python_used_up(&m);
 		put(&m, left ? MERGE_MARK : MERGE_NATIVE, left ? MERGE_MARK_GREENLET : k);

@@ -1,8 +1,9 @@
 /*
  * modules: see modules.h.
  *
- * Grouping: neighbouring mappings of one file belong to one module. A mapping of offset 0 starts a new one when the file
- * differs from the previous mapping's, or when that one was of a later part (the same library loaded twice by dlmopen).
+ * Grouping: neighbouring mappings of one file belong to one module. A mapping of offset 0 starts a
+ * new one when the file differs from the previous mapping's, or when that one was of a later part
+ * (the same library loaded twice by dlmopen).
  */
 #include "tracer/modules.h"
 
@@ -29,10 +30,11 @@ struct modules {
 	struct range former[64];      /* executable once; a ring */
 	uint32_t n_former;            /* ever */
 	uint32_t next_id;
-	struct module *last;          /* found last */
+	struct module *last; /* found last */
 };
 
-struct err *modules_create(pid_t pid, const struct mem_reader *mem, struct image_store *store, struct modules **ret)
+struct err *modules_create(pid_t pid, const struct mem_reader *mem, struct image_store *store,
+			   struct modules **ret)
 {
 	struct modules *m = calloc(1, sizeof(*m));
 	if (!m)
@@ -101,7 +103,8 @@ static struct module *take_old(struct modules *m, const struct mapping *l)
 {
 	for (size_t i = 0; i < m->modules.n; i++) {
 		struct module *old = m->modules.v[i];
-		if (old && old->start == l->start && old->dev == l->dev && old->inode == l->inode && same_path(old, l)) {
+		if (old && old->start == l->start && old->dev == l->dev && old->inode == l->inode &&
+		    same_path(old, l)) {
 			m->modules.v[i] = NULL;
 			old->end = old->first_end = l->end;
 			old->is_deleted = l->deleted;
@@ -120,7 +123,8 @@ static void note_former(struct modules *m, struct range old, const struct range 
 	m->former[m->n_former++ % ARRAY_LEN(m->former)] = old;
 }
 
-struct err *modules_set_maps(struct modules *m, const struct maps *maps, bool *ret_lost, bool *ret_new)
+struct err *modules_set_maps(struct modules *m, const struct maps *maps, bool *ret_lost,
+			     bool *ret_new)
 {
 	VEC(struct module *) list = { 0 };
 	VEC(struct range) executable = { 0 };
@@ -138,11 +142,13 @@ struct err *modules_set_maps(struct modules *m, const struct maps *maps, bool *r
 			if (r && r->end == l->start)
 				r->end = l->end;
 			else
-				failed = !vec_push(&executable, ((struct range){ l->start, l->end }));
+				failed = !vec_push(&executable,
+						   ((struct range){ l->start, l->end }));
 		}
 		if (!l->inode && !is_vdso(l))
 			continue;
-		bool same = current && current->dev == l->dev && current->inode == l->inode && same_path(current, l);
+		bool same = current && current->dev == l->dev && current->inode == l->inode &&
+			    same_path(current, l);
 		if (same && !(l->offset == 0 && current_offset != 0)) {
 			current->end = l->end;
 			current_offset = l->offset;
@@ -168,12 +174,14 @@ struct err *modules_set_maps(struct modules *m, const struct maps *maps, bool *r
 	vec_fini(&m->modules);
 	came = m->next_id != first_new || executable.n != m->executable.n;
 	for (size_t i = 0; !came && i < executable.n; i++)
-		came = executable.v[i].start != m->executable.v[i].start || executable.v[i].end != m->executable.v[i].end;
+		came = executable.v[i].start != m->executable.v[i].start ||
+		       executable.v[i].end != m->executable.v[i].end;
 	for (size_t i = 0; i < m->executable.n; i++)
 		note_former(m, m->executable.v[i], executable.v, executable.n);
 	vec_fini(&m->executable);
 	m->modules.v = list.v, m->modules.n = list.n, m->modules.cap = list.cap;
-	m->executable.v = executable.v, m->executable.n = executable.n, m->executable.cap = executable.cap;
+	m->executable.v = executable.v, m->executable.n = executable.n,
+	m->executable.cap = executable.cap;
 	m->last = NULL;
 	if (ret_lost)
 		*ret_lost = lost;
@@ -191,7 +199,8 @@ struct err *modules_refresh(struct modules *m, bool *ret_lost, bool *ret_new)
 
 struct err *modules_copy(struct modules *m, const struct modules *from)
 {
-	if (!vec_reserve(&m->modules, from->modules.n) || !vec_reserve(&m->executable, from->executable.n))
+	if (!vec_reserve(&m->modules, from->modules.n) ||
+	    !vec_reserve(&m->executable, from->executable.n))
 		return err_no_memory();
 	for (size_t i = 0; i < from->modules.n; i++) {
 		const struct module *old = from->modules.v[i];
@@ -258,7 +267,8 @@ bool modules_was_executable(const struct modules *m, uint64_t pc)
 	return false;
 }
 
-/* The mapped file: through the mapping itself, as the target sees it, or by name. -1 if none of them is the one. */
+/* The mapped file: through the mapping itself, as the target sees it, or by name. -1 if none of
+ * them is the one. */
 static int open_file(const struct modules *m, const struct module *module)
 {
 	char path[4200];
@@ -267,7 +277,8 @@ static int open_file(const struct modules *m, const struct module *module)
 	for (int attempt = 0; attempt < 3; attempt++) {
 		if (attempt == 0)
 			snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)tid,
-				 (unsigned long long)module->start, (unsigned long long)module->first_end);
+				 (unsigned long long)module->start,
+				 (unsigned long long)module->first_end);
 		else if (attempt == 1)
 			snprintf(path, sizeof(path), "/proc/%d/root%s", (int)tid, module->path);
 		else
@@ -289,7 +300,8 @@ struct image *module_image(struct modules *m, struct module *module)
 	module->tried = true;
 	int fd = module->inode && module->path[0] == '/' ? open_file(m, module) : -1;
 	struct image *i = fd >= 0 ? image_of_file(m->store, fd, module->path) : NULL;
-	/* Memory that cannot be read any more leaves the file as it is: the target has gone, its last records are worked off. */
+	/* Memory that cannot be read any more leaves the file as it is: the target has gone, its
+	 * last records are worked off. */
 	uint8_t probe;
 	if (i && mem_read(m->mem, RADDR(module->start), &probe, 1) &&
 	    !image_matches_memory(i, m->mem, RADDR(module->start))) {

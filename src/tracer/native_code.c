@@ -249,12 +249,14 @@ static void places_count(struct target *t, const struct elf_module *foreign,
 		closedir(dir);
 }
 
-/* Every system call comes from memory without a file, at several looks. One that is met while it runs says nothing. */
+/* Every system call comes from memory without a file, at several looks. One that is met while it
+ * runs says nothing. */
 static bool runs_from_cache(struct target *t, const struct elf_module *python)
 {
 	enum { SIGHTINGS = 3, LOOKS_BLIND = 2, LOOKS_MAX = 20 };
 	unsigned n[PLACE_NO_FILE + 1] = { 0 }, n_seen = 0;
-	for (unsigned look = 0; look < (n_seen ? LOOKS_MAX : LOOKS_BLIND) && n_seen < SIGHTINGS; look++) {
+	for (unsigned look = 0; look < (n_seen ? LOOKS_MAX : LOOKS_BLIND) && n_seen < SIGHTINGS;
+	     look++) {
 		if (look)
 			poll(NULL, 0, LOOK_MS);
 		n[PLACE_NO_FILE] = 0;

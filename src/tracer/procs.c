@@ -68,7 +68,8 @@ pid_t proc_living_thread(pid_t pid)
 void proc_path(pid_t pid, const char *name, char *to, size_t cap)
 {
 	pid_t tid = proc_living_thread(pid);
-	/* /proc/TID is there for every thread, and has what /proc/PID has (kernel fs/proc/base.c, proc_pid_lookup()). */
+	/* /proc/TID is there for every thread, and has what /proc/PID has (kernel fs/proc/base.c,
+	 * proc_pid_lookup()). */
 	snprintf(to, cap, "/proc/%d/%s", (int)(tid ? tid : pid), name);
 }
 
@@ -171,8 +172,10 @@ bool proc_status_parse(const char *text, struct proc_status *ret)
 	s.n_threads = status_int(text, "Threads", 0);
 	s.no_new_privs = status_int(text, "NoNewPrivs", 0) != 0;
 	s.has_memory = status_line(text, "VmSize") != NULL;
-	/* Kernels before 6.10 do not say so; all of theirs descend from kthreadd, which is process 2 of the first namespace. */
-	s.is_kernel_thread = status_int(text, "Kthread", !s.has_memory && (s.ppid == 2 || s.tgid == 2)) != 0;
+	/* Kernels before 6.10 do not say so; all of theirs descend from kthreadd, which is process
+	 * 2 of the first namespace. */
+	s.is_kernel_thread = status_int(text, "Kthread",
+					!s.has_memory && (s.ppid == 2 || s.tgid == 2)) != 0;
 	for (int i = 0; i < 4; i++) {
 		char *end;
 		s.uid[i] = (uint32_t)strtoul(uid, &end, 10);
@@ -213,7 +216,8 @@ struct err *proc_status_read(pid_t pid, struct proc_status *ret)
 	/* A first thread that has ended: what the process still has, the others have. */
 	pid_t tid = ret->has_memory || ret->is_kernel_thread ? pid : proc_living_thread(pid);
 	struct proc_status of;
-	if (tid && tid != pid && file_read(tid, "status", text, sizeof(text)) > 0 && proc_status_parse(text, &of)) {
+	if (tid && tid != pid && file_read(tid, "status", text, sizeof(text)) > 0 &&
+	    proc_status_parse(text, &of)) {
 		of.ns_pid = ret->ns_pid; /* the last of NSpid is the thread's there */
 		*ret = of;
 	}
@@ -317,7 +321,8 @@ bool proc_has_execed(pid_t pid)
 		return false;
 	/* proc(5): behind the command stand state, ppid, pgrp, session, tty_nr, tpgid, flags */
 	const char *p = strrchr(text, ')');
-	return p && sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && !(flags & FORKED_NO_EXEC);
+	return p && sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
+	       !(flags & FORKED_NO_EXEC);
 }
 
 bool proc_start_ticks(pid_t pid, uint64_t *ret)

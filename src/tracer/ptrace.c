@@ -38,11 +38,13 @@ void ptrace_serve(void)
 
 struct err *ptrace_pass(pid_t tid, int status, int *ret_signal)
 {
-	enum ptrace_verdict verdict = watch ? watch->reported(watch->ctx, tid, status) : PTRACE_PASS;
+	enum ptrace_verdict verdict = watch ? watch->reported(watch->ctx, tid, status)
+					    : PTRACE_PASS;
 	*ret_signal = verdict == PTRACE_SWALLOW ? 0 : ptrace_signal_of(status);
 	if (verdict != PTRACE_ANOTHER)
 		return NULL;
-	struct err *err = err_create(ERR_TARGET_GONE, "process %d has become another program", (int)tid);
+	struct err *err = err_create(ERR_TARGET_GONE, "process %d has become another program",
+				     (int)tid);
 	if (err->code == ERR_TARGET_GONE) /* else memory was short, and that error is everybody's */
 		err->sys = ESTALE;
 	return err;
@@ -235,11 +237,16 @@ struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status)
 	for (unsigned spins = 0;; spins++) {
 		int status;
 		siginfo_t what = { .si_pid = 0 };
-		/* Look first: an end is news for whoever follows the process (waitpid(-1) there), so it is left to be reaped. */
-		int got = waitid(P_PID, (id_t)tid, &what, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL);
+		/* Look first: an end is news for whoever follows the process (waitpid(-1) there),
+		 * so it is left to be reaped. */
+		int got = waitid(P_PID, (id_t)tid, &what,
+				 WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL);
 		if (got == 0 && what.si_pid == tid) {
-			if (what.si_code == CLD_EXITED || what.si_code == CLD_KILLED || what.si_code == CLD_DUMPED)
-				return err_create(ERR_TARGET_GONE, "thread %d ended while it was being stopped", (int)tid);
+			if (what.si_code == CLD_EXITED || what.si_code == CLD_KILLED ||
+			    what.si_code == CLD_DUMPED)
+				return err_create(ERR_TARGET_GONE,
+						  "thread %d ended while it was being stopped",
+						  (int)tid);
 			if (waitpid(tid, &status, __WALL | WNOHANG) == tid && WIFSTOPPED(status)) {
 				*ret_status = status;
 				return NULL;
@@ -249,15 +256,16 @@ struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status)
 		if (got < 0 && errno != EINTR)
 			return err_create(ERR_TARGET_GONE, "thread %d is gone", (int)tid);
 		if (monotonic_ns() - start > timeout_ns)
-			return err_create(ERR_TIMEOUT, "thread %d did not stop within %.0f ms", (int)tid,
-					  (double)timeout_ns / 1e6);
+			return err_create(ERR_TIMEOUT, "thread %d did not stop within %.0f ms",
+					  (int)tid, (double)timeout_ns / 1e6);
 		if (watch && timeout_ns && spins > 20)
 			watch->others(watch->ctx, tid);
-		/* A first thread that has ended while others of its process go on is not reported (kernel/exit.c, wait_consider_task():
-		 * delay_group_leader()). */
+		/* A first thread that has ended while others of its process go on is not reported
+		 * (kernel/exit.c, wait_consider_task(): delay_group_leader()). */
 		if (spins > 200 && spins % 16 == 0 && is_zombie(tid))
 			return err_create(ERR_TARGET_GONE, "thread %d has ended", (int)tid);
-		/* A stop takes microseconds when the thread can run at all: spin first, then give the processor away. */
+		/* A stop takes microseconds when the thread can run at all: spin first, then give
+		 * the processor away. */
 		if (spins < 200)
 			sched_yield();
 		else
@@ -267,31 +275,39 @@ struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status)
 
 struct err *ptrace_get_regs(pid_t tid, struct user_regs_struct *ret)
 {
-	return request(PTRACE_GETREGS, tid, NULL, ret) < 0 ? failed("read the registers of", tid) : NULL;
+	return request(PTRACE_GETREGS, tid, NULL, ret) < 0 ? failed("read the registers of", tid)
+							   : NULL;
 }
 
 struct err *ptrace_set_regs(pid_t tid, const struct user_regs_struct *regs)
 {
 	struct user_regs_struct copy = *regs;
 	siginfo_t what = { .si_pid = 0 };
-	if (waitid(P_PID, (id_t)tid, &what, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) == 0 && what.si_pid == tid)
+	if (waitid(P_PID, (id_t)tid, &what, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) == 0 &&
+	    what.si_pid == tid)
 		return err_create(ERR_TARGET_GONE, "thread %d was killed", (int)tid);
-	return request(PTRACE_SETREGS, tid, NULL, &copy) < 0 ? failed("set the registers of", tid) : NULL;
+	return request(PTRACE_SETREGS, tid, NULL, &copy) < 0 ? failed("set the registers of", tid)
+							     : NULL;
 }
 
 struct err *ptrace_poke(pid_t tid, uint64_t address, uint64_t word)
 {
-	return request(PTRACE_POKETEXT, tid, (void *)address, (void *)word) < 0 ? failed("write into", tid) : NULL;
+	return request(PTRACE_POKETEXT, tid, (void *)address, (void *)word) < 0
+		   ? failed("write into", tid)
+		   : NULL;
 }
 
 struct err *ptrace_continue(pid_t tid, int signal)
 {
-	return request(PTRACE_CONT, tid, NULL, (void *)(long)signal) < 0 ? failed("continue", tid) : NULL;
+	return request(PTRACE_CONT, tid, NULL, (void *)(long)signal) < 0 ? failed("continue", tid)
+									 : NULL;
 }
 
 struct err *ptrace_continue_to_syscall(pid_t tid, int signal)
 {
-	return request(PTRACE_SYSCALL, tid, NULL, (void *)(long)signal) < 0 ? failed("continue", tid) : NULL;
+	return request(PTRACE_SYSCALL, tid, NULL, (void *)(long)signal) < 0
+		   ? failed("continue", tid)
+		   : NULL;
 }
 
 bool ptrace_is_syscall_stop(int status)
@@ -306,7 +322,8 @@ int ptrace_signal_of(int status)
 
 struct err *ptrace_get_signal(pid_t tid, siginfo_t *ret)
 {
-	return request(PTRACE_GETSIGINFO, tid, NULL, ret) < 0 ? failed("read the signal of", tid) : NULL;
+	return request(PTRACE_GETSIGINFO, tid, NULL, ret) < 0 ? failed("read the signal of", tid)
+							      : NULL;
 }
 
 struct err *ptrace_listen(pid_t tid)
@@ -316,12 +333,15 @@ struct err *ptrace_listen(pid_t tid)
 
 struct err *ptrace_detach(pid_t tid, int signal)
 {
-	return request(PTRACE_DETACH, tid, NULL, (void *)(long)signal) < 0 ? failed("detach from", tid) : NULL;
+	return request(PTRACE_DETACH, tid, NULL, (void *)(long)signal) < 0
+		   ? failed("detach from", tid)
+		   : NULL;
 }
 
 struct err *ptrace_event_message(pid_t tid, unsigned long *ret)
 {
-	return request(PTRACE_GETEVENTMSG, tid, NULL, ret) < 0 ? failed("ask what happened to", tid) : NULL;
+	return request(PTRACE_GETEVENTMSG, tid, NULL, ret) < 0 ? failed("ask what happened to", tid)
+							       : NULL;
 }
 
 static struct err *wait_for_event_stop(pid_t tid, uint64_t timeout_ns, bool *ret_group_stopped)
@@ -330,15 +350,17 @@ static struct err *wait_for_event_stop(pid_t tid, uint64_t timeout_ns, bool *ret
 	for (unsigned i = 0; i < 64; i++) {
 		int status, signal;
 		uint64_t now = monotonic_ns();
-		struct err *err = ptrace_wait_stop(tid, deadline > now ? deadline - now : 0, &status);
+		struct err *err = ptrace_wait_stop(tid, deadline > now ? deadline - now : 0,
+						   &status);
 		if (err)
 			return err;
 		if (status >> 16 == PTRACE_EVENT_STOP) {
 			*ret_group_stopped = WSTOPSIG(status) != SIGTRAP;
 			return NULL;
 		}
-		/* A signal is about to be delivered (or an event reported): let it in, and stop again at the handler's
-		 * first instruction. The trap cleared the pending interrupt (kernel/signal.c, ptrace_stop), so ask anew. */
+		/* A signal is about to be delivered (or an event reported): let it in, and stop
+		 * again at the handler's first instruction. The trap cleared the pending interrupt
+		 * (kernel/signal.c, ptrace_stop), so ask anew. */
 		err = ptrace_pass(tid, status, &signal);
 		if (!err)
 			err = ptrace_interrupt(tid);

@@ -6,8 +6,8 @@
  *   │ code of the module    │       │ frames                   │ ◀ rsp as it was
  *   │ …                     │       │ red zone, 128 bytes      │
  *   ├─ end of the segment ──┤       │ path of an open()        │
- *   │ stub, saved rip, rsp  │ ◀ rip │ struct stub_data         │ ◀ rsp while the stub runs; it pushes below
- *   └─ end of the page ─────┘       └──────────────────────────┘
+ *   │ stub, saved rip, rsp  │ ◀ rip │ struct stub_data         │ ◀ rsp while the stub runs; it
+ * pushes below └─ end of the page ─────┘       └──────────────────────────┘
  */
 #include "tracer/remote_call.h"
 
@@ -50,13 +50,14 @@ struct stub_data {
 	struct remote_op ops[REMOTE_MAX_OPS];
 	char path[128];
 };
-_Static_assert(offsetof(struct stub_data, ops) == 40 && sizeof(struct remote_op) == 56, "stub.S and ops.inc rely on these");
+_Static_assert(offsetof(struct stub_data, ops) == 40 && sizeof(struct remote_op) == 56,
+	       "stub.S and ops.inc rely on these");
 
-#define RED_ZONE 128u /* System V ABI, x86-64, 3.2.2 */
-#define PAGE 4096u
+#define RED_ZONE      128u /* System V ABI, x86-64, 3.2.2 */
+#define PAGE          4096u
 #define CALL_GRACE_NS 200000000ull
-#define TAKE_BACK_NS 50000000ull
-#define HOLD_STEP_NS 20000000ull     /* between two looks at threads that stop late */
+#define TAKE_BACK_NS  50000000ull
+#define HOLD_STEP_NS  20000000ull /* between two looks at threads that stop late */
 /* more, for a thread that waits for a processor to stop or to go on */
 #define STARVED_NS 8000000000ull
 
@@ -65,8 +66,8 @@ size_t remote_stub_bytes(void)
 	return stub_blob_bytes;
 }
 
-void remote_program_add(struct remote_program *p, uint64_t op, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
-			uint64_t a4, uint64_t a5)
+void remote_program_add(struct remote_program *p, uint64_t op, uint64_t a0, uint64_t a1,
+			uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
 {
 	CHECK(p->n_ops < REMOTE_MAX_OPS);
 	p->ops[p->n_ops++] = (struct remote_op){ op, { a0, a1, a2, a3, a4, a5 } };
@@ -87,13 +88,18 @@ struct err *remote_place_wait(const struct remote_target *t, uint64_t timeout_ns
 	uint64_t deadline = monotonic_ns() + timeout_ns;
 	for (;;) {
 		bool outside = false;
-		struct err *err = threads_check_outside(t, t->place->code.v, t->place->code.v + t->place->n_bytes, &outside);
+		struct err *err = threads_check_outside(
+		    t, t->place->code.v, t->place->code.v + t->place->n_bytes, &outside);
 		if (!err && outside) {
 			t->place->is_left = false;
 			return NULL;
 		}
 		if ((err && err->code != ERR_TIMEOUT) || monotonic_ns() >= deadline)
-			return err ? err : err_create(ERR_TIMEOUT, "a thread of process %d has not come back from an earlier call", (int)t->pid);
+			return err ? err
+				   : err_create(ERR_TIMEOUT,
+						"a thread of process %d has not come back from an "
+						"earlier call",
+						(int)t->pid);
 		err_destroy(err);
 		ptrace_serve();
 		pending_detach_poll(); /* it may have stopped on its way */
@@ -116,10 +122,17 @@ static bool has_finite_timeout(const struct user_regs_struct *r)
 	}
 }
 
-/* Registers as they must be when the thread goes on: a call that our stop interrupted is made again. */
-static void resume_regs(const struct remote_target *t, struct user_regs_struct *r, bool *ret_extended)
+/* Registers as they must be when the thread goes on: a call that our stop interrupted is made
+ * again. */
+static void resume_regs(const struct remote_target *t, struct user_regs_struct *r,
+			bool *ret_extended)
 {
-	enum { RESTARTSYS = -512, RESTARTNOINTR = -513, RESTARTNOHAND = -514, RESTART_RESTARTBLOCK = -516 };
+	enum {
+		RESTARTSYS = -512,
+		RESTARTNOINTR = -513,
+		RESTARTNOHAND = -514,
+		RESTART_RESTARTBLOCK = -516
+	};
 	if ((int64_t)r->orig_rax < 0)
 		return;
 	int64_t rax = (int64_t)r->rax;
@@ -131,8 +144,9 @@ static void resume_regs(const struct remote_target *t, struct user_regs_struct *
 		r->rax = SYS_restart_syscall;
 	} else if (rax == -EINTR) {
 		bool finite = has_finite_timeout(r);
-		if (finite && (r->orig_rax == SYS_epoll_wait || r->orig_rax == SYS_epoll_pwait ||
-			       r->orig_rax == SYS_rt_sigtimedwait) &&
+		if (finite &&
+		    (r->orig_rax == SYS_epoll_wait || r->orig_rax == SYS_epoll_pwait ||
+		     r->orig_rax == SYS_rt_sigtimedwait) &&
 		    thread_is_called_by_python(t, r->rip, r->rsp))
 			return;
 		r->rip -= 2;
@@ -141,7 +155,8 @@ static void resume_regs(const struct remote_target *t, struct user_regs_struct *
 	}
 }
 
-struct err *remote_call_write_held(const struct remote_target *t, pid_t tid, raddr to, const void *bytes, size_t n)
+struct err *remote_call_write_held(const struct remote_target *t, pid_t tid, raddr to,
+				   const void *bytes, size_t n)
 {
 	struct err *err = remote_mem_write(t->mem, to, bytes, n);
 	if (!err || err->code == ERR_TARGET_GONE) /* by that number there may be another program */
@@ -158,21 +173,28 @@ struct err *remote_call_write_held(const struct remote_target *t, pid_t tid, rad
 	return NULL;
 }
 
-/* A test wants one of these calls to fail: the thread makes another one instead, which cannot but fail so. */
+/* A test wants one of these calls to fail: the thread makes another one instead, which cannot but
+ * fail so. */
 static void fail_on_purpose(pid_t tid, struct remote_op *ops, size_t n)
 {
-	const uint64_t no_calls = REMOTE_FLAG(REMOTE_LINK) | REMOTE_FLAG(REMOTE_UNLINK) | REMOTE_FLAG(REMOTE_STORE);
+	const uint64_t no_calls = REMOTE_FLAG(REMOTE_LINK) | REMOTE_FLAG(REMOTE_UNLINK) |
+				  REMOTE_FLAG(REMOTE_STORE);
 	for (size_t i = 0; i < n; i++) {
 		struct proc_status status = { .ns_pid = tid };
 		switch (ops[i].op & no_calls ? 0 : fault_before(FAULT_CALL)) {
 		case 0: break;
 		case ENOMEM: /* more than there is */
-			ops[i] = (struct remote_op){ SYS_mmap, { 0, 1ull << 47, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1, 0 } };
+			ops[i] = (struct remote_op){ SYS_mmap,
+						     { 0, 1ull << 47, PROT_NONE,
+						       MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1,
+						       0 } };
 			break;
 		/* nobody traces himself: kernel/ptrace.c, ptrace_attach, same_thread_group */
 		case EPERM:
 			err_destroy(proc_status_read(tid, &status));
-			ops[i] = (struct remote_op){ SYS_ptrace, { PTRACE_SEIZE, (uint64_t)status.ns_pid, 0, 0, 0, 0 } };
+			ops[i] = (struct remote_op){
+				SYS_ptrace, { PTRACE_SEIZE, (uint64_t)status.ns_pid, 0, 0, 0, 0 }
+			};
 			break;
 		/* no such call: ENOSYS */
 		default: ops[i] = (struct remote_op){ 0xfff, { 0 } }; break;
@@ -181,8 +203,9 @@ static void fail_on_purpose(pid_t tid, struct remote_op *ops, size_t n)
 }
 
 /* *ret_data: where the struct stub_data is. *ret_back: the registers it will go on with. */
-static struct err *set_up(const struct remote_target *t, pid_t tid, const struct remote_program *program,
-			  struct remote_call_stats *stats, uint64_t *ret_data, struct user_regs_struct *ret_back)
+static struct err *set_up(const struct remote_target *t, pid_t tid,
+			  const struct remote_program *program, struct remote_call_stats *stats,
+			  uint64_t *ret_data, struct user_regs_struct *ret_back)
 {
 	struct user_regs_struct regs;
 	struct err *err = ptrace_get_regs(tid, &regs);
@@ -207,14 +230,16 @@ static struct err *set_up(const struct remote_target *t, pid_t tid, const struct
 		data.mailbox = at + offsetof(struct stub_data, total_bytes);
 	if (program->path) {
 		if (strlen(program->path) >= sizeof(data.path))
-			return err_create(ERR_UNSUPPORTED, "path too long for the target: %s", program->path);
+			return err_create(ERR_UNSUPPORTED, "path too long for the target: %s",
+					  program->path);
 		strcpy(data.path, program->path);
 		for (size_t i = 0; i < program->n_ops; i++)
 			for (size_t k = 0; k < 6; k++)
 				if (data.ops[i].args[k] == REMOTE_PATH)
 					data.ops[i].args[k] = at + offsetof(struct stub_data, path);
 	}
-	/* A first hook (boot.h) that stands there may be longer. Its rest goes with it: nobody would know of it should we be killed. */
+	/* A first hook (boot.h) that stands there may be longer. Its rest goes with it: nobody
+	 * would know of it should we be killed. */
 	uint8_t code[REMOTE_PLACE_BYTES];
 	size_t n_code = t->place->n_bytes > stub_blob_bytes ? t->place->n_bytes : stub_blob_bytes;
 	memcpy(code, t->place->before, n_code);
@@ -223,7 +248,9 @@ static struct err *set_up(const struct remote_target *t, pid_t tid, const struct
 	memcpy(code + stub_blob_bytes - 8, &regs.rsp, 8);
 
 	uint64_t waiting = program->pending ? program->pending | REMOTE_PENDING : 0;
-	err = t->place->mailbox.v ? remote_mem_write(t->mem, t->place->mailbox, &waiting, sizeof(waiting)) : NULL;
+	err = t->place->mailbox.v
+		  ? remote_mem_write(t->mem, t->place->mailbox, &waiting, sizeof(waiting))
+		  : NULL;
 	if (!err)
 		err = remote_mem_write(t->mem, RADDR(at), &data, sizeof(data));
 	if (!err)
@@ -238,8 +265,10 @@ static struct err *set_up(const struct remote_target *t, pid_t tid, const struct
 	return ptrace_set_regs(tid, &regs);
 }
 
-/* A thread in the stub has come to the end of a call. Was it the last one? Then *ret_error is 0, or what failed. */
-static bool was_last_call(const struct user_regs_struct *r, const struct stub_data *d, int *ret_error)
+/* A thread in the stub has come to the end of a call. Was it the last one? Then *ret_error is 0, or
+ * what failed. */
+static bool was_last_call(const struct user_regs_struct *r, const struct stub_data *d,
+			  int *ret_error)
 {
 	/* r12: how many are to come, or the error that is being undone */
 	int64_t left = (int64_t)r->r12, rax = (int64_t)r->rax;
@@ -254,10 +283,12 @@ static bool was_last_call(const struct user_regs_struct *r, const struct stub_da
 	return (!d->base || !d->total_bytes) && d->fd < 0;
 }
 
-/* A request that failed for no reason of the target's is made again: the thread must not be left within the stub. */
+/* A request that failed for no reason of the target's is made again: the thread must not be left
+ * within the stub. */
 static bool again(struct err **err, unsigned *n_tries)
 {
-	if (!*err || (*err)->code == ERR_TARGET_GONE || (*err)->code == ERR_TIMEOUT || ++*n_tries > 3)
+	if (!*err || (*err)->code == ERR_TARGET_GONE || (*err)->code == ERR_TIMEOUT ||
+	    ++*n_tries > 3)
 		return false;
 	err_destroy(*err);
 	*err = NULL;
@@ -265,8 +296,9 @@ static bool again(struct err **err, unsigned *n_tries)
 }
 
 /*
- * A thread that was sent into the stub and has not made its first step there: frozen in between by its control group, or without a
- * processor. It stands still: its registers are put back as if nothing had been asked of it. False: it has begun.
+ * A thread that was sent into the stub and has not made its first step there: frozen in between by
+ * its control group, or without a processor. It stands still: its registers are put back as if
+ * nothing had been asked of it. False: it has begun.
  */
 static bool take_back(const struct remote_target *t, pid_t tid, const struct user_regs_struct *back)
 {
@@ -281,7 +313,8 @@ static bool take_back(const struct remote_target *t, pid_t tid, const struct use
 	return is_back;
 }
 
-/* Nobody could be stopped, or went on when it was: the cause, if /proc shows it. Returns err, or a better one in its place. */
+/* Nobody could be stopped, or went on when it was: the cause, if /proc shows it. Returns err, or a
+ * better one in its place. */
 static struct err *explain_timeout(const struct remote_target *t, struct err *err)
 {
 	struct blocked blocked;
@@ -291,11 +324,14 @@ static struct err *explain_timeout(const struct remote_target *t, struct err *er
 	return err_with_hint(err_create(ERR_TIMEOUT, "%s", blocked.why), "%s", blocked.cure);
 }
 
-/* Killed before the registers are put back, the stub goes on by itself to the same place; after, nothing is left to do. */
-struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, const struct remote_program *program,
-				    uint64_t timeout_ns, struct remote_call_stats *stats, uint64_t *ret_value)
+/* Killed before the registers are put back, the stub goes on by itself to the same place; after,
+ * nothing is left to do. */
+struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t,
+				    const struct remote_program *program, uint64_t timeout_ns,
+				    struct remote_call_stats *stats, uint64_t *ret_value)
 {
-	CHECK(program->n_ops && program->ops[program->n_ops - 1].op >> 32 < 1ull << REMOTE_SAVE_BASE);
+	CHECK(program->n_ops &&
+	      program->ops[program->n_ops - 1].op >> 32 < 1ull << REMOTE_SAVE_BASE);
 	uint64_t deadline = monotonic_ns() + timeout_ns, at;
 	struct user_regs_struct back, regs;
 	struct stub_data data;
@@ -303,14 +339,16 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, co
 	int deliver = 0, failed = 0;
 	unsigned n_tries = 0;
 	bool is_filtered;
-	struct err *err = filter_suspend(t, tid, t->attached ? ptrace_options(tid) : PTRACE_O_TRACESYSGOOD, &is_filtered);
+	struct err *err = filter_suspend(
+	    t, tid, t->attached ? ptrace_options(tid) : PTRACE_O_TRACESYSGOOD, &is_filtered);
 	if (err)
 		return err;
 	err = set_up(t, tid, program, stats, &at, &back);
 	stats->tid = tid;
 	if (err) {
 		filter_restore(t, tid);
-		err_destroy(remote_call_write_held(t, tid, t->place->code, t->place->before, t->place->n_bytes));
+		err_destroy(remote_call_write_held(t, tid, t->place->code, t->place->before,
+						   t->place->n_bytes));
 		return err;
 	}
 	while (!err) {
@@ -337,19 +375,24 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, co
 		do
 			err = ptrace_get_regs(tid, &regs);
 		while (again(&err, &n_tries));
-		/* A handler of the program may run in between, with calls of its own and the one that ends it. */
-		bool is_ours = !err && regs.rip - t->place->code.v < stub_blob_bytes && (int64_t)regs.orig_rax >= 0;
+		/* A handler of the program may run in between, with calls of its own and the one
+		 * that ends it. */
+		bool is_ours = !err && regs.rip - t->place->code.v < stub_blob_bytes &&
+			       (int64_t)regs.orig_rax >= 0;
 		if (!err && !is_ours)
 			continue;
 		is_read = false;
 		for (unsigned i = 0; !err && i < 3 && !is_read; i++)
-			is_read = !fault_before(FAULT_ANSWER) && remote_mem_read(t->mem, RADDR(at), &data, sizeof(data));
+			is_read = !fault_before(FAULT_ANSWER) &&
+				  remote_mem_read(t->mem, RADDR(at), &data, sizeof(data));
 		if (!err && !is_read)
 			err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
 		if (!err && was_last_call(&regs, &data, &failed))
 			break;
 	}
-	struct err *stopped = err && err->code == ERR_TIMEOUT ? ptrace_stop_for_change(tid, TAKE_BACK_NS, &group_stopped) : NULL;
+	struct err *stopped = err && err->code == ERR_TIMEOUT
+				  ? ptrace_stop_for_change(tid, TAKE_BACK_NS, &group_stopped)
+				  : NULL;
 	bool is_back = err && err->code == ERR_TIMEOUT && !stopped && take_back(t, tid, &back);
 	/* it goes on with the list when it can */
 	if (err && err->code == ERR_TIMEOUT && !stopped && !is_back)
@@ -358,13 +401,19 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, co
 	if (is_back) {
 		err_destroy(err);
 		filter_restore(t, tid);
-		err_destroy(remote_call_write_held(t, tid, t->place->code, t->place->before, t->place->n_bytes));
-		return err_create(ERR_BUSY, "thread %d cannot go on: process %d is frozen, or gets no processor", (int)tid, (int)t->pid);
+		err_destroy(remote_call_write_held(t, tid, t->place->code, t->place->before,
+						   t->place->n_bytes));
+		return err_create(
+		    ERR_BUSY, "thread %d cannot go on: process %d is frozen, or gets no processor",
+		    (int)tid, (int)t->pid);
 	}
-	/* What the stub would answer: killed behind the next request, nothing else would tell of what has been mapped. */
+	/* What the stub would answer: killed behind the next request, nothing else would tell of
+	 * what has been mapped. */
 	uint64_t done = data.base ? data.base : 1;
 	do
-		err = err || failed || !t->place->mailbox.v ? err : remote_call_write_held(t, tid, t->place->mailbox, &done, sizeof(done));
+		err = err || failed || !t->place->mailbox.v
+			  ? err
+			  : remote_call_write_held(t, tid, t->place->mailbox, &done, sizeof(done));
 	while (again(&err, &n_tries));
 	do
 		err = err ? err : ptrace_set_regs(tid, &back);
@@ -376,9 +425,13 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t, co
 	if (!err && !failed)
 		*ret_value = done;
 	do
-		err = err ? err : remote_call_write_held(t, tid, t->place->code, t->place->before, t->place->n_bytes);
+		err = err ? err
+			  : remote_call_write_held(t, tid, t->place->code, t->place->before,
+						   t->place->n_bytes);
 	while (again(&err, &n_tries));
-	return !err && failed ? err_sys(failed, "a system call made in process %d failed", (int)t->pid) : err;
+	return !err && failed
+		   ? err_sys(failed, "a system call made in process %d failed", (int)t->pid)
+		   : err;
 }
 
 /* ---- running it ---- */
@@ -393,8 +446,8 @@ static bool inside(uint64_t v, uint64_t start, uint64_t end)
 	return v >= start && v < end;
 }
 
-/* Threads that were seized but would not stop in time: they cannot be detached from while they run. They are let go as
- * soon as they stop, or by our own end. */
+/* Threads that were seized but would not stop in time: they cannot be detached from while they run.
+ * They are let go as soon as they stop, or by our own end. */
 static pid_t pending_detach[64];
 static size_t n_pending_detach;
 
@@ -435,15 +488,16 @@ static void pending_detach_poll(void)
 }
 
 /*
- * A thread in a job-control stop runs its list while we hold it. It may trap once more at its first step: SEIZE alone
- * stops a thread that was stopped already (kernel/ptrace.c, ptrace_attach), and if that came before our INTERRUPT, the
- * INTERRUPT is still to come.
+ * A thread in a job-control stop runs its list while we hold it. It may trap once more at its first
+ * step: SEIZE alone stops a thread that was stopped already (kernel/ptrace.c, ptrace_attach), and
+ * if that came before our INTERRUPT, the INTERRUPT is still to come.
  */
 static struct err *wait_for_answer(const struct remote_target *t, pid_t tid, uint64_t deadline)
 {
 	uint64_t value = 0;
 	while (monotonic_ns() < deadline) {
-		if (remote_mem_read(t->mem, t->place->mailbox, &value, sizeof(value)) && is_answer(value))
+		if (remote_mem_read(t->mem, t->place->mailbox, &value, sizeof(value)) &&
+		    is_answer(value))
 			return NULL;
 		int status, signal = 0;
 		struct err *err = ptrace_wait_stop(tid, 0, &status);
@@ -460,9 +514,10 @@ static struct err *wait_for_answer(const struct remote_target *t, pid_t tid, uin
 	return NULL;
 }
 
-/* Seize a thread and bring it to a stop. One that does not stop in time is let go as soon as it does, unless it is asked for
- * again before. */
-struct err *remote_call_hold(const struct remote_target *t, pid_t tid, uint64_t timeout_ns, bool *ret_group_stopped)
+/* Seize a thread and bring it to a stop. One that does not stop in time is let go as soon as it
+ * does, unless it is asked for again before. */
+struct err *remote_call_hold(const struct remote_target *t, pid_t tid, uint64_t timeout_ns,
+			     bool *ret_group_stopped)
 {
 	struct err *err = NULL;
 	/* it is on its way to that stop */
@@ -474,7 +529,8 @@ struct err *remote_call_hold(const struct remote_target *t, pid_t tid, uint64_t 
 			return err;
 	}
 	uint64_t deadline = monotonic_ns() + timeout_ns;
-	err = ptrace_stop_for_change(tid, timeout_ns < HOLD_STEP_NS ? timeout_ns : HOLD_STEP_NS, ret_group_stopped);
+	err = ptrace_stop_for_change(tid, timeout_ns < HOLD_STEP_NS ? timeout_ns : HOLD_STEP_NS,
+				     ret_group_stopped);
 	while (err && err->code == ERR_TIMEOUT && monotonic_ns() < deadline) {
 		err_destroy(err);
 		pending_detach_poll();
@@ -485,8 +541,9 @@ struct err *remote_call_hold(const struct remote_target *t, pid_t tid, uint64_t 
 	return err;
 }
 
-/* The mailbox is written a few instructions before the thread has left the stub, and the way back stands in the stub: if
- * the thread lost its processor just there, the stub must not be written anew. */
+/* The mailbox is written a few instructions before the thread has left the stub, and the way back
+ * stands in the stub: if the thread lost its processor just there, the stub must not be written
+ * anew. */
 static bool is_in_stub(const struct remote_target *t, pid_t tid)
 {
 	struct user_regs_struct regs;
@@ -496,7 +553,8 @@ static bool is_in_stub(const struct remote_target *t, pid_t tid)
 	return is_in;
 }
 
-/* The thread that must be looked at before the stub is used again, because nobody knows where it is; 0 none. */
+/* The thread that must be looked at before the stub is used again, because nobody knows where it
+ * is; 0 none. */
 static pid_t straggler(const struct remote_target *t)
 {
 	struct thread_place at;
@@ -504,7 +562,9 @@ static pid_t straggler(const struct remote_target *t)
 	if (!tid || !thread_place_read(t->pid, tid, &at))
 		return 0;
 	bool is_known = at.syscall != -2 && at.syscall != -3;
-	return is_known && !inside(at.pc, t->place->code.v, t->place->code.v + stub_blob_bytes) ? 0 : tid;
+	return is_known && !inside(at.pc, t->place->code.v, t->place->code.v + stub_blob_bytes)
+		   ? 0
+		   : tid;
 }
 
 /* Of a thread that we hold. */
@@ -514,16 +574,19 @@ struct err *remote_call_let_go(const struct remote_target *t, pid_t tid, bool gr
 	filter_restore(t, tid);
 	for (unsigned try = 0; try < 2; try++) { /* held it must not stay, whatever went wrong */
 		err_destroy(err);
-		err = !t->attached ? ptrace_detach(tid, 0) : group_stopped ? ptrace_listen(tid) : ptrace_continue(tid, 0);
+		err = !t->attached    ? ptrace_detach(tid, 0)
+		      : group_stopped ? ptrace_listen(tid)
+				      : ptrace_continue(tid, 0);
 		if (!err || err->code == ERR_TARGET_GONE)
 			break;
 	}
 	return err;
 }
 
-/* Our stop has ended a call that does not restart by itself: it is made again. Of a thread that ran a moment ago, so the call
- * had only begun. */
-struct err *remote_call_repair_held(const struct remote_target *t, pid_t tid, struct user_regs_struct *ret)
+/* Our stop has ended a call that does not restart by itself: it is made again. Of a thread that ran
+ * a moment ago, so the call had only begun. */
+struct err *remote_call_repair_held(const struct remote_target *t, pid_t tid,
+				    struct user_regs_struct *ret)
 {
 	bool extended = false;
 	struct err *err = ptrace_get_regs(tid, ret);
@@ -533,20 +596,24 @@ struct err *remote_call_repair_held(const struct remote_target *t, pid_t tid, st
 	return ptrace_set_regs(tid, ret);
 }
 
-/* One look-up for what hardly ever happens: is a file mapped at exactly this range still? (proc(5), map_files) */
+/* One look-up for what hardly ever happens: is a file mapped at exactly this range still? (proc(5),
+ * map_files) */
 static bool is_mapped_so(pid_t pid, const struct mapping *m)
 {
 	char path[96];
 	struct stat st;
-	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)pid, (unsigned long long)m->start, (unsigned long long)m->end);
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)pid,
+		 (unsigned long long)m->start, (unsigned long long)m->end);
 	if (lstat(path, &st) == 0)
 		return true;
 	pid_t tid = proc_living_thread(pid);
-	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)tid, (unsigned long long)m->start, (unsigned long long)m->end);
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)tid,
+		 (unsigned long long)m->start, (unsigned long long)m->end);
 	return tid && tid != pid && lstat(path, &st) == 0;
 }
 
-/* dlclose and dlopen put other things where a module was, or the same pieces with other rights for a while. */
+/* dlclose and dlopen put other things where a module was, or the same pieces with other rights for
+ * a while. */
 struct err *remote_call_check_still_there(const struct remote_target *t)
 {
 	CLEANUP(maps) struct maps *now = NULL;
@@ -554,22 +621,27 @@ struct err *remote_call_check_still_there(const struct remote_target *t)
 	const struct elf_module *module = t->fleeting ? t->fleeting : t->unloadable;
 	for (size_t i = 0; !err && module && i < t->maps->n; i++) {
 		const struct mapping *was = &t->maps->v[i], *is;
-		bool concerned = was->start >= module->start.v && was->start < module->end.v && (was->exec || was->write);
-		if (!concerned && (!t->place || !(was->start <= t->place->code.v && t->place->code.v < was->end)))
+		bool concerned = was->start >= module->start.v && was->start < module->end.v &&
+				 (was->exec || was->write);
+		if (!concerned &&
+		    (!t->place || !(was->start <= t->place->code.v && t->place->code.v < was->end)))
 			continue;
 		if (!t->fleeting && (!was->exec || !was->inode || is_mapped_so(t->pid, was)))
 			continue;
 		err = now ? NULL : maps_read(t->pid, &now);
 		is = now ? maps_find(now, RADDR(was->start)) : NULL;
-		if (!err && (!is || is->start != was->start || is->end != was->end || is->inode != was->inode || is->dev != was->dev ||
+		if (!err && (!is || is->start != was->start || is->end != was->end ||
+			     is->inode != was->inode || is->dev != was->dev ||
 			     is->exec != was->exec || is->write != was->write))
-			err = err_create(ERR_BUSY, "process %d is unloading %s", (int)t->pid, module->path);
+			err = err_create(ERR_BUSY, "process %d is unloading %s", (int)t->pid,
+					 module->path);
 	}
 	if (!err && t->to_link) {
 		struct python_runtime again = *t->to_link;
 		python_runtime_refresh(remote_mem_reader(t->mem), &again);
 		if (again.is_finalising)
-			err = err_create(ERR_BUSY, "the interpreter of process %d is ending", (int)t->pid);
+			err = err_create(ERR_BUSY, "the interpreter of process %d is ending",
+					 (int)t->pid);
 	}
 	return err;
 }
@@ -589,8 +661,9 @@ static void let_go_later(const struct remote_target *t, pid_t tid, uint64_t time
 	err_destroy(err);
 }
 
-static struct err *run_in_thread(const struct remote_target *t, pid_t tid, const struct remote_program *program,
-				 uint64_t timeout_ns, struct remote_call_stats *stats, struct user_regs_struct *ret_back)
+static struct err *run_in_thread(const struct remote_target *t, pid_t tid,
+				 const struct remote_program *program, uint64_t timeout_ns,
+				 struct remote_call_stats *stats, struct user_regs_struct *ret_back)
 {
 	uint64_t start = monotonic_ns();
 	bool group_stopped;
@@ -599,7 +672,10 @@ static struct err *run_in_thread(const struct remote_target *t, pid_t tid, const
 		return err;
 	if (tid == t->place->last_tid && is_in_stub(t, tid)) {
 		err = remote_call_let_go(t, tid, group_stopped);
-		return err ? err : err_create(ERR_TIMEOUT, "thread %d has not come back from an earlier call", (int)tid);
+		return err ? err
+			   : err_create(ERR_TIMEOUT,
+					"thread %d has not come back from an earlier call",
+					(int)tid);
 	}
 	bool is_filtered = false;
 	err = remote_call_check_still_there(t);
@@ -608,8 +684,9 @@ static struct err *run_in_thread(const struct remote_target *t, pid_t tid, const
 		err = filter_suspend(t, tid, t->attached ? ptrace_options(tid) : 0, &is_filtered);
 	if (!err)
 		err = set_up(t, tid, program, stats, &data, ret_back);
-	/* A job-control stop would keep the thread from running its list: let it run now, it stops again when we let go. A
-	 * seccomp filter is suspended only while we are attached: stay until the list is done. */
+	/* A job-control stop would keep the thread from running its list: let it run now, it stops
+	 * again when we let go. A seccomp filter is suspended only while we are attached: stay
+	 * until the list is done. */
 	bool stay = !err && (is_filtered || group_stopped);
 	struct err *go = stay ? ptrace_continue(tid, 0) : remote_call_let_go(t, tid, group_stopped);
 	stats->pause_ns = monotonic_ns() - start;
@@ -626,8 +703,10 @@ static struct err *run_in_thread(const struct remote_target *t, pid_t tid, const
 	return err ? err : go;
 }
 
-/* It does not answer: is it where it was before it was sent? Then nothing of ours is left to be done, now or later. */
-static bool is_taken_back(const struct remote_target *t, pid_t tid, const struct user_regs_struct *back)
+/* It does not answer: is it where it was before it was sent? Then nothing of ours is left to be
+ * done, now or later. */
+static bool is_taken_back(const struct remote_target *t, pid_t tid,
+			  const struct user_regs_struct *back)
 {
 	bool group_stopped = false;
 	struct err *err = remote_call_hold(t, tid, TAKE_BACK_NS, &group_stopped);
@@ -640,8 +719,8 @@ static bool is_taken_back(const struct remote_target *t, pid_t tid, const struct
 	return is_back;
 }
 
-/* It was sent off and then stopped by a signal before it had run its list (SIGSTOP between our INTERRUPT and our DETACH): let
- * it run the list inside of its stop. */
+/* It was sent off and then stopped by a signal before it had run its list (SIGSTOP between our
+ * INTERRUPT and our DETACH): let it run the list inside of its stop. */
 static void run_inside_stop(const struct remote_target *t, pid_t tid, uint64_t deadline)
 {
 	struct thread_place at;
@@ -649,7 +728,8 @@ static void run_inside_stop(const struct remote_target *t, pid_t tid, uint64_t d
 	if (!thread_place_read(t->pid, tid, &at) || at.state != (t->attached ? 't' : 'T'))
 		return;
 	uint64_t now = monotonic_ns();
-	struct err *err = remote_call_hold(t, tid, deadline > now ? deadline - now : 0, &group_stopped);
+	struct err *err = remote_call_hold(t, tid, deadline > now ? deadline - now : 0,
+					   &group_stopped);
 	if (!err && group_stopped) {
 		bool is_filtered;
 		err = filter_suspend(t, tid, t->attached ? ptrace_options(tid) : 0, &is_filtered);
@@ -671,18 +751,21 @@ static struct err *answer(const struct remote_target *t, uint64_t *ret_value)
 	uint64_t value = 0;
 	bool is_read = remote_mem_read(t->mem, t->place->mailbox, &value, sizeof(value));
 	if (!is_read || (is_answer(value) && fault_before(FAULT_ANSWER))) {
-		/* Gone, or not to be read just now: what it has mapped by then must not be forgotten. */
+		/* Gone, or not to be read just now: what it has mapped by then must not be
+		 * forgotten. */
 		struct proc_status status;
 		struct err *err = proc_status_read(t->pid, &status);
 		bool is_there = !err && status.has_memory;
 		err_destroy(err);
-		return is_there ? err_create(ERR_TIMEOUT, "the answer of process %d cannot be read", (int)t->pid)
+		return is_there ? err_create(ERR_TIMEOUT, "the answer of process %d cannot be read",
+					     (int)t->pid)
 				: err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
 	}
 	if (!is_answer(value))
 		return err_create(ERR_TIMEOUT, "process %d has not answered yet", (int)t->pid);
 	if ((int64_t)value < 0 && (int64_t)value > -4096)
-		return err_sys((int)-(int64_t)value, "a system call made in process %d failed", (int)t->pid);
+		return err_sys((int)-(int64_t)value, "a system call made in process %d failed",
+			       (int)t->pid);
 	*ret_value = value;
 	return NULL;
 }
@@ -696,11 +779,13 @@ static bool any_unfiltered(const struct thread_place *threads, size_t n)
 	return false;
 }
 
-struct err *remote_call_run(const struct remote_target *t, const struct remote_program *program, uint64_t avoid_start,
-			    uint64_t avoid_end, uint64_t timeout_ns, struct remote_call_stats *stats, uint64_t *ret_value)
+struct err *remote_call_run(const struct remote_target *t, const struct remote_program *program,
+			    uint64_t avoid_start, uint64_t avoid_end, uint64_t timeout_ns,
+			    struct remote_call_stats *stats, uint64_t *ret_value)
 {
 	/* Who follows the target has other things to do than to wait for it. */
-	uint64_t deadline = monotonic_ns() + timeout_ns, patient_until = deadline + (t->attached ? 0 : STARVED_NS);
+	uint64_t deadline = monotonic_ns() + timeout_ns,
+		 patient_until = deadline + (t->attached ? 0 : STARVED_NS);
 	struct err *last = NULL;
 	struct user_regs_struct back;
 	bool started = false;
@@ -743,20 +828,30 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 			err_destroy(last);
 			last = run_in_thread(t, threads[i].tid, program, left, stats, &back);
 			started = !last;
-			if (last && (last->code == ERR_DENIED || last->code == ERR_BUSY || last->sys == ESTALE)) {
+			if (last && (last->code == ERR_DENIED || last->code == ERR_BUSY ||
+				     last->sys == ESTALE)) {
 				free(threads);
 				return last;
 			}
 		}
 		free(threads);
 		uint64_t now = monotonic_ns();
-		if (!started && now >= deadline && now < patient_until && threads_any_starved(t->pid))
+		if (!started && now >= deadline && now < patient_until &&
+		    threads_any_starved(t->pid))
 			deadline = now + timeout_ns;
 		if (!started && now >= deadline)
-			return explain_timeout(t, last       ? last
-						  : all_show ? err_with_hint(err_create(ERR_TIMEOUT, "every thread of process %d waits in a call that a stop would end early", (int)t->pid),
-									     "try again while one of its threads does something else")
-							     : err_create(ERR_TIMEOUT, "no thread of process %d could be stopped", (int)t->pid));
+			return explain_timeout(
+			    t, last ? last
+			       : all_show
+				   ? err_with_hint(
+					 err_create(ERR_TIMEOUT,
+						    "every thread of process %d waits in a call "
+						    "that a stop would end early",
+						    (int)t->pid),
+					 "try again while one of its threads does something else")
+				   : err_create(ERR_TIMEOUT,
+						"no thread of process %d could be stopped",
+						(int)t->pid));
 		ptrace_serve();
 		if (!started)
 			poll(NULL, 0, 1);
@@ -772,7 +867,8 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 		uint64_t now = monotonic_ns();
 		if (err && now >= deadline && now < patient_until && threads_any_starved(t->pid))
 			deadline = now + CALL_GRACE_NS;
-		if (err && err->code == ERR_TIMEOUT && now >= deadline && is_taken_back(t, stats->tid, &back))
+		if (err && err->code == ERR_TIMEOUT && now >= deadline &&
+		    is_taken_back(t, stats->tid, &back))
 			return explain_timeout(t, err);
 		if (!err || err->code != ERR_TIMEOUT || now >= deadline)
 			return err;
@@ -787,9 +883,10 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 	}
 }
 
-/* A running thread's registers: stopped for a few microseconds, let go at once. Until it gets a processor to stop on, it
- * loses nothing by our waiting. */
-static struct err *look_at_running(const struct remote_target *t, pid_t tid, const struct code_range *code, bool *ret_outside)
+/* A running thread's registers: stopped for a few microseconds, let go at once. Until it gets a
+ * processor to stop on, it loses nothing by our waiting. */
+static struct err *look_at_running(const struct remote_target *t, pid_t tid,
+				   const struct code_range *code, bool *ret_outside)
 {
 	struct user_regs_struct r;
 	bool group_stopped;
@@ -800,8 +897,9 @@ static struct err *look_at_running(const struct remote_target *t, pid_t tid, con
 	if (!err) {
 		uint64_t top[2] = { 0, 0 };
 		remote_mem_read(t->mem, RADDR(r.rsp), top, sizeof(top));
-		const uint64_t values[] = { r.rip, r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.r8, r.r9,
-					    r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, top[0], top[1] };
+		const uint64_t values[] = { r.rip, r.rax, r.rbx, r.rcx, r.rdx,  r.rsi,
+					    r.rdi, r.rbp, r.r8,  r.r9,  r.r10,  r.r11,
+					    r.r12, r.r13, r.r14, r.r15, top[0], top[1] };
 		for (size_t i = 0; i < ARRAY_LEN(values); i++)
 			if (inside(values[i], code->start, code->end))
 				*ret_outside = false;
@@ -814,12 +912,15 @@ static struct err *look_at_running(const struct remote_target *t, pid_t tid, con
 	return err ? err : go;
 }
 
-struct err *threads_check_outside(const struct remote_target *t, uint64_t start, uint64_t end, bool *ret_outside)
+struct err *threads_check_outside(const struct remote_target *t, uint64_t start, uint64_t end,
+				  bool *ret_outside)
 {
-	return threads_check_outside_of(t, &(struct code_range){ .start = start, .end = end }, ret_outside);
+	return threads_check_outside_of(t, &(struct code_range){ .start = start, .end = end },
+					ret_outside);
 }
 
-struct err *threads_check_outside_of(const struct remote_target *t, const struct code_range *code, bool *ret_outside)
+struct err *threads_check_outside_of(const struct remote_target *t, const struct code_range *code,
+				     bool *ret_outside)
 {
 	struct thread_place *threads = NULL;
 	size_t n = 0;
@@ -827,7 +928,8 @@ struct err *threads_check_outside_of(const struct remote_target *t, const struct
 	struct err *err = threads_list(t->pid, &threads, &n);
 	for (size_t i = 0; !err && i < n && *ret_outside; i++) {
 		if (threads[i].syscall != -2) {
-			if (inside(threads[i].pc, code->start, code->end) || sigframes_point_into(t->mem, RADDR(threads[i].sp), code))
+			if (inside(threads[i].pc, code->start, code->end) ||
+			    sigframes_point_into(t->mem, RADDR(threads[i].sp), code))
 				*ret_outside = false;
 			continue;
 		}
@@ -842,7 +944,8 @@ struct err *threads_check_outside_of(const struct remote_target *t, const struct
 	return err;
 }
 
-struct err *remote_call_write(const struct remote_target *t, raddr to, const void *bytes, size_t n_bytes)
+struct err *remote_call_write(const struct remote_target *t, raddr to, const void *bytes,
+			      size_t n_bytes)
 {
 	struct err *err = remote_mem_write(t->mem, to, bytes, n_bytes);
 	if (!err || err->code == ERR_TARGET_GONE)

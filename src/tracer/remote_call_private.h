@@ -1,5 +1,6 @@
 /*
- * remote_call_private: the steps of a remote call, for those who must do something in between (still.c).
+ * remote_call_private: the steps of a remote call, for those who must do something in between
+ * (still.c).
  */
 #pragma once
 #include <stdbool.h>
@@ -14,19 +15,25 @@
 struct remote_target;
 struct user_regs_struct;
 
-/* Seize a thread and bring it to a stop. One that does not stop in time is let go as soon as it does,
- * unless it is asked for again before. */
-MUST_CHECK struct err *remote_call_hold(const struct remote_target *t, pid_t tid, uint64_t timeout_ns, bool *ret_group_stopped);
+/* Seize a thread and bring it to a stop. One that does not stop in time is let go as soon as it
+ * does, unless it is asked for again before. */
+MUST_CHECK struct err *remote_call_hold(const struct remote_target *t, pid_t tid,
+					uint64_t timeout_ns, bool *ret_group_stopped);
 /* Of a thread that is held, all of these. */
-MUST_CHECK struct err *remote_call_let_go(const struct remote_target *t, pid_t tid, bool group_stopped);
+MUST_CHECK struct err *remote_call_let_go(const struct remote_target *t, pid_t tid,
+					  bool group_stopped);
 /* A call that our stop has ended is made again when it goes on; *ret: its registers. */
-MUST_CHECK struct err *remote_call_repair_held(const struct remote_target *t, pid_t tid, struct user_regs_struct *ret);
-MUST_CHECK struct err *remote_call_write_held(const struct remote_target *t, pid_t tid, raddr to, const void *bytes, size_t n_bytes);
+MUST_CHECK struct err *remote_call_repair_held(const struct remote_target *t, pid_t tid,
+					       struct user_regs_struct *ret);
+MUST_CHECK struct err *remote_call_write_held(const struct remote_target *t, pid_t tid, raddr to,
+					      const void *bytes, size_t n_bytes);
 /* Is what may be unloaded where t->maps says? ERR_BUSY. */
 MUST_CHECK struct err *remote_call_check_still_there(const struct remote_target *t);
 
-/* Of a thread that stands still: its seccomp filter, if it has one, does not see our calls until filter_restore(), or until we detach.
- * other_options: of ptrace(2), that it is to have besides. ERR_DENIED. */
-MUST_CHECK struct err *filter_suspend(const struct remote_target *t, pid_t tid, unsigned long other_options, bool *ret_has_one);
+/* Of a thread that stands still: its seccomp filter, if it has one, does not see our calls until
+ * filter_restore(), or until we detach. other_options: of ptrace(2), that it is to have besides.
+ * ERR_DENIED. */
+MUST_CHECK struct err *filter_suspend(const struct remote_target *t, pid_t tid,
+				      unsigned long other_options, bool *ret_has_one);
 /* does nothing in a process that is not followed */
 void filter_restore(const struct remote_target *t, pid_t tid);

@@ -145,17 +145,22 @@ static bool is_overcommit(struct facts *f)
 	return true;
 }
 
-/* A process of which nothing is locked yet may have asked for what comes (mlockall(2), MCL_FUTURE); of a mapping without a file,
- * EAGAIN says just this (mmap(2)). What is needed is then not told: all that is mapped counts, for a moment. */
+/* A process of which nothing is locked yet may have asked for what comes (mlockall(2), MCL_FUTURE);
+ * of a mapping without a file, EAGAIN says just this (mmap(2)). What is needed is then not told:
+ * all that is mapped counts, for a moment. */
 static bool is_locked(struct facts *f)
 {
-	uint64_t most = limit_of(f->pid, "Max locked memory"), used = status_bytes(f->pid, "VmLck:");
+	uint64_t most = limit_of(f->pid, "Max locked memory"),
+		 used = status_bytes(f->pid, "VmLck:");
 	bool is_proved = f->sys == EAGAIN ? most != UNLIMITED : used && used + f->n_bytes > most;
 	if (!is_proved)
 		return false;
-	why(f, "it locks its memory (mlockall), and may lock no more (RLIMIT_MEMLOCK): %llu of %llu KiB are locked",
+	why(f,
+	    "it locks its memory (mlockall), and may lock no more (RLIMIT_MEMLOCK): %llu of %llu "
+	    "KiB are locked",
 	    (unsigned long long)(used / 1024), (unsigned long long)(most / 1024));
-	cure(f, "give it more room (prlimit --pid %d --memlock=…), or use a smaller --ring-size", (int)f->pid);
+	cure(f, "give it more room (prlimit --pid %d --memlock=…), or use a smaller --ring-size",
+	     (int)f->pid);
 	return true;
 }
 
@@ -226,7 +231,9 @@ static const struct {
 
 struct err *remote_errno_explain(struct err *err, pid_t pid, uint64_t n_bytes, bool by_path)
 {
-	struct facts f = { .pid = pid, .sys = err ? err->sys : 0, .n_bytes = n_bytes, .by_path = by_path };
+	struct facts f = {
+		.pid = pid, .sys = err ? err->sys : 0, .n_bytes = n_bytes, .by_path = by_path
+	};
 	for (size_t i = 0; err && i < ARRAY_LEN(causes); i++)
 		if (causes[i].sys == err->sys && causes[i].is(&f))
 			return err_with_hint(err, "%s: %s", f.found.why, f.found.cure);

@@ -15,7 +15,8 @@
 
 struct err;
 
-/* What a link takes at least: four slots and what goes with them (recorder/arm.c, recorder_arm()). */
+/* What a link takes at least: four slots and what goes with them (recorder/arm.c, recorder_arm()).
+ */
 #define LINK_LEAST_BYTES (4 * (uint64_t)RING_SLOT_MIN_BYTES + (256u << 10))
 
 struct remote_shortage {

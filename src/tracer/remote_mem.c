@@ -17,9 +17,9 @@
 
 struct remote_mem {
 	pid_t pid;
-	int fd;            /* /proc/PID/mem, read and write if allowed */
-	bool no_vm_readv;  /* not allowed or not there, or no first thread: use fd only */
-	uint64_t n_left;   /* reads until the limit of remote_mem_limit() */
+	int fd;           /* /proc/PID/mem, read and write if allowed */
+	bool no_vm_readv; /* not allowed or not there, or no first thread: use fd only */
+	uint64_t n_left;  /* reads until the limit of remote_mem_limit() */
 	struct mem_reader reader;
 };
 
@@ -46,7 +46,8 @@ static bool read_any(struct remote_mem *m, raddr from, void *to, size_t n_bytes)
 		ssize_t n = process_vm_readv(m->pid, &local, 1, &remote, 1, 0);
 		if (n == (ssize_t)n_bytes)
 			return true;
-		/* ESRCH: the thread has ended, others of its process may not have. The descriptor is of their address space. */
+		/* ESRCH: the thread has ended, others of its process may not have. The descriptor
+		 * is of their address space. */
 		if (n < 0 && errno != EPERM && errno != ENOSYS && errno != EACCES && errno != ESRCH)
 			return false;
 		if (n >= 0)
@@ -85,7 +86,8 @@ static int open_of(pid_t tid)
 	int fd = io_open_now(path, O_RDWR);
 	if (fd < 0 && (errno == EACCES || errno == EPERM || errno == EROFS))
 		fd = io_open_now(path, O_RDONLY);
-	/* Kernels before 6.15 open what is not there: then a read gives nothing (fs/proc/base.c, mem_rw()), else an error or a byte. */
+	/* Kernels before 6.15 open what is not there: then a read gives nothing (fs/proc/base.c,
+	 * mem_rw()), else an error or a byte. */
 	if (fd >= 0 && pread(fd, &byte, 1, 0) == 0) {
 		close(fd);
 		errno = ESRCH;
@@ -106,9 +108,10 @@ struct err *remote_mem_open(pid_t pid, struct remote_mem **ret)
 	if (fd < 0 && errno == ENOENT)
 		return err_create(ERR_TARGET_GONE, "there is no process %d", (int)pid);
 	if (fd < 0 && (errno == EACCES || errno == EPERM))
-		return err_with_hint(err_sys(errno, "cannot open the memory of process %d", (int)pid),
-				     "run as the same user or with CAP_SYS_PTRACE; see also "
-				     "/proc/sys/kernel/yama/ptrace_scope");
+		return err_with_hint(
+		    err_sys(errno, "cannot open the memory of process %d", (int)pid),
+		    "run as the same user or with CAP_SYS_PTRACE; see also "
+		    "/proc/sys/kernel/yama/ptrace_scope");
 	if (fd < 0)
 		return err_sys(errno, "cannot open /proc/%d/mem", (int)pid);
 	struct remote_mem *m = calloc(1, sizeof(*m));
@@ -153,16 +156,18 @@ struct err *remote_mem_write(struct remote_mem *m, raddr to, const void *from, s
 	size_t done = 0;
 	int denied = fault_before(FAULT_WRITE);
 	if (denied)
-		return err_sys(denied, "cannot write %zu bytes to address %#llx of process %d", n_bytes, (unsigned long long)to.v,
-			       (int)m->pid);
+		return err_sys(denied, "cannot write %zu bytes to address %#llx of process %d",
+			       n_bytes, (unsigned long long)to.v, (int)m->pid);
 	while (done < n_bytes) {
-		ssize_t n = pwrite(m->fd, (const char *)from + done, n_bytes - done, (off_t)(to.v + done));
+		ssize_t n = pwrite(m->fd, (const char *)from + done, n_bytes - done,
+				   (off_t)(to.v + done));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return err_with_at(err_sys(errno, "cannot write %zu bytes to address %#llx of process %d",
-						   n_bytes - done, (unsigned long long)(to.v + done), (int)m->pid),
-					   to.v + done);
+			return err_with_at(
+			    err_sys(errno, "cannot write %zu bytes to address %#llx of process %d",
+				    n_bytes - done, (unsigned long long)(to.v + done), (int)m->pid),
+			    to.v + done);
 		if (n == 0) /* fs/proc/base.c, mem_rw: the process has no memory any more */
 			return err_create(ERR_TARGET_GONE, "process %d is gone", (int)m->pid);
 		done += (size_t)n;

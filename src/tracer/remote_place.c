@@ -17,16 +17,18 @@ extern const size_t stub_blob_bytes;
 #define PAGE 4096u
 
 /* Bytes between the end of the executable segment that `m` maps and the end of its last page. */
-static bool text_slack(struct remote_mem *mem, const struct elf_module *module, const struct mapping *m, raddr *ret_at,
-		       size_t *ret_n)
+static bool text_slack(struct remote_mem *mem, const struct elf_module *module,
+		       const struct mapping *m, raddr *ret_at, size_t *ret_n)
 {
 	Elf64_Ehdr eh;
-	if (!remote_mem_read(mem, module->start, &eh, sizeof(eh)) || memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0 ||
-	    eh.e_ident[EI_CLASS] != ELFCLASS64 || eh.e_phentsize != sizeof(Elf64_Phdr) || eh.e_phnum > 64)
+	if (!remote_mem_read(mem, module->start, &eh, sizeof(eh)) ||
+	    memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0 || eh.e_ident[EI_CLASS] != ELFCLASS64 ||
+	    eh.e_phentsize != sizeof(Elf64_Phdr) || eh.e_phnum > 64)
 		return false;
 	for (unsigned i = 0; i < eh.e_phnum; i++) {
 		Elf64_Phdr ph;
-		if (!remote_mem_read(mem, raddr_add(module->start, eh.e_phoff + i * sizeof(ph)), &ph, sizeof(ph)))
+		if (!remote_mem_read(mem, raddr_add(module->start, eh.e_phoff + i * sizeof(ph)),
+				     &ph, sizeof(ph)))
 			return false;
 		if (ph.p_type != PT_LOAD || !(ph.p_flags & PF_X) || ph.p_memsz != ph.p_filesz)
 			continue;
@@ -42,8 +44,8 @@ static bool text_slack(struct remote_mem *mem, const struct elf_module *module, 
 	return false;
 }
 
-/* Code of a recorder that was killed: how many bytes of it stand there, 0 none. Those before were zero, or it had not chosen
- * them. */
+/* Code of a recorder that was killed: how many bytes of it stand there, 0 none. Those before were
+ * zero, or it had not chosen them. */
 static size_t left_bytes(const uint8_t *bytes)
 {
 	if (memcmp(bytes, stub_blob, stub_blob_bytes - 16) == 0)
@@ -51,7 +53,8 @@ static size_t left_bytes(const uint8_t *bytes)
 	return boot_bytes_at(bytes);
 }
 
-bool module_is_unloadable(pid_t pid, const struct mem_reader *mem, const struct maps *maps, const struct elf_module *module)
+bool module_is_unloadable(pid_t pid, const struct mem_reader *mem, const struct maps *maps,
+			  const struct elf_module *module)
 {
 	uint64_t headers = proc_auxv_value(pid, AT_PHDR), loader = proc_auxv_value(pid, AT_BASE);
 	const char *slash = strrchr(module->path, '/');
@@ -59,15 +62,17 @@ bool module_is_unloadable(pid_t pid, const struct mem_reader *mem, const struct 
 		return false;
 	for (size_t i = 0; i < maps->n_modules; i++) {
 		const struct elf_module *m = &maps->modules[i];
-		bool is_program = (headers >= m->start.v && headers < m->end.v) || elf_is_executable(mem, m);
-		if (is_program && (m->start.v == module->start.v || elf_needs(mem, m, slash ? slash + 1 : module->path)))
+		bool is_program = (headers >= m->start.v && headers < m->end.v) ||
+				  elf_is_executable(mem, m);
+		if (is_program && (m->start.v == module->start.v ||
+				   elf_needs(mem, m, slash ? slash + 1 : module->path)))
 			return false;
 	}
 	return true;
 }
 
-struct err *remote_place_find(pid_t pid, struct remote_mem *mem, const struct maps *maps, raddr prefer, size_t n_bytes,
-			      struct remote_place *ret)
+struct err *remote_place_find(pid_t pid, struct remote_mem *mem, const struct maps *maps,
+			      raddr prefer, size_t n_bytes, struct remote_place *ret)
 {
 	CHECK(stub_blob_bytes <= sizeof(ret->before) && n_bytes <= sizeof(ret->before));
 	enum { ASKED_FOR, STAYS, ZERO, ANY, ROUNDS };
@@ -81,9 +86,11 @@ struct err *remote_place_find(pid_t pid, struct remote_mem *mem, const struct ma
 				raddr at;
 				size_t n;
 				uint8_t bytes[sizeof(ret->before)] = { 0 };
-				if (!m->exec || m->write || m->shared || !m->inode || m->start < module->start.v ||
-				    m->start >= module->end.v || !text_slack(mem, module, m, &at, &n) || n < n_bytes ||
-				    !remote_mem_read(mem, at, bytes, n < sizeof(bytes) ? n : sizeof(bytes)))
+				if (!m->exec || m->write || m->shared || !m->inode ||
+				    m->start < module->start.v || m->start >= module->end.v ||
+				    !text_slack(mem, module, m, &at, &n) || n < n_bytes ||
+				    !remote_mem_read(mem, at, bytes,
+						     n < sizeof(bytes) ? n : sizeof(bytes)))
 					continue;
 				bool zero = true;
 				size_t left = left_bytes(bytes);
@@ -91,7 +98,8 @@ struct err *remote_place_find(pid_t pid, struct remote_mem *mem, const struct ma
 					zero &= bytes[b] == 0;
 				if (round < ANY && !zero && !left)
 					continue;
-				bool stays = !module_is_unloadable(pid, remote_mem_reader(mem), maps, module);
+				bool stays = !module_is_unloadable(pid, remote_mem_reader(mem),
+								   maps, module);
 				if (round == STAYS && !stays)
 					continue;
 				ret->is_unloadable = !stays;
@@ -107,5 +115,6 @@ struct err *remote_place_find(pid_t pid, struct remote_mem *mem, const struct ma
 			}
 		}
 	}
-	return err_create(ERR_UNSUPPORTED, "no module of the target has %zu unused bytes behind its code", n_bytes);
+	return err_create(ERR_UNSUPPORTED,
+			  "no module of the target has %zu unused bytes behind its code", n_bytes);
 }

@@ -23,7 +23,8 @@ static uint64_t round_up(uint64_t v, uint64_t to)
 	return (v + to - 1) & ~(to - 1);
 }
 
-void ring_lay_out(struct ring *r, uint32_t n_slots, uint64_t slot_data_bytes, uint64_t first_data_bytes)
+void ring_lay_out(struct ring *r, uint32_t n_slots, uint64_t slot_data_bytes,
+		  uint64_t first_data_bytes)
 {
 	*r = (struct ring){
 		.n_slots = n_slots,
@@ -37,8 +38,8 @@ void ring_lay_out(struct ring *r, uint32_t n_slots, uint64_t slot_data_bytes, ui
 
 /* ---- opening ---- */
 
-/* The kernel's own mount of tmpfs (mm/shmem.c, shm_mnt), on which nobody can make files but by mmap(MAP_SHARED | MAP_ANONYMOUS),
- * memfd_create() and shmget(). */
+/* The kernel's own mount of tmpfs (mm/shmem.c, shm_mnt), on which nobody can make files but by
+ * mmap(MAP_SHARED | MAP_ANONYMOUS), memfd_create() and shmget(). */
 uint64_t ring_device(void)
 {
 	static uint64_t known; /* the same as long as the machine runs */
@@ -58,7 +59,8 @@ bool ring_can_open_map_files(void)
 	void *p = mmap(NULL, PROBE_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED)
 		return false;
-	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (unsigned long)p, (unsigned long)p + PROBE_PAGE);
+	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (unsigned long)p,
+		 (unsigned long)p + PROBE_PAGE);
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 	munmap(p, PROBE_PAGE);
 	if (fd >= 0)
@@ -72,8 +74,10 @@ struct err *ring_file_create(const struct ring *r, int *ret_fd)
 	if (fd < 0)
 		return err_sys(errno, "cannot create shared memory");
 	/* Whoever opens it by our /proc/PID/fd could shorten it, and we would die of SIGBUS. */
-	if (ftruncate(fd, (off_t)r->n_bytes) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
-		struct err *err = err_sys(errno, "cannot make shared memory of %zu bytes", r->n_bytes);
+	if (ftruncate(fd, (off_t)r->n_bytes) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+		struct err *err = err_sys(errno, "cannot make shared memory of %zu bytes",
+					  r->n_bytes);
 		close(fd);
 		return err;
 	}
@@ -87,11 +91,12 @@ static bool is_earlier(struct timespec a, const struct timespec *b)
 }
 
 /*
- * Is this file what mmap(MAP_SHARED | MAP_ANONYMOUS) has made for us? The name alone proves nothing: in a mount namespace of its
- * own a process can have a file "/dev/zero (deleted)". The device says that the kernel made it, the name by which call (mm/shmem.c,
- * shmem_zero_setup(); a memory file is called "/memfd:…", the other one "/SYSV…"), so that no descriptor can lead to it. Its
- * time of change is that of its making, for that needs a descriptor too: older than our request, it is memory that
- * the process had before, perhaps together with others.
+ * Is this file what mmap(MAP_SHARED | MAP_ANONYMOUS) has made for us? The name alone proves
+ * nothing: in a mount namespace of its own a process can have a file "/dev/zero (deleted)". The
+ * device says that the kernel made it, the name by which call (mm/shmem.c, shmem_zero_setup(); a
+ * memory file is called "/memfd:…", the other one "/SYSV…"), so that no descriptor can lead to it.
+ * Its time of change is that of its making, for that needs a descriptor too: older than our
+ * request, it is memory that the process had before, perhaps together with others.
  */
 static struct err *prove_anonymous(const struct ring *r, int fd, const struct timespec *since)
 {
@@ -100,22 +105,30 @@ static struct err *prove_anonymous(const struct ring *r, int fd, const struct ti
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (fstat(fd, &st) < 0 || readlink(path, name, sizeof(name) - 1) < 0)
 		return err_sys(errno, "cannot look at the shared memory");
-	const char *what = !S_ISREG(st.st_mode) || st.st_dev != ring_device() || strcmp(name, "/dev/zero (deleted)") != 0 ? "a file" :
-			   st.st_nlink != 0 || st.st_ino != r->inode                                                  ? "other memory" :
-			   st.st_size != (off_t)r->n_bytes                                                            ? "memory of another size" :
-			   is_earlier(st.st_ctim, since)                                                              ? "memory that was there before" :
-															NULL;
+	const char *what = !S_ISREG(st.st_mode) || st.st_dev != ring_device() ||
+				   strcmp(name, "/dev/zero (deleted)") != 0
+			       ? "a file"
+			   : st.st_nlink != 0 || st.st_ino != r->inode ? "other memory"
+			   : st.st_size != (off_t)r->n_bytes           ? "memory of another size"
+			   : is_earlier(st.st_ctim, since) ? "memory that was there before"
+							   : NULL;
 	if (what)
-		return err_create(ERR_CORRUPT, "where the target was told to map memory that is shared with us, it has %s", what);
+		return err_create(
+		    ERR_CORRUPT,
+		    "where the target was told to map memory that is shared with us, it has %s",
+		    what);
 	return NULL;
 }
 
-/* Another process may have mapped something else there since `maps` was read: what was opened is what counts. */
-static struct err *open_mapping(const struct ring *r, pid_t pid, const struct mapping *m, const struct timespec *since, int *ret_fd)
+/* Another process may have mapped something else there since `maps` was read: what was opened is
+ * what counts. */
+static struct err *open_mapping(const struct ring *r, pid_t pid, const struct mapping *m,
+				const struct timespec *since, int *ret_fd)
 {
 	char path[128];
 	pid_t tid = proc_living_thread(pid);
-	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)(tid ? tid : pid), (unsigned long long)m->start, (unsigned long long)m->end);
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)(tid ? tid : pid),
+		 (unsigned long long)m->start, (unsigned long long)m->end);
 	int denied = fault_before(FAULT_OWN);
 	int fd = denied ? -1 : open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
@@ -128,16 +141,21 @@ static struct err *open_mapping(const struct ring *r, pid_t pid, const struct ma
 	return err;
 }
 
-struct err *ring_open(struct ring *r, pid_t pid, const struct maps *maps, uint64_t start, int fd, const struct timespec *since)
+struct err *ring_open(struct ring *r, pid_t pid, const struct maps *maps, uint64_t start, int fd,
+		      const struct timespec *since)
 {
 	const struct mapping *m = maps_find(maps, RADDR(start));
 	struct stat st;
 	int own = -1;
 	if (!m || m->start != start || m->end != start + r->n_bytes || !m->shared)
-		return err_create(ERR_TARGET_GONE, "the ring is not where process %d was told to put it", (int)pid);
-	/* Memory that the process can only read is not memory that it has made for us: somebody else writes to it. */
+		return err_create(ERR_TARGET_GONE,
+				  "the ring is not where process %d was told to put it", (int)pid);
+	/* Memory that the process can only read is not memory that it has made for us: somebody
+	 * else writes to it. */
 	if (!m->write || m->exec || m->offset)
-		return err_create(ERR_CORRUPT, "where process %d was told to put the ring it has something else", (int)pid);
+		return err_create(ERR_CORRUPT,
+				  "where process %d was told to put the ring it has something else",
+				  (int)pid);
 	r->dev = m->dev;
 	r->inode = m->inode;
 	struct err *err = NULL;
@@ -146,13 +164,17 @@ struct err *ring_open(struct ring *r, pid_t pid, const struct maps *maps, uint64
 	else if (fstat(fd, &st) < 0)
 		err = err_sys(errno, "cannot look at the shared memory");
 	else if (st.st_ino != m->inode || st.st_dev != m->dev)
-		err = err_create(ERR_CORRUPT, "process %d has not mapped the memory file that it was told to", (int)pid);
+		err = err_create(ERR_CORRUPT,
+				 "process %d has not mapped the memory file that it was told to",
+				 (int)pid);
 	if (err) {
 		r->dev = r->inode = 0; /* whoever has that is no kin of ours */
 		return err;
 	}
 	int saved = fault_before(FAULT_OWN);
-	void *p = saved ? MAP_FAILED : mmap(NULL, r->n_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, own >= 0 ? own : fd, 0);
+	void *p = saved ? MAP_FAILED
+			: mmap(NULL, r->n_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+			       own >= 0 ? own : fd, 0);
 	saved = saved ? saved : errno;
 	fault_after(FAULT_OWN);
 	if (own >= 0)
@@ -222,7 +244,8 @@ void ring_tick(struct ring *r, const struct ring_tick *tick, uint64_t ticks_per_
 	/* theirs: it is made larger, no more */
 	uint64_t now = __atomic_load_n(&s->now, __ATOMIC_RELAXED);
 	for (unsigned try = 0; try < TRIES && now < tick->ticks; try++)
-		if (__atomic_compare_exchange_n(&s->now, &now, tick->ticks, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		if (__atomic_compare_exchange_n(&s->now, &now, tick->ticks, false, __ATOMIC_SEQ_CST,
+						__ATOMIC_RELAXED))
 			break;
 	r->tick ^= 1;
 	__atomic_store_n(&s->ticks[r->tick].ticks, tick->ticks, __ATOMIC_RELAXED);
@@ -241,7 +264,9 @@ bool ring_add_verdict(struct ring *r, uint64_t hash, bool is_wanted)
 			return false;
 		if (is)
 			continue;
-		__atomic_store_n(line, (hash & ~3ull) | (is_wanted ? VERDICT_WANTED : VERDICT_UNWANTED), __ATOMIC_RELAXED);
+		__atomic_store_n(line,
+				 (hash & ~3ull) | (is_wanted ? VERDICT_WANTED : VERDICT_UNWANTED),
+				 __ATOMIC_RELAXED);
 		return true;
 	}
 	return false;
@@ -255,7 +280,8 @@ bool ring_slot_consume(struct ring *r, uint32_t slot, uint64_t tail, guest_u64 *
 	__atomic_store_n(&s->tail, tail, __ATOMIC_SEQ_CST);
 	/* theirs: if it is wrong, they sleep too long, or too short */
 	uint32_t waiting = __atomic_load_n(&s->waiting, __ATOMIC_SEQ_CST);
-	if (!waiting || (waiting < size && !guest_take64(ring_slot_head(r, slot), tail, most - waiting, &head)))
+	if (!waiting ||
+	    (waiting < size && !guest_take64(ring_slot_head(r, slot), tail, most - waiting, &head)))
 		return false;
 	__atomic_store_n(&s->waiting, 0, __ATOMIC_SEQ_CST);
 	wake(&s->waiting, INT32_MAX);
@@ -315,7 +341,8 @@ bool ring_is_waited_for(const struct ring *r)
 bool ring_slot_is_claimed(const struct ring *r, uint32_t slot)
 {
 	const struct ring_slot *s = slot_at(r, slot);
-	return guest_is32(GUEST_LOAD(&s->state), SLOT_ACTIVE) && !guest_is32(GUEST_LOAD(&s->pid), 0);
+	return guest_is32(GUEST_LOAD(&s->state), SLOT_ACTIVE) &&
+	       !guest_is32(GUEST_LOAD(&s->pid), 0);
 }
 
 bool ring_slot_waits(const struct ring *r, uint32_t slot)
@@ -370,14 +397,17 @@ struct ring_question ring_question(const struct ring *r, uint32_t place)
 	};
 }
 
-void ring_answer(struct ring *r, uint32_t place, const struct ring_question *question, enum ask_state answer)
+void ring_answer(struct ring *r, uint32_t place, const struct ring_question *question,
+		 enum ask_state answer)
 {
 	CHECK(place < RING_ASKS);
 	uint64_t ticket = question->ticket, next = (ticket & ~ASK_STATES) | answer;
-	__atomic_compare_exchange_n(&r->shared->asks[place].ticket, &ticket, next, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	__atomic_compare_exchange_n(&r->shared->asks[place].ticket, &ticket, next, false,
+				    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
-bool ring_head_check(const struct ring *r, uint32_t slot, guest_u64 head, uint64_t tail, uint64_t *ret)
+bool ring_head_check(const struct ring *r, uint32_t slot, guest_u64 head, uint64_t tail,
+		     uint64_t *ret)
 {
 	uint64_t most = tail + ring_slot_size(r, slot), proved;
 	if (most < tail || !guest_take64(head, tail, most, &proved) || proved % 8)
@@ -386,7 +416,8 @@ bool ring_head_check(const struct ring *r, uint32_t slot, guest_u64 head, uint64
 	return true;
 }
 
-bool ring_record_check(const struct ring *r, uint32_t slot, uint64_t tail, uint64_t head, struct record *ret)
+bool ring_record_check(const struct ring *r, uint32_t slot, uint64_t tail, uint64_t head,
+		       struct record *ret)
 {
 	uint64_t size = ring_slot_size(r, slot), at = tail & (size - 1), to_end = size - at;
 	uint64_t most = head - tail < to_end ? head - tail : to_end;
@@ -395,7 +426,9 @@ bool ring_record_check(const struct ring *r, uint32_t slot, uint64_t tail, uint6
 		return false;
 	ring_record_read(r, slot, tail, &record, most < sizeof(record) ? 8 : sizeof(record));
 	uint32_t bytes;
-	if (!guest_take32(GUEST32(record.size), 8, most > UINT32_MAX ? UINT32_MAX : (uint32_t)most, &bytes) || bytes % 8)
+	if (!guest_take32(GUEST32(record.size), 8, most > UINT32_MAX ? UINT32_MAX : (uint32_t)most,
+			  &bytes) ||
+	    bytes % 8)
 		return false;
 	if (bytes < sizeof(record) && record.type != RECORD_PAD)
 		return false;

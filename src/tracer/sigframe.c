@@ -1,6 +1,7 @@
 /*
- * sigframe: see sigframe.h. Handlers run on top of what they interrupt, or on a stack of their own (sigaltstack(2)), at whose end
- * the frame lies then; from there it goes on where the interrupted stack was.
+ * sigframe: see sigframe.h. Handlers run on top of what they interrupt, or on a stack of their own
+ * (sigaltstack(2)), at whose end the frame lies then; from there it goes on where the interrupted
+ * stack was.
  */
 #include "tracer/sigframe.h"
 
@@ -15,8 +16,8 @@ enum {
 	PAGE = 4096,
 	/* below vm.mmap_min_addr as it is by default there is neither code nor a stack */
 	NOWHERE = 65536,
-	/* struct sigcontext in words, arch/x86/include/uapi/asm/sigcontext.h: r8 … r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip,
-	 * eflags, then cs, gs, fs, ss of 16 bits each */
+	/* struct sigcontext in words, arch/x86/include/uapi/asm/sigcontext.h: r8 … r15, rdi, rsi,
+	 * rbp, rbx, rdx, rax, rcx, rsp, rip, eflags, then cs, gs, fs, ss of 16 bits each */
 	WORD_SP = 15,
 	WORD_IP = 16,
 	WORD_FLAGS = 17,
@@ -27,8 +28,9 @@ enum {
 /* arch/x86/include/asm/segment.h: __USER_CS, __USER_DS; ss is saved since Linux 4.3. */
 static bool is_frame(const uint64_t *w)
 {
-	return (w[WORD_SEGMENTS] == 0x33 || w[WORD_SEGMENTS] == 0x2b000000000033) && w[WORD_FLAGS] & 2 && w[WORD_FLAGS] < 1u << 22 &&
-	       w[WORD_IP] >= NOWHERE && w[WORD_SP] >= NOWHERE;
+	return (w[WORD_SEGMENTS] == 0x33 || w[WORD_SEGMENTS] == 0x2b000000000033) &&
+	       w[WORD_FLAGS] & 2 && w[WORD_FLAGS] < 1u << 22 && w[WORD_IP] >= NOWHERE &&
+	       w[WORD_SP] >= NOWHERE;
 }
 
 /* The stack is mapped up to the end of some page. */
@@ -59,7 +61,8 @@ bool sigframes_point_into(struct remote_mem *mem, raddr sp, const struct code_ra
 		for (size_t at = 0; at + WORDS <= n && !does; at++) {
 			if (!is_frame(words + at))
 				continue;
-			bool is_dead = words[at + WORD_IP] >= code->held_start && words[at + WORD_IP] < code->held_end;
+			bool is_dead = words[at + WORD_IP] >= code->held_start &&
+				       words[at + WORD_IP] < code->held_end;
 			for (size_t k = 0; k <= WORD_IP && !is_dead; k++)
 				does |= words[at + k] >= code->start && words[at + k] < code->end;
 			uint64_t below = words[at + WORD_SP] & ~7ull;

@@ -39,10 +39,12 @@ static bool is_held(const struct still *s, pid_t tid)
 /* Returns `err`, or what went wrong. */
 static struct err *still_end(struct still *s, struct err *err)
 {
-	/* It has become another program: those that were held are no more, or stand at that event, which follow.c has. */
+	/* It has become another program: those that were held are no more, or stand at that event,
+	 * which follow.c has. */
 	bool is_another = err && err->sys == ESTALE;
 	for (size_t i = 0; i < s->held.n && !is_another; i++) {
-		struct err *e = remote_call_let_go(s->t, s->held.v[i].tid, s->held.v[i].group_stopped);
+		struct err *e = remote_call_let_go(s->t, s->held.v[i].tid,
+						   s->held.v[i].group_stopped);
 		if (err || (e && e->code == ERR_TARGET_GONE))
 			err_destroy(e);
 		else
@@ -68,7 +70,8 @@ static struct err *hold(struct still *s, pid_t tid)
 }
 
 /* Stop threads till none is left that should be, and look. */
-static struct err *still_begin(struct still *s, const struct remote_target *t, uint64_t avoid_start, uint64_t avoid_end)
+static struct err *still_begin(struct still *s, const struct remote_target *t, uint64_t avoid_start,
+			       uint64_t avoid_end)
 {
 	*s = (struct still){ .t = t };
 	int denied = fault_before(FAULT_OWN);
@@ -86,7 +89,8 @@ static struct err *still_begin(struct still *s, const struct remote_target *t, u
 			err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
 		if (!err)
 			threads_sort(t, threads, n);
-		/* One that may take long to stop (vfork(2), a disk) comes first, while nobody waits for it. */
+		/* One that may take long to stop (vfork(2), a disk) comes first, while nobody waits
+		 * for it. */
 		for (size_t i = 0, k = 0; t->fleeting && i < n; i++)
 			if (threads[i].state == 'D') {
 				struct thread_place at = threads[i];
@@ -94,16 +98,22 @@ static struct err *still_begin(struct still *s, const struct remote_target *t, u
 				threads[k++] = at;
 			}
 		for (size_t i = 0; !err && i < n; i++) {
-			bool is_inside = avoid_end && threads[i].pc >= avoid_start && threads[i].pc < avoid_end;
+			bool is_inside = avoid_end && threads[i].pc >= avoid_start &&
+					 threads[i].pc < avoid_end;
 			if (is_held(s, threads[i].tid))
 				continue;
 			if (is_inside)
-				err = err_create(ERR_TIMEOUT, "a thread of process %d is still inside the probe", (int)t->pid);
+				err = err_create(ERR_TIMEOUT,
+						 "a thread of process %d is still inside the probe",
+						 (int)t->pid);
 			else
 				err = hold(s, threads[i].tid);
 			more += !err;
-			/* One that ended meanwhile, or waits for its child in vfork(2): another may do. */
-			if (err && (err->code == ERR_TARGET_GONE ? err->sys != ESTALE : !t->fleeting && err->code == ERR_TIMEOUT)) {
+			/* One that ended meanwhile, or waits for its child in vfork(2): another may
+			 * do. */
+			if (err && (err->code == ERR_TARGET_GONE
+					? err->sys != ESTALE
+					: !t->fleeting && err->code == ERR_TIMEOUT)) {
 				err_destroy(err);
 				err = NULL;
 			}
@@ -114,10 +124,12 @@ static struct err *still_begin(struct still *s, const struct remote_target *t, u
 		if (!t->fleeting && s->held.n)
 			break;
 		if (!err && more && round >= ROUNDS)
-			err = err_create(ERR_TIMEOUT, "process %d starts threads without end", (int)t->pid);
+			err = err_create(ERR_TIMEOUT, "process %d starts threads without end",
+					 (int)t->pid);
 	}
 	if (!err && !s->held.n)
-		err = err_create(ERR_TIMEOUT, "no thread of process %d could be stopped", (int)t->pid);
+		err = err_create(ERR_TIMEOUT, "no thread of process %d could be stopped",
+				 (int)t->pid);
 	if (!err)
 		err = remote_call_check_still_there(t);
 	return err;
@@ -127,7 +139,8 @@ static struct err *write_all(const struct still *s, const struct still_store *st
 {
 	struct err *err = NULL;
 	for (size_t i = 0; !err && i < n; i++)
-		err = remote_call_write_held(s->t, s->held.v[0].tid, stores[i].to, stores[i].bytes, stores[i].n_bytes);
+		err = remote_call_write_held(s->t, s->held.v[0].tid, stores[i].to, stores[i].bytes,
+					     stores[i].n_bytes);
 	return err;
 }
 
@@ -137,7 +150,8 @@ struct err *still_write(const struct remote_target *t, const struct still_store 
 	struct err *err = NULL;
 	if (!t->fleeting && !t->unloadable) {
 		for (size_t i = 0; !err && i < n; i++)
-			err = remote_call_write(t, stores[i].to, stores[i].bytes, stores[i].n_bytes);
+			err = remote_call_write(t, stores[i].to, stores[i].bytes,
+						stores[i].n_bytes);
 		return err;
 	}
 	err = still_begin(&s, t, 0, 0);
@@ -157,7 +171,8 @@ struct err *still_do(const struct remote_target *t, struct err *(*f)(void *ctx),
 	return still_end(&s, err);
 }
 
-/* As remote_call.c, set_up(), and the stub's end say what a program is about: should we be killed, the next recorder reads it. */
+/* As remote_call.c, set_up(), and the stub's end say what a program is about: should we be killed,
+ * the next recorder reads it. */
 static struct err *tell(const struct still *s, uint64_t word)
 {
 	const struct still_store store = { s->t->place->mailbox, &word, sizeof(word) };
@@ -172,14 +187,17 @@ static struct err *do_op(const struct still *s, const struct remote_op *op)
 	const struct still_store store = { RADDR(a[0]), &a[1], sizeof(a[1]) };
 	if (op->op == REMOTE_FLAG(REMOTE_STORE))
 		return write_all(s, &store, 1);
-	if (!remote_mem_read(s->t->mem, RADDR(a[0]), &head, sizeof(head)) || !remote_mem_read(s->t->mem, RADDR(a[1]), &next, sizeof(next)))
+	if (!remote_mem_read(s->t->mem, RADDR(a[0]), &head, sizeof(head)) ||
+	    !remote_mem_read(s->t->mem, RADDR(a[1]), &next, sizeof(next)))
 		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)s->t->pid);
 	if (op->op == REMOTE_FLAG(REMOTE_LINK)) {
 		const struct still_store link[] = { { RADDR(a[1]), &head, sizeof(head) }, store };
 		return head == a[1] ? NULL : write_all(s, link, ARRAY_LEN(link));
 	}
 	const struct still_store unlink = { RADDR(a[0]), &next, sizeof(next) };
-	return head == a[1] ? write_all(s, &unlink, 1) : err_sys(ENOENT, "the hook of process %d is not the first", (int)s->t->pid);
+	return head == a[1]
+		   ? write_all(s, &unlink, 1)
+		   : err_sys(ENOENT, "the hook of process %d is not the first", (int)s->t->pid);
 }
 
 static struct err *do_ops(const struct still *s, const struct remote_program *program)
@@ -192,12 +210,14 @@ static struct err *do_ops(const struct still *s, const struct remote_program *pr
 
 static bool is_call(const struct remote_op *op)
 {
-	return !(op->op & (REMOTE_FLAG(REMOTE_LINK) | REMOTE_FLAG(REMOTE_UNLINK) | REMOTE_FLAG(REMOTE_STORE)));
+	return !(op->op & (REMOTE_FLAG(REMOTE_LINK) | REMOTE_FLAG(REMOTE_UNLINK) |
+			   REMOTE_FLAG(REMOTE_STORE)));
 }
 
 /* In the first of those held: it must tell us of its calls. */
-static struct err *run_calls(struct still *s, const struct remote_program *program, uint64_t timeout_ns,
-			     struct remote_call_stats *stats, uint64_t *ret_value)
+static struct err *run_calls(struct still *s, const struct remote_program *program,
+			     uint64_t timeout_ns, struct remote_call_stats *stats,
+			     uint64_t *ret_value)
 {
 	pid_t tid = s->held.v[0].tid;
 	unsigned long options = s->t->attached ? ptrace_options(tid) : PTRACE_O_TRACESYSGOOD;
@@ -219,8 +239,9 @@ static struct err *run_calls(struct still *s, const struct remote_program *progr
 	return err;
 }
 
-struct err *still_run(const struct remote_target *t, const struct remote_program *program, uint64_t avoid_start, uint64_t avoid_end,
-		      uint64_t timeout_ns, struct remote_call_stats *stats, uint64_t *ret_value)
+struct err *still_run(const struct remote_target *t, const struct remote_program *program,
+		      uint64_t avoid_start, uint64_t avoid_end, uint64_t timeout_ns,
+		      struct remote_call_stats *stats, uint64_t *ret_value)
 {
 	uint64_t deadline = monotonic_ns() + timeout_ns;
 	for (;;) {
@@ -230,8 +251,10 @@ struct err *still_run(const struct remote_target *t, const struct remote_program
 		struct err *err = still_begin(&s, t, avoid_start, avoid_end);
 		bool is_begun = !err;
 		if (!err)
-			err = is_call(&program->ops[0]) ? run_calls(&s, program, deadline > begin ? deadline - begin : 0, stats, ret_value)
-							: do_ops(&s, program);
+			err = is_call(&program->ops[0])
+				  ? run_calls(&s, program, deadline > begin ? deadline - begin : 0,
+					      stats, ret_value)
+				  : do_ops(&s, program);
 		if (!err && !is_call(&program->ops[0]))
 			*ret_value = 1;
 		err = still_end(&s, err);

@@ -1,8 +1,8 @@
 /*
  * symbol_table: see symbol_table.h.
  *
- * .dynsym is found through PT_DYNAMIC, so it needs no section headers and works from memory; .symtab and .gnu_debuglink
- * through the section headers of a file.
+ * .dynsym is found through PT_DYNAMIC, so it needs no section headers and works from memory;
+ * .symtab and .gnu_debuglink through the section headers of a file.
  */
 #include "tracer/symbol_table.h"
 
@@ -17,10 +17,10 @@
 #include "base/io.h"
 #include "base/vec.h"
 
-#define MAX_SECTIONS 65536u
+#define MAX_SECTIONS    65536u
 #define MAX_SYMBOLS     (1u << 21)
 #define MAX_TEXTS_BYTES (128u << 20)
-#define MAX_DYNAMIC 512u
+#define MAX_DYNAMIC     512u
 
 /* ---- sections of a file ---- */
 
@@ -46,7 +46,8 @@ static void sections_fini(struct sections *s)
 	free(s->names);
 }
 
-/* The bytes of a section, malloc'ed with a NUL behind; NULL if it has none in the file, or too many. */
+/* The bytes of a section, malloc'ed with a NUL behind; NULL if it has none in the file, or too
+ * many. */
 static char *section_dup(const struct sections *s, const Elf64_Shdr *h, size_t max)
 {
 	if (h->sh_type == SHT_NOBITS || h->sh_size > max || h->sh_size > s->file_bytes)
@@ -70,9 +71,9 @@ static bool sections_read(int fd, struct sections *s)
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return false;
 	s->file_bytes = (uint64_t)st.st_size;
-	if (!file_read(s, 0, &e, sizeof(e)) || memcmp(e.e_ident, ELFMAG, SELFMAG) != 0 || e.e_ident[EI_CLASS] != ELFCLASS64 ||
-	    e.e_ident[EI_DATA] != ELFDATA2LSB || !e.e_shoff || e.e_shentsize != sizeof(Elf64_Shdr) ||
-	    !file_read(s, e.e_shoff, &first, sizeof(first)))
+	if (!file_read(s, 0, &e, sizeof(e)) || memcmp(e.e_ident, ELFMAG, SELFMAG) != 0 ||
+	    e.e_ident[EI_CLASS] != ELFCLASS64 || e.e_ident[EI_DATA] != ELFDATA2LSB || !e.e_shoff ||
+	    e.e_shentsize != sizeof(Elf64_Shdr) || !file_read(s, e.e_shoff, &first, sizeof(first)))
 		return false;
 	/* gABI: numbers too large for the header are in the first section's sh_size and sh_link. */
 	uint64_t n = e.e_shnum ? e.e_shnum : first.sh_size;
@@ -113,8 +114,8 @@ static int compare_symbols(const void *a, const void *b)
 }
 
 /* Keep the functions among raw[n]; takes texts. False when memory is short. */
-static bool take_symbols(struct symbol_table *t, const Elf64_Sym *raw, size_t n, char *texts, size_t texts_bytes,
-			 enum symbol_source source)
+static bool take_symbols(struct symbol_table *t, const Elf64_Sym *raw, size_t n, char *texts,
+			 size_t texts_bytes, enum symbol_source source)
 {
 	struct symbol *v = malloc((n ? n : 1) * sizeof(*v));
 	size_t kept = 0;
@@ -125,15 +126,20 @@ static bool take_symbols(struct symbol_table *t, const Elf64_Sym *raw, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		unsigned type = ELF64_ST_TYPE(raw[i].st_info), bind = ELF64_ST_BIND(raw[i].st_info);
 		bool code = type == STT_FUNC || type == STT_GNU_IFUNC || type == STT_NOTYPE;
-		if (!code || raw[i].st_shndx == SHN_UNDEF || raw[i].st_shndx == SHN_ABS || !raw[i].st_value ||
-		    raw[i].st_name >= texts_bytes || !texts[raw[i].st_name])
+		if (!code || raw[i].st_shndx == SHN_UNDEF || raw[i].st_shndx == SHN_ABS ||
+		    !raw[i].st_value || raw[i].st_name >= texts_bytes || !texts[raw[i].st_name])
 			continue;
 		if (raw[i].st_value + raw[i].st_size < raw[i].st_value)
 			continue;
-		/* A function before a bare label; a global name before a weak or local alias; public before reserved names. */
-		uint8_t rank = (uint8_t)((type != STT_NOTYPE) * 8 + (bind == STB_GLOBAL ? 4 : bind == STB_WEAK ? 2 : 0) +
+		/* A function before a bare label; a global name before a weak or local alias;
+		 * public before reserved names. */
+		uint8_t rank = (uint8_t)((type != STT_NOTYPE) * 8 +
+					 (bind == STB_GLOBAL ? 4
+					  : bind == STB_WEAK ? 2
+							     : 0) +
 					 (texts[raw[i].st_name] != '_'));
-		v[kept++] = (struct symbol){ raw[i].st_value, raw[i].st_size, raw[i].st_name, rank };
+		v[kept++] = (struct symbol){ raw[i].st_value, raw[i].st_size, raw[i].st_name,
+					     rank };
 	}
 	if (!kept) {
 		free(v);
@@ -156,7 +162,8 @@ static bool load_symtab(struct symbol_table *t, const struct sections *s, enum s
 {
 	const Elf64_Shdr *h = NULL;
 	for (size_t i = 1; i < s->n && !h; i++)
-		if (s->v[i].sh_type == SHT_SYMTAB && s->v[i].sh_entsize == sizeof(Elf64_Sym) && s->v[i].sh_link < s->n)
+		if (s->v[i].sh_type == SHT_SYMTAB && s->v[i].sh_entsize == sizeof(Elf64_Sym) &&
+		    s->v[i].sh_link < s->n)
 			h = &s->v[i];
 	if (!h)
 		return false;
@@ -171,7 +178,8 @@ static bool load_symtab(struct symbol_table *t, const struct sections *s, enum s
 
 /* ---- .dynsym, from memory or file alike ---- */
 
-/* A pointer of the dynamic section: ld.so relocates some in memory, files and the vdso hold them as they are. */
+/* A pointer of the dynamic section: ld.so relocates some in memory, files and the vdso hold them as
+ * they are. */
 static bool in_image(const struct image *i, uint64_t vaddr)
 {
 	uint8_t c;
@@ -187,12 +195,15 @@ static uint64_t dynamic_pointer(const struct image *i, uint64_t v)
 static size_t count_by_gnu_hash(const struct image *i, uint64_t at)
 {
 	uint32_t head[4], last = 0; /* buckets, first hashed symbol, bloom words, shift */
-	if (!image_read(i, at, head, sizeof(head)) || !head[0] || head[0] > MAX_SYMBOLS || head[2] > MAX_SYMBOLS)
+	if (!image_read(i, at, head, sizeof(head)) || !head[0] || head[0] > MAX_SYMBOLS ||
+	    head[2] > MAX_SYMBOLS)
 		return 0;
-	uint64_t buckets = at + sizeof(head) + (uint64_t)head[2] * 8, chains = buckets + (uint64_t)head[0] * 4;
+	uint64_t buckets = at + sizeof(head) + (uint64_t)head[2] * 8,
+		 chains = buckets + (uint64_t)head[0] * 4;
 	for (uint32_t b = 0; b < head[0];) {
 		uint32_t part[256];
-		uint32_t n = head[0] - b < ARRAY_LEN(part) ? head[0] - b : (uint32_t)ARRAY_LEN(part);
+		uint32_t n = head[0] - b < ARRAY_LEN(part) ? head[0] - b
+							   : (uint32_t)ARRAY_LEN(part);
 		if (!image_read(i, buckets + (uint64_t)b * 4, part, n * sizeof(*part)))
 			return 0;
 		for (uint32_t k = 0; k < n; k++)
@@ -241,7 +252,8 @@ static void load_dynsym(struct symbol_table *t, const struct image *i)
 		return;
 	Elf64_Sym *raw = malloc(n * sizeof(*raw));
 	char *texts = malloc(str_bytes + 1);
-	if (raw && texts && image_read(i, symtab, raw, n * sizeof(*raw)) && image_read(i, strtab, texts, str_bytes)) {
+	if (raw && texts && image_read(i, symtab, raw, n * sizeof(*raw)) &&
+	    image_read(i, strtab, texts, str_bytes)) {
 		texts[str_bytes] = 0;
 		(void)take_symbols(t, raw, n, take_ptr(texts), str_bytes + 1, SYMBOLS_DYNSYM);
 	}
@@ -287,7 +299,8 @@ static uint32_t file_crc(const struct sections *s)
 		table[k] = c;
 	}
 	for (uint64_t at = 0; at < s->file_bytes;) {
-		size_t n = s->file_bytes - at < sizeof(part) ? (size_t)(s->file_bytes - at) : sizeof(part);
+		size_t n = s->file_bytes - at < sizeof(part) ? (size_t)(s->file_bytes - at)
+							     : sizeof(part);
 		if (!file_read(s, at, part, n))
 			return 0;
 		for (size_t k = 0; k < n; k++)
@@ -298,8 +311,8 @@ static uint32_t file_crc(const struct sections *s)
 }
 
 /* Take a candidate: by its build id, or if the image has none by the checksum. Takes fd. */
-static bool try_debug_file(struct symbol_table *t, const struct image *i, int fd, const uint32_t *crc,
-			   enum symbol_source source)
+static bool try_debug_file(struct symbol_table *t, const struct image *i, int fd,
+			   const uint32_t *crc, enum symbol_source source)
 {
 	struct sections s;
 	bool ok = false;
@@ -331,7 +344,8 @@ static int open_below(const char *root, const char *path)
 	return open_regular(full);
 }
 
-static bool load_by_build_id(struct symbol_table *t, const struct image *i, const char *root, const char *folder)
+static bool load_by_build_id(struct symbol_table *t, const struct image *i, const char *root,
+			     const char *folder)
 {
 	char path[4096];
 	if (i->n_build_id < 2)
@@ -346,8 +360,8 @@ static bool load_by_build_id(struct symbol_table *t, const struct image *i, cons
 	       try_debug_file(t, i, open_below(NULL, path), NULL, SYMBOLS_BUILD_ID);
 }
 
-static bool load_by_link(struct symbol_table *t, const struct image *i, const struct sections *s, const char *root,
-			 const char *debug_folder)
+static bool load_by_link(struct symbol_table *t, const struct image *i, const struct sections *s,
+			 const char *root, const char *debug_folder)
 {
 	const Elf64_Shdr *h = section_find(s, ".gnu_debuglink");
 	char *link = h && h->sh_size >= 8 ? section_dup(s, h, 4096) : NULL;
@@ -363,11 +377,12 @@ static bool load_by_link(struct symbol_table *t, const struct image *i, const st
 		char path[8192];
 		memcpy(&crc, link + at, sizeof(crc));
 		for (int place = 0; place < 3 && !ok; place++) {
-			snprintf(path, sizeof(path), "%s%.*s/%s%s", place == 2 ? debug_folder : "", folder_bytes, i->path,
-				 place == 1 ? ".debug/" : "", link);
+			snprintf(path, sizeof(path), "%s%.*s/%s%s", place == 2 ? debug_folder : "",
+				 folder_bytes, i->path, place == 1 ? ".debug/" : "", link);
 			if (!strcmp(path, i->path))
 				continue;
-			ok = (root && try_debug_file(t, i, open_below(root, path), &crc, SYMBOLS_DEBUG_LINK)) ||
+			ok = (root && try_debug_file(t, i, open_below(root, path), &crc,
+						     SYMBOLS_DEBUG_LINK)) ||
 			     try_debug_file(t, i, open_below(NULL, path), &crc, SYMBOLS_DEBUG_LINK);
 		}
 	}
@@ -377,7 +392,8 @@ static bool load_by_link(struct symbol_table *t, const struct image *i, const st
 
 /* ---- a table ---- */
 
-struct symbol_table *symbol_table_create(const struct image *i, const char *root, const char *debug_folder)
+struct symbol_table *symbol_table_create(const struct image *i, const char *root,
+					 const char *debug_folder)
 {
 	struct symbol_table *t = calloc(1, sizeof(*t));
 	struct sections s;
@@ -420,9 +436,12 @@ void symbol_table_destroy(struct symbol_table *t)
 	free(t);
 }
 
-#define MAX_OVERLAPPING 64 /* how far back a longer symbol that covers the address is looked for */
+#define MAX_OVERLAPPING                                                                            \
+	64 /* how far back a longer symbol that covers the address is looked for                   \
+	    */
 
-const struct symbol *symbol_table_find(const struct symbol_table *t, uint64_t vaddr, uint64_t function_start)
+const struct symbol *symbol_table_find(const struct symbol_table *t, uint64_t vaddr,
+				       uint64_t function_start)
 {
 	size_t low = 0, high = t->n;
 	const struct symbol *best = NULL;
@@ -437,7 +456,8 @@ const struct symbol *symbol_table_find(const struct symbol_table *t, uint64_t va
 		const struct symbol *s = &t->symbols[i - 1];
 		if (best && s->start != best->start)
 			break;
-		bool covers = s->size ? vaddr - s->start < s->size : function_start && s->start == function_start;
+		bool covers = s->size ? vaddr - s->start < s->size
+				      : function_start && s->start == function_start;
 		if (covers && (!best || s->rank > best->rank))
 			best = s;
 	}

@@ -1,6 +1,6 @@
 /*
- * symbols: see symbols.h. Symbol tables belong to the images and so are shared by all processes that map a file; the
- * answers are remembered here, per process, by address.
+ * symbols: see symbols.h. Symbol tables belong to the images and so are shared by all processes
+ * that map a file; the answers are remembered here, per process, by address.
  */
 #include "tracer/symbols.h"
 
@@ -18,11 +18,12 @@ struct symbols {
 	struct symbols_options options;
 	char root[32];
 	char *debug_folder;
-	char *text;                  /* the last name that had to be made */
-	char *file;                  /* the last source file */
+	char *text; /* the last name that had to be made */
+	char *file; /* the last source file */
 };
 
-struct err *symbols_create(struct modules *modules, const struct symbols_options *options, struct symbols **ret)
+struct err *symbols_create(struct modules *modules, const struct symbols_options *options,
+			   struct symbols **ret)
 {
 	struct symbols *s = calloc(1, sizeof(*s));
 	if (!s)
@@ -104,7 +105,8 @@ static void find_line(struct symbols *s, struct symbol_table *t, uint64_t vaddr,
 /* ---- answers ---- */
 
 /* A signal trampoline has no name of its own that tells anything. */
-static bool function_at(struct symbols *s, uint64_t lookup, uint64_t *ret_start, uint64_t *ret_end, bool *ret_is_signal)
+static bool function_at(struct symbols *s, uint64_t lookup, uint64_t *ret_start, uint64_t *ret_end,
+			bool *ret_is_signal)
 {
 	struct module *module = modules_find(s->modules, lookup);
 	struct image *i = module ? module_image(s->modules, module) : NULL;
@@ -113,8 +115,8 @@ static bool function_at(struct symbols *s, uint64_t lookup, uint64_t *ret_start,
 	struct cfi_fde f;
 	uint64_t start, fde;
 	bool ok = table && cfi_table_find(table, lookup - module->bias, &start, &fde) &&
-		  cfi_fde_read(&i->reader, fde, &scratch, &f) == CFI_OK && lookup - module->bias >= f.start &&
-		  lookup - module->bias < f.end;
+		  cfi_fde_read(&i->reader, fde, &scratch, &f) == CFI_OK &&
+		  lookup - module->bias >= f.start && lookup - module->bias < f.end;
 	if (ok) {
 		*ret_start = f.start + module->bias;
 		*ret_end = f.end + module->bias;
@@ -124,14 +126,17 @@ static bool function_at(struct symbols *s, uint64_t lookup, uint64_t *ret_start,
 	return ok;
 }
 
-bool symbols_function_range(struct symbols *s, uint64_t lookup, uint64_t *ret_start, uint64_t *ret_end)
+bool symbols_function_range(struct symbols *s, uint64_t lookup, uint64_t *ret_start,
+			    uint64_t *ret_end)
 {
 	bool is_signal;
 	return function_at(s, lookup, ret_start, ret_end, &is_signal);
 }
 
-/* Without what linkers add to the name in the source: the version that .symtab of some libraries carries
- * ("clock_nanosleep@@GLIBC_2.17"), and gcc's mark of a static function in a link-time optimised program. */
+/* Without what linkers add to the name in the source: the version that .symtab of some libraries
+ * carries
+ * ("clock_nanosleep@@GLIBC_2.17"), and gcc's mark of a static function in a link-time optimised
+ * program. */
 static const char *as_in_source(struct symbols *s, const char *name)
 {
 	const char *at = strchr(name, '@');
@@ -159,7 +164,8 @@ bool symbols_resolve(struct symbols *s, uint64_t lookup, uint64_t pc, struct sym
 		return true;
 	ret->offset = pc - module->bias;
 	bool is_signal = false, has_range = function_at(s, lookup, &start, &end, &is_signal);
-	const struct symbol *symbol = symbol_table_find(t, lookup - module->bias, has_range ? start - module->bias : 0);
+	const struct symbol *symbol = symbol_table_find(t, lookup - module->bias,
+							has_range ? start - module->bias : 0);
 	if (is_signal) {
 		ret->function = "<signal handler called>"; /* gdb's words */
 		ret->offset = pc - start;
@@ -170,7 +176,8 @@ bool symbols_resolve(struct symbols *s, uint64_t lookup, uint64_t pc, struct sym
 		ret->is_named = true;
 	} else if (has_range) {
 		char *text;
-		if (asprintf(&text, "%s+0x%llx", module->name, (unsigned long long)(start - module->bias)) >= 0) {
+		if (asprintf(&text, "%s+0x%llx", module->name,
+			     (unsigned long long)(start - module->bias)) >= 0) {
 			free(s->text);
 			ret->function = s->text = text;
 			ret->offset = pc - start;

@@ -29,7 +29,8 @@ enum {
 	UNKNOWN_NS = 500000000 /* wait for a holder that cannot be seen */
 };
 
-/* Locks are taken one inside another for the same process only (taking over from a dead recorder), by one thread. */
+/* Locks are taken one inside another for the same process only (taking over from a dead recorder),
+ * by one thread. */
 static struct {
 	pid_t pid;
 	int fd;

@@ -27,9 +27,10 @@ MUST_CHECK struct err *target_lock(pid_t pid, uint64_t timeout_ns);
 MUST_CHECK struct err *target_lock_to_leave(pid_t pid, uint64_t timeout_ns);
 void target_unlock(pid_t pid);
 
-/* Held from the moment a probe of ours is in a process until it is out: so that a second auditview knows at once. Counted,
- * for a process can have several runtimes. ERR_BUSY when another auditview holds it. Only those that see the process
- * through the same mount of /proc know of each other; for the others there is the heartbeat. */
+/* Held from the moment a probe of ours is in a process until it is out: so that a second auditview
+ * knows at once. Counted, for a process can have several runtimes. ERR_BUSY when another auditview
+ * holds it. Only those that see the process through the same mount of /proc know of each other; for
+ * the others there is the heartbeat. */
 MUST_CHECK struct err *target_own(pid_t pid);
 void target_disown(pid_t pid);
 bool target_is_others(pid_t pid); /* another auditview owns it */

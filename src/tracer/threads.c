@@ -52,8 +52,8 @@ bool thread_place_read(pid_t pid, pid_t tid, struct thread_place *ret)
 	long nr;
 	if (strncmp(text, "running", 7) == 0) {
 		ret->syscall = -2;
-	} else if (sscanf(text, "%ld %lx %lx %lx %lx %lx %lx %lx %lx", &nr, &a[0], &a[1], &a[2], &a[3], &a[4], &a[5], &sp,
-			  &pc) == 9) {
+	} else if (sscanf(text, "%ld %lx %lx %lx %lx %lx %lx %lx %lx", &nr, &a[0], &a[1], &a[2],
+			  &a[3], &a[4], &a[5], &sp, &pc) == 9) {
 		ret->syscall = nr;
 		for (unsigned i = 0; i < 6; i++)
 			ret->args[i] = a[i];
@@ -73,17 +73,22 @@ struct err *threads_list(pid_t pid, struct thread_place **ret, size_t *ret_n)
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	VEC(struct thread_place) list = { 0 };
 	DIR *dir = opendir(path);
-	struct err *err = dir || errno == ENOENT || errno == ESRCH ? NULL : err_sys(errno, "cannot list the threads of process %d", (int)pid);
+	struct err *err = dir || errno == ENOENT || errno == ESRCH
+			      ? NULL
+			      : err_sys(errno, "cannot list the threads of process %d", (int)pid);
 	for (struct dirent *e; dir && !err && (e = readdir(dir));) {
 		struct thread_place place;
 		pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
 		if (tid <= 0)
 			continue;
 		bool is_read = thread_place_read(pid, tid, &place);
-		/* Descriptors can run out. A thread that cannot be looked at is no thread that is not there: it may be inside. */
+		/* Descriptors can run out. A thread that cannot be looked at is no thread that is
+		 * not there: it may be inside. */
 		if (!is_read && errno != ENOENT && errno != ESRCH)
-			err = err_sys(errno, "cannot look at thread %d of process %d", (int)tid, (int)pid);
-		else if (is_read && place.state != 'Z' && place.state != 'X' && !vec_push(&list, place))
+			err = err_sys(errno, "cannot look at thread %d of process %d", (int)tid,
+				      (int)pid);
+		else if (is_read && place.state != 'Z' && place.state != 'X' &&
+			 !vec_push(&list, place))
 			err = err_no_memory();
 	}
 	if (dir)
@@ -97,7 +102,8 @@ struct err *threads_list(pid_t pid, struct thread_place **ret, size_t *ret_n)
 	return NULL;
 }
 
-/* Time on a processor, in ns (kernel fs/proc/base.c, proc_pid_schedstat); UINT64_MAX when it cannot be told. */
+/* Time on a processor, in ns (kernel fs/proc/base.c, proc_pid_schedstat); UINT64_MAX when it cannot
+ * be told. */
 static uint64_t cpu_time_of(pid_t pid, pid_t tid)
 {
 	char path[64];
@@ -125,7 +131,8 @@ bool threads_any_starved(pid_t pid)
 	if (before && !any)
 		poll(NULL, 0, LOOK_MS);
 	for (size_t i = 0; before && i < n && !any; i++) {
-		uint64_t now = before[i] == UINT64_MAX ? UINT64_MAX : cpu_time_of(pid, threads[i].tid);
+		uint64_t now = before[i] == UINT64_MAX ? UINT64_MAX
+						       : cpu_time_of(pid, threads[i].tid);
 		any = now != UINT64_MAX && now - before[i] < LOOK_MS * 1000000u / FAIR_SHARE &&
 		      thread_place_read(pid, threads[i].tid, &again) && again.state == 'R';
 	}
@@ -136,8 +143,9 @@ bool threads_any_starved(pid_t pid)
 
 /* ---- what shows when a thread is stopped ---- */
 
-/* SO_RCVTIMEO or SO_SNDTIMEO: with one the call ends early with EINTR, without it restarts (Linux v6.1 net/core/sock.c,
- * sock_intr_errno). Asked of the socket itself (pidfd_getfd(2), Linux 5.6); what cannot be asked may have one. */
+/* SO_RCVTIMEO or SO_SNDTIMEO: with one the call ends early with EINTR, without it restarts (Linux
+ * v6.1 net/core/sock.c, sock_intr_errno). Asked of the socket itself (pidfd_getfd(2), Linux 5.6);
+ * what cannot be asked may have one. */
 static bool socket_may_time_out(pid_t pid, uint64_t fd, int option)
 {
 	char path[64], what[64];
@@ -158,23 +166,31 @@ static bool socket_may_time_out(pid_t pid, uint64_t fd, int option)
 	return timeout.tv_sec || timeout.tv_usec;
 }
 
-/* The return address by which a thread at pc leaves the module that pc is in; 0: its frames cannot be crossed. Frames of system
- * call wrappers are told by the stack pointer alone, which is all that /proc shows of the registers. */
-static uint64_t caller_of_module(const struct remote_target *t, const struct mapping *at, uint64_t pc, uint64_t sp)
+/* The return address by which a thread at pc leaves the module that pc is in; 0: its frames cannot
+ * be crossed. Frames of system call wrappers are told by the stack pointer alone, which is all that
+ * /proc shows of the registers. */
+static uint64_t caller_of_module(const struct remote_target *t, const struct mapping *at,
+				 uint64_t pc, uint64_t sp)
 {
 	enum { FRAMES_MAX = 8 };
 	const struct mapping *header = NULL;
 	for (size_t i = 0; i < t->maps->n && !header; i++)
-		if (at->inode && t->maps->v[i].dev == at->dev && t->maps->v[i].inode == at->inode && !t->maps->v[i].offset)
+		if (at->inode && t->maps->v[i].dev == at->dev && t->maps->v[i].inode == at->inode &&
+		    !t->maps->v[i].offset)
 			header = &t->maps->v[i];
-	struct image *image = header ? image_of_memory(remote_mem_reader(t->mem), RADDR(header->start), header->path) : NULL;
+	struct image *image = header ? image_of_memory(remote_mem_reader(t->mem),
+						       RADDR(header->start), header->path)
+				     : NULL;
 	const struct cfi_table *table = image ? image_cfi(image) : NULL;
 	struct cfi_scratch scratch = { 0 };
-	uint64_t found = 0, lookup = pc, bias = image ? image_bias_at(image, RADDR(header->start)) : 0;
+	uint64_t found = 0, lookup = pc,
+		 bias = image ? image_bias_at(image, RADDR(header->start)) : 0;
 	for (unsigned i = 0; table && !found && i < FRAMES_MAX; i++) {
 		struct cfi_row row;
-		if (cfi_row_find(&image->reader, table, lookup - bias, pc - bias, &scratch, &row) != CFI_OK || row.cfa_deref ||
-		    row.cfa_reg != CFI_RSP || row.cfa_off < 8 || row.rules[CFI_RIP].place != CFI_AT_CFA || row.rules[CFI_RIP].off != -8)
+		if (cfi_row_find(&image->reader, table, lookup - bias, pc - bias, &scratch, &row) !=
+			CFI_OK ||
+		    row.cfa_deref || row.cfa_reg != CFI_RSP || row.cfa_off < 8 ||
+		    row.rules[CFI_RIP].place != CFI_AT_CFA || row.rules[CFI_RIP].off != -8)
 			break;
 		sp += (uint64_t)row.cfa_off;
 		if (!remote_mem_read(t->mem, RADDR(sp - 8), &pc, sizeof(pc)))
@@ -189,10 +205,11 @@ static uint64_t caller_of_module(const struct remote_target *t, const struct map
 	return found;
 }
 
-/* Is the caller of libc's wrapper CPython itself, or its select module? It follows PEP 475 and computes the rest of its timeout
- * anew after EINTR; starting the call over would lengthen it. The return address outside of libc tells, by libc's call frame
- * information; without it, the nearest word of the stack that looks like one (the wrappers of glibc 2.41 and later leave old
- * ones in between). */
+/* Is the caller of libc's wrapper CPython itself, or its select module? It follows PEP 475 and
+ * computes the rest of its timeout anew after EINTR; starting the call over would lengthen it. The
+ * return address outside of libc tells, by libc's call frame information; without it, the nearest
+ * word of the stack that looks like one (the wrappers of glibc 2.41 and later leave old ones in
+ * between). */
 bool thread_is_called_by_python(const struct remote_target *t, uint64_t pc, uint64_t sp)
 {
 	uint64_t words[96];
@@ -212,15 +229,16 @@ bool thread_is_called_by_python(const struct remote_target *t, uint64_t pc, uint
 		if (!m || !m->exec || m == wrapper)
 			continue;
 		const char *name = strrchr(m->path, '/');
-		if (name && !t->text_end && (strncmp(name, "/libpython", 10) == 0 || strncmp(name, "/python", 7) == 0))
+		if (name && !t->text_end &&
+		    (strncmp(name, "/libpython", 10) == 0 || strncmp(name, "/python", 7) == 0))
 			return true;
 		return name && strncmp(name, "/select.cpython-", 16) == 0;
 	}
 	return false;
 }
 
-/* How much it shows when this thread is stopped. Which calls end early with EINTR was measured (Linux 6.18), each with a cell in
- * tests/e2e/check_signals.py; signal(7) names them too. */
+/* How much it shows when this thread is stopped. Which calls end early with EINTR was measured
+ * (Linux 6.18), each with a cell in tests/e2e/check_signals.py; signal(7) names them too. */
 static int rank_of(const struct remote_target *t, const struct thread_place *p)
 {
 	bool is_finite = true;
@@ -251,13 +269,17 @@ static int rank_of(const struct remote_target *t, const struct thread_place *p)
 	case SYS_recvmsg:
 	case SYS_recvmmsg:
 	case SYS_accept:
-	case SYS_accept4: return socket_may_time_out(t->pid, p->args[0], SO_RCVTIMEO) ? THREAD_SHOWS : THREAD_EXACT + 1;
+	case SYS_accept4:
+		return socket_may_time_out(t->pid, p->args[0], SO_RCVTIMEO) ? THREAD_SHOWS
+									    : THREAD_EXACT + 1;
 	case SYS_write:
 	case SYS_writev:
 	case SYS_sendto:
 	case SYS_sendmsg:
 	case SYS_sendmmsg:
-	case SYS_connect: return socket_may_time_out(t->pid, p->args[0], SO_SNDTIMEO) ? THREAD_SHOWS : THREAD_EXACT + 1;
+	case SYS_connect:
+		return socket_may_time_out(t->pid, p->args[0], SO_SNDTIMEO) ? THREAD_SHOWS
+									    : THREAD_EXACT + 1;
 	case SYS_epoll_wait:
 	case SYS_epoll_pwait: is_finite = (int)p->args[3] > 0; break;
 	case SYS_epoll_pwait2:
@@ -272,8 +294,10 @@ static int rank_of(const struct remote_target *t, const struct thread_place *p)
 	}
 	if (!is_finite)
 		return THREAD_EXACT + 2; /* EINTR, but made again it is the same call */
-	bool recomputes = p->syscall == SYS_epoll_wait || p->syscall == SYS_epoll_pwait || p->syscall == SYS_rt_sigtimedwait;
-	return recomputes && thread_is_called_by_python(t, p->pc, p->sp) ? THREAD_EXACT + 2 : THREAD_SHOWS;
+	bool recomputes = p->syscall == SYS_epoll_wait || p->syscall == SYS_epoll_pwait ||
+			  p->syscall == SYS_rt_sigtimedwait;
+	return recomputes && thread_is_called_by_python(t, p->pc, p->sp) ? THREAD_EXACT + 2
+									 : THREAD_SHOWS;
 }
 
 static int compare_rank(const void *a, const void *b)

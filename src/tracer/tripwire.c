@@ -21,12 +21,14 @@
 
 static unsigned n_wires; /* each is a descriptor of ours, and others need some, too */
 
-/* One that the thread does not block and, better still, its process does not catch. A new thread blocks all, for a moment (glibc
- * 2.36 nptl/pthread_create.c). One that goes on blocking it is met when it no longer does. */
+/* One that the thread does not block and, better still, its process does not catch. A new thread
+ * blocks all, for a moment (glibc 2.36 nptl/pthread_create.c). One that goes on blocking it is met
+ * when it no longer does. */
 static int choose_signal(pid_t tid)
 {
-	/* signal(7): their default is to be ignored. SIGCONT, which also ends a stop, only where the others are blocked: PostgreSQL
-	 * blocks all that can be when it forks, but not that one (src/backend/libpq/pqsignal.c, pqinitmask()). */
+	/* signal(7): their default is to be ignored. SIGCONT, which also ends a stop, only where
+	 * the others are blocked: PostgreSQL blocks all that can be when it forks, but not that one
+	 * (src/backend/libpq/pqsignal.c, pqinitmask()). */
 	static const int ignored[] = { SIGURG, SIGWINCH, SIGCONT };
 	char path[48], line[128];
 	uint64_t blocked = 0, caught = 0;
@@ -56,9 +58,15 @@ struct err *tripwire_set(pid_t tid, uint64_t address, struct tripwire *ret)
 		return err_sys(EMFILE, "%u threads are watched already", n_wires);
 	int signal = choose_signal(tid);
 	struct perf_event_attr attr = {
-		.type = PERF_TYPE_BREAKPOINT, .size = sizeof(attr),
-		.bp_type = HW_BREAKPOINT_X, .bp_addr = address, .bp_len = sizeof(long),
-		.sample_period = 1, .wakeup_events = 1, .exclude_kernel = 1, .exclude_hv = 1,
+		.type = PERF_TYPE_BREAKPOINT,
+		.size = sizeof(attr),
+		.bp_type = HW_BREAKPOINT_X,
+		.bp_addr = address,
+		.bp_len = sizeof(long),
+		.sample_period = 1,
+		.wakeup_events = 1,
+		.exclude_kernel = 1,
+		.exclude_hv = 1,
 	};
 	struct f_owner_ex owner = { F_OWNER_TID, tid };
 	int fd = (int)syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
@@ -66,7 +74,8 @@ struct err *tripwire_set(pid_t tid, uint64_t address, struct tripwire *ret)
 		fd = fcntl(fd, F_DUPFD_CLOEXEC, 1);
 		close(0);
 	}
-	if (fd < 0 || fcntl(fd, F_SETOWN_EX, &owner) < 0 || fcntl(fd, F_SETSIG, signal) < 0 || fcntl(fd, F_SETFL, O_ASYNC) < 0) {
+	if (fd < 0 || fcntl(fd, F_SETOWN_EX, &owner) < 0 || fcntl(fd, F_SETSIG, signal) < 0 ||
+	    fcntl(fd, F_SETFL, O_ASYNC) < 0) {
 		struct err *err = err_sys(errno, "cannot watch thread %d", (int)tid);
 		if (fd >= 0)
 			close(fd);

@@ -3,9 +3,9 @@
  *
  * One step of a walk:
  *
- *     pc in a module        row from the cache, else made from its call frame information, else libunwind
- *     pc elsewhere          trampoline, frame pointer, or the end
- *     apply the row         CFA, then each register; the new sp must be larger than the old one
+ *     pc in a module        row from the cache, else made from its call frame information, else
+ * libunwind pc elsewhere          trampoline, frame pointer, or the end apply the row         CFA,
+ * then each register; the new sp must be larger than the old one
  */
 #include "tracer/unwind.h"
 
@@ -16,10 +16,10 @@
 #include "tracer/evaluator.h"
 #include "tracer/unwind_lib.h"
 
-/* Nearly every row: the CFA counts from a register, the registers it names are saved at the CFA, the return address among
- * them, and rsp becomes the CFA. */
+/* Nearly every row: the CFA counts from a register, the registers it names are saved at the CFA,
+ * the return address among them, and rsp becomes the CFA. */
 struct plain_row {
-	uint8_t n_saved;   /* 0: the row is not of this kind */
+	uint8_t n_saved; /* 0: the row is not of this kind */
 	uint8_t cfa_reg;
 	uint8_t regs[CFI_REG_COUNT];
 	int32_t cfa_off;
@@ -42,21 +42,22 @@ struct unwinder {
 	struct cfi_scratch scratch;
 	const struct evaluator *evaluator; /* NULL: not known */
 	bool has_jit;
-	struct unwind_lib *lib;  /* NULL until needed */
+	struct unwind_lib *lib; /* NULL until needed */
 	bool lib_failed, lib_only, lib_caching;
-	bool maps_stale;         /* read them before the next walk */
-	/* times the maps were read for an unknown pc and had not changed, less one for every gap since */
+	bool maps_stale; /* read them before the next walk */
+	/* times the maps were read for an unknown pc and had not changed, less one for every gap
+	 * since */
 	uint64_t n_in_vain;
-	uint64_t rationed_ns;    /* CLOCK_MONOTONIC: when that was last worked out */
+	uint64_t rationed_ns; /* CLOCK_MONOTONIC: when that was last worked out */
 	uint64_t next_stale_ns;
 	uint64_t generation;
 	struct unwind_counts counts;
 };
 
-#define FIRST_ROWS 1024u
-#define MAX_ROWS (1u << 18)
+#define FIRST_ROWS     1024u
+#define MAX_ROWS       (1u << 18)
 #define REFRESH_GAP_NS 20000000ull
-#define MAX_IN_VAIN 8u
+#define MAX_IN_VAIN    8u
 #define MAX_SCAN_BYTES 4096u
 
 const char *unwind_stop_text(enum unwind_stop stop)
@@ -156,7 +157,8 @@ uint64_t unwinder_generation(const struct unwinder *u)
 	return u->generation;
 }
 
-/* A pc that lies in nothing known: maybe something was mapped. True if the maps have changed. Looking in vain is rationed. */
+/* A pc that lies in nothing known: maybe something was mapped. True if the maps have changed.
+ * Looking in vain is rationed. */
 static bool refresh_for_unknown_pc(struct unwinder *u)
 {
 	uint64_t now = monotonic_ns(), earned = (now - u->rationed_ns) / REFRESH_GAP_NS;
@@ -202,7 +204,10 @@ static bool rows_grow(struct unwinder *u)
 
 static void make_plain(const struct cfi_row *row, struct plain_row *ret)
 {
-	struct plain_row p = { .cfa_reg = row->cfa_reg, .cfa_off = row->cfa_off, .first_off = INT32_MAX, .last_off = INT32_MIN };
+	struct plain_row p = { .cfa_reg = row->cfa_reg,
+			       .cfa_off = row->cfa_off,
+			       .first_off = INT32_MAX,
+			       .last_off = INT32_MIN };
 	*ret = (struct plain_row){ 0 };
 	if (row->cfa_deref || row->is_signal_frame || row->rules[CFI_RSP].place != CFI_SAME ||
 	    row->rules[CFI_RIP].place != CFI_AT_CFA)
@@ -221,14 +226,15 @@ static void make_plain(const struct cfi_row *row, struct plain_row *ret)
 	*ret = p;
 }
 
-static void make_row(struct unwinder *u, struct module *module, uint64_t lookup, uint64_t pc, struct cached_row *ret)
+static void make_row(struct unwinder *u, struct module *module, uint64_t lookup, uint64_t pc,
+		     struct cached_row *ret)
 {
 	struct image *image = module_image(u->modules, module);
 	const struct cfi_table *table = image ? image_cfi(image) : NULL;
 	*ret = (struct cached_row){ .key = lookup, .status = CFI_NO_ENTRY };
 	if (table)
-		ret->status = (uint8_t)cfi_row_find(&image->reader, table, lookup - module->bias, pc - module->bias,
-						    &u->scratch, &ret->row);
+		ret->status = (uint8_t)cfi_row_find(&image->reader, table, lookup - module->bias,
+						    pc - module->bias, &u->scratch, &ret->row);
 	if (ret->status == CFI_OK)
 		make_plain(&ret->row, &ret->plain);
 	u->counts.n_rows++;
@@ -238,7 +244,8 @@ static void make_row(struct unwinder *u, struct module *module, uint64_t lookup,
 static const struct cached_row *find_row(struct unwinder *u, uint64_t lookup, uint64_t pc)
 {
 	if (u->rows_cap && lookup) {
-		for (size_t i = slot_of(lookup, u->rows_cap); u->rows[i].key; i = (i + 1) & (u->rows_cap - 1))
+		for (size_t i = slot_of(lookup, u->rows_cap); u->rows[i].key;
+		     i = (i + 1) & (u->rows_cap - 1))
 			if (u->rows[i].key == lookup)
 				return &u->rows[i];
 	}
@@ -276,7 +283,9 @@ static bool is_known(const struct unwind_state *s, unsigned reg)
 /* An address that is not in the slice: is it further out on the stack, or nonsense? */
 static enum unwind_stop unreadable(const struct unwind_state *s, uint64_t at)
 {
-	return at >= s->slice_start + s->slice_bytes || at + 8 > s->slice_start + s->slice_bytes ? UNWIND_SLICE : UNWIND_NO_ROW;
+	return at >= s->slice_start + s->slice_bytes || at + 8 > s->slice_start + s->slice_bytes
+		   ? UNWIND_SLICE
+		   : UNWIND_NO_ROW;
 }
 
 /* False: not a plain row, or not all of it lies in the slice; apply_row() knows what then. */
@@ -285,7 +294,8 @@ static bool apply_plain(struct unwind_state *s, const struct plain_row *p)
 	uint64_t cfa = s->regs[p->cfa_reg] + (uint64_t)(int64_t)p->cfa_off;
 	uint64_t first = cfa + (uint64_t)(int64_t)p->first_off - s->slice_start;
 	uint64_t end = cfa + (uint64_t)(int64_t)p->last_off + 8 - s->slice_start;
-	if (!p->n_saved || !is_known(s, p->cfa_reg) || first > s->slice_bytes || end > s->slice_bytes || end < first)
+	if (!p->n_saved || !is_known(s, p->cfa_reg) || first > s->slice_bytes ||
+	    end > s->slice_bytes || end < first)
 		return false;
 	const uint8_t *at = s->slice + (cfa - s->slice_start);
 	for (unsigned i = 0; i < p->n_saved; i++) {
@@ -353,13 +363,15 @@ static enum unwind_stop apply_row(struct unwind_state *s, const struct cfi_row *
 }
 
 /*
- * CPython v3.12.0 and v3.13.0 Python/asm_trampoline.S, x86-64: code copied into anonymous memory for every code object,
- *     3.12: sub $8,%rsp; call *%rcx; add $8,%rsp; ret          3.13: push %rbp; mov %rsp,%rbp; call *%rcx; pop %rbp; ret
- * The pc is that behind the call, so what is there tells how the frame looks.
+ * CPython v3.12.0 and v3.13.0 Python/asm_trampoline.S, x86-64: code copied into anonymous memory
+ * for every code object, 3.12: sub $8,%rsp; call *%rcx; add $8,%rsp; ret          3.13: push %rbp;
+ * mov %rsp,%rbp; call *%rcx; pop %rbp; ret The pc is that behind the call, so what is there tells
+ * how the frame looks.
  */
 static bool step_trampoline(struct unwinder *u, struct unwind_state *s, const uint8_t code[5])
 {
-	static const uint8_t add_8_ret[] = { 0x48, 0x83, 0xc4, 0x08, 0xc3 }, pop_rbp_ret[] = { 0x5d, 0xc3 };
+	static const uint8_t add_8_ret[] = { 0x48, 0x83, 0xc4, 0x08, 0xc3 },
+			     pop_rbp_ret[] = { 0x5d, 0xc3 };
 	struct unwind_state next = *s;
 	if (s->pc_is_exact)
 		return false;
@@ -367,7 +379,8 @@ static bool step_trampoline(struct unwinder *u, struct unwind_state *s, const ui
 	if (!pops_rbp && memcmp(code, add_8_ret, sizeof(add_8_ret)) != 0)
 		return false;
 	if ((pops_rbp && !slice_read(s, s->regs[CFI_RSP], &next.regs[CFI_RBP])) ||
-	    !slice_read(s, s->regs[CFI_RSP] + 8, &next.regs[CFI_RIP]) || !modules_is_executable(u->modules, next.regs[CFI_RIP]))
+	    !slice_read(s, s->regs[CFI_RSP] + 8, &next.regs[CFI_RIP]) ||
+	    !modules_is_executable(u->modules, next.regs[CFI_RIP]))
 		return false;
 	next.regs[CFI_RSP] += 16;
 	if (pops_rbp)
@@ -377,7 +390,8 @@ static bool step_trampoline(struct unwinder *u, struct unwind_state *s, const ui
 	return true;
 }
 
-/* Is `pc` behind a call instruction of a module? (Intel SDM 2: e8 rel32; ff /2 with 2 to 7 bytes.) */
+/* Is `pc` behind a call instruction of a module? (Intel SDM 2: e8 rel32; ff /2 with 2 to 7 bytes.)
+ */
 static bool follows_call(struct unwinder *u, uint64_t pc)
 {
 	uint8_t code[7];
@@ -394,15 +408,17 @@ static bool follows_call(struct unwinder *u, uint64_t pc)
 }
 
 /*
- * The same when the code is no longer there: CPython frees it at its end (v3.12.1 Python/perf_trampoline.c, free_code_arenas),
- * before the last records are looked at. It calls the evaluator and is called by its module (py_trampoline_evaluator).
+ * The same when the code is no longer there: CPython frees it at its end (v3.12.1
+ * Python/perf_trampoline.c, free_code_arenas), before the last records are looked at. It calls the
+ * evaluator and is called by its module (py_trampoline_evaluator).
  */
 static bool step_vanished_trampoline(struct unwinder *u, struct unwind_state *s)
 {
 	struct unwind_state next = *s;
 	const struct module *inner = modules_find(u->modules, s->inner_lookup);
-	if (s->pc_is_exact || !u->evaluator || !evaluator_contains(u->evaluator, s->inner_lookup) || !inner ||
-	    !slice_read(s, s->regs[CFI_RSP] + 8, &next.regs[CFI_RIP]) || modules_find(u->modules, next.regs[CFI_RIP]) != inner ||
+	if (s->pc_is_exact || !u->evaluator || !evaluator_contains(u->evaluator, s->inner_lookup) ||
+	    !inner || !slice_read(s, s->regs[CFI_RSP] + 8, &next.regs[CFI_RIP]) ||
+	    modules_find(u->modules, next.regs[CFI_RIP]) != inner ||
 	    !follows_call(u, next.regs[CFI_RIP]))
 		return false;
 	next.regs[CFI_RSP] += 16;
@@ -411,13 +427,16 @@ static bool step_vanished_trampoline(struct unwinder *u, struct unwind_state *s)
 	return true;
 }
 
-/* JIT code built with frame pointers (CPython 3.15: every hop is one; 3.14's is not kept and mostly fails the checks). */
+/* JIT code built with frame pointers (CPython 3.15: every hop is one; 3.14's is not kept and mostly
+ * fails the checks). */
 static bool step_frame_pointer(struct unwinder *u, struct unwind_state *s)
 {
 	struct unwind_state next = *s;
 	uint64_t rbp = s->regs[CFI_RBP];
-	if (!is_known(s, CFI_RBP) || rbp < s->regs[CFI_RSP] || rbp % 8 || !slice_read(s, rbp, &next.regs[CFI_RBP]) ||
-	    !slice_read(s, rbp + 8, &next.regs[CFI_RIP]) || !modules_is_executable(u->modules, next.regs[CFI_RIP]))
+	if (!is_known(s, CFI_RBP) || rbp < s->regs[CFI_RSP] || rbp % 8 ||
+	    !slice_read(s, rbp, &next.regs[CFI_RBP]) ||
+	    !slice_read(s, rbp + 8, &next.regs[CFI_RIP]) ||
+	    !modules_is_executable(u->modules, next.regs[CFI_RIP]))
 		return false;
 	next.regs[CFI_RSP] = rbp + 16;
 	/* who knows what the code did with the others */
@@ -432,15 +451,18 @@ static bool step_frame_pointer(struct unwinder *u, struct unwind_state *s)
 static bool leads_on(struct unwinder *u, const struct unwind_state *next, const struct cfi_row *row)
 {
 	struct unwind_state outer = *next;
-	return apply_row(&outer, row) == UNWIND_STOP_COUNT && outer.regs[CFI_RSP] > next->regs[CFI_RSP] &&
-	       outer.regs[CFI_RSP] - next->regs[CFI_RSP] < MAX_SCAN_BYTES && follows_call(u, outer.regs[CFI_RIP]);
+	return apply_row(&outer, row) == UNWIND_STOP_COUNT &&
+	       outer.regs[CFI_RSP] > next->regs[CFI_RSP] &&
+	       outer.regs[CFI_RSP] - next->regs[CFI_RSP] < MAX_SCAN_BYTES &&
+	       follows_call(u, outer.regs[CFI_RIP]);
 }
 
 /*
- * Code that keeps no frame pointer, called by the evaluator (CPython 3.14's JIT), or that is gone: the evaluator's frame is
- * looked for above. It is where a return address into the evaluator stands such that its row leads to another return
- * address. A row that counts from rbp (gcc 16) needs its value: the one at hand, or one that the code in between has saved.
- * The other registers that this code has changed come from the evaluator's frame, which saves all of them.
+ * Code that keeps no frame pointer, called by the evaluator (CPython 3.14's JIT), or that is gone:
+ * the evaluator's frame is looked for above. It is where a return address into the evaluator stands
+ * such that its row leads to another return address. A row that counts from rbp (gcc 16) needs its
+ * value: the one at hand, or one that the code in between has saved. The other registers that this
+ * code has changed come from the evaluator's frame, which saves all of them.
  */
 static bool step_to_evaluator(struct unwinder *u, struct unwind_state *s)
 {
@@ -456,11 +478,14 @@ static bool step_to_evaluator(struct unwinder *u, struct unwind_state *s)
 		next.regs[CFI_RSP] = at + 8;
 		next.known &= (1u << CFI_RIP) | (1u << CFI_RSP) | (1u << CFI_RBP);
 		next.pc_is_exact = false;
-		if (!row || row->status != CFI_OK || row->row.cfa_deref || (row->row.cfa_reg != CFI_RSP && row->row.cfa_reg != CFI_RBP))
+		if (!row || row->status != CFI_OK || row->row.cfa_deref ||
+		    (row->row.cfa_reg != CFI_RSP && row->row.cfa_reg != CFI_RBP))
 			continue;
 		bool found = leads_on(u, &next, &row->row);
 		next.known |= 1u << CFI_RBP;
-		for (uint64_t from = sp; !found && row->row.cfa_reg == CFI_RBP && from < at && slice_read(s, from, &saved); from += 8) {
+		for (uint64_t from = sp; !found && row->row.cfa_reg == CFI_RBP && from < at &&
+					 slice_read(s, from, &saved);
+		     from += 8) {
 			next.regs[CFI_RBP] = saved;
 			found = leads_on(u, &next, &row->row);
 		}
@@ -479,11 +504,13 @@ static bool step_to_evaluator(struct unwinder *u, struct unwind_state *s)
 static bool step_without_rows(struct unwinder *u, struct unwind_state *s)
 {
 	uint8_t code[5];
-	bool is_readable = mem_read(modules_memory(u->modules), RADDR(s->regs[CFI_RIP]), code, sizeof(code));
+	bool is_readable = mem_read(modules_memory(u->modules), RADDR(s->regs[CFI_RIP]), code,
+				    sizeof(code));
 	if (is_readable ? step_trampoline(u, s, code) : step_vanished_trampoline(u, s))
 		return true;
 	uint64_t pc = s->regs[CFI_RIP];
-	if ((modules_is_executable(u->modules, pc) || modules_was_executable(u->modules, pc)) && step_frame_pointer(u, s))
+	if ((modules_is_executable(u->modules, pc) || modules_was_executable(u->modules, pc)) &&
+	    step_frame_pointer(u, s))
 		return true;
 	return u->has_jit && step_to_evaluator(u, s);
 }
@@ -524,12 +551,19 @@ static enum unwind_stop step(struct unwinder *u, struct unwind_state *s)
 	return s->regs[CFI_RSP] > sp ? UNWIND_STOP_COUNT : UNWIND_NO_GROWTH;
 }
 
-size_t unwinder_walk(struct unwinder *u, const struct record_native *regs, bool pc_is_exact, const uint8_t *slice,
-		     size_t n_bytes, struct unwind_frame *frames, size_t max, enum unwind_stop *ret_stop)
+size_t unwinder_walk(struct unwinder *u, const struct record_native *regs, bool pc_is_exact,
+		     const uint8_t *slice, size_t n_bytes, struct unwind_frame *frames, size_t max,
+		     enum unwind_stop *ret_stop)
 {
 	struct unwind_state s = {
-		.regs = { [CFI_RBX] = regs->rbx, [CFI_RBP] = regs->rbp, [CFI_R12] = regs->r12, [CFI_R13] = regs->r13,
-			  [CFI_R14] = regs->r14, [CFI_R15] = regs->r15, [CFI_RSP] = regs->sp, [CFI_RIP] = regs->pc },
+		.regs = { [CFI_RBX] = regs->rbx,
+			  [CFI_RBP] = regs->rbp,
+			  [CFI_R12] = regs->r12,
+			  [CFI_R13] = regs->r13,
+			  [CFI_R14] = regs->r14,
+			  [CFI_R15] = regs->r15,
+			  [CFI_RSP] = regs->sp,
+			  [CFI_RIP] = regs->pc },
 		.known = (1u << CFI_REG_COUNT) - 1,
 		.pc_is_exact = pc_is_exact,
 		.slice = slice,
@@ -549,7 +583,8 @@ size_t unwinder_walk(struct unwinder *u, const struct record_native *regs, bool 
 		u->next_stale_ns = monotonic_ns() + REFRESH_GAP_NS;
 	}
 	while (n < max) {
-		frames[n++] = (struct unwind_frame){ s.regs[CFI_RIP], s.regs[CFI_RSP], s.regs[CFI_RIP] - !s.pc_is_exact };
+		frames[n++] = (struct unwind_frame){ s.regs[CFI_RIP], s.regs[CFI_RSP],
+						     s.regs[CFI_RIP] - !s.pc_is_exact };
 		stop = step(u, &s);
 		s.inner_lookup = frames[n - 1].lookup;
 		if (stop != UNWIND_STOP_COUNT || !s.regs[CFI_RIP]) {

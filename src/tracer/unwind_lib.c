@@ -1,8 +1,9 @@
 /*
  * unwind_lib: see unwind_lib.h.
  *
- * A remote address space whose memory is the slice and the modules' images, and whose registers are the walk's. The modules'
- * .eh_frame_hdr tables are handed to libunwind's search as UNW_INFO_FORMAT_REMOTE_TABLE.
+ * A remote address space whose memory is the slice and the modules' images, and whose registers are
+ * the walk's. The modules' .eh_frame_hdr tables are handed to libunwind's search as
+ * UNW_INFO_FORMAT_REMOTE_TABLE.
  */
 #include "tracer/unwind_lib.h"
 
@@ -13,7 +14,8 @@
 #include <libunwind-x86_64.h>
 
 /* Exported by libunwind-x86_64, not declared in its header for all versions. */
-extern int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t, unw_word_t, unw_dyn_info_t *, unw_proc_info_t *, int, void *);
+extern int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t, unw_word_t, unw_dyn_info_t *,
+					      unw_proc_info_t *, int, void *);
 
 struct unwind_lib {
 	struct modules *modules;
@@ -27,14 +29,16 @@ struct unwind_lib {
 	65536u /* honest steps take some hundred; one of glibc's signal trampoline takes 60 */
 
 static const uint8_t columns[] = {
-	[UNW_X86_64_RBX] = CFI_RBX, [UNW_X86_64_RBP] = CFI_RBP, [UNW_X86_64_R12] = CFI_R12, [UNW_X86_64_R13] = CFI_R13,
-	[UNW_X86_64_R14] = CFI_R14, [UNW_X86_64_R15] = CFI_R15, [UNW_X86_64_RSP] = CFI_RSP, [UNW_X86_64_RIP] = CFI_RIP,
+	[UNW_X86_64_RBX] = CFI_RBX, [UNW_X86_64_RBP] = CFI_RBP, [UNW_X86_64_R12] = CFI_R12,
+	[UNW_X86_64_R13] = CFI_R13, [UNW_X86_64_R14] = CFI_R14, [UNW_X86_64_R15] = CFI_R15,
+	[UNW_X86_64_RSP] = CFI_RSP, [UNW_X86_64_RIP] = CFI_RIP,
 };
 
 static int column_of(unw_regnum_t r)
 {
-	bool has = r == UNW_X86_64_RBX || r == UNW_X86_64_RBP || (r >= UNW_X86_64_R12 && r <= UNW_X86_64_R15) ||
-		   r == UNW_X86_64_RSP || r == UNW_X86_64_RIP;
+	bool has = r == UNW_X86_64_RBX || r == UNW_X86_64_RBP ||
+		   (r >= UNW_X86_64_R12 && r <= UNW_X86_64_R15) || r == UNW_X86_64_RSP ||
+		   r == UNW_X86_64_RIP;
 	return has ? columns[r] : -1;
 }
 
@@ -45,7 +49,8 @@ static bool read_module(struct unwind_lib *l, uint64_t at, void *to, size_t n)
 	return image && image_read(image, at - module->bias, to, n);
 }
 
-static int access_mem(unw_addr_space_t space, unw_word_t at, unw_word_t *value, int write, void *arg)
+static int access_mem(unw_addr_space_t space, unw_word_t at, unw_word_t *value, int write,
+		      void *arg)
 {
 	struct unwind_lib *l = arg;
 	const struct unwind_state *s = l->state;
@@ -58,7 +63,8 @@ static int access_mem(unw_addr_space_t space, unw_word_t at, unw_word_t *value, 
 	 * us for ever. */
 	if (l->n_accesses++ >= STEP_ACCESSES)
 		return -UNW_EUNSPEC;
-	if (at >= s->slice_start && off <= s->slice_bytes && s->slice_bytes - off >= sizeof(*value)) {
+	if (at >= s->slice_start && off <= s->slice_bytes &&
+	    s->slice_bytes - off >= sizeof(*value)) {
 		memcpy(value, s->slice + off, sizeof(*value));
 		return 0;
 	}
@@ -74,25 +80,29 @@ static int access_mem(unw_addr_space_t space, unw_word_t at, unw_word_t *value, 
 	return -UNW_EUNSPEC;
 }
 
-static int access_reg(unw_addr_space_t space, unw_regnum_t reg, unw_word_t *value, int write, void *arg)
+static int access_reg(unw_addr_space_t space, unw_regnum_t reg, unw_word_t *value, int write,
+		      void *arg)
 {
 	struct unwind_lib *l = arg;
 	int column = column_of(reg);
 	(void)space;
 	if (write)
 		return -UNW_EREADONLYREG;
-	/* libunwind wants all registers at first; those that do not survive calls are never used for a caller's. */
+	/* libunwind wants all registers at first; those that do not survive calls are never used
+	 * for a caller's. */
 	*value = column >= 0 && (l->state->known & (1u << column)) ? l->state->regs[column] : 0;
 	return 0;
 }
 
-static int access_fpreg(unw_addr_space_t space, unw_regnum_t reg, unw_fpreg_t *value, int write, void *arg)
+static int access_fpreg(unw_addr_space_t space, unw_regnum_t reg, unw_fpreg_t *value, int write,
+			void *arg)
 {
 	(void)space, (void)reg, (void)value, (void)write, (void)arg;
 	return -UNW_EBADREG;
 }
 
-static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t *info, int need_unwind_info, void *arg)
+static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t *info,
+			  int need_unwind_info, void *arg)
 {
 	struct unwind_lib *l = arg;
 	struct module *module = modules_find(l->modules, ip);
@@ -104,7 +114,8 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t
 		.start_ip = module->start,
 		.end_ip = module->end,
 		.format = UNW_INFO_FORMAT_REMOTE_TABLE,
-		/* table_len counts words of the machine, an entry is two 32-bit numbers: one word each. */
+		/* table_len counts words of the machine, an entry is two 32-bit numbers: one word
+		   each. */
 		.u.rti = { .segbase = table->base + module->bias,
 			   .table_data = table->table + module->bias,
 			   .table_len = table->n * sizeof(struct cfi_entry) / sizeof(unw_word_t) },
@@ -129,7 +140,8 @@ static int resume(unw_addr_space_t space, unw_cursor_t *cursor, void *arg)
 	return -UNW_EINVAL;
 }
 
-static int get_proc_name(unw_addr_space_t space, unw_word_t at, char *to, size_t n, unw_word_t *off, void *arg)
+static int get_proc_name(unw_addr_space_t space, unw_word_t at, char *to, size_t n, unw_word_t *off,
+			 void *arg)
 {
 	(void)space, (void)at, (void)to, (void)n, (void)off, (void)arg;
 	return -UNW_ENOINFO;
@@ -190,8 +202,9 @@ enum unwind_stop unwind_lib_step(struct unwind_lib *l, struct unwind_state *s)
 	l->left_slice = false;
 	l->n_accesses = 0;
 	/*
-	 * unw_init_remote() takes the first pc for an exact one, as it is for a stopped thread. For a return address the pc
-	 * of the call itself is handed in: rows are looked up with it, and no rule but a PLT's depends on the pc's value.
+	 * unw_init_remote() takes the first pc for an exact one, as it is for a stopped thread. For
+	 * a return address the pc of the call itself is handed in: rows are looked up with it, and
+	 * no rule but a PLT's depends on the pc's value.
 	 */
 	uint64_t pc = s->regs[CFI_RIP];
 	s->regs[CFI_RIP] -= !s->pc_is_exact;

@@ -1,5 +1,6 @@
 /*
- * unwind_lib: one unwinding step by libunwind, for rows that cfi.h cannot express and as the oracle of the tests.
+ * unwind_lib: one unwinding step by libunwind, for rows that cfi.h cannot express and as the oracle
+ * of the tests.
  *
  * Without libunwind at build time everything here fails politely.
  */
@@ -12,10 +13,10 @@
 /* Where a walk is. */
 struct unwind_state {
 	uint64_t regs[CFI_REG_COUNT];
-	uint32_t known;          /* one bit per enum cfi_reg */
-	bool pc_is_exact;        /* not a return address */
-	uint64_t inner_lookup;   /* unwind_frame.lookup of the next inner frame, 0 none */
-	const uint8_t *slice;    /* the stack from slice_start on */
+	uint32_t known;        /* one bit per enum cfi_reg */
+	bool pc_is_exact;      /* not a return address */
+	uint64_t inner_lookup; /* unwind_frame.lookup of the next inner frame, 0 none */
+	const uint8_t *slice;  /* the stack from slice_start on */
 	uint64_t slice_start, slice_bytes;
 };
 

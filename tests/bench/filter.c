@@ -3,7 +3,8 @@
  *
  * Times are of the processor.
  *
- * usage: filter FILE [EXPRESSION…]   Each is run cold (nothing known of it) three times; the best counts.
+ * usage: filter FILE [EXPRESSION…]   Each is run cold (nothing known of it) three times; the best
+ * counts.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,10 +62,24 @@ static double scan(struct trace *t, bool values, uint64_t *ret_bytes)
 }
 
 static const char *const usual[] = {
-	"event == \"open\"", "not @import", "args ~ \"passwd\"", "args ~ \"\\.env$\"", "args ~ \"(?i)password|secret|token\"",
-	"args ~ \"site-packages/[a-z]+/x\"", "args contains \"json\"", "open.path ~ \"^/etc/\"", "args.mode == \"w\"",
-	"stack.func == \"load_plugin\"", "stack.file ~ \"test\"", "caller.file contains \"app/\"", "depth > 30", "time > 2.5s",
-	"pid in {41, 42}", "args ~ \"[0-9]{4}\"", "args ~ \".\"", "@filesystem and args ~ \"tmp\" and depth > 20",
+	"event == \"open\"",
+	"not @import",
+	"args ~ \"passwd\"",
+	"args ~ \"\\.env$\"",
+	"args ~ \"(?i)password|secret|token\"",
+	"args ~ \"site-packages/[a-z]+/x\"",
+	"args contains \"json\"",
+	"open.path ~ \"^/etc/\"",
+	"args.mode == \"w\"",
+	"stack.func == \"load_plugin\"",
+	"stack.file ~ \"test\"",
+	"caller.file contains \"app/\"",
+	"depth > 30",
+	"time > 2.5s",
+	"pid in {41, 42}",
+	"args ~ \"[0-9]{4}\"",
+	"args ~ \".\"",
+	"@filesystem and args ~ \"tmp\" and depth > 20",
 };
 
 int main(int argc, char **argv)
@@ -77,15 +92,18 @@ int main(int argc, char **argv)
 		return 2;
 	must(trace_open(argv[1], &options, &t));
 	must(trace_load(t, UINT64_MAX, &done));
-	printf("%llu events, %u values, %u stacks, %u frames; loaded in %.0f ms, %.1f MB, %.1f B/event\n",
-	       (unsigned long long)trace_n_events(t), trace_n_values(t), trace_n_stacks(t), trace_n_frames(t), now_ms() - start,
-	       (double)trace_memory_bytes(t) / 1e6, (double)trace_memory_bytes(t) / (double)trace_n_events(t));
+	printf("%llu events, %u values, %u stacks, %u frames; loaded in %.0f ms, %.1f MB, %.1f "
+	       "B/event\n",
+	       (unsigned long long)trace_n_events(t), trace_n_values(t), trace_n_stacks(t),
+	       trace_n_frames(t), now_ms() - start, (double)trace_memory_bytes(t) / 1e6,
+	       (double)trace_memory_bytes(t) / (double)trace_n_events(t));
 	double column = scan(t, false, &bytes);
 	column = scan(t, false, &bytes);
 	printf("%8.1f ms  memory scan of the name column, %.0f MB\n", column, (double)bytes / 1e6);
 	double all = scan(t, true, &bytes);
 	all = scan(t, true, &bytes);
-	printf("%8.1f ms  memory scan of the argument column and its dictionary, %.0f MB\n", all, (double)bytes / 1e6);
+	printf("%8.1f ms  memory scan of the argument column and its dictionary, %.0f MB\n", all,
+	       (double)bytes / 1e6);
 	size_t n = argc > 2 ? (size_t)argc - 2 : sizeof(usual) / sizeof(*usual);
 	for (size_t i = 0; i < n; i++) {
 		const char *text = argc > 2 ? argv[i + 2] : usual[i];
@@ -126,7 +144,8 @@ int main(int argc, char **argv)
 			warm = again < warm ? again : warm;
 		}
 		filter_destroy(f);
-		printf("%8.1f ms  first page %.2f, again %.1f, %10llu events  %s\n", best, first_best, warm, (unsigned long long)count, text);
+		printf("%8.1f ms  first page %.2f, again %.1f, %10llu events  %s\n", best,
+		       first_best, warm, (unsigned long long)count, text);
 	}
 	trace_close(t);
 	return 0;

@@ -3,11 +3,13 @@
  *
  *     generate N_EVENTS OUT.avc [SEED] [REAL.avc]
  *
- * Measured over 465 k events of 29 real runs (CPython 3.11 and 3.12): 17 % distinct argument tuples, 10 % distinct stacks, both
- * rarer the longer a capture is (644 k distinct tuples in 10 M events: so about n^0.684); stack depth p50 31, p90 41, p99 64;
- * strings p50 44, p90 128, p99 896 bytes; 46 % of the events carry an object's address; half of all events are part of a
- * sequence that was there before (the same imports in the next process). With REAL.avc its events are the material: they are
- * resampled run by run, with fresh paths, numbers, addresses and times at the same rates.
+ * Measured over 465 k events of 29 real runs (CPython 3.11 and 3.12): 17 % distinct argument
+ * tuples, 10 % distinct stacks, both rarer the longer a capture is (644 k distinct tuples in 10 M
+ * events: so about n^0.684); stack depth p50 31, p90 41, p99 64; strings p50 44, p90 128, p99 896
+ * bytes; 46 % of the events carry an object's address; half of all events are part of a sequence
+ * that was there before (the same imports in the next process). With REAL.avc its events are the
+ * material: they are resampled run by run, with fresh paths, numbers, addresses and times at the
+ * same rates.
  */
 #include <math.h>
 #include <stdio.h>
@@ -37,12 +39,12 @@ static uint64_t zipf_below(uint64_t n)
 	return (uint64_t)(pow((double)n, uniform()) - 1) % n;
 }
 
-#define N_FILES 1500u
+#define N_FILES            1500u
 #define FUNCTIONS_PER_FILE 24u
 #define LINES_PER_FUNCTION 6u
-#define HISTORY (1u << 16)
+#define HISTORY            (1u << 16)
 
-struct past {                  /* an event as it can come again */
+struct past { /* an event as it can come again */
 	uint32_t name, args, stack, n_objects;
 };
 
@@ -50,7 +52,7 @@ static struct writer *w;
 static struct past history[HISTORY];
 static uint64_t n_done, n_wanted;
 static uint64_t time_ns = 1000000;
-static VEC(struct past) material;       /* of REAL.avc */
+static VEC(struct past) material; /* of REAL.avc */
 /* distinct stacks so far, the node below each, their depth */
 static VEC(uint32_t) stacks, parents, depths;
 static uint64_t recent_addresses[64];
@@ -61,20 +63,28 @@ static uint32_t path_list, finders, hooks;
 
 static uint32_t frame_get(uint32_t file, uint32_t function, uint32_t line)
 {
-	static const char *const folders[] = { "/usr/lib/python3.11/", "/usr/lib/python3.11/site-packages/pkg/", "/srv/project/tests/",
-					       "/srv/project/src/app/" };
+	static const char *const folders[] = { "/usr/lib/python3.11/",
+					       "/usr/lib/python3.11/site-packages/pkg/",
+					       "/srv/project/tests/", "/srv/project/src/app/" };
 	char path[96], name[64];
 	snprintf(path, sizeof(path), "%smodule_%u.py", folders[file % 4], file);
-	snprintf(name, sizeof(name), file % 3 ? "Class%u.method_%u" : "function_%u_%u", function % 5, function);
-	struct frame_info f = { .kind = FRAME_PYTHON, .file = add_string(w, path), .function = add_string(w, name),
-				.first_line = 10 + function * 20, .line = 11 + function * 20 + line * 3, .column = 9,
-				.end_line = 11 + function * 20 + line * 3, .end_column = 20 + line };
+	snprintf(name, sizeof(name), file % 3 ? "Class%u.method_%u" : "function_%u_%u",
+		 function % 5, function);
+	struct frame_info f = { .kind = FRAME_PYTHON,
+				.file = add_string(w, path),
+				.function = add_string(w, name),
+				.first_line = 10 + function * 20,
+				.line = 11 + function * 20 + line * 3,
+				.column = 9,
+				.end_line = 11 + function * 20 + line * 3,
+				.end_column = 20 + line };
 	return writer_frame(w, &f);
 }
 
 static uint32_t frame_random(void)
 {
-	uint32_t file = (uint32_t)zipf_below(N_FILES), function = (uint32_t)zipf_below(FUNCTIONS_PER_FILE);
+	uint32_t file = (uint32_t)zipf_below(N_FILES),
+		 function = (uint32_t)zipf_below(FUNCTIONS_PER_FILE);
 	return frame_get(file, function, (uint32_t)zipf_below(LINES_PER_FUNCTION));
 }
 
@@ -114,13 +124,18 @@ static uint32_t stack_new(void)
 static const char *text_random(void)
 {
 	static char text[4096];
-	static const char *const words[] = { "config", "data", "cache", "build", "tests", "fixtures", "reports", "lib", "json" };
+	static const char *const words[] = { "config",   "data",    "cache", "build", "tests",
+					     "fixtures", "reports", "lib",   "json" };
 	double u = uniform();
-	size_t want = u < 0.5 ? 20 + below(25) : u < 0.9 ? 44 + below(85) : u < 0.99 ? 128 + below(700) : 896 + below(2000);
-	size_t n = (size_t)snprintf(text, sizeof(text), below(3) ? "/srv/project" : "/tmp/pytest-%u", (unsigned)below(300));
+	size_t want = u < 0.5    ? 20 + below(25)
+		      : u < 0.9  ? 44 + below(85)
+		      : u < 0.99 ? 128 + below(700)
+				 : 896 + below(2000);
+	size_t n = (size_t)snprintf(
+	    text, sizeof(text), below(3) ? "/srv/project" : "/tmp/pytest-%u", (unsigned)below(300));
 	while (n < want && n < sizeof(text) - 40)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, below(4) ? "/%s_%u" : "/%s", words[below(ARRAY_LEN(words))],
-				      (unsigned)zipf_below(100000));
+		n += (size_t)snprintf(text + n, sizeof(text) - n, below(4) ? "/%s_%u" : "/%s",
+				      words[below(ARRAY_LEN(words))], (unsigned)zipf_below(100000));
 	return text;
 }
 
@@ -147,7 +162,8 @@ static void args_import(void)
 {
 	char name[64];
 	put_container(&scratch, VALUE_TUPLE, 5, 5);
-	snprintf(name, sizeof(name), "package_%u.module_%u", (unsigned)zipf_below(400), (unsigned)below(400));
+	snprintf(name, sizeof(name), "package_%u.module_%u", (unsigned)zipf_below(400),
+		 (unsigned)below(400));
 	put_str(&scratch, name);
 	strbuf_addc(&scratch, VALUE_NONE);
 	put_ref(path_list);
@@ -235,17 +251,27 @@ static const struct {
 	unsigned weight, n_objects;
 	void (*args)(void);
 } shapes[] = {
-	{ "import", 225, 0, args_import }, { "exec", 185, 1, args_exec }, { "open", 170, 0, args_open },
-	{ "marshal.loads", 90, 0, args_marshal }, { "os.listdir", 40, 0, args_path }, { "compile", 25, 0, args_path },
-	{ "sys._getframe", 110, 1, args_getframe }, { "object.__setattr__", 90, 1, args_setattr },
-	{ "socket.connect", 25, 1, args_connect }, { "subprocess.Popen", 6, 0, args_popen }, { "os.remove", 14, 0, args_path },
-	{ "os.scandir", 10, 0, args_path }, { "tempfile.mkdtemp", 5, 0, args_path }, { "shutil.rmtree", 5, 0, args_path },
+	{ "import", 225, 0, args_import },
+	{ "exec", 185, 1, args_exec },
+	{ "open", 170, 0, args_open },
+	{ "marshal.loads", 90, 0, args_marshal },
+	{ "os.listdir", 40, 0, args_path },
+	{ "compile", 25, 0, args_path },
+	{ "sys._getframe", 110, 1, args_getframe },
+	{ "object.__setattr__", 90, 1, args_setattr },
+	{ "socket.connect", 25, 1, args_connect },
+	{ "subprocess.Popen", 6, 0, args_popen },
+	{ "os.remove", 14, 0, args_path },
+	{ "os.scandir", 10, 0, args_path },
+	{ "tempfile.mkdtemp", 5, 0, args_path },
+	{ "shutil.rmtree", 5, 0, args_path },
 };
 static struct {
 	VEC(uint32_t) args;
 } pools[ARRAY_LEN(shapes)];
 
-/* Chance that something is new after n events, when distinct(465 000) = 465 000 * at_465k and distinct(n) grows as n^0.684. */
+/* Chance that something is new after n events, when distinct(465 000) = 465 000 * at_465k and
+ * distinct(n) grows as n^0.684. */
 static double fresh_rate(double at_465k)
 {
 	double n = n_done < 1000 ? 1000 : (double)n_done;
@@ -264,7 +290,8 @@ static struct past event_new(void)
 	/* half of the events are replayed, so what is new must come twice as often here */
 	bool fresh_args = !pools[shape].args.n || uniform() < 2 * fresh_rate(0.17);
 	bool fresh_stack = !stacks.n || uniform() < 2 * fresh_rate(0.10);
-	struct past p = { .name = add_string(w, shapes[shape].name), .n_objects = shapes[shape].n_objects };
+	struct past p = { .name = add_string(w, shapes[shape].name),
+			  .n_objects = shapes[shape].n_objects };
 	if (fresh_args) {
 		strbuf_clear(&scratch);
 		shapes[shape].args();
@@ -272,7 +299,8 @@ static struct past event_new(void)
 		if (!vec_push(&pools[shape].args, p.args))
 			abort();
 	} else {
-		p.args = pools[shape].args.v[pools[shape].args.n - 1 - zipf_below(pools[shape].args.n)];
+		p.args =
+		    pools[shape].args.v[pools[shape].args.n - 1 - zipf_below(pools[shape].args.n)];
 	}
 	p.stack = fresh_stack ? stack_new() : stacks.v[stacks.n - 1 - zipf_below(stacks.n)];
 	return p;
@@ -280,8 +308,13 @@ static struct past event_new(void)
 
 static void past_write(const struct past *p, uint32_t thread, const uint64_t *addresses)
 {
-	struct event_info e = { .time_ns = time_ns, .name = p->name, .thread = thread, .args = p->args, .stack = p->stack,
-				.n_objects = p->n_objects, .objects = addresses };
+	struct event_info e = { .time_ns = time_ns,
+				.name = p->name,
+				.thread = thread,
+				.args = p->args,
+				.stack = p->stack,
+				.n_objects = p->n_objects,
+				.objects = addresses };
 	writer_event(w, &e);
 	history[n_done++ % HISTORY] = *p;
 }
@@ -297,12 +330,14 @@ static void event_write(const struct past *p, uint32_t thread)
 	}
 	past_write(p, thread, addresses);
 	double u = uniform();
-	time_ns += (uint64_t)(exp(10.3 + 1.2 * (u + uniform() + uniform() - 1.5) * 2) + (below(2000) == 0 ? 3e8 * u : 0));
+	time_ns += (uint64_t)(exp(10.3 + 1.2 * (u + uniform() + uniform() - 1.5) * 2) +
+			      (below(2000) == 0 ? 3e8 * u : 0));
 }
 
 /* ---- material from a real capture ---- */
 
-static void value_copy(struct trace *t, struct value_iter *it, const struct value_node *n, const char *suffix, uint32_t *n_objects)
+static void value_copy(struct trace *t, struct value_iter *it, const struct value_node *n,
+		       const char *suffix, uint32_t *n_objects)
 {
 	struct value_node child;
 	if (n->n_attr_bytes || n->attr) {
@@ -312,9 +347,7 @@ static void value_copy(struct trace *t, struct value_iter *it, const struct valu
 	/* without the event's slots only an OBJECT_AT has an address */
 	strbuf_addc(&scratch, (char)(n->address ? VALUE_OBJECT_AT : n->tag));
 	switch (n->tag) {
-	case VALUE_INT:
-		put_varint(&scratch, ((uint64_t)n->i << 1) ^ (uint64_t)(n->i >> 63));
-		break;
+	case VALUE_INT: put_varint(&scratch, ((uint64_t)n->i << 1) ^ (uint64_t)(n->i >> 63)); break;
 	case VALUE_BIGINT:
 		strbuf_addc(&scratch, (char)n->negative);
 		put_varint(&scratch, n->n_bytes);
@@ -327,9 +360,7 @@ static void value_copy(struct trace *t, struct value_iter *it, const struct valu
 		break;
 	case VALUE_STR_CUT:
 	case VALUE_BYTES_CUT:
-	case VALUE_BYTEARRAY_CUT:
-		put_varint(&scratch, n->full);
-		__attribute__((fallthrough));
+	case VALUE_BYTEARRAY_CUT: put_varint(&scratch, n->full); __attribute__((fallthrough));
 	case VALUE_STR:
 	case VALUE_BYTES:
 	case VALUE_BYTEARRAY: {
@@ -398,7 +429,8 @@ static uint32_t stack_copy(struct trace *t, uint32_t stack, uint32_t line_shift)
 	return copy;
 }
 
-/* Run through the real events again and again, from a random place each time, until there are enough. */
+/* Run through the real events again and again, from a random place each time, until there are
+ * enough. */
 static void resample(const char *real)
 {
 	struct trace *t;
@@ -431,9 +463,11 @@ static void resample(const char *real)
 	double args_due = 0, stacks_due = 0;
 	for (uint64_t at = 0; n_done < n_wanted; at++) {
 		if (at == n_real || (n_done > n_real && below(3000) == 0))
-			at = below(n_real), moved = below(1u << 20) << 12; /* another process, its memory elsewhere */
+			at = below(n_real),
+			moved = below(1u << 20) << 12; /* another process, its memory elsewhere */
 		struct past p = material.v[at];
-		/* what is due is carried over: not every event has a text to make fresh, or a stack */
+		/* what is due is carried over: not every event has a text to make fresh, or a stack
+		 */
 		args_due += n_done >= n_real ? fresh_rate(0.17) : 0;
 		stacks_due += n_done >= n_real ? fresh_rate(0.10) : 0;
 		if (uniform() < args_due || uniform() < stacks_due) {
@@ -457,7 +491,8 @@ static void resample(const char *real)
 		for (uint32_t i = 0; i < p.n_objects; i++)
 			objects[i] = addresses.v[first_address[at] + i] + moved;
 		past_write(&p, 0, objects);
-		if (at && real_ns[at] > real_ns[at - 1] && real_ns[at] - real_ns[at - 1] < 1000000000)
+		if (at && real_ns[at] > real_ns[at - 1] &&
+		    real_ns[at] - real_ns[at - 1] < 1000000000)
 			time_ns += (real_ns[at] - real_ns[at - 1]) * (900 + below(200)) / 1000;
 	}
 	free(real_ns);
@@ -471,7 +506,8 @@ static void synthesise(void)
 	uint32_t process = 0, thread = 0, n_threads = 1;
 	while (n_done < n_wanted) {
 		if (n_done > 1000 && below(2)) { /* what was before, again */
-			uint64_t span = n_done < HISTORY ? n_done : HISTORY, back = 1 + below(span), n = 20 + below(60);
+			uint64_t span = n_done < HISTORY ? n_done : HISTORY, back = 1 + below(span),
+				 n = 20 + below(60);
 			for (uint64_t i = 0; i < n && i < back && n_done < n_wanted; i++) {
 				struct past p = history[(n_done - back) % HISTORY];
 				event_write(&p, thread);
@@ -483,10 +519,17 @@ static void synthesise(void)
 			}
 		}
 		if (below(40) == 0) {
-			struct process_info p = { .pid = 5000 + process, .ns_pid = 5000 + process, .ppid = 5000, .start_ns = time_ns,
-						  .python_hex = 0x030b02f0, .exit_status = -1, .name = add_string(w, "worker.py") };
+			struct process_info p = { .pid = 5000 + process,
+						  .ns_pid = 5000 + process,
+						  .ppid = 5000,
+						  .start_ns = time_ns,
+						  .python_hex = 0x030b02f0,
+						  .exit_status = -1,
+						  .name = add_string(w, "worker.py") };
 			process = writer_process(w, &p);
-			struct thread_info th = { .process = process, .tid = p.pid, .name = add_string(w, "MainThread") };
+			struct thread_info th = { .process = process,
+						  .tid = p.pid,
+						  .name = add_string(w, "MainThread") };
 			thread = writer_thread(w, &th);
 			n_threads = thread + 1;
 		} else if (below(8) == 0) {
@@ -505,7 +548,10 @@ int main(int argc, char **argv)
 	rng = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
 	struct writer_options o = { .wall_anchor_ns = 1790000000000000000u, .creator = "generate" };
 	must(writer_open(argv[2], &o, &w));
-	struct process_info p = { .pid = 5000, .ns_pid = 5000, .python_hex = 0x030b02f0, .exit_status = -1,
+	struct process_info p = { .pid = 5000,
+				  .ns_pid = 5000,
+				  .python_hex = 0x030b02f0,
+				  .exit_status = -1,
 				  .name = add_string(w, "-m pytest") };
 	writer_process(w, &p);
 	struct thread_info th = { .process = 0, .tid = 5000, .name = add_string(w, "MainThread") };
@@ -526,7 +572,8 @@ int main(int argc, char **argv)
 		synthesise();
 	uint64_t n_bytes = writer_n_bytes(w);
 	must(writer_close(w));
-	printf("%llu events, %llu bytes, %.2f B/event, %zu distinct stacks in events\n", (unsigned long long)n_done,
-	       (unsigned long long)n_bytes, (double)n_bytes / (double)n_done, stacks.n);
+	printf("%llu events, %llu bytes, %.2f B/event, %zu distinct stacks in events\n",
+	       (unsigned long long)n_done, (unsigned long long)n_bytes,
+	       (double)n_bytes / (double)n_done, stacks.n);
 	return 0;
 }

@@ -1,8 +1,10 @@
 /*
- * model: what opening, loading, counting and selecting cost on one capture, next to what reading the same memory costs.
+ * model: what opening, loading, counting and selecting cost on one capture, next to what reading
+ * the same memory costs.
  *
  *     model FILE.avc            the table
- *     model FILE.avc screen SEQ what a first screen needs, then exit: timed from outside by the table
+ *     model FILE.avc screen SEQ what a first screen needs, then exit: timed from outside by the
+ * table
  */
 #include <spawn.h>
 #include <stdio.h>
@@ -39,7 +41,8 @@ static double clock_ms(clockid_t clock)
 	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-/* Our own work is measured in CPU time, so that a busy machine does not show; other processes by the clock on the wall. */
+/* Our own work is measured in CPU time, so that a busy machine does not show; other processes by
+ * the clock on the wall. */
 static double now_ms(void)
 {
 	return clock_ms(CLOCK_PROCESS_CPUTIME_ID);
@@ -75,26 +78,33 @@ static uint64_t screen(struct trace *t, uint64_t seq)
 		while (value_iter_next(&it, &n))
 			sum += n.n_bytes;
 		trace_frame(t, trace_caller(t, e.stack), &f);
-		sum += (uint8_t)trace_string(t, f.file, &n_bytes)[0] + (uint8_t)trace_string(t, f.function, &n_bytes)[0];
+		sum += (uint8_t)trace_string(t, f.file, &n_bytes)[0] +
+		       (uint8_t)trace_string(t, f.function, &n_bytes)[0];
 		if (row == seq)
 			sum += trace_stack_depth(t, e.stack);
 	}
 	const struct trace_about *about = trace_about_get(t);
 	uint32_t bins[80];
-	struct histogram_spec spec = { .from_ns = about->first_ns, .to_ns = about->last_ns + 1, .n_bins = 80, .n_classes = 1,
+	struct histogram_spec spec = { .from_ns = about->first_ns,
+				       .to_ns = about->last_ns + 1,
+				       .n_bins = 80,
+				       .n_classes = 1,
 				       .may_estimate = true };
 	must(histogram_fill(t, &spec, bins, NULL));
 	return sum + bins[7];
 }
 
-/* A process of its own, from its start to its end: the least of nine, in processor time and by the clock on the wall. */
-static void process_ms(const char *self, const char *file, uint64_t seq, double *ret_cpu_ms, double *ret_wall_ms)
+/* A process of its own, from its start to its end: the least of nine, in processor time and by the
+ * clock on the wall. */
+static void process_ms(const char *self, const char *file, uint64_t seq, double *ret_cpu_ms,
+		       double *ret_wall_ms)
 {
 	char text[32];
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)seq);
 	*ret_cpu_ms = *ret_wall_ms = 1e9;
 	for (int i = 0; i < 9; i++) {
-		char *const arguments[] = { strdup(self), strdup(file), strdup("screen"), text, NULL };
+		char *const arguments[] = { strdup(self), strdup(file), strdup("screen"), text,
+					    NULL };
 		struct rusage used;
 		pid_t pid;
 		double start = clock_ms(CLOCK_MONOTONIC);
@@ -111,7 +121,8 @@ static void process_ms(const char *self, const char *file, uint64_t seq, double 
 
 static void row(const char *what, double value, const char *unit, double goal, double limit)
 {
-	printf("%-46s %9.2f %-8s goal %8.2f  %s", what, value, unit, goal, value <= goal ? "ok  " : "OVER");
+	printf("%-46s %9.2f %-8s goal %8.2f  %s", what, value, unit, goal,
+	       value <= goal ? "ok  " : "OVER");
 	if (limit > 0)
 		printf("  limit %7.2f, x %.1f", limit, value / limit);
 	printf("\n");
@@ -140,7 +151,8 @@ static void filter_page(struct trace *t, const char *text)
 	double done = 0;
 	must(filter_compile(text, strlen(text), t, &f));
 	must(filter_run_create(t, f, NULL, &r));
-	while (done < 1 && (filter_run_n_rows(r) == 0 || selection_nth(filter_run_rows(r), 39) == SELECTION_NONE))
+	while (done < 1 && (filter_run_n_rows(r) == 0 ||
+			    selection_nth(filter_run_rows(r), 39) == SELECTION_NONE))
 		must(filter_run_step(r, 1000000, &done));
 	filter_run_destroy(r);
 	filter_destroy(f);
@@ -176,7 +188,9 @@ static uint64_t column_scan(struct trace *t, int column)
 	uint64_t sum = 0;
 	for (uint32_t i = 0; i < trace_n_chunks(t); i++) {
 		const struct chunk *c = trace_chunk(t, i);
-		const void *p = column == 0 ? (const void *)c->name : column == 1 ? (const void *)c->stack : (const void *)c->time_ns;
+		const void *p = column == 0   ? (const void *)c->name
+				: column == 1 ? (const void *)c->stack
+					      : (const void *)c->time_ns;
 		size_t n = (column == 0 ? 2u : column == 1 ? 4u : 8u) * (size_t)c->n / 8;
 		for (size_t k = 0; k < n; k++)
 			sum += ((const uint64_t *)p)[k];
@@ -206,9 +220,11 @@ int main(int argc, char **argv)
 	must(trace_open(argv[1], NULL, &t));
 	uint64_t n = trace_n_events(t);
 	double millions = (double)n / 1e6, ms;
-	printf("%s: %llu events, %u names, %u distinct values (%.1f %%), %u stack nodes, %u frames, %u processes\n", argv[1],
-	       (unsigned long long)n, trace_n_names(t), trace_n_values(t), 100.0 * trace_n_values(t) / (double)n, trace_n_stacks(t),
-	       trace_n_frames(t), trace_n_processes(t));
+	printf("%s: %llu events, %u names, %u distinct values (%.1f %%), %u stack nodes, %u "
+	       "frames, %u processes\n",
+	       argv[1], (unsigned long long)n, trace_n_names(t), trace_n_values(t),
+	       100.0 * trace_n_values(t) / (double)n, trace_n_stacks(t), trace_n_frames(t),
+	       trace_n_processes(t));
 	row("on disk", (double)st.st_size / (double)n, "B/event", n > 5000000 ? 6 : 9, 0);
 
 	/* browsing: pages at random, as somebody who jumps about */
@@ -216,15 +232,20 @@ int main(int argc, char **argv)
 		keep += screen(t, (i * 0x9e3779b97f4a7c15ull >> 20) % n);
 		trace_trim(t);
 	}
-	row("memory after 3000 screens at random", (double)status_kib("VmHWM:") / 1024, "MiB", 40, 0);
+	row("memory after 3000 screens at random", (double)status_kib("VmHWM:") / 1024, "MiB", 40,
+	    0);
 	trace_close(t);
 
-	static const char *const places[] = { "first screen, first row, from process start", "first screen, middle",
-					      "first screen, last row" };
+	static const char *const places[] = { "first screen, first row, from process start",
+					      "first screen, middle", "first screen, last row" };
 	double base_ms, unused, cpu_ms, wall_ms;
 	process_ms("/bin/true", argv[1], 0, &base_ms, &unused);
 	for (uint64_t i = 0; i < 3; i++) {
-		process_ms(argv[0], argv[1], i == 0 ? 0 : i == 1 ? n / 2 + 77 : n - 40, &cpu_ms, &wall_ms);
+		process_ms(argv[0], argv[1],
+			   i == 0   ? 0
+			   : i == 1 ? n / 2 + 77
+				    : n - 40,
+			   &cpu_ms, &wall_ms);
 		row(places[i], cpu_ms, "ms", 15, base_ms);
 		printf("    by the clock on the wall %34.2f ms\n", wall_ms);
 	}
@@ -236,7 +257,8 @@ int main(int argc, char **argv)
 	start = now_ms();
 	must(trace_load(t, UINT64_MAX, &done));
 	row("everything loaded", now_ms() - start, "ms", 50 * millions, 0);
-	row("memory, loaded", (double)(status_kib("VmRSS:") - before_kib) * 1024 / (double)n, "B/event", 45, 0);
+	row("memory, loaded", (double)(status_kib("VmRSS:") - before_kib) * 1024 / (double)n,
+	    "B/event", 45, 0);
 
 	double scan_names, scan_stacks, scan_times;
 	BEST(scan_names, keep += column_scan(t, 0));
@@ -256,34 +278,43 @@ int main(int argc, char **argv)
 	row("half of all names, with new count", ms, "ms", 1 * millions, scan_names);
 
 	uint64_t *counts = calloc(group_column_end(t, GROUP_STACK), 8);
-	BEST(ms, must(group_count(t, NULL, 0, UINT64_MAX, GROUP_NAME, NULL, trace_n_names(t) + 1, counts)));
+	BEST(ms, must(group_count(t, NULL, 0, UINT64_MAX, GROUP_NAME, NULL, trace_n_names(t) + 1,
+				  counts)));
 	row("count by event, all", ms, "ms", 1 * millions, 0);
-	BEST(ms, must(group_count(t, sel, 0, UINT64_MAX, GROUP_NAME, NULL, trace_n_names(t) + 1, counts)));
+	BEST(ms, must(group_count(t, sel, 0, UINT64_MAX, GROUP_NAME, NULL, trace_n_names(t) + 1,
+				  counts)));
 	row("count by event, filtered", ms, "ms", 1 * millions, scan_names);
-	BEST(ms, must(group_count(t, sel, 0, UINT64_MAX, GROUP_STACK, NULL, group_column_end(t, GROUP_STACK), counts)));
+	BEST(ms, must(group_count(t, sel, 0, UINT64_MAX, GROUP_STACK, NULL,
+				  group_column_end(t, GROUP_STACK), counts)));
 	row("count by stack, filtered", ms, "ms", 5 * millions, scan_stacks);
 
-	uint8_t *frames = calloc(trace_n_frames(t) + 1, 1), *stacks = calloc(trace_n_stacks(t) + 1, 1);
+	uint8_t *frames = calloc(trace_n_frames(t) + 1, 1),
+		*stacks = calloc(trace_n_stacks(t) + 1, 1);
 	for (uint32_t i = 0; i <= trace_n_frames(t); i += 97)
 		frames[i] = 1;
-	BEST(ms, must(group_stacks_with(t, frames, 1, stacks)); must(group_select(t, GROUP_STACK, stacks, 0, sel));
-	     keep += selection_count(sel));
+	BEST(ms, must(group_stacks_with(t, frames, 1, stacks));
+	     must(group_select(t, GROUP_STACK, stacks, 0, sel)); keep += selection_count(sel));
 	row("any frame matches, with exact count", ms, "ms", 4 * millions, scan_stacks);
 
 	double scan_values;
 	BEST(scan_values, keep += values_scan(t));
-	static const struct { const char *what, *text; double goal; } filters[] = {
+	static const struct {
+		const char *what, *text;
+		double goal;
+	} filters[] = {
 		{ "regex with a literal, exact count", "args ~ /site-packages.*_[0-9]+/", 6 },
 		{ "caseless alternation, exact count", "args ~ /(?i)password|secret|passwd/", 20 },
 		{ "any frame's function, exact count", "stack.func ~ /_find_and_load/", 4 },
-		{ "event and argument, exact count", "event == \"open\" and args.mode == \"w\"", 6 },
+		{ "event and argument, exact count", "event == \"open\" and args.mode == \"w\"",
+		  6 },
 		{ "caller, exact count", "caller.file contains \"test\"", 6 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(filters); i++) {
 		char what[96];
 		uint64_t hits = 0;
 		BEST(ms, hits = filter_count(t, filters[i].text));
-		snprintf(what, sizeof(what), "%s (%llu)", filters[i].what, (unsigned long long)hits);
+		snprintf(what, sizeof(what), "%s (%llu)", filters[i].what,
+			 (unsigned long long)hits);
 		row(what, ms, "ms", filters[i].goal * millions, scan_values + scan_stacks);
 	}
 	BEST(ms, filter_page(t, filters[0].text));
@@ -294,7 +325,10 @@ int main(int argc, char **argv)
 	uint8_t *classes = calloc(trace_n_names(t) + 1, 1);
 	for (uint32_t i = 0; i <= trace_n_names(t); i++)
 		classes[i] = (uint8_t)(i % 14);
-	struct histogram_spec spec = { .from_ns = about->first_ns, .to_ns = about->last_ns + 1, .n_bins = 160, .n_classes = 14,
+	struct histogram_spec spec = { .from_ns = about->first_ns,
+				       .to_ns = about->last_ns + 1,
+				       .n_bins = 160,
+				       .n_classes = 14,
 				       .class_of_name = classes };
 	BEST(ms, must(histogram_fill(t, &spec, bins, NULL)));
 	row("timeline by theme, all", ms, "ms", 8 * millions, scan_times);

@@ -1,20 +1,25 @@
 /*
- * screen: how long from a key to the screen that answers it, measured from outside: the real program on a pseudo-terminal.
+ * screen: how long from a key to the screen that answers it, measured from outside: the real
+ * program on a pseudo-terminal.
  *
  *     screen AUDITVIEW CAPTURE                       look at a capture
- *     screen AUDITVIEW --live PYTHON TARGET.py       launch a target that raises about 100 k events a second, and look
- *     screen AUDITVIEW --grow SECONDS PYTHON TARGET.py    the same for so long; memory and liveliness once in ten seconds
+ *     screen AUDITVIEW --live PYTHON TARGET.py       launch a target that raises about 100 k events
+ * a second, and look screen AUDITVIEW --grow SECONDS PYTHON TARGET.py    the same for so long;
+ * memory and liveliness once in ten seconds
  *
  * ONLY=text in the environment measures the series alone that have it in their name.
  *
- *   shown    from the write of the key to the last byte of the first burst of output after which the screen (libvterm) has
- *            what that key must bring: another list, the typed letter, the page with its result or its progress. A burst
- *            ends when nothing came for 1 ms. The terminal's own time is not in it.
- *   less     the same without the time in which the program was ready to run and other programs had the processors
+ *   shown    from the write of the key to the last byte of the first burst of output after which
+ * the screen (libvterm) has what that key must bring: another list, the typed letter, the page with
+ * its result or its progress. A burst ends when nothing came for 1 ms. The terminal's own time is
+ * not in it. less     the same without the time in which the program was ready to run and other
+ * programs had the processors
  *            (/proc/PID/schedstat): on a machine at rest both are equal.
- *   whole    until the program sleeps in poll(2) again and all is worked out. Only without a live target: with one it never is.
+ *   whole    until the program sleeps in poll(2) again and all is worked out. Only without a live
+ * target: with one it never is.
  *
- * Keys come 25 ms apart, as from a key held down, whether the work for the one before is done or not.
+ * Keys come 25 ms apart, as from a key held down, whether the work for the one before is done or
+ * not.
  */
 #include <math.h>
 #include <stdio.h>
@@ -26,7 +31,7 @@
 #include "../tui/session.h"
 
 enum { N_KEYS = 200, MAX_KEYS = 1000 };
-#define MS 1000000ull
+#define MS     1000000ull
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 /* What must be seen. */
@@ -37,8 +42,8 @@ enum effect {
 	EFFECT_TYPED, /* the text stands in one of the last three lines */
 	/* the text stands in a title rule, and something below the head of its table */
 	EFFECT_PAGE,
-	EFFECT_GONE,  /* it does not */
-	EFFECT_HAS,   /* the text stands somewhere */
+	EFFECT_GONE,    /* it does not */
+	EFFECT_HAS,     /* the text stands somewhere */
 	EFFECT_CLEARED, /* a whole new screen was sent */
 };
 
@@ -93,7 +98,8 @@ static char *aspect(enum effect effect)
 		const char *p = line;
 		if (effect == EFFECT_FOCUS) {
 			for (; *p; p++)
-				if (!strncmp(p, "━", 3) || !strncmp(p, "─", 3) || !strncmp(p, "▌", 3))
+				if (!strncmp(p, "━", 3) || !strncmp(p, "─", 3) ||
+				    !strncmp(p, "▌", 3))
 					n += (size_t)sprintf(all + n, "%.3s", p);
 		} else if (effect == EFFECT_BOXES) {
 			while ((p = strchr(p, '[')) && p[1] && p[2] == ']')
@@ -175,11 +181,13 @@ static void measure(struct series *to, const struct key *k, bool want_whole)
 		to->n_missing++;
 		if (getenv("BENCH_VERBOSE")) {
 			char *text = session_text(s);
-			fprintf(stderr, "%s: no answer to %s\n%s", to->name, k->bytes ? k->bytes : "resize", text);
+			fprintf(stderr, "%s: no answer to %s\n%s", to->name,
+				k->bytes ? k->bytes : "resize", text);
 			free(text);
 		}
 	} else if (to->n < MAX_KEYS) {
-		double ms = (double)(shown - begin) / 1e6, waited = (double)(waited1 - waited0) / 1e6;
+		double ms = (double)(shown - begin) / 1e6,
+		       waited = (double)(waited1 - waited0) / 1e6;
 		to->v[to->n++] = (struct sample){ ms, waited < ms ? ms - waited : 0 };
 	}
 	if (want_whole && !live) {
@@ -213,8 +221,9 @@ static void report(const struct series *r)
 	qsort(shown, r->n, sizeof(*shown), by_size);
 	qsort(less, r->n, sizeof(*less), by_size);
 	double p99 = at(less, r->n, 0.99);
-	printf("%-24s %5zu  %7.2f %7.2f %7.2f   %7.2f %7.2f %7.2f", r->name, r->n, at(shown, r->n, 0.5), at(shown, r->n, 0.99),
-	       at(shown, r->n, 1), at(less, r->n, 0.5), p99, at(less, r->n, 1));
+	printf("%-24s %5zu  %7.2f %7.2f %7.2f   %7.2f %7.2f %7.2f", r->name, r->n,
+	       at(shown, r->n, 0.5), at(shown, r->n, 0.99), at(shown, r->n, 1), at(less, r->n, 0.5),
+	       p99, at(less, r->n, 1));
 	if (r->whole >= 0)
 		printf(" %9.1f", r->whole);
 	else
@@ -236,7 +245,8 @@ static bool is_wanted(const char *name)
 #define SERIES(label) { .name = (label), .whole = -1 }
 /* clang-format on */
 
-static void some(const char *name, const char *const *keys, size_t n_keys, enum effect effect, const char *text)
+static void some(const char *name, const char *const *keys, size_t n_keys, enum effect effect,
+		 const char *text)
 {
 	struct series r = SERIES(name);
 	if (!is_wanted(name))
@@ -282,7 +292,9 @@ static void filters(const char *name, const char *const *texts, size_t n)
 			size_t len = strlen(expect);
 			while (len && expect[len - 1] == ' ')
 				expect[--len] = 0;
-			struct key key = { .bytes = letter, .effect = EFFECT_TYPED, .text = expect };
+			struct key key = { .bytes = letter,
+					   .effect = EFFECT_TYPED,
+					   .text = expect };
 			if (text[k] == ' ') { /* nothing to see: the filter is the same */
 				session_send(s, letter, 1);
 				rest(session_clock() + 25 * MS);
@@ -315,7 +327,8 @@ static void pages(const char *name, const char *key, const char *title)
 }
 
 /* The first key tells what opening costs when nothing is known yet. */
-static void inside_page(const char *name, const char *open, const char *title, const char *const *keys, size_t n_keys)
+static void inside_page(const char *name, const char *open, const char *title,
+			const char *const *keys, size_t n_keys)
 {
 	struct series r = SERIES(name);
 	if (!is_wanted(name))
@@ -333,7 +346,8 @@ static void inside_page(const char *name, const char *open, const char *title, c
 
 static void searches(void)
 {
-	struct series far = SERIES("search, no hit"), meanwhile = SERIES("Tab while it searches"), again = SERIES("n, far hit");
+	struct series far = SERIES("search, no hit"), meanwhile = SERIES("Tab while it searches"),
+		      again = SERIES("n, far hit");
 	if (!is_wanted(far.name))
 		return;
 	for (int i = 0; i < 20; i++) {
@@ -366,7 +380,9 @@ static void sizes(void)
 	if (!is_wanted(r.name))
 		return;
 	for (int i = 0; i < N_KEYS; i++) {
-		struct key k = { .n_lines = all[i % 4][0], .n_columns = all[i % 4][1], .effect = EFFECT_CLEARED };
+		struct key k = { .n_lines = all[i % 4][0],
+				 .n_columns = all[i % 4][1],
+				 .effect = EFFECT_CLEARED };
 		measure(&r, &k, i + 1 == N_KEYS);
 	}
 	report(&r);
@@ -377,9 +393,10 @@ static void sizes(void)
 
 static void all_series(void)
 {
-	printf("%-24s %5s  %7s %7s %7s   %7s %7s %7s %9s\n", "", "", "shown", "", "", "less", "", "", "whole");
-	printf("%-24s %5s  %7s %7s %7s   %7s %7s %7s %9s\n", "ms from key to screen", "keys", "p50", "p99", "max", "p50", "p99", "max",
-	       "last key");
+	printf("%-24s %5s  %7s %7s %7s   %7s %7s %7s %9s\n", "", "", "shown", "", "", "less", "",
+	       "", "whole");
+	printf("%-24s %5s  %7s %7s %7s   %7s %7s %7s %9s\n", "ms from key to screen", "keys", "p50",
+	       "p99", "max", "p50", "p99", "max", "last key");
 	if (live) { /* so many are there by then; the list stands still */
 		say("k");
 		say("\033[5~");
@@ -396,9 +413,12 @@ static void all_series(void)
 		say(":goto 50%\r");
 	some("Tab", KEYS("\t"), EFFECT_FOCUS, NULL);
 	say("\033");
-	filters("filter, a letter", KEYS("event == \"open\" and args.path contains \"module_1\"", "@network or event~mark",
-					 "caller.file contains \"module_12\" and thread == \"MainThread\""));
-	filters("filter, cold regex", KEYS("args ~ /mod[a-z]+_[0-9]*7\\.py/", "stack ~ /function_[0-9]+_1[0-9]/"));
+	filters("filter, a letter",
+		KEYS("event == \"open\" and args.path contains \"module_1\"",
+		     "@network or event~mark",
+		     "caller.file contains \"module_12\" and thread == \"MainThread\""));
+	filters("filter, cold regex",
+		KEYS("args ~ /mod[a-z]+_[0-9]*7\\.py/", "stack ~ /function_[0-9]+_1[0-9]/"));
 	/* four panes to the right of the list stands the tree of categories, or none */
 	for (int i = 0; i < 5; i++) {
 		char *focus;
@@ -470,7 +490,8 @@ static void header_field(const char *name, char *to, size_t size)
 		return;
 	/* digits in groups of three */
 	char *from = at_name;
-	while (from > line && ((from[-1] >= '0' && from[-1] <= '9') || (from[-1] == ' ' && (from < line + 2 || from[-2] != ' '))))
+	while (from > line && ((from[-1] >= '0' && from[-1] <= '9') ||
+			       (from[-1] == ' ' && (from < line + 2 || from[-2] != ' '))))
 		from--;
 	size_t n = 0;
 	for (; from < at_name && n + 1 < size; from++)
@@ -483,7 +504,8 @@ static void grow(double seconds)
 {
 	uint64_t begin = session_clock();
 	unsigned round = 0;
-	printf("%6s %12s %8s  %10s %10s %10s   keys: worst of 40, ms\n", "s", "events", "lost", "viewer MB", "recorder", "target");
+	printf("%6s %12s %8s  %10s %10s %10s   keys: worst of 40, ms\n", "s", "events", "lost",
+	       "viewer MB", "recorder", "target");
 	while ((double)(session_clock() - begin) < seconds * 1e9 && !s->ended) {
 		char events[64], lost[64];
 		struct series r = SERIES("");
@@ -495,8 +517,10 @@ static void grow(double seconds)
 			target = child_of(recorder, 0);
 		while (child_of(target, 0)) /* what starts it stays between */
 			target = child_of(target, 0);
-		printf("%6.0f %12s %8s  %10.1f %10.1f %10.1f  ", (double)(session_clock() - begin) / 1e9, events, lost,
-		       (double)session_rss(s->pid) / 1e6, (double)session_rss(recorder) / 1e6, (double)session_rss(target) / 1e6);
+		printf("%6.0f %12s %8s  %10.1f %10.1f %10.1f  ",
+		       (double)(session_clock() - begin) / 1e9, events, lost,
+		       (double)session_rss(s->pid) / 1e6, (double)session_rss(recorder) / 1e6,
+		       (double)session_rss(target) / 1e6);
 		for (int i = 0; i < 20; i++) { /* hold still, move, follow again */
 			struct key k = { .bytes = "\033[5~", .effect = EFFECT_LIST };
 			measure(&r, &k, false);
@@ -508,19 +532,23 @@ static void grow(double seconds)
 			worst = r.v[i].shown > worst ? r.v[i].shown : worst;
 			worst_less = r.v[i].less > worst_less ? r.v[i].less : worst_less;
 		}
-		printf(" %.1f (less %.1f)%s\n", worst, worst_less, r.n_missing ? " SOME NEVER SHOWN" : "");
+		printf(" %.1f (less %.1f)%s\n", worst, worst_less,
+		       r.n_missing ? " SOME NEVER SHOWN" : "");
 		fflush(stdout);
 	}
 	/* freeze, pause, resume, detach, attach again: each must answer */
 	static const struct {
 		const char *name, *key, *text;
 	} steps[] = {
-		{ "freeze", "p", "frozen" },  { "thaw", "p", "following" },        { "pause", "H", "paused" },
-		{ "resume", "H", "● live" },  { "detach", "D", "○ detached" }, { "attach again", "R", "● live" },
+		{ "freeze", "p", "frozen" },     { "thaw", "p", "following" },
+		{ "pause", "H", "paused" },      { "resume", "H", "● live" },
+		{ "detach", "D", "○ detached" }, { "attach again", "R", "● live" },
 	};
 	for (size_t i = 0; i < LEN(steps); i++) {
 		struct series r = SERIES(steps[i].name);
-		struct key k = { .bytes = steps[i].key, .effect = EFFECT_HAS, .text = steps[i].text };
+		struct key k = { .bytes = steps[i].key,
+				 .effect = EFFECT_HAS,
+				 .text = steps[i].text };
 		measure(&r, &k, false);
 		printf("%-24s %s", r.name, r.n ? "" : "NEVER SHOWN\n");
 		if (r.n)
@@ -541,7 +569,8 @@ int main(int argc, char **argv)
 		start(program);
 		uint64_t begin = session_clock();
 		settle();
-		printf("%s: at rest after %.0f ms, %.0f MB\n", argv[2], (double)(s->last_ns - begin) / 1e6, (double)session_rss(s->pid) / 1e6);
+		printf("%s: at rest after %.0f ms, %.0f MB\n", argv[2],
+		       (double)(s->last_ns - begin) / 1e6, (double)session_rss(s->pid) / 1e6);
 		uint64_t ran0, ran1, waited;
 		session_cpu(s->pid, &ran0, &waited);
 		rest(session_clock() + 3000 * MS);
@@ -549,7 +578,9 @@ int main(int argc, char **argv)
 		printf("idle for 3 s: %.3f ms of CPU time\n", (double)(ran1 - ran0) / 1e6);
 		all_series();
 	} else if (argc == 5 && !strcmp(argv[2], "--live")) {
-		char *program[] = { argv[1], (char[]){ "--no-config" }, (char[]){ "--" }, argv[3], argv[4], NULL };
+		char *program[] = { argv[1],          (char[]){ "--no-config" },
+				    (char[]){ "--" }, argv[3],
+				    argv[4],          NULL };
 		live = true;
 		start(program);
 		rest(session_clock() + 20000 * MS);
@@ -560,12 +591,15 @@ int main(int argc, char **argv)
 		session_line(s, 0, 0, line, sizeof(line));
 		printf("live:%s\n", line);
 	} else if (argc == 6 && !strcmp(argv[2], "--grow")) {
-		char *program[] = { argv[1], (char[]){ "--no-config" }, (char[]){ "--" }, argv[4], argv[5], NULL };
+		char *program[] = { argv[1],          (char[]){ "--no-config" },
+				    (char[]){ "--" }, argv[4],
+				    argv[5],          NULL };
 		live = true;
 		start(program);
 		grow(atof(argv[3]));
 	} else {
-		fprintf(stderr, "usage: screen AUDITVIEW CAPTURE | --live PYTHON TARGET.py | --grow SECONDS PYTHON TARGET.py\n");
+		fprintf(stderr, "usage: screen AUDITVIEW CAPTURE | --live PYTHON TARGET.py | "
+				"--grow SECONDS PYTHON TARGET.py\n");
 		return 2;
 	}
 	if (live) { /* end the target */

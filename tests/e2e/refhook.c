@@ -1,19 +1,23 @@
 /*
  * refhook: the independent witness of the end-to-end tests.
  *
- * A library to be preloaded. Its constructor runs before main() and adds a hook with PySys_AddAuditHook(), the documented
- * way, so that it sees each event from the interpreter's first to its last. Every event is written down through the public
- * C API (nothing here knows how CPython lays out its objects), so whatever a capture says can be compared with it:
+ * A library to be preloaded. Its constructor runs before main() and adds a hook with
+ * PySys_AddAuditHook(), the documented way, so that it sees each event from the interpreter's first
+ * to its last. Every event is written down through the public C API (nothing here knows how CPython
+ * lays out its objects), so whatever a capture says can be compared with it:
  *
- *   per process one file $REFHOOK_DIR/PID.N, mapped shared, so that it is complete even when the process is killed;
- *   per (thread, event name): how many, and the sum of the CRC-32 of each event's text;
- *   per thread, under the empty name: how many in all, and one CRC-32 chained over its events in their order.
+ *   per process one file $REFHOOK_DIR/PID.N, mapped shared, so that it is complete even when the
+ * process is killed; per (thread, event name): how many, and the sum of the CRC-32 of each event's
+ * text; per thread, under the empty name: how many in all, and one CRC-32 chained over its events
+ * in their order.
  *
- * With REFHOOK_LOG=1 each event's text is also written to $REFHOOK_DIR/PID.N.log, to find out what differed.
- * The text of an event ("canonical text") is described in refhook.py, which makes the same text from JSON lines.
+ * With REFHOOK_LOG=1 each event's text is also written to $REFHOOK_DIR/PID.N.log, to find out what
+ * differed. The text of an event ("canonical text") is described in refhook.py, which makes the
+ * same text from JSON lines.
  *
- * No header of Python is used: one build serves every version. The types below are opaque, the names are looked up with
- * dlsym(); a process without PySys_AddAuditHook (sh, gzip …) is left alone.
+ * No header of Python is used: one build serves every version. The types below are opaque, the
+ * names are looked up with dlsym(); a process without PySys_AddAuditHook (sh, gzip …) is left
+ * alone.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -82,10 +86,18 @@ static struct {
 } py;
 
 /* Bits of tp_flags, Include/object.h, the same since 3.0. */
-enum { IS_LONG = 1u << 24, IS_LIST = 1u << 25, IS_TUPLE = 1u << 26, IS_BYTES = 1u << 27, IS_UNICODE = 1u << 28, IS_DICT = 1u << 29 };
+enum {
+	IS_LONG = 1u << 24,
+	IS_LIST = 1u << 25,
+	IS_TUPLE = 1u << 26,
+	IS_BYTES = 1u << 27,
+	IS_UNICODE = 1u << 28,
+	IS_DICT = 1u << 29
+};
 
 enum { MAX_DEPTH = 5, MAX_ITEMS = 12, TEXT_BYTES = 1 << 20, ROWS = 8192, NAME_BYTES = 88 };
-/* Bytes kept of a string: of those events whose strings auditview itself keeps little of, and of all others. */
+/* Bytes kept of a string: of those events whose strings auditview itself keeps little of, and of
+ * all others. */
 enum { HEAD_BULK = 240, HEAD = 4000 };
 
 struct row {
@@ -190,7 +202,8 @@ static void put_int(object *value)
 		put("i", 1);
 		if (small < 0)
 			put("-", 1);
-		put_format("%llx;", small < 0 ? 0ull - (unsigned long long)small : (unsigned long long)small);
+		put_format("%llx;", small < 0 ? 0ull - (unsigned long long)small
+					      : (unsigned long long)small);
 		return;
 	}
 	object *hex = py.PyNumber_ToBase(value, 16);
@@ -198,7 +211,9 @@ static void put_int(object *value)
 	put("i", 1);
 	for (long i = 0; i < length; i++) {
 		char c = (char)py.PyUnicode_ReadChar(hex, i);
-		bool is_prefix = i <= 2 && (c == 'x' || (c == '0' && (char)py.PyUnicode_ReadChar(hex, i + 1) == 'x'));
+		bool is_prefix = i <= 2 &&
+				 (c == 'x' ||
+				  (c == '0' && (char)py.PyUnicode_ReadChar(hex, i + 1) == 'x'));
 		if (!is_prefix)
 			put(&c, 1);
 	}
@@ -266,13 +281,17 @@ static void put_value(object *value, int depth, size_t head)
 		long length = is_tuple ? py.PyTuple_Size(value) : py.PyList_Size(value);
 		put_format("[%llu:", (unsigned long long)length);
 		for (long i = 0; depth < MAX_DEPTH && i < length && i < MAX_ITEMS; i++)
-			put_value(is_tuple ? py.PyTuple_GetItem(value, i) : py.PyList_GetItem(value, i), depth + 1, head);
+			put_value(is_tuple ? py.PyTuple_GetItem(value, i)
+					   : py.PyList_GetItem(value, i),
+				  depth + 1, head);
 		put("]", 1);
 	} else if (flags & IS_DICT) {
 		put_format("{%llu:", (unsigned long long)py.PyDict_Size(value));
 		long at = 0;
 		object *key, *item;
-		for (int i = 0; depth < MAX_DEPTH && i < MAX_ITEMS && py.PyDict_Next(value, &at, &key, &item); i++) {
+		for (int i = 0;
+		     depth < MAX_DEPTH && i < MAX_ITEMS && py.PyDict_Next(value, &at, &key, &item);
+		     i++) {
 			put_value(key, depth + 1, head);
 			put_value(item, depth + 1, head);
 		}
@@ -285,7 +304,8 @@ static void put_value(object *value, int depth, size_t head)
 		put_double(py.PyComplex_ImagAsDouble(value));
 	} else if (py.PyType_IsSubtype(type, py.PyByteArray_Type)) {
 		put_bytes(py.PyByteArray_AsString(value), py.PyByteArray_Size(value), head);
-	} else if (py.PyType_IsSubtype(type, py.PySet_Type) || py.PyType_IsSubtype(type, py.PyFrozenSet_Type)) {
+	} else if (py.PyType_IsSubtype(type, py.PySet_Type) ||
+		   py.PyType_IsSubtype(type, py.PyFrozenSet_Type)) {
 		if (depth < MAX_DEPTH)
 			put_set(value, depth, head);
 		else
@@ -311,7 +331,8 @@ static void open_table(void)
 		if (fd < 0)
 			continue;
 		if (ftruncate(fd, sizeof *table) == 0) {
-			table = mmap(NULL, sizeof *table, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+			table = mmap(NULL, sizeof *table, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+				     0);
 			if (table == MAP_FAILED)
 				table = NULL;
 		}
@@ -359,7 +380,8 @@ static int hook(const char *event, object *args, void *user)
 	if (table_pid != getpid())
 		open_table();
 	if (table) {
-		bool is_bulk = !strcmp(event, "marshal.loads") || !strcmp(event, "compile") || !strcmp(event, "code.__new__");
+		bool is_bulk = !strcmp(event, "marshal.loads") || !strcmp(event, "compile") ||
+			       !strcmp(event, "code.__new__");
 		uint32_t tid = (uint32_t)syscall(SYS_gettid);
 		n_text = 0;
 		put(event, strlen(event));
@@ -378,7 +400,8 @@ static int hook(const char *event, object *args, void *user)
 		if (log_fd >= 0) {
 			char head[48];
 			int n = snprintf(head, sizeof head, "%u %zu\n", tid, n_text);
-			if (write(log_fd, head, (size_t)n) != n || write(log_fd, text, n_text) != (ssize_t)n_text ||
+			if (write(log_fd, head, (size_t)n) != n ||
+			    write(log_fd, text, n_text) != (ssize_t)n_text ||
 			    write(log_fd, "\n", 1) != 1)
 				table->overflow++;
 		}
@@ -409,7 +432,9 @@ __attribute__((constructor)) static void start(void)
 	if (!py.PySys_AddAuditHook)
 		return;
 	if (!is_complete) {
-		fprintf(stderr, "refhook: this Python exports PySys_AddAuditHook but not all that is needed\n");
+		fprintf(
+		    stderr,
+		    "refhook: this Python exports PySys_AddAuditHook but not all that is needed\n");
 		return;
 	}
 	for (uint32_t i = 0; i < 256; i++) {

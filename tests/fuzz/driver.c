@@ -3,7 +3,8 @@
  *
  * Usage: fuzz_<parser> [--mutations N] FOLDER|FILE…    N mutations of each seed (default 400)
  *        fuzz_<parser> --write-seeds FOLDER            write the seeds that fuzz_seed() makes
- * A run that takes longer than its alarm is a bug of the parser: a hostile target must not hold us up.
+ * A run that takes longer than its alarm is a bug of the parser: a hostile target must not hold us
+ * up.
  */
 #include "fuzz.h"
 

@@ -4,7 +4,8 @@
 #pragma once
 #include "tests/unit/capture_util.h"
 
-static inline uint32_t add_pairs(struct writer *w, enum value_tag tag, const char *const *texts, uint64_t n)
+static inline uint32_t add_pairs(struct writer *w, enum value_tag tag, const char *const *texts,
+				 uint64_t n)
 {
 	struct strbuf b = { 0 };
 	put_container(&b, tag, n + 1, n); /* one more was cut off */
@@ -15,22 +16,41 @@ static inline uint32_t add_pairs(struct writer *w, enum value_tag tag, const cha
 	return id;
 }
 
-/* A process with all that can be known of it, its thread, and a note of each kind, of it and of none. */
+/* A process with all that can be known of it, its thread, and a note of each kind, of it and of
+ * none. */
 static inline void write_process(struct writer *w, uint64_t time_ns, bool has_ended)
 {
 	static const char *const argv[] = { "python3", "-m", "app", "--name=\xc3\xa4" },
-				 *const environ[] = { "PATH", "/usr/bin", "LANG", "C.UTF-8", "PYTHONHASHSEED", "0" };
-	struct process_info p = { .pid = 42, .ns_pid = 2, .ppid = 41, .python_hex = 0x030c01f0, .python = add_string(w, "3.12.1"),
-				  .exe = add_string(w, "/usr/bin/python3"), .cwd = add_string(w, "/srv"), .name = add_string(w, "-m app"),
-				  .argv = add_pairs(w, VALUE_LIST, argv, 4), .environ = add_pairs(w, VALUE_DICT, environ, 3),
-				  .prefixes = add_pairs(w, VALUE_LIST, environ + 1, 1), .start_ns = time_ns, .exit_status = -1,
+				 *const environ[] = { "PATH",    "/usr/bin",       "LANG",
+						      "C.UTF-8", "PYTHONHASHSEED", "0" };
+	struct process_info p = { .pid = 42,
+				  .ns_pid = 2,
+				  .ppid = 41,
+				  .python_hex = 0x030c01f0,
+				  .python = add_string(w, "3.12.1"),
+				  .exe = add_string(w, "/usr/bin/python3"),
+				  .cwd = add_string(w, "/srv"),
+				  .name = add_string(w, "-m app"),
+				  .argv = add_pairs(w, VALUE_LIST, argv, 4),
+				  .environ = add_pairs(w, VALUE_DICT, environ, 3),
+				  .prefixes = add_pairs(w, VALUE_LIST, environ + 1, 1),
+				  .start_ns = time_ns,
+				  .exit_status = -1,
 				  .flags = PROCESS_FORKED | PROCESS_OTHER_FILES };
 	uint32_t process = writer_process(w, &p);
-	struct thread_info t = { .process = process, .tid = 43, .interpreter = 1, .name = add_string(w, "worker"), .ns_tid = 3 };
+	struct thread_info t = { .process = process,
+				 .tid = 43,
+				 .interpreter = 1,
+				 .name = add_string(w, "worker"),
+				 .ns_tid = 3 };
 	uint32_t thread = writer_thread(w, &t);
 	for (unsigned kind = 0; kind < NOTE_KIND_COUNT; kind++) {
-		struct note_info n = { .kind = (enum note_kind)kind, .time_ns = time_ns + kind, .process = kind % 3 ? process : UINT32_MAX,
-				       .text = kind % 2 ? add_string(w, "what there is to say") : 0, .a = kind * 256u, .b = kind };
+		struct note_info n = { .kind = (enum note_kind)kind,
+				       .time_ns = time_ns + kind,
+				       .process = kind % 3 ? process : UINT32_MAX,
+				       .text = kind % 2 ? add_string(w, "what there is to say") : 0,
+				       .a = kind * 256u,
+				       .b = kind };
 		writer_note(w, &n);
 	}
 	add_event(w, time_ns + 100, "os.fork", thread, NULL, 0);
@@ -45,7 +65,8 @@ static inline void write_process(struct writer *w, uint64_t time_ns, bool has_en
 	}
 }
 
-/* Captures as the writer makes them: few events plain, more compressed in several flushes, one without its end. */
+/* Captures as the writer makes them: few events plain, more compressed in several flushes, one
+ * without its end. */
 static inline size_t capture_seed(unsigned number, uint8_t *to, size_t cap)
 {
 	static const struct {
@@ -57,7 +78,9 @@ static inline size_t capture_seed(unsigned number, uint8_t *to, size_t cap)
 		return 0;
 	char path[4096];
 	struct writer *w;
-	struct writer_options o = { .wall_anchor_ns = 1790000000000000000u, .creator = "fuzz", .no_compress = kinds[number].no_compress };
+	struct writer_options o = { .wall_anchor_ns = 1790000000000000000u,
+				    .creator = "fuzz",
+				    .no_compress = kinds[number].no_compress };
 	test_path(path, sizeof path, "fuzz");
 	must(writer_open(path, &o, &w));
 	write_process(w, 5, false);

@@ -1,4 +1,5 @@
-/* fuzz_cfi: tracer/{image,cfi,symbol_table,unwind,symbols}.c: an ELF image in a target's memory, and the same bytes as a file. */
+/* fuzz_cfi: tracer/{image,cfi,symbol_table,unwind,symbols}.c: an ELF image in a target's memory,
+ * and the same bytes as a file. */
 #include "fuzz.h"
 
 #include <stdio.h>
@@ -45,7 +46,9 @@ static void walk_and_name(struct modules *modules, const struct input *in)
 	struct unwind_frame frames[64];
 	enum unwind_stop stop;
 	check(unwinder_create(modules, &u));
-	check(symbols_create(modules, &(struct symbols_options){ .debug_folder = "/nonexistent", .no_lines = true }, &s));
+	check(symbols_create(
+	    modules, &(struct symbols_options){ .debug_folder = "/nonexistent", .no_lines = true },
+	    &s));
 	/* The stack: words that point into the image and the stack by turns. */
 	uint64_t stack[128];
 	for (size_t i = 0; i < 128; i++) {
@@ -53,15 +56,19 @@ static void walk_and_name(struct modules *modules, const struct input *in)
 		stack[i] = i % 3 ? IMAGE + at : STACK + (i + 2) % 128 * 8;
 	}
 	for (unsigned k = 0; k < 16 && in->n > 16; k++) {
-		struct record_native regs = { .pc = IMAGE + in->n / 16 * k, .sp = STACK + k * 8, .rbp = STACK + k * 16 };
-		size_t n = unwinder_walk(u, &regs, k & 1, (const uint8_t *)stack + k * 8, sizeof(stack) - k * 8, frames, 64, &stop);
+		struct record_native regs = { .pc = IMAGE + in->n / 16 * k,
+					      .sp = STACK + k * 8,
+					      .rbp = STACK + k * 16 };
+		size_t n = unwinder_walk(u, &regs, k & 1, (const uint8_t *)stack + k * 8,
+					 sizeof(stack) - k * 8, frames, 64, &stop);
 		if (!n || n > 64 || stop >= UNWIND_STOP_COUNT)
 			abort();
 		for (size_t i = 0; i < n; i++) {
 			struct symbol_info info;
 			if (i && frames[i].sp <= frames[i - 1].sp)
 				abort();
-			if (symbols_resolve(s, frames[i].lookup, frames[i].pc, &info) && info.function && strlen(info.function) > 1u << 20)
+			if (symbols_resolve(s, frames[i].lookup, frames[i].pc, &info) &&
+			    info.function && strlen(info.function) > 1u << 20)
 				abort();
 		}
 	}
@@ -79,7 +86,8 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 	char text[128];
 	if (!store)
 		abort();
-	int n = snprintf(text, sizeof(text), "%llx-%llx r-xp 00000000 00:00 0 [vdso]\n", IMAGE, IMAGE + (n_bytes | 1));
+	int n = snprintf(text, sizeof(text), "%llx-%llx r-xp 00000000 00:00 0 [vdso]\n", IMAGE,
+			 IMAGE + (n_bytes | 1));
 	check(maps_parse(text, (size_t)n, &maps));
 	check(modules_create(0, &m, store, &modules));
 	check(modules_set_maps(modules, maps, NULL, NULL));
@@ -101,7 +109,8 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 			(void)cfi_row_find(&i->reader, c, start + k, start + k, &scratch, &row);
 		}
 		for (size_t k = 0; t && k < t->n; k++)
-			if (memchr(t->texts + t->symbols[k].name, 0, t->texts_bytes - t->symbols[k].name) == NULL)
+			if (memchr(t->texts + t->symbols[k].name, 0,
+				   t->texts_bytes - t->symbols[k].name) == NULL)
 				abort();
 		cfi_scratch_fini(&scratch);
 		symbol_table_destroy(t);
@@ -113,7 +122,8 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 /* A small image made here. */
 static size_t seed_built(uint8_t *to, size_t cap)
 {
-	static const uint8_t program[] = { 0x41, 0x0e, 16, 0x86, 2, 0x43, 0x0d, 6, 0x0a, 0x0f, 3, 0x76, 0x78, 0x06, 0x0b };
+	static const uint8_t program[] = { 0x41, 0x0e, 16, 0x86, 2,    0x43, 0x0d, 6,
+					   0x0a, 0x0f, 3,  0x76, 0x78, 0x06, 0x0b };
 	static struct builder b;
 	b = (struct builder){ .address = IMAGE };
 	b.n = sizeof(Elf64_Ehdr) + 2 * sizeof(Elf64_Phdr);
@@ -122,12 +132,21 @@ static size_t seed_built(uint8_t *to, size_t cap)
 	for (unsigned k = 0; k < 2; k++)
 		fdes[k] = build_fde(&b, cie, starts[k], 0x40, program, sizeof(program));
 	build_u32(&b, 0);
-	uint64_t hdr = build_header(&b, cie, starts, fdes, 2, 0x3b), hdr_bytes = build_address(&b) - hdr;
+	uint64_t hdr = build_header(&b, cie, starts, fdes, 2, 0x3b),
+		 hdr_bytes = build_address(&b) - hdr;
 	b.n = 0x900;
-	Elf64_Ehdr e = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1 }, .e_type = ET_DYN, .e_machine = EM_X86_64,
-			 .e_version = 1, .e_phoff = sizeof(e), .e_ehsize = sizeof(e), .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 2 };
-	Elf64_Phdr p[2] = { { .p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_filesz = 0x900, .p_memsz = 0x900 },
-			    { .p_type = PT_GNU_EH_FRAME, .p_vaddr = hdr - IMAGE, .p_memsz = hdr_bytes } };
+	Elf64_Ehdr e = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1 },
+			 .e_type = ET_DYN,
+			 .e_machine = EM_X86_64,
+			 .e_version = 1,
+			 .e_phoff = sizeof(e),
+			 .e_ehsize = sizeof(e),
+			 .e_phentsize = sizeof(Elf64_Phdr),
+			 .e_phnum = 2 };
+	Elf64_Phdr p[2] = {
+		{ .p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_filesz = 0x900, .p_memsz = 0x900 },
+		{ .p_type = PT_GNU_EH_FRAME, .p_vaddr = hdr - IMAGE, .p_memsz = hdr_bytes }
+	};
 	memcpy(b.bytes, &e, sizeof(e));
 	memcpy(b.bytes + sizeof(e), p, sizeof(p));
 	if (b.n > cap)
@@ -154,7 +173,8 @@ size_t fuzz_seed(unsigned number, uint8_t *to, size_t cap)
 	case 1:
 		if (!vdso || cap < 4096)
 			return 0;
-		/* at least one page is there: all of it where the vdso is one, else its beginning */
+		/* at least one page is there: all of it where the vdso is one, else its beginning
+		 */
 		memcpy(to, vdso, 4096);
 		return 4096;
 	case 2: return seed_program("/bin/true", to, cap);

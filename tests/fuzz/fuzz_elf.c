@@ -1,9 +1,10 @@
 /*
- * fuzz_elf: python/elf_symbols.c, detect.c, audit_head.c: an ELF module in somebody else's memory, its dynamic symbols,
- * the runtime in it, and the machine code the place of the hook list is decoded from.
+ * fuzz_elf: python/elf_symbols.c, detect.c, audit_head.c: an ELF module in somebody else's memory,
+ * its dynamic symbols, the runtime in it, and the machine code the place of the hook list is
+ * decoded from.
  *
- * Input: a memory image that begins at BASE. The seed is this very program as it is mapped: it exports the names CPython
- * does, so the search goes all the way down.
+ * Input: a memory image that begins at BASE. The seed is this very program as it is mapped: it
+ * exports the names CPython does, so the search goes all the way down.
  */
 #include "fuzz.h"
 
@@ -14,10 +15,11 @@
 #include "base/err.h"
 #include "python/python.h"
 
-#define BASE 0x7f0000000000ull
+#define BASE   0x7f0000000000ull
 #define EXPORT __attribute__((visibility("default"), used))
 
-/* Names that make a module look like CPython 3.12. What they hold does not matter; the fuzzer changes it. */
+/* Names that make a module look like CPython 3.12. What they hold does not matter; the fuzzer
+ * changes it. */
 extern char _PyRuntime[];
 extern const unsigned long Py_Version;
 extern void *hook_head;
@@ -36,9 +38,12 @@ EXPORT int PySys_AddAuditHook(void *hook, void *user)
 	*(void *volatile *)(_PyRuntime + 3064) = entry;
 	return 0;
 }
-#define NAME(name)       \
-	int name(void);  \
-	EXPORT int name(void) { return 0; }
+#define NAME(name)                                                                                 \
+	int name(void);                                                                            \
+	EXPORT int name(void)                                                                      \
+	{                                                                                          \
+		return 0;                                                                          \
+	}
 NAME(Py_IsInitialized)
 NAME(_PyThreadState_UncheckedGet)
 NAME(PyThreadState_GetUnchecked)
@@ -74,7 +79,10 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 {
 	struct image image = { bytes, n_bytes };
 	struct mem_reader mem = { .read = read_image, .ctx = &image };
-	struct elf_module module = { .base = RADDR(BASE), .start = RADDR(BASE), .end = RADDR(BASE + n_bytes), .path = "/lib/libfuzz.so" };
+	struct elf_module module = { .base = RADDR(BASE),
+				     .start = RADDR(BASE),
+				     .end = RADDR(BASE + n_bytes),
+				     .path = "/lib/libfuzz.so" };
 	raddr address;
 	uint64_t size;
 	elf_symbol_find(&mem, &module, "_PyRuntime", &address, &size);
@@ -86,9 +94,10 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 	err_destroy(err);
 }
 
-/* This program as the kernel mapped it: segments at their places, zeros between, its pointers to itself moved to BASE, so
- * that the seed is the same wherever it is loaded. */
-__attribute__((no_sanitize("address"))) static int copy_program(struct dl_phdr_info *info, size_t size, void *ctx)
+/* This program as the kernel mapped it: segments at their places, zeros between, its pointers to
+ * itself moved to BASE, so that the seed is the same wherever it is loaded. */
+__attribute__((no_sanitize("address"))) static int copy_program(struct dl_phdr_info *info,
+								size_t size, void *ctx)
 {
 	struct image *to = ctx;
 	(void)size;
@@ -102,9 +111,11 @@ __attribute__((no_sanitize("address"))) static int copy_program(struct dl_phdr_i
 		if (p->p_type != PT_LOAD || p->p_vaddr >= cap)
 			continue;
 		size_t n = p->p_memsz < cap - p->p_vaddr ? p->p_memsz : cap - p->p_vaddr;
-		/* byte by byte: what lies between variables, AddressSanitizer forbids memcpy to read */
+		/* byte by byte: what lies between variables, AddressSanitizer forbids memcpy to
+		 * read */
 		for (size_t k = 0; k < n; k++)
-			bytes[p->p_vaddr + k] = ((const volatile uint8_t *)info->dlpi_addr)[p->p_vaddr + k];
+			bytes[p->p_vaddr + k] =
+			    ((const volatile uint8_t *)info->dlpi_addr)[p->p_vaddr + k];
 		if (p->p_vaddr + n > to->n)
 			to->n = p->p_vaddr + n;
 	}

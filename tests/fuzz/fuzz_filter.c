@@ -1,6 +1,6 @@
 /*
- * fuzz_filter: model/filter_lexer.c, filter_parse.c, filter_literal.c, filter_regex.c, filter_complete.c, capture_filter.c: what
- * people type into the filter prompt, and -e.
+ * fuzz_filter: model/filter_lexer.c, filter_parse.c, filter_literal.c, filter_regex.c,
+ * filter_complete.c, capture_filter.c: what people type into the filter prompt, and -e.
  */
 #include "fuzz.h"
 

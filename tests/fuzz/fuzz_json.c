@@ -1,6 +1,6 @@
 /*
- * fuzz_json: model/value_json_read.c, value_json_write.c, value_text.c: JSON of strangers to values and back. What was read
- * once and written is read again as the same text.
+ * fuzz_json: model/value_json_read.c, value_json_write.c, value_text.c: JSON of strangers to values
+ * and back. What was read once and written is read again as the same text.
  */
 #include "fuzz.h"
 
@@ -30,11 +30,13 @@ static bool read_json(const char *text, size_t n, struct strbuf *to, struct json
 	return ok;
 }
 
-static void write_json(struct strbuf *to, const struct strbuf *value, const struct json_objects *objects)
+static void write_json(struct strbuf *to, const struct strbuf *value,
+		       const struct json_objects *objects)
 {
 	struct value_iter it;
 	struct value_node v;
-	value_iter_init_bytes(&it, NULL, value->s, value->n, objects->addresses.v, (uint32_t)objects->addresses.n);
+	value_iter_init_bytes(&it, NULL, value->s, value->n, objects->addresses.v,
+			      (uint32_t)objects->addresses.n);
 	if (!value_iter_next(&it, &v))
 		abort();
 	value_json_write(to, &it, &v);
@@ -46,7 +48,9 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 {
 	struct strbuf value = { 0 }, again = { 0 }, text = { 0 }, twice = { 0 }, shown = { 0 };
 	struct json_objects objects = { 0 }, objects_again = { 0 };
-	struct json skip = { .start = (const char *)bytes, .p = (const char *)bytes, .end = (const char *)bytes + n_bytes };
+	struct json skip = { .start = (const char *)bytes,
+			     .p = (const char *)bytes,
+			     .end = (const char *)bytes + n_bytes };
 	json_read_skip(&skip);
 	if (read_json((const char *)bytes, n_bytes, &value, &objects)) {
 		write_json(&text, &value, &objects);

@@ -20,7 +20,8 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 		struct source_position position;
 		line_table_decode(minor, bytes + 9, n_bytes - 9, first_line, lasti, &position);
 	}
-	line_table_decode(bytes[0], bytes + 9, n_bytes - 9, first_line, lasti, &(struct source_position){ 0 });
+	line_table_decode(bytes[0], bytes + 9, n_bytes - 9, first_line, lasti,
+			  &(struct source_position){ 0 });
 }
 
 size_t fuzz_seed(unsigned number, uint8_t *to, size_t cap)

@@ -25,7 +25,8 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 	}
 	for (size_t i = 0; i < maps->n; i++) {
 		const struct mapping *m = maps_find(maps, RADDR(maps->v[i].start));
-		if (maps->v[i].start >= maps->v[i].end || !maps->v[i].path || (i && maps->v[i].start < maps->v[i - 1].start))
+		if (maps->v[i].start >= maps->v[i].end || !maps->v[i].path ||
+		    (i && maps->v[i].start < maps->v[i - 1].start))
 			abort();
 		if (m && (maps->v[i].start < m->start || maps->v[i].start >= m->end))
 			abort();

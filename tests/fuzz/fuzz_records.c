@@ -1,8 +1,9 @@
 /*
  * fuzz_records: recorder/decode.c, translate.c: what the target wrote into its ring.
  *
- * Input: records one behind the other, as in the ring; the first byte of the whole decides the Python version. What is
- * written goes to /dev/null; what the writer gets must be sound, or it would abort.
+ * Input: records one behind the other, as in the ring; the first byte of the whole decides the
+ * Python version. What is written goes to /dev/null; what the writer gets must be sound, or it
+ * would abort.
  */
 #include "fuzz.h"
 
@@ -35,7 +36,10 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 	struct redactor *redactor;
 	err_destroy(redactor_create(&redactor));
 	struct process_info process = { .pid = 1, .exit_status = -1 };
-	struct decoder_options how = { .writer = writer, .minor = 8 + bytes[0] % 8, .process = writer_process(writer, &process), .redactor = redactor,
+	struct decoder_options how = { .writer = writer,
+				       .minor = 8 + bytes[0] % 8,
+				       .process = writer_process(writer, &process),
+				       .redactor = redactor,
 				       .wants = wants };
 	err = decoder_create(&how, &decoder);
 	if (err)
@@ -45,7 +49,8 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 		struct record head;
 		memcpy(&head, bytes + at, sizeof head);
 		/* The ring's reader hands on whole records only. */
-		size_t size = head.size >= sizeof head && head.size <= n_bytes - at ? head.size : n_bytes - at;
+		size_t size = head.size >= sizeof head && head.size <= n_bytes - at ? head.size
+										    : n_bytes - at;
 		struct record *record = malloc(size);
 		if (!record)
 			abort();
@@ -54,7 +59,8 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 		free(record);
 		at += (size + 7) & ~(size_t)7;
 	}
-	if (decoder_n_events(decoder) + decoder_n_unwanted(decoder) + decoder_n_bad(decoder) > n_asked)
+	if (decoder_n_events(decoder) + decoder_n_unwanted(decoder) + decoder_n_bad(decoder) >
+	    n_asked)
 		abort();
 	if (decoder_n_events(decoder) != writer_n_events(writer))
 		abort();
@@ -90,13 +96,17 @@ static void put_str(struct out *o, const char *s)
 }
 
 /* One event with two frames; the inner one defines its code when `defines`. */
-static void put_event(struct out *o, const char *name, const void *args, size_t n_args, bool defines)
+static void put_event(struct out *o, const char *name, const void *args, size_t n_args,
+		      bool defines)
 {
 	static const uint8_t table[] = { 0x80, 0x00, 0xd8, 0x04, 0x0a, 0x01, 0xf0, 0x02 };
 	uint8_t *start = o->p;
-	struct record_event event = { .r = { .type = RECORD_EVENT, .n_frames = 2, .tsc = 1000 }, .tid = 41,
-				      .name_hash = (uint32_t)name_hash(name, (uint32_t)strlen(name)),
-				      .name_bytes = (uint16_t)strlen(name), .args_bytes = (uint32_t)n_args };
+	struct record_event event = { .r = { .type = RECORD_EVENT, .n_frames = 2, .tsc = 1000 },
+				      .tid = 41,
+				      .name_hash = (uint32_t)name_hash(name,
+								       (uint32_t)strlen(name)),
+				      .name_bytes = (uint16_t)strlen(name),
+				      .args_bytes = (uint32_t)n_args };
 	put(o, &event, sizeof event);
 	put(o, name, strlen(name));
 	pad(o);
@@ -104,12 +114,16 @@ static void put_event(struct out *o, const char *name, const void *args, size_t 
 	pad(o);
 	uint8_t *frames = o->p;
 	for (uint32_t i = 1; i <= 2; i++) {
-		struct record_frame frame = { .code = i | (defines ? FRAME_DEFINES : 0), .lasti = 4 };
+		struct record_frame frame = { .code = i | (defines ? FRAME_DEFINES : 0),
+					      .lasti = 4 };
 		put(o, &frame, sizeof frame);
 		if (!defines)
 			continue;
 		uint8_t *at = o->p;
-		struct record_code code = { .first_line = 7, .file_bytes = 2 + 11, .name_bytes = 2 + 8, .table_bytes = sizeof table,
+		struct record_code code = { .first_line = 7,
+					    .file_bytes = 2 + 11,
+					    .name_bytes = 2 + 8,
+					    .table_bytes = sizeof table,
 					    .table_full_bytes = sizeof table };
 		put(o, &code, sizeof code);
 		put_str(o, "/srv/app.py");
@@ -127,13 +141,59 @@ static void put_event(struct out *o, const char *name, const void *args, size_t 
 
 size_t fuzz_seed(unsigned number, uint8_t *to, size_t cap)
 {
-	static const uint8_t open_args[] = { VALUE_TUPLE, 3, 3, VALUE_STR, 4, '/', 'e', 't', 'c', VALUE_STR, 1, 'r', VALUE_INT, 8 };
-	static const uint8_t odd_args[] = { VALUE_TUPLE, 6, 6, VALUE_NONE, VALUE_BIGINT, 1, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9,
-					    VALUE_STR_CUT, 200, 1, 2, 'a', 'b', VALUE_DICT, 1, 1, VALUE_TRUE, VALUE_LIST, 5, 1, VALUE_FALSE,
-					    VALUE_FLOAT, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f, VALUE_BYTES, 2, 0, 255 };
+	static const uint8_t open_args[] = { VALUE_TUPLE, 3, 3,   VALUE_STR, 4, '/', 'e', 't', 'c',
+					     VALUE_STR,   1, 'r', VALUE_INT, 8 };
+	static const uint8_t odd_args[] = { VALUE_TUPLE,
+					    6,
+					    6,
+					    VALUE_NONE,
+					    VALUE_BIGINT,
+					    1,
+					    9,
+					    1,
+					    2,
+					    3,
+					    4,
+					    5,
+					    6,
+					    7,
+					    8,
+					    9,
+					    VALUE_STR_CUT,
+					    200,
+					    1,
+					    2,
+					    'a',
+					    'b',
+					    VALUE_DICT,
+					    1,
+					    1,
+					    VALUE_TRUE,
+					    VALUE_LIST,
+					    5,
+					    1,
+					    VALUE_FALSE,
+					    VALUE_FLOAT,
+					    0,
+					    0,
+					    0,
+					    0,
+					    0,
+					    0,
+					    0xf0,
+					    0x3f,
+					    VALUE_BYTES,
+					    2,
+					    0,
+					    255 };
 	/* an object at an address, with one attribute */
-	static const uint8_t object_args[] = { VALUE_TUPLE, 1, 1, VALUE_OBJECT_AT, 0x10, 0x20, 0x30, 0, 0, 0x7f, 0, 0, 6, 's', 'o', 'c', 'k', 'e', 't',
-					       1, 2, 'f', 'd', VALUE_INT, 10 };
+	static const uint8_t object_args[] = { VALUE_TUPLE, 1,    1,    VALUE_OBJECT_AT,
+					       0x10,        0x20, 0x30, 0,
+					       0,           0x7f, 0,    0,
+					       6,           's',  'o',  'c',
+					       'k',         'e',  't',  1,
+					       2,           'f',  'd',  VALUE_INT,
+					       10 };
 	struct out o = { to, to };
 	if (number >= 8 || cap < 4096)
 		return 0;

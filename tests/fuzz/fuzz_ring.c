@@ -1,8 +1,10 @@
 /*
- * fuzz_ring: tracer/ring.c with recorder/decode.c behind it: a ring in which everything was written by the target.
+ * fuzz_ring: tracer/ring.c with recorder/decode.c behind it: a ring in which everything was written
+ * by the target.
  *
- * Input: the bytes of the whole ring, cut or filled with zeros to its size: header, then two slots of a page and 8 KiB each. What is
- * read of it must lie within it (under ASan the ring is a heap block), whatever its numbers say, and reading must end.
+ * Input: the bytes of the whole ring, cut or filled with zeros to its size: header, then two slots
+ * of a page and 8 KiB each. What is read of it must lie within it (under ASan the ring is a heap
+ * block), whatever its numbers say, and reading must end.
  */
 #include "fuzz.h"
 
@@ -20,7 +22,8 @@
 enum { N_SLOTS = 2, DATA_BYTES = 8192, ROUNDS = 8 };
 
 /* As drain.c takes what a slot holds. Returns how many records made no sense. */
-static unsigned take(struct ring *ring, uint32_t slot, uint64_t *tail, struct decoder *decoder, uint8_t *record)
+static unsigned take(struct ring *ring, uint32_t slot, uint64_t *tail, struct decoder *decoder,
+		     uint8_t *record)
 {
 	struct slot_look look = slot_look(ring_slot_borrow(ring, slot));
 	struct record next;
@@ -41,7 +44,8 @@ static unsigned take(struct ring *ring, uint32_t slot, uint64_t *tail, struct de
 		if (next.type == RECORD_EVENT && next.size >= sizeof(struct record_event)) {
 			ring_record_read(ring, slot, *tail, record, next.size);
 			memcpy(record, &next, sizeof(next));
-			decoder_event(decoder, (struct record *)(void *)record, next.size, next.tsc);
+			decoder_event(decoder, (struct record *)(void *)record, next.size,
+				      next.tsc);
 		}
 		*tail += next.size;
 	}
@@ -65,7 +69,10 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 	memcpy(memory, bytes, n_bytes < ring.n_bytes ? n_bytes : ring.n_bytes);
 	ring.shared = (struct ring_shared *)(void *)memory;
 	struct process_info process = { .pid = 1, .exit_status = -1 };
-	struct decoder_options how = { .writer = writer, .minor = 12, .process = writer_process(writer, &process), .redactor = redactor };
+	struct decoder_options how = { .writer = writer,
+				       .minor = 12,
+				       .process = writer_process(writer, &process),
+				       .redactor = redactor };
 	err = decoder_create(&how, &decoder);
 	if (err)
 		abort();
@@ -108,10 +115,17 @@ static size_t put(uint8_t *to, const void *bytes, size_t n)
 
 static size_t put_event(uint8_t *to, uint32_t code)
 {
-	static const uint8_t tail[] = { 'o', 'p', 'e', 'n', 0, 0, 0, 0, 15 /* VALUE_TUPLE */, 0, 0, 0, 0, 0, 0, 0 };
+	static const uint8_t tail[] = { 'o', 'p', 'e', 'n', 0, 0, 0, 0, 15 /* VALUE_TUPLE */,
+					0,   0,   0,   0,   0, 0, 0 };
 	struct record_frame frame = { .code = code, .lasti = 2 };
-	struct record_event e = { .r = { .size = sizeof(e) + sizeof(tail) + sizeof(frame), .type = RECORD_EVENT, .n_frames = 1, .tsc = 5 },
-				  .tid = 7, .name_bytes = 4, .args_bytes = 3, .frames_bytes = sizeof(frame) };
+	struct record_event e = { .r = { .size = sizeof(e) + sizeof(tail) + sizeof(frame),
+					 .type = RECORD_EVENT,
+					 .n_frames = 1,
+					 .tsc = 5 },
+				  .tid = 7,
+				  .name_bytes = 4,
+				  .args_bytes = 3,
+				  .frames_bytes = sizeof(frame) };
 	size_t n = put(to, &e, sizeof(e));
 	n += put(to + n, tail, sizeof(tail));
 	return n + put(to + n, &frame, sizeof(frame));
@@ -128,9 +142,12 @@ size_t fuzz_seed(unsigned number, uint8_t *to, size_t cap)
 	uint8_t *at = to + ring.slots_off, *data = at + PROBE_PAGE;
 	for (unsigned i = 0; i < 3; i++)
 		slot.head += put_event(data + slot.head, i);
-	struct record_lost lost = { .r = { .size = sizeof(lost), .type = RECORD_LOST, .tsc = 6 }, .n_lost = number, .first_tsc = 5 };
+	struct record_lost lost = { .r = { .size = sizeof(lost), .type = RECORD_LOST, .tsc = 6 },
+				    .n_lost = number,
+				    .first_tsc = 5 };
 	slot.head += put(data + slot.head, &lost, sizeof(lost));
-	struct record pad = { .size = (uint32_t)(ring_slot_size(&ring, 0) - slot.head), .type = RECORD_PAD };
+	struct record pad = { .size = (uint32_t)(ring_slot_size(&ring, 0) - slot.head),
+			      .type = RECORD_PAD };
 	if (number % 2)
 		slot.head += put(data + slot.head, &pad, sizeof(pad)) - sizeof(pad) + pad.size;
 	memcpy(at, &slot, sizeof(slot));

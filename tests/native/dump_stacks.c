@@ -3,8 +3,8 @@
  *
  *     dump_stacks FILE [EVENT]
  *
- * "event NAME FLAGS", then a line a frame, innermost first: "P function file:line", "N function module file:line",
- * "M text". At the end "total EVENTS CUT UNMERGED".
+ * "event NAME FLAGS", then a line a frame, innermost first: "P function file:line", "N function
+ * module file:line", "M text". At the end "total EVENTS CUT UNMERGED".
  */
 #include <stdio.h>
 #include <string.h>
@@ -31,7 +31,11 @@ static void print_stack(struct trace *t, uint32_t stack)
 			printf("? unreadable frame %u\n", frames[i]);
 			continue;
 		}
-		print_text(t, f.kind == FRAME_PYTHON ? "P " : f.kind == FRAME_NATIVE ? "N " : "M ", f.function);
+		print_text(t,
+			   f.kind == FRAME_PYTHON   ? "P "
+			   : f.kind == FRAME_NATIVE ? "N "
+						    : "M ",
+			   f.function);
 		if (f.kind == FRAME_NATIVE)
 			print_text(t, " ", f.module);
 		if (f.kind != FRAME_MARK) {
@@ -67,8 +71,8 @@ int main(int argc, char **argv)
 		printf("event %.*s %u\n", name ? (int)n : 1, name ? name : "?", e.flags);
 		print_stack(t, e.stack);
 	}
-	printf("total %llu %llu %llu\n", (unsigned long long)trace_n_events(t), (unsigned long long)n_cut,
-	       (unsigned long long)n_unmerged);
+	printf("total %llu %llu %llu\n", (unsigned long long)trace_n_events(t),
+	       (unsigned long long)n_cut, (unsigned long long)n_unmerged);
 	trace_close(t);
 	return 0;
 }

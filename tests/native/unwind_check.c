@@ -1,16 +1,19 @@
 /*
- * unwind_check: stop a thread, copy its registers and stack as the probe would, let it go on, and unwind the copy.
+ * unwind_check: stop a thread, copy its registers and stack as the probe would, let it go on, and
+ * unwind the copy.
  *
  *     unwind_check TID [--libunwind] [--names] [--debug FOLDER] [--slice BYTES] [--repeat N]
  *
- * Prints "frame PC SP NAME" a line, hexadecimal, innermost first, then "stop TEXT" and "evaluators N PARTS": frames of the
- * bytecode evaluator, and the parts that it was found to consist of. With --libunwind the copy is also
- * unwound by libunwind alone and must give the same. With --repeat the time per walk of all three ways is printed,
- * "cost FRAMES ROWS_NS CACHED_NS UNCACHED_NS COLD_NS", the last the first walk by rows, when there are none yet, of modules
- * that other stacks have met. And "first MAPS_NS EVALUATOR_NS WALK_NS MODULES NAMES_NS": what comes once, when nothing at all is
- * known, in the recorder's order. When a process is met, the maps are read and the evaluator is looked for, which opens the
- * interpreter; with its first event come the walk, with every other module to be opened, measured and its tables read, and the
- * names of its frames with all symbol tables and debug files. CPU time; the files are in the page cache.
+ * Prints "frame PC SP NAME" a line, hexadecimal, innermost first, then "stop TEXT" and "evaluators
+ * N PARTS": frames of the bytecode evaluator, and the parts that it was found to consist of. With
+ * --libunwind the copy is also unwound by libunwind alone and must give the same. With --repeat the
+ * time per walk of all three ways is printed, "cost FRAMES ROWS_NS CACHED_NS UNCACHED_NS COLD_NS",
+ * the last the first walk by rows, when there are none yet, of modules that other stacks have met.
+ * And "first MAPS_NS EVALUATOR_NS WALK_NS MODULES NAMES_NS": what comes once, when nothing at all
+ * is known, in the recorder's order. When a process is met, the maps are read and the evaluator is
+ * looked for, which opens the interpreter; with its first event come the walk, with every other
+ * module to be opened, measured and its tables read, and the names of its frames with all symbol
+ * tables and debug files. CPU time; the files are in the page cache.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -81,7 +84,8 @@ static struct user_regs_struct stop_and_read(pid_t tid)
 	return regs;
 }
 
-static double time_walks(struct unwinder *u, const struct record_native *r, const uint8_t *slice, size_t n, int repeat)
+static double time_walks(struct unwinder *u, const struct record_native *r, const uint8_t *slice,
+			 size_t n, int repeat)
 {
 	static struct unwind_frame frames[UNWIND_MAX_FRAMES];
 	enum unwind_stop stop;
@@ -108,8 +112,9 @@ static size_t count_open(struct modules *modules)
 	return n;
 }
 
-static void time_first(pid_t pid, const struct remote_mem *mem, const struct symbols_options *options,
-		       const struct record_native *r, const uint8_t *slice, size_t n)
+static void time_first(pid_t pid, const struct remote_mem *mem,
+		       const struct symbols_options *options, const struct record_native *r,
+		       const uint8_t *slice, size_t n)
 {
 	static struct unwind_frame frames[UNWIND_MAX_FRAMES];
 	struct image_store *store = image_store_create();
@@ -128,12 +133,14 @@ static void time_first(pid_t pid, const struct remote_mem *mem, const struct sym
 	find_evaluator(&evaluator, modules, symbols);
 	double met = now_ns();
 	size_t n_open = count_open(modules);
-	size_t n_frames = unwinder_walk(unwinder, r, true, slice, n, frames, UNWIND_MAX_FRAMES, &stop);
+	size_t n_frames = unwinder_walk(unwinder, r, true, slice, n, frames, UNWIND_MAX_FRAMES,
+					&stop);
 	double walk = now_ns();
 	for (size_t i = 0; i < n_frames; i++)
 		symbols_resolve(symbols, frames[i].lookup, frames[i].pc, &info);
 	double names = now_ns();
-	printf("first %.0f %.0f %.0f %zu %.0f\n", maps - start, met - maps, walk - met, count_open(modules) - n_open, names - walk);
+	printf("first %.0f %.0f %.0f %zu %.0f\n", maps - start, met - maps, walk - met,
+	       count_open(modules) - n_open, names - walk);
 	symbols_destroy(symbols);
 	unwinder_destroy(unwinder);
 	modules_destroy(modules);
@@ -173,7 +180,8 @@ int main(int argc, char **argv)
 	struct image_store *store = image_store_create();
 	check(modules_create(pid, remote_mem_reader(mem), store, &modules));
 	check(unwinder_create(modules, &unwinder));
-	check(symbols_create(modules, &(struct symbols_options){ .debug_folder = debug_folder }, &symbols));
+	check(symbols_create(modules, &(struct symbols_options){ .debug_folder = debug_folder },
+			     &symbols));
 
 	struct user_regs_struct regs = stop_and_read(tid);
 	const struct mapping *stack = maps_find(maps, RADDR(regs.rsp));
@@ -186,15 +194,18 @@ int main(int argc, char **argv)
 	if (ptrace(PTRACE_DETACH, tid, 0, 0) < 0)
 		fail("PTRACE_DETACH");
 
-	struct record_native r = { regs.rip, regs.rsp, regs.rbp, regs.rbx, regs.r12, regs.r13, regs.r14, regs.r15 };
+	struct record_native r = { regs.rip, regs.rsp, regs.rbp, regs.rbx,
+				   regs.r12, regs.r13, regs.r14, regs.r15 };
 	enum unwind_stop stop, other_stop;
-	size_t n_frames = unwinder_walk(unwinder, &r, true, slice, n, frames, UNWIND_MAX_FRAMES, &stop);
+	size_t n_frames = unwinder_walk(unwinder, &r, true, slice, n, frames, UNWIND_MAX_FRAMES,
+					&stop);
 	for (size_t i = 0; i < n_frames; i++) {
 		struct symbol_info s = { 0 };
 		if (names)
 			symbols_resolve(symbols, frames[i].lookup, frames[i].pc, &s);
-		printf("frame %" PRIx64 " %" PRIx64 " %s %s %s:%u\n", frames[i].pc, frames[i].sp, s.function ? s.function : "?",
-		       s.module ? s.module : "?", s.file ? s.file : "?", s.line);
+		printf("frame %" PRIx64 " %" PRIx64 " %s %s %s:%u\n", frames[i].pc, frames[i].sp,
+		       s.function ? s.function : "?", s.module ? s.module : "?",
+		       s.file ? s.file : "?", s.line);
 	}
 	printf("stop %s\n", unwind_stop_text(stop));
 	struct evaluator evaluator = { 0 };
@@ -211,12 +222,16 @@ int main(int argc, char **argv)
 	printf("\n");
 	int status = 0;
 	if (compare && unwinder_use_libunwind_only(unwinder, true, true)) {
-		size_t n_other = unwinder_walk(unwinder, &r, true, slice, n, other, UNWIND_MAX_FRAMES, &other_stop);
+		size_t n_other = unwinder_walk(unwinder, &r, true, slice, n, other,
+					       UNWIND_MAX_FRAMES, &other_stop);
 		for (size_t i = 0; i < n_other || i < n_frames; i++) {
-			bool same = i < n_other && i < n_frames && frames[i].pc == other[i].pc && frames[i].sp == other[i].sp;
+			bool same = i < n_other && i < n_frames && frames[i].pc == other[i].pc &&
+				    frames[i].sp == other[i].sp;
 			if (!same) {
-				printf("libunwind differs at frame %zu of %zu: %" PRIx64 " %" PRIx64 ", stop %s\n", i, n_other,
-				       i < n_other ? other[i].pc : 0, i < n_other ? other[i].sp : 0, unwind_stop_text(other_stop));
+				printf("libunwind differs at frame %zu of %zu: %" PRIx64 " %" PRIx64
+				       ", stop %s\n",
+				       i, n_other, i < n_other ? other[i].pc : 0,
+				       i < n_other ? other[i].sp : 0, unwind_stop_text(other_stop));
 				status = 1;
 				break;
 			}
@@ -230,18 +245,21 @@ int main(int argc, char **argv)
 			unwinder_use_libunwind_only(unwinder, true, false);
 			uncached = time_walks(unwinder, &r, slice, n, repeat / 16 + 1);
 		}
-		/* The first walk of all: every row is still to be made. (The maps are read when a process is met.) */
+		/* The first walk of all: every row is still to be made. (The maps are read when a
+		 * process is met.) */
 		struct unwinder *cold = NULL;
 		err_destroy(unwinder_create(modules, &cold));
 		if (cold)
 			err_destroy(unwinder_refresh(cold));
 		double first = now_ns();
 		if (cold)
-			unwinder_walk(cold, &r, true, slice, n, other, UNWIND_MAX_FRAMES, &other_stop);
+			unwinder_walk(cold, &r, true, slice, n, other, UNWIND_MAX_FRAMES,
+				      &other_stop);
 		first = now_ns() - first;
 		unwinder_destroy(cold);
 		printf("cost %zu %.0f %.0f %.0f %.0f\n", n_frames, rows, cached, uncached, first);
-		time_first(pid, mem, &(struct symbols_options){ .debug_folder = debug_folder }, &r, slice, n);
+		time_first(pid, mem, &(struct symbols_options){ .debug_folder = debug_folder }, &r,
+			   slice, n);
 	}
 	symbols_destroy(symbols);
 	unwinder_destroy(unwinder);

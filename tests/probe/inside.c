@@ -1,6 +1,7 @@
 /*
- * inside: the probe's readers as a library for ctypes, so that a Python can have its own objects and frames read, with the
- * layout that python_runtime_find() finds in it. Output ends right at an unmapped page: one byte too many is fatal.
+ * inside: the probe's readers as a library for ctypes, so that a Python can have its own objects
+ * and frames read, with the layout that python_runtime_find() finds in it. Output ends right at an
+ * unmapped page: one byte too many is fatal.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -25,8 +26,10 @@ static struct probe_lane *lane;
 const char *inside_open(void);
 uint64_t inside_tp_flags_off(void);
 uint8_t *inside_area(void);
-long inside_value(uint64_t object, uint8_t *area, uint32_t room, uint32_t string_bytes, uint32_t max_items, int *ret_cut);
-long inside_frames(uint8_t *area, uint32_t room, uint32_t max_frames, uint32_t *ret_n_frames, int *ret_cut);
+long inside_value(uint64_t object, uint8_t *area, uint32_t room, uint32_t string_bytes,
+		  uint32_t max_items, int *ret_cut);
+long inside_frames(uint8_t *area, uint32_t room, uint32_t max_frames, uint32_t *ret_n_frames,
+		   int *ret_cut);
 
 const char *inside_open(void)
 {
@@ -41,7 +44,8 @@ const char *inside_open(void)
 		err = maps_find_modules(maps, remote_mem_reader(memory));
 	for (size_t i = 0; !err && i < maps->n_modules; i++) {
 		struct python_runtime runtime;
-		struct err *no = python_runtime_find(remote_mem_reader(memory), &maps->modules[i], &runtime);
+		struct err *no = python_runtime_find(remote_mem_reader(memory), &maps->modules[i],
+						     &runtime);
 		if (!no) {
 			ctx.layout = runtime.layout;
 			probe_context_complete(&ctx);
@@ -63,18 +67,22 @@ const char *inside_open(void)
 /* Memory of AREA_BYTES with an unmapped page behind it. */
 uint8_t *inside_area(void)
 {
-	uint8_t *p = mmap(NULL, AREA_BYTES + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *p = mmap(NULL, AREA_BYTES + 4096, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED || mprotect(p + AREA_BYTES, 4096, PROT_NONE) != 0)
 		return NULL;
 	return p;
 }
 
-long inside_value(uint64_t object, uint8_t *area, uint32_t room, uint32_t string_bytes, uint32_t max_items, int *ret_cut)
+long inside_value(uint64_t object, uint8_t *area, uint32_t room, uint32_t string_bytes,
+		  uint32_t max_items, int *ret_cut)
 {
 	struct probe_context own = ctx;
 	own.max_items = max_items;
 	struct out_locks locks = { 0 };
-	struct out o = { .end = area + AREA_BYTES, .ctx = &own, .string_bytes = string_bytes, .locks = &locks };
+	struct out o = {
+		.end = area + AREA_BYTES, .ctx = &own, .string_bytes = string_bytes, .locks = &locks
+	};
 	o.p = o.end - room;
 	uint8_t *start = o.p;
 	out_value(&o, object, 0);
@@ -83,8 +91,10 @@ long inside_value(uint64_t object, uint8_t *area, uint32_t room, uint32_t string
 	return o.p - start;
 }
 
-/* The frames of the calling thread. The cache of code objects is kept from call to call, as in the probe. */
-long inside_frames(uint8_t *area, uint32_t room, uint32_t max_frames, uint32_t *ret_n_frames, int *ret_cut)
+/* The frames of the calling thread. The cache of code objects is kept from call to call, as in the
+ * probe. */
+long inside_frames(uint8_t *area, uint32_t room, uint32_t max_frames, uint32_t *ret_n_frames,
+		   int *ret_cut)
 {
 	struct probe_context own = ctx;
 	own.max_frames = max_frames;

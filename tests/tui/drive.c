@@ -46,7 +46,9 @@ struct ui *drive_open_options(const struct ui_options *options, int columns, int
 
 struct ui *drive_open(const char *path, const char *filter, int columns, int lines)
 {
-	struct ui_options options = { .source = { .terminal_fd = -1 }, .filter = filter, .no_config = true };
+	struct ui_options options = { .source = { .terminal_fd = -1 },
+				      .filter = filter,
+				      .no_config = true };
 	if (path) {
 		struct err *err = trace_open(path, NULL, &options.source.trace);
 		if (err)
@@ -64,7 +66,8 @@ void drive_keys(struct ui *ui, const char *keys)
 			for (const char *p = word + 1, *end = p + strlen(p); p < end;) {
 				size_t n;
 				uint32_t cp = utf8_decode(p, (size_t)(end - p), &n);
-				ui_input(ui, (struct input){ .kind = INPUT_KEY, .key = cp == '_' ? ' ' : (int)cp });
+				ui_input(ui, (struct input){ .kind = INPUT_KEY,
+							     .key = cp == '_' ? ' ' : (int)cp });
 				drive_settle(ui);
 				p += n;
 			}

@@ -1,6 +1,7 @@
 /*
- * monkey: random keys, mouse, pasted text and sizes, on a recorded session and on one that grows. Every screen must have
- * its shape and hold nothing that a terminal could take for an order. Run it under sanitizers.
+ * monkey: random keys, mouse, pasted text and sizes, on a recorded session and on one that grows.
+ * Every screen must have its shape and hold nothing that a terminal could take for an order. Run it
+ * under sanitizers.
  *
  *     monkey [COUNT [SEED]]        default 3000 inputs
  *
@@ -18,22 +19,27 @@
 #include "sample.h"
 #include "ui/ui.h"
 
-static const int special[] = { KEY_UP_, KEY_DOWN_, KEY_LEFT_, KEY_RIGHT_, KEY_PGUP_, KEY_PGDN_, KEY_HOME_, KEY_END_, KEY_BKSP_,
-			       KEY_DEL_, KEY_INS_, KEY_TAB_, KEY_STAB_, KEY_ENTER_, KEY_ESC_, KEY_SPACE_, KEY_F1_, KEY_F4_ };
+static const int special[] = { KEY_UP_,   KEY_DOWN_,  KEY_LEFT_, KEY_RIGHT_, KEY_PGUP_, KEY_PGDN_,
+			       KEY_HOME_, KEY_END_,   KEY_BKSP_, KEY_DEL_,   KEY_INS_,  KEY_TAB_,
+			       KEY_STAB_, KEY_ENTER_, KEY_ESC_,  KEY_SPACE_, KEY_F1_,   KEY_F4_ };
 
 static struct input any_input(uint64_t *state, int columns, int lines)
 {
 	uint64_t r = test_random(state);
 	switch (r % 16) {
 	case 0:
-		return (struct input){ .kind = INPUT_MOUSE, .mouse = (enum mouse_kind)(r >> 8) % 6, .line = (int)((r >> 16) % (unsigned)lines),
+		return (struct input){ .kind = INPUT_MOUSE,
+				       .mouse = (enum mouse_kind)(r >> 8) % 6,
+				       .line = (int)((r >> 16) % (unsigned)lines),
 				       .column = (int)((r >> 32) % (unsigned)columns) };
 	case 1: return (struct input){ .kind = INPUT_PASTE, .key = (int)((r >> 8) % 0x3000) };
 	case 2: return (struct input){ .kind = INPUT_KEY, .key = (int)((r >> 8) % 0x11ffff) };
 	case 3:
 	case 4:
 	case 5:
-	case 6: return (struct input){ .kind = INPUT_KEY, .key = special[(r >> 8) % ARRAY_LEN(special)] };
+	case 6:
+		return (struct input){ .kind = INPUT_KEY,
+				       .key = special[(r >> 8) % ARRAY_LEN(special)] };
 	default: return (struct input){ .kind = INPUT_KEY, .key = (int)(' ' + (r >> 8) % 95) };
 	}
 }
@@ -47,15 +53,19 @@ static void check(struct ui *ui, uint64_t seed, unsigned long n)
 			const struct cell *cell = &c->cells[y * c->n_columns + x];
 			width += cell->width_cells;
 			for (size_t i = 0, used; i < cell->n_bytes; i += used)
-				if (utf8_width(utf8_decode(cell->text + i, cell->n_bytes - i, &used)) < 0) {
-					fprintf(stderr, "raw control in line %d column %d, seed %llu, input %lu\n", y, x,
-						(unsigned long long)seed, n);
+				if (utf8_width(utf8_decode(cell->text + i, cell->n_bytes - i,
+							   &used)) < 0) {
+					fprintf(stderr,
+						"raw control in line %d column %d, seed %llu, "
+						"input %lu\n",
+						y, x, (unsigned long long)seed, n);
 					abort();
 				}
 		}
 		if (width != c->n_columns) {
-			fprintf(stderr, "line %d is %d cells wide instead of %d, seed %llu, input %lu\n", y, width, c->n_columns,
-				(unsigned long long)seed, n);
+			fprintf(stderr,
+				"line %d is %d cells wide instead of %d, seed %llu, input %lu\n", y,
+				width, c->n_columns, (unsigned long long)seed, n);
 			abort();
 		}
 	}
@@ -125,7 +135,10 @@ int main(int argc, char **argv)
 	must(writer_open(path, &wo, &w));
 	write_random(w, 1000, seed, 0);
 	must(writer_flush(w));
-	struct ui_options options = { .source = { .terminal_fd = -1, .live = &live, .path = strdup(path) }, .no_config = true };
+	struct ui_options options = {
+		.source = { .terminal_fd = -1, .live = &live, .path = strdup(path) },
+		.no_config = true
+	};
 	must(trace_open(path, NULL, &options.source.trace));
 	ui = drive_open_options(&options, 80, 24);
 	run(ui, w, seed + 1, count);

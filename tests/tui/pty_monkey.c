@@ -1,12 +1,14 @@
 /*
- * pty_monkey: random keys, mouse, pastes and sizes on the real program, on a pseudo-terminal. For a build with sanitizers.
+ * pty_monkey: random keys, mouse, pastes and sizes on the real program, on a pseudo-terminal. For a
+ * build with sanitizers.
  *
  *     pty_monkey AUDITVIEW COUNT SEED CAPTURE                 a capture
- *     pty_monkey AUDITVIEW COUNT SEED --live PYTHON           a Python target that goes on while it is attached to, again and again
+ *     pty_monkey AUDITVIEW COUNT SEED --live PYTHON           a Python target that goes on while it
+ * is attached to, again and again
  *
- * After it: no sanitizer had anything to say (their reports go to files that are looked at), every end was an orderly one, what
- * stands on the terminal is what a drawing from nothing gives, the terminal is as it was, and the target has counted rightly and
- * ended with its own status.
+ * After it: no sanitizer had anything to say (their reports go to files that are looked at), every
+ * end was an orderly one, what stands on the terminal is what a drawing from nothing gives, the
+ * terminal is as it was, and the target has counted rightly and ended with its own status.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -66,19 +68,47 @@ static void check_reports(struct session *s)
 
 static size_t any_input(const struct session *s, char *to, size_t size)
 {
-	static const char *const keys[] = { "\033[A", "\033[B", "\033[C", "\033[D", "\033OA", "\033OB", "\033OC", "\033OD", "\033[5~", "\033[6~",
-					    "\033OH", "\033OF", "\177", "\033[3~", "\033[2~", "\t", "\033[Z", "\r", "\033", " ", "\033OP",
-					    "\033OS", "\014", "\003", "\032" };
-	static const char *const words[] = { ":", "/", "?", "f", ":goto 50%\r", ":filter @network\r", "/open\r", "f@import\r", "s", "t", "i",
-					     ":summary by caller\r", ":theme light\r", "p", "H", "D", "R", "q", "q", "=", "G", "g", "F", "w" };
+	static const char *const keys[] = { "\033[A", "\033[B", "\033[C", "\033[D",  "\033OA",
+					    "\033OB", "\033OC", "\033OD", "\033[5~", "\033[6~",
+					    "\033OH", "\033OF", "\177",   "\033[3~", "\033[2~",
+					    "\t",     "\033[Z", "\r",     "\033",    " ",
+					    "\033OP", "\033OS", "\014",   "\003",    "\032" };
+	static const char *const words[] = { ":",
+					     "/",
+					     "?",
+					     "f",
+					     ":goto 50%\r",
+					     ":filter @network\r",
+					     "/open\r",
+					     "f@import\r",
+					     "s",
+					     "t",
+					     "i",
+					     ":summary by caller\r",
+					     ":theme light\r",
+					     "p",
+					     "H",
+					     "D",
+					     "R",
+					     "q",
+					     "q",
+					     "=",
+					     "G",
+					     "g",
+					     "F",
+					     "w" };
 	uint64_t how = any(20);
 	int x = (int)any((uint64_t)s->n_columns), y = (int)any((uint64_t)s->n_lines);
 	if (how == 0) /* the old report, which ends at 223 */
-		return (size_t)snprintf(to, size, "\033[M%c%c%c", (int)(32 + (any(2) ? any(4) : 64 + any(2))), 33 + x % 200, 33 + y % 200);
+		return (size_t)snprintf(to, size, "\033[M%c%c%c",
+					(int)(32 + (any(2) ? any(4) : 64 + any(2))), 33 + x % 200,
+					33 + y % 200);
 	if (how == 1)
-		return (size_t)snprintf(to, size, "\033[<%d;%d;%d%c", (int)(any(4) + 32 * any(4)), x + 1, y + 1, any(2) ? 'M' : 'm');
+		return (size_t)snprintf(to, size, "\033[<%d;%d;%d%c", (int)(any(4) + 32 * any(4)),
+					x + 1, y + 1, any(2) ? 'M' : 'm');
 	if (how == 2)
-		return (size_t)snprintf(to, size, "\033[200~%c%c\n\033[31m\t%s\033[201~", (int)(32 + any(95)), (int)(32 + any(223)), "ä");
+		return (size_t)snprintf(to, size, "\033[200~%c%c\n\033[31m\t%s\033[201~",
+					(int)(32 + any(95)), (int)(32 + any(223)), "ä");
 	if (how == 3) { /* bytes */
 		size_t n = 1 + any(4);
 		for (size_t i = 0; i < n; i++)
@@ -92,7 +122,8 @@ static size_t any_input(const struct session *s, char *to, size_t size)
 	if (how < 9)
 		return (size_t)snprintf(to, size, "%s", keys[any(sizeof(keys) / sizeof(keys[0]))]);
 	if (how < 12)
-		return (size_t)snprintf(to, size, "%s", words[any(sizeof(words) / sizeof(words[0]))]);
+		return (size_t)snprintf(to, size, "%s",
+					words[any(sizeof(words) / sizeof(words[0]))]);
 	to[0] = (char)(' ' + any(95));
 	return 1;
 }
@@ -101,16 +132,20 @@ static void check_end(struct session *s)
 {
 	/* C-c behind a Q meets a terminal that makes a signal of it again, as in any program */
 	bool is_interrupt = WIFSIGNALED(s->status) && WTERMSIG(s->status) == SIGINT;
-	if (!is_interrupt && (!WIFEXITED(s->status) || (WEXITSTATUS(s->status) != 0 && WEXITSTATUS(s->status) != 1))) {
+	if (!is_interrupt && (!WIFEXITED(s->status) ||
+			      (WEXITSTATUS(s->status) != 0 && WEXITSTATUS(s->status) != 1))) {
 		fprintf(stderr, "status %#x\n", (unsigned)s->status);
 		die("it ended in disorder", s);
 	}
 	bool marks = session_marks_paste(s);
 	if (s->in_alternate || !s->cursor_shown || s->mouse || marks) {
-		fprintf(stderr, "status %#x; second screen %d, cursor %d, mouse %d, marked pastes %d; last written:\n", (unsigned)s->status,
-			s->in_alternate, s->cursor_shown, s->mouse, marks);
+		fprintf(stderr,
+			"status %#x; second screen %d, cursor %d, mouse %d, marked pastes %d; last "
+			"written:\n",
+			(unsigned)s->status, s->in_alternate, s->cursor_shown, s->mouse, marks);
 		for (size_t i = s->n_log > 3000 ? s->n_log - 3000 : 0; i < s->n_log; i++)
-			fprintf(stderr, s->log[i] >= ' ' && s->log[i] < 127 ? "%c" : "\\x%02x", (unsigned char)s->log[i]);
+			fprintf(stderr, s->log[i] >= ' ' && s->log[i] < 127 ? "%c" : "\\x%02x",
+				(unsigned char)s->log[i]);
 		fputc('\n', stderr);
 		die("it left the terminal as it must not", s);
 	}
@@ -120,9 +155,15 @@ static void check_end(struct session *s)
 static struct session *start(char *const argv[])
 {
 	char asan[200], ubsan[200];
-	snprintf(asan, sizeof(asan), "ASAN_OPTIONS=detect_leaks=1:handle_segv=2:handle_abort=2:handle_sigbus=2:handle_sigfpe=2:"
-		 "log_path=%s/sanitizer:exitcode=99", home);
-	snprintf(ubsan, sizeof(ubsan), "UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:log_path=%s/sanitizer:exitcode=99", home);
+	snprintf(asan, sizeof(asan),
+		 "ASAN_OPTIONS=detect_leaks=1:handle_segv=2:handle_abort=2:handle_sigbus=2:handle_"
+		 "sigfpe=2:"
+		 "log_path=%s/sanitizer:exitcode=99",
+		 home);
+	snprintf(
+	    ubsan, sizeof(ubsan),
+	    "UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:log_path=%s/sanitizer:exitcode=99",
+	    home);
 	const char *const env[] = { asan, ubsan, "VISUAL=true", NULL };
 	struct session *s = session_start(argv, env, home, 24, 80);
 	n_starts++;
@@ -142,7 +183,8 @@ static void check_screen(struct session *s)
 	session_send(s, "\014", 1);
 	session_settle(s, S / 5, 20 * S);
 	if (s->n_cleared != cleared && !s->ended) { /* in a prompt the key says nothing */
-		/* a message on the last line goes with any key, and the line of the title may tell of work that goes on */
+		/* a message on the last line goes with any key, and the line of the title may tell
+		 * of work that goes on */
 		char *now = session_text(s);
 		char *x = strrchr(before, '\n'), *y = strrchr(now, '\n');
 		for (int i = 0; i < 3; i++) {
@@ -185,8 +227,8 @@ static void run(char *const argv[], unsigned long count, bool is_live)
 		}
 		if (n_sent % 5000 == 0) {
 			check_reports(s);
-			printf("%lu inputs, %lu starts, %lu screens drawn anew, %.0f MB\n", n_sent, n_starts, n_redraws,
-			       (double)session_rss(s->pid) / 1e6);
+			printf("%lu inputs, %lu starts, %lu screens drawn anew, %.0f MB\n", n_sent,
+			       n_starts, n_redraws, (double)session_rss(s->pid) / 1e6);
 			fflush(stdout);
 		}
 		if (s->ended) {
@@ -209,16 +251,16 @@ static void run(char *const argv[], unsigned long count, bool is_live)
 }
 
 static const char target_text[] =
-	"import os, sys, time\n"
-	"folder, n, total = sys.argv[1], 0, 0\n"
-	"while not os.path.exists(folder + '/stop'):\n"
-	"    for i in range(200):\n"
-	"        sys.audit('monkey.step', n, 'text %d' % (n % 1000), (folder, i))\n"
-	"        n += 1\n"
-	"        total += i\n"
-	"    time.sleep(0.01)\n"
-	"print('counted', n, total == n // 200 * 19900)\n"
-	"sys.exit(7)\n";
+    "import os, sys, time\n"
+    "folder, n, total = sys.argv[1], 0, 0\n"
+    "while not os.path.exists(folder + '/stop'):\n"
+    "    for i in range(200):\n"
+    "        sys.audit('monkey.step', n, 'text %d' % (n % 1000), (folder, i))\n"
+    "        n += 1\n"
+    "        total += i\n"
+    "    time.sleep(0.01)\n"
+    "print('counted', n, total == n // 200 * 19900)\n"
+    "sys.exit(7)\n";
 
 static int run_live(const char *auditview, const char *python, unsigned long count)
 {
@@ -239,7 +281,8 @@ static int run_live(const char *auditview, const char *python, unsigned long cou
 	close(fds[1]);
 	usleep(500000);
 	snprintf(pid_text, sizeof(pid_text), "%d", (int)pid);
-	char *argv[] = { strdup(auditview), (char[]){ "--no-config" }, (char[]){ "-p" }, pid_text, NULL };
+	char *argv[] = { strdup(auditview), (char[]){ "--no-config" }, (char[]){ "-p" }, pid_text,
+			 NULL };
 	run(argv, count, true);
 	snprintf(path, sizeof(path), "%s/stop", folder);
 	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
@@ -263,7 +306,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: pty_monkey AUDITVIEW COUNT SEED CAPTURE | --live PYTHON\n");
 		return 2;
 	}
-	char *auditview = realpath(argv[1], NULL), *capture = argc == 5 ? realpath(argv[4], NULL) : NULL;
+	char *auditview = realpath(argv[1], NULL),
+	     *capture = argc == 5 ? realpath(argv[4], NULL) : NULL;
 	unsigned long count = strtoul(argv[2], NULL, 10);
 	state = strtoull(argv[3], NULL, 10) * 2 + 1;
 	int rc = 0;

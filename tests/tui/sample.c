@@ -20,21 +20,25 @@ static uint32_t str(struct shop *s, const char *text)
 	return writer_string(s->w, text, strlen(text));
 }
 
-static uint32_t frame(struct shop *s, uint32_t parent, const char *function, const char *file, uint32_t line)
+static uint32_t frame(struct shop *s, uint32_t parent, const char *function, const char *file,
+		      uint32_t line)
 {
-	struct frame_info f = { .kind = FRAME_PYTHON, .function = str(s, function), .file = str(s, file), .line = line,
+	struct frame_info f = { .kind = FRAME_PYTHON,
+				.function = str(s, function),
+				.file = str(s, file),
+				.line = line,
 				.first_line = line > 3 ? line - 3 : 1 };
 	return writer_stack(s->w, parent, writer_frame(s->w, &f));
 }
 
-#define APP "/srv/shop/app.py"
-#define DB "/srv/shop/db.py"
+#define APP    "/srv/shop/app.py"
+#define DB     "/srv/shop/db.py"
 #define REPORT "/srv/shop/report.py"
-#define TAX "/srv/shop/plugins/tax.py"
-#define LIB "/usr/lib/python3.12/"
+#define TAX    "/srv/shop/plugins/tax.py"
+#define LIB    "/usr/lib/python3.12/"
 
-/* Arguments from a little format: s string, i int, b bytes, n None, o object (type, attr fd), l list of strings up to
- * NULL, e dictionary of strings up to NULL, t ("host", port). */
+/* Arguments from a little format: s string, i int, b bytes, n None, o object (type, attr fd), l
+ * list of strings up to NULL, e dictionary of strings up to NULL, t ("host", port). */
 static uint32_t args(struct shop *s, const char *format, ...)
 {
 	struct strbuf b = { 0 };
@@ -59,7 +63,11 @@ static uint32_t args(struct shop *s, const char *format, ...)
 			put_varint(&b, (uint64_t)full);
 			put_varint(&b, 256);
 			for (int i = 0; i < 256; i++)
-				strbuf_addc(&b, (char)(i < 16 ? "\xe3\0\0\0\0\0\0\0\0\0\0\0\0\a\0"[i < 15 ? i : 14] : i * 7));
+				strbuf_addc(
+				    &b,
+				    (char)(i < 16
+					       ? "\xe3\0\0\0\0\0\0\0\0\0\0\0\0\a\0"[i < 15 ? i : 14]
+					       : i * 7));
 			break;
 		}
 		case 'o': put_object(&b, va_arg(ap, const char *), 0); break;
@@ -116,26 +124,36 @@ static uint32_t args(struct shop *s, const char *format, ...)
 	return id;
 }
 
-static void event(struct shop *s, uint32_t thread, uint64_t after_us, const char *name, uint32_t stack, uint32_t arguments)
+static void event(struct shop *s, uint32_t thread, uint64_t after_us, const char *name,
+		  uint32_t stack, uint32_t arguments)
 {
 	s->now_ns += after_us * 1000;
 	uint64_t objects[4] = { 0x7fc06d23ad40, 0x7fc06d57bc40, 0x7fc06d57bd80, 0x7fc06d57be00 };
-	struct event_info e = { .time_ns = s->now_ns, .name = str(s, name), .thread = thread, .args = arguments, .stack = stack,
-				.n_objects = 4, .objects = objects };
+	struct event_info e = { .time_ns = s->now_ns,
+				.name = str(s, name),
+				.thread = thread,
+				.args = arguments,
+				.stack = stack,
+				.n_objects = 4,
+				.objects = objects };
 	writer_event(s->w, &e);
 }
 
 /* import of `module` from `at`: what CPython raises for a .pyc. */
-static void import(struct shop *s, uint32_t at, const char *module, const char *file, unsigned us, unsigned depth)
+static void import(struct shop *s, uint32_t at, const char *module, const char *file, unsigned us,
+		   unsigned depth)
 {
 	uint32_t lib = frame(s, at, "_find_and_load", "<frozen importlib._bootstrap>", 1360);
-	uint32_t spec = frame(s, frame(s, lib, "_find_and_load_unlocked", "<frozen importlib._bootstrap>", 1331),
-			      "find_spec", "<frozen importlib._bootstrap_external>", 1509);
-	uint32_t load = frame(s, frame(s, lib, "_find_and_load_unlocked", "<frozen importlib._bootstrap>", 1332), "get_code",
-			      "<frozen importlib._bootstrap_external>", 1012);
+	uint32_t spec = frame(
+	    s, frame(s, lib, "_find_and_load_unlocked", "<frozen importlib._bootstrap>", 1331),
+	    "find_spec", "<frozen importlib._bootstrap_external>", 1509);
+	uint32_t load = frame(
+	    s, frame(s, lib, "_find_and_load_unlocked", "<frozen importlib._bootstrap>", 1332),
+	    "get_code", "<frozen importlib._bootstrap_external>", 1012);
 	char pyc[200];
 	snprintf(pyc, sizeof(pyc), "%s__pycache__/%s.cpython-312.pyc", LIB, module);
-	event(s, s->main, us, "import", at, args(s, "snlll", module, "/srv/shop", LIB, NULL, "finder", NULL, "hook", NULL));
+	event(s, s->main, us, "import", at,
+	      args(s, "snlll", module, "/srv/shop", LIB, NULL, "finder", NULL, "hook", NULL));
 	event(s, s->main, us / 4 + 1, "os.listdir", spec, args(s, "s", "/srv/shop"));
 	event(s, s->main, us / 4 + 1, "open", load, args(s, "ssi", pyc, "r", 524288));
 	event(s, s->main, us / 4 + 1, "marshal.loads", load, args(s, "B", 23457));
@@ -151,9 +169,11 @@ static void import(struct shop *s, uint32_t at, const char *module, const char *
 
 static void start_up(struct shop *s)
 {
-	static const char *const early[] = { "zipimport", "encodings", "codecs", "io", "abc", "site", "os", "stat", "posixpath" };
+	static const char *const early[] = { "zipimport", "encodings", "codecs", "io",       "abc",
+					     "site",      "os",        "stat",   "posixpath" };
 	for (unsigned i = 0; i < sizeof(early) / sizeof(early[0]); i++) {
-		event(s, s->main, 12, "import", 0, args(s, "snlll", early[i], LIB, NULL, "finder", NULL, "hook", NULL));
+		event(s, s->main, 12, "import", 0,
+		      args(s, "snlll", early[i], LIB, NULL, "finder", NULL, "hook", NULL));
 		event(s, s->main, 9, "exec", 0, args(s, "c", "<module>", early[i]));
 	}
 	event(s, s->main, 1700, "cpython.run_file", 0, args(s, "s", "app.py"));
@@ -162,55 +182,79 @@ static void start_up(struct shop *s)
 	static const struct {
 		const char *module;
 		unsigned line, us, depth;
-	} imports[] = { { "json", 2, 9000, 4 }, { "os", 3, 300, 0 }, { "ssl", 4, 8000, 3 }, { "threading", 6, 1200, 0 },
-			{ "urllib.request", 7, 12000, 6 }, { "http.server", 8, 7000, 2 }, { "db", 10, 4000, 1 },
+	} imports[] = { { "json", 2, 9000, 4 },
+			{ "os", 3, 300, 0 },
+			{ "ssl", 4, 8000, 3 },
+			{ "threading", 6, 1200, 0 },
+			{ "urllib.request", 7, 12000, 6 },
+			{ "http.server", 8, 7000, 2 },
+			{ "db", 10, 4000, 1 },
 			{ "report", 11, 3000, 1 } };
 	for (unsigned i = 0; i < sizeof(imports) / sizeof(imports[0]); i++) {
 		char file[120];
-		snprintf(file, sizeof(file), "%s%s.py", imports[i].line >= 10 ? "/srv/shop/" : LIB, imports[i].module);
-		import(s, frame(s, 0, "<module>", APP, imports[i].line), imports[i].module, file, imports[i].us, imports[i].depth);
+		snprintf(file, sizeof(file), "%s%s.py", imports[i].line >= 10 ? "/srv/shop/" : LIB,
+			 imports[i].module);
+		import(s, frame(s, 0, "<module>", APP, imports[i].line), imports[i].module, file,
+		       imports[i].us, imports[i].depth);
 	}
 	uint32_t main_at = frame(s, 0, "<module>", APP, 57);
-	event(s, s->main, 28000, "open", frame(s, frame(s, main_at, "main", APP, 42), "settings", APP, 37),
+	event(s, s->main, 28000, "open",
+	      frame(s, frame(s, main_at, "main", APP, 42), "settings", APP, 37),
 	      args(s, "ssi", "/srv/shop/settings.json", "r", 524288));
 	uint32_t migrate = frame(s, main_at, "main", APP, 43);
-	event(s, s->main, 300, "glob.glob", frame(s, migrate, "migrate", DB, 16), args(s, "si", "/srv/shop/migrations/*.sql", 0));
+	event(s, s->main, 300, "glob.glob", frame(s, migrate, "migrate", DB, 16),
+	      args(s, "si", "/srv/shop/migrations/*.sql", 0));
 	event(s, s->main, 700, "open", frame(s, migrate, "migrate", DB, 17),
 	      args(s, "ssi", "/srv/shop/migrations/001.sql", "r", 524288));
-	event(s, s->main, 200, "sqlite3.connect", frame(s, frame(s, migrate, "migrate", DB, 18), "connect", DB, 8),
+	event(s, s->main, 200, "sqlite3.connect",
+	      frame(s, frame(s, migrate, "migrate", DB, 18), "connect", DB, 8),
 	      args(s, "s", "/srv/shop/shop.db"));
-	uint32_t server = frame(s, frame(s, frame(s, main_at, "main", APP, 44), "TCPServer.__init__", LIB "socketserver.py", 453),
+	uint32_t server = frame(s,
+				frame(s, frame(s, main_at, "main", APP, 44), "TCPServer.__init__",
+				      LIB "socketserver.py", 453),
 				"TCPServer.server_bind", LIB "socketserver.py", 473);
-	event(s, s->main, 12000, "socket.__new__", server, args(s, "oiii", "socket.socket", 2, 1, 0));
+	event(s, s->main, 12000, "socket.__new__", server,
+	      args(s, "oiii", "socket.socket", 2, 1, 0));
 	event(s, s->main, 400, "socket.bind", server, args(s, "St", 3, "127.0.0.1", 8077));
-	event(s, s->main, 900, "_thread.start_new_thread", frame(s, frame(s, main_at, "main", APP, 46), "Thread.start",
-								 LIB "threading.py", 992),
+	event(s, s->main, 900, "_thread.start_new_thread",
+	      frame(s, frame(s, main_at, "main", APP, 46), "Thread.start", LIB "threading.py", 992),
 	      args(s, "oon", "method", "tuple"));
 }
 
 static void order(struct shop *s, unsigned number)
 {
-	static const char *const cities[] = { "Utrecht", "大阪", "Kraków", "Łódź", "São Paulo", "Reykjavík" };
+	static const char *const cities[] = { "Utrecht", "大阪",      "Kraków",
+					      "Łódź",    "São Paulo", "Reykjavík" };
 	char text[200], path[200], url[120];
 	uint32_t main_at = frame(s, 0, "<module>", APP, 57);
-	uint32_t post = frame(s, main_at, "main", APP, 49), get = frame(s, main_at, "main", APP, 50);
-	uint32_t request = frame(s, frame(s, post, "urlopen", LIB "urllib/request.py", 215), "OpenerDirector.open",
-				 LIB "urllib/request.py", 515);
-	uint32_t send = frame(s, frame(s, request, "AbstractHTTPHandler.do_open", LIB "urllib/request.py", 1344),
-			      "HTTPConnection.request", LIB "http/client.py", 1336);
+	uint32_t post = frame(s, main_at, "main", APP, 49),
+		 get = frame(s, main_at, "main", APP, 50);
+	uint32_t request = frame(s, frame(s, post, "urlopen", LIB "urllib/request.py", 215),
+				 "OpenerDirector.open", LIB "urllib/request.py", 515);
+	uint32_t send = frame(
+	    s, frame(s, request, "AbstractHTTPHandler.do_open", LIB "urllib/request.py", 1344),
+	    "HTTPConnection.request", LIB "http/client.py", 1336);
 	uint32_t connect = frame(s, send, "create_connection", LIB "socket.py", 837);
 	event(s, s->main, 96000 + number % 7 * 1000, "urllib.Request", request,
 	      args(s, "snos", "http://127.0.0.1:8077/orders/", "dict", "POST"));
-	event(s, s->main, 150, "http.client.connect", send, args(s, "osi", "http.client.HTTPConnection", "127.0.0.1", 8077));
-	event(s, s->main, 220, "socket.getaddrinfo", connect, args(s, "siiii", "127.0.0.1", 8077, 0, 1, 0));
-	event(s, s->main, 180, "socket.__new__", connect, args(s, "oiii", "socket.socket", 2, 1, 6));
+	event(s, s->main, 150, "http.client.connect", send,
+	      args(s, "osi", "http.client.HTTPConnection", "127.0.0.1", 8077));
+	event(s, s->main, 220, "socket.getaddrinfo", connect,
+	      args(s, "siiii", "127.0.0.1", 8077, 0, 1, 0));
+	event(s, s->main, 180, "socket.__new__", connect,
+	      args(s, "oiii", "socket.socket", 2, 1, 6));
 	event(s, s->main, 210, "socket.connect", connect, args(s, "St", 5, "127.0.0.1", 8077));
-	snprintf(text, sizeof(text), "POST /orders/ HTTP/1.1\r\nHost: 127.0.0.1:8077\r\nContent-Length: %u\r\n\r\n", 40 + number % 5);
-	event(s, s->main, 190, "http.client.send", send, args(s, "ob", "http.client.HTTPConnection", text));
-	uint32_t accept = frame(s, frame(s, 0, "Thread.run", LIB "threading.py", 1010), "socket.accept", LIB "socket.py", 296);
+	snprintf(text, sizeof(text),
+		 "POST /orders/ HTTP/1.1\r\nHost: 127.0.0.1:8077\r\nContent-Length: %u\r\n\r\n",
+		 40 + number % 5);
+	event(s, s->main, 190, "http.client.send", send,
+	      args(s, "ob", "http.client.HTTPConnection", text));
+	uint32_t accept = frame(s, frame(s, 0, "Thread.run", LIB "threading.py", 1010),
+				"socket.accept", LIB "socket.py", 296);
 	event(s, s->http, 130, "socket.__new__", accept, args(s, "oiii", "socket.socket", 2, 1, 0));
 	event(s, s->http, 420, "_thread.start_new_thread",
-	      frame(s, frame(s, 0, "Thread.run", LIB "threading.py", 1010), "Thread.start", LIB "threading.py", 992),
+	      frame(s, frame(s, 0, "Thread.run", LIB "threading.py", 1010), "Thread.start",
+		    LIB "threading.py", 992),
 	      args(s, "oon", "method", "tuple"));
 	struct thread_info t = { .process = 0, .tid = 9000 + number % 400, .name = 0 };
 	char name[60];
@@ -218,31 +262,46 @@ static void order(struct shop *s, unsigned number)
 	t.name = str(s, name);
 	if (number < 4)
 		s->worker = writer_thread(s->w, &t);
-	uint32_t handler = frame(s, frame(s, 0, "Thread.run", LIB "threading.py", 1010), "Handler.do_POST", APP, 27);
-	event(s, s->worker, 360, "sqlite3.connect", frame(s, handler, "connect", DB, 8), args(s, "s", "/srv/shop/shop.db"));
-	event(s, s->worker, 260, "sqlite3.connect/handle", frame(s, handler, "connect", DB, 8), args(s, "o", "sqlite3.Connection"));
+	uint32_t handler = frame(s, frame(s, 0, "Thread.run", LIB "threading.py", 1010),
+				 "Handler.do_POST", APP, 27);
+	event(s, s->worker, 360, "sqlite3.connect", frame(s, handler, "connect", DB, 8),
+	      args(s, "s", "/srv/shop/shop.db"));
+	event(s, s->worker, 260, "sqlite3.connect/handle", frame(s, handler, "connect", DB, 8),
+	      args(s, "o", "sqlite3.Connection"));
 	uint32_t report = frame(s, handler, "archive", REPORT, 8);
 	event(s, s->worker, 5200, "tempfile.mkdtemp", report, args(s, "s", "/tmp/shop-ltrw6yqw"));
 	snprintf(path, sizeof(path), "/tmp/shop-ltrw6yqw/%s-%u.txt", cities[number % 6], number);
-	event(s, s->worker, 130, "open", frame(s, handler, "archive", REPORT, 10), args(s, "ssi", path, "w", 524865));
+	event(s, s->worker, 130, "open", frame(s, handler, "archive", REPORT, 10),
+	      args(s, "ssi", path, "w", 524865));
 	event(s, s->worker, 360, "subprocess.Popen", frame(s, handler, "archive", REPORT, 13),
-	      args(s, "slse", "/usr/bin/gzip", "/usr/bin/gzip", "-9", path, NULL, "/tmp/shop-ltrw6yqw", "HOME", "/srv", "PATH", "/usr/bin:/bin",
-		   "LANG", "C", "SHOP_REGION", "eu", "LC_ALL", "C", NULL));
-	event(s, s->worker, 2900, "shutil.rmtree", frame(s, handler, "archive", REPORT, 14), args(s, "sn", "/tmp/shop-ltrw6yqw"));
+	      args(s, "slse", "/usr/bin/gzip", "/usr/bin/gzip", "-9", path, NULL,
+		   "/tmp/shop-ltrw6yqw", "HOME", "/srv", "PATH", "/usr/bin:/bin", "LANG", "C",
+		   "SHOP_REGION", "eu", "LC_ALL", "C", NULL));
+	event(s, s->worker, 2900, "shutil.rmtree", frame(s, handler, "archive", REPORT, 14),
+	      args(s, "sn", "/tmp/shop-ltrw6yqw"));
 	snprintf(text, sizeof(text), "%s-%u.txt.gz", cities[number % 6], number);
-	event(s, s->worker, 170, "os.remove", frame(s, handler, "archive", REPORT, 14), args(s, "si", text, 8));
+	event(s, s->worker, 170, "os.remove", frame(s, handler, "archive", REPORT, 14),
+	      args(s, "si", text, 8));
 	snprintf(url, sizeof(url), "http://127.0.0.1:8077/orders/%u", number);
-	request = frame(s, frame(s, get, "urlopen", LIB "urllib/request.py", 215), "OpenerDirector.open", LIB "urllib/request.py", 515);
-	send = frame(s, frame(s, request, "AbstractHTTPHandler.do_open", LIB "urllib/request.py", 1344), "HTTPConnection.request",
-		     LIB "http/client.py", 1336);
+	request = frame(s, frame(s, get, "urlopen", LIB "urllib/request.py", 215),
+			"OpenerDirector.open", LIB "urllib/request.py", 515);
+	send = frame(
+	    s, frame(s, request, "AbstractHTTPHandler.do_open", LIB "urllib/request.py", 1344),
+	    "HTTPConnection.request", LIB "http/client.py", 1336);
 	connect = frame(s, send, "create_connection", LIB "socket.py", 837);
 	event(s, s->main, 900, "urllib.Request", request, args(s, "snos", url, "dict", "GET"));
-	event(s, s->main, 120, "socket.getaddrinfo", connect, args(s, "siiii", "127.0.0.1", 8077, 0, 1, 0));
+	event(s, s->main, 120, "socket.getaddrinfo", connect,
+	      args(s, "siiii", "127.0.0.1", 8077, 0, 1, 0));
 	event(s, s->main, 240, "socket.connect", connect, args(s, "St", 5, "127.0.0.1", 8077));
-	snprintf(text, sizeof(text), "GET /orders/%u HTTP/1.1\r\nHost: 127.0.0.1:8077\r\n\r\n", number);
-	event(s, s->main, 190, "http.client.send", send, args(s, "ob", "http.client.HTTPConnection", text));
+	snprintf(text, sizeof(text), "GET /orders/%u HTTP/1.1\r\nHost: 127.0.0.1:8077\r\n\r\n",
+		 number);
+	event(s, s->main, 190, "http.client.send", send,
+	      args(s, "ob", "http.client.HTTPConnection", text));
 	event(s, s->worker, 210, "sqlite3.connect",
-	      frame(s, frame(s, frame(s, 0, "Thread.run", LIB "threading.py", 1010), "Handler.do_GET", APP, 17), "load_order", DB, 28),
+	      frame(s,
+		    frame(s, frame(s, 0, "Thread.run", LIB "threading.py", 1010), "Handler.do_GET",
+			  APP, 17),
+		    "load_order", DB, 28),
 	      args(s, "s", "/srv/shop/shop.db"));
 }
 
@@ -253,16 +312,25 @@ static void the_tax(struct shop *s)
 	uint32_t load = frame(s, main_at, "main", APP, 52);
 	uint32_t at = frame(s, load, "load", TAX, 8);
 	event(s, s->main, 4000, "ctypes.dlopen", at, args(s, "s", "libc.so.6"));
-	event(s, s->main, 300, "ctypes.dlsym", frame(s, load, "load", TAX, 9), args(s, "os", "ctypes.CDLL", "getpid"));
-	event(s, s->main, 500, "pickle.find_class", frame(s, load, "load", TAX, 10), args(s, "ss", "builtins", "ValueError"));
-	event(s, s->main, 200, "exec", frame(s, load, "load", TAX, 11), args(s, "c", "<module>", "<tax:eu>"));
-	event(s, s->main, 600, "socket.connect", frame(s, load, "load", TAX, 15), args(s, "St", 6, "127.0.0.1", 5432));
+	event(s, s->main, 300, "ctypes.dlsym", frame(s, load, "load", TAX, 9),
+	      args(s, "os", "ctypes.CDLL", "getpid"));
+	event(s, s->main, 500, "pickle.find_class", frame(s, load, "load", TAX, 10),
+	      args(s, "ss", "builtins", "ValueError"));
+	event(s, s->main, 200, "exec", frame(s, load, "load", TAX, 11),
+	      args(s, "c", "<module>", "<tax:eu>"));
+	event(s, s->main, 600, "socket.connect", frame(s, load, "load", TAX, 15),
+	      args(s, "St", 6, "127.0.0.1", 5432));
 	for (int i = 0; i < 12; i++)
-		event(s, s->main, 20, "os.chmod", frame(s, load, "close", REPORT, 20), args(s, "sii", "/srv/shop/var/log", 0644, -1));
-	event(s, s->main, 90, "shop.order", frame(s, load, "do_POST", APP, 27), args(s, "is", 7, "12.50"));
-	struct note_info lost = { .kind = NOTE_LOST, .time_ns = s->now_ns + 1000, .process = 0, .a = 312, .b = 4100000 };
+		event(s, s->main, 20, "os.chmod", frame(s, load, "close", REPORT, 20),
+		      args(s, "sii", "/srv/shop/var/log", 0644, -1));
+	event(s, s->main, 90, "shop.order", frame(s, load, "do_POST", APP, 27),
+	      args(s, "is", 7, "12.50"));
+	struct note_info lost = {
+		.kind = NOTE_LOST, .time_ns = s->now_ns + 1000, .process = 0, .a = 312, .b = 4100000
+	};
 	writer_note(s->w, &lost);
-	event(s, s->main, 5000, "open", frame(s, load, "settings", APP, 37), args(s, "ssi", "/srv/shop/\x1b[31mred\xe2\x80\xae.json", "r", 0));
+	event(s, s->main, 5000, "open", frame(s, load, "settings", APP, 37),
+	      args(s, "ssi", "/srv/shop/\x1b[31mred\xe2\x80\xae.json", "r", 0));
 }
 
 static uint32_t environment(struct shop *s, const char *const *items)
@@ -282,23 +350,42 @@ static uint32_t environment(struct shop *s, const char *const *items)
 static void write_shop(const char *path, unsigned n_orders, bool with_tax)
 {
 	struct shop s = { 0 };
-	struct writer_options options = { .wall_anchor_ns = 4102444800000000000u, .creator = "auditview test", .host = "shop-1" };
+	struct writer_options options = { .wall_anchor_ns = 4102444800000000000u,
+					  .creator = "auditview test",
+					  .host = "shop-1" };
 	must(writer_open(path, &options, &s.w));
 	struct strbuf prefixes = { 0 };
 	put_container(&prefixes, VALUE_LIST, 1, 1);
 	put_str(&prefixes, "/usr/lib/python3.12");
-	struct process_info p = { .pid = 4121, .ns_pid = 4121, .ppid = 1200, .python_hex = 0x030c01f0, .python = str(&s, "3.12.1"),
-				  .exe = str(&s, "/usr/bin/python3.12"), .cwd = str(&s, "/srv/shop"), .name = str(&s, "app.py"),
-				  .prefixes = writer_value(s.w, prefixes.s, prefixes.n), .exit_status = -1, .flags = PROCESS_LAUNCHED };
+	struct process_info p = { .pid = 4121,
+				  .ns_pid = 4121,
+				  .ppid = 1200,
+				  .python_hex = 0x030c01f0,
+				  .python = str(&s, "3.12.1"),
+				  .exe = str(&s, "/usr/bin/python3.12"),
+				  .cwd = str(&s, "/srv/shop"),
+				  .name = str(&s, "app.py"),
+				  .prefixes = writer_value(s.w, prefixes.s, prefixes.n),
+				  .exit_status = -1,
+				  .flags = PROCESS_LAUNCHED };
 	strbuf_fini(&prefixes);
-	p.environ = environment(&s, (const char *[]){ "HOME", "/srv", "PATH", "/usr/bin:/bin", "LANG", "en_GB.UTF-8", "SHOP_DB", "shop.db",
-						     "SHOP_REGION", "eu", NULL });
+	p.environ = environment(&s, (const char *[]){ "HOME", "/srv", "PATH", "/usr/bin:/bin",
+						      "LANG", "en_GB.UTF-8", "SHOP_DB", "shop.db",
+						      "SHOP_REGION", "eu", NULL });
 	writer_process(s.w, &p);
-	struct process_info gzip = { .pid = 9412, .ns_pid = 9412, .ppid = 4121, .exe = str(&s, "/usr/bin/gzip"),
-				     .name = str(&s, "gzip"), .start_ns = 1400000000, .end_ns = 1403000000, .exit_status = 0,
+	struct process_info gzip = { .pid = 9412,
+				     .ns_pid = 9412,
+				     .ppid = 4121,
+				     .exe = str(&s, "/usr/bin/gzip"),
+				     .name = str(&s, "gzip"),
+				     .start_ns = 1400000000,
+				     .end_ns = 1403000000,
+				     .exit_status = 0,
 				     .flags = PROCESS_EXECED };
 	writer_process(s.w, &gzip);
-	struct thread_info main_thread = { .process = 0, .tid = 4121, .name = str(&s, "MainThread") };
+	struct thread_info main_thread = { .process = 0,
+					   .tid = 4121,
+					   .name = str(&s, "MainThread") };
 	s.main = writer_thread(s.w, &main_thread);
 	struct thread_info http = { .process = 0, .tid = 4123, .name = str(&s, "http") };
 	s.http = writer_thread(s.w, &http);
@@ -309,7 +396,8 @@ static void write_shop(const char *path, unsigned n_orders, bool with_tax)
 	if (with_tax)
 		the_tax(&s);
 	else
-		event(&s, s.main, 900, "open", frame(&s, frame(&s, 0, "<module>", APP, 57), "settings", APP, 37),
+		event(&s, s.main, 900, "open",
+		      frame(&s, frame(&s, 0, "<module>", APP, 57), "settings", APP, 37),
 		      args(&s, "ssi", "/srv/shop/legacy.json", "r", 524288));
 	p.end_ns = s.now_ns + 3000000;
 	p.exit_status = 0;
@@ -317,7 +405,12 @@ static void write_shop(const char *path, unsigned n_orders, bool with_tax)
 	struct note_info ended = { .kind = NOTE_EXITED, .time_ns = p.end_ns, .process = 0, .a = 0 };
 	writer_note(s.w, &ended);
 	const char *goodbye = "target restored: yes";
-	struct note_info bye = { .kind = NOTE_GOODBYE, .time_ns = p.end_ns, .process = 0, .text = str(&s, goodbye), .a = 300000, .b = 1 };
+	struct note_info bye = { .kind = NOTE_GOODBYE,
+				 .time_ns = p.end_ns,
+				 .process = 0,
+				 .text = str(&s, goodbye),
+				 .a = 300000,
+				 .b = 1 };
 	writer_note(s.w, &bye);
 	must(writer_close(s.w));
 }
@@ -335,33 +428,60 @@ void plain_write(const char *path, unsigned n_orders)
 void crowd_write(const char *path, unsigned n)
 {
 	struct shop s = { 0 };
-	struct writer_options options = { .wall_anchor_ns = 4102444800000000000u, .creator = "auditview test", .host = "shop-1" };
+	struct writer_options options = { .wall_anchor_ns = 4102444800000000000u,
+					  .creator = "auditview test",
+					  .host = "shop-1" };
 	must(writer_open(path, &options, &s.w));
-	struct process_info p = { .pid = 100, .ppid = 1, .name = str(&s, "sh run"), .exit_status = -1, .end_ns = 5, .flags = PROCESS_LAUNCHED };
+	struct process_info p = { .pid = 100,
+				  .ppid = 1,
+				  .name = str(&s, "sh run"),
+				  .exit_status = -1,
+				  .end_ns = 5,
+				  .flags = PROCESS_LAUNCHED };
 	writer_process(s.w, &p); /* became: */
-	p = (struct process_info){ .pid = 100, .ppid = 1, .python_hex = 0x030c01f0, .name = str(&s, "app.py"), .start_ns = 5, .end_ns = 90,
+	p = (struct process_info){ .pid = 100,
+				   .ppid = 1,
+				   .python_hex = 0x030c01f0,
+				   .name = str(&s, "app.py"),
+				   .start_ns = 5,
+				   .end_ns = 90,
 				   .flags = PROCESS_LAUNCHED };
 	uint32_t app = writer_process(s.w, &p);
 	for (unsigned i = 0; i < n; i++) {
-		p = (struct process_info){ .pid = 200 + i, .ppid = 100, .name = str(&s, "gzip -9"), .start_ns = 10, .end_ns = 20 };
+		p = (struct process_info){ .pid = 200 + i,
+					   .ppid = 100,
+					   .name = str(&s, "gzip -9"),
+					   .start_ns = 10,
+					   .end_ns = 20 };
 		writer_process(s.w, &p);
 	}
-	p = (struct process_info){ .pid = 300, .ppid = 100, .name = str(&s, "sh"), .start_ns = 10, .end_ns = 20 };
+	p = (struct process_info){
+		.pid = 300, .ppid = 100, .name = str(&s, "sh"), .start_ns = 10, .end_ns = 20
+	};
 	writer_process(s.w, &p);
-	p = (struct process_info){ .pid = 301, .ppid = 300, .name = str(&s, "x.py"), .python_hex = 0x030c01f0, .start_ns = 10, .end_ns = 20 };
+	p = (struct process_info){ .pid = 301,
+				   .ppid = 300,
+				   .name = str(&s, "x.py"),
+				   .python_hex = 0x030c01f0,
+				   .start_ns = 10,
+				   .end_ns = 20 };
 	writer_process(s.w, &p);
 	struct thread_info t = { .process = app, .tid = 100, .name = str(&s, "MainThread") };
 	s.main = writer_thread(s.w, &t);
 	t = (struct thread_info){ .process = app, .tid = 101, .name = str(&s, "worker") };
 	s.worker = writer_thread(s.w, &t);
-	event(&s, s.main, 1, "open", frame(&s, 0, "load", "/srv/shop/util.py", 3), args(&s, "ssi", "/etc/hosts", "r", 0));
-	event(&s, s.worker, 1, "open", frame(&s, 0, "load", "/srv/shop/db/util.py", 4), args(&s, "ssi", "/etc/hosts", "r", 0));
-	event(&s, s.worker, 1, "open", frame(&s, 0, "load", "/srv/shop/db/__init__.py", 5), args(&s, "ssi", "/etc/hosts", "r", 0));
+	event(&s, s.main, 1, "open", frame(&s, 0, "load", "/srv/shop/util.py", 3),
+	      args(&s, "ssi", "/etc/hosts", "r", 0));
+	event(&s, s.worker, 1, "open", frame(&s, 0, "load", "/srv/shop/db/util.py", 4),
+	      args(&s, "ssi", "/etc/hosts", "r", 0));
+	event(&s, s.worker, 1, "open", frame(&s, 0, "load", "/srv/shop/db/__init__.py", 5),
+	      args(&s, "ssi", "/etc/hosts", "r", 0));
 	for (unsigned i = 0; i < n; i++) {
 		char name[32];
 		snprintf(name, sizeof(name), "Thread-%u (work)", i + 1);
 		t = (struct thread_info){ .process = app, .tid = 110 + i, .name = str(&s, name) };
-		event(&s, writer_thread(s.w, &t), 1, "open", 0, args(&s, "ssi", "/etc/hosts", "r", 0));
+		event(&s, writer_thread(s.w, &t), 1, "open", 0,
+		      args(&s, "ssi", "/etc/hosts", "r", 0));
 	}
 	must(writer_close(s.w));
 }

@@ -31,7 +31,8 @@ int main(int argc, char **argv)
 	bool roles = false, run = false;
 	const char *filter = NULL;
 	if (argc > 2 && (!strcmp(argv[1], "--sample") || !strcmp(argv[1], "--plain"))) {
-		(argv[1][2] == 's' ? sample_write : plain_write)(argv[2], argc > 3 ? (unsigned)atoi(argv[3]) : 12);
+		(argv[1][2] == 's' ? sample_write
+				   : plain_write)(argv[2], argc > 3 ? (unsigned)atoi(argv[3]) : 12);
 		return 0;
 	}
 	for (; i < argc && argv[i][0] == '-'; i++) {
@@ -44,7 +45,9 @@ int main(int argc, char **argv)
 		else if (!strcmp(argv[i], "--run"))
 			run = true;
 	}
-	struct ui_options options = { .source = { .terminal_fd = -1 }, .filter = filter, .no_config = true };
+	struct ui_options options = { .source = { .terminal_fd = -1 },
+				      .filter = filter,
+				      .no_config = true };
 	if (i < argc) {
 		struct err *err = trace_open(argv[i], NULL, &options.source.trace);
 		if (err)
@@ -69,9 +72,11 @@ int main(int argc, char **argv)
 	for (; i < argc; i++) {
 		if (argv[i][0] == '=' && argv[i][1])
 			for (const char *p = argv[i] + 1; *p; p++)
-				ui_input(ui, (struct input){ .kind = INPUT_KEY, .key = (unsigned char)*p });
+				ui_input(ui, (struct input){ .kind = INPUT_KEY,
+							     .key = (unsigned char)*p });
 		else
-			ui_input(ui, (struct input){ .kind = INPUT_KEY, .key = key_parse(argv[i]) });
+			ui_input(ui,
+				 (struct input){ .kind = INPUT_KEY, .key = key_parse(argv[i]) });
 		while (ui_advance(ui, now, false, 50000000))
 			now += 1000000;
 		now += 1000000;

@@ -51,16 +51,19 @@ static void on_answer(const char *bytes, size_t n, void *ctx)
 		session_send(s, bytes, n);
 }
 
-struct session *session_start(char *const argv[], const char *const env[], const char *home, int n_lines, int n_columns)
+struct session *session_start(char *const argv[], const char *const env[], const char *home,
+			      int n_lines, int n_columns)
 {
 	static const VTermScreenCallbacks callbacks = { .settermprop = on_property };
 	struct session *s = calloc(1, sizeof(*s));
 	if (!s)
 		die("calloc");
-	struct winsize size = { .ws_row = (unsigned short)n_lines, .ws_col = (unsigned short)n_columns };
+	struct winsize size = { .ws_row = (unsigned short)n_lines,
+				.ws_col = (unsigned short)n_columns };
 	if (openpty(&s->master, &s->slave, NULL, NULL, &size))
 		die("openpty");
-	/* else C-c and C-z in the moment after the program has left throw away what it wrote last (termios(3), NOFLSH) */
+	/* else C-c and C-z in the moment after the program has left throw away what it wrote last
+	 * (termios(3), NOFLSH) */
 	struct termios modes;
 	tcgetattr(s->slave, &modes);
 	modes.c_lflag |= NOFLSH;
@@ -72,7 +75,8 @@ struct session *session_start(char *const argv[], const char *const env[], const
 	if (s->pid < 0)
 		die("fork");
 	if (s->pid == 0) {
-		static const char *const names[] = { "HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME" };
+		static const char *const names[] = { "HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME",
+						     "XDG_STATE_HOME" };
 		close(s->master);
 		clearenv();
 		setenv("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", 1);
@@ -135,7 +139,8 @@ void session_send(struct session *s, const char *bytes, size_t n)
 
 void session_resize(struct session *s, int n_lines, int n_columns)
 {
-	struct winsize size = { .ws_row = (unsigned short)n_lines, .ws_col = (unsigned short)n_columns };
+	struct winsize size = { .ws_row = (unsigned short)n_lines,
+				.ws_col = (unsigned short)n_columns };
 	s->n_lines = n_lines;
 	s->n_columns = n_columns;
 	vterm_set_size(s->vt, n_lines, n_columns);
@@ -185,7 +190,8 @@ bool session_pump(struct session *s, uint64_t timeout_ns)
 		if (s->ended)
 			return false;
 		struct pollfd p = { .fd = s->master, .events = POLLIN };
-		struct timespec ts = { (time_t)(timeout_ns / 1000000000u), (long)(timeout_ns % 1000000000u) };
+		struct timespec ts = { (time_t)(timeout_ns / 1000000000u),
+				       (long)(timeout_ns % 1000000000u) };
 		if (timeout_ns == 0 || ppoll(&p, 1, &ts, NULL) <= 0)
 			return false;
 		timeout_ns = 0;
@@ -237,7 +243,8 @@ static size_t put_utf8(char *to, uint32_t c)
 	if (c < 0x800)
 		return to[0] = (char)(0xc0 | c >> 6), to[1] = (char)(0x80 | (c & 63)), 2;
 	if (c < 0x10000)
-		return to[0] = (char)(0xe0 | c >> 12), to[1] = (char)(0x80 | (c >> 6 & 63)), to[2] = (char)(0x80 | (c & 63)), 3;
+		return to[0] = (char)(0xe0 | c >> 12), to[1] = (char)(0x80 | (c >> 6 & 63)),
+		       to[2] = (char)(0x80 | (c & 63)), 3;
 	to[0] = (char)(0xf0 | c >> 18);
 	to[1] = (char)(0x80 | (c >> 12 & 63));
 	to[2] = (char)(0x80 | (c >> 6 & 63));
@@ -250,7 +257,8 @@ void session_line(const struct session *s, int line, int from_column, char *to, 
 	size_t n = 0, end = 0;
 	for (int x = from_column; x < s->n_columns && n + 32 < size; x++) {
 		VTermScreenCell cell;
-		if (!vterm_screen_get_cell(s->screen, (VTermPos){ line, x }, &cell) || cell.chars[0] == (uint32_t)-1)
+		if (!vterm_screen_get_cell(s->screen, (VTermPos){ line, x }, &cell) ||
+		    cell.chars[0] == (uint32_t)-1)
 			continue;
 		if (!cell.chars[0])
 			to[n++] = ' ';

@@ -1,5 +1,6 @@
 /*
- * test_screens: every pane and prompt, drawn onto a canvas at three sizes and compared with golden/<name>-<size>.txt.
+ * test_screens: every pane and prompt, drawn onto a canvas at three sizes and compared with
+ * golden/<name>-<size>.txt.
  *
  * UPDATE_GOLDEN=1 writes them anew: look at the difference before it is committed.
  */
@@ -94,7 +95,8 @@ static void first_difference(const char *want, const char *got)
 	while (*want && *got) {
 		size_t w = strcspn(want, "\n"), g = strcspn(got, "\n");
 		if (w != g || memcmp(want, got, w)) {
-			print_error("line %d\n  want %.*s\n  got  %.*s\n", line, (int)w, want, (int)g, got);
+			print_error("line %d\n  want %.*s\n  got  %.*s\n", line, (int)w, want,
+				    (int)g, got);
 			return;
 		}
 		want += w + (want[w] == '\n');
@@ -146,7 +148,8 @@ static void test_scene(void **state)
 	const struct scene *s = *state;
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
 		struct ui *ui = drive_open(capture, s->filter, sizes[i].columns, sizes[i].lines);
-		ui->source_dirs[0] = strdup(getenv("SHOP_SOURCE") ? getenv("SHOP_SOURCE") : "tests/tui/shop");
+		ui->source_dirs[0] = strdup(getenv("SHOP_SOURCE") ? getenv("SHOP_SOURCE")
+								  : "tests/tui/shop");
 		source_forget();
 		ui_changed(ui, CHANGE_ALL);
 		drive_keys(ui, s->keys);
@@ -160,15 +163,20 @@ static void test_scene(void **state)
 	}
 }
 
-static struct err *fake_list(void *ctx, const struct ui_process **ret, size_t *ret_n, bool *ret_done)
+static struct err *fake_list(void *ctx, const struct ui_process **ret, size_t *ret_n,
+			     bool *ret_done)
 {
 	static struct ui_process list[] = {
-		{ 4121, "3.12.1", 8040000000000u, 0.12, "app.py  in /srv/shop", NULL, "ready", true, NULL },
-		{ 4307, "3.13.0", 360000000000u, 0.01, "-m http.server 8080", NULL, "ready", true, NULL },
-		{ 4388, "3.11.2", 172800000000000u, 0, "unattended-upgrade-shutdown", NULL, "ready", true, NULL },
-		{ 4410, "3.9.18", 3000000000u, 0.9, "pytest -x tests", NULL, "busy", false, "gdb (4402) holds it" },
-		{ 977, "3.8.18", 777600000000000u, -1, "gunicorn shop:app", "in a container", "denied", false,
-		  "ptrace_scope is 1; sudo auditview -p 977" },
+		{ 4121, "3.12.1", 8040000000000u, 0.12, "app.py  in /srv/shop", NULL, "ready", true,
+		  NULL },
+		{ 4307, "3.13.0", 360000000000u, 0.01, "-m http.server 8080", NULL, "ready", true,
+		  NULL },
+		{ 4388, "3.11.2", 172800000000000u, 0, "unattended-upgrade-shutdown", NULL, "ready",
+		  true, NULL },
+		{ 4410, "3.9.18", 3000000000u, 0.9, "pytest -x tests", NULL, "busy", false,
+		  "gdb (4402) holds it" },
+		{ 977, "3.8.18", 777600000000000u, -1, "gunicorn shop:app", "in a container",
+		  "denied", false, "ptrace_scope is 1; sudo auditview -p 977" },
 	};
 	*ret = list;
 	*ret_done = true;
@@ -181,7 +189,9 @@ static void test_start(void **state)
 	static const struct ui_start_ops ops = { .list = fake_list };
 	setenv("XDG_CACHE_HOME", "/nowhere", 1);
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-		struct ui_options options = { .source = { .terminal_fd = -1 }, .no_config = true, .start = &ops };
+		struct ui_options options = { .source = { .terminal_fd = -1 },
+					      .no_config = true,
+					      .start = &ops };
 		struct ui *ui = drive_open_options(&options, sizes[i].columns, sizes[i].lines);
 		drive_keys(ui, "j j j");
 		compare("start", sizes[i].columns, sizes[i].lines, ui);
@@ -210,7 +220,8 @@ static void test_diff(void **state)
 		compare("diff", sizes[i].columns, sizes[i].lines, ui);
 		drive_keys(ui, "g +"); /* the first row: a host that only B talks to */
 		assert_string_equal(ui->s->filter_text,
-				    "event == \"socket.connect\" and args contains \"127.0.0.1\" and args contains \"5432\"");
+				    "event == \"socket.connect\" and args contains \"127.0.0.1\" "
+				    "and args contains \"5432\"");
 		assert_int_equal(view_n_shown(ui->s), 1);
 		ui_destroy(ui);
 	}
@@ -240,7 +251,8 @@ static void test_roles(void **state)
 	struct ui *ui = drive_open(capture, "ctypes.* or socket.connect", 80, 24);
 	drive_keys(ui, "G k k k");
 	char *text = drive_text(ui, false), *roles = drive_text(ui, true);
-	/* with only one-byte cells the two maps have the same offsets in the part that is looked at */
+	/* with only one-byte cells the two maps have the same offsets in the part that is looked at
+	 */
 	const char *line = roles;
 	bool bar = false, below = false, network = false;
 	for (int y = 0; y < 16; y++, line += 81) {
@@ -264,12 +276,16 @@ int main(void)
 	sample_write(capture, 12);
 	struct CMUnitTest tests[ARRAY_LEN(scenes) + 4];
 	for (size_t i = 0; i < ARRAY_LEN(scenes); i++)
-		tests[i] = (struct CMUnitTest){ .name = scenes[i].name, .test_func = test_scene,
+		tests[i] = (struct CMUnitTest){ .name = scenes[i].name,
+						.test_func = test_scene,
 						.initial_state = (void *)(uintptr_t)&scenes[i] };
 	tests[ARRAY_LEN(scenes)] = (struct CMUnitTest){ .name = "start", .test_func = test_start };
-	tests[ARRAY_LEN(scenes) + 1] = (struct CMUnitTest){ .name = "sizes", .test_func = test_sizes };
-	tests[ARRAY_LEN(scenes) + 2] = (struct CMUnitTest){ .name = "roles", .test_func = test_roles };
-	tests[ARRAY_LEN(scenes) + 3] = (struct CMUnitTest){ .name = "diff", .test_func = test_diff };
+	tests[ARRAY_LEN(scenes) + 1] = (struct CMUnitTest){ .name = "sizes",
+							    .test_func = test_sizes };
+	tests[ARRAY_LEN(scenes) + 2] = (struct CMUnitTest){ .name = "roles",
+							    .test_func = test_roles };
+	tests[ARRAY_LEN(scenes) + 3] = (struct CMUnitTest){ .name = "diff",
+							    .test_func = test_diff };
 	int failed = _cmocka_run_group_tests("screens", tests, ARRAY_LEN(tests), NULL, NULL);
 	unlink(capture);
 	return failed;

@@ -22,19 +22,37 @@
 
 static char capture[64];
 
-/* What the search passes over without spelling it out has no hit, whatever the pattern; and most is passed over. */
+/* What the search passes over without spelling it out has no hit, whatever the pattern; and most is
+ * passed over. */
 static void test_search_skims(void **state)
 {
 	static const struct {
 		const char *pattern;
 		bool skims;
 	} patterns[] = {
-		{ "getpid", true },      { "json.part3", true },   { "open", true },        { "Open", true },
-		{ "main", true },        { "shop\\.py", true },    { "shop.py:1[0-9]", true }, { "orders?/", true },
-		{ "order{1,2}s", true }, { "connec*t", true },     { "ma+in", true },       { "[^a-f]ocket", true },
-		{ "(open|socket)", false }, { "open|socket", false }, { "0x7f", false },     { "12", false },
-		{ "\\x6fpen", false },   { "o", false },           { "abad", false },       { "[[:alpha:]]open", false },
-		{ "sqlite", true },      { "<module>", true },     { "", false },
+		{ "getpid", true },
+		{ "json.part3", true },
+		{ "open", true },
+		{ "Open", true },
+		{ "main", true },
+		{ "shop\\.py", true },
+		{ "shop.py:1[0-9]", true },
+		{ "orders?/", true },
+		{ "order{1,2}s", true },
+		{ "connec*t", true },
+		{ "ma+in", true },
+		{ "[^a-f]ocket", true },
+		{ "(open|socket)", false },
+		{ "open|socket", false },
+		{ "0x7f", false },
+		{ "12", false },
+		{ "\\x6fpen", false },
+		{ "o", false },
+		{ "abad", false },
+		{ "[[:alpha:]]open", false },
+		{ "sqlite", true },
+		{ "<module>", true },
+		{ "", false },
 	};
 	struct ui *ui = drive_open(capture, NULL, 80, 24);
 	struct skim *k = skim_create();
@@ -50,16 +68,19 @@ static void test_search_skims(void **state)
 				struct strbuf b = { 0 };
 				trace_event(ui->s->trace, seq, &e);
 				event_text_line(&b, ui->s, &e);
-				bool may = skim_may_match(k, ui->s, &e), has = search_match(&search, strbuf_str(&b), b.n);
+				bool may = skim_may_match(k, ui->s, &e),
+				     has = search_match(&search, strbuf_str(&b), b.n);
 				if (has && !may)
-					fail_msg("%s passed over: %s", patterns[i].pattern, strbuf_str(&b));
+					fail_msg("%s passed over: %s", patterns[i].pattern,
+						 strbuf_str(&b));
 				n_hits += has;
 				n_passed += !may;
 				strbuf_fini(&b);
 			}
 		}
 		if (patterns[i].skims ? n_passed == 0 && n_hits < ui->s->n_events : n_passed != 0)
-			fail_msg("%s: %u passed over, %u hits", patterns[i].pattern, n_passed, n_hits);
+			fail_msg("%s: %u passed over, %u hits", patterns[i].pattern, n_passed,
+				 n_hits);
 		search_fini(&search);
 	}
 	skim_destroy(k);
@@ -72,7 +93,8 @@ static int by_rest(void *ctx, uint32_t a, uint32_t b)
 	return (int)(a % 100) - (int)(b % 100);
 }
 
-/* Left and gone on with at every look at the clock: sorted, and equal ones in the order they came. */
+/* Left and gone on with at every look at the clock: sorted, and equal ones in the order they came.
+ */
 static void test_sorter(void **state)
 {
 	static const uint32_t sizes[] = { 0, 1, 2, 3, 255, 256, 257, 5000 };
@@ -97,7 +119,8 @@ static void test_sorter(void **state)
 			assert_true(place[v[k]]);
 			if (k)
 				assert_true(v[k - 1] % 100 < v[k] % 100 ||
-					    (v[k - 1] % 100 == v[k] % 100 && place[v[k - 1]] < place[v[k]]));
+					    (v[k - 1] % 100 == v[k] % 100 &&
+					     place[v[k - 1]] < place[v[k]]));
 		}
 		free(place);
 		sorter_fini(&s);
@@ -106,7 +129,8 @@ static void test_sorter(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_search_skims), cmocka_unit_test(test_sorter) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_search_skims),
+					    cmocka_unit_test(test_sorter) };
 	snprintf(capture, sizeof(capture), "/tmp/auditview-search-%d.avc", (int)getpid());
 	sample_write(capture, 12);
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

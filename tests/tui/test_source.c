@@ -36,7 +36,8 @@ static void write_text(const char *path, const char *text)
 /* A path out of a capture is opened as a regular file, and below the root of its process alone. */
 static void test_source(void **state)
 {
-	const struct source_root ours = { .is_ours = true }, nowhere = { 0 }, own = { .pid = (unsigned)getpid() };
+	const struct source_root ours = { .is_ours = true }, nowhere = { 0 },
+				 own = { .pid = (unsigned)getpid() };
 	char folder[] = "/tmp/auditview-source-XXXXXX", path[100], inside[100], link[100];
 	assert_non_null(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/app.py", folder);
@@ -53,7 +54,8 @@ static void test_source(void **state)
 	assert_false(finds("/dev/zero", ours, NULL));
 	assert_false(finds("/dev/tty", ours, NULL));
 	assert_false(finds(folder, ours, NULL));
-	/* a process with another root: the same name is its own file, and its links do not lead out */
+	/* a process with another root: the same name is its own file, and its links do not lead out
+	 */
 	snprintf(inside, sizeof(inside), "%s/root", folder);
 	assert_int_equal(mkdir(inside, 0700), 0);
 	int ready[2];
@@ -88,10 +90,14 @@ static void test_source(void **state)
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	source_forget();
-	static const char *const made[] = { "root%1$s/link.py", "root%1$s/up.py", "root%1$s/app.py", "root%1$s", "root/tmp", "root", "app.py" };
+	static const char *const made[] = {
+		"root%1$s/link.py", "root%1$s/up.py", "root%1$s/app.py", "root%1$s",
+		"root/tmp",         "root",           "app.py"
+	};
 	for (size_t i = 0; i < ARRAY_LEN(made); i++) {
 		const char *tail = strstr(made[i], "%1$s");
-		snprintf(link, sizeof(link), "%s/%.*s%s%s", folder, tail ? 4 : 100, made[i], tail ? folder : "", tail ? tail + 4 : "");
+		snprintf(link, sizeof(link), "%s/%.*s%s%s", folder, tail ? 4 : 100, made[i],
+			 tail ? folder : "", tail ? tail + 4 : "");
 		remove(link);
 	}
 	remove(folder);

@@ -1,6 +1,6 @@
 /*
- * test_ui: the parts below the panes: tables that must not drift apart, cells, cutting, layout, toggles, the prompt, the
- * config file, themes.
+ * test_ui: the parts below the panes: tables that must not drift apart, cells, cutting, layout,
+ * toggles, the prompt, the config file, themes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,7 +31,8 @@ static void test_actions_complete(void **state)
 	struct strbuf manual = { 0 };
 	actions_manual(&manual);
 	for (int i = 0; i < ACTION_COUNT; i++) {
-		assert_true(actions[i].name && *actions[i].name && actions[i].doc && *actions[i].doc);
+		assert_true(actions[i].name && *actions[i].name && actions[i].doc &&
+			    *actions[i].doc);
 		assert_int_equal(action_find(actions[i].name, strlen(actions[i].name)), i);
 		struct strbuf entry = { 0 };
 		strbuf_adds(&entry, ".B ");
@@ -57,7 +58,8 @@ static void test_keys_complete(void **state)
 		assert_int_equal(key_parse(key_name(key)), key);
 		/* no row is shadowed by another for the same pane and key */
 		for (size_t k = 0; k < i; k++)
-			assert_false(key_defaults[k].pane == row->pane && key_parse(key_defaults[k].key) == key);
+			assert_false(key_defaults[k].pane == row->pane &&
+				     key_parse(key_defaults[k].key) == key);
 		assert_int_equal(keymap_find(m, row->pane, key), row->action);
 	}
 	keymap_destroy(m);
@@ -77,7 +79,8 @@ static void test_help_complete(void **state)
 			struct strbuf line = { 0 };
 			p->ops->line(p, k, &line);
 			strbuf_addc(&line, ' ');
-			found = strstr(strbuf_str(&line), name) && strstr(strbuf_str(&line), actions[i].doc);
+			found = strstr(strbuf_str(&line), name) &&
+				strstr(strbuf_str(&line), actions[i].doc);
 			strbuf_fini(&line);
 		}
 		if (!found)
@@ -139,7 +142,9 @@ static void test_canvas_harmless(void **state)
 		{ "\x1b[31mred", "\\x1b[31mre" },
 		{ "a\tb\nc", "a\\tb\\nc   " },
 		{ "\xff\xfe", "\\xff\\xfe  " },
-		{ "\xe2\x80\xae" "rtl", "\\u202ertl " },
+		{ "\xe2\x80\xae"
+		  "rtl",
+		  "\\u202ertl " },
 		{ "大阪x", "大阪x     " },
 		{ "e\xcc\x81t", "e\xcc\x81t        " },
 		{ "a\x7f", "a\\x7f     " },
@@ -200,8 +205,10 @@ static void test_numbers(void **state)
 	static const struct {
 		uint64_t ns;
 		const char *want;
-	} durations[] = { { 300000, "0.30 ms" }, { 84000000, "84 ms" }, { 1100000, "1.1 ms" }, { 1200000000, "1.2 s" },
-			  { 981000000000, "16m21s" }, { 500, "500 ns" }, { 36000, "0.04 ms" } };
+	} durations[] = { { 300000, "0.30 ms" },      { 84000000, "84 ms" },
+			  { 1100000, "1.1 ms" },      { 1200000000, "1.2 s" },
+			  { 981000000000, "16m21s" }, { 500, "500 ns" },
+			  { 36000, "0.04 ms" } };
 	for (size_t i = 0; i < ARRAY_LEN(durations); i++) {
 		struct strbuf b = { 0 };
 		text_duration(&b, durations[i].ns);
@@ -212,7 +219,11 @@ static void test_numbers(void **state)
 		uint64_t n;
 		int limit;
 		const char *want;
-	} counts[] = { { 0, 9, "·" }, { 1204311, 9, "1 204 311" }, { 1204311, 5, "1.2M" }, { 79727, 5, "80k" }, { 999, 3, "999" } };
+	} counts[] = { { 0, 9, "·" },
+		       { 1204311, 9, "1 204 311" },
+		       { 1204311, 5, "1.2M" },
+		       { 79727, 5, "80k" },
+		       { 999, 3, "999" } };
 	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
 		struct strbuf b = { 0 };
 		text_count(&b, counts[i].n, counts[i].limit);
@@ -229,19 +240,27 @@ static void test_layout(void **state)
 	for (int lines = 1; lines < 120; lines += 3)
 		for (int columns = 1; columns < 320; columns += 7)
 			for (int wish = 0; wish < 8; wish++) {
-				struct layout_wish w = { .n_lines = lines, .n_columns = columns, .maximised = PANE_NONE, .page = PANE_NONE,
-							 .rotate = wish & 1, .details_delta = wish & 2 ? 40 : -40,
-							 .side_delta = wish & 4 ? 200 : -200, .categories_delta = wish & 4 ? -50 : 90 };
+				struct layout_wish w = { .n_lines = lines,
+							 .n_columns = columns,
+							 .maximised = PANE_NONE,
+							 .page = PANE_NONE,
+							 .rotate = wish & 1,
+							 .details_delta = wish & 2 ? 40 : -40,
+							 .side_delta = wish & 4 ? 200 : -200,
+							 .categories_delta = wish & 4 ? -50 : 90 };
 				struct layout l;
 				layout_make(&w, &l);
 				static char seen[120][320];
 				memset(seen, 0, sizeof(seen));
 				for (int p = 0; p < PANE_COUNT; p++) {
 					const struct rect *r = &l.panes[p];
-					assert_true(r->line >= 0 && r->column >= 0 && r->n_lines >= 0 && r->n_columns >= 0);
-					assert_true(r->line + r->n_lines <= lines && r->column + r->n_columns <= columns);
+					assert_true(r->line >= 0 && r->column >= 0 &&
+						    r->n_lines >= 0 && r->n_columns >= 0);
+					assert_true(r->line + r->n_lines <= lines &&
+						    r->column + r->n_columns <= columns);
 					for (int y = r->line; y < r->line + r->n_lines; y++)
-						for (int x = r->column; x < r->column + r->n_columns; x++)
+						for (int x = r->column;
+						     x < r->column + r->n_columns; x++)
 							assert_false(seen[y][x]++);
 				}
 			}
@@ -284,7 +303,8 @@ static void test_toggles(void **state)
 		assert_null(filter_compile(cases[i].filter, strlen(cases[i].filter), NULL, &f));
 		toggles_read(&t, f);
 		filter_destroy(f);
-		assert_int_equal(toggles_has(&t, cases[i].name, strlen(cases[i].name)), cases[i].on);
+		assert_int_equal(toggles_has(&t, cases[i].name, strlen(cases[i].name)),
+				 cases[i].on);
 		if (cases[i].rest)
 			assert_string_equal(t.rest, cases[i].rest);
 		else
@@ -371,7 +391,8 @@ static void test_include_exclude(void **state)
 {
 	struct ui *ui = drive_open(capture, "subprocess.*", 80, 24);
 	drive_keys(ui, "Tab +");
-	assert_string_equal(ui->s->filter_text, "subprocess.* and args.executable == \"/usr/bin/gzip\"");
+	assert_string_equal(ui->s->filter_text,
+			    "subprocess.* and args.executable == \"/usr/bin/gzip\"");
 	assert_int_equal(view_n_shown(ui->s), 12);
 	drive_keys(ui, "= Esc -");
 	assert_non_null(strstr(ui->s->filter_text, "not event == "));
@@ -417,7 +438,8 @@ static void test_cursor_stays(void **state)
 	ui_destroy(ui);
 }
 
-/* [ and ] walk through where the user was and lose nothing on the way, also when the list of places is full. */
+/* [ and ] walk through where the user was and lose nothing on the way, also when the list of places
+ * is full. */
 static void test_history(void **state)
 {
 	struct ui *ui = drive_open(capture, NULL, 80, 24);
@@ -450,7 +472,8 @@ static void test_history(void **state)
 
 /* ---- what is reached for ---- */
 
-/* The summary by host and by command has what diff and stat have, and the filter for a line shows what the line counts. */
+/* The summary by host and by command has what diff and stat have, and the filter for a line shows
+ * what the line counts. */
 static void test_summary_is_complete(void **state)
 {
 	static const struct {
@@ -477,7 +500,8 @@ static void test_summary_is_complete(void **state)
 		snprintf(want, sizeof(want), " %llu event", (unsigned long long)total);
 		ui->panes[PANE_SUMMARY]->ops->title(ui->panes[PANE_SUMMARY], &subject, &facts);
 		if (!strstr(strbuf_str(&facts), want) && !strstr(strbuf_str(&subject), want))
-			fail_msg("%s: %s %s, not%s", rows[i].by, strbuf_str(&subject), strbuf_str(&facts), want);
+			fail_msg("%s: %s %s, not%s", rows[i].by, strbuf_str(&subject),
+				 strbuf_str(&facts), want);
 		strbuf_fini(&subject);
 		strbuf_fini(&facts);
 		if (rows[i].kind == REACH_HOST) {
@@ -528,10 +552,14 @@ static void test_write_names(void **state)
 	struct ui *ui = drive_open(capture, "ctypes.*", 80, 24);
 	static const struct {
 		const char *before, *name, *after;
-	} names[] = { { "shown ", "a.avc", "" }, { "", "b.avc", "" },	      { "shown ", "with blank.avc", "" },
-		      { "\"", "in quotes.avc", "\"" }, { "  ", "around.avc", "  " } };
+	} names[] = { { "shown ", "a.avc", "" },
+		      { "", "b.avc", "" },
+		      { "shown ", "with blank.avc", "" },
+		      { "\"", "in quotes.avc", "\"" },
+		      { "  ", "around.avc", "  " } };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		snprintf(keys, sizeof(keys), "%s%s/%s%s", names[i].before, folder, names[i].name, names[i].after);
+		snprintf(keys, sizeof(keys), "%s%s/%s%s", names[i].before, folder, names[i].name,
+			 names[i].after);
 		snprintf(path, sizeof(path), "%s/%s", folder, names[i].name);
 		assert_true(ui_write(ui, keys));
 		assert_int_equal(events_in(path), 2);
@@ -549,7 +577,8 @@ static void test_write_names(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 	unlink(link);
 	/* refused at the prompt: it stays open, and says why */
-	static const char *const refused[] = { "=shown_", "=shown_/no/such/folder/x.avc", "=marked_x.avc", "=shown_/tmp", "=x.nosuchformat" };
+	static const char *const refused[] = { "=shown_", "=shown_/no/such/folder/x.avc",
+					       "=marked_x.avc", "=shown_/tmp", "=x.nosuchformat" };
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
 		drive_keys(ui, "w C-u");
 		drive_keys(ui, refused[i]);
@@ -692,7 +721,8 @@ static double luminance(int index)
 	return 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
 }
 
-/* Every indexed colour keeps 4.5:1 against the backgrounds people use, and against the cursor's bar. */
+/* Every indexed colour keeps 4.5:1 against the backgrounds people use, and against the cursor's
+ * bar. */
 static void test_contrast(void **state)
 {
 	static const int dark[] = { 16, 234, 235, 236 }, light[] = { 231, 255, 254 };
@@ -706,18 +736,22 @@ static void test_contrast(void **state)
 			}
 			if (fg < 16)
 				continue;
-			for (size_t i = 0; i < (themes[t].is_light ? ARRAY_LEN(light) : ARRAY_LEN(dark)); i++) {
-				double a = luminance(fg) + 0.05, b = luminance(themes[t].is_light ? light[i] : dark[i]) + 0.05;
+			for (size_t i = 0;
+			     i < (themes[t].is_light ? ARRAY_LEN(light) : ARRAY_LEN(dark)); i++) {
+				double a = luminance(fg) + 0.05,
+				       b = luminance(themes[t].is_light ? light[i] : dark[i]) +
+					   0.05;
 				double ratio = a > b ? a / b : b / a;
 				if (ratio < 4.4)
-					fail_msg("%s %s on %d: %.2f", themes[t].name, role_name((enum role)role), i ? 1 : 0, ratio);
+					fail_msg("%s %s on %d: %.2f", themes[t].name,
+						 role_name((enum role)role), i ? 1 : 0, ratio);
 			}
 		}
 	}
 }
 
-/* A crowd of ended children and nameless threads is a line each; a process that became another program is one line; what is
- * tagged is what + speaks of. */
+/* A crowd of ended children and nameless threads is a line each; a process that became another
+ * program is one line; what is tagged is what + speaks of. */
 static void test_processes(void **state)
 {
 	char path[80];
@@ -726,7 +760,9 @@ static void test_processes(void **state)
 	struct ui *ui = drive_open(path, NULL, 80, 24);
 	drive_keys(ui, "P");
 	struct pane *p = ui_pane(ui, PANE_PROCESSES);
-	static const char *const want[] = { "100 app.py", "main        100", "worker      101", "9 ended threads", "300 sh", "301 x.py", "9 ended children" };
+	static const char *const want[] = { "100 app.py",      "main        100", "worker      101",
+					    "9 ended threads", "300 sh",          "301 x.py",
+					    "9 ended children" };
 	assert_int_equal(p->list.n, ARRAY_LEN(want));
 	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
 		struct strbuf b = { 0 };
@@ -744,7 +780,8 @@ static void test_processes(void **state)
 	unlink(path);
 }
 
-/* Space tags in the list: a mark and on to the next; what is marked is what "write marked" means. */
+/* Space tags in the list: a mark and on to the next; what is marked is what "write marked" means.
+ */
 static void test_space_marks(void **state)
 {
 	struct ui *ui = drive_open(capture, NULL, 80, 24);
@@ -774,7 +811,8 @@ static void test_file_names(void **state)
 	snprintf(path, sizeof(path), "/tmp/auditview-names-%d.avc", (int)getpid());
 	crowd_write(path, 1);
 	struct ui *ui = drive_open(path, NULL, 80, 24);
-	static const char *const want[] = { "shop/util.py:3 load", "db/util.py:4 load", "db:5 load" };
+	static const char *const want[] = { "shop/util.py:3 load", "db/util.py:4 load",
+					    "db:5 load" };
 	for (uint64_t seq = 0; seq < ARRAY_LEN(want); seq++) {
 		struct strbuf b = { 0 };
 		struct event e;
@@ -795,7 +833,8 @@ static struct ui *open_kept(const char *path)
 	return drive_open_options(&options, 80, 24);
 }
 
-/* What was typed and what was marked is there the next time; a marks file of another capture, or of nonsense, is not. */
+/* What was typed and what was marked is there the next time; a marks file of another capture, or of
+ * nonsense, is not. */
 static void test_kept(void **state)
 {
 	char folder[] = "/tmp/auditview-kept-XXXXXX", path[80], marks[90];
@@ -824,8 +863,11 @@ static void test_kept(void **state)
 	assert_int_not_equal(access(marks, F_OK), 0); /* no mark, no file */
 
 	static const char *const files[] = {
-		"# auditview marks of the capture begun at 7\n3 of another\n", "3 no head\n", "",
-		"# auditview marks of the capture begun at 4102444800000000000\nx\n99999999 beyond\n18446744073709551615\n5x\n3 \xff\n4 \x1b[2Jred\n",
+		"# auditview marks of the capture begun at 7\n3 of another\n",
+		"3 no head\n",
+		"",
+		"# auditview marks of the capture begun at 4102444800000000000\nx\n99999999 "
+		"beyond\n18446744073709551615\n5x\n3 \xff\n4 \x1b[2Jred\n",
 	};
 	static const size_t want[] = { 0, 0, 0, 2 };
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
@@ -837,7 +879,8 @@ static void test_kept(void **state)
 		drive_keys(ui, "\" q");
 		ui_destroy(ui);
 	}
-	static const char *const names[] = { "a.avc", "a.avc.marks", "auditview/history", "auditview" };
+	static const char *const names[] = { "a.avc", "a.avc.marks", "auditview/history",
+					     "auditview" };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		snprintf(marks, sizeof(marks), "%s/%s", folder, names[i]);
 		remove(marks);
@@ -872,7 +915,9 @@ int main(void)
 		cmocka_unit_test(test_search),
 		cmocka_unit_test(test_cursor_stays),
 		cmocka_unit_test(test_history),
-		cmocka_unit_test(test_write), cmocka_unit_test(test_write_names), cmocka_unit_test(test_summary_is_complete),
+		cmocka_unit_test(test_write),
+		cmocka_unit_test(test_write_names),
+		cmocka_unit_test(test_summary_is_complete),
 		cmocka_unit_test(test_config),
 		cmocka_unit_test(test_kept_filters),
 		cmocka_unit_test(test_contrast),

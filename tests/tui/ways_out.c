@@ -3,9 +3,9 @@
  *
  *     ways_out AUDITVIEW CAPTURE PYTHON [NAME…]
  *
- * The real program on a pseudo-terminal. After each way out: main screen, cursor shown, no mouse reports, no marked pastes, the
- * line discipline as before, and the end that the way calls for. With a live target: it still counts, ends when it is told to,
- * with its own status and output.
+ * The real program on a pseudo-terminal. After each way out: main screen, cursor shown, no mouse
+ * reports, no marked pastes, the line discipline as before, and the end that the way calls for.
+ * With a live target: it still counts, ends when it is told to, with its own status and output.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,8 +37,8 @@ static void fail(const char *way, const char *what, struct session *s)
 
 static bool same_line(const struct termios *a, const struct termios *b)
 {
-	return a->c_iflag == b->c_iflag && a->c_oflag == b->c_oflag && a->c_cflag == b->c_cflag && a->c_lflag == b->c_lflag &&
-	       !memcmp(a->c_cc, b->c_cc, sizeof(a->c_cc));
+	return a->c_iflag == b->c_iflag && a->c_oflag == b->c_oflag && a->c_cflag == b->c_cflag &&
+	       a->c_lflag == b->c_lflag && !memcmp(a->c_cc, b->c_cc, sizeof(a->c_cc));
 }
 
 static void check_terminal(const char *way, struct session *s, const struct termios *before)
@@ -73,7 +73,8 @@ static void by_signal(const char *way, int sig, bool clean)
 	struct termios before;
 	char *argv[] = { strdup(auditview), (char[]){ "--no-config" }, strdup(capture), NULL };
 	/* the modes of a fresh terminal, from one that nobody touches */
-	struct session *fresh = session_start((char *[]){ (char[]){ "true" }, NULL }, NULL, home, 24, 80);
+	struct session *fresh = session_start((char *[]){ (char[]){ "true" }, NULL }, NULL, home,
+					      24, 80);
 	session_wait_end(fresh, DEADLINE * S);
 	tcgetattr(fresh->slave, &before);
 	session_destroy(fresh);
@@ -86,7 +87,8 @@ static void by_signal(const char *way, int sig, bool clean)
 		session_send(s, "Q", 1);
 	if (!session_wait_end(s, DEADLINE * S))
 		fail(way, "it did not end", s);
-	else if (clean ? !WIFEXITED(s->status) : !WIFSIGNALED(s->status) || WTERMSIG(s->status) != sig)
+	else if (clean ? !WIFEXITED(s->status)
+		       : !WIFSIGNALED(s->status) || WTERMSIG(s->status) != sig)
 		fail(way, "it ended in another way", s);
 	check_terminal(way, s, &before);
 	session_destroy(s);
@@ -111,13 +113,14 @@ static void way_crash(void)
 	static const struct {
 		const char *name;
 		int sig;
-	} crashes[] = { { "SIGSEGV", SIGSEGV }, { "SIGABRT", SIGABRT }, { "SIGBUS", SIGBUS }, { "SIGFPE", SIGFPE },
-			{ "SIGILL", SIGILL },   { "SIGQUIT", SIGQUIT } };
+	} crashes[] = { { "SIGSEGV", SIGSEGV }, { "SIGABRT", SIGABRT }, { "SIGBUS", SIGBUS },
+			{ "SIGFPE", SIGFPE },   { "SIGILL", SIGILL },   { "SIGQUIT", SIGQUIT } };
 	for (size_t i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++)
 		by_signal(crashes[i].name, crashes[i].sig, false);
 }
 
-/* What is typed while one program hands the terminal to the other may be thrown away with what the first had not read. */
+/* What is typed while one program hands the terminal to the other may be thrown away with what the
+ * first had not read. */
 static bool shell_answers(struct session *s, const char *command, const char *answer)
 {
 	bool does = false;
@@ -170,18 +173,17 @@ static void way_stopped(void)
 
 /* ---- ways out of a live session: the target must not notice ---- */
 
-static const char target_text[] =
-	"import os, sys, time\n"
-	"folder, n = sys.argv[1], 0\n"
-	"while not os.path.exists(folder + '/stop'):\n"
-	"    sys.audit('ways.out', n)\n"
-	"    n += 1\n"
-	"    with open(folder + '/count.new', 'w') as f:\n"
-	"        f.write(str(n))\n"
-	"    os.rename(folder + '/count.new', folder + '/count')\n"
-	"    time.sleep(0.01)\n"
-	"print('counted', n == int(open(folder + '/count').read()))\n"
-	"sys.exit(7)\n";
+static const char target_text[] = "import os, sys, time\n"
+				  "folder, n = sys.argv[1], 0\n"
+				  "while not os.path.exists(folder + '/stop'):\n"
+				  "    sys.audit('ways.out', n)\n"
+				  "    n += 1\n"
+				  "    with open(folder + '/count.new', 'w') as f:\n"
+				  "        f.write(str(n))\n"
+				  "    os.rename(folder + '/count.new', folder + '/count')\n"
+				  "    time.sleep(0.01)\n"
+				  "print('counted', n == int(open(folder + '/count').read()))\n"
+				  "sys.exit(7)\n";
 
 struct target {
 	char folder[128];
@@ -269,8 +271,10 @@ static void live(const char *way, int sig, bool of_recorder)
 	char pid[16];
 	target_start(&t);
 	snprintf(pid, sizeof(pid), "%d", (int)t.pid);
-	char *argv[] = { strdup(auditview), (char[]){ "--no-config" }, (char[]){ "-p" }, pid, NULL };
-	struct session *fresh = session_start((char *[]){ (char[]){ "true" }, NULL }, NULL, home, 24, 80);
+	char *argv[] = { strdup(auditview), (char[]){ "--no-config" }, (char[]){ "-p" }, pid,
+			 NULL };
+	struct session *fresh = session_start((char *[]){ (char[]){ "true" }, NULL }, NULL, home,
+					      24, 80);
 	session_wait_end(fresh, DEADLINE * S);
 	tcgetattr(fresh->slave, &before);
 	session_destroy(fresh);
@@ -284,7 +288,8 @@ static void live(const char *way, int sig, bool of_recorder)
 		else
 			kill(recorder, sig);
 		/* told to end it leaves in good order; killed, the screen notices */
-		if (!session_wait(s, sig == SIGTERM ? "○ detached" : "recorder gone", true, DEADLINE * S))
+		if (!session_wait(s, sig == SIGTERM ? "○ detached" : "recorder gone", true,
+				  DEADLINE * S))
 			fail(way, "the screen does not say that the recorder is gone", s);
 		session_send(s, "\033[A\033[Ah", 7); /* it still answers */
 		if (!session_wait(s, "Help", true, DEADLINE * S))
@@ -324,7 +329,7 @@ static void way_recorder(void)
 static const struct {
 	const char *name;
 	void (*run)(void);
-} ways[] = { { "quit", way_quit },   { "ended", way_ended }, { "crash", way_crash },
+} ways[] = { { "quit", way_quit },       { "ended", way_ended }, { "crash", way_crash },
 	     { "stopped", way_stopped }, { "live", way_live },   { "recorder", way_recorder } };
 
 int main(int argc, char **argv)
@@ -347,7 +352,8 @@ int main(int argc, char **argv)
 		if (!wanted)
 			continue;
 		ways[i].run();
-		printf("%-5s %-10s %.1f s\n", failed == before ? "ok" : "FAIL", ways[i].name, (double)(session_clock() - begin) / 1e9);
+		printf("%-5s %-10s %.1f s\n", failed == before ? "ok" : "FAIL", ways[i].name,
+		       (double)(session_clock() - begin) / 1e9);
 		fflush(stdout);
 	}
 	char clean[64];

@@ -1,5 +1,6 @@
 /*
- * capture_util: captures for tests: values written by hand, a small one with a bit of everything, a bigger one by a seed.
+ * capture_util: captures for tests: values written by hand, a small one with a bit of everything, a
+ * bigger one by a seed.
  */
 #pragma once
 #include <stdint.h>
@@ -70,17 +71,23 @@ static inline uint32_t add_string(struct writer *w, const char *s)
 }
 
 /* A Python frame file:line function on top of `parent`. */
-static inline uint32_t add_frame(struct writer *w, uint32_t parent, const char *file, const char *function, uint32_t line)
+static inline uint32_t add_frame(struct writer *w, uint32_t parent, const char *file,
+				 const char *function, uint32_t line)
 {
-	struct frame_info f = { .kind = FRAME_PYTHON, .function = add_string(w, function), .file = add_string(w, file),
-				.line = line, .first_line = 1 };
+	struct frame_info f = { .kind = FRAME_PYTHON,
+				.function = add_string(w, function),
+				.file = add_string(w, file),
+				.line = line,
+				.first_line = 1 };
 	return writer_stack(w, parent, writer_frame(w, &f));
 }
 
-static inline void add_event(struct writer *w, uint64_t time_ns, const char *name, uint32_t thread, struct strbuf *args,
-			     uint32_t stack)
+static inline void add_event(struct writer *w, uint64_t time_ns, const char *name, uint32_t thread,
+			     struct strbuf *args, uint32_t stack)
 {
-	struct event_info e = { .time_ns = time_ns, .name = add_string(w, name), .thread = thread, .stack = stack };
+	struct event_info e = {
+		.time_ns = time_ns, .name = add_string(w, name), .thread = thread, .stack = stack
+	};
 	if (args) {
 		e.args = writer_value(w, args->s, args->n);
 		strbuf_clear(args);
@@ -96,15 +103,20 @@ static inline uint64_t test_random(uint64_t *state) /* splitmix64 */
 	return z ^ z >> 31;
 }
 
-/* The same shape for every seed and n: open() with one of many paths, import with a list, an object now and then. */
-static inline void write_random(struct writer *w, uint64_t n_events, uint64_t seed, uint32_t flush_every)
+/* The same shape for every seed and n: open() with one of many paths, import with a list, an object
+ * now and then. */
+static inline void write_random(struct writer *w, uint64_t n_events, uint64_t seed,
+				uint32_t flush_every)
 {
 	struct strbuf b = { 0 };
 	char text[64];
 	put_container(&b, VALUE_LIST, 2, 2);
 	put_str(&b, "/usr/lib/python3.11");
 	put_str(&b, "/usr/lib/python3.11/site-packages");
-	struct process_info p = { .pid = 41, .ns_pid = 41, .exit_status = -1, .prefixes = writer_value(w, b.s, b.n),
+	struct process_info p = { .pid = 41,
+				  .ns_pid = 41,
+				  .exit_status = -1,
+				  .prefixes = writer_value(w, b.s, b.n),
 				  .name = add_string(w, "app.py") };
 	uint32_t process = writer_process(w, &p);
 	for (uint32_t i = 0; i < 3; i++) {
@@ -116,12 +128,14 @@ static inline void write_random(struct writer *w, uint64_t n_events, uint64_t se
 		uint64_t r = test_random(&state);
 		time_ns += r % 50000;
 		uint32_t thread = (uint32_t)(r >> 20) % 3;
-		uint32_t stack = add_frame(w, 0, "/srv/app/main.py", "<module>", 1 + (uint32_t)(r >> 24) % 9);
+		uint32_t stack = add_frame(w, 0, "/srv/app/main.py", "<module>",
+					   1 + (uint32_t)(r >> 24) % 9);
 		uint32_t depth = (uint32_t)(r >> 32) % 12;
 		for (uint32_t d = 0; d < depth; d++) {
 			snprintf(text, sizeof(text), "function_%u", d);
-			stack = add_frame(w, stack, d % 3 ? "/usr/lib/python3.11/pathlib.py" : "/srv/app/work.py", text,
-					  10 * d + (uint32_t)(r >> 40) % 3);
+			stack = add_frame(
+			    w, stack, d % 3 ? "/usr/lib/python3.11/pathlib.py" : "/srv/app/work.py",
+			    text, 10 * d + (uint32_t)(r >> 40) % 3);
 		}
 		strbuf_clear(&b);
 		if (r % 4 == 0) {
@@ -130,17 +144,24 @@ static inline void write_random(struct writer *w, uint64_t n_events, uint64_t se
 			put_object(&b, "code", 1);
 			put_counted(&b, "name");
 			put_str(&b, "work");
-			struct event_info e = { .time_ns = time_ns, .name = add_string(w, "exec"), .thread = thread,
-						.args = writer_value(w, b.s, b.n), .stack = stack, .n_objects = 1,
-						.objects = &address, .flags = r & 1 };
+			struct event_info e = { .time_ns = time_ns,
+						.name = add_string(w, "exec"),
+						.thread = thread,
+						.args = writer_value(w, b.s, b.n),
+						.stack = stack,
+						.n_objects = 1,
+						.objects = &address,
+						.flags = r & 1 };
 			writer_event(w, &e);
 		} else {
-			snprintf(text, sizeof(text), "/srv/data/file_%u.txt", (uint32_t)(r >> 44) % 700);
+			snprintf(text, sizeof(text), "/srv/data/file_%u.txt",
+				 (uint32_t)(r >> 44) % 700);
 			put_container(&b, VALUE_TUPLE, 3, 3);
 			put_str(&b, text);
 			put_str(&b, "r");
 			put_int(&b, 524288);
-			add_event(w, time_ns, r % 4 == 1 ? "open" : "os.listdir", thread, &b, stack);
+			add_event(w, time_ns, r % 4 == 1 ? "open" : "os.listdir", thread, &b,
+				  stack);
 		}
 		if (flush_every && i % flush_every == flush_every - 1)
 			must(writer_flush(w));
@@ -155,7 +176,9 @@ static inline struct writer *test_writer(const char *path)
 	struct stat st;
 	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
 		unlink(path);
-	struct writer_options o = { .wall_anchor_ns = 1790000000000000000u, .creator = "test", .host = "here" };
+	struct writer_options o = { .wall_anchor_ns = 1790000000000000000u,
+				    .creator = "test",
+				    .host = "here" };
 	must(writer_open(path, &o, &w));
 	return w;
 }
@@ -164,6 +187,7 @@ static inline struct writer *test_writer(const char *path)
 static inline const char *test_path(char *to, size_t cap, const char *what)
 {
 	const char *folder = getenv("TMPDIR");
-	snprintf(to, cap, "%s/auditview-test-%d-%s.avc", folder ? folder : "/tmp", (int)getpid(), what);
+	snprintf(to, cap, "%s/auditview-test-%d-%s.avc", folder ? folder : "/tmp", (int)getpid(),
+		 what);
 	return to;
 }

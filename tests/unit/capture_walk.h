@@ -1,6 +1,7 @@
 /*
- * capture_walk: touch everything a capture holds, as a reader with no trust would; and make damaged blocks verify again, so
- * that what lies behind the checksums is reached too. For the damage tests and the fuzzer.
+ * capture_walk: touch everything a capture holds, as a reader with no trust would; and make damaged
+ * blocks verify again, so that what lies behind the checksums is reached too. For the damage tests
+ * and the fuzzer.
  */
 #pragma once
 #include <stdint.h>
@@ -19,7 +20,8 @@
 #include "model/trace.h"
 #include "model/value_iter.h"
 
-/* Seal superblock, trailer and every block whose header has sane sizes, found at its place or by its magic. */
+/* Seal superblock, trailer and every block whose header has sane sizes, found at its place or by
+ * its magic. */
 static inline void capture_reseal(uint8_t *file, size_t n)
 {
 	struct superblock sb;
@@ -36,20 +38,24 @@ static inline void capture_reseal(uint8_t *file, size_t n)
 			at += BLOCK_ALIGN;
 			continue;
 		}
-		uint64_t seed = XXH3_64bits_withSeed(file + at + sizeof(h), (size_t)size - sizeof(h), sb.file_id);
-		h.checksum = XXH3_64bits_withSeed(&h, offsetof(struct block_header, checksum), seed);
+		uint64_t seed = XXH3_64bits_withSeed(file + at + sizeof(h),
+						     (size_t)size - sizeof(h), sb.file_id);
+		h.checksum = XXH3_64bits_withSeed(&h, offsetof(struct block_header, checksum),
+						  seed);
 		memcpy(file + at, &h, sizeof(h));
 		at += (size + BLOCK_ALIGN - 1) / BLOCK_ALIGN * BLOCK_ALIGN;
 	}
 	if (n >= sizeof(sb) + sizeof(struct trailer)) {
 		struct trailer t;
 		memcpy(&t, file + n - sizeof(t), sizeof(t));
-		t.checksum = XXH3_64bits_withSeed(&t, offsetof(struct trailer, checksum), sb.file_id);
+		t.checksum = XXH3_64bits_withSeed(&t, offsetof(struct trailer, checksum),
+						  sb.file_id);
 		memcpy(file + n - sizeof(t), &t, sizeof(t));
 	}
 }
 
-static inline uint64_t walk_value(struct trace *t, uint32_t id, const uint64_t *objects, uint32_t n_objects)
+static inline uint64_t walk_value(struct trace *t, uint32_t id, const uint64_t *objects,
+				  uint32_t n_objects)
 {
 	struct value_iter it;
 	struct value_node node;
@@ -65,7 +71,8 @@ static inline uint64_t walk_value(struct trace *t, uint32_t id, const uint64_t *
 	return sum;
 }
 
-/* Everything, up to `max_rows` rows and ids of each sort. The sum keeps the compiler from leaving work out. */
+/* Everything, up to `max_rows` rows and ids of each sort. The sum keeps the compiler from leaving
+ * work out. */
 static inline uint64_t capture_walk(struct trace *t, uint64_t max_rows)
 {
 	uint64_t sum = 0, n_rows = trace_n_events(t) < max_rows ? trace_n_events(t) : max_rows;
@@ -76,7 +83,8 @@ static inline uint64_t capture_walk(struct trace *t, uint64_t max_rows)
 		size_t n_bytes;
 		if (!trace_event(t, i * step, &e))
 			abort();
-		if (e.name > trace_n_names(t) || e.args > trace_n_values(t) || e.stack > trace_n_stacks(t))
+		if (e.name > trace_n_names(t) || e.args > trace_n_values(t) ||
+		    e.stack > trace_n_stacks(t))
 			abort();
 		const uint64_t *objects = trace_event_objects(t, e.seq, &n_objects);
 		for (uint32_t k = 0; k < n_objects; k++)
@@ -105,7 +113,8 @@ static inline uint64_t capture_walk(struct trace *t, uint64_t max_rows)
 	for (uint32_t i = 0; i < trace_n_processes(t) && i < max_rows; i++) {
 		const struct process_info *p = trace_process(t, i);
 		const uint32_t texts[] = { p->python, p->exe, p->cwd, p->name };
-		sum += walk_value(t, p->argv, NULL, 0) + walk_value(t, p->environ, NULL, 0) + walk_value(t, p->prefixes, NULL, 0);
+		sum += walk_value(t, p->argv, NULL, 0) + walk_value(t, p->environ, NULL, 0) +
+		       walk_value(t, p->prefixes, NULL, 0);
 		for (size_t k = 0; k < ARRAY_LEN(texts); k++) {
 			size_t n_bytes;
 			sum += trace_string(t, texts[k], &n_bytes) != NULL;
@@ -134,13 +143,18 @@ static inline void capture_analyse(struct trace *t)
 	const uint32_t *children;
 	uint32_t n_children, bins[64];
 	uint64_t *counts = calloc((size_t)group_column_end(t, GROUP_STACK) + 1, sizeof(*counts));
-	struct histogram_spec spec = { .from_ns = 0, .to_ns = UINT64_MAX, .n_bins = 64, .n_classes = 1 };
+	struct histogram_spec spec = {
+		.from_ns = 0, .to_ns = UINT64_MAX, .n_bins = 64, .n_classes = 1
+	};
 	struct calltree_options options = { 0 };
 	struct err *errs[] = {
-		folds_create(t, &folds), folds ? folds_update(folds, NULL, UINT64_MAX, &done) : NULL,
-		first_seen_create(t, &first), first ? first_seen_update(first, UINT64_MAX, &done) : NULL,
+		folds_create(t, &folds),
+		folds ? folds_update(folds, NULL, UINT64_MAX, &done) : NULL,
+		first_seen_create(t, &first),
+		first ? first_seen_update(first, UINT64_MAX, &done) : NULL,
 		histogram_fill(t, &spec, bins, NULL),
-		group_count(t, NULL, 0, UINT64_MAX, GROUP_STACK, NULL, group_column_end(t, GROUP_STACK), counts),
+		group_count(t, NULL, 0, UINT64_MAX, GROUP_STACK, NULL,
+			    group_column_end(t, GROUP_STACK), counts),
 		calltree_create(t, NULL, &options, &tree),
 		tree ? calltree_children(tree, CALLTREE_ROOT, &children, &n_children) : NULL,
 	};

@@ -1,5 +1,6 @@
 /*
- * cfi_builder: write .eh_frame, its search table and a small ELF image into a byte array, for tests.
+ * cfi_builder: write .eh_frame, its search table and a small ELF image into a byte array, for
+ * tests.
  */
 #pragma once
 #include <elf.h>
@@ -14,7 +15,10 @@ struct builder {
 	uint8_t bytes[49152];
 };
 
-static inline void build_u8(struct builder *b, unsigned v) { b->bytes[b->n++] = (uint8_t)v; }
+static inline void build_u8(struct builder *b, unsigned v)
+{
+	b->bytes[b->n++] = (uint8_t)v;
+}
 static inline void build_u32(struct builder *b, uint32_t v)
 {
 	memcpy(b->bytes + b->n, &v, 4);
@@ -25,8 +29,14 @@ static inline void build_bytes(struct builder *b, const void *p, size_t n)
 	memcpy(b->bytes + b->n, p, n);
 	b->n += n;
 }
-static inline void patch_u32(struct builder *b, size_t at, uint32_t v) { memcpy(b->bytes + at, &v, 4); }
-static inline uint64_t build_address(const struct builder *b) { return b->address + b->n; }
+static inline void patch_u32(struct builder *b, size_t at, uint32_t v)
+{
+	memcpy(b->bytes + at, &v, 4);
+}
+static inline uint64_t build_address(const struct builder *b)
+{
+	return b->address + b->n;
+}
 
 static inline void build_pad(struct builder *b, size_t to)
 {
@@ -34,7 +44,8 @@ static inline void build_pad(struct builder *b, size_t to)
 		build_u8(b, 0); /* DW_CFA_nop */
 }
 
-/* A CIE as gcc writes it: "zR" (or "zRS"), factors 1 and -8, pointers pcrel sdata4; CFA = rsp + 8, return address below. */
+/* A CIE as gcc writes it: "zR" (or "zRS"), factors 1 and -8, pointers pcrel sdata4; CFA = rsp + 8,
+ * return address below. */
 static inline size_t build_cie(struct builder *b, bool is_signal)
 {
 	static const uint8_t rules[] = { 0x0c, 7, 8, 0x80 | 16, 1 };
@@ -54,8 +65,8 @@ static inline size_t build_cie(struct builder *b, bool is_signal)
 	return at;
 }
 
-static inline size_t build_fde(struct builder *b, size_t cie, uint64_t start, uint32_t n_code, const uint8_t *program,
-			       size_t n_program)
+static inline size_t build_fde(struct builder *b, size_t cie, uint64_t start, uint32_t n_code,
+			       const uint8_t *program, size_t n_program)
 {
 	size_t at = b->n;
 	build_u32(b, 0);
@@ -70,8 +81,8 @@ static inline size_t build_fde(struct builder *b, size_t cie, uint64_t start, ui
 }
 
 /* .eh_frame_hdr over n entries, whose starts ascend. Returns its address. */
-static inline uint64_t build_header(struct builder *b, size_t eh_frame, const uint64_t *starts, const size_t *fdes, size_t n,
-				    uint8_t table_encoding)
+static inline uint64_t build_header(struct builder *b, size_t eh_frame, const uint64_t *starts,
+				    const size_t *fdes, size_t n, uint8_t table_encoding)
 {
 	build_pad(b, 4);
 	uint64_t hdr = build_address(b);

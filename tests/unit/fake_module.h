@@ -1,8 +1,9 @@
 /*
- * fake_module: an ELF module in a byte array, for tests of what reads modules from a target's memory.
+ * fake_module: an ELF module in a byte array, for tests of what reads modules from a target's
+ * memory.
  *
- *   0x0000 headers   0x0200 PT_DYNAMIC   0x0400 strings   0x1000 symbols   0x1800 hash table   0x1c00 relocations
- *   0x2000 code   0x4000 data
+ *   0x0000 headers   0x0200 PT_DYNAMIC   0x0400 strings   0x1000 symbols   0x1800 hash table 0x1c00
+ * relocations 0x2000 code   0x4000 data
  */
 #pragma once
 #include <elf.h>
@@ -12,11 +13,11 @@
 #include "base/mem_read.h"
 #include "python/python.h"
 
-#define FAKE_BASE 0x7f0000000000ull /* where it is mapped; p_vaddr counts from 0 */
+#define FAKE_BASE  0x7f0000000000ull /* where it is mapped; p_vaddr counts from 0 */
 #define FAKE_BYTES 0x8000u
-#define FAKE_CODE 0x2000u
-#define FAKE_DATA 0x4000u
-#define FAKE_END 0x7e40u /* end of .bss: the slack follows */
+#define FAKE_CODE  0x2000u
+#define FAKE_DATA  0x4000u
+#define FAKE_END   0x7e40u /* end of .bss: the slack follows */
 
 struct fake_module {
 	uint8_t bytes[FAKE_BYTES];
@@ -30,7 +31,8 @@ struct fake_module {
 static inline bool fake_read(void *ctx, raddr from, void *to, size_t n)
 {
 	struct fake_module *f = ctx;
-	if (from.v < FAKE_BASE || from.v - FAKE_BASE > FAKE_BYTES || n > FAKE_BYTES - (from.v - FAKE_BASE))
+	if (from.v < FAKE_BASE || from.v - FAKE_BASE > FAKE_BYTES ||
+	    n > FAKE_BYTES - (from.v - FAKE_BASE))
 		return false;
 	memcpy(to, f->bytes + (from.v - FAKE_BASE), n);
 	return true;
@@ -46,7 +48,8 @@ static inline void fake_put64(struct fake_module *f, uint64_t at, uint64_t v)
 	memcpy(f->bytes + at, &v, 8);
 }
 
-static inline void fake_symbol(struct fake_module *f, const char *name, uint64_t value, uint64_t size)
+static inline void fake_symbol(struct fake_module *f, const char *name, uint64_t value,
+			       uint64_t size)
 {
 	Elf64_Sym sym = { .st_name = f->n_strings,
 			  .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_OBJECT),
@@ -59,9 +62,11 @@ static inline void fake_symbol(struct fake_module *f, const char *name, uint64_t
 }
 
 /* A relocation of the symbol added last: its slot at `at` holds `value`. */
-static inline void fake_relocation(struct fake_module *f, uint64_t at, uint32_t type, uint64_t value)
+static inline void fake_relocation(struct fake_module *f, uint64_t at, uint32_t type,
+				   uint64_t value)
 {
-	Elf64_Rela rela = { .r_offset = at, .r_info = ELF64_R_INFO((uint64_t)f->n_symbols - 1, type) };
+	Elf64_Rela rela = { .r_offset = at,
+			    .r_info = ELF64_R_INFO((uint64_t)f->n_symbols - 1, type) };
 	fake_put(f, 0x1c00 + sizeof(rela) * f->n_rela++, &rela, sizeof(rela));
 	fake_put64(f, at, value);
 }
@@ -82,8 +87,14 @@ static inline void fake_begin(struct fake_module *f, bool sysv)
 			  .e_phentsize = sizeof(Elf64_Phdr),
 			  .e_phnum = 3 };
 	Elf64_Phdr ph[3] = {
-		{ .p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_filesz = FAKE_DATA, .p_memsz = FAKE_DATA },
-		{ .p_type = PT_LOAD, .p_flags = PF_R | PF_W, .p_vaddr = FAKE_DATA, .p_memsz = FAKE_END - FAKE_DATA },
+		{ .p_type = PT_LOAD,
+		  .p_flags = PF_R | PF_X,
+		  .p_filesz = FAKE_DATA,
+		  .p_memsz = FAKE_DATA },
+		{ .p_type = PT_LOAD,
+		  .p_flags = PF_R | PF_W,
+		  .p_vaddr = FAKE_DATA,
+		  .p_memsz = FAKE_END - FAKE_DATA },
 		{ .p_type = PT_DYNAMIC, .p_vaddr = 0x200, .p_memsz = 0x100 },
 	};
 	fake_put(f, 0, &eh, sizeof(eh));
@@ -130,9 +141,11 @@ static inline void fake_end(struct fake_module *f)
 	}
 }
 
-/* One that looks like CPython: version as text in Py_GetVersion, code of PySys_AddAuditHook in hex. */
+/* One that looks like CPython: version as text in Py_GetVersion, code of PySys_AddAuditHook in hex.
+ */
 #define FAKE_RUNTIME (FAKE_DATA + 0x1000)
-static inline void fake_python(struct fake_module *f, const char *version, const uint8_t *code, size_t n_code)
+static inline void fake_python(struct fake_module *f, const char *version, const uint8_t *code,
+			       size_t n_code)
 {
 	fake_begin(f, false);
 	fake_symbol(f, "Py_GetVersion", FAKE_CODE, 16);

@@ -184,7 +184,8 @@ static void too_old(struct access_facts *f)
 static void translated(struct access_facts *f)
 {
 	f->inside = INSIDE_TRANSLATED;
-	snprintf(f->inside_message, sizeof(f->inside_message), "a translator of instructions runs it");
+	snprintf(f->inside_message, sizeof(f->inside_message),
+		 "a translator of instructions runs it");
 	snprintf(f->inside_hint, sizeof(f->inside_hint), "run Python itself");
 }
 static void blocked(struct access_facts *f)

@@ -1,4 +1,5 @@
-/* What is written is read back, whole; interning; notes, processes, threads; values; many small blocks; following; memory. */
+/* What is written is read back, whole; interning; notes, processes, threads; values; many small
+ * blocks; following; memory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +22,12 @@ static void writes_and_reads(void **state)
 	uint32_t app = add_string(w, "app.py");
 	assert_int_equal(app, add_string(w, "app.py"));
 	assert_int_equal(writer_string(w, NULL, 0), 0);
-	struct process_info p = { .pid = 41, .ns_pid = 41, .ppid = 40, .python_hex = 0x030c01f0, .name = app, .exit_status = -1 };
+	struct process_info p = { .pid = 41,
+				  .ns_pid = 41,
+				  .ppid = 40,
+				  .python_hex = 0x030c01f0,
+				  .name = app,
+				  .exit_status = -1 };
 	assert_int_equal(writer_process(w, &p), 0);
 	struct thread_info th = { .process = 0, .tid = 41, .name = add_string(w, "MainThread") };
 	assert_int_equal(writer_thread(w, &th), 0);
@@ -29,7 +35,8 @@ static void writes_and_reads(void **state)
 	assert_int_equal(writer_thread(w, &th), 1);
 	uint32_t outer = add_frame(w, 0, "/srv/app.py", "<module>", 12);
 	uint32_t inner = add_frame(w, outer, "/usr/lib/python3.12/json/__init__.py", "load", 293);
-	assert_int_equal(inner, add_frame(w, outer, "/usr/lib/python3.12/json/__init__.py", "load", 293));
+	assert_int_equal(inner,
+			 add_frame(w, outer, "/usr/lib/python3.12/json/__init__.py", "load", 293));
 	put_container(&b, VALUE_TUPLE, 3, 3);
 	put_str(&b, "/etc/passwd");
 	put_str(&b, "r");
@@ -43,9 +50,14 @@ static void writes_and_reads(void **state)
 	put_counted(&b, "fd");
 	put_int(&b, 5);
 	put_object(&b, "object", 0);
-	struct event_info e = { .time_ns = 900, .name = add_string(w, "socket.connect"), .thread = 1,
-				.args = writer_value(w, b.s, b.n), .stack = outer, .flags = EVENT_ARGS_CUT,
-				.n_objects = 2, .objects = addresses };
+	struct event_info e = { .time_ns = 900,
+				.name = add_string(w, "socket.connect"),
+				.thread = 1,
+				.args = writer_value(w, b.s, b.n),
+				.stack = outer,
+				.flags = EVENT_ARGS_CUT,
+				.n_objects = 2,
+				.objects = addresses };
 	writer_event(w, &e);
 	assert_int_equal(writer_n_events(w), 2);
 	p.exit_status = 256;
@@ -90,8 +102,14 @@ static void writes_and_reads(void **state)
 	struct value_iter it;
 	struct value_node n;
 	value_iter_init(&it, t, ev.args, objects, n_objects);
-	static const struct { enum value_tag tag; int depth; uint64_t address; } expected[] = {
-		{ VALUE_TUPLE, 0, 0 }, { VALUE_OBJECT, 1, 0x7f5c0bfff6c0 }, { VALUE_INT, 2, 0 }, { VALUE_OBJECT, 1, 0x55aa } };
+	static const struct {
+		enum value_tag tag;
+		int depth;
+		uint64_t address;
+	} expected[] = { { VALUE_TUPLE, 0, 0 },
+			 { VALUE_OBJECT, 1, 0x7f5c0bfff6c0 },
+			 { VALUE_INT, 2, 0 },
+			 { VALUE_OBJECT, 1, 0x55aa } };
 	for (size_t i = 0; i < 4; i++) {
 		assert_true(value_iter_next(&it, &n));
 		assert_int_equal(n.tag, expected[i].tag);
@@ -108,7 +126,8 @@ static void writes_and_reads(void **state)
 	strbuf_fini(&b);
 }
 
-/* The same events, whatever the size of the blocks; a sum over everything compared with the one made while writing. */
+/* The same events, whatever the size of the blocks; a sum over everything compared with the one
+ * made while writing. */
 static void blocks_of_any_size(void **state)
 {
 	static const uint32_t flush_every[] = { 0, 1, 7, 1000, 16384, 20000 };
@@ -137,8 +156,9 @@ static void blocks_of_any_size(void **state)
 			bool is_exec = strcmp(trace_name(t, e.name, NULL), "exec") == 0;
 			assert_int_equal(n_objects, is_exec ? 1 : 0);
 			if (seq < 3000)
-				sums[k] = sums[k] * 31 + e.time_ns + e.args * 7u + e.stack * 3u + e.thread + e.flags +
-					  (n_objects ? objects[0] : 0) + trace_stack_depth(t, e.stack);
+				sums[k] = sums[k] * 31 + e.time_ns + e.args * 7u + e.stack * 3u +
+					  e.thread + e.flags + (n_objects ? objects[0] : 0) +
+					  trace_stack_depth(t, e.stack);
 			if (seq % 4096 == 0)
 				trace_trim(t);
 		}
@@ -185,7 +205,8 @@ static void follows(void **state)
 	trace_close(t);
 }
 
-/* Every tag, containers in containers (which the writer takes apart), and what must not be believed. */
+/* Every tag, containers in containers (which the writer takes apart), and what must not be
+ * believed. */
 static void values(void **state)
 {
 	struct writer *w = test_writer(path);
@@ -206,7 +227,8 @@ static void values(void **state)
 	assert_int_equal(writer_value(w, self, sizeof(self)), 4);
 	uint32_t chain = id;
 	for (int i = 0; i < 40; i++) {
-		uint8_t next[] = { VALUE_TUPLE, 2, 2, VALUE_REF, (uint8_t)chain, VALUE_REF, (uint8_t)chain };
+		uint8_t next[] = { VALUE_TUPLE,   2, 2, VALUE_REF, (uint8_t)chain, VALUE_REF,
+				   (uint8_t)chain };
 		chain = writer_value(w, next, sizeof(next));
 	}
 	struct process_info p = { .pid = 1, .argv = id, .environ = 4, .prefixes = chain };
@@ -216,8 +238,8 @@ static void values(void **state)
 	must(trace_open(path, NULL, &t));
 	struct value_iter it;
 	struct value_node n;
-	static const enum value_tag tags[] = { VALUE_TUPLE, VALUE_LIST, VALUE_STR, VALUE_DICT, VALUE_STR, VALUE_INT, VALUE_NONE,
-					       VALUE_STR };
+	static const enum value_tag tags[] = { VALUE_TUPLE, VALUE_LIST, VALUE_STR,  VALUE_DICT,
+					       VALUE_STR,   VALUE_INT,  VALUE_NONE, VALUE_STR };
 	static const int depths[] = { 0, 1, 2, 2, 3, 3, 2, 1 };
 	value_iter_init(&it, t, id, NULL, 0);
 	for (size_t i = 0; i < ARRAY_LEN(tags); i++) {
@@ -252,10 +274,18 @@ static void values(void **state)
 
 static void refuses(void **state)
 {
-	static const struct { const char *content; size_t n; enum err_code code; const char *says; } rows[] = {
+	static const struct {
+		const char *content;
+		size_t n;
+		enum err_code code;
+		const char *says;
+	} rows[] = {
 		{ "", 0, ERR_CORRUPT, "empty" },
-		{ "PK\3\4 and more, not a capture at all, but long enough to be one of them", 70, ERR_CORRUPT, "not a capture" },
-		{ "\x89" "AVC\r\n\x1a\n", 8, ERR_CORRUPT, "cut short" },
+		{ "PK\3\4 and more, not a capture at all, but long enough to be one of them", 70,
+		  ERR_CORRUPT, "not a capture" },
+		{ "\x89"
+		  "AVC\r\n\x1a\n",
+		  8, ERR_CORRUPT, "cut short" },
 	};
 	struct trace *t = NULL;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -307,7 +337,8 @@ static size_t heap_bytes(void)
 	return m.uordblks + m.hblkhd;
 }
 
-/* An event whose path and list are those of `n`, and whose stack has as many frames that are its own. */
+/* An event whose path and list are those of `n`, and whose stack has as many frames that are its
+ * own. */
 static void add_numbered(struct writer *w, uint64_t time_ns, uint32_t n)
 {
 	char text[64];
@@ -337,7 +368,8 @@ static void assert_numbered(struct trace *t, uint64_t seq, uint32_t n)
 	snprintf(text, sizeof(text), "/var/spool/jobs/incoming/%08u", n);
 	value_iter_init(&it, t, e.args, NULL, 0);
 	while (value_iter_next(&it, &node))
-		n_found += node.tag == VALUE_STR && node.n_bytes == strlen(text) && !memcmp(node.bytes, text, node.n_bytes);
+		n_found += node.tag == VALUE_STR && node.n_bytes == strlen(text) &&
+			   !memcmp(node.bytes, text, node.n_bytes);
 	assert_int_equal(n_found, 2);
 	assert_int_equal(trace_stack_depth(t, e.stack), 4);
 	for (unsigned i = 4; i-- > 0;) {
@@ -349,7 +381,8 @@ static void assert_numbered(struct trace *t, uint64_t seq, uint32_t n)
 	}
 }
 
-/* However long it lasts and whatever it says, the writer's memory has a bound, and everything reads as it was. */
+/* However long it lasts and whatever it says, the writer's memory has a bound, and everything reads
+ * as it was. */
 static void remembers_no_more_than_it_must(void **state)
 {
 	enum { N = 400000, QUARTER = N / 4 };
@@ -385,8 +418,12 @@ static void remembers_no_more_than_it_must(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(writes_and_reads), cmocka_unit_test(blocks_of_any_size), cmocka_unit_test(follows),
-		cmocka_unit_test(values), cmocka_unit_test(refuses), cmocka_unit_test(pipes),
+		cmocka_unit_test(writes_and_reads),
+		cmocka_unit_test(blocks_of_any_size),
+		cmocka_unit_test(follows),
+		cmocka_unit_test(values),
+		cmocka_unit_test(refuses),
+		cmocka_unit_test(pipes),
 		cmocka_unit_test(remembers_no_more_than_it_must),
 	};
 	test_path(path, sizeof(path), "capture");

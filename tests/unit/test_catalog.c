@@ -98,7 +98,8 @@ static void test_arguments_follow_the_version(void **state)
 
 static void test_versions(void **state)
 {
-	/* How many names each version raises, all platforms: data/events was made from a count per version. */
+	/* How many names each version raises, all platforms: data/events was made from a count per
+	 * version. */
 	static const int raised[] = { [8] = 169, 176, 184, 184, 192, 194, 199, 201 };
 
 	for (int minor = CATALOG_MINOR_OLDEST; minor <= CATALOG_MINOR_NEWEST; minor++) {
@@ -150,10 +151,14 @@ static void test_nearest_names(void **state)
 	static const struct {
 		const char *typed, *meant;
 	} rows[] = {
-		{ "socket.conect", "socket.connect" }, { "sockte.connect", "socket.connect" },
-		{ "Popen", "subprocess.Popen" },       { "subprocess.popen", "subprocess.Popen" },
-		{ "opne", "open" },                    { "find_class", "pickle.find_class" },
-		{ "os.exce", "os.exec" },              { "dlopen", "ctypes.dlopen" },
+		{ "socket.conect", "socket.connect" },
+		{ "sockte.connect", "socket.connect" },
+		{ "Popen", "subprocess.Popen" },
+		{ "subprocess.popen", "subprocess.Popen" },
+		{ "opne", "open" },
+		{ "find_class", "pickle.find_class" },
+		{ "os.exce", "os.exec" },
+		{ "dlopen", "ctypes.dlopen" },
 	};
 	const struct catalog_event *near[4];
 

@@ -1,5 +1,6 @@
 /*
- * test_cfi: programs and the rows they must give, big ones in any order; entries and tables that lie; every byte of a valid image damaged.
+ * test_cfi: programs and the rows they must give, big ones in any order; entries and tables that
+ * lie; every byte of a valid image damaged.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +12,7 @@
 #include "cfi_builder.h"
 #include "tracer/cfi.h"
 
-#define CODE 0x10000u
+#define CODE       0x10000u
 #define CODE_BYTES 64u
 
 /* clang-format off */
@@ -28,7 +29,7 @@ struct program_case {
 	uint8_t cfa_reg;
 	bool cfa_deref;
 	int32_t cfa_off, cfa_off2;
-	enum cfi_reg reg;      /* the one whose rule is checked besides rip */
+	enum cfi_reg reg; /* the one whose rule is checked besides rip */
 	struct cfi_rule rule;
 	struct cfi_rule rip;
 };
@@ -36,54 +37,118 @@ struct program_case {
 #define P(...) { __VA_ARGS__ }, sizeof((uint8_t[]){ __VA_ARGS__ })
 static const struct program_case cases[] = {
 	{ "nothing but the CIE", P(0), 0, CFI_OK, CFI_RSP, false, 8, 0, CFI_RBP, SAME, AT_CFA(-8) },
-	{ "before push rbp", P(0x41, 0x0e, 16, 0x86, 2), 0, CFI_OK, CFI_RSP, false, 8, 0, CFI_RBP, SAME, AT_CFA(-8) },
-	{ "after push rbp", P(0x41, 0x0e, 16, 0x86, 2), 1, CFI_OK, CFI_RSP, false, 16, 0, CFI_RBP, AT_CFA(-16), AT_CFA(-8) },
-	{ "frame pointer", P(0x41, 0x0e, 16, 0x86, 2, 0x43, 0x0d, 6), 9, CFI_OK, CFI_RBP, false, 16, 0, CFI_RBP, AT_CFA(-16),
-	  AT_CFA(-8) },
-	{ "advance_loc1/2/4", P(2, 1, 3, 1, 0, 4, 1, 0, 0, 0, 0x0e, 24), 3, CFI_OK, CFI_RSP, false, 24, 0, CFI_RBX, SAME,
-	  AT_CFA(-8) },
-	{ "advance not reached", P(2, 1, 3, 1, 0, 4, 1, 0, 0, 0, 0x0e, 24), 2, CFI_OK, CFI_RSP, false, 8, 0, CFI_RBX, SAME,
-	  AT_CFA(-8) },
-	{ "remember and restore", P(0x0e, 32, 0x83, 3, 0x0a, 0x41, 0x0e, 8, 0xc3, 0x41, 0x0b), 2, CFI_OK, CFI_RSP, false, 32, 0,
-	  CFI_RBX, AT_CFA(-24), AT_CFA(-8) },
-	{ "between them", P(0x0e, 32, 0x83, 3, 0x0a, 0x41, 0x0e, 8, 0xc3, 0x41, 0x0b), 1, CFI_OK, CFI_RSP, false, 8, 0, CFI_RBX,
+	{ "before push rbp", P(0x41, 0x0e, 16, 0x86, 2), 0, CFI_OK, CFI_RSP, false, 8, 0, CFI_RBP,
 	  SAME, AT_CFA(-8) },
-	{ "rip undefined: outermost", P(7, 16), 0, CFI_OK, CFI_RSP, false, 8, 0, CFI_RBX, SAME, { CFI_UNDEFINED, 0, 0, 0 } },
-	{ "register in another", P(9, 12, 3), 0, CFI_OK, CFI_RSP, false, 8, 0, CFI_R12, { CFI_IS_REG, CFI_RBX, 0, 0 }, AT_CFA(-8) },
-	{ "rip in an unfollowed register", P(9, 16, 1), 0, CFI_TOO_HARD, 0, false, 0, 0, 0, SAME, SAME },
-	{ "val_offset", P(0x14, 13, 2), 0, CFI_OK, CFI_RSP, false, 8, 0, CFI_R13, { CFI_IS_CFA, 0, 0, -16 }, AT_CFA(-8) },
-	{ "offset_extended_sf", P(0x11, 14, 0x7e), 0, CFI_OK, CFI_RSP, false, 8, 0, CFI_R14, AT_CFA(16), AT_CFA(-8) },
-	{ "def_cfa_sf", P(0x12, 6, 0x7e), 0, CFI_OK, CFI_RBP, false, 16, 0, CFI_R14, SAME, AT_CFA(-8) },
+	{ "after push rbp", P(0x41, 0x0e, 16, 0x86, 2), 1, CFI_OK, CFI_RSP, false, 16, 0, CFI_RBP,
+	  AT_CFA(-16), AT_CFA(-8) },
+	{ "frame pointer", P(0x41, 0x0e, 16, 0x86, 2, 0x43, 0x0d, 6), 9, CFI_OK, CFI_RBP, false, 16,
+	  0, CFI_RBP, AT_CFA(-16), AT_CFA(-8) },
+	{ "advance_loc1/2/4", P(2, 1, 3, 1, 0, 4, 1, 0, 0, 0, 0x0e, 24), 3, CFI_OK, CFI_RSP, false,
+	  24, 0, CFI_RBX, SAME, AT_CFA(-8) },
+	{ "advance not reached", P(2, 1, 3, 1, 0, 4, 1, 0, 0, 0, 0x0e, 24), 2, CFI_OK, CFI_RSP,
+	  false, 8, 0, CFI_RBX, SAME, AT_CFA(-8) },
+	{ "remember and restore", P(0x0e, 32, 0x83, 3, 0x0a, 0x41, 0x0e, 8, 0xc3, 0x41, 0x0b), 2,
+	  CFI_OK, CFI_RSP, false, 32, 0, CFI_RBX, AT_CFA(-24), AT_CFA(-8) },
+	{ "between them", P(0x0e, 32, 0x83, 3, 0x0a, 0x41, 0x0e, 8, 0xc3, 0x41, 0x0b), 1, CFI_OK,
+	  CFI_RSP, false, 8, 0, CFI_RBX, SAME, AT_CFA(-8) },
+	{ "rip undefined: outermost",
+	  P(7, 16),
+	  0,
+	  CFI_OK,
+	  CFI_RSP,
+	  false,
+	  8,
+	  0,
+	  CFI_RBX,
+	  SAME,
+	  { CFI_UNDEFINED, 0, 0, 0 } },
+	{ "register in another",
+	  P(9, 12, 3),
+	  0,
+	  CFI_OK,
+	  CFI_RSP,
+	  false,
+	  8,
+	  0,
+	  CFI_R12,
+	  { CFI_IS_REG, CFI_RBX, 0, 0 },
+	  AT_CFA(-8) },
+	{ "rip in an unfollowed register", P(9, 16, 1), 0, CFI_TOO_HARD, 0, false, 0, 0, 0, SAME,
+	  SAME },
+	{ "val_offset",
+	  P(0x14, 13, 2),
+	  0,
+	  CFI_OK,
+	  CFI_RSP,
+	  false,
+	  8,
+	  0,
+	  CFI_R13,
+	  { CFI_IS_CFA, 0, 0, -16 },
+	  AT_CFA(-8) },
+	{ "offset_extended_sf", P(0x11, 14, 0x7e), 0, CFI_OK, CFI_RSP, false, 8, 0, CFI_R14,
+	  AT_CFA(16), AT_CFA(-8) },
+	{ "def_cfa_sf", P(0x12, 6, 0x7e), 0, CFI_OK, CFI_RBP, false, 16, 0, CFI_R14, SAME,
+	  AT_CFA(-8) },
 	/* gcc, stack realigned: CFA = word at rbp - 8 */
-	{ "CFA from memory", P(0x0f, 3, 0x76, 0x78, 0x06), 0, CFI_OK, CFI_RBP, true, -8, 0, CFI_RBX, SAME, AT_CFA(-8) },
+	{ "CFA from memory", P(0x0f, 3, 0x76, 0x78, 0x06), 0, CFI_OK, CFI_RBP, true, -8, 0, CFI_RBX,
+	  SAME, AT_CFA(-8) },
 	/* gcc, stack realigned: rbx at rbp - 16 */
-	{ "saved at rbp - 16", P(0x10, 3, 2, 0x76, 0x70), 0, CFI_OK, CFI_RSP, false, 8, 0, CFI_RBX, { CFI_AT_REG, CFI_RBP, 0, -16 },
+	{ "saved at rbp - 16",
+	  P(0x10, 3, 2, 0x76, 0x70),
+	  0,
+	  CFI_OK,
+	  CFI_RSP,
+	  false,
+	  8,
+	  0,
+	  CFI_RBX,
+	  { CFI_AT_REG, CFI_RBP, 0, -16 },
 	  AT_CFA(-8) },
 	/* glibc, __restore_rt: rsp is the word at rsp + 160 */
-	{ "signal frame", P(0x0f, 4, 0x77, 0xa0, 1, 0x06, 0x10, 16, 3, 0x77, 0xa8, 1), 0, CFI_OK, CFI_RSP, true, 160, 0, CFI_RBX,
-	  SAME, { CFI_AT_REG, CFI_RSP, 0, 168 } },
+	{ "signal frame",
+	  P(0x0f, 4, 0x77, 0xa0, 1, 0x06, 0x10, 16, 3, 0x77, 0xa8, 1),
+	  0,
+	  CFI_OK,
+	  CFI_RSP,
+	  true,
+	  160,
+	  0,
+	  CFI_RBX,
+	  SAME,
+	  { CFI_AT_REG, CFI_RSP, 0, 168 } },
 	/* binutils, .plt: rsp + 8 + ((rip & 15) >= 11) << 3 */
-	{ "PLT, before the push", P(0x0f, 11, 0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22), 5, CFI_OK, CFI_RSP, false,
-	  8, 0, CFI_RBX, SAME, AT_CFA(-8) },
-	{ "PLT, behind the push", P(0x0f, 11, 0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22), 11, CFI_OK, CFI_RSP,
+	{ "PLT, before the push",
+	  P(0x0f, 11, 0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22), 5, CFI_OK,
+	  CFI_RSP, false, 8, 0, CFI_RBX, SAME, AT_CFA(-8) },
+	{ "PLT, behind the push",
+	  P(0x0f, 11, 0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22), 11, CFI_OK,
+	  CFI_RSP, false, 16, 0, CFI_RBX, SAME, AT_CFA(-8) },
+	{ "CFA in r10, but only before", P(0x0c, 10, 0, 0x41, 0x0c, 6, 16), 1, CFI_OK, CFI_RBP,
 	  false, 16, 0, CFI_RBX, SAME, AT_CFA(-8) },
-	{ "CFA in r10, but only before", P(0x0c, 10, 0, 0x41, 0x0c, 6, 16), 1, CFI_OK, CFI_RBP, false, 16, 0, CFI_RBX, SAME,
-	  AT_CFA(-8) },
-	{ "CFA in r10", P(0x0c, 10, 0, 0x41, 0x0c, 6, 16), 0, CFI_TOO_HARD, 0, false, 0, 0, 0, SAME, SAME },
-	{ "double dereference", P(0x0f, 4, 0x76, 0, 0x06, 0x06), 0, CFI_TOO_HARD, 0, false, 0, 0, 0, SAME, SAME },
+	{ "CFA in r10", P(0x0c, 10, 0, 0x41, 0x0c, 6, 16), 0, CFI_TOO_HARD, 0, false, 0, 0, 0, SAME,
+	  SAME },
+	{ "double dereference", P(0x0f, 4, 0x76, 0, 0x06, 0x06), 0, CFI_TOO_HARD, 0, false, 0, 0, 0,
+	  SAME, SAME },
 	{ "unknown operation", P(0x3f), 0, CFI_TOO_HARD, 0, false, 0, 0, 0, SAME, SAME },
 	/* what no compiler writes */
 	{ "restore without remember", P(0x0b), 0, CFI_CORRUPT, 0, false, 0, 0, 0, SAME, SAME },
-	{ "17 states remembered", P(10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10), 0, CFI_TOO_HARD, 0, false, 0,
-	  0, 0, SAME, SAME },
-	{ "expression beyond the end", P(0x0f, 0x40, 0x77), 0, CFI_CORRUPT, 0, false, 0, 0, 0, SAME, SAME },
+	{ "17 states remembered",
+	  P(10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10), 0, CFI_TOO_HARD, 0,
+	  false, 0, 0, 0, SAME, SAME },
+	{ "expression beyond the end", P(0x0f, 0x40, 0x77), 0, CFI_CORRUPT, 0, false, 0, 0, 0, SAME,
+	  SAME },
 	{ "empty expression", P(0x0f, 0), 0, CFI_CORRUPT, 0, false, 0, 0, 0, SAME, SAME },
 	{ "operand from nowhere", P(0x0f, 1, 0x06), 0, CFI_CORRUPT, 0, false, 0, 0, 0, SAME, SAME },
-	{ "17 operands", P(0x0f, 17, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30),
+	{ "17 operands",
+	  P(0x0f, 17, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30, 0x30,
+	    0x30, 0x30, 0x30, 0x30),
 	  0, CFI_TOO_HARD, 0, false, 0, 0, 0, SAME, SAME },
-	{ "offset of 2^40", P(0x0e, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20), 0, CFI_CORRUPT, 0, false, 0, 0, 0, SAME, SAME },
-	{ "LEB128 without end", P(0x0e, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff), 0, CFI_CORRUPT, 0,
-	  false, 0, 0, 0, SAME, SAME },
+	{ "offset of 2^40", P(0x0e, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20), 0, CFI_CORRUPT, 0, false,
+	  0, 0, 0, SAME, SAME },
+	{ "LEB128 without end",
+	  P(0x0e, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff), 0,
+	  CFI_CORRUPT, 0, false, 0, 0, 0, SAME, SAME },
 };
 
 struct image_parts {
@@ -118,8 +183,8 @@ static enum cfi_status row_of(struct image_parts *p, uint64_t pc, struct cfi_row
 static void assert_rule(const char *name, struct cfi_rule got, struct cfi_rule want)
 {
 	if (got.place != want.place || got.reg != want.reg || got.off != want.off)
-		fail_msg("%s: rule %u reg %u off %d, expected %u %u %d", name, got.place, got.reg, got.off, want.place, want.reg,
-			 want.off);
+		fail_msg("%s: rule %u reg %u off %d, expected %u %u %d", name, got.place, got.reg,
+			 got.off, want.place, want.reg, want.off);
 }
 
 static void test_programs(void **state)
@@ -134,9 +199,10 @@ static void test_programs(void **state)
 			fail_msg("%s: status %d, expected %d", c->name, status, c->status);
 		if (status != CFI_OK)
 			continue;
-		if (row.cfa_reg != c->cfa_reg || row.cfa_deref != c->cfa_deref || row.cfa_off != c->cfa_off ||
-		    row.cfa_off2 != c->cfa_off2)
-			fail_msg("%s: CFA reg %u %s%d+%d", c->name, row.cfa_reg, row.cfa_deref ? "*" : "", row.cfa_off, row.cfa_off2);
+		if (row.cfa_reg != c->cfa_reg || row.cfa_deref != c->cfa_deref ||
+		    row.cfa_off != c->cfa_off || row.cfa_off2 != c->cfa_off2)
+			fail_msg("%s: CFA reg %u %s%d+%d", c->name, row.cfa_reg,
+				 row.cfa_deref ? "*" : "", row.cfa_off, row.cfa_off2);
 		assert_rule(c->name, row.rules[c->reg], c->rule);
 		assert_rule(c->name, row.rules[CFI_RIP], c->rip);
 	}
@@ -153,7 +219,8 @@ static void test_outside(void **state)
 	assert_int_equal(row_of(&p, CODE + CODE_BYTES - 1, &row), CFI_OK);
 }
 
-/* A header without a table, or with one of an encoding that is not read directly: .eh_frame itself is gone through. */
+/* A header without a table, or with one of an encoding that is not read directly: .eh_frame itself
+ * is gone through. */
 static void test_scan(void **state)
 {
 	static const uint8_t program[] = { 0x0e, 40 }, encodings[] = { 0xff, 0x0c, 0x3c };
@@ -169,7 +236,8 @@ static void test_scan(void **state)
 static void test_lying_lengths(void **state)
 {
 	static const uint8_t nop = 0;
-	static const uint32_t lengths[] = { 1, 3, 0x7fffffff, 0xfffffff0, 0xffffffff, CFI_MAX_ENTRY_BYTES + 1 };
+	static const uint32_t lengths[] = { 1,          3,          0x7fffffff,
+					    0xfffffff0, 0xffffffff, CFI_MAX_ENTRY_BYTES + 1 };
 	struct image_parts p;
 	struct cfi_row row;
 	for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
@@ -192,10 +260,12 @@ static void test_lying_lengths(void **state)
 	assert_int_equal(row_of(&p, CODE, &row), CFI_OK);
 }
 
-/* Every byte of an image set to every of these: whatever comes, it comes back, within the bytes (ASan watches). */
+/* Every byte of an image set to every of these: whatever comes, it comes back, within the bytes
+ * (ASan watches). */
 static void test_damage(void **state)
 {
-	static const uint8_t program[] = { 0x41, 0x0e, 16, 0x86, 2, 0x43, 0x0d, 6, 0x0a, 0x0f, 3, 0x76, 0x78, 0x06, 0x0b };
+	static const uint8_t program[] = { 0x41, 0x0e, 16, 0x86, 2,    0x43, 0x0d, 6,
+					   0x0a, 0x0f, 3,  0x76, 0x78, 0x06, 0x0b };
 	static const uint8_t values[] = { 0, 1, 0x7f, 0x80, 0xff };
 	struct image_parts p, damaged;
 	struct cfi_row row;
@@ -212,7 +282,8 @@ static void test_damage(void **state)
 		}
 	}
 	assert_true(n_changed > 50); /* most of the bytes matter */
-	/* Cut off anywhere before the header's pointer to .eh_frame; behind it the table can be made again. */
+	/* Cut off anywhere before the header's pointer to .eh_frame; behind it the table can be
+	 * made again. */
 	for (size_t n = 0; n < (size_t)(p.hdr - p.b.address) + 8; n++) {
 		damaged = p;
 		damaged.b.n = n;
@@ -221,7 +292,8 @@ static void test_damage(void **state)
 }
 
 /* A program as an evaluator has, of the steps that compilers take, by a generator of its own. */
-static size_t make_big(uint8_t *to, size_t cap, uint32_t seed, unsigned max_states, bool with_expression)
+static size_t make_big(uint8_t *to, size_t cap, uint32_t seed, unsigned max_states,
+		       bool with_expression)
 {
 	size_t n = 0;
 	unsigned n_states = 0;
@@ -242,17 +314,21 @@ static size_t make_big(uint8_t *to, size_t cap, uint32_t seed, unsigned max_stat
 		case 4: to[n++] = 2, to[n++] = v; break;
 		/* def_cfa rbp, rsp */
 		case 5: to[n++] = 0x0c, to[n++] = v & 1 ? 6 : 7, to[n++] = 16; break;
-		case 6: case 7:
+		case 6:
+		case 7:
 			if (n_states < max_states)
 				n_states++, to[n++] = 0x0a;
 			break;
-		case 8: case 9:
+		case 8:
+		case 9:
 			if (n_states)
 				n_states--, to[n++] = 0x0b;
 			break;
 		case 10: /* a PLT's: what it says depends on the pc */
 			if (with_expression && n > cap / 2) {
-				static const uint8_t plt[] = { 0x0f, 11, 0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22 };
+				static const uint8_t plt[] = { 0x0f, 11,   0x77, 8,    0x80,
+							       0,    0x3f, 0x1a, 0x3b, 0x2a,
+							       0x33, 0x24, 0x22 };
 				memcpy(to + n, plt, sizeof(plt));
 				n += sizeof(plt);
 				with_expression = false;
@@ -274,17 +350,23 @@ static void test_marks(void **state)
 		size_t n_bytes;
 		unsigned max_states;
 		bool with_expression;
-	} kinds[] = { { 560, 1, false }, { 4000, 1, false }, { 4000, 4, false }, { 4000, 1, true }, { 40000, 2, false } };
+	} kinds[] = { { 560, 1, false },
+		      { 4000, 1, false },
+		      { 4000, 4, false },
+		      { 4000, 1, true },
+		      { 40000, 2, false } };
 	enum { BIG_CODE = 1 << 20, LOOKUPS = 1000 };
 	for (size_t i = 0; i < ARRAY_LEN(kinds) * 3; i++) {
 		size_t kind = i % ARRAY_LEN(kinds);
 		uint8_t *program = malloc(kinds[kind].n_bytes);
 		struct builder *b = calloc(1, sizeof(*b));
 		assert_true(program && b && kinds[kind].n_bytes + 200 < sizeof(b->bytes));
-		size_t n = make_big(program, kinds[kind].n_bytes, (uint32_t)i + 1, kinds[kind].max_states, kinds[kind].with_expression);
+		size_t n = make_big(program, kinds[kind].n_bytes, (uint32_t)i + 1,
+				    kinds[kind].max_states, kinds[kind].with_expression);
 		b->address = 0x20000;
 		uint64_t start = CODE;
-		size_t cie = build_cie(b, false), fde = build_fde(b, cie, CODE, BIG_CODE, program, n);
+		size_t cie = build_cie(b, false),
+		       fde = build_fde(b, cie, CODE, BIG_CODE, program, n);
 		build_u32(b, 0);
 		uint64_t hdr = build_header(b, cie, &start, &fde, 1, 0x3b);
 		struct mem_reader m = builder_reader(b);
@@ -295,7 +377,8 @@ static void test_marks(void **state)
 		uint32_t seed = (uint32_t)i, n_rows = 0;
 		for (unsigned k = 0; k < LOOKUPS; k++) {
 			seed = seed * 1664525u + 1013904223u;
-			uint64_t at = CODE + (seed >> 8) % (uint32_t)(k % 8 ? n * 12 : BIG_CODE + 2);
+			uint64_t at = CODE +
+				      (seed >> 8) % (uint32_t)(k % 8 ? n * 12 : BIG_CODE + 2);
 			struct cfi_row got = { 0 }, want = { 0 };
 			enum cfi_status status = cfi_row_find(&m, &t, at, at + 1, &kept, &got);
 			assert_int_equal(cfi_fde_read(&m, b->address + fde, &other, &f), CFI_OK);
@@ -316,8 +399,9 @@ static void test_marks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_programs), cmocka_unit_test(test_outside),       cmocka_unit_test(test_scan),
-		cmocka_unit_test(test_lying_lengths), cmocka_unit_test(test_damage), cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_programs), cmocka_unit_test(test_outside),
+		cmocka_unit_test(test_scan),     cmocka_unit_test(test_lying_lengths),
+		cmocka_unit_test(test_damage),   cmocka_unit_test(test_marks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

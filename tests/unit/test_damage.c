@@ -1,6 +1,7 @@
 /*
- * Captures cut short, damaged, made by an enemy, still being written, or on a full disk: all complete blocks or a clear error,
- * never a crash, a hang or unbounded memory. What is shown of a damaged file is right or blank, never wrong.
+ * Captures cut short, damaged, made by an enemy, still being written, or on a full disk: all
+ * complete blocks or a clear error, never a crash, a hang or unbounded memory. What is shown of a
+ * damaged file is right or blank, never wrong.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -61,15 +62,18 @@ static struct truth truth_of(const char *name)
 {
 	struct trace *t;
 	must(trace_open(name, NULL, &t));
-	struct truth truth = { calloc(trace_n_events(t) + 1, sizeof(struct event)), trace_n_events(t) };
+	struct truth truth = { calloc(trace_n_events(t) + 1, sizeof(struct event)),
+			       trace_n_events(t) };
 	for (uint64_t i = 0; i < truth.n; i++)
 		assert_true(trace_event(t, i, &truth.events[i]));
 	trace_close(t);
 	return truth;
 }
 
-/* Open, look at `every`-th row: right or blank. Returns how many events there are; errors must have a message. */
-static uint64_t check(const uint8_t *p, size_t n, const struct truth *truth, uint64_t every, uint64_t *ret_blank)
+/* Open, look at `every`-th row: right or blank. Returns how many events there are; errors must have
+ * a message. */
+static uint64_t check(const uint8_t *p, size_t n, const struct truth *truth, uint64_t every,
+		      uint64_t *ret_blank)
 {
 	struct trace *t;
 	struct err *err = trace_open_fd(memory_file(p, n), "test.avc", NULL, &t);
@@ -88,7 +92,8 @@ static uint64_t check(const uint8_t *p, size_t n, const struct truth *truth, uin
 			continue;
 		}
 		const struct event *real = &truth->events[i];
-		if (e.time_ns != real->time_ns || e.name != real->name || e.thread != real->thread || e.flags != real->flags ||
+		if (e.time_ns != real->time_ns || e.name != real->name ||
+		    e.thread != real->thread || e.flags != real->flags ||
 		    (e.args && e.args != real->args) || (e.stack && e.stack != real->stack))
 			fail_msg("row %llu is wrong", (unsigned long long)i);
 	}
@@ -120,7 +125,8 @@ static void cut_at_every_byte(void **state)
 			flushed++;
 		uint64_t got = check(file.p, n, &truth, 1, &blank);
 		assert_int_equal(blank, 0);
-		assert_true(got == (flushed < 0 ? 0 : n_events[flushed]) || (flushed + 1 < 12 && got == n_events[flushed + 1]));
+		assert_true(got == (flushed < 0 ? 0 : n_events[flushed]) ||
+			    (flushed + 1 < 12 && got == n_events[flushed + 1]));
 	}
 	free(file.p);
 	free(truth.events);
@@ -254,7 +260,8 @@ static void lies(void **state)
 	free(file.p);
 }
 
-/* A process writes and is killed at some moment; another follows. Every event is seen once, and what was flushed stays. */
+/* A process writes and is killed at some moment; another follows. Every event is seen once, and
+ * what was flushed stays. */
 static void writer_killed(void **state)
 {
 	uint64_t seed = 99;
@@ -283,7 +290,8 @@ static void writer_killed(void **state)
 		struct trace *t;
 		struct trace_change change;
 		must(trace_open(path, NULL, &t));
-		uint64_t seen = trace_n_events(t), deadline = 2000000 + test_random(&seed) % 60000000;
+		uint64_t seen = trace_n_events(t),
+			 deadline = 2000000 + test_random(&seed) % 60000000;
 		struct timespec start, now;
 		clock_gettime(CLOCK_MONOTONIC, &start);
 		bool killed = false;
@@ -301,7 +309,8 @@ static void writer_killed(void **state)
 			if (killed && change.n_events == 0)
 				break;
 			clock_gettime(CLOCK_MONOTONIC, &now);
-			uint64_t passed = (uint64_t)(now.tv_sec - start.tv_sec) * 1000000000u + (uint64_t)(now.tv_nsec - start.tv_nsec);
+			uint64_t passed = (uint64_t)(now.tv_sec - start.tv_sec) * 1000000000u +
+					  (uint64_t)(now.tv_nsec - start.tv_nsec);
 			if (!killed && passed > deadline) {
 				kill(pid, SIGKILL);
 				waitpid(pid, NULL, 0);
@@ -334,7 +343,8 @@ static void disk_full(void **state)
 			struct err *err = writer_flush(w);
 			if (err) {
 				n_errors++;
-				hinted = err->hint && strstr(err->hint, "kept") && strstr(err->message, path);
+				hinted = err->hint && strstr(err->hint, "kept") &&
+					 strstr(err->message, path);
 				err_destroy(err);
 			}
 		}
@@ -354,7 +364,8 @@ static void disk_full(void **state)
 	trace_close(t);
 }
 
-/* A real disk that is full: a small tmpfs in a mount namespace of the child's own. Only root can have one. */
+/* A real disk that is full: a small tmpfs in a mount namespace of the child's own. Only root can
+ * have one. */
 static void small_disk(void **state)
 {
 	char folder[] = "/tmp/auditview-disk-XXXXXX", name[64];
@@ -362,7 +373,8 @@ static void small_disk(void **state)
 	snprintf(name, sizeof(name), "%s/x.avc", folder);
 	pid_t pid = fork();
 	if (pid == 0) {
-		if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+		if (unshare(CLONE_NEWNS) != 0 ||
+		    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
 		    mount("auditview", folder, "tmpfs", 0, "size=256k") != 0)
 			_exit(77);
 		struct writer *w = test_writer(name);
@@ -378,7 +390,8 @@ static void small_disk(void **state)
 		if (err || trace_open(name, NULL, &t))
 			_exit(2);
 		struct event e;
-		bool whole = trace_n_events(t) >= 3000 && trace_n_bytes_cut(t) == 0 && trace_event(t, trace_n_events(t) - 1, &e) && e.name;
+		bool whole = trace_n_events(t) >= 3000 && trace_n_bytes_cut(t) == 0 &&
+			     trace_event(t, trace_n_events(t) - 1, &e) && e.name;
 		_exit(whole ? 0 : 3);
 	}
 	int status;
@@ -392,9 +405,13 @@ static void small_disk(void **state)
 
 static void cannot_write(void **state)
 {
-	static const struct { const char *name; const char *says; } rows[] = {
-		{ "/nonexistent/x.avc", "cannot create /nonexistent/x.avc" }, { "/", "cannot write /" },
-		{ "/proc/self/x.avc", "cannot create /proc/self/x.avc" }, { "/dev/full", "cannot write to /dev/full" } };
+	static const struct {
+		const char *name;
+		const char *says;
+	} rows[] = { { "/nonexistent/x.avc", "cannot create /nonexistent/x.avc" },
+		     { "/", "cannot write /" },
+		     { "/proc/self/x.avc", "cannot create /proc/self/x.avc" },
+		     { "/dev/full", "cannot write to /dev/full" } };
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct writer *w;
 		struct writer_options o = { .creator = "test" };
@@ -454,7 +471,8 @@ static void replaced_or_shortened(void **state)
 	writer_destroy(w);
 }
 
-/* A block that is found broken only when it is wanted is said once, and counted once however often it is wanted. */
+/* A block that is found broken only when it is wanted is said once, and counted once however often
+ * it is wanted. */
 static void damage_found_late(void **state)
 {
 	big_write(true);
@@ -490,9 +508,15 @@ static void damage_found_late(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(cut_at_every_byte), cmocka_unit_test(cut_at_random), cmocka_unit_test(damaged_at_random),
-		cmocka_unit_test(lies), cmocka_unit_test(writer_killed), cmocka_unit_test(disk_full), cmocka_unit_test(small_disk),
-		cmocka_unit_test(cannot_write), cmocka_unit_test(replaced_or_shortened),
+		cmocka_unit_test(cut_at_every_byte),
+		cmocka_unit_test(cut_at_random),
+		cmocka_unit_test(damaged_at_random),
+		cmocka_unit_test(lies),
+		cmocka_unit_test(writer_killed),
+		cmocka_unit_test(disk_full),
+		cmocka_unit_test(small_disk),
+		cmocka_unit_test(cannot_write),
+		cmocka_unit_test(replaced_or_shortened),
 		cmocka_unit_test(damage_found_late),
 	};
 	test_path(path, sizeof(path), "damage");

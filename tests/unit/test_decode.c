@@ -1,5 +1,6 @@
 /*
- * test_decode: what a decoder keeps of threads: those that live, and those whose last records may still come.
+ * test_decode: what a decoder keeps of threads: those that live, and those whose last records may
+ * still come.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,17 +14,18 @@
 #include "recorder/decode.h"
 
 #define N_THREADS 20000u
-#define N_ALIVE 50u
+#define N_ALIVE   50u
 
 struct world {
 	struct writer *writer;
 	struct decoder *decoder;
-	uint32_t first_alive;  /* thread ids below it have ended; 0: none */
-	unsigned n_names;      /* asked for */
+	uint32_t first_alive; /* thread ids below it have ended; 0: none */
+	unsigned n_names;     /* asked for */
 	bool has_time;
 };
 
-static bool thread_name(void *ctx, uint32_t tid, uint32_t *ret_host_tid, uint32_t *ret_ns_tid, uint32_t *ret_name)
+static bool thread_name(void *ctx, uint32_t tid, uint32_t *ret_host_tid, uint32_t *ret_ns_tid,
+			uint32_t *ret_name)
 {
 	*ret_ns_tid = tid;
 	struct world *w = ctx;
@@ -46,8 +48,12 @@ static void world_init(struct world *w, bool can_tell)
 	struct process_info process = { .pid = 1, .exit_status = -1 };
 	*w = (struct world){ .has_time = true };
 	assert_null(writer_open("/dev/null", &options, &w->writer));
-	struct decoder_options o = { .writer = w->writer, .minor = 12, .process = writer_process(w->writer, &process),
-				     .thread_name = thread_name, .thread_is_over = can_tell ? thread_is_over : NULL, .ctx = w };
+	struct decoder_options o = { .writer = w->writer,
+				     .minor = 12,
+				     .process = writer_process(w->writer, &process),
+				     .thread_name = thread_name,
+				     .thread_is_over = can_tell ? thread_is_over : NULL,
+				     .ctx = w };
 	assert_null(decoder_create(&o, &w->decoder));
 }
 
@@ -63,8 +69,12 @@ static void raise_event(struct world *w, uint32_t tid)
 		struct record_event e;
 		char name[8];
 		uint8_t args[8];
-	} r = { .e = { .r = { .size = sizeof(r), .type = RECORD_EVENT }, .tid = tid, .name_bytes = 3, .args_bytes = 3 },
-		.name = "x.y", .args = { VALUE_TUPLE, 0, 0 } };
+	} r = { .e = { .r = { .size = sizeof(r), .type = RECORD_EVENT },
+		       .tid = tid,
+		       .name_bytes = 3,
+		       .args_bytes = 3 },
+		.name = "x.y",
+		.args = { VALUE_TUPLE, 0, 0 } };
 	uint64_t before = decoder_n_events(w->decoder);
 	decoder_event(w->decoder, &r.e.r, sizeof(r), tid);
 	assert_int_equal(decoder_n_events(w->decoder), before + 1);
@@ -86,7 +96,8 @@ static void test_short_threads(void **state)
 	world_fini(&w);
 }
 
-/* An ended thread whose records are still in the ring keeps its line, and so its place in the capture. */
+/* An ended thread whose records are still in the ring keeps its line, and so its place in the
+ * capture. */
 static void test_undrained(void **state)
 {
 	struct world w;
@@ -106,7 +117,8 @@ static void test_undrained(void **state)
 	world_fini(&w);
 }
 
-/* The first refresh that sees it ended may be the one that is told all is drained: that was before. */
+/* The first refresh that sees it ended may be the one that is told all is drained: that was before.
+ */
 static void test_ended_meanwhile(void **state)
 {
 	struct world w;
@@ -134,7 +146,8 @@ static void test_unknown_ends(void **state)
 	world_fini(&w);
 }
 
-/* A name that there was no time for is asked for later, as often as if it had never been asked for. */
+/* A name that there was no time for is asked for later, as often as if it had never been asked for.
+ */
 static void test_no_time(void **state)
 {
 	struct world w;
@@ -159,8 +172,9 @@ static void test_no_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_short_threads), cmocka_unit_test(test_undrained), cmocka_unit_test(test_ended_meanwhile),
-		cmocka_unit_test(test_unknown_ends), cmocka_unit_test(test_no_time),
+		cmocka_unit_test(test_short_threads),   cmocka_unit_test(test_undrained),
+		cmocka_unit_test(test_ended_meanwhile), cmocka_unit_test(test_unknown_ends),
+		cmocka_unit_test(test_no_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* What is known is found; a dictionary with a limit forgets what nobody asks for, never mixes ids up, and its memory has a bound. */
+/* What is known is found; a dictionary with a limit forgets what nobody asks for, never mixes ids
+ * up, and its memory has a bound. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,7 +42,8 @@ static void the_unasked_for_goes(void **state)
 			assert_int_equal(dictionary_find(&d, key_of(0)), hot);
 			assert_int_equal(dictionary_find(&d, key_of(1u << 31)), alias);
 		}
-		/* what came lately is there, whatever the moment; looking makes it young, and is one more */
+		/* what came lately is there, whatever the moment; looking makes it young, and is
+		 * one more */
 		if (n > 2000)
 			assert_int_equal(dictionary_find(&d, key_of(n - 900)), n - 900 + 2);
 		assert_true(d.young.mask < 4096 && d.elder.mask < 4096);
@@ -54,7 +56,8 @@ static void the_unasked_for_goes(void **state)
 	dictionary_fini(&d);
 }
 
-/* A key is in one generation or promoted into the other: what is found is always the latest id it was given. */
+/* A key is in one generation or promoted into the other: what is found is always the latest id it
+ * was given. */
 static void forgotten_and_known_again(void **state)
 {
 	struct dictionary d = { .n_slots_max = 2048 };
@@ -81,7 +84,9 @@ static void forgotten_and_known_again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(everything_stays), cmocka_unit_test(the_unasked_for_goes), cmocka_unit_test(forgotten_and_known_again),
+		cmocka_unit_test(everything_stays),
+		cmocka_unit_test(the_unasked_for_goes),
+		cmocka_unit_test(forgotten_and_known_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,8 @@ static void check_page(const char *page, unsigned width)
 			assert_true(page[i] >= ' ' && page[i] <= '~');
 		assert_true(n == 0 || page[n - 1] != ' ');
 		if (indent == 0 && n)
-			in_example = strncmp(page, "EXAMPLE", n) == 0 || strncmp(page, "WHAT THE CALL", 13) == 0;
+			in_example = strncmp(page, "EXAMPLE", n) == 0 ||
+				     strncmp(page, "WHAT THE CALL", 13) == 0;
 		if (n > width && !in_example && memchr(page + indent, ' ', n - indent))
 			fail_msg("%zu cells, %u are the most: %.*s", n, width, (int)n, page);
 		page += n + (page[n] == '\n');
@@ -47,16 +48,20 @@ static void test_every_page_is_well_formed(void **state)
 				check_page(strbuf_str(&page), widths[w]);
 				/* no rule of a table is left in it */
 				const char *lists = strstr(strbuf_str(&page), "In lists: ");
-				size_t n_lists = lists ? (size_t)(strstr(lists, "\n\n") - lists) : 0;
-				if (lists && (memchr(lists, '{', n_lists) || memchr(lists, '|', n_lists)))
-					fail_msg("%s: %.*s", catalog_events[i].name, (int)n_lists, lists);
+				size_t n_lists = lists ? (size_t)(strstr(lists, "\n\n") - lists)
+						       : 0;
+				if (lists &&
+				    (memchr(lists, '{', n_lists) || memchr(lists, '|', n_lists)))
+					fail_msg("%s: %.*s", catalog_events[i].name, (int)n_lists,
+						 lists);
 				strbuf_fini(&page);
 			}
 		}
 		for (size_t i = 0; i < n_api_calls; i++) {
 			struct strbuf page = { 0 };
 
-			assert_true(explain_api(&page, api_calls[i].api, strlen(api_calls[i].api), 0, widths[w]));
+			assert_true(explain_api(&page, api_calls[i].api, strlen(api_calls[i].api),
+						0, widths[w]));
 			assert_non_null(strstr(strbuf_str(&page), api_calls[i].call));
 			check_page(strbuf_str(&page), widths[w]);
 			strbuf_fini(&page);
@@ -77,7 +82,8 @@ static void test_a_page_says_what_is_known(void **state)
 
 	assert_true(explain_name(&page, "subprocess.Popen", 16, 0, 80));
 	assert_non_null(strstr(page.s, "    env          mapping or None\n"));
-	assert_non_null(strstr(page.s, "3.14, 3.15    subprocess.Popen, _posixsubprocess.fork_exec\n"));
+	assert_non_null(
+	    strstr(page.s, "3.14, 3.15    subprocess.Popen, _posixsubprocess.fork_exec\n"));
 	assert_non_null(strstr(page.s, "NOT SEEN\n"));
 	strbuf_clear(&page);
 	assert_true(explain_name(&page, "sys.set_asyncgen_hooks_firstiter", 32, 0, 80));

@@ -1,13 +1,12 @@
 /*
- * test_filter: how filters run: in slices, on a growing capture, for one row, from a cache; and what regular expressions
- * give away. What expressions mean is tested in tests/filter.
+ * test_filter: how filters run: in slices, on a growing capture, for one row, from a cache; and
+ * what regular expressions give away. What expressions mean is tested in tests/filter.
  */
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
-
 
 #include "base/attr.h"
 #include "capture_util.h"
@@ -90,7 +89,8 @@ static void test_same_every_way(void **state)
 			struct filter_run *r;
 			must(filter_run_create(t, f, cache, &r));
 			for (uint64_t row = 0; row < trace_n_events(t); row += 37)
-				assert_int_equal(filter_run_match(r, row), want[row / 64] >> (row & 63) & 1);
+				assert_int_equal(filter_run_match(r, row),
+						 want[row / 64] >> (row & 63) & 1);
 			double done = 0;
 			int n_steps = 0;
 			while (done < 1) {
@@ -100,11 +100,13 @@ static void test_same_every_way(void **state)
 				n_steps++;
 				assert_true(n_steps < 100000);
 			}
-			/* without any time: a chunk each, or less when values are met that nobody has judged */
+			/* without any time: a chunk each, or less when values are met that nobody
+			 * has judged */
 			assert_true(round ? n_steps == 3 : n_steps >= 3);
 			n_interrupted += n_steps > 3;
 			assert_int_equal(selection_count(filter_run_rows(r)), n);
-			assert_memory_equal(selection_words_get(filter_run_rows(r)), want, (trace_n_events(t) + 63) / 64 * 8);
+			assert_memory_equal(selection_words_get(filter_run_rows(r)), want,
+					    (trace_n_events(t) + 63) / 64 * 8);
 			filter_run_destroy(r);
 			filter_destroy(f);
 			free(want);
@@ -116,7 +118,8 @@ static void test_same_every_way(void **state)
 	unlink(path);
 }
 
-/* A reader beside a writer: after every flush the run goes on, and at the end it has what a fresh one has. */
+/* A reader beside a writer: after every flush the run goes on, and at the end it has what a fresh
+ * one has. */
 static void test_growing(void **state)
 {
 	char path[256];
@@ -149,7 +152,8 @@ static void test_growing(void **state)
 		must(filter_run_step(runs[i], UINT64_MAX, NULL));
 		assert_int_equal(filter_run_n_rows(runs[i]), trace_n_events(fresh));
 		assert_int_equal(selection_count(filter_run_rows(runs[i])), n);
-		assert_memory_equal(selection_words_get(filter_run_rows(runs[i])), want, (trace_n_events(fresh) + 63) / 64 * 8);
+		assert_memory_equal(selection_words_get(filter_run_rows(runs[i])), want,
+				    (trace_n_events(fresh) + 63) / 64 * 8);
 		free(want);
 		filter_run_destroy(runs[i]);
 		filter_destroy(filters[i]);
@@ -169,7 +173,8 @@ static void test_late_names(void **state)
 	write_random(w, 20000, 7, 0);
 	must(writer_flush(w));
 	struct trace *t = opened(path);
-	struct filter *f = compiled("thread == worker", t), *number = compiled("thread == 42 or tid == 42", t);
+	struct filter *f = compiled("thread == worker", t),
+		      *number = compiled("thread == 42 or tid == 42", t);
 	struct filter_run *r, *by_number;
 	must(filter_run_create(t, f, NULL, &r));
 	must(filter_run_create(t, number, NULL, &by_number));
@@ -196,8 +201,8 @@ static void test_late_names(void **state)
 	unlink(path);
 }
 
-/* Typing a text letter by letter with one cache finds what a fresh look finds; a longer one after a shorter one that was
- * only half worked out, too. */
+/* Typing a text letter by letter with one cache finds what a fresh look finds; a longer one after a
+ * shorter one that was only half worked out, too. */
 static void test_typing(void **state)
 {
 	static const char *const forms[] = { "args contains", "args ~" };
@@ -222,7 +227,8 @@ static void test_typing(void **state)
 				must(filter_run_step(r, 0, NULL));
 			else
 				must(filter_run_step(r, UINT64_MAX, NULL));
-			assert_memory_equal(selection_words_get(filter_run_rows(r)), want, filter_run_n_rows(r) / 8);
+			assert_memory_equal(selection_words_get(filter_run_rows(r)), want,
+					    filter_run_n_rows(r) / 8);
 			if (n % 3 != 1)
 				assert_int_equal(selection_count(filter_run_rows(r)), n_rows);
 			filter_run_destroy(r);
@@ -274,7 +280,9 @@ static void test_explain(void **state)
 /* Patterns that would need 2^30 steps end soon, match nothing, and say so. */
 static void test_hostile_regex(void **state)
 {
-	static const char *const patterns[] = { "^(a+)+$", "(x+x+)+y", "^(([a-z])+.)+[A-Z]([a-z])+$", "(.*)*(.*)*(.*)*(.*)*q", "(?:a|aa)+$" };
+	static const char *const patterns[] = { "^(a+)+$", "(x+x+)+y",
+						"^(([a-z])+.)+[A-Z]([a-z])+$",
+						"(.*)*(.*)*(.*)*(.*)*q", "(?:a|aa)+$" };
 	char subject[201];
 	memset(subject, 'a', 200);
 	subject[199] = '!';
@@ -342,7 +350,8 @@ static void test_required_literals(void **state)
 {
 	for (size_t i = 0; i < ARRAY_LEN(required); i++) {
 		struct regex *r;
-		struct err *err = regex_compile(required[i].pattern, strlen(required[i].pattern), NULL, 0, &r);
+		struct err *err = regex_compile(required[i].pattern, strlen(required[i].pattern),
+						NULL, 0, &r);
 		if (err) { /* the table has one that does not compile */
 			assert_string_equal(required[i].pattern, "abc(def|ghi");
 			err_destroy(err);
@@ -352,7 +361,8 @@ static void test_required_literals(void **state)
 		struct strbuf have = { 0 };
 		for (size_t k = 0; k < l->n; k++)
 			strbuf_addf(&have, "%s%s", k ? " " : l->is_caseless ? "~" : "", l->v[k].s);
-		assert_string_equal(strbuf_str(&have), required[i].literals ? required[i].literals : "");
+		assert_string_equal(strbuf_str(&have),
+				    required[i].literals ? required[i].literals : "");
 		strbuf_fini(&have);
 		regex_destroy(r);
 	}
@@ -361,8 +371,10 @@ static void test_required_literals(void **state)
 /* Random patterns on random texts: whatever matches has one of the literals in it. */
 static void test_literals_are_required(void **state)
 {
-	static const char *const parts[] = { "ab", "c", "(ab|c)", "(?:bc)?", "[ab]", ".", "a*", "b+", "c{2}", "\\.", "|", "^", "$", "(a)", "\\w",
-					     "(?i:a)", "bca", "a{0,2}", "(?=a)", "\\x61" };
+	static const char *const parts[] = { "ab",     "c",   "(ab|c)", "(?:bc)?", "[ab]",
+					     ".",      "a*",  "b+",     "c{2}",    "\\.",
+					     "|",      "^",   "$",      "(a)",     "\\w",
+					     "(?i:a)", "bca", "a{0,2}", "(?=a)",   "\\x61" };
 	uint64_t seed = 5;
 	struct regex_matcher *m;
 	must(regex_matcher_create(&m));
@@ -389,11 +401,14 @@ static void test_literals_are_required(void **state)
 				continue;
 			bool found = false;
 			for (size_t i = 0; i < l->n && !found; i++) {
-				struct scan_needle needle = scan_needle_make(l->v[i].s, l->v[i].n, l->is_caseless);
-				found = scan_find(&needle, (uint8_t *)subject, (uint8_t *)subject + n_subject) != NULL;
+				struct scan_needle needle = scan_needle_make(l->v[i].s, l->v[i].n,
+									     l->is_caseless);
+				found = scan_find(&needle, (uint8_t *)subject,
+						  (uint8_t *)subject + n_subject) != NULL;
 			}
 			if (!found)
-				fail_msg("/%s/ matches %.*s without its literals", pattern, (int)n_subject, subject);
+				fail_msg("/%s/ matches %.*s without its literals", pattern,
+					 (int)n_subject, subject);
 		}
 		regex_destroy(r);
 	}
@@ -409,7 +424,7 @@ static void test_scan(void **state)
 		char needle[8];
 		bool caseless = round % 2;
 		for (size_t i = 0; i < n; i++)
-			text[i] = (uint8_t)"abAB@`"[test_random(&seed) % 6];
+			text[i] = (uint8_t) "abAB@`"[test_random(&seed) % 6];
 		for (size_t i = 0; i < n_needle; i++)
 			needle[i] = "abAB@`"[test_random(&seed) % 6];
 		const uint8_t *want = NULL;
@@ -514,7 +529,14 @@ static void test_shown_values(void **state)
 
 static void test_quote(void **state)
 {
-	static const char *const texts[] = { "", "plain", "a \"b\" \\ \\n \\x41", "line\nbreak\ttab\r", "\x01\x7f", "\xe5\xa4\xa7", "'", "/x/" };
+	static const char *const texts[] = { "",
+					     "plain",
+					     "a \"b\" \\ \\n \\x41",
+					     "line\nbreak\ttab\r",
+					     "\x01\x7f",
+					     "\xe5\xa4\xa7",
+					     "'",
+					     "/x/" };
 	char path[256];
 	test_path(path, sizeof(path), "filter-quote");
 	struct writer *w = test_writer(path);
@@ -546,7 +568,8 @@ static void test_quote(void **state)
 	unlink(path);
 }
 
-/* text with | at the cursor, then what must be offered (in this order, others may stand between), or !what must not. */
+/* text with | at the cursor, then what must be offered (in this order, others may stand between),
+ * or !what must not. */
 static const char *const completions[][8] = {
 	{ "|", "event", "args", "open" },
 	{ "op|", "open" },
@@ -652,11 +675,14 @@ static void test_capture_filter(void **state)
 	static const struct {
 		const char *expression;
 		unsigned at;
-	} wrong[] = { { "@netwok", 1 }, { "open,/abc", 5 }, { "open exec", 4 }, { "open,sokcet", 5 }, { "improt", 0 }, { "!", 1 }, { "open,/(/", 7 }, { "/a/b", 3 } };
+	} wrong[] = { { "@netwok", 1 },     { "open,/abc", 5 }, { "open exec", 4 },
+		      { "open,sokcet", 5 }, { "improt", 0 },    { "!", 1 },
+		      { "open,/(/", 7 },    { "/a/b", 3 } };
 	for (size_t i = 0; i < ARRAY_LEN(captures); i++) {
 		struct capture_filter *f;
 		must(capture_filter_compile(captures[i].expression, &f));
-		if (capture_filter_wants(f, captures[i].name, strlen(captures[i].name)) != captures[i].wants)
+		if (capture_filter_wants(f, captures[i].name, strlen(captures[i].name)) !=
+		    captures[i].wants)
 			fail_msg("-e %s: %s", captures[i].expression, captures[i].name);
 		capture_filter_destroy(f);
 	}

@@ -73,11 +73,13 @@ static void exited(void *ctx, pid_t pid, int status)
 	*(int *)ctx = status;
 }
 
-/* A program that makes threads while it is visited would die of SIGTRAP: the list runs in one that follow has not heard of. */
+/* A program that makes threads while it is visited would die of SIGTRAP: the list runs in one that
+ * follow has not heard of. */
 static void a_thread_just_made_survives_a_list(void **state)
 {
 	(void)state;
-	struct shared *s = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct shared *s = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+				0);
 	assert_ptr_not_equal(s, MAP_FAILED);
 	pid_t pid = fork();
 	if (pid == 0)
@@ -86,7 +88,9 @@ static void a_thread_just_made_survives_a_list(void **state)
 
 	int status = 0, end = -1;
 	struct follow *f;
-	const struct follow_ops ops = { .at_entry = at_entry, .execed = execed, .forked = forked, .exited = exited };
+	const struct follow_ops ops = {
+		.at_entry = at_entry, .execed = execed, .forked = forked, .exited = exited
+	};
 	assert_null(follow_create(&ops, &end, &f));
 	assert_null(follow_seize(f, pid, false));
 	s->may_go = true;
@@ -107,14 +111,18 @@ static void a_thread_just_made_survives_a_list(void **state)
 	assert_null(maps_read(pid, &maps));
 	assert_null(maps_find_modules(maps, remote_mem_reader(mem)));
 	assert_null(remote_place_find(pid, mem, maps, RADDR(0), remote_stub_bytes(), &place));
-	const struct remote_target target = {
-		.pid = pid, .mem = mem, .maps = maps, .place = &place, .attached = true, .unloadable = &maps->modules[0]
-	};
+	const struct remote_target target = { .pid = pid,
+					      .mem = mem,
+					      .maps = maps,
+					      .place = &place,
+					      .attached = true,
+					      .unloadable = &maps->modules[0] };
 	struct remote_program program = { 0 };
 	struct remote_call_stats stats = { 0 };
 	uint64_t value = 0;
 	remote_program_add(&program, SYS_getpid, 0, 0, 0, 0, 0, 0);
-	assert_null(still_run(&target, &program, maker.pc, maker.pc + 1, PATIENCE_NS, &stats, &value));
+	assert_null(
+	    still_run(&target, &program, maker.pc, maker.pc + 1, PATIENCE_NS, &stats, &value));
 	assert_int_not_equal(stats.tid, pid);
 	for (unsigned i = 0; !s->n_done; i++) {
 		assert_true(end == -1 && i < ROUNDS);
@@ -160,19 +168,23 @@ static void *exec_here(void *ctx)
 	_exit(3);
 }
 
-/* A thread of ours that is ending keeps its process's exec from coming to an end, and that keeps us from the other threads. */
+/* A thread of ours that is ending keeps its process's exec from coming to an end, and that keeps us
+ * from the other threads. */
 static void an_exec_is_not_waited_for(void **state)
 {
 	(void)state;
-	static const unsigned long options[] = { 0, PTRACE_O_TRACEEXIT, PTRACE_O_TRACEEXIT | PTRACE_O_TRACEEXEC };
+	static const unsigned long options[] = { 0, PTRACE_O_TRACEEXIT,
+						 PTRACE_O_TRACEEXIT | PTRACE_O_TRACEEXEC };
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-		struct execing *s = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		struct execing *s = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+					 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 		assert_ptr_not_equal(s, MAP_FAILED);
 		pid_t pid = fork();
 		if (pid == 0) {
 			pthread_t one, two;
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			if (pthread_create(&one, NULL, wait_here, s) != 0 || pthread_create(&two, NULL, exec_here, s) != 0)
+			if (pthread_create(&one, NULL, wait_here, s) != 0 ||
+			    pthread_create(&two, NULL, exec_here, s) != 0)
 				_exit(3);
 			for (;;)
 				pause();
@@ -195,7 +207,8 @@ static void an_exec_is_not_waited_for(void **state)
 		assert_true(monotonic_ns() - begin < PATIENCE_NS);
 		err_destroy(err);
 		int status = 0;
-		for (unsigned k = 0; waitpid(pid, &status, WNOHANG | __WALL) != pid || !WIFEXITED(status); k++) {
+		for (unsigned k = 0;
+		     waitpid(pid, &status, WNOHANG | __WALL) != pid || !WIFEXITED(status); k++) {
 			assert_true(k < ROUNDS);
 			if (WIFSTOPPED(status))
 				err_destroy(ptrace_continue(pid, ptrace_signal_of(status)));
@@ -211,13 +224,15 @@ static void an_exec_is_not_waited_for(void **state)
 static void an_exec_that_does_not_end_is_given_up(void **state)
 {
 	(void)state;
-	struct execing *s = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct execing *s = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+				 0);
 	assert_ptr_not_equal(s, MAP_FAILED);
 	pid_t pid = fork();
 	if (pid == 0) {
 		pthread_t one, two;
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (pthread_create(&one, NULL, wait_here, s) != 0 || pthread_create(&two, NULL, exec_here, s) != 0)
+		if (pthread_create(&one, NULL, wait_here, s) != 0 ||
+		    pthread_create(&two, NULL, exec_here, s) != 0)
 			_exit(3);
 		for (;;)
 			pause();

@@ -63,7 +63,8 @@ static void put_attr(struct strbuf *b, const char *name)
 }
 
 /* s: text, b: bytes, i: int, n: None, t: text cut (full length, head), T: bytes cut, ?: unreadable,
- * a: list of texts up to NULL, h: (host, port), c: code object (name, file), o: object of type with text attribute name */
+ * a: list of texts up to NULL, h: (host, port), c: code object (name, file), o: object of type with
+ * text attribute name */
 static void put_args(struct strbuf *b, const char *kinds, va_list ap)
 {
 	put_container(b, VALUE_TUPLE, strlen(kinds), strlen(kinds));
@@ -73,13 +74,25 @@ static void put_args(struct strbuf *b, const char *kinds, va_list ap)
 		size_t n = 0;
 
 		switch (*kinds) {
-		case 's': s = va_arg(ap, const char *); put_text(b, VALUE_STR, s, strlen(s)); break;
-		case 'b': s = va_arg(ap, const char *); put_text(b, VALUE_BYTES, s, strlen(s)); break;
+		case 's':
+			s = va_arg(ap, const char *);
+			put_text(b, VALUE_STR, s, strlen(s));
+			break;
+		case 'b':
+			s = va_arg(ap, const char *);
+			put_text(b, VALUE_BYTES, s, strlen(s));
+			break;
 		case 'i': put_int(b, va_arg(ap, int)); break;
 		case 'n': strbuf_addc(b, VALUE_NONE); break;
 		case '?': strbuf_addc(b, VALUE_UNREADABLE); break;
-		case 't': n = (size_t)va_arg(ap, int); put_cut(b, VALUE_STR_CUT, n, va_arg(ap, const char *)); break;
-		case 'T': n = (size_t)va_arg(ap, int); put_cut(b, VALUE_BYTES_CUT, n, va_arg(ap, const char *)); break;
+		case 't':
+			n = (size_t)va_arg(ap, int);
+			put_cut(b, VALUE_STR_CUT, n, va_arg(ap, const char *));
+			break;
+		case 'T':
+			n = (size_t)va_arg(ap, int);
+			put_cut(b, VALUE_BYTES_CUT, n, va_arg(ap, const char *));
+			break;
 		case 'a':
 			while ((s = va_arg(ap, const char *))) {
 				put_text(&list, VALUE_STR, s, strlen(s));
@@ -145,12 +158,14 @@ static void test_readings(void **state)
 	check("fd 3 w", 0, "open", "isi", 3, "w", 0);
 	check("a.gz", 0, "os.remove", "si", "a.gz", -1);
 	check("a.gz in fd 8", 0, "os.remove", "si", "a.gz", 8);
-	check("/usr/bin/gzip -9 'a b' '$x'", 0, "subprocess.Popen", "sann", "/usr/bin/gzip", "/usr/bin/gzip", "-9", "a b", "$x", NULL);
+	check("/usr/bin/gzip -9 'a b' '$x'", 0, "subprocess.Popen", "sann", "/usr/bin/gzip",
+	      "/usr/bin/gzip", "-9", "a b", "$x", NULL);
 	check("gzip -9 a b", 0, "subprocess.Popen", "nsnn", "gzip -9 a b");
 	check("<module> of app.py", 0, "exec", "c", "<module>", "/srv/app.py");
 	check("main app.py:12", 0, "exec", "c", "main", "/srv/app.py");
 	check("work", 0, "_thread.start_new_thread", "onn", "function", "work");
-	check("CDLL libc.so.6 getpid", 0, "ctypes.dlsym", "os", "ctypes.CDLL", "libc.so.6", "getpid");
+	check("CDLL libc.so.6 getpid", 0, "ctypes.dlsym", "os", "ctypes.CDLL", "libc.so.6",
+	      "getpid");
 	check("builtins.ValueError", 0, "pickle.find_class", "ss", "builtins", "ValueError");
 	check("41 SIGTERM", 0, "os.kill", "ii", 41, 15);
 	check("a 0644", 0, "os.chmod", "sii", "a", 0644, -1);
@@ -179,9 +194,12 @@ static void test_hostile_values(void **state)
 
 static void test_width(void **state)
 {
-	check("/srv/…/settings.json r", 24, "open", "ssi", "/srv/shop/config/live/settings.json", "r", 0);
-	check("/srv/…/live/settings.json r", 28, "open", "ssi", "/srv/shop/config/live/settings.json", "r", 0);
-	check("/srv/…/settings.js…", 19, "open", "ssi", "/srv/shop/config/live/settings.json", "r", 0);
+	check("/srv/…/settings.json r", 24, "open", "ssi", "/srv/shop/config/live/settings.json",
+	      "r", 0);
+	check("/srv/…/live/settings.json r", 28, "open", "ssi",
+	      "/srv/shop/config/live/settings.json", "r", 0);
+	check("/srv/…/settings.js…", 19, "open", "ssi", "/srv/shop/config/live/settings.json", "r",
+	      0);
 	check("http://127.0.0.1/…/7", 20, "webbrowser.open", "s", "http://127.0.0.1/orders/of/7");
 	check("rm -rf …", 8, "os.system", "b", "rm -rf /srv");
 	check("大…", 4, "os.system", "s", "大阪大阪");
@@ -197,7 +215,8 @@ static void test_width(void **state)
 	strbuf_fini(&path);
 }
 
-/* Bytes that are no value, under every gist: whatever happens, it ends, and only printable text comes out. */
+/* Bytes that are no value, under every gist: whatever happens, it ends, and only printable text
+ * comes out. */
 static void test_noise(void **state)
 {
 	uint32_t seed = 12345;
@@ -214,7 +233,8 @@ static void test_noise(void **state)
 		noise[0] = VALUE_TUPLE;
 		noise[1] = noise[2] = 4;
 		value_iter_init_bytes(&it, NULL, noise, sizeof(noise), NULL, 0);
-		gist_add(&gist, &catalog_events[(size_t)round % n_catalog_events], &it, (size_t)round % 60);
+		gist_add(&gist, &catalog_events[(size_t)round % n_catalog_events], &it,
+			 (size_t)round % 60);
 		for (size_t i = 0; i < gist.n; i++)
 			assert_true((unsigned char)gist.s[i] >= ' ' && gist.s[i] != 0x7f);
 		strbuf_fini(&gist);

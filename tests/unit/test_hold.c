@@ -1,5 +1,5 @@
-/* remote_call, still, ptrace: a thread that was held and let go is as it was: its options, its filter, its job-control stop, its
- * call; and what could not be done in it leaves it running. */
+/* remote_call, still, ptrace: a thread that was held and let go is as it was: its options, its
+ * filter, its job-control stop, its call; and what could not be done in it leaves it running. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,7 +36,7 @@ struct shared {
 	volatile uint64_t n_allowed, n_forbidden;
 	volatile bool is_over;
 	volatile bool is_handled; /* the handler of SIGUSR1, which is blocked, may return */
-	uint64_t blocked; /* a signal set as the kernel has it */
+	uint64_t blocked;         /* a signal set as the kernel has it */
 	/* of the children without a filter: may go on; times round, calls that ended early */
 	volatile uint64_t go, n_made, n_early;
 	int wakes[2]; /* a pipe that ends the wait of waits_main() */
@@ -60,7 +60,9 @@ static unsigned long options(void *ctx, pid_t tid)
 	return OPTIONS;
 }
 
-static const struct ptrace_watch watch = { .others = no_others, .reported = pass, .options = options };
+static const struct ptrace_watch watch = { .others = no_others,
+					   .reported = pass,
+					   .options = options };
 
 static void on_usr1(int signal)
 {
@@ -81,7 +83,8 @@ static NORETURN void child_main(struct shared *s)
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a check that fails ends the test */
 	signal(SIGUSR1, on_usr1);
 	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &s->blocked, NULL, sizeof(s->blocked));
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
 		_exit(3);
 	while (!s->is_over) {
 		if (syscall(SYS_getppid) > 0)
@@ -130,7 +133,8 @@ static void wait_for_count(volatile uint64_t *count)
 
 static void start(struct held *h, void (*run)(struct shared *s))
 {
-	struct shared *s = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct shared *s = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+				0);
 	assert_ptr_not_equal(s, MAP_FAILED);
 	s->blocked = 1ull << (SIGUSR1 - 1);
 	assert_int_equal(pipe(s->wakes), 0);
@@ -147,8 +151,11 @@ static void open_target(struct held *h)
 	assert_null(remote_mem_open(h->pid, &h->mem));
 	assert_null(maps_read(h->pid, &h->maps));
 	assert_null(maps_find_modules(h->maps, remote_mem_reader(h->mem)));
-	assert_null(remote_place_find(h->pid, h->mem, h->maps, RADDR(0), remote_stub_bytes(), &h->place));
-	h->target = (struct remote_target){ .pid = h->pid, .mem = h->mem, .maps = h->maps, .place = &h->place };
+	assert_null(
+	    remote_place_find(h->pid, h->mem, h->maps, RADDR(0), remote_stub_bytes(), &h->place));
+	h->target = (struct remote_target){
+		.pid = h->pid, .mem = h->mem, .maps = h->maps, .place = &h->place
+	};
 }
 
 static void set_up(struct held *h)
@@ -192,7 +199,8 @@ static void end(struct held *h)
 	close_target(h);
 }
 
-/* It reports the job-control stop that it is on its way to; left there, as a tracer that stays does. */
+/* It reports the job-control stop that it is on its way to; left there, as a tracer that stays
+ * does. */
 static void leave_stopped(const struct held *h)
 {
 	int status = 0;
@@ -235,7 +243,8 @@ static void keeps_options_and_filter(void **state)
 	end(&h);
 }
 
-/* Run a list in a thread that has been sent SIGSTOP: let go on it stops, and goes on with SIGCONT. */
+/* Run a list in a thread that has been sent SIGSTOP: let go on it stops, and goes on with SIGCONT.
+ */
 static void keeps_a_job_control_stop(void **state)
 {
 	(void)state;
@@ -250,7 +259,8 @@ static void keeps_a_job_control_stop(void **state)
 
 	uint64_t value = 0, count = h.shared->n_forbidden;
 	remote_program_add(&h.program, SYS_getpid, 0, 0, 0, 0, 0, 0);
-	assert_null(remote_call_run_stopped(h.pid, &h.target, &h.program, PATIENCE_NS, &h.stats, &value));
+	assert_null(
+	    remote_call_run_stopped(h.pid, &h.target, &h.program, PATIENCE_NS, &h.stats, &value));
 	assert_int_equal(value, 1);
 	assert_null(ptrace_continue(h.pid, 0));
 	assert_null(ptrace_wait_stop(h.pid, PATIENCE_NS, &status));
@@ -262,7 +272,8 @@ static void keeps_a_job_control_stop(void **state)
 	end(&h);
 }
 
-/* Ctrl-Z, a visit meanwhile, fg: the program would be held for ever, and not even SIGCONT would wake it. */
+/* Ctrl-Z, a visit meanwhile, fg: the program would be held for ever, and not even SIGCONT would
+ * wake it. */
 static void wakes_from_a_stop_in_which_it_was_visited(void **state)
 {
 	(void)state;
@@ -283,7 +294,8 @@ static void wakes_from_a_stop_in_which_it_was_visited(void **state)
 	end(&h);
 }
 
-/* A recorder that is not root: a sandboxed program whose filter may not be suspended would be held for ever. */
+/* A recorder that is not root: a sandboxed program whose filter may not be suspended would be held
+ * for ever. */
 static void runs_on_where_its_filter_may_not_be_suspended(void **state)
 {
 	(void)state;
@@ -300,7 +312,8 @@ static void runs_on_where_its_filter_may_not_be_suspended(void **state)
 	/* makes no call in its name */
 	struct err *looked = threads_check_outside(&h.target, NOWHERE, NOWHERE + 1, &outside);
 	remote_program_add(&h.program, SYS_getppid, 0, 0, 0, 0, 0, 0);
-	struct err *err = remote_call_run(&h.target, &h.program, NOWHERE, NOWHERE + 1, PATIENCE_NS, &h.stats, &value);
+	struct err *err = remote_call_run(&h.target, &h.program, NOWHERE, NOWHERE + 1, PATIENCE_NS,
+					  &h.stats, &value);
 	assert_int_equal(syscall(SYS_capset, &header, ours), 0);
 	assert_null(looked);
 	assert_true(outside);
@@ -312,7 +325,8 @@ static void runs_on_where_its_filter_may_not_be_suspended(void **state)
 	end(&h);
 }
 
-/* A signal handler that lasts comes in the middle of a list: the thread would stand at its next system call for ever. */
+/* A signal handler that lasts comes in the middle of a list: the thread would stand at its next
+ * system call for ever. */
 static void runs_on_after_a_list_that_took_too_long(void **state)
 {
 	(void)state;
@@ -324,7 +338,8 @@ static void runs_on_after_a_list_that_took_too_long(void **state)
 	assert_null(ptrace_detach(h.pid, 0));
 	h.target.attached = h.target.filtered = false;
 	h.target.unloadable = &h.maps->modules[0];
-	remote_program_add(&h.program, SYS_rt_sigprocmask, SIG_UNBLOCK, (uint64_t)&h.shared->blocked, 0, sizeof(h.shared->blocked), 0, 0);
+	remote_program_add(&h.program, SYS_rt_sigprocmask, SIG_UNBLOCK,
+			   (uint64_t)&h.shared->blocked, 0, sizeof(h.shared->blocked), 0, 0);
 	remote_program_add(&h.program, SYS_getpid, 0, 0, 0, 0, 0, 0);
 	/* blocked: it comes within the list, whose first call unblocks it */
 	assert_int_equal(kill(h.pid, SIGUSR1), 0);
@@ -346,7 +361,8 @@ static void runs_on_after_a_list_that_took_too_long(void **state)
 	end(&h);
 }
 
-/* A thread that waits when a sandboxed program is let go: its call would fail with EINTR, for no reason that the program knows. */
+/* A thread that waits when a sandboxed program is let go: its call would fail with EINTR, for no
+ * reason that the program knows. */
 static void a_call_begun_behind_the_list_goes_on(void **state)
 {
 	(void)state;
@@ -356,9 +372,11 @@ static void a_call_begun_behind_the_list_goes_on(void **state)
 	wait_for_count(&h.shared->n_made);
 	open_target(&h);
 	h.target.filtered = true;
-	remote_program_add(&h.program, REMOTE_FLAG(REMOTE_STORE), (uint64_t)&h.shared->go, 1, 0, 0, 0, 0);
+	remote_program_add(&h.program, REMOTE_FLAG(REMOTE_STORE), (uint64_t)&h.shared->go, 1, 0, 0,
+			   0, 0);
 	/* Without a mailbox it is stayed with for a quarter of this, while it comes to wait. */
-	struct err *err = remote_call_run(&h.target, &h.program, 0, 0, PATIENCE_NS / 2, &h.stats, &value);
+	struct err *err = remote_call_run(&h.target, &h.program, 0, 0, PATIENCE_NS / 2, &h.stats,
+					  &value);
 	if (err && err->code == ERR_DENIED)
 		kill_and_skip(&h, err);
 	assert_null(err);

@@ -35,18 +35,26 @@ static uint32_t text(struct book *b, const char *s)
 }
 
 /* The frame of a function, on top of the stack `below`. */
-static uint32_t call(struct book *b, uint32_t below, const char *file, const char *function, uint32_t line)
+static uint32_t call(struct book *b, uint32_t below, const char *file, const char *function,
+		     uint32_t line)
 {
-	struct frame_info f = { .kind = FRAME_PYTHON, .function = text(b, function), .file = text(b, file), .line = line };
+	struct frame_info f = { .kind = FRAME_PYTHON,
+				.function = text(b, function),
+				.file = text(b, file),
+				.line = line };
 
 	return writer_stack(b->w, below, writer_frame(b->w, &f));
 }
 
 /* arg: one text argument, NULL for none. */
-static void put_event(struct book *b, unsigned thread, const char *name, const char *arg, uint32_t stack)
+static void put_event(struct book *b, unsigned thread, const char *name, const char *arg,
+		      uint32_t stack)
 {
 	struct strbuf value = { 0 };
-	struct event_info e = { .time_ns = b->now_ns += 1000, .name = text(b, name), .thread = b->thread[thread], .stack = stack };
+	struct event_info e = { .time_ns = b->now_ns += 1000,
+				.name = text(b, name),
+				.thread = b->thread[thread],
+				.stack = stack };
 
 	strbuf_addc(&value, VALUE_TUPLE);
 	strbuf_addc(&value, arg ? 1 : 0);
@@ -63,7 +71,8 @@ static void put_event(struct book *b, unsigned thread, const char *name, const c
 
 static const char importlib[] = "<frozen importlib._bootstrap>";
 
-/* 0: a program that imports, opens, forks; 1: its forked child that becomes another Python; 2: a thread of the program. */
+/* 0: a program that imports, opens, forks; 1: its forked child that becomes another Python; 2: a
+ * thread of the program. */
 static void open_capture(struct book *b)
 {
 	struct writer_options options = { .creator = "test" };
@@ -71,10 +80,17 @@ static void open_capture(struct book *b)
 	strcpy(b->path, "/tmp/auditview-test-lesson-XXXXXX");
 	close(mkstemp(b->path));
 	assert_null(writer_open(b->path, &options, &b->w));
-	struct process_info first = { .pid = 100, .ppid = 1, .python_hex = 0x030c01f0, .exit_status = 0, .flags = PROCESS_LAUNCHED };
-	struct process_info second = { .pid = 101, .ppid = 100, .python_hex = 0x030c01f0, .flags = PROCESS_FORKED };
+	struct process_info first = { .pid = 100,
+				      .ppid = 1,
+				      .python_hex = 0x030c01f0,
+				      .exit_status = 0,
+				      .flags = PROCESS_LAUNCHED };
+	struct process_info second = {
+		.pid = 101, .ppid = 100, .python_hex = 0x030c01f0, .flags = PROCESS_FORKED
+	};
 	uint32_t p0 = writer_process(b->w, &first), p1 = writer_process(b->w, &second);
-	struct thread_info t0 = { .process = p0, .tid = 100 }, t1 = { .process = p1, .tid = 101 }, t2 = { .process = p0, .tid = 102 };
+	struct thread_info t0 = { .process = p0, .tid = 100 }, t1 = { .process = p1, .tid = 101 },
+			   t2 = { .process = p0, .tid = 102 };
 
 	b->thread[0] = writer_thread(b->w, &t0);
 	b->thread[1] = writer_thread(b->w, &t1);
@@ -85,42 +101,46 @@ static void write_capture(struct book *b)
 {
 	open_capture(b);
 	uint32_t site = call(b, 0, "/usr/lib/python3.12/site.py", "main", 3);
-	uint32_t module = call(b, 0, "/srv/app.py", "<module>", 1), later = call(b, 0, "/srv/app.py", "<module>", 9);
+	uint32_t module = call(b, 0, "/srv/app.py", "<module>", 1),
+		 later = call(b, 0, "/srv/app.py", "<module>", 9);
 	uint32_t loading = call(b, module, importlib, "_find_and_load", 20);
-	uint32_t inner = call(b, call(b, loading, importlib, "exec_module", 30), "/usr/lib/python3.12/json/__init__.py", "<module>", 4);
+	uint32_t inner = call(b, call(b, loading, importlib, "exec_module", 30),
+			      "/usr/lib/python3.12/json/__init__.py", "<module>", 4);
 	uint32_t load = call(b, later, "/srv/app.py", "load", 5);
 
-	put_event(b, 0, "import", "site", 0);                       /*  0 start-up */
-	put_event(b, 0, "exec", NULL, site);                        /*  1 start-up: not from C */
-	put_event(b, 0, "cpython.run_file", "/srv/app.py", 0);      /*  2 start-up */
+	put_event(b, 0, "import", "site", 0);                  /*  0 start-up */
+	put_event(b, 0, "exec", NULL, site);                   /*  1 start-up: not from C */
+	put_event(b, 0, "cpython.run_file", "/srv/app.py", 0); /*  2 start-up */
 	/*  3 start-up: linecache, as in 3.13 */
 	put_event(b, 0, "exec", NULL, site);
 	/*  4 start-up: the program itself */
 	put_event(b, 0, "exec", NULL, 0);
-	put_event(b, 0, "import", "json", module);                  /*  5 code */
-	put_event(b, 0, "open", "json.pyc", loading);               /*  6 code, of 5 */
-	put_event(b, 2, "open", "elsewhere", later);                /*  7 code, another thread */
-	put_event(b, 0, "import", "json.decoder", inner);           /*  8 code, of 5 */
-	put_event(b, 0, "open", "orders.json", load);               /*  9 code, of its own */
-	put_event(b, 0, "os.fork", NULL, later);                    /* 10 code */
-	put_event(b, 1, "os.exec", "python3", later);               /* 11 code, in the fork */
-	put_event(b, 1, "import", "encodings", 0);                  /* 12 start-up of the child */
+	put_event(b, 0, "import", "json", module);        /*  5 code */
+	put_event(b, 0, "open", "json.pyc", loading);     /*  6 code, of 5 */
+	put_event(b, 2, "open", "elsewhere", later);      /*  7 code, another thread */
+	put_event(b, 0, "import", "json.decoder", inner); /*  8 code, of 5 */
+	put_event(b, 0, "open", "orders.json", load);     /*  9 code, of its own */
+	put_event(b, 0, "os.fork", NULL, later);          /* 10 code */
+	put_event(b, 1, "os.exec", "python3", later);     /* 11 code, in the fork */
+	put_event(b, 1, "import", "encodings", 0);        /* 12 start-up of the child */
 	/* 13 code: how it was started */
 	put_event(b, 1, "cpython.run_command", "pass", 0);
-	put_event(b, 1, "exec", NULL, 0);                           /* 14 code */
+	put_event(b, 1, "exec", NULL, 0); /* 14 code */
 	/* 15 shut-down of the child */
 	put_event(b, 1, "cpython.PyInterpreterState_Clear", NULL, 0);
 	/* 16 code: a subinterpreter's end */
 	put_event(b, 0, "cpython.PyInterpreterState_Clear", NULL, later);
-	put_event(b, 0, "open", "last.json", load);                 /* 17 code */
+	put_event(b, 0, "open", "last.json", load);                   /* 17 code */
 	put_event(b, 0, "cpython.PyInterpreterState_Clear", NULL, 0); /* 18 shut-down */
-	put_event(b, 0, "cpython._PySys_ClearAuditHooks", NULL, 0); /* 19 shut-down */
+	put_event(b, 0, "cpython._PySys_ClearAuditHooks", NULL, 0);   /* 19 shut-down */
 	assert_null(writer_close(b->w));
 }
 
 static void test_what_a_program_caused_itself(void **state)
 {
-	static const uint8_t roles[] = { 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 2, 1, 1, 2, 2 };
+	static const uint8_t roles[] = {
+		0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 2, 1, 1, 2, 2
+	};
 	struct book b = { 0 };
 	struct trace *t;
 	struct own own;
@@ -151,15 +171,18 @@ static void test_imports_of_3_15(void **state)
 	double done;
 
 	open_capture(&b);
-	uint32_t first = call(&b, 0, "/srv/app.py", "<module>", 1), second = call(&b, 0, "/srv/app.py", "<module>", 2);
-	uint32_t looking = call(&b, first, importlib, "_find_and_load", 20), loading = call(&b, first, importlib, "_find_and_load", 25);
-	uint32_t module = call(&b, call(&b, loading, importlib, "exec_module", 30), "/usr/lib/python3.15/json/__init__.py", "<module>", 4);
+	uint32_t first = call(&b, 0, "/srv/app.py", "<module>", 1),
+		 second = call(&b, 0, "/srv/app.py", "<module>", 2);
+	uint32_t looking = call(&b, first, importlib, "_find_and_load", 20),
+		 loading = call(&b, first, importlib, "_find_and_load", 25);
+	uint32_t module = call(&b, call(&b, loading, importlib, "exec_module", 30),
+			       "/usr/lib/python3.15/json/__init__.py", "<module>", 4);
 	uint32_t nested = call(&b, module, importlib, "_find_and_load", 20);
 
-	put_event(&b, 0, "import", "json", looking);      /* 0 */
-	put_event(&b, 0, "open", "json.pyc", loading);    /* 1, of 0 */
+	put_event(&b, 0, "import", "json", looking);        /* 0 */
+	put_event(&b, 0, "open", "json.pyc", loading);      /* 1, of 0 */
 	put_event(&b, 0, "import", "json.decoder", nested); /* 2, of 0 */
-	put_event(&b, 0, "exec", NULL, loading);          /* 3, of 0 */
+	put_event(&b, 0, "exec", NULL, loading);            /* 3, of 0 */
 	/* 4: the next statement */
 	put_event(&b, 0, "import", "os", call(&b, second, importlib, "_find_and_load", 20));
 	/* 5, of 4 */
@@ -214,7 +237,9 @@ static void test_truths(void **state)
 	assert_null(trace_open(b.path, NULL, &t));
 	assert_null(own_make(t, &own));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct lesson_step s = { .kind = rows[i].kind, .arg = rows[i].arg, .truth_filter = rows[i].filter };
+		struct lesson_step s = { .kind = rows[i].kind,
+					 .arg = rows[i].arg,
+					 .truth_filter = rows[i].filter };
 		struct strbuf truth = { 0 };
 		struct err *err = lesson_truth(&s, t, &own, &truth);
 
@@ -236,16 +261,26 @@ static void test_answers(void **state)
 		const char *truth, *answer;
 		bool is_right;
 	} rows[] = {
-		{ LESSON_NUMBER, "24", "24", true },      { LESSON_NUMBER, "24", " 24 ", true },
-		{ LESSON_NUMBER, "24", "2", false },      { LESSON_NUMBER, "24", "4", false },
-		{ LESSON_NUMBER, "24", "", false },       { LESSON_GUESS, "24", "5", true },
-		{ LESSON_GUESS, "24", "many", false },    { LESSON_GUESS, "24", "", false },
-		{ LESSON_YES, "yes", "Y", true },         { LESSON_YES, "yes", "no", false },
-		{ LESSON_YES, "no", "n", true },          { LESSON_YES, "no", "none at all", false },
-		{ LESSON_FUNCTION, "load", "load()", true }, { LESSON_FUNCTION, "load", "oad", false },
-		{ LESSON_FUNCTION, "Shop.load", "load", true }, { LESSON_ARG, "/srv/.env", ".env", true },
-		{ LESSON_ARG, "/srv/.env", "\"/srv/.env\"", true }, { LESSON_ARG, "/srv/.env", "env", true },
-		{ LESSON_EVENT, "os.remove", "OS.Remove", true }, { LESSON_EVENT, "os.remove", "os.rename", false },
+		{ LESSON_NUMBER, "24", "24", true },
+		{ LESSON_NUMBER, "24", " 24 ", true },
+		{ LESSON_NUMBER, "24", "2", false },
+		{ LESSON_NUMBER, "24", "4", false },
+		{ LESSON_NUMBER, "24", "", false },
+		{ LESSON_GUESS, "24", "5", true },
+		{ LESSON_GUESS, "24", "many", false },
+		{ LESSON_GUESS, "24", "", false },
+		{ LESSON_YES, "yes", "Y", true },
+		{ LESSON_YES, "yes", "no", false },
+		{ LESSON_YES, "no", "n", true },
+		{ LESSON_YES, "no", "none at all", false },
+		{ LESSON_FUNCTION, "load", "load()", true },
+		{ LESSON_FUNCTION, "load", "oad", false },
+		{ LESSON_FUNCTION, "Shop.load", "load", true },
+		{ LESSON_ARG, "/srv/.env", ".env", true },
+		{ LESSON_ARG, "/srv/.env", "\"/srv/.env\"", true },
+		{ LESSON_ARG, "/srv/.env", "env", true },
+		{ LESSON_EVENT, "os.remove", "OS.Remove", true },
+		{ LESSON_EVENT, "os.remove", "os.rename", false },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -268,15 +303,21 @@ static void test_every_lesson_is_whole(void **state)
 		assert_true(l->n_steps >= 3);
 		for (size_t k = 0; k < l->n_steps; k++) {
 			const struct lesson_step *s = &l->steps[k];
-			const char *filters[] = { s->filter, strcmp(s->truth_filter, "event") ? s->truth_filter : "" };
+			const char *filters[] = { s->filter, strcmp(s->truth_filter, "event")
+								 ? s->truth_filter
+								 : "" };
 			struct strbuf after = { 0 };
 
 			for (size_t f = 0; f < 2; f++) {
 				struct filter *filter = NULL;
-				struct err *err = filters[f] ? filter_compile(filters[f], strlen(filters[f]), NULL, &filter) : NULL;
+				struct err *err = filters[f] ? filter_compile(filters[f],
+									      strlen(filters[f]),
+									      NULL, &filter)
+							     : NULL;
 
 				if (err)
-					fail_msg("lesson %zu, step %zu: %s: %s", i + 1, k + 1, filters[f], err->message);
+					fail_msg("lesson %zu, step %zu: %s: %s", i + 1, k + 1,
+						 filters[f], err->message);
 				filter_destroy(filter);
 			}
 			lesson_after(&after, s, "42");

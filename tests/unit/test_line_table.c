@@ -1,5 +1,6 @@
 /*
- * line_table: every format against what the Pythons themselves say of their code objects, and broken tables.
+ * line_table: every format against what the Pythons themselves say of their code objects, and
+ * broken tables.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,8 +35,8 @@ static void compare_one(const struct test_python *python, struct counts *counts)
 	static char line[1 << 20];
 	static uint8_t table[1 << 19];
 	char command[1200];
-	snprintf(command, sizeof(command), "'%s' '%s/tests/unit/line_positions.py'", python->program,
-		 getenv("SOURCE_ROOT"));
+	snprintf(command, sizeof(command), "'%s' '%s/tests/unit/line_positions.py'",
+		 python->program, getenv("SOURCE_ROOT"));
 	FILE *f = popen(command, "r");
 	assert_non_null(f);
 	size_t n = 0;
@@ -49,8 +50,8 @@ static void compare_one(const struct test_python *python, struct counts *counts)
 			counts->n_codes++;
 			continue;
 		}
-		if (sscanf(line, "R %u %u %u %u %u %u", &start, &end, &want.line, &want.end_line, &want.column,
-			   &want.end_column) != 6)
+		if (sscanf(line, "R %u %u %u %u %u %u", &start, &end, &want.line, &want.end_line,
+			   &want.column, &want.end_column) != 6)
 			fail_msg("%s printed: %s", python->version, line);
 		for (unsigned lasti = start; lasti < end; lasti += 2) {
 			counts->n_positions++;
@@ -58,9 +59,11 @@ static void compare_one(const struct test_python *python, struct counts *counts)
 			if (memcmp(&got, &want, sizeof(got)) == 0)
 				continue;
 			if (counts->n_wrong++ < 10)
-				print_error("%s: first line %u, offset %u: %u-%u:%u-%u instead of %u-%u:%u-%u\n",
-					    python->version, first_line, lasti, got.line, got.end_line, got.column,
-					    got.end_column, want.line, want.end_line, want.column, want.end_column);
+				print_error("%s: first line %u, offset %u: %u-%u:%u-%u instead of "
+					    "%u-%u:%u-%u\n",
+					    python->version, first_line, lasti, got.line,
+					    got.end_line, got.column, got.end_column, want.line,
+					    want.end_line, want.column, want.end_column);
 		}
 	}
 	assert_int_equal(pclose(f), 0);
@@ -78,8 +81,8 @@ static void against_every_python(void **state)
 	for (size_t i = 0; i < n; i++) {
 		struct counts counts = { 0 };
 		compare_one(&pythons[i], &counts);
-		print_message("%-10s %u code objects, %u positions, %u wrong\n", pythons[i].version, counts.n_codes,
-			      counts.n_positions, counts.n_wrong);
+		print_message("%-10s %u code objects, %u positions, %u wrong\n", pythons[i].version,
+			      counts.n_codes, counts.n_positions, counts.n_wrong);
 		assert_true(counts.n_codes > 300 && counts.n_positions > 10000);
 		n_wrong += counts.n_wrong;
 	}
@@ -105,7 +108,8 @@ static void by_hand(void **state)
 		{ 10, "040104800202", 4, true, { 0, 0, 0, 0 } },
 		{ 10, "040104800202", 8, true, { 13, 13, 0, 0 } },
 		{ 10, "040104800202", 10, false, { 10, 10, 0, 0 } },
-		/* PEP 657: short form kind 1, column 8 + 2, 5 wide; no position; long form over 3 lines */
+		/* PEP 657: short form kind 1, column 8 + 2, 5 wide; no position; long form over 3
+		   lines */
 		{ 11, "8825", 0, true, { 10, 10, 11, 16 } },
 		{ 11, "8825", 2, false, { 10, 10, 0, 0 } },
 		{ 12, "f9f002030405", 2, true, { 0, 0, 0, 0 } },
@@ -128,7 +132,8 @@ static void by_hand(void **state)
 		struct source_position got;
 		bool says = line_table_decode(cases[i].minor, table, n, 10, cases[i].lasti, &got);
 		if (says != cases[i].says || memcmp(&got, &cases[i].want, sizeof(got)) != 0)
-			fail_msg("row %zu: %d %u-%u:%u-%u", i, says, got.line, got.end_line, got.column, got.end_column);
+			fail_msg("row %zu: %d %u-%u:%u-%u", i, says, got.line, got.end_line,
+				 got.column, got.end_column);
 	}
 }
 

@@ -1,6 +1,7 @@
 /*
- * test_lineup: slots looked at while others write to them. The writers here follow the probe's rules (probe.c, event_write) in
- * plain memory: each event goes to whatever slot is free, its time is read before it is published, and some dawdle between.
+ * test_lineup: slots looked at while others write to them. The writers here follow the probe's
+ * rules (probe.c, event_write) in plain memory: each event goes to whatever slot is free, its time
+ * is read before it is published, and some dawdle between.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,7 +36,9 @@ static void test_look(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct ring_slot slot = { .writing = cases[i].writing, .time = cases[i].time, .head = cases[i].head };
+		struct ring_slot slot = { .writing = cases[i].writing,
+					  .time = cases[i].time,
+					  .head = cases[i].head };
 		struct slot_look look = slot_look(&slot);
 		if (look.flight != cases[i].flight || !guest_is64(look.head, cases[i].head))
 			fail_msg("%s: flight %llu", cases[i].name, (unsigned long long)look.flight);
@@ -84,7 +87,7 @@ struct event {
 };
 static struct lane {
 	uint32_t lock;
-	struct ring_slot slot;     /* head and writing count in events of 8 */
+	struct ring_slot slot; /* head and writing count in events of 8 */
 	struct event events[TOTAL];
 } lanes[LANES];
 static uint32_t n_running;
@@ -107,7 +110,8 @@ static void *writer(void *arg)
 			seed = seed * 1664525u + 1013904223u;
 			lane = &lanes[(seed >> 16) % LANES];
 			is_free = 0;
-		} while (!__atomic_compare_exchange_n(&lane->lock, &is_free, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
+		} while (!__atomic_compare_exchange_n(&lane->lock, &is_free, 1, false,
+						      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
 		struct ring_slot *slot = &lane->slot;
 		__atomic_store_n(&slot->writing, slot->head + 1, __ATOMIC_RELAXED);
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -128,7 +132,8 @@ static void *writer(void *arg)
 	return NULL;
 }
 
-/* Everything comes out once, each thread's events in their order, and all in the order of their times. */
+/* Everything comes out once, each thread's events in their order, and all in the order of their
+ * times. */
 static void test_running(void **state)
 {
 	pthread_t threads[THREADS];
@@ -158,7 +163,8 @@ static void test_running(void **state)
 			size_t i = e->item;
 			const struct event *event = &lanes[i].events[tails[i] / 8];
 			if (event->n != next[event->thread])
-				fail_msg("thread %u: event %u where %u was due", event->thread, event->n, next[event->thread]);
+				fail_msg("thread %u: event %u where %u was due", event->thread,
+					 event->n, next[event->thread]);
 			next[event->thread]++;
 			assert_true(event->time >= last);
 			last = event->time;

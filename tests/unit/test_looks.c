@@ -1,5 +1,6 @@
 /*
- * test_looks: guesses about values, the file that bytes came from, and the environment of a child against its parent's.
+ * test_looks: guesses about values, the file that bytes came from, and the environment of a child
+ * against its parent's.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +24,8 @@ static void test_looks_like(void **state)
 		enum value_tag tag;
 		const char *want; /* NULL: nothing to say */
 	} rows[] = {
-		{ "\xe3\0\0\0\0\0\0\0\0\0\0\0\0\a\0", 15, VALUE_BYTES_CUT, "a code object of Python 3.12" },
+		{ "\xe3\0\0\0\0\0\0\0\0\0\0\0\0\a\0", 15, VALUE_BYTES_CUT,
+		  "a code object of Python 3.12" },
 		{ "c\0\0\0\0\0\0\0\0\0\0\0\0\0", 14, VALUE_BYTES, "a code object of Python 3.12" },
 		{ "cat", 3, VALUE_BYTES, NULL },
 		{ "\xcb\r\r\n\0\0\0\0", 8, VALUE_BYTES, "a .pyc file" },
@@ -31,7 +33,9 @@ static void test_looks_like(void **state)
 		{ "\x80\x02]q\0.", 6, VALUE_BYTES, "a pickle, protocol 2" },
 		{ "\x80\x09]q\0.", 6, VALUE_BYTES, NULL },
 		{ "\x1f\x8b\x08\0", 4, VALUE_BYTES, "a gzip stream" },
-		{ "\x7f" "ELF\2\1", 6, VALUE_BYTES, "an ELF program or library" },
+		{ "\x7f"
+		  "ELF\2\1",
+		  6, VALUE_BYTES, "an ELF program or library" },
 		{ "SQLite format 3\0", 16, VALUE_BYTES, "an SQLite database" },
 		{ "{\"id\": 7}", 9, VALUE_BYTES, "JSON" },
 		{ "[1, 2]", 6, VALUE_STR, NULL },
@@ -49,12 +53,17 @@ static void test_looks_like(void **state)
 		/* so that a sanitizer sees a byte too far */
 		uint8_t *tight = malloc(rows[i].n ? rows[i].n : 1);
 		memcpy(tight, rows[i].bytes, rows[i].n);
-		struct value_node v = { .tag = rows[i].tag, .bytes = tight, .n_bytes = rows[i].n,
-					.full = rows[i].tag == VALUE_BYTES_CUT ? 23457 : rows[i].n };
+		struct value_node v = { .tag = rows[i].tag,
+					.bytes = tight,
+					.n_bytes = rows[i].n,
+					.full = rows[i].tag == VALUE_BYTES_CUT ? 23457
+									       : rows[i].n };
 		struct strbuf b = { 0 };
 		bool said = looks_like(&b, &v, 12);
-		if (said != (rows[i].want != NULL) || (said && strcmp(strbuf_str(&b), rows[i].want)))
-			fail_msg("row %zu: \"%s\", expected \"%s\"", i, strbuf_str(&b), rows[i].want ? rows[i].want : "(nothing)");
+		if (said != (rows[i].want != NULL) ||
+		    (said && strcmp(strbuf_str(&b), rows[i].want)))
+			fail_msg("row %zu: \"%s\", expected \"%s\"", i, strbuf_str(&b),
+				 rows[i].want ? rows[i].want : "(nothing)");
 		strbuf_fini(&b);
 		free(tight);
 	}
@@ -87,7 +96,9 @@ static void put_dict(struct strbuf *b, const char *const *items)
 
 static void event(struct writer *w, uint64_t time_ns, const char *name, struct strbuf *args)
 {
-	struct event_info e = { .time_ns = time_ns, .name = text(w, name), .args = value_of(w, args) };
+	struct event_info e = { .time_ns = time_ns,
+				.name = text(w, name),
+				.args = value_of(w, args) };
 	writer_event(w, &e);
 }
 
@@ -102,7 +113,8 @@ static void two(struct writer *w, uint64_t time_ns, const char *name, const char
 }
 
 static const char *const parent[] = { "HOME", "/srv", "LANG", "en", "OLD", "1", "GONE", "x", NULL };
-static const char *const child[] = { "HOME", "/srv", "LANG", "C", "NEW", "2", "SET", "later", "GONE", "x", NULL };
+static const char *const child[] = { "HOME", "/srv",  "LANG", "C", "NEW", "2",
+				     "SET",  "later", "GONE", "x", NULL };
 
 static struct trace *make(char *path)
 {
@@ -115,7 +127,9 @@ static struct trace *make(char *path)
 	must(writer_open(path, &options, &w));
 	struct strbuf b = { 0 };
 	put_dict(&b, parent);
-	struct process_info p = { .pid = 1, .python_hex = 0x030c00f0, .exit_status = -1, .environ = value_of(w, &b) };
+	struct process_info p = {
+		.pid = 1, .python_hex = 0x030c00f0, .exit_status = -1, .environ = value_of(w, &b)
+	};
 	writer_process(w, &p);
 	struct thread_info t = { .process = 0, .tid = 1 };
 	writer_thread(w, &t);
@@ -196,7 +210,9 @@ static void test_opened(void **state)
 	char path[64];
 	struct trace *t = make(path);
 	struct event e;
-	static const struct { uint64_t seq, from; } want[] = { { 5, 4 }, { 7, UINT64_MAX }, { 9, UINT64_MAX }, { 4, UINT64_MAX } };
+	static const struct {
+		uint64_t seq, from;
+	} want[] = { { 5, 4 }, { 7, UINT64_MAX }, { 9, UINT64_MAX }, { 4, UINT64_MAX } };
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
 		assert_true(trace_event(t, want[i].seq, &e));
 		assert_int_equal(looks_opened(t, &e), want[i].from);

@@ -1,5 +1,6 @@
 /*
- * maps: lines of /proc/PID/maps, odd and hostile ones included, modules in a byte array, and this process itself.
+ * maps: lines of /proc/PID/maps, odd and hostile ones included, modules in a byte array, and this
+ * process itself.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,22 +33,29 @@ static void lines(void **state)
 		const char *line;
 		struct mapping want;
 	} rows[] = {
-		{ "00400000-00420000 r-xp 00001000 fd:01 4711                               /usr/bin/python3.11",
-		  { 0x400000, 0x420000, 0x1000, 0, 4711, true, false, true, false, false, "/usr/bin/python3.11" } },
+		{ "00400000-00420000 r-xp 00001000 fd:01 4711                               "
+		  "/usr/bin/python3.11",
+		  { 0x400000, 0x420000, 0x1000, 0, 4711, true, false, true, false, false,
+		    "/usr/bin/python3.11" } },
 		{ "7ffc1000-7ffc2000 rw-p 00000000 00:00 0 ",
 		  { 0x7ffc1000, 0x7ffc2000, 0, 0, 0, true, true, false, false, false, "" } },
 		{ "7ffc1000-7ffc2000 rw-p 00000000 00:00 0",
 		  { 0x7ffc1000, 0x7ffc2000, 0, 0, 0, true, true, false, false, false, "" } },
-		{ "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]",
-		  { 0xffffffffff600000, 0xffffffffff601000, 0, 0, 0, false, false, true, false, false, "[vsyscall]" } },
+		{ "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  "
+		  "[vsyscall]",
+		  { 0xffffffffff600000, 0xffffffffff601000, 0, 0, 0, false, false, true, false,
+		    false, "[vsyscall]" } },
 		{ "1000-2000 rw-s 00000000 00:01 5  /memfd:ring (deleted)",
 		  { 0x1000, 0x2000, 0, 0, 5, true, true, false, true, true, "/memfd:ring" } },
 		{ "1000-2000 r--p 00000000 00:01 5  /tmp/a b (deleted) c",
-		  { 0x1000, 0x2000, 0, 0, 5, true, false, false, false, false, "/tmp/a b (deleted) c" } },
+		  { 0x1000, 0x2000, 0, 0, 5, true, false, false, false, false,
+		    "/tmp/a b (deleted) c" } },
 		{ "1000-2000 r--p 00000000 00:01 5  /tmp/two\\012lines\\",
-		  { 0x1000, 0x2000, 0, 0, 5, true, false, false, false, false, "/tmp/two\nlines\\" } },
+		  { 0x1000, 0x2000, 0, 0, 5, true, false, false, false, false,
+		    "/tmp/two\nlines\\" } },
 		{ "1000-2000 r--p 00000000 00:01 5  /1000-2000 r--p 00000000 00:01 5",
-		  { 0x1000, 0x2000, 0, 0, 5, true, false, false, false, false, "/1000-2000 r--p 00000000 00:01 5" } },
+		  { 0x1000, 0x2000, 0, 0, 5, true, false, false, false, false,
+		    "/1000-2000 r--p 00000000 00:01 5" } },
 		{ "1000-2000 r--p 00000000 00:01 5  (deleted)",
 		  { 0x1000, 0x2000, 0, 0, 5, true, false, false, false, false, "(deleted)" } },
 	};
@@ -60,7 +68,8 @@ static void lines(void **state)
 		assert_int_equal(g->end, w->end);
 		assert_int_equal(g->offset, w->offset);
 		assert_int_equal(g->inode, w->inode);
-		assert_true(g->read == w->read && g->write == w->write && g->exec == w->exec && g->shared == w->shared);
+		assert_true(g->read == w->read && g->write == w->write && g->exec == w->exec &&
+			    g->shared == w->shared);
 		assert_int_equal(g->deleted, w->deleted);
 		assert_string_equal(g->path, w->path);
 		maps_destroy(m);
@@ -73,9 +82,20 @@ static void lines(void **state)
 static void nonsense(void **state)
 {
 	static const char *const rows[] = {
-		"", "\n\n", "x", "1000-2000", "1000-2000 r--p", "2000-1000 r--p 0 0:0 0", "1000-1000 r--p 0 0:0 0",
-		"-2000 r--p 0 0:0 0", "1000- r--p 0 0:0 0", "11111111111111111-2 r--p 0 0:0 0", "1000-2000 r--p 0 0:0 ",
-		"1000-2000 r--p 0 0:0 99999999999999999999999999", "1000-2000 r--p g 0:0 0", "1000-2000 r--pp 0 0:0 0",
+		"",
+		"\n\n",
+		"x",
+		"1000-2000",
+		"1000-2000 r--p",
+		"2000-1000 r--p 0 0:0 0",
+		"1000-1000 r--p 0 0:0 0",
+		"-2000 r--p 0 0:0 0",
+		"1000- r--p 0 0:0 0",
+		"11111111111111111-2 r--p 0 0:0 0",
+		"1000-2000 r--p 0 0:0 ",
+		"1000-2000 r--p 0 0:0 99999999999999999999999999",
+		"1000-2000 r--p g 0:0 0",
+		"1000-2000 r--pp 0 0:0 0",
 		"1000-2000 r--p 0 00 0 /x",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -103,10 +123,11 @@ static void modules(void **state)
 {
 	fake_begin(&fake, false);
 	fake_end(&fake);
-	struct maps *m = parse("7f0000000000-7f0000004000 r-xp 00000000 fd:01 7 /lib/a.so (deleted)\n"
-			       "7f0000004000-7f0000005000 rw-p 00004000 fd:01 7 /lib/a.so (deleted)\n"
-			       "7f0000005000-7f0000008000 rw-p 00000000 00:00 0 \n"
-			       "7f0000010000-7f0000011000 r--p 00000000 fd:01 8 /etc/unreadable\n");
+	struct maps *m = parse(
+	    "7f0000000000-7f0000004000 r-xp 00000000 fd:01 7 /lib/a.so (deleted)\n"
+	    "7f0000004000-7f0000005000 rw-p 00004000 fd:01 7 /lib/a.so (deleted)\n"
+	    "7f0000005000-7f0000008000 rw-p 00000000 00:00 0 \n"
+	    "7f0000010000-7f0000011000 r--p 00000000 fd:01 8 /etc/unreadable\n");
 	assert_null(maps_find_modules(m, &fake.reader));
 	assert_int_equal(m->n_modules, 1);
 	assert_int_equal(m->modules[0].base.v, FAKE_BASE);
@@ -149,7 +170,8 @@ static void this_process(void **state)
 	bool here = false, vdso = false;
 	for (size_t i = 0; i < m->n_modules; i++) {
 		const struct elf_module *module = &m->modules[i];
-		here |= (uint64_t)(uintptr_t)this_process - module->start.v < module->end.v - module->start.v;
+		here |= (uint64_t)(uintptr_t)this_process - module->start.v <
+			module->end.v - module->start.v;
 		vdso |= strcmp(module->path, "[vdso]") == 0;
 		if (i)
 			assert_true(module->start.v >= m->modules[i - 1].end.v);
@@ -157,7 +179,8 @@ static void this_process(void **state)
 	assert_true(here && vdso);
 	/* Read and write, across the end of what is mapped, and to where nobody may write. */
 	long page = sysconf(_SC_PAGESIZE);
-	uint8_t *p = mmap(NULL, 2 * (size_t)page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *p = mmap(NULL, 2 * (size_t)page, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(p, MAP_FAILED);
 	munmap(p + page, (size_t)page);
 	const raddr last = RADDR(p + page - 8);
@@ -197,8 +220,9 @@ static void nobody(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lines),	cmocka_unit_test(nonsense),	cmocka_unit_test(modules),
-		cmocka_unit_test(this_process), cmocka_unit_test(nobody),
+		cmocka_unit_test(lines),   cmocka_unit_test(nonsense),
+		cmocka_unit_test(modules), cmocka_unit_test(this_process),
+		cmocka_unit_test(nobody),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

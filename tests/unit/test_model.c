@@ -1,4 +1,5 @@
-/* Groups, histograms, call trees, folds, relations and first-of-kind, each against what a plain loop over the events says. */
+/* Groups, histograms, call trees, folds, relations and first-of-kind, each against what a plain
+ * loop over the events says. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,17 +50,26 @@ static uint32_t column_of(const struct event *e, enum group_column column)
 
 static void groups(void **state)
 {
-	static const struct { uint64_t from, to; bool selected; } spans[] = {
-		{ 0, UINT64_MAX, false }, { 0, UINT64_MAX, true }, { 5, 16390, false }, { 16384, 32768, true }, { 70, 71, false } };
+	static const struct {
+		uint64_t from, to;
+		bool selected;
+	} spans[] = { { 0, UINT64_MAX, false },
+		      { 0, UINT64_MAX, true },
+		      { 5, 16390, false },
+		      { 16384, 32768, true },
+		      { 70, 71, false } };
 	for (unsigned column = 0; column < GROUP_COLUMN_COUNT; column++) {
 		uint32_t n_keys = group_column_end(trace, column);
 		for (size_t k = 0; k < ARRAY_LEN(spans); k++) {
-			uint64_t *counts = calloc(n_keys, 8), *expected = calloc(n_keys, 8), *again = calloc(n_keys, 8);
+			uint64_t *counts = calloc(n_keys, 8), *expected = calloc(n_keys, 8),
+				 *again = calloc(n_keys, 8);
 			uint64_t *first = malloc(n_keys * 8), *last = calloc(n_keys, 8);
 			const struct selection *sel = spans[k].selected ? some : NULL;
 			memset(first, 0xff, n_keys * 8);
-			must(group_count(trace, sel, spans[k].from, spans[k].to, column, NULL, n_keys, counts));
-			must(group_count_first(trace, sel, spans[k].from, spans[k].to, column, NULL, n_keys, again, first, last));
+			must(group_count(trace, sel, spans[k].from, spans[k].to, column, NULL,
+					 n_keys, counts));
+			must(group_count_first(trace, sel, spans[k].from, spans[k].to, column, NULL,
+					       n_keys, again, first, last));
 			for (uint64_t i = spans[k].from; i < N_EVENTS && i < spans[k].to; i++) {
 				struct event e;
 				trace_event(trace, i, &e);
@@ -110,7 +120,8 @@ static bool tally_wants(void *ctx, uint32_t name)
 	return name != 2;
 }
 
-/* Counting in slices, with a capture that is let be seen bit by bit, gives what counting at once gives. */
+/* Counting in slices, with a capture that is let be seen bit by bit, gives what counting at once
+ * gives. */
 static void tallies(void **state)
 {
 	for (unsigned column = 0; column < GROUP_COLUMN_COUNT; column++)
@@ -118,7 +129,10 @@ static void tallies(void **state)
 			struct selection *sel = how & 1 ? some : NULL;
 			uint32_t n_ids = group_column_end(trace, column);
 			struct tally_keys keys = { 0 };
-			struct tally_spec spec = { .column = column, .n_bins = 7 + (how & 1), .span_ns = 1, .ctx = &keys };
+			struct tally_spec spec = { .column = column,
+						   .n_bins = 7 + (how & 1),
+						   .span_ns = 1,
+						   .ctx = &keys };
 			if (how & 2) {
 				spec.key = tally_key;
 				spec.wants = tally_wants;
@@ -143,9 +157,11 @@ static void tallies(void **state)
 			for (uint64_t i = 0; i < N_EVENTS; i++) {
 				struct event e;
 				trace_event(trace, i, &e);
-				if ((sel && !selection_has(sel, i)) || (how & 2 && !tally_wants(NULL, e.name)))
+				if ((sel && !selection_has(sel, i)) ||
+				    (how & 2 && !tally_wants(NULL, e.name)))
 					continue;
-				uint32_t id = column_of(&e, column), key = how & 2 ? tally_key(&again, id, e.name) : id;
+				uint32_t id = column_of(&e, column),
+					 key = how & 2 ? tally_key(&again, id, e.name) : id;
 				n_asked += !asked[id];
 				asked[id] = 1;
 				if (key == TALLY_LEAVE_OUT)
@@ -153,7 +169,8 @@ static void tallies(void **state)
 				if (!counts[key]++)
 					first[key] = i;
 				assert_true(e.time_ns < span);
-				bins[key * n_bins + (uint32_t)((double)e.time_ns * (n_bins / (double)span))]++;
+				bins[key * n_bins +
+				     (uint32_t)((double)e.time_ns * (n_bins / (double)span))]++;
 			}
 			for (uint32_t key = 0; key < tally_n_keys(t); key++) {
 				struct tally_entry e = tally_get(t, key);
@@ -184,14 +201,16 @@ static void selects(void **state)
 			for (uint64_t i = 0; i < N_EVENTS; i++) {
 				struct event e;
 				trace_event(trace, i, &e);
-				assert_int_equal(selection_has(s, i), wanted[column_of(&e, column)]);
+				assert_int_equal(selection_has(s, i),
+						 wanted[column_of(&e, column)]);
 			}
 			assert_int_equal(selection_n_rows(s), N_EVENTS);
 			selection_destroy(s);
 		}
 		free(wanted);
 	}
-	uint8_t *frames = calloc(trace_n_frames(trace) + 1u, 1), *stacks = calloc(trace_n_stacks(trace) + 1u, 1);
+	uint8_t *frames = calloc(trace_n_frames(trace) + 1u, 1),
+		*stacks = calloc(trace_n_stacks(trace) + 1u, 1);
 	frames[5] = frames[9] = 1;
 	must(group_stacks_with(trace, frames, 1, stacks));
 	for (uint32_t id = 1; id <= trace_n_stacks(trace); id++) {
@@ -211,21 +230,27 @@ static void histograms(void **state)
 	uint8_t classes[4] = { HISTOGRAM_LEAVE_OUT, 0, 1, 1 };
 	for (int zoom = 0; zoom < 6; zoom++) {
 		uint64_t span = (about->last_ns + 1 - about->first_ns) >> (2 * zoom);
-		struct histogram_spec spec = { .from_ns = about->first_ns + (zoom ? span / 3 : 0), .n_bins = 33, .n_classes = 2,
-					       .class_of_name = classes, .sel = zoom % 2 ? some : NULL };
+		struct histogram_spec spec = { .from_ns = about->first_ns + (zoom ? span / 3 : 0),
+					       .n_bins = 33,
+					       .n_classes = 2,
+					       .class_of_name = classes,
+					       .sel = zoom % 2 ? some : NULL };
 		spec.to_ns = spec.from_ns + span;
 		uint32_t bins[66], expected[66] = { 0 }, sparks[66] = { 0 };
 		uint32_t keys[4] = { UINT32_MAX, 0, 1, 1 };
 		bool exact;
 		must(histogram_fill(trace, &spec, bins, &exact));
 		assert_true(exact);
-		must(group_spark(trace, spec.sel, GROUP_NAME, keys, 2, spec.from_ns, spec.to_ns, 33, sparks));
+		must(group_spark(trace, spec.sel, GROUP_NAME, keys, 2, spec.from_ns, spec.to_ns, 33,
+				 sparks));
 		for (uint64_t i = 0; i < N_EVENTS; i++) {
 			struct event e;
 			trace_event(trace, i, &e);
-			if (e.time_ns < spec.from_ns || e.time_ns >= spec.to_ns || (spec.sel && !selection_has(some, i)))
+			if (e.time_ns < spec.from_ns || e.time_ns >= spec.to_ns ||
+			    (spec.sel && !selection_has(some, i)))
 				continue;
-			uint32_t bin = (uint32_t)((double)(e.time_ns - spec.from_ns) * (33 / (double)span));
+			uint32_t bin = (uint32_t)((double)(e.time_ns - spec.from_ns) *
+						  (33 / (double)span));
 			expected[classes[e.name] * 33 + (bin < 33 ? bin : 32)]++;
 		}
 		assert_memory_equal(bins, expected, sizeof(bins));
@@ -260,11 +285,13 @@ static bool stack_has(uint32_t stack, uint32_t function, bool innermost)
 	return false;
 }
 
-static void same_nodes(struct calltree *a, struct calltree *b, uint32_t node_a, uint32_t node_b, int depth)
+static void same_nodes(struct calltree *a, struct calltree *b, uint32_t node_a, uint32_t node_b,
+		       int depth)
 {
 	const uint32_t *x, *y;
 	uint32_t n_x, n_y;
-	const struct calltree_node p = *calltree_node_get(a, node_a), q = *calltree_node_get(b, node_b);
+	const struct calltree_node p = *calltree_node_get(a, node_a),
+				   q = *calltree_node_get(b, node_b);
 	assert_int_equal(p.frame, q.frame);
 	assert_int_equal(p.total, q.total);
 	assert_int_equal(p.self, q.self);
@@ -285,7 +312,8 @@ static void same_nodes(struct calltree *a, struct calltree *b, uint32_t node_a, 
 static void call_trees_in_slices(void **state)
 {
 	for (int how = 0; how < 4; how++) {
-		struct calltree_options o = { .direction = (enum calltree_direction)(how & 1), .hide_native = true };
+		struct calltree_options o = { .direction = (enum calltree_direction)(how & 1),
+					      .hide_native = true };
 		struct selection *sel = how & 2 ? some : NULL;
 		CLEANUP(calltree) struct calltree *whole = NULL;
 		CLEANUP(calltree) struct calltree *sliced = NULL;
@@ -326,7 +354,8 @@ static void call_trees(void **state)
 			for (uint64_t row = 0; row < N_EVENTS; row++) {
 				struct event e;
 				trace_event(trace, row, &e);
-				bool in = selection_has(some, row) && stack_has(e.stack, f.function, direction == 1);
+				bool in = selection_has(some, row) &&
+					  stack_has(e.stack, f.function, direction == 1);
 				assert_int_equal(selection_has(rows, row), in);
 				expected += in;
 			}
@@ -365,13 +394,23 @@ static void call_trees(void **state)
 
 /* ---- a small program with imports ---- */
 
-enum { ROW_IMPORT, ROW_LIST, ROW_OPEN, ROW_OTHER_THREAD, ROW_NESTED, ROW_NESTED_OPEN, ROW_USER, ROW_AFTER };
+enum {
+	ROW_IMPORT,
+	ROW_LIST,
+	ROW_OPEN,
+	ROW_OTHER_THREAD,
+	ROW_NESTED,
+	ROW_NESTED_OPEN,
+	ROW_USER,
+	ROW_AFTER
+};
 
 static void imports_write(void)
 {
 	struct writer *w = test_writer(path);
 	struct strbuf b = { 0 };
-	struct process_info p = { .pid = 1, .exit_status = -1 }, child = { .pid = 2, .ppid = 1, .start_ns = 2000, .exit_status = -1 };
+	struct process_info p = { .pid = 1, .exit_status = -1 },
+			    child = { .pid = 2, .ppid = 1, .start_ns = 2000, .exit_status = -1 };
 	struct thread_info t = { 0 };
 	writer_process(w, &p);
 	writer_thread(w, &t);
@@ -382,7 +421,8 @@ static void imports_write(void)
 	const char *boot = "<frozen importlib._bootstrap>";
 	uint32_t app = add_frame(w, 0, "/srv/app.py", "<module>", 1);
 	uint32_t find = add_frame(w, app, boot, "_find_and_load", 1);
-	uint32_t plugin = add_frame(w, add_frame(w, find, boot, "exec_module", 2), "/srv/plugin.py", "<module>", 5);
+	uint32_t plugin = add_frame(w, add_frame(w, find, boot, "exec_module", 2), "/srv/plugin.py",
+				    "<module>", 5);
 	uint32_t nested = add_frame(w, plugin, boot, "_find_and_load", 1);
 	uint32_t user = add_frame(w, plugin, "/srv/plugin.py", "load", 9);
 #define ARGS(text) (put_container(&b, VALUE_TUPLE, 1, 1), put_str(&b, text), &b)
@@ -463,10 +503,11 @@ static void relating(void **state)
 	assert_int_equal(relation_cause(trace, 14), 13);
 	struct relation_vec effects = { 0 };
 	must(relation_effects(trace, ROW_IMPORT, 100, &effects));
-	static const struct relation expected[] = {
-		{ RELATION_OTHER, ROW_LIST, 0, true }, { RELATION_OPENED, ROW_OPEN, 0, true },
-		{ RELATION_IMPORTED, ROW_NESTED, 0, true }, { RELATION_OPENED, ROW_NESTED_OPEN, 0, false },
-		{ RELATION_OTHER, ROW_USER, 0, true } };
+	static const struct relation expected[] = { { RELATION_OTHER, ROW_LIST, 0, true },
+						    { RELATION_OPENED, ROW_OPEN, 0, true },
+						    { RELATION_IMPORTED, ROW_NESTED, 0, true },
+						    { RELATION_OPENED, ROW_NESTED_OPEN, 0, false },
+						    { RELATION_OTHER, ROW_USER, 0, true } };
 	assert_int_equal(effects.n, ARRAY_LEN(expected));
 	for (size_t i = 0; i < effects.n; i++) {
 		assert_int_equal(effects.v[i].kind, expected[i].kind);
@@ -496,12 +537,15 @@ static void firsts(void **state)
 	for (uint64_t i = 0; i < ARRAY_LEN(expected); i++)
 		assert_int_equal(selection_has(rows, i), expected[i]);
 	first_seen_destroy(f);
-	static const struct { const char *from, *to; } texts[] = {
-		{ "/tmp/tmpab12cd34/order-7.txt", "/tmp/tmp*/order-#.txt" },
-		{ "/tmp/shop-ltrw6yqw/order-12.txt", "/tmp/shop-*/order-#.txt" },
-		{ "<object at 0x7f5c0bfff6c0>", "<object at #>" },
-		{ "/srv/database/settings.json", "/srv/database/settings.json" },
-		{ "10.0.0.7:5432", "#.#.#.#:#" }, { "", "" }, { "0x", "#x" } };
+	static const struct {
+		const char *from, *to;
+	} texts[] = { { "/tmp/tmpab12cd34/order-7.txt", "/tmp/tmp*/order-#.txt" },
+		      { "/tmp/shop-ltrw6yqw/order-12.txt", "/tmp/shop-*/order-#.txt" },
+		      { "<object at 0x7f5c0bfff6c0>", "<object at #>" },
+		      { "/srv/database/settings.json", "/srv/database/settings.json" },
+		      { "10.0.0.7:5432", "#.#.#.#:#" },
+		      { "", "" },
+		      { "0x", "#x" } };
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		char out[64] = { 0 };
 		size_t n = relation_text_normalise(texts[i].from, strlen(texts[i].from), out);
@@ -541,8 +585,10 @@ static void in_slices(void **state)
 	must(first_seen_create(t, &s_whole));
 	must(first_seen_update(s_whole, UINT64_MAX, &done));
 	for (uint64_t i = 0; i < trace_n_events(t); i++) {
-		assert_int_equal(selection_has(folds_hidden(f), i), selection_has(folds_hidden(f_whole), i));
-		assert_int_equal(selection_has(first_seen_rows(s), i), selection_has(first_seen_rows(s_whole), i));
+		assert_int_equal(selection_has(folds_hidden(f), i),
+				 selection_has(folds_hidden(f_whole), i));
+		assert_int_equal(selection_has(first_seen_rows(s), i),
+				 selection_has(first_seen_rows(s_whole), i));
 	}
 	assert_true(selection_count(first_seen_rows(s)) > 0);
 	folds_destroy(f);
@@ -555,11 +601,13 @@ static void in_slices(void **state)
 int main(void)
 {
 	test_path(path, sizeof(path), "model");
-	const struct CMUnitTest random_tests[] = { cmocka_unit_test(groups), cmocka_unit_test(tallies), cmocka_unit_test(selects), cmocka_unit_test(histograms),
-						   cmocka_unit_test(call_trees),
-		cmocka_unit_test(call_trees_in_slices) };
-	const struct CMUnitTest tests[] = { cmocka_unit_test(folding), cmocka_unit_test(relating), cmocka_unit_test(firsts),
-					    cmocka_unit_test(in_slices) };
+	const struct CMUnitTest random_tests[] = {
+		cmocka_unit_test(groups),     cmocka_unit_test(tallies),
+		cmocka_unit_test(selects),    cmocka_unit_test(histograms),
+		cmocka_unit_test(call_trees), cmocka_unit_test(call_trees_in_slices)
+	};
+	const struct CMUnitTest tests[] = { cmocka_unit_test(folding), cmocka_unit_test(relating),
+					    cmocka_unit_test(firsts), cmocka_unit_test(in_slices) };
 	int failed = cmocka_run_group_tests(random_tests, random_open, random_close);
 	failed += cmocka_run_group_tests(tests, NULL, NULL);
 	unlink(path);

@@ -1,7 +1,8 @@
 /*
- * test_probe: the probe's code as it is placed in a target, here in a process that is no Python: a made-up thread state, events
- * without arguments, and threads that do in the middle of an event what those of a target can do. Each case is a process of its
- * own: where the probe would hang, that is ended by an alarm.
+ * test_probe: the probe's code as it is placed in a target, here in a process that is no Python: a
+ * made-up thread state, events without arguments, and threads that do in the middle of an event
+ * what those of a target can do. Each case is a process of its own: where the probe would hang,
+ * that is ended by an alarm.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,12 +75,16 @@ static void target_init(uint32_t flags, uint32_t n_lanes)
 {
 	const size_t blob_pages = (probe_blob_bytes + PROBE_PAGE - 1) / PROBE_PAGE * PROBE_PAGE;
 	const size_t state_off = PROBE_BLOB_OFF + blob_pages;
-	const size_t state_bytes = (sizeof(*state) + n_lanes * sizeof(struct probe_lane) + PROBE_PAGE - 1) / PROBE_PAGE * PROBE_PAGE;
+	const size_t state_bytes = (sizeof(*state) + n_lanes * sizeof(struct probe_lane) +
+				    PROBE_PAGE - 1) /
+				   PROBE_PAGE * PROBE_PAGE;
 	const size_t slots_off = (sizeof(*shared) + PROBE_PAGE - 1) / PROBE_PAGE * PROBE_PAGE;
 	const size_t shared_bytes = slots_off + N_SLOTS * (SLOT_BYTES + PROBE_PAGE);
-	uint8_t *base = mmap(NULL, state_off + state_bytes + shared_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *base = mmap(NULL, state_off + state_bytes + shared_bytes, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (base == MAP_FAILED ||
-	    mmap(base + state_off + state_bytes, shared_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+	    mmap(base + state_off + state_bytes, shared_bytes, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
 		abort();
 	ctx = (struct probe_context *)base;
 	state = (struct probe_state *)(base + state_off);
@@ -88,18 +93,35 @@ static void target_init(uint32_t flags, uint32_t n_lanes)
 	if (mprotect(base + PROBE_BLOB_OFF, blob_pages, PROT_READ | PROT_EXEC) < 0 ||
 	    madvise(state, state_bytes, MADV_WIPEONFORK) < 0)
 		abort();
-	*shared = (struct ring_shared){ .magic = PROBE_MAGIC, .abi = PROBE_ABI, .n_slots = N_SLOTS, .slot_data_bytes = SLOT_BYTES,
-					.slot_bytes = SLOT_BYTES + PROBE_PAGE, .slots_off = (uint32_t)slots_off, .enabled = RING_ON };
+	*shared = (struct ring_shared){ .magic = PROBE_MAGIC,
+					.abi = PROBE_ABI,
+					.n_slots = N_SLOTS,
+					.slot_data_bytes = SLOT_BYTES,
+					.slot_bytes = SLOT_BYTES + PROBE_PAGE,
+					.slots_off = (uint32_t)slots_off,
+					.enabled = RING_ON };
 	uint32_t tid;
 	__asm__("movl %%fs:(%1), %0" : "=r"(tid) : "r"((uint64_t)TID_OFF));
 	if (tid != (uint32_t)syscall(SYS_gettid)) /* not glibc's */
 		flags |= PROBE_TID_UNKNOWN;
-	*ctx = (struct probe_context){ .magic = PROBE_MAGIC, .abi = PROBE_ABI, .flags = flags, .base = (uint64_t)base,
-				       .state_off = (uint32_t)state_off, .blob_off = PROBE_BLOB_OFF,
-				       .shared_off = (uint32_t)(state_off + state_bytes), .n_lanes = n_lanes, .tid_off = TID_OFF,
-				       .fn_clock_gettime = (uint64_t)clock_of_target, .string_bytes = 100, .bulk_bytes = 100,
-				       .max_frames = 10, .max_items = 10, .slots_off = slots_off, .slot_bytes = SLOT_BYTES + PROBE_PAGE,
-				       .slot_data_bytes = SLOT_BYTES, .ring_slots = N_SLOTS };
+	*ctx = (struct probe_context){ .magic = PROBE_MAGIC,
+				       .abi = PROBE_ABI,
+				       .flags = flags,
+				       .base = (uint64_t)base,
+				       .state_off = (uint32_t)state_off,
+				       .blob_off = PROBE_BLOB_OFF,
+				       .shared_off = (uint32_t)(state_off + state_bytes),
+				       .n_lanes = n_lanes,
+				       .tid_off = TID_OFF,
+				       .fn_clock_gettime = (uint64_t)clock_of_target,
+				       .string_bytes = 100,
+				       .bulk_bytes = 100,
+				       .max_frames = 10,
+				       .max_items = 10,
+				       .slots_off = slots_off,
+				       .slot_bytes = SLOT_BYTES + PROBE_PAGE,
+				       .slot_data_bytes = SLOT_BYTES,
+				       .ring_slots = N_SLOTS };
 	ctx->layout.fn_tstate_get = (uint64_t)thread_state;
 	ctx->layout.audit_head = (uint64_t)&audit_head;
 	state->identity = (uint64_t)getpid() << 32 | 1;
@@ -114,9 +136,12 @@ static void *attend_main(void *arg)
 	const uint64_t states = (1ull << ASK_STATE_BITS) - 1;
 	for (;;) {
 		for (unsigned i = 0; i < RING_ASKS; i++) {
-			uint64_t ticket = __atomic_load_n(&shared->asks[i].ticket, __ATOMIC_SEQ_CST);
+			uint64_t ticket = __atomic_load_n(&shared->asks[i].ticket,
+							  __ATOMIC_SEQ_CST);
 			if ((ticket & states) == ASK_WAITS &&
-			    __atomic_compare_exchange_n(&shared->asks[i].ticket, &ticket, (ticket & ~states) | answer_is, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+			    __atomic_compare_exchange_n(&shared->asks[i].ticket, &ticket,
+							(ticket & ~states) | answer_is, false,
+							__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 				__atomic_fetch_add(&n_answered, 1, __ATOMIC_SEQ_CST);
 		}
 		usleep(200);
@@ -134,7 +159,8 @@ static void attend(enum ask_state answer)
 
 static void raise_event(void)
 {
-	int (*hook)(const char *, void *, void *) = (int (*)(const char *, void *, void *))((uint8_t *)ctx + PROBE_BLOB_OFF);
+	int (*hook)(const char *, void *, void *) = (int (*)(const char *, void *, void *))(
+	    (uint8_t *)ctx + PROBE_BLOB_OFF);
 	if (hook("test.event", NULL, ctx) != 0)
 		abort();
 }
@@ -147,7 +173,8 @@ static struct ring_slot *slot(uint32_t i)
 static void drain(void)
 {
 	for (uint32_t i = 0; i < N_SLOTS; i++) {
-		__atomic_store_n(&slot(i)->tail, __atomic_load_n(&slot(i)->head, __ATOMIC_SEQ_CST), __ATOMIC_SEQ_CST);
+		__atomic_store_n(&slot(i)->tail, __atomic_load_n(&slot(i)->head, __ATOMIC_SEQ_CST),
+				 __ATOMIC_SEQ_CST);
 		__atomic_store_n(&slot(i)->waiting, 0, __ATOMIC_SEQ_CST);
 		syscall(SYS_futex, &slot(i)->waiting, 1 /* FUTEX_WAKE */, INT32_MAX, NULL, NULL, 0);
 	}
@@ -174,7 +201,8 @@ static void expect_equal(const char *what, uint64_t is, uint64_t expected)
 {
 	if (is == expected)
 		return;
-	fprintf(stderr, "%s: %llu, expected %llu\n", what, (unsigned long long)is, (unsigned long long)expected);
+	fprintf(stderr, "%s: %llu, expected %llu\n", what, (unsigned long long)is,
+		(unsigned long long)expected);
 	_exit(1);
 }
 
@@ -276,8 +304,8 @@ static void nested_body(void)
 	expect_equal("events", n_events(), 2);
 }
 
-/* As a C signal handler can, on top of the probe, or a getter of an embedding program. It is lost, and nothing waits; also where
- * the tid is not known: another libc than glibc and musl. */
+/* As a C signal handler can, on top of the probe, or a getter of an embedding program. It is lost,
+ * and nothing waits; also where the tid is not known: another libc than glibc and musl. */
 static void test_nested(void **s)
 {
 	static const uint32_t flags[] = { 0, PROBE_TID_UNKNOWN };
@@ -320,7 +348,8 @@ static void test_stuck(void **s)
 	}
 }
 
-/* One that waits for room, because the recorder is slow, is no such: whoever waits for its lane loses nothing. */
+/* One that waits for room, because the recorder is slow, is no such: whoever waits for its lane
+ * loses nothing. */
 static void *fill_main(void *arg)
 {
 	(void)arg;
@@ -402,8 +431,9 @@ static void attend_elsewhere(const cpu_set_t *all, const cpu_set_t *but)
 		abort();
 }
 
-/* On one processor with the lane's holder, which runs only while the real-time thread sleeps. (The kernel keeps a twentieth of each
- * second for others, sched(7): it would come free in any case; but not before 950 ms of processor time are spent on waiting.) */
+/* On one processor with the lane's holder, which runs only while the real-time thread sleeps. (The
+ * kernel keeps a twentieth of each second for others, sched(7): it would come free in any case; but
+ * not before 950 ms of processor time are spent on waiting.) */
 static void priority_body(void)
 {
 	pthread_t t;
@@ -436,7 +466,8 @@ static void priority_body(void)
 	pthread_join(t, NULL);
 	expect_equal("events", n_events(), 3);
 	if (spent_ms >= 200) {
-		fprintf(stderr, "%llu ms of processor time spent on waiting\n", (unsigned long long)spent_ms);
+		fprintf(stderr, "%llu ms of processor time spent on waiting\n",
+			(unsigned long long)spent_ms);
 		_exit(1);
 	}
 }
@@ -504,8 +535,8 @@ static void clock_body(void)
 	expect_equal("other clocks", (uint64_t)n_clock_others, 0);
 }
 
-/* Who takes the probe out looks at where threads are, and who is in a lane (tracer/detach.c): one that has left the probe's code for
- * the clock's, and comes back, must be in one. */
+/* Who takes the probe out looks at where threads are, and who is in a lane (tracer/detach.c): one
+ * that has left the probe's code for the clock's, and comes back, must be in one. */
 static void test_clock(void **s)
 {
 	(void)s;
@@ -514,7 +545,8 @@ static void test_clock(void **s)
 
 /* ---- no system call ---- */
 
-/* Under a filter that kills for every call but what this test needs itself; the events that find no room are counted. */
+/* Under a filter that kills for every call but what this test needs itself; the events that find no
+ * room are counted. */
 #if defined(__SANITIZE_ADDRESS__)
 #define IS_SANITIZED 1
 #elif defined(__has_feature)
@@ -529,7 +561,8 @@ static void test_clock(void **s)
 static void install_filter(void)
 {
 	if (IS_SANITIZED) {
-		fprintf(stderr, "the sanitizer makes system calls of its own, which the filter would not allow\n");
+		fprintf(stderr, "the sanitizer makes system calls of its own, which the filter "
+				"would not allow\n");
 		_exit(77);
 	}
 	struct sock_filter code[] = {
@@ -540,7 +573,8 @@ static void install_filter(void)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
 	};
 	const struct sock_fprog program = { ARRAY_LEN(code), code };
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) {
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) {
 		fprintf(stderr, "no seccomp filter is to be had here: %s\n", strerror(errno));
 		_exit(77);
 	}
@@ -572,7 +606,8 @@ static void test_filter(void **s)
 	}
 }
 
-/* A forked child that nobody has told its pid may not even ask: its tid in memory can be its parent's (raw clone). */
+/* A forked child that nobody has told its pid may not even ask: its tid in memory can be its
+ * parent's (raw clone). */
 static void untold_body(void)
 {
 	target_init(PROBE_CLOCK_RING, 1);
@@ -612,12 +647,15 @@ static void ring_clock_body(void)
 	struct timespec ts;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	shared->ticks_per_ns = 3ull << 32;
-	shared->ticks[0] = shared->ticks[1] = (struct ring_tick){ (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec, 1000 };
+	shared->ticks[0] = shared->ticks[1] = (struct ring_tick){
+		(uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec, 1000
+	};
 	shared->now = 5000;
 	uint64_t before = 0;
 	for (unsigned i = 0; i < 100; i++, before = last_time()) {
 		raise_event();
-		expect_equal("later than the one before", last_time() > before && last_time() > 5000, true);
+		expect_equal("later than the one before",
+			     last_time() > before && last_time() > 5000, true);
 	}
 	usleep(50000); /* the recorder does not look: the time goes on all the same */
 	raise_event();
@@ -643,9 +681,11 @@ static void test_ring_clock(void **s)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_event),    cmocka_unit_test(test_nested), cmocka_unit_test(test_stuck), cmocka_unit_test(test_room),
-		cmocka_unit_test(test_priority), cmocka_unit_test(test_killed), cmocka_unit_test(test_clock),
-		cmocka_unit_test(test_filter),   cmocka_unit_test(test_untold), cmocka_unit_test(test_ring_clock),
+		cmocka_unit_test(test_event),    cmocka_unit_test(test_nested),
+		cmocka_unit_test(test_stuck),    cmocka_unit_test(test_room),
+		cmocka_unit_test(test_priority), cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_clock),    cmocka_unit_test(test_filter),
+		cmocka_unit_test(test_untold),   cmocka_unit_test(test_ring_clock),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -105,9 +105,13 @@ static void test_status(void **state)
 	assert_int_equal(s.seccomp, -1);
 	assert_false(s.has_memory);
 	assert_false(s.is_kernel_thread);
-	assert_true(proc_status_parse("Name:\tx\nState:\tI (idle)\nTgid:\t7\nPPid:\t2\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n", &s));
+	assert_true(proc_status_parse(
+	    "Name:\tx\nState:\tI (idle)\nTgid:\t7\nPPid:\t2\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n",
+	    &s));
 	assert_true(s.is_kernel_thread);
-	assert_true(proc_status_parse("Name:\tx\nKthread:\t0\nState:\tR\nTgid:\t7\nPPid:\t2\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n", &s));
+	assert_true(proc_status_parse("Name:\tx\nKthread:\t0\nState:\tR\nTgid:\t7\nPPid:\t2\nUid:"
+				      "\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n",
+				      &s));
 	assert_false(s.is_kernel_thread);
 	/* Nothing that only begins alike is taken for a status file, however short. */
 	for (size_t n = 0; n < 60; n++) {
@@ -240,7 +244,8 @@ static void test_files(void **state)
 	err_destroy(err);
 }
 
-/* Two children of ours, of which one has a child of its own: parents first, and without the branch that is asked to be left out. */
+/* Two children of ours, of which one has a child of its own: parents first, and without the branch
+ * that is asked to be left out. */
 static void descendants_are_found(void **state)
 {
 	int ready[2], end[2];
@@ -266,7 +271,8 @@ static void descendants_are_found(void **state)
 	assert_int_equal(read(ready[0], &leaf, sizeof(leaf)), sizeof(leaf));
 	assert_null(proc_descendants(getpid(), 0, &found, &n));
 	assert_int_equal(n, 3);
-	assert_true((found[0] == first && found[1] == second) || (found[0] == second && found[1] == first));
+	assert_true((found[0] == first && found[1] == second) ||
+		    (found[0] == second && found[1] == first));
 	assert_int_equal(found[2], leaf);
 	free(found);
 	assert_null(proc_descendants(getpid(), leaf, &found, &n));
@@ -286,8 +292,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(descendants_are_found),
-		cmocka_unit_test(test_status),     cmocka_unit_test(test_names),
-		cmocka_unit_test(test_containers), cmocka_unit_test(test_a_real_process),
+		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_containers),
+		cmocka_unit_test(test_a_real_process),
 		cmocka_unit_test(test_files),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /*
- * python: modules that are byte arrays: symbols, the decoder of the hook list, what is refused, and objects that lie.
+ * python: modules that are byte arrays: symbols, the decoder of the hook list, what is refused, and
+ * objects that lie.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,13 +43,16 @@ static void symbols(void **state)
 		assert_int_equal(size, 8);
 		assert_true(elf_symbol_find(&fake.reader, &fake.module, "last", &address, &size));
 		assert_int_equal(size, FAKE_BYTES - 0x4020); /* cut at the end of the module */
-		assert_false(elf_symbol_find(&fake.reader, &fake.module, "missing", &address, &size));
+		assert_false(
+		    elf_symbol_find(&fake.reader, &fake.module, "missing", &address, &size));
 		assert_false(elf_symbol_find(&fake.reader, &fake.module, "firs", &address, &size));
-		assert_false(elf_symbol_find(&fake.reader, &fake.module, "firstt", &address, &size));
+		assert_false(
+		    elf_symbol_find(&fake.reader, &fake.module, "firstt", &address, &size));
 	}
 }
 
-/* Every single byte of the headers and tables broken in several ways: it must end, and never read outside (ASan). */
+/* Every single byte of the headers and tables broken in several ways: it must end, and never read
+ * outside (ASan). */
 static void broken_modules(void **state)
 {
 	static const uint8_t values[] = { 0, 1, 0x7f, 0x80, 0xff };
@@ -86,18 +90,25 @@ static void hook_list_decoder(void **state)
 		{ "not aligned", "48 89 98 b1 05 00 00", 0, 0 },
 		{ "32-bit store is none", "89 98 b0 05 00 00", 0, 0 },
 		{ "two different stores", "48 89 98 b0 05 00 00 48 89 98 b8 05 00 00", 0, 0 },
-		{ "two stores, the table decides", "48 89 98 b0 05 00 00 48 89 98 b8 05 00 00", 1464, 1464 },
-		{ "two stores, the table knows neither", "48 89 98 b0 05 00 00 48 89 98 b8 05 00 00", 1472, 0 },
+		{ "two stores, the table decides", "48 89 98 b0 05 00 00 48 89 98 b8 05 00 00",
+		  1464, 1464 },
+		{ "two stores, the table knows neither",
+		  "48 89 98 b0 05 00 00 48 89 98 b8 05 00 00", 1472, 0 },
 		{ "the same store twice", "48 89 98 b0 05 00 00 90 48 89 88 b0 05 00 00", 0, 1456 },
 		{ "lock and store agree", "f0 0f b0 8b a8 05 00 00 48 89 9b b0 05 00 00", 0, 1456 },
 		{ "lock alone", "f0 0f b0 8b a8 05 00 00", 0, 1456 },
 		{ "lock with a REX prefix", "f0 41 0f b0 8d a8 05 00 00", 0, 1456 },
 		{ "lock and store disagree", "f0 0f b0 8b a8 05 00 00 48 89 9b c8 05 00 00", 0, 0 },
-		{ "two locks agree with nothing", "f0 0f b0 8b a8 05 00 00 f0 0f b0 8b c8 05 00 00", 0, 0 },
+		{ "two locks agree with nothing", "f0 0f b0 8b a8 05 00 00 f0 0f b0 8b c8 05 00 00",
+		  0, 0 },
 		{ "clang: address and load", "48 8b 83 b0 05 00 00 48 8d bb b0 05 00 00", 0, 1456 },
-		{ "address of one, load of another", "48 8b 83 b0 05 00 00 48 8d bb b8 05 00 00", 0, 0 },
-		{ "in a callee: call +11", "e8 0b 00 00 00 c3 90 90 90 90 90 90 90 90 90 90 48 89 98 b0 05 00 00 c3", 0, 1456 },
-		{ "behind the callee's end", "e8 0b 00 00 00 c3 90 90 90 90 90 90 90 90 90 90 c3 48 89 98 b0 05 00 00", 0, 0 },
+		{ "address of one, load of another", "48 8b 83 b0 05 00 00 48 8d bb b8 05 00 00", 0,
+		  0 },
+		{ "in a callee: call +11",
+		  "e8 0b 00 00 00 c3 90 90 90 90 90 90 90 90 90 90 48 89 98 b0 05 00 00 c3", 0,
+		  1456 },
+		{ "behind the callee's end",
+		  "e8 0b 00 00 00 c3 90 90 90 90 90 90 90 90 90 90 c3 48 89 98 b0 05 00 00", 0, 0 },
 		{ "cut in the middle", "48 89 98 b0 05", 0, 0 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -112,10 +123,12 @@ static void hook_list_decoder(void **state)
 		const struct elf_found function = { FAKE_BASE + 0x2200, callee ? 6 : n, 1 };
 		const struct elf_found runtime = { FAKE_BASE + 0x5000, 0x2000, 2 };
 		/* A callee is read with the zero bytes behind it. */
-		struct audit_head got = audit_head_decode(&s, &function, &runtime, rows[i].expected);
+		struct audit_head got = audit_head_decode(&s, &function, &runtime,
+							  rows[i].expected);
 		assert_non_null(got.how);
 		if (got.offset != rows[i].want)
-			fail_msg("%s: %u instead of %u (%s)", rows[i].what, got.offset, rows[i].want, got.how);
+			fail_msg("%s: %u instead of %u (%s)", rows[i].what, got.offset,
+				 rows[i].want, got.how);
 	}
 }
 
@@ -147,7 +160,8 @@ static void runtime_found(void **state)
 	assert_true(rt.slack_is_used);
 }
 
-/* A program that is not position-independent has its own copy of a variable; everybody uses that. */
+/* A program that is not position-independent has its own copy of a variable; everybody uses that.
+ */
 static void copied_variables(void **state)
 {
 	struct python_runtime rt;
@@ -194,7 +208,8 @@ static void runtime_refused(void **state)
 		static const uint8_t nothing[] = { 0xc3 };
 		struct python_runtime rt;
 		bool no_code = rows[i].change == NO_HOOK_CODE;
-		fake_python(&fake, rows[i].version, no_code ? nothing : add_hook, no_code ? 1 : sizeof(add_hook));
+		fake_python(&fake, rows[i].version, no_code ? nothing : add_hook,
+			    no_code ? 1 : sizeof(add_hook));
 		if (rows[i].change == WRONG_TYPES)
 			fake_put(&fake, FAKE_DATA + 0x400, "tube", 5);
 		if (rows[i].change == CIRCULAR_CHAIN) {
@@ -248,12 +263,15 @@ static void lying_objects(void **state)
 	assert_int_equal(python_str_read(&fake.reader, l, RADDR(object), text, sizeof(text)), -1);
 	fake_put64(&fake, FAKE_DATA + 0x400 + l->ob_type, type);
 	fake_put64(&fake, FAKE_DATA + l->tp_flags, TYPE_FLAG_STR);
-	/* compact, ASCII, one byte each; much longer than the memory, then with a length below zero */
-	uint32_t bits = 1u << l->str_kind_shift | 1u << l->str_compact_shift | 1u << l->str_ascii_shift;
+	/* compact, ASCII, one byte each; much longer than the memory, then with a length below zero
+	 */
+	uint32_t bits = 1u << l->str_kind_shift | 1u << l->str_compact_shift |
+			1u << l->str_ascii_shift;
 	fake_put(&fake, FAKE_DATA + 0x400 + l->str_state, &bits, 4);
 	fake_put64(&fake, FAKE_DATA + 0x400 + l->str_length, 1ull << 40);
 	memset(fake.bytes + FAKE_DATA + 0x400 + l->str_ascii_data, 'x', 100);
-	assert_int_equal(python_str_read(&fake.reader, l, RADDR(object), text, sizeof(text)), sizeof(text));
+	assert_int_equal(python_str_read(&fake.reader, l, RADDR(object), text, sizeof(text)),
+			 sizeof(text));
 	fake_put64(&fake, FAKE_DATA + 0x400 + l->str_length, UINT64_MAX);
 	assert_int_equal(python_str_read(&fake.reader, l, RADDR(object), text, sizeof(text)), -1);
 	/* two bytes each: é é, cut where the second does not fit */
@@ -298,12 +316,9 @@ static void lying_objects(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(symbols),
-		cmocka_unit_test(broken_modules),
-		cmocka_unit_test(hook_list_decoder),
-		cmocka_unit_test(runtime_found),
-		cmocka_unit_test(copied_variables),
-		cmocka_unit_test(runtime_refused),
+		cmocka_unit_test(symbols),           cmocka_unit_test(broken_modules),
+		cmocka_unit_test(hook_list_decoder), cmocka_unit_test(runtime_found),
+		cmocka_unit_test(copied_variables),  cmocka_unit_test(runtime_refused),
 		cmocka_unit_test(lying_objects),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,10 @@
 /*
- * python, live: find the runtime of every Python on this machine, and read objects it knows the truth about.
+ * python, live: find the runtime of every Python on this machine, and read objects it knows the
+ * truth about.
  *
- * Each target runs known_objects.py, which prints what is where; nothing is stopped while it is read, and one of its
- * threads is busy. Covers detect.c, audit_head.c, elf_symbols.c, layouts.c, object.c, names.c, maps.c, remote_mem.c.
+ * Each target runs known_objects.py, which prints what is where; nothing is stopped while it is
+ * read, and one of its threads is busy. Covers detect.c, audit_head.c, elf_symbols.c, layouts.c,
+ * object.c, names.c, maps.c, remote_mem.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -118,8 +120,9 @@ static const char *hex_of(const char *bytes, long n, char *to, size_t cap)
 static const char *str_hex(const struct live *t, uint64_t object)
 {
 	static char bytes[8192], hex[2 * 8192 + 1];
-	return hex_of(bytes, python_str_read(t->mem, &t->runtime.layout, RADDR(object), bytes, sizeof(bytes)), hex,
-		      sizeof(hex));
+	return hex_of(
+	    bytes, python_str_read(t->mem, &t->runtime.layout, RADDR(object), bytes, sizeof(bytes)),
+	    hex, sizeof(hex));
 }
 
 static uint64_t u64_at(const struct live *t, uint64_t at)
@@ -141,8 +144,8 @@ static bool same(const struct live *t, const char *what, const char *got, const 
 {
 	if (strcmp(got, want) == 0)
 		return true;
-	print_error("%s: %s at %#lx: %.80s instead of %.80s\n", t->python->version, what, (unsigned long)t->address, got,
-		    want);
+	print_error("%s: %s at %#lx: %.80s instead of %.80s\n", t->python->version, what,
+		    (unsigned long)t->address, got, want);
 	return false;
 }
 
@@ -150,8 +153,8 @@ static bool same_number(const struct live *t, const char *what, uint64_t got, ui
 {
 	if (got == want)
 		return true;
-	print_error("%s: %s at %#lx: %#lx instead of %#lx\n", t->python->version, what, (unsigned long)t->address,
-		    (unsigned long)got, (unsigned long)want);
+	print_error("%s: %s at %#lx: %#lx instead of %#lx\n", t->python->version, what,
+		    (unsigned long)t->address, (unsigned long)got, (unsigned long)want);
 	return false;
 }
 
@@ -188,15 +191,23 @@ static bool check_int(struct live *t)
 	size_t n_hex = strlen(t->words[0]);
 	/* The low 64 bits, the number of digits and the sign. */
 	const char *tail = n_hex > 16 ? t->words[0] + n_hex - 16 : t->words[0];
-	uint64_t digits = (n_hex * 4 - (strspn(t->words[0], "0") == n_hex ? 4 : t->words[0][0] < '2' ? 3 :
-				t->words[0][0] < '4' ? 2 : t->words[0][0] < '8' ? 1 : 0) + 29) / 30;
+	uint64_t digits = (n_hex * 4 -
+			   (strspn(t->words[0], "0") == n_hex ? 4
+			    : t->words[0][0] < '2'            ? 3
+			    : t->words[0][0] < '4'            ? 2
+			    : t->words[0][0] < '8'            ? 1
+							      : 0) +
+			   29) /
+			  30;
 	uint64_t value;
 	bool readable = object_int(&t->view, t->address, &value);
 	uint64_t want = strtoull(tail, NULL, 16);
 	if (readable && (negative || value != want))
 		return same_number(t, "int by object_int", value, want);
-	return same_number(t, "int", (uint64_t)low, want) && same_number(t, "int sign", negative, decimal_word(t, 1)) &&
-	       same_number(t, "int digits", l->int_has_tag && want == 0 && n == 1 ? 0 : n, digits) &&
+	return same_number(t, "int", (uint64_t)low, want) &&
+	       same_number(t, "int sign", negative, decimal_word(t, 1)) &&
+	       same_number(t, "int digits", l->int_has_tag && want == 0 && n == 1 ? 0 : n,
+			   digits) &&
 	       same_number(t, "int readable", readable, !negative && n <= 2);
 }
 
@@ -243,7 +254,8 @@ static bool check_bytearray(struct live *t)
 static bool check_items(struct live *t)
 {
 	uint64_t array, n;
-	if (!object_items(&t->view, t->address, &array, &n) || !same_number(t, "count", n, t->n_words))
+	if (!object_items(&t->view, t->address, &array, &n) ||
+	    !same_number(t, "count", n, t->n_words))
 		return false;
 	for (unsigned i = 0; i < n; i++)
 		if (!same(t, "item", str_hex(t, u64_at(t, array + 8 * i)), t->words[i]))
@@ -279,16 +291,19 @@ static bool check_dict(struct live *t)
 
 static bool check_dict_len(struct live *t)
 {
-	return same_number(t, "dict length", u64_at(t, t->address + t->runtime.layout.dict_used), decimal_word(t, 0)) ||
+	return same_number(t, "dict length", u64_at(t, t->address + t->runtime.layout.dict_used),
+			   decimal_word(t, 0)) ||
 	       t->n_words == 0;
 }
 
 static bool check_set(struct live *t)
 {
 	const struct probe_layout *l = &t->runtime.layout;
-	uint64_t mask = u64_at(t, t->address + l->set_mask), table = u64_at(t, t->address + l->set_table), n = 0;
+	uint64_t mask = u64_at(t, t->address + l->set_mask),
+		 table = u64_at(t, t->address + l->set_table), n = 0;
 	if (!same_number(t, "set used", u64_at(t, t->address + l->set_used), t->n_words) ||
-	    !same_number(t, "set fill", u64_at(t, t->address + l->set_fill), t->n_words) || mask > 64)
+	    !same_number(t, "set fill", u64_at(t, t->address + l->set_fill), t->n_words) ||
+	    mask > 64)
 		return false;
 	for (uint64_t i = 0; i <= mask; i++) {
 		uint64_t key = u64_at(t, table + 16 * i);
@@ -306,7 +321,8 @@ static bool check_set(struct live *t)
 static bool check_set_fill(struct live *t)
 {
 	const struct probe_layout *l = &t->runtime.layout;
-	return same_number(t, "set fill", u64_at(t, t->address + l->set_fill), decimal_word(t, 0)) &&
+	return same_number(t, "set fill", u64_at(t, t->address + l->set_fill),
+			   decimal_word(t, 0)) &&
 	       same_number(t, "set used", u64_at(t, t->address + l->set_used), decimal_word(t, 1));
 }
 
@@ -324,12 +340,14 @@ static const char *from_hex(const char *hex)
 static bool check_attribute(struct live *t)
 {
 	uint64_t value = object_attribute(&t->view, t->address, from_hex(t->words[0]));
-	return value ? same(t, "attribute", str_hex(t, value), t->words[1]) : same(t, "attribute", "none", t->words[1]);
+	return value ? same(t, "attribute", str_hex(t, value), t->words[1])
+		     : same(t, "attribute", "none", t->words[1]);
 }
 
 static bool check_no_attribute(struct live *t)
 {
-	return same_number(t, "deleted attribute", object_attribute(&t->view, t->address, from_hex(t->words[0])), 0);
+	return same_number(t, "deleted attribute",
+			   object_attribute(&t->view, t->address, from_hex(t->words[0])), 0);
 }
 
 static bool check_bytes_at(struct live *t, const char *what, uint64_t at, const char *want)
@@ -349,16 +367,21 @@ static bool check_code(struct live *t)
 {
 	const struct probe_layout *l = &t->runtime.layout;
 	uint64_t table = u64_at(t, t->address + l->code_linetable);
-	return same(t, "co_filename", str_hex(t, u64_at(t, t->address + l->code_filename)), t->words[0]) &&
+	return same(t, "co_filename", str_hex(t, u64_at(t, t->address + l->code_filename)),
+		    t->words[0]) &&
 	       same(t, "co_name", str_hex(t, u64_at(t, t->address + l->code_name)), t->words[1]) &&
 	       (l->code_qualname == OFF_NONE ||
-		same(t, "co_qualname", str_hex(t, u64_at(t, t->address + l->code_qualname)), t->words[2])) &&
-	       same_number(t, "co_firstlineno", u32_at(t, t->address + l->code_firstlineno), decimal_word(t, 3)) &&
-	       same_number(t, "line table bytes", u64_at(t, table + l->ob_size), strlen(t->words[4]) / 2) &&
+		same(t, "co_qualname", str_hex(t, u64_at(t, t->address + l->code_qualname)),
+		     t->words[2])) &&
+	       same_number(t, "co_firstlineno", u32_at(t, t->address + l->code_firstlineno),
+			   decimal_word(t, 3)) &&
+	       same_number(t, "line table bytes", u64_at(t, table + l->ob_size),
+			   strlen(t->words[4]) / 2) &&
 	       check_bytes_at(t, "line table", table + l->bytes_data, t->words[4]) &&
 	       (l->code_instructions == OFF_NONE ||
 		(t->words[5][0] != '-' &&
-		 check_bytes_at(t, "instructions", t->address + l->code_instructions, t->words[5])));
+		 check_bytes_at(t, "instructions", t->address + l->code_instructions,
+				t->words[5])));
 }
 
 /* Of two code objects made one after the other. */
@@ -374,16 +397,21 @@ static bool check_code_version(struct live *t)
 static bool check_function(struct live *t)
 {
 	const struct probe_layout *l = &t->runtime.layout;
-	return same(t, "func_module", str_hex(t, u64_at(t, t->address + l->function_module)), t->words[0]) &&
-	       same(t, "func_name", str_hex(t, u64_at(t, t->address + l->function_name)), t->words[1]) &&
-	       same(t, "func_qualname", str_hex(t, u64_at(t, t->address + l->function_qualname)), t->words[2]) &&
-	       same_number(t, "func_code", u64_at(t, t->address + l->function_code), hex_word(t, 3));
+	return same(t, "func_module", str_hex(t, u64_at(t, t->address + l->function_module)),
+		    t->words[0]) &&
+	       same(t, "func_name", str_hex(t, u64_at(t, t->address + l->function_name)),
+		    t->words[1]) &&
+	       same(t, "func_qualname", str_hex(t, u64_at(t, t->address + l->function_qualname)),
+		    t->words[2]) &&
+	       same_number(t, "func_code", u64_at(t, t->address + l->function_code),
+			   hex_word(t, 3));
 }
 
 static bool check_method(struct live *t)
 {
 	const struct probe_layout *l = &t->runtime.layout;
-	return same_number(t, "im_func", u64_at(t, t->address + l->method_function), hex_word(t, 0)) &&
+	return same_number(t, "im_func", u64_at(t, t->address + l->method_function),
+			   hex_word(t, 0)) &&
 	       same_number(t, "im_self", u64_at(t, t->address + l->method_self), hex_word(t, 1));
 }
 
@@ -391,59 +419,73 @@ static bool check_builtin(struct live *t)
 {
 	const struct probe_layout *l = &t->runtime.layout;
 	char name[64] = "";
-	mem_read_cstr(t->mem, RADDR(u64_at(t, u64_at(t, t->address + l->cfunction_ml))), name, sizeof(name));
+	mem_read_cstr(t->mem, RADDR(u64_at(t, u64_at(t, t->address + l->cfunction_ml))), name,
+		      sizeof(name));
 	return same(t, "ml_name", name, from_hex(t->words[0])) &&
-	       same(t, "m_module", str_hex(t, u64_at(t, t->address + l->cfunction_module)), t->words[1]) &&
+	       same(t, "m_module", str_hex(t, u64_at(t, t->address + l->cfunction_module)),
+		    t->words[1]) &&
 	       same_number(t, "m_self", u64_at(t, t->address + l->cfunction_self), hex_word(t, 2));
 }
 
 static bool check_heap_type(struct live *t)
 {
 	const struct probe_layout *l = &t->runtime.layout;
-	return same(t, "ht_name", str_hex(t, u64_at(t, t->address + l->heaptype_name)), t->words[0]) &&
-	       same(t, "ht_qualname", str_hex(t, u64_at(t, t->address + l->heaptype_qualname)), t->words[1]) &&
+	return same(t, "ht_name", str_hex(t, u64_at(t, t->address + l->heaptype_name)),
+		    t->words[0]) &&
+	       same(t, "ht_qualname", str_hex(t, u64_at(t, t->address + l->heaptype_qualname)),
+		    t->words[1]) &&
 	       same_number(t, "tp_base", u64_at(t, t->address + l->tp_base), hex_word(t, 2)) &&
-	       same_number(t, "tp_basicsize", u64_at(t, t->address + l->tp_basicsize), decimal_word(t, 3)) &&
+	       same_number(t, "tp_basicsize", u64_at(t, t->address + l->tp_basicsize),
+			   decimal_word(t, 3)) &&
 	       same(t, "__module__ in tp_dict",
-		    str_hex(t, object_dict_get(&t->view, u64_at(t, t->address + l->type_dict), "__module__")),
+		    str_hex(t, object_dict_get(&t->view, u64_at(t, t->address + l->type_dict),
+					       "__module__")),
 		    "5f5f6d61696e5f5f");
 }
 
 static bool check_tp_name(struct live *t)
 {
 	char name[64] = "";
-	mem_read_cstr(t->mem, RADDR(u64_at(t, t->address + t->runtime.layout.tp_name)), name, sizeof(name));
+	mem_read_cstr(t->mem, RADDR(u64_at(t, t->address + t->runtime.layout.tp_name)), name,
+		      sizeof(name));
 	return same(t, "tp_name", name, from_hex(t->words[0]));
 }
 
 static bool check_module(struct live *t)
 {
 	const struct probe_layout *l = &t->runtime.layout;
-	return same(t, "md_name", str_hex(t, u64_at(t, t->address + l->module_name)), t->words[0]) &&
+	return same(t, "md_name", str_hex(t, u64_at(t, t->address + l->module_name)),
+		    t->words[0]) &&
 	       same_number(t, "md_dict", u64_at(t, t->address + l->module_dict), hex_word(t, 1));
 }
 
 static bool check_socket(struct live *t)
 {
 	const struct probe_layout *l = &t->runtime.layout;
-	return same_number(t, "sock_fd", u32_at(t, t->address + l->socket_fd), decimal_word(t, 0)) &&
-	       same_number(t, "sock_family", u32_at(t, t->address + l->socket_family), decimal_word(t, 1)) &&
-	       same_number(t, "sock_type", u32_at(t, t->address + l->socket_type) & 15, decimal_word(t, 2)) &&
-	       same_number(t, "sock_proto", u32_at(t, t->address + l->socket_proto), decimal_word(t, 3));
+	return same_number(t, "sock_fd", u32_at(t, t->address + l->socket_fd),
+			   decimal_word(t, 0)) &&
+	       same_number(t, "sock_family", u32_at(t, t->address + l->socket_family),
+			   decimal_word(t, 1)) &&
+	       same_number(t, "sock_type", u32_at(t, t->address + l->socket_type) & 15,
+			   decimal_word(t, 2)) &&
+	       same_number(t, "sock_proto", u32_at(t, t->address + l->socket_proto),
+			   decimal_word(t, 3));
 }
 
 static bool check_path(struct live *t)
 {
 	const struct probe_layout *l = &t->runtime.layout;
 	uint64_t array, n;
-	if (!same(t, "PurePath._str", str_hex(t, u64_at(t, t->address + l->path_str)), t->words[0]) ||
+	if (!same(t, "PurePath._str", str_hex(t, u64_at(t, t->address + l->path_str)),
+		  t->words[0]) ||
 	    !same(t, "PurePath._drv", str_hex(t, u64_at(t, t->address + l->path_drv)), "-") ||
 	    !same(t, "PurePath._root", str_hex(t, u64_at(t, t->address + l->path_root)), "2f"))
 		return false;
 	if (t->n_words == 1)
 		return l->path_raw_paths == OFF_NONE;
 	return object_items(&t->view, u64_at(t, t->address + l->path_raw_paths), &array, &n) &&
-	       same_number(t, "raw paths", n, 2) && same(t, "raw path", str_hex(t, u64_at(t, array)), t->words[1]) &&
+	       same_number(t, "raw paths", n, 2) &&
+	       same(t, "raw path", str_hex(t, u64_at(t, array)), t->words[1]) &&
 	       same(t, "raw path", str_hex(t, u64_at(t, array + 8)), t->words[2]);
 }
 
@@ -451,7 +493,8 @@ static bool check_path_parts(struct live *t)
 {
 	uint64_t at = t->address;
 	t->address = u64_at(t, at + t->runtime.layout.path_parts);
-	return check_items(t) && same_number(t, "PurePath._str", u64_at(t, at + t->runtime.layout.path_str), 0);
+	return check_items(t) &&
+	       same_number(t, "PurePath._str", u64_at(t, at + t->runtime.layout.path_str), 0);
 }
 
 static bool check_is(struct live *t)
@@ -497,10 +540,14 @@ static bool check_hook(struct live *t)
 static bool check_thread(struct live *t)
 {
 	char name[64] = "", hex[200];
-	bool by_ident = python_thread_name(t->mem, &t->runtime, t->address, NULL, name, sizeof(name)) &&
-			same(t, "thread by ident", hex_of(name, (long)strlen(name), hex, sizeof(hex)), t->words[0]);
-	bool by_tid = python_thread_name(t->mem, &t->runtime, decimal_word(t, 1), NULL, name, sizeof(name)) &&
-		      same(t, "thread by tid", hex_of(name, (long)strlen(name), hex, sizeof(hex)), t->words[0]);
+	bool by_ident = python_thread_name(t->mem, &t->runtime, t->address, NULL, name,
+					   sizeof(name)) &&
+			same(t, "thread by ident",
+			     hex_of(name, (long)strlen(name), hex, sizeof(hex)), t->words[0]);
+	bool by_tid = python_thread_name(t->mem, &t->runtime, decimal_word(t, 1), NULL, name,
+					 sizeof(name)) &&
+		      same(t, "thread by tid", hex_of(name, (long)strlen(name), hex, sizeof(hex)),
+			   t->words[0]);
 	return same_number(t, "thread found", by_ident && by_tid, 1) &&
 	       !python_thread_name(t->mem, &t->runtime, 12345, NULL, name, sizeof(name));
 }
@@ -527,14 +574,17 @@ static bool check_sys_path(struct live *t)
 	return same_number(t, "end of sys.path", (uint64_t)(p - paths), (uint64_t)n - 1);
 }
 
-/* 3.10-3.12: the chain of C frames ends in the root_cframe inside the thread state (v3.10.0 Include/cpython/pystate.h). */
+/* 3.10-3.12: the chain of C frames ends in the root_cframe inside the thread state (v3.10.0
+ * Include/cpython/pystate.h). */
 static bool check_cframes(struct live *t, uint64_t thread, uint64_t frame)
 {
 	const struct probe_layout *l = &t->runtime.layout;
 	if (l->tstate_cframe == OFF_NONE)
-		return same_number(t, "has cframes", t->python->minor >= 10 && t->python->minor <= 12, 0);
+		return same_number(t, "has cframes",
+				   t->python->minor >= 10 && t->python->minor <= 12, 0);
 	uint64_t cframe = u64_at(t, thread + l->tstate_cframe);
-	if (l->has_cframe && !same_number(t, "cframe's frame", u64_at(t, cframe + l->cframe_current), frame))
+	if (l->has_cframe &&
+	    !same_number(t, "cframe's frame", u64_at(t, cframe + l->cframe_current), frame))
 		return false;
 	unsigned n = 0;
 	while (n < 20 && (cframe < thread || cframe >= thread + 1024)) {
@@ -544,7 +594,8 @@ static bool check_cframes(struct live *t, uint64_t thread, uint64_t frame)
 	return same_number(t, "end of the cframes", n > 0 && n < 20, 1);
 }
 
-/* The frames of the main thread, which waits in read(): names by code object, innermost first, and main()'s line. */
+/* The frames of the main thread, which waits in read(): names by code object, innermost first, and
+ * main()'s line. */
 static bool check_frames(struct live *t)
 {
 	const struct probe_layout *l = &t->runtime.layout;
@@ -552,12 +603,14 @@ static bool check_frames(struct live *t)
 	uint64_t interpreter = u64_at(t, l->runtime + row->runtime_interpreters_main);
 	uint64_t thread = u64_at(t, interpreter + row->interp_threads_head);
 	/* There is but one. */
-	if (!same_number(t, "interpreters.head", u64_at(t, l->runtime + row->runtime_interpreters_head), interpreter) ||
+	if (!same_number(t, "interpreters.head",
+			 u64_at(t, l->runtime + row->runtime_interpreters_head), interpreter) ||
 	    !same_number(t, "interpreter id", u64_at(t, interpreter + l->interp_id), 0))
 		return false;
 	while (thread && u64_at(t, thread + row->tstate_ident) != t->address)
 		thread = u64_at(t, thread + row->tstate_next);
-	if (!thread || !same_number(t, "tstate->interp", u64_at(t, thread + l->tstate_interp), interpreter))
+	if (!thread ||
+	    !same_number(t, "tstate->interp", u64_at(t, thread + l->tstate_interp), interpreter))
 		return same(t, "thread state", "none", "the main thread's");
 	uint64_t frame = u64_at(t, thread + l->tstate_frame);
 	if (l->has_cframe)
@@ -579,21 +632,26 @@ static bool check_frames(struct live *t)
 			n_entries += is_entry;
 		}
 		uint64_t code = u64_at(t, frame + l->frame_code) & ~(uint64_t)l->code_tag_mask;
-		/* The innermost frames are those of the codec of stdin, while read() decodes nothing: none. */
+		/* The innermost frames are those of the codec of stdin, while read() decodes
+		 * nothing: none. */
 		if (n < t->n_words && !same_number(t, "frame's code", code, hex_word(t, n)))
 			return false;
 		if (n + 1 == t->n_words) {
 			uint8_t table[4096];
-			uint64_t at = u64_at(t, code + l->code_linetable), bytes = u64_at(t, at + l->ob_size), lasti;
+			uint64_t at = u64_at(t, code + l->code_linetable),
+				 bytes = u64_at(t, at + l->ob_size), lasti;
 			struct source_position where;
-			if (bytes > sizeof(table) || !mem_read(t->mem, RADDR(at + l->bytes_data), table, bytes))
+			if (bytes > sizeof(table) ||
+			    !mem_read(t->mem, RADDR(at + l->bytes_data), table, bytes))
 				return same(t, "line table", "unreadable", "main()'s");
 			if (l->position_kind == POSITION_POINTER)
-				lasti = u64_at(t, frame + l->frame_position) - code - l->code_instructions;
+				lasti = u64_at(t, frame + l->frame_position) - code -
+					l->code_instructions;
 			else
 				lasti = u32_at(t, frame + l->frame_position) *
 					(l->position_kind == POSITION_LASTI_UNITS ? 2 : 1);
-			if (!line_table_decode(l->minor, table, bytes, u32_at(t, code + l->code_firstlineno),
+			if (!line_table_decode(l->minor, table, bytes,
+					       u32_at(t, code + l->code_firstlineno),
 					       (uint32_t)lasti, &where))
 				return same(t, "line of main()", "none", "one");
 			t->line = where.line;
@@ -696,19 +754,23 @@ static unsigned check_target(const struct test_python *python, struct target *ta
 		uint64_t head = rt->layout.audit_head - rt->layout.runtime;
 		uint32_t known = layout_audit_head(rt->layout.version_hex, rt->layout.free_threaded,
 						   rt->layout.debug_build);
-		if ((known && known != head) || (!rt->layout.debug_build && strstr(rt->row->source, rt->version) &&
-						 rt->row->audit_head != head)) {
-			print_error("%s: the tables say the hook list is at %u and %u, the code %lu\n", python->version,
-				    known, rt->row->audit_head, (unsigned long)head);
+		if ((known && known != head) ||
+		    (!rt->layout.debug_build && strstr(rt->row->source, rt->version) &&
+		     rt->row->audit_head != head)) {
+			print_error(
+			    "%s: the tables say the hook list is at %u and %u, the code %lu\n",
+			    python->version, known, rt->row->audit_head, (unsigned long)head);
 			n_wrong++;
 		}
 		live.view = (struct object_view){ live.mem, &rt->layout, rt->row };
 		print_message("%-13s %s; slack %zu\n", python->version, rt->how, rt->slack_bytes);
-		if (!rt->is_initialised || rt->is_finalising || rt->slack_bytes < 32 || rt->slack_is_used ||
+		if (!rt->is_initialised || rt->is_finalising || rt->slack_bytes < 32 ||
+		    rt->slack_is_used ||
 		    rt->layout.free_threaded != (strchr(python->version, 't') != NULL) ||
 		    rt->layout.debug_build != (strchr(python->version, 'd') != NULL)) {
-			print_error("%s: wrong state: initialised %d, finalising %d, slack %zu\n", python->version,
-				    rt->is_initialised, rt->is_finalising, rt->slack_bytes);
+			print_error("%s: wrong state: initialised %d, finalising %d, slack %zu\n",
+				    python->version, rt->is_initialised, rt->is_finalising,
+				    rt->slack_bytes);
 			n_wrong++;
 		}
 		for (char *line = target->text, *end; (end = strchr(line, '\n')); line = end + 1) {
@@ -737,7 +799,8 @@ static void every_python(void **state)
 	for (size_t i = 0; i < n; i++) {
 		struct target target = target_start(&pythons[i], script);
 		bool ready = target_wait(&target);
-		/* Frames of a target that has said it is ready, but is not at rest yet, may change under our eyes: look again. */
+		/* Frames of a target that has said it is ready, but is not at rest yet, may change
+		 * under our eyes: look again. */
 		for (unsigned tries = 0; ready && tries < 3; tries++) {
 			unsigned n_now = check_target(&pythons[i], &target);
 			if (!n_now)
@@ -761,13 +824,16 @@ static void older_pythons(void **state)
 	size_t n = test_pythons_find(pythons, "--old"), n_old = 0;
 	for (size_t i = 0; i < n; i++) {
 		unsigned major = 0;
-		if (sscanf(pythons[i].version, "%u", &major) != 1 || (major == 3 && pythons[i].minor >= 8))
+		if (sscanf(pythons[i].version, "%u", &major) != 1 ||
+		    (major == 3 && pythons[i].minor >= 8))
 			continue;
 		n_old++;
 		char script[64] = "/tmp/auditview-test-XXXXXX";
 		int fd = mkstemp(script);
-		static const char text[] = "import sys\nprint('ready')\nsys.stdout.flush()\nsys.stdin.read()\n";
-		assert_true(fd >= 0 && write(fd, text, sizeof(text) - 1) == (ssize_t)sizeof(text) - 1);
+		static const char text[] =
+		    "import sys\nprint('ready')\nsys.stdout.flush()\nsys.stdin.read()\n";
+		assert_true(fd >= 0 &&
+			    write(fd, text, sizeof(text) - 1) == (ssize_t)sizeof(text) - 1);
 		close(fd);
 		struct target target = target_start(&pythons[i], script);
 		assert_true(target_wait(&target));
@@ -780,7 +846,8 @@ static void older_pythons(void **state)
 		bool refused = false;
 		for (size_t k = 0; k < maps->n_modules; k++) {
 			struct python_runtime runtime;
-			struct err *err = python_runtime_find(remote_mem_reader(memory), &maps->modules[k], &runtime);
+			struct err *err = python_runtime_find(remote_mem_reader(memory),
+							      &maps->modules[k], &runtime);
 			assert_non_null(err);
 			if (err->code == ERR_UNSUPPORTED) {
 				assert_non_null(strstr(err->message, pythons[i].version));
@@ -811,7 +878,8 @@ static void no_python(void **state)
 	assert_true(maps->n_modules > 3);
 	for (size_t i = 0; i < maps->n_modules; i++) {
 		struct python_runtime runtime;
-		struct err *err = python_runtime_find(remote_mem_reader(memory), &maps->modules[i], &runtime);
+		struct err *err = python_runtime_find(remote_mem_reader(memory), &maps->modules[i],
+						      &runtime);
 		assert_non_null(err);
 		assert_int_equal(err->code, ERR_NOT_PYTHON);
 		err_destroy(err);
@@ -821,9 +889,11 @@ static void no_python(void **state)
 	bool found = false;
 	for (size_t i = 0; i < maps->n_modules; i++)
 		if (strstr(maps->modules[i].path, "libc.so") &&
-		    elf_symbol_find(remote_mem_reader(memory), &maps->modules[i], "getpid", &address, &size)) {
+		    elf_symbol_find(remote_mem_reader(memory), &maps->modules[i], "getpid",
+				    &address, &size)) {
 			found = true;
-			assert_false(elf_symbol_find(remote_mem_reader(memory), &maps->modules[i], "no_such", &address, &size));
+			assert_false(elf_symbol_find(remote_mem_reader(memory), &maps->modules[i],
+						     "no_such", &address, &size));
 		}
 	assert_true(found);
 	remote_mem_close(memory);

@@ -44,7 +44,8 @@ static int tear_down(void **state)
 }
 
 /* What is left of a text, or of words with a NUL between them. */
-static void redacted(struct strbuf *to, const char *event, bool in_words, bool is_cut, const char *text, size_t n)
+static void redacted(struct strbuf *to, const char *event, bool in_words, bool is_cut,
+		     const char *text, size_t n)
 {
 	strbuf_clear(to);
 	if (!in_words) {
@@ -95,7 +96,8 @@ static void test_examples(void **state)
 			continue;
 		struct strbuf expected = { 0 };
 		strbuf_add(&expected, e->expected, e->n_expected);
-		print_error("rule \"%s\": expected %s\n                     got %s\n", e->rule, shown(&expected), shown(&out));
+		print_error("rule \"%s\": expected %s\n                     got %s\n", e->rule,
+			    shown(&expected), shown(&out));
 		strbuf_fini(&expected);
 		n_wrong++;
 	}
@@ -103,11 +105,13 @@ static void test_examples(void **state)
 	assert_int_equal(n_wrong, 0);
 }
 
-/* The lines of a file of tests/redaction, without comments; *ret_kind is what stands before the tab. */
+/* The lines of a file of tests/redaction, without comments; *ret_kind is what stands before the
+ * tab. */
 static FILE *open_table(const char *name)
 {
 	char path[4096];
-	snprintf(path, sizeof(path), "%s/tests/redaction/%s", getenv("SOURCE_ROOT") ? getenv("SOURCE_ROOT") : "../..", name);
+	snprintf(path, sizeof(path), "%s/tests/redaction/%s",
+		 getenv("SOURCE_ROOT") ? getenv("SOURCE_ROOT") : "../..", name);
 	FILE *f = fopen(path, "re");
 	if (!f)
 		fail_msg("%s is not there", path);
@@ -129,7 +133,8 @@ static bool next_line(FILE *f, char *line, size_t cap, char **ret_kind, char **r
 	return false;
 }
 
-/* Take {{ and }} out of a text; \r \n \0 and \\ are as in C. Returns its bytes; *from … *to is what stood inside. */
+/* Take {{ and }} out of a text; \r \n \0 and \\ are as in C. Returns its bytes; *from … *to is what
+ * stood inside. */
 static size_t unmark(char *text, size_t *from, size_t *to)
 {
 	size_t n = 0;
@@ -148,13 +153,16 @@ static size_t unmark(char *text, size_t *from, size_t *to)
 	return n;
 }
 
-/* Is the secret still there? What is shorter than four bytes may stand elsewhere by chance, so the place counts. */
-static bool leaks(const char *kind, const char *text, size_t n, size_t from, size_t to, struct strbuf *out)
+/* Is the secret still there? What is shorter than four bytes may stand elsewhere by chance, so the
+ * place counts. */
+static bool leaks(const char *kind, const char *text, size_t n, size_t from, size_t to,
+		  struct strbuf *out)
 {
 	if (!strcmp(kind, "name"))
 		return !redact_is_secret(text, n);
 	const char *event = strchr(kind, ':');
-	redacted(out, event ? event + 1 : NULL, !strncmp(kind, "words", 5), !strncmp(kind, "cut", 3), text, n);
+	redacted(out, event ? event + 1 : NULL, !strncmp(kind, "words", 5),
+		 !strncmp(kind, "cut", 3), text, n);
 	return memmem(out->s, out->n, text + from, to - from) != NULL;
 }
 
@@ -206,7 +214,8 @@ static void test_harmless(void **state)
 			}
 			continue;
 		}
-		redacted(&out, event ? event + 1 : NULL, !strncmp(kind, "words", 5), !strncmp(kind, "cut", 3), text, n_text);
+		redacted(&out, event ? event + 1 : NULL, !strncmp(kind, "words", 5),
+			 !strncmp(kind, "cut", 3), text, n_text);
 		if (out.n != n_text || memcmp(out.s, text, n_text)) {
 			n_hidden++;
 			print_message("hidden: %s %s -> %s\n", kind, text, shown(&out));
@@ -219,7 +228,8 @@ static void test_harmless(void **state)
 	assert_true(n_hidden * 50 <= n);
 }
 
-/* Arguments on their way into the capture: a dictionary, a name and its value, a text; and nothing of it without redact. */
+/* Arguments on their way into the capture: a dictionary, a name and its value, a text; and nothing
+ * of it without redact. */
 static void test_translate(void **state)
 {
 	struct strbuf in = { 0 }, out = { 0 };
@@ -265,8 +275,29 @@ static void test_hostile(void **state)
 {
 	uint32_t seed = 7;
 	for (int round = 0; round < 20000; round++) {
-		static const char *const bits[] = { "://", ":", "@", "\r\n", "Cookie", "a", " ", "PASS", "\xff", "/", "password", "=", "\"",
-						    "'", "\\", "--token", "mysql", " -p", "-----BEGIN PRIVATE KEY-----", "eyJ", ".", "{", "" };
+		static const char *const bits[] = { "://",
+						    ":",
+						    "@",
+						    "\r\n",
+						    "Cookie",
+						    "a",
+						    " ",
+						    "PASS",
+						    "\xff",
+						    "/",
+						    "password",
+						    "=",
+						    "\"",
+						    "'",
+						    "\\",
+						    "--token",
+						    "mysql",
+						    " -p",
+						    "-----BEGIN PRIVATE KEY-----",
+						    "eyJ",
+						    ".",
+						    "{",
+						    "" };
 		struct strbuf in = { 0 }, out = { 0 };
 		for (unsigned n = seed % 24; n-- > 0;) {
 			seed = seed * 1664525 + 1013904223;
@@ -278,7 +309,10 @@ static void test_hostile(void **state)
 		char *tight = malloc(in.n ? in.n : 1);
 		memcpy(tight, strbuf_str(&in), in.n);
 		redact_text(redactor, "smtplib.send", tight, in.n, seed & 1, &out);
-		struct redact_word words[2] = { { .s = tight, .n = in.n / 2 }, { .s = tight + in.n / 2, .n = in.n - in.n / 2, .is_cut = true } };
+		struct redact_word words[2] = {
+			{ .s = tight, .n = in.n / 2 },
+			{ .s = tight + in.n / 2, .n = in.n - in.n / 2, .is_cut = true }
+		};
 		redact_words(redactor, NULL, words, 2, &out);
 		redact_is_secret(tight, in.n);
 		free(tight);
@@ -290,9 +324,22 @@ static void test_hostile(void **state)
 /* CPU time of texts that are made to cost: not more than a text of such a length may. */
 static void test_cost_is_bounded(void **state)
 {
-	static const char *const bits[] = { "password", "password=", "\"token\":", "mysql ", "mysql -a ", "://a:", "AKIA", "eyJhbGciOi",
-					    "curl -u a ", "-----BEGIN PRIVATE KEY----- ", "key \"", "[\"token\",", "a.b-c_", "login x password ",
-					    "authorization: ", "echo x | sudo " };
+	static const char *const bits[] = { "password",
+					    "password=",
+					    "\"token\":",
+					    "mysql ",
+					    "mysql -a ",
+					    "://a:",
+					    "AKIA",
+					    "eyJhbGciOi",
+					    "curl -u a ",
+					    "-----BEGIN PRIVATE KEY----- ",
+					    "key \"",
+					    "[\"token\",",
+					    "a.b-c_",
+					    "login x password ",
+					    "authorization: ",
+					    "echo x | sudo " };
 	enum { LONG = 1 << 20 };
 	for (size_t i = 0; i < ARRAY_LEN(bits); i++) {
 		struct strbuf in = { 0 }, out = { 0 };
@@ -311,12 +358,9 @@ static void test_cost_is_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_examples),
-		cmocka_unit_test(test_shapes),
-		cmocka_unit_test(test_harmless),
-		cmocka_unit_test(test_translate),
-		cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_cost_is_bounded),
+		cmocka_unit_test(test_examples), cmocka_unit_test(test_shapes),
+		cmocka_unit_test(test_harmless), cmocka_unit_test(test_translate),
+		cmocka_unit_test(test_hostile),  cmocka_unit_test(test_cost_is_bounded),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -100,6 +100,7 @@ static void of_different_lengths(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(against_bools), cmocka_unit_test(of_different_lengths) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(against_bools),
+					    cmocka_unit_test(of_different_lengths) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* What is said of a session's end, and with which status: from every combination of what is known and what is not. */
+/* What is said of a session's end, and with which status: from every combination of what is known
+ * and what is not. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -39,16 +40,23 @@ static void expect_line(const struct session_end *e, const char *line, int statu
 static void what_went_well(void **state)
 {
 	struct session_end e = good();
-	expect_line(&e, "1 204 311 events, 0 lost, longest pause 0.25 ms, target restored: yes, x.avc", 0);
+	expect_line(
+	    &e, "1 204 311 events, 0 lost, longest pause 0.25 ms, target restored: yes, x.avc", 0);
 	e.n_children = 1;
 	e.n_children_not_followed = 2;
 	session_end_count(&e, 1);
-	expect_line(&e, "1 event, 0 lost, 1 child, 2 children not followed, longest pause 0.25 ms, target restored: yes, x.avc", 0);
+	expect_line(&e,
+		    "1 event, 0 lost, 1 child, 2 children not followed, longest pause 0.25 ms, "
+		    "target restored: yes, x.avc",
+		    0);
 	e = good();
 	e.is_launched = true;
 	e.target_ended = END_YES;
 	e.exit_status = EXITED_5;
-	expect_line(&e, "1 204 311 events, 0 lost, longest pause 0.25 ms, target restored: yes (it has ended), x.avc", 5);
+	expect_line(&e,
+		    "1 204 311 events, 0 lost, longest pause 0.25 ms, target restored: yes (it has "
+		    "ended), x.avc",
+		    5);
 	e.exit_status = KILLED_15;
 	assert_int_equal(session_end_status(&e), 128 + 15);
 	e.target_ended = END_NO; /* it lives on: it has no status yet */
@@ -59,12 +67,19 @@ static void losses_have_causes(void **state)
 {
 	struct session_end e = good();
 	e.lost[LOSS_RING_FULL] = 1000;
-	expect_line(&e, "1 204 311 events, 1 000 lost (the ring was full), longest pause 0.25 ms, target restored: yes, x.avc", 0);
+	expect_line(&e,
+		    "1 204 311 events, 1 000 lost (the ring was full), longest pause 0.25 ms, "
+		    "target restored: yes, x.avc",
+		    0);
 	e.lost[LOSS_TORN] = 1;
-	expect_line(&e, "1 204 311 events, 1 001 lost (1 000 the ring was full, 1 killed while writing), longest pause 0.25 ms, target restored: yes, x.avc", 0);
+	expect_line(&e,
+		    "1 204 311 events, 1 001 lost (1 000 the ring was full, 1 killed while "
+		    "writing), longest pause 0.25 ms, target restored: yes, x.avc",
+		    0);
 	e.is_loss_known = false;
 	expect_line(&e,
-		    "1 204 311 events, lost: unknown (at least 1 001: 1 000 the ring was full, 1 killed while writing), longest pause 0.25 ms, "
+		    "1 204 311 events, lost: unknown (at least 1 001: 1 000 the ring was full, 1 "
+		    "killed while writing), longest pause 0.25 ms, "
 		    "target restored: yes, x.avc",
 		    0);
 	for (unsigned i = 0; i < LOSS_COUNT; i++)
@@ -75,7 +90,10 @@ static void nothing_is_concluded_from_nothing(void **state)
 {
 	struct session_end e;
 	session_end_init(&e);
-	expect_line(&e, "events: unknown, lost: unknown, longest pause 0.00 ms, target restored: unknown, x.avc", 1);
+	expect_line(&e,
+		    "events: unknown, lost: unknown, longest pause 0.00 ms, target restored: "
+		    "unknown, x.avc",
+		    1);
 }
 
 static void no_beats_unknown_beats_yes(void **state)
@@ -86,11 +104,15 @@ static void no_beats_unknown_beats_yes(void **state)
 	session_end_add_target(&e, 42, END_UNKNOWN, "process 42: its memory map cannot be read");
 	session_end_add_target(&e, 42, END_UNKNOWN, "process 42: its memory map cannot be read");
 	session_end_add_target(&e, 43, END_YES, "");
-	expect_line(&e, "1 204 311 events, 0 lost, longest pause 0.25 ms, target restored: unknown (process 42: its memory map cannot be read), x.avc", 1);
+	expect_line(&e,
+		    "1 204 311 events, 0 lost, longest pause 0.25 ms, target restored: unknown "
+		    "(process 42: its memory map cannot be read), x.avc",
+		    1);
 	session_end_add_target(&e, 44, END_NO, "process 44: permission denied");
 	session_end_add_target(&e, 45, END_YES, "");
 	expect_line(&e,
-		    "1 204 311 events, 0 lost, longest pause 0.25 ms, target restored: no (process 42: its memory map cannot be read; "
+		    "1 204 311 events, 0 lost, longest pause 0.25 ms, target restored: no (process "
+		    "42: its memory map cannot be read; "
 		    "process 44: permission denied), x.avc",
 		    1);
 	for (pid_t pid = 100; pid < 200; pid++)
@@ -114,9 +136,11 @@ static void the_recorder_died(void **state)
 	expect_line(&e, "65 536 events, lost: unknown, target restored: unknown, x.avc", 1);
 	struct strbuf b = { 0 };
 	session_end_add_all(&e, NULL, true, &b); /* quiet, but it failed */
-	assert_string_equal(strbuf_str(&b), "auditview: the recorder ended early: it was killed by SIGKILL\n"
-					    "auditview: if process 4121 lives, \"auditview record -p 4121\" takes out what was left in it\n"
-					    "auditview: 65 536 events, lost: unknown, target restored: unknown\n");
+	assert_string_equal(strbuf_str(&b),
+			    "auditview: the recorder ended early: it was killed by SIGKILL\n"
+			    "auditview: if process 4121 lives, \"auditview record -p 4121\" takes "
+			    "out what was left in it\n"
+			    "auditview: 65 536 events, lost: unknown, target restored: unknown\n");
 	strbuf_fini(&b);
 	e = good();
 	session_end_add_all(&e, NULL, true, &b);
@@ -130,8 +154,12 @@ static void the_file_is_not_whole(void **state)
 	e.stop = END_STOP_WRITE_FAILED;
 	e.is_file_whole = END_NO;
 	e.lost[LOSS_UNWRITTEN] = 16383;
-	snprintf(e.write_error, sizeof(e.write_error), "cannot write to x.avc: No space left on device");
-	expect_line(&e, "1 204 311 events, 16 383 lost (not written), longest pause 0.25 ms, target restored: yes, x.avc", 1);
+	snprintf(e.write_error, sizeof(e.write_error),
+		 "cannot write to x.avc: No space left on device");
+	expect_line(&e,
+		    "1 204 311 events, 16 383 lost (not written), longest pause 0.25 ms, target "
+		    "restored: yes, x.avc",
+		    1);
 	e.is_launched = true;
 	e.target_ended = END_YES;
 	e.exit_status = 0; /* the program's is 0, ours is not */
@@ -143,8 +171,12 @@ static void the_file_is_not_whole(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_went_well), cmocka_unit_test(losses_have_causes), cmocka_unit_test(nothing_is_concluded_from_nothing),
-		cmocka_unit_test(no_beats_unknown_beats_yes), cmocka_unit_test(the_recorder_died), cmocka_unit_test(the_file_is_not_whole),
+		cmocka_unit_test(what_went_well),
+		cmocka_unit_test(losses_have_causes),
+		cmocka_unit_test(nothing_is_concluded_from_nothing),
+		cmocka_unit_test(no_beats_unknown_beats_yes),
+		cmocka_unit_test(the_recorder_died),
+		cmocka_unit_test(the_file_is_not_whole),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

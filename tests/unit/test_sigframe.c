@@ -1,6 +1,7 @@
 /*
- * test_sigframe: is a thread outside of some code? Real processes whose thread was interrupted in it by a signal, and is in the
- * handler: on the same stack, on another, in a handler on top of a handler, asleep or running.
+ * test_sigframe: is a thread outside of some code? Real processes whose thread was interrupted in
+ * it by a signal, and is in the handler: on the same stack, on another, in a handler on top of a
+ * handler, asleep or running.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,9 +35,9 @@ static uint8_t *code;
 
 static const struct way {
 	const char *name;
-	int flags;        /* of the first handler */
-	bool runs;        /* the handler runs, else it sleeps */
-	bool nested;      /* a second handler on top of the first, on the other stack */
+	int flags;   /* of the first handler */
+	bool runs;   /* the handler runs, else it sleeps */
+	bool nested; /* a second handler on top of the first, on the other stack */
 } ways[] = {
 	{ "asleep", 0, false, false },
 	{ "running", 0, true, false },
@@ -80,7 +81,8 @@ static NORETURN void child_main(void)
 	struct sigaction first = { .sa_handler = on_first, .sa_flags = way->flags };
 	struct sigaction second = { .sa_handler = on_second, .sa_flags = SA_ONSTACK };
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (!other.ss_sp || sigaltstack(&other, NULL) < 0 || sigaction(SIGUSR1, &first, NULL) < 0 || sigaction(SIGUSR2, &second, NULL) < 0)
+	if (!other.ss_sp || sigaltstack(&other, NULL) < 0 || sigaction(SIGUSR1, &first, NULL) < 0 ||
+	    sigaction(SIGUSR2, &second, NULL) < 0)
 		_exit(1);
 	s->n_in_code = 1;
 	((void (*)(volatile int *))code)(&s->leave_code);
@@ -98,7 +100,8 @@ static bool is_outside(pid_t pid)
 	struct remote_target t = { .pid = pid, .mem = mem, .place = &place };
 	do { /* a loaded machine may not let it stop in time */
 		err_destroy(err);
-		err = threads_check_outside(&t, (uint64_t)code, (uint64_t)code + CODE_BYTES, &outside);
+		err = threads_check_outside(&t, (uint64_t)code, (uint64_t)code + CODE_BYTES,
+					    &outside);
 	} while (err && err->code == ERR_TIMEOUT);
 	if (err)
 		fail_msg("%s", err->message);

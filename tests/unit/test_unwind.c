@@ -1,5 +1,6 @@
 /*
- * test_unwind: walks over a made-up process: an ELF image in a byte array, mapped as "[vdso]" is, so no file is opened.
+ * test_unwind: walks over a made-up process: an ELF image in a byte array, mapped as "[vdso]" is,
+ * so no file is opened.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,8 +14,8 @@
 #include "tracer/unwind.h"
 
 #define IMAGE 0x7f0000000000ull
-#define CODE (IMAGE + 0x2000) /* functions of 0x40 bytes */
-#define JIT 0x7e0000000000ull /* executable, no image */
+#define CODE  (IMAGE + 0x2000)  /* functions of 0x40 bytes */
+#define JIT   0x7e0000000000ull /* executable, no image */
 #define STACK 0x7ff000000000ull
 
 enum { PLAIN, FRAME_POINTER, OUTERMOST, SIGNAL, SHRINKING, HARD, N_FUNCTIONS };
@@ -45,43 +46,64 @@ static bool world_read(void *ctx, raddr from, void *to, size_t n)
 
 static void build_world(struct world *w)
 {
-	/* rsp + 8; push rbp, mov rbp, rsp at 4; rip undefined; rsp is the word at rsp + 16, rip that at rsp + 8; rsp - 8 */
-	static const uint8_t plain[] = { 0 }, frame_pointer[] = { 0x44, 0x0e, 16, 0x86, 2, 0x0d, 6 }, outermost[] = { 7, 16 },
-			     signal[] = { 0x0f, 3, 0x77, 16, 0x06, 0x10, 16, 2, 0x77, 8 }, shrinking[] = { 0x12, 7, 1 },
+	/* rsp + 8; push rbp, mov rbp, rsp at 4; rip undefined; rsp is the word at rsp + 16, rip
+	 * that at rsp + 8; rsp - 8 */
+	static const uint8_t plain[] = { 0 },
+			     frame_pointer[] = { 0x44, 0x0e, 16, 0x86, 2, 0x0d, 6 },
+			     outermost[] = { 7, 16 },
+			     signal[] = { 0x0f, 3, 0x77, 16, 0x06, 0x10, 16, 2, 0x77, 8 },
+			     shrinking[] = { 0x12, 7, 1 },
 			     hard[] = { 0x0f, 4, 0x77, 0, 0x06, 0x06 };
 	static const struct {
 		const uint8_t *program;
 		size_t n;
 	} programs[N_FUNCTIONS] = {
-		[PLAIN] = { plain, sizeof(plain) }, [FRAME_POINTER] = { frame_pointer, sizeof(frame_pointer) },
-		[OUTERMOST] = { outermost, sizeof(outermost) }, [SIGNAL] = { signal, sizeof(signal) },
-		[SHRINKING] = { shrinking, sizeof(shrinking) }, [HARD] = { hard, sizeof(hard) },
+		[PLAIN] = { plain, sizeof(plain) },
+		[FRAME_POINTER] = { frame_pointer, sizeof(frame_pointer) },
+		[OUTERMOST] = { outermost, sizeof(outermost) },
+		[SIGNAL] = { signal, sizeof(signal) },
+		[SHRINKING] = { shrinking, sizeof(shrinking) },
+		[HARD] = { hard, sizeof(hard) },
 	};
 	*w = (struct world){ .b = { .address = IMAGE } };
 	w->b.n = sizeof(Elf64_Ehdr) + 2 * sizeof(Elf64_Phdr);
-	size_t cie = build_cie(&w->b, false), signal_cie = build_cie(&w->b, true), fdes[N_FUNCTIONS];
+	size_t cie = build_cie(&w->b, false), signal_cie = build_cie(&w->b, true),
+	       fdes[N_FUNCTIONS];
 	uint64_t starts[N_FUNCTIONS];
 	for (unsigned k = 0; k < N_FUNCTIONS; k++) {
 		starts[k] = function(k);
-		fdes[k] = build_fde(&w->b, k == SIGNAL ? signal_cie : cie, function(k), 0x40, programs[k].program, programs[k].n);
+		fdes[k] = build_fde(&w->b, k == SIGNAL ? signal_cie : cie, function(k), 0x40,
+				    programs[k].program, programs[k].n);
 	}
 	build_u32(&w->b, 0);
 	uint64_t hdr = build_header(&w->b, cie, starts, fdes, N_FUNCTIONS, 0x3b);
 	uint64_t hdr_bytes = build_address(&w->b) - hdr;
 	w->b.n = 0x3000;
-	Elf64_Ehdr e = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1 }, .e_type = ET_DYN, .e_machine = EM_X86_64,
-			 .e_version = 1, .e_phoff = sizeof(e), .e_ehsize = sizeof(e), .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 2 };
-	Elf64_Phdr p[2] = { { .p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_filesz = 0x3000, .p_memsz = 0x3000 },
-			    { .p_type = PT_GNU_EH_FRAME, .p_vaddr = hdr - IMAGE, .p_memsz = hdr_bytes } };
+	Elf64_Ehdr e = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1 },
+			 .e_type = ET_DYN,
+			 .e_machine = EM_X86_64,
+			 .e_version = 1,
+			 .e_phoff = sizeof(e),
+			 .e_ehsize = sizeof(e),
+			 .e_phentsize = sizeof(Elf64_Phdr),
+			 .e_phnum = 2 };
+	Elf64_Phdr p[2] = {
+		{ .p_type = PT_LOAD,
+		  .p_flags = PF_R | PF_X,
+		  .p_filesz = 0x3000,
+		  .p_memsz = 0x3000 },
+		{ .p_type = PT_GNU_EH_FRAME, .p_vaddr = hdr - IMAGE, .p_memsz = hdr_bytes }
+	};
 	memcpy(w->b.bytes, &e, sizeof(e));
 	memcpy(w->b.bytes + sizeof(e), p, sizeof(p));
 }
 
 static int setup(void **state)
 {
-	static const char text[] = "7e0000000000-7e0000001000 rwxp 00000000 00:00 0 \n"
-				   "7f0000000000-7f0000003000 r-xp 00000000 00:00 0          [vdso]\n"
-				   "7ff000000000-7ff000010000 rw-p 00000000 00:00 0          [stack]\n";
+	static const char text[] =
+	    "7e0000000000-7e0000001000 rwxp 00000000 00:00 0 \n"
+	    "7f0000000000-7f0000003000 r-xp 00000000 00:00 0          [vdso]\n"
+	    "7ff000000000-7ff000010000 rw-p 00000000 00:00 0          [stack]\n";
 	struct world *w = calloc(1, sizeof(*w));
 	struct maps *maps;
 	bool came;
@@ -126,31 +148,190 @@ struct walk_case {
 static void test_walks(void **state)
 {
 	struct world *w = *state;
-	const uint64_t plain = function(PLAIN) + 8, fp = function(FRAME_POINTER) + 8, last = function(OUTERMOST) + 8;
-	const uint64_t sig = function(SIGNAL) + 8, first = function(FRAME_POINTER), shrinking = function(SHRINKING) + 8;
+	const uint64_t plain = function(PLAIN) + 8, fp = function(FRAME_POINTER) + 8,
+		       last = function(OUTERMOST) + 8;
+	const uint64_t sig = function(SIGNAL) + 8, first = function(FRAME_POINTER),
+		       shrinking = function(SHRINKING) + 8;
 	const struct walk_case cases[] = {
-		{ "to the outermost", plain, 0, false, { plain, last }, 2, 64, UNWIND_COMPLETE, { plain, plain, last }, { 0, 8, 16 }, 3 },
-		{ "outermost at once", last, 0, false, { 0 }, 1, 64, UNWIND_COMPLETE, { last }, { 0 }, 1 },
-		{ "return to 0", plain, 0, false, { plain, 0 }, 2, 64, UNWIND_COMPLETE, { plain, plain }, { 0, 8 }, 2 },
-		{ "through a frame pointer", fp, STACK + 16, false, { 1, 2, 0x55, last }, 4, 64, UNWIND_COMPLETE, { fp, last }, { 0, 32 }, 2 },
-		{ "frame pointer saved by the inner function", fp, STACK + 8, false, { 0, STACK + 32, fp, 0, 0, last }, 6, 64,
-		  UNWIND_COMPLETE, { fp, fp, last }, { 0, 24, 48 }, 3 },
-		{ "slice ends", plain, 0, false, { plain, plain }, 2, 64, UNWIND_SLICE, { plain, plain, plain }, { 0, 8, 16 }, 3 },
+		{ "to the outermost",
+		  plain,
+		  0,
+		  false,
+		  { plain, last },
+		  2,
+		  64,
+		  UNWIND_COMPLETE,
+		  { plain, plain, last },
+		  { 0, 8, 16 },
+		  3 },
+		{ "outermost at once",
+		  last,
+		  0,
+		  false,
+		  { 0 },
+		  1,
+		  64,
+		  UNWIND_COMPLETE,
+		  { last },
+		  { 0 },
+		  1 },
+		{ "return to 0",
+		  plain,
+		  0,
+		  false,
+		  { plain, 0 },
+		  2,
+		  64,
+		  UNWIND_COMPLETE,
+		  { plain, plain },
+		  { 0, 8 },
+		  2 },
+		{ "through a frame pointer",
+		  fp,
+		  STACK + 16,
+		  false,
+		  { 1, 2, 0x55, last },
+		  4,
+		  64,
+		  UNWIND_COMPLETE,
+		  { fp, last },
+		  { 0, 32 },
+		  2 },
+		{ "frame pointer saved by the inner function",
+		  fp,
+		  STACK + 8,
+		  false,
+		  { 0, STACK + 32, fp, 0, 0, last },
+		  6,
+		  64,
+		  UNWIND_COMPLETE,
+		  { fp, fp, last },
+		  { 0, 24, 48 },
+		  3 },
+		{ "slice ends",
+		  plain,
+		  0,
+		  false,
+		  { plain, plain },
+		  2,
+		  64,
+		  UNWIND_SLICE,
+		  { plain, plain, plain },
+		  { 0, 8, 16 },
+		  3 },
 		{ "no slice", plain, 0, false, { 0 }, 0, 64, UNWIND_SLICE, { plain }, { 0 }, 1 },
-		{ "frame pointer beyond the slice", fp, STACK + 4096, false, { 1, 2 }, 2, 64, UNWIND_SLICE, { fp }, { 0 }, 1 },
-		{ "frame pointer into nowhere", fp, 8, false, { 1, 2 }, 2, 64, UNWIND_NO_ROW, { fp }, { 0 }, 1 },
-		{ "frame pointer below: sp would shrink", fp, STACK - 64, false, { 1, 2 }, 2, 64, UNWIND_NO_ROW, { fp }, { 0 }, 1 },
-		{ "a row that does not move sp", shrinking, 0, false, { plain, plain }, 2, 64, UNWIND_NO_ROW, { shrinking }, { 0 }, 1 },
-		{ "as many as there is room for", plain, 0, false, { plain, plain, plain, last }, 4, 2, UNWIND_LIMIT, { plain, plain },
-		  { 0, 8 }, 2 },
-		{ "unknown pc", plain, 0, false, { 0x1234, last }, 2, 64, UNWIND_NO_ROW, { plain, 0x1234 }, { 0, 8 }, 2 },
-		{ "pc in the image, but in no function", plain, 0, false, { IMAGE + 8, last }, 2, 64, UNWIND_NO_ROW, { plain, IMAGE + 8 },
-		  { 0, 8 }, 2 },
-		/* The frame above a signal trampoline was interrupted at its very first instruction: pc - 1 is another function's. */
-		{ "signal frame", sig, 0, false, { 1, first, STACK + 32, 3, plain, last }, 6, 64, UNWIND_COMPLETE,
-		  { sig, first, plain, last }, { 0, 32, 40, 48 }, 4 },
-		{ "signal frame to itself", sig, 0, false, { 1, sig, STACK, 3 }, 4, 64, UNWIND_NO_GROWTH, { sig }, { 0 }, 1 },
-		{ "stopped at a first instruction", first, 0, true, { last }, 1, 64, UNWIND_COMPLETE, { first, last }, { 0, 8 }, 2 },
+		{ "frame pointer beyond the slice",
+		  fp,
+		  STACK + 4096,
+		  false,
+		  { 1, 2 },
+		  2,
+		  64,
+		  UNWIND_SLICE,
+		  { fp },
+		  { 0 },
+		  1 },
+		{ "frame pointer into nowhere",
+		  fp,
+		  8,
+		  false,
+		  { 1, 2 },
+		  2,
+		  64,
+		  UNWIND_NO_ROW,
+		  { fp },
+		  { 0 },
+		  1 },
+		{ "frame pointer below: sp would shrink",
+		  fp,
+		  STACK - 64,
+		  false,
+		  { 1, 2 },
+		  2,
+		  64,
+		  UNWIND_NO_ROW,
+		  { fp },
+		  { 0 },
+		  1 },
+		{ "a row that does not move sp",
+		  shrinking,
+		  0,
+		  false,
+		  { plain, plain },
+		  2,
+		  64,
+		  UNWIND_NO_ROW,
+		  { shrinking },
+		  { 0 },
+		  1 },
+		{ "as many as there is room for",
+		  plain,
+		  0,
+		  false,
+		  { plain, plain, plain, last },
+		  4,
+		  2,
+		  UNWIND_LIMIT,
+		  { plain, plain },
+		  { 0, 8 },
+		  2 },
+		{ "unknown pc",
+		  plain,
+		  0,
+		  false,
+		  { 0x1234, last },
+		  2,
+		  64,
+		  UNWIND_NO_ROW,
+		  { plain, 0x1234 },
+		  { 0, 8 },
+		  2 },
+		{ "pc in the image, but in no function",
+		  plain,
+		  0,
+		  false,
+		  { IMAGE + 8, last },
+		  2,
+		  64,
+		  UNWIND_NO_ROW,
+		  { plain, IMAGE + 8 },
+		  { 0, 8 },
+		  2 },
+		/* The frame above a signal trampoline was interrupted at its very first
+		   instruction: pc - 1 is another function's. */
+		{ "signal frame",
+		  sig,
+		  0,
+		  false,
+		  { 1, first, STACK + 32, 3, plain, last },
+		  6,
+		  64,
+		  UNWIND_COMPLETE,
+		  { sig, first, plain, last },
+		  { 0, 32, 40, 48 },
+		  4 },
+		{ "signal frame to itself",
+		  sig,
+		  0,
+		  false,
+		  { 1, sig, STACK, 3 },
+		  4,
+		  64,
+		  UNWIND_NO_GROWTH,
+		  { sig },
+		  { 0 },
+		  1 },
+		{ "stopped at a first instruction",
+		  first,
+		  0,
+		  true,
+		  { last },
+		  1,
+		  64,
+		  UNWIND_COMPLETE,
+		  { first, last },
+		  { 0, 8 },
+		  2 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		const struct walk_case *c = &cases[i];
@@ -160,13 +341,16 @@ static void test_walks(void **state)
 		/* A copy of its own size, so that ASan sees a read beyond it. */
 		uint8_t *slice = malloc(c->n_stack * 8 + 1);
 		memcpy(slice, c->stack, c->n_stack * 8);
-		size_t n = unwinder_walk(w->unwinder, &regs, c->pc_is_exact, slice, c->n_stack * 8, frames, c->max, &stop);
+		size_t n = unwinder_walk(w->unwinder, &regs, c->pc_is_exact, slice, c->n_stack * 8,
+					 frames, c->max, &stop);
 		free(slice);
 		if (n != c->n || stop != c->stop)
-			fail_msg("%s: %zu frames, %s; expected %zu, %s", c->name, n, unwind_stop_text(stop), c->n, unwind_stop_text(c->stop));
+			fail_msg("%s: %zu frames, %s; expected %zu, %s", c->name, n,
+				 unwind_stop_text(stop), c->n, unwind_stop_text(c->stop));
 		for (size_t k = 0; k < n; k++)
 			if (frames[k].pc != c->pcs[k] || frames[k].sp != STACK + c->sps[k])
-				fail_msg("%s: frame %zu is %llx at %llx", c->name, k, (unsigned long long)frames[k].pc,
+				fail_msg("%s: frame %zu is %llx at %llx", c->name, k,
+					 (unsigned long long)frames[k].pc,
 					 (unsigned long long)frames[k].sp);
 	}
 }
@@ -179,7 +363,9 @@ static void test_too_hard(void **state)
 	struct unwind_frame frames[8];
 	enum unwind_stop stop;
 	uint64_t stack[4] = { STACK + 16, 0, 0, 0 };
-	assert_int_equal(unwinder_walk(w->unwinder, &regs, false, (uint8_t *)stack, sizeof(stack), frames, 8, &stop), 1);
+	assert_int_equal(unwinder_walk(w->unwinder, &regs, false, (uint8_t *)stack, sizeof(stack),
+				       frames, 8, &stop),
+			 1);
 	assert_int_not_equal(stop, UNWIND_COMPLETE);
 	assert_int_equal(unwinder_counts(w->unwinder)->n_libunwind_steps,
 			 unwinder_use_libunwind_only(w->unwinder, false, false) ? 1 : 0);
@@ -188,7 +374,8 @@ static void test_too_hard(void **state)
 static void test_code_without_tables(void **state)
 {
 	struct world *w = *state;
-	static const uint8_t old_form[] = { 0x48, 0x83, 0xec, 0x08, 0xff, 0xd1, 0x48, 0x83, 0xc4, 0x08, 0xc3 };
+	static const uint8_t old_form[] = { 0x48, 0x83, 0xec, 0x08, 0xff, 0xd1,
+					    0x48, 0x83, 0xc4, 0x08, 0xc3 };
 	static const uint8_t new_form[] = { 0x55, 0x48, 0x89, 0xe5, 0xff, 0xd1, 0x5d, 0xc3 };
 	uint64_t plain = function(PLAIN) + 8, last = function(OUTERMOST) + 8;
 	struct record_native regs = { .pc = plain, .sp = STACK };
@@ -197,37 +384,48 @@ static void test_code_without_tables(void **state)
 
 	uint64_t trampoline[] = { JIT + 6, 0, last };
 	memcpy(w->jit, old_form, sizeof(old_form));
-	assert_int_equal(unwinder_walk(w->unwinder, &regs, false, (uint8_t *)trampoline, 24, frames, 8, &stop), 3);
+	assert_int_equal(
+	    unwinder_walk(w->unwinder, &regs, false, (uint8_t *)trampoline, 24, frames, 8, &stop),
+	    3);
 	assert_int_equal(stop, UNWIND_COMPLETE);
 	assert_true(frames[2].pc == last && frames[2].sp == STACK + 24);
 
 	uint64_t with_rbp[] = { JIT + 6, STACK + 32, function(FRAME_POINTER) + 8, 0, 0x77, last };
 	memcpy(w->jit, new_form, sizeof(new_form));
-	assert_int_equal(unwinder_walk(w->unwinder, &regs, false, (uint8_t *)with_rbp, 48, frames, 8, &stop), 4);
+	assert_int_equal(
+	    unwinder_walk(w->unwinder, &regs, false, (uint8_t *)with_rbp, 48, frames, 8, &stop), 4);
 	assert_int_equal(stop, UNWIND_COMPLETE);
 	assert_true(frames[3].pc == last && frames[3].sp == STACK + 48);
 	assert_int_equal(unwinder_counts(w->unwinder)->n_trampolines, 2);
 
-	/* A trampoline whose memory is gone: known by the evaluator that it called and the call that its caller is behind. */
+	/* A trampoline whose memory is gone: known by the evaluator that it called and the call
+	 * that its caller is behind. */
 	uint64_t vanished[] = { JIT + 0x106, 0, last };
-	struct evaluator evaluator = { .n = 1, .ranges = { { function(PLAIN), function(PLAIN) + 0x40 } } };
+	struct evaluator evaluator = { .n = 1,
+				       .ranges = { { function(PLAIN), function(PLAIN) + 0x40 } } };
 	w->b.bytes[last - 5 - IMAGE] = 0xe8;
-	assert_int_equal(unwinder_walk(w->unwinder, &regs, false, (uint8_t *)vanished, 24, frames, 8, &stop), 2);
+	assert_int_equal(
+	    unwinder_walk(w->unwinder, &regs, false, (uint8_t *)vanished, 24, frames, 8, &stop), 2);
 	unwinder_set_evaluator(w->unwinder, &evaluator, false);
-	assert_int_equal(unwinder_walk(w->unwinder, &regs, false, (uint8_t *)vanished, 24, frames, 8, &stop), 3);
+	assert_int_equal(
+	    unwinder_walk(w->unwinder, &regs, false, (uint8_t *)vanished, 24, frames, 8, &stop), 3);
 	assert_int_equal(stop, UNWIND_COMPLETE);
 	assert_true(frames[2].pc == last && frames[2].sp == STACK + 24);
 	w->b.bytes[last - 5 - IMAGE] = 0x90;
-	assert_int_equal(unwinder_walk(w->unwinder, &regs, false, (uint8_t *)vanished, 24, frames, 8, &stop), 2);
+	assert_int_equal(
+	    unwinder_walk(w->unwinder, &regs, false, (uint8_t *)vanished, 24, frames, 8, &stop), 2);
 	assert_int_equal(stop, UNWIND_NO_ROW);
 
-	/* JIT code, there or gone, below the evaluator: its return address is behind a call, and so is the one its row leads to. */
+	/* JIT code, there or gone, below the evaluator: its return address is behind a call, and so
+	 * is the one its row leads to. */
 	uint64_t jitted[] = { JIT + 0x300, plain, 3, plain, last, 5, last };
 	w->b.bytes[last - 5 - IMAGE] = w->b.bytes[plain - 5 - IMAGE] = 0xe8;
 	regs.pc = plain;
-	assert_int_equal(unwinder_walk(w->unwinder, &regs, false, (uint8_t *)jitted, 56, frames, 8, &stop), 2);
+	assert_int_equal(
+	    unwinder_walk(w->unwinder, &regs, false, (uint8_t *)jitted, 56, frames, 8, &stop), 2);
 	unwinder_set_evaluator(w->unwinder, &evaluator, true);
-	assert_int_equal(unwinder_walk(w->unwinder, &regs, false, (uint8_t *)jitted, 56, frames, 8, &stop), 4);
+	assert_int_equal(
+	    unwinder_walk(w->unwinder, &regs, false, (uint8_t *)jitted, 56, frames, 8, &stop), 4);
 	assert_int_equal(stop, UNWIND_COMPLETE);
 	assert_true(frames[2].pc == plain && frames[2].sp == STACK + 32 && frames[3].pc == last);
 	assert_int_equal(unwinder_counts(w->unwinder)->n_evaluators_found, 1);
@@ -236,10 +434,12 @@ static void test_code_without_tables(void **state)
 	/* Other code: by rbp if that leads to code further out, else the end. */
 	uint64_t jit[] = { JIT + 32, 1, 2, 0x99, last };
 	regs.rbp = STACK + 24;
-	assert_int_equal(unwinder_walk(w->unwinder, &regs, false, (uint8_t *)jit, 40, frames, 8, &stop), 3);
+	assert_int_equal(
+	    unwinder_walk(w->unwinder, &regs, false, (uint8_t *)jit, 40, frames, 8, &stop), 3);
 	assert_int_equal(stop, UNWIND_COMPLETE);
 	regs.rbp = STACK + 16; /* the word behind it is no code */
-	assert_int_equal(unwinder_walk(w->unwinder, &regs, false, (uint8_t *)jit, 40, frames, 8, &stop), 2);
+	assert_int_equal(
+	    unwinder_walk(w->unwinder, &regs, false, (uint8_t *)jit, 40, frames, 8, &stop), 2);
 	assert_int_equal(stop, UNWIND_NO_ROW);
 	assert_int_equal(unwinder_counts(w->unwinder)->n_frame_pointers, 1);
 }
@@ -250,7 +450,8 @@ static void test_names(void **state)
 	struct symbols *s;
 	struct symbol_info info;
 	uint64_t start, end;
-	assert_null(symbols_create(w->modules, &(struct symbols_options){ .debug_folder = "/nonexistent" }, &s));
+	assert_null(symbols_create(
+	    w->modules, &(struct symbols_options){ .debug_folder = "/nonexistent" }, &s));
 	assert_true(symbols_resolve(s, function(PLAIN) + 7, function(PLAIN) + 8, &info));
 	assert_string_equal(info.function, "[vdso]+0x2000");
 	assert_string_equal(info.module, "[vdso]");

@@ -36,7 +36,8 @@ static void encoded_fini(struct encoded *e)
 
 enum form { AS_JSON, AS_LITERAL, AS_PLAIN };
 
-static char *show(const void *bytes, size_t n, const uint64_t *objects, uint32_t n_objects, enum form form, size_t max)
+static char *show(const void *bytes, size_t n, const uint64_t *objects, uint32_t n_objects,
+		  enum form form, size_t max)
 {
 	struct value_iter it;
 	struct value_node v;
@@ -98,7 +99,8 @@ static const struct row {
 	{ "{\"bytearray\":\"AP8=\"}", NULL, "bytearray(b\"\\x00\\xff\")" },
 	{ "{\"cut\":\"head\",\"length\":81920}", NULL, "\"head\"[cut 4 of 81920]" },
 	{ "{\"cut\":{\"bytes\":\"AA==\"},\"length\":9}", NULL, "b\"\\x00\"[cut 1 of 9]" },
-	{ "{\"cut\":{\"bytearray\":\"AA==\"},\"length\":9}", NULL, "bytearray(b\"\\x00\"[cut 1 of 9])" },
+	{ "{\"cut\":{\"bytearray\":\"AA==\"},\"length\":9}", NULL,
+	  "bytearray(b\"\\x00\"[cut 1 of 9])" },
 	{ "{\"cut\":{\"str\":\"/w==\"},\"length\":9}", NULL, NULL },
 	{ "{\"cut\":[1,2],\"length\":900}", NULL, "[1, 2, [cut 2 of 900]]" },
 	{ "{\"cut\":[],\"length\":3}", NULL, "[[cut 0 of 3]]" },
@@ -123,13 +125,17 @@ static const struct row {
 	{ "{\"complex\":[1,2]}", "{\"dict\":[[\"complex\",[1,2]]]}", NULL },
 	{ "{\"x\":{\"bytes\":\"AA==\"}}", NULL, "{\"x\": b\"\\x00\"}" },
 	/* objects */
-	{ "{\"type\":\"socket.socket\",\"id\":\"0x7f00\",\"fd\":5,\"type_\":1}", NULL, "<socket.socket fd=5 type=1 0x7f00>" },
+	{ "{\"type\":\"socket.socket\",\"id\":\"0x7f00\",\"fd\":5,\"type_\":1}", NULL,
+	  "<socket.socket fd=5 type=1 0x7f00>" },
 	{ "{\"type\":\"T\",\"id\":null}", NULL, "<T>" },
 	{ "{\"type\":\"T\",\"id\":null,\"id_\":1,\"id__\":2}", NULL, NULL },
-	{ "{\"type\":\"code\",\"id\":null,\"name\":\"f\",\"file\":\"a.py\",\"line\":3}", NULL, "<code f a.py:3>" },
-	{ "{\"type\":\"function\",\"id\":null,\"name\":\"f\",\"module\":\"m\"}", NULL, "<function m.f>" },
+	{ "{\"type\":\"code\",\"id\":null,\"name\":\"f\",\"file\":\"a.py\",\"line\":3}", NULL,
+	  "<code f a.py:3>" },
+	{ "{\"type\":\"function\",\"id\":null,\"name\":\"f\",\"module\":\"m\"}", NULL,
+	  "<function m.f>" },
 	{ "{\"type\":\"PosixPath\",\"id\":null,\"path\":\"/etc\"}", NULL, "PosixPath(\"/etc\")" },
-	{ "[{\"type\":\"A\",\"id\":\"0x1\"},{\"type\":\"B\",\"id\":\"0x2\"}]", NULL, "[<A 0x1>, <B 0x2>]" },
+	{ "[{\"type\":\"A\",\"id\":\"0x1\"},{\"type\":\"B\",\"id\":\"0x2\"}]", NULL,
+	  "[<A 0x1>, <B 0x2>]" },
 	/* deeper than VALUE_DEPTH_MAX: the container is there, its contents are not */
 	{ "[[[[[[[[[[1,2]]]]]]]]]]", "[[[[[[[[{\"cut\":[],\"length\":1}]]]]]]]]", NULL },
 	{ " [ 1 , 2 ] ", "[1,2]", NULL },
@@ -141,7 +147,8 @@ static void test_rows(void **state)
 		struct encoded e, again;
 		const char *want = rows[i].out ? rows[i].out : rows[i].in;
 		assert_true(encode(rows[i].in, strlen(rows[i].in), &e));
-		char *json = show(e.bytes.s, e.bytes.n, e.objects.addresses.v, (uint32_t)e.objects.addresses.n, AS_JSON, 0);
+		char *json = show(e.bytes.s, e.bytes.n, e.objects.addresses.v,
+				  (uint32_t)e.objects.addresses.n, AS_JSON, 0);
 		assert_string_equal(json, want);
 		/* what was written reads back as the same bytes */
 		assert_true(encode(json, strlen(json), &again));
@@ -167,8 +174,11 @@ static void test_rows(void **state)
 
 static void test_broken_json(void **state)
 {
-	static const char *const broken[] = { "", "nul", "tru", "[1", "[1,]", "{\"a\"}", "{\"a\":}", "{1:2}", "\"a", "\"\\x\"", "\"\\u12\"",
-					      "-", "[1 2]", "{\"a\":1,}", "]", "{\"dict\":[[1]]", "x" };
+	static const char *const broken[] = { "",      "nul",        "tru",       "[1",
+					      "[1,]",  "{\"a\"}",    "{\"a\":}",  "{1:2}",
+					      "\"a",   "\"\\x\"",    "\"\\u12\"", "-",
+					      "[1 2]", "{\"a\":1,}", "]",         "{\"dict\":[[1]]",
+					      "x" };
 	for (size_t i = 0; i < ARRAY_LEN(broken); i++)
 		for (size_t n = 0; n <= strlen(broken[i]); n++) {
 			struct encoded e;
@@ -179,7 +189,8 @@ static void test_broken_json(void **state)
 		}
 }
 
-/* Every prefix and every changed byte of a text with all forms: never a crash, and what is read can be written. */
+/* Every prefix and every changed byte of a text with all forms: never a crash, and what is read can
+ * be written. */
 static void test_damaged_json(void **state)
 {
 	struct strbuf all = { 0 };
@@ -192,7 +203,10 @@ static void test_damaged_json(void **state)
 			struct encoded e;
 			char was = all.s[i];
 			size_t n = change ? all.n : i;
-			all.s[i] = change == 1 ? '"' : change == 2 ? '}' : change == 3 ? (char)0xff : was;
+			all.s[i] = change == 1   ? '"'
+				   : change == 2 ? '}'
+				   : change == 3 ? (char)0xff
+						 : was;
 			if (encode(all.s, n, &e))
 				free(show(e.bytes.s, e.bytes.n, e.objects.addresses.v,
 					  (uint32_t)e.objects.addresses.n, AS_JSON, 0));
@@ -214,17 +228,20 @@ static void test_text(void **state)
 		{ "{\"type\":\"s.s\",\"id\":\"0x9\",\"fd\":5}", "<s.s fd=5>", 0, NULL },
 		{ "{\"type\":\"P\",\"id\":\"0x9\",\"path\":\"/x\"}", "/x", 0, NULL },
 		{ "{\"cut\":\"head\",\"length\":99}", "head", 0, NULL },
-		{ "\"\xe5\xa4\xa7\xe9\x98\xaa\xe5\xa4\xa7\"", "\xe5\xa4\xa7\xe9\x98\xaa\xe5\xa4\xa7", 5, "\"\xe5\xa4\xa7…" },
+		{ "\"\xe5\xa4\xa7\xe9\x98\xaa\xe5\xa4\xa7\"",
+		  "\xe5\xa4\xa7\xe9\x98\xaa\xe5\xa4\xa7", 5, "\"\xe5\xa4\xa7…" },
 		{ "[1,2,3,4,5]", "[1, 2, 3, 4, 5]", 4, "[1, …" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		struct encoded e;
 		assert_true(encode(texts[i].json, strlen(texts[i].json), &e));
-		char *plain = show(e.bytes.s, e.bytes.n, e.objects.addresses.v, (uint32_t)e.objects.addresses.n, AS_PLAIN, 0);
+		char *plain = show(e.bytes.s, e.bytes.n, e.objects.addresses.v,
+				   (uint32_t)e.objects.addresses.n, AS_PLAIN, 0);
 		assert_string_equal(plain, texts[i].plain);
 		free(plain);
 		if (texts[i].limited) {
-			char *limited = show(e.bytes.s, e.bytes.n, NULL, 0, AS_LITERAL, texts[i].max);
+			char *limited = show(e.bytes.s, e.bytes.n, NULL, 0, AS_LITERAL,
+					     texts[i].max);
 			assert_string_equal(limited, texts[i].limited);
 			free(limited);
 		}
@@ -246,7 +263,8 @@ static uint32_t repeated(struct writer *w, uint32_t id, unsigned n)
 	return made;
 }
 
-/* Some hundred bytes that stand for a text of 4 GB: looking at them takes neither its memory nor its time. */
+/* Some hundred bytes that stand for a text of 4 GB: looking at them takes neither its memory nor
+ * its time. */
 static void test_bomb(void **state)
 {
 	char path[4096], text[4001];
@@ -286,10 +304,8 @@ static void test_bomb(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_broken_json),
-		cmocka_unit_test(test_damaged_json),
-		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_rows),         cmocka_unit_test(test_broken_json),
+		cmocka_unit_test(test_damaged_json), cmocka_unit_test(test_text),
 		cmocka_unit_test(test_bomb),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

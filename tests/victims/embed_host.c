@@ -1,23 +1,22 @@
 /*
- * embed_host: an application that embeds Python, driven line by line on stdin. It knows libpython only by dlopen, so one
- * build serves every version, several of them at once.
+ * embed_host: an application that embeds Python, driven line by line on stdin. It knows libpython
+ * only by dlopen, so one build serves every version, several of them at once.
  *
- *   load ID global|local|own PATH   dlopen(PATH) with RTLD_GLOBAL or RTLD_LOCAL, or dlmopen into a namespace of its own
- *   unload ID                       dlclose
- *   cover ID                        dlclose, and memory of the host's own, full of a pattern, where libraries were that it took away
- *   intact ID                       the pattern is as it was, and the memory gone
- *   patient                         from now on it waits for its lines in an epoll_wait() of many seconds
- *   init ID                         the reference hook, then Py_InitializeEx(0)
- *   run ID CODE                     PyRun_SimpleString
- *   final ID                        Py_FinalizeEx
+ *   load ID global|local|own PATH   dlopen(PATH) with RTLD_GLOBAL or RTLD_LOCAL, or dlmopen into a
+ * namespace of its own unload ID                       dlclose cover ID dlclose, and memory of the
+ * host's own, full of a pattern, where libraries were that it took away intact ID the pattern is as
+ * it was, and the memory gone patient                         from now on it waits for its lines in
+ * an epoll_wait() of many seconds init ID                         the reference hook, then
+ * Py_InitializeEx(0) run ID CODE                     PyRun_SimpleString final ID Py_FinalizeEx
  *   lives ID N CODE                 N times init, run and final, without a pause
  *   fill ID N                       Py_AtExit, N times; what it calls does nothing
- *   slow ID                         the next final, after its last event, says {"done": "slow", …} and waits for a line
- *   end                             exit status 7
+ *   slow ID                         the next final, after its last event, says {"done": "slow", …}
+ * and waits for a line end                             exit status 7
  *
- * Each line is answered by one of JSON: {"done": the line, "ok": false if it failed, "pid": …, "seen": {event: how often}} with what the
- * hooks of all runtimes have seen so far. A hook is added with PySys_AddAuditHook() while no interpreter runs, so it sees
- * each life from its first event to its last.
+ * Each line is answered by one of JSON: {"done": the line, "ok": false if it failed, "pid": …,
+ * "seen": {event: how often}} with what the hooks of all runtimes have seen so far. A hook is added
+ * with PySys_AddAuditHook() while no interpreter runs, so it sees each life from its first event to
+ * its last.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -71,12 +70,14 @@ static void wait_for_line(void)
 		abort();
 }
 
-/* Called with the interpreter's lock held, or by the one thread there is. Two runtimes never run at once. */
+/* Called with the interpreter's lock held, or by the one thread there is. Two runtimes never run at
+ * once. */
 static int count(const char *event, void *args, void *user)
 {
 	struct runtime *r = user;
 	(void)args;
-	/* The functions of Py_AtExit are called last in, first out: this one before those that are there. */
+	/* The functions of Py_AtExit are called last in, first out: this one before those that are
+	 * there. */
 	if (r->is_slow && strcmp(event, "cpython._PySys_ClearAuditHooks") == 0) {
 		r->is_slow = false;
 		if (r->at_exit(wait_for_line))
@@ -96,7 +97,8 @@ static int count(const char *event, void *args, void *user)
 static bool load(struct runtime *r, const char *how, const char *path)
 {
 	int flags = RTLD_NOW | (strcmp(how, "global") == 0 ? RTLD_GLOBAL : RTLD_LOCAL);
-	r->handle = strcmp(how, "own") == 0 ? dlmopen(LM_ID_NEWLM, path, flags) : dlopen(path, flags);
+	r->handle = strcmp(how, "own") == 0 ? dlmopen(LM_ID_NEWLM, path, flags)
+					    : dlopen(path, flags);
 	if (!r->handle) {
 		fprintf(stderr, "%s\n", dlerror());
 		return false;
@@ -108,7 +110,8 @@ static bool load(struct runtime *r, const char *how, const char *path)
 	*(void **)&r->at_exit = dlsym(r->handle, "Py_AtExit");
 	*(void **)&r->save_thread = dlsym(r->handle, "PyEval_SaveThread");
 	*(void **)&r->restore_thread = dlsym(r->handle, "PyEval_RestoreThread");
-	return r->add_hook && r->initialize && r->run && r->finalize && r->at_exit && r->save_thread && r->restore_thread;
+	return r->add_hook && r->initialize && r->run && r->finalize && r->at_exit &&
+	       r->save_thread && r->restore_thread;
 }
 
 static bool init(struct runtime *r)
@@ -153,7 +156,8 @@ static void list_pages(void)
 	n_pages = 0;
 	while (f && fgets(line, sizeof(line), f)) {
 		unsigned long long start, end;
-		if (sscanf(line, "%llx-%llx", &start, &end) != 2 || !(strstr(line, ".so") || (start == before && !strpbrk(line, "/["))))
+		if (sscanf(line, "%llx-%llx", &start, &end) != 2 ||
+		    !(strstr(line, ".so") || (start == before && !strpbrk(line, "/["))))
 			continue;
 		before = end; /* .bss has no name and follows */
 		for (; start < end && n_pages < sizeof(pages) / sizeof(pages[0]); start += 4096)
@@ -170,7 +174,8 @@ static bool cover(struct runtime *r)
 	list_pages();
 	bool ok = unload(r);
 	for (size_t i = 0; ok && i < n_pages; i++) {
-		if (mmap(pages[i], 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != pages[i])
+		if (mmap(pages[i], 4096, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != pages[i])
 			continue; /* there yet */
 		memset(pages[i], PATTERN, 4096);
 		pages[n++] = pages[i];
@@ -185,7 +190,8 @@ static bool intact(void)
 	for (size_t k = 0; k < n_pages; k++) {
 		for (size_t i = 0; i < 4096; i++)
 			if (pages[k][i] != PATTERN && n++ < 4)
-				fprintf(stderr, "the byte at %p is %#x\n", (void *)(pages[k] + i), pages[k][i]);
+				fprintf(stderr, "the byte at %p is %#x\n", (void *)(pages[k] + i),
+					pages[k][i]);
 		munmap(pages[k], 4096);
 	}
 	n_pages = 0;

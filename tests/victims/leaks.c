@@ -1,4 +1,5 @@
-/* leaks: a program that a leak sanitizer looks at when it ends: that fails if somebody else traces it. */
+/* leaks: a program that a leak sanitizer looks at when it ends: that fails if somebody else traces
+ * it. */
 #include <stdio.h>
 #include <stdlib.h>
 

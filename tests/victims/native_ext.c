@@ -1,12 +1,14 @@
 /*
- * native_ext: a C extension whose C frames are known by name. Written against the stable ABI by hand, so that one file
- * serves every Python 3.8-3.15, with headers or without: PyModuleDef and PyMethodDef have not changed since 3.2 (PEP 384).
- * Free-threaded builds have another PyObject head, hence the second layout.
+ * native_ext: a C extension whose C frames are known by name. Written against the stable ABI by
+ * hand, so that one file serves every Python 3.8-3.15, with headers or without: PyModuleDef and
+ * PyMethodDef have not changed since 3.2 (PEP 384). Free-threaded builds have another PyObject
+ * head, hence the second layout.
  *
  *     call(f)     call_outer → call_middle → call_inner → f()
  *     sort(f)     sort_outer → qsort(3), f() from compare()
  *     clear(list) clear_outer → clear_inner drops the last reference to the list's elements
- *     elsewhere(f) elsewhere_outer → elsewhere_inner → f() on a stack of our own between pages that cannot be read
+ *     elsewhere(f) elsewhere_outer → elsewhere_inner → f() on a stack of our own between pages that
+ * cannot be read
  */
 #include <stddef.h>
 #include <stdlib.h>
@@ -32,8 +34,11 @@ struct method {
 };
 
 #define NOINLINE __attribute__((noinline, noclone))
-#define METH_O 8
-#define STAY() __asm__ volatile("" ::: "memory") /* no tail calls: every function keeps its frame */
+#define METH_O   8
+#define STAY()                                                                                     \
+	__asm__ volatile("" ::                                                                     \
+			     : "memory") /* no tail calls: every function keeps its frame          \
+					  */
 
 static NOINLINE PyObject *call_inner(PyObject *f)
 {
@@ -110,7 +115,8 @@ static NOINLINE PyObject *elsewhere_outer(PyObject *self, PyObject *f)
 	const size_t page = 4096, n = 64 * page;
 	(void)self;
 	char *block = mmap(NULL, n + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (block == MAP_FAILED || mprotect(block + page, n, PROT_READ | PROT_WRITE) || getcontext(&there))
+	if (block == MAP_FAILED || mprotect(block + page, n, PROT_READ | PROT_WRITE) ||
+	    getcontext(&there))
 		return NULL;
 	elsewhere_callable = f;
 	there.uc_stack.ss_sp = block + page;
@@ -143,7 +149,8 @@ struct definition_tail {
 
 #ifdef FREE_THREADED
 static struct {
-	/* tid, flags, mutex, bits; shared count; type: filled in by the interpreter (immortal: local count ~0) */
+	/* tid, flags, mutex, bits; shared count; type: filled in by the interpreter (immortal:
+	 * local count ~0) */
 	size_t head[4];
 	struct definition_tail t;
 } definition = { .head = { 0, 0xffffffff00000000u, 0, 0 },

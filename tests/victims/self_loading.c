@@ -1,7 +1,8 @@
 /*
- * self_loading: a program that loads another one by itself, as packers (UPX) and restorers (DMTCP) do: it maps the dynamic loader,
- * gives it a stack, and jumps to it. What the kernel says of the process (exe, auxiliary vector) is that of this program; the code
- * that runs is the one that is mapped.
+ * self_loading: a program that loads another one by itself, as packers (UPX) and restorers (DMTCP)
+ * do: it maps the dynamic loader, gives it a stack, and jumps to it. What the kernel says of the
+ * process (exe, auxiliary vector) is that of this program; the code that runs is the one that is
+ * mapped.
  *
  *   self_loading LD.SO PROGRAM ARG…      like "LD.SO PROGRAM ARG…"
  */
@@ -43,9 +44,13 @@ static uintptr_t map_file(const char *path, Elf64_Ehdr *eh)
 	for (unsigned i = 0; i < eh->e_phnum; i++) {
 		if (ph[i].p_type != PT_LOAD)
 			continue;
-		uintptr_t skip = ph[i].p_vaddr % PAGE, file_end = ph[i].p_vaddr + ph[i].p_filesz, page_end = (file_end + PAGE - 1) & ~(PAGE - 1);
-		int prot = (ph[i].p_flags & PF_R ? PROT_READ : 0) | (ph[i].p_flags & PF_W ? PROT_WRITE : 0) | (ph[i].p_flags & PF_X ? PROT_EXEC : 0);
-		if (mmap(base + ph[i].p_vaddr - skip, ph[i].p_filesz + skip, prot, MAP_PRIVATE | MAP_FIXED, fd, (off_t)(ph[i].p_offset - skip)) == MAP_FAILED)
+		uintptr_t skip = ph[i].p_vaddr % PAGE, file_end = ph[i].p_vaddr + ph[i].p_filesz,
+			  page_end = (file_end + PAGE - 1) & ~(PAGE - 1);
+		int prot = (ph[i].p_flags & PF_R ? PROT_READ : 0) |
+			   (ph[i].p_flags & PF_W ? PROT_WRITE : 0) |
+			   (ph[i].p_flags & PF_X ? PROT_EXEC : 0);
+		if (mmap(base + ph[i].p_vaddr - skip, ph[i].p_filesz + skip, prot,
+			 MAP_PRIVATE | MAP_FIXED, fd, (off_t)(ph[i].p_offset - skip)) == MAP_FAILED)
 			die("mmap");
 		if (!(ph[i].p_flags & PF_W) || ph[i].p_memsz == ph[i].p_filesz)
 			continue;
@@ -63,7 +68,8 @@ int main(int argc, char **argv, char **envp)
 	if (argc < 3)
 		return 2;
 	uintptr_t base = map_file(argv[1], &eh);
-	char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (stack == MAP_FAILED)
 		die("mmap");
 	/* 16-aligned, as the entry point wants it */
@@ -92,6 +98,9 @@ int main(int argc, char **argv, char **envp)
 		if (a->a_type == AT_NULL)
 			break;
 	}
-	__asm__ volatile("movq %0, %%rsp\n\txorl %%edx, %%edx\n\txorl %%ebp, %%ebp\n\tjmp *%1" ::"r"(words), "r"(base + eh.e_entry) : "memory");
+	__asm__ volatile(
+	    "movq %0, %%rsp\n\txorl %%edx, %%edx\n\txorl %%ebp, %%ebp\n\tjmp *%1" ::"r"(words),
+	    "r"(base + eh.e_entry)
+	    : "memory");
 	__builtin_unreachable();
 }

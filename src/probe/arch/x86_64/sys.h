@@ -1,5 +1,6 @@
 /*
- * sys: what the probe needs of x86-64 Linux: raw system calls, the clock, the thread pointer. No errno is touched.
+ * sys: what the probe needs of x86-64 Linux: raw system calls, the clock, the thread pointer. No
+ * errno is touched.
  */
 #pragma once
 #include <stdint.h>
