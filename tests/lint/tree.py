@@ -3,7 +3,7 @@
 
     top-level   only src ui data tests meson.build README.md LICENSE and dotfiles
     paths       no path of one person's machine, no registry or mirror host
-    length      no source file of more than 900 lines
+    length      no source file of more than 1000 lines
     unfinished  no word that says so
     readme      the README's two commands exist and can be run, its map names each folder and none else; LICENSE names the licence meson.build names
     commands    README and manual page know every command
@@ -18,7 +18,7 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-MAX_LINES = 900
+MAX_LINES = 1000
 
 
 def tracked():
