@@ -12,8 +12,8 @@
  *   guest_shown()    it is shown or written to the capture as a number, and decides nothing
  *
  * Shared memory can change between two looks, so it is read once: GUEST_LOAD() is one load, and the
- * copy is what is checked. Who checks what: the ring and its records tracer/ring.c, what an earlier
- * probe left tracer/leftover.c.
+ * copy is what is checked. Who checks what: the ring and its records visit/ring.c, what an earlier
+ * probe left visit/leftover.c.
  */
 #pragma once
 #include <stdbool.h>

@@ -22,13 +22,13 @@
 #include "base/utf8.h"
 #include "base/wrap.h"
 #include "recorder/clock.h"
-#include "tracer/access.h"
-#include "tracer/hooks.h"
-#include "tracer/inject.h"
-#include "tracer/maps.h"
-#include "tracer/procs.h"
-#include "tracer/remote_mem.h"
-#include "tracer/trial.h"
+#include "visit/access.h"
+#include "stacks/hooks.h"
+#include "visit/inject.h"
+#include "system/maps.h"
+#include "system/procs.h"
+#include "system/remote_mem.h"
+#include "visit/trial.h"
 
 #define CAP_SYS_PTRACE         19 /* linux/capability.h */
 #define CAP_SYS_ADMIN          21

@@ -1,7 +1,7 @@
 /*
  * doctor: what is needed to attach, what of it holds, and what cures the rest.
  *
- * The rows are those of the table checks[]; the verdict is that of tracer/access.h, so the tracer
+ * The rows are those of the table checks[]; the verdict is that of visit/access.h, so the tracer
  * refuses what doctor warns of, with the same words. Nothing of a target is stopped or changed.
  */
 #pragma once

@@ -21,8 +21,8 @@
 #include <unistd.h>
 
 #include "base/vec.h"
-#include "tracer/access.h"
-#include "tracer/procs.h"
+#include "visit/access.h"
+#include "system/procs.h"
 
 enum packet_kind { PACKET_BEGIN, PACKET_ROW, PACKET_END };
 

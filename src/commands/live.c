@@ -24,7 +24,7 @@
 #include "model/catalog.h"
 #include "model/trace.h"
 #include "options.h"
-#include "tracer/access.h"
+#include "visit/access.h"
 
 struct live {
 	struct session *session;

@@ -29,8 +29,8 @@
 #include "model/capture_filter.h"
 #include "options.h"
 #include "probe/abi.h"
-#include "tracer/access.h"
-#include "tracer/ptrace.h"
+#include "visit/access.h"
+#include "visit/ptrace.h"
 
 enum { MAX_FRAMES = 1024, MAX_ITEMS = 64, N_SLOTS = 64 };
 /*

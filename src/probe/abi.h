@@ -424,7 +424,7 @@ struct record_code {
 struct record_native {
 	uint64_t pc, sp, rbp, rbx, r12, r13, r14, r15;
 };
-/* One run of the evaluator that is on the stack. What lies where in each version: tracer/merge.h.
+/* One run of the evaluator that is on the stack. What lies where in each version: stacks/merge.h.
  */
 struct record_anchor {
 	/* of an address inside the evaluator's C frame, from record_native.sp */

@@ -741,7 +741,7 @@ static inline uint32_t name_bytes_of(const char *event)
 }
 
 /*
- * Why the probe may be unmapped under nobody: who takes it out (tracer/detach.c, link_check_left())
+ * Why the probe may be unmapped under nobody: who takes it out (visit/detach.c, link_check_left())
  * looks for threads that are in a lane, and for those that have their pc or a register in this
  * code, or will have when their signal handlers are over (sigframe.h). Outside of lanes nothing is
  * called, so that the latter sees all who are there: a thread in a function called from here would

@@ -19,11 +19,11 @@
 #include "recorder/intake.h"
 #include "recorder/recorder_private.h"
 #include "recorder/relay.h"
-#include "tracer/access.h"
-#include "tracer/maps.h"
-#include "tracer/procs.h"
-#include "tracer/ptrace.h"
-#include "tracer/remote_mem.h"
+#include "visit/access.h"
+#include "system/maps.h"
+#include "system/procs.h"
+#include "visit/ptrace.h"
+#include "system/remote_mem.h"
 
 enum {
 	CHECK_NS = 500 * 1000 * 1000,

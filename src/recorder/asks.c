@@ -13,7 +13,7 @@
 
 #include "recorder/recorder_private.h"
 #include "base/monotonic.h"
-#include "tracer/procs.h"
+#include "system/procs.h"
 
 #define STALE_NS 5000000000ull /* a place that one which was killed has left */
 

@@ -18,10 +18,10 @@
 #include "recorder/native.h"
 #include "recorder/intake.h"
 #include "recorder/recorder_private.h"
-#include "tracer/image.h"
-#include "tracer/procs.h"
-#include "tracer/ptrace.h"
-#include "tracer/remote_mem.h"
+#include "stacks/image.h"
+#include "system/procs.h"
+#include "visit/ptrace.h"
+#include "system/remote_mem.h"
 
 enum {
 	DRAIN_BYTES = 2 * 1024 * 1024, /* of one slot, before the poll loop has its turn */

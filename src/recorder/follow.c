@@ -22,13 +22,13 @@
 #include "base/log.h"
 #include "base/vec.h"
 #include "python/python.h"
-#include "tracer/loader.h"
-#include "tracer/maps.h"
-#include "tracer/procs.h"
-#include "tracer/ptrace.h"
-#include "tracer/remote_call.h"
-#include "tracer/remote_mem.h"
-#include "tracer/tripwire.h"
+#include "system/loader.h"
+#include "system/maps.h"
+#include "system/procs.h"
+#include "visit/ptrace.h"
+#include "visit/remote_call.h"
+#include "system/remote_mem.h"
+#include "visit/tripwire.h"
 
 enum {
 	SETTLE_NS = 500 * 1000 * 1000,

@@ -4,10 +4,10 @@
  *
  * Everything ptrace(2) asks of a tracer that stays: signals pass through untouched, group stops
  * stay stops, new threads and children are let go at once. The start of a program is met at the
- * last system calls of its loader (tracer/loader.h): all modules are mapped then, one thread,
+ * last system calls of its loader (system/loader.h): all modules are mapped then, one thread,
  * nothing can race, and should we be killed at any moment the program just goes on. A program
  * without Python may load one later: it is met at the loader's _dl_debug_state, by a tripwire
- * (tracer/tripwire.h). Where the kernel will not have that, it has to be looked at
+ * (visit/tripwire.h). Where the kernel will not have that, it has to be looked at
  * (follow_is_blind()).
  */
 #pragma once

@@ -16,7 +16,7 @@
 
 #include "recorder/recorder_private.h"
 #include "base/io.h"
-#include "tracer/procs.h"
+#include "system/procs.h"
 
 static bool is_thread_of(pid_t pid, pid_t tid)
 {

@@ -11,7 +11,7 @@
 #include "base/vec.h"
 #include "capture/writer.h"
 #include "recorder/redact.h"
-#include "tracer/procs.h"
+#include "system/procs.h"
 
 void intake_text(struct strbuf *to, const char *bytes, size_t n)
 {

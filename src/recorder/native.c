@@ -10,12 +10,12 @@
 #include "base/vec.h"
 #include "capture/writer.h"
 #include "probe/abi.h"
-#include "tracer/evaluator.h"
-#include "tracer/merge.h"
-#include "tracer/modules.h"
-#include "tracer/remote_mem.h"
-#include "tracer/symbols.h"
-#include "tracer/unwind.h"
+#include "stacks/evaluator.h"
+#include "stacks/merge.h"
+#include "stacks/modules.h"
+#include "system/remote_mem.h"
+#include "stacks/symbols.h"
+#include "stacks/unwind.h"
 
 /* A native frame as the capture has it. */
 struct named_pc {

@@ -12,8 +12,8 @@
 #include "base/strbuf.h"
 #include "recorder/intake.h"
 #include "recorder/recorder_private.h"
-#include "tracer/procs.h"
-#include "tracer/remote_mem.h"
+#include "system/procs.h"
+#include "system/remote_mem.h"
 
 struct process *process_find(struct recorder *r, pid_t pid)
 {

@@ -36,16 +36,16 @@
 #include "recorder/clock.h"
 #include "recorder/decode.h"
 #include "recorder/native.h"
-#include "tracer/image.h"
+#include "stacks/image.h"
 #include "recorder/recorder_private.h"
 #include "recorder/redact.h"
 #include "recorder/relay.h"
-#include "tracer/access.h"
-#include "tracer/fault.h"
-#include "tracer/maps.h"
-#include "tracer/procs.h"
-#include "tracer/ptrace.h"
-#include "tracer/remote_mem.h"
+#include "visit/access.h"
+#include "system/fault.h"
+#include "system/maps.h"
+#include "system/procs.h"
+#include "visit/ptrace.h"
+#include "system/remote_mem.h"
 
 enum {
 	FLUSH_NS = 200 * 1000 * 1000,

@@ -18,7 +18,7 @@
 #include "capture/writer.h"
 #include "recorder/control.h"
 #include "recorder/follow.h"
-#include "tracer/inject.h"
+#include "visit/inject.h"
 
 struct new_file;
 struct recorder;

@@ -103,7 +103,7 @@ struct named_child {
 };
 #define MAX_NAMED 1024
 
-struct waiting { /* armed at its next event (tracer/boot.h) */
+struct waiting { /* armed at its next event (visit/boot.h) */
 	struct link *link;
 	struct process *process;
 };

@@ -17,9 +17,9 @@
 
 #include "base/log.h"
 #include "recorder/recorder_private.h"
-#include "tracer/inject.h"
-#include "tracer/ptrace.h"
-#include "tracer/remote_mem.h"
+#include "visit/inject.h"
+#include "visit/ptrace.h"
+#include "system/remote_mem.h"
 
 void recorder_is_traced(struct recorder *r, pid_t pid, bool is_traced)
 {

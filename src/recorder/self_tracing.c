@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tracer/procs.h"
+#include "system/procs.h"
 
 enum {
 	STRINGS_MAX = 4 << 20,

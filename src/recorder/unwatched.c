@@ -11,7 +11,7 @@
 
 #include "base/strbuf.h"
 #include "recorder/recorder_private.h"
-#include "tracer/procs.h"
+#include "system/procs.h"
 
 enum { CAUSES_MAX = 16, CAUSES_SAID = 3 };
 

@@ -1,6 +1,6 @@
 """faults: everything that can fail while we attach, record or leave is made to fail, one thing at a time; the target never notices.
 
-AUDITVIEW_FAULT (src/tracer/fault.h) lets the Nth ptrace request, injected call, read, write or step of the recorder's own fail, or
+AUDITVIEW_FAULT (src/system/fault.h) lets the Nth ptrace request, injected call, read, write or step of the recorder's own fail, or
 kills or freezes the recorder right after it. Frozen there, the target gets signals: what a handler counted is what was sent.
 After each the target is compared with itself before: mappings, the bytes of all its code, what each thread is in, open files, threads,
 signal masks; at the end its truth and exit status. What a recorder could not take out it must have said, and the next one takes it out.
@@ -193,7 +193,7 @@ def signals_in_each_window(ctx, python, site, stopping, step, leaving=False):
 
 
 def first_hook(ctx, python, action, duration, leaving):
-    """The same where nobody is stopped (src/tracer/boot.h): a thread that would show it, hit within its call."""
+    """The same where nobody is stopped (src/visit/boot.h): a thread that would show it, hit within its call."""
     with Victim(ctx, python, "eintr", "epoll_timeout") as v:
         def count(key):
             return sum(key in f for f in v.facts)

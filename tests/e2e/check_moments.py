@@ -1,5 +1,5 @@
 """moments: what befalls a target while the recorder holds it. The recorder is stopped at a chosen step (AUDITVIEW_FAULT=SITE:N:stop,
-src/tracer/fault.h), then the target is, or becomes another program; the recorder goes on, and all must be as without it.
+src/system/fault.h), then the target is, or becomes another program; the recorder goes on, and all must be as without it.
 
 "write" counts the recorder's writes to the target: the first ones come while a thread of it is made to do calls for us.
 """

@@ -1,6 +1,6 @@
 """refusals: each cause that can be produced here: exit status 1, cause and cure in the message, the target untouched.
 
-REFUSALS names for each cause (src/tracer/access.c), and for each refusal that comes later, the cell that produces it, or why none can;
+REFUSALS names for each cause (src/visit/access.c), and for each refusal that comes later, the cell that produces it, or why none can;
 run.py --list prints it. A cause that is missing from the table fails the run.
 """
 import glob

@@ -1,6 +1,6 @@
 """survival: the recorder is killed at every place there is; the target finishes its work, right, and can be attached to again.
 
-AUDITVIEW_FAULT=ptrace:N:kill makes the recorder kill itself (SIGKILL) right after its Nth ptrace request (src/tracer/fault.h).
+AUDITVIEW_FAULT=ptrace:N:kill makes the recorder kill itself (SIGKILL) right after its Nth ptrace request (src/system/fault.h).
 """
 import json
 import os

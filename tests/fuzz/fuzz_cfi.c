@@ -1,4 +1,4 @@
-/* fuzz_cfi: tracer/{image,cfi,symbol_table,unwind,symbols}.c: an ELF image in a target's memory,
+/* fuzz_cfi: stacks/{image,cfi,symbol_table,unwind,symbols}.c: an ELF image in a target's memory,
  * and the same bytes as a file. */
 #include "fuzz.h"
 
@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "tracer/symbol_table.h"
-#include "tracer/symbols.h"
-#include "tracer/unwind.h"
+#include "stacks/symbol_table.h"
+#include "stacks/symbols.h"
+#include "stacks/unwind.h"
 #include "../unit/cfi_builder.h"
 
 #define IMAGE 0x7f0000000000ull

@@ -1,10 +1,10 @@
-/* fuzz_maps: tracer/maps.c, the text of /proc/PID/maps. */
+/* fuzz_maps: system/maps.c, the text of /proc/PID/maps. */
 #include "fuzz.h"
 
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "tracer/maps.h"
+#include "system/maps.h"
 
 static bool read_nothing(void *ctx, raddr from, void *to, size_t n_bytes)
 {

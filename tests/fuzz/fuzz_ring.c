@@ -1,5 +1,5 @@
 /*
- * fuzz_ring: tracer/ring.c with recorder/decode.c behind it: a ring in which everything was written
+ * fuzz_ring: visit/ring.c with recorder/decode.c behind it: a ring in which everything was written
  * by the target.
  *
  * Input: the bytes of the whole ring, cut or filled with zeros to its size: header, then two slots
@@ -17,7 +17,7 @@
 #include "recorder/decode.h"
 #include "recorder/lineup.h"
 #include "recorder/redact.h"
-#include "tracer/ring.h"
+#include "visit/ring.h"
 
 enum { N_SLOTS = 2, DATA_BYTES = 8192, ROUNDS = 8 };
 

@@ -9,7 +9,7 @@
     commands    README and manual page know every command
     exits       nothing in src/ and ui/ but main.c calls exit()
     writers     nothing in src/ and ui/ but the writers writes to a standard stream
-    ring        memory shared with a target is looked into by src/tracer/ring.c alone
+    ring        memory shared with a target is looked into by src/visit/ring.c alone
 """
 import os
 import re
@@ -120,14 +120,14 @@ def check_commands(files):
 
 def check_ring(files):
     """struct ring_shared and ring_slot: their members are read in the probe, in ring.c and by slot_look(). Elsewhere offsetof() at most."""
-    may = {"src/tracer/ring.c", "src/recorder/lineup.c"}
+    may = {"src/visit/ring.c", "src/recorder/lineup.c"}
     word = re.compile(r"\bring_(?:shared|slot) *\*|\bring\.shared *->|->shared *->|\bshared->(?!.*offsetof)")
     for path in files:
         if not path.startswith(("src/", "ui/")) or path.startswith("src/probe/") or path in may or not path.endswith((".c", ".h")):
             continue
         for number, line in enumerate((text_of(path) or "").splitlines(), 1):
             found = word.search(line)
-            if found and not (path == "src/tracer/ring.h" or re.search(r"slot_look\(const struct ring_slot \*slot\);", line)):
+            if found and not (path == "src/visit/ring.h" or re.search(r"slot_look\(const struct ring_slot \*slot\);", line)):
                 yield f"{path}:{number}: looks into the ring past ring.h: {line.strip()[:100]}"
 
 
@@ -148,7 +148,7 @@ WRITERS = {
     "src/base/err.c": "a failed CHECK: texts of our own, and nothing may be allocated any more",
     "src/base/log.c": "AUDITVIEW_DEBUG, by way of utf8_add_plain()",
     "src/commands/pythons.c": "a child's standard error is closed",
-    "src/tracer/fault.c": "faults of the tests, texts of our own",
+    "src/system/fault.c": "faults of the tests, texts of our own",
 }
 
 

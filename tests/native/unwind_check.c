@@ -26,11 +26,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tracer/evaluator.h"
-#include "tracer/maps.h"
-#include "tracer/remote_mem.h"
-#include "tracer/symbols.h"
-#include "tracer/unwind.h"
+#include "stacks/evaluator.h"
+#include "system/maps.h"
+#include "system/remote_mem.h"
+#include "stacks/symbols.h"
+#include "stacks/unwind.h"
 
 #define MAX_SLICE (1u << 20)
 

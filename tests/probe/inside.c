@@ -14,8 +14,8 @@
 #include "probe/frames.h"
 #include "probe/serialise.h"
 #include "python/python.h"
-#include "tracer/maps.h"
-#include "tracer/remote_mem.h"
+#include "system/maps.h"
+#include "system/remote_mem.h"
 
 #define AREA_BYTES (1u << 20)
 

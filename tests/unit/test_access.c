@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "tracer/access.h"
+#include "visit/access.h"
 
 #define ALL_CAPS   0x1ffffffffffull
 #define PTRACE_CAP (1ull << 19)

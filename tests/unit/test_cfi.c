@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "cfi_builder.h"
-#include "tracer/cfi.h"
+#include "stacks/cfi.h"
 
 #define CODE       0x10000u
 #define CODE_BYTES 64u

@@ -16,11 +16,11 @@
 #include <unistd.h>
 
 #include "recorder/follow.h"
-#include "tracer/maps.h"
-#include "tracer/ptrace.h"
-#include "tracer/remote_call.h"
-#include "tracer/remote_mem.h"
-#include "tracer/still.h"
+#include "system/maps.h"
+#include "visit/ptrace.h"
+#include "visit/remote_call.h"
+#include "system/remote_mem.h"
+#include "visit/still.h"
 
 #define PATIENCE_NS 2000000000ull
 enum { ROUNDS = 20000 }; /* of a millisecond and more */

@@ -22,11 +22,11 @@
 #include <unistd.h>
 
 #include "base/vec.h"
-#include "tracer/maps.h"
-#include "tracer/ptrace.h"
-#include "tracer/remote_call.h"
-#include "tracer/remote_mem.h"
-#include "tracer/still.h"
+#include "system/maps.h"
+#include "visit/ptrace.h"
+#include "visit/remote_call.h"
+#include "system/remote_mem.h"
+#include "visit/still.h"
 
 #define NOWHERE 0x600000000000ull /* an address that no register holds, as 1 would be: errno */
 enum { OPTIONS = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXIT, PATIENCE_NS = 2000000000 };

@@ -17,7 +17,7 @@
 
 #include "base/monotonic.h"
 #include "commands/judge.h"
-#include "tracer/access.h"
+#include "visit/access.h"
 
 static pid_t slow, quick;
 

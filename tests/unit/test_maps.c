@@ -17,8 +17,8 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "tests/unit/fake_module.h"
-#include "tracer/maps.h"
-#include "tracer/remote_mem.h"
+#include "system/maps.h"
+#include "system/remote_mem.h"
 
 static struct maps *parse(const char *text)
 {

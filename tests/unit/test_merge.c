@@ -13,7 +13,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "tracer/merge.h"
+#include "stacks/merge.h"
 
 struct merge_case {
 	const char *name;

@@ -18,7 +18,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "tracer/namer.h"
+#include "stacks/namer.h"
 
 /* Substitutions that double with each step: 265 bytes stand for a text of gigabytes. */
 static const char bomb[] =

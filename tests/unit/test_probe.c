@@ -535,7 +535,7 @@ static void clock_body(void)
 	expect_equal("other clocks", (uint64_t)n_clock_others, 0);
 }
 
-/* Who takes the probe out looks at where threads are, and who is in a lane (tracer/detach.c): one
+/* Who takes the probe out looks at where threads are, and who is in a lane (visit/detach.c): one
  * that has left the probe's code for the clock's, and comes back, must be in one. */
 static void test_clock(void **s)
 {

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "tracer/procs.h"
+#include "system/procs.h"
 
 /* clang-format off */
 static const char status_text[] =

@@ -25,8 +25,8 @@
 #include "python/object.h"
 #include "python/python.h"
 #include "tests/unit/pythons.h"
-#include "tracer/maps.h"
-#include "tracer/remote_mem.h"
+#include "system/maps.h"
+#include "system/remote_mem.h"
 
 struct target {
 	pid_t pid;

@@ -19,9 +19,9 @@
 
 #include "base/attr.h"
 #include "base/err.h"
-#include "tracer/remote_call.h"
-#include "tracer/remote_mem.h"
-#include "tracer/sigframe.h"
+#include "visit/remote_call.h"
+#include "system/remote_mem.h"
+#include "visit/sigframe.h"
 
 /* 1: cmpl $0, (%rdi); je 1b; ret */
 static const uint8_t wait_code[] = { 0x83, 0x3f, 0x00, 0x74, 0xfb, 0xc3 };

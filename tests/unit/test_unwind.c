@@ -9,9 +9,9 @@
 #include <cmocka.h>
 
 #include "cfi_builder.h"
-#include "tracer/evaluator.h"
-#include "tracer/symbols.h"
-#include "tracer/unwind.h"
+#include "stacks/evaluator.h"
+#include "stacks/symbols.h"
+#include "stacks/unwind.h"
 
 #define IMAGE 0x7f0000000000ull
 #define CODE  (IMAGE + 0x2000)  /* functions of 0x40 bytes */

@@ -1,0 +1,53 @@
+/*
+ * cfi_bytes: a cursor over copied bytes, and the encodings of .eh_frame. Private to cfi.c and
+ * cfi_table.c.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/mem_read.h"
+#include "stacks/cfi.h"
+
+struct bytes {
+	const uint8_t *p, *end;
+	bool bad; /* something was read beyond the end */
+};
+
+/* Each returns 0 and sets `bad` when the bytes end too soon. */
+uint64_t take(struct bytes *b, unsigned n); /* n ≤ 8 bytes, little-endian, zero-extended */
+uint64_t take_long_uleb(struct bytes *b);
+int64_t take_sleb(struct bytes *b);
+
+/* The program of a big function is some thousands of these. */
+static inline uint8_t take_byte(struct bytes *b)
+{
+	if (b->p == b->end) {
+		b->bad = true;
+		return 0;
+	}
+	return *b->p++;
+}
+
+static inline uint64_t take_uleb(struct bytes *b)
+{
+	return b->p < b->end && *b->p < 0x80 ? *b->p++ : take_long_uleb(b);
+}
+
+bool take_block(struct bytes *b, uint64_t n, struct bytes *ret);
+
+/* A pointer of the given encoding; `address` is where b->p lies, `data` what datarel counts from.
+ * False: not supported. */
+bool take_pointer(struct bytes *b, uint8_t encoding, uint64_t address, uint64_t data,
+		  uint64_t *ret);
+
+/* The length word(s) of an entry: where its body starts and ends. A length of 0 ends .eh_frame:
+ * CFI_NO_ENTRY. */
+enum cfi_status cfi_entry_extent(const struct mem_reader *m, uint64_t at, uint64_t *ret_body,
+				 uint64_t *ret_bytes);
+
+static inline bool fits(int64_t v)
+{
+	return v >= INT32_MIN && v <= INT32_MAX;
+}

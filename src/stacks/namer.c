@@ -1,0 +1,194 @@
+/*
+ * namer: see namer.h. This is the owner's side: it starts the process, asks, and waits no longer
+ * than WAIT_MS.
+ */
+#include "stacks/namer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/vec.h"
+#include "stacks/namer_private.h"
+
+/*
+ * The process ends itself after its CPU time (namer_child.c). On a busy machine that takes longer
+ * than on an idle one. The recorder does nothing else meanwhile, not even its heartbeat; the probe
+ * is patient for longer than this (probe.c).
+ */
+#define WAIT_MS      800
+#define MAX_FAILURES 2u /* of a file; one may be the fault of a busy machine */
+
+struct namer {
+	int fd; /* of the socket to the process; -1: not running */
+	unsigned n_starts;
+	uint64_t opened[NAMER_MAX_FILES]; /* file ids that the process has; a ring */
+	unsigned n_opened;
+	VEC(uint64_t) failed; /* files that had no answer, once for each time */
+	struct namer_answer answer;
+};
+
+struct namer *namer_create(void)
+{
+	struct namer *n = calloc(1, sizeof(*n));
+	if (n)
+		n->fd = -1;
+	return n;
+}
+
+static void stop(struct namer *n)
+{
+	if (n->fd >= 0)
+		close(n->fd);
+	n->fd = -1;
+	n->n_opened = 0;
+}
+
+void namer_destroy(struct namer *n)
+{
+	if (!n)
+		return;
+	stop(n);
+	vec_fini(&n->failed);
+	free(n);
+}
+
+/* Forked twice, so that init reaps it. */
+static bool start(struct namer *n)
+{
+	int fds[2];
+	if (n->fd >= 0)
+		return true;
+	if (n->n_starts >= NAMER_MAX_STARTS ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return false;
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (fork() == 0) {
+			close(fds[0]);
+			namer_child_run(fds[1]);
+		}
+		_exit(0);
+	}
+	close(fds[1]);
+	if (pid < 0) {
+		close(fds[0]);
+		return false;
+	}
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	n->n_starts++;
+	n->fd = fds[0];
+	return true;
+}
+
+static bool ask(struct namer *n, const struct namer_request *r, int fd)
+{
+	size_t n_bytes = offsetof(struct namer_request, text) + r->n_text;
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)r, .iov_len = n_bytes };
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .bytes = { 0 } };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	if (fd >= 0) {
+		m.msg_control = &control;
+		m.msg_controllen = sizeof(control.bytes);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	}
+	return sendmsg(n->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)n_bytes;
+}
+
+/* What comes back is as hostile as what was asked about: the process may have been taken over. */
+static bool answer_is_sound(const struct namer_answer *a, ssize_t n_bytes)
+{
+	size_t head = offsetof(struct namer_answer, text);
+	return n_bytes >= (ssize_t)head && a->n_text == (size_t)n_bytes - head && a->n_text &&
+	       a->n_text <= NAMER_TEXT_BYTES && !a->text[a->n_text - 1];
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static bool hear(struct namer *n)
+{
+	for (int64_t now = now_ms(), end = now + WAIT_MS; now < end; now = now_ms()) {
+		struct pollfd p = { .fd = n->fd, .events = POLLIN };
+		if (poll(&p, 1, (int)(end - now)) <= 0)
+			continue;
+		ssize_t got = recv(n->fd, &n->answer, sizeof(n->answer), MSG_DONTWAIT);
+		if (got < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		return answer_is_sound(&n->answer, got);
+	}
+	return false;
+}
+
+static unsigned count(const uint64_t *ids, size_t n, uint64_t id)
+{
+	unsigned found = 0;
+	for (size_t i = 0; i < n; i++)
+		found += ids[i] == id;
+	return found;
+}
+
+/* Ask and hear. A process that does not answer is left: it ends when it sees that the socket is
+ * closed, or by its limits. */
+static bool ask_and_hear(struct namer *n, const struct namer_request *r)
+{
+	if (ask(n, r, -1) && hear(n))
+		return n->answer.is_found;
+	log_debug("the process that names native code gave no answer (%u of %u are used up)",
+		  n->n_starts, NAMER_MAX_STARTS);
+	stop(n);
+	if (r->kind == NAMER_LINE && !vec_push(&n->failed, r->file_id))
+		n->n_starts = NAMER_MAX_STARTS;
+	return false;
+}
+
+const char *namer_demangle(struct namer *n, const char *mangled)
+{
+	struct namer_request r = { .kind = NAMER_DEMANGLE };
+	size_t n_text = strnlen(mangled, sizeof(r.text)) + 1;
+	if (n_text > sizeof(r.text) || !start(n))
+		return NULL;
+	r.n_text = (uint32_t)n_text;
+	memcpy(r.text, mangled, n_text);
+	return ask_and_hear(n, &r) ? n->answer.text : NULL;
+}
+
+bool namer_line(struct namer *n, uint64_t file_id, int fd, uint64_t vaddr, const char **ret_file,
+		uint32_t *ret_line)
+{
+	struct namer_request r = { .kind = NAMER_OPEN, .file_id = file_id, .vaddr = vaddr };
+	if (count(n->failed.v, n->failed.n, file_id) >= MAX_FAILURES || !start(n))
+		return false;
+	unsigned n_there = n->n_opened < NAMER_MAX_FILES ? n->n_opened : NAMER_MAX_FILES;
+	if (!count(n->opened, n_there, file_id)) {
+		if (!ask(n, &r, fd)) {
+			stop(n);
+			return false;
+		}
+		n->opened[n->n_opened++ % NAMER_MAX_FILES] = file_id;
+	}
+	r.kind = NAMER_LINE;
+	if (!ask_and_hear(n, &r))
+		return false;
+	*ret_file = n->answer.text;
+	*ret_line = n->answer.line;
+	return true;
+}

@@ -1,0 +1,54 @@
+/*
+ * symbol_table: the functions of one ELF image by address, from the best source there is.
+ *
+ * Addresses are the image's own. Everything read is hostile; what does not fit its file is ignored.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "stacks/image.h"
+
+enum symbol_source {
+	SYMBOLS_NONE,
+	SYMBOLS_DYNSYM,
+	SYMBOLS_DEBUG_LINK,
+	SYMBOLS_BUILD_ID,
+	SYMBOLS_SYMTAB
+};
+
+struct symbol {
+	uint64_t start, size; /* size 0: unknown */
+	uint32_t name;        /* offset in the texts */
+	uint8_t rank;         /* which of several at one address is shown: the highest */
+};
+
+struct symbol_table {
+	enum symbol_source source;
+	struct symbol *symbols; /* by start, then size, then rank */
+	size_t n;
+	char *texts; /* NUL-terminated strings, the last byte is NUL */
+	size_t texts_bytes;
+	/* a file with .debug_line for this image, -1 none; its owner is the table */
+	int lines_fd;
+	uint64_t lines_id; /* by which the namer knows that file; 0 not yet (symbols.c) */
+};
+
+/*
+ * Debug files are looked for below `debug_folder`, first inside `root` ("/proc/PID/root" or NULL),
+ * then here, and next to the image's file. NULL only when memory is short; a table without symbols
+ * is an ordinary result.
+ */
+struct symbol_table *symbol_table_create(const struct image *i, const char *root,
+					 const char *debug_folder);
+void symbol_table_destroy(struct symbol_table *t);
+/* Give its symbols back; it has none then. */
+void symbol_table_clear(struct symbol_table *t);
+
+/* The symbol whose size covers the address; else one without size that starts at `function_start`
+ * (0: not known). */
+const struct symbol *symbol_table_find(const struct symbol_table *t, uint64_t vaddr,
+				       uint64_t function_start);
+const struct symbol *symbol_table_find_name(const struct symbol_table *t, const char *name);

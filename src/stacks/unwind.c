@@ -1,0 +1,602 @@
+/*
+ * unwind: see unwind.h.
+ *
+ * One step of a walk:
+ *
+ *     pc in a module        row from the cache, else made from its call frame information, else
+ * libunwind pc elsewhere          trampoline, frame pointer, or the end apply the row         CFA,
+ * then each register; the new sp must be larger than the old one
+ */
+#include "stacks/unwind.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/monotonic.h"
+#include "stacks/evaluator.h"
+#include "stacks/unwind_lib.h"
+
+/* Nearly every row: the CFA counts from a register, the registers it names are saved at the CFA,
+ * the return address among them, and rsp becomes the CFA. */
+struct plain_row {
+	uint8_t n_saved; /* 0: the row is not of this kind */
+	uint8_t cfa_reg;
+	uint8_t regs[CFI_REG_COUNT];
+	int32_t cfa_off;
+	int32_t first_off, last_off; /* lowest and highest place, from the CFA */
+	int32_t offs[CFI_REG_COUNT];
+};
+
+/* A row as it is cached: made for one pc. key = lookup pc; 0 = free. */
+struct cached_row {
+	uint64_t key;
+	uint8_t status; /* enum cfi_status: failures are remembered as well */
+	struct plain_row plain;
+	struct cfi_row row;
+};
+
+struct unwinder {
+	struct modules *modules;
+	struct cached_row *rows; /* open addressing */
+	size_t n_rows, rows_cap; /* cap: a power of two */
+	struct cfi_scratch scratch;
+	const struct evaluator *evaluator; /* NULL: not known */
+	bool has_jit;
+	struct unwind_lib *lib; /* NULL until needed */
+	bool lib_failed, lib_only, lib_caching;
+	bool maps_stale; /* read them before the next walk */
+	/* times the maps were read for an unknown pc and had not changed, less one for every gap
+	 * since */
+	uint64_t n_in_vain;
+	uint64_t rationed_ns; /* CLOCK_MONOTONIC: when that was last worked out */
+	uint64_t next_stale_ns;
+	uint64_t generation;
+	struct unwind_counts counts;
+};
+
+#define FIRST_ROWS     1024u
+#define MAX_ROWS       (1u << 18)
+#define REFRESH_GAP_NS 20000000ull
+#define MAX_IN_VAIN    8u
+#define MAX_SCAN_BYTES 4096u
+
+const char *unwind_stop_text(enum unwind_stop stop)
+{
+	static const char *const texts[UNWIND_STOP_COUNT] = {
+		[UNWIND_COMPLETE] = "complete",
+		[UNWIND_SLICE] = "the copied part of the stack ends here",
+		[UNWIND_NO_ROW] = "no unwind information",
+		[UNWIND_NO_GROWTH] = "the stack does not go on from here",
+		[UNWIND_LIMIT] = "too many frames",
+	};
+	return texts[stop];
+}
+
+struct err *unwinder_create(struct modules *modules, struct unwinder **ret)
+{
+	struct unwinder *u = calloc(1, sizeof(*u));
+	if (!u)
+		return err_no_memory();
+	u->modules = modules;
+	u->maps_stale = true;
+	*ret = u;
+	return NULL;
+}
+
+void unwinder_destroy(struct unwinder *u)
+{
+	if (!u)
+		return;
+	unwind_lib_destroy(u->lib);
+	cfi_scratch_fini(&u->scratch);
+	free(u->rows);
+	free(u);
+}
+
+void unwinder_maps_changed(struct unwinder *u)
+{
+	u->maps_stale = true;
+}
+
+const struct unwind_counts *unwinder_counts(const struct unwinder *u)
+{
+	return &u->counts;
+}
+
+bool unwinder_use_libunwind_only(struct unwinder *u, bool on, bool caching)
+{
+	u->lib_only = on;
+	u->lib_caching = caching;
+	unwind_lib_destroy(u->lib);
+	u->lib = NULL;
+	u->lib_failed = false;
+	return unwind_lib_is_built();
+}
+
+/* ---- the maps ---- */
+
+static void forget_rows(struct unwinder *u)
+{
+	if (u->rows)
+		memset(u->rows, 0, u->rows_cap * sizeof(*u->rows));
+	u->n_rows = 0;
+	cfi_scratch_fini(&u->scratch); /* images may have gone */
+	unwind_lib_flush(u->lib);
+}
+
+static struct err *refresh_maps(struct unwinder *u, bool *ret_came)
+{
+	bool lost = false, came = false;
+	struct err *err = modules_refresh(u->modules, &lost, &came);
+	u->counts.n_refreshes++;
+	if (err)
+		return err;
+	if (lost || came) {
+		forget_rows(u); /* also remembered failures */
+		u->generation++;
+	}
+	*ret_came = came;
+	return NULL;
+}
+
+struct err *unwinder_refresh(struct unwinder *u)
+{
+	bool came;
+	u->maps_stale = false;
+	return refresh_maps(u, &came);
+}
+
+void unwinder_set_evaluator(struct unwinder *u, const struct evaluator *e, bool has_jit)
+{
+	u->evaluator = e;
+	u->has_jit = has_jit;
+}
+
+uint64_t unwinder_generation(const struct unwinder *u)
+{
+	return u->generation;
+}
+
+/* A pc that lies in nothing known: maybe something was mapped. True if the maps have changed.
+ * Looking in vain is rationed. */
+static bool refresh_for_unknown_pc(struct unwinder *u)
+{
+	uint64_t now = monotonic_ns(), earned = (now - u->rationed_ns) / REFRESH_GAP_NS;
+	if (earned) {
+		u->n_in_vain = earned < u->n_in_vain ? u->n_in_vain - earned : 0;
+		u->rationed_ns = now;
+	}
+	if (u->n_in_vain >= MAX_IN_VAIN)
+		return false;
+	bool came = false;
+	/* gone: what is known stays useful for the records it left */
+	err_destroy(refresh_maps(u, &came));
+	u->n_in_vain += !came;
+	return came;
+}
+
+/* ---- rows ---- */
+
+static size_t slot_of(uint64_t key, size_t cap)
+{
+	return (size_t)((key * 0x9e3779b97f4a7c15ull) >> 32) & (cap - 1);
+}
+
+static bool rows_grow(struct unwinder *u)
+{
+	size_t cap = u->rows_cap ? u->rows_cap * 2 : FIRST_ROWS;
+	struct cached_row *rows = calloc(cap, sizeof(*rows));
+	if (!rows)
+		return false;
+	for (size_t i = 0; i < u->rows_cap; i++) {
+		if (!u->rows[i].key)
+			continue;
+		size_t to = slot_of(u->rows[i].key, cap);
+		while (rows[to].key)
+			to = (to + 1) & (cap - 1);
+		rows[to] = u->rows[i];
+	}
+	free(u->rows);
+	u->rows = rows;
+	u->rows_cap = cap;
+	return true;
+}
+
+static void make_plain(const struct cfi_row *row, struct plain_row *ret)
+{
+	struct plain_row p = { .cfa_reg = row->cfa_reg,
+			       .cfa_off = row->cfa_off,
+			       .first_off = INT32_MAX,
+			       .last_off = INT32_MIN };
+	*ret = (struct plain_row){ 0 };
+	if (row->cfa_deref || row->is_signal_frame || row->rules[CFI_RSP].place != CFI_SAME ||
+	    row->rules[CFI_RIP].place != CFI_AT_CFA)
+		return;
+	for (unsigned r = 0; r < CFI_REG_COUNT; r++) {
+		const struct cfi_rule *rule = &row->rules[r];
+		if (rule->place == CFI_SAME)
+			continue;
+		if (rule->place != CFI_AT_CFA)
+			return;
+		p.regs[p.n_saved] = (uint8_t)r;
+		p.offs[p.n_saved++] = rule->off;
+		p.first_off = rule->off < p.first_off ? rule->off : p.first_off;
+		p.last_off = rule->off > p.last_off ? rule->off : p.last_off;
+	}
+	*ret = p;
+}
+
+static void make_row(struct unwinder *u, struct module *module, uint64_t lookup, uint64_t pc,
+		     struct cached_row *ret)
+{
+	struct image *image = module_image(u->modules, module);
+	const struct cfi_table *table = image ? image_cfi(image) : NULL;
+	*ret = (struct cached_row){ .key = lookup, .status = CFI_NO_ENTRY };
+	if (table)
+		ret->status = (uint8_t)cfi_row_find(&image->reader, table, lookup - module->bias,
+						    pc - module->bias, &u->scratch, &ret->row);
+	if (ret->status == CFI_OK)
+		make_plain(&ret->row, &ret->plain);
+	u->counts.n_rows++;
+}
+
+/* NULL if there is no module there. The result holds until the next call. */
+static const struct cached_row *find_row(struct unwinder *u, uint64_t lookup, uint64_t pc)
+{
+	if (u->rows_cap && lookup) {
+		for (size_t i = slot_of(lookup, u->rows_cap); u->rows[i].key;
+		     i = (i + 1) & (u->rows_cap - 1))
+			if (u->rows[i].key == lookup)
+				return &u->rows[i];
+	}
+	struct module *module = lookup ? modules_find(u->modules, lookup) : NULL;
+	if (!module || !module_image(u->modules, module))
+		return NULL;
+	if (u->n_rows >= MAX_ROWS)
+		forget_rows(u);
+	if (u->n_rows * 2 >= u->rows_cap && !rows_grow(u))
+		return NULL;
+	size_t i = slot_of(lookup, u->rows_cap);
+	while (u->rows[i].key)
+		i = (i + 1) & (u->rows_cap - 1);
+	make_row(u, module, lookup, pc, &u->rows[i]);
+	u->n_rows++;
+	return &u->rows[i];
+}
+
+/* ---- one step ---- */
+
+static bool slice_read(const struct unwind_state *s, uint64_t at, uint64_t *ret)
+{
+	uint64_t off = at - s->slice_start;
+	if (at < s->slice_start || off > s->slice_bytes || s->slice_bytes - off < sizeof(*ret))
+		return false;
+	memcpy(ret, s->slice + off, sizeof(*ret));
+	return true;
+}
+
+static bool is_known(const struct unwind_state *s, unsigned reg)
+{
+	return s->known & (1u << reg);
+}
+
+/* An address that is not in the slice: is it further out on the stack, or nonsense? */
+static enum unwind_stop unreadable(const struct unwind_state *s, uint64_t at)
+{
+	return at >= s->slice_start + s->slice_bytes || at + 8 > s->slice_start + s->slice_bytes
+		   ? UNWIND_SLICE
+		   : UNWIND_NO_ROW;
+}
+
+/* False: not a plain row, or not all of it lies in the slice; apply_row() knows what then. */
+static bool apply_plain(struct unwind_state *s, const struct plain_row *p)
+{
+	uint64_t cfa = s->regs[p->cfa_reg] + (uint64_t)(int64_t)p->cfa_off;
+	uint64_t first = cfa + (uint64_t)(int64_t)p->first_off - s->slice_start;
+	uint64_t end = cfa + (uint64_t)(int64_t)p->last_off + 8 - s->slice_start;
+	if (!p->n_saved || !is_known(s, p->cfa_reg) || first > s->slice_bytes ||
+	    end > s->slice_bytes || end < first)
+		return false;
+	const uint8_t *at = s->slice + (cfa - s->slice_start);
+	for (unsigned i = 0; i < p->n_saved; i++) {
+		memcpy(&s->regs[p->regs[i]], at + p->offs[i], sizeof(s->regs[0]));
+		s->known |= 1u << p->regs[i];
+	}
+	s->regs[CFI_RSP] = cfa;
+	s->known |= 1u << CFI_RSP;
+	s->pc_is_exact = false;
+	return true;
+}
+
+/* UNWIND_STOP_COUNT: went on. */
+static enum unwind_stop apply_row(struct unwind_state *s, const struct cfi_row *row)
+{
+	struct unwind_state next = *s;
+	if (!is_known(s, row->cfa_reg))
+		return UNWIND_NO_ROW;
+	uint64_t cfa = s->regs[row->cfa_reg] + (uint64_t)(int64_t)row->cfa_off;
+	if (row->cfa_deref) {
+		uint64_t word;
+		if (!slice_read(s, cfa, &word))
+			return unreadable(s, cfa);
+		cfa = word + (uint64_t)(int64_t)row->cfa_off2;
+	}
+	for (unsigned r = 0; r < CFI_REG_COUNT; r++) {
+		const struct cfi_rule *rule = &row->rules[r];
+		uint64_t off = (uint64_t)(int64_t)rule->off, at;
+		switch ((enum cfi_place)rule->place) {
+		case CFI_SAME:
+			if (r == CFI_RSP) {
+				next.regs[r] = cfa;
+				next.known |= 1u << r;
+			}
+			continue;
+		case CFI_UNDEFINED:
+			if (r == CFI_RIP)
+				return UNWIND_COMPLETE;
+			next.known &= ~(1u << r);
+			continue;
+		case CFI_IS_CFA: next.regs[r] = cfa + off; break;
+		case CFI_IS_REG:
+			if (!is_known(s, rule->reg))
+				return UNWIND_NO_ROW;
+			next.regs[r] = s->regs[rule->reg] + off;
+			break;
+		case CFI_AT_CFA:
+		case CFI_AT_REG:
+			if (rule->place == CFI_AT_REG && !is_known(s, rule->reg))
+				return UNWIND_NO_ROW;
+			at = (rule->place == CFI_AT_CFA ? cfa : s->regs[rule->reg]) + off;
+			if (!slice_read(s, at, &next.regs[r])) {
+				if (r == CFI_RIP || r == CFI_RSP)
+					return unreadable(s, at);
+				next.known &= ~(1u << r);
+				continue;
+			}
+			break;
+		}
+		next.known |= 1u << r;
+	}
+	next.pc_is_exact = row->is_signal_frame;
+	*s = next;
+	return UNWIND_STOP_COUNT;
+}
+
+/*
+ * CPython v3.12.0 and v3.13.0 Python/asm_trampoline.S, x86-64: code copied into anonymous memory
+ * for every code object, 3.12: sub $8,%rsp; call *%rcx; add $8,%rsp; ret          3.13: push %rbp;
+ * mov %rsp,%rbp; call *%rcx; pop %rbp; ret The pc is that behind the call, so what is there tells
+ * how the frame looks.
+ */
+static bool step_trampoline(struct unwinder *u, struct unwind_state *s, const uint8_t code[5])
+{
+	static const uint8_t add_8_ret[] = { 0x48, 0x83, 0xc4, 0x08, 0xc3 },
+			     pop_rbp_ret[] = { 0x5d, 0xc3 };
+	struct unwind_state next = *s;
+	if (s->pc_is_exact)
+		return false;
+	bool pops_rbp = !memcmp(code, pop_rbp_ret, sizeof(pop_rbp_ret));
+	if (!pops_rbp && memcmp(code, add_8_ret, sizeof(add_8_ret)) != 0)
+		return false;
+	if ((pops_rbp && !slice_read(s, s->regs[CFI_RSP], &next.regs[CFI_RBP])) ||
+	    !slice_read(s, s->regs[CFI_RSP] + 8, &next.regs[CFI_RIP]) ||
+	    !modules_is_executable(u->modules, next.regs[CFI_RIP]))
+		return false;
+	next.regs[CFI_RSP] += 16;
+	if (pops_rbp)
+		next.known |= 1u << CFI_RBP;
+	*s = next;
+	u->counts.n_trampolines++;
+	return true;
+}
+
+/* Is `pc` behind a call instruction of a module? (Intel SDM 2: e8 rel32; ff /2 with 2 to 7 bytes.)
+ */
+static bool follows_call(struct unwinder *u, uint64_t pc)
+{
+	uint8_t code[7];
+	struct module *module = modules_find(u->modules, pc);
+	struct image *i = module ? module_image(u->modules, module) : NULL;
+	if (!i || !image_read(i, pc - sizeof(code) - module->bias, code, sizeof(code)))
+		return false;
+	if (code[2] == 0xe8)
+		return true;
+	for (unsigned n = 2; n <= 7; n++)
+		if (code[7 - n] == 0xff && (code[7 - n + 1] & 0x38) == 0x10)
+			return true;
+	return false;
+}
+
+/*
+ * The same when the code is no longer there: CPython frees it at its end (v3.12.1
+ * Python/perf_trampoline.c, free_code_arenas), before the last records are looked at. It calls the
+ * evaluator and is called by its module (py_trampoline_evaluator).
+ */
+static bool step_vanished_trampoline(struct unwinder *u, struct unwind_state *s)
+{
+	struct unwind_state next = *s;
+	const struct module *inner = modules_find(u->modules, s->inner_lookup);
+	if (s->pc_is_exact || !u->evaluator || !evaluator_contains(u->evaluator, s->inner_lookup) ||
+	    !inner || !slice_read(s, s->regs[CFI_RSP] + 8, &next.regs[CFI_RIP]) ||
+	    modules_find(u->modules, next.regs[CFI_RIP]) != inner ||
+	    !follows_call(u, next.regs[CFI_RIP]))
+		return false;
+	next.regs[CFI_RSP] += 16;
+	*s = next;
+	u->counts.n_trampolines++;
+	return true;
+}
+
+/* JIT code built with frame pointers (CPython 3.15: every hop is one; 3.14's is not kept and mostly
+ * fails the checks). */
+static bool step_frame_pointer(struct unwinder *u, struct unwind_state *s)
+{
+	struct unwind_state next = *s;
+	uint64_t rbp = s->regs[CFI_RBP];
+	if (!is_known(s, CFI_RBP) || rbp < s->regs[CFI_RSP] || rbp % 8 ||
+	    !slice_read(s, rbp, &next.regs[CFI_RBP]) ||
+	    !slice_read(s, rbp + 8, &next.regs[CFI_RIP]) ||
+	    !modules_is_executable(u->modules, next.regs[CFI_RIP]))
+		return false;
+	next.regs[CFI_RSP] = rbp + 16;
+	/* who knows what the code did with the others */
+	next.known = (1u << CFI_RBP) | (1u << CFI_RIP) | (1u << CFI_RSP);
+	next.pc_is_exact = false;
+	*s = next;
+	u->counts.n_frame_pointers++;
+	return true;
+}
+
+/* Would the evaluator's row, with this rbp, lead from `next` to another return address? */
+static bool leads_on(struct unwinder *u, const struct unwind_state *next, const struct cfi_row *row)
+{
+	struct unwind_state outer = *next;
+	return apply_row(&outer, row) == UNWIND_STOP_COUNT &&
+	       outer.regs[CFI_RSP] > next->regs[CFI_RSP] &&
+	       outer.regs[CFI_RSP] - next->regs[CFI_RSP] < MAX_SCAN_BYTES &&
+	       follows_call(u, outer.regs[CFI_RIP]);
+}
+
+/*
+ * Code that keeps no frame pointer, called by the evaluator (CPython 3.14's JIT), or that is gone:
+ * the evaluator's frame is looked for above. It is where a return address into the evaluator stands
+ * such that its row leads to another return address. A row that counts from rbp (gcc 16) needs its
+ * value: the one at hand, or one that the code in between has saved. The other registers that this
+ * code has changed come from the evaluator's frame, which saves all of them.
+ */
+static bool step_to_evaluator(struct unwinder *u, struct unwind_state *s)
+{
+	uint64_t sp = s->regs[CFI_RSP], pc, saved;
+	if (!u->evaluator || !u->evaluator->n)
+		return false;
+	for (uint64_t at = sp; at < sp + MAX_SCAN_BYTES && slice_read(s, at, &pc); at += 8) {
+		if (!evaluator_contains(u->evaluator, pc - 1) || !follows_call(u, pc))
+			continue;
+		const struct cached_row *row = find_row(u, pc - 1, pc);
+		struct unwind_state next = *s;
+		next.regs[CFI_RIP] = pc;
+		next.regs[CFI_RSP] = at + 8;
+		next.known &= (1u << CFI_RIP) | (1u << CFI_RSP) | (1u << CFI_RBP);
+		next.pc_is_exact = false;
+		if (!row || row->status != CFI_OK || row->row.cfa_deref ||
+		    (row->row.cfa_reg != CFI_RSP && row->row.cfa_reg != CFI_RBP))
+			continue;
+		bool found = leads_on(u, &next, &row->row);
+		next.known |= 1u << CFI_RBP;
+		for (uint64_t from = sp; !found && row->row.cfa_reg == CFI_RBP && from < at &&
+					 slice_read(s, from, &saved);
+		     from += 8) {
+			next.regs[CFI_RBP] = saved;
+			found = leads_on(u, &next, &row->row);
+		}
+		if (!found)
+			continue;
+		if (row->row.cfa_reg != CFI_RBP)
+			next.known &= ~(1u << CFI_RBP);
+		*s = next;
+		u->counts.n_evaluators_found++;
+		return true;
+	}
+	return false;
+}
+
+/* A pc in no image. */
+static bool step_without_rows(struct unwinder *u, struct unwind_state *s)
+{
+	uint8_t code[5];
+	bool is_readable = mem_read(modules_memory(u->modules), RADDR(s->regs[CFI_RIP]), code,
+				    sizeof(code));
+	if (is_readable ? step_trampoline(u, s, code) : step_vanished_trampoline(u, s))
+		return true;
+	uint64_t pc = s->regs[CFI_RIP];
+	if ((modules_is_executable(u->modules, pc) || modules_was_executable(u->modules, pc)) &&
+	    step_frame_pointer(u, s))
+		return true;
+	return u->has_jit && step_to_evaluator(u, s);
+}
+
+static enum unwind_stop step_libunwind(struct unwinder *u, struct unwind_state *s)
+{
+	if (!u->lib && !u->lib_failed) {
+		u->lib = unwind_lib_create(u->modules, u->lib_only ? u->lib_caching : true);
+		u->lib_failed = !u->lib;
+	}
+	if (!u->lib)
+		return UNWIND_NO_ROW;
+	u->counts.n_libunwind_steps++;
+	return unwind_lib_step(u->lib, s);
+}
+
+static enum unwind_stop step(struct unwinder *u, struct unwind_state *s)
+{
+	uint64_t pc = s->regs[CFI_RIP], lookup = pc - !s->pc_is_exact, sp = s->regs[CFI_RSP];
+	enum unwind_stop stop;
+	if (!pc)
+		return UNWIND_COMPLETE;
+	const struct cached_row *row = find_row(u, lookup, pc);
+	if (!row && !modules_is_executable(u->modules, pc) && refresh_for_unknown_pc(u))
+		row = find_row(u, lookup, pc);
+	if (row && u->lib_only)
+		stop = step_libunwind(u, s);
+	else if (row && row->status == CFI_OK)
+		stop = apply_plain(s, &row->plain) ? UNWIND_STOP_COUNT : apply_row(s, &row->row);
+	else if (row && row->status == CFI_TOO_HARD)
+		stop = step_libunwind(u, s);
+	else if (row)
+		stop = UNWIND_NO_ROW;
+	else
+		stop = step_without_rows(u, s) ? UNWIND_STOP_COUNT : UNWIND_NO_ROW;
+	if (stop != UNWIND_STOP_COUNT)
+		return stop;
+	return s->regs[CFI_RSP] > sp ? UNWIND_STOP_COUNT : UNWIND_NO_GROWTH;
+}
+
+size_t unwinder_walk(struct unwinder *u, const struct record_native *regs, bool pc_is_exact,
+		     const uint8_t *slice, size_t n_bytes, struct unwind_frame *frames, size_t max,
+		     enum unwind_stop *ret_stop)
+{
+	struct unwind_state s = {
+		.regs = { [CFI_RBX] = regs->rbx,
+			  [CFI_RBP] = regs->rbp,
+			  [CFI_R12] = regs->r12,
+			  [CFI_R13] = regs->r13,
+			  [CFI_R14] = regs->r14,
+			  [CFI_R15] = regs->r15,
+			  [CFI_RSP] = regs->sp,
+			  [CFI_RIP] = regs->pc },
+		.known = (1u << CFI_REG_COUNT) - 1,
+		.pc_is_exact = pc_is_exact,
+		.slice = slice,
+		.slice_start = regs->sp,
+		.slice_bytes = n_bytes,
+	};
+	enum unwind_stop stop = UNWIND_LIMIT;
+	size_t n = 0;
+	if (max > UNWIND_MAX_FRAMES)
+		max = UNWIND_MAX_FRAMES;
+	if (regs->sp + n_bytes < regs->sp)
+		s.slice_bytes = 0;
+	if (u->maps_stale && monotonic_ns() >= u->next_stale_ns) {
+		bool came;
+		u->maps_stale = false;
+		err_destroy(refresh_maps(u, &came));
+		u->next_stale_ns = monotonic_ns() + REFRESH_GAP_NS;
+	}
+	while (n < max) {
+		frames[n++] = (struct unwind_frame){ s.regs[CFI_RIP], s.regs[CFI_RSP],
+						     s.regs[CFI_RIP] - !s.pc_is_exact };
+		stop = step(u, &s);
+		s.inner_lookup = frames[n - 1].lookup;
+		if (stop != UNWIND_STOP_COUNT || !s.regs[CFI_RIP]) {
+			if (stop == UNWIND_STOP_COUNT)
+				stop = UNWIND_COMPLETE;
+			break;
+		}
+	}
+	if (stop == UNWIND_STOP_COUNT)
+		stop = UNWIND_LIMIT;
+	u->counts.n_walks++;
+	u->counts.n_frames += n;
+	*ret_stop = stop;
+	return n;
+}

@@ -1,0 +1,251 @@
+/*
+ * remote_errno: see remote_errno.h. How to add a cause: a function that proves it and writes the
+ * hint, and its row in causes[].
+ */
+#include "system/remote_errno.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/io.h"
+#include "system/maps.h"
+#include "system/procs.h"
+
+enum {
+	OUR_MAPPINGS = 8
+}; /* of a reservation, and those that it parts (inject.c, attach_map_program) */
+#define UNLIMITED     UINT64_MAX
+#define MIB           (1u << 20)
+#define PRIVATE_BYTES (128u << 10) /* what is private and writable of us, at least */
+
+struct facts {
+	pid_t pid;
+	int sys;
+	uint64_t n_bytes;
+	bool by_path;
+	struct remote_shortage found;
+};
+
+static void PRINTF_LIKE(2, 3) why(struct facts *f, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(f->found.why, sizeof(f->found.why), fmt, ap);
+	va_end(ap);
+}
+
+static void PRINTF_LIKE(2, 3) cure(struct facts *f, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(f->found.cure, sizeof(f->found.cure), fmt, ap);
+	va_end(ap);
+}
+
+/* The soft limit of that name in /proc/PID/limits; UNLIMITED also when it cannot be read. */
+static uint64_t limit_of(pid_t pid, const char *name)
+{
+	char text[4096], *end;
+	if (proc_file_read(pid, "limits", text, sizeof(text)) <= 0)
+		return UNLIMITED;
+	const char *line = strstr(text, name);
+	if (!line)
+		return UNLIMITED;
+	uint64_t value = strtoull(line + strlen(name), &end, 10);
+	return end == line + strlen(name) ? UNLIMITED : value; /* "unlimited" is no number */
+}
+
+/* A number of kB in /proc/PID/status, as bytes; 0 without. */
+static uint64_t status_bytes(pid_t pid, const char *name)
+{
+	char text[4096];
+	if (proc_file_read(pid, "status", text, sizeof(text)) <= 0)
+		return 0;
+	const char *line = strstr(text, name);
+	return line ? strtoull(line + strlen(name), NULL, 10) * 1024 : 0;
+}
+
+/* A number behind `key` in a file of the machine's; `none` without. */
+static uint64_t machine_number(const char *path, const char *key, uint64_t none)
+{
+	char line[256];
+	FILE *f = io_fopen_now(path);
+	while (f && fgets(line, sizeof(line), f))
+		if (strncmp(line, key, strlen(key)) == 0) {
+			none = strtoull(line + strlen(key), NULL, 10);
+			break;
+		}
+	if (f)
+		fclose(f);
+	return none;
+}
+
+static bool is_map_count(struct facts *f)
+{
+	CLEANUP(maps) struct maps *maps = NULL;
+	uint64_t most = machine_number("/proc/sys/vm/max_map_count", "", UNLIMITED);
+	struct err *err = maps_read(f->pid, &maps);
+	bool is = !err && maps->n + OUR_MAPPINGS > most;
+	if (is)
+		if (is)
+			why(f, "it has %zu of at most %llu mappings (vm.max_map_count)", maps->n,
+			    (unsigned long long)most);
+	if (is)
+		cure(f, "sysctl vm.max_map_count=%llu", (unsigned long long)(most + 1024));
+	err_destroy(err);
+	return is;
+}
+
+static bool is_address_space(struct facts *f)
+{
+	uint64_t most = limit_of(f->pid, "Max address space"),
+		 used = status_bytes(f->pid, "VmSize:");
+	if (most == UNLIMITED || used + f->n_bytes <= most)
+		return false;
+	why(f,
+	    "its address space is limited (RLIMIT_AS): %llu of %llu MiB are used, %llu more are "
+	    "needed",
+	    (unsigned long long)(used / MIB), (unsigned long long)(most / MIB),
+	    (unsigned long long)((f->n_bytes + MIB - 1) / MIB));
+	cure(f, "give it more room (prlimit --pid %d --as=…), or use a smaller --ring-size",
+	     (int)f->pid);
+	return true;
+}
+
+static bool is_data(struct facts *f)
+{
+	uint64_t most = limit_of(f->pid, "Max data size"), used = status_bytes(f->pid, "VmData:");
+	if (most == UNLIMITED || used + PRIVATE_BYTES <= most)
+		return false;
+	why(f, "its data is limited (RLIMIT_DATA): %llu of %llu MiB are used",
+	    (unsigned long long)(used / MIB), (unsigned long long)(most / MIB));
+	cure(f, "give it more room (prlimit --pid %d --data=…)", (int)f->pid);
+	return true;
+}
+
+/* Pages of shared memory are accounted when they are mapped without MAP_NORESERVE, and always with
+ * overcommit_memory 2. */
+static bool is_overcommit(struct facts *f)
+{
+	uint64_t most = machine_number("/proc/meminfo", "CommitLimit:", UNLIMITED),
+		 used = machine_number("/proc/meminfo", "Committed_AS:", 0);
+	if (machine_number("/proc/sys/vm/overcommit_memory", "", 0) != 2 ||
+	    (used * 1024 + f->n_bytes) / 1024 <= most)
+		return false;
+	why(f,
+	    "the machine promises no more memory than it has (vm.overcommit_memory is 2): %llu of "
+	    "%llu MiB are promised",
+	    (unsigned long long)(used / 1024), (unsigned long long)(most / 1024));
+	cure(f, "use a smaller --ring-size");
+	return true;
+}
+
+/* A process of which nothing is locked yet may have asked for what comes (mlockall(2), MCL_FUTURE);
+ * of a mapping without a file, EAGAIN says just this (mmap(2)). What is needed is then not told:
+ * all that is mapped counts, for a moment. */
+static bool is_locked(struct facts *f)
+{
+	uint64_t most = limit_of(f->pid, "Max locked memory"),
+		 used = status_bytes(f->pid, "VmLck:");
+	bool is_proved = f->sys == EAGAIN ? most != UNLIMITED : used && used + f->n_bytes > most;
+	if (!is_proved)
+		return false;
+	why(f,
+	    "it locks its memory (mlockall), and may lock no more (RLIMIT_MEMLOCK): %llu of %llu "
+	    "KiB are locked",
+	    (unsigned long long)(used / 1024), (unsigned long long)(most / 1024));
+	cure(f, "give it more room (prlimit --pid %d --memlock=…), or use a smaller --ring-size",
+	     (int)f->pid);
+	return true;
+}
+
+static bool is_descriptors(struct facts *f)
+{
+	char path[64];
+	uint64_t most = limit_of(f->pid, "Max open files"), used = 0;
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)f->pid);
+	DIR *dir = opendir(path);
+	for (struct dirent *e; dir && (e = readdir(dir));)
+		used += e->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	if (used < most)
+		return false;
+	why(f, "it has %llu of at most %llu descriptors open (RLIMIT_NOFILE)",
+	    (unsigned long long)used, (unsigned long long)most);
+	cure(f, "as root none is needed; or prlimit --pid %d --nofile=…", (int)f->pid);
+	return true;
+}
+
+static bool is_system_files(struct facts *f)
+{
+	why(f, "the machine's table of open files is full (fs.file-max)");
+	cure(f, "close some, or raise fs.file-max");
+	return true;
+}
+
+static bool is_unreachable(struct facts *f)
+{
+	if (!f->by_path)
+		return false;
+	why(f, "it cannot open our shared memory by its path in /proc: another mount or pid "
+	       "namespace, or /proc hides our process from it");
+	cure(f, "as root no path is needed");
+	return true;
+}
+
+static bool is_executable_forbidden(struct facts *f)
+{
+	if (f->by_path)
+		return false;
+	uint64_t enforced = machine_number("/sys/fs/selinux/enforce", "", 0);
+	if (!enforced)
+		return false;
+	why(f, "SELinux may forbid it new executable memory (execmem)");
+	cure(f, "look for denials of execmem in the kernel's log");
+	return true;
+}
+
+static const struct {
+	int sys;
+	bool (*is)(struct facts *f);
+} causes[] = {
+	{ ENOMEM, is_map_count },
+	{ ENOMEM, is_address_space },
+	{ ENOMEM, is_data },
+	{ ENOMEM, is_overcommit },
+	{ EAGAIN, is_locked },
+	{ ENOMEM, is_locked },
+	{ EMFILE, is_descriptors },
+	{ ENFILE, is_system_files },
+	{ ENOENT, is_unreachable },
+	{ EACCES, is_unreachable },
+	{ EACCES, is_executable_forbidden },
+	{ EPERM, is_executable_forbidden },
+};
+
+struct err *remote_errno_explain(struct err *err, pid_t pid, uint64_t n_bytes, bool by_path)
+{
+	struct facts f = {
+		.pid = pid, .sys = err ? err->sys : 0, .n_bytes = n_bytes, .by_path = by_path
+	};
+	for (size_t i = 0; err && i < ARRAY_LEN(causes); i++)
+		if (causes[i].sys == err->sys && causes[i].is(&f))
+			return err_with_hint(err, "%s: %s", f.found.why, f.found.cure);
+	return err;
+}
+
+bool remote_errno_foresee(pid_t pid, uint64_t n_bytes, bool by_path, struct remote_shortage *ret)
+{
+	struct facts f = { .pid = pid, .n_bytes = n_bytes, .by_path = by_path };
+	if (!is_map_count(&f) && !is_address_space(&f) && !is_data(&f) && !is_overcommit(&f) &&
+	    !(by_path && is_descriptors(&f)))
+		return false;
+	*ret = f.found;
+	return true;
+}

@@ -1,0 +1,732 @@
+/*
+ * detach: is the probe still linked, link it again, and take it out: see inject.h.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/vec.h"
+#include "visit/boot.h"
+#include "visit/inject.h"
+#include "visit/inject_private.h"
+#include "visit/leftover.h"
+#include "system/maps.h"
+#include "system/procs.h"
+#include "visit/ptrace.h"
+#include "system/remote_mem.h"
+#include "visit/sigframe.h"
+#include "visit/still.h"
+#include "visit/target_lock.h"
+
+enum { DETACH_TRIES = 4 };
+#define DETACH_STARVED_NS 20000000000ull /* on a machine that has far too much to do */
+
+/* ---- health ---- */
+
+static int chain_holds(struct link *l)
+{
+	uint64_t at = l->runtime.layout.audit_head, next;
+	for (unsigned i = 0; i < 4096; i++) {
+		if (!remote_mem_read(l->mem, RADDR(at), &next, sizeof(next)))
+			return -1;
+		if (next == l->entry.v)
+			return 1;
+		if (!next)
+			return 0;
+		at = next;
+	}
+	return 0;
+}
+
+/* Another auditview can have taken our probe out, thinking us dead, and put its own at the same
+ * address. */
+static bool ring_is_ours(const struct link *l, struct remote_mem *mem)
+{
+	uint64_t nonce;
+	return remote_mem_read(
+		   mem, raddr_add(l->base, l->shared_off + offsetof(struct ring_shared, nonce)),
+		   &nonce, sizeof(nonce)) &&
+	       nonce == l->nonce;
+}
+
+/* Is the reservation (still) ours? After an exec or dlclose other things may live at the old
+ * addresses. */
+static bool image_is_ours(struct link *l)
+{
+	struct probe_context ctx;
+	return remote_mem_read(l->mem, l->base, &ctx, sizeof(ctx)) && ctx.magic == PROBE_MAGIC &&
+	       ctx.base == l->base.v && ring_is_ours(l, l->mem);
+}
+
+enum link_health link_check(struct link *l)
+{
+	if (!image_is_ours(l))
+		return LINK_GONE;
+	int holds = chain_holds(l);
+	return holds < 0 ? LINK_UNLOADED : holds ? LINK_OK : LINK_UNLINKED;
+}
+
+void link_target_module(const struct link *l, struct remote_target *t)
+{
+	t->unloadable = l->is_unloadable ? &l->runtime.module : NULL;
+	t->fleeting = l->is_unloadable && !l->runtime.is_initialised ? &l->runtime.module : NULL;
+	/* Our code stands in another module, which the program may unload while its interpreter is
+	 * alive. */
+	if (t->place && t->place->is_unloadable &&
+	    t->place->module.start.v != l->runtime.module.start.v)
+		t->fleeting = l->is_unloadable ? &l->runtime.module : &t->place->module;
+}
+
+static struct err *link_again_locked(struct link *l, bool attached)
+{
+	CLEANUP(maps) struct maps *maps = NULL;
+	if (!image_is_ours(l))
+		return err_create(ERR_TARGET_GONE, "the probe in process %d is not ours any more",
+				  (int)l->pid);
+	struct err *err = maps_read(l->pid, &maps);
+	if (err)
+		return err;
+	struct remote_target t = { .pid = l->pid,
+				   .mem = l->mem,
+				   .maps = maps,
+				   .place = &l->place,
+				   .attached = attached,
+				   .filtered = threads_any_filtered(l->pid) };
+	link_text_range(maps, &l->runtime.module, &t);
+	/* Between two lives the application may unload Python, or may have done so: nothing is
+	 * written but by a thread that stands still and where all is as we know it. */
+	python_runtime_refresh(remote_mem_reader(l->mem), &l->runtime);
+	link_target_module(l, &t);
+	t.to_link = &l->runtime; /* a whole life may have passed since somebody looked */
+	struct remote_program p;
+	struct remote_call_stats stats;
+	uint64_t one;
+	link_program(l, &p);
+	err = remote_call_run(&t, &p, 0, 0, CALL_TIMEOUT_NS, &stats, &one);
+	if (!err) {
+		link_note_pause(l, &stats);
+		l->linked = true;
+	}
+	return err;
+}
+
+struct err *link_again(struct link *l, bool attached)
+{
+	struct err *err = target_lock(l->pid, CALL_TIMEOUT_NS);
+	if (err)
+		return err;
+	err = link_again_locked(l, attached);
+	target_unlock(l->pid);
+	return err;
+}
+
+/* ---- leaving ---- */
+
+/* Has it ended? That no thread of it can be looked at is no proof: there may be no descriptor left,
+ * or /proc hides it. */
+static bool is_over(pid_t pid)
+{
+	char text[64];
+	if (kill(pid, 0) < 0 && errno == ESRCH)
+		return true;
+	return !proc_living_thread(pid) && proc_file_read(pid, "stat", text, sizeof(text)) > 0;
+}
+
+/* Its mappings cannot be read. Of the one that was armed the memory is open here, whoever may open
+ * it now; and it is that of the address space it had then (kernel fs/proc/base.c, mem_open): after
+ * an exec nothing of it is there. */
+static enum link_presence presence_by_memory(const struct link *l, pid_t pid)
+{
+	if (is_over(pid))
+		return LINK_OUT;
+	if (pid != l->pid && proc_has_execed(pid)) /* only a fork passes the ring on */
+		return LINK_OUT;
+	if (pid != l->pid || !l->nonce)
+		return LINK_UNKNOWN;
+	return ring_is_ours(l, l->mem) ? LINK_IN : LINK_OUT;
+}
+
+enum link_presence link_presence(const struct link *l, pid_t pid)
+{
+	/* One look-up tells most processes apart: is a file mapped at exactly this range? (proc(5),
+	 * map_files) */
+	char range[96];
+	struct stat st;
+	pid_t tid = pid;
+	snprintf(range, sizeof(range), "/proc/%d/map_files/%llx-%llx", (int)tid,
+		 (unsigned long long)(l->base.v + l->shared_off),
+		 (unsigned long long)(l->base.v + l->total_bytes));
+	/* ESRCH: a kernel thread, or ended: no memory */
+	if (lstat(range, &st) < 0 && (errno == ENOENT || errno == ESRCH)) {
+		tid = proc_living_thread(pid);
+		if (!tid)
+			return presence_by_memory(l, pid);
+		if (tid == pid && access("/proc/self/map_files", F_OK) == 0) {
+			snprintf(range, sizeof(range), "/proc/%d/map_files", (int)pid);
+			/* hidepid (proc(5)): it may be there all the same */
+			return lstat(range, &st) == 0 ? LINK_OUT : presence_by_memory(l, pid);
+		}
+	}
+	CLEANUP(maps) struct maps *maps = NULL;
+	struct err *err = maps_read(tid, &maps);
+	/* whatever it was: ask once more */
+	if (err && err->code != ERR_TARGET_GONE && err->code != ERR_NOT_FOUND) {
+		err_destroy(err);
+		err = maps_read(tid, &maps);
+	}
+	bool is_read = !err;
+	const struct mapping *m = err ? NULL : maps_find(maps, RADDR(l->base.v + l->shared_off));
+	err_destroy(err);
+	if (!is_read)
+		return presence_by_memory(l, pid);
+	return m && m->shared && m->inode == l->ring.inode && m->dev == l->ring.dev ? LINK_IN
+										    : LINK_OUT;
+}
+
+bool link_is_in(const struct link *l, pid_t pid)
+{
+	return link_presence(l, pid) == LINK_IN;
+}
+
+struct err *link_processes(const struct link *l, pid_t **ret, size_t *ret_n)
+{
+	VEC(pid_t) pids = { 0 };
+	DIR *proc = opendir("/proc");
+	if (!proc)
+		return err_sys(errno, "cannot list /proc");
+	for (struct dirent *e; (e = readdir(proc));) {
+		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+		if (pid <= 0 || pid == getpid())
+			continue;
+		if (link_is_in(l, pid) && !vec_push(&pids, pid)) {
+			closedir(proc);
+			vec_fini(&pids);
+			return err_no_memory();
+		}
+	}
+	closedir(proc);
+	*ret = pids.v;
+	*ret_n = pids.n;
+	return NULL;
+}
+
+/* Not the first of the list: take the entry out behind its predecessor. Another thread may be
+ * appending at the tail, so the successor is read again afterwards. */
+struct err *link_unlink_plain(const struct link *l, struct remote_mem *mem)
+{
+	uint64_t at = l->runtime.layout.audit_head, node, next, again;
+	for (unsigned i = 0; i < 4096; i++) {
+		if (!remote_mem_read(mem, RADDR(at), &node, 8))
+			return err_create(ERR_TARGET_GONE, "process is gone");
+		if (!node)
+			return NULL; /* not in the list: as wished */
+		if (node != l->entry.v) {
+			at = node;
+			continue;
+		}
+		do {
+			if (!remote_mem_read(mem, l->entry, &next, 8))
+				return err_create(ERR_TARGET_GONE, "process is gone");
+			struct err *err = remote_mem_write(mem, RADDR(at), &next, 8);
+			if (err)
+				return err;
+			if (!remote_mem_read(mem, l->entry, &again, 8))
+				return err_create(ERR_TARGET_GONE, "process is gone");
+		} while (again != next);
+		return NULL;
+	}
+	return err_create(ERR_CORRUPT, "the list of audit hooks does not end");
+}
+
+/* Is nobody inside a lane of the probe, and will CPython not call it at its end? ERR_TARGET_GONE
+ * when the memory is no more: the process is ending, or a zombie that its parent has not fetched
+ * yet. */
+static struct err *look_for_quiet(const struct link *l, struct remote_mem *mem, pid_t pid,
+				  bool *ret_quiet)
+{
+	/* Up to ABI 8 struct probe_state was one lane. */
+	uint64_t first = l->state_off + (l->abi < 9 ? 8
+						    : offsetof(struct probe_state, lanes) +
+							  offsetof(struct probe_lane, lock));
+	uint64_t at_exit = 0;
+	bool quiet = true, there = true;
+	for (uint32_t i = 0; there && quiet && i < l->n_lanes; i++) {
+		uint32_t lock = 0;
+		there = remote_mem_read(mem,
+					raddr_add(l->base, first + i * sizeof(struct probe_lane)),
+					&lock, sizeof(lock));
+		quiet = lock == 0;
+	}
+	if (there && l->abi >= 7)
+		there = remote_mem_read(mem,
+					raddr_add(l->base, offsetof(struct probe_context, at_exit)),
+					&at_exit, sizeof(at_exit));
+	if (!there)
+		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)pid);
+	*ret_quiet = quiet && at_exit == 0;
+	return NULL;
+}
+
+/*
+ * In the probe's code a thread is seen by its pc, and where the code calls out of itself it has a
+ * lane (probe.c, probe_hook()). One look at lanes and one at threads may miss it: not in the lane
+ * yet, then in a call. And lanes again: it has left, and is on its way out of the code. So threads
+ * are looked at last, and twice:
+ *
+ *   lanes 1   threads 1   lanes 2   threads 2
+ *
+ * Nobody comes in any more. Who is in a call at threads 2 was in no lane at lanes 2, so he was in
+ * the code on his way to one, as he was before, at threads 1, and was seen there.
+ */
+struct err *link_check_left(const struct link *l, const struct remote_target *t, bool *ret_left)
+{
+	uint64_t blob = l->base.v + l->blob_off;
+	struct code_range code = { .start = blob, .end = blob + l->blob_bytes };
+	/* Who is in the code of a lane, be it under a signal handler, has the lane; unless that
+	 * handler has forked. */
+	if (t->pid == l->pid) {
+		code.held_start = blob + l->blob_end.lane_code;
+		code.held_end = blob + l->blob_end.lane_code_end;
+	}
+	*ret_left = false;
+	for (unsigned look = 0; look < 2; look++) {
+		bool quiet = false, outside = false;
+		struct err *err = look_for_quiet(l, t->mem, t->pid, &quiet);
+		if (!err && quiet)
+			err = threads_check_outside_of(t, &code, &outside);
+		if (err && err->code != ERR_TIMEOUT)
+			return err;
+		outside &= !err;
+		err_destroy(err);
+		if (!outside)
+			return NULL;
+	}
+	*ret_left = true;
+	return NULL;
+}
+
+/* Where in _PyRuntime its list of functions to be called at the end has `fn`. Address 0: nowhere.
+ */
+static raddr at_exit_find(const struct link *l, struct remote_mem *mem, uint64_t fn)
+{
+	uint64_t words[512], size = 0;
+	raddr runtime = { 0 };
+	if (!elf_symbol_find(remote_mem_reader(mem), &l->runtime.module, "_PyRuntime", &runtime,
+			     &size))
+		return RADDR(0);
+	for (uint64_t off = 0; off + 8 <= size; off += sizeof(words)) {
+		size_t n = size - off < sizeof(words) ? (size_t)(size - off) / 8 : ARRAY_LEN(words);
+		if (!remote_mem_read(mem, raddr_add(runtime, off), words, n * 8))
+			return RADDR(0);
+		for (size_t i = 0; i < n; i++)
+			if (words[i] == fn)
+				return raddr_add(runtime, off + i * 8);
+	}
+	return RADDR(0);
+}
+
+/*
+ * An interpreter that is being finalised has a function of ours to call when all is over (probe.c,
+ * come_back()). That is mostly a matter of milliseconds. If not, another function takes its place,
+ * one that does nothing. The story of the race:
+ *
+ *   CPython    1 reads the address   2 writes NULL over it   3 calls it; ours says so in
+ * ctx.at_exit we         a write the other's address   b no thread has ours in a register   c the
+ * other's still stands there
+ *
+ * c fails when 2 came after a; then it will be called, and is waited for. b fails between 1 and 2.
+ */
+static struct err *wait_for_at_exit(struct link *l, const struct remote_target *t,
+				    uint64_t deadline)
+{
+	enum { PATIENCE = 10, NOWHERE = 60 }; /* rounds of 2 ms */
+	uint64_t fn = 0, is = 0, neutral = l->runtime.layout.fn_neutral,
+		 blob = l->base.v + l->blob_off;
+	raddr flag = raddr_add(l->base, offsetof(struct probe_context, at_exit)), place = { 0 };
+	for (unsigned round = 0, nowhere = 0;; round++) {
+		bool is_done = false, outside = false;
+		if (!remote_mem_read(t->mem, flag, &fn, sizeof(fn)))
+			return err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
+		if (!fn)
+			return NULL;
+		if (round >= PATIENCE && !place.v) {
+			place = at_exit_find(l, t->mem, fn);
+			const struct still_store store = { place, &neutral, sizeof(neutral) };
+			struct err *err = place.v ? still_write(t, &store, 1) : NULL;
+			if (err)
+				return err;
+		}
+		struct err *err = round < PATIENCE ? NULL
+						   : threads_check_outside(
+							 t, blob, blob + l->blob_bytes, &outside);
+		if (err && err->code != ERR_TIMEOUT)
+			return err;
+		err_destroy(err);
+		if (outside && place.v)
+			is_done = remote_mem_read(t->mem, place, &is, sizeof(is)) && is == neutral;
+		else if (outside) /* being called at this moment, or replaced by a recorder that was
+				     killed then */
+			is_done = ++nowhere >= NOWHERE;
+		if (is_done) {
+			uint64_t none = 0;
+			return remote_mem_write(t->mem, flag, &none, sizeof(none));
+		}
+		if (monotonic_ns() >= deadline)
+			return err_create(ERR_TIMEOUT, "the interpreter of process %d is ending",
+					  (int)t->pid);
+		ptrace_serve();
+		poll(NULL, 0, 2);
+	}
+}
+
+void link_keep_orphan(const struct link *l, struct remote_mem *mem)
+{
+	uint64_t pending = l->base.v | REMOTE_PENDING;
+	struct err *err = remote_mem_write(mem, raddr_add(l->entry, 24), &pending, sizeof(pending));
+	if (err)
+		log_debug("%s", err->message);
+	err_destroy(err);
+}
+
+struct unlinking {
+	const struct link *l;
+	struct remote_mem *mem;
+};
+
+static struct err *unlink_plain(void *ctx)
+{
+	const struct unlinking *here = ctx;
+	return link_unlink_plain(here->l, here->mem);
+}
+
+static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint64_t deadline,
+				 uint64_t *pause_ns)
+{
+	CLEANUP(maps) struct maps *maps = NULL;
+	struct remote_mem *mem = NULL;
+	struct remote_target t = { .pid = pid };
+	struct err *err = remote_mem_open(pid, &mem);
+	if (!err)
+		err = maps_read(pid, &maps);
+	if (!err && pid != l->pid) /* whoever shares the ring with it, or seems to */
+		err = kin_prove(l, pid, mem, maps);
+	if (err)
+		goto out;
+	t = (struct remote_target){ .pid = pid,
+				    .mem = mem,
+				    .maps = maps,
+				    .place = &l->place,
+				    .attached = attached,
+				    .filtered = threads_any_filtered(pid) };
+	/* somebody has taken it out before the lock was ours */
+	if (l->nonce && !ring_is_ours(l, mem)) {
+		/* or we have ourselves, at an earlier try, and then something failed */
+		if (boot_is_hook(l, mem))
+			err = boot_finish(l, &t);
+		goto out;
+	}
+	link_text_range(maps, &l->runtime.module, &t);
+	struct unlinking here = { l, mem };
+	struct remote_call_stats stats = { 0 };
+	struct remote_program p = { 0 };
+	uint64_t one, blob = l->base.v + l->blob_off, blob_end = blob + l->blob_bytes;
+
+	/* dlclose may have taken the module, and with it entry, head and place, away. */
+	const struct mapping *slack = maps_find(maps, l->entry);
+	/* the entry may be in libc */
+	const struct mapping *head = maps_find(maps, RADDR(l->runtime.layout.audit_head));
+	bool module_there = slack && slack->write && head && head->write, entry_there = false,
+	     half_left = false;
+	if (module_there) {
+		struct {
+			uint64_t next, fn, user_data, mailbox;
+		} entry;
+		_Static_assert(sizeof(entry) == 32, "the mailbox stands behind the entry");
+		if (!remote_mem_read(mem, l->entry, &entry, sizeof(entry))) {
+			err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)pid);
+			goto out;
+		}
+		entry_there = entry.user_data == l->base.v;
+		/* Not linked yet, for attaching failed; or no more, for leaving did, or the child
+		 * was forked by a process that we were just leaving: the reservation is still
+		 * there. */
+		half_left = !entry.user_data && (entry.fn == l->runtime.layout.fn_neutral ||
+						 (entry.mailbox & ~REMOTE_PENDING) == l->base.v);
+		module_there = entry_there || half_left;
+	}
+	if (!module_there) {
+		err = maps_find_modules(maps, remote_mem_reader(mem));
+		if (!err)
+			err = remote_place_find(pid, mem, maps, RADDR(0), remote_stub_bytes(),
+						&l->place);
+		if (err)
+			goto out;
+		/* What goes with libpython, goes when it goes: the maps may be those of a moment in
+		 * between. */
+		t.fleeting = l->place.is_unloadable ? &l->place.module : NULL;
+		l->place.mailbox = RADDR(0); /* it was in the module; the maps will tell */
+		/* And with the module went the list of functions that CPython would have called at
+		 * its end. */
+		uint64_t none = 0;
+		if (l->abi >= 7)
+			err = remote_mem_write(
+			    mem, raddr_add(l->base, offsetof(struct probe_context, at_exit)), &none,
+			    sizeof(none));
+		if (err)
+			goto out;
+	}
+	python_runtime_refresh(remote_mem_reader(mem), &l->runtime);
+	if (module_there)
+		link_target_module(l, &t);
+	bool unmapped = false;
+	err = module_there && l->abi >= 7 ? wait_for_at_exit(l, &t, deadline) : NULL;
+	if (err)
+		goto out;
+	if (entry_there && !t.filtered && !t.fleeting && threads_all_show(&t)) {
+		t.unloadable = NULL; /* nobody is stopped */
+		uint64_t now = monotonic_ns();
+		err = maps_find_modules(maps, remote_mem_reader(mem));
+		if (!err)
+			err = boot_leave(l, &t,
+					 deadline > now ? deadline - (deadline - now) / 8 : now,
+					 &unmapped);
+		if (err)
+			goto out;
+	} else if (half_left) {
+		err = still_do(&t, unlink_plain, &here);
+		if (err)
+			goto out;
+	} else if (entry_there) {
+		/* should we be killed before the munmap, the next recorder finds it */
+		p.base = p.pending = l->base.v;
+		remote_program_add(&p, REMOTE_FLAG(REMOTE_UNLINK), l->runtime.layout.audit_head,
+				   l->entry.v, 0, 0, 0, 0);
+		uint64_t now = monotonic_ns();
+		err = remote_call_run(&t, &p, blob, blob_end, deadline > now ? deadline - now : 0,
+				      &stats, &one);
+		if (stats.pause_ns > *pause_ns)
+			*pause_ns = stats.pause_ns;
+		if (err && err->sys == ENOENT) {
+			err_destroy(err);
+			err = still_do(&t, unlink_plain, &here);
+		}
+		/* From here on the entry tells nobody of the reservation: the mailbox must, should
+		 * we be killed. (The answer of a call that failed stands there.) */
+		uint64_t pending = l->base.v | REMOTE_PENDING;
+		const uint64_t neutral[2] = { l->runtime.layout.fn_neutral, 0 };
+		const struct still_store stores[] = {
+			{ l->place.mailbox, &pending, sizeof(pending) },
+			/* whoever has loaded our entry calls this instead; `next` stays */
+			{ raddr_add(l->entry, 8), &neutral[0], 8 },
+			{ raddr_add(l->entry, 16), &neutral[1], 8 },
+		};
+		if (!err)
+			err = still_write(&t, stores, ARRAY_LEN(stores));
+		if (err)
+			goto out;
+	}
+	for (unsigned round = 0; !unmapped; round++) {
+		bool has_left = false;
+		err = link_check_left(l, &t, &has_left);
+		if (err)
+			goto out;
+		if (has_left)
+			break;
+		if (monotonic_ns() >= deadline) {
+			err = err_create(ERR_TIMEOUT,
+					 "a thread of process %d is still inside the probe",
+					 (int)pid);
+			goto out;
+		}
+		ptrace_serve();
+		poll(NULL, 0, 2);
+	}
+	/* the interpreter ended meanwhile, and we were linked anew */
+	if (module_there && !unmapped)
+		err = still_do(&t, unlink_plain, &here);
+	link_unmap_program(l, &p);
+	uint64_t now = monotonic_ns();
+	if (!err && !unmapped)
+		err = remote_call_run(&t, &p, blob, blob_end, deadline > now ? deadline - now : 0,
+				      &stats, &one);
+	if (err && err->sys && module_there) {
+		uint64_t pending = l->base.v | REMOTE_PENDING;
+		const struct still_store store = { raddr_add(l->entry, 24), &pending,
+						   sizeof(pending) };
+		err_destroy(still_write(&t, &store, 1));
+	}
+	for (unsigned i = 0; !err && !module_there && i < 1000; i++) {
+		CLEANUP(maps) struct maps *later = NULL;
+		err = maps_read(pid, &later);
+		if (!err && !maps_find(later, l->base))
+			break;
+		ptrace_serve();
+		poll(NULL, 0, 1);
+	}
+	if (stats.pause_ns > *pause_ns)
+		*pause_ns = stats.pause_ns;
+	/* The code's bytes go last, when nobody is in them. */
+	if (!err)
+		err = remote_place_wait(&t, CALL_TIMEOUT_NS);
+	if (!err)
+		err = remote_place_clear(&t);
+	uint64_t zero = 0;
+	const struct still_store done = { l->place.mailbox, &zero, sizeof(zero) };
+	if (!err && module_there)
+		err = still_write(&t, &done, 1);
+out:
+	/* whatever it was, our code need not stay; but the process may be gone */
+	if (err && t.place && !boot_is_hook(l, mem)) {
+		struct err *e = remote_place_wait(&t, CALL_GRACE_NS);
+		if (!e)
+			e = remote_place_clear(&t);
+		err_destroy(e);
+	}
+	remote_mem_close(mem);
+	return err;
+}
+
+static struct err *detach_one(struct link *l, pid_t pid, bool attached, uint64_t deadline,
+			      uint64_t *pause_ns)
+{
+	uint64_t now = monotonic_ns();
+	/* Half of the time is for the others, the rest is for us. */
+	struct err *err = target_lock_to_leave(pid, deadline > now ? (deadline - now) / 2 : 0);
+	if (err)
+		return err;
+	err = detach_locked(l, pid, attached, deadline, pause_ns);
+	/* it is unloading Python: look again what is there */
+	while (err && err->code == ERR_BUSY && monotonic_ns() < deadline) {
+		err_destroy(err);
+		ptrace_serve();
+		poll(NULL, 0, 2);
+		err = detach_locked(l, pid, attached, deadline, pause_ns);
+	}
+	target_unlock(pid);
+	return err;
+}
+
+/* The ring is unmapped, but its first hook, or what takes it out (boot.h), may still be linked. */
+static bool hook_is_left(const struct link *l, pid_t pid)
+{
+	struct remote_mem *mem = NULL;
+	struct err *err = remote_mem_open(pid, &mem);
+	bool is_left = !err && boot_is_hook(l, mem);
+	err_destroy(err);
+	remote_mem_close(mem);
+	return is_left;
+}
+
+/* Detach one process, trying again what fails while it lasts; what stays is told in the report. */
+static void leave_process(struct link *l, pid_t pid, bool attached, uint64_t deadline,
+			  uint64_t patient_until, struct detach_report *report)
+{
+	report->n_processes++;
+	for (unsigned try = 1;; try++) {
+		ring_wake_all(&l->ring);
+		struct err *err = detach_one(l, pid, attached, deadline, &report->pause_ns);
+		/* Ended meanwhile, a zombie, or another program by now: no reservation, nothing to
+		 * restore. What the error says then is only how far its memory had gone when we
+		 * looked. One that is ending has its mappings for a moment yet. */
+		enum link_presence presence = err ? link_presence(l, pid) : LINK_OUT;
+		bool is_done = !err || (presence == LINK_OUT && !hook_is_left(l, pid));
+		uint64_t now = monotonic_ns();
+		bool is_over = try >= DETACH_TRIES || now >= deadline ||
+			       (err && err->code == ERR_CORRUPT);
+		/* nobody asked for that process */
+		if (!is_done && err->code == ERR_CORRUPT && !l->nonce) {
+			snprintf(l->left_alone, sizeof(l->left_alone), "%s", err->message);
+			report->n_processes--;
+			is_done = true;
+		}
+		if (!is_done && is_over && err->code == ERR_TIMEOUT && now < patient_until &&
+		    threads_any_starved(pid)) {
+			deadline = now + CALL_TIMEOUT_NS;
+			try = 0;
+		} else if (!is_done && is_over) {
+			report->is_unknown = presence == LINK_UNKNOWN &&
+					     (report->restored || report->is_unknown);
+			report->restored = false;
+			snprintf(
+			    report->left, sizeof(report->left), "process %d: %s%s", (int)pid,
+			    err->message,
+			    err->code == ERR_DENIED ? "; root may look, and take out what is left"
+			    : err->code == ERR_TIMEOUT ? "; it is off, attaching again takes it out"
+						       : "");
+			is_done = true;
+		}
+		if (!is_done)
+			log_debug("leaving %d, again: %s", (int)pid, err->message);
+		err_destroy(err);
+		if (is_done)
+			return;
+		poll(NULL, 0, 10 << try);
+	}
+}
+
+void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx,
+		 uint64_t timeout_ns, struct detach_report *report)
+{
+	uint64_t deadline = monotonic_ns() + timeout_ns,
+		 patient_until = monotonic_ns() + DETACH_STARVED_NS;
+	if (link_is_waiting(l)) {
+		boot_cancel(l, report);
+		if (l->owned)
+			target_disown(l->pid);
+		l->owned = false;
+		return;
+	}
+	*report = (struct detach_report){ .restored = true };
+	if (l->ring.shared)
+		ring_set_state(&l->ring, RING_OFF);
+	else {
+		uint32_t off = 0;
+		struct err *e = remote_mem_write(
+		    l->mem,
+		    RADDR(l->base.v + l->shared_off + offsetof(struct ring_shared, enabled)), &off,
+		    sizeof(off));
+		err_destroy(e);
+	}
+	/* Whom we attached to first: it need not wait while we look through all others. Then two
+	 * rounds: a child may have been forked while the first went on. */
+	if (link_presence(l, l->pid) != LINK_OUT)
+		leave_process(l, l->pid, is_attached && is_attached(ctx, l->pid), deadline,
+			      patient_until, report);
+	bool is_first_left = report->restored;
+	for (unsigned round = 0; round < 2; round++) {
+		pid_t *pids = NULL;
+		size_t n = 0;
+		struct err *err = link_processes(l, &pids, &n);
+		if (err) {
+			report->restored = false;
+			report->is_unknown = true;
+			snprintf(report->left, sizeof(report->left),
+				 "forked children of process %d: %s", (int)l->pid, err->message);
+			err_destroy(err);
+			break;
+		}
+		for (size_t i = 0; i < n; i++)
+			if (pids[i] != l->pid || is_first_left) /* else that was tried */
+				leave_process(l, pids[i], is_attached && is_attached(ctx, pids[i]),
+					      deadline, patient_until, report);
+		free(pids);
+		if (!n)
+			break;
+	}
+	if (report->pause_ns > l->pause_ns)
+		l->pause_ns = report->pause_ns;
+	l->is_left = !report->restored;
+	l->linked = false;
+	if (l->owned)
+		target_disown(l->pid);
+	l->owned = false;
+}

@@ -1,0 +1,806 @@
+/*
+ * inject: see inject.h. The order of an attach, and what a SIGKILL of ours leaves behind at each
+ * point:
+ *
+ *   look         maps, symbols, layout, earlier probe          nothing
+ *   map          one stub: reserve, protect, share             an unused mapping
+ *   fill         context, code, ring header                    an unused mapping
+ *   link         one stub: compare-and-exchange of the head    an armed probe that disarms itself
+ * when its ring is full and no heartbeat comes; the next auditview takes it out
+ *
+ * and of a detach: enabled = 0, unlink and neutralise the entry (one stub), wait until no thread is
+ * inside, munmap (one stub), compare.
+ */
+#include "visit/inject.h"
+
+#include <dirent.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/descriptors.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/vec.h"
+#include "visit/boot.h"
+#include "visit/entry_place.h"
+#include "system/fault.h"
+#include "visit/inject_private.h"
+#include "visit/leftover.h"
+#include "system/maps.h"
+#include "visit/native_code.h"
+#include "system/procs.h"
+#include "visit/ptrace.h"
+#include "system/remote_errno.h"
+#include "system/remote_mem.h"
+#include "visit/still.h"
+#include "visit/target_lock.h"
+
+extern const uint8_t probe_blob[];
+extern const size_t probe_blob_bytes;
+
+#define LANE_DATA_BYTES (4u << 20)
+
+static uint64_t round_up(uint64_t v, uint64_t to)
+{
+	return (v + to - 1) & ~(to - 1);
+}
+
+/* ---- runtimes ---- */
+
+struct err *runtimes_find(pid_t pid, struct remote_mem *mem, struct maps **ret_maps,
+			  struct python_runtime **ret, size_t *ret_n)
+{
+	CLEANUP(maps) struct maps *maps = NULL;
+	struct err *err = maps_read(pid, &maps), *why = NULL;
+	if (err)
+		return err;
+	remote_mem_limit(mem, EXAMINATION_READS);
+	err = maps_find_modules(maps, remote_mem_reader(mem));
+	if (err) {
+		err_destroy(remote_mem_unlimit(mem));
+		return err;
+	}
+	VEC(struct python_runtime) found = { 0 };
+	for (size_t i = 0; i < maps->n_modules; i++) {
+		struct python_runtime rt;
+		struct err *e = runtime_find(pid, remote_mem_reader(mem), maps, i, &rt);
+		if (e) {
+			/* "Not in this module" says little; "there, but not understood" is worth
+			 * telling. */
+			if (e->code != ERR_NOT_PYTHON && !why)
+				why = e;
+			else
+				err_destroy(e);
+			continue;
+		}
+		entry_place_find(pid, remote_mem_reader(mem), maps, found.n, &rt);
+		if (!vec_push(&found, rt)) {
+			vec_fini(&found);
+			err_destroy(why);
+			err_destroy(remote_mem_unlimit(mem));
+			return err_no_memory();
+		}
+	}
+	/* A runtime that was found before the limit was reached is a runtime all the same. */
+	err = remote_mem_unlimit(mem);
+	if (err && !found.n) {
+		vec_fini(&found);
+		err_destroy(why);
+		return err;
+	}
+	err_destroy(err);
+	if (!found.n) {
+		vec_fini(&found);
+		return why ? why : runtimes_find_none(pid, remote_mem_reader(mem), maps);
+	}
+	err_destroy(why);
+	*ret = found.v;
+	*ret_n = found.n;
+	*ret_maps = take_ptr(maps);
+	return NULL;
+}
+
+/* ---- an earlier probe ---- */
+
+static bool is_auditview_alive(pid_t pid)
+{
+	return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
+}
+
+enum probe_presence probe_presence_find(struct remote_mem *mem, const struct python_runtime *rt,
+					pid_t *ret_recorder, struct probe_context *ret_context)
+{
+	struct {
+		uint64_t next, fn, user_data;
+	} entry;
+	*ret_recorder = 0;
+	if (!remote_mem_read(mem, rt->slack, &entry, sizeof(entry)) || !entry.fn)
+		return PROBE_NONE;
+	if (!entry.user_data)
+		return PROBE_LEFT_ENTRY;
+	struct probe_context ctx;
+	struct ring_shared shared;
+	if (!remote_mem_read(mem, RADDR(entry.user_data), &ctx, sizeof(ctx)) ||
+	    ctx.magic != PROBE_MAGIC || ctx.abi < PROBE_ABI_OLDEST || ctx.abi > PROBE_ABI ||
+	    ctx.base != entry.user_data)
+		return PROBE_LEFT_ENTRY;
+	if (ret_context)
+		*ret_context = ctx;
+	if (!remote_mem_read(mem, RADDR(ctx.base + ctx.shared_off), &shared, sizeof(shared)) ||
+	    shared.magic != PROBE_MAGIC)
+		return PROBE_DEAD_RECORDER;
+	*ret_recorder = (pid_t)shared.recorder_pid;
+	/* A recorder that lives beats, every 100 ms if it gets its turn; the probe believes in it
+	 * for 2 s (probe.c). Its pid is a hint only: it can be taken by somebody else, and belongs
+	 * to a pid namespace that need not be ours. */
+	unsigned patience = is_auditview_alive(*ret_recorder) ? 250 : 50;
+	uint32_t beat = shared.heartbeat;
+	for (unsigned i = 0; i < patience; i++) {
+		ptrace_serve();
+		poll(NULL, 0, 10);
+		if (!remote_mem_read(mem, RADDR(ctx.base + ctx.shared_off), &shared,
+				     sizeof(shared)))
+			return PROBE_DEAD_RECORDER;
+		if (shared.heartbeat != beat)
+			return PROBE_LIVE_RECORDER;
+	}
+	return PROBE_DEAD_RECORDER;
+}
+
+/* ---- what must be learnt from a stopped thread ---- */
+
+static void find_thread_offsets(const struct link *l, const struct remote_call_stats *stats,
+				struct probe_context *ctx)
+{
+	/* The tid as the thread itself knows it: the last of NSpid (proc(5)). */
+	char path[64], line[256];
+	uint32_t tid = stats->ns_tid ? stats->ns_tid : (uint32_t)stats->tid, have = 0;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)l->pid, (int)stats->tid);
+	FILE *f = stats->ns_tid ? NULL : io_fopen_now(path);
+	while (f && fgets(line, sizeof(line), f)) {
+		char *last = strncmp(line, "NSpid:", 6) == 0 ? strrchr(line, '\t') : NULL;
+		if (last)
+			tid = (uint32_t)strtoul(last, NULL, 10);
+	}
+	if (f)
+		fclose(f);
+	for (size_t i = 0; stats->fs_base && i < LINK_TID_OFFS && !ctx->tid_off; i++)
+		if (remote_mem_read(l->mem, RADDR(stats->fs_base + link_tid_offs[i]), &have,
+				    sizeof(have)) &&
+		    have == tid)
+			ctx->tid_off = link_tid_offs[i];
+	if (!ctx->tid_off)
+		ctx->flags |= PROBE_TID_UNKNOWN;
+}
+
+/* {stackblock, stackblock_size} in struct pthread, for native stacks: in the main thread a zero
+ * followed by the value of
+ * __libc_stack_end; in another a block that holds its stack pointer (glibc, nptl/descr.h). */
+static void find_stack_offsets(const struct link *l, const struct maps *maps,
+			       const struct remote_call_stats *stats, struct probe_context *ctx)
+{
+	uint64_t stack_end = 0, words[256];
+	const struct mem_reader *mem = remote_mem_reader(l->mem);
+	for (size_t i = 0; i < maps->n_modules && !stack_end; i++) {
+		raddr at;
+		uint64_t size;
+		if (elf_symbol_find(mem, &maps->modules[i], "__libc_stack_end", &at, &size))
+			mem_read_u64(mem, at, &stack_end);
+	}
+	ctx->stack_end = stack_end;
+	if (!stack_end || !stats->fs_base ||
+	    !remote_mem_read(l->mem, RADDR(stats->fs_base), words, sizeof(words)))
+		return;
+	/* At the entry point of a program the two are equal. */
+	bool is_main = stats->sp <= stack_end && stack_end - stats->sp <= 64u << 20;
+	for (uint32_t i = 0x600 / 8; i + 1 < ARRAY_LEN(words); i++) {
+		bool fits = is_main ? words[i] == 0 && words[i + 1] == stack_end
+				    : words[i] && words[i] <= stats->sp &&
+					  stats->sp - words[i] < words[i + 1] &&
+					  stats->fs_base >= words[i] &&
+					  stats->fs_base - words[i] < words[i + 1] &&
+					  words[i] % PROBE_PAGE == 0;
+		if (fits) {
+			ctx->stackblock_off = i * 8;
+			return;
+		}
+	}
+}
+
+static uint64_t vdso_clock_gettime(const struct maps *maps, const struct mem_reader *mem)
+{
+	for (size_t i = 0; i < maps->n; i++) {
+		if (strcmp(maps->v[i].path, "[vdso]") != 0)
+			continue;
+		struct elf_module vdso = { .start = RADDR(maps->v[i].start),
+					   .end = RADDR(maps->v[i].end),
+					   .base = RADDR(maps->v[i].start),
+					   .path = "[vdso]" };
+		raddr at;
+		uint64_t size;
+		if (elf_symbol_find(mem, &vdso, "__vdso_clock_gettime", &at, &size))
+			return at.v;
+	}
+	return 0;
+}
+
+/* ---- mapping, filling, linking ---- */
+
+void attach_fini(struct attach *a)
+{
+	if (a->memfd >= 0)
+		close(a->memfd);
+	maps_destroy(a->maps);
+}
+
+void link_text_range(const struct maps *maps, const struct elf_module *module,
+		     struct remote_target *t)
+{
+	for (size_t i = 0; i < maps->n; i++) {
+		const struct mapping *m = &maps->v[i];
+		if (m->exec && m->start >= module->start.v && m->start < module->end.v) {
+			t->text_start = m->start;
+			t->text_end = m->end;
+			return;
+		}
+	}
+}
+
+/* How many threads may raise events side by side, and what each of their rings gets. A
+ * free-threaded process soon uses all its lanes, each with a slot: large slots are quartered, for
+ * the memory of a ring is there as soon as it was written once around. */
+static void lanes_choose(struct link *l, const struct probe_options *o)
+{
+	const struct probe_layout *layout = &l->runtime.layout;
+	bool several = (layout->free_threaded || layout->minor >= 12 /* PEP 684 */) &&
+		       o->n_slots > PROBE_LANES;
+	l->abi = PROBE_ABI;
+	l->n_lanes = several ? PROBE_LANES : 1;
+	uint64_t slot_data_bytes = o->slot_data_bytes;
+	for (unsigned i = 0;
+	     several && layout->free_threaded && i < 2 && slot_data_bytes > LANE_DATA_BYTES; i++)
+		slot_data_bytes /= 2;
+	/* Where threads run side by side, none is first. */
+	bool has_first = o->first_data_bytes && !layout->free_threaded;
+	if (o->first_data_bytes && layout->free_threaded && o->flags & PROBE_ALONE)
+		slot_data_bytes *= 2;
+	ring_lay_out(&l->ring, o->n_slots, slot_data_bytes,
+		     has_first ? o->first_data_bytes : slot_data_bytes);
+}
+
+/* VmLck of /proc/PID/status: what is mapped from now on may be locked, too (mlockall(2),
+ * MCL_FUTURE). */
+static bool locks_memory(pid_t pid)
+{
+	char text[4096];
+	const char *line = proc_file_read(pid, "status", text, sizeof(text)) > 0
+			       ? strstr(text, "\nVmLck:")
+			       : NULL;
+	return line && strtoull(line + 7, NULL, 10) != 0;
+}
+
+struct err *attach_prepare(struct attach *a, pid_t pid, const struct python_runtime *rt,
+			   const struct probe_options *options, bool attached)
+{
+	*a = (struct attach){ .options = options, .memfd = -1 };
+	if (!rt->slack_bytes)
+		return err_create(
+		    ERR_UNSUPPORTED,
+		    "python %s and the C library of process %d leave no room for the hook's entry",
+		    rt->version, (int)pid);
+	struct link *l = a->l = calloc(1, sizeof(*l));
+	if (!l || !(l->module_path = strdup(rt->module.path))) {
+		free(l);
+		a->l = NULL;
+		return err_no_memory();
+	}
+	l->pid = pid;
+	l->runtime = *rt;
+	l->runtime.module.path = l->module_path;
+	l->entry = rt->slack;
+	l->place.mailbox = raddr_add(rt->slack, 24);
+	struct err *err = remote_mem_open(pid, &l->mem);
+	if (!err)
+		err = maps_read(pid, &a->maps);
+	if (!err)
+		err = maps_find_modules(a->maps, remote_mem_reader(l->mem));
+	if (!err)
+		err = remote_place_find(pid, l->mem, a->maps, rt->module.start, remote_stub_bytes(),
+					&l->place);
+	if (err)
+		return err;
+	l->place.mailbox = raddr_add(rt->slack, 24);
+	_Static_assert(sizeof(struct probe_context) <= PROBE_PAGE, "the context has one page");
+	lanes_choose(l, options);
+	l->blob_off = PROBE_BLOB_OFF;
+	l->blob_bytes = round_up(probe_blob_bytes, PROBE_PAGE);
+	memcpy(&l->blob_end, probe_blob + probe_blob_bytes - sizeof(l->blob_end),
+	       sizeof(l->blob_end));
+	l->state_off = l->blob_off + l->blob_bytes;
+	l->shared_off = l->state_off + round_up(sizeof(struct probe_state) +
+						    l->n_lanes * sizeof(struct probe_lane),
+						PROBE_PAGE);
+	l->total_bytes = l->shared_off + l->ring.n_bytes;
+	a->target = (struct remote_target){ .pid = pid,
+					    .mem = l->mem,
+					    .maps = a->maps,
+					    .place = &l->place,
+					    .attached = attached,
+					    .filtered = threads_any_filtered(pid) };
+	link_text_range(a->maps, &rt->module, &a->target);
+	l->is_unloadable = module_is_unloadable(pid, remote_mem_reader(l->mem), a->maps,
+						&l->runtime.module);
+	link_target_module(l, &a->target);
+	a->is_locked = locks_memory(pid);
+	struct timespec boot;
+	clock_gettime(CLOCK_REALTIME_COARSE, &l->since);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	uint64_t hz = (uint64_t)sysconf(_SC_CLK_TCK);
+	l->since_ticks = (uint64_t)boot.tv_sec * hz + (uint64_t)boot.tv_nsec * hz / 1000000000u;
+	if (!ring_can_open_map_files()) {
+		err = ring_file_create(&l->ring, &a->memfd);
+		if (err)
+			return err;
+		snprintf(a->memfd_path, sizeof(a->memfd_path), "/proc/%d/fd/%d", (int)getpid(),
+			 a->memfd);
+	}
+	return NULL;
+}
+
+void attach_map_program(const struct attach *a, struct remote_program *p)
+{
+	const struct link *l = a->l;
+	uint64_t base = REMOTE_FLAG(REMOTE_ADD_BASE), shared_bytes = l->total_bytes - l->shared_off;
+	*p = (struct remote_program){ .total_bytes = l->total_bytes };
+	uint64_t fd = (uint64_t)-1, map_fd = 0;
+	uint64_t map_flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE;
+	if (a->memfd >= 0) {
+		p->path = a->memfd_path;
+		remote_program_add(p, SYS_open | REMOTE_FLAG(REMOTE_SAVE_FD), REMOTE_PATH,
+				   O_RDWR | O_CLOEXEC, 0, 0, 0, 0);
+		map_fd = REMOTE_FLAG(REMOTE_FD_R8);
+	} else {
+		map_flags |= MAP_ANONYMOUS;
+	}
+	remote_program_add(p, SYS_mmap | REMOTE_FLAG(REMOTE_SAVE_BASE), 0, l->total_bytes,
+			   PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, (uint64_t)-1, 0);
+	/* Under mlockall(MCL_FUTURE) all of it would be touched and locked at once. Not what cannot
+	 * be accessed (mm/gup.c, populate_vma_page_range), so it is unlocked first. */
+	uint64_t rw = PROT_READ | PROT_WRITE;
+	remote_program_add(p, SYS_mmap | base | map_fd, l->shared_off, shared_bytes,
+			   a->is_locked ? PROT_NONE : rw, map_flags, fd, 0);
+	if (a->memfd >= 0)
+		remote_program_add(p, SYS_close | REMOTE_FLAG(REMOTE_FD_RDI), 0, 0, 0, 0, 0, 0);
+	if (a->is_locked) {
+		remote_program_add(p, SYS_munlock | base, 0, l->total_bytes, 0, 0, 0, 0);
+		remote_program_add(p, SYS_mprotect | base, l->shared_off, shared_bytes, rw, 0, 0,
+				   0);
+	}
+	remote_program_add(p, SYS_madvise | base, l->shared_off, shared_bytes, MADV_DONTDUMP, 0, 0,
+			   0);
+	remote_program_add(p, SYS_mprotect | base, 0, l->blob_off, PROT_READ | PROT_WRITE, 0, 0, 0);
+	remote_program_add(p, SYS_mprotect | base, l->state_off, l->shared_off - l->state_off,
+			   PROT_READ | PROT_WRITE, 0, 0, 0);
+	remote_program_add(p, SYS_madvise | base, l->state_off, l->shared_off - l->state_off,
+			   MADV_WIPEONFORK, 0, 0, 0);
+	/* A process can forbid itself to make memory executable, but not to map memory that is
+	 * (prctl(2), PR_SET_MDWE; Linux 6.3 mm/mprotect.c, map_deny_write_exec). What is mapped
+	 * anew would be locked, where memory is. */
+	if (a->is_locked)
+		remote_program_add(p, SYS_mprotect | base, l->blob_off, l->blob_bytes,
+				   PROT_READ | PROT_EXEC, 0, 0, 0);
+	else
+		remote_program_add(p, SYS_mmap | base, l->blob_off, l->blob_bytes,
+				   PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+				   (uint64_t)-1, 0);
+}
+
+/* Everything between mapping and linking; the target runs. */
+struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_call_stats *stats)
+{
+	struct link *l = a->l;
+	const struct probe_options *o = a->options;
+	l->base = RADDR(base);
+	CLEANUP(maps) struct maps *maps = NULL;
+	struct err *err = maps_read(l->pid, &maps);
+	if (!err)
+		err = ring_open(&l->ring, l->pid, maps, base + l->shared_off, a->memfd, &l->since);
+	if (err)
+		return err;
+	if (getrandom(&l->nonce, sizeof(l->nonce), 0) != (ssize_t)sizeof(l->nonce) || !l->nonce)
+		l->nonce = monotonic_ns() << 16 | (uint16_t)getpid();
+	ring_tick(&l->ring, &o->tick, o->ticks_per_ns);
+	ring_begin(&l->ring, l->nonce, o->filter_on);
+
+	struct probe_context ctx = {
+		.magic = PROBE_MAGIC,
+		.abi = PROBE_ABI,
+		.flags = o->flags,
+		.base = base,
+		.state_off = (uint32_t)l->state_off,
+		.blob_off = (uint32_t)l->blob_off,
+		.shared_off = (uint32_t)l->shared_off,
+		.n_lanes = l->n_lanes,
+		.total_bytes = l->total_bytes,
+		.entry = l->entry.v,
+		.mailbox = l->place.mailbox.v,
+		.string_bytes = o->string_bytes,
+		.bulk_bytes = o->bulk_bytes,
+		.max_frames = o->max_frames,
+		.max_items = o->max_items,
+		.slice_bytes = o->slice_bytes,
+		.layout = l->runtime.layout,
+		.slots_off = l->ring.slots_off,
+		.slot_bytes = l->ring.slot_bytes,
+		.slot_data_bytes = l->ring.slot_data_bytes,
+		.first_extra_bytes = l->ring.first_extra_bytes,
+		.ring_slots = l->ring.n_slots,
+	};
+	probe_context_complete(&ctx);
+	static const char *const bulk[] = { "marshal.loads", "compile", "code.__new__" };
+	for (size_t i = 0; i < ARRAY_LEN(bulk); i++)
+		ctx.bulk_names[i] = name_hash(bulk[i], (uint32_t)strlen(bulk[i]));
+	ctx.fn_clock_gettime = vdso_clock_gettime(a->maps, remote_mem_reader(l->mem));
+	find_thread_offsets(l, stats, &ctx);
+	if (o->flags & PROBE_STACK_NATIVE)
+		find_stack_offsets(l, a->maps, stats, &ctx);
+	struct proc_status status;
+	err = proc_status_read(l->pid, &status);
+	ctx.pid = err ? 0 : (uint32_t)status.ns_pid;
+	if (!err)
+		err = remote_mem_write(l->mem, RADDR(base), &ctx, sizeof(ctx));
+	/* Its pid. A forked child finds this wiped: link_name_child(). */
+	struct probe_state state = { .is_known = 1 };
+	l->identity = state.identity = err ? 0
+					   : (uint64_t)status.ns_pid << 32 | (uint32_t)l->nonce | 1;
+	if (!err)
+		err = remote_mem_write(l->mem, RADDR(base + l->state_off), &state, sizeof(state));
+	if (!err)
+		err = remote_call_write(&a->target, RADDR(base + l->blob_off), probe_blob,
+					probe_blob_bytes);
+	/* Where the module may go at any moment, only a thread that stands still writes into it:
+	 * link_program(). */
+	if (err || a->target.fleeting)
+		return err;
+	struct {
+		uint64_t next, fn, user_data;
+	} entry = { 0, base + l->blob_off, base };
+	if (l->boot) /* linked already: one store, and events go to the probe instead */
+		return remote_mem_write(l->mem, raddr_add(l->entry, 8), &entry.fn,
+					sizeof(entry.fn));
+	const struct still_store store = { l->entry, &entry, sizeof(entry) };
+	return still_write(&a->target, &store, 1);
+}
+
+void link_program(const struct link *l, struct remote_program *p)
+{
+	*p = (struct remote_program){ .pending = l->base.v };
+	remote_program_add(p, REMOTE_FLAG(REMOTE_STORE), l->entry.v + 8, l->base.v + l->blob_off, 0,
+			   0, 0, 0);
+	remote_program_add(p, REMOTE_FLAG(REMOTE_STORE), l->entry.v + 16, l->base.v, 0, 0, 0, 0);
+	remote_program_add(p, REMOTE_FLAG(REMOTE_LINK), l->runtime.layout.audit_head, l->entry.v, 0,
+			   0, 0, 0);
+}
+
+void link_note_pause(struct link *l, const struct remote_call_stats *stats)
+{
+	if (stats->pause_ns > l->pause_ns)
+		l->pause_ns = stats->pause_ns;
+	l->timeout_extended |= stats->timeout_extended;
+}
+
+void link_unmap_program(const struct link *l, struct remote_program *p)
+{
+	*p = (struct remote_program){ .pending = l->base.v };
+	remote_program_add(p, SYS_munmap, l->base.v, l->total_bytes, 0, 0, 0, 0);
+}
+
+/* A recorder that was killed between mapping and linking, or between unlinking and unmapping, has
+ * left a reservation that nothing points to but the mailbox: the stub leaves its base there. */
+static struct err *reclaim_orphan(struct link *l, const struct remote_target *t)
+{
+	uint64_t base = 0;
+	if (!remote_mem_read(l->mem, l->place.mailbox, &base, sizeof(base)))
+		return NULL;
+	if (base < 1u << 16 || (int64_t)base < 0)
+		return NULL;
+	base &= ~(uint64_t)(PROBE_PAGE - 1);
+	const struct mapping *m = maps_find(t->maps, RADDR(base));
+	if (!m || m->start > base || m->inode)
+		return NULL;
+	/* What it must look like: one contiguous run that ends with the shared ring. */
+	uint64_t end = base, code = 0, code_end = 0;
+	bool ring = false;
+	for (size_t i = (size_t)(m - t->maps->v); i < t->maps->n && !ring; i++) {
+		const struct mapping *next = &t->maps->v[i];
+		if (i > (size_t)(m - t->maps->v) && next->start != end)
+			return NULL;
+		end = next->end;
+		ring = next->shared;
+		if (!ring && next->inode)
+			return NULL;
+		if (next->exec) {
+			code = next->start;
+			code_end = next->end;
+		}
+	}
+	if (!ring)
+		return NULL;
+	struct probe_context ctx;
+	bool may_come_back = remote_mem_read(l->mem, RADDR(base), &ctx, sizeof(ctx)) &&
+			     ctx.magic == PROBE_MAGIC && ctx.base == base && ctx.abi >= 7 &&
+			     ctx.abi <= PROBE_ABI;
+	for (unsigned i = 0; code; i++) {
+		bool outside = false;
+		struct err *err = threads_check_outside(t, code, code_end, &outside);
+		if (err && (err->code != ERR_TIMEOUT || i > 10))
+			return err;
+		err_destroy(err);
+		/* CPython may hold its address, to call at its end: as long as it does it must
+		 * stay. */
+		uint64_t at_exit = 0;
+		if (may_come_back &&
+		    !remote_mem_read(l->mem, RADDR(base + offsetof(struct probe_context, at_exit)),
+				     &at_exit, sizeof(at_exit)))
+			return err_create(ERR_TARGET_GONE, "process %d is gone", (int)l->pid);
+		if (!err && outside && !at_exit)
+			break;
+		if (i > 500)
+			return err_create(ERR_BUSY,
+					  "a thread of process %d is still inside an earlier probe",
+					  (int)l->pid);
+		ptrace_serve();
+		poll(NULL, 0, 2);
+	}
+	log_debug("unmapping what a killed recorder left in %d at %llx", (int)l->pid,
+		  (unsigned long long)base);
+	struct remote_program p = { .pending = base };
+	struct remote_call_stats stats;
+	uint64_t one;
+	remote_program_add(&p, SYS_munmap, base, end - base, 0, 0, 0, 0);
+	struct err *err = remote_call_run(t, &p, code, code_end, CALL_TIMEOUT_NS, &stats, &one);
+	if (!err)
+		link_note_pause(l, &stats);
+	return err;
+}
+
+static struct err *err_already_traced(pid_t pid, pid_t recorder)
+{
+	if (!recorder)
+		return err_create(ERR_BUSY, "process %d is already traced by another auditview",
+				  (int)pid);
+	struct err *err = err_create(ERR_BUSY,
+				     "process %d is already traced by auditview (process %d)",
+				     (int)pid, (int)recorder);
+	char exe[256];
+	ssize_t n = proc_link_read(recorder, "exe", exe, sizeof(exe) - 1);
+	const char *name = n > 0 ? (exe[n] = 0, strrchr(exe, '/')) : NULL;
+	/* The number is the target's word: it shall not have somebody else killed. */
+	return name && strcmp(name, "/auditview") == 0
+		   ? err_with_hint(err, "end that one first: kill -INT %d", (int)recorder)
+		   : err;
+}
+
+/* Are its threads seized by us? Of children of an older probe's target some can be, others not. */
+static bool is_tracee(void *ctx, pid_t pid)
+{
+	struct proc_status status;
+	struct err *err = proc_status_read(pid, &status);
+	bool is = !err && status.tracer_pid == (int)getpid();
+	(void)ctx;
+	err_destroy(err);
+	return is;
+}
+
+static struct err *check_earlier(struct link *l, const struct remote_target *t)
+{
+	pid_t recorder;
+	struct probe_context old;
+	if (target_is_others(l->pid)) {
+		struct {
+			uint64_t next, fn, user_data;
+		} entry = { 0 };
+		uint32_t pid = 0;
+		if (remote_mem_read(l->mem, l->entry, &entry, sizeof(entry)) && entry.user_data &&
+		    remote_mem_read(l->mem, RADDR(entry.user_data), &old, sizeof(old)) &&
+		    old.magic == PROBE_MAGIC)
+			remote_mem_read(l->mem,
+					RADDR(old.base + old.shared_off +
+					      offsetof(struct ring_shared, recorder_pid)),
+					&pid, sizeof(pid));
+		return err_already_traced(l->pid, (pid_t)pid);
+	}
+	enum probe_presence presence = probe_presence_find(l->mem, &l->runtime, &recorder, &old);
+	if (presence == PROBE_LIVE_RECORDER)
+		return err_already_traced(l->pid, recorder);
+	if (presence != PROBE_DEAD_RECORDER) {
+		struct err *err = boot_take_out_left(l);
+		return err ? err : reclaim_orphan(l, t);
+	}
+	log_debug("taking over from dead recorder %d in %d", (int)recorder, (int)l->pid);
+	struct link old_link = { .pid = l->pid,
+				 .mem = l->mem,
+				 .runtime = l->runtime,
+				 .place = l->place,
+				 .entry = l->entry,
+				 .is_unloadable = l->is_unloadable };
+	CLEANUP(maps) struct maps *maps = NULL;
+	struct err *err = maps_read(l->pid, &maps);
+	if (err)
+		return err;
+	if (!leftover_prove(&old_link, &old, RADDR(old.base), maps)) {
+		snprintf(l->left_alone, sizeof(l->left_alone),
+			 "what looks like the probe of an earlier auditview in process %d is none: "
+			 "it is left alone",
+			 (int)l->pid);
+		err = boot_take_out_left(l); /* its entry stands where ours goes */
+		return err ? err : reclaim_orphan(l, t);
+	}
+	struct detach_report report;
+	link_detach(&old_link, is_tracee, NULL, CALL_TIMEOUT_NS, &report);
+	free(old_link.earlier_code);
+	if (old_link.pause_ns > l->pause_ns)
+		l->pause_ns = old_link.pause_ns;
+	memcpy(l->left_alone, old_link.left_alone, sizeof(l->left_alone));
+	if (!report.restored)
+		return err_create(ERR_BUSY,
+				  "process %d still holds an earlier auditview's probe: %s",
+				  (int)l->pid, report.left);
+	l->took_over = true;
+	return NULL;
+}
+
+/* It is linked. That it is ours nobody can dispute while we hold the lock, or the process stands at
+ * its entry. */
+void link_own(struct link *l)
+{
+	l->linked = true;
+	struct err *err = target_own(l->pid);
+	l->owned = !err;
+	if (err)
+		log_debug("%s", err->message);
+	err_destroy(err);
+}
+
+static bool is_attached_too(void *ctx, pid_t pid)
+{
+	(void)pid; /* it or its children: all are followed, or none */
+	return ((struct attach *)ctx)->target.attached;
+}
+
+/* Mapped, but not linked for some reason; children forked meanwhile have the mapping too. Returns
+ * err, with what is left. */
+static struct err *attach_undo(struct attach *a, struct err *err)
+{
+	struct link *l = a->l;
+	struct detach_report report = { .restored = true };
+	descriptors_release(); /* it may have been for want of them */
+	if (l->ring.inode) {
+		link_detach(l, is_attached_too, a, CALL_TIMEOUT_NS, &report);
+	} else { /* its ring could not be looked at: nobody can be found by it, and nobody can be
+		    inside */
+		struct remote_program p;
+		struct remote_call_stats stats;
+		uint64_t one;
+		link_unmap_program(l, &p);
+		struct err *e = remote_call_run(&a->target, &p, 0, 0, CALL_TIMEOUT_NS, &stats,
+						&one);
+		if (e) {
+			report.restored = false;
+			snprintf(report.left, sizeof(report.left), "%s", e->message);
+			link_keep_orphan(l, l->mem);
+		}
+		err_destroy(e);
+	}
+	if (report.restored)
+		return err;
+	return err_with_hint(
+	    err, "what was mapped is left there unused, the next auditview takes it out (%s)",
+	    report.left);
+}
+
+/* The code of our calls; if a thread may be in it yet it stays, and the next auditview knows it. */
+static void attach_forget_code(struct attach *a)
+{
+	struct err *err = a->l->place.last_tid ? remote_place_wait(&a->target, CALL_GRACE_NS)
+					       : NULL;
+	if (!err && a->l->place.last_tid)
+		err = remote_place_clear(&a->target);
+	if (err)
+		log_debug("%s", err->message);
+	err_destroy(err);
+}
+
+struct err *link_attach(pid_t pid, const struct python_runtime *rt,
+			const struct probe_options *options, bool attached, struct link **ret)
+{
+	struct attach a;
+	struct remote_call_stats stats;
+	uint64_t base = 0, one;
+	struct err *err = target_lock(pid, CALL_TIMEOUT_NS);
+	if (err)
+		return err;
+	err = attach_prepare(&a, pid, rt, options, attached);
+	if (!err && a.l->place.is_left) /* its answer may be on its way to the mailbox */
+		err = remote_place_wait(&a.target, CALL_TIMEOUT_NS);
+	if (!err)
+		err = check_earlier(a.l, &a.target);
+	if (!err && !rt->is_relocated)
+		err = err_with_hint(err_create(ERR_BUSY,
+					       "process %d is loading Python at this very moment",
+					       (int)pid),
+				    "try again");
+	if (err)
+		goto out;
+	if (!a.target.filtered && !a.target.fleeting && threads_all_show(&a.target)) {
+		a.target.unloadable = NULL; /* nobody is stopped */
+		err = boot_start(&a);
+		goto out;
+	}
+	struct remote_program p;
+	attach_map_program(&a, &p);
+	err = remote_call_run(&a.target, &p, 0, 0, CALL_TIMEOUT_NS, &stats, &base);
+	if (err) {
+		bool late = err->code == ERR_TIMEOUT && a.l->place.last_tid;
+		err = err_wrap(err, "cannot map memory in process %d", (int)pid);
+		err = remote_errno_explain(err, pid, a.l->total_bytes, a.memfd >= 0);
+		if (late)
+			err = err_with_hint(err, "what it maps when it goes on is left there "
+						 "unused; the next auditview takes it out");
+		goto out;
+	}
+	link_note_pause(a.l, &stats);
+	err = attach_fill(&a, base, &stats);
+	if (!err) {
+		struct remote_program link;
+		link_program(a.l, &link);
+		err = remote_call_run(&a.target, &link, 0, 0, CALL_TIMEOUT_NS, &stats, &one);
+		if (!err)
+			link_note_pause(a.l, &stats);
+	}
+	if (err) {
+		err = attach_undo(&a, err);
+		goto out;
+	}
+	link_own(a.l);
+out:
+	if (err && a.l)
+		attach_forget_code(&a);
+	if (err) {
+		link_destroy(a.l);
+		a.l = NULL;
+	}
+	if (!err)
+		*ret = a.l;
+	attach_fini(&a);
+	target_unlock(pid);
+	return err;
+}
+
+void link_destroy(struct link *l)
+{
+	if (!l)
+		return;
+	if (l->owned)
+		target_disown(l->pid);
+	if (l->is_left) /* addresses may be left, memory need not */
+		ring_drop_memory(&l->ring);
+	ring_close(&l->ring);
+	boot_destroy(l->boot);
+	remote_mem_close(l->mem);
+	free(l->module_path);
+	free(l);
+}

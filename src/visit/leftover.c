@@ -1,0 +1,237 @@
+/*
+ * leftover: see leftover.h.
+ */
+#include "visit/leftover.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/guest.h"
+#include "visit/inject.h"
+#include "system/maps.h"
+#include "system/procs.h"
+#include "system/remote_mem.h"
+
+#define PRIVATE_MAX (64u << 20)  /* context, code and state of any probe there was */
+#define RING_MAX    (1ull << 37) /* 64 slots of 1 GiB */
+#define LANES_MAX   64u
+
+/* A part of the reservation, [start, end) from its base. */
+struct part {
+	uint64_t start, end;
+	bool write, exec;
+};
+
+/* All of it is private memory of no file, with these rights. */
+static bool is_private(const struct maps *maps, uint64_t base, const struct part *part)
+{
+	for (uint64_t at = base + part->start; at < base + part->end;) {
+		const struct mapping *m = maps_find(maps, RADDR(at));
+		if (!m || m->inode || m->shared || m->path[0] || !m->read ||
+		    m->write != part->write || m->exec != part->exec)
+			return false;
+		at = m->end;
+	}
+	return true;
+}
+
+/* One mapping, exactly there, of memory that is anonymous and shared. The kernel gives both names;
+ * that the device is the one such memory is on tells them from files of that name. */
+static const struct mapping *find_ring(const struct maps *maps, uint64_t start, uint64_t end)
+{
+	const struct mapping *m = maps_find(maps, RADDR(start));
+	if (!m || m->start != start || m->end != end || !m->shared || !m->read || !m->write ||
+	    m->exec || !m->deleted || m->dev != ring_device())
+		return NULL;
+	return strcmp(m->path, "/dev/zero") == 0 || strcmp(m->path, "/memfd:auditview-ring") == 0
+		   ? m
+		   : NULL;
+}
+
+/* Where a part ends that starts at `start`: where the next one begins. */
+static uint64_t end_of(uint64_t start, uint64_t other, uint64_t shared_off)
+{
+	return other > start && other < shared_off ? other : shared_off;
+}
+
+static const struct mapping *is_mapped(const struct link *l, const struct maps *maps)
+{
+	uint64_t base = l->base.v, first = l->blob_off < l->state_off ? l->blob_off : l->state_off;
+	const struct part parts[] = {
+		{ 0, first, .write = true },
+		{ l->blob_off, end_of(l->blob_off, l->state_off, l->shared_off), .exec = true },
+		{ l->state_off, end_of(l->state_off, l->blob_off, l->shared_off), .write = true },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (!is_private(maps, base, &parts[i]))
+			return NULL;
+	return find_ring(maps, base + l->shared_off, base + l->total_bytes);
+}
+
+/* The numbers of a context, in bounds that every probe has kept to. */
+static bool take_numbers(const struct probe_context *said, raddr base, struct link *l)
+{
+	uint64_t total, entry;
+	uint32_t abi, lanes = 1, state, blob, shared;
+	if (said->magic != PROBE_MAGIC || !guest_is64(GUEST64(said->base), base.v) ||
+	    base.v % PROBE_PAGE || base.v >> 47 ||
+	    !guest_take32(GUEST32(said->abi), PROBE_ABI_OLDEST, PROBE_ABI, &abi) ||
+	    !guest_take32(GUEST32(said->shared_off), 3 * PROBE_PAGE, PRIVATE_MAX, &shared) ||
+	    !guest_take32(GUEST32(said->state_off), PROBE_PAGE, shared - PROBE_PAGE, &state) ||
+	    !guest_take32(GUEST32(said->blob_off), PROBE_PAGE, shared - PROBE_PAGE, &blob) ||
+	    !guest_take64(GUEST64(said->total_bytes), (uint64_t)shared + PROBE_PAGE,
+			  shared + RING_MAX, &total) ||
+	    !guest_take64(GUEST64(said->entry), l->entry.v, l->entry.v, &entry))
+		return false;
+	if (abi >= 9 && !guest_take32(GUEST32(said->n_lanes), 1, LANES_MAX, &lanes))
+		return false;
+	uint64_t lanes_bytes = abi >= 9 ? offsetof(struct probe_state, lanes) +
+					      lanes * sizeof(struct probe_lane)
+					: 16;
+	if (state % PROBE_PAGE || blob % PROBE_PAGE || shared % PROBE_PAGE || total % PROBE_PAGE ||
+	    state == blob || (base.v + total) >> 47 ||
+	    lanes_bytes > end_of(state, blob, shared) - state)
+		return false;
+	l->base = base;
+	l->abi = abi;
+	l->n_lanes = lanes;
+	l->state_off = state;
+	l->blob_off = blob;
+	l->blob_bytes = end_of(blob, state, shared) - blob;
+	l->shared_off = shared;
+	l->total_bytes = total;
+	return true;
+}
+
+bool leftover_prove(struct link *l, const struct probe_context *said, raddr base,
+		    const struct maps *maps)
+{
+	struct link proved = *l;
+	if (!take_numbers(said, base, &proved))
+		return false;
+	const struct mapping *ring = is_mapped(&proved, maps);
+	if (!ring)
+		return false;
+	proved.ring.dev = ring->dev;
+	proved.ring.inode = ring->inode;
+	/* Kept for kin_prove(): when others are looked at, the process that was named may have been
+	 * left already. */
+	proved.earlier_code = malloc(proved.blob_bytes);
+	if (!proved.earlier_code || !remote_mem_read(l->mem, raddr_add(base, proved.blob_off),
+						     proved.earlier_code, proved.blob_bytes)) {
+		free(proved.earlier_code);
+		return false;
+	}
+	*l = proved;
+	return true;
+}
+
+/* ---- others ---- */
+
+static bool is_same_program(pid_t a, pid_t b)
+{
+	char path[64];
+	struct stat of_a, of_b;
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)a);
+	if (stat(path, &of_a) < 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)b);
+	return stat(path, &of_b) == 0 && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}
+
+static bool has_same_credentials(pid_t a, pid_t b)
+{
+	struct proc_status of_a, of_b;
+	struct err *err = proc_status_read(a, &of_a);
+	if (!err)
+		err = proc_status_read(b, &of_b);
+	bool same = !err && memcmp(of_a.uid, of_b.uid, sizeof(of_a.uid)) == 0 &&
+		    memcmp(of_a.gid, of_b.gid, sizeof(of_a.gid)) == 0 &&
+		    of_a.cap_permitted == of_b.cap_permitted;
+	err_destroy(err);
+	return same;
+}
+
+static bool is_code_same(const struct link *l, struct remote_mem *mem)
+{
+	uint8_t *theirs = malloc(l->blob_bytes);
+	bool same = theirs && l->earlier_code &&
+		    remote_mem_read(mem, raddr_add(l->base, l->blob_off), theirs, l->blob_bytes) &&
+		    memcmp(theirs, l->earlier_code, l->blob_bytes) == 0;
+	free(theirs);
+	return same;
+}
+
+/* Behind an earlier probe: nobody saw that its ring was made for it, so it can be memory that
+ * others had before. */
+static const char *why_no_kin(const struct link *l, pid_t pid, struct remote_mem *mem)
+{
+	struct probe_context said;
+	struct link own = { .entry = l->entry };
+	if (!remote_mem_read(mem, l->base, &said, sizeof(said)) ||
+	    !take_numbers(&said, l->base, &own))
+		return "there is no context of ours in it";
+	if (own.abi != l->abi || own.n_lanes != l->n_lanes || own.state_off != l->state_off ||
+	    own.blob_off != l->blob_off || own.shared_off != l->shared_off ||
+	    own.total_bytes != l->total_bytes)
+		return "its context is another";
+	if (!is_code_same(l, mem))
+		return "its code is another";
+	if (!has_same_credentials(pid, l->pid) || !is_same_program(pid, l->pid))
+		return "it runs as somebody else";
+	return NULL;
+}
+
+struct err *kin_prove(const struct link *l, pid_t pid, struct remote_mem *mem,
+		      const struct maps *maps)
+{
+	const struct mapping *ring = is_mapped(l, maps);
+	const char *why = !ring || ring->dev != l->ring.dev || ring->inode != l->ring.inode
+			      ? "its mappings are others"
+			  : l->nonce ? NULL
+				     : why_no_kin(l, pid, mem);
+	if (why)
+		return err_create(ERR_CORRUPT,
+				  "that process %d has the probe of process %d cannot be proved "
+				  "(%s): it is left alone",
+				  (int)pid, (int)l->pid, why);
+	return NULL;
+}
+
+/* ---- before there is a ring ---- */
+
+static bool descends_from(pid_t pid, pid_t ancestor)
+{
+	struct proc_status status;
+	for (unsigned i = 0; i < 64 && pid > 1; i++) {
+		if (pid == ancestor)
+			return true;
+		struct err *err = proc_status_read(pid, &status);
+		pid = err ? 0 : status.ppid;
+		err_destroy(err);
+	}
+	return false;
+}
+
+bool kin_is_forked_since(const struct link *l, pid_t pid, raddr code, const struct maps *of_parent)
+{
+	uint64_t start_ticks;
+	CLEANUP(maps) struct maps *maps = NULL;
+	if (!proc_start_ticks(pid, &start_ticks) || start_ticks < l->since_ticks)
+		return false;
+	/* its parent may have ended */
+	if (!descends_from(pid, l->pid) && !has_same_credentials(pid, l->pid))
+		return false;
+	struct err *err = maps_read(pid, &maps);
+	const struct mapping *a = err ? NULL : maps_find(maps, code),
+			     *b = maps_find(of_parent, code);
+	const struct mapping *entry = err ? NULL : maps_find(maps, l->entry);
+	bool same = a && b && a->start == b->start && a->end == b->end && a->dev == b->dev &&
+		    a->inode == b->inode && a->offset == b->offset && a->exec && !a->shared &&
+		    entry && !entry->shared && entry->write;
+	err_destroy(err);
+	return same;
+}

@@ -1,0 +1,301 @@
+/*
+ * target_lock: see target_lock.h.
+ */
+#include "visit/target_lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/vec.h"
+#include "system/procs.h"
+#include "visit/ptrace.h"
+
+enum {
+	MAX_LOCK_LINES = 20000, /* of /proc/locks: anybody can make it long */
+	LOOK_EVERY_NS = 50000000,
+	UNKNOWN_NS = 500000000 /* wait for a holder that cannot be seen */
+};
+
+/* Locks are taken one inside another for the same process only (taking over from a dead recorder),
+ * by one thread. */
+static struct {
+	pid_t pid;
+	int fd;
+	unsigned depth; /* 0: free */
+} held[4];
+
+struct owned {
+	pid_t pid;
+	int fd;
+	unsigned n;
+};
+static VEC(struct owned) owned;
+
+/* Two files of a process serve for two locks. */
+static struct err *open_file(pid_t pid, const char *name, int *ret_fd)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	*ret_fd = io_open_now(path, O_RDONLY);
+	if (*ret_fd >= 0)
+		return NULL;
+	if (errno == ENOENT || errno == ESRCH)
+		return err_create(ERR_TARGET_GONE, "no process %d", (int)pid);
+	return err_sys(errno, "cannot open %s", path);
+}
+
+/* ---- who holds a lock ---- */
+
+enum holder {
+	HOLDER_UNKNOWN,  /* it is in another pid namespace, or hidden (proc(5), hidepid) */
+	HOLDER_FOREIGN,  /* it cannot be an auditview that may change the process */
+	HOLDER_AUDITVIEW /* of root, or of our own user */
+};
+
+static bool is_root_or_us(const char *status)
+{
+	/* proc(5): "Uid:" real, effective, saved, file system */
+	const char *line = strstr(status, "\nUid:");
+	unsigned real, effective, saved;
+	if (!line || sscanf(line + 5, "%u %u %u", &real, &effective, &saved) != 3)
+		return false;
+	uid_t us = geteuid();
+	return (!real || real == us) && (!effective || effective == us) && (!saved || saved == us);
+}
+
+static bool proc_is_of_our_namespace(void)
+{
+	char self[16];
+	ssize_t n = readlink("/proc/self", self, sizeof(self) - 1);
+	if (n <= 0)
+		return false;
+	self[n] = 0;
+	return strtol(self, NULL, 10) == getpid();
+}
+
+/* A process that has ended can have passed the lock on with its descriptor; an auditview does not.
+ * The name of a process is its own to choose, and so is the name of its program; its user is not.
+ */
+static enum holder judge(pid_t pid)
+{
+	char status[4096], path[64], exe[PATH_MAX];
+	struct stat its, ours;
+	if (proc_file_read(pid, "status", status, sizeof(status)) <= 0)
+		return kill(pid, 0) < 0 && errno == ESRCH && proc_is_of_our_namespace()
+			   ? HOLDER_FOREIGN
+			   : HOLDER_UNKNOWN;
+	if (!is_root_or_us(status))
+		return HOLDER_FOREIGN;
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	if (stat(path, &its) == 0 && stat("/proc/self/exe", &ours) == 0 &&
+	    its.st_dev == ours.st_dev && its.st_ino == ours.st_ino)
+		return HOLDER_AUDITVIEW;
+	ssize_t n = readlink(path, exe, sizeof(exe) - 1);
+	if (n < 0) /* the program of root, and we are not: the first line of status is its name */
+		return !strncmp(status, "Name:\tauditview\n", 16) ? HOLDER_AUDITVIEW
+								  : HOLDER_FOREIGN;
+	exe[n] = 0;
+	const char *base = strrchr(exe, '/');
+	base = base ? base + 1 : exe;
+	return !strcmp(base, "auditview") || !strcmp(base, "auditview (deleted)") ? HOLDER_AUDITVIEW
+										  : HOLDER_FOREIGN;
+}
+
+/* A line of /proc/locks: "1: FLOCK  ADVISORY  WRITE 4711 00:15:8123 0 EOF" (kernel fs/locks.c,
+ * lock_get_status). The pid is that of the namespace of the mount of /proc; the kernel leaves out
+ * the locks of processes that have none there. */
+static bool parse_line(const char *line, const struct stat *file, pid_t *ret)
+{
+	int pid;
+	unsigned dev_major, dev_minor;
+	uint64_t inode;
+	if (sscanf(line, "%*d: FLOCK %*s %*s %d %x:%x:%" SCNu64, &pid, &dev_major, &dev_minor,
+		   &inode) != 4)
+		return false;
+	*ret = pid;
+	return dev_major == major(file->st_dev) && dev_minor == minor(file->st_dev) &&
+	       inode == file->st_ino;
+}
+
+/* *ret_pid: of the auditview. Several can hold it, for anybody can take a shared lock. */
+static enum holder find_holder(int fd, pid_t *ret_pid)
+{
+	struct stat file;
+	char line[256];
+	enum holder found = HOLDER_UNKNOWN;
+	if (fstat(fd, &file) != 0)
+		return HOLDER_UNKNOWN;
+	FILE *locks = fopen("/proc/locks", "re");
+	for (unsigned i = 0; locks && i < MAX_LOCK_LINES && fgets(line, sizeof(line), locks); i++) {
+		pid_t pid;
+		if (!parse_line(line, &file, &pid) || pid == getpid())
+			continue;
+		enum holder holder = pid > 0 ? judge(pid) : HOLDER_UNKNOWN;
+		if (holder == HOLDER_AUDITVIEW) {
+			*ret_pid = pid;
+			found = holder;
+			break;
+		}
+		if (holder == HOLDER_FOREIGN)
+			found = holder;
+	}
+	if (locks)
+		fclose(locks);
+	return found;
+}
+
+/* ---- one at a time ---- */
+
+/* Every user can lock a file that it can read, so a lock alone decides nothing. NULL: go on,
+ * whether the lock is ours or was ignored. */
+static struct err *wait_for_lock(pid_t pid, int fd, uint64_t timeout_ns, bool is_leaving)
+{
+	uint64_t start = monotonic_ns(), look_at = 0;
+	enum holder holder = HOLDER_UNKNOWN;
+	pid_t other = 0;
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		int sys = errno;
+		uint64_t now = monotonic_ns();
+		if (sys != EINTR && sys != EWOULDBLOCK)
+			return is_leaving ? NULL : err_sys(sys, "cannot lock process %d", (int)pid);
+		if (sys == EWOULDBLOCK && now >= look_at) {
+			holder = find_holder(fd, &other);
+			look_at = monotonic_ns() + LOOK_EVERY_NS;
+		}
+		uint64_t patience = holder == HOLDER_UNKNOWN && timeout_ns > UNKNOWN_NS
+					? UNKNOWN_NS
+					: timeout_ns;
+		if (now - start >= patience || holder == HOLDER_FOREIGN) {
+			if (holder == HOLDER_AUDITVIEW && !is_leaving)
+				return err_with_hint(
+				    err_create(ERR_BUSY,
+					       "another auditview (process %d) is attaching to "
+					       "process %d, or leaving it",
+					       (int)other, (int)pid),
+				    "try again in a moment");
+			log_debug("the lock of process %d is held by another and ignored",
+				  (int)pid);
+			return NULL;
+		}
+		ptrace_serve();
+		poll(NULL, 0, 5);
+	}
+	return NULL;
+}
+
+static struct err *take(pid_t pid, uint64_t timeout_ns, bool is_leaving)
+{
+	size_t slot = ARRAY_LEN(held);
+	for (size_t i = 0; i < ARRAY_LEN(held); i++) {
+		if (held[i].depth && held[i].pid == pid) {
+			held[i].depth++;
+			return NULL;
+		}
+		if (!held[i].depth)
+			slot = i;
+	}
+	CHECK(slot < ARRAY_LEN(held));
+	int fd;
+	struct err *err = open_file(pid, "stat", &fd);
+	if (err)
+		return err;
+	err = wait_for_lock(pid, fd, timeout_ns, is_leaving);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	held[slot].pid = pid;
+	held[slot].fd = fd;
+	held[slot].depth = 1;
+	return NULL;
+}
+
+struct err *target_lock(pid_t pid, uint64_t timeout_ns)
+{
+	return take(pid, timeout_ns, false);
+}
+
+struct err *target_lock_to_leave(pid_t pid, uint64_t timeout_ns)
+{
+	return take(pid, timeout_ns, true);
+}
+
+void target_unlock(pid_t pid)
+{
+	for (size_t i = 0; i < ARRAY_LEN(held); i++) {
+		if (!held[i].depth || held[i].pid != pid)
+			continue;
+		if (--held[i].depth == 0)
+			close(held[i].fd);
+		return;
+	}
+}
+
+static struct owned *owned_find(pid_t pid)
+{
+	for (size_t i = 0; i < owned.n; i++)
+		if (owned.v[i].pid == pid)
+			return &owned.v[i];
+	return NULL;
+}
+
+struct err *target_own(pid_t pid)
+{
+	struct owned *old = owned_find(pid);
+	if (old) {
+		old->n++;
+		return NULL;
+	}
+	struct owned o = { .pid = pid, .n = 1 };
+	struct err *err = open_file(pid, "status", &o.fd);
+	if (err)
+		return err;
+	pid_t other;
+	int sys = flock(o.fd, LOCK_EX | LOCK_NB) < 0 ? errno : 0;
+	if (sys && sys != EWOULDBLOCK)
+		err = err_sys(sys, "cannot lock process %d", (int)pid);
+	else if (sys && find_holder(o.fd, &other) == HOLDER_AUDITVIEW)
+		err = err_create(ERR_BUSY, "process %d is traced by another auditview (process %d)",
+				 (int)pid, (int)other);
+	else if (!vec_push(&owned, o)) /* the lock of anybody else says nothing */
+		err = err_no_memory();
+	if (err)
+		close(o.fd);
+	return err;
+}
+
+void target_disown(pid_t pid)
+{
+	struct owned *o = owned_find(pid);
+	if (!o || --o->n)
+		return;
+	close(o->fd);
+	*o = owned.v[--owned.n];
+	if (!owned.n)
+		vec_fini(&owned);
+}
+
+bool target_is_others(pid_t pid)
+{
+	if (owned_find(pid))
+		return false;
+	struct err *err = target_own(pid);
+	bool is_others = err && err->code == ERR_BUSY;
+	if (!err)
+		target_disown(pid);
+	err_destroy(err);
+	return is_others;
+}

@@ -1,0 +1,108 @@
+/*
+ * tripwire: see tripwire.h.
+ */
+#include "visit/tripwire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/hw_breakpoint.h>
+#include <linux/perf_event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/vec.h"
+#include "visit/ptrace.h"
+
+static unsigned n_wires; /* each is a descriptor of ours, and others need some, too */
+
+/* One that the thread does not block and, better still, its process does not catch. A new thread
+ * blocks all, for a moment (glibc 2.36 nptl/pthread_create.c). One that goes on blocking it is met
+ * when it no longer does. */
+static int choose_signal(pid_t tid)
+{
+	/* signal(7): their default is to be ignored. SIGCONT, which also ends a stop, only where
+	 * the others are blocked: PostgreSQL blocks all that can be when it forks, but not that one
+	 * (src/backend/libpq/pqsignal.c, pqinitmask()). */
+	static const int ignored[] = { SIGURG, SIGWINCH, SIGCONT };
+	char path[48], line[128];
+	uint64_t blocked = 0, caught = 0;
+	int found = 0; /* none yet */
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+	FILE *f = io_fopen_now(path);
+	while (f && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, "SigBlk:", 7) == 0)
+			blocked = strtoull(line + 7, NULL, 16);
+		if (strncmp(line, "SigCgt:", 7) == 0)
+			caught = strtoull(line + 7, NULL, 16);
+	}
+	if (f)
+		fclose(f);
+	for (size_t i = ARRAY_LEN(ignored); i-- > 0;) {
+		uint64_t bit = 1ull << (ignored[i] - 1);
+		if (!(blocked & bit) && (!found || found == SIGCONT || !(caught & bit)))
+			found = ignored[i];
+	}
+	return found ? found : ignored[0];
+}
+
+struct err *tripwire_set(pid_t tid, uint64_t address, struct tripwire *ret)
+{
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && n_wires >= files.rlim_cur / 2)
+		return err_sys(EMFILE, "%u threads are watched already", n_wires);
+	int signal = choose_signal(tid);
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_BREAKPOINT,
+		.size = sizeof(attr),
+		.bp_type = HW_BREAKPOINT_X,
+		.bp_addr = address,
+		.bp_len = sizeof(long),
+		.sample_period = 1,
+		.wakeup_events = 1,
+		.exclude_kernel = 1,
+		.exclude_hv = 1,
+	};
+	struct f_owner_ex owner = { F_OWNER_TID, tid };
+	int fd = (int)syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd == 0) { /* says "none" */
+		fd = fcntl(fd, F_DUPFD_CLOEXEC, 1);
+		close(0);
+	}
+	if (fd < 0 || fcntl(fd, F_SETOWN_EX, &owner) < 0 || fcntl(fd, F_SETSIG, signal) < 0 ||
+	    fcntl(fd, F_SETFL, O_ASYNC) < 0) {
+		struct err *err = err_sys(errno, "cannot watch thread %d", (int)tid);
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
+	n_wires++;
+	*ret = (struct tripwire){ fd, signal };
+	return NULL;
+}
+
+void tripwire_clear(struct tripwire *w)
+{
+	if (!w->fd)
+		return;
+	close(w->fd);
+	n_wires--;
+	*w = (struct tripwire){ 0 };
+}
+
+bool tripwire_is_hit(const struct tripwire *w, pid_t tid, int status)
+{
+	siginfo_t info;
+	if (!w->fd || ptrace_signal_of(status) != w->signal)
+		return false;
+	struct err *err = ptrace_get_signal(tid, &info);
+	/* fs/fcntl.c, send_sigio_to_task */
+	bool is_hit = !err && info.si_code == POLL_IN && info.si_fd == w->fd;
+	err_destroy(err);
+	return is_hit;
+}
