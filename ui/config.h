@@ -9,7 +9,8 @@
  *   timeline = on|off                      details = right|below|auto
  *   source = DIR                           (any number)
  *   filter NAME = FILTER                   kept filters, beside those in the file `filters` next to
- * it bind KEY ACTION                        bind PANE KEY ACTION          bind KEY none
+ *                                          it
+ *   bind KEY ACTION                        bind PANE KEY ACTION          bind KEY none
  *
  * An unknown word names the nearest known one; all other lines still count. Every setting is a row
  * of settings[].

@@ -6,8 +6,9 @@
  * in panes.c). tests/unit/test_ui_screens.c draws it.
  *
  *   update  the events, the filter, the cursor or the size have changed: work out what is shown;
- * the only place that may take time (what takes long goes into work) draw    paint, and nothing
- * else act     do an action, never a key; false: not mine
+ *           the only place that may take time (what takes long goes into work)
+ *   draw    paint, and nothing else
+ *   act     do an action, never a key; false: not mine
  */
 #pragma once
 #include <stdbool.h>

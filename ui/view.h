@@ -4,7 +4,7 @@
  *   shown   rows the filter lets through (all without a filter)
  *   rows    shown, without those that folds hide
  *   lines   rows and, where they happened, notes (losses, pauses, ends): what the event list shows,
- * numbered from 0
+ *           numbered from 0
  *
  * Everything long is done by view_work() in slices; until a slice has come by, what is known so far
  * is shown.

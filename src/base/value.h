@@ -12,17 +12,22 @@
  *   COMPLEX     16 bytes: real, imaginary
  *   STR         varint n, n bytes of text
  *   STR_CUT     varint full length in code points, varint n, n bytes of text (the head that was
- * kept) BYTES, BYTEARRAY             varint n, n bytes BYTES_CUT, BYTEARRAY_CUT     varint full
- * length, varint n, n bytes TUPLE LIST SET FROZENSET     varint full count, varint kept count (≤
- * full), kept values DICT                         varint full count, varint kept count, kept × (key
- * value, value) OBJECT      object whose address is the event's next object slot (capture file
- * only): type: varint n, n bytes of text;  varint n_attrs, n_attrs × (varint n, n bytes of name;
- * value) OBJECT_AT   u64 address, then as OBJECT REF         varint id of another entry of the
- * VALUE dictionary, smaller than the own one (capture file only)
+ *               kept)
+ *   BYTES, BYTEARRAY             varint n, n bytes
+ *   BYTES_CUT, BYTEARRAY_CUT     varint full length, varint n, n bytes
+ *   TUPLE LIST SET FROZENSET     varint full count, varint kept count (≤ full), kept values
+ *   DICT                         varint full count, varint kept count, kept × (key value, value)
+ *   OBJECT      object whose address is the event's next object slot (capture file only):
+ *                 type: varint n, n bytes of text;  varint n_attrs, n_attrs × (varint n, n bytes of
+ *                 name; value)
+ *   OBJECT_AT   u64 address, then as OBJECT
+ *   REF         varint id of another entry of the VALUE dictionary, smaller than the own one
+ *               (capture file only)
  *
  * Attributes carry what is known of an object, under these names (in this order):
- *   code: name (qualified), file, line      function: name, module      type: name, module module:
- * name socket: fd, family, type, proto         path: path                  builtin: name, module
+ *   code: name (qualified), file, line      function: name, module      type: name, module
+ *   socket: fd, family, type, proto         module: name                path: path
+ *   builtin: name, module
  * Nesting is at most VALUE_DEPTH_MAX; a container met deeper has kept count 0.
  */
 #pragma once

@@ -5,8 +5,10 @@
  * readers.
  *
  *   PLANES   u8 width, then the lowest byte of every number, the next byte of every number, … width
- * times CONST    one varint, the value of all numbers DELTA    like PLANES, of the zigzag'ed
- * differences to the number before (to 0 for the first), modulo 2^(8 * width in memory)
+ *            times
+ *   CONST    one varint, the value of all numbers
+ *   DELTA    like PLANES, of the zigzag'ed differences to the number before (to 0 for the first),
+ *            modulo 2^(8 * width in memory)
  */
 #pragma once
 #include <stdbool.h>

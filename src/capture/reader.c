@@ -5,8 +5,9 @@
  *
  *   header fits, sizes sane, checksum right  → report it, go on behind it
  *   runs over the end of the file            → torn at the end or still being written: stop here,
- * try again later anything else                            → damage: look for the next place,
- * 8-aligned, where a block verifies
+ *                                            try again later
+ *   anything else                            → damage: look for the next place, 8-aligned, where a
+ *                                            block verifies
  *
  * A damaged length can also make a block seem to run over the end. So on the first walk, and
  * whenever more is left than any block can have, the rest is searched too. Searching is bounded: a

@@ -3,7 +3,7 @@
  *
  * folded      outermost;…;innermost;event count      one line per distinct stack and event
  * speedscope  one sampled profile per process; the event is the innermost frame, the weight is the
- * count
+ *             count
  */
 #include <inttypes.h>
 #include <stdlib.h>

@@ -3,7 +3,8 @@
  *
  *     exporter_create(trace, exporter_find("jsonl"), fd, &options, &x);
  *     exporter_write(x, rows, 0, n);          any number of times, ever later events: a growing
- * capture exporter_close(x);                      ends the document, writes out what is buffered
+ *                                             capture
+ *     exporter_close(x);                      ends the document, writes out what is buffered
  *
  * Output is buffered; exporter_flush() makes it visible. A reader that has closed the pipe shows as
  * an error with err->sys EPIPE.

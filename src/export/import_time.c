@@ -13,7 +13,7 @@
 
 #define NS     INT64_C(1000000000)
 #define NS_MAX (INT64_MAX / 2)
-#define JITTER_NS                                                                                   \
+#define JITTER_NS                                                                                  \
 	1000000 /* a float of seconds holds a time of today to 1 µs; calls of two clocks are apart \
 		 */
 

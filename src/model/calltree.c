@@ -2,7 +2,7 @@
  * calltree: see calltree.h.
  *
  *   events ─ count by stack id ─▶ counts per stack ─ merge nodes by function ─▶ top-down tree
- * ("paths"), complete
+ *                                                                               ("paths"), complete
  *
  * The paths are made in order of stack ids: a parent's is always older. The bottom-up tree is the
  * same paths read from their inner ends; its nodes keep the list of (path, events) they stand for,

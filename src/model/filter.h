@@ -1,18 +1,22 @@
 /*
  * filter: decide which events are shown.
  *
- *     event == "open" and args.mode == "w"         open.path ~ "\.env$"          @network or
- * subprocess.* not theme == "import"                        stack.func == "load_plugin" caller.file
- * contains "app/" pid in {41, 42} and time > 2.5s              args ~ "(?i)password"         depth
- * > 20 and thread == "MainThread"
+ *     event == "open" and args.mode == "w"      open.path ~ "\.env$"
+ *     @network or subprocess.*                   not theme == "import"
+ *     stack.func == "load_plugin"                caller.file contains "app/"
+ *     pid in {41, 42} and time > 2.5s            args ~ "(?i)password"
+ *     depth > 20 and thread == "MainThread"
  *
  * GRAMMAR
  *     expression  term { ("and" | "&&" | "or" | "||") term }      and binds closer than or; also
- * AND OR NOT term        ["not" | "!"] ( "(" expression ")" | @theme | /regex/ | "text" | word |
- * operand [operator right] ) operand     FIELD | FIELD.member | args [.NAME | "[" N "]"] {.member |
- * "[" N "]"} | EVENT.NAME {…} operator    == != < <= > >= ~ !~ & contains in; also = =~ eq ne lt le
- * gt ge matches right       "text" | 'text' | word { "|" word } | number[unit] | /regex/[imsx] |
- * "{" right { [","] right | right .. right } "}"
+ *                 AND OR NOT
+ *     term        ["not" | "!"] ( "(" expression ")" | @theme | /regex/ | "text" | word | operand
+ *                 [operator right] )
+ *     operand     FIELD | FIELD.member | args [.NAME | "[" N "]"] {.member | "[" N "]"} |
+ *                 EVENT.NAME {…}
+ *     operator    == != < <= > >= ~ !~ & contains in; also = =~ eq ne lt le gt ge matches
+ *     right       "text" | 'text' | word { "|" word } | number[unit] | /regex/[imsx] | "{" right {
+ *                 [","] right | right .. right } "}"
  *
  * A word alone is an event or a category, a.b* a glob over event names, @word a theme, /regex/ a
  * regular expression over event names, "text" what occurs in the name or an argument. A field alone

@@ -2,10 +2,11 @@
  * folds: rows that need not be shown one by one.
  *
  *   import   an `import` event and what follows from it in the same thread: the events whose stack
- * goes through the import system started by that very import statement. A function of the user's
- * own breaks out: what a program does is never hidden because it was started by an import. start-up
- * everything a process did before its program began (before cpython.run_*). equal    neighbours in
- * the list that are the same in name, thread, arguments and stack: × N.
+ *            goes through the import system started by that very import statement. A function of
+ *            the user's own breaks out: what a program does is never hidden because it was started
+ *            by an import.
+ *   start-up everything a process did before its program began (before cpython.run_*).
+ *   equal    neighbours in the list that are the same in name, thread, arguments and stack: × N.
  *
  * Folds are worked out for a selection (what is shown): a fold has its head in it, and only members
  * in it are counted. Rows shown = selection without the hidden ones. Building is incremental and

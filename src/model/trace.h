@@ -6,16 +6,18 @@
  * when it gets too much:
  *
  *   BORROWED MEMORY. Pointers into strings, values and dictionary pages stay valid until the next
- * trace_trim(), pointers into chunks until the next trace_trim() or trace_refresh(). Nothing else
- * moves or frees them. So: call trace_trim() once per screen drawn, or once per chunk of a scan, at
- * a place where you hold none of them.
+ *   trace_trim(), pointers into chunks until the next trace_trim() or trace_refresh(). Nothing else
+ *   moves or frees them. So: call trace_trim() once per screen drawn, or once per chunk of a scan,
+ *   at a place where you hold none of them.
  *
  *   seq     row number of an event: 0 … trace_n_events() - 1. Events are only ever added at the
- * end. chunk   TRACE_CHUNK consecutive events, as columns: chunk c holds seq c * TRACE_CHUNK …;
- * only the last is shorter. ids     count from 1 in order of first use; 0 = none. String, value,
- * frame and stack ids are the writer's; a name id numbers the distinct event names. Process and
- * thread are indices from 0. Ids of a growing file keep their meaning, new ones are added at the
- * end: what was computed per id needs extending only.
+ *           end.
+ *   chunk   TRACE_CHUNK consecutive events, as columns: chunk c holds seq c * TRACE_CHUNK …; only
+ *           the last is shorter.
+ *   ids     count from 1 in order of first use; 0 = none. String, value, frame and stack ids are
+ *           the writer's; a name id numbers the distinct event names. Process and thread are
+ *           indices from 0. Ids of a growing file keep their meaning, new ones are added at the
+ *           end: what was computed per id needs extending only.
  *
  * Nothing in a file is believed. What cannot be read (a torn block, an id out of range) yields
  * empty results: an event of name 0, a string of 0 bytes, a value that decodes as UNREADABLE;

@@ -2,8 +2,8 @@
  * trace_private: how a trace is laid out, for trace.c, trace_index.c, trace_page.c, trace_chunk.c
  * and caller.c only.
  *
- *   reader ── blocks ─▶ trace_index: per block one slot (where it is, which ids or rows it holds);
- * counters trace_page:  slot ─▶ page of a dictionary       ┐ loaded when asked for, kept in one
+ *   reader ── blocks ─▶ trace_index: per block one slot (where it is, which ids or rows it holds); counters
+ *                       trace_page:  slot ─▶ page of a dictionary       ┐ loaded when asked for, kept in one
  *                       trace_chunk: slots of 16 Ki rows ─▶ columns     ┘ LRU until trace_trim()
  */
 #pragma once

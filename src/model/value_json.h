@@ -2,19 +2,21 @@
  * value_json: an encoded value to JSON and back.
  *
  *   null true false, integers of 64 bits, numbers with a point or exponent (floats), strings,
- * arrays (tuples, lists), objects (dictionaries) stand for themselves. Everything else is an object
- * whose first key says what it is:
+ *   arrays (tuples, lists), objects (dictionaries) stand for themselves. Everything else is an
+ *   object whose first key says what it is:
  *
  *   {"int":"12345678901234567890123"}        beyond 64 bits; above 2 KiB "0x…"
  *   {"float":"nan"} "inf" "-inf"             {"complex":[re,im]}          {"const":"Ellipsis"}
- *   {"bytes":"base64"} {"bytearray":"base64"} {"str":"base64 of WTF-8"}   text JSON cannot carry:
- * surrogate pairs, bad bytes
+ *   {"bytes":"base64"} {"bytearray":"base64"}
+ *   {"str":"base64 of WTF-8"}                text JSON cannot carry: surrogate pairs, bad bytes
  *   {"type":"socket.socket","id":"0x7f…",…}  object, address (null: unknown), then what is known of
- * it; there, an attribute called type or id (or so with underscores) gets one _ more
+ *                                            it; there, an attribute called type or id (or so with
+ *                                            underscores) gets one _ more
  *   {"cut":"head","length":81920}            also of {"bytes":…}, {"bytearray":…} and arrays
- *   {"set":[…]} {"frozenset":[…]} {"dict":[[key,value],…]}   each with "length":N when cut. A
- * dictionary takes this form when it is cut, has over 4,096 keys, a key is no plain string or
- * occurs twice, or the first key is one of these words
+ *   {"set":[…]} {"frozenset":[…]}            each with "length":N when cut
+ *   {"dict":[[key,value],…]}                 the same; a dictionary takes this form when it is cut,
+ *                                            has over 4,096 keys, a key is no plain string or
+ *                                            occurs twice, or the first key is one of these words
  *   {"unreadable":true}                      what the probe could not read
  *
  * Lone surrogates are \udXXX escapes. Reading gives arrays back as lists; all else comes back as it

@@ -3,12 +3,13 @@
  * look at.
  *
  * Literal  "double quoted" str, b"…" bytes, True None 1.5 (1, 2) [ ] { }, <socket.socket fd=5
- * 0x7f01>, escapes for all that must not reach a terminal. What the capture lacks is marked behind
- * the head that was kept: "head"[cut 256 of 81920], [1, 2, [cut 2 of 900]]. What could not be read
- * is ??. Plain    what a filter compares: the literal without quotes, escapes, prefixes, cut marks
- * and addresses, so that the text of a str stands in it as it is: /etc/passwd, (127.0.0.1, 8077),
- * <socket.socket fd=5>. A path object is its path. The address is left out because it belongs to
- * the event, not to the value.
+ *          0x7f01>, escapes for all that must not reach a terminal. What the capture lacks is
+ *          marked behind the head that was kept: "head"[cut 256 of 81920], [1, 2, [cut 2 of 900]].
+ *          What could not be read is ??.
+ * Plain    what a filter compares: the literal without quotes, escapes, prefixes, cut marks and
+ *          addresses, so that the text of a str stands in it as it is: /etc/passwd, (127.0.0.1,
+ *          8077), <socket.socket fd=5>. A path object is its path. The address is left out because
+ *          it belongs to the event, not to the value.
  */
 #pragma once
 #include <stdbool.h>

@@ -7,10 +7,13 @@
  * One reservation in the target, at `base`:
  *
  *   base + 0            struct probe_context    RW  private      layout of this Python, addresses,
- * policy base + .blob_off    the probe's code        R-X private base + .state_off   struct
- * probe_state      RW  private, MADV_WIPEONFORK: all zero in a forked child probe_lane[0] …
- * [.n_lanes - 1] base + .shared_off  struct ring_shared      RW  shared with the recorder and with
- * forked children ring_slot[0] header (one page), data; ring_slot[1] …
+ *                       policy
+ *   base + .blob_off    the probe's code        R-X private
+ *   base + .state_off   struct probe_state      RW  private, MADV_WIPEONFORK: all zero in a forked
+ *                                                   child
+ *                       probe_lane[0] … [.n_lanes - 1]
+ *   base + .shared_off  struct ring_shared      RW  shared with the recorder and forked children
+ *                       ring_slot[0] header (one page), data; ring_slot[1] …
  */
 #pragma once
 #include <stdint.h>
@@ -403,9 +406,9 @@ struct record_event {
 	 *   name_bytes of name
 	 *   args_bytes of value                        (only OBJECT_AT, never OBJECT or REF)
 	 *   frames_bytes of stream: n_frames × struct record_frame, innermost first; a frame whose
-	 * code has FRAME_DEFINES set is followed by a struct record_code and its texts with
-	 * RECORD_NATIVE: struct record_native, struct record_anchor[n_anchors] innermost first,
-	 * slice_bytes of stack from record_native.sp */
+	 *     code has FRAME_DEFINES set is followed by a struct record_code and its texts
+	 *   with RECORD_NATIVE: struct record_native, struct record_anchor[n_anchors] innermost
+	 *     first, slice_bytes of stack from record_native.sp */
 };
 #define FRAME_DEFINES 0x80000000u
 struct record_frame {

@@ -9,8 +9,8 @@
  *
  *   unwanted or paused?  ─▶ return
  *   a lane of this process ─▶ its slot has room? else wait (bounded by the recorder's heartbeat) or
- * count a loss event name, arguments, frames straight into the ring ─▶ publish head ─▶ leave the
- * lane
+ *                             count a loss
+ *   event name, arguments, frames straight into the ring ─▶ publish head ─▶ leave the lane
  *
  * A record becomes visible by one store of `head` after it is complete, so a process that dies
  * half-way loses that record only.
@@ -276,10 +276,13 @@ static bool lane_in_vain(struct probe_state *state)
  * Those inside leave within microseconds of running. Why they may not:
  *
  *   the processor is somebody else's    a little later. It may even be ours: where we have a
- * real-time priority they get it only while we sleep they wait for room                  for as
- * long as it takes the recorder, whose heart is beating: what wakes them wakes us a signal handler
- * runs on top,       perhaps for good: it may be waiting for what we hold. Or the thread has left
- * the or is stopped by a debugger         probe by siglongjmp, or is no more
+ *                                       real-time priority they get it only while we sleep
+ *   they wait for room                  for as long as it takes the recorder, whose heart is
+ *                                       beating: what wakes them wakes us
+ *   a signal handler runs on top, or    perhaps for good: it may be waiting for what we hold
+ *   it is stopped by a debugger
+ *   it left the probe by siglongjmp,    for ever
+ *   or is no more
  *
  * The last is told from the others by the clock alone. Who waits then is not to wait so long at
  * each event: see LANE_RETRY.

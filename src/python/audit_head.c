@@ -7,15 +7,17 @@
  *     if (runtime->audit_hooks.head == NULL) runtime->audit_hooks.head = entry; else …
  *
  * Looked for, in this order (x86-64, any compiler seen):
- *   1. a 64-bit store into _PyRuntime:  REX.W 89 /r with disp32 off a base register (shared
- * libraries, where the register holds &_PyRuntime), rip-relative, or absolute disp32 (programs);
- *   2. clang: the address of head is computed and head read:  REX.W 8D and REX.W 8B with the same
- * displacement;
+ *   1. a 64-bit store into _PyRuntime: REX.W 89 /r with disp32 off a base register (shared
+ *      libraries, where the register holds &_PyRuntime), rip-relative, or absolute disp32
+ *      (programs);
+ *   2. clang: the address of head is computed and head read: REX.W 8D and REX.W 8B with the same
+ *      displacement;
  *   3. 3.13+: the lock of the list stands right before it (struct { PyMutex mutex; head }, 8 bytes
- * before head): lock cmpxchg byte (F0 0F B0 /r);
+ *      before head): lock cmpxchg byte (F0 0F B0 /r);
  *   4. the same in the functions it calls directly (-Og keeps add_audit_hook_entry_unlocked a
- * function). Bytes are scanned without decoding instructions: a false hit must also be 8-aligned
- * and inside _PyRuntime, and then makes the result ambiguous, never wrong unnoticed.
+ *      function).
+ * Bytes are scanned without decoding instructions: a false hit must also be 8-aligned and inside
+ * _PyRuntime, and then makes the result ambiguous, never wrong unnoticed.
  */
 #include "python/audit_head.h"
 

@@ -2,8 +2,7 @@
  * detect: find a CPython runtime in a module and fill its layout. See python.h.
  *
  *   symbols ─▶ is it CPython, which version ─▶ row of layouts.c ─▶ _Py_DebugOffsets over it (3.13+)
- *           ─▶ hook list decoded from code, checked with the table ─▶ known types read through the
- * layout as a last check
+ *           ─▶ hook list decoded from code, checked with the table ─▶ known types read through the layout as a last check
  */
 #include "python/python.h"
 

@@ -2,9 +2,11 @@
  * line_table: see line_table.h.
  *
  *   3.8, 3.9   co_lnotab: pairs {bytes, signed lines}. v3.9.0 Objects/lnotab_notes.txt,
- * codeobject.c PyCode_Addr2Line 3.10       co_linetable: pairs {bytes, signed lines}, -128 lines =
- * none. v3.10.0 Objects/lnotab_notes.txt (PEP 626) 3.11+      co_linetable: entries {0x80 | kind <<
- * 3 | units - 1, …}. v3.11.0 Objects/locations.md (PEP 657)
+ *              codeobject.c PyCode_Addr2Line
+ *   3.10       co_linetable: pairs {bytes, signed lines}, -128 lines = none. v3.10.0
+ *              Objects/lnotab_notes.txt (PEP 626)
+ *   3.11+      co_linetable: entries {0x80 | kind << 3 | units - 1, …}. v3.11.0
+ *              Objects/locations.md (PEP 657)
  */
 #include "python/line_table.h"
 

@@ -2,9 +2,10 @@
  * object: see object.h. What a dict's keys look like:
  *
  *   3.8-3.10   {refcnt, size, lookup, usable, nentries, indices[size × width], {hash, key,
- * value}[nentries]} 3.11+      {refcnt, log2_size u8, log2_index_bytes u8, kind u8, …, nentries,
- * indices[1 << log2_index_bytes], kind 0: {hash, key, value}[nentries], kinds 1 and 2: {key,
- * value}[nentries]}
+ *              value}[nentries]}
+ *   3.11+      {refcnt, log2_size u8, log2_index_bytes u8, kind u8, …, nentries,
+ *              indices[1 << log2_index_bytes], kind 0: {hash, key, value}[nentries], kinds 1 and 2:
+ *              {key, value}[nentries]}
  *
  * In a split table the values stand in an array of their own, in the order of the keys. Source:
  * v3.8.0 Objects/dict-common.h, v3.11.0 and v3.15.0 Include/internal/pycore_dict.h.

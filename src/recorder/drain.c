@@ -567,8 +567,9 @@ static uint64_t look_at_all(struct recorder *r, size_t *ret_n)
 			if (guest_is64(look.head, d.tail))
 				continue;
 			if (!ring_head_check(ring, k, look.head, d.tail, &d.head)) {
-				/* The target wrote over it. Start again where it says it is: tails
-				 * mean nothing to us but a place in the slot, wherever they are. */
+				/* The target wrote over it. Start again where it says it
+				 * is: tails mean nothing to us but a place in the slot,
+				 * wherever they are. */
 				client_malformed(c, k);
 				d.tail = guest_shown64(look.head) & ~7ull;
 				drain_end(&d);

@@ -12,9 +12,11 @@
  * `head` last; probe.c):
  *
  *   writing == head + 1   an event is in flight behind what was published. Its time, or that of the
- * event before it, is what was found in `time`: neither is younger than itself. writing <= head
- * everything older than the look at `writing` is below `head`. What may be in flight by now has
- * read the clock after that look, so it is younger than the round's start.
+ *                         event before it, is what was found in `time`: neither is younger than
+ *                         itself.
+ *   writing <= head       everything older than the look at `writing` is below `head`. What may be
+ *                         in flight by now has read the clock after that look, so it is younger
+ *                         than the round's start.
  */
 struct slot_look slot_look(const struct ring_slot *slot)
 {

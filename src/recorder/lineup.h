@@ -7,18 +7,19 @@
  * what is not younger than a limit:
  *
  *   start    the clock, read before the first slot is looked at, less a slack for what a processor
- * may still keep to itself flight   of each slot in which an event was in flight when it was looked
- * at, the oldest time that event can have
+ *            may still keep to itself
+ *   flight   of each slot in which an event was in flight when it was looked at, the oldest time
+ *            that event can have
  *
  * What this gives:
  *
  *   1. The events of one thread are in order, always, whatever slots they went through: the later
- * one's time was read after the earlier one was published. If it is not younger than `start`, the
- * earlier one was there when its slot was looked at.
+ *      one's time was read after the earlier one was published. If it is not younger than `start`,
+ *      the earlier one was there when its slot was looked at.
  *   2. Events of different threads and processes are in the order of their times as long as nobody
- * waits in the middle of an event for longer than HOLD_NS (stopped by a debugger, say). Then his
- * slot is no longer waited for, until he goes on. Nor is it where waiting costs events: with
- * --may-drop, once a ring is nearly full.
+ *      waits in the middle of an event for longer than HOLD_NS (stopped by a debugger, say). Then
+ *      his slot is no longer waited for, until he goes on. Nor is it where waiting costs events:
+ *      with --may-drop, once a ring is nearly full.
  *   3. Nothing waits for longer than HOLD_NS and a round of the recorder.
  *
  * The times are those of the target's clock. One that lies far in the future makes no sense; such a

@@ -2,7 +2,8 @@
  * recorder: see recorder.h.
  *
  *   source    one armed runtime: a link and its ring; every process that inherited it by fork
- * writes to a slot of its own client    one claim of one slot: a process image, with its decoder
+ *             writes to a slot of its own
+ *   client    one claim of one slot: a process image, with its decoder
  *   process   what the capture knows of a process; pidfd tells its end
  *
  * Slots are drained together in the order of their time stamps. A record is copied out before it is

@@ -4,9 +4,10 @@
  * program learns nothing.
  *
  *   SIGSEGV at rdtsc      the TSC has been forbidden to the thread (probe/clock.h): it gets the
- * time from us, and its process the clock of the ring from then on SIGSYS at syscall     between
- * the answer that it may make one call and that call its calls were taken from it, by a filter for
- * all threads of its process or by prctl(PR_SET_SYSCALL_USER_DISPATCH): the call has failed
+ *                         time from us, and its process the clock of the ring from then on
+ *   SIGSYS at syscall     between the answer that it may make one call and that call its calls were
+ *                         taken from it, by a filter for all threads of its process or by
+ *                         prctl(PR_SET_SYSCALL_USER_DISPATCH): the call has failed
  *
  * The kernel has set the signal's action to default, and unblocked it, if it was ignored or blocked
  * (kernel/signal.c, force_sig_info_to_task()). That cannot be undone.

@@ -2,11 +2,13 @@
  * cfi: see cfi.h.
  *
  * Two readers, each over bytes that were copied and measured first (the search table has a file of
- * its own, cfi_table.c): one entry          CIE (augmentation, alignment, first rules) and FDE
- * (range, program) the program        runs up to the wanted pc and leaves one row; a big one leaves
- * marks on its way, where it can go on from Expressions are not run but described: an operand is a
- * constant, reg + n, or the word at reg + n (plus m). That covers what compilers, PLTs and signal
- * trampolines contain; anything else is CFI_TOO_HARD.
+ * its own, cfi_table.c):
+ *   one entry          CIE (augmentation, alignment, first rules) and FDE (range, program)
+ *   the program        runs up to the wanted pc and leaves one row; a big one leaves marks on its
+ *                      way, where it can go on from
+ * Expressions are not run but described: an operand is a constant, reg + n, or the word at reg + n
+ * (plus m). That covers what compilers, PLTs and signal trampolines contain; anything else is
+ * CFI_TOO_HARD.
  */
 #include "stacks/cfi.h"
 

@@ -6,18 +6,22 @@
  * Which run a Python frame belongs to is told by anchors that the probe puts into the record
  * (probe/frames.c), innermost first:
  *
- *   version    anchor.sp_off: an address inside the run's C frame           anchor.frames_end:
- * behind 3.8, 3.9   no anchors; the i-th evaluator frame is the i-th Python frame (evaluator.h
- * recognises them) 3.10       the cframe (tstate->cframe, then ->previous)                  exactly
- * one Python frame 3.11       the cframe                                                    the
- * frame whose is_entry is set 3.12+      the entry frame in the chain of Python frames, owner == 3
- * the Python frames before it (3.12, 3.13: FRAME_OWNED_BY_CSTACK; 3.14, 3.15:
- * FRAME_OWNED_BY_INTERPRETER; owner 4 makes no anchor)
+ *   version    anchor.sp_off: an address inside the     anchor.frames_end: behind
+ *              run's C frame
+ *   3.8, 3.9   no anchors; the i-th evaluator frame is the i-th Python frame (evaluator.h
+ *              recognises them)
+ *   3.10       the cframe (tstate->cframe, then         exactly one Python frame
+ *              ->previous)
+ *   3.11       the cframe                               the frame whose is_entry is set
+ *   3.12+      the entry frame in the chain of Python   the Python frames before it
+ *              frames, owner == 3
+ *   (3.12, 3.13: FRAME_OWNED_BY_CSTACK; 3.14, 3.15: FRAME_OWNED_BY_INTERPRETER; owner 4 makes no
+ *   anchor)
  *
  * frames_end counts recorded Python frames, so runs whose frames were cut off have none. Only
  * addresses in [record_native.sp, end of the stack) are anchors. The rules were checked on 130 000
- * anchors of 3.10-3.15 (each inside exactly one native frame, an evaluator) and 12 471 stacks
- * of 3.8 and 3.9.
+ * anchors of 3.10-3.15 (each inside exactly one native frame, an evaluator) and 12 471 stacks of
+ * 3.8 and 3.9.
  *
  * Whatever does not fit leaves all frames in the list: never an error.
  */

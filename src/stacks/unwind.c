@@ -4,8 +4,9 @@
  * One step of a walk:
  *
  *     pc in a module        row from the cache, else made from its call frame information, else
- * libunwind pc elsewhere          trampoline, frame pointer, or the end apply the row         CFA,
- * then each register; the new sp must be larger than the old one
+ *                           libunwind
+ *     pc elsewhere          trampoline, frame pointer, or the end
+ *     apply the row         CFA, then each register; the new sp must be larger than the old one
  */
 #include "stacks/unwind.h"
 
@@ -364,9 +365,10 @@ static enum unwind_stop apply_row(struct unwind_state *s, const struct cfi_row *
 
 /*
  * CPython v3.12.0 and v3.13.0 Python/asm_trampoline.S, x86-64: code copied into anonymous memory
- * for every code object, 3.12: sub $8,%rsp; call *%rcx; add $8,%rsp; ret          3.13: push %rbp;
- * mov %rsp,%rbp; call *%rcx; pop %rbp; ret The pc is that behind the call, so what is there tells
- * how the frame looks.
+ * for every code object,
+ *     3.12: sub $8,%rsp; call *%rcx; add $8,%rsp; ret          3.13: push %rbp; mov %rsp,%rbp; call
+ *     *%rcx; pop %rbp; ret
+ * The pc is that behind the call, so what is there tells how the frame looks.
  */
 static bool step_trampoline(struct unwinder *u, struct unwind_state *s, const uint8_t code[5])
 {

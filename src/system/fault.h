@@ -13,8 +13,9 @@
  *           own      what the recorder does for itself: lists of mappings, the ring's memory
  *   ACTION  kill     SIGKILL to ourselves right after it
  *           stop     SIGSTOP to ourselves right after it: a test may then do to the target what it
- * likes EPERM, ENOMEM or ENOSYS: it fails with that instead of being done. A call fails in the
- * target: the only actions a call can have
+ *                    likes
+ *           EPERM, ENOMEM or ENOSYS: it fails with that instead of being done. A call fails in the
+ *           target: the only actions a call can have
  *
  * Without the variable a site costs one comparison.
  */

@@ -6,11 +6,12 @@
  * when its owner is dead. System calls tell it, too.
  *
  *   glibc   maps all modules, relocates them, and takes the right to write from what was relocated:
- * at last from itself. Then come __libc_early_init, whose calls are the C library's (prlimit64),
- * the note for debuggers (r_debug of <link.h>), and the initialisers (2.36 elf/rtld.c, dl_main).
+ *           at last from itself. Then come __libc_early_init, whose calls are the C library's
+ *           (prlimit64), the note for debuggers (r_debug of <link.h>), and the initialisers (2.36
+ *           elf/rtld.c, dl_main).
  *   musl    does the same module by module, the program last. It is the C library, so all calls are
- * its own. The note for debuggers comes right before it jumps to the program (1.2.3 ldso/dynlink.c,
- * __dls3).
+ *           its own. The note for debuggers comes right before it jumps to the program (1.2.3
+ *           ldso/dynlink.c, __dls3).
  *
  * The first call of the program would be too late: it is made by the malloc in
  * _PyRuntimeState_Init, which has by then read the list of hooks and will write it back (CPython

@@ -339,9 +339,10 @@ static raddr at_exit_find(const struct link *l, struct remote_mem *mem, uint64_t
  * come_back()). That is mostly a matter of milliseconds. If not, another function takes its place,
  * one that does nothing. The story of the race:
  *
- *   CPython    1 reads the address   2 writes NULL over it   3 calls it; ours says so in
- * ctx.at_exit we         a write the other's address   b no thread has ours in a register   c the
- * other's still stands there
+ *   CPython    1 reads the address   2 writes NULL over it   3 calls it
+ *              (ours says so in ctx.at_exit)
+ *   we         a write the other's address   b no thread has ours in a register
+ *              c the other's still stands there
  *
  * c fails when 2 came after a; then it will be called, and is waited for. b fails between 1 and 2.
  */

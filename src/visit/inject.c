@@ -6,7 +6,9 @@
  *   map          one stub: reserve, protect, share             an unused mapping
  *   fill         context, code, ring header                    an unused mapping
  *   link         one stub: compare-and-exchange of the head    an armed probe that disarms itself
- * when its ring is full and no heartbeat comes; the next auditview takes it out
+ *                                                              when its ring is full and no
+ *                                                              heartbeat comes; the next auditview
+ *                                                              takes it out
  *
  * and of a detach: enabled = 0, unlink and neutralise the entry (one stub), wait until no thread is
  * inside, munmap (one stub), compare.

@@ -7,11 +7,13 @@
  * says of the process's mappings, and against code and numbers that we know:
  *
  *   the process that was named     every part lies where it must, is mapped as we map it, and
- * nothing else is there another one                    the same of its own mappings, and the same
- * ring. Where we made that ring ourselves, nobody has it but by fork. Behind a probe that is not
- * ours its own context must say the same, its code must be that of the first, byte by byte, and it
- * must run the same program with the same credentials: whoever can write to the first could write
- * to it anyway
+ *                                  nothing else is there
+ *   another one                    the same of its own mappings, and the same ring. Where we made
+ *                                  that ring ourselves, nobody has it but by fork. Behind a probe
+ *                                  that is not ours its own context must say the same, its code
+ *                                  must be that of the first, byte by byte, and it must run the
+ *                                  same program with the same credentials: whoever can write to the
+ *                                  first could write to it anyway
  *
  * What cannot be proved is left alone, and said.
  */

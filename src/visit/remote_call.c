@@ -6,8 +6,8 @@
  *   │ code of the module    │       │ frames                   │ ◀ rsp as it was
  *   │ …                     │       │ red zone, 128 bytes      │
  *   ├─ end of the segment ──┤       │ path of an open()        │
- *   │ stub, saved rip, rsp  │ ◀ rip │ struct stub_data         │ ◀ rsp while the stub runs; it
- * pushes below └─ end of the page ─────┘       └──────────────────────────┘
+ *   │ stub, saved rip, rsp  │ ◀ rip │ struct stub_data         │ ◀ rsp while the stub runs; it pushes below
+ *   └─ end of the page ─────┘       └──────────────────────────┘
  */
 #include "visit/remote_call.h"
 

@@ -4,7 +4,8 @@
  *
  *   prepare   choose a thread, a place for the code (dead bytes behind a module's text)
  *   start     SEIZE, INTERRUPT, GETREGS, SETREGS, DETACH: five requests, then the thread is on its
- * own finish    the mailbox in the target tells the result; the code's bytes are cleared again
+ *             own
+ *   finish    the mailbox in the target tells the result; the code's bytes are cleared again
  */
 #pragma once
 #include <stdbool.h>

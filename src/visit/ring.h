@@ -5,12 +5,12 @@
  * Who writes to it cannot be trusted: the target, what it forks, whatever has taken them over. So
  *
  *   - where things stand in it was laid out by us, and is known from our own memory alone: it is
- * never read back;
+ *     never read back;
  *   - what stands in it is read once, and is a guest number (base/guest.h) until it was checked;
  *   - records are copied out before they are looked at (ring_record_read());
  *   - it is opened only when the kernel says that it is anonymous shared memory of the right size,
- * made since we asked for it, that no file and no name leads to: it cannot be truncated under us
- * (SIGBUS), and nobody has it but by fork.
+ *     made since we asked for it, that no file and no name leads to: it cannot be truncated under
+ *     us (SIGBUS), and nobody has it but by fork.
  *
  * struct ring_shared and struct ring_slot (probe/abi.h) are not used elsewhere; tests/lint/tree.py
  * looks.

@@ -4,7 +4,7 @@
  * Times are of the processor.
  *
  * usage: filter FILE [EXPRESSION…]   Each is run cold (nothing known of it) three times; the best
- * counts.
+ *                                    counts.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  *
  *     model FILE.avc            the table
  *     model FILE.avc screen SEQ what a first screen needs, then exit: timed from outside by the
- * table
+ *     table
  */
 #include <spawn.h>
 #include <stdio.h>

@@ -4,19 +4,20 @@
  *
  *     screen AUDITVIEW CAPTURE                       look at a capture
  *     screen AUDITVIEW --live PYTHON TARGET.py       launch a target that raises about 100 k events
- * a second, and look screen AUDITVIEW --grow SECONDS PYTHON TARGET.py    the same for so long;
- * memory and liveliness once in ten seconds
+ *     a second, and look
+ *     screen AUDITVIEW --grow SECONDS PYTHON TARGET.py    the same for so long; memory and
+ *     liveliness once in ten seconds
  *
  * ONLY=text in the environment measures the series alone that have it in their name.
  *
  *   shown    from the write of the key to the last byte of the first burst of output after which
- * the screen (libvterm) has what that key must bring: another list, the typed letter, the page with
- * its result or its progress. A burst ends when nothing came for 1 ms. The terminal's own time is
- * not in it. less     the same without the time in which the program was ready to run and other
- * programs had the processors
- *            (/proc/PID/schedstat): on a machine at rest both are equal.
+ *            the screen (libvterm) has what that key must bring: another list, the typed letter,
+ *            the page with its result or its progress. A burst ends when nothing came for 1 ms. The
+ *            terminal's own time is not in it.
+ *   less     the same without the time in which the program was ready to run and other programs had
+ *            the processors (/proc/PID/schedstat): on a machine at rest both are equal.
  *   whole    until the program sleeps in poll(2) again and all is worked out. Only without a live
- * target: with one it never is.
+ *            target: with one it never is.
  *
  * Keys come 25 ms apart, as from a key held down, whether the work for the one before is done or
  * not.

@@ -7,9 +7,9 @@
  * lays out its objects), so whatever a capture says can be compared with it:
  *
  *   per process one file $REFHOOK_DIR/PID.N, mapped shared, so that it is complete even when the
- * process is killed; per (thread, event name): how many, and the sum of the CRC-32 of each event's
- * text; per thread, under the empty name: how many in all, and one CRC-32 chained over its events
- * in their order.
+ *   process is killed; per (thread, event name): how many, and the sum of the CRC-32 of each
+ *   event's text; per thread, under the empty name: how many in all, and one CRC-32 chained over
+ *   its events in their order.
  *
  * With REFHOOK_LOG=1 each event's text is also written to $REFHOOK_DIR/PID.N.log, to find out what
  * differed. The text of an event ("canonical text") is described in refhook.py, which makes the

@@ -4,7 +4,7 @@
  *
  *     pty_monkey AUDITVIEW COUNT SEED CAPTURE                 a capture
  *     pty_monkey AUDITVIEW COUNT SEED --live PYTHON           a Python target that goes on while it
- * is attached to, again and again
+ *     is attached to, again and again
  *
  * After it: no sanitizer had anything to say (their reports go to files that are looked at), every
  * end was an orderly one, what stands on the terminal is what a drawing from nothing gives, the

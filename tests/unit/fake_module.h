@@ -2,8 +2,8 @@
  * fake_module: an ELF module in a byte array, for tests of what reads modules from a target's
  * memory.
  *
- *   0x0000 headers   0x0200 PT_DYNAMIC   0x0400 strings   0x1000 symbols   0x1800 hash table 0x1c00
- * relocations 0x2000 code   0x4000 data
+ *   0x0000 headers   0x0200 PT_DYNAMIC   0x0400 strings      0x1000 symbols
+ *   0x1800 hash table   0x1c00 relocations   0x2000 code      0x4000 data
  */
 #pragma once
 #include <elf.h>

@@ -3,15 +3,21 @@
  * only by dlopen, so one build serves every version, several of them at once.
  *
  *   load ID global|local|own PATH   dlopen(PATH) with RTLD_GLOBAL or RTLD_LOCAL, or dlmopen into a
- * namespace of its own unload ID                       dlclose cover ID dlclose, and memory of the
- * host's own, full of a pattern, where libraries were that it took away intact ID the pattern is as
- * it was, and the memory gone patient                         from now on it waits for its lines in
- * an epoll_wait() of many seconds init ID                         the reference hook, then
- * Py_InitializeEx(0) run ID CODE                     PyRun_SimpleString final ID Py_FinalizeEx
+ *                                   namespace of its own
+ *   unload ID                       dlclose
+ *   cover ID                        dlclose, and memory of the host's own, full of a pattern, where
+ *                                   libraries were that it took away
+ *   intact ID                       the pattern is as it was, and the memory gone
+ *   patient                         from now on it waits for its lines in an epoll_wait() of many
+ *                                   seconds
+ *   init ID                         the reference hook, then Py_InitializeEx(0)
+ *   run ID CODE                     PyRun_SimpleString
+ *   final ID                        Py_FinalizeEx
  *   lives ID N CODE                 N times init, run and final, without a pause
  *   fill ID N                       Py_AtExit, N times; what it calls does nothing
  *   slow ID                         the next final, after its last event, says {"done": "slow", …}
- * and waits for a line end                             exit status 7
+ *                                   and waits for a line
+ *   end                             exit status 7
  *
  * Each line is answered by one of JSON: {"done": the line, "ok": false if it failed, "pid": …,
  * "seen": {event: how often}} with what the hooks of all runtimes have seen so far. A hook is added

@@ -36,8 +36,9 @@ struct method {
 #define NOINLINE __attribute__((noinline, noclone))
 #define METH_O   8
 #define STAY()                                                                                     \
-	__asm__ volatile("" ::                                                                     \
-			     : "memory") /* no tail calls: every function keeps its frame          \
+	__asm__ volatile(                                                                          \
+	    "" ::                                                                                  \
+		: "memory") /* no tail calls: every function keeps its frame          \
 					  */
 
 static NOINLINE PyObject *call_inner(PyObject *f)
