@@ -6,6 +6,7 @@
     length      no source file of more than 1000 lines
     unfinished  no word that says so
     readme      the README's two commands exist and can be run, its map names each folder and none else; LICENSE names the licence meson.build names
+    docs        what data/doc names exists: files and folders, and tables in the files; NEWS begins with the version being built
     commands    README and manual page know every command
     exits       nothing in src/ and ui/ but main.c calls exit()
     writers     nothing in src/ and ui/ but the writers writes to a standard stream
@@ -106,6 +107,29 @@ def check_readme(files):
         yield "LICENSE: is not the licence meson.build names"
 
 
+def check_docs(files):
+    pages = [f for f in files if f.startswith("data/doc/") and f.endswith(".md")]
+    if len(pages) < 3:
+        yield "data/doc: HACKING.md, GLOSSARY.md and NEWS.md are expected"
+    n_tables = 0
+    for page in pages:
+        text = text_of(page) or ""
+        for path in sorted(set(re.findall(r"`((?:src|ui|data|tests)/[\w./-]*)[` ]", text))):
+            if not os.path.exists(os.path.join(ROOT, path)):
+                yield f"{page}: there is no {path}"
+        for names, path in re.findall(r"((?:`\w+(?:\[\])?`,? )+)in `([\w./-]+)`", text):
+            for name in re.findall(r"\w+", names):
+                n_tables += 1
+                if not re.search(rf"\b{name}\b", text_of(path) or ""):
+                    yield f"{page}: {path} has no {name}"
+    if n_tables < 10:
+        yield f"data/doc: only {n_tables} tables are named; the check itself is broken"
+    version = re.search(r"version: '([^']+)'", text_of("meson.build") or "")
+    news = re.search(r"^## (\S+)$", text_of("data/doc/NEWS.md") or "", re.M)
+    if not version or not news or version.group(1) != news.group(1):
+        yield "data/doc/NEWS.md: its first section is not the version of meson.build"
+
+
 def check_commands(files):
     table = text_of("src/commands/commands.c") or ""
     names = re.findall(r'^\s*\.name\s*=\s*"([a-z-]+)"', table, re.M)
@@ -171,7 +195,7 @@ def check_writers(files):
 
 
 CHECKS = {"writers": check_writers, "top-level": check_top_level, "paths": check_paths, "length": check_length, "unfinished": check_unfinished,
-          "readme": check_readme, "commands": check_commands, "exits": check_exits, "ring": check_ring}
+          "readme": check_readme, "docs": check_docs, "commands": check_commands, "exits": check_exits, "ring": check_ring}
 
 
 def main():
