@@ -2,6 +2,7 @@
 """run: build, run every test; tests/run installs what is missing first.
 
     tests/run             gcc build, all tests (end-to-end: the quick subset)
+    tests/run --fast      the inner loop: gcc build, then the unit, lint and filter tests; under a minute on two cores
     tests/run --ci        also the clang build and the AddressSanitizer + UBSan build with their unit tests; -Werror
     tests/run --full      the end-to-end tests in full, on every Python found (slow)
     tests/run --no-setup  leave apt alone
@@ -19,6 +20,7 @@ import sys
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+FAST_SUITES = ("unit", "lint", "filter")
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
 
 
@@ -61,13 +63,14 @@ def retry(path, env, name, timeout_factor):
     return subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
 
 
-def meson_tests(folder, env, timeout_factor):
-    """Run the build's own tests; returns passed, failed, skipped. cmocka cases are counted one by one."""
+def meson_tests(folder, env, timeout_factor, suites=()):
+    """Run the build's own tests, of these suites or of all; returns passed, failed, skipped. cmocka cases are counted one by one."""
     path = os.path.join(ROOT, folder)
     log = os.path.join(path, "meson-logs", "testlog.json")
     if os.path.exists(log):
         os.unlink(log)
-    done = subprocess.run(["meson", "test", "-C", path, "--no-rebuild", "--print-errorlogs", "-t", str(timeout_factor)],
+    chosen = [word for suite in suites for word in ("--suite", suite)]
+    done = subprocess.run(["meson", "test", "-C", path, "--no-rebuild", "--print-errorlogs", "-t", str(timeout_factor), *chosen],
                           cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     passed = skipped = 0
     broken = []
@@ -88,7 +91,7 @@ def meson_tests(folder, env, timeout_factor):
                 broken.append(test["name"])
                 print(f"-- failed: {test['name']} ({test['result']})\n{output[-6000:]}", flush=True)
     # Screens under tmux and live targets share the cores with everything else: one test may be asked again, by itself.
-    if len(broken) == 1 and retry(path, env, broken[0], timeout_factor):
+    if len(broken) == 1 and not suites and retry(path, env, broken[0], timeout_factor):
         print(f"-- unsteady: {broken[0]} held when run by itself", flush=True)
         passed, broken = passed + 1, []
         done.returncode = 0
@@ -121,7 +124,9 @@ def script_tests(stage, command, env):
 def main():
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("-h", "--help", action="store_true")
-    parser.add_argument("--ci", action="store_true")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--fast", action="store_true")
+    kind.add_argument("--ci", action="store_true")
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--no-setup", action="store_true")
     parser.add_argument("--no-e2e", action="store_true")
@@ -135,9 +140,9 @@ def main():
     env = dict(os.environ, LC_ALL="C.UTF-8", MESON_TESTTHREADS=str(max(1, min(4, os.cpu_count() or 1))))
     werror = ["-Dwerror=true"] if options.ci else []
     if build(options.build, werror, env):
-        totals.add("tests of the gcc build", *meson_tests(options.build, env, 2))
+        totals.add("tests of the gcc build", *meson_tests(options.build, env, 2, FAST_SUITES if options.fast else ()))
         runner = os.path.join(ROOT, "tests", "e2e", "run.py")
-        if not options.no_e2e:
+        if not options.no_e2e and not options.fast:
             command = [sys.executable, runner, "--build", os.path.join(ROOT, options.build)]
             totals.add("end to end", *script_tests("end to end", command + (["--full"] if options.full else []), env))
     else:
