@@ -2,6 +2,7 @@
  * follow: see follow.h. One line per thread that is ours; a process is told by its tgid.
  */
 #include "recorder/follow.h"
+#include "arch/arch.h"
 
 #include <dirent.h>
 #include <elf.h>
@@ -541,15 +542,12 @@ static void go_on(const struct follow *f, pid_t tid, int signal)
 
 static void at_syscall(struct follow *f, struct tracee *t)
 {
-	struct user_regs_struct regs;
+	struct arch_regs regs;
 	pid_t tid = t->tid;
 	struct err *err = t->starting ? ptrace_get_regs(tid, &regs) : NULL;
 	if (err)
 		return went_on(err);
-	/* At the begin of a call rax says ENOSYS (arch/x86/entry/entry_64.S). One that is to be
-	 * made again comes by once more. */
-	bool is_over = t->starting && (int64_t)regs.rax != -ENOSYS &&
-		       ((int64_t)regs.rax > -512 || (int64_t)regs.rax < -4095);
+	bool is_over = t->starting && arch_call_is_over(&regs);
 	enum loader_stage stage = is_over ? loader_stage(&t->loader, t->tgid, &regs) : LOADER_WORKS;
 	if (stage == LOADER_WORKS || !at_start(f, t, stage == LOADER_DONE))
 		go_on(f, tid, 0);

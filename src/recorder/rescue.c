@@ -14,10 +14,10 @@
  */
 #include <errno.h>
 #include <signal.h>
-#include <sys/user.h>
 
 #include "base/log.h"
 #include "recorder/recorder_private.h"
+#include "arch/arch.h"
 #include "visit/inject.h"
 #include "visit/ptrace.h"
 #include "system/remote_mem.h"
@@ -46,13 +46,12 @@ static struct source *source_at(const struct recorder *r, uint64_t pc)
 	return NULL;
 }
 
-static bool is_instruction(pid_t pid, uint64_t at, uint8_t first, uint8_t second)
+static bool is_instruction(pid_t pid, uint64_t at, bool (*is_one)(const uint8_t *code))
 {
 	struct remote_mem *mem = NULL;
-	uint8_t code[2] = { 0 };
+	uint8_t code[ARCH_INSN_BYTES] = { 0 };
 	struct err *err = remote_mem_open(pid, &mem);
-	bool is_it = !err && remote_mem_read(mem, RADDR(at), code, sizeof(code)) &&
-		     code[0] == first && code[1] == second;
+	bool is_it = !err && remote_mem_read(mem, RADDR(at), code, sizeof(code)) && is_one(code);
 	err_destroy(err);
 	remote_mem_close(mem);
 	return is_it;
@@ -61,25 +60,26 @@ static bool is_instruction(pid_t pid, uint64_t at, uint8_t first, uint8_t second
 bool recorder_faulted(void *ctx, pid_t pid, pid_t tid, int signal)
 {
 	struct recorder *r = ctx;
-	struct user_regs_struct regs;
+	struct arch_regs regs;
 	siginfo_t info = { .si_signo = 0 };
 	struct err *err = ptrace_get_regs(tid, &regs);
-	struct source *s = err ? NULL : source_at(r, signal == SIGSYS ? regs.rip - 2 : regs.rip);
+	/* SIGSYS comes behind the call */
+	uint64_t pc = err                ? 0
+		      : signal == SIGSYS ? arch_pc(&regs) - ARCH_SYSCALL_BYTES
+					 : arch_pc(&regs);
+	struct source *s = err ? NULL : source_at(r, pc);
 	if (s)
 		err = ptrace_get_signal(tid, &info);
 	bool is_ours = false;
 	if (s && !err && signal == SIGSEGV && info.si_code == SI_KERNEL &&
-	    is_instruction(pid, regs.rip, 0x0f, 0x31)) {
+	    is_instruction(pid, pc, arch_is_clock_insn)) {
 		uint64_t now = clock_ticks(&r->clock);
 		recorder_is_traced(r, pid, false);
-		regs.rax = (uint32_t)now;
-		regs.rdx = now >> 32;
-		regs.rip += 2;
+		arch_answer_clock(&regs, now);
 		is_ours = true;
 	} else if (s && !err && signal == SIGSYS && info.si_code > 0 &&
-		   is_instruction(pid, regs.rip - 2, 0x0f, 0x05)) {
-		regs.rax = (uint64_t)-ENOSYS;
-		regs.orig_rax = (uint64_t)-1;
+		   is_instruction(pid, pc, arch_is_syscall_insn)) {
+		arch_fail_call(&regs, ENOSYS);
 		is_ours = true;
 	}
 	if (is_ours)

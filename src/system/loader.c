@@ -2,13 +2,13 @@
  * loader: see loader.h.
  */
 #include "system/loader.h"
+#include "arch/arch.h"
 
 #include <elf.h>
 #include <link.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/user.h>
 
 #include "python/python.h"
 #include "system/maps.h"
@@ -76,17 +76,19 @@ static bool is_in(uint64_t at, uint64_t start, uint64_t end)
 	return at >= start && at < end;
 }
 
-enum loader_stage loader_stage(const struct loader *l, pid_t pid,
-			       const struct user_regs_struct *regs)
+enum loader_stage loader_stage(const struct loader *l, pid_t pid, const struct arch_regs *regs)
 {
-	bool by_loader = is_in(regs->rip, l->start, l->end), is_libc = l->debug_at;
-	if (is_in(regs->rip, l->vdso_start, l->vdso_end))
+	uint64_t pc = arch_pc(regs);
+	bool by_loader = is_in(pc, l->start, l->end), is_libc = l->debug_at;
+	if (is_in(pc, l->vdso_start, l->vdso_end))
 		return LOADER_WORKS;
 	if (by_loader ? is_libc && is_complete(l, pid)
 		      : (!l->debug && !l->debug_at) || is_complete(l, pid))
 		return LOADER_DONE;
-	bool protects = regs->orig_rax == SYS_mprotect && regs->rdx == PROT_READ && regs->fs_base;
-	return !by_loader || (protects && (is_libc || is_in(regs->rdi, l->start, l->end)))
+	bool protects = arch_call(regs) == SYS_mprotect && arch_call_arg(regs, 2) == PROT_READ &&
+			arch_thread_pointer(regs);
+	return !by_loader ||
+		       (protects && (is_libc || is_in(arch_call_arg(regs, 0), l->start, l->end)))
 		   ? LOADER_RELOCATED
 		   : LOADER_WORKS;
 }

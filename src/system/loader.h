@@ -25,7 +25,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 
-struct user_regs_struct;
+struct arch_regs;
 
 struct loader {
 	/* its mappings; start == end: there is none, the program is static */
@@ -47,5 +47,4 @@ enum loader_stage {
 	LOADER_DONE
 };
 /* `pid` stands at the end of a system call, with these registers. */
-enum loader_stage loader_stage(const struct loader *l, pid_t pid,
-			       const struct user_regs_struct *regs);
+enum loader_stage loader_stage(const struct loader *l, pid_t pid, const struct arch_regs *regs);

@@ -396,7 +396,7 @@ struct err *link_poll(struct link *l)
 	uint64_t who[3];
 	if (!remote_mem_read(l->mem, l->base, who, sizeof(who)))
 		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)l->pid);
-	struct remote_call_stats stats = { .fs_base = who[0],
+	struct remote_call_stats stats = { .thread_pointer = who[0],
 					   .sp = who[1],
 					   .ns_tid = (uint32_t)who[2] };
 	struct err *err = attach_fill(&b->attach, l->base.v, &stats);

@@ -179,8 +179,8 @@ static void find_thread_offsets(const struct link *l, const struct remote_call_s
 	}
 	if (f)
 		fclose(f);
-	for (size_t i = 0; stats->fs_base && i < LINK_TID_OFFS && !ctx->tid_off; i++)
-		if (remote_mem_read(l->mem, RADDR(stats->fs_base + link_tid_offs[i]), &have,
+	for (size_t i = 0; stats->thread_pointer && i < LINK_TID_OFFS && !ctx->tid_off; i++)
+		if (remote_mem_read(l->mem, RADDR(stats->thread_pointer + link_tid_offs[i]), &have,
 				    sizeof(have)) &&
 		    have == tid)
 			ctx->tid_off = link_tid_offs[i];
@@ -203,8 +203,8 @@ static void find_stack_offsets(const struct link *l, const struct maps *maps,
 			mem_read_u64(mem, at, &stack_end);
 	}
 	ctx->stack_end = stack_end;
-	if (!stack_end || !stats->fs_base ||
-	    !remote_mem_read(l->mem, RADDR(stats->fs_base), words, sizeof(words)))
+	if (!stack_end || !stats->thread_pointer ||
+	    !remote_mem_read(l->mem, RADDR(stats->thread_pointer), words, sizeof(words)))
 		return;
 	/* At the entry point of a program the two are equal. */
 	bool is_main = stats->sp <= stack_end && stack_end - stats->sp <= 64u << 20;
@@ -212,8 +212,8 @@ static void find_stack_offsets(const struct link *l, const struct maps *maps,
 		bool fits = is_main ? words[i] == 0 && words[i + 1] == stack_end
 				    : words[i] && words[i] <= stats->sp &&
 					  stats->sp - words[i] < words[i + 1] &&
-					  stats->fs_base >= words[i] &&
-					  stats->fs_base - words[i] < words[i + 1] &&
+					  stats->thread_pointer >= words[i] &&
+					  stats->thread_pointer - words[i] < words[i + 1] &&
 					  words[i] % PROBE_PAGE == 0;
 		if (fits) {
 			ctx->stackblock_off = i * 8;

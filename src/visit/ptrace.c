@@ -2,6 +2,7 @@
  * ptrace: see ptrace.h.
  */
 #include "visit/ptrace.h"
+#include "arch/arch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,18 +56,25 @@ unsigned long ptrace_options(pid_t tid)
 	return watch ? watch->options(watch->ctx, tid) : 0;
 }
 
-static long request(int what, pid_t tid, void *address, void *data)
+static bool is_denied(void)
 {
 	int denied = fault_before(FAULT_PTRACE);
-	if (denied) {
+	if (denied)
 		errno = denied;
-		return -1;
-	}
-	long ret = ptrace(what, tid, address, data);
+	return denied;
+}
+
+static long done(long ret)
+{
 	int sys = errno;
 	fault_after(FAULT_PTRACE);
 	errno = sys;
 	return ret;
+}
+
+static long request(int what, pid_t tid, void *address, void *data)
+{
+	return is_denied() ? -1 : done(ptrace(what, tid, address, data));
 }
 
 static struct err *failed(const char *what, pid_t tid)
@@ -273,21 +281,22 @@ struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status)
 	}
 }
 
-struct err *ptrace_get_regs(pid_t tid, struct user_regs_struct *ret)
+struct err *ptrace_get_regs(pid_t tid, struct arch_regs *ret)
 {
-	return request(PTRACE_GETREGS, tid, NULL, ret) < 0 ? failed("read the registers of", tid)
-							   : NULL;
+	return is_denied() || done(arch_regs_read(tid, ret)) < 0
+		   ? failed("read the registers of", tid)
+		   : NULL;
 }
 
-struct err *ptrace_set_regs(pid_t tid, const struct user_regs_struct *regs)
+struct err *ptrace_set_regs(pid_t tid, const struct arch_regs *regs)
 {
-	struct user_regs_struct copy = *regs;
 	siginfo_t what = { .si_pid = 0 };
 	if (waitid(P_PID, (id_t)tid, &what, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) == 0 &&
 	    what.si_pid == tid)
 		return err_create(ERR_TARGET_GONE, "thread %d was killed", (int)tid);
-	return request(PTRACE_SETREGS, tid, NULL, &copy) < 0 ? failed("set the registers of", tid)
-							     : NULL;
+	return is_denied() || done(arch_regs_write(tid, regs)) < 0
+		   ? failed("set the registers of", tid)
+		   : NULL;
 }
 
 struct err *ptrace_poke(pid_t tid, uint64_t address, uint64_t word)
@@ -374,16 +383,16 @@ static struct err *wait_for_event_stop(pid_t tid, uint64_t timeout_ns, bool *ret
 
 struct err *ptrace_breakpoint_settle(pid_t tid, uint64_t timeout_ns)
 {
-	struct user_regs_struct regs;
+	struct arch_regs regs;
 	bool group_stopped = false;
 	/* pending, it stops the thread before its first instruction */
 	struct err *err = ptrace_interrupt(tid);
 	if (!err)
 		err = ptrace_get_regs(tid, &regs);
-	/* RF: the breakpoint does not hit at once again (Intel SDM, 18.3.1.1) */
-	regs.eflags |= 1u << 16;
-	if (!err)
+	if (!err) {
+		arch_step_over_breakpoint(&regs);
 		err = ptrace_set_regs(tid, &regs);
+	}
 	if (!err)
 		err = ptrace_continue(tid, 0);
 	if (!err)

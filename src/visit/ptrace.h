@@ -10,7 +10,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <sys/user.h>
 
 #include "base/attr.h"
 #include "base/err.h"
@@ -26,10 +25,11 @@ MUST_CHECK struct err *ptrace_interrupt(pid_t tid);
 /* Wait until tid stops: *ret_status is the wait status. Past the deadline ERR_TIMEOUT; the thread
  * is then still seized and running. */
 MUST_CHECK struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status);
-MUST_CHECK struct err *ptrace_get_regs(pid_t tid, struct user_regs_struct *ret);
+struct arch_regs;
+MUST_CHECK struct err *ptrace_get_regs(pid_t tid, struct arch_regs *ret);
 /* ERR_TARGET_GONE too when it has stopped anew, which nobody asked of it: it was killed, and what
  * stands there may be another thread of that number, at its exec. */
-MUST_CHECK struct err *ptrace_set_regs(pid_t tid, const struct user_regs_struct *regs);
+MUST_CHECK struct err *ptrace_set_regs(pid_t tid, const struct arch_regs *regs);
 MUST_CHECK struct err *ptrace_poke(pid_t tid, uint64_t address, uint64_t word);
 /* Let it run on, delivering `signal` (0 = none). */
 MUST_CHECK struct err *ptrace_continue(pid_t tid, int signal);

@@ -25,6 +25,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "base/log.h"
 #include "base/vec.h"
 #include "python/python.h"
@@ -53,7 +54,6 @@ struct stub_data {
 _Static_assert(offsetof(struct stub_data, ops) == 40 && sizeof(struct remote_op) == 56,
 	       "stub.S and ops.inc rely on these");
 
-#define RED_ZONE      128u /* System V ABI, x86-64, 3.2.2 */
 #define PAGE          4096u
 #define CALL_GRACE_NS 200000000ull
 #define TAKE_BACK_NS  50000000ull
@@ -109,50 +109,36 @@ struct err *remote_place_wait(const struct remote_target *t, uint64_t timeout_ns
 
 /* ---- setting a stopped thread up ---- */
 
-static bool has_finite_timeout(const struct user_regs_struct *r)
+static bool has_finite_timeout(const struct arch_regs *r)
 {
-	switch (r->orig_rax) {
+	switch (arch_call(r)) {
 	case SYS_epoll_wait:
-	case SYS_epoll_pwait: return (int)r->r10 > 0;
+	case SYS_epoll_pwait: return (int)arch_call_arg(r, 3) > 0;
 	case SYS_epoll_pwait2:
-	case SYS_semtimedop: return r->r10 != 0;
-	case SYS_rt_sigtimedwait: return r->rdx != 0;
-	case SYS_io_getevents: return r->r8 != 0;
+	case SYS_semtimedop: return arch_call_arg(r, 3) != 0;
+	case SYS_rt_sigtimedwait: return arch_call_arg(r, 2) != 0;
+	case SYS_io_getevents: return arch_call_arg(r, 4) != 0;
 	default: return true;
 	}
 }
 
 /* Registers as they must be when the thread goes on: a call that our stop interrupted is made
  * again. */
-static void resume_regs(const struct remote_target *t, struct user_regs_struct *r,
-			bool *ret_extended)
+static void resume_regs(const struct remote_target *t, struct arch_regs *r, bool *ret_extended)
 {
-	enum {
-		RESTARTSYS = -512,
-		RESTARTNOINTR = -513,
-		RESTARTNOHAND = -514,
-		RESTART_RESTARTBLOCK = -516
-	};
-	if ((int64_t)r->orig_rax < 0)
-		return;
-	int64_t rax = (int64_t)r->rax;
-	if (rax == RESTARTSYS || rax == RESTARTNOINTR || rax == RESTARTNOHAND) {
-		r->rip -= 2;
-		r->rax = r->orig_rax;
-	} else if (rax == RESTART_RESTARTBLOCK) {
-		r->rip -= 2;
-		r->rax = SYS_restart_syscall;
-	} else if (rax == -EINTR) {
+	enum arch_interrupted how = arch_interrupted(r);
+	if (how == ARCH_EINTR) {
+		int64_t call = arch_call(r);
 		bool finite = has_finite_timeout(r);
 		if (finite &&
-		    (r->orig_rax == SYS_epoll_wait || r->orig_rax == SYS_epoll_pwait ||
-		     r->orig_rax == SYS_rt_sigtimedwait) &&
-		    thread_is_called_by_python(t, r->rip, r->rsp))
+		    (call == SYS_epoll_wait || call == SYS_epoll_pwait ||
+		     call == SYS_rt_sigtimedwait) &&
+		    thread_is_called_by_python(t, arch_pc(r), arch_sp(r)))
 			return;
-		r->rip -= 2;
-		r->rax = r->orig_rax;
 		*ret_extended = finite;
 	}
+	if (how != ARCH_NOT_INTERRUPTED)
+		arch_make_again(r);
 }
 
 struct err *remote_call_write_held(const struct remote_target *t, pid_t tid, raddr to,
@@ -185,7 +171,7 @@ static void fail_on_purpose(pid_t tid, struct remote_op *ops, size_t n)
 		case 0: break;
 		case ENOMEM: /* more than there is */
 			ops[i] = (struct remote_op){ SYS_mmap,
-						     { 0, 1ull << 47, PROT_NONE,
+						     { 0, ARCH_TOO_MANY_BYTES, PROT_NONE,
 						       MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1,
 						       0 } };
 			break;
@@ -205,15 +191,15 @@ static void fail_on_purpose(pid_t tid, struct remote_op *ops, size_t n)
 /* *ret_data: where the struct stub_data is. *ret_back: the registers it will go on with. */
 static struct err *set_up(const struct remote_target *t, pid_t tid,
 			  const struct remote_program *program, struct remote_call_stats *stats,
-			  uint64_t *ret_data, struct user_regs_struct *ret_back)
+			  uint64_t *ret_data, struct arch_regs *ret_back)
 {
-	struct user_regs_struct regs;
+	struct arch_regs regs;
 	struct err *err = ptrace_get_regs(tid, &regs);
 	if (err)
 		return err;
-	stats->fs_base = regs.fs_base;
-	stats->sp = regs.rsp;
-	if (regs.cs != 0x33)
+	stats->thread_pointer = arch_thread_pointer(&regs);
+	stats->sp = arch_sp(&regs);
+	if (!arch_is_64bit(&regs))
 		return err_create(ERR_UNSUPPORTED, "thread %d does not run 64-bit code", (int)tid);
 	resume_regs(t, &regs, &stats->timeout_extended);
 
@@ -224,7 +210,7 @@ static struct err *set_up(const struct remote_target *t, pid_t tid,
 				  .n_ops = program->n_ops };
 	memcpy(data.ops, program->ops, sizeof(data.ops));
 	fail_on_purpose(tid, data.ops, data.n_ops);
-	uint64_t at = (regs.rsp - RED_ZONE - sizeof(data)) & ~63ull;
+	uint64_t at = (arch_sp(&regs) - ARCH_RED_ZONE - sizeof(data)) & ~63ull;
 	/* the caller sees the effect elsewhere; the answer goes where nobody needs it */
 	if (!data.mailbox)
 		data.mailbox = at + offsetof(struct stub_data, total_bytes);
@@ -244,8 +230,7 @@ static struct err *set_up(const struct remote_target *t, pid_t tid,
 	size_t n_code = t->place->n_bytes > stub_blob_bytes ? t->place->n_bytes : stub_blob_bytes;
 	memcpy(code, t->place->before, n_code);
 	memcpy(code, stub_blob, stub_blob_bytes);
-	memcpy(code + stub_blob_bytes - 16, &regs.rip, 8);
-	memcpy(code + stub_blob_bytes - 8, &regs.rsp, 8);
+	arch_stub_set_back(code, stub_blob_bytes, &regs);
 
 	uint64_t waiting = program->pending ? program->pending | REMOTE_PENDING : 0;
 	err = t->place->mailbox.v
@@ -257,29 +242,27 @@ static struct err *set_up(const struct remote_target *t, pid_t tid,
 		err = remote_call_write_held(t, tid, t->place->code, code, n_code);
 	if (err)
 		return err;
-	regs.orig_rax = (uint64_t)-1;
+	arch_forget_call(&regs);
 	*ret_back = regs;
 	*ret_data = at;
-	regs.rip = t->place->code.v;
-	regs.rsp = at;
+	arch_set_pc(&regs, t->place->code.v);
+	arch_set_sp(&regs, at);
 	return ptrace_set_regs(tid, &regs);
 }
 
 /* A thread in the stub has come to the end of a call. Was it the last one? Then *ret_error is 0, or
  * what failed. */
-static bool was_last_call(const struct user_regs_struct *r, const struct stub_data *d,
-			  int *ret_error)
+static bool was_last_call(const struct arch_regs *r, const struct stub_data *d, int *ret_error)
 {
-	/* r12: how many are to come, or the error that is being undone */
-	int64_t left = (int64_t)r->r12, rax = (int64_t)r->rax;
+	int64_t left = arch_stub_left(r), result = arch_call_result(r);
 	*ret_error = 0;
 	if (left < 0) {
 		*ret_error = (int)-left;
-		return r->orig_rax == SYS_close || d->fd < 0;
+		return arch_call(r) == SYS_close || d->fd < 0;
 	}
-	if (rax >= 0 || rax < -4095)
+	if (result >= 0 || result < -4095)
 		return left == 0;
-	*ret_error = (int)-rax;
+	*ret_error = (int)-result;
 	return (!d->base || !d->total_bytes) && d->fd < 0;
 }
 
@@ -300,12 +283,12 @@ static bool again(struct err **err, unsigned *n_tries)
  * its control group, or without a processor. It stands still: its registers are put back as if
  * nothing had been asked of it. False: it has begun.
  */
-static bool take_back(const struct remote_target *t, pid_t tid, const struct user_regs_struct *back)
+static bool take_back(const struct remote_target *t, pid_t tid, const struct arch_regs *back)
 {
-	struct user_regs_struct regs;
+	struct arch_regs regs;
 	bool is_back = false;
 	struct err *err = ptrace_get_regs(tid, &regs);
-	if (!err && regs.rip == t->place->code.v) {
+	if (!err && arch_pc(&regs) == t->place->code.v) {
 		err = ptrace_set_regs(tid, back);
 		is_back = !err;
 	}
@@ -333,7 +316,7 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t,
 	CHECK(program->n_ops &&
 	      program->ops[program->n_ops - 1].op >> 32 < 1ull << REMOTE_SAVE_BASE);
 	uint64_t deadline = monotonic_ns() + timeout_ns, at;
-	struct user_regs_struct back, regs;
+	struct arch_regs back, regs;
 	struct stub_data data;
 	bool in_call = false, is_read = false, was_stopped = false, group_stopped = false;
 	int deliver = 0, failed = 0;
@@ -377,8 +360,8 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t,
 		while (again(&err, &n_tries));
 		/* A handler of the program may run in between, with calls of its own and the one
 		 * that ends it. */
-		bool is_ours = !err && regs.rip - t->place->code.v < stub_blob_bytes &&
-			       (int64_t)regs.orig_rax >= 0;
+		bool is_ours = !err && arch_pc(&regs) - t->place->code.v < stub_blob_bytes &&
+			       arch_call(&regs) >= 0;
 		if (!err && !is_ours)
 			continue;
 		is_read = false;
@@ -546,9 +529,10 @@ struct err *remote_call_hold(const struct remote_target *t, pid_t tid, uint64_t 
  * anew. */
 static bool is_in_stub(const struct remote_target *t, pid_t tid)
 {
-	struct user_regs_struct regs;
+	struct arch_regs regs;
 	struct err *err = ptrace_get_regs(tid, &regs);
-	bool is_in = !err && inside(regs.rip, t->place->code.v, t->place->code.v + stub_blob_bytes);
+	bool is_in = !err &&
+		     inside(arch_pc(&regs), t->place->code.v, t->place->code.v + stub_blob_bytes);
 	err_destroy(err);
 	return is_in;
 }
@@ -585,12 +569,11 @@ struct err *remote_call_let_go(const struct remote_target *t, pid_t tid, bool gr
 
 /* Our stop has ended a call that does not restart by itself: it is made again. Of a thread that ran
  * a moment ago, so the call had only begun. */
-struct err *remote_call_repair_held(const struct remote_target *t, pid_t tid,
-				    struct user_regs_struct *ret)
+struct err *remote_call_repair_held(const struct remote_target *t, pid_t tid, struct arch_regs *ret)
 {
 	bool extended = false;
 	struct err *err = ptrace_get_regs(tid, ret);
-	if (err || (int64_t)ret->orig_rax < 0 || (int64_t)ret->rax != -EINTR)
+	if (err || arch_interrupted(ret) != ARCH_EINTR)
 		return err;
 	resume_regs(t, ret, &extended);
 	return ptrace_set_regs(tid, ret);
@@ -650,7 +633,7 @@ struct err *remote_call_check_still_there(const struct remote_target *t)
 static void let_go_later(const struct remote_target *t, pid_t tid, uint64_t timeout_ns)
 {
 	bool group_stopped = false;
-	struct user_regs_struct regs;
+	struct arch_regs regs;
 	struct err *err = ptrace_stop_for_change(tid, timeout_ns, &group_stopped);
 	if (!err) {
 		/* it may have come to a call of its own by now */
@@ -663,7 +646,7 @@ static void let_go_later(const struct remote_target *t, pid_t tid, uint64_t time
 
 static struct err *run_in_thread(const struct remote_target *t, pid_t tid,
 				 const struct remote_program *program, uint64_t timeout_ns,
-				 struct remote_call_stats *stats, struct user_regs_struct *ret_back)
+				 struct remote_call_stats *stats, struct arch_regs *ret_back)
 {
 	uint64_t start = monotonic_ns();
 	bool group_stopped;
@@ -705,8 +688,7 @@ static struct err *run_in_thread(const struct remote_target *t, pid_t tid,
 
 /* It does not answer: is it where it was before it was sent? Then nothing of ours is left to be
  * done, now or later. */
-static bool is_taken_back(const struct remote_target *t, pid_t tid,
-			  const struct user_regs_struct *back)
+static bool is_taken_back(const struct remote_target *t, pid_t tid, const struct arch_regs *back)
 {
 	bool group_stopped = false;
 	struct err *err = remote_call_hold(t, tid, TAKE_BACK_NS, &group_stopped);
@@ -787,7 +769,7 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 	uint64_t deadline = monotonic_ns() + timeout_ns,
 		 patient_until = deadline + (t->attached ? 0 : STARVED_NS);
 	struct err *last = NULL;
-	struct user_regs_struct back;
+	struct arch_regs back;
 	bool started = false;
 	pending_detach_poll();
 	if (t->place->is_left) {
@@ -888,7 +870,7 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 static struct err *look_at_running(const struct remote_target *t, pid_t tid,
 				   const struct code_range *code, bool *ret_outside)
 {
-	struct user_regs_struct r;
+	struct arch_regs r;
 	bool group_stopped;
 	struct err *err = remote_call_hold(t, tid, 500 * 1000000ull, &group_stopped);
 	if (err)
@@ -896,14 +878,14 @@ static struct err *look_at_running(const struct remote_target *t, pid_t tid,
 	err = remote_call_repair_held(t, tid, &r);
 	if (!err) {
 		uint64_t top[2] = { 0, 0 };
-		remote_mem_read(t->mem, RADDR(r.rsp), top, sizeof(top));
-		const uint64_t values[] = { r.rip, r.rax, r.rbx, r.rcx, r.rdx,  r.rsi,
-					    r.rdi, r.rbp, r.r8,  r.r9,  r.r10,  r.r11,
-					    r.r12, r.r13, r.r14, r.r15, top[0], top[1] };
-		for (size_t i = 0; i < ARRAY_LEN(values); i++)
+		remote_mem_read(t->mem, RADDR(arch_sp(&r)), top, sizeof(top));
+		uint64_t values[ARCH_VALUES + 2];
+		size_t n = arch_values(&r, values);
+		memcpy(values + n, top, sizeof(top));
+		for (size_t i = 0; i < n + 2; i++)
 			if (inside(values[i], code->start, code->end))
 				*ret_outside = false;
-		if (sigframes_point_into(t->mem, RADDR(r.rsp), code))
+		if (sigframes_point_into(t->mem, RADDR(arch_sp(&r)), code))
 			*ret_outside = false;
 	}
 	struct err *go = remote_call_let_go(t, tid, group_stopped);
@@ -960,7 +942,7 @@ struct err *remote_call_write(const struct remote_target *t, raddr to, const voi
 	threads_sort(t, threads, n);
 	bool done = false;
 	for (size_t i = 0; i < n && !done; i++) {
-		struct user_regs_struct regs;
+		struct arch_regs regs;
 		bool group_stopped;
 		struct err *e = remote_call_hold(t, threads[i].tid, CALL_GRACE_NS, &group_stopped);
 		if (!e) {
@@ -982,11 +964,11 @@ struct err *remote_call_write(const struct remote_target *t, raddr to, const voi
 
 struct err *remote_call_repair(pid_t pid, pid_t tid)
 {
-	struct user_regs_struct regs;
+	struct arch_regs regs;
 	CLEANUP(maps) struct maps *maps = NULL;
 	struct remote_mem *mem = NULL;
 	struct err *err = ptrace_get_regs(tid, &regs);
-	if (err || (int64_t)regs.orig_rax < 0 || (int64_t)regs.rax != -EINTR)
+	if (err || arch_interrupted(&regs) != ARCH_EINTR)
 		return err;
 	err = remote_mem_open(pid, &mem);
 	if (!err)

@@ -12,7 +12,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <sys/user.h>
 
 #include "base/attr.h"
 #include "base/err.h"
@@ -91,8 +90,8 @@ bool module_is_unloadable(pid_t pid, const struct mem_reader *mem, const struct 
 struct remote_call_stats {
 	uint64_t pause_ns; /* the thread stood still this long */
 	pid_t tid;
-	uint64_t fs_base, sp;  /* of that thread */
-	uint32_t ns_tid;       /* as it knows itself; 0: not known, tid tells */
+	uint64_t thread_pointer, sp; /* of that thread */
+	uint32_t ns_tid;             /* as it knows itself; 0: not known, tid tells */
 	bool timeout_extended; /* a call with a timeout was interrupted and had to start over */
 };
 

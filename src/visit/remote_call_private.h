@@ -13,7 +13,7 @@
 #include "base/mem_read.h"
 
 struct remote_target;
-struct user_regs_struct;
+struct arch_regs;
 
 /* Seize a thread and bring it to a stop. One that does not stop in time is let go as soon as it
  * does, unless it is asked for again before. */
@@ -24,7 +24,7 @@ MUST_CHECK struct err *remote_call_let_go(const struct remote_target *t, pid_t t
 					  bool group_stopped);
 /* A call that our stop has ended is made again when it goes on; *ret: its registers. */
 MUST_CHECK struct err *remote_call_repair_held(const struct remote_target *t, pid_t tid,
-					       struct user_regs_struct *ret);
+					       struct arch_regs *ret);
 MUST_CHECK struct err *remote_call_write_held(const struct remote_target *t, pid_t tid, raddr to,
 					      const void *bytes, size_t n_bytes);
 /* Is what may be unloaded where t->maps says? ERR_BUSY. */

@@ -4,6 +4,7 @@
  * stack was.
  */
 #include "visit/sigframe.h"
+#include "arch/arch.h"
 
 #include <stdlib.h>
 
@@ -14,24 +15,7 @@ enum {
 	SCAN_BYTES = 32 * 1024,
 	STACKS_MAX = 8,
 	PAGE = 4096,
-	/* below vm.mmap_min_addr as it is by default there is neither code nor a stack */
-	NOWHERE = 65536,
-	/* struct sigcontext in words, arch/x86/include/uapi/asm/sigcontext.h: r8 … r15, rdi, rsi,
-	 * rbp, rbx, rdx, rax, rcx, rsp, rip, eflags, then cs, gs, fs, ss of 16 bits each */
-	WORD_SP = 15,
-	WORD_IP = 16,
-	WORD_FLAGS = 17,
-	WORD_SEGMENTS = 18,
-	WORDS = 19,
 };
-
-/* arch/x86/include/asm/segment.h: __USER_CS, __USER_DS; ss is saved since Linux 4.3. */
-static bool is_frame(const uint64_t *w)
-{
-	return (w[WORD_SEGMENTS] == 0x33 || w[WORD_SEGMENTS] == 0x2b000000000033) &&
-	       w[WORD_FLAGS] & 2 && w[WORD_FLAGS] < 1u << 22 && w[WORD_IP] >= NOWHERE &&
-	       w[WORD_SP] >= NOWHERE;
-}
 
 /* The stack is mapped up to the end of some page. */
 static size_t read_up(struct remote_mem *mem, uint64_t from, uint64_t *words)
@@ -58,14 +42,15 @@ bool sigframes_point_into(struct remote_mem *mem, raddr sp, const struct code_ra
 	bool does = !words; /* not known */
 	for (unsigned i = 0; words && i < n_stacks && !does; i++) {
 		size_t n = read_up(mem, stacks[i], words);
-		for (size_t at = 0; at + WORDS <= n && !does; at++) {
-			if (!is_frame(words + at))
+		for (size_t at = 0; at + ARCH_SIGFRAME_WORDS <= n && !does; at++) {
+			const uint64_t *frame = words + at;
+			if (!arch_is_sigframe(frame))
 				continue;
-			bool is_dead = words[at + WORD_IP] >= code->held_start &&
-				       words[at + WORD_IP] < code->held_end;
-			for (size_t k = 0; k <= WORD_IP && !is_dead; k++)
-				does |= words[at + k] >= code->start && words[at + k] < code->end;
-			uint64_t below = words[at + WORD_SP] & ~7ull;
+			bool is_dead = arch_sigframe_pc(frame) >= code->held_start &&
+				       arch_sigframe_pc(frame) < code->held_end;
+			for (size_t k = 0; k < ARCH_SIGFRAME_VALUES && !is_dead; k++)
+				does |= frame[k] >= code->start && frame[k] < code->end;
+			uint64_t below = arch_sigframe_sp(frame) & ~7ull;
 			bool is_here = below >= stacks[i] && below < stacks[i] + n * 8;
 			if (!is_here && below && n_stacks < STACKS_MAX)
 				stacks[n_stacks++] = below;

@@ -2,6 +2,7 @@
  * still: see still.h.
  */
 #include "visit/still.h"
+#include "arch/arch.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -58,7 +59,7 @@ static struct err *still_end(struct still *s, struct err *err)
 static struct err *hold(struct still *s, pid_t tid)
 {
 	struct held h = { .tid = tid };
-	struct user_regs_struct regs;
+	struct arch_regs regs;
 	struct err *err = remote_call_hold(s->t, tid, HOLD_NS, &h.group_stopped);
 	if (err)
 		return err;
