@@ -11,8 +11,8 @@
 #include "ui/keys.h"
 
 const struct action_row actions[ACTION_COUNT] = {
-#define X(id, name_, group_, arg_, doc_)                                                           \
-	[ACTION_##id] = { name_, doc_, HELP_##group_, TAKES_##arg_ },
+#define X(id, name_, group_, arg_, needs_, pane_, does_, doc_)                                     \
+	[ACTION_##id] = { name_, doc_, HELP_##group_, TAKES_##arg_, NEEDS_##needs_, PANE_##pane_ },
 	ACTIONS(X)
 #undef X
 };

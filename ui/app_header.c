@@ -12,19 +12,19 @@
 
 void header_take(struct ui *ui)
 {
-	struct view *s = ui->s;
+	struct view *s = ui->host.view;
 	const struct trace_about *about = trace_about_get(s->trace);
 	struct header *h = &ui->header;
 	uint64_t n = s->n_events;
 	if (n != h->n_events)
-		ui->last_growth_ns = ui->now_ns;
+		ui->last_growth_ns = ui->host.now_ns;
 	/* the rate over the last second or so */
-	if (ui->now_ns - ui->rate_at_ns >= 1000000000u) {
+	if (ui->host.now_ns - ui->rate_at_ns >= 1000000000u) {
 		if (ui->rate_at_ns)
 			h->rate = (uint64_t)((double)(n - ui->rate_events) * 1e9 /
-					     (double)(ui->now_ns - ui->rate_at_ns));
+					     (double)(ui->host.now_ns - ui->rate_at_ns));
 		ui->rate_events = n;
-		ui->rate_at_ns = ui->now_ns;
+		ui->rate_at_ns = ui->host.now_ns;
 	}
 	h->n_events = n;
 	h->n_lost = trace_n_lost(s->trace);
@@ -32,8 +32,8 @@ void header_take(struct ui *ui)
 	 * its end nobody knows. */
 	h->is_loss_known = trace_is_loss_known(s->trace) ||
 			   (s->live && !s->finished && !s->recorder_gone);
-	h->quiet_ns = ui->last_growth_ns && ui->now_ns > ui->last_growth_ns
-			  ? ui->now_ns - ui->last_growth_ns
+	h->quiet_ns = ui->last_growth_ns && ui->host.now_ns > ui->last_growth_ns
+			  ? ui->host.now_ns - ui->last_growth_ns
 			  : 0;
 	h->age_ns = about->last_ns;
 	h->file_bytes = about->file_bytes;
@@ -49,7 +49,7 @@ void header_take(struct ui *ui)
 
 static void state_text(const struct ui *ui, struct strbuf *to, bool *ret_trouble)
 {
-	const struct view *s = ui->s;
+	const struct view *s = ui->host.view;
 	*ret_trouble = false;
 	if (s->frozen) {
 		strbuf_adds(to, "‖ frozen");
@@ -98,7 +98,7 @@ struct field_text {
 
 void draw_header(struct ui *ui, struct area a)
 {
-	struct view *s = ui->s;
+	struct view *s = ui->host.view;
 	const struct header *h = &ui->header;
 	int columns = a.n_columns, x = 1;
 	struct strbuf b = { 0 };
@@ -204,36 +204,6 @@ void draw_header(struct ui *ui, struct area a)
 	}
 }
 
-void draw_title(struct area a, bool focus, const char *title, const char *subject,
-		const char *facts)
-{
-	const char *rule = focus ? "━" : "─";
-	enum role role = focus ? ROLE_FOCUS : ROLE_DIM;
-	area_fill(a, 0, 0, a.n_columns, role, rule);
-	int facts_w = text_width(facts, strlen(facts));
-	int x = 1;
-	area_put(a, 0, x++, 1, role, " ");
-	x += area_put_cut(a, 0, x, a.n_columns - x - 2, focus ? ROLE_FOCUS : ROLE_TEXT, title);
-	area_put(a, 0, x, 1, role, " ");
-	int right = a.n_columns - 1;
-	if (facts_w > a.n_columns - x - 6) /* the subject gives way first, then the facts are cut */
-		facts_w = a.n_columns - x - 6;
-	if (*subject) {
-		int room = right - x - 1 - (facts_w > 0 ? facts_w + 4 : 2);
-		if (room > 3) {
-			x += 1 + area_put_cut(a, 0, x + 1, room, focus ? ROLE_FOCUS : ROLE_TEXT,
-					      subject);
-			area_put(a, 0, x, 1, role, " ");
-		}
-	}
-	if (facts_w > 0) {
-		int at = right - facts_w - 1;
-		area_put(a, 0, at - 1, 1, role, " ");
-		area_put_cut(a, 0, at, facts_w, ROLE_TEXT, facts);
-		area_put(a, 0, right - 1, 1, role, " ");
-	}
-}
-
 struct key_line {
 	struct ui *ui;
 	struct area a;
@@ -245,13 +215,15 @@ struct key_line {
 static const char *label_now(const struct ui *ui, const struct key_row *row)
 {
 	if (row->action == ACTION_FOLLOW)
-		return !view_is_live(ui->s) ? NULL : ui->following ? "hold still" : "follow";
+		return !view_is_live(ui->host.view) ? NULL
+		       : ui->host.following         ? "hold still"
+						    : "follow";
 	if (row->action == ACTION_FOLD && row->pane == PANE_EVENTS) {
 		const struct pane *p = ui->panes[PANE_EVENTS];
 		struct fold fold;
-		if (p && ui->cursor_seq != SELECTION_NONE &&
-		    folds_find(ui->s->folds, ui->cursor_seq, &fold))
-			return folds_is_open(ui->s->folds, fold.head) ? "fold" : "unfold";
+		if (p && ui->host.cursor_seq != SELECTION_NONE &&
+		    folds_find(ui->host.view->folds, ui->host.cursor_seq, &fold))
+			return folds_is_open(ui->host.view->folds, fold.head) ? "fold" : "unfold";
 	}
 	if (row->action == ACTION_BACK && ui_back_quits(ui) && !strcmp(row->key, "q"))
 		return "quit";
@@ -263,7 +235,7 @@ static void one_key(void *ctx, const struct key_row *row)
 	struct key_line *k = ctx;
 	if (!row->label || k->seen[row->action]++)
 		return;
-	const char *label = k->ui->s                       ? label_now(k->ui, row)
+	const char *label = k->ui->host.view               ? label_now(k->ui, row)
 			    : row->action == ACTION_FOLLOW ? NULL
 							   : row->label;
 	if (!label)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ui/pane_timeline.h"
 #include "ui/ui.h"
 
 static enum pane_id pane_at(const struct ui *ui, int line, int column)
@@ -65,15 +66,15 @@ static void click(struct ui *ui, struct input in)
 		ui->drag_pane = id;
 		return;
 	}
-	bool twice = ui->now_ns - ui->click_ns < 400000000u && ui->click_line == in.line &&
+	bool twice = ui->host.now_ns - ui->click_ns < 400000000u && ui->click_line == in.line &&
 		     ui->click_ns;
-	ui->click_ns = twice ? 0 : ui->now_ns;
+	ui->click_ns = twice ? 0 : ui->host.now_ns;
 	ui->click_line = in.line;
 	ui->click_column = in.column;
 	if (!list_click(&p->list, line))
 		return;
 	if (id == PANE_EVENTS)
-		ui->following = false;
+		ui->host.following = false;
 	ui_changed(ui, CHANGE_SIZE); /* the list tells the details where it is */
 	if (twice)
 		ui_act(ui, ACTION_OPEN, 0, NULL);
@@ -143,7 +144,7 @@ void ui_mouse(struct ui *ui, struct input in)
 		if (!ui->panes[id])
 			break;
 		if (id == PANE_EVENTS && in.mouse == MOUSE_WHEEL_UP)
-			ui->following = false;
+			ui->host.following = false;
 		list_wheel(&ui->panes[id]->list, in.mouse == MOUSE_WHEEL_UP ? -3 : 3);
 		ui_changed(ui, CHANGE_SIZE);
 		break;

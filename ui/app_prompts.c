@@ -9,14 +9,14 @@
 #include <sys/stat.h>
 
 #include "base/utf8.h"
-#include "ui/keep.h"
 #include "ui/ui.h"
 
 /* ---- filter ---- */
 
-static void filter_check(struct ui *ui, const char *text, struct prompt_verdict *ret)
+static void filter_check(const struct pane_host *host, const char *text, struct prompt_verdict *ret)
 {
-	struct view *s = ui->s;
+	struct ui *ui = host->ui;
+	struct view *s = ui->host.view;
 	CLEANUP(filter) struct filter *f = NULL;
 	struct err *err = filter_compile(text, strlen(text), s->trace, &f);
 	*ret = (struct prompt_verdict){ 0 };
@@ -54,9 +54,10 @@ static void filter_check(struct ui *ui, const char *text, struct prompt_verdict 
 	strbuf_fini(&b);
 }
 
-static void filter_complete_prompt(struct ui *ui, const char *text, size_t cursor,
+static void filter_complete_prompt(const struct pane_host *host, const char *text, size_t cursor,
 				   struct prompt_choices *ret)
 {
+	struct ui *ui = host->ui;
 	static const char *const titles[] = {
 		[CANDIDATE_FIELD] = "fields",       [CANDIDATE_EVENT] = "event, in this capture",
 		[CANDIDATE_CATEGORY] = "category",  [CANDIDATE_THEME] = "theme",
@@ -66,7 +67,7 @@ static void filter_complete_prompt(struct ui *ui, const char *text, size_t curso
 	struct filter_completion c = { 0 };
 	if (!*text)
 		return;
-	struct err *err = filter_complete(ui->s->trace, text, strlen(text), cursor, &c);
+	struct err *err = filter_complete(ui->host.view->trace, text, strlen(text), cursor, &c);
 	if (err) {
 		err_destroy(err);
 		return;
@@ -90,33 +91,36 @@ static void filter_complete_prompt(struct ui *ui, const char *text, size_t curso
 	filter_completion_fini(&c);
 }
 
-static void filter_preview(struct ui *ui, const char *text)
+static void filter_preview(const struct pane_host *host, const char *text)
 {
+	struct ui *ui = host->ui;
 	CLEANUP(filter) struct filter *f = NULL;
 	text += strspn(text, " ");
-	if (!strcmp(text, ui->s->filter_text))
+	if (!strcmp(text, ui->host.view->filter_text))
 		return;
-	struct err *err = filter_compile(text, strlen(text), ui->s->trace, &f);
+	struct err *err = filter_compile(text, strlen(text), ui->host.view->trace, &f);
 	if (err) {
 		err_destroy(err); /* the last good one stays */
 		return;
 	}
-	pane_events_anchor(ui, ui->anchor_seq); /* not where an earlier letter has moved it */
+	ui_anchor(ui, ui->anchor_seq); /* not where an earlier letter has moved it */
 	ui_set_filter(ui, text, false);
 }
 
-static bool filter_accept(struct ui *ui, const char *text)
+static bool filter_accept(const struct pane_host *host, const char *text)
 {
-	pane_events_anchor(ui, ui->anchor_seq);
+	struct ui *ui = host->ui;
+	ui_anchor(ui, ui->anchor_seq);
 	/* what the preview has shown meanwhile is not where the user was */
 	if (strcmp(text, ui->prompt_old_filter))
 		ui_remember(ui, ui->anchor_seq, ui->prompt_old_filter);
 	return ui_set_filter(ui, text, false);
 }
 
-static void filter_cancel(struct ui *ui)
+static void filter_cancel(const struct pane_host *host)
 {
-	pane_events_anchor(ui, ui->anchor_seq);
+	struct ui *ui = host->ui;
+	ui_anchor(ui, ui->anchor_seq);
 	ui_set_filter(ui, ui->prompt_old_filter, false);
 }
 
@@ -132,17 +136,18 @@ static const struct prompt_ops filter_prompt = {
 
 void prompt_filter(struct ui *ui, const char *text)
 {
-	ui->anchor_seq = ui->cursor_seq;
+	ui->anchor_seq = ui->host.cursor_seq;
 	free(ui->prompt_old_filter);
-	ui->prompt_old_filter = strdup(ui->s->filter_text);
+	ui->prompt_old_filter = strdup(ui->host.view->filter_text);
 	if (!ui->prompt_old_filter)
 		return;
-	prompt_open(&ui->prompt, ui, &filter_prompt, text ? text : ui->s->filter_text);
+	prompt_open(&ui->prompt, &ui->host, &filter_prompt,
+		    text ? text : ui->host.view->filter_text);
 }
 
 /* ---- search ---- */
 
-static void search_check(struct ui *ui, const char *text, struct prompt_verdict *ret)
+static void search_check(const struct pane_host *host, const char *text, struct prompt_verdict *ret)
 {
 	struct search probe = { 0 };
 	*ret = (struct prompt_verdict){ 0 };
@@ -158,8 +163,9 @@ static void search_check(struct ui *ui, const char *text, struct prompt_verdict 
 }
 
 /* Mark the hits on the page while typing. */
-static void search_preview(struct ui *ui, const char *text)
+static void search_preview(const struct pane_host *host, const char *text)
 {
+	struct ui *ui = host->ui;
 	struct err *err = search_set(&ui->search, text, ui->search.backwards);
 	err_destroy(err);
 }
@@ -178,22 +184,25 @@ static bool search_run(struct ui *ui, const char *text, bool backwards)
 	if (!search_is_on(&ui->search))
 		ui_flash(ui, "nothing to look for");
 	else
-		ui_act(ui, backwards ? ACTION_SEARCH_BACK : ACTION_SEARCH, 0, text);
+		host_act(&ui->host, backwards ? ACTION_SEARCH_BACK : ACTION_SEARCH, 0, text);
 	return true;
 }
 
-static bool search_accept(struct ui *ui, const char *text)
+static bool search_accept(const struct pane_host *host, const char *text)
 {
+	struct ui *ui = host->ui;
 	return search_run(ui, text, false);
 }
 
-static bool search_back_accept(struct ui *ui, const char *text)
+static bool search_back_accept(const struct pane_host *host, const char *text)
 {
+	struct ui *ui = host->ui;
 	return search_run(ui, text, true);
 }
 
-static void search_cancel(struct ui *ui)
+static void search_cancel(const struct pane_host *host)
 {
+	struct ui *ui = host->ui;
 	search_fini(&ui->search);
 }
 
@@ -212,7 +221,7 @@ static const struct prompt_ops search_back_prompt = { .label = "?",
 
 void prompt_search(struct ui *ui, bool backwards)
 {
-	prompt_open(&ui->prompt, ui, backwards ? &search_back_prompt : &search_prompt, "");
+	prompt_open(&ui->prompt, &ui->host, backwards ? &search_back_prompt : &search_prompt, "");
 }
 
 /* ---- command line ---- */
@@ -260,9 +269,10 @@ static void complete_file(struct prompt_choices *ret, const char *typed, size_t 
 	strbuf_fini(&path);
 }
 
-static void command_complete(struct ui *ui, const char *text, size_t cursor,
+static void command_complete(const struct pane_host *host, const char *text, size_t cursor,
 			     struct prompt_choices *ret)
 {
+	struct ui *ui = host->ui;
 	size_t word = strcspn(text, " ");
 	if (cursor <= word) {
 		ret->from = 0;
@@ -323,8 +333,8 @@ static void command_complete(struct ui *ui, const char *text, size_t cursor,
 		break;
 	}
 	case TAKES_FILTER:
-		if (ui->s) {
-			filter_complete_prompt(ui, arg, n, ret);
+		if (ui->host.view) {
+			filter_complete_prompt(host, arg, n, ret);
 			ret->from += word + 1;
 			ret->to += word + 1;
 		}
@@ -336,7 +346,8 @@ static void command_complete(struct ui *ui, const char *text, size_t cursor,
 	}
 }
 
-static void command_check(struct ui *ui, const char *text, struct prompt_verdict *ret)
+static void command_check(const struct pane_host *host, const char *text,
+			  struct prompt_verdict *ret)
 {
 	*ret = (struct prompt_verdict){ 0 };
 	text += strspn(text, " ");
@@ -356,25 +367,28 @@ static void command_check(struct ui *ui, const char *text, struct prompt_verdict
 		 near ? "; nearest is " : "", near ? near : "");
 }
 
-static void command_preview(struct ui *ui, const char *text)
+static void command_preview(const struct pane_host *host, const char *text)
 {
+	struct ui *ui = host->ui;
 	if (!strncmp(text, "theme ", 6) && theme_find(text + 6, ui->is_light)) {
 		ui->theme = *theme_find(text + 6, ui->is_light);
 		ui->theme_changed = true;
 	}
 }
 
-static bool command_accept(struct ui *ui, const char *text)
+static bool command_accept(const struct pane_host *host, const char *text)
 {
+	struct ui *ui = host->ui;
 	prompt_close(&ui->prompt); /* the command may open another */
 	prompt_remember(&ui->prompt, 2, text);
-	keep_history_add(ui, 2, text);
+	ui_keep_history(ui, 2, text);
 	ui_command(ui, text);
 	return true;
 }
 
-static void command_cancel(struct ui *ui)
+static void command_cancel(const struct pane_host *host)
 {
+	struct ui *ui = host->ui;
 	const struct theme *t = theme_find(ui->theme_name, ui->is_light);
 	if (t && strcmp(t->name, ui->theme.name)) {
 		ui->theme = *t;
@@ -392,7 +406,7 @@ static const struct prompt_ops command_prompt = { .label = ":",
 
 void prompt_command(struct ui *ui, const char *text)
 {
-	prompt_open(&ui->prompt, ui, &command_prompt, text);
+	prompt_open(&ui->prompt, &ui->host, &command_prompt, text);
 }
 
 bool ui_command(struct ui *ui, const char *text)
@@ -402,7 +416,7 @@ bool ui_command(struct ui *ui, const char *text)
 	if (!n)
 		return true;
 	if (*text >= '0' && *text <= '9') {
-		ui_act(ui, ACTION_GOTO, 0, text);
+		host_act(&ui->host, ACTION_GOTO, 0, text);
 		return true;
 	}
 	enum action action = action_find(text, n), only = ACTION_NONE;
@@ -416,7 +430,7 @@ bool ui_command(struct ui *ui, const char *text)
 		action = only; /* a beginning that fits one */
 	if (action == ACTION_NONE) {
 		struct prompt_verdict v;
-		command_check(ui, text, &v);
+		command_check(&ui->host, text, &v);
 		ui_flash(ui, "%.*s: %s", (int)n, text,
 			 v.is_error ? v.message : "fits several actions");
 		return false;
@@ -426,13 +440,13 @@ bool ui_command(struct ui *ui, const char *text)
 	uint64_t count = 0;
 	if (actions[action].arg == TAKES_COUNT && *arg)
 		count = strtoull(arg, NULL, 10);
-	ui_act(ui, action, count, *arg ? arg : NULL);
+	host_act(&ui->host, action, count, *arg ? arg : NULL);
 	return true;
 }
 
 /* ---- write, note, name ---- */
 
-static void write_complete(struct ui *ui, const char *text, size_t cursor,
+static void write_complete(const struct pane_host *host, const char *text, size_t cursor,
 			   struct prompt_choices *ret)
 {
 	static const char *const names[] = { "shown ", "marked ", "all " };
@@ -446,14 +460,15 @@ static void write_complete(struct ui *ui, const char *text, size_t cursor,
 			prompt_add_choice(ret, names[i], strlen(names[i]), NULL, false);
 }
 
-static void write_check(struct ui *ui, const char *text, struct prompt_verdict *ret)
+static void write_check(const struct pane_host *host, const char *text, struct prompt_verdict *ret)
 {
 	*ret = (struct prompt_verdict){ 0 };
 	snprintf(ret->message, sizeof(ret->message), ".avc .jsonl .csv .tsv by its ending");
 }
 
-static bool write_accept(struct ui *ui, const char *text)
+static bool write_accept(const struct pane_host *host, const char *text)
 {
+	struct ui *ui = host->ui;
 	return ui_write(ui, text);
 }
 
@@ -465,14 +480,15 @@ static const struct prompt_ops write_prompt = { .label = "write: ",
 
 void prompt_write(struct ui *ui)
 {
-	prompt_open(&ui->prompt, ui, &write_prompt, "shown ");
+	prompt_open(&ui->prompt, &ui->host, &write_prompt, "shown ");
 }
 
-static bool note_accept(struct ui *ui, const char *text)
+static bool note_accept(const struct pane_host *host, const char *text)
 {
-	if (ui->cursor_seq != SELECTION_NONE)
-		view_mark_note(ui->s, ui->cursor_seq, text);
-	keep_marks_save(ui);
+	struct ui *ui = host->ui;
+	if (ui->host.cursor_seq != SELECTION_NONE)
+		view_mark_note(ui->host.view, ui->host.cursor_seq, text);
+	ui_keep_marks(ui);
 	return true;
 }
 
@@ -482,13 +498,14 @@ static const struct prompt_ops note_prompt = {
 
 void prompt_note(struct ui *ui)
 {
-	const struct mark *m = view_mark(ui->s, ui->cursor_seq);
-	prompt_open(&ui->prompt, ui, &note_prompt, m && m->note ? m->note : "");
+	const struct mark *m = view_mark(ui->host.view, ui->host.cursor_seq);
+	prompt_open(&ui->prompt, &ui->host, &note_prompt, m && m->note ? m->note : "");
 }
 
-static bool name_accept(struct ui *ui, const char *text)
+static bool name_accept(const struct pane_host *host, const char *text)
 {
-	struct err *err = config_keep_filter(&ui->config, text, ui->s->filter_text);
+	struct ui *ui = host->ui;
+	struct err *err = config_keep_filter(&ui->config, text, ui->host.view->filter_text);
 	if (err) {
 		ui_flash_err(ui, err);
 		return false;
@@ -503,9 +520,9 @@ static const struct prompt_ops name_prompt = {
 
 void prompt_save_filter(struct ui *ui)
 {
-	if (!*ui->s->filter_text) {
+	if (!*ui->host.view->filter_text) {
 		ui_flash(ui, "there is no filter to keep: f makes one");
 		return;
 	}
-	prompt_open(&ui->prompt, ui, &name_prompt, "");
+	prompt_open(&ui->prompt, &ui->host, &name_prompt, "");
 }

@@ -139,7 +139,7 @@ static struct err *read_words(const char *text, const char **ret_what, char **re
 
 bool ui_write(struct ui *ui, const char *text)
 {
-	struct view *s = ui->s;
+	struct view *s = ui->host.view;
 	const char *what;
 	char *path = NULL;
 	const struct exporter_format *format = NULL;

@@ -17,7 +17,8 @@
 #include "base/io.h"
 #include "base/new_file.h"
 #include "base/utf8.h"
-#include "ui/ui.h"
+#include "ui/prompt.h"
+#include "ui/view.h"
 
 enum { FILE_BYTES = 8 << 20, MARKS_MAX = 100000 };
 
@@ -35,16 +36,6 @@ char *keep_state_path(const char *name, bool make_folder)
 		path = NULL;
 	free(folder);
 	return path;
-}
-
-/* Takes err. */
-static void cannot_keep(struct ui *ui, const char *what, struct err *err)
-{
-	if (!ui->said_cannot_keep)
-		ui_message(ui, "note", SELECTION_NONE, false,
-			   "%s are kept for this session only: %s", what, err->message);
-	ui->said_cannot_keep = true;
-	err_destroy(err);
 }
 
 /* The next line of a text, its end made a NUL; NULL: there is none. */
@@ -83,16 +74,16 @@ static struct err *write_whole(const char *path, unsigned flags, const struct st
 
 /* ---- history ---- */
 
-void keep_history_load(struct ui *ui)
+struct err *keep_history_load(struct prompt *p)
 {
-	char *path = ui->options.no_config ? NULL : keep_state_path("history", false), *line;
+	char *path = keep_state_path("history", false), *line;
 	struct strbuf text = { 0 }, shorter = { 0 };
 	size_t n_lines = 0;
 	struct err *err = path ? read_lines(path, &text) : NULL;
-	if (err && err->code == ERR_DENIED)
-		cannot_keep(ui, "filters and searches", err);
-	else
+	if (err && err->code != ERR_DENIED) { /* there is none yet */
 		err_destroy(err);
+		err = NULL;
+	}
 	for (char *rest = text.s; (line = next_line(&rest)); n_lines++) {
 		char *space = strchr(line, ' ');
 		if (!space || !utf8_is_valid(space + 1, strlen(space + 1)))
@@ -100,19 +91,20 @@ void keep_history_load(struct ui *ui)
 		*space = 0;
 		for (int h = 0; h < PROMPT_HISTORIES; h++)
 			if (!strcmp(line, history_names[h]))
-				prompt_remember(&ui->prompt, h, space + 1);
+				prompt_remember(p, h, space + 1);
 	}
 	/* too long by now: what was taken in is what stays */
 	if (n_lines > 2u * PROMPT_HISTORIES * PROMPT_HISTORY_MAX) {
 		for (int h = 0; h < PROMPT_HISTORIES; h++)
-			for (size_t i = 0; i < ui->prompt.history[h].n; i++)
+			for (size_t i = 0; i < p->history[h].n; i++)
 				strbuf_addf(&shorter, "%s %s\n", history_names[h],
-					    ui->prompt.history[h].v[i]);
+					    p->history[h].v[i]);
 		err_destroy(write_whole(path, 0, &shorter)); /* it will be tried again */
 	}
 	strbuf_fini(&text);
 	strbuf_fini(&shorter);
 	free(path);
+	return err;
 }
 
 /* A file of ours to append to. */
@@ -131,24 +123,24 @@ static int open_to_append(const char *path)
 	return -1;
 }
 
-void keep_history_add(struct ui *ui, int history, const char *text)
+struct err *keep_history_add(int history, const char *text)
 {
-	if (ui->options.no_config || history < 0 || !*text || strchr(text, '\n'))
-		return;
+	if (history < 0 || !*text || strchr(text, '\n'))
+		return NULL;
 	char *path = keep_state_path("history", true);
 	int fd = path ? open_to_append(path) : -1;
 	struct strbuf line = { 0 };
+	struct err *err = NULL;
 	strbuf_addf(&line, "%s %s\n", history_names[history], text);
 	/* one write, so that two sessions do not mix their lines */
 	if (fd < 0 || write(fd, strbuf_str(&line), line.n) != (ssize_t)line.n)
-		cannot_keep(
-		    ui, "filters and searches",
-		    path ? err_sys(errno, "cannot write %s", path)
-			 : err_create(ERR_NOT_FOUND, "there is no folder of ours for a history"));
+		err = path ? err_sys(errno, "cannot write %s", path)
+			   : err_create(ERR_NOT_FOUND, "there is no folder of ours for a history");
 	if (fd >= 0)
 		close(fd);
 	strbuf_fini(&line);
 	free(path);
+	return err;
 }
 
 /* ---- marks ---- */
@@ -156,11 +148,10 @@ void keep_history_add(struct ui *ui, int history, const char *text)
 /* A head says whose marks follow: another capture of the same name has begun at another time. */
 static const char marks_head[] = "# auditview marks of the capture begun at";
 
-static char *marks_path(const struct ui *ui)
+static char *marks_path(const struct view *s)
 {
 	char *path = NULL;
-	if (ui->options.no_config || !ui->s || !ui->s->path || !strcmp(ui->s->path, "-") ||
-	    asprintf(&path, "%s.marks", ui->s->path) < 0)
+	if (!s->path || !strcmp(s->path, "-") || asprintf(&path, "%s.marks", s->path) < 0)
 		return NULL;
 	return path;
 }
@@ -209,7 +200,7 @@ static int by_seq(const void *a, const void *b)
 
 /* The marks of our capture in *to, by seq; the lines of other captures of that name, with their
  * heads, in *others. */
-static struct err *marks_read(const struct ui *ui, const char *path, marks_vec *to,
+static struct err *marks_read(const struct view *s, const char *path, marks_vec *to,
 			      struct strbuf *others)
 {
 	struct strbuf text = { 0 };
@@ -224,13 +215,12 @@ static struct err *marks_read(const struct ui *ui, const char *path, marks_vec *
 	for (char *rest = text.s; !err && (line = next_line(&rest));) {
 		if (!strncmp(line, marks_head, sizeof(marks_head) - 1))
 			is_ours = sscanf(line + sizeof(marks_head) - 1, "%" SCNu64, &begun) == 1 &&
-				  begun == trace_about_get(ui->s->trace)->wall_anchor_ns;
+				  begun == trace_about_get(s->trace)->wall_anchor_ns;
 		else if (is_ours && to->n < MARKS_MAX) {
 			char *end;
 			uint64_t seq = strtoull(line, &end, 10);
 			if (end == line || (*end && *end != ' ') || seq == SELECTION_NONE ||
-			    (seq >= trace_n_events(ui->s->trace) &&
-			     trace_is_finished(ui->s->trace)))
+			    (seq >= trace_n_events(s->trace) && trace_is_finished(s->trace)))
 				continue;
 			const char *note = *end ? end + 1 : "";
 			if (!mark_push(to, seq, utf8_is_valid(note, strlen(note)) ? note : ""))
@@ -246,23 +236,22 @@ static struct err *marks_read(const struct ui *ui, const char *path, marks_vec *
 	return err;
 }
 
-void keep_marks_load(struct ui *ui)
+struct err *keep_marks_load(struct view *s)
 {
-	char *path = marks_path(ui);
+	char *path = marks_path(s);
 	marks_vec read = { 0 };
 	struct strbuf others = { 0 };
-	struct err *err = path ? marks_read(ui, path, &read, &others) : NULL;
+	struct err *err = path ? marks_read(s, path, &read, &others) : NULL;
 	for (size_t i = 0; !err && i < read.n; i++) {
-		view_mark_note(ui->s, read.v[i].seq, read.v[i].note ? read.v[i].note : "");
-		if (!mark_push((marks_vec *)&ui->s->marks_kept, read.v[i].seq, read.v[i].note))
+		view_mark_note(s, read.v[i].seq, read.v[i].note ? read.v[i].note : "");
+		if (!mark_push((marks_vec *)&s->marks_kept, read.v[i].seq, read.v[i].note))
 			err = err_no_memory();
 	}
-	if (err)
-		cannot_keep(ui, "marks", err);
 	marks_clear(&read);
 	vec_fini(&read);
 	strbuf_fini(&others);
 	free(path);
+	return err;
 }
 
 /*
@@ -289,13 +278,12 @@ static void marks_merge(struct view *s, const marks_vec *now)
 	}
 }
 
-static struct err *marks_save(struct ui *ui, const char *path)
+static struct err *marks_save(struct view *s, const char *path)
 {
-	struct view *s = ui->s;
 	marks_vec now = { 0 };
 	struct strbuf text = { 0 };
 	bool is_there = access(path, F_OK) == 0;
-	struct err *err = marks_read(ui, path, &now, &text);
+	struct err *err = marks_read(s, path, &now, &text);
 	if (!err)
 		marks_merge(s, &now);
 	marks_clear(&now);
@@ -316,27 +304,26 @@ static struct err *marks_save(struct ui *ui, const char *path)
 	return err;
 }
 
-void keep_marks_save(struct ui *ui)
+struct err *keep_marks_save(struct view *s)
 {
 	enum { TRIES = 20, PAUSE_MS = 10 };
-	char *path = marks_path(ui);
+	char *path = marks_path(s);
 	if (!path)
-		return;
-	struct err *err = marks_save(ui, path);
+		return NULL;
+	struct err *err = marks_save(s, path);
 	/* another viewer is just writing */
 	for (int i = 0; err && err->code == ERR_BUSY && i < TRIES; i++) {
 		err_destroy(err);
 		poll(NULL, 0, PAUSE_MS);
-		err = marks_save(ui, path);
+		err = marks_save(s, path);
 	}
-	if (err) {
-		cannot_keep(ui, "marks", err);
-	} else {
-		marks_vec *kept = (marks_vec *)&ui->s->marks_kept;
+	if (!err) {
+		marks_vec *kept = (marks_vec *)&s->marks_kept;
 		marks_clear(kept);
-		for (size_t i = 0; i < ui->s->marks.n; i++)
-			if (!mark_push(kept, ui->s->marks.v[i].seq, ui->s->marks.v[i].note))
+		for (size_t i = 0; i < s->marks.n; i++)
+			if (!mark_push(kept, s->marks.v[i].seq, s->marks.v[i].note))
 				break;
 	}
 	free(path);
+	return err;
 }

@@ -1,22 +1,30 @@
 /*
  * keep: what outlives a session: what was typed at prompts ($XDG_STATE_HOME/auditview/history) and
- * the marks and notes of a capture (FILE.marks, beside it). With --no-config nothing is read and
- * nothing is kept.
+ * the marks and notes of a capture (FILE.marks, beside it). With --no-config none of this is called.
  *
- * Both are lines of text that may be edited. Neither is believed: what makes no sense is skipped.
- * That they cannot be written is said once, in the messages; the session goes on.
+ * Both are lines of text that may be edited. Neither is trusted: what makes no sense is skipped.
+ * Errors: of the file system, ERR_DENIED if a file or its folder is not ours alone, ERR_BUSY if
+ * another viewer keeps on writing. Nothing is lost but what could not be written.
  */
 #pragma once
 #include <stdbool.h>
 
-struct ui;
+#include "base/attr.h"
+#include "base/err.h"
+
+struct prompt;
+struct view;
 
 /* $XDG_STATE_HOME/auditview/NAME, its folder made if asked for; malloc'ed, NULL without a folder
  * that is ours (base/folder.h). */
 char *keep_state_path(const char *name, bool make_folder);
 
-void keep_history_load(struct ui *ui);
-void keep_history_add(struct ui *ui, int history, const char *text);
+/* Read the history into the prompt. No file is no error. */
+MUST_CHECK struct err *keep_history_load(struct prompt *p);
+/* Append a line; history: which one, as in struct prompt_ops. */
+MUST_CHECK struct err *keep_history_add(int history, const char *text);
 
-void keep_marks_load(struct ui *ui); /* of the capture on the screen */
-void keep_marks_save(struct ui *ui);
+/* Read the marks of the capture in view; a view without a file has none. */
+MUST_CHECK struct err *keep_marks_load(struct view *s);
+/* Write them, merged with what another viewer has written meanwhile. */
+MUST_CHECK struct err *keep_marks_save(struct view *s);

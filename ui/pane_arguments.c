@@ -5,6 +5,8 @@
  *
  * Lines are worked out once per event and kept as text; drawing only places them.
  */
+#include "ui/pane_arguments.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +17,8 @@
 #include "model/gist.h"
 #include "model/looks.h"
 #include "model/value_text.h"
-#include "ui/ui.h"
+#include "ui/pane_events.h"
+#include "ui/pane_host.h"
 
 enum { LINES_MAX = 4000, CHILDREN_SHOWN = 200 };
 
@@ -42,7 +45,7 @@ struct arguments_pane {
 	int name_w, type_w;
 };
 
-static struct err *open_arguments(struct ui *ui, struct pane **ret)
+static struct err *open_arguments(const struct pane_host *host, struct pane **ret)
 {
 	struct arguments_pane *a = calloc(1, sizeof(*a));
 	if (!a)
@@ -196,7 +199,7 @@ static bool add_environment(struct arguments_pane *a, struct value_iter *it,
 {
 	struct environment_diff d;
 	bool known;
-	struct err *err = environment_diff(a->pane.ui->s->trace, e, it, v, &d, &known);
+	struct err *err = environment_diff(a->pane.host->view->trace, e, it, v, &d, &known);
 	if (err || !known) {
 		err_destroy(err);
 		return false;
@@ -299,7 +302,7 @@ static bool add_environment(struct arguments_pane *a, struct value_iter *it,
 static void add_guesses(struct arguments_pane *a, const struct event *e, const struct value_node *v,
 			const struct catalog_event *known, uint32_t index)
 {
-	struct view *s = a->pane.ui->s;
+	struct view *s = a->pane.host->view;
 	struct strbuf b = { 0 };
 	if (looks_like(&b, v, view_minor_of(s, e->process))) {
 		struct arg_line line = { .indent = 2,
@@ -538,21 +541,22 @@ static void add_story(struct arguments_pane *a, struct view *s, const struct eve
 
 static void build(struct arguments_pane *a)
 {
-	struct ui *ui = a->pane.ui;
-	struct view *s = ui->s;
+	const struct pane_host *host = a->pane.host;
+	struct view *s = host->view;
 	struct event e;
 	clear(a);
 	a->n_args = 0;
 	a->n_tree = 0;
 	uint32_t note;
 	/* what it says, in full */
-	if (ui->cursor_seq == SELECTION_NONE && pane_events_note(ui, &note)) {
+	const struct pane *list = host_pane(host, PANE_EVENTS);
+	if (host->cursor_seq == SELECTION_NONE && list && pane_events_note(list, &note)) {
 		struct strbuf b = { 0 };
 		note_text(&b, s, trace_note_get(s->trace, note));
 		info_wrapped(a, strbuf_str(&b), a->pane.n_columns - 2, 20);
 		strbuf_fini(&b);
 	}
-	if (ui->cursor_seq == SELECTION_NONE || !trace_event(s->trace, ui->cursor_seq, &e))
+	if (host->cursor_seq == SELECTION_NONE || !trace_event(s->trace, host->cursor_seq, &e))
 		return;
 	struct arguments all;
 	struct argument arg;
@@ -644,8 +648,8 @@ static void update_arguments(struct pane *p, unsigned changes)
 	struct arguments_pane *a = (struct arguments_pane *)p;
 	if (!(changes & (CHANGE_CURSOR | CHANGE_SIZE | CHANGE_FILTER)))
 		return;
-	bool other = a->seq != p->ui->cursor_seq;
-	a->seq = p->ui->cursor_seq;
+	bool other = a->seq != p->host->cursor_seq;
+	a->seq = p->host->cursor_seq;
 	build(a);
 	list_set(&p->list, a->lines.n, p->n_lines);
 	if (other)
@@ -655,12 +659,12 @@ static void update_arguments(struct pane *p, unsigned changes)
 static void draw_arguments(const struct pane *p, struct area area)
 {
 	const struct arguments_pane *a = (const struct arguments_pane *)p;
-	bool focus = ui_focused(p->ui) == p;
+	bool focus = pane_has_focus(p);
 	bool wide = area.n_columns >= 58;
 	int name_x = 3, value_x = name_x + a->name_w + 2, type_x = value_x;
 	if (wide)
 		value_x += a->type_w + 2;
-	if (!a->lines.n && p->ui->cursor_seq == SELECTION_NONE)
+	if (!a->lines.n && p->host->cursor_seq == SELECTION_NONE)
 		area_put(area, 0, 2, -1, ROLE_DIM, "no event under the cursor");
 	for (int y = 0; y < area.n_lines && p->list.top + (uint64_t)y < a->lines.n; y++) {
 		const struct arg_line *l = &a->lines.v[p->list.top + (uint64_t)y];
@@ -714,7 +718,7 @@ static void draw_arguments(const struct pane *p, struct area area)
 				     l->value);
 		}
 	drawn:
-		search_mark(&p->ui->search, area, y);
+		search_mark(p->host->search, area, y);
 		if (focus && p->list.top + (uint64_t)y == p->list.cursor) {
 			area_put(area, y, 0, 1, ROLE_FOCUS, "▌");
 			area_bar(area, y);
@@ -737,7 +741,7 @@ static bool act_arguments(struct pane *p, enum action action, uint64_t count, co
 	case ACTION_OPEN:
 	case ACTION_FOLD:
 		if (l && l->go != SELECTION_NONE) {
-			ui_goto(p->ui, l->go);
+			host_goto(p->host, l->go);
 			return true;
 		}
 		if (l && l->is_container) {
@@ -753,11 +757,11 @@ static bool act_arguments(struct pane *p, enum action action, uint64_t count, co
 			return true;
 		}
 		if (l && l->is_value)
-			ui_open_page(p->ui, PANE_BYTES);
+			host_open_page(p->host, PANE_BYTES);
 		return true;
 	case ACTION_COPY:
 		if (l && l->value) {
-			ui_copy(p->ui, l->value, strlen(l->value));
+			host_copy(p->host, l->value, strlen(l->value));
 			return true;
 		}
 		return false;
@@ -768,10 +772,11 @@ static bool act_arguments(struct pane *p, enum action action, uint64_t count, co
 static void title_arguments(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
 {
 	const struct arguments_pane *a = (const struct arguments_pane *)p;
-	struct view *s = p->ui->s;
+	struct view *s = p->host->view;
 	struct event e;
 	(void)subject;
-	if (p->ui->cursor_seq == SELECTION_NONE || !trace_event(s->trace, p->ui->cursor_seq, &e))
+	if (p->host->cursor_seq == SELECTION_NONE ||
+	    !trace_event(s->trace, p->host->cursor_seq, &e))
 		return;
 	event_text_name(facts, s, e.name);
 	if (p->n_columns >= 60 && a->n_args)

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ui/ui.h"
+#include "ui/pane_arguments.h"
+#include "ui/pane_host.h"
 
 struct bytes {
 	struct pane pane;
@@ -16,7 +17,7 @@ struct bytes {
 	uint64_t seq;
 };
 
-static struct err *open_bytes(struct ui *ui, struct pane **ret)
+static struct err *open_bytes(const struct pane_host *host, struct pane **ret)
 {
 	struct bytes *b = calloc(1, sizeof(*b));
 	if (!b)
@@ -42,7 +43,7 @@ static int per_line(const struct pane *p)
 static void take(struct bytes *b)
 {
 	struct raw_value raw;
-	struct pane *args = ui_pane(b->pane.ui, PANE_ARGUMENTS);
+	struct pane *args = host_pane(b->pane.host, PANE_ARGUMENTS);
 	free(b->name);
 	free(b->data);
 	b->name = b->data = NULL;
@@ -64,8 +65,8 @@ static void take(struct bytes *b)
 static void update_bytes(struct pane *p, unsigned changes)
 {
 	struct bytes *b = (struct bytes *)p;
-	if (changes == CHANGE_ALL || (changes & CHANGE_CURSOR && b->seq != p->ui->cursor_seq)) {
-		b->seq = p->ui->cursor_seq;
+	if (changes == CHANGE_ALL || (changes & CHANGE_CURSOR && b->seq != p->host->cursor_seq)) {
+		b->seq = p->host->cursor_seq;
 		take(b);
 	}
 	uint64_t lines = (b->n + (unsigned)per_line(p) - 1) / (unsigned)per_line(p) +
@@ -110,7 +111,7 @@ static void draw_bytes(const struct pane *p, struct area a)
 					 plain ? sign : "·");
 			}
 		}
-		search_mark(&p->ui->search, a, y);
+		search_mark(p->host->search, a, y);
 		if (line == p->list.cursor) {
 			area_put(a, y, 0, 1, ROLE_FOCUS, "▌");
 			area_bar(a, y);
@@ -161,12 +162,12 @@ static bool act_bytes(struct pane *p, enum action action, uint64_t count, const 
 	if (list_act(&p->list, action, count))
 		return true;
 	switch ((int)action) {
-	case ACTION_OPEN: ui_close_page(p->ui); return true;
+	case ACTION_OPEN: host_close_pages(p->host, PAGE_ON_TOP); return true;
 	case ACTION_HIT_NEXT:
 	case ACTION_HIT_PREV: {
 		unsigned char wanted[64];
 		size_t n;
-		const char *pattern = p->ui->search.text;
+		const char *pattern = p->host->search->text;
 		if (!pattern || !b->n)
 			return false;
 		if (!hex_parse(pattern, wanted, &n)) {
@@ -181,21 +182,22 @@ static bool act_bytes(struct pane *p, enum action action, uint64_t count, const 
 		if (found)
 			list_go(&p->list, (uint64_t)(found - b->data) / (unsigned)per_line(p));
 		else
-			ui_flash(p->ui, "no such bytes here");
+			host_flash(p->host, "no such bytes here");
 		return true;
 	}
-	case ACTION_COPY: ui_copy(p->ui, b->data ? b->data : "", b->n); return true;
+	case ACTION_COPY: host_copy(p->host, b->data ? b->data : "", b->n); return true;
 	case ACTION_WRITE: {
 		if (!text) {
-			prompt_command(p->ui, "write ");
+			host_act(p->host, ACTION_COMMAND, 0, "write ");
 			return true;
 		}
 		int fd = open(text, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 		FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
 		if (!f || fwrite(b->data ? b->data : "", 1, b->n, f) != b->n)
-			ui_flash(p->ui, "cannot write %s: it exists, or its folder does not", text);
+			host_flash(p->host, "cannot write %s: it exists, or its folder does not",
+				   text);
 		else
-			ui_flash(p->ui, "%zu bytes written to %s", b->n, text);
+			host_flash(p->host, "%zu bytes written to %s", b->n, text);
 		if (f)
 			fclose(f);
 		return true;

@@ -10,7 +10,7 @@
 
 #include "model/calltree.h"
 #include "model/group.h"
-#include "ui/ui.h"
+#include "ui/pane_host.h"
 
 #define NODE_REST UINT32_MAX
 
@@ -38,7 +38,7 @@ struct callers {
 	bool stale;
 };
 
-static struct err *open_callers(struct ui *ui, struct pane **ret)
+static struct err *open_callers(const struct pane_host *host, struct pane **ret)
 {
 	struct callers *c = calloc(1, sizeof(*c));
 	if (!c)
@@ -107,12 +107,12 @@ static void lines_make(struct callers *c)
  * else. */
 static void restart(struct callers *c, bool forget)
 {
-	struct ui *ui = c->pane.ui;
+	const struct pane_host *host = c->pane.host;
 	calltree_destroy(c->next);
 	c->next = NULL;
 	c->stale = false;
 	c->done = 0;
-	c->generation = ui->s->filter_generation;
+	c->generation = host->view->filter_generation;
 	if (forget) {
 		calltree_destroy(c->tree);
 		c->tree = NULL;
@@ -122,11 +122,11 @@ static void restart(struct callers *c, bool forget)
 	struct calltree_options options = { .direction = c->direction,
 					    .hide_library = !c->with_library,
 					    .hide_native = true,
-					    .n_rows = ui->s->n_events };
-	struct err *err = calltree_begin(ui->s->trace, &options, &c->next);
+					    .n_rows = host->view->n_events };
+	struct err *err = calltree_begin(host->view->trace, &options, &c->next);
 	if (err)
-		ui_flash_err(ui, err);
-	c->next_events = ui->s->n_events;
+		host_flash_err(host, err);
+	c->next_events = host->view->n_events;
 }
 
 static void finish(struct callers *c)
@@ -139,7 +139,7 @@ static void finish(struct callers *c)
 	c->way = CALLTREE_ROOT;
 	c->way_left = c->direction == CALLTREE_TOP_DOWN ? 4 : 1;
 	lines_make(c);
-	c->pane.ui->dirty = true;
+	host_redraw(c->pane.host);
 }
 
 /* Children of one line for a while. True: they are there. */
@@ -149,12 +149,12 @@ static bool expand(struct callers *c, uint32_t node, uint64_t budget_ns)
 		return true;
 	struct err *err = calltree_expand(c->tree, node, budget_ns);
 	if (err) {
-		ui_flash_err(c->pane.ui, err);
+		host_flash_err(c->pane.host, err);
 		return true;
 	}
 	if (calltree_is_expanded(c->tree, node)) {
 		lines_make(c);
-		c->pane.ui->dirty = true;
+		host_redraw(c->pane.host);
 	}
 	return calltree_is_expanded(c->tree, node);
 }
@@ -162,20 +162,20 @@ static bool expand(struct callers *c, uint32_t node, uint64_t budget_ns)
 /* True: there is more to do. */
 static bool go_on(struct callers *c, uint64_t budget_ns)
 {
-	struct ui *ui = c->pane.ui;
-	struct view *s = ui->s;
+	const struct pane_host *host = c->pane.host;
+	struct view *s = host->view;
 	if (c->stale || c->generation != s->filter_generation)
 		restart(c, c->generation != s->filter_generation);
 	if (c->next) {
 		struct err *err = calltree_step(c->next, s->run ? s->shown : NULL,
 						view_n_decided(s), budget_ns, &c->done);
 		if (err) {
-			ui_flash_err(ui, err);
+			host_flash_err(host, err);
 			calltree_destroy(c->next);
 			c->next = NULL;
 			return false;
 		}
-		ui->dirty = true;
+		host_redraw(host);
 		if (c->done < 1) /* while the filter is at work its slices bring us on */
 			return view_n_decided(s) >= c->next_events || c->done >= 0.5;
 		finish(c);
@@ -226,8 +226,8 @@ static bool work_callers(struct pane *p, uint64_t budget_ns)
 static void draw_callers(const struct pane *p, struct area a)
 {
 	const struct callers *c = (const struct callers *)p;
-	struct view *s = p->ui->s;
-	bool focus = ui_focused(p->ui) == p;
+	struct view *s = p->host->view;
+	bool focus = pane_has_focus(p);
 	int at_x = a.n_columns * 28 / 80, count_x = at_x + 15, pct_x = count_x + 9,
 	    bar_x = pct_x + 5;
 	int bar_w = a.n_columns >= 100 ? 16 : 8, place_w = count_x - at_x;
@@ -296,7 +296,7 @@ static void draw_callers(const struct pane *p, struct area a)
 		text_count(&b, n->self, 10);
 		area_put(a, y + 1, bar_x + bar_w + 1, -1, ROLE_DIM, strbuf_str(&b));
 		strbuf_fini(&b);
-		search_mark(&p->ui->search, a, y + 1);
+		search_mark(p->host->search, a, y + 1);
 		if (p->list.top + (uint64_t)y == p->list.cursor) {
 			area_put(a, y + 1, 0, 1, ROLE_FOCUS, focus ? "▌" : "▏");
 			if (focus)
@@ -317,10 +317,10 @@ static void set_open(struct callers *c, int open)
 	if (!l)
 		return;
 	if (l->node == NODE_REST) {
-		ui_flash(c->pane.ui,
-			 c->with_library
-			     ? "no stack was taken with these"
-			     : "no frame of yours was in these: z shows library frames too");
+		host_flash(c->pane.host,
+			   c->with_library
+			       ? "no stack was taken with these"
+			       : "no frame of yours was in these: z shows library frames too");
 		return;
 	}
 	if (open < 0)
@@ -366,7 +366,8 @@ static bool act_callers(struct pane *p, enum action action, uint64_t count, cons
 		p->list.cursor = 0;
 		restart(c, true);
 		go_on(c, 3000000);
-		ui_flash(p->ui, c->with_library ? "library frames too" : "your own frames only");
+		host_flash(p->host,
+			   c->with_library ? "library frames too" : "your own frames only");
 		return true;
 	default: return false;
 	}
@@ -375,16 +376,16 @@ static bool act_callers(struct pane *p, enum action action, uint64_t count, cons
 static void title_callers(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
 {
 	const struct callers *c = (const struct callers *)p;
-	strbuf_adds(subject, p->ui->s->filter_text);
+	strbuf_adds(subject, p->host->view->filter_text);
 	strbuf_adds(facts, c->direction == CALLTREE_TOP_DOWN ? "top-down" : "bottom-up");
 	if (c->tree) {
 		strbuf_adds(facts, " · ");
 		strbuf_add_number_of(facts, calltree_node_get(c->tree, CALLTREE_ROOT)->total,
 				     "event");
 	}
-	if (c->tree && c->built_events != p->ui->s->n_events) {
+	if (c->tree && c->built_events != p->host->view->n_events) {
 		strbuf_adds(facts, " · +");
-		strbuf_add_count(facts, p->ui->s->n_events - c->built_events);
+		strbuf_add_count(facts, p->host->view->n_events - c->built_events);
 		strbuf_adds(facts, " since");
 	}
 	strbuf_adds(facts, " · t turns it over");
@@ -394,7 +395,7 @@ static bool term_callers(const struct pane *p, struct strbuf *to)
 {
 	const struct callers *c = (const struct callers *)p;
 	const struct node_line *l = current(p);
-	struct view *s = p->ui->s;
+	struct view *s = p->host->view;
 	struct frame_info f;
 	if (l && l->node == NODE_REST) {
 		strbuf_adds(to, c->with_library ? "not stack" : "not caller");
@@ -421,12 +422,12 @@ static void line_callers(const struct pane *p, uint64_t entry, struct strbuf *to
 		return;
 	}
 	if (entry >= c->lines.n ||
-	    !trace_frame(p->ui->s->trace, calltree_node_get(c->tree, c->lines.v[entry].node)->frame,
-			 &f))
+	    !trace_frame(p->host->view->trace,
+			 calltree_node_get(c->tree, c->lines.v[entry].node)->frame, &f))
 		return;
-	text_string(to, p->ui->s->trace, f.function);
+	text_string(to, p->host->view->trace, f.function);
 	strbuf_addc(to, ' ');
-	text_string(to, p->ui->s->trace, f.file);
+	text_string(to, p->host->view->trace, f.file);
 }
 
 const struct pane_ops pane_callers_ops = {

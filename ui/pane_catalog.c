@@ -2,12 +2,14 @@
  * pane_catalog: every audit event there is, by theme, with how often it happened here; at the right
  * what is known of it.
  */
+#include "ui/pane_catalog.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/explain.h"
-#include "ui/ui.h"
+#include "ui/pane_host.h"
 
 struct cat_line {
 	enum catalog_theme theme;
@@ -25,7 +27,7 @@ struct catalog_pane {
 	int page_width, page_top, page_lines;
 };
 
-static struct err *open_catalog(struct ui *ui, struct pane **ret)
+static struct err *open_catalog(const struct pane_host *host, struct pane **ret)
 {
 	struct catalog_pane *c = calloc(1, sizeof(*c));
 	if (!c)
@@ -81,7 +83,7 @@ static void make_page(struct catalog_pane *c)
 	c->page_theme = l->theme;
 	c->page_width = width;
 	c->page_top = 0;
-	int minor = c->pane.ui->s ? c->pane.ui->s->python_minor : 0;
+	int minor = c->pane.host->view ? c->pane.host->view->python_minor : 0;
 	if (l->event)
 		explain_event(&c->page, l->event, minor, (unsigned)(width < 40 ? 40 : width));
 	else
@@ -107,10 +109,11 @@ void pane_catalog_show(struct pane *p, const char *event)
 	if (!e) {
 		const struct catalog_event *near[1];
 		if (catalog_nearest(event, strlen(event), near, 1))
-			ui_flash(p->ui, "%s is not in the catalogue; nearest is %s", event,
-				 near[0]->name);
+			host_flash(p->host, "%s is not in the catalogue; nearest is %s", event,
+				   near[0]->name);
 		else
-			ui_flash(p->ui, "%s is not in the catalogue: a package's own event", event);
+			host_flash(p->host, "%s is not in the catalogue: a package's own event",
+				   event);
 		return;
 	}
 	c->open[e->theme] = true;
@@ -127,10 +130,10 @@ void pane_catalog_show(struct pane *p, const char *event)
 
 static uint64_t count_here(const struct pane *p, const struct catalog_event *e)
 {
-	if (!p->ui->s)
+	if (!p->host->view)
 		return 0;
-	uint32_t id = trace_name_find(p->ui->s->trace, e->name, strlen(e->name));
-	return id ? trace_count_by_name(p->ui->s->trace)[id] : 0;
+	uint32_t id = trace_name_find(p->host->view->trace, e->name, strlen(e->name));
+	return id ? trace_count_by_name(p->host->view->trace)[id] : 0;
 }
 
 static void draw_catalog(const struct pane *p, struct area a)
@@ -153,7 +156,7 @@ static void draw_catalog(const struct pane *p, struct area a)
 					0;
 			area_put(left, y, 1, 1, ROLE_DIM, c->open[l->theme] ? "▾" : "▸");
 			area_put_cut(left, y, 3, w - 12, ROLE_FOCUS, catalog_theme_name(l->theme));
-			if (p->ui->s)
+			if (p->host->view)
 				strbuf_addf(&b, "%zu of %zu", seen,
 					    catalog_themes[l->theme].n_events);
 			else
@@ -161,17 +164,17 @@ static void draw_catalog(const struct pane *p, struct area a)
 			area_put_right(left, y, w - 11, 10, ROLE_DIM, strbuf_str(&b));
 		} else {
 			uint64_t n = count_here(p, l->event);
-			if (p->ui->s)
+			if (p->host->view)
 				text_count(&b, n, 9);
 			int count_w = text_width(strbuf_str(&b), b.n);
 			area_put_cut(left, y, 3, w - 5 - count_w,
-				     n || !p->ui->s ? theme_role(l->theme) : ROLE_DIM,
+				     n || !p->host->view ? theme_role(l->theme) : ROLE_DIM,
 				     l->event->name);
 			area_put_right(left, y, w - 1 - count_w, count_w, ROLE_TEXT,
 				       strbuf_str(&b));
 		}
 		strbuf_fini(&b);
-		search_mark(&p->ui->search, left, y);
+		search_mark(p->host->search, left, y);
 		if (p->list.top + (uint64_t)y == p->list.cursor) {
 			area_put(left, y, 0, 1, ROLE_FOCUS, c->reading ? "▏" : "▌");
 			if (!c->reading)
@@ -187,7 +190,7 @@ static void draw_catalog(const struct pane *p, struct area a)
 		size_t n = strcspn(s, "\n");
 		bool head = n && *s != ' ';
 		area_put_n(right, y, 0, -1, head ? ROLE_FOCUS : ROLE_TEXT, s, n);
-		search_mark(&p->ui->search, right, y);
+		search_mark(p->host->search, right, y);
 		s += n + (s[n] == '\n');
 	}
 }
@@ -234,15 +237,15 @@ static bool act_catalog(struct pane *p, enum action action, uint64_t count, cons
 		return true;
 	case ACTION_OPEN:
 		if (l && l->event) {
-			if (!p->ui->s || !count_here(p, l->event)) {
+			if (!p->host->view || !count_here(p, l->event)) {
 				c->reading = true;
 				return true;
 			}
 			struct strbuf term = { 0 };
 			strbuf_adds(&term, "event == ");
 			filter_quote(&term, l->event->name, strlen(l->event->name));
-			ui_close_all_pages(p->ui);
-			ui_set_filter(p->ui, strbuf_str(&term), true);
+			host_close_pages(p->host, ALL_PAGES);
+			host_set_filter(p->host, strbuf_str(&term), true);
 			strbuf_fini(&term);
 			return true;
 		}
@@ -253,25 +256,25 @@ static bool act_catalog(struct pane *p, enum action action, uint64_t count, cons
 	case ACTION_EXPLAIN:
 		if (text)
 			return false;
-		ui_close_page(p->ui);
+		host_close_pages(p->host, PAGE_ON_TOP);
 		return true;
 	case ACTION_TRY:
-		if (!l || !l->event || !p->ui->options.start || !p->ui->options.start->run) {
-			ui_flash(p->ui, "auditview try EVENT runs its example");
+		if (!l || !l->event || !p->host->start || !p->host->start->run) {
+			host_flash(p->host, "auditview try EVENT runs its example");
 			return true;
 		}
 		if (!l->event->example) {
-			ui_flash(p->ui, "%s has no example that runs here", l->event->name);
+			host_flash(p->host, "%s has no example that runs here", l->event->name);
 			return true;
 		} else {
 			struct ui_source source = { .terminal_fd = -1 };
-			struct err *err = p->ui->options.start->run(p->ui->options.start_ctx,
-								    l->event->name, NULL, &source);
-			struct ui *ui = p->ui;
+			struct err *err = p->host->start->run(p->host->start_ctx, l->event->name,
+							      NULL, &source);
+			const struct pane_host *host = p->host;
 			if (!err)
-				err = ui_push_source(ui, &source);
+				err = host_open_source(host, &source, SESSION_ABOVE);
 			if (err)
-				ui_flash_err(ui, err);
+				host_flash_err(host, err);
 			return true;
 		}
 	default: return false;
@@ -310,7 +313,7 @@ static void title_catalog(const struct pane *p, struct strbuf *subject, struct s
 static bool term_catalog(const struct pane *p, struct strbuf *to)
 {
 	const struct cat_line *l = current(p);
-	if (!l || !p->ui->s)
+	if (!l || !p->host->view)
 		return false;
 	if (l->event) {
 		strbuf_adds(to, "event == ");

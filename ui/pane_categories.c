@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "model/tally.h"
-#include "ui/ui.h"
+#include "ui/pane_host.h"
 
 enum entry_kind { ENTRY_THEME, ENTRY_CATEGORY, ENTRY_EVENT };
 
@@ -39,7 +39,7 @@ struct categories {
 	int built_lines;
 };
 
-static struct err *open_categories(struct ui *ui, struct pane **ret)
+static struct err *open_categories(const struct pane_host *host, struct pane **ret)
 {
 	struct categories *c = calloc(1, sizeof(*c));
 	if (!c)
@@ -109,7 +109,7 @@ static void add(struct categories *c, struct entry e)
 
 static uint64_t n_shown(const struct categories *c, const uint64_t *all, uint32_t id)
 {
-	if (!c->pane.ui->s->run)
+	if (!c->pane.host->view->run)
 		return all[id];
 	return c->tally && id < tally_n_keys(c->tally) ? tally_get(c->tally, id).count : 0;
 }
@@ -117,7 +117,7 @@ static uint64_t n_shown(const struct categories *c, const uint64_t *all, uint32_
 /* Count what the filter shows, as far as it has come. True: there is more to count. */
 static bool count(struct categories *c, uint64_t budget_ns)
 {
-	struct view *s = c->pane.ui->s;
+	struct view *s = c->pane.host->view;
 	struct err *err = NULL;
 	if (!s->run)
 		return false;
@@ -139,8 +139,8 @@ static bool count(struct categories *c, uint64_t budget_ns)
 
 static void build(struct categories *c)
 {
-	struct ui *ui = c->pane.ui;
-	struct view *s = ui->s;
+	const struct pane_host *host = c->pane.host;
+	struct view *s = host->view;
 	uint32_t n_names = trace_n_names(s->trace);
 	const uint64_t *all = trace_count_by_name(s->trace);
 	struct by_name *sorted = calloc(n_names + 1, sizeof(*sorted));
@@ -163,7 +163,7 @@ static void build(struct categories *c)
 		for (uint32_t i = 0; i < n_names; i++) {
 			if (view_name(s, sorted[i].id)->theme != (enum catalog_theme)theme)
 				continue;
-			bool on = toggles_has(&ui->toggles, sorted[i].name, sorted[i].n);
+			bool on = toggles_has(host->toggles, sorted[i].name, sorted[i].n);
 			n_events++;
 			n_on += on;
 			t.all += all[sorted[i].id];
@@ -225,7 +225,7 @@ static void build(struct categories *c)
 static void update_categories(struct pane *p, unsigned changes)
 {
 	struct categories *c = (struct categories *)p;
-	struct view *s = p->ui->s;
+	struct view *s = p->host->view;
 	/* counts follow four times a second (TICK), not with every slice of work */
 	if (!(changes & (CHANGE_FILTER | CHANGE_SIZE | CHANGE_TICK)))
 		return;
@@ -241,7 +241,7 @@ static void update_categories(struct pane *p, unsigned changes)
 	c->built_generation = s->filter_generation;
 	c->built_events = s->n_events;
 	c->built_rows = rows;
-	c->built_at_ns = p->ui->now_ns;
+	c->built_at_ns = p->host->now_ns;
 	c->built_lines = p->n_lines;
 	if (!c->touched && p->n_lines > 16) {
 		/* Where there is room, open what reaches far. */
@@ -261,11 +261,11 @@ static bool work_categories(struct pane *p, uint64_t budget_ns)
 	struct categories *c = (struct categories *)p;
 	bool more = count(c, budget_ns);
 	bool was_whole = c->built_rows >= c->built_events,
-	     is_whole = !more && view_n_decided(p->ui->s) == p->ui->s->n_events;
+	     is_whole = !more && view_n_decided(p->host->view) == p->host->view->n_events;
 	/* the sum as soon as it is there, and now and then how far it has come */
-	if (!was_whole && (is_whole || p->ui->now_ns - c->built_at_ns >= 100000000u)) {
+	if (!was_whole && (is_whole || p->host->now_ns - c->built_at_ns >= 100000000u)) {
 		update_categories(p, CHANGE_TICK);
-		p->ui->dirty = true;
+		host_redraw(p->host);
 	}
 	return more;
 }
@@ -273,8 +273,8 @@ static bool work_categories(struct pane *p, uint64_t budget_ns)
 static void draw_categories(const struct pane *p, struct area a)
 {
 	const struct categories *c = (const struct categories *)p;
-	struct ui *ui = p->ui;
-	bool focus = ui_focused(ui) == p;
+	const struct pane_host *host = p->host;
+	bool focus = pane_has_focus(p);
 	int y = 0;
 	for (; y < p->list.n_lines && p->list.top + (uint64_t)y < c->entries.n; y++) {
 		const struct entry *e = &c->entries.v[p->list.top + (uint64_t)y];
@@ -316,7 +316,7 @@ static void draw_categories(const struct pane *p, struct area a)
 			       strbuf_str(&count));
 		strbuf_fini(&b);
 		strbuf_fini(&count);
-		search_mark(&ui->search, a, y);
+		search_mark(host->search, a, y);
 		if (p->list.top + (uint64_t)y == p->list.cursor && focus) {
 			area_put(a, y, 0, 1, ROLE_FOCUS, "▌");
 			area_bar(a, y);
@@ -356,8 +356,8 @@ enum switch_how { SWITCH, ONLY, ALL_BUT };
 
 static void switch_entry(struct categories *c, enum switch_how how)
 {
-	struct ui *ui = c->pane.ui;
-	struct view *s = ui->s;
+	const struct pane_host *host = c->pane.host;
+	struct view *s = host->view;
 	const struct entry *e = current(c);
 	if (!e)
 		return;
@@ -374,15 +374,15 @@ static void switch_entry(struct categories *c, enum switch_how how)
 		on[id] = how == ONLY      ? inside
 			 : how == ALL_BUT ? !inside
 			 : inside         ? to
-					  : toggles_has(&ui->toggles, name, n);
+					  : toggles_has(host->toggles, name, n);
 		any |= on[id];
 	}
 	if (!any) {
-		ui_flash(ui, "that would show nothing: = switches all on");
+		host_flash(host, "that would show nothing: = switches all on");
 	} else {
 		struct strbuf text = { 0 };
-		toggles_filter(&ui->toggles, s, on, &text);
-		ui_set_filter(ui, strbuf_str(&text), true);
+		toggles_filter(host->toggles, s, on, &text);
+		host_set_filter(host, strbuf_str(&text), true);
 		strbuf_fini(&text);
 	}
 	free(on);
@@ -434,9 +434,9 @@ static bool act_categories(struct pane *p, enum action action, uint64_t count, c
 			return false;
 		struct strbuf name = { 0 };
 		size_t n;
-		const char *s = trace_name(p->ui->s->trace, e->id, &n);
+		const char *s = trace_name(p->host->view->trace, e->id, &n);
 		strbuf_add(&name, s, n);
-		ui_act(p->ui, ACTION_CATALOG, 0, strbuf_str(&name));
+		host_act(p->host, ACTION_CATALOG, 0, strbuf_str(&name));
 		strbuf_fini(&name);
 		return true;
 	}

@@ -3,6 +3,8 @@
  * round, by reach: what an attacker or an upgrade changes comes first. A filter holds for both.
  * Counting goes on in slices.
  */
+#include "ui/pane_diff.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +17,7 @@
 #include "export/exporter.h"
 #include "model/diff.h"
 #include "model/gist.h"
-#include "ui/ui.h"
+#include "ui/pane_host.h"
 
 struct diff_pane {
 	struct pane pane;
@@ -29,7 +31,7 @@ struct diff_pane {
 	size_t counts[DIFF_CHANGE_COUNT];
 };
 
-static struct err *open_diff(struct ui *ui, struct pane **ret)
+static struct err *open_diff(const struct pane_host *host, struct pane **ret)
 {
 	struct diff_pane *d = calloc(1, sizeof(*d));
 	if (!d)
@@ -64,7 +66,7 @@ static void close_diff(struct pane *p)
 /* The rows of B are copied: they may change while the counting goes on. */
 static struct err *begin(struct diff_pane *d)
 {
-	struct view *s = d->pane.ui->s;
+	struct view *s = d->pane.host->view;
 	forget(d);
 	if (!d->other)
 		return NULL;
@@ -93,7 +95,7 @@ bool pane_diff_with(struct pane *p, const char *path)
 		err = err_no_memory();
 	if (err) {
 		trace_close(other);
-		ui_flash_err(p->ui, err);
+		host_flash_err(p->host, err);
 		return false;
 	}
 	forget(d);
@@ -103,7 +105,7 @@ bool pane_diff_with(struct pane *p, const char *path)
 	d->path = copy;
 	err = begin(d);
 	if (err)
-		ui_flash_err(p->ui, err);
+		host_flash_err(p->host, err);
 	return true;
 }
 
@@ -123,7 +125,7 @@ static struct err *copy_rows(const struct selection *from, uint64_t n, struct se
 
 static struct err *work(struct diff_pane *d, uint64_t budget_ns)
 {
-	struct view *s = d->pane.ui->s;
+	struct view *s = d->pane.host->view;
 	if (d->run && !d->diff) { /* first the filter on A, and B's own must be done */
 		double filtered;
 		struct err *err = filter_run_step(d->run, budget_ns, &filtered);
@@ -143,9 +145,9 @@ static bool work_diff(struct pane *p, uint64_t budget_ns)
 	if (d->done >= 1 || (!d->diff && !d->run))
 		return false;
 	struct err *err = work(d, budget_ns);
-	p->ui->dirty = true;
+	host_redraw(p->host);
 	if (err) {
-		ui_flash_err(p->ui, err);
+		host_flash_err(p->host, err);
 		forget(d);
 		return false;
 	}
@@ -165,7 +167,7 @@ static void update_diff(struct pane *p, unsigned changes)
 	if (changes & CHANGE_FILTER && d->other) {
 		struct err *err = begin(d);
 		if (err)
-			ui_flash_err(p->ui, err);
+			host_flash_err(p->host, err);
 	}
 	size_t n = 0;
 	if (d->done >= 1)
@@ -182,7 +184,7 @@ static const struct diff_row *row_at(const struct diff_pane *d, uint64_t i)
 
 static void add_caller(const struct diff_pane *d, const struct diff_row *row, struct strbuf *to)
 {
-	struct trace *of = row->change == DIFF_REMOVED ? d->other : d->pane.ui->s->trace;
+	struct trace *of = row->change == DIFF_REMOVED ? d->other : d->pane.host->view->trace;
 	struct strbuf raw = { 0 };
 	struct event e;
 	if (trace_event(of, row->first_seq, &e))
@@ -194,7 +196,7 @@ static void add_caller(const struct diff_pane *d, const struct diff_row *row, st
 static void draw_diff(const struct pane *p, struct area a)
 {
 	const struct diff_pane *d = (const struct diff_pane *)p;
-	bool focus = ui_focused(p->ui) == p;
+	bool focus = pane_has_focus(p);
 	int caller_w = a.n_columns >= 120 ? 30 : a.n_columns >= 70 ? 18 : 0;
 	int caller_x = a.n_columns - caller_w, b_x = caller_x - 9, a_x = b_x - 8, text_x = 13;
 	if (!d->other) {
@@ -245,7 +247,7 @@ static void draw_diff(const struct pane *p, struct area a)
 		add_caller(d, row, &b);
 		if (caller_w)
 			area_put_cut(a, y + 1, caller_x, -1, ROLE_DIM, strbuf_str(&b));
-		search_mark(&p->ui->search, a, y + 1);
+		search_mark(p->host->search, a, y + 1);
 		if (p->list.top + (uint64_t)y == p->list.cursor) {
 			area_put(a, y + 1, 0, 1, ROLE_FOCUS, focus ? "▌" : "▏");
 			if (focus)
@@ -289,7 +291,7 @@ static bool term_diff(const struct pane *p, struct strbuf *to)
 	size_t n;
 	if (!row)
 		return false;
-	struct trace *of = row->change == DIFF_REMOVED ? d->other : p->ui->s->trace;
+	struct trace *of = row->change == DIFF_REMOVED ? d->other : p->host->view->trace;
 	if (!trace_event(of, row->first_seq, &e))
 		return false;
 	const char *name = trace_name(of, e.name, &n);
@@ -349,22 +351,22 @@ static bool term_diff(const struct pane *p, struct strbuf *to)
 
 static bool write_diff(struct diff_pane *d, const char *path)
 {
-	struct ui *ui = d->pane.ui;
+	const struct pane_host *host = d->pane.host;
 	const char *dot = strrchr(path, '.');
 	bool json = dot && (!strcmp(dot, ".json") || !strcmp(dot, ".jsonl"));
 	if (!access(path, F_OK)) {
-		ui_flash(ui, "cannot write %s: it exists", path);
+		host_flash(host, "cannot write %s: it exists", path);
 		return false;
 	}
 	struct strbuf text = { 0 };
-	export_diff(&text, d->diff, d->other, ui->s->trace, json);
+	export_diff(&text, d->diff, d->other, host->view->trace, json);
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	bool ok = fd >= 0 && !text.failed &&
 		  write(fd, strbuf_str(&text), text.n) == (ssize_t)text.n;
 	if (fd >= 0)
 		ok = !close(fd) && ok;
-	ui_flash(ui, ok ? "%s written%s" : "cannot write %s%s", path,
-		 ok ? json ? " (JSON lines)" : " (text)" : "");
+	host_flash(host, ok ? "%s written%s" : "cannot write %s%s", path,
+		   ok ? json ? " (JSON lines)" : " (text)" : "");
 	strbuf_fini(&text);
 	return ok;
 }
@@ -380,25 +382,26 @@ static bool act_diff(struct pane *p, enum action action, uint64_t count, const c
 		if (!row)
 			return true;
 		if (row->change == DIFF_REMOVED) {
-			ui_flash(p->ui, "this capture does not do that; y copies the command that "
-					"shows it in A");
+			host_flash(p->host,
+				   "this capture does not do that; y copies the command that "
+				   "shows it in A");
 			return true;
 		}
 		uint64_t seq = row->first_seq;
-		ui_close_all_pages(p->ui);
-		ui_goto(p->ui, seq);
+		host_close_pages(p->host, ALL_PAGES);
+		host_goto(p->host, seq);
 		return true;
 	case ACTION_COPY: { /* what shows the events in the capture that has them */
 		struct strbuf b = { 0 }, term = { 0 };
 		if (row && term_diff(p, &term)) {
 			strbuf_addf(&b, "auditview %s -Y '",
 				    row->change == DIFF_REMOVED ? d->path
-				    : p->ui->s->path            ? p->ui->s->path
+				    : p->host->view->path       ? p->host->view->path
 								: "FILE");
 			for (const char *c = strbuf_str(&term); *c; c++)
 				strbuf_adds(&b, *c == '\'' ? "'\\''" : (char[]){ *c, 0 });
 			strbuf_addc(&b, '\'');
-			ui_copy(p->ui, strbuf_str(&b), b.n);
+			host_copy(p->host, strbuf_str(&b), b.n);
 		}
 		strbuf_fini(&term);
 		strbuf_fini(&b);
@@ -406,11 +409,11 @@ static bool act_diff(struct pane *p, enum action action, uint64_t count, const c
 	}
 	case ACTION_WRITE:
 		if (d->done < 1)
-			ui_flash(p->ui, "there is nothing to write yet");
+			host_flash(p->host, "there is nothing to write yet");
 		else if (text)
 			write_diff(d, text);
 		else
-			prompt_command(p->ui, "write diff.txt");
+			host_act(p->host, ACTION_COMMAND, 0, "write diff.txt");
 		return true;
 	default: return false;
 	}
@@ -427,13 +430,13 @@ static void title_diff(const struct pane *p, struct strbuf *subject, struct strb
 	const struct diff_pane *d = (const struct diff_pane *)p;
 	if (!d->other)
 		return;
-	const char *a = base_name(d->path), *b = base_name(p->ui->s->path);
+	const char *a = base_name(d->path), *b = base_name(p->host->view->path);
 	strbuf_adds(subject, "A ");
 	utf8_escape(subject, a, strlen(a), 0);
 	strbuf_adds(subject, " → B ");
 	utf8_escape(subject, b, strlen(b), 0);
-	if (*p->ui->s->filter_text)
-		strbuf_addf(subject, " · %s", p->ui->s->filter_text);
+	if (*p->host->view->filter_text)
+		strbuf_addf(subject, " · %s", p->host->view->filter_text);
 	if (d->done < 1) {
 		strbuf_addf(facts, "counting %.0f %%", d->done * 100);
 		return;

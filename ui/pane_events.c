@@ -5,14 +5,15 @@
  * to an event, not to a line number, so a filter or a fold keeps it where it was as far as that is
  * still shown.
  */
+#include "ui/pane_events.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "ui/keep.h"
 #include "ui/skim.h"
-#include "ui/ui.h"
+#include "ui/pane_host.h"
 
 struct columns {
 	int time, time_w, decimals, pid, pid_w, thread, thread_w, event, event_w, args, args_w,
@@ -33,7 +34,7 @@ struct events {
 	struct skim *skim;
 };
 
-static struct err *open_events(struct ui *ui, struct pane **ret)
+static struct err *open_events(const struct pane_host *host, struct pane **ret)
 {
 	struct events *e = calloc(1, sizeof(*e));
 	if (!e)
@@ -51,11 +52,11 @@ static void close_events(struct pane *p)
 
 static void size_columns(struct events *e)
 {
-	struct ui *ui = e->pane.ui;
-	struct view *s = ui->s;
+	const struct pane_host *host = e->pane.host;
+	struct view *s = host->view;
 	struct columns *c = &e->columns;
-	int w = e->pane.n_columns, screen = ui->canvas.n_columns;
-	unsigned on = ui->config.columns;
+	int w = e->pane.n_columns, screen = host->n_columns;
+	unsigned on = host->config->columns;
 	*c = (struct columns){ 0 };
 	c->names = screen >= 100;
 	c->function = true;
@@ -74,7 +75,7 @@ static void size_columns(struct events *e)
 		c->event_w = 0;
 	for (;;) {
 		c->time_w = on & 1u << COLUMN_TIME
-				? event_text_time_width(s, ui->time_mode, c->decimals)
+				? event_text_time_width(s, host->time_mode, c->decimals)
 				: 0;
 		int x = 3;
 		c->time = x;
@@ -117,17 +118,16 @@ static void size_columns(struct events *e)
 
 static bool line_at(struct events *e, uint64_t line, struct line *ret)
 {
-	return view_line(e->pane.ui->s, line, ret);
+	return view_line(e->pane.host->view, line, ret);
 }
 
 /* Tell the details which event is looked at. */
 static void cursor_moved(struct events *e)
 {
 	struct line line;
-	struct ui *ui = e->pane.ui;
+	const struct pane_host *host = e->pane.host;
 	if (!e->pane.list.n || !line_at(e, e->pane.list.cursor, &line)) {
-		ui->cursor_seq = SELECTION_NONE;
-		ui->cursor_waits = true;
+		host_set_cursor(host, SELECTION_NONE);
 		return;
 	}
 	bool other_note = line.is_note && (!e->on_note || e->note != line.note);
@@ -135,17 +135,15 @@ static void cursor_moved(struct events *e)
 	e->on_note = line.is_note;
 	e->note = line.is_note ? line.note : 0;
 	uint64_t seq = line.is_note ? SELECTION_NONE : line.seq;
-	if (ui->cursor_seq != seq || other_note) {
-		ui->cursor_seq = seq;
-		ui->cursor_waits = true;
-	}
+	if (host->cursor_seq != seq || other_note)
+		host_set_cursor(host, seq);
 }
 
 static void update_events(struct pane *p, unsigned changes)
 {
 	struct events *e = (struct events *)p;
-	struct ui *ui = p->ui;
-	struct view *s = ui->s;
+	const struct pane_host *host = p->host;
+	struct view *s = host->view;
 	if (changes & (CHANGE_SIZE | CHANGE_EVENTS | CHANGE_FILTER))
 		size_columns(e);
 	uint64_t offset = p->list.cursor - p->list.top;
@@ -157,14 +155,14 @@ static void update_events(struct pane *p, unsigned changes)
 		e->generation = s->generation;
 		p->list.n = n;
 		p->list.n_lines = p->n_lines;
-		if (had_lines && n && !ui->following) {
+		if (had_lines && n && !host->following) {
 			uint64_t cursor = view_line_of(s, e->cursor_seq);
 			p->list.cursor = cursor;
 			p->list.top = cursor > offset ? cursor - offset : 0;
 		}
 	}
 	list_set(&p->list, n, p->n_lines);
-	if (ui->following && n)
+	if (host->following && n)
 		list_go(&p->list, n - 1);
 	cursor_moved(e);
 }
@@ -174,7 +172,8 @@ static void update_events(struct pane *p, unsigned changes)
 static void put_time(const struct events *e, struct area a, int y, uint64_t ns, uint64_t before)
 {
 	struct strbuf b = { 0 };
-	event_text_time(&b, e->pane.ui->s, ns, before, e->pane.ui->time_mode, e->columns.decimals);
+	event_text_time(&b, e->pane.host->view, ns, before, e->pane.host->time_mode,
+			e->columns.decimals);
 	if (e->columns.time_w)
 		area_put_right(a, y, e->columns.time, e->columns.time_w, ROLE_DIM, strbuf_str(&b));
 	strbuf_fini(&b);
@@ -182,10 +181,10 @@ static void put_time(const struct events *e, struct area a, int y, uint64_t ns, 
 
 static void draw_note(const struct events *e, struct area a, int y, uint32_t id)
 {
-	struct ui *ui = e->pane.ui;
-	const struct trace_note *n = trace_note_get(ui->s->trace, id);
+	const struct pane_host *host = e->pane.host;
+	const struct trace_note *n = trace_note_get(host->view->trace, id);
 	struct strbuf b = { 0 };
-	note_text(&b, ui->s, n);
+	note_text(&b, host->view, n);
 	int x = 3;
 	if (n->note.kind == NOTE_LOST) {
 		x += area_put(a, y, x, -1, ROLE_DIM, "─ ─ ");
@@ -250,8 +249,8 @@ static void fold_text(struct strbuf *to, struct view *s, const struct event *e,
 static void draw_event(const struct events *p, struct area a, int y, uint64_t seq,
 		       uint64_t before_ns)
 {
-	struct ui *ui = p->pane.ui;
-	struct view *s = ui->s;
+	const struct pane_host *host = p->pane.host;
+	struct view *s = host->view;
 	const struct columns *c = &p->columns;
 	struct event e;
 	if (!trace_event(s->trace, seq, &e))
@@ -302,8 +301,8 @@ static void draw_event(const struct events *p, struct area a, int y, uint64_t se
 
 static void draw_empty(const struct events *e, struct area a)
 {
-	struct ui *ui = e->pane.ui;
-	struct view *s = ui->s;
+	const struct pane_host *host = e->pane.host;
+	struct view *s = host->view;
 	if (s->filter && s->n_events) {
 		if (s->filter_done < 1) {
 			area_printf(a, 1, 2, -1, ROLE_TEXT,
@@ -348,12 +347,12 @@ static void draw_empty(const struct events *e, struct area a)
 static void draw_events(const struct pane *p, struct area a)
 {
 	const struct events *e = (const struct events *)p;
-	struct view *s = p->ui->s;
+	struct view *s = p->host->view;
 	if (!p->list.n) {
 		draw_empty(e, a);
 		return;
 	}
-	bool focus = ui_focused(p->ui) == p;
+	bool focus = pane_has_focus(p);
 	uint64_t before_ns = 0;
 	struct line line;
 	struct event event;
@@ -369,7 +368,7 @@ static void draw_events(const struct pane *p, struct area a)
 			draw_event(e, a, y, line.seq, before_ns);
 		if (!line.is_note && trace_event(s->trace, line.seq, &event))
 			before_ns = event.time_ns;
-		search_mark(&p->ui->search, a, y);
+		search_mark(p->host->search, a, y);
 		if (p->list.top + (uint64_t)y == p->list.cursor) {
 			area_put(a, y, 0, 1, ROLE_FOCUS, focus ? "▌" : "▏");
 			if (focus)
@@ -380,8 +379,8 @@ static void draw_events(const struct pane *p, struct area a)
 
 static void title_events(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
 {
-	struct ui *ui = p->ui;
-	struct view *s = ui->s;
+	const struct pane_host *host = p->host;
+	struct view *s = host->view;
 	uint64_t n = view_n_shown(s), all = s->n_events;
 	strbuf_adds(subject, s->filter_text);
 	if (s->filter) {
@@ -393,13 +392,13 @@ static void title_events(const struct pane *p, struct strbuf *subject, struct st
 			strbuf_adds(facts, "0");
 		strbuf_adds(facts, " of ");
 		strbuf_add_count(facts, all);
-	} else if (ui->canvas.n_columns >= 160) {
+	} else if (host->n_columns >= 160) {
 		strbuf_adds(facts, "all ");
 		strbuf_add_count(facts, all);
 	}
 	if (s->fold_on && folds_n(s->folds)) {
 		strbuf_adds(facts, facts->n ? " · " : "");
-		if (ui->canvas.n_columns >= 120 && !s->filter) {
+		if (host->n_columns >= 120 && !s->filter) {
 			strbuf_add_count(facts, folds_n(s->folds));
 			strbuf_adds(facts, " folds");
 		} else {
@@ -419,7 +418,7 @@ static void title_events(const struct pane *p, struct strbuf *subject, struct st
 		strbuf_addf(facts, "searching %.0f %%, Esc stops",
 			    n_all ? (double)e->n_searched * 100 / (double)n_all : 0);
 	}
-	if (ui->following) {
+	if (host->following) {
 		strbuf_adds(facts, facts->n ? " · " : "");
 		strbuf_adds(facts, "following");
 	} else if (view_is_live(s) && p->list.n > p->list.top + (uint64_t)p->n_lines) {
@@ -435,12 +434,12 @@ static void title_events(const struct pane *p, struct strbuf *subject, struct st
 
 static void go_seq(struct events *e, uint64_t seq)
 {
-	struct ui *ui = e->pane.ui;
-	view_reveal(ui->s, seq);
-	e->generation = ui->s->generation;
-	list_set(&e->pane.list, view_n_lines(ui->s), e->pane.n_lines);
-	e->generation = ui->s->generation;
-	uint64_t line = view_line_of(ui->s, seq);
+	const struct pane_host *host = e->pane.host;
+	view_reveal(host->view, seq);
+	e->generation = host->view->generation;
+	list_set(&e->pane.list, view_n_lines(host->view), e->pane.n_lines);
+	e->generation = host->view->generation;
+	uint64_t line = view_line_of(host->view, seq);
 	bool near = line >= e->pane.list.top && line < e->pane.list.top + (uint64_t)e->pane.n_lines;
 	list_go(&e->pane.list, line);
 	if (!near && e->pane.n_lines > 4) { /* far away: show what is around it */
@@ -451,56 +450,44 @@ static void go_seq(struct events *e, uint64_t seq)
 	cursor_moved(e);
 }
 
-bool pane_events_is_searching(const struct ui *ui)
+bool pane_events_is_searching(const struct pane *p)
 {
-	const struct events *e = (const struct events *)ui->panes[PANE_EVENTS];
-	return e && e->searching;
+	return p && ((const struct events *)p)->searching;
 }
 
-void pane_events_search_stop(struct ui *ui)
+void pane_events_search_stop(struct pane *p)
 {
-	struct events *e = (struct events *)ui->panes[PANE_EVENTS];
+	struct events *e = (struct events *)p;
 	if (e && e->searching) {
 		e->searching = false;
-		ui_flash(ui, "the search was stopped");
+		host_flash(p->host, "the search was stopped");
 	}
 }
 
-bool pane_events_note(const struct ui *ui, uint32_t *ret)
+bool pane_events_note(const struct pane *p, uint32_t *ret)
 {
-	const struct pane *p = ui->panes[PANE_EVENTS];
 	struct line line;
-	if (!p || !p->list.n || !view_line(ui->s, p->list.cursor, &line) || !line.is_note)
+	if (!p->list.n || !view_line(p->host->view, p->list.cursor, &line) || !line.is_note)
 		return false;
 	*ret = line.note;
 	return true;
 }
 
-void pane_events_anchor(struct ui *ui, uint64_t seq)
+void pane_events_anchor(struct pane *p, uint64_t seq)
 {
-	struct events *e = (struct events *)ui_pane(ui, PANE_EVENTS);
-	if (e && seq != SELECTION_NONE)
-		e->cursor_seq = seq;
+	if (seq != SELECTION_NONE)
+		((struct events *)p)->cursor_seq = seq;
 }
 
-void ui_show(struct ui *ui, uint64_t seq)
+void pane_events_show(struct pane *p, uint64_t seq)
 {
-	struct pane *p = ui_pane(ui, PANE_EVENTS);
-	if (!p)
-		return;
-	ui->following = false;
+	host_follow(p->host, false);
 	go_seq((struct events *)p, seq);
-}
-
-void ui_goto(struct ui *ui, uint64_t seq)
-{
-	ui_remember_place(ui);
-	ui_show(ui, seq);
 }
 
 static void step_first(struct events *e, bool forward, uint64_t count)
 {
-	struct view *s = e->pane.ui->s;
+	struct view *s = e->pane.host->view;
 	struct selection *first = first_seen_rows(s->first);
 	uint64_t at = e->cursor_seq;
 	for (uint64_t i = 0; i < (count ? count : 1); i++) {
@@ -511,14 +498,15 @@ static void step_first(struct events *e, bool forward, uint64_t count)
 				       : SELECTION_NONE;
 		} while (next != SELECTION_NONE && !selection_has(s->shown, next));
 		if (next == SELECTION_NONE) {
-			ui_flash(e->pane.ui, forward ? "no later event is the first of its kind"
+			host_flash(e->pane.host, forward
+						     ? "no later event is the first of its kind"
 						     : "no earlier event is the first of its kind");
 			break;
 		}
 		at = next;
 	}
 	if (at != e->cursor_seq)
-		ui_goto(e->pane.ui, at);
+		host_goto(e->pane.host, at);
 }
 
 static bool chunk_has_thread(struct trace *t, uint32_t i_chunk, uint32_t thread)
@@ -561,55 +549,55 @@ static uint64_t row_of_thread(struct view *s, uint64_t at, uint32_t thread, bool
 /* The next or previous shown event of the same thread. */
 static void step_story(struct events *e, bool forward, uint64_t count)
 {
-	struct ui *ui = e->pane.ui;
-	struct view *s = ui->s;
+	const struct pane_host *host = e->pane.host;
+	struct view *s = host->view;
 	struct event here;
 	if (e->on_note || !trace_event(s->trace, e->cursor_seq, &here)) {
-		ui_flash(ui, "there is no event under the cursor");
+		host_flash(host, "there is no event under the cursor");
 		return;
 	}
 	uint64_t at = e->cursor_seq;
 	for (uint64_t i = 0; i < (count ? count : 1); i++) {
 		uint64_t next = row_of_thread(s, at, here.thread, forward);
 		if (next == SELECTION_NONE) {
-			ui_flash(ui, forward ? "no further event of this thread"
-					     : "no earlier event of this thread");
+			host_flash(host, forward ? "no further event of this thread"
+						 : "no earlier event of this thread");
 			break;
 		}
 		at = next;
 	}
 	if (at == e->cursor_seq)
 		return;
-	ui->following = false;
+	host_follow(host, false);
 	go_seq(e, at);
 }
 
 static bool hit(struct events *e, uint64_t seq)
 {
-	struct ui *ui = e->pane.ui;
+	const struct pane_host *host = e->pane.host;
 	struct event event;
-	if (!trace_event(ui->s->trace, seq, &event))
+	if (!trace_event(host->view->trace, seq, &event))
 		return false;
-	if (e->skim && !skim_may_match(e->skim, ui->s, &event))
+	if (e->skim && !skim_may_match(e->skim, host->view, &event))
 		return false;
 	struct strbuf b = { 0 };
-	event_text_line(&b, ui->s, &event);
-	bool found = search_match(&ui->search, strbuf_str(&b), b.n);
+	event_text_line(&b, host->view, &event);
+	bool found = search_match(host->search, strbuf_str(&b), b.n);
 	strbuf_fini(&b);
 	return found;
 }
 
 static void search_start(struct events *e, bool forward, bool from_here)
 {
-	struct view *s = e->pane.ui->s;
-	if (!search_is_on(&e->pane.ui->search)) {
-		ui_flash(e->pane.ui, "nothing to look for yet: / asks");
+	struct view *s = e->pane.host->view;
+	if (!search_is_on(e->pane.host->search)) {
+		host_flash(e->pane.host, "nothing to look for yet: / asks");
 		return;
 	}
 	if (!e->skim)
 		e->skim = skim_create();
 	if (e->skim)
-		skim_begin(e->skim, &e->pane.ui->search);
+		skim_begin(e->skim, e->pane.host->search);
 	e->searching = true;
 	e->n_searched = 0;
 	e->wrapped = false;
@@ -633,11 +621,11 @@ static uint64_t clock_ns(void)
 static bool work_events(struct pane *p, uint64_t budget_ns)
 {
 	struct events *e = (struct events *)p;
-	struct view *s = p->ui->s;
+	struct view *s = p->host->view;
 	if (!e->searching)
 		return false;
 	uint64_t begin_ns = clock_ns();
-	p->ui->dirty = true; /* how far it has come */
+	host_redraw(p->host); /* how far it has come */
 	for (;;) {
 		if (++e->n_searched % 64 == 0) { /* a line may take some µs to spell out */
 			trace_trim(s->trace);
@@ -654,17 +642,18 @@ static bool work_events(struct pane *p, uint64_t budget_ns)
 				continue;
 			}
 			e->searching = false;
-			ui_flash(p->ui, "no hit for %s", p->ui->search.text);
+			host_flash(p->host, "no hit for %s", p->host->search->text);
 			return false;
 		}
 		if (hit(e, at)) {
 			e->searching = false;
-			p->ui->following = false;
-			ui_goto(p->ui, at);
+			host_follow(p->host, false);
+			host_goto(p->host, at);
 			if (e->wrapped)
-				ui_flash(p->ui, e->search_back ? "the search went on at the end"
-							       : "the search went on at the start");
-			p->ui->dirty = true;
+				host_flash(p->host, e->search_back
+							? "the search went on at the end"
+							: "the search went on at the start");
+			host_redraw(p->host);
 			return false;
 		}
 		if (e->search_back && at == 0) {
@@ -680,86 +669,81 @@ static bool work_events(struct pane *p, uint64_t budget_ns)
 
 static void open_line(struct events *e)
 {
-	struct ui *ui = e->pane.ui;
+	const struct pane_host *host = e->pane.host;
 	struct fold fold;
 	if (e->on_note) {
-		ui_open_page(ui, PANE_MESSAGES);
+		host_open_page(host, PANE_MESSAGES);
 		return;
 	}
-	if (ui->s->fold_on && folds_find(ui->s->folds, e->cursor_seq, &fold) && fold.n_hidden) {
-		if (fold.kind == FOLD_IMPORT && !folds_is_open(ui->s->folds, fold.head))
-			ui_open_page(ui, PANE_INSIDE);
+	if (host->view->fold_on && folds_find(host->view->folds, e->cursor_seq, &fold) &&
+	    fold.n_hidden) {
+		if (fold.kind == FOLD_IMPORT && !folds_is_open(host->view->folds, fold.head))
+			host_open_page(host, PANE_INSIDE);
 		else
-			view_fold_toggle(ui->s, e->cursor_seq);
+			view_fold_toggle(host->view, e->cursor_seq);
 		return;
 	}
 	/* the details get the focus: there every value can be opened */
-	if (ui->layout.panes[PANE_ARGUMENTS].n_lines)
-		ui->focus = PANE_ARGUMENTS;
-	else {
-		ui->wish.maximised = PANE_ARGUMENTS;
-		ui->focus = PANE_ARGUMENTS;
-		ui_relayout(ui);
-	}
+	host_focus(host, PANE_ARGUMENTS);
 }
 
 static bool act_events(struct pane *p, enum action action, uint64_t count, const char *text)
 {
 	struct events *e = (struct events *)p;
-	struct ui *ui = p->ui;
-	struct view *s = ui->s;
+	const struct pane_host *host = p->host;
+	struct view *s = host->view;
 	uint64_t before = p->list.cursor;
 	if (action == ACTION_TOP || action == ACTION_BOTTOM)
-		ui_remember_place(ui);
+		host_remember_place(host);
 	if (list_act(&p->list, action, count)) {
 		e->searching = false;
 		if (action == ACTION_BOTTOM && !count && view_is_live(s))
-			ui->following = true;
+			host_follow(host, true);
 		else if (p->list.cursor < before || action == ACTION_UP || action == ACTION_TOP)
-			ui->following = false;
+			host_follow(host, false);
 		cursor_moved(e);
 		return true;
 	}
 	switch ((int)action) {
 	case ACTION_TOGGLE: /* tag it: a mark, and on to the next */
-		if (!e->on_note && ui->cursor_seq != SELECTION_NONE) {
-			view_mark_toggle(s, ui->cursor_seq);
-			keep_marks_save(ui);
+		if (!e->on_note && host->cursor_seq != SELECTION_NONE) {
+			view_mark_toggle(s, host->cursor_seq);
+			host_keep_marks(host);
 		}
 		return act_events(p, ACTION_DOWN, 1, NULL);
 	case ACTION_FOLLOW:
-		ui->following = !ui->following;
-		if (ui->following && p->list.n)
+		host_follow(host, !host->following);
+		if (host->following && p->list.n)
 			list_go(&p->list, p->list.n - 1);
 		if (!view_is_live(s))
-			ui->following = false;
+			host_follow(host, false);
 		cursor_moved(e);
 		return true;
 	case ACTION_FOLD:
 		if (!e->on_note) {
-			ui->following = false;
+			host_follow(host, false);
 			view_fold_toggle(s, e->cursor_seq);
 		}
-		ui_changed(ui, CHANGE_FILTER);
+		host_changed(host, CHANGE_FILTER);
 		return true;
 	case ACTION_FOLD_ALL:
 		view_fold_all(s, !s->fold_on);
-		ui_changed(ui, CHANGE_FILTER);
+		host_changed(host, CHANGE_FILTER);
 		return true;
 	case ACTION_FIRST_NEXT:
 	case ACTION_FIRST_PREV: step_first(e, action == ACTION_FIRST_NEXT, count); return true;
 	case ACTION_STORY_NEXT:
 	case ACTION_STORY_PREV: step_story(e, action == ACTION_STORY_NEXT, count); return true;
-	case ACTION_HIT_NEXT: search_start(e, !ui->search.backwards, false); return true;
-	case ACTION_HIT_PREV: search_start(e, ui->search.backwards, false); return true;
+	case ACTION_HIT_NEXT: search_start(e, !host->search->backwards, false); return true;
+	case ACTION_HIT_PREV: search_start(e, host->search->backwards, false); return true;
 	case ACTION_SEARCH: /* the prompt has set the pattern */
 		if (!text)
 			return false;
-		search_start(e, !ui->search.backwards, true);
+		search_start(e, !host->search->backwards, true);
 		return true;
 	case ACTION_OPEN:
 		open_line(e);
-		ui_changed(ui, CHANGE_FILTER);
+		host_changed(host, CHANGE_FILTER);
 		return true;
 	case ACTION_CANCEL:
 		if (e->searching) {
@@ -775,11 +759,11 @@ static bool term_events(const struct pane *p, struct strbuf *to)
 {
 	const struct events *e = (const struct events *)p;
 	struct event event;
-	if (e->on_note || !p->list.n || !trace_event(p->ui->s->trace, e->cursor_seq, &event) ||
+	if (e->on_note || !p->list.n || !trace_event(p->host->view->trace, e->cursor_seq, &event) ||
 	    !event.name)
 		return false;
 	size_t n;
-	const char *name = trace_name(p->ui->s->trace, event.name, &n);
+	const char *name = trace_name(p->host->view->trace, event.name, &n);
 	strbuf_adds(to, "event == ");
 	filter_quote(to, name, n);
 	return true;
@@ -789,12 +773,12 @@ static void line_events(const struct pane *p, uint64_t entry, struct strbuf *to)
 {
 	struct line line;
 	struct event event;
-	if (!view_line(p->ui->s, entry, &line))
+	if (!view_line(p->host->view, entry, &line))
 		return;
 	if (line.is_note)
-		note_text(to, p->ui->s, trace_note_get(p->ui->s->trace, line.note));
-	else if (trace_event(p->ui->s->trace, line.seq, &event))
-		event_text_line(to, p->ui->s, &event);
+		note_text(to, p->host->view, trace_note_get(p->host->view->trace, line.note));
+	else if (trace_event(p->host->view->trace, line.seq, &event))
+		event_text_line(to, p->host->view, &event);
 }
 
 const struct pane_ops pane_events_ops = {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ui/ui.h"
+#include "ui/pane_host.h"
 
 struct kept_count {
 	char *text; /* the filter it was counted for */
@@ -33,7 +33,7 @@ static void forget(struct filters *f)
 	f->counts.n = 0;
 }
 
-static struct err *open_filters(struct ui *ui, struct pane **ret)
+static struct err *open_filters(const struct pane_host *host, struct pane **ret)
 {
 	struct filters *f = calloc(1, sizeof(*f));
 	if (!f)
@@ -53,15 +53,16 @@ static void close_filters(struct pane *p)
 static void update_filters(struct pane *p, unsigned changes)
 {
 	struct filters *f = (struct filters *)p;
-	struct view *s = p->ui->s;
-	bool same = f->counts.n == p->ui->config.filters.n && f->counted_events == s->n_events;
+	struct view *s = p->host->view;
+	bool same = f->counts.n == p->host->config->filters.n && f->counted_events == s->n_events;
 	for (size_t i = 0; same && i < f->counts.n; i++)
-		same = !strcmp(f->counts.v[i].text, p->ui->config.filters.v[i].text);
+		same = !strcmp(f->counts.v[i].text, p->host->config->filters.v[i].text);
 	if (!same) {
 		forget(f);
 		f->counted_events = s->n_events;
-		for (size_t i = 0; i < p->ui->config.filters.n; i++) {
-			struct kept_count c = { .text = strdup(p->ui->config.filters.v[i].text) };
+		for (size_t i = 0; i < p->host->config->filters.n; i++) {
+			struct kept_count c = { .text = strdup(
+						    p->host->config->filters.v[i].text) };
 			struct err *err = c.text ? filter_compile(c.text, strlen(c.text), s->trace,
 								  &c.filter)
 						 : err_no_memory();
@@ -77,7 +78,7 @@ static void update_filters(struct pane *p, unsigned changes)
 			}
 		}
 	}
-	list_set(&p->list, p->ui->config.filters.n, p->n_lines - 2);
+	list_set(&p->list, p->host->config->filters.n, p->n_lines - 2);
 }
 
 static bool work_filters(struct pane *p, uint64_t budget_ns)
@@ -94,7 +95,7 @@ static bool work_filters(struct pane *p, uint64_t budget_ns)
 			err_destroy(err);
 		}
 		c->n = selection_count(filter_run_rows(c->run));
-		p->ui->dirty = true;
+		host_redraw(p->host);
 		return true;
 	}
 	return false;
@@ -102,12 +103,12 @@ static bool work_filters(struct pane *p, uint64_t budget_ns)
 
 /* Is the kept filter a part of the one in use? Then `rest` (may be NULL) becomes that without it.
  */
-static bool says(struct ui *ui, const char *text, struct strbuf *rest)
+static bool says(const struct pane_host *host, const char *text, struct strbuf *rest)
 {
 	CLEANUP(filter) struct filter *now = NULL, *kept = NULL;
-	struct err *err = ui_compile(ui, ui->s->filter_text, &now);
+	struct err *err = view_compile(host->view, host->view->filter_text, &now);
 	if (!err)
-		err = ui_compile(ui, text, &kept);
+		err = view_compile(host->view, text, &kept);
 	if (err || !filter_says(now, kept, false)) {
 		err_destroy(err);
 		return false;
@@ -120,20 +121,20 @@ static bool says(struct ui *ui, const char *text, struct strbuf *rest)
 static void draw_filters(const struct pane *p, struct area a)
 {
 	const struct filters *f = (const struct filters *)p;
-	struct ui *ui = p->ui;
+	const struct pane_host *host = p->host;
 	area_put(a, 0, 2, -1, ROLE_DIM, "now");
 	area_put_cut(a, 0, 20, -1, ROLE_TEXT,
-		     *ui->s->filter_text ? ui->s->filter_text : "everything is shown");
-	if (!ui->config.filters.n) {
+		     *host->view->filter_text ? host->view->filter_text : "everything is shown");
+	if (!host->config->filters.n) {
 		area_put(a, 2, 2, -1, ROLE_TEXT, "no filter is kept yet");
 		area_put(a, 3, 2, -1, ROLE_DIM, ":filter-save NAME keeps the one in use");
 	}
-	for (int y = 0; y < p->list.n_lines && p->list.top + (uint64_t)y < ui->config.filters.n;
+	for (int y = 0; y < p->list.n_lines && p->list.top + (uint64_t)y < host->config->filters.n;
 	     y++) {
 		size_t i = p->list.top + (uint64_t)y;
-		const struct named_filter *n = &ui->config.filters.v[i];
+		const struct named_filter *n = &host->config->filters.v[i];
 		struct strbuf b = { 0 };
-		bool on = says(ui, n->text, NULL);
+		bool on = says(host, n->text, NULL);
 		area_put(a, y + 2, 2, 3, ROLE_TEXT, on ? "[x]" : "[ ]");
 		area_put_cut(a, y + 2, 6, 13, ROLE_TEXT, n->name);
 		if (i < f->counts.n && f->counts.v[i].failed)
@@ -143,7 +144,7 @@ static void draw_filters(const struct pane *p, struct area a)
 		area_put_cut(a, y + 2, 20, a.n_columns - 36, ROLE_TEXT, n->text);
 		area_put_right(a, y + 2, a.n_columns - 15, 14, ROLE_DIM, strbuf_str(&b));
 		strbuf_fini(&b);
-		search_mark(&ui->search, a, y + 2);
+		search_mark(host->search, a, y + 2);
 		if (i == p->list.cursor) {
 			area_put(a, y + 2, 0, 1, ROLE_FOCUS, "▌");
 			area_bar(a, y + 2);
@@ -153,39 +154,39 @@ static void draw_filters(const struct pane *p, struct area a)
 
 static bool act_filters(struct pane *p, enum action action, uint64_t count, const char *text)
 {
-	struct ui *ui = p->ui;
+	const struct pane_host *host = p->host;
 	if (list_act(&p->list, action, count))
 		return true;
-	if (p->list.cursor >= ui->config.filters.n)
+	if (p->list.cursor >= host->config->filters.n)
 		return false;
-	const struct named_filter *n = &ui->config.filters.v[p->list.cursor];
+	const struct named_filter *n = &host->config->filters.v[p->list.cursor];
 	switch ((int)action) {
 	case ACTION_OPEN: {
 		char *copy = strdup(n->text);
-		ui_close_all_pages(ui);
+		host_close_pages(host, ALL_PAGES);
 		if (copy)
-			ui_set_filter(ui, copy, true);
+			host_set_filter(host, copy, true);
 		free(copy);
 		return true;
 	}
 	case ACTION_TOGGLE: {
 		struct strbuf b = { 0 };
-		if (!says(ui, n->text, &b)) {
-			ui_narrow(ui, n->text, false);
+		if (!says(host, n->text, &b)) {
+			host_narrow(host, n->text, false);
 			return true;
 		}
-		ui_set_filter(ui, strbuf_str(&b), true);
+		host_set_filter(host, strbuf_str(&b), true);
 		strbuf_fini(&b);
 		return true;
 	}
 	case ACTION_EXCLUDE: {
 		char *name = strdup(n->name);
-		struct err *err = name ? config_keep_filter(&ui->config, name, NULL)
+		struct err *err = name ? config_keep_filter(host->config, name, NULL)
 				       : err_no_memory();
 		if (err)
-			ui_flash_err(ui, err);
+			host_flash_err(host, err);
 		else
-			ui_flash(ui, "%s is forgotten", name);
+			host_flash(host, "%s is forgotten", name);
 		free(name);
 		update_filters(p, CHANGE_ALL);
 		return true;
@@ -197,14 +198,14 @@ static bool act_filters(struct pane *p, enum action action, uint64_t count, cons
 static void title_filters(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
 {
 	(void)subject;
-	strbuf_addf(facts, "%zu kept", p->ui->config.filters.n);
+	strbuf_addf(facts, "%zu kept", p->host->config->filters.n);
 }
 
 static void line_filters(const struct pane *p, uint64_t entry, struct strbuf *to)
 {
-	if (entry < p->ui->config.filters.n)
-		strbuf_addf(to, "%s %s", p->ui->config.filters.v[entry].name,
-			    p->ui->config.filters.v[entry].text);
+	if (entry < p->host->config->filters.n)
+		strbuf_addf(to, "%s %s", p->host->config->filters.v[entry].name,
+			    p->host->config->filters.v[entry].text);
 }
 
 const struct pane_ops pane_filters_ops = {

@@ -2,11 +2,14 @@
  * pane_help: made from the tables of actions and keys; the focused pane's keys first, then a
  * legend. F1 again: everything.
  */
+#include "ui/pane_help.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/fields.h"
-#include "ui/ui.h"
+#include "ui/keys.h"
+#include "ui/pane_host.h"
 
 struct help_cell {
 	char *left, *right;
@@ -52,15 +55,15 @@ static void add(struct help_lines *lines, const char *left, const char *right, b
 /* One group of actions as lines of its own. */
 static void add_group(struct help *h, struct help_lines *to, enum action_group group)
 {
-	struct ui *ui = h->pane.ui;
+	const struct pane_host *host = h->pane.host;
 	add(to, action_group_names[group], "", true);
 	for (int a = 0; a < ACTION_COUNT; a++) {
 		if (actions[a].group != group)
 			continue;
 		struct strbuf keys = { 0 }, right = { 0 };
-		keymap_keys_of(ui->keys, h->about, (enum action)a, &keys);
+		keymap_keys_of(host->keys, h->about, (enum action)a, &keys);
 		for (int p = 0; h->all && p < PANE_COUNT && !keys.n; p++)
-			keymap_keys_of(ui->keys, (enum pane_id)p, (enum action)a, &keys);
+			keymap_keys_of(host->keys, (enum pane_id)p, (enum action)a, &keys);
 		strbuf_adds(&right, actions[a].doc);
 		if (h->all) {
 			strbuf_add_repeat(&right, ' ', right.n < 44 ? 44 - right.n : 1);
@@ -137,7 +140,7 @@ static void build(struct help *h)
 	strbuf_fini(&text);
 }
 
-static struct err *open_help(struct ui *ui, struct pane **ret)
+static struct err *open_help(const struct pane_host *host, struct pane **ret)
 {
 	struct help *h = calloc(1, sizeof(*h));
 	if (!h)
@@ -200,7 +203,7 @@ static void draw_help(const struct pane *p, struct area a)
 					     cell->right);
 			}
 		}
-		search_mark(&p->ui->search, a, y);
+		search_mark(p->host->search, a, y);
 		if (p->list.top + (uint64_t)y == p->list.cursor) {
 			area_put(a, y, 0, 1, ROLE_FOCUS, "▌");
 			area_bar(a, y);

@@ -8,7 +8,7 @@
 #include "base/utf8.h"
 #include "model/arguments.h"
 #include "model/group.h"
-#include "ui/ui.h"
+#include "ui/pane_host.h"
 
 enum { MODULES_MAX = 5000 };
 
@@ -33,7 +33,7 @@ struct inside {
 
 typedef VEC(uint32_t) module_vec;
 
-static struct err *open_inside(struct ui *ui, struct pane **ret)
+static struct err *open_inside(const struct pane_host *host, struct pane **ret)
 {
 	struct inside *p = calloc(1, sizeof(*p));
 	if (!p)
@@ -132,11 +132,11 @@ static void lines_make(struct inside *p)
 
 static void build(struct inside *p)
 {
-	struct view *s = p->pane.ui->s;
+	struct view *s = p->pane.host->view;
 	struct fold fold;
 	struct event head, e;
 	clear(p);
-	p->head = p->pane.ui->cursor_seq;
+	p->head = p->pane.host->cursor_seq;
 	if (p->head == SELECTION_NONE || !folds_find_member(s->folds, p->head, &fold) ||
 	    !trace_event(s->trace, fold.head, &head))
 		return;
@@ -215,8 +215,8 @@ static void update_inside(struct pane *pane, unsigned changes)
 {
 	struct inside *p = (struct inside *)pane;
 	struct fold fold;
-	uint64_t seq = pane->ui->cursor_seq;
-	if (seq != SELECTION_NONE && folds_find_member(pane->ui->s->folds, seq, &fold) &&
+	uint64_t seq = pane->host->cursor_seq;
+	if (seq != SELECTION_NONE && folds_find_member(pane->host->view->folds, seq, &fold) &&
 	    fold.head != p->head)
 		build(p);
 	list_set(&pane->list, p->lines.n, pane->n_lines - 1);
@@ -225,7 +225,7 @@ static void update_inside(struct pane *pane, unsigned changes)
 static void draw_inside(const struct pane *pane, struct area a)
 {
 	const struct inside *p = (const struct inside *)pane;
-	bool focus = ui_focused(pane->ui) == pane;
+	bool focus = pane_has_focus(pane);
 	int wide = a.n_columns > 80 ? (a.n_columns - 80) / 2 : 0;
 	if (wide > 40)
 		wide = 40;
@@ -265,7 +265,7 @@ static void draw_inside(const struct pane *pane, struct area a)
 		if (m->from)
 			area_put(a, y + 1, from_x, -1, ROLE_DIM, m->from);
 		strbuf_fini(&b);
-		search_mark(&pane->ui->search, a, y + 1);
+		search_mark(pane->host->search, a, y + 1);
 		if (pane->list.top + (uint64_t)y == pane->list.cursor) {
 			area_put(a, y + 1, 0, 1, ROLE_FOCUS, focus ? "▌" : "▏");
 			if (focus)
@@ -293,8 +293,8 @@ static bool act_inside(struct pane *pane, enum action action, uint64_t count, co
 			lines_make(p);
 		} else if (m) { /* to its raw event */
 			uint64_t seq = m->seq;
-			ui_close_all_pages(pane->ui);
-			ui_goto(pane->ui, seq);
+			host_close_pages(pane->host, ALL_PAGES);
+			host_goto(pane->host, seq);
 		}
 		return true;
 	case ACTION_LEFT:
@@ -310,10 +310,10 @@ static bool act_inside(struct pane *pane, enum action action, uint64_t count, co
 		return true;
 	case ACTION_FOLD: {
 		uint64_t head = p->head;
-		ui_close_all_pages(pane->ui);
-		if (!folds_is_open(pane->ui->s->folds, head))
-			view_fold_toggle(pane->ui->s, head);
-		ui_changed(pane->ui, CHANGE_FILTER);
+		host_close_pages(pane->host, ALL_PAGES);
+		if (!folds_is_open(pane->host->view->folds, head))
+			view_fold_toggle(pane->host->view, head);
+		host_changed(pane->host, CHANGE_FILTER);
 		return true;
 	}
 	default: return false;

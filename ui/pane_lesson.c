@@ -2,6 +2,8 @@
  * pane_lesson: one lesson: a small program run under the tracer, questions answered by its own
  * capture. Its events are in the list below; guess first, then look.
  */
+#include "ui/pane_lesson.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +11,9 @@
 #include "base/wrap.h"
 #include "model/lesson.h"
 #include "model/own.h"
-#include "ui/ui.h"
+#include "ui/lesson_steps.h"
+#include "ui/pane_host.h"
+#include "ui/prompt.h"
 
 struct lesson_pane {
 	struct pane pane;
@@ -22,7 +26,7 @@ struct lesson_pane {
 	int top;        /* the text scrolls */
 };
 
-static struct err *open_lesson(struct ui *ui, struct pane **ret)
+static struct err *open_lesson(const struct pane_host *host, struct pane **ret)
 {
 	struct lesson_pane *l = calloc(1, sizeof(*l));
 	if (!l)
@@ -41,31 +45,28 @@ static void close_lesson(struct pane *p)
 
 static void run_program(struct lesson_pane *l, bool second)
 {
-	struct ui *ui = l->pane.ui;
-	const struct ui_start_ops *ops = ui->options.start;
+	const struct pane_host *host = l->pane.host;
+	const struct ui_start_ops *ops = host->start;
 	struct ui_source source = { .terminal_fd = -1 };
 	if (!ops || !ops->run) {
-		ui_flash(ui, "programs cannot be run here: auditview lesson %d holds it as text",
-			 l->lesson->number);
+		host_flash(host,
+			   "programs cannot be run here: auditview lesson %d holds it as text",
+			   l->lesson->number);
 		l->failed = true;
 		return;
 	}
-	struct err *err = ops->run(ui->options.start_ctx, NULL,
+	struct err *err = ops->run(host->start_ctx, NULL,
 				   second ? l->lesson->second_program : l->lesson->program,
 				   &source);
-	/* the first run lies over what was there, later ones take its place */
-	bool has_level = ui->levels.n && ui->levels.v[ui->levels.n - 1].is_lesson;
 	if (!err)
-		err = has_level ? ui_set_source(ui, &source) : ui_push_source(ui, &source);
-	if (!err && !has_level)
-		ui->levels.v[ui->levels.n - 1].is_lesson = true;
+		err = host_open_source(host, &source, SESSION_OF_LESSON);
 	l->failed = err != NULL;
 	l->on_second = second;
 	l->running = !l->failed;
 	if (err)
-		ui_flash_err(ui, err);
+		host_flash_err(host, err);
 	else
-		ui->following = false;
+		host_follow(host, false);
 }
 
 static void begin_step(struct lesson_pane *l, size_t step)
@@ -79,37 +80,37 @@ static void begin_step(struct lesson_pane *l, size_t step)
 	const struct lesson_step *s = &l->lesson->steps[step];
 	if (s->is_on_second != l->on_second && l->lesson->second_program)
 		run_program(l, s->is_on_second);
-	else if (l->pane.ui->s)
-		ui_set_filter(l->pane.ui, "", false);
+	else if (l->pane.host->view)
+		host_set_filter(l->pane.host, "", false);
 }
 
-void pane_lesson_begin(struct ui *ui, int number)
+void pane_lesson_begin(const struct pane_host *host, int number)
 {
 	const struct lesson *lesson = lesson_find(number);
 	if (!lesson) {
-		ui_flash(ui, "there is no lesson %d: there are 1 to %zu", number, n_lessons);
+		host_flash(host, "there is no lesson %d: there are 1 to %zu", number, n_lessons);
 		return;
 	}
-	struct lesson_pane *l = (struct lesson_pane *)ui_pane(ui, PANE_LESSON);
+	struct lesson_pane *l = (struct lesson_pane *)host_pane(host, PANE_LESSON);
 	if (!l)
 		return;
 	l->lesson = lesson;
 	l->on_second = false;
-	unsigned done = ui->options.no_config ? 0 : lesson_progress(number);
+	unsigned done = host->no_config ? 0 : lesson_steps_done(number);
 	run_program(l, false);
 	begin_step(l, done < lesson->n_steps ? done : 0);
-	ui_open_page(ui, PANE_LESSON);
+	host_open_page(host, PANE_LESSON);
 }
 
 /* The program has ended and its capture is whole: the truth can be found. */
 static bool is_ready(const struct lesson_pane *l)
 {
-	return !l->failed && l->pane.ui->s && l->pane.ui->s->finished;
+	return !l->failed && l->pane.host->view && l->pane.host->view->finished;
 }
 
 static void find_truth(struct lesson_pane *l)
 {
-	struct trace *t = l->pane.ui->s->trace;
+	struct trace *t = l->pane.host->view->trace;
 	struct own own = { 0 };
 	strbuf_clear(&l->truth);
 	struct err *err = own_make(t, &own);
@@ -122,14 +123,14 @@ static void find_truth(struct lesson_pane *l)
 	own_fini(&own);
 }
 
-static bool answer_accept(struct ui *ui, const char *text)
+static bool answer_accept(const struct pane_host *host, const char *text)
 {
-	struct lesson_pane *l = (struct lesson_pane *)ui_pane(ui, PANE_LESSON);
+	struct lesson_pane *l = (struct lesson_pane *)host_pane(host, PANE_LESSON);
 	if (!l || !l->lesson)
 		return true;
 	const struct lesson_step *s = &l->lesson->steps[l->step];
 	if (!is_ready(l)) {
-		ui_flash(ui, "the program is still running");
+		host_flash(host, "the program is still running");
 		return false;
 	}
 	snprintf(l->answer, sizeof(l->answer), "%s", text);
@@ -145,9 +146,10 @@ static bool answer_accept(struct ui *ui, const char *text)
 	l->answered = true;
 	strbuf_clear(&l->after);
 	lesson_after(&l->after, s, strbuf_str(&l->truth));
-	lesson_progress_set(ui, l->lesson->number, (unsigned)l->step + 1);
+	if (!host->no_config)
+		lesson_steps_set(l->lesson->number, (unsigned)l->step + 1);
 	if (s->filter)
-		ui_set_filter(ui, s->filter, true);
+		host_set_filter(host, s->filter, true);
 	return true;
 }
 
@@ -163,7 +165,7 @@ static void update_lesson(struct pane *p, unsigned changes)
 	struct lesson_pane *l = (struct lesson_pane *)p;
 	if (l->running && is_ready(l)) {
 		l->running = false;
-		p->ui->dirty = true;
+		host_redraw(p->host);
 	}
 }
 
@@ -249,20 +251,19 @@ static void draw_lesson(const struct pane *p, struct area a)
 static bool act_lesson(struct pane *p, enum action action, uint64_t count, const char *text)
 {
 	struct lesson_pane *l = (struct lesson_pane *)p;
-	struct ui *ui = p->ui;
+	const struct pane_host *host = p->host;
+	struct pane *list;
 	if (!l->lesson)
 		return false;
 	switch ((int)action) {
 	case ACTION_OPEN:
 		if (!l->answered) {
 			if (is_ready(l))
-				prompt_open(&ui->prompt, ui,
-					    l->lesson->steps[l->step].kind == LESSON_GUESS
-						? &guess_prompt
-						: &answer_prompt,
-					    "");
+				host_ask(host, l->lesson->steps[l->step].kind == LESSON_GUESS
+						   ? &guess_prompt
+						   : &answer_prompt);
 			else
-				ui_flash(ui, "the program is still running");
+				host_flash(host, "the program is still running");
 			return true;
 		}
 		__attribute__((fallthrough));
@@ -280,14 +281,14 @@ static bool act_lesson(struct pane *p, enum action action, uint64_t count, const
 		if (l->step + 1 < l->lesson->n_steps) {
 			begin_step(l, l->step + 1);
 		} else if (lesson_find(l->lesson->number + 1)) {
-			ui_flash(ui, "that was lesson %d; the next one is %d, %s",
-				 l->lesson->number, l->lesson->number + 1,
-				 lesson_find(l->lesson->number + 1)->title);
-			ui_close_page(ui);
-			ui_open_page(ui, PANE_LESSONS);
+			host_flash(host, "that was lesson %d; the next one is %d, %s",
+				   l->lesson->number, l->lesson->number + 1,
+				   lesson_find(l->lesson->number + 1)->title);
+			host_close_pages(host, PAGE_ON_TOP);
+			host_open_page(host, PANE_LESSONS);
 		} else {
-			ui_flash(ui, "that was the last lesson");
-			ui_close_page(ui);
+			host_flash(host, "that was the last lesson");
+			host_close_pages(host, PAGE_ON_TOP);
 		}
 		return true;
 	case ACTION_LEFT:
@@ -307,8 +308,8 @@ static bool act_lesson(struct pane *p, enum action action, uint64_t count, const
 	case ACTION_TOP:
 	case ACTION_BOTTOM:
 	case ACTION_FOLD: /* the events below */
-		return ui->panes[PANE_EVENTS] && ui->panes[PANE_EVENTS]->ops->act(
-						     ui->panes[PANE_EVENTS], action, count, text);
+		return host->view && (list = host_pane(host, PANE_EVENTS)) &&
+		       list->ops->act(list, action, count, text);
 	default: return false;
 	}
 }

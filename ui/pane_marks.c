@@ -6,9 +6,9 @@
 
 #include "base/utf8.h"
 #include "ui/keep.h"
-#include "ui/ui.h"
+#include "ui/pane_host.h"
 
-static struct err *open_marks(struct ui *ui, struct pane **ret)
+static struct err *open_marks(const struct pane_host *host, struct pane **ret)
 {
 	*ret = calloc(1, sizeof(**ret));
 	return *ret ? NULL : err_no_memory();
@@ -21,12 +21,12 @@ static void close_marks(struct pane *p)
 
 static void update_marks(struct pane *p, unsigned changes)
 {
-	list_set(&p->list, p->ui->s->marks.n, p->n_lines);
+	list_set(&p->list, p->host->view->marks.n, p->n_lines);
 }
 
 static void draw_marks(const struct pane *p, struct area a)
 {
-	struct view *s = p->ui->s;
+	struct view *s = p->host->view;
 	if (!s->marks.n) {
 		area_put(a, 1, 2, -1, ROLE_TEXT, "no mark yet");
 		area_put(a, 2, 2, -1, ROLE_DIM,
@@ -54,7 +54,7 @@ static void draw_marks(const struct pane *p, struct area a)
 			area_put_cut(a, y, x < 58 ? 59 : x + 1, -1, ROLE_FOCUS, strbuf_str(&b));
 		}
 		strbuf_fini(&b);
-		search_mark(&p->ui->search, a, y);
+		search_mark(p->host->search, a, y);
 		if (p->list.top + (uint64_t)y == p->list.cursor) {
 			area_put(a, y, 0, 1, ROLE_FOCUS, "▌");
 			area_bar(a, y);
@@ -64,7 +64,7 @@ static void draw_marks(const struct pane *p, struct area a)
 
 static bool act_marks(struct pane *p, enum action action, uint64_t count, const char *text)
 {
-	struct view *s = p->ui->s;
+	struct view *s = p->host->view;
 	if (list_act(&p->list, action, count))
 		return true;
 	if (p->list.cursor >= s->marks.n)
@@ -72,18 +72,18 @@ static bool act_marks(struct pane *p, enum action action, uint64_t count, const 
 	uint64_t seq = s->marks.v[p->list.cursor].seq;
 	switch ((int)action) {
 	case ACTION_OPEN:
-		ui_close_all_pages(p->ui);
-		ui_goto(p->ui, seq);
+		host_close_pages(p->host, ALL_PAGES);
+		host_goto(p->host, seq);
 		return true;
 	case ACTION_TOGGLE:
 	case ACTION_MARK:
 		view_mark_toggle(s, seq);
-		keep_marks_save(p->ui);
+		host_keep_marks(p->host);
 		update_marks(p, 0);
 		return true;
 	case ACTION_WRITE:
 		if (!text)
-			prompt_command(p->ui, "write marked ");
+			host_act(p->host, ACTION_COMMAND, 0, "write marked ");
 		return !text;
 	default: return false;
 	}
@@ -92,12 +92,13 @@ static bool act_marks(struct pane *p, enum action action, uint64_t count, const 
 static void title_marks(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
 {
 	(void)subject;
-	strbuf_addf(facts, "%zu mark%s", p->ui->s->marks.n, p->ui->s->marks.n == 1 ? "" : "s");
+	strbuf_addf(facts, "%zu mark%s", p->host->view->marks.n,
+		    p->host->view->marks.n == 1 ? "" : "s");
 }
 
 static void line_marks(const struct pane *p, uint64_t entry, struct strbuf *to)
 {
-	struct view *s = p->ui->s;
+	struct view *s = p->host->view;
 	struct event e;
 	if (entry >= s->marks.n || !trace_event(s->trace, s->marks.v[entry].seq, &e))
 		return;

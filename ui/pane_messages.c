@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "base/utf8.h"
-#include "ui/ui.h"
+#include "ui/pane_host.h"
 
 enum { TIME_X = 2, KIND_X = 12, TEXT_X = 23 };
 
@@ -20,7 +20,7 @@ struct messages {
 	VEC(struct message_line) lines;
 };
 
-static struct err *open_messages(struct ui *ui, struct pane **ret)
+static struct err *open_messages(const struct pane_host *host, struct pane **ret)
 {
 	struct messages *m = calloc(1, sizeof(*m));
 	if (!m)
@@ -51,8 +51,8 @@ static void update_messages(struct pane *p, unsigned changes)
 {
 	struct messages *m = (struct messages *)p;
 	m->lines.n = 0;
-	for (size_t i = p->ui->messages.n; i > 0; i--) {
-		const char *text = p->ui->messages.v[i - 1].text;
+	for (size_t i = p->host->messages->n; i > 0; i--) {
+		const char *text = p->host->messages->v[i - 1].text;
 		size_t at = 0;
 		do { /* lines are parted by newlines, and where they get too long */
 			size_t n = break_at(text + at, strcspn(text + at, "\n"),
@@ -77,7 +77,7 @@ static void draw_messages(const struct pane *p, struct area a)
 	}
 	for (int y = 0; y < a.n_lines && p->list.top + (uint64_t)y < m->lines.n; y++) {
 		const struct message_line *l = &m->lines.v[p->list.top + (uint64_t)y];
-		const struct message *msg = &p->ui->messages.v[l->message];
+		const struct message *msg = &p->host->messages->v[l->message];
 		if (l->from == 0) {
 			time_t t = (time_t)(msg->wall_ns / 1000000000u);
 			struct tm tm;
@@ -89,7 +89,7 @@ static void draw_messages(const struct pane *p, struct area a)
 		}
 		area_put_n(a, y, l->from ? KIND_X : TEXT_X, -1, l->from ? ROLE_DIM : ROLE_TEXT,
 			   msg->text + l->from, l->n);
-		search_mark(&p->ui->search, a, y);
+		search_mark(p->host->search, a, y);
 		if (p->list.top + (uint64_t)y == p->list.cursor) {
 			area_put(a, y, 0, 1, ROLE_FOCUS, "▌");
 			area_bar(a, y);
@@ -100,8 +100,9 @@ static void draw_messages(const struct pane *p, struct area a)
 static const struct message *current(const struct pane *p)
 {
 	const struct messages *m = (const struct messages *)p;
-	return p->list.cursor < m->lines.n ? &p->ui->messages.v[m->lines.v[p->list.cursor].message]
-					   : NULL;
+	return p->list.cursor < m->lines.n
+		   ? &p->host->messages->v[m->lines.v[p->list.cursor].message]
+		   : NULL;
 }
 
 static bool act_messages(struct pane *p, enum action action, uint64_t count, const char *text)
@@ -110,15 +111,15 @@ static bool act_messages(struct pane *p, enum action action, uint64_t count, con
 	if (list_act(&p->list, action, count))
 		return true;
 	if (action == ACTION_OPEN) {
-		if (msg && msg->seq != SELECTION_NONE && p->ui->s) {
+		if (msg && msg->seq != SELECTION_NONE && p->host->view) {
 			uint64_t seq = msg->seq;
-			ui_close_all_pages(p->ui);
-			ui_goto(p->ui, seq);
+			host_close_pages(p->host, ALL_PAGES);
+			host_goto(p->host, seq);
 		}
 		return true;
 	}
 	if (action == ACTION_COPY && msg) {
-		ui_copy(p->ui, msg->text, strlen(msg->text));
+		host_copy(p->host, msg->text, strlen(msg->text));
 		return true;
 	}
 	return false;
@@ -127,7 +128,7 @@ static bool act_messages(struct pane *p, enum action action, uint64_t count, con
 static void title_messages(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
 {
 	(void)subject;
-	strbuf_addf(facts, "%zu · newest first", p->ui->messages.n);
+	strbuf_addf(facts, "%zu · newest first", p->host->messages->n);
 }
 
 static void line_messages(const struct pane *p, uint64_t entry, struct strbuf *to)
@@ -136,7 +137,7 @@ static void line_messages(const struct pane *p, uint64_t entry, struct strbuf *t
 	if (entry >= m->lines.n)
 		return;
 	const struct message_line *l = &m->lines.v[entry];
-	strbuf_add(to, p->ui->messages.v[l->message].text + l->from, l->n);
+	strbuf_add(to, p->host->messages->v[l->message].text + l->from, l->n);
 }
 
 const struct pane_ops pane_messages_ops = {

@@ -18,7 +18,7 @@
 
 #include "base/utf8.h"
 #include "model/group.h"
-#include "ui/ui.h"
+#include "ui/pane_host.h"
 
 enum line_kind { LINE_PROCESS, LINE_THREAD, LINE_THREADS, LINE_CHILDREN };
 enum { CROWD = 6, LINES_MAX = 50000 };
@@ -54,7 +54,7 @@ struct processes {
 	uint64_t built_at_ns;
 };
 
-static struct err *open_processes(struct ui *ui, struct pane **ret)
+static struct err *open_processes(const struct pane_host *host, struct pane **ret)
 {
 	struct processes *c = calloc(1, sizeof(*c));
 	if (!c)
@@ -184,7 +184,7 @@ static bool process_has_ended(const struct view *s, uint32_t process)
 
 static bool thread_has_ended(struct processes *c, uint32_t thread)
 {
-	struct view *s = c->pane.ui->s;
+	struct view *s = c->pane.host->view;
 	const struct thread_info *t = trace_thread(s->trace, thread);
 	const struct process_info *p = trace_process(s->trace, t->process);
 	const char *state;
@@ -235,7 +235,7 @@ static void add_thread(struct processes *c, uint32_t process, uint32_t thread, u
 
 static void add_threads(struct processes *c, uint32_t process, unsigned depth)
 {
-	struct trace *t = c->pane.ui->s->trace;
+	struct trace *t = c->pane.host->view->trace;
 	struct proc_line crowd = { .kind = LINE_THREADS,
 				   .process = process,
 				   .thread = NO_THREAD,
@@ -272,7 +272,7 @@ typedef VEC(struct todo) todo_vec;
  * their own. */
 static void add_children(struct processes *c, uint32_t process, unsigned depth, todo_vec *to)
 {
-	struct view *s = c->pane.ui->s;
+	struct view *s = c->pane.host->view;
 	struct proc_line crowd = { .kind = LINE_CHILDREN,
 				   .process = process,
 				   .thread = NO_THREAD,
@@ -346,7 +346,7 @@ static void append(uint32_t *first, uint32_t *last, uint32_t *next, uint32_t und
  * nothing else is followed. */
 static uint32_t parent_of(const struct processes *c, uint32_t process)
 {
-	struct trace *t = c->pane.ui->s->trace;
+	struct trace *t = c->pane.host->view->trace;
 	uint32_t parent = trace_process_parent(t, process);
 	if (trace_process(t, process)->flags & (PROCESS_LAUNCHED | PROCESS_ATTACHED))
 		return NOTHING;
@@ -361,7 +361,7 @@ static uint32_t parent_of(const struct processes *c, uint32_t process)
  * they became; they keep the place, so a child of theirs hangs below it. */
 static bool build_tree(struct processes *c)
 {
-	struct trace *t = c->pane.ui->s->trace;
+	struct trace *t = c->pane.host->view->trace;
 	const uint64_t *counts = trace_count_by_thread(t);
 	uint32_t n = c->n_processes, n_slots = 16;
 	struct tree *tree = &c->tree;
@@ -420,7 +420,7 @@ static bool build_tree(struct processes *c)
 
 static void build(struct processes *c)
 {
-	struct view *s = c->pane.ui->s;
+	struct view *s = c->pane.host->view;
 	uint32_t n = trace_n_threads(s->trace);
 	free(c->thread_events);
 	free(c->thread_last);
@@ -429,7 +429,7 @@ static void build(struct processes *c)
 	c->thread_last = calloc(n ? n : 1, sizeof(uint64_t));
 	c->n_threads = n;
 	c->lines.n = 0;
-	c->built_at_ns = c->pane.ui->now_ns;
+	c->built_at_ns = c->pane.host->now_ns;
 	if (!c->thread_events || !c->thread_last || !build_tree(c)) {
 		c->n_threads = c->n_processes = 0;
 		return;
@@ -447,14 +447,14 @@ static void update_processes(struct pane *p, unsigned changes)
 {
 	struct processes *c = (struct processes *)p;
 	if (changes & (CHANGE_FILTER | CHANGE_SIZE) ||
-	    p->ui->now_ns - c->built_at_ns >= 2000000000u)
+	    p->host->now_ns - c->built_at_ns >= 2000000000u)
 		build(c);
 	list_set(&p->list, c->lines.n, p->n_lines > 8 ? p->n_lines - 6 : p->n_lines - 1);
 }
 
 static void state_text(const struct processes *c, const struct proc_line *l, struct strbuf *to)
 {
-	struct view *s = c->pane.ui->s;
+	struct view *s = c->pane.host->view;
 	const struct process_info *p = trace_process(s->trace, l->process);
 	const char *state;
 	switch (l->kind) {
@@ -485,7 +485,7 @@ static void state_text(const struct processes *c, const struct proc_line *l, str
 /* "all gzip", or the first few names. */
 static void crowd_text(const struct processes *c, const struct proc_line *l, struct strbuf *to)
 {
-	struct view *s = c->pane.ui->s;
+	struct view *s = c->pane.host->view;
 	char names[4][32];
 	unsigned n = 0;
 	bool more = false;
@@ -520,7 +520,7 @@ static void crowd_text(const struct processes *c, const struct proc_line *l, str
 
 static void name_text(const struct processes *c, const struct proc_line *l, struct strbuf *to)
 {
-	struct view *s = c->pane.ui->s;
+	struct view *s = c->pane.host->view;
 	switch (l->kind) {
 	case LINE_PROCESS:
 		strbuf_addf(to, "%u ", trace_process(s->trace, l->process)->pid);
@@ -557,7 +557,7 @@ static void add_ago(struct strbuf *to, const struct view *s, uint64_t time_ns)
 static void draw_process_details(const struct processes *c, const struct proc_line *l,
 				 struct area a, int y)
 {
-	struct view *s = c->pane.ui->s;
+	struct view *s = c->pane.host->view;
 	const struct process_info *info = trace_process(s->trace, l->process);
 	struct strbuf b = { 0 };
 	strbuf_addf(&b, "%u", info->pid);
@@ -601,7 +601,7 @@ static void draw_process_details(const struct processes *c, const struct proc_li
 static void draw_thread_details(const struct processes *c, const struct proc_line *l, struct area a,
 				int y)
 {
-	struct view *s = c->pane.ui->s;
+	struct view *s = c->pane.host->view;
 	const struct thread_info *t = trace_thread(s->trace, l->thread);
 	const struct process_info *p = trace_process(s->trace, l->process);
 	struct strbuf b = { 0 };
@@ -656,7 +656,7 @@ static void draw_thread_details(const struct processes *c, const struct proc_lin
 static void draw_line(const struct processes *c, const struct proc_line *l, struct area a, int y,
 		      int state_x)
 {
-	struct view *s = c->pane.ui->s;
+	struct view *s = c->pane.host->view;
 	const struct process_info *info = trace_process(s->trace, l->process);
 	int x = 2 + l->depth * 2, count_x = state_x + 11, lost_x = count_x + 11,
 	    last_x = lost_x + 8;
@@ -702,7 +702,7 @@ static void draw_line(const struct processes *c, const struct proc_line *l, stru
 static void draw_processes(const struct pane *p, struct area a)
 {
 	const struct processes *c = (const struct processes *)p;
-	bool focus = ui_focused(p->ui) == p;
+	bool focus = pane_has_focus(p);
 	int wide = a.n_columns > 80 ? (a.n_columns - 80) / 3 : 0;
 	if (wide > 30)
 		wide = 30;
@@ -714,7 +714,7 @@ static void draw_processes(const struct pane *p, struct area a)
 	area_put(a, 0, last_x, -1, ROLE_DIM, "last event");
 	for (int y = 0; y < p->list.n_lines && p->list.top + (uint64_t)y < c->lines.n; y++) {
 		draw_line(c, &c->lines.v[p->list.top + (uint64_t)y], a, y + 1, state_x);
-		search_mark(&p->ui->search, a, y + 1);
+		search_mark(p->host->search, a, y + 1);
 		if (p->list.top + (uint64_t)y == p->list.cursor) {
 			area_put(a, y + 1, 0, 1, ROLE_FOCUS, focus ? "▌" : "▏");
 			if (focus)
@@ -740,7 +740,7 @@ static const struct proc_line *current(const struct pane *p)
 static void term_of(const struct processes *c, enum line_kind kind, uint32_t process,
 		    uint32_t thread, struct strbuf *to)
 {
-	struct trace *t = c->pane.ui->s->trace;
+	struct trace *t = c->pane.host->view->trace;
 	if (kind == LINE_THREAD && thread < c->n_threads)
 		strbuf_addf(to, "pid == %u and tid == %llu", trace_process(t, process)->pid,
 			    (unsigned long long)trace_thread(t, thread)->tid);
@@ -752,7 +752,7 @@ static void term_of(const struct processes *c, enum line_kind kind, uint32_t pro
 static bool term_processes(const struct pane *p, struct strbuf *to)
 {
 	const struct processes *c = (const struct processes *)p;
-	struct trace *t = p->ui->s->trace;
+	struct trace *t = p->host->view->trace;
 	const struct proc_line *l = current(p);
 	if (!c->tagged.n) {
 		if (l)
@@ -816,8 +816,8 @@ static bool act_processes(struct pane *p, enum action action, uint64_t count, co
 			return act_processes(p, ACTION_FOLD, 0, NULL);
 		struct strbuf term = { 0 };
 		if (term_processes(p, &term)) {
-			ui_close_all_pages(p->ui);
-			ui_narrow(p->ui, strbuf_str(&term), false);
+			host_close_pages(p->host, ALL_PAGES);
+			host_narrow(p->host, strbuf_str(&term), false);
 		}
 		strbuf_fini(&term);
 		return true;
@@ -826,7 +826,7 @@ static bool act_processes(struct pane *p, enum action action, uint64_t count, co
 		if (!l)
 			return true;
 		if (l->kind == LINE_THREADS || l->kind == LINE_CHILDREN)
-			ui_flash(p->ui, "z opens these; one by one they can be tagged");
+			host_flash(p->host, "z opens these; one by one they can be tagged");
 		else
 			flip(&c->tagged.v, &c->tagged.n, &c->tagged.cap, key_of(l));
 		list_act(&p->list, ACTION_DOWN, 1);
@@ -848,7 +848,7 @@ static bool act_processes(struct pane *p, enum action action, uint64_t count, co
 static void title_processes(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
 {
 	const struct processes *c = (const struct processes *)p;
-	struct trace *t = p->ui->s->trace;
+	struct trace *t = p->host->view->trace;
 	uint32_t traced = 0, seen = 0;
 	(void)subject;
 	for (uint32_t i = 0; i < c->n_processes; i++)

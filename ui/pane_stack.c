@@ -2,12 +2,14 @@
  * pane_stack: the frames of the event, library frames folded, the caller marked, and the lines
  * around it from the file.
  */
+#include "ui/pane_stack.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
 #include "ui/source.h"
-#include "ui/ui.h"
+#include "ui/pane_host.h"
 
 struct frame_entry {
 	uint32_t frame;    /* id */
@@ -31,7 +33,7 @@ struct stack {
 	uint64_t seq;
 };
 
-static struct err *open_stack(struct ui *ui, struct pane **ret)
+static struct err *open_stack(const struct pane_host *host, struct pane **ret)
 {
 	struct stack *k = calloc(1, sizeof(*k));
 	if (!k)
@@ -56,13 +58,13 @@ static int excerpt_lines(const struct pane *p)
 
 static void build(struct stack *k)
 {
-	struct view *s = k->pane.ui->s;
+	struct view *s = k->pane.host->view;
 	struct event e;
 	k->entries.n = 0;
 	k->n_frames = k->depth = k->n_python = k->n_native = 0;
 	k->caller = UINT32_MAX;
-	k->has_event = k->pane.ui->cursor_seq != SELECTION_NONE &&
-		       trace_event(s->trace, k->pane.ui->cursor_seq, &e);
+	k->has_event = k->pane.host->cursor_seq != SELECTION_NONE &&
+		       trace_event(s->trace, k->pane.host->cursor_seq, &e);
 	if (!k->has_event || !e.stack)
 		return;
 	k->flags = e.flags;
@@ -109,8 +111,8 @@ static void update_stack(struct pane *p, unsigned changes)
 {
 	struct stack *k = (struct stack *)p;
 	if (changes & (CHANGE_CURSOR | CHANGE_FILTER | CHANGE_SIZE)) {
-		bool other = k->seq != p->ui->cursor_seq;
-		k->seq = p->ui->cursor_seq;
+		bool other = k->seq != p->host->cursor_seq;
+		k->seq = p->host->cursor_seq;
 		build(k);
 		int lines = p->n_lines - (k->entries.n ? excerpt_lines(p) : 0);
 		list_set(&p->list, k->entries.n, lines > 0 ? lines : 1);
@@ -149,8 +151,8 @@ static struct source_root root_of(const struct view *s, const struct process_inf
 
 static void draw_excerpt(const struct stack *k, struct area a, const struct frame_info *f)
 {
-	struct ui *ui = k->pane.ui;
-	struct view *s = ui->s;
+	const struct pane_host *host = k->pane.host;
+	struct view *s = host->view;
 	if (a.n_lines < 2)
 		return;
 	struct strbuf place = { 0 }, path = { 0 }, function = { 0 };
@@ -166,12 +168,12 @@ static void draw_excerpt(const struct stack *k, struct area a, const struct fram
 		const char *text = trace_string(s->trace, process->cwd, &n);
 		strbuf_add(&cwd, text, n);
 	}
-	char *dirs[ARRAY_LEN(ui->source_dirs) + 16];
+	char *dirs[SOURCE_DIRS_MAX + 16];
 	size_t n_dirs = 0;
-	for (size_t i = 0; i < ARRAY_LEN(ui->source_dirs) && ui->source_dirs[i]; i++)
-		dirs[n_dirs++] = ui->source_dirs[i];
-	for (size_t i = 0; i < ui->config.source_dirs.n && n_dirs < ARRAY_LEN(dirs); i++)
-		dirs[n_dirs++] = ui->config.source_dirs.v[i];
+	for (size_t i = 0; i < SOURCE_DIRS_MAX && host->source_dirs[i]; i++)
+		dirs[n_dirs++] = host->source_dirs[i];
+	for (size_t i = 0; i < host->config->source_dirs.n && n_dirs < ARRAY_LEN(dirs); i++)
+		dirs[n_dirs++] = host->config->source_dirs.v[i];
 	struct source_root root = root_of(s, process);
 	const struct source_file *source = source_get(strbuf_str(&path), strbuf_str(&cwd), root,
 						      dirs, n_dirs);
@@ -261,9 +263,9 @@ static const struct frame_entry *current(const struct stack *k)
 static void draw_stack(const struct pane *p, struct area a)
 {
 	const struct stack *k = (const struct stack *)p;
-	struct ui *ui = p->ui;
-	struct view *s = ui->s;
-	bool focus = ui_focused(ui) == p;
+	const struct pane_host *host = p->host;
+	struct view *s = host->view;
+	bool focus = pane_has_focus(p);
 	if (!k->entries.n) {
 		if (k->has_event) {
 			area_put(a, 0, 2, -1, ROLE_TEXT, "no stack was taken");
@@ -327,7 +329,7 @@ static void draw_stack(const struct pane *p, struct area a)
 				area_put(a, y, a.n_columns - 3, -1, ROLE_DIM, "◂");
 		}
 		strbuf_fini(&b);
-		search_mark(&ui->search, a, y);
+		search_mark(host->search, a, y);
 		if (focus && is_cursor) {
 			area_put(a, y, 0, 1, ROLE_FOCUS, "▌");
 			area_bar(a, y);
@@ -346,14 +348,14 @@ static void draw_stack(const struct pane *p, struct area a)
 static bool act_stack(struct pane *p, enum action action, uint64_t count, const char *text)
 {
 	struct stack *k = (struct stack *)p;
-	struct ui *ui = p->ui;
+	const struct pane_host *host = p->host;
 	if (list_act(&p->list, action, count))
 		return true;
 	const struct frame_entry *e = current(k);
 	switch ((int)action) {
 	case ACTION_OPEN:
 		if (!e || !e->n_folded)
-			return ui_act(ui, ACTION_SOURCE_EDIT, 0, NULL), true;
+			return host_act(host, ACTION_SOURCE_EDIT, 0, NULL), true;
 		__attribute__((fallthrough));
 	case ACTION_FOLD:
 		k->unfold = !k->unfold;
@@ -366,7 +368,7 @@ static bool act_stack(struct pane *p, enum action action, uint64_t count, const 
 		k->show = (enum stack_show)((k->show + 1) % SHOW_COUNT);
 		build(k);
 		list_set(&p->list, k->entries.n, p->list.n_lines);
-		ui_flash(ui, "%s", says[k->show]);
+		host_flash(host, "%s", says[k->show]);
 		return true;
 	}
 	default: return false;
@@ -394,7 +396,7 @@ static void title_stack(const struct pane *p, struct strbuf *subject, struct str
 static bool term_stack(const struct pane *p, struct strbuf *to)
 {
 	const struct stack *k = (const struct stack *)p;
-	struct view *s = p->ui->s;
+	struct view *s = p->host->view;
 	const struct frame_entry *e = current(k);
 	struct frame_info f;
 	if (!e || e->n_folded || !trace_frame(s->trace, e->frame, &f) || f.kind == FRAME_MARK)
@@ -415,7 +417,7 @@ static bool term_stack(const struct pane *p, struct strbuf *to)
 static void line_stack(const struct pane *p, uint64_t entry, struct strbuf *to)
 {
 	const struct stack *k = (const struct stack *)p;
-	struct view *s = p->ui->s;
+	struct view *s = p->host->view;
 	struct frame_info f;
 	if (entry >= k->entries.n || !trace_frame(s->trace, k->entries.v[entry].frame, &f))
 		return;
@@ -430,7 +432,7 @@ static void line_stack(const struct pane *p, uint64_t entry, struct strbuf *to)
 bool pane_stack_source(const struct pane *p, struct strbuf *ret_path, unsigned *ret_line)
 {
 	const struct stack *k = (const struct stack *)p;
-	struct view *s = p->ui->s;
+	struct view *s = p->host->view;
 	const struct frame_entry *e = current(k);
 	struct frame_info f;
 	if (!e || e->n_folded || !trace_frame(s->trace, e->frame, &f) || f.kind != FRAME_PYTHON)
@@ -439,10 +441,10 @@ bool pane_stack_source(const struct pane *p, struct strbuf *ret_path, unsigned *
 	const char *file = trace_string(s->trace, f.file, &n);
 	struct strbuf path = { 0 };
 	strbuf_add(&path, file, n);
-	char *dirs[ARRAY_LEN(p->ui->source_dirs)];
+	char *dirs[SOURCE_DIRS_MAX];
 	size_t n_dirs = 0;
-	while (n_dirs < ARRAY_LEN(dirs) && p->ui->source_dirs[n_dirs]) {
-		dirs[n_dirs] = p->ui->source_dirs[n_dirs];
+	while (n_dirs < ARRAY_LEN(dirs) && p->host->source_dirs[n_dirs]) {
+		dirs[n_dirs] = p->host->source_dirs[n_dirs];
 		n_dirs++;
 	}
 	struct event event;

@@ -12,7 +12,10 @@
 #include "base/folder.h"
 #include "base/utf8.h"
 #include "model/lesson.h"
-#include "ui/ui.h"
+#include "ui/frame.h"
+#include "ui/lesson_steps.h"
+#include "ui/pane_host.h"
+#include "ui/pane_lesson.h"
 
 enum { LESSONS_SEEN = 64 };
 
@@ -70,7 +73,7 @@ static void forget_processes(struct start *t)
 	t->processes.n = 0;
 }
 
-static struct err *open_start(struct ui *ui, struct pane **ret)
+static struct err *open_start(const struct pane_host *host, struct pane **ret)
 {
 	struct start *t = calloc(1, sizeof(*t));
 	if (!t)
@@ -94,14 +97,14 @@ static void close_start(struct pane *p)
 
 static void list_processes(struct start *t)
 {
-	const struct ui_start_ops *ops = t->pane.ui->options.start;
+	const struct ui_start_ops *ops = t->pane.host->start;
 	const struct ui_process *list = NULL;
 	size_t n = 0;
 	if (!ops || !ops->list)
 		return;
-	struct err *err = ops->list(t->pane.ui->options.start_ctx, &list, &n, &t->is_whole);
+	struct err *err = ops->list(t->pane.host->start_ctx, &list, &n, &t->is_whole);
 	if (err) {
-		ui_flash_err(t->pane.ui, err);
+		host_flash_err(t->pane.host, err);
 		return;
 	}
 	forget_processes(t);
@@ -122,18 +125,16 @@ static void list_processes(struct start *t)
 
 static bool has_look(const struct start *t)
 {
-	const struct ui_start_ops *ops = t->pane.ui->options.start;
+	const struct ui_start_ops *ops = t->pane.host->start;
 	return ops && ops->look;
 }
 
 /* Begin to look anew; what is known stays until then. */
 static void look(struct start *t)
 {
-	struct err *err = has_look(t)
-			      ? t->pane.ui->options.start->look(t->pane.ui->options.start_ctx)
-			      : NULL;
+	struct err *err = has_look(t) ? t->pane.host->start->look(t->pane.host->start_ctx) : NULL;
 	if (err)
-		ui_flash_err(t->pane.ui, err);
+		host_flash_err(t->pane.host, err);
 	list_processes(t);
 }
 
@@ -209,7 +210,7 @@ static bool work_start(struct pane *p, uint64_t budget_ns)
 			strbuf_fini(&name);
 		}
 		trace_close(trace);
-		p->ui->dirty = true;
+		host_redraw(p->host);
 		return true;
 	}
 	return false;
@@ -239,15 +240,14 @@ static void update_start(struct pane *p, unsigned changes)
 	struct start *t = (struct start *)p;
 	if (changes & CHANGE_EVENTS) /* more is known of the processes */
 		list_processes(t);
-	if (!t->has_listed || p->ui->now_ns - t->listed_at_ns > 3000000000u) {
+	if (!t->has_listed || p->host->now_ns - t->listed_at_ns > 3000000000u) {
 		if (!t->has_listed)
 			list_captures(t);
-		for (size_t i = 0; i < n_lessons && i < LESSONS_SEEN && !p->ui->options.no_config;
-		     i++)
-			t->done[i] = lesson_progress(lessons[i].number);
+		for (size_t i = 0; i < n_lessons && i < LESSONS_SEEN && !p->host->no_config; i++)
+			t->done[i] = lesson_steps_done(lessons[i].number);
 		look(t);
 		t->has_listed = true;
-		t->listed_at_ns = p->ui->now_ns;
+		t->listed_at_ns = p->host->now_ns;
 	}
 	list_set(&t->lists[PART_PROCESSES], t->processes.n, part_lines(t, PART_PROCESSES) - 2);
 	list_set(&t->lists[PART_CAPTURES], t->captures.n, part_lines(t, PART_CAPTURES));
@@ -317,7 +317,7 @@ static void draw_processes(const struct start *t, struct area a)
 		area_put_cut(a, y + 1, verdict_x, a.n_columns - verdict_x,
 			     f->info.is_ready ? ROLE_TEXT : ROLE_TROUBLE,
 			     f->verdict ? f->verdict : "");
-		search_mark(&t->pane.ui->search, a, y + 1);
+		search_mark(t->pane.host->search, a, y + 1);
 		cursor(t, a, y + 1, PART_PROCESSES, l->top + (uint64_t)y);
 	}
 	if (t->part == PART_PROCESSES && l->cursor < t->processes.n) {
@@ -370,7 +370,7 @@ static void draw_captures(const struct start *t, struct area a)
 				     c->is_complete && !c->lost ? "0 lost" : strbuf_str(&b));
 		}
 		strbuf_fini(&b);
-		search_mark(&t->pane.ui->search, a, y);
+		search_mark(t->pane.host->search, a, y);
 		cursor(t, a, y, PART_CAPTURES, l->top + (uint64_t)y);
 	}
 }
@@ -402,7 +402,7 @@ static void draw_start(const struct pane *p, struct area a)
 	for (int k = 0; k < l->n_lines && l->top + (uint64_t)k < l->n; k++, y++) {
 		uint64_t i = l->top + (uint64_t)k;
 		if (i < n_lessons) {
-			lesson_line(a, y, &lessons[i], t->done[i < LESSONS_SEEN ? i : 0]);
+			lesson_steps_draw(a, y, &lessons[i], t->done[i < LESSONS_SEEN ? i : 0]);
 		} else {
 			area_put(a, y, 6, 10, ROLE_TEXT, learn[i - n_lessons].name);
 			area_put_cut(a, y, 17, -1, ROLE_DIM, learn[i - n_lessons].text);
@@ -417,27 +417,27 @@ static void draw_start(const struct pane *p, struct area a)
 
 static void open_entry(struct start *t)
 {
-	struct ui *ui = t->pane.ui;
-	const struct ui_start_ops *ops = ui->options.start;
+	const struct pane_host *host = t->pane.host;
+	const struct ui_start_ops *ops = host->start;
 	uint64_t at = t->lists[t->part].cursor;
 	struct ui_source source = { .terminal_fd = -1 };
 	struct err *err = NULL;
 	if (t->part == PART_LEARN) {
 		if (at < n_lessons)
-			pane_lesson_begin(ui, lessons[at].number);
+			pane_lesson_begin(host, lessons[at].number);
 		else if (at - n_lessons < ARRAY_LEN(learn))
-			ui_act(ui, learn[at - n_lessons].action, 0, NULL);
+			host_act(host, learn[at - n_lessons].action, 0, NULL);
 		return;
 	}
 	if (t->part == PART_PROCESSES) {
 		if (at >= t->processes.n || !ops || !ops->attach)
 			return;
-		err = ops->attach(ui->options.start_ctx, t->processes.v[at].info.pid, &source);
+		err = ops->attach(host->start_ctx, t->processes.v[at].info.pid, &source);
 	} else {
 		if (at >= t->captures.n)
 			return;
 		if (ops && ops->open)
-			err = ops->open(ui->options.start_ctx, t->captures.v[at].path, &source);
+			err = ops->open(host->start_ctx, t->captures.v[at].path, &source);
 		else
 			err = trace_open(t->captures.v[at].path, NULL, &source.trace);
 		if (!err && !source.path)
@@ -449,14 +449,14 @@ static void open_entry(struct start *t)
 		if (err->hint)
 			strbuf_addf(&b, "cure    %s\n", err->hint);
 		strbuf_adds(&b, "        y copy   d doctor   Esc back");
-		ui_dialog(ui, strbuf_str(&b));
+		host_dialog(host, strbuf_str(&b));
 		strbuf_fini(&b);
 		err_destroy(err);
 		return;
 	}
-	err = ui_push_source(ui, &source);
+	err = host_open_source(host, &source, SESSION_ABOVE);
 	if (err)
-		ui_flash_err(ui, err);
+		host_flash_err(host, err);
 }
 
 static bool act_start(struct pane *p, enum action action, uint64_t count, const char *text)
@@ -478,12 +478,12 @@ static bool act_start(struct pane *p, enum action action, uint64_t count, const 
 	case ACTION_OPEN: open_entry(t); return true;
 	case ACTION_REDRAW: look(t); return false;
 	case ACTION_DOCTOR: {
-		const struct ui_start_ops *ops = p->ui->options.start;
+		const struct ui_start_ops *ops = p->host->start;
 		uint64_t at = t->lists[PART_PROCESSES].cursor;
 		if (t->part == PART_PROCESSES && at < t->processes.n && ops && ops->doctor) {
 			struct strbuf b = { 0 };
-			ops->doctor(p->ui->options.start_ctx, t->processes.v[at].info.pid, &b);
-			ui_dialog(p->ui, strbuf_str(&b));
+			ops->doctor(p->host->start_ctx, t->processes.v[at].info.pid, &b);
+			host_dialog(p->host, strbuf_str(&b));
 			strbuf_fini(&b);
 		}
 		return true;

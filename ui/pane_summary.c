@@ -6,6 +6,8 @@
  * far is shown sorted; live it is sorted again about once a second, and the cursor stays on its
  * kind, not on its line.
  */
+#include "ui/pane_summary.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +18,7 @@
 #include "model/reach.h"
 #include "model/tally.h"
 #include "ui/sorter.h"
-#include "ui/ui.h"
+#include "ui/pane_host.h"
 
 enum { KINDS_MAX = 1 << 18 }; /* what is beyond is counted together */
 
@@ -369,16 +371,17 @@ static bool wants_name(void *ctx, uint32_t name)
 	const struct summary *m = ctx;
 	const struct grouping *g = &groupings[m->field];
 	size_t n;
-	const char *event = trace_name(m->pane.ui->s->trace, name, &n);
+	const char *event = trace_name(m->pane.host->view->trace, name, &n);
 	if (g->make == by_host || g->make == by_command)
 		return reach_kind_of(event, n) == g->reach;
-	return arg_with(view_name(m->pane.ui->s, name)->event, groupings[m->field].reading) >= 0;
+	return arg_with(view_name(m->pane.host->view, name)->event, groupings[m->field].reading) >=
+	       0;
 }
 
 static uint32_t tally_key(void *ctx, uint32_t id, uint32_t name)
 {
 	struct summary *m = ctx;
-	struct view *s = m->pane.ui->s;
+	struct view *s = m->pane.host->view;
 	const struct grouping *g = &groupings[m->field];
 	struct kind_text k = { .s = s, .id = id, .name = name, .role = ROLE_TEXT };
 	uint32_t frame = 0, key = TALLY_LEAVE_OUT;
@@ -431,7 +434,7 @@ static const struct kind *current(const struct pane *p)
 /* Begin anew. The cursor finds its kind again. */
 static void restart(struct summary *m)
 {
-	struct view *s = m->pane.ui->s;
+	struct view *s = m->pane.host->view;
 	const struct kind *k = current(&m->pane);
 	if (k) {
 		free(m->wanted);
@@ -457,7 +460,7 @@ static void restart(struct summary *m)
 				   .span_ns = span };
 	struct err *err = tally_create(s->trace, &spec, &m->tally);
 	if (err)
-		ui_flash_err(m->pane.ui, err);
+		host_flash_err(m->pane.host, err);
 }
 
 /* ---- sorting ---- */
@@ -478,7 +481,7 @@ static void rename_kinds(struct summary *m)
 {
 	const struct grouping *g = &groupings[m->field];
 	for (size_t i = 0; g->column == GROUP_THREAD && i < m->kinds.n; i++) {
-		struct kind_text k = { .s = m->pane.ui->s, .id = m->kinds.v[i].id };
+		struct kind_text k = { .s = m->pane.host->view, .id = m->kinds.v[i].id };
 		g->make(&k);
 		char *text = k.text.failed ? NULL : strdup(strbuf_str(&k.text));
 		if (text) {
@@ -499,7 +502,7 @@ static void sort_begin(struct summary *m)
 		return;
 	rename_kinds(m);
 	m->sorted_rows = tally_n_rows(m->tally);
-	m->sorted_at_ns = m->pane.ui->now_ns;
+	m->sorted_at_ns = m->pane.host->now_ns;
 	m->sort_ns = 0;
 	uint32_t n = tally_n_keys(m->tally) < m->kinds.n ? tally_n_keys(m->tally)
 							 : (uint32_t)m->kinds.n;
@@ -540,15 +543,15 @@ static void sort_end(struct summary *m)
 			m->wanted = NULL;
 			break;
 		}
-	m->was_whole |= m->sorted_rows == m->pane.ui->s->n_events;
-	m->pane.ui->dirty = true;
+	m->was_whole |= m->sorted_rows == m->pane.host->view->n_events;
+	host_redraw(m->pane.host);
 }
 
 /* Count, and sort what is counted. True: there is more to do. */
 static bool go_on(struct summary *m, uint64_t budget_ns)
 {
-	struct ui *ui = m->pane.ui;
-	struct view *s = ui->s;
+	const struct pane_host *host = m->pane.host;
+	struct view *s = host->view;
 	if (!m->tally || m->stale || m->generation != s->filter_generation)
 		restart(m);
 	if (!m->tally)
@@ -565,11 +568,11 @@ static bool go_on(struct summary *m, uint64_t budget_ns)
 		struct err *err = tally_step(m->tally, s->run ? s->shown : NULL, view_n_decided(s),
 					     budget_ns);
 		if (err) {
-			ui_flash_err(ui, err);
+			host_flash_err(host, err);
 			return false;
 		}
 	}
-	uint64_t rows = tally_n_rows(m->tally), since = ui->now_ns - m->sorted_at_ns;
+	uint64_t rows = tally_n_rows(m->tally), since = host->now_ns - m->sorted_at_ns;
 	bool all = rows == s->n_events, was_all = m->sorted_rows == s->n_events;
 	/* the end is shown at once; on the way there, and when events come, now and then */
 	uint64_t pause = view_is_live(s) && m->order.n ? 1000000000u : 150000000u;
@@ -586,7 +589,7 @@ static bool go_on(struct summary *m, uint64_t budget_ns)
 	return sorter_is_on(&m->sorter) || tally_n_rows(m->tally) < view_n_decided(s);
 }
 
-static struct err *open_summary(struct ui *ui, struct pane **ret)
+static struct err *open_summary(const struct pane_host *host, struct pane **ret)
 {
 	struct summary *m = calloc(1, sizeof(*m));
 	if (!m)
@@ -636,14 +639,14 @@ void pane_summary_by(struct pane *p, const char *field)
 	struct strbuf b = { 0 };
 	for (size_t i = 0; i < ARRAY_LEN(groupings); i++)
 		strbuf_addf(&b, " %s", groupings[i].name);
-	ui_flash(p->ui, "cannot group by %s; known are%s", field, strbuf_str(&b));
+	host_flash(p->host, "cannot group by %s; known are%s", field, strbuf_str(&b));
 	strbuf_fini(&b);
 }
 
 static void draw_summary(const struct pane *p, struct area a)
 {
 	const struct summary *m = (const struct summary *)p;
-	struct view *s = p->ui->s;
+	struct view *s = p->host->view;
 	/* for the name and for who did it first */
 	int w = a.n_columns, rest = w - 27 - (int)m->n_bins;
 	int first_w = rest - 23 < 30 ? rest - 23 : 30;
@@ -664,7 +667,7 @@ static void draw_summary(const struct pane *p, struct area a)
 						      : trace_about_get(s->trace)->last_ns);
 	area_put_cut(a, 0, spark_x, (int)m->n_bins, ROLE_DIM, strbuf_str(&b));
 	area_put(a, 0, first_x, -1, m->sort == SORT_FIRST ? ROLE_FOCUS : ROLE_DIM, "first by");
-	bool focus = ui_focused(p->ui) == p;
+	bool focus = pane_has_focus(p);
 	if (!m->order.n)
 		area_put(a, 2, 2, -1, ROLE_TEXT,
 			 m->tally && tally_n_rows(m->tally) < s->n_events
@@ -702,7 +705,7 @@ static void draw_summary(const struct pane *p, struct area a)
 			event_text_caller(&b, s, &e, w >= 100);
 			area_put_cut(a, y + 1, first_x, -1, ROLE_DIM, strbuf_str(&b));
 		}
-		search_mark(&p->ui->search, a, y + 1);
+		search_mark(p->host->search, a, y + 1);
 		if (is_cursor) {
 			area_put(a, y + 1, 0, 1, ROLE_FOCUS, focus ? "▌" : "▏");
 			if (focus)
@@ -742,13 +745,13 @@ static bool act_summary(struct pane *p, enum action action, uint64_t count, cons
 		uint64_t first = tally_get(m->tally, m->order.v[p->list.cursor]).first;
 		if (r->term) {
 			char *term = strdup(r->term);
-			ui_close_all_pages(p->ui);
+			host_close_pages(p->host, ALL_PAGES);
 			if (term)
-				ui_narrow(p->ui, term, false);
+				host_narrow(p->host, term, false);
 			free(term);
 		} else if (first != UINT64_MAX) {
-			ui_close_all_pages(p->ui);
-			ui_goto(p->ui, first);
+			host_close_pages(p->host, ALL_PAGES);
+			host_goto(p->host, first);
 		}
 		return true;
 	}
@@ -756,7 +759,7 @@ static bool act_summary(struct pane *p, enum action action, uint64_t count, cons
 		if (text)
 			pane_summary_by(p, text);
 		else
-			ui_close_page(p->ui);
+			host_close_pages(p->host, PAGE_ON_TOP);
 		return true;
 	default: return false;
 	}
@@ -765,10 +768,10 @@ static bool act_summary(struct pane *p, enum action action, uint64_t count, cons
 static void title_summary(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
 {
 	const struct summary *m = (const struct summary *)p;
-	strbuf_adds(subject, p->ui->s->filter_text);
-	if (m->tally && m->sorted_rows < p->ui->s->n_events && !view_is_live(p->ui->s))
+	strbuf_adds(subject, p->host->view->filter_text);
+	if (m->tally && m->sorted_rows < p->host->view->n_events && !view_is_live(p->host->view))
 		strbuf_addf(facts, "counting %.0f %% · ",
-			    (double)tally_n_rows(m->tally) * 100 / (double)p->ui->s->n_events);
+			    (double)tally_n_rows(m->tally) * 100 / (double)p->host->view->n_events);
 	strbuf_addf(facts, "by %s · ", groupings[m->field].name);
 	strbuf_add_number_of(facts, m->total, "event");
 	strbuf_adds(facts, " · ");

@@ -5,6 +5,8 @@
  * While it has the focus every key but Ctrl-] is the program's. Output is taken in even while the
  * pane is not shown, so the program never waits for us.
  */
+#include "ui/pane_terminal.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -16,7 +18,8 @@
 #include <vterm.h>
 
 #include "base/utf8.h"
-#include "ui/ui.h"
+#include "ui/input.h"
+#include "ui/pane_host.h"
 
 struct terminal_pane {
 	struct pane pane;
@@ -28,7 +31,7 @@ struct terminal_pane {
 static void send_bytes(const char *s, size_t n, void *user)
 {
 	struct terminal_pane *t = user;
-	int fd = t->pane.ui && t->pane.ui->s ? t->pane.ui->s->terminal_fd : -1;
+	int fd = t->pane.host && t->pane.host->view ? t->pane.host->view->terminal_fd : -1;
 	while (fd >= 0 && n > 0) {
 		ssize_t done = write(fd, s, n);
 		if (done <= 0)
@@ -39,7 +42,7 @@ static void send_bytes(const char *s, size_t n, void *user)
 	}
 }
 
-static struct err *open_terminal(struct ui *ui, struct pane **ret)
+static struct err *open_terminal(const struct pane_host *host, struct pane **ret)
 {
 	struct terminal_pane *t = calloc(1, sizeof(*t));
 	if (!t)
@@ -76,18 +79,18 @@ static void update_terminal(struct pane *p, unsigned changes)
 	t->lines = p->n_lines;
 	t->columns = p->n_columns;
 	vterm_set_size(t->vt, t->lines, t->columns);
-	if (p->ui->s && p->ui->s->terminal_fd >= 0) {
+	if (p->host->view && p->host->view->terminal_fd >= 0) {
 		struct winsize size = { .ws_row = (unsigned short)t->lines,
 					.ws_col = (unsigned short)t->columns };
-		ioctl(p->ui->s->terminal_fd, TIOCSWINSZ, &size);
+		ioctl(p->host->view->terminal_fd, TIOCSWINSZ, &size);
 	}
 }
 
-bool pane_terminal_read(struct ui *ui)
+bool pane_terminal_read(struct pane *p, int fd)
 {
-	struct terminal_pane *t = (struct terminal_pane *)ui_pane(ui, PANE_TERMINAL);
+	struct terminal_pane *t = (struct terminal_pane *)p;
 	char buf[16384];
-	ssize_t n = read(ui->s->terminal_fd, buf, sizeof(buf));
+	ssize_t n = read(fd, buf, sizeof(buf));
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return true;
 	if (n <= 0) /* EIO: the last process that held the other end is gone */
@@ -124,8 +127,8 @@ static void draw_terminal(const struct pane *p, struct area a)
 		}
 	VTermPos cursor;
 	vterm_state_get_cursorpos(vterm_obtain_state(t->vt), &cursor);
-	if (ui_focused(p->ui) == p && cursor.row < a.n_lines && cursor.col < a.n_columns &&
-	    p->ui->s->terminal_fd >= 0) {
+	if (pane_has_focus(p) && cursor.row < a.n_lines && cursor.col < a.n_columns &&
+	    p->host->view->terminal_fd >= 0) {
 		a.canvas->cursor_line = a.line + cursor.row;
 		a.canvas->cursor_column = a.column + cursor.col;
 	}
@@ -146,7 +149,7 @@ static bool key_terminal(struct pane *p, int key)
 		{ KEY_ENTER_, VTERM_KEY_ENTER },    { KEY_ESC_, VTERM_KEY_ESCAPE },
 	};
 	struct terminal_pane *t = (struct terminal_pane *)p;
-	if (key == KEY_CTRL(']') || p->ui->s->terminal_fd < 0)
+	if (key == KEY_CTRL(']') || p->host->view->terminal_fd < 0)
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (keys[i].key == key) {
@@ -171,7 +174,7 @@ static bool act_terminal(struct pane *p, enum action action, uint64_t count, con
 static void title_terminal(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
 {
 	const struct terminal_pane *t = (const struct terminal_pane *)p;
-	struct view *s = p->ui->s;
+	struct view *s = p->host->view;
 	const struct process_info *process = view_process(s);
 	if (process)
 		text_program(subject, s->trace, process->name);

@@ -8,13 +8,15 @@
  * Chunks are counted in slices, each once for a scale; what is not counted yet is drawn as its
  * summary lets guess.
  */
+#include "ui/pane_timeline.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/monotonic.h"
 #include "model/histogram.h"
-#include "ui/ui.h"
+#include "ui/pane_host.h"
 
 enum { BINS_MAX = 400 };
 
@@ -50,7 +52,7 @@ static const struct {
 	      { GROUP_IMPORT, "import" },   { GROUP_BELOW, "native" },
 	      { GROUP_INSIDE, "inside" } };
 
-static struct err *open_timeline(struct ui *ui, struct pane **ret)
+static struct err *open_timeline(const struct pane_host *host, struct pane **ret)
 {
 	struct timeline *t = calloc(1, sizeof(*t));
 	if (!t)
@@ -70,8 +72,8 @@ static void close_timeline(struct pane *p)
 
 static bool is_page(const struct timeline *t)
 {
-	const struct ui *ui = t->pane.ui;
-	return ui->pages.n && ui->pages.v[ui->pages.n - 1] == PANE_TIMELINE;
+	const struct pane_host *host = t->pane.host;
+	return host->page == PANE_TIMELINE;
 }
 
 static int label_width(const struct timeline *t)
@@ -94,13 +96,13 @@ static struct histogram_spec spec_of(const struct timeline *t)
 /* Chunks that will not grow any more. */
 static uint32_t n_whole_chunks(const struct timeline *t)
 {
-	return (uint32_t)(trace_n_events(t->pane.ui->s->trace) >> TRACE_CHUNK_SHIFT);
+	return (uint32_t)(trace_n_events(t->pane.host->view->trace) >> TRACE_CHUNK_SHIFT);
 }
 
 /* The lane of each name, of new ones too. */
 static bool classes_make(struct timeline *t)
 {
-	struct view *s = t->pane.ui->s;
+	struct view *s = t->pane.host->view;
 	size_t n = (size_t)trace_n_names(s->trace) + 1;
 	uint8_t *classes = n > t->n_classes ? realloc(t->classes, n) : t->classes;
 	if (!classes)
@@ -131,8 +133,8 @@ static bool counted_fit(struct timeline *t)
 
 static void fill(struct timeline *t)
 {
-	struct ui *ui = t->pane.ui;
-	struct view *s = ui->s;
+	const struct pane_host *host = t->pane.host;
+	struct view *s = host->view;
 	const struct trace_about *about = trace_about_get(s->trace);
 	int width = t->pane.n_columns - label_width(t) - (t->pane.n_lines == 1 ? 8 : 2);
 	t->n_bins = width < 8 ? 8 : width > BINS_MAX ? BINS_MAX : (uint32_t)width;
@@ -209,14 +211,15 @@ static void update_timeline(struct pane *p, unsigned changes)
 {
 	struct timeline *t = (struct timeline *)p;
 	bool other_size = t->built_lines != p->n_lines || t->built_columns != p->n_columns;
-	bool grown = changes & (CHANGE_TICK | CHANGE_SIZE) && t->built_events != p->ui->s->n_events;
+	bool grown = changes & (CHANGE_TICK | CHANGE_SIZE) &&
+		     t->built_events != p->host->view->n_events;
 	if (other_size || grown || !t->n_bins)
 		fill(t);
 	/* opened as a page: it begins where the list is */
 	struct event e;
 	if (changes == CHANGE_ALL && t->mark < 0 && !t->zoomed &&
-	    p->ui->cursor_seq != SELECTION_NONE &&
-	    trace_event(p->ui->s->trace, p->ui->cursor_seq, &e))
+	    p->host->cursor_seq != SELECTION_NONE &&
+	    trace_event(p->host->view->trace, p->host->cursor_seq, &e))
 		t->cursor = bin_of(t, e.time_ns);
 }
 
@@ -224,7 +227,7 @@ static void update_timeline(struct pane *p, unsigned changes)
 static bool work_timeline(struct pane *p, uint64_t budget_ns)
 {
 	struct timeline *t = (struct timeline *)p;
-	struct view *s = p->ui->s;
+	struct view *s = p->host->view;
 	uint32_t n = n_whole_chunks(t);
 	if (!t->n_bins || s->load_done < 1 || !classes_make(t) || !counted_fit(t) ||
 	    t->n_counted >= n)
@@ -239,7 +242,7 @@ static bool work_timeline(struct pane *p, uint64_t budget_ns)
 	}
 	if (t->n_counted == n && t->guessed) {
 		fill(t);
-		p->ui->dirty = true;
+		host_redraw(p->host);
 	}
 	return t->n_counted < n;
 }
@@ -252,8 +255,8 @@ static uint64_t bin_ns(const struct timeline *t, uint32_t bin)
 /* Times of the first and last row on the list's page. */
 static bool page_span(const struct timeline *t, uint64_t *ret_from, uint64_t *ret_to)
 {
-	struct ui *ui = t->pane.ui;
-	const struct pane *list = ui->panes[PANE_EVENTS];
+	const struct pane_host *host = t->pane.host;
+	const struct pane *list = host_pane(host, PANE_EVENTS);
 	struct line line;
 	struct event e;
 	if (!list || !list->list.n)
@@ -262,10 +265,11 @@ static bool page_span(const struct timeline *t, uint64_t *ret_from, uint64_t *re
 			(uint64_t)(list->list.n_lines > 0 ? list->list.n_lines - 1 : 0);
 	if (last >= list->list.n)
 		last = list->list.n - 1;
-	if (!view_line(ui->s, list->list.top, &line) || !trace_event(ui->s->trace, line.seq, &e))
+	if (!view_line(host->view, list->list.top, &line) ||
+	    !trace_event(host->view->trace, line.seq, &e))
 		return false;
 	*ret_from = e.time_ns;
-	if (!view_line(ui->s, last, &line) || !trace_event(ui->s->trace, line.seq, &e))
+	if (!view_line(host->view, last, &line) || !trace_event(host->view->trace, line.seq, &e))
 		return false;
 	*ret_to = e.time_ns;
 	return true;
@@ -283,7 +287,7 @@ static void spark(const struct timeline *t, struct area a, int y, int x, const u
 /* Losses, where they happened. */
 static void mark_losses(const struct timeline *t, struct area a, int y, int x)
 {
-	struct view *s = t->pane.ui->s;
+	struct view *s = t->pane.host->view;
 	for (size_t i = 0; i < s->notes.n; i++) {
 		const struct trace_note *n = trace_note_get(s->trace, s->notes.v[i]);
 		if (n->note.kind == NOTE_LOST && n->note.time_ns >= t->from_ns &&
@@ -369,7 +373,6 @@ static void add_span_term(struct strbuf *to, uint64_t from_ns, uint64_t to_ns)
 
 static void draw_strip(const struct timeline *t, struct area a)
 {
-	struct ui *ui = t->pane.ui;
 	uint64_t from, to;
 	bool page = page_span(t, &from, &to);
 	uint32_t p0 = page ? bin_of(t, from) : 0, p1 = page ? bin_of(t, to) : 0;
@@ -427,7 +430,6 @@ static void draw_strip(const struct timeline *t, struct area a)
 			}
 		}
 	}
-	(void)ui;
 }
 
 static void span_bins(const struct timeline *t, uint32_t *ret_from, uint32_t *ret_to)
@@ -440,8 +442,8 @@ static void span_bins(const struct timeline *t, uint32_t *ret_from, uint32_t *re
 
 static void draw_page(const struct timeline *t, struct area a)
 {
-	struct ui *ui = t->pane.ui;
-	struct view *s = ui->s;
+	const struct pane_host *host = t->pane.host;
+	struct view *s = host->view;
 	int x = label_width(t), y = 0;
 	for (size_t i = 0; i < ARRAY_LEN(lanes) && y < a.n_lines - 2; i++, y++) {
 		enum catalog_group g = lanes[i].group;
@@ -529,20 +531,20 @@ static void draw_timeline(const struct pane *p, struct area a)
 		draw_page(t, a);
 	else
 		draw_strip(t, a);
-	if (!is_page(t) && ui_focused(p->ui) == p)
+	if (!is_page(t) && pane_has_focus(p))
 		area_put(a, 0, 0, 1, ROLE_FOCUS, "▌");
 }
 
 static void use_span(struct timeline *t)
 {
-	struct ui *ui = t->pane.ui;
+	const struct pane_host *host = t->pane.host;
 	uint32_t from, to;
 	span_bins(t, &from, &to);
 	struct strbuf b = { 0 };
 	uint64_t from_ns = bin_ns(t, from), to_ns = bin_ns(t, to);
 	add_span_term(&b, from_ns, to_ns);
-	ui_close_all_pages(ui);
-	ui_narrow(ui, strbuf_str(&b), false);
+	host_close_pages(host, ALL_PAGES);
+	host_narrow(host, strbuf_str(&b), false);
 	strbuf_fini(&b);
 }
 
@@ -571,11 +573,11 @@ static bool act_timeline(struct pane *p, enum action action, uint64_t count, con
 			t->end = -1;
 		} else {
 			t->end = (int64_t)t->cursor;
-			ui_flash(p->ui,
-				 "Enter shows the span, z zooms into it, Space begins another");
+			host_flash(p->host,
+				   "Enter shows the span, z zooms into it, Space begins another");
 		}
 		if (!is_page(t))
-			ui_open_page(p->ui, PANE_TIMELINE);
+			host_open_page(p->host, PANE_TIMELINE);
 		break;
 	case ACTION_FOLD: { /* zoom */
 		uint32_t from, to;
@@ -596,21 +598,21 @@ static bool act_timeline(struct pane *p, enum action action, uint64_t count, con
 	}
 	case ACTION_OPEN:
 		if (!is_page(t))
-			ui_open_page(p->ui, PANE_TIMELINE);
+			host_open_page(p->host, PANE_TIMELINE);
 		else
 			use_span(t);
 		break;
 	case ACTION_FIRST_NEXT:
 	case ACTION_FIRST_PREV: {
-		struct selection *first = first_seen_rows(p->ui->s->first);
+		struct selection *first = first_seen_rows(p->host->view->first);
 		uint64_t seq = trace_seq_at(
-		    p->ui->s->trace,
+		    p->host->view->trace,
 		    bin_ns(t, action == ACTION_FIRST_NEXT ? t->cursor + 1 : t->cursor));
 		seq = action == ACTION_FIRST_NEXT ? selection_next(first, seq)
 		      : seq                       ? selection_prev(first, seq - 1)
 						  : SELECTION_NONE;
 		struct event e;
-		if (seq != SELECTION_NONE && trace_event(p->ui->s->trace, seq, &e))
+		if (seq != SELECTION_NONE && trace_event(p->host->view->trace, seq, &e))
 			t->cursor = bin_of(t, e.time_ns);
 		break;
 	}
@@ -640,10 +642,10 @@ void pane_timeline_drag(struct pane *p, int from, int to, bool done)
 	if (!done)
 		return;
 	if (a == b) { /* a click goes there */
-		uint64_t seq = trace_seq_at(p->ui->s->trace, bin_ns(t, t->cursor));
+		uint64_t seq = trace_seq_at(p->host->view->trace, bin_ns(t, t->cursor));
 		t->mark = -1;
-		if (seq < p->ui->s->n_events)
-			ui_goto(p->ui, seq);
+		if (seq < p->host->view->n_events)
+			host_goto(p->host, seq);
 	} else {
 		use_span(t);
 		t->mark = -1;

@@ -1,14 +1,11 @@
 /*
- * panes: the table of panes and what each can do.
+ * panes: what a pane is, and what each can do. The table of panes is PANES (pane_id.h); what a pane
+ * sees and asks for is in pane_host.h.
  *
- * To add a pane: its id in pane_id.h, a file pane_<name>.c with its ops, a row in panes[]
- * (panes.c), key rows in keys.c, and an action that opens it (action.h and the pane_of_action table
- * in panes.c). tests/unit/test_ui_screens.c draws it.
- *
- *   update  the events, the filter, the cursor or the size have changed: work out what is shown;
- *           the only place that may take time (what takes long goes into work)
- *   draw    paint, and nothing else
- *   act     do an action, never a key; false: not mine
+ *   update  the events, the filter, the cursor or the size have changed: work out what is shown,
+ *           and read what it needs from outside (/proc); what takes long goes into work
+ *   draw    paint what update and work have found. No file is read here
+ *   act     do an action, never a key; false: the app does it
  */
 #pragma once
 #include <stdbool.h>
@@ -23,8 +20,8 @@
 #include "ui/pane_id.h"
 
 struct pane;
+struct pane_host;
 struct strbuf;
-struct ui;
 
 enum change {
 	CHANGE_EVENTS = 1, /* more events */
@@ -36,7 +33,7 @@ enum change {
 };
 
 struct pane_ops {
-	struct err *(*open)(struct ui *ui, struct pane **ret);
+	struct err *(*open)(const struct pane_host *host, struct pane **ret);
 	void (*close)(struct pane *p);
 	void (*update)(struct pane *p, unsigned changes);
 	void (*draw)(const struct pane *p, struct area body);
@@ -55,32 +52,18 @@ struct pane_ops {
 	bool (*key)(struct pane *p, int key);
 };
 
-struct pane_row {
-	const char *name; /* as the config file and `bind` spell it */
-	const char *title;
-	const struct pane_ops *ops;
-	bool is_page;  /* takes the whole body */
-	bool may_dock; /* may open at the bottom of wide screens */
-};
-
-extern const struct pane_row panes[PANE_COUNT];
+extern const struct pane_ops *const pane_functions[PANE_COUNT];
 
 /* What all panes begin with. */
 struct pane {
 	const struct pane_ops *ops;
-	struct ui *ui;
+	const struct pane_host *host;
 	enum pane_id id;
 	int n_lines, n_columns; /* of the body */
 	bool visible;
 	struct list list;
 };
 
-enum pane_id pane_find(const char *name); /* PANE_NONE */
-/* The pane that an action opens; PANE_NONE if it opens none. */
-enum pane_id pane_of_action(enum action action);
-
-extern const struct pane_ops pane_events_ops, pane_categories_ops, pane_arguments_ops,
-    pane_stack_ops, pane_timeline_ops, pane_summary_ops, pane_callers_ops, pane_inside_ops,
-    pane_processes_ops, pane_bytes_ops, pane_messages_ops, pane_marks_ops, pane_filters_ops,
-    pane_catalog_ops, pane_lessons_ops, pane_lesson_ops, pane_terminal_ops, pane_start_ops,
-    pane_help_ops, pane_diff_ops;
+#define X(id, file, name, title, flags) extern const struct pane_ops pane_##file##_ops;
+PANES(X)
+#undef X

@@ -9,8 +9,7 @@
 
 #include "base/utf8.h"
 #include "ui/event_text.h"
-#include "ui/keep.h"
-#include "ui/ui.h"
+#include "ui/frame.h"
 
 static void choices_clear(struct prompt_choices *c)
 {
@@ -61,21 +60,21 @@ static void with_choice(const struct prompt *p, struct strbuf *to)
 
 /* Is what stands there wrong only because a word in it is not whole yet, as the chosen completion
  * shows? */
-static bool is_begun(const struct prompt *p, struct ui *ui)
+static bool is_begun(const struct prompt *p, const struct pane_host *host)
 {
 	if (!has_ghost(p) || p->choices.from == p->choices.to)
 		return false;
 	struct prompt_verdict verdict = { 0 };
 	struct strbuf text = { 0 };
 	with_choice(p, &text);
-	p->ops->check(ui, strbuf_str(&text), &verdict);
+	p->ops->check(host, strbuf_str(&text), &verdict);
 	/* behind the word, when it is whole, an operator or a value may still be missing */
 	bool begun = !verdict.is_error || (verdict.at >= text.n && text.n > p->text.n);
 	strbuf_fini(&text);
 	return begun;
 }
 
-static void preview(struct prompt *p, struct ui *ui)
+static void preview(struct prompt *p, const struct pane_host *host)
 {
 	if (!p->ops->preview)
 		return;
@@ -89,11 +88,11 @@ static void preview(struct prompt *p, struct ui *ui)
 	} else if (p->good) { /* the last good one goes on working */
 		strbuf_adds(&text, p->good);
 	}
-	p->ops->preview(ui, strbuf_str(&text));
+	p->ops->preview(host, strbuf_str(&text));
 	strbuf_fini(&text);
 }
 
-static void changed(struct prompt *p, struct ui *ui)
+static void changed(struct prompt *p, const struct pane_host *host)
 {
 	p->verdict = (struct prompt_verdict){ 0 };
 	p->note = NULL;
@@ -102,7 +101,7 @@ static void changed(struct prompt *p, struct ui *ui)
 	p->first_choice = 0;
 	p->box_hidden = false;
 	if (p->ops->complete)
-		p->ops->complete(ui, strbuf_str(&p->text), p->cursor, &p->choices);
+		p->ops->complete(host, strbuf_str(&p->text), p->cursor, &p->choices);
 	if (p->choices.list.n && p->choices.from <= p->text.n && p->choices.to <= p->text.n)
 		p->chosen = 0;
 	else
@@ -116,25 +115,26 @@ static void changed(struct prompt *p, struct ui *ui)
 		p->chosen = -1;
 	}
 	if (p->ops->check)
-		p->ops->check(ui, strbuf_str(&p->text), &p->verdict);
+		p->ops->check(host, strbuf_str(&p->text), &p->verdict);
 	/* What stands there is whole, and nothing is begun: choices wait for Tab. */
 	if (!p->verdict.is_error && p->choices.from == p->choices.to && p->text.n) {
 		p->box_hidden = true;
 		p->chosen = -1;
 	}
-	p->is_begun = p->verdict.is_error && is_begun(p, ui);
-	preview(p, ui);
+	p->is_begun = p->verdict.is_error && is_begun(p, host);
+	preview(p, host);
 	if (p->ops && p->ops->check && !p->verdict.is_error)
-		p->ops->check(ui, strbuf_str(&p->text), &p->verdict);
+		p->ops->check(host, strbuf_str(&p->text), &p->verdict);
 }
 
-void prompt_recheck(struct prompt *p, struct ui *ui)
+void prompt_recheck(struct prompt *p, const struct pane_host *host)
 {
 	if (p->ops && p->ops->check)
-		p->ops->check(ui, strbuf_str(&p->text), &p->verdict);
+		p->ops->check(host, strbuf_str(&p->text), &p->verdict);
 }
 
-void prompt_open(struct prompt *p, struct ui *ui, const struct prompt_ops *ops, const char *text)
+void prompt_open(struct prompt *p, const struct pane_host *host, const struct prompt_ops *ops,
+		 const char *text)
 {
 	prompt_close(p);
 	p->ops = ops;
@@ -142,7 +142,7 @@ void prompt_open(struct prompt *p, struct ui *ui, const struct prompt_ops *ops, 
 	strbuf_adds(&p->text, text ? text : "");
 	p->cursor = p->text.n;
 	p->history_at = ops->history >= 0 ? p->history[ops->history].n : 0;
-	changed(p, ui);
+	changed(p, host);
 }
 
 void prompt_close(struct prompt *p)
@@ -272,7 +272,7 @@ static void take_choice(struct prompt *p)
 	free(text);
 }
 
-static void look_back(struct prompt *p, struct ui *ui, bool older)
+static void look_back(struct prompt *p, const struct pane_host *host, bool older)
 {
 	if (p->ops->history < 0) {
 		p->note = "no earlier lines are kept here";
@@ -293,12 +293,12 @@ static void look_back(struct prompt *p, struct ui *ui, bool older)
 	strbuf_adds(&p->text, text);
 	p->cursor = p->text.n;
 	size_t at = p->history_at;
-	changed(p, ui);
+	changed(p, host);
 	p->history_at = at;
 	p->box_hidden = true;
 }
 
-static void choose(struct prompt *p, struct ui *ui, int by)
+static void choose(struct prompt *p, const struct pane_host *host, int by)
 {
 	int n = (int)p->choices.list.n;
 	p->chosen = (p->chosen + by + n) % n;
@@ -306,26 +306,26 @@ static void choose(struct prompt *p, struct ui *ui, int by)
 		p->first_choice = p->chosen;
 	if (p->chosen >= p->first_choice + 8)
 		p->first_choice = p->chosen - 7;
-	preview(p, ui);
+	preview(p, host);
 }
 
 /* What stands there was not taken: the reason stands where the text is, and stays until the text
  * changes. */
-static void refuse(struct prompt *p, struct ui *ui)
+static void refuse(struct prompt *p, const struct pane_host *host)
 {
+	const char *message = p->owner->take_message(host);
 	if (!p->verdict.is_error) {
 		p->verdict = (struct prompt_verdict){ .is_error = true,
 						      .at = p->text.n,
 						      .n_bytes = 1 };
 		snprintf(p->verdict.message, sizeof(p->verdict.message), "%s",
-			 ui->flash[0] ? ui->flash : "this cannot be used as it stands");
+			 message ? message : "this cannot be used as it stands");
 	}
 	p->is_begun = false;
 	p->note = "not done";
-	ui->flash[0] = 0;
 }
 
-static void accept(struct prompt *p, struct ui *ui)
+static void accept(struct prompt *p, const struct pane_host *host)
 {
 	struct strbuf text = { 0 };
 	if (p->is_begun)
@@ -333,19 +333,19 @@ static void accept(struct prompt *p, struct ui *ui)
 	else
 		strbuf_adds(&text, strbuf_str(&p->text));
 	const struct prompt_ops *ops = p->ops;
-	ui->flash[0] = 0;
-	if (ops->accept(ui, strbuf_str(&text))) {
+	p->owner->take_message(host);
+	if (ops->accept(host, strbuf_str(&text))) {
 		prompt_remember(p, ops->history, strbuf_str(&text));
-		keep_history_add(ui, ops->history, strbuf_str(&text));
+		p->owner->keep(host, ops->history, strbuf_str(&text));
 		if (p->ops == ops)
 			prompt_close(p);
 	} else if (p->ops == ops) {
-		refuse(p, ui);
+		refuse(p, host);
 	}
 	strbuf_fini(&text);
 }
 
-void prompt_input(struct prompt *p, struct ui *ui, struct input in)
+void prompt_input(struct prompt *p, const struct pane_host *host, struct input in)
 {
 	if (!p->ops)
 		return;
@@ -355,7 +355,7 @@ void prompt_input(struct prompt *p, struct ui *ui, struct input in)
 	p->note = NULL;
 	if (in.kind == INPUT_PASTE) {
 		insert_key(p, in.key == '\n' || in.key == '\r' || in.key == '\t' ? ' ' : in.key);
-		changed(p, ui);
+		changed(p, host);
 		return;
 	}
 	switch (in.key) {
@@ -365,10 +365,10 @@ void prompt_input(struct prompt *p, struct ui *ui, struct input in)
 		const struct prompt_ops *ops = p->ops;
 		prompt_close(p);
 		if (ops->cancel)
-			ops->cancel(ui);
+			ops->cancel(host);
 		return;
 	}
-	case KEY_ENTER_: accept(p, ui); return;
+	case KEY_ENTER_: accept(p, host); return;
 	case KEY_TAB_:
 		if (!p->choices.list.n) {
 			p->note = "nothing completes this";
@@ -385,22 +385,22 @@ void prompt_input(struct prompt *p, struct ui *ui, struct input in)
 	case KEY_CTRL('n'):
 		if (box &&
 		    p->history_at >= (p->ops->history >= 0 ? p->history[p->ops->history].n : 0))
-			choose(p, ui, 1);
+			choose(p, host, 1);
 		else
-			look_back(p, ui, false);
+			look_back(p, host, false);
 		return;
 	case KEY_STAB_:
 		if (box)
-			choose(p, ui, -1);
+			choose(p, host, -1);
 		else
 			p->note = "nothing to choose from; Tab opens the list";
 		return;
 	case KEY_UP_:
 	case KEY_CTRL('p'):
 		if (box && p->chosen > 0)
-			choose(p, ui, -1);
+			choose(p, host, -1);
 		else
-			look_back(p, ui, true);
+			look_back(p, host, true);
 		return;
 	case KEY_LEFT_:
 	case KEY_CTRL('b'): p->cursor = char_before(s, p->cursor); break;
@@ -417,7 +417,7 @@ void prompt_input(struct prompt *p, struct ui *ui, struct input in)
 	case KEY_CTRL('e'): p->cursor = n; break;
 	case KEY_BKSP_:
 		if (p->cursor == 0 && n == 0) {
-			prompt_input(p, ui, (struct input){ .kind = INPUT_KEY, .key = KEY_ESC_ });
+			prompt_input(p, host, (struct input){ .kind = INPUT_KEY, .key = KEY_ESC_ });
 			return;
 		}
 		if (p->cursor > 0)
@@ -453,7 +453,7 @@ void prompt_input(struct prompt *p, struct ui *ui, struct input in)
 		break;
 	}
 	(void)word_after;
-	changed(p, ui);
+	changed(p, host);
 }
 
 /* How many bytes of text go into `cells`, ending between words if that is possible. */
@@ -478,29 +478,6 @@ int prompt_n_lines(const struct prompt *p, int n_columns)
 	if (!shows_error(p))
 		return 1;
 	return text_width(p->verdict.message, strlen(p->verdict.message)) > n_columns - 24 ? 4 : 3;
-}
-
-struct area draw_box(struct area all, int line, int column, int n_lines, int n_columns,
-		     const char *title)
-{
-	struct area a = area_sub(all, line, column, n_lines, n_columns);
-	area_clear(a);
-	area_put(a, 0, 0, 1, ROLE_DIM, "┌");
-	area_fill(a, 0, 1, a.n_columns - 2, ROLE_DIM, "─");
-	area_put(a, 0, a.n_columns - 1, 1, ROLE_DIM, "┐");
-	if (title && *title) {
-		area_put(a, 0, 2, 1, ROLE_DIM, " ");
-		int used = area_put_cut(a, 0, 3, a.n_columns - 5, ROLE_TEXT, title);
-		area_put(a, 0, 3 + used, 1, ROLE_DIM, " ");
-	}
-	for (int y = 1; y < a.n_lines - 1; y++) {
-		area_put(a, y, 0, 1, ROLE_DIM, "│");
-		area_put(a, y, a.n_columns - 1, 1, ROLE_DIM, "│");
-	}
-	area_put(a, a.n_lines - 1, 0, 1, ROLE_DIM, "└");
-	area_fill(a, a.n_lines - 1, 1, a.n_columns - 2, ROLE_DIM, "─");
-	area_put(a, a.n_lines - 1, a.n_columns - 1, 1, ROLE_DIM, "┘");
-	return area_sub(a, 1, 1, a.n_lines - 2, a.n_columns - 2);
 }
 
 static void draw_choices(const struct prompt *p, struct area all, int bottom, int column)

@@ -16,7 +16,7 @@
 #include "ui/canvas.h"
 #include "ui/input.h"
 
-struct ui;
+struct pane_host;
 
 enum { PROMPT_CHOICES_MAX = 200, PROMPT_HISTORY_MAX = 200 };
 
@@ -42,18 +42,27 @@ struct prompt_ops {
 	const char *label; /* "filter: " */
 	int history;       /* which history: 0 … PROMPT_HISTORIES - 1, -1 none */
 	/* may be NULL */
-	void (*check)(struct ui *ui, const char *text, struct prompt_verdict *ret);
+	void (*check)(const struct pane_host *host, const char *text, struct prompt_verdict *ret);
 	/* may be NULL */
-	void (*complete)(struct ui *ui, const char *text, size_t cursor,
+	void (*complete)(const struct pane_host *host, const char *text, size_t cursor,
 			 struct prompt_choices *ret);
 	/* After each change: show what it would give. `text` is what stands there, or with the
 	 * chosen completion. */
 	/* may be NULL */
-	void (*preview)(struct ui *ui, const char *text);
-	bool (*accept)(struct ui *ui, const char *text); /* false: stay open */
-	void (*cancel)(struct ui *ui);                   /* may be NULL */
+	void (*preview)(const struct pane_host *host, const char *text);
+	bool (*accept)(const struct pane_host *host, const char *text); /* false: stay open */
+	void (*cancel)(const struct pane_host *host);                   /* may be NULL */
 };
 enum { PROMPT_HISTORIES = 4 };
+
+/* What a prompt asks of whoever has it. */
+struct prompt_owner {
+	/* Keep what was accepted for later sessions. */
+	void (*keep)(const struct pane_host *host, int history, const char *text);
+	/* The message on the screen, which is taken away; NULL: there is none. Borrowed until the
+	 * next message. */
+	const char *(*take_message)(const struct pane_host *host);
+};
 
 struct prompt {
 	const struct prompt_ops *ops; /* NULL: closed */
@@ -71,9 +80,11 @@ struct prompt {
 	size_t history_at; /* history.n = the line being typed */
 	char *typed;       /* that line, while older ones are looked at */
 	char *good;        /* the last text without an error */
+	const struct prompt_owner *owner;
 };
 
-void prompt_open(struct prompt *p, struct ui *ui, const struct prompt_ops *ops, const char *text);
+void prompt_open(struct prompt *p, const struct pane_host *host, const struct prompt_ops *ops,
+		 const char *text);
 void prompt_close(struct prompt *p);
 void prompt_fini(struct prompt *p);
 static inline bool prompt_is_open(const struct prompt *p)
@@ -81,9 +92,9 @@ static inline bool prompt_is_open(const struct prompt *p)
 	return p->ops != NULL;
 }
 /* A key or a pasted character. */
-void prompt_input(struct prompt *p, struct ui *ui, struct input in);
+void prompt_input(struct prompt *p, const struct pane_host *host, struct input in);
 /* Ask check() again: what it looks at has changed. */
-void prompt_recheck(struct prompt *p, struct ui *ui);
+void prompt_recheck(struct prompt *p, const struct pane_host *host);
 /* 1; with an error 3, or 4 if it is long */
 int prompt_n_lines(const struct prompt *p, int n_columns);
 /* `last` are the prompt's lines; the box floats in `all`. */
@@ -92,6 +103,3 @@ void prompt_draw(const struct prompt *p, struct area all, struct area last);
 void prompt_add_choice(struct prompt_choices *c, const char *text, size_t n_bytes, const char *doc,
 		       bool is_dim);
 void prompt_remember(struct prompt *p, int history, const char *text);
-/* A box with a title, its inside cleared; returns the inside. */
-struct area draw_box(struct area all, int line, int column, int n_lines, int n_columns,
-		     const char *title);

@@ -1,10 +1,11 @@
 /*
- * ui: what the panes and the loop share. Internal to ui/.
+ * ui: the state of the screen, for the files app*.c alone (and tests). Panes see pane_host.h.
  *
  * ui_create() … ui_input(), ui_advance(), ui_draw() need no terminal: tests drive them and read the
- * canvas.
+ * canvas. app_loop.c is the loop with a terminal.
  */
 #pragma once
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,20 +19,13 @@
 #include "ui/input.h"
 #include "ui/keys.h"
 #include "ui/layout.h"
+#include "ui/pane_host.h"
 #include "ui/panes.h"
 #include "ui/prompt.h"
 #include "ui/search.h"
 #include "ui/view.h"
 #include "ui/theme.h"
 #include "ui/toggles.h"
-
-struct message {
-	uint64_t wall_ns;
-	char *kind;   /* "ended", "! lost", "note" */
-	char *text;   /* lines parted by \n */
-	uint64_t seq; /* the place it speaks of, SELECTION_NONE */
-	bool is_trouble;
-};
 
 struct place { /* where the user was, for [ and ] */
 	uint64_t seq;
@@ -55,8 +49,8 @@ struct header { /* what the header shows; taken four times a second */
 };
 
 struct ui {
+	struct pane_host host; /* what the panes see of all this */
 	struct ui_options options;
-	struct view *s; /* NULL while the start page is all there is */
 	struct config config;
 	struct keymap *keys;
 	struct canvas canvas;
@@ -73,19 +67,16 @@ struct ui {
 	bool filter_is_new;        /* nothing of it was worked out yet when the next key comes */
 	uint64_t count;            /* number typed before a key */
 	VEC(struct level) levels;  /* sessions below this one, the last is next */
-	bool following;
-	uint64_t cursor_seq; /* the event whose details are shown; SELECTION_NONE */
-	enum time_mode time_mode;
 	struct toggles toggles;
 	struct search search;
 
-	VEC(struct message) messages;
+	message_vec messages;
 	char flash[256]; /* in the last line until flash_until_ns or the next key */
 	uint64_t flash_until_ns;
 	char *dialog; /* a box that floats: title, then lines; NULL none */
 	VEC(struct place) history;
 	size_t history_at;
-	char *source_dirs[8]; /* :source */
+	char *source_dirs[SOURCE_DIRS_MAX]; /* :source */
 
 	const char *theme_name;
 	struct theme theme;
@@ -96,7 +87,7 @@ struct ui {
 	unsigned edit_line;
 
 	struct header header;
-	uint64_t header_at_ns, refreshed_at_ns, ticked_at_ns, now_ns, started_ns;
+	uint64_t header_at_ns, refreshed_at_ns, ticked_at_ns, started_ns;
 	uint64_t rate_events, rate_at_ns, last_growth_ns, frozen_at_events;
 	uint32_t notes_reported;
 	bool dirty, quit, said_cannot_keep, asked_quit, asked_back, growth_waits, cursor_waits;
@@ -122,92 +113,94 @@ bool ui_advance(struct ui *ui, uint64_t now_ns, bool growth, uint64_t budget_ns)
 uint64_t ui_deadline(const struct ui *ui);
 void ui_draw(struct ui *ui);
 
-/* ---- for panes ---- */
-
-/* The pane, opened if it was not; NULL when that failed (a message says so). */
-struct pane *ui_pane(struct ui *ui, enum pane_id id);
-struct pane *ui_focused(struct ui *ui);
-void ui_act(struct ui *ui, enum action action, uint64_t count, const char *text);
-/* Would going back leave the program? */
-bool ui_back_quits(const struct ui *ui);
-void ui_open_page(struct ui *ui, enum pane_id id);
-void ui_close_page(struct ui *ui);
-void ui_close_all_pages(struct ui *ui);
-void ui_relayout(struct ui *ui);
-void ui_changed(struct ui *ui, unsigned changes);
-/* Replace the session; the old one is closed. Takes source over. */
-MUST_CHECK struct err *ui_set_source(struct ui *ui, struct ui_source *source);
-/* A session over the one there is (or over the start page): going back from it comes back here.
- * Takes source over. */
-MUST_CHECK struct err *ui_push_source(struct ui *ui, struct ui_source *source);
-/* Close the session and come back to what is below it; false: there is nothing below. */
-bool ui_pop_source(struct ui *ui);
-
-/* Make `text` the filter; errors become a message. keep_history: it was typed, so history remembers
- * the old one. */
-bool ui_set_filter(struct ui *ui, const char *text, bool remember);
-/* A filter for the capture in view. */
-MUST_CHECK struct err *ui_compile(struct ui *ui, const char *text, struct filter **ret);
-/* Add "and term" or "and not term". */
-void ui_narrow(struct ui *ui, const char *term, bool exclude);
-/* the cursor of the events pane; reveals it; [ comes back */
-void ui_goto(struct ui *ui, uint64_t seq);
-void ui_show(struct ui *ui, uint64_t seq); /* the same, but history does not take notice */
-void ui_remember_place(struct ui *ui);     /* here, with the filter in use */
-void ui_remember(struct ui *ui, uint64_t seq, const char *filter_text);
+/* ---- app_messages.c ---- */
 
 void ui_flash(struct ui *ui, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void ui_vflash(struct ui *ui, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 void ui_flash_err(struct ui *ui, struct err *err); /* takes err */
 void ui_message(struct ui *ui, const char *kind, uint64_t seq, bool is_trouble, const char *fmt,
 		...) PRINTF_LIKE(5, 6);
 void ui_dialog(struct ui *ui, const char *text); /* first line is the title */
 void ui_copy(struct ui *ui, const char *text, size_t n_bytes);
 
-/* ---- what panes offer each other ---- */
+/* ---- app_panes.c ---- */
 
-/* The file and line of the frame under the stack's cursor; false if the file is not here. */
-bool pane_stack_source(const struct pane *p, struct strbuf *ret_path, unsigned *ret_line);
-/* The event that the list keeps its cursor at when the filter changes. */
-/* A search is under way: keys wait for what it finds. */
-bool pane_events_is_searching(const struct ui *ui);
-void pane_events_search_stop(struct ui *ui);
-/* The note that the cursor of the list is on; false: it is on an event, or on nothing. */
-bool pane_events_note(const struct ui *ui, uint32_t *ret);
-void pane_events_anchor(struct ui *ui, uint64_t seq);
-void pane_help_about(struct pane *p, enum pane_id about, bool all);
-void pane_catalog_show(struct pane *p, const char *event);
-void pane_summary_by(struct pane *p, const char *field);
-bool pane_diff_has(const struct pane *p); /* is there a capture it compares with? */
-/* compare with this capture; false: a message says why not */
-bool pane_diff_with(struct pane *p, const char *path);
-struct raw_value {
-	const char *name;
-	const char *bytes;
-	size_t n_bytes;
-	uint64_t full; /* its length before the capture cut it */
-};
-/* Bytes of the str or bytes under the cursor of the arguments; valid until the cursor's event
- * changes. */
-bool pane_arguments_raw(const struct pane *p, struct raw_value *ret);
-/* A drag with the mouse, columns of the pane; done: the button was let go. */
-void pane_timeline_drag(struct pane *p, int from, int to, bool done);
-void pane_lesson_begin(struct ui *ui, int number);
-/* Steps done of a lesson, kept in $XDG_STATE_HOME/auditview/lessons. */
-unsigned lesson_progress(int number);
-void lesson_progress_set(const struct ui *ui, int number, unsigned done);
-struct lesson;
-void lesson_line(struct area a, int y, const struct lesson *l, unsigned done);
-bool pane_terminal_read(struct ui *ui); /* output of the launched program; false: it has ended */
+/* The pane, opened if it was not; NULL when that failed (a message says so). */
+struct pane *ui_pane(struct ui *ui, enum pane_id id);
+enum pane_id ui_focused_id(const struct ui *ui);
+struct pane *ui_focused(struct ui *ui);
+/* The strip above the list has no title line; all other panes have. */
+bool ui_has_title(const struct ui *ui, enum pane_id id);
+void ui_focus(struct ui *ui, enum pane_id id); /* host_focus() */
+void ui_open_page(struct ui *ui, enum pane_id id);
+void ui_relayout(struct ui *ui);
+/* Update the visible panes, the list of events first: it moves the cursor that others look at. */
+void ui_changed(struct ui *ui, unsigned changes);
+void ui_set_cursor(struct ui *ui, uint64_t seq); /* host_set_cursor() */
+/* Update the panes if the cursor has moved since they were told. */
+void ui_tell_cursor(struct ui *ui);
 
-/* ---- parts of the app, one file each ---- */
+/* ---- app_keep.c: the files of keep.h; a message says once that they cannot be had ---- */
 
-void draw_header(struct ui *ui, struct area line); /* app_header.c */
+void ui_load_history(struct ui *ui);
+void ui_keep_history(struct ui *ui, int history, const char *text);
+void ui_load_marks(struct ui *ui);
+void ui_keep_marks(struct ui *ui);
+
+/* ---- app_places.c ---- */
+
+/* Make `text` the filter; an error becomes a message. remember: the one before goes into the
+ * history. */
+bool ui_set_filter(struct ui *ui, const char *text, bool remember);
+/* Add "and term" or "and not term". */
+void ui_narrow(struct ui *ui, const char *term, bool exclude);
+/* The cursor of the events pane; reveals it; [ comes back. */
+void ui_goto(struct ui *ui, uint64_t seq);
+void ui_show(struct ui *ui, uint64_t seq);   /* the same, but not in the history */
+void ui_anchor(struct ui *ui, uint64_t seq); /* pane_events_anchor() */
+void ui_remember_place(struct ui *ui);       /* the cursor, with the filter in use */
+void ui_remember(struct ui *ui, uint64_t seq, const char *filter_text);
+void ui_history_step(struct ui *ui, bool back);
+
+/* ---- app_session.c ---- */
+
+/* Replace the session. The view before is destroyed, or handed out with `old`. Takes source over.
+ */
+MUST_CHECK struct err *ui_new_session(struct ui *ui, struct ui_source *source, struct view **old);
+/* host_open_source(). */
+MUST_CHECK struct err *ui_open_source(struct ui *ui, struct ui_source *source,
+				      enum session_place place);
+/* Close the session and come back to what is below it; false: there is nothing below. */
+bool ui_pop_source(struct ui *ui);
+void ui_close_page(struct ui *ui);
+void ui_close_all_pages(struct ui *ui);
+void ui_close_pages(struct ui *ui, enum which_pages which); /* host_close_pages() */
+/* Would going back leave the program? */
+bool ui_back_quits(const struct ui *ui);
+
+/* ---- app_quit.c ---- */
+
+/* Was the program of this session started here, and does it still run? s may be NULL. */
+bool ui_must_ask(const struct view *s);
+/* Ask what becomes of the program. goes_back: then the session below is shown, else all ends. */
+void ui_ask_quit(struct ui *ui, bool goes_back);
+void ui_answer_quit(struct ui *ui, int key);
+/* Leave, but first ask about each program that was started here. */
+void ui_quit(struct ui *ui);
+
+/* ---- app_actions.c ---- */
+
+void ui_act(struct ui *ui, enum action action, uint64_t count, const char *text);
+
+/* ---- app_header.c ---- */
+
+void draw_header(struct ui *ui, struct area line);
 void header_take(struct ui *ui);
-void draw_title(struct area line, bool focus, const char *title, const char *subject,
-		const char *facts);
 void draw_keys(struct ui *ui, struct area line);
 
-void prompt_filter(struct ui *ui, const char *text); /* app_prompts.c */
+/* ---- app_prompts.c ---- */
+
+void prompt_filter(struct ui *ui, const char *text);
 void prompt_search(struct ui *ui, bool backwards);
 void prompt_command(struct ui *ui, const char *text);
 void prompt_write(struct ui *ui);
@@ -216,7 +209,9 @@ void prompt_save_filter(struct ui *ui);
 /* run a `:` line; false: a message says why not */
 bool ui_command(struct ui *ui, const char *text);
 
-/* "[shown|marked|all] PATH": write these events; false: the flash says why not. */
-bool ui_write(struct ui *ui, const char *text); /* app_write.c */
+/* ---- app_write.c, app_mouse.c ---- */
 
-void ui_mouse(struct ui *ui, struct input in); /* app_mouse.c */
+/* "[shown|marked|all] PATH": write these events; false: the flash says why not. */
+bool ui_write(struct ui *ui, const char *text);
+
+void ui_mouse(struct ui *ui, struct input in);

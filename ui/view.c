@@ -262,6 +262,11 @@ static struct err *work_filter(struct view *s, uint64_t budget_ns)
 	return err;
 }
 
+struct err *view_compile(const struct view *s, const char *text, struct filter **ret)
+{
+	return filter_compile(text, strlen(text), s->trace, ret);
+}
+
 struct err *view_set_filter(struct view *s, const char *text)
 {
 	CLEANUP(filter) struct filter *filter = NULL;

@@ -105,6 +105,8 @@ MUST_CHECK struct err *view_refresh(struct view *s, bool *ret_changed);
 bool view_work(struct view *s, uint64_t budget_ns, bool *ret_changed);
 /* Replace the filter. On failure (ERR_SYNTAX, with err->at) the old one stays. */
 MUST_CHECK struct err *view_set_filter(struct view *s, const char *text);
+/* A filter for this capture. Errors: ERR_SYNTAX, with err->at. */
+MUST_CHECK struct err *view_compile(const struct view *s, const char *text, struct filter **ret);
 void view_set_frozen(struct view *s, bool on);
 bool view_is_live(const struct view *s); /* events may still come */
 

@@ -12,7 +12,8 @@
 #include "fuzz_folder.h"
 #include "tests/unit/capture_util.h"
 #include "ui/keep.h"
-#include "ui/ui.h"
+#include "ui/prompt.h"
+#include "ui/view.h"
 
 static const char other_marks[] =
     "# auditview marks of the capture begun at 1\n7 of another capture\n";
@@ -37,30 +38,22 @@ static struct trace *capture(bool is_finished)
 	return *t;
 }
 
-static void session_init(struct ui *ui, struct view *s, struct trace *t)
+static void view_init(struct view *s, struct trace *t)
 {
-	*ui = (struct ui){ .s = s };
 	*s = (struct view){ .trace = t, .path = strdup(fuzz_path("a.avc")) };
 	if (!s->path)
 		abort();
 }
 
-static void session_fini(struct ui *ui)
+static void view_fini(struct view *s)
 {
-	struct view *s = ui->s;
 	for (size_t i = 0; i < s->marks.n; i++)
 		free(s->marks.v[i].note);
 	for (size_t i = 0; i < s->marks_kept.n; i++)
 		free(s->marks_kept.v[i].note);
-	for (size_t i = 0; i < ui->messages.n; i++) {
-		free(ui->messages.v[i].kind);
-		free(ui->messages.v[i].text);
-	}
 	vec_fini(&s->marks);
 	vec_fini(&s->marks_kept);
-	vec_fini(&ui->messages);
 	free(s->path);
-	prompt_fini(&ui->prompt);
 }
 
 static void check_marks(const struct view *s)
@@ -88,32 +81,29 @@ static void check_same(const struct view *a, const struct view *b)
 static void marks(const uint8_t *bytes, size_t n, bool is_finished)
 {
 	struct trace *t = capture(is_finished);
-	struct ui one, two;
 	struct view a, b;
 	struct strbuf text = { 0 };
 	strbuf_add(&text, bytes, n);
 	strbuf_addc(&text, '\n');
 	strbuf_adds(&text, other_marks);
 	fuzz_file_write("a.avc.marks", strbuf_str(&text), text.n);
-	session_init(&one, &a, t);
-	session_init(&two, &b, t);
-	keep_marks_load(&one);
+	view_init(&a, t);
+	view_init(&b, t);
+	must(keep_marks_load(&a));
 	check_marks(&a);
-	keep_marks_save(&one);
-	keep_marks_load(&two);
+	must(keep_marks_save(&a));
+	must(keep_marks_load(&b));
 	check_same(&a, &b);
 	/* Both change something, and merge: the last to save has it all. */
 	view_mark_note(&a, 0, "of a");
 	view_mark_toggle(&b, 2);
-	keep_marks_save(&one);
-	keep_marks_save(&two);
-	keep_marks_save(&one);
+	must(keep_marks_save(&a));
+	must(keep_marks_save(&b));
+	must(keep_marks_save(&a));
 	check_same(&a, &b);
 	check_marks(&b);
-	if (one.said_cannot_keep || two.said_cannot_keep)
-		abort();
-	session_fini(&one);
-	session_fini(&two);
+	view_fini(&a);
+	view_fini(&b);
 	strbuf_clear(&text);
 	fuzz_file_read("a.avc.marks", &text);
 	if (!memmem(strbuf_str(&text), text.n, other_marks, sizeof(other_marks) - 1))
@@ -124,28 +114,25 @@ static void marks(const uint8_t *bytes, size_t n, bool is_finished)
 
 static void history(const uint8_t *bytes, size_t n)
 {
-	struct ui one, two;
-	struct view a, b;
+	struct prompt one = { 0 }, two = { 0 };
 	fuzz_file_write("auditview/history", bytes, n);
-	session_init(&one, &a, NULL);
-	session_init(&two, &b, NULL);
-	keep_history_load(&one);
-	keep_history_add(&one, 0, "\nis left out");
+	must(keep_history_load(&one));
+	must(keep_history_add(0, "\nis left out"));
 	if (n && bytes[n - 1] == '\n') {
-		keep_history_add(&one, 1, "added");
-		keep_history_load(&two);
-		__auto_type h = &two.prompt.history[1];
+		must(keep_history_add(1, "added"));
+		must(keep_history_load(&two));
+		__auto_type h = &two.history[1];
 		if (!h->n || strcmp(h->v[h->n - 1], "added"))
 			abort();
 	}
 	for (int i = 0; i < PROMPT_HISTORIES; i++)
-		for (size_t k = 0; k < one.prompt.history[i].n; k++) {
-			const char *s = one.prompt.history[i].v[k];
+		for (size_t k = 0; k < one.history[i].n; k++) {
+			const char *s = one.history[i].v[k];
 			if (!*s || strchr(s, '\n') || !utf8_is_valid(s, strlen(s)))
 				abort();
 		}
-	session_fini(&one);
-	session_fini(&two);
+	prompt_fini(&one);
+	prompt_fini(&two);
 	unlink(fuzz_path("auditview/history"));
 }
 

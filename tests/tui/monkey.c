@@ -100,7 +100,7 @@ static void run(struct ui *ui, struct writer *w, uint64_t seed, unsigned long co
 		ui->wants_suspend = ui->wants_redraw = false;
 		if (ui->quit)
 			ui->quit = false;
-		if (!ui->pages.n && !ui->s)
+		if (!ui->pages.n && !ui->host.view)
 			break;
 	}
 }

@@ -101,7 +101,7 @@ static void test_following(void **state)
 	for (int i = 0; i < 50; i++)
 		ui_advance(ui, now += 10000000, true, 50000000);
 	ui_draw(ui);
-	assert_true(ui->following);
+	assert_true(ui->host.following);
 	check_frame(ui);
 	int n_moved = 0;
 	for (int frame = 0; frame < 300; frame++) {
@@ -112,7 +112,7 @@ static void test_following(void **state)
 		/* frames of any age: also two that come right after each other, and one behind a
 		 * search or a key */
 		now += test_random(&state_) % 200 * 1000000;
-		uint64_t before = ui->cursor_seq;
+		uint64_t before = ui->host.cursor_seq;
 		ui_advance(ui, now, more != 0, 3000000);
 		if (frame % 50 == 49)
 			ui_input(ui, (struct input){ .kind = INPUT_KEY,
@@ -121,8 +121,8 @@ static void test_following(void **state)
 			ui_input(ui, (struct input){ .kind = INPUT_KEY, .key = 'F' });
 		ui_draw(ui);
 		check_frame(ui);
-		n_moved += before != ui->cursor_seq;
-		ui->following = true;
+		n_moved += before != ui->host.cursor_seq;
+		ui->host.following = true;
 	}
 	assert_true(n_moved > 50);
 	ui_destroy(ui);

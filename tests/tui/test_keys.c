@@ -89,11 +89,12 @@ static void test_wrong_filters(void **state)
 			assert_true(prompt_is_open(&ui->prompt));
 			assert_true(shows(ui, rows[i].says));
 			assert_true(shows(ui, "not done"));
-			assert_string_equal(ui->s->filter_text,
-					    *ui->s->filter_text ? ui->s->filter_text : "");
+			assert_string_equal(ui->host.view->filter_text,
+					    *ui->host.view->filter_text ? ui->host.view->filter_text
+									: "");
 			drive_keys(ui, "Esc");
 			assert_false(prompt_is_open(&ui->prompt));
-			assert_string_equal(ui->s->filter_text, "");
+			assert_string_equal(ui->host.view->filter_text, "");
 			free(before);
 			free(after);
 			ui_destroy(ui);
@@ -137,11 +138,11 @@ static void type(struct ui *ui, const char *text)
 
 static uint64_t row_of(struct ui *ui, const char *event, int nth)
 {
-	for (uint64_t i = 0; i < trace_n_events(ui->s->trace); i++) {
+	for (uint64_t i = 0; i < trace_n_events(ui->host.view->trace); i++) {
 		struct event e;
 		size_t n;
-		assert_true(trace_event(ui->s->trace, i, &e));
-		const char *name = trace_name(ui->s->trace, e.name, &n);
+		assert_true(trace_event(ui->host.view->trace, i, &e));
+		const char *name = trace_name(ui->host.view->trace, e.name, &n);
 		if (n == strlen(event) && !memcmp(name, event, n) && !nth--)
 			return i;
 	}
@@ -157,32 +158,32 @@ static void test_typed_ahead(void **state)
 	/* all in one go, as a terminal hands over what was typed while it was busy */
 	type(ui, "/subprocess.Popen\nm");
 	drive_settle(ui);
-	assert_int_equal(ui->cursor_seq, popen);
-	assert_int_equal(ui->s->marks.n, 1);
-	assert_int_equal(ui->s->marks.v[0].seq, popen);
+	assert_int_equal(ui->host.cursor_seq, popen);
+	assert_int_equal(ui->host.view->marks.n, 1);
+	assert_int_equal(ui->host.view->marks.v[0].seq, popen);
 	type(ui, "nmj");
 	drive_settle(ui);
-	assert_int_equal(ui->s->marks.n, 2);
-	assert_int_equal(ui->s->marks.v[1].seq, second);
-	assert_int_equal(ui->cursor_seq, second + 1);
+	assert_int_equal(ui->host.view->marks.n, 2);
+	assert_int_equal(ui->host.view->marks.v[1].seq, second);
+	assert_int_equal(ui->host.cursor_seq, second + 1);
 	/* Esc stops it, and what was typed behind it is void */
 	type(ui, "g");
 	drive_settle(ui);
 	type(ui, "/nothinglikethis\nmm\033");
 	drive_settle(ui);
-	assert_int_equal(ui->s->marks.n, 2);
+	assert_int_equal(ui->host.view->marks.n, 2);
 	assert_int_equal(ui->waiting.n, 0);
 	/* a search in vain: the keys behind it are not lost */
 	type(ui, "/nothinglikethis\nm");
 	drive_settle(ui);
-	assert_int_equal(ui->s->marks.n, 3);
+	assert_int_equal(ui->host.view->marks.n, 3);
 	ui_destroy(ui);
 	/* a filter: what comes behind it acts on its rows */
 	ui = drive_open(capture, NULL, 80, 24);
 	type(ui, "fsubprocess.Popen\ngm");
 	drive_settle(ui);
-	assert_int_equal(ui->s->marks.n, 1);
-	assert_int_equal(ui->s->marks.v[0].seq, popen);
+	assert_int_equal(ui->host.view->marks.n, 1);
+	assert_int_equal(ui->host.view->marks.v[0].seq, popen);
 	ui_destroy(ui);
 }
 
@@ -224,7 +225,7 @@ static const struct ui_start_ops start_ops = { .list = start_list,
 
 static bool is_on_start_page(struct ui *ui)
 {
-	return !ui->s && ui->pages.n == 1 && ui->pages.v[0] == PANE_START;
+	return !ui->host.view && ui->pages.n == 1 && ui->pages.v[0] == PANE_START;
 }
 
 static void test_back(void **state)
@@ -258,7 +259,7 @@ static void test_back(void **state)
 		if (!ui_back_quits(ui))
 			fail_msg("%s: after %d q there is something left", rows[i].in,
 				 rows[i].n_back);
-		assert_string_equal(ui->s->filter_text, "");
+		assert_string_equal(ui->host.view->filter_text, "");
 		drive_keys(ui, "q");
 		assert_true(ui->quit);
 		ui_destroy(ui);
@@ -273,22 +274,22 @@ static void test_back_to_session(void **state)
 				      .source = { .terminal_fd = -1 } };
 	assert_null(open_sample(NULL, &options.source));
 	struct ui *ui = drive_open_options(&options, 120, 40);
-	struct view *own = ui->s;
+	struct view *own = ui->host.view;
 	drive_keys(ui, "f =open Enter j j");
-	uint64_t at = ui->cursor_seq;
+	uint64_t at = ui->host.cursor_seq;
 	drive_keys(ui, "c T");
-	assert_ptr_not_equal(ui->s, own);
+	assert_ptr_not_equal(ui->host.view, own);
 	assert_int_equal(ui->pages.n, 0);
-	assert_string_equal(ui->s->filter_text, "");
+	assert_string_equal(ui->host.view->filter_text, "");
 	drive_keys(ui, "q"); /* from the run to the catalogue */
 	assert_false(ui->quit);
-	assert_ptr_equal(ui->s, own);
+	assert_ptr_equal(ui->host.view, own);
 	assert_int_equal(ui->pages.n, 1);
 	assert_int_equal(ui->pages.v[0], PANE_CATALOG);
 	drive_keys(ui, "q"); /* from the catalogue to the list, where it was */
 	assert_int_equal(ui->pages.n, 0);
-	assert_int_equal(ui->cursor_seq, at);
-	assert_string_equal(ui->s->filter_text, "open");
+	assert_int_equal(ui->host.cursor_seq, at);
+	assert_string_equal(ui->host.view->filter_text, "open");
 	ui_destroy(ui);
 }
 
@@ -300,7 +301,7 @@ static void test_back_to_start(void **state)
 	struct ui *ui = drive_open_options(&options, 120, 40);
 	assert_true(is_on_start_page(ui));
 	drive_keys(ui, "Enter");
-	assert_non_null(ui->s);
+	assert_non_null(ui->host.view);
 	drive_keys(ui, "s q q");
 	assert_false(ui->quit);
 	assert_true(is_on_start_page(ui));
@@ -309,7 +310,7 @@ static void test_back_to_start(void **state)
 	assert_true(is_on_start_page(ui));
 	/* a lesson from its list, and back to it */
 	drive_keys(ui, "Tab Tab Enter");
-	if (ui->s) {
+	if (ui->host.view) {
 		assert_int_equal(ui->pages.v[ui->pages.n - 1], PANE_LESSON);
 		drive_keys(ui, "Esc");
 		assert_true(is_on_start_page(ui));
@@ -352,8 +353,8 @@ static void test_span(void **state)
 	assert_int_equal(
 	    sscanf(strstr(before, " s \u00b7 ") + strlen(" s \u00b7 "), "%llu event", &n), 1);
 	drive_keys(ui, "Enter");
-	assert_int_equal(view_n_shown(ui->s), n);
-	assert_non_null(strstr(ui->s->filter_text, "time >= "));
+	assert_int_equal(view_n_shown(ui->host.view), n);
+	assert_non_null(strstr(ui->host.view->filter_text, "time >= "));
 	/* zoomed, the strip says where it begins */
 	drive_keys(ui, "= : =timeline Enter Home Right Right Right Right Right Right Right Right "
 		       "Space Right Right Space z");

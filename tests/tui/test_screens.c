@@ -154,8 +154,8 @@ static void test_scene(void **state)
 		ui_changed(ui, CHANGE_ALL);
 		drive_keys(ui, s->keys);
 		drive_settle(ui);
-		ui->s->filter_ns = 3000000; /* what it took differs from run to run */
-		prompt_recheck(&ui->prompt, ui);
+		ui->host.view->filter_ns = 3000000; /* what it took differs from run to run */
+		prompt_recheck(&ui->prompt, &ui->host);
 		ui->header.file_bytes = 5300000; /* so does this with the file format */
 		ui_draw(ui);
 		compare(s->name, sizes[i].columns, sizes[i].lines, ui);
@@ -219,10 +219,10 @@ static void test_diff(void **state)
 		ui_draw(ui);
 		compare("diff", sizes[i].columns, sizes[i].lines, ui);
 		drive_keys(ui, "g +"); /* the first row: a host that only B talks to */
-		assert_string_equal(ui->s->filter_text,
+		assert_string_equal(ui->host.view->filter_text,
 				    "event == \"socket.connect\" and args contains \"127.0.0.1\" "
 				    "and args contains \"5432\"");
-		assert_int_equal(view_n_shown(ui->s), 1);
+		assert_int_equal(view_n_shown(ui->host.view), 1);
 		ui_destroy(ui);
 	}
 	unlink(a);

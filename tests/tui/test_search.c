@@ -63,12 +63,12 @@ static void test_search_skims(void **state)
 		unsigned n_passed = 0, n_hits = 0;
 		for (int round = 0; round < 2; round++) { /* the second time the parts are known */
 			skim_begin(k, &search);
-			for (uint64_t seq = 0; seq < ui->s->n_events; seq++) {
+			for (uint64_t seq = 0; seq < ui->host.view->n_events; seq++) {
 				struct event e;
 				struct strbuf b = { 0 };
-				trace_event(ui->s->trace, seq, &e);
-				event_text_line(&b, ui->s, &e);
-				bool may = skim_may_match(k, ui->s, &e),
+				trace_event(ui->host.view->trace, seq, &e);
+				event_text_line(&b, ui->host.view, &e);
+				bool may = skim_may_match(k, ui->host.view, &e),
 				     has = search_match(&search, strbuf_str(&b), b.n);
 				if (has && !may)
 					fail_msg("%s passed over: %s", patterns[i].pattern,
@@ -78,7 +78,8 @@ static void test_search_skims(void **state)
 				strbuf_fini(&b);
 			}
 		}
-		if (patterns[i].skims ? n_passed == 0 && n_hits < ui->s->n_events : n_passed != 0)
+		if (patterns[i].skims ? n_passed == 0 && n_hits < ui->host.view->n_events
+				      : n_passed != 0)
 			fail_msg("%s: %u passed over, %u hits", patterns[i].pattern, n_passed,
 				 n_hits);
 		search_fini(&search);

@@ -108,7 +108,7 @@ static void test_actions_everywhere(void **state)
 			if (a == ACTION_SUSPEND || a == ACTION_WRITE)
 				continue;
 			struct ui *ui = drive_open(capture, NULL, 80, 24);
-			if (panes[pane].is_page)
+			if (panes[pane].flags & PANE_IS_PAGE)
 				ui_open_page(ui, (enum pane_id)pane);
 			else
 				ui->focus = (enum pane_id)pane;
@@ -124,7 +124,7 @@ static void test_actions_everywhere(void **state)
 static void test_panes_complete(void **state)
 {
 	for (int i = 0; i < PANE_COUNT; i++) {
-		const struct pane_ops *o = panes[i].ops;
+		const struct pane_ops *o = pane_functions[i];
 		assert_true(panes[i].name && panes[i].title && o);
 		assert_true(o->open && o->close && o->update && o->draw && o->act);
 		assert_int_equal(pane_find(panes[i].name), i);
@@ -317,7 +317,7 @@ static void test_toggles(void **state)
 static void test_toggles_round_trip(void **state)
 {
 	struct ui *ui = drive_open(capture, NULL, 120, 40);
-	uint32_t n = trace_n_names(ui->s->trace);
+	uint32_t n = trace_n_names(ui->host.view->trace);
 	bool *on = calloc(n + 1, sizeof(*on));
 	uint64_t random = 12345;
 	for (int round = 0; round < 300; round++) {
@@ -331,9 +331,10 @@ static void test_toggles_round_trip(void **state)
 			continue;
 		struct toggles t = { .rest = strdup("depth > 1") };
 		struct strbuf text = { 0 };
-		toggles_filter(&t, ui->s, on, &text);
+		toggles_filter(&t, ui->host.view, on, &text);
 		struct filter *f = NULL;
-		struct err *err = filter_compile(strbuf_str(&text), text.n, ui->s->trace, &f);
+		struct err *err = filter_compile(strbuf_str(&text), text.n, ui->host.view->trace,
+						 &f);
 		if (err)
 			fail_msg("%s: %s", strbuf_str(&text), err->message);
 		toggles_read(&t, f);
@@ -341,7 +342,7 @@ static void test_toggles_round_trip(void **state)
 		assert_string_equal(t.rest, "depth > 1");
 		for (uint32_t id = 1; id <= n; id++) {
 			size_t len;
-			const char *name = trace_name(ui->s->trace, id, &len);
+			const char *name = trace_name(ui->host.view->trace, id, &len);
 			if (toggles_has(&t, name, len) != on[id])
 				fail_msg("%s: %.*s", strbuf_str(&text), (int)len, name);
 		}
@@ -357,14 +358,14 @@ static void test_toggle_keys(void **state)
 {
 	struct ui *ui = drive_open(capture, NULL, 120, 40);
 	drive_keys(ui, "Tab Tab Tab +");
-	assert_string_equal(ui->s->filter_text, "@network");
-	assert_int_equal(view_n_shown(ui->s), 135);
+	assert_string_equal(ui->host.view->filter_text, "@network");
+	assert_int_equal(view_n_shown(ui->host.view), 135);
 	drive_keys(ui, "=");
-	assert_string_equal(ui->s->filter_text, "");
+	assert_string_equal(ui->host.view->filter_text, "");
 	drive_keys(ui, "Space");
-	assert_string_equal(ui->s->filter_text, "not @network");
+	assert_string_equal(ui->host.view->filter_text, "not @network");
 	drive_keys(ui, "Space");
-	assert_string_equal(ui->s->filter_text, "");
+	assert_string_equal(ui->host.view->filter_text, "");
 	ui_destroy(ui);
 }
 
@@ -374,16 +375,17 @@ static void test_filter_prompt(void **state)
 {
 	struct ui *ui = drive_open(capture, "@network", 80, 24);
 	drive_keys(ui, "f C-u =open");
-	assert_string_equal(ui->s->filter_text, "open"); /* it shows while it is typed */
+	assert_string_equal(ui->host.view->filter_text, "open"); /* it shows while it is typed */
 	drive_keys(ui, "Esc");
-	assert_string_equal(ui->s->filter_text, "@network"); /* and the old one comes back */
+	assert_string_equal(ui->host.view->filter_text,
+			    "@network"); /* and the old one comes back */
 	drive_keys(ui, "f =_and_nonsense_===");
-	assert_string_equal(ui->s->filter_text, "@network"); /* the last good one stays */
+	assert_string_equal(ui->host.view->filter_text, "@network"); /* the last good one stays */
 	assert_true(ui->prompt.verdict.is_error);
 	drive_keys(ui, "C-u =op Tab Enter");
 	assert_false(prompt_is_open(&ui->prompt));
 	drive_keys(ui, "q");
-	assert_string_equal(ui->s->filter_text, "@network");
+	assert_string_equal(ui->host.view->filter_text, "@network");
 	ui_destroy(ui);
 }
 
@@ -391,11 +393,11 @@ static void test_include_exclude(void **state)
 {
 	struct ui *ui = drive_open(capture, "subprocess.*", 80, 24);
 	drive_keys(ui, "Tab +");
-	assert_string_equal(ui->s->filter_text,
+	assert_string_equal(ui->host.view->filter_text,
 			    "subprocess.* and args.executable == \"/usr/bin/gzip\"");
-	assert_int_equal(view_n_shown(ui->s), 12);
+	assert_int_equal(view_n_shown(ui->host.view), 12);
 	drive_keys(ui, "= Esc -");
-	assert_non_null(strstr(ui->s->filter_text, "not event == "));
+	assert_non_null(strstr(ui->host.view->filter_text, "not event == "));
 	ui_destroy(ui);
 }
 
@@ -404,22 +406,22 @@ static void test_search(void **state)
 	struct ui *ui = drive_open(capture, NULL, 80, 24);
 	drive_keys(ui, "/ =getpid Enter");
 	struct event e;
-	assert_true(trace_event(ui->s->trace, ui->cursor_seq, &e));
+	assert_true(trace_event(ui->host.view->trace, ui->host.cursor_seq, &e));
 	size_t n;
-	assert_string_equal(trace_name(ui->s->trace, e.name, &n), "ctypes.dlsym");
+	assert_string_equal(trace_name(ui->host.view->trace, e.name, &n), "ctypes.dlsym");
 	/* a hit inside a fold opens it */
 	drive_keys(ui, "g / =json.part3 Enter");
-	assert_true(trace_event(ui->s->trace, ui->cursor_seq, &e));
+	assert_true(trace_event(ui->host.view->trace, ui->host.cursor_seq, &e));
 	struct line line;
-	assert_true(view_line(ui->s, ui->panes[PANE_EVENTS]->list.cursor, &line));
-	assert_int_equal(line.seq, ui->cursor_seq);
-	uint64_t first = ui->cursor_seq;
+	assert_true(view_line(ui->host.view, ui->panes[PANE_EVENTS]->list.cursor, &line));
+	assert_int_equal(line.seq, ui->host.cursor_seq);
+	uint64_t first = ui->host.cursor_seq;
 	drive_keys(ui, "n");
-	assert_true(ui->cursor_seq > first);
+	assert_true(ui->host.cursor_seq > first);
 	drive_keys(ui, "N");
-	assert_int_equal(ui->cursor_seq, first);
+	assert_int_equal(ui->host.cursor_seq, first);
 	drive_keys(ui, "/ =nothing_like_this Enter");
-	assert_int_equal(ui->cursor_seq, first);
+	assert_int_equal(ui->host.cursor_seq, first);
 	ui_destroy(ui);
 }
 
@@ -428,13 +430,13 @@ static void test_cursor_stays(void **state)
 {
 	struct ui *ui = drive_open(capture, NULL, 80, 24);
 	drive_keys(ui, "/ =dlopen Enter");
-	uint64_t seq = ui->cursor_seq;
+	uint64_t seq = ui->host.cursor_seq;
 	drive_keys(ui, "f =@native Enter");
-	assert_int_equal(ui->cursor_seq, seq);
+	assert_int_equal(ui->host.cursor_seq, seq);
 	drive_keys(ui, "=");
-	assert_int_equal(ui->cursor_seq, seq);
+	assert_int_equal(ui->host.cursor_seq, seq);
 	drive_keys(ui, "z Z Z");
-	assert_int_equal(ui->cursor_seq, seq);
+	assert_int_equal(ui->host.cursor_seq, seq);
 	ui_destroy(ui);
 }
 
@@ -445,15 +447,15 @@ static void test_history(void **state)
 	struct ui *ui = drive_open(capture, NULL, 80, 24);
 	drive_keys(ui, "f C-u =@network Enter f C-u =open Enter f C-u =@native Enter");
 	drive_keys(ui, "[");
-	assert_string_equal(ui->s->filter_text, "open");
+	assert_string_equal(ui->host.view->filter_text, "open");
 	drive_keys(ui, "[");
-	assert_string_equal(ui->s->filter_text, "@network");
+	assert_string_equal(ui->host.view->filter_text, "@network");
 	drive_keys(ui, "]");
-	assert_string_equal(ui->s->filter_text, "open");
+	assert_string_equal(ui->host.view->filter_text, "open");
 	drive_keys(ui, "] ]");
-	assert_string_equal(ui->s->filter_text, "@native");
+	assert_string_equal(ui->host.view->filter_text, "@native");
 	drive_keys(ui, "[ [ [ [ [");
-	assert_string_equal(ui->s->filter_text, "");
+	assert_string_equal(ui->host.view->filter_text, "");
 	char text[32];
 	for (int i = 0; i < 220; i++) {
 		snprintf(text, sizeof(text), "%d", i % 97);
@@ -461,12 +463,12 @@ static void test_history(void **state)
 	}
 	assert_int_equal(ui->history.n, 200);
 	drive_keys(ui, "[");
-	assert_int_equal(ui->cursor_seq, 218 % 97);
+	assert_int_equal(ui->host.cursor_seq, 218 % 97);
 	for (int i = 0; i < 250; i++)
 		drive_keys(ui, "[");
 	for (int i = 0; i < 250; i++)
 		drive_keys(ui, "]");
-	assert_int_equal(ui->cursor_seq, 219 % 97);
+	assert_int_equal(ui->host.cursor_seq, 219 % 97);
 	ui_destroy(ui);
 }
 
@@ -483,7 +485,7 @@ static void test_summary_is_complete(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct ui *ui = drive_open(capture, NULL, 120, 40);
 		struct reach *r = NULL;
-		assert_null(reach_create(ui->s->trace, NULL, &r));
+		assert_null(reach_create(ui->host.view->trace, NULL, &r));
 		size_t n;
 		uint64_t total = 0, most = 0;
 		const struct reach_thing *things = reach_things(r, &n);
@@ -506,7 +508,7 @@ static void test_summary_is_complete(void **state)
 		strbuf_fini(&facts);
 		if (rows[i].kind == REACH_HOST) {
 			drive_keys(ui, "+");
-			assert_int_equal(view_n_shown(ui->s), most);
+			assert_int_equal(view_n_shown(ui->host.view), most);
 		}
 		ui_destroy(ui);
 	}
@@ -568,7 +570,7 @@ static void test_write_names(void **state)
 	setenv("HOME", folder, 1);
 	assert_true(ui_write(ui, "all ~/home.avc"));
 	snprintf(path, sizeof(path), "%s/home.avc", folder);
-	assert_int_equal(events_in(path), trace_n_events(ui->s->trace));
+	assert_int_equal(events_in(path), trace_n_events(ui->host.view->trace));
 	unlink(path);
 	/* through a symbolic link nothing is written, also where nothing is there yet */
 	snprintf(link, sizeof(link), "%s/link.avc", folder);
@@ -775,7 +777,8 @@ static void test_processes(void **state)
 	drive_keys(ui, "z");
 	assert_int_equal(p->list.n, ARRAY_LEN(want));
 	drive_keys(ui, "g Space j Space j Space +");
-	assert_string_equal(ui->s->filter_text, "pid in {100, 300} or pid == 100 and tid == 101");
+	assert_string_equal(ui->host.view->filter_text,
+			    "pid in {100, 300} or pid == 100 and tid == 101");
 	ui_destroy(ui);
 	unlink(path);
 }
@@ -788,9 +791,9 @@ static void test_space_marks(void **state)
 	char path[64], line[8192];
 	unsigned n_lines = 0;
 	drive_keys(ui, "9 j Space Space k k Space j j");
-	assert_int_equal(ui->s->marks.n, 1); /* two set, the first taken back */
+	assert_int_equal(ui->host.view->marks.n, 1); /* two set, the first taken back */
 	drive_keys(ui, "Space");
-	assert_int_equal(ui->s->marks.n, 2);
+	assert_int_equal(ui->host.view->marks.n, 2);
 	snprintf(path, sizeof(path), "/tmp/auditview-marked-%d.jsonl", (int)getpid());
 	snprintf(line, sizeof(line), "write marked %s", path);
 	ui_command(ui, line);
@@ -816,8 +819,8 @@ static void test_file_names(void **state)
 	for (uint64_t seq = 0; seq < ARRAY_LEN(want); seq++) {
 		struct strbuf b = { 0 };
 		struct event e;
-		assert_true(trace_event(ui->s->trace, seq, &e));
-		event_text_caller(&b, ui->s, &e, true);
+		assert_true(trace_event(ui->host.view->trace, seq, &e));
+		event_text_caller(&b, ui->host.view, &e, true);
 		assert_string_equal(strbuf_str(&b), want[seq]);
 		strbuf_fini(&b);
 	}
@@ -849,15 +852,15 @@ static void test_kept(void **state)
 	ui_destroy(ui);
 
 	ui = open_kept(path);
-	assert_int_equal(ui->s->marks.n, 2);
-	assert_null(ui->s->marks.v[0].note);
-	assert_string_equal(ui->s->marks.v[1].note, "see the log");
+	assert_int_equal(ui->host.view->marks.n, 2);
+	assert_null(ui->host.view->marks.v[0].note);
+	assert_string_equal(ui->host.view->marks.v[1].note, "see the log");
 	drive_keys(ui, "f Up");
 	assert_string_equal(strbuf_str(&ui->prompt.text), "@network");
 	drive_keys(ui, "Esc \" Space"); /* the first is unmarked */
 	ui_destroy(ui);
 	ui = open_kept(path);
-	assert_int_equal(ui->s->marks.n, 1);
+	assert_int_equal(ui->host.view->marks.n, 1);
 	drive_keys(ui, "\" Space");
 	ui_destroy(ui);
 	assert_int_not_equal(access(marks, F_OK), 0); /* no mark, no file */
@@ -875,7 +878,7 @@ static void test_kept(void **state)
 		fputs(files[i], f);
 		fclose(f);
 		ui = open_kept(path);
-		assert_int_equal(ui->s->marks.n, want[i]);
+		assert_int_equal(ui->host.view->marks.n, want[i]);
 		drive_keys(ui, "\" q");
 		ui_destroy(ui);
 	}

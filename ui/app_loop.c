@@ -1,5 +1,5 @@
 /*
- * run: the loop. One thread, one poll(2) over the terminal, signals, the growing capture, the
+ * app_loop: the loop. One thread, one poll(2) over the terminal, signals, the growing capture, the
  * program's terminal and the recorder. Long work is done in slices of 3 ms between looks at the
  * keyboard, and how far it has come is drawn 25 times a second; with nothing to do it sleeps for
  * good.
@@ -18,6 +18,7 @@
 
 #include "base/monotonic.h"
 #include "ui/term.h"
+#include "ui/pane_terminal.h"
 #include "ui/ui.h"
 
 enum { SLICE_NS = 3000000, PROGRESS_NS = 40000000 };
@@ -57,7 +58,7 @@ static void signals_read(struct loop *l)
 /* Be told when the capture grows. */
 static void watch(struct loop *l)
 {
-	struct view *s = l->ui->s;
+	struct view *s = l->ui->host.view;
 	if (!s || s->trace == l->watched)
 		return;
 	if (l->watch >= 0)
@@ -187,7 +188,7 @@ static void loop(struct loop *l)
 			term_draw(l->term, &ui->canvas);
 			drawn_ns = monotonic_ns();
 		}
-		struct view *s = ui->s;
+		struct view *s = ui->host.view;
 		int live_fd = s && s->live && s->live->fd ? s->live->fd(s->live_ctx) : -1;
 		int pty = s ? s->terminal_fd : -1;
 		const struct ui_start_ops *start = ui->options.start;
@@ -206,7 +207,7 @@ static void loop(struct loop *l)
 		int n = poll(fds, ARRAY_LEN(fds), timeout);
 		if (n < 0 && errno != EINTR)
 			break;
-		ui->now_ns = monotonic_ns();
+		ui->host.now_ns = monotonic_ns();
 		if (fds[1].revents)
 			signals_read(l);
 		bool growth = fds[2].revents && watch_read(l);
@@ -217,7 +218,7 @@ static void loop(struct loop *l)
 		if (fds[5].revents && start->read(ui->options.start_ctx))
 			ui_changed(ui, CHANGE_EVENTS);
 		if (fds[4].revents) {
-			if (!pane_terminal_read(ui))
+			if (!pane_terminal_read(ui_pane(ui, PANE_TERMINAL), pty))
 				s->terminal_fd = -1;
 			ui->dirty = true;
 		}

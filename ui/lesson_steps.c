@@ -1,0 +1,82 @@
+/*
+ * lesson_steps: the file of the steps done, and a lesson's line.
+ */
+#include "ui/lesson_steps.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/folder.h"
+#include "base/io.h"
+#include "base/new_file.h"
+#include "base/strbuf.h"
+#include "model/lesson.h"
+#include "ui/keep.h"
+
+void lesson_steps_read(unsigned steps[LESSONS_MAX])
+{
+	memset(steps, 0, LESSONS_MAX * sizeof(steps[0]));
+	char *path = keep_state_path("lessons", false);
+	struct strbuf text = { 0 };
+	if (path)
+		err_destroy(folder_read_file(path, false, 1 << 16, &text));
+	unsigned number, done;
+	int n;
+	for (const char *p = strbuf_str(&text); sscanf(p, "%u %u%n", &number, &done, &n) == 2;
+	     p += n)
+		if (number < LESSONS_MAX)
+			steps[number] = done;
+	strbuf_fini(&text);
+	free(path);
+}
+
+unsigned lesson_steps_done(int number)
+{
+	unsigned steps[LESSONS_MAX];
+	lesson_steps_read(steps);
+	return number >= 0 && number < LESSONS_MAX ? steps[number] : 0;
+}
+
+void lesson_steps_set(int number, unsigned done)
+{
+	unsigned steps[LESSONS_MAX];
+	if (number < 0 || number >= LESSONS_MAX)
+		return;
+	lesson_steps_read(steps);
+	if (steps[number] >= done)
+		return;
+	steps[number] = done;
+	char *path = keep_state_path("lessons", true);
+	struct strbuf text = { 0 };
+	CLEANUP(new_file) struct new_file *f = NULL;
+	for (int i = 0; i < LESSONS_MAX; i++)
+		if (steps[i])
+			strbuf_addf(&text, "%d %u\n", i, steps[i]);
+	struct err *err = path ? new_file_open(path, NEW_FILE_REGULAR, &f) : NULL;
+	if (!err && f && io_write(new_file_fd(f), strbuf_str(&text), text.n))
+		err = new_file_finish(take_ptr(f));
+	err_destroy(err); /* the lessons work without it */
+	strbuf_fini(&text);
+	free(path);
+}
+
+void lesson_steps_draw(struct area a, int y, const struct lesson *l, unsigned done)
+{
+	struct strbuf b = { 0 };
+	strbuf_addf(&b, "%2d", l->number);
+	area_put(a, y, 2, 3, ROLE_DIM, strbuf_str(&b));
+	area_put_cut(a, y, 6, a.n_columns - 34, ROLE_TEXT, l->title);
+	strbuf_clear(&b);
+	strbuf_addf(&b, "%d min", l->minutes);
+	area_put_right(a, y, a.n_columns - 27, 7, ROLE_DIM, strbuf_str(&b));
+	strbuf_clear(&b);
+	if (done >= l->n_steps)
+		strbuf_adds(&b, "done");
+	else if (done)
+		strbuf_addf(&b, "step %u of %zu", done + 1, l->n_steps);
+	else
+		strbuf_adds(&b, l->second_program ? "runs two programs" : "runs a program");
+	area_put_cut(a, y, a.n_columns - 18, -1, ROLE_DIM, strbuf_str(&b));
+	strbuf_fini(&b);
+}

@@ -1,0 +1,11 @@
+/*
+ * pane_stack: what other files ask of the stack.
+ */
+#pragma once
+#include <stdbool.h>
+
+struct pane;
+struct strbuf;
+
+/* The file and line of the frame under the cursor; false if the file is not here. */
+bool pane_stack_source(const struct pane *p, struct strbuf *ret_path, unsigned *ret_line);
