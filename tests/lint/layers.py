@@ -9,8 +9,8 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^">]+)[>"]', re.M)
 
 
 def read_table(path):
-    """Returns ({unit: [allowed…]}, {system header: [files or folders…]})."""
-    rows, system = {}, {}
+    """Returns ({unit: [allowed…]}, {system header: [files or folders…]}, {header of ours: [beginnings of paths…]})."""
+    rows, system, private = {}, {}, {}
     for line in open(path, encoding="utf-8"):
         line = line.rstrip("\n")
         if not line or line.startswith("#"):
@@ -18,9 +18,11 @@ def read_table(path):
         key, _, value = line.partition("\t")
         if key.startswith("system "):
             system[key.split()[1]] = value.split()
+        elif key.startswith("private "):
+            private[key.split()[1]] = value.split()
         else:
             rows[key] = [] if value == "-" else value.split()
-    return rows, system
+    return rows, system, private
 
 
 def unit_of(path):
@@ -53,8 +55,8 @@ def may_include(allowed, header):
     return False
 
 
-def check(rows, system):
-    problems = []
+def check(rows, system, private):
+    problems = [f"layers.tsv: there is no {header}" for header in private if not os.path.exists(os.path.join(ROOT, header))]
     n = 0
     for top in ("src", "ui"):
         for folder, _, files in os.walk(os.path.join(ROOT, top)):
@@ -79,6 +81,8 @@ def check(rows, system):
                     if found is None:
                         # Generated at build time: named <folder>_*.h or found by its own folder's build; nothing to judge.
                         continue
+                    if found in private and not any(path.startswith(p) for p in private[found]):
+                        problems.append(f"{path}: {found} is for {' '.join(private[found])}* alone")
                     if unit_of(found) == unit and path not in rows:
                         continue
                     if not may_include(allowed, found):
