@@ -53,9 +53,9 @@ bool arch_call_is_over(const struct arch_regs *r);
 
 enum arch_interrupted {
 	ARCH_NOT_INTERRUPTED,
-	ARCH_RESTARTS,         /* the kernel makes the same call again (ERESTARTSYS and its kin) */
+	ARCH_RESTARTS,          /* the kernel makes the same call again (ERESTARTSYS and its kin) */
 	ARCH_RESTARTS_BY_BLOCK, /* the same, by restart_syscall(2): with the time that is left */
-	ARCH_EINTR,            /* the call has failed with EINTR, for good */
+	ARCH_EINTR,             /* the call has failed with EINTR, for good */
 };
 /* What our stop has done to the call that the thread is in. */
 enum arch_interrupted arch_interrupted(const struct arch_regs *r);

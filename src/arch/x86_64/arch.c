@@ -123,7 +123,7 @@ void arch_forget_call(struct arch_regs *r)
 
 void arch_fail_call(struct arch_regs *r, int error)
 {
-	r->user.rax = (uint64_t)-(int64_t)error;
+	r->user.rax = (uint64_t) - (int64_t)error;
 	arch_forget_call(r);
 }
 
@@ -176,8 +176,8 @@ enum {
 bool arch_is_sigframe(const uint64_t *words)
 {
 	return (words[WORD_SEGMENTS] == 0x33 || words[WORD_SEGMENTS] == 0x2b000000000033) &&
-	       words[WORD_FLAGS] & 2 && words[WORD_FLAGS] < 1u << 22 &&
-	       words[WORD_PC] >= NOWHERE && words[WORD_SP] >= NOWHERE;
+	       words[WORD_FLAGS] & 2 && words[WORD_FLAGS] < 1u << 22 && words[WORD_PC] >= NOWHERE &&
+	       words[WORD_SP] >= NOWHERE;
 }
 
 uint64_t arch_sigframe_pc(const uint64_t *words)
