@@ -8,7 +8,7 @@ struct arena_chunk;
 struct arena {
 	struct arena_chunk *chunk; /* newest first */
 	size_t used_bytes, chunk_bytes;
-	size_t total_bytes; /* of all chunks, for accounting */
+	size_t total_bytes; /* of all chunks; for accounting */
 };
 
 /* A zeroed struct arena is ready for use. */

@@ -1,5 +1,5 @@
 /*
- * child: a program of our own on the other end of a pipe.
+ * child: run a program of our own and read its output through a pipe.
  */
 #pragma once
 #include <sys/types.h>
@@ -7,8 +7,8 @@
 #include "base/attr.h"
 #include "base/err.h"
 
-/* Make a pipe and fork. *ret_pid is 0 in the child; both sides hold both ends, reading [0] and
- * writing [1]. `program` is for the message. */
+/* Make a pipe and fork. *ret_pid is 0 in the child. Both sides have both ends open: [0] to read,
+ * [1] to write. `program` names the program in the error message. */
 MUST_CHECK struct err *child_fork(const char *program, int ret_fds[2], pid_t *ret_pid);
-/* Wait for its end, whatever interrupts: the status of waitpid(2), or -1. */
+/* Wait until the child ends; restarted after EINTR. Returns the status of waitpid(2), or -1. */
 int child_wait(pid_t pid);

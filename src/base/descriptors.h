@@ -1,15 +1,15 @@
 /*
- * descriptors: file descriptors that are kept back for leaving.
+ * descriptors: file descriptors that are reserved for leaving.
  *
- * A recorder needs some for each target, and each target may fork more. When they run out, what has
- * been begun must still be undone: that takes descriptors too. So the soft limit is raised to the
- * hard one (a launched program gets back what it would have had: inherited.h), and a few are held
- * open until somebody has to leave.
+ * A recorder needs some descriptors for each target, and each target may fork more processes. When
+ * no descriptor is free, a visit that has begun must still be undone, and undoing needs descriptors
+ * too. So the soft limit is raised to the hard limit (a launched program gets the original limit
+ * back: inherited.h), and a few descriptors are held open until they are needed to leave.
  */
 #pragma once
 
-/* As many as the system allows, and DESCRIPTORS_RESERVED of them held. */
+/* Raise the limit as far as the system allows, and hold DESCRIPTORS_RESERVED descriptors open. */
 void descriptors_reserve(void);
-/* From now on they can be used. Reserved again by the next descriptors_reserve(), if there are as
- * many by then. */
+/* Close the held descriptors. The next descriptors_reserve() opens them again if that many are
+ * free. */
 void descriptors_release(void);

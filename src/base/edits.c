@@ -13,7 +13,7 @@ static bool is_same(char a, char b)
 
 unsigned edits_between(const char *a, size_t n_a, const char *b, size_t n_b)
 {
-	/* rows i - 2, i - 1 and i of the usual table, in turn */
+	/* rows i - 2, i - 1 and i of the distance matrix, in rotation */
 	uint8_t rows[3][EDITS_MAX_BYTES + 1];
 	if (n_a > EDITS_MAX_BYTES)
 		n_a = EDITS_MAX_BYTES;

@@ -22,8 +22,8 @@ static const struct {
 	[FOLDER_CONFIG] = { "XDG_CONFIG_HOME", "/.config" },
 };
 
-/* May we rely on what is below it? Others than its owner can rename things in it if it is open to
- * all. */
+/* Is what lies below this folder trustworthy? In a folder that anyone can write to, other users
+ * than its owner can rename entries. */
 static struct err *check_parent(const char *path)
 {
 	struct stat st;
@@ -38,7 +38,7 @@ static struct err *check_parent(const char *path)
 	return NULL;
 }
 
-/* The folder itself. A configuration may be kept elsewhere, behind a link. */
+/* Check the folder itself. A configuration folder may be reached through a link. */
 static struct err *check_own(const char *path, enum folder_kind kind)
 {
 	struct stat st;
@@ -53,7 +53,7 @@ static struct err *check_own(const char *path, enum folder_kind kind)
 	return NULL;
 }
 
-/* Make `path` and what is missing above it, below a folder that holds. */
+/* Create `path` and its missing parents, in a folder that passed check_parent(). */
 static struct err *make_path(char *path)
 {
 	struct stat st;
@@ -72,7 +72,7 @@ static struct err *make_path(char *path)
 	return err;
 }
 
-/* `base`: absolute, malloc'ed; taken over. */
+/* `base` is absolute and malloc'ed; this function takes it over. */
 static struct err *try_base(char *base, enum folder_kind kind, bool make, char **ret)
 {
 	char *path = NULL;
@@ -99,7 +99,7 @@ static struct err *try_home(const char *home, enum folder_kind kind, bool make, 
 	struct stat st;
 	if (stat(home, &st) != 0)
 		return err_sys(errno, "cannot use %s", home);
-	if (st.st_uid != geteuid()) /* what root made there would be in its owner's way */
+	if (st.st_uid != geteuid()) /* a folder made by root here would block its owner */
 		return err_create(ERR_DENIED, "cannot use %s: it belongs to another user", home);
 	if (asprintf(&base, "%s%s", home, kinds[kind].below_home) < 0)
 		base = NULL;

@@ -33,17 +33,18 @@ struct scheduling {
 static struct {
 	bool is_noted;
 	bool closed[3];
-	int n_table; /* descriptors that the table has room for */
+	int n_table; /* descriptors for which the table has room */
 	bool is_ignored[N_SIGNALS + 1];
-	uint64_t mask; /* as the kernel has it: the C library hides two of its own signals */
-	uint64_t thread_pending; /* of the pending ones, those sent to the thread */
+	uint64_t mask; /* from the system call: the C library hides two of its own signals */
+	/* the pending signals that were sent to the thread, not to the process */
+	uint64_t thread_pending;
 	siginfo_t pending[N_SIGNALS];
 	unsigned n_pending;
 	int death_signal, is_subreaper;
 	struct rlimit limits[RLIM_NLIMITS];
 	bool has_scheduling;
 	struct scheduling scheduling;
-	int nice;                   /* which the other does not tell of a real-time policy */
+	int nice;                   /* sched_getattr() does not report it for a real-time policy */
 	struct itimerval timers[3]; /* ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF */
 	struct timespec when;
 } noted;
@@ -53,7 +54,7 @@ static uint64_t bit_of(int signal)
 	return 1ull << (signal - 1);
 }
 
-/* A number of /proc/thread-self/status; 0 if it is not there. */
+/* A number in /proc/thread-self/status; 0 if the key is missing. */
 static uint64_t status_number(const char *key, int base)
 {
 	char line[512];
@@ -74,8 +75,8 @@ static void note_pending(void)
 	noted.n_pending = 0;
 	if (syscall(SYS_rt_sigpending, &pending, KERNEL_SIGSET_BYTES) < 0 || !pending)
 		return;
-	/* Those sent to this thread alone; the others are pending for the process (proc(5), SigPnd
-	 * and ShdPnd). */
+	/* Signals that were sent to this thread; the others are pending for the process (proc(5),
+	 * SigPnd and ShdPnd). */
 	noted.thread_pending = status_number("SigPnd:", 16);
 	while (noted.n_pending < N_SIGNALS &&
 	       syscall(SYS_rt_sigtimedwait, &pending, &noted.pending[noted.n_pending], &none,
@@ -83,7 +84,7 @@ static void note_pending(void)
 		noted.n_pending++;
 }
 
-/* A process may send itself a signal with any information (kernel/signal.c, do_rt_sigqueueinfo). */
+/* A process may send a signal with any siginfo to itself (kernel/signal.c, do_rt_sigqueueinfo). */
 static void send_pending(void)
 {
 	for (unsigned i = 0; i < noted.n_pending; i++) {
@@ -134,7 +135,7 @@ static void start_timers(void)
 		int64_t left_us = t.it_value.tv_sec * 1000000 + t.it_value.tv_usec;
 		if (!left_us)
 			continue;
-		if (i == ITIMER_REAL) /* the others count time of the process alone */
+		if (i == ITIMER_REAL) /* the other timers count the CPU time of the process */
 			left_us = left_us > passed_us ? left_us - passed_us : 1;
 		t.it_value.tv_sec = left_us / 1000000;
 		t.it_value.tv_usec = left_us % 1000000;
@@ -152,7 +153,7 @@ void inherited_put_back(void)
 	memset(noted.timers, 0, sizeof(noted.timers));
 }
 
-/* exec resets handlers to the default, and keeps what is ignored (signal(7)). */
+/* exec resets handlers to the default and keeps ignored signals ignored (signal(7)). */
 static void restore_signals(void)
 {
 	uint64_t all = ~0ull;
@@ -169,7 +170,7 @@ static void restore_signals(void)
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &noted.mask, NULL, KERNEL_SIGSET_BYTES);
 }
 
-/* fork makes the table as small as it can be (kernel fs/file.c, dup_fd()). */
+/* fork shrinks the table to what is in use (kernel fs/file.c, dup_fd()). */
 static void grow_table(void)
 {
 	const struct rlimit *limit = &noted.limits[RLIMIT_NOFILE];
@@ -197,7 +198,8 @@ void inherited_restore(unsigned given_streams, bool may_outlive_us)
 		    memcmp(&now, &noted.limits[i], sizeof(now)) != 0)
 			setrlimit((__rlimit_resource_t)i, &noted.limits[i]);
 	}
-	/* kernel/sched/core.c, sched_fork(): with this flag a child falls back to the default. */
+	/* With this flag a child falls back to the default policy (kernel/sched/core.c,
+	 * sched_fork()). */
 	if (noted.has_scheduling && noted.scheduling.flags & RESET_ON_FORK) {
 		setpriority(PRIO_PROCESS, 0, noted.nice);
 		syscall(SYS_sched_setattr, 0, &noted.scheduling, 0);

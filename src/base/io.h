@@ -1,5 +1,5 @@
 /*
- * io: read(2) and write(2) until all is done.
+ * io: read(2) and write(2) until all bytes are transferred.
  */
 #pragma once
 #include <stdbool.h>
@@ -7,18 +7,18 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* n_bytes from `offset` of a file; false with errno if it cannot be read, or ends before. errno is
- * 0 then. */
+/* Read n_bytes from `offset` of a file. Returns false with errno set if the read fails, and with
+ * errno 0 if the file ends early. */
 bool io_read_at(int fd, void *to, size_t n_bytes, uint64_t offset);
 
-/* All of it, waiting where fd does not wait by itself; false with errno. SIGPIPE and SIGXFSZ are
- * the caller's matter. */
+/* Write all bytes; if fd is non-blocking, wait with poll(2). Returns false with errno set. The
+ * caller handles SIGPIPE and SIGXFSZ. */
 bool io_write(int fd, const void *from, size_t n_bytes);
 
-/* open(2) of a file of another process, O_CLOEXEC. It never waits: the owner of a file, which a
- * process is of its files in /proc, can put a lease on it, and open(2) then waits for
- * /proc/sys/fs/lease-break-time seconds (fcntl(2), F_SETLEASE). -1 with errno; EWOULDBLOCK: a
- * lease. */
+/* open(2) for a file of another process, with O_CLOEXEC; never blocks. The owner of a file can put
+ * a lease on it, and open(2) then blocks for /proc/sys/fs/lease-break-time seconds (fcntl(2),
+ * F_SETLEASE); a process owns its own files in /proc. Returns -1 with errno set; EWOULDBLOCK means
+ * a lease. */
 int io_open_now(const char *path, int flags);
-/* The same to read lines; NULL with errno. */
+/* The same as a stream for reading lines; NULL with errno set. */
 FILE *io_fopen_now(const char *path);

@@ -1,5 +1,5 @@
 /*
- * log: see log.h. AUDITVIEW_DEBUG=1 writes to stderr, any other value is the name of a file to
+ * log: see log.h. AUDITVIEW_DEBUG=1 writes to stderr; any other value is the name of a file to
  * append to.
  */
 #include "base/log.h"
@@ -18,7 +18,7 @@
 bool log_is_on;
 static FILE *log_file;
 
-/* Not through links, and nothing is waited for: we may be root. */
+/* Links are not followed and nothing blocks, because we may be root. */
 static FILE *log_open(const char *path)
 {
 	int fd = open(
@@ -48,7 +48,8 @@ void log_write(const char *fmt, ...)
 	va_start(ap, fmt);
 	strbuf_addv(&raw, fmt, ap);
 	va_end(ap);
-	utf8_add_plain(&text, strbuf_str(&raw), raw.n, ""); /* it may hold names of a target */
+	/* the text may contain names from a target */
+	utf8_add_plain(&text, strbuf_str(&raw), raw.n, "");
 	fprintf(log_file, "[%ld.%06ld %d] %s\n", (long)now.tv_sec, now.tv_nsec / 1000,
 		(int)getpid(), strbuf_str(&text));
 	fflush(log_file);

@@ -1,6 +1,6 @@
 /*
- * log: debug notes on stderr, off unless AUDITVIEW_DEBUG is set in the environment. Never the way
- * an error is reported.
+ * log: debug notes on stderr, off unless AUDITVIEW_DEBUG is set in the environment. Errors are
+ * never reported this way.
  */
 #pragma once
 #include <stdbool.h>

@@ -9,8 +9,7 @@ bool mem_read_cstr(const struct mem_reader *m, raddr from, char *to, size_t cap)
 {
 	size_t n = 0;
 	while (n < cap) {
-		/* Never cross a page in one read: the string may end just before an unmapped one.
-		 */
+		/* A read never crosses a page: the string may end just before an unmapped page. */
 		size_t step = 64 - (from.v + n) % 64;
 		if (step > cap - n)
 			step = cap - n;

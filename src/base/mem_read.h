@@ -1,14 +1,13 @@
 /*
- * mem_read: read bytes of some address space: a live process, an ELF file, a snapshot, a byte array
- * in a test.
+ * mem_read: read bytes of an address space: a live process, an ELF file, a snapshot, or a byte
+ * array in a test.
  */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* An address in the target. It cannot be dereferenced, nor added to a local pointer, by accident.
- */
+/* An address in the target. It cannot be dereferenced or added to a local pointer by accident. */
 typedef struct {
 	uint64_t v;
 } raddr;

@@ -1,5 +1,5 @@
 /*
- * monotonic: the clock by which budgets and deadlines are kept.
+ * monotonic: the clock for budgets and deadlines.
  */
 #pragma once
 #include <stdint.h>

@@ -1,9 +1,9 @@
 /*
  * new_file: see new_file.h.
  *
- * All names are used relative to a descriptor of their folder, so a folder that is renamed or
- * replaced meanwhile changes nothing. A name is looked at with lstat(2) before it is opened, opened
- * with O_NOFOLLOW, and looked at again through the descriptor.
+ * All names are used relative to a descriptor of their folder, so it does not matter if the folder
+ * is renamed or replaced meanwhile. A name is checked with lstat(2) before it is opened, opened
+ * with O_NOFOLLOW, and checked again through the descriptor.
  */
 #include "base/new_file.h"
 
@@ -23,30 +23,30 @@
 enum { MAX_PARTS = 100, MAX_TRIES = 10, N_PENDING = 8 };
 
 enum place {
-	PLACE_STREAM,  /* written into; nothing is renamed or removed */
-	PLACE_CREATED, /* the name was free: the file has its final name already */
-	PLACE_EMPTY,   /* the same, and an empty file of ours was there */
-	PLACE_BESIDE   /* has a name of its own until it is finished */
+	PLACE_STREAM,  /* written directly; never renamed or removed */
+	PLACE_CREATED, /* the name was free: the file has its final name from the start */
+	PLACE_EMPTY,   /* like PLACE_CREATED, but an empty file of ours had the name */
+	PLACE_BESIDE   /* has a temporary name until it is finished */
 };
 
 struct new_file {
 	enum place place;
 	unsigned flags;
 	int fd, folder; /* folder: -1 for streams without a name */
-	int old; /* the file that is replaced, locked; -1: there is none, or it cannot be opened */
+	int old; /* the file that will be replaced, locked; -1: none, or it cannot be opened */
 	bool replaces, is_stdout;
-	char *path;   /* as given, for messages */
-	char *base;   /* last part of path */
-	char *name;   /* of the file that is written, in the folder; the same as base if it has its
-			 final name */
-	char *now_at; /* path of that */
+	char *path; /* as given, for messages */
+	char *base; /* last part of path */
+	/* current name of the file in the folder; equals base if it has its final name */
+	char *name;
+	char *now_at; /* path of `name` */
 };
 
-/* ---- temporary files go when a signal ends us ---- */
+/* ---- temporary files are removed when a signal ends us ---- */
 
 static struct {
 	volatile sig_atomic_t is_used;
-	pid_t pid; /* a forked child must not remove what its parent writes */
+	pid_t pid; /* a forked child must not remove its parent's file */
 	int folder;
 	const char *name;
 } pending[N_PENDING];
@@ -56,10 +56,10 @@ static void on_signal(int number)
 	for (int i = 0; i < N_PENDING; i++)
 		if (pending[i].is_used && pending[i].pid == getpid())
 			unlinkat(pending[i].folder, pending[i].name, 0);
-	raise(number); /* SA_RESETHAND has made it deadly again */
+	raise(number); /* SA_RESETHAND has restored the default action, so this ends the process */
 }
 
-/* Signals that somebody handles or ignores are left alone. */
+/* Signals that are handled or ignored already are not touched. */
 static void pending_add(const struct new_file *f)
 {
 	static const int deadly[] = { SIGINT, SIGTERM, SIGHUP };
@@ -88,10 +88,10 @@ static void pending_remove(const struct new_file *f)
 			pending[i].is_used = 0;
 }
 
-/* ---- what is no file of ours ---- */
+/* ---- destinations that are not our file ---- */
 
-/* "-" and the names of descriptors: opening those anew would start a file from its beginning, or
- * fail for a socket. -1: none. */
+/* The descriptor that `path` stands for ("-", /dev/stdout, /dev/fd/N); -1: none. Opening such a
+ * name would start a file from its beginning again, and would fail for a socket. */
 static int descriptor_of(const char *path)
 {
 	static const char *const folders[] = { "/dev/fd/", "/proc/self/fd/" };
@@ -127,7 +127,7 @@ static struct err *open_descriptor(struct new_file *f, int fd)
 	f->fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	if (f->fd < 0)
 		return err_sys(errno, "cannot write %s", f->path);
-	if (fd > STDERR_FILENO) /* it is ours: a program that we launch must not keep it open */
+	if (fd > STDERR_FILENO) /* a launched program must not keep it open */
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	f->place = PLACE_STREAM;
 	f->is_stdout = fd == STDOUT_FILENO;
@@ -151,7 +151,7 @@ static struct err *open_special(struct new_file *f, const struct stat *seen)
 
 /* ---- regular files ---- */
 
-/* Not every file system knows locks: one that does not is no reason to refuse. */
+/* Returns false if the file system does not support locks: that is no reason to refuse. */
 static bool is_locked_by_another(int fd)
 {
 	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
@@ -169,7 +169,7 @@ static bool is_same(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* Does the name still stand for the open file? */
+/* Does the name still refer to the open file? */
 static bool is_named(int folder, const char *name, int fd)
 {
 	struct stat a, b;
@@ -189,8 +189,7 @@ static struct err *set_name(struct new_file *f, char *name)
 	return f->now_at ? NULL : err_no_memory();
 }
 
-/* The name of a file that does not have its place yet. The base is shortened where the name would
- * be too long. */
+/* The temporary name of an unfinished file. The base is shortened if the name would be too long. */
 static char *beside_name(const struct new_file *f, unsigned try)
 {
 	char *name = NULL;
@@ -207,7 +206,8 @@ static char *beside_name(const struct new_file *f, unsigned try)
 	return n < 0 ? NULL : name;
 }
 
-/* A name of its own. EEXIST: what was left by another is never touched. */
+/* Create the file under a temporary name. EEXIST: a file left by another process is never
+ * touched. */
 static struct err *create_beside(struct new_file *f)
 {
 	f->place = PLACE_BESIDE;
@@ -235,7 +235,7 @@ static struct err *create_beside(struct new_file *f)
 	return NULL;
 }
 
-/* Under its final name. *ret_again: somebody else was faster. */
+/* Create the file under its final name. *ret_again: another process created it first. */
 static struct err *create_here(struct new_file *f, bool *ret_again)
 {
 	struct err *err = set_name(f, strdup(f->base));
@@ -249,8 +249,7 @@ static struct err *create_here(struct new_file *f, bool *ret_again)
 	}
 	if (fd < 0)
 		return err_sys(errno, "cannot create %s", f->path);
-	if (is_locked_by_another(
-		fd)) { /* who opened it in the moment before it was locked has it now */
+	if (is_locked_by_another(fd)) { /* another process opened and locked it before our lock */
 		close(fd);
 		return busy(f);
 	}
@@ -259,7 +258,7 @@ static struct err *create_here(struct new_file *f, bool *ret_again)
 	return NULL;
 }
 
-/* A regular file is there. */
+/* Prepare to replace an existing regular file. */
 static struct err *replace(struct new_file *f, const struct stat *seen, bool *ret_again)
 {
 	struct stat st = *seen;
@@ -275,7 +274,7 @@ static struct err *replace(struct new_file *f, const struct stat *seen, bool *re
 		return busy(f);
 	if (f->old >= 0 &&
 	    !is_named(f->folder, f->base,
-		      f->old)) { /* its writer has put another in its place just now */
+		      f->old)) { /* its writer has just renamed another file to this name */
 		*ret_again = true;
 		return NULL;
 	}
@@ -365,7 +364,7 @@ struct err *new_file_open(const char *path, unsigned flags, struct new_file **re
 	return err;
 }
 
-/* ---- the end ---- */
+/* ---- finishing ---- */
 
 static void release(struct new_file *f)
 {
@@ -383,7 +382,8 @@ static void release(struct new_file *f)
 	free(f);
 }
 
-/* May the finished file take the name? What is there now need not be what was there before. */
+/* May the finished file take the name? Another file than the one seen at the start may be there
+ * now. */
 static struct err *check_place(struct new_file *f)
 {
 	struct stat st;
@@ -402,7 +402,7 @@ static struct err *check_place(struct new_file *f)
 	return err;
 }
 
-/* Where a file system reports late what it could not write, it does so here. */
+/* Close the file. Some file systems report write errors only at this point. */
 static struct err *close_written(struct new_file *f)
 {
 	int fd = f->fd;

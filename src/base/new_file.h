@@ -1,17 +1,16 @@
 /*
- * new_file: a file that takes the place of another one only when it is finished.
+ * new_file: a file that replaces another one only when it is finished.
  *
  * Every file that the user names for output goes through here: capture, export, print, import, and
  * what is saved from the screen. The rules:
  *
- *   absent or a regular file   written under a name of its own, mode 0600, and renamed when it is
- * finished FIFO, character device     opened and written into, as a shell's > does; never removed,
- * never renamed onto
+ *   absent or a regular file   written under a temporary name with mode 0600, renamed when finished
+ *   FIFO, character device     opened and written, as a shell's > does; never removed or replaced
  *   "-", /dev/stdout, /dev/fd  standard output, or the descriptor of that number
- *   all else                   refused: symbolic links, directories, sockets, block devices
+ *   anything else              refused: symbolic links, directories, sockets, block devices
  *
- * Whoever writes a file holds a flock(2) on it, and on the file that it will replace: two writers
- * of one name cannot be.
+ * The writer of a file holds a flock(2) on it, and on the file that it will replace, so one name
+ * cannot have two writers.
  */
 #pragma once
 #include <stdbool.h>
@@ -22,40 +21,39 @@
 struct new_file;
 
 enum new_file_flag {
-	/* Others want to read it while it grows. A name that was free, or an empty file of our own,
-	 * is written at once under its final name; what replaces an existing file grows under
-	 * NAME.part. */
+	/* Others want to read the file while it grows. If the name is free, or is an empty file of
+	 * ours, the file is written under its final name from the start; if it will replace an
+	 * existing file, it grows under NAME.part. */
 	NEW_FILE_GROWS = 1,
-	/* It is written at random places: FIFOs, devices and standard output are refused. */
+	/* The file is written at random offsets: FIFOs, devices and standard output are refused. */
 	NEW_FILE_REGULAR = 2
 };
 
-/* Nothing that exists is changed by this. Errors: ERR_BUSY when somebody else is writing it;
- * ERR_DENIED, ERR_NOT_FOUND, ERR_SYS, ERR_UNSUPPORTED for what is no place for output. A FIFO waits
- * for its reader. */
+/* Changes no existing file. Errors: ERR_BUSY if another process is writing it; ERR_DENIED,
+ * ERR_NOT_FOUND, ERR_SYS; ERR_UNSUPPORTED if output cannot go there. A FIFO blocks until it has a
+ * reader. */
 MUST_CHECK struct err *new_file_open(const char *path, unsigned flags, struct new_file **ret);
-/* It is complete: it takes its place. Frees, also on failure. A file that grew stays under the name
- * it has if it cannot take its place, and the error says so; any other is removed then. */
+/* The file is complete: rename it to its final name. Frees f, also on failure. If the rename fails,
+ * a file that grew keeps its current name, and the error says so; any other file is removed. */
 MUST_CHECK struct err *new_file_finish(struct new_file *f);
-/* new_file_finish() if `err` is NULL. After an error: a file that grew and is not empty is kept,
- * and the hint says where; any other is removed. Returns `err`, or what went wrong with finishing.
- * Frees; f may be NULL. */
+/* Call new_file_finish() if `err` is NULL. After an error, a file that grew and is not empty is
+ * kept and the hint says where; any other file is removed. Returns `err`, or the error of
+ * finishing. Frees f; f may be NULL. */
 MUST_CHECK struct err *new_file_end(struct new_file *f, struct err *err);
-/* It will never be complete, but what is in it is worth keeping: it stays under the name it has
- * now. Frees. */
+/* The file will never be complete, but its contents are worth keeping: it keeps its current name.
+ * Frees f. */
 void new_file_keep(struct new_file *f);
-/* It is worth nothing: what was there before is as it was. Frees; NULL is fine. */
+/* Remove the file; what it would have replaced is unchanged. Frees f; NULL is fine. */
 void new_file_destroy(struct new_file *f);
 DEFINE_CLEANUP(new_file);
 
-int new_file_fd(const struct new_file *f); /* borrowed; readable too where it is a regular file */
+int new_file_fd(const struct new_file *f); /* borrowed; readable too if it is a regular file */
+const char *new_file_path(const struct new_file *f); /* as given; "standard output" for "-" */
 const char *
-new_file_path(const struct new_file *f); /* as it was given; "standard output" for "-" */
-const char *
-new_file_now_at(const struct new_file *f); /* where the bytes are as long as it is not finished */
+new_file_now_at(const struct new_file *f); /* path of the bytes while the file is unfinished */
 bool new_file_is_stream(
-    const struct new_file *f); /* no regular file of ours: cannot be read back or cut */
-bool new_file_replaces(const struct new_file *f); /* a file with contents is there, and stays until
-						     the new one is finished */
+    const struct new_file *f); /* not a regular file of ours: cannot be read back or truncated */
+/* a non-empty file has the name and stays until the new file is finished */
+bool new_file_replaces(const struct new_file *f);
 bool new_file_is_stdout(const struct new_file *f);
 bool new_file_is_terminal(const struct new_file *f);

@@ -5,8 +5,8 @@
 
 struct strbuf;
 
-/* Append `text`, one line or less, so that roff shows it as it is: a dash it would take for a
- * hyphen, a backslash for an escape, a dot or quote at a line's start for a request. */
+/* Append `text` (at most one line) so that roff shows it literally: a dash is not taken for a
+ * hyphen, a backslash for an escape, nor a dot or quote at the start of a line for a request. */
 void roff_add(struct strbuf *to, const char *text);
 /* Append a tagged paragraph: the name bold, the text indented below it. */
 void roff_add_entry(struct strbuf *to, const char *name, const char *doc);

@@ -50,7 +50,8 @@ bool say_flush(void)
 
 void say_error_text(const struct strbuf *text)
 {
-	fflush(stdout); /* on a terminal it would stand in the middle of a line */
+	/* on a terminal the message would otherwise appear in the middle of a line */
+	fflush(stdout);
 	write_guarded(stderr, text);
 }
 
@@ -62,7 +63,7 @@ void say_error(const char *fmt, ...)
 	strbuf_addv(&raw, fmt, ap);
 	va_end(ap);
 	strbuf_adds(&text, "auditview: ");
-	/* one line, whatever a file is called */
+	/* keep it on one line, whatever a file name contains */
 	utf8_add_plain(&text, strbuf_str(&raw), raw.n, "");
 	strbuf_addc(&text, '\n');
 	say_error_text(&text);

@@ -11,7 +11,7 @@ static bool grow(struct strbuf *b, size_t more)
 {
 	if (b->failed)
 		return false;
-	if (more < b->cap - b->n) /* one byte is kept for the NUL */
+	if (more < b->cap - b->n) /* one byte is reserved for the NUL */
 		return true;
 	if (more > SIZE_MAX / 2 - b->n) {
 		b->failed = true;

@@ -1,8 +1,9 @@
 /*
- * strbuf: a byte string that grows. Always NUL-terminated once it holds anything; may hold NULs.
+ * strbuf: a byte string that grows. It is NUL-terminated once it holds anything, and it may contain
+ * NULs.
  *
- * Appending never fails visibly: when memory is short the buffer is marked `failed`, later appends
- * do nothing, and the owner checks once at the end.
+ * Appending reports no error: if memory is short the buffer is marked `failed`, later appends do
+ * nothing, and the owner checks once at the end.
  */
 #pragma once
 #include <stdarg.h>
@@ -25,7 +26,7 @@ void strbuf_add_repeat(struct strbuf *b, char c, size_t n);
 void strbuf_addf(struct strbuf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void strbuf_addv(struct strbuf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 void strbuf_add_u64(struct strbuf *b, uint64_t v); /* decimal */
-/* decimal, thousands parted by a space: 1 204 311 */
+/* decimal, with a space between thousands: 1 204 311 */
 void strbuf_add_count(struct strbuf *b, uint64_t v);
 /* 1 event, 2 001 events */
 void strbuf_add_number_of(struct strbuf *b, uint64_t v, const char *noun);
@@ -34,6 +35,6 @@ void strbuf_add_utf8(struct strbuf *b, uint32_t code_point);
 void strbuf_clear(struct strbuf *b);               /* empty again, memory kept */
 void strbuf_cut(struct strbuf *b, size_t n_bytes); /* keep the first n_bytes */
 const char *strbuf_str(const struct strbuf *b);    /* "" when nothing was added */
-/* malloc'ed string, never NULL unless failed; b is empty after */
+/* Returns a malloc'ed string, NULL only if failed; b is empty afterwards. */
 char *strbuf_take(struct strbuf *b);
 void strbuf_fini(struct strbuf *b);

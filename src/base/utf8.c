@@ -47,7 +47,7 @@ struct range {
 	uint32_t first, last;
 };
 
-/* Unicode 15.0 EastAsianWidth.txt, W and F, in blocks wide enough for a terminal. */
+/* Unicode 15.0 EastAsianWidth.txt, W and F, merged into blocks: precise enough for a terminal. */
 static const struct range wide[] = {
 	{ 0x1100, 0x115f },   { 0x231a, 0x231b },   { 0x2329, 0x232a },   { 0x23e9, 0x23ec },
 	{ 0x23f0, 0x23f0 },   { 0x23f3, 0x23f3 },   { 0x25fd, 0x25fe },   { 0x2614, 0x2615 },
@@ -88,11 +88,11 @@ static bool in_ranges(uint32_t c, const struct range *r, size_t n)
 	return false;
 }
 
-/* Code points that make one character of several: terminals disagree on how many cells the whole
- * then takes, and what stands behind it on the line would be out of place. They are shown as
- * escapes, so each character is what it takes by itself: the zero width joiner, variation
- * selectors, skin tones, flags' letters, enclosing marks (keycaps), tags, and the Hangul vowels and
- * finals beyond the first block. */
+/* Code points that join others into one character. Terminals disagree on the width of the result,
+ * which would misplace the rest of the line. They are shown as escapes, so that each code point has
+ * a known width: the zero width joiner, variation selectors, skin tones, regional indicators
+ * (flags), enclosing marks (keycaps), tags, and the Hangul vowels and finals beyond the first
+ * block. */
 static bool joins_others(uint32_t c)
 {
 	return c == 0x200c || c == 0x200d || (c >= 0xfe00 && c <= 0xfe0f) ||
@@ -109,7 +109,7 @@ int utf8_width(uint32_t c)
 		return 1;
 	if (c < 0xa0 || (c >= 0xd800 && c < 0xe000) || c > 0x10ffff)
 		return -1;
-	/* Bidi controls and line separators change what other cells show; unassigned tags and
+	/* Bidi controls and line separators change how other cells are shown; unassigned tags and
 	 * specials hide text. */
 	if (c == 0x61c || (c >= 0x200b && c <= 0x200f) || joins_others(c) ||
 	    (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
@@ -120,12 +120,12 @@ int utf8_width(uint32_t c)
 		return 2;
 	int w = wcwidth((wchar_t)c);
 	if (w >= 0)
-		return w > 1 ? 1 : w; /* ambiguous width is one cell; the wide ones are in the table
-					 above */
+		/* ambiguous width counts as one cell; the table above has the wide ones */
+		return w > 1 ? 1 : w;
 	return c >= 0x300 && c <= 0x36f ? 0 : 1;
 }
 
-/* Bytes at s that switch bold on or off, as our own headings do. */
+/* Length of a sequence at s that switches bold on or off, as our own headings do; 0: none. */
 static size_t bold_bytes(const char *s, size_t n)
 {
 	return n >= 4 && s[0] == 0x1b && s[1] == '[' && (s[2] == '0' || s[2] == '1') && s[3] == 'm'

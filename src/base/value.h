@@ -1,9 +1,9 @@
 /*
- * value: how one Python value is written as bytes, in the ring and in the capture file alike.
+ * value: how one Python value is encoded as bytes, in the ring and in the capture file.
  *
- * A value is a tag byte and what follows it. `varint` is unsigned LEB128 (at most 10 bytes); text
- * is WTF-8 (UTF-8 with lone surrogates encoded like other code points). Freestanding: the probe
- * includes it too.
+ * A value is a tag byte and its contents. `varint` is unsigned LEB128 (at most 10 bytes); text is
+ * WTF-8 (UTF-8 with lone surrogates encoded like other code points). The probe includes this
+ * header, so it is freestanding.
  *
  *   NONE FALSE TRUE UNREADABLE ELLIPSIS   -
  *   INT         varint, zigzag of an int64
@@ -21,14 +21,14 @@
  *                 type: varint n, n bytes of text;  varint n_attrs, n_attrs × (varint n, n bytes of
  *                 name; value)
  *   OBJECT_AT   u64 address, then as OBJECT
- *   REF         varint id of another entry of the VALUE dictionary, smaller than the own one
+ *   REF         varint id of another entry of the VALUE dictionary, smaller than the entry's own id
  *               (capture file only)
  *
- * Attributes carry what is known of an object, under these names (in this order):
+ * Attributes describe an object, under these names and in this order:
  *   code: name (qualified), file, line      function: name, module      type: name, module
  *   socket: fd, family, type, proto         module: name                path: path
  *   builtin: name, module
- * Nesting is at most VALUE_DEPTH_MAX; a container met deeper has kept count 0.
+ * Nesting is at most VALUE_DEPTH_MAX; a container at a deeper level has kept count 0.
  */
 #pragma once
 #include <stdint.h>

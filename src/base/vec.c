@@ -1,5 +1,5 @@
 /*
- * vec: the growth shared by all vectors (by one and a half, overflow checked).
+ * vec: growth, shared by all vectors (by half, with overflow checks).
  */
 #include "base/vec.h"
 

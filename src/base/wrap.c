@@ -18,7 +18,7 @@ static bool is_space(char c)
 	return c == ' ' || c == '\n' || c == '\t';
 }
 
-/* Cells of the unfinished line at the end of `to`. */
+/* Width in cells of the unfinished line at the end of `to`. */
 static size_t open_cells(const struct strbuf *to)
 {
 	const char *s = strbuf_str(to);
@@ -32,7 +32,7 @@ static size_t open_cells(const struct strbuf *to)
 void wrap_add(struct strbuf *to, const char *text, unsigned indent, unsigned width)
 {
 	size_t at = open_cells(to);
-	bool is_start = true; /* of the paragraph, or of a line: no space is due */
+	bool is_start = true; /* at the start of the paragraph or of a line: no space is added */
 
 	if (at < indent) {
 		strbuf_add_repeat(to, ' ', indent - at);
@@ -82,7 +82,7 @@ unsigned wrap_width(int fd)
 	return n < 20 ? 20 : n > 1000 ? 1000 : (unsigned)n;
 }
 
-/* Everything to fd; a reader that has left is no error. */
+/* Write everything to fd; EPIPE is not an error. */
 static struct err *write_all(int fd, const char *text, size_t n_bytes)
 {
 	return io_write(fd, text, n_bytes) || errno == EPIPE ? NULL
@@ -102,13 +102,14 @@ static struct err *write_to_pager(const char *pager, const char *text, size_t n_
 		dup2(fds[0], STDIN_FILENO);
 		close(fds[0]);
 		close(fds[1]);
-		setenv("LESS", "FRX", 0); /* one screen: no waiting; colours pass; the text stays */
+		/* F: exit if it fits on one screen; R: pass colours; X: leave the text there */
+		setenv("LESS", "FRX", 0);
 		execl("/bin/sh", "sh", "-c", pager, (char *)NULL);
 		_exit(127);
 	}
 	close(fds[0]);
 	sigaction(SIGPIPE, &ignore, &old_pipe);
-	sigaction(SIGINT, &ignore, &old_int); /* Ctrl-C belongs to the pager */
+	sigaction(SIGINT, &ignore, &old_int); /* the pager handles Ctrl-C */
 	err = write_all(fds[1], text, n_bytes);
 
 	close(fds[1]);
@@ -116,7 +117,7 @@ static struct err *write_to_pager(const char *pager, const char *text, size_t n_
 
 	sigaction(SIGPIPE, &old_pipe, NULL);
 	sigaction(SIGINT, &old_int, NULL);
-	/* sh: 126 and 127 are "cannot run it". */
+	/* The shell returns 126 or 127 if it cannot run the command. */
 	if (!err && WIFEXITED(status) && WEXITSTATUS(status) >= 126)
 		return write_all(STDOUT_FILENO, text, n_bytes);
 	return err;

@@ -1,8 +1,8 @@
 /*
- * wrap: paragraphs for a terminal, and who shows them.
+ * wrap: paragraphs for a terminal, and the pager.
  *
- * Width is counted in cells. Words longer than a line stand on a line of their own, uncut. Text is
- * the program's own: what comes from a target must be escaped first.
+ * Width is counted in cells. Words longer than a line get a line of their own and are not cut. The
+ * text is the program's own: text from a target must be escaped first.
  */
 #pragma once
 #include "base/attr.h"
@@ -10,14 +10,13 @@
 
 struct strbuf;
 
-/* Append `text` (spaces and line ends alike part words) in lines of at most `width` cells, each
- * indented by `indent`, and a line end. The first line continues the unfinished one at the end of
- * `to`, if there is one. */
+/* Append `text` (spaces and newlines separate words) in lines of at most `width` cells, each
+ * indented by `indent`, and a newline. If `to` ends with an unfinished line, the first line
+ * continues it. */
 void wrap_add(struct strbuf *to, const char *text, unsigned indent, unsigned width);
 
-/* Cells of a line of the terminal fd is, or of $COLUMNS; 80 if neither says so. At least 20. */
+/* Width in cells of the terminal that fd is, else $COLUMNS, else 80. At least 20. */
 unsigned wrap_width(int fd);
 
-/* Write text to standard output: through $PAGER (less, if unset) when that is a terminal, as it is
- * otherwise. */
+/* Write text to standard output, through $PAGER (default: less) if that is a terminal. */
 MUST_CHECK struct err *wrap_page(const char *text, size_t n_bytes);
