@@ -1,11 +1,10 @@
 /*
- * block: what the bytes of a capture file look like. The full description is
- * data/capture-format.md; this header is its C.
+ * block: the bytes of a capture file in C. data/capture-format.md is the full description.
  *
  *   superblock | block | block | … | INDEX block | trailer
  *
- * Blocks are only ever appended, each starts at a multiple of 8, and what a block refers to stands
- * in blocks before it: any prefix of the file can be read. Numbers are little endian; a varint is
+ * Blocks are only ever appended, each starts at a multiple of 8, and a block refers to earlier
+ * blocks only, so any prefix of the file can be read. Numbers are little endian; a varint is
  * unsigned LEB128.
  */
 #pragma once
@@ -19,7 +18,7 @@
 #define BLOCK_RAW_MAX    (16u << 20) /* decompressed payload */
 #define BLOCK_STORED_MAX ((16u << 20) + (1u << 20))
 #define BLOCK_META_MAX   (1u << 20)
-/* an EVENT block never crosses a multiple of this */
+/* an EVENT block never crosses a multiple of this number of events */
 #define EVENTS_PER_BLOCK 16384u
 #define VALUE_BYTES_MAX  (4u << 20) /* one string or value */
 
@@ -31,10 +30,10 @@ struct superblock {
 	uint8_t magic[8];           /* SUPERBLOCK_MAGIC */
 	uint16_t version;           /* CAPTURE_VERSION */
 	uint16_t superblock_bytes;  /* where the first block starts */
-	uint32_t features_required; /* a reader that does not know a bit must refuse */
+	uint32_t features_required; /* a reader that does not know a bit must refuse the file */
 	uint32_t features_optional;
 	uint32_t reserved;
-	/* random; seeds every checksum, so blocks of other files never fit */
+	/* random; seeds every checksum, so that blocks of other files do not verify */
 	uint64_t file_id;
 	uint64_t wall_anchor_ns;
 	uint64_t reserved2;
@@ -56,7 +55,7 @@ enum block_type {
 	BLOCK_THREAD,
 	BLOCK_NOTE,
 	BLOCK_EVENT,
-	/* copies of the headers and meta of the blocks since the INDEX block before */
+	/* copies of the headers and meta of the blocks since the last INDEX block */
 	BLOCK_INDEX,
 	BLOCK_TYPE_COUNT
 };
@@ -90,7 +89,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 
 /* Columns of an EVENT block. */
 enum event_column {
-	/* zigzag of the difference to the event before; the first to min_ns of the meta */
+	/* zigzag of the difference to the previous event; for the first, to min_ns of the meta */
 	COLUMN_TIME = 1,
 	COLUMN_NAME,   /* index into the names of the meta */
 	COLUMN_THREAD, /* index into the threads of the meta */
@@ -116,7 +115,7 @@ enum frame_column {
 	FRAME_COLUMN_COUNT
 };
 enum stack_column {
-	STACK_COLUMN_PARENT = 1 /* own id - parent; = own id for none */,
+	STACK_COLUMN_PARENT = 1 /* own id - parent; own id if there is no parent */,
 	STACK_COLUMN_FRAME,
 	STACK_COLUMN_COUNT
 };
@@ -136,8 +135,8 @@ static inline size_t varint_put(uint8_t *to, uint64_t v)
 	return n;
 }
 
-/* Reads one at *p, which moves; false (and *p undefined) when it runs over `end` or beyond 64 bits.
- */
+/* Reads one varint at *p and advances *p. Returns false (and *p is undefined) if it runs over `end`
+ * or exceeds 64 bits. */
 static inline bool varint_get(const uint8_t **p, const uint8_t *end, uint64_t *ret)
 {
 	uint64_t v = 0;

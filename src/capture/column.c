@@ -1,6 +1,6 @@
 /*
- * column: see column.h. Byte planes, because the upper bytes of ids and time differences are nearly
- * constant: zstd then sees long runs instead of one odd byte in four.
+ * column: see column.h. The numbers are stored as byte planes because the upper bytes of ids and
+ * time differences are nearly constant: zstd then sees long runs instead of one odd byte in four.
  */
 #include "capture/column.h"
 
@@ -144,7 +144,7 @@ static void fill(void *to, unsigned width, size_t n, uint64_t v)
 	}
 }
 
-/* One loop per number of planes, so that the compiler can turn each into vector code. */
+/* There is one loop per number of planes, so that the compiler can vectorise each. */
 #define SCATTER(type)                                                                              \
 	static void scatter_##type(type *restrict to, const uint8_t *restrict p, unsigned planes,  \
 				   size_t n)                                                       \

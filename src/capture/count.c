@@ -1,5 +1,5 @@
 /*
- * count: how many events a capture holds, by its blocks alone.
+ * count: how many events a capture holds, from its block headers alone.
  */
 #include <errno.h>
 #include <fcntl.h>

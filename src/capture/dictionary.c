@@ -1,6 +1,5 @@
 /*
- * dictionary: open addressing with linear probing, at most half full; grows by doubling, up to its
- * limit.
+ * dictionary: open addressing with linear probing, at most half full; doubles up to its limit.
  */
 #include "capture/dictionary.h"
 
@@ -65,8 +64,8 @@ static bool table_double(struct dictionary_table *t)
 	return true;
 }
 
-/* The young become the elder; the elder's memory is used again. False: there is none yet, and
- * memory is short. */
+/* The young generation becomes the elder one; the elder one's memory is reused. Returns false if
+ * there is no elder generation yet and memory is short. */
 static bool generation_change(struct dictionary *d)
 {
 	struct dictionary_table t = d->elder;
@@ -109,7 +108,8 @@ uint32_t dictionary_find(struct dictionary *d, struct dictionary_key key)
 		return id;
 	id = slot_find(&d->elder, key)->id;
 	if (id)
-		dictionary_alias(d, key, id); /* when memory is short it stays an elder */
+		/* if memory is short the entry stays in the elder generation */
+		dictionary_alias(d, key, id);
 	return id;
 }
 

@@ -1,15 +1,15 @@
 /*
  * dictionary: content → id, for the writer.
  *
- * Entries are known by a 128-bit hash seeded with a secret of this process, not by their bytes,
- * which have long gone into the file: 24 bytes per slot whatever an entry weighs. Two different
- * entries under one id would need a collision of XXH3-128 under an unknown seed; by chance that is
- * 2^-80 for ten million entries.
+ * An entry is identified by a 128-bit hash seeded with a secret of this process. Its bytes are in
+ * the file and not kept in memory: an entry takes 24 bytes per slot whatever its size. Two
+ * different entries share an id only on a collision of XXH3-128 under an unknown seed; for ten
+ * million entries that has a probability of 2^-80.
  *
- * A dictionary with a limit forgets: when its table is full the entries become the elder
- * generation, and the generation before them goes. An elder that is asked for is young again. What
- * was forgotten and comes back gets a new id, so in the file the same content may stand under
- * several; memory has a bound however long a recording lasts.
+ * A dictionary with a limit forgets: when its table is full, its entries become the elder
+ * generation, and the previous elder generation is dropped. An elder entry that is found becomes
+ * young again. An entry that was forgotten and comes back gets a new id, so in the file the same
+ * content may have several ids; in return memory has a bound however long a session lasts.
  */
 #pragma once
 #include <stdbool.h>
@@ -29,9 +29,9 @@ struct dictionary_table {
 };
 
 struct dictionary {
-	struct dictionary_table young, elder; /* elder: only with a limit */
-	uint32_t n_slots_max; /* of either table, a power of two; 0 = nothing is forgotten */
-	uint32_t n;           /* entries that ever were; ids are 1 … n */
+	struct dictionary_table young, elder; /* elder: used only with a limit */
+	uint32_t n_slots_max;                 /* of either table, a power of two; 0 = no limit */
+	uint32_t n;                           /* entries ever added; ids are 1 … n */
 };
 
 struct dictionary_key {
@@ -44,7 +44,7 @@ void dictionary_fini(struct dictionary *d);
 /* Seed for dictionary_hash(); from getrandom(2). */
 uint64_t dictionary_seed(void);
 struct dictionary_key dictionary_hash(const void *bytes, size_t n_bytes, uint64_t seed);
-/* Exact keys (no hash needed), e.g. of (parent, frame). */
+/* Exact keys that need no hash, for example of (parent, frame). */
 static inline struct dictionary_key dictionary_pair(uint32_t a, uint32_t b)
 {
 	uint64_t k = (uint64_t)a << 32 | b, h = k;
@@ -54,10 +54,10 @@ static inline struct dictionary_key dictionary_pair(uint32_t a, uint32_t b)
 	return (struct dictionary_key){ h ^ h >> 32, k };
 }
 
-/* Id of the key, 0 if it is new or forgotten. */
+/* Id of the key; 0 if it is new or was forgotten. */
 uint32_t dictionary_find(struct dictionary *d, struct dictionary_key key);
-/* Add a key that is not there; gives it the id n + 1. 0 when memory is short or 2^31 entries are
- * reached. */
+/* Add a key that is not in the dictionary; its id is n + 1. Returns 0 if memory is short or 2^31
+ * entries are reached. */
 uint32_t dictionary_add(struct dictionary *d, struct dictionary_key key);
-/* A further key for an id that exists. False when memory is short. */
+/* Add another key for an existing id. False if memory is short. */
 bool dictionary_alias(struct dictionary *d, struct dictionary_key key, uint32_t id);

@@ -1,17 +1,17 @@
 /*
  * reader: see reader.h.
  *
- * The walk, for a file without a (good) trailer:
+ * Walking a file without a (good) trailer:
  *
- *   header fits, sizes sane, checksum right  → report it, go on behind it
- *   runs over the end of the file            → torn at the end or still being written: stop here,
- *                                            try again later
- *   anything else                            → damage: look for the next place, 8-aligned, where a
- *                                            block verifies
+ *   header fits, sizes plausible, checksum right → report the block, continue behind it
+ *   runs over the end of the file                → torn at the end or still being written: stop
+ *                                                  here, try again later
+ *   anything else                                → damage: look for the next place, 8-aligned,
+ *                                                  where a block verifies
  *
  * A damaged length can also make a block seem to run over the end. So on the first walk, and
- * whenever more is left than any block can have, the rest is searched too. Searching is bounded: a
- * file of nothing but plausible headers must not cost the square of its size.
+ * whenever more bytes are left than any block can have, the rest is searched too. Searching has a
+ * budget: a file that consists of plausible headers must not cost the square of its size.
  */
 #include "capture/reader.h"
 
@@ -28,7 +28,7 @@
 #include "base/vec.h"
 
 #define WINDOW_BYTES (256u << 10)
-#define SMALL_BYTES  (16u << 10) /* what is bigger is read by itself */
+#define SMALL_BYTES  (16u << 10) /* larger pieces are read by themselves */
 
 struct reader {
 	int fd;
@@ -48,8 +48,8 @@ struct reader {
 	size_t window_n;
 };
 
-/* What cannot be read at random, a pipe, is copied to a file without a name, to its end; *fd
- * becomes that file. */
+/* Copy a file that cannot be read at random (a pipe), to its end, into an unnamed file; *fd becomes
+ * that file. */
 static struct err *spool(int *fd, const char *label)
 {
 	const char *folder = getenv("TMPDIR");
@@ -166,8 +166,9 @@ static uint64_t align_up(uint64_t n)
 	return (n + BLOCK_ALIGN - 1) / BLOCK_ALIGN * BLOCK_ALIGN;
 }
 
-/* Bytes [offset, offset + n) of the file: from the window if they are there, else into the buffer.
- * `onwards`: what follows is wanted next, so a small piece moves the window. NULL: unreadable. */
+/* Bytes [offset, offset + n) of the file, from the window if it has them, else from the buffer.
+ * `onwards`: the following bytes are wanted next, so a small piece moves the window. NULL:
+ * unreadable. */
 static const uint8_t *bytes_at(struct reader *r, uint64_t offset, size_t n, bool onwards)
 {
 	if (n <= r->window_n && offset >= r->window_at && offset - r->window_at <= r->window_n - n)
@@ -206,7 +207,8 @@ static bool block_verifies(const struct reader *r, const uint8_t *block)
 
 enum look { LOOK_GOOD, LOOK_BEYOND_END, LOOK_BAD };
 
-/* Is there a block at `offset`? When LOOK_GOOD, *ret_block are its bytes, until the next look. */
+/* Is there a block at `offset`? If LOOK_GOOD, *ret_block points to its bytes, valid until the next
+ * call. */
 static enum look block_look(struct reader *r, uint64_t offset, const uint8_t **ret_block)
 {
 	struct block_header h;
@@ -239,7 +241,7 @@ static bool trailer_at(struct reader *r, uint64_t offset, struct trailer *ret)
 	return true;
 }
 
-/* Decompress the payload of a verified block to `to`, which has h.raw_bytes. */
+/* Decompress the payload of a verified block to `to`, which has room for h.raw_bytes. */
 static bool payload_decompress(struct reader *r, const uint8_t *block, uint8_t *to)
 {
 	struct block_header h;
@@ -265,7 +267,8 @@ static uint8_t *payload_get(struct reader *r, const uint8_t *block)
 	return raw;
 }
 
-/* The bytes of the block at `ref`, verified; NULL when it is not the one that was meant. */
+/* The bytes of the block at `ref`, verified; NULL if it is not the block that `ref` was made
+ * for. */
 static const uint8_t *block_of_ref(struct reader *r, const struct block_ref *ref)
 {
 	struct block_header h;
@@ -315,15 +318,15 @@ uint8_t *reader_load(struct reader *r, const struct block_ref *ref)
 struct index_part {
 	uint8_t *raw;
 	size_t n_bytes;
-	uint64_t from, to; /* its blocks lie in [from, to) */
+	uint64_t from, to; /* its entries describe blocks in [from, to) */
 };
 struct index_parts {
 	struct index_part *v;
 	size_t n, cap;
 };
 
-/* Step through one INDEX block's entries; fn may be NULL to check only. False when they make no
- * sense. */
+/* Step through the entries of one INDEX block; fn may be NULL to check only. False if they are
+ * malformed. */
 static bool index_part_walk(const struct index_part *part, reader_block_fn *fn, void *ctx,
 			    struct err **ret_err)
 {
@@ -353,7 +356,7 @@ static bool index_part_walk(const struct index_part *part, reader_block_fn *fn, 
 	return true;
 }
 
-/* Collect the INDEX blocks, last first. False when the chain is broken: then the file is walked. */
+/* Collect the INDEX blocks, last first. False if the chain is broken: then the file is walked. */
 static bool index_collect(struct reader *r, uint64_t offset, struct index_parts *parts)
 {
 	for (;;) {
@@ -405,8 +408,8 @@ static bool index_read(struct reader *r, reader_block_fn *fn, void *ctx, struct 
 
 /* ---- by walking ---- */
 
-/* The first place at or after `from` where a block verifies; 0 if there is none within the budget.
- */
+/* The first place at or after `from` where a block verifies; 0 if there is none within the
+ * budget. */
 static uint64_t block_search(struct reader *r, uint64_t from)
 {
 	for (uint64_t at = align_up(from); at + sizeof(struct block_header) <= r->size;
@@ -444,8 +447,8 @@ static struct err *walk(struct reader *r, reader_block_fn *fn, void *ctx)
 			break;
 		}
 		if (look != LOOK_GOOD) {
-			/* A bad block that ends the file may be one whose bytes are still on their
-			 * way. */
+			/* The rest of a bad block at the end of the file may still be in the
+			 * process of being written. */
 			bool may_grow = look == LOOK_BEYOND_END &&
 					r->size - r->next <= sizeof(struct block_header) +
 								 BLOCK_META_MAX + BLOCK_STORED_MAX;
@@ -475,7 +478,8 @@ struct err *reader_refresh(struct reader *r, reader_block_fn *fn, void *ctx)
 {
 	struct stat st;
 	struct superblock sb;
-	/* Blocks of another capture do not verify, but they would be taken for damage. */
+	/* Blocks of another capture do not verify and would be reported as damage, so look for
+	 * another file id first. */
 	if (!io_read_at(r->fd, &sb, sizeof(sb), 0) ? errno == 0
 						   : memcmp(&sb, &r->sb, sizeof(sb)) != 0)
 		r->overwritten = true;

@@ -1,11 +1,11 @@
 /*
- * reader: file → blocks. Finds the blocks of a capture, finished, growing, cut short or damaged,
- * and loads them.
+ * reader: file → blocks. Finds and loads the blocks of a capture that is finished, growing, cut
+ * short or damaged.
  *
- * It knows blocks and checksums, not what stands in them. A finished file is opened by its index
- * alone; without one the blocks are walked and each is verified; after a damaged stretch the walk
- * goes on at the next block that verifies. Reading is by pread(2), so a file cut short by somebody
- * else is an error and not a SIGBUS. One block is at most BLOCK_RAW_MAX.
+ * It knows blocks and checksums, not their contents. A finished file is opened by its index alone;
+ * without an index the blocks are walked and each is verified, and after a damaged stretch the walk
+ * continues at the next block that verifies. It reads with pread(2), so a file that another process
+ * truncates gives an error and not a SIGBUS. One block is at most BLOCK_RAW_MAX.
  */
 #pragma once
 #include <stdbool.h>
@@ -25,34 +25,34 @@ struct block_ref {
 	uint32_t raw_bytes;
 };
 
-/* Takes over fd, also on failure; of a pipe all is taken in first, to its end. `label` names the
- * file in messages. Errors: ERR_CORRUPT, ERR_UNSUPPORTED, ERR_SYS. */
+/* Takes over fd, also on failure. A pipe is first read to its end. `label` names the file in
+ * messages. Errors: ERR_CORRUPT, ERR_UNSUPPORTED, ERR_SYS. */
 MUST_CHECK struct err *reader_open_fd(int fd, const char *label, struct reader **ret);
 void reader_destroy(struct reader *r);
 DEFINE_CLEANUP(reader);
 
-/* Called for each block in file order, INDEX blocks left out; `meta` is borrowed for the call. */
+/* Called for each block in file order, except INDEX blocks; `meta` is borrowed for the call. */
 typedef struct err *reader_block_fn(void *ctx, const struct block_header *h,
 				    const struct block_ref *ref, const uint8_t *meta);
-/* Report the blocks that are complete now and were not before. */
+/* Report the blocks that became complete since the last call. */
 MUST_CHECK struct err *reader_refresh(struct reader *r, reader_block_fn *fn, void *ctx);
 
 /* Load the payload, verified and decompressed: ref->raw_bytes bytes, borrowed until the next call
- * of reader_peek(), _load() or _refresh(). `ret_meta` (may be NULL) gets the meta, borrowed alike.
- * NULL when it cannot be read or memory is short. */
+ * of reader_peek(), _load() or _refresh(). `ret_meta` (may be NULL) gets the meta, borrowed
+ * likewise. NULL if it cannot be read or memory is short. */
 const uint8_t *reader_peek(struct reader *r, const struct block_ref *ref, const uint8_t **ret_meta,
 			   uint32_t *ret_meta_bytes);
 /* The payload alone, malloc'ed. */
 uint8_t *reader_load(struct reader *r, const struct block_ref *ref);
 
 uint64_t reader_wall_anchor_ns(const struct reader *r);
-bool reader_is_finished(const struct reader *r);      /* closed properly by its writer */
-uint64_t reader_n_bytes(const struct reader *r);      /* taken in */
-uint64_t reader_n_bytes_tail(const struct reader *r); /* beyond, not a complete block (yet) */
-/* passed over inside, as no block was to be found there */
+bool reader_is_finished(const struct reader *r);      /* its writer closed it properly */
+uint64_t reader_n_bytes(const struct reader *r);      /* of the blocks that were reported */
+uint64_t reader_n_bytes_tail(const struct reader *r); /* after them, not (yet) a complete block */
+/* skipped before that, because no block was found there */
 uint64_t reader_n_bytes_damaged(const struct reader *r);
-/* another capture was written into the file: nothing more is taken from it */
+/* another capture was written into the file: no more blocks are read from it */
 bool reader_was_overwritten(const struct reader *r);
-/* the file is now shorter than what was read of it */
+/* the file is now shorter than what was read from it */
 bool reader_was_shortened(const struct reader *r);
 int reader_fd(const struct reader *r); /* borrowed, for poll and fstat */

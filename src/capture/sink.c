@@ -1,8 +1,8 @@
 /*
  * sink: see sink.h.
  *
- * A block goes out in one write(2), so that a reader who follows sees it whole or torn at its end,
- * never with a hole.
+ * A block is written by one write(2), so that a reader that follows the file sees it whole or torn
+ * at its end, never with a hole.
  */
 #include "capture/sink.h"
 
@@ -23,20 +23,20 @@
 
 #define INDEX_EVERY_BLOCKS 1024u
 #define INDEX_BYTES_MAX    (4u << 20)
-/* Measured on 1 M events of real shape: level 3 for all 7.31 B/event, 5 for all 7.12, 7 for
- * all 6.93. Dictionary blocks are a tenth of the bytes to compress, so they can have more of it. */
+/* Measured on 1 M events of real shape: level 3 for all 7.31 B/event, 5 for all 7.12, 7 for all
+ * 6.93. Dictionary blocks are a tenth of the bytes, so a higher level for them costs little. */
 #define EVENT_ZSTD_LEVEL      5
 #define DICTIONARY_ZSTD_LEVEL 7
 
 struct sink {
 	struct new_file *file;
 	uint64_t file_id, wall_anchor_ns, n_bytes;
-	uint64_t last_index; /* offset of the INDEX block before; 0 none */
+	uint64_t last_index; /* offset of the last INDEX block; 0 none */
 	uint32_t n_blocks, n_indexed;
 	bool no_compress, broken;
-	struct err *err;           /* not handed out yet */
+	struct err *err;           /* not returned yet */
 	int copy;                  /* -1: there is none */
-	struct block_header tried; /* of the block that only the copy has */
+	struct block_header tried; /* of the block that only the copy has so far */
 	ZSTD_CCtx *zstd;
 	struct strbuf out, index; /* the block being built; entries of the next INDEX block */
 };
@@ -56,9 +56,9 @@ void sink_break(struct sink *s)
 		sink_fail(s, err_no_memory());
 }
 
-/* write(2), all of it. SIGPIPE and SIGXFSZ, which would kill us for an ordinary EPIPE or EFBIG, are
- * held off meanwhile: both are sent to the thread that writes (signal(7)), so a pending one can be
- * taken back here. */
+/* write(2) until all bytes are written. SIGPIPE and SIGXFSZ would kill us for an ordinary EPIPE or
+ * EFBIG, so both are blocked meanwhile. The kernel sends them to the thread that writes
+ * (signal(7)), so a pending one can be consumed here. */
 static int write_all(int fd, const char *p, size_t n_bytes)
 {
 	sigset_t block, before, pending;
@@ -101,7 +101,7 @@ static void append(struct sink *s, const void *p, size_t n_bytes)
 	}
 	struct err *err = err_sys(sys, "cannot write to %s", new_file_path(s->file));
 	if (new_file_is_stream(s->file))
-		; /* what was written is there, or not: nobody knows */
+		; /* it is unknown whether the bytes were written */
 	else if (sys == ENOSPC || sys == EDQUOT)
 		err = err_with_hint(
 		    err,
@@ -112,7 +112,7 @@ static void append(struct sink *s, const void *p, size_t n_bytes)
 				    new_file_now_at(s->file));
 	sink_fail(s, err);
 	if (!new_file_is_stream(s->file) && ftruncate(fd, (off_t)s->n_bytes) != 0)
-		return; /* a torn block stays at the end: readers cut it off */
+		return; /* a torn block remains at the end: readers ignore it */
 }
 
 static void superblock_make(const struct sink *s, struct superblock *ret)
@@ -191,7 +191,7 @@ void sink_discard(struct sink *s)
 	release(s);
 }
 
-/* Payload of the block into s->out, compressed if that makes it smaller. */
+/* Append the payload of the block to s->out, compressed if that makes it smaller. */
 static bool payload_add(struct sink *s, const struct strbuf *raw, struct block_header *h)
 {
 	int level = h->type == BLOCK_EVENT ? EVENT_ZSTD_LEVEL : DICTIONARY_ZSTD_LEVEL;
@@ -218,7 +218,7 @@ static bool payload_add(struct sink *s, const struct strbuf *raw, struct block_h
 
 static void index_write(struct sink *s);
 
-/* The whole block into s->out. */
+/* Build the whole block in s->out. */
 static bool block_build(struct sink *s, enum block_type type, const struct strbuf *meta,
 			const struct strbuf *raw, struct block_header *ret)
 {
@@ -246,7 +246,7 @@ static bool block_build(struct sink *s, enum block_type type, const struct strbu
 	return !s->broken;
 }
 
-/* What was built goes into the file. */
+/* Write the block in s->out to the file. */
 static void block_put(struct sink *s, const struct block_header *h, const struct strbuf *meta)
 {
 	uint64_t offset = s->n_bytes;
@@ -275,7 +275,7 @@ static void block_write(struct sink *s, enum block_type type, const struct strbu
 		block_put(s, &h, meta);
 }
 
-/* meta: varint offset of the INDEX block before (0 = none), varint number of entries. */
+/* meta: varint offset of the previous INDEX block (0 = none), varint number of entries. */
 static void index_write(struct sink *s)
 {
 	struct strbuf meta = { 0 }, entries = s->index;

@@ -32,7 +32,7 @@ bool value_scan_container(const uint8_t *p, const uint8_t *end, const uint8_t **
 	if (p == end || !value_is_container(*p))
 		return false;
 	bool is_dict = *p++ == VALUE_DICT;
-	/* every value takes a byte at least, so a count beyond the bytes left is a lie */
+	/* every value takes at least one byte, so a count larger than the rest is malformed */
 	if (!varint_get(&p, end, &full) || !varint_get(&p, end, &kept) || kept > full ||
 	    kept > (uint64_t)(end - p))
 		return false;

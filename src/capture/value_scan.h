@@ -9,14 +9,14 @@
 
 #define VALUE_SCAN_DEPTH 16
 
-/* End of the value that starts at p; NULL when it is malformed, runs over `end` or nests deeper
- * than VALUE_SCAN_DEPTH. */
+/* End of the value that starts at p; NULL if it is malformed, runs over `end` or nests deeper than
+ * VALUE_SCAN_DEPTH. */
 const uint8_t *value_scan_end(const uint8_t *p, const uint8_t *end);
 
 /* A TUPLE, LIST, SET, FROZENSET or DICT. */
 bool value_is_container(uint8_t tag);
 
-/* The values directly below a container at p: where the first starts and how many there are (of a
- * DICT: 2 per pair). */
+/* The values directly inside the container at p: where the first starts and how many there are (for
+ * a DICT, 2 per pair). */
 bool value_scan_container(const uint8_t *p, const uint8_t *end, const uint8_t **ret_first,
 			  uint64_t *ret_n);

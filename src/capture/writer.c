@@ -1,6 +1,6 @@
 /*
- * writer: see writer.h. Interns, keeps what is new in one page per dictionary and events in
- * columns, and hands full pages to the sink. A page goes out before anything that refers to it:
+ * writer: see writer.h. Interns entries, collects new ones in one page per dictionary and events in
+ * columns, and passes full pages to the sink. A page is written before anything that refers to it:
  *
  *     string ◀─ frame ◀─ stack ◀─┐
  *        ▲  ▲── name  ◀──────────┤
@@ -20,17 +20,18 @@
 #include "capture/sink.h"
 #include "capture/value_scan.h"
 
-/* of text or values: what a reader decompresses to see one of them */
+/* of strings or values; a reader decompresses that much to see one of them */
 #define PAGE_BYTES        (128u << 10)
 #define PAGE_ENTRIES      4096u
 #define STACK_ENTRIES     16384u
 #define OBJECTS_PER_BLOCK (128u << 10)
 #define OBJECTS_PER_EVENT 0xffffu
-/* a container inside a value from this size on becomes an entry of its own */
+/* a container inside a value becomes an entry of its own from this size */
 #define VALUE_SPLIT_BYTES 32u
-/* What a program does over and over is found again; what it did once (a path, an address, a stack
- * of recursion) need not stay: each generation has half as many entries, 24 bytes a slot. Strings
- * and frames are the program's text, whose ids readers compare, and stay. */
+/* A stack or value that a program repeats is found again; one that occurred once (a path, an
+ * address, a recursive stack) can be forgotten. Each generation has half as many entries, 24 bytes
+ * a slot. Strings and frames come from the program's text and readers compare their ids, so they
+ * are never forgotten. */
 #define VALUE_SLOTS_MAX (1u << 17)
 #define STACK_SLOTS_MAX (1u << 17)
 
@@ -43,12 +44,13 @@ struct text_page { /* of strings or values */
 };
 
 struct local {
-	uint32_t epoch, id, index; /* free unless the epoch is that of the block in the making */
+	uint32_t epoch, id, index; /* free unless the epoch is that of the current block */
 };
 #define LOCAL_SLOTS (2 * EVENTS_PER_BLOCK)
-/* names or threads of the block in the making; as big for a million threads as for one */
+/* Names or threads of the current block; its size does not depend on how many threads there are. */
 struct local_table {
-	/* open addressing from the id on: those in use at a time are neighbours */
+	/* open addressing starting at the id: ids that are in use at the same time are
+	 * neighbours */
 	struct local slots[LOCAL_SLOTS];
 	uint32_t n;
 	uint32_t ids[EVENTS_PER_BLOCK], counts[EVENTS_PER_BLOCK];
@@ -85,16 +87,16 @@ struct writer {
 	u32_vec stack_parents, stack_frames;
 	uint32_t stack_first;
 	struct strbuf processes, threads, notes; /* records */
-	/* notes: their place is not final before that of their neighbours is */
+	/* a note's place is final only when the place of the events around it is */
 	VEC(struct pending_note) pending;
 	uint32_t n_processes, n_threads;
 	struct strbuf meta, raw; /* scratch */
 	struct writer_gate gate;
-	struct event_columns *kept; /* with a gate: scratch */
+	struct event_columns *kept; /* scratch, used with a gate */
 	bool is_over;
 	struct event_columns *events;
-	uint64_t n_written; /* events in blocks that are in the file */
-	uint64_t n_refused; /* handed in after it broke */
+	uint64_t n_written; /* events in blocks that were written to the file */
+	uint64_t n_refused; /* events that were passed in after the writer broke */
 };
 
 static void meta_add(struct strbuf *b, uint64_t v)
@@ -217,7 +219,8 @@ static void stacks_flush(struct writer *w)
 	scratch_clear(w);
 	meta_add(&w->meta, w->stack_first);
 	meta_add(&w->meta, n);
-	for (size_t i = 0; i < n; i++) /* the distance up; a root's is its own id */
+	/* stored as the distance to the parent; a root has its own id */
+	for (size_t i = 0; i < n; i++)
 		w->stack_parents.v[i] = w->stack_first + (uint32_t)i - w->stack_parents.v[i];
 	column_encode(&w->raw, STACK_COLUMN_PARENT, w->stack_parents.v, 4, n);
 	column_encode_delta(&w->raw, STACK_COLUMN_FRAME, w->stack_frames.v, 4, n);
@@ -248,7 +251,7 @@ void writer_discard(struct writer *w)
 
 static void everything_flush(struct writer *w);
 
-/* A record: varint bytes that follow, then its fields as varints. Readers ignore fields they do not
+/* A record: a varint length, then its fields as varints. Readers ignore fields that they do not
  * know. */
 static void record_encode(struct strbuf *to, const uint64_t *fields, size_t n)
 {
@@ -290,8 +293,8 @@ uint32_t writer_string(struct writer *w, const char *s, size_t n_bytes)
 static uint32_t value_intern(struct writer *w, const uint8_t *bytes, size_t n_bytes,
 			     unsigned depth);
 
-/* The value with every big container inside replaced by a REF, appended to *to. False: nothing to
- * replace. */
+/* Append the value to *to with every big container inside it replaced by a REF. False: there was
+ * nothing to replace. */
 static bool value_split(struct writer *w, const uint8_t *bytes, const uint8_t *end, unsigned depth,
 			struct strbuf *to)
 {
@@ -353,14 +356,14 @@ static uint32_t value_intern(struct writer *w, const uint8_t *bytes, size_t n_by
 uint32_t writer_value(struct writer *w, const void *bytes, size_t n_bytes)
 {
 	static const uint8_t unreadable[] = { VALUE_TUPLE, 1, 1, VALUE_UNREADABLE };
-	if (n_bytes > VALUE_BYTES_MAX) /* nothing that a ring can hold */
+	if (n_bytes > VALUE_BYTES_MAX) /* no ring can hold a value of that size */
 		return value_intern(w, unreadable, sizeof(unreadable), 0);
 	return value_intern(w, bytes, n_bytes, 0);
 }
 
 uint32_t writer_frame(struct writer *w, const struct frame_info *frame)
 {
-	struct { /* without padding, so that equal frames are equal bytes */
+	struct { /* no padding, so that equal frames have equal bytes */
 		uint64_t offset;
 		uint32_t kind, function, file, module, line, end_line, column, end_column,
 		    first_line, zero;
@@ -517,7 +520,7 @@ static uint32_t local_index(struct local_table *table, uint32_t epoch, uint32_t 
 	return l->index;
 }
 
-/* The block in the making, as meta and raw. Overwrites the columns. */
+/* Encode the current block into meta and raw. Overwrites the columns. */
 static void events_encode(struct writer *w)
 {
 	struct event_columns *e = w->events;
@@ -559,7 +562,7 @@ static void events_next_block(struct event_columns *e)
 	e->epoch++;
 }
 
-/* The columns as they were, with their first n events. */
+/* Restore the columns from a copy, with its first n events. */
 static void events_restore(struct writer *w, const struct event_columns *from, uint32_t n)
 {
 	struct event_columns *e = w->events;
@@ -580,8 +583,8 @@ static void events_restore(struct writer *w, const struct event_columns *from, u
 	e->n = n;
 }
 
-/* The gate sees the block before anybody else does, and may cut it. False: nothing is left to be
- * written. */
+/* Show the block to the gate, which may cut it, before readers can see it. False: nothing is left
+ * to write. */
 static bool events_pass_gate(struct writer *w)
 {
 	struct event_columns *e = w->events;
@@ -648,7 +651,7 @@ void writer_event(struct writer *w, const struct event_info *info)
 	uint32_t name = writer_is_broken(w) ? 0 : name_of_string(w, info->name);
 	if (!name) {
 		w->n_refused++;
-		sink_break(w->sink); /* memory is short, if it was not broken before */
+		sink_break(w->sink); /* if it was not broken before, memory is short */
 		return;
 	}
 	uint32_t name_index = local_index(&e->names, e->epoch, name);

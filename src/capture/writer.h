@@ -1,13 +1,13 @@
 /*
  * writer: append events and dictionary entries to a capture file.
  *
- * The recorder (and import) own a writer. Everything is interned by content: handing in the same
- * string or frame twice gives the same id; so it does for stack nodes and values, unless 65,536
- * others or more came between (dictionary.h). Ids count from 1 in order of first use; 0 means
- * "none". The writer buffers up to 16 Ki events; writer_flush() makes all that was appended
- * readable. The format: data/capture-format.md.
+ * The recorder and import own a writer. Entries are interned by content: the same string or frame
+ * gets the same id every time; so does a stack node or a value, unless at least 65,536 others came
+ * in between (dictionary.h). Ids count from 1 in order of first use; 0 means "none". The writer
+ * buffers up to 16 Ki events; writer_flush() makes everything appended so far readable. The format:
+ * data/capture-format.md.
  *
- * A failed write (disk full, …) is reported once; afterwards the writer drops what comes and
+ * A failed write (disk full, …) is reported once. Afterwards the writer drops its input and
  * writer_is_broken() is true; what was flushed before stays readable.
  */
 #pragma once
@@ -21,9 +21,9 @@
 struct new_file;
 struct writer;
 
-/* Asked before events become visible to readers: `fd` is a copy of the capture with the events that
- * are new. Answers how many events of the capture there are to be, UINT64_MAX for all; if some are
- * cut off there are no further ones. An error breaks the writer. */
+/* Called before events become visible to readers: `fd` is a copy of the capture that includes the
+ * new events. Stores how many events of the capture to keep, UINT64_MAX for all; if it cuts any, no
+ * further event is taken. An error breaks the writer. */
 struct writer_gate {
 	struct err *(*fn)(void *ctx, int fd, uint64_t *ret_n_events);
 	void *ctx;
@@ -31,58 +31,59 @@ struct writer_gate {
 
 struct writer_options {
 	uint64_t wall_anchor_ns; /* CLOCK_REALTIME at capture time 0, ns since the epoch */
-	const char *creator;     /* "auditview 0.1.0"; kept in the file */
+	const char *creator;     /* "auditview 0.2.0"; stored in the file */
 	const char *host;        /* host name, may be NULL */
 	bool no_compress;        /* for tests */
 	struct writer_gate gate; /* .fn NULL: none */
-	/* nobody reads it before it is finished, so it has a temporary name until then */
+	/* nobody reads the file before it is finished, so it has a temporary name until then */
 	bool is_hidden;
 };
 
-/* Into `path`, by the rules of base/new_file.h: what is there now stays until writer_close(). */
+/* Write to `path` by the rules of base/new_file.h: an existing file stays until writer_close(). */
 MUST_CHECK struct err *writer_open(const char *path, const struct writer_options *options,
 				   struct writer **ret);
-/* The same, into a file that is open already. Takes over the file, also on failure. */
+/* The same with an open file. Takes over the file, also on failure. */
 MUST_CHECK struct err *writer_open_file(struct new_file *file, const struct writer_options *options,
 					struct writer **ret);
-/* Write out everything, the footer and the trailer; the file takes its place. After a failed write
- * it keeps the name that it has. Always frees w (NULL is fine). */
+/* Write all that is pending, the index and the trailer; then the file gets its final name. After a
+ * failed write it keeps its current name. Always frees w (NULL is fine). */
 MUST_CHECK struct err *writer_close(struct writer *w);
-/* Free without footer, as after a crash: the file keeps the name it has, and is readable up to the
- * last flush. */
+/* Free without an index, as after a crash: the file keeps its current name and is readable up to
+ * the last flush. */
 void writer_destroy(struct writer *w);
 DEFINE_CLEANUP(writer);
-/* Free, and remove the file: what it would have replaced stays. NULL is fine. */
+/* Free and remove the file; what it would have replaced stays. NULL is fine. */
 void writer_discard(struct writer *w);
 const struct new_file *writer_file(const struct writer *w); /* borrowed */
 
-/* Everything appended so far becomes visible to readers. Cheap when nothing is pending. */
+/* Make everything appended so far visible to readers. Cheap if nothing is pending. */
 MUST_CHECK struct err *writer_flush(struct writer *w);
 bool writer_is_broken(const struct writer *w);
-/* the gate has closed: what comes is left out, and not missed */
+/* the gate has cut: further events are ignored and do not count as lost */
 bool writer_is_over(const struct writer *w);
-/* taken, in the file or still in the block in the making */
+/* events taken so far, in the file or in the current block */
 uint64_t writer_n_events(const struct writer *w);
-/* that a reader finds in the file: in blocks that were written whole */
+/* events that a reader finds in the file: in blocks that were written whole */
 uint64_t writer_n_written(const struct writer *w);
-/* handed in, and not written: after a failure they never will be */
+/* events that were passed in and are not in the file; after a failure they never will be */
 uint64_t writer_n_unwritten(const struct writer *w);
-uint64_t writer_n_bytes(const struct writer *w); /* of the file so far */
-/* How many events a capture holds that is closed, or was given up: its blocks are read again and
- * counted. Errors: as of reader.h, and ERR_UNSUPPORTED for what is no regular file. */
+uint64_t writer_n_bytes(const struct writer *w); /* size of the file so far */
+/* How many events a closed or abandoned capture holds: its blocks are read again and counted.
+ * Errors: those of reader.h, and ERR_UNSUPPORTED if it is not a regular file. */
 MUST_CHECK struct err *capture_count(const char *path, uint64_t *ret_n_events);
 
-/* Interning. 0 only when memory is short (the writer is then broken) or, for strings, for NULL.
- * Text is WTF-8. */
+/* Interning. Returns 0 only if memory is short (the writer is then broken) or, for strings, for
+ * NULL. Text is WTF-8. */
 uint32_t writer_string(struct writer *w, const char *s, size_t n_bytes);
 /* `bytes` is one encoded value (base/value.h, without OBJECT_AT at places that should be slots).
- * For an event's arguments it is a TUPLE. May contain VALUE_REF to ids got earlier. */
+ * The arguments of an event are a TUPLE. It may contain VALUE_REF to ids that were returned
+ * earlier. */
 uint32_t writer_value(struct writer *w, const void *bytes, size_t n_bytes);
 
 enum frame_kind {
 	FRAME_PYTHON,
 	FRAME_NATIVE,
-	FRAME_MARK /* "cut", "outside this greenlet": function is the text */
+	FRAME_MARK /* "cut", "outside this greenlet": the text is in `function` */
 };
 
 struct frame_info {
@@ -97,27 +98,25 @@ struct frame_info {
 	uint64_t offset; /* native: pc - symbol start, or pc - module base when function is 0 */
 };
 uint32_t writer_frame(struct writer *w, const struct frame_info *frame);
-/* A stack is its innermost frame on top of the stack of its caller: parent 0 for the outermost
- * frame. */
+/* A stack is its innermost frame on top of the caller's stack; parent 0 for the outermost frame. */
 uint32_t writer_stack(struct writer *w, uint32_t parent_stack, uint32_t frame);
 
 struct process_info {
 	uint32_t pid;    /* as seen by the recorder */
-	uint32_t ns_pid; /* innermost namespace; = pid if not in another */
+	uint32_t ns_pid; /* in its innermost pid namespace; equals pid if that is ours */
 	uint32_t ppid;
-	uint32_t python_hex; /* PY_VERSION_HEX style, 0 = not Python (seen, not traced) */
+	uint32_t python_hex; /* in the form of PY_VERSION_HEX; 0 = not Python (seen, not traced) */
 	uint32_t python;     /* string id "3.12.1" */
-	uint32_t exe, cwd,
-	    name; /* string ids; name = what people call it: "app.py", "-m http.server", "gzip" */
-	uint32_t argv;    /* value id, LIST of STR; 0 unknown */
-	uint32_t environ; /* value id, DICT of STR; 0 not taken */
+	uint32_t exe, cwd, name; /* string ids; name: "app.py", "-m http.server", "gzip" */
+	uint32_t argv;           /* value id, LIST of STR; 0 unknown */
+	uint32_t environ;        /* value id, DICT of STR; 0 not taken */
 	/* value id, LIST of STR: folders of the standard library and site-packages */
 	uint32_t prefixes;
-	uint64_t start_ns;         /* capture time it was first seen */
-	uint64_t end_ns;           /* 0 = still running when last heard of */
-	int32_t exit_status;       /* wait(2) status once ended; -1 unknown */
+	uint64_t start_ns;         /* capture time at which it was first seen */
+	uint64_t end_ns;           /* 0 = not known to have ended */
+	int32_t exit_status;       /* wait(2) status after its end; -1 unknown */
 	uint32_t flags;            /* enum process_flag */
-	uint64_t n_events, n_lost; /* as counted by the probe; authoritative at the end */
+	uint64_t n_events, n_lost; /* as counted by the probe; final at the end */
 };
 enum process_flag {
 	PROCESS_LAUNCHED = 1,
@@ -127,22 +126,24 @@ enum process_flag {
 	PROCESS_FREE_THREADED = 16,
 	PROCESS_DEBUG_BUILD = 32,
 	PROCESS_NOT_RESTORED = 64,
-	/* its files are not, or not provably, those that the recorder sees under the same names */
+	/* its files are not, or not provably, the files that the recorder sees under the same
+	 * names */
 	PROCESS_OTHER_FILES = 128
 };
-/* Index counts from 0. Update: the last one written wins. */
+/* Indices count from 0. Update: the last one written is valid. */
 uint32_t writer_process(struct writer *w, const struct process_info *p);
 void writer_process_update(struct writer *w, uint32_t process, const struct process_info *p);
 
 struct thread_info {
 	uint32_t process; /* process index */
-	/* as seen by the recorder; 0 unknown; threading.get_ident() of what was imported */
+	/* as seen by the recorder; 0 unknown; for imported events threading.get_ident() */
 	uint64_t tid;
 	uint32_t interpreter; /* 0 = main */
 	uint32_t name;        /* string id "MainThread", 0 unknown */
-	uint32_t ns_tid;      /* in the innermost namespace; 0: the same */
+	uint32_t ns_tid;      /* in its innermost pid namespace; 0: the same as tid */
 };
-/* One thread of one interpreter. Index counts from 0; update replaces (a name learnt later). */
+/* One thread of one interpreter. Indices count from 0; an update replaces the entry (a name that is
+ * learnt later). */
 uint32_t writer_thread(struct writer *w, const struct thread_info *t);
 void writer_thread_update(struct writer *w, uint32_t thread, const struct thread_info *t);
 
@@ -150,10 +151,10 @@ enum event_flag {
 	EVENT_STACK_CUT = 1,  /* frames beyond the limit are missing at the outer end */
 	EVENT_ARGS_CUT = 2,   /* something in the arguments is cut */
 	EVENT_NATIVE_CUT = 4, /* the native part ends early */
-	EVENT_UNMERGED = 8    /* the native part comes after the Python part instead of merged */
+	EVENT_UNMERGED = 8    /* the native part follows the Python part, unmerged */
 };
 struct event_info {
-	uint64_t time_ns;   /* since capture time 0; nearly, not strictly, ascending */
+	uint64_t time_ns;   /* since capture time 0; ascending with small exceptions */
 	uint32_t name;      /* string id of the event's name */
 	uint32_t thread;    /* thread index */
 	uint32_t args;      /* value id of a TUPLE; 0 = no arguments */
@@ -164,7 +165,7 @@ struct event_info {
 };
 void writer_event(struct writer *w, const struct event_info *e);
 
-/* Things that happened that are not audit events; shown as rows at their place. */
+/* Incidents that are not audit events; shown between the events, at their place. */
 enum note_kind {
 	NOTE_LOST, /* a = events lost, b = duration in ns, process */
 	NOTE_ATTACHED,
@@ -173,7 +174,7 @@ enum note_kind {
 	NOTE_RESUMED,
 	NOTE_EXITED /* a = wait status */,
 	NOTE_EXEC,
-	NOTE_FINALISED, /* the interpreter is gone, the process lives on */
+	NOTE_FINALISED, /* the interpreter was finalised, the process continues */
 	NOTE_MESSAGE,
 	NOTE_WARNING, /* text */
 	/* text = the goodbye line; a = longest pause in ns, b = enum goodbye_bit */
@@ -182,8 +183,8 @@ enum note_kind {
 };
 enum goodbye_bit {
 	GOODBYE_RESTORED = 1,
-	GOODBYE_RESTORED_UNKNOWN = 2, /* neither: it is known that a target was not restored */
-	GOODBYE_LOST_UNKNOWN = 4      /* more may have been lost than the notes tell */
+	GOODBYE_RESTORED_UNKNOWN = 2, /* if neither is set, a target is known not to be restored */
+	GOODBYE_LOST_UNKNOWN = 4      /* more events may have been lost than the notes say */
 };
 struct note_info {
 	enum note_kind kind;
