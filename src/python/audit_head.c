@@ -1,23 +1,23 @@
 /*
  * audit_head: see audit_head.h.
  *
- * The place differs between micro versions (3.13.0: 10424, 3.13.15: 10448), so it is read from the
+ * The offset differs between micro versions (3.13.0: 10424, 3.13.15: 10448), so it is read from the
  * code that appends to the list. CPython v3.8.0 … v3.15.0 Python/sysmodule.c, PySys_AddAuditHook:
  *
  *     if (runtime->audit_hooks.head == NULL) runtime->audit_hooks.head = entry; else …
  *
- * Looked for, in this order (x86-64, any compiler seen):
+ * The scan looks for these patterns, in this order (x86-64, any compiler seen):
  *   1. a 64-bit store into _PyRuntime: REX.W 89 /r with disp32 off a base register (shared
  *      libraries, where the register holds &_PyRuntime), rip-relative, or absolute disp32
  *      (programs);
- *   2. clang: the address of head is computed and head read: REX.W 8D and REX.W 8B with the same
- *      displacement;
- *   3. 3.13+: the lock of the list stands right before it (struct { PyMutex mutex; head }, 8 bytes
+ *   2. clang: the address of head is computed and head is read: REX.W 8D and REX.W 8B with the
+ *      same displacement;
+ *   3. 3.13+: the lock of the list is right before it (struct { PyMutex mutex; head }, 8 bytes
  *      before head): lock cmpxchg byte (F0 0F B0 /r);
- *   4. the same in the functions it calls directly (-Og keeps add_audit_hook_entry_unlocked a
- *      function).
- * Bytes are scanned without decoding instructions: a false hit must also be 8-aligned and inside
- * _PyRuntime, and then makes the result ambiguous, never wrong unnoticed.
+ *   4. the same in the functions that it calls directly (-Og keeps add_audit_hook_entry_unlocked
+ *      as a function).
+ * Bytes are scanned without decoding instructions. A false hit would have to be 8-aligned and
+ * inside _PyRuntime, and it makes the result ambiguous, so it is never wrong unnoticed.
  */
 #include "python/audit_head.h"
 
@@ -55,9 +55,9 @@ static bool candidate_has(const struct candidates *c, uint32_t offset)
 	return false;
 }
 
-/* The memory operand whose ModRM byte is code[at], of an instruction whose operand is its last
- * part. `rex` 0: none. True if it is [base + disp32], rip-relative or absolute and lies in
- * _PyRuntime. */
+/* Decode the memory operand whose ModRM byte is code[at], of an instruction that ends with the
+ * operand. `rex` 0: none. True if the operand is [base + disp32], rip-relative or absolute and lies
+ * in _PyRuntime. */
 static bool operand_offset(const struct scan *scan, const uint8_t *code, size_t n, size_t at,
 			   uint64_t address, uint8_t rex, uint32_t *ret)
 {
@@ -75,7 +75,7 @@ static bool operand_offset(const struct scan *scan, const uint8_t *code, size_t 
 		memcpy(&disp, code + at + 2, 4);
 		offset = (uint64_t)(int64_t)disp - scan->runtime;
 	} else if (mod == 2 && rm == 4) {
-		/* r12 as base needs a SIB byte; rsp, without REX.B, is the stack. */
+		/* As a base, r12 needs a SIB byte; without REX.B it is rsp, the stack. */
 		if (at + 6 > n || code[at + 1] != 0x24 || !(rex & 1))
 			return false;
 		memcpy(&disp, code + at + 2, 4);
@@ -117,7 +117,7 @@ static void scan_code(struct scan *scan, const uint8_t *code, size_t n, uint64_t
 	}
 }
 
-/* One of several, if it is the expected one. */
+/* Choose between several candidates: the expected one, if it is among them. */
 static uint32_t pick(const struct candidates *c, uint32_t expected)
 {
 	if (c->n == 1)
@@ -159,8 +159,8 @@ static void scan_callees(struct scan *scan, const uint8_t *code, size_t n, uint6
 		    scan->symbols->end - to < sizeof(callee) ||
 		    !mem_read(scan->symbols->mem, RADDR(to), callee, sizeof(callee)))
 			continue;
-		/* Up to its end: a return followed by padding or by the next function's first
-		 * bytes. */
+		/* The function ends with a return that is followed by padding or by the next
+		 * function's first bytes. */
 		size_t end = 0;
 		while (end < sizeof(callee) && callee[end] != 0xc3)
 			end++;

@@ -2,7 +2,8 @@
  * detect: find a CPython runtime in a module and fill its layout. See python.h.
  *
  *   symbols ─▶ is it CPython, which version ─▶ row of layouts.c ─▶ _Py_DebugOffsets over it (3.13+)
- *           ─▶ hook list decoded from code, checked with the table ─▶ known types read through the layout as a last check
+ *           ─▶ hook list decoded from code, checked with the table
+ *           ─▶ known types read through the layout as a last check
  */
 #include "python/python.h"
 
@@ -96,7 +97,7 @@ static void version_format(uint32_t hex, char *to, size_t cap)
 			 serial);
 }
 
-/* "3.8.18", "3.9.0rc2+" → 0x030812f0. False if it is no Python 2 or 3 version. */
+/* "3.8.18", "3.9.0rc2+" → 0x030812f0. False if it is not a version of Python 2 or 3. */
 static bool version_parse(const char *text, uint32_t *ret)
 {
 	unsigned major, minor, micro, serial = 0;
@@ -122,8 +123,8 @@ static bool version_parse(const char *text, uint32_t *ret)
 	return true;
 }
 
-/* Py_GetVersion() formats PY_VERSION (v3.8.0 Python/getversion.c): its code holds that string's
- * address, relative or absolute. For versions without Py_Version. */
+/* For versions without Py_Version: Py_GetVersion() formats PY_VERSION (v3.8.0 Python/getversion.c),
+ * so its code holds the address of that string, relative or absolute. */
 static bool version_from_code(const struct elf_symbols *s, uint32_t *ret)
 {
 	struct elf_found function;
@@ -151,8 +152,8 @@ static bool version_from_code(const struct elf_symbols *s, uint32_t *ret)
 	return false;
 }
 
-/* At least major.minor; *ret_exact says whether the micro version is known too. 0 if this is no
- * CPython 3. */
+/* The version, at least major.minor; *ret_exact says whether the micro version is known too. 0 if
+ * this is not CPython 3. */
 static uint32_t version_find(const struct elf_symbols *s, bool *ret_exact)
 {
 	uint64_t at;
@@ -208,7 +209,7 @@ static void apply_debug_fields(const uint8_t *debug, unsigned column,
 	}
 }
 
-/* 3.13+: what the target says of itself. v3.13.0 Include/internal/pycore_runtime.h,
+/* 3.13+: apply the offsets that the target publishes. v3.13.0 Include/internal/pycore_runtime.h,
  * _Py_DebugOffsets at _PyRuntime + 0. */
 static struct err *debug_offsets_apply(const struct mem_reader *mem,
 				       const struct elf_found *runtime, uint32_t version,
@@ -234,7 +235,7 @@ static struct err *debug_offsets_apply(const struct mem_reader *mem,
 	unsigned minor = (version >> 16) & 255, column = minor - 13;
 	rt->row = layout_find(minor, head.free_threaded != 0);
 	if (!rt->row || column >= ARRAY_LEN(debug_imports_modules))
-		return NULL; /* the caller says so */
+		return NULL; /* the caller reports it */
 	rt->layout = rt->row->layout;
 	apply_debug_fields(debug, column, debug_fields, ARRAY_LEN(debug_fields), &rt->layout,
 			   n_different);
@@ -307,8 +308,8 @@ static struct err *audit_head_find(const struct elf_symbols *s, const struct elf
 				  rt->version);
 	uint32_t known = exact ? layout_audit_head(l->version_hex, l->free_threaded, l->debug_build)
 			       : 0;
-	/* Between several candidates the table's place of that minor version may decide, not alone.
-	 */
+	/* The table's offset for that minor version may choose between several candidates, but it
+	 * never decides alone. */
 	struct audit_head found = audit_head_decode(s, &function, runtime,
 						    known ? known : rt->row->audit_head);
 	if (!found.offset && known) {
@@ -333,7 +334,7 @@ static struct err *audit_head_find(const struct elf_symbols *s, const struct elf
 	return NULL;
 }
 
-/* The types and singletons the probe dispatches on. */
+/* Find the types and singletons by which the probe dispatches. */
 static void known_objects_find(const struct elf_symbols *s, struct probe_layout *l)
 {
 	const struct {
@@ -366,8 +367,8 @@ static void known_objects_find(const struct elf_symbols *s, struct probe_layout 
 		*objects[i].to = found[i].address;
 }
 
-/* Read two types through the layout. Before ld.so relocated the module there is nothing to read
- * yet: that passes. */
+/* Read two types through the layout. Before ld.so has relocated the module there is nothing to
+ * read, and the check passes. */
 static struct err *layout_check(const struct mem_reader *mem, const struct elf_module *module,
 				struct python_runtime *rt)
 {
@@ -428,8 +429,9 @@ void python_runtime_refresh(const struct mem_reader *mem, struct python_runtime 
 	rt->is_initialised = mem_read(mem, RADDR(rt->layout.runtime + rt->row->runtime_initialized),
 				      &initialised, sizeof(initialised)) &&
 			     initialised != 0;
-	/* Who finalises stays written there until the next Py_Initialize; the interpreters are gone
-	 * when it is done (v3.8.0 Python/pylifecycle.c, Py_FinalizeEx, to v3.15.0). */
+	/* The finalising thread stays stored there until the next Py_Initialize; the interpreters
+	 * are gone when finalisation is done (v3.8.0 Python/pylifecycle.c, Py_FinalizeEx, to
+	 * v3.15.0). */
 	rt->is_finalising = mem_read_u64(mem,
 					 RADDR(rt->layout.runtime + rt->row->runtime_finalizing),
 					 &finalising) &&

@@ -24,7 +24,7 @@ static bool read_inside(const struct elf_symbols *s, uint64_t address, void *to,
 	return inside(s, address, n_bytes) && mem_read(s->mem, RADDR(address), to, n_bytes);
 }
 
-/* glibc relocates the addresses in PT_DYNAMIC on x86-64, others (musl, the vdso) do not. */
+/* glibc relocates the addresses in PT_DYNAMIC on x86-64; musl and the vdso do not. */
 static uint64_t dynamic_address(const struct elf_symbols *s, uint64_t value)
 {
 	return inside(s, value, 1) ? value : s->base + value;
@@ -223,7 +223,7 @@ void elf_symbols_resolve(const struct elf_symbols *s, struct elf_found *found, s
 			if (ELF64_R_TYPE(rela[i].r_info) != R_X86_64_GLOB_DAT)
 				continue;
 			for (size_t k = 0; k < n_found; k++)
-				/* 0 or a small number: ld.so has not been here yet. */
+				/* 0 or a small number: ld.so has not relocated it yet. */
 				if (found[k].index &&
 				    found[k].index == ELF64_R_SYM(rela[i].r_info) &&
 				    read_inside(s, s->base + rela[i].r_offset, &value,

@@ -1,8 +1,9 @@
 /*
- * elf_symbols: the dynamic symbols of a module, read from the target's memory, never from a file.
+ * elf_symbols: the dynamic symbols of a module, read from the target's memory and never from a
+ * file.
  *
- * Everything read is hostile: each address is checked to lie inside the module before it is used,
- * chains are bounded.
+ * Everything read is hostile: each address is checked to be inside the module before it is used,
+ * and chains are bounded.
  */
 #pragma once
 #include <stdbool.h>
@@ -29,7 +30,7 @@ struct elf_symbols {
 	size_t n_loads;
 	uint64_t needed[64]; /* DT_NEEDED: names, from strtab */
 	size_t n_needed;
-	/* a program, be it position-independent; not a library, nor a loader */
+	/* a program, position-independent or not; false for a library or a loader */
 	bool is_executable;
 };
 
@@ -38,20 +39,22 @@ struct elf_found {
 	uint32_t index; /* in the symbol table */
 };
 
-/* Read the program headers and PT_DYNAMIC. False if this is no 64-bit little-endian ELF module with
- * dynamic symbols; loads[] is then still filled as far as it could be read. Nothing to release. */
+/* Read the program headers and PT_DYNAMIC. False if this is not a 64-bit little-endian ELF module
+ * with dynamic symbols; loads[] is then filled as far as it could be read. Nothing has to be
+ * released. */
 bool elf_symbols_open(const struct mem_reader *mem, const struct elf_module *module,
 		      struct elf_symbols *ret);
 
-/* A symbol the module defines. Indirect functions and thread-local variables count as absent. */
+/* Find a symbol that the module defines. Indirect functions and thread-local variables count as
+ * absent. */
 bool elf_symbols_find(const struct elf_symbols *s, const char *name, struct elf_found *ret);
 
-/* Change the addresses of variables to those everybody uses: where a non-PIE program made a copy
- * (R_X86_64_COPY), the module's own GOT points to it. Entries with index 0 and those without GOT
- * slot stay as they are. */
+/* Replace the addresses of variables by the addresses in use: if a non-PIE program made a copy
+ * (R_X86_64_COPY), the module's own GOT points to the copy. Entries with index 0 and those without
+ * a GOT slot stay as they are. */
 void elf_symbols_resolve(const struct elf_symbols *s, struct elf_found *found, size_t n_found);
 
 /* Zero-filled room between the end of .bss and the end of its last page: mapped, writable and
- * private as long as the module is loaded, and used by nobody. 16-aligned. False if fewer than 32
+ * private as long as the module is loaded, and unused. 16-aligned. False if it is less than 32
  * bytes. */
 bool elf_symbols_slack(const struct elf_symbols *s, uint64_t *ret_address, uint64_t *ret_bytes);

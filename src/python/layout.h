@@ -1,8 +1,8 @@
 /*
  * layout: what each CPython version looks like in memory: one row per version and kind of build.
  *
- * The rows are made by the compiler from the versions' own headers; detect.c takes what
- * _Py_DebugOffsets says instead where it exists (3.13+) and uses the row as the check.
+ * The compiler made the rows from the versions' own headers. If _Py_DebugOffsets exists (3.13+),
+ * detect.c uses its offsets and checks them with the row.
  */
 #pragma once
 #include <stdbool.h>
@@ -14,7 +14,7 @@ struct layout_row {
 	const char *source; /* which headers the row was made from */
 	uint8_t minor, free_threaded;
 	struct probe_layout layout; /* offsets; the addresses are 0 */
-	/* What the probe does not need. Offsets in bytes. */
+	/* The probe does not need these. Offsets in bytes. */
 	uint16_t heaptype_cached_keys;
 	uint32_t interp_modules, interp_sysdict, interp_threads_head;
 	uint16_t tstate_next, tstate_ident;
@@ -24,8 +24,8 @@ struct layout_row {
 	uint32_t audit_head;
 };
 
-/* NULL if this version or kind of build is not known. */
+/* NULL if this version or kind of build is unknown. */
 const struct layout_row *layout_find(unsigned minor, bool free_threaded);
 
-/* The hook list's offset in _PyRuntime for exactly this build, 0 if that was never seen. */
+/* The hook list's offset in _PyRuntime for exactly this build, 0 if this build was never seen. */
 uint32_t layout_audit_head(uint32_t version_hex, bool free_threaded, bool debug_build);

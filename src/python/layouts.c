@@ -363,7 +363,8 @@ static const struct layout_row layouts[] = {
 			.cfunction_ml = 32, .cfunction_module = 48, .cfunction_self = 40,
 			.heaptype_qualname = 888, .heaptype_name = 872, .socket_fd = 32,
 			.socket_family = 36, .socket_type = 40, .socket_proto = 44,
-			/* path slots: those of the default build, the object head is 16 bytes longer; not measured */
+			/* path slots: as in the default build, plus 16 bytes of object head; not
+			 * measured */
 			.path_str = 72, .path_raw_paths = 56, .path_drv = 32, .path_root = 64,
 			.path_parts = OFF_NONE,
 		},
@@ -441,7 +442,8 @@ static const struct layout_row layouts[] = {
 			.cfunction_ml = 32, .cfunction_module = 48, .cfunction_self = 40,
 			.heaptype_qualname = 896, .heaptype_name = 880, .socket_fd = 32,
 			.socket_family = 36, .socket_type = 40, .socket_proto = 44,
-			/* path slots: those of the default build, the object head is 16 bytes longer; not measured */
+			/* path slots: as in the default build, plus 16 bytes of object head; not
+			 * measured */
 			.path_str = 72, .path_raw_paths = 56, .path_drv = 32, .path_root = 64,
 			.path_parts = OFF_NONE,
 		},
@@ -449,8 +451,9 @@ static const struct layout_row layouts[] = {
 };
 
 /*
- * Where the hook list was seen: offsetof in the headers of exactly these builds. Used when the place cannot be decoded from
- * PySys_AddAuditHook, and as the check when it can. version_hex as Py_Version: 0x030d12f0 = 3.13.18 final.
+ * The offsets of the hook list, by offsetof in the headers of exactly these builds. An offset is
+ * used if it cannot be decoded from PySys_AddAuditHook, and as a check if it can. version_hex as in
+ * Py_Version: 0x030d12f0 = 3.13.18 final.
  */
 static const struct {
 	uint32_t version_hex;

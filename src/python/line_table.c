@@ -16,8 +16,8 @@ struct cursor {
 	const uint8_t *p, *end;
 };
 
-/* 6 bits a byte, low ones first; bit 6 says that more follow. False at the end of the table or past
- * 32 bits. */
+/* 6 bits a byte, low bits first; bit 6 means that more follow. False at the end of the table or
+ * beyond 32 bits. */
 static bool read_varint(struct cursor *c, uint32_t *ret)
 {
 	uint64_t value = 0;
@@ -43,13 +43,13 @@ static bool read_signed_varint(struct cursor *c, int64_t *ret)
 	return true;
 }
 
-/* A line number as the interface has it: 0 where the table gives nonsense. */
+/* The line number for the interface: 0 if the table's number makes no sense. */
 static uint32_t line_of(int64_t line)
 {
 	return line > 0 && line <= INT32_MAX ? (uint32_t)line : 0;
 }
 
-/* From the 0-based column of a table, where one too many is no column, to a 1-based one. */
+/* From the 0-based column of a table to a 1-based one; 0 if it would overflow. */
 static uint32_t column_of(uint32_t column)
 {
 	return column < INT32_MAX ? column + 1 : 0;
@@ -88,8 +88,8 @@ static bool decode_pep626(const uint8_t *table, size_t n, uint32_t first_line, u
 	return false;
 }
 
-/* One entry behind its first byte. Moves *line; fills ret except that lines are relative to
- * nothing. */
+/* Read one entry, after its first byte. Advances *line and fills *ret; its lines are still
+ * relative. */
 static bool read_entry(struct cursor *c, unsigned kind, int64_t *line, struct source_position *ret)
 {
 	int64_t delta = 0;
@@ -100,7 +100,7 @@ static bool read_entry(struct cursor *c, unsigned kind, int64_t *line, struct so
 		if (!read_signed_varint(c, &delta) || !read_varint(c, &more_lines) ||
 		    !read_varint(c, &column) || !read_varint(c, &end_column))
 			return false;
-		break; /* columns are stored plus one, 0 = none: as here */
+		break; /* columns are stored plus one, 0 = none, as in *ret */
 	case 13:
 		if (!read_signed_varint(c, &delta))
 			return false;
@@ -155,7 +155,7 @@ bool line_table_decode(unsigned minor, const uint8_t *table, size_t n, uint32_t 
 		       uint32_t lasti, struct source_position *ret)
 {
 	*ret = (struct source_position){ .line = first_line, .end_line = first_line };
-	if (!n || lasti > INT32_MAX) /* -1: the frame has not begun */
+	if (!n || lasti > INT32_MAX) /* -1: the frame has not started to execute */
 		return false;
 	if (minor < 10)
 		return decode_lnotab(table, n, first_line, lasti, ret);

@@ -1,5 +1,5 @@
 /*
- * line_table: from instruction offset to source position, for every format CPython has used
+ * line_table: from instruction offset to source position, for every format that CPython has used
  * since 3.8.
  */
 #pragma once
@@ -13,10 +13,10 @@ struct source_position {
 	uint32_t column, end_column;
 };
 
-/* `minor` is the Python 3 minor version; lasti the byte offset the probe reports (see enum
- * position_kind: for POSITION_POINTER builds of 3.11 and 3.12 it is the previous instruction's, as
- * f_lasti; from 3.13 the current's). Never reads outside table[0 … n). Returns false when the table
- * says nothing (position is then first_line); true with line 0 when it says that the instruction
- * belongs to no line. Columns are known for 3.11+ only. */
+/* `minor` is the Python 3 minor version. `lasti` is the byte offset that the probe reports (see
+ * enum position_kind: for POSITION_POINTER builds of 3.11 and 3.12 that of the previous
+ * instruction, as f_lasti; from 3.13 that of the current one). Never reads outside table[0 … n).
+ * Returns false if the table has no entry (the position is then first_line), and true with line 0
+ * if the instruction belongs to no line. Columns are known for 3.11+ only. */
 bool line_table_decode(unsigned minor, const uint8_t *table, size_t n, uint32_t first_line,
 		       uint32_t lasti, struct source_position *ret);

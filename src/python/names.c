@@ -1,13 +1,13 @@
 /*
- * names: texts for people: str objects, the names of threads, the folders modules come from. See
- * python.h.
+ * names: texts for people: str objects, the names of threads, the folders that modules come from.
+ * See python.h.
  */
 #include <string.h>
 
 #include "python/object.h"
 #include "python/python.h"
 
-/* UTF-8 of one code point, surrogates like any other (WTF-8). */
+/* UTF-8 of one code point; surrogates are encoded like other code points (WTF-8). */
 static size_t encode(uint32_t c, char to[4])
 {
 	if (c < 0x80) {
@@ -45,7 +45,7 @@ long python_str_read(const struct mem_reader *mem, const struct probe_layout *l,
 	unsigned kind = state >> l->str_kind_shift & ((1u << l->str_kind_bits) - 1);
 	bool is_ascii = state >> l->str_ascii_shift & 1,
 	     is_compact = state >> l->str_compact_shift & 1;
-	if (kind != 1 && kind != 2 && kind != 4) /* 0: a legacy string nobody made ready (≤ 3.11) */
+	if (kind != 1 && kind != 2 && kind != 4) /* 0: a legacy string that is not ready (≤ 3.11) */
 		return -1;
 	if (is_compact)
 		data = object.v + (is_ascii ? l->str_ascii_data : l->str_compact_data);
@@ -157,7 +157,8 @@ long python_sys_path_read(const struct mem_reader *mem, const struct python_runt
 	uint64_t path = object_dict_get(&v, sysdict, "path");
 	if (!path || !object_items(&v, path, &array, &count))
 		return -1;
-	/* Each text needs its NUL, and one NUL ends them all. A text that was cut is left out. */
+	/* Each text needs its NUL, and one more NUL ends the list. A text that does not fit is left
+	 * out. */
 	for (uint64_t i = 0; i < count && i < 1000 && n + 2 < cap; i++) {
 		if (!mem_read_u64(mem, RADDR(array + i * 8), &item))
 			break;

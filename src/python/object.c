@@ -1,5 +1,5 @@
 /*
- * object: see object.h. What a dict's keys look like:
+ * object: see object.h. The keys of a dict:
  *
  *   3.8-3.10   {refcnt, size, lookup, usable, nentries, indices[size × width], {hash, key,
  *              value}[nentries]}
@@ -7,8 +7,8 @@
  *              indices[1 << log2_index_bytes], kind 0: {hash, key, value}[nentries], kinds 1 and 2:
  *              {key, value}[nentries]}
  *
- * In a split table the values stand in an array of their own, in the order of the keys. Source:
- * v3.8.0 Objects/dict-common.h, v3.11.0 and v3.15.0 Include/internal/pycore_dict.h.
+ * A split table has its values in a separate array, in the order of the keys. Source: v3.8.0
+ * Objects/dict-common.h, v3.11.0 and v3.15.0 Include/internal/pycore_dict.h.
  */
 #include "python/object.h"
 
@@ -17,7 +17,7 @@
 #include "python/python.h"
 
 #define ENTRIES_MAX (1u << 20)
-#define POINTER_LOW 4096u /* no object below */
+#define POINTER_LOW 4096u /* no object has a smaller address */
 
 static bool read_pointer(const struct object_view *v, uint64_t at, uint64_t *ret)
 {

@@ -1,9 +1,9 @@
 /*
- * object: read Python objects of a running process, raw, while they may change under our eyes.
+ * object: read Python objects of a running process, without locks, while they may change.
  *
- * Nothing is locked and nothing stops. Every size read is bounded before use, so whatever the
- * memory holds the functions end; a torn read gives a wrong answer at worst, which is why they
- * serve for names only.
+ * Nothing is locked and nothing is stopped. Every size is bounded before it is used, so the
+ * functions return whatever the memory holds. A torn read gives a wrong answer, so they are used
+ * for names only.
  */
 #pragma once
 #include <stdbool.h>
@@ -37,14 +37,14 @@ bool object_int(const struct object_view *v, uint64_t object, uint64_t *ret);
 bool object_items(const struct object_view *v, uint64_t object, uint64_t *ret_array,
 		  uint64_t *ret_n);
 
-/* Calls visit(arg, key, value) for each entry, in order, until it returns false. False if the dict
- * could not be read to its end; true also when visit stopped it. */
+/* Calls visit(arg, key, value) for each entry, in order, until it returns false. Returns false if
+ * the dict could not be read to its end, true if visit stopped it. */
 typedef bool object_visit(void *arg, uint64_t key, uint64_t value);
 bool object_dict_each(const struct object_view *v, uint64_t dict, object_visit *visit, void *arg);
-/* 0 if there is none. */
+/* The value of a str key; 0 if there is none. */
 uint64_t object_dict_get(const struct object_view *v, uint64_t dict, const char *key);
-/* An attribute from the instance's own dict or inline values, not from its class; 0 if there is
- * none. */
+/* An attribute from the instance's own dict or inline values, not from its class; 0 if it has none
+ * of that name. */
 uint64_t object_attribute(const struct object_view *v, uint64_t object, const char *name);
 /* Is it a str with exactly this ASCII text? */
 bool object_is_text(const struct object_view *v, uint64_t object, const char *text);
