@@ -1,10 +1,10 @@
 /*
  * export_chrome: the Trace Event Format (one JSON object with traceEvents), for chrome://tracing,
- * ui.perfetto.dev and kin.
+ * ui.perfetto.dev and similar viewers.
  *
- * Every event is an instant of its thread, its theme the category. Stacks: "chrome" refers to a
- * table of frames at the end (sf, stackFrames); ui.perfetto.dev does not read that, so "perfetto"
- * lists the frames among the arguments.
+ * Every event is an instant event of its thread; its theme is the category. Stacks: "chrome" refers
+ * to a table of frames at the end (sf, stackFrames). ui.perfetto.dev does not read that table, so
+ * "perfetto" lists the frames among the arguments.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -14,8 +14,8 @@
 #include "model/value_json.h"
 
 struct state {
-	VEC(bool) threads; /* [thread] named already */
-	VEC(bool) stacks;  /* [stack] needed at the end */
+	VEC(bool) threads; /* [thread] its name was written */
+	VEC(bool) stacks;  /* [stack] goes into the table at the end */
 	bool comma;
 };
 

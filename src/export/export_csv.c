@@ -1,10 +1,12 @@
 /*
- * export_csv: comma- and tab-separated values, a header line first. Arguments are a JSON object in
- * one column. CSV as in RFC 4180 with \n line ends: fields with quotes, commas or line breaks are
- * quoted. TSV has no quoting: tabs, line breaks and backslashes in texts are written \t \n \r \\.
- * In both, other controls, lone surrogates and bytes that are no UTF-8 are escapes
- * (utf8_add_plain()). Fields are data: a spreadsheet that takes those that begin with = for
- * formulas must be told that they are text.
+ * export_csv: comma- and tab-separated values with a header line. Arguments are a JSON object in
+ * one column.
+ *
+ * CSV follows RFC 4180 with \n line ends: fields with quotes, commas or line breaks are quoted. TSV
+ * has no quoting: tabs, line breaks and backslashes are written \t \n \r \\. In both, other
+ * controls, lone surrogates and bytes that are not UTF-8 become escapes (utf8_add_plain()). Fields
+ * are data: a spreadsheet that takes fields beginning with = for formulas must be told that they
+ * are text.
  */
 #include <string.h>
 

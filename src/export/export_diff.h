@@ -8,6 +8,6 @@ struct diff;
 struct strbuf;
 struct trace;
 
-/* d is done, and is of a and b. Calls trace_trim() on neither. */
+/* `d` is complete, and compares a with b. Does not call trace_trim(). */
 void export_diff(struct strbuf *to, const struct diff *d, struct trace *a, struct trace *b,
 		 bool json);

@@ -1,19 +1,21 @@
 /*
  * export_jsonl: JSON lines, schema 1.
  *
- *     {"v":1,"seq":17,"time":"2026-11-22T07:00:00.123456789Z","ts_ns":184467,"pid":41,"tid":41,"interp":0,
- *      "thread":"MainThread","python":"3.12.1","event":"open","category":"open","theme":"filesystem","documented":true,
+ *     {"v":1,"seq":17,"time":"2026-11-22T07:00:00.123456789Z","ts_ns":184467,"pid":41,"tid":41,
+ *      "interp":0,"thread":"MainThread","python":"3.12.1","event":"open","category":"open",
+ *      "theme":"filesystem","documented":true,
  *      "args":{"path":"/etc/passwd","mode":"r","flags":524288},
  *      "stack":[{"func":"main","file":"/srv/app.py","line":12},…]}
  *
- * Values: model/value_json.h. Frames innermost first; what is unknown is left out. Python frames:
- * func, file, line, then first_line, end_line, column, end_column; native: native, module, offset,
- * file, line; marks: mark. Only where it applies: "flags" (bits of enum event_flag), and with the
- * first event of each process
- *      "process":{"name":…,"ppid":…,"python_hex":…,"exe":…,"cwd":…,"argv":[…],"environ":{…},"prefixes":[…],"flags":…,…}
- * and with the event they stand before, what is no event (losses, exits, …; enum note_kind):
+ * Values: model/value_json.h. Frames are listed innermost first, without what is unknown. Python
+ * frames: func, file, line, then first_line, end_line, column, end_column; native frames: native,
+ * module, offset, file, line; marks: mark. Some members are optional: "flags" (bits of enum
+ * event_flag); with the first event of each process
+ *      "process":{"name":…,"ppid":…,"python_hex":…,"exe":…,"cwd":…,"argv":[…],"environ":{…},
+ *                 "prefixes":[…],"flags":…,…}
+ * and, with the event that follows them, the notes (losses, exits, …; enum note_kind):
  *      "notes":[{"kind":"lost","ts_ns":…,"pid":…,"text":…,"a":…,"b":…}]
- * The parts that repeat (thread, event name, frame) are made once per id and copied.
+ * The text of repeated parts (thread, event name, frame) is made once per id and copied.
  */
 #include <string.h>
 
@@ -90,7 +92,7 @@ static void add_stack(struct exporter *x, struct strbuf *to, uint32_t stack)
 	strbuf_addc(to, ']');
 }
 
-/* pid … python */
+/* "pid" to "python" */
 static void add_thread(struct exporter *x, struct strbuf *to, uint32_t thread)
 {
 	size_t n;
@@ -114,7 +116,7 @@ static void add_thread(struct exporter *x, struct strbuf *to, uint32_t thread)
 	strbuf_add(to, text, n);
 }
 
-/* event … documented */
+/* "event" to "documented" */
 static void add_name(struct exporter *x, struct strbuf *to, uint32_t name)
 {
 	size_t n;
@@ -205,8 +207,8 @@ static void add_notes(struct exporter *x, struct strbuf *to)
 		strbuf_adds(to, comma ? ",{\"kind\":\"" : ",\"notes\":[{\"kind\":\"");
 		strbuf_adds(to, export_note_kinds[n->kind]);
 		add_key_u64(to, "\",\"ts_ns\":", n->time_ns);
-		/* a process that no line has told of yet cannot be named: its pid may be another's
-		 * later */
+		/* a process that no line has described yet cannot be referred to by pid: another
+		 * process may get the same pid later */
 		if (n->process < x->processes_seen.n && x->processes_seen.v[n->process])
 			add_key_u64(to, ",\"pid\":", trace_process(x->trace, n->process)->pid);
 		if (n->text) {

@@ -1,7 +1,7 @@
 /*
- * export_sqlite: a database for questions of one's own. Tables events, names, threads, processes,
- * stacks, frames; the view "trace" has one readable row per event. Stacks are a tree: a stack is
- * its innermost frame on top of its parent.
+ * export_sqlite: a database, for queries. Tables events, names, threads, processes, stacks, frames;
+ * the view "trace" has one readable row per event. Stacks are a tree: a stack is its innermost
+ * frame on top of its parent.
  *
  *     select event, count(*) from trace group by event order by 2 desc;
  *     select json_extract(args, '$.path') from trace where event = 'open';
@@ -54,10 +54,10 @@ static struct err *failed(struct exporter *x)
 }
 
 /*
- * SQLite opens files by name. In a folder that others can write to, a name can stand for another
- * file a moment later, so it gets the name of our descriptor. It would resolve that to the file's
- * own name unless lstat(2) says that it is no link, and open it with O_NOFOLLOW (SQLite 3.40.1
- * os_unix.c: appendOnePathElement, unixOpen).
+ * SQLite opens files by name. In a folder that others can write to, a name can be switched to
+ * another file between two calls, so SQLite gets the name of our descriptor. It would resolve that
+ * name to the file's own name unless lstat(2) reports that it is not a link, and it opens with
+ * O_NOFOLLOW (SQLite 3.40.1 os_unix.c: appendOnePathElement, unixOpen).
  */
 static int open_following(const char *path, int flags, int mode)
 {
@@ -74,7 +74,7 @@ static struct err *open_database(struct exporter *x, sqlite3 **ret)
 	vfs->xSetSystemCall(vfs, "lstat", (sqlite3_syscall_ptr)stat);
 	vfs->xSetSystemCall(vfs, "open", (sqlite3_syscall_ptr)open_following);
 	int rc = sqlite3_open_v2(name, ret, SQLITE_OPEN_READWRITE, NULL);
-	if (rc == SQLITE_OK) /* the file is opened with the first look at it */
+	if (rc == SQLITE_OK) /* SQLite opens the file at its first access */
 		rc = sqlite3_exec(
 		    *ret, "pragma journal_mode = off; pragma synchronous = off; begin immediate",
 		    NULL, NULL, NULL);
@@ -130,8 +130,8 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 	return ok ? NULL : failed(x);
 }
 
-/* TEXT if it is valid UTF-8. Else BLOB: the bytes as the target has them, of a name of a file those
- * of os.fsencode(). */
+/* TEXT if it is valid UTF-8, else BLOB: the bytes that the target has; for a file name those of
+ * os.fsencode(). */
 static void bind_text(sqlite3_stmt *q, int column, const char *s, size_t n)
 {
 	if (utf8_is_valid(s, n)) {
@@ -150,8 +150,8 @@ static void bind_text(sqlite3_stmt *q, int column, const char *s, size_t n)
 	strbuf_fini(&bytes);
 }
 
-/* One row: i for integers, s for string ids, t for texts (pointer, bytes), in the order of the
- * columns. */
+/* Insert one row: i for an integer, s for a string id, t for a text (pointer, bytes), in the order
+ * of the columns. */
 static bool insert(struct exporter *x, sqlite3_stmt *q, const char *types, const uint64_t *numbers,
 		   const char *const *texts)
 {
@@ -238,7 +238,7 @@ static bool write_threads(struct exporter *x, sqlite3 *db)
 	return ok;
 }
 
-/* Only stacks that an exported event has, with all below them. */
+/* Write the stacks that an exported event has, and their parents. */
 static bool write_stacks(struct exporter *x, sqlite3 *db, struct state *s)
 {
 	static const char *const kinds[] = {

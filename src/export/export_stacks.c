@@ -1,5 +1,5 @@
 /*
- * export_stacks: how often which stack raised which event, for flame graphs.
+ * export_stacks: how often each stack raised each event, for flame graphs.
  *
  * folded      outermost;…;innermost;event count      one line per distinct stack and event
  * speedscope  one sampled profile per process; the event is the innermost frame, the weight is the
@@ -117,7 +117,7 @@ static void state_free(struct state *s)
 	free(s);
 }
 
-/* One frame: valid UTF-8 in one line, and the semicolon is what the format is made of. */
+/* Append one frame: valid UTF-8 on one line. The semicolon separates frames, so it is replaced. */
 static void add_folded(struct strbuf *to, const char *s, size_t n)
 {
 	size_t from = to->n;

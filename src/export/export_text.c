@@ -3,10 +3,10 @@
  *
  *        2.501034 [4121 main] open(path="/etc/hosts", mode="r", flags=524288)  app.py:12 main
  *
- * Seconds since the start of the capture, the process, the thread (left out while it is the only
- * one), the event with its arguments, the caller. Everything is escaped: no byte of the target
- * reaches the terminal raw. What is no event (losses, exits, …) stands in lines of its own between
- * +++ and +++, at its place.
+ * The columns are seconds since the start of the capture, the process, the thread (left out while
+ * there is only one), the event with its arguments, and the caller. Everything is escaped: no byte
+ * of the target reaches the terminal raw. Notes (losses, exits, …) get lines of their own between
+ * +++ and +++, at their place.
  */
 #include <string.h>
 #include <sys/wait.h>
@@ -140,8 +140,8 @@ static struct err *write_note(struct exporter *x, uint32_t note)
 		return NULL;
 	const struct note_info *n = &tn->note;
 	const struct process_info *p = trace_process(x->trace, n->process);
-	/* Shells and tools that a Python starts, or that start it, come and go: no lines about
-	 * those. */
+	/* Shells and tools that a Python starts, or that start a Python, get no exec and exit
+	 * lines. */
 	if (p && !p->python_hex && (n->kind == NOTE_EXEC || n->kind == NOTE_EXITED))
 		return NULL;
 	add_time(x, n->time_ns);

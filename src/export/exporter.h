@@ -1,13 +1,13 @@
 /*
- * exporter: events of a capture into other formats, one row per format in exporters.c.
+ * exporter: write the events of a capture in other formats, one row per format in exporters.c.
  *
  *     exporter_create(trace, exporter_find("jsonl"), fd, &options, &x);
- *     exporter_write(x, rows, 0, n);          any number of times, ever later events: a growing
- *                                             capture
- *     exporter_close(x);                      ends the document, writes out what is buffered
+ *     exporter_write(x, rows, 0, n);          any number of times, for ever later events if the
+ *                                             capture grows
+ *     exporter_close(x);                      ends the document and writes what is buffered
  *
- * Output is buffered; exporter_flush() makes it visible. A reader that has closed the pipe shows as
- * an error with err->sys EPIPE.
+ * Output is buffered; exporter_flush() writes it. If the reader has closed the pipe, the error has
+ * err->sys EPIPE.
  */
 #pragma once
 #include <stdbool.h>
@@ -25,15 +25,15 @@ struct trace;
 struct exporter_options {
 	bool color;       /* text: terminal colours */
 	bool wide;        /* text: arguments in full length */
-	bool stacks;      /* text: the stack in lines of its own below the event */
+	bool stacks;      /* text: the stack on lines of its own below the event */
 	bool events_only; /* text: no lines for losses, exits and other notes */
-	const char *path; /* of the output, for messages; NULL where it has none */
+	const char *path; /* of the output, for messages; NULL if it has none */
 };
 
 struct exporter_format {
 	const char *name, *suffix, *doc;
 	bool is_stream; /* can be written while the capture grows */
-	/* a regular, empty file that can be read back: it is written at random places */
+	/* needs a regular, empty file that can be read back, because it writes at random offsets */
 	bool needs_path;
 	/* Any may be NULL. `begin` may set x->state; `end` frees it, also after an error (then ok
 	 * is false). */
@@ -48,23 +48,23 @@ const struct exporter_format *exporter_format_at(size_t i);
 size_t exporter_n_formats(void);
 /* By name or suffix ("jsonl", ".jsonl", "json" for jsonl); NULL if there is none. */
 const struct exporter_format *exporter_find(const char *name);
-/* The same with an error that names the nearest and lists all. */
+/* The same with an error that names the nearest format and lists all. */
 MUST_CHECK struct err *exporter_find_checked(const char *name, const struct exporter_format **ret);
 
-/* fd stays the caller's. The trace must outlive the exporter. */
+/* The caller keeps fd. The trace must outlive the exporter. */
 MUST_CHECK struct err *exporter_create(struct trace *t, const struct exporter_format *format,
 				       int fd, const struct exporter_options *options,
 				       struct exporter **ret);
-/* Events of rows (NULL = all) in [from, to), in order. Calls trace_trim(). */
+/* Write the events of rows (NULL = all) in [from, to), in order. Calls trace_trim(). */
 MUST_CHECK struct err *exporter_write(struct exporter *x, const struct selection *rows,
 				      uint64_t from, uint64_t to);
 MUST_CHECK struct err *exporter_flush(struct exporter *x);
-/* Finish the document; frees x always. */
+/* Finish the document. Always frees x. */
 MUST_CHECK struct err *exporter_close(struct exporter *x);
 /* Free without finishing. */
 void exporter_destroy(struct exporter *x);
 DEFINE_CLEANUP(exporter);
 
-/* "app.py:12 main" for the eye (not escaped): the caller, or in parentheses the innermost frame
- * when no frame is the user's own; nothing when there is no stack. */
+/* "app.py:12 main", not escaped: the caller, or the innermost frame in parentheses if no frame is
+ * the user's own code. Appends nothing if there is no stack. */
 void exporter_caller_text(struct trace *t, struct strbuf *to, uint32_t stack);

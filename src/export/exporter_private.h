@@ -1,5 +1,5 @@
 /*
- * exporter_private: what the formats share. For src/export only.
+ * exporter_private: shared by the formats. For src/export only.
  */
 #pragma once
 #include "base/strbuf.h"
@@ -8,7 +8,7 @@
 #include "model/arguments.h"
 #include "model/trace.h"
 
-/* Texts made once per id: frame → its JSON, thread → its JSON, … */
+/* Texts that are made once per id: frame → its JSON, thread → its JSON, … */
 struct text_cache {
 	VEC(uint32_t) start; /* [id] offset + 1 into text, 0 = not made yet */
 	VEC(uint32_t) length;
@@ -20,32 +20,32 @@ struct exporter {
 	const struct exporter_format *format;
 	struct exporter_options options;
 	int fd;
-	struct strbuf out; /* waiting to be written */
+	struct strbuf out; /* not written yet */
 	uint32_t next_note;
-	VEC(uint32_t) notes; /* jsonl: to go with the next event */
+	VEC(uint32_t) notes; /* jsonl: notes to write with the next event */
 	struct text_cache frames, threads, names, callers;
 	VEC(bool) processes_seen; /* [process index] */
 	struct strbuf scratch;
-	int64_t time_second; /* for which time_text holds "2026-11-22T07:00:00" */
+	int64_t time_second; /* the second for which time_text holds "2026-11-22T07:00:00" */
 	char time_text[32];
 	void *state; /* the format's */
 };
 
-/* The cached text of `id`, or NULL with *ret_start at which to append to c->text; call
- * text_cache_keep() then. */
+/* The cached text of `id`. If it returns NULL, append the text to c->text and then call
+ * text_cache_keep() with *ret_start. */
 const char *text_cache_find(struct text_cache *c, uint32_t id, size_t *ret_bytes);
 const char *text_cache_keep(struct text_cache *c, uint32_t id, size_t start, size_t *ret_bytes);
 void text_cache_fini(struct text_cache *c);
 
-/* "2026-11-22T07:00:00.123456789Z" of a capture time. */
+/* Append a capture time as "2026-11-22T07:00:00.123456789Z". */
 void export_wall_time(struct exporter *x, struct strbuf *to, uint64_t time_ns);
 /* {"path":"/etc/hosts","mode":"r"} */
 void export_args_json(struct exporter *x, struct strbuf *to, const struct event *e);
 void export_string_json(struct exporter *x, struct strbuf *to, uint32_t string);
-/* "app.py:12 main" for the eye; empty if there is no stack. In parentheses when no frame is the
- * user's own. */
+/* "app.py:12 main", in parentheses if no frame is the user's own code; empty if there is no
+ * stack. */
 void export_caller_text(struct exporter *x, struct strbuf *to, uint32_t stack);
-/* name of the thread, or its tid. Not escaped. */
+/* The name of the thread, or its tid. Not escaped. */
 void export_thread_name(struct exporter *x, struct strbuf *to, uint32_t thread);
 
 extern const char *const export_note_kinds[]; /* [enum note_kind] "lost", … */

@@ -1,7 +1,7 @@
 /*
- * exporters: the table of formats and what drives them. To add a format: write export_<name>.c that
- * defines export_<name>, declare it in exporter_private.h, add its row below;
- * tests/filter/commands.py reads what every row writes.
+ * exporters: the table of formats, and the code that drives them. To add a format: write
+ * export_<name>.c that defines export_<name>, declare it in exporter_private.h, and add its row
+ * below; tests/filter/commands.py reads the output of every row.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 #include "model/suggest.h"
 #include "model/value_json.h"
 
-#define OUT_BYTES (64u << 10) /* written out beyond this */
+#define OUT_BYTES (64u << 10) /* output is written when the buffer exceeds this */
 
 static const struct exporter_format *const formats[] = {
 	&export_text,     &export_jsonl,  &export_csv,    &export_tsv,
@@ -178,7 +178,7 @@ void export_caller_text(struct exporter *x, struct strbuf *to, uint32_t stack)
 	if (!is_own && !trace_stack(x->trace, stack, &parent, &frame))
 		return;
 	size_t n;
-	/* the same frame stands bare for one stack and in parentheses for another */
+	/* the same frame is in parentheses for one stack and not for another */
 	uint32_t id = frame * 2 + is_own;
 	const char *text = text_cache_find(&x->callers, id, &n);
 	if (!text) {
@@ -198,7 +198,7 @@ void export_thread_name(struct exporter *x, struct strbuf *to, uint32_t thread)
 	if (n)
 		strbuf_add(to, name, n);
 	else if (t && !t->tid && t->ns_tid)
-		strbuf_addc(to, '?'); /* only its number in another namespace is known */
+		strbuf_addc(to, '?'); /* only its number in another pid namespace is known */
 	else
 		strbuf_add_u64(to, t ? t->tid : 0);
 }
@@ -253,7 +253,7 @@ struct err *exporter_write(struct exporter *x, const struct selection *rows, uin
 	for (uint64_t seq = from; seq < to; seq++) {
 		if (rows) {
 			seq = selection_next(rows, seq);
-			if (seq >= to) /* SELECTION_NONE too */
+			if (seq >= to) /* also for SELECTION_NONE */
 				break;
 		}
 		if (seq >> TRACE_CHUNK_SHIFT != chunk) {

@@ -1,15 +1,15 @@
 /*
- * import: see import.h. A line's members here, its time in import_time.c, its stack in
- * import_frames.c.
+ * import: see import.h. This file reads the members of a line; import_time.c its time,
+ * import_frames.c its stack.
  *
- * Two passes: the first finds the time before which no line stands, for capture time 0 is written
- * into the file first. So what cannot be read twice is spooled.
+ * There are two passes: capture time 0 is written into the file first, and no line may be earlier,
+ * so the first pass finds the earliest time. Input that cannot be read twice is copied to a file.
  *
- * Fast because what repeats is parsed once: the text of a frame, of a whole stack and of arguments
- * without addresses is looked up by its 128-bit XXH3 first. The end of a stack or of arguments that
- * were seen before need not be searched for by parsing: in our own lines the stack ends at "}" and
- * line end, the arguments at the last ,"stack":[ . A text found in the table was once parsed to
- * exactly its end, so it is whole now, too; what is not found is parsed.
+ * It is fast because repeated text is parsed once: the text of a frame, of a whole stack and of
+ * arguments without addresses is first looked up by its 128-bit XXH3. The end of a stack or of
+ * arguments that were seen before can be found without parsing: in our own lines the stack ends at
+ * "}" and line end, and the arguments end at the last ,"stack":[ . A text that is in the table was
+ * parsed to exactly its end once, so it is complete; a text that is not in the table is parsed.
  */
 #include "export/import.h"
 
@@ -27,7 +27,7 @@
 #define READ_BYTES     (1u << 20)
 #define LINE_BYTES_MAX (256u << 20)
 
-/* ---- what could not be taken ---- */
+/* ---- losses ---- */
 
 static void add_loss(struct import_losses *l, uint64_t line, const char *why)
 {
@@ -144,8 +144,8 @@ static void add_name(struct strbuf *to, const char *s, size_t n)
 }
 
 /*
- * One pass over {"name":value,…} or [value,…]: with names as a dictionary, or the values alone as a
- * tuple; then *ret_named says whether a name was not the catalogue's. Anything else is one
+ * Parse {"name":value,…} or [value,…] in one pass: with names as a dictionary, or the values alone
+ * as a tuple; *ret_named says whether a name was not in the catalogue. Anything else is one
  * argument.
  */
 static bool parse_args(struct import *im, struct json j, const struct catalog_event *e, int minor,
@@ -206,7 +206,7 @@ static bool read_args(struct import *im, struct line *l, int minor, uint32_t *re
 	return im->objects.addresses.n || end != l->args.end || seen_add(&im->args, h, *ret);
 }
 
-/* The members a stranger's line has beside those we know. */
+/* Read the members of a foreign line that have no meaning for us. */
 static bool read_others(struct import *im, struct line *l, uint32_t *ret)
 {
 	strbuf_clear(&im->encoded);
@@ -228,8 +228,8 @@ static bool read_others(struct import *im, struct line *l, uint32_t *ret)
 
 /* ---- lines ---- */
 
-/* Remember where a value stands and step over it. known_end: where it ends if it is as we write it.
- */
+/* Remember where a value starts, and skip it. known_end: where it ends if the line is written as
+ * ours are. */
 static bool mark_value(struct json *j, const char *known_end, struct json *ret)
 {
 	json_read_space(j);
@@ -243,7 +243,7 @@ static bool mark_value(struct json *j, const char *known_end, struct json *ret)
 	return true;
 }
 
-/* Of our own lines: where the stack begins, which is the last member. */
+/* In our own lines: where the stack begins, which is the last member. */
 static const char *find_last_stack(const char *p, const char *end)
 {
 	const char *last = NULL, *next;
@@ -274,7 +274,7 @@ static bool read_numbers(struct import *im, struct json *j, struct line *l, bool
 	return true;
 }
 
-/* Members that are a text, or sometimes something else. */
+/* Read members that are usually texts. */
 static bool read_texts(struct import *im, struct json *j, struct line *l, bool *ret_is_one)
 {
 	static const char *const threads[] = { "thread", "thread_name", "threadName", NULL };
@@ -371,7 +371,7 @@ static bool read_members(struct import *im, struct json *j, struct line *l)
 	return j->p == j->end || json_read_fail(j, "the end of the line");
 }
 
-/* NULL, or memory is short; *ret_why is set if the line is lost. */
+/* Returns NULL, or an error if memory is short; *ret_why is set if the line is lost. */
 static struct err *write_event(struct import *im, struct line *l, const char **ret_why)
 {
 	struct event_info e = { .flags = (uint32_t)l->flags.u & 0xff };
@@ -422,7 +422,7 @@ static struct err *start_writer(struct import *im)
 	return writer_open(im->path, &options, &im->w);
 }
 
-/* In the second pass. */
+/* Second pass. */
 static struct err *take_line(struct import *im, struct json j)
 {
 	struct line l = { 0 };
@@ -450,7 +450,7 @@ static struct err *take_line(struct import *im, struct json j)
 	return err;
 }
 
-/* In the first pass: when is it? The time of a line that will be lost must not count. */
+/* First pass: find the time. The time of a line that will be lost must not count. */
 static struct err *look_at_line(struct import *im, struct json j)
 {
 	struct line_time t = { 0 };
@@ -462,7 +462,7 @@ static struct err *look_at_line(struct import *im, struct json j)
 			return NULL;
 		has_event |= import_key_is(&im->key, "event");
 		if (import_key_is(&im->key, "args") && j.start[1] == '"' && j.start[2] == 'v') {
-			import_axis_see(&im->axis, &t); /* ours have their times first */
+			import_axis_see(&im->axis, &t); /* in our own lines the times come first */
 			return NULL;
 		}
 		if (!(import_is_time(&im->key)
@@ -477,7 +477,7 @@ static struct err *look_at_line(struct import *im, struct json j)
 
 typedef struct err *line_fn(struct import *im, struct json j);
 
-/* One line, or one object of a document. */
+/* Handle one line, or one object of a document. */
 static struct err *give_line(struct import *im, const char *p, size_t n, line_fn *fn)
 {
 	struct json j = { .start = p, .p = p, .end = p + n };
@@ -486,7 +486,7 @@ static struct err *give_line(struct import *im, const char *p, size_t n, line_fn
 		j.end--;
 	while (j.end - j.p >= 3 && !memcmp(j.p, "\xef\xbb\xbf", 3))
 		j.p += 3;
-	while (j.p < j.end && *j.p == 0x1e) /* RFC 7464 */
+	while (j.p < j.end && *j.p == 0x1e) /* record separator, RFC 7464 */
 		j.p++;
 	json_read_space(&j);
 	j.start = j.p;
@@ -499,7 +499,7 @@ static struct err *give_line(struct import *im, const char *p, size_t n, line_fn
 	return fn(im, j);
 }
 
-/* A document: an array of objects, or objects over several lines, one behind the other. */
+/* Handle a document: an array of objects, or objects that span several lines. */
 static struct err *give_document(struct import *im, const char *p, size_t n, line_fn *fn)
 {
 	const char *end = p + n, *counted = p;
@@ -527,8 +527,8 @@ static struct err *give_document(struct import *im, const char *p, size_t n, lin
 	return err;
 }
 
-/* Does the input begin with an array, or with an object that does not end where its line does and
- * is not the last? */
+/* Does the input begin with an array, or with an object that spans lines or shares its line with
+ * another? */
 static bool is_document(const char *p, size_t n)
 {
 	struct json j = { .start = p, .p = p, .end = p + n };
@@ -560,7 +560,7 @@ struct input {
 	bool at_end;
 };
 
-/* Read more behind what is there. */
+/* Read more input after the bytes in the buffer. */
 static struct err *input_more(struct input *in, const struct import *im)
 {
 	if (in->n == in->cap) {
@@ -586,7 +586,7 @@ static struct err *pass_lines(struct import *im, struct input *in, line_fn *fn)
 {
 	struct err *err = NULL;
 	size_t scanned = 0;
-	bool skipping = false; /* the rest of a line that is too long */
+	bool skipping = false; /* skip the rest of a line that is too long */
 	while (!err) {
 		size_t from = 0;
 		char *end;
@@ -649,8 +649,8 @@ static struct err *pass(struct import *im, int fd, line_fn *fn)
 	return err;
 }
 
-/* A file that can be read twice: the input itself, or a copy of it without a name; -1 with
- * *ret_err. */
+/* A descriptor that can be read twice: the input itself, or a copy of it in an unnamed file; -1
+ * with *ret_err. */
 static int open_twice(int fd, const char *label, struct err **ret_err)
 {
 	struct stat st;
@@ -712,7 +712,7 @@ struct err *import_jsonl(int fd, const char *label, const char *path, struct imp
 		err = err_sys(errno, "cannot read %s again", label);
 	if (!err)
 		err = pass(&im, in, take_line);
-	/* there may be a writer all the same: of a line that was lost */
+	/* a line that was lost may have created the writer */
 	if (!err && !ret->n_events) {
 		err = err_create(
 		    ERR_NOT_FOUND,

@@ -1,14 +1,14 @@
 /*
  * import: JSON lines → a capture file.
  *
- * Own output (schema 1, export_jsonl.c) comes back without loss: exported again it is the same
- * bytes. Other JSON is taken as far as it goes: lines of objects, one array of objects, or objects
- * over several lines, each with at least "event" (a text). Understood are the time ("time",
- * "timestamp", "ts", "asctime", …: ISO 8601, or a number, seconds to nanoseconds since the epoch;
- * "ts_ns"), "pid", "tid", "thread", "python", "args" (an object, an array in the order of the
- * event's arguments, or one value) and "stack" or "traceback". What else is in a line without
- * "args" becomes its arguments. A line that cannot be taken is left out, counted and said, and so
- * is a member that is not understood.
+ * Our own output (schema 1, export_jsonl.c) is imported without loss: exported again it has the
+ * same bytes. Other JSON is accepted as far as it is understood: lines of objects, one array of
+ * objects, or objects that span several lines, each with at least "event" (a text). Known members
+ * are the time ("time", "timestamp", "ts", "asctime", …: ISO 8601, or a number, seconds to
+ * nanoseconds since the epoch; "ts_ns"), "pid", "tid", "thread", "python", "args" (an object, an
+ * array in the order of the event's arguments, or one value) and "stack" or "traceback". In a line
+ * without "args" the other members become its arguments. A line that cannot be read is left out,
+ * counted and reported, and so is a member that is not understood.
  */
 #pragma once
 #include <stdint.h>
@@ -31,13 +31,13 @@ struct import_result {
 	uint64_t n_events;
 	uint64_t n_comments;       /* lines that begin with # or // */
 	struct import_losses lost; /* lines that were left out */
-	struct import_losses odd;  /* parts of lines that were left out, or changed */
+	struct import_losses odd;  /* parts of lines that were left out or changed */
 };
 
-/* Read fd to its end and write the capture `path`. `label` names the input in messages. *ret is set
- * in any case. Errors: ERR_NOT_FOUND when there is not one event, ERR_SYNTAX for what is no UTF-8,
- * and those of the writer; then no file is left. */
+/* Read fd to its end and write the capture `path`. `label` names the input in messages. *ret is
+ * always set. Errors: ERR_NOT_FOUND if there is no event, ERR_SYNTAX if the input is not UTF-8, and
+ * those of the writer; after an error no file is left. */
 MUST_CHECK struct err *import_jsonl(int fd, const char *label, const char *path,
 				    struct import_result *ret);
-/* Append lines that say what was left out, each ending with \n; nothing if all was taken. */
+/* Append lines that report what was left out, each ending with \n; nothing if nothing was. */
 void import_losses_say(struct strbuf *to, const char *label, const struct import_result *result);

@@ -1,9 +1,10 @@
 /*
- * import_frames: stacks. Ours are lists of objects, innermost first; strangers have lists of texts,
- * of lists, or one text, as traceback and inspect give them, then outermost first.
+ * import_frames: stacks. In our own lines a stack is a list of objects, innermost first. Other
+ * programs write lists of texts, lists of lists, or one text, as the modules traceback and inspect
+ * produce them, and then the outermost frame is first.
  *
- * What repeats is parsed once: the text of a frame and of a whole stack is looked up by its hash
- * first.
+ * Repeated text is parsed once: the text of a frame and of a whole stack is first looked up by its
+ * hash.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 
 #include "export/import_private.h"
 
-/* A line or column: 0 when it is no such number. */
+/* A line or column; 0 if it is not a valid number. */
 static bool read_line(struct json *j, uint32_t *ret)
 {
 	struct number n;
@@ -84,9 +85,9 @@ static size_t common_end(const char *a, size_t n_a, const char *b, size_t n_b)
 	return n;
 }
 
-/* Innermost frame first in the text; the writer wants the outermost first. Stacks that follow each
- * other mostly share their outer frames: from where the text is the same to its end, the frames
- * need not be looked at again. */
+/* The text has the innermost frame first; the writer needs the outermost first. Successive stacks
+ * mostly share their outer frames: from where the text is the same to its end, the frames need not
+ * be parsed again. */
 static bool parse_stack(struct import *im, struct json *j, uint32_t *ret)
 {
 	VEC(struct level) levels = { 0 };
@@ -109,7 +110,7 @@ static bool parse_stack(struct import *im, struct json *j, uint32_t *ret)
 			}
 			level.from_end = (size_t)(end - j->p);
 			/* our own frames have no braces inside, except in file names: then the text
-			 * is simply not found */
+			 * is not found */
 			const char *close = memchr(j->p, '}', (size_t)(end - j->p));
 			XXH128_hash_t h = { 0 };
 			if (close) {
@@ -133,7 +134,7 @@ static bool parse_stack(struct import *im, struct json *j, uint32_t *ret)
 		ok = vec_push(&levels, im->levels.v[i]);
 	strbuf_clear(&im->last_stack);
 	im->levels.n = 0;
-	if (ok && j->p == end) { /* the text ends where the stack does */
+	if (ok && j->p == end) { /* the text must end where the stack ends */
 		strbuf_add(&im->last_stack, start, (size_t)(end - start));
 		vec_fini(&im->levels);
 		im->levels.v = levels.v, im->levels.n = levels.n, im->levels.cap = levels.cap;
@@ -158,8 +159,8 @@ static const char *find(const char *s, size_t n, const char *what)
 	return memmem(s, n, what, strlen(what));
 }
 
-/* File "app.py", line 12, in main; app.py:12 main; main (app.py:12); or anything, which is then the
- * function. */
+/* Accepts: File "app.py", line 12, in main; app.py:12 main; main (app.py:12). Any other text
+ * becomes the function. */
 static uint32_t frame_of_text(struct import *im, const char *s, size_t n)
 {
 	struct frame_info f = { .kind = FRAME_PYTHON };
@@ -168,7 +169,7 @@ static uint32_t frame_of_text(struct import *im, const char *s, size_t n)
 	const char *file = find(s, n_line, "File \""), *line = find(s, n_line, "\", line ");
 	if (file && line && file < line) {
 		f.file = string_of(im, file + 6, (size_t)(line - file) - 6);
-		f.line = (uint32_t)strtoul(line + 8, NULL, 10); /* a text ends with a NUL */
+		f.line = (uint32_t)strtoul(line + 8, NULL, 10); /* the text is NUL-terminated */
 		at = find(line, (size_t)(s + n_line - line), ", in ");
 		f.function = at ? string_of(im, at + 5, (size_t)(s + n_line - at) - 5) : 0;
 		return writer_frame(im->w, &f);
@@ -192,7 +193,7 @@ static uint32_t frame_of_text(struct import *im, const char *s, size_t n)
 	return writer_frame(im->w, &f);
 }
 
-/* ["app.py", 12, "main", "source"], as json makes of traceback.FrameSummary. */
+/* ["app.py", 12, "main", "source"], which is a traceback.FrameSummary as JSON. */
 static bool frame_of_list(struct import *im, struct json *j, uint32_t *ret)
 {
 	struct frame_info f = { .kind = FRAME_PYTHON };
@@ -208,7 +209,7 @@ static bool frame_of_list(struct import *im, struct json *j, uint32_t *ret)
 	return ok;
 }
 
-/* Frames in the order of the text, which is turned around if it begins with the outermost. */
+/* Frames in the order of the text, which is reversed if it begins with the outermost. */
 static bool stack_of_strangers(struct import *im, struct json *j, bool outermost_first,
 			       uint32_t *ret)
 {

@@ -1,5 +1,5 @@
 /*
- * import_process: the processes and threads that lines name, and the notes that ours bring.
+ * import_process: the processes and threads that lines name, and the notes in our own lines.
  */
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +21,8 @@ static XXH128_hash_t hash_pid(uint64_t pid)
 	return XXH3_128bits(&pid, sizeof(pid));
 }
 
-/* What is no pid of 32 bits is known by its text, which also becomes the name of the process. */
+/* A pid that is not a 32-bit number is identified by its text, which also becomes the name of the
+ * process. */
 static XXH128_hash_t hash_of(const struct number *pid)
 {
 	return pid->is_odd || pid->u > UINT32_MAX ? XXH3_128bits(pid->text, strlen(pid->text))
@@ -43,7 +44,7 @@ static uint32_t hex_of_version(const char *s, size_t n)
 				break;
 		}
 	}
-	return v ? v | 0xf0 : 0; /* as of a final release */
+	return v ? v | 0xf0 : 0; /* 0xf0: a final release */
 }
 
 static bool parse_process(struct import *im, struct json *j, struct process_info *p)

@@ -1,7 +1,7 @@
 /*
- * import_time: the times of lines. Ours have a wall time and nanoseconds since the capture began,
- * exactly; strangers have seconds, milli-, micro- or nanoseconds since the epoch or since some
- * start, or text.
+ * import_time: the times of lines. Our own lines have a wall time and the exact nanoseconds since
+ * the start of the capture. Other programs write seconds, milli-, micro- or nanoseconds since the
+ * epoch or since some start, or text.
  */
 #include <errno.h>
 #include <math.h>
@@ -28,7 +28,7 @@ bool import_is_time(const struct strbuf *key)
 	return false;
 }
 
-/* Days since 1970-01-01 of a date of the Gregorian calendar. */
+/* Days from 1970-01-01 to a date of the Gregorian calendar. */
 static int64_t days_from_date(int64_t y, unsigned m, unsigned d)
 {
 	y -= m <= 2;
@@ -92,9 +92,9 @@ static bool read_iso(const char *p, size_t n, int64_t *ret)
 }
 
 /*
- * Seconds, ms, µs or ns since the epoch by their size (all of 1973 to 5138); what is less is
- * seconds since some start. is_ns: the name says that it is nanoseconds; below 3 years they are
- * since some start.
+ * Seconds, ms, µs or ns since the epoch, told apart by their size (1973 to 5138); a smaller number
+ * is seconds since some start. is_ns: the member's name means nanoseconds; below 3 years they count
+ * from some start.
  */
 static bool place_text(struct line_time *t, const char *s, size_t n, bool is_ns)
 {
@@ -122,7 +122,7 @@ static bool place_text(struct line_time *t, const char *s, size_t n, bool is_ns)
 		return false;
 	int64_t rest = 0;
 	const char *dot = is_whole ? NULL : strchr(text, '.');
-	if (dot && !strpbrk(text, "eE")) /* to the last digit, which a double has not */
+	if (dot && !strpbrk(text, "eE")) /* a double does not have all digits */
 		for (int64_t digit = unit / 10; *++dot && digit; digit /= 10)
 			rest += (*dot - '0') * digit;
 	t->has_wall = true;
@@ -201,8 +201,8 @@ uint64_t import_axis_place(const struct axis *a, const struct line_time *t, uint
 {
 	int64_t by_ts = t->ts_ns + a->ts_shift_ns, by_wall = t->wall_ns - a->start_ns,
 		ns = (int64_t)last_ns;
-	if (t->has_wall && t->has_ts) /* the wall time may be rounded; ts is of one clock, unless it
-					 is of another start */
+	/* The wall time may be rounded; ts comes from one clock, unless its start differs. */
+	if (t->has_wall && t->has_ts)
 		ns = llabs(by_wall - by_ts) <= JITTER_NS ? by_ts : by_wall;
 	else if (t->has_wall)
 		ns = by_wall;
