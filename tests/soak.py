@@ -1,16 +1,22 @@
 #!/usr/bin/env python3
 """soak: attach, detach, kill, fork, exec and signal storms over all Pythons in rotation, for as long as is asked.
 
-    tests/soak.py [--minutes N] [--build DIR] [--python REGEX] [--seed N] [--no-fetch] [-v]
+    tests/soak.py [--minutes N] [--build DIR] [--python REGEX] [--only REGEX] [--seed N] [--no-fetch] [-v]
 
 Throughout the run one recorder follows a program that forks, execs and starts threads without end: its memory and descriptors are
-sampled. Beside it one scenario after the other runs on one Python after the other, each on a target of its own. At the end the figures:
+sampled. Beside it one scenario after the other runs on one Python after the other, each on a target of its own. The scenarios named
+following_* record with `-f --stack both` programs with many threads that fork, exec and start programs.
+
+Each recorder has a deadline (LEAVING_S): the time from the request to leave, or from the end of its last target, to its own end. After
+each scenario no process of auditview may be left. At the end the figures: recorders that hung (missed their deadline, or were left),
 targets harmed (died, hung, wrong results, changed mappings, changed code), events lost in lossless mode (compared with the target's own
-count), growth of the recorder. Exit status 0 only if all are nothing.
+count) or, in the lossy mode, not counted as lost, growth of the recorder. Exit status 0 only if all are nothing.
 """
 import collections
+import contextlib
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -22,7 +28,10 @@ import check_faults  # noqa: E402
 import check_signals  # noqa: E402
 import check_survival  # noqa: E402
 import harness  # noqa: E402
-from harness import Fail, Launch, Recorder, Skip, Victim, expect, expect_goodbye, status_of, victim_path  # noqa: E402
+from harness import Fail, Late, Launch, Recorder, Skip, Victim, expect, expect_goodbye, status_of, victim_path  # noqa: E402
+
+LEAVING_S = 20  # on a machine that has much else to do; what it takes on a quiet one is printed
+FOLLOWING = ("-f", "--stack", "both")
 
 # What a recorder may grow by between the second and the last quarter of a run: tables of strings and processes double now and then.
 GROWTH_KIB = 1024
@@ -118,7 +127,202 @@ def one_fault(run, python):
         check_faults.expect_healthy(v)
 
 
-SCENARIOS = [attach_detach, kill_recorder, fork_while_attaching, exec_and_count, exec_the_target, signal_storm, lossless, one_fault]
+def without_gaps(events):
+    """{(event, key…): numbers}: marks by their last argument, which must rise by one each time."""
+    numbers = {}
+    for event in events:
+        if event["event"] in ("victim.thread", "victim.child", "victim.python"):
+            arguments = [event["args"][k] for k in sorted(event["args"])]
+            seen = numbers.setdefault((event["event"], *arguments[:-1]), [])
+            expect(not seen or arguments[-1] == seen[-1] + 1, lambda: f"{event['event']} {arguments} follows {seen[-1]}")
+            seen.append(arguments[-1])
+    return numbers
+
+
+def attached(run, recorder):
+    """Till the probe is there, or the recorder has ended. What a killed recorder left behind may look the same: then a moment later."""
+    before = set(harness.foreign_maps(recorder.before))
+    with contextlib.suppress(Fail):
+        harness.wait_for(lambda: recorder.process.poll() is not None or set(harness.foreign_maps(harness.maps_of(recorder.target))) - before, 3,
+                         "the probe")
+
+
+def ended_in_time(run, recorder, seconds=LEAVING_S):
+    """Its exit status; Late if it misses its deadline."""
+    started = time.monotonic()
+    try:
+        status = recorder.process.wait(seconds)
+    except harness.subprocess.TimeoutExpired:
+        raise Late(f"{harness.recorder_state(recorder.process.pid)}: {recorder.stderr()[-300:]}") from None
+    run.ctx.endings.append(time.monotonic() - started)
+    return status
+
+
+def expect_true(run, recorder, ended, torn=0):
+    """Of a recorder that ended with 0: what it says is what its file holds, and marks have no gap. `torn`: as many events may be lost,
+    of threads that were killed while they wrote one."""
+    said = recorder.stderr()
+    match = harness.GOODBYE.search(said)
+    lost = int(re.sub(r"\D", "", match.group(2))) if match else 0
+    n = expect_goodbye(said, min_events=0, lost=min(lost, torn), ended=ended)
+    held = recorder.capture.events()
+    without_gaps(held)
+    expect(n == len(held), f"goodbye says {n} events, the capture holds {len(held)}")
+    run.counts["events captured while following"] += n
+
+
+def leave(run, v, recorder, at_any_moment, may_fail):
+    """End a recorder in one of the ways there are; the target lives on."""
+    way = run.chance.choice((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL))
+    if not at_any_moment:
+        attached(run, recorder)
+    time.sleep(run.chance.choice((0.01, 0.1, 0.6)) * run.chance.random())
+    recorder.process.send_signal(way)
+    status = ended_in_time(run, recorder)
+    if status == -signal.SIGKILL:
+        run.counts["recorders killed"] += 1
+    elif status == -way and at_any_moment: # before it had begun
+        run.counts["recorders ended before they began"] += 1
+    elif status == 0:
+        expect_true(run, recorder, "(it has ended)" in recorder.stderr())
+    else:
+        expect(may_fail and status == 1 and "cannot attach to" in recorder.stderr(), lambda: f"status {status}: {recorder.stderr()[-300:]}")
+        run.counts["attached to no avail"] += 1
+
+
+def visits(run, v, times, may_fail=False):
+    """Attached with -f --stack both and left, again and again; what is captured has no gap. `may_fail`: the target executes programs,
+    so that an attempt to attach may be in vain; that is said, and the target lives on."""
+    for _ in range(times):
+        by_itself = run.chance.choice(((), (), ("--duration", "300ms"), ("--limit", "500")))
+        with Recorder(run.ctx, v.pid, *FOLLOWING, *by_itself) as recorder:
+            if by_itself:
+                status = ended_in_time(run, recorder, LEAVING_S + 5)
+                if status == 0:
+                    expect_true(run, recorder, "(it has ended)" in recorder.stderr())
+                else:
+                    expect(may_fail and status == 1 and "cannot attach to" in recorder.stderr(), lambda: f"status {status}: {recorder.stderr()[-300:]}")
+                    run.counts["attached to no avail"] += 1
+            else:
+                leave(run, v, recorder, may_fail or run.chance.random() < 0.5, may_fail)
+            expect(v.process.poll() is None, lambda: f"the target ended with {v.process.returncode}")
+        run.counts["attached and left, following"] += 1
+
+
+def clean_visit(run, v):
+    """After all visits, of which the last may have been killed: nothing is left behind by one more."""
+    with Recorder(run.ctx, v.pid, *FOLLOWING, "--duration", "300ms") as recorder:
+        expect(ended_in_time(run, recorder) == 0, lambda: recorder.stderr()[-300:])
+        expect_true(run, recorder, False)
+    expect(not harness.foreign_maps(v.maps()), lambda: f"left behind: {harness.foreign_maps(v.maps())}")
+    for pid in [v.pid, *harness.children_of(v.pid)]:
+        tracer = "0"
+        try:
+            tracer = status_of(pid, "TracerPid")
+        except OSError:
+            pass
+        expect(tracer == "0", lambda: f"{tracer} is still attached to {pid}")
+
+
+def following_threads(run, python):
+    """Nine threads that mark, fork and start programs and Pythons."""
+    kinds = [] if python.name.endswith("+ldso") else ["pythons"]
+    with Victim(run.ctx, python, "soaking", *kinds) as v:
+        visits(run, v, 6)
+        clean_visit(run, v)
+        truth = v.stop(60)
+        expect(truth["bad_children"] == 0, lambda: f"children: {truth}")
+        run.counts["children while following"] += sum(truth["children"].values())
+        run.counts["events raised by threads"] += sum(truth["counts"])
+
+
+def following_execs(run, python):
+    """A program with threads that executes itself from another thread ten times a second."""
+    if python.name.endswith("+ldso"):
+        raise Skip("a Python under ld.so cannot start another one by sys.executable")
+    with Victim(run.ctx, python, "execing") as v:
+        visits(run, v, 6, may_fail=True)
+        run.counts["programs executed while following"] += v.stop(60)["generation"]
+
+
+def following_killed_targets(run, python):
+    """The target and its children are killed at some moment of the visit: the recorder ends by itself, and keeps what it has."""
+    for _ in range(4):
+        with Victim(run.ctx, python, "soaking") as v:
+            with Recorder(run.ctx, v.pid, *FOLLOWING) as recorder:
+                if run.chance.random() < 0.7:
+                    attached(run, recorder)
+                time.sleep(run.chance.choice((0.005, 0.05, 0.4)) * run.chance.random())
+                os.killpg(v.process.pid, signal.SIGKILL)
+                status = ended_in_time(run, recorder)
+                expect(status in (0, 1), lambda: f"the recorder ended with {status}: {recorder.stderr()[-300:]}")
+                if status == 0:
+                    expect_true(run, recorder, True, torn=16)
+                else:
+                    expect("auditview: " in recorder.stderr(), "the recorder failed and did not say why")
+        run.counts["targets killed while followed"] += 1
+
+
+def following_from_the_start(run, python):
+    """Launched; four threads mark and fork children with threads: each event of each thread and child is there."""
+    done = launched(run, python, "threads_fork", [], [*FOLLOWING])
+    seen = without_gaps(done.capture.each())
+    expect(done.truth == {"bad_children": 0}, lambda: f"truth: {done.truth}")
+    threads = [k for k in seen if k[0] == "victim.thread"]
+    children = [k for k in seen if k[0] == "victim.child"]
+    raised = 4 * 2000 + 12 * 4 * 50
+    captured = sum(map(len, seen.values()))
+    run.counts["events raised"] += raised
+    run.counts["events lost"] += raised - captured
+    expect(len(threads) == 4 and len(children) == 48 and captured == raised, f"{raised} raised, {captured} captured of {len(children)} threads of children")
+
+
+def following_lossy(run, python):
+    """A ring of the least size and a target that never waits: what is not captured is counted as lost, one by one."""
+    each = 6000
+    done = launched(run, python, "storm", ["--rounds", "1", str(each)],
+                    [*FOLLOWING, "--may-drop", "--ring-size", "1M", "-e", "victim.storm"], lossy=True)
+    captured = sum(e["event"] == "victim.storm" for e in done.capture.each())
+    run.counts["events dropped and counted"] += done.lost
+    if captured + done.lost != 12 * each:
+        run.counts["events lost"] += abs(12 * each - captured - done.lost)
+        raise Fail(f"{12 * each} raised, {captured} captured and {done.lost} counted as lost")
+
+
+class launched:
+    """A victim launched by `auditview record`; its recorder must end soon after its last word."""
+
+    def __init__(self, run, python, victim, arguments, options, lossy=False):
+        ctx = run.ctx
+        folder = ctx.new_folder("launched-" + python.name)
+        self.capture = harness.Capture(ctx, os.path.join(folder, "capture.avc"))
+        command = [ctx.auditview, "record", "-o", self.capture.path, *options, "--", *python.command, victim_path(victim), *arguments]
+        with open(os.path.join(folder, "stdout"), "w+") as out, open(os.path.join(folder, "stderr"), "w+") as err:
+            ctx.n_recorders += 1
+            with harness.subprocess.Popen(command, stdin=harness.subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True) as process:
+                try:
+                    process.wait(120)
+                except harness.subprocess.TimeoutExpired:
+                    state = harness.session_state(process.pid)
+                    os.killpg(process.pid, signal.SIGKILL)
+                    raise Late(f"{victim} and its recorder have not ended after 120 s: {state}") from None
+            took = time.time() - os.stat(out.name).st_mtime  # the truth is its last line
+            self.stderr = open(err.name).read()
+            facts = [harness.json.loads(line) for line in open(out.name)]
+        expect(process.returncode == harness.STATUS, lambda: f"status {process.returncode}: {self.stderr[-500:]}")
+        expect(facts and "truth" in facts[-1], "the target told no truth")
+        self.truth = facts[-1]["truth"]
+        if took > LEAVING_S:
+            raise Late(f"the recorder took {took:.1f} s to end after its target")
+        ctx.endings.append(took)
+        match = harness.GOODBYE.search(self.stderr)
+        expect(match and "target restored: yes" in match.group(3), lambda: f"goodbye: {self.stderr[-300:]!r}")
+        self.lost = int(re.sub(r"\D", "", match.group(2)))
+        expect(lossy or self.lost == 0, lambda: f"goodbye: {match.group(0)!r}")
+
+
+SCENARIOS = [attach_detach, following_threads, kill_recorder, following_execs, fork_while_attaching, following_killed_targets, exec_and_count,
+             following_from_the_start, exec_the_target, following_lossy, signal_storm, lossless, one_fault]
 
 
 # ---- the recorder that stays ----
@@ -225,39 +429,69 @@ class Soak:
         self.verbose = verbose
         self.counts = collections.Counter()
         self.harmed = []
+        self.hung = []
+        self.only = SCENARIOS
         self.skipped = collections.Counter()
 
     def turn(self, scenario, python):
         started = time.monotonic()
         try:
-            scenario(self, python)
+            try:
+                scenario(self, python)
+            finally:
+                self.expect_none_left()
             result = "ok"
         except Skip as reason:
             self.skipped[str(reason)] += 1
             result = "skip"
+        except Late as what:
+            result = f"HUNG {what}"
+            self.hung.append(f"{scenario.__name__} {python.name}: {what}")
         except Exception as what:  # a Fail, or what nobody thought of: both are findings
             result = f"HARMED {type(what).__name__}: {what}"
             self.harmed.append(f"{scenario.__name__} {python.name}: {what}")
-        if self.verbose or result.startswith("HARMED"):
+        if self.verbose or result.startswith(("HARMED", "HUNG")):
             print(f"{time.strftime('%H:%M:%S')} {scenario.__name__:22} {python.name:10} {time.monotonic() - started:5.1f} s  {result}", flush=True)
+
+    def expect_none_left(self):
+        """No process of auditview remains but the resident ones; those that do are killed, and are a hang."""
+        def left():
+            mine = {self.resident.process.pid, *harness.children_of(self.resident.process.pid)}
+            found = []
+            for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+                try:
+                    if pid not in mine and os.readlink(f"/proc/{pid}/exe").startswith(self.ctx.auditview) and status_of(pid, "State")[0] != "Z":
+                        found.append(pid)
+                except (OSError, TypeError):
+                    pass
+            # What the resident recorder has started meanwhile is not ours to judge.
+            return set(found) - {*harness.children_of(self.resident.process.pid)}
+        try:
+            harness.wait_for(lambda: not left(), LEAVING_S, "recorders to end")
+        except Fail:
+            states = "; ".join(harness.recorder_state(pid) for pid in left())
+            for pid in left():
+                os.kill(pid, signal.SIGKILL)
+            raise Late(f"left running: {states}") from None
 
     def run(self):
         """Complaints; figures are printed."""
         end = time.monotonic() + self.seconds
         plain = [p for p in self.ctx.pythons if not p.debug]
-        resident = Resident(self.ctx, plain[len(plain) // 2])
-        order = [(s, p) for k, s in enumerate(SCENARIOS) for p in self.ctx.pythons[k % len(self.ctx.pythons):] + self.ctx.pythons[:k % len(self.ctx.pythons)]]
+        resident = self.resident = Resident(self.ctx, plain[len(plain) // 2])
+        scenarios = self.only
+        order = [(s, p) for k, s in enumerate(scenarios) for p in self.ctx.pythons[k % len(self.ctx.pythons):] + self.ctx.pythons[:k % len(self.ctx.pythons)]]
         # Every scenario in turn, each time on the next Python: after len(order) turns all have met.
-        order = [order[(k % len(SCENARIOS)) * len(self.ctx.pythons) + k // len(SCENARIOS)] for k in range(len(order))]
+        order = [order[(k % len(scenarios)) * len(self.ctx.pythons) + k // len(scenarios)] for k in range(len(order))]
         n = 0
         try:
             while time.monotonic() < end:
                 folder = self.ctx.folder
                 scenario, python = order[n % len(order)]
-                had = len(self.harmed)
+                had = len(self.harmed) + len(self.hung)
                 before = set(os.listdir(folder))
                 self.turn(scenario, python)
-                if len(self.harmed) == had: # hours of captures would fill a disk
+                if len(self.harmed) + len(self.hung) == had: # hours of captures would fill a disk
                     for name in set(os.listdir(folder)) - before:
                         shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
                 resident.sample()
@@ -270,23 +504,30 @@ class Soak:
         self.counts["events lost"] += facts.get("lost", 0)
         print(f"{n} scenarios in {self.seconds / 60:.1f} minutes on {len(self.ctx.pythons)} Pythons; " +
               ", ".join(f"{v} {k}" for k, v in sorted(self.counts.items()) if k != "events lost"))
-        print(f"{len(self.harmed)} targets harmed, {self.counts['events lost']} events lost")
+        for reason, times in self.skipped.items():
+            print(f"skipped {times} times: {reason}")
+        endings = sorted(self.ctx.endings) or [0.0]
+        print(f"{self.ctx.n_recorders} recorders; {len(self.ctx.endings)} had to end within {LEAVING_S} s: median {endings[len(endings) // 2]:.2f} s, "
+              f"longest {endings[-1]:.2f} s")
+        print(f"{len(self.hung)} recorders hung, {len(self.harmed)} targets harmed, {self.counts['events lost']} events lost")
         print("the recorder that stayed: " + ", ".join(f"{k} {v}" for k, v in facts.items()))
         for text in complaints:
             print("complaint: " + text)
-        return self.harmed + complaints
+        return self.hung + self.harmed + complaints
 
 
 def main():
     options = harness.parse_options(__doc__, ("--minutes", {"type": float, "default": 60}),
-                                    ("--seed", {"type": int, "default": int(time.time())}))
+                                    ("--only", {"default": ""}), ("--seed", {"type": int, "default": int(time.time())}))
     pythons, notes = harness.find_pythons(not options.no_fetch, True)
     for note in notes:
         print("skip  " + note)
-    pythons = [p for p in pythons if harness.re.search(options.python, p.name)]
+    pythons = [p for p in pythons if re.search(options.python, p.name)]
     ctx = harness.Context(os.path.abspath(options.build), pythons, False, False)
     print(f"seed {options.seed}, Pythons: {' '.join(p.name for p in pythons)}", flush=True)
-    complaints = Soak(ctx, options.minutes * 60, options.seed, options.v).run()
+    soak = Soak(ctx, options.minutes * 60, options.seed, options.v)
+    soak.only = [s for s in SCENARIOS if re.search(options.only, s.__name__)]
+    complaints = soak.run()
     ctx.finish(bool(complaints))
     if complaints:
         print(f"captures and messages are kept in {ctx.folder}")

@@ -31,6 +31,10 @@ class Fail(Exception):
     """What was expected, and what was seen."""
 
 
+class Late(Fail):
+    """A recorder that has not ended within its deadline."""
+
+
 def expect(condition, message):
     if not condition:
         raise Fail(message() if callable(message) else message)
@@ -91,6 +95,8 @@ class Context:
         self.lock = threading.Lock()
         self.n_folders = [0]  # shared with copies
         self.is_for_all = False
+        self.n_recorders = 0  # Recorder objects made
+        self.endings = []  # seconds that each recorder took to end once it had to
 
     def new_folder(self, label):
         with self.lock:
@@ -218,6 +224,32 @@ def no_python():
             yield process
         finally:
             process.kill()
+
+
+def recorder_state(pid):
+    """What a recorder and the processes that it started do, for a message about one that hangs."""
+    states = []
+    for process in [pid, *children_of(pid)]:
+        try:
+            wait, call = (open(f"/proc/{process}/{name}").read().split(" ")[0] for name in ("wchan", "syscall"))
+            states.append(f"{process} {status_of(process, 'State')} {wait} in call {call.strip()}")
+        except OSError:
+            pass
+    return ", ".join(states)
+
+
+def children_of(pid):
+    """Process ids of all descendants."""
+    parents = {}
+    for child in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            parents[int(child)] = int(open(f"/proc/{child}/stat", "rb").read().rsplit(b")", 1)[1].split()[1])
+        except (OSError, IndexError):
+            pass
+    found = [pid]
+    for parent in found:
+        found += [child for child, its_parent in parents.items() if its_parent == parent]
+    return found[1:]
 
 
 def session_state(session):
@@ -379,6 +411,7 @@ class Recorder:
         self.stderr_path = os.path.join(self.folder, "stderr")
         self.target = pid
         self.before = maps_of(pid)
+        ctx.n_recorders += 1
         with open(self.stderr_path, "wb") as stderr:
             self.process = subprocess.Popen([*prefix, ctx.auditview, "record", "-p", str(pid), "-o", self.path, *options],
                                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, env=env)
@@ -405,11 +438,14 @@ class Recorder:
         return self.wait(seconds)
 
     def wait(self, seconds=20):
+        started = time.monotonic()
         try:
             status = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
+            state = recorder_state(self.process.pid)
             self.process.kill()
-            raise Fail(f"the recorder did not end within {seconds} s: {self.stderr()[-500:]}") from None
+            raise Late(f"the recorder did not end within {seconds} s ({state}): {self.stderr()[-500:]}") from None
+        self.ctx.endings.append(time.monotonic() - started)
         text = self.stderr()
         expect(status == 0, lambda: f"the recorder ended with {status}: {text[-500:]}")
         return text
@@ -449,7 +485,7 @@ class Launch:
                 state = session_state(process.pid)
                 os.killpg(process.pid, signal.SIGKILL)
                 stderr = process.communicate()[1]
-                raise Fail(f"not ended after {timeout} s: {state}; stderr: {stderr[-300:]!r}") from None
+                raise Late(f"not ended after {timeout} s: {state}; stderr: {stderr[-300:]!r}") from None
         self.status = process.returncode
         self.stdout = stdout.decode("utf-8", "replace")
         self.stderr = stderr.decode("utf-8", "replace")
