@@ -471,8 +471,6 @@ bool recorder_at_entry(void *ctx, pid_t pid, pid_t tid)
 	if (err && err->code != ERR_NOT_PYTHON && err->code != ERR_TARGET_GONE) {
 		recorder_unwatched(r, pid, err);
 		log_debug("not armed at entry of %d: %s", (int)pid, err->message);
-		r->end.is_loss_known = false; /* its events */
-		r->end.n_children_not_followed += pid != r->launched_pid;
 	}
 	bool not_python = err && err->code == ERR_NOT_PYTHON;
 	err_destroy(err);
@@ -540,6 +538,11 @@ void recorder_forked(void *ctx, pid_t parent, pid_t child, bool is_new)
 void recorder_leaving(void *ctx, pid_t pid)
 {
 	struct recorder *r = ctx;
+	struct process *p = process_find(r, pid);
+	if (p && !p->info.python_hex && !p->is_unwatched)
+		recorder_look_for_other(r, p, true);
+	if (!(r->options.probe.flags & PROBE_STACK_NATIVE))
+		return;
 	for (size_t i = 0; i < r->sources.n; i++) {
 		struct source *s = r->sources.v[i];
 		for (uint32_t k = 0; k < s->n_slots; k++)
@@ -609,37 +612,6 @@ static uint64_t modules_hash(pid_t pid)
 	return hash;
 }
 
-/* A program that is followed and did not start as a Python that can be watched: has it become one
- * that cannot, as an emulator does that loads its guest, or a 32-bit program? Then it is said,
- * once. Only a file called after Python is worth a closer look. */
-static bool other_look(struct recorder *r, pid_t pid)
-{
-	static const char *const names[] = { "python", "libpython", "pypy", "libpypy" };
-	CLEANUP(maps) struct maps *maps = NULL;
-	CLEANUP(maps) struct maps *again = NULL;
-	struct remote_mem *mem = NULL;
-	struct python_runtime *runtimes = NULL;
-	size_t n = 0;
-	bool is_named = false;
-	struct err *err = maps_read(pid, &maps);
-	for (size_t i = 0; !err && !is_named && i < maps->n; i++) {
-		const char *slash = strrchr(maps->v[i].path, '/');
-		for (size_t k = 0; slash && k < ARRAY_LEN(names); k++)
-			is_named = is_named || strncmp(slash + 1, names[k], strlen(names[k])) == 0;
-	}
-	if (!err && is_named)
-		err = remote_mem_open(pid, &mem);
-	if (!err && is_named)
-		err = runtimes_find(pid, mem, &again, &runtimes, &n);
-	bool is_told = err && err->code == ERR_UNSUPPORTED;
-	if (is_told)
-		recorder_unwatched(r, pid, err);
-	err_destroy(err);
-	free(runtimes);
-	remote_mem_close(mem);
-	return is_told;
-}
-
 /* Another libpython may be loaded into a process we are in already, or the same one again, and
  * nothing tells us: a library of megabytes shows in the size of the address space, which costs
  * microseconds to read. (To look for Python takes 2 ms.) The more processes, the rarer. */
@@ -669,7 +641,7 @@ static void modules_look(struct recorder *r, uint64_t now)
 							 : p->vm_bytes - vm_bytes;
 		if (is_other) {
 			if (change >= LIBRARY_MIN_BYTES || !p->vm_bytes)
-				p->is_unwatched = other_look(r, p->pid);
+				recorder_look_for_other(r, p, false);
 			p->vm_bytes = vm_bytes;
 			continue;
 		}

@@ -48,6 +48,7 @@ struct tracee {
 	bool has_python; /* the breakpoint has led to one; it stays, for the next */
 	bool children;   /* descendants are followed */
 	bool is_alone;   /* it is to be let go when it has started: self_tracing.h */
+	bool is_unclear; /* at_entry() has found nothing in its program yet: leaving() is told */
 	/* ours by fork: its end is reported even when it is no tracee any more */
 	bool launched;
 	bool traced;
@@ -87,6 +88,7 @@ static enum ptrace_verdict reported(void *ctx, pid_t tid, int status);
 static bool take_deferred(void *ctx, pid_t tid, int *ret_status);
 static unsigned long options_of(void *ctx, pid_t tid);
 static void let_go(struct follow *f, pid_t tid, int signal);
+static void went_on(struct err *err);
 
 struct err *follow_create(const struct follow_ops *ops, void *ctx, struct follow **ret)
 {
@@ -187,7 +189,7 @@ static unsigned long trace_options(const struct follow *f, bool children, bool i
 {
 	/* at_exit() */
 	unsigned long o = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC |
-			  (f->ops.leaving || !is_first ? PTRACE_O_TRACEEXIT : 0);
+			  (f->ops.wants_leaving || !is_first ? PTRACE_O_TRACEEXIT : 0);
 	if (children)
 		o |= PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
 	return o;
@@ -195,7 +197,8 @@ static unsigned long trace_options(const struct follow *f, bool children, bool i
 
 static unsigned long options_for(const struct follow *f, const struct tracee *t)
 {
-	return trace_options(f, t->children, t->tid == t->tgid);
+	return trace_options(f, t->children, t->tid == t->tgid) |
+	       (t->is_unclear ? PTRACE_O_TRACEEXIT : 0);
 }
 
 static unsigned long options_of(void *ctx, pid_t tid)
@@ -424,6 +427,17 @@ static struct image *boring_find(const struct follow *f, pid_t pid)
 	return NULL;
 }
 
+/* at_entry() is done with its image: its end need not be told. tid: the thread that stands still. */
+static void is_clear(struct follow *f, pid_t tid)
+{
+	struct tracee *t = find(f, tid), *first = t ? find(f, t->tgid) : NULL;
+	if (!first || !first->is_unclear)
+		return;
+	first->is_unclear = false;
+	if (first == t) /* else the kernel will tell it once, and nobody asks then */
+		went_on(ptrace_set_options(tid, options_for(f, t)));
+}
+
 /* Its image is armed. Returns true when the thread was let go for good. */
 static bool let_go_armed(struct follow *f, struct tracee *t)
 {
@@ -469,8 +483,10 @@ static bool at_start(struct follow *f, struct tracee *t, bool all_complete)
 	if (!t || is_deferred(f, tid))
 		return true;
 	t->starting = !done && !all_complete;
-	if (done)
+	if (done) {
+		is_clear(f, tid);
 		return let_go_armed(f, t);
+	}
 	if (t->is_alone && all_complete) {
 		let_go(f, tid, 0);
 		return true;
@@ -504,6 +520,7 @@ static bool at_breakpoint(struct follow *f, struct tracee *t)
 	if (mistaken)
 		*mistaken = f->boring.v[--f->boring.n];
 	t->has_python = true;
+	is_clear(f, tid);
 	if (t->children)
 		return false;
 	set_breakpoint(t, 0);
@@ -730,6 +747,7 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 			t->inherits = 0;
 			t->newborn = false;
 			t->has_python = false;
+			t->is_unclear = f->ops.leaving != NULL;
 			t->tgid = tid;
 			/* those of the thread that called exec */
 			went_on(ptrace_set_options(tid, options_for(f, t)));

@@ -39,8 +39,10 @@ struct follow_ops {
 	 * is over it is let go. */
 	void (*unfollowed)(void *ctx, pid_t pid, enum self_tracing why);
 	/* A followed process is about to end; its memory and mappings are still there, it waits for
-	 * this to return. NULL: nobody needs to know. */
+	 * this to return. Told of every process if wants_leaving is set, else of those in whose
+	 * program at_entry() has found nothing. NULL: nobody needs to know. */
 	void (*leaving)(void *ctx, pid_t pid);
+	bool wants_leaving;
 	/* Thread tid of pid stands before the delivery of SIGSEGV or SIGSYS. True: that was of our
 	 * making, the program must not get it. May be NULL. */
 	bool (*faulted)(void *ctx, pid_t pid, pid_t tid, int signal);

@@ -252,6 +252,10 @@ void recorder_warn(struct recorder *r, enum note_kind kind, uint32_t process, co
 /* unwatched.c */
 /* A process that may be Python is not watched, for this reason: said at once, and at the end. */
 void recorder_unwatched(struct recorder *r, pid_t pid, const struct err *err);
+/* A program that is followed and did not start as a Python that can be watched: is it one that
+ * cannot be, as an emulator that has loaded its guest, or a 32-bit program? Then it is said, once
+ * for each process. is_last: it ends now. */
+void recorder_look_for_other(struct recorder *r, struct process *p, bool is_last);
 /* The lines of the end, without a newline behind the last; "" if there is nothing to say. */
 void recorder_unwatched_say(const struct recorder *r, char *to, size_t cap);
 void recorder_unwatched_fini(struct recorder *r);

@@ -11,7 +11,10 @@
 
 #include "base/strbuf.h"
 #include "recorder/recorder_private.h"
+#include "system/maps.h"
 #include "system/procs.h"
+#include "system/remote_mem.h"
+#include "visit/inject.h"
 
 enum { CAUSES_MAX = 16, CAUSES_SAID = 3 };
 
@@ -27,20 +30,21 @@ static char *cause_of(const struct err *err, pid_t pid)
 	return text;
 }
 
-/* `what` befalls the process, by this cause. */
-static void note_cause(struct recorder *r, pid_t pid, const char *what, const struct err *err)
+/* `what` happens to the process, by this cause. False if that was known of it. */
+static bool note_cause(struct recorder *r, pid_t pid, const char *what, const struct err *err)
 {
 	char *cause = cause_of(err, pid), name[64];
 	if (!cause)
-		return;
+		return true;
 	for (size_t i = 0; i < r->unwatched.n; i++) {
 		struct unwatched *u = &r->unwatched.v[i];
 		if (strcmp(u->cause, cause) != 0)
 			continue;
-		u->n_processes += u->last_pid != pid;
+		bool is_new = u->last_pid != pid;
+		u->n_processes += is_new;
 		u->last_pid = pid;
 		free(cause);
-		return;
+		return is_new;
 	}
 	if (proc_file_read(pid, "comm", name, sizeof(name)) <= 0)
 		name[0] = 0;
@@ -60,11 +64,15 @@ static void note_cause(struct recorder *r, pid_t pid, const char *what, const st
 		free(u.text);
 		free(u.cause);
 	}
+	return true;
 }
 
 void recorder_unwatched(struct recorder *r, pid_t pid, const struct err *err)
 {
-	note_cause(r, pid, "is not watched", err);
+	bool is_new = note_cause(r, pid, "is not watched", err);
+	bool is_child = pid != r->launched_pid && (!r->first || r->first->pid != pid);
+	r->end.n_children_not_followed += is_new && is_child;
+	r->end.is_loss_known = false; /* nobody counts its events */
 }
 
 void recorder_unfollowed(void *ctx, pid_t pid, enum self_tracing why)
@@ -75,6 +83,71 @@ void recorder_unfollowed(void *ctx, pid_t pid, enum self_tracing why)
 				 : "LeakSanitizer in it must be the one to trace it");
 	note_cause(ctx, pid,
 		   "is left alone once it has started, and what it starts is not followed", err);
+	err_destroy(err);
+	/* there may be Pythons among what it starts */
+	((struct recorder *)ctx)->end.is_loss_known = false;
+}
+
+/* Is the file called as an interpreter is: python, python3, python3.13t? */
+static bool is_named_python(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	return strncmp(name, "python", 6) == 0 && (!name[6] || (name[6] >= '0' && name[6] <= '9'));
+}
+
+/* Only a file called after Python is worth a closer look. */
+static bool has_python_file(const struct maps *maps)
+{
+	static const char *const names[] = { "python", "libpython", "pypy", "libpypy" };
+	for (size_t i = 0; i < maps->n; i++) {
+		const char *slash = strrchr(maps->v[i].path, '/');
+		for (size_t k = 0; slash && k < ARRAY_LEN(names); k++)
+			if (strncmp(slash + 1, names[k], strlen(names[k])) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* What makes this process one that cannot be watched; NULL: nothing that is known. */
+static struct err *find_other(pid_t pid, bool is_last)
+{
+	CLEANUP(maps) struct maps *maps = NULL;
+	CLEANUP(maps) struct maps *again = NULL;
+	struct remote_mem *mem = NULL;
+	struct python_runtime *runtimes = NULL;
+	size_t n = 0;
+	char exe[256];
+	struct err *err = maps_read(pid, &maps);
+	if (err && err->code == ERR_DENIED)
+		return err_wrap(err, "whether it is a Python is not known");
+	if (err || !has_python_file(maps)) {
+		err_destroy(err);
+		return NULL;
+	}
+	err = remote_mem_open(pid, &mem);
+	if (!err)
+		err = runtimes_find(pid, mem, &again, &runtimes, &n);
+	free(runtimes);
+	remote_mem_close(mem);
+	if (err && err->code == ERR_UNSUPPORTED)
+		return err;
+	bool is_none = err && err->code == ERR_NOT_PYTHON;
+	err_destroy(err);
+	/* A program of that name that becomes another one, a wrapper, is not asked at its end. */
+	if (!is_last || !is_none || proc_link_read(pid, "exe", exe, sizeof(exe)) <= 0 ||
+	    !is_named_python(exe))
+		return NULL;
+	return err_create(ERR_UNSUPPORTED,
+			  "%s is called as a Python is, and no symbols of CPython are found in it",
+			  exe);
+}
+
+void recorder_look_for_other(struct recorder *r, struct process *p, bool is_last)
+{
+	struct err *err = find_other(p->pid, is_last);
+	p->is_unwatched = err && err->code != ERR_NO_MEMORY;
+	if (p->is_unwatched)
+		recorder_unwatched(r, p->pid, err);
 	err_destroy(err);
 }
 

@@ -82,7 +82,8 @@ def watched(ctx, command, text, seconds=30):
 
 
 def said(ctx, command, words, how):
-    """Launched, alone or as a child of a shell: why it was not watched stands at the end, once for each cause."""
+    """Launched, alone or as a child of a shell: why it was not watched stands at the end, once for each cause. What it raised nobody
+    has counted, so it is not known what was lost."""
     out = os.path.join(ctx.new_folder("launched"), "capture.avc")
     times = 1 if how == "alone" else 2
     if how != "alone":
@@ -96,6 +97,8 @@ def said(ctx, command, words, how):
     for word in words:
         expect(word in lines[0], lambda: f"no {word!r} in {lines[0]!r}")
     expect(("(and 1 more)" in lines[0]) == (times == 2), lambda: f"{times} of them: {lines[0]!r}")
+    expect(" 0 events, lost: unknown," in done.stderr, lambda: f"the end: {done.stderr!r}")
+    expect(how == "alone" or ", 2 children, 2 children not followed," in done.stderr, lambda: f"the end: {done.stderr!r}")
     text = subprocess.run([ctx.auditview, "print", out], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60).stdout
     expect(text.count(" is not watched: ") == 1, lambda: f"in the capture: {text!r}")
 
@@ -104,7 +107,33 @@ def no_python_ran(ctx):
     out = os.path.join(ctx.new_folder("launched"), "capture.avc")
     done = subprocess.run([ctx.auditview, "record", "-o", out, "--", "true"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, timeout=60)
-    expect(done.returncode == 0 and "no CPython ran" in done.stderr, lambda: f"{done.returncode}: {done.stderr!r}")
+    expect(done.returncode == 0 and "no CPython ran" in done.stderr and " 0 events, 0 lost," in done.stderr, lambda: f"{done.returncode}: {done.stderr!r}")
+
+
+def no_symbols(ctx):
+    """A program that is called python, and shows nothing of CPython, as one does that is linked statically and stripped."""
+    if not shutil.which("cc"):
+        raise Skip("no C compiler")
+    program = os.path.join(ctx.new_folder("static"), "python3.12")
+    subprocess.run(["cc", "-static", "-s", "-o", program, "-x", "c", "-"], input=b"int main(void) { return 5; }", check=True)
+    return [program]
+
+
+def unreadable(ctx, python):
+    """A Python that its user may run and not read: the kernel hides its memory from a tracer without rights."""
+    if os.geteuid() != 0:
+        raise Skip("not root: no file can be made that we may not read")
+    folder = ctx.new_folder("unreadable")
+    for path, mode in ((ctx.folder, 0o755), (folder, 0o777)):
+        os.chmod(path, mode)
+    program = os.path.join(folder, "program")
+    shutil.copy(os.path.realpath(python.command[0]), program)
+    os.chmod(program, 0o711)
+    done = subprocess.run([ctx.auditview, "record", "-o", os.path.join(folder, "capture.avc"), "--", program, "-S", "-c", "raise SystemExit(5)"],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, user=65534, group=65534,
+                          extra_groups=[], cwd="/")
+    expect(done.returncode == 5 and "whether it is a Python is not known" in done.stderr and "lost: unknown," in done.stderr,
+           lambda: f"{done.returncode}: {done.stderr!r}")
 
 
 PROGRAM_32BIT = """
@@ -122,11 +151,11 @@ ts: .long 0, 500000000
 """
 
 
-def program_32bit(ctx):
+def program_32bit(ctx, milliseconds):
     folder = ctx.new_folder("i386")
     source, program = os.path.join(folder, "python.S"), os.path.join(folder, "python3.9")
     with open(source, "w", encoding="utf-8") as f:
-        f.write(PROGRAM_32BIT)
+        f.write(PROGRAM_32BIT.replace("500000000", str(milliseconds * 1000000)))
     done = subprocess.run(["cc", "-m32", "-nostdlib", "-static", "-o", program, source], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode or subprocess.run([program]).returncode != 5:
         raise Skip("no 32-bit program can be built or run here")
@@ -175,5 +204,9 @@ def cells(ctx):
     if ctx.full:
         yield "qemu, launched alone", python, lambda: said(ctx, [*translator("qemu"), *python.command, *five], ["translator"], "alone")
         yield "2.7, launched alone", None, lambda: said(ctx, [old_python("2.7"), *five], ["no audit events"], "alone")
-    yield "32 bits, launched alone", None, lambda: said(ctx, [program_32bit(ctx)], ["32-bit"], "alone")
+    yield "32 bits, launched alone", None, lambda: said(ctx, [program_32bit(ctx, 500)], ["32-bit"], "alone")
+    yield "32 bits, launched as a child, short", None, lambda: said(ctx, [program_32bit(ctx, 0)], ["32-bit"], "as a child")
+    for how in ("alone", "as a child"):
+        yield f"no symbols, launched {how}", None, lambda h=how: said(ctx, no_symbols(ctx), ["no symbols of CPython"], h)
+    yield "unreadable, launched alone", python, lambda: unreadable(ctx, python)
     yield "no Python, launched", None, lambda: no_python_ran(ctx)
