@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/io.h"
 #include "base/utf8.h"
 #include "model/group.h"
 #include "ui/pane_host.h"
@@ -114,7 +115,7 @@ static bool kernel_file(const struct view *s, uint32_t pid, uint64_t tid, const 
 	if (!view_is_live(s))
 		return false;
 	snprintf(path, sizeof(path), "/proc/%u/task/%llu/%s", pid, (unsigned long long)tid, file);
-	FILE *f = fopen(path, "re");
+	FILE *f = io_fopen_now(path);
 	if (!f)
 		return false;
 	size_t n = fread(to, 1, cap - 1, f);

@@ -299,6 +299,7 @@ static void check_process(const struct patient *p, struct finding *f)
 	const struct proc_status *s = &p->facts.status;
 	switch (p->access.cause) {
 	case ACCESS_NO_PROCESS:
+	case ACCESS_LEASED:
 	case ACCESS_IS_THREAD:
 	case ACCESS_IS_SELF:
 	case ACCESS_ZOMBIE:

@@ -172,7 +172,7 @@ static struct err *maps_read_of(pid_t pid, pid_t tid, struct maps **ret)
 	if (fd < 0)
 		return errno == ENOENT
 			   ? err_create(ERR_TARGET_GONE, "there is no process %d", (int)pid)
-			   : err_sys(errno, "cannot open %s", path);
+			   : proc_open_error(errno, path);
 	VEC(char) text = { 0 };
 	struct err *err = NULL;
 	for (;;) {

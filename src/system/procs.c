@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -202,13 +203,61 @@ bool proc_status_parse(const char *text, struct proc_status *ret)
 	return true;
 }
 
+/* Who has a lease on the file; 0: it is not known. A line of /proc/locks: "1: LEASE  ACTIVE    WRITE
+ * 4711 00:15:8123 0 EOF" (kernel fs/locks.c, lock_get_status). */
+static pid_t lease_holder(const char *path)
+{
+	char line[256];
+	struct stat file;
+	FILE *f = stat(path, &file) == 0 ? io_fopen_now("/proc/locks") : NULL;
+	pid_t found = 0;
+	for (unsigned n = 0; f && !found && n < 20000 && fgets(line, sizeof(line), f); n++) {
+		int pid;
+		unsigned dev_major, dev_minor;
+		unsigned long long inode;
+		if (sscanf(line, "%*d: LEASE %*s %*s %d %x:%x:%llu", &pid, &dev_major, &dev_minor,
+			   &inode) == 4 &&
+		    dev_major == major(file.st_dev) && dev_minor == minor(file.st_dev) &&
+		    inode == file.st_ino)
+			found = pid;
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+struct err *proc_open_error(int sys, const char *path)
+{
+	char seconds[16] = "", holder[48] = "a process";
+	if (sys != EWOULDBLOCK)
+		return err_sys(sys, "cannot open %s", path);
+	pid_t pid = lease_holder(path);
+	if (pid)
+		snprintf(holder, sizeof(holder), "process %d", (int)pid);
+	FILE *f = io_fopen_now("/proc/sys/fs/lease-break-time");
+	if (!f || !fgets(seconds, sizeof(seconds), f))
+		strcpy(seconds, "45"); /* its value at boot (fs/locks.c, lease_break_time) */
+	if (f)
+		fclose(f);
+	seconds[strcspn(seconds, "\n")] = 0;
+	struct err *err = err_create(
+	    ERR_BUSY, "cannot open %s: %s holds a lease on it (fcntl F_SETLEASE)", path, holder);
+	if (err->code == ERR_BUSY)
+		err->sys = EWOULDBLOCK;
+	return err_with_hint(err,
+			     "try again: the kernel ends a lease %s seconds after somebody has "
+			     "asked for the file; or end %s",
+			     seconds, holder);
+}
+
 struct err *proc_status_read(pid_t pid, struct proc_status *ret)
 {
-	char text[8192];
+	char text[8192], path[48];
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	if (proc_file_read(pid, "status", text, sizeof(text)) < 0)
 		return errno == ENOENT || errno == ESRCH
 			   ? err_create(ERR_TARGET_GONE, "no process %d", pid)
-			   : err_sys(errno, "cannot read /proc/%d/status", pid);
+			   : proc_open_error(errno, path);
 	if (!proc_status_parse(text, ret))
 		return err_create(ERR_CORRUPT,
 				  "cannot read /proc/%d/status: expected lines such as \"Tgid:\"",

@@ -33,6 +33,10 @@ struct proc_status {
 
 /* False if the text is not that of a status file. */
 bool proc_status_parse(const char *text, struct proc_status *ret);
+/* Why open(2) of `path`, a file that others may have, failed with errno `sys`. If a lease keeps us
+ * from it, sys of the error is EWOULDBLOCK, and it says who has the lease and how long it can
+ * last. */
+MUST_CHECK struct err *proc_open_error(int sys, const char *path);
 /* ERR_TARGET_GONE if there is no such process. */
 MUST_CHECK struct err *proc_status_read(pid_t pid, struct proc_status *ret);
 

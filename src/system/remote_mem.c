@@ -96,6 +96,13 @@ static int open_of(pid_t tid)
 	return fd;
 }
 
+static struct err *open_failed(int sys, pid_t tid)
+{
+	char path[48];
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)tid);
+	return proc_open_error(sys, path);
+}
+
 struct err *remote_mem_open(pid_t pid, struct remote_mem **ret)
 {
 	pid_t tid = pid;
@@ -113,7 +120,7 @@ struct err *remote_mem_open(pid_t pid, struct remote_mem **ret)
 		    "run as the same user or with CAP_SYS_PTRACE; see also "
 		    "/proc/sys/kernel/yama/ptrace_scope");
 	if (fd < 0)
-		return err_sys(errno, "cannot open /proc/%d/mem", (int)pid);
+		return open_failed(errno, tid);
 	struct remote_mem *m = calloc(1, sizeof(*m));
 	if (!m) {
 		close(fd);

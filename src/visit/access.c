@@ -151,6 +151,15 @@ static void inside_unsupported(struct access_facts *f, const struct err *err)
 	snprintf(f->inside_hint, sizeof(f->inside_hint), "%s", err->hint ? err->hint : "");
 }
 
+/* It could not be looked at. */
+static void inside_unknown(struct access_facts *f, const struct err *err)
+{
+	f->inside = INSIDE_UNKNOWN;
+	f->is_leased = err->sys == EWOULDBLOCK;
+	snprintf(f->inside_message, sizeof(f->inside_message), "%s", err->message);
+	snprintf(f->inside_hint, sizeof(f->inside_hint), "%s", err->hint ? err->hint : "");
+}
+
 static struct err *inside_read(pid_t pid, struct access_facts *f)
 {
 	CLEANUP(maps) struct maps *maps = NULL;
@@ -165,9 +174,7 @@ static struct err *inside_read(pid_t pid, struct access_facts *f)
 	if (err) {
 		if (err->code == ERR_NO_MEMORY && !err->sys)
 			return err;
-		f->inside = INSIDE_UNKNOWN;
-		snprintf(f->inside_message, sizeof(f->inside_message), "%s", err->message);
-		snprintf(f->inside_hint, sizeof(f->inside_hint), "%s", err->hint ? err->hint : "");
+		inside_unknown(f, err);
 		err_destroy(err);
 		remote_mem_close(mem);
 		return NULL;
@@ -193,11 +200,8 @@ static struct err *inside_read(pid_t pid, struct access_facts *f)
 		err_destroy(err);
 	}
 	err = remote_mem_unlimit(mem);
-	if (err && f->inside == INSIDE_NOTHING) {
-		f->inside = INSIDE_UNKNOWN;
-		snprintf(f->inside_message, sizeof(f->inside_message), "%s", err->message);
-		snprintf(f->inside_hint, sizeof(f->inside_hint), "%s", err->hint ? err->hint : "");
-	}
+	if (err && f->inside == INSIDE_NOTHING)
+		inside_unknown(f, err);
 	err_destroy(err);
 	if (f->inside == INSIDE_NOTHING) {
 		err = runtimes_find_none(pid, reader, maps);
@@ -262,6 +266,8 @@ struct err *access_facts_read(pid_t pid, struct access_facts *ret)
 
 	err = proc_status_read(pid, &f.status);
 	f.exists = !err;
+	if (err && err->sys == EWOULDBLOCK)
+		inside_unknown(&f, err);
 	err_destroy(err);
 	if (!f.exists || f.status.tgid != pid || !f.status.has_memory) {
 		*ret = f;
@@ -442,7 +448,10 @@ void access_judge(const struct access_facts *f, struct access *ret)
 	struct access a = { .pid = f->pid };
 	const struct proc_status *s = &f->status;
 	bool is_admin = f->own_cap_effective & CAP_SYS_ADMIN_BIT;
-	if (!f->exists) {
+	if (f->is_leased) {
+		say(&a, ACCESS_BUSY, ACCESS_LEASED, "%s", f->inside_message);
+		cure(&a, "%s", f->inside_hint);
+	} else if (!f->exists) {
 		say(&a, ACCESS_UNSUPPORTED, ACCESS_NO_PROCESS, "no such process");
 		cure(&a, "auditview without arguments lists the Python processes");
 	} else if (s->tgid != f->pid) {
@@ -565,6 +574,7 @@ static const struct {
 	[ACCESS_BLOCKED] = { "blocked", ERR_BUSY },
 	[ACCESS_NO_ROOM] = { "no-room", ERR_UNSUPPORTED },
 	[ACCESS_WAITS] = { "waits", ERR_BUSY },
+	[ACCESS_LEASED] = { "leased", ERR_BUSY },
 	[ACCESS_ATTACHED] = { "attached", ERR_BUSY },
 };
 _Static_assert(ARRAY_LEN(causes) == ACCESS_CAUSE_COUNT, "a cause without a name");

@@ -52,6 +52,7 @@ enum access_cause {
 	ACCESS_NO_ROOM,   /* a limit leaves no room for what must be mapped (remote_errno.h) */
 	/* every thread waits in a call that a stop would end early, and nobody may go around it */
 	ACCESS_WAITS,
+	ACCESS_LEASED,   /* a lease (fcntl F_SETLEASE) on its files in /proc keeps us from them */
 	ACCESS_ATTACHED, /* an auditview is attached already */
 	ACCESS_CAUSE_COUNT
 };
@@ -66,6 +67,7 @@ struct access_hook { /* one entry of _PyRuntime's list of audit hooks */
 struct access_facts {
 	int pid;
 	bool exists;
+	bool is_leased; /* some file of it cannot be opened for that: inside_message says which */
 	struct proc_status status;
 	/* those of /proc/PID, although the process is not root's: it is not dumpable */
 	bool files_are_roots;

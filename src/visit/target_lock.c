@@ -54,7 +54,7 @@ static struct err *open_file(pid_t pid, const char *name, int *ret_fd)
 		return NULL;
 	if (errno == ENOENT || errno == ESRCH)
 		return err_create(ERR_TARGET_GONE, "no process %d", (int)pid);
-	return err_sys(errno, "cannot open %s", path);
+	return proc_open_error(errno, path);
 }
 
 /* ---- who holds a lock ---- */

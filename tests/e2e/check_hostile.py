@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import harness
+from check_doctor import doctor
 from harness import Skip, expect, wait_for
 
 HOSTILE = os.path.join(harness.VICTIMS, "hostile")
@@ -244,13 +245,16 @@ def locks(ctx, python, how, whose):
             expect(beside.stop() is not None, "the program was harmed")
 
 
-def leases(ctx, python):
-    """open(2) of a file with a lease waits for 45 s: not the recorder's, which says that it cannot look at the process."""
+def leases(ctx, python, how):
+    """open(2) of a file with a lease waits for 45 s: not the recorder's, which says what keeps it from which file, and who. Doctor agrees."""
     needs_root()
-    with program(python, "lock", "lease") as (process, said):
+    with program(python, "lock", how) as (process, said):
+        status, report = doctor(ctx, said["ready"])
+        expect((status, report["cause"], report["verdict"]) == (1, "leased", "busy"), lambda: f"doctor: {status}, {report}")
+        expect(f"process {said['ready']} holds a lease on it" in report["why"] and "seconds" in report["cure"], lambda: f"doctor: {report}")
         with Record(ctx, "-p", said["ready"], "--duration", "500ms") as record:
             status, _ = record.wait(15)
-            expect(status in (0, 1), lambda: f"status {status}: {record.stderr()[-400:]}")
+            expect(status == 1 and report["why"] in record.stderr(), lambda: f"status {status}: {record.stderr()[-400:]}")
         expect(process.poll() is None, "the program was harmed")
 
 
@@ -300,5 +304,6 @@ def cells(ctx):
         for how in ("exclusive", "passed", "shared")[:3 if ctx.full else 2]:
             for whose in ("own", "another's"):
                 yield f"locks {whose} files of /proc, {how}", python, lambda p=python, h=how, w=whose: locks(ctx, p, h, w)
-        yield "leases on its files of /proc", python, lambda p=python: leases(ctx, p)
+        for how in ("lease", "lease-maps", "lease-mem"):
+            yield f"leases on its files of /proc, {how}", python, lambda p=python, h=how: leases(ctx, p, h)
         yield "locked by a real auditview", python, lambda p=python: lock_of_auditview(ctx, p)

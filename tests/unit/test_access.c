@@ -89,6 +89,13 @@ static void ending(struct access_facts *f)
 {
 	f->status.has_memory = false;
 }
+static void leased(struct access_facts *f)
+{
+	f->exists = false;
+	f->is_leased = true;
+	strcpy(f->inside_message, "process 977 holds a lease on it");
+	strcpy(f->inside_hint, "try again");
+}
 static void zombie(struct access_facts *f)
 {
 	f->status.has_memory = false;
@@ -278,6 +285,7 @@ static const struct {
 	{ self, ACCESS_UNSUPPORTED, ACCESS_IS_SELF, 0, "auditview itself", NULL, NULL },
 	{ kernel_thread, ACCESS_UNSUPPORTED, ACCESS_KERNEL_THREAD, 0, "kernel thread", NULL, NULL },
 	{ ending, ACCESS_UNSUPPORTED, ACCESS_NO_PROCESS, 0, "ending just now", NULL, NULL },
+	{ leased, ACCESS_BUSY, ACCESS_LEASED, 0, "977 holds a lease", "try again", NULL },
 	{ zombie, ACCESS_UNSUPPORTED, ACCESS_ZOMBIE, 0, "has ended", NULL, NULL },
 	{ other_user, ACCESS_DENIED, ACCESS_OTHER_USER, 0, "uid 1000, we are 1001", "sudo auditview -p 4121", NULL },
 	{ other_saved_gid, ACCESS_DENIED, ACCESS_OTHER_USER, 0, "another user", "sudo", NULL },

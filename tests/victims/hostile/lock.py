@@ -7,6 +7,7 @@ It gives up root, takes flock(2) on the files in /proc/PID that everybody may re
     exclusive    of all, for the whole time
     shared       the same, which several can hold
     lease        a lease instead, on each of its own files: who opens one waits 45 s for it to be broken
+    lease-NAME   on that file alone: lease-maps
     passed       by a child that has ended: the kernel names a holder that is not there
 """
 import fcntl
@@ -36,7 +37,7 @@ def lock():
 def lease():
     signal.signal(signal.SIGIO, signal.SIG_IGN)
     n = 0
-    for name in os.listdir("/proc/self"):
+    for name in os.listdir("/proc/self") if how == "lease" else [how[len("lease-"):]]:
         try:
             file = open(f"/proc/{pid}/{name}", "rb", buffering=0)
             fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
@@ -48,7 +49,7 @@ def lease():
         sys.exit("no lease was given")
 
 
-if how == "lease":
+if how.startswith("lease"):
     for file in kept:
         file.close()
     lease()
