@@ -150,14 +150,31 @@ static bool armed(struct recorder *r, struct link *link, struct process *p)
 	return true;
 }
 
+/* Of one that does not wait any more. */
+static void missed(struct recorder *r, const struct waiting *w)
+{
+	if (w->link->n_missed)
+		recorder_lost(r, LOSS_NOT_READY, w->process->index, w->link->n_missed,
+			      clock_time_now(&r->clock), 0);
+}
+
 void recorder_wait_for_events(struct recorder *r)
 {
 	for (size_t i = r->waiting.n; i-- > 0;) {
 		struct waiting w = r->waiting.v[i];
 		struct err *err = w.process->ended ? err_create(ERR_TARGET_GONE, "it has ended")
-						   : link_poll(w.link);
-		if (!err && link_is_waiting(w.link))
+						   : link_poll(w.link, recorder_is_attached, r);
+		if (!err && link_is_waiting(w.link)) {
+			if (w.link->waits_why[0] && !w.is_told)
+				recorder_warn(r, NOTE_WARNING, w.process->index,
+					      "recording has not begun: %s", w.link->waits_why);
+			r->waiting.v[i].is_told = w.link->waits_why[0];
 			continue;
+		}
+		missed(r, &w);
+		/* its memory is gone, and with it what was counted last */
+		if (err && w.link->has_come)
+			r->end.is_loss_known = false;
 		r->waiting.v[i] = r->waiting.v[--r->waiting.n];
 		if (!err && !armed(r, w.link, w.process))
 			err = err_no_memory();
@@ -181,6 +198,9 @@ void recorder_stop_waiting(struct recorder *r, pid_t pid, struct detach_report *
 		struct detach_report one;
 		if (pid && link->pid != pid)
 			continue;
+		/* the newest count, if it can be had */
+		link_count_missed(link);
+		missed(r, &r->waiting.v[i]);
 		link_detach(link, recorder_is_attached, r, 2000000000, &one);
 		if (!one.restored)
 			*report = one;
@@ -231,7 +251,7 @@ struct err *recorder_arm(struct recorder *r, pid_t pid, pid_t at_entry, uint32_t
 			p = process_add(r, pid, &rts[i], flags);
 		else if (!p->info.python_hex)
 			process_is_python(r, p, &rts[i]);
-		struct waiting waiting = { link, p };
+		struct waiting waiting = { .link = link, .process = p };
 		bool waits = link_is_waiting(link),
 		     ok = p && (waits ? vec_push(&r->waiting, waiting) : armed(r, link, p));
 		if (!ok) {

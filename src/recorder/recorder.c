@@ -619,7 +619,7 @@ static void watch_on(struct recorder *r, int *idle_ms)
 		   : taken || r->is_holding ? 1
 		   : *idle_ms < IDLE_MAX_MS ? *idle_ms + 1
 					    : IDLE_MAX_MS;
-	if (r->waiting.n) /* a thread that brings the first event waits 2 ms for us */
+	if (r->waiting.n) /* a thread that brings the first event is held until we come */
 		*idle_ms = 1;
 	follow_poll(r->follow);
 	wait_for_more(r, *idle_ms);

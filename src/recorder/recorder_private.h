@@ -106,6 +106,7 @@ struct named_child {
 struct waiting { /* armed at its next event (visit/boot.h) */
 	struct link *link;
 	struct process *process;
+	bool is_told; /* why it still waits, though an event came */
 };
 
 /* one cause why processes that look like Python are not watched */

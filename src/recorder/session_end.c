@@ -72,9 +72,12 @@ uint64_t session_end_n_lost(const struct session_end *e)
 const char *session_end_loss_text(enum end_loss loss)
 {
 	static const char *const texts[] = {
-		[LOSS_RING_FULL] = "the ring was full", [LOSS_NO_SLOT] = "no slot was free",
-		[LOSS_MALFORMED] = "malformed records", [LOSS_TORN] = "killed while writing",
+		[LOSS_RING_FULL] = "the ring was full",
+		[LOSS_NO_SLOT] = "no slot was free",
+		[LOSS_MALFORMED] = "malformed records",
+		[LOSS_TORN] = "killed while writing",
 		[LOSS_UNWRITTEN] = "not written",
+		[LOSS_NOT_READY] = "the probe was not there yet",
 	};
 	return (unsigned)loss < ARRAY_LEN(texts) ? texts[loss] : "";
 }

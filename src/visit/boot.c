@@ -1,19 +1,18 @@
 /*
- * boot: see boot.h. The mailbox of a reservation at `base`, in the order of time:
- *
- *   base + OPEN       the next event's thread shall make the calls
- *   base + PENDING    one is at it; or the reservation is nobody's any more (as with remote_call)
- *   base, 1, -errno   it has: mapped, unmapped, failed
+ * boot: see boot.h. In the unused bytes of a module's text stand the hook, and behind it the place of
+ * the stub (remote_call.h): the hook must stay while the stub runs. What the hook tells us stands in
+ * the entry's user data, beside the base of the reservation (boot.h, enum boot_flag). The mailbox
+ * behind the entry is the stub's alone.
  */
 #include "visit/boot.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -32,24 +31,32 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
-#define OPEN    4ull
-#define WAIT_NS 2000000u     /* an event's thread waits this long for us, once */
 #define RACE_NS 1000000000u  /* after linking the list is looked at again */
 #define FAR     (1ull << 30) /* from what the target has mapped */
+#define FIND_NS 100000000u   /* to see which thread the hook holds */
+#define TRY_NS  200000000u   /* for one call made by the thread that the hook holds */
+/* `pause` takes 10 to 140 cycles (Intel 64 and IA-32 Optimization Manual, 2.2.4): at most some 200 ms
+ */
+#define HOLD_SPINS (1u << 22)
+/* how long events are let through before a thread is held again, when no call could be made */
+#define AGAIN_MIN_NS 100000000ull
+#define AGAIN_MAX_NS 10000000000ull
 
 /* made from arch/x86_64/boot.S; it ends with the data up to its calls */
 extern const uint8_t boot_blob[];
 extern const size_t boot_blob_bytes;
 
 struct boot_data {
-	uint64_t mailbox, entry, head, open, claimed, total_bytes, pid, wait_ns, n_ops;
-	uint64_t path_bytes; /* of the path behind the calls, with its NUL; 0: none */
+	uint64_t entry, head, spins;
 };
 
 struct boot {
 	struct attach attach;
 	struct probe_options options;
-	uint64_t started_ns;
+	struct remote_place stub;       /* behind the hook */
+	struct remote_call_stats stats; /* of the last call that was tried */
+	uint64_t started_ns, again_ns, backoff_ns;
+	bool has_orphan; /* what an earlier auditview left is still to be unmapped */
 };
 
 struct entry {
@@ -61,23 +68,19 @@ static size_t code_bytes(void)
 	return boot_blob_bytes - sizeof(struct boot_data);
 }
 
-static size_t bytes_for(const struct remote_program *p)
+static size_t hook_bytes(void)
 {
-	return boot_blob_bytes + p->n_ops * sizeof(struct remote_op) +
-	       (p->path ? strlen(p->path) + 1 : 0);
+	return (boot_blob_bytes + 15) & ~(size_t)15;
+}
+
+static size_t place_bytes(void)
+{
+	return hook_bytes() + remote_stub_bytes();
 }
 
 size_t boot_bytes_at(const uint8_t *bytes)
 {
-	struct boot_data data;
-	if (memcmp(bytes, boot_blob, code_bytes()) != 0)
-		return 0;
-	memcpy(&data, bytes + code_bytes(), sizeof(data));
-	size_t n = boot_blob_bytes + data.n_ops * sizeof(struct remote_op) + data.path_bytes;
-	return data.n_ops <= REMOTE_MAX_OPS && data.path_bytes <= REMOTE_PLACE_BYTES &&
-		       n <= REMOTE_PLACE_BYTES
-		   ? n
-		   : 0;
+	return memcmp(bytes, boot_blob, code_bytes()) == 0 ? place_bytes() : 0;
 }
 
 void boot_destroy(struct boot *b)
@@ -89,44 +92,33 @@ void boot_destroy(struct boot *b)
 }
 
 /* The code and its data, at place; no thread is stopped for it. */
-static struct err *write_code(const struct link *l, struct remote_mem *mem, pid_t pid,
-			      const struct remote_place *place,
-			      const struct remote_program *program)
+static struct err *write_code(const struct link *l, struct remote_mem *mem,
+			      const struct remote_place *place)
 {
-	struct proc_status status;
-	struct err *err = proc_status_read(pid, &status);
-	if (err)
-		return err;
-	struct boot_data data = { .mailbox = l->entry.v + offsetof(struct entry, mailbox),
-				  .entry = l->entry.v,
+	struct boot_data data = { .entry = l->entry.v,
 				  .head = l->runtime.layout.audit_head,
-				  .open = l->base.v | OPEN,
-				  .claimed = l->base.v | REMOTE_PENDING,
-				  .total_bytes = program->total_bytes,
-				  .pid = (uint64_t)status.ns_pid,
-				  .wait_ns = WAIT_NS,
-				  .n_ops = program->n_ops,
-				  .path_bytes = program->path ? strlen(program->path) + 1 : 0 };
+				  .spins = HOLD_SPINS };
 	uint8_t bytes[REMOTE_PLACE_BYTES];
-	struct remote_op ops[REMOTE_MAX_OPS];
-	size_t n_ops = program->n_ops * sizeof(ops[0]), path_off = boot_blob_bytes + n_ops;
-	CHECK(bytes_for(program) <= sizeof(bytes));
-	memcpy(ops, program->ops, n_ops);
-	for (size_t i = 0; program->path && i < program->n_ops; i++)
-		for (size_t k = 0; k < ARRAY_LEN(ops[i].args); k++)
-			if (ops[i].args[k] == REMOTE_PATH)
-				ops[i].args[k] = place->code.v + path_off;
-	memcpy(bytes, boot_blob, code_bytes());
-	memcpy(bytes + code_bytes(), &data, sizeof(data));
-	memcpy(bytes + boot_blob_bytes, ops, n_ops);
-	if (program->path)
-		memcpy(bytes + path_off, program->path, data.path_bytes);
+	CHECK(place->n_bytes >= boot_blob_bytes && place->n_bytes <= sizeof(bytes));
 	/* What stands there may be longer. Its rest goes with it: nobody would know of it should we
 	 * be killed. */
-	size_t n = bytes_for(program);
-	if (n < place->n_bytes)
-		memcpy(bytes + n, place->before + n, place->n_bytes - n);
-	return remote_mem_write(mem, place->code, bytes, n < place->n_bytes ? place->n_bytes : n);
+	memcpy(bytes, place->before, place->n_bytes);
+	memcpy(bytes, boot_blob, code_bytes());
+	memcpy(bytes + code_bytes(), &data, sizeof(data));
+	return remote_mem_write(mem, place->code, bytes, place->n_bytes);
+}
+
+/* The stub's place behind the hook. */
+static struct remote_place stub_place(const struct remote_place *hook)
+{
+	struct remote_place stub = *hook;
+	stub.code = raddr_add(hook->code, hook_bytes());
+	stub.n_bytes = remote_stub_bytes();
+	memset(stub.before, 0, sizeof(stub.before));
+	memcpy(stub.before, hook->before + hook_bytes(), stub.n_bytes);
+	stub.is_left = false;
+	stub.last_tid = 0;
+	return stub;
 }
 
 static struct err *write_word(const struct link *l, struct remote_mem *mem, size_t off,
@@ -182,22 +174,15 @@ static struct err *find_place(const struct link *l, struct remote_mem *mem, cons
 	return err;
 }
 
-struct err *boot_start(struct attach *a)
+struct err *boot_start(struct attach *a, bool has_orphan)
 {
 	struct link *l = a->l;
-	struct remote_program p;
-	attach_map_program(a, &p);
 	uint64_t base = choose_base(a->maps, l->total_bytes);
 	if (!base)
 		return err_create(ERR_UNSUPPORTED, "the address space of process %d has no room",
 				  (int)l->pid);
 	l->base = RADDR(base);
-	size_t reservation = 0;
-	while (!(p.ops[reservation].op & REMOTE_FLAG(REMOTE_SAVE_BASE)))
-		reservation++;
-	p.ops[reservation].args[0] = base;
-	p.ops[reservation].args[3] |= MAP_FIXED_NOREPLACE;
-	struct err *err = find_place(l, l->mem, a->maps, bytes_for(&p), &l->place);
+	struct err *err = find_place(l, l->mem, a->maps, place_bytes(), &l->place);
 	if (!err && l->place.is_left)
 		err = remote_place_wait(&a->target, CALL_TIMEOUT_NS);
 	if (err)
@@ -205,9 +190,9 @@ struct err *boot_start(struct attach *a)
 	struct boot *b = calloc(1, sizeof(*b));
 	if (!b)
 		return err_no_memory();
-	err = write_code(l, l->mem, l->pid, &l->place, &p);
-	if (!err)
-		err = write_word(l, l->mem, offsetof(struct entry, mailbox), base | OPEN);
+	/* find_place() has another one in mind, maybe */
+	l->place.mailbox = raddr_add(l->entry, offsetof(struct entry, mailbox));
+	err = write_code(l, l->mem, &l->place);
 	if (!err)
 		err = link_plain(l, l->place.code.v);
 	l->place.is_left = true;
@@ -225,6 +210,8 @@ struct err *boot_start(struct attach *a)
 	b->options = *a->options;
 	b->attach = *a;
 	b->attach.options = &b->options;
+	b->stub = stub_place(&l->place);
+	b->has_orphan = has_orphan;
 	a->maps = NULL; /* it is ours now, */
 	a->memfd = -1;  /* and so is this */
 	l->boot = b;
@@ -261,20 +248,21 @@ static struct err *take_out_left(void *link)
 }
 
 /* From the process that waits, or a child that was forked while it did. */
-static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem *mem)
+static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem *mem, bool attached)
 {
 	struct link copy = *l;
 	CLEANUP(maps) struct maps *maps = NULL;
 	struct remote_target t = { .pid = pid,
 				   .mem = mem,
 				   .place = &copy.place,
-				   .attached = l->boot->attach.target.attached };
+				   .attached = attached,
+				   .filtered = threads_any_filtered(pid) };
 	struct entry entry;
 	copy.mem = mem;
 	copy.place.is_left = true;
 	struct err *err = maps_read(pid, &maps);
 	if (!err && (!remote_mem_read(mem, l->entry, &entry, sizeof(entry)) ||
-		     entry.user_data != l->base.v))
+		     boot_base_of(entry.user_data) != l->base.v))
 		return NULL; /* unloaded: entry, list and code went with the module, and what is
 				there now is not ours */
 	t.maps = maps;
@@ -299,9 +287,13 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 	}
 	if (!err)
 		err = remote_place_clear(&t);
-	uint64_t none = 0;
-	const struct still_store done = { raddr_add(l->entry, offsetof(struct entry, mailbox)),
-					  &none, sizeof(none) };
+	/* Nobody is in the hook any more that could write its flags. */
+	const uint64_t none[2] = { 0 };
+	bool keeps_mailbox = pid == l->pid && l->boot->has_orphan;
+	const struct still_store done = { raddr_add(l->entry, offsetof(struct entry, user_data)),
+					  none, keeps_mailbox ? 8 : 16 };
+	_Static_assert(offsetof(struct entry, mailbox) == offsetof(struct entry, user_data) + 8,
+		       "both are written at once");
 	if (!err)
 		err = still_write(&t, &done, 1);
 	else if (err->code != ERR_TARGET_GONE)
@@ -311,7 +303,8 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 
 /* Children forked while their parent waited have the first hook, but not the ring by which we would
  * find them. */
-static void cancel_in_children(const struct link *l)
+static void cancel_in_children(const struct link *l, bool (*is_attached)(void *ctx, pid_t pid),
+			       void *ctx)
 {
 	const struct maps *maps = l->boot->attach.maps;
 	DIR *proc = opendir("/proc");
@@ -323,9 +316,9 @@ static void cancel_in_children(const struct link *l)
 			continue;
 		struct err *err = remote_mem_open(pid, &mem);
 		if (!err && remote_mem_read(mem, l->entry, &entry, sizeof(entry)) &&
-		    entry.fn == l->place.code.v && entry.user_data == l->base.v &&
+		    entry.fn == l->place.code.v && boot_base_of(entry.user_data) == l->base.v &&
 		    kin_is_forked_since(l, pid, l->place.code, maps))
-			err = cancel_in(l, pid, mem);
+			err = cancel_in(l, pid, mem, is_attached && is_attached(ctx, pid));
 		if (err)
 			log_debug("child %d: %s", (int)pid, err->message);
 		err_destroy(err);
@@ -335,12 +328,13 @@ static void cancel_in_children(const struct link *l)
 		closedir(proc);
 }
 
-void boot_cancel(struct link *l, struct detach_report *report)
+void boot_cancel(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx,
+		 struct detach_report *report)
 {
 	*report = (struct detach_report){ .restored = true, .n_processes = 1 };
 	struct err *err = target_lock_to_leave(l->pid, CALL_TIMEOUT_NS);
 	if (!err) {
-		err = cancel_in(l, l->pid, l->mem);
+		err = cancel_in(l, l->pid, l->mem, is_attached && is_attached(ctx, l->pid));
 		target_unlock(l->pid);
 	}
 	if (err && err->code != ERR_TARGET_GONE && err->code != ERR_NOT_FOUND) {
@@ -349,7 +343,7 @@ void boot_cancel(struct link *l, struct detach_report *report)
 			 err->message);
 	}
 	err_destroy(err);
-	cancel_in_children(l);
+	cancel_in_children(l, is_attached, ctx);
 	boot_destroy(l->boot);
 	l->boot = NULL;
 	l->linked = false;
@@ -368,7 +362,102 @@ static bool list_holds(const struct link *l)
 	return false;
 }
 
-struct err *link_poll(struct link *l)
+/* Set before anything else is looked at: a thread that is held goes on, and none is held from then
+ * on. */
+static struct err *set_flags(const struct link *l, uint8_t flags)
+{
+	/* one byte: the count beside it is the target's */
+	return remote_mem_write(l->mem, raddr_add(l->entry, offsetof(struct entry, user_data)),
+				&flags, sizeof(flags));
+}
+
+/* No call could be made. Events go on without us, and after a while one is held again. */
+static void wait_longer(struct link *l, struct err *why)
+{
+	struct boot *b = l->boot;
+	uint64_t now = monotonic_ns();
+	b->backoff_ns = b->backoff_ns ? b->backoff_ns * 2 : AGAIN_MIN_NS;
+	if (b->backoff_ns > AGAIN_MAX_NS)
+		b->backoff_ns = AGAIN_MAX_NS;
+	b->again_ns = now + b->backoff_ns;
+	if (why->code == ERR_DENIED && !l->waits_why[0])
+		snprintf(l->waits_why, sizeof(l->waits_why), "%s", why->message);
+	log_debug("process %d, at its next event: %s", (int)l->pid, why->message);
+	err_destroy(why);
+	err_destroy(set_flags(l, BOOT_GO_ON));
+}
+
+/* Can a call be made without showing? *t says by whom. The hook holds a thread if `is_held`. */
+static bool choose_thread(struct remote_target *t, bool is_held)
+{
+	t->filtered = threads_any_filtered(t->pid);
+	t->only = is_held ? threads_find_busy(t->pid, FIND_NS) : 0;
+	return t->only || threads_best_rank(t) < THREAD_RUNS;
+}
+
+/* The reservation, by a call of the thread that the hook holds, or of another that a stop does not
+ * show. */
+static struct err *map_now(struct link *l, bool attached, bool is_held)
+{
+	struct boot *b = l->boot;
+	struct remote_target *t = &b->attach.target;
+	struct remote_program p;
+	struct maps *maps = NULL;
+	size_t reservation = 0;
+	uint64_t base;
+	struct err *err = maps_read(l->pid, &maps);
+	if (!err)
+		err = maps_find_modules(maps, remote_mem_reader(l->mem));
+	if (err) {
+		maps_destroy(maps);
+		return err;
+	}
+	maps_destroy(b->attach.maps);
+	b->attach.maps = maps;
+	t->maps = maps;
+	t->place = &b->stub;
+	t->attached = attached;
+	if (!choose_thread(t, is_held))
+		return err_create(ERR_TIMEOUT, "no thread is seen to be held");
+	if (b->has_orphan) {
+		err = link_reclaim_orphan(l, t, TRY_NS);
+		if (err)
+			return err;
+		b->has_orphan = false;
+	}
+	attach_map_program(&b->attach, &p);
+	while (!(p.ops[reservation].op & REMOTE_FLAG(REMOTE_SAVE_BASE)))
+		reservation++;
+	p.ops[reservation].args[0] = l->base.v;
+	p.ops[reservation].args[3] |= MAP_FIXED_NOREPLACE;
+	err = remote_call_run(t, &p, 0, 0, TRY_NS, &b->stats, &base);
+	return remote_errno_explain(err, l->pid, l->total_bytes, b->attach.memfd >= 0);
+}
+
+/* The ring is mapped: the rest. */
+static struct err *complete(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx)
+{
+	struct boot *b = l->boot;
+	link_note_pause(l, &b->stats);
+	struct err *err = attach_fill(&b->attach, l->base.v, &b->stats);
+	if (err)
+		return err;
+	link_count_missed(l);
+	cancel_in_children(l, is_attached, ctx);
+	boot_destroy(b);
+	l->boot = NULL;
+	return NULL;
+}
+
+void link_count_missed(struct link *l)
+{
+	struct entry entry;
+	if (l->boot && remote_mem_read(l->mem, l->entry, &entry, sizeof(entry)) &&
+	    boot_base_of(entry.user_data) == l->base.v)
+		l->n_missed = entry.user_data >> BOOT_MISSED_SHIFT;
+}
+
+struct err *link_poll(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx)
 {
 	struct boot *b = l->boot;
 	struct entry entry;
@@ -376,15 +465,18 @@ struct err *link_poll(struct link *l)
 		return NULL;
 	if (!remote_mem_read(l->mem, l->entry, &entry, sizeof(entry)))
 		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)l->pid);
-	if (entry.user_data != l->base.v)
+	if (boot_base_of(entry.user_data) != l->base.v)
 		return err_create(ERR_TARGET_GONE, "the program of process %d is another one now",
 				  (int)l->pid);
-	if ((int64_t)entry.mailbox < 0)
-		return remote_errno_explain(err_sys((int)-(int64_t)entry.mailbox,
-						    "a system call made in process %d failed",
-						    (int)l->pid),
-					    l->pid, l->total_bytes, b->attach.memfd >= 0);
-	if (entry.mailbox != l->base.v) {
+	l->n_missed = entry.user_data >> BOOT_MISSED_SHIFT;
+	if (entry.mailbox == l->base.v) /* of a call that was given up */
+		return complete(l, is_attached, ctx);
+	if (b->again_ns) { /* after that the next event is held again */
+		bool is_due = monotonic_ns() >= b->again_ns;
+		b->again_ns = is_due ? 0 : b->again_ns;
+		return is_due ? set_flags(l, 0) : NULL;
+	}
+	if (!(entry.user_data & (BOOT_CAME | BOOT_GO_ON))) {
 		if (list_holds(l))
 			return NULL;
 		if (monotonic_ns() - b->started_ns > RACE_NS)
@@ -393,18 +485,23 @@ struct err *link_poll(struct link *l)
 		/* another hook was being added to the list at that very moment */
 		return link_plain(l, l->place.code.v);
 	}
-	uint64_t who[3];
-	if (!remote_mem_read(l->mem, l->base, who, sizeof(who)))
-		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)l->pid);
-	struct remote_call_stats stats = { .thread_pointer = who[0],
-					   .sp = who[1],
-					   .ns_tid = (uint32_t)who[2] };
-	struct err *err = attach_fill(&b->attach, l->base.v, &stats);
-	if (err)
+	l->has_come = true;
+	struct err *err = map_now(l, is_attached && is_attached(ctx, l->pid),
+				  !(entry.user_data & BOOT_GO_ON));
+	if (!err)
+		return complete(l, is_attached, ctx);
+	if (err->code == ERR_TIMEOUT && !b->stub.last_tid) { /* whoever came is not held any more */
+		log_debug("process %d, at its next event: %s", (int)l->pid, err->message);
+		err_destroy(err);
+		return set_flags(l, 0);
+	}
+	/* a thread that is gone is no process that is gone */
+	bool may_be_tried_again = err->code == ERR_TIMEOUT || err->code == ERR_DENIED ||
+				  err->code == ERR_BUSY ||
+				  (err->code == ERR_TARGET_GONE && err->sys != ESTALE);
+	if (!may_be_tried_again)
 		return err;
-	cancel_in_children(l);
-	boot_destroy(b);
-	l->boot = NULL;
+	wait_longer(l, err);
 	return NULL;
 }
 
@@ -437,7 +534,14 @@ bool boot_is_hook(const struct link *l, struct remote_mem *mem)
 {
 	struct entry entry;
 	return remote_mem_read(mem, l->entry, &entry, sizeof(entry)) &&
-	       entry.user_data == l->base.v && entry.fn - l->place.code.v < REMOTE_PLACE_BYTES;
+	       boot_base_of(entry.user_data) == l->base.v &&
+	       entry.fn - l->place.code.v < REMOTE_PLACE_BYTES;
+}
+
+/* Of a process that nobody comes into by the hook any more, and in whose hook nobody is. */
+static struct err *forget_flags(const struct link *l, struct remote_mem *mem)
+{
+	return write_word(l, mem, offsetof(struct entry, user_data), 0);
 }
 
 struct err *boot_finish(struct link *l, const struct remote_target *t)
@@ -448,58 +552,101 @@ struct err *boot_finish(struct link *l, const struct remote_target *t)
 	if (!err)
 		err = remote_place_clear(t);
 	if (!err)
+		err = forget_flags(l, t->mem);
+	if (!err)
 		err = write_word(l, t->mem, offsetof(struct entry, mailbox), 0);
 	return err;
 }
 
-struct err *boot_leave(struct link *l, const struct remote_target *t, uint64_t deadline,
-		       bool *ret_done)
+/* Unmap the reservation, as soon as there is a thread that a stop does not show: the hook holds the
+ * one that raises the next event. ERR_TIMEOUT: there was none until `deadline`. */
+static struct err *unmap_by_then(const struct link *l, const struct remote_target *t,
+				 uint64_t deadline, struct remote_call_stats *stats)
 {
-	struct remote_place place = l->place;
-	struct remote_target here = *t;
-	struct remote_program p;
-	uint64_t mailbox = 0;
+	struct link here = *l;
+	struct remote_target now = *t;
+	here.mem = t->mem;
+	struct err *err = NULL;
+	do {
+		struct entry entry;
+		struct remote_program p;
+		uint64_t one;
+		err_destroy(err);
+		err = NULL;
+		if (!remote_mem_read(t->mem, l->entry, &entry, sizeof(entry)))
+			return err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
+		if (choose_thread(&now,
+				  (entry.user_data & (BOOT_CAME | BOOT_GO_ON)) == BOOT_CAME)) {
+			link_unmap_program(l, &p);
+			err = remote_call_run(&now, &p, 0, 0, TRY_NS, stats, &one);
+			if (!err)
+				return NULL;
+			if (err->code != ERR_TIMEOUT && err->code != ERR_BUSY &&
+			    err->code != ERR_DENIED)
+				return err;
+		}
+		if (entry.user_data & BOOT_GO_ON) { /* whoever had come has gone on */
+			struct err *e = set_flags(&here, 0);
+			err_destroy(err);
+			err = e;
+		}
+		ptrace_serve();
+		poll(NULL, 0, 1);
+	} while (monotonic_ns() < deadline);
+	return err ? err : err_create(ERR_TIMEOUT, "no event came");
+}
+
+struct err *boot_leave(struct link *l, const struct remote_target *t, uint64_t deadline,
+		       uint64_t *pause_ns, bool *ret_done)
+{
+	struct remote_place place = l->place, stub;
+	struct remote_target hook = *t, call = *t;
+	struct remote_call_stats stats = { 0 };
 	*ret_done = false;
-	here.place = &place;
-	link_unmap_program(l, &p);
-	struct err *err = find_place(l, t->mem, t->maps, bytes_for(&p), &place);
+	hook.place = &place;
+	call.place = &stub;
+	struct err *err = find_place(l, t->mem, t->maps, place_bytes(), &place);
 	if (!err && place.is_left)
-		err = remote_place_wait(&here, CALL_TIMEOUT_NS);
+		err = remote_place_wait(&hook, CALL_TIMEOUT_NS);
 	/* whoever clears it clears all of it */
 	if (!err && place.code.v == l->place.code.v && l->place.n_bytes < place.n_bytes)
 		l->place.n_bytes = place.n_bytes;
+	place.mailbox = raddr_add(l->entry, offsetof(struct entry, mailbox));
+	stub = stub_place(&place);
 	if (!err)
-		err = write_code(l, t->mem, t->pid, &place, &p);
-	if (!err) /* not open yet: it keeps events out of the probe, no more */
+		err = write_code(l, t->mem, &place);
+	if (!err)
 		err = write_word(l, t->mem, offsetof(struct entry, mailbox),
 				 l->base.v | REMOTE_PENDING);
+	/* It keeps events out of the probe, no more: none is held before nobody is inside. */
+	if (!err)
+		err = write_word(l, t->mem, offsetof(struct entry, user_data),
+				 l->base.v | BOOT_GO_ON);
 	if (!err)
 		err = write_word(l, t->mem, offsetof(struct entry, fn), place.code.v);
 	if (err)
 		return err;
 	while (monotonic_ns() < deadline && !has_left(l, t))
 		poll(NULL, 0, 2);
-	if (has_left(l, t))
-		err = write_word(l, t->mem, offsetof(struct entry, mailbox), l->base.v | OPEN);
-	/* A thread that runs is on its way to an event, or to another call. */
-	while (!err && mailbox != 1 && monotonic_ns() < deadline &&
-	       threads_best_rank(t) >= THREAD_RUNS) {
-		poll(NULL, 0, 1);
-		if (!remote_mem_read(t->mem, raddr_add(l->entry, offsetof(struct entry, mailbox)),
-				     &mailbox, sizeof(mailbox)))
-			err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
+	if (has_left(l, t)) {
+		err = unmap_by_then(l, &call, deadline, &stats);
+		*ret_done = !err;
+		*pause_ns = stats.pause_ns > *pause_ns ? stats.pause_ns : *pause_ns;
+		if (err && err->code != ERR_TARGET_GONE) {
+			log_debug("leaving process %d: %s", (int)t->pid, err->message);
+			err_destroy(err);
+			err = NULL;
+		}
 	}
 	if (!err)
 		err = take_out_for_good(l, t->mem);
-	if (!err) /* then nobody can come any more, and what the mailbox says is final */
-		err = remote_place_wait(&here, CALL_TIMEOUT_NS);
-	if (!err && !remote_mem_read(t->mem, raddr_add(l->entry, offsetof(struct entry, mailbox)),
-				     &mailbox, sizeof(mailbox)))
-		err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
+	if (!err) /* then nobody can come any more */
+		err = remote_place_wait(&hook, CALL_TIMEOUT_NS);
+	if (!err)
+		err = forget_flags(l, t->mem);
 	if (err)
 		return err;
-	*ret_done = mailbox == 1;
 	if (!*ret_done)
 		link_keep_orphan(l, t->mem);
-	return remote_place_clear(&here);
+	return remote_place_clear(&hook);
 }

@@ -1,24 +1,29 @@
 /*
- * boot: put the probe in, or take it out, without stopping any thread.
+ * boot: put the probe in, or take it out, without stopping a thread that shows it.
  *
  * Some calls end early when their thread is stopped, and the program sees it: epoll_wait with a
  * timeout, recv on a socket with SO_RCVTIMEO, io_uring_enter and others (threads.c has the table).
- * Where every thread of a target waits in one of those, nobody is stopped: a first hook
- * (arch/x86_64/boot.S) is written into dead bytes of the text and linked by plain stores from
- * outside; the next event's thread makes the calls by itself. Until then nothing happens in the
- * target, and there is nothing to capture either.
+ * If every thread of a target waits in one of those, nobody is stopped. A first hook
+ * (arch/x86_64/boot.S) is written into unused bytes of the text and linked by plain stores from
+ * outside. It makes no system call: a filter could kill the thread for it, and nobody has looked at
+ * the thread that raises the next event. It holds that thread, which spins, at most some 200 ms. A
+ * thread that spins can be stopped and does not show it, so the recorder has it make the calls as
+ * any other thread (remote_call.h), with its filter looked at while it stands still.
+ *
+ * An event that is not held until the probe is there is counted: struct link, n_missed.
  *
  * Every store is good by itself, so a SIGKILL of ours between any two leaves a hook that returns 0,
  * or nothing. The store of the list's head is no compare-and-exchange: a hook that
  * PySys_AddAuditHook adds to an empty list in that microsecond would be lost, but whoever adds one
- * is not waiting in a system call. When we leave and no event comes in time, a thread that
- * meanwhile does something else makes the last call; if there is none, the mapping is left,
- * disarmed and without memory behind it, and the report says so.
+ * is not waiting in a system call. When we leave and no event comes in time, the mapping is left:
+ * disarmed, and without the ring's memory behind it. The report says so; the next auditview takes it
+ * out.
  */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/attr.h"
 #include "base/err.h"
@@ -30,16 +35,31 @@ struct link;
 struct remote_mem;
 struct remote_target;
 
+/* In the entry's user data, beside the base of the reservation: how the hook and the recorder tell
+ * each other what they have done. A forked child has its own. */
+enum boot_flag {
+	BOOT_CAME = 1, /* a thread is, or was, held */
+	BOOT_GO_ON = 2 /* hold nobody: by the recorder, or the first thread that waited in vain */
+};
+#define BOOT_MISSED_SHIFT 48 /* above: events that were not held until the probe came; ≤ 32767 */
+static inline uint64_t boot_base_of(uint64_t user_data)
+{
+	return user_data & 0x0000fffffffff000ull;
+}
+
 /* Link the first hook; a->l is waiting then, and keeps what of *a it needs (the maps). The target
- * is locked. */
-MUST_CHECK struct err *boot_start(struct attach *a);
-/* Take out a link that is still waiting, also from children forked meanwhile. */
-void boot_cancel(struct link *l, struct detach_report *report);
-/* Let the next event's thread unmap the reservation, and unlink. *ret_done: it has; else only the
- * unlinking was done, for no event came until `deadline` (monotonic) or a thread can be stopped by
- * now. */
+ * is locked. `has_orphan`: the mailbox names a reservation of an earlier auditview; it is unmapped
+ * first. */
+MUST_CHECK struct err *boot_start(struct attach *a, bool has_orphan);
+/* Take out a link that is still waiting, also from children forked meanwhile. `is_attached` as in
+ * link_detach(). */
+void boot_cancel(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx,
+		 struct detach_report *report);
+/* Hold the next event's thread, have the reservation unmapped, and unlink. *ret_done: it is
+ * unmapped; else only the unlinking was done, for no thread could be stopped until `deadline`
+ * (monotonic). *pause_ns is raised to the longest stop. */
 MUST_CHECK struct err *boot_leave(struct link *l, const struct remote_target *t, uint64_t deadline,
-				  bool *ret_done);
+				  uint64_t *pause_ns, bool *ret_done);
 /* Is the entry's function in our code behind the text? Then the code must stay. */
 bool boot_is_hook(const struct link *l, struct remote_mem *mem);
 /* The reservation is unmapped, but more we did not come to: unlink, and take the code away. */

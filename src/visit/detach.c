@@ -456,7 +456,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 			err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)pid);
 			goto out;
 		}
-		entry_there = entry.user_data == l->base.v;
+		entry_there = boot_base_of(entry.user_data) == l->base.v;
 		/* Not linked yet, for attaching failed; or no more, for leaving did, or the child
 		 * was forked by a process that we were just leaving: the reservation is still
 		 * there. */
@@ -492,14 +492,15 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	err = module_there && l->abi >= 7 ? wait_for_at_exit(l, &t, deadline) : NULL;
 	if (err)
 		goto out;
-	if (entry_there && !t.filtered && !t.fleeting && threads_all_show(&t)) {
-		t.unloadable = NULL; /* nobody is stopped */
+	if (entry_there && !t.fleeting && threads_all_show(&t)) {
+		/* nobody is stopped but the thread that is in our hook, in that module */
+		t.unloadable = NULL;
 		uint64_t now = monotonic_ns();
 		err = maps_find_modules(maps, remote_mem_reader(mem));
 		if (!err)
 			err = boot_leave(l, &t,
 					 deadline > now ? deadline - (deadline - now) / 8 : now,
-					 &unmapped);
+					 pause_ns, &unmapped);
 		if (err)
 			goto out;
 	} else if (half_left) {
@@ -680,7 +681,7 @@ void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void
 	uint64_t deadline = monotonic_ns() + timeout_ns,
 		 patient_until = monotonic_ns() + DETACH_STARVED_NS;
 	if (link_is_waiting(l)) {
-		boot_cancel(l, report);
+		boot_cancel(l, is_attached, ctx, report);
 		if (l->owned)
 			target_disown(l->pid);
 		l->owned = false;

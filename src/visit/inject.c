@@ -135,9 +135,9 @@ enum probe_presence probe_presence_find(struct remote_mem *mem, const struct pyt
 		return PROBE_LEFT_ENTRY;
 	struct probe_context ctx;
 	struct ring_shared shared;
-	if (!remote_mem_read(mem, RADDR(entry.user_data), &ctx, sizeof(ctx)) ||
-	    ctx.magic != PROBE_MAGIC || ctx.abi < PROBE_ABI_OLDEST || ctx.abi > PROBE_ABI ||
-	    ctx.base != entry.user_data)
+	raddr base = RADDR(boot_base_of(entry.user_data));
+	if (!remote_mem_read(mem, base, &ctx, sizeof(ctx)) || ctx.magic != PROBE_MAGIC ||
+	    ctx.abi < PROBE_ABI_OLDEST || ctx.abi > PROBE_ABI || ctx.base != base.v)
 		return PROBE_LEFT_ENTRY;
 	if (ret_context)
 		*ret_context = ctx;
@@ -510,9 +510,8 @@ void link_unmap_program(const struct link *l, struct remote_program *p)
 	remote_program_add(p, SYS_munmap, l->base.v, l->total_bytes, 0, 0, 0, 0);
 }
 
-/* A recorder that was killed between mapping and linking, or between unlinking and unmapping, has
- * left a reservation that nothing points to but the mailbox: the stub leaves its base there. */
-static struct err *reclaim_orphan(struct link *l, const struct remote_target *t)
+/* The stub leaves the base of the reservation in the mailbox. */
+struct err *link_reclaim_orphan(struct link *l, const struct remote_target *t, uint64_t timeout_ns)
 {
 	uint64_t base = 0;
 	if (!remote_mem_read(l->mem, l->place.mailbox, &base, sizeof(base)))
@@ -573,7 +572,7 @@ static struct err *reclaim_orphan(struct link *l, const struct remote_target *t)
 	struct remote_call_stats stats;
 	uint64_t one;
 	remote_program_add(&p, SYS_munmap, base, end - base, 0, 0, 0, 0);
-	struct err *err = remote_call_run(t, &p, code, code_end, CALL_TIMEOUT_NS, &stats, &one);
+	struct err *err = remote_call_run(t, &p, code, code_end, timeout_ns, &stats, &one);
 	if (!err)
 		link_note_pause(l, &stats);
 	return err;
@@ -607,8 +606,20 @@ static bool is_tracee(void *ctx, pid_t pid)
 	return is;
 }
 
-static struct err *check_earlier(struct link *l, const struct remote_target *t)
+/* If no thread can be stopped, the orphan stays for now: boot.c unmaps it when a thread comes. */
+static struct err *reclaim_orphan(struct link *l, const struct remote_target *t,
+				  bool *ret_has_orphan)
 {
+	uint64_t base = 0;
+	*ret_has_orphan = !t->fleeting && threads_all_show(t) &&
+			  remote_mem_read(l->mem, l->place.mailbox, &base, sizeof(base)) && base;
+	return *ret_has_orphan ? NULL : link_reclaim_orphan(l, t, CALL_TIMEOUT_NS);
+}
+
+static struct err *check_earlier(struct link *l, const struct remote_target *t,
+				 bool *ret_has_orphan)
+{
+	*ret_has_orphan = false;
 	pid_t recorder;
 	struct probe_context old;
 	if (target_is_others(l->pid)) {
@@ -617,7 +628,8 @@ static struct err *check_earlier(struct link *l, const struct remote_target *t)
 		} entry = { 0 };
 		uint32_t pid = 0;
 		if (remote_mem_read(l->mem, l->entry, &entry, sizeof(entry)) && entry.user_data &&
-		    remote_mem_read(l->mem, RADDR(entry.user_data), &old, sizeof(old)) &&
+		    remote_mem_read(l->mem, RADDR(boot_base_of(entry.user_data)), &old,
+				    sizeof(old)) &&
 		    old.magic == PROBE_MAGIC)
 			remote_mem_read(l->mem,
 					RADDR(old.base + old.shared_off +
@@ -630,7 +642,7 @@ static struct err *check_earlier(struct link *l, const struct remote_target *t)
 		return err_already_traced(l->pid, recorder);
 	if (presence != PROBE_DEAD_RECORDER) {
 		struct err *err = boot_take_out_left(l);
-		return err ? err : reclaim_orphan(l, t);
+		return err ? err : reclaim_orphan(l, t, ret_has_orphan);
 	}
 	log_debug("taking over from dead recorder %d in %d", (int)recorder, (int)l->pid);
 	struct link old_link = { .pid = l->pid,
@@ -649,7 +661,7 @@ static struct err *check_earlier(struct link *l, const struct remote_target *t)
 			 "it is left alone",
 			 (int)l->pid);
 		err = boot_take_out_left(l); /* its entry stands where ours goes */
-		return err ? err : reclaim_orphan(l, t);
+		return err ? err : reclaim_orphan(l, t, ret_has_orphan);
 	}
 	struct detach_report report;
 	link_detach(&old_link, is_tracee, NULL, CALL_TIMEOUT_NS, &report);
@@ -732,6 +744,7 @@ struct err *link_attach(pid_t pid, const struct python_runtime *rt,
 	struct attach a;
 	struct remote_call_stats stats;
 	uint64_t base = 0, one;
+	bool has_orphan = false;
 	struct err *err = target_lock(pid, CALL_TIMEOUT_NS);
 	if (err)
 		return err;
@@ -739,7 +752,7 @@ struct err *link_attach(pid_t pid, const struct python_runtime *rt,
 	if (!err && a.l->place.is_left) /* its answer may be on its way to the mailbox */
 		err = remote_place_wait(&a.target, CALL_TIMEOUT_NS);
 	if (!err)
-		err = check_earlier(a.l, &a.target);
+		err = check_earlier(a.l, &a.target, &has_orphan);
 	if (!err && !rt->is_relocated)
 		err = err_with_hint(err_create(ERR_BUSY,
 					       "process %d is loading Python at this very moment",
@@ -747,11 +760,16 @@ struct err *link_attach(pid_t pid, const struct python_runtime *rt,
 				    "try again");
 	if (err)
 		goto out;
-	if (!a.target.filtered && !a.target.fleeting && threads_all_show(&a.target)) {
-		a.target.unloadable = NULL; /* nobody is stopped */
-		err = boot_start(&a);
+	if (!a.target.fleeting && threads_all_show(&a.target)) {
+		/* nobody is stopped but the thread that is in our hook, in that module */
+		a.target.unloadable = NULL;
+		err = boot_start(&a, has_orphan);
 		goto out;
 	}
+	if (has_orphan) /* a thread runs by now */
+		err = link_reclaim_orphan(a.l, &a.target, CALL_TIMEOUT_NS);
+	if (err)
+		goto out;
 	struct remote_program p;
 	attach_map_program(&a, &p);
 	err = remote_call_run(&a.target, &p, 0, 0, CALL_TIMEOUT_NS, &stats, &base);

@@ -68,6 +68,11 @@ struct link {
 				 one; "" */
 	/* not NULL: it was, or will be, linked without stopping anybody (boot.h) */
 	struct boot *boot;
+	/* events that were raised while it waited, or while the probe was being mapped, and not
+	 * recorded; at most 32767 */
+	uint64_t n_missed;
+	bool has_come;       /* an event was raised while it waited */
+	char waits_why[200]; /* what keeps us from mapping the probe when an event comes; "" */
 };
 
 /* Find the runtimes of a process: at least one, else ERR_NOT_PYTHON or ERR_UNSUPPORTED with cause.
@@ -81,11 +86,13 @@ MUST_CHECK struct err *link_attach(pid_t pid, const struct python_runtime *rt,
 				   const struct probe_options *options, bool attached,
 				   struct link **ret);
 
-/* It has no ring yet: the next event of the process maps it. link_poll() looks whether that has
- * happened, and goes on then; call it every few milliseconds. ERR_SYS: a call of the program
- * failed; then, or at any time, link_detach() takes it out. */
+/* It has no ring yet: the thread that raises the next event is held until it is mapped. link_poll()
+ * looks for that thread; call it every millisecond. `is_attached` as in link_detach(). ERR_SYS: a
+ * call of the program failed; then, or at any time, link_detach() takes it out. */
 bool link_is_waiting(const struct link *l);
-MUST_CHECK struct err *link_poll(struct link *l);
+void link_count_missed(struct link *l); /* brings n_missed up to date, if it waits */
+MUST_CHECK struct err *link_poll(struct link *l, bool (*is_attached)(void *ctx, pid_t pid),
+				 void *ctx);
 
 /* The same in a program that is starting, or loading a module: its thread `tid` is ours and stands
  * in an event stop, or at the end of a system call, and nothing of Python has run yet. It has not

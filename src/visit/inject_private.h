@@ -57,6 +57,10 @@ MUST_CHECK struct err *link_check_left(const struct link *l, const struct remote
 				       bool *ret_left);
 /* The reservation could not be unmapped: note it in the mailbox for the next auditview. */
 void link_keep_orphan(const struct link *l, struct remote_mem *mem);
+/* Unmap a reservation that only the mailbox tells of: a recorder was killed between mapping and
+ * linking, or between unlinking and unmapping, or could not stop any thread when it left. */
+MUST_CHECK struct err *link_reclaim_orphan(struct link *l, const struct remote_target *t,
+					   uint64_t timeout_ns);
 /* Fill our entry and put it first: cannot fail half-way. */
 void link_program(const struct link *l, struct remote_program *p);
 /* What the module of the runtime is to t: `unloadable`, `fleeting` or neither. */

@@ -794,7 +794,7 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 		}
 		threads_sort(t, threads, n);
 		bool has_unfiltered = t->filtered && any_unfiltered(threads, n);
-		pid_t only = straggler(t);
+		pid_t last_one = straggler(t), only = last_one ? last_one : t->only;
 		bool all_show = threads[0].rank >= THREAD_SHOWS;
 		for (size_t i = 0; i < n && !started && monotonic_ns() < deadline; i++) {
 			if ((only && threads[i].tid != only) || threads[i].rank >= THREAD_SHOWS)

@@ -113,6 +113,8 @@ struct remote_target {
 	/* NULL, or one it can unload, if not while its interpreter is alive: when the thread stands
 	 * still its code must be there, else ERR_BUSY likewise */
 	const struct elf_module *unloadable;
+	/* 0, or the only thread that may be asked */
+	pid_t only;
 	/* NULL, or a runtime whose hooks CPython must not be freeing when the thread stands still:
 	 * it is not being finalised, else ERR_BUSY likewise */
 	const struct python_runtime *to_link;
@@ -180,6 +182,10 @@ int threads_best_rank(const struct remote_target *t);
  * (seccomp(2)). */
 bool thread_is_filtered(pid_t tid);
 bool threads_any_filtered(pid_t pid);
+/* A thread that has run for 0.2 ms at least without a sleep in between, and runs still. 0: none was
+ * seen to within timeout_ns. One that merely runs may have been woken up this moment, in a call that
+ * a stop would end early. */
+pid_t threads_find_busy(pid_t pid, uint64_t timeout_ns);
 /* One is ready to run and hardly gets a processor, or has only now come to a stop that was asked
  * for: what it did not do in time it may do yet. Takes 20 ms. */
 bool threads_any_starved(pid_t pid);

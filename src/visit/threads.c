@@ -15,9 +15,11 @@
 
 #include "base/vec.h"
 #include "base/io.h"
+#include "base/monotonic.h"
 #include "stacks/image.h"
 #include "system/maps.h"
 #include "visit/remote_call.h"
+#include "system/procs.h"
 #include "system/remote_mem.h"
 
 bool thread_place_read(pid_t pid, pid_t tid, struct thread_place *ret)
@@ -114,6 +116,50 @@ static uint64_t cpu_time_of(pid_t pid, pid_t tid)
 	if (f)
 		fclose(f);
 	return is_read ? ns : UINT64_MAX;
+}
+
+/* Of /proc/PID/task/TID/status; UINT64_MAX when it cannot be told. */
+static uint64_t n_sleeps_of(pid_t pid, pid_t tid)
+{
+	char name[64], text[4096];
+	snprintf(name, sizeof(name), "task/%d/status", (int)tid);
+	const char *line = proc_file_read(pid, name, text, sizeof(text)) > 0
+			       ? strstr(text, "\nvoluntary_ctxt_switches:")
+			       : NULL;
+	return line ? strtoull(line + strlen("\nvoluntary_ctxt_switches:"), NULL, 10) : UINT64_MAX;
+}
+
+pid_t threads_find_busy(pid_t pid, uint64_t timeout_ns)
+{
+	enum { BUSY_NS = 200 * 1000 };
+	uint64_t deadline = monotonic_ns() + timeout_ns;
+	struct thread_place *threads = NULL, again;
+	size_t n = 0, n_running = 0;
+	pid_t found = 0;
+	err_destroy(threads_list(pid, &threads, &n));
+	uint64_t(*before)[2] = calloc(n + 1, sizeof(*before));
+	for (size_t i = 0; before && i < n; i++) {
+		if (threads[i].syscall != -2)
+			continue;
+		threads[n_running].tid = threads[i].tid;
+		before[n_running][0] = cpu_time_of(pid, threads[i].tid);
+		before[n_running++][1] = n_sleeps_of(pid, threads[i].tid);
+	}
+	while (n_running && !found && monotonic_ns() < deadline) {
+		poll(NULL, 0, 1);
+		for (size_t i = 0; i < n_running && !found; i++) {
+			pid_t tid = threads[i].tid;
+			uint64_t ns = cpu_time_of(pid, tid);
+			bool is = ns != UINT64_MAX && before[i][0] != UINT64_MAX &&
+				  ns - before[i][0] >= BUSY_NS &&
+				  n_sleeps_of(pid, tid) == before[i][1] &&
+				  thread_place_read(pid, tid, &again) && again.syscall == -2;
+			found = is ? tid : 0;
+		}
+	}
+	free(before);
+	free(threads);
+	return found;
 }
 
 bool threads_any_starved(pid_t pid)

@@ -8,13 +8,18 @@ import subprocess
 import time
 
 import harness
+from check_faults import code_digest
 from harness import Recorder, Skip, expect, wait_for
 
 FEW, MANY = 2000, 200000  # marks: MANY are more than a ring of 1 MiB holds
 # mode → how often each number is raised
 MODES = {"kill": 1, "thread": 1, "trap": 1, "errno": 1, "trace": 1, "strict": 1, "one": 2, "tsync": 1, "fork-before": 1, "fork-after": 1,
-         "exec": 1, "tsc": 1, "tsc-thread": 1, "tsc-fork": 1, "dispatch": 1}
+         "notif": 1, "exec": 1, "tsc": 1, "tsc-thread": 1, "tsc-fork": 1, "dispatch": 1}
 CHILDREN = ("fork-before", "fork-after", "exec", "tsc-thread", "tsc-fork")  # raised by a child: not recorded without -f
+
+
+# All threads wait in a call that a stop would end early, so nobody is stopped; and the first event comes from a thread that has by then:
+LATE = {"kill": 1, "thread": 1, "trap": 1, "errno": 1, "notif": 1, "trace": 1, "args": 1, "strict": 1, "tsc": 1, "one": 2}
 
 
 def victim(python, go, mode, n):
@@ -113,13 +118,50 @@ def left(ctx, python, mode):
             harness.kill(process)
 
 
+def late(ctx, python, mode, *options, prefix=()):
+    """The filter comes after us, the probe after the filter. `prefix`: the recorder may not suspend filters, and says what it misses."""
+    folder = ctx.new_folder("filters")
+    unwatched(python, folder, "late-" + mode)
+    go = os.path.join(folder, "go")
+    with subprocess.Popen([*prefix, *victim(python, go, "late-" + mode, FEW)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as process:
+        try:
+            expect(process.stdout.readline() == b"READY\n", "it is not ready")
+            wait_for(lambda: open(f"/proc/{process.pid}/syscall").read().startswith("232 "), 10, "the wait")
+            before = code_digest(process.pid, harness.maps_of(process.pid))
+            with Recorder(ctx, process.pid, *options, prefix=prefix) as recorder:
+                wait_for(lambda: code_digest(process.pid, harness.maps_of(process.pid)) != before or recorder.process.poll() is not None, 20,
+                         "the first hook")
+                expect(not harness.foreign_maps(harness.maps_of(process.pid)), "somebody was stopped: the test is broken")
+                open(go, "w").close()
+                said = process.stdout.read()
+                status = process.wait(60)
+                expect(status == 5 and b"DONE" in said, lambda: f"status {status}: {said!r}")
+                text = recorder.wait()
+                if prefix: # it ended before its memory was looked at again
+                    expect("lost: unknown" in text or " 0 events" in text and f"{FEW:,} lost".replace(",", " ") in text,
+                           lambda: f"what was not recorded is not said: {text[-400:]}")
+                    return
+                kept, _ = counted(text, recorder.capture, FEW * LATE[mode])
+                expect(kept > 0, lambda: f"nothing was recorded: {text[-400:]}")
+        finally:
+            harness.kill(process)
+
+
 def cells(ctx):
     pythons = ctx.some_pythons(8, 11, 13) if ctx.full else ctx.some_pythons(11)
+    for python in ctx.for_all_pythons()[:1]:
+        yield "late, kill, as nobody", python, lambda p=python: late(ctx.for_nobody(), p, "kill", prefix=harness.AS_NOBODY)
     for python in pythons:
         for mode in MODES:
             n = MANY if ctx.full else FEW
             yield f"launched, {mode}", python, lambda p=python, m=mode, n=n: launched(ctx, p, m, n)
             yield f"attached, {mode}", python, lambda p=python, m=mode, n=n: attached(ctx, p, m, n)
+        for mode in LATE if ctx.full else ("kill", "args", "strict", "tsc", "one"):
+            yield f"late, {mode}", python, lambda p=python, m=mode: late(ctx, p, m)
+            if ctx.full:
+                yield f"late, {mode}, with -f", python, lambda p=python, m=mode: late(ctx, p, m, "-f")
+        yield "late, kill, with -f", python, lambda p=python: late(ctx, p, "kill", "-f")
         for mode in CHILDREN:
             yield f"attached with -f, {mode}", python, lambda p=python, m=mode: attached(ctx, p, m, FEW, "-f")
         for mode in ("kill", "strict", "tsc"):

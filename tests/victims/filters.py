@@ -8,6 +8,9 @@
     fork-before N, fork-after N        a forked child gets it before, after its first event
     exec N                             a filter that another Python is started under
     tsc N, tsc-thread N, tsc-fork N    prctl(PR_SET_TSC, PR_TSC_SIGSEGV)
+    late-MODE N                        every thread waits in epoll_wait with a timeout, called raw, till GO exists; then what MODE says
+                                       (kill thread trap errno notif trace args strict tsc), without an event before the first mark.
+                                       late-one: by one thread alone, which has the filter; another raises its marks a second later
     dispatch N                         prctl(PR_SET_SYSCALL_USER_DISPATCH): calls of code outside of libc are signals
 
 Prints READY, waits for the file GO, raises filters.begin in advance of all. Its end is status 5; what a filter allows is what the
@@ -25,8 +28,8 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 PRCTL, SYSCALL = LIBC.prctl, LIBC.syscall
 # read write close mmap munmap brk rt_sigaction rt_sigprocmask rt_sigreturn exit exit_group, and what looks at files
 ALLOWED = [0, 1, 3, 5, 8, 9, 10, 11, 12, 13, 14, 15, 28, 60, 228, 230, 231, 257, 262]
-FUTEX, SET_ROBUST_LIST, RSEQ, MADVISE = 202, 273, 334, 28
-ACTIONS = {"kill": 0x80000000, "thread": 0, "trap": 0x30000, "errno": 0x50001, "trace": 0x7ff00000}
+FUTEX, SET_ROBUST_LIST, RSEQ, MADVISE, EPOLL_WAIT = 202, 273, 334, 28, 232
+ACTIONS = {"kill": 0x80000000, "thread": 0, "trap": 0x30000, "errno": 0x50001, "trace": 0x7ff00000, "notif": 0x7fc00000}
 trapped = []
 
 
@@ -90,10 +93,61 @@ def forked(when, n):
     finish(status == 7 << 8)
 
 
+def refuse_executable_mappings():
+    """mmap (9) and mprotect (10) with PROT_EXEC kill, whatever else is asked of them; so do madvise and what opens files."""
+    rows = [(0x20, 0, 0, 0), (0x15, 5, 0, MADVISE), (0x15, 4, 0, 2), (0x15, 1, 0, 9), (0x15, 0, 3, 10),
+            (0x20, 0, 0, 32), (0x45, 0, 1, 4), (0x06, 0, 0, ACTIONS["kill"]), (0x06, 0, 0, 0x7fff0000)]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *row) for row in rows))
+    return code, ctypes.create_string_buffer(struct.pack("<HxxxxxxQ", len(rows), ctypes.addressof(code)))
+
+
+def late(go, mode, n):
+    """No event is raised between READY and the first mark: calls of ctypes raise none."""
+    path, wait, exists, buffers = go.encode(), LIBC.epoll_wait, LIBC.access, [ctypes.create_string_buffer(64) for _ in range(2)]
+    fds = [LIBC.epoll_create1(0) for _ in range(2)]
+    pair = refuse_executable_mappings() if mode == "args" else allow_only(ALLOWED + [FUTEX, EPOLL_WAIT] * (mode == "one"), "kill" if mode == "one" else mode) \
+        if mode in ACTIONS or mode == "one" else None
+    text, write, enumerated, audit, is_done = b"DONE\n", os.write, range(n), sys.audit, []
+
+    def wait_for_go(i):
+        while exists(path, 0):
+            wait(fds[i], buffers[i], 1, 1500)
+
+    def filtered():
+        wait_for_go(1)
+        install(pair)
+        for i in enumerated:
+            audit("victim.mark", i, "filtered")
+        is_done.append(True)
+        wait(fds[1], buffers[1], 1, 30000)
+    if mode == "one":
+        in_thread(filtered)
+    print("READY", flush=True)
+    wait_for_go(0)
+    if mode == "one":
+        while not is_done:
+            wait(fds[0], buffers[0], 1, 1000)
+        for i in enumerated:
+            audit("victim.mark", i, "main")
+        finish()
+    if mode == "strict":
+        PRCTL(22, 1, 0, 0, 0)
+    elif mode == "tsc":
+        PRCTL(26, 2, 0, 0, 0)
+    else:
+        install(pair)
+    for i in enumerated:
+        audit("victim.mark", i, "main")
+    write(1, text)
+    SYSCALL(60 if mode == "strict" else 231, 9 if trapped else 5)
+
+
 def main(go, mode, n):
     a, b = os.pipe()
     c, d = os.pipe()
     signal.signal(signal.SIGSYS, lambda *args: trapped.append(args))
+    if mode.startswith("late-"):
+        late(go, mode[5:], n)
     print("READY", flush=True)
     wait_for_file(go)
     sys.audit("filters.begin")

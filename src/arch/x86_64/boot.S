@@ -1,17 +1,24 @@
 /*
- * boot: the hook of a process that must not be stopped, until the probe is there.
+ * boot: the first hook of a process that must not be stopped, until the probe is there; and the last one, when we leave.
  *
- * The recorder writes this code and its data into dead bytes of the target's text and links an entry that points here, all
- * from outside. The next event's own thread then makes the calls that an attach (or a leave) needs:
+ * The recorder writes this code and its data into unused bytes of the target's text and links an entry that points here, all
+ * from outside. A system call can kill the thread that makes it, if that thread has a seccomp filter, and nobody has looked
+ * at the thread that comes here. So this code makes no system call, and reads no clock (PR_SET_TSC can forbid that). It
+ * holds the thread that raises the next event, so that the recorder finds one that it can stop without showing:
  *
- *   the interpreter frees its hooks?   take our entry out of the list: it is not CPython's to free
- *   mailbox open, and this process?    claim it; make the list of calls; put the answer into the mailbox;
- *                                      wait at most `wait` ns for the recorder to let entry.fn point to the probe
- *   else                               return 0
+ *   the interpreter frees its hooks?      take our entry out of the list: it is not CPython's to free
+ *   BOOT_GO_ON in the entry's user data?  count the event as missed, return 0
+ *   else                                  set BOOT_CAME; spin until entry.fn is another function, and go there;
+ *                                         after `spins` turns, or when BOOT_GO_ON is set: set it, count, return 0
  *
  * Called as a hook (rdi event, rsi arguments, rdx user data); no libc, no errno, no SSE. boot.c fills the data.
  */
-	.include "ops.inc"
+	.set ENTRY_FN, 8
+	.set ENTRY_FLAGS, 16            /* the lowest byte of the user data: enum boot_flag */
+	.set ENTRY_MISSED, 22           /* its highest two: boot.h, BOOT_MISSED_SHIFT */
+	.set BOOT_CAME, 1
+	.set BOOT_GO_ON, 2
+	.set MISSED_MAX, 0x7fff
 
 	.section .text.boot, "ax", @progbits
 	.globl boot_entry
@@ -40,147 +47,38 @@ boot_entry:
 9:	xorl %eax, %eax
 	ret
 
-2:	movq boot_mailbox(%rip), %rcx
-	movq (%rcx), %rax
-	cmpq boot_open(%rip), %rax
-	jne 9b
-	pushq %rbx
-	pushq %rbp
-	pushq %r12
-	pushq %r13
-	pushq %r14
-	pushq %r15
-	pushq %rdi
-	pushq %rsi
-	movq %rcx, %r13
-	movl $39, %eax                  /* getpid: a forked child has the entry too, but its own mailbox */
-	syscall
-	cmpq boot_pid(%rip), %rax
-	jne 8f
-	movq boot_open(%rip), %rax
-	movq boot_claimed(%rip), %rcx
-	lock cmpxchgq %rcx, (%r13)
-	jne 8f
-	leaq boot_ops(%rip), %rbx
-	movq boot_n_ops(%rip), %r12
-	xorl %ebp, %ebp                 /* base */
-	movq $-1, %r15                  /* fd */
-1:	testq %r12, %r12
-	jz 5f
-	decq %r12
-	op_load %r14
-	btq $OP_ADD_BASE, %r14
-	jnc 2f
-	addq %rbp, %rdi
-2:	btq $OP_FD_R8, %r14
-	jnc 2f
-	movq %r15, %r8
-2:	btq $OP_FD_RDI, %r14
-	jnc 2f
-	movq %r15, %rdi
-	movq $-1, %r15                  /* the call closes it */
-2:	movl %r14d, %eax
-	syscall
-	cmpq $-4096, %rax
-	ja 4f
-	btq $OP_SAVE_BASE, %r14
-	jnc 3f
-	movq %rax, %rbp
-3:	btq $OP_SAVE_FD, %r14
-	jnc 3f
-	movq %rax, %r15
-3:	addq $OP_BYTES, %rbx
-	jmp 1b
-
-4:	/* a call failed: undo the reservation, close the descriptor, tell the error */
-	movq %rax, %r12
-	movq %rbp, %rdi
-	testq %rdi, %rdi
-	jz 2f
-	movq boot_total(%rip), %rsi
-	movl $11, %eax                  /* munmap */
-	syscall
-2:	movq %r15, %rdi
-	testq %rdi, %rdi
-	js 2f
-	movl $3, %eax                   /* close */
-	syscall
-2:	movq %r12, (%r13)
-	jmp 8f
-
-5:	testq %rbp, %rbp
-	jnz 2f
-	movq $1, (%r13)
-	jmp 8f
-2:	/* who we are, for the recorder, where the context will be */
-	movq %fs:0, %rax
-	movq %rax, (%rbp)
-	movq %rsp, 8(%rbp)
-	movl $186, %eax                 /* gettid */
-	syscall
-	movq %rax, 16(%rbp)
-	movq %rbp, (%r13)
-	movq boot_entry_at(%rip), %rbp
-	subq $16, %rsp
-	xorl %r14d, %r14d               /* until when */
-1:	movl $24, %eax                  /* sched_yield */
-	syscall
-	movq 8(%rbp), %rbx
-	leaq boot_entry(%rip), %rcx
-	cmpq %rcx, %rbx
-	jne 7f
-	movl $228, %eax                 /* clock_gettime(CLOCK_MONOTONIC) */
-	movl $1, %edi
-	movq %rsp, %rsi
-	syscall
-	imulq $1000000000, (%rsp), %rax
-	addq 8(%rsp), %rax
-	testq %r14, %r14
-	jnz 2f
-	movq %rax, %r14
-	addq boot_wait(%rip), %r14
-2:	cmpq %r14, %rax
-	jb 1b
-	addq $16, %rsp
-8:	popq %rsi
-	popq %rdi
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbp
-	popq %rbx
-	xorl %eax, %eax
-	ret
-7:	/* the probe is there: it gets this event */
-	movq %rbx, %rax
-	movq 16(%rbp), %rdx
-	addq $16, %rsp
-	popq %rsi
-	popq %rdi
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbp
-	popq %rbx
+2:	movq boot_entry_at(%rip), %rcx
+	movq boot_spins(%rip), %r8
+	leaq boot_entry(%rip), %r9
+	testb $BOOT_GO_ON, ENTRY_FLAGS(%rcx)
+	jnz 4f
+	lock orb $BOOT_CAME, ENTRY_FLAGS(%rcx)
+1:	cmpq %r9, ENTRY_FN(%rcx)
+	jne 5f
+	testb $BOOT_GO_ON, ENTRY_FLAGS(%rcx)
+	jnz 4f
+	pause
+	decq %r8
+	jnz 1b
+	lock orb $BOOT_GO_ON, ENTRY_FLAGS(%rcx)
+4:	/* Counted before the last look at fn: whoever changes fn and reads the count afterwards misses no event. */
+	cmpw $MISSED_MAX, ENTRY_MISSED(%rcx)
+	jae 9b
+	lock incw ENTRY_MISSED(%rcx)
+	cmpq %r9, ENTRY_FN(%rcx)
+	je 9b
+	lock decw ENTRY_MISSED(%rcx)
+5:	/* the probe is there: it gets this event */
+	movq ENTRY_FN(%rcx), %rax
 	jmp *%rax
 
 boot_last:
 	.asciz "cpython._PySys_ClearAuditHooks"
 	.balign 8
-	/* struct boot_data of boot.c; its calls follow, and the path of an open() */
+	/* struct boot_data of boot.c */
 	.globl boot_data
 boot_data:
-boot_mailbox:	.quad 0
 boot_entry_at:	.quad 0
 boot_head:	.quad 0
-boot_open:	.quad 0
-boot_claimed:	.quad 0
-boot_total:	.quad 0
-boot_pid:	.quad 0
-boot_wait:	.quad 0
-boot_n_ops:	.quad 0
-boot_path:	.quad 0
-boot_ops:
+boot_spins:	.quad 0
 	.section .note.GNU-stack, "", @progbits

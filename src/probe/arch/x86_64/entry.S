@@ -5,6 +5,7 @@
  * before the call they are all an unwinder needs. They are not changed, so nothing is restored. Always returns 0: we
  * watch, we never veto.
  */
+	.set PROBE_BLOB_OFF, 4096       /* abi.h */
 	.section .text.entry, "ax", @progbits
 	.globl probe_entry
 	.type probe_entry, @function
@@ -16,6 +17,8 @@ probe_entry:
 	pushq %r14
 	pushq %r13
 	pushq %r12
+	/* The context by our own address: beside it, the user data may hold what a first hook counted (visit/boot.h). */
+	leaq probe_entry - PROBE_BLOB_OFF(%rip), %rdx
 	movq %rsp, %rcx
 	subq $8, %rsp
 	call probe_hook
