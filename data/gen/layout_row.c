@@ -109,7 +109,6 @@ int main(void)
 	printf("\t{\n\t\t.source = \"headers of " PY_VERSION "%s\",\n", kind);
 	P(minor, PY_MINOR_VERSION);
 	P(free_threaded, free_threaded);
-	O(heaptype_cached_keys, PyHeapTypeObject, ht_cached_keys);
 #if PY_VERSION_HEX >= 0x030c0000
 	O(interp_modules, PyInterpreterState, imports.modules);
 #else
@@ -319,6 +318,13 @@ int main(void)
 	O(socket_family, struct socket_object, sock_family);
 	O(socket_type, struct socket_object, sock_type);
 	O(socket_proto, struct socket_object, sock_proto);
+#if PY_VERSION_HEX >= 0x030b0000
+	O(frame_locals, _PyInterpreterFrame, localsplus);
+#else
+	O(frame_locals, PyFrameObject, f_localsplus);
+#endif
+	O(code_argcount, PyCodeObject, co_argcount);
+	O(heaptype_cached_keys, PyHeapTypeObject, ht_cached_keys);
 	end_line();
 	printf("\t\t\t/* tests/path_slots.py: */\n\t\t},\n\t},\n");
 	return 0;

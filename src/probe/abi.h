@@ -11,7 +11,7 @@
  *   base + .blob_off    the probe's code        R-X private
  *   base + .state_off   struct probe_state      RW  private, MADV_WIPEONFORK: all zero in a forked
  *                                                   child
- *                       probe_lane[0] … [.n_lanes - 1]
+ *                       probe_lane[0] … [.n_lanes - 1], then thread_seen[][]
  *   base + .shared_off  struct ring_shared      RW  shared with the recorder and forked children
  *                       ring_slot[0] header (one page), data; ring_slot[1] …
  */
@@ -20,7 +20,7 @@
 
 #include "base/value.h"
 
-#define PROBE_ABI 14u
+#define PROBE_ABI 15u
 /* whose context and ring begin as ours do: what a killed recorder of that age left can be taken out
  */
 #define PROBE_ABI_OLDEST 6u
@@ -107,7 +107,11 @@ struct probe_layout {
 	/* free-threaded 3.14+: int32 index of the thread's copy of the instructions; pointer to
 	 * {int64 n, char *copies[n]}. Index 0: code_instructions */
 	uint16_t frame_tlbc_index, code_tlbc;
-	uint16_t pad1[3];
+	/* of the name of the running thread: its outermost frame's local variables, and the int32
+	 * count of a code object's positional parameters */
+	uint16_t frame_locals, code_argcount;
+	/* PyHeapTypeObject.ht_cached_keys: the keys of attributes that lie in the instance */
+	uint16_t heaptype_cached_keys;
 	/* addresses in the target */
 	uint64_t runtime;       /* _PyRuntime */
 	uint64_t audit_head;    /* &_PyRuntime.audit_hooks.head */
@@ -224,6 +228,22 @@ struct probe_lane {
 	uint32_t reserved[6];
 	struct code_cache_line code_cache[CODE_CACHE_SETS][CODE_CACHE_WAYS];
 };
+/*
+ * What was last told of the name of a thread. The table stands right before .shared_off. All lanes use it,
+ * so two threads of a free-threaded process may write one line at once: then a name is told twice,
+ * or late.
+ */
+#define THREAD_SEEN_SETS 1024u
+#define THREAD_SEEN_WAYS 2u
+struct thread_seen {
+	uint32_t tid;   /* namespace-local; 0: free */
+	uint32_t check; /* of the name that was told; 0: none */
+	uint32_t due;   /* time >> THREAD_TIME_SHIFT from which the name is looked for again */
+	/* frames that may be walked before that time, to look for the name at each event */
+	uint32_t frames_left;
+};
+#define THREAD_TIME_SHIFT 24 /* of the clock of the records: 4 to 17 ms */
+
 struct probe_state { /* zero = "this process has not been here yet" */
 	/* pid << 32 | a number that earlier processes of that pid do not have */
 	uint64_t identity;
@@ -245,6 +265,17 @@ struct probe_state { /* zero = "this process has not been here yet" */
 	uint32_t reserved[7];
 	struct probe_lane lanes[]; /* [probe_context.n_lanes] */
 };
+
+#define THREADS_SEEN_BYTES                                                                         \
+	(THREAD_SEEN_SETS * THREAD_SEEN_WAYS * (uint32_t)sizeof(struct thread_seen))
+
+/* Bytes of the state of a process: struct probe_state and its lanes, up to a page's end, and the
+ * table of threads. */
+static inline uint64_t probe_state_bytes(uint32_t n_lanes)
+{
+	uint64_t n = sizeof(struct probe_state) + (uint64_t)n_lanes * sizeof(struct probe_lane);
+	return (n + PROBE_PAGE - 1) / PROBE_PAGE * PROBE_PAGE + THREADS_SEEN_BYTES;
+}
 
 /* Where the code stands in the reservation: it knows its context by its own address. */
 #define PROBE_BLOB_OFF PROBE_PAGE
@@ -401,16 +432,20 @@ struct record_event {
 	uint32_t args_bytes;   /* one TUPLE value */
 	uint32_t frames_bytes; /* of the frame stream */
 	uint32_t slice_bytes;  /* RECORD_NATIVE */
-	uint32_t pad;
+	/* a STR or STR_CUT: the name of the thread, when it is new or another; else 0 */
+	uint32_t thread_name_bytes;
 	/* then, each padded to 8 bytes:
 	 *   name_bytes of name
 	 *   args_bytes of value                        (only OBJECT_AT, never OBJECT or REF)
+	 *   thread_name_bytes of value
 	 *   frames_bytes of stream: n_frames × struct record_frame, innermost first; a frame whose
 	 *     code has FRAME_DEFINES set is followed by a struct record_code and its texts
 	 *   with RECORD_NATIVE: struct record_native, struct record_anchor[n_anchors] innermost
 	 *     first, slice_bytes of stack from record_native.sp */
 };
-#define FRAME_DEFINES 0x80000000u
+/* most bytes of a thread's name without its tag and sizes; the rest is cut off */
+#define THREAD_NAME_MAX 255u
+#define FRAME_DEFINES   0x80000000u
 struct record_frame {
 	/* id of a code object of this slot's process, defined here or earlier */
 	uint32_t code;
@@ -470,5 +505,7 @@ _Static_assert(__builtin_offsetof(struct ring_slot, tail) == 64, "the probe's li
 _Static_assert(sizeof(struct probe_state) == 64 &&
 		   __builtin_offsetof(struct probe_lane, code_cache) == 64,
 	       "lines of 64 bytes");
+_Static_assert(sizeof(struct thread_seen) == 16 && THREADS_SEEN_BYTES % PROBE_PAGE == 0,
+	       "thread_seen");
 _Static_assert(sizeof(struct probe_lane) % 64 == 0 && (PROBE_LANES & (PROBE_LANES - 1)) == 0,
 	       "lanes");

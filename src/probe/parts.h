@@ -37,6 +37,14 @@ static inline struct probe_lane *lane_at(const struct probe_context *ctx, struct
 	return &state->lanes[i & (ctx->n_lanes - 1)];
 }
 
+/* The set of lines in which a thread's is. */
+static inline struct thread_seen *threads_seen(const struct probe_context *ctx, uint32_t tid)
+{
+	struct thread_seen *table = (struct thread_seen *)((uint8_t *)shared_of(ctx) -
+							   THREADS_SEEN_BYTES);
+	return table + tid % THREAD_SEEN_SETS * THREAD_SEEN_WAYS;
+}
+
 static inline uint32_t lane_slot(const struct probe_lane *lane)
 {
 	return __atomic_load_n(&lane->slot, __ATOMIC_RELAXED);

@@ -29,6 +29,7 @@
 #include "probe/patience.h"
 #include "probe/read.h"
 #include "probe/serialise.h"
+#include "probe/thread_name.h"
 
 enum {
 	FUTEX_WAIT = 0,
@@ -536,7 +537,7 @@ static void out_pad8(struct out *o, const uint8_t *start)
 
 #define RECORD_MAX_BYTES                                                                           \
 	(sizeof(struct record_event) + NAME_MAX_BYTES + 8 + ARGS_MAX_BYTES + 64 +                  \
-	 FRAMES_MAX_BYTES + sizeof(struct record_lost))
+	 THREAD_NAME_ROOM + 8 + FRAMES_MAX_BYTES + sizeof(struct record_lost))
 _Static_assert(2 * RECORD_MAX_BYTES <= RING_SLOT_MIN_BYTES,
 	       "a record fits whatever the end of the ring leaves");
 
@@ -546,7 +547,8 @@ event_write(const struct probe_context *ctx, struct probe_lane *lane, struct rin
 	    const struct saved_regs *regs)
 {
 	bool python = ctx->flags & PROBE_STACK_PYTHON, native = ctx->flags & PROBE_STACK_NATIVE;
-	uint64_t need = sizeof(struct record_event) + NAME_MAX_BYTES + 8 + ARGS_MAX_BYTES + 64;
+	uint64_t need = sizeof(struct record_event) + NAME_MAX_BYTES + 8 + ARGS_MAX_BYTES + 64 +
+			THREAD_NAME_ROOM + 8;
 	if (python || native)
 		need += FRAMES_MAX_BYTES;
 	if (native)
@@ -584,7 +586,7 @@ event_write(const struct probe_context *ctx, struct probe_lane *lane, struct rin
 	e->n_anchors = 0;
 	e->frames_bytes = 0;
 	e->slice_bytes = 0;
-	e->pad = 0;
+	e->thread_name_bytes = 0;
 	struct out_locks locks;
 	locks.n = 0;
 	struct out o = { .p = (uint8_t *)(e + 1),
@@ -609,6 +611,14 @@ event_write(const struct probe_context *ctx, struct probe_lane *lane, struct rin
 	out_pad8(&o, at);
 	if (o.cut)
 		e->r.flags |= RECORD_ARGS_CUT;
+
+	if (tid && thread_name_is_due(ctx, tid, now)) {
+		start = o.p;
+		o.end = start + THREAD_NAME_ROOM;
+		thread_name_out(&o, tid, tstate, now);
+		e->thread_name_bytes = (uint32_t)(o.p - start);
+		out_pad8(&o, at);
+	}
 
 	if (python || native) {
 		uint64_t sp = (uint64_t)(regs + 1), stack_end = native ? stack_end_of(ctx, sp) : 0;

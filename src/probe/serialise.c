@@ -9,6 +9,7 @@
 
 #include "base/value.h"
 #include "probe/abi.h"
+#include "probe/dict.h"
 #include "probe/read.h"
 
 enum {
@@ -304,7 +305,7 @@ LANE_CODE static __attribute__((noinline)) void out_int(struct out *o, uint64_t 
 
 /* PyMutex: Include/cpython/lock.h, 3.13: bit 0 locked, bit 1 has parked waiters. An object met
  * again inside itself is ours already. Locks are given back in the reverse order. */
-LANE_CODE static bool object_lock(struct out *o, uint64_t object)
+LANE_CODE bool object_lock(struct out *o, uint64_t object)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	if (!l->free_threaded)
@@ -324,7 +325,7 @@ LANE_CODE static bool object_lock(struct out *o, uint64_t object)
 }
 
 /* Of what object_lock() locked last. */
-LANE_CODE static void object_unlock(struct out *o)
+LANE_CODE void object_unlock(struct out *o)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	uint64_t object;
@@ -384,55 +385,6 @@ LANE_CODE static __attribute__((noinline)) void out_set(struct out *o, uint8_t t
 	patch_count(kept, k);
 	if (k < n)
 		o->cut = true;
-}
-
-/* One dict, ready to be walked: entry i has its key at keys + i * stride, its value in the entry or
- * in an array. */
-struct dict_view {
-	uint64_t n_used, n_entries, keys, stride, value_off, values;
-};
-
-/* Objects/dictobject.c and pycore_dict.h: combined and split tables. */
-LANE_CODE static bool dict_view_of(const struct probe_layout *l, uint64_t dict, struct dict_view *v)
-{
-	uint64_t keys = rd64(dict + l->dict_keys), values = rd64(dict + l->dict_values);
-	if (!keys)
-		return false;
-	v->n_used = rd64(dict + l->dict_used);
-	v->n_entries = rd64(keys + l->keys_nentries);
-	v->values = 0;
-	if (l->dict_kind == DICT_38) {
-		uint64_t size = rd64(keys + l->keys_log2_size);
-		uint64_t index_bytes = size <= 0xff         ? 1
-				       : size <= 0xffff     ? 2
-				       : size <= 0xffffffff ? 4
-							    : 8;
-		v->keys = keys + l->keys_indices + size * index_bytes + 8;
-		v->stride = 24;
-		v->value_off = 8;
-		if (values)
-			v->values = values + l->values_array;
-		return v->n_entries <= size;
-	}
-	unsigned log2_index_bytes = rd8(keys + l->keys_log2_index_bytes),
-		 kind = rd8(keys + l->keys_kind);
-	if (log2_index_bytes > 40)
-		return false;
-	uint64_t entries = keys + l->keys_indices + (1ull << log2_index_bytes);
-	v->keys = kind == 0 ? entries + 8 : entries; /* DICT_KEYS_GENERAL has the hash first */
-	v->stride = kind == 0 ? 24 : 16;
-	v->value_off = 8;
-	if (values)
-		v->values = values + l->values_array;
-	return v->n_entries <= 1ull << 40;
-}
-
-static inline bool dict_entry(const struct dict_view *v, uint64_t i, uint64_t *key, uint64_t *value)
-{
-	uint64_t at = v->keys + i * v->stride;
-	*key = rd64(at);
-	*value = v->values ? rd64(v->values + 8 * i) : rd64(at + v->value_off);
-	return *key && *value;
 }
 
 LANE_CODE static __attribute__((noinline)) void out_dict(struct out *o, uint64_t dict,

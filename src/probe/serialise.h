@@ -37,5 +37,10 @@ struct out {
 void out_value(struct out *o, uint64_t object, unsigned depth);
 /* The event's argument tuple as one TUPLE value. */
 void out_args(struct out *o, uint64_t tuple);
+/* Free-threaded builds: take the lock of an object without waiting; false: it is another's. Else
+ * true. */
+bool object_lock(struct out *o, uint64_t object);
+/* Give back what object_lock() locked last. */
+void object_unlock(struct out *o);
 /* A str object as STR, STR_CUT, or UNREADABLE. */
 void out_str(struct out *o, uint64_t object, uint32_t limit_bytes);

@@ -35,6 +35,7 @@ static const struct debug_field debug_fields[] = {
 	{ { 232, 256, 320 }, F(frame_previous) },
 	{ { 240, 264, 328 }, F(frame_code) },
 	{ { 248, 272, 336 }, F(frame_position) },
+	{ { 256, 280, 344 }, F(frame_locals) },
 	{ { 264, 288, 352 }, F(frame_owner) },
 	{ { 280, 320, 384 }, F(code_filename) },
 	{ { 288, 328, 392 }, F(code_name) },

@@ -15,7 +15,6 @@ struct layout_row {
 	uint8_t minor, free_threaded;
 	struct probe_layout layout; /* offsets; the addresses are 0 */
 	/* The probe does not need these. Offsets in bytes. */
-	uint16_t heaptype_cached_keys;
 	uint32_t interp_modules, interp_sysdict, interp_threads_head;
 	uint16_t tstate_next, tstate_ident;
 	uint32_t runtime_interpreters_main, runtime_interpreters_head;

@@ -16,7 +16,7 @@
 static const struct layout_row layouts[] = {
 	{
 		.source = "headers of 3.8.18",
-		.minor = 8, .free_threaded = 0, .heaptype_cached_keys = 872, .interp_modules = 56,
+		.minor = 8, .free_threaded = 0, .interp_modules = 56,
 		.interp_sysdict = 72, .interp_threads_head = 8, .tstate_next = 8,
 		.tstate_ident = 176, .runtime_interpreters_main = 40,
 		.runtime_interpreters_head = 32, .runtime_initialized = 12,
@@ -49,6 +49,8 @@ static const struct layout_row layouts[] = {
 			.cfunction_self = 24, .heaptype_qualname = 864, .heaptype_name = 848,
 			.socket_fd = 16, .socket_family = 20, .socket_type = 24,
 			.socket_proto = 28,
+			.frame_locals = 360, .code_argcount = 16,
+			.heaptype_cached_keys = 872,
 			/* tests/path_slots.py: */
 			.path_str = 64, .path_raw_paths = OFF_NONE, .path_drv = 24, .path_root = 56,
 			.path_parts = 40,
@@ -56,7 +58,7 @@ static const struct layout_row layouts[] = {
 	},
 	{
 		.source = "headers of 3.9.18",
-		.minor = 9, .free_threaded = 0, .heaptype_cached_keys = 864, .interp_modules = 856,
+		.minor = 9, .free_threaded = 0, .interp_modules = 856,
 		.interp_sysdict = 872, .interp_threads_head = 8, .tstate_next = 8,
 		.tstate_ident = 176, .runtime_interpreters_main = 40,
 		.runtime_interpreters_head = 32, .runtime_initialized = 12,
@@ -89,6 +91,8 @@ static const struct layout_row layouts[] = {
 			.cfunction_self = 24, .heaptype_qualname = 856, .heaptype_name = 840,
 			.socket_fd = 16, .socket_family = 20, .socket_type = 24,
 			.socket_proto = 28,
+			.frame_locals = 360, .code_argcount = 16,
+			.heaptype_cached_keys = 864,
 			/* tests/path_slots.py: */
 			.path_str = 64, .path_raw_paths = OFF_NONE, .path_drv = 24, .path_root = 56,
 			.path_parts = 40,
@@ -96,7 +100,7 @@ static const struct layout_row layouts[] = {
 	},
 	{
 		.source = "headers of 3.10.13",
-		.minor = 10, .free_threaded = 0, .heaptype_cached_keys = 872,
+		.minor = 10, .free_threaded = 0,
 		.interp_modules = 856, .interp_sysdict = 872, .interp_threads_head = 8,
 		.tstate_next = 8, .tstate_ident = 176, .runtime_interpreters_main = 40,
 		.runtime_interpreters_head = 32, .runtime_initialized = 12,
@@ -129,6 +133,8 @@ static const struct layout_row layouts[] = {
 			.cfunction_self = 24, .heaptype_qualname = 864, .heaptype_name = 848,
 			.socket_fd = 16, .socket_family = 20, .socket_type = 24,
 			.socket_proto = 28,
+			.frame_locals = 352, .code_argcount = 16,
+			.heaptype_cached_keys = 872,
 			/* tests/path_slots.py: */
 			.path_str = 64, .path_raw_paths = OFF_NONE, .path_drv = 24, .path_root = 56,
 			.path_parts = 40,
@@ -136,7 +142,7 @@ static const struct layout_row layouts[] = {
 	},
 	{
 		.source = "headers of 3.11.7",
-		.minor = 11, .free_threaded = 0, .heaptype_cached_keys = 872,
+		.minor = 11, .free_threaded = 0,
 		.interp_modules = 888, .interp_sysdict = 904, .interp_threads_head = 16,
 		.tstate_next = 8, .tstate_ident = 152, .runtime_interpreters_main = 48,
 		.runtime_interpreters_head = 40, .runtime_initialized = 16,
@@ -168,6 +174,8 @@ static const struct layout_row layouts[] = {
 			.cfunction_ml = 16, .cfunction_module = 32, .cfunction_self = 24,
 			.heaptype_qualname = 864, .heaptype_name = 848, .socket_fd = 16,
 			.socket_family = 20, .socket_type = 24, .socket_proto = 28,
+			.frame_locals = 72, .code_argcount = 56,
+			.heaptype_cached_keys = 872,
 			/* tests/path_slots.py: */
 			.path_str = 64, .path_raw_paths = OFF_NONE, .path_drv = 24, .path_root = 56,
 			.path_parts = 40,
@@ -175,7 +183,7 @@ static const struct layout_row layouts[] = {
 	},
 	{
 		.source = "headers of 3.12.1",
-		.minor = 12, .free_threaded = 0, .heaptype_cached_keys = 880,
+		.minor = 12, .free_threaded = 0,
 		.interp_modules = 944, .interp_sysdict = 352, .interp_threads_head = 72,
 		.tstate_next = 8, .tstate_ident = 136, .runtime_interpreters_main = 48,
 		.runtime_interpreters_head = 40, .runtime_initialized = 16,
@@ -207,6 +215,8 @@ static const struct layout_row layouts[] = {
 			.cfunction_ml = 16, .cfunction_module = 32, .cfunction_self = 24,
 			.heaptype_qualname = 872, .heaptype_name = 856, .socket_fd = 16,
 			.socket_family = 20, .socket_type = 24, .socket_proto = 28,
+			.frame_locals = 72, .code_argcount = 52,
+			.heaptype_cached_keys = 880,
 			/* tests/path_slots.py: */
 			.path_str = 64, .path_raw_paths = 48, .path_drv = 16, .path_root = 56,
 			.path_parts = OFF_NONE,
@@ -214,7 +224,7 @@ static const struct layout_row layouts[] = {
 	},
 	{
 		.source = "headers of 3.13.18",
-		.minor = 13, .free_threaded = 0, .heaptype_cached_keys = 880,
+		.minor = 13, .free_threaded = 0,
 		.interp_modules = 7656, .interp_sysdict = 7640, .interp_threads_head = 7344,
 		.tstate_next = 8, .tstate_ident = 152, .runtime_interpreters_main = 640,
 		.runtime_interpreters_head = 632, .runtime_initialized = 600,
@@ -246,6 +256,8 @@ static const struct layout_row layouts[] = {
 			.cfunction_ml = 16, .cfunction_module = 32, .cfunction_self = 24,
 			.heaptype_qualname = 872, .heaptype_name = 856, .socket_fd = 16,
 			.socket_family = 20, .socket_type = 24, .socket_proto = 28,
+			.frame_locals = 72, .code_argcount = 52,
+			.heaptype_cached_keys = 880,
 			/* tests/path_slots.py: */
 			.path_str = 72, .path_raw_paths = 56, .path_drv = 32, .path_root = 64,
 			.path_parts = OFF_NONE,
@@ -253,7 +265,7 @@ static const struct layout_row layouts[] = {
 	},
 	{
 		.source = "headers of 3.13.15 free-threaded",
-		.minor = 13, .free_threaded = 1, .heaptype_cached_keys = 896,
+		.minor = 13, .free_threaded = 1,
 		.interp_modules = 7664, .interp_sysdict = 7648, .interp_threads_head = 7344,
 		.tstate_next = 8, .tstate_ident = 152, .runtime_interpreters_main = 640,
 		.runtime_interpreters_head = 632, .runtime_initialized = 600,
@@ -285,6 +297,8 @@ static const struct layout_row layouts[] = {
 			.cfunction_ml = 32, .cfunction_module = 48, .cfunction_self = 40,
 			.heaptype_qualname = 888, .heaptype_name = 872, .socket_fd = 32,
 			.socket_family = 36, .socket_type = 40, .socket_proto = 44,
+			.frame_locals = 72, .code_argcount = 68,
+			.heaptype_cached_keys = 896,
 			/* tests/path_slots.py: */
 			.path_str = 88, .path_raw_paths = 72, .path_drv = 48, .path_root = 80,
 			.path_parts = OFF_NONE,
@@ -292,7 +306,7 @@ static const struct layout_row layouts[] = {
 	},
 	{
 		.source = "headers of 3.14.10",
-		.minor = 14, .free_threaded = 0, .heaptype_cached_keys = 880,
+		.minor = 14, .free_threaded = 0,
 		.interp_modules = 7688, .interp_sysdict = 7672, .interp_threads_head = 7344,
 		.tstate_next = 8, .tstate_ident = 152, .runtime_interpreters_main = 816,
 		.runtime_interpreters_head = 808, .runtime_initialized = 776,
@@ -324,6 +338,8 @@ static const struct layout_row layouts[] = {
 			.cfunction_ml = 16, .cfunction_module = 32, .cfunction_self = 24,
 			.heaptype_qualname = 872, .heaptype_name = 856, .socket_fd = 16,
 			.socket_family = 20, .socket_type = 24, .socket_proto = 28,
+			.frame_locals = 80, .code_argcount = 52,
+			.heaptype_cached_keys = 880,
 			/* tests/path_slots.py: */
 			.path_str = 56, .path_raw_paths = 40, .path_drv = 16, .path_root = 48,
 			.path_parts = OFF_NONE,
@@ -331,7 +347,7 @@ static const struct layout_row layouts[] = {
 	},
 	{
 		.source = "headers of 3.14.10 free-threaded",
-		.minor = 14, .free_threaded = 1, .heaptype_cached_keys = 896,
+		.minor = 14, .free_threaded = 1,
 		.interp_modules = 7712, .interp_sysdict = 7696, .interp_threads_head = 7344,
 		.tstate_next = 8, .tstate_ident = 152, .runtime_interpreters_main = 816,
 		.runtime_interpreters_head = 808, .runtime_initialized = 776,
@@ -363,6 +379,8 @@ static const struct layout_row layouts[] = {
 			.cfunction_ml = 32, .cfunction_module = 48, .cfunction_self = 40,
 			.heaptype_qualname = 888, .heaptype_name = 872, .socket_fd = 32,
 			.socket_family = 36, .socket_type = 40, .socket_proto = 44,
+			.frame_locals = 80, .code_argcount = 68,
+			.heaptype_cached_keys = 896,
 			/* path slots: as in the default build, plus 16 bytes of object head; not
 			 * measured */
 			.path_str = 72, .path_raw_paths = 56, .path_drv = 32, .path_root = 64,
@@ -371,7 +389,7 @@ static const struct layout_row layouts[] = {
 	},
 	{
 		.source = "headers of 3.15.2",
-		.minor = 15, .free_threaded = 0, .heaptype_cached_keys = 888,
+		.minor = 15, .free_threaded = 0,
 		.interp_modules = 7592, .interp_sysdict = 7576, .interp_threads_head = 7336,
 		.tstate_next = 8, .tstate_ident = 176, .runtime_interpreters_main = 944,
 		.runtime_interpreters_head = 936, .runtime_initialized = 904,
@@ -403,6 +421,8 @@ static const struct layout_row layouts[] = {
 			.cfunction_ml = 16, .cfunction_module = 32, .cfunction_self = 24,
 			.heaptype_qualname = 880, .heaptype_name = 864, .socket_fd = 16,
 			.socket_family = 20, .socket_type = 24, .socket_proto = 28,
+			.frame_locals = 80, .code_argcount = 52,
+			.heaptype_cached_keys = 888,
 			/* tests/path_slots.py: */
 			.path_str = 56, .path_raw_paths = 40, .path_drv = 16, .path_root = 48,
 			.path_parts = OFF_NONE,
@@ -410,7 +430,7 @@ static const struct layout_row layouts[] = {
 	},
 	{
 		.source = "headers of 3.15.2 free-threaded",
-		.minor = 15, .free_threaded = 1, .heaptype_cached_keys = 904,
+		.minor = 15, .free_threaded = 1,
 		.interp_modules = 7592, .interp_sysdict = 7576, .interp_threads_head = 7336,
 		.tstate_next = 8, .tstate_ident = 176, .runtime_interpreters_main = 944,
 		.runtime_interpreters_head = 936, .runtime_initialized = 904,
@@ -442,6 +462,8 @@ static const struct layout_row layouts[] = {
 			.cfunction_ml = 32, .cfunction_module = 48, .cfunction_self = 40,
 			.heaptype_qualname = 896, .heaptype_name = 880, .socket_fd = 32,
 			.socket_family = 36, .socket_type = 40, .socket_proto = 44,
+			.frame_locals = 80, .code_argcount = 68,
+			.heaptype_cached_keys = 904,
 			/* path slots: as in the default build, plus 16 bytes of object head; not
 			 * measured */
 			.path_str = 72, .path_raw_paths = 56, .path_drv = 32, .path_root = 64,

@@ -221,7 +221,7 @@ uint64_t object_attribute(const struct object_view *v, uint64_t object, const ch
 			return 0;
 		(void)mem_read_u64(v->mem, RADDR(object + offset), &dict);
 	}
-	if (values && read_pointer(v, type + v->row->heaptype_cached_keys, &keys))
+	if (values && read_pointer(v, type + l->heaptype_cached_keys, &keys))
 		(void)keys_each(v, keys, values + l->values_array, search_visit, &s);
 	else if (dict >= POINTER_LOW)
 		(void)object_dict_each(v, dict, search_visit, &s);

@@ -56,7 +56,9 @@ struct thread_line {
 	uint64_t key; /* tid << 32 | interpreter; 0 = free (tid is never 0) */
 	uint32_t thread;
 	uint16_t tries;
-	bool is_over; /* it has ended; what it wrote may still come */
+	bool is_over;    /* it has ended; what it wrote may still come */
+	bool is_written; /* `thread` is its index in the capture */
+	bool is_renamed; /* the capture does not have its newest name yet */
 	struct thread_info info;
 };
 #define NAME_TRIES 12u
@@ -119,27 +121,6 @@ struct err *decoder_create(const struct decoder_options *options, struct decoder
 	return NULL;
 }
 
-void decoder_destroy(struct decoder *d)
-{
-	if (!d)
-		return;
-	for (size_t i = 0; i < d->n_code_slots; i++)
-		free(d->codes[i].table);
-	free(d->codes);
-	free(d->frames);
-	free(d->args.lines);
-	free(d->stacks.lines);
-	free(d->names);
-	if (--d->threads->n_users == 0) {
-		vec_fini(&d->threads->v);
-		free(d->threads->slots);
-		free(d->threads);
-	}
-	vec_fini(&d->stack_frames);
-	strbuf_fini(&d->buffer);
-	free(d);
-}
-
 /* ---- what was seen before ---- */
 
 static struct memo_line *memo_line_of(struct memo_line *lines, uint32_t n, uint64_t hash)
@@ -176,6 +157,31 @@ static void memo_add(struct memo *m, uint64_t hash, uint32_t id)
 	struct memo_line *line = memo_line_of(m->lines, m->n_lines, hash);
 	m->n_used += !line->hash;
 	*line = (struct memo_line){ hash, id };
+}
+
+/* Text of a STR or STR_CUT value, borrowed. */
+static bool text_of(const uint8_t *p, size_t n, const char **ret, size_t *ret_n)
+{
+	uint64_t v[2] = { 0, 0 };
+	size_t at = 1;
+	if (!n || (p[0] != VALUE_STR && p[0] != VALUE_STR_CUT))
+		return false;
+	unsigned n_varints = p[0] == VALUE_STR ? 1 : 2;
+	for (unsigned i = 0; i < n_varints; i++) {
+		unsigned shift = 0;
+		do {
+			if (at >= n || shift >= 64)
+				return false;
+			v[i] |= (uint64_t)(p[at] & 0x7f) << shift;
+			shift += 7;
+		} while (p[at++] & 0x80);
+	}
+	uint64_t bytes = v[n_varints - 1];
+	if (bytes > n - at)
+		return false;
+	*ret = (const char *)p + at;
+	*ret_n = bytes;
+	return true;
 }
 
 /* ---- names, threads ---- */
@@ -242,46 +248,109 @@ static bool threads_index(struct threads *t)
 	return true;
 }
 
-static bool thread_find(struct decoder *d, uint32_t tid, uint32_t interpreter, uint32_t *ret)
+/* The capture gets the newest name of a thread now and then, not each time: a program can rename its
+ * threads thousands of times a second. */
+static void thread_write_name(struct decoder *d, struct thread_line *line)
+{
+	if (line->is_renamed)
+		writer_thread_update(d->o.writer, line->thread, &line->info);
+	line->is_renamed = false;
+}
+
+/* Index in t->v, t->v.n if it is not there. */
+static size_t thread_look_up(const struct threads *t, uint64_t key)
+{
+	if (t->last < t->v.n && t->v.v[t->last].key == key)
+		return t->last;
+	if (!t->n_slots)
+		return t->v.n;
+	size_t at = place_of(key, t->seed, t->n_slots);
+	for (; t->slots[at]; at = (at + 1) & (t->n_slots - 1))
+		if (t->v.v[t->slots[at] - 1].key == key)
+			return t->slots[at] - 1;
+	return t->v.n;
+}
+
+/* The line of a thread, new if it has none: until the next call. NULL: memory is short. */
+static struct thread_line *thread_line_of(struct decoder *d, uint32_t tid, uint32_t interpreter)
 {
 	struct threads *t = d->threads;
 	uint64_t key = (uint64_t)tid << 32 | interpreter;
-	if (t->last < t->v.n && t->v.v[t->last].key == key) {
-		*ret = t->v.v[t->last].thread;
-		return true;
+	size_t i = thread_look_up(t, key);
+	if (i < t->v.n) {
+		t->last = i;
+		return &t->v.v[i];
 	}
 	if (t->v.n >= THREADS_MAX) { /* a target that invents them: the older half goes */
+		for (i = 0; i < THREADS_MAX / 2; i++)
+			thread_write_name(d, &t->v.v[i]);
 		t->v.n -= THREADS_MAX / 2;
 		memmove(t->v.v, t->v.v + THREADS_MAX / 2, t->v.n * sizeof(*t->v.v));
 		if (!threads_index(t))
-			return false;
+			return NULL;
 	} else if (t->v.n * 2 + 2 > t->n_slots && !threads_index(t)) {
-		return false;
-	}
-	size_t at = place_of(key, t->seed, t->n_slots);
-	for (; t->slots[at]; at = (at + 1) & (t->n_slots - 1)) {
-		size_t i = t->slots[at] - 1;
-		if (t->v.v[i].key == key) {
-			t->last = i;
-			*ret = t->v.v[i].thread;
-			return true;
-		}
+		return NULL;
 	}
 	struct thread_line line = { .key = key };
-	uint32_t host_tid = tid;
 	line.info = (struct thread_info){ .process = d->o.process,
 					  .ns_tid = tid,
 					  .interpreter = interpreter };
-	if (d->o.thread_name)
-		line.tries += d->o.thread_name(d->o.ctx, tid, &host_tid, &line.info.ns_tid,
-					       &line.info.name);
-	line.info.tid = host_tid;
-	line.thread = writer_thread(d->o.writer, &line.info);
+	/* A thread that goes into another interpreter keeps its name. */
+	i = interpreter ? thread_look_up(t, (uint64_t)tid << 32) : t->v.n;
+	if (i < t->v.n)
+		line.info.name = t->v.v[i].info.name;
 	if (!vec_push(&t->v, line))
-		return false;
-	t->last = t->v.n - 1;
+		return NULL;
+	size_t at = place_of(key, t->seed, t->n_slots);
+	while (t->slots[at])
+		at = (at + 1) & (t->n_slots - 1);
 	t->slots[at] = (uint32_t)t->v.n;
-	*ret = line.thread;
+	t->last = t->v.n - 1;
+	return &t->v.v[t->last];
+}
+
+/* Ids of the capture; the name only if it is not known. */
+static bool thread_ask(struct decoder *d, struct thread_line *line)
+{
+	uint32_t host_tid = (uint32_t)line->info.tid;
+	bool is_asked = d->o.thread_name(d->o.ctx, (uint32_t)(line->key >> 32), &host_tid,
+					 &line->info.ns_tid,
+					 line->info.name ? NULL : &line->info.name);
+	line->info.tid = host_tid;
+	return is_asked;
+}
+
+static bool thread_find(struct decoder *d, uint32_t tid, uint32_t interpreter, uint32_t *ret)
+{
+	struct thread_line *line = thread_line_of(d, tid, interpreter);
+	if (!line)
+		return false;
+	if (!line->is_written) {
+		line->info.tid = tid;
+		if (d->o.thread_name)
+			line->tries += thread_ask(d, line);
+		line->thread = writer_thread(d->o.writer, &line->info);
+		line->is_written = true;
+	}
+	*ret = line->thread;
+	return true;
+}
+
+/* What a thread says it is called, as a STR or STR_CUT. It may raise no event that is wanted, so the
+ * capture gets it with the first of those. */
+static bool thread_take_name(struct decoder *d, uint32_t tid, uint32_t interpreter,
+			     const uint8_t *value, size_t n_bytes)
+{
+	const char *text;
+	size_t n;
+	if (!text_of(value, n_bytes, &text, &n) || n > THREAD_NAME_MAX)
+		return false;
+	struct thread_line *line = thread_line_of(d, tid, interpreter);
+	uint32_t name = line ? intake_string(d->o.writer, d->o.redactor, text, n, false) : 0;
+	if (name && name != line->info.name) {
+		line->info.name = name;
+		line->is_renamed = line->is_written;
+	}
 	return true;
 }
 
@@ -294,8 +363,10 @@ static void threads_forget(struct decoder *d, bool is_drained)
 	for (size_t i = 0; i < t->v.n; i++) {
 		struct thread_line *line = &t->v.v[i];
 		uint32_t tid = (uint32_t)(line->key >> 32);
-		if (i < n_dropped || (line->is_over && is_drained))
+		if (i < n_dropped || (line->is_over && is_drained)) {
+			thread_write_name(d, line);
 			continue;
+		}
 		line->is_over = line->is_over ||
 				(d->o.thread_is_over && d->o.thread_is_over(d->o.ctx, tid));
 		t->v.v[n++] = *line;
@@ -308,21 +379,41 @@ static void threads_forget(struct decoder *d, bool is_drained)
 
 void decoder_refresh_threads(struct decoder *d, bool is_drained)
 {
+	bool is_late = false; /* there is no more time to ask */
 	threads_forget(d, is_drained);
 	for (size_t i = d->threads->v.n; i-- > 0;) {
 		struct thread_line *line = &d->threads->v.v[i];
-		if (line->info.name || line->is_over || line->tries > NAME_TRIES ||
-		    !d->o.thread_name)
-			continue;
-		uint32_t host_tid = (uint32_t)line->info.tid;
-		if (!d->o.thread_name(d->o.ctx, (uint32_t)(line->key >> 32), &host_tid,
-				      &line->info.ns_tid, &line->info.name))
-			break;
-		line->info.tid = host_tid;
-		line->tries++;
-		if (line->info.name)
-			writer_thread_update(d->o.writer, line->thread, &line->info);
+		if (!line->info.name && line->is_written && !line->is_over && !is_late &&
+		    line->tries <= NAME_TRIES && d->o.thread_name) {
+			is_late = !thread_ask(d, line);
+			line->tries += !is_late;
+			line->is_renamed = line->info.name != 0;
+		}
+		thread_write_name(d, line);
 	}
+}
+
+void decoder_destroy(struct decoder *d)
+{
+	if (!d)
+		return;
+	for (size_t i = 0; i < d->n_code_slots; i++)
+		free(d->codes[i].table);
+	free(d->codes);
+	free(d->frames);
+	free(d->args.lines);
+	free(d->stacks.lines);
+	free(d->names);
+	if (--d->threads->n_users == 0) {
+		for (size_t i = 0; i < d->threads->v.n; i++)
+			thread_write_name(d, &d->threads->v.v[i]);
+		vec_fini(&d->threads->v);
+		free(d->threads->slots);
+		free(d->threads);
+	}
+	vec_fini(&d->stack_frames);
+	strbuf_fini(&d->buffer);
+	free(d);
 }
 
 size_t decoder_n_threads(const struct decoder *d)
@@ -331,31 +422,6 @@ size_t decoder_n_threads(const struct decoder *d)
 }
 
 /* ---- code objects and frames ---- */
-
-/* Text of a STR or STR_CUT value, borrowed. */
-static bool text_of(const uint8_t *p, size_t n, const char **ret, size_t *ret_n)
-{
-	uint64_t v[2] = { 0, 0 };
-	size_t at = 1;
-	if (!n || (p[0] != VALUE_STR && p[0] != VALUE_STR_CUT))
-		return false;
-	unsigned n_varints = p[0] == VALUE_STR ? 1 : 2;
-	for (unsigned i = 0; i < n_varints; i++) {
-		unsigned shift = 0;
-		do {
-			if (at >= n || shift >= 64)
-				return false;
-			v[i] |= (uint64_t)(p[at] & 0x7f) << shift;
-			shift += 7;
-		} while (p[at++] & 0x80);
-	}
-	uint64_t bytes = v[n_varints - 1];
-	if (bytes > n - at)
-		return false;
-	*ret = (const char *)p + at;
-	*ret_n = bytes;
-	return true;
-}
 
 static struct code *code_place(struct code *codes, size_t n_slots, uint64_t seed, uint32_t id)
 {
@@ -558,9 +624,11 @@ bool decoder_event(struct decoder *d, const struct record *record, size_t n_byte
 	if (n_bytes < at)
 		goto bad;
 	size_t name_at = at, args_at = name_at + pad8(e->name_bytes);
-	uint64_t frames_at = (uint64_t)args_at + pad8(e->args_bytes),
+	uint64_t thread_at = (uint64_t)args_at + pad8(e->args_bytes),
+		 frames_at = thread_at + pad8(e->thread_name_bytes),
 		 native_at = frames_at + pad8(e->frames_bytes);
-	if (e->args_bytes > n_bytes || e->frames_bytes > n_bytes || native_at > n_bytes)
+	if (e->args_bytes > n_bytes || e->thread_name_bytes > n_bytes ||
+	    e->frames_bytes > n_bytes || native_at > n_bytes)
 		goto bad;
 
 	const struct name_line *name = name_find(d, (const char *)base + name_at, e->name_bytes);
@@ -595,6 +663,9 @@ bool decoder_event(struct decoder *d, const struct record *record, size_t n_byte
 	} else {
 		d->stack_frames.n = 0;
 	}
+	if (e->thread_name_bytes &&
+	    !thread_take_name(d, e->tid, e->interpreter, base + thread_at, e->thread_name_bytes))
+		goto bad;
 	if (!wanted) {
 		d->n_unwanted++;
 		return true;

@@ -25,8 +25,9 @@ struct decoder_options {
 	unsigned minor;            /* of Python 3 */
 	uint32_t process;          /* index in the capture */
 	struct redactor *redactor; /* borrowed; NULL keeps secrets in (redact.h) */
-	/* The first time a thread is seen, and again while it has none; may be NULL. *ret_name:
-	 * string id, 0 unknown. False: not looked for, there was no time. */
+	/* The first time a thread is seen, and again while it has no name; may be NULL. *ret_name:
+	 * string id, 0 unknown; ret_name may be NULL: the thread has told its name. False: not
+	 * looked for, there was no time. */
 	bool (*thread_name)(void *ctx, uint32_t tid, uint32_t *ret_host_tid, uint32_t *ret_ns_tid,
 			    uint32_t *ret_name);
 	/* Has that thread ended, for certain? May be NULL: that cannot be told. */

@@ -60,6 +60,8 @@ static bool thread_name(void *ctx, uint32_t tid, uint32_t *ret_host_tid, uint32_
 	if (!*ret_host_tid || tid == *ret_host_tid)
 		*ret_host_tid = identity_outer_tid(c->recorder, c->process, ns_pid, tid,
 						   ret_ns_tid);
+	if (!ret_name)
+		return true;
 	if (*ret_ns_tid == ns_pid) {
 		*ret_name = writer_string(c->recorder->writer, "MainThread", 10);
 		return true;

@@ -332,9 +332,7 @@ struct err *attach_prepare(struct attach *a, pid_t pid, const struct python_runt
 	memcpy(&l->blob_end, probe_blob + probe_blob_bytes - sizeof(l->blob_end),
 	       sizeof(l->blob_end));
 	l->state_off = l->blob_off + l->blob_bytes;
-	l->shared_off = l->state_off + round_up(sizeof(struct probe_state) +
-						    l->n_lanes * sizeof(struct probe_lane),
-						PROBE_PAGE);
+	l->shared_off = l->state_off + probe_state_bytes(l->n_lanes);
 	l->total_bytes = l->shared_off + l->ring.n_bytes;
 	a->target = (struct remote_target){ .pid = pid,
 					    .mem = l->mem,

@@ -44,6 +44,7 @@ GROUPS = [
     "launch",
     "attach",
     "values",
+    "threads",
     "secrets",
     "text",
     "stacks",

@@ -12,7 +12,9 @@
 
 #include "base/err.h"
 #include "probe/frames.h"
+#include "probe/parts.h"
 #include "probe/serialise.h"
+#include "probe/thread_name.h"
 #include "python/python.h"
 #include "system/maps.h"
 #include "system/remote_mem.h"
@@ -30,6 +32,9 @@ long inside_value(uint64_t object, uint8_t *area, uint32_t room, uint32_t string
 		  uint32_t max_items, int *ret_cut);
 long inside_frames(uint8_t *area, uint32_t room, uint32_t max_frames, uint32_t *ret_n_frames,
 		   int *ret_cut);
+long inside_thread_name(uint8_t *area, uint32_t tid, uint64_t now, int *ret_is_due);
+
+static uint8_t seen[THREADS_SEEN_BYTES] __attribute__((aligned(4096)));
 
 const char *inside_open(void)
 {
@@ -107,4 +112,23 @@ long inside_frames(uint8_t *area, uint32_t room, uint32_t max_frames, uint32_t *
 	*ret_n_frames = walk.n_frames;
 	*ret_cut = walk.cut;
 	return o.p - start;
+}
+
+/* What the calling thread, under that number, tells of its name at the time `now`. The table of threads is
+ * kept from call to call, as in the probe. */
+long inside_thread_name(uint8_t *area, uint32_t tid, uint64_t now, int *ret_is_due)
+{
+	struct probe_context own = ctx;
+	struct out_locks locks = { 0 };
+	struct out o = { .end = area + AREA_BYTES, .ctx = &own, .locks = &locks };
+	own.base = (uint64_t)seen;
+	own.shared_off = THREADS_SEEN_BYTES; /* the table ends there */
+	o.p = o.end - THREAD_NAME_ROOM;
+	uint8_t *start = o.p;
+	*ret_is_due = thread_name_is_due(&own, tid, now);
+	if (*ret_is_due)
+		thread_name_out(&o, tid, ((uint64_t(*)(void))(uintptr_t)ctx.layout.fn_tstate_get)(),
+				now);
+	memmove(area, start, (size_t)(o.p - start));
+	return locks.n ? -1 : o.p - start;
 }

@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 import types
+import _thread
 
 NONE, FALSE, TRUE, ELLIPSIS, INT, BIGINT, FLOAT, COMPLEX, STR, STR_CUT, BYTES, BYTES_CUT, BYTEARRAY, BYTEARRAY_CUT, TUPLE, \
     LIST, SET, FROZENSET, DICT, OBJECT, OBJECT_AT = range(1, 22)
@@ -386,6 +387,162 @@ def values():
             thing.close()
 
 
+# ---- names of threads ----
+
+lib.inside_thread_name.restype = ctypes.c_long
+lib.inside_thread_name.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64, ctypes.POINTER(ctypes.c_int)]
+PERIOD = 1 << 24
+
+
+def told_name(tid=None, now=0):
+    """(name as a value or None, was it looked for)"""
+    if not hasattr(area, "at"):
+        area.at = lib.inside_area()
+    due = ctypes.c_int()
+    n = lib.inside_thread_name(area.at, tid or threading.get_native_id(), now, ctypes.byref(due))
+    if n < 0:
+        raise Wrong("a lock was kept")
+    return (Reader(ctypes.string_at(area.at, n)).value() if n else None), bool(due.value)
+
+
+class Named(threading.Thread):
+    """Other attributes come first, some are gone again, and `name` is none of threading's."""
+    name = property(lambda self: 1 / 0, lambda self, value: setattr(self, "_name", value))
+    n_before = 0
+
+    def __init__(self, name, target):
+        for i in range(self.n_before):
+            setattr(self, "before_%d" % i, i)
+        for i in range(self.n_before // 2):
+            delattr(self, "before_%d" % i)
+        super().__init__(name=name, target=target)
+
+    def __repr__(self):
+        return "a thread"
+
+
+def thread_names():
+    wrong = []
+
+    def in_thread(kind, function, name=None, prepare=None):
+        def run():
+            try:
+                function()
+            except BaseException as e:
+                wrong.append(repr(e))
+        thread = kind(name=name, target=run)
+        if prepare:
+            prepare(thread)
+        thread.start()
+        thread.join()
+        if wrong:
+            raise Wrong("thread %.100r: %s" % (name, wrong[0]))
+
+    def expect(got, want):
+        global n_compared
+        n_compared += 1
+        if got != want:
+            raise Wrong("told %.200r instead of %.200r" % (got, want))
+
+    texts = ["a", "worker-7", "x" * 127, "x" * 128, "y" * 255, "z" * 256, "z" * 100000, "größe", "поток" * 30, "поток" * 60,
+             "\U0001f40d" * 63, "\U0001f40d" * 64, "\udc80 \ud800", "new\nline\0nul", Text("sub"), Text("s\xfcb")]
+    kinds = [threading.Thread, Named] + [type("N%d" % n, (Named,), {"n_before": n}) for n in (2, 20, 40, 200)]
+    prepares = [None, lambda t: t.__dict__, lambda t: t.__dict__.update(later=1), lambda t: [setattr(t, "l%d" % i, i) for i in range(60)],
+                lambda t: setattr(t, "__dict__", dict(t.__dict__)), lambda t: setattr(t, "__dict__", {**t.__dict__, 5: 1})]
+    for name in texts:
+        for kind in kinds:
+            for prepare in prepares:
+                def check_name():
+                    # threading keeps str(name)
+                    expect(told_name()[0], cut_text(str.__str__(threading.current_thread()._name), 255))
+                    expect(told_name()[0], None)  # it is told once
+                in_thread(kind, check_name, name, prepare)
+
+    def renamed():
+        me = threading.current_thread()
+        expect(told_name()[0], cut_text("before", 255))
+        for i in range(20):
+            me._name = "after-%02d" % i
+            expect(told_name()[0], cut_text("after-%02d" % i, 255))
+        while told_name()[1]:  # a fresh thread is looked at at each event, for a while
+            pass
+        me._name = "late"
+        expect(told_name(), (None, False))
+        expect(told_name(now=PERIOD), (cut_text("late", 255), True))
+        expect(told_name(now=PERIOD), (None, False))
+        expect(told_name(now=2 * PERIOD), (None, True))
+        expect(told_name(now=(1 << 56) - 1), (None, False))  # time went back by as much as it can go forward
+    in_thread(threading.Thread, renamed, "before")
+
+    def strange():
+        me = threading.current_thread()
+        ident = me._ident
+        for name in (None, 5, b"bytes", ["list"], 1.5):
+            me._name = name
+            expect(told_name()[0], None)
+        me._name = "name"
+        for other in (None, 0, -1, -ident, ident + 1, ident + (1 << 64), ident << 30, 1 << 200, "x"):
+            me._ident = other
+            expect(told_name()[0], None)
+        me._ident = ident
+        expect(told_name()[0], cut_text("name", 255))
+        del me._name
+        expect(told_name()[0], None)
+        me._name = "again"
+        expect(told_name()[0], cut_text("again", 255))
+        me._name = "end"
+    in_thread(threading.Thread, strange, "strange")
+
+    def deep(n):
+        if n:
+            return deep(n - 1)
+        expect(told_name(), (cut_text("deep", 255), True))
+        for i in range(2 if sys.version_info < (3, 11) else 8):
+            told_name()
+        expect(told_name()[1], False)
+        expect(told_name(now=2 * PERIOD)[1], False)  # a deep stack is walked less often
+        expect(told_name(now=32 * PERIOD)[1], True)
+    in_thread(threading.Thread, lambda: deep(400), "deep")
+
+    # Three threads whose lines are of one set of two: one loses its line, and is told anew when it comes back.
+    def crowd():
+        tids = [77, 77 + 1024, 77 + 2048]
+        for tid in tids:
+            expect(told_name(tid), (cut_text("crowd", 255), True))
+        again = [told_name(tid) for tid in tids]
+        expect(any(a == (cut_text("crowd", 255), True) for a in again) and all(a[0] in (None, cut_text("crowd", 255)) for a in again), True)
+    in_thread(threading.Thread, crowd, "crowd")
+
+    # None of threading's: bare threads, the first one, and functions that only look like it.
+    done = threading.Event()
+
+    def bare():
+        try:
+            expect(told_name(), (None, True))
+        except Wrong as e:
+            wrong.append(e)
+        done.set()
+
+    def _bootstrap(self=None, *rest):
+        bare()
+    class Cell:
+        _name, _ident = "class", 1
+    for call, args in ((bare, ()), (_bootstrap, ()), (_bootstrap, (5,)), (_bootstrap, ("x",)), (_bootstrap, (Cell,)), (_bootstrap, (Cell(),)),
+                       (_bootstrap, ({"_name": "x", "_ident": 1},)), (_bootstrap, (object(),)), (lambda: _bootstrap(5), ())):
+        done.clear()
+        _thread.start_new_thread(call, args)
+        done.wait()
+        time.sleep(0.002)
+    def _bootstrap():  # without a parameter
+        bare()
+    done.clear()
+    _thread.start_new_thread(_bootstrap, ())
+    done.wait()
+    if wrong:
+        raise Wrong("a bare thread: %s" % wrong[0])
+    expect(told_name()[0], None)
+
+
 # ---- frames ----
 
 known = {}  # id → what was defined
@@ -609,22 +766,31 @@ def storm(seconds):
                 shared["set"].discard("e%d" % r.randrange(100))
                 shared["bytes"] = bytearray(i)
                 shared["deep"][0].append(i)
+                seer._name = "seer-%d" % i
+                setattr(seer, "more_%d" % i, i)
                 if i == 5:
+                    vars(seer)
                     shared["deep"][0].clear()
                     shared["dict"].clear()
 
     def see():
         global n_compared
         try:
+            now = 0
             while time.monotonic() < end:
                 for _ in range(50):
                     read(shared)
+                    now += PERIOD
+                    name, _ = told_name(now=now)
+                    if name and not (name[0] == STR and name[2].startswith("seer-") and len(name[2]) < 8):
+                        raise Wrong("a thread name %.300r" % (name,))
                     frames()
                     n_compared += 2
         except Exception as e:
             errors.append(e)
+    seer = threading.Thread(target=see, name="seer-0")
     # In free-threaded builds nothing but the objects' own locks stands between them. Frames share one cache: one reader.
-    threads = [threading.Thread(target=change, args=(i,)) for i in range(2)] + [threading.Thread(target=see)]
+    threads = [threading.Thread(target=change, args=(i,)) for i in range(2)] + [seer]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -638,6 +804,7 @@ def main():
     if why:
         sys.exit(why.decode())
     values()
+    thread_names()
     places()
     limits()
     interpreters()

@@ -6,21 +6,30 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/err.h"
 #include "base/value.h"
 #include "capture/writer.h"
+#include "model/trace.h"
 #include "probe/abi.h"
 #include "recorder/decode.h"
 
-#define N_THREADS 20000u
-#define N_ALIVE   50u
+#define N_THREADS    20000u
+#define N_ALIVE      50u
+#define THREADS_TOLD 70000u /* more than a decoder keeps */
 
 struct world {
 	struct writer *writer;
 	struct decoder *decoder;
 	uint32_t first_alive; /* thread ids below it have ended; 0: none */
 	unsigned n_names;     /* asked for */
+	unsigned n_ids;       /* asked for without the name */
+	bool is_wanted;
+	char path[64]; /* of the capture */
 	bool has_time;
 };
 
@@ -30,6 +39,10 @@ static bool thread_name(void *ctx, uint32_t tid, uint32_t *ret_host_tid, uint32_
 	*ret_ns_tid = tid;
 	struct world *w = ctx;
 	*ret_host_tid = tid;
+	if (!ret_name) {
+		w->n_ids++;
+		return true;
+	}
 	if (!w->has_time)
 		return false;
 	w->n_names++;
@@ -42,25 +55,78 @@ static bool thread_is_over(void *ctx, uint32_t tid)
 	return tid < ((struct world *)ctx)->first_alive;
 }
 
+static bool wants(void *ctx, const char *name, uint32_t n_bytes)
+{
+	(void)name;
+	(void)n_bytes;
+	return ((struct world *)ctx)->is_wanted;
+}
+
 static void world_init(struct world *w, bool can_tell)
 {
 	const struct writer_options options = { .creator = "test", .no_compress = true };
 	struct process_info process = { .pid = 1, .exit_status = -1 };
-	*w = (struct world){ .has_time = true };
-	assert_null(writer_open("/dev/null", &options, &w->writer));
+	*w = (struct world){ .has_time = true,
+			     .is_wanted = true,
+			     .path = "/tmp/auditview-decode-XXXXXX" };
+	int fd = mkstemp(w->path);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_null(writer_open(w->path, &options, &w->writer));
 	struct decoder_options o = { .writer = w->writer,
 				     .minor = 12,
 				     .process = writer_process(w->writer, &process),
 				     .thread_name = thread_name,
 				     .thread_is_over = can_tell ? thread_is_over : NULL,
+				     .wants = wants,
 				     .ctx = w };
 	assert_null(decoder_create(&o, &w->decoder));
 }
 
-static void world_fini(struct world *w)
+static void world_close(struct world *w)
 {
 	decoder_destroy(w->decoder);
 	assert_null(writer_close(w->writer));
+}
+
+static void world_fini(struct world *w)
+{
+	world_close(w);
+	unlink(w->path);
+}
+
+/* An event that tells the name of its thread; n_bytes as the record says it, of `value`. */
+static bool raise_named(struct world *w, uint32_t tid, uint32_t interpreter, const void *value,
+			uint32_t n_bytes)
+{
+	struct {
+		struct record_event e;
+		char name[8];
+		uint8_t args[8];
+		uint8_t thread[1024];
+	} r = { .e = { .r = { .size = sizeof(r), .type = RECORD_EVENT },
+		       .tid = tid,
+		       .interpreter = interpreter,
+		       .name_bytes = 3,
+		       .args_bytes = 3,
+		       .thread_name_bytes = n_bytes },
+		.name = "x.y",
+		.args = { VALUE_TUPLE, 0, 0 } };
+	memcpy(r.thread, value, n_bytes < sizeof(r.thread) ? n_bytes : sizeof(r.thread));
+	return decoder_event(w->decoder, &r.e.r, sizeof(r), tid);
+}
+
+static bool raise_str(struct world *w, uint32_t tid, uint32_t interpreter, const char *name)
+{
+	uint8_t value[1024] = { VALUE_STR };
+	size_t n = strlen(name), at = 1;
+	for (size_t v = n;; v >>= 7) {
+		value[at++] = (uint8_t)(v >= 0x80 ? v | 0x80 : v);
+		if (v < 0x80)
+			break;
+	}
+	memcpy(value + at, name, n);
+	return raise_named(w, tid, interpreter, value, (uint32_t)(at + n));
 }
 
 static void raise_event(struct world *w, uint32_t tid)
@@ -169,12 +235,172 @@ static void test_no_time(void **state)
 	world_fini(&w);
 }
 
+/* Ends the world. */
+static void expect_names(struct world *w, const char *const *names, uint32_t n)
+{
+	struct trace *t = NULL;
+	world_close(w);
+	assert_null(trace_open(w->path, NULL, &t));
+	assert_int_equal(trace_n_threads(t), n);
+	for (uint32_t i = 0; i < n; i++) {
+		size_t n_bytes;
+		const char *s = trace_string(t, trace_thread(t, i)->name, &n_bytes);
+		assert_int_equal(n_bytes, strlen(names[i]));
+		assert_memory_equal(s ? s : "", names[i], n_bytes);
+	}
+	trace_close(t);
+	unlink(w->path);
+}
+
+/* A thread that tells its name is not looked for in the target; only its ids are. */
+static void test_told(void **state)
+{
+	struct world w;
+	world_init(&w, true);
+	for (uint32_t tid = 1; tid <= 500; tid++)
+		assert_true(raise_str(&w, tid, 0, "told"));
+	assert_int_equal(w.n_names, 0);
+	assert_int_equal(w.n_ids, 500);
+	decoder_refresh_threads(w.decoder, true);
+	assert_int_equal(w.n_names, 0);
+	const char *names[500];
+	for (size_t i = 0; i < 500; i++)
+		names[i] = "told";
+	expect_names(&w, names, 500);
+}
+
+/* The last name stays, wherever the thread's line goes: at a refresh, when it is forgotten, at the
+ * end. A name of its own replaces one that was read from outside. */
+static void test_renamed(void **state)
+{
+	struct world w;
+	world_init(&w, true);
+	raise_event(&w, 1); /* "worker" */
+	assert_true(raise_str(&w, 1, 0, "one"));
+	assert_true(raise_str(&w, 2, 0, "first"));
+	assert_true(raise_str(&w, 2, 0, "two"));
+	decoder_refresh_threads(w.decoder, true);
+	assert_true(raise_str(&w, 3, 0, "first"));
+	assert_true(raise_str(&w, 3, 0, "three"));
+	w.first_alive = 4;
+	decoder_refresh_threads(w.decoder, true);
+	decoder_refresh_threads(w.decoder, true);
+	assert_int_equal(decoder_n_threads(w.decoder), 0);
+	assert_true(raise_str(&w, 4, 0, "first"));
+	assert_true(raise_str(&w, 4, 0, "four"));
+	raise_event(&w, 4);
+	expect_names(&w, (const char *const[]){ "one", "two", "three", "four" }, 4);
+}
+
+/* The event that tells the name may be one that nobody wants: then the thread is not in the capture,
+ * and when it is, it has its name. */
+static void test_unwanted(void **state)
+{
+	struct world w;
+	world_init(&w, true);
+	w.is_wanted = false;
+	assert_true(raise_str(&w, 7, 0, "seven"));
+	assert_true(raise_str(&w, 8, 0, "eight"));
+	w.is_wanted =
+	    true; /* decided once per name and decoder: a further one of the same process */
+	struct decoder *first = w.decoder;
+	struct decoder_options o = { .writer = w.writer,
+				     .minor = 12,
+				     .thread_name = thread_name,
+				     .wants = wants,
+				     .ctx = &w,
+				     .kin = first };
+	assert_null(decoder_create(&o, &w.decoder));
+	raise_event(&w, 8);
+	assert_int_equal(w.n_names, 0);
+	decoder_destroy(first);
+	expect_names(&w, (const char *const[]){ "eight" }, 1);
+}
+
+/* A thread that enters another interpreter keeps its name, unless it has another there. */
+static void test_interpreters(void **state)
+{
+	struct world w;
+	world_init(&w, true);
+	assert_true(raise_str(&w, 6, 0, "six"));
+	assert_true(raise_named(&w, 6, 1, "", 0));
+	assert_true(raise_str(&w, 6, 2, "other"));
+	assert_true(raise_named(&w, 8, 1, "", 0)); /* the callback knows none for it */
+	assert_int_equal(w.n_names, 1);
+	expect_names(&w, (const char *const[]){ "six", "six", "other", "" }, 4);
+}
+
+/* Not from a probe of ours. */
+static void test_malformed(void **state)
+{
+	static const struct {
+		const char *bytes;
+		uint32_t n;
+	} bad[] = {
+		{ "\x08\x04"
+		  "ab",
+		  4 },         /* longer than the value */
+		{ "\x08", 1 }, /* no length */
+		{ "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 12 },
+		{ "\x05\x02", 2 }, /* a number */
+		{ "\x00\x00", 2 },
+		{ "\x08\x00", 4096 }, /* longer than the record */
+		{ "\x08\x00", UINT32_MAX },
+		{ "\x08\x00", UINT32_MAX - 7 },
+	};
+	struct world w;
+	world_init(&w, true);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		uint8_t value[1024] = { 0 };
+		memcpy(value, bad[i].bytes, bad[i].n < 16 ? bad[i].n : 2);
+		if (value[0] == 8)
+			value[0] = VALUE_STR;
+		assert_false(raise_named(&w, 9, 0, value, bad[i].n));
+	}
+	char text[400];
+	memset(text, 'n', sizeof(text));
+	text[THREAD_NAME_MAX + 1] = 0;
+	assert_false(raise_str(&w, 9, 0, text));
+	assert_int_equal(decoder_n_bad(w.decoder), sizeof(bad) / sizeof(bad[0]) + 1);
+	text[THREAD_NAME_MAX] = 0;
+	assert_true(raise_str(&w, 9, 0, text));
+	expect_names(&w, (const char *const[]){ text }, 1);
+}
+
+/* A target that invents threads without end, and renames three that it has: the oldest are forgotten,
+ * not without the names they had last. */
+static void test_many_names(void **state)
+{
+	struct world w;
+	struct trace *t = NULL;
+	size_t n_bytes;
+	world_init(&w, true);
+	for (uint32_t i = 0; i < THREADS_TOLD; i++) {
+		if (i < 1000)
+			assert_true(raise_str(&w, 1 + i % 3, 0, i < 990 ? "ping" : "pong"));
+		assert_true(raise_str(&w, 1000 + i, 0, "x"));
+	}
+	assert_in_range(decoder_n_threads(w.decoder), 30000, 66000);
+	world_close(&w);
+	assert_null(trace_open(w.path, NULL, &t));
+	for (uint32_t i = 0, n_pongs = 0; i < 6; i++) {
+		const char *s = trace_string(t, trace_thread(t, i)->name, &n_bytes);
+		n_pongs += n_bytes == 4 && !memcmp(s, "pong", 4);
+		assert_true(i < 5 || n_pongs == 3);
+	}
+	trace_close(t);
+	unlink(w.path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_short_threads),   cmocka_unit_test(test_undrained),
 		cmocka_unit_test(test_ended_meanwhile), cmocka_unit_test(test_unknown_ends),
-		cmocka_unit_test(test_no_time),
+		cmocka_unit_test(test_no_time),         cmocka_unit_test(test_told),
+		cmocka_unit_test(test_renamed),         cmocka_unit_test(test_unwanted),
+		cmocka_unit_test(test_interpreters),    cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_many_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,9 +75,7 @@ static void target_init(uint32_t flags, uint32_t n_lanes)
 {
 	const size_t blob_pages = (probe_blob_bytes + PROBE_PAGE - 1) / PROBE_PAGE * PROBE_PAGE;
 	const size_t state_off = PROBE_BLOB_OFF + blob_pages;
-	const size_t state_bytes = (sizeof(*state) + n_lanes * sizeof(struct probe_lane) +
-				    PROBE_PAGE - 1) /
-				   PROBE_PAGE * PROBE_PAGE;
+	const size_t state_bytes = probe_state_bytes(n_lanes);
 	const size_t slots_off = (sizeof(*shared) + PROBE_PAGE - 1) / PROBE_PAGE * PROBE_PAGE;
 	const size_t shared_bytes = slots_off + N_SLOTS * (SLOT_BYTES + PROBE_PAGE);
 	uint8_t *base = mmap(NULL, state_off + state_bytes + shared_bytes, PROT_READ | PROT_WRITE,

@@ -1,0 +1,216 @@
+/*
+ * thread_name: see thread_name.h.
+ *
+ * The outermost frame of a thread that threading.Thread.start() began is the method _bootstrap of
+ * the Thread object (v3.8.0 to v3.15.0 Lib/threading.py): its first local variable, self, keeps the
+ * object alive as long as the thread runs. The object's attribute _name is the name; a property
+ * `name` of a subclass is not asked, for that would run Python code.
+ *
+ * The attribute _ident must be the identity of this very thread. With greenlets many stacks run in
+ * one thread, and each may begin with the _bootstrap of a Thread object of its own.
+ */
+#include "probe/thread_name.h"
+
+#include "base/value.h"
+#include "probe/arch/x86_64/sys.h"
+#include "probe/dict.h"
+#include "probe/read.h"
+#include "probe/serialise.h"
+
+enum {
+	TPFLAGS_INLINE_VALUES = 1u << 2, /* 3.13+ */
+	TPFLAGS_MANAGED_DICT = 1u << 4,  /* 3.11+ */
+	TPFLAGS_LONG = 1u << 24,
+	TPFLAGS_UNICODE = 1u << 28,
+	TPFLAGS_DICT = 1u << 29,
+	STEPS_MAX = 1 << 20,
+	/* Frames that are walked for a new thread at once, and frames for which one look counts. A
+	 * thread is often given its name just after its start: so its first events are all looked
+	 * at, some 60 of them where the stack is short. */
+	FRAMES_AT_ONCE = 1024,
+	FRAMES_PER_LOOK = 16,
+	FRAMES_PER_PERIOD = 64, /* a deep stack is walked less often */
+	ENTRIES_MAX = 1024,
+};
+
+/* The outermost Python frame, 0 if there is none. *steps: frames walked. */
+LANE_CODE static uint64_t outermost_frame(const struct probe_layout *l, uint64_t tstate,
+					  uint32_t *steps)
+{
+	uint64_t frame = rd64(tstate + l->tstate_frame), last = 0;
+	if (l->has_cframe)
+		frame = frame ? rd64(frame + l->cframe_current) : 0;
+	for (; frame && *steps < STEPS_MAX; ++*steps) {
+		if (l->frame_owner == OFF_NONE || rd8(frame + l->frame_owner) < l->owner_skip) {
+			uint64_t code = rd64(frame + l->frame_code) & ~(uint64_t)l->code_tag_mask;
+			if (code && rd64(code + l->ob_type) == l->type_code)
+				last = frame;
+		}
+		frame = rd64(frame + l->frame_previous);
+	}
+	return frame ? 0 : last;
+}
+
+/* Is it a str with exactly this ASCII text? */
+LANE_CODE static bool is_text(const struct probe_context *ctx, uint64_t str, const char *text,
+			      uint32_t n)
+{
+	const struct probe_layout *l = &ctx->layout;
+	if (!str || !(rd32(rd64(str + l->ob_type) + l->tp_flags) & TPFLAGS_UNICODE) ||
+	    (rd32(str + l->str_state) & ctx->ascii_mask) != ctx->ascii_state ||
+	    rd64(str + l->str_length) != n)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		if (rd8(str + l->str_ascii_data + i) != (uint8_t)text[i])
+			return false;
+	return true;
+}
+
+/* The first local variable of a function called _bootstrap that has a parameter. */
+LANE_CODE static uint64_t bootstrap_self(const struct probe_context *ctx, uint64_t frame)
+{
+	const struct probe_layout *l = &ctx->layout;
+	uint64_t code = rd64(frame + l->frame_code) & ~(uint64_t)l->code_tag_mask;
+	if ((int32_t)rd32(code + l->code_argcount) < 1 ||
+	    !is_text(ctx, rd64(code + l->code_name), "_bootstrap", 10))
+		return 0;
+	/* v3.14.0 pycore_stackref.h: the tag 3 is that of a number */
+	uint64_t self = rd64(frame + l->frame_locals);
+	return l->code_tag_mask && (self & 3) == 3 ? 0 : self & ~(uint64_t)l->code_tag_mask;
+}
+
+/* Where the attributes of an instance are. In free-threaded builds its lock is held, and that of a
+ * dict it has is taken too: which of the two guards the values depends on whether there is a dict
+ * (v3.13.0 Objects/dictobject.c, _PyObject_StoreInstanceAttribute). What lies where in the other
+ * versions: python/object.c, object_attribute(). */
+LANE_CODE static bool attributes_view(struct out *o, uint64_t object, struct dict_view *v,
+				      bool *ret_locks_dict)
+{
+	const struct probe_layout *l = &o->ctx->layout;
+	uint64_t type = rd64(object + l->ob_type), dict = 0, values = 0, n_max = ENTRIES_MAX;
+	uint64_t size = rd64(type + l->tp_basicsize);
+	uint32_t flags = rd32(type + l->tp_flags);
+	if (l->minor < 11 || !(flags & TPFLAGS_MANAGED_DICT)) {
+		uint64_t offset = rd64(type + l->tp_dictoffset);
+		if (!offset || offset >= size || size - offset < 8) /* or it is negative */
+			return false;
+		dict = rd64(object + offset);
+	} else {
+		dict = rd64(object - (l->free_threaded ? 8 : 24));
+		if (l->minor == 11) {
+			values = rd64(object - 32);
+		} else if (l->minor == 12) {
+			values = dict & 1 ? dict + 1 : 0;
+			dict = dict & 1 ? 0 : dict;
+		} else if (!dict && flags & TPFLAGS_INLINE_VALUES && rd8(object + size + 3)) {
+			values = object + size; /* {u8 capacity, size, embedded, valid} */
+			n_max = rd8(values);
+		}
+	}
+	if (values) {
+		uint64_t keys = rd64(type + l->heaptype_cached_keys);
+		if (!keys || !dict_view_of_keys(l, keys, values, v))
+			return false;
+	} else {
+		if (!dict || !(rd32(rd64(dict + l->ob_type) + l->tp_flags) & TPFLAGS_DICT) ||
+		    !object_lock(o, dict))
+			return false;
+		*ret_locks_dict = true;
+		if (!dict_view_of(l, dict, v))
+			return false;
+	}
+	if (v->n_entries > n_max)
+		v->n_entries = n_max;
+	return true;
+}
+
+/* Is it an int of that value? In digits of 30 bits. */
+LANE_CODE static bool is_int(const struct probe_layout *l, uint64_t object, uint64_t value)
+{
+	if (!(rd32(rd64(object + l->ob_type) + l->tp_flags) & TPFLAGS_LONG))
+		return false;
+	uint64_t n = rd64(object + l->int_tag), at = object + l->int_digits;
+	if (l->int_has_tag)
+		n = n & 3 ? 0 : n >> 3; /* neither zero nor negative */
+	if (n < 1 || n > 3)
+		return false;
+	uint64_t third = n > 2 ? rd32(at + 8) : 0;
+	return third < 16 &&
+	       (rd32(at) | (n > 1 ? (uint64_t)rd32(at + 4) << 30 : 0) | third << 60) == value;
+}
+
+/* The str of a Thread object that is this thread's, else 0. */
+LANE_CODE static uint64_t name_of(const struct probe_context *ctx, const struct dict_view *v)
+{
+	const struct probe_layout *l = &ctx->layout;
+	uint64_t name = 0;
+	bool is_this = false;
+	for (uint64_t i = 0; i < v->n_entries && !(name && is_this); i++) {
+		uint64_t key, value;
+		if (!dict_entry(v, i, &key, &value))
+			continue;
+		/* PyThread_get_thread_ident() is pthread_self(), which is what %fs:0 holds with
+		 * glibc and musl. */
+		if (is_text(ctx, key, "_ident", 6))
+			is_this = is_int(l, value, thread_u64(0));
+		else if (is_text(ctx, key, "_name", 5) &&
+			 rd32(rd64(value + l->ob_type) + l->tp_flags) & TPFLAGS_UNICODE)
+			name = value;
+	}
+	return is_this ? name : 0;
+}
+
+/* Write the name; false, and nothing is written: there is none, or it cannot be had now. */
+LANE_CODE static bool name_out(struct out *o, uint64_t self)
+{
+	struct dict_view v;
+	bool locks_dict = false, was_cut = o->cut;
+	uint8_t *start = o->p;
+	if (!object_lock(o, self))
+		return false;
+	uint64_t name = attributes_view(o, self, &v, &locks_dict) ? name_of(o->ctx, &v) : 0;
+	if (name)
+		out_str(o, name, THREAD_NAME_MAX);
+	if (locks_dict)
+		object_unlock(o);
+	object_unlock(o);
+	o->cut = was_cut; /* that is said of arguments */
+	if (o->p > start && *start == VALUE_UNREADABLE)
+		o->p = start;
+	return o->p > start;
+}
+
+/* The line of a thread. One that has none gets that of another thread of its set: a free one, or
+ * the one that has gone longest without a look. */
+LANE_CODE static struct thread_seen *line_of(const struct probe_context *ctx, uint32_t tid)
+{
+	struct thread_seen *ways = threads_seen(ctx, tid);
+	for (unsigned w = 0; w < THREAD_SEEN_WAYS; w++)
+		if (ways[w].tid == tid)
+			return &ways[w];
+	bool is_second = ways[0].tid && (!ways[1].tid || (int32_t)(ways[1].due - ways[0].due) < 0);
+	struct thread_seen *seen = &ways[is_second];
+	*seen = (struct thread_seen){ .tid = tid, .frames_left = FRAMES_AT_ONCE };
+	return seen;
+}
+
+LANE_CODE __attribute__((noinline)) void thread_name_out(struct out *o, uint32_t tid,
+							 uint64_t tstate, uint64_t now)
+{
+	const struct probe_context *ctx = o->ctx;
+	struct thread_seen *seen = line_of(ctx, tid);
+	uint32_t steps = 0;
+	uint8_t *start = o->p;
+	uint64_t frame = tstate ? outermost_frame(&ctx->layout, tstate, &steps) : 0;
+	uint64_t self = frame ? bootstrap_self(ctx, frame) : 0;
+	if (self && name_out(o, self)) {
+		uint64_t hash = name_hash((const char *)start, (uint32_t)(o->p - start));
+		uint32_t check = (uint32_t)(hash >> 32) | 1;
+		if (seen->check == check)
+			o->p = start;
+		seen->check = check;
+	}
+	uint32_t left = seen->frames_left, spent = steps + FRAMES_PER_LOOK;
+	seen->frames_left = left > spent ? left - spent : 0;
+	seen->due = (uint32_t)(now >> THREAD_TIME_SHIFT) + 1 + steps / FRAMES_PER_PERIOD;
+}

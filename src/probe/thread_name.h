@@ -1,0 +1,39 @@
+/*
+ * thread_name: the name of the running thread, told with its first events and when it changes.
+ *
+ * A thread may end within a millisecond, and its name with it, before the recorder can read it from
+ * outside. So the name is read where the thread cannot end meanwhile: in its own event.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "probe/abi.h"
+#include "probe/parts.h"
+
+struct out;
+
+/* Room that thread_name_out() must be given. */
+#define THREAD_NAME_ROOM (THREAD_NAME_MAX + 256u)
+
+static inline bool thread_is_due(const struct thread_seen *seen, uint64_t now)
+{
+	return seen->frames_left ||
+	       (int32_t)((uint32_t)(now >> THREAD_TIME_SHIFT) - seen->due) >= 0;
+}
+
+/* Is it time to look for the name? Most events are asked this and no more. tid: not 0. */
+static inline bool thread_name_is_due(const struct probe_context *ctx, uint32_t tid, uint64_t now)
+{
+	const struct thread_seen *seen = threads_seen(ctx, tid);
+	if (seen->tid != tid && (++seen)->tid != tid)
+		return true;
+	return thread_is_due(seen, now);
+}
+
+/*
+ * Write the name as a STR or STR_CUT, or nothing: it is told already, or the thread is none of
+ * threading.Thread. The thread holds what makes its frames and objects safe to read (serialise.h).
+ * tstate may be 0. now: in ticks of the records.
+ */
+void thread_name_out(struct out *o, uint32_t tid, uint64_t tstate, uint64_t now);
