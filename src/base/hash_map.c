@@ -1,0 +1,64 @@
+/*
+ * hash_map: see hash_map.h.
+ */
+#include "base/hash_map.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOTS_MIN 256u
+#define SLOTS_MAX (1u << 31)
+
+static bool resize(struct hash_map *m, size_t n_slots)
+{
+	struct hash_map bigger = { .mask = (uint32_t)(n_slots - 1), .seed = m->seed };
+	bigger.slots = calloc(n_slots, sizeof(*bigger.slots));
+	if (!bigger.slots)
+		return false;
+	/* Counted anew: a place that was handed out may have been left free. */
+	for (size_t i = 0; m->slots && i <= m->mask; i++) {
+		if (m->slots[i].value) {
+			*hash_map_slot_of(&bigger, m->slots[i].key) = m->slots[i];
+			bigger.n_used++;
+		}
+	}
+	free(m->slots);
+	*m = bigger;
+	return true;
+}
+
+bool hash_map_reserve(struct hash_map *m, size_t n)
+{
+	size_t n_slots = m->slots ? (size_t)m->mask + 1 : SLOTS_MIN;
+	while (n_slots / 2 < n && n_slots < SLOTS_MAX)
+		n_slots *= 2;
+	if (n_slots / 2 < n)
+		return false;
+	return (m->slots && n_slots == (size_t)m->mask + 1) || resize(m, n_slots);
+}
+
+uint32_t *hash_map_place(struct hash_map *m, uint64_t key)
+{
+	if ((!m->slots || m->n_used > m->mask / 2) &&
+	    !hash_map_reserve(m, (size_t)m->n_used + 1))
+		return NULL;
+	struct hash_map_slot *slot = hash_map_slot_of(m, key);
+	if (!slot->value) {
+		slot->key = key;
+		m->n_used++;
+	}
+	return &slot->value;
+}
+
+void hash_map_clear(struct hash_map *m)
+{
+	if (m->slots)
+		memset(m->slots, 0, ((size_t)m->mask + 1) * sizeof(*m->slots));
+	m->n_used = 0;
+}
+
+void hash_map_fini(struct hash_map *m)
+{
+	free(m->slots);
+	*m = (struct hash_map){ 0 };
+}
