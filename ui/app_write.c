@@ -17,7 +17,7 @@
 #include "base/new_file.h"
 #include "base/utf8.h"
 #include "export/exporter.h"
-#include "export/import.h"
+#include "import/import.h"
 #include "ui/ui.h"
 
 static struct err *export_rows(struct view *s, const struct selection *rows,

@@ -8,13 +8,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/hash_map.h"
+
 struct strbuf;
 struct trace;
 
 struct file_names {        /* zeroed: nothing was looked at yet */
 	uint32_t n_frames; /* looked at, ids 1 … */
-	uint32_t *slots;   /* hash of a short name → string id of the first file called so */
-	uint32_t n_slots, n_names;
+	/* short name → string id of the first file called so */
+	struct hash_map first_of_name;
 	uint8_t *shared; /* [n_strings] 1: another file has the same short name */
 	uint32_t n_strings;
 };

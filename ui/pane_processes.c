@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/hash_map.h"
 #include "base/io.h"
 #include "base/utf8.h"
 #include "model/group.h"
@@ -364,11 +365,9 @@ static bool build_tree(struct processes *c)
 {
 	struct trace *t = c->pane.host->view->trace;
 	const uint64_t *counts = trace_count_by_thread(t);
-	uint32_t n = c->n_processes, n_slots = 16;
+	uint32_t n = c->n_processes;
 	struct tree *tree = &c->tree;
-	while (n_slots < n * 2)
-		n_slots *= 2;
-	size_t words = (size_t)n * 6 + c->n_threads + n_slots;
+	size_t words = (size_t)n * 6 + c->n_threads;
 	free(tree->memory);
 	tree->memory = malloc(words * sizeof(uint32_t));
 	if (!tree->memory)
@@ -382,23 +381,25 @@ static bool build_tree(struct processes *c)
 	tree->last_thread = tree->first_thread + n;
 	tree->next_thread = tree->last_thread + n;
 	/* the latest record of a pid seen so far */
-	uint32_t *by_pid = tree->next_thread + c->n_threads;
+	struct hash_map by_pid = { 0 }; /* → record + 1 */
+	if (!hash_map_reserve(&by_pid, n))
+		return false;
 	uint8_t *has_events = calloc(n + 1, 1);
 	for (uint32_t i = 0; has_events && i < c->n_threads; i++)
 		if (counts[i])
 			has_events[trace_thread(t, i)->process] = 1;
 	for (uint32_t i = n; i-- > 0;) {
 		const struct process_info *p = trace_process(t, i);
-		uint32_t slot = p->pid * 2654435761u & (n_slots - 1);
-		while (by_pid[slot] != NOTHING && trace_process(t, by_pid[slot])->pid != p->pid)
-			slot = (slot + 1) & (n_slots - 1);
-		uint32_t later = by_pid[slot];
+		uint32_t *latest = hash_map_place(&by_pid, p->pid);
+		uint32_t later = latest && *latest ? *latest - 1 : NOTHING;
 		bool became = later != NOTHING && has_events && !has_events[i] &&
 			      p->exit_status < 0 && trace_process(t, later)->ppid == p->ppid;
 		tree->image[i] = became ? tree->image[later] : i;
-		by_pid[slot] = i;
+		if (latest)
+			*latest = i + 1;
 	}
 	free(has_events);
+	hash_map_fini(&by_pid);
 	free(tree->is_traced);
 	tree->is_traced = calloc(n + 1, 1);
 	if (!tree->is_traced)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash_map.h"
 #include "base/utf8.h"
 #include "model/arguments.h"
 #include "model/gist.h"
@@ -36,7 +37,7 @@ struct summary {
 	size_t field; /* of groupings[] */
 	enum sort_by sort;
 	VEC(struct kind) kinds;      /* by key of the tally */
-	uint32_t *table, table_size; /* texts → keys */
+	struct hash_map key_of_text; /* → index into kinds + 1 */
 	VEC(uint32_t) key_of_frame;  /* + 1; 0 not met yet */
 	struct tally *tally;
 	unsigned generation; /* of the filter, counted for */
@@ -61,29 +62,26 @@ struct kind_text {
 	enum role role;
 };
 
-static uint64_t hash_text(const char *s)
+/* Where the key of a text is kept, plus 1. NULL when memory is short. */
+static uint32_t *place_of(struct summary *m, const char *text)
 {
-	uint64_t h = 1469598103934665603u;
-	for (; *s; s++)
-		h = (h ^ (unsigned char)*s) * 1099511628211u;
-	return h ^ h >> 29;
+	struct hash_map *map = &m->key_of_text;
+	if (!map->n_used)
+		map->seed = hash_map_seed();
+	return hash_map_place(map, hash_map_text_key(map, text, strlen(text)));
 }
 
-static bool table_make(struct summary *m, uint32_t size)
+/* All texts anew. Of two that are the same the first one is found. */
+static bool texts_index(struct summary *m)
 {
-	uint32_t *table = malloc(size * sizeof(*table));
-	if (!table)
-		return false;
-	memset(table, 0xff, size * sizeof(*table));
+	hash_map_clear(&m->key_of_text);
 	for (uint32_t i = 0; i < m->kinds.n; i++) {
-		uint64_t h = hash_text(m->kinds.v[i].text) & (size - 1);
-		while (table[h] != UINT32_MAX)
-			h = (h + 1) & (size - 1);
-		table[h] = i;
+		uint32_t *at = place_of(m, m->kinds.v[i].text);
+		if (!at)
+			return false;
+		if (!*at)
+			*at = i + 1;
 	}
-	free(m->table);
-	m->table = table;
-	m->table_size = size;
 	return true;
 }
 
@@ -104,9 +102,7 @@ static void add_way(struct kind *kind, const char *term)
 /* Key of a text. TALLY_LEAVE_OUT when memory is short. */
 static uint32_t key_of(struct summary *m, struct kind_text *k)
 {
-	if ((m->kinds.n * 2 >= m->table_size &&
-	     !table_make(m, m->table_size ? m->table_size * 2 : 256)) ||
-	    k->text.failed)
+	if (k->text.failed)
 		return TALLY_LEAVE_OUT;
 	if (m->kinds.n >= KINDS_MAX) {
 		strbuf_clear(&k->text);
@@ -115,13 +111,12 @@ static uint32_t key_of(struct summary *m, struct kind_text *k)
 		k->role = ROLE_DIM;
 	}
 	const char *text = strbuf_str(&k->text);
-	uint64_t h = hash_text(text) & (m->table_size - 1);
-	while (m->table[h] != UINT32_MAX) {
-		if (!strcmp(m->kinds.v[m->table[h]].text, text)) {
-			add_way(&m->kinds.v[m->table[h]], strbuf_str(&k->term));
-			return m->table[h];
-		}
-		h = (h + 1) & (m->table_size - 1);
+	uint32_t *at = place_of(m, text);
+	if (!at)
+		return TALLY_LEAVE_OUT;
+	if (*at) {
+		add_way(&m->kinds.v[*at - 1], strbuf_str(&k->term));
+		return *at - 1;
 	}
 	struct kind kind = { strdup(text), k->term.n ? strdup(strbuf_str(&k->term)) : NULL, k->role,
 			     k->id, 0 };
@@ -130,8 +125,8 @@ static uint32_t key_of(struct summary *m, struct kind_text *k)
 		free(kind.term);
 		return TALLY_LEAVE_OUT;
 	}
-	m->table[h] = (uint32_t)m->kinds.n - 1;
-	return (uint32_t)m->kinds.n - 1;
+	*at = (uint32_t)m->kinds.n;
+	return *at - 1;
 }
 
 static void term_is(struct kind_text *k, const char *field, const char *s, size_t n)
@@ -415,9 +410,7 @@ static void clear(struct summary *m)
 		free(m->kinds.v[i].term);
 	}
 	m->kinds.n = m->order.n = m->key_of_frame.n = 0;
-	free(m->table);
-	m->table = NULL;
-	m->table_size = 0;
+	hash_map_fini(&m->key_of_text);
 	m->total = m->max = 0;
 	m->sorted_rows = 0;
 	sorter_fini(&m->sorter);
@@ -491,7 +484,7 @@ static void rename_kinds(struct summary *m)
 		strbuf_fini(&k.text);
 		strbuf_fini(&k.term);
 	}
-	if (g->column == GROUP_THREAD && m->table && !table_make(m, m->table_size))
+	if (g->column == GROUP_THREAD && !texts_index(m))
 		m->stale = true;
 }
 

@@ -5,9 +5,28 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <xxhash.h>
 
 #define SLOTS_MIN 256u
 #define SLOTS_MAX (1u << 31)
+
+uint64_t hash_map_seed(void)
+{
+	uint64_t seed;
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) {
+		struct timespec now;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		seed = (uint64_t)now.tv_nsec * 0x9e3779b97f4a7c15ull ^ (uintptr_t)&now;
+	}
+	return seed;
+}
+
+uint64_t hash_map_text_key(const struct hash_map *m, const char *text, size_t n_bytes)
+{
+	return XXH3_64bits_withSeed(text, n_bytes, m->seed);
+}
 
 static bool resize(struct hash_map *m, size_t n_slots)
 {
@@ -39,8 +58,7 @@ bool hash_map_reserve(struct hash_map *m, size_t n)
 
 uint32_t *hash_map_place(struct hash_map *m, uint64_t key)
 {
-	if ((!m->slots || m->n_used > m->mask / 2) &&
-	    !hash_map_reserve(m, (size_t)m->n_used + 1))
+	if ((!m->slots || m->n_used > m->mask / 2) && !hash_map_reserve(m, (size_t)m->n_used + 1))
 		return NULL;
 	struct hash_map_slot *slot = hash_map_slot_of(m, key);
 	if (!slot->value) {

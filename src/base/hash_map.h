@@ -12,9 +12,9 @@
  * that the key is not there, so no value of 0 can be stored. Nothing is removed but everything.
  *
  * A key is an exact number (two 32-bit ids, see hash_map_key()) or a 64-bit hash of a text. In the
- * second case the caller compares the texts, or accepts that one of two texts with equal hashes is
- * taken for the other. Where somebody hostile chooses the keys, `seed` is a secret random number:
- * otherwise keys that all lead to one slot could be computed.
+ * second case two texts with equal hashes are one key, which happens by chance once in 2^64. Where
+ * somebody hostile chooses the keys or texts, `seed` is a secret random number: otherwise texts with
+ * equal hashes, or keys that all lead to one slot, could be computed.
  *
  * Two tables remain that are not this one: the writer's (capture/dictionary.h) has 128-bit keys and
  * forgets, the probe's (probe/abi.h) lies in shared memory.
@@ -45,6 +45,12 @@ static inline uint64_t hash_map_key(uint32_t a, uint32_t b)
 {
 	return (uint64_t)a << 32 | b;
 }
+
+/* A seed that nobody outside this process knows; from getrandom(2). */
+uint64_t hash_map_seed(void);
+
+/* The key of a text, for maps with this map's seed. */
+uint64_t hash_map_text_key(const struct hash_map *m, const char *text, size_t n_bytes);
 
 /* The slot of a key, or the free slot where it belongs. The map has slots. */
 static inline struct hash_map_slot *hash_map_slot_of(const struct hash_map *m, uint64_t key)

@@ -5,8 +5,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 #include <xxhash.h>
 
 #define SLOTS_MIN   1024u
@@ -17,17 +15,6 @@ void dictionary_fini(struct dictionary *d)
 	free(d->young.slots);
 	free(d->elder.slots);
 	*d = (struct dictionary){ 0 };
-}
-
-uint64_t dictionary_seed(void)
-{
-	uint64_t seed;
-	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) {
-		struct timespec now;
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		seed = (uint64_t)now.tv_nsec * 0x9e3779b97f4a7c15ull ^ (uintptr_t)&now;
-	}
-	return seed;
 }
 
 struct dictionary_key dictionary_hash(const void *bytes, size_t n_bytes, uint64_t seed)

@@ -41,8 +41,7 @@ struct dictionary_key {
 /* A zeroed dictionary is ready for use; n_slots_max may be set before the first entry. */
 void dictionary_fini(struct dictionary *d);
 
-/* Seed for dictionary_hash(); from getrandom(2). */
-uint64_t dictionary_seed(void);
+/* seed: of hash_map_seed(), the same for all keys of a dictionary. */
 struct dictionary_key dictionary_hash(const void *bytes, size_t n_bytes, uint64_t seed);
 /* Exact keys that need no hash, for example of (parent, frame). */
 static inline struct dictionary_key dictionary_pair(uint32_t a, uint32_t b)

@@ -17,6 +17,7 @@
 #include <xxhash.h>
 #include <zstd.h>
 
+#include "base/hash_map.h"
 #include "base/io.h"
 #include "base/new_file.h"
 #include "capture/dictionary.h"
@@ -150,7 +151,7 @@ struct err *sink_open(struct new_file *file, uint64_t wall_anchor_ns, bool no_co
 		sink_discard(s);
 		return err_with_hint(err, "say -o FILE, or send it through a pipe");
 	}
-	s->file_id = dictionary_seed();
+	s->file_id = hash_map_seed();
 	s->wall_anchor_ns = wall_anchor_ns;
 	struct superblock sb;
 	superblock_make(s, &sb);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash_map.h"
 #include "base/new_file.h"
 #include "base/value.h"
 #include "base/vec.h"
@@ -692,7 +693,7 @@ struct err *writer_open_file(struct new_file *file, const struct writer_options 
 		return err_no_memory();
 	}
 	*w = (struct writer){
-		.seed = dictionary_seed(),
+		.seed = hash_map_seed(),
 		.first_new_name = 1,
 		.frame_first = 1,
 		.stack_first = 1,
@@ -825,4 +826,17 @@ uint64_t writer_n_bytes(const struct writer *w)
 const struct new_file *writer_file(const struct writer *w)
 {
 	return sink_file(w->sink);
+}
+
+const char *writer_note_kind_name(unsigned kind)
+{
+	static const char *const names[NOTE_KIND_COUNT] = {
+		[NOTE_LOST] = "lost",         [NOTE_ATTACHED] = "attached",
+		[NOTE_DETACHED] = "detached", [NOTE_PAUSED] = "paused",
+		[NOTE_RESUMED] = "resumed",   [NOTE_EXITED] = "exited",
+		[NOTE_EXEC] = "exec",         [NOTE_FINALISED] = "finalised",
+		[NOTE_MESSAGE] = "message",   [NOTE_WARNING] = "warning",
+		[NOTE_GOODBYE] = "goodbye",
+	};
+	return kind < NOTE_KIND_COUNT ? names[kind] : NULL;
 }

@@ -181,6 +181,8 @@ enum note_kind {
 	NOTE_GOODBYE,
 	NOTE_KIND_COUNT
 };
+/* "lost", "attached", …: as JSON lines have it. NULL for what is no kind. */
+const char *writer_note_kind_name(unsigned kind);
 enum goodbye_bit {
 	GOODBYE_RESTORED = 1,
 	GOODBYE_RESTORED_UNKNOWN = 2, /* if neither is set, a target is known not to be restored */

@@ -12,7 +12,7 @@
 #include "base/strbuf.h"
 #include "command.h"
 #include "commands/open_capture.h"
-#include "export/import.h"
+#include "import/import.h"
 
 struct err *cmd_import(const struct options *o, int *ret)
 {

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash_map.h"
 #include "base/say.h"
 #include "base/strbuf.h"
 #include "base/utf8.h"
@@ -261,34 +262,24 @@ static struct err *count_by_reach(struct table *b, enum reach_kind kind)
 /* ---- the caller that most of a row's events have ---- */
 
 struct pair {
-	uint64_t key; /* row << 32 | caller, + 1 */
+	uint32_t row, caller;
 	uint64_t n;
 };
 
 struct pairs {
-	struct pair *v;
-	size_t n, mask;
+	VEC(struct pair) all;
+	struct hash_map index; /* (row, caller) → index + 1 */
 };
 
-static bool pairs_add(struct pairs *p, uint64_t key, uint64_t n)
+static bool pairs_add(struct pairs *p, uint32_t row, uint32_t caller, uint64_t n)
 {
-	if (p->n * 2 >= p->mask) {
-		struct pairs bigger = { .mask = p->mask ? p->mask * 2 + 1 : 4095 };
-		bigger.v = calloc(bigger.mask + 1, sizeof(*bigger.v));
-		if (!bigger.v)
-			return false;
-		for (size_t i = 0; p->v && i <= p->mask; i++)
-			if (p->v[i].key)
-				pairs_add(&bigger, p->v[i].key, p->v[i].n);
-		free(p->v);
-		*p = bigger;
-	}
-	size_t at = (key * 0x9e3779b97f4a7c15u >> 20) & p->mask;
-	while (p->v[at].key && p->v[at].key != key)
-		at = (at + 1) & p->mask;
-	p->n += !p->v[at].key;
-	p->v[at].key = key;
-	p->v[at].n += n;
+	uint32_t *at = hash_map_place(&p->index, hash_map_key(row, caller));
+	struct pair fresh = { row, caller, 0 };
+	if (!at || (!*at && !vec_push(&p->all, fresh)))
+		return false;
+	if (!*at)
+		*at = (uint32_t)p->all.n;
+	p->all.v[*at - 1].n += n;
 	return true;
 }
 
@@ -296,7 +287,8 @@ static struct err *find_callers(struct table *b)
 {
 	struct pairs pairs = { 0 };
 	struct err *err = NULL;
-	uint64_t last_key = 0, n_last = 0;
+	uint64_t n_last = 0;
+	uint32_t last_row = 0, last_caller = 0;
 	for (uint32_t i = 0; !err && i < trace_n_chunks(b->t); i++) {
 		uint64_t first = (uint64_t)i << TRACE_CHUNK_SHIFT;
 		if (b->rows_in && selection_next(b->rows_in, first) >= first + TRACE_CHUNK)
@@ -311,30 +303,29 @@ static struct err *find_callers(struct table *b)
 			uint32_t key = id < b->keys.n ? b->keys.v[id] : UINT32_MAX;
 			if (key == UINT32_MAX)
 				continue;
-			uint64_t pair = ((uint64_t)key << 32 | trace_caller(b->t, c->stack[row])) +
-					1;
-			if (pair != last_key && n_last && !pairs_add(&pairs, last_key, n_last))
+			uint32_t caller = trace_caller(b->t, c->stack[row]);
+			bool is_same = key == last_row && caller == last_caller;
+			if (!is_same && n_last && !pairs_add(&pairs, last_row, last_caller, n_last))
 				err = err_no_memory();
-			n_last = pair == last_key ? n_last + 1 : 1;
-			last_key = pair;
+			n_last = is_same ? n_last + 1 : 1;
+			last_row = key;
+			last_caller = caller;
 		}
 	}
-	if (!err && n_last && !pairs_add(&pairs, last_key, n_last))
+	if (!err && n_last && !pairs_add(&pairs, last_row, last_caller, n_last))
 		err = err_no_memory();
 	uint64_t *best = calloc(b->rows.n + 1, 8);
-	for (size_t i = 0; best && pairs.v && i <= pairs.mask; i++) {
-		if (!pairs.v[i].key)
-			continue;
-		uint64_t row = (pairs.v[i].key - 1) >> 32;
-		uint32_t caller = (uint32_t)(pairs.v[i].key - 1);
-		if (pairs.v[i].n > best[row] ||
-		    (pairs.v[i].n == best[row] && caller < b->rows.v[row].caller)) {
-			best[row] = pairs.v[i].n;
-			b->rows.v[row].caller = caller;
+	for (size_t i = 0; best && i < pairs.all.n; i++) {
+		const struct pair *p = &pairs.all.v[i];
+		if (p->n > best[p->row] ||
+		    (p->n == best[p->row] && p->caller < b->rows.v[p->row].caller)) {
+			best[p->row] = p->n;
+			b->rows.v[p->row].caller = p->caller;
 		}
 	}
 	free(best);
-	free(pairs.v);
+	vec_fini(&pairs.all);
+	hash_map_fini(&pairs.index);
 	return err;
 }
 

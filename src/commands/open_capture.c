@@ -16,7 +16,7 @@
 #include "base/io.h"
 #include "base/strbuf.h"
 #include "capture/block.h"
-#include "export/import.h"
+#include "import/import.h"
 #include "model/filter.h"
 #include "model/trace.h"
 #include "options.h"

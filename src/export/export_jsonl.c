@@ -189,13 +189,6 @@ static void add_process(struct exporter *x, struct strbuf *to, uint32_t process)
 	strbuf_addc(to, '}');
 }
 
-const char *const export_note_kinds[NOTE_KIND_COUNT] = {
-	[NOTE_LOST] = "lost",       [NOTE_ATTACHED] = "attached",   [NOTE_DETACHED] = "detached",
-	[NOTE_PAUSED] = "paused",   [NOTE_RESUMED] = "resumed",     [NOTE_EXITED] = "exited",
-	[NOTE_EXEC] = "exec",       [NOTE_FINALISED] = "finalised", [NOTE_MESSAGE] = "message",
-	[NOTE_WARNING] = "warning", [NOTE_GOODBYE] = "goodbye",
-};
-
 static void add_notes(struct exporter *x, struct strbuf *to)
 {
 	bool comma = false;
@@ -205,7 +198,7 @@ static void add_notes(struct exporter *x, struct strbuf *to)
 			continue;
 		const struct note_info *n = &tn->note;
 		strbuf_adds(to, comma ? ",{\"kind\":\"" : ",\"notes\":[{\"kind\":\"");
-		strbuf_adds(to, export_note_kinds[n->kind]);
+		strbuf_adds(to, writer_note_kind_name(n->kind));
 		add_key_u64(to, "\",\"ts_ns\":", n->time_ns);
 		/* a process that no line has described yet cannot be referred to by pid: another
 		 * process may get the same pid later */

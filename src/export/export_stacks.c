@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash_map.h"
 #include "base/utf8.h"
+#include "base/vec.h"
 #include "export/exporter_private.h"
 #include "model/value_json.h"
 
@@ -20,40 +22,14 @@ struct sample {
 
 struct state {
 	VEC(struct sample) samples;
-	uint32_t *slots; /* hash table: index + 1 */
-	size_t mask;
+	struct hash_map pairs; /* (process, name) → their number, from 1 */
+	struct hash_map index; /* (stack, number of the pair) → sample + 1 */
 };
-
-static size_t slot_of(const struct state *s, const struct sample *k)
-{
-	uint64_t h = ((uint64_t)k->stack << 32 | (uint64_t)k->name << 16) ^ k->process;
-	size_t at = (h * 0x9e3779b97f4a7c15u >> 20) & s->mask;
-	for (; s->slots[at]; at = (at + 1) & s->mask) {
-		const struct sample *have = &s->samples.v[s->slots[at] - 1];
-		if (have->stack == k->stack && have->name == k->name && have->process == k->process)
-			break;
-	}
-	return at;
-}
-
-static bool grow(struct state *s)
-{
-	size_t mask = s->mask ? s->mask * 2 + 1 : 4095;
-	uint32_t *slots = calloc(mask + 1, sizeof(*slots));
-	if (!slots)
-		return false;
-	free(s->slots);
-	s->slots = slots;
-	s->mask = mask;
-	for (size_t i = 0; i < s->samples.n; i++)
-		s->slots[slot_of(s, &s->samples.v[i])] = (uint32_t)i + 1;
-	return true;
-}
 
 static struct err *begin(struct exporter *x)
 {
 	struct state *s = x->state = calloc(1, sizeof(*s));
-	return s && grow(s) ? NULL : err_no_memory();
+	return s ? NULL : err_no_memory();
 }
 
 static struct err *count_event(struct exporter *x, uint64_t seq)
@@ -63,16 +39,19 @@ static struct err *count_event(struct exporter *x, uint64_t seq)
 	if (!trace_event(x->trace, seq, &e))
 		return NULL;
 	struct sample k = { x->format == &export_speedscope ? e.process : 0, e.stack, e.name, 1 };
-	if (s->samples.n * 2 >= s->mask && !grow(s))
+	uint32_t *pair = hash_map_place(&s->pairs, hash_map_key(k.process, k.name));
+	if (pair && !*pair)
+		*pair = s->pairs.n_used;
+	uint32_t *at = pair ? hash_map_place(&s->index, hash_map_key(k.stack, *pair)) : NULL;
+	if (!at)
 		return err_no_memory();
-	size_t at = slot_of(s, &k);
-	if (s->slots[at]) {
-		s->samples.v[s->slots[at] - 1].n++;
+	if (*at) {
+		s->samples.v[*at - 1].n++;
 		return NULL;
 	}
 	if (!vec_push(&s->samples, k))
 		return err_no_memory();
-	s->slots[at] = (uint32_t)s->samples.n;
+	*at = (uint32_t)s->samples.n;
 	return NULL;
 }
 
@@ -113,7 +92,8 @@ static uint32_t *frames_of(struct exporter *x, uint32_t stack, uint32_t *ret_n)
 static void state_free(struct state *s)
 {
 	vec_fini(&s->samples);
-	free(s->slots);
+	hash_map_fini(&s->pairs);
+	hash_map_fini(&s->index);
 	free(s);
 }
 

@@ -48,8 +48,6 @@ void export_caller_text(struct exporter *x, struct strbuf *to, uint32_t stack);
 /* The name of the thread, or its tid. Not escaped. */
 void export_thread_name(struct exporter *x, struct strbuf *to, uint32_t thread);
 
-extern const char *const export_note_kinds[]; /* [enum note_kind] "lost", … */
-
 #define EXPORT_FORMAT(name) extern const struct exporter_format export_##name
 EXPORT_FORMAT(text);
 EXPORT_FORMAT(jsonl);

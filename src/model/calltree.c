@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash_map.h"
 #include "base/monotonic.h"
 #include "base/vec.h"
 #include "model/group.h"
@@ -39,13 +40,6 @@ struct node {
 	uint32_t *children;
 	uint32_t n_children;
 	bool expanded;
-};
-
-struct pair_table { /* (a, b) → u32, open addressing */
-	struct pair_slot {
-		uint32_t a, b, value;
-	} * slots;
-	uint32_t mask, n;
 };
 
 enum stage {
@@ -77,7 +71,7 @@ struct calltree {
 	uint64_t n_rows;
 	uint32_t n_stacks, n_frames;
 	uint64_t *count_of_stack; /* [n_stacks + 1], up to STAGE_SELF */
-	struct pair_table pairs;  /* of the stage */
+	struct hash_map pairs;    /* of the stage: two numbers → a third */
 	/* the node whose children are being made */
 	bool is_expanding;
 	uint32_t expanding;
@@ -110,47 +104,6 @@ static bool is_over(struct pace *p, unsigned cost)
 }
 
 /* ---- merging ---- */
-
-static struct pair_slot *pair_find(struct pair_table *p, uint32_t a, uint32_t b)
-{
-	uint64_t h = ((uint64_t)a << 32 | b) * 0x9e3779b97f4a7c15ull;
-	uint32_t at = (uint32_t)(h >> 32) & p->mask;
-	while (p->slots[at].value && (p->slots[at].a != a || p->slots[at].b != b))
-		at = (at + 1) & p->mask;
-	return &p->slots[at];
-}
-
-static bool pair_reserve(struct pair_table *p)
-{
-	if (p->slots && p->n < p->mask / 2)
-		return true;
-	struct pair_table bigger = { .mask = p->slots ? 2 * p->mask + 1 : 1023, .n = p->n };
-	bigger.slots = calloc((size_t)bigger.mask + 1, sizeof(*bigger.slots));
-	if (!bigger.slots)
-		return false;
-	for (uint32_t i = 0; p->slots && i <= p->mask; i++)
-		if (p->slots[i].value)
-			*pair_find(&bigger, p->slots[i].a, p->slots[i].b) = p->slots[i];
-	free(p->slots);
-	*p = bigger;
-	return true;
-}
-
-/* Room for n pairs, so that the table need not be built anew in the middle of a slice. */
-static bool pair_presize(struct pair_table *p, uint32_t n)
-{
-	uint32_t size = 1024;
-	while (size / 2 <= n && size < 1u << 30)
-		size *= 2;
-	*p = (struct pair_table){ .slots = calloc(size, sizeof(*p->slots)), .mask = size - 1 };
-	return p->slots != NULL;
-}
-
-static void pair_fini(struct pair_table *p)
-{
-	free(p->slots);
-	*p = (struct pair_table){ 0 };
-}
 
 static bool is_left_out(const struct calltree *c, uint32_t frame)
 {
@@ -185,24 +138,22 @@ static bool functions_number(struct calltree *c, struct pace *p, bool *ok)
 	if (!c->at)
 		*ok = vec_reserve(&c->function_of_frame, (size_t)c->n_frames + 1) &&
 		      vec_push(&c->function_of_frame, 0) && vec_push(&c->first_frame, 0) &&
-		      pair_presize(&c->pairs, c->n_frames);
+		      hash_map_reserve(&c->pairs, c->n_frames);
 	while (*ok && c->at < c->n_frames && !is_over(p, 4)) {
 		uint32_t frame = (uint32_t)++c->at, number = 0;
 		struct frame_info f;
 		trace_frame(c->trace, frame, &f);
 		if (!is_left_out(c, frame)) {
-			*ok = pair_reserve(&c->pairs);
+			uint32_t *known = hash_map_place(
+			    &c->pairs, hash_map_key(f.function, f.file ? f.file : f.module));
+			*ok = known != NULL;
 			if (!*ok)
 				break;
-			struct pair_slot *slot = pair_find(&c->pairs, f.function,
-							   f.file ? f.file : f.module);
-			if (!slot->value) {
-				*slot = (struct pair_slot){ f.function, f.file ? f.file : f.module,
-							    (uint32_t)c->first_frame.n };
-				c->pairs.n++;
+			if (!*known) {
+				*known = (uint32_t)c->first_frame.n;
 				*ok = vec_push(&c->first_frame, frame);
 			}
-			number = slot->value;
+			number = *known;
 		}
 		c->function_of_frame.v[c->function_of_frame.n++] = number;
 	}
@@ -214,17 +165,16 @@ static bool path_add(struct calltree *c, uint32_t parent, uint32_t frame)
 	uint32_t path = c->path_of_stack.v[parent];
 	uint32_t function = frame < c->function_of_frame.n ? c->function_of_frame.v[frame] : 0;
 	if (function) {
-		if (!pair_reserve(&c->pairs))
+		uint32_t *child = hash_map_place(&c->pairs, hash_map_key(path, function));
+		if (!child)
 			return false;
-		struct pair_slot *slot = pair_find(&c->pairs, path, function);
-		if (!slot->value) {
+		if (!*child) {
 			struct path fresh = { .frame = c->first_frame.v[function], .parent = path };
-			*slot = (struct pair_slot){ path, function, (uint32_t)c->paths.n };
-			c->pairs.n++;
+			*child = (uint32_t)c->paths.n;
 			if (!vec_push(&c->paths, fresh))
 				return false;
 		}
-		path = slot->value;
+		path = *child;
 	}
 	c->path_of_stack.v[c->path_of_stack.n++] = path;
 	return true;
@@ -236,7 +186,7 @@ static bool paths_make(struct calltree *c, struct pace *p, bool *ok)
 	if (!c->at)
 		*ok = vec_reserve(&c->path_of_stack, (size_t)c->n_stacks + 1) &&
 		      vec_push(&c->paths, root) && vec_push(&c->path_of_stack, 0) &&
-		      pair_presize(&c->pairs, c->n_stacks);
+		      hash_map_reserve(&c->pairs, c->n_stacks);
 	while (*ok && c->at < c->n_stacks && !p->over) {
 		const struct stack_page *page = trace_stack_page(c->trace, (uint32_t)c->at + 1);
 		if (!page)
@@ -366,7 +316,7 @@ struct err *calltree_step(struct calltree *c, const struct selection *sel, uint6
 		if (!done || err || !ok)
 			break;
 		if (c->stage == STAGE_FUNCTIONS || c->stage == STAGE_PATHS)
-			pair_fini(&c->pairs);
+			hash_map_fini(&c->pairs);
 		if (c->stage == STAGE_SELF) {
 			free(c->count_of_stack);
 			c->count_of_stack = NULL;
@@ -419,7 +369,7 @@ void calltree_destroy(struct calltree *c)
 	free(c->first_child);
 	free(c->next_sibling);
 	free(c->count_of_stack);
-	pair_fini(&c->pairs);
+	hash_map_fini(&c->pairs);
 	free(c);
 }
 
@@ -457,22 +407,21 @@ static bool expand_up(struct calltree *c, struct pace *p, bool *ok)
 		const struct path *path = &c->paths.v[end.path];
 		if (end.path == 0)
 			continue; /* it began here */
-		if (!pair_reserve(&c->pairs)) {
+		uint32_t *child = hash_map_place(&c->pairs, path->frame);
+		if (!child) {
 			*ok = false;
 			return true;
 		}
-		struct pair_slot *slot = pair_find(&c->pairs, path->frame, 0);
-		if (!slot->value) {
+		if (!*child) {
 			struct node *n = node_add(c, c->expanding);
 			if (!n) {
 				*ok = false;
 				return true;
 			}
 			n->view.frame = path->frame;
-			*slot = (struct pair_slot){ path->frame, 0, (uint32_t)c->nodes.n - 1 };
-			c->pairs.n++;
+			*child = (uint32_t)c->nodes.n - 1;
 		}
-		struct node *n = c->nodes.v[slot->value];
+		struct node *n = c->nodes.v[*child];
 		struct end further = { path->parent, end.n };
 		n->view.total += end.n;
 		if (path->parent == 0)
@@ -554,7 +503,7 @@ struct err *calltree_expand(struct calltree *c, uint32_t index, uint64_t budget_
 								: expand_up(c, &p, &ok)))
 			return NULL;
 		ok = ok && children_order(c);
-		pair_fini(&c->pairs);
+		hash_map_fini(&c->pairs);
 		c->is_expanding = false;
 		if (ok)
 			continue;

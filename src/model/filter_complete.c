@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash_map.h"
 #include "model/arguments.h"
 #include "model/catalog.h"
 #include "model/fields.h"
@@ -317,18 +318,6 @@ static int by_count(const void *a, const void *b)
 	return x->n != y->n ? (x->n > y->n ? -1 : 1) : by_id(a, b);
 }
 
-/* Place of (id, name) among v[], or where it would stand in the table. Open addressing; 0 = free,
- * else place + 1. */
-static uint32_t *sample_slot(uint32_t *table, uint32_t mask, const struct sample *v, uint32_t id,
-			     uint32_t name)
-{
-	uint64_t h = ((uint64_t)id << 32 | name) * 0x9e3779b97f4a7c15u;
-	uint32_t at = (uint32_t)(h >> 40) & mask;
-	while (table[at] && (v[table[at] - 1].id != id || v[table[at] - 1].name != name))
-		at = (at + 1) & mask;
-	return &table[at];
-}
-
 /* Leave about SAMPLE_VALUES, the most frequent ones: so many that sorting them takes no time that
  * is felt while typing. */
 static size_t keep_frequent(struct sample *v, size_t n)
@@ -360,11 +349,8 @@ static struct sample *take_sample(struct trace *t, bool of_stacks, uint32_t only
 	VEC(struct sample) v = { 0 };
 	uint32_t n_chunks = trace_n_chunks(t),
 		 step = n_chunks > SAMPLE_CHUNKS ? n_chunks / SAMPLE_CHUNKS : 1;
-	/* more than there are rows in 2 * SAMPLE_CHUNKS - 1 chunks */
-	uint32_t mask = (1u << 18) - 1;
-	uint32_t *table = calloc((size_t)mask + 1, sizeof(*table));
-	static_assert((2 * SAMPLE_CHUNKS) * TRACE_CHUNK <= 1u << 17, "room in the table");
-	for (uint32_t chunk = 0; table && chunk < n_chunks; chunk += step) {
+	struct hash_map places = { 0 }; /* (id, name) → place in v + 1 */
+	for (uint32_t chunk = 0; chunk < n_chunks; chunk += step) {
 		const struct chunk *c = trace_chunk(t, chunk);
 		for (uint32_t row = 0; c && row < c->n; row++) {
 			uint32_t name = c->names[c->name[row]],
@@ -373,9 +359,11 @@ static struct sample *take_sample(struct trace *t, bool of_stacks, uint32_t only
 				continue;
 			if (of_stacks)
 				name = 0;
-			uint32_t *slot = sample_slot(table, mask, v.v, id, name);
-			if (*slot) {
-				v.v[*slot - 1].n++;
+			uint32_t *place = hash_map_place(&places, hash_map_key(id, name));
+			if (!place)
+				break;
+			if (*place) {
+				v.v[*place - 1].n++;
 				continue;
 			}
 			const struct thread_info *info = of_stacks
@@ -387,11 +375,11 @@ static struct sample *take_sample(struct trace *t, bool of_stacks, uint32_t only
 					    1 };
 			if (!vec_push(&v, s))
 				break;
-			*slot = (uint32_t)v.n;
+			*place = (uint32_t)v.n;
 		}
 		trace_trim(t);
 	}
-	free(table);
+	hash_map_fini(&places);
 	size_t n = v.n;
 	*ret_all = step == 1 && n <= SAMPLE_VALUES;
 	if (n > 2 * SAMPLE_VALUES)

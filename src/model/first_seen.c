@@ -9,6 +9,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "base/hash_map.h"
 #include "base/monotonic.h"
 #include "base/vec.h"
 #include "model/relations.h"
@@ -23,8 +24,7 @@ struct first_seen {
 	struct trace *trace;
 	struct selection *rows;
 	VEC(uint32_t) name_of_args; /* by value id: the name it was met under last, 0 = never */
-	uint64_t *kinds;            /* open addressing, 0 = free */
-	uint64_t mask, n_kinds;
+	struct hash_map kinds;      /* those seen */
 	uint64_t n_rows;
 };
 
@@ -50,7 +50,7 @@ uint64_t relation_kind_hash(struct trace *t, uint32_t name, uint32_t args)
 			h = XXH3_64bits_withSeed(text, n, h);
 		}
 	}
-	return h ? h : 1;
+	return h;
 }
 
 struct err *first_seen_create(struct trace *t, struct first_seen **ret)
@@ -59,10 +59,6 @@ struct err *first_seen_create(struct trace *t, struct first_seen **ret)
 	if (!f)
 		return err_no_memory();
 	f->trace = t;
-	f->mask = 4095;
-	f->kinds = calloc(f->mask + 1, sizeof(*f->kinds));
-	if (!f->kinds)
-		return err_no_memory();
 	struct err *err = selection_create(0, false, &f->rows);
 	if (err)
 		return err;
@@ -76,37 +72,19 @@ void first_seen_destroy(struct first_seen *f)
 		return;
 	selection_destroy(f->rows);
 	vec_fini(&f->name_of_args);
-	free(f->kinds);
+	hash_map_fini(&f->kinds);
 	free(f);
-}
-
-static uint64_t *kind_slot(uint64_t *kinds, uint64_t mask, uint64_t kind)
-{
-	uint64_t at = kind & mask;
-	while (kinds[at] && kinds[at] != kind)
-		at = (at + 1) & mask;
-	return &kinds[at];
 }
 
 /* Is the kind new? It no longer is afterwards. -1 when memory is short. */
 static int kind_add(struct first_seen *f, uint64_t kind)
 {
-	if (f->n_kinds >= f->mask / 2) {
-		uint64_t mask = 2 * f->mask + 1, *kinds = calloc(mask + 1, sizeof(*kinds));
-		if (!kinds)
-			return -1;
-		for (uint64_t i = 0; i <= f->mask; i++)
-			if (f->kinds[i])
-				*kind_slot(kinds, mask, f->kinds[i]) = f->kinds[i];
-		free(f->kinds);
-		f->kinds = kinds;
-		f->mask = mask;
-	}
-	uint64_t *slot = kind_slot(f->kinds, f->mask, kind);
-	if (*slot)
+	uint32_t *is_known = hash_map_place(&f->kinds, kind);
+	if (!is_known)
+		return -1;
+	if (*is_known)
 		return 0;
-	*slot = kind;
-	f->n_kinds++;
+	*is_known = 1;
 	return 1;
 }
 

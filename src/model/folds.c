@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash_map.h"
 #include "base/monotonic.h"
 #include "base/vec.h"
 #include "model/import_stack.h"
@@ -46,8 +47,7 @@ struct folds {
 	struct trace *trace;
 	struct selection *structure, *hidden, *heads;
 	VEC(struct fold_entry) entries;
-	uint32_t *index; /* open addressing by head, entry + 1 */
-	uint32_t index_mask;
+	struct hash_map index; /* head → entry + 1 */
 	VEC(struct thread_state) threads;
 	VEC(struct process_state) processes;
 	VEC(uint8_t) name_kinds; /* by name id */
@@ -85,39 +85,15 @@ void folds_destroy(struct folds *f)
 	vec_fini(&f->threads);
 	vec_fini(&f->processes);
 	vec_fini(&f->name_kinds);
-	free(f->index);
+	hash_map_fini(&f->index);
 	free(f);
 }
 
 /* ---- head → fold ---- */
 
-static uint32_t *index_slot(const struct folds *f, uint64_t head)
-{
-	uint32_t at = (uint32_t)(head * 0x9e3779b97f4a7c15ull >> 32) & f->index_mask;
-	while (f->index[at] && f->entries.v[f->index[at] - 1].fold.head != head)
-		at = (at + 1) & f->index_mask;
-	return &f->index[at];
-}
-
-static bool index_reserve(struct folds *f)
-{
-	if (f->index && f->entries.n < f->index_mask / 2)
-		return true;
-	uint32_t mask = f->index ? 2 * f->index_mask + 1 : 1023;
-	uint32_t *slots = calloc((size_t)mask + 1, sizeof(*slots));
-	if (!slots)
-		return false;
-	free(f->index);
-	f->index = slots;
-	f->index_mask = mask;
-	for (uint32_t i = 0; i < f->entries.n; i++)
-		*index_slot(f, f->entries.v[i].fold.head) = i + 1;
-	return true;
-}
-
 static struct fold_entry *entry_find(const struct folds *f, uint64_t head)
 {
-	uint32_t at = f->index ? *index_slot(f, head) : 0;
+	uint32_t at = hash_map_get(&f->index, head);
 	return at && f->entries.v[at - 1].fold.kind != FOLD_NONE ? &f->entries.v[at - 1] : NULL;
 }
 
@@ -125,9 +101,9 @@ static struct fold_entry *entry_find(const struct folds *f, uint64_t head)
 static struct fold_entry *entry_get(struct folds *f, uint64_t head, uint64_t head_ns,
 				    enum fold_kind kind)
 {
-	if (!index_reserve(f))
+	uint32_t *slot = hash_map_place(&f->index, head);
+	if (!slot)
 		return NULL;
-	uint32_t *slot = index_slot(f, head);
 	if (!*slot) {
 		struct fold_entry fresh = { .fold = { .kind = kind, .head = head, .last = head },
 					    .head_ns = head_ns };

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "base/hash_map.h"
 #include "base/monotonic.h"
 #include "base/strbuf.h"
 #include "base/utf8.h"
@@ -38,8 +39,7 @@ struct reach {
 	VEC(struct reach_thing) things;
 	VEC(size_t) texts; /* [thing] offset into text, while it grows */
 	struct strbuf text;
-	uint32_t *slots; /* hash table: index + 1 */
-	size_t mask;
+	struct hash_map by_hash;   /* → index + 1 */
 	VEC(struct known) of_args; /* [args id] */
 	VEC(uint32_t) of_name;     /* [name id]: events without arguments; index + 1 */
 	VEC(uint8_t) n_merged;     /* [thing]: its text is the normalised one by now */
@@ -193,30 +193,9 @@ static bool is_picked_port(const struct strbuf *host, size_t *ret_port)
 	return false;
 }
 
-static bool grow_slots(struct reach *r)
-{
-	size_t mask = r->mask ? r->mask * 2 + 1 : 1023;
-	uint32_t *slots = calloc(mask + 1, sizeof(*slots));
-	if (!slots)
-		return false;
-	for (size_t i = 0; i < r->things.n; i++) {
-		size_t at = r->things.v[i].hash & mask;
-		while (slots[at])
-			at = (at + 1) & mask;
-		slots[at] = (uint32_t)i + 1;
-	}
-	free(r->slots);
-	r->slots = slots;
-	r->mask = mask;
-	return true;
-}
-
 size_t reach_find(const struct reach *r, uint64_t hash)
 {
-	for (size_t at = hash & r->mask; r->slots[at]; at = (at + 1) & r->mask)
-		if (r->things.v[r->slots[at] - 1].hash == hash)
-			return r->slots[at] - 1;
-	return SIZE_MAX;
+	return (size_t)hash_map_get(&r->by_hash, hash) - 1;
 }
 
 enum reach_kind reach_kind_of(const char *event, size_t n_bytes)
@@ -256,10 +235,11 @@ static uint32_t thing_of(struct reach *r, const struct event *ev)
 							       r->scratch.n, r->normal.s));
 	uint64_t hash = XXH3_64bits_withSeed(strbuf_str(&r->normal), r->normal.n,
 					     (uint64_t)kind + 1);
-	if (r->things.n * 2 >= r->mask && !grow_slots(r))
+	uint32_t *thing_at = hash_map_place(&r->by_hash, hash);
+	if (!thing_at)
 		return 0;
-	size_t i = reach_find(r, hash);
-	if (i != SIZE_MAX) {
+	if (*thing_at) {
+		size_t i = *thing_at - 1;
 		/* a second one that differs from the first: from now on they are listed as what
 		 * they share */
 		size_t n_text = r->things.v[i].n_text, at = r->texts.v[i];
@@ -272,7 +252,7 @@ static uint32_t thing_of(struct reach *r, const struct event *ev)
 			strbuf_add(&r->text, r->normal.s, r->normal.n);
 			strbuf_addc(&r->text, 0);
 		}
-		return (uint32_t)i + 1;
+		return *thing_at;
 	}
 	struct reach_thing thing = {
 		.kind = kind, .hash = hash, .n_text = r->scratch.n, .first_seq = ev->seq
@@ -282,11 +262,8 @@ static uint32_t thing_of(struct reach *r, const struct event *ev)
 		return 0;
 	strbuf_add(&r->text, strbuf_str(&r->scratch), r->scratch.n);
 	strbuf_addc(&r->text, 0);
-	size_t at = hash & r->mask;
-	while (r->slots[at])
-		at = (at + 1) & r->mask;
-	r->slots[at] = (uint32_t)r->things.n;
-	return (uint32_t)r->things.n;
+	*thing_at = (uint32_t)r->things.n;
+	return *thing_at;
 }
 
 static struct err *count_row(struct reach *r, const struct chunk *c, uint32_t row)
@@ -328,8 +305,7 @@ struct err *reach_begin(struct trace *t, const struct selection *rows, struct re
 	r->rows = rows;
 	r->n_events = trace_n_events(t);
 	size_t n_values = (size_t)trace_n_values(t) + 1, n_names = (size_t)trace_n_names(t) + 1;
-	if (!grow_slots(r) || !vec_reserve(&r->of_args, n_values) ||
-	    !vec_reserve(&r->of_name, n_names))
+	if (!vec_reserve(&r->of_args, n_values) || !vec_reserve(&r->of_name, n_names))
 		return err_no_memory();
 	memset(r->of_args.v, 0, n_values * sizeof(*r->of_args.v));
 	memset(r->of_name.v, 0, n_names * sizeof(*r->of_name.v));
@@ -403,7 +379,7 @@ void reach_destroy(struct reach *r)
 	strbuf_fini(&r->text);
 	strbuf_fini(&r->scratch);
 	strbuf_fini(&r->normal);
-	free(r->slots);
+	hash_map_fini(&r->by_hash);
 	free(r);
 }
 

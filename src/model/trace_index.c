@@ -58,49 +58,12 @@ static struct err *dictionary_block(struct trace *t, enum page_kind kind,
 
 /* ---- names ---- */
 
-static uint32_t text_hash(const char *s, size_t n)
-{
-	uint64_t h = 0xcbf29ce484222325ull;
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ (uint8_t)s[i]) * 0x100000001b3ull;
-	return (uint32_t)(h ^ h >> 32);
-}
-
-static bool name_table_grow(struct trace *t)
-{
-	if (t->name_table && t->names.n < t->name_table_mask / 2)
-		return true;
-	uint32_t n_slots = t->name_table ? 2 * (t->name_table_mask + 1) : 256;
-	uint32_t *slots = calloc(n_slots, sizeof(*slots));
-	if (!slots)
-		return false;
-	free(t->name_table);
-	t->name_table = slots;
-	t->name_table_mask = n_slots - 1;
-	for (uint32_t id = 1; id < t->names.n; id++) {
-		const struct name_entry *name = &t->names.v[id];
-		if (trace_name_find(t, name->text, name->n_bytes))
-			continue; /* a damaged file may have millions of one text */
-		uint32_t at = text_hash(name->text, name->n_bytes) & t->name_table_mask;
-		while (slots[at])
-			at = (at + 1) & t->name_table_mask;
-		slots[at] = id;
-	}
-	return true;
-}
-
 uint32_t trace_name_find(const struct trace *t, const char *s, size_t n_bytes)
 {
-	if (!t->name_table)
-		return 0;
-	uint32_t at = text_hash(s, n_bytes) & t->name_table_mask, id;
-	while ((id = t->name_table[at])) {
-		if (t->names.v[id].n_bytes == n_bytes &&
-		    memcmp(t->names.v[id].text, s, n_bytes) == 0)
-			return id;
-		at = (at + 1) & t->name_table_mask;
-	}
-	return 0;
+	uint32_t id = hash_map_get(&t->ids_by_name, hash_map_text_key(&t->ids_by_name, s, n_bytes));
+	return id && t->names.v[id].n_bytes == n_bytes && !memcmp(t->names.v[id].text, s, n_bytes)
+		   ? id
+		   : 0;
 }
 
 static bool name_add(struct trace *t, const char *s, size_t n_bytes)
@@ -112,14 +75,12 @@ static bool name_add(struct trace *t, const char *s, size_t n_bytes)
 		return false;
 	t->names.v[t->names.n++] = (struct name_entry){ text, (uint32_t)n_bytes };
 	t->count_by_name.v[t->count_by_name.n++] = 0;
-	if (!name_table_grow(t))
+	uint32_t *id = hash_map_place(&t->ids_by_name,
+				      hash_map_text_key(&t->ids_by_name, s, n_bytes));
+	if (!id)
 		return false;
-	if (trace_name_find(t, s, n_bytes))
-		return true; /* twice the same: the first one is found by name */
-	uint32_t at = text_hash(text, n_bytes) & t->name_table_mask;
-	while (t->name_table[at])
-		at = (at + 1) & t->name_table_mask;
-	t->name_table[at] = (uint32_t)t->names.n - 1;
+	if (!*id) /* of two of one text the first one is found */
+		*id = (uint32_t)t->names.n - 1;
 	return true;
 }
 
@@ -507,7 +468,7 @@ void trace_index_fini(struct trace *t)
 	vec_fini(&t->thread_map.of_id);
 	arena_fini(&t->name_texts);
 	vec_fini(&t->names);
-	free(t->name_table);
+	hash_map_fini(&t->ids_by_name);
 	vec_fini(&t->count_by_name);
 	vec_fini(&t->count_by_thread);
 	vec_fini(&t->processes);

@@ -8,6 +8,7 @@
  */
 #pragma once
 #include "base/arena.h"
+#include "base/hash_map.h"
 #include "base/strbuf.h"
 #include "base/vec.h"
 #include "capture/reader.h"
@@ -126,8 +127,7 @@ struct trace {
 
 	struct arena name_texts;
 	VEC(struct name_entry) names; /* [n_names + 1], [0] = "" */
-	uint32_t *name_table;         /* open addressing, name id or 0 */
-	uint32_t name_table_mask;
+	struct hash_map ids_by_name;  /* hash of the text → name id */
 	VEC(uint64_t) count_by_name, count_by_thread;
 	VEC(struct process_info) processes;
 	VEC(struct thread_info) threads;

@@ -1,5 +1,5 @@
 /*
- * fuzz_import: export/import*.c: JSON lines of strangers become a capture. The capture must be
+ * fuzz_import: src/import: JSON lines of strangers become a capture. The capture must be
  * whole and hold as many events as import says; without an event there is no file. What it exports
  * as JSON lines must come back as the same bytes.
  */
@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "export/exporter.h"
-#include "export/import.h"
+#include "import/import.h"
 #include "fuzz_folder.h"
 #include "tests/unit/capture_walk.h"
 

@@ -1,13 +1,12 @@
 /*
- * import_private: shared by the parts of import. For src/export/import*.c only.
+ * import_private: what the parts of import share. For src/import/import*.c only.
  */
 #pragma once
 #include "base/strbuf.h"
 #include "base/vec.h"
+#include "capture/dictionary.h"
 #include "capture/writer.h"
-#include "export/exporter_private.h"
-#include "export/import.h"
-#include "export/seen.h"
+#include "import/import.h"
 #include "model/value_json.h"
 
 struct process {
@@ -51,13 +50,14 @@ struct import {
 	struct writer *w; /* NULL until the first event */
 	struct axis axis;
 	uint64_t last_ns, line;
-	struct seen frames, stacks, args, threads, names;
+	uint64_t seed; /* of the hashes below: keys are the texts of these things */
+	struct dictionary frames, stacks, args, threads, names;
 	VEC(struct process) processes;
-	struct seen by_pid; /* the newest process of a pid */
+	struct dictionary by_pid; /* the newest process of a pid */
 	struct strbuf
 	    last_stack; /* text of the last parsed stack, and its frames, innermost first */
 	VEC(struct level) levels;
-	struct strbuf key, text, value, encoded, thread, python, process_name;
+	struct strbuf key, text, value, encoded, thread, thread_key, python, process_name;
 	struct json_objects objects;
 	struct import_result *result;
 };
@@ -74,6 +74,19 @@ struct line {
 	struct json args, stack, process, notes; /* start NULL: the member is missing */
 	VEC(struct json) others;                 /* unknown members: key at start, value at p */
 };
+
+/* What was met before → its id, any number. A key that is added again gets the new id. */
+static inline bool import_known_get(struct dictionary *d, struct dictionary_key key, uint32_t *ret)
+{
+	uint32_t id = dictionary_find(d, key);
+	if (id)
+		*ret = id - 1;
+	return id != 0;
+}
+static inline bool import_known_add(struct dictionary *d, struct dictionary_key key, uint32_t id)
+{
+	return dictionary_alias(d, key, id + 1);
+}
 
 /* Report that a part of line im->line is not as expected; the event is kept without it. */
 void import_odd(struct import *im, const char *what);

@@ -6,12 +6,12 @@
  * so the first pass finds the earliest time. Input that cannot be read twice is copied to a file.
  *
  * It is fast because repeated text is parsed once: the text of a frame, of a whole stack and of
- * arguments without addresses is first looked up by its 128-bit XXH3. The end of a stack or of
+ * arguments without addresses is first looked up by its 128-bit hash. The end of a stack or of
  * arguments that were seen before can be found without parsing: in our own lines the stack ends at
  * "}" and line end, and the arguments end at the last ,"stack":[ . A text that is in the table was
  * parsed to exactly its end once, so it is complete; a text that is not in the table is parsed.
  */
-#include "export/import.h"
+#include "import/import.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,8 +20,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hash_map.h"
 #include "base/io.h"
-#include "export/import_private.h"
+#include "import/import_private.h"
 #include "model/catalog.h"
 
 #define READ_BYTES     (1u << 20)
@@ -191,10 +192,10 @@ static bool parse_args(struct import *im, struct json j, const struct catalog_ev
 static bool read_args(struct import *im, struct line *l, int minor, uint32_t *ret)
 {
 	size_t n = (size_t)(l->args.end - l->args.p);
-	XXH128_hash_t h = XXH3_128bits_withSeed(l->args.p, n,
-						(uint64_t)l->name << 8 | (uint64_t)minor);
+	struct dictionary_key h = dictionary_hash(
+	    l->args.p, n, im->seed ^ ((uint64_t)l->name << 8 | (uint64_t)minor));
 	im->objects.addresses.n = 0;
-	if (seen_get(&im->args, h, ret))
+	if (import_known_get(&im->args, h, ret))
 		return true;
 	const struct catalog_event *e = catalog_find(l->event, l->n_event);
 	bool named;
@@ -203,7 +204,8 @@ static bool read_args(struct import *im, struct line *l, int minor, uint32_t *re
 	    (named && !parse_args(im, l->args, e, minor, true, &named, &end)))
 		return false;
 	*ret = writer_value(im->w, im->text.s, im->text.n);
-	return im->objects.addresses.n || end != l->args.end || seen_add(&im->args, h, *ret);
+	return im->objects.addresses.n || end != l->args.end ||
+	       import_known_add(&im->args, h, *ret);
 }
 
 /* Read the members of a foreign line that have no meaning for us. */
@@ -376,12 +378,12 @@ static struct err *write_event(struct import *im, struct line *l, const char **r
 {
 	struct event_info e = { .flags = (uint32_t)l->flags.u & 0xff };
 	struct process *p = NULL;
-	XXH128_hash_t h = XXH3_128bits(im->value.s, im->value.n);
+	struct dictionary_key h = dictionary_hash(im->value.s, im->value.n, im->seed);
 	l->event = im->value.s;
 	l->n_event = im->value.n;
-	if (!seen_get(&im->names, h, &l->name)) {
+	if (!import_known_get(&im->names, h, &l->name)) {
 		l->name = writer_string(im->w, l->event, l->n_event);
-		if (!seen_add(&im->names, h, l->name))
+		if (!import_known_add(&im->names, h, l->name))
 			return err_no_memory();
 	}
 	if (l->n_event > 4096)
@@ -700,7 +702,7 @@ struct err *import_jsonl(int fd, const char *label, const char *path, struct imp
 {
 	struct err *err = NULL;
 	*ret = (struct import_result){ 0 };
-	struct import im = { .label = label, .path = path, .result = ret };
+	struct import im = { .label = label, .path = path, .result = ret, .seed = hash_map_seed() };
 	int in = open_twice(fd, label, &err);
 	off_t start = in >= 0 ? lseek(in, 0, SEEK_CUR) : -1;
 	if (!err && start < 0)
@@ -727,17 +729,18 @@ struct err *import_jsonl(int fd, const char *label, const char *path, struct imp
 	writer_discard(im.w);
 	if (in >= 0)
 		close(in);
-	free(im.frames.slots);
-	free(im.stacks.slots);
-	free(im.args.slots);
-	free(im.threads.slots);
-	free(im.names.slots);
-	free(im.by_pid.slots);
+	dictionary_fini(&im.frames);
+	dictionary_fini(&im.stacks);
+	dictionary_fini(&im.args);
+	dictionary_fini(&im.threads);
+	dictionary_fini(&im.names);
+	dictionary_fini(&im.by_pid);
 	vec_fini(&im.processes);
 	vec_fini(&im.levels);
 	vec_fini(&im.objects.addresses);
-	struct strbuf *bufs[] = { &im.key,    &im.text,   &im.value,        &im.encoded,
-				  &im.thread, &im.python, &im.process_name, &im.last_stack };
+	struct strbuf *bufs[] = { &im.key,          &im.text,       &im.value,
+				  &im.encoded,      &im.thread,     &im.python,
+				  &im.process_name, &im.last_stack, &im.thread_key };
 	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
 		strbuf_fini(bufs[i]);
 	return err;

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "export/import_private.h"
+#include "import/import_private.h"
 
 #define NS     INT64_C(1000000000)
 #define NS_MAX (INT64_MAX / 2)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "export/import_private.h"
+#include "import/import_private.h"
 
 /* A line or column; 0 if it is not a valid number. */
 static bool read_line(struct json *j, uint32_t *ret)
@@ -112,10 +112,10 @@ static bool parse_stack(struct import *im, struct json *j, uint32_t *ret)
 			/* our own frames have no braces inside, except in file names: then the text
 			 * is not found */
 			const char *close = memchr(j->p, '}', (size_t)(end - j->p));
-			XXH128_hash_t h = { 0 };
+			struct dictionary_key h = { 0, 0 };
 			if (close) {
-				h = XXH3_128bits(j->p, (size_t)(close + 1 - j->p));
-				if (seen_get(&im->frames, h, &level.frame)) {
+				h = dictionary_hash(j->p, (size_t)(close + 1 - j->p), im->seed);
+				if (import_known_get(&im->frames, h, &level.frame)) {
 					j->p = close + 1;
 					ok = vec_push(&levels, level);
 					continue;
@@ -123,7 +123,7 @@ static bool parse_stack(struct import *im, struct json *j, uint32_t *ret)
 			}
 			ok = parse_frame(im, j, &level.frame) && vec_push(&levels, level);
 			if (ok && close && j->p == close + 1)
-				seen_add(&im->frames, h, level.frame);
+				import_known_add(&im->frames, h, level.frame);
 		} while (ok && json_read_is(j, ','));
 		ok = ok && (reused || json_read_expect(j, ']'));
 	}
@@ -268,8 +268,9 @@ bool import_read_stack(struct import *im, struct line *l, uint32_t *ret)
 {
 	struct json stack = l->stack;
 	size_t n = (size_t)(stack.end - stack.p);
-	XXH128_hash_t h = XXH3_128bits_withSeed(stack.p, n, l->stack_is_outermost_first);
-	if (seen_get(&im->stacks, h, ret))
+	struct dictionary_key h = dictionary_hash(stack.p, n,
+						  im->seed ^ l->stack_is_outermost_first);
+	if (import_known_get(&im->stacks, h, ret))
 		return true;
 	bool is_ours = !l->stack_is_outermost_first && n > 2 && stack.p[0] == '[' &&
 		       (stack.p[1] == '{' || stack.p[1] == ']');
@@ -278,5 +279,5 @@ bool import_read_stack(struct import *im, struct line *l, uint32_t *ret)
 		if (!stack_of_strangers(im, &stack, l->stack_is_outermost_first, ret))
 			return false;
 	}
-	return stack.p != stack.end || seen_add(&im->stacks, h, *ret);
+	return stack.p != stack.end || import_known_add(&im->stacks, h, *ret);
 }

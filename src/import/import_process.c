@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "export/import_private.h"
+#include "import/import_private.h"
 
 static bool read_any_value(struct import *im, struct json *j, uint32_t *ret)
 {
@@ -16,17 +16,18 @@ static bool read_any_value(struct import *im, struct json *j, uint32_t *ret)
 	return true;
 }
 
-static XXH128_hash_t hash_pid(uint64_t pid)
+static struct dictionary_key key_of_pid(const struct import *im, uint64_t pid)
 {
-	return XXH3_128bits(&pid, sizeof(pid));
+	return dictionary_hash(&pid, sizeof(pid), im->seed);
 }
 
 /* A pid that is not a 32-bit number is identified by its text, which also becomes the name of the
  * process. */
-static XXH128_hash_t hash_of(const struct number *pid)
+static struct dictionary_key key_of(const struct import *im, const struct number *pid)
 {
-	return pid->is_odd || pid->u > UINT32_MAX ? XXH3_128bits(pid->text, strlen(pid->text))
-						  : hash_pid(pid->u);
+	return pid->is_odd || pid->u > UINT32_MAX
+		   ? dictionary_hash(pid->text, strlen(pid->text), im->seed)
+		   : key_of_pid(im, pid->u);
 }
 
 static uint32_t hex_of_version(const char *s, size_t n)
@@ -97,9 +98,9 @@ static bool parse_process(struct import *im, struct json *j, struct process_info
 bool import_find_process(struct import *im, struct line *l, uint64_t time_ns, struct process **ret)
 {
 	uint32_t at;
-	XXH128_hash_t h = hash_of(&l->pid);
+	struct dictionary_key h = key_of(im, &l->pid);
 	bool is_odd = l->pid.is_odd || l->pid.u > UINT32_MAX;
-	if (!l->process.start && seen_get(&im->by_pid, h, &at)) {
+	if (!l->process.start && import_known_get(&im->by_pid, h, &at)) {
 		*ret = &im->processes.v[at];
 		return true;
 	}
@@ -125,7 +126,7 @@ bool import_find_process(struct import *im, struct line *l, uint64_t time_ns, st
 	}
 	p.index = writer_process(im->w, &p.info);
 	if (!vec_push(&im->processes, p) ||
-	    !seen_add(&im->by_pid, h, (uint32_t)im->processes.n - 1))
+	    !import_known_add(&im->by_pid, h, (uint32_t)im->processes.n - 1))
 		return false;
 	*ret = &im->processes.v[im->processes.n - 1];
 	return true;
@@ -134,17 +135,18 @@ bool import_find_process(struct import *im, struct line *l, uint64_t time_ns, st
 bool import_find_thread(struct import *im, const struct line *l, const struct process *p,
 			uint32_t *ret)
 {
-	XXH3_state_t state;
 	const struct number *tid = l->tid.is_set ? &l->tid : &l->pid;
 	uint64_t ids[3] = { p->index, tid->is_odd ? 0 : tid->u,
 			    l->interp.is_odd ? 0 : l->interp.u };
-	XXH3_128bits_reset(&state);
-	XXH3_128bits_update(&state, ids, sizeof(ids));
+	strbuf_clear(&im->thread_key);
+	strbuf_add(&im->thread_key, ids, sizeof(ids));
 	if (tid->is_odd)
-		XXH3_128bits_update(&state, tid->text, strlen(tid->text));
-	XXH3_128bits_update(&state, strbuf_str(&im->thread), im->thread.n);
-	XXH128_hash_t h = XXH3_128bits_digest(&state);
-	if (seen_get(&im->threads, h, ret))
+		strbuf_adds(&im->thread_key, tid->text);
+	strbuf_add(&im->thread_key, strbuf_str(&im->thread), im->thread.n);
+	if (im->thread_key.failed)
+		return false;
+	struct dictionary_key h = dictionary_hash(im->thread_key.s, im->thread_key.n, im->seed);
+	if (import_known_get(&im->threads, h, ret))
 		return true;
 	if (l->tid.is_odd && !im->thread.n) {
 		strbuf_addf(&im->thread, "tid %s", l->tid.text);
@@ -158,7 +160,7 @@ bool import_find_thread(struct import *im, const struct line *l, const struct pr
 					     ? writer_string(im->w, im->thread.s, im->thread.n)
 					     : 0 };
 	*ret = writer_thread(im->w, &t);
-	return seen_add(&im->threads, h, *ret);
+	return import_known_add(&im->threads, h, *ret);
 }
 
 static bool parse_note(struct import *im, struct json *j)
@@ -173,13 +175,13 @@ static bool parse_note(struct import *im, struct json *j)
 		if (ok && import_key_is(&im->key, "kind")) {
 			ok = json_read_string(j, &im->text);
 			for (unsigned i = 0; ok && i < NOTE_KIND_COUNT; i++)
-				if (import_key_is(&im->text, export_note_kinds[i]))
+				if (import_key_is(&im->text, writer_note_kind_name(i)))
 					n.kind = (enum note_kind)i;
 		} else if (ok && import_key_is(&im->key, "ts_ns")) {
 			ok = json_read_u64(j, &n.time_ns);
 		} else if (ok && import_key_is(&im->key, "pid")) {
 			ok = json_read_u64(j, &pid);
-			if (ok && seen_get(&im->by_pid, hash_pid(pid), &at))
+			if (ok && import_known_get(&im->by_pid, key_of_pid(im, pid), &at))
 				n.process = im->processes.v[at].index;
 		} else if (ok && import_key_is(&im->key, "text")) {
 			ok = import_read_string_id(im, j, &n.text);
