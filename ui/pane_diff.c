@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/utf8.h"
+#include "export/export_words.h"
 #include "export/export_diff.h"
 #include "export/exporter.h"
 #include "model/diff.h"
@@ -188,7 +189,7 @@ static void add_caller(const struct diff_pane *d, const struct diff_row *row, st
 	struct strbuf raw = { 0 };
 	struct event e;
 	if (trace_event(of, row->first_seq, &e))
-		exporter_caller_text(of, &raw, e.stack);
+		export_words_caller(of, &raw, e.stack);
 	utf8_escape(to, strbuf_str(&raw), raw.n, 0);
 	strbuf_fini(&raw);
 }

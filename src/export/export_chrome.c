@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "export/export_words.h"
 #include "export/exporter_private.h"
+#include "model/catalog.h"
 #include "model/value_json.h"
 
 struct state {
@@ -46,7 +48,7 @@ static void name_thread(struct exporter *x, uint32_t thread, const struct thread
 		    "{\"ph\":\"M\",\"pid\":%u,\"tid\":%" PRIu64
 		    ",\"name\":\"process_name\",\"args\":{\"name\":",
 		    p->pid, t->tid);
-	export_string_json(x, &x->out, p->name);
+	export_words_string(x, &x->out, p->name);
 	strbuf_adds(&x->out, "}}");
 	next(x);
 	strbuf_addf(&x->out,
@@ -54,7 +56,7 @@ static void name_thread(struct exporter *x, uint32_t thread, const struct thread
 		    ",\"name\":\"thread_name\",\"args\":{\"name\":",
 		    p->pid, t->tid);
 	strbuf_clear(&x->scratch);
-	export_thread_name(x, &x->scratch, thread);
+	export_words_thread(x, &x->scratch, thread);
 	value_json_string(&x->out, strbuf_str(&x->scratch), x->scratch.n);
 	strbuf_adds(&x->out, "}}");
 }
@@ -111,7 +113,7 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 		strbuf_addf(to, ",\"sf\":%u", e.stack);
 	}
 	strbuf_adds(to, ",\"args\":");
-	export_args_json(x, to, &e);
+	export_words_args(x, to, &e);
 	if (as_args && e.stack) {
 		uint32_t parent, frame;
 		strbuf_cut(to, to->n - 1);

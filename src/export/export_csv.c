@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "export/export_words.h"
 #include "export/exporter_private.h"
+#include "model/catalog.h"
 
 static const char *const columns[] = { "seq",    "time",   "seconds", "pid",   "tid",
 				       "interp", "thread", "python",  "event", "category",
@@ -85,7 +87,7 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 	size_t n;
 	add_number(x, seq, false);
 	strbuf_clear(s);
-	export_wall_time(x, s, e.time_ns);
+	export_words_time(x, s, e.time_ns);
 	add_field(x, s->s, s->n, false);
 	strbuf_addf(&x->out, "%llu.%09u%c", (unsigned long long)(e.time_ns / 1000000000u),
 		    (unsigned)(e.time_ns % 1000000000u), separator(x));
@@ -102,10 +104,10 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 	const char *theme = catalog_theme_name(catalog_theme_of(text, n));
 	add_field(x, theme, strlen(theme), false);
 	strbuf_clear(s);
-	export_args_json(x, s, &e);
+	export_words_args(x, s, &e);
 	add_field(x, strbuf_str(s), s->n, false);
 	strbuf_clear(s);
-	export_caller_text(x, s, e.stack);
+	export_words_caller_cached(x, s, e.stack);
 	add_field(x, strbuf_str(s), s->n, false);
 	add_number(x, trace_stack_depth(x->trace, e.stack), true);
 	return NULL;

@@ -1,6 +1,7 @@
 /*
  * export_diff: see export_diff.h.
  */
+#include "export/export_words.h"
 #include "export/export_diff.h"
 
 #include <inttypes.h>
@@ -33,7 +34,7 @@ static void add_line(struct strbuf *to, const struct diff_row *row, struct trace
 	struct event e;
 	struct strbuf caller = { 0 };
 	if (trace_event(of, row->first_seq, &e))
-		exporter_caller_text(of, &caller, e.stack);
+		export_words_caller(of, &caller, e.stack);
 	utf8_escape(to, strbuf_str(&caller), caller.n, 0);
 	strbuf_fini(&caller);
 	strbuf_addc(to, '\n');
@@ -52,7 +53,7 @@ static void add_json(struct strbuf *to, const struct diff_row *row, struct trace
 	struct event e;
 	struct strbuf caller = { 0 };
 	if (trace_event(of, row->first_seq, &e))
-		exporter_caller_text(of, &caller, e.stack);
+		export_words_caller(of, &caller, e.stack);
 	value_json_string(to, strbuf_str(&caller), caller.n);
 	strbuf_fini(&caller);
 	strbuf_adds(to, "}\n");

@@ -19,7 +19,9 @@
  */
 #include <string.h>
 
+#include "export/export_words.h"
 #include "export/exporter_private.h"
+#include "model/catalog.h"
 #include "model/value_json.h"
 
 static void add_key_u64(struct strbuf *to, const char *key, uint64_t v)
@@ -35,9 +37,9 @@ static void add_frame(struct exporter *x, struct strbuf *to, uint32_t frame)
 	switch (f.kind) {
 	case FRAME_PYTHON:
 		strbuf_adds(to, "{\"func\":");
-		export_string_json(x, to, f.function);
+		export_words_string(x, to, f.function);
 		strbuf_adds(to, ",\"file\":");
-		export_string_json(x, to, f.file);
+		export_words_string(x, to, f.file);
 		add_key_u64(to, ",\"line\":", f.line);
 		if (f.first_line)
 			add_key_u64(to, ",\"first_line\":", f.first_line);
@@ -51,22 +53,22 @@ static void add_frame(struct exporter *x, struct strbuf *to, uint32_t frame)
 	case FRAME_NATIVE:
 		strbuf_adds(to, "{\"native\":");
 		if (f.function)
-			export_string_json(x, to, f.function);
+			export_words_string(x, to, f.function);
 		else
 			strbuf_adds(to, "null");
 		strbuf_adds(to, ",\"module\":");
-		export_string_json(x, to, f.module);
+		export_words_string(x, to, f.module);
 		add_key_u64(to, ",\"offset\":", f.offset);
 		if (f.file) {
 			strbuf_adds(to, ",\"file\":");
-			export_string_json(x, to, f.file);
+			export_words_string(x, to, f.file);
 		}
 		if (f.line)
 			add_key_u64(to, ",\"line\":", f.line);
 		break;
 	case FRAME_MARK:
 		strbuf_adds(to, "{\"mark\":");
-		export_string_json(x, to, f.function);
+		export_words_string(x, to, f.function);
 		break;
 	}
 	strbuf_addc(to, '}');
@@ -108,9 +110,9 @@ static void add_thread(struct exporter *x, struct strbuf *to, uint32_t thread)
 			add_key_u64(t, ",\"ns_tid\":", info->ns_tid);
 		add_key_u64(t, ",\"interp\":", info ? info->interpreter : 0);
 		strbuf_adds(t, ",\"thread\":");
-		export_string_json(x, t, info ? info->name : 0);
+		export_words_string(x, t, info ? info->name : 0);
 		strbuf_adds(t, ",\"python\":");
-		export_string_json(x, t, p ? p->python : 0);
+		export_words_string(x, t, p ? p->python : 0);
 		text = text_cache_keep(&x->threads, thread, start, &n);
 	}
 	strbuf_add(to, text, n);
@@ -163,7 +165,7 @@ static void add_process(struct exporter *x, struct strbuf *to, uint32_t process)
 	if (!p)
 		return;
 	strbuf_adds(to, ",\"process\":{\"name\":");
-	export_string_json(x, to, p->name);
+	export_words_string(x, to, p->name);
 	add_key_u64(to, ",\"ppid\":", p->ppid);
 	add_key_u64(to, ",\"python_hex\":", p->python_hex);
 	if (p->ns_pid != p->pid)
@@ -173,7 +175,7 @@ static void add_process(struct exporter *x, struct strbuf *to, uint32_t process)
 		if (!id)
 			continue;
 		strbuf_adds(to, strings[i].key);
-		export_string_json(x, to, id);
+		export_words_string(x, to, id);
 	}
 	add_value(x, to, ",\"argv\":", p->argv);
 	add_value(x, to, ",\"environ\":", p->environ);
@@ -206,7 +208,7 @@ static void add_notes(struct exporter *x, struct strbuf *to)
 			add_key_u64(to, ",\"pid\":", trace_process(x->trace, n->process)->pid);
 		if (n->text) {
 			strbuf_adds(to, ",\"text\":");
-			export_string_json(x, to, n->text);
+			export_words_string(x, to, n->text);
 		}
 		if (n->a)
 			add_key_u64(to, ",\"a\":", n->a);
@@ -233,7 +235,7 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 		return NULL;
 	add_key_u64(to, "{\"v\":1,\"seq\":", seq);
 	strbuf_adds(to, ",\"time\":\"");
-	export_wall_time(x, to, e.time_ns);
+	export_words_time(x, to, e.time_ns);
 	add_key_u64(to, "\",\"ts_ns\":", e.time_ns);
 	add_thread(x, to, e.thread);
 	add_name(x, to, e.name);
@@ -249,7 +251,7 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 	if (e.flags)
 		add_key_u64(to, ",\"flags\":", e.flags);
 	strbuf_adds(to, ",\"args\":");
-	export_args_json(x, to, &e);
+	export_words_args(x, to, &e);
 	strbuf_adds(to, ",\"stack\":");
 	add_stack(x, to, e.stack);
 	strbuf_adds(to, "}\n");

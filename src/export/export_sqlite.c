@@ -15,7 +15,10 @@
 #include <sys/stat.h>
 
 #include "base/utf8.h"
+#include "export/export_words.h"
 #include "export/exporter_private.h"
+#include "model/catalog.h"
+#include "model/value_json.h"
 
 static const char schema[] =
     "create table about (key text primary key, value text);"
@@ -105,7 +108,7 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 	if (!trace_event(x->trace, seq, &e))
 		return NULL;
 	strbuf_clear(&x->scratch);
-	export_args_json(x, &x->scratch, &e);
+	export_words_args(x, &x->scratch, &e);
 	while (s->stacks.n <= e.stack)
 		if (!vec_push(&s->stacks, false))
 			return err_no_memory();

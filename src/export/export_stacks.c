@@ -12,6 +12,7 @@
 #include "base/hash_map.h"
 #include "base/utf8.h"
 #include "base/vec.h"
+#include "export/export_words.h"
 #include "export/exporter_private.h"
 #include "model/value_json.h"
 
@@ -189,7 +190,7 @@ static void add_shared(struct exporter *x, const struct numbers *numbers)
 		strbuf_adds(to, ",\n{\"name\":");
 		value_json_string(to, x->scratch.s, x->scratch.n);
 		strbuf_adds(to, ",\"file\":");
-		export_string_json(x, to, f.kind == FRAME_NATIVE ? f.module : f.file);
+		export_words_string(x, to, f.kind == FRAME_NATIVE ? f.module : f.file);
 		if (f.line)
 			strbuf_addf(to, ",\"line\":%u", f.line);
 		strbuf_addc(to, '}');

@@ -12,7 +12,9 @@
 #include <sys/wait.h>
 
 #include "base/utf8.h"
+#include "export/export_words.h"
 #include "export/exporter_private.h"
+#include "model/arguments.h"
 #include "model/value_text.h"
 
 #define ARG_BYTES 160 /* of one argument, unless --wide */
@@ -42,7 +44,7 @@ static void add_who(struct exporter *x, uint32_t process, uint32_t thread)
 	strbuf_addf(&x->out, "[%u", p ? p->pid : 0);
 	struct strbuf *s = &x->scratch;
 	strbuf_clear(s);
-	export_thread_name(x, s, thread);
+	export_words_thread(x, s, thread);
 	if (s->n == 10 && !memcmp(s->s, "MainThread", 10)) {
 		strbuf_clear(s);
 		strbuf_adds(s, "main");
@@ -111,7 +113,7 @@ static struct err *write_event(struct exporter *x, uint64_t seq)
 		strbuf_adds(to, "  ");
 		struct strbuf *s = &x->scratch;
 		strbuf_clear(s);
-		export_caller_text(x, s, e.stack);
+		export_words_caller_cached(x, s, e.stack);
 		utf8_escape(to, strbuf_str(s), s->n, 0);
 		color(x, COLOR_END);
 	}

@@ -64,7 +64,3 @@ MUST_CHECK struct err *exporter_close(struct exporter *x);
 /* Free without finishing. */
 void exporter_destroy(struct exporter *x);
 DEFINE_CLEANUP(exporter);
-
-/* "app.py:12 main", not escaped: the caller, or the innermost frame in parentheses if no frame is
- * the user's own code. Appends nothing if there is no stack. */
-void exporter_caller_text(struct trace *t, struct strbuf *to, uint32_t stack);

@@ -1,6 +1,6 @@
 /*
- * import: see import.h. This file reads the members of a line; import_time.c its time,
- * import_frames.c its stack.
+ * import: see import.h. This file reads the members of a line; import_value.c single
+ * values, import_time.c its time, import_frames.c its stack.
  *
  * There are two passes: capture time 0 is written into the file first, and no line may be earlier,
  * so the first pass finds the earliest time. Input that cannot be read twice is copied to a file.
@@ -23,29 +23,13 @@
 #include "base/hash_map.h"
 #include "base/io.h"
 #include "import/import_private.h"
+#include "import/import_value.h"
 #include "model/catalog.h"
 
 #define READ_BYTES     (1u << 20)
 #define LINE_BYTES_MAX (256u << 20)
 
 /* ---- losses ---- */
-
-static void add_loss(struct import_losses *l, uint64_t line, const char *why)
-{
-	for (size_t i = 0; i < ARRAY_LEN(l->first) && i < l->n; i++)
-		if (l->first[i].line == line && !strcmp(l->first[i].why, why))
-			return;
-	if (l->n < ARRAY_LEN(l->first)) {
-		l->first[l->n].line = line;
-		snprintf(l->first[l->n].why, sizeof(l->first[l->n].why), "%s", why);
-	}
-	l->n++;
-}
-
-void import_odd(struct import *im, const char *what)
-{
-	add_loss(&im->result->odd, im->line, what);
-}
 
 static void lose_line(struct import *im, const struct json *j, const char *why)
 {
@@ -57,75 +41,15 @@ static void lose_line(struct import *im, const struct json *j, const char *why)
 			 torn ? "; the line is incomplete" : "");
 		why = text;
 	}
-	add_loss(&im->result->lost, im->line, why);
-}
-
-/* ---- small values ---- */
-
-bool import_key_is(const struct strbuf *key, const char *name)
-{
-	return key->n == strlen(name) && !memcmp(key->s, name, key->n);
+	import_value_loss(&im->result->lost, im->line, why);
 }
 
 static bool key_in(const struct strbuf *key, const char *const *names)
 {
 	for (; *names; names++)
-		if (import_key_is(key, *names))
+		if (import_value_is_key(key, *names))
 			return true;
 	return false;
-}
-
-bool import_read_text(struct json *j, struct strbuf *to)
-{
-	json_read_space(j);
-	if (j->p < j->end && *j->p == '"')
-		return json_read_string(j, to);
-	const char *from = j->p;
-	strbuf_clear(to);
-	if (!json_read_skip(j))
-		return false;
-	if ((*from >= '0' && *from <= '9') || *from == '-')
-		strbuf_add(to, from, (size_t)(j->p - from));
-	return true;
-}
-
-bool import_read_number(struct json *j, struct number *ret)
-{
-	struct strbuf text = { 0 };
-	*ret = (struct number){ 0 };
-	json_read_space(j);
-	char c = j->p < j->end ? *j->p : 0;
-	if (!import_read_text(j, &text)) {
-		strbuf_fini(&text);
-		return false;
-	}
-	if (text.n) {
-		char *end;
-		const char *s = strbuf_str(&text);
-		snprintf(ret->text, sizeof(ret->text), "%s", s);
-		errno = 0;
-		ret->is_set = true;
-		bool is_hex = s[0] == '0' && (s[1] | 32) == 'x';
-		ret->u = strtoull(s, &end, is_hex ? 16 : 10);
-		if (*end || errno || *s == '-' || *s == ' ' || *s == '+') {
-			double d = strtod(s, &end);
-			ret->is_odd = *end || !(d >= 0 && d < 18446744073709551616.0) ||
-				      d != (double)(uint64_t)d;
-			ret->u = ret->is_odd ? 0 : (uint64_t)d;
-		}
-	} else if (c == '[' || c == '{') {
-		ret->is_odd = true;
-	}
-	strbuf_fini(&text);
-	return true;
-}
-
-bool import_read_string_id(struct import *im, struct json *j, uint32_t *ret)
-{
-	if (!import_read_text(j, &im->text))
-		return false;
-	*ret = im->text.n ? writer_string(im->w, im->text.s, im->text.n) : 0;
-	return true;
 }
 
 /* ---- arguments ---- */
@@ -168,7 +92,7 @@ static bool parse_args(struct import *im, struct json j, const struct catalog_ev
 				ok = json_read_string(&j, &im->key) && json_read_expect(&j, ':');
 				if (!ok)
 					break;
-				*ret_named |= !import_key_is(&im->key, known);
+				*ret_named |= !import_value_is_key(&im->key, known);
 				if (as_dict)
 					add_name(&im->encoded, strbuf_str(&im->key), im->key.n);
 			}
@@ -259,17 +183,17 @@ static bool read_numbers(struct import *im, struct json *j, struct line *l, bool
 	static const char *const pids[] = { "pid", "process_id", NULL }, *const tids[] = {
 		"tid", "thread_id", "thread_ident", "ident", "native_id", NULL
 	};
-	struct number *n = key_in(&im->key, pids)              ? &l->pid
-			   : key_in(&im->key, tids)            ? &l->tid
-			   : import_key_is(&im->key, "ns_tid") ? &l->ns_tid
-			   : import_key_is(&im->key, "interp") ? &l->interp
-			   : import_key_is(&im->key, "flags")  ? &l->flags
-							       : NULL;
+	struct number *n = key_in(&im->key, pids)                    ? &l->pid
+			   : key_in(&im->key, tids)                  ? &l->tid
+			   : import_value_is_key(&im->key, "ns_tid") ? &l->ns_tid
+			   : import_value_is_key(&im->key, "interp") ? &l->interp
+			   : import_value_is_key(&im->key, "flags")  ? &l->flags
+								     : NULL;
 	struct number read;
 	*ret_is_one = n != NULL;
 	if (!n)
 		return true;
-	if (!import_read_number(j, &read))
+	if (!import_value_number(j, &read))
 		return false;
 	if (!n->is_set || n == &l->flags || read.is_set)
 		*n = read;
@@ -285,21 +209,21 @@ static bool read_texts(struct import *im, struct json *j, struct line *l, bool *
 	char c = j->p < j->end ? *j->p : 0;
 	if (key_in(&im->key, threads)) {
 		if (c != '"' && !l->tid.is_set && (c == '-' || (c >= '0' && c <= '9')))
-			return import_read_number(j, &l->tid); /* threading.get_ident() */
-		return import_read_text(j, &im->thread);
+			return import_value_number(j, &l->tid); /* threading.get_ident() */
+		return import_value_text(j, &im->thread);
 	}
-	if (import_key_is(&im->key, "python"))
-		return import_read_text(j, &im->python);
-	if (import_key_is(&im->key, "event")) {
+	if (import_value_is_key(&im->key, "python"))
+		return import_value_text(j, &im->python);
+	if (import_value_is_key(&im->key, "event")) {
 		l->has_event = c == '"';
 		return l->has_event ? json_read_string(j, &im->value) : json_read_skip(j);
 	}
-	if (import_key_is(&im->key, "process")) {
+	if (import_value_is_key(&im->key, "process")) {
 		if (c == '{')
 			return mark_value(j, NULL, &l->process);
 		if (c != '"' && !l->pid.is_set)
-			return import_read_number(j, &l->pid);
-		return import_read_text(j, &im->process_name);
+			return import_value_number(j, &l->pid);
+		return import_value_text(j, &im->process_name);
 	}
 	*ret_is_one = false;
 	return true;
@@ -315,7 +239,7 @@ static bool read_member(struct import *im, struct json *j, struct line *l, const
 	if (import_is_time(k)) {
 		bool ok = import_read_time(j, k, &im->text, &l->time, &is_odd);
 		if (is_odd)
-			import_odd(im, "the time is not understood");
+			import_value_odd(im, "the time is not understood");
 		return ok;
 	}
 	if (!read_numbers(im, j, l, &is_one))
@@ -328,7 +252,7 @@ static bool read_member(struct import *im, struct json *j, struct line *l, const
 		return true;
 	json_read_space(j);
 	char c = j->p < j->end ? *j->p : 0;
-	if (import_key_is(k, "args")) {
+	if (import_value_is_key(k, "args")) {
 		if (c == 'n')
 			return json_read_skip(j);
 		return mark_value(j, l->is_own && c == '{' ? find_last_stack(j->p, j->end) : NULL,
@@ -337,12 +261,12 @@ static bool read_member(struct import *im, struct json *j, struct line *l, const
 	if (key_in(k, stacks)) {
 		if (c != '[' && c != '"')
 			return json_read_skip(j);
-		l->stack_is_outermost_first = import_key_is(k, "traceback");
+		l->stack_is_outermost_first = import_value_is_key(k, "traceback");
 		bool is_last = l->is_own && j->end - j->p >= 3 && j->end[-1] == '}' &&
 			       j->end[-2] == ']';
 		return mark_value(j, is_last ? j->end - 1 : NULL, &l->stack);
 	}
-	if (import_key_is(k, "notes"))
+	if (import_value_is_key(k, "notes"))
 		return c == '[' ? mark_value(j, NULL, &l->notes) : json_read_skip(j);
 	if (key_in(k, skipped))
 		return json_read_skip(j);
@@ -387,27 +311,28 @@ static struct err *write_event(struct import *im, struct line *l, const char **r
 			return err_no_memory();
 	}
 	if (l->n_event > 4096)
-		import_odd(im, "the event's name has more than 4096 bytes: the rest is not shown");
+		import_value_odd(
+		    im, "the event's name has more than 4096 bytes: the rest is not shown");
 	e.name = l->name;
 	e.time_ns = import_axis_place(&im->axis, &l->time, im->last_ns);
 	if (!import_find_process(im, l, e.time_ns, &p))
 		return err_no_memory();
 	struct json notes = l->notes;
 	if (notes.start && !import_read_notes(im, &notes))
-		import_odd(im, "\"notes\" are not understood");
+		import_value_odd(im, "\"notes\" are not understood");
 	uint32_t hex = p->info.python_hex;
 	int minor = hex >> 24 == 3 ? (int)(hex >> 16 & 0xff) : 0;
 	if (!import_find_thread(im, l, p, &e.thread))
 		return err_no_memory();
 	if (l->stack.start && !import_read_stack(im, l, &e.stack))
-		import_odd(im, "the stack is not understood");
+		import_value_odd(im, "the stack is not understood");
 	im->objects.addresses.n = 0;
 	if (l->args.start ? !read_args(im, l, minor, &e.args) : !read_others(im, l, &e.args)) {
 		*ret_why = "the arguments are no JSON";
 		return NULL;
 	}
 	if (l->args.start && l->others.n && !l->is_own)
-		import_odd(im, "what stands beside \"args\" and is not known is left out");
+		import_value_odd(im, "what stands beside \"args\" and is not known is left out");
 	e.objects = im->objects.addresses.v;
 	e.n_objects = (uint32_t)im->objects.addresses.n;
 	writer_event(im->w, &e);
@@ -462,8 +387,9 @@ static struct err *look_at_line(struct import *im, struct json j)
 	do {
 		if (!json_read_string(&j, &im->key) || !json_read_expect(&j, ':'))
 			return NULL;
-		has_event |= import_key_is(&im->key, "event");
-		if (import_key_is(&im->key, "args") && j.start[1] == '"' && j.start[2] == 'v') {
+		has_event |= import_value_is_key(&im->key, "event");
+		if (import_value_is_key(&im->key, "args") && j.start[1] == '"' &&
+		    j.start[2] == 'v') {
 			import_axis_see(&im->axis, &t); /* in our own lines the times come first */
 			return NULL;
 		}
@@ -613,8 +539,8 @@ static struct err *pass_lines(struct import *im, struct input *in, line_fn *fn)
 		if (in->n >= LINE_BYTES_MAX || (skipping && in->n)) {
 			im->line += !skipping;
 			if (!skipping && fn == take_line)
-				add_loss(&im->result->lost, im->line,
-					 "the line is longer than 256 MiB");
+				import_value_loss(&im->result->lost, im->line,
+						  "the line is longer than 256 MiB");
 			skipping = true;
 			in->n = scanned = 0;
 		}

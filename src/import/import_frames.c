@@ -11,12 +11,13 @@
 #include <string.h>
 
 #include "import/import_private.h"
+#include "import/import_value.h"
 
 /* A line or column; 0 if it is not a valid number. */
 static bool read_line(struct json *j, uint32_t *ret)
 {
 	struct number n;
-	if (!import_read_number(j, &n))
+	if (!import_value_number(j, &n))
 		return false;
 	*ret = n.is_set && !n.is_odd && n.u <= UINT32_MAX ? (uint32_t)n.u : 0;
 	return true;
@@ -35,35 +36,39 @@ static bool parse_frame(struct import *im, struct json *j, uint32_t *ret)
 		bool ok = json_read_string(j, &im->key) && json_read_expect(j, ':');
 		if (!ok)
 			return false;
-		if (import_key_is(&im->key, "function") || import_key_is(&im->key, "name") ||
-		    import_key_is(&im->key, "co_name") || import_key_is(&im->key, "qualname")) {
-			ok = import_read_string_id(im, j, &f.function);
-		} else if (import_key_is(&im->key, "filename") || import_key_is(&im->key, "path")) {
-			ok = import_read_string_id(im, j, &f.file);
-		} else if (import_key_is(&im->key, "lineno") ||
-			   import_key_is(&im->key, "line_number")) {
+		if (import_value_is_key(&im->key, "function") ||
+		    import_value_is_key(&im->key, "name") ||
+		    import_value_is_key(&im->key, "co_name") ||
+		    import_value_is_key(&im->key, "qualname")) {
+			ok = import_value_string_id(im, j, &f.function);
+		} else if (import_value_is_key(&im->key, "filename") ||
+			   import_value_is_key(&im->key, "path")) {
+			ok = import_value_string_id(im, j, &f.file);
+		} else if (import_value_is_key(&im->key, "lineno") ||
+			   import_value_is_key(&im->key, "line_number")) {
 			ok = read_line(j, &f.line);
-		} else if (import_key_is(&im->key, "func") || import_key_is(&im->key, "native") ||
-			   import_key_is(&im->key, "mark")) {
+		} else if (import_value_is_key(&im->key, "func") ||
+			   import_value_is_key(&im->key, "native") ||
+			   import_value_is_key(&im->key, "mark")) {
 			f.kind = im->key.s[0] == 'f'   ? FRAME_PYTHON
 				 : im->key.s[0] == 'n' ? FRAME_NATIVE
 						       : FRAME_MARK;
-			ok = import_read_string_id(im, j, &f.function);
-		} else if (import_key_is(&im->key, "file")) {
-			ok = import_read_string_id(im, j, &f.file);
-		} else if (import_key_is(&im->key, "module")) {
-			ok = import_read_string_id(im, j, &f.module);
-		} else if (import_key_is(&im->key, "line")) {
+			ok = import_value_string_id(im, j, &f.function);
+		} else if (import_value_is_key(&im->key, "file")) {
+			ok = import_value_string_id(im, j, &f.file);
+		} else if (import_value_is_key(&im->key, "module")) {
+			ok = import_value_string_id(im, j, &f.module);
+		} else if (import_value_is_key(&im->key, "line")) {
 			ok = read_line(j, &f.line);
-		} else if (import_key_is(&im->key, "first_line")) {
+		} else if (import_value_is_key(&im->key, "first_line")) {
 			ok = read_line(j, &f.first_line);
-		} else if (import_key_is(&im->key, "end_line")) {
+		} else if (import_value_is_key(&im->key, "end_line")) {
 			ok = read_line(j, &f.end_line);
-		} else if (import_key_is(&im->key, "column")) {
+		} else if (import_value_is_key(&im->key, "column")) {
 			ok = read_line(j, &f.column);
-		} else if (import_key_is(&im->key, "end_column")) {
+		} else if (import_value_is_key(&im->key, "end_column")) {
 			ok = read_line(j, &f.end_column);
-		} else if (import_key_is(&im->key, "offset")) {
+		} else if (import_value_is_key(&im->key, "offset")) {
 			ok = json_read_u64(j, &f.offset);
 		} else {
 			ok = json_read_skip(j);
@@ -200,9 +205,9 @@ static bool frame_of_list(struct import *im, struct json *j, uint32_t *ret)
 	bool ok = json_read_expect(j, '[');
 	for (int i = 0; ok && !json_read_is(j, ']'); i++) {
 		ok = (i == 0 || json_read_expect(j, ',')) &&
-		     (i == 0   ? import_read_string_id(im, j, &f.file)
+		     (i == 0   ? import_value_string_id(im, j, &f.file)
 		      : i == 1 ? read_line(j, &f.line)
-		      : i == 2 ? import_read_string_id(im, j, &f.function)
+		      : i == 2 ? import_value_string_id(im, j, &f.function)
 			       : json_read_skip(j));
 	}
 	*ret = ok ? writer_frame(im->w, &f) : 0;

@@ -88,15 +88,6 @@ static inline bool import_known_add(struct dictionary *d, struct dictionary_key 
 	return dictionary_alias(d, key, id + 1);
 }
 
-/* Report that a part of line im->line is not as expected; the event is kept without it. */
-void import_odd(struct import *im, const char *what);
-
-bool import_key_is(const struct strbuf *key, const char *name);
-/* The text of a string or number; nothing for null and other values. False: malformed JSON. */
-bool import_read_text(struct json *j, struct strbuf *to);
-bool import_read_number(struct json *j, struct number *ret);
-bool import_read_string_id(struct import *im, struct json *j, uint32_t *ret);
-
 /* import_time.c: if `key` names a time, read it. False: malformed JSON. */
 bool import_is_time(const struct strbuf *key);
 bool import_read_time(struct json *j, const struct strbuf *key, struct strbuf *scratch,

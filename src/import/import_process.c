@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "import/import_private.h"
+#include "import/import_value.h"
 
 static bool read_any_value(struct import *im, struct json *j, uint32_t *ret)
 {
@@ -59,33 +60,33 @@ static bool parse_process(struct import *im, struct json *j, struct process_info
 		bool ok = json_read_string(j, &im->key) && json_read_expect(j, ':');
 		if (!ok)
 			return false;
-		if (import_key_is(&im->key, "name"))
-			ok = import_read_string_id(im, j, &p->name);
-		else if (import_key_is(&im->key, "exe"))
-			ok = import_read_string_id(im, j, &p->exe);
-		else if (import_key_is(&im->key, "cwd"))
-			ok = import_read_string_id(im, j, &p->cwd);
-		else if (import_key_is(&im->key, "argv"))
+		if (import_value_is_key(&im->key, "name"))
+			ok = import_value_string_id(im, j, &p->name);
+		else if (import_value_is_key(&im->key, "exe"))
+			ok = import_value_string_id(im, j, &p->exe);
+		else if (import_value_is_key(&im->key, "cwd"))
+			ok = import_value_string_id(im, j, &p->cwd);
+		else if (import_value_is_key(&im->key, "argv"))
 			ok = read_any_value(im, j, &p->argv);
-		else if (import_key_is(&im->key, "environ"))
+		else if (import_value_is_key(&im->key, "environ"))
 			ok = read_any_value(im, j, &p->environ);
-		else if (import_key_is(&im->key, "prefixes"))
+		else if (import_value_is_key(&im->key, "prefixes"))
 			ok = read_any_value(im, j, &p->prefixes);
-		else if (import_key_is(&im->key, "ppid"))
+		else if (import_value_is_key(&im->key, "ppid"))
 			ok = json_read_u64(j, &n), p->ppid = (uint32_t)n;
-		else if (import_key_is(&im->key, "ns_pid"))
+		else if (import_value_is_key(&im->key, "ns_pid"))
 			ok = json_read_u64(j, &n), p->ns_pid = (uint32_t)n;
-		else if (import_key_is(&im->key, "python_hex"))
+		else if (import_value_is_key(&im->key, "python_hex"))
 			ok = json_read_u64(j, &n), p->python_hex = (uint32_t)n;
-		else if (import_key_is(&im->key, "flags"))
+		else if (import_value_is_key(&im->key, "flags"))
 			ok = json_read_u64(j, &n), p->flags = (uint32_t)n;
-		else if (import_key_is(&im->key, "start_ns"))
+		else if (import_value_is_key(&im->key, "start_ns"))
 			ok = json_read_u64(j, &p->start_ns);
-		else if (import_key_is(&im->key, "end_ns"))
+		else if (import_value_is_key(&im->key, "end_ns"))
 			ok = json_read_u64(j, &p->end_ns);
-		else if (import_key_is(&im->key, "exit_status"))
+		else if (import_value_is_key(&im->key, "exit_status"))
 			ok = json_read_u64(j, &n), p->exit_status = (int32_t)n;
-		else if (import_key_is(&im->key, "n_lost"))
+		else if (import_value_is_key(&im->key, "n_lost"))
 			ok = json_read_u64(j, &p->n_lost);
 		else
 			ok = json_read_skip(j);
@@ -115,14 +116,14 @@ bool import_find_process(struct import *im, struct line *l, uint64_t time_ns, st
 	struct process_info plain = p.info;
 	struct json process = l->process;
 	if (process.start && !parse_process(im, &process, &p.info)) {
-		import_odd(im, "\"process\" is not understood");
+		import_value_odd(im, "\"process\" is not understood");
 		p.info = plain;
 	}
 	if (is_odd && !p.info.name) {
 		char text[64];
 		snprintf(text, sizeof(text), "pid %s", l->pid.text);
 		p.info.name = writer_string(im->w, text, strlen(text));
-		import_odd(im, "\"pid\" is no number of a process: it became its name");
+		import_value_odd(im, "\"pid\" is no number of a process: it became its name");
 	}
 	p.index = writer_process(im->w, &p.info);
 	if (!vec_push(&im->processes, p) ||
@@ -150,7 +151,7 @@ bool import_find_thread(struct import *im, const struct line *l, const struct pr
 		return true;
 	if (l->tid.is_odd && !im->thread.n) {
 		strbuf_addf(&im->thread, "tid %s", l->tid.text);
-		import_odd(im, "\"tid\" is no number of a thread: it became its name");
+		import_value_odd(im, "\"tid\" is no number of a thread: it became its name");
 	}
 	struct thread_info t = { .process = p->index,
 				 .tid = ids[1],
@@ -172,22 +173,22 @@ static bool parse_note(struct import *im, struct json *j)
 	do {
 		uint64_t pid = 0;
 		bool ok = json_read_string(j, &im->key) && json_read_expect(j, ':');
-		if (ok && import_key_is(&im->key, "kind")) {
+		if (ok && import_value_is_key(&im->key, "kind")) {
 			ok = json_read_string(j, &im->text);
 			for (unsigned i = 0; ok && i < NOTE_KIND_COUNT; i++)
-				if (import_key_is(&im->text, writer_note_kind_name(i)))
+				if (import_value_is_key(&im->text, writer_note_kind_name(i)))
 					n.kind = (enum note_kind)i;
-		} else if (ok && import_key_is(&im->key, "ts_ns")) {
+		} else if (ok && import_value_is_key(&im->key, "ts_ns")) {
 			ok = json_read_u64(j, &n.time_ns);
-		} else if (ok && import_key_is(&im->key, "pid")) {
+		} else if (ok && import_value_is_key(&im->key, "pid")) {
 			ok = json_read_u64(j, &pid);
 			if (ok && import_known_get(&im->by_pid, key_of_pid(im, pid), &at))
 				n.process = im->processes.v[at].index;
-		} else if (ok && import_key_is(&im->key, "text")) {
-			ok = import_read_string_id(im, j, &n.text);
-		} else if (ok && import_key_is(&im->key, "a")) {
+		} else if (ok && import_value_is_key(&im->key, "text")) {
+			ok = import_value_string_id(im, j, &n.text);
+		} else if (ok && import_value_is_key(&im->key, "a")) {
 			ok = json_read_u64(j, &n.a);
-		} else if (ok && import_key_is(&im->key, "b")) {
+		} else if (ok && import_value_is_key(&im->key, "b")) {
 			ok = json_read_u64(j, &n.b);
 		} else {
 			ok = ok && json_read_skip(j);

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "import/import_private.h"
+#include "import/import_value.h"
 
 #define NS     INT64_C(1000000000)
 #define NS_MAX (INT64_MAX / 2)
@@ -23,7 +24,7 @@ bool import_is_time(const struct strbuf *key)
 					     "ts",         "time_ns", "timestamp_ns",
 					     "@timestamp", "asctime", "datetime" };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (import_key_is(key, names[i]))
+		if (import_value_is_key(key, names[i]))
 			return true;
 	return false;
 }
