@@ -510,6 +510,7 @@ void recorder_execed(void *ctx, pid_t pid)
 	struct process *p = process_find(r, pid);
 	struct detach_report report;
 	recorder_stop_waiting(r, pid, &report);
+	recorder_forget_heir(r, pid);
 	if (p) { /* what the old image wrote comes before the note of its end */
 		drain_settle(r);
 		source_gone(r, pid);
@@ -535,12 +536,14 @@ void recorder_forked(void *ctx, pid_t parent, pid_t child, bool is_new)
 	/* the parent is in the child's pid namespace */
 	bool is_beside = !err && status.n_namespaces == of_parent.n_namespaces;
 	for (size_t i = 0; !err && i < r->sources.n; i++)
-		if (!r->sources.v[i]->gone)
-			recorder_note_child(
-			    r,
-			    link_name_child(r->sources.v[i]->link, child, (uint32_t)status.ns_pid,
-					    is_beside ? (uint32_t)of_parent.ns_pid : 0),
-			    child);
+		if (!r->sources.v[i]->gone) {
+			struct source *s = r->sources.v[i];
+			uint64_t identity = link_name_child(s->link, child, (uint32_t)status.ns_pid,
+							    is_beside ? (uint32_t)of_parent.ns_pid
+								      : 0);
+			recorder_note_child(r, identity, child);
+			recorder_note_heir(r, s, child, identity);
+		}
 	if (is_inner && !err && !r->forks)
 		r->forks = calloc(MAX_FORK_NOTES, sizeof(*r->forks));
 	if (is_inner && !err && r->forks) {
@@ -552,6 +555,69 @@ void recorder_forked(void *ctx, pid_t parent, pid_t child, bool is_new)
 		};
 	}
 	err_destroy(err);
+}
+
+/* ---- a ring of its own for a forked child: heirs.c says when ---- */
+
+/* Returns false when memory is short. */
+static bool add_born(struct recorder *r, const struct source *of, struct link *link)
+{
+	struct process *p = process_find(r, link->pid);
+	if (!p)
+		p = process_add(r, link->pid, &link->runtime, PROCESS_FORKED);
+	if (!p || !source_add(r, link, p))
+		return false;
+	p->info.prefixes = of->process->info.prefixes;
+	process_update(r, p);
+	follow_found_python(r->follow, link->pid);
+	return true;
+}
+
+/* False: it keeps the ring that it was born with. */
+static bool give_ring(struct recorder *r, const struct heir *heir)
+{
+	struct probe_options options = r->options.probe;
+	struct link *link = NULL;
+	struct detach_report report;
+	bool is_out = false;
+	clock_tick(&r->clock, &options.tick);
+	options.ticks_per_ns = clock_ticks_per_ns(&r->clock);
+	struct err *err = link_give_ring(heir->source->link, heir->pid, heir->identity, &options,
+					 &link, &is_out);
+	if (!err && !add_born(r, heir->source, link)) {
+		is_out = true;
+		link_detach(link, NULL, NULL, 1000000000, &report);
+		link_destroy(link);
+		err = err_no_memory();
+	}
+	/* Not heard of in time, it may be exchanged later, and nobody drains what the child has then. */
+	bool is_unsure = err && (is_out || err->code == ERR_TIMEOUT);
+	if (is_unsure && err->code != ERR_TARGET_GONE) {
+		recorder_unwatched(r, heir->pid, err);
+		r->end.is_loss_known = false; /* its events */
+		r->end.n_children_not_followed++;
+	}
+	if (err)
+		log_debug("no ring for %d: %s", (int)heir->pid, err->message);
+	bool keeps = err && !is_out && err->code != ERR_TARGET_GONE;
+	err_destroy(err);
+	return !keeps;
+}
+
+void recorder_born(void *ctx, pid_t pid)
+{
+	struct recorder *r = ctx;
+	struct heir heir;
+	VEC(struct heir) kept = { 0 };
+	/* A process can have several runtimes, each with a ring. Others come and go in the list
+	 * while the child is waited for. */
+	while (!r->leaving && !r->detached && !r->want_detached &&
+	       recorder_take_scarce(r, pid, &heir))
+		if (!give_ring(r, &heir) && !vec_push(&kept, heir))
+			log_debug("no memory to note that %d has a ring", (int)pid);
+	for (size_t i = 0; i < kept.n; i++)
+		recorder_note_heir(r, kept.v[i].source, pid, kept.v[i].identity);
+	vec_fini(&kept);
 }
 
 /* The last records need the mappings, which go with the process. */
@@ -581,6 +647,7 @@ void recorder_exited(void *ctx, pid_t pid, int status)
 		r->launched_status = status;
 	}
 	drain_settle(r);
+	recorder_forget_heir(r, pid);
 	struct process *p = process_find(r, pid);
 	if (p)
 		process_ended(r, p, status);
@@ -753,6 +820,7 @@ static void sources_remove_over(struct recorder *r)
 		if (s->link->pause_ns > r->pause_ns)
 			r->pause_ns = s->link->pause_ns;
 		r->n_unserved -= s->n_unserved;
+		recorder_forget_heirs(r, s);
 		for (size_t k = 0; k < r->processes.n; k++)
 			if (r->processes.v[k]->source == s)
 				r->processes.v[k]->source = NULL;
@@ -861,6 +929,7 @@ void recorder_check(struct recorder *r, uint64_t now)
 		}
 	}
 	recorder_count_unserved(r);
+	recorder_forget_heirs(r, NULL);
 	recycle_ended(r);
 	sources_remove_over(r);
 	processes_forget(r);

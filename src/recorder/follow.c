@@ -81,6 +81,7 @@ struct follow {
 	/* children whose first stop came before their parent's event, the newest; 0 none */
 	pid_t told[N_TOLD];
 	unsigned n_told; /* ever */
+	bool is_bearing; /* ops.born() is at work */
 };
 
 static void serve_others(void *ctx, pid_t waited_for);
@@ -589,14 +590,24 @@ static uint64_t awaited_by(const struct follow *f, pid_t tgid)
 	return address;
 }
 
-static void first_stop(struct follow *f, struct tracee *t)
+/* Returns false when the thread is ours no more. */
+static bool first_stop(struct follow *f, struct tracee *t, int status)
 {
+	pid_t tid = t->tid;
+	bool is_born = t->tgid == tid && t->children && f->ops.born && !f->is_bearing &&
+		       status >> 16 == PTRACE_EVENT_STOP && WSTOPSIG(status) == SIGTRAP;
 	t->newborn = false;
 	if (!t->is_told) /* then its parent stands at its event yet */
 		t->inherits = awaited_by(f, t->tgid == t->tid ? status_number(t->tid, "PPid:", 0)
 							      : t->tgid);
 	if (t->inherits)
 		set_breakpoint(t, t->inherits);
+	if (!is_born)
+		return true;
+	f->is_bearing = true;
+	f->ops.born(f->ctx, tid);
+	f->is_bearing = false;
+	return find(f, tid) != NULL;
 }
 
 void follow_found_python(struct follow *f, pid_t pid)
@@ -701,8 +712,9 @@ static void handle_stop(struct follow *f, pid_t tid, int status)
 			f->ops.forked(f->ctx, status_number(tid, "PPid:", 0), tid, true);
 	}
 	t->stopped = false;
-	if (t->newborn)
-		first_stop(f, t);
+	if (t->newborn && !first_stop(f, t, status))
+		return;
+	t = find(f, tid);
 	switch (event) {
 	case 0:
 		if (ptrace_is_syscall_stop(status))
@@ -812,6 +824,14 @@ static bool take_deferred(void *ctx, pid_t tid, int *ret_status)
 	return false;
 }
 
+/* One is waited for that was just born, so it is no parent in vfork(2), and the next can wait: else
+ * it could not be given what its elder is given at this moment. */
+static bool is_born_meanwhile(struct follow *f, pid_t tid)
+{
+	const struct tracee *t = f->is_bearing ? find(f, tid) : NULL;
+	return f->is_bearing && (!t || t->newborn);
+}
+
 /*
  * A parent in vfork(2) stops only when its child has called exec or ended, and the child, ours from
  * birth, stands still until it is let go. What needs a tracer's full attention (exec, a breakpoint)
@@ -832,7 +852,7 @@ static void serve_others(void *ctx, pid_t waited_for)
 		if (!WIFSTOPPED(status))
 			tracee_ended(f, what.si_pid, status);
 		else if (status >> 16 == PTRACE_EVENT_EXEC || ptrace_is_syscall_stop(status) ||
-			 ptrace_signal_of(status) == SIGTRAP ||
+			 ptrace_signal_of(status) == SIGTRAP || is_born_meanwhile(f, what.si_pid) ||
 			 is_at_breakpoint(find(f, what.si_pid), status))
 			defer(f, what.si_pid, status);
 		else

@@ -32,6 +32,9 @@ struct follow_ops {
 	/* Told when a child stops first, and again at its parent's event if that comes later: then
 	 * is_new is false. */
 	void (*forked)(void *ctx, pid_t parent, pid_t child, bool is_new);
+	/* A forked process stands at its first stop, and forked() was told of it: it can be made to
+	 * call. Other newborns stand still meanwhile. May be NULL. */
+	void (*born)(void *ctx, pid_t pid);
 	void (*cloned)(void *ctx, pid_t pid, pid_t tid); /* a new thread; may be NULL */
 	/* a tracee or child process ended, wait(2) status */
 	void (*exited)(void *ctx, pid_t pid, int status);

@@ -102,6 +102,7 @@ struct err *recorder_create(const struct recorder_options *options, struct recor
 		.at_entry = recorder_at_entry,
 		.execed = recorder_execed,
 		.forked = recorder_forked,
+		.born = recorder_born,
 		.exited = recorder_exited,
 		.leaving = recorder_leaving,
 		.wants_leaving = options->probe.flags & PROBE_STACK_NATIVE,

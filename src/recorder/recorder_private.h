@@ -103,6 +103,13 @@ struct named_child {
 };
 #define MAX_NAMED 1024
 
+/* a process that has the ring of its parent, and that is followed since it was forked */
+struct heir {
+	pid_t pid;
+	struct source *source;
+	uint64_t identity; /* abi.h, probe_state */
+};
+
 struct waiting { /* armed at its next event (visit/boot.h) */
 	struct link *link;
 	struct process *process;
@@ -132,6 +139,7 @@ struct recorder {
 	size_t n_forks;            /* ever */
 	struct named_child *named; /* [MAX_NAMED], a ring; NULL: there was none yet */
 	size_t n_named;            /* ever */
+	VEC(struct heir) heirs;
 	unsigned n_roots, n_interrupts;
 	struct launch launch; /* of the program that was launched */
 	pid_t launched_pid;
@@ -221,6 +229,16 @@ bool client_wants(void *ctx, const char *name, uint32_t n_bytes);
 void recorder_answer(struct recorder *r);
 void recorder_note_child(struct recorder *r, uint64_t identity, pid_t pid);
 
+/* heirs.c: forked processes share the ring of their parent until it is half full. */
+void recorder_note_heir(struct recorder *r, struct source *s, pid_t pid, uint64_t identity);
+/* Was this process born with a ring of which more than half of the slots are spoken for? It counts
+ * no more among those that have that ring, and must get another. */
+bool recorder_take_scarce(struct recorder *r, pid_t pid, struct heir *ret);
+/* It has ended, or is another program. */
+void recorder_forget_heir(struct recorder *r, pid_t pid);
+/* Those that cannot have it any more: the source is over (NULL: of any), or they ended unseen. */
+void recorder_forget_heirs(struct recorder *r, const struct source *s);
+
 /* rescue.c */
 bool recorder_faulted(void *ctx, pid_t pid, pid_t tid, int signal); /* follow_ops */
 /* all threads of that process, from now on */
@@ -268,6 +286,7 @@ void recorder_look_for_lost_rights(struct recorder *r, pid_t pid);
 bool recorder_at_entry(void *ctx, pid_t pid, pid_t tid);
 void recorder_execed(void *ctx, pid_t pid);
 void recorder_forked(void *ctx, pid_t parent, pid_t child, bool is_new);
+void recorder_born(void *ctx, pid_t pid);
 void recorder_cloned(void *ctx, pid_t pid, pid_t tid);
 void recorder_unfollowed(void *ctx, pid_t pid, enum self_tracing why);
 void recorder_exited(void *ctx, pid_t pid, int status);

@@ -24,6 +24,7 @@
 #include "probe/abi.h"
 #include "visit/entry_place.h"
 #include "visit/inject_private.h"
+#include "visit/inject.h"
 #include "system/maps.h"
 #include "visit/native_code.h"
 #include "system/remote_errno.h"
@@ -132,6 +133,8 @@ static void recorder_find(struct access_facts *f, const struct mem_reader *mem)
 			continue;
 		f->recorder_pid = (int)shared.recorder_pid;
 		f->recorder_is_alive = is_auditview(f->recorder_pid);
+		if (recorder_is_known_dead((pid_t)shared.recorder_pid, &context))
+			return;
 		uint32_t beat = shared.heartbeat;
 		struct timespec wait = { .tv_nsec = HEARTBEAT_WAIT_NS };
 		if (!f->recorder_is_alive && nanosleep(&wait, NULL) == 0 &&

@@ -165,6 +165,10 @@ enum link_presence link_presence(const struct link *l, pid_t pid)
 	snprintf(range, sizeof(range), "/proc/%d/map_files/%llx-%llx", (int)tid,
 		 (unsigned long long)(l->base.v + l->shared_off),
 		 (unsigned long long)(l->base.v + l->total_bytes));
+	/* Forked children that have a ring of their own all have it there: where the kernel lets us
+	 * follow the link, the file tells whose it is. */
+	if (stat(range, &st) == 0 && (st.st_ino != l->ring.inode || st.st_dev != l->ring.dev))
+		return LINK_OUT;
 	/* ESRCH: a kernel thread, or ended: no memory */
 	if (lstat(range, &st) < 0 && (errno == ENOENT || errno == ESRCH)) {
 		tid = proc_living_thread(pid);

@@ -122,6 +122,18 @@ static bool is_auditview_alive(pid_t pid)
 	return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
 }
 
+/* the last that was found to be dead */
+static struct {
+	pid_t recorder;
+	uint64_t base, entry;
+} known_dead;
+
+bool recorder_is_known_dead(pid_t recorder, const struct probe_context *ctx)
+{
+	return recorder > 0 && recorder == known_dead.recorder && ctx->base == known_dead.base &&
+	       ctx->entry == known_dead.entry && !is_auditview_alive(recorder);
+}
+
 enum probe_presence probe_presence_find(struct remote_mem *mem, const struct python_runtime *rt,
 					pid_t *ret_recorder, struct probe_context *ret_context)
 {
@@ -148,7 +160,8 @@ enum probe_presence probe_presence_find(struct remote_mem *mem, const struct pyt
 	/* A recorder that lives beats, every 100 ms if it gets its turn; the probe believes in it
 	 * for 2 s (probe.c). Its pid is a hint only: it can be taken by somebody else, and belongs
 	 * to a pid namespace that need not be ours. */
-	unsigned patience = is_auditview_alive(*ret_recorder) ? 250 : 50;
+	bool is_alive = is_auditview_alive(*ret_recorder);
+	unsigned patience = is_alive ? 250 : recorder_is_known_dead(*ret_recorder, &ctx) ? 0 : 50;
 	uint32_t beat = shared.heartbeat;
 	for (unsigned i = 0; i < patience; i++) {
 		ptrace_serve();
@@ -158,6 +171,11 @@ enum probe_presence probe_presence_find(struct remote_mem *mem, const struct pyt
 			return PROBE_DEAD_RECORDER;
 		if (shared.heartbeat != beat)
 			return PROBE_LIVE_RECORDER;
+	}
+	if (!is_alive) {
+		known_dead.recorder = *ret_recorder;
+		known_dead.base = ctx.base;
+		known_dead.entry = ctx.entry;
 	}
 	return PROBE_DEAD_RECORDER;
 }
@@ -408,6 +426,14 @@ void attach_map_program(const struct attach *a, struct remote_program *p)
 				   (uint64_t)-1, 0);
 }
 
+void link_begin_ring(struct link *l, const struct probe_options *options)
+{
+	if (getrandom(&l->nonce, sizeof(l->nonce), 0) != (ssize_t)sizeof(l->nonce) || !l->nonce)
+		l->nonce = monotonic_ns() << 16 | (uint16_t)getpid();
+	ring_tick(&l->ring, &options->tick, options->ticks_per_ns);
+	ring_begin(&l->ring, l->nonce, options->filter_on);
+}
+
 /* Everything between mapping and linking; the target runs. */
 struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_call_stats *stats)
 {
@@ -420,10 +446,7 @@ struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_cal
 		err = ring_open(&l->ring, l->pid, maps, base + l->shared_off, a->memfd, &l->since);
 	if (err)
 		return err;
-	if (getrandom(&l->nonce, sizeof(l->nonce), 0) != (ssize_t)sizeof(l->nonce) || !l->nonce)
-		l->nonce = monotonic_ns() << 16 | (uint16_t)getpid();
-	ring_tick(&l->ring, &o->tick, o->ticks_per_ns);
-	ring_begin(&l->ring, l->nonce, o->filter_on);
+	link_begin_ring(l, o);
 
 	struct probe_context ctx = {
 		.magic = PROBE_MAGIC,

@@ -100,6 +100,19 @@ MUST_CHECK struct err *link_poll(struct link *l, bool (*is_attached)(void *ctx, 
 MUST_CHECK struct err *link_attach_at_entry(pid_t pid, pid_t tid, const struct python_runtime *rt,
 					    const struct probe_options *options, struct link **ret);
 
+/*
+ * Give a ring of its own to `child`, which was forked by a process that has the probe of `of`, and
+ * stands at its first stop, ours. Its slots are fewer than those of the ring that it replaces, and
+ * all of the smaller size. `identity`: as link_name_child() returned it. The address space of the
+ * child shrinks, or stays as large as it is.
+ *
+ * An error with *ret_is_out false: nothing has changed, and the child shares the ring of `of`. With
+ * *ret_is_out true: the exchange failed half-way, and the probe was taken out of the child.
+ */
+MUST_CHECK struct err *link_give_ring(const struct link *of, pid_t child, uint64_t identity,
+				      const struct probe_options *options, struct link **ret,
+				      bool *ret_is_out);
+
 enum link_health {
 	LINK_OK,
 	LINK_UNLINKED, /* the list no longer holds us */
@@ -133,6 +146,12 @@ MUST_CHECK struct err *link_again(struct link *l, bool attached);
 enum probe_presence { PROBE_NONE, PROBE_LEFT_ENTRY, PROBE_DEAD_RECORDER, PROBE_LIVE_RECORDER };
 enum probe_presence probe_presence_find(struct remote_mem *mem, const struct python_runtime *rt,
 					pid_t *ret_recorder, struct probe_context *ret_context);
+
+/* Was a recorder found to be dead behind a probe at the same place? A killed recorder may leave a
+ * ring in each of hundreds of forked processes, and to listen for its heartbeat takes half a
+ * second. Whoever forks from one of them has the same addresses; no other recorder is at work at
+ * the same place under the same number. */
+bool recorder_is_known_dead(pid_t recorder, const struct probe_context *ctx);
 
 struct detach_report {
 	size_t n_processes; /* taken off, the target and its forked children */

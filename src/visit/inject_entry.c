@@ -2,7 +2,15 @@
  * inject_entry: the probe into a program that is starting, or loading a module: see inject.h. One
  * thread stands still, makes our calls, and stands where it was.
  */
+#include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/descriptors.h"
 #include "base/log.h"
@@ -10,7 +18,12 @@
 #include "visit/inject_private.h"
 #include "visit/ptrace.h"
 #include "system/remote_errno.h"
+#include "system/maps.h"
+#include "system/procs.h"
 #include "system/remote_mem.h"
+
+/* A child stands still for so long at most. Frozen by its control group it does not run at all. */
+#define GIVE_TIMEOUT_NS 500000000ull
 
 /* Something failed: the program will run as if we had not been there, as far as that can be had. It
  * stands still. */
@@ -86,6 +99,180 @@ struct err *link_attach_at_entry(pid_t pid, pid_t tid, const struct python_runti
 		link_own(a.l);
 	else if (base && err->code != ERR_TARGET_GONE)
 		undo_at_entry(&a, tid, base);
+out:
+	if (err) {
+		link_destroy(a.l);
+		a.l = NULL;
+	}
+	attach_fini(&a);
+	if (!err)
+		*ret = a.l;
+	return err;
+}
+
+/* ---- a ring of its own for a forked child ---- */
+
+enum { OWN_SLOTS = 4, OWN_SLOTS_SEVERAL = 16 };
+
+/* The child's link: what its parent has is at the same addresses. Nothing of it is touched. */
+static struct err *child_link(const struct link *of, pid_t child, uint64_t identity,
+			      struct link **ret)
+{
+	struct link *l = calloc(1, sizeof(*l));
+	if (!l || !(l->module_path = strdup(of->module_path))) {
+		free(l);
+		return err_no_memory();
+	}
+	*ret = l;
+	l->pid = child;
+	l->runtime = of->runtime;
+	l->runtime.module.path = l->module_path;
+	l->place = of->place;
+	l->place.is_left = false;
+	l->place.last_tid = 0;
+	l->abi = of->abi;
+	l->n_lanes = of->n_lanes;
+	l->base = of->base;
+	l->blob_off = of->blob_off;
+	l->shared_off = of->shared_off;
+	l->state_off = of->state_off;
+	l->blob_bytes = of->blob_bytes;
+	l->blob_end = of->blob_end;
+	l->entry = of->entry;
+	l->identity = identity;
+	l->is_unloadable = of->is_unloadable;
+	/* Threads that run side by side have a slot each, and leave a quarter (probe.c). */
+	uint32_t n_slots = of->runtime.layout.free_threaded ? OWN_SLOTS_SEVERAL : OWN_SLOTS;
+	ring_lay_out(&l->ring, n_slots < of->ring.n_slots ? n_slots : of->ring.n_slots,
+		     of->ring.slot_data_bytes, of->ring.slot_data_bytes);
+	l->total_bytes = l->shared_off + l->ring.n_bytes;
+	CHECK(l->total_bytes <= of->total_bytes);
+	clock_gettime(CLOCK_REALTIME_COARSE, &l->since);
+	l->since_ticks = of->since_ticks;
+	return remote_mem_open(child, &l->mem);
+}
+
+/* Has the child the probe that we know, in memory of its own, and is the place for our code as it
+ * was? Whoever clones a process that shares its memory would have the ring taken away under it. */
+static bool can_be_given(const struct link *of, const struct link *l, struct probe_context *ret_ctx)
+{
+	struct proc_status status;
+	struct remote_mem *mem = NULL;
+	uint64_t nonce = 0, own = 0, of_parent = 0;
+	uint8_t code[REMOTE_PLACE_BYTES];
+	raddr state = raddr_add(l->base, l->state_off + offsetof(struct probe_state, identity)),
+	      in_ring = raddr_add(l->base, l->shared_off + offsetof(struct ring_shared, nonce));
+	bool ok = remote_mem_read(l->mem, l->base, ret_ctx, sizeof(*ret_ctx)) &&
+		  ret_ctx->magic == PROBE_MAGIC && ret_ctx->base == l->base.v &&
+		  remote_mem_read(l->mem, in_ring, &nonce, sizeof(nonce)) && nonce == of->nonce &&
+		  remote_mem_read(l->mem, state, &own, sizeof(own)) && own == l->identity;
+	/* it may have been unloaded before the fork */
+	if (l->is_unloadable || l->place.is_unloadable)
+		ok = ok && remote_mem_read(l->mem, l->place.code, code, l->place.n_bytes) &&
+		     memcmp(code, l->place.before, l->place.n_bytes) == 0;
+	if (!ok)
+		return false;
+	struct err *err = proc_status_read(l->pid, &status);
+	if (!err)
+		err = remote_mem_open(status.ppid, &mem);
+	ok = !err && remote_mem_read(mem, state, &of_parent, sizeof(of_parent)) && of_parent != own;
+	err_destroy(err);
+	remote_mem_close(mem);
+	return ok;
+}
+
+/* The new memory is mapped elsewhere first: that may fail, and then all is as it was. What is
+ * mapped with MAP_FIXED can fail when the old memory is gone already (mm/mmap.c, mmap_region). */
+static void give_program(const struct attach *a, uint64_t old_total, struct remote_program *p)
+{
+	const struct link *l = a->l;
+	uint64_t base = REMOTE_FLAG(REMOTE_ADD_BASE), at = l->base.v + l->shared_off,
+		 n = l->ring.n_bytes, fd = (uint64_t)-1, map_fd = 0;
+	uint64_t flags = MAP_SHARED | MAP_NORESERVE;
+	*p = (struct remote_program){ .total_bytes = n };
+	if (a->memfd >= 0) {
+		p->path = a->memfd_path;
+		remote_program_add(p, SYS_open | REMOTE_FLAG(REMOTE_SAVE_FD), REMOTE_PATH,
+				   O_RDWR | O_CLOEXEC, 0, 0, 0, 0);
+		map_fd = REMOTE_FLAG(REMOTE_FD_R8);
+	} else {
+		flags |= MAP_ANONYMOUS;
+	}
+	remote_program_add(p, SYS_mmap | REMOTE_FLAG(REMOTE_SAVE_BASE) | map_fd, 0, n,
+			   PROT_READ | PROT_WRITE, flags, fd, 0);
+	if (a->memfd >= 0)
+		remote_program_add(p, SYS_close | REMOTE_FLAG(REMOTE_FD_RDI), 0, 0, 0, 0, 0, 0);
+	remote_program_add(p, SYS_mremap | base, 0, n, n, MREMAP_MAYMOVE | MREMAP_FIXED, at, 0);
+	if (old_total > l->total_bytes)
+		remote_program_add(p, SYS_munmap, l->base.v + l->total_bytes,
+				   old_total - l->total_bytes, 0, 0, 0, 0);
+	remote_program_add(p, SYS_madvise, at, n, MADV_DONTDUMP, 0, 0, 0);
+}
+
+/* The child has the memory: what stands where in it is told to its probe. */
+static struct err *give_fill(struct attach *a, struct probe_context *ctx)
+{
+	struct link *l = a->l;
+	uint64_t none = 0;
+	CLEANUP(maps) struct maps *maps = NULL;
+	struct err *err = maps_read(l->pid, &maps);
+	if (!err)
+		err = ring_open(&l->ring, l->pid, maps, l->base.v + l->shared_off, a->memfd,
+				&l->since);
+	if (err)
+		return err;
+	link_begin_ring(l, a->options);
+	ctx->total_bytes = l->total_bytes;
+	ctx->slots_off = l->ring.slots_off;
+	ctx->slot_bytes = l->ring.slot_bytes;
+	ctx->slot_data_bytes = l->ring.slot_data_bytes;
+	ctx->first_extra_bytes = l->ring.first_extra_bytes;
+	ctx->ring_slots = l->ring.n_slots;
+	ctx->pid = (uint32_t)(l->identity >> 32);
+	err = remote_mem_write(l->mem, l->base, ctx, sizeof(*ctx));
+	return err ? err : remote_mem_write(l->mem, l->place.mailbox, &none, sizeof(none));
+}
+
+struct err *link_give_ring(const struct link *of, pid_t child, uint64_t identity,
+			   const struct probe_options *options, struct link **ret, bool *ret_is_out)
+{
+	struct attach a = { .options = options, .memfd = -1 };
+	struct remote_call_stats stats = { 0 };
+	struct remote_program p;
+	struct probe_context ctx;
+	uint64_t there;
+	*ret_is_out = false;
+	struct err *err = child_link(of, child, identity, &a.l);
+	if (!err && !can_be_given(of, a.l, &ctx))
+		err = err_create(ERR_UNSUPPORTED, "process %d has not what its parent has",
+				 (int)child);
+	if (!err)
+		err = maps_read(child, &a.maps);
+	if (!err && !ring_can_open_map_files()) {
+		err = ring_file_create(&a.l->ring, &a.memfd);
+		snprintf(a.memfd_path, sizeof(a.memfd_path), "/proc/%d/fd/%d", (int)getpid(),
+			 a.memfd);
+	}
+	if (err)
+		goto out;
+	a.target = (struct remote_target){ .pid = child,
+					   .mem = a.l->mem,
+					   .maps = a.maps,
+					   .place = &a.l->place,
+					   .attached = true,
+					   .filtered = threads_any_filtered(child) };
+	link_text_range(a.maps, &a.l->runtime.module, &a.target);
+	give_program(&a, of->total_bytes, &p);
+	err = remote_call_run_stopped(child, &a.target, &p, GIVE_TIMEOUT_NS, &stats, &there);
+	if (!err)
+		err = give_fill(&a, &ctx);
+	if (!err) {
+		link_own(a.l);
+	} else if (err->code != ERR_TARGET_GONE && !link_is_in(of, child)) {
+		*ret_is_out = true;
+		a.l->total_bytes = of->total_bytes;
+		undo_at_entry(&a, child, a.l->base.v);
+	}
 out:
 	if (err) {
 		link_destroy(a.l);

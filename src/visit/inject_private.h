@@ -44,6 +44,8 @@ void attach_map_program(const struct attach *a, struct remote_program *ret); /* 
 MUST_CHECK struct err *attach_fill(struct attach *a, uint64_t base,
 				   const struct remote_call_stats *stats);
 
+/* The ring was just opened: a new nonce, the present time, and let probes in. */
+void link_begin_ring(struct link *l, const struct probe_options *options);
 /* it is linked, and that it is ours nobody can dispute: we hold the lock */
 void link_own(struct link *l);
 /* by stores alone */

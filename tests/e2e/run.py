@@ -64,6 +64,7 @@ GROUPS = [
     "builds",
     "hostile",
     "weight",
+    "workers",
 ]
 UNSTEADY_MAX = 3
 

@@ -4,7 +4,7 @@
     children.py spawns OTHER        fork, vfork, posix_spawn, exec, through shells, of this Python and of OTHER
     children.py daemon FILE         fork twice; the daemon marks till FILE exists, or for a minute
     children.py tree FILE OTHER     a tree of processes of two Pythons and a shell, alive till FILE exists
-    children.py crowd N             N children that live at the same time, each of which marks once
+    children.py crowd N [untraced]  N children that live at the same time, each of which marks twice; a tracer is not told of untraced ones
     children.py brood N STEP        N children, each short, one after the other; every STEP a number, and a line is waited for
     children.py storm N SECONDS     N short-lived children a minute: forked, Pythons, programs that are none
 """
@@ -120,12 +120,19 @@ def tree(stop, other):
     sys.exit(7)
 
 
-def crowd(n):
+def fork_untraced():
+    import ctypes
+    libc = ctypes.PyDLL(None)  # the GIL is held, as os.fork() holds it
+    return libc.syscall(56, ctypes.c_ulong(0x00800000 | signal.SIGCHLD), 0, 0, 0, 0)  # clone(2), CLONE_UNTRACED
+
+
+def crowd(n, how=""):
+    fork = fork_untraced if how else os.fork
     came, mark = os.pipe()
     wait, go = os.pipe()
     pids = []
     for k in range(int(n)):
-        pid = os.fork()
+        pid = fork()
         if pid == 0:
             os.close(go)
             sys.audit("children.crowd", k)
