@@ -68,6 +68,21 @@ static uint32_t outer_tid_by_proc(pid_t pid, uint32_t ns_tid)
 	return found;
 }
 
+/* Is the thread one of the process from which p was forked, or of another relative that has the
+ * same probe? The parent alone does not tell: with CLONE_PARENT that is the parent of the process
+ * which made it. */
+static bool is_thread_of_relative(struct recorder *r, const struct process *p, uint32_t tid)
+{
+	struct proc_status status;
+	if (is_thread_of((pid_t)p->info.ppid, (pid_t)tid))
+		return true;
+	struct err *err = proc_status_read((pid_t)tid, &status);
+	const struct process *of = err || status.tgid == p->pid ? NULL
+								: process_find(r, status.tgid);
+	err_destroy(err);
+	return of && of->source && of->source == p->source;
+}
+
 uint32_t identity_outer_tid(struct recorder *r, const struct process *p, uint32_t ns_pid,
 			    uint32_t tid, uint32_t *ret_ns_tid)
 {
@@ -79,7 +94,7 @@ uint32_t identity_outer_tid(struct recorder *r, const struct process *p, uint32_
 	 * one lives. */
 	bool is_forked = p->info.flags & PROCESS_FORKED && p->info.ppid;
 	if (!is_inner && is_forked && !is_thread_of(p->pid, (pid_t)tid) &&
-	    is_thread_of((pid_t)p->info.ppid, (pid_t)tid)) {
+	    is_thread_of_relative(r, p, tid)) {
 		*ret_ns_tid = ns_pid;
 		return p->info.pid;
 	}
@@ -87,8 +102,7 @@ uint32_t identity_outer_tid(struct recorder *r, const struct process *p, uint32_
 		return tid;
 	uint32_t found = outer_tid_by_note(r, p->pid, tid);
 	found = found ? found : outer_tid_by_proc(p->pid, tid);
-	if (!found && is_forked &&
-	    (tid == p->info.ppid || is_thread_of((pid_t)p->info.ppid, (pid_t)tid))) {
+	if (!found && is_forked && (tid == p->info.ppid || is_thread_of_relative(r, p, tid))) {
 		*ret_ns_tid = ns_pid; /* forked from outside by a bare call: the C library has the
 					 number from there */
 		found = p->info.pid;

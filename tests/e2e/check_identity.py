@@ -113,6 +113,49 @@ def namespaces(ctx, python, is_attached):
     expect(len({o[0] for o in outer.values()}) == 4, lambda: str(outer))
 
 
+def clones(ctx, python, is_attached):
+    """Children by every variant of clone(2): each ends as by itself, all their events are there, with the numbers that they have here.
+    One that shares its parent's memory is shown as the thread that made it."""
+    if os.geteuid():
+        raise harness.Skip("not root: no namespaces can be made")
+    program = [*python.command, "-S", harness.victim_path("clones")]
+    by_itself = subprocess.run(program, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, timeout=60)
+    expect(by_itself.returncode == 7, lambda: f"by itself: {by_itself}")
+    folder = ctx.new_folder("clones")
+    if is_attached:
+        go = os.path.join(folder, "go")
+        with subprocess.Popen([*program, go], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as process:
+            expect(process.stdout.readline() == "READY\n", "it did not start")
+            with Recorder(ctx, process.pid, "-f") as recorder:
+                recorder.wait_linked()
+                open(go, "w").close()
+                text, status, said = process.stdout.read(), process.wait(60), recorder.wait()
+        capture = recorder.capture
+    else:
+        run = harness.Launch(ctx, python, program[len(python.command):])
+        text, status, said, capture = run.stdout, run.status, run.stderr, run.capture
+    expect((status, text) == (7, by_itself.stdout), lambda: f"status {status}, by itself {by_itself.stdout!r}, watched {text!r}")
+    expect_goodbye(said, ended=True)
+    names = [line.rpartition(" ")[0].removesuffix(" is") for line in text.splitlines() if not line.endswith(" refused")]
+    expect(f", {len(names)} children" in said, lambda: said[-200:])
+    marks = {}
+    for e in capture.named("clones.mark"):
+        marks.setdefault(e["args"]["0"], []).append(e)
+    expect(sorted(marks) == sorted(names), lambda: f"of {names} there are {list(marks)}")
+    root, seen = process.pid if is_attached else capture.events()[0]["pid"], set()
+    for name, events in marks.items():
+        expect([e["args"]["3"] for e in events] == list(range(10)), lambda n=name, ev=events: f"{n}: {[e['args']['3'] for e in ev]}")
+        told = {(e["pid"], e["tid"], e.get("ns_tid", e["tid"]), e["args"]["1"], e["args"]["2"]) for e in events}
+        expect(len(told) == 1, lambda n=name, t=told: f"{n}: {t}")
+        pid, tid, ns_tid, own, own_tid = told.pop()
+        if name.startswith("shared vm"):
+            expect((pid, tid) == (root, root), lambda n=name, t=(pid, tid): f"{n}: {t}")
+            continue
+        expect(pid == tid and pid not in seen and pid != root and ns_tid == own_tid, lambda n=name, t=(pid, tid, ns_tid, own, own_tid): f"{n}: {t}")
+        expect(pid == own or own == 1, lambda n=name, t=(pid, own): f"{n}: {t}")
+        seen.add(pid)
+
+
 FIVE = """
 import os, subprocess, sys
 for i in range(3):
@@ -173,6 +216,8 @@ def cells(ctx):
     for python in ctx.some_pythons(9, 12):
         yield "namespaces, launched", python, lambda p=python: namespaces(ctx, p, False)
         yield "namespaces, attached", python, lambda p=python: namespaces(ctx, p, True)
+        yield "clones, launched", python, lambda p=python: clones(ctx, p, False)
+        yield "clones, attached", python, lambda p=python: clones(ctx, p, True)
         yield "children counted", python, lambda p=python: counted(ctx, p)
         yield "children not followed", python, lambda p=python: not_followed(ctx, p)
     for python in ctx.some_pythons(11):
