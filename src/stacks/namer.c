@@ -1,6 +1,6 @@
 /*
  * namer: see namer.h. This is the owner's side: it starts the process, asks, and waits no longer
- * than WAIT_MS.
+ * than WAIT_MS, and not longer than its credit lasts.
  */
 #include "stacks/namer.h"
 
@@ -22,24 +22,56 @@
  * than on an idle one. The recorder does nothing else meanwhile, not even its heartbeat; the probe
  * is patient for longer than this (probe.c).
  */
-#define WAIT_MS      800
+#define WAIT_MS      400
+#define LEAST_MS     50 /* with less credit nothing is asked */
+#define START_MS     20 /* what starting the process costs at least */
 #define MAX_FAILURES 2u /* of a file; one may be the fault of a busy machine */
 
 struct namer {
 	int fd; /* of the socket to the process; -1: not running */
-	unsigned n_starts;
+	/* waiting that is allowed yet, and when it was counted last (CLOCK_MONOTONIC) */
+	int64_t credit_us, counted_us;
 	uint64_t opened[NAMER_MAX_FILES]; /* file ids that the process has; a ring */
 	unsigned n_opened;
 	VEC(uint64_t) failed; /* files that had no answer, once for each time */
 	struct namer_answer answer;
 };
 
+static int64_t now_us(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 struct namer *namer_create(void)
 {
 	struct namer *n = calloc(1, sizeof(*n));
-	if (n)
-		n->fd = -1;
+	if (!n)
+		return NULL;
+	n->fd = -1;
+	n->credit_us = NAMER_BURST_MS * 1000;
+	n->counted_us = now_us();
 	return n;
+}
+
+/* Time passes, and credit grows. False: there is not enough to ask anything. */
+static bool has_credit(struct namer *n)
+{
+	int64_t now = now_us();
+	n->credit_us += (now - n->counted_us) / NAMER_SHARE;
+	if (n->credit_us > NAMER_BURST_MS * 1000)
+		n->credit_us = NAMER_BURST_MS * 1000;
+	n->counted_us = now;
+	return n->credit_us >= LEAST_MS * 1000;
+}
+
+/* Since has_credit() was called. */
+static void pay(struct namer *n)
+{
+	int64_t now = now_us();
+	n->credit_us -= now - n->counted_us;
+	n->counted_us = now;
 }
 
 static void stop(struct namer *n)
@@ -65,8 +97,7 @@ static bool start(struct namer *n)
 	int fds[2];
 	if (n->fd >= 0)
 		return true;
-	if (n->n_starts >= NAMER_MAX_STARTS ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return false;
 	pid_t pid = fork();
 	if (pid == 0) {
@@ -83,7 +114,7 @@ static bool start(struct namer *n)
 	}
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	n->n_starts++;
+	n->credit_us -= START_MS * 1000;
 	n->fd = fds[0];
 	return true;
 }
@@ -117,18 +148,13 @@ static bool answer_is_sound(const struct namer_answer *a, ssize_t n_bytes)
 	       a->n_text <= NAMER_TEXT_BYTES && !a->text[a->n_text - 1];
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static bool hear(struct namer *n)
 {
-	for (int64_t now = now_ms(), end = now + WAIT_MS; now < end; now = now_ms()) {
+	int64_t now = now_us(),
+		wait = n->credit_us < WAIT_MS * 1000 ? n->credit_us : WAIT_MS * 1000;
+	for (int64_t end = now + wait; now < end; now = now_us()) {
 		struct pollfd p = { .fd = n->fd, .events = POLLIN };
-		if (poll(&p, 1, (int)(end - now)) <= 0)
+		if (poll(&p, 1, (int)((end - now) / 1000 + 1)) <= 0)
 			continue;
 		ssize_t got = recv(n->fd, &n->answer, sizeof(n->answer), MSG_DONTWAIT);
 		if (got < 0 && (errno == EAGAIN || errno == EINTR))
@@ -150,13 +176,15 @@ static unsigned count(const uint64_t *ids, size_t n, uint64_t id)
  * closed, or by its limits. */
 static bool ask_and_hear(struct namer *n, const struct namer_request *r)
 {
-	if (ask(n, r, -1) && hear(n))
+	bool is_heard = ask(n, r, -1) && hear(n);
+	pay(n);
+	if (is_heard)
 		return n->answer.is_found;
-	log_debug("the process that names native code gave no answer (%u of %u are used up)",
-		  n->n_starts, NAMER_MAX_STARTS);
+	log_debug("the process that names native code gave no answer (%lld ms of waiting are left)",
+		  (long long)n->credit_us / 1000);
 	stop(n);
 	if (r->kind == NAMER_LINE && !vec_push(&n->failed, r->file_id))
-		n->n_starts = NAMER_MAX_STARTS;
+		log_debug("no memory to note a file without an answer");
 	return false;
 }
 
@@ -164,7 +192,7 @@ const char *namer_demangle(struct namer *n, const char *mangled)
 {
 	struct namer_request r = { .kind = NAMER_DEMANGLE };
 	size_t n_text = strnlen(mangled, sizeof(r.text)) + 1;
-	if (n_text > sizeof(r.text) || !start(n))
+	if (n_text > sizeof(r.text) || !has_credit(n) || !start(n))
 		return NULL;
 	r.n_text = (uint32_t)n_text;
 	memcpy(r.text, mangled, n_text);
@@ -175,7 +203,7 @@ bool namer_line(struct namer *n, uint64_t file_id, int fd, uint64_t vaddr, const
 		uint32_t *ret_line)
 {
 	struct namer_request r = { .kind = NAMER_OPEN, .file_id = file_id, .vaddr = vaddr };
-	if (count(n->failed.v, n->failed.n, file_id) >= MAX_FAILURES || !start(n))
+	if (count(n->failed.v, n->failed.n, file_id) >= MAX_FAILURES || !has_credit(n) || !start(n))
 		return false;
 	unsigned n_there = n->n_opened < NAMER_MAX_FILES ? n->n_opened : NAMER_MAX_FILES;
 	if (!count(n->opened, n_there, file_id)) {

@@ -6,7 +6,12 @@
  * own (namer_child.c), which has no privileges, no files but those that it is handed, almost no
  * system calls, and a limit of memory and of CPU time for each question. If it dies, the question
  * has no answer, and the next one starts a new process. A file that had no answer twice is not
- * asked about again. After NAMER_MAX_STARTS processes no further one is started.
+ * asked about again.
+ *
+ * The owner waits for each answer, and records nothing meanwhile. So waiting is on credit: there
+ * are NAMER_BURST_MS of it at first and at most, and it grows by 1 ms in each NAMER_SHARE ms.
+ * Without credit there is no answer, whatever is asked, until there is some again. Thus images that
+ * are made to be slow cannot hold the owner for longer, and names come back when they are gone.
  *
  * The process is started by the first question. It ends when the namer is destroyed or its owner
  * dies. It is nobody's child: an owner that waits for its tracees with waitpid(-1) never meets it.
@@ -19,7 +24,8 @@
 
 struct namer;
 
-#define NAMER_MAX_STARTS 8u
+#define NAMER_BURST_MS 800
+#define NAMER_SHARE    8
 #define NAMER_TEXT_BYTES                                                                           \
 	4096u /* of an answer, with its NUL; longer names are left as they were, longer paths are  \
 		 cut in front */
