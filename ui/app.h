@@ -17,6 +17,12 @@
 struct trace;
 struct strbuf;
 
+/* What a thread of the target does, as the kernel says. */
+struct ui_task {
+	char state;   /* R S D T t Z …, proc(5) */
+	long syscall; /* the call it sleeps in; -1: none, or not told */
+};
+
 /* What can be asked of a live session. Any function may be NULL: the screen then says that it
  * cannot be done here. */
 struct ui_live_ops {
@@ -25,8 +31,10 @@ struct ui_live_ops {
 	struct err *(*attach)(void *ctx);
 	struct err *(*follow_children)(void *ctx, bool on);
 	bool (*is_alive)(void *ctx); /* the recorder answers */
-	int (*fd)(void *ctx);        /* readable when there is news; -1 */
-	void (*read)(void *ctx);     /* take the news in */
+	/* False: there is no such thread. Reads /proc, so it is never called while drawing. */
+	bool (*task)(void *ctx, uint32_t pid, uint64_t tid, struct ui_task *ret);
+	int (*fd)(void *ctx);    /* readable when there is news; -1 */
+	void (*read)(void *ctx); /* take the news in */
 	/* Leaving: true when the target was launched here and still runs, so that leaving must ask
 	 * what becomes of it. */
 	bool (*must_ask)(void *ctx);

@@ -293,6 +293,7 @@ static void search_list(struct ui *ui, struct pane *p, bool forward, bool from_h
 		strbuf_fini(&b);
 		if (found) {
 			list_go(&p->list, at);
+			p->ops->update(p, CHANGE_LIST);
 			return;
 		}
 	}

@@ -1,14 +1,14 @@
 /*
- * pane_processes: the process tree with its threads: state, events, losses, last event. What is not
- * Python is listed as seen, not traced.
+ * pane_processes: the process tree with its threads: state, events, losses, last event. A process
+ * that is not Python is listed as seen, not traced.
  *
- * Crowds are folded: threads that came and went, children that were not Python and have ended. A
- * process that became another program is one line, its earlier images are named below. Space tags;
- * + - and Enter then speak of all tagged.
+ * Many lines of a kind are folded: threads that have ended and were never named, children that were
+ * not Python and have ended. A process that became another program by exec is one line, and its
+ * earlier images are named below. Space tags a line; + - and Enter then act on all tagged lines.
  *
- * Where a thread waits is the kernel's word (/proc/PID/task/TID/syscall) and the caller of its last
- * event: the frames themselves are walked by the probe alone, at events, and a thread is never
- * stopped for being looked at.
+ * What a thread waits in is told by the kernel (struct ui_live_ops, task) and by the caller of its
+ * last event. Its frames are not walked: only the probe does that, at events, and a thread is never
+ * stopped in order to be shown.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,6 @@
 #include <sys/wait.h>
 
 #include "base/hash_map.h"
-#include "base/io.h"
 #include "base/utf8.h"
 #include "model/group.h"
 #include "ui/pane_host.h"
@@ -34,6 +33,7 @@ struct proc_line {
 	bool is_open, has_children;
 	uint32_t n;            /* folds: how many are in it */
 	uint64_t events, last; /* last: row or UINT64_MAX */
+	const char *state;     /* of a line that is seen, as the kernel says it; NULL: not told */
 };
 
 struct processes {
@@ -51,9 +51,9 @@ struct processes {
 		uint8_t *is_traced; /* [n_processes] Python, or there is one below it */
 		uint32_t *memory;
 	} tree;
-	VEC(uint8_t) thread_ended; /* once ended, for good: /proc is not asked again */
+	VEC(uint8_t) thread_ended; /* 1: it has ended, and is not asked for again */
 	uint32_t n_threads, n_processes;
-	uint64_t built_at_ns;
+	uint64_t built_at_ns, looked_at_ns;
 };
 
 static struct err *open_processes(const struct pane_host *host, struct pane **ret)
@@ -79,7 +79,7 @@ static void close_processes(struct pane *p)
 	free(c);
 }
 
-/* What a line is about, the same after each rebuilding. */
+/* What a line is about; the same after the lines are built anew. */
 static uint64_t key_of(const struct proc_line *l)
 {
 	return (uint64_t)l->kind << 62 | (uint64_t)(l->process & 0x3fffffffu) << 32 | l->thread;
@@ -108,24 +108,7 @@ static bool push(struct processes *c, struct proc_line line)
 	return c->lines.n < LINES_MAX && vec_push(&c->lines, line);
 }
 
-/* A field of /proc/PID/task/TID/FILE, for live sessions on this machine. */
-static bool kernel_file(const struct view *s, uint32_t pid, uint64_t tid, const char *file,
-			char *to, size_t cap)
-{
-	char path[64];
-	if (!view_is_live(s))
-		return false;
-	snprintf(path, sizeof(path), "/proc/%u/task/%llu/%s", pid, (unsigned long long)tid, file);
-	FILE *f = io_fopen_now(path);
-	if (!f)
-		return false;
-	size_t n = fread(to, 1, cap - 1, f);
-	fclose(f);
-	to[n] = 0;
-	return true;
-}
-
-/* The system calls that threads wait in; what is not here is "sleeping". */
+/* The system calls that threads wait in; a call that is not listed is "sleeping". */
 static const struct {
 	long number;
 	const char *state;
@@ -146,42 +129,31 @@ static const struct {
 #endif
 };
 
-/* State of a thread as the kernel says it. */
-static bool kernel_state(const struct view *s, uint32_t pid, uint64_t tid, const char **ret)
+/* What a thread of a live session does, in a word; NULL: there is no such thread. */
+static const char *kernel_state(const struct view *s, uint32_t pid, uint64_t tid)
 {
-	char text[256];
-	if (!kernel_file(s, pid, tid, "stat", text, sizeof(text)))
-		return false;
-	const char *paren = strrchr(text, ')');
-	if (!paren || !paren[1])
-		return false;
-	switch (paren[2]) {
-	case 'R': *ret = "running"; return true;
-	case 'D': *ret = "in disk wait"; return true;
-	case 'T': *ret = "stopped"; return true;
-	case 't': *ret = "traced"; return true;
-	case 'Z': *ret = "zombie"; return true;
+	struct ui_task task;
+	if (!view_is_live(s) || !s->live->task || !s->live->task(s->live_ctx, pid, tid, &task))
+		return NULL;
+	switch (task.state) {
+	case 'R': return "running";
+	case 'D': return "in disk wait";
+	case 'T': return "stopped";
+	case 't': return "traced";
+	case 'Z': return "zombie";
 	case 'S': break;
-	default: *ret = "?"; return true;
+	default: return "?";
 	}
-	*ret = "sleeping";
-	/* proc(5): the call's number, or "running" or -1; empty or denied without the right to
-	 * attach */
-	if (kernel_file(s, pid, tid, "syscall", text, sizeof(text)) && *text >= '0' &&
-	    *text <= '9') {
-		long number = strtol(text, NULL, 10);
-		for (size_t i = 0; i < ARRAY_LEN(waits); i++)
-			if (waits[i].number == number)
-				*ret = waits[i].state;
-	}
-	return true;
+	for (size_t i = 0; i < ARRAY_LEN(waits); i++)
+		if (waits[i].number == task.syscall)
+			return waits[i].state;
+	return "sleeping";
 }
 
 static bool process_has_ended(const struct view *s, uint32_t process)
 {
 	const struct process_info *p = trace_process(s->trace, process);
-	const char *state;
-	return p->end_ns || !view_is_live(s) || !kernel_state(s, p->pid, p->pid, &state);
+	return p->end_ns || !kernel_state(s, p->pid, p->pid);
 }
 
 static bool thread_has_ended(struct processes *c, uint32_t thread)
@@ -189,12 +161,11 @@ static bool thread_has_ended(struct processes *c, uint32_t thread)
 	struct view *s = c->pane.host->view;
 	const struct thread_info *t = trace_thread(s->trace, thread);
 	const struct process_info *p = trace_process(s->trace, t->process);
-	const char *state;
 	if (p->end_ns || !view_is_live(s))
 		return true;
 	if (thread < c->thread_ended.n && c->thread_ended.v[thread])
 		return true;
-	bool ended = !kernel_state(s, p->pid, t->tid, &state);
+	bool ended = !kernel_state(s, p->pid, t->tid);
 	while (ended && c->thread_ended.n <= thread)
 		if (!vec_push(&c->thread_ended, 0))
 			return ended;
@@ -203,7 +174,7 @@ static bool thread_has_ended(struct processes *c, uint32_t thread)
 	return ended;
 }
 
-/* A thread that nobody named: it may be folded with others of its kind once it has ended. */
+/* A thread that was given no name: once it has ended it may be folded with others. */
 static bool is_nameless(struct trace *t, uint32_t thread)
 {
 	const struct thread_info *info = trace_thread(t, thread);
@@ -262,7 +233,7 @@ static void add_threads(struct processes *c, uint32_t process, unsigned depth)
 }
 
 /* What is still to be listed, the next one last: a process with all that is below it, or a line. A
- * file says how deep processes are nested, so nothing recurses over them. */
+ * capture decides how deep processes are nested, so they are not listed by recursion. */
 struct todo {
 	uint32_t process;
 	unsigned depth;
@@ -270,8 +241,8 @@ struct todo {
 };
 typedef VEC(struct todo) todo_vec;
 
-/* The children of a process, in the order in which they are listed, behind those that have one of
- * their own. */
+/* Add the children of a process to *to, in the order in which they are listed. Those that have
+ * ended come last, folded if they are many. */
 static void add_children(struct processes *c, uint32_t process, unsigned depth, todo_vec *to)
 {
 	struct view *s = c->pane.host->view;
@@ -445,6 +416,35 @@ static void build(struct processes *c)
 			add_process(c, i);
 }
 
+/* The state of a line's thread or process, by asking the kernel. NULL: it tells none. */
+static const char *state_now(const struct view *s, const struct proc_line *l)
+{
+	const struct process_info *p = trace_process(s->trace, l->process);
+	switch (l->kind) {
+	case LINE_THREAD: return kernel_state(s, p->pid, trace_thread(s->trace, l->thread)->tid);
+	case LINE_PROCESS: return p->end_ns ? NULL : kernel_state(s, p->pid, p->pid);
+	case LINE_THREADS:
+	case LINE_CHILDREN: return NULL;
+	}
+	return NULL;
+}
+
+/* Ask for the states of the lines that are seen. True: one has changed. */
+static bool look(struct processes *c)
+{
+	const struct list *list = &c->pane.list;
+	bool changed = false;
+	c->looked_at_ns = c->pane.host->now_ns;
+	for (uint64_t i = list->top; i < list->top + (uint64_t)list->n_lines && i < c->lines.n;
+	     i++) {
+		struct proc_line *l = &c->lines.v[i];
+		const char *state = state_now(c->pane.host->view, l);
+		changed |= state != l->state;
+		l->state = state;
+	}
+	return changed;
+}
+
 static void update_processes(struct pane *p, unsigned changes)
 {
 	struct processes *c = (struct processes *)p;
@@ -452,21 +452,27 @@ static void update_processes(struct pane *p, unsigned changes)
 	    p->host->now_ns - c->built_at_ns >= 2000000000u)
 		build(c);
 	list_set(&p->list, c->lines.n, p->n_lines > 8 ? p->n_lines - 6 : p->n_lines - 1);
+	look(c);
 }
 
-static void state_text(const struct processes *c, const struct proc_line *l, struct strbuf *to)
+/* States change without an event: a look four times a second. */
+static bool work_processes(struct pane *p, uint64_t budget_ns)
 {
-	struct view *s = c->pane.host->view;
+	struct processes *c = (struct processes *)p;
+	if (view_is_live(p->host->view) && p->host->now_ns - c->looked_at_ns >= 250000000u &&
+	    look(c))
+		host_redraw(p->host);
+	return false;
+}
+
+static void state_text(const struct view *s, const struct proc_line *l, struct strbuf *to)
+{
 	const struct process_info *p = trace_process(s->trace, l->process);
-	const char *state;
 	switch (l->kind) {
 	case LINE_THREADS:
 	case LINE_CHILDREN: strbuf_adds(to, "ended"); return;
 	case LINE_THREAD:
-		if (kernel_state(s, p->pid, trace_thread(s->trace, l->thread)->tid, &state))
-			strbuf_adds(to, state);
-		else
-			strbuf_adds(to, view_is_live(s) || p->end_ns ? "ended" : "");
+		strbuf_adds(to, l->state ? l->state : view_is_live(s) || p->end_ns ? "ended" : "");
 		return;
 	case LINE_PROCESS: break;
 	}
@@ -477,8 +483,8 @@ static void state_text(const struct processes *c, const struct proc_line *l, str
 			strbuf_addf(to, "ended %d", WEXITSTATUS(p->exit_status));
 	} else if (p->end_ns) {
 		strbuf_adds(to, "ended");
-	} else if (kernel_state(s, p->pid, p->pid, &state)) {
-		strbuf_adds(to, state);
+	} else if (l->state) {
+		strbuf_adds(to, l->state);
 	} else {
 		strbuf_adds(to, view_is_live(s) ? "gone" : "ran at the end");
 	}
@@ -608,7 +614,7 @@ static void draw_thread_details(const struct processes *c, const struct proc_lin
 	const struct process_info *p = trace_process(s->trace, l->process);
 	struct strbuf b = { 0 };
 	size_t n;
-	const char *name = trace_string(s->trace, t->name, &n), *state;
+	const char *name = trace_string(s->trace, t->name, &n);
 	if (n)
 		utf8_escape(&b, name, n, 0);
 	else
@@ -617,10 +623,10 @@ static void draw_thread_details(const struct processes *c, const struct proc_lin
 		    t->interpreter);
 	area_put_cut(a, y, 1, -1, ROLE_TEXT, strbuf_str(&b));
 	strbuf_clear(&b);
-	if (kernel_state(s, p->pid, t->tid, &state)) {
-		bool waits_in = !strncmp(state, "in ", 3);
+	if (l->state) {
+		bool waits_in = !strncmp(l->state, "in ", 3);
 		strbuf_addf(&b, "%s   %s", waits_in ? "waits in" : "state   ",
-			    waits_in ? state + 3 : state);
+			    waits_in ? l->state + 3 : l->state);
 		area_put_cut(a, ++y, 1, -1, ROLE_DIM, strbuf_str(&b));
 	}
 	struct event e;
@@ -675,7 +681,7 @@ static void draw_line(const struct processes *c, const struct proc_line *l, stru
 	area_put_cut(a, y, x + 2, state_x - x - 3, traced && !fold ? ROLE_TEXT : ROLE_DIM,
 		     strbuf_str(&b));
 	strbuf_clear(&b);
-	state_text(c, l, &b);
+	state_text(s, l, &b);
 	area_put_cut(a, y, state_x, 13, ROLE_DIM, strbuf_str(&b));
 	strbuf_clear(&b);
 	text_count(&b, l->events, 11);
@@ -806,7 +812,7 @@ done:
 	*cap = list.cap;
 }
 
-static bool act_processes(struct pane *p, enum action action, uint64_t count, const char *text)
+static bool act_line(struct pane *p, enum action action, uint64_t count)
 {
 	struct processes *c = (struct processes *)p;
 	if (list_act(&p->list, action, count))
@@ -815,7 +821,7 @@ static bool act_processes(struct pane *p, enum action action, uint64_t count, co
 	switch ((int)action) {
 	case ACTION_OPEN: {
 		if (l && (l->kind == LINE_THREADS || l->kind == LINE_CHILDREN))
-			return act_processes(p, ACTION_FOLD, 0, NULL);
+			return act_line(p, ACTION_FOLD, 0);
 		struct strbuf term = { 0 };
 		if (term_processes(p, &term)) {
 			host_close_pages(p->host, ALL_PAGES);
@@ -845,6 +851,14 @@ static bool act_processes(struct pane *p, enum action action, uint64_t count, co
 		return true;
 	default: return false;
 	}
+}
+
+static bool act_processes(struct pane *p, enum action action, uint64_t count, const char *text)
+{
+	if (!act_line(p, action, count))
+		return false;
+	look((struct processes *)p); /* other lines may be seen now */
+	return true;
 }
 
 static void title_processes(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
@@ -878,4 +892,5 @@ const struct pane_ops pane_processes_ops = {
 	.title = title_processes,
 	.term = term_processes,
 	.line = line_processes,
+	.work = work_processes,
 };

@@ -28,9 +28,12 @@ struct stack {
 	uint32_t caller; /* number of the frame the list names; UINT32_MAX none */
 	bool unfold;
 	enum stack_show show;
-	uint8_t flags;         /* of the event */
-	bool has_event, moved; /* the user has moved the cursor here */
+	uint8_t flags; /* of the event */
+	bool has_event;
 	uint64_t seq;
+	/* The file of the frame under the cursor, from look(). NULL: not asked for, or no memory. */
+	const struct source_file *source;
+	bool is_ours; /* its name leads to our own files */
 };
 
 static struct err *open_stack(const struct pane_host *host, struct pane **ret)
@@ -107,26 +110,6 @@ static void build(struct stack *k)
 			k->entries.v[i].n_folded = 0;
 }
 
-static void update_stack(struct pane *p, unsigned changes)
-{
-	struct stack *k = (struct stack *)p;
-	if (changes & (CHANGE_CURSOR | CHANGE_FILTER | CHANGE_SIZE)) {
-		bool other = k->seq != p->host->cursor_seq;
-		k->seq = p->host->cursor_seq;
-		build(k);
-		int lines = p->n_lines - (k->entries.n ? excerpt_lines(p) : 0);
-		list_set(&p->list, k->entries.n, lines > 0 ? lines : 1);
-		if (other)
-			for (size_t i = 0; i < k->entries.n; i++)
-				if (k->entries.v[i].number == k->caller) {
-					p->list.top = 0;
-					list_go(&p->list, i);
-				}
-		if (other && k->caller == UINT32_MAX)
-			list_go(&p->list, 0);
-	}
-}
-
 static void put_function(struct view *s, struct strbuf *to, const struct frame_info *f)
 {
 	size_t n;
@@ -149,27 +132,38 @@ static struct source_root root_of(const struct view *s, const struct process_inf
 				     .pid = is_other && is_live ? p->pid : 0 };
 }
 
-static void draw_excerpt(const struct stack *k, struct area a, const struct frame_info *f)
+static const struct frame_entry *current(const struct stack *k)
+{
+	return k->pane.list.cursor < k->entries.n ? &k->entries.v[k->pane.list.cursor] : NULL;
+}
+
+/* The frame under the cursor; false if that is a fold, a mark or native code, which have no source. */
+static bool source_frame(const struct stack *k, struct frame_info *ret)
+{
+	const struct frame_entry *e = current(k);
+	return e && !e->n_folded && trace_frame(k->pane.host->view->trace, e->frame, ret) &&
+	       ret->kind == FRAME_PYTHON;
+}
+
+/* Read the file of a frame, or find it among those that were read last. */
+static const struct source_file *read_source(const struct stack *k, const struct frame_info *f,
+					     bool *ret_is_ours)
 {
 	const struct pane_host *host = k->pane.host;
 	struct view *s = host->view;
-	if (a.n_lines < 2)
-		return;
-	struct strbuf place = { 0 }, path = { 0 }, function = { 0 };
-	size_t n;
-	const char *file = trace_string(s->trace, f->file, &n);
-	strbuf_add(&path, file, n);
+	struct strbuf path = { 0 }, cwd = { 0 };
+	size_t n, n_dirs = 0;
+	const char *text = trace_string(s->trace, f->file, &n);
+	strbuf_add(&path, text, n);
 	struct event e;
 	const struct process_info *process = NULL;
 	if (trace_event(s->trace, k->seq, &e))
 		process = trace_process(s->trace, e.process);
-	struct strbuf cwd = { 0 };
 	if (process) {
-		const char *text = trace_string(s->trace, process->cwd, &n);
+		text = trace_string(s->trace, process->cwd, &n);
 		strbuf_add(&cwd, text, n);
 	}
 	char *dirs[SOURCE_DIRS_MAX + 16];
-	size_t n_dirs = 0;
 	for (size_t i = 0; i < SOURCE_DIRS_MAX && host->source_dirs[i]; i++)
 		dirs[n_dirs++] = host->source_dirs[i];
 	for (size_t i = 0; i < host->config->source_dirs.n && n_dirs < ARRAY_LEN(dirs); i++)
@@ -177,6 +171,96 @@ static void draw_excerpt(const struct stack *k, struct area a, const struct fram
 	struct source_root root = root_of(s, process);
 	const struct source_file *source = source_get(strbuf_str(&path), strbuf_str(&cwd), root,
 						      dirs, n_dirs);
+	*ret_is_ours = root.is_ours;
+	strbuf_fini(&path);
+	strbuf_fini(&cwd);
+	return source;
+}
+
+/* Have the source ready that the next frame of the screen shows. */
+static void look(struct stack *k)
+{
+	struct frame_info f;
+	k->source = NULL;
+	if (excerpt_lines(&k->pane) && source_frame(k, &f))
+		k->source = read_source(k, &f, &k->is_ours);
+}
+
+static void update_stack(struct pane *p, unsigned changes)
+{
+	struct stack *k = (struct stack *)p;
+	if (changes & (CHANGE_CURSOR | CHANGE_FILTER | CHANGE_SIZE)) {
+		bool other = k->seq != p->host->cursor_seq;
+		k->seq = p->host->cursor_seq;
+		build(k);
+		int lines = p->n_lines - (k->entries.n ? excerpt_lines(p) : 0);
+		list_set(&p->list, k->entries.n, lines > 0 ? lines : 1);
+		if (other)
+			for (size_t i = 0; i < k->entries.n; i++)
+				if (k->entries.v[i].number == k->caller) {
+					p->list.top = 0;
+					list_go(&p->list, i);
+				}
+		if (other && k->caller == UINT32_MAX)
+			list_go(&p->list, 0);
+	}
+	look(k);
+}
+
+static void draw_no_source(const struct stack *k, struct area a, const struct frame_info *f)
+{
+	size_t n;
+	const char *file = trace_string(k->pane.host->view->trace, f->file, &n);
+	if (a.n_lines <= 3) {
+		area_put_cut(a, 1, 2, -1, ROLE_DIM, "no source here; :source DIR looks elsewhere");
+		return;
+	}
+	area_put_cut(a, 1, 2, -1, ROLE_DIM, "no source");
+	area_put_cut(a, 2, 2, -1, ROLE_DIM,
+		     n && *file == '<' ? "this code has no file"
+		     : k->is_ours
+			 ? "it is not on this machine; :source DIR looks elsewhere"
+			 : "its files are not this machine's; :source DIR looks elsewhere");
+}
+
+/* One line of the file at line y; its number takes `digits` cells. */
+static void draw_source_line(const struct stack *k, struct area a, int y, int64_t line, int digits,
+			     const struct frame_info *f)
+{
+	size_t bytes;
+	const char *text = source_line(k->source, (uint32_t)line, &bytes);
+	bool here = line == f->line, is_only = a.n_lines == 2;
+	area_printf(a, y, 1, digits, ROLE_DIM, "%*lld", digits, (long long)line);
+	if (here)
+		area_put(a, y, digits + 2, 1, ROLE_FOCUS, "→");
+	/* tabs become spaces; area_put_cut() makes the rest harmless */
+	struct strbuf code = { 0 };
+	for (size_t i = 0; i < bytes && code.n < 2000; i++) {
+		if (text[i] == '\t')
+			strbuf_add_repeat(&code, ' ', 8 - code.n % 8);
+		else
+			strbuf_addc(&code, text[i]);
+	}
+	const char *shown = strbuf_str(&code);
+	if (is_only) /* the indentation of a single line says nothing */
+		shown += strspn(shown, " ");
+	area_put_cut(a, y, digits + 4, -1, here ? ROLE_TEXT : ROLE_DIM, shown);
+	strbuf_fini(&code);
+	if (!here || f->line != f->end_line || !f->column || f->end_column <= f->column ||
+	    is_only || memchr(text, '\t', bytes))
+		return;
+	int from = text_width(text, f->column - 1 < bytes ? f->column - 1 : bytes);
+	int to = text_width(text, f->end_column - 1 < bytes ? f->end_column - 1 : bytes);
+	area_mark(a, y, digits + 4 + from, to - from, CELL_UNDERLINE, ROLE_COUNT);
+}
+
+static void draw_excerpt(const struct stack *k, struct area a, const struct frame_info *f)
+{
+	struct view *s = k->pane.host->view;
+	const struct source_file *source = k->source;
+	if (a.n_lines < 2)
+		return;
+	struct strbuf place = { 0 }, function = { 0 };
 	frame_text_place(&place, s, f);
 	char *colon = strrchr(strbuf_str(&place), ':');
 	if (colon)
@@ -186,78 +270,26 @@ static void draw_excerpt(const struct stack *k, struct area a, const struct fram
 	if (a.n_lines > 3)
 		x += 2 + area_put_cut(a, 0, x + 2, a.n_columns - x - 4, ROLE_DIM,
 				      strbuf_str(&function));
-	if (source && source->found &&
+	strbuf_fini(&place);
+	strbuf_fini(&function);
+	if (!source || !source->found) {
+		draw_no_source(k, a, f);
+		return;
+	}
+	struct event e;
+	if (trace_event(s->trace, k->seq, &e) &&
 	    source->modified_ns > trace_about_get(s->trace)->wall_anchor_ns + e.time_ns)
 		area_put_cut(a, 0, x + 2, -1, ROLE_TROUBLE, "changed since the event");
-	if (!source || !source->found) {
-		if (a.n_lines > 3) {
-			area_put_cut(a, 1, 2, -1, ROLE_DIM, "no source");
-			area_put_cut(
-			    a, 2, 2, -1, ROLE_DIM,
-			    *strbuf_str(&path) == '<' ? "this code has no file"
-			    : root.is_ours
-				? "it is not on this machine; :source DIR looks elsewhere"
-				: "its files are not this machine's; :source DIR looks elsewhere");
-		} else {
-			area_put_cut(a, 1, 2, -1, ROLE_DIM,
-				     "no source here; :source DIR looks elsewhere");
-		}
-	} else {
-		int lines = a.n_lines - 1;
-		int64_t first = (int64_t)f->line - (lines - 1) / 3;
-		if (first < 1)
-			first = 1;
-		int digits = 1;
-		for (int64_t v = first + lines; v >= 10; v /= 10)
-			digits++;
-		if (digits < 2)
-			digits = 2;
-		for (int y = 0; y < lines; y++) {
-			int64_t line = first + y;
-			if (line > source->n_lines)
-				break;
-			size_t bytes;
-			const char *text = source_line(source, (uint32_t)line, &bytes);
-			area_printf(a, y + 1, 1, digits, ROLE_DIM, "%*lld", digits,
-				    (long long)line);
-			bool here = line == f->line;
-			if (here)
-				area_put(a, y + 1, digits + 2, 1, ROLE_FOCUS, "→");
-			/* tabs become spaces, all else harmless */
-			struct strbuf code = { 0 };
-			for (size_t i = 0; i < bytes && code.n < 2000; i++) {
-				if (text[i] == '\t')
-					strbuf_add_repeat(&code, ' ', 8 - code.n % 8);
-				else
-					strbuf_addc(&code, text[i]);
-			}
-			/* where there is one line only, its indentation says nothing */
-			const char *shown = strbuf_str(&code);
-			if (lines == 1)
-				shown += strspn(shown, " ");
-			area_put_cut(a, y + 1, digits + 4, -1, here ? ROLE_TEXT : ROLE_DIM, shown);
-			if (here && f->line == f->end_line && f->column > 0 &&
-			    f->end_column > f->column && lines > 1) {
-				int from = text_width(text, f->column - 1 < bytes ? f->column - 1
-										  : bytes);
-				int to = text_width(
-				    text, f->end_column - 1 < bytes ? f->end_column - 1 : bytes);
-				if (!memchr(text, '\t', bytes))
-					area_mark(a, y + 1, digits + 4 + from, to - from,
-						  CELL_UNDERLINE, ROLE_COUNT);
-			}
-			strbuf_fini(&code);
-		}
-	}
-	strbuf_fini(&place);
-	strbuf_fini(&path);
-	strbuf_fini(&function);
-	strbuf_fini(&cwd);
-}
-
-static const struct frame_entry *current(const struct stack *k)
-{
-	return k->pane.list.cursor < k->entries.n ? &k->entries.v[k->pane.list.cursor] : NULL;
+	int lines = a.n_lines - 1, digits = 1;
+	int64_t first = (int64_t)f->line - (lines - 1) / 3;
+	if (first < 1)
+		first = 1;
+	for (int64_t v = first + lines; v >= 10; v /= 10)
+		digits++;
+	if (digits < 2)
+		digits = 2;
+	for (int y = 0; y < lines && first + y <= source->n_lines; y++)
+		draw_source_line(k, a, y + 1, first + y, digits, f);
 }
 
 static void draw_stack(const struct pane *p, struct area a)
@@ -338,14 +370,12 @@ static void draw_stack(const struct pane *p, struct area a)
 		}
 	}
 	int excerpt = excerpt_lines(p);
-	const struct frame_entry *e = current(k);
 	struct frame_info f;
-	if (excerpt && e && !e->n_folded && trace_frame(s->trace, e->frame, &f) &&
-	    f.kind == FRAME_PYTHON)
+	if (excerpt && source_frame(k, &f))
 		draw_excerpt(k, area_sub(a, p->n_lines - excerpt, 0, excerpt, a.n_columns), &f);
 }
 
-static bool act_stack(struct pane *p, enum action action, uint64_t count, const char *text)
+static bool act_frames(struct pane *p, enum action action, uint64_t count)
 {
 	struct stack *k = (struct stack *)p;
 	const struct pane_host *host = p->host;
@@ -373,6 +403,14 @@ static bool act_stack(struct pane *p, enum action action, uint64_t count, const 
 	}
 	default: return false;
 	}
+}
+
+static bool act_stack(struct pane *p, enum action action, uint64_t count, const char *text)
+{
+	if (!act_frames(p, action, count))
+		return false;
+	look((struct stack *)p);
+	return true;
 }
 
 static void title_stack(const struct pane *p, struct strbuf *subject, struct strbuf *facts)
@@ -428,32 +466,14 @@ static void line_stack(const struct pane *p, uint64_t entry, struct strbuf *to)
 		strbuf_addf(to, ":%u", f.line);
 }
 
-/* The frame whose source is shown, for $EDITOR. */
 bool pane_stack_source(const struct pane *p, struct strbuf *ret_path, unsigned *ret_line)
 {
 	const struct stack *k = (const struct stack *)p;
-	struct view *s = p->host->view;
-	const struct frame_entry *e = current(k);
 	struct frame_info f;
-	if (!e || e->n_folded || !trace_frame(s->trace, e->frame, &f) || f.kind != FRAME_PYTHON)
+	bool is_ours;
+	if (!source_frame(k, &f))
 		return false;
-	size_t n;
-	const char *file = trace_string(s->trace, f.file, &n);
-	struct strbuf path = { 0 };
-	strbuf_add(&path, file, n);
-	char *dirs[SOURCE_DIRS_MAX];
-	size_t n_dirs = 0;
-	while (n_dirs < ARRAY_LEN(dirs) && p->host->source_dirs[n_dirs]) {
-		dirs[n_dirs] = p->host->source_dirs[n_dirs];
-		n_dirs++;
-	}
-	struct event event;
-	const struct process_info *process = trace_event(s->trace, k->seq, &event)
-						 ? trace_process(s->trace, event.process)
-						 : NULL;
-	const struct source_file *source = source_get(strbuf_str(&path), NULL, root_of(s, process),
-						      dirs, n_dirs);
-	strbuf_fini(&path);
+	const struct source_file *source = read_source(k, &f, &is_ours);
 	if (!source || !source->found || source->is_foreign)
 		return false;
 	strbuf_adds(ret_path, source->found);

@@ -29,7 +29,8 @@ enum change {
 	CHANGE_CURSOR = 4, /* another event is looked at */
 	CHANGE_SIZE = 8,
 	CHANGE_TICK = 16, /* about four times a second while live and visible */
-	CHANGE_ALL = 31
+	CHANGE_ALL = 31,
+	CHANGE_LIST = 32 /* the app has moved the cursor of its list */
 };
 
 struct pane_ops {

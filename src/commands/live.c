@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pty.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 #include "model/catalog.h"
 #include "model/trace.h"
 #include "options.h"
+#include "system/procs.h"
 #include "visit/access.h"
 
 struct live {
@@ -75,6 +77,12 @@ static bool live_is_alive(void *ctx)
 	return !l->session->ended;
 }
 
+static bool live_task(void *ctx, uint32_t pid, uint64_t tid, struct ui_task *ret)
+{
+	return pid <= INT_MAX && tid <= INT_MAX &&
+	       proc_thread_state((pid_t)pid, (pid_t)tid, &ret->state, &ret->syscall);
+}
+
 static int live_fd(void *ctx)
 {
 	struct live *l = ctx;
@@ -119,6 +127,7 @@ static const struct ui_live_ops live_ops = {
 	.attach = live_attach,
 	.follow_children = live_follow,
 	.is_alive = live_is_alive,
+	.task = live_task,
 	.fd = live_fd,
 	.read = live_read,
 	.must_ask = live_must_ask,

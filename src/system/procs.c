@@ -383,6 +383,26 @@ bool proc_start_ticks(pid_t pid, uint64_t *ret)
 	return true;
 }
 
+bool proc_thread_state(pid_t pid, pid_t tid, char *ret_state, long *ret_syscall)
+{
+	char name[48], text[256];
+	snprintf(name, sizeof(name), "task/%d/stat", tid);
+	if (file_read(pid, name, text, sizeof(text)) <= 0)
+		return false;
+	const char *paren = strrchr(text, ')'); /* the name before it may hold any byte */
+	if (!paren || paren[1] != ' ' || !paren[2])
+		return false;
+	*ret_state = paren[2];
+	*ret_syscall = -1;
+	if (*ret_state != 'S')
+		return true;
+	snprintf(name, sizeof(name), "task/%d/syscall", tid);
+	/* the number and the arguments, or "running", or "-1 SP PC" */
+	if (file_read(pid, name, text, sizeof(text)) > 0 && *text >= '0' && *text <= '9')
+		*ret_syscall = strtol(text, NULL, 10);
+	return true;
+}
+
 /* ---- containers ---- */
 
 /*

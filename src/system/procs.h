@@ -64,6 +64,10 @@ uint64_t proc_auxv_value(pid_t pid, uint64_t type);
 /* When it started: clock ticks since boot, field 22 of /proc/PID/stat. With the pid it names a
  * process for good. */
 bool proc_start_ticks(pid_t pid, uint64_t *ret);
+/* What a thread does now: the state letter of /proc/PID/task/TID/stat (proc(5)), and the number of the
+ * system call it sleeps in, -1 if it sleeps in none or if that is not told (it needs the right to
+ * attach). False: there is no such thread. */
+bool proc_thread_state(pid_t pid, pid_t tid, char *ret_state, long *ret_syscall);
 bool proc_has_execed(pid_t pid); /* since it was forked: proved by what everybody may read of it */
 /* "docker 3f2a9c1b04d5", "podman …", "kubernetes …", "lxc web1" from the text of /proc/PID/cgroup;
  * false if it tells none. */

@@ -1,20 +1,28 @@
 /*
  * test_frames: following a busy target, each frame that is drawn is of one moment: the row under
- * the cursor, the title of the arguments, the arguments and the stack are about one event.
+ * the cursor, the title of the arguments, the arguments and the stack are about one event. And to
+ * draw a frame opens no file and asks nothing of a target.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../unit/capture_util.h"
 #include "base/attr.h"
 #include "drive.h"
 #include "model/trace.h"
+#include "sample.h"
 #include "ui/ui.h"
 
 static bool is_alive(void *ctx)
@@ -130,8 +138,170 @@ static void test_following(void **state)
 	unlink(path);
 }
 
+/* ---- drawing reads nothing ---- */
+
+static unsigned n_asked;
+
+static bool task(void *ctx, uint32_t pid, uint64_t tid, struct ui_task *ret)
+{
+	n_asked++;
+	*ret = (struct ui_task){ .state = tid % 2 ? 'S' : 'R', .syscall = SYS_futex };
+	return pid == 41;
+}
+
+static const struct ui_live_ops live_with_tasks = { .is_alive = is_alive, .task = task };
+
+/* From here on, opening a file ends this process with SIGSYS. False: the kernel has no seccomp. */
+static bool forbid_open(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+#ifdef SYS_open
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_open, 3, 0),
+#endif
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+	};
+	struct sock_fprog filter = { .len = ARRAY_LEN(code), .filter = code };
+	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
+	       !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
+}
+
+/* Draw the first frame of what the pane shows now, in a process that can open no file. */
+static void check_draws_alone(struct ui *ui, const char *name)
+{
+	enum { NO_SECCOMP = 77, ASKED = 2 };
+	int status;
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		unsigned before = n_asked;
+		if (!forbid_open())
+			_exit(NO_SECCOMP);
+		ui_draw(ui);
+		_exit(n_asked == before ? 0 : ASKED);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == NO_SECCOMP)
+		skip();
+	if (WIFEXITED(status) && WEXITSTATUS(status) == ASKED)
+		fail_msg("%s: drawing asks for the state of a thread", name);
+	if (WIFSIGNALED(status))
+		fail_msg("%s: drawing opens a file (signal %d)", name, WTERMSIG(status));
+	assert_int_equal(status, 0);
+}
+
+static void advance(struct ui *ui, uint64_t *now)
+{
+	for (int i = 0; i < 30; i++)
+		ui_advance(ui, *now += 10000000, false, 50000000);
+}
+
+/* Every pane, at its first frame and after a key that moves its cursor. */
+static void test_draw_opens_nothing(void **state)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/tmp/auditview-draws-%d.avc", (int)getpid());
+	unlink(path);
+	sample_write(path, 6);
+	time_t second = 0;
+	struct tm tm;
+	localtime_r(&second, &tm); /* reads the time zone, once */
+	struct ui_options options = { .source = { .terminal_fd = -1, .path = strdup(path) },
+				      .no_config = true };
+	must(trace_open(path, NULL, &options.source.trace));
+	struct ui *ui = NULL;
+	must(ui_create(&options, &ui));
+	ui->source_dirs[0] = strdup(getenv("SHOP_SOURCE"));
+	ui_resize(ui, 60, 200);
+	uint64_t now = 1000000000;
+	advance(ui, &now);
+	ui_act(ui, ACTION_BOTTOM, 0, NULL);
+	for (int i = 0; i < PANE_COUNT; i++) {
+		if (i == PANE_TERMINAL)
+			continue;
+		if (panes[i].flags & PANE_IS_PAGE)
+			ui_open_page(ui, (enum pane_id)i);
+		else
+			ui->focus = (enum pane_id)i;
+		advance(ui, &now);
+		check_draws_alone(ui, panes[i].name);
+		ui_act(ui, ACTION_DOWN, 1, NULL);
+		check_draws_alone(ui, panes[i].name);
+		ui_close_all_pages(ui);
+	}
+	ui_destroy(ui);
+	unlink(path);
+}
+
+/* The states of a live target are asked for where they change, not where they are drawn. */
+static void test_states(void **state)
+{
+	enum { N_THREADS = 60 };
+	char path[64];
+	snprintf(path, sizeof(path), "/tmp/auditview-states-%d.avc", (int)getpid());
+	unlink(path);
+	struct writer_options w_options = { 0 };
+	struct writer *w;
+	must(writer_open(path, &w_options, &w));
+	struct process_info p = { .pid = 41,
+				  .ns_pid = 41,
+				  .exit_status = -1,
+				  .python_hex = 0x030c01f0,
+				  .name = add_string(w, "app.py") };
+	uint32_t process = writer_process(w, &p);
+	for (unsigned i = 0; i < N_THREADS; i++) {
+		char name[24];
+		snprintf(name, sizeof(name), "worker%u", i);
+		struct thread_info thread = { .process = process,
+					      .tid = 41 + i,
+					      .name = add_string(w, name) };
+		writer_thread(w, &thread);
+	}
+	add_events(w, 0, 3);
+	struct ui_options options = {
+		.source = { .terminal_fd = -1, .live = &live_with_tasks, .path = strdup(path) },
+		.no_config = true
+	};
+	must(trace_open(path, NULL, &options.source.trace));
+	struct ui *ui = NULL;
+	must(ui_create(&options, &ui));
+	ui_resize(ui, 24, 80);
+	uint64_t now = 1000000000;
+	advance(ui, &now);
+	ui_act(ui, ACTION_PROCESSES, 0, NULL);
+	for (int i = 0; i < 3; i++) { /* the first lines, those below, the last ones */
+		assert_true(n_asked > 0);
+		check_draws_alone(ui, "processes");
+		ui_draw(ui);
+		char *screen = drive_text(ui, false);
+		assert_non_null(strstr(screen, "in futex"));
+		assert_non_null(strstr(screen, "running"));
+		assert_null(strstr(screen, "ended"));
+		free(screen);
+		ui_act(ui, i ? ACTION_BOTTOM : ACTION_PAGE_DOWN, 0, NULL);
+	}
+	/* found by its text: the line was not seen before */
+	ui_act(ui, ACTION_TOP, 0, NULL);
+	must(search_set(&ui->search, "worker44", false));
+	ui_act(ui, ACTION_SEARCH, 0, "worker44");
+	check_draws_alone(ui, "processes, after a search");
+	ui_draw(ui);
+	char *screen = drive_text(ui, false);
+	assert_non_null(strstr(screen, "worker44"));
+	assert_null(strstr(screen, "ended"));
+	free(screen);
+	ui_destroy(ui);
+	must(writer_close(w));
+	unlink(path);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_following) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_following),
+					    cmocka_unit_test(test_draw_opens_nothing),
+					    cmocka_unit_test(test_states) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

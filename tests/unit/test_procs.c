@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -288,6 +290,42 @@ static void descendants_are_found(void **state)
 	(void)state;
 }
 
+/* A child with a ")" in its name that sleeps in read(2), and what is left of it when it has ended. */
+static void the_state_of_a_thread_is_told(void **state)
+{
+	int end[2];
+	char letter = 0;
+	long call = 0;
+	assert_true(proc_thread_state(getpid(), getpid(), &letter, &call));
+	assert_int_equal(letter, 'R');
+	assert_int_equal(call, -1);
+	assert_int_equal(pipe(end), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		char byte;
+		prctl(PR_SET_NAME, "a) S b) Z");
+		close(end[1]);
+		_exit(read(end[0], &byte, 1) != 0);
+	}
+	/* it gets there sooner or later; where /proc/PID/syscall is denied, -1 is right */
+	bool is_told = geteuid() == 0, found = false;
+	for (int i = 0; i < 2000 && !(found && (!is_told || call == SYS_read)); i++) {
+		found = proc_thread_state(pid, pid, &letter, &call) && letter == 'S';
+		usleep(5000);
+	}
+	assert_true(found);
+	assert_true(call == SYS_read || (!is_told && call == -1));
+	close(end[0]), close(end[1]);
+	siginfo_t info;
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	assert_true(proc_thread_state(pid, pid, &letter, &call));
+	assert_int_equal(letter, 'Z');
+	waitpid(pid, NULL, 0);
+	assert_false(proc_thread_state(pid, pid, &letter, &call));
+	assert_false(proc_thread_state(getpid(), 0x3fffffff, &letter, &call));
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,6 +335,7 @@ int main(void)
 		cmocka_unit_test(test_containers),
 		cmocka_unit_test(test_a_real_process),
 		cmocka_unit_test(test_files),
+		cmocka_unit_test(the_state_of_a_thread_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
