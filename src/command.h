@@ -1,10 +1,10 @@
 /*
- * command: one row per thing the program can be told to do.
+ * command: one row per command of the program.
  *
  * To add one: write src/commands/cmd_<name>.c with a run function, declare it below, add its row in
  * commands/commands.c, and name the options it takes (OPT_* groups). Help, completion and manual
- * page follow; tests/unit/test_options proves it, and tests/e2e/check_options.py that the command
- * obeys each of them.
+ * page follow; tests/unit/test_options proves it, and tests/e2e/check_options.py proves that the
+ * command obeys each of them.
  *
  * A run function returns an error (main prints it, exit status 1; ERR_USAGE 2), or NULL and the
  * exit status in *ret.
@@ -17,8 +17,8 @@
 enum option_group {                 /* which options a command takes */
 		    OPT_ALWAYS = 1, /* --help --version -q --completion */
 		    OPT_TARGET = 2, /* -p, --, -u, --on-exit */
-		    /* -e -s --stack -f --duration --limit --until --may-drop --ring-size --redact
-		     */
+		    /* -e -s --stack -f --duration --limit --until --may-drop --ring-size
+		     * --redact */
 		    OPT_CAPTURE = 4,
 		    OPT_FILTER = 8,         /* -Y */
 		    OPT_FORMAT = 16,        /* -F/--format */
@@ -29,14 +29,15 @@ enum option_group {                 /* which options a command takes */
 		    OPT_OUTPUT = 512,       /* -o */
 		    OPT_LIST_FIELDS = 1024, /* --list-fields */
 		    OPT_JSON = 2048,        /* --json */
-		    OPT_SHOW = 4096,     /* --screen, and what has a meaning on the screen alone */
+		    /* --screen, and options that have a meaning on the screen only */
+		    OPT_SHOW = 4096,
 		    OPT_PYTHON = 8192,   /* --python */
 		    OPT_COLOR = 16384,   /* --color */
 		    OPT_WIDE = 32768,    /* -w */
 		    OPT_TERMINAL = 65536 /* --no-tty */
 };
 
-/* What has to be there besides the command. */
+/* What an option needs besides the command. */
 enum option_need {
 	NEED_TARGET = 1,  /* a process or a program; not a capture */
 	NEED_PROGRAM = 2, /* a program that is launched */

@@ -1,5 +1,5 @@
 /*
- * main: the command line becomes one command; the only place that prints errors and exits.
+ * main: run the command that the command line names. Only this file prints errors and exits.
  *
  * Exit status: the command's own (a launched program's, 128+N for a signal), 1 when the tool
  * failed, 2 for usage.
@@ -31,11 +31,10 @@ static void ignore_signal(int signal)
 }
 
 /*
- * A closed pipe must end us by way of EPIPE, and a limit of file size by way of EFBIG, not by a
- * signal: a target may be waiting to be left. A handler that does nothing is used instead of
- * SIG_IGN because exec resets handlers, so launched programs keep what we were given (signal(7),
- * "Signal dispositions"). An ignored SIGCHLD would make the kernel throw away exit statuses
- * (wait(2)).
+ * A closed pipe must give EPIPE and a file size limit EFBIG, not a deadly signal, because a target
+ * may have to be left first. An empty handler is used instead of SIG_IGN because exec resets
+ * handlers, so launched programs get the dispositions that we were given (signal(7), "Signal
+ * dispositions"). An ignored SIGCHLD would make the kernel discard exit statuses (wait(2)).
  */
 static void set_signals(void)
 {
@@ -50,7 +49,7 @@ static void set_signals(void)
 }
 
 /* A file opened later must not become standard output by accident. Writing to a stream that was
- * closed stays an error: the descriptor that takes its place cannot be written to. */
+ * closed stays an error: the descriptor opened in its place is not writable. */
 static bool open_standard_streams(void)
 {
 	for (int fd = 0; fd <= 2; fd++) {
@@ -136,7 +135,8 @@ int main(int argc, char **argv)
 		return EXIT_FAILED;
 	log_init();
 	setlocale(LC_ALL, "");
-	setlocale(LC_NUMERIC, "C"); /* JSON and CSV have a point in their numbers everywhere */
+	/* numbers in JSON and CSV have a decimal point in every locale */
+	setlocale(LC_NUMERIC, "C");
 	set_signals();
 
 	int status = 0;
@@ -149,7 +149,7 @@ int main(int argc, char **argv)
 	if (!say_flush() && !err)
 		err = err_sys(errno ? errno : EIO, "cannot write to standard output");
 	if (err && err->sys == EPIPE) {
-		/* whoever read our output has seen enough */
+		/* the reader of our output has closed the pipe */
 	} else if (err) {
 		print_error(err);
 		status = err->code == ERR_USAGE ? EXIT_USAGE : status ? status : EXIT_FAILED;

@@ -1,10 +1,9 @@
 /*
- * options: one table, and the parser that obeys it. Help, manual and completion: options_doc.c.
+ * options: the table, and the parser that uses it. Help, manual and completion: options_doc.c.
  *
  * The command line is read in two steps. First every word becomes an option with its row, a
- * positional word, or, after
- * "--", the program. The first positional word decides the command. Only then is it checked which
- * options that command takes, so options may stand before the command as well as behind it.
+ * positional word, or, after "--", the program. The first positional word is the command. Only then
+ * are the options checked against the command, so options may precede the command.
  */
 #include "options.h"
 
@@ -135,8 +134,7 @@ const char *options_nearest(const char *word, const char *const *words)
 	const char *best = NULL;
 	unsigned best_cost = UINT_MAX;
 	for (size_t i = 0; words[i]; i++) {
-		/* What begins with the word, or the other way round, is nearer than any typing
-		 * error. */
+		/* A word that is a prefix of the other is nearer than any typing error. */
 		size_t n = strlen(word), m = strlen(words[i]);
 		bool is_start = n > 1 && strncasecmp(word, words[i], n < m ? n : m) == 0;
 		unsigned cost = is_start ? 1 : 2 * edits_between(word, n, words[i], m);
@@ -206,7 +204,7 @@ bool options_number_parse(const char *text, enum option_kind kind, uint64_t *ret
 		    __builtin_add_overflow(value, (uint64_t)(rest + 0.5), &value))
 			return false;
 		if (part > 0 && factor == 1)
-			return false; /* half a byte */
+			return false; /* it would be a fraction of a byte */
 		*ret = value;
 		return true;
 	}
@@ -229,7 +227,7 @@ static void add_number(struct strbuf *to, const struct option_row *row, uint64_t
 
 /* ---- errors ---- */
 
-/* ", one of auto, always, never" for a message. */
+/* Append ", one of auto, always, never" for a message. */
 static void add_words(struct strbuf *to, const char *const *words)
 {
 	for (size_t i = 0; words[i]; i++)
@@ -265,7 +263,7 @@ static struct err *err_number(const struct option_row *row, const char *value)
 	return err;
 }
 
-/* Offers all option names a user may write, "no-" forms as well. */
+/* Compares with all option names that a user may write, including "no-" forms. */
 static struct err *err_unknown_option(const char *word, size_t n_word)
 {
 	char names[2 * ARRAY_LEN(options_table)][40];
@@ -291,7 +289,7 @@ static struct err *err_unknown_option(const char *word, size_t n_word)
 	size_t n_nearest = strlen(nearest), n_typed = strlen(typed);
 	if (strncasecmp(typed, nearest, n_typed < n_nearest ? n_typed : n_nearest) != 0 &&
 	    edits_between(typed, n_typed, nearest, n_nearest) > (n_typed + 1) / 3)
-		return err_with_hint(err, "all options: auditview --help"); /* nothing is near */
+		return err_with_hint(err, "all options: auditview --help"); /* no name is near */
 	return err_with_hint(err, "the nearest is --%s; all of them: auditview --help", nearest);
 }
 
@@ -347,7 +345,7 @@ static struct err *add_pids(struct options *o, const struct option_row *row, con
 	}
 }
 
-/* Which of its words an option was given. */
+/* Find the index of the word that an option was given. */
 static struct err *find_word(const struct option_row *row, const char *value, unsigned *ret)
 {
 	for (unsigned i = 0; row->words[i]; i++) {
@@ -387,7 +385,7 @@ _Static_assert(sizeof(enum stack_mode) == sizeof(unsigned) &&
 		   sizeof(enum color_mode) == sizeof(unsigned),
 	       "set_choice() writes enums as unsigned");
 
-/* `value` is NULL for flags and switches; is_no tells --no-NAME. */
+/* `value` is NULL for flags and switches; is_no: given as --no-NAME. */
 static struct err *option_set(struct options *o, const struct option_row *row, const char *value,
 			      bool is_no)
 {
@@ -462,8 +460,8 @@ static struct err *apply(struct parser *p, const struct option_row *row, const c
 	return option_set(p->o, row, value, is_no);
 }
 
-/* --name, --name=value, --name value, --no-name; any unambiguous beginning of a name will do, as
- * with getopt_long(3). */
+/* --name, --name=value, --name value, --no-name; any unambiguous prefix of a name is accepted, as
+ * in getopt_long(3). */
 static struct err *parse_long(struct parser *p, const char *word)
 {
 	size_t n = strcspn(word, "=");
@@ -501,7 +499,8 @@ static struct err *parse_long(struct parser *p, const char *word)
 	return err;
 }
 
-/* -abc = -a -b -c; the first that takes a value has the rest of the word, or the next word. */
+/* -abc = -a -b -c; the first option that takes a value gets the rest of the word, or the next
+ * word. */
 static struct err *parse_letters(struct parser *p, const char *word)
 {
 	for (const char *c = word; *c; c++) {
@@ -538,7 +537,7 @@ static struct err *find_command(struct parser *p)
 	struct options *o = p->o;
 	const char *first = p->n_words ? p->words[0] : NULL;
 	bool is_help = first && strcmp(first, "help") == 0 && access(first, F_OK) != 0;
-	if (is_help) { /* "auditview help record", as git has it */
+	if (is_help) { /* "auditview help record", as in git */
 		o->show_help = true;
 		p->words++;
 		p->n_words--;
@@ -561,8 +560,8 @@ bool option_is_taken(const struct option_row *row, const struct command *command
 	return ((row->groups | row->show_groups) & command->options) != 0;
 }
 
-/* What is not there though the option needs it; NULL: all is there. The start page attaches and
- * launches later. */
+/* What the option needs and does not have; NULL: nothing is missing. The start page can attach and
+ * launch later, so it has everything. */
 static const char *missing_need(const struct options *o, const struct option_row *row)
 {
 	const struct command *command = o->command;
@@ -583,7 +582,7 @@ static const char *missing_need(const struct options *o, const struct option_row
 	return NULL;
 }
 
-/* What the command does not use is an error, and the error says who does. */
+/* An option that the command does not use is an error, which names the commands that use it. */
 static struct err *check_groups(const struct parser *p)
 {
 	const struct command *command = p->o->command;
@@ -612,7 +611,7 @@ static struct err *check_groups(const struct parser *p)
 	return NULL;
 }
 
-/* Two options of which one would have to be ignored. */
+/* Refuse two options if one of them would have to be ignored. */
 static struct err *check_pairs(const struct parser *p)
 {
 	static const struct {
@@ -662,7 +661,7 @@ static struct err *parse(struct parser *p)
 {
 	struct options *o = p->o;
 	struct err *err = NULL;
-	char **rest = NULL; /* behind "--" */
+	char **rest = NULL; /* the words after "--" */
 	for (p->i = 1; p->i < p->argc && !err; p->i++) {
 		char *word = p->argv[p->i];
 		if (strcmp(word, "--") == 0) {
@@ -691,7 +690,7 @@ static struct err *parse(struct parser *p)
 	o->args = p->words;
 	o->n_args = p->n_words;
 	if (o->show_help || o->show_version || o->completion || o->show_manual || o->list_options)
-		return NULL; /* nothing else matters then */
+		return NULL; /* the rest is not checked then */
 	err = check_groups(p);
 	if (!err)
 		err = check_pairs(p);
@@ -741,6 +740,6 @@ bool options_want_color(const struct options *o, int fd)
 	case COLOR_NEVER: return false;
 	case COLOR_AUTO: break;
 	}
-	/* no-color.org: present and not empty, whatever it says. */
+	/* no-color.org: present and not empty, whatever its value. */
 	return isatty(fd) && term && strcmp(term, "dumb") != 0 && !(no_color && *no_color);
 }

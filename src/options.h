@@ -1,8 +1,8 @@
 /*
  * options: the command line, from one table.
  *
- * Every option is one row of options[] in options.c; --help, completion and the manual are made
- * from it. Every command is one row of commands[] (command.h). options_parse() fills struct
+ * Every option is one row of options_table[] in options.c; --help, completion and the manual are
+ * made from it. Every command is one row of commands[] (command.h). options_parse() fills struct
  * options; it never exits and never prints.
  */
 #pragma once
@@ -43,7 +43,7 @@ struct options {
 	uint64_t duration_ns, limit; /* 0 = none */
 	const char *until;
 	bool may_drop;
-	uint64_t ring_bytes; /* 0: as the kind of stacks needs */
+	uint64_t ring_bytes; /* 0: the default for the kind of stacks */
 	const char *user;    /* -u */
 	const char *python;  /* --python PATH or version */
 	enum tristate redact;
@@ -58,8 +58,8 @@ struct options {
 	uint64_t number;        /* -n: rows to show; 0 = not given */
 	bool list_options;      /* --list-options, for tests */
 	bool show_manual;       /* --manual, for the build of the manual page */
-	const char *completion; /* --completion: the shell; NULL = not asked for */
-	struct arena memory;    /* holds what is not borrowed from argv */
+	const char *completion; /* --completion: the shell; NULL = not given */
+	struct arena memory;    /* owns the strings that are not borrowed from argv */
 };
 
 /* ---- the table ---- */
@@ -68,10 +68,10 @@ enum option_kind {
 	OPTION_FLAG,    /* bool */
 	OPTION_SWITCH,  /* enum tristate; --name and --no-name */
 	OPTION_TEXT,    /* const char *, borrowed from argv; the last one given wins */
-	OPTION_WORD,    /* the same, but only one of words */
-	OPTION_LIST,    /* const char *, all that were given joined by ',' */
+	OPTION_WORD,    /* the same, but must be one of words */
+	OPTION_LIST,    /* const char *: all values joined by ',' */
 	OPTION_CHOICE,  /* an enum: index into words */
-	OPTION_PIDS,    /* comma list, may be repeated; doubles are left out */
+	OPTION_PIDS,    /* comma list, may be repeated; duplicates are removed */
 	OPTION_COUNT,   /* uint64_t; 10k = 10 000 */
 	OPTION_BYTES32, /* uint32_t; 10k = 10 240 */
 	OPTION_BYTES,   /* uint64_t */
@@ -86,12 +86,12 @@ struct option_row {
 	size_t off; /* in struct options */
 	/* of a bool that becomes true when the option is given; 0 = none */
 	size_t set_off;
-	/* enum option_group (command.h): commands that share one of them take the option */
+	/* enum option_group (command.h): a command takes the option if they share a group */
 	unsigned groups;
 	unsigned show_groups; /* the same, but only together with --screen */
 	unsigned needs;       /* enum option_need (command.h) */
 	uint64_t min, max;    /* numbers; in the kind's unit */
-	/* NULL-terminated: all an OPTION_CHOICE may be, what completion offers for a text */
+	/* NULL-terminated: the values of an OPTION_CHOICE; for a text, what completion offers */
 	const char *const *words;
 	const char *arg; /* name of the argument in help; NULL for flags and switches */
 	const char *doc; /* one or two sentences; help wraps it */
@@ -99,7 +99,7 @@ struct option_row {
 extern const struct option_row options_table[];
 extern const size_t n_options;
 
-/* Does the command take it, if perhaps only together with --screen? */
+/* Does the command take it, possibly only together with --screen? */
 bool option_is_taken(const struct option_row *row, const struct command *command);
 
 /* Parse argv. On failure the error says what was expected and names the nearest known word. */
@@ -109,7 +109,7 @@ void options_fini(struct options *o);
 /* Is the program to launch a *.py file, which a Python has to run? */
 bool options_is_script(const struct options *o);
 
-/* Colour on this file descriptor? --color decides; auto asks for a terminal, a TERM other than
+/* Colour on this file descriptor? --color decides; auto requires a terminal, a TERM other than
  * dumb, and no NO_COLOR. */
 bool options_want_color(const struct options *o, int fd);
 
@@ -117,16 +117,15 @@ bool options_want_color(const struct options *o, int fd);
  * there are none. */
 const char *options_nearest(const char *word, const char *const *words);
 
-/* "4096", "32k", "1MiB", "2.5s": a number with a unit, for options and for whoever else reads one.
- * False if it is none. */
+/* "4096", "32k", "1MiB", "2.5s": parse a number with a unit. False if it is not one. */
 bool options_number_parse(const char *text, enum option_kind kind, uint64_t *ret);
 
 /* Help for one command, or for all (command NULL), width columns wide. */
 void options_help(struct strbuf *to, const struct command *command, unsigned width);
-/* A roff table of options and commands, for the manual page. */
+/* Options and commands as roff, for the manual page. */
 void options_manual(struct strbuf *to);
-/* A line for each command and option that it takes: command (- for none), option, "screen" or "-",
- * and what it needs. */
+/* One line for each command and option that it takes: command (- for none), option, "screen" or
+ * "-", and what it needs. */
 void options_list(struct strbuf *to);
 /* A completion script for `shell` ("bash", "zsh", "fish"); false if that shell is not known. */
 bool options_completion(struct strbuf *to, const char *shell);

@@ -11,7 +11,7 @@
 #include "command.h"
 #include "options.h"
 
-/* The heading an option stands under is that of its lowest group. */
+/* An option is listed under the heading of its lowest group. */
 static const struct {
 	unsigned groups;
 	const char *title;

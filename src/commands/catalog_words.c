@@ -13,7 +13,7 @@
 #include "model/catalog.h"
 #include "model/explain.h"
 
-/* "3.12", "3.12.1" or "12"; 0 if it is none of them. */
+/* "3.12", "3.12.1" or "12" as a minor version; 0 if it is none of these. */
 static int parse_minor(const char *text)
 {
 	char *end;

@@ -1,5 +1,5 @@
 /*
- * cmd_diff: what capture B does that capture A does not, in the order of what should make one look.
+ * cmd_diff: what capture B does that capture A does not do, the most remarkable first.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include "model/filter.h"
 #include "model/trace.h"
 
-/* B is what is looked at, the pane opens A. */
+/* The screen shows B, and its pane opens A. */
 static struct err *diff_on_screen(const struct options *o, int *ret)
 {
 	struct show show = SHOW_NOTHING;

@@ -1,9 +1,8 @@
 /*
  * events: the catalogue as a table.
  *
- * One line per event, in the order of themes. In a pipe each line says its theme, so that grep has
- * an easy life; on a terminal themes are headings and the arguments are cut to its width, unless -w
- * is given.
+ * One line per event, in the order of themes. In a pipe each line has its theme, for grep; on a
+ * terminal themes are headings and the arguments are cut to its width, unless -w is given.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -36,7 +35,7 @@ static bool matches_text(const char *name, const char *pattern)
 	return strcasestr(name, pattern) != NULL;
 }
 
-/* By its name, its wrong name, or a call that raises it. */
+/* Does the pattern match its name, its alias, or a call that raises it? */
 static bool matches_pattern(const struct catalog_event *e, const char *pattern, int minor)
 {
 	if (matches_text(e->name, pattern) || (e->alias && matches_text(e->alias, pattern)))
@@ -101,7 +100,7 @@ static void add_versions(struct strbuf *to, const struct catalog_event *e)
 
 struct layout {
 	bool is_grouped;  /* a terminal: the theme is a heading above its events, not a column */
-	size_t cut_cells; /* 0: lines are as long as they get */
+	size_t cut_cells; /* 0: lines are not cut */
 };
 
 static void add_row(struct strbuf *to, const struct layout *l, const char *theme, const char *name,

@@ -37,7 +37,7 @@ static struct err *unknown(const char *name)
 	return err;
 }
 
-/* Headings bold: every line that starts at the edge. */
+/* Make headings bold: every line that is not indented. */
 static void embolden(struct strbuf *to, const char *text)
 {
 	while (*text) {

@@ -12,7 +12,7 @@
 #include "model/selection.h"
 #include "model/trace.h"
 
-/* By -F, else by the suffix of -o. */
+/* The format of -F, else the one of the suffix of -o. */
 static struct err *choose_format(const struct options *o, const struct exporter_format **ret)
 {
 	if (o->format)

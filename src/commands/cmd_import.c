@@ -1,6 +1,6 @@
 /*
- * cmd_import: JSON lines become a capture. Status 1 when lines were lost; the others are in the
- * capture all the same.
+ * cmd_import: JSON lines become a capture. The exit status is 1 if lines were lost; the others are
+ * in the capture.
  */
 #include <errno.h>
 #include <fcntl.h>

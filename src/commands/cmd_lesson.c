@@ -1,9 +1,9 @@
 /*
  * lesson: the lessons as text.
  *
- * The program is run under the tracer first; then each step says what to look at, asks, and
- * compares the answer with what the capture of that run says. Without anybody to answer (standard
- * input at its end) the answers are told.
+ * The program is run under the tracer first. Then each step says what to look at, asks a question,
+ * and compares the answer with the capture of that run. At the end of standard input the answers
+ * are printed without asking.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -32,9 +32,9 @@ struct class_room {
 	struct try_result runs[2];
 	size_t n_runs;
 	unsigned width;
-	bool is_asking;  /* somebody answers */
-	bool is_left;    /* they have had enough */
-	size_t n_unlike; /* truths that are not what the lesson says of every Python */
+	bool is_asking;  /* the user answers */
+	bool is_left;    /* the user wants to stop */
+	size_t n_unlike; /* results that differ from what the lesson says of every Python */
 };
 
 static void say_wrapped(const struct class_room *room, unsigned indent, const char *text)
@@ -96,7 +96,7 @@ static struct err *run_programs(struct class_room *room, const struct python_pro
 	return NULL;
 }
 
-/* One line of an answer; false at the end of the input. */
+/* Read one line; false at the end of the input. */
 static bool read_answer(char *to, size_t cap)
 {
 	if (!fgets(to, (int)cap, stdin))
@@ -105,7 +105,7 @@ static bool read_answer(char *to, size_t cap)
 	return true;
 }
 
-/* Ask until the answer is right, given up or out of tries. */
+/* Ask until the answer is right, the user gives up, or no try is left. */
 static void ask(struct class_room *room, const struct lesson_step *s, struct try_result *r,
 		const char *truth)
 {

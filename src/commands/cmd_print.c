@@ -1,7 +1,7 @@
 /*
  * cmd_print: one line per event on stdout, as strace does, from a capture or from a live target.
  *
- * Live, the recorder runs in a process of its own and writes a capture as always; this process
+ * For a live target the recorder runs in a process of its own and writes a capture; this process
  * reads it as it grows. So print shows exactly what a capture would hold.
  */
 #include <errno.h>
@@ -71,7 +71,7 @@ static struct err *printer_init(struct printer *p, const struct options *o, cons
 	return err;
 }
 
-/* Up to which event may be printed so that no more than p->left are. */
+/* The first event that must not be printed because --limit is reached. */
 static uint64_t limit_end(struct printer *p, uint64_t to)
 {
 	const struct selection *rows = p->rows ? filter_run_rows(p->rows) : NULL;
@@ -86,7 +86,7 @@ static uint64_t limit_end(struct printer *p, uint64_t to)
 	return to;
 }
 
-/* Print what is there and was not printed yet, up to the first event that --until waits for. */
+/* Print the events that are new, up to the first one that --until matches. */
 static struct err *printer_print(struct printer *p)
 {
 	uint64_t n = trace_n_events(p->trace), to = n;
@@ -122,7 +122,7 @@ static struct err *print_live(const struct options *o, const struct exporter_for
 	CLEANUP(session) struct session *s = NULL;
 	struct printer p = { 0 };
 	struct follow_stdio io = { -1, new_file_is_stdout(out) ? STDERR_FILENO : -1, -1, -1 };
-	/* the capture ends where it has to: all that is in it is printed */
+	/* the recorder applies --limit and --until, so all events in the capture are printed */
 	struct options plain = *o;
 	plain.until = NULL;
 	plain.limit = 0;
@@ -135,7 +135,8 @@ static struct err *print_live(const struct options *o, const struct exporter_for
 	for (;;) {
 		struct trace_change change;
 		session_poll(s);
-		/* What it wrote before its last word is printed after that. */
+		/* The events that it wrote before its last message are printed after that
+		 * message. */
 		bool is_last = s->ended || err || session_n_asked_to_end();
 		if (is_last)
 			session_finish(s, false);
@@ -152,11 +153,12 @@ static struct err *print_live(const struct options *o, const struct exporter_for
 		err = exporter_close(p.exporter);
 		p.exporter = NULL;
 	}
-	if (err && err->code == ERR_CANCELLED) { /* the reader of our pipe has seen enough */
+	if (err && err->code == ERR_CANCELLED) { /* the reader of our pipe has closed it */
 		err_destroy(err);
 		err = NULL;
 	}
-	session_say(&s->end, NULL, o->quiet); /* the capture was ours alone */
+	/* the capture is temporary, so its path is not reported */
+	session_say(&s->end, NULL, o->quiet);
 	*ret = err ? 1 : session_end_status(&s->end);
 	printer_fini(&p);
 	return err;
@@ -167,7 +169,7 @@ static struct err *print_file(const struct options *o, const struct exporter_for
 {
 	struct printer p = { 0 };
 	struct err *err = printer_init(&p, o, o->args[0], out, format);
-	/* With -f a capture that is still being written is followed to its end. */
+	/* With -f, follow a capture that is still being written to its end. */
 	while (!err) {
 		struct trace_change change;
 		bool finished = trace_is_finished(p.trace);

@@ -1,5 +1,5 @@
 /*
- * cmd_record: capture without a screen. The recorder runs in this very process.
+ * cmd_record: capture without a screen. The recorder runs in this process.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +41,7 @@ struct err *cmd_record(const struct options *o, int *ret)
 		say_error("%s stays until this recording is finished, which grows in %s", o->output,
 			  new_file_now_at(file));
 	char *now_at = err ? NULL : strdup(new_file_now_at(file));
-	if (!err && new_file_is_stdout(file)) /* the capture alone goes there */
+	if (!err && new_file_is_stdout(file)) /* standard output is for the capture alone */
 		io.out = STDERR_FILENO;
 	if (!err) {
 		plan.recorder.file = take_ptr(file);

@@ -4,9 +4,9 @@
  *      events      %    first s     last s  mostly by                 event
  *       8 801   41.2     0.0012    12.3344  app.py:14 main            open
  *
- * Keys of columns (event, category, theme, caller, thread, process, stack) are one table from ids
- * to keys and one pass by group_count_first(); the names of files, hosts, commands and modules come
- * from reach. "mostly by" is the caller most of a row's events have: a second pass that counts
+ * For keys that are columns (event, category, theme, caller, thread, process, stack) a table maps
+ * ids to keys, and group_count_first() counts in one pass. The names of files, hosts, commands and
+ * modules come from reach. "mostly by" is the caller of most events of a row: a second pass counts
  * pairs of key and caller.
  */
 #include <errno.h>
@@ -42,10 +42,10 @@ struct table {
 	struct trace *t;
 	const struct selection *rows_in; /* NULL = all */
 	enum group_column column;
-	VEC(uint32_t) keys; /* [id of the column] row, UINT32_MAX leave out */
+	VEC(uint32_t) keys; /* [id of the column] row, UINT32_MAX: not counted */
 	VEC(struct row) rows;
 	uint64_t total;
-	bool is_escaped; /* the keys are */
+	bool is_escaped; /* the keys are escaped already */
 };
 
 static void table_fini(struct table *b)
@@ -56,7 +56,7 @@ static void table_fini(struct table *b)
 	vec_fini(&b->keys);
 }
 
-/* The row of a key, made if it is new. */
+/* The row of a key; a new row if there is none. */
 static struct err *row_of(struct table *b, const char *s, size_t n, uint32_t *ret)
 {
 	for (size_t i = 0; i < b->rows.n; i++)
@@ -135,7 +135,8 @@ static struct err *keys_by_thread(struct table *b, const char *by)
 	return err;
 }
 
-/* Frames and stacks are many: rows by id first, texts for those that have events. */
+/* There are many frames and stacks, so rows are by id first, and only those with events get a
+ * text. */
 static struct err *keys_by_stack(struct table *b, bool by_caller)
 {
 	uint32_t n = trace_n_stacks(b->t);
@@ -186,8 +187,8 @@ static struct err *count(struct table *b)
 	return err;
 }
 
-/* Same file, line and function from several frames (columns differ), and the text of stacks: rows
- * that read the same are one. */
+/* Rows with the same text are one: frames with the same file, line and function but different
+ * columns, and stacks of such frames. */
 static struct err *name_frames(struct table *b, bool by_caller)
 {
 	struct strbuf text = { 0 };
@@ -259,7 +260,7 @@ static struct err *count_by_reach(struct table *b, enum reach_kind kind)
 	return err;
 }
 
-/* ---- the caller that most of a row's events have ---- */
+/* ---- the caller of most events of a row ---- */
 
 struct pair {
 	uint32_t row, caller;
@@ -358,7 +359,7 @@ static int by_last(const void *x, const void *y)
 	return a->last_seq < b->last_seq ? -1 : a->last_seq > b->last_seq;
 }
 
-/* Rows without events go; those that read the same become one; then the order asked for. */
+/* Remove rows without events, merge rows with the same text, and sort as asked for. */
 static struct err *arrange(struct table *b, const char *sort)
 {
 	static const struct {
@@ -443,7 +444,8 @@ static void show_text(struct strbuf *to, struct table *b, const char *by, bool w
 			add_caller(&raw, b->t, r->caller);
 			utf8_escape(&s, strbuf_str(&raw), raw.n, 0);
 			size_t cells = utf8_str_width(strbuf_str(&raw), raw.n);
-			while (cells > CALLER_CELLS && s.n) { /* whole code points from the end */
+			/* remove whole code points from the end */
+			while (cells > CALLER_CELLS && s.n) {
 				size_t n = s.n - 1;
 				while (n && ((unsigned char)s.s[n] & 0xc0) == 0x80)
 					n--;
@@ -505,7 +507,7 @@ static void show_json(struct strbuf *to, struct table *b, const char *by, bool w
 	strbuf_fini(&s);
 }
 
-/* ---- coverage: what of the catalogue was seen ---- */
+/* ---- coverage: which events of the catalogue were seen ---- */
 
 static struct err *coverage(struct table *b, struct strbuf *to)
 {

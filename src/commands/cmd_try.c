@@ -2,9 +2,9 @@
  * try: run an example, code or a script under the tracer and show what it raised, on one Python or
  * on several.
  *
- * On one: the events in order, start-up and shut-down as a line each, imports folded. On several: a
- * table, one row per event in order of first appearance, one column per Python, how often each
- * raised it.
+ * On one Python: the events in order, with start-up and shut-down as one line each and imports
+ * folded. On several: a table with one row per event in order of first appearance and one column
+ * per Python, which shows how often each raised it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,8 +160,8 @@ static struct row *row_of(struct table *t, const char *name, size_t n_bytes, siz
 	return &t->v[t->n - 1];
 }
 
-/* Events that the code caused itself, without what imports brought; and the example's own event
- * wherever it was. */
+/* Count the events that the code caused itself, without those of imports; and the example's own
+ * event wherever it occurred. */
 static struct err *count_into(struct table *t, struct try_result *r, const struct request *q,
 			      size_t column, size_t n_pythons)
 {
@@ -253,7 +253,7 @@ static struct err *try_many(const struct options *o, const struct request *q,
 
 #define MARK "demo.here"
 
-/* Names of the events between the two marks that a demonstration makes itself. */
+/* Append the names of the events between the two mark events of a demonstration. */
 static struct err *add_between_marks(struct strbuf *to, struct try_result *r, size_t *ret_n)
 {
 	bool is_between = false;
@@ -278,7 +278,7 @@ static struct err *add_between_marks(struct strbuf *to, struct try_result *r, si
 	return err_create(ERR_CORRUPT, "a demonstration did not come to its end");
 }
 
-/* The lines of a demonstration between its marks. */
+/* Append the lines of a demonstration between its marks. */
 static void add_demo_lines(struct strbuf *to, const char *demo)
 {
 	const char *start = strstr(demo, MARK), *end = start ? strstr(start + 1, MARK) : NULL;
@@ -328,7 +328,7 @@ static struct err *try_blind_spots(const struct options *o, const struct python_
 	return err;
 }
 
-/* The run itself is what is looked at: its start-up and imports are folded there too. */
+/* The screen shows the run itself, with start-up and imports folded. */
 static struct err *try_on_screen(const struct options *o, const struct request *q,
 				 const struct python_program *p, int *ret)
 {

@@ -1,6 +1,6 @@
 /*
  * cmd_view: the screen, on a file, a live process, a program to launch, or the start page. Without
- * a terminal the viewing forms behave as print.
+ * a terminal it behaves like print.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 #include "model/trace.h"
 #include "ui/term.h"
 
-/* Standard input was the capture; keys come from the terminal itself. */
+/* Standard input was the capture, so keys are read from the terminal device. */
 static struct err *keys_from_terminal(void)
 {
 	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
@@ -47,7 +47,7 @@ struct err *cmd_view(const struct options *o, int *ret)
 		return err_create(ERR_USAGE, "one capture at a time: %s, and also %s", o->args[0],
 				  o->args[1]);
 	struct show show = SHOW_NOTHING;
-	err = term_check(); /* before anything is started, or taken from standard input */
+	err = term_check(); /* before anything is started or read from standard input */
 	if (err)
 		return err;
 	if (live) {

@@ -1,6 +1,6 @@
 /*
- * doctor: see doctor.h. How to add a check: a function that looks and says, and its row in
- * machine_checks[] or target_checks[]; text and JSON follow.
+ * doctor: see doctor.h. To add a check: write a function that checks and reports, and add its row
+ * to machine_checks[] or target_checks[]; text and JSON output follow.
  */
 #include "commands/doctor.h"
 
@@ -46,11 +46,11 @@ _Static_assert(ARRAY_LEN(kinds) == FINDING_KIND_COUNT, "a kind of finding withou
 
 struct finding {
 	enum finding_kind kind;
-	char text[400]; /* "" = nothing to say: the row is left out */
+	char text[400]; /* "": nothing to report, the row is left out */
 	char cure[600];
 };
 
-/* What the checks look at. */
+/* The facts that the checks use. */
 struct patient {
 	struct trial trial;        /* machine */
 	struct access_facts facts; /* of the target; of ourselves for the machine */
@@ -95,7 +95,7 @@ static void check_kernel(const struct patient *p, struct finding *f)
 	if (uname(&u) != 0 || sscanf(u.release, "%u.%u", &major, &minor) != 2)
 		return say(f, FINDING_NOTE, "version unknown");
 	bool is_known = strcmp(u.machine, "x86_64") == 0;
-	/* 4.14: MADV_WIPEONFORK (madvise(2)), by which the probe notices a fork. */
+	/* 4.14 has MADV_WIPEONFORK (madvise(2)), by which the probe notices a fork. */
 	bool is_new = major > 4 || (major == 4 && minor >= 14);
 	say(f, is_known && is_new ? FINDING_OK : FINDING_NO, "Linux %s, %s", u.release, u.machine);
 	if (!is_known)
@@ -352,8 +352,8 @@ static void check_user(const struct patient *p, struct finding *f)
 static void check_dumpable(const struct patient *p, struct finding *f)
 {
 	if (!is_there(p) || p->facts.status.uid[1] == 0)
-		return; /* of root's processes it cannot be told, and does not matter: only root
-			   gets here */
+		/* for root's processes this is unknown, and does not matter: only root gets here */
+		return;
 	bool is_capable = has_cap(p, CAP_SYS_PTRACE);
 	if (!p->facts.files_are_roots)
 		return say(f, FINDING_OK, "yes");
@@ -455,7 +455,7 @@ static void check_recorder(const struct patient *p, struct finding *f)
 	}
 }
 
-/* Can a thread be stopped, and will it make our calls? */
+/* Can a thread be stopped, and can it make our calls? */
 static void check_threads(const struct patient *p, struct finding *f)
 {
 	const struct access_facts *a = &p->facts;
@@ -531,7 +531,7 @@ static void add_finding(struct strbuf *to, const char *name, const struct findin
 	unsigned width = style->width ? style->width : 100000;
 	strbuf_addf(to, "  %s%-5s%s %-14s", style->color ? kinds[f->kind].color : "",
 		    kinds[f->kind].word, style->color ? "\033[0m" : "", name);
-	/* The colour's bytes are no cells, so the place in the line is not left to wrap_add(). */
+	/* The bytes of the colour take no cells, so wrap_add() must not count the column. */
 	struct strbuf paragraph = { 0 };
 	wrap_add(&paragraph, f->text, INDENT, width);
 	strbuf_adds(to, strbuf_str(&paragraph) + (paragraph.n > INDENT ? INDENT : 0));
@@ -616,7 +616,7 @@ static struct err *add_processes(struct strbuf *to, json_t *json)
 
 /* ---- as JSON ---- */
 
-/* JSON is UTF-8: what is none is escaped, as for the screen. */
+/* JSON is UTF-8: other bytes are escaped, as on the screen. */
 static json_t *json_text(const char *s)
 {
 	if (utf8_is_valid(s, strlen(s)))

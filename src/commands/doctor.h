@@ -1,8 +1,8 @@
 /*
- * doctor: what is needed to attach, what of it holds, and what cures the rest.
+ * doctor: what is needed to attach, which of it is fulfilled, and what to do about the rest.
  *
- * The rows are those of the table checks[]; the verdict is that of visit/access.h, so the tracer
- * refuses what doctor warns of, with the same words. Nothing of a target is stopped or changed.
+ * The rows are those of the table checks[]. The verdict is that of visit/access.h, so attaching
+ * refuses what doctor warns of, with the same words. Nothing in a target is stopped or changed.
  */
 #pragma once
 #include <stdbool.h>
@@ -14,11 +14,11 @@
 struct strbuf;
 
 struct doctor_style {
-	unsigned width; /* columns; 0 = as long as needed */
+	unsigned width; /* columns; 0 = no wrapping */
 	bool color, json;
 };
 
-/* The report on this machine (pid 0) or one process. *ret_is_ready: tracing can work, or this
+/* Report on this machine (pid 0) or on one process. *ret_is_ready: tracing can work, or this
  * process can be attached to. */
 MUST_CHECK struct err *doctor_report(pid_t pid, const struct doctor_style *style, struct strbuf *to,
 				     bool *ret_is_ready);

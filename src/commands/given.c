@@ -21,7 +21,7 @@ static bool is_program(const char *path)
 	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
-/* As execvp(3) looks for it. */
+/* Would execvp(3) find it? */
 static bool is_in_path(const char *word)
 {
 	const char *path = getenv("PATH");
@@ -68,7 +68,7 @@ struct err *given_python(const char *word, char **ret)
 	return NULL;
 }
 
-/* An option that has a meaning only where the events go somewhere else. */
+/* Refuse options that have a meaning only if the events go to the other place. */
 static struct err *check_place(const struct options *o, bool on_screen)
 {
 	bool is_file = o->n_args == 1, is_live = o->n_pids || o->program;
@@ -107,7 +107,7 @@ struct err *given_check(const struct options *o, bool on_screen)
 		struct capture_filter *f = NULL;
 		err = capture_filter_compile(o->events, &f);
 		if (err && err->code == ERR_SYNTAX)
-			err->code = ERR_USAGE; /* it came with the command line */
+			err->code = ERR_USAGE; /* the text is from the command line */
 		capture_filter_destroy(f);
 	}
 	return err;

@@ -1,5 +1,5 @@
 /*
- * given: what the user gave is checked before anything is started, attached to or overwritten.
+ * given: check the user's input before anything is started, attached to or overwritten.
  */
 #pragma once
 #include <stdbool.h>
@@ -9,12 +9,11 @@
 
 struct options;
 
-/* Filters, event expressions, the interpreter and the script of a command that starts or attaches
- * to something; the combinations that make no sense for the way it will run. on_screen: events go
- * to the screen, not to a stream. ERR_USAGE, ERR_NOT_FOUND. */
+/* Check the filters, event expressions, interpreter and script of a command that starts or attaches
+ * to something, and option combinations that make no sense for the way it will run. on_screen:
+ * events go to the screen, not to a stream. ERR_USAGE, ERR_NOT_FOUND. */
 MUST_CHECK struct err *given_check(const struct options *o, bool on_screen);
 
-/* The program that --python names for a script or an example: a path or a name in PATH, which stay
- * as they are, or a version
- * ("3.12") that is looked for. NULL means python3. malloc'ed. */
+/* The program that --python selects for a script or an example: a path or a name in PATH is
+ * returned unchanged; a version ("3.12") is searched for. NULL means python3. malloc'ed. */
 MUST_CHECK struct err *given_python(const char *word, char **ret);

@@ -2,9 +2,9 @@
  * judge: see judge.h.
  *
  *     screen ◀─ rows, one a packet ─ helper ◀─ verdicts, one a packet ─ judging child
- *            ── 'l' to look anew ──▶                 (killed and made anew when one takes too long)
+ *            ── 'l' to list again ─▶           (killed and replaced when a verdict takes too long)
  *
- * Packets are of fixed size and between processes of this program alone.
+ * Packets have a fixed size and are exchanged between processes of this program only.
  */
 #include "commands/judge.h"
 
@@ -29,7 +29,7 @@ enum packet_kind { PACKET_BEGIN, PACKET_ROW, PACKET_END };
 struct packet {
 	enum packet_kind kind;
 	int pid;
-	bool is_judged, is_ready, is_stale; /* stale: not met since the last BEGIN */
+	bool is_judged, is_ready, is_stale; /* stale: not seen since the last BEGIN */
 	uint64_t up_ns;
 	double cpu;
 	char python[16], where[64], verdict[24];
@@ -51,8 +51,8 @@ static void send_packet(int fd, const struct packet *p)
 		;
 }
 
-/* What a forked process of the screen must not keep: its signals, its terminal, its descriptors but
- * one. */
+/* Give up what a process forked from the screen must not keep: its signal handlers, its terminal,
+ * and all descriptors but one. */
 static void leave_screen(int keep_fd)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -92,8 +92,8 @@ static void judge_one(judge_fn *check, struct packet *p)
 		 has_cure ? access.cure : "");
 }
 
-/* A child that judges packets[from … n) and sends each; *ret_fd to read them from. 0: it cannot be
- * made. */
+/* Start a child that judges packets[from … n) and sends each; *ret_fd to read them from. Returns 0
+ * if it cannot be started. */
 static pid_t judging_start(judge_fn *check, const struct packet *packets, size_t from, size_t n,
 			   int *ret_fd)
 {
@@ -269,7 +269,7 @@ struct err *judge_look(struct judge *j)
 		return err;
 	j->is_looking = send(j->fd, "l", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
 	if (!j->is_looking)
-		helper_end(j); /* the next look begins with another one */
+		helper_end(j); /* the next judge_look() starts another helper */
 	return NULL;
 }
 
@@ -286,7 +286,7 @@ static void take_row(struct judge *j, struct packet *p)
 	if (i < j->known.n && j->known.v[i].pid == p->pid) {
 		struct packet *old = &j->known.v[i];
 		if (!p->is_judged && old->is_judged &&
-		    !strcmp(p->command, old->command)) { /* as it was judged last time */
+		    !strcmp(p->command, old->command)) { /* keep the last verdict */
 			p->is_judged = true;
 			p->is_ready = old->is_ready;
 			memcpy(p->verdict, old->verdict, sizeof(p->verdict));

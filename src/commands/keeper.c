@@ -16,7 +16,8 @@
 
 enum { KEEPER_MASTER = 3, KEEPER_VIEWER = 4 }; /* its descriptors */
 
-/* Nothing of the viewer's stays: no descriptor, no terminal, no folder, no handler of a signal. */
+/* Give up everything inherited from the viewer: descriptors, terminal, working directory, signal
+ * handlers. */
 static void become_keeper(int master_fd, int viewer_fd)
 {
 	sigset_t none;
@@ -25,11 +26,11 @@ static void become_keeper(int master_fd, int viewer_fd)
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	setsid(); /* what is typed, or hung up, at the viewer's terminal is not for it */
+	setsid(); /* keys and hang-ups of the viewer's terminal must not reach it */
 	prctl(PR_SET_NAME, "auditview-tty");
 	if (chdir("/") != 0)
 		_exit(1);
-	/* By way of numbers that are in nobody's way. */
+	/* Move the descriptors out of the way first. */
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int master = fcntl(master_fd, F_DUPFD_CLOEXEC, 10),
 	    viewer = fcntl(viewer_fd, F_DUPFD_CLOEXEC, 10);
@@ -45,7 +46,8 @@ static void become_keeper(int master_fd, int viewer_fd)
 static NORETURN void keep(void)
 {
 	char c, text[4096];
-	/* Nobody ever writes: the end of file is the viewer's end, however it came. */
+	/* The pipe is never written to: end of file means that the viewer has ended, for any
+	 * reason. */
 	while (read(KEEPER_VIEWER, &c, 1) < 0 && errno == EINTR)
 		;
 	close(KEEPER_VIEWER);
@@ -53,7 +55,7 @@ static NORETURN void keep(void)
 		ssize_t n = read(KEEPER_MASTER, text, sizeof(text));
 		if (n > 0 || (n < 0 && errno == EINTR))
 			continue;
-		if (n == 0 || errno != EAGAIN) /* EIO: nobody has the other side open */
+		if (n == 0 || errno != EAGAIN) /* EIO: no process has the other side open */
 			_exit(0);
 		struct pollfd p = { .fd = KEEPER_MASTER, .events = POLLIN };
 		poll(&p, 1, -1);
@@ -89,7 +91,7 @@ void keeper_take_over(struct keeper *k)
 bool keeper_lives(struct keeper *k)
 {
 	keeper_take_over(k);
-	/* If nobody has the terminal open, it ends within moments. */
+	/* If no process has the terminal open, the keeper ends within moments. */
 	for (unsigned i = 0; k->pid > 0 && i < 20; i++) {
 		pid_t pid = waitpid(k->pid, NULL, WNOHANG);
 		if (pid == k->pid || (pid < 0 && errno != EINTR))

@@ -1,12 +1,11 @@
 /*
- * keeper: holds the terminal of a program that was launched onto the screen, for when the screen is
- * gone and the program is not.
+ * keeper: keeps the terminal of a launched program open when the screen ends before the program.
  *
  * The program's terminal is a pseudo-terminal whose master is ours. When the last process that has
- * the master ends, the kernel hangs the terminal up: the program gets SIGHUP, and its output fails
- * (pty(7), tty_ioctl(4)). So a small process has the master too, from the start, however the viewer
- * ends: it sleeps as long as the viewer has the terminal, then it reads what the program writes,
- * throws it away, and ends when nobody has the terminal open any more.
+ * the master open ends, the kernel hangs the terminal up: the program gets SIGHUP, and its output
+ * fails (pty(7), tty_ioctl(4)). So a small process has the master open too, from the start. It
+ * sleeps while the viewer reads the terminal. When the viewer has ended, for any reason, it reads
+ * and discards what the program writes, and ends when no process has the terminal open any more.
  */
 #pragma once
 #include <stdbool.h>
@@ -17,11 +16,12 @@
 
 struct keeper {
 	pid_t pid; /* 0: none */
-	int fd;    /* as long as it is open the viewer reads the terminal; -1 closed */
+	int fd;    /* while it is open the viewer reads the terminal; -1 closed */
 };
 #define KEEPER_NONE ((struct keeper){ .fd = -1 })
 
 MUST_CHECK struct err *keeper_start(int master_fd, struct keeper *ret);
-void keeper_take_over(struct keeper *k); /* the viewer does not read the terminal any more */
-/* Has it still somebody to keep the terminal for? Afterwards it is on its own. Reaps it if not. */
+void keeper_take_over(struct keeper *k); /* the viewer no longer reads the terminal */
+/* Does the keeper still have a program to keep the terminal for? If so, it runs on independently;
+ * if not, it is reaped. */
 bool keeper_lives(struct keeper *k);

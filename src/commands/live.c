@@ -1,6 +1,6 @@
 /*
- * live: see live.h. Sessions that the screen has closed are kept until the end, so that what they
- * have to say comes after the terminal is restored.
+ * live: see live.h. Sessions that the screen has closed are kept until the end, so that their
+ * messages are printed after the terminal is restored.
  */
 #include "commands/live.h"
 
@@ -31,10 +31,11 @@
 struct live {
 	struct session *session;
 	char *path;
-	struct keeper keeper; /* of its terminal */
+	struct keeper keeper; /* keeps the terminal of the program */
 	bool launched;
-	bool waits; /* leave when the program has ended */
-	bool asks;  /* when leaving, what becomes of the program: --on-exit does not say it */
+	bool waits; /* the session ends when the program has ended */
+	/* ask what to do with the program on leaving, because --on-exit was not given */
+	bool asks;
 };
 
 static VEC(struct live *) all;
@@ -135,7 +136,7 @@ static const struct ui_live_ops live_ops = {
 	.close = live_close,
 };
 
-/* A program that is looked at on a screen gets a terminal of its own, or, with --no-tty, a file
+/* A program that is shown on a screen gets a terminal of its own, or, with --no-tty, a file
  * (session.c). */
 static struct err *stdio_open(const struct options *o, struct follow_stdio *io, int *ret_master)
 {
@@ -154,7 +155,7 @@ static struct err *stdio_open(const struct options *o, struct follow_stdio *io, 
 	return NULL;
 }
 
-/* The recorder writes its first block within moments. */
+/* The recorder writes its first block within moments, so wait for it. */
 static struct err *trace_open_soon(const char *path, struct trace **ret)
 {
 	for (unsigned i = 0;; i++) {
@@ -324,8 +325,8 @@ static struct err *start_run(void *ctx, const char *event, const char *code, str
 	}
 	if (!code)
 		return err_create(ERR_USAGE, "nothing to run");
-	/* alone, as `auditview try` and `auditview lesson` run it: what is counted is the code's
-	 * own */
+	/* isolated, as `auditview try` and `auditview lesson` run it, so that only events of the
+	 * code are counted */
 	char isolated[] = "-I", no_site[] = "-S", flag[] = "-c", *python;
 	struct err *err = given_python(s->options->python, &python);
 	if (err)

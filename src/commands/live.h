@@ -1,5 +1,5 @@
 /*
- * live: the bridge between the screen, which knows no process, and sessions with a recorder.
+ * live: connects the screen, which knows no processes, with sessions that have a recorder.
  */
 #pragma once
 #include "base/attr.h"
@@ -8,14 +8,14 @@
 
 struct options;
 
-/* A running session as something to look at: the recorder of `o` is started and has attached or
- * launched. */
+/* Start a session for the screen: the recorder of `o` has attached or launched when this
+ * returns. */
 MUST_CHECK struct err *live_source_start(const struct options *o, struct ui_source *ret);
-/* What must be said after the screen is gone: goodbye lines, one per session; and the exit status
- * of the last one. */
+/* Print what must be said after the screen is gone: the goodbye lines of each session. *ret_status:
+ * the exit status of the last one. */
 void live_farewell(bool quiet, int *ret_status);
 
-/* The start page: which processes run, may we attach; attach, open, run. */
+/* Operations of the start page: list processes, judge them; attach, open, run. */
 extern const struct ui_start_ops live_start_ops;
 struct live_start;
 MUST_CHECK struct err *live_start_create(const struct options *o, struct live_start **ret);

@@ -21,7 +21,7 @@
 #include "model/trace.h"
 #include "options.h"
 
-/* All of a descriptor in a file without a name, behind the first bytes that were read of it. */
+/* Copy a descriptor to its end into an unnamed file, after the bytes that were already read. */
 static struct err *spool(int from, const char *head, size_t n_head, int *ret)
 {
 	const char *folder = getenv("TMPDIR");
@@ -46,7 +46,7 @@ static struct err *spool(int from, const char *head, size_t n_head, int *ret)
 	return err;
 }
 
-/* JSON lines become a capture that has no name and goes when it is closed. Takes fd over. */
+/* Import JSON lines into an unnamed capture, which disappears when it is closed. Takes over fd. */
 static struct err *import_input(const struct options *o, int in, struct trace **ret)
 {
 	int fd = memfd_create("auditview-import", MFD_CLOEXEC);
@@ -71,7 +71,7 @@ static struct err *import_input(const struct options *o, int in, struct trace **
 	return err;
 }
 
-/* The first bytes tell what it is: a capture has a magic number. */
+/* The first bytes decide: a capture has a magic number. */
 static struct err *open_stdin(const struct options *o, struct trace **ret)
 {
 	char head[sizeof(((struct superblock *)0)->magic)];
@@ -129,7 +129,7 @@ struct err *filter_error(const char *option, const char *text, struct err *err)
 		return err;
 	struct strbuf b = { 0 }, line = { 0 };
 	strbuf_adds(&line, text);
-	for (size_t i = 0; i < line.n; i++) /* the caret stands below one line */
+	for (size_t i = 0; i < line.n; i++) /* the caret must be below its own line */
 		line.s[i] = line.s[i] == '\n' || line.s[i] == '\r' ? ' ' : line.s[i];
 	filter_error_show(&b, strbuf_str(&line), err);
 	strbuf_fini(&line);

@@ -1,5 +1,5 @@
 /*
- * open_capture: what commands that read a capture have in common.
+ * open_capture: shared by the commands that read a capture.
  */
 #pragma once
 #include "base/attr.h"
@@ -10,25 +10,26 @@ struct filter_run;
 struct options;
 struct trace;
 
-/* Open a capture by name; "-" is standard input: a capture, or JSON lines. What is damaged is said
- * on standard error: now what opening finds, and by damage_say(), after all that was wanted has
- * been read, what else came to light. */
+/* Open a capture by name; "-" is standard input, which may be a capture or JSON lines. Damage is
+ * reported on standard error: here the damage that opening finds, and by damage_say(), after
+ * everything was read, the rest. */
 MUST_CHECK struct err *open_capture(const struct options *o, const char *path, struct trace **ret);
-/* ERR_USAGE if the result would go into the very file it is made of, which would empty that first.
+/* ERR_USAGE if the output file is the input file, which would be overwritten before it is read.
  * `out` NULL is fine. */
 MUST_CHECK struct err *check_not_same_file(const char *in, const char *out);
 void damage_say(const struct options *o, const char *path, struct trace *t);
 
 struct shown {
 	struct filter *filter;
-	struct filter_run *run; /* NULL: no filter, everything is shown */
+	struct filter_run *run; /* NULL: no filter, all events are shown */
 };
-/* Compile -Y and run it over the whole capture. An error in it comes with the text and a caret. */
+/* Compile -Y and run it over the whole capture. A syntax error is returned with the text and a
+ * caret. */
 MUST_CHECK struct err *shown_make(const struct options *o, struct trace *t, struct shown *ret);
 void shown_fini(struct shown *s);
 
-/* Is it a filter? Where there is no capture yet. */
+/* Is it a valid filter? For use when there is no capture yet. */
 MUST_CHECK struct err *filter_check(const char *option, const char *text);
-/* A syntax error in a filter, as a message for main to print: with the text and a caret below the
+/* A syntax error in a filter as a message for main to print, with the text and a caret below the
  * wrong word. */
 MUST_CHECK struct err *filter_error(const char *option, const char *text, struct err *err);

@@ -16,7 +16,8 @@
 #include "base/vec.h"
 #include "model/catalog.h"
 
-#define ASK_TIMEOUT_MS 10000 /* a cold disk takes its time; what takes longer is no Python */
+/* reading Python from a slow disk takes time; a program that needs longer is not a Python */
+#define ASK_TIMEOUT_MS 10000
 
 static const char ask_code[] = "import sys\n"
 			       "sys.stdout.write('%s %d.%d.%d %s' % ((getattr(sys, "
@@ -30,7 +31,8 @@ void python_list_fini(struct python_list *list)
 	vec_fini(list);
 }
 
-/* What the child writes until it closes the pipe, at most cap - 1 bytes; false on a timeout. */
+/* Read what the child writes until it closes the pipe, at most cap - 1 bytes; false on a
+ * timeout. */
 static bool read_answer(int fd, char *to, size_t cap)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -51,8 +53,7 @@ static bool read_answer(int fd, char *to, size_t cap)
 	return true;
 }
 
-/* Run the program and take down what it says of itself: nothing if it does not answer within its
- * time. */
+/* Run the program and store its answer; an empty answer if it does not reply in time. */
 static struct err *run_asking(const char *program, char *answer, size_t cap)
 {
 	pid_t pid;
@@ -101,8 +102,8 @@ struct err *pythons_ask(const char *program, struct python_program *ret)
 		    ERR_UNSUPPORTED,
 		    "cannot use \"%s\": CPython 3.%d has no audit events, 3.%d is the first",
 		    program, minor, CATALOG_MINOR_OLDEST);
-	/* What runs may be a script that picks a Python. The Python itself is what we want, if it
-	 * runs without the script. */
+	/* The program may be a script that selects a Python. Use that Python itself, if it runs
+	 * without the script. */
 	const char *path = program, *own = answer + path_at;
 
 	if (path_at && *own == '/' && strcmp(own, program) != 0) {
@@ -120,7 +121,7 @@ struct err *pythons_ask(const char *program, struct python_program *ret)
 	return NULL;
 }
 
-/* Add it unless its release line is there already with the same or a newer micro version. */
+/* Add it unless the list has the same or a newer micro version of its minor version. */
 static struct err *offer(struct python_list *list, const char *path)
 {
 	struct python_program program;
@@ -162,7 +163,8 @@ static struct err *offer_glob(struct python_list *list, const char *pattern)
 		const char *path = found.gl_pathv[i], *dot = strrchr(path, '.');
 		const char *name = strrchr(path, '/');
 
-		/* python3.12-config is none; pyenv's shims stand for what is found anyway. */
+		/* python3.12-config is not a Python; pyenv's shims run Pythons that are found
+		 * anyway. */
 		bool is_program = name &&
 				  (strcmp(name, "/python3") == 0 ||
 				   (dot && strspn(dot + 1, "0123456789") == strlen(dot + 1)));
@@ -216,7 +218,7 @@ struct err *pythons_find_all(struct python_list *ret)
 	return NULL;
 }
 
-/* Is it a version, "3.12" or "3.12.1", rather than a program? */
+/* Is it a version, "3.12" or "3.12.1", and not a program? */
 static bool is_version(const char *word)
 {
 	return strncmp(word, "3.", 2) == 0 && strspn(word, "0123456789.") == strlen(word);

@@ -18,15 +18,14 @@ struct python_list {
 };
 void python_list_fini(struct python_list *list);
 
-/* Ask a program for its version by running it. ERR_NOT_PYTHON if it does not answer as a Python 3
- * does. */
+/* Run a program to get its version. ERR_NOT_PYTHON if it does not answer like a Python 3. */
 MUST_CHECK struct err *pythons_ask(const char *program, struct python_program *ret);
 
-/* What --python names, one or several parted by commas: programs, or versions ("3.12") looked for
- * as pythons_find_all() does. NULL means python3. ERR_NOT_FOUND says what there is; ERR_UNSUPPORTED
- * for one older than 3.8. */
+/* Find what --python names, one or several, separated by commas: programs, or versions ("3.12"),
+ * searched for as in pythons_find_all(). NULL means python3. ERR_NOT_FOUND lists what there is;
+ * ERR_UNSUPPORTED for versions older than 3.8. */
 MUST_CHECK struct err *pythons_find(const char *words, struct python_list *ret);
 
-/* Every CPython from 3.8 on: python3.N in PATH, then those of pyenv; of each release line the
- * newest; oldest line first. */
+/* Find every CPython from 3.8 on: python3.N in PATH, then pyenv's; the newest of each minor
+ * version; the oldest minor version first. */
 MUST_CHECK struct err *pythons_find_all(struct python_list *ret);

@@ -34,12 +34,12 @@
 
 enum { MAX_FRAMES = 1024, MAX_ITEMS = 64, N_SLOTS = 64 };
 /*
- * What is taken of a target's address space: at most 16 MiB, for programs limit themselves
+ * At most 16 MiB of a target's address space are taken, because programs limit themselves
  * (RLIMIT_AS, mlockall, cgroups). A slot is for a process, or for a thread where threads run side
- * by side; those that were forked share a ring. The first process of a ring has a larger slot: one
- * of 512 KiB is full some thousand times a second, and each time the process waits. If children are
- * not recorded, no other slot is needed but for threads. With the private part (0.8 MiB for eight
- * lanes) and the head of the ring it comes to 15.5 MiB. Native stacks have records of 64 KiB and
+ * by side; forked processes share a ring. The first process of a ring has a larger slot: a slot of
+ * 512 KiB is full some thousand times a second, and each time the process waits. If children are
+ * not recorded, other slots are needed for threads only. With the private part (0.8 MiB for eight
+ * lanes) and the head of the ring the sum is 15.5 MiB. Native stacks have records of 64 KiB and
  * more.
  */
 enum {
@@ -50,7 +50,7 @@ enum {
 };
 enum { NATIVE_SLOTS = 30, NATIVE_SLOT_BYTES = 4 << 20 };
 #define SECOND_NS 1000000000ull
-/* without a word from a recorder that leaves, on a machine that has far too much to do */
+/* how long a leaving recorder may be silent, on a heavily loaded machine */
 #define FINISH_NS 60000000000ull
 #define HURRY_NS  10000000000ull
 
@@ -59,7 +59,7 @@ static bool wanted(void *ctx, const char *name, uint32_t n)
 	return capture_filter_wants(ctx, name, n);
 }
 
-/* A script is run by a Python, as its owner would. */
+/* If the program is a *.py file, put the Python that runs it before it. */
 static struct err *script_argv(const struct options *o, struct capture_plan *p)
 {
 	struct stat st;
@@ -138,7 +138,7 @@ struct err *capture_plan_make(const struct options *o, const char *path, struct 
 	if (o->events) {
 		struct err *err = capture_filter_compile(o->events, &p.filter);
 		if (err && err->code == ERR_SYNTAX)
-			err->code = ERR_USAGE; /* it came with the command line */
+			err->code = ERR_USAGE; /* the text is from the command line */
 		if (err)
 			return err;
 		r->probe.filter_on = true;
@@ -172,7 +172,7 @@ struct err *capture_plan_check(const struct options *o)
 	for (size_t i = 0; !err && i < o->n_pids; i++) {
 		struct access access;
 		err = access_check(o->pids[i], &access);
-		/* its children may be */
+		/* with -f its children may be Python */
 		if (!err && !(o->follow == YES && access.cause == ACCESS_NOT_PYTHON))
 			err = access_to_err(&access);
 	}
@@ -192,7 +192,7 @@ struct err *capture_plan_start(const struct capture_plan *p, const struct option
 	return NULL;
 }
 
-/* A folder for captures: the user's, or, where there is no home, one of our own below /tmp. */
+/* The folder for captures: the user's, or, if there is no home, a new one below /tmp. */
 static struct err *captures_folder(char **ret, bool *ret_is_own)
 {
 	struct err *err = folder_find(FOLDER_CACHE, true, ret);
@@ -239,10 +239,11 @@ static struct err *capture_path_make(const char *name, char **ret, char **ret_fo
 	return *ret ? NULL : err_no_memory();
 }
 
-/* ---- the other process ---- */
+/* ---- the recorder's process ---- */
 
-/* Descriptors of the viewer's that a recorder must not have: it would hold the sockets of other
- * sessions open, whose recorders could not see their viewer die, and the terminals of programs. */
+/* Descriptors of the viewer that a recorder must not inherit: it would keep the sockets of other
+ * sessions open, whose recorders could then not notice that their viewer died, and the terminals of
+ * programs. */
 static VEC(int) viewers_own;
 
 bool session_keep_from_recorders(int fd)
@@ -284,7 +285,8 @@ static NORETURN void recorder_process(const struct options *o, const char *path,
 	if (err)
 		err = recorder_abandon(take_ptr(r), err);
 	if (io->terminal >= 0)
-		close(io->terminal); /* it is the program's: once nobody else has it, it is over */
+		/* it belongs to the program: the terminal ends when no other process has it open */
+		close(io->terminal);
 	struct control_report m = { .state = RECORDER_LIVE,
 				    .exit_status = -1,
 				    .failed = err != NULL };
@@ -305,7 +307,7 @@ static NORETURN void recorder_process(const struct options *o, const char *path,
 	_exit(status);
 }
 
-/* With --no-tty what a program writes goes into a file beside the capture. */
+/* With --no-tty the output of the program goes to a file beside the capture. */
 static struct err *output_open(const struct options *o, struct session *s, struct follow_stdio *io)
 {
 	char *path = NULL;
@@ -374,7 +376,7 @@ struct err *session_start(const struct options *o, const char *path, const struc
 		s->pid = 0;
 		return err_sys(errno, "cannot start the recorder");
 	}
-	new_file_keep(take_ptr(file)); /* it is the recorder's now */
+	new_file_keep(take_ptr(file)); /* the recorder owns it now */
 	ssize_t n;
 	do
 		n = recv(s->control_fd, &s->last, sizeof(s->last), 0);
@@ -402,8 +404,8 @@ bool session_poll(struct session *s)
 	struct control_report m;
 	while (!s->ended) {
 		ssize_t n = recv(s->control_fd, &m, sizeof(m), MSG_DONTWAIT);
-		/* ECONNRESET: it has closed its end without having read all that we sent. The
-		 * kernel tells that once, before the messages that are still to be read
+		/* ECONNRESET: the recorder closed its end before it read all that we sent. The
+		 * kernel reports that once, before the messages that are still to be read
 		 * (net/unix/af_unix.c, unix_release_sock). */
 		if (n < 0 && (errno == EINTR || errno == ECONNRESET))
 			continue;
@@ -431,8 +433,8 @@ void session_request(struct session *s, enum control_request request)
 	if (is_leaving && s->asked)
 		return;
 	s->asked |= is_leaving;
-	/* If it is gone, what it said last is still to be read: session_poll() will find the end.
-	 */
+	/* If the recorder has ended, its last messages are still to be read: session_poll() will
+	 * find the end. */
 	if (!s->ended && send(s->control_fd, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
 	    errno == EAGAIN && is_leaving)
 		s->asked = false;
@@ -463,8 +465,8 @@ static void on_signal(int signal, siginfo_t *info, void *context)
 {
 	(void)context;
 	n_signals++;
-	/* From the terminal the recorder got it too, and knows best; sent to us alone it is for us
-	 * to pass on. */
+	/* If the signal came from the terminal, the recorder got it too and handles it; if it was
+	 * sent to us alone, we pass it on. */
 	if ((signal != SIGINT && signal != SIGQUIT) || info->si_code <= 0)
 		n_asked_to_end++;
 }
@@ -503,10 +505,10 @@ unsigned session_n_asked_to_end(void)
 	return (unsigned)n_asked_to_end;
 }
 
-/* Reap the recorder, if it has ended or does so at once. */
+/* Reap the recorder if it has ended or is about to end. */
 static bool reap(struct session *s, int *ret_status)
 {
-	/* its socket is closed a moment before it can be waited for */
+	/* its socket closes a moment before waitpid(2) reports it */
 	for (unsigned i = 0; i < 100 && s->pid > 0; i++) {
 		pid_t pid = waitpid(s->pid, ret_status, WNOHANG);
 		if (pid == s->pid || (pid < 0 && errno != EINTR))
@@ -517,8 +519,8 @@ static bool reap(struct session *s, int *ret_status)
 	return s->pid == 0;
 }
 
-/* Somebody has stopped it (SIGSTOP): it will not answer before it is continued, and then leaves by
- * itself. */
+/* Is it stopped (SIGSTOP)? Then it will not answer until it is continued, and leaves by itself
+ * afterwards. */
 static bool is_stopped(pid_t pid)
 {
 	char path[32], text[256] = "";
@@ -546,7 +548,7 @@ static void wait_for_end(struct session *s, bool waits)
 		n_stopped = is_stopped(s->pid) ? n_stopped + 1 : 0;
 		if (session_n_signals() == before)
 			continue;
-		/* a hand that is impatient with us means the recorder */
+		/* further signals to us are meant for the recorder */
 		before = session_n_signals();
 		kill(s->pid, SIGTERM);
 		if (deadline > monotonic_ns() + hurry)
@@ -571,7 +573,7 @@ void session_finish(struct session *s, bool waits)
 	session_end_died(&s->end, status, is_reaped ? 0 : s->pid);
 	uint64_t n_events;
 	struct err *err = capture_count(s->now_at, &n_events);
-	if (!err && is_reaped) /* else it may still write */
+	if (!err && is_reaped) /* if it was not reaped it may still write */
 		session_end_count(&s->end, n_events);
 	err_destroy(err);
 	s->has_end = true;
@@ -584,7 +586,7 @@ struct err *session_end_output(struct session *s)
 	if (!file)
 		return NULL;
 	if (fstat(new_file_fd(file), &st) == 0 && st.st_size == 0 && !s->has_end) {
-		new_file_destroy(file); /* it was never started */
+		new_file_destroy(file); /* the recorder was never started */
 		return NULL;
 	}
 	return new_file_finish(file);

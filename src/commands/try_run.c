@@ -91,8 +91,8 @@ static struct err *capture(const struct options *o, char **argv, const struct tr
 	session_release_signals();
 	r->status = session_end_status(&session->end);
 	r->has_failed = session_end_failed(&session->end);
-	/* Mostly there is nothing to say: the code is what is looked at. But what is shown must not
-	 * pass for all there was. */
+	/* Usually nothing is printed, because only the code matters. But an incomplete result must
+	 * not look complete. */
 	if (r->has_failed || session_end_n_lost(&session->end) || !session->end.is_loss_known)
 		session_say(&session->end, NULL, false);
 	return NULL;
@@ -163,7 +163,7 @@ static void add_padded(struct strbuf *to, const char *s, size_t n, size_t cells)
 		strbuf_add_repeat(to, ' ', cells - used);
 }
 
-/* "app.py:12 main" of the innermost frame that is the code's own. */
+/* Append "app.py:12 main" of the innermost frame of the code itself. */
 static void add_caller(struct strbuf *to, struct trace *t, uint32_t stack)
 {
 	struct frame_info f;
@@ -269,8 +269,7 @@ void try_result_list(struct strbuf *to, struct try_result *r, const char *focus,
 	for (uint64_t seq = 0; seq < r->own.n; seq++)
 		if (r->own.imports[seq] != OWN_NO_IMPORT && r->own.roles[seq] == OWN_CODE)
 			folded[r->own.imports[seq]]++;
-	/* If the code did not raise the event in question where it shows, a few are dug out of the
-	 * folds. */
+	/* If the event in question is only inside folds, show a few of its occurrences. */
 	uint64_t n_dig = is_focus_shown(&l) ? 0 : 3, n_dug = 0;
 
 	for (uint64_t seq = 0; seq < r->own.n; seq++) {

@@ -1,5 +1,5 @@
 /*
- * try_run: run a piece of Python under the tracer and keep what it did as an opened capture.
+ * try_run: run a piece of Python under the tracer and open the capture of the run.
  */
 #pragma once
 #include <stdbool.h>
@@ -19,12 +19,11 @@ struct try_code {
 	const char *text;   /* code, given with -c; NULL if script is set */
 	const char *script; /* file; NULL if text is set */
 	char *const *args;  /* its arguments, NULL-terminated; NULL for none */
-	/* it gets no standard input, and what it prints is thrown away; otherwise it goes to stderr
-	 */
+	/* no standard input, and its output is discarded; otherwise its output goes to stderr */
 	bool is_quiet;
-	/* without site-packages and what they do at start-up (-I -S): alike everywhere */
+	/* without site-packages and their start-up code (-I -S), so that results are comparable */
 	bool is_isolated;
-	uint64_t timeout_ns; /* end it then; 0 = never */
+	uint64_t timeout_ns; /* kill it after this time; 0 = never */
 };
 
 struct try_result {
@@ -32,16 +31,17 @@ struct try_result {
 	struct own own;
 	char *path;     /* of the capture, removed by try_result_fini() */
 	int status;     /* exit status of the code, 128+N for a signal */
-	bool was_ended; /* by the timeout */
-	/* it was not recorded to its end, or not left as it should be; that was said */
+	bool was_ended; /* killed by the timeout */
+	/* the recording is incomplete, or the target was not restored; the user was told */
 	bool has_failed;
 	bool was_interrupted; /* by Ctrl-C, or another signal to us */
 };
 
-/* argv that runs it, to be freed; the strings stay where they are. NULL when memory is short. */
+/* The argv that runs it. The caller frees the array; the strings are borrowed. NULL if memory is
+ * short. */
 char **try_argv(const struct python_program *python, const struct try_code *code);
 
-/* `o` gives the options of capturing (-s, --stack ...). */
+/* `o` has the options of capturing (-s, --stack …). */
 MUST_CHECK struct err *try_run(const struct options *o, const struct python_program *python,
 			       const struct try_code *code, struct try_result *ret);
 void try_result_fini(struct try_result *r);
@@ -49,7 +49,7 @@ void try_result_fini(struct try_result *r);
 /* How often an event was raised, start-up and shut-down included. */
 uint64_t try_count(const struct try_result *r, const char *event);
 
-/* Append the events the code caused, a line each, at most `width` cells wide (0: no limit): what
- * imports bring is folded, and so are start-up and shut-down. Events called `focus` (may be NULL)
- * are marked; if all of them are folded, some are shown nevertheless. */
+/* Append the events that the code caused, one line each, at most `width` cells wide (0: no limit),
+ * with imports, start-up and shut-down folded. Events called `focus` (may be NULL) are marked; if
+ * all of them are folded, some are shown nevertheless. */
 void try_result_list(struct strbuf *to, struct try_result *r, const char *focus, unsigned width);

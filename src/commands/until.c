@@ -18,7 +18,7 @@ struct until {
 	struct trace *trace;
 	struct filter *filter;
 	struct filter_run *run;
-	uint64_t next; /* the first event that was not looked at */
+	uint64_t next; /* the first event that was not checked yet */
 };
 
 struct err *until_create(const char *text, struct until **ret)

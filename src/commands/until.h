@@ -1,9 +1,8 @@
 /*
- * until: --until, the filter whose first match is the last event of a recording.
+ * until: --until, the filter whose first match is the last event of a capture.
  *
- * The recorder asks, before anybody sees new events, which of them may stay (writer_gate). So the
- * file ends with the event that matched, whoever reads it, and however many came after it in the
- * same moment.
+ * The recorder asks which events to keep before any reader can see them (writer_gate). So the file
+ * ends with the event that matched, even if more events arrived together with it.
  */
 #pragma once
 #include "base/attr.h"
