@@ -5,7 +5,7 @@
 #include "model/catalog.h"
 #include "model/nearest.h"
 
-/* The name before a "()" that people put behind functions. */
+/* Length of the name without the "()" that people write after functions. */
 static size_t bare_bytes(const char *api, size_t n_bytes)
 {
 	return n_bytes > 2 && api[n_bytes - 2] == '(' && api[n_bytes - 1] == ')' ? n_bytes - 2

@@ -1,5 +1,5 @@
 /*
- * arguments: an event's arguments, one by one, with their names.
+ * arguments: the arguments of an event, one by one, with their names.
  *
  *     struct arguments a;
  *     struct argument arg;
@@ -7,9 +7,9 @@
  *     while (arguments_next(&a, &arg))
  *             value_text_literal(&buf, &a.it, &arg.value, 0);     (or arguments_skip())
  *
- * Names are those of the catalogue for the Python version that raised the event, "0", "1", … where
- * it knows none. An imported event that names its arguments itself has a dictionary instead of a
- * tuple; its keys are then the names.
+ * Names are those of the catalogue for the Python version that raised the event, or "0", "1", … if
+ * it has none. An imported event that names its arguments itself has a dictionary instead of a
+ * tuple; the keys are then the names.
  */
 #pragma once
 #include <stdbool.h>

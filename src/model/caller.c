@@ -1,9 +1,9 @@
 /*
  * caller: whose code a frame is, and which frame of a stack is the user's own.
  *
- * The recorder keeps for each process where its standard library and its site-packages are. Files
- * elsewhere are the user's, unless the path has the marks that such folders have everywhere:
- * captures of programs that were not asked, and imported ones.
+ * The recorder stores for each process where its standard library and its site-packages are. Files
+ * elsewhere are the user's, unless the path looks like such a folder: captures can lack these
+ * prefixes, and imported captures always do.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +27,7 @@ void caller_fini(struct trace *t)
 static void prefix_add(struct trace *t, const uint8_t *s, size_t n)
 {
 	if (n < 2 || t->prefixes.n >= PREFIXES_MAX)
-		return; /* "/" would make everything library code */
+		return; /* "/" would make all code library code */
 	for (size_t i = 0; i < t->prefixes.n; i++)
 		if (t->prefixes.v[i].n - 1 == n && memcmp(t->prefixes.v[i].s, s, n) == 0)
 			return;
@@ -40,8 +40,8 @@ static void prefix_add(struct trace *t, const uint8_t *s, size_t n)
 		free(prefix.s);
 }
 
-/* Prefixes of processes that came since last time. Memos made before stay: their frames were judged
- * by the paths' marks. */
+/* Add the prefixes of new processes. Earlier results stay: those frames were judged by their
+ * paths. */
 static void prefixes_update(struct trace *t)
 {
 	for (; t->n_prefix_processes < t->processes.n; t->n_prefix_processes++) {
@@ -165,7 +165,7 @@ uint32_t trace_stack_caller(struct trace *t, uint32_t stack)
 		}
 		at = parent;
 	}
-	/* every node passed on the way has the same caller */
+	/* every node on the way has the same caller */
 	for (uint32_t node = stack; memo && node && node != at; node = parent) {
 		memo[node] = found + 1;
 		if (!trace_stack(t, node, &parent, &frame))

@@ -4,12 +4,12 @@
  *   events ─ count by stack id ─▶ counts per stack ─ merge nodes by function ─▶ top-down tree
  *                                                                               ("paths"), complete
  *
- * The paths are made in order of stack ids: a parent's is always older. The bottom-up tree is the
- * same paths read from their inner ends; its nodes keep the list of (path, events) they stand for,
- * and their children are made when wanted.
+ * The paths are made in order of stack ids: a parent has a smaller id. The bottom-up tree is made
+ * of the same paths, read from their inner ends; its nodes hold the list of (path, events) that
+ * they stand for, and their children are made on demand.
  *
- * All that is long is done in slices (calltree_step(), calltree_expand()); each stage knows how far
- * it has come.
+ * Long work is done in slices (calltree_step(), calltree_expand()); each stage stores how far it
+ * has come.
  */
 #include "model/calltree.h"
 
@@ -28,8 +28,8 @@ struct path { /* one node of the top-down tree */
 	uint64_t self, total;
 };
 
-struct end {           /* bottom-up: so many events come this way */
-	uint32_t path; /* the caller to go on with */
+struct end {           /* bottom-up: a path, and how many events come this way */
+	uint32_t path; /* the next caller */
 	uint64_t n;
 };
 
@@ -59,15 +59,15 @@ struct calltree {
 	struct selection *sel;       /* a copy; NULL = all */
 	VEC(struct path) paths;      /* [0] is the root */
 	VEC(uint32_t) path_of_stack; /* [n_stacks + 1] */
-	/* frames of one function and file have one number, > 0; 0 = left out */
+	/* frames of one function and file share a number > 0; 0 = left out */
 	VEC(uint32_t) function_of_frame;
 	VEC(uint32_t) first_frame;            /* by that number */
 	uint32_t *first_child, *next_sibling; /* of paths, for top-down expansion */
 	VEC(struct node *) nodes;
-	/* the work */
+	/* progress */
 	enum stage stage;
-	uint64_t at; /* how far the stage has come: row, frame, stack or path */
-	/* of the trace when the tree was begun, and so on: what comes later is left out */
+	uint64_t at; /* how far the stage is: row, frame, stack or path */
+	/* counts of the trace when the tree was begun; later additions are left out */
 	uint64_t n_rows;
 	uint32_t n_stacks, n_frames;
 	uint64_t *count_of_stack; /* [n_stacks + 1], up to STAGE_SELF */
@@ -75,12 +75,12 @@ struct calltree {
 	/* the node whose children are being made */
 	bool is_expanding;
 	uint32_t expanding;
-	size_t first_child_node; /* nodes from this on are its children */
-	uint32_t next_path;      /* top-down: the child to go on with */
+	size_t first_child_node; /* its children are the nodes from here on */
+	uint32_t next_path;      /* top-down: the next child */
 	size_t next_end;         /* bottom-up */
 };
 
-/* Is the time over? Looks at the clock once in some hundred calls. */
+/* Is the time over? Reads the clock once in some hundred calls. */
 struct pace {
 	uint64_t until_ns;
 	unsigned n;
@@ -114,7 +114,7 @@ static bool is_left_out(const struct calltree *c, uint32_t frame)
 	       (origin == FRAME_ORIGIN_NATIVE || origin == FRAME_ORIGIN_MARK);
 }
 
-/* Each stage: true when it is done or memory is short (*ok), false when the time is over. */
+/* Each stage returns true when it is done or memory is short (*ok), false when the time is over. */
 
 static bool rows_count(struct calltree *c, const struct selection *sel, uint64_t end,
 		       struct pace *p, struct err **ret_err)
@@ -209,7 +209,8 @@ static bool self_add(struct calltree *c, struct pace *p)
 	return c->at > c->n_stacks;
 }
 
-/* From the youngest: children are younger than their parents. `at` counts what is done. */
+/* Add totals from the youngest path on: children are younger than their parents. `at` counts the
+ * paths done. */
 static bool total_add(struct calltree *c, struct pace *p)
 {
 	for (; c->at < c->paths.n && !is_over(p, 1); c->at++) {
@@ -296,8 +297,7 @@ struct err *calltree_step(struct calltree *c, const struct selection *sel, uint6
 	struct err *err = NULL;
 	bool ok = true, done = true;
 	while (!err && ok && done && !p.over && c->stage < STAGE_DONE) {
-		/* a stage that was entered does at least something: it is prepared while `at` is 0
-		 */
+		/* a stage that was entered makes progress: it is prepared while `at` is 0 */
 		p.n = 0;
 		switch (c->stage) {
 		case STAGE_COUNT:
@@ -326,7 +326,7 @@ struct err *calltree_step(struct calltree *c, const struct selection *sel, uint6
 	}
 	if (!err && !ok)
 		err = err_no_memory();
-	/* counting and making the paths are the long ones */
+	/* counting and making the paths take longest */
 	double rows = c->n_rows ? (double)c->at / (double)c->n_rows : 1,
 	       paths = c->n_stacks ? (double)c->at / c->n_stacks : 1;
 	*ret_done = c->stage == STAGE_DONE    ? 1
@@ -378,7 +378,8 @@ const struct calltree_node *calltree_node_get(const struct calltree *c, uint32_t
 	return node < c->nodes.n ? &c->nodes.v[node]->view : NULL;
 }
 
-/* Children of the node that is being expanded. True: all are there, or memory is short (*ok). */
+/* Make children of the node that is being expanded. True: all are made, or memory is short
+ * (*ok). */
 
 static bool expand_down(struct calltree *c, struct pace *p, bool *ok)
 {
@@ -398,7 +399,7 @@ static bool expand_down(struct calltree *c, struct pace *p, bool *ok)
 	return c->next_path == 0;
 }
 
-/* Each end goes one caller up; ends that arrive at the same function make one child. */
+/* Move each end one caller up; ends that arrive at the same function make one child. */
 static bool expand_up(struct calltree *c, struct pace *p, bool *ok)
 {
 	struct node *parent = c->nodes.v[c->expanding];
@@ -406,7 +407,7 @@ static bool expand_up(struct calltree *c, struct pace *p, bool *ok)
 		struct end end = parent->ends.v[c->next_end];
 		const struct path *path = &c->paths.v[end.path];
 		if (end.path == 0)
-			continue; /* it began here */
+			continue; /* the stack begins here */
 		uint32_t *child = hash_map_place(&c->pairs, path->frame);
 		if (!child) {
 			*ok = false;
@@ -449,7 +450,7 @@ static int by_falling_total(const void *a, const void *b)
 	return x->node < y->node ? -1 : x->node > y->node;
 }
 
-/* All children are there: put them in order. */
+/* All children are made: sort them. */
 static bool children_order(struct calltree *c)
 {
 	struct node *parent = c->nodes.v[c->expanding];
@@ -497,7 +498,8 @@ struct err *calltree_expand(struct calltree *c, uint32_t index, uint64_t budget_
 	struct pace p = pace_of(budget_ns);
 	while (index < c->nodes.n && !c->nodes.v[index]->expanded) {
 		bool ok = true;
-		if (!c->is_expanding) /* else another one was begun: that one first */
+		/* else another expansion is in progress and is finished first */
+		if (!c->is_expanding)
 			expand_begin(c, index);
 		if (!(c->options.direction == CALLTREE_TOP_DOWN ? expand_down(c, &p, &ok)
 								: expand_up(c, &p, &ok)))
@@ -532,7 +534,7 @@ struct err *calltree_children(struct calltree *c, uint32_t index, const uint32_t
 
 /* ---- rows of a node ---- */
 
-/* Functions from the root of the tree to the node, in that order. */
+/* The functions from the root of the tree to the node, in that order. */
 static bool chain_get(const struct calltree *c, uint32_t node, uint32_t **ret, uint32_t *ret_n)
 {
 	VEC(uint32_t) chain = { 0 };

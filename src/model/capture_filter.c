@@ -51,7 +51,8 @@ static struct err *compile_regex(struct term *t, const char *text, const char *p
 		return err_with_at(err_create(ERR_SYNTAX, "-e: regular expression: %s", message),
 				   (uint64_t)(p - text) + at);
 	}
-	pcre2_jit_compile(t->code, PCRE2_JIT_COMPLETE); /* without it matching is slower, no more */
+	/* optional: without JIT matching is only slower */
+	pcre2_jit_compile(t->code, PCRE2_JIT_COMPLETE);
 	return NULL;
 }
 
@@ -75,8 +76,8 @@ static struct err *unknown_theme(const char *text, const char *p, size_t n)
 	    "themes: %s", known);
 }
 
-/* A name nobody knows may be an event of the program's own; one that is nearly a known one is a
- * slip of the finger. */
+/* An unknown name may be an event of the program itself; a name that is close to a known one is a
+ * typing error. */
 static struct err *check_name(const char *text, const char *p, size_t n)
 {
 	struct suggest near = suggest_for(p, n);
@@ -97,7 +98,8 @@ static struct err *check_name(const char *text, const char *p, size_t n)
 	    near.best, (int)n, p);
 }
 
-/* One term p[0 … n), without spaces around; what it allocates is in *t even on failure. */
+/* Compile one term p[0 … n), without spaces around it; *t owns what was allocated, also on
+ * failure. */
 static struct err *compile_term(struct term *t, const char *text, const char *p, size_t n)
 {
 	if (*p == '!') {
@@ -122,7 +124,7 @@ static struct err *compile_term(struct term *t, const char *text, const char *p,
 				   (uint64_t)(space - text));
 	t->kind = glob_is(p, n) ? TERM_GLOB : TERM_NAME;
 	const struct catalog_event *known = t->kind == TERM_NAME ? catalog_find(p, n) : NULL;
-	if (known) { /* a name the docs misspell stands for the one that is raised */
+	if (known) { /* a name that the docs misspell means the event that is raised */
 		p = known->name;
 		n = strlen(p);
 	}
@@ -134,8 +136,8 @@ static struct err *compile_term(struct term *t, const char *text, const char *p,
 	return t->text ? NULL : err_no_memory();
 }
 
-/* The end of the term at p: the comma behind it, or the end. NULL: a regular expression is not
- * closed. */
+/* The end of the term at p: the comma after it, or the end of the text. NULL: an unclosed regular
+ * expression. */
 static const char *term_end(const char *p)
 {
 	const char *q = p;

@@ -1,8 +1,8 @@
 /*
  * catalog: look-ups in the generated tables.
  *
- * The tables are sorted by name, so a find is a binary search of some eight comparisons; wrong
- * names of the docs are so few that they are searched one by one, after a miss.
+ * The tables are sorted by name and searched by bisection, some eight comparisons. There are only a
+ * few wrong names of the docs, so after a miss they are searched one by one.
  */
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +25,7 @@ static char lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-/* Digits only, and few enough to be a position; -1 otherwise. */
+/* Digits only, and few enough to be a position; else -1. */
 static int parse_position(const char *s, size_t n_bytes)
 {
 	int v = 0;
@@ -136,8 +136,8 @@ size_t catalog_category_bytes(const char *name, size_t n_bytes)
 {
 	const char *dot = n_bytes ? memchr(name, '.', n_bytes) : NULL;
 
-	/* ".x" has no part before its dot: the whole stands for it, so that no category is without
-	 * a name. */
+	/* ".x" has no part before its dot: the whole is its category, so that every category has a
+	 * name. */
 	return dot && dot > name ? (size_t)(dot - name) : n_bytes;
 }
 

@@ -76,7 +76,7 @@ enum catalog_reading {
 	READING_CODE,     /* code or frame object: "<module> of app.py", "func app.py:12" */
 	READING_CALLABLE, /* function, method, class: its qualified name */
 	READING_TYPE,     /* class: its name */
-	READING_OBJECT,   /* type name, then what is known of it */
+	READING_OBJECT,   /* type name, then its known attributes */
 	READING_LEN,      /* bytes: their full length, "23 457 B" */
 	READING_COUNT,    /* container: its length */
 	READING_SIZE,     /* int: bytes, "4096 B" */
@@ -102,15 +102,15 @@ enum catalog_reading {
 enum catalog_gist_kind { GIST_TEXT, GIST_ARG };
 struct catalog_gist_part {
 	uint8_t kind;     /* enum catalog_gist_kind */
-	uint8_t group;    /* parts of one [ ] share a number; 0: outside */
+	uint8_t group;    /* parts inside one [ ] share a number; 0: outside */
 	uint8_t arg;      /* position, GIST_ARG only */
 	uint8_t reading;  /* enum catalog_reading, GIST_ARG only */
-	bool or_next;     /* shown: skip the next part; empty: the next part stands for it */
+	bool or_next;     /* if shown: skip the next part; if empty: the next part replaces it */
 	const char *text; /* GIST_TEXT only */
 };
 
 enum catalog_arg_flag {
-	ARG_BULK = 1,   /* mostly large and seldom read: kept shorter than other values */
+	ARG_BULK = 1,   /* usually large and seldom read: cut shorter than other values */
 	ARG_SECRET = 2, /* may hold passwords or keys */
 };
 struct catalog_arg {
@@ -119,16 +119,17 @@ struct catalog_arg {
 	const char *meaning;
 	unsigned flags; /* enum catalog_arg_flag */
 };
-struct catalog_signature { /* arguments in the versions where they differ */
+struct catalog_signature { /* arguments in versions that differ from the newest */
 	uint32_t minors;   /* bit N: 3.N */
 	uint8_t n_args;
 	const struct catalog_arg *args;
 };
 
-/* how often a bare start-up and end of the interpreter raise it (python -S -c pass) */
+/* how often the start-up and end of an interpreter without a program raise it (python -S -c
+ * pass) */
 struct catalog_startup {
 	uint8_t minor;
-	uint16_t before, after; /* the program's first line, its end */
+	uint16_t before, after; /* before the program's first line, after its last */
 };
 
 enum catalog_platform {
@@ -142,11 +143,11 @@ enum catalog_platform {
 
 struct catalog_event {
 	const char *name;
-	const char *category; /* its name up to the first dot, else the whole */
-	const char *alias;    /* a name the docs use for it wrongly, or NULL */
+	const char *category; /* its name up to the first dot, or the whole name */
+	const char *alias;    /* a wrong name in the docs, or NULL */
 	const char *alias_note;
 	enum catalog_theme theme;
-	/* minors; removed: the first version without it, 0 if it is still there */
+	/* minors; removed: the first version without it, 0 if no version removed it */
 	int since, removed;
 	bool documented, seed;
 	uint8_t platforms; /* enum catalog_platform, or'ed */
@@ -157,14 +158,14 @@ struct catalog_event {
 	const struct catalog_signature *signatures;
 	/* n_startup of them, ascending; versions that do not raise it are left out */
 	const struct catalog_startup *startup;
-	const char *gist; /* as written; NULL if there is nothing to say */
+	const char *gist; /* as written in the record; NULL if it has none */
 	const struct catalog_gist_part *gist_parts;
 	const char *const *formats;   /* Py_BuildValue formats at the C call sites, "" for none;
 					 NULL-terminated, as all below */
 	const char *const *raised_by; /* public ways to raise it */
 	const char *const *sites;     /* "file:function" in sites_version */
 	const char *sites_version;    /* NULL if there are no sites */
-	const char *note;             /* where it surprises; all notes may be NULL */
+	const char *note;             /* surprising behaviour; all notes may be NULL */
 	const char *since_note;
 	const char *example; /* a script for Linux, or NULL */
 	const char *example_note;
@@ -183,8 +184,8 @@ extern const size_t n_catalog_events;
 extern const struct catalog_theme_info catalog_themes[THEME_COUNT];
 extern const char *const catalog_group_names[GROUP_COUNT];
 
-/* By the name raised, or by a wrong name of the docs; NULL for an unknown one. name need not be
- * terminated. */
+/* Find by the name raised, or by a wrong name in the docs; NULL for an unknown event. name need not
+ * be NUL-terminated. */
 const struct catalog_event *catalog_find(const char *name, size_t n_bytes);
 const struct catalog_event *catalog_find_str(const char *name);
 size_t catalog_index(const struct catalog_event *e);
@@ -195,22 +196,23 @@ bool catalog_is_in(const struct catalog_event *e, int minor);
 /* Arguments in 3.minor. */
 const struct catalog_arg *catalog_args(const struct catalog_event *e, int minor, size_t *ret_n);
 
-/* The key of argument `index`: its name, or its position in decimal when e is NULL or names fewer.
- * buf is used for the latter; what is returned lives as long as buf. */
+/* The key of argument `index`: its name, or its position in decimal if e is NULL or has fewer
+ * names. buf is used for the latter; the result is valid as long as buf. */
 #define CATALOG_KEY_BYTES 24
 const char *catalog_arg_key(const struct catalog_event *e, int minor, size_t index,
 			    char buf[CATALOG_KEY_BYTES]);
-/* The position of the argument called `name` in 3.minor, or of any version when that one has none;
- * -1 if unknown. A decimal number is a position. */
+/* The position of the argument called `name` in 3.minor, or in any version if that one has none; -1
+ * if unknown. A decimal number is a position. */
 int catalog_arg_find(const struct catalog_event *e, int minor, const char *name, size_t n_bytes);
 
-/* The category of any name, known or not: how many of its bytes are it. */
+/* The category of any name, known or not, as the length of the prefix. */
 size_t catalog_category_bytes(const char *name, size_t n_bytes);
 /* THEME_UNKNOWN for an unknown event */
 enum catalog_theme catalog_theme_of(const char *name, size_t n_bytes);
 enum catalog_theme
 catalog_theme_find(const char *name,
-		   size_t n_bytes); /* THEME_COUNT if there is none; "code_execution" will do */
+		   /* THEME_COUNT if there is none; "code_execution" is accepted too */
+		   size_t n_bytes);
 static inline const char *catalog_theme_name(enum catalog_theme t)
 {
 	return catalog_themes[t].name;
@@ -218,7 +220,7 @@ static inline const char *catalog_theme_name(enum catalog_theme t)
 const char *catalog_reading_name(enum catalog_reading r);
 const char *catalog_platform_name(enum catalog_platform p);
 
-/* Events whose names are nearest to a name that is none, best first; at most max, fewer or none
- * when nothing is near. */
+/* The events whose names are nearest to an unknown name, best first; at most max, fewer or none if
+ * nothing is near. */
 size_t catalog_nearest(const char *name, size_t n_bytes, const struct catalog_event **ret,
 		       size_t max);

@@ -12,7 +12,7 @@ struct diff {
 	struct reach *a, *b; /* they own the texts */
 	VEC(struct diff_row) rows;
 	size_t n_same;
-	double done_a; /* 0…1 of a is counted; b comes after */
+	double done_a; /* 0…1 of a is counted; b comes after a */
 };
 
 const char *const diff_change_signs[DIFF_CHANGE_COUNT] = {
@@ -39,13 +39,14 @@ static bool is_below(const struct diff_row *module, const struct diff_row *packa
 	       module->text[package->n_text] == '.';
 }
 
-/* What importing a module takes (looking for files, running its code) is said by the module. */
+/* Is it work of the import system (looking for files, running code)? Then the module represents
+ * it. */
 static bool is_import_work(const struct reach_thing *t)
 {
 	return t->n_by_import == t->n_events;
 }
 
-/* Modules below a package that is in the list in the same state go into its count. */
+/* Count modules below a package that is in the list with the same change in the package's row. */
 static void fold_modules(struct diff *d)
 {
 	size_t n = 0;
@@ -55,8 +56,8 @@ static void fold_modules(struct diff *d)
 		for (size_t k = 0; row->kind == REACH_MODULE && k < d->rows.n && parent == SIZE_MAX;
 		     k++) {
 			const struct diff_row *other = &d->rows.v[k];
-			/* only those already kept can take it; a package is imported before what is
-			 * below it */
+			/* only rows kept so far are candidates: a package is imported before the
+			 * modules below it */
 			if (k < n && other->kind == REACH_MODULE && other->change == row->change &&
 			    is_below(row, other))
 				parent = k;

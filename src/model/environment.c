@@ -1,6 +1,6 @@
 /*
- * environment: see environment.h. A few hundred variables at most, so lists are searched from end
- * to end.
+ * environment: see environment.h. There are a few hundred variables at most, so the lists are
+ * searched linearly.
  */
 #include "model/environment.h"
 
@@ -42,7 +42,8 @@ static struct variable *find(struct variables *own, const uint8_t *name, size_t 
 	return NULL;
 }
 
-/* The literal of a value, str and bytes alike: os.putenv speaks of bytes, dictionaries of str. */
+/* The literal of a value; str and bytes have the same, because os.putenv has bytes and dictionaries
+ * have str. */
 static char *literal_of(struct value_iter *it, const struct value_node *v)
 {
 	struct strbuf b = { 0 };
@@ -97,7 +98,7 @@ static struct err *at_start(struct trace *t, uint32_t value, struct variables *o
 	return NULL;
 }
 
-/* One os.putenv or os.unsetenv. */
+/* Apply one os.putenv or os.unsetenv. */
 static struct err *put(struct trace *t, const struct event *e, struct variables *own)
 {
 	struct arguments all;
@@ -112,8 +113,8 @@ static struct err *put(struct trace *t, const struct event *e, struct variables 
 	return set(own, key.bytes, key.n_bytes, literal);
 }
 
-/* What was changed since the start. Looks back over a bounded number of chunks, of which most are
- * never read. */
+/* Apply the changes since the start. Reads back over a bounded number of chunks, most of which are
+ * skipped by their summary. */
 static struct err *since_start(struct trace *t, const struct event *e, struct variables *own)
 {
 	uint32_t names[] = { trace_name_find(t, "os.putenv", 9),
@@ -163,9 +164,9 @@ static struct err *compare(const struct value_iter *behind, const struct value_n
 			   struct variables *own, struct environment_diff *d)
 {
 	struct err *err = NULL;
-	/* else what is missing may only be cut */
+	/* otherwise a missing variable may only have been cut */
 	bool is_whole = dict->full * 2 <= dict->n_children;
-	/* one walk for each kind, so that rows come out in order */
+	/* one pass per kind of change, so that rows are in order */
 	for (int change = 0; change < ENVIRONMENT_CHANGE_COUNT; change++) {
 		struct value_iter it = *behind;
 		struct value_node key, v;

@@ -1,8 +1,9 @@
 /*
- * environment: the variables that a child is given, against those of the process that starts it.
+ * environment: the variables that a child is given, compared with those of the process that starts
+ * it.
  *
- * The process's own are those it was started with, and what its os.putenv and os.unsetenv events
- * changed since. Secrets that the capture leaves out count as equal when their lengths are.
+ * The process has the variables that it was started with, changed by its os.putenv and os.unsetenv
+ * events. Secrets that the capture leaves out count as equal if their lengths are equal.
  */
 #pragma once
 #include <stdbool.h>
@@ -27,18 +28,18 @@ enum environment_change {
 
 struct environment_row {
 	enum environment_change change;
-	char *name; /* as it is: escape before drawing; malloc'ed, n_name bytes and a NUL */
+	char *name; /* raw: escape before drawing; malloc'ed, n_name bytes and a NUL */
 	size_t n_name;
-	uint32_t pair; /* which pair of the dictionary; MISSING: UINT32_MAX */
-	char *own;     /* what this process has, as a literal; NULL for NEW */
+	uint32_t pair; /* index of the pair in the dictionary; MISSING: UINT32_MAX */
+	char *own;     /* the value in this process, as a literal; NULL for NEW */
 };
 struct environment_diff {
 	VEC(struct environment_row) rows; /* by change, then as in the dictionary */
 	size_t counts[ENVIRONMENT_CHANGE_COUNT];
 };
 
-/* `it` stands behind the node `dict` of an argument of e, and is left there. False in *ret_known:
- * the environment of the process is not in the capture; ret is then empty. */
+/* `it` is positioned after the node `dict` of an argument of e, and is left there. *ret_known
+ * false: the environment of the process is not in the capture; ret is then empty. */
 MUST_CHECK struct err *environment_diff(struct trace *t, const struct event *e,
 					const struct value_iter *it, const struct value_node *dict,
 					struct environment_diff *ret, bool *ret_known);

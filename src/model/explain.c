@@ -25,7 +25,7 @@ static void paragraph(struct page *p, const char *text)
 	wrap_add(p->to, text, INDENT, p->width);
 }
 
-/* A term and its text beside it, or below when the term is long. */
+/* Append a term and its text beside it, or below it if the term is long. */
 static void item(struct page *p, const char *term, unsigned term_cells, const char *text)
 {
 	strbuf_add_repeat(p->to, ' ', INDENT);
@@ -48,7 +48,7 @@ static void verbatim(struct page *p, const char *text)
 	}
 }
 
-/* Left, and right-aligned on the same line if both fit. */
+/* Append `left`, and `right` right-aligned on the same line if both fit. */
 static void title(struct page *p, const char *left, const char *right)
 {
 	size_t used = strlen(left) + strlen(right);
@@ -112,8 +112,8 @@ void explain_arg_names(struct strbuf *to, const struct catalog_event *e, int min
 		strbuf_addf(to, "%s%s", i ? ", " : "", args[i].name);
 }
 
-/* A capital at the front and a full stop behind; a name of Python's ("sys.path as it is") stays as
- * it is written. */
+/* Append a sentence with a capital and a full stop; a name of Python at its start ("sys.path as it
+ * is") keeps its spelling. */
 static void add_sentence(struct strbuf *to, const char *meaning)
 {
 	bool is_name = memchr(meaning, '.', strcspn(meaning, " ")) != NULL;
@@ -217,7 +217,7 @@ static void add_versions(struct page *p, const struct catalog_event *e)
 	}
 }
 
-/* "import, open, exec x2" or "nothing". */
+/* Append "import, open, exec x2" or "nothing". */
 static void add_steps(struct strbuf *text, const struct api_outcome *o)
 {
 	for (size_t i = 0; i < o->n_steps; i++) {
@@ -316,7 +316,8 @@ static void add_neighbour_line(struct page *p, const char *label, struct neighbo
 {
 	if (n == 0)
 		return;
-	for (size_t i = 1; i < n; i++) /* most often first; few enough for this */
+	/* the most frequent first; insertion sort suffices for so few */
+	for (size_t i = 1; i < n; i++)
 		for (size_t j = i; j > 0 && list[j].n > list[j - 1].n; j--) {
 			struct neighbour swap = list[j];
 
@@ -332,7 +333,7 @@ static void add_neighbour_line(struct page *p, const char *label, struct neighbo
 	});
 }
 
-/* Which events came right before and after it in the measured calls. */
+/* The events directly before and after it in the measured calls. */
 static void add_neighbours(struct page *p, const struct catalog_event *e)
 {
 	struct neighbour before[64], after[64];
@@ -403,7 +404,7 @@ static void add_see_also(struct page *p, const struct catalog_event *e)
 
 	while (self < theme->n_events && &catalog_events[theme->events[self]] != e)
 		self++;
-	/* its own category first, and there those that follow it */
+	/* its own category first, beginning with the events after it */
 	for (int same = 1; same >= 0; same--) {
 		for (size_t i = 1; i < theme->n_events && n < 10; i++) {
 			const struct catalog_event *other =
@@ -424,8 +425,8 @@ static void add_see_also(struct page *p, const struct catalog_event *e)
 	strbuf_fini(&names);
 }
 
-/* What a list shows, for a reader: "{path:path} {mode|flags:oflags}[ in {dir_fd:fd}]" (catalog.h)
- * is <path> <mode or flags> (in <dir_fd>). */
+/* Append what a list shows, in words: "{path:path} {mode|flags:oflags}[ in {dir_fd:fd}]"
+ * (catalog.h) becomes <path> <mode or flags> (in <dir_fd>). */
 static void add_gist(struct strbuf *to, const char *gist)
 {
 	bool in_reading = false, was_optional = false;
@@ -439,7 +440,7 @@ static void add_gist(struct strbuf *to, const char *gist)
 			in_reading = false;
 		} else if (*p == ':' && strchr(p, '}') &&
 			   (!strchr(p, '{') || strchr(p, '}') < strchr(p, '{'))) {
-			in_reading = true; /* how the argument is shown */
+			in_reading = true; /* skip the reading */
 		} else if (*p == '|' && !in_reading) {
 			strbuf_adds(to, " or ");
 		} else if (*p == '[' || *p == ']') {
@@ -527,14 +528,14 @@ bool explain_api(struct strbuf *to, const char *api, size_t n_bytes, int minor, 
 	return true;
 }
 
-/* Events with a line each. */
+/* Append events, one line each. */
 static void add_list(struct page *p, const struct catalog_event *e)
 {
 	if (p->minor == 0 || catalog_is_in(e, p->minor))
 		item(p, e->name, 24, e->description);
 }
 
-/* "smtplib.SMTP.send" is the call of "smtplib.SMTP.send() (when ...)". */
+/* Does "smtplib.SMTP.send" name the call of "smtplib.SMTP.send() (when ...)"? */
 static bool is_call_of(const char *raised_by, const char *api, size_t n_bytes)
 {
 	return strncmp(raised_by, api, n_bytes) == 0 &&
@@ -542,7 +543,7 @@ static bool is_call_of(const char *raised_by, const char *api, size_t n_bytes)
 		raised_by[n_bytes] == ' ');
 }
 
-/* A call that was not measured, but that the catalogue names: the events it raises, without their
+/* A call that was not measured but is named in the catalogue: the events that it raises, in no
  * order. */
 static bool explain_unmeasured(struct strbuf *to, const char *api, size_t n_bytes, int minor,
 			       unsigned width)

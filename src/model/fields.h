@@ -1,5 +1,5 @@
 /*
- * fields: what a display filter can ask of an event. One row per field in fields.c.
+ * fields: the properties of an event that a display filter can test. One row per field in fields.c.
  */
 #pragma once
 #include <stdbool.h>
@@ -33,7 +33,7 @@ enum field_id {
 	FIELD_COUNT
 };
 
-/* What the answer depends on, cheapest first. It is worked out once per distinct one of these, not
+/* What the answer depends on, cheapest first. It is computed once per distinct value of that, not
  * per event. */
 enum field_domain {
 	DOMAIN_NAME,   /* the event's name */
@@ -48,9 +48,9 @@ enum field_type {
 	FIELD_TEXT,
 	FIELD_NUMBER,
 	FIELD_NANOSECONDS, /* a number; literals without unit are seconds */
-	FIELD_VERSION,     /* 3.12, 3.12.1: compared part by part, as far as the shorter goes */
+	FIELD_VERSION,     /* 3.12, 3.12.1: compared part by part, up to the shorter one */
 	FIELD_BOOL,
-	FIELD_VALUES, /* arguments: whatever they are */
+	FIELD_VALUES, /* arguments of any type */
 	FIELD_FRAMES  /* has members */
 };
 

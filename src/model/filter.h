@@ -57,26 +57,26 @@ struct trace;
 struct filter;
 
 /* Compile `text` (UTF-8, n_bytes long); "" lets everything through. `t` (may be NULL) adds the
- * names that occur in a capture to those known. Errors: ERR_SYNTAX with the byte offset in err->at,
- * and the nearest name in err->hint. */
+ * names in a capture to the known names. Errors: ERR_SYNTAX with the byte offset in err->at, and
+ * the nearest name in err->hint. */
 MUST_CHECK struct err *filter_compile(const char *text, size_t n_bytes, struct trace *t,
 				      struct filter **ret);
 void filter_destroy(struct filter *f); /* NULL is fine */
 DEFINE_CLEANUP(filter);
 const char *filter_text(const struct filter *f); /* as compiled */
 
-/* How many bytes the wrong word at err->at has, for underlining; at least 1. */
+/* Length in bytes of the wrong word at err->at, for underlining; at least 1. */
 size_t filter_error_bytes(const char *text, size_t n_bytes, uint64_t at);
 /* Three lines for a terminal: the text, "   ^~~~~", the message and the hint. */
 void filter_error_show(struct strbuf *to, const char *text, const struct err *err);
-/* Append s as a literal the grammar reads back as the same text. */
+/* Append s as a literal that the grammar parses back to the same text. */
 void filter_quote(struct strbuf *to, const char *s, size_t n_bytes);
 
-/* ---- at work ---- */
+/* ---- running ---- */
 
-/* What was worked out per distinct string, value, frame and stack, kept between filters on one
- * capture: the term of an earlier filter costs nothing again, a longer literal looks only where the
- * shorter one was found. */
+/* Results per distinct string, value, frame and stack, shared by the filters on one capture: a term
+ * of an earlier filter is free, and a longer literal is only looked for where the shorter one was
+ * found. */
 struct filter_cache;
 MUST_CHECK struct err *filter_cache_create(struct trace *t, struct filter_cache **ret);
 void filter_cache_destroy(struct filter_cache *c);
@@ -84,43 +84,43 @@ DEFINE_CLEANUP(filter_cache);
 size_t filter_cache_memory_bytes(const struct filter_cache *c);
 
 struct filter_run;
-/* The filter, the trace and the cache (NULL: one of its own) must outlive the run. */
+/* The filter, the trace and the cache (NULL: a private one) must outlive the run. */
 MUST_CHECK struct err *filter_run_create(struct trace *t, const struct filter *f,
 					 struct filter_cache *cache, struct filter_run **ret);
 void filter_run_destroy(struct filter_run *r);
 DEFINE_CLEANUP(filter_run);
 
-/* Go on up to the end of the capture, for about budget_ns (UINT64_MAX: to the end). *ret_done (may
+/* Continue to the end of the capture, for about budget_ns (UINT64_MAX: to the end). *ret_done (may
  * be NULL) in 0…1. Call it again after a trace_refresh(); if the name of a thread or process has
- * changed and the filter asks for such, it starts anew. Calls trace_trim(). */
+ * changed and the filter tests such names, the run starts again. Calls trace_trim(). */
 MUST_CHECK struct err *filter_run_step(struct filter_run *r, uint64_t budget_ns, double *ret_done);
-/* Rows that match, worked out for [0, filter_run_n_rows()). Valid until the next step. */
+/* Rows that match, computed for [0, filter_run_n_rows()). Valid until the next step. */
 struct selection *filter_run_rows(struct filter_run *r);
 uint64_t filter_run_n_rows(const struct filter_run *r);
-/* How often rows that had been decided were begun anew: names of threads are sometimes learnt late.
- */
+/* How often rows that had been decided were started again: names of threads are sometimes learnt
+ * late. */
 unsigned filter_run_n_restarts(const struct filter_run *r);
-/* One row, at once, wherever the run is: for the page on the screen. */
+/* Decide one row immediately, wherever the run is: for the rows on the screen. */
 bool filter_run_match(struct filter_run *r, uint64_t seq);
-/* How often a regular expression was given up at the match limit; such values count as no match. */
+/* How often a regular expression was abandoned at the match limit; such values do not match. */
 uint64_t filter_run_n_limit_hits(const struct filter_run *r);
 
-/* The empty list explains itself: the parts that are joined by "and" at the top, each with its own
+/* For an empty list: the parts that are joined by "and" at the top level, each with its own
  * count. */
 struct filter_part {
 	size_t at, n_bytes; /* of the filter's text */
-	uint64_t n_events;  /* that this part alone lets through */
+	uint64_t n_events;  /* events that match this part alone */
 };
 struct filter_explanation;
-/* Filter and cache (may be NULL) must outlive it. */
+/* Filter and cache (may be NULL) must outlive the explanation. */
 MUST_CHECK struct err *filter_explain(struct trace *t, const struct filter *f,
 				      struct filter_cache *cache, struct filter_explanation **ret);
 void filter_explanation_destroy(struct filter_explanation *x);
 DEFINE_CLEANUP(filter_explanation);
-/* Go on counting, for budget_ns at most. *ret_done: all parts are counted. */
+/* Continue counting, for at most budget_ns. *ret_done: all parts are counted. */
 MUST_CHECK struct err *filter_explanation_step(struct filter_explanation *x, uint64_t budget_ns,
 					       bool *ret_done);
-/* In order of the text; the counts are of what was looked at so far. */
+/* In order of the text; the counts cover the events tested so far. */
 const struct filter_part *filter_explanation_parts(const struct filter_explanation *x,
 						   size_t *ret_n);
 
@@ -140,7 +140,7 @@ struct filter_candidate {
 	enum filter_candidate_kind kind;
 	const char *text;  /* what replaces the word */
 	const char *doc;   /* may be NULL */
-	uint64_t n_events; /* events it stands for here; UINT64_MAX: not a count */
+	uint64_t n_events; /* matching events in this capture; UINT64_MAX: no count */
 };
 struct filter_completion {
 	size_t at, n_bytes; /* the word that is being typed */
@@ -148,8 +148,8 @@ struct filter_completion {
 	size_t n;
 	struct strbuf *text; /* owns the texts */
 };
-/* What can stand at the cursor, best first, with counts from the capture (t may be NULL). Values
- * are looked for in at most the distinct values of a few chunks, so this is quick. */
+/* What can be inserted at the cursor, best first, with counts from the capture (t may be NULL). It
+ * is quick: values come from at most the distinct values of a few chunks. */
 MUST_CHECK struct err *filter_complete(struct trace *t, const char *text, size_t n_bytes,
 				       size_t cursor, struct filter_completion *ret);
 void filter_completion_fini(struct filter_completion *c);

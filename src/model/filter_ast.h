@@ -8,10 +8,10 @@
 #include "model/filter.h"
 #include "model/filter_regex.h"
 
-/* Integers of a filter: what 64 bits hold, signed or not, is compared exactly. */
+/* Integers of a filter: signed and unsigned 64-bit values are compared exactly. */
 __extension__ typedef __int128 filter_int;
 
-/* a row of ands is as deep as it is long, and each level needs 4 KiB of stack */
+/* a chain of "and" is as deep as it is long, and each level needs 4 KiB of stack */
 #define TERMS_MAX 250
 
 enum filter_op {
@@ -29,25 +29,27 @@ enum filter_op {
 	OP_WORD, /* a word alone: an event or a category */
 };
 
-/* The right side of an operator; a range is [lo, hi] and only in a set. */
+/* The right side of an operator. A range [lo, hi] occurs only in a set. */
 struct literal {
 	char *text; /* unescaped */
 	size_t n_text;
 	bool is_number; /* written as a number */
 	bool is_integer;
 	bool is_wall;     /* ns since the epoch, for time */
-	bool is_constant; /* the name of a number, as O_RDONLY: & asks for all of its bits */
+	bool is_constant; /* the name of a number, such as O_RDONLY: & tests for all of its bits */
 	filter_int i, i_hi;
-	uint64_t ignored;  /* bits of the value that do not count, as O_CLOEXEC beside O_RDONLY */
-	const char *alias; /* the same in other words: null is None; NULL none; static */
-	int64_t span_ns;   /* a time: how much its last decimal stands for */
+	/* bits of the value that do not count, such as O_CLOEXEC with O_RDONLY */
+	uint64_t ignored;
+	/* another spelling with the same meaning: null is None; NULL: none; static */
+	const char *alias;
+	int64_t span_ns; /* a time: the span that its last decimal covers */
 	double d, d_hi;
 	bool is_range;
 	uint32_t version, version_hi; /* FIELD_VERSION: 0xMMmmpp00 */
-	int n_version, n_version_hi;  /* parts given */
+	int n_version, n_version_hi;  /* number of parts given */
 };
 
-/* What follows an argument: .name or [index]. */
+/* A step after an argument: .name or [index]. */
 struct step {
 	char *name; /* NULL: an index */
 	size_t n_name;
@@ -61,7 +63,7 @@ struct filter_term {
 	enum field_id field;
 	enum frame_member member;
 	enum filter_op op;
-	bool is_negated; /* holds if there is a value, but none for which op holds */
+	bool is_negated; /* true if there is a value, and op holds for none */
 	VEC(struct literal) literals;
 	struct regex *regex; /* OP_MATCH */
 	char *event;         /* EVENT.NAME: only this event; NULL: all */
@@ -71,7 +73,7 @@ struct filter_term {
 	size_t n_arg;
 	uint64_t arg_index; /* ARG_INDEX */
 	VEC(struct step) steps;
-	char *key; /* the same for terms that ask the same */
+	char *key; /* equal for terms with the same meaning */
 };
 
 enum node_kind { NODE_ALL, NODE_TERM, NODE_NOT, NODE_AND, NODE_OR };
@@ -80,7 +82,7 @@ struct filter_node {
 	uint32_t term; /* NODE_TERM */
 	uint32_t a, b; /* children; NOT: a */
 	size_t at, n_bytes;
-	uint8_t cost; /* enum field_domain, the most expensive below */
+	uint8_t cost; /* enum field_domain of the most expensive term below */
 };
 
 struct filter {

@@ -10,7 +10,7 @@
 #include "model/filter_scan.h"
 #include "model/trace.h"
 
-/* unused ones beyond this go, the longest unused first; each has up to a few MB */
+/* unused memos beyond this number are freed, the longest unused first; each has up to a few MB */
 #define MEMOS_MAX 24
 
 bool verdicts_extend(verdict_vec *v, size_t n)
@@ -112,7 +112,7 @@ static void drop_unused(struct filter_cache *c)
 	}
 }
 
-/* The text a term looks for in any argument, if that is all it does. */
+/* The text that a term looks for in any argument, if that is its only test. */
 static const char *looked_for(const struct filter_term *t, size_t *ret_n)
 {
 	if (t->field != FIELD_ARGS || t->select != ARG_ANY || t->steps.n || t->event)
@@ -123,8 +123,8 @@ static const char *looked_for(const struct filter_term *t, size_t *ret_n)
 	return t->op == OP_CONTAINS ? t->literals.v[0].text : NULL;
 }
 
-/* While a text is typed, each is a part of the next: what has not the shorter one has not the
- * longer one. */
+/* While a text is typed, each version is a part of the next: a value without the shorter one does
+ * not have the longer one. */
 static void narrow(struct filter_cache *c, struct memo *to, const char *text, size_t n)
 {
 	const struct memo *from = NULL;
@@ -219,7 +219,7 @@ static const uint8_t *step(const uint8_t *p, const uint8_t *end, uint64_t n)
 	return p && n <= (uint64_t)(end - p) ? p + n : NULL;
 }
 
-/* Walk one value and collect its references. NULL when it makes no sense. */
+/* Walk one value and collect its references. NULL if it is malformed. */
 static const uint8_t *collect_refs(struct filter_cache *c, const uint8_t *p, const uint8_t *end,
 				   uint32_t self, int depth)
 {
@@ -304,7 +304,7 @@ bool filter_cache_has_dict(struct filter_cache *c, uint32_t end)
 
 struct err *filter_cache_index(struct filter_cache *c, uint32_t end)
 {
-	/* U+017F and U+212A, by case folding s and k */
+	/* U+017F and U+212A fold to s and k */
 	struct scan_needle long_s = scan_needle_make("\xc5\xbf", 2, false),
 			   kelvin = scan_needle_make("\xe2\x84\xaa", 3, false);
 	if (!c->refs_end.n && !vec_push(&c->refs_end, 0))

@@ -1,7 +1,7 @@
 /*
- * filter_cache: verdicts per distinct thing, kept. For filter_*.c only.
+ * filter_cache: cached verdicts per distinct string, value, frame or stack. For filter_*.c only.
  *
- * A verdict says what a term thinks of one event name, thread, frame, stack or argument value. Ids
+ * A verdict is the result of a term for one event name, thread, frame, stack or argument value. Ids
  * of a growing capture keep their meaning, so tables are only ever extended.
  */
 #pragma once
@@ -9,7 +9,7 @@
 #include "model/filter_ast.h"
 
 enum verdict {
-	VERDICT_UNKNOWN, /* not asked yet */
+	VERDICT_UNKNOWN, /* not computed yet */
 	VERDICT_ABSENT,  /* there is no such value */
 	VERDICT_NO,
 	VERDICT_YES
@@ -20,26 +20,27 @@ typedef VEC(uint32_t) depth_vec;
 typedef VEC(uint64_t) bit_vec; /* bit id % 64 of word id / 64 */
 
 #define POSITION_ANY (-1)
-/* the catalogue knows no such argument: only a dictionary of arguments can have it */
+/* the catalogue has no such argument: only a dictionary of arguments can have it */
 #define POSITION_KEY (-2)
 
 struct value_table {
-	int position;          /* which argument; POSITION_ANY: one of them */
+	int position;          /* which argument; POSITION_ANY: any of them */
 	verdict_vec tuples;    /* by value id of all arguments */
 	verdict_vec arguments; /* by value id of one argument that is an entry of its own */
-	uint32_t n_scanned;    /* ANY with needles: ids up to this one were looked at in bulk */
-	bit_vec candidates; /* bit id: it, or what it refers to, has a needle; ids ≤ n_scanned */
+	uint32_t n_scanned;    /* ANY with needles: ids up to this one were scanned in bulk */
+	/* bit id: the value, or one that it refers to, has a needle; ids ≤ n_scanned */
+	bit_vec candidates;
 };
 
 struct memo {
 	char *key;
-	/* what it looks for in any argument, if it is a plain text; else NULL */
+	/* the plain text that it looks for in any argument; else NULL */
 	char *text;
 	size_t n_text;
 	uint64_t last_used;
 	unsigned n_users;
 	verdict_vec names, threads, frames, stacks;
-	/* of frames: functions, files or modules, whichever the term is about */
+	/* of frames: by function, file or module, whichever the term tests */
 	verdict_vec strings;
 	VEC(struct value_table *) values;
 	uint64_t n_limit_hits;
@@ -49,15 +50,16 @@ struct filter_cache {
 	struct trace *trace;
 	uint64_t clock;
 	VEC(struct memo *) memos;
-	/* What does not depend on a term: which entries a value refers to, and which have letters
-	 * beyond ASCII that are equal to k or s when case is ignored. */
+	/* Facts that do not depend on a term: which entries a value refers to, and which contain
+	 * non-ASCII letters that equal k or s when case is ignored. */
 	uint32_t n_indexed;     /* value ids 1 … n_indexed */
 	VEC(uint32_t) refs;     /* all references, entry by entry */
 	VEC(uint32_t) refs_end; /* [id] end of its references in refs; start = end of id - 1 */
 	bit_vec exotic;
-	uint32_t n_tags_seen; /* value ids 1 … n_tags_seen were looked at for dictionaries */
-	bool has_dict;        /* one of them is: some event may name its arguments itself */
-	depth_vec depths;     /* [stack id] frames, as far as was asked */
+	uint32_t n_tags_seen; /* value ids 1 … n_tags_seen were checked for dictionaries */
+	/* one of them is a dictionary: some event may name its arguments itself */
+	bool has_dict;
+	depth_vec depths; /* [stack id] frames, as far as needed so far */
 	struct regex_matcher *matcher;
 	struct strbuf scratch;
 };
@@ -77,7 +79,7 @@ static inline bool bits_has(const bit_vec *v, uint32_t id)
 	return id / 64 < v->n && (v->v[id / 64] >> (id & 63) & 1);
 }
 
-/* ---- filter_value.c: what a term thinks of one thing ---- */
+/* ---- filter_value.c: the result of a term for one value ---- */
 
 enum verdict term_of_name(struct filter_cache *c, const struct filter_term *t, struct memo *m,
 			  uint32_t name);
@@ -86,17 +88,17 @@ enum verdict term_of_thread(struct filter_cache *c, const struct filter_term *t,
 enum verdict term_of_frame(struct filter_cache *c, const struct filter_term *t, struct memo *m,
 			   uint32_t frame);
 enum verdict term_of_number(const struct filter_term *t, int64_t value, int64_t wall_anchor_ns);
-/* The arguments `args` at a position. Memoises. */
+/* The arguments `args` at a position. Cached. */
 enum verdict term_of_args(struct filter_cache *c, const struct filter_term *t, struct memo *m,
 			  struct value_table *table, uint32_t args);
-/* The same of one event, when it is about the address of an object. */
+/* The same for one event, if the term tests the address of an object. */
 enum verdict term_of_event_args(struct filter_cache *c, const struct filter_term *t, struct memo *m,
 				int position, uint64_t seq, uint32_t args);
 bool term_is_about_address(const struct filter_term *t);
-/* Which argument the term is about in events of this name; by version of Python. */
+/* Which argument the term tests in events of this name; depends on the version of Python. */
 int term_position(struct filter_cache *c, const struct filter_term *t, uint32_t name, int minor);
-/* Bulk: look at all values below `end`, so that verdicts are there for all but the candidates.
- * False: cannot help. */
+/* Scan all values below `end` in bulk, so that only the candidates are without a verdict. False: a
+ * scan does not help. */
 struct err *term_scan_values(struct filter_cache *c, const struct filter_term *t,
 			     struct value_table *table, uint32_t end);
 /* Does the verdict let the event through? */

@@ -1,7 +1,7 @@
 /*
  * filter_combine: see filter_combine.h.
  *
- * A tree is as deep as its longest chain of operators, and the parser bounds that (TERMS_MAX,
+ * A tree is as deep as its longest chain of operators, which the parser bounds (TERMS_MAX,
  * NESTING_MAX).
  */
 #include "model/filter_combine.h"
@@ -13,10 +13,11 @@
 #include "model/filter_ast.h"
 #include "model/glob.h"
 
-/* How closely a node binds; what binds less closely than its place asks stands in parentheses. */
+/* How closely a node binds. A node that binds less closely than its place requires is put in
+ * parentheses. */
 enum binding { BINDS_OR, BINDS_AND, BINDS_NOT };
 
-/* "text" alone is two terms joined by or, written as one. */
+/* A bare "text" is two terms joined by or, written as one. */
 static bool is_any_text(const struct filter *f, const struct filter_node *n)
 {
 	return n->kind == NODE_OR && f->nodes.v[n->a].at == n->at && f->nodes.v[n->b].at == n->at;
@@ -56,7 +57,7 @@ void filter_unparse(const struct filter *f, struct strbuf *to)
 	unparse(f, f->root, BINDS_OR, to);
 }
 
-/* ---- parts: what a filter asks for all at once ---- */
+/* ---- parts: the operands of the top-level "and" ---- */
 
 struct part {
 	const struct filter *f;
@@ -65,8 +66,8 @@ struct part {
 };
 typedef VEC(struct part) part_vec;
 
-/* Append the parts of a node, in the order of the text: a and b, and with `splits_not` of "not (a
- * or b)" not a and not b. */
+/* Append the parts of a node in the order of the text: for "a and b" a and b; with `splits_not`
+ * also, for "not (a or b)", not a and not b. */
 static bool add_parts(part_vec *to, const struct filter *f, uint32_t root, bool is_negated,
 		      bool splits_not)
 {
@@ -92,7 +93,7 @@ static bool add_parts(part_vec *to, const struct filter *f, uint32_t root, bool 
 
 typedef VEC(uint32_t) node_vec;
 
-/* What one operator joins, however the chain leans. */
+/* Append the operands of a chain of one operator, whichever way it leans. */
 static bool add_joined(node_vec *to, const struct filter *f, uint32_t root)
 {
 	enum node_kind kind = f->nodes.v[root].kind;
@@ -112,8 +113,8 @@ static bool add_joined(node_vec *to, const struct filter *f, uint32_t root)
 
 static bool is_same(const struct filter *f, uint32_t a, const struct filter *g, uint32_t b);
 
-/* The same operands in any order. Each pair is compared once, so the cost is bounded by the product
- * of the sizes. */
+/* Do two chains have the same operands, in any order? Each pair is compared once, so the cost is
+ * bounded by the product of the sizes. */
 static bool is_same_chain(const struct filter *f, uint32_t a, const struct filter *g, uint32_t b)
 {
 	node_vec left = { 0 }, right = { 0 };
@@ -183,7 +184,7 @@ static void add_part_text(const struct part *p, enum binding least, struct strbu
 	unparse(p->f, p->node, p->is_negated ? BINDS_NOT : least, to);
 }
 
-/* Append to `left` what remains of one part when all that `gone` has is taken out. */
+/* Append to `left` what remains of one part after removing everything in `gone`. */
 static bool take_out(const struct part *p, const part_vec *gone, part_vec *left)
 {
 	part_vec pieces = { 0 };
@@ -192,7 +193,7 @@ static bool take_out(const struct part *p, const part_vec *gone, part_vec *left)
 	for (size_t i = 0; ok && i < pieces.n; i++)
 		n_gone += has_part(gone, &pieces.v[i]);
 	if (!n_gone)
-		ok = ok && vec_push(left, *p); /* as it was written */
+		ok = ok && vec_push(left, *p); /* unchanged */
 	for (size_t i = 0; ok && n_gone && i < pieces.n; i++)
 		if (!has_part(gone, &pieces.v[i]))
 			ok = vec_push(left, pieces.v[i]);
@@ -240,7 +241,7 @@ void filter_and(const struct filter *old, const struct filter *term, bool exclud
 
 /* ---- switches ---- */
 
-/* The name that a term is about, when it is nothing but a name. */
+/* The name that a term tests, if it tests only a name. */
 static bool read_switch(const struct filter_term *t, struct filter_switch *ret)
 {
 	if (t->is_negated || t->literals.n != 1 || t->literals.v[0].is_range)
@@ -259,8 +260,8 @@ static bool read_switch(const struct filter_term *t, struct filter_switch *ret)
 	return true;
 }
 
-/* The names that a node joins by or; false if there is anything else in it. ret->text is borrowed
- * from the filter. */
+/* The names that a node joins by or; false if it contains anything else. ret->text is borrowed from
+ * the filter. */
 static bool read_switches(const struct filter *f, uint32_t root, filter_switch_vec *ret)
 {
 	node_vec waiting = { 0 };
@@ -288,7 +289,7 @@ void filter_switches_fini(filter_switch_vec *v)
 struct err *filter_switches(const struct filter *f, filter_switch_vec *ret_switches,
 			    bool *ret_negated, char **ret_rest)
 {
-	/* the leftmost of what "and" joins */
+	/* the leftmost operand of "and" */
 	node_vec others = { 0 };
 	uint32_t first = f->root;
 	bool ok = true;

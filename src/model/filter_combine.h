@@ -1,9 +1,9 @@
 /*
- * filter_combine: filters put together, compared and taken apart as trees, so that "and", "or" and
- * "not" keep their precedence whatever the texts were.
+ * filter_combine: combine, compare and split filters as trees, so that "and", "or" and "not" keep
+ * their precedence whatever the texts were.
  *
- * Text that is appended has as few parentheses as the grammar needs and reads back as the same tree
- * (chains of one operator may lean to the other side).
+ * Text that is appended has as few parentheses as the grammar needs, and parses back to the same
+ * tree (chains of one operator may lean to the other side).
  */
 #pragma once
 #include <stdbool.h>
@@ -22,15 +22,15 @@ void filter_unparse(const struct filter *f, struct strbuf *to);
  * empty filter. */
 void filter_and(const struct filter *old, const struct filter *term, bool exclude,
 		struct strbuf *to);
-/* Does `old` let through only what `term` lets through (exclude: does not), because it says so
- * itself: each part that is joined by "and" in the one stands in the other? Parts are compared by
- * what they ask, not by how they are written. */
+/* Does `old` contain `term`, so that it matches only events that match `term` (exclude: that do
+ * not)? That is: is each part of `term` that is joined by "and" a part of `old`? Parts are compared
+ * by meaning, not by spelling. */
 bool filter_says(const struct filter *old, const struct filter *term, bool exclude);
-/* Append `old` without the parts that make up `term`; filter_says(old, term, false) was true. */
+/* Append `old` without the parts of `term`; filter_says(old, term, false) was true. */
 void filter_without(const struct filter *old, const struct filter *term, struct strbuf *to);
 
-/* What the first part of a filter switches on or off, if it is made of names alone: "open or
- * socket.* or @network", or the same after "not". */
+/* The names that the first part of a filter includes or excludes, if it consists of names alone:
+ * "open or socket.* or @network", or the same after "not". */
 enum filter_switch_kind {
 	SWITCH_WORD /* an event or a category */,
 	SWITCH_EVENT,
@@ -39,11 +39,11 @@ enum filter_switch_kind {
 };
 struct filter_switch {
 	enum filter_switch_kind kind;
-	char *text; /* the word, the event, the glob, the theme as the catalogue calls it */
+	char *text; /* the word, event or glob; a theme under its name in the catalogue */
 };
 typedef VEC(struct filter_switch) filter_switch_vec;
-/* *ret_switches is empty if the filter does not begin so; *ret_rest (malloc'ed) is the rest as
- * text, NULL if there is none. */
+/* *ret_switches is empty if the filter does not begin with names; *ret_rest (malloc'ed) is the rest
+ * as text, NULL if there is none. */
 MUST_CHECK struct err *filter_switches(const struct filter *f, filter_switch_vec *ret_switches,
 				       bool *ret_negated, char **ret_rest);
 void filter_switches_fini(filter_switch_vec *v);

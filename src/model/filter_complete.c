@@ -1,10 +1,11 @@
 /*
- * filter_complete: what can stand at the cursor of a filter, with what it would find.
+ * filter_complete: what can be inserted at the cursor of a filter, and how many events it would
+ * match.
  *
  * The text before the cursor is read as tokens; the last operand and operator decide what is
  * expected. Names come from the catalogue and the capture, values from the capture alone: those of
  * threads and names with exact counts from the index, those of arguments and frames from a sample
- * of a few chunks (then with counts only if the sample was everything).
+ * of a few chunks (with counts only if the sample has all events).
  */
 #include <assert.h>
 #include <stdio.h>
@@ -24,7 +25,7 @@
 
 #define CANDIDATES_MAX  200
 #define SAMPLE_CHUNKS   4u
-#define SAMPLE_VALUES   2000u /* distinct argument tuples or stacks looked at */
+#define SAMPLE_VALUES   2000u /* distinct argument tuples or stacks in a sample */
 #define VALUE_BYTES_MAX 200   /* longer texts are not offered */
 
 struct item {
@@ -32,12 +33,12 @@ struct item {
 	size_t text, n_text; /* offset, length */
 	const char *doc;
 	uint64_t n_events;
-	bool is_prefix; /* begins with the word */
+	bool is_prefix; /* it begins with the typed word */
 };
 
 struct completer {
 	struct trace *t;
-	const char *word; /* what is typed so far */
+	const char *word; /* the typed word */
 	size_t n_word;
 	VEC(struct item) items;
 	struct strbuf *text;
@@ -49,7 +50,7 @@ static char lower(char c)
 	return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
 }
 
-/* Does s have the typed word in it, case apart? *ret_prefix: at its start. */
+/* Does s contain the typed word, ignoring case? *ret_prefix: at its start. */
 static bool has_word(const struct completer *c, const char *s, size_t n, bool *ret_prefix)
 {
 	*ret_prefix = false;
@@ -93,7 +94,7 @@ static void offer(struct completer *c, enum filter_candidate_kind kind, const ch
 	offer_as(c, kind, s, strlen(s), s, strlen(s), doc, n_events);
 }
 
-/* A value: quoted unless the grammar takes it as it is. */
+/* Offer a value: quoted unless the grammar accepts it as it is. */
 static void offer_value(struct completer *c, const char *s, size_t n, bool is_number,
 			uint64_t n_events)
 {
@@ -181,7 +182,7 @@ static void offer_themes(struct completer *c, bool as_values)
 	}
 }
 
-/* prefix "args." or "EVENT.": names of arguments of one event, or of all that occur. */
+/* prefix "args." or "EVENT.": names of arguments of one event, or of all events in the capture. */
 static void offer_arguments(struct completer *c, const char *prefix, size_t n_prefix,
 			    const struct catalog_event *only)
 {
@@ -318,8 +319,8 @@ static int by_count(const void *a, const void *b)
 	return x->n != y->n ? (x->n > y->n ? -1 : 1) : by_id(a, b);
 }
 
-/* Leave about SAMPLE_VALUES, the most frequent ones: so many that sorting them takes no time that
- * is felt while typing. */
+/* Keep about SAMPLE_VALUES of the samples, the most frequent ones, so that sorting them causes no
+ * delay while typing. */
 static size_t keep_frequent(struct sample *v, size_t n)
 {
 	size_t of_count[64] = { 0 }, above = 0, kept = 0;
@@ -331,7 +332,8 @@ static size_t keep_frequent(struct sample *v, size_t n)
 	size_t surplus = above > SAMPLE_VALUES && least < ARRAY_LEN(of_count) - 1
 			     ? above - SAMPLE_VALUES
 			     : 0;
-	for (size_t i = n; i-- > 0 && surplus;) /* of the rarest that stay, the first met */
+	/* of the rarest that are kept, keep the first seen */
+	for (size_t i = n; i-- > 0 && surplus;)
 		if (v[i].n == least) {
 			v[i].n = 0;
 			surplus--;
@@ -342,7 +344,8 @@ static size_t keep_frequent(struct sample *v, size_t n)
 	return kept;
 }
 
-/* Distinct (id, name) of some chunks, the most frequent first. *ret_all: it was every event. */
+/* Distinct (id, name) of some chunks, the most frequent first. *ret_all: the chunks were all
+ * events. */
 static struct sample *take_sample(struct trace *t, bool of_stacks, uint32_t only_name,
 				  size_t *ret_n, bool *ret_all)
 {
@@ -432,7 +435,7 @@ static void offer_frame_values(struct completer *c, enum field_id field, enum fr
 	size_t n;
 	bool all;
 	struct sample *samples = take_sample(c->t, true, 0, &n, &all);
-	/* frames that stand in many stacks are offered once, unless each adds to a count */
+	/* a frame that is in many stacks is offered once, unless each stack adds to a count */
 	bool counts = all && field != FIELD_STACK;
 	uint8_t *seen = counts ? NULL : calloc(trace_n_frames(c->t) / 8 + 1, 1);
 	for (size_t i = 0; i < n && c->items.n < CANDIDATES_MAX; i++) {
@@ -472,7 +475,7 @@ static void offer_frame_values(struct completer *c, enum field_id field, enum fr
 	free(samples);
 }
 
-/* What can follow `operand op`. */
+/* Offer what can follow `operand op`. */
 static void offer_values(struct completer *c, const struct token *operand)
 {
 	const char *dot = memchr(operand->p, '.', operand->n);
@@ -540,7 +543,7 @@ static bool is_join(const struct token *t)
 	       token_is(t, "OR") || token_is(t, "NOT");
 }
 
-/* A field or an argument: what takes an operator. */
+/* Is it a field or an argument, which takes an operator? */
 static bool takes_operator(const struct token *t)
 {
 	const char *dot = memchr(t->p, '.', t->n);
@@ -560,7 +563,7 @@ static int best_first(const void *a, const void *b)
 	if (x->is_prefix != y->is_prefix)
 		return x->is_prefix ? -1 : 1;
 	if (x->kind == y->kind && (x->kind == CANDIDATE_OPERATOR || x->kind == CANDIDATE_FIELD))
-		return x->text < y->text ? -1 : 1; /* their tables have a good order */
+		return x->text < y->text ? -1 : 1; /* keep the order of their table */
 	if (!n_x != !n_y)
 		return n_x ? -1 : 1;
 	if (x->kind != y->kind)

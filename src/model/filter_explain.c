@@ -1,6 +1,5 @@
 /*
- * filter_explain: why nothing is shown: each part of an "and" run as a filter of its own, one after
- * the other.
+ * filter_explain: why no event is shown: runs each part of an "and" as a filter of its own.
  */
 #include <stdlib.h>
 
@@ -16,7 +15,7 @@ struct filter_explanation {
 	struct filter_cache *cache;
 	VEC(uint32_t) roots; /* [part] */
 	VEC(struct filter_part) parts;
-	size_t at;          /* this part is being counted */
+	size_t at;          /* the part that is being counted */
 	struct filter part; /* its filter: the same terms, another root */
 	struct filter_run *run;
 };

@@ -64,7 +64,7 @@ struct token lexer_next(struct lexer *l)
 	if (c == '"' || c == '\'' || (c == '/' && l->is_operand))
 		return delimited(l, c, 0);
 	if (c == 'b' && at + 1 < l->n && (l->text[at + 1] == '"' || l->text[at + 1] == '\''))
-		return delimited(l, l->text[at + 1], 1); /* bytes as Python writes them */
+		return delimited(l, l->text[at + 1], 1); /* bytes, in Python's notation */
 	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
 		size_t n = strlen(ops[i]);
 		if (n <= l->n - at && !memcmp(l->text + at, ops[i], n)) {

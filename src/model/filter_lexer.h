@@ -12,12 +12,13 @@ enum token_kind {
 	/* names, globs, numbers with their units, paths: letters digits _ . * ? - $ : / and all
 	   non-ASCII */
 	TOKEN_WORD,
-	TOKEN_TEXT, /* "…" or '…', also b"…": p[0 … n) is what is between, escapes as written; p[-1]
-		       the quote */
-	TOKEN_REGEX, /* /…/imsx: p[0 … n) is what is between */
+	/* "…" or '…', also b"…": p[0 … n) is the text between the quotes, with its escapes; p[-1]
+	 * is the quote */
+	TOKEN_TEXT,
+	TOKEN_REGEX, /* /…/imsx: p[0 … n) is the text between the slashes */
 	TOKEN_THEME, /* @word: p[0 … n) is the word */
 	TOKEN_OP,    /* == != < <= > >= ~ =~ !~ & && | || ! ( ) { } [ ] , .. */
-	TOKEN_BAD    /* p is what was expected, as words */
+	TOKEN_BAD    /* p says what was expected */
 };
 
 struct token {
@@ -37,7 +38,7 @@ struct lexer {
 };
 
 struct token lexer_next(struct lexer *l);
-/* TOKEN_OP of this spelling, or a word of it */
+/* Is it a TOKEN_OP of this spelling, or the word for it? */
 bool token_is(const struct token *t, const char *op);
-/* The characters a TOKEN_TEXT stands for. */
+/* Append the characters that a TOKEN_TEXT stands for. */
 void token_unescape(struct strbuf *to, const char *p, size_t n);

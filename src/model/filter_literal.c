@@ -29,7 +29,8 @@ static const struct unit {
 	{ "M", 1048576, false }, { "G", 1073741824, false },
 };
 
-/* 0x…, 0o…, 0b… and, where values are shown so, 0700; true if `digits` are such. */
+/* 0x…, 0o…, 0b… and, where values are shown that way, 0700; true if `digits` have one of these
+ * forms. */
 static bool read_with_base(const char *digits, bool has_octal, filter_int *ret)
 {
 	char mark = (char)(digits[1] | 32);
@@ -71,7 +72,7 @@ bool literal_read_number(const char *s, size_t n, enum literal_form form, struct
 	if (digits[whole] == '.')
 		fraction = 1 + strspn(digits + whole + 1, "0123456789");
 	const char *unit = digits + whole + fraction;
-	/* Built digit by digit: strtod would obey the user's locale. */
+	/* Converted digit by digit because strtod depends on the user's locale. */
 	double value = 0, scale = 1; /* exact up to 15 digits */
 	filter_int integer = 0;
 	bool overflow = false;
@@ -177,7 +178,7 @@ enum field_type literal_type(const struct filter_term *t)
 	return fields[t->field].type;
 }
 
-/* The word for what the capture calls None, True and False, as other languages write it. */
+/* The capture's word (None, True, False) for a word of other languages. */
 static const char *other_spelling(const char *word)
 {
 	static const struct {
@@ -191,7 +192,7 @@ static const char *other_spelling(const char *word)
 	return NULL;
 }
 
-/* A word that is spelt as the names of numbers are, but is none of them. */
+/* Refuse a word that looks like the name of a number but is unknown. */
 static struct err *check_constant(const struct token *k)
 {
 	struct suggest near = suggest_for(k->p, k->n);
@@ -207,8 +208,8 @@ static struct err *check_constant(const struct token *k)
 			     near.best, (int)k->n, k->p);
 }
 
-/* What stands right of an operator that compares an argument: a number, the name of one, or a word.
- */
+/* Read the right side of a comparison with an argument: a number, the name of a number, or a
+ * word. */
 static struct err *read_value(const struct token *k, struct literal *l)
 {
 	int64_t constant;

@@ -7,14 +7,15 @@
 
 #define SYNTAX(at, ...) err_with_at(err_create(ERR_SYNTAX, __VA_ARGS__), (at))
 
-/* Which kind of literal a term compares with: a frame's line is a number, … */
+/* The type of literal that a term is compared with; for example a number for the line of a
+ * frame. */
 enum field_type literal_type(const struct filter_term *t);
-/* One literal from token k into *ret, whose text is then owned by it. */
+/* Make one literal from token k; *ret owns its text. */
 struct err *literal_make(const struct filter_term *t, const struct token *k, struct literal *ret);
 enum literal_form {
 	LITERAL_NUMBER, /* 42, 4k, 0x2a, 0o52, 0b101010 */
 	LITERAL_TIME,   /* 2.5s, 300ms; without a unit: seconds */
-	LITERAL_VALUE   /* as LITERAL_NUMBER, and 0700 is octal, as permission bits are shown */
+	LITERAL_VALUE   /* like LITERAL_NUMBER, and 0700 is octal, as permission bits are shown */
 };
-/* A number with its unit; false if the text is none. */
+/* Read a number with its unit; false if the text is not one. */
 bool literal_read_number(const char *s, size_t n, enum literal_form form, struct literal *ret);

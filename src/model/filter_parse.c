@@ -1,9 +1,9 @@
 /*
  * filter_parse: text → struct filter. Grammar: filter.h.
  *
- * Recursive descent, one token ahead. The first thing that is not as expected ends it with an error
- * at its place; what is a name but no known one is looked up among those that could stand there,
- * and the nearest goes into the hint.
+ * Recursive descent with one token of look-ahead. The first unexpected token ends it with an error
+ * at its place; an unknown name is compared with the names that are allowed there, and the nearest
+ * goes into the hint.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,10 +22,10 @@ struct parser {
 	struct filter *f;
 	struct trace *trace; /* may be NULL */
 	struct lexer lexer;
-	struct token t;  /* the next */
-	size_t last_end; /* end of the token before it */
+	struct token t;  /* the next token */
+	size_t last_end; /* end of the previous token */
 	unsigned nesting;
-	/* the event last named: whose arguments to suggest first */
+	/* the event named last: its arguments are suggested first */
 	const struct catalog_event *mentioned;
 };
 
@@ -78,14 +78,14 @@ static void term_fini(struct filter_term *t)
 	free(t->key);
 }
 
-/* What the term asks, spelt one way: the text without its white space will do. */
+/* Set a key that is equal for terms of the same meaning: the text without white space. */
 static struct err *set_key(struct parser *p, struct filter_term *t)
 {
 	struct strbuf b = { 0 };
 	struct lexer l = {
 		.text = p->f->text, .n = t->at + t->n_bytes, .at = t->at, .is_operand = true
 	};
-	/* the same text may stand for several terms */
+	/* the same text can be several terms */
 	strbuf_addf(&b, "%d %d %d:", t->field, t->op, t->is_negated);
 	for (struct token k = lexer_next(&l); k.kind != TOKEN_END && k.kind != TOKEN_BAD;
 	     k = lexer_next(&l)) {
@@ -181,8 +181,8 @@ static struct err *with_suggestion(struct err *err, const struct suggest *s, con
 		       : err;
 }
 
-/* Names of arguments are checked unless the capture has events of its own, whose arguments nobody
- * knows. */
+/* Names of arguments are checked unless the capture has events that are not in the catalogue,
+ * because their arguments are unknown. */
 static bool has_own_events(const struct parser *p)
 {
 	for (uint32_t i = 1; p->trace && i <= trace_n_names(p->trace); i++) {
@@ -245,7 +245,7 @@ static struct err *add_literal(struct parser *p, struct filter_term *t)
 	return NULL;
 }
 
-/* One value; names of numbers may be joined as they are shown: O_WRONLY|O_CREAT. */
+/* Parse one value; names of numbers may be joined as they are shown: O_WRONLY|O_CREAT. */
 static struct err *parse_value(struct parser *p, struct filter_term *t)
 {
 	size_t from = p->t.at;
@@ -325,7 +325,7 @@ static struct err *parse_regex(struct parser *p, struct filter_term *t)
 		return expected(p, "a regular expression, as in \"\\.env$\" or /\\.env$/i");
 	const char *s = p->t.p;
 	struct strbuf b = { 0 };
-	/* the delimiter loses its backslash, all others are the expression's */
+	/* the delimiter loses its backslash, other backslashes belong to the expression */
 	for (size_t i = 0; i < p->t.n; i++) {
 		if (s[i] == '\\' && i + 1 < p->t.n &&
 		    s[i + 1] == (p->t.kind == TOKEN_WORD ? '\\' : p->t.p[-1]))
@@ -344,7 +344,7 @@ static struct err *parse_regex(struct parser *p, struct filter_term *t)
 	return NULL;
 }
 
-/* The operators that compare, in all their spellings: also Wireshark's words and Perl's =~. */
+/* Comparison operators in all their spellings, including Wireshark's words and Perl's =~. */
 static const struct comparison {
 	const char *spelling;
 	enum filter_op op;
@@ -389,7 +389,8 @@ static const struct comparison *comparison_find(const struct token *t)
 	return NULL;
 }
 
-/* Bits after &: one value or several joined by |, then perhaps "!= 0" or "== 0" as in C. */
+/* Parse the bits after &: one value or several joined by |, optionally followed by "!= 0" or "== 0"
+ * as in C. */
 static struct err *parse_bits(struct parser *p, struct filter_term *t)
 {
 	for (;;) {
@@ -445,7 +446,7 @@ static struct err *check_op(const struct filter_term *t, const struct token *op)
 	return NULL;
 }
 
-/* [operator right], then the term goes into the tree. Takes *t over. */
+/* Parse [operator right] and add the term to the tree. Takes *t over. */
 static struct err *parse_comparison(struct parser *p, struct filter_term *t, uint32_t *ret)
 {
 	struct err *err = NULL;
@@ -484,7 +485,8 @@ static struct err *add_step(struct filter_term *t, const char *name, size_t n, u
 	return NULL;
 }
 
-/* .a.b behind an argument, from the rest of a word that starts with a dot or is empty. */
+/* Add the steps .a.b after an argument, from the rest of a word that starts with a dot or is
+ * empty. */
 static struct err *add_name_steps(struct filter_term *t, const char *s, size_t n, size_t at)
 {
 	while (n) {
@@ -502,12 +504,12 @@ static struct err *add_name_steps(struct filter_term *t, const char *s, size_t n
 	return NULL;
 }
 
-/* [N] and .name behind an argument. With `first` the very first [N] chooses the argument. */
+/* Parse [N] and .name after an argument. With `first`, the first [N] selects the argument. */
 static struct err *parse_steps(struct parser *p, struct filter_term *t, bool first)
 {
 	struct err *err = NULL;
 	for (;;) {
-		bool is_near = p->t.at == p->last_end; /* "args [0]" is no index */
+		bool is_near = p->t.at == p->last_end; /* "args [0]" is not an index */
 		if (is_near && token_is(&p->t, "[")) {
 			struct literal l = { 0 };
 			advance(p, false);
@@ -536,8 +538,8 @@ static struct err *parse_steps(struct parser *p, struct filter_term *t, bool fir
 	}
 }
 
-/* How much of s is the argument's name: up to the first dot, or more where a name has dots in it
- * ("sys.path"). */
+/* How many bytes of s are the argument's name: up to the first dot, or more if the name contains
+ * dots ("sys.path"). */
 static size_t argument_bytes(const struct catalog_event *e, const char *s, size_t n)
 {
 	const char *dot = memchr(s, '.', n);
@@ -550,7 +552,8 @@ static size_t argument_bytes(const struct catalog_event *e, const char *s, size_
 	return first;
 }
 
-/* args…, EVENT.NAME…: rest is what follows "args" or the event's name: "" or ".name.more". */
+/* Parse args… or EVENT.NAME…: rest is what follows "args" or the event's name: "" or
+ * ".name.more". */
 static struct err *parse_argument(struct parser *p, const char *event, size_t n_event,
 				  const char *rest, size_t n_rest, uint32_t *ret)
 {
@@ -593,7 +596,7 @@ static struct err *parse_field(struct parser *p, enum field_id field, size_t n_f
 	size_t n_rest = p->t.n - n_field;
 	if (field == FIELD_ARGS)
 		return parse_argument(p, NULL, 0, rest, n_rest, ret);
-	if (n_rest) { /* only frames have members; others did not get here */
+	if (n_rest) { /* other fields have no members and do not get here */
 		t.member = frame_member_find(rest + 1, n_rest - 1);
 		if (t.member == MEMBER_COUNT) {
 			struct suggest near = suggest_for(rest + 1, n_rest - 1);
@@ -610,7 +613,7 @@ static struct err *parse_field(struct parser *p, enum field_id field, size_t n_f
 	return parse_comparison(p, &t, ret);
 }
 
-/* event OP word, as a term of its own: what bare words, globs and regular expressions are. */
+/* event OP word, as a term of its own: the meaning of bare words, globs and regular expressions. */
 static struct err *event_term(struct parser *p, enum filter_op op, uint32_t *ret)
 {
 	struct filter_term t = { .at = p->t.at, .field = FIELD_EVENT, .op = op };
@@ -666,14 +669,14 @@ static struct err *parse_word(struct parser *p, uint32_t *ret)
 	size_t n_first = dot ? (size_t)(dot - word.p) : word.n;
 	enum field_id field = field_find(word.p, n_first);
 	bool has_rest = n_first < word.n;
-	/* 1. a field; "time.sleep" is none */
+	/* 1. a field; "time.sleep" is not one */
 	if (field != FIELD_COUNT &&
 	    (!has_rest || fields[field].type == FIELD_FRAMES || field == FIELD_ARGS))
 		return parse_field(p, field, n_first, ret);
 	/* 2. a glob */
 	if (glob_is(word.p, word.n))
 		return event_term(p, OP_GLOB, ret);
-	/* 3. an event or a category; "import" etc. never take an operator */
+	/* 3. an event or a category; names such as "import" never take an operator */
 	if (is_event(p, word.p, word.n) || is_category(p, word.p, word.n)) {
 		if (word.end < p->f->n_text && p->f->text[word.end] == '[') /* EVENT[N] */
 			return parse_argument(p, word.p, word.n, word.p + word.n, 0, ret);
@@ -682,11 +685,11 @@ static struct err *parse_word(struct parser *p, uint32_t *ret)
 			p->mentioned = e;
 		return event_term(p, OP_WORD, ret);
 	}
-	/* 4. EVENT.NAME: the longest event in front of a dot */
+	/* 4. EVENT.NAME: the longest known event before a dot */
 	for (size_t n = word.n; n-- > 1;)
 		if (word.p[n] == '.' && is_event(p, word.p, n))
 			return parse_argument(p, word.p, n, word.p + n, word.n - n, ret);
-	/* 5. nothing known */
+	/* 5. unknown */
 	advance(p, true);
 	return unknown_word(p, &word);
 }
@@ -708,7 +711,7 @@ static struct err *parse_theme(struct parser *p, uint32_t *ret)
 	return add_term(p, &t, ret);
 }
 
-/* "text" alone: in the event's name or in an argument. */
+/* A bare "text": in the event's name or in an argument. */
 static struct err *parse_any_text(struct parser *p, uint32_t *ret)
 {
 	static const enum field_id where[] = { FIELD_EVENT, FIELD_ARGS };

@@ -1,12 +1,12 @@
 /*
  * filter_regex: see filter_regex.h.
  *
- * REQUIRED LITERALS. One pass over the pattern, knowing just enough of its syntax to be sure: at
- * every point the longest run of plain characters that any match must have in sequence. What it
- * does not understand ends the run; what could make a run optional (a quantifier that allows 0, an
- * alternation inside a group) drops it; patterns with options that change the meaning of plain
- * characters (x) or quote them (\Q) yield nothing. Alternatives at the top level each give one
- * literal, and if one of them has none, the set is empty.
+ * REQUIRED LITERALS. One pass over the pattern finds, at every point, the longest run of plain
+ * characters that any match must contain in sequence. It understands only a part of the syntax.
+ * What it does not understand ends the run; what could make a run optional (a quantifier that
+ * allows 0, an alternation inside a group) drops it; patterns with options that change the meaning
+ * of plain characters (x) or quote them (\Q) yield nothing. Each alternative at the top level gives
+ * one literal; if one of them has none, the set is empty.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "model/filter_regex.h"
@@ -37,7 +37,7 @@ static void clear_literals(struct regex_literals *l)
 	l->n = 0;
 }
 
-/* How useful a run is for finding a match: its length. */
+/* A longer run selects better. */
 static bool add_literal(struct regex_literals *l, const struct strbuf *best)
 {
 	if (best->n < 2 || l->n == REGEX_LITERALS_MAX)
@@ -51,7 +51,7 @@ static bool add_literal(struct regex_literals *l, const struct strbuf *best)
 	return true;
 }
 
-/* Behind the group or class that opens at p. */
+/* Returns the position after the group or class that opens at p. */
 static const char *skip_class(const char *p, const char *end)
 {
 	p++;
@@ -87,7 +87,7 @@ static const char *skip_group(const char *p, const char *end)
 	return end;
 }
 
-/* Behind a quantifier at p, or p. */
+/* Returns the position after a quantifier at p, or p. */
 static const char *skip_quantifier(const char *p, const char *end, bool *ret_may_be_zero)
 {
 	*ret_may_be_zero = false;
@@ -127,7 +127,7 @@ static void drop_last_char(struct strbuf *run)
 	strbuf_cut(run, n ? n - 1 : 0);
 }
 
-/* The literals of p[0 … n); false if there is no saying. */
+/* Find the literals of p[0 … n); false if they cannot be determined. */
 static bool find_literals(const char *p, size_t n, struct regex_literals *l)
 {
 	const char *end = p + n;
@@ -162,8 +162,8 @@ static bool find_literals(const char *p, size_t n, struct regex_literals *l)
 			p += 2;
 			if (!is_char) {
 				end_run(&run, &best);
-				/* \x{…} \p{…} \k<…> \g{…} \o{…} \xHH \NNN \cX: their tails are not
-				 * to be read as text */
+				/* \x{…} \p{…} \k<…> \g{…} \o{…} \xHH \NNN \cX: what follows is not
+				 * text */
 				if (p < end && (*p == '{' || *p == '<' || *p == '\'') &&
 				    strchr("xpPkgoN", c)) {
 					const char *q = memchr(p,
@@ -182,7 +182,7 @@ static bool find_literals(const char *p, size_t n, struct regex_literals *l)
 			p = skip_class(p, end);
 			end_run(&run, &best);
 		} else if (*p == '(') {
-			/* options inside may reach beyond the group */
+			/* options inside may have effect beyond the group */
 			if (p + 1 < end && (p[1] == '?' || p[1] == '*')) {
 				const char *q = p + 2;
 				while (q < end &&
@@ -199,7 +199,7 @@ static bool find_literals(const char *p, size_t n, struct regex_literals *l)
 			p++;
 			end_run(&run, &best);
 		} else {
-			/* É and é differ in their bytes */
+			/* É and é have different bytes */
 			is_char = (unsigned char)*p < 0x80 || !l->is_caseless;
 			p++;
 			while (p < end && ((unsigned char)*p & 0xc0) == 0x80)
@@ -211,7 +211,7 @@ static bool find_literals(const char *p, size_t n, struct regex_literals *l)
 		if (is_char) {
 			strbuf_add(&run, item + is_quoted_char,
 				   (size_t)(p - item - is_quoted_char));
-			/* x+ has the x; x* and what follows x+ are not certain to follow on */
+			/* x+ contains the x; after x* or x+ the sequence is uncertain */
 			if (after != p) {
 				if (may_be_zero)
 					drop_last_char(&run);
@@ -289,7 +289,7 @@ struct err *regex_compile(const char *pattern, size_t n, const char *flags, size
 		pcre2_get_error_message(code, (PCRE2_UCHAR *)message, sizeof(message));
 		return err_with_at(err_create(ERR_SYNTAX, "regular expression: %s", message), at);
 	}
-	/* where there is no JIT the interpreter does */
+	/* without JIT the interpreter is used */
 	pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE);
 	analyse(r, pattern, n, flags, n_flags);
 	*ret = take_ptr(r);

@@ -1,12 +1,12 @@
 /*
- * filter_run: a filter at work on a capture.
+ * filter_run: runs a filter on a capture.
  *
- * Chunk by chunk (TRACE_CHUNK events), the tree is worked out on bitmaps of 256 words. A node gets
- * the rows that still matter (`mask`) and answers for these only, so that the expensive side of an
- * "and" sees what the cheap one left over. Before a chunk is read, its summary is asked: what its
- * names, threads and times alone decide costs nothing. Arguments and stacks are looked up in tables
- * of verdicts by id; ids are used in order, so a chunk brings at most a range of new ones, and the
- * first hits are there after the first chunk.
+ * Chunk by chunk (TRACE_CHUNK events), the tree is evaluated on bitmaps of 256 words. A node gets
+ * the rows that still matter (`mask`) and decides only these, so that the expensive side of an
+ * "and" sees only the rows that the cheap side left. Before a chunk is read its summary is used:
+ * what its names, threads and times alone decide costs nothing. Arguments and stacks are looked up
+ * in tables of verdicts by id; ids are used in order, so a chunk adds at most a range of new ones,
+ * and the first hits are known after the first chunk.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -29,20 +29,20 @@ struct filter_run {
 	VEC(struct memo *) memos; /* [term] */
 	VEC(int16_t) minors;      /* [thread] N of Python 3.N */
 	bool one_minor;           /* all threads have the same */
-	VEC(uint64_t) who;        /* [thread] what its verdicts rest on, as a number */
+	VEC(uint64_t) who;        /* [thread] a number for what its verdicts depend on */
 	int64_t wall_anchor_ns;
 	struct selection *rows;
 	uint64_t n_rows;
-	uint64_t limit_hits_before; /* of the memos when the run was made */
+	uint64_t limit_hits_before; /* of the memos when the run was created */
 	unsigned n_restarts;
-	uint64_t until_ns; /* of this step; UINT64_MAX no end */
-	bool is_late;      /* the time is over in the middle of a chunk */
+	uint64_t until_ns; /* deadline of this step; UINT64_MAX none */
+	bool is_late;      /* the deadline passed in the middle of a chunk */
 };
 
 struct work {
 	struct filter_run *run;
 	const struct chunk *chunk;
-	uint32_t args_end, stack_end; /* ids of this chunk and earlier ones are below */
+	uint32_t args_end, stack_end; /* all ids of this chunk and earlier ones are smaller */
 	struct err *err;
 };
 
