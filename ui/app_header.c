@@ -90,16 +90,84 @@ static void state_text(const struct ui *ui, struct strbuf *to, bool *ret_trouble
 	}
 }
 
-/* A field at the right end; the first that does not fit goes, but for those that must stay. */
+/* A field at the right end. Where there is no room, fields are left out from the right, but not those
+ * that stay. */
 struct field_text {
 	char text[64];
 	bool stays, trouble;
 };
+enum { FIELDS_MAX = 8 };
+
+/* The facts for a header of so many columns; returns how many there are. */
+static int take_fields(const struct header *h, int columns, struct field_text fields[FIELDS_MAX])
+{
+	struct strbuf b = { 0 };
+	int n = 0;
+	memset(fields, 0, FIELDS_MAX * sizeof(fields[0]));
+	if (h->n_children)
+		snprintf(fields[n++].text, sizeof(fields[0].text), "%u child%s", h->n_children,
+			 h->n_children == 1 ? "" : "ren");
+	if (h->n_events)
+		strbuf_add_count(&b, h->n_events);
+	else
+		strbuf_addc(&b, '0');
+	snprintf(fields[n++].text, sizeof(fields[0].text), "%s events", strbuf_str(&b));
+	strbuf_clear(&b);
+	if (h->n_lost)
+		strbuf_add_count(&b, h->n_lost);
+	else
+		strbuf_addc(&b, '0');
+	fields[n].stays = true;
+	fields[n].trouble = h->n_lost > 0 || !h->is_loss_known;
+	if (h->is_loss_known)
+		snprintf(fields[n++].text, sizeof(fields[0].text), "%s lost", strbuf_str(&b));
+	else if (h->n_lost)
+		snprintf(fields[n++].text, sizeof(fields[0].text), "at least %s lost",
+			 strbuf_str(&b));
+	else
+		snprintf(fields[n++].text, sizeof(fields[0].text), "lost: unknown");
+	strbuf_clear(&b);
+	if (columns >= 120 && h->longest_pause_ns) {
+		text_duration(&b, h->longest_pause_ns);
+		snprintf(fields[n++].text, sizeof(fields[0].text), "longest pause %s",
+			 strbuf_str(&b));
+		strbuf_clear(&b);
+	}
+	if (columns >= 160) {
+		text_bytes(&b, h->file_bytes);
+		snprintf(fields[n++].text, sizeof(fields[0].text), "capture %s", strbuf_str(&b));
+		strbuf_clear(&b);
+	}
+	text_age(&b, h->age_ns);
+	snprintf(fields[n++].text, sizeof(fields[0].text), "%s", strbuf_str(&b));
+	strbuf_fini(&b);
+	return n;
+}
+
+/* Leave out what does not fit into `room` cells; returns how many are left. */
+static int drop_fields(struct field_text *fields, int n, int room)
+{
+	for (;;) {
+		int need = 0;
+		for (int i = 0; i < n; i++)
+			need += (int)strlen(fields[i].text) + (i ? 2 : 0);
+		if (need <= room || n == 0)
+			break;
+		int drop = n - 1;
+		while (drop >= 0 && fields[drop].stays)
+			drop--;
+		if (drop < 0)
+			break;
+		memmove(&fields[drop], &fields[drop + 1],
+			(size_t)(n - drop - 1) * sizeof(fields[0]));
+		n--;
+	}
+	return n;
+}
 
 void draw_header(struct ui *ui, struct area a)
 {
 	struct view *s = ui->host.view;
-	const struct header *h = &ui->header;
 	int columns = a.n_columns, x = 1;
 	struct strbuf b = { 0 };
 	const struct process_info *p = view_process(s);
@@ -138,63 +206,10 @@ void draw_header(struct ui *ui, struct area a)
 	x += 2 + area_put(a, 0, x + 2, -1, trouble ? ROLE_TROUBLE : ROLE_TEXT, strbuf_str(&state));
 	strbuf_fini(&state);
 	x += 1;
-
-	struct field_text fields[8];
-	int n = 0;
-	memset(fields, 0, sizeof(fields));
-	if (h->n_children)
-		snprintf(fields[n++].text, sizeof(fields[0].text), "%u child%s", h->n_children,
-			 h->n_children == 1 ? "" : "ren");
-	if (h->n_events)
-		strbuf_add_count(&b, h->n_events);
-	else
-		strbuf_addc(&b, '0');
-	snprintf(fields[n++].text, sizeof(fields[0].text), "%s events", strbuf_str(&b));
-	strbuf_clear(&b);
-	if (h->n_lost)
-		strbuf_add_count(&b, h->n_lost);
-	else
-		strbuf_addc(&b, '0');
-	fields[n].stays = true;
-	fields[n].trouble = h->n_lost > 0 || !h->is_loss_known;
-	if (h->is_loss_known)
-		snprintf(fields[n++].text, sizeof(fields[0].text), "%s lost", strbuf_str(&b));
-	else if (h->n_lost)
-		snprintf(fields[n++].text, sizeof(fields[0].text), "at least %s lost",
-			 strbuf_str(&b));
-	else
-		snprintf(fields[n++].text, sizeof(fields[0].text), "lost: unknown");
-	strbuf_clear(&b);
-	if (columns >= 120 && h->longest_pause_ns) {
-		text_duration(&b, h->longest_pause_ns);
-		snprintf(fields[n++].text, sizeof(fields[0].text), "longest pause %s",
-			 strbuf_str(&b));
-		strbuf_clear(&b);
-	}
-	if (columns >= 160) {
-		text_bytes(&b, h->file_bytes);
-		snprintf(fields[n++].text, sizeof(fields[0].text), "capture %s", strbuf_str(&b));
-		strbuf_clear(&b);
-	}
-	text_age(&b, h->age_ns);
-	snprintf(fields[n++].text, sizeof(fields[0].text), "%s", strbuf_str(&b));
 	strbuf_fini(&b);
-	int room = columns - 1 - x;
-	for (;;) {
-		int need = 0;
-		for (int i = 0; i < n; i++)
-			need += (int)strlen(fields[i].text) + (i ? 2 : 0);
-		if (need <= room || n == 0)
-			break;
-		int drop = n - 1;
-		while (drop >= 0 && fields[drop].stays)
-			drop--;
-		if (drop < 0)
-			break;
-		memmove(&fields[drop], &fields[drop + 1],
-			(size_t)(n - drop - 1) * sizeof(fields[0]));
-		n--;
-	}
+	struct field_text fields[FIELDS_MAX];
+	int n = take_fields(&ui->header, columns, fields);
+	n = drop_fields(fields, n, columns - 1 - x);
 	int at = columns - 1;
 	for (int i = n - 1; i >= 0; i--) {
 		at -= (int)strlen(fields[i].text);

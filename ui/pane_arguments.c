@@ -349,64 +349,63 @@ static void add_guesses(struct arguments_pane *a, const struct event *e, const s
 	strbuf_fini(&b);
 }
 
-/* Add the node just read and, when open, what is below it; `it` stands behind it afterwards. */
 static void add_node(struct arguments_pane *a, struct value_iter *it, const struct value_node *v,
 		     const char *name, const char *path, unsigned indent, uint32_t key,
-		     bool open_at_first)
+		     bool open_at_first);
+
+static bool is_redacted(const struct value_node *v)
 {
-	struct strbuf b = { 0 };
-	struct arg_line line = { .indent = (uint8_t)(indent < 20 ? indent : 20),
-				 .is_value = true,
-				 .go = SELECTION_NONE,
-				 .key = key };
-	bool is_redacted = v->tag == VALUE_OBJECT && v->n_bytes == 8 &&
-			   !memcmp(v->bytes, "redacted", 8);
-	line.is_container = v->n_children > 0 && !is_redacted;
-	line.is_open = line.is_container && (open_at_first != is_flipped(a, key));
-	line.is_cut = value_is_cut(v);
-	utf8_escape(&b, name, strlen(name), 0);
-	line.name = take(&b);
-	type_text(&b, v);
-	line.type = take(&b);
-	struct value_iter copy = *it;
+	return v->tag == VALUE_OBJECT && v->n_bytes == 8 && !memcmp(v->bytes, "redacted", 8);
+}
+
+/* A node's value on one line; `it` stands behind the node. */
+static void node_text(struct strbuf *to, struct value_iter it, const struct value_node *v)
+{
+	struct value_iter copy = it;
 	if (is_container(v->tag)) {
-		gist_add_value(&b, &copy, v,
+		gist_add_value(to, &copy, v,
 			       v->tag == VALUE_TUPLE ? READING_HOSTPORT : READING_ARGV);
-		add_port_name(&b, *it, v);
-	} else if (v->tag == VALUE_OBJECT && !is_redacted) {
+		add_port_name(to, it, v);
+	} else if (v->tag == VALUE_OBJECT && !is_redacted(v)) {
 		if (v->address)
-			strbuf_addf(&b, "0x%llx", (unsigned long long)v->address);
-	} else if (line.is_cut && (value_is_text(v->tag) || value_is_bytes(v->tag))) {
-		strbuf_add_count(&b, v->n_bytes);
-		strbuf_addf(&b, " kept, %.*f %%  ", v->n_bytes * 100 < v->full ? 1 : 0,
+			strbuf_addf(to, "0x%llx", (unsigned long long)v->address);
+	} else if (value_is_cut(v) && (value_is_text(v->tag) || value_is_bytes(v->tag))) {
+		strbuf_add_count(to, v->n_bytes);
+		strbuf_addf(to, " kept, %.*f %%  ", v->n_bytes * 100 < v->full ? 1 : 0,
 			    v->full ? 100.0 * (double)v->n_bytes / (double)v->full : 0.0);
-		struct value_node head = *v; /* the head that was kept; that it is one is said */
+		struct value_node head =
+		    *v; /* what was kept of it; that it is cut is said before */
 		head.tag = value_is_text(v->tag) ? VALUE_STR : VALUE_BYTES;
-		value_text_literal(&b, &copy, &head, 4000);
+		value_text_literal(to, &copy, &head, 4000);
 	} else {
-		value_text_literal(&b, &copy, v, 4000);
+		value_text_literal(to, &copy, v, 4000);
 	}
-	line.value = take(&b);
-	line.term = term_of(path, v);
-	if ((value_is_text(v->tag) || value_is_bytes(v->tag)) && v->n_bytes &&
-	    v->n_bytes < 1 << 20) {
-		line.raw = malloc(v->n_bytes);
-		if (line.raw) {
-			memcpy(line.raw, v->bytes, v->n_bytes);
-			line.n_raw = v->n_bytes;
-			line.full = v->tag == VALUE_STR ? v->n_bytes : v->full;
-		}
-	}
-	bool open = line.is_open;
-	if (!add(a, line) || !open || is_redacted) {
-		value_iter_skip(it, v);
+}
+
+/* The bytes of a str or bytes, for the page that shows them. */
+static void take_raw(struct arg_line *line, const struct value_node *v)
+{
+	if ((!value_is_text(v->tag) && !value_is_bytes(v->tag)) || !v->n_bytes ||
+	    v->n_bytes >= 1 << 20)
 		return;
-	}
+	line->raw = malloc(v->n_bytes);
+	if (!line->raw)
+		return;
+	memcpy(line->raw, v->bytes, v->n_bytes);
+	line->n_raw = v->n_bytes;
+	line->full = v->tag == VALUE_STR ? v->n_bytes : v->full;
+}
+
+/* Add what is below a node; false: the value ended before its last child. */
+static bool add_children(struct arguments_pane *a, struct value_iter *it,
+			 const struct value_node *v, const char *path, unsigned indent,
+			 uint32_t key)
+{
 	struct value_node child;
 	char key_name[80] = "";
 	for (uint32_t i = 0; i < v->n_children; i++) {
 		if (!value_iter_next(it, &child))
-			return;
+			return false;
 		char child_name[80], child_path[400];
 		if (child.attr) {
 			snprintf(child_name, sizeof(child_name), "%.*s",
@@ -416,7 +415,7 @@ static void add_node(struct arguments_pane *a, struct value_iter *it, const stru
 		} else if (v->tag == VALUE_DICT) {
 			if (child.is_key) {
 				struct strbuf kb = { 0 };
-				copy = *it;
+				struct value_iter copy = *it;
 				gist_add_value(&kb, &copy, &child, READING_VALUE);
 				snprintf(key_name, sizeof(key_name), "%s", strbuf_str(&kb));
 				strbuf_fini(&kb);
@@ -438,6 +437,13 @@ static void add_node(struct arguments_pane *a, struct value_iter *it, const stru
 			 false);
 		add_attr_word(a, at, &child);
 	}
+	return true;
+}
+
+/* A line that says how many children there are beside those that are shown. */
+static void add_rest(struct arguments_pane *a, const struct value_node *v, unsigned indent)
+{
+	struct strbuf b = { 0 };
 	uint64_t shown = v->tag == VALUE_DICT ? v->n_children / 2 : v->n_children;
 	bool is_long = shown > CHILDREN_SHOWN;
 	if ((is_container(v->tag) && v->full > shown) || is_long) {
@@ -454,6 +460,36 @@ static void add_node(struct arguments_pane *a, struct value_iter *it, const stru
 		more.value = take(&b);
 		add(a, more);
 	}
+}
+
+/* Add the node just read and, when open, what is below it; `it` stands behind it afterwards. */
+static void add_node(struct arguments_pane *a, struct value_iter *it, const struct value_node *v,
+		     const char *name, const char *path, unsigned indent, uint32_t key,
+		     bool open_at_first)
+{
+	struct strbuf b = { 0 };
+	struct arg_line line = { .indent = (uint8_t)(indent < 20 ? indent : 20),
+				 .is_value = true,
+				 .go = SELECTION_NONE,
+				 .key = key };
+	line.is_container = v->n_children > 0 && !is_redacted(v);
+	line.is_open = line.is_container && (open_at_first != is_flipped(a, key));
+	line.is_cut = value_is_cut(v);
+	utf8_escape(&b, name, strlen(name), 0);
+	line.name = take(&b);
+	type_text(&b, v);
+	line.type = take(&b);
+	node_text(&b, *it, v);
+	line.value = take(&b);
+	line.term = term_of(path, v);
+	take_raw(&line, v);
+	bool open = line.is_open;
+	if (!add(a, line) || !open || is_redacted(v)) {
+		value_iter_skip(it, v);
+		return;
+	}
+	if (add_children(a, it, v, path, indent, key))
+		add_rest(a, v, indent);
 }
 
 static void info(struct arguments_pane *a, const char *name, const char *text, uint64_t go,
@@ -539,63 +575,47 @@ static void add_story(struct arguments_pane *a, struct view *s, const struct eve
 	strbuf_fini(&b);
 }
 
-static void build(struct arguments_pane *a)
+/* A line per argument, and what is below it. */
+static void add_arguments(struct arguments_pane *a, const struct event *e)
 {
-	const struct pane_host *host = a->pane.host;
-	struct view *s = host->view;
-	struct event e;
-	clear(a);
-	a->n_args = 0;
-	a->n_tree = 0;
-	uint32_t note;
-	/* what it says, in full */
-	const struct pane *list = host_pane(host, PANE_EVENTS);
-	if (host->cursor_seq == SELECTION_NONE && list && pane_events_note(list, &note)) {
-		struct strbuf b = { 0 };
-		note_text(&b, s, trace_note_get(s->trace, note));
-		info_wrapped(a, strbuf_str(&b), a->pane.n_columns - 2, 20);
-		strbuf_fini(&b);
-	}
-	if (host->cursor_seq == SELECTION_NONE || !trace_event(s->trace, host->cursor_seq, &e))
-		return;
 	struct arguments all;
 	struct argument arg;
-	if (e.args) {
-		arguments_init(&all, s->trace, &e);
-		a->n_args = all.n;
-		while (arguments_next(&all, &arg)) {
-			char name[80], path[100];
-			snprintf(name, sizeof(name), "%.*s",
-				 (int)(arg.n_name < 60 ? arg.n_name : 60), arg.name);
-			bool digit = name[0] >= '0' && name[0] <= '9';
-			snprintf(path, sizeof(path), digit ? "args[%s]" : "args.%s", name);
-			bool small = arg.value.n_children <= 12 && arg.value.tag != VALUE_DICT;
-			struct value_iter behind = all.it;
-			size_t line = a->lines.n;
-			struct value_node value = arg.value;
-			bool is_env = !strcmp(name, "env") && value.tag == VALUE_DICT &&
-				      value.n_children;
-			if (is_env && add_environment(a, &all.it, &value, &e, name, path)) {
-				value_iter_skip(&all.it, &value);
-				continue;
-			}
-			add_node(a, &all.it, &value, name, path, 0, arg.index + 1,
-				 small || a->n_args == 1);
-			add_guesses(a, &e, &value, all.event, arg.index);
-			unsigned reading = arg.value.tag == VALUE_INT
-					       ? event_arg_reading(all.event, arg.index)
-					       : READING_VALUE;
-			/* 524288  O_RDONLY|O_CLOEXEC */
-			if (reading != READING_VALUE && line < a->lines.n) {
-				struct strbuf b = { 0 };
-				strbuf_addf(&b, "%s  ", a->lines.v[line].value);
-				gist_add_value(&b, &behind, &arg.value, reading);
-				free(a->lines.v[line].value);
-				a->lines.v[line].value = take(&b);
-			}
+	arguments_init(&all, a->pane.host->view->trace, e);
+	a->n_args = all.n;
+	while (arguments_next(&all, &arg)) {
+		char name[80], path[100];
+		snprintf(name, sizeof(name), "%.*s", (int)(arg.n_name < 60 ? arg.n_name : 60),
+			 arg.name);
+		bool digit = name[0] >= '0' && name[0] <= '9';
+		snprintf(path, sizeof(path), digit ? "args[%s]" : "args.%s", name);
+		bool small = arg.value.n_children <= 12 && arg.value.tag != VALUE_DICT;
+		struct value_iter behind = all.it;
+		size_t line = a->lines.n;
+		struct value_node value = arg.value;
+		bool is_env = !strcmp(name, "env") && value.tag == VALUE_DICT && value.n_children;
+		if (is_env && add_environment(a, &all.it, &value, e, name, path)) {
+			value_iter_skip(&all.it, &value);
+			continue;
+		}
+		add_node(a, &all.it, &value, name, path, 0, arg.index + 1, small || a->n_args == 1);
+		add_guesses(a, e, &value, all.event, arg.index);
+		unsigned reading = arg.value.tag == VALUE_INT
+				       ? event_arg_reading(all.event, arg.index)
+				       : READING_VALUE;
+		/* 524288  O_RDONLY|O_CLOEXEC */
+		if (reading != READING_VALUE && line < a->lines.n) {
+			struct strbuf b = { 0 };
+			strbuf_addf(&b, "%s  ", a->lines.v[line].value);
+			gist_add_value(&b, &behind, &arg.value, reading);
+			free(a->lines.v[line].value);
+			a->lines.v[line].value = take(&b);
 		}
 	}
-	a->n_tree = a->lines.n;
+}
+
+/* How wide the columns of names and types are. */
+static void measure(struct arguments_pane *a)
+{
 	a->name_w = 4;
 	a->type_w = 0;
 	for (size_t i = 0; i < a->n_tree; i++) {
@@ -616,8 +636,12 @@ static void build(struct arguments_pane *a)
 		a->name_w = most;
 	if (a->type_w > 14)
 		a->type_w = 14;
-	/* what is known of it */
-	const struct name_facts *f = view_name(s, e.name);
+}
+
+/* What the catalogue says of the event. */
+static void add_facts(struct arguments_pane *a, const struct event *e)
+{
+	const struct name_facts *f = view_name(a->pane.host->view, e->name);
 	int width = a->pane.n_columns - 2;
 	bool roomy = a->pane.n_lines >= 10;
 	if (roomy && a->lines.n)
@@ -640,6 +664,32 @@ static void build(struct arguments_pane *a)
 			 f->event->documented ? "" : "    not documented");
 		info(a, "since", since, SELECTION_NONE, NULL);
 	}
+}
+
+static void build(struct arguments_pane *a)
+{
+	const struct pane_host *host = a->pane.host;
+	struct view *s = host->view;
+	struct event e;
+	clear(a);
+	a->n_args = 0;
+	a->n_tree = 0;
+	uint32_t note;
+	/* the cursor is on a note: its text in full */
+	const struct pane *list = host_pane(host, PANE_EVENTS);
+	if (host->cursor_seq == SELECTION_NONE && list && pane_events_note(list, &note)) {
+		struct strbuf b = { 0 };
+		note_text(&b, s, trace_note_get(s->trace, note));
+		info_wrapped(a, strbuf_str(&b), a->pane.n_columns - 2, 20);
+		strbuf_fini(&b);
+	}
+	if (host->cursor_seq == SELECTION_NONE || !trace_event(s->trace, host->cursor_seq, &e))
+		return;
+	if (e.args)
+		add_arguments(a, &e);
+	a->n_tree = a->lines.n;
+	measure(a);
+	add_facts(a, &e);
 	add_story(a, s, &e);
 }
 

@@ -221,15 +221,6 @@ static size_t word_before(const char *s, size_t at)
 	return at;
 }
 
-static size_t word_after(const char *s, size_t n, size_t at)
-{
-	while (at < n && !is_word(s[at]))
-		at++;
-	while (at < n && is_word(s[at]))
-		at++;
-	return at;
-}
-
 static void erase(struct prompt *p, size_t from, size_t to)
 {
 	memmove(p->text.s + from, p->text.s + to, p->text.n - to);
@@ -345,11 +336,57 @@ static void accept(struct prompt *p, const struct pane_host *host)
 	strbuf_fini(&text);
 }
 
+/* Move the cursor, or erase at it. False: the key does neither. */
+static bool edit(struct prompt *p, int key)
+{
+	const char *s = strbuf_str(&p->text);
+	size_t n = p->text.n, at = p->cursor;
+	switch (key) {
+	case KEY_LEFT_:
+	case KEY_CTRL('b'): p->cursor = char_before(s, at); return true;
+	case KEY_RIGHT_:
+	case KEY_CTRL('f'): p->cursor = char_after(s, n, at); return true;
+	case KEY_HOME_:
+	case KEY_CTRL('a'): p->cursor = 0; return true;
+	case KEY_END_:
+	case KEY_CTRL('e'): p->cursor = n; return true;
+	case KEY_BKSP_:
+		if (at > 0)
+			erase(p, char_before(s, at), at);
+		return true;
+	case KEY_DEL_:
+	case KEY_CTRL('d'):
+		if (at < n)
+			erase(p, at, char_after(s, n, at));
+		return true;
+	case KEY_CTRL('w'):
+		if (at > 0)
+			erase(p, word_before(s, at), at);
+		return true;
+	case KEY_CTRL('u'):
+		if (at > 0)
+			erase(p, 0, at);
+		return true;
+	case KEY_CTRL('k'):
+		if (at < n)
+			erase(p, at, n);
+		return true;
+	default: return false;
+	}
+}
+
+static void leave(struct prompt *p, const struct pane_host *host)
+{
+	const struct prompt_ops *ops = p->ops;
+	prompt_close(p);
+	if (ops->cancel)
+		ops->cancel(host);
+}
+
 void prompt_input(struct prompt *p, const struct pane_host *host, struct input in)
 {
 	if (!p->ops)
 		return;
-	const char *s = strbuf_str(&p->text);
 	size_t n = p->text.n;
 	bool box = p->choices.list.n > 0 && !p->box_hidden;
 	p->note = NULL;
@@ -361,13 +398,7 @@ void prompt_input(struct prompt *p, const struct pane_host *host, struct input i
 	switch (in.key) {
 	case KEY_ESC_:
 	case KEY_CTRL('c'):
-	case KEY_CTRL('g'): {
-		const struct prompt_ops *ops = p->ops;
-		prompt_close(p);
-		if (ops->cancel)
-			ops->cancel(host);
-		return;
-	}
+	case KEY_CTRL('g'): leave(p, host); return;
 	case KEY_ENTER_: accept(p, host); return;
 	case KEY_TAB_:
 		if (!p->choices.list.n) {
@@ -402,49 +433,23 @@ void prompt_input(struct prompt *p, const struct pane_host *host, struct input i
 		else
 			look_back(p, host, true);
 		return;
-	case KEY_LEFT_:
-	case KEY_CTRL('b'): p->cursor = char_before(s, p->cursor); break;
 	case KEY_RIGHT_:
 	case KEY_CTRL('f'):
 		if (p->cursor == n && box)
 			take_choice(p);
 		else
-			p->cursor = char_after(s, n, p->cursor);
+			edit(p, in.key);
 		break;
-	case KEY_HOME_:
-	case KEY_CTRL('a'): p->cursor = 0; break;
-	case KEY_END_:
-	case KEY_CTRL('e'): p->cursor = n; break;
 	case KEY_BKSP_:
-		if (p->cursor == 0 && n == 0) {
-			prompt_input(p, host, (struct input){ .kind = INPUT_KEY, .key = KEY_ESC_ });
+		if (n == 0) {
+			leave(p, host);
 			return;
 		}
-		if (p->cursor > 0)
-			erase(p, char_before(s, p->cursor), p->cursor);
-		break;
-	case KEY_DEL_:
-	case KEY_CTRL('d'):
-		if (p->cursor < n) {
-			size_t at = p->cursor;
-			erase(p, at, char_after(s, n, at));
-		}
-		break;
-	case KEY_CTRL('w'):
-		if (p->cursor > 0)
-			erase(p, word_before(s, p->cursor), p->cursor);
-		break;
-	case KEY_CTRL('u'):
-		if (p->cursor > 0)
-			erase(p, 0, p->cursor);
-		break;
-	case KEY_CTRL('k'):
-		if (p->cursor < n) {
-			size_t at = p->cursor;
-			erase(p, at, n);
-		}
+		edit(p, in.key);
 		break;
 	default:
+		if (edit(p, in.key))
+			break;
 		if (in.key >= KEY_SPECIAL || in.key < 32) {
 			p->note = "this key does nothing here; Esc leaves";
 			return;
@@ -452,7 +457,6 @@ void prompt_input(struct prompt *p, const struct pane_host *host, struct input i
 		insert_key(p, in.key);
 		break;
 	}
-	(void)word_after;
 	changed(p, host);
 }
 
