@@ -93,6 +93,18 @@ static void copy_append(struct sink *s, const void *p, size_t n_bytes)
 				     new_file_path(s->file)));
 }
 
+/* What is in the file yet, and what to do. */
+static struct err *with_cure(const struct sink *s, struct err *err, int sys)
+{
+	const char *cure = sys == ENOSPC || sys == EDQUOT ? "make room, or use -o on another disk"
+			   : sys == EFBIG                 ? "see ulimit -f"
+							  : "";
+	if (!s->n_bytes) /* the file is removed again */
+		return *cure ? err_with_hint(err, "%s", cure) : err;
+	return err_with_hint(err, "what was captured before is kept in %s%s%s",
+			     new_file_now_at(s->file), *cure ? "; " : "", cure);
+}
+
 static void append(struct sink *s, const void *p, size_t n_bytes)
 {
 	int fd = new_file_fd(s->file), sys = write_all(fd, p, n_bytes);
@@ -101,16 +113,9 @@ static void append(struct sink *s, const void *p, size_t n_bytes)
 		return;
 	}
 	struct err *err = err_sys(sys, "cannot write to %s", new_file_path(s->file));
-	if (new_file_is_stream(s->file))
-		; /* it is unknown whether the bytes were written */
-	else if (sys == ENOSPC || sys == EDQUOT)
-		err = err_with_hint(
-		    err,
-		    "what was captured before is kept in %s; make room, or use -o on another disk",
-		    new_file_now_at(s->file));
-	else if (sys == EFBIG)
-		err = err_with_hint(err, "what was captured before is kept in %s; see ulimit -f",
-				    new_file_now_at(s->file));
+	/* of a stream it is unknown whether the bytes were written */
+	if (!new_file_is_stream(s->file))
+		err = with_cure(s, err, sys);
 	sink_fail(s, err);
 	if (!new_file_is_stream(s->file) && ftruncate(fd, (off_t)s->n_bytes) != 0)
 		return; /* a torn block remains at the end: readers ignore it */

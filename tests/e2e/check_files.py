@@ -55,6 +55,36 @@ def old_stays(ctx, python):
         expect(open(old, "rb").read() == OLD and names(place) == before, lambda: f"{line}: {names(place)}, {done.stderr!r}")
 
 
+FULL = """
+folder=$1 has_old=$2; shift 2
+mount -t tmpfs -o size=64k none "$folder" || exit 77
+test $has_old = 0 || printf 'what was there before\\n' > "$folder/old"
+dd if=/dev/zero of="$folder/fill" bs=4096 2>/dev/null
+"$@"; echo "status $?" >&2
+rm "$folder/fill"; ls -A "$folder"; cat "$folder"/* 2>/dev/null
+exit 0
+"""
+
+
+def full_from_the_first_byte(ctx, python):
+    """Nothing can be written from the first byte on, by every way of writing: the error is said, nothing is called kept that is not there,
+    what was there before stays, and nothing new."""
+    place = Place(ctx, python, "full-disk").fill()
+    folder = place.path("full")
+    os.mkdir(folder)
+    for line in writers(place, os.path.join(folder, "old")):
+        for has_old in (0, 1):
+            done = subprocess.run(["unshare", *([] if os.getuid() == 0 else ["-Ur"]), "-m", "sh", "-c", FULL, "sh", folder, str(has_old), ctx.auditview, *line],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+            said = done.stderr.decode()
+            if done.returncode == 77 or "unshare" in said:
+                raise Skip(f"no file system can be mounted here: {said[-200:]!r}")
+            expect("status 1" in said and ("No space left" in said or "disk is full" in said), lambda: f"{line}, {has_old}: {said!r}")
+            expect("is kept in" not in said, lambda: f"{line}: nothing is kept, but {said!r}")
+            left = done.stdout[done.stdout.rfind(b"old\n"):] if has_old else done.stdout.replace(b"ready\n", b"")
+            expect(left == (b"old\n" + OLD if has_old else b""), lambda: f"{line}, {has_old}: left {done.stdout!r}, said {said!r}")
+
+
 def replaced_when_finished(ctx, python):
     """Every way of writing replaces a file by a whole one of mode 0600, and says nothing else is there."""
     place = Place(ctx, python, "replaced").fill()
@@ -362,6 +392,6 @@ def recorded_anew(ctx, python):
 
 def cells(ctx):
     python = ctx.some_pythons(12)[0]
-    for function in (old_stays, replaced_when_finished, no_regular_file, two_recorders, killed, disk_full, dash, closed_output, marks,
+    for function in (old_stays, replaced_when_finished, no_regular_file, two_recorders, killed, disk_full, full_from_the_first_byte, dash, closed_output, marks,
                      hostile_marks, folders, recorded_anew):
         yield function.__name__.replace("_", " "), python, lambda f=function: f(ctx, python)
