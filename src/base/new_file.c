@@ -20,6 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/lock_holder.h"
+
 enum { MAX_PARTS = 100, MAX_TRIES = 10, N_PENDING = 8 };
 
 enum place {
@@ -151,17 +153,20 @@ static struct err *open_special(struct new_file *f, const struct stat *seen)
 
 /* ---- regular files ---- */
 
-/* Returns false if the file system does not support locks: that is no reason to refuse. */
-static bool is_locked_by_another(int fd)
+/* Take the lock by which two auditviews keep out of each other's way. An error only if another
+ * process writes the file, or is about to replace it: who merely reads it can lock it as well. A
+ * file system without locks is no reason to refuse. */
+static struct err *lock(const struct new_file *f, int fd)
 {
-	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-}
-
-static struct err *busy(const struct new_file *f)
-{
-	return err_with_hint(
-	    err_create(ERR_BUSY, "cannot write %s: another process is writing it", f->path),
-	    "wait until that one has ended, or choose another name");
+	pid_t pid;
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK ||
+	    !lock_holder_is_writer(fd, &pid))
+		return NULL;
+	struct err *err =
+	    pid ? err_create(ERR_BUSY, "cannot write %s: another process (%d) is writing it",
+			     f->path, (int)pid)
+		: err_create(ERR_BUSY, "cannot write %s: another process is writing it", f->path);
+	return err_with_hint(err, "wait until that one has ended, or choose another name");
 }
 
 static bool is_same(const struct stat *a, const struct stat *b)
@@ -228,11 +233,10 @@ static struct err *create_beside(struct new_file *f)
 		    ERR_BUSY,
 		    "cannot write %s: too many unfinished files are left beside it, the last is %s",
 		    f->path, f->now_at);
-	if (is_locked_by_another(f->fd))
-		return busy(f);
-	if (!(f->flags & NEW_FILE_GROWS))
+	struct err *err = lock(f, f->fd);
+	if (!err && !(f->flags & NEW_FILE_GROWS))
 		pending_add(f);
-	return NULL;
+	return err;
 }
 
 /* Create the file under its final name. *ret_again: another process created it first. */
@@ -249,9 +253,10 @@ static struct err *create_here(struct new_file *f, bool *ret_again)
 	}
 	if (fd < 0)
 		return err_sys(errno, "cannot create %s", f->path);
-	if (is_locked_by_another(fd)) { /* another process opened and locked it before our lock */
+	err = lock(f, fd);
+	if (err) { /* another process opened and locked it before our lock */
 		close(fd);
-		return busy(f);
+		return err;
 	}
 	f->fd = fd;
 	f->place = PLACE_CREATED;
@@ -270,8 +275,9 @@ static struct err *replace(struct new_file *f, const struct stat *seen, bool *re
 		*ret_again = true;
 		return NULL;
 	}
-	if (is_locked_by_another(f->old))
-		return busy(f);
+	struct err *err = lock(f, f->old);
+	if (err)
+		return err;
 	if (f->old >= 0 &&
 	    !is_named(f->folder, f->base,
 		      f->old)) { /* its writer has just renamed another file to this name */
@@ -280,7 +286,7 @@ static struct err *replace(struct new_file *f, const struct stat *seen, bool *re
 	}
 	if (f->flags & NEW_FILE_GROWS && f->old >= 0 && st.st_size == 0 && st.st_uid == geteuid() &&
 	    st.st_nlink == 1) {
-		struct err *err = set_name(f, strdup(f->base));
+		err = set_name(f, strdup(f->base));
 		if (err)
 			return err;
 		f->fd = openat(f->folder, f->base,
@@ -396,7 +402,7 @@ static struct err *check_place(struct new_file *f)
 		return NULL;
 	int now = openat(f->folder, f->base,
 			 O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	struct err *err = is_locked_by_another(now) ? busy(f) : NULL;
+	struct err *err = lock(f, now);
 	if (now >= 0)
 		close(now);
 	return err;

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -14,10 +13,10 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/lock_holder.h"
 #include "base/log.h"
 #include "base/vec.h"
 #include "system/procs.h"
@@ -65,17 +64,6 @@ enum holder {
 	HOLDER_AUDITVIEW /* of root, or of our own user */
 };
 
-static bool is_root_or_us(const char *status)
-{
-	/* proc(5): "Uid:" real, effective, saved, file system */
-	const char *line = strstr(status, "\nUid:");
-	unsigned real, effective, saved;
-	if (!line || sscanf(line + 5, "%u %u %u", &real, &effective, &saved) != 3)
-		return false;
-	uid_t us = geteuid();
-	return (!real || real == us) && (!effective || effective == us) && (!saved || saved == us);
-}
-
 static bool proc_is_of_our_namespace(void)
 {
 	char self[16];
@@ -97,7 +85,7 @@ static enum holder judge(pid_t pid)
 		return kill(pid, 0) < 0 && errno == ESRCH && proc_is_of_our_namespace()
 			   ? HOLDER_FOREIGN
 			   : HOLDER_UNKNOWN;
-	if (!is_root_or_us(status))
+	if (!lock_holder_is_trusted(status, geteuid()))
 		return HOLDER_FOREIGN;
 	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
 	if (stat(path, &its) == 0 && stat("/proc/self/exe", &ours) == 0 &&
@@ -114,22 +102,6 @@ static enum holder judge(pid_t pid)
 										  : HOLDER_FOREIGN;
 }
 
-/* A line of /proc/locks: "1: FLOCK  ADVISORY  WRITE 4711 00:15:8123 0 EOF" (kernel fs/locks.c,
- * lock_get_status). The pid is that of the namespace of the mount of /proc; the kernel leaves out
- * the locks of processes that have none there. */
-static bool parse_line(const char *line, const struct stat *file, pid_t *ret)
-{
-	int pid;
-	unsigned dev_major, dev_minor;
-	uint64_t inode;
-	if (sscanf(line, "%*d: FLOCK %*s %*s %d %x:%x:%" SCNu64, &pid, &dev_major, &dev_minor,
-		   &inode) != 4)
-		return false;
-	*ret = pid;
-	return dev_major == major(file->st_dev) && dev_minor == minor(file->st_dev) &&
-	       inode == file->st_ino;
-}
-
 /* *ret_pid: of the auditview. Several can hold it, for anybody can take a shared lock. */
 static enum holder find_holder(int fd, pid_t *ret_pid)
 {
@@ -141,7 +113,7 @@ static enum holder find_holder(int fd, pid_t *ret_pid)
 	FILE *locks = fopen("/proc/locks", "re");
 	for (unsigned i = 0; locks && i < MAX_LOCK_LINES && fgets(line, sizeof(line), locks); i++) {
 		pid_t pid;
-		if (!parse_line(line, &file, &pid) || pid == getpid())
+		if (!lock_holder_parse(line, &file, &pid) || pid == getpid())
 			continue;
 		enum holder holder = pid > 0 ? judge(pid) : HOLDER_UNKNOWN;
 		if (holder == HOLDER_AUDITVIEW) {

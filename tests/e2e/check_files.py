@@ -161,6 +161,47 @@ def two_recorders(ctx, python):
         expect(first.returncode == 0 and "victim.mark" in events and not os.path.exists(out + ".part"), lambda: first.stderr.read())
 
 
+HOLD = """
+import fcntl, os, sys, time
+how, user, path = sys.argv[1:]
+os.setgid(int(user))
+os.setuid(int(user))
+file = open(path, "rb")
+if how != "passed" or os.fork() == 0:
+    fcntl.flock(file, fcntl.LOCK_SH if how == "shared" else fcntl.LOCK_EX)
+    if how == "passed":
+        os._exit(0)
+else:
+    os.wait()
+print("ready", flush=True)
+time.sleep(120)
+"""
+
+
+def locked_by_a_reader(ctx, python):
+    """Who may read a file can lock it: that keeps nobody from writing it, unless it could write the file, too."""
+    if os.getuid() != 0:
+        raise Skip("not root: cannot become somebody else")
+    place = Place(ctx, python, "locked").fill()
+    for path in (ctx.folder, place.folder):
+        os.chmod(path, 0o755)
+    for how, user in (("exclusive", 65534), ("shared", 65534), ("passed", 65534), ("exclusive", 0)):
+        for line in writers(place, place.path("old")):
+            old_file(place)
+            with subprocess.Popen(["/usr/bin/python3", "-S", "-c", HOLD, how, str(user), place.path("old")], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as holder:
+                try:
+                    expect(holder.stdout.readline() == b"ready\n", "the lock was not taken")
+                    done = run(ctx, *line)
+                    text = open(place.path("old"), "rb").read()
+                finally:
+                    holder.kill()
+            if user:
+                expect(done.returncode == 0 and text != OLD, lambda: f"{how}: {line}: {done.returncode} {done.stderr!r}")
+            else:
+                expect(done.returncode == 1 and text == OLD and f"another process ({holder.pid}) is writing" in done.stderr,
+                       lambda: f"{line}: {done.returncode} {done.stderr!r}")
+
+
 def killed(ctx, python):
     """The recorder is killed: the old file is there, what was recorded as well, and the next recording touches neither."""
     place = Place(ctx, python, "killed").fill()
@@ -392,6 +433,6 @@ def recorded_anew(ctx, python):
 
 def cells(ctx):
     python = ctx.some_pythons(12)[0]
-    for function in (old_stays, replaced_when_finished, no_regular_file, two_recorders, killed, disk_full, full_from_the_first_byte, dash, closed_output, marks,
+    for function in (old_stays, replaced_when_finished, no_regular_file, two_recorders, locked_by_a_reader, killed, disk_full, full_from_the_first_byte, dash, closed_output, marks,
                      hostile_marks, folders, recorded_anew):
         yield function.__name__.replace("_", " "), python, lambda f=function: f(ctx, python)

@@ -1,0 +1,100 @@
+/*
+ * lock_holder: see lock_holder.h.
+ */
+#include "base/lock_holder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/io.h"
+
+enum { MAX_LOCK_LINES = 20000 }; /* of /proc/locks: anybody can make it long */
+
+/* "1: FLOCK  ADVISORY  WRITE 4711 00:15:8123 0 EOF" (kernel fs/locks.c, lock_get_status). The
+ * kernel leaves out the locks of processes that have no pid in the namespace. */
+bool lock_holder_parse(const char *line, const struct stat *file, pid_t *ret)
+{
+	int pid;
+	unsigned dev_major, dev_minor;
+	uint64_t inode;
+	if (sscanf(line, "%*d: FLOCK %*s %*s %d %x:%x:%" SCNu64, &pid, &dev_major, &dev_minor,
+		   &inode) != 4)
+		return false;
+	*ret = pid;
+	return dev_major == major(file->st_dev) && dev_minor == minor(file->st_dev) &&
+	       inode == file->st_ino;
+}
+
+bool lock_holder_is_trusted(const char *status, uid_t also)
+{
+	/* proc(5): "Uid:" real, effective, saved, file system */
+	const char *line = strstr(status, "\nUid:");
+	unsigned ids[3];
+	if (!line || sscanf(line + 5, "%u %u %u", &ids[0], &ids[1], &ids[2]) != 3)
+		return false;
+	for (unsigned i = 0; i < 3; i++)
+		if (ids[i] && ids[i] != geteuid() && ids[i] != also)
+			return false;
+	return true;
+}
+
+static bool is_process_trusted(pid_t pid, uid_t owner)
+{
+	char path[48], text[4096];
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	int fd = io_open_now(path, O_RDONLY);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = 0;
+	return lock_holder_is_trusted(text, owner);
+}
+
+/* A read lease is given if nobody has the file open for writing, and refused with EAGAIN if
+ * somebody has (fcntl(2), F_SETLEASE). Should somebody open it for writing meanwhile, the lease is
+ * broken with SIGIO, which would end us. */
+static bool is_open_for_writing(int fd)
+{
+	sigset_t set, old;
+	siginfo_t info;
+	const struct timespec now = { 0 };
+	sigemptyset(&set);
+	sigaddset(&set, SIGIO);
+	sigprocmask(SIG_BLOCK, &set, &old);
+	bool is_leased = fcntl(fd, F_SETLEASE, F_RDLCK) == 0;
+	if (is_leased) {
+		fcntl(fd, F_SETLEASE, F_UNLCK);
+		while (sigtimedwait(&set, &info, &now) > 0)
+			;
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return !is_leased; /* or it cannot be told: the file system has no leases */
+}
+
+bool lock_holder_is_writer(int fd, pid_t *ret_pid)
+{
+	struct stat file;
+	char line[256];
+	*ret_pid = 0;
+	if (fstat(fd, &file) != 0)
+		return true;
+	FILE *locks = io_fopen_now("/proc/locks");
+	for (unsigned i = 0; locks && i < MAX_LOCK_LINES && fgets(line, sizeof(line), locks); i++) {
+		pid_t pid;
+		if (!lock_holder_parse(line, &file, &pid) || pid <= 0 ||
+		    !is_process_trusted(pid, file.st_uid))
+			continue;
+		*ret_pid = pid;
+		break;
+	}
+	if (locks)
+		fclose(locks);
+	return *ret_pid || is_open_for_writing(fd);
+}
