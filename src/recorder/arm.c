@@ -792,30 +792,34 @@ static void notice_seccomp(struct process *p)
 	err_destroy(err);
 }
 
-/* Is its ring of no use any more: its image is over, all is drained, and no forked child has it? */
-static bool source_is_over(struct recorder *r, struct source *s)
+/* Is its ring of no use any more, if no forked child has it? Its image is over, and all is drained. */
+static bool source_may_be_over(const struct recorder *r, const struct source *s)
 {
 	if (!s->process->ended && (!s->gone || r->want_detached))
 		return false;
 	for (uint32_t k = 0; k < s->n_slots; k++)
 		if (s->clients[k])
 			return false;
-	pid_t *pids = NULL;
-	size_t n = 1;
-	struct err *err = link_processes(s->link, &pids, &n);
-	free(pids);
-	bool is_over = !err && n == 0;
-	err_destroy(err);
-	return is_over;
+	return true;
 }
 
 /* A program that starts many short Pythons would else leave us with a ring, a memory file and a
  * lock of each. */
 static void sources_remove_over(struct recorder *r)
 {
-	for (size_t i = r->sources.n; i-- > 0;) {
-		struct source *s = r->sources.v[i];
-		if (!source_is_over(r, s))
+	enum { MOST = 256 }; /* at a time */
+	const struct link *links[MOST];
+	size_t at[MOST], n = 0;
+	bool is_used[MOST];
+	for (size_t i = r->sources.n; i-- > 0 && n < MOST;)
+		if (source_may_be_over(r, r->sources.v[i])) {
+			links[n] = r->sources.v[i]->link;
+			at[n++] = i;
+		}
+	struct err *err = links_find_used(links, n, is_used);
+	for (size_t i = 0; !err && i < n; i++) {
+		struct source *s = r->sources.v[at[i]];
+		if (is_used[i])
 			continue;
 		if (s->link->pause_ns > r->pause_ns)
 			r->pause_ns = s->link->pause_ns;
@@ -824,9 +828,10 @@ static void sources_remove_over(struct recorder *r)
 		for (size_t k = 0; k < r->processes.n; k++)
 			if (r->processes.v[k]->source == s)
 				r->processes.v[k]->source = NULL;
-		r->sources.v[i] = r->sources.v[--r->sources.n];
+		r->sources.v[at[i]] = r->sources.v[--r->sources.n]; /* not one of at[i + 1 …] */
 		source_destroy(s);
 	}
+	err_destroy(err);
 }
 
 /* A program that starts processes without end must not fill our memory: those that are over, and

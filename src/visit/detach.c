@@ -223,6 +223,64 @@ struct err *link_processes(const struct link *l, pid_t **ret, size_t *ret_n)
 	return NULL;
 }
 
+/* What a process has mapped at exactly the range of a ring. */
+struct at_range {
+	const struct link *of; /* any with that range; NULL: not looked at yet */
+	enum { RANGE_FREE, RANGE_FILE, RANGE_UNKNOWN } kind;
+	uint64_t dev, inode;
+};
+
+static void look_at_range(const struct link *l, pid_t pid, struct at_range *ret)
+{
+	char range[96];
+	struct stat st;
+	*ret = (struct at_range){ .of = l, .kind = RANGE_UNKNOWN };
+	snprintf(range, sizeof(range), "/proc/%d/map_files/%llx-%llx", (int)pid,
+		 (unsigned long long)(l->base.v + l->shared_off),
+		 (unsigned long long)(l->base.v + l->total_bytes));
+	if (stat(range, &st) == 0) {
+		ret->kind = RANGE_FILE;
+		ret->dev = st.st_dev;
+		ret->inode = st.st_ino;
+	} else if (lstat(range, &st) < 0 && errno == ENOENT && proc_living_thread(pid) == pid) {
+		/* hidepid, or a kernel without map_files: link_presence() knows */
+		snprintf(range, sizeof(range), "/proc/%d/map_files", (int)pid);
+		if (lstat(range, &st) == 0)
+			ret->kind = RANGE_FREE;
+	}
+}
+
+static bool is_same_range(const struct link *a, const struct link *b)
+{
+	return a && a->base.v == b->base.v && a->shared_off == b->shared_off &&
+	       a->total_bytes == b->total_bytes;
+}
+
+struct err *links_find_used(const struct link *const *links, size_t n, bool *ret_in_use)
+{
+	memset(ret_in_use, 0, n * sizeof(*ret_in_use));
+	DIR *proc = n ? opendir("/proc") : NULL;
+	if (n && !proc)
+		return err_sys(errno, "cannot list /proc");
+	for (struct dirent *e; proc && (e = readdir(proc));) {
+		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+		struct at_range at = { 0 };
+		for (size_t i = 0; i < n && pid > 0 && pid != getpid(); i++) {
+			const struct link *l = links[i];
+			if (ret_in_use[i])
+				continue;
+			if (!is_same_range(at.of, l))
+				look_at_range(l, pid, &at);
+			ret_in_use[i] = at.kind == RANGE_FILE
+					    ? at.inode == l->ring.inode && at.dev == l->ring.dev
+					    : at.kind == RANGE_UNKNOWN && link_is_in(l, pid);
+		}
+	}
+	if (proc)
+		closedir(proc);
+	return NULL;
+}
+
 /* Not the first of the list: take the entry out behind its predecessor. Another thread may be
  * appending at the tail, so the successor is read again afterwards. */
 struct err *link_unlink_plain(const struct link *l, struct remote_mem *mem)

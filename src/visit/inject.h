@@ -176,4 +176,7 @@ enum link_presence link_presence(const struct link *l, pid_t pid);
 bool link_is_in(const struct link *l, pid_t pid); /* LINK_IN */
 /* Pids that map the ring, but for this process. malloc'ed. */
 MUST_CHECK struct err *link_processes(const struct link *l, pid_t **ret, size_t *ret_n);
+/* Of each of n links: does a process map its ring, but for this one? *ret_in_use: [n]. All processes
+ * are gone through once, and those that have their rings at the same place cost one look each. */
+MUST_CHECK struct err *links_find_used(const struct link *const *links, size_t n, bool *ret_in_use);
 void link_destroy(struct link *l); /* NULL is fine; does not detach */
