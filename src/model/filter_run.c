@@ -47,9 +47,9 @@ struct work {
 };
 
 /*
- * A chunk full of values that were never seen may take long with a regular expression. Then it is
- * left in the middle and begun anew in the next step: the verdicts are kept, so each step gets
- * further. Asked only where verdicts were added since.
+ * A chunk full of new values may take long with a regular expression. Then it is left unfinished
+ * and started again in the next step: the verdicts are kept, so each step gets further. Checked
+ * only after verdicts were added.
  */
 static bool is_late(struct filter_run *r)
 {
@@ -135,8 +135,8 @@ static uint64_t who_is(struct trace *t, uint32_t thread)
 	return h;
 }
 
-/* Names of threads and processes are sometimes learnt late, in a capture that grows. Then what was
- * decided by them is decided again. */
+/* Names of threads and processes are sometimes learnt late in a growing capture. Then rows that
+ * depend on them are decided again. */
 static bool note_who(struct filter_run *r)
 {
 	bool asks = false, changed = false;
@@ -181,7 +181,7 @@ static enum share share_of_ids(struct filter_run *r, uint32_t i_term, const uint
 	return !any ? SHARE_NONE : all ? SHARE_ALL : SHARE_SOME;
 }
 
-/* Of a range of numbers: decided when both ends agree and the term cannot change in between. */
+/* For a range of numbers: decided if both ends agree and the term cannot change in between. */
 static enum share share_of_range(const struct filter_run *r, const struct filter_term *t,
 				 uint64_t lo, uint64_t hi)
 {
@@ -253,7 +253,8 @@ static void gather16(const uint8_t *table, const uint16_t *index, uint32_t n, co
 		uint64_t bits = 0;
 		if (mask[w] && row + 64 <= n) {
 			const uint16_t *at = index + row;
-			uint64_t part[4] = { 0 }; /* so that no step waits for the one before */
+			/* four independent sums, so that no step waits for the one before */
+			uint64_t part[4] = { 0 };
 			for (unsigned i = 0; i < 16; i++)
 				for (unsigned k = 0; k < 4; k++)
 					part[k] |= (uint64_t)table[at[16 * k + i]] << i;
@@ -295,8 +296,7 @@ static void gather32(const uint8_t *table, const uint32_t *id, uint32_t n, uint8
 	}
 }
 
-/* The same for a table in which some verdicts may be unknown yet: rows with such are set in
- * unknown. */
+/* The same for a table that may have unknown verdicts: their rows are set in `unknown`. */
 static bool gather_known(const uint8_t *table, const uint32_t *id, uint32_t n, uint8_t want,
 			 const chunk_bits mask, chunk_bits out, chunk_bits unknown)
 {
@@ -391,7 +391,7 @@ static void eval_event(struct work *w, uint32_t i_term, const chunk_bits mask, c
 		}
 }
 
-/* Verdicts of all stacks below `end`. */
+/* Compute the verdicts of all stacks below `end`. */
 static struct err *know_stacks(struct filter_run *r, uint32_t i_term, uint32_t end)
 {
 	const struct filter_term *t = &r->filter->terms.v[i_term];
@@ -413,14 +413,14 @@ static struct err *know_stacks(struct filter_run *r, uint32_t i_term, uint32_t e
 	while (done < end) {
 		const struct stack_page *page = trace_stack_page(r->trace, (uint32_t)done);
 		if (!page) {
-			m->stacks.n = done; /* the rest stays to be asked */
+			m->stacks.n = done; /* the rest is computed later */
 			return err_no_memory();
 		}
 		uint32_t stop = page->first + page->n < end ? page->first + page->n : end;
 		for (uint32_t id = (uint32_t)done; id < stop; id++) {
 			uint32_t parent = page->parents[id - page->first],
 				 frame = page->frames[id - page->first];
-			/* the best of its frames: yes over no over absent */
+			/* the best verdict of its frames: yes over no over absent */
 			if (t->field == FIELD_STACK) {
 				uint8_t own = (uint8_t)term_of_frame(r->cache, t, m, frame);
 				v[id] = own > v[parent] ? own : v[parent];
@@ -456,7 +456,8 @@ static void eval_stack(struct work *w, uint32_t i_term, const chunk_bits mask, c
 		 (uint8_t)term_wants(&r->filter->terms.v[i_term]), mask, out);
 }
 
-/* The argument's position for each name of the chunk; INT32_MIN: not an event the term is about. */
+/* The argument's position for each name of the chunk; INT32_MIN: the term does not test this
+ * event. */
 static bool positions_of(struct filter_run *r, const struct filter_term *t, const struct chunk *c,
 			 int minor, int32_t *to)
 {
@@ -469,7 +470,7 @@ static bool positions_of(struct filter_run *r, const struct filter_term *t, cons
 	return true;
 }
 
-/* Arguments whose verdicts are worked out as they come: one term, one position at a time. */
+/* Arguments whose verdicts are computed on demand: one term, one position at a time. */
 static void eval_args_at(struct work *w, uint32_t i_term, int position, const chunk_bits mask,
 			 chunk_bits out)
 {
@@ -534,7 +535,8 @@ static void eval_args(struct work *w, uint32_t i_term, const chunk_bits mask, ch
 		w->err = err_no_memory();
 		goto out;
 	}
-	/* Normally there is one version of Python; with more, each takes its own threads' rows. */
+	/* Usually there is one version of Python; if there are several, each handles the rows of
+	 * its own threads. */
 	int16_t done[64];
 	size_t n_done = 0;
 	for (uint32_t i = 0; i < c->n_threads && !w->err && !r->is_late; i++) {
@@ -651,8 +653,8 @@ static struct err *run_chunk(struct filter_run *r, uint32_t i_chunk, uint64_t *t
 		return err_no_memory();
 	w.args_end = s.args_end;
 	w.stack_end = s.stack_end;
-	/* The summary is what the file says; the columns were checked against it, tables must cover
-	 * them all the same. */
+	/* The summary comes from the file; the columns were checked against it, but tables must
+	 * cover them in any case. */
 	uint32_t n_values = trace_n_values(r->trace) + 1, n_stacks = trace_n_stacks(r->trace) + 1;
 	if (w.args_end > n_values)
 		w.args_end = n_values;

@@ -1,9 +1,9 @@
 /*
  * filter_scan: see filter_scan.h.
  *
- * Two bytes of the needle, the rarest in paths and names, are compared at 64 places at once (GCC's
- * vectors: any machine); only where both fit the whole is compared. On real dictionaries this runs
- * near the speed of memory.
+ * The two bytes of the needle that are rarest in paths and names are compared at 64 positions at
+ * once (GCC's vectors: any machine); the whole needle is compared only where both match. On real
+ * dictionaries this is nearly as fast as memory.
  */
 #include "model/filter_scan.h"
 
@@ -69,10 +69,10 @@ const uint8_t *scan_find(const struct scan_needle *needle, const uint8_t *p, con
 {
 	if ((size_t)(end - p) < needle->n)
 		return NULL;
-	const uint8_t *last = end - needle->n; /* the last place it can stand at */
+	const uint8_t *last = end - needle->n; /* the last possible position */
 	uint8_t a = needle->s[needle->rarer], b = needle->s[needle->rare];
-	/* Caseless: bit 5 is set in text and needle alike; for other characters than letters that
-	 * only finds more. */
+	/* Ignoring case: bit 5 is set in text and needle; for other characters than letters this
+	 * only adds candidates. */
 	uint8_t fold_a = needle->is_caseless && is_letter(a) ? 0x20 : 0,
 		fold_b = needle->is_caseless && is_letter(b) ? 0x20 : 0;
 	bytes16 want_a = (bytes16){ 0 } + a, want_b = (bytes16){ 0 } + b;

@@ -1,6 +1,5 @@
 /*
- * filter_scan: find short texts in long stretches of bytes, some bytes per cycle. For filter_*.c
- * only.
+ * filter_scan: find short texts in long byte ranges, several bytes per cycle. For filter_*.c only.
  */
 #pragma once
 #include <stdbool.h>
@@ -16,7 +15,7 @@ struct scan_needle {
 	size_t rare, rarer; /* the two positions compared first */
 };
 
-/* 2 ≤ n ≤ SCAN_NEEDLE_MAX; what is longer is shortened, which only finds more. */
+/* 2 ≤ n ≤ SCAN_NEEDLE_MAX; a longer text is shortened, which only adds candidates. */
 struct scan_needle scan_needle_make(const char *s, size_t n, bool is_caseless);
-/* The first place in [p, end) where it stands; NULL if there is none. */
+/* The first match in [p, end); NULL if there is none. */
 const uint8_t *scan_find(const struct scan_needle *needle, const uint8_t *p, const uint8_t *end);

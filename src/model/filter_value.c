@@ -1,5 +1,5 @@
 /*
- * filter_value: what a term thinks of one name, thread, frame or argument value.
+ * filter_value: the result of a term for one name, thread, frame or argument value.
  */
 #include <math.h>
 #include <stdio.h>
@@ -55,7 +55,7 @@ static bool text_fits(struct filter_cache *c, const struct filter_term *t, struc
 	return false;
 }
 
-/* A text that is also shown, and then typed, in a shorter form. */
+/* A text that the screen also shows in a shorter form, which may have been typed. */
 static bool text_or_tail_fits(struct filter_cache *c, const struct filter_term *t, struct memo *m,
 			      const char *s, size_t n, char separator)
 {
@@ -129,7 +129,7 @@ static enum verdict verdict_of(bool fits)
 	return fits ? VERDICT_YES : VERDICT_NO;
 }
 
-/* A number of a field; as text where the operator wants text. */
+/* A number of a field; compared as text if the operator needs text. */
 static enum verdict of_integer(struct filter_cache *c, const struct filter_term *t, struct memo *m,
 			       int64_t i)
 {
@@ -176,7 +176,7 @@ static bool version_fits(enum filter_op op, const struct literal *l, uint32_t ve
 	return false;
 }
 
-/* The verdict on an id: asked for once, and kept unless memory is short. */
+/* The verdict on an id: computed once, and cached unless memory is short. */
 typedef enum verdict ask_fn(struct filter_cache *c, const struct filter_term *t, struct memo *m,
 			    uint32_t id);
 static inline enum verdict remembered(verdict_vec *kept, ask_fn *ask, struct filter_cache *c,
@@ -297,7 +297,7 @@ enum verdict term_of_number(const struct filter_term *t, int64_t value, int64_t 
 			l.i -= wall_anchor_ns;
 			l.i_hi -= wall_anchor_ns;
 		}
-		/* a time is cut, as the screen cuts it, to the decimals that were written */
+		/* a time is truncated, as on the screen, to the decimals that were written */
 		if (l.span_ns > 1 && !l.is_range && (t->op == OP_EQ || t->op == OP_IN)) {
 			l.is_range = true;
 			l.i_hi = l.i + l.span_ns - 1;
@@ -336,7 +336,7 @@ static enum verdict ask_frame(struct filter_cache *c, const struct filter_term *
 	if (keeps && m->strings.v[string])
 		return (enum verdict)m->strings.v[string];
 	const char *s = trace_string(c->trace, string, &n);
-	/* shown are the last part of a path and of a qualified name */
+	/* the screen shows the last part of a path and of a qualified name */
 	enum verdict verdict = verdict_of(
 	    text_or_tail_fits(c, t, m, s, n, t->member == MEMBER_FUNC ? '.' : '/'));
 	if (keeps)
@@ -352,7 +352,7 @@ enum verdict term_of_frame(struct filter_cache *c, const struct filter_term *t, 
 
 /* ---- arguments ---- */
 
-/* The integer, if it is one that a filter_int can hold. */
+/* The integer, if a filter_int can hold it. */
 static bool bigint_exact(const struct value_node *v, filter_int *ret)
 {
 	filter_int i = 0;
@@ -380,7 +380,8 @@ static bool has_number_literal(const struct filter_term *t)
 	return false;
 }
 
-/* An argument, or what a path of steps led to. The iterator stands behind the node. */
+/* An argument, or the value that a path of steps led to. The iterator is positioned after the
+ * node. */
 static enum verdict of_node(struct filter_cache *c, const struct filter_term *t, struct memo *m,
 			    struct value_iter *it, const struct value_node *v)
 {
@@ -404,7 +405,8 @@ static enum verdict of_node(struct filter_cache *c, const struct filter_term *t,
 		if (fits)
 			return VERDICT_YES;
 		if (is_order ||
-		    is_number) /* 5432 is also the text "5432", but not before or after a text */
+		    /* 5432 also matches the text "5432", but has no order relative to a text */
+		    is_number)
 			return VERDICT_NO;
 	}
 	if (value_is_text(v->tag))
@@ -414,7 +416,7 @@ static enum verdict of_node(struct filter_cache *c, const struct filter_term *t,
 	value_text_plain(&c->scratch, it, v);
 	if (text_fits(c, t, m, strbuf_str(&c->scratch), c->scratch.n))
 		return VERDICT_YES;
-	/* A sequence is also what the list shows: a command as a line for the shell, an address as
+	/* A sequence also matches what the list shows: a command as a shell line, an address as
 	 * host:port. */
 	if ((t->op == OP_EQ || t->op == OP_IN) && (v->tag == VALUE_TUPLE || v->tag == VALUE_LIST)) {
 		strbuf_clear(&c->scratch);
@@ -435,7 +437,7 @@ static uint64_t length_of(const struct value_node *v)
 	return n;
 }
 
-/* Follow the steps from the node on; the verdict of where they lead. */
+/* Follow the steps from the node on; returns the verdict of the value that they lead to. */
 static enum verdict of_path(struct filter_cache *c, const struct filter_term *t, struct memo *m,
 			    struct value_iter *it, struct value_node v, size_t i_step)
 {
@@ -462,7 +464,7 @@ static enum verdict of_path(struct filter_cache *c, const struct filter_term *t,
 		     k++) {
 			if (!value_iter_next(it, &child))
 				return VERDICT_ABSENT;
-			/* an object's attributes called type and id are reached as type_ and id_ */
+			/* the attributes type and id of an object are written type_ and id_ */
 			bool underscored = (child.n_attr_bytes == 4 &&
 					    !memcmp(child.attr, "type", 4)) ||
 					   (child.n_attr_bytes == 2 &&
@@ -514,7 +516,7 @@ static enum verdict of_path(struct filter_cache *c, const struct filter_term *t,
 	return of_node(c, t, m, it, &v);
 }
 
-/* One argument at p: a reference is asked about once. */
+/* One argument at p: a reference is evaluated once. */
 static enum verdict of_argument(struct filter_cache *c, const struct filter_term *t, struct memo *m,
 				struct value_table *table, const uint8_t *p, const uint8_t *end)
 {
@@ -658,9 +660,9 @@ int term_position(struct filter_cache *c, const struct filter_term *t, uint32_t 
 	return at < 0 ? POSITION_KEY : at;
 }
 
-/* ---- bulk ---- */
+/* ---- bulk scan ---- */
 
-/* Bytes that stand in plain text only where they stand in a str, a bytes or a name of the value
+/* Bytes that occur in plain text only if they occur in a str, a bytes or a name of the value
  * itself. */
 static bool is_verbatim(uint8_t c)
 {
@@ -668,7 +670,7 @@ static bool is_verbatim(uint8_t c)
 	       (c && strchr("_/~@%#$&*;!|^`\\\"'", c));
 }
 
-/* The longest part of s that plain text does not make by itself. */
+/* The longest part of s that plain text does not produce by itself. */
 static size_t verbatim_part(const char *s, size_t n, const char **ret)
 {
 	static const char made[] = "none true false ellipsis nanj infj code class module function "
@@ -699,7 +701,7 @@ static size_t verbatim_part(const char *s, size_t n, const char **ret)
 struct needles {
 	struct scan_needle v[REGEX_LITERALS_MAX];
 	size_t n;
-	bool has_exotic; /* caseless with k or s in it */
+	bool has_exotic; /* ignores case and contains k or s */
 };
 
 static bool add_needle(struct needles *to, const char *s, size_t n, bool is_caseless)
@@ -715,8 +717,8 @@ static bool add_needle(struct needles *to, const char *s, size_t n, bool is_case
 	return true;
 }
 
-/* One of these must stand in the bytes of a value, or of what it refers to, for the term to hold.
- */
+/* One of these must occur in the bytes of a value, or of one that it refers to, for the term to
+ * hold. */
 static bool find_needles(const struct filter_term *t, struct needles *ret)
 {
 	*ret = (struct needles){ 0 };
@@ -733,8 +735,8 @@ static bool find_needles(const struct filter_term *t, struct needles *ret)
 		return false;
 	for (size_t i = 0; i < t->literals.n; i++) {
 		const struct literal *l = &t->literals.v[i];
-		/* what is compared in another form than it is written need not stand in the bytes
-		 */
+		/* a literal that is compared in another form than written need not occur in the
+		 * bytes */
 		if (l->is_number || l->alias || memchr(l->text, '\'', l->n_text) ||
 		    memchr(l->text, '@', l->n_text) || !add_needle(ret, l->text, l->n_text, false))
 			return false;
@@ -742,7 +744,7 @@ static bool find_needles(const struct filter_term *t, struct needles *ret)
 	return true;
 }
 
-/* Mark the entries first … stop - 1 of a page in which the needle stands. */
+/* Mark the entries first … stop - 1 of a page that contain the needle. */
 static void mark(const struct string_page *page, uint32_t first, uint32_t stop,
 		 const struct scan_needle *needle, bit_vec *candidates)
 {
@@ -752,7 +754,7 @@ static void mark(const struct string_page *page, uint32_t first, uint32_t stop,
 	uint32_t i = first - page->first;
 	while ((p = scan_find(needle, p, end))) {
 		uint32_t at = (uint32_t)(p - page->bytes);
-		/* the entry that holds `at`: the last that starts before */
+		/* the entry that contains `at`: the last that starts before it */
 		uint32_t lo = i, hi = stop - page->first - 1;
 		while (lo < hi) {
 			uint32_t mid = lo + (hi - lo + 1) / 2;

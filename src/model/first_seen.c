@@ -1,9 +1,9 @@
 /*
  * first_seen: which events are the first of their kind (see relations.h).
  *
- * Arguments are dictionary entries, so an entry met again under the same name cannot be new: of ten
- * million rows only the distinct tuples are looked at. Kinds are told apart by a 64-bit hash of the
- * name and the arguments with digits, addresses and temporary names taken out.
+ * Arguments are dictionary entries, so an entry that occurs again under the same name cannot be
+ * new: of ten million rows only the distinct tuples are examined. Kinds are distinguished by a
+ * 64-bit hash of the name and the arguments without digits, addresses and temporary names.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,7 @@
 struct first_seen {
 	struct trace *trace;
 	struct selection *rows;
-	VEC(uint32_t) name_of_args; /* by value id: the name it was met under last, 0 = never */
+	VEC(uint32_t) name_of_args; /* by value id: the name it was last seen with, 0 = never */
 	struct hash_map kinds;      /* those seen */
 	uint64_t n_rows;
 };
@@ -40,7 +40,7 @@ uint64_t relation_kind_hash(struct trace *t, uint32_t name, uint32_t args)
 		uint64_t head = (uint64_t)node.tag | (uint64_t)node.depth << 8;
 		if (node.tag == VALUE_INT || node.tag == VALUE_BIGINT || node.tag == VALUE_FLOAT ||
 		    node.tag == VALUE_COMPLEX)
-			head = 1000; /* any number is like any other */
+			head = 1000; /* all numbers count as equal */
 		h = XXH3_64bits_withSeed(&head, sizeof(head), h);
 		if (node.n_attr_bytes)
 			h = XXH3_64bits_withSeed(node.attr, node.n_attr_bytes, h);
@@ -76,7 +76,7 @@ void first_seen_destroy(struct first_seen *f)
 	free(f);
 }
 
-/* Is the kind new? It no longer is afterwards. -1 when memory is short. */
+/* Is the kind new? Adds it. -1 if memory is short. */
 static int kind_add(struct first_seen *f, uint64_t kind)
 {
 	uint32_t *is_known = hash_map_place(&f->kinds, kind);

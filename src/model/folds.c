@@ -1,9 +1,9 @@
 /*
  * folds: see folds.h.
  *
- * One pass in order of rows. Per thread we know the import burst that is open; per process whether
- * the program has begun; and the row shown last. Whether a row belongs to the open burst is a
- * property of its stack (import_stack.h), so the pass is a few look-ups per row.
+ * One pass in order of rows. It tracks the open import burst of each thread, whether the program of
+ * each process has begun, and the row shown last. Whether a row belongs to the open burst depends
+ * on its stack (import_stack.h), so the pass needs a few look-ups per row.
  *
  *   structure  rows hidden by some fold          heads  rows that stand for a fold
  *   hidden     the same without opened folds     index  head → fold
@@ -20,7 +20,7 @@
 #include "model/selection.h"
 #include "model/trace.h"
 
-#define STARTUP_ROWS_MAX 65536u /* a start-up longer than this is no start-up */
+#define STARTUP_ROWS_MAX 65536u /* a longer start-up is not folded */
 #define HEADS_LOOKED_AT  8192u
 
 struct fold_entry {
@@ -30,7 +30,7 @@ struct fold_entry {
 };
 
 struct thread_state {
-	uint64_t head, head_ns; /* of the burst in progress; SELECTION_NONE = no burst */
+	uint64_t head, head_ns; /* of the current burst; SELECTION_NONE = no burst */
 	uint32_t stack;         /* of the import statement; 0 = no burst */
 	/* its own import was never seen: go by descent instead of by root */
 	bool is_nested;
@@ -97,7 +97,7 @@ static struct fold_entry *entry_find(const struct folds *f, uint64_t head)
 	return at && f->entries.v[at - 1].fold.kind != FOLD_NONE ? &f->entries.v[at - 1] : NULL;
 }
 
-/* The fold of this head, made if there is none. NULL when memory is short. */
+/* The fold of this head; a new one if there is none. NULL if memory is short. */
 static struct fold_entry *entry_get(struct folds *f, uint64_t head, uint64_t head_ns,
 				    enum fold_kind kind)
 {
@@ -179,7 +179,7 @@ static bool is_of_burst(struct folds *f, struct thread_state *ts, uint32_t root,
 	return root && stack != ts->stack && import_stack_is_below(f->trace, stack, ts->stack);
 }
 
-/* All that the process did up to `end` becomes one fold; folds made meanwhile dissolve in it. */
+/* Fold everything that the process did up to `end`; folds inside it are removed. */
 static bool startup_fold(struct folds *f, const struct process_state *ps, uint32_t process,
 			 uint64_t end, const struct selection *sel)
 {
@@ -222,8 +222,8 @@ static bool is_same(const struct event *a, const struct event *b)
 	       a->stack == b->stack && a->name != 0;
 }
 
-/* The head of a burst was folded away as equal to its neighbour, but now turns out to have
- * something below it. */
+/* The head of a burst was folded as equal to its neighbour, but now has something below it: undo
+ * that. */
 static void equal_undo(struct folds *f, const struct thread_state *ts)
 {
 	struct fold fold;
@@ -350,7 +350,7 @@ uint64_t folds_n_rows(const struct folds *f)
 	return f->n_rows;
 }
 
-/* ---- asking ---- */
+/* ---- queries ---- */
 
 const struct selection *folds_hidden(const struct folds *f)
 {

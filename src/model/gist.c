@@ -1,9 +1,9 @@
 /*
- * gist: every part of the template is rendered on its own, first in full; then, if the line is too
- * long, paths give way from the longest on, and at last the end of the line.
+ * gist: every part of the template is rendered separately, first in full. If the line is too long,
+ * paths are shortened, the longest first, and then the end of the line is cut.
  *
- * The numbers behind names such as AF_INET are those of Linux; captures from elsewhere show numbers
- * we do not know as numbers.
+ * Names such as AF_INET are those of Linux; in captures from other systems, numbers without a name
+ * are shown as numbers.
  */
 #include "model/gist.h"
 
@@ -17,7 +17,7 @@
 #include "model/trace.h"
 #include "model/value_iter.h"
 
-#define ARGS_MAX        16  /* arguments a gist can speak of; events have 9 at most */
+#define ARGS_MAX        16  /* arguments that a gist can show; events have 9 at most */
 #define VALUE_BYTES_MAX 600 /* of one rendered argument */
 #define NEST_MAX        3
 
@@ -41,7 +41,7 @@ static bool is_cut(const struct value_node *v)
 	       v->tag == VALUE_BYTEARRAY_CUT;
 }
 
-/* No more than VALUE_BYTES_MAX bytes, ending between characters. */
+/* At most VALUE_BYTES_MAX bytes, ending between characters. */
 static size_t head_bytes(const struct value_node *v)
 {
 	size_t n = v->n_bytes;
@@ -77,7 +77,7 @@ static void add_quoted(struct strbuf *to, const struct value_node *v)
 	strbuf_adds(to, n < v->n_bytes ? "…\"" : "\"");
 }
 
-/* A word that needs no quotes: no spaces, no escapes, not empty. */
+/* A word that needs no quotes: not empty, without spaces and escapes. */
 static bool is_bare(const struct value_node *v)
 {
 	size_t at = 0, n;
@@ -104,8 +104,8 @@ static void add_bigint(struct strbuf *to, const struct value_node *v)
 		strbuf_adds(to, "…");
 }
 
-/* An attribute of an OBJECT, among the children that follow; the iterator is a copy and may be left
- * anywhere. */
+/* Find an attribute of an OBJECT among the children that follow. The iterator is a copy, so its
+ * position does not matter. */
 static bool find_attr(struct value_iter it, const struct value_node *object, const char *name,
 		      struct value_node *ret)
 {
@@ -118,7 +118,7 @@ static bool find_attr(struct value_iter it, const struct value_node *object, con
 	return false;
 }
 
-/* Module path and dots before the last part of a dotted name are noise. */
+/* Append the last part of a dotted name, without the module path. */
 static void add_last_part(struct strbuf *to, const struct value_node *v)
 {
 	const char *s = (const char *)v->bytes,
@@ -251,7 +251,7 @@ static void add_value(struct strbuf *to, struct value_iter *it, const struct val
 	value_iter_skip(it, v);
 }
 
-/* A sequence of texts as a line for the shell. */
+/* Append a sequence of texts as a shell line. */
 static void add_argv(struct strbuf *to, struct value_iter *it, const struct value_node *v)
 {
 	size_t start = to->n;
@@ -294,7 +294,7 @@ static void add_host(struct strbuf *to, const struct value_node *host,
 	strbuf_addf(to, "%s:%lld", is_v6 ? "]" : "", (long long)port->i);
 }
 
-/* The address of a socket; false if it is of another shape. */
+/* Append the address of a socket; false if it has another form. */
 static bool add_hostport(struct strbuf *to, const struct value_iter *it, const struct value_node *v)
 {
 	struct value_iter look = *it;
@@ -317,7 +317,7 @@ static bool add_hostport(struct strbuf *to, const struct value_iter *it, const s
 	return true;
 }
 
-/* The readings that speak about numbers. */
+/* Readings of numbers. */
 static bool add_number(struct strbuf *to, const struct value_node *v, unsigned reading)
 {
 	if (v->tag != VALUE_INT)
@@ -341,7 +341,8 @@ static bool add_number(struct strbuf *to, const struct value_node *v, unsigned r
 	}
 }
 
-/* True if the reading fits the value and was added; the iterator may be moved only then. */
+/* True if the reading applies to the value and was appended; only then may the iterator have
+ * moved. */
 static bool add_reading(struct strbuf *to, struct value_iter *it, const struct value_node *v,
 			unsigned reading)
 {
@@ -454,7 +455,7 @@ void gist_cut_path(struct strbuf *text, size_t max_cells)
 
 	if (cells <= max_cells || n == 0)
 		return;
-	/* The first part ends at the first separator behind something; the last name begins behind
+	/* The first part ends at the first separator after some text; the last name begins after
 	 * the last separator. */
 	const char *first = memchr(s + root + (n > root && s[root] == '/'), '/',
 				   n - root - (n > root && s[root] == '/'));
@@ -486,7 +487,7 @@ void gist_cut_path(struct strbuf *text, size_t max_cells)
 	strbuf_fini(&cut);
 }
 
-/* Cut the end of a line that is too long; everything in it is escaped already. */
+/* Cut the end of a line that is too long; its text is escaped already. */
 static void cut_end(struct strbuf *line, size_t start, size_t max_cells)
 {
 	size_t at = start, cells = 0, n;
@@ -511,7 +512,7 @@ struct part {
 	bool is_path, is_shown;
 };
 
-/* Paths give way, the longest first, until the line fits or none can. */
+/* Shorten paths, the longest first, until the line fits or no path can be shortened. */
 static void shrink_paths(struct part *parts, size_t n, size_t max_cells)
 {
 	for (size_t round = 0; round < n; round++) {

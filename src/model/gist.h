@@ -17,21 +17,21 @@ struct catalog_event;
 struct value_iter;
 struct value_node;
 
-/* Append the gist of an event of the trace. max_cells 0: as long as it gets (a few hundred bytes
- * per argument). */
+/* Append the gist of an event of the trace. max_cells 0: no limit (a few hundred bytes per
+ * argument). */
 void gist_add_event(struct strbuf *to, struct trace *t, const struct event *e, size_t max_cells);
 
-/* The same of arguments that `it` is about to read: the next node is their TUPLE. e may be NULL:
- * every argument is shown by the reading "value". */
+/* The same for arguments that `it` is about to read: the next node is their TUPLE. e may be NULL:
+ * every argument then has the reading "value". */
 void gist_add(struct strbuf *to, const struct catalog_event *e, struct value_iter *it,
 	      size_t max_cells);
 
-/* One value by one reading (enum catalog_reading), as "value" shows it if the reading does not fit.
- * The iterator stands right behind v and comes to stand behind all of it. */
+/* Append one value by one reading (enum catalog_reading), or as "value" if the reading does not
+ * apply. The iterator is positioned directly after v, and afterwards after all of v. */
 void gist_add_value(struct strbuf *to, struct value_iter *it, const struct value_node *v,
 		    unsigned reading);
 /* Is it empty in the sense of catalog.h? */
 bool gist_is_empty(const struct value_node *v, unsigned reading);
 
-/* Shorten text to max_cells by taking out its middle between path separators, in place. */
+/* Shorten text to max_cells in place by removing its middle between path separators. */
 void gist_cut_path(struct strbuf *text, size_t max_cells);

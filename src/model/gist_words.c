@@ -62,8 +62,8 @@ static const struct word keys[] = {
 	{ 0x80000002, "HKEY_LOCAL_MACHINE" },    { 0x80000003, "HKEY_USERS" },
 	{ 0x80000004, "HKEY_PERFORMANCE_DATA" }, { 0x80000005, "HKEY_CURRENT_CONFIG" },
 };
-/* Bits, beside the access mode. O_CLOEXEC is left out: Python adds it to everything it opens (PEP
- * 446). */
+/* Bits other than the access mode. O_CLOEXEC is left out: Python adds it to everything it opens
+ * (PEP 446). */
 static const struct word open_flags[] = {
 	WORD(O_CREAT),    WORD(O_EXCL),    WORD(O_NOCTTY),    WORD(O_TRUNC),    WORD(O_APPEND),
 	WORD(O_NONBLOCK), WORD(O_TMPFILE), WORD(O_DIRECTORY), WORD(O_NOFOLLOW), WORD(O_DIRECT),
@@ -148,7 +148,7 @@ bool gist_add_word(struct strbuf *to, int64_t value, unsigned reading)
 	}
 }
 
-/* Access modes, and bits that are never shown but are asked for with &. */
+/* Access modes, and bits that are never shown but can be tested with &. */
 static const struct word open_modes[] = { WORD(O_RDONLY), WORD(O_WRONLY), WORD(O_RDWR),
 					  WORD(O_ACCMODE), WORD(O_CLOEXEC) };
 static const struct word socket_bits[] = { WORD(SOCK_CLOEXEC), WORD(SOCK_NONBLOCK) };

@@ -8,18 +8,18 @@
 
 struct strbuf;
 
-/* Append the name of `value` by a reading (enum catalog_reading); false if the reading names no
- * numbers, or not this one. */
+/* Append the name of `value` by a reading (enum catalog_reading); false if the reading has no
+ * names, or none for this number. */
 bool gist_add_word(struct strbuf *to, int64_t value, unsigned reading);
 
-/* The reverse: the number that a name stands for, as O_RDONLY, AF_INET, SIGTERM, ENOENT.
- * ret_ignored: the bits that the reading leaves out when it shows a number by this name, as
- * O_CLOEXEC. False if no reading has this name. */
+/* The reverse: the number of a name such as O_RDONLY, AF_INET, SIGTERM, ENOENT. ret_ignored: the
+ * bits that the reading leaves out when it shows a number by this name, such as O_CLOEXEC. False if
+ * no reading has this name. */
 bool gist_word_find(const char *s, size_t n_bytes, int64_t *ret, uint64_t *ret_ignored);
-/* Is it spelt as one of these names: O_…, AF_…, SOCK_… in capitals? */
+/* Does it look like one of these names: O_…, AF_…, SOCK_… in capitals? */
 bool gist_word_like(const char *s, size_t n_bytes);
-/* The i-th of these names, without signals and errors; NULL behind the last. */
+/* The i-th of these names, without signals and errors; NULL after the last. */
 const char *gist_word_at(size_t i);
 
-/* Does a word hold a sign that a shell would take for its own? */
+/* Does a word contain a character that is special to a shell? */
 bool gist_has_shell_sign(const char *s, size_t n_bytes);

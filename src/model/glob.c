@@ -1,5 +1,5 @@
 /*
- * glob: see glob.h. One star is remembered at a time: when what follows it fails, the star takes
+ * glob: see glob.h. Only the last star is remembered: if the rest fails to match, the star takes
  * one byte more.
  */
 #include "model/glob.h"

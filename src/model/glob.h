@@ -1,6 +1,6 @@
 /*
- * glob: patterns over event names: * is any run of bytes, ? one character (code point), all else
- * itself.
+ * glob: patterns for event names: * matches any run of bytes, ? one character (code point),
+ * everything else itself.
  */
 #pragma once
 #include <stdbool.h>

@@ -1,9 +1,9 @@
 /*
  * group: see group.h.
  *
- * Names and threads stand in the chunks as positions in small tables, so counting goes per position
- * first and per key once for each table entry. A whole chunk needs no look at its rows at all: its
- * table has the counts.
+ * In a chunk, names and threads are stored as positions in small tables, so events are counted per
+ * position first and then once per table entry by key. For a whole chunk no row is read: its table
+ * has the counts.
  */
 #include "model/group.h"
 
@@ -25,7 +25,7 @@ uint32_t group_column_end(const struct trace *t, enum group_column column)
 	return 0;
 }
 
-/* What is wanted, and where it is added up. */
+/* What to count, and where the sums are stored. */
 struct counting {
 	const struct selection *sel;
 	enum group_column column;
@@ -64,7 +64,7 @@ static void row_add(struct counting *g, uint32_t id, uint64_t seq)
 		g->last[key] = seq;
 }
 
-/* The bits of rows [64 * word, …) of the chunk that are selected and lie in [from, to). */
+/* The bits of rows [64 * word, …) of the chunk that are selected and in [from, to). */
 static uint64_t row_bits(const struct selection *sel, uint64_t first_seq, uint32_t word,
 			 uint32_t from, uint32_t to)
 {
@@ -79,7 +79,7 @@ static uint64_t row_bits(const struct selection *sel, uint64_t first_seq, uint32
 	return bits;
 }
 
-/* Positions of a u16 column: count each, then turn positions into keys. */
+/* Positions of a u16 column: count each, then map positions to keys. */
 static void positions_add(struct counting *g, const struct chunk *c, uint32_t from, uint32_t to)
 {
 	const uint16_t *column = g->column == GROUP_NAME ? c->name : c->thread;
@@ -216,7 +216,7 @@ struct err *group_spark(struct trace *t, const struct selection *sel, enum group
 		words[word] = bits;                                                                \
 	}
 
-/* Bytes of 0 or 1 → bits: eight at a time by one multiplication, which gathers the low bit of each
+/* Bytes of 0 or 1 → bits: eight at a time by one multiplication, which collects the low bit of each
  * byte in the top byte. */
 static uint64_t bits_of_bytes(const uint8_t *bytes)
 {
@@ -257,7 +257,7 @@ static void positions_select(const uint16_t *column, uint32_t n, const uint8_t *
 	}
 }
 
-/* The verdict on a whole chunk, when its table alone tells: 0 none, 1 all, -1 look at the rows. */
+/* The verdict on a whole chunk, if its table decides it: 0 none, 1 all, -1 read the rows. */
 static int table_verdict(const uint32_t *ids, uint32_t n, const uint8_t *wanted, uint32_t id_end,
 			 uint8_t *verdicts)
 {
@@ -295,7 +295,7 @@ struct err *group_select(struct trace *t, enum group_column column, const uint8_
 			return err_no_memory();
 		uint64_t *words = selection_words(ret) + c->first_seq / 64;
 		if (tabled) {
-			/* what could not be read adds a name 0 */
+			/* unreadable rows have the name 0 */
 			table_verdict(column == GROUP_NAME ? c->names : c->threads,
 				      column == GROUP_NAME ? c->n_names : c->n_threads, wanted,
 				      id_end, local);

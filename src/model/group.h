@@ -1,10 +1,10 @@
 /*
  * group: count the selected events by a key.
  *
- * A key is a column and, if wanted, a table that turns the column's ids into keys: by name, by
+ * A key is a column and, optionally, a table that maps the column's ids to keys: by name, by
  * thread; by process = thread column + a table thread → process; by category = name column + a
  * table name → category; by caller = stack column + trace_caller() per stack id. The work is one
- * add per event.
+ * addition per event.
  */
 #pragma once
 #include <stdint.h>
@@ -17,7 +17,7 @@ struct selection;
 
 enum group_column { GROUP_NAME, GROUP_THREAD, GROUP_ARGS, GROUP_STACK, GROUP_COLUMN_COUNT };
 
-/* What stands in the column, row i of the chunk. */
+/* The id in the column, row i of the chunk. */
 static inline uint32_t group_id_at(const struct chunk *c, enum group_column column, uint32_t i)
 {
 	switch (column) {
@@ -30,18 +30,17 @@ static inline uint32_t group_id_at(const struct chunk *c, enum group_column colu
 	return 0;
 }
 
-/* Ids of a column are below this (so the length a table needs). */
+/* All ids of a column are smaller than this (so it is the length of a table). */
 uint32_t group_column_end(const struct trace *t, enum group_column column);
 
 /* counts[key] += number of events of `sel` (NULL = all) in [from, to) with that key. keys[id] (NULL
- * = id itself) must be < n_keys or UINT32_MAX for "leave out". Reads no event column when the index
- * alone can tell (whole chunks by name or thread). Calls trace_trim() between chunks. */
+ * = id itself) must be < n_keys, or UINT32_MAX to leave the id out. Reads no event column if the
+ * index suffices (whole chunks by name or thread). Calls trace_trim() between chunks. */
 MUST_CHECK struct err *group_count(struct trace *t, const struct selection *sel, uint64_t from,
 				   uint64_t to, enum group_column column, const uint32_t *keys,
 				   uint32_t n_keys, uint64_t *counts);
-/* As above, and the first and last row of each key (UINT64_MAX where there is none; arrays as on
- * entry if there is no row: fill `first` with UINT64_MAX and `last` with 0 before). Either may be
- * NULL. */
+/* The same, and the first and last row of each key. Entries of keys without rows stay as they were:
+ * initialise `first` with UINT64_MAX and `last` with 0. Either may be NULL. */
 MUST_CHECK struct err *group_count_first(struct trace *t, const struct selection *sel,
 					 uint64_t from, uint64_t to, enum group_column column,
 					 const uint32_t *keys, uint32_t n_keys, uint64_t *counts,

@@ -1,6 +1,6 @@
 /*
- * histogram: see histogram.h. A chunk whose times fall into one bin is told by its summary alone,
- * so a view of the whole capture reads at most the chunks that lie across a boundary.
+ * histogram: see histogram.h. If the times of a chunk are all in one bin, its summary suffices, so
+ * a view of the whole capture reads at most the chunks that cross a boundary.
  */
 #include "model/histogram.h"
 

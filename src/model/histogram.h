@@ -1,5 +1,5 @@
 /*
- * histogram: how many events per span of time, parted into classes (themes), at any zoom.
+ * histogram: how many events per span of time, divided into classes (themes), at any zoom.
  */
 #pragma once
 #include <stdbool.h>
@@ -20,7 +20,7 @@ struct histogram_spec {
 	/* [trace_n_names() + 1], < n_classes or HISTOGRAM_LEAVE_OUT; NULL = all class 0 */
 	const uint8_t *class_of_name;
 	const struct selection *sel; /* NULL = all */
-	/* chunks that are not in memory and lie in more than one bin: spread their events evenly
+	/* for chunks that are not in memory and cover more than one bin: spread their events evenly
 	 * over their time (only without sel) instead of reading them */
 	bool may_estimate;
 };
@@ -28,10 +28,10 @@ struct histogram_spec {
  * Calls trace_trim(). */
 MUST_CHECK struct err *histogram_fill(struct trace *t, const struct histogram_spec *spec,
 				      uint32_t *bins, bool *ret_exact);
-/* The same in slices: add one chunk to bins[]. *ret_exact is made false when it was estimated. */
+/* The same in slices: add one chunk to bins[]. *ret_exact becomes false if it was estimated. */
 MUST_CHECK struct err *histogram_add(struct trace *t, const struct histogram_spec *spec,
 				     uint32_t chunk, uint32_t *bins, bool *ret_exact);
-/* Add what the summary of a chunk alone tells (sel is not looked at): at once, and near enough
- * until it is counted. */
+/* Add an estimate from the summary of a chunk alone (sel is ignored), to show until the chunk is
+ * counted. */
 void histogram_guess(struct trace *t, const struct histogram_spec *spec, uint32_t chunk,
 		     uint32_t *bins);

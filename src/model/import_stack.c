@@ -30,7 +30,7 @@ static uint32_t root_step(struct trace *t, uint32_t root_below, uint32_t parent,
 	return root_below;
 }
 
-/* Room for every stack there is; the new ones are unknown. NULL when memory is short. */
+/* Make room for every stack; new entries are unknown. NULL if memory is short. */
 static uint32_t *memo_get(struct trace *t, u32_vec *memo)
 {
 	size_t want = (size_t)trace_n_stacks(t) + 1, n = memo->n;
@@ -43,8 +43,8 @@ static uint32_t *memo_get(struct trace *t, u32_vec *memo)
 	return memo->v;
 }
 
-/* The node of the statement below the run of import frames that `at` is in; native frames may stand
- * between. */
+/* The node of the statement below the run of import frames that contains `at`; native frames may be
+ * in between. */
 static uint32_t statement_below(struct trace *t, uint32_t at)
 {
 	uint32_t parent, frame;
@@ -64,8 +64,8 @@ static uint32_t innermost_step(struct trace *t, uint32_t innermost_below, uint32
 								   : innermost_below;
 }
 
-/* A property that a node gets from its parent's and its own frame: up to the first node where it is
- * known, then down again. */
+/* A property that depends on a node's own frame and its parent's value: go up to the first node
+ * with a known value, then down again. */
 static uint32_t inherited(struct trace *t, u32_vec *memo_vec, uint32_t stack, bool is_root)
 {
 	if (stack == 0 || stack > trace_n_stacks(t))
@@ -112,7 +112,7 @@ uint32_t import_stack_innermost(struct trace *t, uint32_t stack)
 
 bool import_stack_is_below(struct trace *t, uint32_t stack, uint32_t ancestor)
 {
-	while (stack > ancestor) /* each statement is older than what it led to */
+	while (stack > ancestor) /* a statement has a smaller id than the stacks that it led to */
 		stack = import_stack_innermost(t, stack);
 	return stack == ancestor && ancestor != 0;
 }

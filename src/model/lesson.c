@@ -25,8 +25,8 @@ static int minor_of(struct trace *t, uint32_t process)
 	return p ? (int)(p->python_hex >> 16 & 0xff) : 0;
 }
 
-/* How the entry of the event reads that argument, so that a path is a path and an address
- * host:port. */
+/* The reading of that argument in the event's catalogue entry, so that a path is shown as a path
+ * and an address as host:port. */
 static unsigned reading_of(const struct catalog_event *c, int arg)
 {
 	for (size_t i = 0; c && i < c->n_gist; i++)
@@ -104,7 +104,7 @@ static struct err *add_truth(const struct lesson_step *s, struct trace *t, uint6
 struct err *lesson_truth(const struct lesson_step *s, struct trace *t, const struct own *own,
 			 struct strbuf *ret)
 {
-	/* "event" stands for all of them: what the whole program did. */
+	/* "event" matches all events: what the whole program did. */
 	const char *text = strcmp(s->truth_filter, "event") == 0 ? "" : s->truth_filter;
 	CLEANUP(filter) struct filter *filter = NULL;
 	CLEANUP(filter_run) struct filter_run *run = NULL;

@@ -1,9 +1,9 @@
 /*
- * lesson: small programs to learn from, with questions that their own live capture answers.
+ * lesson: small programs to learn from, with questions that the capture of their own run answers.
  *
  * The texts are data/lessons; data/gen/gen_lessons.py checks them and writes the tables at build
  * time. No answer is stored: lesson_truth() finds it in the capture of the run, so it is right for
- * the Python it ran on.
+ * the Python that ran it.
  */
 #pragma once
 #include <stdbool.h>
@@ -19,7 +19,7 @@ struct trace;
 
 enum lesson_answer {
 	LESSON_NUMBER,   /* how many events match */
-	LESSON_GUESS,    /* the same, and every answer is welcome */
+	LESSON_GUESS,    /* the same, but any answer is accepted */
 	LESSON_YES,      /* "yes" if one matches, else "no" */
 	LESSON_EVENT,    /* name of the first that matches */
 	LESSON_FUNCTION, /* function of its caller */
@@ -36,19 +36,19 @@ struct lesson_step {
 	const char *arg;
 	const char *truth_filter;
 	bool is_on_second; /* about the second program */
-	const char *
-	    expected; /* what tests expect of the truth: a number, ">N", a text; NULL: it depends */
+	const char
+	    *expected; /* what tests expect of the truth: a number, ">N", a text; NULL: it varies */
 	const char *hint;
-	const char *after; /* shown after the answer; {answer} stands for the truth */
+	const char *after; /* shown after the answer; {answer} is replaced by the truth */
 };
 
 struct lesson {
 	int number, minutes;
 	const char *title, *about;
-	/* the Python must have it; NULL if the standard library is enough */
+	/* a module that the Python must have; NULL if the standard library suffices */
 	const char *module;
 	const char *program;
-	const char *second_program; /* to be compared with the first; NULL mostly */
+	const char *second_program; /* to be compared with the first; usually NULL */
 	const struct lesson_step *steps;
 	size_t n_steps;
 };
@@ -58,16 +58,16 @@ extern const size_t n_lessons;
 /* NULL if there is no such lesson. */
 const struct lesson *lesson_find(int number);
 
-/* Find the answer in the capture of the run: append it. Counts only what the program caused itself
- * (own.h). Errors: a filter that does not compile, ERR_NOT_FOUND when no event is there to speak
- * of. Calls trace_trim(). */
+/* Find the answer in the capture of the run and append it. Counts only what the program caused
+ * itself (own.h). Errors: a filter that does not compile; ERR_NOT_FOUND if no event matches. Calls
+ * trace_trim(). */
 MUST_CHECK struct err *lesson_truth(const struct lesson_step *s, struct trace *t,
 				    const struct own *own, struct strbuf *ret);
 
-/* Is an answer right? Case, spaces around and quotes do not matter; "y" is yes; the last part of a
- * path or dotted name will do. */
+/* Is an answer right? Case, surrounding spaces and quotes are ignored; "y" means yes; the last part
+ * of a path or dotted name suffices. */
 bool lesson_is_right(const struct lesson_step *s, const char *truth, const char *answer);
-/* Is the truth what s->expected says? True when it says nothing. */
+/* Does the truth agree with s->expected? True if that is NULL. */
 bool lesson_is_as_expected(const struct lesson_step *s, const char *truth);
 /* Append s->after with the truth in it. */
 void lesson_after(struct strbuf *to, const struct lesson_step *s, const char *truth);

@@ -1,5 +1,5 @@
 /*
- * looks: see looks.h. To know one more kind of bytes: a row in signatures[].
+ * looks: see looks.h. To recognise another kind of bytes, add a row to signatures[].
  */
 #include "model/looks.h"
 
@@ -109,8 +109,8 @@ static bool is_pyc(const uint8_t *s, size_t n)
 static const char hex[] = "0123456789abcdefABCDEF",
 		  base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-";
 
-/* A text of letters and digits alone that is no word: digests, identifiers, encoded bytes. n is its
- * whole length. */
+/* A text of letters and digits that is not a word: digests, identifiers, encoded bytes. n is its
+ * full length. */
 static const char *token(const uint8_t *s, size_t n)
 {
 	if (n == 36 && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-' &&
@@ -217,7 +217,7 @@ uint64_t looks_opened(struct trace *t, const struct event *e)
 		if (other.time_ns + soon_ns < e->time_ns)
 			break;
 		if (name_is(t, other.name, "marshal.loads") || name_is(t, other.name, "import"))
-			break; /* that open was for them */
+			break; /* that open belongs to the other event */
 		if (!name_is(t, other.name, "open"))
 			continue;
 		struct arguments all;
@@ -229,7 +229,7 @@ uint64_t looks_opened(struct trace *t, const struct event *e)
 		if (is_pickle || (is_marshal ? ends_in(&arg.value, pyc, ARRAY_LEN(pyc))
 					     : ends_in(&arg.value, py, ARRAY_LEN(py))))
 			return at;
-		break; /* another file was opened last: nothing can be said */
+		break; /* another file was opened later: the source is unknown */
 	}
 	return UINT64_MAX;
 }

@@ -1,7 +1,7 @@
 /*
- * looks: what can be guessed of a value, always said as a guess: "looks like a gzip stream",
- * "likely json/decoder.pyc, opened 0.2 ms before". Only the beginning of a value is looked at, so a
- * cut value is as good as a whole one.
+ * looks: guesses about a value, always worded as guesses: "looks like a gzip stream", "likely
+ * json/decoder.pyc, opened 0.2 ms before". Only the beginning of a value is examined, so a cut
+ * value suffices.
  */
 #pragma once
 #include <stdbool.h>
@@ -14,10 +14,10 @@ struct trace;
 struct value_node;
 
 /* Append what a str or bytes value looks like ("a code object of Python 3.12"); false, and nothing
- * appended, if there is nothing to say. minor: N of Python 3.N of the process, 0 unknown. */
+ * appended, if there is no guess. minor: N of Python 3.N of the process, 0 unknown. */
 bool looks_like(struct strbuf *to, const struct value_node *v, int minor);
-/* The open before `e` in its thread that its bytes most likely came from: for marshal.loads, exec,
- * compile, pickle.*. UINT64_MAX: none. */
+/* The open event before `e` in its thread from which its bytes most likely came, for marshal.loads,
+ * exec, compile, pickle.*. UINT64_MAX: none. */
 uint64_t looks_opened(struct trace *t, const struct event *e);
 /* The usual name of a TCP or UDP port ("postgresql"); NULL if it has none. */
 const char *looks_port(int64_t port);

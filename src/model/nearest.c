@@ -24,7 +24,7 @@ static bool contains(const char *hay, const char *needle, size_t n_needle)
 	return false;
 }
 
-/* 0 is the same; small is near; SIZE_MAX is not near at all. */
+/* 0: equal; small: near; SIZE_MAX: not near at all. */
 static size_t remoteness(const char *name, size_t n_bytes, const char *entry)
 {
 	const char *last_dot = strrchr(entry, '.');
@@ -43,7 +43,7 @@ static size_t remoteness(const char *name, size_t n_bytes, const char *entry)
 	}
 	if (n_bytes >= 3 && contains(entry, name, n_bytes) && best > 3)
 		best = 3;
-	/* A third of the letters may differ: more is another word. */
+	/* Up to a third of the letters may differ. */
 	return best > 3 && best > 2 * ((n_bytes + 2) / 3) + 1 ? SIZE_MAX : best;
 }
 

@@ -1,9 +1,9 @@
 /*
- * nearest: dotted names that are near to one that was typed.
+ * nearest: dotted names that are near to a typed one.
  *
- * Near is few edits (insert, delete, replace, swap neighbours; letter case does not count) of the
- * whole name or of its last part, since people know "Popen" before they know "subprocess.Popen", or
- * containing what was typed.
+ * A name is near if few edits (insert, delete, replace, swap neighbours; letter case is ignored)
+ * lead to the whole name or to its last part, since people know "Popen" before they know
+ * "subprocess.Popen", or if it contains the typed text.
  */
 #pragma once
 #include <stddef.h>
@@ -20,5 +20,5 @@ struct nearest {
 
 /* max at most NEAREST_MAX */
 void nearest_init(struct nearest *near, const char *typed, size_t n_bytes, size_t max);
-/* Consider one name; id is the caller's. Offered twice, an id is kept at its better place. */
+/* Consider one name; id is the caller's. If an id is offered twice, its better place is kept. */
 void nearest_offer(struct nearest *near, const char *name, size_t id);

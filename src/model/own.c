@@ -1,16 +1,15 @@
 /*
- * own: one pass per process for the roles, one over all for imports.
+ * own: one pass per process for the roles, one over all events for imports.
  *
- * The program's code begins behind the first "exec" that follows cpython.run_command, run_file,
+ * The program's code begins after the first "exec" that follows cpython.run_command, run_file,
  * run_module or run_stdin in the same thread with no Python frame below it: the interpreter
- * executes the main module from C (CPython v3.12.1 Python/pythonrun.c, run_eval_code_obj). What
- * comes between is the reading and compiling of the program, from 3.13 on also an import of
- * linecache. A process that was forked begins with its program; so does one whose start was not
- * seen.
+ * executes the main module from C (CPython v3.12.1 Python/pythonrun.c, run_eval_code_obj). The
+ * events between are the reading and compiling of the program, from 3.13 on also an import of
+ * linecache. A forked process begins with its program; so does a process whose start was not seen.
  *
  * The end: cpython.PyInterpreterState_Clear of the main interpreter is the last but one event of a
- * process (v3.12.1 Python/pylifecycle.c, Py_FinalizeEx). A process that ended otherwise (os._exit,
- * a signal, exec) has no shut-down.
+ * process (v3.12.1 Python/pylifecycle.c, Py_FinalizeEx). A process that ended in another way
+ * (os._exit, a signal, exec) has no shut-down.
  */
 #include "model/own.h"
 
@@ -24,11 +23,11 @@
 struct process_span {
 	/* seq: cpython.run_*, first of the program, first of the shut-down; UINT64_MAX unknown */
 	uint64_t run, begin, end;
-	uint64_t start; /* what is before was a forked copy of its parent */
+	uint64_t start; /* before this event it was a forked copy of its parent */
 	uint32_t run_thread;
 };
 
-/* Name ids that matter; 0 where the capture has none of them. */
+/* Ids of the names that are needed; 0 if the capture does not have them. */
 struct names {
 	uint32_t runs[4], exec, replace, clear_state, clear_hooks, import;
 };
@@ -77,11 +76,11 @@ static void look_at(struct process_span *s, const struct names *n, const struct 
 	if (e->name == n->clear_state && n->clear_state)
 		s->end = e->seq;
 	else if (e->name != n->clear_hooks || !n->clear_hooks)
-		s->end = UINT64_MAX; /* something came after it: not the last interpreter yet */
+		s->end = UINT64_MAX; /* more events follow: it was not the last interpreter */
 }
 
-/* A Python that the program started shows how it was started; of the program itself everybody
- * knows. */
+/* The run events of a Python that the program started are shown; those of the program itself are
+ * not. */
 static enum own_role role_of(const struct process_span *s, bool is_first, uint64_t seq)
 {
 	if (seq >= s->end)
@@ -92,7 +91,7 @@ static enum own_role role_of(const struct process_span *s, bool is_first, uint64
 									       : OWN_CODE;
 }
 
-/* Is `stack` part of the import that the statement at `node` asked for? Node 0: C code asked, with
+/* Is `stack` part of the import of the statement at `node`? Node 0: C code started the import, with
  * no frame below. */
 static bool is_part_of(struct trace *t, uint32_t stack, uint32_t node)
 {
@@ -124,8 +123,8 @@ static void find_imports(struct trace *t, const struct names *n, struct open_imp
 			o->imports[seq] = now->seq;
 			continue;
 		}
-		/* The same statement looks again, for the extension's file or for a parent package:
-		 * still the same import. */
+		/* The same statement searches again, for the extension's file or for a parent
+		 * package: it is still the same import. */
 		now->seq = OWN_NO_IMPORT;
 		if (e.name == n->import && n->import) {
 			now->seq = seq;

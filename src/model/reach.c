@@ -27,7 +27,7 @@ const char *const reach_kind_names[REACH_KIND_COUNT] = {
 	[REACH_COMMAND] = "command",
 };
 
-struct known { /* what an args id was the last time */
+struct known { /* the last result for an args id */
 	uint32_t name;
 	uint32_t thing; /* index + 1 */
 };
@@ -35,14 +35,14 @@ struct known { /* what an args id was the last time */
 struct reach {
 	struct trace *trace;
 	const struct selection *rows; /* what is counted; NULL all */
-	uint64_t n_events, next;      /* of them; the one to be counted next */
+	uint64_t n_events, next;      /* events in rows; the next one to count */
 	VEC(struct reach_thing) things;
 	VEC(size_t) texts; /* [thing] offset into text, while it grows */
 	struct strbuf text;
 	struct hash_map by_hash;   /* → index + 1 */
 	VEC(struct known) of_args; /* [args id] */
 	VEC(uint32_t) of_name;     /* [name id]: events without arguments; index + 1 */
-	VEC(uint8_t) n_merged;     /* [thing]: its text is the normalised one by now */
+	VEC(uint8_t) n_merged;     /* [thing]: its text is the normalised one */
 	struct strbuf scratch, normal;
 };
 
@@ -54,7 +54,7 @@ static bool has_argument(const struct catalog_event *e, const char *name)
 	return false;
 }
 
-/* Readings that tell one event from another; sizes, addresses and numbers do not. */
+/* Is the gist text that distinguishes events? Sizes, addresses and numbers do not. */
 static bool gist_is_text(const struct catalog_event *e)
 {
 	if (!e->n_gist)
@@ -84,7 +84,8 @@ static bool has_reading(const struct catalog_event *e, enum catalog_reading read
 	return false;
 }
 
-/* What an event is; *ret_gist: its gist is the text (else its name, or both for REACH_EVENT). */
+/* The kind of an event; *ret_gist: its text is the gist (else its name, or both for
+ * REACH_EVENT). */
 static enum reach_kind kind_of(const struct catalog_event *e)
 {
 	if (!e)
@@ -143,8 +144,8 @@ static void add_text(struct trace *t, const struct event *ev, const struct catal
 		strbuf_cut(to, to->n - 1);
 }
 
-/* Whatever names a host, as host:port: a URL loses all but that, "host port" is joined. In place.
- */
+/* Convert whatever names a host to host:port, in place: a URL is reduced to that, "host port" is
+ * joined. */
 static void to_host(struct strbuf *text)
 {
 	const char *s = strbuf_str(text), *scheme = memmem(s, text->n, "://", 3);
@@ -178,8 +179,7 @@ static void to_host(struct strbuf *text)
 	strbuf_fini(&host);
 }
 
-/* A port of the machine itself that the kernel picked (ip(7): from 32768 on) is another each time.
- */
+/* A port on this machine that the kernel picked (ip(7): from 32768 on) differs each time. */
 static bool is_picked_port(const struct strbuf *host, size_t *ret_port)
 {
 	static const char *const loopback[] = { "127.0.0.1:", "localhost:", "[::1]:" };
@@ -212,12 +212,12 @@ enum reach_kind reach_read(struct trace *t, const struct event *ev, struct strbu
 	add_text(t, ev, e, kind, to);
 	if (kind == REACH_HOST)
 		to_host(to);
-	if (!to->n) /* it says nothing: its name does */
+	if (!to->n) /* the gist is empty: use the name */
 		utf8_escape(to, name, n, 0);
 	return kind;
 }
 
-/* The thing of an event, made if it is new; 0 when memory is short, else index + 1. */
+/* The thing of an event, created if it is new; 0 if memory is short, else index + 1. */
 static uint32_t thing_of(struct reach *r, const struct event *ev)
 {
 	enum reach_kind kind = reach_read(r->trace, ev, &r->scratch);
@@ -240,8 +240,8 @@ static uint32_t thing_of(struct reach *r, const struct event *ev)
 		return 0;
 	if (*thing_at) {
 		size_t i = *thing_at - 1;
-		/* a second one that differs from the first: from now on they are listed as what
-		 * they share */
+		/* a second text that differs from the first: from now on they are listed by their
+		 * common form */
 		size_t n_text = r->things.v[i].n_text, at = r->texts.v[i];
 		bool same = n_text == r->scratch.n &&
 			    !memcmp(r->text.s + at, strbuf_str(&r->scratch), n_text);
@@ -317,7 +317,7 @@ struct err *reach_begin(struct trace *t, const struct selection *rows, struct re
 
 struct err *reach_step(struct reach *r, uint64_t budget_ns, double *ret_done)
 {
-	enum { ROWS_A_LOOK = 512 }; /* at the clock */
+	enum { ROWS_A_LOOK = 512 }; /* the clock is read once per this many rows */
 	uint64_t begin = monotonic_ns(), from = r->next;
 	while (r->next < r->n_events) {
 		uint64_t first = r->next & ~(uint64_t)(TRACE_CHUNK - 1),
@@ -345,7 +345,7 @@ struct err *reach_step(struct reach *r, uint64_t budget_ns, double *ret_done)
 				return err;
 		}
 		if (r->next < end)
-			break; /* a chunk that is shorter than the index says */
+			break; /* a chunk shorter than the index says */
 	}
 	if (r->text.failed)
 		return err_no_memory();

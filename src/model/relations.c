@@ -1,6 +1,6 @@
 /*
- * relations: see relations.h. Everything is found by looking a bounded way back or forth in the
- * rows; nothing is kept.
+ * relations: see relations.h. Relations are found by a bounded search back or forward over the
+ * rows; nothing is cached.
  */
 #include "model/relations.h"
 
@@ -12,7 +12,7 @@
 #include "model/trace.h"
 
 #define LOOK_ROWS_MAX (1u << 20)
-/* a process seen later than this after a spawn is not taken for its child */
+/* a process first seen later than this after a spawn does not count as its child */
 #define STARTED_WITHIN_NS 10000000000ull
 
 static bool name_is(const struct trace *t, uint32_t name, const char *what)
@@ -55,7 +55,7 @@ static bool is_import_at(struct trace *t, const struct event *e, const struct ev
 	       import_stack_statement(t, e->stack) == of->stack;
 }
 
-/* The import statement in progress around an event; an import event is none of its own effects. */
+/* The import statement in progress around an event; an import event is not an effect of itself. */
 static uint32_t statement_around(struct trace *t, const struct event *e)
 {
 	bool is_import = name_is(t, e->name, "import");
@@ -134,7 +134,7 @@ static uint64_t first_of_process(struct trace *t, uint32_t process, uint64_t fro
 	return SELECTION_NONE;
 }
 
-/* Of the children of this process, the first that came after the event. */
+/* The first child of this process that started after the event. */
 static struct err *effects_of_spawn(struct trace *t, const struct event *cause,
 				    struct relation_vec *ret)
 {
@@ -178,9 +178,9 @@ static bool is_name_char(char c)
 }
 
 /* Length of the random part of a tempfile name (CPython v3.13.0 Lib/tempfile.py,
- * _RandomNameSequence: 8 of [a-z0-9_]) that starts at s: right after "tmp" at the start of a path
- * component, or anywhere below a temporary folder after - _ or /. Digits among the eight, or no
- * vowel-consonant run as words have, tell it from a word of eight letters. */
+ * _RandomNameSequence: 8 of [a-z0-9_]) that starts at s: directly after "tmp" at the start of a
+ * path component, or anywhere below a temporary folder after - _ or /. It differs from a word of
+ * eight letters by a digit, or by letters that do not alternate as in words. */
 static size_t temporary_part(const char *s, size_t left, bool after_tmp, bool below_tmp)
 {
 	size_t n = 0;

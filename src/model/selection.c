@@ -22,10 +22,11 @@ struct selection {
 
 static uint64_t words_for(uint64_t n_rows)
 {
-	return (n_rows / ROWS_PER_RANK + 1) * WORDS_PER_RANK; /* never none: no null pointers */
+	/* never 0, so that there are no null pointers */
+	return (n_rows / ROWS_PER_RANK + 1) * WORDS_PER_RANK;
 }
 
-/* Room for n_rows; new words are 0. The directory's room comes along, so that ranking later cannot
+/* Make room for n_rows; new words are 0. The directory grows too, so that ranking later cannot
  * fail. */
 static bool reserve(struct selection *s, uint64_t n_rows)
 {
@@ -161,7 +162,7 @@ void selection_and(struct selection *s, const struct selection *with)
 	s->ranked = false;
 }
 
-/* Clear what stands beyond the last row. */
+/* Clear the bits beyond the last row. */
 static void tail_clear(struct selection *s)
 {
 	uint64_t i = s->n_rows / 64;

@@ -1,10 +1,10 @@
 /*
  * selection: a set of rows, as a bitmap with a rank directory.
  *
- * 1.25 MB for 10 M events, whatever is in it. Set algebra runs word by word; nth, rank, next and
- * previous are O(1) or nearly. The directory (counts every 512 rows) is made on first use after a
- * change, so building bit by bit costs nothing extra. A selection has a length (rows it speaks
- * about); it grows with a growing capture by selection_resize().
+ * 1.25 MB for 10 M events, whatever it contains. Set operations work word by word; nth, rank, next
+ * and previous are O(1) or nearly so. The directory (counts every 512 rows) is built on first use
+ * after a change, so setting bits one by one costs nothing extra. A selection has a length in rows;
+ * for a growing capture selection_resize() extends it.
  */
 #pragma once
 #include <stdbool.h>
@@ -23,12 +23,12 @@ void selection_destroy(struct selection *s);
 DEFINE_CLEANUP(selection);
 
 uint64_t selection_n_rows(const struct selection *s);
-/* Longer (new rows are `value`) or shorter. */
+/* Make it longer (new rows are `value`) or shorter. */
 MUST_CHECK struct err *selection_resize(struct selection *s, uint64_t n_rows, bool value);
 
-/* Bits, for those who fill many: row r is bit r % 64 of word r / 64; bits beyond n_rows must stay
- * 0. Chunk c of a trace starts at word c * TRACE_CHUNK / 64. Writing through this pointer is
- * allowed until the next call on s (which takes notice that it was asked for). */
+/* The bits, for callers that set many: row r is bit r % 64 of word r / 64; bits beyond n_rows must
+ * stay 0. Chunk c of a trace starts at word c * TRACE_CHUNK / 64. Writing through this pointer is
+ * allowed until the next call on s; the directory is rebuilt then. */
 uint64_t *selection_words(struct selection *s);
 const uint64_t *selection_words_get(const struct selection *s);
 
@@ -45,9 +45,9 @@ void selection_not(struct selection *s);
 uint64_t selection_count(struct selection *s);
 /* selected rows in [from, to) */
 uint64_t selection_count_range(struct selection *s, uint64_t from, uint64_t to);
-/* The n-th selected row, n from 0; SELECTION_NONE when there are not so many. */
+/* The n-th selected row, n from 0; SELECTION_NONE if there are fewer. */
 uint64_t selection_nth(struct selection *s, uint64_t n);
-/* How many selected rows stand before `row`: the inverse of nth for a selected row. */
+/* How many selected rows are before `row`: the inverse of nth for a selected row. */
 uint64_t selection_rank(struct selection *s, uint64_t row);
 /* Nearest selected row at or after / at or before `row`; SELECTION_NONE if there is none. */
 uint64_t selection_next(const struct selection *s, uint64_t row);

@@ -1,12 +1,12 @@
 /*
- * suggest: the nearest known word to one that is not known.
+ * suggest: the known word that is nearest to an unknown one.
  *
  *     struct suggest s = suggest_for(word, n);
  *     for (…) suggest_offer(&s, names[i], strlen(names[i]));
  *     if (s.best) … "did you mean %.*s?"
  *
- * Near means: at most a third of the letters differ (insert, delete, replace, swap of neighbours),
- * case apart. Words longer than EDITS_MAX_BYTES have no suggestion.
+ * A word is near if at most a third of the letters differ (insert, delete, replace, swap of
+ * neighbours), ignoring case. Words longer than EDITS_MAX_BYTES get no suggestion.
  */
 #pragma once
 #include <stddef.h>
@@ -14,7 +14,7 @@
 struct suggest {
 	const char *word;
 	size_t n_word;
-	const char *best; /* borrowed from what was offered; NULL: nothing is near */
+	const char *best; /* borrowed from the offered words; NULL: none is near */
 	size_t n_best;
 	unsigned distance; /* of best; larger: none yet */
 };

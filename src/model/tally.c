@@ -1,6 +1,6 @@
 /*
- * tally: see tally.h. The clock is looked at once in some thousand rows; a new key counts as many
- * rows, for its text must be made.
+ * tally: see tally.h. The clock is read once per some thousand rows; a new key counts as many rows,
+ * because its text has to be made.
  */
 #include "model/tally.h"
 
@@ -82,7 +82,7 @@ static bool keys_extend(struct tally *t, uint32_t end)
 	return true;
 }
 
-/* Two bins become one until time_ns has a place. */
+/* Merge pairs of bins until time_ns fits. */
 static void span_double(struct tally *t, uint64_t time_ns)
 {
 	uint32_t n = t->spec.n_bins;
@@ -90,7 +90,7 @@ static void span_double(struct tally *t, uint64_t time_ns)
 		t->spec.span_ns *= 2;
 		for (size_t at = 0; at < t->bins.n; at += n) {
 			uint32_t *b = t->bins.v + at;
-			/* what an odd last one is paired with is still to come */
+			/* an odd last bin is paired with a bin that is still empty */
 			for (uint32_t i = 0; i < (n + 1) / 2; i++)
 				b[i] = b[2 * i] + (2 * i + 1 < n ? b[2 * i + 1] : 0);
 			memset(b + (n + 1) / 2, 0, n / 2 * sizeof(*b));
@@ -99,7 +99,7 @@ static void span_double(struct tally *t, uint64_t time_ns)
 	t->per_ns = n / (double)t->spec.span_ns;
 }
 
-/* One row. False when memory is short. *ret_is_new: a key was asked for. */
+/* Count one row. False if memory is short. *ret_is_new: the key function was called. */
 static bool row_add(struct tally *t, const struct chunk *c, uint32_t i, bool *ret_is_new)
 {
 	uint32_t id = group_id_at(c, t->spec.column, i);
@@ -129,7 +129,7 @@ static bool row_add(struct tally *t, const struct chunk *c, uint32_t i, bool *re
 	return true;
 }
 
-/* Rows of one chunk from t->at on; stops at `end` or when the time is over. */
+/* Count the rows of one chunk from t->at on; stops at `end` or at the deadline. */
 static struct err *chunk_add(struct tally *t, const struct selection *sel, const struct chunk *c,
 			     uint64_t end, uint64_t until_ns, uint32_t *cost)
 {

@@ -1,9 +1,9 @@
 /*
  * tally: count the selected events by a key, in slices, of a capture that may grow.
  *
- * What group.h does in one go, for those who must not wait: counting stops when its time is over,
- * goes on where it stopped, and what is counted so far can be shown. A key is made when an id of
- * the column is first met, so nothing needs to be known of ids that no selected event has.
+ * It does what group.h does, for callers that must not block: counting stops at a deadline and
+ * continues later, and intermediate counts can be shown. A key is made when an id of the column is
+ * first seen, so ids that no selected event has cost nothing.
  */
 #pragma once
 #include <stdbool.h>
@@ -22,15 +22,15 @@ struct trace;
 
 struct tally_spec {
 	enum group_column column;
-	/* The key of an id, asked once per id: a number below the number of keys + 1 (equal: a new
-	 * key), or TALLY_LEAVE_OUT. `name` is the event's with which the id is first met. NULL: the
-	 * id is the key. Must not call trace_trim(). */
+	/* The key of an id, called once per id: a number below the number of keys + 1 (equal: a new
+	 * key), or TALLY_LEAVE_OUT. `name` is that of the event in which the id is first seen.
+	 * NULL: the id is the key. Must not call trace_trim(). */
 	uint32_t (*key)(void *ctx, uint32_t id, uint32_t name);
 	/* Events of this name count. NULL: all do. */
 	bool (*wants)(void *ctx, uint32_t name);
 	void *ctx;
 	uint32_t n_bins; /* of time, ≤ TALLY_BINS_MAX; 0 none */
-	/* the bins are of [0, span_ns); when later events come the span is doubled */
+	/* the bins cover [0, span_ns); the span doubles when later events come */
 	uint64_t span_ns;
 };
 
@@ -43,9 +43,8 @@ MUST_CHECK struct err *tally_create(struct trace *t, const struct tally_spec *sp
 				    struct tally **ret);
 void tally_destroy(struct tally *t);
 DEFINE_CLEANUP(tally);
-/* Count on, to row `end` at most and for budget_ns at most (at least some hundred rows). `sel`
- * (NULL = all) must be final below `end`: rows that were counted are not looked at again. Calls
- * trace_trim(). */
+/* Continue counting up to row `end`, for at most budget_ns (at least some hundred rows). `sel`
+ * (NULL = all) must be final below `end`: counted rows are not read again. Calls trace_trim(). */
 MUST_CHECK struct err *tally_step(struct tally *t, const struct selection *sel, uint64_t end,
 				  uint64_t budget_ns);
 uint64_t tally_n_rows(const struct tally *t); /* rows [0, n) have been counted */

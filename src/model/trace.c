@@ -27,7 +27,7 @@ void cache_add(struct trace *t, struct cached *c, struct cached **home, size_t n
 	c->tick = t->tick;
 	*home = c;
 	t->loaded_bytes += n_bytes;
-	if (!vec_push(&t->loaded, c)) { /* not listed, so it stays until the end */
+	if (!vec_push(&t->loaded, c)) { /* not listed, so it is never evicted */
 		c->tick = UINT64_MAX;
 		t->loaded_bytes -= n_bytes;
 		t->pinned_bytes += n_bytes;
@@ -93,7 +93,7 @@ size_t trace_memory_bytes(const struct trace *t)
 
 /* ---- loading everything ---- */
 
-/* Parts in the order in which they help most: what filters match first, then the rows. */
+/* Parts in the order of their use: what filters test first, then the rows. */
 static const enum page_kind load_order[] = { PAGE_VALUE, PAGE_STRING, PAGE_FRAME, PAGE_STACK };
 
 static uint64_t n_parts(const struct trace *t)
@@ -156,7 +156,7 @@ static void limits_fill(struct trace_options *o)
 {
 	if (o->cache_bytes == 0)
 		o->cache_bytes = CACHE_BYTES_DEFAULT;
-	/* 40 M events; of a session that runs for days the rest is read when it is looked at */
+	/* room for 40 M events; in a session of several days the rest is read when it is needed */
 	if (o->load_bytes == 0) {
 		o->load_bytes = (size_t)sysconf(_SC_PHYS_PAGES) / 4 * (size_t)sysconf(_SC_PAGESIZE);
 		if (o->load_bytes > (size_t)1 << 30)
@@ -202,8 +202,8 @@ struct err *trace_open_fd(int fd, const char *label, const struct trace_options 
 	return NULL;
 }
 
-/* Somebody may have put another file under this name: what we show is then no longer what the name
- * stands for. */
+/* Check whether the name now refers to another file: then what is shown is not what the name stands
+ * for. */
 static void replacement_check(struct trace *t)
 {
 	struct stat ours, named;
@@ -214,7 +214,7 @@ static void replacement_check(struct trace *t)
 
 struct err *trace_open(const char *path, const struct trace_options *options, struct trace **ret)
 {
-	/* of a FIFO this waits for the writer */
+	/* for a FIFO this waits for the writer */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return err_sys(errno, "cannot open %s", path);
@@ -228,7 +228,7 @@ struct err *trace_open(const char *path, const struct trace_options *options, st
 		return err_no_memory();
 	}
 	replacement_check(t);
-	if (t->replaced) { /* it was a pipe: nothing under this name to keep an eye on */
+	if (t->replaced) { /* it was a pipe: there is no file to compare with */
 		free(t->path);
 		t->path = NULL;
 		t->replaced = false;
@@ -314,9 +314,9 @@ static void damage_add(struct strbuf *b, const char *fmt, ...)
 void trace_mark_unreadable(struct trace *t, const struct block_ref *ref)
 {
 	if (!ref->offset)
-		return; /* a hole: known since the file was walked */
-	/* It may be wanted again once the cache has dropped it. More than a thousand need no exact
-	 * count. */
+		return; /* a hole: counted when the file was walked */
+	/* It may be requested again after the cache dropped it. Above a thousand no exact count is
+	 * needed. */
 	for (size_t i = 0; i < t->unreadable.n && i < 1000; i++)
 		if (t->unreadable.v[i] == ref->offset)
 			return;
@@ -362,8 +362,8 @@ static void damage_describe(const struct trace *t, struct strbuf *b, bool with_t
 
 const char *trace_damage(const struct trace *t)
 {
-	/* text is made from the counters when asked for; the buffer is no part of what the trace
-	 * says */
+	/* the text is made from the counters on demand; the buffer is not part of the trace's
+	 * state */
 	struct strbuf *b = &((struct trace *)(uintptr_t)t)->damage;
 	damage_describe(t, b, true);
 	return b->n && !b->failed ? b->s : NULL;
@@ -427,7 +427,8 @@ uint32_t trace_process_parent(const struct trace *t, uint32_t process)
 {
 	if (process >= t->processes.n || t->processes.v[process].ppid == 0)
 		return UINT32_MAX;
-	/* pids are reused: of those with this pid the latest that was there when the child came */
+	/* pids are reused: take the latest process of this pid that existed when the child
+	 * started */
 	for (uint32_t i = process; i-- > 0;)
 		if (t->processes.v[i].pid == t->processes.v[process].ppid)
 			return i;

@@ -1,30 +1,28 @@
 /*
- * trace: a capture, opened.
+ * trace: an opened capture, finished or still growing.
  *
- * The one way to look at what was recorded, finished or still growing. Opening reads only the
- * index; everything else is read when asked for, kept in a cache of bounded size, and given back
- * when it gets too much:
+ * All access to a capture goes through here. Opening reads only the index; everything else is read
+ * on demand, kept in a cache of bounded size, and evicted when the cache is full:
  *
  *   BORROWED MEMORY. Pointers into strings, values and dictionary pages stay valid until the next
  *   trace_trim(), pointers into chunks until the next trace_trim() or trace_refresh(). Nothing else
  *   moves or frees them. So: call trace_trim() once per screen drawn, or once per chunk of a scan,
  *   at a place where you hold none of them.
  *
- *   seq     row number of an event: 0 … trace_n_events() - 1. Events are only ever added at the
- *           end.
+ *   seq     number of an event: 0 … trace_n_events() - 1. Events are only ever added at the end.
  *   chunk   TRACE_CHUNK consecutive events, as columns: chunk c holds seq c * TRACE_CHUNK …; only
  *           the last is shorter.
  *   ids     count from 1 in order of first use; 0 = none. String, value, frame and stack ids are
  *           the writer's; a name id numbers the distinct event names. Process and thread are
- *           indices from 0. Ids of a growing file keep their meaning, new ones are added at the
- *           end: what was computed per id needs extending only.
+ *           indices from 0. Ids of a growing file keep their meaning and new ones are added at the
+ *           end, so results per id only need to be extended.
  *
- * Nothing in a file is believed. What cannot be read (a torn block, an id out of range) yields
+ * Everything in a file is checked. What cannot be read (a torn block, an id out of range) yields
  * empty results: an event of name 0, a string of 0 bytes, a value that decodes as UNREADABLE;
- * trace_damage() says in words what is missing. Memory is bounded by the limits in trace_options.
- * Times are ns since capture time 0.
+ * trace_damage() describes what is missing. Memory is bounded by the limits in trace_options. Times
+ * are ns since capture time 0.
  *
- * Not for several threads at once.
+ * Not thread-safe.
  */
 #pragma once
 #include <stdbool.h>
@@ -43,15 +41,15 @@ struct trace;
 /* ---- open, follow, close ---- */
 
 struct trace_options {
-	size_t cache_bytes; /* what trace_trim() leaves in the cache; 0 = 16 MiB */
-	/* most that trace_load() may pin; 0 = 1 GiB, or a quarter of the machine's memory if that
-	 * is less */
+	size_t cache_bytes; /* how much trace_trim() leaves in the cache; 0 = 16 MiB */
+	/* the most that trace_load() may pin; 0 = 1 GiB, or a quarter of the machine's memory if
+	 * that is less */
 	size_t load_bytes;
 };
 
-/* Open a capture. Errors: ERR_NOT_FOUND, ERR_DENIED, ERR_SYS; ERR_CORRUPT when it is not a capture
- * or nothing of it is readable (an empty file is an error too: "nothing captured yet");
- * ERR_UNSUPPORTED for a newer format. A pipe is read to its end first. */
+/* Open a capture. Errors: ERR_NOT_FOUND, ERR_DENIED, ERR_SYS; ERR_CORRUPT if it is not a capture or
+ * nothing in it is readable (also for an empty file: "nothing captured yet"); ERR_UNSUPPORTED for a
+ * newer format. A pipe is read to its end first. */
 MUST_CHECK struct err *trace_open(const char *path, const struct trace_options *options,
 				  struct trace **ret);
 /* The same on an open descriptor (a file or a pipe), which the trace takes over, also on failure.
@@ -69,52 +67,51 @@ struct trace_change {
 	uint64_t first_seq, n_events; /* new events: [first_seq, first_seq + n_events) */
 	uint32_t n_notes;             /* new notes, at the end of the list */
 	bool processes;               /* processes or threads were added or changed */
-	/* the writer has closed the file properly: nothing more will come */
+	/* the writer has closed the file properly: it will not grow any more */
 	bool finished;
 	bool disturbed; /* trace_is_disturbed() is true from now on */
 };
-/* Look whether the file has grown and take in what is complete. Cheap (one fstat) when nothing
- * happened. Never waits. */
+/* Read what has become complete if the file has grown. Cheap (one fstat) if nothing happened. Never
+ * waits. */
 MUST_CHECK struct err *trace_refresh(struct trace *t, struct trace_change *ret);
-/* Has somebody written something else into the file, cut it, or put another one in its place?
- * trace_damage() says which. */
+/* Has another process overwritten, truncated or replaced the file? trace_damage() says which. */
 bool trace_is_disturbed(const struct trace *t);
-/* Has the writer closed the file properly? False for a file in the making and for one whose writer
- * died. */
+/* Has the writer closed the file properly? False for a file that is being written and for one whose
+ * writer died. */
 bool trace_is_finished(const struct trace *t);
 
 /* Evict the least recently used pages beyond cache_bytes. See "borrowed memory" above. */
 void trace_trim(struct trace *t);
-/* Bring everything (but object addresses) into memory and keep it there, for at most budget_ns
- * (UINT64_MAX = to the end). *ret_done in 0…1; 1 = all there is (or as much as load_bytes allows).
- * Call again after a refresh. */
+/* Load everything except object addresses and pin it, for at most budget_ns (UINT64_MAX = to the
+ * end). *ret_done in 0…1; 1 = everything (or as much as load_bytes allows). Call again after a
+ * refresh. */
 MUST_CHECK struct err *trace_load(struct trace *t, uint64_t budget_ns, double *ret_done);
 size_t trace_memory_bytes(const struct trace *t);
 
 /* ---- about the file ---- */
 
 struct trace_about {
-	const char *creator;     /* "auditview 0.1.0"; escape before drawing */
-	const char *host;        /* "" if not kept */
+	const char *creator;     /* "auditview 0.2.0"; escape before drawing */
+	const char *host;        /* "" if not stored */
 	uint64_t wall_anchor_ns; /* CLOCK_REALTIME at capture time 0, ns since the epoch */
 	/* times of the earliest and the latest event; 0, 0 if there are none */
 	uint64_t first_ns, last_ns;
-	uint64_t file_bytes; /* what was taken in of the file */
+	uint64_t file_bytes; /* how much of the file was read */
 	bool finished;
 };
 /* Valid until trace_close(); refresh updates it in place. */
 const struct trace_about *trace_about_get(const struct trace *t);
 
-/* What could not be read, in words for people ("the last 1 200 of 94 310 bytes are an incomplete
- * block …"); NULL = all is well. An unfinished file that ends at a block's end is not damage. Valid
- * until the next call of any function here. */
+/* What could not be read, as text for the user ("the last 1 200 of 94 310 bytes are an incomplete
+ * block …"); NULL if there is no damage. An unfinished file that ends at a block's end is not
+ * damaged. Valid until the next call of any function here. */
 const char *trace_damage(const struct trace *t);
-/* The same when it has grown since this was last called (or is called first), else NULL: a block is
- * read when it is wanted, so what cannot be read may be found late. The incomplete end of a growing
- * file is not news. */
+/* The same if the damage has grown since the last call (or at the first call), else NULL: blocks
+ * are read on demand, so damage may be found late. The incomplete end of a growing file does not
+ * count. */
 const char *trace_damage_news(struct trace *t);
-/* Bytes at the end of the file that no complete block covers (a growing file: the block being
- * written). */
+/* Bytes at the end of the file that belong to no complete block (in a growing file: the block that
+ * is being written). */
 uint64_t trace_n_bytes_cut(const struct trace *t);
 
 /* ---- events ---- */
@@ -131,18 +128,18 @@ struct event {
 	uint32_t stack;   /* stack id; 0 none */
 	uint8_t flags;    /* enum event_flag */
 };
-/* Any row, quickly; false only when seq is out of range. */
+/* Get any event; fast. False only if seq is out of range. */
 bool trace_event(struct trace *t, uint64_t seq, struct event *ret);
 /* Addresses for the OBJECT nodes of its arguments, in order. Valid until the next trace_trim() or
  * trace_refresh(). */
 const uint64_t *trace_event_objects(struct trace *t, uint64_t seq, uint32_t *ret_n);
-/* First event at or after time_ns by a search over nearly ascending times; trace_n_events() when
+/* First event at or after time_ns, by a search over nearly ascending times; trace_n_events() if
  * there is none. */
 uint64_t trace_seq_at(struct trace *t, uint64_t time_ns);
 
 /*
  * Columns of one chunk, for scans. name[] and thread[] hold positions in the chunk's own small
- * tables, so that a verdict is worked out once per distinct name and chunk:
+ * tables, so that a verdict is computed once per distinct name and chunk:
  *
  *     for (uint32_t i = 0; i < c->n_names; i++) verdict[i] = wanted[c->names[i]];
  *     for (uint32_t i = 0; i < c->n; i++) hit |= (uint64_t)verdict[c->name[i]] << (i & 63) …
@@ -166,7 +163,7 @@ uint32_t trace_n_chunks(const struct trace *t);
 /* NULL only when memory is short. */
 const struct chunk *trace_chunk(struct trace *t, uint32_t chunk);
 
-/* What is known of a chunk without reading it: decide whether it needs reading at all. */
+/* What is known about a chunk without reading it, to decide whether it must be read. */
 struct chunk_summary {
 	uint64_t first_seq;
 	uint32_t n;
@@ -174,7 +171,7 @@ struct chunk_summary {
 	uint32_t n_names, n_threads;
 	const uint32_t *names, *name_n; /* as above; valid until the next refresh */
 	const uint32_t *threads, *thread_n;
-	/* all ids used so far, in this and earlier chunks, are below */
+	/* all ids used so far, in this and earlier chunks, are smaller */
 	uint32_t args_end, stack_end;
 	bool is_loaded;
 };
@@ -183,14 +180,13 @@ bool trace_chunk_summary(const struct trace *t, uint32_t chunk, struct chunk_sum
 /* ---- names: the distinct event names, id 1 … trace_n_names() ---- */
 
 uint32_t trace_n_names(const struct trace *t);
-/* Bytes of the name (WTF-8, not terminated by contract, though a NUL does follow), valid until
- * trace_close(). */
+/* Bytes of the name (WTF-8; do not rely on the NUL that follows), valid until trace_close(). */
 const char *trace_name(const struct trace *t, uint32_t name, size_t *ret_n_bytes);
 /* Id of a name, 0 if it never occurs. */
 uint32_t trace_name_find(const struct trace *t, const char *s, size_t n_bytes);
 
-/* Totals from the index: exact, and there before anything is loaded. Arrays valid until the next
- * refresh. */
+/* Totals from the index: exact, and available before anything is loaded. Arrays are valid until the
+ * next refresh. */
 /* [trace_n_names() + 1], [0] = unreadable names */
 const uint64_t *trace_count_by_name(const struct trace *t);
 const uint64_t *trace_count_by_thread(const struct trace *t); /* [trace_n_threads()] */
@@ -209,15 +205,15 @@ const char *trace_string(struct trace *t, uint32_t string, size_t *ret_n_bytes);
 const uint8_t *trace_value(struct trace *t, uint32_t value, size_t *ret_n_bytes);
 /* All zero, and false, for 0 or an unknown id. Strings in it are string ids. */
 bool trace_frame(struct trace *t, uint32_t frame, struct frame_info *ret);
-/* One node of the stack tree; false for 0 or an unknown id. *ret_parent < stack always: walking up
- * ends. */
+/* One node of the stack tree; false for 0 or an unknown id. *ret_parent < stack always, so walking
+ * up ends. */
 bool trace_stack(struct trace *t, uint32_t stack, uint32_t *ret_parent, uint32_t *ret_frame);
 /* Frames of a stack, innermost first, at most cap of them into frames[]; returns the full depth. */
 uint32_t trace_stack_frames(struct trace *t, uint32_t stack, uint32_t *frames, uint32_t cap);
 uint32_t trace_stack_depth(struct trace *t, uint32_t stack);
 
-/* Pages, for scans of a whole dictionary. A page holds consecutive ids; entry i has id first + i.
- */
+/* Dictionary pages, for scans of a whole dictionary. A page holds consecutive ids; entry i has id
+ * first + i. */
 struct string_page {
 	uint32_t first, n;
 	const uint32_t *offsets; /* [n + 1] into bytes */
@@ -228,8 +224,8 @@ struct stack_page {
 	/* [n], checked: parent < own id, frame ≤ trace_n_frames() */
 	const uint32_t *parents, *frames;
 };
-/* The page that holds `id` (so: start with 1, go on with first + n until beyond trace_n_…). NULL
- * when id is out of range or memory is short. A page that cannot be read has entries of 0 bytes.
+/* The page that holds `id` (start with 1, continue with first + n while that is ≤ trace_n_…). NULL
+ * if id is out of range or memory is short. A page that cannot be read has entries of 0 bytes.
  * Valid until the next trace_trim(). */
 const struct string_page *trace_value_page(struct trace *t, uint32_t id);
 const struct stack_page *trace_stack_page(struct trace *t, uint32_t id);
@@ -238,33 +234,32 @@ const struct stack_page *trace_stack_page(struct trace *t, uint32_t id);
 
 uint32_t trace_n_processes(const struct trace *t);
 uint32_t trace_n_threads(const struct trace *t);
-/* NULL when out of range. Valid until the next trace_refresh(). Strings and values in them are ids.
- */
+/* NULL when out of range. Valid until the next trace_refresh(). Strings and values in them are
+ * ids. */
 const struct process_info *trace_process(const struct trace *t, uint32_t process);
 const struct thread_info *trace_thread(const struct trace *t, uint32_t thread);
-/* Index of the process whose child this is (by ppid, the latest started before it); UINT32_MAX if
- * unknown. */
+/* Index of the parent process (by ppid, the latest that started earlier); UINT32_MAX if unknown. */
 uint32_t trace_process_parent(const struct trace *t, uint32_t process);
 
 struct trace_note {
 	struct note_info note;
-	/* it stands before the event of this number: after all the events appended earlier */
+	/* the note is before the event of this number, and after all events appended earlier */
 	uint64_t seq;
 };
 uint32_t trace_n_notes(const struct trace *t);
 /* ordered by seq; valid until refresh */
 const struct trace_note *trace_note_get(const struct trace *t, uint32_t note);
-/* Events that were raised and are not in the capture, as far as its notes tell (sum over
+/* Events that were raised and are not in the capture, as far as its notes say (sum over
  * NOTE_LOST). */
 uint64_t trace_n_lost(const struct trace *t);
-/* Is that all? Not before the recorder has said so at its end: it may be at work still, or have
- * died, or know of more. */
+/* Is that the total? False until the recorder has said so at its end: it may be running, have died,
+ * or know of further losses. */
 bool trace_is_loss_known(const struct trace *t);
 
 /* ---- the caller: the innermost frame that is the user's own ---- */
 
-/* What sort of code a frame belongs to, by its file: the prefixes kept per process, then paths
- * everybody has. */
+/* What kind of code a frame belongs to, by its file: by the prefixes stored per process, then by
+ * path names that are the same everywhere. */
 enum frame_origin {
 	FRAME_ORIGIN_USER,
 	FRAME_ORIGIN_STDLIB, /* the standard library, frozen modules */
@@ -275,8 +270,8 @@ enum frame_origin {
 	FRAME_ORIGIN_COUNT
 };
 enum frame_origin trace_frame_origin(struct trace *t, uint32_t frame);
-/* The stack node of the innermost frame of USER origin in `stack`; 0 if there is none. Memoised per
- * node: ns. */
+/* The stack node of the innermost frame of USER origin in `stack`; 0 if there is none. Cached per
+ * node, so it takes ns. */
 uint32_t trace_stack_caller(struct trace *t, uint32_t stack);
-/* The same as a frame id (0 = none), what most want. */
+/* The same as a frame id (0 = none), which most callers need. */
 uint32_t trace_caller(struct trace *t, uint32_t stack);

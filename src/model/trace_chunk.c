@@ -60,7 +60,7 @@ static size_t columns_bytes(uint32_t n)
 	       n * (sizeof(uint64_t) + 2 * sizeof(uint32_t) + 2 * sizeof(uint16_t) + 1u);
 }
 
-/* A full chunk gets what it needs, the one still growing room for all. */
+/* A full chunk gets exactly what it needs, a growing one gets room for all. */
 static struct chunk_columns *columns_create(uint32_t n)
 {
 	struct chunk_columns *c = malloc(columns_bytes(n));
@@ -77,7 +77,7 @@ static struct chunk_columns *columns_create(uint32_t n)
 	return c;
 }
 
-/* positions[i] = where entry i of a block's table stands in the table of the chunk. */
+/* positions[i] = position of entry i of a block's table in the table of the chunk. */
 static bool positions_get(const uint8_t *p, const uint8_t *end, uint32_t n, uint32_t id_end,
 			  const u32_vec *ids, uint16_t *positions)
 {
@@ -91,7 +91,7 @@ static bool positions_get(const uint8_t *p, const uint8_t *end, uint32_t n, uint
 			at = i;
 		while (at < ids->n && ids->v[at] != id)
 			at++;
-		if (at == ids->n) /* it was unknown when the block was taken in: counted as 0 */
+		if (at == ids->n) /* it was unknown when the block was indexed: counted as 0 */
 			for (at = 0; at < ids->n && ids->v[at] != 0; at++)
 				;
 		if (at == ids->n)
@@ -130,7 +130,7 @@ static bool times_sum(uint64_t *times, uint32_t n, uint64_t min_ns, uint64_t max
 	return inside;
 }
 
-/* One block's columns to row `at` of c. */
+/* Decode one block's columns into c, from row `at`. */
 static bool block_decode(struct trace *t, struct chunk_slot *slot, struct chunk_columns *c,
 			 uint32_t at, const struct event_ref *ref, const uint8_t *raw,
 			 const struct event_meta *m)
@@ -170,7 +170,7 @@ static bool block_decode(struct trace *t, struct chunk_slot *slot, struct chunk_
 	return true;
 }
 
-/* Rows that cannot be read: name 0 where the chunk's table has it, thread as it comes. */
+/* Rows that cannot be read: name 0 if the chunk's table has it, and any thread. */
 static void rows_blank(struct chunk_slot *slot, struct chunk_columns *c, uint32_t at, uint32_t n)
 {
 	uint32_t name = 0;
@@ -312,7 +312,7 @@ uint64_t trace_seq_at(struct trace *t, uint64_t time_ns)
 	return t->n_events;
 }
 
-/* ---- objects: read apart, as most scans never want them ---- */
+/* ---- objects: read separately, because most scans do not need them ---- */
 
 static void objects_destroy(struct cached *c)
 {

@@ -1,9 +1,9 @@
 /*
  * trace_index: what each block of the file adds to the index of a trace.
  *
- * A block that verifies may still be made by an enemy. One that makes no sense is left out and
- * counted, as is one that was damaged; ids and rows that are missing then leave gaps, whose size is
- * bounded by the bytes that went missing.
+ * A block that verifies may still have been made by an attacker. A malformed block is left out and
+ * counted, like a damaged one; missing ids and rows then leave gaps, whose size is bounded by the
+ * number of missing bytes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -119,7 +119,7 @@ static struct err *name_block(struct trace *t, const struct block_header *h,
 #define FIELDS_MAX 32
 struct record_iter {
 	const uint8_t *p, *end;
-	uint64_t field[FIELDS_MAX]; /* those that are missing are 0 */
+	uint64_t field[FIELDS_MAX]; /* missing fields are 0 */
 	unsigned n;
 };
 
@@ -168,8 +168,8 @@ static struct process_info process_of_fields(const uint64_t *f)
 	};
 }
 
-/* Blank ones for those whose record is lost, up to `end`; no more than could have stood in the
- * bytes that are missing. */
+/* Add blank processes for lost records, up to `end`; no more than could have been in the missing
+ * bytes. */
 static bool processes_fill(struct trace *t, uint64_t end)
 {
 	if (end > t->processes.n && end - t->processes.n > n_bytes_missing(t))
@@ -289,7 +289,7 @@ static struct err *about_block(struct trace *t, const struct block_ref *ref)
 
 /* ---- events ---- */
 
-/* Pass over n (id, count) pairs whose counts must add up to n_events. */
+/* Check n (id, count) pairs, whose counts must add up to n_events, and advance past them. */
 static bool table_check(const uint8_t **p, const uint8_t *end, uint32_t n, uint32_t n_events)
 {
 	uint64_t sum = 0;
@@ -355,7 +355,7 @@ static bool count_add(struct local_map *map, uint32_t epoch, uint32_t id, uint32
 	return local_map_index(map, epoch, id, ids, counts, count) != UINT32_MAX;
 }
 
-/* Rows whose block is lost: names 0, thread 0, so that all later rows keep their numbers. */
+/* Add rows for a lost block: name 0, thread 0, so that all later rows keep their numbers. */
 static bool hole_add(struct trace *t, uint64_t n)
 {
 	while (n) {
@@ -378,7 +378,7 @@ static bool hole_add(struct trace *t, uint64_t n)
 	return true;
 }
 
-/* There is always a thread 0 of a process 0 to name. */
+/* Make sure that there is a thread 0 of a process 0 to refer to. */
 static bool thread_exists(struct trace *t)
 {
 	if (t->processes.n == 0 &&
@@ -408,15 +408,15 @@ static struct err *event_block(struct trace *t, const struct block_header *h,
 		if (i == m.n_names)
 			p = m.threads;
 		if (!varint_get_u32(&p, m.end, &id) || !varint_get_u32(&p, m.end, &count))
-			break; /* cannot be: event_meta_parse() read the same bytes */
+			break; /* impossible: event_meta_parse() read the same bytes */
 		bool ok;
 		if (i < m.n_names) {
 			id = id < t->names.n ? id : 0;
 			ok = count_add(&t->name_map, epoch, id, count, &slot->names, &slot->name_n,
 				       t->count_by_name.v);
 		} else {
-			/* Not among the arguments: it may move count_by_thread, and they are
-			 * evaluated in any order. */
+			/* Not in the argument list: it may move count_by_thread, and the order of
+			 * evaluation is undefined. */
 			id = threads_fill(t, (uint64_t)id + 1) ? id : 0;
 			ok = count_add(&t->thread_map, epoch, id, count, &slot->threads,
 				       &slot->thread_n, t->count_by_thread.v);
@@ -452,7 +452,7 @@ struct err *trace_index_block(void *trace, const struct block_header *h,
 	case BLOCK_THREAD: return record_block(t, ref, thread_record);
 	case BLOCK_NOTE: return record_block(t, ref, note_record);
 	case BLOCK_EVENT: return event_block(t, h, ref, meta);
-	/* of a later version: nothing that we must know, or features_required would say so */
+	/* a type of a later version: it can be skipped, else features_required would be set */
 	default: return NULL;
 	}
 }

@@ -1,5 +1,5 @@
 /*
- * trace_page: pages of the dictionaries, loaded when an id in them is asked for.
+ * trace_page: pages of the dictionaries, loaded on demand.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +69,7 @@ static void text_page_destroy(struct cached *c)
 	free(page);
 }
 
-/* Lengths → offsets; false when they do not add up to what is there. */
+/* Lengths → offsets; false if the sum is not the number of bytes. */
 static bool offsets_decode(struct text_page *page, uint32_t raw_bytes)
 {
 	const uint8_t *p = page->raw, *end = page->raw + raw_bytes;
@@ -187,7 +187,8 @@ static bool stacks_decode(const struct trace *t, uint32_t first, uint32_t n, uin
 	uint32_t frame_end = t->pages[PAGE_FRAME].end;
 	for (uint32_t i = 0; i < n; i++) {
 		if (parents[i] == 0 || parents[i] > first + i)
-			return false; /* a parent is older than its child: walking up ends */
+			/* a parent has a smaller id than its child, so walking up ends */
+			return false;
 		parents[i] = first + i - parents[i];
 		if (frames[i] >= frame_end)
 			frames[i] = 0;

@@ -2,9 +2,10 @@
  * trace_private: how a trace is laid out, for trace.c, trace_index.c, trace_page.c, trace_chunk.c
  * and caller.c only.
  *
- *   reader ── blocks ─▶ trace_index: per block one slot (where it is, which ids or rows it holds); counters
- *                       trace_page:  slot ─▶ page of a dictionary       ┐ loaded when asked for, kept in one
- *                       trace_chunk: slots of 16 Ki rows ─▶ columns     ┘ LRU until trace_trim()
+ *   reader ── blocks ─▶ trace_index: per block one slot (where it is, which ids or rows it
+ *                       holds); counters
+ *                       trace_page:  slot ─▶ page of a dictionary    ┐ loaded on demand, kept in
+ *                       trace_chunk: slots of 16 Ki rows ─▶ columns  ┘ one LRU until trace_trim()
  */
 #pragma once
 #include "base/arena.h"
@@ -14,11 +15,11 @@
 #include "capture/reader.h"
 #include "model/trace.h"
 
-/* Heads everything that the cache may throw out. */
+/* The head of everything that the cache may evict. */
 struct cached {
 	size_t n_bytes;
 	uint64_t tick; /* of the last use; UINT64_MAX = pinned */
-	/* the pointer to this, cleared on eviction. Homes must not move while it is loaded */
+	/* the pointer to this object, cleared on eviction; it must not move while this is loaded */
 	struct cached **home;
 	void (*destroy)(struct cached *c);
 };
@@ -31,11 +32,11 @@ struct page_slot {
 	struct cached *page;
 };
 
-/* Slots in blocks that never move, because cached.home points into them. */
+/* Slots in arrays that never move, because cached.home points into them. */
 #define SLOTS_PER_BAG 1024u
 struct page_table {
 	VEC(struct page_slot *) bags;
-	uint32_t n_slots, end; /* ids are below end */
+	uint32_t n_slots, end; /* all ids are smaller than end */
 	uint32_t last_hit;
 };
 
@@ -105,7 +106,7 @@ struct prefix { /* of a file name, with the slash at its end */
 	char *s;
 	size_t n;
 };
-/* What heads an EVENT block, parsed; the tables are (id, count) varints in the meta. */
+/* The head of an EVENT block, parsed; the tables are (id, count) varints in the meta. */
 struct event_meta {
 	uint64_t first_seq, min_ns, max_ns;
 	uint32_t n, args_end, stack_end, n_names, n_threads;
@@ -136,10 +137,10 @@ struct trace {
 	bool is_more_lost; /* GOODBYE_LOST_UNKNOWN */
 	bool processes_changed;
 
-	/* what was lost of the file */
-	uint64_t n_bad_bytes; /* of blocks that verify, but make no sense */
+	/* damage */
+	uint64_t n_bad_bytes; /* of blocks that verify but are malformed */
 	uint32_t n_bad_blocks;
-	VEC(uint64_t) unreadable; /* file offsets of blocks that could not be loaded when wanted */
+	VEC(uint64_t) unreadable; /* file offsets of blocks that could not be loaded */
 	uint64_t n_lost_rows;
 	bool replaced;
 	/* what trace_damage() returned last, and trace_damage_news() without the tail */
@@ -150,7 +151,7 @@ struct trace {
 	VEC(struct cached *) loaded; /* not the pinned ones */
 	size_t loaded_bytes, pinned_bytes, base_bytes;
 	uint64_t tick;
-	uint32_t load_kind, load_at; /* where trace_load() goes on */
+	uint32_t load_kind, load_at; /* where trace_load() continues */
 	bool load_full;
 
 	/* memos, by id */
@@ -159,7 +160,7 @@ struct trace {
 	/* stack id + 1, 0 unknown, 1 none */
 	u32_vec import_root_of_stack, import_innermost_of_stack;
 	VEC(struct prefix) prefixes;
-	uint32_t n_prefix_processes; /* processes whose prefixes are taken in */
+	uint32_t n_prefix_processes; /* processes whose prefixes were added */
 };
 
 /* trace_index.c */
@@ -177,7 +178,7 @@ bool page_table_add(struct page_table *table, uint32_t first, uint32_t n,
 		    const struct block_ref *ref);
 void page_table_fini(struct page_table *table);
 
-/* trace.c: a block that is there cannot be loaded; trace_damage() counts it once. */
+/* trace.c: a block exists but cannot be loaded; trace_damage() counts it once. */
 void trace_mark_unreadable(struct trace *t, const struct block_ref *ref);
 
 /* trace_chunk.c */

@@ -1,9 +1,9 @@
 /*
  * value_iter: see value_iter.h.
  *
- * A level is a run of nodes still to come: the elements of a container, the attributes of an
- * object, or the one value a REF stands for. Levels inside a REF read other bytes; coming back up
- * goes on behind the REF.
+ * A level is a run of nodes that are still to be read: the elements of a container, the attributes
+ * of an object, or the one value that a REF refers to. Levels inside a REF read other bytes; after
+ * them reading continues behind the REF.
  */
 #include "model/value_iter.h"
 
@@ -74,8 +74,8 @@ static bool level_push(struct value_iter *it, struct value_level level)
 	return true;
 }
 
-/* When the level on top is done its bytes are, too: the level below goes on where it ended, if it
- * reads the same bytes. */
+/* When the top level is done, its bytes are too: the level below continues where it ended if both
+ * read the same bytes. */
 static void levels_pop(struct value_iter *it)
 {
 	while (it->n_levels && it->levels[it->n_levels - 1].left == 0) {
@@ -103,7 +103,7 @@ static bool ref_enter(struct value_iter *it, struct value_level *l)
 static bool children_enter(struct value_iter *it, const struct value_level *l, enum level_kind kind,
 			   uint64_t n, struct value_node *node)
 {
-	/* a child takes a byte at least: a larger count is a lie */
+	/* a child takes at least one byte, so a larger count is malformed */
 	if (n > (uint64_t)(l->end - l->p) || n > VALUE_ITER_NODES)
 		return false;
 	node->n_children = (uint32_t)n;
@@ -115,7 +115,7 @@ static bool children_enter(struct value_iter *it, const struct value_level *l, e
 						    .ref = l->ref });
 }
 
-/* What follows the tag; false when it makes no sense. */
+/* Read what follows the tag; false if it is malformed. */
 static bool node_read(struct value_iter *it, struct value_level *l, struct value_node *node)
 {
 	uint64_t n;

@@ -32,17 +32,17 @@
 
 struct strbuf;
 
-/* Append the value whose node value_iter_next() returned last; the iterator then stands behind it.
- */
+/* Append the value whose node value_iter_next() returned last; the iterator is then positioned
+ * after it. */
 void value_json_write(struct strbuf *to, struct value_iter *it, const struct value_node *v);
-/* A JSON string with quotes. Lone surrogates are escapes; a bad byte is that of U+DC80 … U+DCFF
- * (PEP 383). What utf8_width() calls -1 is an escape, too. */
+/* Append a JSON string with quotes. Lone surrogates become escapes; a bad byte becomes the escape
+ * of U+DC80 … U+DCFF (PEP 383). Code points of width -1 (utf8_width()) become escapes too. */
 void value_json_string(struct strbuf *to, const char *s, size_t n);
 
-/* A text being read. */
+/* A text that is being parsed. */
 struct json {
 	const char *start, *p, *end;
-	/* what was expected, NULL while all is well; p stands where it went wrong */
+	/* what was expected, at p; NULL if there is no error */
 	const char *error;
 };
 
@@ -50,11 +50,11 @@ struct json_objects {
 	VEC(uint64_t) addresses;
 };
 
-/* Parse one JSON value and append it, encoded. Objects are written as OBJECT tags, their addresses
- * appended. False: see j->error. */
+/* Parse one JSON value and append it, encoded. Objects are written as OBJECT tags, and their
+ * addresses are appended to *objects. False: see j->error. */
 bool value_json_read(struct json *j, struct strbuf *to, struct json_objects *objects);
 
-/* The parts a reader of objects is made of; all skip white space first. */
+/* Building blocks for a parser of objects; all skip white space first. */
 void json_read_space(struct json *j);
 /* the next character is c: consume it */
 bool json_read_is(struct json *j, char c);

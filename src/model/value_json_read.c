@@ -1,10 +1,10 @@
 /*
  * value_json_read: see value_json.h.
  *
- * Containers are written as they come and get their head, which holds the counts, inserted in front
- * afterwards. An object that starts with a reserved word is tried as the special form; if it has
- * not exactly that shape it is a dictionary after all, so the JSON of strangers is never refused
- * for its words. Numbers are read by strtod(), so the program keeps LC_NUMERIC "C".
+ * Containers are written as they are parsed, and then their head, which has the counts, is inserted
+ * in front. An object that starts with a reserved word is first parsed as the special form; if it
+ * does not have exactly that form it is a dictionary, so foreign JSON is never refused because of
+ * its words. Numbers are parsed by strtod(), so the program keeps LC_NUMERIC "C".
  */
 #include <math.h>
 #include <stdlib.h>
@@ -108,7 +108,7 @@ static bool read_escape(struct json *j, struct strbuf *to)
 	return true;
 }
 
-/* Bytes that are no UTF-8 become U+DC80 … U+DCFF, as in Python (PEP 383). */
+/* Bytes that are not UTF-8 become U+DC80 … U+DCFF, as in Python (PEP 383). */
 static void mend_text(struct strbuf *to)
 {
 	size_t good = 0, len;
@@ -154,7 +154,7 @@ bool json_read_string(struct json *j, struct strbuf *to)
 	}
 }
 
-/* Behind the string that starts at j->p. */
+/* Skip the string that starts at j->p. */
 static bool skip_string(struct json *j)
 {
 	for (j->p++; j->p < j->end; j->p++) {
@@ -238,8 +238,8 @@ static size_t read_varint(const char *p, uint64_t *ret)
 	return n;
 }
 
-/* Put a tag and up to two counts in front of what was written since `at`, in place of the first
- * `drop` bytes. */
+/* Insert a tag and up to two counts before what was written since `at`, replacing the first `drop`
+ * bytes. */
 static void insert_head(struct strbuf *to, size_t at, size_t drop, enum value_tag tag, uint64_t a,
 			const uint64_t *b)
 {
@@ -264,8 +264,7 @@ static void add_integer(struct strbuf *to, int64_t v)
 	add_varint(to, (uint64_t)v << 1 ^ (uint64_t)(v >> 63));
 }
 
-/* Digits (base 10, or 16 with is_hex) as INT or BIGINT, whichever is the smaller that holds them.
- */
+/* Append digits (base 10, or 16 with is_hex) as INT, or as BIGINT if INT is too small. */
 static bool add_digits(struct strbuf *to, bool is_negative, bool is_hex, const char *p, size_t n)
 {
 	if (!n || (!is_hex && n > DIGITS_MAX))
@@ -296,7 +295,7 @@ static bool add_digits(struct strbuf *to, bool is_negative, bool is_hex, const c
 	}
 	if (is_hex)
 		n_words = (n + 7) / 8;
-	uint8_t *bytes = (uint8_t *)words; /* little endian, as the machine */
+	uint8_t *bytes = (uint8_t *)words; /* little endian, like the machine */
 	size_t n_bytes = n_words * 4;
 	while (n_bytes && !bytes[n_bytes - 1])
 		n_bytes--;
@@ -352,7 +351,7 @@ static bool read_number(struct state *s)
 		if (n <= 18)
 			add_integer(s->to, is_negative ? -v : v);
 		else if (!add_digits(s->to, is_negative, false, digits,
-				     n)) { /* too long to be converted: its text */
+				     n)) { /* too long to convert: keep its text */
 			strbuf_addc(s->to, VALUE_STR);
 			add_varint(s->to, (uint64_t)(j->p - from));
 			strbuf_add(s->to, from, (size_t)(j->p - from));
@@ -412,7 +411,7 @@ static bool add_text(struct state *s, enum value_tag tag, const struct strbuf *t
 	return !text->failed;
 }
 
-/* {"a":…} after the '{'. The pairs are written as key, value; *ret_n counts them. */
+/* Parse {"a":…} after the '{'. The pairs are written as key, value; *ret_n counts them. */
 static bool read_pairs(struct state *s, unsigned depth, uint64_t *ret_n)
 {
 	struct strbuf key = { 0 };
@@ -481,7 +480,7 @@ static bool read_length(struct json *j, bool may_miss, uint64_t *ret, bool *ret_
 	return ok;
 }
 
-/* Give the container written at `at` its full length. */
+/* Set the full length of the container written at `at`. */
 static bool set_full(struct strbuf *to, size_t at, uint64_t full)
 {
 	uint64_t n, kept;
@@ -543,7 +542,7 @@ static bool read_cut_form(struct state *s, size_t at, unsigned depth)
 	char c = s->j->p < s->j->end ? *s->j->p : 0;
 	if (depth > VALUE_DEPTH_MAX + 1 || (c != '[' && c != '"' && c != '{'))
 		return false;
-	/* nested without end it must end, too */
+	/* nesting is bounded here too */
 	if (c == '[' ? !read_array(s, VALUE_LIST, depth) : !read_value(s, depth + 1))
 		return false;
 	if (s->to->failed || !read_length(s->j, false, &full, &has))
@@ -554,7 +553,8 @@ static bool read_cut_form(struct state *s, size_t at, unsigned depth)
 	if (tag != VALUE_STR && tag != VALUE_BYTES && tag != VALUE_BYTEARRAY)
 		return false;
 	size_t head = 1 + read_varint(s->to->s + at + 1, &n);
-	insert_head(s->to, at, head, tag + 1, full, &n); /* each *_CUT follows its whole */
+	/* each *_CUT tag follows the tag of the whole */
+	insert_head(s->to, at, head, tag + 1, full, &n);
 	return true;
 }
 
@@ -592,7 +592,7 @@ static bool read_object_form(struct state *s, size_t at, unsigned depth, struct 
 		n++;
 	}
 	ok = ok && json_read_is(s->j, '}');
-	if (ok) { /* tag, type name, attribute count go in front */
+	if (ok) { /* tag, type name and attribute count are inserted in front */
 		struct strbuf rest = { 0 };
 		strbuf_add(&rest, strbuf_str(s->to) + at, s->to->n - at);
 		strbuf_cut(s->to, at);
@@ -628,7 +628,7 @@ static bool read_dict_form(struct state *s, size_t at, unsigned depth)
 	return read_length(s->j, true, &full, &has) && (!has || set_full(s->to, at, full));
 }
 
-/* After {"word": — false: not that form; what was written and read is then to be undone. */
+/* After {"word": — false: it is not that form; the caller undoes what was written and read. */
 static bool read_special(struct state *s, const char *word, unsigned depth, struct strbuf *text)
 {
 	size_t at = s->to->n;
@@ -718,7 +718,7 @@ static bool read_value(struct state *s, unsigned depth)
 		const char *from = ++j->p, *p = from;
 		while (p < j->end && *p != '"' && *p != '\\' && (unsigned char)*p < 0x80)
 			p++;
-		if (p < j->end && *p == '"') { /* nothing to unescape or to mend */
+		if (p < j->end && *p == '"') { /* nothing to unescape or to repair */
 			strbuf_addc(s->to, VALUE_STR);
 			add_varint(s->to, (uint64_t)(p - from));
 			strbuf_add(s->to, from, (size_t)(p - from));

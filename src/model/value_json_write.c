@@ -24,7 +24,7 @@ static bool is_reserved(const char *s, size_t n)
 	return false;
 }
 
-/* Text that JSON's string syntax gives back as it was. */
+/* Text that survives a round trip through JSON's string syntax. */
 static bool is_plain_text(const char *s, size_t n)
 {
 	bool after_high = false;
@@ -55,8 +55,7 @@ void value_json_string(struct strbuf *to, const char *s, size_t n)
 		if (ch >= 0x80) {
 			c = utf8_decode(s + i, n - i, &len);
 			if (c != UTF8_BAD && utf8_width(c) >= 0)
-				continue; /* controls and overrides of direction are obeyed by
-					     terminals */
+				continue; /* terminals obey controls and direction overrides */
 		}
 		strbuf_add(to, s + run, i - run);
 		run = i + len;
@@ -142,15 +141,14 @@ static void write_array(struct strbuf *to, struct value_iter *it, const struct v
 
 #define PLAIN_KEYS_MAX 4096u /* the search for duplicates is quadratic */
 
-/* May the dictionary be a JSON object? Keys: few, plain, distinct strings, the first not a reserved
- * word. */
+/* Can the dictionary be a JSON object? Its keys must be few, plain, distinct strings, the first not
+ * a reserved word. */
 static bool is_plain_dict(const struct value_iter *it, const struct value_node *v)
 {
 	struct value_iter look = *it;
 	VEC(struct value_node) keys = { 0 };
 	struct value_node key, value;
-	/* a Bloom filter of 64 bits: only when it suspects a duplicate, earlier keys are compared
-	 */
+	/* a Bloom filter of 64 bits: earlier keys are compared only if it suspects a duplicate */
 	uint64_t seen = 0;
 	bool ok = !value_is_cut(v) && v->n_children <= 2 * PLAIN_KEYS_MAX;
 	for (uint32_t i = 0; ok && i < v->n_children; i += 2) {
@@ -206,7 +204,7 @@ static void write_dict(struct strbuf *to, struct value_iter *it, const struct va
 		strbuf_addc(to, '}');
 }
 
-/* type, id, type_, id__, …: such an attribute is written with one underscore more. */
+/* type, id, type_, id__, …: such an attribute is written with one more underscore. */
 static bool needs_underscore(const char *s, size_t n)
 {
 	while (n && s[n - 1] == '_')

@@ -132,13 +132,13 @@ void value_text_bigint(struct strbuf *to, bool is_negative, const void *magnitud
 	strbuf_add(to, out + at, sizeof(out) - at);
 }
 
-/* Bytes left before the text has to end. */
+/* Bytes left before the limit. */
 static size_t room(const struct sink *s)
 {
 	return s->stop == SIZE_MAX ? SIZE_MAX : s->to->n < s->stop ? s->stop - s->to->n : 0;
 }
 
-/* The most of p[0 … n) that fits, whole code points. */
+/* The longest prefix of p[0 … n) that fits, in whole code points. */
 static size_t cut_to_room(const struct sink *s, const char *p, size_t n)
 {
 	if (n <= room(s))
@@ -239,7 +239,7 @@ static bool bytes_are(const void *bytes, size_t n, const char *text)
 	return n == strlen(text) && !memcmp(bytes, text, n);
 }
 
-/* The attributes that say what an object is; tag UNREADABLE where it has none. */
+/* The attributes that describe an object; tag UNREADABLE if it has none. */
 struct known {
 	struct value_node name, module, file, line, path;
 };
@@ -268,7 +268,7 @@ static struct known read_known(const struct value_iter *it, const struct value_n
 	return k;
 }
 
-/* A name or type: for the eye escaped, plain as it is. */
+/* A name or type: escaped for display, unchanged for plain text. */
 static void write_name(struct sink *s, const void *p, size_t n)
 {
 	if (s->is_plain)
@@ -430,8 +430,8 @@ static void write_value(struct sink *s, const struct value_node *v)
 
 typedef void write_fn(struct sink *s, const struct value_node *v);
 
-/* Text that may end early is made with a copy, so that the iterator always comes to stand behind
- * the value. */
+/* Text that may end early is made with a copy of the iterator, so that the original is always
+ * positioned after the value. */
 static void write_with(write_fn *write, struct strbuf *to, struct value_iter *it,
 		       const struct value_node *v, size_t max_bytes)
 {
