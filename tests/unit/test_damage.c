@@ -505,6 +505,50 @@ static void damage_found_late(void **state)
 	free(file.p);
 }
 
+/* Threads that events name and the capture does not describe: its THREAD blocks are damaged. The table
+ * of counts grows, and so moves, while the counts of one EVENT block are added. */
+static void threads_not_described(void **state)
+{
+	enum { N = 3000 };
+	struct writer *w;
+	struct writer_options o = { .creator = "test", .no_compress = true };
+	struct process_info process = { .pid = 1, .exit_status = -1 };
+	struct superblock sb;
+	must(writer_open(path, &o, &w));
+	uint32_t index = writer_process(w, &process), name = writer_string(w, "x.y", 3);
+	for (uint32_t i = 0; i < N; i++) {
+		struct thread_info thread = { .process = index, .tid = 100 + i };
+		assert_int_equal(writer_thread(w, &thread), i);
+	}
+	for (uint32_t i = 0; i < 2 * N; i++) {
+		struct event_info e = { .time_ns = i, .name = name, .thread = i % N };
+		writer_event(w, &e);
+	}
+	must(writer_close(w));
+	struct bytes file = file_read(path);
+	unsigned n_damaged = 0;
+	for (size_t at = sizeof(sb); at + sizeof(struct block_header) <= file.n;
+	     at += BLOCK_ALIGN) {
+		struct block_header h;
+		memcpy(&h, file.p + at, sizeof(h));
+		if (h.magic != BLOCK_MAGIC || h.type != BLOCK_THREAD)
+			continue;
+		file.p[at + sizeof(h) + h.meta_bytes] ^= 0xff;
+		n_damaged++;
+	}
+	assert_true(n_damaged > 0);
+	struct trace *t;
+	must(trace_open_fd(memory_file(file.p, file.n), "test.avc", NULL, &t));
+	assert_non_null(trace_damage(t));
+	assert_int_equal(trace_n_events(t), 2 * N);
+	assert_int_equal(trace_n_threads(t), N);
+	for (uint32_t i = 0; i < N; i++)
+		assert_int_equal(trace_count_by_thread(t)[i], 2);
+	capture_walk(t, UINT64_MAX);
+	trace_close(t);
+	free(file.p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -518,6 +562,7 @@ int main(void)
 		cmocka_unit_test(cannot_write),
 		cmocka_unit_test(replaced_or_shortened),
 		cmocka_unit_test(damage_found_late),
+		cmocka_unit_test(threads_not_described),
 	};
 	test_path(path, sizeof(path), "damage");
 	test_path(other_path, sizeof(other_path), "other");
