@@ -52,8 +52,8 @@ LANE_CODE static uint64_t outermost_frame(const struct probe_layout *l, uint64_t
 }
 
 /* Is it a str with exactly this ASCII text? */
-LANE_CODE static bool is_text(const struct probe_context *ctx, uint64_t str, const char *text,
-			      uint32_t n)
+LANE_CODE static __attribute__((noinline)) bool is_text(const struct probe_context *ctx,
+							uint64_t str, const char *text, uint32_t n)
 {
 	const struct probe_layout *l = &ctx->layout;
 	if (!str || !(rd32(rd64(str + l->ob_type) + l->tp_flags) & TPFLAGS_UNICODE) ||
