@@ -13,8 +13,8 @@
  *          action itself. `focused`: only the focused pane does it; `list`: PANE does it wherever
  *          the focus is; `page`: PANE is opened, or closed if it is the page on top
  *
- * To add an action: one row here; a row in keys.c if it has a key; a function in app_actions.c, or a
- * case in the act function of the pane that does it. Help, completion, the last line and the
+ * To add an action: one row here; a row in keys.c if it has a key; a function in app_actions.c, or
+ * a case in the act function of the pane that does it. Help, completion, the last line and the
  * manual's table are made from these rows; tests/tui/test_ui.c proves that no row is missing
  * anywhere.
  */

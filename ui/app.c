@@ -1,6 +1,7 @@
 /*
- * app: the screen as a whole: made, told what time brings, drawn. No terminal here: app_loop.c has the loop.
- * Actions: app_actions.c; keys and mouse: app_input.c.
+ * app: the screen as a whole: created, advanced in time, drawn. There is no terminal here:
+ * app_loop.c has the loop.
+Actions: app_actions.c; keys and mouse: app_input.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -211,7 +212,8 @@ static void report_notes(struct ui *ui)
 		bool trouble = n->note.kind == NOTE_LOST || n->note.kind == NOTE_WARNING;
 		if (n->note.kind < NOTE_KIND_COUNT) {
 			ui_message(ui, kinds[n->note.kind], n->seq, trouble, "%s", strbuf_str(&b));
-			if (ui->messages.n) /* it was said then, not now that it is read */
+			if (ui->messages
+				.n) /* the time of the note, not the time at which it was read */
 				ui->messages.v[ui->messages.n - 1].wall_ns =
 				    trace_about_get(s->trace)->wall_anchor_ns + n->note.time_ns;
 		}
@@ -283,11 +285,12 @@ bool ui_advance(struct ui *ui, uint64_t now_ns, bool growth, uint64_t budget_ns)
 		if (changes && !(s->frozen && changes == CHANGE_EVENTS))
 			ui_changed(ui, changes);
 	}
-	if (!s && now_ns - ui->ticked_at_ns >= 5000 * ms) { /* the start page lists anew */
+	if (!s &&
+	    now_ns - ui->ticked_at_ns >= 5000 * ms) { /* the start page looks for processes again */
 		ui->ticked_at_ns = now_ns;
 		ui_changed(ui, CHANGE_TICK);
 	}
-	/* panes share what the view has left of the time */
+	/* the panes get the time that the view did not need */
 	for (int i = 0; i < PANE_COUNT && budget_ns; i++)
 		if (ui->panes[i] && ui->panes[i]->ops->work && ui->panes[i]->visible) {
 			uint64_t spent = monotonic_ns() - begin_ns, least = budget_ns / 4;
@@ -306,13 +309,13 @@ uint64_t ui_deadline(const struct ui *ui)
 		at = ui->ticked_at_ns + 5000 * ms;
 	if (ui->host.view && ui->growth_waits && ui->refreshed_at_ns + 100 * ms < at)
 		at = ui->refreshed_at_ns + 100 * ms;
-	/* the header is four times a second; what came after the last time must not wait for more
-	 * to come */
+	/* The header is updated four times a second. Events that came after the last update must be
+	 * counted even if no further event comes. */
 	if (ui->host.view && !ui->host.view->frozen &&
 	    ui->header.n_events != ui->host.view->n_events && ui->header_at_ns + 250 * ms < at)
 		at = ui->header_at_ns + 250 * ms;
 	if (ui->host.view && view_is_live(ui->host.view) && !ui->host.view->frozen) {
-		/* "quiet 12s": look again soon after the last event, then ever more seldom */
+		/* "quiet 12s": update often after the last event, then less and less often */
 		uint64_t quiet = ui->last_growth_ns ? ui->host.now_ns - ui->last_growth_ns : 0;
 		uint64_t step = quiet < 3000 * ms    ? 500 * ms
 				: quiet < 60000 * ms ? 5000 * ms
@@ -378,8 +381,7 @@ static void draw_dialog(struct ui *ui)
 
 void ui_draw(struct ui *ui)
 {
-	/* A frame is one moment: whatever has moved the cursor since the last one, all panes are
-	 * about the row it is on now. */
+	/* A frame shows one moment: all panes are about the row that the cursor is on now. */
 	for (int i = 0; i < 3 && ui->host.view && ui->cursor_waits; i++) {
 		ui->cursor_waits = false;
 		ui_changed(ui, CHANGE_CURSOR);
@@ -404,7 +406,7 @@ void ui_draw(struct ui *ui)
 	for (int i = 0; i < PANE_COUNT; i++)
 		if (i != PANE_CATEGORIES)
 			draw_pane(ui, (enum pane_id)i);
-	draw_pane(ui, PANE_CATEGORIES); /* as a drawer it lies over the list */
+	draw_pane(ui, PANE_CATEGORIES); /* as a drawer it covers part of the list */
 	for (int i = 0; i < ui->layout.n_bars; i++) {
 		const struct rect *r = &ui->layout.bars[i];
 		for (int y = 0; y < r->n_lines; y++)

@@ -3,8 +3,8 @@
  *
  * The viewer is one thread and one poll loop over the terminal, the capture that may grow
  * (inotify), the program's terminal and the recorder's control socket. What is shown comes from the
- * capture alone; requests to a live target go through ui_live_ops, which the commands provide, so
- * the screen knows no socket and no process.
+ * capture, and what is asked of a live target goes through ui_live_ops, which the commands provide:
+ * the screen itself knows no socket and no process.
  */
 #pragma once
 #include <stdbool.h>
@@ -33,8 +33,8 @@ struct ui_live_ops {
 	bool (*is_alive)(void *ctx); /* the recorder answers */
 	/* False: there is no such thread. Reads /proc, so it is never called while drawing. */
 	bool (*task)(void *ctx, uint32_t pid, uint64_t tid, struct ui_task *ret);
-	int (*fd)(void *ctx);    /* readable when there is news; -1 */
-	void (*read)(void *ctx); /* take the news in */
+	int (*fd)(void *ctx);    /* readable when read() has something to do; -1: none */
+	void (*read)(void *ctx); /* read what the recorder says */
 	/* Leaving: true when the target was launched here and still runs, so that leaving must ask
 	 * what becomes of it. */
 	bool (*must_ask)(void *ctx);
@@ -42,7 +42,7 @@ struct ui_live_ops {
 	void (*close)(void *ctx);
 };
 
-/* A session to look at. The screen takes all of it over. */
+/* A session. The screen takes ownership of all of it. */
 struct ui_source {
 	struct trace *trace;
 	char *path;                     /* of the capture; malloc'ed */
@@ -66,11 +66,10 @@ struct ui_process {
 
 /* The start page. None of look, fd, read and list waits for a process that is looked at. */
 struct ui_start_ops {
-	struct err *(*look)(void *ctx); /* begin to look for processes anew; may be NULL */
+	struct err *(*look)(void *ctx); /* begin to look for processes again; may be NULL */
 	int (*fd)(void *ctx);           /* readable when more is known; -1; may be NULL */
-	bool (*read)(void *ctx);        /* take it in; true: the list has changed */
-	/* What is known so far, valid until the next read(). *ret_done: nothing more is to come of
-	 * this look. */
+	bool (*read)(void *ctx);        /* read it; true: the list has changed */
+	/* What is known so far, valid until the next read(). *ret_done: this look is complete. */
 	struct err *(*list)(void *ctx, const struct ui_process **ret, size_t *ret_n,
 			    bool *ret_done);
 	struct err *(*attach)(void *ctx, int pid, struct ui_source *ret);

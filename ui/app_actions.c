@@ -1,5 +1,6 @@
 /*
- * app_actions: an action that the focused pane does not do itself; one function per row of ACTIONS.
+ * app_actions: what the app does when the focused pane does not do an action itself; each row of
+ * ACTIONS names one of these functions.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,7 +114,7 @@ static void focus_by(struct ui *ui, int by)
 	for (size_t i = 0; i < n; i++) {
 		at = (at + n + (size_t)by) % n;
 		enum pane_id id = tab_order[at];
-		/* the drawer comes out when focused */
+		/* the drawer opens when it gets the focus */
 		if (ui->layout.form == LAYOUT_DRAWER && id == PANE_CATEGORIES) {
 			ui->wish.drawer = true;
 			ui->focus = id;
@@ -206,7 +207,7 @@ static void act_quit(struct ui *ui, struct pane *p, const struct call *c)
 	ui_quit(ui);
 }
 
-/* ---- where, and what of it ---- */
+/* ---- place, filter, search ---- */
 
 static void act_goto(struct ui *ui, struct pane *p, const struct call *c)
 {
@@ -316,7 +317,7 @@ static void act_hit(struct ui *ui, struct pane *p, const struct call *c)
 	search_list(ui, p, (c->action == ACTION_HIT_NEXT) != ui->search.backwards, false);
 }
 
-/* ---- marks, and what leaves the program ---- */
+/* ---- marks, copies, files ---- */
 
 static void act_mark(struct ui *ui, struct pane *p, const struct call *c)
 {
@@ -425,7 +426,7 @@ static const struct ui_live_ops *live(struct ui *ui)
 	return ui->host.view->live;
 }
 
-/* Says what a request came to. is_known: this session can make it. Takes err. */
+/* Was the request made? If not, a message says why. is_known: this session has it. Takes err. */
 static bool is_done(struct ui *ui, bool is_known, struct err *err)
 {
 	if (err)

@@ -1,5 +1,5 @@
 /*
- * app_header: the first line, the title rules, the last line.
+ * app_header: the first line and the last line.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -28,8 +28,8 @@ void header_take(struct ui *ui)
 	}
 	h->n_events = n;
 	h->n_lost = trace_n_lost(s->trace);
-	/* Of a session at work it is what was lost so far; of a file whose recorder did not come to
-	 * its end nobody knows. */
+	/* While a session runs, this is the number lost so far. If the recorder of a file ended
+	 * before its time, the number is unknown. */
 	h->is_loss_known = trace_is_loss_known(s->trace) ||
 			   (s->live && !s->finished && !s->recorder_gone);
 	h->quiet_ns = ui->last_growth_ns && ui->host.now_ns > ui->last_growth_ns
@@ -90,8 +90,8 @@ static void state_text(const struct ui *ui, struct strbuf *to, bool *ret_trouble
 	}
 }
 
-/* A field at the right end. Where there is no room, fields are left out from the right, but not those
- * that stay. */
+/* A field at the right end. Where there is no room, fields are left out from the right, but not
+ * those that stay. */
 struct field_text {
 	char text[64];
 	bool stays, trouble;
@@ -226,7 +226,7 @@ struct key_line {
 	unsigned seen[ACTION_COUNT];
 };
 
-/* What a key would do now, in a word. */
+/* What a key would do now, in a word; NULL: nothing. */
 static const char *label_now(const struct ui *ui, const struct key_row *row)
 {
 	if (row->action == ACTION_FOLLOW)

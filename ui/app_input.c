@@ -1,5 +1,6 @@
 /*
- * app_input: what the terminal reports: keys for the prompt, the dialog, the pane or the key table, and the mouse.
+ * app_input: input from the terminal goes to the mouse functions, the prompt, the dialog, the
+ * focused pane or the key table.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +8,8 @@
 #include "ui/pane_events.h"
 #include "ui/ui.h"
 
-/* What is typed while a search runs acts on what it finds; Esc and Ctrl-C stop it, and then the
- * rest of what was typed is void. */
+/* Keys typed while a search runs wait, because they act on the hit. Esc and Ctrl-C stop the search
+ * and drop the waiting keys. */
 static bool wait_for_search(struct ui *ui, struct input in)
 {
 	if (!pane_events_is_searching(ui->panes[PANE_EVENTS]))
@@ -32,8 +33,8 @@ bool ui_input_waiting(struct ui *ui)
 	return pane_events_is_searching(ui->panes[PANE_EVENTS]);
 }
 
-/* A filter that was just set has until the next key, or 100 ms, for its first rows: what is typed
- * ahead acts on them. */
+/* A key that follows a new filter acts on the rows that the filter shows: work on them first, for
+ * 100 ms at most. */
 static void settle_filter(struct ui *ui)
 {
 	bool changed = false;
@@ -73,7 +74,7 @@ void ui_input(struct ui *ui, struct input in)
 	struct pane *p = ui_focused(ui);
 	if (!p)
 		return;
-	/* y copies what it says; any other key shuts it */
+	/* y copies its text; any other key closes it */
 	if (ui->dialog && in.kind == INPUT_KEY) {
 		if (in.key == 'y')
 			ui_copy(ui, ui->dialog, strlen(ui->dialog));

@@ -1,11 +1,11 @@
 /*
- * app_keep: the marks and the history of prompts, from and into the files of keep.h. With --no-config
- * nothing is read or written.
+ * app_keep: the marks and the history of prompts, read from the files of keep.h and written to
+ * them. With --no-config nothing is read or written.
  */
 #include "ui/keep.h"
 #include "ui/ui.h"
 
-/* Takes err; NULL: all went well. */
+/* Say once that something is not kept. Takes err; NULL: nothing is said. */
 static void cannot_keep(struct ui *ui, const char *what, struct err *err)
 {
 	if (err && !ui->said_cannot_keep) {

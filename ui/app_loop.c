@@ -1,8 +1,8 @@
 /*
  * app_loop: the loop. One thread, one poll(2) over the terminal, signals, the growing capture, the
  * program's terminal and the recorder. Long work is done in slices of 3 ms between looks at the
- * keyboard, and how far it has come is drawn 25 times a second; with nothing to do it sleeps for
- * good.
+ * keyboard, and how far it has come is drawn 25 times a second; with nothing to do it sleeps until
+ * something happens.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -68,7 +68,7 @@ static void watch(struct loop *l)
 					       IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB |
 						   IN_MOVE_SELF | IN_DELETE_SELF)
 			   : -1;
-	l->ui->growth_waits = true; /* what was written before the watch stood */
+	l->ui->growth_waits = true; /* something may have been written before the watch was set */
 }
 
 static bool watch_read(struct loop *l)
@@ -92,7 +92,7 @@ static void edit(struct loop *l)
 	char line[32];
 	snprintf(line, sizeof(line), "+%u", ui->edit_line ? ui->edit_line : 1);
 	term_leave(l->term);
-	/* Ctrl-C and Ctrl-\ are the editor's now, as system(3) has it */
+	/* Ctrl-C and Ctrl-\ are for the editor, as in system(3) */
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, old_int, old_quit;
 	sigaction(SIGINT, &ignore, &old_int);
 	sigaction(SIGQUIT, &ignore, &old_quit);
@@ -101,7 +101,7 @@ static void edit(struct loop *l)
 		signal(SIGINT, SIG_DFL);
 		signal(SIGQUIT, SIG_DFL);
 		sigprocmask(SIG_SETMASK, &l->old_mask, NULL);
-		/* $EDITOR may have arguments: let the shell part them; file and line come as
+		/* $EDITOR may have arguments: let the shell split them; file and line come as
 		 * parameters, not as text */
 		execl("/bin/sh", "sh", "-c", "exec $0 \"$1\" \"$2\"", editor, line, ui->edit_file,
 		      (char *)NULL);
@@ -123,7 +123,7 @@ static void edit(struct loop *l)
 static void suspend(struct loop *l)
 {
 	term_leave(l->term);
-	kill(0, SIGTSTP); /* the whole group: we may be part of a pipeline */
+	kill(0, SIGTSTP); /* the whole process group: this may be part of a pipeline */
 	term_enter(l->term);
 }
 

@@ -72,7 +72,7 @@ void ui_copy(struct ui *ui, const char *text, size_t n)
 	ui->copied_bytes = n;
 	struct strbuf b = { 0 };
 	strbuf_add_count(&b, n);
-	/* whether it takes it, the terminal does not say */
+	/* the terminal does not say whether it took the text */
 	ui_flash(ui, "%s byte%s sent to the terminal for its clipboard", strbuf_str(&b),
 		 n == 1 ? "" : "s");
 	strbuf_fini(&b);

@@ -1,6 +1,6 @@
 /*
- * app_mouse: a click is the cursor, a double click Enter, the wheel scrolls what is under it, a
- * drag on the timeline is a span, a drag of a border moves it.
+ * app_mouse: a click moves the cursor, a double click is Enter, the wheel scrolls the pane under
+ * it, a drag on the timeline selects a span, a drag of a border moves the border.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -75,7 +75,7 @@ static void click(struct ui *ui, struct input in)
 		return;
 	if (id == PANE_EVENTS)
 		ui->host.following = false;
-	ui_changed(ui, CHANGE_SIZE); /* the list tells the details where it is */
+	ui_changed(ui, CHANGE_SIZE); /* the details follow the cursor of the list */
 	if (twice)
 		ui_act(ui, ACTION_OPEN, 0, NULL);
 	else if (id == PANE_CATEGORIES && in.column - r->column >= 2 && in.column - r->column <= 6)

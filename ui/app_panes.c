@@ -1,5 +1,5 @@
 /*
- * app_panes: the panes that are open: where they are, which has the focus, what they are told.
+ * app_panes: the open panes: their places, the focus, and the changes they are told of.
  */
 #include <string.h>
 
@@ -101,7 +101,8 @@ void ui_resize(struct ui *ui, int n_lines, int n_columns)
 void ui_open_page(struct ui *ui, enum pane_id id)
 {
 	for (size_t i = 0; i < ui->pages.n; i++)
-		if (ui->pages.v[i] == id) { /* it comes to the front, it is not stacked twice */
+		if (ui->pages.v[i] ==
+		    id) { /* an open page comes to the front and is not stacked twice */
 			memmove(&ui->pages.v[i], &ui->pages.v[i + 1],
 				(ui->pages.n - i - 1) * sizeof(ui->pages.v[0]));
 			ui->pages.n--;

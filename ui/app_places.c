@@ -11,7 +11,7 @@ void ui_remember(struct ui *ui, uint64_t seq, const char *filter_text)
 {
 	if (seq == SELECTION_NONE)
 		seq = 0;
-	if (ui->history_at < ui->history.n) { /* what was ahead is forgotten */
+	if (ui->history_at < ui->history.n) { /* drop the places after the current one */
 		for (size_t i = ui->history_at; i < ui->history.n; i++)
 			free(ui->history.v[i].filter);
 		ui->history.n = ui->history_at;
@@ -99,7 +99,7 @@ void ui_history_step(struct ui *ui, bool back)
 		ui_flash(ui, back ? "nothing before this" : "nothing after this");
 		return;
 	}
-	/* so that ] comes back here; it may be there already */
+	/* add this place, so that ] comes back to it; it may be the last one already */
 	if (back && ui->history_at == ui->history.n) {
 		ui_remember_place(ui);
 		ui->history_at = ui->history.n - 1;

@@ -1,6 +1,5 @@
 /*
- * app_prompts: the prompts there are: filter, search, command, file to write, note, name of a
- * filter.
+ * app_prompts: the prompts: filter, search, command, file to write, note, name of a filter.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -100,10 +99,10 @@ static void filter_preview(const struct pane_host *host, const char *text)
 		return;
 	struct err *err = filter_compile(text, strlen(text), ui->host.view->trace, &f);
 	if (err) {
-		err_destroy(err); /* the last good one stays */
+		err_destroy(err); /* the last correct filter stays */
 		return;
 	}
-	ui_anchor(ui, ui->anchor_seq); /* not where an earlier letter has moved it */
+	ui_anchor(ui, ui->anchor_seq); /* an earlier letter may have moved the cursor */
 	ui_set_filter(ui, text, false);
 }
 
@@ -111,7 +110,7 @@ static bool filter_accept(const struct pane_host *host, const char *text)
 {
 	struct ui *ui = host->ui;
 	ui_anchor(ui, ui->anchor_seq);
-	/* what the preview has shown meanwhile is not where the user was */
+	/* the history gets the place before the prompt was opened, not one of the preview */
 	if (strcmp(text, ui->prompt_old_filter))
 		ui_remember(ui, ui->anchor_seq, ui->prompt_old_filter);
 	return ui_set_filter(ui, text, false);
@@ -231,8 +230,7 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Files whose path begins as typed; folders end in /. `n` bytes of `typed` stand before the cursor.
- */
+/* Files whose path begins with the n bytes of `typed` before the cursor; folders end in /. */
 static void complete_file(struct prompt_choices *ret, const char *typed, size_t n)
 {
 	size_t folder = n;
@@ -278,7 +276,7 @@ static void command_complete(const struct pane_host *host, const char *text, siz
 		ret->from = 0;
 		ret->to = word;
 		snprintf(ret->title, sizeof(ret->title), "actions");
-		/* those that begin so, then those that hold it */
+		/* names that begin with the text, then names that contain it */
 		for (int pass = 0; pass < 2; pass++)
 			for (int a = 0; a < ACTION_COUNT; a++) {
 				const char *found = memmem(actions[a].name, strlen(actions[a].name),
@@ -427,7 +425,7 @@ bool ui_command(struct ui *ui, const char *text)
 			matches++;
 		}
 	if (action == ACTION_NONE && matches == 1)
-		action = only; /* a beginning that fits one */
+		action = only; /* the beginning of exactly one name */
 	if (action == ACTION_NONE) {
 		struct prompt_verdict v;
 		command_check(&ui->host, text, &v);

@@ -1,5 +1,5 @@
 /*
- * app_quit: leaving a session whose program was started here asks what becomes of the program.
+ * app_quit: if the program of a session was started here, leaving asks what to do with it.
  */
 #include "ui/ui.h"
 
@@ -27,7 +27,7 @@ void ui_ask_quit(struct ui *ui, bool goes_back)
 
 void ui_quit(struct ui *ui)
 {
-	/* a program that was started below this session is asked about in its own place */
+	/* the question about a program of a session below is asked in that session */
 	while (ui->levels.n && !ui_must_ask(ui->host.view)) {
 		bool any = false;
 		for (size_t i = 0; i < ui->levels.n; i++)

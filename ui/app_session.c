@@ -1,12 +1,12 @@
 /*
- * app_session: the session on the screen, and those below it that going back comes back to.
+ * app_session: the session on the screen, and the sessions below it, to which going back returns.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "ui/ui.h"
 
-/* Another view is shown: nothing of the one before counts. */
+/* Reset what belonged to the view before. */
 static void begin_view(struct ui *ui)
 {
 	ui->host.cursor_seq = SELECTION_NONE;
@@ -105,13 +105,13 @@ bool ui_pop_source(struct ui *ui)
 	if (ui->host.view && level.cursor_seq != SELECTION_NONE)
 		ui_show(ui, level.cursor_seq);
 	ui->host.following = ui->host.view && level.following && view_is_live(ui->host.view);
-	ui->growth_waits = true; /* it may have grown meanwhile */
+	ui->growth_waits = true; /* the capture may have grown in the meantime */
 	return true;
 }
 
 struct err *ui_open_source(struct ui *ui, struct ui_source *source, enum session_place place)
 {
-	/* the first run of a lesson lies over what was there, later ones take its place */
+	/* the first run of a lesson is put above the session; later runs replace it */
 	bool is_lesson = place == SESSION_OF_LESSON;
 	if (is_lesson && ui->levels.n && ui->levels.v[ui->levels.n - 1].is_lesson)
 		return set_source(ui, source);

@@ -1,8 +1,8 @@
 /*
- * app_write: shown, marked or all events into a file; the ending of its name says which format.
+ * app_write: write shown, marked or all events to a file; the suffix of its name is the format.
  *
- * A file that exists is never written to, and a name is never followed through a symbolic link.
- * What could not be finished is removed.
+ * An existing file is never written to, and symbolic links are not followed. If writing fails, the
+ * file is removed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,8 +36,8 @@ static struct err *export_rows(struct view *s, const struct selection *rows,
 	return err;
 }
 
-/* A capture of a part of a capture: a process of its own writes the events as JSON lines, which
- * loses nothing, and they are read back here. */
+/* A capture with a part of the events: a child process writes them as JSON lines, which lose
+ * nothing, and they are imported here. */
 static struct err *write_capture(struct view *s, const struct selection *rows, const char *path)
 {
 	int ends[2];
@@ -45,7 +45,7 @@ static struct err *write_capture(struct view *s, const struct selection *rows, c
 		return err_sys(errno, "cannot write %s", path);
 	pid_t pid = fork();
 	if (pid == 0) {
-		signal(SIGPIPE, SIG_DFL); /* the reader gave up */
+		signal(SIGPIPE, SIG_DFL); /* ends the child if the reader stops reading */
 		close(ends[0]);
 		struct err *err = export_rows(s, rows, exporter_find("jsonl"), ends[1], path);
 		_exit(err ? 1 : 0);
@@ -65,8 +65,8 @@ static struct err *write_capture(struct view *s, const struct selection *rows, c
 	return err;
 }
 
-/* A new file `path`, and nothing but a new file; what is not finished is removed. `format` NULL: a
- * capture. */
+/* Write to the new file `path`. If the file exists, that is an error; if writing fails, it is
+ * removed. format NULL: a capture. */
 static struct err *write_rows(struct view *s, const struct selection *rows,
 			      const struct exporter_format *format, const char *path)
 {
@@ -107,8 +107,8 @@ static struct err *choose_rows(struct view *s, const char *what, struct selectio
 	return NULL;
 }
 
-/* "what PATH", or a path alone; blanks in it need no quotes, but may have them. *ret_path is
- * malloc'ed. */
+/* Read "what PATH", or a path alone. A path with blanks may be quoted, but need not be. *ret_path
+ * is malloc'ed. */
 static struct err *read_words(const char *text, const char **ret_what, char **ret_path)
 {
 	static const char *const words[] = { "shown", "marked", "all" };

@@ -61,7 +61,7 @@ static struct err *read_lines(const char *path, struct strbuf *to)
 	return err;
 }
 
-/* All of `text` becomes the file. */
+/* Replace the content of the file by `text`. */
 static struct err *write_whole(const char *path, unsigned flags, const struct strbuf *text)
 {
 	CLEANUP(new_file) struct new_file *f = NULL;
@@ -93,13 +93,13 @@ struct err *keep_history_load(struct prompt *p)
 			if (!strcmp(line, history_names[h]))
 				prompt_remember(p, h, space + 1);
 	}
-	/* too long by now: what was taken in is what stays */
+	/* the file is too long: keep the lines that were read into the prompt */
 	if (n_lines > 2u * PROMPT_HISTORIES * PROMPT_HISTORY_MAX) {
 		for (int h = 0; h < PROMPT_HISTORIES; h++)
 			for (size_t i = 0; i < p->history[h].n; i++)
 				strbuf_addf(&shorter, "%s %s\n", history_names[h],
 					    p->history[h].v[i]);
-		err_destroy(write_whole(path, 0, &shorter)); /* it will be tried again */
+		err_destroy(write_whole(path, 0, &shorter)); /* the next start tries again */
 	}
 	strbuf_fini(&text);
 	strbuf_fini(&shorter);
@@ -145,7 +145,8 @@ struct err *keep_history_add(int history, const char *text)
 
 /* ---- marks ---- */
 
-/* A head says whose marks follow: another capture of the same name has begun at another time. */
+/* A head line names the capture of the marks after it, by its start: other captures may have had
+ * the same file name. */
 static const char marks_head[] = "# auditview marks of the capture begun at";
 
 static char *marks_path(const struct view *s)
@@ -255,13 +256,13 @@ struct err *keep_marks_load(struct view *s)
 }
 
 /*
- * Another viewer may have changed the file since we read it. What we changed ourselves is the
- * difference of our marks to what was kept last; it is made to what the file says now, and both
- * have the result.
+ * Another viewer may have changed the file after this one read it. The changes made here are the
+ * difference between our marks and those last read or written (marks_kept). They are applied to
+ * the marks that the file has now, and the result is shown and written.
  */
 static void marks_merge(struct view *s, const marks_vec *now)
 {
-	for (size_t i = 0; i < now->n; i++) { /* theirs */
+	for (size_t i = 0; i < now->n; i++) { /* added or changed by another viewer */
 		const struct mark *n = &now->v[i],
 				  *kept = mark_find(s->marks_kept.v, s->marks_kept.n, n->seq),
 				  *own = view_mark(s, n->seq);
@@ -270,7 +271,8 @@ static void marks_merge(struct view *s, const marks_vec *now)
 		if (!is_changed_by_us)
 			view_mark_note(s, n->seq, n->note ? n->note : "");
 	}
-	for (size_t i = s->marks_kept.n; i-- > 0;) { /* removed by them, and left alone by us */
+	for (size_t i = s->marks_kept.n;
+	     i-- > 0;) { /* removed by another viewer, and not changed here */
 		const struct mark *kept = &s->marks_kept.v[i], *own = view_mark(s, kept->seq);
 		if (own && is_same_note(own->note, kept->note) &&
 		    !mark_find(now->v, now->n, kept->seq))
@@ -311,7 +313,7 @@ struct err *keep_marks_save(struct view *s)
 	if (!path)
 		return NULL;
 	struct err *err = marks_save(s, path);
-	/* another viewer is just writing */
+	/* another viewer is writing */
 	for (int i = 0; err && err->code == ERR_BUSY && i < TRIES; i++) {
 		err_destroy(err);
 		poll(NULL, 0, PAUSE_MS);

@@ -1,6 +1,7 @@
 /*
  * keep: what outlives a session: what was typed at prompts ($XDG_STATE_HOME/auditview/history) and
- * the marks and notes of a capture (FILE.marks, beside it). With --no-config none of this is called.
+ * the marks and notes of a capture (FILE.marks, beside it). With --no-config none of this is
+ * called.
  *
  * Both are lines of text that may be edited. Neither is trusted: what makes no sense is skipped.
  * Errors: of the file system, ERR_DENIED if a file or its folder is not ours alone, ERR_BUSY if

@@ -1,9 +1,10 @@
 /*
- * pane_events: the list. A row is a sentence: when, who, what, with what, from where.
+ * pane_events: the list of events. A row says when, in which thread, which event, with which
+ * arguments, and from which caller.
  *
- * Columns are sized for the layout, never for the page: scrolling moves no edge. The cursor belongs
- * to an event, not to a line number, so a filter or a fold keeps it where it was as far as that is
- * still shown.
+ * The widths of columns depend on the layout, not on the rows of the page, so that scrolling moves
+ * none. The cursor belongs to an event, not to a line number: if the event is still shown after a
+ * filter or a fold, the cursor stays on it.
  */
 #include "ui/pane_events.h"
 
@@ -121,7 +122,7 @@ static bool line_at(struct events *e, uint64_t line, struct line *ret)
 	return view_line(e->pane.host->view, line, ret);
 }
 
-/* Tell the details which event is looked at. */
+/* Tell the other panes which event the cursor is on. */
 static void cursor_moved(struct events *e)
 {
 	struct line line;
@@ -442,7 +443,7 @@ static void go_seq(struct events *e, uint64_t seq)
 	uint64_t line = view_line_of(host->view, seq);
 	bool near = line >= e->pane.list.top && line < e->pane.list.top + (uint64_t)e->pane.n_lines;
 	list_go(&e->pane.list, line);
-	if (!near && e->pane.n_lines > 4) { /* far away: show what is around it */
+	if (!near && e->pane.n_lines > 4) { /* not on this page: show the rows around it, too */
 		uint64_t third = (uint64_t)e->pane.n_lines / 3;
 		e->pane.list.top = line > third ? line - third : 0;
 		list_set(&e->pane.list, e->pane.list.n, e->pane.n_lines);
@@ -520,8 +521,8 @@ static bool chunk_has_thread(struct trace *t, uint32_t i_chunk, uint32_t thread)
 	return false;
 }
 
-/* The next or previous row of this thread, however far it is: chunks in which the thread does not
- * occur are skipped unread. */
+/* The next or previous row of this thread, at any distance: chunks without the thread are skipped
+ * unread. */
 static uint64_t row_of_thread(struct view *s, uint64_t at, uint32_t thread, bool forward)
 {
 	uint32_t looked_at = UINT32_MAX;
@@ -627,7 +628,7 @@ static bool work_events(struct pane *p, uint64_t budget_ns)
 	uint64_t begin_ns = clock_ns();
 	host_redraw(p->host); /* how far it has come */
 	for (;;) {
-		if (++e->n_searched % 64 == 0) { /* a line may take some µs to spell out */
+		if (++e->n_searched % 64 == 0) { /* the text of a line may take some µs */
 			trace_trim(s->trace);
 			if (clock_ns() - begin_ns >= budget_ns)
 				return true;
@@ -636,7 +637,7 @@ static bool work_events(struct pane *p, uint64_t budget_ns)
 					     : selection_next(s->shown, e->search_at);
 		if (at == SELECTION_NONE ||
 		    (e->wrapped && (e->search_back ? at < e->search_from : at > e->search_from))) {
-			if (!e->wrapped && at == SELECTION_NONE) { /* on from the other end */
+			if (!e->wrapped && at == SELECTION_NONE) { /* continue from the other end */
 				e->wrapped = true;
 				e->search_at = e->search_back ? s->n_events : 0;
 				continue;
@@ -659,7 +660,7 @@ static bool work_events(struct pane *p, uint64_t budget_ns)
 		if (e->search_back && at == 0) {
 			e->search_at = s->n_events;
 			if (e->wrapped)
-				e->search_from = UINT64_MAX; /* all was looked at */
+				e->search_from = UINT64_MAX; /* all rows were searched */
 			e->wrapped = true;
 			continue;
 		}
@@ -683,7 +684,7 @@ static void open_line(struct events *e)
 			view_fold_toggle(host->view, e->cursor_seq);
 		return;
 	}
-	/* the details get the focus: there every value can be opened */
+	/* the arguments get the focus: every value can be opened there */
 	host_focus(host, PANE_ARGUMENTS);
 }
 
@@ -705,7 +706,7 @@ static bool act_events(struct pane *p, enum action action, uint64_t count, const
 		return true;
 	}
 	switch ((int)action) {
-	case ACTION_TOGGLE: /* tag it: a mark, and on to the next */
+	case ACTION_TOGGLE: /* mark it, and go to the next line */
 		if (!e->on_note && host->cursor_seq != SELECTION_NONE) {
 			view_mark_toggle(s, host->cursor_seq);
 			host_keep_marks(host);

@@ -1,6 +1,6 @@
 /*
- * pane_filters: the filter in use and the kept ones, each with how many events it alone lets
- * through.
+ * pane_filters: the filter in use and the kept filters, each with the number of events that it
+ * alone shows.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,8 +101,8 @@ static bool work_filters(struct pane *p, uint64_t budget_ns)
 	return false;
 }
 
-/* Is the kept filter a part of the one in use? Then `rest` (may be NULL) becomes that without it.
- */
+/* Is the kept filter a part of the one in use? If so, *rest (may be NULL) becomes the filter in use
+ * without it. */
 static bool says(const struct pane_host *host, const char *text, struct strbuf *rest)
 {
 	CLEANUP(filter) struct filter *now = NULL, *kept = NULL;

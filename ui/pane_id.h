@@ -2,14 +2,13 @@
  * pane_id: the panes there are, one row each.
  *
  *   X(ID, file, "name", "Title", FLAGS)
- *
  *   file   pane_<file>.c, which defines pane_<file>_ops
  *   name   as the config file and `bind` spell it
  *   FLAGS  of enum pane_flag
  *
- * To add a pane: a row here, pane_<file>.c with its functions (struct pane_ops in panes.h), key rows
- * in keys.c, and a row of action.h for the action that opens it. tests/tui/test_ui.c opens and draws
- * every row.
+ * To add a pane: a row here, pane_<file>.c with its functions (struct pane_ops in panes.h), key
+ * rows in keys.c, and a row of action.h for the action that opens it. tests/tui/test_ui.c opens and
+ * draws every row.
  */
 #pragma once
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /*
- * pane_lesson: one lesson: a small program run under the tracer, questions answered by its own
- * capture. Its events are in the list below; guess first, then look.
+ * pane_lesson: one lesson. A small program runs under the tracer, and the answers to the questions
+ * are found in its capture. Its events are in the list below.
  */
 #include "ui/pane_lesson.h"
 
@@ -102,7 +102,7 @@ void pane_lesson_begin(const struct pane_host *host, int number)
 	host_open_page(host, PANE_LESSON);
 }
 
-/* The program has ended and its capture is whole: the truth can be found. */
+/* Has the program ended, so that its capture is complete? */
 static bool is_ready(const struct lesson_pane *l)
 {
 	return !l->failed && l->pane.host->view && l->pane.host->view->finished;
@@ -268,7 +268,8 @@ static bool act_lesson(struct pane *p, enum action action, uint64_t count, const
 		}
 		__attribute__((fallthrough));
 	case ACTION_RIGHT:
-		if (!l->answered && is_ready(l)) { /* told, not counted */
+		if (!l->answered &&
+		    is_ready(l)) { /* show the answer; the step is not counted as done */
 			if (!l->truth.n)
 				find_truth(l);
 			l->answered = true;

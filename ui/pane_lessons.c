@@ -1,5 +1,5 @@
 /*
- * pane_lessons: the lessons there are, and how far you have come in each.
+ * pane_lessons: the list of lessons, with the steps done of each.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * pane_stack: the frames of the event, library frames folded, the caller marked, and the lines
- * around it from the file.
+ * pane_stack: the frames of the event. Library frames are folded, the caller is marked, and the
+ * source around the frame under the cursor is shown below.
  */
 #include "ui/pane_stack.h"
 
@@ -31,7 +31,8 @@ struct stack {
 	uint8_t flags; /* of the event */
 	bool has_event;
 	uint64_t seq;
-	/* The file of the frame under the cursor, from look(). NULL: not asked for, or no memory. */
+	/* The file of the frame under the cursor, from look(). NULL: not asked for, or no
+	 * memory. */
 	const struct source_file *source;
 	bool is_ours; /* its name leads to our own files */
 };
@@ -104,7 +105,7 @@ static void build(struct stack *k)
 		if (!vec_push(&k->entries, entry))
 			return;
 	}
-	/* One folded frame is no fold: show it. */
+	/* A run of one frame is shown, not folded. */
 	for (size_t i = 0; i < k->entries.n; i++)
 		if (k->entries.v[i].n_folded == 1)
 			k->entries.v[i].n_folded = 0;
@@ -122,8 +123,8 @@ static void put_function(struct view *s, struct strbuf *to, const struct frame_i
 	}
 }
 
-/* Where the file names of a process lead. In a capture only what the recorder proved, or nothing
- * spoke against, is ours. */
+/* Where the file names of a process lead. They lead to our own files unless the recorder found that
+ * the process has other ones. */
 static struct source_root root_of(const struct view *s, const struct process_info *p)
 {
 	bool is_other = p && (p->flags & PROCESS_OTHER_FILES || (p->ns_pid && p->ns_pid != p->pid));
@@ -137,7 +138,8 @@ static const struct frame_entry *current(const struct stack *k)
 	return k->pane.list.cursor < k->entries.n ? &k->entries.v[k->pane.list.cursor] : NULL;
 }
 
-/* The frame under the cursor; false if that is a fold, a mark or native code, which have no source. */
+/* The frame under the cursor; false if that is a fold, a mark or native code, which have no
+ * source. */
 static bool source_frame(const struct stack *k, struct frame_info *ret)
 {
 	const struct frame_entry *e = current(k);

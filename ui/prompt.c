@@ -300,8 +300,7 @@ static void choose(struct prompt *p, const struct pane_host *host, int by)
 	preview(p, host);
 }
 
-/* What stands there was not taken: the reason stands where the text is, and stays until the text
- * changes. */
+/* The text was not accepted: show the reason at the text until it changes. */
 static void refuse(struct prompt *p, const struct pane_host *host)
 {
 	const char *message = p->owner->take_message(host);

@@ -27,22 +27,22 @@
 #include "ui/theme.h"
 #include "ui/toggles.h"
 
-struct place { /* where the user was, for [ and ] */
+struct place { /* an entry of the history, for [ and ] */
 	uint64_t seq;
 	char *filter;
 };
 
-/* A session that another one was opened over; q comes back to it. */
+/* A session below another one; q comes back to it. */
 struct level {
 	struct view *view; /* NULL: the start page */
 	VEC(enum pane_id) pages;
 	uint64_t cursor_seq;
 	bool following;
-	/* a lesson's own run lies over it: closing the lesson closes the run */
+	/* the session above it is a run of a lesson: closing the lesson closes the run */
 	bool is_lesson;
 };
 
-struct header { /* what the header shows; taken four times a second */
+struct header { /* what the header shows; updated four times a second */
 	bool is_loss_known;
 	uint64_t n_events, n_lost, rate, quiet_ns, age_ns, file_bytes, longest_pause_ns;
 	unsigned n_children;
@@ -58,22 +58,22 @@ struct ui {
 	struct layout layout;
 	struct pane *panes[PANE_COUNT]; /* opened when first needed */
 	enum pane_id focus;             /* among the panes of the main page */
-	VEC(enum pane_id) pages;        /* full pages over the main page, the last one is seen */
+	VEC(enum pane_id) pages;        /* pages over the main page; the last one is on top */
 	struct prompt prompt;
-	char *prompt_old_filter; /* what stood before the filter prompt was opened */
-	uint64_t anchor_seq;     /* and where the cursor was */
+	char *prompt_old_filter; /* the filter before the filter prompt was opened */
+	uint64_t anchor_seq;     /* the cursor at that time */
 
-	VEC(struct input) waiting; /* keys typed ahead of a search, for when it has ended */
-	bool filter_is_new;        /* nothing of it was worked out yet when the next key comes */
+	VEC(struct input) waiting; /* keys that wait for the end of a search */
+	bool filter_is_new;        /* set by a key, and no row of it was decided yet */
 	uint64_t count;            /* number typed before a key */
-	VEC(struct level) levels;  /* sessions below this one, the last is next */
+	VEC(struct level) levels;  /* sessions below this one; the last is the nearest */
 	struct toggles toggles;
 	struct search search;
 
 	message_vec messages;
 	char flash[256]; /* in the last line until flash_until_ns or the next key */
 	uint64_t flash_until_ns;
-	char *dialog; /* a box that floats: title, then lines; NULL none */
+	char *dialog; /* a box over the screen: title, then lines; NULL: none */
 	VEC(struct place) history;
 	size_t history_at;
 	char *source_dirs[SOURCE_DIRS_MAX]; /* :source */
@@ -103,13 +103,13 @@ void ui_destroy(struct ui *ui);
 DEFINE_CLEANUP(ui);
 void ui_resize(struct ui *ui, int n_lines, int n_columns);
 void ui_input(struct ui *ui, struct input in);
-/* Act on keys that were typed ahead of a search, if it has ended. True: one of them began another.
- */
+/* If no search runs, act on the keys that waited for its end. True: one of them began another
+ * search. */
 bool ui_input_waiting(struct ui *ui);
-/* Take in what has grown (growth: the capture is known to have changed) and do up to budget_ns of
- * long work. True: more work waits. now_ns is CLOCK_MONOTONIC. */
+/* Read new events (growth: the capture is known to have changed) and do long work for up to
+ * budget_ns. True: more work waits. now_ns is CLOCK_MONOTONIC. */
 bool ui_advance(struct ui *ui, uint64_t now_ns, bool growth, uint64_t budget_ns);
-/* When ui_advance() must be called again though nothing happened; UINT64_MAX never. */
+/* When ui_advance() must be called again even if nothing happens; UINT64_MAX: never. */
 uint64_t ui_deadline(const struct ui *ui);
 void ui_draw(struct ui *ui);
 
@@ -140,7 +140,7 @@ void ui_set_cursor(struct ui *ui, uint64_t seq); /* host_set_cursor() */
 /* Update the panes if the cursor has moved since they were told. */
 void ui_tell_cursor(struct ui *ui);
 
-/* ---- app_keep.c: the files of keep.h; a message says once that they cannot be had ---- */
+/* ---- app_keep.c: the files of keep.h; if they cannot be used, one message says so ---- */
 
 void ui_load_history(struct ui *ui);
 void ui_keep_history(struct ui *ui, int history, const char *text);
@@ -175,7 +175,7 @@ bool ui_pop_source(struct ui *ui);
 void ui_close_page(struct ui *ui);
 void ui_close_all_pages(struct ui *ui);
 void ui_close_pages(struct ui *ui, enum which_pages which); /* host_close_pages() */
-/* Would going back leave the program? */
+/* Does going back end auditview? */
 bool ui_back_quits(const struct ui *ui);
 
 /* ---- app_quit.c ---- */

@@ -2,8 +2,8 @@
  * view: from a growing capture to numbered lines.
  *
  * Order of the work: new events → filter (shown) → folds → rows. Each stage knows how far it has
- * come; a later stage never runs ahead of an earlier one, rows beyond a stage's end are taken as
- * they are.
+ * come, and a later stage never runs ahead of an earlier one. Rows that a stage has not reached yet
+ * pass through it unchanged.
  */
 #include "ui/view.h"
 
@@ -43,8 +43,8 @@ static bool is_line_note(enum note_kind kind)
 	return false;
 }
 
-/* What becomes of children that are not Python stands in messages and processes: in the list it
- * would part the events of a program that starts many. */
+/* Exits of children that are not Python are shown in the messages and processes pages only: in the
+ * list they would separate the events of a program that starts many children. */
 static bool is_of_stranger(const struct view *s, const struct trace_note *n)
 {
 	const struct process_info *p = trace_process(s->trace, n->note.process);
@@ -293,7 +293,7 @@ struct err *view_set_filter(struct view *s, const char *text)
 		free(copy);
 		return err;
 	}
-	/* run before filter: it looks at it */
+	/* the run uses the filter, so it is destroyed first */
 	filter_explanation_destroy(s->why);
 	s->why = NULL;
 	s->why_done = false;
@@ -403,7 +403,7 @@ bool view_work(struct view *s, uint64_t budget_ns, bool *ret_changed)
 		worked = false;
 	if (worked)
 		*ret_changed = true;
-	if (err) { /* memory is short: leave off here, what is known stays usable */
+	if (err) { /* no memory: stop the work here; what was found so far stays in use */
 		err_destroy(err);
 		s->filter_done = s->folds_done = s->first_done = s->load_done = 1;
 		s->why_done = true;
@@ -481,7 +481,7 @@ uint64_t view_line_of(struct view *s, uint64_t seq)
 	if (!n)
 		return 0;
 	if (!selection_has(s->rows, seq)) {
-		/* Hidden in a fold: its head stands for it. Else the nearest row. */
+		/* If it is hidden in a fold, take the head of the fold; else the nearest row. */
 		struct fold fold;
 		if (s->fold_on && folds_find_member(s->folds, seq, &fold) &&
 		    selection_has(s->rows, fold.head)) {

@@ -46,12 +46,12 @@ struct view {
 	void *live_ctx;
 	int terminal_fd;
 
-	/* what is taken into the view; less than the trace holds while frozen */
+	/* events in the view; fewer than the trace has while frozen */
 	uint64_t n_events;
 	bool frozen, finished, paused, detached, has_ended;
 	int end_status; /* wait(2) status of the (first) process, when has_ended */
 	bool recorder_gone;
-	bool is_left; /* what becomes of the program was answered */
+	bool is_left; /* the question what to do with the program was answered */
 
 	/* filter */
 	char *filter_text;     /* "" none */
@@ -63,7 +63,8 @@ struct view {
 	uint64_t filter_ns;         /* spent on it since it was set */
 	unsigned filter_generation; /* changes when rows that were decided are decided anew */
 	unsigned filter_restarts;
-	/* nothing is shown: because of which part? NULL: not asked, or not yet */
+	/* which part of the filter lets nothing through, if nothing is shown; NULL: not known
+	 * (yet) */
 	struct filter_explanation *why;
 	bool why_done;
 	uint64_t why_ns; /* when it was counted last */
@@ -98,9 +99,9 @@ MUST_CHECK struct err *view_create(struct ui_source *source, struct view **ret);
 void view_destroy(struct view *s);
 DEFINE_CLEANUP(view);
 
-/* Take in what has been captured since. *ret_changed: something to draw. */
+/* Read what was captured since the last call. *ret_changed: there is something to draw. */
 MUST_CHECK struct err *view_refresh(struct view *s, bool *ret_changed);
-/* Go on with what takes long, for budget_ns. True: there is more to do. *ret_changed: something to
+/* Continue long work for budget_ns. True: there is more to do. *ret_changed: there is something to
  * draw. */
 bool view_work(struct view *s, uint64_t budget_ns, bool *ret_changed);
 /* Replace the filter. On failure (ERR_SYNTAX, with err->at) the old one stays. */
