@@ -549,6 +549,33 @@ static struct err *pass_lines(struct import *im, struct input *in, line_fn *fn)
 	return err;
 }
 
+/* A file that is no text at all, by its first bytes. */
+static struct err *refuse_form(const struct import *im, const char *bytes, size_t n)
+{
+	static const struct {
+		const char *magic, *name, *tool;
+	} forms[] = {
+		{ "\x1f\x8b", "gzip", "zcat" },            /* RFC 1952, 2.3.1 */
+		{ "\x28\xb5\x2f\xfd", "zstd", "zstdcat" }, /* RFC 8878, 3.1.1 */
+		{ "\xfd"
+		  "7zXZ",
+		  "xz", "xzcat" },           /* xz-file-format.txt, 2.1.1.1 */
+		{ "BZh", "bzip2", "bzcat" }, /* bzip2 1.0.8 compress.c, BZ_HDR_* */
+	};
+	if (is_utf16(bytes, n))
+		return err_with_hint(
+		    err_create(ERR_SYNTAX, "%s is UTF-16, and JSON lines are UTF-8", im->label),
+		    "iconv -f UTF-16 -t UTF-8 converts it");
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++)
+		if (n >= strlen(forms[i].magic) &&
+		    memcmp(bytes, forms[i].magic, strlen(forms[i].magic)) == 0)
+			return err_with_hint(
+			    err_create(ERR_SYNTAX, "%s is compressed (%s), and JSON lines are text",
+				       im->label, forms[i].name),
+			    "%s FILE | auditview import - -o CAPTURE", forms[i].tool);
+	return NULL;
+}
+
 static struct err *pass(struct import *im, int fd, line_fn *fn)
 {
 	struct input in = { .fd = fd, .buf = malloc(READ_BYTES + 1), .cap = READ_BYTES };
@@ -556,10 +583,8 @@ static struct err *pass(struct import *im, int fd, line_fn *fn)
 	im->line = 0;
 	while (!err && !in.at_end && in.n < READ_BYTES)
 		err = input_more(&in, im);
-	if (!err && is_utf16(in.buf, in.n))
-		err = err_with_hint(
-		    err_create(ERR_SYNTAX, "%s is UTF-16, and JSON lines are UTF-8", im->label),
-		    "iconv -f UTF-16 -t UTF-8 converts it");
+	if (!err)
+		err = refuse_form(im, in.buf, in.n);
 	if (!err && is_document(in.buf, in.n)) {
 		while (!err && !in.at_end && in.n < LINE_BYTES_MAX)
 			err = input_more(&in, im);

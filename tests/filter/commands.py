@@ -3,10 +3,13 @@
 
 usage: commands.py AUDITVIEW
 """
+import bz2
 import collections
 import csv
+import gzip
 import io
 import json
+import lzma
 import os
 import sqlite3
 import subprocess
@@ -259,6 +262,16 @@ def test_strangers(tool, folder):
         check(name, (code, [e["event"] for e in events], events and events[0]["args"]["1"]), (0, ["a", "c"], {"b": "}"}))
     code, events, said = load(json.dumps(objects).encode("utf-16"))
     check("UTF-16", (code, "UTF-16" in said and "iconv" in said), (1, True))
+    for module, name in ((gzip, "gzip"), (bz2, "bzip2"), (lzma, "xz")):
+        code, events, said = load(module.compress(b'{"event":"a"}\n'))
+        check(name, (code, f"compressed ({name})" in said and "cat FILE |" in said), (1, True))
+    for name, text in (("nesting of 1 M", b'{"event":"x","args":' + b"[" * 1000000), ("nesting of 1 M in a value", b'{"event":"x","args":{"a":' + b'{"b":' * 1000000),
+                       ("a line of NUL", b"\0" * 1000), ("20 MB without a newline", b"A" * 20000000)):
+        code, events, said = load(text + b'\n{"event":"behind"}')
+        check(name, ([e["event"] for e in events], "line 1 not taken" in said), (["behind"], True))
+    code, events, said = load(b'{"event":"x","args":{' + b",".join(b'"k%d":%d' % (i, i) for i in range(1 << 17)) + b"}}")
+    check("2^17 keys", (code, len(events), len(events and events[0]["args"])), (0, 1, 1 << 17))
+    check("only a BOM", load(b"\xef\xbb\xbf")[:2], (1, []))
     check("comments", [e["event"] for e in load(b'# x\n// y\n{"event":"a"}\n')[1]], ["a"])
     # two exports, one behind the other, each of a run of its own
     own = ['{"v":1,"seq":%d,"time":"2026-11-22T0%d:00:00.00000000%dZ","ts_ns":%d,"pid":7,"tid":7,"interp":0,"thread":"","python":"3.12.1",'
