@@ -10,6 +10,8 @@
 #include "base/monotonic.h"
 #include "visit/inject.h"
 #include "visit/inject_private.h"
+#include "visit/leftover.h"
+#include "system/maps.h"
 #include "system/procs.h"
 #include "system/remote_mem.h"
 
@@ -46,7 +48,18 @@ uint64_t link_name_child(const struct link *l, pid_t child, uint32_t ns_pid, uin
 	struct probe_state state;
 	uint64_t identity = 0;
 	raddr at = raddr_add(l->base, l->state_off);
+	/* The nonce stands in memory of the target, which may have put it anywhere. That the child has
+	 * our ring, and private memory before it, tells the kernel. */
+	CLEANUP(maps) struct maps *maps = NULL;
 	struct remote_mem *mem = memory_of(l, child);
+	struct err *err = mem ? maps_read(child, &maps) : NULL;
+	if (mem && !err)
+		err = kin_prove(l, child, mem, maps);
+	if (err) {
+		wrote(err, child);
+		remote_mem_close(mem);
+		return 0;
+	}
 	if (mem && remote_mem_read(mem, at, &state, sizeof(state)) && !state.identity) {
 		state.identity = identity = (uint64_t)ns_pid << 32 | (uint32_t)monotonic_ns() | 1;
 		state.parent_pid = ns_parent;
