@@ -690,6 +690,19 @@ static bool hook_is_left(const struct link *l, pid_t pid)
 	return is_left;
 }
 
+/* Unlinked, and no function of ours stands in the entry: what is left is the reservation alone. */
+static bool only_mapping_is_left(const struct link *l, pid_t pid)
+{
+	struct remote_mem *mem = NULL;
+	uint64_t entry[3];
+	struct err *err = remote_mem_open(pid, &mem);
+	bool is = !err && remote_mem_read(mem, l->entry, entry, sizeof(entry)) && !entry[2] &&
+		  entry[1] == l->runtime.layout.fn_neutral;
+	err_destroy(err);
+	remote_mem_close(mem);
+	return is;
+}
+
 /* Detach one process, trying again what fails while it lasts; what stays is told in the report. */
 static void leave_process(struct link *l, pid_t pid, bool attached, uint64_t deadline,
 			  uint64_t patient_until, struct detach_report *report)
@@ -720,12 +733,20 @@ static void leave_process(struct link *l, pid_t pid, bool attached, uint64_t dea
 			report->is_unknown = presence == LINK_UNKNOWN &&
 					     (report->restored || report->is_unknown);
 			report->restored = false;
-			snprintf(
-			    report->left, sizeof(report->left), "process %d: %s%s", (int)pid,
-			    err->message,
-			    err->code == ERR_DENIED ? "; root may look, and take out what is left"
-			    : err->code == ERR_TIMEOUT ? "; it is off, attaching again takes it out"
-						       : "");
+			if (err->code == ERR_TIMEOUT && only_mapping_is_left(l, pid))
+				snprintf(
+				    report->left, sizeof(report->left),
+				    "%s; %llu KiB of it stay mapped and unused until it ends or "
+				    "auditview attaches again",
+				    err->message, (unsigned long long)(l->total_bytes >> 10));
+			else
+				snprintf(report->left, sizeof(report->left), "process %d: %s%s",
+					 (int)pid, err->message,
+					 err->code == ERR_DENIED
+					     ? "; root may look, and take out what is left"
+					 : err->code == ERR_TIMEOUT
+					     ? "; it is off, attaching again takes it out"
+					     : "");
 			is_done = true;
 		}
 		if (!is_done)

@@ -3,7 +3,9 @@
 Every row of the table of calls: those that restart, those that are made again by us (no timeout, or Python's own, which recomputes it),
 and those that a stop would end early: there nobody is stopped (src/visit/boot.h), the probe comes with the next event.
 """
+import os
 import random
+import re
 import subprocess
 import time
 
@@ -79,6 +81,49 @@ def no_eintr(ctx, python, call, times, *options):
         expect_as_alone(v, call)
 
 
+LONG_WAIT = """import ctypes, os, sys, time
+libc, seconds = ctypes.CDLL(None), int(sys.argv[1])
+wait, fd, buffer = libc.epoll_wait, libc.epoll_create1(0), ctypes.create_string_buffer(64)
+print("READY", flush=True)
+while not os.path.exists(sys.argv[2]):
+    sys.audit("victim.mark", 0)
+    time.sleep(.01)
+took = time.monotonic()
+wait(fd, buffer, 1, seconds * 1000)
+took = time.monotonic() - took
+print("woke" if took >= seconds else took, flush=True)
+for i in range(400):
+    sys.audit("victim.mark", i)
+    time.sleep(.01)
+"""
+
+
+def left_in_a_long_wait(ctx, python):
+    """No thread can be stopped until the recorder gives up: what it leaves is said, and the next one takes it out."""
+    go, seconds = os.path.join(ctx.new_folder("long-wait"), "go"), 30
+    with subprocess.Popen([*python.command, "-c", LONG_WAIT, str(seconds), go], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            expect(process.stdout.readline() == "READY\n", "it is not ready")
+            before = foreign_maps(maps_of(process.pid))
+            with Recorder(ctx, process.pid) as recorder:
+                recorder.wait_linked()
+                open(go, "w").close()
+                wait_for(lambda: open(f"/proc/{process.pid}/syscall").read().startswith("232 "), 10, "the wait")
+                time.sleep(.2)
+                recorder.process.send_signal(2)
+                expect(recorder.process.wait(25) == 1, "its status says that all is well")
+                text = recorder.stderr()
+                expect(re.search(r"restored: no \(.*waits in a call.* KiB of it stay mapped and unused", text), lambda: f"it says {text[-300:]}")
+            with Recorder(ctx, process.pid) as recorder:
+                expect(process.stdout.readline() == "woke\n", "the wait was disturbed")
+                time.sleep(1)
+                expect_goodbye(recorder.stop(), min_events=1)
+                expect(foreign_maps(maps_of(process.pid)) == before, "something is left behind")
+            expect(process.wait(30) == 0, lambda: f"its status is {process.returncode}")
+        finally:
+            process.kill()
+
+
 def storm(ctx, python, cycles):
     """A signal every moment; each is acknowledged, so that one lost stops everything."""
     with Victim(ctx, python, "signals") as v:
@@ -100,6 +145,8 @@ def cells(ctx):
             yield f"no EINTR in {call}, following", python, lambda p=python, c=call: no_eintr(ctx, p, c, 1, "-f")
         for call in SHOWING if ctx.full else QUICK_SHOWING:
             yield "not stopped in " + call, python, lambda p=python, c=call: not_stopped(ctx, p, c)
+        if ctx.full or python.version_text.startswith("3.12"):
+            yield "left in a long wait", python, lambda p=python: left_in_a_long_wait(ctx, p)
         yield "storm", python, lambda p=python: storm(ctx, p, 200 if ctx.full else 5)
     for python in ctx.for_all_pythons()[:1]:
         for call in SHOWING if ctx.full else ("epoll_timeout", "recv_timeout"):
