@@ -59,46 +59,46 @@ bool recorder_is_attached(void *ctx, pid_t pid)
 
 /* ---- putting the probe in ---- */
 
-static void filter_fill(struct recorder *r, struct source *s)
+static void filter_fill(struct recorder *r, struct tap *t)
 {
 	for (size_t i = 0; r->options.wants && i < r->n_known_names; i++) {
-		struct client probe_side = { .recorder = r, .source = s };
+		struct client probe_side = { .recorder = r, .tap = t };
 		client_wants(&probe_side, r->known_names[i], (uint32_t)strlen(r->known_names[i]));
 	}
 }
 
-void source_destroy(struct source *s)
+void tap_destroy(struct tap *t)
 {
-	if (!s)
+	if (!t)
 		return;
-	for (uint32_t k = 0; s->clients && k < s->n_slots; k++)
-		client_remove(s, k);
-	free(s->clients);
-	free(s->asks);
-	link_destroy(s->link);
-	free(s);
+	for (uint32_t k = 0; t->clients && k < t->n_slots; k++)
+		client_remove(t, k);
+	free(t->clients);
+	free(t->asks);
+	link_destroy(t->link);
+	free(t);
 }
 
-static struct source *source_add(struct recorder *r, struct link *link, struct process *p)
+static struct tap *tap_add(struct recorder *r, struct link *link, struct process *p)
 {
-	struct source *s = calloc(1, sizeof(*s));
-	if (s)
-		s->clients = calloc(link->ring.n_slots, sizeof(*s->clients));
-	if (!s || !s->clients || !vec_push(&r->sources, s)) {
-		if (s)
-			free(s->clients);
-		free(s);
+	struct tap *t = calloc(1, sizeof(*t));
+	if (t)
+		t->clients = calloc(link->ring.n_slots, sizeof(*t->clients));
+	if (!t || !t->clients || !vec_push(&r->taps, t)) {
+		if (t)
+			free(t->clients);
+		free(t);
 		return NULL;
 	}
-	s->link = link;
-	s->process = p;
-	s->n_slots = link->ring.n_slots;
-	s->root_ns_pid = p->info.ns_pid;
-	s->other_pid_ns = p->info.ns_pid != p->info.pid;
-	if (!p->source || p->source->gone)
-		p->source = s;
-	filter_fill(r, s);
-	return s;
+	t->link = link;
+	t->process = p;
+	t->n_slots = link->ring.n_slots;
+	t->root_ns_pid = p->info.ns_pid;
+	t->other_pid_ns = p->info.ns_pid != p->info.pid;
+	if (!p->tap || p->tap->gone)
+		p->tap = t;
+	filter_fill(r, t);
+	return t;
 }
 
 static bool is_armed(const struct recorder *r, pid_t pid, const struct python_runtime *rt)
@@ -107,10 +107,10 @@ static bool is_armed(const struct recorder *r, pid_t pid, const struct python_ru
 		if (r->waiting.v[i].link->pid == pid &&
 		    r->waiting.v[i].link->runtime.layout.audit_head == rt->layout.audit_head)
 			return true;
-	for (size_t i = 0; i < r->sources.n; i++) {
-		const struct source *s = r->sources.v[i];
-		if (!s->gone && s->link->pid == pid &&
-		    s->link->runtime.layout.audit_head == rt->layout.audit_head)
+	for (size_t i = 0; i < r->taps.n; i++) {
+		const struct tap *t = r->taps.v[i];
+		if (!t->gone && t->link->pid == pid &&
+		    t->link->runtime.layout.audit_head == rt->layout.audit_head)
 			return true;
 	}
 	return false;
@@ -133,7 +133,7 @@ static struct err *link_up(struct recorder *r, pid_t pid, const struct python_ru
 /* A link that has its ring. */
 static bool armed(struct recorder *r, struct link *link, struct process *p)
 {
-	if (!source_add(r, link, p))
+	if (!tap_add(r, link, p))
 		return false;
 	follow_found_python(r->follow, link->pid);
 	struct note_info note = { .kind = NOTE_ATTACHED,
@@ -282,12 +282,12 @@ struct err *recorder_arm(struct recorder *r, pid_t pid, pid_t at_entry, uint32_t
 	return err ? err : first;
 }
 
-/* Does a process have the ring of another, as a forked child has its parent's? `but`: a source that
+/* Does a process have the ring of another, as a forked child has its parent's? `but`: a tap that
  * does not count, by its pid. */
 static bool has_ring(const struct recorder *r, pid_t pid, pid_t but)
 {
-	for (size_t i = 0; i < r->sources.n; i++)
-		if (r->sources.v[i]->link->pid != but && link_is_in(r->sources.v[i]->link, pid))
+	for (size_t i = 0; i < r->taps.n; i++)
+		if (r->taps.v[i]->link->pid != but && link_is_in(r->taps.v[i]->link, pid))
 			return true;
 	return false;
 }
@@ -390,7 +390,7 @@ static struct err *attach_to_host(struct recorder *r, pid_t pid)
  * Python: a shell, say. */
 struct err *recorder_attach_again(struct recorder *r, struct process *p)
 {
-	bool any, is_own = p->source && p->source->link->pid == p->pid;
+	bool any, is_own = p->tap && p->tap->link->pid == p->pid;
 	struct err *err = NULL;
 	if (is_own)
 		err = recorder_arm(r, p->pid, 0, 0, &any);
@@ -497,11 +497,11 @@ bool recorder_at_entry(void *ctx, pid_t pid, pid_t tid)
 	return any || !not_python;
 }
 
-static void source_gone(struct recorder *r, pid_t pid)
+static void tap_gone(struct recorder *r, pid_t pid)
 {
-	for (size_t i = 0; i < r->sources.n; i++)
-		if (r->sources.v[i]->link->pid == pid)
-			r->sources.v[i]->gone = true;
+	for (size_t i = 0; i < r->taps.n; i++)
+		if (r->taps.v[i]->link->pid == pid)
+			r->taps.v[i]->gone = true;
 }
 
 void recorder_execed(void *ctx, pid_t pid)
@@ -513,7 +513,7 @@ void recorder_execed(void *ctx, pid_t pid)
 	recorder_forget_heir(r, pid);
 	if (p) { /* what the old image wrote comes before the note of its end */
 		drain_settle(r);
-		source_gone(r, pid);
+		tap_gone(r, pid);
 		process_execed(r, p);
 	}
 	/* Whatever runs now is seen; if it is Python its entry point will tell. */
@@ -535,14 +535,14 @@ void recorder_forked(void *ctx, pid_t parent, pid_t child, bool is_new)
 		err = proc_status_read(parent, &of_parent);
 	/* the parent is in the child's pid namespace */
 	bool is_beside = !err && status.n_namespaces == of_parent.n_namespaces;
-	for (size_t i = 0; !err && i < r->sources.n; i++)
-		if (!r->sources.v[i]->gone) {
-			struct source *s = r->sources.v[i];
-			uint64_t identity = link_name_child(s->link, child, (uint32_t)status.ns_pid,
+	for (size_t i = 0; !err && i < r->taps.n; i++)
+		if (!r->taps.v[i]->gone) {
+			struct tap *t = r->taps.v[i];
+			uint64_t identity = link_name_child(t->link, child, (uint32_t)status.ns_pid,
 							    is_beside ? (uint32_t)of_parent.ns_pid
 								      : 0);
 			recorder_note_child(r, identity, child);
-			recorder_note_heir(r, s, child, identity);
+			recorder_note_heir(r, t, child, identity);
 		}
 	if (is_inner && !err && !r->forks)
 		r->forks = calloc(MAX_FORK_NOTES, sizeof(*r->forks));
@@ -560,12 +560,12 @@ void recorder_forked(void *ctx, pid_t parent, pid_t child, bool is_new)
 /* ---- a ring of its own for a forked child: heirs.c says when ---- */
 
 /* Returns false when memory is short. */
-static bool add_born(struct recorder *r, const struct source *of, struct link *link)
+static bool add_born(struct recorder *r, const struct tap *of, struct link *link)
 {
 	struct process *p = process_find(r, link->pid);
 	if (!p)
 		p = process_add(r, link->pid, &link->runtime, PROCESS_FORKED);
-	if (!p || !source_add(r, link, p))
+	if (!p || !tap_add(r, link, p))
 		return false;
 	p->info.prefixes = of->process->info.prefixes;
 	process_update(r, p);
@@ -582,9 +582,9 @@ static bool give_ring(struct recorder *r, const struct heir *heir)
 	bool is_out = false;
 	clock_tick(&r->clock, &options.tick);
 	options.ticks_per_ns = clock_ticks_per_ns(&r->clock);
-	struct err *err = link_give_ring(heir->source->link, heir->pid, heir->identity, &options,
+	struct err *err = link_give_ring(heir->tap->link, heir->pid, heir->identity, &options,
 					 &link, &is_out);
-	if (!err && !add_born(r, heir->source, link)) {
+	if (!err && !add_born(r, heir->tap, link)) {
 		is_out = true;
 		link_detach(link, NULL, NULL, 1000000000, &report);
 		link_destroy(link);
@@ -616,7 +616,7 @@ void recorder_born(void *ctx, pid_t pid)
 		if (!give_ring(r, &heir) && !vec_push(&kept, heir))
 			log_debug("no memory to note that %d has a ring", (int)pid);
 	for (size_t i = 0; i < kept.n; i++)
-		recorder_note_heir(r, kept.v[i].source, pid, kept.v[i].identity);
+		recorder_note_heir(r, kept.v[i].tap, pid, kept.v[i].identity);
 	vec_fini(&kept);
 }
 
@@ -629,12 +629,12 @@ void recorder_leaving(void *ctx, pid_t pid)
 		recorder_look_for_other(r, p, true);
 	if (!(r->options.probe.flags & PROBE_STACK_NATIVE))
 		return;
-	for (size_t i = 0; i < r->sources.n; i++) {
-		struct source *s = r->sources.v[i];
-		for (uint32_t k = 0; k < s->n_slots; k++)
-			if (s->clients[k] && s->clients[k]->native &&
-			    s->clients[k]->process->pid == pid)
-				native_context_refresh(s->clients[k]->native);
+	for (size_t i = 0; i < r->taps.n; i++) {
+		struct tap *t = r->taps.v[i];
+		for (uint32_t k = 0; k < t->n_slots; k++)
+			if (t->clients[k] && t->clients[k]->native &&
+			    t->clients[k]->process->pid == pid)
+				native_context_refresh(t->clients[k]->native);
 	}
 	drain_settle(r);
 }
@@ -659,12 +659,12 @@ void recorder_exited(void *ctx, pid_t pid, int status)
  * (RECORD_COMES_BACK), so it would stay so: put the entry back once the interpreter is gone, and
  * the next Py_Initialize keeps it (Python/pystate.c, _PyRuntimeState_Init). Never earlier: the
  * teardown raises events too, for which there may be no thread state and no tuple any more. */
-static void relink(struct recorder *r, struct source *s)
+static void relink(struct recorder *r, struct tap *t)
 {
-	struct link *l = s->link;
+	struct link *l = t->link;
 	struct python_runtime now = l->runtime;
 	uint64_t head = 0;
-	if (s->gone || s->process->ended ||
+	if (t->gone || t->process->ended ||
 	    !remote_mem_read(l->mem, RADDR(l->runtime.layout.audit_head), &head, sizeof(head)) ||
 	    head)
 		return;
@@ -676,7 +676,7 @@ static void relink(struct recorder *r, struct source *s)
 	    now.layout.audit_head == l->runtime.layout.audit_head) {
 		err = link_again(l, follow_has(r->follow, l->pid));
 		if (!err)
-			s->finalised = false;
+			t->finalised = false;
 	}
 	if (err)
 		log_debug("cannot link again in %d: %s", (int)l->pid, err->message);
@@ -716,7 +716,7 @@ static void modules_look(struct recorder *r, uint64_t now)
 		/* One that we armed ourselves, even if that Python has been unloaded since, or that
 		 * was attached to without one. */
 		bool is_ours = p->info.python_hex
-				   ? !p->source || p->source->link->pid == p->pid
+				   ? !p->tap || p->tap->link->pid == p->pid
 				   : p->awaits_python || follow_is_blind(r->follow, p->pid);
 		bool is_other = !p->info.python_hex && !is_ours && !p->is_unwatched &&
 				follow_has(r->follow, p->pid);
@@ -760,25 +760,25 @@ void recorder_relink(struct recorder *r, uint64_t now)
 	if (now - r->relink_ns < RELINK_NS)
 		return;
 	r->relink_ns = now;
-	for (size_t i = 0; i < r->sources.n; i++)
-		if (r->sources.v[i]->finalised)
-			relink(r, r->sources.v[i]);
+	for (size_t i = 0; i < r->taps.n; i++)
+		if (r->taps.v[i]->finalised)
+			relink(r, r->taps.v[i]);
 	modules_look(r, now);
 }
 
 /* dlclose: hook entry and list went with the module; what is left is our reservation. */
-static void unloaded(struct recorder *r, struct source *s)
+static void unloaded(struct recorder *r, struct tap *t)
 {
 	struct detach_report report;
 	drain_settle(r);
-	s->gone = true;
-	link_detach(s->link, recorder_is_attached, r, 1000000000, &report);
-	s->left = report.restored; /* else once more when all is left */
-	if (!s->left)
-		log_debug("what the probe had in %d is not gone yet: %s", (int)s->link->pid,
+	t->gone = true;
+	link_detach(t->link, recorder_is_attached, r, 1000000000, &report);
+	t->left = report.restored; /* else once more when all is left */
+	if (!t->left)
+		log_debug("what the probe had in %d is not gone yet: %s", (int)t->link->pid,
 			  report.left);
-	recorder_warn(r, NOTE_MESSAGE, s->process->index, "Python was unloaded from the process");
-	s->process->vm_bytes = s->process->modules_hash = 0;
+	recorder_warn(r, NOTE_MESSAGE, t->process->index, "Python was unloaded from the process");
+	t->process->vm_bytes = t->process->modules_hash = 0;
 	r->recycle_due = true;
 }
 
@@ -793,43 +793,43 @@ static void notice_seccomp(struct process *p)
 }
 
 /* Is its ring of no use any more, if no forked child has it? Its image is over, and all is drained. */
-static bool source_may_be_over(const struct recorder *r, const struct source *s)
+static bool tap_may_be_over(const struct recorder *r, const struct tap *t)
 {
-	if (!s->process->ended && (!s->gone || r->want_detached))
+	if (!t->process->ended && (!t->gone || r->want_detached))
 		return false;
-	for (uint32_t k = 0; k < s->n_slots; k++)
-		if (s->clients[k])
+	for (uint32_t k = 0; k < t->n_slots; k++)
+		if (t->clients[k])
 			return false;
 	return true;
 }
 
 /* A program that starts many short Pythons would else leave us with a ring, a memory file and a
  * lock of each. */
-static void sources_remove_over(struct recorder *r)
+static void taps_remove_over(struct recorder *r)
 {
 	enum { MOST = 256 }; /* at a time */
 	const struct link *links[MOST];
 	size_t at[MOST], n = 0;
 	bool is_used[MOST];
-	for (size_t i = r->sources.n; i-- > 0 && n < MOST;)
-		if (source_may_be_over(r, r->sources.v[i])) {
-			links[n] = r->sources.v[i]->link;
+	for (size_t i = r->taps.n; i-- > 0 && n < MOST;)
+		if (tap_may_be_over(r, r->taps.v[i])) {
+			links[n] = r->taps.v[i]->link;
 			at[n++] = i;
 		}
 	struct err *err = links_find_used(links, n, is_used);
 	for (size_t i = 0; !err && i < n; i++) {
-		struct source *s = r->sources.v[at[i]];
+		struct tap *t = r->taps.v[at[i]];
 		if (is_used[i])
 			continue;
-		if (s->link->pause_ns > r->pause_ns)
-			r->pause_ns = s->link->pause_ns;
-		r->n_unserved -= s->n_unserved;
-		recorder_forget_heirs(r, s);
+		if (t->link->pause_ns > r->pause_ns)
+			r->pause_ns = t->link->pause_ns;
+		r->n_unserved -= t->n_unserved;
+		recorder_forget_heirs(r, t);
 		for (size_t k = 0; k < r->processes.n; k++)
-			if (r->processes.v[k]->source == s)
-				r->processes.v[k]->source = NULL;
-		r->sources.v[at[i]] = r->sources.v[--r->sources.n]; /* not one of at[i + 1 …] */
-		source_destroy(s);
+			if (r->processes.v[k]->tap == t)
+				r->processes.v[k]->tap = NULL;
+		r->taps.v[at[i]] = r->taps.v[--r->taps.n]; /* not one of at[i + 1 …] */
+		tap_destroy(t);
 	}
 	err_destroy(err);
 }
@@ -845,12 +845,12 @@ static void processes_forget(struct recorder *r)
 					       i + MAX_FORK_NOTES >= r->processes.n;
 	for (size_t i = 0; i < r->waiting.n; i++)
 		r->waiting.v[i].process->is_needed = true;
-	for (size_t i = 0; i < r->sources.n; i++) {
-		struct source *s = r->sources.v[i];
-		s->process->is_needed = true;
-		for (uint32_t k = 0; k < s->n_slots; k++)
-			if (s->clients[k])
-				s->clients[k]->process->is_needed = true;
+	for (size_t i = 0; i < r->taps.n; i++) {
+		struct tap *t = r->taps.v[i];
+		t->process->is_needed = true;
+		for (uint32_t k = 0; k < t->n_slots; k++)
+			if (t->clients[k])
+				t->clients[k]->process->is_needed = true;
 	}
 	size_t n = 0;
 	for (size_t i = 0; i < r->processes.n; i++) {
@@ -869,11 +869,11 @@ static void processes_forget(struct recorder *r)
 void recorder_count_unserved(struct recorder *r)
 {
 	uint64_t unserved = 0;
-	for (size_t i = 0; i < r->sources.n; i++) {
-		struct source *s = r->sources.v[i];
-		s->n_unserved += guest_growth(ring_n_unserved(&s->link->ring), s->n_unserved,
+	for (size_t i = 0; i < r->taps.n; i++) {
+		struct tap *t = r->taps.v[i];
+		t->n_unserved += guest_growth(ring_n_unserved(&t->link->ring), t->n_unserved,
 					      LOST_MAX);
-		unserved += s->n_unserved;
+		unserved += t->n_unserved;
 	}
 	if (unserved > r->n_unserved) {
 		recorder_lost(r, LOSS_NO_SLOT, UINT32_MAX, unserved - r->n_unserved,
@@ -893,10 +893,10 @@ void recorder_check(struct recorder *r, uint64_t now)
 		struct process *p = r->processes.v[i];
 		if (p->ended)
 			continue;
-		if (p->source && !p->source->gone)
+		if (p->tap && !p->tap->gone)
 			notice_seccomp(p);
-		if (p->source)
-			process_read_prefixes(r, p, p->source);
+		if (p->tap)
+			process_read_prefixes(r, p, p->tap);
 		/* wait_for_more() waits for some tens of processes only. */
 		struct pollfd end = { .fd = p->pidfd, .events = POLLIN };
 		bool is_ours = follow_has(r->follow, p->pid) || p->pid == r->launched_pid;
@@ -906,36 +906,36 @@ void recorder_check(struct recorder *r, uint64_t now)
 			process_ended(r, p, -1);
 		}
 	}
-	for (size_t i = 0; i < r->sources.n; i++) {
-		struct source *s = r->sources.v[i];
-		for (uint32_t k = 0; k < s->n_slots; k++)
-			if (s->clients[k])
-				client_refresh(s, k);
-		if (s->gone || s->process->ended || r->leaving)
+	for (size_t i = 0; i < r->taps.n; i++) {
+		struct tap *t = r->taps.v[i];
+		for (uint32_t k = 0; k < t->n_slots; k++)
+			if (t->clients[k])
+				client_refresh(t, k);
+		if (t->gone || t->process->ended || r->leaving)
 			continue;
-		enum link_health health = link_check(s->link);
-		if (health == LINK_UNLOADED && process_has_memory(s->link->pid)) {
-			unloaded(r, s);
-		} else if (health == LINK_GONE && process_has_memory(s->link->pid)) {
-			s->gone = true; /* exec, without us being told: not followed */
-			process_execed(r, s->process);
-		} else if (health == LINK_UNLINKED && !s->finalised) {
+		enum link_health health = link_check(t->link);
+		if (health == LINK_UNLOADED && process_has_memory(t->link->pid)) {
+			unloaded(r, t);
+		} else if (health == LINK_GONE && process_has_memory(t->link->pid)) {
+			t->gone = true; /* exec, without us being told: not followed */
+			process_execed(r, t->process);
+		} else if (health == LINK_UNLINKED && !t->finalised) {
 			/* A hook that was being added to an empty list at that very moment, or
 			 * somebody raised the event of the end by hand. Not while the interpreter
 			 * ends. */
 			struct python_runtime rt;
-			struct err *err = python_runtime_find(remote_mem_reader(s->link->mem),
-							      &s->link->runtime.module, &rt);
+			struct err *err = python_runtime_find(remote_mem_reader(t->link->mem),
+							      &t->link->runtime.module, &rt);
 			/* Not initialised: unloaded and loaded again, at the same address, between
 			 * two looks. */
 			if (!err && !rt.is_finalising && (rt.is_initialised || rt.is_relocated))
-				err = link_again(s->link, follow_has(r->follow, s->link->pid));
+				err = link_again(t->link, follow_has(r->follow, t->link->pid));
 			err_destroy(err);
 		}
 	}
 	recorder_count_unserved(r);
 	recorder_forget_heirs(r, NULL);
 	recycle_ended(r);
-	sources_remove_over(r);
+	taps_remove_over(r);
 	processes_forget(r);
 }

@@ -29,16 +29,16 @@ void recorder_note_child(struct recorder *r, uint64_t identity, pid_t pid)
 }
 
 /* 0: there is none that we know of. */
-static pid_t pid_of(const struct recorder *r, const struct source *s, guest_u64 identity)
+static pid_t pid_of(const struct recorder *r, const struct tap *t, guest_u64 identity)
 {
-	if (guest_is64(identity, s->link->identity))
-		return s->link->pid;
+	if (guest_is64(identity, t->link->identity))
+		return t->link->pid;
 	for (size_t i = r->n_named; i-- > 0 && r->n_named - i <= MAX_NAMED;)
 		if (guest_is64(identity, r->named[i % MAX_NAMED].identity))
 			return r->named[i % MAX_NAMED].pid;
 	for (size_t i = 0; i < r->processes.n; i++) {
 		const struct process *p = r->processes.v[i];
-		if (!p->ended && p->source == s &&
+		if (!p->ended && p->tap == t &&
 		    guest_is64(identity, (uint64_t)p->slot_pid << 32 | p->slot_birth))
 			return p->pid;
 	}
@@ -68,12 +68,11 @@ static bool thread_status(pid_t pid, uint32_t ns_tid, struct proc_status *ret)
 	return found;
 }
 
-static bool may_sleep(struct recorder *r, const struct source *s,
-		      const struct ring_question *question)
+static bool may_sleep(struct recorder *r, const struct tap *t, const struct ring_question *question)
 {
 	struct proc_status status;
 	uint32_t tid;
-	pid_t pid = pid_of(r, s, question->identity);
+	pid_t pid = pid_of(r, t, question->identity);
 	if (!pid || !guest_take32(question->tid, 1, INT32_MAX, &tid) ||
 	    !thread_status(pid, tid, &status))
 		return false;
@@ -85,31 +84,31 @@ static bool may_sleep(struct recorder *r, const struct source *s,
 }
 
 /* Is the place taken? */
-static bool look_at(struct recorder *r, struct source *s, uint32_t place, uint64_t now)
+static bool look_at(struct recorder *r, struct tap *t, uint32_t place, uint64_t now)
 {
-	const struct ring_question question = ring_question(&s->link->ring, place);
-	if (question.ticket != s->asks[place].ticket)
-		s->asks[place] = (struct ask_seen){ question.ticket, now };
+	const struct ring_question question = ring_question(&t->link->ring, place);
+	if (question.ticket != t->asks[place].ticket)
+		t->asks[place] = (struct ask_seen){ question.ticket, now };
 	if (question.state == ASK_WAITS)
-		ring_answer(&s->link->ring, place, &question,
-			    may_sleep(r, s, &question) ? ASK_YES : ASK_NO);
-	else if (question.state != ASK_FREE && now - s->asks[place].since_ns > STALE_NS)
-		ring_answer(&s->link->ring, place, &question, ASK_FREE);
+		ring_answer(&t->link->ring, place, &question,
+			    may_sleep(r, t, &question) ? ASK_YES : ASK_NO);
+	else if (question.state != ASK_FREE && now - t->asks[place].since_ns > STALE_NS)
+		ring_answer(&t->link->ring, place, &question, ASK_FREE);
 	return question.state != ASK_FREE;
 }
 
 void recorder_answer(struct recorder *r)
 {
-	for (size_t i = 0; i < r->sources.n; i++) {
-		struct source *s = r->sources.v[i];
-		guest_u32 n_asked = ring_n_asked(&s->link->ring);
-		if (guest_is32(n_asked, s->n_asked) && !s->has_asks)
+	for (size_t i = 0; i < r->taps.n; i++) {
+		struct tap *t = r->taps.v[i];
+		guest_u32 n_asked = ring_n_asked(&t->link->ring);
+		if (guest_is32(n_asked, t->n_asked) && !t->has_asks)
 			continue;
-		if (!s->asks && !(s->asks = calloc(RING_ASKS, sizeof(*s->asks))))
+		if (!t->asks && !(t->asks = calloc(RING_ASKS, sizeof(*t->asks))))
 			continue;
-		s->n_asked = guest_shown32(n_asked);
-		s->has_asks = false;
+		t->n_asked = guest_shown32(n_asked);
+		t->has_asks = false;
 		for (uint32_t place = 0; place < RING_ASKS; place++)
-			s->has_asks |= look_at(r, s, place, monotonic_ns());
+			t->has_asks |= look_at(r, t, place, monotonic_ns());
 	}
 }

@@ -69,13 +69,13 @@ static bool thread_name(void *ctx, uint32_t tid, uint32_t *ret_host_tid, uint32_
 	uint64_t now = monotonic_ns();
 	if (!may_read_names(c->recorder, now))
 		return false;
-	bool is_root = c->process->pid == c->source->link->pid;
+	bool is_root = c->process->pid == c->tap->link->pid;
 	if (!c->mem && !is_root) {
 		struct err *err = remote_mem_open(c->process->pid, &c->mem);
 		err_destroy(err);
 	}
-	struct remote_mem *mem = is_root ? c->source->link->mem : c->mem;
-	if (mem && python_thread_name(remote_mem_reader(mem), &c->source->link->runtime, tid,
+	struct remote_mem *mem = is_root ? c->tap->link->mem : c->mem;
+	if (mem && python_thread_name(remote_mem_reader(mem), &c->tap->link->runtime, tid,
 				      &c->active, name, sizeof(name)))
 		*ret_name = intake_string(c->recorder->writer, c->recorder->redactor, name,
 					  strlen(name), false);
@@ -90,18 +90,18 @@ static bool thread_is_over(void *ctx, uint32_t tid)
 	return syscall(SYS_tgkill, c->process->pid, (pid_t)tid, 0) < 0 && errno == ESRCH;
 }
 
-void client_refresh(struct source *s, uint32_t slot_index)
+void client_refresh(struct tap *t, uint32_t slot_index)
 {
-	struct client *c = s->clients[slot_index];
+	struct client *c = t->clients[slot_index];
 	c->active = 0;     /* found anew: an interpreter may have ended and another begun */
 	if (c->is_further) /* the first of them looks after the threads of all */
 		return;
 	bool is_drained = true;
-	for (uint32_t k = 0; k < s->n_slots; k++)
-		if (s->clients[k] && s->clients[k]->process == c->process &&
-		    s->clients[k]->birth == c->birth)
-			is_drained &= guest_is64(ring_slot_head(&s->link->ring, k),
-						 s->clients[k]->tail);
+	for (uint32_t k = 0; k < t->n_slots; k++)
+		if (t->clients[k] && t->clients[k]->process == c->process &&
+		    t->clients[k]->birth == c->birth)
+			is_drained &= guest_is64(ring_slot_head(&t->link->ring, k),
+						 t->clients[k]->tail);
 	decoder_refresh_threads(c->decoder, is_drained);
 }
 
@@ -115,28 +115,28 @@ bool client_wants(void *ctx, const char *name, uint32_t n)
 	/* From now on the probe knows: the table is open addressing, filled by us alone, never
 	 * full. */
 	uint64_t hash = name_hash(name, n);
-	for (size_t i = 0; i < r->sources.n; i++) {
-		struct source *s = r->sources.v[i];
-		if (s->n_verdicts <= VERDICT_COUNT / 2)
-			s->n_verdicts += ring_add_verdict(&s->link->ring, hash, wanted);
+	for (size_t i = 0; i < r->taps.n; i++) {
+		struct tap *t = r->taps.v[i];
+		if (t->n_verdicts <= VERDICT_COUNT / 2)
+			t->n_verdicts += ring_add_verdict(&t->link->ring, hash, wanted);
 	}
 	return wanted;
 }
 
-static bool was_ours(const struct recorder *r, const struct source *s, pid_t pid)
+static bool was_ours(const struct recorder *r, const struct tap *t, pid_t pid)
 {
 	for (size_t i = r->processes.n; i-- > 0;)
-		if (r->processes.v[i]->pid == pid && r->processes.v[i]->source == s)
+		if (r->processes.v[i]->pid == pid && r->processes.v[i]->tap == t)
 			return true;
 	return false;
 }
 
-/* Does it descend from the process of this source? The parent's own slot may not have been looked
+/* Does it descend from the process of this tap? The parent's own slot may not have been looked
  * at yet. */
-static bool is_family(const struct recorder *r, const struct source *s, pid_t pid)
+static bool is_family(const struct recorder *r, const struct tap *t, pid_t pid)
 {
 	size_t i = r->n_forks;
-	while (pid != s->link->pid && !was_ours(r, s, pid)) {
+	while (pid != t->link->pid && !was_ours(r, t, pid)) {
 		/* Upwards, and backwards in time: it ends. */
 		while (i > 0 && r->n_forks - i < MAX_FORK_NOTES &&
 		       r->forks[(i - 1) % MAX_FORK_NOTES].pid != pid)
@@ -149,39 +149,39 @@ static bool is_family(const struct recorder *r, const struct source *s, pid_t pi
 }
 
 /* The newest fork of that process by that parent, as they know themselves, of a family that writes
- * to this source. */
-static const struct fork_note *fork_find(const struct recorder *r, const struct source *s,
+ * to this tap. */
+static const struct fork_note *fork_find(const struct recorder *r, const struct tap *t,
 					 uint32_t ns_pid, uint32_t ns_parent)
 {
 	for (size_t i = r->n_forks; i-- > 0 && r->n_forks - i <= MAX_FORK_NOTES;) {
 		const struct fork_note *f = &r->forks[i % MAX_FORK_NOTES];
 		if (!f->is_thread && f->ns_pid == ns_pid && f->ns_ppid == ns_parent &&
-		    is_family(r, s, f->ppid))
+		    is_family(r, t, f->ppid))
 			return f;
 	}
 	return NULL;
 }
 
 /* The process that claimed a slot, by the pid it knows of itself; 0: it has ended. */
-static pid_t host_pid(struct recorder *r, struct source *s, uint32_t ns_pid, uint32_t ns_parent)
+static pid_t host_pid(struct recorder *r, struct tap *t, uint32_t ns_pid, uint32_t ns_parent)
 {
-	if (ns_pid == s->root_ns_pid)
-		return s->link->pid;
+	if (ns_pid == t->root_ns_pid)
+		return t->link->pid;
 	/* A child can be in a pid namespace of its own even if its parent is in ours: only who has
 	 * the ring counts. */
-	if (!s->other_pid_ns && link_is_in(s->link, (pid_t)ns_pid))
+	if (!t->other_pid_ns && link_is_in(t->link, (pid_t)ns_pid))
 		return (pid_t)ns_pid;
 	/* It names as its parent one of ours: it is in our namespace, and short-lived. Looking at
 	 * every process of the machine for each of thousands such would take longer than they live.
 	 */
-	if (!s->other_pid_ns && ns_parent && was_ours(r, s, (pid_t)ns_parent))
+	if (!t->other_pid_ns && ns_parent && was_ours(r, t, (pid_t)ns_parent))
 		return 0;
-	const struct fork_note *fork = fork_find(r, s, ns_pid, ns_parent);
+	const struct fork_note *fork = fork_find(r, t, ns_pid, ns_parent);
 	if (fork)
 		return fork->pid;
 	pid_t *pids = NULL, found = 0;
 	size_t n = 0;
-	struct err *err = link_processes(s->link, &pids, &n);
+	struct err *err = link_processes(t->link, &pids, &n);
 	for (size_t i = 0; !err && i < n && !found; i++) {
 		struct proc_status status;
 		struct err *e = proc_status_read(pids[i], &status);
@@ -196,7 +196,7 @@ static pid_t host_pid(struct recorder *r, struct source *s, uint32_t ns_pid, uin
 
 /* What unwinds a process's native stacks; NULL when they are not wanted (or memory is short: Python
  * frames remain). */
-static struct native_context *native_for(struct recorder *r, const struct source *s, pid_t pid)
+static struct native_context *native_for(struct recorder *r, const struct tap *t, pid_t pid)
 {
 	struct native_context *native = NULL;
 	if (!(r->options.probe.flags & PROBE_STACK_NATIVE) ||
@@ -206,12 +206,12 @@ static struct native_context *native_for(struct recorder *r, const struct source
 		.pid = pid,
 		.store = r->images,
 		.writer = r->writer,
-		.minor = s->link->runtime.layout.minor,
-		.runtime = s->link->runtime.module.start.v,
+		.minor = t->link->runtime.layout.minor,
+		.runtime = t->link->runtime.module.start.v,
 		.python_frames = r->options.probe.flags & PROBE_STACK_PYTHON,
 	};
-	for (uint32_t k = 0; k < s->n_slots && !o.parent; k++) /* a fork shares its mappings */
-		o.parent = s->clients[k] ? s->clients[k]->native : NULL;
+	for (uint32_t k = 0; k < t->n_slots && !o.parent; k++) /* a fork shares its mappings */
+		o.parent = t->clients[k] ? t->clients[k]->native : NULL;
 	struct err *err = native_context_create(&o, &native);
 	if (err)
 		log_debug("native stacks of %d: %s", (int)pid, err->message);
@@ -221,11 +221,11 @@ static struct native_context *native_for(struct recorder *r, const struct source
 
 /* Can a process that is gone have had this number? Only those have the ring that were forked after
  * it was mapped. While another has the number that was there before, none of them can. */
-static bool may_have_been(const struct source *s, pid_t pid)
+static bool may_have_been(const struct tap *t, pid_t pid)
 {
 	uint64_t start_ticks;
 	if (proc_start_ticks(pid, &start_ticks))
-		return start_ticks >= s->link->since_ticks;
+		return start_ticks >= t->link->since_ticks;
 	/* asked last: a zombie may be reaped meanwhile */
 	return kill(pid, 0) < 0 && errno == ESRCH;
 }
@@ -236,45 +236,45 @@ static bool may_have_been(const struct source *s, pid_t pid)
  * that it has the ring, or we have seen its fork. *ret_false: the claim cannot be true. NULL and
  * not that: memory is short.
  */
-static struct process *process_of(struct recorder *r, struct source *s,
-				  const struct ring_claim *claim, uint32_t ns_pid, bool *ret_false)
+static struct process *process_of(struct recorder *r, struct tap *t, const struct ring_claim *claim,
+				  uint32_t ns_pid, bool *ret_false)
 {
 	uint32_t birth = guest_shown32(claim->birth), parent_pid = guest_shown32(claim->parent_pid);
 	/* One of its other slots told already who it is, even if it is gone by now. */
 	for (size_t i = r->processes.n; i-- > 0;) {
 		struct process *p = r->processes.v[i];
-		if (p->source == s && p->slot_pid == ns_pid && p->slot_birth == birth)
+		if (p->tap == t && p->slot_pid == ns_pid && p->slot_birth == birth)
 			return p;
 	}
-	pid_t pid = host_pid(r, s, ns_pid, parent_pid);
-	if (!pid && !s->other_pid_ns && !may_have_been(s, (pid_t)ns_pid)) {
+	pid_t pid = host_pid(r, t, ns_pid, parent_pid);
+	if (!pid && !t->other_pid_ns && !may_have_been(t, (pid_t)ns_pid)) {
 		*ret_false = true;
 		return NULL;
 	}
 	struct process *p = process_find(r, pid ? pid : (pid_t)ns_pid);
-	if (p && !pid && p->source != s)
+	if (p && !pid && p->tap != t)
 		p = NULL; /* somebody else has that number now, or has it elsewhere */
 	if (!p) {
 		bool is_gone = !pid && kill((pid_t)ns_pid, 0) == 0;
 		p = (is_gone ? process_add_gone : process_add)(r, pid ? pid : (pid_t)ns_pid,
-							       &s->link->runtime, PROCESS_FORKED);
+							       &t->link->runtime, PROCESS_FORKED);
 		if (!p)
 			return NULL;
-		p->source = s;
+		p->tap = t;
 		if (!p->info.ppid || !p->info.name) { /* gone already */
-			const struct fork_note *fork = fork_find(r, s, ns_pid, parent_pid);
+			const struct fork_note *fork = fork_find(r, t, ns_pid, parent_pid);
 			p->info.ppid = fork ? (uint32_t)fork->ppid : parent_pid;
 			p->info.ns_pid = ns_pid;
-			p->info.name = s->process->info.name;
-			p->info.argv = s->process->info.argv;
-			p->info.exe = s->process->info.exe;
-			p->info.cwd = s->process->info.cwd;
-			p->info.environ = s->process->info.environ;
+			p->info.name = t->process->info.name;
+			p->info.argv = t->process->info.argv;
+			p->info.exe = t->process->info.exe;
+			p->info.cwd = t->process->info.cwd;
+			p->info.environ = t->process->info.environ;
 		}
-		p->info.prefixes = s->process->info.prefixes;
+		p->info.prefixes = t->process->info.prefixes;
 		process_update(r, p);
 	}
-	if (p->source == s) {
+	if (p->tap == t) {
 		p->slot_pid = ns_pid;
 		p->slot_birth = birth;
 	}
@@ -282,10 +282,10 @@ static struct process *process_of(struct recorder *r, struct source *s,
 }
 
 /* Another slot of the same process image: what is known of threads and mappings is shared. */
-static struct client *client_kin(const struct source *s, const struct client *c)
+static struct client *client_kin(const struct tap *t, const struct client *c)
 {
-	for (uint32_t k = 0; k < s->n_slots; k++) {
-		struct client *other = s->clients[k];
+	for (uint32_t k = 0; k < t->n_slots; k++) {
+		struct client *other = t->clients[k];
 		if (other && other->process == c->process && other->birth == c->birth)
 			return other;
 	}
@@ -293,52 +293,52 @@ static struct client *client_kin(const struct source *s, const struct client *c)
 }
 
 /* A slot whose owner says that it is somebody else: its events belong to nobody that we know. */
-static void refuse_claim(struct recorder *r, struct source *s, uint32_t slot_index,
+static void refuse_claim(struct recorder *r, struct tap *t, uint32_t slot_index,
 			 const struct ring_claim *claim)
 {
-	ring_slot_give_up(&s->link->ring, slot_index);
+	ring_slot_give_up(&t->link->ring, slot_index);
 	/* Or it is who it says, and /proc hides it from us (proc(5), hidepid): then nobody can tell
 	 * whether it is restored. */
-	if (!s->other_pid_ns)
-		s->maybe_hidden = (pid_t)guest_shown32(claim->pid);
+	if (!t->other_pid_ns)
+		t->maybe_hidden = (pid_t)guest_shown32(claim->pid);
 	r->end.is_loss_known = false; /* what it writes there is not read */
-	if (s->n_false_claims++ == 0)
-		recorder_warn(r, NOTE_WARNING, s->process->index,
+	if (t->n_false_claims++ == 0)
+		recorder_warn(r, NOTE_WARNING, t->process->index,
 			      "something in it writes events under the number of process %u, which "
 			      "does not have its ring: they are left out",
 			      guest_shown32(claim->pid));
 }
 
-static struct client *client_add(struct recorder *r, struct source *s, uint32_t slot_index)
+static struct client *client_add(struct recorder *r, struct tap *t, uint32_t slot_index)
 {
-	const struct ring_claim claim = ring_slot_claim(&s->link->ring, slot_index);
+	const struct ring_claim claim = ring_slot_claim(&t->link->ring, slot_index);
 	bool is_false = false;
 	struct client *c = calloc(1, sizeof(*c));
 	if (!c)
 		return NULL;
 	c->recorder = r;
-	c->source = s;
+	c->tap = t;
 	c->birth = guest_shown32(claim.birth);
 	if (!guest_take32(claim.pid, 1, INT32_MAX, &c->ns_pid))
 		is_false = true;
 	else
-		c->process = process_of(r, s, &claim, c->ns_pid, &is_false);
+		c->process = process_of(r, t, &claim, c->ns_pid, &is_false);
 	if (is_false) {
 		free(c);
-		refuse_claim(r, s, slot_index, &claim);
+		refuse_claim(r, t, slot_index, &claim);
 		return NULL;
 	}
-	struct client *kin = c->process ? client_kin(s, c) : NULL;
+	struct client *kin = c->process ? client_kin(t, c) : NULL;
 	c->is_further = kin != NULL;
 	if (c->process && guest_is32(claim.tid, 0))
-		link_learn_tid(s->link, c->process->pid, claim.thread);
+		link_learn_tid(t->link, c->process->pid, claim.thread);
 	c->muted = r->options.only_targets && c->process && c->process->info.flags & PROCESS_FORKED;
 	if (kin)
 		c->native = native_context_ref(kin->native);
 	else if (c->process)
-		c->native = native_for(r, s, c->process->pid);
+		c->native = native_for(r, t, c->process->pid);
 	struct decoder_options o = { .writer = r->writer,
-				     .minor = s->link->runtime.layout.minor,
+				     .minor = t->link->runtime.layout.minor,
 				     .process = c->process ? c->process->index : 0,
 				     .redactor = r->redactor,
 				     .thread_name = thread_name,
@@ -357,7 +357,7 @@ static struct client *client_add(struct recorder *r, struct source *s, uint32_t 
 		free(c);
 		return NULL;
 	}
-	s->clients[slot_index] = c;
+	t->clients[slot_index] = c;
 	/* It came and went before it could be looked at. Of one that is followed the end, and its
 	 * status, is still to be told. */
 	/* else descriptors are short */
@@ -367,16 +367,16 @@ static struct client *client_add(struct recorder *r, struct source *s, uint32_t 
 	return c;
 }
 
-void client_remove(struct source *s, uint32_t slot_index)
+void client_remove(struct tap *t, uint32_t slot_index)
 {
-	struct client *c = s->clients[slot_index];
+	struct client *c = t->clients[slot_index];
 	if (!c)
 		return;
 	decoder_destroy(c->decoder);
 	native_context_destroy(c->native);
 	remote_mem_close(c->mem);
 	free(c);
-	s->clients[slot_index] = NULL;
+	t->clients[slot_index] = NULL;
 }
 
 /* ---- draining ---- */
@@ -386,11 +386,11 @@ void client_remove(struct source *s, uint32_t slot_index)
 static bool client_is_over(struct client *c)
 {
 	return c->process->ended ||
-	       (c->source->gone && (c->source->left || c->process->pid == c->source->link->pid));
+	       (c->tap->gone && (c->tap->left || c->process->pid == c->tap->link->pid));
 }
 
 struct drain {
-	struct source *s;
+	struct tap *tap;
 	struct client *c;
 	uint32_t slot;
 	uint64_t tail, head, published; /* head: checked */
@@ -401,7 +401,7 @@ struct drain {
 static void drain_publish(struct drain *d)
 {
 	guest_u64 head;
-	if (ring_slot_consume(&d->s->link->ring, d->slot, d->tail, &head)) {
+	if (ring_slot_consume(&d->tap->link->ring, d->slot, d->tail, &head)) {
 		d->c->was_woken = true;
 		d->c->woken_head = head;
 	}
@@ -415,7 +415,7 @@ static void client_malformed(struct client *c, uint32_t slot)
 	if (++c->n_bad < MALFORMED_MAX || c->is_given_up)
 		return;
 	c->is_given_up = true;
-	ring_slot_give_up(&c->source->link->ring, slot);
+	ring_slot_give_up(&c->tap->link->ring, slot);
 }
 
 /* Copy the next record's head out; false when there is none left, or the ring makes no sense (it is
@@ -423,7 +423,7 @@ static void client_malformed(struct client *c, uint32_t slot)
 static bool drain_next(struct drain *d, uint64_t future)
 {
 	while (d->tail < d->head) {
-		if (!ring_record_check(&d->s->link->ring, d->slot, d->tail, d->head, &d->next)) {
+		if (!ring_record_check(&d->tap->link->ring, d->slot, d->tail, d->head, &d->next)) {
 			client_malformed(d->c, d->slot);
 			d->tail = d->head;
 			return false;
@@ -456,7 +456,7 @@ static uint64_t time_of(const struct recorder *r, const struct client *c, guest_
 
 static void handle_record(struct recorder *r, struct drain *d, const struct record *head)
 {
-	const struct ring *ring = &d->s->link->ring;
+	const struct ring *ring = &d->tap->link->ring;
 	uint64_t time = time_of(r, d->c, GUEST64(head->tsc));
 	struct client *c = d->c;
 	switch (head->type) {
@@ -498,8 +498,8 @@ static void handle_record(struct recorder *r, struct drain *d, const struct reco
 					  .time_ns = time,
 					  .process = c->process->index };
 		writer_note(r->writer, &note);
-		if (c->process->pid == d->s->link->pid && !(head->flags & RECORD_COMES_BACK))
-			d->s->finalised = true;
+		if (c->process->pid == d->tap->link->pid && !(head->flags & RECORD_COMES_BACK))
+			d->tap->finalised = true;
 		break;
 	}
 	default: client_malformed(c, d->slot); break;
@@ -507,12 +507,12 @@ static void handle_record(struct recorder *r, struct drain *d, const struct reco
 }
 
 /* The client of a slot, new if there is somebody new. NULL: nobody has it. */
-static struct client *client_of(struct recorder *r, struct source *s, uint32_t k, bool claimed,
+static struct client *client_of(struct recorder *r, struct tap *t, uint32_t k, bool claimed,
 				bool *ret_saw_all)
 {
-	if (s->clients[k] || !claimed || !ring_slot_is_claimed(&s->link->ring, k))
-		return s->clients[k];
-	struct client *c = client_add(r, s, k);
+	if (t->clients[k] || !claimed || !ring_slot_is_claimed(&t->link->ring, k))
+		return t->clients[k];
+	struct client *c = client_add(r, t, k);
 	if (!c)
 		*ret_saw_all = false; /* memory is short; the slot is looked at again */
 	return c;
@@ -536,8 +536,8 @@ uint64_t recorder_tick(struct recorder *r)
 	struct ring_tick tick;
 	uint64_t per_ns = clock_ticks_per_ns(&r->clock);
 	clock_tick(&r->clock, &tick);
-	for (size_t i = 0; i < r->sources.n; i++)
-		ring_tick(&r->sources.v[i]->link->ring, &tick, per_ns);
+	for (size_t i = 0; i < r->taps.n; i++)
+		ring_tick(&r->taps.v[i]->link->ring, &tick, per_ns);
 	return tick.ticks;
 }
 
@@ -550,19 +550,19 @@ static uint64_t look_at_all(struct recorder *r, size_t *ret_n)
 	bool may_wait = true;
 	start -= clock_ticks_of_ns(&r->clock, SLACK_NS);
 	limit = start;
-	for (size_t i = 0; i < r->sources.n; i++) {
-		struct source *s = r->sources.v[i];
-		const struct ring *ring = &s->link->ring;
+	for (size_t i = 0; i < r->taps.n; i++) {
+		struct tap *t = r->taps.v[i];
+		const struct ring *ring = &t->link->ring;
 		bool saw_all = true;
 		guest_u32 claims = ring_n_claims(ring);
-		for (uint32_t k = 0; k < s->n_slots; k++) {
-			struct client *c = client_of(r, s, k, !guest_is32(claims, s->seen_claims),
+		for (uint32_t k = 0; k < t->n_slots; k++) {
+			struct client *c = client_of(r, t, k, !guest_is32(claims, t->seen_claims),
 						     &saw_all);
 			if (!c || c->is_given_up)
 				continue;
 			struct slot_look look = slot_look(ring_slot_borrow(ring, k));
 			struct drain d = {
-				.s = s, .c = c, .slot = k, .tail = c->tail, .published = c->tail
+				.tap = t, .c = c, .slot = k, .tail = c->tail, .published = c->tail
 			};
 			if (look.flight < limit && is_worth_waiting(c, &look))
 				limit = look.flight;
@@ -589,7 +589,7 @@ static uint64_t look_at_all(struct recorder *r, size_t *ret_n)
 			n++;
 		}
 		if (saw_all)
-			s->seen_claims = guest_shown32(
+			t->seen_claims = guest_shown32(
 			    claims); /* compared with the next, no more */
 	}
 	*ret_n = n;
@@ -671,12 +671,12 @@ void drain_rest(struct recorder *r)
 {
 	uint64_t until;
 	drain_settle(r);
-	for (size_t i = 0; i < r->sources.n; i++) {
-		struct source *s = r->sources.v[i];
-		for (uint32_t k = 0; k < s->n_slots; k++)
-			if (s->clients[k])
-				s->clients[k]->rest_until = guest_shown64(ring_slot_head(
-				    &s->link->ring, k)); /* a bound; it is checked in each round */
+	for (size_t i = 0; i < r->taps.n; i++) {
+		struct tap *t = r->taps.v[i];
+		for (uint32_t k = 0; k < t->n_slots; k++)
+			if (t->clients[k])
+				t->clients[k]->rest_until = guest_shown64(ring_slot_head(
+				    &t->link->ring, k)); /* a bound; it is checked in each round */
 	}
 	r->is_resting = true;
 	while (drain_round(r, true, &until))
@@ -686,10 +686,10 @@ void drain_rest(struct recorder *r)
 
 /* ---- slots of ended processes ---- */
 
-void client_count_losses(struct recorder *r, struct source *s, uint32_t k)
+void client_count_losses(struct recorder *r, struct tap *t, uint32_t k)
 {
-	const struct ring *ring = &s->link->ring;
-	struct client *c = s->clients[k];
+	const struct ring *ring = &t->link->ring;
+	struct client *c = t->clients[k];
 	uint64_t now = clock_time_now(&r->clock),
 		 n = guest_growth(ring_slot_n_dropped(ring, k), c->n_lost, LOST_MAX);
 	if (n) { /* it ended, or was left, before it could say so itself */
@@ -723,27 +723,26 @@ void client_count_losses(struct recorder *r, struct source *s, uint32_t k)
 	}
 }
 
-static void recycle(struct recorder *r, struct source *s, uint32_t k)
+static void recycle(struct recorder *r, struct tap *t, uint32_t k)
 {
-	struct client *c = s->clients[k];
-	if (!c->is_given_up && !guest_is64(ring_slot_head(&s->link->ring, k), c->tail)) {
+	struct client *c = t->clients[k];
+	if (!c->is_given_up && !guest_is64(ring_slot_head(&t->link->ring, k), c->tail)) {
 		r->recycle_due = true;
 		return;
 	}
-	client_count_losses(r, s, k);
+	client_count_losses(r, t, k);
 	c->process->info.n_events += decoder_n_events(c->decoder);
 	c->process->info.n_lost += c->n_lost;
 	process_update(r, c->process);
-	client_remove(s, k);
-	ring_slot_free(&s->link->ring, k);
+	client_remove(t, k);
+	ring_slot_free(&t->link->ring, k);
 }
 
 void recycle_ended(struct recorder *r)
 {
 	r->recycle_due = false;
-	for (size_t i = 0; i < r->sources.n; i++)
-		for (uint32_t k = 0; k < r->sources.v[i]->n_slots; k++)
-			if (r->sources.v[i]->clients[k] &&
-			    client_is_over(r->sources.v[i]->clients[k]))
-				recycle(r, r->sources.v[i], k);
+	for (size_t i = 0; i < r->taps.n; i++)
+		for (uint32_t k = 0; k < r->taps.v[i]->n_slots; k++)
+			if (r->taps.v[i]->clients[k] && client_is_over(r->taps.v[i]->clients[k]))
+				recycle(r, r->taps.v[i], k);
 }

@@ -80,7 +80,7 @@ static bool is_thread_of_relative(struct recorder *r, const struct process *p, u
 	const struct process *of = err || status.tgid == p->pid ? NULL
 								: process_find(r, status.tgid);
 	err_destroy(err);
-	return of && of->source && of->source == p->source;
+	return of && of->tap && of->tap == p->tap;
 }
 
 uint32_t identity_outer_tid(struct recorder *r, const struct process *p, uint32_t ns_pid,

@@ -181,7 +181,7 @@ void process_update(struct recorder *r, struct process *p)
 }
 
 /* sys.path and friends, once the interpreter knows them. */
-void process_read_prefixes(struct recorder *r, struct process *p, struct source *s)
+void process_read_prefixes(struct recorder *r, struct process *p, struct tap *t)
 {
 	char text[16384];
 	if (p->info.prefixes || p->prefix_tries > 20)
@@ -193,7 +193,7 @@ void process_read_prefixes(struct recorder *r, struct process *p, struct source 
 		err_destroy(err);
 		return;
 	}
-	long n = python_sys_path_read(remote_mem_reader(mem), &s->link->runtime, text,
+	long n = python_sys_path_read(remote_mem_reader(mem), &t->link->runtime, text,
 				      sizeof(text));
 	remote_mem_close(mem);
 	if (n <= 2)
@@ -249,32 +249,32 @@ void process_execed(struct recorder *r, struct process *p)
 	writer_note(r->writer, &note);
 }
 
-static void tell_if_unreadable(const struct source *s, pid_t pid, struct session_end *e)
+static void tell_if_unreadable(const struct tap *t, pid_t pid, struct session_end *e)
 {
 	char left[64];
-	if (link_presence(s->link, pid) != LINK_UNKNOWN)
+	if (link_presence(t->link, pid) != LINK_UNKNOWN)
 		return;
 	snprintf(left, sizeof(left), "process %d: its memory map cannot be read", (int)pid);
 	session_end_add_target(e, pid, END_UNKNOWN, left);
 }
 
-void process_tell_unreadable(struct recorder *r, struct source *s, struct session_end *e)
+void process_tell_unreadable(struct recorder *r, struct tap *t, struct session_end *e)
 {
 	pid_t *pids = NULL;
 	size_t n = 0;
 	for (size_t i = 0; i < r->processes.n; i++) { /* whose parent may be gone */
 		const struct process *p = r->processes.v[i];
-		if (p->source == s && !p->ended && p->pid != s->link->pid)
-			tell_if_unreadable(s, p->pid, e);
+		if (p->tap == t && !p->ended && p->pid != t->link->pid)
+			tell_if_unreadable(t, p->pid, e);
 	}
-	if (s->maybe_hidden > 0)
-		tell_if_unreadable(s, s->maybe_hidden, e);
-	struct err *err = proc_descendants(s->link->pid, getpid(), &pids, &n);
+	if (t->maybe_hidden > 0)
+		tell_if_unreadable(t, t->maybe_hidden, e);
+	struct err *err = proc_descendants(t->link->pid, getpid(), &pids, &n);
 	for (size_t i = 0; !err && i < n; i++) {
 		uint64_t ticks;
 		/* One that was there before it cannot have been forked with our ring. */
-		if (proc_start_ticks(pids[i], &ticks) && ticks >= s->link->since_ticks)
-			tell_if_unreadable(s, pids[i], e);
+		if (proc_start_ticks(pids[i], &ticks) && ticks >= t->link->since_ticks)
+			tell_if_unreadable(t, pids[i], e);
 	}
 	err_destroy(err);
 	free(pids);

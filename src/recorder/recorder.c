@@ -1,7 +1,7 @@
 /*
  * recorder: see recorder.h.
  *
- *   source    one armed runtime: a link and its ring; every process that inherited it by fork
+ *   tap       one armed runtime: a link and its ring; every process that inherited it by fork
  *             writes to a slot of its own
  *   client    one claim of one slot: a process image, with its decoder
  *   process   what the capture knows of a process; pidfd tells its end
@@ -142,16 +142,16 @@ void recorder_destroy(struct recorder *r)
 	descriptors_release();
 	recorder_stop_waiting(r, 0, &waiting);
 	vec_fini(&r->waiting);
-	for (size_t i = 0; i < r->sources.n; i++) {
+	for (size_t i = 0; i < r->taps.n; i++) {
 		/* It never ran: another target of the same command was refused. No probe stays in
 		 * those that were not. */
 		struct detach_report report;
-		if (!r->sources.v[i]->left)
-			link_detach(r->sources.v[i]->link, recorder_is_attached, r, 3000000000ull,
+		if (!r->taps.v[i]->left)
+			link_detach(r->taps.v[i]->link, recorder_is_attached, r, 3000000000ull,
 				    &report);
-		source_destroy(r->sources.v[i]);
+		tap_destroy(r->taps.v[i]);
 	}
-	vec_fini(&r->sources);
+	vec_fini(&r->taps);
 	for (size_t i = 0; i < r->processes.n; i++) {
 		if (r->processes.v[i]->pidfd >= 0)
 			close(r->processes.v[i]->pidfd);
@@ -218,9 +218,9 @@ static void end_take(struct recorder *r, struct session_end *e)
 	e->n_children = r->n_children;
 	e->are_children_known = true;
 	e->pause_ns = r->pause_ns;
-	for (size_t i = 0; i < r->sources.n; i++)
-		if (r->sources.v[i]->link->pause_ns > e->pause_ns)
-			e->pause_ns = r->sources.v[i]->link->pause_ns;
+	for (size_t i = 0; i < r->taps.n; i++)
+		if (r->taps.v[i]->link->pause_ns > e->pause_ns)
+			e->pause_ns = r->taps.v[i]->link->pause_ns;
 	if (r->writer)
 		session_end_count(e, writer_n_events(r->writer));
 }
@@ -233,8 +233,8 @@ void recorder_heartbeat(struct recorder *r, uint64_t now)
 	if (now - r->heartbeat_ns < HEARTBEAT_NS)
 		return;
 	r->heartbeat_ns = now;
-	for (size_t i = 0; i < r->sources.n; i++)
-		ring_beat(&r->sources.v[i]->link->ring);
+	for (size_t i = 0; i < r->taps.n; i++)
+		ring_beat(&r->taps.v[i]->link->ring);
 }
 
 static bool any_alive(struct recorder *r)
@@ -252,8 +252,8 @@ static void set_enabled(struct recorder *r, bool on)
 	if (r->paused == !on)
 		return;
 	r->paused = !on;
-	for (size_t i = 0; i < r->sources.n; i++)
-		ring_set_state(&r->sources.v[i]->link->ring, on ? RING_ON : RING_HELD);
+	for (size_t i = 0; i < r->taps.n; i++)
+		ring_set_state(&r->taps.v[i]->link->ring, on ? RING_ON : RING_HELD);
 	struct note_info note = { .kind = on ? NOTE_RESUMED : NOTE_PAUSED,
 				  .time_ns = clock_time_now(&r->clock),
 				  .process = UINT32_MAX };
@@ -345,10 +345,9 @@ static void on_control(struct recorder *r)
 		r->options.follow = true;
 		r->options.only_targets = false;
 		r->options.probe.flags &= ~(uint32_t)PROBE_ALONE;
-		for (size_t i = 0; i < r->sources.n; i++)
-			if (!r->sources.v[i]->gone)
-				link_follow_children(r->sources.v[i]->link,
-						     r->sources.v[i]->link->pid);
+		for (size_t i = 0; i < r->taps.n; i++)
+			if (!r->taps.v[i]->gone)
+				link_follow_children(r->taps.v[i]->link, r->taps.v[i]->link->pid);
 		for (size_t i = 0; i < r->processes.n; i++) {
 			struct process *p = r->processes.v[i];
 			struct err *err = p->ended || follow_has(r->follow, p->pid)
@@ -436,13 +435,13 @@ static void wait_for_more(struct recorder *r, int timeout_ms)
 	}
 }
 
-static bool anyone_waits(const struct source *s)
+static bool anyone_waits(const struct tap *t)
 {
-	for (uint32_t k = 0; k < s->n_slots; k++)
-		if (s->clients[k] && !s->clients[k]->process->ended &&
-		    ring_slot_waits(&s->link->ring, k))
+	for (uint32_t k = 0; k < t->n_slots; k++)
+		if (t->clients[k] && !t->clients[k]->process->ended &&
+		    ring_slot_waits(&t->link->ring, k))
 			return true;
-	return ring_is_waited_for(&s->link->ring);
+	return ring_is_waited_for(&t->link->ring);
 }
 
 /* Who has ended waits no more, and leaves a slot to who waits for one. */
@@ -465,33 +464,32 @@ static void notice_ends(struct recorder *r)
 }
 
 /* Take one probe out; what it has written before that is drained. */
-static void leave_source(struct recorder *r, struct source *s, uint64_t timeout,
-			 struct session_end *e)
+static void leave_tap(struct recorder *r, struct tap *t, uint64_t timeout, struct session_end *e)
 {
 	/* Those that wait for room, or for a slot, get it before anybody is asked to leave. */
 	uint64_t until = monotonic_ns() + timeout / 3;
-	while ((drain_all(r) || anyone_waits(s)) && monotonic_ns() < until) {
+	while ((drain_all(r) || anyone_waits(t)) && monotonic_ns() < until) {
 		recorder_heartbeat(r, monotonic_ns());
 		notice_ends(r);
 	}
 	struct detach_report report;
 	uint64_t started = monotonic_ns();
-	link_detach(s->link, recorder_is_attached, r, timeout, &report);
-	log_debug("left process %d in %.2f ms", (int)s->link->pid,
+	link_detach(t->link, recorder_is_attached, r, timeout, &report);
+	log_debug("left process %d in %.2f ms", (int)t->link->pid,
 		  (double)(monotonic_ns() - started) / 1e6);
-	s->left = true;
+	t->left = true;
 	if (!report.restored)
-		s->process->info.flags |= PROCESS_NOT_RESTORED;
-	session_end_add_target(e, s->link->pid,
+		t->process->info.flags |= PROCESS_NOT_RESTORED;
+	session_end_add_target(e, t->link->pid,
 			       report.restored     ? END_YES
 			       : report.is_unknown ? END_UNKNOWN
 						   : END_NO,
 			       report.left);
-	process_tell_unreadable(r, s, e);
+	process_tell_unreadable(r, t, e);
 	if (report.n_processes) {
 		struct note_info note = { .kind = NOTE_DETACHED,
 					  .time_ns = clock_time_now(&r->clock),
-					  .process = s->process->index };
+					  .process = t->process->index };
 		writer_note(r->writer, &note);
 	}
 }
@@ -509,15 +507,15 @@ static void leave_targets(struct recorder *r, struct session_end *e)
 		session_end_add_target(e, 0, END_NO, waiting.left);
 	/* Hooks return at once from here on: a busy target would otherwise keep us draining for
 	 * ever. */
-	for (size_t i = 0; i < r->sources.n; i++)
-		ring_set_state(&r->sources.v[i]->link->ring, RING_HELD);
+	for (size_t i = 0; i < r->taps.n; i++)
+		ring_set_state(&r->taps.v[i]->link->ring, RING_HELD);
 	/* Children and signals need no answer of ours any more: what follows can take its time. */
 	follow_release(r->follow, timeout);
-	for (size_t i = 0; i < r->sources.n; i++) {
+	for (size_t i = 0; i < r->taps.n; i++) {
 		wait_for_more(r, 0);                      /* a further signal hurries */
 		report(r, RECORDER_LIVE, monotonic_ns()); /* it takes its time, but it goes on */
-		if (!r->sources.v[i]->left)
-			leave_source(r, r->sources.v[i], r->hurry ? LEAVE_HURRY_NS : LEAVE_NS, e);
+		if (!r->taps.v[i]->left)
+			leave_tap(r, r->taps.v[i], r->hurry ? LEAVE_HURRY_NS : LEAVE_NS, e);
 	}
 	drain_rest(r);
 }
@@ -530,8 +528,8 @@ static void change_attachment(struct recorder *r)
 	r->detached = r->want_detached;
 	if (r->detached) {
 		leave_targets(r, &r->end);
-		for (size_t i = 0; i < r->sources.n; i++)
-			r->sources.v[i]->gone = true;
+		for (size_t i = 0; i < r->taps.n; i++)
+			r->taps.v[i]->gone = true;
 		recycle_ended(r);
 		return;
 	}
@@ -572,16 +570,16 @@ static void end_launched(struct recorder *r)
 static bool find_silent_children(struct recorder *r)
 {
 	bool found = false;
-	for (size_t i = 0; i < r->sources.n && !r->options.only_targets; i++) {
+	for (size_t i = 0; i < r->taps.n && !r->options.only_targets; i++) {
 		pid_t *pids = NULL;
 		size_t n = 0;
-		struct err *e = link_processes(r->sources.v[i]->link, &pids, &n);
+		struct err *e = link_processes(r->taps.v[i]->link, &pids, &n);
 		for (size_t k = 0; !e && k < n; k++)
 			if (!process_find(r, pids[k])) {
 				struct process *p = process_add(
-				    r, pids[k], &r->sources.v[i]->link->runtime, PROCESS_FORKED);
+				    r, pids[k], &r->taps.v[i]->link->runtime, PROCESS_FORKED);
 				if (p)
-					p->source = r->sources.v[i];
+					p->tap = r->taps.v[i];
 				found = p != NULL;
 				r->n_children++;
 			}
@@ -649,13 +647,13 @@ static void close_clients(struct recorder *r)
 {
 	recycle_ended(r);
 	recorder_count_unserved(r);
-	for (size_t i = 0; i < r->sources.n; i++) {
-		struct source *s = r->sources.v[i];
-		for (uint32_t k = 0; k < s->n_slots; k++) {
-			struct client *c = s->clients[k];
+	for (size_t i = 0; i < r->taps.n; i++) {
+		struct tap *t = r->taps.v[i];
+		for (uint32_t k = 0; k < t->n_slots; k++) {
+			struct client *c = t->clients[k];
 			if (!c)
 				continue;
-			client_count_losses(r, s, k);
+			client_count_losses(r, t, k);
 			c->process->info.n_events += decoder_n_events(c->decoder);
 			c->process->info.n_lost += c->n_lost;
 			process_update(r, c->process);
@@ -668,7 +666,7 @@ static void close_clients(struct recorder *r)
 static bool keep_older(struct recorder *r)
 {
 	struct session_end *e = &r->end;
-	if (e->n_events || r->sources.n || e->write_error[0] ||
+	if (e->n_events || r->taps.n || e->write_error[0] ||
 	    !new_file_replaces(writer_file(r->writer)))
 		return false;
 	writer_discard(r->writer);

@@ -19,7 +19,7 @@ struct native_context;
 struct remote_mem;
 struct writer;
 
-struct source;
+struct tap;
 struct ask_seen;
 
 struct process {
@@ -37,7 +37,7 @@ struct process {
 	bool is_unwatched;     /* it is no Python that can be watched, and that was said */
 	bool awaits_python;    /* attached to, and there was none in it */
 	uint64_t look_ns;      /* when the next is due */
-	struct source *source; /* whose ring it writes to */
+	struct tap *tap;       /* whose ring it writes to */
 	/* of its slots there (abi.h, ring_slot); 0: it has none yet */
 	uint32_t slot_pid, slot_birth;
 	struct process_info info;
@@ -45,7 +45,7 @@ struct process {
 
 struct client {
 	struct recorder *recorder;
-	struct source *source;
+	struct tap *tap;
 	struct process *process;
 	struct decoder *decoder;
 	struct remote_mem *mem;        /* for thread names; opened when first needed */
@@ -68,7 +68,7 @@ struct client {
 	uint64_t flight, flight_ns;
 };
 
-struct source {
+struct tap {
 	struct link *link;
 	struct process *process; /* the one that was armed */
 	struct client **clients; /* [n_slots] */
@@ -106,7 +106,7 @@ struct named_child {
 /* a process that has the ring of its parent, and that is followed since it was forked */
 struct heir {
 	pid_t pid;
-	struct source *source;
+	struct tap *tap;
 	uint64_t identity; /* abi.h, probe_state */
 };
 
@@ -130,7 +130,7 @@ struct recorder {
 	struct redactor *redactor; /* NULL: secrets are kept */
 	struct follow *follow;
 	struct image_store *images; /* ELF files of native stacks, shared by all processes */
-	VEC(struct source *) sources;
+	VEC(struct tap *) taps;
 	VEC(struct waiting) waiting;
 	VEC(struct process *) processes;
 	VEC(struct unwatched) unwatched;
@@ -153,7 +153,7 @@ struct recorder {
 	uint64_t n_unserved, n_children;
 	uint64_t names_ns;        /* CLOCK_MONOTONIC: when names of threads were last read, */
 	int64_t names_left_ns;    /* and for how long that may be done now */
-	uint64_t pause_ns;        /* longest of the sources that are over */
+	uint64_t pause_ns;        /* longest of the taps that are over */
 	VEC(struct drain) drains; /* scratch of drain.c */
 	struct lineup lineup;
 	bool is_holding; /* the last round left something that was too young */
@@ -197,14 +197,14 @@ void process_is_python(struct recorder *r, struct process *p, const struct pytho
 struct process *process_add_gone(struct recorder *r, pid_t pid, const struct python_runtime *rt,
 				 uint32_t flags);
 void process_update(struct recorder *r, struct process *p);
-void process_read_prefixes(struct recorder *r, struct process *p, struct source *s);
+void process_read_prefixes(struct recorder *r, struct process *p, struct tap *t);
 /* wait(2) status, -1 unknown */
 void process_ended(struct recorder *r, struct process *p, int status);
 /* the image is over, the process is not */
 void process_execed(struct recorder *r, struct process *p);
-/* Those that may have the ring of this source and cannot be looked at: of them it is not known that
+/* Those that may have the ring of this tap and cannot be looked at: of them it is not known that
  * they are restored. */
-void process_tell_unreadable(struct recorder *r, struct source *s, struct session_end *e);
+void process_tell_unreadable(struct recorder *r, struct tap *t, struct session_end *e);
 
 /* drain.c */
 /* probes wait for us as long as it is heard */
@@ -218,10 +218,10 @@ uint64_t recorder_tick(struct recorder *r);
 void drain_settle(struct recorder *r);  /* take all that had arrived when it was called */
 void drain_rest(struct recorder *r);    /* to the last record; nobody writes any more */
 void recycle_ended(struct recorder *r); /* free the slots of images that are over and drained */
-void client_remove(struct source *s, uint32_t slot_index);
+void client_remove(struct tap *t, uint32_t slot_index);
 /* those that its process has not told itself */
-void client_count_losses(struct recorder *r, struct source *s, uint32_t slot_index);
-void client_refresh(struct source *s, uint32_t slot_index); /* now and then: its threads */
+void client_count_losses(struct recorder *r, struct tap *t, uint32_t slot_index);
+void client_refresh(struct tap *t, uint32_t slot_index); /* now and then: its threads */
 /* Is an event of this name wanted? Tells all probes, too. ctx: struct client. */
 bool client_wants(void *ctx, const char *name, uint32_t n_bytes);
 
@@ -230,14 +230,14 @@ void recorder_answer(struct recorder *r);
 void recorder_note_child(struct recorder *r, uint64_t identity, pid_t pid);
 
 /* heirs.c: forked processes share the ring of their parent until it is half full. */
-void recorder_note_heir(struct recorder *r, struct source *s, pid_t pid, uint64_t identity);
+void recorder_note_heir(struct recorder *r, struct tap *t, pid_t pid, uint64_t identity);
 /* Was this process born with a ring of which more than half of the slots are spoken for? It counts
  * no more among those that have that ring, and must get another. */
 bool recorder_take_scarce(struct recorder *r, pid_t pid, struct heir *ret);
 /* It has ended, or is another program. */
 void recorder_forget_heir(struct recorder *r, pid_t pid);
-/* Those that cannot have it any more: the source is over (NULL: of any), or they ended unseen. */
-void recorder_forget_heirs(struct recorder *r, const struct source *s);
+/* Those that cannot have it any more: the tap is over (NULL: of any), or they ended unseen. */
+void recorder_forget_heirs(struct recorder *r, const struct tap *t);
 
 /* rescue.c */
 bool recorder_faulted(void *ctx, pid_t pid, pid_t tid, int signal); /* follow_ops */
@@ -253,7 +253,7 @@ MUST_CHECK struct err *recorder_arm(struct recorder *r, pid_t pid, pid_t at_entr
 /* Have what it forks and becomes from now on, and the children that it has: with their Pythons. */
 MUST_CHECK struct err *recorder_follow(struct recorder *r, pid_t pid);
 MUST_CHECK struct err *recorder_attach_again(struct recorder *r, struct process *p);
-void source_destroy(struct source *s);
+void tap_destroy(struct tap *t);
 /* runtimes that were finalised or unloaded and may be back */
 void recorder_relink(struct recorder *r, uint64_t now);
 /* of processes that are armed by their next one */

@@ -26,22 +26,22 @@ void recorder_is_traced(struct recorder *r, pid_t pid, bool is_traced)
 {
 	if (!r->clock.use_tsc)
 		return;
-	for (size_t i = 0; i < r->sources.n; i++) {
-		const struct source *s = r->sources.v[i];
-		struct err *err = s->gone ? NULL : link_set_clock(s->link, pid, is_traced);
+	for (size_t i = 0; i < r->taps.n; i++) {
+		const struct tap *t = r->taps.v[i];
+		struct err *err = t->gone ? NULL : link_set_clock(t->link, pid, is_traced);
 		if (err && err->code != ERR_TARGET_GONE)
 			log_debug("the clock of %d: %s", (int)pid, err->message);
 		err_destroy(err);
 	}
 }
 
-static struct source *source_at(const struct recorder *r, uint64_t pc)
+static struct tap *tap_at(const struct recorder *r, uint64_t pc)
 {
-	for (size_t i = 0; i < r->sources.n; i++) {
-		struct source *s = r->sources.v[i];
-		uint64_t blob = s->link->base.v + s->link->blob_off;
-		if (!s->gone && pc >= blob && pc < blob + s->link->blob_bytes)
-			return s;
+	for (size_t i = 0; i < r->taps.n; i++) {
+		struct tap *t = r->taps.v[i];
+		uint64_t blob = t->link->base.v + t->link->blob_off;
+		if (!t->gone && pc >= blob && pc < blob + t->link->blob_bytes)
+			return t;
 	}
 	return NULL;
 }
@@ -67,17 +67,17 @@ bool recorder_faulted(void *ctx, pid_t pid, pid_t tid, int signal)
 	uint64_t pc = err                ? 0
 		      : signal == SIGSYS ? arch_pc(&regs) - ARCH_SYSCALL_BYTES
 					 : arch_pc(&regs);
-	struct source *s = err ? NULL : source_at(r, pc);
-	if (s)
+	struct tap *t = err ? NULL : tap_at(r, pc);
+	if (t)
 		err = ptrace_get_signal(tid, &info);
 	bool is_ours = false;
-	if (s && !err && signal == SIGSEGV && info.si_code == SI_KERNEL &&
+	if (t && !err && signal == SIGSEGV && info.si_code == SI_KERNEL &&
 	    is_instruction(pid, pc, arch_is_clock_insn)) {
 		uint64_t now = clock_ticks(&r->clock);
 		recorder_is_traced(r, pid, false);
 		arch_answer_clock(&regs, now);
 		is_ours = true;
-	} else if (s && !err && signal == SIGSYS && info.si_code > 0 &&
+	} else if (t && !err && signal == SIGSYS && info.si_code > 0 &&
 		   is_instruction(pid, pc, arch_is_syscall_insn)) {
 		arch_fail_call(&regs, ENOSYS);
 		is_ours = true;
