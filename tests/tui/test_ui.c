@@ -869,8 +869,8 @@ static void test_kept(void **state)
 		"# auditview marks of the capture begun at 7\n3 of another\n",
 		"3 no head\n",
 		"",
-		"# auditview marks of the capture begun at 4102444800000000000\nx\n99999999 "
-		"beyond\n18446744073709551615\n5x\n3 \xff\n4 \x1b[2Jred\n",
+		("# auditview marks of the capture begun at 4102444800000000000\nx\n"
+		 "99999999 beyond\n18446744073709551615\n5x\n3 \xff\n4 \x1b[2Jred\n"),
 	};
 	static const size_t want[] = { 0, 0, 0, 2 };
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
