@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "model/first_seen.h"
 #include "ui/skim.h"
 #include "ui/pane_host.h"
 

@@ -294,7 +294,7 @@ static void reach_kind_text(struct kind_text *k, enum reach_kind kind)
 	struct trace *t = k->s->trace;
 	struct event e = { .name = k->name, .args = k->id };
 	while (e.process + 1 < trace_n_processes(t) &&
-	       process_minor(t, e.process) != k->s->python_minor)
+	       arguments_minor(t, e.process) != k->s->python_minor)
 		e.process++;
 	if (reach_read(t, &e, &k->text) != kind) {
 		strbuf_clear(&k->text);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/monotonic.h"
+#include "model/first_seen.h"
 #include "model/histogram.h"
 #include "ui/pane_host.h"
 

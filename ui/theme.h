@@ -2,7 +2,7 @@
  * theme: what a role looks like. Roles are meanings; only themes and the terminal know colours.
  *
  * To add a theme: one row in themes[] (theme.c). A user's theme is a file of `role = style` lines,
- * read by theme_parse() on top of a built-in one. tests/unit/test_ui_theme.c checks contrast and
+ * read by theme_parse() on top of a built-in one. tests/tui/test_ui.c checks contrast and
  * that mono uses no colour.
  */
 #pragma once

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/monotonic.h"
+#include "model/first_seen.h"
 
 static const enum role group_roles[GROUP_COUNT] = {
 	[GROUP_NETWORK] = ROLE_NETWORK, [GROUP_FILES] = ROLE_FILES, [GROUP_PROCESS] = ROLE_PROCESS,

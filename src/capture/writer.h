@@ -68,10 +68,6 @@ uint64_t writer_n_written(const struct writer *w);
 /* events that were passed in and are not in the file; after a failure they never will be */
 uint64_t writer_n_unwritten(const struct writer *w);
 uint64_t writer_n_bytes(const struct writer *w); /* size of the file so far */
-/* How many events a closed or abandoned capture holds: its blocks are read again and counted.
- * Errors: those of reader.h, and ERR_UNSUPPORTED if it is not a regular file. */
-MUST_CHECK struct err *capture_count(const char *path, uint64_t *ret_n_events);
-
 /* Interning. Returns 0 only if memory is short (the writer is then broken) or, for strings, for
  * NULL. Text is WTF-8. */
 uint32_t writer_string(struct writer *w, const char *s, size_t n_bytes);

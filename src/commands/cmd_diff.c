@@ -49,9 +49,9 @@ struct err *cmd_diff(const struct options *o, int *ret)
 	if (!err)
 		err = open_capture(o, o->args[1], &b);
 	if (!err)
-		err = shown_make(o, a, &in_a);
+		err = capture_shown_make(o, a, &in_a);
 	if (!err)
-		err = shown_make(o, b, &in_b);
+		err = capture_shown_make(o, b, &in_b);
 	if (!err)
 		err = diff_create(a, in_a.run ? filter_run_rows(in_a.run) : NULL, b,
 				  in_b.run ? filter_run_rows(in_b.run) : NULL, &d);
@@ -66,10 +66,10 @@ struct err *cmd_diff(const struct options *o, int *ret)
 		*ret = 0;
 	}
 	if (a)
-		damage_say(o, o->args[0], a);
+		capture_damage_say(o, o->args[0], a);
 	if (b)
-		damage_say(o, o->args[1], b);
-	shown_fini(&in_a);
-	shown_fini(&in_b);
+		capture_damage_say(o, o->args[1], b);
+	capture_shown_fini(&in_a);
+	capture_shown_fini(&in_b);
 	return err;
 }

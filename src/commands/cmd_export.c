@@ -53,11 +53,11 @@ struct err *cmd_export(const struct options *o, int *ret)
 		    err_create(ERR_USAGE, "%s cannot go to standard output", format->name),
 		    "say -o OUT%s", format->suffix);
 	if (!err)
-		err = check_not_same_file(o->args[0], o->output);
+		err = capture_check_not_same(o->args[0], o->output);
 	if (!err)
 		err = open_capture(o, o->args[0], &t);
 	if (!err)
-		err = shown_make(o, t, &shown);
+		err = capture_shown_make(o, t, &shown);
 	if (!err)
 		err = new_file_open(o->output ? o->output : "-",
 				    format->needs_path ? NEW_FILE_REGULAR : 0, &file);
@@ -65,8 +65,8 @@ struct err *cmd_export(const struct options *o, int *ret)
 		err = write_out(o, t, &shown, format, file);
 	err = new_file_end(take_ptr(file), err);
 	if (t)
-		damage_say(o, o->args[0], t);
-	shown_fini(&shown);
+		capture_damage_say(o, o->args[0], t);
+	capture_shown_fini(&shown);
 	*ret = 0;
 	return err;
 }

@@ -25,7 +25,7 @@ struct err *cmd_import(const struct options *o, int *ret)
 	int fd = is_stdin ? STDIN_FILENO : open(in, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(errno, "cannot open %s", in);
-	struct err *err = check_not_same_file(in, o->output);
+	struct err *err = capture_check_not_same(in, o->output);
 	if (!err)
 		err = import_jsonl(fd, is_stdin ? "standard input" : in, o->output, &result);
 	if (!is_stdin)

@@ -50,7 +50,7 @@ static struct err *filter_of(const char *text, const char *option, struct printe
 		return NULL;
 	struct err *err = filter_compile(text, strlen(text), p->trace, ret);
 	if (err)
-		return filter_error(option, text, err);
+		return capture_filter_error(option, text, err);
 	return filter_run_create(p->trace, *ret, NULL, ret_run);
 }
 
@@ -188,7 +188,7 @@ static struct err *print_file(const struct options *o, const struct exporter_for
 		err = NULL;
 	}
 	if (p.trace)
-		damage_say(o, o->args[0], p.trace);
+		capture_damage_say(o, o->args[0], p.trace);
 	*ret = 0;
 	printer_fini(&p);
 	return err;
@@ -213,7 +213,7 @@ struct err *cmd_print(const struct options *o, int *ret)
 		    err_create(ERR_USAGE, "print cannot write %s, which needs the whole capture",
 			       format->name),
 		    "auditview export FILE --format %s does", format->name);
-	err = live ? given_check(o, false) : check_not_same_file(o->args[0], o->output);
+	err = live ? given_check(o, false) : capture_check_not_same(o->args[0], o->output);
 	if (err)
 		return err;
 	struct new_file *out;

@@ -29,12 +29,12 @@ struct err *cmd_record(const struct options *o, int *ret)
 	struct capture_plan plan;
 	CLEANUP(recorder) struct recorder *r = NULL;
 	CLEANUP(new_file) struct new_file *file = NULL;
-	err = capture_plan_make(o, o->output, &plan);
+	err = session_plan_make(o, o->output, &plan);
 	if (err)
 		return err;
 	struct follow_stdio io = { -1, -1, -1, -1 };
 	struct session_end end;
-	err = capture_plan_check(o);
+	err = session_plan_check(o);
 	if (!err)
 		err = new_file_open(o->output, NEW_FILE_GROWS, &file);
 	if (!err && new_file_replaces(file) && !o->quiet)
@@ -48,11 +48,11 @@ struct err *cmd_record(const struct options *o, int *ret)
 		err = recorder_create(&plan.recorder, &r);
 	}
 	if (!err)
-		err = capture_plan_start(&plan, o, r, &io);
+		err = session_plan_start(&plan, o, r, &io);
 	if (err) {
 		err = recorder_abandon(take_ptr(r), err);
 		free(now_at);
-		capture_plan_fini(&plan);
+		session_plan_fini(&plan);
 		return err;
 	}
 	recorder_run(r, &end);
@@ -62,6 +62,6 @@ struct err *cmd_record(const struct options *o, int *ret)
 		    o->quiet);
 	free(now_at);
 	*ret = session_end_status(&end);
-	capture_plan_fini(&plan);
+	session_plan_fini(&plan);
 	return NULL;
 }

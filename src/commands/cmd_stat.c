@@ -518,7 +518,7 @@ static struct err *coverage(struct table *b, struct strbuf *to)
 	struct err *err = group_count(b->t, b->rows_in, 0, trace_n_events(b->t), GROUP_NAME, NULL,
 				      n_names + 1, counts);
 	for (uint32_t i = 0; i < trace_n_processes(b->t); i++)
-		minors |= 1u << (process_minor(b->t, i) & 31);
+		minors |= 1u << (arguments_minor(b->t, i) & 31);
 	for (int minor = 1; !err && minor < 32; minor++) {
 		if (!(minors >> minor & 1))
 			continue;
@@ -599,7 +599,7 @@ struct err *cmd_stat(const struct options *o, int *ret)
 	struct strbuf out = { 0 };
 	struct err *err = open_capture(o, o->args[0], &t);
 	if (!err)
-		err = shown_make(o, t, &shown);
+		err = capture_shown_make(o, t, &shown);
 	struct table b = { .t = t, .rows_in = shown.run ? filter_run_rows(shown.run) : NULL };
 	const char *by = o->by ? o->by : "event";
 	bool with_callers;
@@ -620,10 +620,10 @@ struct err *cmd_stat(const struct options *o, int *ret)
 	if (!err && !say_text(&out))
 		err = err_sys(errno, "cannot write to standard output");
 	if (t)
-		damage_say(o, o->args[0], t);
+		capture_damage_say(o, o->args[0], t);
 	strbuf_fini(&out);
 	table_fini(&b);
-	shown_fini(&shown);
+	capture_shown_fini(&shown);
 	*ret = 0;
 	return err;
 }

@@ -100,9 +100,9 @@ struct err *given_check(const struct options *o, bool on_screen)
 {
 	struct err *err = o->command && !o->command->name ? check_place(o, on_screen) : NULL;
 	if (!err && o->filter)
-		err = filter_check("-Y", o->filter);
+		err = capture_filter_check("-Y", o->filter);
 	if (!err && o->until)
-		err = filter_check("--until", o->until);
+		err = capture_filter_check("--until", o->until);
 	if (!err && o->events) {
 		struct capture_filter *f = NULL;
 		err = capture_filter_compile(o->events, &f);

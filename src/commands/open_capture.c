@@ -95,7 +95,7 @@ static struct err *open_stdin(const struct options *o, struct trace **ret)
 	return import_input(o, fd, ret);
 }
 
-struct err *check_not_same_file(const char *in, const char *out)
+struct err *capture_check_not_same(const char *in, const char *out)
 {
 	struct stat a, b;
 	if (!out || !strcmp(in, "-") || !strcmp(out, "-") || stat(in, &a) || stat(out, &b) ||
@@ -104,7 +104,7 @@ struct err *check_not_same_file(const char *in, const char *out)
 	return err_create(ERR_USAGE, "%s is both input and output", in);
 }
 
-void damage_say(const struct options *o, const char *path, struct trace *t)
+void capture_damage_say(const struct options *o, const char *path, struct trace *t)
 {
 	const char *damage = trace_damage_news(t);
 	if (!damage || o->quiet)
@@ -118,12 +118,12 @@ struct err *open_capture(const struct options *o, const char *path, struct trace
 	struct err *err = strcmp(path, "-") ? trace_open(path, NULL, &t) : open_stdin(o, &t);
 	if (err)
 		return err;
-	damage_say(o, path, t);
+	capture_damage_say(o, path, t);
 	*ret = take_ptr(t);
 	return NULL;
 }
 
-struct err *filter_error(const char *option, const char *text, struct err *err)
+struct err *capture_filter_error(const char *option, const char *text, struct err *err)
 {
 	if (err->code != ERR_SYNTAX)
 		return err;
@@ -143,21 +143,21 @@ struct err *filter_error(const char *option, const char *text, struct err *err)
 	return shown;
 }
 
-struct err *filter_check(const char *option, const char *text)
+struct err *capture_filter_check(const char *option, const char *text)
 {
 	CLEANUP(filter) struct filter *f = NULL;
 	struct err *err = filter_compile(text, strlen(text), NULL, &f);
-	return err ? filter_error(option, text, err) : NULL;
+	return err ? capture_filter_error(option, text, err) : NULL;
 }
 
-struct err *shown_make(const struct options *o, struct trace *t, struct shown *ret)
+struct err *capture_shown_make(const struct options *o, struct trace *t, struct shown *ret)
 {
 	*ret = (struct shown){ 0 };
 	if (!o->filter || !*o->filter)
 		return NULL;
 	struct err *err = filter_compile(o->filter, strlen(o->filter), t, &ret->filter);
 	if (err)
-		return filter_error("-Y", o->filter, err);
+		return capture_filter_error("-Y", o->filter, err);
 	err = filter_run_create(t, ret->filter, NULL, &ret->run);
 	if (!err)
 		err = filter_run_step(ret->run, UINT64_MAX, NULL);
@@ -167,11 +167,11 @@ struct err *shown_make(const struct options *o, struct trace *t, struct shown *r
 			  "not matching",
 			  (unsigned long long)filter_run_n_limit_hits(ret->run));
 	if (err)
-		shown_fini(ret);
+		capture_shown_fini(ret);
 	return err;
 }
 
-void shown_fini(struct shown *s)
+void capture_shown_fini(struct shown *s)
 {
 	filter_run_destroy(s->run);
 	filter_destroy(s->filter);

@@ -11,13 +11,13 @@ struct options;
 struct trace;
 
 /* Open a capture by name; "-" is standard input, which may be a capture or JSON lines. Damage is
- * reported on standard error: here the damage that opening finds, and by damage_say(), after
+ * reported on standard error: here the damage that opening finds, and by capture_damage_say(), after
  * everything was read, the rest. */
 MUST_CHECK struct err *open_capture(const struct options *o, const char *path, struct trace **ret);
 /* ERR_USAGE if the output file is the input file, which would be overwritten before it is read.
  * `out` NULL is fine. */
-MUST_CHECK struct err *check_not_same_file(const char *in, const char *out);
-void damage_say(const struct options *o, const char *path, struct trace *t);
+MUST_CHECK struct err *capture_check_not_same(const char *in, const char *out);
+void capture_damage_say(const struct options *o, const char *path, struct trace *t);
 
 struct shown {
 	struct filter *filter;
@@ -25,11 +25,12 @@ struct shown {
 };
 /* Compile -Y and run it over the whole capture. A syntax error is returned with the text and a
  * caret. */
-MUST_CHECK struct err *shown_make(const struct options *o, struct trace *t, struct shown *ret);
-void shown_fini(struct shown *s);
+MUST_CHECK struct err *capture_shown_make(const struct options *o, struct trace *t,
+					  struct shown *ret);
+void capture_shown_fini(struct shown *s);
 
 /* Is it a valid filter? For use when there is no capture yet. */
-MUST_CHECK struct err *filter_check(const char *option, const char *text);
+MUST_CHECK struct err *capture_filter_check(const char *option, const char *text);
 /* A syntax error in a filter as a message for main to print, with the text and a caret below the
  * wrong word. */
-MUST_CHECK struct err *filter_error(const char *option, const char *text, struct err *err);
+MUST_CHECK struct err *capture_filter_error(const char *option, const char *text, struct err *err);

@@ -23,6 +23,7 @@
 #include "base/say.h"
 #include "base/strbuf.h"
 #include "base/vec.h"
+#include "capture/capture_count.h"
 #include "capture/writer.h"
 #include "commands/given.h"
 #include "commands/until.h"
@@ -80,7 +81,7 @@ static struct err *script_argv(const struct options *o, struct capture_plan *p)
 	return NULL;
 }
 
-struct err *capture_plan_make(const struct options *o, const char *path, struct capture_plan *ret)
+struct err *session_plan_make(const struct options *o, const char *path, struct capture_plan *ret)
 {
 	struct capture_plan p = { 0 };
 	struct recorder_options *r = &p.recorder;
@@ -151,13 +152,13 @@ struct err *capture_plan_make(const struct options *o, const char *path, struct 
 	if (!err && options_is_script(o))
 		err = script_argv(o, &p);
 	if (err)
-		capture_plan_fini(&p);
+		session_plan_fini(&p);
 	else
 		*ret = p;
 	return err;
 }
 
-void capture_plan_fini(struct capture_plan *p)
+void session_plan_fini(struct capture_plan *p)
 {
 	capture_filter_destroy(p->filter);
 	until_destroy(p->until);
@@ -166,7 +167,7 @@ void capture_plan_fini(struct capture_plan *p)
 	*p = (struct capture_plan){ 0 };
 }
 
-struct err *capture_plan_check(const struct options *o)
+struct err *session_plan_check(const struct options *o)
 {
 	struct err *err = NULL;
 	for (size_t i = 0; !err && i < o->n_pids; i++) {
@@ -179,7 +180,7 @@ struct err *capture_plan_check(const struct options *o)
 	return err;
 }
 
-struct err *capture_plan_start(const struct capture_plan *p, const struct options *o,
+struct err *session_plan_start(const struct capture_plan *p, const struct options *o,
 			       struct recorder *r, const struct follow_stdio *io)
 {
 	if (p->argv)
@@ -269,19 +270,19 @@ static NORETURN void recorder_process(const struct options *o, const char *path,
 	prctl(PR_SET_NAME, "auditview-rec");
 	for (size_t i = 0; i < viewers_own.n; i++)
 		close(viewers_own.v[i]);
-	struct err *err = capture_plan_make(o, path, &plan);
+	struct err *err = session_plan_make(o, path, &plan);
 	if (!err) {
 		plan.recorder.file = file;
 		plan.recorder.control_fd = fd;
 		plan.recorder.own_terminal = io->terminal >= 0;
-		err = capture_plan_check(o);
+		err = session_plan_check(o);
 	}
 	if (err)
 		new_file_destroy(file);
 	else
 		err = recorder_create(&plan.recorder, &r);
 	if (!err)
-		err = capture_plan_start(&plan, o, r, io);
+		err = session_plan_start(&plan, o, r, io);
 	if (err)
 		err = recorder_abandon(take_ptr(r), err);
 	if (io->terminal >= 0)
@@ -301,7 +302,7 @@ static NORETURN void recorder_process(const struct options *o, const char *path,
 	if (!err)
 		recorder_run(r, &end);
 	recorder_destroy(r);
-	capture_plan_fini(&plan);
+	session_plan_fini(&plan);
 	int status = err ? 1 : 0;
 	err_destroy(err);
 	_exit(status);

@@ -24,14 +24,14 @@ struct capture_plan {
 	char **argv;
 	char **argv_script, *argv_own[2]; /* the part of argv that we allocated */
 };
-MUST_CHECK struct err *capture_plan_make(const struct options *o, const char *path,
+MUST_CHECK struct err *session_plan_make(const struct options *o, const char *path,
 					 struct capture_plan *ret);
-void capture_plan_fini(struct capture_plan *p);
+void session_plan_fini(struct capture_plan *p);
 /* Attach to all, or launch. */
 /* May all named processes be attached to? Called before the file of an earlier capture is
  * overwritten. */
-MUST_CHECK struct err *capture_plan_check(const struct options *o);
-MUST_CHECK struct err *capture_plan_start(const struct capture_plan *p, const struct options *o,
+MUST_CHECK struct err *session_plan_check(const struct options *o);
+MUST_CHECK struct err *session_plan_start(const struct capture_plan *p, const struct options *o,
 					  struct recorder *r, const struct follow_stdio *io);
 
 /* ---- a recorder in a process of its own ---- */

@@ -23,7 +23,7 @@ struct until {
 
 struct err *until_create(const char *text, struct until **ret)
 {
-	struct err *err = filter_check("--until", text);
+	struct err *err = capture_filter_check("--until", text);
 	struct until *u = err ? NULL : calloc(1, sizeof(*u));
 	if (!err && !u)
 		err = err_no_memory();
@@ -53,7 +53,7 @@ static struct err *until_open(struct until *u, int fd)
 	if (!err)
 		err = filter_compile(u->text, strlen(u->text), u->trace, &u->filter);
 	if (err && err->code == ERR_SYNTAX)
-		err = filter_error("--until", u->text, err);
+		err = capture_filter_error("--until", u->text, err);
 	return err ? err : filter_run_create(u->trace, u->filter, NULL, &u->run);
 }
 

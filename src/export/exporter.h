@@ -1,5 +1,5 @@
 /*
- * exporter: write the events of a capture in other formats, one row per format in exporters.c.
+ * exporter: write the events of a capture in other formats, one row per format in exporter.c.
  *
  *     exporter_create(trace, exporter_find("jsonl"), fd, &options, &x);
  *     exporter_write(x, rows, 0, n);          any number of times, for ever later events if the

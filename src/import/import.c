@@ -22,7 +22,10 @@
 
 #include "base/hash_map.h"
 #include "base/io.h"
+#include "import/import_frames.h"
 #include "import/import_private.h"
+#include "import/import_process.h"
+#include "import/import_time.h"
 #include "import/import_value.h"
 #include "model/catalog.h"
 
@@ -236,8 +239,8 @@ static bool read_member(struct import *im, struct json *j, struct line *l, const
 						      "theme", "documented", NULL };
 	const struct strbuf *k = &im->key;
 	bool is_one, is_odd;
-	if (import_is_time(k)) {
-		bool ok = import_read_time(j, k, &im->text, &l->time, &is_odd);
+	if (import_time_is_key(k)) {
+		bool ok = import_time_read(j, k, &im->text, &l->time, &is_odd);
 		if (is_odd)
 			import_value_odd(im, "the time is not understood");
 		return ok;
@@ -314,17 +317,17 @@ static struct err *write_event(struct import *im, struct line *l, const char **r
 		import_value_odd(
 		    im, "the event's name has more than 4096 bytes: the rest is not shown");
 	e.name = l->name;
-	e.time_ns = import_axis_place(&im->axis, &l->time, im->last_ns);
-	if (!import_find_process(im, l, e.time_ns, &p))
+	e.time_ns = import_time_axis_place(&im->axis, &l->time, im->last_ns);
+	if (!import_process_find(im, l, e.time_ns, &p))
 		return err_no_memory();
 	struct json notes = l->notes;
-	if (notes.start && !import_read_notes(im, &notes))
+	if (notes.start && !import_process_notes(im, &notes))
 		import_value_odd(im, "\"notes\" are not understood");
 	uint32_t hex = p->info.python_hex;
 	int minor = hex >> 24 == 3 ? (int)(hex >> 16 & 0xff) : 0;
-	if (!import_find_thread(im, l, p, &e.thread))
+	if (!import_process_thread(im, l, p, &e.thread))
 		return err_no_memory();
-	if (l->stack.start && !import_read_stack(im, l, &e.stack))
+	if (l->stack.start && !import_frames_read(im, l, &e.stack))
 		import_value_odd(im, "the stack is not understood");
 	im->objects.addresses.n = 0;
 	if (l->args.start ? !read_args(im, l, minor, &e.args) : !read_others(im, l, &e.args)) {
@@ -390,16 +393,17 @@ static struct err *look_at_line(struct import *im, struct json j)
 		has_event |= import_value_is_key(&im->key, "event");
 		if (import_value_is_key(&im->key, "args") && j.start[1] == '"' &&
 		    j.start[2] == 'v') {
-			import_axis_see(&im->axis, &t); /* in our own lines the times come first */
+			import_time_axis_see(&im->axis,
+					     &t); /* in our own lines the times come first */
 			return NULL;
 		}
-		if (!(import_is_time(&im->key)
-			  ? import_read_time(&j, &im->key, &im->text, &t, &is_odd)
+		if (!(import_time_is_key(&im->key)
+			  ? import_time_read(&j, &im->key, &im->text, &t, &is_odd)
 			  : json_read_skip(&j)))
 			return NULL;
 	} while (json_read_is(&j, ','));
 	if (has_event && json_read_expect(&j, '}'))
-		import_axis_see(&im->axis, &t);
+		import_time_axis_see(&im->axis, &t);
 	return NULL;
 }
 
@@ -660,7 +664,7 @@ struct err *import_jsonl(int fd, const char *label, const char *path, struct imp
 		err = err_sys(errno, "cannot read %s", label);
 	if (!err)
 		err = pass(&im, in, look_at_line);
-	import_axis_set(&im.axis);
+	import_time_axis_set(&im.axis);
 	if (!err && lseek(in, start, SEEK_SET) < 0)
 		err = err_sys(errno, "cannot read %s again", label);
 	if (!err)

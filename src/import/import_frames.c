@@ -6,6 +6,8 @@
  * Repeated text is parsed once: the text of a frame and of a whole stack is first looked up by its
  * hash.
  */
+#include "import/import_frames.h"
+
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -269,7 +271,7 @@ static bool stack_of_strangers(struct import *im, struct json *j, bool outermost
 	return ok;
 }
 
-bool import_read_stack(struct import *im, struct line *l, uint32_t *ret)
+bool import_frames_read(struct import *im, struct line *l, uint32_t *ret)
 {
 	struct json stack = l->stack;
 	size_t n = (size_t)(stack.end - stack.p);

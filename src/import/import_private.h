@@ -87,21 +87,3 @@ static inline bool import_known_add(struct dictionary *d, struct dictionary_key 
 {
 	return dictionary_alias(d, key, id + 1);
 }
-
-/* import_time.c: if `key` names a time, read it. False: malformed JSON. */
-bool import_is_time(const struct strbuf *key);
-bool import_read_time(struct json *j, const struct strbuf *key, struct strbuf *scratch,
-		      struct line_time *ret, bool *ret_is_odd);
-void import_axis_see(struct axis *a, const struct line_time *t);
-void import_axis_set(struct axis *a);
-/* Capture time of a line; last_ns if the line has no time. */
-uint64_t import_axis_place(const struct axis *a, const struct line_time *t, uint64_t last_ns);
-
-/* import_frames.c: read a stack in any of its forms. False: it is not a stack. */
-bool import_read_stack(struct import *im, struct line *l, uint32_t *ret);
-
-/* import_process.c. False: memory is short, or, for notes, they are malformed. */
-bool import_find_process(struct import *im, struct line *l, uint64_t time_ns, struct process **ret);
-bool import_find_thread(struct import *im, const struct line *l, const struct process *p,
-			uint32_t *ret);
-bool import_read_notes(struct import *im, struct json *j);

@@ -1,6 +1,8 @@
 /*
  * import_process: the processes and threads that lines name, and the notes in our own lines.
  */
+#include "import/import_process.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -96,7 +98,7 @@ static bool parse_process(struct import *im, struct json *j, struct process_info
 	return json_read_expect(j, '}');
 }
 
-bool import_find_process(struct import *im, struct line *l, uint64_t time_ns, struct process **ret)
+bool import_process_find(struct import *im, struct line *l, uint64_t time_ns, struct process **ret)
 {
 	uint32_t at;
 	struct dictionary_key h = key_of(im, &l->pid);
@@ -133,8 +135,8 @@ bool import_find_process(struct import *im, struct line *l, uint64_t time_ns, st
 	return true;
 }
 
-bool import_find_thread(struct import *im, const struct line *l, const struct process *p,
-			uint32_t *ret)
+bool import_process_thread(struct import *im, const struct line *l, const struct process *p,
+			   uint32_t *ret)
 {
 	const struct number *tid = l->tid.is_set ? &l->tid : &l->pid;
 	uint64_t ids[3] = { p->index, tid->is_odd ? 0 : tid->u,
@@ -201,7 +203,7 @@ static bool parse_note(struct import *im, struct json *j)
 	return json_read_expect(j, '}');
 }
 
-bool import_read_notes(struct import *im, struct json *j)
+bool import_process_notes(struct import *im, struct json *j)
 {
 	if (!json_read_expect(j, '['))
 		return false;

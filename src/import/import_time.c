@@ -3,6 +3,8 @@
  * the start of the capture. Other programs write seconds, milli-, micro- or nanoseconds since the
  * epoch or since some start, or text.
  */
+#include "import/import_time.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -18,7 +20,7 @@
 	1000000 /* a float of seconds holds a time of today to 1 µs; calls of two clocks are apart \
 		 */
 
-bool import_is_time(const struct strbuf *key)
+bool import_time_is_key(const struct strbuf *key)
 {
 	static const char *const names[] = { "time",       "ts_ns",   "timestamp",
 					     "ts",         "time_ns", "timestamp_ns",
@@ -131,7 +133,7 @@ static bool place_text(struct line_time *t, const char *s, size_t n, bool is_ns)
 	return true;
 }
 
-bool import_read_time(struct json *j, const struct strbuf *key, struct strbuf *scratch,
+bool import_time_read(struct json *j, const struct strbuf *key, struct strbuf *scratch,
 		      struct line_time *ret, bool *ret_is_odd)
 {
 	struct line_time t = { 0 };
@@ -163,7 +165,7 @@ bool import_read_time(struct json *j, const struct strbuf *key, struct strbuf *s
 	return true;
 }
 
-void import_axis_see(struct axis *a, const struct line_time *t)
+void import_time_axis_see(struct axis *a, const struct line_time *t)
 {
 	bool is_pair = t->has_wall && t->has_ts;
 	if (is_pair) {
@@ -181,7 +183,7 @@ void import_axis_see(struct axis *a, const struct line_time *t)
 	}
 }
 
-void import_axis_set(struct axis *a)
+void import_time_axis_set(struct axis *a)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -198,7 +200,7 @@ void import_axis_set(struct axis *a)
 	a->ts_shift_ns = nominal - a->start_ns;
 }
 
-uint64_t import_axis_place(const struct axis *a, const struct line_time *t, uint64_t last_ns)
+uint64_t import_time_axis_place(const struct axis *a, const struct line_time *t, uint64_t last_ns)
 {
 	int64_t by_ts = t->ts_ns + a->ts_shift_ns, by_wall = t->wall_ns - a->start_ns,
 		ns = (int64_t)last_ns;

@@ -67,7 +67,7 @@ size_t api_map_nearest(const char *api, size_t n_bytes, const char **ret, size_t
 	return near.n;
 }
 
-const struct blind_spot *blind_spot_next(const struct catalog_event *e, size_t *at)
+const struct blind_spot *api_map_blind_spot_next(const struct catalog_event *e, size_t *at)
 {
 	for (; *at < n_blind_spots; ++*at) {
 		const struct blind_spot *b = &blind_spots[*at];

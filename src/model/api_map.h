@@ -63,4 +63,4 @@ const struct api_outcome *api_call_outcome(const struct api_call *c, int minor);
 size_t api_map_nearest(const char *api, size_t n_bytes, const char **ret, size_t max);
 
 /* The next blind spot at or after *at (start with 0) that an event's page mentions, or NULL. */
-const struct blind_spot *blind_spot_next(const struct catalog_event *e, size_t *at);
+const struct blind_spot *api_map_blind_spot_next(const struct catalog_event *e, size_t *at);

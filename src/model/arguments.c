@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-int process_minor(const struct trace *t, uint32_t process)
+int arguments_minor(const struct trace *t, uint32_t process)
 {
 	const struct process_info *p = trace_process(t, process);
 	return p && p->python_hex >> 24 == 3 ? (int)(p->python_hex >> 16 & 0xff) : 0;
@@ -35,7 +35,7 @@ void arguments_init(struct arguments *a, struct trace *t, const struct event *e)
 {
 	uint32_t n_objects = 0;
 	const uint64_t *objects = e->args ? trace_event_objects(t, e->seq, &n_objects) : NULL;
-	start(a, t, e->name, process_minor(t, e->process), e->args, objects, n_objects);
+	start(a, t, e->name, arguments_minor(t, e->process), e->args, objects, n_objects);
 }
 
 void arguments_init_value(struct arguments *a, struct trace *t, uint32_t name, int minor,

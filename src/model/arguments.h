@@ -48,4 +48,4 @@ static inline void arguments_skip(struct arguments *a, const struct argument *la
 }
 
 /* N of Python 3.N of a process; 0 unknown. */
-int process_minor(const struct trace *t, uint32_t process);
+int arguments_minor(const struct trace *t, uint32_t process);

@@ -387,7 +387,7 @@ static void add_blind_spots(struct page *p, const struct catalog_event *e)
 	const struct blind_spot *b;
 	size_t at = 0, n = 0;
 
-	while ((b = blind_spot_next(e, &at))) {
+	while ((b = api_map_blind_spot_next(e, &at))) {
 		if (n++ == 0)
 			heading(p, "NOT SEEN");
 		WITH_TEXT(p, INDENT, {

@@ -49,7 +49,7 @@ enum field_id field_find(const char *name, size_t n)
 	return FIELD_COUNT;
 }
 
-enum frame_member frame_member_find(const char *name, size_t n)
+enum frame_member field_member_find(const char *name, size_t n)
 {
 	for (int i = MEMBER_NONE + 1; i < MEMBER_COUNT; i++)
 		if (strlen(frame_members[i]) == n && !memcmp(frame_members[i], name, n))

@@ -76,7 +76,7 @@ extern const char *const frame_members[MEMBER_COUNT]; /* [MEMBER_NONE] is NULL *
 
 enum field_id field_find(const char *name, size_t n_bytes); /* FIELD_COUNT if there is none */
 /* MEMBER_COUNT if there is none */
-enum frame_member frame_member_find(const char *name, size_t n_bytes);
+enum frame_member field_member_find(const char *name, size_t n_bytes);
 
 /* The table and the operators as text, for --list-fields and the help. */
 void fields_list(struct strbuf *to);

@@ -13,7 +13,7 @@
 /* unused memos beyond this number are freed, the longest unused first; each has up to a few MB */
 #define MEMOS_MAX 24
 
-bool verdicts_extend(verdict_vec *v, size_t n)
+bool filter_cache_verdicts_extend(verdict_vec *v, size_t n)
 {
 	if (n <= v->n)
 		return true;
@@ -24,7 +24,7 @@ bool verdicts_extend(verdict_vec *v, size_t n)
 	return true;
 }
 
-bool bits_extend(bit_vec *v, size_t n_bits)
+bool filter_cache_bits_extend(bit_vec *v, size_t n_bits)
 {
 	size_t n = (n_bits + 63) / 64;
 	while (v->n < n)
@@ -136,11 +136,11 @@ static void narrow(struct filter_cache *c, struct memo *to, const char *text, si
 	}
 	const struct value_table *old = from ? from->values.v[0] : NULL;
 	struct value_table *table = old && old->position == POSITION_ANY
-					? memo_value_table(to, POSITION_ANY)
+					? filter_cache_value_table(to, POSITION_ANY)
 					: NULL;
-	if (!table || !verdicts_extend(&table->tuples, old->tuples.n) ||
-	    !verdicts_extend(&table->arguments, old->arguments.n) ||
-	    !bits_extend(&table->candidates, old->candidates.n * 64))
+	if (!table || !filter_cache_verdicts_extend(&table->tuples, old->tuples.n) ||
+	    !filter_cache_verdicts_extend(&table->arguments, old->arguments.n) ||
+	    !filter_cache_bits_extend(&table->candidates, old->candidates.n * 64))
 		return;
 	for (size_t i = 0; i < old->tuples.n; i++)
 		table->tuples.v[i] = old->tuples.v[i] == VERDICT_YES ? VERDICT_UNKNOWN
@@ -186,7 +186,7 @@ void filter_cache_release(struct filter_cache *c, struct memo *m)
 	m->last_used = ++c->clock;
 }
 
-struct value_table *memo_value_table(struct memo *m, int position)
+struct value_table *filter_cache_value_table(struct memo *m, int position)
 {
 	for (size_t i = 0; i < m->values.n; i++)
 		if (m->values.v[i]->position == position)
@@ -315,7 +315,8 @@ struct err *filter_cache_index(struct filter_cache *c, uint32_t end)
 		if (!page)
 			return err_no_memory();
 		uint32_t stop = page->first + page->n < end ? page->first + page->n : end;
-		if (!vec_reserve(&c->refs_end, stop - first) || !bits_extend(&c->exotic, stop))
+		if (!vec_reserve(&c->refs_end, stop - first) ||
+		    !filter_cache_bits_extend(&c->exotic, stop))
 			return err_no_memory();
 		const uint8_t *from = page->bytes + page->offsets[first - page->first];
 		const uint8_t *to = page->bytes + page->offsets[stop - page->first];

@@ -71,36 +71,15 @@ void filter_cache_release(struct filter_cache *c, struct memo *m);
 struct err *filter_cache_index(struct filter_cache *c, uint32_t end);
 /* May an event with arguments below `end` have them as a dictionary? */
 bool filter_cache_has_dict(struct filter_cache *c, uint32_t end);
-struct value_table *memo_value_table(struct memo *m, int position); /* NULL when memory is short */
-bool verdicts_extend(verdict_vec *v, size_t n); /* zeroed entries up to [0, n) */
-bool bits_extend(bit_vec *v, size_t n);
+struct value_table *filter_cache_value_table(struct memo *m,
+					     int position);  /* NULL when memory is short */
+bool filter_cache_verdicts_extend(verdict_vec *v, size_t n); /* zeroed entries up to [0, n) */
+bool filter_cache_bits_extend(bit_vec *v, size_t n);
 static inline bool bits_has(const bit_vec *v, uint32_t id)
 {
 	return id / 64 < v->n && (v->v[id / 64] >> (id & 63) & 1);
 }
 
-/* ---- filter_value.c: the result of a term for one value ---- */
-
-enum verdict term_of_name(struct filter_cache *c, const struct filter_term *t, struct memo *m,
-			  uint32_t name);
-enum verdict term_of_thread(struct filter_cache *c, const struct filter_term *t, struct memo *m,
-			    uint32_t thread);
-enum verdict term_of_frame(struct filter_cache *c, const struct filter_term *t, struct memo *m,
-			   uint32_t frame);
-enum verdict term_of_number(const struct filter_term *t, int64_t value, int64_t wall_anchor_ns);
-/* The arguments `args` at a position. Cached. */
-enum verdict term_of_args(struct filter_cache *c, const struct filter_term *t, struct memo *m,
-			  struct value_table *table, uint32_t args);
-/* The same for one event, if the term tests the address of an object. */
-enum verdict term_of_event_args(struct filter_cache *c, const struct filter_term *t, struct memo *m,
-				int position, uint64_t seq, uint32_t args);
-bool term_is_about_address(const struct filter_term *t);
-/* Which argument the term tests in events of this name; depends on the version of Python. */
-int term_position(struct filter_cache *c, const struct filter_term *t, uint32_t name, int minor);
-/* Scan all values below `end` in bulk, so that only the candidates are without a verdict. False: a
- * scan does not help. */
-struct err *term_scan_values(struct filter_cache *c, const struct filter_term *t,
-			     struct value_table *table, uint32_t end);
 /* Does the verdict let the event through? */
 static inline enum verdict term_wants(const struct filter_term *t)
 {

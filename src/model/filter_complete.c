@@ -374,7 +374,7 @@ static struct sample *take_sample(struct trace *t, bool of_stacks, uint32_t only
 							     : trace_thread(
 								   t, c->threads[c->thread[row]]);
 			struct sample s = { id, name,
-					    (int16_t)(info ? process_minor(t, info->process) : 0),
+					    (int16_t)(info ? arguments_minor(t, info->process) : 0),
 					    1 };
 			if (!vec_push(&v, s))
 				break;
@@ -495,7 +495,7 @@ static void offer_values(struct completer *c, const struct token *operand)
 	} else if (c->t && field != FIELD_COUNT && fields[field].domain == DOMAIN_THREAD) {
 		offer_thread_values(c, field);
 	} else if (c->t && field != FIELD_COUNT && fields[field].type == FIELD_FRAMES) {
-		offer_frame_values(c, field, frame_member_find(rest, n_rest));
+		offer_frame_values(c, field, field_member_find(rest, n_rest));
 	} else if (c->t && field == FIELD_ARGS) {
 		offer_argument_values(c, NULL, rest, n_rest);
 	} else if (c->t && field == FIELD_COUNT) {
@@ -531,16 +531,17 @@ static bool is_comparison(const struct token *t)
 					   "=~", "contains", "in", "=",  "&",  "|",  "{",      ",",
 					   "eq", "ne",       "lt", "le", "gt", "ge", "matches" };
 	for (size_t i = 0; i < ARRAY_LEN(ops); i++)
-		if (token_is(t, ops[i]))
+		if (lexer_token_is(t, ops[i]))
 			return true;
 	return false;
 }
 
 static bool is_join(const struct token *t)
 {
-	return token_is(t, "and") || token_is(t, "or") || token_is(t, "not") || token_is(t, "&&") ||
-	       token_is(t, "||") || token_is(t, "!") || token_is(t, "(") || token_is(t, "AND") ||
-	       token_is(t, "OR") || token_is(t, "NOT");
+	return lexer_token_is(t, "and") || lexer_token_is(t, "or") || lexer_token_is(t, "not") ||
+	       lexer_token_is(t, "&&") || lexer_token_is(t, "||") || lexer_token_is(t, "!") ||
+	       lexer_token_is(t, "(") || lexer_token_is(t, "AND") || lexer_token_is(t, "OR") ||
+	       lexer_token_is(t, "NOT");
 }
 
 /* Is it a field or an argument, which takes an operator? */
@@ -608,8 +609,9 @@ struct err *filter_complete(struct trace *t, const char *text, size_t n_bytes, s
 			after_operator = false;
 			operand = none;
 		}
-		lexer.is_operand = is_join(&k) || token_is(&k, "~") || token_is(&k, "!~") ||
-				   token_is(&k, "=~") || token_is(&k, "matches");
+		lexer.is_operand = is_join(&k) || lexer_token_is(&k, "~") ||
+				   lexer_token_is(&k, "!~") || lexer_token_is(&k, "=~") ||
+				   lexer_token_is(&k, "matches");
 		before = k;
 	}
 	bool has_typed = word.kind != TOKEN_END;

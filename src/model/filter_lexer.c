@@ -90,7 +90,7 @@ struct token lexer_next(struct lexer *l)
 			       0 };
 }
 
-bool token_is(const struct token *t, const char *op)
+bool lexer_token_is(const struct token *t, const char *op)
 {
 	return (t->kind == TOKEN_OP || t->kind == TOKEN_WORD) && t->n == strlen(op) &&
 	       !memcmp(t->p, op, t->n);
@@ -110,7 +110,7 @@ static bool read_hex(const char *p, size_t n, size_t n_digits, uint32_t *ret)
 	return true;
 }
 
-void token_unescape(struct strbuf *to, const char *p, size_t n)
+void lexer_token_unescape(struct strbuf *to, const char *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		uint32_t v;

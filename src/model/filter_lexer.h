@@ -39,6 +39,6 @@ struct lexer {
 
 struct token lexer_next(struct lexer *l);
 /* Is it a TOKEN_OP of this spelling, or the word for it? */
-bool token_is(const struct token *t, const char *op);
+bool lexer_token_is(const struct token *t, const char *op);
 /* Append the characters that a TOKEN_TEXT stands for. */
-void token_unescape(struct strbuf *to, const char *p, size_t n);
+void lexer_token_unescape(struct strbuf *to, const char *p, size_t n);

@@ -233,7 +233,7 @@ struct err *literal_make(const struct filter_term *t, const struct token *k, str
 	struct literal l = { 0 };
 	struct strbuf b = { 0 };
 	if (k->kind == TOKEN_TEXT)
-		token_unescape(&b, k->p, k->n);
+		lexer_token_unescape(&b, k->p, k->n);
 	else
 		strbuf_add(&b, k->p, k->n);
 	l.n_text = b.n;

@@ -91,8 +91,8 @@ static struct err *set_key(struct parser *p, struct filter_term *t)
 	     k = lexer_next(&l)) {
 		strbuf_addc(&b, ' ');
 		strbuf_add(&b, p->f->text + k.at, k.end - k.at);
-		l.is_operand = token_is(&k, "~") || token_is(&k, "=~") || token_is(&k, "!~") ||
-			       token_is(&k, "matches");
+		l.is_operand = lexer_token_is(&k, "~") || lexer_token_is(&k, "=~") ||
+			       lexer_token_is(&k, "!~") || lexer_token_is(&k, "matches");
 	}
 	t->key = strbuf_take(&b);
 	return t->key ? NULL : err_no_memory();
@@ -250,7 +250,7 @@ static struct err *parse_value(struct parser *p, struct filter_term *t)
 {
 	size_t from = p->t.at;
 	struct err *err = add_literal(p, t);
-	while (!err && token_is(&p->t, "|")) {
+	while (!err && lexer_token_is(&p->t, "|")) {
 		struct literal *first = &t->literals.v[t->literals.n - 1];
 		size_t at = p->t.at;
 		advance(p, false);
@@ -281,14 +281,14 @@ static struct err *parse_value(struct parser *p, struct filter_term *t)
 
 static struct err *parse_set(struct parser *p, struct filter_term *t)
 {
-	if (!token_is(&p->t, "{"))
+	if (!lexer_token_is(&p->t, "{"))
 		return expected(p, "{ after in, as in {41, 42}");
 	advance(p, false);
-	while (!token_is(&p->t, "}")) {
+	while (!lexer_token_is(&p->t, "}")) {
 		struct err *err = parse_value(p, t);
 		if (err)
 			return err;
-		if (token_is(&p->t, "..")) {
+		if (lexer_token_is(&p->t, "..")) {
 			struct literal *lo = &t->literals.v[t->literals.n - 1], hi;
 			size_t at = p->t.at;
 			advance(p, false);
@@ -307,9 +307,9 @@ static struct err *parse_set(struct parser *p, struct filter_term *t)
 			lo->is_integer = lo->is_integer && hi.is_integer;
 			advance(p, false);
 		}
-		if (token_is(&p->t, ","))
+		if (lexer_token_is(&p->t, ","))
 			advance(p, false);
-		else if (!token_is(&p->t, "}") && p->t.kind != TOKEN_WORD &&
+		else if (!lexer_token_is(&p->t, "}") && p->t.kind != TOKEN_WORD &&
 			 p->t.kind != TOKEN_TEXT)
 			return expected(p, "',' or '}'");
 	}
@@ -384,7 +384,7 @@ static const struct comparison {
 static const struct comparison *comparison_find(const struct token *t)
 {
 	for (size_t i = 0; i < ARRAY_LEN(comparisons); i++)
-		if (token_is(t, comparisons[i].spelling))
+		if (lexer_token_is(t, comparisons[i].spelling))
 			return &comparisons[i];
 	return NULL;
 }
@@ -405,7 +405,7 @@ static struct err *parse_bits(struct parser *p, struct filter_term *t)
 			return err_with_hint(
 			    SYNTAX(at, "%.*s is 0: no bit to look for", (int)n, p->f->text + at),
 			    "write == %.*s", (int)n, p->f->text + at);
-		if (!token_is(&p->t, "|"))
+		if (!lexer_token_is(&p->t, "|"))
 			break;
 		advance(p, false);
 	}
@@ -510,7 +510,7 @@ static struct err *parse_steps(struct parser *p, struct filter_term *t, bool fir
 	struct err *err = NULL;
 	for (;;) {
 		bool is_near = p->t.at == p->last_end; /* "args [0]" is not an index */
-		if (is_near && token_is(&p->t, "[")) {
+		if (is_near && lexer_token_is(&p->t, "[")) {
 			struct literal l = { 0 };
 			advance(p, false);
 			if (p->t.kind != TOKEN_WORD ||
@@ -524,7 +524,7 @@ static struct err *parse_steps(struct parser *p, struct filter_term *t, bool fir
 				return err;
 			}
 			advance(p, false);
-			if (!token_is(&p->t, "]"))
+			if (!lexer_token_is(&p->t, "]"))
 				return expected(p, "]");
 			advance(p, false);
 			first = false;
@@ -597,7 +597,7 @@ static struct err *parse_field(struct parser *p, enum field_id field, size_t n_f
 	if (field == FIELD_ARGS)
 		return parse_argument(p, NULL, 0, rest, n_rest, ret);
 	if (n_rest) { /* other fields have no members and do not get here */
-		t.member = frame_member_find(rest + 1, n_rest - 1);
+		t.member = field_member_find(rest + 1, n_rest - 1);
 		if (t.member == MEMBER_COUNT) {
 			struct suggest near = suggest_for(rest + 1, n_rest - 1);
 			for (int i = MEMBER_NONE + 1; i < MEMBER_COUNT; i++)
@@ -742,17 +742,17 @@ static struct err *parse_any_text(struct parser *p, uint32_t *ret)
 
 static bool is_not(const struct token *t)
 {
-	return token_is(t, "not") || token_is(t, "!") || token_is(t, "NOT");
+	return lexer_token_is(t, "not") || lexer_token_is(t, "!") || lexer_token_is(t, "NOT");
 }
 
 static bool is_and(const struct token *t)
 {
-	return token_is(t, "and") || token_is(t, "&&") || token_is(t, "AND");
+	return lexer_token_is(t, "and") || lexer_token_is(t, "&&") || lexer_token_is(t, "AND");
 }
 
 static bool is_or(const struct token *t)
 {
-	return token_is(t, "or") || token_is(t, "||") || token_is(t, "OR");
+	return lexer_token_is(t, "or") || lexer_token_is(t, "||") || lexer_token_is(t, "OR");
 }
 
 static struct err *parse_not(struct parser *p, uint32_t *ret)
@@ -772,10 +772,10 @@ static struct err *parse_not(struct parser *p, uint32_t *ret)
 			    (struct filter_node){
 				.kind = NODE_NOT, .a = a, .at = at, .n_bytes = p->last_end - at },
 			    ret);
-	} else if (token_is(&p->t, "(")) {
+	} else if (lexer_token_is(&p->t, "(")) {
 		advance(p, true);
 		err = parse_or(p, ret);
-		if (!err && !token_is(&p->t, ")"))
+		if (!err && !lexer_token_is(&p->t, ")"))
 			err = expected(p, "')', 'and' or 'or'");
 		if (!err)
 			advance(p, false);
@@ -852,7 +852,8 @@ struct err *filter_compile(const char *text, size_t n_bytes, struct trace *trace
 	else
 		err = parse_or(&p, &f->root);
 	if (!err && p.t.kind != TOKEN_END)
-		err = expected(&p, token_is(&p.t, ")") ? "a '(' before this" : "'and' or 'or'");
+		err = expected(&p,
+			       lexer_token_is(&p.t, ")") ? "a '(' before this" : "'and' or 'or'");
 	if (err)
 		return err;
 	*ret = take_ptr(f);

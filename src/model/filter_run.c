@@ -14,6 +14,7 @@
 #include "base/monotonic.h"
 #include "model/arguments.h"
 #include "model/filter_cache.h"
+#include "model/filter_value.h"
 #include "model/selection.h"
 #include "model/trace.h"
 
@@ -110,7 +111,7 @@ static bool note_minors(struct filter_run *r)
 	uint32_t n = trace_n_threads(r->trace);
 	while (r->minors.n < n) {
 		const struct thread_info *t = trace_thread(r->trace, (uint32_t)r->minors.n);
-		int16_t minor = (int16_t)(t ? process_minor(r->trace, t->process) : 0);
+		int16_t minor = (int16_t)(t ? arguments_minor(r->trace, t->process) : 0);
 		if (!r->minors.n)
 			r->one_minor = true;
 		else if (minor != r->minors.v[0])
@@ -172,8 +173,9 @@ static enum share share_of_ids(struct filter_run *r, uint32_t i_term, const uint
 	bool any = false, all = true;
 	for (uint32_t i = 0; i < n; i++) {
 		enum verdict v = are_names
-				     ? term_of_name(r->cache, t, r->memos.v[i_term], ids[i])
-				     : term_of_thread(r->cache, t, r->memos.v[i_term], ids[i]);
+				     ? filter_value_of_name(r->cache, t, r->memos.v[i_term], ids[i])
+				     : filter_value_of_thread(r->cache, t, r->memos.v[i_term],
+							      ids[i]);
 		bool fits = v == term_wants(t);
 		any |= fits;
 		all &= fits;
@@ -187,8 +189,8 @@ static enum share share_of_range(const struct filter_run *r, const struct filter
 {
 	if (t->op != OP_LT && t->op != OP_LE && t->op != OP_GT && t->op != OP_GE)
 		return t->op == OP_EXISTS ? SHARE_ALL : SHARE_SOME;
-	bool at_lo = term_of_number(t, (int64_t)lo, r->wall_anchor_ns) == VERDICT_YES;
-	bool at_hi = term_of_number(t, (int64_t)hi, r->wall_anchor_ns) == VERDICT_YES;
+	bool at_lo = filter_value_of_number(t, (int64_t)lo, r->wall_anchor_ns) == VERDICT_YES;
+	bool at_hi = filter_value_of_number(t, (int64_t)hi, r->wall_anchor_ns) == VERDICT_YES;
 	return at_lo != at_hi ? SHARE_SOME : at_lo ? SHARE_ALL : SHARE_NONE;
 }
 
@@ -352,10 +354,10 @@ static void eval_small(struct work *w, uint32_t i_term, bool are_names, const ch
 		return;
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		enum verdict v = are_names
-				     ? term_of_name(r->cache, t, r->memos.v[i_term], c->names[i])
-				     : term_of_thread(r->cache, t, r->memos.v[i_term],
-						      c->threads[i]);
+		enum verdict v = are_names ? filter_value_of_name(r->cache, t, r->memos.v[i_term],
+								  c->names[i])
+					   : filter_value_of_thread(r->cache, t, r->memos.v[i_term],
+								    c->threads[i]);
 		table[i] = v == term_wants(t);
 		n_hits += table[i];
 	}
@@ -386,7 +388,8 @@ static void eval_event(struct work *w, uint32_t i_term, const chunk_bits mask, c
 								 : cut;
 			enum verdict v = t->field == FIELD_CUT && t->op == OP_EXISTS
 					     ? cut ? VERDICT_YES : VERDICT_NO
-					     : term_of_number(t, value, w->run->wall_anchor_ns);
+					     : filter_value_of_number(t, value,
+								      w->run->wall_anchor_ns);
 			out[word] |= (uint64_t)(v == want) << i;
 		}
 }
@@ -399,10 +402,10 @@ static struct err *know_stacks(struct filter_run *r, uint32_t i_term, uint32_t e
 	size_t done = m->stacks.n;
 	if (done >= end)
 		return NULL;
-	if (!verdicts_extend(&m->stacks, end))
+	if (!filter_cache_verdicts_extend(&m->stacks, end))
 		return err_no_memory();
 	if (!done) {
-		m->stacks.v[0] = (uint8_t)(t->field == FIELD_DEPTH ? term_of_number(t, 0, 0)
+		m->stacks.v[0] = (uint8_t)(t->field == FIELD_DEPTH ? filter_value_of_number(t, 0, 0)
 								   : VERDICT_ABSENT);
 		done = 1;
 	}
@@ -422,19 +425,20 @@ static struct err *know_stacks(struct filter_run *r, uint32_t i_term, uint32_t e
 				 frame = page->frames[id - page->first];
 			/* the best verdict of its frames: yes over no over absent */
 			if (t->field == FIELD_STACK) {
-				uint8_t own = (uint8_t)term_of_frame(r->cache, t, m, frame);
+				uint8_t own = (uint8_t)filter_value_of_frame(r->cache, t, m, frame);
 				v[id] = own > v[parent] ? own : v[parent];
 			} else if (t->field == FIELD_TOP) {
-				v[id] = (uint8_t)term_of_frame(r->cache, t, m, frame);
+				v[id] = (uint8_t)filter_value_of_frame(r->cache, t, m, frame);
 			} else if (t->field == FIELD_CALLER) {
 				uint32_t caller = trace_caller(r->trace, id);
-				v[id] = caller ? (uint8_t)term_of_frame(r->cache, t, m, caller)
-					       : VERDICT_ABSENT;
+				v[id] = caller
+					    ? (uint8_t)filter_value_of_frame(r->cache, t, m, caller)
+					    : VERDICT_ABSENT;
 			} else { /* FIELD_DEPTH */
 				uint32_t depth = parent < depths->n ? depths->v[parent] + 1u : 1;
 				if (id >= depths->n && !vec_push(depths, depth))
 					return err_no_memory();
-				v[id] = (uint8_t)term_of_number(t, depth, 0);
+				v[id] = (uint8_t)filter_value_of_number(t, depth, 0);
 			}
 		}
 		done = stop;
@@ -465,7 +469,8 @@ static bool positions_of(struct filter_run *r, const struct filter_term *t, cons
 		size_t n;
 		const char *name = trace_name(r->trace, c->names[i], &n);
 		bool is_about = !t->event || (n == t->n_event && !memcmp(name, t->event, n));
-		to[i] = is_about ? term_position(r->cache, t, c->names[i], minor) : INT32_MIN;
+		to[i] = is_about ? filter_value_position(r->cache, t, c->names[i], minor)
+				 : INT32_MIN;
 	}
 	return true;
 }
@@ -481,24 +486,25 @@ static void eval_args_at(struct work *w, uint32_t i_term, int position, const ch
 	enum verdict want = term_wants(t);
 	if (position == POSITION_KEY && !filter_cache_has_dict(r->cache, w->args_end))
 		return; /* no event has such an argument */
-	if (term_is_about_address(t)) {
+	if (filter_value_is_address(t)) {
 		for (size_t word = 0; word < CHUNK_WORDS; word++)
 			for (uint64_t rest = mask[word]; rest; rest &= rest - 1) {
 				unsigned i = (unsigned)__builtin_ctzll(rest);
 				size_t row = word * 64 + i;
-				enum verdict v = term_of_event_args(
+				enum verdict v = filter_value_of_event_args(
 				    r->cache, t, m, position, c->first_seq + row, c->args[row]);
 				out[word] |= (uint64_t)(v == want) << i;
 			}
 		return;
 	}
-	struct value_table *table = memo_value_table(m, position);
-	if (!table || !verdicts_extend(&table->tuples, w->args_end ? w->args_end : 1)) {
+	struct value_table *table = filter_cache_value_table(m, position);
+	if (!table ||
+	    !filter_cache_verdicts_extend(&table->tuples, w->args_end ? w->args_end : 1)) {
 		w->err = err_no_memory();
 		return;
 	}
 	if (position == POSITION_ANY &&
-	    (w->err = term_scan_values(r->cache, t, table, w->args_end)))
+	    (w->err = filter_value_scan(r->cache, t, table, w->args_end)))
 		return;
 	table->tuples.v[0] = VERDICT_ABSENT;
 	chunk_bits unknown;
@@ -513,7 +519,7 @@ static void eval_args_at(struct work *w, uint32_t i_term, int position, const ch
 			if (!v) {
 				if (n_new++ % 64 == 63 && is_late(r))
 					return;
-				v = term_of_args(r->cache, t, m, table, args);
+				v = filter_value_of_args(r->cache, t, m, table, args);
 			}
 			out[word] |= (uint64_t)(v == want) << i;
 		}
@@ -526,7 +532,7 @@ static void eval_args(struct work *w, uint32_t i_term, const chunk_bits mask, ch
 	const struct chunk *c = w->chunk;
 	memset(out, 0, sizeof(chunk_bits));
 	if (t->select != ARG_NAME && !t->event) {
-		eval_args_at(w, i_term, term_position(r->cache, t, 0, 0), mask, out);
+		eval_args_at(w, i_term, filter_value_position(r->cache, t, 0, 0), mask, out);
 		return;
 	}
 	int32_t *positions = malloc(sizeof(int32_t) * (c->n_names ? c->n_names : 1));
@@ -728,15 +734,15 @@ static enum verdict stack_verdict(struct filter_run *r, uint32_t i_term, uint32_
 	if (stack < m->stacks.n)
 		return (enum verdict)m->stacks.v[stack];
 	if (t->field == FIELD_DEPTH)
-		return term_of_number(t, stack ? trace_stack_depth(r->trace, stack) : 0, 0);
+		return filter_value_of_number(t, stack ? trace_stack_depth(r->trace, stack) : 0, 0);
 	if (!stack)
 		return VERDICT_ABSENT;
 	if (t->field == FIELD_CALLER) {
 		frame = trace_caller(r->trace, stack);
-		return frame ? term_of_frame(r->cache, t, m, frame) : VERDICT_ABSENT;
+		return frame ? filter_value_of_frame(r->cache, t, m, frame) : VERDICT_ABSENT;
 	}
 	while (stack && trace_stack(r->trace, stack, &parent, &frame)) {
-		enum verdict v = term_of_frame(r->cache, t, m, frame);
+		enum verdict v = filter_value_of_frame(r->cache, t, m, frame);
 		if (v > best)
 			best = v;
 		if (t->field == FIELD_TOP || best == VERDICT_YES)
@@ -753,17 +759,17 @@ static bool match_term(struct filter_run *r, uint32_t i_term, const struct event
 	enum verdict v = VERDICT_ABSENT;
 	size_t n;
 	switch (fields[t->field].domain) {
-	case DOMAIN_NAME: v = term_of_name(r->cache, t, m, e->name); break;
-	case DOMAIN_THREAD: v = term_of_thread(r->cache, t, m, e->thread); break;
+	case DOMAIN_NAME: v = filter_value_of_name(r->cache, t, m, e->name); break;
+	case DOMAIN_THREAD: v = filter_value_of_thread(r->cache, t, m, e->thread); break;
 	case DOMAIN_EVENT:
 		if (t->field == FIELD_CUT) {
 			bool cut = e->flags & (EVENT_STACK_CUT | EVENT_ARGS_CUT | EVENT_NATIVE_CUT);
 			v = t->op == OP_EXISTS ? cut ? VERDICT_YES : VERDICT_NO
-					       : term_of_number(t, cut, 0);
+					       : filter_value_of_number(t, cut, 0);
 		} else {
-			v = term_of_number(t,
-					   (int64_t)(t->field == FIELD_SEQ ? e->seq : e->time_ns),
-					   r->wall_anchor_ns);
+			v = filter_value_of_number(
+			    t, (int64_t)(t->field == FIELD_SEQ ? e->seq : e->time_ns),
+			    r->wall_anchor_ns);
 		}
 		break;
 	case DOMAIN_STACK: v = stack_verdict(r, i_term, e->stack); break;
@@ -771,15 +777,15 @@ static bool match_term(struct filter_run *r, uint32_t i_term, const struct event
 		const char *name = trace_name(r->trace, e->name, &n);
 		if (t->event && (n != t->n_event || memcmp(name, t->event, n) != 0))
 			break;
-		int position = term_position(r->cache, t, e->name,
-					     process_minor(r->trace, e->process));
-		if (term_is_about_address(t)) {
-			v = term_of_event_args(r->cache, t, m, position, e->seq, e->args);
+		int position = filter_value_position(r->cache, t, e->name,
+						     arguments_minor(r->trace, e->process));
+		if (filter_value_is_address(t)) {
+			v = filter_value_of_event_args(r->cache, t, m, position, e->seq, e->args);
 			break;
 		}
-		struct value_table *table = memo_value_table(m, position);
+		struct value_table *table = filter_cache_value_table(m, position);
 		if (table)
-			v = term_of_args(r->cache, t, m, table, e->args);
+			v = filter_value_of_args(r->cache, t, m, table, e->args);
 		break;
 	}
 	case DOMAIN_COUNT: break;

@@ -1,6 +1,8 @@
 /*
  * filter_value: the result of a term for one name, thread, frame or argument value.
  */
+#include "model/filter_value.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -182,7 +184,7 @@ typedef enum verdict ask_fn(struct filter_cache *c, const struct filter_term *t,
 static inline enum verdict remembered(verdict_vec *kept, ask_fn *ask, struct filter_cache *c,
 				      const struct filter_term *t, struct memo *m, uint32_t id)
 {
-	if (!verdicts_extend(kept, (size_t)id + 1))
+	if (!filter_cache_verdicts_extend(kept, (size_t)id + 1))
 		return ask(c, t, m, id);
 	if (!kept->v[id])
 		kept->v[id] = (uint8_t)ask(c, t, m, id);
@@ -213,8 +215,8 @@ static enum verdict ask_name(struct filter_cache *c, const struct filter_term *t
 	}
 }
 
-enum verdict term_of_name(struct filter_cache *c, const struct filter_term *t, struct memo *m,
-			  uint32_t name)
+enum verdict filter_value_of_name(struct filter_cache *c, const struct filter_term *t,
+				  struct memo *m, uint32_t name)
 {
 	return remembered(&m->names, ask_name, c, t, m, name);
 }
@@ -281,13 +283,14 @@ static enum verdict ask_thread(struct filter_cache *c, const struct filter_term 
 	}
 }
 
-enum verdict term_of_thread(struct filter_cache *c, const struct filter_term *t, struct memo *m,
-			    uint32_t thread)
+enum verdict filter_value_of_thread(struct filter_cache *c, const struct filter_term *t,
+				    struct memo *m, uint32_t thread)
 {
 	return remembered(&m->threads, ask_thread, c, t, m, thread);
 }
 
-enum verdict term_of_number(const struct filter_term *t, int64_t value, int64_t wall_anchor_ns)
+enum verdict filter_value_of_number(const struct filter_term *t, int64_t value,
+				    int64_t wall_anchor_ns)
 {
 	if (t->op == OP_EXISTS)
 		return VERDICT_YES;
@@ -332,7 +335,7 @@ static enum verdict ask_frame(struct filter_cache *c, const struct filter_term *
 	if (!string)
 		return VERDICT_ABSENT;
 	/* many frames have the same file */
-	bool keeps = verdicts_extend(&m->strings, (size_t)string + 1);
+	bool keeps = filter_cache_verdicts_extend(&m->strings, (size_t)string + 1);
 	if (keeps && m->strings.v[string])
 		return (enum verdict)m->strings.v[string];
 	const char *s = trace_string(c->trace, string, &n);
@@ -344,8 +347,8 @@ static enum verdict ask_frame(struct filter_cache *c, const struct filter_term *
 	return verdict;
 }
 
-enum verdict term_of_frame(struct filter_cache *c, const struct filter_term *t, struct memo *m,
-			   uint32_t frame)
+enum verdict filter_value_of_frame(struct filter_cache *c, const struct filter_term *t,
+				   struct memo *m, uint32_t frame)
 {
 	return remembered(&m->frames, ask_frame, c, t, m, frame);
 }
@@ -539,7 +542,7 @@ static enum verdict of_argument(struct filter_cache *c, const struct filter_term
 		value_iter_init_bytes(&it, c->trace, p, (size_t)(end - p), NULL, 0);
 	}
 	enum verdict verdict = value_iter_next(&it, &v) ? of_path(c, t, m, &it, v, 0) : VERDICT_NO;
-	if (id && verdicts_extend(&table->arguments, (size_t)id + 1))
+	if (id && filter_cache_verdicts_extend(&table->arguments, (size_t)id + 1))
 		table->arguments.v[id] = (uint8_t)verdict;
 	return verdict;
 }
@@ -603,27 +606,27 @@ static enum verdict ask_args(struct filter_cache *c, const struct filter_term *t
 	return best;
 }
 
-enum verdict term_of_args(struct filter_cache *c, const struct filter_term *t, struct memo *m,
-			  struct value_table *table, uint32_t args)
+enum verdict filter_value_of_args(struct filter_cache *c, const struct filter_term *t,
+				  struct memo *m, struct value_table *table, uint32_t args)
 {
 	if (!args)
 		return VERDICT_ABSENT;
 	if (args < table->tuples.n && table->tuples.v[args])
 		return (enum verdict)table->tuples.v[args];
 	enum verdict verdict = ask_args(c, t, m, table, args);
-	if (verdicts_extend(&table->tuples, (size_t)args + 1))
+	if (filter_cache_verdicts_extend(&table->tuples, (size_t)args + 1))
 		table->tuples.v[args] = (uint8_t)verdict;
 	return verdict;
 }
 
-bool term_is_about_address(const struct filter_term *t)
+bool filter_value_is_address(const struct filter_term *t)
 {
 	return t->field == FIELD_ARGS && t->steps.n && t->steps.v[t->steps.n - 1].name &&
 	       !strcmp(t->steps.v[t->steps.n - 1].name, "id");
 }
 
-enum verdict term_of_event_args(struct filter_cache *c, const struct filter_term *t, struct memo *m,
-				int position, uint64_t seq, uint32_t args)
+enum verdict filter_value_of_event_args(struct filter_cache *c, const struct filter_term *t,
+					struct memo *m, int position, uint64_t seq, uint32_t args)
 {
 	struct value_iter it;
 	struct value_node head, v;
@@ -648,7 +651,8 @@ enum verdict term_of_event_args(struct filter_cache *c, const struct filter_term
 	return best;
 }
 
-int term_position(struct filter_cache *c, const struct filter_term *t, uint32_t name, int minor)
+int filter_value_position(struct filter_cache *c, const struct filter_term *t, uint32_t name,
+			  int minor)
 {
 	if (t->select == ARG_ANY)
 		return POSITION_ANY;
@@ -772,8 +776,8 @@ static void mark(const struct string_page *page, uint32_t first, uint32_t stop,
 	}
 }
 
-struct err *term_scan_values(struct filter_cache *c, const struct filter_term *t,
-			     struct value_table *table, uint32_t end)
+struct err *filter_value_scan(struct filter_cache *c, const struct filter_term *t,
+			      struct value_table *table, uint32_t end)
 {
 	struct needles needles;
 	if (table->n_scanned + 1 >= end || !find_needles(t, &needles))
@@ -781,7 +785,8 @@ struct err *term_scan_values(struct filter_cache *c, const struct filter_term *t
 	struct err *err = filter_cache_index(c, end);
 	if (err)
 		return err;
-	if (!bits_extend(&table->candidates, end) || !verdicts_extend(&table->tuples, end))
+	if (!filter_cache_bits_extend(&table->candidates, end) ||
+	    !filter_cache_verdicts_extend(&table->tuples, end))
 		return err_no_memory();
 	for (uint32_t first = table->n_scanned + 1; first < end;) {
 		const struct string_page *page = trace_value_page(c->trace, first);

@@ -12,6 +12,7 @@
 #include "base/hash_map.h"
 #include "base/monotonic.h"
 #include "base/vec.h"
+#include "model/first_seen.h"
 #include "model/relations.h"
 #include "model/selection.h"
 #include "model/trace.h"
@@ -28,7 +29,7 @@ struct first_seen {
 	uint64_t n_rows;
 };
 
-uint64_t relation_kind_hash(struct trace *t, uint32_t name, uint32_t args)
+uint64_t first_seen_kind(struct trace *t, uint32_t name, uint32_t args)
 {
 	struct value_iter it;
 	struct value_node node;
@@ -95,7 +96,7 @@ static struct err *chunk_mark(struct first_seen *f, const struct chunk *c, uint3
 		if (args && f->name_of_args.v[args] == name)
 			continue;
 		f->name_of_args.v[args] = name;
-		int is_new = kind_add(f, relation_kind_hash(f->trace, name, args));
+		int is_new = kind_add(f, first_seen_kind(f->trace, name, args));
 		if (is_new < 0)
 			return err_no_memory();
 		if (is_new)

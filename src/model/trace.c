@@ -20,7 +20,7 @@
 
 /* ---- the cache ---- */
 
-void cache_add(struct trace *t, struct cached *c, struct cached **home, size_t n_bytes)
+void trace_cache_add(struct trace *t, struct cached *c, struct cached **home, size_t n_bytes)
 {
 	c->home = home;
 	c->n_bytes = n_bytes;
@@ -34,14 +34,14 @@ void cache_add(struct trace *t, struct cached *c, struct cached **home, size_t n
 	}
 }
 
-void cache_resized(struct trace *t, struct cached *c, size_t n_bytes)
+void trace_cache_resized(struct trace *t, struct cached *c, size_t n_bytes)
 {
 	size_t *account = c->tick == UINT64_MAX ? &t->pinned_bytes : &t->loaded_bytes;
 	*account += n_bytes - c->n_bytes;
 	c->n_bytes = n_bytes;
 }
 
-void cache_pin(struct trace *t, struct cached *c)
+void trace_cache_pin(struct trace *t, struct cached *c)
 {
 	if (c->tick == UINT64_MAX)
 		return;
@@ -113,7 +113,7 @@ static bool part_load(struct trace *t, struct err **ret_err)
 			struct cached *page = page_get(t, kind,
 						       page_slot_at(&t->pages[kind], t->load_at++));
 			if (page)
-				cache_pin(t, page);
+				trace_cache_pin(t, page);
 			else
 				*ret_err = err_no_memory();
 			return true;
@@ -125,7 +125,7 @@ static bool part_load(struct trace *t, struct err **ret_err)
 		return false;
 	struct chunk_columns *c = chunk_columns_get(t, t->load_at++);
 	if (c)
-		cache_pin(t, &c->cached);
+		trace_cache_pin(t, &c->cached);
 	else
 		*ret_err = err_no_memory();
 	return true;

@@ -9,7 +9,7 @@
 
 #define OBJECTS_PER_CHUNK_MAX (1u << 21)
 
-uint32_t local_map_index(struct local_map *map, uint32_t epoch, uint32_t id, u32_vec *ids,
+uint32_t chunk_map_index(struct local_map *map, uint32_t epoch, uint32_t id, u32_vec *ids,
 			 u32_vec *counts, uint32_t count)
 {
 	if (id >= map->of_id.n) {
@@ -199,7 +199,7 @@ static void columns_extend(struct trace *t, struct chunk_slot *slot, struct chun
 		const uint8_t *meta = NULL,
 			      *raw = reader_peek(t->reader, &ref->ref, &meta, &meta_bytes);
 		struct event_meta m;
-		if (!raw || !event_meta_parse(meta, meta_bytes, &m) || m.n != ref->n ||
+		if (!raw || !trace_index_event_parse(meta, meta_bytes, &m) || m.n != ref->n ||
 		    !block_decode(t, slot, c, at, ref, raw, &m)) {
 			trace_mark_unreadable(t, &ref->ref);
 			rows_blank(slot, c, at, ref->n);
@@ -233,7 +233,7 @@ struct chunk_columns *chunk_columns_get(struct trace *t, uint32_t chunk)
 		c->view.args = c->args;
 		c->view.stack = c->stack;
 		c->view.flags = c->flags;
-		cache_add(t, &c->cached, &slot->columns, columns_bytes(room));
+		trace_cache_add(t, &c->cached, &slot->columns, columns_bytes(room));
 	}
 	if (c->n_blocks < slot->blocks.n)
 		columns_extend(t, slot, c);
@@ -362,7 +362,7 @@ const uint64_t *trace_event_objects(struct trace *t, uint64_t seq, uint32_t *ret
 		if (!o)
 			return none;
 		o->cached.destroy = objects_destroy;
-		cache_add(t, &o->cached, &slot->objects, sizeof(*o));
+		trace_cache_add(t, &o->cached, &slot->objects, sizeof(*o));
 	}
 	while (o->n_blocks < slot->blocks.n) {
 		const struct event_ref *ref = &slot->blocks.v[o->n_blocks++];
@@ -371,7 +371,8 @@ const uint64_t *trace_event_objects(struct trace *t, uint64_t seq, uint32_t *ret
 			for (uint32_t i = 0; i < ref->n; i++)
 				o->starts[o->n + i + 1] = o->starts[o->n];
 		o->n += ref->n;
-		cache_resized(t, &o->cached, sizeof(*o) + o->addresses.cap * sizeof(uint64_t));
+		trace_cache_resized(t, &o->cached,
+				    sizeof(*o) + o->addresses.cap * sizeof(uint64_t));
 	}
 	cache_touch(t, &o->cached);
 	uint32_t i = (uint32_t)(seq & (TRACE_CHUNK - 1));

@@ -304,7 +304,7 @@ static bool table_check(const uint8_t **p, const uint8_t *end, uint32_t n, uint3
 	return sum == n_events;
 }
 
-bool event_meta_parse(const uint8_t *meta, uint32_t n_bytes, struct event_meta *ret)
+bool trace_index_event_parse(const uint8_t *meta, uint32_t n_bytes, struct event_meta *ret)
 {
 	const uint8_t *p = meta, *end = meta + n_bytes;
 	struct event_meta m;
@@ -352,7 +352,7 @@ static bool count_add(struct local_map *map, uint32_t epoch, uint32_t id, uint32
 		      u32_vec *ids, u32_vec *counts, uint64_t *totals)
 {
 	totals[id] += count;
-	return local_map_index(map, epoch, id, ids, counts, count) != UINT32_MAX;
+	return chunk_map_index(map, epoch, id, ids, counts, count) != UINT32_MAX;
 }
 
 /* Add rows for a lost block: name 0, thread 0, so that all later rows keep their numbers. */
@@ -391,7 +391,7 @@ static struct err *event_block(struct trace *t, const struct block_header *h,
 			       const struct block_ref *ref, const uint8_t *meta)
 {
 	struct event_meta m;
-	if (!event_meta_parse(meta, h->meta_bytes, &m) || m.first_seq < t->n_events ||
+	if (!trace_index_event_parse(meta, h->meta_bytes, &m) || m.first_seq < t->n_events ||
 	    m.first_seq - t->n_events > (n_bytes_missing(t) + EVENT_BLOCK_BYTES_MIN - 1) /
 					    EVENT_BLOCK_BYTES_MIN * TRACE_CHUNK)
 		return bad_block(t, ref);
@@ -408,7 +408,7 @@ static struct err *event_block(struct trace *t, const struct block_header *h,
 		if (i == m.n_names)
 			p = m.threads;
 		if (!varint_get_u32(&p, m.end, &id) || !varint_get_u32(&p, m.end, &count))
-			break; /* impossible: event_meta_parse() read the same bytes */
+			break; /* impossible: trace_index_event_parse() read the same bytes */
 		bool ok;
 		if (i < m.n_names) {
 			id = id < t->names.n ? id : 0;

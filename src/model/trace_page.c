@@ -231,7 +231,7 @@ struct cached *page_get(struct trace *t, enum page_kind kind, struct page_slot *
 		struct cached *page = load[kind](t, slot, &n_bytes);
 		if (!page)
 			return NULL;
-		cache_add(t, page, &slot->page, n_bytes);
+		trace_cache_add(t, page, &slot->page, n_bytes);
 	}
 	cache_touch(t, slot->page);
 	return slot->page;

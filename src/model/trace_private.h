@@ -1,6 +1,6 @@
 /*
  * trace_private: how a trace is laid out, for trace.c, trace_index.c, trace_page.c, trace_chunk.c
- * and caller.c only.
+ * and trace_caller.c only.
  *
  *   reader ── blocks ─▶ trace_index: per block one slot (where it is, which ids or rows it
  *                       holds); counters
@@ -167,7 +167,7 @@ struct trace {
 struct err *trace_index_block(void *trace, const struct block_header *h,
 			      const struct block_ref *ref, const uint8_t *meta);
 void trace_index_fini(struct trace *t);
-bool event_meta_parse(const uint8_t *meta, uint32_t n_bytes, struct event_meta *ret);
+bool trace_index_event_parse(const uint8_t *meta, uint32_t n_bytes, struct event_meta *ret);
 
 /* trace_page.c */
 struct page_slot *page_slot_at(const struct page_table *table, uint32_t i);
@@ -184,18 +184,18 @@ void trace_mark_unreadable(struct trace *t, const struct block_ref *ref);
 /* trace_chunk.c */
 struct chunk_columns *chunk_columns_get(struct trace *t, uint32_t chunk);
 void chunk_slot_destroy(struct chunk_slot *slot);
-uint32_t local_map_index(struct local_map *map, uint32_t epoch, uint32_t id, u32_vec *ids,
+uint32_t chunk_map_index(struct local_map *map, uint32_t epoch, uint32_t id, u32_vec *ids,
 			 u32_vec *counts, uint32_t count);
 
 /* trace.c: the cache */
-void cache_add(struct trace *t, struct cached *c, struct cached **home, size_t n_bytes);
-void cache_resized(struct trace *t, struct cached *c, size_t n_bytes);
-void cache_pin(struct trace *t, struct cached *c);
+void trace_cache_add(struct trace *t, struct cached *c, struct cached **home, size_t n_bytes);
+void trace_cache_resized(struct trace *t, struct cached *c, size_t n_bytes);
+void trace_cache_pin(struct trace *t, struct cached *c);
 static inline void cache_touch(struct trace *t, struct cached *c)
 {
 	if (c->tick < t->tick)
 		c->tick = t->tick;
 }
 
-/* caller.c, import_stack.c */
+/* trace_caller.c, import_stack.c */
 void caller_fini(struct trace *t);

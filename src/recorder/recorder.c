@@ -33,6 +33,7 @@
 #include "base/utf8.h"
 #include "base/value.h"
 #include "base/vec.h"
+#include "capture/capture_count.h"
 #include "capture/writer.h"
 #include "recorder/clock.h"
 #include "recorder/decode.h"

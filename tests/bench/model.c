@@ -21,7 +21,7 @@
 #include "model/folds.h"
 #include "model/group.h"
 #include "model/histogram.h"
-#include "model/relations.h"
+#include "model/first_seen.h"
 #include "model/selection.h"
 #include "model/trace.h"
 #include "model/value_iter.h"

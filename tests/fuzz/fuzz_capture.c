@@ -1,5 +1,5 @@
 /*
- * fuzz_capture: capture/reader.c, column.c, value_scan.c, model/trace*.c, value_iter.c, caller.c: a
+ * fuzz_capture: capture/reader.c, column.c, value_scan.c, model/trace*.c, value_iter.c, trace_caller.c: a
  * capture file; and what is worked out from it: import_stack.c, folds.c, first_seen.c, relations.c,
  * group.c, histogram.c, calltree.c.
  *

@@ -59,7 +59,7 @@ def main():
     spoken = re.search(r'"format", .*?\.doc = (.*?) \}', options_c, re.S).group(1)
     words = set(re.findall(r'"(\w+)"', re.search(r"format_words\[\] = \{(.*?)\}", options_c, re.S).group(1)))
     expect(formats - {"jsonl"} | {"json"}, words, "format", "format_words[] of src/options.c (completion)")
-    expect(words - {"json"}, formats, "format of format_words[]", "the table in src/export/exporters.c")
+    expect(words - {"json"}, formats, "format of format_words[]", "the table in src/export/exporter.c")
     expect(formats, set(re.findall(r"\w+", spoken)), "format", "the doc of --format in src/options.c")
 
     # What is written by hand: no option or command that does not exist, and all commands in the README's table.

@@ -10,6 +10,7 @@
     commands    README and manual page know every command
     exits       nothing in src/ and ui/ but main.c calls exit()
     writers     nothing in src/ and ui/ but the writers writes to a standard stream
+    comments    files of the project that a comment names exist
     ring        memory shared with a target is looked into by src/visit/ring.c alone
 """
 import os
@@ -155,6 +156,34 @@ def check_ring(files):
                 yield f"{path}:{number}: looks into the ring past ring.h: {line.strip()[:100]}"
 
 
+# Files of others that comments name without a folder: sources of CPython, the kernel, SQLite, ncurses, and examples.
+FOREIGN = {"pycore_runtime.h", "pycore_debug_offsets.h", "pycore_dict.h", "pycore_object.h", "pycore_stackref.h", "codeobject.c", "winreg.h",
+           "cxxabi.h", "os_unix.c", "lib_tstp.c", "lib_mouse.c", "file.py", "__init__.py", "TARGET.py", "app.py", "compress.c"}
+# The first folder of a path of others: the kernel's, CPython's, glibc's, musl's, libunwind's and PostgreSQL's sources, system headers.
+FOREIGN_FOLDERS = ("kernel/", "fs/", "mm/", "net/", "nptl/", "elf/", "lib/", "ldso/", "security/", "include/", "linux/", "arch/x86/",
+                   "src/dwarf/", "src/internal/", "src/backend/", "Include/", "Objects/", "Python/", "Modules/", "Lib/", "sys/", "shop/", "db/")
+
+
+def check_comments(files):
+    """A comment outlives the file that it names. Only names with an ending of source code and of our tables are looked at."""
+    name = re.compile(r'(?<![\w/.<"*{}-])((?:[\w.-]+/)*[\w-]+\.(?:c|h|S|py|tsv|rec|sh|lds|md))(?![\w/(*{])')
+    ends = {"/".join(parts[i:]) for parts in (f.split("/") for f in files) for i in range(len(parts))}
+    n = 0
+    for path in files:
+        if not path.startswith(("src/", "ui/", "tests/")) or not path.endswith((".c", ".h", ".S")):
+            continue
+        text = text_of(path) or ""
+        for comment in re.finditer(r"/\*.*?\*/", text, re.S):
+            for found in name.finditer(comment.group()):
+                n += 1
+                named = found.group(1)
+                if named not in ends and named not in FOREIGN and not named.startswith(FOREIGN_FOLDERS):
+                    line = text.count("\n", 0, comment.start() + found.start()) + 1
+                    yield f"{path}:{line}: names {named}, which does not exist (or add it to FOREIGN of this check)"
+    if n < 300:
+        yield f"only {n} names of files were found in comments: the check itself is broken"
+
+
 def check_exits(files):
     call = re.compile(r"(?<![\w.>])(?:exit|quick_exit)\s*\(")
     for path in files:
@@ -195,7 +224,7 @@ def check_writers(files):
 
 
 CHECKS = {"writers": check_writers, "top-level": check_top_level, "paths": check_paths, "length": check_length, "unfinished": check_unfinished,
-          "readme": check_readme, "docs": check_docs, "commands": check_commands, "exits": check_exits, "ring": check_ring}
+          "readme": check_readme, "docs": check_docs, "commands": check_commands, "exits": check_exits, "ring": check_ring, "comments": check_comments}
 
 
 def main():

@@ -153,9 +153,9 @@ static void test_the_map_of_calls(void **state)
 	for (size_t i = 0; i < n_blind_spots; i++)
 		assert_true(blind_spots[i].n_events > 0);
 	size_t at = 0;
-	assert_non_null(blind_spot_next(catalog_find_str("open"), &at));
+	assert_non_null(api_map_blind_spot_next(catalog_find_str("open"), &at));
 	at = 0;
-	assert_null(blind_spot_next(catalog_find_str("winreg.OpenKey"), &at));
+	assert_null(api_map_blind_spot_next(catalog_find_str("winreg.OpenKey"), &at));
 
 	const char *near[3];
 	assert_true(api_map_nearest("os.replcae", 10, near, 3) > 0);

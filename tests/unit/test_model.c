@@ -12,6 +12,7 @@
 #include "model/folds.h"
 #include "model/group.h"
 #include "model/histogram.h"
+#include "model/first_seen.h"
 #include "model/relations.h"
 #include "model/selection.h"
 #include "model/tally.h"

@@ -1,5 +1,5 @@
 /*
- * caller: whose code a frame is, and which frame of a stack is the user's own.
+ * trace_caller: whose code a frame is, and which frame of a stack is the user's own.
  *
  * The recorder stores for each process where its standard library and its site-packages are. Files
  * elsewhere are the user's, unless the path looks like such a folder: captures can lack these

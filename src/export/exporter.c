@@ -1,5 +1,5 @@
 /*
- * exporters: the table of formats, and the code that drives them. To add a format: write
+ * exporter: the table of formats, and the code that drives them. To add a format: write
  * export_<name>.c that defines export_<name>, declare it in exporter_private.h, and add its row
  * below; tests/filter/commands.py reads the output of every row.
  */

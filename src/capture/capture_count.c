@@ -1,6 +1,8 @@
 /*
- * count: how many events a capture holds, from its block headers alone.
+ * capture_count: how many events a capture holds, from its block headers alone.
  */
+#include "capture/capture_count.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
