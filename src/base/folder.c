@@ -30,7 +30,7 @@ static struct err *check_parent(const char *path)
 	if (stat(path, &st) != 0)
 		return err_sys(errno, "cannot use %s", path);
 	if (!S_ISDIR(st.st_mode))
-		return err_create(ERR_DENIED, "cannot use %s: it is no folder", path);
+		return err_create(ERR_DENIED, "cannot use %s: it is not a folder", path);
 	if (st.st_uid != geteuid() && st.st_uid != 0)
 		return err_create(ERR_DENIED, "cannot use %s: it belongs to another user", path);
 	if (st.st_mode & S_IWOTH && !(st.st_mode & S_ISVTX))
@@ -45,7 +45,7 @@ static struct err *check_own(const char *path, enum folder_kind kind)
 	if ((kind == FOLDER_CONFIG ? stat : lstat)(path, &st) != 0)
 		return err_sys(errno, "cannot use %s", path);
 	if (!S_ISDIR(st.st_mode))
-		return err_create(ERR_DENIED, "cannot use %s: it is no folder", path);
+		return err_create(ERR_DENIED, "cannot use %s: it is not a folder", path);
 	if (st.st_uid != geteuid())
 		return err_create(ERR_DENIED, "cannot use %s: it belongs to another user", path);
 	if (st.st_mode & S_IWOTH)
@@ -153,7 +153,7 @@ struct err *folder_read_file(const char *path, bool follow_links, size_t max_byt
 	if (fstat(fd, &st) != 0)
 		err = err_sys(errno, "cannot read %s", path);
 	else if (!S_ISREG(st.st_mode))
-		err = err_create(ERR_DENIED, "%s is not read: it is no regular file", path);
+		err = err_create(ERR_DENIED, "%s is not read: it is not a regular file", path);
 	else if (st.st_uid != geteuid() && st.st_uid != 0)
 		err = err_create(ERR_DENIED, "%s is not read: it belongs to another user", path);
 	while (!err && to->n < max_bytes && (n = read(fd, buf, sizeof(buf))) != 0) {

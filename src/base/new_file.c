@@ -397,7 +397,7 @@ static struct err *check_place(struct new_file *f)
 		return errno == ENOENT ? NULL : err_sys(errno, "cannot write %s", f->path);
 	if (!S_ISREG(st.st_mode))
 		return err_create(ERR_UNSUPPORTED,
-				  "cannot write %s: it is no regular file any more", f->path);
+				  "cannot write %s: it is no longer a regular file", f->path);
 	if (f->old >= 0 && is_named(f->folder, f->base, f->old))
 		return NULL;
 	int now = openat(f->folder, f->base,

@@ -36,7 +36,7 @@ struct err *capture_count(const char *path, uint64_t *ret_n_events)
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
 		close(fd);
 		return err_create(ERR_UNSUPPORTED,
-				  "cannot count what is in %s: it is no regular file", path);
+				  "cannot count what is in %s: it is not a regular file", path);
 	}
 	struct err *err = reader_open_fd(fd, path, &r);
 	if (!err)

@@ -151,8 +151,8 @@ struct err *sink_open(struct new_file *file, uint64_t wall_anchor_ns, bool no_co
 		return err_no_memory();
 	}
 	if (new_file_is_terminal(file)) {
-		struct err *err = err_create(ERR_USAGE,
-					     "a capture is no text: it cannot go to a terminal");
+		struct err *err = err_create(
+		    ERR_USAGE, "a capture is binary: it cannot be written to a terminal");
 		sink_discard(s);
 		return err_with_hint(err, "say -o FILE, or send it through a pipe");
 	}

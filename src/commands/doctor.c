@@ -138,7 +138,7 @@ static void check_yama(const struct patient *p, struct finding *f)
 		break;
 	case 2: say(f, is_capable ? FINDING_OK : FINDING_NO, "2: with CAP_SYS_PTRACE only"); break;
 	default:
-		say(f, FINDING_NO, "%d: nobody may trace anything until the next boot",
+		say(f, FINDING_NO, "%d: no process may be traced until the next boot",
 		    p->facts.yama_scope);
 		cure(
 		    f,
@@ -369,7 +369,7 @@ static void check_tracer(const struct patient *p, struct finding *f)
 	if (!is_there(p))
 		return;
 	if (!a->status.tracer_pid)
-		return say(f, FINDING_OK, "nobody traces it");
+		return say(f, FINDING_OK, "no tracer is attached");
 	say(f, FINDING_NO, "%s (%d) holds it",
 	    a->tracer_name[0] ? a->tracer_name : "another tracer", a->status.tracer_pid);
 	cure(f, "a process has one tracer at a time: end %s, or wait until it lets go",
@@ -399,9 +399,7 @@ static void check_python(const struct patient *p, struct finding *f)
 	if (!is_there(p))
 		return;
 	switch (a->inside) {
-	case INSIDE_UNKNOWN:
-		say(f, FINDING_NOTE, "cannot be told without reading its memory");
-		return;
+	case INSIDE_UNKNOWN: say(f, FINDING_NOTE, "unknown: its memory cannot be read"); return;
 	case INSIDE_NOTHING:
 		say(f, FINDING_NO, "none of its %zu ELF modules has _PyRuntime", a->n_modules);
 		cure(f, "auditview without arguments lists the Python processes");

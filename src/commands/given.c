@@ -90,7 +90,7 @@ static struct err *check_place(const struct options *o, bool on_screen)
 			    err_create(ERR_USAGE, "%s has no meaning %s", rows[i].option,
 				       on_screen ? "on the screen"
 						 : "without the screen: standard output or input "
-						   "is no terminal"),
+						   "is not a terminal"),
 			    on_screen ? "auditview print, which writes lines, takes it"
 				      : "see auditview --help");
 	return NULL;
