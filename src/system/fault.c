@@ -19,7 +19,7 @@ _Static_assert(ARRAY_LEN(site_names) == FAULT_SITE_COUNT, "a site without a name
 
 static const struct {
 	const char *name;
-	int signal, sys; /* one of them */
+	int signal, sys; /* exactly one of them is set */
 } actions[] = {
 	{ "kill", SIGKILL, 0 },  { "stop", SIGSTOP, 0 },  { "EPERM", 0, EPERM },
 	{ "ENOMEM", 0, ENOMEM }, { "ENOSYS", 0, ENOSYS },
@@ -32,7 +32,7 @@ static struct {
 	long at, n;
 } fault;
 
-/* Is it of this form? */
+/* Read the value of AUDITVIEW_FAULT. Returns false if it is malformed. */
 static bool parse(const char *text)
 {
 	bool leave = strncmp(text, "leave-", 6) == 0;

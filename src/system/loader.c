@@ -32,9 +32,9 @@ struct err *loader_find(pid_t pid, struct loader *ret)
 		const struct elf_module *m = &maps->modules[i];
 		raddr at;
 		uint64_t size;
-		/* At this moment there are only the program and its loader. Each loader has a
-		 * function for debuggers; but so may have a program that was linked to stand alone
-		 * (glibc's libc.a has one). */
+		/* At this moment only the program and its loader are mapped. Each loader has a
+		 * function for debuggers, but a statically linked program may have one too (glibc's
+		 * libc.a does). */
 		if (base ? m->start.v != base
 			 : elf_is_executable(remote_mem_reader(mem), m) ||
 			       !elf_symbol_find(remote_mem_reader(mem), m, "_dl_debug_state", &at,

@@ -1,21 +1,21 @@
 /*
- * loader: how far has the dynamic loader of a program that was just started come?
+ * loader: how far the dynamic loader of a program that was just started has come.
  *
- * Who wants to be there between the mapping of the modules and the first step of what they contain
- * need not stop the program at its entry point: that takes a breakpoint, and a breakpoint kills
- * when its owner is dead. System calls tell it, too.
+ * A link must be made after the modules are mapped and before the first code in them runs. Stopping
+ * the program at its entry point takes a breakpoint, and a breakpoint kills the target if its owner
+ * has died. The loader's system calls show the same moment:
  *
- *   glibc   maps all modules, relocates them, and takes the right to write from what was relocated:
- *           at last from itself. Then come __libc_early_init, whose calls are the C library's
- *           (prlimit64), the note for debuggers (r_debug of <link.h>), and the initialisers (2.36
+ *   glibc   maps all modules, relocates them, and makes the relocated parts read-only, its own part
+ *           last. Then come __libc_early_init, whose calls are made in the C library (prlimit64),
+ *           the notification of debuggers (r_debug of <link.h>), and the initialisers (2.36
  *           elf/rtld.c, dl_main).
- *   musl    does the same module by module, the program last. It is the C library, so all calls are
- *           its own. The note for debuggers comes right before it jumps to the program (1.2.3
- *           ldso/dynlink.c, __dls3).
+ *   musl    does the same module by module, the program last. The loader is the C library, so it
+ *           makes all calls itself. It notifies debuggers right before it jumps to the program
+ *           (1.2.3 ldso/dynlink.c, __dls3).
  *
- * The first call of the program would be too late: it is made by the malloc in
- * _PyRuntimeState_Init, which has by then read the list of hooks and will write it back (CPython
- * v3.11.0 Python/pystate.c).
+ * The first call of the program itself would be too late: the malloc in _PyRuntimeState_Init makes
+ * it, and by then that function has read the list of hooks and will write it back (CPython v3.11.0
+ * Python/pystate.c).
  */
 #pragma once
 #include <stdbool.h>
@@ -30,21 +30,24 @@ struct arch_regs;
 struct loader {
 	/* its mappings; start == end: there is none, the program is static */
 	uint64_t start, end;
-	uint64_t vdso_start, vdso_end; /* whoever calls from there was called himself */
-	uint64_t debug;                /* its struct r_debug; 0: not found */
-	/* musl: where that address stands, once it has relocated itself; else 0 */
+	/* a call from here says nothing about the caller: code of any module calls the vdso */
+	uint64_t vdso_start, vdso_end;
+	uint64_t debug; /* address of its struct r_debug; 0: not found */
+	/* musl: the address of a pointer to that structure, valid once musl has relocated itself;
+	 * else 0 */
 	uint64_t debug_at;
 };
 
-/* To be called at the exec event. A program that is the loader (ld.so PROGRAM) has itself for a
+/* Call this at the exec event. If the program is the loader itself (ld.so PROGRAM), it is its own
  * loader. */
 MUST_CHECK struct err *loader_find(pid_t pid, struct loader *ret);
 
 enum loader_stage {
-	LOADER_WORKS,     /* modules may be missing, or as they are in the file */
-	LOADER_RELOCATED, /* some module is complete since, perhaps all; none of them has run */
-	/* all are complete; initialisers may have run, and the begin of the program */
+	LOADER_WORKS, /* modules may be missing, or unrelocated */
+	/* one module at least has been relocated, perhaps all; no code of a module has run */
+	LOADER_RELOCATED,
+	/* all modules are relocated; initialisers and the first code of the program may have run */
 	LOADER_DONE
 };
-/* `pid` stands at the end of a system call, with these registers. */
+/* `pid` is in the syscall-exit-stop of a system call, with these registers. */
 enum loader_stage loader_stage(const struct loader *l, pid_t pid, const struct arch_regs *regs);

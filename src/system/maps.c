@@ -3,8 +3,8 @@
  *
  *     55d0c0a00000-55d0c0a01000 r--p 00000000 fd:00 1234      /usr/bin/python3.11 (deleted)
  *
- * The path goes to the end of the line; a newline in it is written \012, all else is raw, so it may
- * look like anything.
+ * The path goes to the end of the line. A newline in it is written \012; everything else is raw, so
+ * a path can imitate anything but the end of a line.
  */
 #include "system/maps.h"
 
@@ -27,7 +27,7 @@
 #define MAPS_BYTES_MAX (256u << 20)
 #define SPAN_MAX       (1ull << 40) /* bytes one module may claim */
 #define MODULES_MAX                                                                                \
-	16384u /* each is looked at several times; a large application maps about 1,000 */
+	16384u /* each is examined several times; a large application maps about 1,000 */
 
 struct maps_private {
 	struct arena text;
@@ -35,7 +35,7 @@ struct maps_private {
 	VEC(struct elf_module) modules;
 };
 
-/* An unsigned number of base 10 or 16 at *p, at most 16 digits, followed by `after`; moves *p
+/* An unsigned number of base 10 or 16 at *p, fewer than 20 digits, followed by `after`; moves *p
  * behind that. */
 static bool number(const char **p, const char *end, unsigned base, char after, uint64_t *ret)
 {
@@ -77,7 +77,7 @@ static const char *path_dup(struct arena *a, const char *s, size_t n)
 	return to;
 }
 
-/* 1: parsed; 0: no mapping; -1: out of memory. */
+/* Returns 1: parsed; 0: not a mapping; -1: out of memory. */
 static int line_parse(struct arena *a, const char *p, const char *end, struct mapping *ret)
 {
 	static const char deleted[] = " (deleted)";
@@ -215,8 +215,8 @@ struct err *maps_read(pid_t pid, struct maps **ret)
 	return maps_read_of(pid, tid, ret);
 }
 
-/* Is byte `offset` of the file that `first` begins mapped that far behind its start? Then it can be
- * read there. */
+/* Is byte `offset` of the file that begins at `first` mapped at first->start + offset? If so, it
+ * can be read there. */
 static bool is_mapped_straight(const struct maps *m, const struct mapping *first, uint64_t offset)
 {
 	const struct mapping *at = offset < SPAN_MAX ? maps_find(m, RADDR(first->start + offset))
@@ -225,9 +225,9 @@ static bool is_mapped_straight(const struct maps *m, const struct mapping *first
 	       at->offset + (first->start + offset - at->start) == offset;
 }
 
-/* Load bias and span of the ELF file mapped from `first`. False if there is none. The program
- * headers need not be in the first mapping: who rewrites a file (llvm-bolt, patchelf) puts a longer
- * table behind all else. */
+/* Load bias and span of the ELF file mapped from `first`. Returns false if it is not ELF. The
+ * program headers need not be in the first mapping: a tool that rewrites a file (llvm-bolt,
+ * patchelf) moves a longer table to the end of the file. */
 static bool module_at(const struct mem_reader *mem, const struct maps *m,
 		      const struct mapping *first, struct elf_module *ret)
 {
@@ -280,7 +280,8 @@ struct err *maps_find_modules(struct maps *m, const struct mem_reader *mem)
 		if (a->start < spanned || !a->read || (!is_file && !is_vdso) ||
 		    !module_at(mem, m, a, &one))
 			continue;
-		/* A span is a claim of the file: it ends where another file's mapping begins. */
+		/* The span is a claim of the file, so it is cut where another file's mapping
+		 * begins. */
 		for (size_t k = i + 1; k < m->n && m->v[k].start < one.end.v; k++)
 			if (m->v[k].inode && (m->v[k].inode != a->inode || m->v[k].dev != a->dev)) {
 				one.end = RADDR(m->v[k].start);

@@ -20,7 +20,7 @@ struct mapping {
 	bool read, write, exec, shared;
 	bool deleted; /* the file was unlinked; path has no " (deleted)" */
 	const char
-	    *path; /* "" if none; "[heap]", "[vdso]"…; \012 is undone. Borrowed from the maps */
+	    *path; /* "" if none; "[heap]", "[vdso]"…; \012 is decoded. Borrowed from the maps */
 };
 
 struct maps {
@@ -28,19 +28,19 @@ struct maps {
 	size_t n;
 	struct elf_module *modules; /* ascending; empty until maps_find_modules() */
 	size_t n_modules;
-	size_t n_skipped; /* lines that made no sense */
+	size_t n_skipped; /* malformed lines */
 	struct maps_private *own;
 };
 
-/* Parse the text of /proc/PID/maps; what is no mapping is skipped and counted. ERR_NO_MEMORY. */
+/* Parse the text of /proc/PID/maps; malformed lines are skipped and counted. ERR_NO_MEMORY. */
 MUST_CHECK struct err *maps_parse(const char *text, size_t n_bytes, struct maps **ret);
 
 /* Read and parse /proc/PID/maps. ERR_TARGET_GONE, ERR_DENIED, ERR_NOT_FOUND (a process without
  * memory: a zombie, a kernel thread), ERR_NO_MEMORY. */
 MUST_CHECK struct err *maps_read(pid_t pid, struct maps **ret);
 
-/* Fill modules[]: each mapping of a file's start that holds an ELF header begins one, unless an
- * earlier one spans it. */
+/* Fill modules[]: a readable mapping of a file's start that holds an ELF header begins a module,
+ * unless an earlier module spans it. The vdso counts as a module too. */
 MUST_CHECK struct err *maps_find_modules(struct maps *m, const struct mem_reader *mem);
 
 /* The mapping that holds an address, or NULL. */

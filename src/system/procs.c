@@ -1,9 +1,9 @@
 /*
  * procs: see procs.h.
  *
- * The cost is in /proc/PID/maps of the many processes that are not Python (0.05 to 1 ms each), so
- * verdicts are kept per (pid, start time, program). "Not Python" is asked again every
- * RECHECK_UPDATES updates, for a program may load libpython at any time.
+ * Most of the cost is reading /proc/PID/maps of the many processes that are not Python (0.05 to 1
+ * ms each), so verdicts are cached per (pid, start time, program). "Not Python" is checked again
+ * every RECHECK_UPDATES updates, because a program may load libpython at any time.
  */
 #include "system/procs.h"
 
@@ -33,7 +33,7 @@
 
 /* ---- files of /proc ---- */
 
-/* State of a thread as in /proc/PID/stat; 0 if there is none. */
+/* State of a thread as in /proc/PID/stat; 0 if there is no such thread. */
 static char state_of(pid_t pid, pid_t tid)
 {
 	char path[64], text[512];
@@ -69,8 +69,8 @@ pid_t proc_living_thread(pid_t pid)
 void proc_path(pid_t pid, const char *name, char *to, size_t cap)
 {
 	pid_t tid = proc_living_thread(pid);
-	/* /proc/TID is there for every thread, and has what /proc/PID has (kernel fs/proc/base.c,
-	 * proc_pid_lookup()). */
+	/* /proc/TID exists for every thread and has the same files as /proc/PID (kernel
+	 * fs/proc/base.c, proc_pid_lookup()). */
 	snprintf(to, cap, "/proc/%d/%s", (int)(tid ? tid : pid), name);
 }
 
@@ -101,7 +101,7 @@ static ssize_t file_read(pid_t pid, const char *name, char *to, size_t cap)
 	return (ssize_t)n;
 }
 
-/* What the kernel shows in a file of a thread that has no memory any more. */
+/* Is this the content that the kernel shows for a thread without memory? */
 static bool is_of_nothing(const char *name, const char *text, ssize_t n)
 {
 	return n <= 0 || (strcmp(name, "statm") == 0 && strncmp(text, "0 ", 2) == 0);
@@ -139,8 +139,8 @@ ssize_t proc_link_read(pid_t pid, const char *name, char *to, size_t cap)
 	return n;
 }
 
-/* The value of a line "Key:\tvalue" of a status file, or NULL. The first line has no newline before
- * it. */
+/* The value of a line "Key:\tvalue" of a status file, or NULL. There is no newline before the first
+ * line. */
 static const char *status_line(const char *text, const char *key)
 {
 	size_t n = strlen(key);
@@ -173,8 +173,8 @@ bool proc_status_parse(const char *text, struct proc_status *ret)
 	s.n_threads = status_int(text, "Threads", 0);
 	s.no_new_privs = status_int(text, "NoNewPrivs", 0) != 0;
 	s.has_memory = status_line(text, "VmSize") != NULL;
-	/* Kernels before 6.10 do not say so; all of theirs descend from kthreadd, which is process
-	 * 2 of the first namespace. */
+	/* Kernels before 6.10 have no such line. There, kernel threads are recognised by their
+	 * parent: all descend from kthreadd, which is process 2 of the first namespace. */
 	s.is_kernel_thread = status_int(text, "Kthread",
 					!s.has_memory && (s.ppid == 2 || s.tgid == 2)) != 0;
 	for (int i = 0; i < 4; i++) {
@@ -184,8 +184,8 @@ bool proc_status_parse(const char *text, struct proc_status *ret)
 		s.gid[i] = (uint32_t)strtoul(gid, &end, 10);
 		gid = end;
 	}
-	/* proc(5): from the namespace of the reader inwards. Kernels before 4.1 have no such line.
-	 */
+	/* proc(5): the pids from the reader's namespace inwards. Kernels before 4.1 have no such
+	 * line. */
 	const char *ns = status_line(text, "NSpid");
 	s.ns_pid = s.tgid;
 	s.n_namespaces = 1;
@@ -203,8 +203,8 @@ bool proc_status_parse(const char *text, struct proc_status *ret)
 	return true;
 }
 
-/* Who has a lease on the file; 0: it is not known. A line of /proc/locks: "1: LEASE  ACTIVE    WRITE
- * 4711 00:15:8123 0 EOF" (kernel fs/locks.c, lock_get_status). */
+/* The process that has a lease on the file; 0 if unknown. A line of /proc/locks: "1: LEASE ACTIVE
+ * WRITE 4711 00:15:8123 0 EOF" (kernel fs/locks.c, lock_get_status). */
 static pid_t lease_holder(const char *path)
 {
 	char line[256];
@@ -236,7 +236,7 @@ struct err *proc_open_error(int sys, const char *path)
 		snprintf(holder, sizeof(holder), "process %d", (int)pid);
 	FILE *f = io_fopen_now("/proc/sys/fs/lease-break-time");
 	if (!f || !fgets(seconds, sizeof(seconds), f))
-		strcpy(seconds, "45"); /* its value at boot (fs/locks.c, lease_break_time) */
+		strcpy(seconds, "45"); /* the default at boot (fs/locks.c, lease_break_time) */
 	if (f)
 		fclose(f);
 	seconds[strcspn(seconds, "\n")] = 0;
@@ -262,12 +262,14 @@ struct err *proc_status_read(pid_t pid, struct proc_status *ret)
 		return err_create(ERR_CORRUPT,
 				  "cannot read /proc/%d/status: expected lines such as \"Tgid:\"",
 				  pid);
-	/* A first thread that has ended: what the process still has, the others have. */
+	/* If the first thread has ended, another thread still has the process's memory and
+	 * credentials. */
 	pid_t tid = ret->has_memory || ret->is_kernel_thread ? pid : proc_living_thread(pid);
 	struct proc_status of;
 	if (tid && tid != pid && file_read(tid, "status", text, sizeof(text)) > 0 &&
 	    proc_status_parse(text, &of)) {
-		of.ns_pid = ret->ns_pid; /* the last of NSpid is the thread's there */
+		/* the last number of that NSpid is the thread's, not the process's */
+		of.ns_pid = ret->ns_pid;
 		*ret = of;
 	}
 	return NULL;
@@ -288,7 +290,7 @@ struct proc_stat {
 	uint64_t cpu_ticks, start_ticks;
 };
 
-/* proc(5): the command stands in parentheses and may hold anything, so fields are counted from the
+/* proc(5): the command is in parentheses and may contain any byte, so fields are counted from the
  * last ")". */
 static bool stat_read(pid_t pid, struct proc_stat *ret)
 {
@@ -311,7 +313,7 @@ struct kin {
 	pid_t pid, parent;
 };
 
-/* The child of `pid` that `of` descends from, or is; 0: none. */
+/* The child of `pid` that is `of` or an ancestor of `of`; 0: none. */
 static pid_t branch_of(const struct kin *all, size_t n, pid_t pid, pid_t of)
 {
 	for (size_t steps = 0; of > 0 && steps <= n; steps++) {
@@ -368,7 +370,7 @@ bool proc_has_execed(pid_t pid)
 	unsigned flags;
 	if (proc_file_read(pid, "stat", text, sizeof(text)) < 0)
 		return false;
-	/* proc(5): behind the command stand state, ppid, pgrp, session, tty_nr, tpgid, flags */
+	/* proc(5): behind the command come state, ppid, pgrp, session, tty_nr, tpgid, flags */
 	const char *p = strrchr(text, ')');
 	return p && sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
 	       !(flags & FORKED_NO_EXEC);
@@ -389,7 +391,7 @@ bool proc_thread_state(pid_t pid, pid_t tid, char *ret_state, long *ret_syscall)
 	snprintf(name, sizeof(name), "task/%d/stat", tid);
 	if (file_read(pid, name, text, sizeof(text)) <= 0)
 		return false;
-	const char *paren = strrchr(text, ')'); /* the name before it may hold any byte */
+	const char *paren = strrchr(text, ')'); /* the name before it may contain any byte */
 	if (!paren || paren[1] != ' ' || !paren[2])
 		return false;
 	*ret_state = paren[2];
@@ -397,7 +399,7 @@ bool proc_thread_state(pid_t pid, pid_t tid, char *ret_state, long *ret_syscall)
 	if (*ret_state != 'S')
 		return true;
 	snprintf(name, sizeof(name), "task/%d/syscall", tid);
-	/* the number and the arguments, or "running", or "-1 SP PC" */
+	/* the file holds the number and the arguments, or "running", or "-1 SP PC" */
 	if (file_read(pid, name, text, sizeof(text)) > 0 && *text >= '0' && *text <= '9')
 		*ret_syscall = strtol(text, NULL, 10);
 	return true;
@@ -407,10 +409,11 @@ bool proc_thread_state(pid_t pid, pid_t tid, char *ret_state, long *ret_syscall)
 
 /*
  * A container runtime names the cgroup after the container. Seen with Docker 20-27, Podman 4,
- * containerd/CRI-O (cgroup v1 and v2, systemd and cgroupfs drivers), LXC 4: /docker/<64 hex>
- * /system.slice/docker-<64 hex>.scope   /machine.slice/libpod-<64 hex>.scope
+ * containerd/CRI-O (cgroup v1 and v2, systemd and cgroupfs drivers), LXC 4:
+ *
+ *   /docker/<64 hex>   /system.slice/docker-<64 hex>.scope   /machine.slice/libpod-<64 hex>.scope
  *   /kubepods…/…/cri-containerd-<64 hex>.scope   /kubepods/burstable/pod<uid>/<64 hex>
- * /lxc.payload.<name>   /lxc/<name>
+ *   /lxc.payload.<name>   /lxc/<name>
  */
 bool proc_container_name(const char *cgroup, char *to, size_t cap)
 {
@@ -446,7 +449,7 @@ bool proc_container_name(const char *cgroup, char *to, size_t cap)
 	return false;
 }
 
-/* ---- what a process is called ---- */
+/* ---- name a process ---- */
 
 static const char *base_name(const char *path)
 {
@@ -481,8 +484,8 @@ static const char *next_word(const char *p, const char *end)
 	return p < end ? p + 1 : end;
 }
 
-/* A word for the eye: no control characters, quoted when it has spaces, 40 characters of program
- * text at most. */
+/* Append a word for display: without control characters, quoted if it has spaces; a quoted word
+ * (program text) is cut after 40 bytes. */
 static void add_word(struct strbuf *to, const char *word)
 {
 	size_t n = strlen(word);
@@ -506,8 +509,8 @@ void proc_command_name(const char *cmdline, size_t n, char *to, size_t cap)
 	const char *end = cmdline + n, *p = cmdline;
 	struct strbuf b = { 0 };
 	to[0] = 0;
-	/* A process that renamed itself ("gunicorn: master [shop:app]") left one text, mostly
-	 * padded with NULs. */
+	/* A process that has renamed itself ("gunicorn: master [shop:app]") leaves a single text,
+	 * mostly padded with NULs. */
 	bool is_renamed = p < end && strchr(p, ' ');
 	for (const char *q = next_word(p, end); is_renamed && q < end; q++)
 		is_renamed = *q == 0;
@@ -516,7 +519,7 @@ void proc_command_name(const char *cmdline, size_t n, char *to, size_t cap)
 		goto done;
 	}
 	if (p < end && is_loader_name(base_name(p))) {
-		/* ld.so(8): these options have a value; the others have none. */
+		/* ld.so(8): these options take a value; the others take none. */
 		for (p = next_word(p, end); p < end && *p == '-'; p = next_word(p, end))
 			if (strcmp(p, "--library-path") == 0 || strcmp(p, "--preload") == 0 ||
 			    strcmp(p, "--argv0") == 0 || strcmp(p, "--audit") == 0 ||
@@ -527,10 +530,10 @@ void proc_command_name(const char *cmdline, size_t n, char *to, size_t cap)
 	if (p >= end)
 		goto done;
 	const char *program = p;
-	bool is_path = true; /* the first word shown is a path: its last part will do */
+	bool is_path = true; /* the first word shown is a path: only its last part is shown */
 	if (is_python_name(base_name(program))) {
-		/* Python's options, up to what is run: -c and -m take all that follows, -W, -X and
-		 * one long one have a value. */
+		/* Skip Python's options up to what it runs: -c and -m take everything that follows;
+		 * -W, -X and one long option take a value. */
 		for (p = next_word(p, end); p < end && *p == '-' && p[1]; p = next_word(p, end)) {
 			if (p[1] == '-') {
 				if (strcmp(p, "--check-hash-based-pycs") == 0)
@@ -580,7 +583,7 @@ struct known {
 	uint64_t start_ticks;
 	uint64_t exe_dev, exe_inode; /* 0 when it cannot be read */
 	enum verdict verdict;
-	unsigned age; /* updates since the verdict */
+	unsigned age; /* updates since the verdict was found */
 	bool is_readable;
 	char version[24];
 	uint64_t cpu_ticks;
@@ -637,8 +640,7 @@ static enum verdict look_inside(pid_t pid, struct known *k)
 			verdict = VERDICT_YES;
 			snprintf(k->version, sizeof(k->version), "%s", rt.version);
 		} else if (none->code == ERR_UNSUPPORTED) {
-			verdict = VERDICT_YES; /* Python, but not one we can trace: worth a row that
-						  says so */
+			verdict = VERDICT_YES; /* a Python that we cannot trace: its row says so */
 			version_of_path(base_name(module->path), k->version, sizeof(k->version));
 		}
 		err_destroy(none);
@@ -663,7 +665,7 @@ static void judge(struct known *k, const struct proc_status *status)
 		k->verdict = look_inside(k->pid, k);
 	if (k->verdict == VERDICT_YES || k->is_readable)
 		return;
-	/* We may not look inside: go by the names. */
+	/* We may not read its memory: decide by the names. */
 	ssize_t n = proc_file_read(k->pid, "cmdline", cmdline, sizeof(cmdline));
 	const char *name = has_exe ? exe : n > 0 ? cmdline : status->name;
 	if (is_python_name(base_name(name)) || is_python_name(status->name)) {
@@ -721,7 +723,7 @@ static void user_name(struct procs *p, uint32_t uid, char to[33])
 		snprintf(user.name, sizeof(user.name), "%u", uid);
 	memcpy(to, user.name, sizeof(user.name));
 	if (!vec_push(&p->users, user))
-		return; /* asked again next time */
+		return; /* the name is looked up again next time */
 }
 
 static bool is_in_container(const struct procs *p, pid_t pid, const struct proc_status *status)
@@ -788,8 +790,8 @@ static struct known *known_find(struct procs *p, int pid)
 	return low < p->known.n && p->known.v[low].pid == pid ? &p->known.v[low] : NULL;
 }
 
-/* What is known of one process now: what was known at the last update, if it still runs the same
- * program. False: gone. */
+/* What is known about a process now. The verdict of the last update is reused if the process still
+ * runs the same program. Returns false if the process is gone. */
 static bool learn(struct procs *p, int pid, struct known *ret)
 {
 	char path[64];
@@ -821,7 +823,7 @@ static bool learn(struct procs *p, int pid, struct known *ret)
 	return true;
 }
 
-/* One row for a process known to be Python; false if it is gone. */
+/* Fill one row for a process known to be Python; false if it is gone. */
 static bool show(struct procs *p, struct known *k, struct proc *ret)
 {
 	struct proc_status status;
@@ -873,8 +875,8 @@ struct err *procs_update(struct procs *p)
 		vec_fini(&shown);
 		return err_no_memory();
 	}
-	/* The kernel lists pids in ascending order (fs/proc/base.c, next_tgid); overlays of
-	 * sandboxes need not. */
+	/* The kernel lists pids in ascending order (fs/proc/base.c, next_tgid); the file systems
+	 * that sandboxes put over /proc need not. */
 	if (known.n)
 		qsort(known.v, known.n, sizeof(*known.v), compare_known);
 	if (shown.n)

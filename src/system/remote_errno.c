@@ -1,6 +1,6 @@
 /*
- * remote_errno: see remote_errno.h. How to add a cause: a function that proves it and writes the
- * hint, and its row in causes[].
+ * remote_errno: see remote_errno.h. To add a cause, write a function that proves it and writes the
+ * hint, and add its row to causes[].
  */
 #include "system/remote_errno.h"
 
@@ -18,10 +18,10 @@
 
 enum {
 	OUR_MAPPINGS = 8
-}; /* of a reservation, and those that it parts (inject.c, attach_map_program) */
+}; /* those of a reservation, and those that it splits (inject.c, attach_map_program) */
 #define UNLIMITED     UINT64_MAX
 #define MIB           (1u << 20)
-#define PRIVATE_BYTES (128u << 10) /* what is private and writable of us, at least */
+#define PRIVATE_BYTES (128u << 10) /* the least private and writable memory that we need */
 
 struct facts {
 	pid_t pid;
@@ -47,7 +47,7 @@ static void PRINTF_LIKE(2, 3) cure(struct facts *f, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* The soft limit of that name in /proc/PID/limits; UNLIMITED also when it cannot be read. */
+/* The soft limit with this name in /proc/PID/limits; UNLIMITED also if it cannot be read. */
 static uint64_t limit_of(pid_t pid, const char *name)
 {
 	char text[4096], *end;
@@ -57,10 +57,10 @@ static uint64_t limit_of(pid_t pid, const char *name)
 	if (!line)
 		return UNLIMITED;
 	uint64_t value = strtoull(line + strlen(name), &end, 10);
-	return end == line + strlen(name) ? UNLIMITED : value; /* "unlimited" is no number */
+	return end == line + strlen(name) ? UNLIMITED : value; /* "unlimited" is not a number */
 }
 
-/* A number of kB in /proc/PID/status, as bytes; 0 without. */
+/* A number of kB in /proc/PID/status, in bytes; 0 if the line is missing. */
 static uint64_t status_bytes(pid_t pid, const char *name)
 {
 	char text[4096];
@@ -70,7 +70,7 @@ static uint64_t status_bytes(pid_t pid, const char *name)
 	return line ? strtoull(line + strlen(name), NULL, 10) * 1024 : 0;
 }
 
-/* A number behind `key` in a file of the machine's; `none` without. */
+/* The number behind `key` in a file that describes the machine; `none` if it is missing. */
 static uint64_t machine_number(const char *path, const char *key, uint64_t none)
 {
 	char line[256];
@@ -128,8 +128,8 @@ static bool is_data(struct facts *f)
 	return true;
 }
 
-/* Pages of shared memory are accounted when they are mapped without MAP_NORESERVE, and always with
- * overcommit_memory 2. */
+/* Pages of shared memory are accounted if they are mapped without MAP_NORESERVE, and always if
+ * overcommit_memory is 2. */
 static bool is_overcommit(struct facts *f)
 {
 	uint64_t most = machine_number("/proc/meminfo", "CommitLimit:", UNLIMITED),
@@ -145,9 +145,9 @@ static bool is_overcommit(struct facts *f)
 	return true;
 }
 
-/* A process of which nothing is locked yet may have asked for what comes (mlockall(2), MCL_FUTURE);
- * of a mapping without a file, EAGAIN says just this (mmap(2)). What is needed is then not told:
- * all that is mapped counts, for a moment. */
+/* A process that has locked nothing yet may have asked that all later memory be locked
+ * (mlockall(2), MCL_FUTURE). For an anonymous mapping, EAGAIN means just this (mmap(2)). The amount
+ * needed is then unknown: for a moment, all mapped memory counts. */
 static bool is_locked(struct facts *f)
 {
 	uint64_t most = limit_of(f->pid, "Max locked memory"),

@@ -1,9 +1,9 @@
 /*
- * remote_errno: why did the kernel refuse a call that a thread of the target made for us?
+ * remote_errno: why the kernel refused a call that a thread of the target made for us.
  *
- * One errno has many causes, and a wrong one sends people to turn the wrong knob. So a cause is
- * named only if the numbers that /proc tells prove it (how much is used, what the limit is, what we
- * wanted); else the errno is left to speak for itself.
+ * One errno has many causes, and a wrong cause makes the user change the wrong setting. So a cause
+ * is named only if numbers from /proc prove it (how much is used, what the limit is, what we
+ * needed); otherwise only the errno is shown.
  */
 #pragma once
 #include <stdbool.h>
@@ -15,18 +15,18 @@
 
 struct err;
 
-/* What a link takes at least: four slots and what goes with them (recorder/arm.c, recorder_arm()).
- */
+/* The least memory that a link needs: four slots and what belongs to them (recorder/arm.c,
+ * recorder_arm()). */
 #define LINK_LEAST_BYTES (4 * (uint64_t)RING_SLOT_MIN_BYTES + (256u << 10))
 
 struct remote_shortage {
 	char why[160]; /* "it has 65530 of at most 65530 mappings (vm.max_map_count)" */
 	char cure[160];
 };
-/* Would our calls fail now, for a limit whose numbers prove it? A limit on locked memory is not
- * among them: whether new memory will be locked (mlockall(2), MCL_FUTURE), /proc does not say. */
+/* Would our calls fail now because of a limit, as numbers prove? The limit on locked memory is not
+ * checked: /proc does not show whether new memory will be locked (mlockall(2), MCL_FUTURE). */
 bool remote_errno_foresee(pid_t pid, uint64_t n_bytes, bool by_path, struct remote_shortage *ret);
 
-/* err->sys is what the call failed with; `n_bytes` were to be mapped; by_path: a file of ours was
- * opened by its path first. Returns err, with a hint if the cause is known. */
+/* err->sys is the errno that the call failed with; `n_bytes` were to be mapped; by_path: the call
+ * opened a file of ours by its path first. Returns err, with a hint if the cause is known. */
 struct err *remote_errno_explain(struct err *err, pid_t pid, uint64_t n_bytes, bool by_path);

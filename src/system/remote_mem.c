@@ -17,9 +17,10 @@
 
 struct remote_mem {
 	pid_t pid;
-	int fd;           /* /proc/PID/mem, read and write if allowed */
-	bool no_vm_readv; /* not allowed or not there, or no first thread: use fd only */
-	uint64_t n_left;  /* reads until the limit of remote_mem_limit() */
+	int fd; /* /proc/PID/mem, read and write if allowed */
+	/* not permitted, not supported, or the first thread has ended: use fd only */
+	bool no_vm_readv;
+	uint64_t n_left; /* reads left before the limit of remote_mem_limit() */
 	struct mem_reader reader;
 };
 
@@ -27,7 +28,7 @@ static bool read_fd(const struct remote_mem *m, raddr from, void *to, size_t n_b
 {
 	size_t done = 0;
 	while (done < n_bytes) {
-		/* Addresses with the top bit set are no file offsets: pread says EINVAL. */
+		/* An address with the top bit set is not a file offset: pread returns EINVAL. */
 		ssize_t n = pread(m->fd, (char *)to + done, n_bytes - done, (off_t)(from.v + done));
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -46,12 +47,12 @@ static bool read_any(struct remote_mem *m, raddr from, void *to, size_t n_bytes)
 		ssize_t n = process_vm_readv(m->pid, &local, 1, &remote, 1, 0);
 		if (n == (ssize_t)n_bytes)
 			return true;
-		/* ESRCH: the thread has ended, others of its process may not have. The descriptor
-		 * is of their address space. */
+		/* ESRCH: this thread has ended, but other threads of its process may live. The
+		 * descriptor refers to their address space. */
 		if (n < 0 && errno != EPERM && errno != ENOSYS && errno != EACCES && errno != ESRCH)
 			return false;
 		if (n >= 0)
-			return false; /* a part only: the rest is not mapped */
+			return false; /* a partial read: the rest is not mapped */
 		m->no_vm_readv = true;
 	}
 	return read_fd(m, from, to, n_bytes);
@@ -78,7 +79,7 @@ static bool reader_read(void *ctx, raddr from, void *to, size_t n_bytes)
 	return remote_mem_read(ctx, from, to, n_bytes);
 }
 
-/* -1 with errno; ESRCH: the thread has no memory any more. */
+/* Returns -1 with errno set; ESRCH: the thread no longer has memory. */
 static int open_of(pid_t tid)
 {
 	char path[48], byte;
@@ -86,8 +87,9 @@ static int open_of(pid_t tid)
 	int fd = io_open_now(path, O_RDWR);
 	if (fd < 0 && (errno == EACCES || errno == EPERM || errno == EROFS))
 		fd = io_open_now(path, O_RDONLY);
-	/* Kernels before 6.15 open what is not there: then a read gives nothing (fs/proc/base.c,
-	 * mem_rw()), else an error or a byte. */
+	/* Kernels before 6.15 open this file even for a thread without memory; a read then returns
+	 * 0 (fs/proc/base.c, mem_rw()). For a thread with memory it returns an error or one
+	 * byte. */
 	if (fd >= 0 && pread(fd, &byte, 1, 0) == 0) {
 		close(fd);
 		errno = ESRCH;
@@ -128,7 +130,7 @@ struct err *remote_mem_open(pid_t pid, struct remote_mem **ret)
 	}
 	m->pid = pid;
 	m->fd = fd;
-	m->no_vm_readv = tid != pid; /* that thread may end before the others do */
+	m->no_vm_readv = tid != pid; /* `tid` may end before the other threads do */
 	m->n_left = UINT64_MAX;
 	m->reader = (struct mem_reader){ .read = reader_read, .ctx = m };
 	*ret = m;
@@ -175,7 +177,7 @@ struct err *remote_mem_write(struct remote_mem *m, raddr to, const void *from, s
 			    err_sys(errno, "cannot write %zu bytes to address %#llx of process %d",
 				    n_bytes - done, (unsigned long long)(to.v + done), (int)m->pid),
 			    to.v + done);
-		if (n == 0) /* fs/proc/base.c, mem_rw: the process has no memory any more */
+		if (n == 0) /* fs/proc/base.c, mem_rw: the process no longer has memory */
 			return err_create(ERR_TARGET_GONE, "process %d is gone", (int)m->pid);
 		done += (size_t)n;
 	}

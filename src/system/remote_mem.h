@@ -16,24 +16,23 @@
 struct err;
 struct remote_mem;
 
-/* ERR_TARGET_GONE, ERR_DENIED with what to do. After the process did exec, open it again: writes
- * still go to the memory it had before. */
+/* ERR_TARGET_GONE, or ERR_DENIED with a hint. Open it again after the process has called exec: this
+ * one still writes to the old address space. */
 MUST_CHECK struct err *remote_mem_open(pid_t pid, struct remote_mem **ret);
 /*
- * Let at most `n_reads` further reads through; then each read fails, as if nothing were mapped.
- * Images are the target's: their tables can be made so that looking at them takes minutes. Each
- * examination of a process as a whole runs below such a limit.
+ * Allow at most `n_reads` further reads; after that each read fails as if nothing were mapped. The
+ * tables of an image are under the target's control and can be made so that reading them takes
+ * minutes. So each examination of a whole process has such a limit.
  */
-#define EXAMINATION_READS 200000u /* a process with 1,000 honest images takes about 50,000 */
+#define EXAMINATION_READS 200000u /* a process with 1,000 well-formed images takes about 50,000 */
 void remote_mem_limit(struct remote_mem *m, uint64_t n_reads);
-/* End the limit. ERR_UNSUPPORTED when it was reached: what was found until then is not all there
- * is. */
+/* End the limit. ERR_UNSUPPORTED if it was reached: the findings are then incomplete. */
 MUST_CHECK struct err *remote_mem_unlimit(struct remote_mem *m);
 /* Borrowed until close. */
 const struct mem_reader *remote_mem_reader(const struct remote_mem *m);
 bool remote_mem_read(struct remote_mem *m, raddr from, void *to, size_t n_bytes);
-/* All or an error: ERR_TARGET_GONE, ERR_SYS, ERR_DENIED (the kernel forbids it). An 8-aligned write
- * of 8 bytes is one store. */
+/* Writes everything or returns an error: ERR_TARGET_GONE, ERR_SYS, ERR_DENIED (the kernel forbids
+ * it). An 8-aligned write of 8 bytes is one store. */
 MUST_CHECK struct err *remote_mem_write(struct remote_mem *m, raddr to, const void *from,
 					size_t n_bytes);
 void remote_mem_close(struct remote_mem *m); /* NULL is fine */
