@@ -129,10 +129,10 @@ enum action_group {
 	HELP_GROUP_COUNT
 };
 
-/* What may follow an action on the `:` line, and so how it is completed. */
+/* What may follow an action on the `:` line; this decides how it is completed. */
 enum action_arg {
 	TAKES_NONE,
-	TAKES_COUNT, /* how often; before the key */
+	TAKES_COUNT, /* a number that is typed before the key: how often */
 	TAKES_TEXT,
 	TAKES_FILTER,
 	TAKES_THEME,

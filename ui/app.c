@@ -126,7 +126,7 @@ struct err *ui_create(const struct ui_options *options, struct ui **ret)
 		config_load(&ui->config, ui->keys, report_config, ui);
 	ui->host.time_mode = ui->config.time;
 	ui->theme_name = ui->config.theme;
-	ui->theme = themes[0]; /* until the terminal's background is known */
+	ui->theme = themes[0]; /* in use until the terminal's background is known */
 	ui->mouse = ui->config.mouse;
 	ui->wish.hide_timeline = !ui->config.timeline;
 	if (!canvas_resize(&ui->canvas, 24, 80))
@@ -406,7 +406,7 @@ void ui_draw(struct ui *ui)
 	for (int i = 0; i < PANE_COUNT; i++)
 		if (i != PANE_CATEGORIES)
 			draw_pane(ui, (enum pane_id)i);
-	draw_pane(ui, PANE_CATEGORIES); /* as a drawer it covers part of the list */
+	draw_pane(ui, PANE_CATEGORIES); /* the drawer covers part of the list */
 	for (int i = 0; i < ui->layout.n_bars; i++) {
 		const struct rect *r = &ui->layout.bars[i];
 		for (int y = 0; y < r->n_lines; y++)

@@ -3,8 +3,8 @@
  *
  * The viewer is one thread and one poll loop over the terminal, the capture that may grow
  * (inotify), the program's terminal and the recorder's control socket. What is shown comes from the
- * capture, and what is asked of a live target goes through ui_live_ops, which the commands provide:
- * the screen itself knows no socket and no process.
+ * capture. Requests to a live target go through ui_live_ops, which the commands provide: the screen
+ * itself knows no socket and no process.
  */
 #pragma once
 #include <stdbool.h>
@@ -17,26 +17,27 @@
 struct trace;
 struct strbuf;
 
-/* What a thread of the target does, as the kernel says. */
+/* What a thread of the target does, according to the kernel. */
 struct ui_task {
 	char state;   /* R S D T t Z …, proc(5) */
-	long syscall; /* the call it sleeps in; -1: none, or not told */
+	long syscall; /* the system call it sleeps in; -1: none, or unknown */
 };
 
-/* What can be asked of a live session. Any function may be NULL: the screen then says that it
- * cannot be done here. */
+/* Requests to a live session. Any function may be NULL; the screen then reports that the request is
+ * not possible here. */
 struct ui_live_ops {
 	struct err *(*pause)(void *ctx, bool on);
 	struct err *(*detach)(void *ctx);
 	struct err *(*attach)(void *ctx);
 	struct err *(*follow_children)(void *ctx, bool on);
 	bool (*is_alive)(void *ctx); /* the recorder answers */
-	/* False: there is no such thread. Reads /proc, so it is never called while drawing. */
+	/* Return false if there is no such thread. Reads /proc, so it is never called while
+	 * drawing. */
 	bool (*task)(void *ctx, uint32_t pid, uint64_t tid, struct ui_task *ret);
 	int (*fd)(void *ctx);    /* readable when read() has something to do; -1: none */
-	void (*read)(void *ctx); /* read what the recorder says */
-	/* Leaving: true when the target was launched here and still runs, so that leaving must ask
-	 * what becomes of it. */
+	void (*read)(void *ctx); /* read the recorder's messages */
+	/* Return true if the target was launched here and still runs: leaving must then ask what
+	 * becomes of it. */
 	bool (*must_ask)(void *ctx);
 	struct err *(*leave)(void *ctx, int how); /* 'w'ait 'd'etach 't'erm 'k'ill */
 	void (*close)(void *ctx);
@@ -46,9 +47,9 @@ struct ui_live_ops {
 struct ui_source {
 	struct trace *trace;
 	char *path;                     /* of the capture; malloc'ed */
-	const struct ui_live_ops *live; /* NULL: a file */
+	const struct ui_live_ops *live; /* NULL: the session is a file */
 	void *live_ctx;
-	int terminal_fd; /* pty master of the launched program, -1 none */
+	int terminal_fd; /* pty master of the launched program; -1: none */
 	char *title;     /* "app.py"; NULL: from the capture; malloc'ed */
 };
 
@@ -61,14 +62,15 @@ struct ui_process {
 	const char *where;   /* "in a container", user name; may be NULL */
 	const char *verdict; /* "ready", "busy", "denied", "not yet", "looking", "slow" */
 	bool is_ready;
-	const char *why; /* one line: cause and cure; may be NULL */
+	const char *why; /* one line with the cause and what to do; may be NULL */
 };
 
-/* The start page. None of look, fd, read and list waits for a process that is looked at. */
+/* The start page. None of look, fd, read and list waits for the process that it examines. */
 struct ui_start_ops {
 	struct err *(*look)(void *ctx); /* begin to look for processes again; may be NULL */
-	int (*fd)(void *ctx);           /* readable when more is known; -1; may be NULL */
-	bool (*read)(void *ctx);        /* read it; true: the list has changed */
+	/* readable when more is known; returns -1 if there is no such descriptor; may be NULL */
+	int (*fd)(void *ctx);
+	bool (*read)(void *ctx); /* read it; true: the list has changed */
 	/* What is known so far, valid until the next read(). *ret_done: this look is complete. */
 	struct err *(*list)(void *ctx, const struct ui_process **ret, size_t *ret_n,
 			    bool *ret_done);
@@ -83,7 +85,7 @@ struct ui_start_ops {
 enum ui_color { UI_COLOR_AUTO, UI_COLOR_ALWAYS, UI_COLOR_NEVER };
 
 struct ui_options {
-	struct ui_source source;          /* trace NULL: the start page */
+	struct ui_source source;          /* trace NULL: show the start page */
 	const struct ui_start_ops *start; /* may be NULL */
 	void *start_ctx;
 	const char *filter; /* -Y; may be NULL */
@@ -93,5 +95,5 @@ struct ui_options {
 	const char *command; /* a `:` line to begin with; may be NULL */
 };
 
-/* Show it until the user leaves. Takes over options->source, also on failure. */
+/* Show the screen until the user leaves. Takes over options->source, also on failure. */
 MUST_CHECK struct err *ui_run(const struct ui_options *options);

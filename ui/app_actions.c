@@ -15,7 +15,7 @@
 #include "ui/source.h"
 #include "ui/ui.h"
 
-/* What was asked for. */
+/* One request to do an action. */
 struct call {
 	enum action action;
 	uint64_t count;   /* 0: none was given */
@@ -418,7 +418,8 @@ static void act_source_dir(struct ui *ui, struct pane *p, const struct call *c)
 
 /* ---- a live target ---- */
 
-/* The requests that can be made of the target; NULL: a message says that there is none. */
+/* The requests that can be made of the target. If it is NULL, a message says that there is no
+ * target. */
 static const struct ui_live_ops *live(struct ui *ui)
 {
 	if (!ui->host.view->live)
@@ -426,7 +427,8 @@ static const struct ui_live_ops *live(struct ui *ui)
 	return ui->host.view->live;
 }
 
-/* Was the request made? If not, a message says why. is_known: this session has it. Takes err. */
+/* Return true if the request was made; if not, a message says why. is_known: this session has such
+ * a request. Takes err. */
 static bool is_done(struct ui *ui, bool is_known, struct err *err)
 {
 	if (err)
@@ -522,7 +524,7 @@ static void act_theme(struct ui *ui, struct pane *p, const struct call *c)
 {
 	const char *name = c->text;
 	static const char *const cycle[] = { "dark", "light", "cb", "mono" };
-	if (!name) { /* the next one */
+	if (!name) { /* no name: take the next theme */
 		size_t i = 0;
 		while (i < ARRAY_LEN(cycle) && strcmp(cycle[i], ui->theme_name))
 			i++;

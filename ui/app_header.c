@@ -18,7 +18,7 @@ void header_take(struct ui *ui)
 	uint64_t n = s->n_events;
 	if (n != h->n_events)
 		ui->last_growth_ns = ui->host.now_ns;
-	/* the rate over the last second or so */
+	/* measure the rate over about the last second */
 	if (ui->host.now_ns - ui->rate_at_ns >= 1000000000u) {
 		if (ui->rate_at_ns)
 			h->rate = (uint64_t)((double)(n - ui->rate_events) * 1e9 /
@@ -90,15 +90,15 @@ static void state_text(const struct ui *ui, struct strbuf *to, bool *ret_trouble
 	}
 }
 
-/* A field at the right end. Where there is no room, fields are left out from the right, but not
- * those that stay. */
+/* A field at the right end. If there is too little room, fields are left out from the right, except
+ * those with `stays`. */
 struct field_text {
 	char text[64];
 	bool stays, trouble;
 };
 enum { FIELDS_MAX = 8 };
 
-/* The facts for a header of so many columns; returns how many there are. */
+/* Collect the fields for a header of `columns` cells; returns how many there are. */
 static int take_fields(const struct header *h, int columns, struct field_text fields[FIELDS_MAX])
 {
 	struct strbuf b = { 0 };
@@ -226,7 +226,7 @@ struct key_line {
 	unsigned seen[ACTION_COUNT];
 };
 
-/* What a key would do now, in a word; NULL: nothing. */
+/* What a key would do now, in a word; NULL if it would do nothing. */
 static const char *label_now(const struct ui *ui, const struct key_row *row)
 {
 	if (row->action == ACTION_FOLLOW)

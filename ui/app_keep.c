@@ -5,7 +5,7 @@
 #include "ui/keep.h"
 #include "ui/ui.h"
 
-/* Say once that something is not kept. Takes err; NULL: nothing is said. */
+/* Report once that something cannot be kept. Takes err; NULL: nothing is reported. */
 static void cannot_keep(struct ui *ui, const char *what, struct err *err)
 {
 	if (err && !ui->said_cannot_keep) {

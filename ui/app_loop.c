@@ -1,8 +1,8 @@
 /*
  * app_loop: the loop. One thread, one poll(2) over the terminal, signals, the growing capture, the
- * program's terminal and the recorder. Long work is done in slices of 3 ms between looks at the
- * keyboard, and how far it has come is drawn 25 times a second; with nothing to do it sleeps until
- * something happens.
+ * program's terminal and the recorder. Long work is done in slices of 3 ms, and the keyboard is
+ * read between them; its progress is drawn 25 times a second. If there is nothing to do, the loop
+ * sleeps until something happens.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -55,7 +55,7 @@ static void signals_read(struct loop *l)
 	}
 }
 
-/* Be told when the capture grows. */
+/* Watch the capture with inotify, so that the loop wakes up when it grows. */
 static void watch(struct loop *l)
 {
 	struct view *s = l->ui->host.view;
@@ -80,7 +80,7 @@ static bool watch_read(struct loop *l)
 	return any;
 }
 
-/* Run a program on the real terminal: $EDITOR at a line. */
+/* Run the user's editor on the real terminal: $EDITOR, at a line. */
 static void edit(struct loop *l)
 {
 	struct ui *ui = l->ui;
@@ -139,7 +139,7 @@ static void set_theme(struct loop *l)
 	ui->theme_changed = false;
 }
 
-/* What the app asked of the terminal. */
+/* Do what the app asked of the terminal. */
 static void serve(struct loop *l)
 {
 	struct ui *ui = l->ui;
@@ -242,7 +242,7 @@ static void loop(struct loop *l)
 		}
 		if (ui->quit)
 			break;
-		/* a frame at once after a key or another size, then work */
+		/* draw a frame right after a key or a new size, then work */
 		if (ui->dirty && n > 0 && (fds[0].revents || fds[1].revents)) {
 			ui_draw(ui);
 			term_draw(l->term, &ui->canvas);

@@ -1,5 +1,5 @@
 /*
- * app_messages: what the app says: in the last line, in the list of messages, in a box.
+ * app_messages: what the app reports: in the last line, in the list of messages, in a box.
  */
 #include <stdarg.h>
 #include <stdio.h>

@@ -10,7 +10,7 @@
 
 static enum pane_id pane_at(const struct ui *ui, int line, int column)
 {
-	/* the drawer lies on top */
+	/* the drawer lies above the other panes */
 	static const enum pane_id on_top[] = { PANE_CATEGORIES };
 	for (size_t i = 0; i < ARRAY_LEN(on_top); i++) {
 		const struct rect *r = &ui->layout.panes[on_top[i]];

@@ -1,5 +1,5 @@
 /*
- * app_panes: the open panes: their places, the focus, and the changes they are told of.
+ * app_panes: the open panes: their places, the focus, and the changes that are reported to them.
  */
 #include <string.h>
 

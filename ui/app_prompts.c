@@ -34,7 +34,7 @@ static void filter_check(const struct pane_host *host, const char *text, struct 
 	size_t n_typed = strlen(typed);
 	while (n_typed && typed[n_typed - 1] == ' ')
 		n_typed--;
-	/* not what is shown */
+	/* the text is not the filter that is shown */
 	if (strlen(s->filter_text) != n_typed || memcmp(s->filter_text, typed, n_typed))
 		return;
 	struct strbuf b = { 0 };
@@ -230,7 +230,8 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Files whose path begins with the n bytes of `typed` before the cursor; folders end in /. */
+/* Complete with the files whose path begins with the n bytes of `typed` before the cursor; folders
+ * end in /. */
 static void complete_file(struct prompt_choices *ret, const char *typed, size_t n)
 {
 	size_t folder = n;
@@ -354,7 +355,7 @@ static void command_check(const struct pane_host *host, const char *text,
 		return;
 	for (int a = 0; a < ACTION_COUNT; a++)
 		if (!text[n] && !strncmp(actions[a].name, text, n))
-			return; /* not wrong yet */
+			return; /* what is typed so far is not wrong yet */
 	ret->is_error = true;
 	ret->n_bytes = n;
 	const char *names[ACTION_COUNT];
@@ -377,7 +378,7 @@ static void command_preview(const struct pane_host *host, const char *text)
 static bool command_accept(const struct pane_host *host, const char *text)
 {
 	struct ui *ui = host->ui;
-	prompt_close(&ui->prompt); /* the command may open another */
+	prompt_close(&ui->prompt); /* the command may open another prompt */
 	prompt_remember(&ui->prompt, 2, text);
 	ui_keep_history(ui, 2, text);
 	ui_command(ui, text);
@@ -425,7 +426,7 @@ bool ui_command(struct ui *ui, const char *text)
 			matches++;
 		}
 	if (action == ACTION_NONE && matches == 1)
-		action = only; /* the beginning of exactly one name */
+		action = only; /* the name is the beginning of exactly one action */
 	if (action == ACTION_NONE) {
 		struct prompt_verdict v;
 		command_check(&ui->host, text, &v);

@@ -6,7 +6,7 @@
 
 #include "ui/ui.h"
 
-/* Reset what belonged to the view before. */
+/* Reset what belonged to the previous view. */
 static void begin_view(struct ui *ui)
 {
 	ui->host.cursor_seq = SELECTION_NONE;

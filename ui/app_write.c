@@ -1,7 +1,7 @@
 /*
  * app_write: write shown, marked or all events to a file; the suffix of its name is the format.
  *
- * An existing file is never written to, and symbolic links are not followed. If writing fails, the
+ * An existing file is never overwritten, and symbolic links are not followed. If writing fails, the
  * file is removed.
  */
 #include <errno.h>
@@ -36,7 +36,7 @@ static struct err *export_rows(struct view *s, const struct selection *rows,
 	return err;
 }
 
-/* A capture with a part of the events: a child process writes them as JSON lines, which lose
+/* Write a capture with a part of the events: a child process writes them as JSON lines, which lose
  * nothing, and they are imported here. */
 static struct err *write_capture(struct view *s, const struct selection *rows, const char *path)
 {
@@ -65,7 +65,7 @@ static struct err *write_capture(struct view *s, const struct selection *rows, c
 	return err;
 }
 
-/* Write to the new file `path`. If the file exists, that is an error; if writing fails, it is
+/* Write to the new file `path`. If the file exists, that is an error; if writing fails, the file is
  * removed. format NULL: a capture. */
 static struct err *write_rows(struct view *s, const struct selection *rows,
 			      const struct exporter_format *format, const char *path)

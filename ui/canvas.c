@@ -1,5 +1,5 @@
 /*
- * canvas: cells, clipping, and the last gate before the terminal: put_one() is the only place that
+ * canvas: cells, clipping, and the last check before the terminal: put_one() is the only place that
  * stores text in a cell, and it stores nothing whose utf8_width() is -1.
  */
 #include "ui/canvas.h"
@@ -120,7 +120,7 @@ static void put_one(struct area a, int line, int column, int width, enum role ro
 	}
 }
 
-/* A mark that combines goes to the character before it; marks beyond the room of a cell are left
+/* A combining mark goes to the character before it; marks that do not fit into the cell are left
  * out. */
 static void put_mark(struct area a, int line, int column, const char *s, size_t n)
 {
@@ -133,7 +133,7 @@ static void put_mark(struct area a, int line, int column, const char *s, size_t 
 	cell->n_bytes = (uint8_t)(cell->n_bytes + n);
 }
 
-/* Stand-ins for terminals without UTF-8, or that draw these signs two cells wide. */
+/* Replacements for terminals that have no UTF-8 or draw these signs two cells wide. */
 static const struct {
 	const char *sign, *ascii;
 } stand_ins[] = {
@@ -155,7 +155,7 @@ static const char *stand_in(const char *s, size_t n)
 	return "?";
 }
 
-/* The harmless spelling of one code point that must not reach the terminal. */
+/* Spell one code point that must not reach the terminal as an escape. */
 static size_t spell(char to[16], const char *s, uint32_t cp)
 {
 	static const char short_names[] = "abtnvfr"; /* 7 … 13 */
@@ -347,8 +347,8 @@ void text_cut(struct strbuf *to, const char *text, size_t n_bytes, int limit, bo
 		strbuf_adds(to, "…");
 		return;
 	}
-	/* The tail is the file name when it leaves room for a head of 3 cells, else as much of the
-	 * end as half allows. */
+	/* The tail is the file name if that leaves room for a head of 3 cells; else it is the end
+	 * of the text, up to half of the cells. */
 	size_t name = n_bytes;
 	while (name > 0 && text[name - 1] != '/')
 		name--;

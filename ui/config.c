@@ -1,5 +1,5 @@
 /*
- * config: one row per setting; the parser knows no setting by name.
+ * config: settings[] has one row per setting; the parser knows no setting by name.
  */
 #include "ui/config.h"
 
@@ -22,7 +22,7 @@
 const char *nearest_word(const char *word, size_t n, const char *const *list, size_t n_list)
 {
 	struct suggest s = suggest_for(word, n);
-	s.distance = n < 4 ? 2 : 3; /* farther than this is no typing error */
+	s.distance = n < 4 ? 2 : 3; /* a word at a larger distance is no typing error */
 	for (size_t i = 0; i < n_list; i++)
 		suggest_offer(&s, list[i], strlen(list[i]));
 	return s.best;
@@ -188,7 +188,7 @@ static struct err *set_source(struct config *c, const char *v)
 	return NULL;
 }
 
-/* To add a setting: a row here and a set_ function; the manual and "did you mean" follow. */
+/* To add a setting, add a row here and a set_ function; the manual and "did you mean" follow. */
 static const struct {
 	const char *name;
 	struct err *(*set)(struct config *c, const char *value);
@@ -210,7 +210,7 @@ static const struct {
 
 void config_manual(struct strbuf *to)
 {
-	/* What one_line() reads beside settings[]. */
+	/* What one_line() reads in addition to settings[]. */
 	static const char *const forms[][2] = {
 		{ "color.ROLE = STYLE", "How a part of the screen, or a theme, is drawn, as in "
 					"color.network = 75 bold." },
@@ -378,7 +378,7 @@ void config_load(struct config *c, struct keymap *keys, void (*report)(void *, i
 		if (asprintf(&path, "%s/%s", c->folder, files[i]) < 0)
 			return;
 		struct strbuf text = { 0 };
-		/* many keep it elsewhere, behind a link */
+		/* many users keep the file elsewhere, behind a symbolic link */
 		err = folder_read_file(path, true, 1 << 20, &text);
 		if (!err)
 			parse(c, keys, strbuf_str(&text), text.n, report, ctx, i == 1);
@@ -407,7 +407,7 @@ struct err *config_keep_filter(struct config *c, const char *name, const char *t
 			break;
 		}
 	if (!c->uses_files)
-		return NULL; /* --no-config: for this session only */
+		return NULL; /* --no-config: the filter is kept for this session only */
 	char *folder = NULL, *path = NULL;
 	struct strbuf lines = { 0 };
 	CLEANUP(new_file) struct new_file *f = NULL;

@@ -1,5 +1,5 @@
 /*
- * config: $XDG_CONFIG_HOME/auditview/config (else ~/.config/…), checked, errors with their line.
+ * config: $XDG_CONFIG_HOME/auditview/config (else ~/.config/…), checked; errors name their line.
  *
  *   # comment
  *   theme = dark|light|cb|mono|auto        color.network = 75 bold
@@ -8,12 +8,12 @@
  *   columns = time process thread event arguments caller
  *   timeline = on|off                      details = right|below|auto
  *   source = DIR                           (any number)
- *   filter NAME = FILTER                   kept filters, beside those in the file `filters` next to
- *                                          it
+ *   filter NAME = FILTER                   kept filters, in addition to those in the file `filters`
+ *                                          next to it
  *   bind KEY ACTION                        bind PANE KEY ACTION          bind KEY none
  *
- * An unknown word names the nearest known one; all other lines still count. Every setting is a row
- * of settings[].
+ * For an unknown word, the error names the nearest known one; all other lines still count. Every
+ * setting is a row of settings[].
  */
 #pragma once
 #include <stdbool.h>
@@ -40,14 +40,14 @@ enum column {
 
 struct named_filter {
 	char *name, *text;
-	bool is_kept; /* in the file `filters`, which the screen writes */
+	bool is_kept; /* it comes from the file `filters`, which the screen writes */
 };
 
 struct config {
 	char *theme; /* "auto" */
 	bool mouse, follow, fold, timeline;
 	enum time_mode time;
-	unsigned columns; /* bit per enum column */
+	unsigned columns; /* one bit per enum column */
 	int details;      /* 0 auto, 1 right, 2 below */
 	VEC(char *) source_dirs;
 	VEC(struct named_filter) filters;
@@ -55,21 +55,21 @@ struct config {
 		char *role, *style;
 	} colors[ROLE_COUNT + 1];
 	int n_colors;
-	/* of the config file; NULL with --no-config, and where there is none */
+	/* of the config file; NULL with --no-config, or if there is none */
 	char *folder;
 	bool uses_files; /* false: --no-config */
 };
 
 MUST_CHECK struct err *config_init(struct config *c);
 void config_fini(struct config *c);
-/* Read a text; each error is handed to report with its line number and goes on. `name` is of the
- * file. */
+/* Read a text. Each error is passed to report with its line number, and reading continues. `name`
+ * is the name of the file. */
 void config_parse(struct config *c, struct keymap *keys, const char *text, size_t n_bytes,
 		  void (*report)(void *ctx, int line, const char *message), void *ctx);
-/* The user's files. A missing file is fine. */
+/* Read the user's files. A missing file is no error. */
 void config_load(struct config *c, struct keymap *keys,
 		 void (*report)(void *ctx, int line, const char *message), void *ctx);
-/* Keep or replace a named filter (text NULL: forget) in the file `filters`. */
+/* Keep or replace a named filter in the file `filters`; text NULL: remove it. */
 MUST_CHECK struct err *config_keep_filter(struct config *c, const char *name, const char *text);
 /* "time thread event …" → bits. Errors: ERR_SYNTAX naming the word. */
 MUST_CHECK struct err *config_columns(const char *text, unsigned *ret);

@@ -1,6 +1,6 @@
 /*
- * event_text: the columns as text. What is cut by the screen ends in "…"; what the capture lacks
- * says [cut].
+ * event_text: the columns as text. Text that the screen cuts ends in "…"; what the capture lacks is
+ * marked [cut].
  */
 #include "ui/event_text.h"
 
@@ -48,7 +48,7 @@ void text_duration(struct strbuf *to, uint64_t ns)
 	if (ns >= 1000000000u) {
 		v /= 1e9;
 		unit = "s";
-	} else if (ns >= 10000) { /* 0.01 ms and up read best in ms */
+	} else if (ns >= 10000) { /* from 0.01 ms up, milliseconds are easiest to read */
 		v /= 1e6;
 		unit = "ms";
 	} else if (ns >= 1000) {
@@ -188,7 +188,7 @@ void event_text_thread(struct strbuf *to, const struct view *s, uint32_t thread,
 	} else if (n == 10 && !memcmp(name, "MainThread", n)) {
 		strbuf_adds(to, "main");
 	} else {
-		/* Thread-7 (work) → T-7 where narrow */
+		/* in a narrow column, "Thread-7 (work)" becomes "T-7" */
 		char shown[96];
 		const char *paren = memchr(name, '(', n);
 		if (n > 7 && !memcmp(name, "Thread-", 7) && paren && paren > name + 8)
@@ -221,12 +221,12 @@ enum { ARGS_MAX = 64 };
 
 struct arg_node {
 	struct value_node v;
-	struct value_iter it; /* stands behind the node */
+	struct value_iter it; /* it is after the node */
 	char name[48];
 };
 
-/* An event's arguments, at most ARGS_MAX of them; *ret_total is how many there are. Borrowed until
- * the next trim. */
+/* Read an event's arguments, at most ARGS_MAX of them; *ret_total is how many there are. They are
+ * borrowed until the next trim. */
 static uint32_t read_args(struct view *s, const struct event *e, struct arg_node *args,
 			  uint32_t *ret_total)
 {
@@ -281,8 +281,8 @@ unsigned event_arg_reading(const struct catalog_event *e, uint32_t arg)
 			case READING_OCTAL: return e->gist_parts[i].reading;
 			default: break;
 			}
-	/* permission bits, whether the gist speaks of them or not; elsewhere `mode` is a text or
-	 * another number */
+	/* permission bits, whether or not the gist mentions them; in other events `mode` is a text
+	 * or another number */
 	if (e && arg < e->n_args && !strcmp(e->args[arg].name, "mode") && e->args[arg].meaning &&
 	    strstr(e->args[arg].meaning, "permission"))
 		return READING_OCTAL;
@@ -299,7 +299,7 @@ void event_text_args(struct strbuf *to, struct view *s, const struct event *e, i
 		strbuf_adds(to, "[unknown] ");
 		used = 10;
 	}
-	/* `self` says least: it goes last where room is short. */
+	/* `self` is the least informative argument: if room is short, it goes last. */
 	uint32_t first = 0;
 	if (n > 1 && limit < 60 && args[0].v.tag == VALUE_OBJECT && !strcmp(args[0].name, "self"))
 		first = 1;
@@ -353,7 +353,7 @@ bool event_caller_frame(struct view *s, const struct event *e, struct frame_info
 	*ret_is_library = frame == 0;
 	if (frame)
 		return trace_frame(s->trace, frame, ret);
-	/* the innermost Python frame stands in */
+	/* use the innermost Python frame instead */
 	uint32_t node = e->stack, parent;
 	for (int i = 0; node && i < 4096; i++, node = parent) {
 		if (!trace_stack(s->trace, node, &parent, &frame) ||
@@ -429,7 +429,7 @@ void note_text(struct strbuf *to, struct view *s, const struct trace_note *n)
 			strbuf_adds(to, " in ");
 			text_duration(to, i->b);
 		}
-		if (!i->text) /* an older capture */
+		if (!i->text) /* a capture of an older format */
 			strbuf_adds(to, ": the ring was full (--may-drop)");
 		break;
 	case NOTE_EXITED:

@@ -1,7 +1,7 @@
 /*
- * event_text: the words of an event's line: when, who, what, with what, from where.
+ * event_text: the words of an event's line: time, thread, name, arguments, caller.
  *
- * All functions append; what they append is harmless (escaped). Limits are in cells.
+ * All functions append text that is already escaped. Limits are in cells.
  */
 #pragma once
 #include <stdbool.h>
@@ -17,45 +17,46 @@ struct strbuf;
 
 enum time_mode { TIME_START, TIME_DELTA, TIME_CLOCK, TIME_MODE_COUNT };
 
-/* before_ns: time of the line above, for TIME_DELTA. */
+/* before_ns: the time of the line above, for TIME_DELTA. */
 void event_text_time(struct strbuf *to, const struct view *s, uint64_t time_ns, uint64_t before_ns,
 		     enum time_mode mode, int decimals);
 int event_text_time_width(const struct view *s, enum time_mode mode, int decimals);
-/* "main", "T-1" or, from 8 cells, "Thread-1 (work)" cut. */
+/* Append "main", "T-1" or, if limit is 8 or more, "Thread-1 (work)", cut. */
 void event_text_thread(struct strbuf *to, const struct view *s, uint32_t thread, int limit);
 void event_text_name(struct strbuf *to, const struct view *s, uint32_t name);
-/* The values that matter, as the catalogue's gist says. */
+/* Append the values that matter, as the catalogue's gist names them. */
 void event_text_gist(struct strbuf *to, struct view *s, const struct event *e, int limit);
-/* How the gist reads an argument when that is a name for a number (AF_INET, O_RDONLY, SIGTERM);
- * READING_VALUE else. */
+/* How the gist reads an argument if it is a number with a name (AF_INET, O_RDONLY, SIGTERM); else
+ * READING_VALUE. */
 unsigned event_arg_reading(const struct catalog_event *e, uint32_t arg);
-/* name=literal …, "…+3" for what did not fit. */
+/* Append name=literal …, and "…+3" for three arguments that did not fit. */
 void event_text_args(struct strbuf *to, struct view *s, const struct event *e, int limit);
-/* "file.py:line function", or "(file.py:line)" when no frame is the user's own. function false:
- * without it. */
+/* Append "file.py:line function", or "(file.py:line)" if no frame is the user's own. If `function`
+ * is false, the function is left out. */
 void event_text_caller(struct strbuf *to, struct view *s, const struct event *e, bool function);
-/* The frame the caller column names: *ret_is_library when there is none of the user's own; false
- * without a stack. */
+/* Find the frame that the caller column names. *ret_is_library: no frame is the user's own. Returns
+ * false if there is no stack. */
 bool event_caller_frame(struct view *s, const struct event *e, struct frame_info *ret,
 			bool *ret_is_library);
 /* "db.py:8" of a frame. */
 void frame_text_place(struct strbuf *to, struct view *s, const struct frame_info *f);
-/* One line for search and copy: all columns, arguments in full, no limits. */
+/* Append one line for search and copy: all columns, arguments in full, no limits. */
 void event_text_line(struct strbuf *to, struct view *s, const struct event *e);
-/* What a note says: "312 events in 4.1 ms: the ring was full". */
+/* Append the text of a note: "312 events in 4.1 ms: the ring was full". */
 void note_text(struct strbuf *to, struct view *s, const struct trace_note *n);
 
-/* A string of the capture, escaped. */
+/* Append a string of the capture, escaped. */
 void text_string(struct strbuf *to, struct trace *t, uint32_t string);
-/* The name of a process, which was escaped when it was made from its arguments: its backslashes
- * stay single. */
+/* Append the name of a process. It was escaped when it was made from the process's arguments, so
+ * its backslashes are not doubled. */
 void text_program(struct strbuf *to, struct trace *t, uint32_t string);
 void text_duration(struct strbuf *to, uint64_t ns);   /* "0.36 ms", "84 ms", "1.2 s", "16m21s" */
 void text_bytes(struct strbuf *to, uint64_t n_bytes); /* "5.3 MB" */
 void text_count(struct strbuf *to, uint64_t n,
-		int limit); /* "1 204 311", or "1.2M" where that is too wide; "·" for 0 */
+		int limit); /* "1 204 311", or "1.2M" if that is too wide; "·" for 0 */
 void text_age(struct strbuf *to, uint64_t ns); /* "12s", "16m21s", "2h14m", "9d" */
-/* A bar of `cells` eighths for share 0…1; under one eighth still "▏" when not 0. */
+/* Append a bar of at most `cells` cells, in eighths, for a share of 0…1; a share over 0 that is
+ * under one eighth is "▏". */
 void text_bar(struct strbuf *to, double share, int cells);
-/* Sparks of n bins; height is the square root. */
+/* Append sparks of n bins; their height is the square root of the count. */
 void text_spark(struct strbuf *to, const uint32_t *bins, uint32_t n, uint32_t max);

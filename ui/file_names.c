@@ -24,7 +24,7 @@ bool file_names_waits(const struct file_names *f, const struct trace *t)
 	return f->n_frames < trace_n_frames(t);
 }
 
-/* Where the component that ends at `end` begins. */
+/* Return where the component that ends at `end` begins. */
 static size_t component(const char *s, size_t end)
 {
 	while (end > 0 && s[end - 1] != '/')
@@ -32,7 +32,7 @@ static size_t component(const char *s, size_t end)
 	return end;
 }
 
-/* The short name is s[*ret_from … n): "db.py", "json/__init__.py" counts as "json". */
+/* The short name is s[*ret_from … *ret_to): "db.py", or "json" for json/__init__.py. */
 static void short_name(const char *s, size_t n, size_t *ret_from, size_t *ret_to)
 {
 	size_t from = component(s, n), to = n;

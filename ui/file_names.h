@@ -1,7 +1,7 @@
 /*
- * file_names: how a source file is called where there is little room: its base name, the folder's
- * for an __init__.py; with the folder before it ("db/util.py") as soon as two files of the capture
- * share that.
+ * file_names: the short names of source files: the base name; for an __init__.py the name of its
+ * folder; with the folder in front ("db/util.py") as soon as two files of the capture have the same
+ * short name.
  */
 #pragma once
 #include <stdbool.h>
@@ -13,16 +13,16 @@
 struct strbuf;
 struct trace;
 
-struct file_names {        /* zeroed: nothing was looked at yet */
-	uint32_t n_frames; /* looked at, ids 1 … */
-	/* short name → string id of the first file called so */
+struct file_names {        /* zeroed: no frame was read yet */
+	uint32_t n_frames; /* read so far, ids 1 … */
+	/* short name → string id of the first file with that name */
 	struct hash_map first_of_name;
 	uint8_t *shared; /* [n_strings] 1: another file has the same short name */
 	uint32_t n_strings;
 };
 void file_names_fini(struct file_names *f);
-/* Look at frames that are new, a few thousand at a time. True: there are more. When memory is short
- * short names stay. */
+/* Read new frames, a few thousand at a time. Returns true if there are more. If memory is short,
+ * names stay short. */
 bool file_names_update(struct file_names *f, struct trace *t);
 bool file_names_waits(const struct file_names *f, const struct trace *t);
 /* Append the name of the file with this string id, escaped. */

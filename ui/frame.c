@@ -1,5 +1,5 @@
 /*
- * frame: title rules and boxes.
+ * frame: rules with titles, and boxes.
  */
 #include "ui/frame.h"
 
@@ -17,7 +17,7 @@ void draw_title(struct area a, bool focus, const char *title, const char *subjec
 	x += area_put_cut(a, 0, x, a.n_columns - x - 2, focus ? ROLE_FOCUS : ROLE_TEXT, title);
 	area_put(a, 0, x, 1, role, " ");
 	int right = a.n_columns - 1;
-	if (facts_w > a.n_columns - x - 6) /* the subject gives way first, then the facts are cut */
+	if (facts_w > a.n_columns - x - 6) /* the subject is shortened first, then the facts */
 		facts_w = a.n_columns - x - 6;
 	if (*subject) {
 		int room = right - x - 1 - (facts_w > 0 ? facts_w + 4 : 2);

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A key is a code point, or one of these. Ctrl-A … Ctrl-Z are 1 … 26 but for Tab (9), Enter (13),
- * Esc (27). */
+/* A key is a code point, or one of these. Ctrl-A … Ctrl-Z are 1 … 26, except Tab (9), Enter (13)
+ * and Esc (27). */
 enum key {
 	KEY_NONE_ = 0,
 	KEY_TAB_ = 9,
@@ -45,7 +45,7 @@ enum key {
 enum input_kind {
 	INPUT_NONE,
 	INPUT_KEY,
-	/* key is one code point of pasted text: typed into prompts, ignored elsewhere */
+	/* key is one code point of pasted text: prompts take it, all else ignores it */
 	INPUT_PASTE,
 	INPUT_MOUSE,
 	INPUT_RESIZE,

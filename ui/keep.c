@@ -22,7 +22,7 @@
 
 enum { FILE_BYTES = 8 << 20, MARKS_MAX = 100000 };
 
-/* How a line of the history begins, by the number of the prompt's history. */
+/* How a line of the history file begins, by the number of the prompt's history. */
 static const char *const history_names[PROMPT_HISTORIES] = { "filter", "search", "command",
 							     "write" };
 
@@ -38,7 +38,7 @@ char *keep_state_path(const char *name, bool make_folder)
 	return path;
 }
 
-/* The next line of a text, its end made a NUL; NULL: there is none. */
+/* Return the next line of a text, with its end replaced by a NUL; NULL if there is none. */
 static char *next_line(char **text)
 {
 	char *line = *text;
@@ -50,8 +50,8 @@ static char *next_line(char **text)
 	return line;
 }
 
-/* The lines of a file of ours, appended to *to. A NUL ends a line: no line of ours has one,
- * and what stands behind it must not be lost. */
+/* Append the lines of one of our files to *to. A NUL is read as the end of a line: none of our
+ * lines has one, and what follows it must not be lost. */
 static struct err *read_lines(const char *path, struct strbuf *to)
 {
 	struct err *err = folder_read_file(path, false, FILE_BYTES, to);
@@ -61,7 +61,7 @@ static struct err *read_lines(const char *path, struct strbuf *to)
 	return err;
 }
 
-/* Replace the content of the file by `text`. */
+/* Replace the content of the file with `text`. */
 static struct err *write_whole(const char *path, unsigned flags, const struct strbuf *text)
 {
 	CLEANUP(new_file) struct new_file *f = NULL;
@@ -80,7 +80,7 @@ struct err *keep_history_load(struct prompt *p)
 	struct strbuf text = { 0 }, shorter = { 0 };
 	size_t n_lines = 0;
 	struct err *err = path ? read_lines(path, &text) : NULL;
-	if (err && err->code != ERR_DENIED) { /* there is none yet */
+	if (err && err->code != ERR_DENIED) { /* no history was kept yet */
 		err_destroy(err);
 		err = NULL;
 	}
@@ -107,7 +107,7 @@ struct err *keep_history_load(struct prompt *p)
 	return err;
 }
 
-/* A file of ours to append to. */
+/* Open one of our files to append to it. */
 static int open_to_append(const char *path)
 {
 	struct stat st;
@@ -145,8 +145,8 @@ struct err *keep_history_add(int history, const char *text)
 
 /* ---- marks ---- */
 
-/* A head line names the capture of the marks after it, by its start: other captures may have had
- * the same file name. */
+/* A head line identifies the capture of the marks after it by the time it began: other captures may
+ * have had the same file name. */
 static const char marks_head[] = "# auditview marks of the capture begun at";
 
 static char *marks_path(const struct view *s)
@@ -199,8 +199,8 @@ static int by_seq(const void *a, const void *b)
 	return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
-/* The marks of our capture in *to, by seq; the lines of other captures of that name, with their
- * heads, in *others. */
+/* Read the marks of our capture into *to, by seq. The lines of other captures of that name, with
+ * their heads, go into *others. */
 static struct err *marks_read(const struct view *s, const char *path, marks_vec *to,
 			      struct strbuf *others)
 {
@@ -313,7 +313,7 @@ struct err *keep_marks_save(struct view *s)
 	if (!path)
 		return NULL;
 	struct err *err = marks_save(s, path);
-	/* another viewer is writing */
+	/* wait while another viewer writes the file */
 	for (int i = 0; err && err->code == ERR_BUSY && i < TRIES; i++) {
 		err_destroy(err);
 		poll(NULL, 0, PAUSE_MS);

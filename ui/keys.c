@@ -1,5 +1,5 @@
 /*
- * keys: the default bindings, and the user's before them.
+ * keys: the default bindings; the user's have precedence.
  */
 #include "ui/keys.h"
 
@@ -13,7 +13,7 @@
 
 /* clang-format off */
 const struct key_row key_defaults[] = {
-	/* what the last line shows, in its order */
+	/* shown in the last line, in this order */
 	{ PANE_ANY, "F1", ACTION_HELP, "help" },
 	{ PANE_EVENTS, "/", ACTION_SEARCH, "search" },
 	{ PANE_EVENTS, "f", ACTION_FILTER, "filter" },
@@ -124,7 +124,7 @@ const struct key_row key_defaults[] = {
 
 	{ PANE_HELP, "/", ACTION_SEARCH, "search" },
 
-	/* the rest, everywhere */
+	/* the others */
 	{ PANE_ANY, "j", ACTION_DOWN, NULL }, { PANE_ANY, "Down", ACTION_DOWN, NULL },
 	{ PANE_ANY, "k", ACTION_UP, NULL }, { PANE_ANY, "Up", ACTION_UP, NULL },
 	{ PANE_ANY, "PgDn", ACTION_PAGE_DOWN, NULL }, { PANE_ANY, "C-f", ACTION_PAGE_DOWN, NULL },
@@ -231,7 +231,7 @@ struct bound {
 };
 
 struct keymap {
-	VEC(struct bound) rows; /* the user's first */
+	VEC(struct bound) rows; /* the user's rows come first */
 	size_t n_user;
 };
 
@@ -280,8 +280,8 @@ struct err *keymap_bind(struct keymap *m, enum pane_id pane, const char *key, en
 	return NULL;
 }
 
-/* The row that decides `key` in `pane`: the user's for the pane, the pane's, the user's for all,
- * all. */
+/* Find the row that decides `key` in `pane`: the user's for the pane, the default for the pane, the
+ * user's for all panes, the default for all. */
 static const struct bound *find(const struct keymap *m, enum pane_id pane, int key)
 {
 	for (int any = 0; any < 2; any++)

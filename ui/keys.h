@@ -1,8 +1,8 @@
 /*
  * keys: which key does what in which pane.
  *
- * To bind a key: one row in key_defaults[] (keys.c). A user's bindings come from the config file
- * ("bind KEY ACTION", "bind PANE KEY ACTION") and go before the defaults. The order of the rows is
+ * To bind a key, add a row to key_defaults[] (keys.c). A user's bindings come from the config file
+ * ("bind KEY ACTION", "bind PANE KEY ACTION") and precede the defaults. The order of the rows is
  * the order of the last line.
  */
 #pragma once
@@ -16,34 +16,34 @@
 #include "ui/pane_id.h"
 
 struct key_row {
-	enum pane_id pane; /* PANE_ANY: all that have no row of their own for this key */
+	enum pane_id pane; /* PANE_ANY: all panes that have no row of their own for this key */
 	const char *key;   /* as key_parse() reads it */
 	enum action action;
-	const char *label; /* in the last line; NULL: not shown there */
+	const char *label; /* shown in the last line; NULL: not shown there */
 };
 
 extern const struct key_row key_defaults[];
 extern const size_t n_key_defaults;
 
-struct keymap; /* defaults and the user's rows */
+struct keymap; /* the defaults and the user's rows */
 
 MUST_CHECK struct err *keymap_create(struct keymap **ret);
 void keymap_destroy(struct keymap *m);
 DEFINE_CLEANUP(keymap);
-/* Bind or (ACTION_NONE) unbind. Errors: ERR_SYNTAX for an unknown key name. */
+/* Bind a key; ACTION_NONE unbinds it. Errors: ERR_SYNTAX for an unknown key name. */
 MUST_CHECK struct err *keymap_bind(struct keymap *m, enum pane_id pane, const char *key,
 				   enum action action);
 enum action keymap_find(const struct keymap *m, enum pane_id pane, int key);
 
-/* Rows that hold in a pane: fn is called in table order, the pane's own first. Rows shadowed by
- * others are left out. */
+/* Call fn for the rows that apply in a pane, in table order, the pane's own first. Rows that others
+ * override are left out. */
 void keymap_each(const struct keymap *m, enum pane_id pane,
 		 void (*fn)(void *ctx, const struct key_row *row), void *ctx);
-/* Keys of an action in a pane, "f F4"; "" if it has none. */
+/* Append the keys of an action in a pane, "f F4"; "" if it has none. */
 void keymap_keys_of(const struct keymap *m, enum pane_id pane, enum action action,
 		    struct strbuf *to);
 
 /* "j" "C-l" "F1" "PgUp" "Space" … → key; 0 if the name is not known. */
 int key_parse(const char *name);
-/* The name of a key, as help prints it. The pointer lives until the next call. */
+/* The name of a key, as help prints it. Valid until the next call. */
 const char *key_name(int key);

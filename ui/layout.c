@@ -1,5 +1,5 @@
 /*
- * layout: the arithmetic.
+ * layout: see layout.h.
  */
 #include "ui/layout.h"
 
@@ -20,7 +20,7 @@ static void bar(struct layout *l, int line, int column, int n_lines)
 		l->bars[l->n_bars++] = (struct rect){ line, column, n_lines, 1 };
 }
 
-/* Arguments and stack side by side, as they stand below the list. */
+/* Place arguments and stack side by side, below the list. */
 static void details_below(struct layout *l, struct rect r)
 {
 	int left = r.n_columns <= 80 ? (r.n_columns - 1) / 2 : (r.n_columns - 1) * 47 / 100;

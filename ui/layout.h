@@ -1,5 +1,6 @@
 /*
- * layout: which panes are where, for a size of the terminal and the user's wishes. Pure arithmetic.
+ * layout: which panes are where, for a size of the terminal and the user's choices. It only
+ * computes.
  *
  *   below 40 × 8     nothing fits: one line says so
  *   below 80 × 24    the list alone
@@ -18,14 +19,14 @@ struct rect {
 
 struct layout_wish {
 	int n_lines, n_columns;
-	/* lines and columns the user gave or took */
+	/* lines and columns that the user added or removed */
 	int details_delta, side_delta, categories_delta;
-	bool rotate; /* details at the other place */
+	bool rotate; /* show details at the other place */
 	bool drawer; /* the categories' drawer is open */
 	bool hide_timeline;
-	int prompt_lines;       /* the prompt with its error: 1, 3 or 4 */
-	enum pane_id maximised; /* PANE_NONE */
-	enum pane_id page;      /* a pane that takes the body (or the dock), PANE_NONE */
+	int prompt_lines;       /* lines of the prompt with its error: 1, 3 or 4 */
+	enum pane_id maximised; /* PANE_NONE: none */
+	enum pane_id page;      /* a pane that takes the body (or the dock); PANE_NONE: none */
 	bool page_splits;       /* the events stay below the page (a lesson) */
 	bool page_may_dock;
 	bool is_split; /* arguments and stack one below the other */
@@ -37,10 +38,10 @@ struct layout {
 	enum layout_form form;
 	struct rect panes[PANE_COUNT];
 	struct rect header, body, last; /* last: the key line or the prompt */
-	int timeline_lanes;             /* 1: one line for all */
+	int timeline_lanes;             /* 1: one line for all events */
 	struct rect bars[4];            /* vertical separators │ */
 	int n_bars;
-	bool is_docked; /* the page is a dock */
+	bool is_docked; /* the page is shown as a dock */
 };
 
 void layout_make(const struct layout_wish *wish, struct layout *ret);

@@ -1,5 +1,5 @@
 /*
- * lesson_steps: the file of the steps done, and a lesson's line.
+ * lesson_steps: the file of completed steps, and the line of a lesson.
  */
 #include "ui/lesson_steps.h"
 
@@ -56,7 +56,7 @@ void lesson_steps_set(int number, unsigned done)
 	struct err *err = path ? new_file_open(path, NEW_FILE_REGULAR, &f) : NULL;
 	if (!err && f && io_write(new_file_fd(f), strbuf_str(&text), text.n))
 		err = new_file_finish(take_ptr(f));
-	err_destroy(err); /* the lessons work without it */
+	err_destroy(err); /* the lessons work without the file */
 	strbuf_fini(&text);
 	free(path);
 }

@@ -1,8 +1,9 @@
 /*
- * lesson_steps: how many steps of each lesson were done.
+ * lesson_steps: how many steps of each lesson were completed.
  *
- * Kept in $XDG_STATE_HOME/auditview/lessons, in lines "NUMBER STEPS". Without the file nothing was
- * done yet, and where it cannot be written nothing is kept. With --no-config call neither.
+ * They are kept in $XDG_STATE_HOME/auditview/lessons, in lines "NUMBER STEPS". If the file is
+ * missing, no step was completed yet; if it cannot be written, nothing is kept. With --no-config
+ * none of these functions is called.
  */
 #pragma once
 #include "ui/canvas.h"
@@ -11,11 +12,11 @@ struct lesson;
 
 enum { LESSONS_MAX = 64 };
 
-/* Steps done, by the number of the lesson. */
+/* Read the number of completed steps, indexed by the number of the lesson. */
 void lesson_steps_read(unsigned steps[LESSONS_MAX]);
 unsigned lesson_steps_done(int number);
-/* Keep that this many steps were done, unless more were done before. */
+/* Record that this many steps were completed, unless more are recorded already. */
 void lesson_steps_set(int number, unsigned done);
 
-/* A lesson's line in a list: number, title, minutes, what was done. */
+/* Draw a lesson's line in a list: number, title, minutes, completed steps. */
 void lesson_steps_draw(struct area a, int y, const struct lesson *l, unsigned done);

@@ -1,5 +1,5 @@
 /*
- * list: cursor and scrolling, the same in every pane.
+ * list: see list.h.
  */
 #include "ui/list.h"
 

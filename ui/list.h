@@ -12,10 +12,11 @@ struct list {
 	int n_lines; /* of the screen */
 };
 
-void list_set(struct list *l, uint64_t n, int n_lines); /* keeps the cursor inside and in sight */
+/* the cursor stays inside and on the screen */
+void list_set(struct list *l, uint64_t n, int n_lines);
 void list_go(struct list *l, uint64_t to);
-/* Movement actions: true if `a` was one. */
+/* Do a movement action; return false if `a` is none. */
 bool list_act(struct list *l, enum action a, uint64_t count);
-/* The line of the screen was clicked: true if there is an entry. */
+/* A line of the screen was clicked; return true if it has an entry. */
 bool list_click(struct list *l, int line);
-void list_wheel(struct list *l, int lines); /* scroll, the cursor is dragged along at the edges */
+void list_wheel(struct list *l, int lines); /* scroll; the cursor is moved along at the edges */
