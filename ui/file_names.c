@@ -32,7 +32,7 @@ static size_t component(const char *s, size_t end)
 	return end;
 }
 
-/* The short name is s[*ret_from … *ret_to): "db.py", or "json" for json/__init__.py. */
+/* The short name is s[*ret_from … *ret_to): "db.py", or the name of the folder for __init__.py. */
 static void short_name(const char *s, size_t n, size_t *ret_from, size_t *ret_to)
 {
 	size_t from = component(s, n), to = n;

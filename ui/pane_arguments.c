@@ -1,9 +1,9 @@
 /*
  * pane_arguments: the event's arguments as a typed tree, and below it what the catalogue and the
- * capture know: what it means, what raises it, what came before and comes next, how often this very
- * value occurs.
+ * capture know: what the event means, what raises it, what came before and comes next, how often
+ * this value occurs.
  *
- * Lines are worked out once per event and kept as text; drawing only places them.
+ * Lines are made once per event and kept as text; drawing only places them.
  */
 #include "ui/pane_arguments.h"
 
@@ -25,23 +25,24 @@ enum { LINES_MAX = 4000, CHILDREN_SHOWN = 200 };
 struct arg_line {
 	uint8_t indent;
 	bool is_value, is_container, is_open, is_cut, is_info, is_trouble, is_dim;
-	const char *sign;          /* before the name, of what differs: "+" "~" "−"; NULL none */
+	/* in front of the name of a changed variable: "+" "~" "−"; NULL: none */
+	const char *sign;
 	char *name, *type, *value; /* value: one line, harmless */
-	char *term;                /* filter for this value; NULL none */
-	uint64_t go;               /* event to go to; SELECTION_NONE */
-	uint32_t key;              /* hash of the path, to remember what was opened */
+	char *term;                /* filter for this value; NULL: none */
+	uint64_t go;               /* event to go to; SELECTION_NONE: none */
+	uint32_t key;              /* hash of the path; remembers which nodes were opened */
 	char *raw;                 /* bytes of a str or bytes value */
 	size_t n_raw;
-	uint64_t full; /* its full length */
+	uint64_t full; /* the full length of the value */
 };
 
 struct arguments_pane {
 	struct pane pane;
 	VEC(struct arg_line) lines;
-	VEC(uint32_t) flipped; /* keys of nodes opened or closed by hand */
+	VEC(uint32_t) flipped; /* keys of nodes that the user opened or closed */
 	uint64_t seq;
 	uint32_t n_args;
-	size_t n_tree; /* lines that are the tree */
+	size_t n_tree; /* the first n_tree lines are the tree */
 	int name_w, type_w;
 };
 
@@ -145,7 +146,8 @@ static char *term_of(const char *path, const struct value_node *v)
 	return strbuf_take(&b);
 }
 
-/* ("db", 5432) → db:5432 (postgresql). `it` stands behind the tuple's node. */
+/* Append the name of a port: ("db", 5432) → db:5432 (postgresql). `it` is after the tuple's
+ * node. */
 static void add_port_name(struct strbuf *to, struct value_iter it, const struct value_node *v)
 {
 	struct value_node host, port;
@@ -159,8 +161,7 @@ static void add_port_name(struct strbuf *to, struct value_iter it, const struct 
 		strbuf_addf(to, "   (%s)", name);
 }
 
-/* Numbers that stand for names, in what is known of an object: the family and the type of a socket.
- */
+/* Append the names of numbers that describe an object: the family and the type of a socket. */
 static void add_attr_word(struct arguments_pane *a, size_t line, const struct value_node *v)
 {
 	unsigned reading = !v->attr || v->tag != VALUE_INT                         ? READING_VALUE
@@ -182,8 +183,8 @@ static void add_node(struct arguments_pane *a, struct value_iter *it, const stru
 		     bool open_at_first);
 
 enum { LEFT_OUT_SHOWN = 4 };
-/* Nodes that are no values: the environment, in it the variables left out, those that are the same.
- */
+/* Nodes that are no values: the environment, and in it the group of variables that were left out
+ * and the group of those that are unchanged. */
 enum { KEY_ENV = 0x656e7600, KEY_ENV_LEFT_OUT, KEY_ENV_SAME, KEY_ENV_VARIABLE };
 
 static bool is_fold(const struct arg_line *l)
@@ -191,8 +192,8 @@ static bool is_fold(const struct arg_line *l)
 	return l->key == KEY_ENV_SAME || l->key == KEY_ENV_LEFT_OUT;
 }
 
-/* The environment of a child: what differs from this process's own, the rest folded. False: it
- * cannot be compared. `it` stands behind the dictionary's node and is left there. */
+/* Add the environment of a child: what differs from this process's own, with the rest folded.
+ * Returns false if it cannot be compared. `it` is after the dictionary's node and is left there. */
 static bool add_environment(struct arguments_pane *a, struct value_iter *it,
 			    const struct value_node *v, const struct event *e, const char *name,
 			    const char *path)
@@ -227,7 +228,7 @@ static bool add_environment(struct arguments_pane *a, struct value_iter *it,
 	type_text(&b, v);
 	head.type = take(&b);
 	add(a, head);
-	/* each before its value */
+	/* each iterator is in front of its value */
 	struct value_iter *pairs = calloc(v->n_children / 2 + 1, sizeof(*pairs)), walk = *it;
 	struct value_node node;
 	uint32_t n_pairs = 0;
@@ -298,7 +299,7 @@ static bool add_environment(struct arguments_pane *a, struct value_iter *it,
 	return true;
 }
 
-/* What can be guessed of a value, and how to keep more of one that was cut. */
+/* Add what can be guessed of a value, and how to keep more of a value that was cut. */
 static void add_guesses(struct arguments_pane *a, const struct event *e, const struct value_node *v,
 			const struct catalog_event *known, uint32_t index)
 {
@@ -358,7 +359,7 @@ static bool is_redacted(const struct value_node *v)
 	return v->tag == VALUE_OBJECT && v->n_bytes == 8 && !memcmp(v->bytes, "redacted", 8);
 }
 
-/* A node's value on one line; `it` stands behind the node. */
+/* Append a node's value on one line; `it` is after the node. */
 static void node_text(struct strbuf *to, struct value_iter it, const struct value_node *v)
 {
 	struct value_iter copy = it;
@@ -374,7 +375,7 @@ static void node_text(struct strbuf *to, struct value_iter it, const struct valu
 		strbuf_addf(to, " kept, %.*f %%  ", v->n_bytes * 100 < v->full ? 1 : 0,
 			    v->full ? 100.0 * (double)v->n_bytes / (double)v->full : 0.0);
 		struct value_node head =
-		    *v; /* what was kept of it; that it is cut is said before */
+		    *v; /* what was kept of the value; the line has said already that it is cut */
 		head.tag = value_is_text(v->tag) ? VALUE_STR : VALUE_BYTES;
 		value_text_literal(to, &copy, &head, 4000);
 	} else {
@@ -382,7 +383,7 @@ static void node_text(struct strbuf *to, struct value_iter it, const struct valu
 	}
 }
 
-/* The bytes of a str or bytes, for the page that shows them. */
+/* Keep the bytes of a str or bytes for the page that shows them. */
 static void take_raw(struct arg_line *line, const struct value_node *v)
 {
 	if ((!value_is_text(v->tag) && !value_is_bytes(v->tag)) || !v->n_bytes ||
@@ -396,7 +397,7 @@ static void take_raw(struct arg_line *line, const struct value_node *v)
 	line->full = v->tag == VALUE_STR ? v->n_bytes : v->full;
 }
 
-/* Add what is below a node; false: the value ended before its last child. */
+/* Add what is below a node; returns false if the value ends before its last child. */
 static bool add_children(struct arguments_pane *a, struct value_iter *it,
 			 const struct value_node *v, const char *path, unsigned indent,
 			 uint32_t key)
@@ -440,7 +441,7 @@ static bool add_children(struct arguments_pane *a, struct value_iter *it,
 	return true;
 }
 
-/* A line that says how many children there are beside those that are shown. */
+/* Add a line that says how many children are not shown. */
 static void add_rest(struct arguments_pane *a, const struct value_node *v, unsigned indent)
 {
 	struct strbuf b = { 0 };
@@ -462,7 +463,8 @@ static void add_rest(struct arguments_pane *a, const struct value_node *v, unsig
 	}
 }
 
-/* Add the node just read and, when open, what is below it; `it` stands behind it afterwards. */
+/* Add the node just read and, if it is open, what is below it; afterwards `it` is behind all of
+ * that. */
 static void add_node(struct arguments_pane *a, struct value_iter *it, const struct value_node *v,
 		     const char *name, const char *path, unsigned indent, uint32_t key,
 		     bool open_at_first)
@@ -522,7 +524,7 @@ static void info_wrapped(struct arguments_pane *a, const char *text, int width, 
 	}
 }
 
-/* The shown event of the same thread before or after; bounded. */
+/* Find the previous or next shown event of the same thread; the search is bounded. */
 static uint64_t neighbour(struct view *s, const struct event *e, bool after, struct event *ret)
 {
 	uint64_t at = e->seq;
@@ -575,7 +577,7 @@ static void add_story(struct arguments_pane *a, struct view *s, const struct eve
 	strbuf_fini(&b);
 }
 
-/* A line per argument, and what is below it. */
+/* Add a line per argument, and what is below it. */
 static void add_arguments(struct arguments_pane *a, const struct event *e)
 {
 	struct arguments all;
@@ -613,7 +615,7 @@ static void add_arguments(struct arguments_pane *a, const struct event *e)
 	}
 }
 
-/* How wide the columns of names and types are. */
+/* Measure how wide the columns of names and types are. */
 static void measure(struct arguments_pane *a)
 {
 	a->name_w = 4;
@@ -638,7 +640,7 @@ static void measure(struct arguments_pane *a)
 		a->type_w = 14;
 }
 
-/* What the catalogue says of the event. */
+/* Add what the catalogue says of the event. */
 static void add_facts(struct arguments_pane *a, const struct event *e)
 {
 	const struct name_facts *f = view_name(a->pane.host->view, e->name);
@@ -675,7 +677,7 @@ static void build(struct arguments_pane *a)
 	a->n_args = 0;
 	a->n_tree = 0;
 	uint32_t note;
-	/* the cursor is on a note: its text in full */
+	/* the cursor is on a note: show its text in full */
 	const struct pane *list = host_pane(host, PANE_EVENTS);
 	if (host->cursor_seq == SELECTION_NONE && list && pane_events_note(list, &note)) {
 		struct strbuf b = { 0 };
@@ -858,7 +860,7 @@ static void line_arguments(const struct pane *p, uint64_t entry, struct strbuf *
 bool pane_arguments_raw(const struct pane *p, struct raw_value *ret)
 {
 	const struct arguments_pane *a = (const struct arguments_pane *)p;
-	/* the value under the cursor, else the first that has bytes */
+	/* take the value under the cursor, or else the first one that has bytes */
 	for (size_t i = p->list.cursor < a->lines.n ? p->list.cursor : 0, n = 0; n < a->lines.n;
 	     i = (i + 1) % a->lines.n, n++) {
 		const struct arg_line *l = &a->lines.v[i];

@@ -1,5 +1,5 @@
 /*
- * pane_arguments: what other files ask of the arguments.
+ * pane_arguments: what other files ask of the arguments pane.
  */
 #pragma once
 #include <stdbool.h>
@@ -14,5 +14,5 @@ struct raw_value {
 	size_t n_bytes;
 	uint64_t full; /* its length before the capture cut it */
 };
-/* Bytes of the str or bytes under the cursor; valid until the cursor's event changes. */
+/* Get the bytes of the str or bytes under the cursor; valid until the cursor's event changes. */
 bool pane_arguments_raw(const struct pane *p, struct raw_value *ret);

@@ -1,5 +1,6 @@
 /*
- * pane_bytes: one value, byte by byte; where the capture's knowledge ends, it says so at the byte.
+ * pane_bytes: one value, byte by byte; if the capture has only a part of it, a line at the end of
+ * the part says so.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -119,7 +120,7 @@ static void draw_bytes(const struct pane *p, struct area a)
 	}
 	size_t at = (size_t)p->list.cursor * (size_t)width;
 	if (at < b->n) {
-		/* what the bytes at the cursor are as little-endian numbers */
+		/* the bytes at the cursor as little-endian numbers */
 		unsigned char raw[8] = { 0 };
 		size_t left = b->n - at < 8 ? b->n - at : 8;
 		memcpy(raw, b->data + at, left);
@@ -139,7 +140,7 @@ static bool hex_digit(char c)
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-/* "5a 04" → bytes; false if the text is not of that form. */
+/* Convert "5a 04" to bytes; returns false if the text is not of that form. */
 static bool hex_parse(const char *text, unsigned char *to, size_t *ret_n)
 {
 	size_t n = 0;

@@ -1,7 +1,8 @@
 /*
- * pane_callers: who causes what: stacks merged by function, with counts; t turns the tree over.
+ * pane_callers: which functions cause which events: stacks merged by function, with counts; t
+ * reverses the tree.
  *
- * The tree is made in slices and shown when it is whole; so are the children of a line that is
+ * The tree is made in slices and shown when it is complete; so are the children of a line that is
  * opened.
  */
 #include <stdio.h>
@@ -15,7 +16,8 @@
 #define NODE_REST UINT32_MAX
 
 struct node_line {
-	uint32_t node; /* NODE_REST: what no other line counts, so that the lines add up */
+	/* NODE_REST: the events that no other line counts, so that the lines add up */
+	uint32_t node;
 	uint8_t depth;
 	bool is_open;
 };
@@ -23,15 +25,15 @@ struct node_line {
 struct callers {
 	struct pane pane;
 	struct calltree *tree;
-	struct calltree *next; /* the one being made */
-	double done;           /* of it, 0…1 */
-	unsigned generation;   /* of the filter, that next or tree is made for */
-	uint32_t way;          /* the last line on the way along which most happens */
-	int way_left;          /* so many more are opened */
+	struct calltree *next; /* the tree that is being made */
+	double done;           /* the finished part of it, 0…1 */
+	unsigned generation;   /* the generation of the filter that next or tree is made for */
+	uint32_t way;          /* the last opened line on the way that most events take */
+	int way_left;          /* the number of further lines to open on the way */
 	enum calltree_direction direction;
 	bool with_library;
 	VEC(struct node_line) lines;
-	/* events of no line: no stack was taken, or nothing is left of it */
+	/* events without a line: they have no stack, or no frame of it is left */
 	uint64_t rest;
 	VEC(uint32_t) opened;
 	uint64_t built_events, next_events;
@@ -103,8 +105,8 @@ static void lines_make(struct callers *c)
 	list_set(&c->pane.list, c->lines.n, c->pane.n_lines - 1);
 }
 
-/* Make another tree. What is shown stays until that one is there, unless it is about something
- * else. */
+/* Begin to make another tree. The old one is shown until the new one is complete, unless
+ * `forget`. */
 static void restart(struct callers *c, bool forget)
 {
 	const struct pane_host *host = c->pane.host;
@@ -142,7 +144,7 @@ static void finish(struct callers *c)
 	host_redraw(c->pane.host);
 }
 
-/* Children of one line for a while. True: they are there. */
+/* Make the children of one line, for budget_ns at most. Returns true if they are complete. */
 static bool expand(struct callers *c, uint32_t node, uint64_t budget_ns)
 {
 	if (calltree_is_expanded(c->tree, node))
@@ -159,7 +161,7 @@ static bool expand(struct callers *c, uint32_t node, uint64_t budget_ns)
 	return calltree_is_expanded(c->tree, node);
 }
 
-/* True: there is more to do. */
+/* Return true if there is more to do. */
 static bool go_on(struct callers *c, uint64_t budget_ns)
 {
 	const struct pane_host *host = c->pane.host;
@@ -176,7 +178,8 @@ static bool go_on(struct callers *c, uint64_t budget_ns)
 			return false;
 		}
 		host_redraw(host);
-		if (c->done < 1) /* while the filter is at work its slices bring us on */
+		/* the filter is still at work: its next slice continues the tree */
+		if (c->done < 1)
 			return view_n_decided(s) >= c->next_events || c->done >= 0.5;
 		finish(c);
 		return true;
@@ -185,7 +188,8 @@ static bool go_on(struct callers *c, uint64_t budget_ns)
 		return false;
 	if (!expand(c, c->way, budget_ns))
 		return true;
-	if (c->way_left) { /* open the way along which most happens, down to where it parts */
+	/* open the lines of the way that most events take, down to where it branches */
+	if (c->way_left) {
 		const uint32_t *children = NULL;
 		uint32_t n = 0;
 		struct err *err = calltree_children(c->tree, c->way, &children, &n);
@@ -208,7 +212,7 @@ static void update_callers(struct pane *p, unsigned changes)
 {
 	struct callers *c = (struct callers *)p;
 	uint64_t budget_ns = 3000000;
-	if (changes & (CHANGE_FILTER | CHANGE_SIZE)) /* most trees are there in that time */
+	if (changes & (CHANGE_FILTER | CHANGE_SIZE)) /* most trees are complete in that time */
 		for (int i = 0; i < 16 && go_on(c, budget_ns); i++)
 			if (c->next)
 				break;
@@ -325,7 +329,7 @@ static void set_open(struct callers *c, int open)
 	}
 	if (open < 0)
 		open = !l->is_open;
-	if (!open && !l->is_open) { /* to the caller's line */
+	if (!open && !l->is_open) { /* go to the caller's line */
 		for (uint64_t i = c->pane.list.cursor; i > 0; i--)
 			if (c->lines.v[i - 1].depth < l->depth) {
 				list_go(&c->pane.list, i - 1);

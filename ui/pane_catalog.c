@@ -1,6 +1,6 @@
 /*
- * pane_catalog: every audit event there is, by theme, with how often it happened here; at the right
- * what is known of it.
+ * pane_catalog: every audit event there is, by theme, with how often it happened in this capture;
+ * at the right, what is known of it.
  */
 #include "ui/pane_catalog.h"
 
@@ -13,7 +13,7 @@
 
 struct cat_line {
 	enum catalog_theme theme;
-	const struct catalog_event *event; /* NULL: the theme's own line */
+	const struct catalog_event *event; /* NULL: the line of the theme */
 };
 
 struct catalog_pane {
@@ -122,7 +122,7 @@ void pane_catalog_show(struct pane *p, const char *event)
 	for (size_t i = 0; i < c->lines.n; i++)
 		if (c->lines.v[i].event == e)
 			list_go(&p->list, i);
-	/* a bit of what stands above it */
+	/* show some lines above the cursor */
 	if (p->list.top == p->list.cursor && p->list.top > 2)
 		p->list.top -= 2;
 	make_page(c);

@@ -5,5 +5,5 @@
 
 struct pane;
 
-/* Put the cursor on this event; without it a message names the nearest one. */
+/* Put the cursor on this event; if it is not in the catalogue, a message names the nearest one. */
 void pane_catalog_show(struct pane *p, const char *event);

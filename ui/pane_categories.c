@@ -1,9 +1,9 @@
 /*
- * pane_categories: themes, their categories, their events, with counts; what is switched on is what
- * the filter says.
+ * pane_categories: themes, their categories, their events, with counts; the filter decides what is
+ * switched on.
  *
- * The order is fixed (themes by how far they reach, names by the alphabet), so nothing jumps as
- * counts grow. Toggling writes the filter that is seen in the title of the list.
+ * The order is fixed (themes by how far they reach, names alphabetically), so lines do not move
+ * while counts grow. Toggling writes the filter that is shown in the title of the list.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -26,14 +26,14 @@ struct entry {
 
 struct categories {
 	struct pane pane;
-	VEC(struct entry) entries; /* lines */
+	VEC(struct entry) entries; /* the lines */
 	bool open_theme[THEME_COUNT];
 	VEC(char *) open_categories;
-	struct tally *tally; /* of what the filter shows, by name id */
+	struct tally *tally; /* counts what the filter shows, by name id */
 	unsigned tally_generation;
 	unsigned n_quiet; /* themes without any event */
 	bool touched;     /* the user has opened or closed something */
-	/* what the lines were made for */
+	/* what the lines were made from */
 	unsigned built_generation;
 	uint64_t built_events, built_rows, built_at_ns;
 	int built_lines;
@@ -114,7 +114,8 @@ static uint64_t n_shown(const struct categories *c, const uint64_t *all, uint32_
 	return c->tally && id < tally_n_keys(c->tally) ? tally_get(c->tally, id).count : 0;
 }
 
-/* Count what the filter shows, as far as it has come. True: there is more to count. */
+/* Count what the filter shows, as far as the filter has come. Returns true if there is more to
+ * count. */
 static bool count(struct categories *c, uint64_t budget_ns)
 {
 	struct view *s = c->pane.host->view;
@@ -226,7 +227,7 @@ static void update_categories(struct pane *p, unsigned changes)
 {
 	struct categories *c = (struct categories *)p;
 	struct view *s = p->host->view;
-	/* counts follow four times a second (TICK), not with every slice of work */
+	/* the counts are updated four times a second (TICK), not with every slice of work */
 	if (!(changes & (CHANGE_FILTER | CHANGE_SIZE | CHANGE_TICK)))
 		return;
 	count(c, 2000000);
@@ -244,7 +245,7 @@ static void update_categories(struct pane *p, unsigned changes)
 	c->built_at_ns = p->host->now_ns;
 	c->built_lines = p->n_lines;
 	if (!c->touched && p->n_lines > 16) {
-		/* Where there is room, open what reaches far. */
+		/* If there is room, open the themes that reach far. */
 		for (int i = 0; i < THEME_COUNT; i++)
 			c->open_theme[i] = i <= THEME_DATABASE && i != THEME_NATIVE;
 	}
@@ -262,7 +263,7 @@ static bool work_categories(struct pane *p, uint64_t budget_ns)
 	bool more = count(c, budget_ns);
 	bool was_whole = c->built_rows >= c->built_events,
 	     is_whole = !more && view_n_decided(p->host->view) == p->host->view->n_events;
-	/* the sum as soon as it is there, and now and then how far it has come */
+	/* show the sum as soon as it is complete, and its progress every 100 ms */
 	if (!was_whole && (is_whole || p->host->now_ns - c->built_at_ns >= 100000000u)) {
 		update_categories(p, CHANGE_TICK);
 		host_redraw(p->host);
@@ -388,7 +389,7 @@ static void switch_entry(struct categories *c, enum switch_how how)
 	free(on);
 }
 
-static void fold_entry(struct categories *c, int open) /* -1 toggle */
+static void fold_entry(struct categories *c, int open) /* open -1: toggle */
 {
 	const struct entry *e = current(c);
 	if (!e)

@@ -1,7 +1,7 @@
 /*
- * pane_diff: what the capture on the screen (B) does that another (A) does not, and the other way
- * round, by reach: what an attacker or an upgrade changes comes first. A filter holds for both.
- * Counting goes on in slices.
+ * pane_diff: what the capture on the screen (B) does that another one (A) does not, and vice versa,
+ * ordered by reach: what an attacker or an upgrade changes comes first. A filter applies to both.
+ * Counting is done in slices.
  */
 #include "ui/pane_diff.h"
 
@@ -23,10 +23,10 @@
 struct diff_pane {
 	struct pane pane;
 	struct trace *other;   /* A */
-	char *path;            /* of A, as it was given */
-	struct filter *filter; /* on A; NULL all */
+	char *path;            /* of A, as the user gave it */
+	struct filter *filter; /* compiled for A; NULL: all events */
 	struct filter_run *run;
-	struct selection *shown; /* a copy of the rows of B that are compared; NULL all */
+	struct selection *shown; /* a copy of the rows of B that are compared; NULL: all */
 	struct diff *diff;
 	double done; /* 0…1 */
 	size_t counts[DIFF_CHANGE_COUNT];
@@ -41,7 +41,7 @@ static struct err *open_diff(const struct pane_host *host, struct pane **ret)
 	return NULL;
 }
 
-/* What was compared is forgotten, A stays open. */
+/* Forget what was compared; A stays open. */
 static void forget(struct diff_pane *d)
 {
 	diff_destroy(d->diff);
@@ -64,7 +64,7 @@ static void close_diff(struct pane *p)
 	free(d);
 }
 
-/* The rows of B are copied: they may change while the counting goes on. */
+/* Begin to compare. The rows of B are copied: they may change while the counting goes on. */
 static struct err *begin(struct diff_pane *d)
 {
 	struct view *s = d->pane.host->view;
@@ -86,7 +86,7 @@ bool pane_diff_with(struct pane *p, const char *path)
 	struct diff_pane *d = (struct diff_pane *)p;
 	struct trace *other = NULL;
 	struct stat st;
-	/* a FIFO or a device would keep the screen waiting */
+	/* opening a FIFO or a device could block the screen */
 	struct err *err = !stat(path, &st) && !S_ISREG(st.st_mode)
 			      ? err_create(ERR_USAGE,
 					   "cannot compare with %s: it is not a regular file", path)
@@ -127,7 +127,8 @@ static struct err *copy_rows(const struct selection *from, uint64_t n, struct se
 static struct err *work(struct diff_pane *d, uint64_t budget_ns)
 {
 	struct view *s = d->pane.host->view;
-	if (d->run && !d->diff) { /* first the filter on A, and B's own must be done */
+	/* the filter on A comes first, and the filter on B must have finished */
+	if (d->run && !d->diff) {
 		double filtered;
 		struct err *err = filter_run_step(d->run, budget_ns, &filtered);
 		if (err || filtered < 1 || s->filter_done < 1)
@@ -258,7 +259,8 @@ static void draw_diff(const struct pane *p, struct area a)
 	strbuf_fini(&b);
 }
 
-/* The longest part of a text that is the same in all that count as one: between * and #. */
+/* Return the longest part of a text that is the same in all texts that count as one. The variable
+ * parts are marked by * and #. */
 static const char *literal_part(const char *text, size_t n, size_t *ret_n)
 {
 	const char *best = text;
@@ -283,7 +285,8 @@ static void add_contains(struct strbuf *to, const char *text, size_t n)
 	filter_quote(to, text, n);
 }
 
-/* The events of a row: its event, and what of its text stands in their arguments. */
+/* Write a filter for the events of a row: its event, and the parts of its text that are in their
+ * arguments. */
 static bool term_diff(const struct pane *p, struct strbuf *to)
 {
 	const struct diff_pane *d = (const struct diff_pane *)p;
@@ -311,7 +314,7 @@ static bool term_diff(const struct pane *p, struct strbuf *to)
 		break;
 	}
 	case REACH_MODULE:
-		if (row->n_below) { /* and those that it stands for */
+		if (row->n_below) { /* and the events that it stands for */
 			strbuf_clear(to);
 			strbuf_adds(to, "import.module ~ \"^");
 			for (size_t i = 0; i < n_text; i++)
@@ -321,8 +324,9 @@ static bool term_diff(const struct pane *p, struct strbuf *to)
 		}
 		add_contains(to, text, n_text);
 		break;
-	case REACH_EVENT: { /* "ctypes.dlsym getpid": name, then a gist of which only a single word
-			       is surely in the arguments */
+	/* "ctypes.dlsym getpid": a name, then a gist; only a single word of it is surely in the
+	 * arguments */
+	case REACH_EVENT: {
 		const char *space = memchr(text, ' ', n_text);
 		if (!space || memchr(space + 1, ' ', n_text - (size_t)(space + 1 - text)))
 			break;
@@ -331,7 +335,7 @@ static bool term_diff(const struct pane *p, struct strbuf *to)
 			add_contains(to, part, n);
 		break;
 	}
-	case REACH_COMMAND: { /* the program; its arguments are values of their own */
+	case REACH_COMMAND: { /* only the program: each of its arguments is a value of its own */
 		const char *space = memchr(text, ' ', n_text);
 		part = literal_part(text, space ? (size_t)(space - text) : n_text, &n);
 		if (n)
@@ -392,7 +396,8 @@ static bool act_diff(struct pane *p, enum action action, uint64_t count, const c
 		host_close_pages(p->host, ALL_PAGES);
 		host_goto(p->host, seq);
 		return true;
-	case ACTION_COPY: { /* what shows the events in the capture that has them */
+	/* copy the command that shows the events in the capture that has them */
+	case ACTION_COPY: {
 		struct strbuf b = { 0 }, term = { 0 };
 		if (row && term_diff(p, &term)) {
 			strbuf_addf(&b, "auditview %s -Y '",

@@ -8,5 +8,5 @@ struct pane;
 
 /* Is there a capture to compare with? */
 bool pane_diff_has(const struct pane *p);
-/* Compare with this capture; false: a message says why not. */
+/* Compare with this capture; if that fails, a message says why and false is returned. */
 bool pane_diff_with(struct pane *p, const char *path);

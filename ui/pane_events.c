@@ -27,10 +27,10 @@ struct events {
 	struct pane pane;
 	struct columns columns;
 	uint64_t cursor_seq; /* event (or the event after a note) under the cursor */
-	uint32_t note;       /* that the cursor is on, with on_note */
+	uint32_t note;       /* note under the cursor, if on_note */
 	bool on_note;
 	unsigned generation;
-	/* search in slices */
+	/* a search, done in slices */
 	bool searching, search_back, wrapped;
 	uint64_t search_at, search_from, n_searched;
 	struct skim *skim;
@@ -93,7 +93,7 @@ static void size_columns(struct events *e)
 		c->caller = w - c->caller_w;
 		if (c->args_w >= 20)
 			return;
-		/* shrink: names, decimals, function, thread, file */
+		/* narrow the columns in this order: names, decimals, function, thread, file */
 		if (c->names)
 			c->names = false;
 		else if (c->decimals > 3)
@@ -204,10 +204,10 @@ static void draw_note(const struct events *e, struct area a, int y, uint32_t id)
 	strbuf_fini(&b);
 }
 
-/* Words in brackets stand in reverse. There is none for an event that another hook vetoed: hooks
- * are called in the order they were added and the first that raises ends the round (CPython v3.13.0
- * Python/sysmodule.c, sys_audit_tstate), so one that was called before it never learns of it, and
- * one that would be called after it is not called at all. */
+/* Words in brackets are drawn in reverse. There are none for an event that another hook vetoed:
+ * hooks are called in the order they were added, and the first one that raises ends the round
+ * (CPython v3.13.0 Python/sysmodule.c, sys_audit_tstate). A hook that is called before it does not
+ * learn of the veto, and a hook after it is not called at all. */
 static void put_args(struct area a, int y, int x, int limit, const char *text)
 {
 	static const char *const words[] = { "[cut]", "[lost]", "[unknown]" };
@@ -444,7 +444,8 @@ static void go_seq(struct events *e, uint64_t seq)
 	uint64_t line = view_line_of(host->view, seq);
 	bool near = line >= e->pane.list.top && line < e->pane.list.top + (uint64_t)e->pane.n_lines;
 	list_go(&e->pane.list, line);
-	if (!near && e->pane.n_lines > 4) { /* not on this page: show the rows around it, too */
+	/* the row is not on this page: show the rows around it, too */
+	if (!near && e->pane.n_lines > 4) {
 		uint64_t third = (uint64_t)e->pane.n_lines / 3;
 		e->pane.list.top = line > third ? line - third : 0;
 		list_set(&e->pane.list, e->pane.list.n, e->pane.n_lines);
@@ -522,8 +523,8 @@ static bool chunk_has_thread(struct trace *t, uint32_t i_chunk, uint32_t thread)
 	return false;
 }
 
-/* The next or previous row of this thread, at any distance: chunks without the thread are skipped
- * unread. */
+/* Return the next or previous row of this thread, at any distance: chunks without the thread are
+ * skipped unread. */
 static uint64_t row_of_thread(struct view *s, uint64_t at, uint32_t thread, bool forward)
 {
 	uint32_t looked_at = UINT32_MAX;
@@ -548,7 +549,7 @@ static uint64_t row_of_thread(struct view *s, uint64_t at, uint32_t thread, bool
 	}
 }
 
-/* The next or previous shown event of the same thread. */
+/* Go to the next or previous shown event of the same thread. */
 static void step_story(struct events *e, bool forward, uint64_t count)
 {
 	const struct pane_host *host = e->pane.host;
@@ -627,7 +628,7 @@ static bool work_events(struct pane *p, uint64_t budget_ns)
 	if (!e->searching)
 		return false;
 	uint64_t begin_ns = clock_ns();
-	host_redraw(p->host); /* how far it has come */
+	host_redraw(p->host); /* show the progress */
 	for (;;) {
 		if (++e->n_searched % 64 == 0) { /* the text of a line may take some µs */
 			trace_trim(s->trace);

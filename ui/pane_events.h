@@ -7,8 +7,7 @@
 
 struct pane;
 
-/* Is a search under way? Keys wait for what it finds. p may be NULL: the list was not opened
- * yet. */
+/* Is a search running? Keys wait for what it finds. p may be NULL: the list was not opened yet. */
 bool pane_events_is_searching(const struct pane *p);
 void pane_events_search_stop(struct pane *p);
 /* The note that the cursor is on; false: it is on an event, or on nothing. */

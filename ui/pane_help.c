@@ -1,6 +1,6 @@
 /*
- * pane_help: made from the tables of actions and keys; the focused pane's keys first, then a
- * legend. F1 again: everything.
+ * pane_help: help made from the tables of actions and keys: the focused pane's keys first, then a
+ * legend. A second F1 shows everything.
  */
 #include "ui/pane_help.h"
 
@@ -52,7 +52,7 @@ static void add(struct help_lines *lines, const char *left, const char *right, b
 	}
 }
 
-/* One group of actions as lines of its own. */
+/* Append one group of actions as lines of its own. */
 static void add_group(struct help *h, struct help_lines *to, enum action_group group)
 {
 	const struct pane_host *host = h->pane.host;
@@ -92,7 +92,7 @@ static void build(struct help *h)
 		{ "◂", "caller: the innermost frame that is yours" },
 	};
 	clear(&h->lines);
-	/* groups side by side where there is room: 2 at 80 columns, 3 at 120 */
+	/* show groups side by side if there is room: 2 at 80 columns, 3 at 120 */
 	int columns = h->all ? 1 : h->pane.n_columns >= 120 ? 3 : h->pane.n_columns >= 76 ? 2 : 1;
 	for (int g = 0; g < HELP_GROUP_COUNT; g += columns) {
 		struct help_lines part[3] = { 0 };
@@ -157,7 +157,7 @@ static void close_help(struct pane *p)
 	free(h);
 }
 
-/* Which pane it is about; again for the same one: all actions. */
+/* Choose the pane that the page is about. A second call for the same pane shows all actions. */
 void pane_help_about(struct pane *p, enum pane_id about, bool all)
 {
 	struct help *h = (struct help *)p;

@@ -8,5 +8,5 @@
 
 struct pane;
 
-/* Show the keys of this pane; all: of every pane. */
+/* Show the keys of this pane; `all`: the keys of every pane. */
 void pane_help_about(struct pane *p, enum pane_id about, bool all);

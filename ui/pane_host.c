@@ -1,5 +1,5 @@
 /*
- * pane_host: the verbs, handed to the app.
+ * pane_host: each verb is passed on to the app.
  */
 #include "ui/pane_host.h"
 

@@ -46,7 +46,7 @@ enum session_place {
 
 enum which_pages { PAGE_ON_TOP, ALL_PAGES };
 
-/* The verbs, as the app provides them. Their meaning stands at the functions below. */
+/* The verbs, as the app provides them. The functions below say what they mean. */
 struct host_ops {
 	void (*act)(struct ui *ui, enum action action, uint64_t count, const char *text);
 	void (*flash)(struct ui *ui, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
@@ -71,43 +71,43 @@ struct host_ops {
 	void (*keep_marks)(struct ui *ui);
 };
 
-/* The facts. They change between two calls of a pane's functions, never during one, but for what a
- * verb changes. */
+/* The facts. They change between two calls of a pane's functions, and never during one, except by a
+ * verb. */
 struct pane_host {
 	const struct host_ops *ops;
 	struct ui *ui; /* for the verbs */
 
 	struct view *view;   /* NULL while the start page is all there is */
 	uint64_t cursor_seq; /* the event whose details are shown; SELECTION_NONE */
-	bool following;      /* the list stays at the newest event */
+	bool following;      /* the list follows the newest event */
 	uint64_t now_ns;     /* CLOCK_MONOTONIC */
 	enum time_mode time_mode;
 	int n_columns;        /* of the screen */
 	enum pane_id page;    /* the page over the main page; PANE_NONE */
-	enum pane_id focused; /* the pane that keys go to, as of the frame being drawn */
+	enum pane_id focused; /* the pane that the keys go to, in the frame that is being drawn */
 
 	const struct search *search;
 	const struct toggles *toggles; /* of the filter in use */
 	struct config *config;
 	const struct keymap *keys;
 	const message_vec *messages;
-	char *const *source_dirs; /* [SOURCE_DIRS_MAX], of :source; the first NULL ends them */
+	char *const *source_dirs; /* [SOURCE_DIRS_MAX], set by :source; a NULL ends the list */
 
 	const struct ui_start_ops *start; /* may be NULL */
 	void *start_ctx;
-	bool no_config; /* nothing of the user's is read or written */
+	bool no_config; /* no file of the user is read or written */
 };
 
 /* Do an action as if its key had been pressed: the focused pane is asked first. */
 void host_act(const struct pane_host *h, enum action action, uint64_t count, const char *text);
 
-/* Words in the last line, until four seconds or a key later. */
+/* Show a text in the last line, for four seconds or until the next key. */
 void host_flash(const struct pane_host *h, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* The same, kept in the messages too. Takes err. */
+/* Show an error in the last line and keep it in the messages. Takes err. */
 void host_flash_err(const struct pane_host *h, struct err *err);
-/* A box over the screen: its title, then lines. */
+/* Show a box over the screen: its title, then lines. */
 void host_dialog(const struct pane_host *h, const char *text);
-/* To the terminal's clipboard. */
+/* Copy a text to the terminal's clipboard. */
 void host_copy(const struct pane_host *h, const char *text, size_t n_bytes);
 
 /* Draw a frame soon: the pane has changed what it shows. */
@@ -120,27 +120,29 @@ void host_changed(const struct pane_host *h, unsigned changes);
 bool host_set_filter(const struct pane_host *h, const char *text, bool remember);
 /* Add "and term" or "and not term" to the filter. */
 void host_narrow(const struct pane_host *h, const char *term, bool exclude);
-/* Put the cursor of the list on an event, and open the folds over it. History comes back. */
+/* Put the cursor of the list on an event, and open the folds over it. The place before it goes into
+ * the history. */
 void host_goto(const struct pane_host *h, uint64_t seq);
 /* For the list: the cursor is on this event now. The other panes are updated before the next
  * frame, even if it is the same event as before. */
 void host_set_cursor(const struct pane_host *h, uint64_t seq);
 void host_follow(const struct pane_host *h, bool on);
-/* Into the history: where the cursor is, with the filter in use. */
+/* Add the place of the cursor and the filter in use to the history. */
 void host_remember_place(const struct pane_host *h);
 
-/* Give a pane of the main page the focus; it takes the whole body where it has no room. */
+/* Give a pane of the main page the focus; if it has no room there, it takes the whole body. */
 void host_focus(const struct pane_host *h, enum pane_id id);
-/* The pane becomes a page over the main page. */
+/* Open the pane as a page over the main page. */
 void host_open_page(const struct pane_host *h, enum pane_id id);
-/* Close the page on top; without a session the last one ends the program. Or close all pages, so
- * that the main page is seen; without a session nothing happens. */
+/* Close the page on top; without a session, closing the last one ends auditview. With the other
+ * value of which_pages all pages are closed, so that the main page is seen; without a session
+ * nothing happens. */
 void host_close_pages(const struct pane_host *h, enum which_pages which);
-/* Another pane, opened if it was not; NULL when that failed (a message says so). Borrowed until the
- * session changes. */
+/* Get another pane, opened if it was not open; NULL if that failed (a message says so). Borrowed
+ * until the session changes. */
 struct pane *host_pane(const struct pane_host *h, enum pane_id id);
-/* Look at another session. Takes source over. Panes of the former session are closed: unless its
- * row in PANES says that it stays, the pane that calls this is gone afterwards. */
+/* Open another session. Takes over source. The panes of the former session are closed: unless its
+ * row in PANES says that it stays, the pane that calls this is destroyed. */
 MUST_CHECK struct err *host_open_source(const struct pane_host *h, struct ui_source *source,
 					enum session_place place);
 

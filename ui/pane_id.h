@@ -16,9 +16,10 @@
 enum pane_flag {
 	PANE_IS_PAGE = 1,         /* takes the whole body; the others make the main page */
 	PANE_MAY_DOCK = 2,        /* a page that wide screens show at the bottom of the main page */
-	PANE_WITHOUT_SESSION = 4, /* can be shown while no capture is looked at */
-	PANE_STAYS = 8,           /* not about a session: it stays open when another one comes */
-	PANE_SPLITS = 16          /* a page that leaves room for the list below it */
+	PANE_WITHOUT_SESSION = 4, /* can be shown while no capture is open */
+	/* is not about a session: it stays open when the session changes */
+	PANE_STAYS = 8,
+	PANE_SPLITS = 16 /* a page that leaves room for the list below it */
 };
 
 /* clang-format off */

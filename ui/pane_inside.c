@@ -1,5 +1,5 @@
 /*
- * pane_inside: one import, read as what it means: a tree of modules with what each cost.
+ * pane_inside: one import as a tree of modules, with what each cost.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,13 +13,13 @@
 enum { MODULES_MAX = 5000 };
 
 struct module {
-	uint64_t seq;    /* of its import event */
-	uint32_t parent; /* index, UINT32_MAX none */
+	uint64_t seq;    /* seq of its import event */
+	uint32_t parent; /* index; UINT32_MAX: none */
 	uint8_t depth;
-	uint32_t n_events; /* it and all below */
+	uint32_t n_events; /* events of this module and all below it */
 	uint64_t begin_ns, end_ns;
 	char *name;
-	const char *from; /* ".pyc", ".py", "extension", "built in"; NULL unknown */
+	const char *from; /* ".pyc", ".py", "extension", "built in"; NULL: unknown */
 	bool closed;
 };
 
@@ -60,7 +60,7 @@ static void close_inside(struct pane *pane)
 	free(p);
 }
 
-/* The first argument as text: module name, or path. */
+/* Return the first argument as text: a module name, or a path. */
 static char *first_text(struct view *s, const struct event *e)
 {
 	struct arguments a;
@@ -83,8 +83,8 @@ static uint32_t module_of(const struct inside *p, uint64_t seq)
 	return UINT32_MAX;
 }
 
-/* Append the modules that `parent` imported (UINT32_MAX: those that nobody did), the first one
- * last: by time spent, or as they came. */
+/* Append the modules that `parent` imported (UINT32_MAX: those that no other module imported), the
+ * first one last; ordered by time spent or by time of import. */
 static bool add_below(const struct inside *p, uint32_t parent, module_vec *to)
 {
 	size_t first = to->n;
@@ -98,8 +98,8 @@ static bool add_below(const struct inside *p, uint32_t parent, module_vec *to)
 						    *y = &p->modules.v[to->v[k]];
 				uint64_t of_x = x->end_ns - x->begin_ns,
 					 of_y = y->end_ns - y->begin_ns;
-				/* the first listed stands last: ascending time, and of equals the
-				 * earlier one last */
+				/* the list is built backwards: ascending time, and of equal times
+				 * the earlier one last */
 				if (of_x < of_y || (of_x == of_y && to->v[k - 1] > to->v[k]))
 					break;
 				uint32_t t = to->v[k];
@@ -109,7 +109,7 @@ static bool add_below(const struct inside *p, uint32_t parent, module_vec *to)
 	return true;
 }
 
-/* How deep imports are nested is said by a file: no recursion. */
+/* The capture decides how deep imports are nested, so they are not listed by recursion. */
 static void lines_below(struct inside *p)
 {
 	module_vec waiting = { 0 };
@@ -207,7 +207,7 @@ static void build(struct inside *p)
 		if (seq % 1024 == 0)
 			trace_trim(s->trace);
 	}
-	/* an extension module raises a second import of its own name: one line is enough */
+	/* an extension module raises a second import event of its own name: one line is enough */
 	lines_make(p);
 }
 
@@ -291,7 +291,7 @@ static bool act_inside(struct pane *pane, enum action action, uint64_t count, co
 		if (m && m->closed) {
 			m->closed = false;
 			lines_make(p);
-		} else if (m) { /* to its raw event */
+		} else if (m) { /* go to its event in the list */
 			uint64_t seq = m->seq;
 			host_close_pages(pane->host, ALL_PAGES);
 			host_goto(pane->host, seq);

@@ -20,7 +20,7 @@ struct lesson_pane {
 	const struct lesson *lesson;
 	size_t step;
 	bool answered, hint, failed, on_second, running;
-	char answer[100]; /* as given */
+	char answer[100]; /* the answer, as the user typed it */
 	struct strbuf truth, after;
 	char said[160]; /* "no, look again" */
 	int top;        /* the text scrolls */
@@ -213,7 +213,7 @@ static void draw_lesson(const struct pane *p, struct area a)
 	}
 	y = put_text(a, y, 1, ROLE_TEXT, s->question);
 	if (l->answered && s->kind == LESSON_GUESS) {
-		/* the guess beside the truth, on one scale */
+		/* draw the guess beside the truth, on one scale */
 		double guess = atof(l->answer), truth = atof(strbuf_str(&l->truth));
 		double most = guess > truth ? guess : truth;
 		int width = a.n_columns - 12,
@@ -269,7 +269,7 @@ static bool act_lesson(struct pane *p, enum action action, uint64_t count, const
 		__attribute__((fallthrough));
 	case ACTION_RIGHT:
 		if (!l->answered &&
-		    is_ready(l)) { /* show the answer; the step is not counted as done */
+		    is_ready(l)) { /* show the answer; the step is not counted as completed */
 			if (!l->truth.n)
 				find_truth(l);
 			l->answered = true;
@@ -308,7 +308,7 @@ static bool act_lesson(struct pane *p, enum action action, uint64_t count, const
 	case ACTION_UP:
 	case ACTION_TOP:
 	case ACTION_BOTTOM:
-	case ACTION_FOLD: /* the events below */
+	case ACTION_FOLD: /* show the events of the lesson below */
 		return host->view && (list = host_pane(host, PANE_EVENTS)) &&
 		       list->ops->act(list, action, count, text);
 	default: return false;

@@ -1,5 +1,5 @@
 /*
- * pane_lessons: the list of lessons, with the steps done of each.
+ * pane_lessons: the list of lessons, with the completed steps of each.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /*
- * pane_messages: everything that was said, newest first, with the place it speaks of.
+ * pane_messages: every message that was shown, newest first, with the event that it is about.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@ enum { TIME_X = 2, KIND_X = 12, TEXT_X = 23 };
 
 struct message_line {
 	uint32_t message;
-	uint32_t from, n; /* bytes of its text; from 0: its first line */
+	uint32_t from, n; /* n bytes of the message's text from `from` on; from 0: its first line */
 };
 
 struct messages {
@@ -36,7 +36,7 @@ static void close_messages(struct pane *p)
 	free(m);
 }
 
-/* Where a line of at most `width` cells ends: at a space, if there is one. */
+/* Return where a line of at most `width` cells ends: at a space, if there is one. */
 static size_t break_at(const char *text, size_t n, int width)
 {
 	size_t fits = text_head(text, n, width > 10 ? width : 10), at = fits;
@@ -54,7 +54,7 @@ static void update_messages(struct pane *p, unsigned changes)
 	for (size_t i = p->host->messages->n; i > 0; i--) {
 		const char *text = p->host->messages->v[i - 1].text;
 		size_t at = 0;
-		do { /* lines are parted by newlines, and where they get too long */
+		do { /* lines end at newlines, and where they get too long */
 			size_t n = break_at(text + at, strcspn(text + at, "\n"),
 					    p->n_columns - (at ? KIND_X : TEXT_X));
 			struct message_line line = { (uint32_t)(i - 1), (uint32_t)at, (uint32_t)n };

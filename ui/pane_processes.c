@@ -2,13 +2,14 @@
  * pane_processes: the process tree with its threads: state, events, losses, last event. A process
  * that is not Python is listed as seen, not traced.
  *
- * Many lines of a kind are folded: threads that have ended and were never named, children that were
- * not Python and have ended. A process that became another program by exec is one line, and its
- * earlier images are named below. Space tags a line; + - and Enter then act on all tagged lines.
+ * Long runs of similar lines are folded: threads that have ended and were never named, children
+ * that were not Python and have ended. A process that became another program by exec is one line,
+ * and its earlier programs are named below. Space tags a line; + - and Enter then act on all tagged
+ * lines.
  *
- * What a thread waits in is told by the kernel (struct ui_live_ops, task) and by the caller of its
- * last event. Its frames are not walked: only the probe does that, at events, and a thread is never
- * stopped in order to be shown.
+ * What a thread waits for is known from the kernel (struct ui_live_ops, task) and from the caller
+ * of its last event. Its frames are not walked: only the probe does that, at events, and a thread
+ * is never stopped in order to be shown.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,30 +29,32 @@ enum { CROWD = 6, LINES_MAX = 50000 };
 
 struct proc_line {
 	enum line_kind kind;
-	uint32_t process, thread; /* thread NO_THREAD: not of one */
+	uint32_t process, thread; /* thread NO_THREAD: the line is not about a thread */
 	uint8_t depth;
 	bool is_open, has_children;
-	uint32_t n;            /* folds: how many are in it */
-	uint64_t events, last; /* last: row or UINT64_MAX */
-	const char *state;     /* of a line that is seen, as the kernel says it; NULL: not told */
+	uint32_t n;            /* of a fold: how many lines are in it */
+	uint64_t events, last; /* last: row, or UINT64_MAX */
+	/* of a line on the screen, as the kernel reports it; NULL: unknown */
+	const char *state;
 };
 
 struct processes {
 	struct pane pane;
 	VEC(struct proc_line) lines;
-	VEC(uint64_t) flipped; /* keys of lines opened or closed by hand */
-	VEC(uint64_t) tagged;  /* keys of lines */
+	VEC(uint64_t) flipped; /* keys of lines that the user opened or closed */
+	VEC(uint64_t) tagged;  /* keys of tagged lines */
 	uint64_t *thread_events, *thread_last;
-	/* Made anew each time. `image` is the process whose line stands for a process: itself, or
-	 * what it became by exec. The lists end in NOTHING; newest last. */
+	/* It is built anew each time. `image` is the process whose line stands for a process:
+	 * itself, or the program that it became by exec. The lists end in NOTHING; the newest is
+	 * last. */
 	struct tree {
 		uint32_t *image, *first_child, *last_child, *next_child; /* [n_processes] */
-		/* [n_processes] twice, [n_threads] */
+		/* [n_processes] for the first two, [n_threads] */
 		uint32_t *first_thread, *last_thread, *next_thread;
-		uint8_t *is_traced; /* [n_processes] Python, or there is one below it */
+		uint8_t *is_traced; /* [n_processes] the process is Python, or one below it is */
 		uint32_t *memory;
 	} tree;
-	VEC(uint8_t) thread_ended; /* 1: it has ended, and is not asked for again */
+	VEC(uint8_t) thread_ended; /* 1: the thread has ended, and its state is not read again */
 	uint32_t n_threads, n_processes;
 	uint64_t built_at_ns, looked_at_ns;
 };
@@ -79,7 +82,7 @@ static void close_processes(struct pane *p)
 	free(c);
 }
 
-/* What a line is about; the same after the lines are built anew. */
+/* Return what a line is about as a number that stays the same when the lines are rebuilt. */
 static uint64_t key_of(const struct proc_line *l)
 {
 	return (uint64_t)l->kind << 62 | (uint64_t)(l->process & 0x3fffffffu) << 32 | l->thread;
@@ -108,7 +111,7 @@ static bool push(struct processes *c, struct proc_line line)
 	return c->lines.n < LINES_MAX && vec_push(&c->lines, line);
 }
 
-/* The system calls that threads wait in; a call that is not listed is "sleeping". */
+/* The system calls that threads wait in; a thread in any other call is "sleeping". */
 static const struct {
 	long number;
 	const char *state;
@@ -129,7 +132,7 @@ static const struct {
 #endif
 };
 
-/* What a thread of a live session does, in a word; NULL: there is no such thread. */
+/* Return what a thread of a live session does, in a word; NULL: there is no such thread. */
 static const char *kernel_state(const struct view *s, uint32_t pid, uint64_t tid)
 {
 	struct ui_task task;
@@ -174,7 +177,7 @@ static bool thread_has_ended(struct processes *c, uint32_t thread)
 	return ended;
 }
 
-/* A thread that was given no name: once it has ended it may be folded with others. */
+/* Was the thread given no name? Once it has ended it may be folded with others. */
 static bool is_nameless(struct trace *t, uint32_t thread)
 {
 	const struct thread_info *info = trace_thread(t, thread);
@@ -232,8 +235,9 @@ static void add_threads(struct processes *c, uint32_t process, unsigned depth)
 	vec_fini(&folded);
 }
 
-/* What is still to be listed, the next one last: a process with all that is below it, or a line. A
- * capture decides how deep processes are nested, so they are not listed by recursion. */
+/* An entry that is still to be listed: a process with all that is below it, or a line. The entry at
+ * the end of the vector is the next. A capture decides how deep processes are nested, so they are
+ * not listed by recursion. */
 struct todo {
 	uint32_t process;
 	unsigned depth;
@@ -268,7 +272,8 @@ static void add_children(struct processes *c, uint32_t process, unsigned depth, 
 		ok = vec_push(to, ((struct todo){ .process = folded.v[i],
 						  .depth = is_crowd ? depth + 1 : depth }));
 	vec_fini(&folded);
-	for (size_t i = first, k = to->n; i + 1 < k; i++) { /* the next one is the last */
+	/* entries are taken from the end, so their order is reversed */
+	for (size_t i = first, k = to->n; i + 1 < k; i++) {
 		struct todo other = to->v[i];
 		to->v[i] = to->v[--k];
 		to->v[k] = other;
@@ -314,9 +319,9 @@ static void append(uint32_t *first, uint32_t *last, uint32_t *next, uint32_t und
 	last[under] = item;
 }
 
-/* Whose child a process is, among those that have a line. One whose parent was never seen (a shell
- * that forked and did not exec) is a descendant of what was started or attached to all the same:
- * nothing else is followed. */
+/* Return the parent of a process, among those that have a line. A process whose parent was never
+ * seen (a shell that forked and did not exec) is still a descendant of what was started or attached
+ * to, because nothing else is followed. */
 static uint32_t parent_of(const struct processes *c, uint32_t process)
 {
 	struct trace *t = c->pane.host->view->trace;
@@ -330,8 +335,9 @@ static uint32_t parent_of(const struct processes *c, uint32_t process)
 	return c->tree.image[parent];
 }
 
-/* A process that exec()ed has a record for each image. Those that raised nothing stand behind what
- * they became; they keep the place, so a child of theirs hangs below it. */
+/* A process that called exec() has a record for each program. Records without an event are
+ * represented by the program that the process became; they stay in the tree, so a child of theirs
+ * is listed below it. */
 static bool build_tree(struct processes *c)
 {
 	struct trace *t = c->pane.host->view->trace;
@@ -343,7 +349,7 @@ static bool build_tree(struct processes *c)
 	tree->memory = malloc(words * sizeof(uint32_t));
 	if (!tree->memory)
 		return false;
-	memset(tree->memory, 0xff, words * sizeof(uint32_t)); /* NOTHING */
+	memset(tree->memory, 0xff, words * sizeof(uint32_t)); /* all NOTHING */
 	tree->image = tree->memory;
 	tree->first_child = tree->image + n;
 	tree->last_child = tree->first_child + n;
@@ -381,7 +387,7 @@ static bool build_tree(struct processes *c)
 			       parent_of(c, i), i);
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t at = trace_process(t, i)->python_hex ? i : NOTHING;
-		/* each is marked once: this ends */
+		/* each process is marked once, so this loop ends */
 		for (; at != NOTHING && !tree->is_traced[at]; at = parent_of(c, at))
 			tree->is_traced[at] = 1;
 	}
@@ -416,7 +422,7 @@ static void build(struct processes *c)
 			add_process(c, i);
 }
 
-/* The state of a line's thread or process, by asking the kernel. NULL: it tells none. */
+/* Ask the kernel for the state of a line's thread or process. NULL: it is unknown. */
 static const char *state_now(const struct view *s, const struct proc_line *l)
 {
 	const struct process_info *p = trace_process(s->trace, l->process);
@@ -429,7 +435,7 @@ static const char *state_now(const struct view *s, const struct proc_line *l)
 	return NULL;
 }
 
-/* Ask for the states of the lines that are seen. True: one has changed. */
+/* Read the states of the lines on the screen. Returns true if one has changed. */
 static bool look(struct processes *c)
 {
 	const struct list *list = &c->pane.list;
@@ -455,7 +461,7 @@ static void update_processes(struct pane *p, unsigned changes)
 	look(c);
 }
 
-/* States change without an event: a look four times a second. */
+/* States change without an event, so they are read four times a second. */
 static bool work_processes(struct pane *p, uint64_t budget_ns)
 {
 	struct processes *c = (struct processes *)p;
@@ -490,7 +496,7 @@ static void state_text(const struct view *s, const struct proc_line *l, struct s
 	}
 }
 
-/* "all gzip", or the first few names. */
+/* Append "all gzip", or the first few names. */
 static void crowd_text(const struct processes *c, const struct proc_line *l, struct strbuf *to)
 {
 	struct view *s = c->pane.host->view;
@@ -553,7 +559,7 @@ static void name_text(const struct processes *c, const struct proc_line *l, stru
 	}
 }
 
-/* How long ago, in the time of the capture. */
+/* Append how long ago something was, in the time of the capture. */
 static void add_ago(struct strbuf *to, const struct view *s, uint64_t time_ns)
 {
 	uint64_t last = trace_about_get(s->trace)->last_ns;
@@ -729,7 +735,7 @@ static void draw_processes(const struct pane *p, struct area a)
 				area_bar(a, y + 1);
 		}
 	}
-	/* what is known of the one under the cursor */
+	/* show what is known of the line under the cursor */
 	if (a.n_lines > 8 && p->list.cursor < c->lines.n) {
 		const struct proc_line *l = &c->lines.v[p->list.cursor];
 		if (l->kind == LINE_THREAD)
@@ -756,7 +762,7 @@ static void term_of(const struct processes *c, enum line_kind kind, uint32_t pro
 		strbuf_addf(to, "pid == %u", trace_process(t, process)->pid);
 }
 
-/* All that is tagged, else what is under the cursor. */
+/* Write a filter for all tagged lines, or else for the line under the cursor. */
 static bool term_processes(const struct pane *p, struct strbuf *to)
 {
 	const struct processes *c = (const struct processes *)p;
@@ -769,7 +775,7 @@ static bool term_processes(const struct pane *p, struct strbuf *to)
 	}
 	unsigned n_pids = 0, n_terms = 0;
 	struct strbuf pids = { 0 };
-	/* processes in one set, threads each by itself */
+	/* processes go into one set, threads are named one by one */
 	for (size_t i = 0; i < c->tagged.n; i++) {
 		uint32_t process = (uint32_t)(c->tagged.v[i] >> 32) & 0x3fffffffu;
 		if ((enum line_kind)(c->tagged.v[i] >> 62) != LINE_THREAD &&
@@ -857,7 +863,7 @@ static bool act_processes(struct pane *p, enum action action, uint64_t count, co
 {
 	if (!act_line(p, action, count))
 		return false;
-	look((struct processes *)p); /* other lines may be seen now */
+	look((struct processes *)p); /* other lines may be on the screen now */
 	return true;
 }
 

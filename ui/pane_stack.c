@@ -14,8 +14,8 @@
 struct frame_entry {
 	uint32_t frame;    /* id */
 	uint32_t number;   /* 0 = innermost */
-	uint32_t n_folded; /* > 0: a run of library frames that begins here */
-	uint32_t last;     /* frame id of the last of the run */
+	uint32_t n_folded; /* > 0: a run of this many library frames begins here */
+	uint32_t last;     /* frame id of the last one of the run */
 };
 
 enum stack_show { SHOW_BOTH, SHOW_PYTHON, SHOW_NATIVE, SHOW_COUNT };
@@ -25,16 +25,16 @@ struct stack {
 	VEC(struct frame_entry) entries;
 	uint32_t frames[512];
 	uint32_t depth, n_frames, n_python, n_native;
-	uint32_t caller; /* number of the frame the list names; UINT32_MAX none */
+	uint32_t caller; /* number of the frame that the list names; UINT32_MAX: none */
 	bool unfold;
 	enum stack_show show;
 	uint8_t flags; /* of the event */
 	bool has_event;
 	uint64_t seq;
-	/* The file of the frame under the cursor, from look(). NULL: not asked for, or no
-	 * memory. */
+	/* The file of the frame under the cursor, from look(). NULL: not read, or memory is
+	 * short. */
 	const struct source_file *source;
-	bool is_ours; /* its name leads to our own files */
+	bool is_ours; /* its name leads to the files that we see */
 };
 
 static struct err *open_stack(const struct pane_host *host, struct pane **ret)
@@ -123,8 +123,8 @@ static void put_function(struct view *s, struct strbuf *to, const struct frame_i
 	}
 }
 
-/* Where the file names of a process lead. They lead to our own files unless the recorder found that
- * the process has other ones. */
+/* Return where the file names of a process lead. They lead to the files that we see unless the
+ * recorder found that the process sees other ones. */
 static struct source_root root_of(const struct view *s, const struct process_info *p)
 {
 	bool is_other = p && (p->flags & PROCESS_OTHER_FILES || (p->ns_pid && p->ns_pid != p->pid));
@@ -138,7 +138,7 @@ static const struct frame_entry *current(const struct stack *k)
 	return k->pane.list.cursor < k->entries.n ? &k->entries.v[k->pane.list.cursor] : NULL;
 }
 
-/* The frame under the cursor; false if that is a fold, a mark or native code, which have no
+/* Get the frame under the cursor; false if the line is a fold, a mark or native code, which have no
  * source. */
 static bool source_frame(const struct stack *k, struct frame_info *ret)
 {
@@ -147,7 +147,7 @@ static bool source_frame(const struct stack *k, struct frame_info *ret)
 	       ret->kind == FRAME_PYTHON;
 }
 
-/* Read the file of a frame, or find it among those that were read last. */
+/* Read the file of a frame, or find it among the files that were read last. */
 static const struct source_file *read_source(const struct stack *k, const struct frame_info *f,
 					     bool *ret_is_ours)
 {
@@ -179,7 +179,7 @@ static const struct source_file *read_source(const struct stack *k, const struct
 	return source;
 }
 
-/* Have the source ready that the next frame of the screen shows. */
+/* Read the source that the next frame of the screen shows. */
 static void look(struct stack *k)
 {
 	struct frame_info f;
@@ -225,7 +225,7 @@ static void draw_no_source(const struct stack *k, struct area a, const struct fr
 			 : "its files are not this machine's; :source DIR looks elsewhere");
 }
 
-/* One line of the file at line y; its number takes `digits` cells. */
+/* Draw one line of the file at line y; its number takes `digits` cells. */
 static void draw_source_line(const struct stack *k, struct area a, int y, int64_t line, int digits,
 			     const struct frame_info *f)
 {

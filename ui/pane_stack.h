@@ -7,5 +7,5 @@
 struct pane;
 struct strbuf;
 
-/* The file and line of the frame under the cursor; false if the file is not here. */
+/* Get the file and line of the frame under the cursor; false if the file is not on this machine. */
 bool pane_stack_source(const struct pane *p, struct strbuf *ret_path, unsigned *ret_line);

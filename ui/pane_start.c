@@ -1,6 +1,6 @@
 /*
- * pane_start: Python processes here, each already asked whether it can be attached to; recent
- * captures; lessons.
+ * pane_start: the Python processes of this machine, each with the answer whether it can be attached
+ * to; recent captures; lessons.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -42,12 +42,13 @@ struct start {
 	VEC(struct found_capture) captures;
 	uint64_t listed_at_ns;
 	bool has_listed;
-	bool is_whole;               /* all processes are known; else a look is under way */
-	unsigned done[LESSONS_SEEN]; /* steps, by the lesson's place */
+	/* all processes are known; else they are still being examined */
+	bool is_whole;
+	unsigned done[LESSONS_SEEN]; /* completed steps, by the lesson's place */
 	char narrow[64];
 };
 
-/* The last lines of the third part, behind the lessons. */
+/* The last lines of the third part, after the lessons. */
 static const struct {
 	const char *name, *text;
 	enum action action;
@@ -129,7 +130,7 @@ static bool has_look(const struct start *t)
 	return ops && ops->look;
 }
 
-/* Begin to look anew; what is known stays until then. */
+/* Begin to look for processes again; what is known stays until then. */
 static void look(struct start *t)
 {
 	struct err *err = has_look(t) ? t->pane.host->start->look(t->pane.host->start_ctx) : NULL;
@@ -148,7 +149,7 @@ static void list_captures(struct start *t)
 {
 	char *folder = NULL;
 	struct err *err = folder_find(FOLDER_CACHE, false, &folder);
-	if (err && err->code == ERR_NOT_FOUND) /* nothing was kept yet */
+	if (err && err->code == ERR_NOT_FOUND) /* no capture was kept yet */
 		folder = folder_name(FOLDER_CACHE);
 	err_destroy(err);
 	DIR *d = folder ? opendir(folder) : NULL;
@@ -180,7 +181,7 @@ static void list_captures(struct start *t)
 		qsort(t->captures.v, t->captures.n, sizeof(t->captures.v[0]), newer);
 }
 
-/* Events and length of the captures that are seen; a few at a time. */
+/* Read the events and length of the captures on the screen, a few at a time. */
 static bool work_start(struct pane *p, uint64_t budget_ns)
 {
 	struct start *t = (struct start *)p;
@@ -284,7 +285,8 @@ static void draw_processes(const struct start *t, struct area a)
 	area_put(a, 0, 6, -1, ROLE_DIM, "pid");
 	area_put(a, 0, 10, -1, ROLE_DIM, "python  up     doing           command");
 	int verdict_x = a.n_columns -
-			(a.n_columns >= 100 ? 13 : 9); /* "unsupported" where there is room */
+			/* wide enough for "unsupported" if there is room */
+			(a.n_columns >= 100 ? 13 : 9);
 	area_put(a, 0, verdict_x, -1, ROLE_DIM, "attach");
 	if (!t->processes.n) {
 		area_put(a, 1, 2, -1, ROLE_TEXT,
@@ -312,7 +314,7 @@ static void draw_processes(const struct start *t, struct area a)
 		area_put_cut(a, y + 1, 25, 15, ROLE_DIM, strbuf_str(&b));
 		strbuf_clear(&b);
 		if (f->command)
-			strbuf_adds(&b, f->command); /* escaped already */
+			strbuf_adds(&b, f->command); /* it is escaped already */
 		area_put_cut(a, y + 1, 41, verdict_x - 41 - 1, ROLE_TEXT, strbuf_str(&b));
 		area_put_cut(a, y + 1, verdict_x, a.n_columns - verdict_x,
 			     f->info.is_ready ? ROLE_TEXT : ROLE_TROUBLE,
@@ -443,7 +445,7 @@ static void open_entry(struct start *t)
 		if (!err && !source.path)
 			source.path = strdup(t->captures.v[at].path);
 	}
-	if (err) { /* cause and cure in a box */
+	if (err) { /* show cause and cure in a box */
 		struct strbuf b = { 0 };
 		strbuf_addf(&b, "%s\n", err->message);
 		if (err->hint)

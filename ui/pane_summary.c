@@ -1,10 +1,11 @@
 /*
- * pane_summary: the shown events grouped, as top: how many, what share, when, first by whom.
+ * pane_summary: the shown events in groups, like top(1): how many, what share, when, and the first
+ * caller.
  *
  * A grouping says which column of the capture tells the kind (names, threads, stacks, arguments)
- * and what a kind is called; the model counts. Counting and sorting go in slices, what is there so
- * far is shown sorted; live it is sorted again about once a second, and the cursor stays on its
- * kind, not on its line.
+ * and how a kind is named; the model counts. Counting and sorting are done in slices, and the part
+ * that is counted is shown sorted. In a live session it is sorted again about once a second, and
+ * the cursor stays on its kind, not on its line.
  */
 #include "ui/pane_summary.h"
 
@@ -21,12 +22,12 @@
 #include "ui/sorter.h"
 #include "ui/pane_host.h"
 
-enum { KINDS_MAX = 1 << 18 }; /* what is beyond is counted together */
+enum { KINDS_MAX = 1 << 18 }; /* further kinds are counted together */
 
 struct kind {
-	char *text, *term; /* term: the filter for it; NULL none */
+	char *text, *term; /* term: the filter for it; NULL: none */
 	enum role role;
-	uint32_t id;     /* of the column, the first met */
+	uint32_t id;     /* id in the column, of the first one found */
 	unsigned n_ways; /* further terms that were joined to `term` */
 };
 
@@ -37,32 +38,32 @@ struct summary {
 	size_t field; /* of groupings[] */
 	enum sort_by sort;
 	VEC(struct kind) kinds;      /* by key of the tally */
-	struct hash_map key_of_text; /* → index into kinds + 1 */
-	VEC(uint32_t) key_of_frame;  /* + 1; 0 not met yet */
+	struct hash_map key_of_text; /* → index into kinds, + 1 */
+	VEC(uint32_t) key_of_frame;  /* key + 1; 0: not found yet */
 	struct tally *tally;
-	unsigned generation; /* of the filter, counted for */
-	VEC(uint32_t) order; /* keys as they are listed */
-	uint64_t total, max; /* over order */
+	unsigned generation; /* generation of the filter that is counted for */
+	VEC(uint32_t) order; /* keys in the order of the list */
+	uint64_t total, max; /* over all of `order` */
 	struct sorter sorter;
-	/* the last sort: of so many rows, when, how long it took */
+	/* the last sort: how many rows, when, and how long it took */
 	uint64_t sorted_rows, sorted_at_ns, sort_ns;
-	/* text of the line the cursor was on before all was begun anew; NULL none */
+	/* text of the line that the cursor was on before counting restarted; NULL: none */
 	char *wanted;
 	bool stale;
-	bool was_whole; /* the order was once of all events */
-	bool keep_line; /* the user has sorted otherwise: the cursor stays where it is */
+	bool was_whole; /* `order` was once complete */
+	bool keep_line; /* the user has chosen another order: the cursor stays on its line */
 	unsigned n_bins;
 };
 
-/* What a grouping says of an id: a text, and if events can be filtered by it, how. */
+/* What a grouping says of an id: a text and, if events can be filtered by it, a filter term. */
 struct kind_text {
 	struct view *s;
-	uint32_t id, name; /* id of the column; name of the event with which it was met */
+	uint32_t id, name; /* id in the column; name of the event that it was found with */
 	struct strbuf text, term;
 	enum role role;
 };
 
-/* Where the key of a text is kept, plus 1. NULL when memory is short. */
+/* Return where the key of a text, plus 1, is kept. NULL if memory is short. */
 static uint32_t *place_of(struct summary *m, const char *text)
 {
 	struct hash_map *map = &m->key_of_text;
@@ -71,7 +72,7 @@ static uint32_t *place_of(struct summary *m, const char *text)
 	return hash_map_place(map, hash_map_text_key(map, text, strlen(text)));
 }
 
-/* All texts anew. Of two that are the same the first one is found. */
+/* Index all texts again. Of two equal texts the first one is found. */
 static bool texts_index(struct summary *m)
 {
 	hash_map_clear(&m->key_of_text);
@@ -85,8 +86,9 @@ static bool texts_index(struct summary *m)
 	return true;
 }
 
-/* A kind that is met in another way, as a host by its URL: the filter for it asks for either. One
- * that is met in too many ways has none, rather than one that shows less than was counted. */
+/* A kind can be found in more than one way, for example a host also by its URL: its filter then
+ * asks for either. A kind that is found in too many ways has no filter, because it would show fewer
+ * events than were counted. */
 static void add_way(struct kind *kind, const char *term)
 {
 	enum { WAYS_MAX = 16 };
@@ -99,7 +101,7 @@ static void add_way(struct kind *kind, const char *term)
 	kind->term = both;
 }
 
-/* Key of a text. TALLY_LEAVE_OUT when memory is short. */
+/* Return the key of a text, or TALLY_LEAVE_OUT if memory is short. */
 static uint32_t key_of(struct summary *m, struct kind_text *k)
 {
 	if (k->text.failed)
@@ -222,7 +224,7 @@ static void by_source(struct kind_text *k)
 	frame_kind(k, true);
 }
 
-/* The argument of an event that is read as `reading` by its gist; -1 if it has none. */
+/* Return the argument of an event that its gist reads as `reading`; -1 if it has none. */
 static int arg_with(const struct catalog_event *e, unsigned reading)
 {
 	for (uint8_t i = 0; e && i < e->n_gist; i++)
@@ -231,7 +233,7 @@ static int arg_with(const struct catalog_event *e, unsigned reading)
 	return -1;
 }
 
-/* A filter for one argument: a text or a number as it is, an address by its host and port, a
+/* Write a filter for one argument: a text or a number as it is, an address by its host and port, a
  * command by its line. */
 static void term_of_argument(struct kind_text *k, const struct argument *v, struct value_iter it,
 			     unsigned reading)
@@ -270,7 +272,7 @@ static bool is_comparable(enum value_tag tag)
 	       tag == VALUE_LIST;
 }
 
-/* The filter for all arguments that the event's gist speaks of: these make its text. */
+/* Write a filter for all arguments that the event's gist contains: they make its text. */
 static void term_of_gist(struct kind_text *k, const struct catalog_event *e)
 {
 	struct arguments a;
@@ -288,7 +290,7 @@ static void term_of_gist(struct kind_text *k, const struct catalog_event *e)
 	}
 }
 
-/* Hosts and commands as diff and stat read them; the text stays empty for all other events. */
+/* Write hosts and commands as diff and stat do; for all other events the text stays empty. */
 static void reach_kind_text(struct kind_text *k, enum reach_kind kind)
 {
 	struct trace *t = k->s->trace;
@@ -304,7 +306,7 @@ static void reach_kind_text(struct kind_text *k, enum reach_kind kind)
 	k->role = view_name(k->s, k->name)->role;
 }
 
-/* Leaves the text empty when there is no such argument. */
+/* Leave the text empty if there is no such argument. */
 static void argument_kind(struct kind_text *k, unsigned reading)
 {
 	struct view *s = k->s;
@@ -338,8 +340,8 @@ static void by_command(struct kind_text *k)
 	reach_kind_text(k, REACH_COMMAND);
 }
 
-/* reading: only events with such an argument count (READING_KIND_COUNT: all do); of hosts and
- * commands: only events that reach for such a thing. */
+/* reading: only events with such an argument count (READING_KIND_COUNT: all events do). reach: for
+ * hosts and commands, only events that reach for one count. */
 static const struct grouping {
 	const char *name;
 	enum group_column column;
@@ -380,7 +382,7 @@ static uint32_t tally_key(void *ctx, uint32_t id, uint32_t name)
 	const struct grouping *g = &groupings[m->field];
 	struct kind_text k = { .s = s, .id = id, .name = name, .role = ROLE_TEXT };
 	uint32_t frame = 0, key = TALLY_LEAVE_OUT;
-	if (g->column == GROUP_STACK && id) { /* many stacks have one caller */
+	if (g->column == GROUP_STACK && id) { /* many stacks have the same caller */
 		frame = trace_caller(s->trace, id);
 		if (frame && frame < m->key_of_frame.n && m->key_of_frame.v[frame])
 			return m->key_of_frame.v[frame] - 1;
@@ -424,7 +426,7 @@ static const struct kind *current(const struct pane *p)
 	return p->list.cursor < m->order.n ? &m->kinds.v[m->order.v[p->list.cursor]] : NULL;
 }
 
-/* Begin anew. The cursor finds its kind again. */
+/* Count from the start. Afterwards the cursor returns to its kind. */
 static void restart(struct summary *m)
 {
 	struct view *s = m->pane.host->view;
@@ -439,7 +441,7 @@ static void restart(struct summary *m)
 	m->n_bins = m->pane.n_columns < 100 ? 19 : 30;
 	const struct grouping *g = &groupings[m->field];
 	uint64_t span = trace_about_get(s->trace)->last_ns + 1;
-	if (view_is_live(s)) { /* a round one, for it is going to be doubled */
+	if (view_is_live(s)) { /* a round number, because it is going to be doubled */
 		uint64_t round = 2000000000u;
 		while (round < span)
 			round *= 2;
@@ -469,7 +471,7 @@ static int compare(void *ctx, uint32_t a, uint32_t b)
 	return strcmp(m->kinds.v[a].text, m->kinds.v[b].text);
 }
 
-/* Threads and processes get their names late: tell them anew. */
+/* Threads and processes get their names late: make the texts again. */
 static void rename_kinds(struct summary *m)
 {
 	const struct grouping *g = &groupings[m->field];
@@ -505,12 +507,12 @@ static void sort_begin(struct summary *m)
 	sorter_begin(&m->sorter, compare, m);
 }
 
-/* The order is there: take it over, with the cursor where it was. */
+/* The sort has finished: use its order, and keep the cursor where it was. */
 static void sort_end(struct summary *m)
 {
 	const struct kind *k = current(&m->pane);
 	const char *text = m->wanted ? m->wanted : k ? k->text : NULL;
-	/* who waits on the first line wants the first */
+	/* a user who waits on the first line wants the new first line */
 	if (m->keep_line || (!m->wanted && !m->was_whole && !m->pane.list.cursor))
 		text = NULL;
 	m->keep_line = false;
@@ -540,7 +542,7 @@ static void sort_end(struct summary *m)
 	host_redraw(m->pane.host);
 }
 
-/* Count, and sort what is counted. True: there is more to do. */
+/* Count, and sort what is counted. Returns true if there is more to do. */
 static bool go_on(struct summary *m, uint64_t budget_ns)
 {
 	const struct pane_host *host = m->pane.host;
@@ -567,13 +569,14 @@ static bool go_on(struct summary *m, uint64_t budget_ns)
 	}
 	uint64_t rows = tally_n_rows(m->tally), since = host->now_ns - m->sorted_at_ns;
 	bool all = rows == s->n_events, was_all = m->sorted_rows == s->n_events;
-	/* the end is shown at once; on the way there, and when events come, now and then */
+	/* show the complete order at once; before that, and when events arrive, only every
+	 * `pause` */
 	uint64_t pause = view_is_live(s) && m->order.n ? 1000000000u : 150000000u;
 	if (rows != m->sorted_rows &&
 	    ((all && !was_all && !view_is_live(s)) || !m->order.n ||
 	     since >= (pause > 4 * m->sort_ns ? pause : 4 * m->sort_ns))) {
 		sort_begin(m);
-		if (sorter_is_on(&m->sorter) && m->kinds.n < 2000) { /* no time at all */
+		if (sorter_is_on(&m->sorter) && m->kinds.n < 2000) { /* this takes almost no time */
 			uint64_t spent;
 			if (sorter_step(&m->sorter, UINT64_MAX, &spent))
 				sort_end(m);
@@ -640,7 +643,7 @@ static void draw_summary(const struct pane *p, struct area a)
 {
 	const struct summary *m = (const struct summary *)p;
 	struct view *s = p->host->view;
-	/* for the name and for who did it first */
+	/* the rest is for the name and the first caller */
 	int w = a.n_columns, rest = w - 27 - (int)m->n_bins;
 	int first_w = rest - 23 < 30 ? rest - 23 : 30;
 	if (w >= 100 && first_w < 22)

@@ -5,5 +5,5 @@
 
 struct pane;
 
-/* Group by this field ("caller"); a message says if there is none of that name. */
+/* Group by this field ("caller"); if there is no field of that name, a message says so. */
 void pane_summary_by(struct pane *p, const char *field);

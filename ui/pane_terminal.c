@@ -2,8 +2,8 @@
  * pane_terminal: the terminal of the program that was launched here: libvterm between its pty and
  * the canvas.
  *
- * While it has the focus every key but Ctrl-] is the program's. Output is taken in even while the
- * pane is not shown, so the program never waits for us.
+ * While the pane has the focus, every key but Ctrl-] goes to the program. Output is read even while
+ * the pane is not shown, so the program never waits for us.
  */
 #include "ui/pane_terminal.h"
 
@@ -35,8 +35,9 @@ static void send_bytes(const char *s, size_t n, void *user)
 	while (fd >= 0 && n > 0) {
 		ssize_t done = write(fd, s, n);
 		if (done <= 0)
-			return; /* a program that does not read its input loses it, as on a real
-				   terminal with a full queue */
+			/* if the program does not read its input, it is lost, as on a real terminal
+			 * with a full queue */
+			return;
 		s += done;
 		n -= (size_t)done;
 	}
@@ -93,7 +94,7 @@ bool pane_terminal_read(struct pane *p, int fd)
 	ssize_t n = read(fd, buf, sizeof(buf));
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return true;
-	if (n <= 0) /* EIO: the last process that held the other end is gone */
+	if (n <= 0) /* EIO: the last process that held the other end has closed it */
 		return false;
 	if (t)
 		vterm_input_write(t->vt, buf, (size_t)n);

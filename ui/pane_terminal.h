@@ -6,6 +6,6 @@
 
 struct pane;
 
-/* Read what the launched program wrote to its terminal (fd: the pty's master). p may be NULL: it is
- * read and dropped. False: the program has ended. */
+/* Read what the launched program wrote to its terminal (fd: the pty's master). If p is NULL, the
+ * output is dropped. Returns false if the program has ended. */
 bool pane_terminal_read(struct pane *p, int fd);

@@ -1,12 +1,12 @@
 /*
- * pane_timeline: how many events when, one line for all or a lane per group of themes.
+ * pane_timeline: the number of events over time, in one line for all or a lane per group of themes.
  *
- * A narrow strip above the list, or a page of its own where a span can be chosen. Height is the
- * square root of the rate; every lane is drawn to its own height, so that one dlopen shows. The
- * page of the list is marked; a loss is a gap.
+ * It is a narrow strip above the list, or a page of its own where a span can be chosen. Height is
+ * the square root of the rate; every lane is drawn to its own height, so that a single dlopen is
+ * visible. The part that the list shows is marked; a loss is a gap.
  *
- * Chunks are counted in slices, each once for a scale; what is not counted yet is drawn as its
- * summary lets guess.
+ * Chunks are counted in slices, each once per scale. A chunk that is not counted yet is estimated
+ * from its summary.
  */
 #include "ui/pane_timeline.h"
 
@@ -31,20 +31,20 @@ struct timeline {
 	uint32_t *counted;
 	uint32_t n_counted, counted_bins;
 	uint64_t counted_from_ns, counted_to_ns;
-	uint64_t from_ns, to_ns; /* what is shown; to_ns grows by halving the cells */
+	uint64_t from_ns, to_ns; /* the span shown; to_ns grows by halving the cells */
 	bool zoomed;
 	uint8_t *classes;
 	size_t n_classes;
-	/* the page */
+	/* of the page */
 	uint32_t cursor; /* bin */
-	int64_t mark;    /* bin where the span begins, -1 none */
-	int64_t end;     /* and where it ends; -1: at the cursor */
+	int64_t mark;    /* bin where the chosen span begins; -1: none */
+	int64_t end;     /* bin where it ends; -1: at the cursor */
 	uint64_t built_events;
 	bool guessed; /* some chunks are not counted yet */
 	int built_lines, built_columns;
 };
 
-/* Lanes from the top, as in the categories: by how far they reach. */
+/* The lanes from the top, in the order of the categories: by how far they reach. */
 static const struct {
 	enum catalog_group group;
 	const char *name;
@@ -94,13 +94,13 @@ static struct histogram_spec spec_of(const struct timeline *t)
 					.class_of_name = t->classes };
 }
 
-/* Chunks that will not grow any more. */
+/* The number of chunks that will not grow any more. */
 static uint32_t n_whole_chunks(const struct timeline *t)
 {
 	return (uint32_t)(trace_n_events(t->pane.host->view->trace) >> TRACE_CHUNK_SHIFT);
 }
 
-/* The lane of each name, of new ones too. */
+/* Assign each name to its lane, new names too. */
 static bool classes_make(struct timeline *t)
 {
 	struct view *s = t->pane.host->view;
@@ -117,7 +117,7 @@ static bool classes_make(struct timeline *t)
 	return true;
 }
 
-/* Another scale: begin to count anew. */
+/* If the scale has changed, begin to count again. */
 static bool counted_fit(struct timeline *t)
 {
 	if (t->counted && t->counted_bins == t->n_bins && t->counted_from_ns == t->from_ns &&
@@ -143,7 +143,8 @@ static void fill(struct timeline *t)
 		t->from_ns = 0;
 		uint64_t end = about->last_ns + 1;
 		if (view_is_live(s)) {
-			/* Rescale only by halving the cells: the span doubles when it is full. */
+			/* Change the scale only by halving the cells: the span doubles when it is
+			 * full. */
 			if (t->to_ns == 0 || t->to_ns < 2000000000u)
 				t->to_ns = 2000000000u;
 			while (t->to_ns < end)
@@ -172,7 +173,7 @@ static void fill(struct timeline *t)
 	for (uint32_t chunk = t->n_counted; chunk < n_chunks; chunk++) {
 		if (chunk < n_whole) {
 			histogram_guess(s->trace, &spec, chunk, bins);
-		} else { /* the last one is counted each time */
+		} else { /* the last chunk may still grow, so it is counted each time */
 			struct err *err = histogram_add(s->trace, &spec, chunk, bins, &exact);
 			err_destroy(err);
 		}
@@ -216,7 +217,7 @@ static void update_timeline(struct pane *p, unsigned changes)
 		     t->built_events != p->host->view->n_events;
 	if (other_size || grown || !t->n_bins)
 		fill(t);
-	/* opened as a page: it begins where the list is */
+	/* opened as a page: begin at the place of the list */
 	struct event e;
 	if (changes == CHANGE_ALL && t->mark < 0 && !t->zoomed &&
 	    p->host->cursor_seq != SELECTION_NONE &&
@@ -224,7 +225,7 @@ static void update_timeline(struct pane *p, unsigned changes)
 		t->cursor = bin_of(t, e.time_ns);
 }
 
-/* Count whole chunks, once they are in memory. */
+/* Count whole chunks once they are in memory. */
 static bool work_timeline(struct pane *p, uint64_t budget_ns)
 {
 	struct timeline *t = (struct timeline *)p;
@@ -253,7 +254,7 @@ static uint64_t bin_ns(const struct timeline *t, uint32_t bin)
 	return t->from_ns + (uint64_t)((double)(t->to_ns - t->from_ns) * bin / t->n_bins);
 }
 
-/* Times of the first and last row on the list's page. */
+/* Get the times of the first and last row on the list's page. */
 static bool page_span(const struct timeline *t, uint64_t *ret_from, uint64_t *ret_to)
 {
 	const struct pane_host *host = t->pane.host;
@@ -285,7 +286,7 @@ static void spark(const struct timeline *t, struct area a, int y, int x, const u
 	strbuf_fini(&b);
 }
 
-/* Losses, where they happened. */
+/* Mark losses at the times at which they happened. */
 static void mark_losses(const struct timeline *t, struct area a, int y, int x)
 {
 	struct view *s = t->pane.host->view;
@@ -299,7 +300,7 @@ static void mark_losses(const struct timeline *t, struct area a, int y, int x)
 
 static void scale(const struct timeline *t, struct area a, int y, int x)
 {
-	/* Round steps: at most one label in 16 cells. */
+	/* Steps are round numbers: at most one label in 16 cells. */
 	static const double steps[] = { 1e-6, 2e-6,  5e-6,  1e-5,  2e-5,  5e-5, 1e-4, 2e-4,
 					5e-4, 1e-3,  2e-3,  5e-3,  .01,   .02,  .05,  .1,
 					.2,   .5,    1,     2,     5,     10,   15,   30,
@@ -336,7 +337,7 @@ static void scale(const struct timeline *t, struct area a, int y, int x)
 	}
 }
 
-/* The moment at an edge of the strip, as exactly as what is between the edges asks for. */
+/* Append the time at an edge of the strip, as precisely as the span needs. */
 static void edge_text(struct strbuf *to, const struct timeline *t, uint64_t ns)
 {
 	uint64_t span = t->to_ns - t->from_ns;
@@ -354,7 +355,7 @@ static void edge_text(struct strbuf *to, const struct timeline *t, uint64_t ns)
 		text_age(to, ns);
 }
 
-/* A moment in seconds that a filter reads back as the same nanosecond. */
+/* Append a time in seconds that a filter reads back as the same nanosecond. */
 static void exact_time(struct strbuf *to, uint64_t ns)
 {
 	strbuf_addf(to, "%llu.%09llu", (unsigned long long)(ns / 1000000000u),
@@ -403,7 +404,8 @@ static void draw_strip(const struct timeline *t, struct area a)
 		size_t shown = 0;
 		for (size_t i = 0; i < ARRAY_LEN(lanes) && y < n; i++) {
 			enum catalog_group g = lanes[i].group;
-			/* native shows even when rare; import and inside give way */
+			/* the lane of native code is shown even if its events are rare; import and
+			 * inside are left out first */
 			if (n < (int)ARRAY_LEN(lanes) && (g == GROUP_IMPORT || g == GROUP_INSIDE))
 				continue;
 			struct strbuf b = { 0 };
@@ -495,7 +497,7 @@ static void draw_page(const struct timeline *t, struct area a)
 		strbuf_fini(&b);
 		line++;
 	}
-	/* the latest first ones in the span */
+	/* the latest of the first events in the span */
 	struct selection *first = first_seen_rows(s->first);
 	uint64_t at = last_seq;
 	line = y + 1;
@@ -569,7 +571,7 @@ static bool act_timeline(struct pane *p, enum action action, uint64_t count, con
 	case ACTION_TOP: step(t, -BINS_MAX); break;
 	case ACTION_BOTTOM: step(t, BINS_MAX); break;
 	case ACTION_TOGGLE:
-		if (t->mark < 0 || t->end >= 0) { /* begin, also another one */
+		if (t->mark < 0 || t->end >= 0) { /* begin a span, also after a complete one */
 			t->mark = (int64_t)t->cursor;
 			t->end = -1;
 		} else {
@@ -580,7 +582,7 @@ static bool act_timeline(struct pane *p, enum action action, uint64_t count, con
 		if (!is_page(t))
 			host_open_page(p->host, PANE_TIMELINE);
 		break;
-	case ACTION_FOLD: { /* zoom */
+	case ACTION_FOLD: { /* zoom in */
 		uint32_t from, to;
 		span_bins(t, &from, &to);
 		if (t->zoomed && to - from <= 1) {
@@ -627,7 +629,7 @@ static bool act_timeline(struct pane *p, enum action action, uint64_t count, con
 	return true;
 }
 
-/* A drag with the mouse: from, to are columns of the pane. */
+/* A drag with the mouse: from and to are columns of the pane. */
 void pane_timeline_drag(struct pane *p, int from, int to, bool done)
 {
 	struct timeline *t = (struct timeline *)p;
@@ -642,7 +644,7 @@ void pane_timeline_drag(struct pane *p, int from, int to, bool done)
 	t->cursor = b < (int)t->n_bins ? (uint32_t)b : t->n_bins - 1;
 	if (!done)
 		return;
-	if (a == b) { /* a click goes there */
+	if (a == b) { /* a click moves the cursor there */
 		uint64_t seq = trace_seq_at(p->host->view->trace, bin_ns(t, t->cursor));
 		t->mark = -1;
 		if (seq < p->host->view->n_events)

@@ -2,9 +2,9 @@
  * panes: what a pane is, and what each can do. The table of panes is PANES (pane_id.h); what a pane
  * sees and asks for is in pane_host.h.
  *
- *   update  the events, the filter, the cursor or the size have changed: work out what is shown,
- *           and read what it needs from outside (/proc); what takes long goes into work
- *   draw    paint what update and work have found. No file is read here
+ *   update  the events, the filter, the cursor or the size have changed: prepare what is shown,
+ *           and read what it needs from outside (/proc); long work is left to work
+ *   draw    paint what update and work have prepared. No file is read here
  *   act     do an action, never a key; false: the app does it
  */
 #pragma once
@@ -26,7 +26,7 @@ struct strbuf;
 enum change {
 	CHANGE_EVENTS = 1, /* more events */
 	CHANGE_FILTER = 2, /* other rows are shown */
-	CHANGE_CURSOR = 4, /* another event is looked at */
+	CHANGE_CURSOR = 4, /* the cursor is on another event */
 	CHANGE_SIZE = 8,
 	CHANGE_TICK = 16, /* about four times a second while live and visible */
 	CHANGE_ALL = 31,
@@ -39,23 +39,24 @@ struct pane_ops {
 	void (*update)(struct pane *p, unsigned changes);
 	void (*draw)(const struct pane *p, struct area body);
 	bool (*act)(struct pane *p, enum action action, uint64_t count, const char *text);
-	/* Left and right part of the title rule. May be NULL. */
+	/* Append the left and right part of the title rule. May be NULL. */
 	void (*title)(const struct pane *p, struct strbuf *subject, struct strbuf *facts);
-	/* The filter term for what is under the cursor: "event == \"open\"". False: there is none.
-	 * May be NULL. */
+	/* Append the filter term for the line under the cursor: "event == \"open\"". Returns false
+	 * if there is none. May be NULL. */
 	bool (*term)(const struct pane *p, struct strbuf *to);
-	/* The text of an entry of the list, for search and copy. May be NULL: nothing to search. */
+	/* Append the text of an entry of the list, for search and copy. May be NULL: nothing can be
+	 * searched. */
 	void (*line)(const struct pane *p, uint64_t entry, struct strbuf *to);
-	/* Long work in a slice; true: more to do. May be NULL. */
+	/* Do long work for one slice; returns true if there is more to do. May be NULL. */
 	bool (*work)(struct pane *p, uint64_t budget_ns);
-	/* A raw key, before the key table: only the terminal and prompts of lessons take them. May
-	 * be NULL. */
+	/* Take a raw key, before the key table: only the terminal and the prompts of lessons do.
+	 * May be NULL. */
 	bool (*key)(struct pane *p, int key);
 };
 
 extern const struct pane_ops *const pane_functions[PANE_COUNT];
 
-/* What all panes begin with. */
+/* Every pane begins with this struct. */
 struct pane {
 	const struct pane_ops *ops;
 	const struct pane_host *host;

@@ -1,5 +1,5 @@
 /*
- * prompt: editing as readline does it, history by the arrows, the completion box above.
+ * prompt: editing as in readline, history by the arrow keys, the completion box above.
  */
 #include "ui/prompt.h"
 
@@ -33,7 +33,8 @@ void prompt_add_choice(struct prompt_choices *c, const char *text, size_t n_byte
 	c->list.v[c->list.n++] = (struct prompt_choice){ copy, doc ? strdup(doc) : NULL, is_dim };
 }
 
-/* Does the chosen completion go on where the typing ends? Then its rest is shown as a ghost. */
+/* Does the chosen completion continue the text at its end? Then the rest of it is shown as a
+ * ghost. */
 static bool has_ghost(const struct prompt *p)
 {
 	const struct prompt_choices *c = &p->choices;
@@ -45,7 +46,7 @@ static bool has_ghost(const struct prompt *p)
 	       !strncmp(c->list.v[p->chosen].text, strbuf_str(&p->text) + c->from, typed);
 }
 
-/* The text as it is, or with the ghost. */
+/* Append the text, with the ghost if there is one. */
 static void with_choice(const struct prompt *p, struct strbuf *to)
 {
 	const struct prompt_choices *c = &p->choices;
@@ -58,7 +59,7 @@ static void with_choice(const struct prompt *p, struct strbuf *to)
 	strbuf_add(to, p->text.s + c->to, p->text.n - c->to);
 }
 
-/* Is what stands there wrong only because a word in it is not whole yet, as the chosen completion
+/* Is the text wrong only because a word in it is not complete yet, as the chosen completion
  * shows? */
 static bool is_begun(const struct prompt *p, const struct pane_host *host)
 {
@@ -68,7 +69,7 @@ static bool is_begun(const struct prompt *p, const struct pane_host *host)
 	struct strbuf text = { 0 };
 	with_choice(p, &text);
 	p->ops->check(host, strbuf_str(&text), &verdict);
-	/* behind the word, when it is whole, an operator or a value may still be missing */
+	/* after the completed word an operator or a value may still be missing */
 	bool begun = !verdict.is_error || (verdict.at >= text.n && text.n > p->text.n);
 	strbuf_fini(&text);
 	return begun;
@@ -85,7 +86,7 @@ static void preview(struct prompt *p, const struct pane_host *host)
 		p->good = strdup(strbuf_str(&p->text));
 	} else if (p->is_begun) {
 		with_choice(p, &text);
-	} else if (p->good) { /* the last good one goes on working */
+	} else if (p->good) { /* the last correct text stays in use */
 		strbuf_adds(&text, p->good);
 	}
 	p->ops->preview(host, strbuf_str(&text));
@@ -106,7 +107,7 @@ static void changed(struct prompt *p, const struct pane_host *host)
 		p->chosen = 0;
 	else
 		choices_clear(&p->choices);
-	/* One choice that stands there already is no choice. */
+	/* A single choice that is typed already is not offered. */
 	if (p->choices.list.n == 1 &&
 	    strlen(p->choices.list.v[0].text) == p->choices.to - p->choices.from &&
 	    !strncmp(p->choices.list.v[0].text, strbuf_str(&p->text) + p->choices.from,
@@ -116,7 +117,7 @@ static void changed(struct prompt *p, const struct pane_host *host)
 	}
 	if (p->ops->check)
 		p->ops->check(host, strbuf_str(&p->text), &p->verdict);
-	/* What stands there is whole, and nothing is begun: choices wait for Tab. */
+	/* The text is complete and no word is begun: the choices are hidden until Tab. */
 	if (!p->verdict.is_error && p->choices.from == p->choices.to && p->text.n) {
 		p->box_hidden = true;
 		p->chosen = -1;
@@ -319,7 +320,7 @@ static void accept(struct prompt *p, const struct pane_host *host)
 {
 	struct strbuf text = { 0 };
 	if (p->is_begun)
-		with_choice(p, &text); /* what the preview shows */
+		with_choice(p, &text); /* the text that the preview shows */
 	else
 		strbuf_adds(&text, strbuf_str(&p->text));
 	const struct prompt_ops *ops = p->ops;
@@ -404,7 +405,7 @@ void prompt_input(struct prompt *p, const struct pane_host *host, struct input i
 			p->note = "nothing completes this";
 			return;
 		}
-		if (p->box_hidden || p->chosen < 0) { /* show them first */
+		if (p->box_hidden || p->chosen < 0) { /* show the choices first */
 			p->box_hidden = false;
 			p->chosen = 0;
 			return;
@@ -459,7 +460,7 @@ void prompt_input(struct prompt *p, const struct pane_host *host, struct input i
 	changed(p, host);
 }
 
-/* How many bytes of text go into `cells`, ending between words if that is possible. */
+/* Return how many bytes of the text fit into `cells`, up to the end of a word if possible. */
 static size_t wrap_at(const char *text, int cells)
 {
 	size_t n = text_head(text, strlen(text), cells), at = n;
@@ -470,7 +471,7 @@ static size_t wrap_at(const char *text, int cells)
 	return at > n / 2 ? at : n;
 }
 
-/* Is there an error to show? Not while a word is being typed that a completion makes whole. */
+/* Is there an error to show? There is none while a word is typed that a completion completes. */
 static bool shows_error(const struct prompt *p)
 {
 	return p->ops && p->verdict.is_error && p->verdict.message[0] && !p->is_begun;
@@ -527,9 +528,9 @@ static void draw_choices(const struct prompt *p, struct area all, int bottom, in
 	}
 }
 
-/* Caret and message below the text, whatever floats above it. The message stands beside the caret
- * if there is room for it, else in lines of its own. `skip` bytes of the text are out of sight on
- * the left. */
+/* Draw the caret and the message below the text, over everything that is there. The message is
+ * beside the caret if there is room for it, else in lines of its own. `skip` bytes of the text are
+ * off the screen on the left. */
 static void draw_error(const struct prompt *p, struct area last, int column, int room, size_t skip)
 {
 	const char *text = strbuf_str(&p->text), *message = p->verdict.message;
@@ -545,7 +546,7 @@ static void draw_error(const struct prompt *p, struct area last, int column, int
 	if (is_right)
 		from = column + room;
 	w = w < 1 || is_left || is_right ? 1 : w < 40 ? w : 40;
-	if (last.n_lines < 3) { /* no room: the line itself says where */
+	if (last.n_lines < 3) { /* there is no room: the line itself shows the place */
 		area_mark(last, 0, from, w, CELL_UNDERLINE, ROLE_COUNT);
 		return;
 	}
@@ -558,7 +559,7 @@ static void draw_error(const struct prompt *p, struct area last, int column, int
 		area_put_cut(last, 1, right, last.n_columns - right - 1, ROLE_DIM, message);
 	} else if (width + 1 < from) {
 		area_put_cut(last, 1, from - width - 1, width, ROLE_DIM, message);
-	} else { /* lines of its own, broken between words */
+	} else { /* use lines of its own, broken between words */
 		size_t n_first = wrap_at(message, last.n_columns - 2);
 		area_put_n(last, 2, 1, last.n_columns - 2, ROLE_DIM, message, n_first);
 		message += n_first + strspn(message + n_first, " ");
@@ -583,7 +584,7 @@ void prompt_draw(const struct prompt *p, struct area all, struct area last)
 	int room = last.n_columns - column - 2 - (facts ? facts + 1 : 0);
 	if (room < 10)
 		room = 10;
-	/* Scroll so that the cursor is in sight. */
+	/* Scroll so that the cursor is on the screen. */
 	size_t skip = 0;
 	while (text_width(text + skip, p->cursor - skip) >= room)
 		skip = char_after(text, p->text.n, skip);

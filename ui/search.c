@@ -1,5 +1,5 @@
 /*
- * search: thin over PCRE2, with a match limit so that no pattern can hang the screen.
+ * search: a thin layer over PCRE2, with a match limit so that no pattern can block the screen.
  */
 #include "ui/search.h"
 

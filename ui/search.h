@@ -11,15 +11,16 @@
 #include "ui/canvas.h"
 
 struct search {
-	char *text; /* NULL none */
+	char *text; /* NULL: none */
 	bool backwards;
 	void *code;  /* pcre2_code */
 	void *match; /* pcre2_match_data */
 };
 
-/* Smart case: no upper-case letter in the pattern ignores case. Errors: ERR_SYNTAX with err->at. */
+/* Set the pattern. A pattern without upper-case letters ignores case (smart case). Errors:
+ * ERR_SYNTAX with err->at. */
 MUST_CHECK struct err *search_set(struct search *s, const char *text, bool backwards);
-/* Is case ignored? */
+/* Does this pattern ignore case? */
 bool search_is_caseless(const char *text);
 void search_fini(struct search *s);
 static inline bool search_is_on(const struct search *s)

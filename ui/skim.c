@@ -1,6 +1,6 @@
 /*
- * skim: see skim.h. The parts of a line stand with spaces between them, and the word has none: it
- * lies within one part.
+ * skim: see skim.h. The parts of a line are separated by spaces, and the word contains no space: it
+ * is inside one part.
  */
 #include "ui/skim.h"
 
@@ -16,20 +16,20 @@
 #include "ui/search.h"
 #include "ui/view.h"
 
-enum { ARGS_SLOTS = 1 << 20 }; /* one verdict each; an older one gives way */
+enum { ARGS_SLOTS = 1 << 20 }; /* each holds one verdict; a new one replaces an older one */
 
 enum verdict { UNKNOWN, NO, YES };
 
 typedef VEC(uint8_t) verdict_vec;
 
 struct args_slot {
-	uint32_t args, name; /* 0 = empty */
+	uint32_t args, name; /* 0: empty */
 	int16_t minor;
 	uint8_t verdict;
 };
 
 struct skim {
-	/* has_exotic: the word has letters that others than ASCII ones are equal to, case apart */
+	/* has_exotic: the word has letters that equal non-ASCII letters if case is ignored */
 	bool is_on, has_exotic;
 	char *pattern;
 	struct scan_needle word;
@@ -44,7 +44,7 @@ static bool is_word_char(char c)
 	       c == '_' || c == '/' || c == '-';
 }
 
-/* Not found in a time (digits and dots) and not in an address (0x and digits). */
+/* Could the word not be part of a time (digits and dots) or of an address (0x and digits)? */
 static bool is_telling(const char *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -61,8 +61,8 @@ static void word_end(const char *s, size_t n, const char **best, size_t *n_best)
 	}
 }
 
-/* The longest word that every hit of the pattern has. Where the pattern is not plain enough to be
- * sure, none. */
+/* Find the longest word that every hit of the pattern contains. If the pattern is too complex to be
+ * sure, there is none. */
 static size_t word_of(const char *p, const char **ret)
 {
 	const char *run = p, *best = NULL;
@@ -71,7 +71,7 @@ static size_t word_of(const char *p, const char **ret)
 		if (is_word_char(*p))
 			continue;
 		size_t n = (size_t)(p - run);
-		if (*p == '?' || *p == '*' || *p == '{') /* the last one need not be there */
+		if (*p == '?' || *p == '*' || *p == '{') /* the last character is optional */
 			n = n ? n - 1 : 0;
 		word_end(run, n, &best, &n_best);
 		if (!*p)
@@ -142,13 +142,13 @@ void skim_begin(struct skim *k, const struct search *search)
 		return;
 	bool is_caseless = search_is_caseless(search->text);
 	k->word = scan_needle_make(word, n, is_caseless);
-	/* U+017F and U+212A are s and k when case is ignored */
+	/* U+017F and U+212A equal s and k if case is ignored */
 	k->has_exotic = false;
 	for (size_t i = 0; is_caseless && i < n; i++)
 		k->has_exotic |= strchr("kKsS", word[i]) != NULL;
 }
 
-/* Of k->text, which is emptied. */
+/* Judge k->text, and empty it. */
 static enum verdict judge(struct skim *k)
 {
 	const uint8_t *p = (const uint8_t *)strbuf_str(&k->text);

@@ -1,11 +1,11 @@
 /*
- * sorter: see sorter.h. Bottom-up: runs of 1, 2, 4, … keys; equal keys keep their order.
+ * sorter: see sorter.h. It merges bottom-up, runs of 1, 2, 4, … keys; equal keys keep their order.
  */
 #include "ui/sorter.h"
 
 #include "base/monotonic.h"
 
-enum { KEYS_PER_LOOK = 256 }; /* at the clock */
+enum { KEYS_PER_LOOK = 256 }; /* between two looks at the clock */
 
 bool sorter_add(struct sorter *s, uint32_t key)
 {
@@ -24,7 +24,7 @@ void sorter_begin(struct sorter *s, int (*compare)(void *ctx, uint32_t a, uint32
 	s->compare = compare;
 	s->ctx = ctx;
 	s->other = malloc((s->v.n ? s->v.n : 1) * sizeof(*s->other));
-	if (!s->other) /* as they came */
+	if (!s->other) /* no sorting: the keys stay in the order in which they were added */
 		s->width = s->v.n;
 	else
 		s->width = 1;
@@ -56,7 +56,7 @@ bool sorter_step(struct sorter *s, uint64_t budget_ns, uint64_t *ret_spent_ns)
 			merge_begin(s, end);
 			continue;
 		}
-		/* both are as long as v.n; only v.cap may be more, and nothing is added any more */
+		/* both have v.n entries; only v.cap may be larger, and nothing is added any more */
 		uint32_t *swap = s->v.v;
 		s->v.v = s->other;
 		s->other = swap;

@@ -1,5 +1,5 @@
 /*
- * source: a handful of files in memory, the oldest goes first.
+ * source: see source.h. A few files are kept in memory; a new one replaces the oldest.
  */
 #include "ui/source.h"
 
@@ -32,8 +32,8 @@ void source_forget(void)
 		fini(&kept[i]);
 }
 
-/* The path without opening what it names, so that no driver and no writer of a FIFO takes notice.
- */
+/* Open the path with O_PATH, which does not open the file itself, so that no driver and no writer
+ * of a FIFO notices it. */
 static int look_up(const char *path, struct source_root root)
 {
 	if (root.is_ours)
@@ -43,7 +43,7 @@ static int look_up(const char *path, struct source_root root)
 	int top = root.pid ? open(name, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 	if (top < 0)
 		return -1;
-	/* openat2(2): absolute links, and "..", stay below */
+	/* openat2(2): absolute links and ".." stay below that root */
 	struct open_how how = { .flags = O_PATH | O_CLOEXEC,
 				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
 	int fd = (int)syscall(SYS_openat2, top, path, &how, sizeof(how));
@@ -51,7 +51,7 @@ static int look_up(const char *path, struct source_root root)
 	return fd;
 }
 
-/* The regular file of this name, opened for reading; -1: there is none. */
+/* Open the regular file of this name for reading; -1: there is none. */
 static int open_regular(const char *path, struct source_root root, struct stat *ret)
 {
 	char name[40];
@@ -143,7 +143,8 @@ const struct source_file *source_get(const char *path, const char *cwd, struct s
 			tail += *tail == '/';
 			if (asprintf(&try, "%s/%s", dirs[d], tail) < 0)
 				return f;
-			bool found = load(f, try, ours); /* the user named this folder */
+			/* the user named this folder, so it is one of our own files */
+			bool found = load(f, try, ours);
 			free(try);
 			if (found)
 				return f;

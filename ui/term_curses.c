@@ -2,8 +2,8 @@
  * term_curses: canvas to terminal and terminal to input by ncursesw; the only file that includes
  * <curses.h>.
  *
- * Restoring: the strings that undo our modes are asked of terminfo when the terminal is opened and
- * kept as bytes, so the crash handler and the handlers of fatal signals need only write(2) and
+ * When the terminal is opened, terminfo is asked for the strings that undo our modes. They are kept
+ * as bytes, so the crash handler and the handlers of fatal signals need only write(2) and
  * tcsetattr(3).
  */
 #include "ui/term.h"
@@ -32,16 +32,16 @@ struct terminal {
 	FILE *out;
 	int n_lines, n_columns;
 	int colors;
-	struct input release; /* the second half of a click, INPUT_NONE */
+	struct input release; /* the release that belongs to a click; INPUT_NONE: none */
 	bool is_light, is_ascii, mouse, button_down, in_paste, size_changed, all_dirty, hung_up;
 	const struct theme *theme;
-	/* what the terminal shows: only lines that differ are given to curses */
+	/* what the terminal shows: only lines that differ are passed to curses */
 	struct canvas shown;
 	short pairs[ROLE_COUNT][2];
 	attr_t attrs[ROLE_COUNT][2]; /* [role][in the bar] */
 };
 
-/* Read by signal handlers: complete before `armed` is set. */
+/* Signal handlers read it, so it is complete before `armed` is set. */
 static struct {
 	volatile sig_atomic_t armed;
 	struct termios saved;
@@ -68,12 +68,13 @@ static void on_fatal_signal(int sig)
 	raise(sig);
 }
 
-/* The last three are waited for by a signalfd and blocked; here in case one comes before or after
- * that: the handlers of ncurses end the program without a word. */
+/* The last three are blocked and read from a signalfd. They are listed in case one arrives before
+ * or after that: the handlers of ncurses end the program without a message. */
 static const int fatal_signals[] = { SIGSEGV, SIGBUS, SIGFPE,  SIGILL, SIGABRT,
 				     SIGQUIT, SIGINT, SIGTERM, SIGHUP };
 
-/* On a stack of their own, so that the terminal is restored when ours has run out. */
+/* The handlers run on a stack of their own, so that the terminal is restored even after a stack
+ * overflow. */
 static void catch_fatal_signals(void)
 {
 	static char spare[64 << 10] __attribute__((aligned(16)));
@@ -101,7 +102,7 @@ static void restore_prepare(bool has_escapes)
 	static const char *const capabilities[] = { "sgr0", "rmkx", "cnorm", "rmcup" };
 	for (size_t i = 0; i < ARRAY_LEN(capabilities); i++) {
 		char *s = tigetstr(capabilities[i]);
-		if (s && s != (char *)-1 && !strchr(s, '$')) /* one with delays is left out */
+		if (s && s != (char *)-1 && !strchr(s, '$')) /* a string with delays is left out */
 			restore_add(s);
 	}
 	char *rmcup = tigetstr("rmcup");
@@ -126,9 +127,9 @@ static void say(const char *s)
 }
 
 /*
- * Ask for the background colour (OSC 11) and, behind it, for the device attributes, which every
- * terminal answers: when that second answer is in, nothing can come late and be taken for keys. 200
- * ms at most.
+ * Ask for the background colour (OSC 11) and after it for the device attributes, which every
+ * terminal answers. Once the second answer has arrived, no late answer can be mistaken for keys.
+ * This takes 200 ms at most.
  */
 static bool ask_is_light(void)
 {
@@ -200,7 +201,7 @@ void term_set_mouse(struct terminal *t, bool on)
 	say(on ? "\033[?1002h" : "\033[?1002l");
 }
 
-/* <term.h> declares them (curs_terminfo(3)); that name finds ui/term.h here. */
+/* <term.h> declares them (curs_terminfo(3)), but here that name finds ui/term.h. */
 struct term;
 int setupterm(const char *name, int fd, int *ret_found);
 struct term *set_curterm(struct term *now);
@@ -218,9 +219,9 @@ static struct err *unknown_terminal(void)
 				  "record and print need none");
 }
 
-/* newterm(3) believes COLUMNS and LINES more than the terminal (ncurses(3X), "Environment"); they
- * are often left over from another one. They are put back: programs that are started from here
- * inherit them. */
+/* newterm(3) prefers COLUMNS and LINES to the size of the terminal (ncurses(3X), "Environment");
+ * they are often left over from another terminal. They are set again afterwards: programs that are
+ * started from here inherit them. */
 static SCREEN *newterm_of_its_size(void)
 {
 	static const char *const names[] = { "COLUMNS", "LINES" };
@@ -242,7 +243,8 @@ static SCREEN *newterm_of_its_size(void)
 struct err *term_check(void)
 {
 	int found = 0;
-	/* As newterm(3) will; it says so on standard error and exits, unless it may tell us. */
+	/* newterm(3) does the same, but if it fails it prints to standard error and exits, while
+	 * setupterm() can return an error. */
 	if (setupterm(NULL, STDOUT_FILENO, &found) == ERR)
 		return unknown_terminal();
 	const char *place = tigetstr("cup");
@@ -267,8 +269,8 @@ struct err *term_open(const struct term_options *options, struct terminal **ret)
 	setlocale(LC_CTYPE, "");
 	bool is_utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8");
 	if (!is_utf8 && setlocale(LC_CTYPE, "C.UTF-8")) {
-		/* Curses needs a UTF-8 locale to pass bytes through; what we draw is then plain
-		 * ASCII. */
+		/* Curses needs a UTF-8 locale to pass bytes through; in ASCII mode we then draw
+		 * plain ASCII. */
 	}
 	struct terminal *t = calloc(1, sizeof(*t));
 	if (!t)
@@ -279,8 +281,8 @@ struct err *term_open(const struct term_options *options, struct terminal **ret)
 	t->is_light = ask_is_light();
 	t->out = stdout;
 	set_escdelay(25);
-	/* ncurses (6.4, lib_tstp.c) draws in its handler of SIGTSTP, whatever is going on; ui_run()
-	 * stops in its own time */
+	/* the SIGTSTP handler of ncurses (6.4, lib_tstp.c) draws at any moment; ui_run() stops when
+	 * no draw is going on */
 	struct sigaction stop;
 	sigaction(SIGTSTP, NULL, &stop);
 	t->screen = newterm_of_its_size();
@@ -325,7 +327,7 @@ void term_close(struct terminal *t)
 		signal(fatal_signals[i], SIG_DFL);
 	end_modes();
 	char *rmcup = tigetstr("rmcup");
-	/* no second screen: the shell's prompt gets a line of its own */
+	/* there is no alternate screen: the shell's prompt gets a line of its own */
 	if (!rmcup || rmcup == (char *)-1) {
 		move(t->n_lines - 1, 0);
 		clrtoeol();
@@ -437,7 +439,7 @@ void term_resized(struct terminal *t)
 	term_redraw(t);
 }
 
-/* Curses names with a value of ours; both sides are looked up by this one table. */
+/* Keys of curses with the value that we use; both are looked up in this one table. */
 static const struct {
 	int curses, key;
 } special_keys[] = {
@@ -449,9 +451,9 @@ static const struct {
 };
 
 /*
- * ncurses 6.4 reports a move with the button held as one more press (lib_mouse.c), and makes one
- * click of a press and a release that are read together. So: a press while the button is down is a
- * drag, a click is a press with its release to follow.
+ * ncurses 6.4 reports a move with the button held as another press (lib_mouse.c), and turns a press
+ * and a release that are read together into one click. So a press while the button is down is a
+ * drag, and a click is a press whose release follows.
  */
 static struct input mouse_input(struct terminal *t)
 {
@@ -542,7 +544,7 @@ static void draw_line(struct terminal *t, const struct canvas *c, int y)
 	move(y, 0);
 	for (int x = 0; x < c->n_columns && x < t->n_columns;) {
 		const struct cell *cell = &c->cells[y * c->n_columns + x];
-		if (cell->width_cells == 0) { /* its wide half was cut off */
+		if (cell->width_cells == 0) { /* its wide character was cut off */
 			x++;
 			continue;
 		}
@@ -555,7 +557,7 @@ static void draw_line(struct terminal *t, const struct canvas *c, int y)
 		if (cell->flags & CELL_UNDERLINE)
 			attr |= A_UNDERLINE;
 		attr_set(attr, t->pairs[cell->role][in_bar], NULL);
-		/* A run of plain cells of one look goes out at once. */
+		/* Cells of one style that need no care are sent as one run. */
 		char run[1024];
 		size_t n = 0;
 		int end = x;
@@ -603,8 +605,8 @@ void term_redraw(struct terminal *t)
 	t->all_dirty = true;
 }
 
-/* Terminals whose sort is known to take OSC 52, or to skip it unharmed. Others may show it as text.
- */
+/* Terminals that are known to take OSC 52, or to skip it without harm. Others may show it as
+ * text. */
 static bool takes_clipboard(const char *name)
 {
 	static const char *const sorts[] = { "xterm",     "tmux",    "screen", "rxvt",
@@ -635,8 +637,8 @@ static void add_base64(struct strbuf *to, const char *text, size_t n_bytes)
 	}
 }
 
-/* Is what we write to read by GNU screen? It takes no OSC 52 and hands on only what is wrapped, in
- * small pieces. */
+/* Does GNU screen read what we write? It does not take OSC 52 and passes on only what is wrapped,
+ * in small pieces. */
 static bool is_in_gnu_screen(const char *name)
 {
 	return getenv("STY") && !getenv("TMUX") && name && !strncmp(name, "screen", 6);
@@ -652,8 +654,8 @@ const char *term_copy(struct terminal *t, const char *text, size_t n_bytes)
 		return "this terminal has no clipboard that is known";
 	if (n_bytes > COPY_MAX)
 		return "it is more than a terminal takes, 74 994 bytes";
-	/* tmux in GNU screen, or the other way round: which one reads us cannot be told, and screen
-	 * shows the rest of a long string */
+	/* tmux inside GNU screen, or vice versa: we cannot tell which one reads our output, and
+	 * screen would show the rest of a long string */
 	if (getenv("STY") && getenv("TMUX") && n_bytes > SCREEN_MAX)
 		return "it is long, and GNU screen and tmux are one inside the other";
 	struct strbuf code = { 0 }, out = { 0 };

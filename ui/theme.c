@@ -1,7 +1,7 @@
 /*
- * theme: the built-in themes. Every indexed colour keeps a contrast of 4.5:1 on the backgrounds
- * people use; the cb themes keep their five hues apart for deutan, protan and tritan eyes. Meaning
- * never rests on colour alone: each kind of ink has a text form too.
+ * theme: the built-in themes. Every indexed colour keeps a contrast of 4.5:1 on common backgrounds;
+ * the five hues of the cb themes differ for deutan, protan and tritan eyes. Colour is never the
+ * only sign of a meaning: each kind of ink has a text form too.
  */
 #include "ui/theme.h"
 

@@ -1,5 +1,5 @@
 /*
- * toggles: a filter to switches and back.
+ * toggles: see toggles.h.
  */
 #include "ui/toggles.h"
 
@@ -22,7 +22,7 @@ void toggles_read(struct toggles *t, const struct filter *filter)
 	toggles_fini(t);
 	struct err *err = filter ? filter_switches(filter, &t->switches, &t->negated, &t->rest)
 				 : NULL;
-	err_destroy(err); /* memory is short: all is shown as on */
+	err_destroy(err); /* memory is short: everything is shown as on */
 }
 
 bool toggles_has(const struct toggles *t, const char *name, size_t n)
@@ -41,7 +41,7 @@ static bool is_word_char(char c)
 	       c == '_' || c == '.' || c == '/';
 }
 
-/* Words of the language that a bare name would be taken for. */
+/* Words of the filter language: a bare name that is one of them must be quoted. */
 static bool is_keyword(const char *name, size_t n)
 {
 	static const char *const words[] = { "and", "or", "not", "AND", "OR", "NOT" };
@@ -51,7 +51,7 @@ static bool is_keyword(const char *name, size_t n)
 	return n > 0 && name[0] >= '0' && name[0] <= '9';
 }
 
-/* Has another event the category of this name? Then the bare word would stand for both. */
+/* Is the name also the category of another event? Then the bare word would match both. */
 static bool is_category_too(struct trace *t, const char *name, size_t n)
 {
 	for (uint32_t id = 1; id <= trace_n_names(t); id++) {
@@ -81,12 +81,12 @@ static void add_name(struct strbuf *to, struct trace *t, const char *name, size_
 static void add_theme(struct strbuf *to, const char *theme)
 {
 	strbuf_addc(to, '@');
-	for (; *theme; theme++) /* "code execution" is @code_execution to the filter */
+	for (; *theme; theme++) /* the filter language writes "code execution" as @code_execution */
 		strbuf_addc(to, *theme == ' ' ? '_' : *theme);
 }
 
-/* Terms for all names with on[id] == want: whole themes, whole categories, single events. Returns
- * how many. */
+/* Append terms for all names with on[id] == want: whole themes, whole categories, single events.
+ * Returns how many. */
 static size_t add_terms(struct strbuf *to, struct view *s, const bool *on, bool want)
 {
 	uint32_t n_names = trace_n_names(s->trace);
@@ -108,7 +108,7 @@ static size_t add_terms(struct strbuf *to, struct view *s, const bool *on, bool 
 		for (uint32_t id = 1; id <= n_names; id++) {
 			if (view_name(s, id)->theme != (enum catalog_theme)theme || on[id] != want)
 				continue;
-			/* the whole category, named once, by its first name */
+			/* name the whole category once, at its first name */
 			size_t n;
 			const char *name = trace_name(s->trace, id, &n);
 			size_t cat = catalog_category_bytes(name, n);
@@ -142,14 +142,14 @@ static size_t add_terms(struct strbuf *to, struct view *s, const bool *on, bool 
 	return n_terms;
 }
 
-/* "head and rest"; as the trees are, whatever the texts. */
+/* Join the two as "head and rest": the trees are joined, not the texts. */
 static void join(struct view *s, const char *head, const char *rest, struct strbuf *to)
 {
 	CLEANUP(filter) struct filter *f = NULL, *g = NULL;
 	struct err *err = filter_compile(head, strlen(head), s->trace, &f);
 	if (!err)
 		err = filter_compile(rest, strlen(rest), s->trace, &g);
-	if (err) { /* both were read from filters, or made of names of this capture */
+	if (err) { /* both were compiled from filters, or made of names of this capture */
 		err_destroy(err);
 		strbuf_addf(to, *head ? "(%s) and (%s)" : "%s%s", head, rest);
 		return;
@@ -162,7 +162,7 @@ void toggles_filter(const struct toggles *t, struct view *s, const bool *on, str
 	struct strbuf yes = { 0 }, no = { 0 }, head = { 0 };
 	size_t n_yes = add_terms(&yes, s, on, true), n_no = add_terms(&no, s, on, false);
 	if (n_no == 0) {
-		/* all on: only the rest remains */
+		/* everything is on: only the rest remains */
 	} else if (n_yes == 0 || n_no < n_yes) {
 		strbuf_addf(&head, n_no > 1 ? "not (%s)" : "not %s", strbuf_str(&no));
 	} else {

@@ -56,7 +56,7 @@ struct ui {
 	struct canvas canvas;
 	struct layout_wish wish;
 	struct layout layout;
-	struct pane *panes[PANE_COUNT]; /* opened when first needed */
+	struct pane *panes[PANE_COUNT]; /* each is opened when first needed */
 	enum pane_id focus;             /* among the panes of the main page */
 	VEC(enum pane_id) pages;        /* pages over the main page; the last one is on top */
 	struct prompt prompt;
@@ -76,7 +76,7 @@ struct ui {
 	char *dialog; /* a box over the screen: title, then lines; NULL: none */
 	VEC(struct place) history;
 	size_t history_at;
-	char *source_dirs[SOURCE_DIRS_MAX]; /* :source */
+	char *source_dirs[SOURCE_DIRS_MAX]; /* set by :source */
 
 	const char *theme_name;
 	struct theme theme;
@@ -97,17 +97,17 @@ struct ui {
 	int click_line, click_column;
 };
 
-/* takes options->source over */
+/* Takes over options->source. */
 MUST_CHECK struct err *ui_create(const struct ui_options *options, struct ui **ret);
 void ui_destroy(struct ui *ui);
 DEFINE_CLEANUP(ui);
 void ui_resize(struct ui *ui, int n_lines, int n_columns);
 void ui_input(struct ui *ui, struct input in);
-/* If no search runs, act on the keys that waited for its end. True: one of them began another
- * search. */
+/* If no search runs, act on the keys that waited for its end. Returns true if one of them began
+ * another search. */
 bool ui_input_waiting(struct ui *ui);
 /* Read new events (growth: the capture is known to have changed) and do long work for up to
- * budget_ns. True: more work waits. now_ns is CLOCK_MONOTONIC. */
+ * budget_ns. Returns true if more work waits. now_ns is CLOCK_MONOTONIC. */
 bool ui_advance(struct ui *ui, uint64_t now_ns, bool growth, uint64_t budget_ns);
 /* When ui_advance() must be called again even if nothing happens; UINT64_MAX: never. */
 uint64_t ui_deadline(const struct ui *ui);
@@ -120,7 +120,7 @@ void ui_vflash(struct ui *ui, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 void ui_flash_err(struct ui *ui, struct err *err); /* takes err */
 void ui_message(struct ui *ui, const char *kind, uint64_t seq, bool is_trouble, const char *fmt,
 		...) PRINTF_LIKE(5, 6);
-void ui_dialog(struct ui *ui, const char *text); /* first line is the title */
+void ui_dialog(struct ui *ui, const char *text); /* the first line is the title */
 void ui_copy(struct ui *ui, const char *text, size_t n_bytes);
 
 /* ---- app_panes.c ---- */
@@ -129,15 +129,15 @@ void ui_copy(struct ui *ui, const char *text, size_t n_bytes);
 struct pane *ui_pane(struct ui *ui, enum pane_id id);
 enum pane_id ui_focused_id(const struct ui *ui);
 struct pane *ui_focused(struct ui *ui);
-/* The strip above the list has no title line; all other panes have. */
+/* The strip above the list has no title line; all other panes have one. */
 bool ui_has_title(const struct ui *ui, enum pane_id id);
 void ui_focus(struct ui *ui, enum pane_id id); /* host_focus() */
 void ui_open_page(struct ui *ui, enum pane_id id);
 void ui_relayout(struct ui *ui);
-/* Update the visible panes, the list of events first: it moves the cursor that others look at. */
+/* Update the visible panes, the list of events first: it moves the cursor that others follow. */
 void ui_changed(struct ui *ui, unsigned changes);
 void ui_set_cursor(struct ui *ui, uint64_t seq); /* host_set_cursor() */
-/* Update the panes if the cursor has moved since they were told. */
+/* Update the panes if the cursor has moved since their last update. */
 void ui_tell_cursor(struct ui *ui);
 
 /* ---- app_keep.c: the files of keep.h; if they cannot be used, one message says so ---- */
@@ -149,12 +149,12 @@ void ui_keep_marks(struct ui *ui);
 
 /* ---- app_places.c ---- */
 
-/* Make `text` the filter; an error becomes a message. remember: the one before goes into the
+/* Make `text` the filter; an error becomes a message. remember: the previous filter goes into the
  * history. */
 bool ui_set_filter(struct ui *ui, const char *text, bool remember);
 /* Add "and term" or "and not term". */
 void ui_narrow(struct ui *ui, const char *term, bool exclude);
-/* The cursor of the events pane; reveals it; [ comes back. */
+/* Move the cursor of the events pane, and open the folds over it; [ comes back. */
 void ui_goto(struct ui *ui, uint64_t seq);
 void ui_show(struct ui *ui, uint64_t seq);   /* the same, but not in the history */
 void ui_anchor(struct ui *ui, uint64_t seq); /* pane_events_anchor() */
@@ -164,13 +164,12 @@ void ui_history_step(struct ui *ui, bool back);
 
 /* ---- app_session.c ---- */
 
-/* Replace the session. The view before is destroyed, or handed out with `old`. Takes source over.
- */
+/* Replace the session. The previous view is destroyed, or returned in `old`. Takes over source. */
 MUST_CHECK struct err *ui_new_session(struct ui *ui, struct ui_source *source, struct view **old);
 /* host_open_source(). */
 MUST_CHECK struct err *ui_open_source(struct ui *ui, struct ui_source *source,
 				      enum session_place place);
-/* Close the session and come back to what is below it; false: there is nothing below. */
+/* Close the session and return to the one below; false: there is none. */
 bool ui_pop_source(struct ui *ui);
 void ui_close_page(struct ui *ui);
 void ui_close_all_pages(struct ui *ui);
@@ -182,7 +181,8 @@ bool ui_back_quits(const struct ui *ui);
 
 /* Was the program of this session started here, and does it still run? s may be NULL. */
 bool ui_must_ask(const struct view *s);
-/* Ask what becomes of the program. goes_back: then the session below is shown, else all ends. */
+/* Ask what becomes of the program. goes_back: then the session below is shown; else auditview
+ * ends. */
 void ui_ask_quit(struct ui *ui, bool goes_back);
 void ui_answer_quit(struct ui *ui, int key);
 /* Leave, but first ask about each program that was started here. */

@@ -1,9 +1,9 @@
 /*
  * view: from a growing capture to numbered lines.
  *
- * Order of the work: new events → filter (shown) → folds → rows. Each stage knows how far it has
- * come, and a later stage never runs ahead of an earlier one. Rows that a stage has not reached yet
- * pass through it unchanged.
+ * The order of the work is: new events → filter (shown) → folds → rows. Each stage knows how far it
+ * has come, and a later stage never runs ahead of an earlier one. Rows that a stage has not reached
+ * yet pass through it unchanged.
  */
 #include "ui/view.h"
 
@@ -183,7 +183,7 @@ static struct err *grow(struct view *s)
 	s->rows_stale = true;
 	if (s->run) {
 		s->filter_done = 0;
-		/* it counted fewer */
+		/* the explanation counted fewer events */
 		if (s->why_done && monotonic_ns() - s->why_ns > 5000000000u) {
 			filter_explanation_destroy(s->why);
 			s->why = NULL;
@@ -316,7 +316,7 @@ struct err *view_set_filter(struct view *s, const char *text)
 	s->shown_generation++;
 	s->rows_stale = true;
 	s->generation++;
-	if (s->run && s->n_events) /* the first page at once */
+	if (s->run && s->n_events) /* show the first page at once */
 		return work_filter(s, 4000000);
 	return NULL;
 }
@@ -427,8 +427,8 @@ uint64_t view_n_decided(const struct view *s)
 	return n < s->n_events ? n : s->n_events;
 }
 
-/* Notes that stand before the end of what is shown. A filter hides all but the losses, and with no
- * event left these too. */
+/* The number of notes before the end of what is shown. A filter hides all but the losses; if no
+ * event is shown, it hides these too. */
 static size_t n_notes(const struct view *s)
 {
 	size_t n = s->shown_notes.n;
@@ -482,7 +482,8 @@ uint64_t view_line_of(struct view *s, uint64_t seq)
 	if (!n)
 		return 0;
 	if (!selection_has(s->rows, seq)) {
-		/* If it is hidden in a fold, take the head of the fold; else the nearest row. */
+		/* If the event is hidden in a fold, take the head of the fold; else the nearest
+		 * row. */
 		struct fold fold;
 		if (s->fold_on && folds_find_member(s->folds, seq, &fold) &&
 		    selection_has(s->rows, fold.head)) {

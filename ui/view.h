@@ -1,13 +1,12 @@
 /*
- * view: the capture that is looked at, and what of it is shown: filter, folds, rows, marks.
+ * view: an opened capture, and what of it is shown: filter, folds, rows, marks.
  *
- *   shown   rows the filter lets through (all without a filter)
+ *   shown   rows that pass the filter (all without a filter)
  *   rows    shown, without those that folds hide
  *   lines   rows and, where they happened, notes (losses, pauses, ends): what the event list shows,
  *           numbered from 0
  *
- * Everything long is done by view_work() in slices; until a slice has come by, what is known so far
- * is shown.
+ * Long work is done by view_work() in slices; meanwhile the part that is known is shown.
  */
 #pragma once
 #include <stdbool.h>
@@ -54,13 +53,13 @@ struct view {
 	bool is_left; /* the question what to do with the program was answered */
 
 	/* filter */
-	char *filter_text;     /* "" none */
-	struct filter *filter; /* NULL none */
+	char *filter_text;     /* "": none */
+	struct filter *filter; /* NULL: none */
 	struct selection *shown;
 	struct filter_run *run; /* brings `shown` up to date; NULL without a filter */
 	struct filter_cache *cache;
 	double filter_done;         /* 0…1 */
-	uint64_t filter_ns;         /* spent on it since it was set */
+	uint64_t filter_ns;         /* time spent on it since it was set */
 	unsigned filter_generation; /* changes when rows that were decided are decided anew */
 	unsigned filter_restarts;
 	/* which part of the filter lets nothing through, if nothing is shown; NULL: not known
@@ -73,11 +72,11 @@ struct view {
 	bool fold_on;
 	struct folds *folds;
 	double folds_done;
-	VEC(uint64_t) opened; /* heads opened by hand */
+	VEC(uint64_t) opened; /* heads of folds that the user opened */
 	struct selection *rows;
 	bool rows_stale;
 	VEC(uint32_t) notes;       /* notes that can be lines, by place */
-	VEC(uint32_t) shown_notes; /* those that are */
+	VEC(uint32_t) shown_notes; /* those of them that are lines */
 	uint32_t notes_seen;
 
 	struct first_seen *first;
@@ -89,12 +88,12 @@ struct view {
 	/* as the file had them when it was last read or written (keep.c) */
 	VEC(struct mark) marks_kept;
 	VEC(struct name_facts) names;
-	int python_minor;          /* of the first Python process; 0 unknown */
+	int python_minor;          /* of the first Python process; 0: unknown */
 	unsigned generation;       /* changes whenever lines may have moved */
-	unsigned shown_generation; /* changes whenever `shown` does */
+	unsigned shown_generation; /* changes whenever `shown` changes */
 };
 
-/* takes over, also on failure */
+/* Takes over source, also on failure. */
 MUST_CHECK struct err *view_create(struct ui_source *source, struct view **ret);
 void view_destroy(struct view *s);
 DEFINE_CLEANUP(view);
@@ -104,15 +103,15 @@ MUST_CHECK struct err *view_refresh(struct view *s, bool *ret_changed);
 /* Continue long work for budget_ns. True: there is more to do. *ret_changed: there is something to
  * draw. */
 bool view_work(struct view *s, uint64_t budget_ns, bool *ret_changed);
-/* Replace the filter. On failure (ERR_SYNTAX, with err->at) the old one stays. */
+/* Replace the filter. On failure (ERR_SYNTAX, with err->at) the old one stays in use. */
 MUST_CHECK struct err *view_set_filter(struct view *s, const char *text);
-/* A filter for this capture. Errors: ERR_SYNTAX, with err->at. */
+/* Compile a filter for this capture. Errors: ERR_SYNTAX, with err->at. */
 MUST_CHECK struct err *view_compile(const struct view *s, const char *text, struct filter **ret);
 void view_set_frozen(struct view *s, bool on);
 bool view_is_live(const struct view *s); /* events may still come */
 
 uint64_t view_n_shown(struct view *s);
-/* Rows [0, n) of `shown` are final, until filter_generation changes. */
+/* Rows [0, n) of `shown` are final until filter_generation changes. */
 uint64_t view_n_decided(const struct view *s);
 uint64_t view_n_lines(struct view *s);
 struct line {
@@ -129,10 +128,10 @@ void view_fold_toggle(struct view *s, uint64_t seq);
 void view_fold_all(struct view *s, bool on);
 
 const struct name_facts *view_name(struct view *s, uint32_t name);
-/* The process that the session is about: the first that is Python, else the first. NULL: none is
- * known yet. */
+/* The process that the session is about: the first Python process, or else the first one. NULL:
+ * none is known yet. */
 const struct process_info *view_process(const struct view *s);
-/* Python minor of a process; the session's when unknown */
+/* Python minor version of a process; the session's if it is unknown */
 int view_minor_of(struct view *s, uint32_t process);
 const struct mark *view_mark(const struct view *s, uint64_t seq);
 void view_mark_toggle(struct view *s, uint64_t seq);
