@@ -7,7 +7,7 @@
  *   regs.h         struct arch_regs, and the numbers below that are constants
  *   arch.c         every function of this header
  *   audit_arch.h   the number by which seccomp knows its system calls
- *   stub.S, boot.S, ops.inc, *.lds     what runs in a target: lists of system calls, the first hook
+ *   stub.S, lazy_link.S, ops.inc, *.lds  what runs in a target: lists of system calls, first hook
  *
  * in src/probe/arch/<cpu>/ the probe's entry and its system calls, and decoders of machine code:
  * the hook list (python/audit_head.c), calls of the evaluator (stacks/evaluator.c), columns of call

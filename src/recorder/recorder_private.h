@@ -110,7 +110,7 @@ struct heir {
 	uint64_t identity; /* abi.h, probe_state */
 };
 
-struct waiting { /* armed at its next event (visit/boot.h) */
+struct waiting { /* armed at its next event (visit/lazy_link.h) */
 	struct link *link;
 	struct process *process;
 	bool is_told; /* why it still waits, though an event came */

@@ -47,7 +47,7 @@ enum end_loss {
 	LOSS_MALFORMED, /* its record makes no sense: the target wrote over it */
 	LOSS_TORN,      /* its process was killed while it was being written down */
 	LOSS_UNWRITTEN, /* the file could not be written */
-	LOSS_NOT_READY, /* the probe was not mapped yet: it could not be in time (visit/boot.h) */
+	LOSS_NOT_READY, /* the probe was not mapped yet: it could not be in time (visit/lazy_link.h) */
 	LOSS_COUNT
 };
 

@@ -104,7 +104,7 @@ struct access_facts {
 	bool is_blocked; /* no thread can be stopped: */
 	struct blocked blocked;
 	/* every thread waits in a call that a stop would end early; only asked where a filter
-	 * forbids the way around that (boot.h) */
+	 * forbids the way around that (lazy_link.h) */
 	bool waits_visibly;
 	char no_room[160],
 	    no_room_cure[160]; /* which limit leaves no room for what must be mapped; "" none */

@@ -15,7 +15,7 @@
 
 #include "base/log.h"
 #include "base/vec.h"
-#include "visit/boot.h"
+#include "visit/lazy_link.h"
 #include "visit/inject.h"
 #include "visit/inject_private.h"
 #include "visit/leftover.h"
@@ -24,7 +24,7 @@
 #include "visit/ptrace.h"
 #include "system/remote_mem.h"
 #include "visit/sigframe.h"
-#include "visit/still.h"
+#include "visit/all_stop.h"
 #include "visit/target_lock.h"
 
 enum { DETACH_TRIES = 4 };
@@ -423,8 +423,8 @@ static struct err *wait_for_at_exit(struct link *l, const struct remote_target *
 			return NULL;
 		if (round >= PATIENCE && !place.v) {
 			place = at_exit_find(l, t->mem, fn);
-			const struct still_store store = { place, &neutral, sizeof(neutral) };
-			struct err *err = place.v ? still_write(t, &store, 1) : NULL;
+			const struct all_stop_store store = { place, &neutral, sizeof(neutral) };
+			struct err *err = place.v ? all_stop_write(t, &store, 1) : NULL;
 			if (err)
 				return err;
 		}
@@ -493,8 +493,8 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	/* somebody has taken it out before the lock was ours */
 	if (l->nonce && !ring_is_ours(l, mem)) {
 		/* or we have ourselves, at an earlier try, and then something failed */
-		if (boot_is_hook(l, mem))
-			err = boot_finish(l, &t);
+		if (lazy_link_is_hook(l, mem))
+			err = lazy_link_finish(l, &t);
 		goto out;
 	}
 	link_text_range(maps, &l->runtime.module, &t);
@@ -518,7 +518,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 			err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)pid);
 			goto out;
 		}
-		entry_there = boot_base_of(entry.user_data) == l->base.v;
+		entry_there = lazy_link_base_of(entry.user_data) == l->base.v;
 		/* Not linked yet, for attaching failed; or no more, for leaving did, or the child
 		 * was forked by a process that we were just leaving: the reservation is still
 		 * there. */
@@ -560,13 +560,13 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 		uint64_t now = monotonic_ns();
 		err = maps_find_modules(maps, remote_mem_reader(mem));
 		if (!err)
-			err = boot_leave(l, &t,
-					 deadline > now ? deadline - (deadline - now) / 8 : now,
-					 pause_ns, &unmapped);
+			err = lazy_link_leave(
+			    l, &t, deadline > now ? deadline - (deadline - now) / 8 : now, pause_ns,
+			    &unmapped);
 		if (err)
 			goto out;
 	} else if (half_left) {
-		err = still_do(&t, unlink_plain, &here);
+		err = all_stop_do(&t, unlink_plain, &here);
 		if (err)
 			goto out;
 	} else if (entry_there) {
@@ -581,20 +581,20 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 			*pause_ns = stats.pause_ns;
 		if (err && err->sys == ENOENT) {
 			err_destroy(err);
-			err = still_do(&t, unlink_plain, &here);
+			err = all_stop_do(&t, unlink_plain, &here);
 		}
 		/* From here on the entry tells nobody of the reservation: the mailbox must, should
 		 * we be killed. (The answer of a call that failed stands there.) */
 		uint64_t pending = l->base.v | REMOTE_PENDING;
 		const uint64_t neutral[2] = { l->runtime.layout.fn_neutral, 0 };
-		const struct still_store stores[] = {
+		const struct all_stop_store stores[] = {
 			{ l->place.mailbox, &pending, sizeof(pending) },
 			/* whoever has loaded our entry calls this instead; `next` stays */
 			{ raddr_add(l->entry, 8), &neutral[0], 8 },
 			{ raddr_add(l->entry, 16), &neutral[1], 8 },
 		};
 		if (!err)
-			err = still_write(&t, stores, ARRAY_LEN(stores));
+			err = all_stop_write(&t, stores, ARRAY_LEN(stores));
 		if (err)
 			goto out;
 	}
@@ -616,7 +616,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	}
 	/* the interpreter ended meanwhile, and we were linked anew */
 	if (module_there && !unmapped)
-		err = still_do(&t, unlink_plain, &here);
+		err = all_stop_do(&t, unlink_plain, &here);
 	link_unmap_program(l, &p);
 	uint64_t now = monotonic_ns();
 	if (!err && !unmapped)
@@ -624,9 +624,9 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 				      &stats, &one);
 	if (err && err->sys && module_there) {
 		uint64_t pending = l->base.v | REMOTE_PENDING;
-		const struct still_store store = { raddr_add(l->entry, 24), &pending,
-						   sizeof(pending) };
-		err_destroy(still_write(&t, &store, 1));
+		const struct all_stop_store store = { raddr_add(l->entry, 24), &pending,
+						      sizeof(pending) };
+		err_destroy(all_stop_write(&t, &store, 1));
 	}
 	for (unsigned i = 0; !err && !module_there && i < 1000; i++) {
 		CLEANUP(maps) struct maps *later = NULL;
@@ -644,12 +644,12 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	if (!err)
 		err = remote_place_clear(&t);
 	uint64_t zero = 0;
-	const struct still_store done = { l->place.mailbox, &zero, sizeof(zero) };
+	const struct all_stop_store done = { l->place.mailbox, &zero, sizeof(zero) };
 	if (!err && module_there)
-		err = still_write(&t, &done, 1);
+		err = all_stop_write(&t, &done, 1);
 out:
 	/* whatever it was, our code need not stay; but the process may be gone */
-	if (err && t.place && !boot_is_hook(l, mem)) {
+	if (err && t.place && !lazy_link_is_hook(l, mem)) {
 		struct err *e = remote_place_wait(&t, CALL_GRACE_NS);
 		if (!e)
 			e = remote_place_clear(&t);
@@ -679,12 +679,12 @@ static struct err *detach_one(struct link *l, pid_t pid, bool attached, uint64_t
 	return err;
 }
 
-/* The ring is unmapped, but its first hook, or what takes it out (boot.h), may still be linked. */
+/* The ring is unmapped, but its first hook, or what takes it out (lazy_link.h), may still be linked. */
 static bool hook_is_left(const struct link *l, pid_t pid)
 {
 	struct remote_mem *mem = NULL;
 	struct err *err = remote_mem_open(pid, &mem);
-	bool is_left = !err && boot_is_hook(l, mem);
+	bool is_left = !err && lazy_link_is_hook(l, mem);
 	err_destroy(err);
 	remote_mem_close(mem);
 	return is_left;
@@ -764,7 +764,7 @@ void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void
 	uint64_t deadline = monotonic_ns() + timeout_ns,
 		 patient_until = monotonic_ns() + DETACH_STARVED_NS;
 	if (link_is_waiting(l)) {
-		boot_cancel(l, is_attached, ctx, report);
+		lazy_link_cancel(l, is_attached, ctx, report);
 		if (l->owned)
 			target_disown(l->pid);
 		l->owned = false;

@@ -36,7 +36,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/vec.h"
-#include "visit/boot.h"
+#include "visit/lazy_link.h"
 #include "visit/entry_place.h"
 #include "system/fault.h"
 #include "visit/inject_private.h"
@@ -47,7 +47,7 @@
 #include "visit/ptrace.h"
 #include "system/remote_errno.h"
 #include "system/remote_mem.h"
-#include "visit/still.h"
+#include "visit/all_stop.h"
 #include "visit/target_lock.h"
 
 extern const uint8_t probe_blob[];
@@ -147,7 +147,7 @@ enum probe_presence probe_presence_find(struct remote_mem *mem, const struct pyt
 		return PROBE_LEFT_ENTRY;
 	struct probe_context ctx;
 	struct ring_shared shared;
-	raddr base = RADDR(boot_base_of(entry.user_data));
+	raddr base = RADDR(lazy_link_base_of(entry.user_data));
 	if (!remote_mem_read(mem, base, &ctx, sizeof(ctx)) || ctx.magic != PROBE_MAGIC ||
 	    ctx.abi < PROBE_ABI_OLDEST || ctx.abi > PROBE_ABI || ctx.base != base.v)
 		return PROBE_LEFT_ENTRY;
@@ -501,11 +501,11 @@ struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_cal
 	struct {
 		uint64_t next, fn, user_data;
 	} entry = { 0, base + l->blob_off, base };
-	if (l->boot) /* linked already: one store, and events go to the probe instead */
+	if (l->lazy_link) /* linked already: one store, and events go to the probe instead */
 		return remote_mem_write(l->mem, raddr_add(l->entry, 8), &entry.fn,
 					sizeof(entry.fn));
-	const struct still_store store = { l->entry, &entry, sizeof(entry) };
-	return still_write(&a->target, &store, 1);
+	const struct all_stop_store store = { l->entry, &entry, sizeof(entry) };
+	return all_stop_write(&a->target, &store, 1);
 }
 
 void link_program(const struct link *l, struct remote_program *p)
@@ -627,7 +627,7 @@ static bool is_tracee(void *ctx, pid_t pid)
 	return is;
 }
 
-/* If no thread can be stopped, the orphan stays for now: boot.c unmaps it when a thread comes. */
+/* If no thread can be stopped, the orphan stays for now: lazy_link.c unmaps it when a thread comes. */
 static struct err *reclaim_orphan(struct link *l, const struct remote_target *t,
 				  bool *ret_has_orphan)
 {
@@ -649,7 +649,7 @@ static struct err *check_earlier(struct link *l, const struct remote_target *t,
 		} entry = { 0 };
 		uint32_t pid = 0;
 		if (remote_mem_read(l->mem, l->entry, &entry, sizeof(entry)) && entry.user_data &&
-		    remote_mem_read(l->mem, RADDR(boot_base_of(entry.user_data)), &old,
+		    remote_mem_read(l->mem, RADDR(lazy_link_base_of(entry.user_data)), &old,
 				    sizeof(old)) &&
 		    old.magic == PROBE_MAGIC)
 			remote_mem_read(l->mem,
@@ -662,7 +662,7 @@ static struct err *check_earlier(struct link *l, const struct remote_target *t,
 	if (presence == PROBE_LIVE_RECORDER)
 		return err_already_traced(l->pid, recorder);
 	if (presence != PROBE_DEAD_RECORDER) {
-		struct err *err = boot_take_out_left(l);
+		struct err *err = lazy_link_take_out_left(l);
 		return err ? err : reclaim_orphan(l, t, ret_has_orphan);
 	}
 	log_debug("taking over from dead recorder %d in %d", (int)recorder, (int)l->pid);
@@ -681,7 +681,7 @@ static struct err *check_earlier(struct link *l, const struct remote_target *t,
 			 "what looks like the probe of an earlier auditview in process %d is none: "
 			 "it is left alone",
 			 (int)l->pid);
-		err = boot_take_out_left(l); /* its entry stands where ours goes */
+		err = lazy_link_take_out_left(l); /* its entry stands where ours goes */
 		return err ? err : reclaim_orphan(l, t, ret_has_orphan);
 	}
 	struct detach_report report;
@@ -784,7 +784,7 @@ struct err *link_attach(pid_t pid, const struct python_runtime *rt,
 	if (!a.target.fleeting && threads_all_show(&a.target)) {
 		/* nobody is stopped but the thread that is in our hook, in that module */
 		a.target.unloadable = NULL;
-		err = boot_start(&a, has_orphan);
+		err = lazy_link_start(&a, has_orphan);
 		goto out;
 	}
 	if (has_orphan) /* a thread runs by now */
@@ -840,7 +840,7 @@ void link_destroy(struct link *l)
 	if (l->is_left) /* addresses may be left, memory need not */
 		ring_drop_memory(&l->ring);
 	ring_close(&l->ring);
-	boot_destroy(l->boot);
+	lazy_link_destroy(l->lazy_link);
 	remote_mem_close(l->mem);
 	free(l->module_path);
 	free(l);

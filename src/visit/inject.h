@@ -19,7 +19,7 @@
 #include "visit/remote_call.h"
 #include "visit/ring.h"
 
-struct boot;
+struct lazy_link;
 struct maps;
 struct remote_mem;
 
@@ -66,8 +66,8 @@ struct link {
 	uint8_t *earlier_code;
 	char left_alone[200]; /* what looks like an earlier probe, and could not be proved to be
 				 one; "" */
-	/* not NULL: it was, or will be, linked without stopping anybody (boot.h) */
-	struct boot *boot;
+	/* not NULL: it was, or will be, linked without stopping anybody (lazy_link.h) */
+	struct lazy_link *lazy_link;
 	/* events that were raised while it waited, or while the probe was being mapped, and not
 	 * recorded; at most 32767 */
 	uint64_t n_missed;

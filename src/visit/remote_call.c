@@ -30,7 +30,7 @@
 #include "base/vec.h"
 #include "python/python.h"
 #include "visit/blocked.h"
-#include "visit/boot.h"
+#include "visit/lazy_link.h"
 #include "system/fault.h"
 #include "system/maps.h"
 #include "system/procs.h"
@@ -38,7 +38,7 @@
 #include "visit/remote_call_private.h"
 #include "system/remote_mem.h"
 #include "visit/sigframe.h"
-#include "visit/still.h"
+#include "visit/all_stop.h"
 
 /* made from arch/x86_64/stub.S; its last 16 bytes are the saved rip and rsp */
 extern const uint8_t stub_blob[];
@@ -77,8 +77,8 @@ void remote_program_add(struct remote_program *p, uint64_t op, uint64_t a0, uint
 
 struct err *remote_place_clear(const struct remote_target *t)
 {
-	const struct still_store store = { t->place->code, t->place->before, t->place->n_bytes };
-	return still_write(t, &store, 1);
+	const struct all_stop_store store = { t->place->code, t->place->before, t->place->n_bytes };
+	return all_stop_write(t, &store, 1);
 }
 
 static void pending_detach_poll(void);
@@ -224,7 +224,7 @@ static struct err *set_up(const struct remote_target *t, pid_t tid,
 				if (data.ops[i].args[k] == REMOTE_PATH)
 					data.ops[i].args[k] = at + offsetof(struct stub_data, path);
 	}
-	/* A first hook (boot.h) that stands there may be longer. Its rest goes with it: nobody
+	/* A first hook (lazy_link.h) that stands there may be longer. Its rest goes with it: nobody
 	 * would know of it should we be killed. */
 	uint8_t code[REMOTE_PLACE_BYTES];
 	size_t n_code = t->place->n_bytes > stub_blob_bytes ? t->place->n_bytes : stub_blob_bytes;
@@ -778,7 +778,8 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 			return err;
 	}
 	if (t->fleeting || t->unloadable)
-		return still_run(t, program, avoid_start, avoid_end, timeout_ns, stats, ret_value);
+		return all_stop_run(t, program, avoid_start, avoid_end, timeout_ns, stats,
+				    ret_value);
 	while (!started) {
 		struct thread_place *threads;
 		size_t n;

@@ -107,7 +107,7 @@ struct remote_target {
 	bool filtered;
 	/* CPython's own text: its calls handle EINTR exactly (PEP 475) */
 	uint64_t text_start, text_end;
-	/* NULL, or a module the program may unload at any moment: all stand still (still.h), and
+	/* NULL, or a module the program may unload at any moment: all stand still (all_stop.h), and
 	 * its mappings must be those of `maps`, else ERR_BUSY and nothing is done */
 	const struct elf_module *fleeting;
 	/* NULL, or one it can unload, if not while its interpreter is alive: when the thread stands

@@ -1,6 +1,6 @@
 /*
  * remote_call_private: the steps of a remote call, for those who must do something in between
- * (still.c).
+ * (all_stop.c).
  */
 #pragma once
 #include <stdbool.h>

@@ -4,7 +4,7 @@
 #include <elf.h>
 #include <string.h>
 
-#include "visit/boot.h"
+#include "visit/lazy_link.h"
 #include "system/maps.h"
 #include "system/procs.h"
 #include "visit/remote_call.h"
@@ -50,7 +50,7 @@ static size_t left_bytes(const uint8_t *bytes)
 {
 	if (memcmp(bytes, stub_blob, stub_blob_bytes - 16) == 0)
 		return stub_blob_bytes;
-	return boot_bytes_at(bytes);
+	return lazy_link_bytes_at(bytes);
 }
 
 bool module_is_unloadable(pid_t pid, const struct mem_reader *mem, const struct maps *maps,

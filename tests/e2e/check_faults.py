@@ -193,7 +193,7 @@ def signals_in_each_window(ctx, python, site, stopping, step, leaving=False):
 
 
 def first_hook(ctx, python, action, duration, leaving):
-    """The same where nobody is stopped (src/visit/boot.h): a thread that would show it, hit within its call."""
+    """The same where nobody is stopped (src/visit/lazy_link.h): a thread that would show it, hit within its call."""
     with Victim(ctx, python, "eintr", "epoll_timeout") as v:
         def count(key):
             return sum(key in f for f in v.facts)

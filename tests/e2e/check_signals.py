@@ -1,7 +1,7 @@
 """signals: none is lost or doubled by attaching, and no system call returns EINTR, or early, that would not have without us.
 
 Every row of the table of calls: those that restart, those that are made again by us (no timeout, or Python's own, which recomputes it),
-and those that a stop would end early: there nobody is stopped (src/visit/boot.h), the probe comes with the next event.
+and those that a stop would end early: there nobody is stopped (src/visit/lazy_link.h), the probe comes with the next event.
 """
 import os
 import random

@@ -20,7 +20,7 @@
 #include "visit/ptrace.h"
 #include "visit/remote_call.h"
 #include "system/remote_mem.h"
-#include "visit/still.h"
+#include "visit/all_stop.h"
 
 #define PATIENCE_NS 2000000000ull
 enum { ROUNDS = 20000 }; /* of a millisecond and more */
@@ -122,7 +122,7 @@ static void a_thread_just_made_survives_a_list(void **state)
 	uint64_t value = 0;
 	remote_program_add(&program, SYS_getpid, 0, 0, 0, 0, 0, 0);
 	assert_null(
-	    still_run(&target, &program, maker.pc, maker.pc + 1, PATIENCE_NS, &stats, &value));
+	    all_stop_run(&target, &program, maker.pc, maker.pc + 1, PATIENCE_NS, &stats, &value));
 	assert_int_not_equal(stats.tid, pid);
 	for (unsigned i = 0; !s->n_done; i++) {
 		assert_true(end == -1 && i < ROUNDS);

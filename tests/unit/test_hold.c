@@ -26,7 +26,7 @@
 #include "visit/ptrace.h"
 #include "visit/remote_call.h"
 #include "system/remote_mem.h"
-#include "visit/still.h"
+#include "visit/all_stop.h"
 
 #define NOWHERE 0x600000000000ull /* an address that no register holds, as 1 would be: errno */
 enum { OPTIONS = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXIT, PATIENCE_NS = 2000000000 };
@@ -286,7 +286,7 @@ static void wakes_from_a_stop_in_which_it_was_visited(void **state)
 	leave_stopped(&h);
 	uint64_t count = h.shared->n_forbidden;
 	remote_program_add(&h.program, SYS_getpid, 0, 0, 0, 0, 0, 0);
-	assert_null(still_run(&h.target, &h.program, 0, 0, PATIENCE_NS, &h.stats, &value));
+	assert_null(all_stop_run(&h.target, &h.program, 0, 0, PATIENCE_NS, &h.stats, &value));
 	assert_int_equal(value, 1);
 	leave_stopped(&h);
 	assert_true(h.shared->n_forbidden - count <= 1);

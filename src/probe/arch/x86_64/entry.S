@@ -17,7 +17,7 @@ probe_entry:
 	pushq %r14
 	pushq %r13
 	pushq %r12
-	/* The context by our own address: beside it, the user data may hold what a first hook counted (visit/boot.h). */
+	/* The context by our own address: beside it, the user data may hold what a first hook counted (visit/lazy_link.h). */
 	leaq probe_entry - PROBE_BLOB_OFF(%rip), %rdx
 	movq %rsp, %rcx
 	subq $8, %rsp

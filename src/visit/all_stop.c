@@ -1,7 +1,7 @@
 /*
- * still: see still.h.
+ * all_stop: see all_stop.h.
  */
-#include "visit/still.h"
+#include "visit/all_stop.h"
 #include "arch/arch.h"
 
 #include <errno.h>
@@ -24,12 +24,12 @@ struct held {
 	pid_t tid;
 	bool group_stopped;
 };
-struct still {
+struct all_stop {
 	const struct remote_target *t;
 	VEC(struct held) held; /* the first is the one that shows least */
 };
 
-static bool is_held(const struct still *s, pid_t tid)
+static bool is_held(const struct all_stop *s, pid_t tid)
 {
 	for (size_t i = 0; i < s->held.n; i++)
 		if (s->held.v[i].tid == tid)
@@ -38,7 +38,7 @@ static bool is_held(const struct still *s, pid_t tid)
 }
 
 /* Returns `err`, or what went wrong. */
-static struct err *still_end(struct still *s, struct err *err)
+static struct err *all_stop_end(struct all_stop *s, struct err *err)
 {
 	/* It has become another program: those that were held are no more, or stand at that event,
 	 * which follow.c has. */
@@ -56,7 +56,7 @@ static struct err *still_end(struct still *s, struct err *err)
 }
 
 /* One more: its interrupted call is made again when it goes on. */
-static struct err *hold(struct still *s, pid_t tid)
+static struct err *hold(struct all_stop *s, pid_t tid)
 {
 	struct held h = { .tid = tid };
 	struct arch_regs regs;
@@ -71,10 +71,10 @@ static struct err *hold(struct still *s, pid_t tid)
 }
 
 /* Stop threads till none is left that should be, and look. */
-static struct err *still_begin(struct still *s, const struct remote_target *t, uint64_t avoid_start,
-			       uint64_t avoid_end)
+static struct err *all_stop_begin(struct all_stop *s, const struct remote_target *t,
+				  uint64_t avoid_start, uint64_t avoid_end)
 {
-	*s = (struct still){ .t = t };
+	*s = (struct all_stop){ .t = t };
 	int denied = fault_before(FAULT_OWN);
 	if (denied)
 		return err_sys(denied, "cannot stop process %d", (int)t->pid);
@@ -136,7 +136,8 @@ static struct err *still_begin(struct still *s, const struct remote_target *t, u
 	return err;
 }
 
-static struct err *write_all(const struct still *s, const struct still_store *stores, size_t n)
+static struct err *write_all(const struct all_stop *s, const struct all_stop_store *stores,
+			     size_t n)
 {
 	struct err *err = NULL;
 	for (size_t i = 0; !err && i < n; i++)
@@ -145,9 +146,10 @@ static struct err *write_all(const struct still *s, const struct still_store *st
 	return err;
 }
 
-struct err *still_write(const struct remote_target *t, const struct still_store *stores, size_t n)
+struct err *all_stop_write(const struct remote_target *t, const struct all_stop_store *stores,
+			   size_t n)
 {
-	struct still s;
+	struct all_stop s;
 	struct err *err = NULL;
 	if (!t->fleeting && !t->unloadable) {
 		for (size_t i = 0; !err && i < n; i++)
@@ -155,53 +157,54 @@ struct err *still_write(const struct remote_target *t, const struct still_store 
 						stores[i].n_bytes);
 		return err;
 	}
-	err = still_begin(&s, t, 0, 0);
+	err = all_stop_begin(&s, t, 0, 0);
 	if (!err)
 		err = write_all(&s, stores, n);
-	return still_end(&s, err);
+	return all_stop_end(&s, err);
 }
 
-struct err *still_do(const struct remote_target *t, struct err *(*f)(void *ctx), void *ctx)
+struct err *all_stop_do(const struct remote_target *t, struct err *(*f)(void *ctx), void *ctx)
 {
-	struct still s;
+	struct all_stop s;
 	if (!t->fleeting && !t->unloadable)
 		return f(ctx);
-	struct err *err = still_begin(&s, t, 0, 0);
+	struct err *err = all_stop_begin(&s, t, 0, 0);
 	if (!err)
 		err = f(ctx);
-	return still_end(&s, err);
+	return all_stop_end(&s, err);
 }
 
 /* As remote_call.c, set_up(), and the stub's end say what a program is about: should we be killed,
  * the next recorder reads it. */
-static struct err *tell(const struct still *s, uint64_t word)
+static struct err *tell(const struct all_stop *s, uint64_t word)
 {
-	const struct still_store store = { s->t->place->mailbox, &word, sizeof(word) };
+	const struct all_stop_store store = { s->t->place->mailbox, &word, sizeof(word) };
 	return s->t->place->mailbox.v ? write_all(s, &store, 1) : NULL;
 }
 
 /* What the stub would do for an op that is no call (arch/x86_64/stub.S). */
-static struct err *do_op(const struct still *s, const struct remote_op *op)
+static struct err *do_op(const struct all_stop *s, const struct remote_op *op)
 {
 	uint64_t head, next;
 	const uint64_t *a = op->args;
-	const struct still_store store = { RADDR(a[0]), &a[1], sizeof(a[1]) };
+	const struct all_stop_store store = { RADDR(a[0]), &a[1], sizeof(a[1]) };
 	if (op->op == REMOTE_FLAG(REMOTE_STORE))
 		return write_all(s, &store, 1);
 	if (!remote_mem_read(s->t->mem, RADDR(a[0]), &head, sizeof(head)) ||
 	    !remote_mem_read(s->t->mem, RADDR(a[1]), &next, sizeof(next)))
 		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)s->t->pid);
 	if (op->op == REMOTE_FLAG(REMOTE_LINK)) {
-		const struct still_store link[] = { { RADDR(a[1]), &head, sizeof(head) }, store };
+		const struct all_stop_store link[] = { { RADDR(a[1]), &head, sizeof(head) },
+						       store };
 		return head == a[1] ? NULL : write_all(s, link, ARRAY_LEN(link));
 	}
-	const struct still_store unlink = { RADDR(a[0]), &next, sizeof(next) };
+	const struct all_stop_store unlink = { RADDR(a[0]), &next, sizeof(next) };
 	return head == a[1]
 		   ? write_all(s, &unlink, 1)
 		   : err_sys(ENOENT, "the hook of process %d is not the first", (int)s->t->pid);
 }
 
-static struct err *do_ops(const struct still *s, const struct remote_program *program)
+static struct err *do_ops(const struct all_stop *s, const struct remote_program *program)
 {
 	struct err *err = tell(s, program->pending ? program->pending | REMOTE_PENDING : 0);
 	for (size_t i = 0; !err && i < program->n_ops; i++)
@@ -216,7 +219,7 @@ static bool is_call(const struct remote_op *op)
 }
 
 /* In the first of those held: it must tell us of its calls. */
-static struct err *run_calls(struct still *s, const struct remote_program *program,
+static struct err *run_calls(struct all_stop *s, const struct remote_program *program,
 			     uint64_t timeout_ns, struct remote_call_stats *stats,
 			     uint64_t *ret_value)
 {
@@ -240,16 +243,16 @@ static struct err *run_calls(struct still *s, const struct remote_program *progr
 	return err;
 }
 
-struct err *still_run(const struct remote_target *t, const struct remote_program *program,
-		      uint64_t avoid_start, uint64_t avoid_end, uint64_t timeout_ns,
-		      struct remote_call_stats *stats, uint64_t *ret_value)
+struct err *all_stop_run(const struct remote_target *t, const struct remote_program *program,
+			 uint64_t avoid_start, uint64_t avoid_end, uint64_t timeout_ns,
+			 struct remote_call_stats *stats, uint64_t *ret_value)
 {
 	uint64_t deadline = monotonic_ns() + timeout_ns;
 	for (;;) {
-		struct still s;
+		struct all_stop s;
 		uint64_t begin = monotonic_ns();
 		*stats = (struct remote_call_stats){ 0 };
-		struct err *err = still_begin(&s, t, avoid_start, avoid_end);
+		struct err *err = all_stop_begin(&s, t, avoid_start, avoid_end);
 		bool is_begun = !err;
 		if (!err)
 			err = is_call(&program->ops[0])
@@ -258,7 +261,7 @@ struct err *still_run(const struct remote_target *t, const struct remote_program
 				  : do_ops(&s, program);
 		if (!err && !is_call(&program->ops[0]))
 			*ret_value = 1;
-		err = still_end(&s, err);
+		err = all_stop_end(&s, err);
 		stats->pause_ns = monotonic_ns() - begin;
 		if (!err || is_begun || err->code != ERR_TIMEOUT || monotonic_ns() >= deadline)
 			return err;

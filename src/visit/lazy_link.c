@@ -1,10 +1,10 @@
 /*
- * boot: see boot.h. In the unused bytes of a module's text stand the hook, and behind it the place of
- * the stub (remote_call.h): the hook must stay while the stub runs. What the hook tells us stands in
- * the entry's user data, beside the base of the reservation (boot.h, enum boot_flag). The mailbox
- * behind the entry is the stub's alone.
+ * lazy_link: see lazy_link.h. The unused bytes of a module's text hold the hook, and behind it the
+ * place of the stub (remote_call.h), because the hook must stay while the stub runs. The hook's flags
+ * are in the entry's user data, beside the base of the reservation (enum lazy_link_flag). Only the
+ * stub writes to the mailbox behind the entry.
  */
-#include "visit/boot.h"
+#include "visit/lazy_link.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -24,7 +24,7 @@
 #include "visit/ptrace.h"
 #include "system/remote_errno.h"
 #include "system/remote_mem.h"
-#include "visit/still.h"
+#include "visit/all_stop.h"
 #include "visit/target_lock.h"
 
 #ifndef MAP_FIXED_NOREPLACE
@@ -35,22 +35,21 @@
 #define FAR     (1ull << 30) /* from what the target has mapped */
 #define FIND_NS 100000000u   /* to see which thread the hook holds */
 #define TRY_NS  200000000u   /* for one call made by the thread that the hook holds */
-/* `pause` takes 10 to 140 cycles (Intel 64 and IA-32 Optimization Manual, 2.2.4): at most some 200 ms
- */
+/* `pause` takes 10 to 140 cycles (Intel 64 and IA-32 Optimization Manual, 2.2.4): ≤ about 200 ms */
 #define HOLD_SPINS (1u << 22)
 /* how long events are let through before a thread is held again, when no call could be made */
 #define AGAIN_MIN_NS 100000000ull
 #define AGAIN_MAX_NS 10000000000ull
 
-/* made from arch/x86_64/boot.S; it ends with the data up to its calls */
-extern const uint8_t boot_blob[];
-extern const size_t boot_blob_bytes;
+/* made from arch/x86_64/lazy_link.S; it ends with the data up to its calls */
+extern const uint8_t lazy_link_blob[];
+extern const size_t lazy_link_blob_bytes;
 
-struct boot_data {
+struct lazy_link_data {
 	uint64_t entry, head, spins;
 };
 
-struct boot {
+struct lazy_link {
 	struct attach attach;
 	struct probe_options options;
 	struct remote_place stub;       /* behind the hook */
@@ -65,12 +64,12 @@ struct entry {
 
 static size_t code_bytes(void)
 {
-	return boot_blob_bytes - sizeof(struct boot_data);
+	return lazy_link_blob_bytes - sizeof(struct lazy_link_data);
 }
 
 static size_t hook_bytes(void)
 {
-	return (boot_blob_bytes + 15) & ~(size_t)15;
+	return (lazy_link_blob_bytes + 15) & ~(size_t)15;
 }
 
 static size_t place_bytes(void)
@@ -78,12 +77,12 @@ static size_t place_bytes(void)
 	return hook_bytes() + remote_stub_bytes();
 }
 
-size_t boot_bytes_at(const uint8_t *bytes)
+size_t lazy_link_bytes_at(const uint8_t *bytes)
 {
-	return memcmp(bytes, boot_blob, code_bytes()) == 0 ? place_bytes() : 0;
+	return memcmp(bytes, lazy_link_blob, code_bytes()) == 0 ? place_bytes() : 0;
 }
 
-void boot_destroy(struct boot *b)
+void lazy_link_destroy(struct lazy_link *b)
 {
 	if (!b)
 		return;
@@ -95,15 +94,15 @@ void boot_destroy(struct boot *b)
 static struct err *write_code(const struct link *l, struct remote_mem *mem,
 			      const struct remote_place *place)
 {
-	struct boot_data data = { .entry = l->entry.v,
-				  .head = l->runtime.layout.audit_head,
-				  .spins = HOLD_SPINS };
+	struct lazy_link_data data = { .entry = l->entry.v,
+				       .head = l->runtime.layout.audit_head,
+				       .spins = HOLD_SPINS };
 	uint8_t bytes[REMOTE_PLACE_BYTES];
-	CHECK(place->n_bytes >= boot_blob_bytes && place->n_bytes <= sizeof(bytes));
+	CHECK(place->n_bytes >= lazy_link_blob_bytes && place->n_bytes <= sizeof(bytes));
 	/* What stands there may be longer. Its rest goes with it: nobody would know of it should we
 	 * be killed. */
 	memcpy(bytes, place->before, place->n_bytes);
-	memcpy(bytes, boot_blob, code_bytes());
+	memcpy(bytes, lazy_link_blob, code_bytes());
 	memcpy(bytes + code_bytes(), &data, sizeof(data));
 	return remote_mem_write(mem, place->code, bytes, place->n_bytes);
 }
@@ -174,7 +173,7 @@ static struct err *find_place(const struct link *l, struct remote_mem *mem, cons
 	return err;
 }
 
-struct err *boot_start(struct attach *a, bool has_orphan)
+struct err *lazy_link_start(struct attach *a, bool has_orphan)
 {
 	struct link *l = a->l;
 	uint64_t base = choose_base(a->maps, l->total_bytes);
@@ -187,7 +186,7 @@ struct err *boot_start(struct attach *a, bool has_orphan)
 		err = remote_place_wait(&a->target, CALL_TIMEOUT_NS);
 	if (err)
 		return err;
-	struct boot *b = calloc(1, sizeof(*b));
+	struct lazy_link *b = calloc(1, sizeof(*b));
 	if (!b)
 		return err_no_memory();
 	/* find_place() has another one in mind, maybe */
@@ -197,7 +196,7 @@ struct err *boot_start(struct attach *a, bool has_orphan)
 		err = link_plain(l, l->place.code.v);
 	l->place.is_left = true;
 	if (err) {
-		struct err *e = boot_take_out_left(l);
+		struct err *e = lazy_link_take_out_left(l);
 		if (!e)
 			e = remote_place_wait(&a->target, CALL_GRACE_NS);
 		if (!e)
@@ -214,7 +213,7 @@ struct err *boot_start(struct attach *a, bool has_orphan)
 	b->has_orphan = has_orphan;
 	a->maps = NULL; /* it is ours now, */
 	a->memfd = -1;  /* and so is this */
-	l->boot = b;
+	l->lazy_link = b;
 	link_own(l);
 	log_debug("process %d is armed at its next event: a stop would show in every thread",
 		  (int)l->pid);
@@ -223,12 +222,12 @@ struct err *boot_start(struct attach *a, bool has_orphan)
 
 bool link_is_waiting(const struct link *l)
 {
-	return l->boot != NULL;
+	return l->lazy_link != NULL;
 }
 
 /* ---- taking the first hook out ---- */
 
-struct err *boot_take_out_left(const struct link *l)
+struct err *lazy_link_take_out_left(const struct link *l)
 {
 	struct entry entry;
 	if (!remote_mem_read(l->mem, l->entry, &entry, sizeof(entry)) || !entry.fn)
@@ -244,7 +243,7 @@ struct err *boot_take_out_left(const struct link *l)
 
 static struct err *take_out_left(void *link)
 {
-	return boot_take_out_left(link);
+	return lazy_link_take_out_left(link);
 }
 
 /* From the process that waits, or a child that was forked while it did. */
@@ -262,14 +261,14 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 	copy.place.is_left = true;
 	struct err *err = maps_read(pid, &maps);
 	if (!err && (!remote_mem_read(mem, l->entry, &entry, sizeof(entry)) ||
-		     boot_base_of(entry.user_data) != l->base.v))
+		     lazy_link_base_of(entry.user_data) != l->base.v))
 		return NULL; /* unloaded: entry, list and code went with the module, and what is
 				there now is not ours */
 	t.maps = maps;
 	if (!err) {
 		python_runtime_refresh(remote_mem_reader(mem), &copy.runtime);
 		link_target_module(&copy, &t);
-		err = still_do(&t, take_out_left, &copy);
+		err = all_stop_do(&t, take_out_left, &copy);
 	}
 	if (!err)
 		err = remote_place_wait(&t, CALL_TIMEOUT_NS);
@@ -289,13 +288,13 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 		err = remote_place_clear(&t);
 	/* Nobody is in the hook any more that could write its flags. */
 	const uint64_t none[2] = { 0 };
-	bool keeps_mailbox = pid == l->pid && l->boot->has_orphan;
-	const struct still_store done = { raddr_add(l->entry, offsetof(struct entry, user_data)),
-					  none, keeps_mailbox ? 8 : 16 };
+	bool keeps_mailbox = pid == l->pid && l->lazy_link->has_orphan;
+	const struct all_stop_store done = { raddr_add(l->entry, offsetof(struct entry, user_data)),
+					     none, keeps_mailbox ? 8 : 16 };
 	_Static_assert(offsetof(struct entry, mailbox) == offsetof(struct entry, user_data) + 8,
 		       "both are written at once");
 	if (!err)
-		err = still_write(&t, &done, 1);
+		err = all_stop_write(&t, &done, 1);
 	else if (err->code != ERR_TARGET_GONE)
 		link_keep_orphan(l, mem);
 	return err;
@@ -306,7 +305,7 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 static void cancel_in_children(const struct link *l, bool (*is_attached)(void *ctx, pid_t pid),
 			       void *ctx)
 {
-	const struct maps *maps = l->boot->attach.maps;
+	const struct maps *maps = l->lazy_link->attach.maps;
 	DIR *proc = opendir("/proc");
 	for (struct dirent *e; proc && (e = readdir(proc));) {
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
@@ -316,7 +315,8 @@ static void cancel_in_children(const struct link *l, bool (*is_attached)(void *c
 			continue;
 		struct err *err = remote_mem_open(pid, &mem);
 		if (!err && remote_mem_read(mem, l->entry, &entry, sizeof(entry)) &&
-		    entry.fn == l->place.code.v && boot_base_of(entry.user_data) == l->base.v &&
+		    entry.fn == l->place.code.v &&
+		    lazy_link_base_of(entry.user_data) == l->base.v &&
 		    kin_is_forked_since(l, pid, l->place.code, maps))
 			err = cancel_in(l, pid, mem, is_attached && is_attached(ctx, pid));
 		if (err)
@@ -328,8 +328,8 @@ static void cancel_in_children(const struct link *l, bool (*is_attached)(void *c
 		closedir(proc);
 }
 
-void boot_cancel(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx,
-		 struct detach_report *report)
+void lazy_link_cancel(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx,
+		      struct detach_report *report)
 {
 	*report = (struct detach_report){ .restored = true, .n_processes = 1 };
 	struct err *err = target_lock_to_leave(l->pid, CALL_TIMEOUT_NS);
@@ -344,8 +344,8 @@ void boot_cancel(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void
 	}
 	err_destroy(err);
 	cancel_in_children(l, is_attached, ctx);
-	boot_destroy(l->boot);
-	l->boot = NULL;
+	lazy_link_destroy(l->lazy_link);
+	l->lazy_link = NULL;
 	l->linked = false;
 }
 
@@ -374,7 +374,7 @@ static struct err *set_flags(const struct link *l, uint8_t flags)
 /* No call could be made. Events go on without us, and after a while one is held again. */
 static void wait_longer(struct link *l, struct err *why)
 {
-	struct boot *b = l->boot;
+	struct lazy_link *b = l->lazy_link;
 	uint64_t now = monotonic_ns();
 	b->backoff_ns = b->backoff_ns ? b->backoff_ns * 2 : AGAIN_MIN_NS;
 	if (b->backoff_ns > AGAIN_MAX_NS)
@@ -384,7 +384,7 @@ static void wait_longer(struct link *l, struct err *why)
 		snprintf(l->waits_why, sizeof(l->waits_why), "%s", why->message);
 	log_debug("process %d, at its next event: %s", (int)l->pid, why->message);
 	err_destroy(why);
-	err_destroy(set_flags(l, BOOT_GO_ON));
+	err_destroy(set_flags(l, LAZY_LINK_GO_ON));
 }
 
 /* Can a call be made without showing? *t says by whom. The hook holds a thread if `is_held`. */
@@ -399,7 +399,7 @@ static bool choose_thread(struct remote_target *t, bool is_held)
  * show. */
 static struct err *map_now(struct link *l, bool attached, bool is_held)
 {
-	struct boot *b = l->boot;
+	struct lazy_link *b = l->lazy_link;
 	struct remote_target *t = &b->attach.target;
 	struct remote_program p;
 	struct maps *maps = NULL;
@@ -437,38 +437,38 @@ static struct err *map_now(struct link *l, bool attached, bool is_held)
 /* The ring is mapped: the rest. */
 static struct err *complete(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx)
 {
-	struct boot *b = l->boot;
+	struct lazy_link *b = l->lazy_link;
 	link_note_pause(l, &b->stats);
 	struct err *err = attach_fill(&b->attach, l->base.v, &b->stats);
 	if (err)
 		return err;
 	link_count_missed(l);
 	cancel_in_children(l, is_attached, ctx);
-	boot_destroy(b);
-	l->boot = NULL;
+	lazy_link_destroy(b);
+	l->lazy_link = NULL;
 	return NULL;
 }
 
 void link_count_missed(struct link *l)
 {
 	struct entry entry;
-	if (l->boot && remote_mem_read(l->mem, l->entry, &entry, sizeof(entry)) &&
-	    boot_base_of(entry.user_data) == l->base.v)
-		l->n_missed = entry.user_data >> BOOT_MISSED_SHIFT;
+	if (l->lazy_link && remote_mem_read(l->mem, l->entry, &entry, sizeof(entry)) &&
+	    lazy_link_base_of(entry.user_data) == l->base.v)
+		l->n_missed = entry.user_data >> LAZY_LINK_MISSED_SHIFT;
 }
 
 struct err *link_poll(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx)
 {
-	struct boot *b = l->boot;
+	struct lazy_link *b = l->lazy_link;
 	struct entry entry;
 	if (!b)
 		return NULL;
 	if (!remote_mem_read(l->mem, l->entry, &entry, sizeof(entry)))
 		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)l->pid);
-	if (boot_base_of(entry.user_data) != l->base.v)
+	if (lazy_link_base_of(entry.user_data) != l->base.v)
 		return err_create(ERR_TARGET_GONE, "the program of process %d is another one now",
 				  (int)l->pid);
-	l->n_missed = entry.user_data >> BOOT_MISSED_SHIFT;
+	l->n_missed = entry.user_data >> LAZY_LINK_MISSED_SHIFT;
 	if (entry.mailbox == l->base.v) /* of a call that was given up */
 		return complete(l, is_attached, ctx);
 	if (b->again_ns) { /* after that the next event is held again */
@@ -476,7 +476,7 @@ struct err *link_poll(struct link *l, bool (*is_attached)(void *ctx, pid_t pid),
 		b->again_ns = is_due ? 0 : b->again_ns;
 		return is_due ? set_flags(l, 0) : NULL;
 	}
-	if (!(entry.user_data & (BOOT_CAME | BOOT_GO_ON))) {
+	if (!(entry.user_data & (LAZY_LINK_CAME | LAZY_LINK_GO_ON))) {
 		if (list_holds(l))
 			return NULL;
 		if (monotonic_ns() - b->started_ns > RACE_NS)
@@ -487,7 +487,7 @@ struct err *link_poll(struct link *l, bool (*is_attached)(void *ctx, pid_t pid),
 	}
 	l->has_come = true;
 	struct err *err = map_now(l, is_attached && is_attached(ctx, l->pid),
-				  !(entry.user_data & BOOT_GO_ON));
+				  !(entry.user_data & LAZY_LINK_GO_ON));
 	if (!err)
 		return complete(l, is_attached, ctx);
 	if (err->code == ERR_TIMEOUT && !b->stub.last_tid) { /* whoever came is not held any more */
@@ -521,20 +521,20 @@ static struct err *take_out_for_good(const struct link *l, struct remote_mem *me
 {
 	struct link here = *l;
 	here.mem = mem;
-	struct err *err = boot_take_out_left(&here);
+	struct err *err = lazy_link_take_out_left(&here);
 	for (unsigned try = 0; err && err->code != ERR_TARGET_GONE && try < 4; try++) {
 		err_destroy(err);
 		poll(NULL, 0, 1 << try);
-		err = boot_take_out_left(&here);
+		err = lazy_link_take_out_left(&here);
 	}
 	return err;
 }
 
-bool boot_is_hook(const struct link *l, struct remote_mem *mem)
+bool lazy_link_is_hook(const struct link *l, struct remote_mem *mem)
 {
 	struct entry entry;
 	return remote_mem_read(mem, l->entry, &entry, sizeof(entry)) &&
-	       boot_base_of(entry.user_data) == l->base.v &&
+	       lazy_link_base_of(entry.user_data) == l->base.v &&
 	       entry.fn - l->place.code.v < REMOTE_PLACE_BYTES;
 }
 
@@ -544,7 +544,7 @@ static struct err *forget_flags(const struct link *l, struct remote_mem *mem)
 	return write_word(l, mem, offsetof(struct entry, user_data), 0);
 }
 
-struct err *boot_finish(struct link *l, const struct remote_target *t)
+struct err *lazy_link_finish(struct link *l, const struct remote_target *t)
 {
 	struct err *err = take_out_for_good(l, t->mem);
 	if (!err)
@@ -575,8 +575,8 @@ static struct err *unmap_by_then(const struct link *l, const struct remote_targe
 		err = NULL;
 		if (!remote_mem_read(t->mem, l->entry, &entry, sizeof(entry)))
 			return err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
-		if (choose_thread(&now,
-				  (entry.user_data & (BOOT_CAME | BOOT_GO_ON)) == BOOT_CAME)) {
+		if (choose_thread(&now, (entry.user_data & (LAZY_LINK_CAME | LAZY_LINK_GO_ON)) ==
+					    LAZY_LINK_CAME)) {
 			link_unmap_program(l, &p);
 			err = remote_call_run(&now, &p, 0, 0, TRY_NS, stats, &one);
 			if (!err)
@@ -585,7 +585,7 @@ static struct err *unmap_by_then(const struct link *l, const struct remote_targe
 			    err->code != ERR_DENIED)
 				return err;
 		}
-		if (entry.user_data & BOOT_GO_ON) { /* whoever had come has gone on */
+		if (entry.user_data & LAZY_LINK_GO_ON) { /* whoever had come has gone on */
 			struct err *e = set_flags(&here, 0);
 			err_destroy(err);
 			err = e;
@@ -596,8 +596,8 @@ static struct err *unmap_by_then(const struct link *l, const struct remote_targe
 	return err ? err : err_create(ERR_TIMEOUT, "no event came");
 }
 
-struct err *boot_leave(struct link *l, const struct remote_target *t, uint64_t deadline,
-		       uint64_t *pause_ns, bool *ret_done)
+struct err *lazy_link_leave(struct link *l, const struct remote_target *t, uint64_t deadline,
+			    uint64_t *pause_ns, bool *ret_done)
 {
 	struct remote_place place = l->place, stub;
 	struct remote_target hook = *t, call = *t;
@@ -621,7 +621,7 @@ struct err *boot_leave(struct link *l, const struct remote_target *t, uint64_t d
 	/* It keeps events out of the probe, no more: none is held before nobody is inside. */
 	if (!err)
 		err = write_word(l, t->mem, offsetof(struct entry, user_data),
-				 l->base.v | BOOT_GO_ON);
+				 l->base.v | LAZY_LINK_GO_ON);
 	if (!err)
 		err = write_word(l, t->mem, offsetof(struct entry, fn), place.code.v);
 	if (err)

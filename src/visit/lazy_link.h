@@ -1,10 +1,10 @@
 /*
- * boot: put the probe in, or take it out, without stopping a thread that shows it.
+ * lazy_link: put the probe in, or take it out, without stopping a thread that shows it.
  *
  * Some calls end early when their thread is stopped, and the program sees it: epoll_wait with a
  * timeout, recv on a socket with SO_RCVTIMEO, io_uring_enter and others (threads.c has the table).
  * If every thread of a target waits in one of those, nobody is stopped. A first hook
- * (arch/x86_64/boot.S) is written into unused bytes of the text and linked by plain stores from
+ * (arch/x86_64/lazy_link.S) is written into unused bytes of the text and linked by plain stores from
  * outside. It makes no system call: a filter could kill the thread for it, and nobody has looked at
  * the thread that raises the next event. It holds that thread, which spins, at most some 200 ms. A
  * thread that spins can be stopped and does not show it, so the recorder has it make the calls as
@@ -29,20 +29,22 @@
 #include "base/err.h"
 
 struct attach;
-struct boot;
 struct detach_report;
+struct lazy_link;
 struct link;
 struct remote_mem;
 struct remote_target;
 
 /* In the entry's user data, beside the base of the reservation: how the hook and the recorder tell
  * each other what they have done. A forked child has its own. */
-enum boot_flag {
-	BOOT_CAME = 1, /* a thread is, or was, held */
-	BOOT_GO_ON = 2 /* hold nobody: by the recorder, or the first thread that waited in vain */
+enum lazy_link_flag {
+	LAZY_LINK_CAME = 1, /* a thread is, or was, held */
+	/* hold no thread: set by the recorder, or by the first thread that waited in vain */
+	LAZY_LINK_GO_ON = 2
 };
-#define BOOT_MISSED_SHIFT 48 /* above: events that were not held until the probe came; ≤ 32767 */
-static inline uint64_t boot_base_of(uint64_t user_data)
+/* above: the events that were not held until the probe was there; at most 32767 */
+#define LAZY_LINK_MISSED_SHIFT 48
+static inline uint64_t lazy_link_base_of(uint64_t user_data)
 {
 	return user_data & 0x0000fffffffff000ull;
 }
@@ -50,23 +52,23 @@ static inline uint64_t boot_base_of(uint64_t user_data)
 /* Link the first hook; a->l is waiting then, and keeps what of *a it needs (the maps). The target
  * is locked. `has_orphan`: the mailbox names a reservation of an earlier auditview; it is unmapped
  * first. */
-MUST_CHECK struct err *boot_start(struct attach *a, bool has_orphan);
+MUST_CHECK struct err *lazy_link_start(struct attach *a, bool has_orphan);
 /* Take out a link that is still waiting, also from children forked meanwhile. `is_attached` as in
  * link_detach(). */
-void boot_cancel(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx,
-		 struct detach_report *report);
+void lazy_link_cancel(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx,
+		      struct detach_report *report);
 /* Hold the next event's thread, have the reservation unmapped, and unlink. *ret_done: it is
  * unmapped; else only the unlinking was done, for no thread could be stopped until `deadline`
  * (monotonic). *pause_ns is raised to the longest stop. */
-MUST_CHECK struct err *boot_leave(struct link *l, const struct remote_target *t, uint64_t deadline,
-				  uint64_t *pause_ns, bool *ret_done);
+MUST_CHECK struct err *lazy_link_leave(struct link *l, const struct remote_target *t,
+				       uint64_t deadline, uint64_t *pause_ns, bool *ret_done);
 /* Is the entry's function in our code behind the text? Then the code must stay. */
-bool boot_is_hook(const struct link *l, struct remote_mem *mem);
+bool lazy_link_is_hook(const struct link *l, struct remote_mem *mem);
 /* The reservation is unmapped, but more we did not come to: unlink, and take the code away. */
-MUST_CHECK struct err *boot_finish(struct link *l, const struct remote_target *t);
+MUST_CHECK struct err *lazy_link_finish(struct link *l, const struct remote_target *t);
 /* A first hook of a recorder that was killed: out of the list. */
-MUST_CHECK struct err *boot_take_out_left(const struct link *l);
+MUST_CHECK struct err *lazy_link_take_out_left(const struct link *l);
 /* The size of a first hook that stands in these bytes (REMOTE_PLACE_BYTES of them), 0 if none does.
  */
-size_t boot_bytes_at(const uint8_t *bytes);
-void boot_destroy(struct boot *b); /* NULL is fine */
+size_t lazy_link_bytes_at(const uint8_t *bytes);
+void lazy_link_destroy(struct lazy_link *b); /* NULL is fine */

@@ -1,5 +1,5 @@
 /*
- * still: while a program may unload Python at any moment, what is written into the module is
+ * all_stop: while a program may unload Python at any moment, what is written into the module is
  * written while the program stands still.
  *
  * The story of the race: the recorder looks where Python is, and loses its processor; the program
@@ -24,7 +24,7 @@ struct remote_call_stats;
 struct remote_program;
 struct remote_target;
 
-struct still_store {
+struct all_stop_store {
 	raddr to;
 	const void *bytes;
 	size_t n_bytes;
@@ -33,17 +33,17 @@ struct still_store {
 /* One after the other. ERR_BUSY: what t->fleeting or t->unloadable names is not as it was any more,
  * and nothing was written; ERR_TIMEOUT: no thread could be stopped, likewise. Where the module
  * stays for good nobody is stopped. */
-MUST_CHECK struct err *still_write(const struct remote_target *t, const struct still_store *stores,
-				   size_t n);
+MUST_CHECK struct err *all_stop_write(const struct remote_target *t,
+				      const struct all_stop_store *stores, size_t n);
 
 /* The same with whatever `f` does; it must not stop or start threads. */
-MUST_CHECK struct err *still_do(const struct remote_target *t, struct err *(*f)(void *ctx),
-				void *ctx);
+MUST_CHECK struct err *all_stop_do(const struct remote_target *t, struct err *(*f)(void *ctx),
+				   void *ctx);
 
 /* remote_call_run() for a target with t->fleeting or t->unloadable. A program without system calls
  * is a list of stores; else the thread is back where it stood, and the place of the code cleared,
  * before it goes on. */
-MUST_CHECK struct err *still_run(const struct remote_target *t,
-				 const struct remote_program *program, uint64_t avoid_start,
-				 uint64_t avoid_end, uint64_t timeout_ns,
-				 struct remote_call_stats *stats, uint64_t *ret_value);
+MUST_CHECK struct err *all_stop_run(const struct remote_target *t,
+				    const struct remote_program *program, uint64_t avoid_start,
+				    uint64_t avoid_end, uint64_t timeout_ns,
+				    struct remote_call_stats *stats, uint64_t *ret_value);
