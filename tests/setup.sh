@@ -6,7 +6,7 @@
 set -eu
 
 build='gcc libc6-dev binutils meson ninja-build pkg-config python3
-libncurses-dev libpcre2-dev libunwind-dev libelf-dev libdw-dev libzstd-dev libxxhash-dev libvterm-dev libjansson-dev
+libncurses-dev libpcre2-dev libunwind-dev libelf-dev libdw-dev libzstd-dev libxxhash-dev libvterm-dev
 libsqlite3-dev'
 test='clang clang-format libclang-rt-14-dev libcmocka-dev tmux procps util-linux strace sqlite3'
 

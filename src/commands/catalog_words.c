@@ -2,12 +2,12 @@
 #include "commands/catalog_words.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/strbuf.h"
+#include "commands/json_writer.h"
 #include "commands/pythons.h"
 #include "model/api_map.h"
 #include "model/catalog.h"
@@ -55,110 +55,117 @@ struct err *catalog_words_minor(const char *text, int *ret_minor)
 	return NULL;
 }
 
-static json_t *strings(const char *const *list)
-{
-	json_t *array = json_array();
-
-	for (; *list; list++)
-		json_array_append_new(array, json_string(*list));
-	return array;
-}
-
-static void set_text(json_t *to, const char *key, const char *text)
+static void add_text(struct json_writer *p, const char *key, const char *text)
 {
 	if (text)
-		json_object_set_new(to, key, json_string(text));
+		json_writer_text(p, key, text);
 }
 
-static json_t *args_to_json(const struct catalog_arg *args, size_t n)
+static void add_args(struct json_writer *p, const struct catalog_arg *args, size_t n)
 {
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(array,
-				      json_pack("{s:s, s:s, s:s}", "name", args[i].name, "type",
-						args[i].type, "meaning", args[i].meaning));
-	return array;
+	json_writer_open(p, "args", '[');
+	for (size_t i = 0; i < n; i++) {
+		json_writer_open(p, NULL, '{');
+		json_writer_text(p, "name", args[i].name);
+		json_writer_text(p, "type", args[i].type);
+		json_writer_text(p, "meaning", args[i].meaning);
+		json_writer_close(p, '}');
+	}
+	json_writer_close(p, ']');
 }
 
-static json_t *version_to_json(int minor)
+static void add_version(struct json_writer *p, const char *key, int minor)
 {
-	return minor ? json_sprintf("3.%d", minor) : json_null();
+	char text[16];
+	snprintf(text, sizeof(text), "3.%d", minor);
+	if (minor)
+		json_writer_text(p, key, text);
+	else
+		json_writer_word(p, key, "null");
 }
 
 /* APIs that were measured to raise it, each once. */
-static json_t *measured_to_json(const struct catalog_event *e, int minor)
+static void add_measured(struct json_writer *p, const struct catalog_event *e, int minor)
 {
-	json_t *array = json_array();
 	const char *last = NULL;
-
+	json_writer_open(p, "measured", '[');
 	for (size_t i = 0; i < n_api_calls; i++) {
 		if (!api_call_raises(&api_calls[i], e, minor) ||
 		    (last && strcmp(last, api_calls[i].api) == 0))
 			continue;
 		last = api_calls[i].api;
-		json_array_append_new(array, json_string(last));
+		json_writer_text(p, NULL, last);
 	}
-	return array;
+	json_writer_close(p, ']');
 }
 
-static json_t *event_to_json(const struct catalog_event *e, int minor)
+/* Signatures of single versions, which differ from the newest. */
+static void add_signatures(struct json_writer *p, const struct catalog_event *e)
+{
+	if (!e->n_signatures)
+		return;
+	json_writer_open(p, "args_in", '[');
+	for (size_t i = 0; i < e->n_signatures; i++) {
+		const struct catalog_signature *s = &e->signatures[i];
+		json_writer_open(p, NULL, '{');
+		json_writer_open(p, "versions", '[');
+		for (int m = 0; m < 32; m++)
+			if (s->minors >> m & 1)
+				add_version(p, NULL, m);
+		json_writer_close(p, ']');
+		add_args(p, s->args, s->n_args);
+		json_writer_close(p, '}');
+	}
+	json_writer_close(p, ']');
+}
+
+static void add_event(struct json_writer *p, const struct catalog_event *e, int minor)
 {
 	size_t n_args;
 	const struct catalog_arg *args = catalog_args(e, minor, &n_args);
-	json_t *to = json_pack("{s:s, s:s, s:s, s:b, s:s}", "event", e->name, "category",
-			       e->category, "theme", catalog_themes[e->theme].name, "documented",
-			       e->documented, "description", e->description);
-	json_t *platforms = json_array(), *differing = json_array();
-
-	json_object_set_new(to, "args", args_to_json(args, n_args));
-	for (size_t i = 0; minor == 0 && i < e->n_signatures; i++) {
-		const struct catalog_signature *s = &e->signatures[i];
-		json_t *versions = json_array();
-
-		for (int m = 0; m < 32; m++)
-			if (s->minors >> m & 1)
-				json_array_append_new(versions, version_to_json(m));
-		json_array_append_new(differing,
-				      json_pack("{s:o, s:o}", "versions", versions, "args",
-						args_to_json(s->args, s->n_args)));
-	}
-	if (json_array_size(differing))
-		json_object_set(to, "args_in", differing);
-	json_decref(differing);
-	json_object_set_new(to, "since", version_to_json(e->since));
-	json_object_set_new(to, "removed", version_to_json(e->removed));
+	json_writer_open(p, NULL, '{');
+	json_writer_text(p, "event", e->name);
+	json_writer_text(p, "category", e->category);
+	json_writer_text(p, "theme", catalog_themes[e->theme].name);
+	json_writer_word(p, "documented", e->documented ? "true" : "false");
+	json_writer_text(p, "description", e->description);
+	add_args(p, args, n_args);
+	if (minor == 0)
+		add_signatures(p, e);
+	add_version(p, "since", e->since);
+	add_version(p, "removed", e->removed);
+	json_writer_open(p, "platforms", '[');
 	for (unsigned bit = PLATFORM_ANY; bit <= PLATFORM_WINDOWS; bit <<= 1)
 		if (e->platforms & bit)
-			json_array_append_new(platforms, json_string(catalog_platform_name(
-							     (enum catalog_platform)bit)));
-	json_object_set_new(to, "platforms", platforms);
-	set_text(to, "wrong_name", e->alias);
-	set_text(to, "gist", e->gist);
-	json_object_set_new(to, "raised_by", strings(e->raised_by));
-	json_object_set_new(to, "measured", measured_to_json(e, minor));
-	json_object_set_new(to, "sites", strings(e->sites));
-	set_text(to, "sites_version", e->sites_version);
-	set_text(to, "note", e->note);
-	set_text(to, "since_note", e->since_note);
-	set_text(to, "example", e->example);
-	set_text(to, "example_note", e->example_note);
-	return to;
+			json_writer_text(p, NULL,
+					 catalog_platform_name((enum catalog_platform)bit));
+	json_writer_close(p, ']');
+	add_text(p, "wrong_name", e->alias);
+	add_text(p, "gist", e->gist);
+	json_writer_texts(p, "raised_by", e->raised_by);
+	add_measured(p, e, minor);
+	json_writer_texts(p, "sites", e->sites);
+	add_text(p, "sites_version", e->sites_version);
+	add_text(p, "note", e->note);
+	add_text(p, "since_note", e->since_note);
+	add_text(p, "example", e->example);
+	add_text(p, "example_note", e->example_note);
+	json_writer_close(p, '}');
 }
 
 struct err *catalog_words_json(const struct catalog_event *const *events, size_t n, int minor)
 {
-	json_t *array = json_array();
-
+	struct strbuf text = { 0 };
+	struct json_writer json = { .to = &text };
+	json_writer_open(&json, NULL, '[');
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(array, event_to_json(events[i], minor));
-	char *text = json_dumps(array, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-
-	json_decref(array);
-	if (!text)
-		return err_no_memory();
-	bool is_written = say("%s\n", text) && say_flush();
-
-	free(text);
-	return is_written ? NULL : err_sys(errno, "cannot write to standard output");
+		add_event(&json, events[i], minor);
+	json_writer_close(&json, ']');
+	struct err *err = NULL;
+	if (text.failed)
+		err = err_no_memory();
+	else if (!say("%s\n", strbuf_str(&text)) || !say_flush())
+		err = err_sys(errno, "cannot write to standard output");
+	strbuf_fini(&text);
+	return err;
 }

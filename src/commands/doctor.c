@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <langinfo.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,6 +20,7 @@
 #include "base/strbuf.h"
 #include "base/utf8.h"
 #include "base/wrap.h"
+#include "commands/json_writer.h"
 #include "recorder/clock.h"
 #include "visit/access.h"
 #include "stacks/hooks.h"
@@ -583,7 +583,8 @@ static void add_verdict(struct strbuf *to, const struct access *a, const struct 
 		strbuf_addf(to, "note: %s\n", a->note);
 }
 
-static struct err *add_processes(struct strbuf *to, json_t *json)
+/* Append every Python process to the text, or to the JSON if that is not NULL. */
+static struct err *add_processes(struct strbuf *to, struct json_writer *json)
 {
 	CLEANUP(procs) struct procs *procs = NULL;
 	struct err *err = procs_create(&procs);
@@ -593,57 +594,78 @@ static struct err *add_processes(struct strbuf *to, json_t *json)
 		return err;
 	size_t n;
 	const struct proc *rows = procs_get(procs, &n);
-	strbuf_addf(to, "\npython processes: %zu\n", n);
+	if (json)
+		json_writer_open(json, "processes", '[');
+	else
+		strbuf_addf(to, "\npython processes: %zu\n", n);
 	for (size_t i = 0; i < n; i++) {
 		struct access a;
 		err = access_check(rows[i].pid, &a);
 		if (err)
 			return err;
+		if (json) {
+			json_writer_open(json, NULL, '{');
+			json_writer_number(json, "pid", rows[i].pid);
+			json_writer_text(json, "python", rows[i].version);
+			json_writer_text(json, "command", rows[i].command);
+			json_writer_text(json, "verdict", access_verdict_name(a.verdict));
+			json_writer_text(json, "why", a.why);
+			json_writer_close(json, '}');
+			continue;
+		}
 		strbuf_addf(to, "  %7d %-10s %-12s %s\n", rows[i].pid,
 			    rows[i].version[0] ? rows[i].version : "?",
 			    access_verdict_name(a.verdict), rows[i].command);
 		if (a.verdict != ACCESS_READY)
 			strbuf_addf(to, "%32s%s\n", "", a.why);
-		json_array_append_new(
-		    json, json_pack("{si ss ss ss ss}", "pid", rows[i].pid, "python",
-				    rows[i].version, "command", rows[i].command, "verdict",
-				    access_verdict_name(a.verdict), "why", a.why));
 	}
+	if (json)
+		json_writer_close(json, ']');
 	return NULL;
 }
 
 /* ---- as JSON ---- */
 
-/* JSON is UTF-8: other bytes are escaped, as on the screen. */
-static json_t *json_text(const char *s)
+static void json_hooks(struct json_writer *json, const struct audit_hooks *hooks)
 {
-	if (utf8_is_valid(s, strlen(s)))
-		return json_string(s);
-	struct strbuf b = { 0 };
-	utf8_escape(&b, s, strlen(s), 0);
-	json_t *text = json_string(strbuf_str(&b));
-	strbuf_fini(&b);
-	return text;
-}
-
-static json_t *json_hooks(const struct audit_hooks *hooks)
-{
-	json_t *list = json_array();
+	json_writer_open(json, "hooks", '[');
 	for (size_t i = 0; i < hooks->n; i++) {
 		const struct audit_hook *h = &hooks->v[i];
 		char address[32];
 		snprintf(address, sizeof(address), "%#llx", (unsigned long long)h->address.v);
-		json_t *row = json_pack("{ss so so ss}", "kind", h->is_python ? "python" : "native",
-					"name", json_text(h->name), "place", json_text(h->place),
-					"address", address);
+		json_writer_open(json, NULL, '{');
+		json_writer_text(json, "kind", h->is_python ? "python" : "native");
+		json_writer_text(json, "name", h->name);
+		json_writer_text(json, "place", h->place);
+		json_writer_text(json, "address", address);
 		if (h->is_python)
-			json_object_set_new(row, "interpreter",
-					    json_integer((json_int_t)h->interpreter));
+			json_writer_number(json, "interpreter", (int64_t)h->interpreter);
 		if (h->runtime[0])
-			json_object_set_new(row, "runtime", json_text(h->runtime));
-		json_array_append_new(list, row);
+			json_writer_text(json, "runtime", h->runtime);
+		json_writer_close(json, '}');
 	}
-	return list;
+	json_writer_close(json, ']');
+}
+
+static void json_finding(struct json_writer *json, const char *name, const struct finding *f)
+{
+	json_writer_open(json, NULL, '{');
+	json_writer_text(json, "name", name);
+	json_writer_text(json, "finding", kinds[f->kind].word);
+	json_writer_text(json, "text", f->text);
+	json_writer_text(json, "cure", f->kind == FINDING_OK ? "" : f->cure);
+	json_writer_close(json, '}');
+}
+
+static void json_access(struct json_writer *json, pid_t pid, const struct access *a)
+{
+	json_writer_number(json, "pid", pid);
+	json_writer_text(json, "verdict", access_verdict_name(a->verdict));
+	json_writer_text(json, "cause", access_cause_name(a->cause));
+	json_writer_text(json, "why", a->why);
+	json_writer_text(json, "cure", a->cure);
+	json_writer_text(json, "note", a->note);
+	json_writer_text(json, "python", a->version);
 }
 
 /* ---- the report ---- */
@@ -670,88 +692,99 @@ static struct err *hooks_of(const struct patient *p, struct audit_hooks *ret)
 	return err;
 }
 
-static struct err *examine(pid_t pid, struct patient *p)
+/* One run of the checks. */
+struct report {
+	pid_t pid; /* 0: the machine */
+	struct patient patient;
+	struct audit_hooks hooks;
+	const struct check *checks;
+	struct finding found[ARRAY_LEN(machine_checks) > ARRAY_LEN(target_checks)
+				 ? ARRAY_LEN(machine_checks)
+				 : ARRAY_LEN(target_checks)];
+	size_t n_checks;
+	bool is_ready;
+};
+
+static struct err *examine(struct report *r)
 {
+	struct patient *p = &r->patient;
 	struct err *err = proc_status_read(getpid(), &p->own);
 	if (!err)
-		err = access_facts_read(pid ? pid : getpid(), &p->facts);
+		err = access_facts_read(r->pid ? r->pid : getpid(), &p->facts);
 	if (err)
 		return err;
-	if (pid)
+	if (r->pid)
 		access_judge(&p->facts, &p->access);
 	else
 		trial_run(&p->trial);
+	r->checks = r->pid ? target_checks : machine_checks;
+	r->n_checks = r->pid ? ARRAY_LEN(target_checks) : ARRAY_LEN(machine_checks);
+	r->is_ready = true;
+	for (size_t i = 0; i < r->n_checks; i++) {
+		struct finding *f = &r->found[i];
+		r->checks[i].look(p, f);
+		r->is_ready = r->is_ready && (!f->text[0] || f->kind != FINDING_NO);
+	}
+	if (r->pid)
+		r->is_ready = p->access.verdict == ACCESS_READY;
+	return r->pid && p->facts.inside == INSIDE_PYTHON ? hooks_of(p, &r->hooks) : NULL;
+}
+
+static struct err *report_text(struct report *r, const struct doctor_style *style,
+			       struct strbuf *to)
+{
+	if (r->pid)
+		strbuf_addf(to, "process %d\n", (int)r->pid);
+	else
+		strbuf_addf(to, "auditview %s on this machine\n", AUDITVIEW_VERSION);
+	for (size_t i = 0; i < r->n_checks; i++)
+		if (r->found[i].text[0])
+			add_finding(to, r->checks[i].name, &r->found[i], style);
+	if (!r->pid)
+		return add_processes(to, NULL);
+	add_verdict(to, &r->patient.access, style);
+	if (r->patient.facts.inside == INSIDE_PYTHON)
+		add_hooks(to, &r->hooks);
 	return NULL;
+}
+
+static struct err *report_json(struct report *r, struct strbuf *to)
+{
+	struct json_writer json = { .to = to };
+	struct err *err = NULL;
+	json_writer_open(&json, NULL, '{');
+	json_writer_number(&json, "v", 1);
+	json_writer_word(&json, "ready", r->is_ready ? "true" : "false");
+	json_writer_open(&json, "checks", '[');
+	for (size_t i = 0; i < r->n_checks; i++)
+		if (r->found[i].text[0])
+			json_finding(&json, r->checks[i].name, &r->found[i]);
+	json_writer_close(&json, ']');
+	if (r->pid) {
+		json_access(&json, r->pid, &r->patient.access);
+		json_hooks(&json, &r->hooks);
+	} else {
+		err = add_processes(to, &json);
+	}
+	json_writer_close(&json, '}');
+	strbuf_addc(to, '\n');
+	return err;
 }
 
 struct err *doctor_report(pid_t pid, const struct doctor_style *style, struct strbuf *to,
 			  bool *ret_is_ready)
 {
-	struct patient p = { 0 };
-	struct audit_hooks hooks = { .native_is_whole = true, .python_is_known = true };
-	struct strbuf rest = { 0 };
-	struct err *err = examine(pid, &p);
-	if (err)
-		return err;
-	const struct check *checks = pid ? target_checks : machine_checks;
-	size_t n_checks = pid ? ARRAY_LEN(target_checks) : ARRAY_LEN(machine_checks);
-	bool is_ready = true;
-	json_t *json_checks = json_array(), *json_processes = json_array();
-	if (pid)
-		strbuf_addf(to, "process %d\n", (int)pid);
-	else
-		strbuf_addf(to, "auditview %s on this machine\n", AUDITVIEW_VERSION);
-	for (size_t i = 0; i < n_checks; i++) {
-		struct finding f = { 0 };
-		checks[i].look(&p, &f);
-		if (!f.text[0])
-			continue;
-		is_ready = is_ready && f.kind != FINDING_NO;
-		add_finding(to, checks[i].name, &f, style);
-		json_array_append_new(
-		    json_checks, json_pack("{ss ss so so}", "name", checks[i].name, "finding",
-					   kinds[f.kind].word, "text", json_text(f.text), "cure",
-					   json_text(f.kind == FINDING_OK ? "" : f.cure)));
-	}
-	if (!pid)
-		err = add_processes(&rest, json_processes);
-	else if (p.facts.inside == INSIDE_PYTHON)
-		err = hooks_of(&p, &hooks);
-	if (pid) {
-		is_ready = p.access.verdict == ACCESS_READY;
-		add_verdict(to, &p.access, style);
-		if (!err && p.facts.inside == INSIDE_PYTHON)
-			add_hooks(to, &hooks);
-	} else {
-		strbuf_add(to, strbuf_str(&rest), rest.n);
-	}
-	strbuf_fini(&rest);
-	json_t *json = json_pack("{si sb so}", "v", 1, "ready", is_ready, "checks", json_checks);
-	if (pid) {
-		json_object_set_new(json, "pid", json_integer(pid));
-		json_object_set_new(json, "verdict",
-				    json_string(access_verdict_name(p.access.verdict)));
-		json_object_set_new(json, "cause", json_string(access_cause_name(p.access.cause)));
-		json_object_set_new(json, "why", json_text(p.access.why));
-		json_object_set_new(json, "cure", json_text(p.access.cure));
-		json_object_set_new(json, "note", json_text(p.access.note));
-		json_object_set_new(json, "python", json_string(p.access.version));
-		json_object_set_new(json, "hooks", json_hooks(&hooks));
-		json_decref(json_processes);
-	} else {
-		json_object_set_new(json, "processes", json_processes);
-	}
-	char *text = !err && style->json ? json_dumps(json, JSON_INDENT(2)) : NULL;
-	if (!err && style->json && !text)
-		err = err_no_memory();
-	if (text) {
-		strbuf_clear(to);
-		strbuf_addf(to, "%s\n", text);
-	}
-	free(text);
-	json_decref(json);
-	audit_hooks_fini(&hooks);
+	struct report report = {
+		.pid = pid,
+		.hooks = { .native_is_whole = true, .python_is_known = true },
+	};
+	struct err *err = examine(&report);
 	if (!err)
-		*ret_is_ready = is_ready;
+		err = style->json ? report_json(&report, to) : report_text(&report, style, to);
+	if (!err && to->failed)
+		err = err_no_memory();
+	audit_hooks_fini(&report.hooks);
+	if (!err)
+		*ret_is_ready = report.is_ready;
 	return err;
 }
