@@ -362,6 +362,11 @@ struct err *proc_descendants(pid_t pid, pid_t but, pid_t **ret, size_t *ret_n)
 	return NULL;
 }
 
+uint64_t proc_program_mark(pid_t pid)
+{
+	return proc_auxv_value(pid, AT_RANDOM) ^ proc_auxv_value(pid, AT_ENTRY) << 16;
+}
+
 bool proc_has_execed(pid_t pid)
 {
 	/* kernel include/linux/sched.h, PF_FORKNOEXEC: set by fork, cleared by exec */

@@ -69,6 +69,10 @@ bool proc_start_ticks(pid_t pid, uint64_t *ret);
  * of the system call that it sleeps in. The number is -1 if it sleeps in none or if we may not know
  * (that needs the right to attach). Returns false if there is no such thread. */
 bool proc_thread_state(pid_t pid, pid_t tid, char *ret_state, long *ret_syscall);
+/* Another number for each program that a process executes, unless its addresses are not randomised
+ * (personality(2), ADDR_NO_RANDOMIZE): where the kernel placed the program and its 16 random bytes
+ * (getauxval(3), AT_ENTRY, AT_RANDOM). 0: its auxiliary vector cannot be read. */
+uint64_t proc_program_mark(pid_t pid);
 /* has it called exec since it was forked? Everybody may read this */
 bool proc_has_execed(pid_t pid);
 /* "docker 3f2a9c1b04d5", "podman …", "kubernetes …", "lxc web1" from the text of /proc/PID/cgroup;

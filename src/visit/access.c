@@ -13,6 +13,7 @@
 #include "visit/access.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -533,12 +534,30 @@ void access_judge(const struct access_facts *f, struct access *ret)
 	*ret = a;
 }
 
-struct err *access_check(pid_t pid, struct access *ret)
+static struct err *check_once(pid_t pid, struct access *ret)
 {
 	struct access_facts facts;
 	struct err *err = access_facts_read(pid, &facts);
 	if (!err)
 		access_judge(&facts, ret);
+	return err;
+}
+
+struct err *access_check(pid_t pid, struct access *ret)
+{
+	enum { TRIES = 10, PAUSE_MS = 20 };
+	uint64_t mark = proc_program_mark(pid);
+	struct err *err = check_once(pid, ret);
+	/* One that executes a program meanwhile shows half of each program, or none. */
+	for (unsigned i = 1; i < TRIES && (err || ret->verdict != ACCESS_READY); i++) {
+		uint64_t now = proc_program_mark(pid);
+		if (now == mark)
+			break;
+		mark = now;
+		err_destroy(err);
+		poll(NULL, 0, PAUSE_MS); /* its loader may still be at work */
+		err = check_once(pid, ret);
+	}
 	return err;
 }
 

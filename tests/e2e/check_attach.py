@@ -5,6 +5,7 @@ the mappings after are the mappings before.
 """
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -188,6 +189,56 @@ def impatient(ctx, python):
         v.stop()
 
 
+# Another thread executes the program again when it is told to.
+EXECUTES = """
+import os, sys, threading, time
+stem, generation = sys.argv[1], int(sys.argv[2])
+print("ready", generation, flush=True)
+def work():
+    while not os.path.exists(stem + ".execute") or generation:
+        time.sleep(0.01)
+    os.execv(sys.executable, [sys.executable, "-S", "-c", CODE, stem, "1"])
+threading.Thread(target=work, daemon=True).start()
+while not os.path.exists(stem + ".stop"):
+    sys.audit("victim.mark", generation)
+    time.sleep(0.01)
+os._exit(7)
+"""
+SITES = ["ptrace:1", "ptrace:3", "ptrace:5", "ptrace:8", "ptrace:11", "own:1", "own:6", "read:1", "read:200", "read:400", "write:1", "write:8"]
+
+
+def executes_meanwhile(ctx, python, sites):
+    """The target executes a program while it is visited, at any step of it: then that program is attached to."""
+    for site in sites:
+        stem = os.path.join(ctx.new_folder("executes"), "file")
+        code = "CODE = " + repr("exec(open(%r).read())" % (stem + ".py")) + EXECUTES
+        with open(stem + ".py", "w") as f:
+            f.write(code)
+        target = subprocess.Popen([*python.command, "-S", "-c", "exec(open(%r).read())" % (stem + ".py"), stem, "0"], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, text=True)
+        try:
+            expect(target.stdout.readline() == "ready 0\n", "the target does not start")
+            env = dict(os.environ, AUDITVIEW_FAULT=site + ":stop")
+            with Recorder(ctx, target.pid, env=env) as recorder:
+                wait_for(lambda: status_of(recorder.process.pid, "State")[0] in "TZ", 10, "the recorder to stop at " + site)
+                open(stem + ".execute", "w").close()
+                # In a visit the thread that executes may be the one that stands still.
+                ready = select.select([target.stdout], [], [], 2)[0] and target.stdout.readline()
+                recorder.process.send_signal(signal.SIGCONT)
+                if ready:
+                    wait_for(lambda: foreign_maps(maps_of(target.pid)) or recorder.process.poll() is not None, 15, f"the probe, {site}")
+                    time.sleep(0.2)
+                    if recorder.process.poll() is None:
+                        recorder.process.send_signal(signal.SIGINT)
+                # One that was attached to before is not followed.
+                expect_goodbye(recorder.wait(), ended=not ready)
+            open(stem + ".stop", "w").close()
+            expect(target.wait(20) == 7, f"{site}: the target ended with {target.returncode}")
+        finally:
+            harness.kill(target)
+            target.stdout.close()
+
+
 def cells(ctx):
     for python in ctx.some_pythons(8, 11, 13):
         for victim, arguments, keeps_maps in QUICK + (FULL if ctx.full else []):
@@ -205,4 +256,5 @@ def cells(ctx):
         yield "stopped target", python, lambda p=python: stopped_target(ctx, p)
         yield "recorder sleeps", python, lambda p=python: recorder_sleeps(ctx, p)
         yield "told to leave again and again", python, lambda p=python: impatient(ctx, p)
+        yield "executes a program meanwhile", python, lambda p=python: executes_meanwhile(ctx, p, SITES if ctx.full else SITES[1::3])
         yield "two targets", python, lambda p=python: two_at_once(ctx, p)
