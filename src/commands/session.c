@@ -28,6 +28,7 @@
 #include "commands/given.h"
 #include "commands/until.h"
 #include "model/capture_filter.h"
+#include "model/catalog.h"
 #include "options.h"
 #include "probe/abi.h"
 #include "visit/access.h"
@@ -54,6 +55,11 @@ enum { NATIVE_SLOTS = 30, NATIVE_SLOT_BYTES = 4 << 20 };
 /* how long a leaving recorder may be silent, on a heavily loaded machine */
 #define FINISH_NS 60000000000ull
 #define HURRY_NS  10000000000ull
+
+static const char *known_name(size_t i)
+{
+	return i < n_catalog_events ? catalog_events[i].name : NULL;
+}
 
 static bool wanted(void *ctx, const char *name, uint32_t n)
 {
@@ -145,6 +151,7 @@ struct err *session_plan_make(const struct options *o, const char *path, struct 
 		r->probe.filter_on = true;
 		r->wants = wanted;
 		r->wants_ctx = p.filter;
+		r->known_name = known_name;
 	}
 	p.argv = o->program;
 	struct err *err = o->until ? until_create(o->until, &p.until) : NULL;

@@ -61,9 +61,13 @@ bool recorder_is_attached(void *ctx, pid_t pid)
 
 static void filter_fill(struct recorder *r, struct tap *t)
 {
-	for (size_t i = 0; r->options.wants && i < r->n_known_names; i++) {
-		struct client probe_side = { .recorder = r, .tap = t };
-		client_wants(&probe_side, r->known_names[i], (uint32_t)strlen(r->known_names[i]));
+	const char *name;
+	for (size_t i = 0; r->options.wants && (name = r->options.known_name(i)) != NULL; i++) {
+		uint32_t n = (uint32_t)strlen(name);
+		if (t->n_verdicts <= VERDICT_COUNT / 2)
+			t->n_verdicts += ring_add_verdict(
+			    &t->link->ring, name_hash(name, n),
+			    r->options.wants(r->options.wants_ctx, name, n));
 	}
 }
 
@@ -419,35 +423,53 @@ static bool process_has_memory(pid_t pid)
 	return has;
 }
 
-struct err *recorder_attach(struct recorder *r, pid_t pid)
+/* One attempt at a process that is not traced yet. *ret_was_looked_at: it was a Python that can be
+ * attached to, or with `follow` any program, when it was looked at. */
+static struct err *attach_once(struct recorder *r, pid_t pid, bool *ret_was_looked_at)
 {
 	struct access access;
+	bool any, is_host;
+	*ret_was_looked_at = false;
+	struct err *err = access_check(pid, &access);
+	if (err)
+		return err;
+	/* A probe whose recorder is dead is taken out by link_attach(). */
+	is_host = r->options.follow && access.cause == ACCESS_NOT_PYTHON;
+	/* or of our own earlier attempt */
+	bool is_own = access.cause == ACCESS_ATTACHED && access.other_pid == getpid();
+	err = is_host || is_own ? NULL : access_to_err(&access);
+	if (err)
+		return err;
+	*ret_was_looked_at = true;
+	err = is_host ? attach_to_host(r, pid) : recorder_arm(r, pid, 0, PROCESS_ATTACHED, &any);
+	return err ? err_wrap(err, "cannot attach to %d", (int)pid) : NULL;
+}
+
+struct err *recorder_attach(struct recorder *r, pid_t pid)
+{
+	enum { TRIES = 10, PAUSE_MS = 20 };
 	/* named twice, or a child of one that was named before it */
 	if (follow_has(r->follow, pid) || has_ring(r, pid, 0)) {
 		r->n_roots++;
 		return NULL;
 	}
-	struct err *err = access_check(pid, &access);
-	if (err)
-		return err;
-	/* A probe whose recorder is dead is taken out by link_attach(). */
-	bool any, is_host = r->options.follow && access.cause == ACCESS_NOT_PYTHON;
-	err = is_host ? NULL : access_to_err(&access);
-	if (err)
-		return err;
-	r->n_roots++;
-	err = is_host ? attach_to_host(r, pid) : recorder_arm(r, pid, 0, PROCESS_ATTACHED, &any);
-	/* It was a Python we know a moment ago: it is being loaded just now, or becomes another
-	 * program. */
-	for (unsigned i = 0; i < 5 && err && err->code == ERR_UNSUPPORTED && !is_host; i++) {
+	bool was_looked_at;
+	uint64_t mark = proc_program_mark(pid);
+	struct err *err = attach_once(r, pid, &was_looked_at);
+	/* What was a Python and then none that we know is being loaded just now. What executed a
+	 * program meanwhile made the visit fail at any step, and with any error. */
+	for (unsigned i = 1; i < TRIES && err; i++) {
+		poll(NULL, 0, PAUSE_MS); /* the execution may still go on */
+		uint64_t now = proc_program_mark(pid);
+		if (now == mark && !(was_looked_at && err->code == ERR_UNSUPPORTED))
+			break;
+		mark = now;
 		err_destroy(err);
-		poll(NULL, 0, 20);
-		err = recorder_arm(r, pid, 0, PROCESS_ATTACHED, &any);
+		err = attach_once(r, pid, &was_looked_at);
 	}
-	if (err)
-		err = err_wrap(err, "cannot attach to %d", (int)pid);
+	r->n_roots += was_looked_at;
 	/* what it says is how far its memory had gone when we looked */
-	if (err && !process_has_memory(pid)) {
+	if (err && was_looked_at && !process_has_memory(pid)) {
 		err_destroy(err);
 		err = err_create(ERR_TARGET_GONE, "cannot attach to %d: it has ended", (int)pid);
 	}
@@ -476,7 +498,7 @@ struct err *recorder_launch(struct recorder *r, char *const argv[], const char *
 	return err;
 }
 
-bool recorder_at_entry(void *ctx, pid_t pid, pid_t tid)
+bool recorder_at_entry(void *ctx, pid_t pid, pid_t tid, bool is_complete)
 {
 	struct recorder *r = ctx;
 	const struct process *p = process_find(r, pid);
@@ -488,6 +510,12 @@ bool recorder_at_entry(void *ctx, pid_t pid, pid_t tid)
 			 : r->launching && !r->first ? PROCESS_LAUNCHED
 						     : PROCESS_EXECED;
 	struct err *err = recorder_arm(r, pid, tid, flags, &any);
+	/* The loader is at work, and may not have come to Python yet: the next stop will tell. */
+	if (err && err->code == ERR_UNSUPPORTED && !is_complete) {
+		log_debug("not armed yet in %d: %s", (int)pid, err->message);
+		err_destroy(err);
+		return any;
+	}
 	if (err && err->code != ERR_NOT_PYTHON && err->code != ERR_TARGET_GONE) {
 		recorder_unwatched(r, pid, err);
 		log_debug("not armed at entry of %d: %s", (int)pid, err->message);
@@ -625,7 +653,8 @@ void recorder_leaving(void *ctx, pid_t pid)
 {
 	struct recorder *r = ctx;
 	struct process *p = process_find(r, pid);
-	if (p && !p->info.python_hex && !p->is_unwatched)
+	/* One that is killed while its loader works has not come to be anything. */
+	if (p && !p->info.python_hex && !p->is_unwatched && !follow_is_starting(r->follow, pid))
 		recorder_look_for_other(r, p, true);
 	if (!(r->options.probe.flags & PROBE_STACK_NATIVE))
 		return;
@@ -719,7 +748,8 @@ static void modules_look(struct recorder *r, uint64_t now)
 				   ? !p->tap || p->tap->link->pid == p->pid
 				   : p->awaits_python || follow_is_blind(r->follow, p->pid);
 		bool is_other = !p->info.python_hex && !is_ours && !p->is_unwatched &&
-				follow_has(r->follow, p->pid);
+				follow_has(r->follow, p->pid) &&
+				!follow_is_starting(r->follow, p->pid);
 		if (p->ended || (!is_ours && !is_other) ||
 		    proc_file_read(p->pid, "statm", text, sizeof(text)) <= 0)
 			continue;
@@ -727,7 +757,7 @@ static void modules_look(struct recorder *r, uint64_t now)
 		uint64_t change = vm_bytes > p->vm_bytes ? vm_bytes - p->vm_bytes
 							 : p->vm_bytes - vm_bytes;
 		if (is_other) {
-			if (change >= LIBRARY_MIN_BYTES || !p->vm_bytes)
+			if (change >= LIBRARY_MIN_BYTES || !p->vm_bytes || p->is_doubtful)
 				recorder_look_for_other(r, p, false);
 			p->vm_bytes = vm_bytes;
 			continue;

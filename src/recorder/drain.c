@@ -454,6 +454,35 @@ static uint64_t time_of(const struct recorder *r, const struct client *c, guest_
 	return time > now + FUTURE_NS ? now : time;
 }
 
+/* Was the last event taken that is wanted (--limit, --until)? Nothing that comes after it is lost. */
+static bool is_last_taken(const struct recorder *r)
+{
+	return r->limit_reached || writer_is_over(r->writer);
+}
+
+/* The last event was taken, from the slot of `from`. What was dropped in a slot was dropped when its
+ * ring was full, after all that the ring held: where there are records yet to be taken, which are
+ * younger than that event, it is younger too; and so it is in that event's own slot. Else it is
+ * counted now. */
+static void count_earlier_losses(struct recorder *r, const struct client *from)
+{
+	for (size_t i = 0; i < r->taps.n; i++) {
+		struct tap *t = r->taps.v[i];
+		for (uint32_t k = 0; k < t->n_slots; k++) {
+			struct client *c = t->clients[k];
+			if (!c || c == from ||
+			    !guest_is64(ring_slot_head(&t->link->ring, k), c->tail))
+				continue;
+			uint64_t n = guest_growth(ring_slot_n_dropped(&t->link->ring, k), c->n_lost,
+						  LOST_MAX);
+			if (n)
+				recorder_lost(r, LOSS_RING_FULL, c->process->index, n,
+					      clock_time_now(&r->clock), 0);
+			c->n_lost += n;
+		}
+	}
+}
+
 static void handle_record(struct recorder *r, struct drain *d, const struct record *head)
 {
 	const struct ring *ring = &d->tap->link->ring;
@@ -461,7 +490,7 @@ static void handle_record(struct recorder *r, struct drain *d, const struct reco
 	struct client *c = d->c;
 	switch (head->type) {
 	case RECORD_EVENT:
-		if (r->limit_reached || c->muted)
+		if (is_last_taken(r) || c->muted)
 			break;
 		if (head->size < sizeof(struct record_event) || head->size > r->record_cap) {
 			client_malformed(c, d->slot);
@@ -476,6 +505,8 @@ static void handle_record(struct recorder *r, struct drain *d, const struct reco
 			client_malformed(c, d->slot);
 		if (r->options.limit && writer_n_events(r->writer) >= r->options.limit)
 			r->limit_reached = true;
+		if (is_last_taken(r))
+			count_earlier_losses(r, c);
 		break;
 	case RECORD_LOST: {
 		struct record_lost lost;
@@ -488,6 +519,8 @@ static void handle_record(struct recorder *r, struct drain *d, const struct reco
 			break;
 		}
 		uint64_t first = time_of(r, c, GUEST64(lost.first_tsc));
+		if (is_last_taken(r))
+			break;
 		recorder_lost(r, LOSS_RING_FULL, c->process->index, n, time,
 			      time > first ? time - first : 0);
 		c->n_lost += n;
@@ -692,7 +725,8 @@ void client_count_losses(struct recorder *r, struct tap *t, uint32_t k)
 	struct client *c = t->clients[k];
 	uint64_t now = clock_time_now(&r->clock),
 		 n = guest_growth(ring_slot_n_dropped(ring, k), c->n_lost, LOST_MAX);
-	if (n) { /* it ended, or was left, before it could say so itself */
+	/* It ended, or was left, before it could say so itself. */
+	if (n && !is_last_taken(r)) {
 		recorder_lost(r, LOSS_RING_FULL, c->process->index, n, now, 0);
 		c->n_lost += n;
 	}

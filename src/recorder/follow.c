@@ -234,6 +234,12 @@ bool follow_is_blind(const struct follow *f, pid_t pid)
 	return false;
 }
 
+bool follow_is_starting(struct follow *f, pid_t pid)
+{
+	const struct tracee *t = find(f, pid); /* who executes is the first thread from then on */
+	return t && t->starting;
+}
+
 static bool is_at_breakpoint(const struct tracee *t, int status)
 {
 	return t && tripwire_is_hit(&t->wire, t->tid, status);
@@ -478,7 +484,7 @@ static bool at_start(struct follow *f, struct tracee *t, bool all_complete)
 			set_breakpoint(t, proc_auxv_value(t->tgid, AT_BASE) + known->debug_off);
 		return false;
 	}
-	bool done = f->ops.at_entry(f->ctx, t->tgid, tid);
+	bool done = f->ops.at_entry(f->ctx, t->tgid, tid, all_complete);
 	t = find(f, tid);
 	/* it has become another program meanwhile, and stands there */
 	if (!t || is_deferred(f, tid))
@@ -512,7 +518,7 @@ static bool at_start(struct follow *f, struct tracee *t, bool all_complete)
 static bool at_breakpoint(struct follow *f, struct tracee *t)
 {
 	pid_t tid = t->tid;
-	bool done = f->ops.at_entry(f->ctx, t->tgid, tid);
+	bool done = f->ops.at_entry(f->ctx, t->tgid, tid, loader_is_at_rest(t->tgid));
 	t = find(f, tid);
 	if (!t || is_deferred(f, tid) || !done)
 		return !t || is_deferred(f, tid);

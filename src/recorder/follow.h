@@ -25,9 +25,10 @@ struct follow;
 
 struct follow_ops {
 	/* Thread tid of pid stands behind its loader's work, or at a later load of modules; nothing
-	 * of Python has run yet. Arm it if it is Python. True: done with this image; false: no
-	 * Python here yet. */
-	bool (*at_entry)(void *ctx, pid_t pid, pid_t tid);
+	 * of Python has run yet. Arm it if it is Python. is_complete: all modules are as the program
+	 * will find them; else this is called again, and what cannot be armed now may be by then.
+	 * True: done with this image; false: no Python here yet. */
+	bool (*at_entry)(void *ctx, pid_t pid, pid_t tid, bool is_complete);
 	void (*execed)(void *ctx, pid_t pid); /* the old image is gone */
 	/* Told when a child stops first, and again at its parent's event if that comes later: then
 	 * is_new is false. */
@@ -66,6 +67,9 @@ MUST_CHECK struct err *follow_launch(struct follow *f, const struct launch *laun
 MUST_CHECK struct err *follow_seize(struct follow *f, pid_t pid, bool awaits_python);
 /* It awaits a libpython, and some thread of it cannot be met there: nobody will tell. */
 bool follow_is_blind(const struct follow *f, pid_t pid);
+/* It has executed a program that has not come to its entry point: what its memory shows is not yet
+ * what the program will find there. */
+bool follow_is_starting(struct follow *f, pid_t pid);
 /* A running process has the probe: what it makes need not be watched for a libpython any more. */
 void follow_found_python(struct follow *f, pid_t pid);
 /* Handle what has happened; never waits. */

@@ -36,6 +36,9 @@ struct recorder_options {
 	struct writer_gate until;    /* .fn NULL: none; says which event is the last (--until) */
 	bool (*wants)(void *ctx, const char *name, uint32_t n_bytes); /* NULL: every event */
 	void *wants_ctx;
+	/* The names that wants() is asked for before any event comes, so that no such event that is
+	 * not wanted is written, waited for, or counted as lost. NULL behind the last. */
+	const char *(*known_name)(size_t i);
 	int control_fd; /* socket of the viewer; -1 none */
 	/* the program has its own terminal: a SIGINT is for us alone */
 	bool own_terminal;

@@ -35,9 +35,10 @@ struct process {
 	uint64_t modules_hash; /* of what was mapped then */
 	unsigned n_looks;      /* since then, for a libpython that was loaded late */
 	bool is_unwatched;     /* it is no Python that can be watched, and that was said */
-	bool awaits_python;    /* attached to, and there was none in it */
-	uint64_t look_ns;      /* when the next is due */
-	struct tap *tap;       /* whose ring it writes to */
+	bool is_doubtful;   /* at the last look it was none; said if the next look finds the same */
+	bool awaits_python; /* attached to, and there was none in it */
+	uint64_t look_ns;   /* when the next is due */
+	struct tap *tap;    /* whose ring it writes to */
 	/* of its slots there (abi.h, ring_slot); 0: it has none yet */
 	uint32_t slot_pid, slot_birth;
 	struct process_info info;
@@ -156,10 +157,8 @@ struct recorder {
 	uint64_t pause_ns;        /* longest of the taps that are over */
 	VEC(struct drain) drains; /* scratch of drain.c */
 	struct lineup lineup;
-	bool is_holding; /* the last round left something that was too young */
-	bool is_resting; /* nobody should write any more: drain_rest() */
-	const char *const *known_names;
-	size_t n_known_names;
+	bool is_holding;             /* the last round left something that was too young */
+	bool is_resting;             /* nobody should write any more: drain_rest() */
 	VEC(struct pollfd) poll_fds; /* scratch of wait_for_more() */
 	VEC(struct process *) poll_who;
 	uint8_t *record; /* scratch: one record, copied out */
@@ -283,7 +282,7 @@ void recorder_unwatched_fini(struct recorder *r);
 void recorder_look_for_lost_rights(struct recorder *r, pid_t pid);
 
 /* follow_ops */
-bool recorder_at_entry(void *ctx, pid_t pid, pid_t tid);
+bool recorder_at_entry(void *ctx, pid_t pid, pid_t tid, bool is_complete);
 void recorder_execed(void *ctx, pid_t pid);
 void recorder_forked(void *ctx, pid_t parent, pid_t child, bool is_new);
 void recorder_born(void *ctx, pid_t pid);

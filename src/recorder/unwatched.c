@@ -145,7 +145,9 @@ static struct err *find_other(pid_t pid, bool is_last)
 void recorder_look_for_other(struct recorder *r, struct process *p, bool is_last)
 {
 	struct err *err = find_other(p->pid, is_last);
-	p->is_unwatched = err && err->code != ERR_NO_MEMORY;
+	bool is_none = err && err->code != ERR_NO_MEMORY;
+	p->is_unwatched = is_none && (p->is_doubtful || is_last);
+	p->is_doubtful = is_none; /* it may have been in the middle of being loaded */
 	if (p->is_unwatched)
 		recorder_unwatched(r, p->pid, err);
 	err_destroy(err);

@@ -71,6 +71,15 @@ static bool is_complete(const struct loader *l, pid_t pid)
 	return is_read && debug.r_version && debug.r_state == RT_CONSISTENT;
 }
 
+bool loader_is_at_rest(pid_t pid)
+{
+	struct loader l;
+	struct err *err = loader_find(pid, &l);
+	bool can_tell = !err && (l.debug || l.debug_at);
+	err_destroy(err);
+	return !can_tell || is_complete(&l, pid);
+}
+
 static bool is_in(uint64_t at, uint64_t start, uint64_t end)
 {
 	return at >= start && at < end;

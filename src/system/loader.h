@@ -49,5 +49,7 @@ enum loader_stage {
 	/* all modules are relocated; initialisers and the first code of the program may have run */
 	LOADER_DONE
 };
+/* The loader loads no modules just now, as far as it tells. */
+bool loader_is_at_rest(pid_t pid);
 /* `pid` is in the syscall-exit-stop of a system call, with these registers. */
 enum loader_stage loader_stage(const struct loader *l, pid_t pid, const struct arch_regs *regs);

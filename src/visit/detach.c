@@ -136,7 +136,15 @@ struct err *link_again(struct link *l, bool attached)
 static bool is_over(pid_t pid)
 {
 	char text[64];
+	struct proc_status status;
 	if (kill(pid, 0) < 0 && errno == ESRCH)
+		return true;
+	/* One that is ending gives its memory back before it is a zombie (kernel v6.1
+	 * kernel/exit.c, do_exit(): exit_mm() comes before exit_files() and exit_notify()). */
+	struct err *err = proc_status_read(pid, &status);
+	bool is_ending = !err && !status.has_memory;
+	err_destroy(err);
+	if (is_ending)
 		return true;
 	return !proc_living_thread(pid) && proc_file_read(pid, "stat", text, sizeof(text)) > 0;
 }

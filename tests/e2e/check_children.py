@@ -353,9 +353,24 @@ def no_program_of_its_own():
     raise Skip("its program does not run without the loader, so programs/children.py cannot start it by sys.executable")
 
 
+def no_false_alarm(ctx, python, n):
+    """Pythons that are started one after the other are looked at while their loader is at work: that is no reason to say that they are
+    not watched."""
+    code = f"import subprocess, sys\nfor _ in range({n}): subprocess.run([sys.executable, '-S', '-c', 'import sys; sys.audit(\"victim.mark\")'])"
+    done = Launch(ctx, python, ["-c", code], options=["-f"])
+    done.expect_status(0)
+    expect("not watched" not in done.stderr, lambda: done.stderr)
+    harness.expect_goodbye(done.stderr, ended=True)
+    marks = len(done.capture.named("victim.mark"))
+    expect(marks == n, f"{marks} of {n} children were seen")
+
+
 def cells(ctx):
     pythons = ctx.some_pythons(12)
     other = next((p for p in ctx.pythons if p.minor == 8), ctx.pythons[0])
+    for python in ctx.some_pythons(9):  # here one with a libpython of its own
+        if not python.name.endswith("+ldso"):
+            yield "no false alarm at a start", python, lambda p=python: no_false_alarm(ctx, p, 100 if ctx.full else 25)
     for python in pythons:
         if python.name.endswith("+ldso"):
             yield "all", python, no_program_of_its_own

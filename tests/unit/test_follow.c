@@ -51,7 +51,7 @@ static NORETURN void child_main(struct shared *s)
 		pause();
 }
 
-static bool at_entry(void *ctx, pid_t pid, pid_t tid)
+static bool at_entry(void *ctx, pid_t pid, pid_t tid, bool is_complete)
 {
 	(void)ctx, (void)pid, (void)tid;
 	return true;
