@@ -1,7 +1,7 @@
-"""attach: to a living program, leave it, come back, leave it again; it must never notice.
+"""attach: attach to a running program, detach, attach again, detach again; the program must not notice.
 
-What is seen is a window of what the victim raised: marks without a gap, without a double, with the right arguments, and
-the mappings after are the mappings before.
+The capture holds a window of what the victim raised: marks without a gap or a duplicate and with the right arguments.
+The mappings afterwards are the mappings before.
 """
 import os
 import re
@@ -14,7 +14,7 @@ import time
 import harness
 from harness import Recorder, Victim, expect, expect_goodbye, expect_same_maps, foreign_maps, maps_of, status_of, wait_for
 
-# Victim, its arguments, does it leave its mappings alone meanwhile.
+# Victim, its arguments, whether its own mappings stay the same meanwhile.
 QUICK = [("busy", [], False), ("sleeping", [], True), ("in_select", [], True), ("in_epoll", [], True), ("in_futex", [], True),
          ("threads8", [], False), ("forking", [], False), ("signals", [], False)]
 FULL = [("mp", ["fork"], False), ("mp", ["spawn"], False), ("mp", ["forkserver"], False), ("subprocess_storm", [], False),
@@ -22,7 +22,7 @@ FULL = [("mp", ["fork"], False), ("mp", ["spawn"], False), ("mp", ["forkserver"]
 
 
 def check_window(victim, events):
-    """Marks of a victim in a capture that began and ended in the middle of it."""
+    """Check the marks of a victim in a capture that began and ended in the middle of its run."""
     if victim == "threads8":
         for thread in range(8):
             mine = [e for e in events if e["event"] == "victim.thread" and e["args"]["0"] == thread]
@@ -44,7 +44,7 @@ def check_window(victim, events):
         for e in events:
             if e["event"] == "victim.child":
                 children.setdefault(e["pid"], []).append(e["args"]["2"])
-        # All children that began after the attach are whole; the one that was there already may have lost its beginning.
+        # All children that began after the attach are complete; those that ran already may lack their beginning.
         whole = [c for c in children.values() if c in ([0, 1, 2, 3, 4], [0])]
         expect(len(children) >= 2 and len(whole) >= len(children) - 4, lambda: f"children: {list(children.values())[:20]}")
 
@@ -73,7 +73,8 @@ def attach_twice(ctx, python, victim, arguments, keeps_maps):
 
 
 def target_exits(ctx, python, how, status, more):
-    """The target ends while it is watched: all it raised is there, the recorder ends by itself with 0."""
+    """The target ends while it is recorded: all its events are in the capture, and the recorder ends by itself with
+    status 0."""
     with Victim(ctx, python, "exits", how) as v:
         with Recorder(ctx, v.pid) as recorder:
             recorder.wait_attached()
@@ -90,14 +91,15 @@ def target_exits(ctx, python, how, status, more):
 
 
 def stopped_target(ctx, python):
-    """SIGSTOPped: attached to, stays stopped, is seen after SIGCONT."""
+    """A target stopped by SIGSTOP: the attach succeeds, the target stays stopped, and its events are recorded after
+    SIGCONT."""
     with Victim(ctx, python, "busy") as v:
         os.kill(v.pid, signal.SIGSTOP)
         wait_for(lambda: status_of(v.pid, "State").startswith("T"), 5, "the target to stop")
         with Recorder(ctx, v.pid) as recorder:
             wait_for(lambda: foreign_maps(maps_of(v.pid)) or recorder.process.poll() is not None, 5, "an answer")
             if recorder.process.poll() is not None:
-                # To refuse is allowed, if cause and cure are said; then the target is as it was.
+                # A refusal is allowed if it names cause and cure; the target must then be as it was.
                 expect(recorder.process.returncode == 1 and "stopped" in recorder.stderr(), lambda: recorder.stderr()[-300:])
                 expect(status_of(v.pid, "State").startswith("T"), "the target does not rest any more")
             else:
@@ -112,8 +114,8 @@ def stopped_target(ctx, python):
 
 
 def recorder_sleeps(ctx, python):
-    """The recorder is kept from running for longer than the target is willing to wait: the target goes on, what is missed
-    is counted, and recording goes on when the recorder does."""
+    """The recorder is stopped for longer than the target is willing to wait: the target continues, the missing events
+    are counted, and recording continues with the recorder."""
     with Victim(ctx, python, "threads8") as v:
         with Recorder(ctx, v.pid, "--stack=off", "--ring-size", "1M", "-e", "victim.thread") as recorder:
             recorder.wait_attached()
@@ -150,7 +152,7 @@ def two_at_once(ctx, python):
 
 
 def starved(ctx, python):
-    """A target that others hardly leave a processor to: attached to and left as ever, only later."""
+    """A target that gets almost no CPU time: attach and detach work as usual, only later."""
     program = "import os, sys\nn = 0\nwhile not os.path.exists(sys.argv[1]):\n    sys.audit('starved.mark', n); n += 1\nsys.exit(5)"
     stop = os.path.join(ctx.new_folder("starved"), "stop")
     busy = [sys.executable, "-c", "while True: pass"]
@@ -178,7 +180,7 @@ def starved(ctx, python):
 
 
 def impatient(ctx, python):
-    """Ctrl-C again and again: it leaves as ever, and says so."""
+    """Ctrl-C is sent many times: the recorder detaches as usual and prints its goodbye line."""
     with Victim(ctx, python, "sleeping") as v:
         with Recorder(ctx, v.pid) as recorder:
             recorder.wait_linked()

@@ -1,6 +1,7 @@
-"""builds: Pythons that are stripped, moved, rewritten, deleted, run by the loader, by somebody else, with a JIT or greenlets.
+"""builds: Pythons that are stripped, moved, rewritten, deleted, started by the loader or by another user, with a JIT or
+greenlets.
 
-Each is launched beside the reference hook and compared event by event, and visited while it runs.
+Each is launched beside the reference hook and compared event by event, and attached to while it runs.
 """
 import os
 import shutil
@@ -15,7 +16,7 @@ from harness import Launch, Recorder, Skip, Victim, expect, expect_goodbye, expe
 
 
 class Variant:
-    """A Python found, started another way; the files it was made of."""
+    """A Python that was found, started in another way, and the files that it is made of."""
 
     def __init__(self, python, command, *files):
         self.__dict__.update(python.__dict__)
@@ -37,7 +38,7 @@ def executable_of(python):
 
 
 def copied(ctx, python):
-    """A copy of the program, and of its libpython if it has one: (Variant, the file that holds Python)."""
+    """Copy the program, and its libpython if it has one; returns (Variant, the file that holds Python)."""
     path, prefix = executable_of(python)
     folder = ctx.new_folder("copy-" + python.name)
     os.chmod(folder, 0o755)
@@ -61,7 +62,7 @@ def stripped(ctx, python):
 
 
 def without_sections(ctx, python):
-    """As sstrip does: no section header, and nothing that says where they were (elf(5))."""
+    """Strip a file as sstrip does: no section header, and no offset of one (elf(5))."""
     variant, file = copied(ctx, python)
     with open(file, "r+b") as f:
         f.seek(0x28)
@@ -72,7 +73,8 @@ def without_sections(ctx, python):
 
 
 def bolted(ctx, python):
-    """Rewritten by a post-link optimizer: blocks reversed, cold halves elsewhere, addresses old and new."""
+    """Rewrite a file with a post-link optimizer: blocks are reversed, cold halves are moved, the addresses are old and
+    new."""
     variant, file = copied(ctx, python)
     done = subprocess.run([tool("llvm-bolt", "llvm-bolt-16", "llvm-bolt-19"), file, "-o", file + ".new", "-split-functions", "-split-all-cold",
                            "-reorder-blocks=reverse", "-skip-funcs=_PyEval_EvalFrameDefault"],
@@ -91,7 +93,7 @@ def by_loader(ctx, python):
 
 
 def visited(ctx, python, prefix=(), env=None, after_start=None, makes_code=False, options=()):
-    """Attach, look, leave, twice; as check_attach, with something done to it first."""
+    """Attach, record and detach, twice, as in check_attach, after something was done to the target."""
     with Victim(ctx, python, "busy", prefix=prefix, env=env) as v:
         if after_start:
             after_start(v)
@@ -103,12 +105,12 @@ def visited(ctx, python, prefix=(), env=None, after_start=None, makes_code=False
                 n = expect_goodbye(recorder.stop())
                 events = recorder.capture.events()
                 expect(n == len(events), f"goodbye says {n} events, the capture holds {len(events)}")
-                for event in events:  # with --stack=both there are native frames; runpy is not ours
+                for event in events:  # with --stack=both there are native frames; runpy is not part of the victim
                     event["stack"] = [f for f in event["stack"] if os.path.dirname(f.get("file", "")) == harness.VICTIMS]
                 check_attach.check_window("busy", events)
             left = [line for line in foreign_maps(v.maps()) if not makes_code or line.split()[1][3] == "s"]
             expect(not left, lambda: f"left behind: {left}")
-            if not makes_code:  # else it maps memory for generated code, as ours looks
+            if not makes_code:  # otherwise the target maps memory for generated code, which looks like our own mappings
                 expect_same_maps(before, v.maps(), False)
             expect(status_of(v.pid, "TracerPid") == "0", "somebody is still attached")
         expect(v.stop().get("total_is_right", True), "the victim counted wrong")
@@ -121,7 +123,7 @@ def both(ctx, python, make):
 
 
 def deleted(ctx, python, replace):
-    """Its files are gone, or others have their names, before the first visit."""
+    """Before the first visit, the target's files are deleted or other files have their names."""
     variant, _ = copied(ctx, python)
 
     def remove(_):
@@ -133,7 +135,8 @@ def deleted(ctx, python, replace):
 
 
 def dropped(ctx, python):
-    """Started by root, become somebody else: not dumpable, its files in /proc belong to root (proc(5))."""
+    """The target is started by root and changes to another user: it is not dumpable, and its files in /proc belong to
+    root (proc(5))."""
     if os.getuid() != 0:
         raise Skip("needs root")
     code = "import os, sys, runpy; os.setgid(65534); os.setuid(65534); sys.argv = sys.argv[1:]; " \
@@ -144,7 +147,8 @@ def dropped(ctx, python):
     def check(v):
         expect(status_of(v.pid, "Uid").split()[0] == "65534" and os.stat(f"/proc/{v.pid}/maps").st_uid == 0,
                "it has not dropped its privileges: the test is broken")
-    with Victim(ctx, variant, "busy") as probe:  # its stop file is in a folder of ours: it may look, not write
+    # its stop file is in a folder of ours: the target can read there, not write
+    with Victim(ctx, variant, "busy") as probe:
         os.chmod(ctx.folder, 0o755)
         check(probe)
         probe.stop()
@@ -203,7 +207,7 @@ def build(ctx, source, *options):
 
 
 def run_both(ctx, program, *arguments):
-    """Alone and launched: what it says, and its end, are the same."""
+    """A program run alone and a launched one have the same output and exit status."""
     done = subprocess.run([program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
     capture = harness.Capture(ctx, program + ".avc")
     launched = subprocess.run([ctx.auditview, "record", "-o", capture.path, "--", program, *arguments], stdin=subprocess.DEVNULL,
@@ -214,13 +218,14 @@ def run_both(ctx, program, *arguments):
 
 
 def stands_alone(ctx, *options):
-    """A program without a loader, or with a function named as the loader's for debuggers, is past its start with its first call."""
+    """A program without a loader, or with a function that has the name of the loader's function for debuggers, is past
+    its start at its first call."""
     done, _ = run_both(ctx, build(ctx, CALLS, *options))
     expect((done.returncode, done.stdout) == (7, "20000 calls, in one go\n"), lambda: f"{done.returncode}, {done.stdout!r}")
 
 
 def static_python(ctx, python):
-    """libpython in a static position-independent program: from the first event to the last."""
+    """libpython in a static position-independent program is recorded from the first event to the last."""
     code = "import sysconfig as s; v = s.get_config_var; print(v('INCLUDEPY'), v('LIBPL'), v('LDVERSION'))"
     include, folder, version = subprocess.run([*python.command, "-c", code], stdout=subprocess.PIPE, text=True, timeout=60).stdout.split()
     library = os.path.join(folder, f"libpython{version}-pic.a")
@@ -249,7 +254,7 @@ def cells(ctx):
     for python in whole:
         yield "strip --strip-all", python, lambda p=python: both(ctx, p, stripped)
         yield "no section headers", python, lambda p=python: both(ctx, p, without_sections)
-    for python in [p for p in ctx.pythons if ctx.full and "+" not in p.name]:  # seconds each
+    for python in [p for p in ctx.pythons if ctx.full and "+" not in p.name]:  # this takes seconds for each Python
         yield "post-link optimizer", python, lambda p=python: both(ctx, p, bolted)
     for python in ctx.some_pythons(11):
         yield "the loader is the program", python, lambda p=python: both(ctx, p, by_loader)

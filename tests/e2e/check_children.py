@@ -1,6 +1,8 @@
-"""children: of every kind, through exec, shells and daemons: seen, in their tree, and untouched.
+"""children: children of every kind, through exec, shells and daemons, are recorded, have their place in the tree, and
+do not notice.
 
-What programs/children.py prints by itself it must print when launched under auditview, and when attached to.
+programs/children.py must print the same when it runs alone, when auditview launches it, and when auditview attaches to
+it.
 """
 import os
 import re
@@ -38,7 +40,7 @@ def launch(ctx, python, *arguments, options=(), timeout=240):
 
 
 def processes(events):
-    """{pid: [what is told of each of its images]}"""
+    """Return {pid: [the facts about each of its programs]}."""
     found = {}
     for e in events:
         if "process" in e:
@@ -47,7 +49,7 @@ def processes(events):
 
 
 def as_by_itself(ctx, python, what, other):
-    """Launched, it ends and says what it does unwatched. Returns the capture."""
+    """The launched program prints and returns what it does alone. Returns the capture."""
     alone = by_itself(python, what, *other.command, cwd=ctx.new_folder("alone"))
     status, out, err, capture = launch(ctx, python, what, *other.command)
     expect((status, out) == alone, lambda: f"status {status}, by itself {alone[0]}: {out!r} is not {alone[1]!r}; {err[-300:]}")
@@ -56,7 +58,7 @@ def as_by_itself(ctx, python, what, other):
 
 
 def statuses(ctx, python, other):
-    """Exit statuses, signals, stops and SIGCHLD reach the parent as ever."""
+    """Exit statuses, signals, stops and SIGCHLD reach the parent as usual."""
     as_by_itself(ctx, python, "statuses", other)
 
 
@@ -95,7 +97,7 @@ def spawns(ctx, python, other):
 
 
 def daemon(ctx, python):
-    """The launched program ends at once; what it left behind is recorded on, to its end."""
+    """The launched program ends at once; the processes that it left are recorded to their end."""
     folder = ctx.new_folder("daemon")
     stop = os.path.join(folder, "stop")
     capture = Capture(ctx, os.path.join(folder, "capture.avc"))
@@ -129,7 +131,8 @@ def pids_of_session(session):
 
 
 def late_detach(ctx, python, other):
-    """Left in the middle: every process of the tree is untraced and clean, runs on, and ends as it should."""
+    """The recorder detaches in the middle of the run: every process of the tree is untraced and restored, continues,
+    and ends as it should."""
     folder = ctx.new_folder("tree")
     stop = os.path.join(folder, "stop")
     process = subprocess.Popen([ctx.auditview, "record", "-o", os.path.join(folder, "capture.avc"), "--", *python.command, CHILDREN, "tree", stop,
@@ -142,7 +145,7 @@ def late_detach(ctx, python, other):
             return {(e["args"]["0"], e["pid"]) for e in capture.named("children.leaf")}
         wait_for(lambda: len(leaves()) == 5, 60, "events of all five leaves")
         process.send_signal(signal.SIGINT)
-        # What was launched is waited for by the command, also when it has left it.
+        # The command waits for what it launched even after it has detached from it.
         def is_left():
             others = [p for p in pids_of_session(process.pid) if p != process.pid and status_of(p, "Name") != "auditview"]
             return len(others) >= 6 and all(status_of(p, "TracerPid") == "0" and not foreign_maps(maps_of(p)) for p in others)
@@ -150,7 +153,7 @@ def late_detach(ctx, python, other):
             try:
                 return is_left()
             except (OSError, TypeError):
-                return False  # one of the short-lived ended while it was looked at
+                return False  # one of the short-lived processes ended while it was read
         wait_for(safely, 30, "all of the tree to be left")
         open(stop, "w").close()
         out, err = process.communicate(timeout=60)
@@ -165,7 +168,8 @@ def late_detach(ctx, python, other):
 
 
 def there_already(ctx, python, other):
-    """Attached to with -f when its children, and theirs, are there: of each the events, of a shell what it starts next."""
+    """Attach with -f when the target already has children and grandchildren: the events of each are recorded, and what
+    a shell among them starts next."""
     folder = ctx.new_folder("there")
     stop = os.path.join(folder, "stop")
     root = subprocess.Popen([*python.command, CHILDREN, "tree", stop, *other.command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -188,7 +192,8 @@ def there_already(ctx, python, other):
             expect(any(e["event"] == "children.root" for e in shown), "nothing of the root")
         family = {root.pid, *(pid for _, pid in leaves())}
         expect(len(family) == 6 and family <= set(pids_of_session(root.pid)), lambda: f"not a family: {family}")
-        # Those that are named besides, before or after who has them as a child, are theirs all the same, once.
+        # A process that is named in addition, before or after its parent, is still recorded once, as a child of that
+        # parent.
         first, *others = family - {root.pid}
         with harness.Recorder(ctx, first, f"-p{root.pid}", *(f"-p{pid}" for pid in others), f"-p{root.pid}", "-f") as recorder:
             recorder.wait_linked()
@@ -212,7 +217,8 @@ SLOW = "#include <unistd.h>\n__attribute__((constructor)) static void slow(void)
 
 
 def killed_while_one_starts(ctx, python):
-    """The recorder is killed while a program is on its way to its first instruction, a breakpoint ahead: it must not notice."""
+    """The recorder is killed while a program has not reached the breakpoint at its first instruction: the program must
+    not notice."""
     folder = ctx.new_folder("starting")
     library = os.path.join(folder, "slow.so")
     cc = next((c for c in ("cc", "gcc", "clang") if shutil.which(c)), None)
@@ -229,7 +235,7 @@ def killed_while_one_starts(ctx, python):
         wait_for(is_starting, 30, "a program between exec and its first instruction")
         process.kill()
         process.wait()
-        out = process.stdout.read()  # till the shell has ended, too
+        out = process.stdout.read()  # this reads until the shell has ended, too
         expect(out == "status 3\n", lambda: f"it ended with {out!r}")
     finally:
         try:
@@ -239,12 +245,12 @@ def killed_while_one_starts(ctx, python):
 
 
 def resources(pid):
-    """(descriptors, resident kB)"""
+    """Return (number of descriptors, resident kB)."""
     return len(os.listdir(f"/proc/{pid}/fd")), int(status_of(pid, "VmRSS").split()[0])
 
 
 def storm(ctx, python, seconds, rate=1500):
-    """1,000 short children a minute and more: none disturbed, none lost, and the recorder does not grow."""
+    """1,000 short-lived children a minute and more: none is disturbed, none is lost, and the recorder does not grow."""
     folder = ctx.new_folder("storm")
     capture = Capture(ctx, os.path.join(folder, "capture.avc"))
     process = subprocess.Popen([ctx.auditview, "record", "-o", capture.path, "--stack", "off", "--", *python.command, CHILDREN, "storm", str(rate),
@@ -279,12 +285,13 @@ def storm(ctx, python, seconds, rate=1500):
 
 
 def brood(ctx, python, steps, step):
-    """What the recorder keeps of processes that have ended does not grow with their number, nor does the work for the next one."""
+    """What the recorder keeps of ended processes does not grow with their number, nor does its work for the next
+    one."""
     folder = ctx.new_folder("brood")
     process = subprocess.Popen([ctx.auditview, "record", "-o", os.path.join(folder, "capture.avc"), "--", *python.command, CHILDREN, "brood",
                                 str(steps * step), str(step)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                start_new_session=True)
-    seen = []  # (kB of its own, descriptors, CPU ns)
+    seen = []  # (its own kB, descriptors, CPU ns)
     try:
         for k in range(steps):
             line = process.stdout.readline()
@@ -297,7 +304,7 @@ def brood(ctx, python, steps, step):
     finally:
         harness.kill(process)
     expect_goodbye(err, ended=True)
-    # The first third meets every buffer for the first time.
+    # In the first third, every buffer is used for the first time.
     first, last = seen[steps // 3 - 1], seen[-1]
     children = (steps - steps // 3) * step
     each = (last[0] - first[0]) * 1024 / children
@@ -309,8 +316,8 @@ def brood(ctx, python, steps, step):
 
 
 def crowd(ctx, python, *how, n=90):
-    """More processes at a time than a ring has slots: the recorder gives rings to those that it is told of. Of the others those without
-    a slot go on, and what they raised is counted."""
+    """More processes at a time than a ring has slots: the recorder gives rings to those that are reported to it. The
+    others that have no slot continue, and their events are counted as lost."""
     if how and os.uname().machine != "x86_64":
         raise harness.Skip("the number of clone(2) is that of another CPU")
     alone = by_itself(python, "crowd", str(n), *how, cwd=ctx.new_folder("alone"))
@@ -341,7 +348,7 @@ os.execv("/bin/sh", ["sh", "-c", "while ! test -e done; do sleep 0.1; done; exit
 
 
 def parent_execs(ctx, python):
-    """The parent becomes another program; its forked child writes on, more than a ring holds."""
+    """The parent becomes another program; its forked child continues to write, more than a ring holds."""
     count = 40000
     run = Launch(ctx, python, ["-S", "-c", EXECS % count], timeout=60)
     run.expect_status(9)

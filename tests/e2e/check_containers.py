@@ -1,7 +1,8 @@
 """containers: targets in other namespaces and under another root, attached to and launched from outside.
 
-The other root is the one tests/pythons.sh unpacks from Debian sid: its own libc and its own Pythons, and nothing else: no
-shell, no /etc, nothing of auditview. programs/contain.py makes the namespaces; what the kernel forbids is a skip.
+The other root is the one that tests/pythons.sh unpacks from Debian sid: it has its own libc and Pythons, and no shell,
+no /etc, nothing of auditview. programs/contain.py makes the namespaces; a cell that the kernel does not allow is
+skipped.
 """
 import datetime
 import json
@@ -24,7 +25,7 @@ ALL = "mnt,pid,net,ipc,uts,cgroup"
 
 
 class Inner:
-    """A Python of the other root, by its path in there."""
+    """A Python of the other root, by its path in that root."""
 
     def __init__(self, minor):
         self.name = f"3.{minor} of another root"
@@ -33,7 +34,7 @@ class Inner:
 
 
 def contained(ctx, namespaces, root=True, more=()):
-    """The prefix of a command that runs it contained."""
+    """The beginning of a command line that runs a command in a container."""
     prefix = [sys.executable, "-S", CONTAIN, "--ns", namespaces, *more]
     if root:
         stage = ctx.new_folder("stage")
@@ -47,7 +48,7 @@ def need_root():
 
 
 def try_contained(ctx, python, namespaces, root, more):
-    """Skips if the kernel does not allow it; returns Python's version."""
+    """Skip if the kernel does not allow the container; returns Python's version."""
     done = subprocess.run([*contained(ctx, namespaces, root, more), *python.command, "-S", "-c", "import platform; print(platform.python_version())"],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
     if done.returncode == 125:
@@ -57,7 +58,7 @@ def try_contained(ctx, python, namespaces, root, more):
 
 
 def outer_pid(process, namespaces):
-    """The target as we know it: contain.py's only child, or what it has become."""
+    """The pid of the target outside its namespace: contain.py's only child, or what that child became."""
     if "pid" not in namespaces.split(","):
         return process.pid
     with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as f:
@@ -65,7 +66,7 @@ def outer_pid(process, namespaces):
 
 
 def inner_pids(events):
-    """{pid: pid in its own namespace}: told with the first event of each process where they differ."""
+    """Return {pid: pid in its own namespace}; the first event of a process tells both if they differ."""
     return {e["pid"]: e["process"].get("ns_pid", e["pid"]) for e in events if "process" in e}
 
 
@@ -77,7 +78,7 @@ def doctor(ctx, pid):
 
 
 def attached(ctx, python, namespaces, root=True, more=(), before=()):
-    """Attached to from outside and left, twice: the marks have no gap, both pids are known, nothing is left behind."""
+    """Attach from outside and detach, twice: the marks have no gap, both pids are known, nothing is left behind."""
     if root:
         need_root()
     version = try_contained(ctx, python, namespaces, root, more)
@@ -112,7 +113,7 @@ def attached(ctx, python, namespaces, root=True, more=(), before=()):
 
 
 def children(ctx, python):
-    """Forks inside: each child is known by both pids, under its parent."""
+    """Forks in a container: each child is known by both pids, under its parent."""
     need_root()
     try_contained(ctx, python, ALL, True, ())
     with Victim(ctx, python, "forking", prefix=contained(ctx, ALL)) as v:
@@ -124,8 +125,8 @@ def children(ctx, python):
             expect_goodbye(recorder.stop())
             known = inner_pids(recorder.capture.events())
             expect(len(known) >= 4, f"{len(known)} processes")
-            # A number of the inner namespace must not pass for one of ours. (Of those that were there, or were forked while
-            # we attached, and ended before they were looked at, nobody can tell.)
+            # A pid of the inner namespace must not be shown as a pid of ours. (For processes that were there before, or
+            # were forked during the attach, and that ended before they were read, it is unknown.)
             wrong = [pair for pair in list(known.items())[8:] if pair[0] == pair[1]]
             expect(not wrong, lambda: f"processes with only one pid: {wrong[:8]} of {len(known)}")
         truth = v.stop()
@@ -133,7 +134,7 @@ def children(ctx, python):
 
 
 def launched(ctx, python, namespaces, more=()):
-    """Launched through the program that makes the container, which is a Python too: everything is seen, exactly."""
+    """Launch through the program that makes the container, which is a Python too: every event is recorded, exactly."""
     need_root()
     try_contained(ctx, python, namespaces, True, more)
     folder = ctx.new_folder("launch-contained")
@@ -155,7 +156,7 @@ def launched(ctx, python, namespaces, more=()):
 
 
 def by_inner_pid(events):
-    """The reference hook knows the pids and tids that its process does."""
+    """Index events by the pids and tids that the process itself sees, as the reference hook does."""
     inner = {}
     for event in events:
         if "process" in event:
@@ -167,7 +168,8 @@ def by_inner_pid(events):
 
 
 def maps_alike(ctx, python):
-    """A target at rest, in all namespaces and under another root: its mappings are the same text before and after."""
+    """An idle target, in all namespaces and under another root: the text of its mappings is the same before and
+    after."""
     need_root()
     try_contained(ctx, python, ALL, True, ())
     with Victim(ctx, python, "sleeping", prefix=contained(ctx, ALL)) as v:
@@ -185,7 +187,7 @@ def maps_alike(ctx, python):
 
 
 def from_inside(ctx, python):
-    """auditview in a user namespace of its own, below the target's: refused, with the cause, the target untouched."""
+    """auditview in a user namespace below the target's is refused with the cause; the target is untouched."""
     with Victim(ctx, python, "busy") as v:
         before = v.maps()
         done = subprocess.run([sys.executable, "-S", CONTAIN, "--ns", "user", "--", ctx.auditview, "record", "-p", str(v.pid), "-o",
@@ -197,12 +199,13 @@ def from_inside(ctx, python):
         v.stop()
 
 
-# The recorder sees a processor whose time stamp counter cannot be trusted.
+# With this prefix the recorder sees a processor whose time stamp counter is not reliable.
 NO_TSC = ["unshare", "--mount", "sh", "-c", 'mount --bind "$1" /proc/cpuinfo && shift && exec "$@"', "sh"]
 
 
 def time_namespace(ctx, python, use_tsc, is_ours):
-    """A target whose CLOCK_MONOTONIC is not the recorder's: its own, its children's, or the recorder is the one that is elsewhere."""
+    """A target whose CLOCK_MONOTONIC differs from the recorder's: the target's own time namespace, its children's, or
+    the recorder's."""
     ahead = ["unshare", "--time", "--monotonic", "100000", "--fork", "--kill-child"]
     prefix = [] if use_tsc else [*NO_TSC, os.path.join(ctx.new_folder("time"), "cpuinfo")]
     if prefix:
@@ -224,8 +227,8 @@ def time_namespace(ctx, python, use_tsc, is_ours):
             time.sleep(0.5)
             expect_goodbye(recorder.stop())
         v.stop()
-    # The two clocks were compared at the recorder's start: they may drift apart, and be adjusted, but not by that much. A clock that
-    # is behind would have them all at the capture's first moment.
+    # The two clocks were compared when the recorder started. They may drift and be adjusted, but by less than this. If
+    # the target's clock were behind, all its marks would have the time of the capture's first moment.
     marks = recorder.capture.named("victim.mark")
     expect(len({e["ts_ns"] for e in marks}) == len(marks), "marks of one time")
     for event in marks:
@@ -261,7 +264,7 @@ def cells(ctx):
 
 
 def rootless(ctx):
-    """Made by a user without privileges, who is root in there."""
+    """The container is made by a user without privileges, who is root inside it."""
     if os.geteuid():
         raise Skip("not root: cannot become somebody else")
     python = harness.Python("system", ["/usr/bin/python3"])

@@ -1,7 +1,8 @@
-"""doctor: what it says of processes that can be attached to, and of each that cannot; the hooks a process has, by name.
+"""doctor: what it reports of processes that can be attached to, and of each kind that cannot; the hooks of a process,
+by name.
 
-doctor asks the same function as the tracer; here its own answers are looked at: verdict, cause, hooks, exit status, and
-that the target notices nothing.
+doctor calls the same function as attach. These cells check its own answers: verdict, cause, hooks, exit status, and
+that the target does not notice.
 """
 import json
 import os
@@ -14,7 +15,7 @@ import time
 
 from harness import AS_NOBODY, BECOME_NOBODY, STRICT, Child, Skip, Victim, expect, kill, maps_of, status_of, wait_for
 
-# Hooks of every kind. The native one is a function of CPython itself: it is harmless, and has a name everywhere.
+# Hooks of every kind. The native one is a harmless function of CPython itself that has a name in every build.
 HOOKED = """
 import ctypes, functools, operator, sys, time
 def plain(event, args): pass
@@ -44,7 +45,7 @@ time.sleep(60)
 
 
 def doctor(ctx, *words, command=None):
-    """(exit status, parsed JSON)"""
+    """Run doctor; returns (exit status, parsed JSON)."""
     done = subprocess.run([*(command or [ctx.auditview]), "doctor", "--json", *map(str, words)], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30)
     expect(done.stdout.startswith("{"), lambda: f"no JSON: status {done.returncode}, {done.stderr[-300:]!r}")
@@ -122,7 +123,7 @@ def filtered(ctx, python):
 
 
 def without_admin(ctx, python):
-    """The same target, and an auditview that may trace but not suspend filters."""
+    """The same target, and an auditview that may trace but may not suspend seccomp filters."""
     with Child(*python.command, "-c", FILTERED) as child:
         command = ["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin", ctx.auditview]
         ctx.needs_setpriv()
@@ -140,7 +141,7 @@ def nobody(ctx, python):
 
 
 def non_dumpable(ctx, python):
-    """Somebody's own process, that asked not to be looked into: prctl(PR_SET_DUMPABLE, 0)."""
+    """A process of the same user that has made itself non-dumpable: prctl(PR_SET_DUMPABLE, 0)."""
     ctx.needs_setpriv()
     binary = ctx.copy_for_all()
     code = "import ctypes, time; ctypes.CDLL(None).prctl(4, 0, 0, 0, 0); print('ready', flush=True); time.sleep(60)"
@@ -150,7 +151,7 @@ def non_dumpable(ctx, python):
 
 
 def traced(ctx, python):
-    """By a real tracer, whichever is here."""
+    """A process that a real tracer holds, with whichever tracer is installed."""
     for name, command in (("strace", ["strace", "-o", "/dev/null", "-p"]), ("gdb", ["gdb", "-q", "-n", "-batch", "-ex", "shell sleep 20", "-p"])):
         if not shutil.which(name):
             continue
@@ -195,7 +196,7 @@ def others(ctx):
 
 
 def pid_namespace(ctx, python):
-    """A target that is pid 1 of its own world."""
+    """A target that is pid 1 of its namespace."""
     if not shutil.which("unshare"):
         raise Skip("unshare is not here")
     command = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"]
@@ -219,7 +220,8 @@ while True:
 
 
 def states(ctx, python):
-    """(name, context manager of a process in that state, who looks at it): those that are attached to and those that are not."""
+    """Return (name, context manager of a process in that state, user that examines it), for states that can be attached
+    to and states that cannot."""
     import check_refusals as r
     command = [*python.command, "-c"]
     for name, text in (("ending", r.ENDING), ("strict seccomp", STRICT), ("no memory", r.FULL), ("no data", r.DATA), ("no mappings", r.MAPPINGS),
@@ -235,7 +237,7 @@ def states(ctx, python):
 
 
 def agrees(ctx, make, prefix):
-    """doctor says "ready" if and only if an attach succeeds, with the same words."""
+    """doctor says "ready" if and only if an attach succeeds; otherwise both give the same reason."""
     other = ctx.for_nobody() if prefix else ctx
     with make() as process:
         time.sleep(0.2)

@@ -1,8 +1,8 @@
-"""embed: applications that bring their own libpython: loaded late, started and finalised several times, unloaded and
-loaded again, two versions in one process.
+"""embed: applications that bring their own libpython: it is loaded late, started and finalised several times, unloaded
+and loaded again, or there are two versions in one process.
 
-The host (victims/embed_host.c) counts events with a hook of its own, added before each life begins; what it has seen
-between the attach and the leaving must be what the capture holds, name by name.
+The host (victims/embed_host.c) counts events with a hook of its own, which it adds before each life begins. The capture
+must hold what that hook saw between attach and detach, name by name.
 """
 import collections
 import json
@@ -21,7 +21,7 @@ PATIENCE = 30
 
 
 class Library:
-    """A shared libpython, and what it takes to run a program with it."""
+    """A shared libpython, and what is needed to run a program with it."""
 
     def __init__(self, python, path, loader=None):
         self.name, self.minor, self.version_text = python.name, python.minor, python.version_text
@@ -30,7 +30,7 @@ class Library:
 
 
 def libraries(ctx):
-    """Of all Pythons found, those that have one; a suite of its own libc is run by that suite's loader."""
+    """Those of all Pythons found that have a shared libpython; if a suite has its own libc, its own loader runs it."""
     found = []
     for python in ctx.pythons:
         code = ("import sysconfig as s; v = s.get_config_var; "
@@ -50,14 +50,14 @@ def libraries(ctx):
 
 
 def host_program(ctx, library, options=()):
-    """The host, built once for each loader."""
+    """Build the host, once for each loader."""
     with ctx.lock:
         built = ctx.__dict__.setdefault("embed_hosts", {})
         key = (library.loader, *options)
         if key not in built:
             path = os.path.join(ctx.folder, f"embed_host{len(built)}")
             compiler = os.environ.get("CC", "cc").split()
-            # DT_RPATH, not DT_RUNPATH: it serves what libpython needs, too.
+            # DT_RPATH, not DT_RUNPATH: it also applies to the libraries that libpython needs.
             other = [f"-Wl,--dynamic-linker={library.loader}", f"-Wl,--disable-new-dtags,-rpath,{os.path.dirname(library.loader)}"] if library.loader else []
             done = subprocess.run([*compiler, "-O1", "-o", path, os.path.join(harness.VICTIMS, "embed_host.c"), "-ldl", *options, *other],
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -68,7 +68,7 @@ def host_program(ctx, library, options=()):
 
 
 class Host:
-    """The host, alone or launched by `auditview record`."""
+    """The host, run alone or launched by `auditview record`."""
 
     def __init__(self, ctx, library, launched=None, built=()):
         self.ctx = ctx
@@ -121,7 +121,7 @@ class Host:
         return self.answer(line)
 
     def ask_if(self, line):
-        """Of what may be refused: was it done?"""
+        """Ask for something that the host may refuse; returns whether it was done."""
         self.send(line)
         return self.answer(line, may_fail=True)["ok"]
 
@@ -129,7 +129,7 @@ class Host:
         self.ask(f"load {i} {how} {library.path}")
 
     def life(self, i):
-        """One life of a runtime: begun, a mark, finalised."""
+        """One life of a runtime: initialised, a mark, finalised."""
         self.ask(f"init {i}")
         self.ask(f"run {i} {MARK.format(i)}")
         self.ask(f"final {i}")
@@ -166,7 +166,7 @@ class Host:
         self.kill()
 
 
-# ---- what was seen ----
+# ---- what was recorded ----
 
 def names(events):
     return collections.Counter(e["event"] for e in events)
@@ -178,7 +178,8 @@ def expect_counts(wanted, got, what):
 
 
 class Watch:
-    """`auditview record -p` on a host, which is silent till doctor sees the hook in its list: from then on all counts."""
+    """`auditview record -p` on a host. The host is silent until doctor finds the hook in its list; after that every
+    event counts."""
 
     def __init__(self, ctx, host, armed, *options):
         self.host = host
@@ -211,7 +212,7 @@ class Watch:
 
 
 def expect_launched(host):
-    """After the end of a launched host: everything it has seen is captured."""
+    """After a launched host has ended: every event that its hook saw is in the capture."""
     expect_goodbye(host.stderr(), ended=True)
     events = host.capture.events()
     expect_counts(host.seen, names(events), "launched")
@@ -222,14 +223,14 @@ def marks(events):
     return [e["args"]["0"] for e in events if e["event"] == "embed.life"]
 
 
-# ---- the scenes ----
+# ---- the scenarios ----
 
-# The host has a function of the name by which debuggers know the loader's.
+# The host has a function with the name of the loader's function for debuggers.
 NAMED = ("-rdynamic", "-Wl,--defsym=_dl_debug_state=main")
 
 
 def lives_launched(ctx, library, options, built=()):
-    """Loaded late, three lives, unloaded, loaded again, two lives; from the first event to the last."""
+    """libpython is loaded late, has three lives, is unloaded, loaded again, has two lives; every event is recorded."""
     with Host(ctx, library, launched=options, built=built) as host:
         for round_ in range(2):
             host.load(0, library)
@@ -242,7 +243,8 @@ def lives_launched(ctx, library, options, built=()):
 
 
 def lives_attached(ctx, library):
-    """Attached to in the middle of a life, left in the middle of the third; once more while no interpreter runs."""
+    """Attach in the middle of a life and detach in the middle of the third; attach once more while no interpreter
+    runs."""
     with Host(ctx, library) as host:
         host.load(0, library)
         host.ask("init 0")
@@ -269,8 +271,8 @@ def lives_attached(ctx, library):
 
 
 def without_a_pause(ctx, library, n):
-    """Lives that begin in the moment the last one has ended: each is captured from its first event to its last, and so holds
-    as many events as any other."""
+    """Each life begins the moment the previous one has ended. Each is captured from its first event to its last, so all
+    hold the same number of events."""
     def check(events, first):
         lives, names_ = [], collections.Counter()
         for event in events:
@@ -279,7 +281,7 @@ def without_a_pause(ctx, library, n):
                 lives.append(names_)
                 names_ = collections.Counter()
         expect(len(lives) == n + first, lambda: f"{len(lives)} lives of {n + first} are captured")
-        for life in lives[2:]: # the first imports more
+        for life in lives[2:]: # the first life imports more
             expect_counts(lives[1], life, "one life and another")
 
     with Host(ctx, library, launched=[]) as host:
@@ -301,7 +303,7 @@ def without_a_pause(ctx, library, n):
 
 
 def no_room_to_come_back(ctx, library):
-    """All of Py_AtExit's functions are taken: then the recorder links the probe anew."""
+    """All of Py_AtExit's places are taken: the recorder then links the probe again."""
     with Host(ctx, library) as host:
         host.load(0, library)
         with Watch(ctx, host, 1) as watch:
@@ -320,7 +322,8 @@ def no_room_to_come_back(ctx, library):
 
 
 def left_while_it_ends(ctx, library, leave):
-    """Finalised so far that the probe has asked to be called back, and no further: left there, or watched on."""
+    """The runtime is finalised up to the point where the probe has asked to be called back, and no further. The
+    recorder detaches there, or stays."""
     with Host(ctx, library) as host:
         host.load(0, library)
         host.life(0)
@@ -346,8 +349,8 @@ def left_while_it_ends(ctx, library, leave):
 
 
 def killed_while_it_ends(ctx, library):
-    """Its recorder is killed there, at once or at any step of its leaving: the next one takes everything out there, and what CPython
-    would have called at its end is no more."""
+    """The recorder is killed at that point, at once or at any step of its detach. The next recorder removes everything,
+    and the function that CPython would have called at its end is no longer there."""
     with Host(ctx, library) as host:
         host.load(0, library)
         host.life(0)
@@ -384,7 +387,7 @@ def killed_while_it_ends(ctx, library):
 
 
 def reload_attached(ctx, library):
-    """Unloaded while it is watched, and loaded again, twice."""
+    """libpython is unloaded while it is recorded, and loaded again, twice."""
     with Host(ctx, library) as host:
         host.load(0, library)
         with Watch(ctx, host, 1) as watch:
@@ -402,7 +405,7 @@ def reload_attached(ctx, library):
 
 
 def unloaded_then_left(ctx, library):
-    """Left while there is no Python in it any more; then it goes on to live with Python."""
+    """The recorder detaches while no Python is loaded; afterwards the host continues with Python."""
     with Host(ctx, library) as host:
         host.load(0, library)
         with Watch(ctx, host, 1) as watch:
@@ -464,7 +467,7 @@ def check_two(events):
 
 
 def second_later(ctx, first, second, options):
-    """Attached to while one libpython is there; another is loaded while we watch."""
+    """Attach while one libpython is loaded; another one is loaded during the recording."""
     with Host(ctx, first) as host:
         host.load(0, first, "local")
         with Watch(ctx, host, 1, *options) as watch:
@@ -521,7 +524,8 @@ int main(int argc, char **argv)
 
 
 def loaded_by_a_thread(ctx, library):
-    """A thread loads libpython and forks; the child, which has the probe, loads modules: it is not linked a second time."""
+    """A thread loads libpython and forks; the child, which has the probe, loads modules: it is not linked a second
+    time."""
     if library.loader:
         raise Skip("built for this machine's loader")
     folder = ctx.new_folder("thread-loads")
@@ -549,7 +553,8 @@ def loaded_by_a_thread(ctx, library):
 
 
 def nothing_there_yet(ctx, library):
-    """Attaching before libpython is loaded is refused with cause, and harms nothing; once it is there, it works."""
+    """An attach before libpython is loaded is refused with the cause and does no harm; once it is loaded, an attach
+    works."""
     with Host(ctx, library) as host:
         before = maps_of(host.pid)
         done = subprocess.run([ctx.auditview, "record", "-p", str(host.pid), "-o", os.path.join(host.folder, "x.avc")],
