@@ -220,8 +220,8 @@ while True:
 
 
 def states(ctx, python):
-    """Return (name, context manager of a process in that state, user that examines it), for states that can be attached
-    to and states that cannot."""
+    """Return (name, function that makes a process in that state, prefix of the commands that examine it), for states
+    that can be attached to and states that cannot."""
     import check_refusals as r
     command = [*python.command, "-c"]
     for name, text in (("ending", r.ENDING), ("strict seccomp", STRICT), ("no memory", r.FULL), ("no data", r.DATA), ("no mappings", r.MAPPINGS),

@@ -1,9 +1,11 @@
-"""faults: everything that can fail while we attach, record or leave is made to fail, one thing at a time; the target never notices.
+"""faults: everything that can fail while we attach, record or detach is made to fail, one thing at a time; the target
+must not notice.
 
-AUDITVIEW_FAULT (src/system/fault.h) lets the Nth ptrace request, injected call, read, write or step of the recorder's own fail, or
-kills or freezes the recorder right after it. Frozen there, the target gets signals: what a handler counted is what was sent.
-After each the target is compared with itself before: mappings, the bytes of all its code, what each thread is in, open files, threads,
-signal masks; at the end its truth and exit status. What a recorder could not take out it must have said, and the next one takes it out.
+With AUDITVIEW_FAULT (src/system/fault.h) the Nth ptrace request, injected call, read, write or step of the recorder
+fails, or the recorder is killed or stopped right after it. While it is stopped there, the target gets signals, and its
+handlers must count every signal that was sent. After each fault the target is compared with its state before: mappings,
+the bytes of all its code, the system call of each thread, open files, threads, signal masks; at its end, its counts and
+exit status. The recorder must report whatever it could not remove, and the next recorder removes it.
 """
 import hashlib
 import os
@@ -20,10 +22,10 @@ HANDLED = ("SIGALRM", "SIGCHLD", "SIGUSR1", "SIGTERM")
 MOST = {"ptrace": 90, "call": 24, "write": 40, "own": 24, "answer": 12, "read": 4000}
 
 
-# ---- the target, compared ----
+# ---- comparing the target ----
 
 def code_digest(pid, maps):
-    """Of all bytes that are mapped from files and executable: nobody has patched anything."""
+    """A digest of all executable bytes that are mapped from files: nothing may stay patched."""
     digest = hashlib.sha1()
     with open(f"/proc/{pid}/mem", "rb") as memory:
         for line in maps.splitlines():
@@ -46,7 +48,7 @@ def open_files(pid):
 
 
 def threads_at_rest(pid):
-    """{tid: (system call, its first arguments, sp, pc)} of the threads that are for ever in one call."""
+    """Return {tid: (system call, its first arguments, sp, pc)} of the threads that stay in one call."""
     threads = {}
     for tid in sorted(os.listdir(f"/proc/{pid}/task"), key=int):
         text = open(f"/proc/{pid}/task/{tid}/syscall").read().split()
@@ -69,7 +71,7 @@ def status_of_thread(pid, tid, field):
 
 
 def difference(before, after):
-    """What differs, for a message; "" if nothing."""
+    """Return what differs, for a message; "" if nothing does."""
     told = []
     for key, value in before.items():
         if after[key] != value:
@@ -79,7 +81,7 @@ def difference(before, after):
 
 
 def expect_as_before(v, before, what):
-    """Polls: a thread may be seen between two of its own steps."""
+    """Compare until it is equal, with a deadline: a thread may be seen between two of its own steps."""
     if v.process.poll() is not None:
         raise Fail(f"{what}: the target died ({v.process.returncode})")
     end = time.monotonic() + 5
@@ -95,7 +97,7 @@ def expect_as_before(v, before, what):
 # ---- one fault ----
 
 def visit(ctx, v, spec, meanwhile=None, duration=VISIT):
-    """A recorder with this fault: (did it strike, exit status, what it said)."""
+    """Run a recorder with this fault; returns (whether the fault struck, exit status, what the recorder printed)."""
     env = dict(os.environ, **({"AUDITVIEW_FAULT": spec} if spec else {}))
     with Recorder(ctx, v.pid, "--duration", duration, env=env) as recorder:
         if meanwhile:
@@ -107,7 +109,7 @@ def visit(ctx, v, spec, meanwhile=None, duration=VISIT):
 
 
 def expect_clean(ctx, v, before, spec, status, text):
-    """What was left behind was admitted, and the next recorder takes it away."""
+    """The recorder reported everything that it left, and the next recorder removes it."""
     owns_up = status == -signal.SIGKILL or (status == 0 and "target restored: no" in text) or (status == 1 and "auditview" in text)
     if status == 0 and "target restored: yes" in text:
         expect(not foreign_maps(maps_of(v.pid)), lambda: f"{spec}: said to be restored, but: {foreign_maps(maps_of(v.pid))}: {text[-300:]}")
@@ -128,7 +130,8 @@ def expect_healthy(v):
 
 
 def numbers(limit, full, site, seed):
-    """Which of a site's events: all; of reads, and in a quick run, some that differ from run to run of another Python."""
+    """Return which of a site's events get a fault: all of them; in a quick run, and of reads, only some, which differ
+    from Python to Python."""
     if site != "read" or full:
         return range(1, limit) if site != "read" else range(1, limit, 7)
     chance = random.Random(seed)
@@ -151,7 +154,7 @@ def each_denied(ctx, python, site, action, leaving=False):
 
 
 def signals_in_each_window(ctx, python, site, stopping, step, leaving=False):
-    """The recorder is frozen after the Nth step, the target gets signals there, then the recorder goes on."""
+    """The recorder is stopped after its Nth step, the target gets signals, then the recorder continues."""
     with Victim(ctx, python, "guest") as v:
         before = snapshot(v.pid)
         sent = {name: 0 for name in HANDLED}
@@ -193,7 +196,7 @@ def signals_in_each_window(ctx, python, site, stopping, step, leaving=False):
 
 
 def first_hook(ctx, python, action, duration, leaving):
-    """The same where nobody is stopped (src/visit/lazy_link.h): a thread that would show it, hit within its call."""
+    """The same where no thread is stopped (src/visit/lazy_link.h), with a thread in its call that would notice."""
     with Victim(ctx, python, "eintr", "epoll_timeout") as v:
         def count(key):
             return sum(key in f for f in v.facts)
@@ -216,7 +219,8 @@ def first_hook(ctx, python, action, duration, leaving):
 
 
 def each_denied_launched(ctx, python, site, action):
-    """At the entry point of a program that we start: it runs as without us, traced or not, and if not, nothing of ours is in it."""
+    """Faults at the entry point of a program that we launch: it runs as without us, traced or not; if it is not traced,
+    nothing of ours is in it."""
     struck = 0
     for n in numbers(MOST[site], False, site, f"{python.name}launched"):
         spec = f"{site}:{n}:{action}"

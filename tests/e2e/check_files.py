@@ -1,4 +1,5 @@
-"""files: an existing file is never lost, nothing but a regular file is replaced, and what lies beside a capture is not believed."""
+"""files: an existing file is never lost, only a regular file is ever replaced, and files beside a capture are not
+trusted."""
 import json
 import os
 import pty
@@ -28,7 +29,7 @@ def old_file(place, name="old"):
 
 
 def writers(place, out):
-    """Command lines that write `out`, one for each way there is."""
+    """Return command lines that write `out`, one for each way to write a file."""
     program = ["--", *place.python.command, "-S", "-c", MARK]
     lines = [["record", "-o", out, *program], ["print", "-o", out, *program], ["print", place.capture, "-o", out],
              ["-o", out, *program], ["import", place.lines, "-o", out]]
@@ -36,7 +37,7 @@ def writers(place, out):
 
 
 def old_stays(ctx, python):
-    """A command that fails leaves what was there, and nothing beside it."""
+    """A command that fails keeps the old file, and leaves no file beside it."""
     place = Place(ctx, python, "old-stays").fill()
     old, program = old_file(place), ["--", *python.command, "-S", "-c", "pass"]
     bad, empty = place.path("bad.jsonl"), place.path("empty")
@@ -67,8 +68,8 @@ exit 0
 
 
 def full_from_the_first_byte(ctx, python):
-    """Nothing can be written from the first byte on, by every way of writing: the error is said, nothing is called kept that is not there,
-    what was there before stays, and nothing new."""
+    """With a file system on which not one byte can be written, every way of writing reports the error, does not claim
+    to have kept anything, keeps the old file, and leaves no new one."""
     place = Place(ctx, python, "full-disk").fill()
     folder = place.path("full")
     os.mkdir(folder)
@@ -86,7 +87,7 @@ def full_from_the_first_byte(ctx, python):
 
 
 def replaced_when_finished(ctx, python):
-    """Every way of writing replaces a file by a whole one of mode 0600, and says nothing else is there."""
+    """Every way of writing replaces a file by a complete one of mode 0600, and leaves no other file."""
     place = Place(ctx, python, "replaced").fill()
     before = names(place)
     for line in writers(place, place.path("old")):
@@ -102,7 +103,8 @@ def replaced_when_finished(ctx, python):
 
 
 def no_regular_file(ctx, python):
-    """Links, folders, sockets and block devices are refused; FIFOs and devices are written into, or refused, and never replaced."""
+    """Links, folders, sockets and block devices are refused; FIFOs and character devices are written to, or refused,
+    and never replaced."""
     place = Place(ctx, python, "special").fill()
     target = old_file(place, "target")
     os.symlink("target", place.path("link"))
@@ -113,7 +115,7 @@ def no_regular_file(ctx, python):
     bound.bind(place.path("socket"))
     nodes = ["link", "dangling", "folder", "socket"]
     if os.getuid() == 0:
-        os.mknod(place.path("block"), 0o600 | stat.S_IFBLK, os.makedev(7, 251))  # it is never opened
+        os.mknod(place.path("block"), 0o600 | stat.S_IFBLK, os.makedev(7, 251))  # the device is never opened
         os.mknod(place.path("null"), 0o600 | stat.S_IFCHR, os.makedev(1, 3))
         nodes.append("block")
     before = names(place)
@@ -144,7 +146,8 @@ def no_regular_file(ctx, python):
 
 
 def two_recorders(ctx, python):
-    """A file that is being written is refused to others, whether it was there before or not; the first finishes it."""
+    """A file that is being written is refused to other recorders, whether or not it existed before; the first recorder
+    finishes it."""
     for existed in (False, True):
         place = Place(ctx, python, "two").fill()
         out = old_file(place) if existed else place.path("new")
@@ -179,7 +182,8 @@ time.sleep(120)
 
 
 def locked_by_a_reader(ctx, python):
-    """Who may read a file can lock it: that keeps nobody from writing it, unless it could write the file, too."""
+    """A user who may read a file can lock it: that does not keep others from writing it, unless the user may write the
+    file, too."""
     if os.getuid() != 0:
         raise Skip("not root: cannot become somebody else")
     place = Place(ctx, python, "locked").fill()
@@ -203,7 +207,7 @@ def locked_by_a_reader(ctx, python):
 
 
 def killed(ctx, python):
-    """The recorder is killed: the old file is there, what was recorded as well, and the next recording touches neither."""
+    """The recorder is killed: the old file and the recorded events remain, and the next recorder touches neither."""
     place = Place(ctx, python, "killed").fill()
     out = old_file(place)
     code = "import sys, time\nfor i in range(400):\n    sys.audit('victim.n', i); time.sleep(.01)"
@@ -222,7 +226,7 @@ def killed(ctx, python):
 
 
 def disk_full(ctx, python):
-    """What could not be written in full replaces nothing."""
+    """A file that could not be written completely replaces nothing."""
     place = Place(ctx, python, "full").fill()
     out = old_file(place)
     code = "import sys, os\nfor i in range(30000):\n    sys.audit('victim.n', os.urandom(40))"
@@ -237,7 +241,7 @@ def disk_full(ctx, python):
 
 
 def dash(ctx, python):
-    """- is standard output, and standard input of either kind."""
+    """- is standard output, and standard input with a capture or with JSON lines."""
     place = Place(ctx, python, "dash").fill()
     capture, lines = open(place.capture, "rb").read(), open(place.lines, "rb").read()
 
@@ -266,7 +270,7 @@ def dash(ctx, python):
 
 
 def closed_output(ctx, python):
-    """Standard output that is closed or full is an error, of every command that writes there."""
+    """Closed or full standard output is an error of every command that writes to it."""
     place = Place(ctx, python, "closed").fill()
     program = ["--", *python.command, "-S", "-c", MARK]
     for line in (["print", place.capture], [place.capture], ["print", *program], ["export", place.capture, "-F", "csv"], ["stat", place.capture],
@@ -279,7 +283,7 @@ def closed_output(ctx, python):
 
 
 class Screen:
-    """A viewer on a terminal of its own, to be given keys."""
+    """A viewer on a terminal of its own, which can be sent keys."""
 
     def __init__(self, ctx, line, env=None):
         self.pid, self.fd = pty.fork()
@@ -289,7 +293,7 @@ class Screen:
         self.settle()
 
     def settle(self, seconds=20):
-        """Until it has drawn, and nothing comes any more."""
+        """Wait until the screen is drawn and nothing more arrives."""
         deadline, quiet = time.monotonic() + seconds, 0
         while time.monotonic() < deadline and (quiet < 2 or "\x1b[?1049h" not in self.text):
             if not select.select([self.fd], [], [], .3)[0]:
@@ -324,7 +328,7 @@ class Screen:
 
 
 def marks(ctx, python):
-    """Two viewers mark one capture: both marks stay; one taken away by one of them is gone for both."""
+    """Two viewers mark one capture: the marks of both stay; a mark that one of them removes is gone for both."""
     place = Place(ctx, python, "marks").fill()
     first, second = Screen(ctx, [place.capture]), Screen(ctx, [place.capture])
     file = place.capture + ".marks"
@@ -343,7 +347,7 @@ def marks(ctx, python):
 
 
 def hostile_marks(ctx, python):
-    """What lies beside a capture in a folder of somebody else: never waited for, never followed, never believed."""
+    """Files beside a capture in a folder of another user are never waited for, followed or trusted."""
     place = Place(ctx, python, "hostile").fill()
     file, victim = place.capture + ".marks", old_file(place, "victim")
     for make in (lambda: os.mkfifo(file), lambda: os.symlink("victim", file), lambda: os.symlink("victim", file + ".new"),
@@ -371,7 +375,8 @@ def hostile_marks(ctx, python):
 
 
 def folders(ctx, python):
-    """A folder for captures, history and marks that is not ours is not used; without a home there is a private one."""
+    """A folder for captures, history and marks that is not ours is not used; if there is no home, a private folder is
+    used."""
     place = Place(ctx, python, "folders").fill()
     program = ["--", *python.command, "-S", "-c", MARK]
     elsewhere, tmp = place.path("elsewhere"), place.path("tmp")
@@ -390,7 +395,7 @@ def folders(ctx, python):
         if owner and os.getuid() == 0:
             os.chown(os.path.join(base, "auditview"), owner, owner)
         cases.append(base)
-    cases.append(place.script)  # no folder at all
+    cases.append(place.script)  # without any folder
     for base in cases:
         env = {**plain, "XDG_CACHE_HOME": base, "XDG_STATE_HOME": base, "XDG_CONFIG_HOME": base, "TMPDIR": tmp}
         done = run(ctx, "print", "-F", "json", *program, env=env)
@@ -408,7 +413,8 @@ def folders(ctx, python):
 
 
 def recorded_anew(ctx, python):
-    """The capture that a viewer has open is overwritten, cut or replaced: it is said, and nothing wrong is shown."""
+    """The capture that a viewer has open is overwritten, truncated or replaced: the viewer reports it and shows nothing
+    wrong."""
     place = Place(ctx, python, "anew").fill()
     other = place.path("other.avc")
     code = "import sys\nfor i in range(60000):\n    sys.audit('other.event', i)"

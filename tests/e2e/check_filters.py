@@ -1,5 +1,5 @@
-"""filters: a thread that gets a seccomp filter, or has its TSC taken, at any moment while it is watched, does, prints and returns what
-it does unwatched; what it raises is kept, or said to be lost.
+"""filters: a thread that gets a seccomp filter, or loses access to the TSC, at any moment while it is recorded, does,
+prints and returns what it does alone; its events are kept, or counted as lost.
 """
 import os
 import re
@@ -11,14 +11,16 @@ import harness
 from check_faults import code_digest
 from harness import Recorder, Skip, expect, wait_for
 
-FEW, MANY = 2000, 200000  # marks: MANY are more than a ring of 1 MiB holds
+FEW, MANY = 2000, 200000  # numbers of marks: MANY are more than a ring of 1 MiB holds
 # mode → how often each number is raised
 MODES = {"kill": 1, "thread": 1, "trap": 1, "errno": 1, "trace": 1, "strict": 1, "one": 2, "tsync": 1, "fork-before": 1, "fork-after": 1,
          "notif": 1, "exec": 1, "tsc": 1, "tsc-thread": 1, "tsc-fork": 1, "dispatch": 1}
-CHILDREN = ("fork-before", "fork-after", "exec", "tsc-thread", "tsc-fork")  # raised by a child: not recorded without -f
+# raised by a child, so not recorded without -f
+CHILDREN = ("fork-before", "fork-after", "exec", "tsc-thread", "tsc-fork")
 
 
-# All threads wait in a call that a stop would end early, so nobody is stopped; and the first event comes from a thread that has by then:
+# All threads wait in a call that a stop would end early, so no thread is stopped. The first event comes from a thread
+# that is restricted by then:
 LATE = {"kill": 1, "thread": 1, "trap": 1, "errno": 1, "notif": 1, "trace": 1, "args": 1, "strict": 1, "tsc": 1, "one": 2}
 
 
@@ -27,7 +29,7 @@ def victim(python, go, mode, n):
 
 
 def unwatched(python, folder, mode):
-    """Skip if the program does not live by itself here."""
+    """Skip if the program does not work on this machine even when it runs alone."""
     go = os.path.join(folder, "alone")
     open(go, "w").close()
     done = subprocess.run(victim(python, go, mode, 3), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -37,7 +39,7 @@ def unwatched(python, folder, mode):
 
 
 def counted(recorder_said, capture, n_expected):
-    """Kept and lost make up what was raised; of each thread the kept ones are in order."""
+    """Kept and lost events add up to the number raised; the kept events of each thread are in order."""
     match = harness.GOODBYE.search(recorder_said)
     expect(match, lambda: recorder_said[-300:])
     lost = int(re.sub(r"\D", "", match.group(2)))
@@ -92,7 +94,8 @@ def attached(ctx, python, mode, n, *options, stop_recorder=False):
 
 
 def left(ctx, python, mode):
-    """Some of its threads are filtered when the recorder leaves: our calls are made by others, or without the filter."""
+    """Some threads have a filter when the recorder detaches: other threads make our calls, or the filter is
+    suspended."""
     folder = ctx.new_folder("filters")
     go = os.path.join(folder, "go")
     with subprocess.Popen(victim(python, go, mode, FEW), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
@@ -119,7 +122,8 @@ def left(ctx, python, mode):
 
 
 def late(ctx, python, mode, *options, prefix=()):
-    """The filter comes after us, the probe after the filter. `prefix`: the recorder may not suspend filters, and says what it misses."""
+    """The thread gets its filter after the attach, and the probe arrives after the filter. `prefix`: the recorder may
+    not suspend filters, and reports what it misses."""
     folder = ctx.new_folder("filters")
     unwatched(python, folder, "late-" + mode)
     go = os.path.join(folder, "go")
@@ -138,7 +142,7 @@ def late(ctx, python, mode, *options, prefix=()):
                 status = process.wait(60)
                 expect(status == 5 and b"DONE" in said, lambda: f"status {status}: {said!r}")
                 text = recorder.wait()
-                if prefix: # it ended before its memory was looked at again
+                if prefix: # the thread ended before its memory was read again
                     expect("lost: unknown" in text or " 0 events" in text and f"{FEW:,} lost".replace(",", " ") in text,
                            lambda: f"what was not recorded is not said: {text[-400:]}")
                     return

@@ -1,5 +1,6 @@
-"""hostile: an unprivileged program may spoil what is shown of it, and gains nothing else from a recorder that runs as root: no memory or
-file of others is read or written, the recorder ends when it is told to, in bounded memory, and what it says of others is right.
+"""hostile: an unprivileged program may falsify what is shown of it, and achieves nothing else against a recorder that
+runs as root: no memory or file of others is read or written, the recorder ends when it is told to, in bounded memory,
+and its report on other processes is right.
 """
 import contextlib
 import json
@@ -13,7 +14,7 @@ from check_doctor import doctor
 from harness import Skip, expect, wait_for
 
 HOSTILE = os.path.join(harness.VICTIMS, "hostile")
-MEMORY_MAX = 400 << 20  # of a recorder, whatever the target does; 1.6 GB were seen
+MEMORY_MAX = 400 << 20  # limit for a recorder, whatever the target does; 1.6 GB were seen once
 
 
 def needs_root():
@@ -23,7 +24,7 @@ def needs_root():
 
 @contextlib.contextmanager
 def program(python, name, *arguments):
-    """A hostile program that has said it is ready; what it said."""
+    """Start a hostile program and wait until it says that it is ready; returns what it said."""
     command = [*python.command, os.path.join(HOSTILE, name + ".py"), *map(str, arguments)]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           start_new_session=True) as process:
@@ -39,7 +40,7 @@ def program(python, name, *arguments):
 
 
 class Record:
-    """`auditview record`, and what it took of the machine."""
+    """`auditview record`, and the resources that it used."""
 
     def __init__(self, ctx, *arguments, **popen):
         self.folder = ctx.new_folder("hostile")
@@ -55,10 +56,11 @@ class Record:
         return open(self.stderr_path, encoding="utf-8", errors="replace").read()
 
     def wait(self, seconds):
-        """(exit status, peak memory in bytes, as far as it was seen; getrusage(2) would tell that of the process it was forked from)"""
+        """Return (exit status, peak memory in bytes, as far as it was sampled). getrusage(2) would include the process
+        that forked it."""
         end, peak = time.monotonic() + seconds, 0
         while True:
-            with contextlib.suppress(OSError, AttributeError):  # it is no more
+            with contextlib.suppress(OSError, AttributeError):  # the process is gone
                 peak = max(peak, int(harness.status_of(self.process.pid, "VmHWM").split()[0]) * 1024)
             if self.process.poll() is not None:
                 return self.process.returncode, peak
@@ -73,11 +75,11 @@ class Record:
         return done.stdout.decode("utf-8", "replace")
 
     def named(self, name):
-        """Events of that name alone: there can be a great many others."""
+        """Only the events of that name: there can be a great many others."""
         return [json.loads(line) for line in self.print("-F", "json", "-Y", f'event == "{name}"').splitlines()]
 
     def text(self):
-        """The capture as people read it, with its warnings; no events."""
+        """The capture as text for people, with its warnings, without events."""
         return self.print("-Y", 'event == "no.such.event"')
 
     def __enter__(self):
@@ -90,7 +92,8 @@ class Record:
 
 
 def ring(ctx, python, mode, how="duration"):
-    """A ring full of lies: the recorder ends on time, in bounded memory, with status 0, and a program beside it is recorded right."""
+    """A ring with false contents: the recorder ends on time, in bounded memory, with status 0, and records another
+    program beside it correctly."""
     needs_root()
     with program(python, "ring", mode) as (_, said), harness.Victim(ctx, python, "busy") as beside:
         options = {"duration": ["--duration", "1s"], "limit": ["--limit", "20000"]}.get(how, [])
@@ -115,7 +118,8 @@ def ring(ctx, python, mode, how="duration"):
 
 
 def claim(ctx, python, whose):
-    """A slot that says it belongs to another process: its events are shown of nobody, least of all of the one watched beside it."""
+    """A slot that claims to belong to another process: its events are shown for no process, least of all for the one
+    recorded beside it."""
     needs_root()
     with harness.Victim(ctx, python, "busy") as beside:
         number = {"beside": beside.pid, "init": 1, "recorder's parent": os.getpid()}[whose]
@@ -148,7 +152,8 @@ def find_entry(pid, runtime, neutral):
 
 
 def hooks_place(ctx, python):
-    """(offset of the list in _PyRuntime, address of the entry, of a neutral function), as a recorder that is killed leaves them."""
+    """Return (offset of the list in _PyRuntime, address of the entry, address of a harmless function), as a killed
+    recorder leaves them."""
     code = ("import ctypes,time,sys\n"
             "print(ctypes.addressof(ctypes.c_char.in_dll(ctypes.pythonapi,'_PyRuntime')),"
             "ctypes.cast(ctypes.pythonapi.Py_IsInitialized,ctypes.c_void_p).value,flush=True)\n"
@@ -164,7 +169,7 @@ def hooks_place(ctx, python):
 
 
 def kin(ctx, python, how):
-    """A faked leftover in a child: the parent, which nobody named, is not touched."""
+    """A forged leftover in a child: the parent, which the user did not name, is not touched."""
     needs_root()
     off, entry, neutral, abi = hooks_place(ctx, python)
     command = ["setarch", "-R", *python.command, os.path.join(HOSTILE, "kin.py"), how, str(off), str(entry), str(neutral), str(abi)]
@@ -194,7 +199,7 @@ def kin(ctx, python, how):
 
 
 def swap(ctx, python, how):
-    """What the target was told to map is replaced, at each step of ours between mapping it and using it."""
+    """What the target was told to map is replaced, at each of our steps between mapping it and using it."""
     needs_root()
     path = os.path.join(ctx.new_folder("swap"), "file")
     os.chmod(ctx.folder, 0o755)
@@ -210,7 +215,7 @@ def swap(ctx, python, how):
                 def stopped():
                     return record.process.poll() is not None or harness.status_of(record.process.pid, "State").startswith("T")
                 wait_for(stopped, 20, "the recorder to stop itself, or to end")
-                if record.process.poll() is not None:  # there is no such step: all were tried
+                if record.process.poll() is not None:  # there is no such step: all steps were tried
                     break
                 os.kill(said["ready"], signal.SIGUSR1)
                 n_swapped += json.loads(process.stdout.readline() or "{}").get("swapped", False)
@@ -227,7 +232,8 @@ def swap(ctx, python, how):
 
 
 def locks(ctx, python, how, whose):
-    """Somebody locks what two recorders would lock against each other: it keeps none from attaching, and none from leaving."""
+    """A process holds the lock that two recorders use against each other: it keeps no recorder from attaching or
+    detaching."""
     needs_root()
     with contextlib.ExitStack() as stack:
         beside = stack.enter_context(harness.Victim(ctx, python, "busy")) if whose == "another's" else None
@@ -246,7 +252,8 @@ def locks(ctx, python, how, whose):
 
 
 def leases(ctx, python, how):
-    """open(2) of a file with a lease waits for 45 s: not the recorder's, which says what keeps it from which file, and who. Doctor agrees."""
+    """open(2) of a file with a lease waits for 45 s. The recorder does not wait: it reports the file and the process
+    that holds the lease. doctor says the same."""
     needs_root()
     with program(python, "lock", how) as (process, said):
         status, report = doctor(ctx, said["ready"])
@@ -263,7 +270,7 @@ def holds_lock(holder, pid):
 
 
 def lock_of_auditview(ctx, python):
-    """An auditview that stands still while it attaches keeps another one from attaching, and is named."""
+    """An auditview that is stopped while it attaches keeps another one from attaching, and is named in the message."""
     needs_root()
     for step in range(3, 12):
         with harness.Victim(ctx, python, "busy") as victim:

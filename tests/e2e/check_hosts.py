@@ -1,7 +1,8 @@
-"""hosts: applications of Debian that have a Python inside: editors, debuggers, servers, a database. Launched, and attached to
-with -f twice: every mark made while a recorder was there is in its capture, once; what the host says and its end are its own.
+"""hosts: applications of Debian that have a Python inside: editors, debuggers, servers, a database. Each is launched,
+and attached to with -f twice: every mark made while a recorder was attached is in its capture, once; the host's output
+and exit status are as without us.
 
-A mark is `sys.audit("host.mark", n)`, run by the host's own means.
+A mark is `sys.audit("host.mark", n)`, run by the means of the host.
 """
 import glob
 import http.client
@@ -27,7 +28,7 @@ def application(environ, start_response):
 
 
 class Host:
-    """Started in a folder of its own that everybody may use. `status`: how it ends."""
+    """A host, started in a folder of its own that every user may use. `status`: its exit status."""
     needs, status, ends_by = (), 0, signal.SIGTERM
 
     def __init__(self, ctx, before=()):
@@ -67,7 +68,7 @@ class Host:
         return path
 
     def pids(self):
-        """All of its processes, whatever session they have made."""
+        """Return all of its processes, whatever session they belong to."""
         found = []
         for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
             try:
@@ -84,7 +85,7 @@ class Host:
         return wait_for(answer, 60, what)
 
     def ready(self):
-        """Waits until it does what it is told."""
+        """Wait until the host executes commands."""
 
     def end(self):
         self.process.send_signal(self.ends_by)
@@ -98,7 +99,7 @@ class Host:
 
 
 class Scripted(Host):
-    """It takes commands from its standard input."""
+    """A host that takes commands from its standard input."""
     line, last = "", b""
 
     def mark(self, n):
@@ -126,7 +127,7 @@ class Vim(Scripted):
 
 
 class Weechat(Host):
-    """Loads libpython with a plugin; a timer of a script does what files ask for."""
+    """It loads libpython with a plugin; a timer of a script executes commands that it finds in files."""
     needs = ("weechat-headless", "weechat-python")
 
     def prepare(self):
@@ -153,7 +154,7 @@ open(r"%s/ready", "w").close()
 
 
 class Collectd(Host):
-    """A plugin that is loaded with dlopen; threads of its own call into Python."""
+    """It loads a plugin with dlopen; the plugin's own threads call into Python."""
     needs = ("collectd-core",)
 
     def prepare(self):
@@ -183,7 +184,7 @@ LoadPlugin python
 
 
 class Nbdkit(Host):
-    """Each connection is a thread; the name of the export asked for is the number."""
+    """Each connection is a thread; the number of the mark is the name of the requested export."""
     needs = ("nbdkit", "nbdkit-plugin-python")
 
     def prepare(self):
@@ -207,7 +208,7 @@ def pread(h, buf, offset, flags):
         self.until(is_up, "the socket")
 
     def mark(self, n):
-        """The NBD protocol, newstyle negotiation: NBD_OPT_EXPORT_NAME is answered with the size."""
+        """Speak the NBD protocol, newstyle negotiation: NBD_OPT_EXPORT_NAME is answered with the size."""
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(30)
             s.connect(self.path)
@@ -251,11 +252,12 @@ class Uwsgi(Web):
     def prepare(self):
         self.write("app.py", APP)
         return ["uwsgi", "--plugin", "python3", "--http-socket", f"127.0.0.1:{self.free_port()}", "--wsgi-file", "app.py", "--master",
-                "--processes", "3", "--die-on-term"]  # with threads its end hangs now and then, watched or not
+                # with threads it sometimes hangs at its end, even without a recorder
+                "--processes", "3", "--die-on-term"]
 
 
 class Apache(Web):
-    """Every worker process starts Python after it was forked, one interpreter for each application."""
+    """Every worker process starts Python after it was forked, with one interpreter for each application."""
     needs = ("apache2", "libapache2-mod-wsgi-py3")
 
     def prepare(self):
@@ -340,11 +342,11 @@ def launched(ctx, kind):
             os.kill(next(p for p in host.pids() if harness.status_of(p, "PPid") == str(host.pid) and
                          not harness.status_of(p, "Name").startswith("auditview")), host.ends_by)
         host.wait()
-        expect_goodbye(host.said().replace("auditview: ", "\nauditview: "), ended=True)  # behind a prompt, say
+        expect_goodbye(host.said().replace("auditview: ", "\nauditview: "), ended=True)  # for example after a prompt
     found = marks_of(capture)
     expect(found == list(range(12)), lambda: f"marks {found}")
-    # From the first event of each interpreter: what site does comes before what the application asks for, here or, before a
-    # fork, in the parent.
+    # Events are recorded from the first one of each interpreter: those of site come before those of the application, in
+    # the same process or, before a fork, in the parent.
     events = capture.events()
     parents = {e["pid"]: e["process"]["ppid"] for e in events if "process" in e}
     begun = set()

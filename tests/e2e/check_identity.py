@@ -1,4 +1,5 @@
-"""identity: who a process and a thread are: in namespaces of their own, without a first thread, with many words."""
+"""identity: which process and thread an event belongs to: in namespaces of their own, without a first thread, with long
+command lines."""
 import os
 import subprocess
 import time
@@ -8,7 +9,8 @@ from harness import Recorder, expect, expect_goodbye, wait_for
 
 
 def leader(ctx, python, mode, options, number):
-    """The first thread has ended, before or while it is watched: it is attached to, recorded, and left as any other."""
+    """The first thread has ended, before or during the recording: the process is attached to, recorded and detached
+    from as any other."""
     folder = ctx.new_folder("leader")
 
     def tell(name):
@@ -48,7 +50,8 @@ WORDS = "import sys, os; assert len(sys.argv) == int(os.environ['N']), len(sys.a
 
 
 def words(ctx, python):
-    """A long command line, or one with a long word, is cut and says so, with its full length; so is an environment."""
+    """A long command line, or one with a long word, is cut, and the capture says so, with its full length; the same
+    holds for an environment."""
     short, long, wide = "w" * 4000, "y" * 6000, "é" * 5000
 
     def image(arguments, **more):
@@ -74,7 +77,8 @@ def words(ctx, python):
 
 
 def namespaces(ctx, python, is_attached):
-    """Processes and threads have the numbers that they have here, those of their own namespace stand beside."""
+    """Processes and threads have the numbers that they have here; those of their own namespace are shown beside
+    them."""
     if os.geteuid():
         raise harness.Skip("not root: no pid namespace can be made")
     program = [*python.command, "-S", harness.victim_path("namespaces")]
@@ -114,8 +118,8 @@ def namespaces(ctx, python, is_attached):
 
 
 def clones(ctx, python, is_attached):
-    """Children by every variant of clone(2): each ends as by itself, all their events are there, with the numbers that they have here.
-    One that shares its parent's memory is shown as the thread that made it."""
+    """Children made by every variant of clone(2): each ends as it does alone, and all their events are recorded, with
+    the numbers that they have here. A child that shares its parent's memory is shown as the thread that made it."""
     if os.geteuid():
         raise harness.Skip("not root: no namespaces can be made")
     program = [*python.command, "-S", harness.victim_path("clones")]
@@ -170,7 +174,7 @@ for i in range(2):
 
 
 def counted(ctx, python):
-    """Children are counted once, whether they fork, or become another program."""
+    """Children are counted once, whether they fork or become another program."""
     run = harness.Launch(ctx, python, ["-S", "-c", FIVE])
     run.expect_status(0)
     expect(", 5 children" in run.stderr, lambda: run.stderr[-200:])
@@ -194,7 +198,7 @@ while not os.path.exists(sys.argv[1]):
 
 
 def not_followed(ctx, python):
-    """Attached to without -f: its own events, and nothing of what it forks."""
+    """Attached to without -f: the target's own events are recorded, and none of its forked children."""
     folder = ctx.new_folder("alone")
     stop = os.path.join(folder, "stop")
     with subprocess.Popen([*python.command, "-S", "-c", ALONE, stop], stdin=subprocess.DEVNULL) as process:

@@ -1,6 +1,7 @@
-"""images: ELF images, symbol names and debug information that were made to hurt whoever reads them.
+"""images: ELF images, symbol names and debug information that were made to harm their reader.
 
-The target is run by another user. It may spoil what is shown of it, but neither time nor memory of ours has no bound.
+Another user runs the target. It may falsify what is shown of it, but the time and memory that we use must have a
+bound.
 """
 import os
 import resource
@@ -9,7 +10,7 @@ import time
 
 from harness import BECOME_NOBODY, VICTIMS, Child, Fail, expect, maps_of
 
-SECONDS = 20  # far above what it takes (below 2 s), far below what it took (minutes)
+SECONDS = 20  # far above what it takes (below 2 s), far below what it once took (minutes)
 SLOW = os.path.join(VICTIMS, "hostile", "slow_images.py")
 MEMORY = 1 << 30
 
@@ -19,7 +20,7 @@ def limited():
 
 
 def bounded(command, what):
-    """Run it in bounded time and memory; its status and text."""
+    """Run a command in bounded time and memory; returns its status and text."""
     started = time.monotonic()
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -31,7 +32,7 @@ def bounded(command, what):
 
 
 def slow_tables(ctx, python, n_images, is_readable):
-    """doctor says what is the matter; record is refused, or attaches if the Python was found before the limit."""
+    """doctor names the problem; record is refused, or attaches if it found the Python before the limit."""
     ctx.needs_setpriv()
     with Child(*BECOME_NOBODY, *python.command, SLOW, str(n_images)) as target:
         before = maps_of(target.pid)
@@ -48,7 +49,7 @@ def slow_tables(ctx, python, n_images, is_readable):
 
 
 def list_of_processes(ctx, python):
-    """One such process does not keep the list of Pythons from being made."""
+    """One such process does not block the list of Pythons."""
     ctx.needs_setpriv()
     with Child(*BECOME_NOBODY, *python.command, SLOW, "300"):
         status, text, _ = bounded([ctx.auditview, "doctor"], "doctor")

@@ -1,6 +1,8 @@
-"""inherit: what a launched program inherits is as without auditview, however it is launched; as another user it gets nothing of ours.
+"""inherit: a launched program inherits the same as without auditview, however it is launched; a program of another user
+gets nothing of ours.
 
-victims/inherited.py changes what it has itself inherited, becomes a command, and at the end of that writes down what arrived.
+victims/inherited.py changes what it inherited, executes a command, and the last program of the chain writes down what
+it received.
 """
 import os
 import pty
@@ -18,7 +20,7 @@ from harness import Fail, Skip, expect, wait_for
 VICTIM = harness.victim_path("inherited")
 SINGLE = "c C b p i a u f n l t v d s k w r R o m P e 0 1 2".split()
 TOGETHER = ["x", "c", "b", "pi", "fl0", "12C", "aunktv", "dsre", "wRomP", "cbipaufnltvdskwrRomP012"]
-OURS = re.compile(r"^argv|^environment \('(_|OLDPWD|SHLVL)'")  # argv: the name of the file written
+OURS = re.compile(r"^argv|^environment \('(_|OLDPWD|SHLVL)'")  # argv: the name of the written file
 
 
 def inherited(folder, name, first, command):
@@ -32,12 +34,13 @@ def inherited(folder, name, first, command):
 
 def compare(alone, watched, what):
     gone, new = [x for x in alone if x not in watched], [x for x in watched if x not in alone]
-    # Standard streams that are redirected on purpose, or the file it writes to in place of one that was closed.
+    # Ignore standard streams that are redirected on purpose, and the file that the program writes in place of a closed
+    # one.
     expect(not gone and not new, lambda: f"{what}: alone {gone}, watched {new}")
 
 
 def as_without(ctx, python, modes, how, ignore=None):
-    """`how`: the command in front of the program."""
+    """Compare with a run alone; `how`: the command in front of the program."""
     folder = ctx.new_folder("inherit")
     program = [*python.command, "-S", VICTIM]
     command = [ctx.auditview, *(w.replace("FILE", os.path.join(folder, "capture.avc")) for w in how), "--"]
@@ -50,7 +53,7 @@ def as_without(ctx, python, modes, how, ignore=None):
 
 
 def on_screen(ctx, python, modes):
-    """In the pane of a terminal: another session, terminal and streams, and all else as without us."""
+    """In the terminal pane of the screen: session, terminal and streams differ, everything else is as without us."""
     folder = ctx.new_folder("inherit-screen")
     program = [*python.command, "-S", VICTIM]
     for mode in modes:
@@ -122,7 +125,7 @@ open(sys.argv[1], "a").write(f"{others}\n")
 print("tried", flush=True)
 """
 
-# What stands before the terminal's reader: it starts the command, then reads what was typed meanwhile.
+# It stands in for the program that reads the terminal: it starts the command, then reads what was typed meanwhile.
 SHELL = r"""
 import os, signal, subprocess, sys, termios
 before = termios.tcgetattr(0)
@@ -137,7 +140,7 @@ except BlockingIOError:
 
 
 class Terminal:
-    """A shell's stand-in on a terminal of its own."""
+    """A terminal with a program that takes the place of the shell."""
 
     def __init__(self, *command):
         self.text = b""
@@ -175,7 +178,7 @@ class Terminal:
 
 
 def as_nobody(ctx):
-    """(auditview for all, a folder for all, a python for all)"""
+    """Make what another user can use: (an auditview, a folder, a python)."""
     ctx.needs_setpriv()
     auditview = ctx.copy_for_all()
     folder = os.path.dirname(auditview)
@@ -186,7 +189,7 @@ def as_nobody(ctx):
 
 
 def intruder(ctx, command, redirect):
-    """A program of another user cannot type into our terminal, by whatever descriptor, and has none of ours."""
+    """A program of another user cannot type into our terminal through any descriptor, and has no descriptor of ours."""
     auditview, folder, python = as_nobody(ctx)
     told, script = os.path.join(folder, "told"), os.path.join(folder, "intruder.py")
     open(script, "w").write(INTRUDER)
@@ -222,7 +225,7 @@ sys.exit(9)
 
 
 def keys(ctx, command):
-    """On a terminal in place of ours typing, Ctrl-C, Ctrl-Z, Ctrl-D and the exit status are as ever."""
+    """On a terminal that stands in for ours, typing, Ctrl-C, Ctrl-Z, Ctrl-D and the exit status work as usual."""
     auditview, folder, python = as_nobody(ctx)
     script = os.path.join(folder, "keys.py")
     open(script, "w").write(KEYS)
@@ -243,7 +246,7 @@ def keys(ctx, command):
 
 
 def job_control(ctx):
-    """Ctrl-Z stops program and recorder and gives the shell its terminal; fg goes on."""
+    """Ctrl-Z stops program and recorder and gives the terminal back to the shell; fg continues both."""
     auditview, folder, python = as_nobody(ctx)
     script = os.path.join(folder, "keys.py")
     open(script, "w").write(KEYS)
@@ -290,7 +293,8 @@ def job_control(ctx):
 
 
 def left_running(ctx):
-    """Its recorder is gone: a program of another user keeps its terminal, may write without end, and shows nothing on ours."""
+    """The recorder is gone: a program of another user keeps its terminal, may write without end, and shows nothing on
+    ours."""
     auditview, folder, python = as_nobody(ctx)
     os.chmod(folder, 0o777)
     done = os.path.join(folder, "done")
@@ -311,7 +315,8 @@ def cells(ctx):
         if ctx.full:
             yield "record, one by one", python, lambda p=python: as_without(ctx, p, SINGLE, record)
         yield "record, several", python, lambda p=python: as_without(ctx, p, TOGETHER, record)
-        # What the program prints is given standard error, and so is the terminal in place of it.
+        # print sends the program's output to standard error; the descriptors that this changes, also on a terminal, are
+        # ignored.
         own = r"fd [012] |fd \d+ .*FILE"
         yield "print", python, lambda p=python: as_without(ctx, p, ["x", "cbp", "cbipaufnltvdskwrRomP", "0"], ["print", "-q"], own)
         yield "on the screen", python, lambda p=python: on_screen(ctx, p, ["pbi", "cflausntvkmoP"])

@@ -1,4 +1,4 @@
-"""launch: from the interpreter's first event to its last, nothing lost, nothing invented, nothing changed.
+"""launch: events are recorded from the interpreter's first to its last; none is lost, invented or changed.
 
 Each cell launches a victim with the reference hook preloaded and compares the capture with what that hook wrote: per
 thread and event name the count and a checksum of all arguments, per thread the order.
@@ -16,7 +16,7 @@ QUICK = [("busy", ["--rounds", "500"], []), ("threads8", ["--rounds", "1", "3000
          ("storm", [], []), ("finalise", [], []), ("values", [], []), ("stacks", [], [])]
 FULL = [("threads8", ["--rounds", "1", "500000"], ["--stack", "off"]), ("storm", ["--rounds", "1", "420000"], ["--stack", "off"]), ("busy", ["--rounds", "100000"], []),
         ("subprocess_storm", ["--rounds", "60"], []), ("import_storm", ["--rounds", "20"], []), ("forking", ["--rounds", "200"], [])]
-# Threads that run side by side, each event through one of several lanes.
+# Threads that run in parallel, each of whose events goes through one of several lanes.
 FREE = [("threads8", ["--rounds", "1", "6000"], []), ("threads8", ["--rounds", "1", "20000"], ["--stack", "off"]), ("threads_fork", ["--rounds", "1"], []),
         ("subinterpreters", [], []), ("finalise", [], []), ("mp", ["--rounds", "1", "fork"], [])]
 REQUIRED = {"v", "seq", "time", "ts_ns", "pid", "tid", "interp", "thread", "python", "event", "category", "theme", "documented",
@@ -25,7 +25,7 @@ TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$")
 
 
 def checked(events, python, seen):
-    """Passes events on; every one is schema 1, and the numbers run on. Fills `seen`."""
+    """Pass events on, after checking that each has schema 1 and that the numbers are consecutive. Fills `seen`."""
     last, time = None, 0
     for event in events:
         missing = REQUIRED - event.keys()
@@ -58,7 +58,8 @@ def exact(ctx, python, victim, arguments, options):
     differences = refhook.differences(wanted, captured)
     expect(not differences, lambda: f"{wanted.total()} raised, {seen['n']} captured: " + "; ".join(differences))
     expect(seen["versions"] == {python.version_text}, f"python is {seen['versions']}, expected {python.version_text}")
-    # Of different threads only as long as none of them is kept from running in the middle of an event for 100 ms.
+    # The order of events of different threads is certain only while no thread is suspended for 100 ms in the middle of
+    # an event.
     expect(seen["backwards"] <= 2 + seen["n"] // 1000, f"{seen['backwards']} of {seen['n']} events are older than the one before")
     n = expect_goodbye(run.stderr, ended=True)
     expect(n == seen["n"], f"goodbye says {n} events, the capture holds {seen['n']}")
@@ -81,7 +82,8 @@ def first_events(ctx, python):
 
 
 def end_by_hand(ctx, python):
-    """A program may raise the event of the interpreter's end itself: it goes on, and so does the recording, soon."""
+    """A program may itself raise the event that marks the interpreter's end: it continues, and recording soon continues
+    as well."""
     code = f"import sys, time; time.sleep({6 if ctx.full else 0}); sys.audit('cpython._PySys_ClearAuditHooks'); time.sleep(1.5); sys.audit('hand.mark')"
     run = Launch(ctx, python, ["-S", "-c", code])
     run.expect_status(0)
@@ -90,7 +92,7 @@ def end_by_hand(ctx, python):
 
 
 def through_scripts(ctx, python):
-    """sh → env → Python: followed through each exec; other programs on the way raise nothing."""
+    """sh → env → Python is followed through each exec; the other programs on the way raise nothing."""
     run = Launch(ctx, python, ["-S", "-c", "import sys; sys.audit('victim.mark', 1); sys.exit(9)"],
                  prefix=["sh", "-c", 'env "$@"; exit $?', "sh"])
     run.expect_status(9)
@@ -98,7 +100,7 @@ def through_scripts(ctx, python):
 
 
 def bytes_in_arguments(ctx, python):
-    """An argument that is no UTF-8 is in the capture as Python itself has it (PEP 383)."""
+    """An argument that is not valid UTF-8 is in the capture as Python has it (PEP 383)."""
     run = Launch(ctx, python, ["-S", "-c", "import sys; assert sys.argv[1] == 'caf\\udce9', sys.argv"], "caf\udce9")
     run.expect_status(0)
     seen = [e["process"]["argv"][-1] for e in run.capture.events() if "argv" in e.get("process", {})]

@@ -1,6 +1,8 @@
-"""leaving: how a session ends, and what is said of it: what the file holds, what was lost, whether the target is as it was.
+"""leaving: how a session ends, and what its goodbye line reports: what the file holds, what was lost, whether the
+target is restored.
 
-What is said is compared with what is: the file is read again, the target's mappings are looked at, its program is let run on.
+Each report is compared with the facts: the file is read again, the target's mappings are read, and the target runs
+on.
 """
 import contextlib
 import fcntl
@@ -21,7 +23,7 @@ import harness
 from harness import BECOME_NOBODY, Capture, Fail, Recorder, Skip, Victim, expect, foreign_maps, kill, maps_of, wait_for
 
 MANY = "import sys\nfor i in range(%d): sys.audit('victim.mark', i, 'x' * (i %% 50))\nsys.exit(5)"
-# It ends by itself, whatever becomes of us.
+# The program ends by itself, whatever happens to us.
 TICKS = """
 import os, sys, time
 end, n = time.monotonic() + float(sys.argv[1]), 0
@@ -35,7 +37,7 @@ sys.exit(7)
 
 
 def said(text):
-    """(events or None, lost or None, restored) of the goodbye line."""
+    """Return (events or None, lost or None, restored) of the goodbye line."""
     match = re.search(r"auditview: (?:([\d ]+) events?|events: unknown), (?:([\d ]+) lost|lost: unknown)\b.*target restored: (\w+)", text)
     expect(match, lambda: f"no goodbye line in {text[-400:]!r}")
     return (*(int(g.replace(" ", "")) if g else None for g in match.groups()[:2]), match.group(3))
@@ -73,7 +75,7 @@ class Ticks:
 
 
 class Screen:
-    """The program on a terminal of its own. What it draws is not understood, only searched."""
+    """The program on a terminal of its own. Its drawing is not interpreted, only searched."""
 
     def __init__(self, command, env=None):
         self.pid, self.master = pty.fork()
@@ -108,7 +110,7 @@ class Screen:
         os.write(self.master, keys)
 
     def wait_end(self, seconds=60):
-        """(exit status, what stands on the terminal after the screen)"""
+        """Return (exit status, the text on the terminal after the screen)."""
         end = time.monotonic() + seconds
         while self.status is None:
             if time.monotonic() > end:
@@ -153,10 +155,10 @@ def screen_home(ctx):
     return {"HOME": home, "XDG_CACHE_HOME": home, "XDG_CONFIG_HOME": home, "XDG_STATE_HOME": home}
 
 
-# ---- the file holds what is said ----
+# ---- the file holds what the goodbye line reports ----
 
 def full_disk(ctx, python):
-    """A file system that fills up: said is what the file holds; the program ends as it would have."""
+    """The file system fills up: the goodbye line reports what the file holds, and the program ends as usual."""
     folder = ctx.new_folder("full")
     script = ('mount -t tmpfs -o size=400k none "$1" || exit 77; cd "$1"; shift; "$@"; echo "status $?" >&2; '
               f'"{ctx.auditview}" print -F json x.avc | wc -l')
@@ -172,7 +174,7 @@ def full_disk(ctx, python):
 
 
 def file_size_limit(ctx, python, blocks):
-    """RLIMIT_FSIZE (ulimit -f), of a launched program and of one that is attached to: it goes on, and nothing of ours stays."""
+    """RLIMIT_FSIZE (ulimit -f) of a launched program and of a target: it continues, and nothing of ours stays in it."""
     folder = ctx.new_folder("limit")
 
     def limit():
@@ -196,7 +198,7 @@ def file_size_limit(ctx, python, blocks):
 
 
 def always_full(ctx, python):
-    """A file that takes nothing: said before anything is started."""
+    """A file to which nothing can be written: this is reported before anything is started."""
     folder = ctx.new_folder("dev-full")
     started = os.path.join(folder, "started")
     done = run(ctx, "record", "-o", "/dev/full", "--", *python.command, "-S", "-c", f"open({started!r}, 'w')")
@@ -205,7 +207,7 @@ def always_full(ctx, python):
 
 
 def reader_leaves(ctx, python):
-    """A pipe whose reader has seen enough: no failure, and the program does not notice."""
+    """A pipe whose reader closes it early: this is no failure, and the program does not notice."""
     for status in (0, 5):
         with subprocess.Popen([ctx.auditview, "record", "-o", "-", "--", *python.command, "-S", "-c", MANY.replace("5)", f"{status})") % 100000],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as p:
@@ -219,7 +221,7 @@ def reader_leaves(ctx, python):
 # ---- the recorder dies, or is stopped ----
 
 def recorder_killed(ctx, python):
-    """Nobody told how it ended: what is not known is not said, and what the file holds is counted."""
+    """A killed recorder reports nothing: unknown facts are not claimed, and the events in the file are counted."""
     with Ticks(ctx, python) as t:
         with subprocess.Popen([ctx.auditview, "print", "-F", "json", "-p", str(t.pid)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True) as viewer:
@@ -240,14 +242,14 @@ def recorder_killed(ctx, python):
         path = re.search(r"(/\S+\.avc)$", text, re.M)
         events, lost, restored = said(text)
         expect(path and events == held(ctx, path.group(1)) and lost is None and restored == "unknown" and status == 1, lambda: f"{status}: {text!r}")
-        with Recorder(ctx, t.pid, "--duration", "200ms") as last: # the cure that was named
+        with Recorder(ctx, t.pid, "--duration", "200ms") as last: # what the message recommended
             harness.expect_goodbye(last.wait(), min_events=0)
         expect(not foreign_maps(maps_of(t.pid)), lambda: f"left behind: {foreign_maps(maps_of(t.pid))}")
         t.end()
 
 
 def recorder_of_try_killed(ctx, python):
-    """What try and a lesson show must not pass for all there was."""
+    """If the recorder of try or of a lesson is killed, what is shown must not pass for everything that was raised."""
     for command in (["try", "-c", "import time\nfor i in range(30): time.sleep(0.1)"],):
         with subprocess.Popen([ctx.auditview, *command, "--python", python.command[0]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True) as p:
@@ -259,9 +261,10 @@ def recorder_of_try_killed(ctx, python):
 
 
 def recorder_stopped(ctx, python):
-    """It does not answer: the viewer ends all the same, and says so; continued, it leaves by itself."""
+    """The recorder does not answer: the viewer ends anyway, and says so; once the recorder is continued, it detaches by
+    itself."""
     with Ticks(ctx, python) as t:
-        path = os.path.join(ctx.new_folder("stopped"), "stderr") # a pipe would be held open by the recorder
+        path = os.path.join(ctx.new_folder("stopped"), "stderr") # not a pipe: the recorder would hold it open
         with open(path, "w+", encoding="utf-8") as stderr, \
                 subprocess.Popen([ctx.auditview, "print", "-p", str(t.pid)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                  stderr=stderr) as viewer:
@@ -299,7 +302,8 @@ def killed_while_waiting(ctx, python):
             try:
                 wait_for(lambda: os.path.exists(path) and os.path.getsize(path) > 4096, 20, "events")
                 recorder.send_signal(signal.SIGSTOP)
-                time.sleep(0.4) # the ring fills within some tens of milliseconds; after a second it would wait no more
+                # the ring fills within some tens of milliseconds; after a second the target would no longer wait
+                time.sleep(0.4)
             finally:
                 target.kill()
                 recorder.send_signal(signal.SIGCONT)
@@ -310,7 +314,7 @@ def killed_while_waiting(ctx, python):
 
 
 def viewer_killed(ctx, python):
-    """Its recorder leaves by itself, and the target is as it was."""
+    """The viewer is killed: its recorder detaches by itself, and the target is restored."""
     for command in (["print"], ["record", "-o", os.path.join(ctx.new_folder("killed"), "x.avc")]):
         with Ticks(ctx, python) as t:
             with subprocess.Popen([ctx.auditview, *command, "-p", str(t.pid)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -350,7 +354,7 @@ def runs_as_nobody(python):
 
 
 def unreadable(ctx, python):
-    """A target that its own user may not look at any more: "yes" only where it is proved."""
+    """A target that its own user may no longer read: the goodbye line says "yes" only if that is proved."""
     ctx.needs_setpriv()
     python = next((p for p in [python, *ctx.pythons] if runs_as_nobody(p)), None)
     if not python:
@@ -375,7 +379,7 @@ def unreadable(ctx, python):
                 expect(done.returncode == (0 if answer == "yes" else 1), lambda: f"{how}: status {done.returncode}: {done.stderr!r}")
                 expect(bool(ours) == (how == "itself"), lambda: f"{how}: the test is broken: {ours}")
                 expect(answer == "yes" or str(pid) in done.stderr or how == "child", lambda: f"{how}: {done.stderr!r}")
-                if how == "itself": # root takes out what is left
+                if how == "itself": # root removes what is left
                     with Recorder(ctx, pid, "--duration", "200ms") as last:
                         harness.expect_goodbye(last.wait(), min_events=0)
                     expect(not foreign_maps(maps_of(pid)), lambda: f"left behind: {foreign_maps(maps_of(pid))}")
@@ -390,7 +394,8 @@ def unreadable(ctx, python):
 # ---- signals ----
 
 def signals(ctx, python):
-    """Each command that watches, each signal that asks it to end: the target is left, and the last word is there."""
+    """Each command that records ends on each signal that asks it to: the target is detached from, and the goodbye line
+    is printed."""
     commands = {"record": lambda t, f: ["record", "-o", os.path.join(f, "x.avc"), "-p", str(t.pid)], "print": lambda t, f: ["print", "-p", str(t.pid)]}
     for name, command in commands.items():
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
@@ -399,7 +404,7 @@ def signals(ctx, python):
                                       stderr=subprocess.PIPE, text=True, start_new_session=True) as p:
                     wait_for(lambda: foreign_maps(maps_of(t.pid)), 20, "the probe")
                     time.sleep(0.2)
-                    p.send_signal(signal.SIGPIPE) # is none that ends it
+                    p.send_signal(signal.SIGPIPE) # SIGPIPE does not end it
                     p.send_signal(number)
                     err = p.communicate(timeout=60)[1]
                 expect(p.returncode == 0 and said(err)[1:] == (0, "yes"), lambda: f"{name}, {number.name}: status {p.returncode}: {err!r}")
@@ -408,7 +413,8 @@ def signals(ctx, python):
 
 
 def interrupted_at_terminal(ctx, python):
-    """Ctrl-C at the terminal that the program shares: its end belongs to the story; twice: it is left."""
+    """Ctrl-C on the terminal that the program shares: the program's end is recorded; on a second Ctrl-C, the recorder
+    detaches."""
     code = "import sys, time, signal\nsignal.signal(2, signal.SIG_IGN)\nfor i in range(80): sys.audit('victim.mark', i); time.sleep(0.05)\nsys.exit(7)"
     for command in (["record", "-o", os.path.join(ctx.new_folder("ctrl-c"), "x.avc")], ["print"]):
         with Screen([ctx.auditview, *command, "--", *python.command, "-S", "-c", code]) as s:
@@ -433,7 +439,7 @@ def all_below(pid):
 
 
 def try_interrupted(ctx, python):
-    """Ctrl-C while try's code runs: what it did so far is shown, and no file stays."""
+    """Ctrl-C while try's code runs: its events up to then are shown, and no file stays."""
     folder = ctx.new_folder("try")
     with Screen([ctx.auditview, "try", "--python", python.command[0], "-c", "import sys, time\nopen('/dev/null')\nprint('here', flush=True)\ntime.sleep(60)"],
                 {"TMPDIR": folder}) as s:
@@ -447,7 +453,7 @@ def try_interrupted(ctx, python):
 # ---- the screen ----
 
 def leave_screen(ctx, python, times):
-    """Every way from the screen, again and again: the goodbye line and the right status, each time."""
+    """Every way to leave the screen, many times: each prints the goodbye line and returns the right status."""
     env = screen_home(ctx)
     for way in (b"Q", b"q", b"DRQ"):
         for _ in range(times):
@@ -490,7 +496,8 @@ log.write("done\\n")
 
 
 def lives_on(ctx, python):
-    """A program that is left by "d detach", or whose viewer is killed or hung up, keeps its terminal until it ends."""
+    """A program that was detached by "d detach", or whose viewer is killed or hung up, keeps its terminal until it
+    ends."""
     for way in ("d", "SIGKILL", "SIGHUP", "--on-exit=detach"):
         log = os.path.join(ctx.new_folder("writer"), "log")
         options = [way] if way.startswith("-") else []
@@ -518,7 +525,7 @@ def lives_on(ctx, python):
 
 
 def on_exit(ctx, python):
-    """wait (asked for on the screen), term, kill: the program's own status."""
+    """wait (chosen on the screen), term, kill: the exit status is the program's own."""
     for way, status in (("w", 7), ("t", 128 + 15), ("k", 128 + 9), ("--on-exit=term", 128 + 15), ("--on-exit=kill", 128 + 9)):
         stop = os.path.join(ctx.new_folder("stop"), "stop")
         code = "import sys\nprint('x' * 300000, flush=True)\n" + TICKS if way == "w" else TICKS
@@ -535,7 +542,7 @@ def on_exit(ctx, python):
 
 
 def unknown_terminal(ctx, python):
-    """A terminal that nobody knows: said before anything is started."""
+    """A terminal of unknown type is reported before anything is started."""
     folder = ctx.new_folder("term")
     started, path = os.path.join(folder, "started"), os.path.join(folder, "x.avc")
     for term in (None, "", "no-such-terminal"):
