@@ -1,7 +1,9 @@
-"""moments: what befalls a target while the recorder holds it. The recorder is stopped at a chosen step (AUDITVIEW_FAULT=SITE:N:stop,
-src/system/fault.h), then the target is, or becomes another program; the recorder goes on, and all must be as without it.
+"""moments: what can happen to a target while the recorder holds it. The recorder is stopped at a chosen step
+(AUDITVIEW_FAULT=SITE:N:stop, src/system/fault.h), then the target is stopped, or it becomes another program; the
+recorder continues, and the result must be as without it.
 
-"write" counts the recorder's writes to the target: the first ones come while a thread of it is made to do calls for us.
+"write" counts the recorder's writes to the target: the first ones happen while one of its threads makes calls for
+us.
 """
 import json
 import os
@@ -21,7 +23,7 @@ KILL_LOADS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs"
 
 
 def state_of(pid):
-    """As in /proc/PID/stat; "Z" also when it is gone."""
+    """The state letter of /proc/PID/stat; "Z" also if the process is gone."""
     try:
         return open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
@@ -29,7 +31,7 @@ def state_of(pid):
 
 
 def stays_stopped(pid):
-    """For a while, that is: one that runs on, ends."""
+    """Watched only for a while: a process that runs on would end in that time."""
     for _ in range(30):
         if state_of(pid) not in "tT":
             return False
@@ -38,13 +40,14 @@ def stays_stopped(pid):
 
 
 def launched_by(pid):
-    """Its child that is no auditview."""
+    """Return the child of the recorder that is not an auditview."""
     children = open(f"/proc/{pid}/task/{pid}/children").read().split()
     return next((int(c) for c in children if not (status_of(int(c), "Name") or "auditview").startswith("auditview")), None)
 
 
 class Held:
-    """`auditview record -f -- PROGRAM`, stopped at a step of its work; then `pid` is the program. If it came to no such step: None."""
+    """`auditview record -f -- PROGRAM`, stopped at a step of its work; `pid` is then the program. None if there was no
+    such step."""
 
     def __init__(self, ctx, step, *program, options=()):
         self.path = os.path.join(ctx.new_folder("held"), "capture.avc")
@@ -53,7 +56,7 @@ class Held:
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, AUDITVIEW_FAULT=f"{step}:stop"))
         wait_for(lambda: state_of(self.process.pid) in "TZ", 60, "the step")
         self.pid = launched_by(self.process.pid) if state_of(self.process.pid) == "T" else None
-        if not self.pid:  # it had no program yet, or came to no such step
+        if not self.pid:  # there was no program yet, or no such step
             self.go_on()
 
     def go_on(self):
@@ -75,7 +78,7 @@ class Held:
 
 
 def stopped_meanwhile(ctx, python, steps):
-    """SIGSTOP: it is a stop, until SIGCONT."""
+    """The target gets SIGSTOP: it stays stopped until SIGCONT."""
     n_stopped = 0
     for step in steps:
         with Held(ctx, step, *python.command, "-S", "-c", "print('fine')") as held:
@@ -95,7 +98,7 @@ def stopped_meanwhile(ctx, python, steps):
 
 
 def loads_program(ctx):
-    """victims/loads.c, built once."""
+    """Build victims/loads.c, once."""
     with ctx.lock:
         if "loads_program" not in ctx.__dict__:
             path = os.path.join(ctx.folder, "loads")
@@ -108,7 +111,7 @@ def loads_program(ctx):
 
 
 def execs_meanwhile(ctx, python, module, steps):
-    """Another thread of it calls exec: what comes is another program, and is watched from its first event."""
+    """Another thread of the target calls exec: the new program is recorded from its first event."""
     n_execed = 0
     command = [*python.command, "-S", "-c", "import sys; sys.audit('moments.after'); print('fine')"]
     for step in steps:
@@ -122,26 +125,28 @@ def execs_meanwhile(ctx, python, module, steps):
                         return os.readlink(f"/proc/{held.pid}/exe") != loads
                     except OSError:
                         return False
-                if "t" != state_of(held.pid) or status_of(held.pid, "Threads") != "1":  # else it stands at its start, with one thread
+                # otherwise the program is at its start, with one thread
+                if "t" != state_of(held.pid) or status_of(held.pid, "Threads") != "1":
                     wait_for(lambda: is_another() or state_of(held.pid) in "Z" or stays_stopped(held.pid), 20, "the exec")
                 n_execed += is_another()
                 held.go_on()
             out, err = held.process.communicate(b"" if held.pid else b"!", timeout=60)
-            # What the one thread says and when the other execs is a race of their own.
+            # What one thread prints and when the other one calls exec is a race of the program itself.
             expect(held.process.returncode == 0 and out in (b"go\nfine\n", b"gofine\n", b"fine\n"), lambda: f"{step}: {held.process.returncode}, {out!r}, {err[-500:]!r}")
             expect(len(held.capture.named("moments.after")) == 1, lambda: f"{step}: the event of the new program is missing: {err[-500:]!r}")
     expect(n_execed, "not once had it called exec: the test is broken")
 
 
 class Viewer:
-    """auditview on a terminal of its own, at which keys can be pressed."""
+    """auditview on a terminal of its own; keys can be pressed there."""
 
     def __init__(self, ctx, *command):
         self.pid, self.terminal = pty.fork()
         if self.pid == 0:
             os.environ.update(TERM="xterm-256color", LINES="40", COLUMNS="120")
             os.execv(ctx.auditview, [ctx.auditview, *command])
-        self.reader = threading.Thread(target=self.read, daemon=True)  # it would wait for a terminal that nobody reads
+        # without a reader, it would wait for the terminal
+        self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
 
     def read(self):
@@ -152,7 +157,7 @@ class Viewer:
             pass
 
     def press(self, key, condition, what):
-        """Until it has that effect; it may not be listening yet."""
+        """Press a key until it has its effect: auditview may not listen yet."""
         def has_effect():
             os.write(self.terminal, key)
             until = time.monotonic() + 0.5
@@ -178,7 +183,8 @@ class Viewer:
 
 
 def left_and_gone_back(ctx, python):
-    """A viewer leaves a followed shell for a while; the Python that the shell starts after it has gone back is seen."""
+    """A viewer leaves a followed shell for a while; the Python that the shell starts after the viewer has returned is
+    recorded."""
     folder = ctx.new_folder("again")
     path = lambda name: os.path.join(folder, name)
     audit = "import sys; sys.audit('moments.again')"
@@ -205,7 +211,8 @@ def left_and_gone_back(ctx, python):
 
 
 def killed_while_loading(ctx, times):
-    """A program without Python that loads modules without end is watched for one; the recorder is killed."""
+    """The recorder waits for a Python in a program without Python that loads modules without end; then the recorder is
+    killed."""
     done = subprocess.run([sys.executable, KILL_LOADS, ctx.auditview, ctx.new_folder("kills"), loads_program(ctx), "libm.so.6", str(times), "1"],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60 + 5 * times)
     expect(done.returncode == 0, lambda: f"the test is broken: {done.stderr[-500:]}")
@@ -217,7 +224,7 @@ def killed_while_loading(ctx, times):
 def cells(ctx):
     chance = random.Random(7)
     def steps(n_writes, most, n):
-        """The first writes, and some requests of ptrace(2)."""
+        """The first writes, and some ptrace requests."""
         return [f"write:{i}" for i in range(1, n_writes + 1)] + [f"ptrace:{i}" for i in sorted(chance.sample(range(1, most), n))]
     full = ctx.full
     for python in ctx.some_pythons(12, 8):

@@ -1,8 +1,8 @@
-"""musl: a CPython that is linked with musl: another loader, another thread structure, and a malloc that takes the rest of
-every data page, where the hook's entry stands with glibc.
+"""musl: a CPython that is linked with musl: another loader, another thread structure, and a malloc that uses the rest
+of every data page, where the hook's entry is placed with glibc.
 
-The Python is built once from Debian's source with musl-gcc (tests/pythons.sh --musl), in a full run; later runs use what is
-in the cache.
+The Python is built once from Debian's source with musl-gcc (tests/pythons.sh --musl), in a full run; later runs use the
+cached one.
 """
 import os
 import shutil
@@ -26,7 +26,7 @@ PROGRAM = os.path.join(CACHE, "musl", "bin", "python3.13")
 
 
 class Built:
-    """A name for the list; what it is is found out when the first cell needs it, which may take minutes."""
+    """A name for --list; the Python is built or found when the first cell needs it, which may take minutes."""
 
     def __init__(self, as_loader):
         self.name = "3.13 musl" + (", ld.so" if as_loader else "")
@@ -48,7 +48,7 @@ class Built:
 
 
 class Here:
-    """The context, with the witness that musl's loader can load."""
+    """The context, with a reference hook that musl's loader can load."""
 
     def __init__(self, ctx):
         self.ctx = ctx
@@ -65,7 +65,8 @@ def doctor(ctx, python):
         v.stop()
 
 
-# Under a seccomp filter that allows all (this Python has no ctypes): prctl(2), PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP.
+# Run under a seccomp filter that allows everything (this Python has no ctypes): prctl(2), PR_SET_NO_NEW_PRIVS,
+# PR_SET_SECCOMP.
 FILTERED = [sys.executable, "-S", "-c", """
 import ctypes, os, struct, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -77,7 +78,8 @@ os.execv(sys.argv[1], sys.argv[1:])"""]
 
 
 def filtered(ctx, python):
-    """Where the probe may make no system calls it cannot ask a thread for its number: it is where musl keeps it."""
+    """If the probe may make no system calls, it cannot ask the kernel for a thread's number: it reads the number where
+    musl keeps it."""
     with harness.Victim(ctx, python, "busy", prefix=FILTERED) as v:
         expect(harness.status_of(v.pid, "Seccomp") == "2", "there is no filter")
         with harness.Recorder(ctx, v.pid) as recorder:
@@ -90,8 +92,8 @@ def filtered(ctx, python):
 
 
 def without_relro(here, python):
-    """Without a part that becomes read-only (PT_GNU_RELRO) no call says that the program is relocated: it is armed at its first
-    call. Up to 3.12 that comes too late (loader.h); from 3.13 on nothing is missed."""
+    """If no part becomes read-only (PT_GNU_RELRO), no call tells that the program is relocated: it is armed at its
+    first call. Up to 3.12 that is too late for some events (loader.h); from 3.13 on none is missed."""
     program = shutil.copy(python.command[-1], os.path.join(here.new_folder("norelro"), "python3"))
     with open(program, "r+b") as f:
         head = f.read(64)

@@ -1,4 +1,5 @@
-"""options: every command with every option, from the program's own table: obeyed, or refused before anything starts."""
+"""options: every command with every option, from the program's own table: each is obeyed, or refused before anything
+starts."""
 import json
 import os
 import pty
@@ -16,7 +17,8 @@ VALUES = {"pid": "1", "user": "root", "python": "3.12", "on-exit": "kill", "even
           "filter": "event == \"open\"", "format": "csv", "output": "/dev/null", "by": "event", "sort": "key", "rows": "3",
           "category": "open", "theme": "filesystem", "code": "1", "color": "never", "completion": "bash"}
 LIVE = ("record", "print", "-")
-TERMINAL = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "ASAN_OPTIONS": "detect_leaks=0"}  # ncurses keeps what it read of the terminal
+# ncurses keeps what it read about the terminal
+TERMINAL = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "ASAN_OPTIONS": "detect_leaks=0"}
 
 
 def run(ctx, *arguments, timeout=60, **more):
@@ -25,7 +27,7 @@ def run(ctx, *arguments, timeout=60, **more):
 
 
 def table(ctx):
-    """{command: {option: (needs --screen, what it needs, takes a value)}}"""
+    """Return {command: {option: (needs --screen, what it needs, takes a value)}}."""
     done = run(ctx, "--list-options")
     commands = {}
     for line in done.stdout.splitlines():
@@ -36,7 +38,8 @@ def table(ctx):
 
 
 class Place:
-    """A folder with a capture, a script that leaves a witness, and command lines that would use them."""
+    """A folder with a capture, a script that leaves a witness file if it runs, and command lines that would use
+    them."""
 
     def __init__(self, ctx, python, label):
         self.ctx, self.python = ctx, python
@@ -66,7 +69,7 @@ class Place:
 
 
 def refused(ctx, python):
-    """What the table does not name is refused with status 2, and nothing was started, written or printed."""
+    """An option that the table does not name is refused with status 2, and nothing was started, written or printed."""
     place, commands = Place(ctx, python, "refused").fill(), table(ctx)
     options = {}
     for taken in commands.values():
@@ -86,7 +89,7 @@ def refused(ctx, python):
 
 
 def needs(ctx, python):
-    """An option that is taken, without what it needs: a capture instead of a target, a process instead of a program."""
+    """An accepted option without what it needs: a capture instead of a target, a process instead of a program."""
     place, commands = Place(ctx, python, "needs").fill(), table(ctx)
     for command in LIVE:
         for name, (_, wants, has_value) in commands[command].items():
@@ -114,7 +117,7 @@ WRONG = [("--until", "bad (("), ("--until", "evnt == 3"), ("-e", "/(/"), ("-e", 
 
 
 def wrong_values(ctx, python):
-    """All that was given is checked before anything is started."""
+    """All values are checked before anything is started."""
     place = Place(ctx, python, "wrong")
     for command in LIVE:
         for option, value in WRONG:
@@ -133,10 +136,10 @@ def wrong_values(ctx, python):
     expect(done.returncode == 1 and "typo.py" in done.stderr and not os.path.exists(place.out), lambda: f"typo.py: {done.stderr!r}")
 
 
-# ---- obeyed: a proof for each command and option of the table ----
+# ---- obeyed: a test for each command and option of the table ----
 
 class Live:
-    """A program under one of the three commands that watch one; its events."""
+    """A program under one of the three commands that record one; and its events."""
 
     def __init__(self, ctx, python, command, options, code, timeout=60, program=None):
         place = Place(ctx, python, "live")
@@ -272,7 +275,7 @@ def live_limit(ctx, python, command):
 
 
 def live_until(ctx, python, command):
-    """The first event that matches is the last one there is, wherever in a block it stands."""
+    """The first event that matches is the last one recorded, wherever it is in a block."""
     for at, code in ((0, MANY), (16383, MANY), (20001, MANY), (123, FAMILY)):
         live = Live(ctx, python, command, ["--until", f"event == \"victim.n\" and args[0] == {at}", "-f"], code)
         hits = [i for i, e in enumerate(live.events) if e["event"] == "victim.n" and e["args"]["0"] == at]
@@ -288,7 +291,7 @@ def live_may_drop(ctx, python, command):
     code = "import sys\nx = 'y' * 4000\nfor i in range(40000):\n    sys.audit('victim.n', x)"
     live = Live(ctx, python, command, ["--may-drop", "--ring-size", "1M", "-e", "victim.n", "--stack", "off"], code)
     n, lost = live.said()
-    # Of what was lost nobody knows the name: some may be events that -e leaves out.
+    # The names of lost events are unknown: some may be events that -e leaves out.
     expect(lost > 0 and 40000 <= n + lost < 41000 and n == len(live.events), lambda: f"{n} events, {lost} lost")
 
 
@@ -309,7 +312,7 @@ def live_redact(ctx, python, command):
 
 
 def live_output(ctx, python, command):
-    Live(ctx, python, command, [], MARK)  # is how each of them gets its events
+    Live(ctx, python, command, [], MARK)  # each of these commands gets its events in this way
 
 
 def live_quiet(ctx, python, command):
@@ -353,7 +356,7 @@ def only_tells(option, word):
 
 
 def shows(*options, want=None, has_not=None, check=None, status=0, line=None):
-    """The command's output with the options holds `want`, and without them it does not."""
+    """The command's output with the options contains `want`, and without them it does not."""
     def proof(ctx, python, command):
         place = Place(ctx, python, "shows").fill()
         given = [o.format(python=python.command[0], out=place.path("x")) for o in options]
@@ -396,7 +399,7 @@ def n_rows(done, plain, place):
 
 
 def on_screen(ctx, line, keys=b"Q", cwd=None, env=None, seconds=40):
-    """Run on a terminal of its own; keys are sent once the screen stands. What it wrote, and its status."""
+    """Run on a terminal of its own and send keys once the screen is drawn. Returns what it wrote, and its status."""
     pid, fd = pty.fork()
     if pid == 0:
         os.chdir(cwd or ctx.folder)
@@ -411,7 +414,7 @@ def on_screen(ctx, line, keys=b"Q", cwd=None, env=None, seconds=40):
         if piece == b"":
             break
         text += piece or b""
-        if not ready and b"\x1b[?1049h" in text and sent < 5:  # it stands still: it has been drawn
+        if not ready and b"\x1b[?1049h" in text and sent < 5:  # nothing more arrives: the screen is drawn
             os.write(fd, keys)
             sent += 1
         if time.monotonic() > deadline:
@@ -463,7 +466,7 @@ def screen_filter(ctx, python, command):
 
 
 def screen_no_tty(ctx, python, command):
-    """What the program writes is beside the capture, and that is said at the end."""
+    """The program's output goes to a file beside the capture, and the last message says so."""
     place = Place(ctx, python, "no-tty")
     out = place.out + ".out"
     text, status = on_screen(ctx, ["--no-tty", "-o", place.out, "--", *python.command, "-S", "-c",
@@ -471,7 +474,7 @@ def screen_no_tty(ctx, python, command):
     expect(os.path.exists(out), lambda: f"no {out}: {text[-400:]!r}")
     expect(sorted(open(out, encoding="utf-8").read().split("\n")) == ["", "this too", "to a file"], lambda: f"{open(out).read()!r}")
     expect(os.stat(out).st_mode & 0o777 == 0o600 and out in text and status == 0, lambda: f"status {status}: {text[-400:]!r}")
-    # Never through a link, and nothing starts then.
+    # The file is never written through a symbolic link, and then nothing starts.
     os.unlink(place.out)
     os.rename(out, place.path("elsewhere"))
     os.symlink("elsewhere", out)
@@ -545,7 +548,7 @@ PROOFS["lesson"]["filter"] = lambda ctx, python, command: refuse_filter(ctx, ["l
 
 
 def refuse_filter(ctx, line):
-    """On the screen it is set, which screen_filter() proves; here, that it is read before anything starts."""
+    """screen_filter() tests that it is applied on the screen; here, that it is checked before anything starts."""
     _, status = on_screen(ctx, [*line, "-Y", "evnt == 3"])
     expect(status == 2, f"a wrong filter: status {status}")
     _, status = on_screen(ctx, [*line, "-Y", "event == \"open\""])
@@ -558,7 +561,7 @@ def proof_of(command, option):
 
 
 def complete(ctx):
-    """An option without a proof here is not known to be obeyed."""
+    """Every option needs a test here, else it is unknown whether it is obeyed."""
     for command, taken in table(ctx).items():
         for option in taken:
             expect(proof_of(command, option), f"there is no proof that {command} obeys --{option}")
@@ -588,7 +591,7 @@ def cells(ctx):
     quick -= {("print", "until"), ("print", "filter"), ("print", "format"), ("print", "wide")}
     for command, taken in table(ctx).items():
         for option in taken:
-            # The three that watch share what obeys most options: in a quick run one of them is asked.
+            # The three commands that record share the code for most options: a quick run tests one of them.
             if (not ctx.full and (command, option) in quick) or option in ALWAYS and command not in ("-", "record") and not ctx.full:
                 continue
             proof = proof_of(command, option)

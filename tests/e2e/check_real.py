@@ -1,9 +1,9 @@
-"""real: real programs are watched, and what they do must be what they do unwatched.
+"""real: real programs are recorded, and must do what they do alone.
 
-Each program runs in a folder of its own that is made anew, three times: by itself; launched under auditview with the
-reference hook beside, whose count the capture must equal; and by itself again while recorders come and go as fast as they
-can. Compared are its exit status, both outputs, and every file it leaves, byte for byte but for what the program's row
-says is honestly variable. The Python is the one the program's package brings.
+Each program runs three times, each time in a folder that is made anew: alone; launched under auditview with the
+reference hook preloaded, whose count the capture must equal; and as a process that recorders attach to and detach from
+as fast as they can. Its exit status, both outputs, and every file that it leaves are compared byte for byte, except for
+what the program's row names as variable. The Python is the one that the program's package depends on.
 """
 import os
 import re
@@ -59,7 +59,7 @@ meson configure out -Dno-such-option=1 || exit 41
 
 
 class Program:
-    """One row: a shell script, run with `sh -c` in an empty folder."""
+    """One row: a shell script that is run with `sh -c` in an empty folder."""
 
     def __init__(self, name, script, status=0, needs=(), masks=(), variable_files=(), env=None, quick=False, files=(), seconds=120):
         self.name, self.script, self.status, self.needs = name, script, status, needs
@@ -72,12 +72,14 @@ def script(name, *arguments, python=SYSTEM):
     return f"exec {python} {os.path.join(PROGRAMS, name)} {' '.join(arguments)}"
 
 
-# Add a program: a row. `masks` is for what the program itself would not print twice: say what it is.
+# To add a program, add a row. `masks` matches what the program itself would not print twice: say what it is.
 ROWS = [
     Program("meson", MESON, 41, ["meson", "ninja-build", "gcc"], quick=True, variable_files=[
-        r"^out/meson-(logs|private)/", r"\.ninja_log$", r"\.ninja_deps$"]),  # times; the compiler's temporary names
+        # durations; temporary names of the compiler
+        r"^out/meson-(logs|private)/", r"\.ninja_log$", r"\.ninja_deps$"]),
     Program("mercurial", HG, 40, ["mercurial"], seconds=400, variable_files=[
-        r"/\.hg/(dirstate|cache/|wcache/|undo\.|last-message)", r"/\.hg/store/(undo|fncache)"]),  # hold times of files
+        # how long files were locked
+        r"/\.hg/(dirstate|cache/|wcache/|undo\.|last-message)", r"/\.hg/store/(undo|fncache)"]),
     Program("ansible", f"""
         printf '{{%% for n in range(9) %%}}line {{{{ n * n }}}}\\n{{%% endfor %%}}' >page.j2
         export HOME=$PWD ANSIBLE_LOCALHOST_WARNING=false ANSIBLE_NOCOLOR=1 LC_ALL=C.UTF-8
@@ -130,7 +132,7 @@ class Outcome:
 
 
 class Stage:
-    """A folder that is the same for every run of a program, so that the paths it prints are."""
+    """A folder that has the same path in every run of a program, so that the paths it prints are equal."""
 
     def __init__(self, ctx, program):
         self.ctx, self.program = ctx, program
@@ -190,7 +192,7 @@ def launched(ctx, program):
 
 
 def pythons_of(session):
-    """Processes of a session that have an interpreter in them."""
+    """Return the processes of a session that contain an interpreter."""
     found = []
     for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
         try:
@@ -205,7 +207,7 @@ REFUSED = re.compile(r"no such process|is gone|is ending|has ended|ending just n
 
 
 def pestered(ctx, program, follow):
-    """Recorders come and go as long as it runs."""
+    """Recorders attach and detach as long as it runs."""
     packages.need(ctx, *program.needs)
     stage = Stage(ctx, program)
     alone = stage.alone()
@@ -225,7 +227,7 @@ def pestered(ctx, program, follow):
                 events += expect_goodbye(done.stdout, min_events=0)
                 visits += 1
             else:
-                # A refusal is right when the process is ending, or becoming another program: it is gone in a moment.
+                # A refusal is right if the process is ending, or becoming another program: it is gone in a moment.
                 if not REFUSED.search(done.stdout):
                     harness.wait_for(lambda: target not in pythons_of(process.pid), 1, f"{target} to end, of which the recorder said: {done.stdout[-400:]}")
             if os.path.exists(f"/proc/{target}"):

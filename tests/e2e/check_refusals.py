@@ -1,7 +1,7 @@
 """refusals: each cause that can be produced here: exit status 1, cause and cure in the message, the target untouched.
 
-REFUSALS names for each cause (src/visit/access.c), and for each refusal that comes later, the cell that produces it, or why none can;
-run.py --list prints it. A cause that is missing from the table fails the run.
+REFUSALS names for each cause (src/visit/access.c), and for each later refusal, the cell that produces it, or why no
+cell can; run.py --list prints it. A cause that is missing from the table fails the run.
 """
 import glob
 import os
@@ -16,7 +16,8 @@ import time
 from harness import (AS_NOBODY, BECOME_NOBODY, ROOT, STRICT, Child, Fail, Python, Recorder, Skip, Victim, expect, expect_goodbye,
                      expect_same_maps, kill, maps_of, no_python, status_of, wait_for)
 
-# (cause, cell of this group or "group: cell") or (cause, None, why no test can produce it here and what stands for it)
+# (cause, cell of this group or "group: cell") or (cause, None, why no test can produce it here and what is tested
+# instead)
 REFUSALS = [
     ("no-process", "unknown pid"),
     ("thread", "a thread's number"),
@@ -55,7 +56,7 @@ REFUSALS = [
     ("interrupted by anything", "faults: each ptrace EPERM"),
 ]
 
-# A tracer of somebody else's: seizes the process and keeps it.
+# Another tracer: it seizes the process and keeps it.
 HOLDER = """
 import ctypes, sys, time
 libc = ctypes.CDLL(None, use_errno=True)
@@ -67,7 +68,8 @@ time.sleep(60)
 
 
 def refused(ctx, pid, words, cure, command=None, untouched=True):
-    """`record -p PID` is refused: status 1, each of words (alternatives by |) in the message, and one of the cures."""
+    """`record -p PID` is refused: status 1, each of `words` (alternatives separated by |) in the message, and one of
+    the cures."""
     before = maps_of(pid)
     folder = ctx.new_folder("refused")
     os.chmod(folder, 0o777)
@@ -146,7 +148,8 @@ def zombie(ctx):
 
 
 def stopped(ctx, python):
-    """Refused, or attached to without waking it: check_attach.py proves the latter. Here: it never wakes, and ends well."""
+    """A stopped process is refused, or attached to and not woken (check_attach.py tests this). Here: it never wakes up,
+    and ends normally."""
     with Victim(ctx, python, "sleeping") as v:
         os.kill(v.pid, signal.SIGSTOP)
         wait_for(lambda: status_of(v.pid, "State").startswith("T"), 5, "the target to stop")
@@ -169,7 +172,7 @@ def kernel_thread(ctx):
 
 
 def itself(ctx):
-    """A recorder asked for something that cannot be written says so before it touches the target."""
+    """A recorder that cannot write its output says so before it touches the target."""
     with Victim(ctx, ctx.pythons[0], "sleeping") as v:
         before = v.maps()
         done = subprocess.run([ctx.auditview, "record", "-p", str(v.pid), "-o", "/nonexistent/folder/x.avc"], stdin=subprocess.DEVNULL,
@@ -179,7 +182,7 @@ def itself(ctx):
         v.stop()
 
 
-# ---- targets made for one refusal ----
+# ---- targets that are made for one refusal ----
 
 def compiled(ctx, text):
     """A program that exports what this C text defines."""
@@ -200,7 +203,7 @@ const unsigned long Py_Version = 0x03630100;
 int PySys_AddAuditHook(void *a, void *b); int PySys_AddAuditHook(void *a, void *b) { return a == b; }
 int Py_IsInitialized(void); int Py_IsInitialized(void) { return 1; }
 """
-# In finalize_modules: the runtime is finalising, and this is the last thing that runs.
+# In finalize_modules: the runtime is finalising, and this is the last code that runs.
 ENDING = """
 import os, sys, time
 class Last:
@@ -217,7 +220,7 @@ print("ready", flush=True)
 time.sleep(60)
 """
 DATA = FULL.replace("RLIMIT_AS", "RLIMIT_DATA").replace("(pages * 4096 + (1 << 20),) * 2", "(1 << 20,) * 2")
-# mlockall(MCL_CURRENT | MCL_FUTURE), and 1 MiB more than that may be locked; an ordinary user has to obey (CAP_IPC_LOCK).
+# mlockall(MCL_CURRENT | MCL_FUTURE), with a limit 1 MiB above what is locked; it applies to users without CAP_IPC_LOCK.
 LOCKED = """
 import ctypes, resource, time
 libc = ctypes.CDLL(None)
@@ -228,7 +231,7 @@ resource.setrlimit(resource.RLIMIT_MEMLOCK, ((kib << 10) + (1 << 20),) * 2)
 print("ready", flush=True)
 time.sleep(60)
 """
-# Mappings that cannot be merged, up to the last.
+# Mappings that cannot be merged, up to the limit.
 MAPPINGS = """
 import ctypes, time
 libc = ctypes.CDLL(None)
@@ -253,7 +256,7 @@ while True:
 time.sleep(60)
 """
 FILTER_IF = "if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.byref(program), 0, 0):"
-# A filter that allows everything, then an epoll_wait() with a timeout whose caller is not CPython itself.
+# A filter that allows everything, then an epoll_wait() with a timeout that CPython itself did not call.
 FILTERED_WAIT = """
 import ctypes, select, struct
 class Program(ctypes.Structure):
@@ -294,7 +297,7 @@ def python_refused(ctx, python, text, words, cure, settle=None):
 
 
 class Frozen:
-    """A control group of our own, frozen; Skip where none can be made."""
+    """A cgroup of our own, frozen; Skip if none can be made."""
 
     def __init__(self, version):
         places = ["/sys/fs/cgroup/freezer"] if version == 1 else ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
@@ -353,7 +356,8 @@ def frozen(ctx, python, version):
 
 
 def frozen_midway(ctx, python, steps):
-    """The group is frozen behind the Nth ptrace request of an attach: refused, and nothing is left; or what is left is told."""
+    """The cgroup is frozen after the Nth ptrace request of an attach: the attach is refused, and nothing is left, or
+    the message says what is left."""
     with Frozen(2) as group, Victim(ctx, python, "sleeping") as v:
         for n in steps:
             before = v.maps()
@@ -377,7 +381,7 @@ def frozen_midway(ctx, python, steps):
 
 
 def interrupted(ctx, python, number):
-    """Ctrl-C, at many moments of an attach to one that cannot be stopped: nothing is left."""
+    """Ctrl-C at many moments of an attach to a target that cannot be stopped: nothing is left."""
     with Child(*python.command, "-c", VFORK) as process:
         wait_for(lambda: status_of(process.pid, "State").startswith("D"), 10, "the target to get there")
         before = maps_of(process.pid)
@@ -419,7 +423,7 @@ def its_own_pid(ctx):
 
 
 def capabilities(ctx, python):
-    """Same user, but it may do more."""
+    """A target of the same user that has more capabilities."""
     ctx.needs_setpriv()
     binary = ctx.copy_for_all()
     python = next((p for p in [python, *ctx.pythons] if p.command[0].startswith("/usr/")), None)
@@ -443,7 +447,7 @@ def second_reason(reason):
 
 
 def table_is_whole(all_cells):
-    """Each cause has its row, each row its cell."""
+    """Each cause has its row, and each row its cell."""
     text = open(os.path.join(ROOT, "src", "tracer", "access.c"), encoding="utf-8").read()
     causes = set(re.findall(r'\[ACCESS_\w+\] = \{ "([a-z-]+)", ERR_', text)) - {"fine"}
     expect(len(causes) > 10, "the causes were not found in access.c: the test is broken")

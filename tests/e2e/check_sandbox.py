@@ -1,5 +1,5 @@
-"""sandbox: programs that have locked themselves in are watched without a forbidden call, or refused with the cause; what they
-do, print and return is what they do unwatched.
+"""sandbox: programs that have restricted themselves are recorded without a forbidden call, or refused with the cause;
+what they do, print and return is the same as alone.
 """
 import os
 import re
@@ -20,7 +20,7 @@ def well_ended(v, truth):
 
 
 def watched(ctx, python, what, prefix=(), options=()):
-    """Attached to and left, twice: marks without a gap, nothing left, nothing noticed."""
+    """Attach and detach, twice: the marks have no gap, nothing is left, and the target does not notice."""
     with Victim(ctx, python, "sandbox", *what.split(), prefix=prefix) as v:
         before = v.maps()
         for _ in range(2):
@@ -37,14 +37,15 @@ def watched(ctx, python, what, prefix=(), options=()):
 
 
 def full_ring(ctx, python, what, lock=False):
-    """More than the ring holds while the recorder sleeps: the target may not wait, so it does not; each loss is counted."""
+    """More events than the ring holds while the recorder is stopped: the target is not allowed to wait, so it does not;
+    each loss is counted."""
     with Victim(ctx, python, "sandbox", *what.split()) as v:
         with Recorder(ctx, v.pid, "--ring-size", "1M") as recorder:
             recorder.wait_linked()
             if lock:
                 open(v.stop_file + ".lock", "w").close()
                 wait_for(lambda: status_of(v.pid, "Seccomp") == "2", 10, "the filter")
-                time.sleep(1.2)  # the recorder looks twice a second whether a target has got a filter
+                time.sleep(1.2)  # the recorder checks twice a second whether a target has got a filter
             os.kill(recorder.process.pid, signal.SIGSTOP)
             open(v.stop_file + ".burst", "w").close()
             wait_for(lambda: v.fact("burst") or v.process.poll() is not None, 30, "the burst to be over")
@@ -58,13 +59,13 @@ def full_ring(ctx, python, what, lock=False):
             expect(lost > 1000, lambda: f"{lost} lost: the ring never was full, the test is broken")
         truth = v.stop()
         well_ended(v, truth)
-        # Some may be lost behind the last that is kept.
+        # Some events may be lost after the last one that is kept.
         missing, most = numbers[-1] - numbers[0] + 1 - len(numbers), truth["marks"] - numbers[0] - len(numbers)
         expect(missing <= lost <= most and numbers == sorted(set(numbers)), lambda: f"{lost} said to be lost, {missing} to {most} missing")
 
 
 def refused(ctx, python, what, words, prefix=(), command=(), options=()):
-    """Exit status 1 and the cause; the target's mappings are as before, and it goes on."""
+    """The attach fails with status 1 and the cause; the target's mappings are unchanged, and it continues."""
     with Victim(ctx, python, "sandbox", *what.split(), prefix=prefix) as v:
         before = v.maps()
         folder = ctx.new_folder("refused")
@@ -81,7 +82,8 @@ def refused(ctx, python, what, words, prefix=(), command=(), options=()):
 
 
 def strict(ctx, python):
-    """SECCOMP_MODE_STRICT cannot be suspended for a stop of ours: refused, and it goes on and ends well."""
+    """SECCOMP_MODE_STRICT cannot be suspended for a stop of ours: the attach is refused, and the target continues and
+    ends normally."""
     process = subprocess.Popen([*python.command, harness.victim_path("sandbox"), "--rounds", "1", "seccomp", "strict"],
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
     try:
@@ -110,28 +112,28 @@ def as_nobody(ctx):
 
 
 def for_everybody(python):
-    """/root is closed to others: only a Python outside it can be run by them."""
+    """/root is closed to other users: they can run only a Python outside it."""
     done = subprocess.run([*AS_NOBODY, *python.command, "-c", "pass"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     if done.returncode:
         raise Skip("this Python cannot be run by another user")
 
 
 def unprivileged(ctx, python, what, words):
-    """The same user watches, without the privilege to suspend a filter: refused with cause."""
+    """A recorder of the same user, without the privilege to suspend a filter, is refused with the cause."""
     command = as_nobody(ctx)
     for_everybody(python)
     refused(ctx, python, what, words, prefix=AS_NOBODY, command=command)
 
 
 def memlock(ctx, python):
-    """MCL_FUTURE and no lockable memory left: a mapping of ours fails; the cause is said."""
+    """MCL_FUTURE and no lockable memory left: one of our mappings fails, and the message names the cause."""
     as_nobody(ctx)
     for_everybody(python)
     refused(ctx, python, "memlock 1", ["cannot map memory", "RLIMIT_MEMLOCK"], prefix=AS_NOBODY)
 
 
 def memory_cgroup(ctx, python):
-    """A memory limit with little room: the ring's pages are the recorder's, not the target's."""
+    """A memory limit with little room: the ring's pages are charged to the recorder, not to the target."""
     base = "/sys/fs/cgroup/memory"
     name = os.path.join(base, f"auditview-test-{os.getpid()}")
     limit, usage = "memory.limit_in_bytes", "memory.usage_in_bytes"
@@ -150,7 +152,7 @@ def memory_cgroup(ctx, python):
             open(os.path.join(name, "cgroup.procs"), "w").write(str(v.pid))
             with Recorder(ctx, v.pid) as recorder:
                 recorder.wait_linked()
-                os.kill(recorder.process.pid, signal.SIGSTOP)  # so that the ring fills, as far as it goes
+                os.kill(recorder.process.pid, signal.SIGSTOP)  # so that the ring fills as far as possible
                 start = int(open(os.path.join(name, usage)).read())
                 open(v.stop_file + ".burst", "w").close()
                 time.sleep(0.5)

@@ -1,5 +1,5 @@
-"""secrets: a program that holds each shape of tests/redaction/shapes.tsv in its events, command line, environment and name: none of
-them is in the capture, decompressed, nor in what any export makes of it."""
+"""secrets: a program holds each shape of tests/redaction/shapes.tsv in its events, command line, environment and name:
+none of them is in the decompressed capture, nor in any export of it."""
 import ctypes
 import ctypes.util
 import os
@@ -10,12 +10,12 @@ import harness
 from harness import Recorder, expect, victim_path, wait_for
 
 SHAPES = os.path.join(harness.ROOT, "tests", "redaction", "shapes.tsv")
-SECRET = "Hx7qZw93kPd"  # as in many lines of shapes.tsv
+SECRET = "Hx7qZw93kPd"  # the secret of many lines of shapes.tsv
 FORMATS = ["text", "jsonl", "csv", "tsv", "perfetto", "chrome", "folded", "speedscope", "sqlite"]
 
 
 def secrets():
-    """What stands in {{ }}, if it is long enough not to stand elsewhere by chance."""
+    """Return the texts in {{ }} that are too long to occur elsewhere by chance."""
     found = {SECRET}
     for line in open(SHAPES, encoding="utf-8"):
         kind = line.split("\t")[0]
@@ -25,7 +25,7 @@ def secrets():
 
 
 def decompressed(path):
-    """All of a capture file: as it is, and each part that zstd made, unpacked."""
+    """Return all of a capture file: its bytes, and the decompressed content of each zstd frame."""
     zstd = ctypes.CDLL(ctypes.util.find_library("zstd") or "libzstd.so.1")
     zstd.ZSTD_decompress.restype = zstd.ZSTD_getFrameContentSize.restype = zstd.ZSTD_findFrameCompressedSize.restype = ctypes.c_size_t
     zstd.ZSTD_decompress.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
@@ -46,7 +46,7 @@ def decompressed(path):
 
 
 def exported(ctx, capture, folder):
-    """{format: what it writes}"""
+    """Return {format: the exported bytes}."""
     texts = {}
     for name in FORMATS:
         out = os.path.join(folder, "out." + name)
@@ -69,7 +69,7 @@ def expect_none(texts, wanted):
 
 
 def own(python, more=()):
-    """Command line and environment of a program with secrets in both, and in its name."""
+    """A program with secrets in its command line, its environment and its name."""
     words = [*python.command, victim_path("secrets_held"), *more, SHAPES, "VICTIM_TOKEN", "--password", SECRET, "--api-key=" + SECRET,
              "postgres://u:" + SECRET + "@h/d", "-H", "Authorization: Bearer " + SECRET, "DB_PASSWORD=" + SECRET,
              "ghp_x7qZw93kPdx7qZw93kPdx7qZw93kPdx7qZw9", '{"password": "%s"}' % SECRET]
@@ -92,7 +92,7 @@ def launched(ctx, python):
 
 
 def kept_on_request(ctx, python):
-    """--no-redact: all is there, so that the search above can fail."""
+    """--no-redact: every secret is in the capture, which proves that the search above can fail."""
     command, env = own(python)
     folder = ctx.new_folder("no-redact-" + python.name)
     capture = os.path.join(folder, "capture.avc")
@@ -105,7 +105,7 @@ def kept_on_request(ctx, python):
 
 
 def attached(ctx, python):
-    """Of a program that runs already: what /proc says of it."""
+    """A program that runs already: its facts come from /proc."""
     folder = ctx.new_folder("secrets-attached-" + python.name)
     stop = os.path.join(folder, "stop")
     command, env = own(python, ["--until", stop])

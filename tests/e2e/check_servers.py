@@ -1,8 +1,9 @@
-"""servers: under load all the time, while recorders come and go: every answer right, and in the window of a recorder every
-request in its capture, once.
+"""servers: servers under constant load while recorders attach and detach: every answer is right, and each request in a
+recorder's window is in its capture, once.
 
-Clients ask for one number after the other and compare each answer with the one they worked out. A request that was sent
-after the probe was in and answered before the recorder was asked to leave must be in the capture; none may be twice.
+Clients ask for one number after the other and compare each answer with their own result. A request that was sent after
+the probe was linked and answered before the recorder was asked to detach must be in the capture; none may be there
+twice.
 """
 import http.client
 import os
@@ -25,13 +26,14 @@ SYSTEM = "/usr/bin/python3"
 
 
 class Load:
-    """Clients, each with one request at a time. keep: over one connection as long as the server keeps it."""
+    """Clients with one request at a time each. keep: each client uses one connection as long as the server keeps it
+    open."""
 
     def __init__(self, port, n_clients, keep):
         self.port, self.keep = port, keep
         self.numbers = iter(range(1, 1 << 40))
         self.lock = threading.Lock()
-        self.done = []            # (n, sent, answered)
+        self.done = []            # (n, time sent, time answered)
         self.wrong = []
         self.stopping = False
         self.threads = [threading.Thread(target=self.client, daemon=True) for _ in range(n_clients)]
@@ -91,7 +93,7 @@ class Server:
         return wait_for(known, 60, "the server to listen")
 
     def pids(self):
-        """All of its processes that live."""
+        """Return all of its living processes."""
         found = []
         for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
             try:
@@ -119,7 +121,7 @@ class Server:
 
 
 def check_window(recorder, load, since, until, stays):
-    """stays: the processes that answer are those that were there, so that nothing may be missing."""
+    """stays: the processes that answer are those that were there at the attach, so no request may be missing."""
     seen = [e["args"]["0"] for e in recorder.capture.each() if e["event"] == "server.request"]
     expect(len(seen) == len(set(seen)), "a request is in the capture twice")
     asked = {n for n, sent, answered in load.done if sent > since and answered < until}
@@ -141,7 +143,7 @@ def under_load(ctx, name, command, status, keep, stays=True, env=None, visits=No
                 wait_for(lambda: recorder.process.poll() is not None or all(foreign_maps(maps_of(p)) or not maps_of(p) for p in pids), 60,
                          "the probe to be in all processes")
                 expect(recorder.process.poll() is None, lambda: f"the recorder ended: {recorder.stderr()[-400:]}")
-                # One of the pool may be armed the moment after its mapping is there.
+                # A process of the pool may be armed a moment after its mapping appears.
                 time.sleep(0.1)
                 since, n = time.monotonic(), len(load.done)
                 if during:
@@ -169,7 +171,7 @@ def gunicorn(kind, *more):
 
 
 def renew(server, visit):
-    """gunicorn makes a new pool at SIGHUP, one more worker at TTIN, one less at TTOU."""
+    """gunicorn makes a new pool on SIGHUP, one more worker on SIGTTIN, one less on SIGTTOU."""
     server.process.send_signal((signal.SIGTTIN, signal.SIGHUP, signal.SIGTTOU)[visit % 3])
 
 

@@ -1,7 +1,9 @@
-"""signals: none is lost or doubled by attaching, and no system call returns EINTR, or early, that would not have without us.
+"""signals: attaching loses and doubles no signal, and no system call returns EINTR, or early, unless it would have done
+so without us.
 
-Every row of the table of calls: those that restart, those that are made again by us (no timeout, or Python's own, which recomputes it),
-and those that a stop would end early: there nobody is stopped (src/visit/lazy_link.h), the probe comes with the next event.
+The cells cover every row of the table of calls: those that restart, those that we make again (without a timeout, or
+called by Python, which recomputes it), and those that a stop would end early: then no thread is stopped
+(src/visit/lazy_link.h), and the probe is mapped at the next event.
 """
 import os
 import random
@@ -20,7 +22,7 @@ SHOWING = QUICK_SHOWING + "epoll_pwait2 read_timeout accept_timeout send_timeout
 
 
 def in_the_call(v, call):
-    """Till the thread waits in it."""
+    """Wait until the thread sleeps in the call."""
     wait_for(lambda: v.fact("enter") == call, 10, "the call")
     wait_for(lambda: v.fact("skip") or v.fact("call") or open(f"/proc/{v.pid}/task/{v.pid}/syscall").read()[0].isdigit(), 10, "the call")
     time.sleep(0.08)
@@ -29,7 +31,7 @@ def in_the_call(v, call):
 
 
 def expect_as_alone(v, call):
-    """What each call came back with, and when."""
+    """What each call returned, and when."""
     facts = [f for f in v.facts if "call" in f]
     expect(facts, "no call was made")
     for fact in facts:
@@ -39,18 +41,19 @@ def expect_as_alone(v, call):
 
 
 def not_stopped(ctx, python, call, prefix=()):
-    """In a call that a stop would end: armed from outside; left again before anything has happened; then a whole visit."""
+    """In a call that a stop would end early: armed from outside; left again before any event; then a complete visit."""
     with Victim(ctx, python, "eintr", call, rounds=6, prefix=prefix) as v:
         in_the_call(v, call)
         before = code_digest(v.pid, v.maps())
         doctor = subprocess.run([*prefix, ctx.auditview, "doctor", str(v.pid)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         expect(doctor.returncode == 0, lambda: f"doctor: {doctor.stdout}")
-        with Recorder(ctx, v.pid, prefix=prefix) as recorder: # it comes and goes within the call
+        with Recorder(ctx, v.pid, prefix=prefix) as recorder: # the recorder attaches and detaches within the call
             wait_for(lambda: code_digest(v.pid, v.maps()) != before or recorder.process.poll() is not None, 10, "the first hook")
             expect(not foreign_maps(v.maps()) or v.fact("call"), "something was mapped during the call")
             expect_goodbye(recorder.stop(), min_events=0)
         expect(code_digest(v.pid, maps_of(v.pid)) == before, "code is left behind")
-        with Recorder(ctx, v.pid, prefix=prefix) as recorder: # it sees the events after, and is left within the next call
+        # the recorder gets the events after the call, and detaches within the next call
+        with Recorder(ctx, v.pid, prefix=prefix) as recorder:
             wait_for(lambda: foreign_maps(v.maps()) or recorder.process.poll() is not None, 10, "the next event")
             calls = sum("call" in f for f in v.facts)
             wait_for(lambda: sum("enter" in f for f in v.facts) > calls + 1, 10, "an event that the probe sees")
@@ -64,7 +67,7 @@ def not_stopped(ctx, python, call, prefix=()):
 
 
 def no_eintr(ctx, python, call, times, *options):
-    """One thread, in this call: attach and leave while it waits, as often as fits."""
+    """One thread in this call: attach and detach while it waits, as often as possible."""
     with Victim(ctx, python, "eintr", call, rounds=1) as v:
         in_the_call(v, call)
         n = 0
@@ -99,7 +102,8 @@ for i in range(400):
 
 
 def left_in_a_long_wait(ctx, python):
-    """No thread can be stopped until the recorder gives up: what it leaves is said, and the next one takes it out."""
+    """No thread can be stopped until the recorder gives up: it reports what it leaves, and the next recorder removes
+    it."""
     go, seconds = os.path.join(ctx.new_folder("long-wait"), "go"), 30
     with subprocess.Popen([*python.command, "-c", LONG_WAIT, str(seconds), go], stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -125,7 +129,7 @@ def left_in_a_long_wait(ctx, python):
 
 
 def storm(ctx, python, cycles):
-    """A signal every moment; each is acknowledged, so that one lost stops everything."""
+    """Signals are sent all the time; each is acknowledged, so a single lost one stops everything."""
     with Victim(ctx, python, "signals") as v:
         chance = random.Random(1)
         for _ in range(cycles):
@@ -141,7 +145,8 @@ def cells(ctx):
     for python in ctx.some_pythons(12, 8):
         for call in CALLS if ctx.full else QUICK:
             yield "no EINTR in " + call, python, lambda p=python, c=call: no_eintr(ctx, p, c, 3)
-        for call in ("poll", "epoll_for_ever", "sigwaitinfo", "py_epoll"): # all threads are ours then, and are let go one by one
+        # all threads are tracees then, and are detached one by one
+        for call in ("poll", "epoll_for_ever", "sigwaitinfo", "py_epoll"):
             yield f"no EINTR in {call}, following", python, lambda p=python, c=call: no_eintr(ctx, p, c, 1, "-f")
         for call in SHOWING if ctx.full else QUICK_SHOWING:
             yield "not stopped in " + call, python, lambda p=python, c=call: not_stopped(ctx, p, c)

@@ -1,10 +1,10 @@
-"""stacks: equal to the sys._getframe chain at that very line: names, files, line numbers, depth."""
+"""stacks: each stack equals the sys._getframe chain of that very line: names, files, line numbers, depth."""
 import harness
 from harness import Launch, expect, victim_path
 
 
 def frames_of(event):
-    """[(name, file, line)], marks of the recorder and native frames left out."""
+    """Return [(name, file, line)] without the recorder's marks and native frames."""
     return [[f.get("func"), f.get("file"), f.get("line")] for f in event["stack"] if "native" not in f]
 
 
@@ -27,7 +27,7 @@ def truths(ctx, python):
 
 
 def off(ctx, python):
-    """--stack=off: no frames, and the events all the same."""
+    """--stack=off: events are recorded, without frames."""
     run = Launch(ctx, python, victim_path("stacks"), options=["--stack=off"])
     run.expect_status(harness.STATUS)
     events = run.capture.events()

@@ -1,4 +1,4 @@
-"""streams: what goes to which stream, what the exit status says, and what a capture is afterwards."""
+"""streams: which output goes to which stream, what the exit status is, and what a capture contains afterwards."""
 import json
 import os
 import re
@@ -18,7 +18,7 @@ def run(ctx, *arguments, stdin=subprocess.DEVNULL, env=None, timeout=60, cwd=Non
 
 
 def print_launched(ctx, python):
-    """print -- PROGRAM: events alone on stdout; the program's own stdout goes to stderr."""
+    """print -- PROGRAM: only events on stdout; the program's own stdout goes to stderr."""
     done = run(ctx, "print", "-F", "json", "--", *python.command, "-S", "-c", PROGRAM)
     expect(done.returncode == 5, lambda: f"status {done.returncode}, expected 5: {done.stderr[-300:]}")
     events = [json.loads(line) for line in done.stdout.splitlines()]
@@ -28,7 +28,7 @@ def print_launched(ctx, python):
 
 
 def print_to_file(ctx, python):
-    """print -o OUT -- PROGRAM: events in OUT, the program's streams untouched."""
+    """print -o OUT -- PROGRAM: events in OUT, the program's streams are unchanged."""
     out = os.path.join(ctx.new_folder("print"), "events.jsonl")
     done = run(ctx, "print", "-F", "json", "-o", out, "--", *python.command, "-S", "-c", PROGRAM)
     expect(done.returncode == 5, lambda: f"status {done.returncode}, expected 5: {done.stderr[-300:]}")
@@ -43,7 +43,7 @@ def quiet(ctx, python):
 
 
 def statuses(ctx, python):
-    """A launched program's own status; 128+N for a signal."""
+    """The exit status is the launched program's; 128+N for a signal."""
     for how, status in (("status", 42), ("exception", 1), ("_exit", 43), ("SIGTERM", 128 + 15), ("SIGKILL", 128 + 9), ("SIGSEGV", 128 + 11),
                         ("exec", 44), ("python", 45)):
         launch = Launch(ctx, python, victim_path("exits"), how)
@@ -55,7 +55,7 @@ def statuses(ctx, python):
 
 
 def usage(ctx):
-    """2 for what was typed wrong, with the nearest word; 1 for what failed; never a word on stdout."""
+    """Status 2 for a wrong command line, with the nearest word; 1 for a failure; never any text on stdout."""
     cases = [(["--no-such-option"], 2, "--no-such-option"), (["recrod", "-p", "1"], 2, "record"), (["record", "--stack=pyton"], 2, "python"),
              (["print"], 2, ""), (["record", "-p", "twelve"], 2, "twelve"), (["print", "/nonexistent.avc"], 1, "/nonexistent.avc"),
              (["record", "-o", "x", "--", "/no/such/program"], 1, "/no/such/program")]
@@ -78,7 +78,7 @@ def help_everywhere(ctx):
 
 
 def closed_pipe(ctx, python):
-    """A reader that has seen enough: no message, no harm to the program."""
+    """A reader that closes the pipe early: no message, and no harm to the program."""
     out = os.path.join(ctx.new_folder("pipe"), "done")
     code = "import sys\nfor n in range(20000): sys.audit('victim.mark', n)\nopen(%r, 'w').close()" % out
     with subprocess.Popen([ctx.auditview, "print", "--", *python.command, "-S", "-c", code], stdout=subprocess.PIPE,
@@ -92,13 +92,13 @@ def closed_pipe(ctx, python):
 
 
 def plain_text(ctx, python):
-    """text, csv, tsv: as many lines as events; no escape sequence in a pipe, nor from the program's own bytes."""
+    """text, csv, tsv: as many lines as events; no escape sequence in a pipe, also none from the program's own bytes."""
     launch = Launch(ctx, python, victim_path("values"))
     n = len(launch.capture.events())
     for name, header in (("text", 0), ("csv", 1), ("tsv", 1), ("json", 0)):
         done = run(ctx, "print", "-F", name, launch.capture.path)
         expect(done.returncode == 0, lambda: f"{name}: status {done.returncode}: {done.stderr[-200:]}")
-        # As strace does, text says in lines with +++ what happened besides: attached, exited, lost.
+        # As in strace, lines with +++ say what else happened: attached, exited, lost.
         lines = [line for line in done.stdout.split("\n")[:-1] if name != "text" or not line.endswith(" +++")]
         expect(len(lines) == n + header, f"{name}: {len(lines)} lines, {n} events")
         expect(not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", done.stdout), f"{name}: a control character came through")
@@ -119,7 +119,7 @@ def only(ctx, python):
 
 
 def limits(ctx, python):
-    """--limit and --duration end a capture; the target goes on."""
+    """--limit and --duration end a capture; the target continues."""
     with Victim(ctx, python, "busy") as v:
         with Recorder(ctx, v.pid, "--limit", "50") as recorder:
             expect_goodbye(recorder.wait())
@@ -142,7 +142,7 @@ def cut_strings(ctx, python):
 
 
 def signals_to_recorder(ctx, python):
-    """Ctrl-C, SIGTERM, SIGHUP: each detaches cleanly and ends with 0."""
+    """Ctrl-C, SIGTERM, SIGHUP: on each, the recorder detaches cleanly and ends with 0."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         with Victim(ctx, python, "busy") as v:
             with Recorder(ctx, v.pid) as recorder:
@@ -154,7 +154,7 @@ def signals_to_recorder(ctx, python):
 
 
 def capture_file(ctx, python):
-    """Mode 0600; readable while it grows; any prefix of it is readable."""
+    """The file has mode 0600; it is readable while it grows, and so is any prefix of it."""
     with Victim(ctx, python, "busy") as v:
         with Recorder(ctx, v.pid) as recorder:
             recorder.wait_attached()
@@ -181,7 +181,7 @@ def capture_file(ctx, python):
 
 
 def script_by_python(ctx, python):
-    """A *.py file is run by python3, or by the one --python names."""
+    """A *.py file is run by python3, or by the Python that --python names."""
     folder = ctx.new_folder("script")
     script = os.path.join(folder, "program.py")
     with open(script, "w", encoding="utf-8") as out:
@@ -203,7 +203,8 @@ subprocess.run([sys.executable, "-S", "-c", "pass"], env=dict(os.environ, A_TOKE
 
 
 def secrets(ctx, python):
-    """What looks like a secret is not in the capture, not in the environment it keeps either; --no-redact keeps all."""
+    """What looks like a secret is neither in the events nor in the recorded environment; --no-redact keeps
+    everything."""
     folder = ctx.new_folder("secrets")
     env = dict(os.environ, LAUNCH_TOKEN="hunter2", PLAIN="hunter3")
     for option in ((), ("--no-redact",)):

@@ -1,6 +1,8 @@
-"""survival: the recorder is killed at every place there is; the target finishes its work, right, and can be attached to again.
+"""survival: the recorder is killed at every possible place; the target completes its work correctly, and can be
+attached to again.
 
-AUDITVIEW_FAULT=ptrace:N:kill makes the recorder kill itself (SIGKILL) right after its Nth ptrace request (src/system/fault.h).
+AUDITVIEW_FAULT=ptrace:N:kill makes the recorder kill itself (SIGKILL) right after its Nth ptrace request
+(src/system/fault.h).
 """
 import json
 import os
@@ -18,18 +20,18 @@ KILL_LAUNCHES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "progra
 
 
 def clean_visit(ctx, v):
-    """A recorder that comes after a killed one takes over, and leaves nothing behind."""
+    """A recorder that follows a killed one takes over, and leaves nothing behind."""
     with Recorder(ctx, v.pid, "--duration", "300ms") as recorder:
         n = expect_goodbye(recorder.wait(), min_events=0)
         expect(n == len(recorder.capture.events()), "goodbye and capture disagree")
     expect(not foreign_maps(v.maps()), lambda: f"left behind: {foreign_maps(v.maps())}")
     expect(status_of(v.pid, "TracerPid") == "0", "somebody is still attached")
-    # glibc's fork blocks them for a moment (2.43, sysdeps/nptl/_Fork.c)
+    # glibc's fork blocks all signals for a moment (2.43, sysdeps/nptl/_Fork.c)
     wait_for(lambda: int(status_of(v.pid, "SigBlk"), 16) == 0, 5, f"signals not to be blocked: {status_of(v.pid, 'SigBlk')}")
 
 
 def killed_after_each_request(ctx, python, victim, times):
-    """One fresh recorder for each request, till one lives: then there was no Nth request."""
+    """One new recorder for each request, until one survives: then there was no Nth request."""
     started = time.monotonic()
     with Victim(ctx, python, victim) as v:
         deaths = 0
@@ -46,16 +48,16 @@ def killed_after_each_request(ctx, python, victim, times):
             if not died:
                 break
         expect(deaths >= 5 * times, f"only {deaths} recorders died: AUDITVIEW_FAULT does not work, the test is broken")
-        # Those that were killed after the link leave a probe that disarms itself.
+        # A recorder that was killed after the link leaves a probe that disarms itself.
         clean_visit(ctx, v)
-        truth = v.stop(40 + 2 * (time.monotonic() - started))  # some do all their sums again, to compare
+        truth = v.stop(40 + 2 * (time.monotonic() - started))  # some victims repeat all their sums, to compare
         for key in ("early", "woke_early"):
             expect(not truth.get(key), lambda: f"the victim was disturbed: {truth}")
         expect(truth.get("total_is_right", True), "the victim counted wrong")
 
 
 def killed_at_random(ctx, python, times):
-    """SIGKILL at any moment of its life, eight busy threads."""
+    """SIGKILL at a random moment of the recorder's life, with eight busy threads."""
     chance = random.Random(python.name)
     with Victim(ctx, python, "threads8") as v:
         for _ in range(times):
@@ -69,7 +71,7 @@ def killed_at_random(ctx, python, times):
 
 
 def many_cycles(ctx, python, times):
-    """Attach and detach again and again, eight busy threads; the mappings are the same after each."""
+    """Attach and detach many times, with eight busy threads; the mappings are the same after each."""
     with Victim(ctx, python, "threads8") as v:
         time.sleep(0.3)
         before = v.maps()
@@ -84,7 +86,7 @@ def many_cycles(ctx, python, times):
 
 
 def cost_after(ctx, python):
-    """sys.audit() costs after a visit what it cost before; the same program measures both."""
+    """sys.audit() takes as long after a visit as before; the same program measures both."""
     with Victim(ctx, python, "cost") as v:
         def collect(seconds):
             start = len(v.facts)
@@ -105,7 +107,8 @@ def cost_after(ctx, python):
 
 
 def second_recorder(ctx, python):
-    """A second recorder is refused while the first lives, names it, and disturbs neither."""
+    """A second recorder is refused while the first one runs; the message names it, and neither recorder nor target is
+    disturbed."""
     with Victim(ctx, python, "busy") as v:
         with Recorder(ctx, v.pid) as first:
             first.wait_attached()
@@ -124,7 +127,7 @@ def second_recorder(ctx, python):
 
 
 def launcher_killed(ctx, python, how, times):
-    """The recorder is killed while programs start: each prints and ends as it does by itself."""
+    """The recorder is killed while programs start: each program prints and ends as it does alone."""
     done = subprocess.run([sys.executable, KILL_LAUNCHES, ctx.auditview, ctx.new_folder("kills"), how, str(times), python.name, *python.command],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60 + 5 * times)
     expect(done.returncode == 0, lambda: f"the test is broken: {done.stderr[-500:]}")

@@ -1,7 +1,8 @@
 """table: the catalogue's example of each event raises it, and the capture names its arguments as the catalogue does.
 
-Three witnesses agree for each cell: the catalogue (names and number of arguments in this version), verified_events.tsv
-(types once measured with another tool), and the reference hook in the same run (every value).
+Each cell compares three independent sources: the catalogue (names and number of arguments in this version),
+verified_events.tsv (types that were measured with another tool), and the reference hook in the same run (every
+value).
 """
 import os
 import subprocess
@@ -52,7 +53,8 @@ def example(ctx, python, event, measured):
         raise Skip("the example does not raise it on this build; the reference hook saw none either")
     got = run.capture.named(name)
     expect(got, f"not captured, though the reference hook saw it; status {run.status}: {run.stderr[-200:]}")
-    # What the program itself raises beside the documented call may have other arguments; the documented ones must be among it.
+    # Events that the program itself raises in addition to the documented call may have other arguments; one with the
+    # documented arguments must be among them.
     names = [a[0] for a in gen_catalog.args_of(event, python.minor)]
     exact = [e for e in got if list(e["args"]) == names]
     expect(exact, lambda: f"arguments are {list(got[0]['args'])}, the catalogue says {names}")
@@ -67,7 +69,7 @@ def example(ctx, python, event, measured):
 
 
 def misspelt(ctx, python, event):
-    """A name the docs use wrongly finds the real event, in the catalogue and in -e."""
+    """A wrong name from the documentation finds the real event, in the catalogue and in -e."""
     for command in (["events", event["alias"]], ["explain", event["alias"]]):
         done = subprocess.run([ctx.auditview, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               stdin=subprocess.DEVNULL, timeout=20)

@@ -1,7 +1,7 @@
-"""teacher: what the program teaches is what Pythons do.
+"""teacher: what auditview teaches agrees with what Pythons do.
 
-Every example is tried by `auditview try`, the map of calls and the blind spots are measured again, every lesson is held, and
-the catalogue is compared with the events a Python's own library and binaries can raise.
+Every example is run by `auditview try`, the map of calls and the blind spots are measured again, every lesson is run,
+and the catalogue is compared with the events that a Python's own library and binaries can raise.
 """
 import atexit
 import glob
@@ -21,8 +21,8 @@ import gen_lessons  # noqa: E402
 import measure_apis  # noqa: E402
 
 DATA = os.path.join(harness.ROOT, "data")
-QUICK_STEP = 16   # without --full every 16th example on each Python
-SAMPLE = 40       # calls measured again without --full
+QUICK_STEP = 16   # without --full, every 16th example on each Python
+SAMPLE = 40       # number of calls that are measured again without --full
 AUDIT_CALL = re.compile(r"\bsys\.audit\(\s*[\"']([^\"']+)[\"']", re.S)
 
 
@@ -42,7 +42,7 @@ def is_here(event, minor):
 
 
 def unfired(python):
-    """Events that this very build was measured not to raise, with the reason the catalogue knows."""
+    """Events that this build was measured not to raise, with the reason that the catalogue gives."""
     names = set()
     with open(os.path.join(DATA, "verified_events.tsv"), encoding="utf-8") as table:
         for line in table:
@@ -52,15 +52,17 @@ def unfired(python):
     return names
 
 
-# Conditions of a build, not of a version: sqlite3 without loadable extensions, ensurepip and nis left out by distributions.
+# They depend on a build, not on a version: sqlite3 without loadable extensions, ensurepip and nis left out by
+# distributions.
 OPTIONAL = {"sqlite3.enable_load_extension", "sqlite3.load_extension", "ensurepip.bootstrap"}
 
 
-MATRIX = {}  # (event, Python) -> + raised, s not in this build, ! not raised
+MATRIX = {}  # (event, Python) → + raised, s not in this build, ! not raised
 
 
 def print_matrix(events, pythons):
-    """Events down, Pythons across: what `auditview try` showed. A dot: the version does not have the event."""
+    """Print events as rows and Pythons as columns: what `auditview try` showed. A dot: the version does not have the
+    event."""
     width = max(len(e["name"]) for e in events)
     print(" " * width + "".join(f" {p.name:>8}" for p in pythons))
     for event in events:
@@ -143,7 +145,7 @@ def blind_spot(ctx, python, spot):
 
 
 def blind_spots_shown(ctx, python, spots):
-    """The same demonstrations as people see them."""
+    """The same demonstrations in the form for people."""
     done = run([ctx.auditview, "try", "blind-spots", "--python", program_of(python)], 120)
     expect(done.returncode == 0, f"status {done.returncode}: {done.stdout}{done.stderr}")
     seen = [s for s in spots if s["but"] and s["but_minors"] >> python.minor & 1]
@@ -165,7 +167,7 @@ def library_of(python):
 
 
 def own_library(python, events, aliases):
-    """Every sys.audit() call of the standard library names an event of the catalogue, in this version."""
+    """Every sys.audit() call of the standard library names an event that the catalogue has for this version."""
     library, _ = library_of(python)
     known = {e["name"] for e in events if is_here(e, python.minor)}
     found, unknown = set(), set()
@@ -182,7 +184,8 @@ def own_library(python, events, aliases):
 
 
 def binaries(python, events):
-    """C code that raises an event holds its name; what a version lacks is not in its binaries."""
+    """C code that raises an event contains its name; the names of events that a version lacks are not in its
+    binaries."""
     library, program = library_of(python)
     done = run([*python.command, "-S", "-c", "print(open('/proc/self/maps').read())"])
     paths = {line.split(None, 5)[5] for line in done.stdout.splitlines() if len(line.split(None, 5)) == 6}
@@ -192,7 +195,7 @@ def binaries(python, events):
     for path in sorted(paths):
         with open(path, "rb") as f:
             images.append(f.read())
-    # The linker lets a string be the end of a longer one: only the end is sure.
+    # The linker may merge a string into the end of a longer one: only its end is certain.
     expect(any(b"cpython.run_command\0" in i for i in images), f"no event names in {sorted(paths)[:3]}: the wrong place")
     missing, surplus = [], []
     for event in events:
@@ -201,11 +204,12 @@ def binaries(python, events):
         has = any(event["name"].encode() + b"\0" in image for image in images)
         if from_c and is_here(event, python.minor) and not has and event["category"] not in ("sqlite3", "nis"):
             missing.append(event["name"])
-        # A name of a version still to come, or gone, cannot be raised. Names that say too little are left out.
+        # The name of an event of a later or an earlier version must not be there. Names that are too general are left
+        # out.
         if event["formats"] and "/" not in event["name"] and event["name"].startswith(("cpython.", "_thread.start", "sys._")):
             if not is_here(event, python.minor) and has:
                 surplus.append(event["name"])
-    # A module that this build lacks takes its events along.
+    # A module that this build lacks has no events here.
     optional = {e for e in missing if not glob.glob(os.path.join(library, "lib-dynload", f"*{e.split('.')[0]}*"))}
     missing = [m for m in missing if m not in optional or m.split(".")[0] in ("os", "sys", "cpython", "open", "exec", "import")]
     expect(not missing, lambda: "in the catalogue, not in the binaries: " + ", ".join(missing))
@@ -233,7 +237,7 @@ print(len(looked_for), len(set(looked_for)))
 
 
 def answer_import_lesson(ctx, python):
-    """Lesson 3 takes the number that Python itself counts, and no other."""
+    """Lesson 3 accepts the number that Python itself counts, and no other."""
     program = program_of(python)
     counted = run([program, "-I", "-S", "-c", COUNT_MODULES])
     expect(counted.returncode == 0, counted.stderr[-300:])
@@ -271,7 +275,7 @@ def refusals(ctx):
 
 
 def as_json(ctx):
-    """The whole catalogue, as other programs read it."""
+    """The whole catalogue, as JSON for other programs."""
     events = json.loads(run([ctx.auditview, "events", "--json"]).stdout)
     _, known = gen_catalog.load(DATA)
     expect({e["event"] for e in events} == {e["name"] for e in known}, "events --json and data/events differ")

@@ -1,5 +1,5 @@
-"""text: a program with a hostile folder, file, command line, environment, name and threads: what is said of it, live and from its
-capture, holds no control, no override of direction, and is UTF-8."""
+"""text: a program with a hostile folder, file, command line, environment, name and threads: what is shown of it, live
+and from its capture, contains no control character and no override of direction, and is UTF-8."""
 import json
 import os
 import re

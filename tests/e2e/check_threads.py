@@ -1,4 +1,4 @@
-"""threads: each thread has the name that Python has for it, also one that ends within a millisecond."""
+"""threads: each thread is shown with the name that Python has for it, also a thread that ends within a millisecond."""
 import collections
 import subprocess
 
@@ -11,7 +11,7 @@ KINDS = {"own": 1, "slotted": 1, "early": 1, "late": 2, "busy": 1, "dicted": 1, 
 
 
 def check_names(capture, minor, counts, is_redacted=True):
-    """Each mark tells the name that its thread must have."""
+    """The arguments of each mark contain the name that its thread must have."""
     got, wrong = collections.Counter(), []
     for event in capture.named("names.mark"):
         kind, name = list(event["args"].values())[:2]
@@ -36,7 +36,7 @@ def launch(ctx, python, n, *options):
 
 
 def attach(ctx, python, *options):
-    """Twenty threads run already, and raise their first event after that. Others come later."""
+    """Twenty threads run already, and raise their first event after the attach. Others start later."""
     process = subprocess.Popen([*python.command, victim_path("thread_names"), "64", "wait"], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True)
     try:
@@ -55,7 +55,8 @@ def attach(ctx, python, *options):
 
 
 def interpreters(ctx, python):
-    """A thread that another interpreter started has a name, and one that enters another interpreter keeps its name."""
+    """A thread that another interpreter started has a name, and a thread that enters another interpreter keeps its
+    name."""
     run = Launch(ctx, python, victim_path("thread_names"), "0", "interpreters")
     run.expect_status(0)
     marks = run.capture.named("names.mark")

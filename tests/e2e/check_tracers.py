@@ -1,4 +1,5 @@
-"""tracers: followed programs that trace, or that mind being traced: they run as without us, and what is not seen of them is said.
+"""tracers: followed programs that trace others, or that change when they are traced: they run as without us, and what
+cannot be recorded of them is reported.
 """
 import os
 import re
@@ -32,7 +33,7 @@ def marks(capture):
 
 
 def debugger(ctx, python, command):
-    """It traces what it starts; what stands before and behind it is recorded, and all of this is said."""
+    """It traces what it starts; what happens before and after is recorded, and the gap is reported."""
     if not shutil.which(command[0]):
         raise Skip(f"no {command[0]} here")
     folder = ctx.new_folder("debugger")
@@ -46,14 +47,14 @@ def debugger(ctx, python, command):
         return [line for line in text.splitlines() if line in ("42", "status 0")]
     expect(done.returncode == 3 and of_interest(done.stdout) == of_interest(by_itself.stdout),
            lambda: f"status {done.returncode}, alone {by_itself.stdout!r}, watched {done.stdout!r} {done.stderr[-300:]!r}")
-    # What the Pythons that it starts have raised nobody has counted.
+    # The events of the Pythons that it starts are not counted.
     expect(re.search(r"\d events, lost: unknown, .*target restored: yes \(it has ended\)", done.stderr), lambda: done.stderr[-400:])
     expect(re.search(rf"\({command[0]}\) .*what it starts is not followed", done.stderr), lambda: done.stderr[-400:])
     expect(marks(capture) == ["before", "behind"], lambda: str(marks(capture)))
 
 
 def leak_finder(ctx, python, cc, flag):
-    """LeakSanitizer stops its own program when that ends: the exit status is as ever."""
+    """LeakSanitizer stops its own program at its end: the exit status is as usual."""
     if not compiler(cc):
         raise Skip(f"no {cc}")
     folder = ctx.new_folder("leaks")
@@ -71,7 +72,7 @@ def leak_finder(ctx, python, cc, flag):
 
 
 def set_user_id(ctx, is_privileged):
-    """A traced program gets no rights from its file, unless the tracer may do anything: that is said."""
+    """A traced program gets no rights from its file unless the tracer has enough privileges: this is reported."""
     ctx.needs_setpriv()
     cc = compiler("cc", "gcc", "clang")
     if not cc:
@@ -107,7 +108,7 @@ print(n)
 
 
 def joined(ctx, python):
-    """A thread that has been joined is not counted any more: CPython warns of a fork beside threads by that number."""
+    """A thread that has been joined is no longer counted: CPython uses that number to warn of a fork beside threads."""
     if python.minor < 13:
         raise Skip("join() does not wait for the thread itself before 3.13")
     folder = ctx.new_folder("joined")

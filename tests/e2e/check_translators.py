@@ -1,6 +1,6 @@
-"""translators: Pythons whose instructions are translated (valgrind, qemu-user, a cache of code), and others that cannot be watched:
-refused with the cause when attached to, by doctor too, and named at the end when they were launched, alone or as a child. And
-programs that load Python in a way of their own, whose code does run: attached to.
+"""translators: Pythons whose instructions are translated (valgrind, qemu-user, a code cache), and others that cannot be
+recorded: record and doctor refuse them with the cause, and if they were launched, alone or as a child, the last message
+names them. In contrast, programs that load Python in a way of their own, but run its code, can be attached to.
 """
 import glob
 import os
@@ -13,7 +13,8 @@ import harness
 from check_doctor import doctor
 from harness import Child, Fail, Skip, expect, maps_of
 
-# Sleeps in system calls made from memory without a file, as a translator's cache of code is; then ends with status 3.
+# It sleeps in system calls made from memory without a file, like the code cache of a translator; then it ends with
+# status 3.
 CACHE = """
 import ctypes, mmap, struct, sys, time
 code = bytes.fromhex("b8e6000000 0f05 c3".replace(" ", ""))  # mov $230 (clock_nanosleep), %eax; syscall; ret
@@ -41,7 +42,7 @@ RUNS = SLEEPS.replace("    time.sleep(0.01)\n", "")
 
 
 def translator(name):
-    """The command that runs a program under it."""
+    """The command that runs a program under this translator."""
     commands = {"valgrind": ["valgrind", "-q", "--tool=none"], "qemu": ["qemu-x86_64"]}
     if not shutil.which(commands[name][0]):
         raise Skip(f"{commands[name][0]} is not installed")
@@ -49,7 +50,7 @@ def translator(name):
 
 
 def refused(ctx, command, text, word, seconds=6, words=()):
-    """It is refused, by record and by doctor, with the cause; and ends as it would alone."""
+    """record and doctor refuse it with the cause; it ends as it would alone."""
     with Child(*command, "-S", "-c", text, str(seconds), *words) as process:
         time.sleep(0.2)
         before = maps_of(process.pid)
@@ -72,7 +73,7 @@ def refused(ctx, command, text, word, seconds=6, words=()):
 
 
 def watched(ctx, command, text, seconds=30):
-    """It runs its own code, however it was loaded: it is attached to, and left."""
+    """It runs its own code, however it was loaded: attach and detach work."""
     with Child(*command, "-S", "-c", text, str(seconds)) as process:
         status, report = doctor(ctx, process.pid)
         expect(status == 0, lambda: f"doctor: {report}")
@@ -82,8 +83,8 @@ def watched(ctx, command, text, seconds=30):
 
 
 def said(ctx, command, words, how):
-    """Launched, alone or as a child of a shell: why it was not watched stands at the end, once for each cause. What it raised nobody
-    has counted, so it is not known what was lost."""
+    """Launched, alone or as a child of a shell: the last messages say why it was not recorded, once for each cause. Its
+    events were not counted, so the number of lost events is unknown."""
     out = os.path.join(ctx.new_folder("launched"), "capture.avc")
     times = 1 if how == "alone" else 2
     if how != "alone":
@@ -111,7 +112,8 @@ def no_python_ran(ctx):
 
 
 def no_symbols(ctx):
-    """A program that is called python, and shows nothing of CPython, as one does that is linked statically and stripped."""
+    """A program that is called python and has no symbols of CPython, like a Python that is linked statically and
+    stripped."""
     if not shutil.which("cc"):
         raise Skip("no C compiler")
     program = os.path.join(ctx.new_folder("static"), "python3.12")
@@ -120,7 +122,7 @@ def no_symbols(ctx):
 
 
 def unreadable(ctx, python):
-    """A Python that its user may run and not read: the kernel hides its memory from a tracer without rights."""
+    """A Python that its user may execute and not read: the kernel hides its memory from an unprivileged tracer."""
     if os.geteuid() != 0:
         raise Skip("not root: no file can be made that we may not read")
     folder = ctx.new_folder("unreadable")
@@ -163,7 +165,7 @@ def program_32bit(ctx, milliseconds):
 
 
 def self_loading(ctx):
-    """The program that loads another one by itself, and this machine's loader."""
+    """Build the program that loads another one by itself; returns it and this machine's loader."""
     loader = "/lib64/ld-linux-x86-64.so.2"
     if not shutil.which("cc") or not os.path.exists(loader):
         raise Skip("no C compiler, or no glibc")

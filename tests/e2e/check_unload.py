@@ -1,8 +1,9 @@
-"""unload: libpython is unloaded under the eyes of a recorder, and other memory of the host's takes its place: not a byte of it
-is changed, nothing of the probe stays, and the host goes on to live with Python.
+"""unload: libpython is unloaded while a recorder works on the target, and other memory of the host takes its place: not
+a byte of that memory is changed, nothing of the probe stays, and the host continues with Python.
 
-A recorder is slow on purpose: AUDITVIEW_FAULT=SITE:N:stop lets it stop after its Nth write, read, ptrace request or look at
-the mappings. Then the host unloads libpython and covers the place with a pattern, and the recorder goes on.
+The recorder is stopped on purpose: AUDITVIEW_FAULT=SITE:N:stop stops it after its Nth write, read, ptrace request or
+reading of the mappings. Then the host unloads libpython and covers the place with a pattern, and the recorder
+continues.
 """
 import os
 import select
@@ -15,12 +16,12 @@ from harness import Fail, Recorder, Skip, expect, foreign_maps, kill, maps_of, s
 
 CLEAR = "import sys; sys.audit('cpython._PySys_ClearAuditHooks')"
 SITES = ("write", "own", "ptrace", "read")
-STEPS = {"read": 29}  # there are hundreds
+STEPS = {"read": 29}  # there are hundreds of reads
 
 
 def cleared_by_hand(ctx, library, leave):
-    """The event of the end, raised by hand: the probe has asked to be called back at the end, which never comes, for libpython
-    is unloaded before: so nobody waits for it."""
+    """The event of the interpreter's end is raised by hand: the probe has asked to be called back at the end. That
+    never happens, because libpython is unloaded first; the recorder must not wait for it."""
     with Host(ctx, library) as host:
         host.load(0, library)
         before = len(foreign_maps(maps_of(host.pid)))
@@ -42,7 +43,7 @@ def is_stopped(recorder):
 
 
 def cover(host):
-    """Unless the host is being held. Was it done?"""
+    """Cover the place unless the host is stopped; returns whether it was done."""
     host.send("cover 0")
     ready = not status_of(host.pid, "State").startswith("t") and select.select([host.process.stdout.fileno()], [], [], 2)[0]
     if ready:
@@ -51,7 +52,8 @@ def cover(host):
 
 
 def slow(ctx, library, spec, when, patient=False, built=()):
-    """None when the recorder came to its end without having stopped; else whether the host ran then. Best is if it stands still."""
+    """Return None if the recorder ended without having been stopped; else whether the host ran meanwhile. It is best if
+    the host is stopped."""
     with Host(ctx, library, built=built) as host:
         host.load(0, library)
         if patient:
@@ -96,9 +98,9 @@ def slow(ctx, library, spec, when, patient=False, built=()):
 
 
 def every(ctx, library, site, when, step=1, patient=False, built=()):
-    """In every place, one after the other, till there are no more."""
+    """Stop at every place, one after the other, until there are no more."""
     n, held, free, none = 1, 0, 0, 0
-    while none < 3:  # there are places at which it may fail, but not stop
+    while none < 3:  # at some places it may fail, but not stop
         spec = f"{'leave-' if when == 'leave' else ''}{site}:{n}:stop"
         try:
             done = slow(ctx, library, spec, when, patient, built)
@@ -112,8 +114,8 @@ def every(ctx, library, site, when, step=1, patient=False, built=()):
 
 
 def killed(ctx, library, site):
-    """A recorder killed behind its Nth request, attaching or leaving, of a host that might unload Python: the next takes away what
-    is there."""
+    """A recorder is killed after its Nth request, while it attaches to or detaches from a host that might unload
+    Python: the next recorder removes what is left."""
     with Host(ctx, library) as host:
         host.load(0, library)
         host.ask("init 0")

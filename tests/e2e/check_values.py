@@ -1,4 +1,4 @@
-"""values: what stands in the JSON lines is what the program passed, for values of every kind."""
+"""values: a value in the JSON lines equals the one that the program passed, for values of every kind."""
 import json
 
 import harness
@@ -6,7 +6,8 @@ from harness import Launch, expect, victim_path
 
 
 def matches(want, got):
-    """Objects: what is wanted must be there, more may be; all else is equal, in type too."""
+    """Compare: an object must contain all wanted members and may have more; everything else must be equal, in type
+    too."""
     if isinstance(want, dict) and "type" in want and "id" in want:
         return isinstance(got, dict) and all(k in got and matches(v, got[k]) for k, v in want.items())
     if isinstance(want, dict):
@@ -22,7 +23,7 @@ def is_cut(value, length, head):
 
 
 def odd_values(events):
-    """Values that have no plain JSON."""
+    """Check values that have no plain JSON form."""
     rows = {}
     for event in events:
         if not event["event"].startswith("victim.odd"):

@@ -1,5 +1,5 @@
-"""weight: what a recorder takes of a target, and of the machine's descriptors: address space, locked and touched memory, core dumps,
-children that nobody follows.
+"""weight: what a recorder uses of a target's and the machine's resources: address space, locked and touched memory,
+core dumps, descriptors, children that are not followed.
 """
 import os
 import re
@@ -10,9 +10,9 @@ import time
 import harness
 from harness import Recorder, Victim, expect, expect_goodbye, status_of, wait_for
 
-SPACE_MAX = 16 << 20  # of a target's address space, by default
+SPACE_MAX = 16 << 20  # limit for a target's address space, by default
 
-# Touches nothing of what is mapped later, but would be made to by mlockall(MCL_CURRENT | MCL_FUTURE).
+# The program does not touch what is mapped later, but mlockall(MCL_CURRENT | MCL_FUTURE) would.
 LOCKED = """
 import ctypes, sys, time
 libc = ctypes.CDLL(None)
@@ -22,7 +22,7 @@ while time.time() < end:
     sys.audit("weight.mark"); time.sleep(0.02)
 """
 
-# RLIMIT_AS when the ring is there already, as judges and worker pools set it.
+# RLIMIT_AS is set when the ring is there already, as judges and worker pools do.
 LIMITED = """
 import resource, sys, threading
 used = int(open("/proc/self/statm").read().split()[0]) * 4096
@@ -72,7 +72,7 @@ def script(python, code):
 
 
 def ring_flags(pid):
-    """VmFlags of the ring (proc(5), smaps), and how much of it was touched there in bytes."""
+    """Return the VmFlags of the ring (proc(5), smaps), and how many of its bytes the target has touched."""
     text = open(f"/proc/{pid}/smaps").read()
     match = re.search(r"rw-s [^\n]*(?:/dev/zero|memfd:auditview-ring)[^\n]*\n(.*?VmFlags:[^\n]*)", text, re.S)
     expect(match, "the ring is not there")
@@ -98,7 +98,7 @@ def limited(ctx, python):
 
 
 def locked(ctx, python):
-    """Nothing of ours is locked, or touched before it is used, in a process that locks all it maps."""
+    """In a process that locks everything it maps, none of our memory is locked, or touched before it is used."""
     with script(python, LOCKED) as process:
         try:
             if process.stdout.readline().strip() != "0":
@@ -117,7 +117,7 @@ def locked(ctx, python):
 
 
 def unfollowed(ctx, python):
-    """With --no-follow a forked child has no hook any more after its first event, and is not recorded."""
+    """With --no-follow, a forked child has no hook after its first event, and is not recorded."""
     with script(python, KIDS % {"wait": 2, "n": 3, "life": 4, "events": 1}) as process:
         try:
             with Recorder(ctx, process.pid, "--no-follow") as recorder:
@@ -138,7 +138,7 @@ def unfollowed(ctx, python):
 
 
 def many_kids(ctx, python, n):
-    """Forked children that live side by side share one ring: nothing is lost."""
+    """Forked children that live at the same time share one ring: nothing is lost."""
     run = harness.Launch(ctx, python, ["-S", "-c", KIDS % {"wait": 0, "n": n, "life": 1, "events": 50}])
     run.expect_status(harness.STATUS)
     expect_goodbye(run.stderr, ended=True)
@@ -150,7 +150,8 @@ def many_kids(ctx, python, n):
 
 
 def taken_over(ctx, python):
-    """What a killed recorder left is taken out of the process that is named and of its children, which are proved to have the same."""
+    """What a killed recorder left is removed from the process that the user names, and from those of its children that
+    are proved to have the same."""
     with script(python, KIDS % {"wait": 2, "n": 2, "life": 8, "events": 1}) as process:
         try:
             with Recorder(ctx, process.pid) as recorder:
@@ -167,7 +168,7 @@ def taken_over(ctx, python):
 
 
 def few_descriptors(ctx, python, limit, n):
-    """More targets than descriptors: whatever becomes of it, nothing stays in any of them, and the status says it."""
+    """More targets than descriptors: whatever happens, nothing stays in any target, and the status reports it."""
     targets = [script(python, MARKS) for _ in range(n)]
     try:
         for t in targets:

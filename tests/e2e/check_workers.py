@@ -1,5 +1,5 @@
-"""workers: servers that fork more processes, or start more threads, than a ring has slots: nothing is lost, nobody waits for long, and
-nothing of it stays.
+"""workers: servers that fork more processes, or start more threads, than a ring has slots: nothing is lost, no process
+waits for long, and nothing stays.
 """
 import os
 import subprocess
@@ -10,11 +10,12 @@ from harness import AS_NOBODY, Recorder, expect, expect_goodbye, status_of
 
 STATUS = harness.STATUS
 N_EVENTS = 40
-# Of a child's longest event, in seconds: a child that found no slot waited for 1 s or more. The median is not that of a loaded machine.
+# Limits for a child's longest event, in seconds: a child that found no slot used to wait for 1 s or more. The median
+# does not depend on a loaded machine.
 WAIT_MEDIAN, WAIT_MAX = 0.25, 5.0
 
-# All children are alive when the last one has raised its events. `how`: by one parent ("star"), each by the one before it ("chain"), or
-# by sqrt(n) parents ("tree").
+# All children are alive when the last one has raised its events. `how`: one parent forks all ("star"), each child forks
+# the next ("chain"), or there are sqrt(n) parents ("tree").
 FORKS = """
 import os, sys, time
 how, n, wait = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
@@ -67,7 +68,7 @@ os.close(hold_w)
 sys.exit(7 if all(os.waitpid(k, 0)[1] == 0 for k in kids) else 1)
 """ % N_EVENTS
 
-# Free threads: each counts by itself, and all run side by side.
+# Free threads: each has a count of its own, and all run in parallel.
 THREADS = """
 import sys, threading
 n, rounds = int(sys.argv[1]), int(sys.argv[2])
@@ -112,7 +113,7 @@ def launched(ctx, python, how, n, options=(), limit=0):
 
 
 def attached(ctx, python, n, killed, prefix=()):
-    """Workers that are forked while we are there; then we leave, or are killed and followed by another."""
+    """Workers are forked while we are attached; then the recorder detaches, or is killed and followed by another."""
     command = [*prefix, *python.command, "-S", "-c", FORKS, "star", str(n), "1.5"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -134,7 +135,7 @@ def attached(ctx, python, n, killed, prefix=()):
                 started = time.monotonic()
                 with Recorder(ctx, process.pid, "-f", "--duration", "100ms", prefix=prefix) as recorder:
                     expect_goodbye(recorder.wait(60), min_events=0)
-                # Half a second is listened for the heart of the first, not once for each ring that it has left.
+                # The recorder waits half a second for a heartbeat of the first recorder, once and not for each ring.
                 expect(time.monotonic() - started < 0.4 * n, f"taken over in {time.monotonic() - started:.1f} s")
             for pid in (process.pid, *kids):
                 expect(not harness.foreign_maps(harness.maps_of(pid)), f"something is left in {pid}")
@@ -146,7 +147,8 @@ def attached(ctx, python, n, killed, prefix=()):
 
 
 def faulty(ctx, python, calls):
-    """One call of many fails while a child is given its ring: it shares its parent's, or is not watched, and that is said. It goes on."""
+    """One of many calls fails while a child is given its ring: the child uses its parent's ring, or is not recorded,
+    which is reported. The child continues."""
     n_given = 0
     for k in calls:
         env = dict(os.environ, AUDITVIEW_FAULT=f"call:{k}:ENOMEM")
