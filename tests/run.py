@@ -25,7 +25,7 @@ COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
 
 
 class Totals:
-    """What has been counted so far; add() takes one stage."""
+    """The counts of all stages so far; add() takes one stage."""
 
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
@@ -41,7 +41,7 @@ class Totals:
 
 
 def build(folder, options, env):
-    """Configure (once) and build. True if it worked; what went wrong is printed."""
+    """Configure (once) and build. Returns true if it worked; otherwise the errors are printed."""
     path = os.path.join(ROOT, folder)
     # Folders are found when configuring: do it each time.
     again = ["--reconfigure"] if os.path.exists(os.path.join(path, "build.ninja")) else []
@@ -58,13 +58,14 @@ def build(folder, options, env):
 
 
 def retry(path, env, name, timeout_factor):
-    """One test (the log's "suite / name" or plain name) by itself: did it hold?"""
+    """Run one test (the log's "suite / name" or plain name) by itself; returns whether it passed."""
     command = ["meson", "test", "-C", path, "--no-rebuild", "-t", str(timeout_factor), name.split(" / ")[-1]]
     return subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
 
 
 def meson_tests(folder, env, timeout_factor, suites=()):
-    """Run the build's own tests, of these suites or of all; returns passed, failed, skipped. cmocka cases are counted one by one."""
+    """Run the build's own tests, of these suites or all of them; returns passed, failed, skipped. cmocka cases are
+    counted one by one."""
     path = os.path.join(ROOT, folder)
     log = os.path.join(path, "meson-logs", "testlog.json")
     if os.path.exists(log):
@@ -90,7 +91,8 @@ def meson_tests(folder, env, timeout_factor, suites=()):
                 passed += n_ok
                 broken.append(test["name"])
                 print(f"-- failed: {test['name']} ({test['result']})\n{output[-6000:]}", flush=True)
-    # Screens under tmux and live targets share the cores with everything else: one test may be asked again, by itself.
+    # Screens under tmux and live targets share the cores with everything else: one failed test may be run again, by
+    # itself.
     if len(broken) == 1 and not suites and retry(path, env, broken[0], timeout_factor):
         print(f"-- unsteady: {broken[0]} held when run by itself", flush=True)
         passed, broken = passed + 1, []
@@ -103,7 +105,7 @@ def meson_tests(folder, env, timeout_factor, suites=()):
 
 
 def script_tests(stage, command, env):
-    """A runner of our own: its output is shown, its last line counts."""
+    """Run a test script of our own: its output is shown, its last line counts."""
     counts = None
     with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
@@ -150,7 +152,7 @@ def main():
 
     if options.ci:
         others = (("build-clang", "clang build", ["-Dwerror=true"], dict(env, CC="clang")),
-                  # gcc warns of what is not there once it instruments: warnings are no errors here.
+                  # gcc gives false warnings when it instruments: here, warnings are no errors.
                   ("build-sanitize", "sanitizer build", ["-Dwerror=false", "-Db_sanitize=address,undefined"],
                    dict(env, UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1", ASAN_OPTIONS="detect_leaks=1")))
         for folder, name, flags, its_env in others:

@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
-"""soak: attach, detach, kill, fork, exec and signal storms over all Pythons in rotation, for as long as is asked.
+"""soak: attach, detach, kill, fork, exec and signal storms over all Pythons in rotation, for --minutes.
 
-    tests/soak.py [--minutes N] [--build DIR] [--python REGEX] [--only REGEX] [--seed N] [--no-fetch] [-v]
+tests/soak.py [--minutes N] [--build DIR] [--python REGEX] [--only REGEX] [--seed N] [--no-fetch] [-v]
 
-Throughout the run one recorder follows a program that forks, execs and starts threads without end: its memory and descriptors are
-sampled. Beside it one scenario after the other runs on one Python after the other, each on a target of its own. The scenarios named
-following_* record with `-f --stack both` programs with many threads that fork, exec and start programs.
+Throughout the run one recorder follows a program that forks, execs and starts threads without end: its memory and
+descriptors are sampled. At the same time the scenarios run, one after the other, on one Python after the other, each on
+a target of its own. The scenarios named following_* record with `-f --stack both` programs with many threads that fork,
+exec and start programs.
 
-Each recorder has a deadline (LEAVING_S): the time from the request to leave, or from the end of its last target, to its own end. After
-each scenario no process of auditview may be left. At the end the figures: recorders that hung (missed their deadline, or were left),
-targets harmed (died, hung, wrong results, changed mappings, changed code), events lost in lossless mode (compared with the target's own
-count) or, in the lossy mode, not counted as lost, growth of the recorder. Exit status 0 only if all are nothing.
+Each recorder has a deadline (LEAVING_S): the time from the request to detach, or from the end of its last target, to
+its own end. After each scenario no process of auditview may be left. The figures at the end are: recorders that hung
+(missed their deadline, or were left), targets harmed (died, hung, wrong results, changed mappings, changed code),
+events lost in lossless mode (compared with the target's own count) or, in the lossy mode, not counted as lost, growth
+of the recorder. The exit status is 0 only if all are 0.
 """
 import collections
 import contextlib
@@ -30,13 +32,14 @@ import check_survival  # noqa: E402
 import harness  # noqa: E402
 from harness import Fail, Late, Launch, Recorder, Skip, Victim, expect, expect_goodbye, status_of, victim_path  # noqa: E402
 
-LEAVING_S = 20  # on a machine that has much else to do; what it takes on a quiet one is printed
+LEAVING_S = 20  # for a loaded machine; the time on a quiet one is printed
 FOLLOWING = ("-f", "--stack", "both")
 
-# What a recorder may grow by between the second and the last quarter of a run: tables of strings and processes double now and then.
+# The limit for a recorder's growth between the second and the last quarter of a run: tables of strings and processes
+# double now and then.
 GROWTH_KIB = 1024
 FIRST_MINUTE_KIB = 4096
-DICTIONARIES_KIB = 12288  # src/capture/writer.c: they fill, in a quarter of an hour or so, and then forget
+DICTIONARIES_KIB = 12288  # src/capture/writer.c: they fill up within about a quarter of an hour, and then forget
 GROWTH_KIB_PER_1000_PROCESSES = 64
 
 
@@ -68,7 +71,7 @@ def fork_while_attaching(run, python):
 
 
 def exec_and_count(run, python):
-    """Launched, with children of other programs and of Pythons: each child's mark is there, once."""
+    """Launched, with children that are other programs and Pythons: each child's mark is recorded, once."""
     rounds = 6
     if python.name.endswith("+ldso"):
         raise Skip("a Python under ld.so cannot start another one by sys.executable")
@@ -92,7 +95,7 @@ def signal_storm(run, python):
 
 
 def lossless(run, python):
-    """12 threads in 3 processes: every event, in order, as many as they raised."""
+    """12 threads in 3 processes: every event is recorded, in order, as many as they raised."""
     each = 4000
     done = Launch(run.ctx, python, victim_path("storm"), "--rounds", "1", str(each), options=["--stack", run.chance.choice(("off", "python", "both"))])
     done.expect_status(harness.STATUS)
@@ -113,7 +116,7 @@ def lossless(run, python):
 
 
 def one_fault(run, python):
-    """Something fails, anywhere in a visit."""
+    """Something fails, at any step of a visit."""
     with Victim(run.ctx, python, "guest") as v:
         before = check_faults.snapshot(v.pid)
         for _ in range(6):
@@ -128,7 +131,7 @@ def one_fault(run, python):
 
 
 def without_gaps(events):
-    """{(event, key…): numbers}: marks by their last argument, which must rise by one each time."""
+    """Return {(event, key…): numbers}: the last argument of the marks, which must rise by one each time."""
     numbers = {}
     for event in events:
         if event["event"] in ("victim.thread", "victim.child", "victim.python"):
@@ -140,7 +143,8 @@ def without_gaps(events):
 
 
 def attached(run, recorder):
-    """Till the probe is there, or the recorder has ended. What a killed recorder left behind may look the same: then a moment later."""
+    """Wait until the probe is mapped, or the recorder has ended. If a killed recorder's leftover looks the same, wait a
+    moment longer."""
     before = set(harness.foreign_maps(recorder.before))
     with contextlib.suppress(Fail):
         harness.wait_for(lambda: recorder.process.poll() is not None or set(harness.foreign_maps(harness.maps_of(recorder.target))) - before, 3,
@@ -148,7 +152,7 @@ def attached(run, recorder):
 
 
 def ended_in_time(run, recorder, seconds=LEAVING_S):
-    """Its exit status; Late if it misses its deadline."""
+    """Return its exit status; raise Late if it misses its deadline."""
     started = time.monotonic()
     try:
         status = recorder.process.wait(seconds)
@@ -159,8 +163,8 @@ def ended_in_time(run, recorder, seconds=LEAVING_S):
 
 
 def expect_true(run, recorder, ended, torn=0):
-    """Of a recorder that ended with 0: what it says is what its file holds, and marks have no gap. `torn`: as many events may be lost,
-    of threads that were killed while they wrote one."""
+    """Check a recorder that ended with 0: its goodbye line agrees with its file, and marks have no gap. `torn`: so many
+    events may be lost, of threads that were killed while they wrote one."""
     said = recorder.stderr()
     match = harness.GOODBYE.search(said)
     lost = int(re.sub(r"\D", "", match.group(2))) if match else 0
@@ -172,7 +176,7 @@ def expect_true(run, recorder, ended, torn=0):
 
 
 def leave(run, v, recorder, at_any_moment, may_fail):
-    """End a recorder in one of the ways there are; the target lives on."""
+    """End a recorder in one of the possible ways; the target continues."""
     way = run.chance.choice((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL))
     if not at_any_moment:
         attached(run, recorder)
@@ -181,7 +185,7 @@ def leave(run, v, recorder, at_any_moment, may_fail):
     status = ended_in_time(run, recorder)
     if status == -signal.SIGKILL:
         run.counts["recorders killed"] += 1
-    elif status == -way and at_any_moment: # before it had begun
+    elif status == -way and at_any_moment: # killed before it had begun
         run.counts["recorders ended before they began"] += 1
     elif status == 0:
         expect_true(run, recorder, "(it has ended)" in recorder.stderr())
@@ -191,8 +195,8 @@ def leave(run, v, recorder, at_any_moment, may_fail):
 
 
 def visits(run, v, times, may_fail=False):
-    """Attached with -f --stack both and left, again and again; what is captured has no gap. `may_fail`: the target executes programs,
-    so that an attempt to attach may be in vain; that is said, and the target lives on."""
+    """Attach with -f --stack both and detach, many times; what is captured has no gap. `may_fail`: the target executes
+    programs, so an attach may fail; the recorder then says so, and the target continues."""
     for _ in range(times):
         by_itself = run.chance.choice(((), (), ("--duration", "300ms"), ("--limit", "500")))
         with Recorder(run.ctx, v.pid, *FOLLOWING, *by_itself) as recorder:
@@ -210,7 +214,7 @@ def visits(run, v, times, may_fail=False):
 
 
 def clean_visit(run, v):
-    """After all visits, of which the last may have been killed: nothing is left behind by one more."""
+    """After all visits, of which the last may have been killed: one more visit leaves nothing behind."""
     with Recorder(run.ctx, v.pid, *FOLLOWING, "--duration", "300ms") as recorder:
         expect(ended_in_time(run, recorder) == 0, lambda: recorder.stderr()[-300:])
         expect_true(run, recorder, False)
@@ -225,7 +229,7 @@ def clean_visit(run, v):
 
 
 def following_threads(run, python):
-    """Nine threads that mark, fork and start programs and Pythons."""
+    """Nine threads that raise marks, fork and start programs and Pythons."""
     kinds = [] if python.name.endswith("+ldso") else ["pythons"]
     with Victim(run.ctx, python, "soaking", *kinds) as v:
         visits(run, v, 6)
@@ -246,7 +250,8 @@ def following_execs(run, python):
 
 
 def following_killed_targets(run, python):
-    """The target and its children are killed at some moment of the visit: the recorder ends by itself, and keeps what it has."""
+    """The target and its children are killed at some moment of the visit: the recorder ends by itself, and keeps what
+    it has recorded."""
     for _ in range(4):
         with Victim(run.ctx, python, "soaking") as v:
             with Recorder(run.ctx, v.pid, *FOLLOWING) as recorder:
@@ -264,7 +269,8 @@ def following_killed_targets(run, python):
 
 
 def following_from_the_start(run, python):
-    """Launched; four threads mark and fork children with threads: each event of each thread and child is there."""
+    """Launched; four threads raise marks and fork children with threads: each event of each thread and child is
+    recorded."""
     done = launched(run, python, "threads_fork", [], [*FOLLOWING])
     seen = without_gaps(done.capture.each())
     expect(done.truth == {"bad_children": 0}, lambda: f"truth: {done.truth}")
@@ -278,7 +284,8 @@ def following_from_the_start(run, python):
 
 
 def following_lossy(run, python):
-    """A ring of the least size and a target that never waits: what is not captured is counted as lost, one by one."""
+    """A ring of the smallest size and a target that never waits: events that are not captured are counted as lost, one
+    by one."""
     each = 6000
     done = launched(run, python, "storm", ["--rounds", "1", str(each)],
                     [*FOLLOWING, "--may-drop", "--ring-size", "1M", "-e", "victim.storm"], lossy=True)
@@ -290,7 +297,7 @@ def following_lossy(run, python):
 
 
 class launched:
-    """A victim launched by `auditview record`; its recorder must end soon after its last word."""
+    """A victim launched by `auditview record`; its recorder must end soon after the victim's last line."""
 
     def __init__(self, run, python, victim, arguments, options, lossy=False):
         ctx = run.ctx
@@ -306,7 +313,7 @@ class launched:
                     state = harness.session_state(process.pid)
                     os.killpg(process.pid, signal.SIGKILL)
                     raise Late(f"{victim} and its recorder have not ended after 120 s: {state}") from None
-            took = time.time() - os.stat(out.name).st_mtime  # the truth is its last line
+            took = time.time() - os.stat(out.name).st_mtime  # its last line is the report about itself
             self.stderr = open(err.name).read()
             facts = [harness.json.loads(line) for line in open(out.name)]
         expect(process.returncode == harness.STATUS, lambda: f"status {process.returncode}: {self.stderr[-500:]}")
@@ -325,10 +332,11 @@ SCENARIOS = [attach_detach, following_threads, kill_recorder, following_execs, f
              following_from_the_start, exec_the_target, following_lossy, signal_storm, lossless, one_fault]
 
 
-# ---- the recorder that stays ----
+# ---- the recorder that runs throughout ----
 
 class Resident:
-    """`record -f` of a program that never rests; (seconds, RSS KiB, descriptors, children so far) of its recorder now and then."""
+    """`record -f` of a program that is never idle; now and then (seconds, RSS KiB, descriptors, children so far) of its
+    recorder is sampled."""
 
     PROGRAM = """
 import os, subprocess, sys, threading, time
@@ -369,7 +377,7 @@ print(n)
         self.samples.append((time.monotonic() - self.started, int(status_of(pid, "RssAnon").split()[0]), len(os.listdir(f"/proc/{pid}/fd"))))
 
     def finish(self):
-        """(what it saw, complaints)"""
+        """Return (facts, complaints)."""
         open(self.stop_file, "w").close()
         try:
             status = self.process.wait(60)
@@ -398,17 +406,18 @@ print(n)
                 return sorted(values)[len(values) // 2]
             second, last = self.samples[n // 4:n // 2], self.samples[3 * n // 4:]
             grown = median([s[1] for s in last]) - median([s[1] for s in second])
-            # The fewest: those of the children that are alive come and go.
+            # The lowest number counts: the descriptors of living children come and go.
             more = min(s[2] for s in last) - min(s[2] for s in second)
             facts.update(first_kib=median([s[1] for s in second]), last_kib=median([s[1] for s in last]), grown_kib=grown, descriptors=self.samples[-1][2])
             allowed = GROWTH_KIB + GROWTH_KIB_PER_1000_PROCESSES * processes // 2000
-            if time.monotonic() - self.started < 60:  # its buffers are still being met for the first time
+            if time.monotonic() - self.started < 60:  # its buffers are still being used for the first time
                 allowed += FIRST_MINUTE_KIB
             elif time.monotonic() - self.started < 900:
                 allowed += DICTIONARIES_KIB
             if grown > allowed:
                 complaints.append(f"its memory grew by {grown} KiB with {processes // 2} processes, at most {allowed} are explained")
-            # In a short run a Python may live through all of a quarter: a handle of its process, of its ring, of its memory.
+            # In a short run a Python may live through a whole quarter, with a handle of its process, of its ring, and
+            # of its memory.
             if more > (3 if time.monotonic() - self.started < 60 else 0):
                 complaints.append(f"it has {more} descriptors more")
         return facts, complaints
@@ -447,14 +456,14 @@ class Soak:
         except Late as what:
             result = f"HUNG {what}"
             self.hung.append(f"{scenario.__name__} {python.name}: {what}")
-        except Exception as what:  # a Fail, or what nobody thought of: both are findings
+        except Exception as what:  # a Fail, or an unexpected error: both are findings
             result = f"HARMED {type(what).__name__}: {what}"
             self.harmed.append(f"{scenario.__name__} {python.name}: {what}")
         if self.verbose or result.startswith(("HARMED", "HUNG")):
             print(f"{time.strftime('%H:%M:%S')} {scenario.__name__:22} {python.name:10} {time.monotonic() - started:5.1f} s  {result}", flush=True)
 
     def expect_none_left(self):
-        """No process of auditview remains but the resident ones; those that do are killed, and are a hang."""
+        """No process of auditview remains but the resident ones; any other one is killed and counts as a hang."""
         def left():
             mine = {self.resident.process.pid, *harness.children_of(self.resident.process.pid)}
             found = []
@@ -464,7 +473,7 @@ class Soak:
                         found.append(pid)
                 except (OSError, TypeError):
                     pass
-            # What the resident recorder has started meanwhile is not ours to judge.
+            # The processes that the resident recorder has started meanwhile do not count.
             return set(found) - {*harness.children_of(self.resident.process.pid)}
         try:
             harness.wait_for(lambda: not left(), LEAVING_S, "recorders to end")
@@ -475,13 +484,13 @@ class Soak:
             raise Late(f"left running: {states}") from None
 
     def run(self):
-        """Complaints; figures are printed."""
+        """Return the complaints; the figures are printed."""
         end = time.monotonic() + self.seconds
         plain = [p for p in self.ctx.pythons if not p.debug]
         resident = self.resident = Resident(self.ctx, plain[len(plain) // 2])
         scenarios = self.only
         order = [(s, p) for k, s in enumerate(scenarios) for p in self.ctx.pythons[k % len(self.ctx.pythons):] + self.ctx.pythons[:k % len(self.ctx.pythons)]]
-        # Every scenario in turn, each time on the next Python: after len(order) turns all have met.
+        # Every scenario in turn, each time on the next Python: after len(order) turns all pairs have run.
         order = [order[(k % len(scenarios)) * len(self.ctx.pythons) + k // len(scenarios)] for k in range(len(order))]
         n = 0
         try:

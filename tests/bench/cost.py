@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""cost: what being watched costs, in one table per Python. Run on demand on a quiet machine; it is no test.
+"""cost: what recording costs, in one table per Python. Run it on demand on a quiet machine; it is no test.
 
-    tests/bench/cost.py [--build DIR] [--python REGEX] [--visits N] [--events N] [--threads-only]
+tests/bench/cost.py [--build DIR] [--python REGEX] [--visits N] [--events N] [--threads-only]
 
-One process per Python measures itself under each condition in turn, so the columns of one row belong together:
-no hook; auditview (stack off, depth 5, depth 30, an event that is not wanted); no hook again; a C hook that does nothing
-(the floor: CPython's own building of the argument tuple); strace -f; bpftrace; a Python hook that writes JSON.
-Then: longest pause of N visits, events per second through the ring and into the file, and what was lost (nothing). First the
-CPU time of an event when one, two, eight and 32 threads raise events as fast as they can, above that of the floor.
+One process per Python measures itself under each condition in turn, so the columns of one row can be compared: no hook;
+auditview (stack off, depth 5, depth 30, an event that is not wanted); no hook again; a C hook that does nothing (the
+minimum: CPython's own making of the argument tuple); strace -f; bpftrace; a Python hook that writes JSON. After that
+come the longest pause of N visits, the events per second through the ring and into the file, and the number lost (it
+should be 0). First comes the CPU time of an event, above that minimum, when 1, 2, 8 and 32 threads raise events as fast
+as they can.
 """
 import argparse
 import json
@@ -27,7 +28,7 @@ import harness  # noqa: E402
 
 
 class Target:
-    """cost_target.py, spoken to line by line."""
+    """cost_target.py, controlled line by line."""
 
     def __init__(self, python):
         self.process = subprocess.Popen([*python.command, os.path.join(HERE, "cost_target.py")], stdin=subprocess.PIPE,
@@ -48,7 +49,7 @@ class Target:
 
 
 class Visit:
-    """auditview record, for the time of a with block."""
+    """auditview record, for the duration of a with block."""
 
     def __init__(self, ctx, pid, *options):
         self.recorder = harness.Recorder(ctx, pid, *options)
@@ -70,7 +71,7 @@ def tool(command, seconds=1.0):
 
 
 def costs(ctx, python, folder):
-    """[(condition, ns of sys.audit or None, ns of os.open+close or None)]"""
+    """Return [(condition, ns of sys.audit or None, ns of os.open+close or None)]."""
     target = Target(python)
     rows = []
 
@@ -106,7 +107,7 @@ def costs(ctx, python, folder):
 
 
 def pauses(ctx, python, visits):
-    """Longest pause each visit says it caused, in ms, and how long detaching took by the clock."""
+    """Return the longest pause that each visit reports, in ms, and how long detaching took."""
     target = Target(python)
     longest, leaving = [], []
     try:
@@ -115,7 +116,7 @@ def pauses(ctx, python, visits):
             recorder.wait_linked()
             started = time.monotonic()
             recorder.process.send_signal(signal.SIGINT)
-            recorder.process.wait()  # without a limit: with one, Python looks again after 0.5, 1.5, 3.5, 7.5 ms
+            recorder.process.wait()  # without a timeout: with one, Python polls after 0.5, 1.5, 3.5, 7.5 ms
             leaving.append((time.monotonic() - started) * 1000)
             said = recorder.stderr()
             match = re.search(r"longest pause ([\d.]+) ?(ns|µs|us|ms|s)\b", said)
@@ -127,7 +128,7 @@ def pauses(ctx, python, visits):
 
 
 def throughput(ctx, python, n, where):
-    """(events per second seen by the target, the same to the end of the recorder, lost)"""
+    """Return (events per second that the target measured, the same up to the end of the recorder, lost)."""
     target = Target(python)
     try:
         folder = ctx.new_folder("throughput")
@@ -149,7 +150,8 @@ def throughput(ctx, python, n, where):
 
 
 def threads(ctx, python, n):
-    """[(threads, ns of the floor, ns above it without a stack, ns above it with one)], the least of three each."""
+    """Return [(threads, ns of the minimum, ns above it without a stack, ns above it with one)], each the lowest of
+    three runs."""
     rows = []
     for n_threads in (1, 2, 8, 32):
         command = f"threads {n_threads} {n // n_threads}"

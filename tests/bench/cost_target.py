@@ -1,15 +1,15 @@
-"""cost_target: measures, when told to, what an audit event costs. Commands on stdin, one JSON answer each on stdout.
+"""cost_target: measures on command what an audit event costs. Commands on stdin, one JSON answer each on stdout.
 
-    audit DEPTH      ns per sys.audit("x.y", 1, "abc") at that depth of the Python stack, each frame a function of its own
-    open DEPTH       ns per os.open + os.close of /dev/null (one audit event, two system calls)
-    floor            from now on a C hook that returns at once (the address of Py_IsInitialized: it ignores its arguments)
-    json FILE        from now on sys.addaudithook with a function that writes each event as a JSON line
-    storm N          N events as fast as possible; answers with ns per event
-    threads T N      N events of each of T threads at once; answers with ns of CPU time of the process per event
-    quit
+audit DEPTH      ns per sys.audit("x.y", 1, "abc") at that depth of the Python stack, each frame a function of its own
+open DEPTH       ns per os.open + os.close of /dev/null (one audit event, two system calls)
+floor            from now on a C hook that returns at once (the address of Py_IsInitialized: it ignores its arguments)
+json FILE        from now on sys.addaudithook with a function that writes each event as a JSON line
+storm N          N events as fast as possible; answers with ns per event
+threads T N      N events of each of T threads at once; answers with ns of CPU time of the process per event
+quit
 
-Costs are CPU time of the thread in short bursts, the lower decile of many, so that other programs on the machine count as
-little as can be; a storm is by the clock on the wall.
+A cost is the CPU time of the thread in short bursts, the lower decile of many, so that other programs on the machine
+have the least effect; a storm is measured by wall-clock time.
 """
 import ctypes
 import json
@@ -22,7 +22,7 @@ BURSTS, SECONDS, REST = 100, 0.001, 0.002
 
 
 def nested(depth, function):
-    """Call it at that many more frames, no two of which have their code in common."""
+    """Call it with that many more frames on the stack, no two of which share their code."""
     scope = {"call0": function}
     for i in range(1, depth):
         exec(f"def call{i}():\n" + "    x = 0\n" * (i % 7) + f"    return call{i - 1}()\n", scope)
@@ -89,7 +89,7 @@ def main():
         answer = True
         if command in ("audit", "open"):
             batch = audit_batch if command == "audit" else open_batch
-            # main() and <module> are two frames, least() and the batch two more; nested() and the lambda where they are.
+            # main() and <module> are two frames, least() and the batch two more; nested() and the lambda the last two.
             answer = nested(int(argument) - 4, lambda: least(batch)) if int(argument) > 5 else least(batch)
         elif command == "floor":
             ctypes.pythonapi.PySys_AddAuditHook.argtypes = [ctypes.c_void_p, ctypes.c_void_p]

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""native_cost.py AUDITVIEW UNWIND_CHECK [PYTHON…]: what native stacks cost, in one run so that the rows can be compared.
+"""native_cost.py AUDITVIEW UNWIND_CHECK [PYTHON…]: what native stacks cost, in one run so that the rows can be
+compared.
 
-Per Python: a loop of os.open + os.close some 50 native frames deep, bare, then recorded with each kind of stack: CPU time per turn
-in the target, and of the recorder per event (start-up, symbol tables and all, spread over them). Then one copied stack unwound many times: ns per walk by own rows, by
-libunwind with its cache, without. "The first time" is the first walk of a stack of new pcs, in modules that are open; what comes when
-nothing at all is known is told apart: the maps and the interpreter's own tables, when the process is met; opening and measuring the other
-modules, with the walk of the first event; and names, which with debug files means to inflate and read them. The tables are read once for a
-file, whatever processes map it. With strace and gdb at hand: the same loop under strace -k, and one gdb backtrace."""
+Per Python: a loop of os.open + os.close some 50 native frames deep, alone, then recorded with each kind of stack: CPU
+time per turn of the loop in the target, and of the recorder per event (with start-up and symbol tables spread over the
+events). Then one copied stack is unwound many times: ns per walk by our own rows, by libunwind with its cache, and
+without. "The first time" is the first walk of a stack of new pcs, in modules that are open. The costs of a process that
+is met for the first time are listed separately: its maps and the interpreter's own tables; opening and measuring the
+other modules, with the walk of the first event; and names, for which debug files must be inflated and read. The tables
+are read once for a file, whatever number of processes map it. If strace and gdb are installed: the same loop under
+strace -k, and one gdb backtrace."""
 import os
 import resource
 import shutil
@@ -36,7 +39,8 @@ print(time.process_time(), (time.perf_counter() - start) / N * 1e6)
 
 
 def loop_cost(python, script, n, auditview=None, mode=None, folder=None, slice_bytes="64k"):
-    """CPU us per turn in the target (best tenth), and CPU us of the recorder per event: all time but the target's own."""
+    """Return CPU us per turn in the target (best tenth), and CPU us of the recorder per event: all time but the
+    target's own."""
     command = [python, script, str(n)]
     if mode:
         command = [auditview, "record", "--stack=" + mode, "--stack-bytes", slice_bytes, "-o", os.path.join(folder, "c.avc"), "-e", "open", "--", *command]
@@ -63,7 +67,7 @@ def main():
             for mode in ("off", "python", "native", "both"):
                 print("  %s %.2f, %.2f" % (mode, *loop_cost(python, script, n, auditview, mode, folder)), end="", flush=True)
             print()
-            # By turns, and the least of each: what else the machine does changes from run to run.
+            # The conditions take turns and the lowest of each is used: the load of the machine changes from run to run.
             off, small, warm = 1e9, 1e9, 1e9
             for _ in range(3):
                 off = min(off, loop_cost(python, script, n, auditview, "off", folder)[0])

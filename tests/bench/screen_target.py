@@ -1,8 +1,8 @@
 """screen_target: about RATE audit events a second, of the kinds and with the arguments that real programs have.
 
-    screen_target.py [RATE]        default 100000
+screen_target.py [RATE]        default 100000
 
-Runs until it is told to end (SIGTERM: exit status 0).
+It runs until SIGTERM, then ends with status 0.
 """
 import os
 import signal

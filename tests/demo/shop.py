@@ -50,7 +50,7 @@ def load(region):
 
 
 class Database:
-    """One connection per thread that asks, as sqlite3 wants it."""
+    """One connection per thread, as sqlite3 requires."""
 
     def __init__(self, folder):
         self.path = os.path.join(folder, "shop.db")
@@ -81,7 +81,7 @@ class Database:
 
 
 def archive(order):
-    """Write the order to a file, compress it with gzip(1), throw both away."""
+    """Write the order to a file, compress it with gzip(1), delete both."""
     folder = tempfile.mkdtemp(prefix="shop-")
     try:
         path = os.path.join(folder, "%s-%d.txt" % (order["city"], order["id"]))
@@ -115,7 +115,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *args):
-        """Quiet: the screen belongs to the orders."""
+        """Nothing is logged: the screen belongs to the orders."""
 
 
 def settings(folder):
@@ -144,7 +144,7 @@ def main():
     parser.add_argument("--serve", action="store_true", help="until interrupted")
     parser.add_argument("--pace", type=float, default=0.25, metavar="SECONDS", help="between two orders")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both ends clean up
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # on either signal the shop cleans up
 
     folder = tempfile.mkdtemp(prefix="shop-data-")
     try:

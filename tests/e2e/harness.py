@@ -1,7 +1,7 @@
 """harness: what the end-to-end tests share: Pythons, victims, recorders, captures.
 
-A cell is one function that returns None (passed), raises Skip(reason) or Fail(what was seen). Everything a cell starts is
-ended by it, also when it fails.
+A cell is one function that returns None (passed), raises Skip(reason) or Fail(what was seen). A cell ends everything
+that it started, also when it fails.
 """
 import argparse
 import contextlib
@@ -28,7 +28,7 @@ class Skip(Exception):
 
 
 class Fail(Exception):
-    """What was expected, and what was seen."""
+    """Says what was expected, and what was seen."""
 
 
 class Late(Fail):
@@ -41,7 +41,7 @@ def expect(condition, message):
 
 
 class Python:
-    """One interpreter: how to start it, and what it is."""
+    """One interpreter: how to start it, and its properties."""
 
     def __init__(self, name, command):
         self.name = name
@@ -62,7 +62,8 @@ class Python:
 
 
 def parse_options(usage, *own):
-    """The command line of a program that runs tests: what all of them take, and their own (name, keywords of add_argument)."""
+    """Parse the command line of a program that runs tests: the options of all such programs, and its own (name,
+    keywords of add_argument)."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--build", default=os.path.join(ROOT, "build"))
     parser.add_argument("--python", default="")
@@ -83,7 +84,7 @@ AS_NOBODY = [*BECOME_NOBODY, "env", "HOME=/nonexistent"]
 
 
 class Context:
-    """Options of this run, and where things are."""
+    """The options of this run, and its paths."""
 
     def __init__(self, build, pythons, full, keep):
         self.auditview = os.path.join(build, "auditview")
@@ -93,10 +94,10 @@ class Context:
         self.keep = keep
         self.folder = tempfile.mkdtemp(prefix="auditview-e2e-")
         self.lock = threading.Lock()
-        self.n_folders = [0]  # shared with copies
+        self.n_folders = [0]  # shared by all copies of the context
         self.is_for_all = False
-        self.n_recorders = 0  # Recorder objects made
-        self.endings = []  # seconds that each recorder took to end once it had to
+        self.n_recorders = 0  # number of Recorder objects
+        self.endings = []  # seconds that each recorder took from the request to end to its end
 
     def new_folder(self, label):
         with self.lock:
@@ -112,7 +113,7 @@ class Context:
             raise Skip("needs root and setpriv, to become somebody else")
 
     def copy_for_all(self):
-        """The path of an auditview that everybody may run, wherever the tree lies."""
+        """Return the path of an auditview that every user may run, wherever the tree is."""
         folder = self.new_folder("for-all")
         for path in (self.folder, folder):
             os.chmod(path, 0o777)
@@ -122,7 +123,8 @@ class Context:
         return binary
 
     def for_nobody(self):
-        """The same for an ordinary user, to be used with prefix=AS_NOBODY: the program and all folders are everybody's."""
+        """Return a context for an ordinary user, to be used with prefix=AS_NOBODY: every user may use the program and
+        all folders."""
         self.needs_setpriv()
         other = copy.copy(self)
         other.auditview = self.copy_for_all()
@@ -130,11 +132,11 @@ class Context:
         return other
 
     def for_all_pythons(self):
-        """Those that an ordinary user may run."""
+        """Return the Pythons that an ordinary user may run."""
         return [p for p in self.pythons if p.command[0].startswith("/usr/")]
 
     def some_pythons(self, *versions):
-        """All Pythons in a full run; else those of the given minors (one each), or the nearest thing to them."""
+        """Return all Pythons in a full run; else those of the given minor versions (one each), or the nearest ones."""
         if self.full:
             return self.pythons
         chosen = []
@@ -144,7 +146,7 @@ class Context:
         return chosen or self.pythons[:1]
 
     def free_threaded(self):
-        """Those in which threads run side by side: in a full run all are tried anyway."""
+        """Return the Pythons whose threads run in parallel; a full run uses all Pythons anyway."""
         return [] if self.full else [p for p in self.pythons if p.free_threaded and "+" not in p.name][:1]
 
     def finish(self, failed):
@@ -155,7 +157,7 @@ class Context:
 # ---- processes ----
 
 def wait_for(condition, seconds, what):
-    """Poll till the condition is true; its value is returned."""
+    """Poll until the condition is true; returns its value."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
@@ -173,7 +175,7 @@ def kill(process):
 
 
 def maps_of(pid):
-    """Text of /proc/PID/maps; empty when the process is gone."""
+    """Return the text of /proc/PID/maps; empty if the process is gone."""
     try:
         with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as f:
             return f.read()
@@ -182,7 +184,7 @@ def maps_of(pid):
 
 
 def foreign_maps(text):
-    """Lines of maps that no Python of ours has by itself: shared memory, anonymous executable memory."""
+    """Return the lines of maps that no Python has by itself: shared memory, anonymous executable memory."""
     lines = []
     for line in text.splitlines():
         fields = line.split(None, 5)
@@ -195,7 +197,7 @@ def foreign_maps(text):
 
 
 def expect_same_maps(before, after, exactly):
-    """Identical text; of a program that allocates meanwhile all but anonymous memory, which is its own."""
+    """The texts must be identical; if the program allocates meanwhile, its anonymous memory may differ."""
     def lines(text):
         kept = set()
         for line in text.splitlines():
@@ -217,7 +219,7 @@ def status_of(pid, field):
 
 @contextlib.contextmanager
 def no_python():
-    """A process that is no Python, at rest: its mappings do not change any more."""
+    """An idle process that is not Python: its mappings do not change any more."""
     with subprocess.Popen(["sleep", "600"]) as process:
         try:
             wait_for(lambda: "nanosleep" in open(f"/proc/{process.pid}/wchan").read(), 10, "sleep to sleep")
@@ -227,7 +229,7 @@ def no_python():
 
 
 def recorder_state(pid):
-    """What a recorder and the processes that it started do, for a message about one that hangs."""
+    """Return what a recorder and the processes that it started do, for a message about one that hangs."""
     states = []
     for process in [pid, *children_of(pid)]:
         try:
@@ -239,7 +241,7 @@ def recorder_state(pid):
 
 
 def children_of(pid):
-    """Process ids of all descendants."""
+    """Return the process ids of all descendants."""
     parents = {}
     for child in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -253,7 +255,7 @@ def children_of(pid):
 
 
 def session_state(session):
-    """What the processes of a session do, for a message about one that hangs."""
+    """Return what the processes of a session do, for a message about one that hangs."""
     states = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -266,7 +268,7 @@ def session_state(session):
 
 
 class Victim:
-    """A victim that runs till it is told to stop."""
+    """A victim that runs until it is told to stop."""
 
     def __init__(self, ctx, python, name, *arguments, rounds=None, env=None, prefix=()):
         self.folder = ctx.new_folder(f"{name}-{python.name}")
@@ -307,7 +309,8 @@ class Victim:
         return next((f[key] for f in self.facts if key in f), None)
 
     def stop(self, seconds=30):
-        """Tell it to stop; returns its truth. Fails when it does not end as a healthy victim does."""
+        """Tell it to stop; returns the facts that it prints about itself. Fails if it does not end as a healthy victim
+        does."""
         open(self.stop_file, "w").close()
         return self.wait(seconds)
 
@@ -343,7 +346,7 @@ class Capture:
         self.cached = None
 
     def lines(self):
-        """JSON lines as text, one by one: a capture may hold millions."""
+        """Yield JSON lines as text, one by one: a capture may hold millions."""
         with tempfile.TemporaryFile() as stderr:
             with subprocess.Popen([self.ctx.auditview, "print", "-F", "json", self.path], stdout=subprocess.PIPE, stderr=stderr,
                                   stdin=subprocess.DEVNULL, text=True, encoding="utf-8") as process:
@@ -420,7 +423,7 @@ class Recorder:
         return open(self.stderr_path, encoding="utf-8", errors="replace").read()
 
     def wait_attached(self, seconds=15):
-        """Till the probe's shared memory is in the target."""
+        """Wait until the probe's shared memory is in the target."""
         def is_there():
             if self.process.poll() is not None:
                 raise Fail(f"the recorder ended with {self.process.returncode}: {self.stderr()[-500:]}")
@@ -428,12 +431,12 @@ class Recorder:
         wait_for(is_there, seconds, "the probe to appear in the target")
 
     def wait_linked(self, seconds=15):
-        """Till the hook is in the list, too."""
+        """Wait until the hook is in the list, too."""
         self.wait_attached(seconds)
         wait_for(lambda: hooks_of(self.ctx, self.target), seconds, "the hook to be in the list")
 
     def stop(self, number=signal.SIGINT, seconds=20):
-        """Detach; returns what it said. Fails unless it ends with 0 and says that the target is restored."""
+        """Detach; returns the messages. Fails unless the recorder ends with 0 and says that the target is restored."""
         self.process.send_signal(number)
         return self.wait(seconds)
 
@@ -458,7 +461,7 @@ class Recorder:
 
 
 def hooks_of(ctx, pid):
-    """How many hooks of an auditview the runtimes of a process have, as doctor sees it."""
+    """Return how many hooks of an auditview the runtimes of a process have, as doctor reports it."""
     done = subprocess.run([ctx.auditview, "doctor", str(pid)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=60)
     return len(re.findall(r"^ *native +auditview\b", done.stdout, re.M))
@@ -508,7 +511,8 @@ def victim_path(name):
 
 
 def expect_goodbye(text, min_events=1, lost=0, ended=False):
-    """The line said at the end: events, lost, 'target restored: yes', or that the target ended."""
+    """Check the goodbye line: events, lost, 'target restored: yes', or that the target ended. Returns the number of
+    events."""
     match = GOODBYE.search(text)
     expect(match, lambda: f"no goodbye line in {text[-300:]!r}")
     n_events, n_lost = (int(re.sub(r"\D", "", g)) for g in match.groups()[:2])
@@ -520,7 +524,8 @@ def expect_goodbye(text, min_events=1, lost=0, ended=False):
 
 
 def find_pythons(fetch=False, more=False):
-    """What tests/pythons.sh finds: [Python], [why something was skipped]. `fetch` lets it ask apt, `more` lets it build."""
+    """Return what tests/pythons.sh finds: [Python], [why something was skipped]. `fetch` lets it use apt, `more` lets
+    it build."""
     options = (["--sid"] if fetch else []) + (["--nogil", "--ldso"] if more else [])
     done = subprocess.run([os.path.join(ROOT, "tests", "pythons.sh"), *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True, timeout=3600)

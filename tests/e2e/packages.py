@@ -1,4 +1,5 @@
-"""packages: Debian packages that single cells need. A full run installs them; else a cell without them is skipped."""
+"""packages: Debian packages that single cells need. A full run installs them; otherwise, a cell without them is
+skipped."""
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ def is_installed(package):
 
 
 def install(packages):
-    """Why they could not be installed; None when they are."""
+    """Return why they could not be installed; None if they are."""
     if os.geteuid():
         return "not root"
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -30,7 +31,7 @@ def install(packages):
 
 
 def need(ctx, *packages):
-    """Skips unless they are there, or can be had."""
+    """Skip unless they are installed, or can be installed."""
     if not packages:
         return
     if not shutil.which("dpkg-query"):

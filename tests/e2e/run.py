@@ -70,7 +70,7 @@ UNSTEADY_MAX = 3
 
 
 def run_cell(function):
-    """(result, text, seconds)"""
+    """Return (result, text, seconds)."""
     started = time.monotonic()
     try:
         function()
@@ -79,7 +79,7 @@ def run_cell(function):
         result, text = "skip", str(reason)
     except harness.Fail as what:
         result, text = "FAIL", str(what)
-    except Exception:  # a bug of the test, or something nobody thought of
+    except Exception:  # a bug of the test, or an error that nobody expected
         result, text = "FAIL", traceback.format_exc(limit=-4)
     return result, text, time.monotonic() - started
 
@@ -89,7 +89,7 @@ def main():
     options = harness.parse_options(__doc__, ("--full", flag), ("--only", {"default": ""}), ("--list", flag), ("--keep", flag),
                                     ("-j", {"type": int, "default": max(1, min(4, os.cpu_count() or 1))}))
 
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored by all we start
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup, everything that we start would ignore it
     counts = {"ok": 0, "FAIL": 0, "skip": 0}
     pythons, notes = harness.find_pythons(not options.no_fetch, options.full)
     if options.python:
@@ -113,7 +113,7 @@ def main():
         for what, python, function in module.cells(ctx):
             label = f"{group:9} {what:38} {python.name if python else ''}"
             if re.search(options.only, label):
-                # Cells that measure or need the machine for themselves say so.
+                # Cells that measure, or need the whole machine, have the attribute `alone`.
                 cells.append((label, function, getattr(function, "alone", False)))
     if options.list:
         print("\n".join(label for label, _, _ in cells))

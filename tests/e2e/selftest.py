@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""selftest: the witness itself is right, and it notices every kind of lie. Argument: the reference hook's library."""
+"""selftest: the reference hook is right, and the comparison with it finds every kind of error. Argument: the reference
+hook's library."""
 import base64
 import copy
 import os
@@ -35,7 +36,7 @@ def main():
         rows, log = refhook.read(folder), refhook.read_log(folder)
         pid, child = process.pid, int(child)
 
-        # The table and the log say the same.
+        # The table and the log must agree.
         assert rows.total() == sum(map(len, log.values())) > 20
         for (p, tid), texts in log.items():
             chain = 0
@@ -45,7 +46,7 @@ def main():
         assert rows[child, child, "t.child"] == (1, zlib.crc32(b"t.child\n[1:t]"))
         assert log[pid, pid][-1].startswith(b"cpython._PySys_ClearAuditHooks")
 
-        # JSON lines that tell the truth are equal to it.
+        # Correct JSON lines must equal the log.
         def line(name, *values):
             return {"event": name, "pid": pid, "tid": pid, "args": {str(i): v for i, v in enumerate(values)}}
         events = [line("t.values", n, {"int": str(10**30)}, {"int": str(-10**30)}, "a\ud800é大\U0001f40d",
@@ -58,7 +59,7 @@ def main():
         wanted = of_test(rows)
         assert refhook.differences(wanted, of_test(refhook.rows_of(events))) == []
 
-        # Each lie is found.
+        # Each error must be found.
         lies = 0
         for change in (lambda e: e.pop(), lambda e: e.append(e[0]), lambda e: e[1]["args"].update({"3": "a\ud801é大\U0001f40d"}),
                        lambda e: e[1]["args"].update({"0": True}), lambda e: e[3]["args"]["0"].update(length=5001),

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""capture: a fixed capture as JSON lines, with a bit of everything a filter can ask about. Same bytes on every run."""
+"""capture: a fixed capture as JSON lines, with examples of everything that a filter can test. The bytes are the same in
+every run."""
 import base64
 import json
 import sys
@@ -9,7 +10,7 @@ PREFIXES = ["/usr/lib/python3.11", "/opt/py/stdlib"]
 
 
 class Lcg:
-    """A small generator of our own: Python's changes between versions."""
+    """A small random generator of our own: Python's differs between versions."""
 
     def __init__(self, seed):
         self.v = seed
@@ -63,7 +64,7 @@ def b64(data):
 
 
 def make_event(rnd, i, minor):
-    """(event, args)"""
+    """Return (event, args)."""
     kind = rnd(20)
     path = rnd.of(PATHS)
     if "%d" in path:

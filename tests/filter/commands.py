@@ -175,7 +175,7 @@ def test_import(tool, folder):
     check("stat of a pipe", [(r["key"], r["events"]) for r in json.loads(piped)["rows"]], [("a", 2), ("b", 1)])
 
 
-# What one line of a stranger's logger becomes: the line, and members that its event must have.
+# What a line of another program's logger becomes: the line, and members that its event must have.
 STRANGERS = [
     ('{"event":"open","args":["/etc/hosts","r",524288]}', {"args": {"path": "/etc/hosts", "mode": "r", "flags": 524288}}),
     ('{"event":"a.b","args":["x",1]}', {"args": {"0": "x", "1": 1}}),
@@ -224,7 +224,7 @@ STRANGERS = [
     ('{"event":"a","stack":[5,{"x":1}]}', {"event": "a"}),
     ('{"event":"a","process":5,"notes":{},"interp":"x"}', {"pid": 5}),
 ]
-# What is no event: each loses one line, with its number and a reason.
+# Lines that are no event: each counts as one loss, with its number and a reason.
 LOST = ['{"event":5}', '{"event":""}', '{"x":1}', "nonsense", '{"event":"b",}', '{"event":"b"} x', "[1,2]", '{"event":"b","args":{"x":[1,', "{", '"a"',
         '{"event":"b","args":[tru]}']
 
@@ -273,7 +273,7 @@ def test_strangers(tool, folder):
     check("2^17 keys", (code, len(events), len(events and events[0]["args"])), (0, 1, 1 << 17))
     check("only a BOM", load(b"\xef\xbb\xbf")[:2], (1, []))
     check("comments", [e["event"] for e in load(b'# x\n// y\n{"event":"a"}\n')[1]], ["a"])
-    # two exports, one behind the other, each of a run of its own
+    # two exports, one after the other, each from a run of its own
     own = ['{"v":1,"seq":%d,"time":"2026-11-22T0%d:00:00.00000000%dZ","ts_ns":%d,"pid":7,"tid":7,"interp":0,"thread":"","python":"3.12.1",'
            '"event":"e","args":{},"stack":[]}' % (k, run, k + 5, k + 5) for run in (7, 6) for k in range(2)]
     code, events, said = load("\n".join(own).encode())
@@ -362,7 +362,8 @@ def test_refusals(tool, file, folder):
 
 
 def test_damage(tool, file, folder):
-    """One byte wrong, anywhere: the same output as of the whole file, or it is said that something is missing."""
+    """With one wrong byte, anywhere: the output is that of the undamaged file, or a message says that something is
+    missing."""
     with open(file, "rb") as f:
         whole = f.read()
     path, silent, said = os.path.join(folder, "damaged.avc"), [], 0
@@ -382,7 +383,7 @@ def test_damage(tool, file, folder):
 
 
 def test_pipes(tool, file, events):
-    """Every command that reads a capture reads JSON lines, and a capture, from a pipe as well."""
+    """Every command that reads a capture also reads JSON lines, and both from a pipe."""
     lines = tool.must("print", file, "-F", "json")
     with open(file, "rb") as f:
         whole = f.read()
@@ -394,7 +395,7 @@ def test_pipes(tool, file, events):
 
 
 def test_growing(tool, folder):
-    """A capture that grows: each command shows what is complete, and print -f every event once, to the end."""
+    """A capture that grows: each command shows the complete part, and print -f shows every event once, to the end."""
     path, file, n = os.path.join(folder, "growing.avc"), os.path.join(folder, "long.avc"), 50000
     lines = "".join('{"event":"e%d","pid":%d,"args":{"0":%d}}\n' % (i % 7, 40 + i // 30000, i) for i in range(n))
     tool.must("import", "-q", "-", "-o", file, data=lines.encode())

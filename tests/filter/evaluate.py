@@ -1,6 +1,8 @@
-"""evaluate: display filters over JSON lines, written from the description of the language alone (src/model/filter.h, fields.h).
+"""evaluate: display filters over JSON lines, written from the description of the language alone (src/model/filter.h,
+fields.h).
 
-It shares nothing with the program but the JSON it reads: no dictionaries, no verdicts, each event is looked at by itself.
+It shares only the JSON that it reads with the program: it has no dictionaries and no verdicts, and evaluates each event
+by itself.
 """
 import base64
 import errno
@@ -40,7 +42,7 @@ def unescape(s):
 
 
 def constant(name):
-    """What Python itself calls the number, and the bits that are not shown beside it."""
+    """Return the number that Python itself gives the name, and the bits that are not shown beside it."""
     for module, prefix, ignored in ((os, "O_", os.O_CLOEXEC), (socket, "AF_", 0), (signal, "SIG", 0), (errno, "E", 0),
                                     (socket, "SOCK_", socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)):
         value = getattr(module, name, None)
@@ -54,12 +56,12 @@ class Literal:
         self.text, self.quoted, self.ignored, self.is_constant = text, quoted, 0, False
 
     def span(self):
-        """What the last decimal of a time stands for, in ns."""
+        """The unit of the last decimal of a time, in ns."""
         m = re.fullmatch(r"-?\d+(?:\.(\d*))?([a-zA-Z]*)", self.text)
         return max(1, (UNITS[m.group(2)] if m.group(2) else 10**9) // 10**len(m.group(1) or ""))
 
     def value(self):
-        """As number(), of an argument: also names of numbers, joined by |, and octal."""
+        """Like number(), for an argument: also names of numbers, joined by |, and octal."""
         if self.quoted:
             return None
         total = None
@@ -115,7 +117,7 @@ def repr_float(f):
 
 
 def plain(v):
-    """What a filter compares."""
+    """Return what a filter compares."""
     if v is None or isinstance(v, bool):
         return str(v)
     if isinstance(v, str):
@@ -288,7 +290,7 @@ class Filter:
 
     def argument(self, event, rest):
         steps = [s for s in rest.split(".") if s]
-        if steps[:1] == ["sys"]:  # an argument called sys.path
+        if steps[:1] == ["sys"]:  # an argument named sys.path
             steps[:2] = [".".join(steps[:2])]
         while self.at < len(self.text) and self.text[self.at] in "[.":
             m = re.compile(r"\[(\d+)\]|\.(\w+)").match(self.text, self.at)
@@ -305,7 +307,7 @@ class Filter:
                 chosen = list(args.values())[steps[0]:steps[0] + 1]
             else:
                 name = steps[0]
-                if name in ("file", "path") and e["event"] == "open":  # called otherwise in other versions
+                if name in ("file", "path") and e["event"] == "open":  # it has another name in other versions
                     name = "file" if "file" in args else "path"
                 chosen = [args[name]] if name in args else []
             return [w for v in chosen for w in follow(v, steps[1:])]
@@ -372,12 +374,12 @@ def compile_regex(pattern, flags):
 
 
 class Thread(str):
-    """A name, and how the screen shows it."""
+    """A name, with the form that the screen shows."""
     shown = ()
 
 
 def argv(v):
-    """As a line for the shell."""
+    """Return it as a line for the shell."""
     return " ".join((w if w and not re.search(r"[\s\"'\\$`*?\[\]{}()<>|&;!]|^[#~]", w) else "'" + w + "'") if isinstance(w, str) else plain(w)
                     for w in v)
 
@@ -471,7 +473,7 @@ def follow(v, steps):
 
 
 class Address(int):
-    """An int that reads as hexadecimal."""
+    """An int that is shown as hexadecimal."""
 
     def __str__(self):
         return hex(int(self))
@@ -521,7 +523,7 @@ def frames(e, which, member):
 
 
 def prepare(lines):
-    """Give every event what the first event of its process says."""
+    """Give every event the facts that the first event of its process has."""
     import json
     events = [json.loads(line) for line in lines]
     processes = {}

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""hostile_names: names that command terminals, are no UTF-8, or end fields, in every place of a capture: each export opens in its
-consumer, and nothing that is written for people or as text holds a control, an override of direction or a byte that is no UTF-8.
+"""hostile_names: names that control terminals, are not UTF-8, or end fields, in every place of a capture: the consumer
+of each export can read it, and no output for people or as text contains a control character, an override of direction
+or a byte that is not UTF-8.
 
-    hostile_names.py AUDITVIEW
+hostile_names.py AUDITVIEW
 """
 import csv
 import io
@@ -17,7 +18,8 @@ import tempfile
 NAMES = ["\x1b[31mred\x1b]0;title\x07", "a\nb", "a\tb\rc", "nul\0byte", "\x7f\x80\x9b31m", "line\u2028sep\u2029", "\u202eevil\u202c\u2066x\u2069", "\ufeffbom",
          "surrogate\udcff\udc80", "high\ud800", "semi;colon 5", '"quote",comma', "<tag attr='x'>&amp;]]>", "\\back\\slash", "=1+1", "long" * 1000, "tag\U000e0041",
          "emoji \U0001f469\u200d\U0001f4bb", "%s%n%d", "{path:path}", ""]
-# Not in a text file: C0 but tab, newline and return; DEL, C1; what changes the direction or the lines of other text.
+# Forbidden in a text file: C0 except tab, newline and return; DEL; C1; what changes the direction or the lines of other
+# text.
 FORBIDDEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e0fff]")
 failed = 0
 

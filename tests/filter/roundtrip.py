@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""roundtrip: capture → JSON lines → capture → JSON lines is the same bytes, for a capture of every Python found.
+"""roundtrip: capture → JSON lines → capture → JSON lines gives the same bytes, for a capture of every Python found.
 
-usage: roundtrip.py AUDITVIEW PYTHONS.SH VALUES.PY     Exit status 77: there is nothing to record with.
+usage: roundtrip.py AUDITVIEW PYTHONS.SH VALUES.PY     Exit status 77: no Python can be recorded.
 """
 import json
 import os

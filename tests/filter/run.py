@@ -53,7 +53,7 @@ def main():
             f.write("".join(line + "\n" for line in capture.lines()))
         must(run(program, "import", "-q", source, "-o", file))
         out = must(run(program, "export", file, "-F", "jsonl"))
-        # What was exported, imported and exported again must be the same bytes.
+        # Exporting, importing and exporting again must give the same bytes.
         with open(back, "wb") as f:
             f.write(out)
         must(run(program, "import", "-q", back, "-o", file + "2"))

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""run: let libFuzzer run on the parsers of hostile bytes, and say how much of the code it reached. On demand; needs clang.
+"""run: run libFuzzer on the parsers of hostile bytes, and print how much of the code it reached. On demand; needs
+clang.
 
-    tests/fuzz/run.py [--seconds N] [--build DIR] [--corpus DIR] [NAME…]     default: 60 s each, all of meson.build
+tests/fuzz/run.py [--seconds N] [--build DIR] [--corpus DIR] [NAME…]     default: 60 s each, all of meson.build
 
-All libraries are instrumented, not the harness alone, and built with AddressSanitizer and UBSan. What libFuzzer learns stays
-in --corpus (default: DIR/fuzz-corpus) and is the start of the next run; an input that is a fault is written there, too. The
-last line counts faults; the exit status is 0 if there were none.
+All libraries are instrumented, not only the harness, and built with AddressSanitizer and UBSan. The inputs that
+libFuzzer finds stay in --corpus (default: DIR/fuzz-corpus) and start the next run; an input that causes a fault is
+written there, too. The last line counts faults; the exit status is 0 if there were none.
 """
 import argparse
 import glob
@@ -34,7 +35,7 @@ def build(folder, wanted):
 
 
 def fuzz(folder, corpus, name, seconds):
-    """(faults, text): one parser for so many seconds."""
+    """Fuzz one parser for that many seconds; returns (faults, text)."""
     learnt, found = os.path.join(corpus, name), os.path.join(corpus, "faults", name) + "-"
     os.makedirs(learnt, exist_ok=True)
     os.makedirs(os.path.dirname(found), exist_ok=True)
@@ -43,7 +44,8 @@ def fuzz(folder, corpus, name, seconds):
                "-timeout=20", "-max_len=65536", "-print_final_stats=1", f"-artifact_prefix={found}", learnt,
                os.path.join(HERE, "corpus", name)]
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="auditview-fuzz-", dir=memory) as scratch: # files of a target that a fault left behind
+    # holds the files that a target leaves after a fault
+    with tempfile.TemporaryDirectory(prefix="auditview-fuzz-", dir=memory) as scratch:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
                               env=dict(os.environ, TMPDIR=scratch, UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1"))
     out = done.stdout

@@ -39,7 +39,8 @@ def row(folder, files, reason):
 
 
 def source_of(member, folder):
-    """'ui/app.c' for an object of a folder's library or of the program; None: it was made from a generated or a former file."""
+    """Return 'ui/app.c' for an object of a folder's library or of the program; None: its source is generated or no
+    longer exists."""
     name = os.path.basename(member)[:-len(".o")].replace("meson-generated_.._", "")
     candidates = [f"{folder}/{name}"] if folder else [name.replace("src_commands_", "src/commands/").replace("src_", "src/")]
     return candidates[0] if os.path.exists(os.path.join(ROOT, candidates[0])) else None

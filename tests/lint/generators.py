@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """generators: the checks of data/gen refuse bad data, name the place, and write nothing.
 
-Each case is one change to a copy of data/: file, what is replaced by what, and what the message must hold.
+Each case is one change to a copy of data/: the file, what is replaced by what, and what the message must contain.
 """
 import os
 import shutil

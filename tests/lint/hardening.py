@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""hardening: the program is protected as it was asked to be, and the code for the target is not.
+"""hardening: the program has the protections that were requested, and the code for the target does not.
 
-    hardening.py PROGRAM PROBE_ELF FLAG…     the flags that the compiler took; needs readelf
+hardening.py PROGRAM PROBE_ELF FLAG…     the flags that the compiler accepted; needs readelf
 
 A stack protector in the probe would read the target's canary.
 """

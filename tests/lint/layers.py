@@ -26,7 +26,7 @@ def read_table(path):
 
 
 def unit_of(path):
-    """The row a file of the tree belongs to: 'src/base', 'ui', 'top' …"""
+    """Return the row that a file of the tree belongs to: 'src/base', 'ui', 'top' …"""
     parts = path.split("/")
     if parts[0] == "src":
         return "src/" + parts[1] if len(parts) > 2 else "top"
@@ -34,7 +34,7 @@ def unit_of(path):
 
 
 def find_header(includer, name):
-    """Path of a quoted header below the root, or None when it is generated."""
+    """Return the path of a quoted header below the root, or None if it is generated."""
     folder = os.path.dirname(includer)
     for base in (folder, "src", "", "ui"):
         path = os.path.normpath(os.path.join(base, name))
@@ -79,7 +79,8 @@ def check(rows, system, private):
                         continue
                     found = find_header(path, header)
                     if found is None:
-                        # Generated at build time: named <folder>_*.h or found by its own folder's build; nothing to judge.
+                        # It is generated at build time, with the name <folder>_*.h or by its own folder's build: no
+                        # rule applies.
                         continue
                     if found in private and not any(path.startswith(p) for p in private[found]):
                         problems.append(f"{path}: {found} is for {' '.join(private[found])}* alone")

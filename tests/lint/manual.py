@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""manual: what people read knows every option, command, action, field and format there is, and none that there is not.
+"""manual: the documentation knows every option, command, action, field and format, and none that does not exist.
 
-    manual.py PAGE PROGRAM
+manual.py PAGE PROGRAM
 
-PAGE is the built manual page. Tables are read from the sources, so a row that the program forgets to print is found too.
+PAGE is the built manual page. Tables are read from the sources, so a row that the program forgets to print is found
+too.
 """
 import os
 import re
@@ -62,7 +63,8 @@ def main():
     expect(words - {"json"}, formats, "format of format_words[]", "the table in src/export/exporter.c")
     expect(formats, set(re.findall(r"\w+", spoken)), "format", "the doc of --format in src/options.c")
 
-    # What is written by hand: no option or command that does not exist, and all commands in the README's table.
+    # Text written by hand must name no option or command that does not exist, and the README's table must have all
+    # commands.
     known = {f"--{o}" for o in options} | {f"--no-{o}" for o in switches}
     for path in (("README.md",), ("data", "auditview.1.in")):
         text = read(*path).replace("\\-", "-")

@@ -24,7 +24,7 @@ MAX_LINES = 1000
 
 
 def tracked():
-    """Files git knows; without git, or in an unpacked archive, all files but builds."""
+    """Return the files that git tracks; without git, or in an unpacked archive, all files except builds."""
     if shutil.which("git"):
         done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         if done.returncode == 0 and done.stdout:
@@ -37,7 +37,7 @@ def tracked():
 
 
 def text_of(path):
-    """Text of a file, or None when it is not there or no UTF-8 text."""
+    """Return the text of a file, or None if it does not exist or is not UTF-8."""
     try:
         return open(os.path.join(ROOT, path), encoding="utf-8").read()
     except (UnicodeDecodeError, IsADirectoryError, FileNotFoundError):
@@ -55,7 +55,8 @@ def check_top_level(files):
 
 
 def check_paths(files):
-    # The folder this copy lies in, a home, hosts of packages. Written so that no pattern fits itself.
+    # The folder that holds this copy, a home, hosts of packages. Each pattern is written so that it does not match
+    # itself.
     here = os.path.dirname(ROOT)
     common = {"/", "/tmp", "/var/tmp", "/usr/src", "/opt", "/srv", "/home", "/mnt"}
     words = [r"(?<![\w\"])/[r]oot/", r"/[r]oot/\.", r"https?://[^/ ]*(?:mirror|artifactory|nexus|proxy|registry)[^ ]*"]
@@ -144,7 +145,8 @@ def check_commands(files):
 
 
 def check_ring(files):
-    """struct ring_shared and ring_slot: their members are read in the probe, in ring.c and by slot_look(). Elsewhere offsetof() at most."""
+    """The members of struct ring_shared and ring_slot are read in the probe, in ring.c and by slot_look(). Elsewhere
+    only offsetof() is allowed."""
     may = {"src/visit/ring.c", "src/recorder/lineup.c"}
     word = re.compile(r"\bring_(?:shared|slot) *\*|\bring\.shared *->|->shared *->|\bshared->(?!.*offsetof)")
     for path in files:
@@ -156,16 +158,19 @@ def check_ring(files):
                 yield f"{path}:{number}: looks into the ring past ring.h: {line.strip()[:100]}"
 
 
-# Files of others that comments name without a folder: sources of CPython, the kernel, SQLite, ncurses, and examples.
+# Files of other projects that comments name without a folder: sources of CPython, the kernel, SQLite, ncurses, and
+# examples.
 FOREIGN = {"pycore_runtime.h", "pycore_debug_offsets.h", "pycore_dict.h", "pycore_object.h", "pycore_stackref.h", "codeobject.c", "winreg.h",
            "cxxabi.h", "os_unix.c", "lib_tstp.c", "lib_mouse.c", "file.py", "__init__.py", "TARGET.py", "app.py", "compress.c"}
-# The first folder of a path of others: the kernel's, CPython's, glibc's, musl's, libunwind's and PostgreSQL's sources, system headers.
+# The first folder of a path in another project: the kernel's, CPython's, glibc's, musl's, libunwind's and PostgreSQL's
+# sources, system headers.
 FOREIGN_FOLDERS = ("kernel/", "fs/", "mm/", "net/", "nptl/", "elf/", "lib/", "ldso/", "security/", "include/", "linux/", "arch/x86/",
                    "src/dwarf/", "src/internal/", "src/backend/", "Include/", "Objects/", "Python/", "Modules/", "Lib/", "sys/", "shop/", "db/")
 
 
 def check_comments(files):
-    """A comment outlives the file that it names. Only names with an ending of source code and of our tables are looked at."""
+    """A comment can outlive the file that it names. Only names with a suffix of source code or of our tables are
+    checked."""
     name = re.compile(r'(?<![\w/.<"*{}-])((?:[\w.-]+/)*[\w-]+\.(?:c|h|S|py|tsv|rec|sh|lds|md))(?![\w/(*{])')
     ends = {"/".join(parts[i:]) for parts in (f.split("/") for f in files) for i in range(len(parts))}
     n = 0
@@ -194,8 +199,8 @@ def check_exits(files):
                     yield f"{path}:{number}: only main.c exits"
 
 
-# Who else may write to a standard stream, and why. Formats of events go through the exporters (io_write), the screen through
-# ui/term_curses.c; a launched program's own output is copied by src/recorder/relay.c.
+# Which other files may write to a standard stream, and why. Formats of events use the exporters (io_write), the screen
+# uses ui/term_curses.c; src/recorder/relay.c copies a launched program's own output.
 WRITERS = {
     "src/base/say.c": "the writer: nothing leaves it that commands a terminal",
     "src/base/err.c": "a failed CHECK: texts of our own, and nothing may be allocated any more",

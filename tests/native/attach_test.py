@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """attach_test.py AUDITVIEW DUMP_STACKS CC [--all] [--greenlet] [PYTHON…]: native stacks of running programs.
 
-Attach to a process with threads and short-lived forked children: every stack must be whole and go through the C extension's
-functions. Without --all every fourth Python is taken. With --greenlet (on demand; downloads Debian's python3-greenlet into the test cache): the system's Python with
-greenlets, each stack must end at its own greenlet."""
+Attach to a process with threads and short-lived forked children: every stack must be complete and go through the C
+extension's functions. Without --all, only every fourth Python is tested. With --greenlet (on demand; downloads Debian's
+python3-greenlet into the test cache), the system's Python runs greenlets, and each stack must end at its own
+greenlet."""
 import glob
 import os
 import re

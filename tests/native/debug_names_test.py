@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""debug_names_test.py UNWIND_CHECK [--fetch]: Debian's stripped python3.11 named through its -dbg package's debug files.
+"""debug_names_test.py UNWIND_CHECK [--fetch]: Debian's stripped python3.11 gets its names from the debug files of its
+-dbg package.
 
-With --fetch both packages are first downloaded by apt (38 MB) and unpacked into the test cache; nothing is installed. Without
-them in the cache: skipped. Without the debug files about half of the interpreter's frames have no name; with them every frame
-must have one, evaluator parts included, and a source line."""
+With --fetch both packages are first downloaded by apt (38 MB) and unpacked into the test cache; nothing is installed.
+If they are not in the cache, the test is skipped. Without the debug files about half of the interpreter's frames have
+no name; with them every frame must have one, evaluator parts included, and a source line."""
 import glob
 import os
 import subprocess

@@ -1,5 +1,6 @@
-"""deep.py [CASE]: one stack through as many kinds of native frames as this Python has, in the main thread and in another
-one; prints "ready TID FRAMES TID FRAMES" when both sleep at its end (FRAMES: Python frames on that thread's stack)."""
+"""deep.py [CASE]: one stack through as many kinds of native frames as this Python has, in the main thread and in
+another one; prints "ready TID FRAMES TID FRAMES" when both sleep at its end (FRAMES: Python frames on that thread's
+stack)."""
 import ctypes
 import functools
 import json
@@ -98,7 +99,7 @@ def through_asyncio(f):
 
 
 def through_c_signal(f):
-    """A C handler, so that the frame of the interrupted code and the trampoline's are on the stack."""
+    """A C handler puts the frame of the interrupted code and the trampoline's on the stack."""
     handler_t = ctypes.CFUNCTYPE(None, ctypes.c_int)
     handler = handler_t(lambda n: f() and None)
     libc = ctypes.CDLL(None)

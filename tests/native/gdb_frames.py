@@ -1,5 +1,5 @@
 # Run inside gdb: print "frame PC SP" for every real frame of the selected thread. Inlined frames have no stack of their
-# own; tail-call frames are invented from call-site information.
+# own; gdb invents tail-call frames from call-site information.
 import gdb
 
 gdb.execute("set backtrace limit unlimited")

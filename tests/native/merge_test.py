@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""merge_test.py AUDITVIEW DUMP_STACKS CC [--all] [PYTHON…]: merged stacks, end to end, against what victims/native_stacks.py knows.
+"""merge_test.py AUDITVIEW DUMP_STACKS CC [--all] [PYTHON…]: merged stacks, end to end, compared with what
+victims/native_stacks.py prints.
 
-For each Python: record --stack=both, then every native.test event must have exactly the stack that the victim printed; no event
-of the whole run may be cut or unmerged. Then --stack=native: the same C frames, no Python frame, and only native ones. From
-3.12 on once more with perf trampolines: pieces of code without unwind information, gone by the time the last events are read.
-3.14 and later once more with the JIT, where the build has one. Without --all only --stack=both is run for most Pythons."""
+For each Python: record --stack=both, then every native.test event must have exactly the stack that the victim printed;
+no event of the whole run may be cut or unmerged. Then --stack=native: the same C frames, no Python frame, and only
+native ones. From 3.12 on this is repeated with perf trampolines: pieces of code without unwind information that are
+gone when the last events are read. 3.14 and later are also tested with the JIT, if the build has one. Without --all,
+most Pythons are tested with --stack=both only."""
 import os
 import shutil
 import subprocess
@@ -28,7 +30,7 @@ def build(cc, folder, free_threaded):
 
 
 def stacks_of(text):
-    """[(flags, [(kind, name, rest)…])…], total line"""
+    """Return [(flags, [(kind, name, rest)…])…], total line."""
     events, total = [], ""
     for line in text.splitlines():
         words = line.split(" ")
@@ -42,7 +44,7 @@ def stacks_of(text):
 
 
 def known(frames):
-    """The frames of the victim and its extension, by the last part of their name."""
+    """Return the frames of the victim and its extension, by the last part of their name."""
     return [name.split(".")[-1] for kind, name, rest in frames
             if (kind == "P" and "native_stacks.py" in rest or kind == "P" and "<string>" in rest) or (kind == "N" and name in C_NAMES
                                                                                               and "native_ext.so" in rest)]
@@ -84,7 +86,8 @@ def check(auditview, dump, python, folder, mode, variables):
 
 
 def check_awkward(auditview, dump, python, folder, case, prefix):
-    """A deleted and replaced library: whole, named when its file can still be had. A foreign stack: Python frames and a mark."""
+    """A deleted and replaced library: the stack is complete, and has names if the file can still be opened. A foreign
+    stack: Python frames and a mark."""
     capture = os.path.join(folder, case + "-nobody" * bool(prefix) + ".avc")
     run = subprocess.run([*prefix, auditview, "record", "--stack=both", "-o", capture, "--", python,
                           os.path.join(VICTIMS, "native_awkward.py"), folder, case], capture_output=True, text=True, timeout=60)
@@ -93,7 +96,7 @@ def check_awkward(auditview, dump, python, folder, case, prefix):
     names = [f[1] for f in frames if f[0] == "P" or "native_ext" in f[2]]
     if case == "elsewhere":
         bad = names != ["event", "outer", "main", "<module>"] or not any(f[2].startswith("M this stack could not") for f in frames)
-    elif prefix: # no way to the file any more
+    elif prefix: # the file cannot be reached any more
         bad = len(names) != 7 or not all(n.startswith("native_ext_copy") and "+0x" in n for n in names[1:4])
     else:
         bad = names != ["event", *C_CALL, "outer", "main", "<module>"]
@@ -103,7 +106,8 @@ def check_awkward(auditview, dump, python, folder, case, prefix):
 
 
 def check_jit(auditview, dump, python, folder):
-    """Every stack is whole and has the two Python frames in their place, with or without generated code below them."""
+    """Every stack is complete and has the two Python frames in their place, with or without generated code below
+    them."""
     capture = os.path.join(folder, "jit.avc")
     run = subprocess.run([auditview, "record", "--stack=both", "-o", capture, "--", python, os.path.join(VICTIMS, "native_jit.py")],
                          capture_output=True, text=True, timeout=60, env={**os.environ, "PYTHON_JIT": "1"})
@@ -135,7 +139,7 @@ def main():
                 continue
             bad += check(auditview, dump, python, target, "native", {})
             bad += check_awkward(auditview, dump, python, target, "deleted", [])
-            if int(minor) < 14: # since then a stack that the interpreter does not know is an overflow
+            if int(minor) < 14: # from 3.14 on, a stack that the interpreter does not know is an overflow
                 bad += check_awkward(auditview, dump, python, target, "elsewhere", [])
             if os.getuid() == 0 and shutil.which("setpriv") and python.startswith("/usr/"):
                 os.chmod(folder, 0o777)

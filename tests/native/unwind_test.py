@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""unwind_test.py UNWIND_CHECK [--gdb] [PYTHON…]: stacks of stopped Pythons, unwound from a copy, against libunwind and gdb.
+"""unwind_test.py UNWIND_CHECK [--gdb] [PYTHON…]: stacks of stopped Pythons, unwound from a copy, compared with
+libunwind and gdb.
 
-Every frame's pc and sp must be the same, and the evaluator's frames must be as many as the Python frames (3.8-3.10). gdb takes a second a Python, so without --gdb it looks at the last one
-only. Prints one line per stack; exit status 1 if any differs, 77 if nothing ran."""
+Every frame's pc and sp must be the same, and there must be as many frames of the evaluator as Python frames (3.8-3.10).
+gdb takes a second per Python, so without --gdb only the last Python is compared with it. Prints one line per stack; the
+exit status is 1 if any differs, 77 if nothing ran."""
 import os
 import shutil
 import subprocess
@@ -36,7 +38,8 @@ def check_python(program, python, with_gdb):
             print("FAIL %s: the target did not start: %s" % (python, target.stderr.read()[-300:]))
             return 1
         for tid, depth, label in ((int(line[1]), int(line[2]), "main"), (int(line[3]), int(line[4]), "thread")):
-            # "ready" can be read before both threads have come to rest (they may still wait for the GIL): look until nothing moves.
+            # "ready" can be read before both threads sleep (they may still wait for the GIL): repeat until nothing
+            # changes.
             ours = None
             for _ in range(50):
                 result = subprocess.run([program, str(tid), "--libunwind"], capture_output=True, text=True, timeout=60)
@@ -48,7 +51,7 @@ def check_python(program, python, with_gdb):
             problems = []
             words = next((line.split() for line in result.stdout.splitlines() if line.startswith("evaluators ")), ["", "0"])
             runs = int(words[1])
-            # Before 3.11 every Python frame is a run of the evaluator of its own; since then a run may hold several.
+            # Before 3.11, every Python frame is an evaluator run of its own; since then a run may contain several.
             if runs != depth if version < (3, 11) else not 0 < runs <= depth:
                 problems.append("%d evaluator frames for %d Python frames; parts: %s" % (runs, depth, words[2:]))
             if result.returncode:

@@ -1,9 +1,9 @@
-"""Read this Python's own objects and frames with the probe's code and compare with what Python says of them.
+"""Read this Python's own objects and frames with the probe's code and compare them with what Python itself reports.
 
-    inside.py LIBRARY [SEED]
+inside.py LIBRARY [SEED]
 
-Prints the number of comparisons; any difference ends it with status 1. What the bytes mean: src/base/value.h and
-src/probe/abi.h. Runs in every Python found, so nothing newer than 3.8 in here.
+It prints the number of comparisons; any difference ends it with status 1. The encoding is described in src/base/value.h
+and src/probe/abi.h. It runs in every Python found, so it uses nothing newer than 3.8.
 """
 import collections
 import ctypes
@@ -117,7 +117,7 @@ def read(thing, room=1000000, string_bytes=4096, max_items=200):
     return value, bool(cut.value)
 
 
-# ---- what must come out ----
+# ---- expected results ----
 
 def cut_text(s, limit):
     data = s.encode("utf-8", "surrogatepass")
@@ -161,16 +161,16 @@ def attributes(thing, limit):
     if t is types.ModuleType:
         return [("name", text(thing.__name__))]
     if isinstance(thing, type):
-        return None  # checked apart
+        return None  # compared separately
     if isinstance(thing, socket.socket):
-        # what C has: the Python class reports the same
+        # what C has: the attributes of the Python class are the same
         return [("fd", (INT, thing.fileno())), ("family", (INT, int(thing.family))), ("type", (INT, int(thing.type))),
                 ("proto", (INT, thing.proto))]
     return []
 
 
 def check(got, thing, limit, max_items, depth=0):
-    """Raises Wrong unless `got` is what a reader with these limits must say of thing."""
+    """Raise Wrong unless `got` is what a reader with these limits must return for thing."""
     global n_compared
     n_compared += 1
 
@@ -287,7 +287,7 @@ class Outer:
 
 
 class PurePath:
-    """Not pathlib's: must not be read as if it were."""
+    """It is not pathlib's: it must not be read as if it were."""
 
 
 class PosixPath(PurePath):
@@ -378,7 +378,7 @@ def values():
         for thing in keep + random_ones:
             got, cut = read(thing, string_bytes=limit, max_items=max_items)
             check(got, thing, limit, max_items)
-    # In whatever room: never a byte too many, always something that can be decoded.
+    # With room of any size: never a byte too many, and always something that can be decoded.
     for thing in keep[::3] + random_ones[::10]:
         for room in list(range(OUT_MIN, 420, 23)) + [1023, 1024, 1025, 1400, 3000]:
             read(thing, room=room, string_bytes=rng.choice((1, 100, 5000)), max_items=rng.choice((1, 20, 16383)))
@@ -395,7 +395,7 @@ PERIOD = 1 << 24
 
 
 def told_name(tid=None, now=0):
-    """(name as a value or None, was it looked for)"""
+    """Return (name as a value or None, whether the probe searched for it)."""
     if not hasattr(area, "at"):
         area.at = lib.inside_area()
     due = ctypes.c_int()
@@ -406,7 +406,7 @@ def told_name(tid=None, now=0):
 
 
 class Named(threading.Thread):
-    """Other attributes come first, some are gone again, and `name` is none of threading's."""
+    """Other attributes come first, some are deleted again, and `name` is not threading's."""
     name = property(lambda self: 1 / 0, lambda self, value: setattr(self, "_name", value))
     n_before = 0
 
@@ -455,7 +455,7 @@ def thread_names():
                 def check_name():
                     # threading keeps str(name)
                     expect(told_name()[0], cut_text(str.__str__(threading.current_thread()._name), 255))
-                    expect(told_name()[0], None)  # it is told once
+                    expect(told_name()[0], None)  # a name is recorded only once
                 in_thread(kind, check_name, name, prepare)
 
     def renamed():
@@ -464,14 +464,14 @@ def thread_names():
         for i in range(20):
             me._name = "after-%02d" % i
             expect(told_name()[0], cut_text("after-%02d" % i, 255))
-        while told_name()[1]:  # a fresh thread is looked at at each event, for a while
+        while told_name()[1]:  # for a while, the name of a new thread is searched for at each event
             pass
         me._name = "late"
         expect(told_name(), (None, False))
         expect(told_name(now=PERIOD), (cut_text("late", 255), True))
         expect(told_name(now=PERIOD), (None, False))
         expect(told_name(now=2 * PERIOD), (None, True))
-        expect(told_name(now=(1 << 56) - 1), (None, False))  # time went back by as much as it can go forward
+        expect(told_name(now=(1 << 56) - 1), (None, False))  # the clock went back as far as it can go forward
     in_thread(threading.Thread, renamed, "before")
 
     def strange():
@@ -500,11 +500,12 @@ def thread_names():
         for i in range(2 if sys.version_info < (3, 11) else 8):
             told_name()
         expect(told_name()[1], False)
-        expect(told_name(now=2 * PERIOD)[1], False)  # a deep stack is walked less often
+        expect(told_name(now=2 * PERIOD)[1], False)  # a deep stack is searched less often
         expect(told_name(now=32 * PERIOD)[1], True)
     in_thread(threading.Thread, lambda: deep(400), "deep")
 
-    # Three threads whose lines are of one set of two: one loses its line, and is told anew when it comes back.
+    # Three threads whose cache lines belong to one set of two: one loses its line, and its name is recorded again when
+    # it returns.
     def crowd():
         tids = [77, 77 + 1024, 77 + 2048]
         for tid in tids:
@@ -513,7 +514,7 @@ def thread_names():
         expect(any(a == (cut_text("crowd", 255), True) for a in again) and all(a[0] in (None, cut_text("crowd", 255)) for a in again), True)
     in_thread(threading.Thread, crowd, "crowd")
 
-    # None of threading's: bare threads, the first one, and functions that only look like it.
+    # These are not threading's: bare threads, the first one, and functions that only look like it.
     done = threading.Event()
 
     def bare():
@@ -591,7 +592,7 @@ def truth(frame):
 
 
 def look(*_, **limits):
-    """Compare the whole stack; called from all sorts of places. The two innermost frames run on between the two looks."""
+    """Compare the whole stack; called from many places. The two innermost frames continue between the two readings."""
     global n_compared
     got, cut = frames()
     want = truth(sys._getframe())
@@ -674,7 +675,7 @@ def places():
     with open(os.devnull) as f:
         look()
     old = sys.gettrace()
-    for i in range(50):  # code objects that die, at addresses that come again
+    for i in range(50):  # code objects are freed, and others get the same addresses
         exec(compile("\n" * i + "def f%d():\n%s    look()\nf%d()" % (i % 5, "    x = 1\n" * (i % 7), i % 5), "made %d" % (i % 3),
                      "exec"), {"look": look})
     big = "def wide():\n" + "    x = 1\n" * 20000 + "    look()\nwide()"
@@ -687,7 +688,7 @@ def places():
 
 
 def look_wide():
-    """A line table too big for its room: only its first line is known."""
+    """A line table that is too large for its room: only its first line is known."""
     got, cut = frames(room=20000)
     if not any(f[0][1] == "wide" and f[0][3] == b"" and f[0][4] > 20000 for f in got):
         raise Wrong("the wide function was not found, or with its table")
@@ -726,9 +727,9 @@ f{n}()
 
 
 def interpreters():
-    """Code objects of short-lived interpreters come to the same addresses with the same version numbers."""
+    """Code objects of short-lived interpreters get the same addresses with the same version numbers."""
     global n_compared
-    if sys.version_info < (3, 13):  # _ctypes is not for interpreters of their own before
+    if sys.version_info < (3, 13):  # before 3.13, _ctypes cannot be imported in an interpreter of its own
         return
     import _interpreters
     for i in range(6):
@@ -747,7 +748,7 @@ def interpreters():
         n_compared += 1
 
 
-# ---- while others change things ----
+# ---- while other threads change the objects ----
 
 def storm(seconds):
     shared = {"list": [1], "dict": {}, "set": set(), "bytes": bytearray(b"x" * 100), "deep": [[], {}]}
@@ -789,7 +790,7 @@ def storm(seconds):
         except Exception as e:
             errors.append(e)
     seer = threading.Thread(target=see, name="seer-0")
-    # In free-threaded builds nothing but the objects' own locks stands between them. Frames share one cache: one reader.
+    # In free-threaded builds only the objects' own locks protect them. Frames share one cache, so there is one reader.
     threads = [threading.Thread(target=change, args=(i,)) for i in range(2)] + [seer]
     for thread in threads:
         thread.start()

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """The pictures of the README: the real program in a real terminal (a private tmux), its screen as SVG.
 
-    pictures.py AUDITVIEW SCREEN_TOOL FOLDER            write them
-    pictures.py --check AUDITVIEW SCREEN_TOOL FOLDER    compare with those that are there; exit status 1 if one differs
+pictures.py AUDITVIEW SCREEN_TOOL FOLDER            write them
+pictures.py --check AUDITVIEW SCREEN_TOOL FOLDER    compare with those that are there; exit status 1 if one differs
 
-What is looked at is the sample capture of tests/tui/sample.c, so a picture changes only when the screen does.
+They show the sample capture of tests/tui/sample.c, so a picture changes only when the screen does.
 """
 import html
 import os
@@ -19,7 +19,7 @@ from tmux import ROOT, Terminal
 
 SHOP = os.path.join(ROOT, "tests", "tui", "shop")
 
-# name, columns, lines, arguments behind the capture, steps: a key, "=text" to be typed, "?pattern" to be waited for
+# name, columns, lines, arguments after the capture, steps: a key, "=text" to type, "?pattern" to wait for
 PICTURES = [
     ("main", 120, 36, [],
      ["=/gzip", "Enter", "?▌.*subprocess.Popen", "Escape", "?▾ env +dict"]),
@@ -39,7 +39,7 @@ FONT, CELL_W, CELL_H, PAD = 14, 8.43, 17, 10
 BACKGROUND, FOREGROUND = "#1e1e1e", "#d0d0d0"
 BASIC = ["#1e1e1e", "#cd3131", "#0dbc79", "#e5e510", "#5f87d7", "#bc3fbc", "#11a8cd", "#e5e5e5",
          "#8a8a8a", "#f14c4c", "#23d18b", "#f5f543", "#75a7ff", "#d670d6", "#29b8db", "#ffffff"]
-# share of the cell: height from the bottom, width from the left
+# the filled share of the cell: height from the bottom, width from the left
 BLOCKS = {chr(0x2580 + n): (n / 8, 1) for n in range(1, 9)}
 BLOCKS.update({chr(0x2590 - n): (1, n / 8) for n in range(1, 8)})
 
@@ -116,7 +116,7 @@ class Style:
 
 
 def cells_of(line, style):
-    """[(column, text, style)] of one line; runs of one style."""
+    """Return [(column, text, style)] of one line; each is a run of one style."""
     runs, column, at = [], 0, 0
     while at < len(line):
         escape = re.match(r"\x1b\[([0-9;:]*)m", line[at:])
@@ -129,7 +129,7 @@ def cells_of(line, style):
         if c in "\x0e\x0f" or (c == "\x1b" and line[at:at + 2] in ("(B", "(0")):
             at += 2 if c == "\x1b" else 0
             continue
-        # wide characters and what follows them are runs of their own: fonts do not agree on their width
+        # a wide character and what follows it begin new runs: fonts differ in its width
         if runs and runs[-1][2] == style.key() and width(c) == 1 and not runs[-1][3]:
             runs[-1][1] += c
         elif runs and width(c) == 0:
@@ -155,13 +155,13 @@ def svg(screen, columns, lines):
             left, top, wide = PAD + x * CELL_W, PAD + y * CELL_H, cells(text) * CELL_W
             if bg != BACKGROUND:
                 out.append('<rect x="%.2f" y="%.2f" width="%.2f" height="%d" fill="%s"/>' % (left, top, wide, CELL_H, bg))
-            for at, c in enumerate(text):  # bars are drawn, not written: they must meet whatever the font
+            for at, c in enumerate(text):  # bars are drawn as shapes, because they must touch in every font
                 high, wide_ = BLOCKS.get(c, (0, 0))
                 if high:
                     out.append('<rect x="%.2f" y="%.2f" width="%.2f" height="%.2f" fill="%s"/>' % (
                         left + cells(text[:at]) * CELL_W, top + CELL_H * (1 - high), CELL_W * wide_ + (0.2 if wide_ == 1 else 0), CELL_H * high, fg))
             text = "".join(" " if c in BLOCKS else c for c in text)
-            for part in re.finditer(r"\S+(?: \S+)*", text):  # where there is nothing, nothing needs to be drawn
+            for part in re.finditer(r"\S+(?: \S+)*", text):  # blanks are not drawn
                 before, shown = text[:part.start()], part.group()
                 out.append('<text x="%.2f" y="%.2f" textLength="%.2f"%s%s fill="%s">%s</text>' % (
                     left + cells(before) * CELL_W, top + CELL_H * 0.76, cells(shown) * CELL_W, ' font-weight="bold"' if bold else "",

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The real program in a real terminal: a private tmux, keys in, screens out.
 
-    tmux.py AUDITVIEW SCREEN_TOOL [NAME…]      run all scripts, or those named
+tmux.py AUDITVIEW SCREEN_TOOL [NAME…]      run all scripts, or those named
 
-Nothing here sleeps for a while and hopes: every step waits for a text on the screen, with a deadline.
+No step sleeps for a fixed time: every step waits for a text on the screen, with a deadline.
 """
 import json
 import os
@@ -20,7 +20,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 
 class Terminal:
-    """A shell in a tmux of its own; the program is started from it, so that what it leaves behind can be seen."""
+    """A shell in a tmux of its own; the program is started from the shell, so that what it leaves on the terminal can
+    be checked."""
 
     def __init__(self, columns=80, lines=24, env=None, term="screen-256color"):
         self.socket = "auditview-test-%d-%d" % (os.getpid(), id(self) & 0xFFFF)
@@ -45,7 +46,7 @@ class Terminal:
         return self.tmux("capture-pane", "-p", *(["-e"] if escapes else []))
 
     def wait(self, pattern, gone=False):
-        """Until the pattern stands on the screen (or no longer does)."""
+        """Wait until the pattern is on the screen (or no longer is)."""
         end = time.monotonic() + DEADLINE
         while time.monotonic() < end:
             text = self.screen()
@@ -55,7 +56,7 @@ class Terminal:
         raise AssertionError("%s %r in %g s:\n%s" % ("still there:" if gone else "did not come:", pattern, DEADLINE, self.screen()))
 
     def settled(self):
-        """The screen with its colours, once it has stood still for a moment."""
+        """Return the screen with its colours, once it has not changed for a moment."""
         before, same = None, 0
         end = time.monotonic() + DEADLINE
         while same < 5 and time.monotonic() < end:
@@ -84,7 +85,7 @@ class Terminal:
 
 
 def recorded(t, av, capture):
-    """A capture: move, search, filter, resize, leave; the shell's screen comes back."""
+    """A capture: move, search, filter, resize, leave; the shell's screen returns."""
     t.run("echo before; stty -g > %s/stty.1" % t.home)
     t.wait("^before")
     t.run("%s %s" % (av, capture))
@@ -120,7 +121,7 @@ def recorded(t, av, capture):
 
 
 def launched(t, av, capture):
-    """A program started here: it is followed, its terminal is usable, quitting asks, the goodbye line comes."""
+    """A program started here: it is followed, its terminal is usable, quitting asks, the goodbye line is printed."""
     t.run("%s -- %s %s --serve" % (av, sys.executable, os.path.join(ROOT, "tests", "demo", "shop.py")))
     t.wait("following")
     t.wait("● live")
@@ -141,7 +142,7 @@ def launched(t, av, capture):
 
 
 def killed(t, av, capture):
-    """Whatever ends the viewer, the terminal is as it was: SIGTERM, SIGSEGV."""
+    """Whatever ends the viewer (SIGTERM, SIGSEGV), the terminal is restored."""
     for sig in (signal.SIGTERM, signal.SIGSEGV):
         t.run("clear; stty -g > %s/stty.1; %s %s; stty -g > %s/stty.2" % (t.home, av, capture, t.home))
         t.wait("━ Events")
@@ -153,7 +154,7 @@ def killed(t, av, capture):
 
 
 def suspended(t, av, capture):
-    """Ctrl-Z goes to the shell, fg comes back."""
+    """Ctrl-Z returns to the shell, fg to the screen."""
     t.run("set -m; %s %s" % (av, capture))
     t.wait("━ Events")
     t.keys("C-z")
@@ -165,7 +166,7 @@ def suspended(t, av, capture):
 
 
 def plain(t, av, capture):
-    """NO_COLOR: no colour is sent; mono shows the same words."""
+    """NO_COLOR: no colour is sent; the mono theme shows the same words."""
     t.run("NO_COLOR=1 %s %s" % (av, capture))
     t.wait("━ Events")
     coloured = re.findall(r"\x1b\[(?:[0-9;]*;)?[34][0-8](?:;[0-9;]*)?m", t.screen(escapes=True))
@@ -186,7 +187,8 @@ def old_terminals(t, av, capture):
 
 
 def environment(t, av, capture):
-    """COLUMNS and LINES of another terminal do not count; one that cannot place text is refused, before anything is drawn."""
+    """COLUMNS and LINES of another terminal are ignored; a terminal that cannot place text is refused before anything
+    is drawn."""
     t.run("clear; COLUMNS=200 LINES=60 %s %s" % (av, capture))
     t.wait("━ Events")
     t.wait("F1 help")
@@ -220,7 +222,7 @@ def clusters(t, av, capture):
 
 
 def start_page(t, av, capture):
-    """A bare auditview: processes, captures, lessons."""
+    """auditview without arguments: processes, captures, lessons."""
     t.run(av)
     t.wait("━ Python processes ━")
     t.wait("Learn")
@@ -259,7 +261,7 @@ def compared(t, av, capture):
 
 
 def tried(t, av, capture):
-    """try --screen: the run itself is looked at."""
+    """try --screen: the screen shows the run itself."""
     t.run("%s try --screen --python %s -c 'import json; open(\"/dev/null\")'" % (av, sys.executable))
     t.wait("python started +[0-9]+ before the first line")
     t.wait("▸ .* import +json")
@@ -270,7 +272,8 @@ def tried(t, av, capture):
 
 
 def clipboard(t, av, capture):
-    """y hands the line to the terminal's clipboard (OSC 52); what is pasted into a prompt does not run (bracketed paste)."""
+    """y copies the line to the terminal's clipboard (OSC 52); a text pasted into a prompt is not executed (bracketed
+    paste)."""
     t.tmux("set-option", "-s", "set-clipboard", "on")
     t.run("%s -Y socket.bind %s" % (av, capture))
     t.wait("━ Events socket.bind")
@@ -296,7 +299,8 @@ def clipboard(t, av, capture):
 def mouse(t, av, capture):
     """A click moves the cursor, the wheel scrolls what is under it, a drag moves the border."""
     t.resize(120, 40)
-    t.run("TERM=xterm-256color %s %s" % (av, capture))  # whose mouse is described: ESC [ < button ; column ; line
+    # a terminal type whose mouse reports are known: ESC [ < button ; column ; line
+    t.run("TERM=xterm-256color %s %s" % (av, capture))
     t.wait("▌▸ .*python started")
 
     def send(button, column, line, end="M"):
@@ -320,7 +324,7 @@ def mouse(t, av, capture):
 
 
 def colours(t, av, capture):
-    """As many colours as the terminal has: 256 where there are, else 8, none where there is none; themes differ."""
+    """As many colours as the terminal has: 256, 8 or none; themes differ."""
     def ink(term, theme):
         t.run("clear; TERM=%s %s --no-config -Y socket.connect %s" % (term, av, capture))
         t.wait("Events socket.connect")

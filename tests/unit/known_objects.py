@@ -1,6 +1,7 @@
-"""Make objects of every kind the layouts describe, print where each is and what it holds, then wait for the end of stdin.
+"""Make objects of every kind that the layouts describe, print the address and content of each, then wait for the end of
+stdin.
 
-    <kind> <address, hex> <expected>…
+<kind> <address, hex> <expected>…
 
 Texts are hex of UTF-8 with surrogates passed ("-" if empty). test_python_live reads the same objects from outside and
 compares. A second thread keeps changing objects meanwhile.
@@ -48,7 +49,7 @@ class Plain:
 
 
 class Wide(Plain):
-    """Enough attributes to leave the inline values, and a deleted one."""
+    """It has so many attributes that they leave the inline values, and a deleted one."""
 
     def __init__(self):
         super().__init__()
@@ -170,7 +171,7 @@ def main():
     say("at_version", sys.hexversion, sys.version.split()[0])
     say("at_sys_path", 0, *[text(p) for p in sys.path if p], text(os.path.dirname(os.__file__)))
     chain = [innermost, generator, middle, main]
-    if sys.version_info < (3, 12):  # PEP 709: comprehensions are part of their function since
+    if sys.version_info < (3, 12):  # since PEP 709, comprehensions are part of their function
         chain.insert(2, [c for c in middle.__code__.co_consts if hasattr(c, "co_name")][0])
     say("at_frames", threading.get_ident(), *["%x" % id(getattr(f, "__code__", f)) for f in chain])
     frame = sys._getframe()

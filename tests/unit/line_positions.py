@@ -1,7 +1,7 @@
-"""Print the line tables of some hundred code objects, and what this Python itself says they mean.
+"""Print the line tables of some hundred code objects, and what this Python itself decodes from them.
 
-    C <first line> <table in hex>
-    R <start> <end> <line> <end line> <column> <end column>     bytes of code, half open; 0 = none; columns 1-based
+C <first line> <table in hex>
+R <start> <end> <line> <end line> <column> <end column>     bytes of code, half open; 0 = none; columns 1-based
 
 Run by test_line_table in every Python found.
 """

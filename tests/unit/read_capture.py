@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""A reader of capture files written from data/capture-format.md alone, to prove that the page suffices.
+"""A reader of capture files that was written from data/capture-format.md alone, to prove that the page is sufficient.
 
-    read_capture.py MAKE_CAPTURE AUDITVIEW
+read_capture.py MAKE_CAPTURE AUDITVIEW
 
-Makes captures (whole, without trailer, cut short, with a damaged block), reads them here and with `auditview export`, and compares
-every event: time, thread, name, arguments, frames, addresses.
+It makes captures (complete, without trailer, truncated, with a damaged block), reads them here and with `auditview
+export`, and compares every event: time, thread, name, arguments, frames, addresses.
 """
 import ctypes
 import ctypes.util
@@ -62,7 +62,7 @@ def unzigzag(n):
 
 
 def columns(data, at, counts, widths, default=None):
-    """{id: list of numbers}; counts gives n by id, or a function of what is decoded so far."""
+    """Return {id: list of numbers}; counts gives n by id, or is a function of what is decoded so far."""
     found = {}
     frames = {}
     while at < len(data):
@@ -216,7 +216,7 @@ def compare(path, auditview, expected_least):
     n_blank = 0
     for line in lines:
         if line["seq"] not in mine.events:
-            n_blank += 1 # of a damaged block: the row is there, and blank
+            n_blank += 1 # of a damaged block: the row exists and is blank
             continue
         time, name, thread, args, stack, _, objects = mine.events[line["seq"]]
         thread = mine.threads[thread]
@@ -244,7 +244,7 @@ def main():
             f.write(whole[:len(whole) * 2 // 3])
         mine, n_blank = compare(path, auditview, 7000)
         assert not mine.finished and n_blank == 0
-        with open(path, "wb") as f: # a bit in the middle, and no index to tell of the blocks behind it
+        with open(path, "wb") as f: # a bit in the middle, without an index that describes the blocks after it
             f.write(whole[:len(whole) // 2] + bytes([whole[len(whole) // 2] ^ 4]) + whole[len(whole) // 2 + 1:-32])
         mine, n_blank = compare(path, auditview, 20000)
         assert not mine.finished

@@ -1,7 +1,7 @@
-"""answers: what the servers of these tests do for one request, and what the answer must be. Runs on 3.8 and later.
+"""answers: what the servers of these tests do for one request, and the right answer. Runs on 3.8 and later.
 
-Request N leaves the event server.request with N, so that a capture can be compared with what clients asked; the answer needs
-a file, a database, a compression and a hash, as real ones do.
+Request N raises the event server.request with N, so that a capture can be compared with the clients' requests; the
+answer takes a file, a database, a compression and a hash, as in real servers.
 """
 import hashlib
 import os
@@ -13,13 +13,13 @@ TEXT = b"The quick brown fox jumps over the lazy dog. " * 20
 
 
 def expected(n):
-    """The body of the answer to request N; made without the server's file and database."""
+    """Return the body of the answer to request N, computed without the server's file and database."""
     value = (n % 50) * 7 + 1
     return ("%d %d %s\n" % (n, value, hashlib.sha256(TEXT * (1 + n % 3) + str(value).encode()).hexdigest())).encode()
 
 
 def prepare(folder):
-    """File and database that answer() reads."""
+    """Make the file and the database that answer() reads."""
     with open(os.path.join(folder, "text"), "wb") as f:
         f.write(TEXT)
     database = sqlite3.connect(os.path.join(folder, "answers.db"))

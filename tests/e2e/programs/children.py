@@ -1,12 +1,12 @@
-"""children: processes in all the ways they come about, and what their parents learn of them. The same output each time.
+"""children: processes made in every way, and what their parents learn about them. The output is the same each time.
 
-    children.py statuses OTHER      how children end, stop and go on, as waitpid tells it
-    children.py spawns OTHER        fork, vfork, posix_spawn, exec, through shells, of this Python and of OTHER
-    children.py daemon FILE         fork twice; the daemon marks till FILE exists, or for a minute
-    children.py tree FILE OTHER     a tree of processes of two Pythons and a shell, alive till FILE exists
-    children.py crowd N [untraced]  N children that live at the same time, each of which marks twice; a tracer is not told of untraced ones
-    children.py brood N STEP        N children, each short, one after the other; every STEP a number, and a line is waited for
-    children.py storm N SECONDS     N short-lived children a minute: forked, Pythons, programs that are none
+children.py statuses OTHER      how children end, stop and continue, according to waitpid
+children.py spawns OTHER        fork, vfork, posix_spawn, exec, through shells, of this Python and of OTHER
+children.py daemon FILE         fork twice; the daemon raises marks until FILE exists, or for a minute
+children.py tree FILE OTHER     a tree of processes of two Pythons and a shell, alive until FILE exists
+children.py crowd N [untraced]  N children that live at the same time and raise two marks each; untraced: hidden from tracers
+children.py brood N STEP        N short-lived children, one by one; after every STEP, print a number and wait for a line
+children.py storm N SECONDS     N short-lived children a minute: forked ones, Pythons, other programs
 """
 import os
 import signal
@@ -40,7 +40,7 @@ def statuses(other):
             os.setpgid(0, 0)
             signal.signal(signal.SIGUSR2, lambda *_: os._exit(9))
             sys.audit("children.stopping", int(number))
-            # A process group of its own with its parent elsewhere in the session: not orphaned, so SIGTSTP stops it.
+            # A process group of its own whose parent is elsewhere in the session is not orphaned, so SIGTSTP stops it.
             os.kill(os.getpid(), number)
             while True:
                 time.sleep(0.01)

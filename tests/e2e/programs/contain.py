@@ -1,10 +1,11 @@
 """contain: run a program as containers do, in namespaces and a root file system of its own.
 
-    contain.py [--ns mnt,pid,net,user,ipc,uts,cgroup] [--root ROOT [--bind FROM=TO]… [--chroot]] [--uid N] -- PROGRAM ARG…
+contain.py [--ns mnt,pid,net,user,ipc,uts,cgroup] [--root ROOT [--bind FROM=TO]… [--chroot]] [--uid N] -- PROGRAM ARG…
 
-The root's folders are seen through a new file system whose root this is: pivot_root(2), or chroot(2) with --chroot. Nothing
-else of the machine is in it but /proc. With a pid namespace PROGRAM is its process 1. Exit status: PROGRAM's; 125: the
-kernel does not allow it, the message says what. Programs of the root are not needed for any of this.
+The root's folders are mounted in a new file system, which becomes the root by pivot_root(2), or by chroot(2) with
+--chroot. Of the machine itself only /proc is in it. With a pid namespace, PROGRAM is its process 1. The exit status is
+PROGRAM's; it is 125 if the kernel does not allow the container, and the message says what. No program of the root is
+needed for any of this.
 """
 import argparse
 import ctypes
@@ -50,7 +51,7 @@ def enter_root(options):
         os.symlink("usr/" + name, os.path.join(stage, name))
     for name in ("proc", "tmp", "old"):
         os.makedirs(os.path.join(stage, name), exist_ok=True)
-    # Of a pid namespace of its own, or, where that is not made, the one that is there.
+    # A /proc of the new pid namespace or, if none is made, of the present one.
     if "pid" in options.ns:
         mount("proc", stage + "/proc", "proc", 0)
     else:

@@ -1,4 +1,5 @@
-"""greenlets: greenlets and gevent tasks that hand over to each other at every step.  greenlets.py [SECONDS]. The same output each time."""
+"""greenlets: greenlets and gevent tasks that switch to each other at every step. greenlets.py [SECONDS]. The output is
+the same each time."""
 import sys
 import time
 

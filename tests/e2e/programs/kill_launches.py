@@ -1,11 +1,12 @@
-"""kill_launches: launch programs under a recorder, SIGKILL it, and see what becomes of them.
+"""kill_launches: launch programs under a recorder, kill it with SIGKILL, and check what happens to the programs.
 
-    kill_launches.py AUDITVIEW FOLDER requests|moments N SEED PYTHON...
+kill_launches.py AUDITVIEW FOLDER requests|moments N SEED PYTHON...
 
-Launched in turn: one Python, and a shell that starts three, one by exec. `requests`: the recorder is killed right after a request of
-ptrace(2) (AUDITVIEW_FAULT), N of them spread over all that a launch makes; `moments`: N times at a random moment of its life. Each
-program must print what it prints by itself, and end as it does; orphans become children of this process, so their ends are known.
-One line is printed: a JSON object of the counts, and what was seen of those that were harmed.
+It launches in turn one Python, and a shell that starts three, one of them by exec. `requests`: the recorder is killed
+right after a ptrace request (AUDITVIEW_FAULT), N times, spread over all requests that a launch makes; `moments`: N
+times at a random moment of its life. Each program must print and end as it does alone; orphans become children of this
+process, so their exit statuses are known. One line is printed: a JSON object with the counts, and with what was seen of
+the harmed programs.
 """
 import ctypes
 import json
@@ -21,7 +22,7 @@ SCRIPT = """for i in 1 2; do "$@" -S -c "print($i); raise SystemExit($i)"; echo 
 
 
 def reap():
-    """Wait for all there are: what ended badly, and was there a program that had been launched?"""
+    """Wait for all children; returns what ended badly, and whether a launched program was among them."""
     bad, launched = [], False
     while True:
         try:
@@ -44,7 +45,7 @@ class Launch:
         self.seen = []
 
     def once(self, which, spec=None, moment=None):
-        """True: it was killed."""
+        """Return true if the recorder was killed."""
         argv, wanted = self.programs[which]
         env = dict(os.environ, **({"AUDITVIEW_FAULT": spec} if spec else {}))
         recorder = subprocess.Popen([*self.record, *argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env)
@@ -52,7 +53,7 @@ class Launch:
             time.sleep(moment)
             recorder.kill()
         status = recorder.wait()
-        out = recorder.stdout.read().decode()  # until the programs have ended, too
+        out = recorder.stdout.read().decode()  # this reads until the programs have ended, too
         recorder.stdout.close()
         bad, launched = reap()
         killed = status == -signal.SIGKILL
@@ -71,7 +72,7 @@ class Launch:
         return time.monotonic() - begin
 
     def n_requests(self, which):
-        """At least as many as such a launch makes; found by doubling."""
+        """Return an upper bound of the requests that such a launch makes; found by doubling."""
         n = 8
         while self.once(which, f"ptrace:{n}:kill"):
             n *= 2

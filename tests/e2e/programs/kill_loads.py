@@ -1,8 +1,10 @@
-"""kill_loads: a program that loads and unloads a module without end (victims/loads.c) under `record -f`; the recorder is SIGKILLed.
+"""kill_loads: a program that loads and unloads a module without end (victims/loads.c) under `record -f`; the recorder
+gets SIGKILL.
 
-    kill_loads.py AUDITVIEW FOLDER LOADS MODULE N SEED
+kill_loads.py AUDITVIEW FOLDER LOADS MODULE N SEED
 
-N times, at a random moment. The program must end well each time. One line is printed: a JSON object of the counts.
+This happens N times, at a random moment. The program must end normally each time. One line is printed: a JSON object
+with the counts.
 """
 import json
 import os
@@ -13,16 +15,16 @@ import time
 
 
 def once(auditview, folder, loads, module, moment):
-    """What the program said, and did the recorder live until it was killed?"""
+    """Return what the program printed, and whether the recorder lived until it was killed."""
     recorder = subprocess.Popen([auditview, "record", "-q", "-f", "-o", os.path.join(folder, "capture.avc"), "--", loads, module],
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     said = recorder.stdout.readline()
     time.sleep(moment)
     recorder.kill()
     killed = recorder.wait() < 0
-    time.sleep(0.01)  # what can kill the program does so at its next load, within microseconds
+    time.sleep(0.01)  # a leftover that kills the program does so at its next load, within microseconds
     recorder.stdin.close()
-    said += recorder.stdout.read()  # until the program has ended, too
+    said += recorder.stdout.read()  # this reads until the program has ended, too
     recorder.stdout.close()
     return said.decode(), killed
 

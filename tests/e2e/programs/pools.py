@@ -1,4 +1,4 @@
-"""pools: pools of processes and threads, and what they made.  pools.py [SECONDS]. The same output each time."""
+"""pools: pools of processes and threads; prints their results. pools.py [SECONDS]. The output is the same each time."""
 import concurrent.futures
 import functools
 import multiprocessing

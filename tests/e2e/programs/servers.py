@@ -1,7 +1,8 @@
-"""servers: the answers (answers.py) over HTTP, in the ways Pythons serve.  servers.py KIND FOLDER
+"""servers: the answers (answers.py) over HTTP, in the ways Python servers work. servers.py KIND FOLDER
 
-KIND: asyncio (one thread; the work in a pool of threads), threads (one thread per connection), forks (one child per request),
-gevent (greenlets; needs gevent). The port is in FOLDER/port once it listens. SIGTERM ends it with status 7.
+KIND: asyncio (one thread; the work is done in a pool of threads), threads (one thread per connection), forks (one child
+per request), gevent (greenlets; needs gevent). The port is written to FOLDER/port once the server listens. SIGTERM ends
+it with status 7.
 """
 import os
 import signal

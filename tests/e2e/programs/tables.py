@@ -1,4 +1,5 @@
-"""tables: numbers as numpy and pandas are used for; prints what it found, the same each time.  tables.py [SECONDS]"""
+"""tables: typical calculations with numpy and pandas; prints the results. tables.py [SECONDS]. The output is the same
+each time."""
 import hashlib
 import io
 import sys

@@ -1,4 +1,4 @@
-"""A small test suite of somebody's, run by unittest: what passes, fails and is skipped must stay so under auditview."""
+"""A small test suite for unittest: what passes, fails and is skipped must be the same under auditview."""
 import asyncio
 import os
 import sqlite3

@@ -1,4 +1,5 @@
-"""wsgi_app: the answers as a WSGI application, for gunicorn and gevent. SERVER_FOLDER names where file and database are."""
+"""wsgi_app: the answers as a WSGI application, for gunicorn and gevent. SERVER_FOLDER names the folder of file and
+database."""
 import os
 
 import answers
