@@ -1,4 +1,4 @@
-"""busy: one thread that never blocks; a mark, then some arithmetic."""
+"""busy: one thread that never blocks; it raises a mark, then does some arithmetic."""
 import victim
 
 total = 0

@@ -1,6 +1,7 @@
-"""clocks: marks with the time of day, by itself and by children; every other one in a time namespace whose clock is behind.
+"""clocks: marks with the time of day, raised by the program itself and by its children; every other child is in a time
+namespace whose clock is behind.
 
-    clocks.py … OFFSET      seconds, of the children's clock to the initial one
+clocks.py … OFFSET      seconds, from the initial clock to the children's
 """
 import ctypes
 import os

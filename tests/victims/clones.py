@@ -1,9 +1,9 @@
-"""clones: children made by the variants of clone(2) and clone3(2), and around changes of namespaces; each raises ten events with
-what it knows of itself.
+"""clones: children made by the variants of clone(2) and clone3(2), and around changes of namespaces; each raises ten
+events with what it knows about itself.
 
-    clones.py [FILE]     wait until FILE exists
+clones.py [FILE]     wait until FILE exists
 
-Prints a line for each child: its name, and how it ended.
+It prints a line for each child: its name, and how it ended.
 """
 import ctypes
 import os
@@ -15,7 +15,7 @@ SYS_CLONE, SYS_CLONE3, SYS_GETPID, SYS_GETTID, SIGCHLD, SIGWINCH, WALL = 56, 435
 VM, FS, FILES, SIGHAND, VFORK, PARENT = 0x100, 0x200, 0x400, 0x800, 0x4000, 0x8000
 NEWTIME, NEWUSER, NEWPID, NEWNS, CLEAR_SIGHAND, IO = 0x80, 0x10000000, 0x20000000, 0x20000, 0x100000000, 0x80000000
 
-libc = ctypes.PyDLL(None, use_errno=True)  # the calls are made with the GIL held: what comes back in the child has it, too
+libc = ctypes.PyDLL(None, use_errno=True)  # the calls are made with the GIL held, so the returning child has it, too
 libc.syscall.restype = ctypes.c_long
 FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 libc.clone.argtypes = [FUNCTION, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p]
@@ -46,7 +46,7 @@ def bare(name, flags, signal=SIGCHLD):
         os._exit(3)
     if not flags & PARENT:
         return tell(name, pid)
-    while is_living(pid):  # it is our parent's child
+    while is_living(pid):  # it is a child of our parent
         time.sleep(0.01)
     print(name, "is gone", flush=True)
 

@@ -1,4 +1,4 @@
-"""cost: what one sys.audit() costs, measured again and again. Facts: {"ns": median of a batch} each round."""
+"""cost: what one sys.audit() costs, measured repeatedly. Facts: {"ns": median of a batch} each round."""
 import sys
 import time
 

@@ -1,8 +1,8 @@
 """eintr: a single thread that blocks in one system call after the other, called raw, so that an EINTR would be seen.
 
-ARG: names of calls (default: all). Facts: {"enter": name} before, {"call": name, "errno": E, "ms": T, "wanted_ms": W} after each, or
-{"skip": why} for one that this kernel does not have. Python's own wrappers would hide EINTR (PEP 475); ctypes does not. Those called
-py_… are Python's own.
+ARG: names of calls (default: all). Facts: {"enter": name} before, {"call": name, "errno": E, "ms": T, "wanted_ms": W}
+after each, or {"skip": why} for a call that this kernel does not have. Python's own wrappers would hide EINTR (PEP
+475); ctypes does not. The calls named py_… are made by Python itself.
 """
 import ctypes
 import fcntl
@@ -104,7 +104,8 @@ def waitpid():
     return libc.waitpid(child_that_sleeps(), None, 0)
 
 
-# epoll_wait without an end restarts only with the tracer's help; with a timeout the kernel gives EINTR, as it does for any stop.
+# epoll_wait without a timeout restarts only with the tracer's help; with a timeout the kernel returns EINTR, as it does
+# for any stop.
 def epoll_for_ever():
     late_writer()
     epoll = libc.epoll_create1(0)
@@ -127,7 +128,7 @@ def need(value, what):
 
 
 def later(action):
-    """A child that does it when the time has come."""
+    """Fork a child that does it after the delay."""
     pid = os.fork()
     if pid == 0:
         time.sleep(MS / 1000)
@@ -153,7 +154,7 @@ def pselect():
 
 
 def pause():
-    """Its only way to end is EINTR."""
+    """It can end only with EINTR."""
     signal.signal(signal.SIGUSR1, lambda *_: None)
     later(lambda: os.kill(os.getppid(), signal.SIGUSR1))
     libc.pause()
@@ -161,7 +162,7 @@ def pause():
 
 
 def sigsuspend():
-    """Likewise."""
+    """It can end only with EINTR."""
     signal.signal(signal.SIGUSR1, lambda *_: None)
     later(lambda: os.kill(os.getppid(), signal.SIGUSR1))
     libc.sigsuspend(ctypes.create_string_buffer(128))
@@ -175,7 +176,7 @@ def recv():
 
 
 def connect():
-    """To a listener whose queue is full: a packet is sent again after a second, so this one takes longer."""
+    """Connect to a listener whose queue is full: a packet is sent again after a second, so this takes longer."""
     full = socket.socket(socket.AF_UNIX)
     full.bind("\0eintr-%d" % os.getpid())
     full.listen(0)
@@ -211,7 +212,7 @@ def read_tty():
 
 
 def held_file():
-    """A file that a child has locked until the time has come."""
+    """Return a file that a child holds locked until the delay is over."""
     f = tempfile.TemporaryFile()
     path = "/proc/self/fd/%d" % f.fileno()
     ready, tell = os.pipe()
@@ -256,7 +257,7 @@ def mq_timedreceive():
                                 struct.pack("qq", int(end), int(end % 1 * 1e9)))
 
 
-# ---- those that a stop would end early ----
+# ---- calls that a stop would end early ----
 
 def epoll_timeout():
     epoll = libc.epoll_create1(0)
@@ -347,7 +348,7 @@ def io_uring():
 
 
 def io_uring_submit():
-    """One that submits, too: after a stop it would come back at once with what it has submitted."""
+    """A call that also submits: after a stop it would return at once with the number that it has submitted."""
     parameters = ctypes.create_string_buffer(120)
     fd = need(libc.syscall(425, 1, parameters), "io_uring_setup")
     _, tail, _, _, _, _, array, _ = struct.unpack_from("8I", parameters, 40)
@@ -381,7 +382,7 @@ CALLS = [nanosleep, clock_nanosleep, poll, ppoll, select, futex, read_pipe, acce
          pselect, pause, recv, connect, read_inotify, read_timerfd, flock, lock_region, msgrcv, mq_timedreceive, sigwaitinfo, semop,
          epoll_timeout, epoll_pwait2, recv_timeout, read_timeout, accept_timeout, send_timeout, sigtimedwait, semtimedop, io_getevents,
          io_uring, io_uring_submit, futex_until, sigsuspend, read_tty, py_epoll, py_sigtimedwait]
-# What they end with when their time is over.
+# The errors that they return when their time is over.
 TIMES_OUT = {"futex": 110, "futex_until": 110, "mq_timedreceive": 110, "recv_timeout": 11, "read_timeout": 11, "accept_timeout": 11,
              "send_timeout": 11, "sigtimedwait": 11, "semtimedop": 11, "io_uring": 62}
 

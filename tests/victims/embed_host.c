@@ -1,25 +1,25 @@
 /*
- * embed_host: an application that embeds Python, driven line by line on stdin. It knows libpython
- * only by dlopen, so one build serves every version, several of them at once.
+ * embed_host: an application that embeds Python, controlled line by line on stdin. It reaches
+ * libpython only by dlopen, so one build serves every version, several of them at once.
  *
  *   load ID global|local|own PATH   dlopen(PATH) with RTLD_GLOBAL or RTLD_LOCAL, or dlmopen into a
  *                                   namespace of its own
  *   unload ID                       dlclose
- *   cover ID                        dlclose, and memory of the host's own, full of a pattern, where
- *                                   libraries were that it took away
- *   intact ID                       the pattern is as it was, and the memory gone
+ *   cover ID                        dlclose, then memory of the host's own, filled with a pattern,
+ *                                   where libraries were that dlclose removed
+ *   intact ID                       check that the pattern is unchanged, and unmap the memory
  *   patient                         from now on it waits for its lines in an epoll_wait() of many
  *                                   seconds
  *   init ID                         the reference hook, then Py_InitializeEx(0)
  *   run ID CODE                     PyRun_SimpleString
  *   final ID                        Py_FinalizeEx
  *   lives ID N CODE                 N times init, run and final, without a pause
- *   fill ID N                       Py_AtExit, N times; what it calls does nothing
- *   slow ID                         the next final, after its last event, says {"done": "slow", …}
- *                                   and waits for a line
+ *   fill ID N                       Py_AtExit, N times, with a function that does nothing
+ *   slow ID                         the next final, after its last event, prints {"done": "slow",
+ *                                   …} and waits for a line
  *   end                             exit status 7
  *
- * Each line is answered by one of JSON: {"done": the line, "ok": false if it failed, "pid": …,
+ * Each line is answered by one line of JSON: {"done": the line, "ok": false if it failed, "pid": …,
  * "seen": {event: how often}} with what the hooks of all runtimes have seen so far. A hook is added
  * with PySys_AddAuditHook() while no interpreter runs, so it sees each life from its first event to
  * its last.
@@ -35,7 +35,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* no room behind the code for anybody else's, as chance has it in one program of ten */
+/* there is no room after the code for code of others, as in about one program of ten */
 #ifdef FULL_TEXT
 __asm__(".section full_text, \"ax\", @progbits\n.balign 4096\n.fill 4000, 1, 0xcc\n.text\n");
 #endif
@@ -52,10 +52,10 @@ static struct runtime {
 	bool is_slow;
 	void *(*save_thread)(void);
 	void (*restore_thread)(void *);
-	void *saved; /* its thread state, while another runtime or the host itself is at work */
+	void *saved; /* its thread state, while another runtime or the host itself runs */
 } runtimes[RUNTIMES];
 
-static int patience = -1; /* of epoll */
+static int patience = -1; /* epoll's descriptor */
 
 static struct {
 	char *name;
@@ -76,14 +76,14 @@ static void wait_for_line(void)
 		abort();
 }
 
-/* Called with the interpreter's lock held, or by the one thread there is. Two runtimes never run at
- * once. */
+/* Called with the interpreter's lock held, or by the only thread. Two runtimes never run at the
+ * same time. */
 static int count(const char *event, void *args, void *user)
 {
 	struct runtime *r = user;
 	(void)args;
-	/* The functions of Py_AtExit are called last in, first out: this one before those that are
-	 * there. */
+	/* The functions of Py_AtExit are called last in, first out: this one is called before those
+	 * that are registered already. */
 	if (r->is_slow && strcmp(event, "cpython._PySys_ClearAuditHooks") == 0) {
 		r->is_slow = false;
 		if (r->at_exit(wait_for_line))
@@ -150,7 +150,7 @@ static bool unload(struct runtime *r)
 	return dlclose(handle) == 0;
 }
 
-/* Pages of code and data of libraries; after dlclose() those that we have covered. */
+/* Pages of code and data of libraries; after dlclose() those of them that we have covered. */
 static unsigned char *pages[65536];
 static size_t n_pages;
 
@@ -173,7 +173,7 @@ static void list_pages(void)
 		fclose(f);
 }
 
-/* Libpython goes, and what it has brought with it. */
+/* Unload libpython, and the libraries that it loaded. */
 static bool cover(struct runtime *r)
 {
 	size_t n = 0;
@@ -182,7 +182,7 @@ static bool cover(struct runtime *r)
 	for (size_t i = 0; ok && i < n_pages; i++) {
 		if (mmap(pages[i], 4096, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != pages[i])
-			continue; /* there yet */
+			continue; /* still mapped */
 		memset(pages[i], PATTERN, 4096);
 		pages[n++] = pages[i];
 	}
@@ -204,7 +204,7 @@ static bool intact(void)
 	return n == 0;
 }
 
-/* The next line, waited for in a call that a stop would end early. */
+/* Return the next line, read after a wait in a call that a stop would end early. */
 static char *get_line(char *line, int n_bytes)
 {
 	struct epoll_event event = { .events = EPOLLIN };
@@ -230,7 +230,7 @@ static bool be_patient(void)
 	return patience >= 0 && epoll_ctl(patience, EPOLL_CTL_ADD, 0, &event) == 0;
 }
 
-/* false when the line is none of ours, or what it asked for failed */
+/* false if the line is unknown, or its command failed */
 static bool obey(char *line)
 {
 	char *save = NULL, *what = strtok_r(line, " ", &save), *id = strtok_r(NULL, " ", &save);

@@ -1,4 +1,5 @@
-"""execing: four threads mark, and every 100 ms one of the five threads executes this program again, until it is told to stop.
+"""execing: four threads raise marks, and every 100 ms one of the five threads executes this program again, until it is
+told to stop.
 
 ARG: the generation, 0 at first. Marks: victim.thread (generation, thread, n). Truth: the last generation.
 """

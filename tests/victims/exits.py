@@ -1,4 +1,4 @@
-"""exits: ends in the way ARG says: status, exception, _exit, SIGNAL, exec."""
+"""exits: ends in the way that ARG names: status, exception, _exit, SIGNAL, exec."""
 import os
 import signal
 import sys

@@ -1,20 +1,21 @@
-"""filters: threads that get a seccomp filter, or lose their TSC, while they are watched. Arguments: GO MODE [N].
+"""filters: threads that get a seccomp filter, or lose access to the TSC, while they are recorded. Arguments: GO MODE
+[N].
 
-    kill|thread|trap|errno|trace N     a filter on the main thread with that action, then N marks
-    strict N                           the kernel's first mode
-    one N, one-stays N                 a filter on one thread alone; both raise N marks each. -stays: it stays till GO.leave exists
-    leader N                           the main thread is filtered, stays in read(2), another thread raises the marks
-    tsync N                            another thread puts the filter on all
-    fork-before N, fork-after N        a forked child gets it before, after its first event
-    exec N                             a filter that another Python is started under
-    tsc N, tsc-thread N, tsc-fork N    prctl(PR_SET_TSC, PR_TSC_SIGSEGV)
-    late-MODE N                        every thread waits in epoll_wait with a timeout, called raw, till GO exists; then what MODE says
-                                       (kill thread trap errno notif trace args strict tsc), without an event before the first mark.
-                                       late-one: by one thread alone, which has the filter; another raises its marks a second later
-    dispatch N                         prctl(PR_SET_SYSCALL_USER_DISPATCH): calls of code outside of libc are signals
+kill|thread|trap|errno|trace N     a filter on the main thread with that action, then N marks
+strict N                           SECCOMP_MODE_STRICT
+one N, one-stays N                 a filter on one thread alone; both raise N marks each. -stays: until GO.leave exists
+leader N                           the main thread is filtered and stays in read(2); another thread raises the marks
+tsync N                            another thread puts the filter on all
+fork-before N, fork-after N        a forked child gets it before or after its first event
+exec N                             a filter that another Python is started under
+tsc N, tsc-thread N, tsc-fork N    prctl(PR_SET_TSC, PR_TSC_SIGSEGV)
+late-MODE N                        every thread waits in epoll_wait with a timeout, called raw, until GO exists; then MODE
+(kill thread trap errno notif trace args strict tsc), without an event before the first mark.
+late-one: by one thread alone, which has the filter; another raises its marks a second later
+dispatch N                         prctl(PR_SET_SYSCALL_USER_DISPATCH): calls from code outside libc become signals
 
-Prints READY, waits for the file GO, raises filters.begin in advance of all. Its end is status 5; what a filter allows is what the
-program needs itself.
+It prints READY, waits for the file GO, and raises filters.begin first of all. It ends with status 5. A filter allows
+what the program itself needs.
 """
 import ctypes
 import os
@@ -26,7 +27,8 @@ import time
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 PRCTL, SYSCALL = LIBC.prctl, LIBC.syscall
-# read write close mmap munmap brk rt_sigaction rt_sigprocmask rt_sigreturn exit exit_group, and what looks at files
+# read write close mmap munmap brk rt_sigaction rt_sigprocmask rt_sigreturn exit exit_group, and the calls that look up
+# files
 ALLOWED = [0, 1, 3, 5, 8, 9, 10, 11, 12, 13, 14, 15, 28, 60, 228, 230, 231, 257, 262]
 FUTEX, SET_ROBUST_LIST, RSEQ, MADVISE, EPOLL_WAIT = 202, 273, 334, 28, 232
 ACTIONS = {"kill": 0x80000000, "thread": 0, "trap": 0x30000, "errno": 0x50001, "trace": 0x7ff00000, "notif": 0x7fc00000}
@@ -94,7 +96,8 @@ def forked(when, n):
 
 
 def refuse_executable_mappings():
-    """mmap (9) and mprotect (10) with PROT_EXEC kill, whatever else is asked of them; so do madvise and what opens files."""
+    """mmap (9) and mprotect (10) with PROT_EXEC kill, whatever the other arguments; so do madvise and the calls that
+    open files."""
     rows = [(0x20, 0, 0, 0), (0x15, 5, 0, MADVISE), (0x15, 4, 0, 2), (0x15, 1, 0, 9), (0x15, 0, 3, 10),
             (0x20, 0, 0, 32), (0x45, 0, 1, 4), (0x06, 0, 0, ACTIONS["kill"]), (0x06, 0, 0, 0x7fff0000)]
     code = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *row) for row in rows))
@@ -188,7 +191,7 @@ def main(go, mode, n):
         forked(mode[5:], n)
     elif mode == "exec":
         pid = os.fork()
-        if not pid:  # what our calls in its name would be, and what the probe would like to know
+        if not pid:  # the calls that we would make in it, and those that the probe uses
             install(program([MADVISE, 24, 110, 319], ACTIONS["kill"], 0x7fff0000))
             os.execv(sys.executable, [sys.executable, "-S", "-c", "import sys\nfor i in range(%d): sys.audit('victim.mark', i, 'child')" % n])
         finish(os.waitpid(pid, 0)[1] == 0)

@@ -1,4 +1,4 @@
-"""finalise: events while the interpreter is coming down: atexit, __del__ of a module's object, a daemon thread."""
+"""finalise: events while the interpreter shuts down: atexit, __del__ of a module's object, a daemon thread."""
 import atexit
 import sys
 import threading
@@ -8,7 +8,7 @@ import victim
 
 
 class Last:
-    """Audits when it is collected, long after the last line of the program has run."""
+    """It raises an event when it is collected, long after the last line of the program has run."""
 
     def __init__(self, n, audit=sys.audit):
         self.n = n

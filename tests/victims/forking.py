@@ -1,4 +1,5 @@
-"""forking: forks a child per round; each child marks, forks a grandchild, and ends by os._exit or by running to its end."""
+"""forking: forks a child per round; each child raises a mark, forks a grandchild, and ends by os._exit or by running to
+its end."""
 import os
 import sys
 
@@ -6,7 +7,8 @@ import victim
 
 
 def descend(n, level):
-    """Fork; the child marks and goes deeper. Returns the child's exit status; the child never returns."""
+    """Fork; the child raises a mark and forks the next level. Returns the child's exit status; the child never
+    returns."""
     pid = os.fork()
     if pid == 0:
         for k in range(5):
@@ -21,7 +23,7 @@ n = 0
 for n in victim.rounds(10):
     victim.mark(n, "fork")
     bad += descend(n, 1) != 1
-# One child that ends as Python does, with all of its shutdown events.
+# One child that ends as Python usually does, with all of its shutdown events.
 pid = os.fork()
 if pid == 0:
     sys.audit("victim.child", -1, 0, 0)

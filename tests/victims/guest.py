@@ -1,7 +1,8 @@
-"""guest: a program with something to lose: threads at rest, open files, handlers for signals, a count of what it did.
+"""guest: a program that would show any harm: idle threads, open files, handlers for signals, a count of what it did.
 
-Main thread: sleeps, marks, and says {"seen": {signal: times}} whenever a handler has run. One thread waits for a lock for ever, one
-reads a pipe that nobody writes to. It does nothing else, so mappings, open files and threads are the same at any two moments of rest.
+The main thread sleeps, raises marks, and prints {"seen": {signal: times}} whenever a handler has run. One thread waits
+for a lock for ever, one reads a pipe that is never written to. It does nothing else, so mappings, open files and
+threads are the same at any two idle moments.
 """
 import os
 import signal

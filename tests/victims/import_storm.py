@@ -1,4 +1,4 @@
-"""import_storm: imports much of the standard library, again and again in fresh copies."""
+"""import_storm: imports much of the standard library, many times in new copies."""
 import sys
 
 import victim

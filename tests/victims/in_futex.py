@@ -1,4 +1,4 @@
-"""in_futex: waits for a lock with a timeout (futex), and a second thread that waits for ever."""
+"""in_futex: waits for a lock with a timeout (futex); a second thread waits for ever."""
 import threading
 import time
 

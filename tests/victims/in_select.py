@@ -1,4 +1,4 @@
-"""in_select: blocked in select() on a pipe nobody writes to."""
+"""in_select: blocked in select() on a pipe that is never written to."""
 import os
 import select
 import time

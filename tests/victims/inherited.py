@@ -1,7 +1,7 @@
-"""inherited: all that a program gets from who starts it, one line each; as FIRST, it is what runs before and changes that.
+"""inherited: everything that a program inherits, one line each; as FIRST, it runs before that program and changes it.
 
-    inherited.py FIRST MODE COMMAND…     change what the letters of MODE say, become COMMAND
-    inherited.py FILE                    write what was inherited into FILE
+inherited.py FIRST MODE COMMAND…     change what the letters of MODE name, then become COMMAND
+inherited.py FILE                    write what was inherited into FILE
 """
 import ctypes
 import os
@@ -91,7 +91,7 @@ def lines():
         try:
             yield f"fd {f} {os.readlink(f'/proc/self/fd/{f}')} {open(f'/proc/self/fdinfo/{f}').read().split()[3]}"
         except OSError:
-            pass  # the folder itself
+            pass  # the descriptor of the folder itself
     for item in sorted(os.environ.items()):
         yield f"environment {item}"
     for name in sorted(n for n in dir(resource) if n.startswith("RLIMIT")):

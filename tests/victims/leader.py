@@ -1,6 +1,7 @@
-"""leader: the first thread ends, at once ("gone") or when it is told ("leaves"); another goes on, and tells what is left in the process.
+"""leader: the first thread ends, at once ("gone") or when it is told to ("leaves"); another thread continues, and
+prints what is left in the process.
 
-    leader.py FOLDER gone|leaves        files in FOLDER: "end" is made by the test, "ready", "ended", "told" by this program
+leader.py FOLDER gone|leaves        files in FOLDER: "end" is made by the test, "ready", "ended", "told" by this program
 """
 import ctypes
 import os

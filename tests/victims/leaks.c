@@ -1,4 +1,4 @@
-/* leaks: a program that a leak sanitizer looks at when it ends: that fails if somebody else traces
+/* leaks: a program that a leak sanitizer checks at its end, which fails if another process traces
  * it. */
 #include <stdio.h>
 #include <stdlib.h>

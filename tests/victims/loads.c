@@ -3,8 +3,8 @@
  *
  *     loads MODULE [PROGRAM ARG…]
  *
- * Says "go", and "fine" when its standard input ends. A byte there: its second thread becomes
- * PROGRAM instead.
+ * It prints "go", and "fine" when its standard input ends. If a byte arrives there, its second
+ * thread becomes PROGRAM instead.
  */
 #include <dlfcn.h>
 #include <pthread.h>

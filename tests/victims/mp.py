@@ -1,4 +1,5 @@
-"""mp: a pool of multiprocessing; ARG: fork, spawn or forkserver. Each task marks in whatever process it runs."""
+"""mp: a pool of multiprocessing; ARG: fork, spawn or forkserver. Each task raises a mark in the process that runs
+it."""
 import multiprocessing
 import os
 import sys

@@ -1,7 +1,7 @@
-"""namespaces: children made in every way, also around the C library and in pid namespaces of their own; each raises events with what it
-knows of itself.
+"""namespaces: children made in every way, also without the C library and in pid namespaces of their own; each raises
+events with what it knows about itself.
 
-    namespaces.py [FILE]     wait until FILE exists
+namespaces.py [FILE]     wait until FILE exists
 """
 import ctypes
 import os

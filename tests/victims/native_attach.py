@@ -6,7 +6,7 @@ import time
 import warnings
 
 sys.path.insert(0, sys.argv[1])
-warnings.simplefilter("ignore")  # fork with threads: the children do next to nothing
+warnings.simplefilter("ignore")  # forking with threads: the children do almost nothing
 import native_ext  # noqa: E402
 
 

@@ -1,6 +1,7 @@
-"""native_awkward.py FOLDER (deleted|elsewhere): a C extension whose file is gone or replaced; a C stack that is no thread's.
+"""native_awkward.py FOLDER (deleted|elsewhere): a C extension whose file is deleted or replaced; a C stack that is no
+thread's.
 
-Prints nothing; raises native.test below functions that the test knows."""
+It prints nothing, and raises native.test below functions that the test knows."""
 import importlib.machinery
 import importlib.util
 import os

@@ -1,4 +1,5 @@
-"""native_greenlets.py FOLDER: events in greenlets that were switched away from and back; FOLDER holds the greenlet package."""
+"""native_greenlets.py FOLDER: events in greenlets that were switched out and in again; FOLDER holds the greenlet
+package."""
 import sys
 
 sys.path.insert(0, sys.argv[1])

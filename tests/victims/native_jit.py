@@ -1,4 +1,5 @@
-"""native_jit.py: events straight from a loop that the JIT compiles (3.14 and 3.15 with PYTHON_JIT=1); prints whether it is on."""
+"""native_jit.py: events directly from a loop that the JIT compiles (3.14 and 3.15 with PYTHON_JIT=1); prints whether it
+is on."""
 import sys
 
 audit = sys.audit

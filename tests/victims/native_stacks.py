@@ -1,7 +1,7 @@
 """native_stacks.py FOLDER: events below known nests of Python and C frames; prints the stack that each must have.
 
-First "pid PID", then one line "stack NUMBER NAME…" per event native.test(NUMBER): innermost first, only functions of this file and of native_ext (built
-from native_ext.c into FOLDER), by the last part of their name."""
+First "pid PID", then one line "stack NUMBER NAME…" per event native.test(NUMBER): innermost first, only functions of
+this file and of native_ext (built from native_ext.c into FOLDER), by the last part of their name."""
 import functools
 import os
 import sys

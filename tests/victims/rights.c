@@ -1,4 +1,4 @@
-/* rights: whose rights a program has. */
+/* rights: prints the user ids of the program. */
 #include <stdio.h>
 #include <unistd.h>
 

@@ -1,15 +1,15 @@
-"""sandbox: a program that has locked itself in. Arguments: what, and how.
+"""sandbox: a program that has restricted itself. Arguments: what, and how.
 
-    seccomp kill|errno|trap        what auditview could call in its name is forbidden: memory, files, waiting, who am I
-    seccomp whitelist              allowed is what this loop needs, all else kills
-    seccomp strict                 the kernel's first mode: read, write and exit
-    later kill                     as the first, once the file FILE.lock exists
-    new-privs                      no_new_privs alone
-    as MIB, nofile, memlock MIB    little, or no, address space, descriptors or lockable memory left
-    plain                          nothing of it
+seccomp kill|errno|trap        the calls that auditview could make in it are forbidden: memory, files, waiting, ids
+seccomp whitelist              only what this loop needs is allowed; anything else kills
+seccomp strict                 SECCOMP_MODE_STRICT: read, write and exit
+later kill                     as the first, once the file FILE.lock exists
+new-privs                      no_new_privs alone
+as MIB, nofile, memlock MIB    little, or no, address space, descriptors or lockable memory left
+plain                          no restriction
 
-It raises victim.mark n TEXT, a burst of them once FILE.burst exists, and says at its end how many. In strict mode it cannot
-look for files: there it reads one byte of its stdin for every mark, till one is "e".
+It raises victim.mark n TEXT, a burst of them once FILE.burst exists, and prints at its end how many. In strict mode it
+cannot look for files: there it reads one byte of its stdin for every mark, until one is "e".
 """
 import ctypes
 import gc
@@ -40,7 +40,7 @@ def check(result):
 
 
 def install(numbers, if_in, if_not):
-    """A filter over system call numbers (seccomp(2)): load nr; for each, equal → in; → not."""
+    """Install a filter over system call numbers (seccomp(2)): load nr; equal to one of them → if_in; else → if_not."""
     rows = [(0x20, 0, 0, 0)]
     for i, n in enumerate(numbers):
         rows.append((0x15, len(numbers) - i, 0, n))
@@ -77,7 +77,7 @@ def lock_in(what, how):
 
 
 def strict():
-    """No rounds(): looking for a file would be the end."""
+    """It does not use rounds(): looking for a file would kill it."""
     victim.say(ready=os.getpid())
     exit_now, write, n = LIBC.syscall, os.write, 0
     text = b'{"truth": {"strict": true}}\n'
@@ -95,7 +95,7 @@ what, how = arguments[0], arguments[1] if len(arguments) > 1 else ""
 signal.signal(signal.SIGSYS, lambda *a: trapped.append(a))
 json.dumps({"all": ["imports", 1.5]})
 gc.disable()
-room = [bytearray(64) for _ in range(20000)]  # so that no more memory need be mapped
+room = [bytearray(64) for _ in range(20000)]  # so that no more memory has to be mapped
 del room[::2]
 if (what, how) == ("seccomp", "strict"):
     strict()

@@ -1,5 +1,5 @@
-"""secrets_held: holds each shape of tests/redaction/shapes.tsv: in arguments of events, in a list of words, in names and values, nested.
-Its command line and environment are the test's to give."""
+"""secrets_held: holds each shape of tests/redaction/shapes.tsv: in arguments of events, in a list of words, in names
+and values, nested. The test provides its command line and environment."""
 import os
 import re
 import sys

@@ -1,8 +1,7 @@
 /*
  * self_loading: a program that loads another one by itself, as packers (UPX) and restorers (DMTCP)
- * do: it maps the dynamic loader, gives it a stack, and jumps to it. What the kernel says of the
- * process (exe, auxiliary vector) is that of this program; the code that runs is the one that is
- * mapped.
+ * do: it maps the dynamic loader, gives it a stack, and jumps to it. The kernel's facts about the
+ * process (exe, auxiliary vector) are those of this program; the code that runs is the mapped one.
  *
  *   self_loading LD.SO PROGRAM ARG…      like "LD.SO PROGRAM ARG…"
  */
@@ -25,7 +24,7 @@ static void die(const char *what)
 	exit(1);
 }
 
-/* All segments of a position-independent ELF file, where there is room. Returns the load bias. */
+/* Map all segments of a position-independent ELF file, at a free place. Returns the load bias. */
 static uintptr_t map_file(const char *path, Elf64_Ehdr *eh)
 {
 	static char head[PAGE];
@@ -72,7 +71,7 @@ int main(int argc, char **argv, char **envp)
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (stack == MAP_FAILED)
 		die("mmap");
-	/* 16-aligned, as the entry point wants it */
+	/* 16-aligned, as the entry point requires */
 	uint64_t *words = (uint64_t *)(stack + STACK_BYTES - WORDS * sizeof(uint64_t));
 	size_t n = 0, n_env = 0;
 	while (envp[n_env])

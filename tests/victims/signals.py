@@ -1,4 +1,5 @@
-"""signals: a storm of signals to itself; each is sent only after the last one was counted, so one that is lost stops the storm.
+"""signals: a storm of signals to itself; each is sent only after the previous one was counted, so a lost signal stops
+the storm.
 
 Truth: how many were sent and how many arrived, for an ordinary and a real-time signal, SIGALRM by timer and SIGCHLD.
 """
@@ -28,7 +29,7 @@ late = 0
 
 
 def arrived(name):
-    """Wait till what was sent was counted; a second is for ever."""
+    """Wait until the sent signal was counted; after a second it counts as lost."""
     end = time.monotonic() + 5
     while seen[name] < sent[name]:
         if time.monotonic() > end:

@@ -1,4 +1,4 @@
-"""sleeping: in time.sleep() nearly always; says how long the shortest sleep was."""
+"""sleeping: in time.sleep() almost all the time; prints how long the shortest sleep was."""
 import time
 
 import victim

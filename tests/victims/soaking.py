@@ -1,8 +1,9 @@
-"""soaking: nine threads at work until they are told to stop. Five mark, two fork children that start threads, one starts programs, and
-one, if ARG is "pythons", starts Pythons that start threads.
+"""soaking: nine threads at work until they are told to stop. Five raise marks, two fork children that start threads,
+one starts programs, and one, if ARG is "pythons", starts Pythons that start threads.
 
-Marks: victim.thread (thread, n); in a forked child victim.child (child, thread, n); in a Python victim.python (child, thread, n). A child
-marks OWN times in each of its three threads. Truth: what each thread marked, how many children of which kind, how many ended wrongly.
+Marks: victim.thread (thread, n); in a forked child victim.child (child, thread, n); in a Python victim.python (child,
+thread, n). A child raises OWN marks in each of its three threads. Truth: the marks of each thread, how many children of
+which kind, how many ended wrongly.
 """
 import os
 import subprocess
@@ -13,7 +14,7 @@ import warnings
 
 import victim
 
-warnings.simplefilter("ignore")  # forking in a program with threads is dangerous: this is what is tried here
+warnings.simplefilter("ignore")  # forking in a program with threads is dangerous: this is what is tested here
 OWN = 40
 PYTHON = """
 import sys, threading

@@ -1,7 +1,7 @@
-"""stacks: raises victim.stack from every kind of frame; the truth of each is the sys._getframe chain at that very line.
+"""stacks: raises victim.stack from every kind of frame; the truth of each is the sys._getframe chain of that very line.
 
 Facts: {"stack": key, "frames": [[name, file, line], …]}, innermost first. The helper is called on the line of the audit
-call itself, so the line numbers of all frames are those the event is raised with.
+call itself, so the line numbers of all frames are those that the event is raised with.
 """
 import asyncio
 import contextlib

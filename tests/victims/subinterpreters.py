@@ -1,4 +1,5 @@
-"""subinterpreters: three interpreters at once, with a GIL of their own from 3.12 on; says {"skip": reason} where there is none."""
+"""subinterpreters: three interpreters at once, with a GIL of their own from 3.12 on; prints {"skip": reason} if there
+are none."""
 import sys
 import threading
 

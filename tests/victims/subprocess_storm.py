@@ -1,4 +1,5 @@
-"""subprocess_storm: starts programs that are no Python, and Pythons that mark. Truth: their exit statuses and outputs."""
+"""subprocess_storm: starts programs that are not Python, and Pythons that raise marks. Truth: their exit statuses and
+outputs."""
 import subprocess
 import sys
 

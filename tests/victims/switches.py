@@ -1,7 +1,7 @@
 """switches: stacks across the switches of greenlets and gevent. Arguments: greenlet | gevent.
 
 Each event victim.stack NUMBER NAMES says what its stack must be: the functions of this file, innermost first, as
-sys._getframe() tells them in the line before.
+sys._getframe() returns them in the line before.
 """
 import os
 import sys

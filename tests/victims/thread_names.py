@@ -1,6 +1,6 @@
 """Threads of many kinds, most of which end within a millisecond. Each raises names.mark with its kind and the name that
-the capture has to show for it; "" is a thread without a name. Arguments: how many short threads; "wait": not before a line
-is read on stdin; "interpreters": only threads of another interpreter.
+the capture has to show for it; "" is a thread without a name. Arguments: the number of short-lived threads; "wait":
+wait for a line on stdin first; "interpreters": only threads of another interpreter.
 """
 import asyncio
 import concurrent.futures
@@ -33,7 +33,7 @@ def short():
 
 
 class Own(threading.Thread):
-    """Attributes come before those of Thread, and `name` is something else."""
+    """Its attributes come before those of Thread, and `name` is something else."""
 
     def __init__(self):
         for i in range(60):
@@ -75,7 +75,7 @@ class Late(threading.Thread):
 
 
 class Busy(threading.Thread):
-    """It is renamed when it has raised thousands of events, to a name that stands where the one before it stood."""
+    """It is renamed after thousands of events, to a name at the same address as the previous one."""
 
     def run(self):
         for i in range(5000):
@@ -141,13 +141,14 @@ sys.audit("names.mark", "enters", "enters")
 
 
 def enter():
-    """Into another interpreter, which starts threads of its own."""
+    """Enter another interpreter, which starts threads of its own."""
     try:
         import _interpreters
         made, run_in = _interpreters.create(), _interpreters.exec
     except ImportError:
         import _xxsubinterpreters as _interpreters
-        options = {"isolated": False} if sys.version_info < (3, 12) else {}  # isolated ones may not start threads
+        # isolated interpreters may not start threads
+        options = {"isolated": False} if sys.version_info < (3, 12) else {}
         made, run_in = _interpreters.create(**options), _interpreters.run_string
     run_in(made, INSIDE)
     _interpreters.destroy(made)

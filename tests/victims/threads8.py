@@ -1,4 +1,5 @@
-"""threads8: eight threads that mark as fast as they can; ARG: marks of each (default 20000). Marks: (thread, n, text)."""
+"""threads8: eight threads that raise marks as fast as they can; ARG: marks of each (default 20000). Marks: (thread, n,
+text)."""
 import sys
 import threading
 import time

@@ -1,7 +1,8 @@
-"""threads_fork: four threads mark without a pause while each forks children; ARG: forks of each thread (default 3).
+"""threads_fork: four threads raise marks without a pause while each forks children; ARG: forks of each thread (default
+3).
 
-A child has one thread left of its parent's; it marks, starts three threads that mark, and ends by os._exit. Marks: (thread, n),
-in children (thread, fork, who, n).
+A child has one thread of its parent's; it raises marks, starts three threads that raise marks, and ends by os._exit.
+Marks: (thread, n), in children (thread, fork, thread of the child, n).
 """
 import os
 import sys
@@ -10,7 +11,7 @@ import warnings
 
 import victim
 
-warnings.simplefilter("ignore")  # that forking with threads is dangerous: this is what is tried here
+warnings.simplefilter("ignore")  # forking with threads is dangerous: this is what is tested here
 FORKS = int((victim.arguments() or ["3"])[0])
 MARKS, OWN = 2000, 50
 bad = 0

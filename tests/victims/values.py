@@ -1,6 +1,7 @@
 """values: raises victim.value KEY VALUE with values of every kind.
 
-Facts: {"value": key, "is": what the JSON lines must say (schema 1)}; for objects the keys that must be there at least.
+Facts: {"value": key, "is": what the JSON lines must contain (schema 1)}; for objects, the keys that must be there at
+least.
 """
 import base64
 import collections
@@ -52,7 +53,8 @@ def function():
 
 
 def json_of(value):
-    """JSON lines, schema 1, of plain values; for what this program alone can know of objects see cases()."""
+    """Return the JSON lines form, schema 1, of plain values; for the facts that only this program knows about objects
+    see cases()."""
     if value is None or isinstance(value, (bool, float)):
         return value
     if isinstance(value, int):
@@ -73,7 +75,7 @@ def at(value, type_name, **more):
 
 
 def cases():
-    """(key, value, what JSON must say)"""
+    """Return (key, value, expected JSON)."""
     plain = [
         ("none", None), ("true", True), ("false", False), ("zero", 0), ("one", 1), ("minus", -1),
         ("2**30-1", 2**30 - 1), ("2**30", 2**30), ("-2**30", -(2**30)), ("2**31", 2**31), ("2**60", 2**60),
@@ -118,7 +120,7 @@ def cases():
     code = function.__code__
     yield "code", code, at(code, "code", name="function", file=code.co_filename, line=code.co_firstlineno)
     path = pathlib.Path("/tmp/大阪") / "x.txt"
-    str(path)  # what pathlib itself keeps of a path
+    str(path)  # pathlib keeps it in the path object
     yield "path", path, at(path, type(path).__module__ + ".PosixPath", path="/tmp/大阪/x.txt")
     fresh = pathlib.PurePosixPath("/etc") / "host name"
     yield "path never shown", fresh, at(fresh, type(fresh).__module__ + ".PurePosixPath")

@@ -1,15 +1,16 @@
 """victim: what all victims share. A victim raises known events, and prints the truth about them as JSON lines.
 
-    NAME.py [--rounds N | --until FILE] [ARG…]
+NAME.py [--rounds N | --until FILE] [ARG…]
 
-With --until a victim goes on till FILE exists, so that it can be attached to at leisure; looking for a file raises no
-audit event. Lines on stdout: {"ready": pid} before the first round, then facts, and last {"truth": …}. Runs on 3.8 and later.
+With --until a victim continues until FILE exists, so that there is time to attach; looking for a file raises no audit
+event. Lines on stdout: {"ready": pid} before the first round, then facts, and last {"truth": …}. Runs on 3.8 and
+later.
 """
 import json
 import os
 import sys
 
-STATUS = 7  # what a victim exits with when all went well: no accident ends so
+STATUS = 7  # the exit status of a victim if all went well: no accident ends with it
 
 
 def say(**facts):
@@ -18,12 +19,12 @@ def say(**facts):
 
 
 def arguments():
-    """Positional arguments: those behind --rounds N or --until FILE."""
+    """Return the positional arguments: those after --rounds N or --until FILE."""
     return sys.argv[3:] if len(sys.argv) > 2 and sys.argv[1].startswith("--") else sys.argv[1:]
 
 
 def rounds(default=100):
-    """0, 1, 2 … as often as the command line says. Says that the victim is ready before the first."""
+    """Yield 0, 1, 2 … as often as the command line says. Prints that the victim is ready before the first."""
     say(ready=os.getpid())
     kind, value = (sys.argv[1], sys.argv[2]) if len(sys.argv) > 2 and sys.argv[1].startswith("--") else ("--rounds", default)
     n = 0
@@ -38,7 +39,7 @@ def rounds(default=100):
 
 
 def mark(n, *more):
-    """The event that is counted: victim.mark n …"""
+    """Raise the event that is counted: victim.mark n …"""
     sys.audit("victim.mark", n, *more)
 
 

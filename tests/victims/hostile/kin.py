@@ -1,16 +1,16 @@
-"""kin: a service whose child is hostile. The parent stays root and has memory that it shares with the child; the child gives up
-its rights and fakes the probe of a recorder that was killed, so that "the ring" is that shared memory and the rest is where the
-parent keeps what it cannot do without.
+"""kin: a service whose child is hostile. The parent stays root and shares memory with the child; the child gives up its
+rights and forges the probe of a killed recorder. In the forgery "the ring" is that shared memory, and the rest is where
+the parent keeps what it needs.
 
-    kin.py HOW RUNTIME_OFF SLACK NEUTRAL
+kin.py HOW RUNTIME_OFF SLACK NEUTRAL
 
-    private    the parent's memory there is its own; what stands in it is no context
-    shared     all of it is shared, so that the child can write a context there, and code
-    file       the ring is a file that the child may only read
+private    the parent's memory at that place is its own, and holds no context
+shared     all of it is shared, so that the child can write a context and code to it
+file       the ring is a file that the child may only read
 
-The last three come from the test: offset of the list of hooks in _PyRuntime, where a probe puts its entry, a function that does
-nothing. Says {"ready": child, "parent": pid}; the parent looks at its memory until the child is killed, then says {"intact": …} and
-exits with 7.
+The test passes the last three: the offset of the list of hooks in _PyRuntime, the place where a probe puts its entry,
+and a function that does nothing. It prints {"ready": child, "parent": pid}; the parent checks its memory until the
+child is killed, then prints {"intact": …} and exits with 7.
 """
 import ctypes
 import json
@@ -50,7 +50,7 @@ def main():
         if how == "file":
             fd = os.open("/etc/passwd", os.O_RDONLY)
             libc.mmap(ring, PAGE, 1, 1 | FIXED, fd, 0)
-        # context, code, state, ring: as an auditview of that age would have left them
+        # context, code, state, ring: as an auditview of that version would have left them
         write(base, "<QIIQIIIIQQQ", MAGIC, abi, 0, base, 2 * PAGE, PAGE, N, 1, 2 * N, slack, slack + 24)
         if how == "private":
             code = libc.mmap(base + PAGE, PAGE, PROT_RW, PRIVATE_ANON | FIXED, -1, 0)
@@ -68,7 +68,7 @@ def main():
     intact = True
     while os.waitpid(child, os.WNOHANG)[0] == 0:
         mine = ctypes.string_at(base, N)
-        # Where all is shared the child's own writing is no harm of ours; the rest is as it was.
+        # If all is shared, the child's own writes are no harm by us; the rest must be unchanged.
         intact &= mine[8192:] == b"\x55" * (N - 8192) if how == "shared" else mine == b"\x55" * N
         time.sleep(0.02)
     print(json.dumps({"intact": intact}), flush=True)

@@ -1,14 +1,15 @@
-"""lock: an unprivileged program that holds the locks by which two recorders keep out of each other's way.
+"""lock: an unprivileged program that holds the locks that two recorders use against each other.
 
-    lock.py HOW [PID]
+lock.py HOW [PID]
 
-It gives up root, takes flock(2) on the files in /proc/PID that everybody may read (its own without PID), and says {"ready": pid}:
+It gives up root, takes flock(2) on the files in /proc/PID that every user may read (its own without PID), and prints
+{"ready": pid}:
 
-    exclusive    of all, for the whole time
-    shared       the same, which several can hold
-    lease        a lease instead, on each of its own files: who opens one waits 45 s for it to be broken
-    lease-NAME   on that file alone: lease-maps
-    passed       by a child that has ended: the kernel names a holder that is not there
+exclusive    of all, for the whole time
+shared       likewise, as a lock that several can hold
+lease        a lease instead, on each of its own files: open(2) waits 45 s for it to be broken
+lease-NAME   on that file alone: lease-maps
+passed       by a child that has ended: the kernel names a holder that does not exist
 """
 import fcntl
 import json
@@ -19,7 +20,7 @@ import time
 
 FILES = ("stat", "status", "statm", "cmdline", "comm", "limits", "cgroup")
 
-if os.getuid() == 0:  # the files in /proc of a process that gave up root are root's until it is executed anew
+if os.getuid() == 0:  # the files in /proc of a process that gave up root belong to root until its next exec
     os.setgroups([])
     os.setgid(65534)
     os.setuid(65534)

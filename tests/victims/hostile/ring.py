@@ -1,22 +1,23 @@
-"""ring: an unprivileged program that writes what it likes into the memory that a recorder shares with it.
+"""ring: an unprivileged program that writes anything into the memory that a recorder shares with it.
 
-    ring.py MODE [NUMBER]
+ring.py MODE [NUMBER]
 
-It gives up root, says {"ready": pid}, waits until the ring is there, does its mischief from a thread of its own while the main
-thread raises "hostile.mark", and ends after 60 s or when it is killed. What it knows of the ring stands in src/probe/abi.h.
+It gives up root, prints {"ready": pid}, and waits until the ring is mapped. Then a thread of its own attacks the ring
+while the main thread raises "hostile.mark". It ends after 60 s or when it is killed. Its layout of the ring is that of
+src/probe/abi.h.
 
-    geometry   every number of the header that says where things stand is rewritten without end
-    heads      the head of a slot jumps: backwards, far ahead, misaligned
-    sizes      records of size 0, 4, 12, larger than the ring, larger than what was published
-    lengths    events whose parts are longer than the record, or whose sum overflows; lost counts of 2^63
-    nested     arguments nested a hundred deep, and a tuple that says it has 2^40 elements
-    codes      frames that define code objects of ids up to 2^31
-    threads    an event of a new thread id each time, without end
-    names      an event of a new name each time, without end
-    times      time stamps of 0, 2^64 - 1 and of the far future, backwards
-    flood      sound events, without end
-    claim      a slot that belongs, it says, to process NUMBER
-    state      slots claimed and given back without end, counters that run
+geometry   every number of the header that describes the layout is rewritten without end
+heads      the head of a slot jumps: backwards, far ahead, misaligned
+sizes      records of size 0, 4, 12, larger than the ring, larger than what was published
+lengths    events whose parts are longer than the record, or whose sum overflows; lost counts of 2^63
+nested     arguments nested a hundred deep, and a tuple that claims to have 2^40 elements
+codes      frames that define code objects of ids up to 2^31
+threads    an event of a new thread id each time, without end
+names      an event of a new name each time, without end
+times      time stamps of 0, 2^64 - 1 and of the far future, backwards
+flood      correct events, without end
+claim      a slot that claims to belong to process NUMBER
+state      slots claimed and released without end, counters that run
 """
 import ctypes
 import json
@@ -36,7 +37,7 @@ EVENT, LOST = 2, 3
 
 
 def ring_address():
-    """(start, bytes) of the ring, once a recorder has filled its header; None before."""
+    """Return (start, bytes) of the ring once a recorder has filled its header; None before."""
     for line in open("/proc/self/maps"):
         fields = line.split(None, 5)
         if fields[1] == "rw-s" and len(fields) > 5 and ("/dev/zero" in fields[5] or "auditview-ring" in fields[5]):
@@ -47,7 +48,7 @@ def ring_address():
 
 
 class Slot:
-    """A slot that this program claims for itself, past the probe."""
+    """A slot that this program claims for itself, without the probe."""
 
     def __init__(self, start, index, pid):
         def u32(off):
@@ -74,7 +75,7 @@ class Slot:
         return self.bytes - (self.head - ctypes.c_uint64.from_address(self.at + SLOT["tail"]).value)
 
     def put(self, record, wait=True):
-        """Publish bytes; where they would not fit before the end, a PAD comes first."""
+        """Publish bytes; if they do not fit before the end, a PAD comes first."""
         to_end = self.bytes - self.head % self.bytes
         if to_end < len(record):
             self.put(struct.pack("<IBBH", to_end, 1, 0, 0) + bytes(to_end - 8), wait)
@@ -94,7 +95,7 @@ def ticks():
 
 
 def event(name=b"hostile.ring", args=b"\x0f\x00\x00", frames=b"", n_frames=0, tid=None, tsc=0, **wrong):
-    """One RECORD_EVENT; `wrong` replaces what it says of its own parts."""
+    """Return one RECORD_EVENT; `wrong` replaces its description of its own parts."""
     says = {"size": None, "n_frames": n_frames, "name_bytes": len(name), "args_bytes": len(args), "frames_bytes": len(frames),
             "n_anchors": 0, "slice_bytes": 0, "flags": 0}
     says.update(wrong)
@@ -225,7 +226,7 @@ def main():
         globals()[mode](*ring, slot)
     threading.Thread(target=mischief, daemon=True).start()
     while time.monotonic() < until:
-        if mode not in ("geometry",):  # which the probe may have to read as well
+        if mode not in ("geometry",):  # the probe may have to read it as well
             sys.audit("hostile.mark")
         time.sleep(0.01)
 

@@ -1,4 +1,4 @@
-"""A process that is slow to look at: N mappings of an ELF image whose hash chain does not end. Any user may run it.
+"""A process that takes long to examine: N mappings of an ELF image whose hash chain does not end. Any user may run it.
 
 slow_images.py N: map them, print "ready", wait for standard input to close.
 """
@@ -9,7 +9,7 @@ import sys
 
 PAGE = 4096
 DYNAMIC, HASH, SYMTAB, STRTAB = 0x200, 0x400, 0x500, 0x600  # offsets in the image, which has one page
-STEP = 2 * PAGE  # a hole between two of them: else the kernel would merge the mappings
+STEP = 2 * PAGE  # a gap between two of them: otherwise the kernel would merge the mappings
 
 
 def image():
@@ -33,7 +33,7 @@ def main():
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p
     libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
-    base = libc.mmap(None, n * STEP, 0, 0x4022, -1, 0)  # a place
+    base = libc.mmap(None, n * STEP, 0, 0x4022, -1, 0)  # reserve a place
     for i in range(n):
         libc.mmap(base + i * STEP, PAGE, 5, 0x12, fd, 0)
     print("ready", flush=True)

@@ -1,13 +1,14 @@
 """swap: an unprivileged program that puts something else where it was told to map the memory it shares with a recorder.
 
-    swap.py HOW FILE
+swap.py HOW FILE
 
-It gives up root and says {"ready": pid}. At SIGUSR1 what was mapped as the ring is replaced, and {"swapped": …} is said:
+It gives up root and prints {"ready": pid}. At SIGUSR1 it replaces what was mapped as the ring, and prints {"swapped":
+…}:
 
-    file     by FILE, which it may only read
-    memfd    by a memory file of its own, which it makes empty at SIGUSR2
-    before   by shared memory that it had before
-    short    by new shared memory of one page
+file     by FILE, which it may only read
+memfd    by a memory file of its own, which it truncates to 0 at SIGUSR2
+before   by shared memory that it had before
+short    by new shared memory of one page
 """
 import ctypes
 import json
