@@ -1,13 +1,13 @@
 /*
  * cfi: see cfi.h.
  *
- * Two readers, each over bytes that were copied and measured first (the search table has a file of
- * its own, cfi_table.c):
+ * There are two readers. Each works on bytes that were copied and measured first (the search table
+ * is in cfi_table.c):
  *   one entry          CIE (augmentation, alignment, first rules) and FDE (range, program)
- *   the program        runs up to the wanted pc and leaves one row; a big one leaves marks on its
- *                      way, where it can go on from
- * Expressions are not run but described: an operand is a constant, reg + n, or the word at reg + n
- * (plus m). That covers what compilers, PLTs and signal trampolines contain; anything else is
+ *   the program        runs up to the wanted pc and leaves one row; a big one also leaves marks,
+ *                      from which a later run can start
+ * Expressions are not executed but described: an operand is a constant, reg + n, or the word at reg
+ * + n (plus m). That covers what compilers, PLTs and signal trampolines contain; anything else is
  * CFI_TOO_HARD.
  */
 #include "stacks/cfi.h"
@@ -46,7 +46,7 @@ static enum cfi_status read_entry(const struct mem_reader *m, uint64_t at, uint8
 	return CFI_OK;
 }
 
-/* b starts behind the length word. */
+/* b starts after the length word. */
 static enum cfi_status parse_cie(struct bytes b, struct cfi_fde *f, bool *ret_has_size)
 {
 	if (take(&b, 4) != 0) /* LSB: the CIE id in .eh_frame is 0 */
@@ -116,9 +116,9 @@ enum cfi_status cfi_fde_read(const struct mem_reader *m, uint64_t fde, struct cf
 	if (status != CFI_OK)
 		return status;
 	const uint8_t *first = b.p;
-	uint64_t back = take(&b, 4); /* bytes from here back to the CIE */
+	uint64_t back = take(&b, 4); /* distance from here back to the CIE, bytes */
 	if (!back)
-		return CFI_CORRUPT; /* a CIE */
+		return CFI_CORRUPT; /* it is itself a CIE */
 	f.cie = body - back;
 	status = read_entry(m, f.cie, &s->cie, &s->cie_cap, &cie_body, &cie);
 	if (status == CFI_OK)
@@ -145,10 +145,10 @@ enum cfi_status cfi_fde_read(const struct mem_reader *m, uint64_t fde, struct cf
 	return CFI_OK;
 }
 
-/* ---- expressions, described ---- */
+/* ---- describe expressions ---- */
 
 struct operand {
-	/* n; reg + n; word at reg + n, + m; CFA + n */
+	/* CONST: n; REG: reg + n; WORD: the word at reg + n, + m; CFA: CFA + n */
 	enum { OPERAND_CONST, OPERAND_REG, OPERAND_WORD, OPERAND_CFA } kind;
 	uint8_t reg;
 	int64_t n, m;
@@ -166,7 +166,7 @@ static int column_of(uint64_t dwarf_register)
 	return dwarf_register < ARRAY_LEN(columns) ? columns[dwarf_register] : -1;
 }
 
-/* Sum without overflow; false if it would not fit a row anyway. */
+/* Add without overflow; false if the sum would not fit into a row. */
 static bool add_small(int64_t *a, int64_t b)
 {
 	if (!fits(*a) || !fits(b) || !fits(*a + b))
@@ -236,7 +236,8 @@ static bool push_register(struct operand *o, uint64_t reg, int64_t n, uint64_t r
 	return true;
 }
 
-/* Describe what the expression leaves on its stack. with_cfa: it starts with the CFA on it. */
+/* Describe the value that the expression leaves on its stack. with_cfa: the stack initially holds
+ * the CFA. */
 static enum cfi_status describe(struct bytes b, bool with_cfa, uint64_t rip, struct operand *ret)
 {
 	struct operand stack[MAX_OPERANDS];
@@ -364,10 +365,11 @@ static enum cfi_status set_rule_expression(struct cfi_rule *rule, struct bytes e
 
 #define BIG_PROGRAM_BYTES 512u
 #define MARK_EVERY_BYTES  64u
-#define MAX_MARKS         512u /* of one program: then they lie further apart */
-#define MARK_STATES       2u   /* no mark where more are remembered: compilers nest one */
+#define MAX_MARKS         512u /* in one program; the marks of longer programs are further apart */
+/* no mark is made where more states are remembered: compilers nest one */
+#define MARK_STATES 2u
 
-/* What a machine is before one step of its program. */
+/* The state of a machine before one step of its program. */
 struct mark {
 	uint64_t location;
 	uint32_t at; /* bytes into the program */
@@ -378,7 +380,7 @@ struct mark {
 
 struct cfi_program {
 	const void *reader; /* ctx of its mem_reader */
-	struct cfi_fde fde; /* points into `bytes`; without the CIE's program */
+	struct cfi_fde fde; /* points into `bytes`; the CIE's program is not kept */
 	uint8_t *bytes;
 	struct cfi_row initial;
 	struct mark *marks; /* ascending; [0] is the start */
@@ -392,9 +394,10 @@ struct machine {
 	struct cfi_row states[CFI_MAX_STATES];
 	size_t n_states;
 	bool cfa_known;
-	bool has_expression;        /* was run: its meaning may depend on the rip of this look-up */
-	struct cfi_program *marked; /* leave marks there; NULL: none */
-	uint64_t location;          /* first pc the current row holds for */
+	/* an expression was run: its meaning may depend on the rip of this look-up */
+	bool has_expression;
+	struct cfi_program *marked; /* add marks to this program; NULL: none */
+	uint64_t location;          /* first pc that the current row applies to */
 };
 
 static enum cfi_status set_offset(struct machine *k, uint64_t reg, uint8_t place, int64_t factored)
@@ -405,7 +408,7 @@ static enum cfi_status set_offset(struct machine *k, uint64_t reg, uint8_t place
 		return CFI_CORRUPT;
 	if (column >= 0)
 		k->row.rules[column] = (struct cfi_rule){ .place = place, .off = (int32_t)off };
-	return CFI_OK; /* registers that do not survive calls are not followed */
+	return CFI_OK; /* registers that a call does not preserve are not tracked */
 }
 
 static enum cfi_status set_cfa(struct machine *k, uint64_t reg, int64_t off)
@@ -414,8 +417,9 @@ static enum cfi_status set_cfa(struct machine *k, uint64_t reg, int64_t off)
 	if (!fits(off))
 		return CFI_CORRUPT;
 	if (column < 0 || column == CFI_RIP)
-		k->row.cfa_reg = UINT8_MAX; /* r10 while a function aligns its stack: fails only if
-					       this row is the one wanted */
+		/* for example r10 while a function aligns its stack; this fails only if the row of
+		 * this pc is asked for */
+		k->row.cfa_reg = UINT8_MAX;
 	else
 		k->row.cfa_reg = (uint8_t)column;
 	k->row.cfa_deref = false;
@@ -432,7 +436,7 @@ static void set_place(struct machine *k, uint64_t reg, uint8_t place)
 		k->row.rules[column] = (struct cfi_rule){ .place = place };
 }
 
-/* DW_CFA_* that take operands from the byte stream; the packed three are done by the caller. */
+/* The DW_CFA_* that take operands from the byte stream; run() handles the three packed ones. */
 static enum cfi_status run_extended(struct machine *k, uint8_t op, struct bytes *b)
 {
 	struct bytes block;
@@ -481,8 +485,8 @@ static enum cfi_status run_extended(struct machine *k, uint8_t op, struct bytes 
 		int to = column_of(reg), from = column_of(n);
 		if (to < 0)
 			return CFI_OK;
-		/* In a register that nobody follows (rcx …): lost, and for rip no row can say it.
-		 */
+		/* A register that is not tracked (rcx …): the value is lost, and for rip no row can
+		 * express it. */
 		if (from < 0 && to == CFI_RIP)
 			return CFI_TOO_HARD;
 		k->row.rules[to] = (struct cfi_rule){ .place = from < 0 ? CFI_UNDEFINED
@@ -624,12 +628,12 @@ static enum cfi_status run(struct machine *k, const uint8_t *program, size_t n_b
 	return CFI_OK;
 }
 
-/* The machine behind the CIE's program. */
+/* Set up a machine in the state after the CIE's program. */
 static enum cfi_status start(struct machine *k, const struct cfi_fde *f, uint64_t rip)
 {
 	*k = (struct machine){ .fde = f, .lookup = UINT64_MAX, .rip = rip };
 	k->row.is_signal_frame = f->is_signal_frame;
-	k->row.rules[CFI_RIP].place = CFI_UNDEFINED; /* until the program says where it is */
+	k->row.rules[CFI_RIP].place = CFI_UNDEFINED; /* until the program says where it is saved */
 	enum cfi_status status = run(k, f->cie_program, f->cie_program_bytes, 0);
 	k->initial = k->row;
 	k->n_states = 0;
@@ -661,7 +665,7 @@ enum cfi_status cfi_fde_row(const struct cfi_fde *f, uint64_t lookup, uint64_t r
 	return status == CFI_OK ? finish(&k, lookup, 0, ret) : status;
 }
 
-/* ---- big programs, kept ---- */
+/* ---- cache of big programs ---- */
 
 static void program_destroy(struct cfi_program *p)
 {
@@ -690,8 +694,8 @@ static struct cfi_program *program_find(const struct cfi_scratch *s, const struc
 	return NULL;
 }
 
-/* Takes what cfi_fde_read() has just left in the scratch memory. NULL: not a program to keep, or
- * memory is short. */
+/* Cache the program that cfi_fde_read() has just put into the scratch memory, and take that memory.
+ * NULL: the program is not cached, or out of memory. */
 static struct cfi_program *program_add(struct cfi_scratch *s, const struct mem_reader *m,
 				       const struct cfi_fde *f)
 {
@@ -730,7 +734,7 @@ static enum cfi_status program_row(struct cfi_program *p, uint64_t lookup, uint6
 	uint32_t low = 0, high = p->n_marks;
 	if (lookup < p->fde.start || lookup >= p->fde.end)
 		return CFI_NO_ENTRY;
-	while (high - low > 1) { /* the last mark that is not behind it */
+	while (high - low > 1) { /* find the last mark at or before `lookup` */
 		uint32_t mid = low + (high - low) / 2;
 		if (p->marks[mid].location <= lookup)
 			low = mid;

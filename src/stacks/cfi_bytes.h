@@ -12,15 +12,15 @@
 
 struct bytes {
 	const uint8_t *p, *end;
-	bool bad; /* something was read beyond the end */
+	bool bad; /* a read went beyond the end */
 };
 
-/* Each returns 0 and sets `bad` when the bytes end too soon. */
+/* Each returns 0 and sets `bad` if the bytes end too soon. */
 uint64_t take(struct bytes *b, unsigned n); /* n ≤ 8 bytes, little-endian, zero-extended */
 uint64_t take_long_uleb(struct bytes *b);
 int64_t take_sleb(struct bytes *b);
 
-/* The program of a big function is some thousands of these. */
+/* The program of a big function has some thousands of bytes, so this is inline. */
 static inline uint8_t take_byte(struct bytes *b)
 {
 	if (b->p == b->end) {
@@ -37,13 +37,13 @@ static inline uint64_t take_uleb(struct bytes *b)
 
 bool take_block(struct bytes *b, uint64_t n, struct bytes *ret);
 
-/* A pointer of the given encoding; `address` is where b->p lies, `data` what datarel counts from.
- * False: not supported. */
+/* A pointer of the given encoding; `address` is the address of b->p, `data` the base of datarel.
+ * Returns false if the encoding is not supported. */
 bool take_pointer(struct bytes *b, uint8_t encoding, uint64_t address, uint64_t data,
 		  uint64_t *ret);
 
-/* The length word(s) of an entry: where its body starts and ends. A length of 0 ends .eh_frame:
- * CFI_NO_ENTRY. */
+/* Decode the length word(s) of an entry: the address and size of its body. A length of 0 terminates
+ * .eh_frame: CFI_NO_ENTRY. */
 enum cfi_status cfi_entry_extent(const struct mem_reader *m, uint64_t at, uint64_t *ret_body,
 				 uint64_t *ret_bytes);
 

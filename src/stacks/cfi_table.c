@@ -1,6 +1,6 @@
 /*
- * cfi_table: the search table of .eh_frame_hdr, and the bytes that everything about frame
- * information is read with.
+ * cfi_table: the search table of .eh_frame_hdr, and the byte decoders that all code for frame
+ * information uses.
  */
 #include <dwarf.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ uint64_t take(struct bytes *b, unsigned n)
 		b->p = b->end;
 		return 0;
 	}
-	memcpy(&v, b->p, n); /* little-endian, as the target */
+	memcpy(&v, b->p, n); /* little-endian like the target */
 	b->p += n;
 	return v;
 }
@@ -132,7 +132,7 @@ static int compare_entries(const void *a, const void *b)
 	return x->start_off < y->start_off ? -1 : x->start_off > y->start_off;
 }
 
-/* Make the table by walking .eh_frame until its terminator, or until it cannot be read any more. */
+/* Build the table by walking .eh_frame until its terminator, or until a read fails. */
 static enum cfi_status scan_eh_frame(const struct mem_reader *m, uint64_t eh_frame,
 				     struct cfi_table *t)
 {
@@ -181,8 +181,8 @@ enum cfi_status cfi_table_load(const struct mem_reader *m, uint64_t hdr, uint64_
 	uint64_t eh_frame = 0, n = 0;
 	if (n_head < 8 || !mem_read(m, RADDR(hdr), head, n_head))
 		return CFI_CORRUPT;
-	/* LSB: version, encoding of eh_frame_ptr, of fde_count, of the table; then the first two,
-	 * then the table. */
+	/* LSB: version, then the encodings of eh_frame_ptr, of fde_count and of the table; then
+	 * these three values in this order. */
 	struct bytes b = { .p = head + 4, .end = head + n_head };
 	if (head[0] != 1)
 		return CFI_CORRUPT;
@@ -216,7 +216,7 @@ bool cfi_table_find(const struct cfi_table *t, uint64_t pc, uint64_t *ret_start,
 {
 	int64_t off = (int64_t)(pc - t->base);
 	size_t low = 0, high = t->n;
-	while (low < high) { /* first entry that starts behind pc */
+	while (low < high) { /* find the first entry that starts behind pc */
 		size_t mid = low + (high - low) / 2;
 		if (t->entries[mid].start_off <= off)
 			low = mid + 1;

@@ -1,7 +1,7 @@
 /*
  * evaluator: see evaluator.h. Code is not disassembled: every byte that could start a direct jump
- * (e9, 0f 80 … 0f 8f, with 32-bit displacement) is taken for one. Displacements made of other bytes
- * hit the middle of one and the same function three times only by a miracle.
+ * (e9, 0f 80 … 0f 8f, with 32-bit displacement) is taken for one. A false displacement is a random
+ * number, and it is practically impossible that three of them hit the middle of the same function.
  */
 #include "stacks/evaluator.h"
 
@@ -38,7 +38,7 @@ static void count_jump_out(struct search *s, uint64_t to)
 		s->candidates[s->n++] = (struct candidate){ start, end, to != start };
 }
 
-/* The target of the jump that starts at code[i], if those bytes are one. */
+/* If a jump starts at code[i], return its target. */
 static bool jump_at(const uint8_t *code, size_t n, size_t i, uint64_t address, uint64_t *ret_to)
 {
 	size_t op = code[i] == 0xe9                                                ? 1
@@ -52,7 +52,7 @@ static bool jump_at(const uint8_t *code, size_t n, size_t i, uint64_t address, u
 	return true;
 }
 
-/* Count where the code of one range jumps to outside of the evaluator as known so far. */
+/* Count the targets of the jumps from one range that are outside the evaluator found so far. */
 static void count_jumps_out(struct search *s, const uint8_t *code, uint64_t start, uint64_t end)
 {
 	uint64_t to;
@@ -62,7 +62,7 @@ static void count_jumps_out(struct search *s, const uint8_t *code, uint64_t star
 			count_jump_out(s, to);
 }
 
-/* Whether the code of [start, end) jumps into it. */
+/* Does the code of [start, end) jump into the evaluator? */
 static bool jumps_back(const struct search *s, const uint8_t *code, uint64_t start, uint64_t end)
 {
 	uint64_t to;
@@ -114,7 +114,7 @@ bool evaluator_find(struct evaluator *e, struct modules *modules, struct symbols
 	};
 	uint32_t first = e->n;
 	add_range(e, start, end);
-	for (uint32_t k = first; k < e->n; k++) { /* parts have parts */
+	for (uint32_t k = first; k < e->n; k++) { /* a part can have parts of its own */
 		uint8_t *code = code_dup(modules, e->ranges[k].start, e->ranges[k].end);
 		s->n = 0;
 		if (code)

@@ -1,12 +1,12 @@
 /*
- * evaluator: where CPython's bytecode evaluator lies in the target's code, split-off parts
- * included.
+ * evaluator: where CPython's bytecode evaluator is in the target's code, split-off parts included.
  *
  * _PyEval_EvalFrameDefault is exported by every build, but compilers move parts of it elsewhere
- * under no exported name; on gcc 16 builds of 3.14 no return address of a running evaluator lies in
- * the function itself. A part is a function of the unwind table that the evaluator's direct jumps
- * enter in the middle several times and that jumps back into it. Tried on 3.8-3.15: exactly the
- * ".cold" parts that debug files name, and no other, with a threshold of three.
+ * without an exported name. In gcc 16 builds of 3.14 no return address of a running evaluator is
+ * inside the function itself. A part is recognised in the unwind table: it is a function that the
+ * evaluator's direct jumps enter in the middle several times, and that jumps back into the
+ * evaluator. On 3.8-3.15, with a threshold of three, this finds exactly the ".cold" parts that
+ * debug files name.
  */
 #pragma once
 #include <stdbool.h>
@@ -23,8 +23,8 @@ struct evaluator {
 	} ranges[EVALUATOR_MAX_RANGES];
 };
 
-/* Look in the module that covers `address` (that which holds _PyRuntime) and add what is found;
- * false if there is no evaluator. */
+/* Search the module that covers `address` (the one that holds _PyRuntime) and add the ranges found.
+ * Returns false if it has no evaluator. */
 bool evaluator_find(struct evaluator *e, struct modules *modules, struct symbols *symbols,
 		    uint64_t address);
 

@@ -39,7 +39,8 @@ typedef VEC(struct audit_hook) hook_list;
 
 /* ---- native ---- */
 
-/* What names native code; opened when the first hook is found, for that reads files. */
+/* What is needed to name native code; opened when the first hook is found, because it reads
+ * files. */
 struct naming {
 	struct image_store *store;
 	struct modules *modules;
@@ -58,7 +59,7 @@ static void naming_open(struct naming *n, pid_t pid, const struct mem_reader *me
 		err = modules_refresh(n->modules, NULL, NULL);
 	if (!err)
 		err = symbols_create(n->modules, &options, &n->symbols);
-	err_destroy(err); /* then hooks are shown by address */
+	err_destroy(err); /* on failure hooks are shown by address */
 }
 
 static void naming_close(struct naming *n)
@@ -191,7 +192,7 @@ static uint32_t offset_find(const struct probe_layout *l)
 	return 0;
 }
 
-/* The list of one interpreter; false if what stands there is no list. */
+/* Read the list of one interpreter; false if the object there is not a list. */
 static bool python_read_list(const struct reader *r, uint64_t interpreter, uint32_t off,
 			     hook_list *to, bool *ret_short)
 {
@@ -200,8 +201,9 @@ static bool python_read_list(const struct reader *r, uint64_t interpreter, uint3
 	if (!mem_read_u64(r->mem, RADDR(interpreter + off), &list))
 		return false;
 	if (!list)
-		return true; /* v3.8.0 Python/sysmodule.c, sys_addaudithook_impl: made with the
-				first hook */
+		/* the list is created with the first hook (v3.8.0 Python/sysmodule.c,
+		 * sys_addaudithook_impl) */
+		return true;
 	uint64_t type = word_at(r, list, r->l->ob_type);
 	if (!mem_read_cstr(r->mem, RADDR(word_at(r, type, r->l->tp_name)), type_name,
 			   sizeof(type_name)) ||

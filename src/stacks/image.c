@@ -16,9 +16,9 @@
 #define MAX_TABLE_BYTES (384ull << 20)
 
 struct image_store {
-	/* those of files; borrowed: an image leaves when its last reference goes */
+	/* images of files; borrowed: an image is removed with its last reference */
 	VEC(struct image *) images;
-	uint64_t n_table_bytes; /* that image_take_bytes() gave to images */
+	uint64_t n_table_bytes; /* granted to images by image_take_bytes() */
 	struct namer *namer;    /* NULL until image_store_namer() */
 	uint64_t next_id;
 };
@@ -63,8 +63,8 @@ bool image_take_bytes(struct image *i, uint64_t n_bytes)
 
 /* ---- reading ---- */
 
-/* Frame information is read in bits of some bytes, each from near the one before: a page of it
- * costs what one bit does. */
+/* Frame information is read in pieces of a few bytes that are close together. Reading a whole page
+ * costs no more than reading one piece. */
 static bool read_through_windows(struct image *i, void *to, size_t n, uint64_t offset)
 {
 	uint64_t start = offset & ~(uint64_t)(IMAGE_WINDOW_BYTES - 1);
@@ -127,13 +127,13 @@ static bool is_our_elf(const Elf64_Ehdr *e)
 #define MAX_NOTE_BYTES 4096u
 #define HEAD_BYTES     2048u
 
-/* What an image begins with. Linkers put the program headers and the build id right behind the ELF
- * header: one read has all. */
+/* The beginning of an image. Linkers put the program headers and the build id right behind the ELF
+ * header, so one read usually gets all of it. */
 struct head {
 	Elf64_Ehdr e;
 	Elf64_Phdr ph[MAX_PHDRS];
-	uint8_t bytes[HEAD_BYTES]; /* from offset 0 of the file on */
-	size_t n_bytes;            /* that could be read */
+	uint8_t bytes[HEAD_BYTES]; /* from offset 0 of the file */
+	size_t n_bytes;            /* bytes that could be read */
 };
 
 static void find_build_id(struct image *i, const uint8_t *notes, size_t n)
@@ -184,8 +184,8 @@ static void take_notes(struct image *i, const struct head *h)
 	for (unsigned k = 0; k < h->e.e_phnum && !i->n_build_id; k++) {
 		const Elf64_Phdr *p = &h->ph[k];
 		size_t n = p->p_memsz < sizeof(buffer) ? (size_t)p->p_memsz : sizeof(buffer);
-		/* In the segment that begins with the header, offsets in the file and from the
-		 * header in memory are the same. */
+		/* In the segment that begins with the header, offsets in the file equal offsets
+		 * from the header in memory. */
 		bool in_head = p->p_offset < h->n_bytes && n <= h->n_bytes - p->p_offset &&
 			       p->p_vaddr - p->p_offset ==
 				   i->loads[0].vaddr - i->loads[0].file_offset;
@@ -198,7 +198,7 @@ static void take_notes(struct image *i, const struct head *h)
 	}
 }
 
-/* n bytes at `offset` of the file, or as far behind the header in memory. */
+/* Read n bytes at `offset` of the file, or at the same distance from the header in memory. */
 static bool read_raw(void *to, size_t n, uint64_t offset, int fd, const struct mem_reader *m,
 		     raddr header)
 {
@@ -211,7 +211,8 @@ static bool head_read(struct head *h, int fd, const struct mem_reader *m, raddr 
 	h->n_bytes = read_raw(h->bytes, HEAD_BYTES, 0, fd, m, header) ? HEAD_BYTES : 0;
 	if (h->n_bytes)
 		memcpy(&h->e, h->bytes, sizeof(h->e));
-	else if (!read_raw(&h->e, sizeof(h->e), 0, fd, m, header)) /* a file shorter than that */
+	/* the file is shorter than HEAD_BYTES */
+	else if (!read_raw(&h->e, sizeof(h->e), 0, fd, m, header))
 		return false;
 	if (!is_our_elf(&h->e) || h->e.e_phnum > MAX_PHDRS || h->e.e_phoff > UINT32_MAX)
 		return false;
@@ -224,12 +225,12 @@ static bool head_read(struct head *h, int fd, const struct mem_reader *m, raddr 
 
 uint64_t image_bias_at(const struct image *i, raddr header)
 {
-	/* gABI 2.4: the header lies in the segment with the lowest address, whose p_offset is a
-	 * multiple of the page size away from 0. */
+	/* gABI 2.4: the header is in the segment with the lowest address, whose p_offset is a
+	 * multiple of the page size. */
 	return header.v - (i->loads[0].vaddr - i->loads[0].file_offset);
 }
 
-/* file_bytes: of the file behind fd. */
+/* file_bytes: size of the file that fd refers to. */
 static struct image *image_create(int fd, uint64_t file_bytes, const struct mem_reader *m,
 				  raddr header, const char *path)
 {
@@ -337,8 +338,8 @@ bool image_matches_memory(const struct image *i, const struct mem_reader *memory
 	struct head a, b;
 	if (i->fd < 0)
 		return true;
-	/* Section headers may have been cut off the one and not the other: e_shoff and its kin are
-	 * not compared. */
+	/* Section headers may have been stripped from only one of them, so e_shoff and related
+	 * fields are not compared. */
 	if (!head_read(&a, i->fd, NULL, header) || !head_read(&b, -1, memory, header) ||
 	    a.e.e_phnum != b.e.e_phnum || memcmp(a.ph, b.ph, a.e.e_phnum * sizeof(*a.ph)))
 		return false;

@@ -1,6 +1,6 @@
 /*
- * merge: see merge.h. One pass over the native frames from the inside; Python frames and anchors
- * are used up in order.
+ * merge: see merge.h. One pass over the native frames, innermost first; Python frames and anchors
+ * are consumed in order.
  */
 #include "stacks/merge.h"
 
@@ -18,7 +18,7 @@ static void put(struct merge *m, enum merge_kind kind, uint32_t index)
 	m->items[m->n++] = (struct merge_item){ .kind = (uint8_t)kind, .index = index };
 }
 
-/* Python frames up to `end`; false if there were none. */
+/* Put Python frames up to `end`; false if there were none. */
 static bool put_python(struct merge *m, uint32_t end)
 {
 	uint32_t first = m->python;
@@ -34,15 +34,15 @@ static uint64_t anchor_address(const struct merge *m)
 	return m->in->sp + m->in->anchors[m->anchor].sp_off;
 }
 
-/* The Python frames of the evaluator run in native frame k. False: it is none, or none of its
- * frames were recorded. */
+/* Put the Python frames of the evaluator run in native frame k. False: the frame is not an
+ * evaluator run, or none of its Python frames were recorded. */
 static bool put_run(struct merge *m, uint32_t k)
 {
 	const struct merge_input *in = m->in;
 	if (!in->has_anchors)
 		return (in->classes[k] & MERGE_EVALUATOR) && put_python(m, m->python + 1);
-	/* The last frame's extent is not known unless it is the outermost; then it holds no anchor
-	 * that is not its own. */
+	/* The extent of the last native frame is unknown unless it is the outermost frame. If it is
+	 * not, only an evaluator takes an anchor there, and only one. */
 	bool is_last = k + 1 == in->n_native, bounded = !is_last || in->stop == UNWIND_COMPLETE;
 	uint64_t end = is_last ? UINT64_MAX : in->native[k + 1].sp;
 	bool any = false;
@@ -56,7 +56,7 @@ static bool put_run(struct merge *m, uint32_t k)
 	return any;
 }
 
-/* Whether frame k holds the next anchor. */
+/* Does frame k hold the next anchor? */
 static bool holds_anchor(const struct merge *m, uint32_t k)
 {
 	const struct merge_input *in = m->in;
@@ -64,7 +64,7 @@ static bool holds_anchor(const struct merge *m, uint32_t k)
 	       anchor_address(m) >= in->native[k].sp && anchor_address(m) < in->native[k + 1].sp;
 }
 
-/* Anchors that lie further in than frame k: no frame owned them. Their Python frames come here. */
+/* Anchors further in than frame k that no frame owned. Their Python frames are put here. */
 static void put_missed(struct merge *m, uint32_t k)
 {
 	while (m->in->has_anchors && m->anchor < m->in->n_anchors &&
@@ -93,8 +93,8 @@ size_t merge_stacks(const struct merge_input *in, struct merge_item *items, uint
 			continue;
 		if (put_run(&m, k))
 			continue;
-		/* Behind a greenlet's outermost Python frame come the functions that started it;
-		 * what they were called by has been overwritten since. */
+		/* Beyond a greenlet's outermost Python frame are the functions that started the
+		 * greenlet. The frames of their callers have been overwritten since. */
 		left = in_greenlet && !(class & MERGE_GREENLET);
 		in_greenlet |= (class & MERGE_GREENLET) && python_used_up(&m);
 		put(&m, left ? MERGE_MARK : MERGE_NATIVE, left ? MERGE_MARK_GREENLET : k);

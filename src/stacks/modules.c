@@ -1,8 +1,8 @@
 /*
  * modules: see modules.h.
  *
- * Grouping: neighbouring mappings of one file belong to one module. A mapping of offset 0 starts a
- * new one when the file differs from the previous mapping's, or when that one was of a later part
+ * Neighbouring mappings of one file belong to one module. A mapping of offset 0 starts a new module
+ * if its file differs from the previous mapping's, or if the previous mapping was of a later part
  * (the same library loaded twice by dlmopen).
  */
 #include "stacks/modules.h"
@@ -27,10 +27,10 @@ struct modules {
 	struct image_store *store;
 	VEC(struct module *) modules; /* ascending, disjoint */
 	VEC(struct range) executable; /* ascending, disjoint */
-	struct range former[64];      /* executable once; a ring */
-	uint32_t n_former;            /* ever */
+	struct range former[64];      /* was executable once; a ring buffer */
+	uint32_t n_former;            /* number of former ranges ever added */
 	uint32_t next_id;
-	struct module *last; /* found last */
+	struct module *last; /* the module found last */
 };
 
 struct err *modules_create(pid_t pid, const struct mem_reader *mem, struct image_store *store,
@@ -98,7 +98,8 @@ static struct module *module_create(struct modules *m, const struct mapping *l)
 	return module;
 }
 
-/* A module of the old list at the same place with the same file: moved out of it. */
+/* Find a module of the old list at the same place with the same file, and remove it from that
+ * list. */
 static struct module *take_old(struct modules *m, const struct mapping *l)
 {
 	for (size_t i = 0; i < m->modules.n; i++) {
@@ -114,7 +115,7 @@ static struct module *take_old(struct modules *m, const struct mapping *l)
 	return NULL;
 }
 
-/* Keep what was executable and is no more. */
+/* Remember a range that was executable and no longer is. */
 static void note_former(struct modules *m, struct range old, const struct range *now, size_t n_now)
 {
 	for (size_t i = 0; i < n_now; i++)
@@ -135,7 +136,7 @@ struct err *modules_set_maps(struct modules *m, const struct maps *maps, bool *r
 	for (size_t i = 0; i < maps->n && !failed; i++) {
 		const struct mapping *l = &maps->v[i];
 		if (l->start < last_end)
-			continue; /* no kernel says so */
+			continue; /* overlapping: no kernel reports this */
 		last_end = l->end;
 		if (l->exec) {
 			struct range *r = executable.n ? &executable.v[executable.n - 1] : NULL;
@@ -156,7 +157,7 @@ struct err *modules_set_maps(struct modules *m, const struct maps *maps, bool *r
 		}
 		current = NULL;
 		if (l->offset != 0 || failed)
-			continue; /* a data file, or an image without its beginning */
+			continue; /* a data file, or an image whose beginning is not mapped */
 		current = take_old(m, l);
 		if (!current)
 			current = module_create(m, l);
@@ -234,7 +235,7 @@ struct module *modules_find(struct modules *m, uint64_t pc)
 	size_t low = 0, high = m->modules.n;
 	if (m->last && pc >= m->last->start && pc < m->last->end)
 		return m->last;
-	while (low < high) { /* first module that starts behind pc */
+	while (low < high) { /* find the first module that starts behind pc */
 		size_t mid = low + (high - low) / 2;
 		if (m->modules.v[mid]->start <= pc)
 			low = mid + 1;
@@ -267,8 +268,8 @@ bool modules_was_executable(const struct modules *m, uint64_t pc)
 	return false;
 }
 
-/* The mapped file: through the mapping itself, as the target sees it, or by name. -1 if none of
- * them is the one. */
+/* Open the mapped file: through the mapping itself, through the target's root, or by name. -1 if
+ * none of these is the mapped file. */
 static int open_file(const struct modules *m, const struct module *module)
 {
 	char path[4200];
@@ -300,8 +301,8 @@ struct image *module_image(struct modules *m, struct module *module)
 	module->tried = true;
 	int fd = module->inode && module->path[0] == '/' ? open_file(m, module) : -1;
 	struct image *i = fd >= 0 ? image_of_file(m->store, fd, module->path) : NULL;
-	/* Memory that cannot be read any more leaves the file as it is: the target has gone, its
-	 * last records are worked off. */
+	/* If the memory cannot be read any more, the file is used unchecked: the target has gone,
+	 * and its last records are being processed. */
 	uint8_t probe;
 	if (i && mem_read(m->mem, RADDR(module->start), &probe, 1) &&
 	    !image_matches_memory(i, m->mem, RADDR(module->start))) {

@@ -1,11 +1,11 @@
 /*
- * modules: what is mapped in one target, for unwinding and naming.
+ * modules: the ELF images mapped in one target, for unwinding and naming.
  *
  * A module is an ELF image at its place. The list is read from /proc/PID/maps; modules that stay
- * where they are keep their image. Files are opened through /proc/PID/map_files (root; works for
- * deleted files and other mount namespaces), then /proc/PID/root, then by path, and only used if
- * they are the mapped ones (inode, program headers, build id); else the bytes come from the
- * target's memory. Not thread-safe; the images are shared through the store.
+ * where they are keep their image. Files are opened through /proc/PID/map_files (needs root; works
+ * for deleted files and other mount namespaces), then /proc/PID/root, then by path. A file is used
+ * only if it is the mapped one (inode, program headers, build id); otherwise the bytes come from
+ * the target's memory. Not thread-safe. The images are shared through the store.
  */
 #pragma once
 #include <stdbool.h>
@@ -21,49 +21,48 @@
 
 struct module {
 	uint64_t start, end; /* lowest and highest mapped address, half-open */
-	uint64_t first_end;  /* end of the first mapping, as map_files names it */
+	uint64_t first_end;  /* end of the first mapping; part of its name in map_files */
 	uint64_t dev, inode; /* as in maps */
 	char *path;          /* " (deleted)" removed; "[vdso]" */
 	const char *name;    /* its last component */
 	bool is_deleted;
-	bool tried;          /* the image has been looked for */
+	bool tried;          /* the image has been searched for */
 	struct image *image; /* NULL until module_image(), or no ELF image */
 	uint64_t bias;       /* address = bias + p_vaddr */
-	uint32_t id;         /* unique in this list's life; a module that stays keeps it */
+	uint32_t id;         /* unique during the life of the list; a module that stays keeps it */
 };
 
 struct modules;
 
-/* Nothing is read yet. `mem` and `store` must outlive the list. pid 0: maps come by
- * modules_set_maps() alone (tests). */
+/* Nothing is read yet. `mem` and `store` must outlive the list. pid 0: the list comes from
+ * modules_set_maps() only (tests). */
 MUST_CHECK struct err *modules_create(pid_t pid, const struct mem_reader *mem,
 				      struct image_store *store, struct modules **ret);
 void modules_destroy(struct modules *m);
 DEFINE_CLEANUP(modules);
 
 /*
- * Read the target's maps again. The list stays as it was when they cannot be read (ERR_TARGET_GONE,
- * …). Pointers to modules that left are invalid afterwards; *ret_lost says that there were such
- * (rows and names of theirs must be forgotten), *ret_new that modules or executable memory came.
- * Either may be NULL.
+ * Read the target's maps again. If they cannot be read (ERR_TARGET_GONE, …), the list stays as it
+ * was. *ret_lost: modules were removed; pointers to them are invalid, and their rows and names must
+ * be forgotten. *ret_new: modules or executable memory were added. Either may be NULL.
  */
 MUST_CHECK struct err *modules_refresh(struct modules *m, bool *ret_lost, bool *ret_new);
-/* The same from mappings read elsewhere; nothing of `maps` is kept. */
+/* The same with mappings that the caller has read; `maps` is not kept. */
 MUST_CHECK struct err *modules_set_maps(struct modules *m, const struct maps *maps, bool *ret_lost,
 					bool *ret_new);
 
-/* Take over the list of a process that this one was forked from. Modules without a file (the vdso)
- * are looked for anew. */
+/* Copy the list of the process that this one was forked from. Modules without a file (the vdso) are
+ * read again. */
 MUST_CHECK struct err *modules_copy(struct modules *m, const struct modules *from);
 
-/* The module that covers pc, NULL if none does. Until the next refresh. */
+/* The module that covers pc; NULL if none does. Valid until the next refresh. */
 struct module *modules_find(struct modules *m, uint64_t pc);
-/* Whether pc lies in executable memory, in a module or not (JIT, trampolines). */
+/* Is pc in executable memory, in a module or not (JIT, trampolines)? */
 bool modules_is_executable(const struct modules *m, uint64_t pc);
-/* Whether pc lay in executable memory outside of modules that has been unmapped since (the last 64
- * such ranges). */
+/* Was pc in executable memory that has been unmapped since? The last 64 such ranges are
+ * remembered. */
 bool modules_was_executable(const struct modules *m, uint64_t pc);
-/* The module's image, opened on first use; NULL if what is mapped there is no ELF image. */
+/* The module's image, opened on first use; NULL if the memory there is not an ELF image. */
 struct image *module_image(struct modules *m, struct module *module);
 
 const struct mem_reader *modules_memory(const struct modules *m);

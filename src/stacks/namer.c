@@ -1,6 +1,6 @@
 /*
- * namer: see namer.h. This is the owner's side: it starts the process, asks, and waits no longer
- * than WAIT_MS, and not longer than its credit lasts.
+ * namer: see namer.h. This is the owner's side. It starts the process, asks, and waits for at most
+ * WAIT_MS, and at most for its credit.
  */
 #include "stacks/namer.h"
 
@@ -18,22 +18,22 @@
 #include "stacks/namer_private.h"
 
 /*
- * The process ends itself after its CPU time (namer_child.c). On a busy machine that takes longer
- * than on an idle one. The recorder does nothing else meanwhile, not even its heartbeat; the probe
- * is patient for longer than this (probe.c).
+ * The process ends itself when it has used its CPU time (namer_child.c); on a busy machine that
+ * takes longer than on an idle one. The recorder does nothing else while it waits, not even its
+ * heartbeat; the probe is patient for longer than this (probe.c).
  */
 #define WAIT_MS      400
-#define LEAST_MS     50 /* with less credit nothing is asked */
-#define START_MS     20 /* what starting the process costs at least */
-#define MAX_FAILURES 2u /* of a file; one may be the fault of a busy machine */
+#define LEAST_MS     50 /* with less credit no question is asked */
+#define START_MS     20 /* the least that starting the process costs */
+#define MAX_FAILURES 2u /* of one file; a single one may be caused by a busy machine */
 
 struct namer {
-	int fd; /* of the socket to the process; -1: not running */
-	/* waiting that is allowed yet, and when it was counted last (CLOCK_MONOTONIC) */
+	int fd; /* the socket to the process; -1: not running */
+	/* waiting time left, and when it was last updated (CLOCK_MONOTONIC) */
 	int64_t credit_us, counted_us;
-	uint64_t opened[NAMER_MAX_FILES]; /* file ids that the process has; a ring */
+	uint64_t opened[NAMER_MAX_FILES]; /* ids of the files that the process has; a ring buffer */
 	unsigned n_opened;
-	VEC(uint64_t) failed; /* files that had no answer, once for each time */
+	VEC(uint64_t) failed; /* files that gave no answer, one entry for each time */
 	struct namer_answer answer;
 };
 
@@ -55,7 +55,7 @@ struct namer *namer_create(void)
 	return n;
 }
 
-/* Time passes, and credit grows. False: there is not enough to ask anything. */
+/* Add the credit for the time that has passed. False: there is too little to ask anything. */
 static bool has_credit(struct namer *n)
 {
 	int64_t now = now_us();
@@ -66,7 +66,7 @@ static bool has_credit(struct namer *n)
 	return n->credit_us >= LEAST_MS * 1000;
 }
 
-/* Since has_credit() was called. */
+/* Subtract the time since has_credit() was called. */
 static void pay(struct namer *n)
 {
 	int64_t now = now_us();
@@ -91,7 +91,7 @@ void namer_destroy(struct namer *n)
 	free(n);
 }
 
-/* Forked twice, so that init reaps it. */
+/* Forks twice, so that init reaps the process. */
 static bool start(struct namer *n)
 {
 	int fds[2];
@@ -140,7 +140,7 @@ static bool ask(struct namer *n, const struct namer_request *r, int fd)
 	return sendmsg(n->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)n_bytes;
 }
 
-/* What comes back is as hostile as what was asked about: the process may have been taken over. */
+/* The answer is as hostile as the input: the process may have been taken over. */
 static bool answer_is_sound(const struct namer_answer *a, ssize_t n_bytes)
 {
 	size_t head = offsetof(struct namer_answer, text);
@@ -172,8 +172,8 @@ static unsigned count(const uint64_t *ids, size_t n, uint64_t id)
 	return found;
 }
 
-/* Ask and hear. A process that does not answer is left: it ends when it sees that the socket is
- * closed, or by its limits. */
+/* Ask and read the answer. A process that does not answer is abandoned: it ends when it sees that
+ * the socket is closed, or by its limits. */
 static bool ask_and_hear(struct namer *n, const struct namer_request *r)
 {
 	bool is_heard = ask(n, r, -1) && hear(n);

@@ -1,8 +1,9 @@
 /*
  * namer_child: the process of a namer. See namer.h.
  *
- * Order: load the C++ library, give everything away, then listen. After that only the system calls
- * of allowed[] work; each other one fails with EPERM, as libdw expects of a system call that fails.
+ * It loads the C++ library, gives up its rights, and then answers. From then on only the system
+ * calls of allowed[] work; every other call fails with EPERM, which libdw handles like any failed
+ * system call.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -28,15 +29,17 @@
 #include "arch/x86_64/audit_arch.h"
 #include "stacks/namer_private.h"
 
-#define MEMORY_BYTES         (1ull << 30) /* of address space, beyond what is mapped at the start */
-#define QUESTION_CPU_US      600000       /* then SIGPROF ends the process */
-#define CPU_S                120          /* in all its life */
-#define MAX_LINES_FILE_BYTES (1ull << 30) /* libdw reads whole sections */
-#define MAX_UNITS_SCANNED    20000u       /* for a file without .debug_aranges */
+/* of address space, in addition to what is mapped at the start */
+#define MEMORY_BYTES (1ull << 30)
+/* CPU time for one question; SIGPROF then ends the process */
+#define QUESTION_CPU_US      600000
+#define CPU_S                120          /* CPU time for its whole life */
+#define MAX_LINES_FILE_BYTES (1ull << 30) /* limits the memory used: libdw reads whole sections */
+#define MAX_UNITS_SCANNED    20000u       /* in a file without .debug_aranges */
 #define NOBODY               65534u
 
 struct lines_file {
-	uint64_t id; /* 0: free */
+	uint64_t id; /* 0: not in use */
 	int fd;
 	Elf *elf;
 	Dwarf *dwarf;
@@ -50,7 +53,7 @@ static demangle_fn *demangler;
 static struct lines_file files[NAMER_MAX_FILES];
 static unsigned next_file;
 
-/* ---- giving everything away ---- */
+/* ---- give up all rights ---- */
 
 #if defined(__SANITIZE_ADDRESS__)
 #define HAS_SHADOW_MEMORY 1
@@ -80,12 +83,12 @@ static void limit(int which, uint64_t value)
 {
 	struct rlimit r = { .rlim_cur = value, .rlim_max = value };
 	(void)setrlimit((__rlimit_resource_t)which,
-			&r); /* where the present limit is lower, that one holds */
+			&r); /* if the present limit is lower, it stays */
 }
 
 static void limit_all(void)
 {
-#ifndef HAS_SHADOW_MEMORY /* its address space is 20 TB and more */
+#ifndef HAS_SHADOW_MEMORY /* the address space of such a build has 20 TB and more */
 	limit(RLIMIT_AS, mapped_bytes() + MEMORY_BYTES);
 #endif
 	limit(RLIMIT_CPU, CPU_S);
@@ -93,8 +96,7 @@ static void limit_all(void)
 	limit(RLIMIT_CORE, 0);
 }
 
-/* Which user it is does not matter, as long as it is not root. Without the right to change it, it
- * stays the caller's. */
+/* Any user but root will do. Without the right to change it, the user stays the caller's. */
 static void give_up_user(void)
 {
 	if (geteuid() != 0)
@@ -133,7 +135,7 @@ static void give_up_system_calls(void)
 	code[HEAD + n] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
 	code[HEAD + n + 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	struct sock_fprog program = { .len = (unsigned short)ARRAY_LEN(code), .filter = code };
-	/* Where the kernel has no seccomp, the other limits hold. */
+	/* If the kernel has no seccomp, the other limits still apply. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
 		(void)prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
@@ -143,7 +145,7 @@ static void reset_signals(void)
 	sigset_t none;
 	for (int i = 1; i < NSIG; i++)
 		(void)signal(i, SIG_DFL);
-	(void)signal(SIGINT, SIG_IGN); /* Ctrl-C is for the owner, which closes the socket */
+	(void)signal(SIGINT, SIG_IGN); /* Ctrl-C is meant for the owner, which closes the socket */
 	(void)signal(SIGQUIT, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
 	sigemptyset(&none);
@@ -212,7 +214,7 @@ static Dwarf *file_dwarf(struct lines_file *f)
 	    (uint64_t)st.st_size > MAX_LINES_FILE_BYTES)
 		return NULL;
 	elf_version(EV_CURRENT);
-	/* Read, not mapped: a file that shrinks while it is mapped would end this process. */
+	/* Read, do not map: a file that shrinks while it is mapped would end this process. */
 	f->elf = elf_begin(f->fd, ELF_C_READ, NULL);
 	if (f->elf)
 		f->dwarf = dwarf_begin_elf(f->elf, DWARF_C_READ, NULL);
@@ -251,7 +253,7 @@ static void find_line(const struct namer_request *r, struct namer_answer *to)
 	if (!path || dwarf_lineno(l, &line) != 0 || line <= 0)
 		return;
 	size_t n = strlen(path);
-	if (n >= NAMER_TEXT_BYTES) { /* the end of a path says more than its beginning */
+	if (n >= NAMER_TEXT_BYTES) { /* the end of a path is more useful than its beginning */
 		path += n - (NAMER_TEXT_BYTES - 1);
 		n = NAMER_TEXT_BYTES - 1;
 	}
@@ -263,7 +265,8 @@ static void find_line(const struct namer_request *r, struct namer_answer *to)
 
 /* ---- questions ---- */
 
-/* False when the owner has gone. *ret_fd: the descriptor that came with it, -1 none. */
+/* Returns false if the owner has gone. *ret_fd: the descriptor that came with the message, -1
+ * none. */
 static bool receive(struct namer_request *r, int *ret_fd)
 {
 	union {

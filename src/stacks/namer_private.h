@@ -1,6 +1,6 @@
 /*
- * namer_private: the messages between a namer and its process. Both are the same program, so there
- * is no version.
+ * namer_private: the messages between a namer and its process. Both sides are the same program, so
+ * the messages have no version.
  */
 #pragma once
 #include <stdint.h>
@@ -9,7 +9,8 @@
 #include "stacks/namer.h"
 
 #define NAMER_MANGLED_BYTES 2048u /* of a question, with its NUL */
-#define NAMER_MAX_FILES     32u   /* that the process keeps open; more push the oldest out */
+/* that the process keeps open; a further file replaces the oldest */
+#define NAMER_MAX_FILES 32u
 
 enum namer_question { NAMER_DEMANGLE, NAMER_OPEN, NAMER_LINE };
 
@@ -21,7 +22,8 @@ struct namer_request {
 	char text[NAMER_MANGLED_BYTES];
 };
 
-/* OPEN is not answered: its descriptor travels beside it, the LINE behind it tells. */
+/* OPEN is not answered. Its descriptor is attached to the message, and the answer to the LINE that
+ * follows shows whether it worked. */
 struct namer_answer {
 	uint32_t is_found;
 	uint32_t line;
@@ -29,5 +31,6 @@ struct namer_answer {
 	char text[NAMER_TEXT_BYTES];
 };
 
-/* What the process does: answer what comes through `fd` until its other end is closed. */
+/* The main function of the process: answer what comes through `fd` until its other end is
+ * closed. */
 NORETURN void namer_child_run(int fd);

@@ -46,8 +46,8 @@ static void sections_fini(struct sections *s)
 	free(s->names);
 }
 
-/* The bytes of a section, malloc'ed with a NUL behind; NULL if it has none in the file, or too
- * many. */
+/* The bytes of a section, malloc'ed, followed by a NUL; NULL if the file does not contain them or
+ * they are too many. */
 static char *section_dup(const struct sections *s, const Elf64_Shdr *h, size_t max)
 {
 	if (h->sh_type == SHT_NOBITS || h->sh_size > max || h->sh_size > s->file_bytes)
@@ -75,7 +75,8 @@ static bool sections_read(int fd, struct sections *s)
 	    e.e_ident[EI_CLASS] != ELFCLASS64 || e.e_ident[EI_DATA] != ELFDATA2LSB || !e.e_shoff ||
 	    e.e_shentsize != sizeof(Elf64_Shdr) || !file_read(s, e.e_shoff, &first, sizeof(first)))
 		return false;
-	/* gABI: numbers too large for the header are in the first section's sh_size and sh_link. */
+	/* gABI: numbers too large for the header are in sh_size and sh_link of the first section
+	 * header. */
 	uint64_t n = e.e_shnum ? e.e_shnum : first.sh_size;
 	uint32_t names = e.e_shstrndx == SHN_XINDEX ? first.sh_link : e.e_shstrndx;
 	if (!n || n > MAX_SECTIONS || names >= n)
@@ -113,7 +114,7 @@ static int compare_symbols(const void *a, const void *b)
 	return x->rank < y->rank ? -1 : x->rank > y->rank;
 }
 
-/* Keep the functions among raw[n]; takes texts. False when memory is short. */
+/* Keep the functions among raw[n]; takes ownership of texts. False if out of memory. */
 static bool take_symbols(struct symbol_table *t, const Elf64_Sym *raw, size_t n, char *texts,
 			 size_t texts_bytes, enum symbol_source source)
 {
@@ -131,8 +132,8 @@ static bool take_symbols(struct symbol_table *t, const Elf64_Sym *raw, size_t n,
 			continue;
 		if (raw[i].st_value + raw[i].st_size < raw[i].st_value)
 			continue;
-		/* A function before a bare label; a global name before a weak or local alias;
-		 * public before reserved names. */
+		/* A function is preferred to a bare label; a global name to a weak or local alias;
+		 * a public name to a reserved one. */
 		uint8_t rank = (uint8_t)((type != STT_NOTYPE) * 8 +
 					 (bind == STB_GLOBAL ? 4
 					  : bind == STB_WEAK ? 2
@@ -157,7 +158,7 @@ static bool take_symbols(struct symbol_table *t, const Elf64_Sym *raw, size_t n,
 	return true;
 }
 
-/* .symtab of a file; true if it had functions. */
+/* Load .symtab of a file; true if it has functions. */
 static bool load_symtab(struct symbol_table *t, const struct sections *s, enum symbol_source source)
 {
 	const Elf64_Shdr *h = NULL;
@@ -176,10 +177,10 @@ static bool load_symtab(struct symbol_table *t, const struct sections *s, enum s
 	return ok && t->source == source;
 }
 
-/* ---- .dynsym, from memory or file alike ---- */
+/* ---- .dynsym, from memory or file ---- */
 
-/* A pointer of the dynamic section: ld.so relocates some in memory, files and the vdso hold them as
- * they are. */
+/* Decode a pointer of the dynamic section: ld.so relocates some of them in memory; files and the
+ * vdso hold them unrelocated. */
 static bool in_image(const struct image *i, uint64_t vaddr)
 {
 	uint8_t c;
@@ -191,10 +192,12 @@ static uint64_t dynamic_pointer(const struct image *i, uint64_t v)
 	return i->fd < 0 && v >= i->bias && i->bias && in_image(i, v - i->bias) ? v - i->bias : v;
 }
 
-/* Number of symbols by the hash tables: the section's size is not in the program headers. */
+/* The number of symbols, from the hash tables: the program headers do not contain the section's
+ * size. */
 static size_t count_by_gnu_hash(const struct image *i, uint64_t at)
 {
-	uint32_t head[4], last = 0; /* buckets, first hashed symbol, bloom words, shift */
+	/* number of buckets, index of the first hashed symbol, bloom words, shift */
+	uint32_t head[4], last = 0;
 	if (!image_read(i, at, head, sizeof(head)) || !head[0] || head[0] > MAX_SYMBOLS ||
 	    head[2] > MAX_SYMBOLS)
 		return 0;
@@ -310,7 +313,8 @@ static uint32_t file_crc(const struct sections *s)
 	return ~crc;
 }
 
-/* Take a candidate: by its build id, or if the image has none by the checksum. Takes fd. */
+/* Use a candidate if its build id matches, or, if the image has none, its checksum. Takes ownership
+ * of fd. */
 static bool try_debug_file(struct symbol_table *t, const struct image *i, int fd,
 			   const uint32_t *crc, enum symbol_source source)
 {
@@ -335,7 +339,7 @@ static bool try_debug_file(struct symbol_table *t, const struct image *i, int fd
 	return ok;
 }
 
-/* root + path. */
+/* Open root + path. */
 static int open_below(const char *root, const char *path)
 {
 	char full[8192];
@@ -368,7 +372,7 @@ static bool load_by_link(struct symbol_table *t, const struct image *i, const st
 	bool ok = false;
 	if (!link)
 		return false;
-	/* A file name, padded with NULs to a multiple of 4, then the checksum. */
+	/* A file name, padded with NULs to a multiple of 4, followed by the checksum. */
 	size_t n = strlen(link), at = (n + 4) & ~(size_t)3;
 	const char *slash = i->path ? strrchr(i->path, '/') : NULL;
 	if (n && !strchr(link, '/') && slash && at + 4 <= h->sh_size) {
@@ -390,7 +394,7 @@ static bool load_by_link(struct symbol_table *t, const struct image *i, const st
 	return ok;
 }
 
-/* ---- a table ---- */
+/* ---- the table ---- */
 
 struct symbol_table *symbol_table_create(const struct image *i, const char *root,
 					 const char *debug_folder)
@@ -436,16 +440,15 @@ void symbol_table_destroy(struct symbol_table *t)
 	free(t);
 }
 
-#define MAX_OVERLAPPING                                                                            \
-	64 /* how far back a longer symbol that covers the address is looked for                   \
-	    */
+/* how many symbols before the address are checked for one that covers it */
+#define MAX_OVERLAPPING 64
 
 const struct symbol *symbol_table_find(const struct symbol_table *t, uint64_t vaddr,
 				       uint64_t function_start)
 {
 	size_t low = 0, high = t->n;
 	const struct symbol *best = NULL;
-	while (low < high) { /* first symbol that starts behind vaddr */
+	while (low < high) { /* find the first symbol that starts behind vaddr */
 		size_t mid = low + (high - low) / 2;
 		if (t->symbols[mid].start <= vaddr)
 			low = mid + 1;

@@ -1,6 +1,6 @@
 /*
- * symbols: see symbols.h. Symbol tables belong to the images and so are shared by all processes
- * that map a file; the answers are remembered here, per process, by address.
+ * symbols: see symbols.h. Symbol tables belong to the images, so all processes that map a file
+ * share them. The texts of the last answer are kept here.
  */
 #include "stacks/symbols.h"
 
@@ -18,7 +18,7 @@ struct symbols {
 	struct symbols_options options;
 	char root[32];
 	char *debug_folder;
-	char *text; /* the last name that had to be made */
+	char *text; /* the last name that was allocated */
 	char *file; /* the last source file */
 };
 
@@ -77,7 +77,7 @@ static const char *demangle(struct symbols *s, const char *name)
 	char *text = found ? strdup(found) : NULL;
 	if (!text)
 		return name;
-	free(s->text); /* maybe `name` itself, which is done with */
+	free(s->text); /* it may be `name` itself, which is no longer needed */
 	return s->text = text;
 }
 
@@ -104,7 +104,8 @@ static void find_line(struct symbols *s, struct symbol_table *t, uint64_t vaddr,
 
 /* ---- answers ---- */
 
-/* A signal trampoline has no name of its own that tells anything. */
+/* The function that covers `lookup`. *ret_is_signal: it is a signal trampoline, whose own name
+ * means nothing to the user. */
 static bool function_at(struct symbols *s, uint64_t lookup, uint64_t *ret_start, uint64_t *ret_end,
 			bool *ret_is_signal)
 {
@@ -133,9 +134,8 @@ bool symbols_function_range(struct symbols *s, uint64_t lookup, uint64_t *ret_st
 	return function_at(s, lookup, ret_start, ret_end, &is_signal);
 }
 
-/* Without what linkers add to the name in the source: the version that .symtab of some libraries
- * carries
- * ("clock_nanosleep@@GLIBC_2.17"), and gcc's mark of a static function in a link-time optimised
+/* The name without what linkers add to it: the version that .symtab of some libraries contains
+ * ("clock_nanosleep@@GLIBC_2.17"), and gcc's suffix for a static function in a link-time optimised
  * program. */
 static const char *as_in_source(struct symbols *s, const char *name)
 {
@@ -167,7 +167,7 @@ bool symbols_resolve(struct symbols *s, uint64_t lookup, uint64_t pc, struct sym
 	const struct symbol *symbol = symbol_table_find(t, lookup - module->bias,
 							has_range ? start - module->bias : 0);
 	if (is_signal) {
-		ret->function = "<signal handler called>"; /* gdb's words */
+		ret->function = "<signal handler called>"; /* as gdb shows it */
 		ret->offset = pc - start;
 		ret->is_named = true;
 	} else if (symbol) {

@@ -17,21 +17,21 @@
 #include "stacks/evaluator.h"
 #include "stacks/unwind_lib.h"
 
-/* Nearly every row: the CFA counts from a register, the registers it names are saved at the CFA,
- * the return address among them, and rsp becomes the CFA. */
+/* The form of nearly every row: the CFA counts from a register, the named registers are saved
+ * relative to the CFA, the return address is among them, and rsp becomes the CFA. */
 struct plain_row {
-	uint8_t n_saved; /* 0: the row is not of this kind */
+	uint8_t n_saved; /* 0: the row does not have this form */
 	uint8_t cfa_reg;
 	uint8_t regs[CFI_REG_COUNT];
 	int32_t cfa_off;
-	int32_t first_off, last_off; /* lowest and highest place, from the CFA */
+	int32_t first_off, last_off; /* lowest and highest place, relative to the CFA */
 	int32_t offs[CFI_REG_COUNT];
 };
 
-/* A row as it is cached: made for one pc. key = lookup pc; 0 = free. */
+/* A cached row, for one pc. key = lookup pc; 0 = free. */
 struct cached_row {
 	uint64_t key;
-	uint8_t status; /* enum cfi_status: failures are remembered as well */
+	uint8_t status; /* enum cfi_status: failures are cached too */
 	struct plain_row plain;
 	struct cfi_row row;
 };
@@ -39,17 +39,17 @@ struct cached_row {
 struct unwinder {
 	struct modules *modules;
 	struct cached_row *rows; /* open addressing */
-	size_t n_rows, rows_cap; /* cap: a power of two */
+	size_t n_rows, rows_cap; /* cap is a power of two */
 	struct cfi_scratch scratch;
-	const struct evaluator *evaluator; /* NULL: not known */
+	const struct evaluator *evaluator; /* NULL: unknown */
 	bool has_jit;
 	struct unwind_lib *lib; /* NULL until needed */
 	bool lib_failed, lib_only, lib_caching;
-	bool maps_stale; /* read them before the next walk */
-	/* times the maps were read for an unknown pc and had not changed, less one for every gap
-	 * since */
+	bool maps_stale; /* read the maps before the next walk */
+	/* how often the maps were read for an unknown pc and had not changed, minus one for each
+	 * gap since */
 	uint64_t n_in_vain;
-	uint64_t rationed_ns; /* CLOCK_MONOTONIC: when that was last worked out */
+	uint64_t rationed_ns; /* CLOCK_MONOTONIC: when that was last computed */
 	uint64_t next_stale_ns;
 	uint64_t generation;
 	struct unwind_counts counts;
@@ -121,7 +121,7 @@ static void forget_rows(struct unwinder *u)
 	if (u->rows)
 		memset(u->rows, 0, u->rows_cap * sizeof(*u->rows));
 	u->n_rows = 0;
-	cfi_scratch_fini(&u->scratch); /* images may have gone */
+	cfi_scratch_fini(&u->scratch); /* images may be gone */
 	unwind_lib_flush(u->lib);
 }
 
@@ -133,7 +133,7 @@ static struct err *refresh_maps(struct unwinder *u, bool *ret_came)
 	if (err)
 		return err;
 	if (lost || came) {
-		forget_rows(u); /* also remembered failures */
+		forget_rows(u); /* including cached failures */
 		u->generation++;
 	}
 	*ret_came = came;
@@ -158,8 +158,8 @@ uint64_t unwinder_generation(const struct unwinder *u)
 	return u->generation;
 }
 
-/* A pc that lies in nothing known: maybe something was mapped. True if the maps have changed.
- * Looking in vain is rationed. */
+/* Memory may have been mapped since the maps were read: read them again for a pc in no known
+ * memory. True if they have changed. Reads without a change are rationed. */
 static bool refresh_for_unknown_pc(struct unwinder *u)
 {
 	uint64_t now = monotonic_ns(), earned = (now - u->rationed_ns) / REFRESH_GAP_NS;
@@ -170,7 +170,7 @@ static bool refresh_for_unknown_pc(struct unwinder *u)
 	if (u->n_in_vain >= MAX_IN_VAIN)
 		return false;
 	bool came = false;
-	/* gone: what is known stays useful for the records it left */
+	/* if the target is gone, the known maps are still right for the records that it left */
 	err_destroy(refresh_maps(u, &came));
 	u->n_in_vain += !came;
 	return came;
@@ -241,7 +241,7 @@ static void make_row(struct unwinder *u, struct module *module, uint64_t lookup,
 	u->counts.n_rows++;
 }
 
-/* NULL if there is no module there. The result holds until the next call. */
+/* NULL if no module is there. The result is valid until the next call. */
 static const struct cached_row *find_row(struct unwinder *u, uint64_t lookup, uint64_t pc)
 {
 	if (u->rows_cap && lookup) {
@@ -281,7 +281,7 @@ static bool is_known(const struct unwind_state *s, unsigned reg)
 	return s->known & (1u << reg);
 }
 
-/* An address that is not in the slice: is it further out on the stack, or nonsense? */
+/* Is an address outside the slice further out on the stack, or nonsense? */
 static enum unwind_stop unreadable(const struct unwind_state *s, uint64_t at)
 {
 	return at >= s->slice_start + s->slice_bytes || at + 8 > s->slice_start + s->slice_bytes
@@ -289,7 +289,7 @@ static enum unwind_stop unreadable(const struct unwind_state *s, uint64_t at)
 		   : UNWIND_NO_ROW;
 }
 
-/* False: not a plain row, or not all of it lies in the slice; apply_row() knows what then. */
+/* False: the row is not plain, or a part of it is outside the slice; then use apply_row(). */
 static bool apply_plain(struct unwind_state *s, const struct plain_row *p)
 {
 	uint64_t cfa = s->regs[p->cfa_reg] + (uint64_t)(int64_t)p->cfa_off;
@@ -309,7 +309,7 @@ static bool apply_plain(struct unwind_state *s, const struct plain_row *p)
 	return true;
 }
 
-/* UNWIND_STOP_COUNT: went on. */
+/* Returns UNWIND_STOP_COUNT if the state moved to the caller. */
 static enum unwind_stop apply_row(struct unwind_state *s, const struct cfi_row *row)
 {
 	struct unwind_state next = *s;
@@ -364,11 +364,13 @@ static enum unwind_stop apply_row(struct unwind_state *s, const struct cfi_row *
 }
 
 /*
- * CPython v3.12.0 and v3.13.0 Python/asm_trampoline.S, x86-64: code copied into anonymous memory
- * for every code object,
- *     3.12: sub $8,%rsp; call *%rcx; add $8,%rsp; ret          3.13: push %rbp; mov %rsp,%rbp; call
- *     *%rcx; pop %rbp; ret
- * The pc is that behind the call, so what is there tells how the frame looks.
+ * CPython v3.12.0 and v3.13.0 Python/asm_trampoline.S, x86-64: for every code object this code is
+ * copied into anonymous memory:
+ *
+ *     3.12: sub $8,%rsp; call *%rcx; add $8,%rsp; ret
+ *     3.13: push %rbp; mov %rsp,%rbp; call *%rcx; pop %rbp; ret
+ *
+ * The pc is behind the call, so the code there shows the form of the frame.
  */
 static bool step_trampoline(struct unwinder *u, struct unwind_state *s, const uint8_t code[5])
 {
@@ -392,8 +394,8 @@ static bool step_trampoline(struct unwinder *u, struct unwind_state *s, const ui
 	return true;
 }
 
-/* Is `pc` behind a call instruction of a module? (Intel SDM 2: e8 rel32; ff /2 with 2 to 7 bytes.)
- */
+/* Is `pc` behind a call instruction of a module? (Intel SDM 2: e8 rel32; ff /2 with 2 to 7
+ * bytes.) */
 static bool follows_call(struct unwinder *u, uint64_t pc)
 {
 	uint8_t code[7];
@@ -410,9 +412,9 @@ static bool follows_call(struct unwinder *u, uint64_t pc)
 }
 
 /*
- * The same when the code is no longer there: CPython frees it at its end (v3.12.1
- * Python/perf_trampoline.c, free_code_arenas), before the last records are looked at. It calls the
- * evaluator and is called by its module (py_trampoline_evaluator).
+ * The same if the code no longer exists: CPython frees it when it ends (v3.12.1
+ * Python/perf_trampoline.c, free_code_arenas), before the last records are read. The trampoline
+ * calls the evaluator and is called by the evaluator's module (py_trampoline_evaluator).
  */
 static bool step_vanished_trampoline(struct unwinder *u, struct unwind_state *s)
 {
@@ -429,8 +431,8 @@ static bool step_vanished_trampoline(struct unwinder *u, struct unwind_state *s)
 	return true;
 }
 
-/* JIT code built with frame pointers (CPython 3.15: every hop is one; 3.14's is not kept and mostly
- * fails the checks). */
+/* JIT code that keeps frame pointers. CPython 3.15 keeps them in every frame; 3.14 does not, and
+ * mostly fails these checks. */
 static bool step_frame_pointer(struct unwinder *u, struct unwind_state *s)
 {
 	struct unwind_state next = *s;
@@ -441,7 +443,7 @@ static bool step_frame_pointer(struct unwinder *u, struct unwind_state *s)
 	    !modules_is_executable(u->modules, next.regs[CFI_RIP]))
 		return false;
 	next.regs[CFI_RSP] = rbp + 16;
-	/* who knows what the code did with the others */
+	/* it is unknown what the code did with the other registers */
 	next.known = (1u << CFI_RBP) | (1u << CFI_RIP) | (1u << CFI_RSP);
 	next.pc_is_exact = false;
 	*s = next;
@@ -460,11 +462,11 @@ static bool leads_on(struct unwinder *u, const struct unwind_state *next, const 
 }
 
 /*
- * Code that keeps no frame pointer, called by the evaluator (CPython 3.14's JIT), or that is gone:
- * the evaluator's frame is looked for above. It is where a return address into the evaluator stands
- * such that its row leads to another return address. A row that counts from rbp (gcc 16) needs its
- * value: the one at hand, or one that the code in between has saved. The other registers that this
- * code has changed come from the evaluator's frame, which saves all of them.
+ * Code that keeps no frame pointer and was called by the evaluator (CPython 3.14's JIT), or code
+ * that no longer exists: search the stack for the evaluator's frame. It is at a return address into
+ * the evaluator whose row leads to another return address. If that row counts from rbp (gcc 16), it
+ * needs the value of rbp: the current one, or one that the code in between has saved. The other
+ * registers that this code has changed come from the evaluator's frame, which saves all of them.
  */
 static bool step_to_evaluator(struct unwinder *u, struct unwind_state *s)
 {
@@ -502,7 +504,7 @@ static bool step_to_evaluator(struct unwinder *u, struct unwind_state *s)
 	return false;
 }
 
-/* A pc in no image. */
+/* A step from a pc that is in no image. */
 static bool step_without_rows(struct unwinder *u, struct unwind_state *s)
 {
 	uint8_t code[5];

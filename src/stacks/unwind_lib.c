@@ -1,9 +1,9 @@
 /*
  * unwind_lib: see unwind_lib.h.
  *
- * A remote address space whose memory is the slice and the modules' images, and whose registers are
- * the walk's. The modules' .eh_frame_hdr tables are handed to libunwind's search as
- * UNW_INFO_FORMAT_REMOTE_TABLE.
+ * libunwind gets a remote address space whose memory is the slice and the modules' images, and
+ * whose registers are those of the walk. The modules' .eh_frame_hdr tables are passed to
+ * libunwind's search as UNW_INFO_FORMAT_REMOTE_TABLE.
  */
 #include "stacks/unwind_lib.h"
 
@@ -13,20 +13,20 @@
 #ifdef HAVE_LIBUNWIND
 #include <libunwind-x86_64.h>
 
-/* Exported by libunwind-x86_64, not declared in its header for all versions. */
+/* Exported by libunwind-x86_64, but not declared in the header of every version. */
 extern int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t, unw_word_t, unw_dyn_info_t *,
 					      unw_proc_info_t *, int, void *);
 
 struct unwind_lib {
 	struct modules *modules;
 	unw_addr_space_t space;
-	struct unwind_state *state; /* of the step being made */
-	bool left_slice;            /* the step wanted stack that was not copied */
-	uint32_t n_accesses;        /* words read for the step */
+	struct unwind_state *state; /* of the current step */
+	bool left_slice;            /* the step needed a part of the stack that was not copied */
+	uint32_t n_accesses;        /* words read in this step */
 };
 
-#define STEP_ACCESSES                                                                              \
-	65536u /* honest steps take some hundred; one of glibc's signal trampoline takes 60 */
+/* an ordinary step takes some hundred; one through glibc's signal trampoline takes 60 */
+#define STEP_ACCESSES 65536u
 
 static const uint8_t columns[] = {
 	[UNW_X86_64_RBX] = CFI_RBX, [UNW_X86_64_RBP] = CFI_RBP, [UNW_X86_64_R12] = CFI_R12,
@@ -59,8 +59,8 @@ static int access_mem(unw_addr_space_t space, unw_word_t at, unw_word_t *value, 
 	if (write)
 		return -UNW_EREADONLYREG;
 	/* libunwind runs expressions of the image, which may branch backwards (src/dwarf/Gexpr.c,
-	 * DW_OP_skip), and reads each operation through here: without a bound an image could hold
-	 * us for ever. */
+	 * DW_OP_skip), and reads each operation through here: without this limit an image could
+	 * make us loop for ever. */
 	if (l->n_accesses++ >= STEP_ACCESSES)
 		return -UNW_EUNSPEC;
 	if (at >= s->slice_start && off <= s->slice_bytes &&
@@ -70,7 +70,8 @@ static int access_mem(unw_addr_space_t space, unw_word_t at, unw_word_t *value, 
 	}
 	if (read_module(l, at, value, sizeof(*value)))
 		return 0;
-	/* libunwind reads tables by whole words and so a little beyond the end of a segment. */
+	/* libunwind reads tables in whole words, so it reads a little beyond the end of a
+	 * segment. */
 	*value = 0;
 	for (size_t n = sizeof(*value) - 1; n; n--)
 		if (read_module(l, at, value, n))
@@ -88,8 +89,8 @@ static int access_reg(unw_addr_space_t space, unw_regnum_t reg, unw_word_t *valu
 	(void)space;
 	if (write)
 		return -UNW_EREADONLYREG;
-	/* libunwind wants all registers at first; those that do not survive calls are never used
-	 * for a caller's. */
+	/* libunwind first reads all registers; those that a call does not preserve are never used
+	 * for the caller. */
 	*value = column >= 0 && (l->state->known & (1u << column)) ? l->state->regs[column] : 0;
 	return 0;
 }
@@ -114,8 +115,7 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t
 		.start_ip = module->start,
 		.end_ip = module->end,
 		.format = UNW_INFO_FORMAT_REMOTE_TABLE,
-		/* table_len counts words of the machine, an entry is two 32-bit numbers: one word
-		   each. */
+		/* table_len counts machine words; an entry is two 32-bit numbers: one word. */
 		.u.rti = { .segbase = table->base + module->bias,
 			   .table_data = table->table + module->bias,
 			   .table_len = table->n * sizeof(struct cfi_entry) / sizeof(unw_word_t) },
@@ -174,7 +174,8 @@ struct unwind_lib *unwind_lib_create(struct modules *modules, bool caching)
 		free(l);
 		return NULL;
 	}
-	/* Off by default for a remote space, and 10-20 times slower so (libunwind 1.6.2). */
+	/* Caching is off by default for a remote space, which makes it 10-20 times slower
+	 * (libunwind 1.6.2). */
 	unw_set_caching_policy(l->space, caching ? UNW_CACHE_GLOBAL : UNW_CACHE_NONE);
 	if (caching)
 		unw_set_cache_size(l->space, 8192, 0);
@@ -202,9 +203,9 @@ enum unwind_stop unwind_lib_step(struct unwind_lib *l, struct unwind_state *s)
 	l->left_slice = false;
 	l->n_accesses = 0;
 	/*
-	 * unw_init_remote() takes the first pc for an exact one, as it is for a stopped thread. For
-	 * a return address the pc of the call itself is handed in: rows are looked up with it, and
-	 * no rule but a PLT's depends on the pc's value.
+	 * unw_init_remote() takes the first pc as exact, as it is for a stopped thread. For a
+	 * return address the pc of the call is passed instead: rows are looked up with it, and no
+	 * rule except a PLT's depends on the value of the pc.
 	 */
 	uint64_t pc = s->regs[CFI_RIP];
 	s->regs[CFI_RIP] -= !s->pc_is_exact;

@@ -2,7 +2,7 @@
  * unwind_lib: one unwinding step by libunwind, for rows that cfi.h cannot express and as the oracle
  * of the tests.
  *
- * Without libunwind at build time everything here fails politely.
+ * Without libunwind at build time every function reports failure.
  */
 #pragma once
 #include <stdbool.h>
@@ -10,7 +10,7 @@
 
 #include "stacks/unwind.h"
 
-/* Where a walk is. */
+/* The state of a walk. */
 struct unwind_state {
 	uint64_t regs[CFI_REG_COUNT];
 	uint32_t known;        /* one bit per enum cfi_reg */
@@ -28,5 +28,6 @@ struct unwind_lib *unwind_lib_create(struct modules *modules, bool caching);
 void unwind_lib_destroy(struct unwind_lib *l);
 void unwind_lib_flush(struct unwind_lib *l); /* mappings have changed; NULL is fine */
 
-/* UNWIND_STOP_COUNT when the state moved to the caller; else why not, state unchanged. */
+/* UNWIND_STOP_COUNT if the state moved to the caller; otherwise the reason, and the state is
+ * unchanged. */
 enum unwind_stop unwind_lib_step(struct unwind_lib *l, struct unwind_state *s);
