@@ -8,7 +8,7 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 
-/* PTRACE_GETREGSET would read the 32-bit registers of a thread that runs 32-bit code at the moment
+/* PTRACE_GETREGSET would return 32-bit registers for a thread that is running 32-bit code
  * (arch/x86/kernel/ptrace.c, task_user_regset_view()). */
 long arch_regs_read(pid_t tid, struct arch_regs *ret)
 {
@@ -79,7 +79,7 @@ int64_t arch_call_result(const struct arch_regs *r)
 	return (int64_t)r->user.rax;
 }
 
-/* Errors that only the kernel and its tracers see (include/linux/errno.h). */
+/* Errors that are visible only to the kernel and to tracers (include/linux/errno.h). */
 enum {
 	ERESTARTSYS_ = 512,
 	ERESTARTNOINTR_ = 513,
@@ -87,7 +87,7 @@ enum {
 	ERESTART_RESTARTBLOCK_ = 516,
 };
 
-/* At the begin of a call rax is -ENOSYS (arch/x86/entry/entry_64.S). */
+/* At the start of a call rax is -ENOSYS (arch/x86/entry/entry_64.S). */
 bool arch_call_is_over(const struct arch_regs *r)
 {
 	int64_t result = arch_call_result(r);
@@ -108,7 +108,7 @@ enum arch_interrupted arch_interrupted(const struct arch_regs *r)
 	}
 }
 
-/* As the kernel does it itself: arch/x86/kernel/signal.c, arch_do_signal_or_restart(). */
+/* The kernel does the same in arch/x86/kernel/signal.c, arch_do_signal_or_restart(). */
 void arch_make_again(struct arch_regs *r)
 {
 	bool by_block = arch_interrupted(r) == ARCH_RESTARTS_BY_BLOCK;
@@ -162,17 +162,18 @@ void arch_answer_clock(struct arch_regs *r, uint64_t ticks)
 	r->user.rip += 2;
 }
 
-/* Words of struct sigcontext: see regs.h. The last one holds cs, gs, fs, ss of 16 bits each. */
+/* Words of struct sigcontext: see regs.h. The last one holds cs, gs, fs, ss with 16 bits each. */
 enum {
 	WORD_SP = 15,
 	WORD_PC = 16,
 	WORD_FLAGS = 17,
 	WORD_SEGMENTS = 18,
-	/* below vm.mmap_min_addr as it is by default there is neither code nor a stack */
+	/* below the default vm.mmap_min_addr there is neither code nor a stack */
 	NOWHERE = 65536,
 };
 
-/* __USER_CS, __USER_DS of the kernel's arch/x86/include/asm/segment.h; ss is saved since Linux 4.3. */
+/* __USER_CS, __USER_DS of the kernel's arch/x86/include/asm/segment.h; ss is saved since Linux
+ * 4.3. */
 bool arch_is_sigframe(const uint64_t *words)
 {
 	return (words[WORD_SEGMENTS] == 0x33 || words[WORD_SEGMENTS] == 0x2b000000000033) &&

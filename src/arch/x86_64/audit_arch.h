@@ -1,6 +1,6 @@
 /*
- * audit_arch: the number by which a seccomp filter knows this CPU's system calls (linux/audit.h;
- * seccomp(2), "arch").
+ * audit_arch: the number by which a seccomp filter identifies this CPU's system calls
+ * (linux/audit.h; seccomp(2), "arch").
  */
 #pragma once
 #include <linux/audit.h>

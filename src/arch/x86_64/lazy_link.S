@@ -1,17 +1,24 @@
 /*
- * lazy_link: the first hook of a process that must not be stopped, until the probe is there; and the last one, when we leave.
+ * lazy_link: the first hook of a lazy link. It serves a process that must not be stopped until the
+ * probe is in place, and again when we leave.
  *
- * The recorder writes this code and its data into unused bytes of the target's text and links an entry that points here, all
- * from outside. A system call can kill the thread that makes it, if that thread has a seccomp filter, and nobody has looked
- * at the thread that comes here. So this code makes no system call, and reads no clock (PR_SET_TSC can forbid that). It
- * holds the thread that raises the next event, so that the recorder finds one that it can stop without showing:
+ * The recorder writes this code and its data into dead bytes of the target's text and links an
+ * entry that points here, all from outside. A system call can kill the thread that makes it, if
+ * that thread has a seccomp filter, and the thread that comes here has not been checked. So this
+ * code makes no system call, and does not read the clock (PR_SET_TSC can forbid that). It holds the
+ * thread that raises the next event, so that the recorder has a thread that it can stop without a
+ * visible effect:
  *
- *   the interpreter frees its hooks?      take our entry out of the list: it is not CPython's to free
- *   LAZY_LINK_GO_ON in the entry's user data?  count the event as missed, return 0
- *   else                                       set LAZY_LINK_CAME; spin until entry.fn is another function, and go there;
- *                                              after `spins` turns, or when LAZY_LINK_GO_ON is set: set it, count, return 0
+ *   is the interpreter freeing its hooks?
+ *         Take our entry out of the list: CPython must not free it.
+ *   is LAZY_LINK_GO_ON set in the entry's user data?
+ *         Count the event as missed, return 0.
+ *   else
+ *         Set LAZY_LINK_CAME. Spin until entry.fn is another function, and jump there. After `spins`
+ *         turns, or if LAZY_LINK_GO_ON is set: set it, count the event as missed, return 0.
  *
- * Called as a hook (rdi event, rsi arguments, rdx user data); no libc, no errno, no SSE. lazy_link.c fills the data.
+ * It is called as a hook (rdi event, rsi arguments, rdx user data); no libc, no errno, no SSE.
+ * lazy_link.c fills in the data.
  */
 	.set ENTRY_FN, 8
 	.set ENTRY_FLAGS, 16            /* the lowest byte of the user data: enum lazy_link_flag */
@@ -61,14 +68,16 @@ lazy_link_entry:
 	decq %r8
 	jnz 1b
 	lock orb $LAZY_LINK_GO_ON, ENTRY_FLAGS(%rcx)
-4:	/* Counted before the last look at fn: whoever changes fn and reads the count afterwards misses no event. */
+/* Count before the last check of fn: a recorder that changes fn and then reads the count misses no
+ * event. */
+4:
 	cmpw $MISSED_MAX, ENTRY_MISSED(%rcx)
 	jae 9b
 	lock incw ENTRY_MISSED(%rcx)
 	cmpq %r9, ENTRY_FN(%rcx)
 	je 9b
 	lock decw ENTRY_MISSED(%rcx)
-5:	/* the probe is there: it gets this event */
+5:	/* the probe is in place: it gets this event */
 	movq ENTRY_FN(%rcx), %rax
 	jmp *%rax
 

@@ -1,10 +1,12 @@
 /*
- * stub: a list of system calls, made by one thread of the target on its own, which then goes on where it was.
+ * stub: a list of system calls that one thread of the target makes on its own, and then continues
+ * where it was.
  *
- * The recorder writes this code into dead bytes of the target's text, a struct stub_data below the thread's stack
- * pointer, and sets rip and rsp in one PTRACE_SETREGS. From there on nothing depends on the recorder: if it is killed the
- * thread completes the list, restores every register and jumps back. No call, no ret (shadow stacks), no SSE, nothing
- * that blocks. The struct's layout is in remote_call.h; keep both together.
+ * The recorder writes this code into dead bytes of the target's text and a struct stub_data below
+ * the thread's stack pointer, and sets rip and rsp in one PTRACE_SETREGS. From then on nothing
+ * depends on the recorder: if it is killed, the thread completes the list, restores every register
+ * and jumps back. The code has no call and no ret (shadow stacks), no SSE, and nothing that blocks.
+ * The layout of the struct is in remote_call.h; change both together.
  */
 	.include "ops.inc"
 
@@ -70,7 +72,9 @@ stub_entry:
 	jne 2b
 	jmp 3b
 
-5:	/* unlink, if first: head = entry->next. A hook that another thread appends to entry->next meanwhile is kept. */
+	/* unlink, if we are first: head = entry->next. A hook that another thread appends to
+	 * entry->next meanwhile is kept. */
+5:
 	movq (%rsi), %rdx
 	movq %rsi, %rax
 	lock cmpxchgq %rdx, (%rdi)
@@ -88,7 +92,7 @@ stub_entry:
 	movq %rsi, (%rdi)
 	jmp 3b
 
-7:	/* a call failed: undo the reservation and the descriptor, report the error */
+7:	/* a call failed: undo the reservation and close the descriptor, report the error */
 	movq %rax, %r12
 	movq (%rbp), %rdi
 	testq %rdi, %rdi
@@ -108,7 +112,7 @@ stub_entry:
 8:	movq (%rbp), %rax
 	testq %rax, %rax
 	jnz 9f
-	incq %rax                       /* done, nothing mapped: 1 */
+	incq %rax                       /* done, but nothing was mapped: 1 */
 9:	movq 24(%rbp), %rcx             /* mailbox */
 	movq %rax, (%rcx)
 	popq %r12
