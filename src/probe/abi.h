@@ -1,13 +1,13 @@
 /*
- * abi: the one contract between the probe, which runs inside the target, and the recorder.
+ * abi: the contract between the probe, which runs inside the target, and the recorder.
  *
- * Fixed-width fields, offsets instead of pointers, explicit padding, sizes asserted. Both sides
- * check PROBE_ABI first; whoever changes anything here raises it in the same commit.
+ * Fields have fixed widths, offsets replace pointers, padding is explicit, sizes are asserted. Both
+ * sides check PROBE_ABI first; a commit that changes anything here raises it.
  *
- * One reservation in the target, at `base`:
+ * A target holds one reservation, at `base`:
  *
  *   base + 0            struct probe_context    RW  private      layout of this Python, addresses,
- *                       policy
+ *                                                                policy
  *   base + .blob_off    the probe's code        R-X private
  *   base + .state_off   struct probe_state      RW  private, MADV_WIPEONFORK: all zero in a forked
  *                                                   child
@@ -21,13 +21,12 @@
 #include "base/value.h"
 
 #define PROBE_ABI 15u
-/* whose context and ring begin as ours do: what a killed recorder of that age left can be taken out
- */
+/* the oldest ABI whose context and ring begin like ours: a leftover of it can be taken over */
 #define PROBE_ABI_OLDEST 6u
 #define PROBE_MAGIC      0x31565f4245425250ull /* "PRBEB_V1" */
 #define PROBE_PAGE       4096u
 
-/* ---- what this Python looks like (filled by src/python, read by the probe) ---- */
+/* ---- the layout of this Python (filled by src/python, read by the probe) ---- */
 
 enum position_kind {
 	POSITION_LASTI_BYTES, /* 3.8, 3.9: int32 f_lasti, byte offset */
@@ -42,13 +41,13 @@ enum dict_kind {
 	DICT_311, /* 3.11+: log2 sizes and dk_kind; entries {hash key value} or {key value} */
 };
 
-/* All offsets in bytes. 0xffff = not there in this version. */
+/* All offsets in bytes. 0xffff = does not exist in this version. */
 #define OFF_NONE 0xffffu
 struct probe_layout {
 	uint32_t version_hex; /* 0x030c01f0 = 3.12.1 final */
 	uint8_t minor;        /* 12 */
 	uint8_t free_threaded, debug_build;
-	/* tstate_frame points to a _PyCFrame, whose cframe_current is the frame */
+	/* tstate_frame points to a _PyCFrame, whose cframe_current points to the frame */
 	uint8_t has_cframe;
 	/* thread state */
 	uint16_t tstate_frame, tstate_interp, cframe_current;
@@ -56,7 +55,7 @@ struct probe_layout {
 	uint32_t interp_id;       /* offset in PyInterpreterState of int64 id */
 	/* frames */
 	uint16_t frame_previous, frame_code, frame_position, frame_owner; /* owner: u8 */
-	uint8_t owner_skip;    /* frames with owner ≥ this are no Python frames (0xff: none) */
+	uint8_t owner_skip;    /* frames with owner ≥ this are not Python frames (0xff: none) */
 	uint8_t position_kind; /* enum position_kind */
 	uint8_t code_tag_mask; /* low bits of frame_code that are tags (3.14+: 3) */
 	uint8_t frame_is_entry_3_11; /* 3.11: offset of is_entry (0 = none) */
@@ -65,7 +64,7 @@ struct probe_layout {
 	/* code objects */
 	uint16_t code_filename, code_name, code_qualname, code_linetable, code_firstlineno,
 	    code_instructions;
-	/* 3.12+: u32 co_version, another for every code object ever made; 0: not there */
+	/* 3.12+: u32 co_version, different for every code object ever created; 0: does not exist */
 	uint16_t code_version;
 	/* objects and types */
 	uint16_t ob_type, ob_size;
@@ -107,21 +106,24 @@ struct probe_layout {
 	/* free-threaded 3.14+: int32 index of the thread's copy of the instructions; pointer to
 	 * {int64 n, char *copies[n]}. Index 0: code_instructions */
 	uint16_t frame_tlbc_index, code_tlbc;
-	/* of the name of the running thread: its outermost frame's local variables, and the int32
-	 * count of a code object's positional parameters */
+	/* to find the name of the running thread: local variables of its outermost frame, and the
+	 * int32 count of positional parameters of a code object */
 	uint16_t frame_locals, code_argcount;
-	/* PyHeapTypeObject.ht_cached_keys: the keys of attributes that lie in the instance */
+	/* PyHeapTypeObject.ht_cached_keys: the keys of attributes that are stored inline in the
+	 * instance */
 	uint16_t heaptype_cached_keys;
 	/* addresses in the target */
 	uint64_t runtime;       /* _PyRuntime */
 	uint64_t audit_head;    /* &_PyRuntime.audit_hooks.head */
 	uint64_t fn_tstate_get; /* PyThreadState *(void), never fails */
-	/* PyMutex_Unlock, free-threaded builds; 0: containers are not entered */
+	/* PyMutex_Unlock, free-threaded builds; 0: containers are not read */
 	uint64_t fn_mutex_unlock;
-	uint64_t fn_neutral;                    /* Py_IsInitialized: harmless, returns ≥ 0 */
-	uint64_t fn_at_exit;                    /* int Py_AtExit(void (*)(void)); 0: not there */
+	/* Py_IsInitialized: has no side effects, returns ≥ 0 */
+	uint64_t fn_neutral;
+	/* int Py_AtExit(void (*)(void)); 0: does not exist */
+	uint64_t fn_at_exit;
 	uint64_t none, true_, false_, ellipsis; /* the singletons */
-	/* exact types, for quick dispatch; 0 = not found (then tp_flags decide) */
+	/* exact types, for quick dispatch; 0 = not found (then tp_flags are used) */
 	uint64_t type_code, type_module, type_function, type_cfunction, type_method, type_type,
 	    type_float, type_complex, type_bytearray, type_set, type_frozenset, type_bool;
 };
@@ -129,17 +131,17 @@ struct probe_layout {
 /* ---- the probe's private memory ---- */
 
 enum probe_flag {
-	PROBE_DROP = 1, /* ring full: count and go on, never wait */
-	/* 2: up to ABI 11, for a process with a seccomp filter */
+	PROBE_DROP = 1, /* ring full: count the loss and continue, never wait */
+	/* 2: used until ABI 11, for a process with a seccomp filter */
 	PROBE_STACK_PYTHON = 4,
 	PROBE_STACK_NATIVE = 8,
-	/* times come from ring_shared.now, and the TSC is not read: probe/clock.h says why */
+	/* times come from ring_shared.now, and the TSC is not read (probe/clock.h) */
 	PROBE_CLOCK_RING = 16,
-	PROBE_TID_UNKNOWN = 32, /* the offset of tid in struct pthread is not known (yet) */
+	PROBE_TID_UNKNOWN = 32, /* the offset of tid in struct pthread is not known, or not yet */
 	/* with PROBE_CLOCK_RING: earlier times of this process came from the TSC */
 	PROBE_CLOCK_CHANGED = 64,
 	/* forked children are not recorded: their hooks return before anything else, and unlink
-	   themselves */
+	 * themselves */
 	PROBE_ALONE = 256,
 };
 
@@ -147,46 +149,46 @@ struct probe_context {
 	uint64_t magic;
 	uint32_t abi;
 	uint32_t flags; /* enum probe_flag */
-	uint64_t base;  /* own address */
+	uint64_t base;  /* the address of this context */
 	uint32_t state_off, blob_off, shared_off;
-	/* a power of two; 0 up to ABI 8, where struct probe_state was one lane with its lock at + 8
-	 */
+	/* a power of two; 0 until ABI 8, where struct probe_state was one lane with its lock at +
+	 * 8 */
 	uint32_t n_lanes;
 	uint64_t total_bytes;      /* of the reservation */
 	uint64_t entry;            /* address of our hook entry {next, fn, userData} */
-	uint64_t mailbox;          /* address of the u64 the stub answers in */
-	uint64_t fn_clock_gettime; /* vdso, for CLOCK_MONOTONIC_COARSE; 0: there is none */
-	uint32_t tid_off;          /* of tid in struct pthread, from fs base */
-	uint32_t string_bytes;     /* -s */
-	uint32_t bulk_bytes;       /* marshal.loads, compile, code.__new__: kept bytes */
+	uint64_t mailbox;          /* address of the u64 into which the stub writes its answer */
+	uint64_t fn_clock_gettime; /* in the vdso, for CLOCK_MONOTONIC_COARSE; 0: there is none */
+	uint32_t tid_off;          /* offset of tid in struct pthread, from fs base */
+	uint32_t string_bytes;     /* option -s */
+	/* bytes kept of the arguments of marshal.loads, compile, code.__new__ */
+	uint32_t bulk_bytes;
 	uint32_t max_frames;
-	uint32_t max_items;   /* kept elements of a container */
-	uint32_t slice_bytes; /* native: most bytes of stack copied */
-	/* native: of {stackblock, stackblock_size} in struct pthread; 0 unknown */
+	uint32_t max_items;   /* elements kept of a container */
+	uint32_t slice_bytes; /* native: the most bytes of stack copied */
+	/* native: offset of {stackblock, stackblock_size} in struct pthread; 0 unknown */
 	uint32_t stackblock_off;
-	uint32_t ascii_mask; /* of the u32 at layout.str_state: kind, compact, ascii */
-	/* name_hash() of events whose first string gets bulk_bytes; 0 ends */
+	uint32_t ascii_mask; /* mask for the u32 at layout.str_state: kind, compact, ascii */
+	/* name_hash() of events whose first string is limited to bulk_bytes; 0 ends the list */
 	uint64_t bulk_names[8];
 	uint64_t stack_end; /* native: __libc_stack_end of the main thread */
-	/* namespace-local, of the process. Not wiped at fork: a child that was told nothing finds
-	 * its parent's */
+	/* namespace-local pid of the process. Not wiped at fork: a child that the recorder has not
+	 * informed sees the pid of its parent */
 	uint32_t pid;
-	/* what is left by ascii_mask of a str that is ASCII in one piece with its object */
+	/* str_state & ascii_mask for a str that is ASCII and stored in its object */
 	uint32_t ascii_state;
-	/* the function that CPython will call when it is finalised; 0: none. Written by the probe
-	 */
+	/* the function that CPython will call when it is finalised; 0: none. The probe writes it */
 	uint64_t at_exit;
 	struct probe_layout layout;
-	/* Where things stand in the ring. The probe takes it from here alone: whoever else has the
-	 * ring (a forked child that has given up its rights, say) can write into it, and shall not
-	 * lead us to other memory of this process. */
+	/* The places of things in the ring. The probe takes them only from here: any process that
+	 * shares the ring (a forked child that has given up its rights, for example) can write into
+	 * the ring, and must not be able to redirect us to other memory of this process. */
 	/* as in struct ring_shared */
 	uint64_t slots_off, slot_bytes, slot_data_bytes, first_extra_bytes;
 	uint32_t ring_slots;
 	uint32_t pad2;
 };
 
-/* Fill what follows from .layout alone. */
+/* Fill the fields that follow from .layout. */
 static inline void probe_context_complete(struct probe_context *ctx)
 {
 	const struct probe_layout *l = &ctx->layout;
@@ -200,67 +202,67 @@ static inline void probe_context_complete(struct probe_context *ctx)
 struct code_cache_line {
 	uint64_t code;
 	uint32_t first_line, check; /* check: frames.c, code_check() */
-	uint32_t id, used;          /* used: more recently than the other way */
+	uint32_t id, used;          /* used: more recently than the other way was */
 };
 
 /*
- * A lane is what one event of a process needs for itself while it is written: a slot of the ring,
- * and the code objects that were defined there. Where one GIL lets one thread at a time raise
- * events, one lane is always free. Where threads run side by side (free-threaded builds;
- * interpreters with a GIL of their own) each has a lane it tries first, and takes another when that
- * one is held.
+ * A lane is what a process needs for one event while it writes it: a slot of the ring, and a cache
+ * of the code objects that were defined there. If one GIL lets only one thread at a time raise
+ * events, one lane is always free. If threads run side by side (free-threaded builds; interpreters
+ * with a GIL of their own), each thread has a lane that it tries first, and takes another lane if
+ * that one is held.
  */
-#define PROBE_LANES 8u /* of a process that may need several */
-/* in .lock: with the low bits of its thread pointer, a thread whose tid is not known */
+#define PROBE_LANES 8u /* for a process that may need several */
+/* in .lock: with the low bits of its thread pointer, identifies a thread whose tid is not known */
 #define LANE_NO_TID 0x80000000u
 struct probe_lane {
-	/* 0 free, else the thread that is inside, by its tid or LANE_NO_TID: with a signal handler
-	 * on top of its own work, it must not wait for itself */
+	/* 0 free, else the thread that is inside, identified by its tid or LANE_NO_TID. A thread
+	 * that runs a signal handler on top of its own event must not wait for itself */
 	uint32_t lock;
-	/* index + 1; 0 none yet. Never changes again in the life of the process */
+	/* slot index + 1; 0 none yet. Constant from then on, for the life of the process */
 	uint32_t slot;
 	uint32_t next_code_id;
-	uint32_t refused;        /* ring_shared.slots_freed + 1 when there was no slot for it */
-	uint64_t n_pending_drop; /* not reported yet (only touched atomically) */
+	/* ring_shared.slots_freed + 1 at the moment when no slot was free for this lane */
+	uint32_t refused;
+	uint64_t n_pending_drop; /* losses not reported yet (accessed atomically only) */
 	uint64_t drop_first_tsc;
-	/* tail + 1 of its slot, when room was waited for in vain without sleep; 0 never */
+	/* tail + 1 of its slot when waiting for room without sleep has failed; 0 never */
 	uint64_t vain_tail;
 	uint32_t reserved[6];
 	struct code_cache_line code_cache[CODE_CACHE_SETS][CODE_CACHE_WAYS];
 };
 /*
- * What was last told of the name of a thread. The table stands right before .shared_off. All lanes use it,
- * so two threads of a free-threaded process may write one line at once: then a name is told twice,
- * or late.
+ * What was last reported about the name of a thread. The table is right before .shared_off. All
+ * lanes use it, so two threads of a free-threaded process may write to one entry at once: then a
+ * name is reported twice, or late.
  */
 #define THREAD_SEEN_SETS 1024u
 #define THREAD_SEEN_WAYS 2u
 struct thread_seen {
 	uint32_t tid;   /* namespace-local; 0: free */
-	uint32_t check; /* of the name that was told; 0: none */
-	uint32_t due;   /* time >> THREAD_TIME_SHIFT from which the name is looked for again */
-	/* frames that may be walked before that time, to look for the name at each event */
+	uint32_t check; /* of the name that was reported; 0: none */
+	uint32_t due;   /* time >> THREAD_TIME_SHIFT from which the name is read again */
+	/* frames that may be walked before that time to read the name at each event */
 	uint32_t frames_left;
 };
-#define THREAD_TIME_SHIFT 24 /* of the clock of the records: 4 to 17 ms */
+#define THREAD_TIME_SHIFT 24 /* for the clock of the records: 4 to 17 ms */
 
-struct probe_state { /* zero = "this process has not been here yet" */
-	/* pid << 32 | a number that earlier processes of that pid do not have */
+struct probe_state { /* zero = "this process has not run the probe yet" */
+	/* pid << 32 | a number that earlier processes with that pid do not have */
 	uint64_t identity;
-	/* nobody drains: count and return at once, until the heart beats again */
+	/* no recorder drains the ring: count and return at once, until the heart beats again */
 	uint32_t abandoned;
-	uint32_t abandoned_beat; /* heartbeat when it was given up */
-	uint32_t n_slots;        /* of its lanes that have one */
-	/* events in a row that waited for a lane in vain, as far as they waited (probe.c,
+	uint32_t abandoned_beat; /* heartbeat at that moment */
+	uint32_t n_slots;        /* number of its lanes that have a slot */
+	/* events in a row that waited for a lane in vain, for as long as allowed (probe.c,
 	 * lane_wait()) */
 	uint32_t n_vain;
-	/* namespace-local, 0 unknown. With `identity` and `is_known` the recorder writes it, at
-	 * attach and */
+	/* namespace-local, 0 unknown. The recorder writes it, with `identity` and `is_known`, at
+	 * attach and when a followed process forks */
 	uint32_t parent_pid;
-	/* when a followed process forks. 0: the process has taken its tid for its pid, and may not
-	 * ask */
+	/* 0: the process has assumed that its tid is its pid, and may not ask */
 	uint32_t is_known;
-	/* slots_freed + 1, when a slot was waited for in vain without sleep; 0 never */
+	/* slots_freed + 1 when waiting for a slot without sleep has failed; 0 never */
 	uint32_t slot_vain;
 	uint32_t reserved[7];
 	struct probe_lane lanes[]; /* [probe_context.n_lanes] */
@@ -269,7 +271,7 @@ struct probe_state { /* zero = "this process has not been here yet" */
 #define THREADS_SEEN_BYTES                                                                         \
 	(THREAD_SEEN_SETS * THREAD_SEEN_WAYS * (uint32_t)sizeof(struct thread_seen))
 
-/* Bytes of the state of a process: struct probe_state and its lanes, up to a page's end, and the
+/* Bytes of the state of a process: struct probe_state and its lanes, rounded up to a page, and the
  * table of threads. */
 static inline uint64_t probe_state_bytes(uint32_t n_lanes)
 {
@@ -277,39 +279,40 @@ static inline uint64_t probe_state_bytes(uint32_t n_lanes)
 	return (n + PROBE_PAGE - 1) / PROBE_PAGE * PROBE_PAGE + THREADS_SEEN_BYTES;
 }
 
-/* Where the code stands in the reservation: it knows its context by its own address. */
+/* Offset of the code in the reservation: the code finds its context from its own address. */
 #define PROBE_BLOB_OFF PROBE_PAGE
 
 /* ---- shared memory ---- */
 
-/* Two of the largest records without a native part, so that one always fits in one piece (probe.c,
+/* Twice the largest record without a native part, so that one always fits without a wrap (probe.c,
  * RECORD_MAX_BYTES). */
 #define RING_SLOT_MIN_BYTES (512u << 10)
 
 #define VERDICT_COUNT    4096u /* open addressing, by name hash */
 #define VERDICT_WANTED   1u
 #define VERDICT_UNWANTED 2u
-/* One u64: the upper 62 bits of the name's hash and the verdict. 0 = empty. The recorder alone
- * writes. */
+/* A verdict is one u64: the upper 62 bits of the name's hash and two bits of verdict. 0 = empty.
+ * Only the recorder writes it. */
 
 enum ring_state {
-	/* nobody drains: hooks return at once, and who waits for room gives up */
+	/* no recorder drains the ring: hooks return at once, and a thread that waits for room gives
+	 * up */
 	RING_OFF,
 	RING_ON,
-	/* paused or leaving: hooks return at once, who waits for room still gets it */
+	/* paused or leaving: hooks return at once; a thread that waits for room still gets it */
 	RING_HELD
 };
 
-/* The last bytes of the blob: offsets in it of the code that only a thread inside a lane runs. */
+/* The last bytes of the blob: offsets in it of the code that is executed only inside a lane. */
 struct probe_blob_end {
 	uint64_t lane_code, lane_code_end;
 };
 
 /*
- * A system call can kill the thread that makes it: by a seccomp filter of that thread alone, which
- * may come at any time. So the probe makes none by itself. A thread that waits asks, and spins
- * until the recorder has looked at /proc/PID/task/TID/status; a yes is good for one call, made at
- * once.
+ * A system call can kill the thread that makes it, by a seccomp filter that may apply to that
+ * thread only and may be installed at any time. So the probe makes no system call on its own. A
+ * thread that waits asks the recorder, and spins until the recorder has read
+ * /proc/PID/task/TID/status. A yes allows one call, made at once.
  */
 #define RING_ASKS 16u
 enum ask_state { ASK_FREE, ASK_TAKEN, ASK_WAITS, ASK_YES, ASK_NO };
@@ -321,7 +324,8 @@ struct ring_ask {
 };
 
 struct ring_tick {
-	/* CLOCK_MONOTONIC of the recorder's time namespace, and its clock, read just before */
+	/* CLOCK_MONOTONIC of the recorder's time namespace, and the recorder's clock, read just
+	 * before */
 	uint64_t mono_ns, ticks;
 };
 
@@ -331,37 +335,39 @@ struct ring_shared {
 	/* header page + data, both powers of two: data = slot_data_bytes */
 	uint64_t slot_bytes;
 	uint64_t slot_data_bytes;
-	uint32_t slots_off;     /* from the start of the shared area */
+	uint32_t slots_off;     /* offset from the start of the shared area */
 	uint32_t enabled;       /* enum ring_state */
 	uint32_t heartbeat;     /* the recorder adds 1 at least every 200 ms */
 	uint32_t recorder_pid;  /* in the recorder's namespace */
-	uint32_t filter_on;     /* 0: every event is wanted, no look-up */
-	uint32_t slots_freed;   /* futex: the recorder adds 1 when a slot is free again */
-	uint32_t slots_claimed; /* ever, for the recorder to notice new ones */
-	/* heartbeat + 1 when a process last began to wait for one, at most 100 ms at a time; 0
-	 * never. Not a count of those who wait: who is killed meanwhile would stay in it for ever
-	 */
+	uint32_t filter_on;     /* 0: every event is wanted; no verdict is read */
+	uint32_t slots_freed;   /* futex: the recorder adds 1 when a slot becomes free */
+	uint32_t slots_claimed; /* slots ever claimed; the recorder notices new ones by it */
+	/* heartbeat + 1 when a process last began to wait for a slot, at most 100 ms at a time; 0
+	 * never. It is not a count of waiters: one that is killed while it waits would be counted
+	 * for ever */
 	uint32_t slot_waited;
-	uint64_t lost_unserved; /* events for which there was no slot, or no lock */
+	uint64_t lost_unserved; /* events for which there was no slot, or no lane */
 	uint64_t nonce;         /* a number that no other ring has */
-	/* 1 << 32 | slots_freed, when a process waited for a slot as long as it may; 0 never */
+	/* 1 << 32 | slots_freed, when a process waited for a slot for as long as allowed; 0
+	 * never */
 	uint64_t slots_in_vain;
-	/* slot 0 is larger by so many bytes of data, and the other slots stand so much further
-	 * behind */
+	/* slot 0 has this many more bytes of data, and the other slots are this much further
+	 * back */
 	uint64_t first_extra_bytes;
 	uint64_t reserved[4];
 	uint64_t verdicts[VERDICT_COUNT];
-	/* PROBE_CLOCK_RING: the time of the newest event. The recorder lifts it to the time of its
-	 * clock as often as it looks, an event adds a nanosecond. */
+	/* PROBE_CLOCK_RING: the time of the newest event. The recorder raises it to the present of
+	 * its clock whenever it looks, and each event adds a nanosecond. */
 	uint64_t now __attribute__((aligned(64)));
-	struct ring_tick ticks[2] __attribute__((aligned(64))); /* the one that .tick names holds */
-	uint64_t ticks_per_ns;                                  /* 32.32 fixed point */
+	/* .tick selects the one that is valid */
+	struct ring_tick ticks[2] __attribute__((aligned(64)));
+	uint64_t ticks_per_ns; /* 32.32 fixed point */
 	uint32_t tick;
-	uint32_t n_asked; /* ever, for the recorder to notice */
+	uint32_t n_asked; /* questions ever asked; the recorder notices new ones by it */
 	struct ring_ask asks[RING_ASKS] __attribute__((aligned(64)));
 };
 
-/* `writing` of an event must not be seen without the `head` before it. tests/unit/test_order.c
+/* `writing` of an event must not be visible before the previous `head` is. tests/unit/test_order.c
  * tries all interleavings. */
 #define RING_STORE_WRITING __ATOMIC_RELEASE
 #define RING_STORE_TIME    __ATOMIC_RELAXED
@@ -370,7 +376,8 @@ struct ring_shared {
 enum slot_state {
 	SLOT_FREE,
 	SLOT_ACTIVE,
-	/* by the recorder: what its owner wrote made no sense. Nobody drains it, nobody gets it */
+	/* set by the recorder: the records in it are malformed. The slot is neither drained nor
+	 * claimed again */
 	SLOT_GIVEN_UP
 };
 struct ring_slot { /* the header page of a slot; data follows at + PROBE_PAGE */
@@ -378,22 +385,25 @@ struct ring_slot { /* the header page of a slot; data follows at + PROBE_PAGE */
 	uint64_t head;  /* bytes ever published; record at head % data */
 	uint32_t state; /* enum slot_state; claimed by compare-exchange */
 	uint32_t pid;   /* namespace-local */
-	uint32_t tid;   /* of the claimer */
-	/* futex: a thread waits for so many bytes; the recorder stores 0 when there is room for
+	uint32_t tid;   /* tid of the claimer */
+	/* futex: a thread waits for this many bytes; the recorder stores 0 when there is room for
 	 * them */
 	uint32_t waiting;
-	uint64_t n_dropped;  /* ever; RECORD_LOST tells of them in parts */
+	uint64_t n_dropped;  /* losses ever; each RECORD_LOST reports a part of them */
 	uint32_t parent_pid; /* namespace-local getppid(), 0 unknown */
-	/* low half of probe_state.identity: with pid, the slots of one process image */
+	/* low half of probe_state.identity: with pid, identifies the slots of one process */
 	uint32_t birth;
-	/* thread pointer of the claimer: where its tid is to be looked for if .tid is 0 */
+	/* thread pointer of the claimer: if .tid is 0, its tid is found from it */
 	uint64_t thread;
-	/* An event's time is read before it can be seen. These tell that there is one: `writing` is
-	 * stored before the clock is read, `time` after that, `head` last, in the orders of
-	 * RING_STORE_*. How they are read: recorder/lineup.h. */
-	/* head + 1 of an event: in flight as long as head is still the same. 0: there was none */
+	/* The time of an event is read before the event becomes visible. The next two fields show
+	 * that an event is being written: `writing` is stored before the clock is read, `time`
+	 * after that, `head` last, in the orders of RING_STORE_*. recorder/lineup.h says how they
+	 * are read. */
+	/* head + 1 of an event: it is in flight as long as head has not changed. 0: there was
+	 * none */
 	uint64_t writing;
-	/* of the newest event, published or not; first, when the slot was claimed */
+	/* time of the newest event, published or not; at first, of the moment when the slot was
+	 * claimed */
 	uint64_t time;
 	/* written by the recorder */
 	uint64_t tail __attribute__((aligned(64))); /* bytes consumed */
@@ -405,12 +415,12 @@ struct ring_slot { /* the header page of a slot; data follows at + PROBE_PAGE */
 
 enum record_type { RECORD_PAD = 1, RECORD_EVENT, RECORD_LOST, RECORD_FINALISED };
 
-struct record {        /* every record starts so and is padded to 8 bytes */
-	uint32_t size; /* whole record */
+struct record {        /* every record begins with this and is padded to 8 bytes */
+	uint32_t size; /* of the whole record */
 	uint8_t type;  /* enum record_type */
 	uint8_t flags; /* enum record_flag */
 	uint16_t n_frames;
-	/* ticks of the recorder's clock: TSC, or ns where that is not invariant */
+	/* ticks of the recorder's clock: the TSC, or ns if the TSC is not invariant */
 	uint64_t tsc;
 };
 enum record_flag {
@@ -419,7 +429,7 @@ enum record_flag {
 	RECORD_NATIVE = 4,
 	RECORD_SLICE_CUT = 8,
 	RECORD_NO_SLICE = 16,
-	RECORD_COMES_BACK = 32 /* FINALISED: the probe links itself again when it is over */
+	RECORD_COMES_BACK = 32 /* FINALISED: the probe links itself again after the finalisation */
 };
 
 struct record_event {
@@ -432,7 +442,7 @@ struct record_event {
 	uint32_t args_bytes;   /* one TUPLE value */
 	uint32_t frames_bytes; /* of the frame stream */
 	uint32_t slice_bytes;  /* RECORD_NATIVE */
-	/* a STR or STR_CUT: the name of the thread, when it is new or another; else 0 */
+	/* size of a STR or STR_CUT: the name of the thread if it is new or has changed; else 0 */
 	uint32_t thread_name_bytes;
 	/* then, each padded to 8 bytes:
 	 *   name_bytes of name
@@ -443,7 +453,7 @@ struct record_event {
 	 *   with RECORD_NATIVE: struct record_native, struct record_anchor[n_anchors] innermost
 	 *     first, slice_bytes of stack from record_native.sp */
 };
-/* most bytes of a thread's name without its tag and sizes; the rest is cut off */
+/* most bytes of a thread's name, without its tag and sizes; the rest is cut off */
 #define THREAD_NAME_MAX 255u
 #define FRAME_DEFINES   0x80000000u
 struct record_frame {
@@ -452,22 +462,23 @@ struct record_frame {
 	uint32_t lasti; /* bytes from the first instruction; see enum position_kind */
 };
 struct record_code {
-	uint32_t size; /* this struct and all that belongs to it, a multiple of 8 */
+	uint32_t size; /* size of this struct and everything that belongs to it, a multiple of 8 */
 	uint32_t first_line;
 	uint32_t file_bytes, name_bytes; /* encoded values: STR, STR_CUT or UNREADABLE */
 	uint32_t table_bytes;            /* raw line table */
-	uint32_t table_full_bytes; /* > table_bytes: it did not fit; only first_line is known */
-				   /* then file, name, table back to back */
+	/* > table_bytes: the table did not fit; only first_line is known */
+	uint32_t table_full_bytes;
+	/* followed by file, name and table, back to back */
 };
 struct record_native {
 	uint64_t pc, sp, rbp, rbx, r12, r13, r14, r15;
 };
-/* One run of the evaluator that is on the stack. What lies where in each version: stacks/merge.h.
- */
+/* One run of the evaluator that is on the stack. stacks/merge.h says what the anchor is in each
+ * version. */
 struct record_anchor {
-	/* of an address inside the evaluator's C frame, from record_native.sp */
+	/* offset of an address inside the evaluator's C frame, from record_native.sp */
 	uint32_t sp_off;
-	/* Python frames recorded up to and including this run's outermost */
+	/* number of Python frames recorded up to and including this run's outermost */
 	uint32_t frames_end;
 };
 struct record_lost {
@@ -476,7 +487,7 @@ struct record_lost {
 };
 
 /* A hash of the name without its NUL, eight bytes a step, never 0. The probe and the recorder must
- * agree. */
+ * compute the same. */
 static inline uint64_t name_hash(const char *name, uint32_t n)
 {
 	const uint64_t k = 0x9fb21c651e98df25ull;

@@ -16,8 +16,9 @@ LANE_CODE uint64_t clock_coarse_ns(const struct probe_context *ctx)
 	return (uint64_t)ts[0] * 1000000000u + (uint64_t)ts[1];
 }
 
-/* The time that has passed since the recorder looked last. A clock that is far from the recorder's
- * belongs to another time namespace (time_namespaces(7)): then only the recorder's looks count. */
+/* The time now, from the time that has passed since the recorder's last look. If the clock is far
+ * from the recorder's, this process is in another time namespace (time_namespaces(7)): then only
+ * the recorder's looks count. Returns 0 in that case. */
 LANE_CODE static uint64_t ticks_by_coarse(const struct probe_context *ctx,
 					  const struct ring_shared *shared)
 {
@@ -31,7 +32,7 @@ LANE_CODE static uint64_t ticks_by_coarse(const struct probe_context *ctx,
 	return ticks + (uint64_t)((unsigned __int128)(uint64_t)passed * shared->ticks_per_ns >> 32);
 }
 
-/* The newest time that the TSC gave to this process before the ring's clock was taken. */
+/* The newest time that this process read from the TSC before it switched to the ring's clock. */
 LANE_CODE static uint64_t newest_of_tsc(const struct probe_context *ctx)
 {
 	const struct probe_state *state = state_of(ctx);
@@ -57,7 +58,7 @@ LANE_CODE uint64_t clock_ring(const struct probe_context *ctx)
 	while (now < least && !__atomic_compare_exchange_n(&shared->now, &now, least, false,
 							   __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
-	/* More than a nanosecond: in a capture the two have different times. */
+	/* More than a nanosecond, so that the two events have different times in a capture. */
 	uint64_t step = (shared->ticks_per_ns >> 32) + 1;
 	return __atomic_fetch_add(&shared->now, step, __ATOMIC_RELAXED) + step;
 }

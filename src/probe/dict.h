@@ -1,5 +1,5 @@
 /*
- * dict: the entries of a dict, or of the attributes that lie in an instance, read raw.
+ * dict: the entries of a dict, or of the attributes stored inline in an instance, read raw.
  */
 #pragma once
 #include <stdbool.h>
@@ -8,14 +8,14 @@
 #include "probe/abi.h"
 #include "probe/read.h"
 
-/* Entries, ready to be walked: entry i has its key at keys + i * stride, its value in the entry or
- * in an array. */
+/* A view of entries that can be walked: the key of entry i is at keys + i * stride, its value is in
+ * the entry or in an array. */
 struct dict_view {
 	uint64_t n_entries, keys, stride, value_off, values;
 };
 
-/* keys: a PyDictKeysObject. values: the PyDictValues of a split table, or 0. False: the keys make
- * no sense. Source: Objects/dictobject.c and pycore_dict.h, combined and split tables. */
+/* keys: a PyDictKeysObject. values: the PyDictValues of a split table, or 0. False: the keys are
+ * malformed. Source: Objects/dictobject.c and pycore_dict.h, combined and split tables. */
 static inline bool dict_view_of_keys(const struct probe_layout *l, uint64_t keys, uint64_t values,
 				     struct dict_view *v)
 {

@@ -1,10 +1,10 @@
 /*
  * frames: see frames.h.
  *
- * Nothing is referenced: a code object in the cache may die and another be born at its address. So
- * every hit is checked against the object's version number, where it has one, else a sum over the
- * addresses of its texts and the ends of its line table; a line that fails is defined anew under a
- * new id.
+ * No reference is held: a code object in the cache may be freed and another allocated at its
+ * address. So every hit is checked against the object's version number, if it has one, or else
+ * against a sum over the addresses of its texts and both ends of its line table. An entry that
+ * fails the check is defined again under a new id.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,17 +14,18 @@
 #include "probe/read.h"
 #include "probe/serialise.h"
 
-#define TABLE_MAX_BYTES 65536u /* of a line table; larger ones give the first line only */
-#define TEXT_MAX_BYTES  1024u  /* of a file or function name */
+/* of a line table; a code object with a larger one has only its first line */
+#define TABLE_MAX_BYTES 65536u
+#define TEXT_MAX_BYTES  1024u /* of a file or function name */
 
-/* What tells a code object from another that was made later at the same address. `salt`: of its
- * interpreter. */
+/* A number that distinguishes a code object from another one that was created later at the same
+ * address. `salt` stands for the interpreter. */
 static inline uint32_t code_version_check(const struct probe_layout *l, uint64_t code,
 					  uint32_t salt)
 {
-	/* Objects/codeobject.c, init_code: a counter of the interpreter; 0 once it has run out.
-	 * Short-lived interpreters repeat addresses and numbers alike, but the number of an
-	 * interpreter never comes back (Python/pystate.c, interpreters.next_id). */
+	/* Objects/codeobject.c, init_code: a counter of the interpreter; 0 when it is exhausted.
+	 * Short-lived interpreters repeat both addresses and version numbers, but the id of an
+	 * interpreter is never reused (Python/pystate.c, interpreters.next_id). */
 	uint32_t version = rd32(code + l->code_version);
 	return version ? version ^ salt : 0;
 }
@@ -51,7 +52,7 @@ static inline uint32_t code_check(const struct probe_layout *l, uint64_t code, u
 	return check ? check : code_content_check(l, code, salt);
 }
 
-/* Define a code object behind the frame just written; false if not even its head fits. */
+/* Define a code object behind the frame just written; false if not even its fixed part fits. */
 LANE_CODE static bool code_define(struct out *o, const struct probe_layout *l, uint64_t code,
 				  uint64_t table)
 {
@@ -101,7 +102,8 @@ LANE_CODE static bool frame_put(struct out *o, struct probe_lane *lane,
 		if (c->code == code && c->check == check && c->first_line == first_line) {
 			frame->code = c->id;
 			frame->lasti = lasti;
-			/* a line that is written to for nothing costs more than it is read for */
+			/* a needless write to a cache line costs more than the read that avoids
+			 * it */
 			if (!c->used) {
 				c->used = 1;
 				ways[1 - w].used = 0;
@@ -118,7 +120,7 @@ LANE_CODE static bool frame_put(struct out *o, struct probe_lane *lane,
 		o->p -= sizeof(*frame);
 		return false;
 	}
-	if (id >= FRAME_DEFINES) /* after 2^31 definitions; never reuse an id */
+	if (id >= FRAME_DEFINES) /* after 2^31 definitions; an id is never reused */
 		return false;
 	lane->next_code_id = id;
 	frame->code = id | FRAME_DEFINES;
@@ -128,9 +130,9 @@ LANE_CODE static bool frame_put(struct out *o, struct probe_lane *lane,
 	return true;
 }
 
-/* First of the instructions the frame runs: in free-threaded 3.14+ every thread has its own copy
- * (v3.14.0 Include/internal/pycore_code.h, _PyCode_GetTLBC; Python/ceval.c). Index 0 is the code
- * object's own. */
+/* The first of the instructions that the frame runs: in free-threaded 3.14+ every thread has its
+ * own copy (v3.14.0 Include/internal/pycore_code.h, _PyCode_GetTLBC; Python/ceval.c). Index 0 is
+ * the code object's own copy. */
 static inline uint64_t instructions_of(const struct probe_layout *l, uint64_t frame, uint64_t code)
 {
 	if (l->frame_tlbc_index != OFF_NONE) {
@@ -151,10 +153,10 @@ LANE_CODE static void anchor_add(struct frame_walk *walk, uint64_t address)
 }
 
 /*
- * 3.10, 3.11: every run of the evaluator keeps a cframe in its C frame, chained outwards. This
- * run's outermost Python frame has been passed: its cframe is the anchor. Returns the next cframe,
- * 0 at the end: in 3.10 the thread's root_cframe.previous is not initialised (Python/pystate.c,
- * new_threadstate), so an address outside the stack ends it.
+ * 3.10, 3.11: every run of the evaluator keeps a cframe in its C frame; the cframes are chained
+ * outwards. The walk has passed this run's outermost Python frame, so its cframe is the anchor.
+ * Returns the next cframe, or 0 at the end. In 3.10 the thread's root_cframe.previous is not
+ * initialised (Python/pystate.c, new_threadstate), so an address outside the stack ends the chain.
  */
 LANE_CODE static uint64_t cframe_anchor(const struct probe_layout *l, uint64_t cframe,
 					struct frame_walk *walk)
@@ -166,11 +168,11 @@ LANE_CODE static uint64_t cframe_anchor(const struct probe_layout *l, uint64_t c
 }
 
 /*
- * The common case by itself: no anchors wanted, no thread-local copies of instructions, every code
- * object in the cache. Offsets stay in registers, which the general walk cannot have: it writes
- * through pointers that might be anything. Stops at the first frame that needs more, which the
- * general walk goes on from. `by_version` and `position` are known where it is called: one loop is
- * made for each.
+ * The common case: no anchors wanted, no thread-local copies of instructions, every code object in
+ * the cache. Offsets stay in registers; the general walk cannot keep them there, because it writes
+ * through pointers that may alias anything. This walk stops at the first frame that needs more, and
+ * the general walk continues from there. `by_version` and `position` are constants at each call, so
+ * the compiler makes one loop for each.
  */
 static inline __attribute__((always_inline)) uint64_t
 frames_cached(struct out *o, struct probe_lane *lane, uint64_t frame, uint32_t salt,
@@ -265,7 +267,9 @@ LANE_CODE void frames_out(struct out *o, struct probe_lane *lane, uint64_t tstat
 		} else if (walk->n_frames >= max || full) {
 			walk->cut = true;
 			if (!walk->max_anchors)
-				return; /* anchors are wanted to the outer end */
+				/* continue only if anchors are wanted: they are collected up to the
+				 * outer end */
+				return;
 		} else if (code && rd64(code + l->ob_type) == l->type_code) {
 			uint32_t lasti;
 			uint64_t at;

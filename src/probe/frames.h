@@ -12,7 +12,7 @@ struct out;
 
 struct frame_walk {
 	uint32_t n_frames;
-	bool cut; /* more frames than the limit, or than fit */
+	bool cut; /* there were more frames than the limit, or than fit */
 	uint32_t n_anchors;
 	struct record_anchor *anchors; /* native: room for max_anchors */
 	uint32_t max_anchors;

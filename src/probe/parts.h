@@ -1,5 +1,5 @@
 /*
- * parts: where the parts of a reservation are (abi.h).
+ * parts: the addresses of the parts of a reservation (abi.h).
  */
 #pragma once
 #include <stdint.h>
@@ -37,7 +37,7 @@ static inline struct probe_lane *lane_at(const struct probe_context *ctx, struct
 	return &state->lanes[i & (ctx->n_lanes - 1)];
 }
 
-/* The set of lines in which a thread's is. */
+/* The set that contains the entry of a thread. */
 static inline struct thread_seen *threads_seen(const struct probe_context *ctx, uint32_t tid)
 {
 	struct thread_seen *table = (struct thread_seen *)((uint8_t *)shared_of(ctx) -

@@ -9,10 +9,12 @@
 #include "probe/serialise.h"
 
 enum {
-	/* before anybody is asked: a recorder that is at work makes room by itself */
+	/* before the recorder is asked: a recorder that is working makes room without being
+	 * asked */
 	SPINS_FIRST = 500,
-	SPIN_NS = 20,                    /* where there is no clock: a low estimate of a turn */
-	REFUSED_NS = 500 * 1000 * 1000,  /* without progress, where it may not sleep */
+	/* the time of a turn, if there is no clock: a low estimate */
+	SPIN_NS = 20,
+	REFUSED_NS = 500 * 1000 * 1000,  /* without progress, if it may not sleep */
 	UNHEARD_NS = 1000 * 1000 * 1000, /* without a sign of the recorder */
 };
 
@@ -41,7 +43,7 @@ static void ask_begin(const struct probe_context *ctx, const struct probe_state 
 			continue;
 		at->identity = __atomic_load_n(&state->identity, __ATOMIC_RELAXED);
 		at->tid = tid;
-		/* else it took so long that the place was freed */
+		/* on failure this took so long that the recorder freed the place */
 		if (ticket_change(&at->ticket, mine, ticket_in(mine, ASK_WAITS))) {
 			ask->ticket = mine;
 			ask->place = place;
@@ -72,7 +74,7 @@ enum answer ask_poll(const struct probe_context *ctx, const struct probe_state *
 	     is_no = now == ticket_in(ask->ticket, ASK_NO);
 	ask->ticket = 0;
 	ask->is_refused = is_no;
-	/* it took so long that the place was freed */
+	/* on failure this took so long that the recorder freed the place */
 	if ((!is_yes && !is_no) || !ticket_change(at, now, ticket_in(now, ASK_FREE)))
 		return ANSWER_NONE;
 	return is_yes ? ANSWER_YES : ANSWER_NO;

@@ -1,11 +1,12 @@
 /*
- * probe: the hook itself. It runs inside the target, in the thread that raises the event, with what
- * that thread holds (the GIL, or nothing but its own references in free-threaded builds).
+ * probe: the hook itself. It runs inside the target, in the thread that raises the event, and
+ * relies on what that thread holds (the GIL; in free-threaded builds only its own references).
  *
- * The rules of a guest: no libc, no allocation, no call into Python but one getter (and, in an
- * interpreter's last event, Py_AtExit, which stores a pointer), no lock that another thread could
- * hold for long, no wait without a bound, errno untouched, always 0 returned. No system call, but
- * one futex(2) each time the recorder says that it cannot kill (patience.h).
+ * The rules for code in someone else's process: no libc, no allocation, no call into Python except
+ * one getter (and, in an interpreter's last event, Py_AtExit, which stores a pointer), no lock that
+ * another thread could hold for long, no wait without a bound, errno untouched, the return value
+ * always 0. No system call, except one futex(2) each time the recorder says that it cannot kill
+ * (patience.h).
  *
  *   unwanted or paused?  ─▶ return
  *   a lane of this process ─▶ its slot has room? else wait (bounded by the recorder's heartbeat) or
@@ -13,10 +14,11 @@
  *   event name, arguments, frames straight into the ring ─▶ publish head ─▶ leave the lane
  *
  * A record becomes visible by one store of `head` after it is complete, so a process that dies
- * half-way loses that record only.
+ * half-way loses only that record.
  *
- * A thread's events may go through different lanes. Their times alone put them in order again, so
- * no two of one thread are the same (clock.h), and later ones are published after earlier ones.
+ * The events of a thread may go through different lanes. Only their times put them back into order,
+ * so no two events of one thread have the same time (clock.h), and later ones are published after
+ * earlier ones.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,18 +41,19 @@ enum {
 	FRAMES_MAX_BYTES = 156 * 1024,
 	ANCHORS_MAX = 1024,
 	WAIT_STEP_NS = 100 * 1000 * 1000,
-	SLOT_STEPS_ALL = 50, /* × 100 ms in any case */
-	SLOT_STEPS = 10, /* × 100 ms without a free slot: those who have one may live for ever */
-	/* How a lane is waited for; "times": that all were found held. */
-	/* times, before the recorder is asked whether one may sleep: patience.h */
+	SLOT_STEPS_ALL = 50, /* × 100 ms, the maximum in any case */
+	/* × 100 ms in which no slot became free: the processes that have slots may live for ever */
+	SLOT_STEPS = 10,
+	/* Limits of waiting for a lane. A "turn" is a pass that found all lanes held. */
+	/* turns before the recorder is asked whether the thread may sleep: patience.h */
 	LANE_SPINS = 20,
-	LANE_SPINS_REFUSED = 1 << 20, /* times, where one may not: some 50 ms */
-	LANE_SPINS_UNHEARD = 1 << 24, /* times, without an answer */
+	LANE_SPINS_REFUSED = 1 << 20, /* turns of a thread that may not sleep: some 50 ms */
+	LANE_SPINS_UNHEARD = 1 << 24, /* turns without an answer */
 	LANE_NAP_NS = 50 * 1000,
-	LANE_NAPS = 20, /* then longer */
+	LANE_NAPS = 20, /* short sleeps before longer ones */
 	LANE_SLEEP_NS = 1000 * 1000,
 	LANE_SLEEPS = 2000,
-	/* once it was in vain, one event in so many waits again, but not for long */
+	/* after waiting has failed, one event of this many waits again, but not for long */
 	LANE_RETRY = 16,
 };
 
@@ -58,17 +61,17 @@ struct saved_regs { /* as entry.S pushes them */
 	uint64_t r12, r13, r14, r15, rbx, rbp, ret;
 };
 
-/* 0: not known. */
+/* The tid; 0: not known. */
 static inline uint32_t tid_now(const struct probe_context *ctx)
 {
 	return ctx->flags & PROBE_TID_UNKNOWN ? 0 : thread_u32(ctx->tid_off);
 }
 
-/* ---- lanes: one event in each at a time ---- */
+/* ---- lanes: each holds one event at a time ---- */
 
-/* What a thread writes into a lane's lock. Without a tid its thread pointer tells it from others,
- * which %fs:0 holds (System V ABI for AMD64, ELF handling for TLS): blocks of different threads lie
- * farther apart than 64 bytes. */
+/* The number that a thread writes into a lane's lock. Without a tid, its thread pointer
+ * distinguishes it from others (%fs:0, System V ABI for AMD64, ELF handling for TLS): blocks of
+ * different threads are more than 64 bytes apart. */
 static inline uint32_t lane_owner(uint32_t tid)
 {
 	return tid ? tid : LANE_NO_TID | (uint32_t)(thread_u64(0) >> 6);
@@ -86,7 +89,7 @@ static inline void lane_leave(struct probe_lane *lane)
 	__atomic_store_n(&lane->lock, 0, __ATOMIC_RELEASE);
 }
 
-/* To be inside, without an event to write. NULL when none is free. */
+/* Enter any lane, without an event to write. NULL if none is free. */
 static struct probe_lane *lane_any(const struct probe_context *ctx, struct probe_state *state)
 {
 	uint32_t tid = tid_now(ctx), owner;
@@ -98,7 +101,7 @@ static struct probe_lane *lane_any(const struct probe_context *ctx, struct probe
 
 /* ---- losses, and giving up ---- */
 
-/* From inside the lane. */
+/* Called inside the lane. */
 static void count_loss(const struct probe_context *ctx, struct probe_lane *lane)
 {
 	if (!__atomic_fetch_add(&lane->n_pending_drop, 1, __ATOMIC_RELAXED))
@@ -106,9 +109,9 @@ static void count_loss(const struct probe_context *ctx, struct probe_lane *lane)
 	__atomic_fetch_add(&slot_of(ctx, lane_slot(lane))->n_dropped, 1, __ATOMIC_RELAXED);
 }
 
-/* Nobody drained for as long as we are willing to wait. What the recorder misses from here on is
- * counted, for it may only have been kept from running: then its heart beats again, and so do we.
- */
+/* The ring was not drained for as long as we may wait. Losses are counted from now on, because the
+ * recorder may only have been prevented from running: when its heart beats again, recording
+ * resumes. */
 static void give_up(const struct probe_context *ctx)
 {
 	struct probe_state *state = state_of(ctx);
@@ -116,7 +119,8 @@ static void give_up(const struct probe_context *ctx)
 	__atomic_store_n(&state->abandoned, 1, __ATOMIC_RELEASE);
 }
 
-/* In no lane yet. To tell the time is a call out of the probe, for which one must be inside. */
+/* Called outside of a lane. Reading the clock calls code outside the probe, so a lane is entered
+ * for that. */
 static bool is_abandoned(const struct probe_context *ctx, struct probe_state *state,
 			 struct probe_lane *lane, uint32_t tid)
 {
@@ -139,29 +143,29 @@ static bool is_abandoned(const struct probe_context *ctx, struct probe_state *st
 
 /* ---- slots and room ---- */
 
-/* The pid of this process, and a number by which its slots are known from those of another with
- * that pid. */
+/* The pid of this process, and a number that distinguishes its slots from those of another process
+ * with that pid. */
 static uint64_t identity_of(const struct probe_context *ctx, struct probe_state *state,
 			    uint32_t tid)
 {
 	uint64_t known = __atomic_load_n(&state->identity, __ATOMIC_RELAXED);
 	if (known)
 		return known;
-	/* A forked child that the recorder has not told. Mostly it has one thread, whose tid is the
-	 * pid. */
+	/* This is a forked child that the recorder has not informed. Usually it has one thread,
+	 * whose tid is the pid. */
 	uint64_t pid = tid ? tid : LANE_NO_TID - 1;
 	uint64_t mine = pid << 32 | ((uint32_t)clock_now(ctx) | 1);
 	uint32_t parent = ctx->pid;
 	if (!__atomic_compare_exchange_n(&state->identity, &known, mine, false, __ATOMIC_RELAXED,
 					 __ATOMIC_RELAXED))
-		return known; /* another thread was here first */
+		return known; /* another thread was faster */
 	state->parent_pid = parent;
 	((struct probe_context *)ctx->base)->pid = (uint32_t)pid;
 	return mine;
 }
 
-/* A process's first slot can be any; its further ones leave a quarter of them to processes that
- * have none. */
+/* Claim a slot. A process's first slot can be any; its further slots leave a quarter of the ring to
+ * processes that have none. */
 static __attribute__((noinline)) bool slot_take(const struct probe_context *ctx,
 						struct probe_state *state, struct probe_lane *lane,
 						uint32_t tid, bool is_further)
@@ -180,7 +184,8 @@ static __attribute__((noinline)) bool slot_take(const struct probe_context *ctx,
 		slot->parent_pid = state->parent_pid;
 		slot->birth = (uint32_t)identity;
 		slot->time = clock_now(ctx);
-		/* itself (System V ABI for AMD64, ELF handling for TLS) */
+		/* %fs:0 holds the thread pointer itself (System V ABI for AMD64, ELF handling for
+		 * TLS) */
 		slot->thread = thread_u64(0);
 		__atomic_store_n(&slot->pid, (uint32_t)(identity >> 32), __ATOMIC_RELEASE);
 		__atomic_fetch_add(&shared->slots_claimed, 1, __ATOMIC_RELEASE);
@@ -191,10 +196,11 @@ static __attribute__((noinline)) bool slot_take(const struct probe_context *ctx,
 	return false;
 }
 
-/* A slot for a lane that we are in. A process that has one already goes on with that if there is no
- * other. One that has none may wait, if all are taken by a storm of short-lived children, until the
- * recorder has emptied one of a process that is gone. If the processes live on, one that has waited
- * in vain says so, and until a slot is free again no other waits. */
+/* Claim a slot for a lane that we are inside. A process that has a slot already continues with that
+ * one if there is no other. A process without a slot may wait: if a storm of short-lived children
+ * has taken all slots, the recorder will empty the slot of one that has ended. If those processes
+ * live on, the first process that has waited in vain announces it, and no other process waits until
+ * a slot becomes free. */
 static __attribute__((noinline)) bool slot_claim(const struct probe_context *ctx,
 						 struct probe_state *state, struct probe_lane *lane,
 						 uint32_t tid)
@@ -205,7 +211,7 @@ static __attribute__((noinline)) bool slot_claim(const struct probe_context *ctx
 	uint32_t before = 0;
 	for (uint32_t sleeps = 0, all = 0;;) {
 		uint32_t freed = __atomic_load_n(&shared->slots_freed, __ATOMIC_ACQUIRE);
-		if (freed != before) /* another was faster: things go on */
+		if (freed != before) /* another process was faster: slots do become free */
 			sleeps = 0;
 		before = freed;
 		uint64_t in_vain = 1ull << 32 | freed;
@@ -219,7 +225,7 @@ static __attribute__((noinline)) bool slot_claim(const struct probe_context *ctx
 		}
 		if (__atomic_load_n(&shared->slots_in_vain, __ATOMIC_RELAXED) == in_vain ||
 		    __atomic_load_n(&state->slot_vain, __ATOMIC_RELAXED) == freed + 1 ||
-		    all == SLOT_STEPS_ALL /* always one faster */ || ctx->flags & PROBE_DROP ||
+		    all == SLOT_STEPS_ALL /* always overtaken */ || ctx->flags & PROBE_DROP ||
 		    __atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) == RING_OFF)
 			break;
 		if (sleeps == SLOT_STEPS) {
@@ -249,8 +255,8 @@ static __attribute__((noinline)) bool slot_claim(const struct probe_context *ctx
 	return is_claimed;
 }
 
-/* May it have a slot, or get one? A lane that was refused one is asked again when the recorder has
- * freed some. */
+/* Does the lane have a slot, or may it get one? A lane that was refused a slot tries again when the
+ * recorder has freed some. */
 static bool lane_is_open(const struct probe_context *ctx, const struct probe_state *state,
 			 const struct probe_lane *lane)
 {
@@ -264,7 +270,7 @@ struct lane_patience {
 	uint32_t n_times, n_sleeps, beat;
 };
 
-/* Waited as long as one may. */
+/* It has waited for as long as it may. */
 static bool lane_in_vain(struct probe_state *state)
 {
 	__atomic_fetch_add(&state->n_vain, 1, __ATOMIC_RELAXED);
@@ -272,21 +278,22 @@ static bool lane_in_vain(struct probe_state *state)
 }
 
 /*
- * All lanes are held; false: they have been for too long, and this event is lost.
+ * All lanes are held. Returns false if they have been held for too long: this event is lost.
  *
- * Those inside leave within microseconds of running. Why they may not:
+ * A thread inside a lane leaves it within microseconds of running time. It may stay because
  *
- *   the processor is somebody else's    a little later. It may even be ours: where we have a
- *                                       real-time priority they get it only while we sleep
- *   they wait for room                  for as long as it takes the recorder, whose heart is
- *                                       beating: what wakes them wakes us
- *   a signal handler runs on top, or    perhaps for good: it may be waiting for what we hold
- *   it is stopped by a debugger
- *   it left the probe by siglongjmp,    for ever
- *   or is no more
+ *   its processor runs another thread   it leaves a little later. The other thread may be this one:
+ *                                       if this one has a real-time priority, the holder runs only
+ *                                       while this one sleeps
+ *   it waits for room                   it stays until the recorder, whose heart is beating, has
+ *                                       made room: what wakes it wakes this thread, too
+ *   a signal handler runs on top, or    it may stay for ever: it may be waiting for what this thread
+ *   a debugger has stopped it           holds
+ *   it left the probe by siglongjmp,    it stays for ever
+ *   or has ended
  *
- * The last is told from the others by the clock alone. Who waits then is not to wait so long at
- * each event: see LANE_RETRY.
+ * Only time distinguishes the last case from the others. A thread that finds it must not wait as
+ * long at each event: see LANE_RETRY.
  */
 static __attribute__((noinline)) bool lane_wait(const struct probe_context *ctx,
 						struct probe_state *state, struct probe_lane *lane,
@@ -302,18 +309,20 @@ static __attribute__((noinline)) bool lane_wait(const struct probe_context *ctx,
 		uint32_t most = answer == ANSWER_NO ? LANE_SPINS_REFUSED : LANE_SPINS_UNHEARD;
 		return n < (n_vain ? most >> 10 : most) || lane_in_vain(state);
 	}
-	/* One system call, at once. */
+	/* The one system call that is allowed, made at once. */
 	struct ring_slot *slot = lane_slot(lane) ? slot_of(ctx, lane_slot(lane)) : NULL;
 	uint32_t for_room = slot ? __atomic_load_n(&slot->waiting, __ATOMIC_SEQ_CST) : 0;
 	patience->n_times = LANE_SPINS;
 	uint32_t tail = slot ? (uint32_t)__atomic_load_n(&slot->tail, __ATOMIC_SEQ_CST) : 0;
 	int64_t step[2] = { 0, LANE_SLEEP_NS };
-	/* One who waits, and whose ring is empty, does not run. */
+	/* If the ring is empty, a thread that waits for room is not running; then this is not the
+	 * cause. */
 	if (for_room && tail != (uint32_t)__atomic_load_n(&slot->head, __ATOMIC_RELAXED)) {
 		uint32_t beat = __atomic_load_n(&shared_of(ctx)->heartbeat, __ATOMIC_RELAXED);
 		patience->n_sleeps = beat == patience->beat ? patience->n_sleeps + 1 : 0;
 		patience->beat = beat;
-		if (patience->n_sleeps >= LANE_SLEEPS) { /* nor does he who should give up */
+		/* nor does the thread that should give up */
+		if (patience->n_sleeps >= LANE_SLEEPS) {
 			give_up(ctx);
 			return false;
 		}
@@ -325,15 +334,15 @@ static __attribute__((noinline)) bool lane_wait(const struct probe_context *ctx,
 	if (patience->n_sleeps++ < LANE_NAPS)
 		step[1] = LANE_NAP_NS;
 	uint32_t owner = __atomic_load_n(&lane->lock, __ATOMIC_RELAXED);
-	if (owner) /* nobody wakes us: who leaves a lane must not pay for those who wait */
+	if (owner) /* nobody wakes us: leaving a lane must not cost more because threads wait */
 		sys_call4(SYS_FUTEX, (long)&lane->lock, FUTEX_WAIT_PRIVATE, (long)owner,
 			  (long)step);
 	return true;
 }
 
-/* The first that is free: home, others that have a slot, others. NULL: there is no slot for this
- * process, or none comes free; or the thread is inside a lane already and no other is free:
- * waiting, it would wait for itself. */
+/* The first free lane: the home lane, lanes that have a slot, other lanes. NULL: this process has
+ * no slot and gets none, or no lane becomes free; or the thread is inside a lane already and no
+ * other is free: a thread must not wait for a lane that it holds itself. */
 static struct probe_lane *lane_search(const struct probe_context *ctx, struct probe_state *state,
 				      uint32_t home, uint32_t tid, struct lane_patience *patience)
 {
@@ -384,9 +393,9 @@ static inline struct probe_lane *lane_enter(const struct probe_context *ctx,
 		   : lane_find(ctx, state, home_index, tid);
 }
 
-/* Wait until the slot has room; false when nobody drains it (the process then gives up until the
- * heart beats again), or it took too long for a thread that may not sleep: then the events that
- * follow are lost without waiting, until there is room. */
+/* Wait until the slot has room. False if the ring is not drained (the process then gives up until
+ * the heart beats again), or if it took too long for a thread that may not sleep: then the events
+ * that follow are lost without waiting until there is room. */
 LANE_CODE static __attribute__((noinline)) bool wait_for_room(const struct probe_context *ctx,
 							      struct probe_lane *lane,
 							      struct ring_slot *slot, uint32_t tid,
@@ -396,8 +405,8 @@ LANE_CODE static __attribute__((noinline)) bool wait_for_room(const struct probe
 	struct probe_state *state = state_of(ctx);
 	struct patience patience = { 0 };
 	bool has_room = false, is_lost = ctx->flags & PROBE_DROP;
-	/* One that has slept goes on when half of the ring is free: to fall asleep costs more than
-	 * some hundred events. */
+	/* A thread that has slept continues when half of the ring is free: falling asleep costs
+	 * more than some hundred events. */
 	uint64_t size = slot_size(ctx, slot);
 	uint32_t for_bytes = (uint32_t)(need > size / 2 ? need : size / 2);
 	for (;;) {
@@ -408,7 +417,7 @@ LANE_CODE static __attribute__((noinline)) bool wait_for_room(const struct probe
 		if (has_room || is_lost || lane->vain_tail == tail + 1 ||
 		    __atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) == RING_OFF ||
 		    __atomic_load_n(&slot->state, __ATOMIC_RELAXED) !=
-			SLOT_ACTIVE) /* given up by the recorder: nobody drains it */
+			SLOT_ACTIVE) /* the recorder has given the slot up: nobody drains it */
 			break;
 		enum patience_step step = patience_step(ctx, state, tid, tail, &patience);
 		is_lost = step == PATIENCE_LOST;
@@ -439,12 +448,12 @@ static void ring_publish(struct ring_slot *slot, uint64_t head, uint64_t n_bytes
 	__atomic_store_n(&slot->head, head + n_bytes, RING_STORE_HEAD);
 }
 
-/* A contiguous place for up to `need` bytes; NULL if there is none. Fills the end of the ring if it
- * must. */
+/* Reserve a contiguous place for up to `need` bytes; NULL if there is none. Fills the end of the
+ * ring with padding if necessary. */
 static uint8_t *ring_reserve(const struct probe_context *ctx, struct probe_lane *lane,
 			     struct ring_slot *slot, uint32_t tid, uint64_t need)
 {
-	/* Read once, and aligned: whoever else has the ring may have written it. */
+	/* Read once, and aligned: another process that shares the ring may have written it. */
 	uint64_t head = __atomic_load_n(&slot->head, __ATOMIC_RELAXED) & ~7ull,
 		 size = slot_size(ctx, slot);
 	uint64_t to_end = size - (head & (size - 1));
@@ -473,11 +482,11 @@ static void report_loss(struct probe_lane *lane, struct ring_slot *slot, uint8_t
 	ring_publish(slot, slot->head, sizeof(*lost));
 }
 
-/* ---- native part: registers, and the top of the stack as far as it is surely mapped ---- */
+/* ---- native part: registers, and the top of the stack as far as it is certainly mapped ---- */
 
-/* End of the running thread's stack, 0 if sp lies outside what is known to be mapped.
- * glibc 2.36, 2.43, nptl/allocatestack.c: {stackblock, stackblock_size} in struct pthread; 0 and
- * __libc_stack_end for the main thread. */
+/* The end of the running thread's stack; 0 if sp is outside of what is known to be mapped. glibc
+ * 2.36, 2.43, nptl/allocatestack.c: {stackblock, stackblock_size} in struct pthread; for the main
+ * thread 0 and __libc_stack_end. */
 static uint64_t stack_end_of(const struct probe_context *ctx, uint64_t sp)
 {
 	if (!ctx->stackblock_off)
@@ -504,7 +513,7 @@ static void native_out(struct out *o, struct record_event *e, const struct probe
 	*n = (struct record_native){ regs->ret, sp,        regs->rbp, regs->rbx,
 				     regs->r12, regs->r13, regs->r14, regs->r15 };
 	o->p += sizeof(*n);
-	/* they lie at or behind o->p: ascending is the right way to move them */
+	/* they are at or behind o->p, so ascending order moves them without overwriting any */
 	for (uint32_t i = 0; i < n_anchors; i++) {
 		*(volatile struct record_anchor *)o->p = anchors[i];
 		o->p += sizeof(*anchors);
@@ -573,8 +582,8 @@ event_write(const struct probe_context *ctx, struct probe_lane *lane, struct rin
 	uint64_t tstate = ((uint64_t(*)(void))ctx->layout.fn_tstate_get)();
 	struct record_event *e = (struct record_event *)at;
 	uint64_t interp = tstate ? rd64(tstate + ctx->layout.tstate_interp) : 0;
-	/* Field by field: as one assignment it would be cleared by a string instruction, slower
-	 * than all the rest. The sizes follow below. */
+	/* The fields are set one by one: a single assignment would clear the struct with a string
+	 * instruction, which is slower than everything else. The sizes follow below. */
 	e->r.type = RECORD_EVENT;
 	e->r.flags = name_bytes == NAME_MAX_BYTES ? RECORD_ARGS_CUT : 0;
 	e->r.n_frames = 0;
@@ -624,8 +633,8 @@ event_write(const struct probe_context *ctx, struct probe_lane *lane, struct rin
 		uint64_t sp = (uint64_t)(regs + 1), stack_end = native ? stack_end_of(ctx, sp) : 0;
 		start = o.p;
 		o.end = start + FRAMES_MAX_BYTES;
-		/* Anchors are collected where they will stay, behind the longest possible frame
-		 * stream, then moved up. */
+		/* Anchors are collected behind the longest possible frame stream, and moved up when
+		 * its length is known. */
 		struct record_anchor *anchors =
 		    (struct record_anchor *)(o.end + sizeof(struct record_native));
 		struct frame_walk walk = { .anchors = anchors,
@@ -646,8 +655,8 @@ event_write(const struct probe_context *ctx, struct probe_lane *lane, struct rin
 	ring_publish(slot, slot->head, e->r.size);
 }
 
-/* CPython is about to free every hook (Python/sysmodule.c, _PySys_ClearAuditHooks): ours is not its
- * to free, so it leaves the list by itself, whatever else is going on. */
+/* CPython is about to free every hook (Python/sysmodule.c, _PySys_ClearAuditHooks). It must not
+ * free ours, so our entry leaves the list, in whatever state the probe is. */
 static void hook_unlink(const struct probe_context *ctx)
 {
 	uint64_t *link = (uint64_t *)ctx->layout.audit_head;
@@ -661,13 +670,13 @@ static void hook_unlink(const struct probe_context *ctx)
 }
 
 /*
- * The next life of an embedded interpreter. CPython forgets its hooks after the last event, so who
- * wants to be there at the first event of the next Py_Initialize must link himself after that, and
- * not at once: the teardown goes on, and raises events for which there is no thread state.
- * Py_AtExit's functions are called when all is over (v3.8.0 to v3.15.0 Python/pylifecycle.c,
- * Py_FinalizeEx: call_ll_exitfuncs() is the last but _PyRuntime_Finalize()), and Py_Initialize
- * keeps the list (Python/pystate.c, _PyRuntimeState_Init). Py_AtExit stores a pointer: no
- * allocation, no event, no error set.
+ * The next life of an embedded interpreter. CPython forgets its hooks after the last event, so a
+ * hook that must see the first event of the next Py_Initialize is linked after that. It cannot be
+ * linked at once: the teardown continues, and raises events for which there is no thread state. The
+ * functions of Py_AtExit are called when everything is finalised (v3.8.0 to v3.15.0
+ * Python/pylifecycle.c, Py_FinalizeEx: only _PyRuntime_Finalize() comes after call_ll_exitfuncs()),
+ * and Py_Initialize keeps the list (Python/pystate.c, _PyRuntimeState_Init). Py_AtExit stores a
+ * pointer: no allocation, no event, no error set.
  */
 static void hook_link(const struct probe_context *ctx)
 {
@@ -677,7 +686,7 @@ static void hook_link(const struct probe_context *ctx)
 			return;
 	uint64_t first = __atomic_load_n(head, __ATOMIC_ACQUIRE);
 	do {
-		if (first == ctx->entry) /* by the recorder, at this very moment */
+		if (first == ctx->entry) /* the recorder has linked it at this very moment */
 			return;
 		*next = first;
 	} while (!__atomic_compare_exchange_n(head, &first, ctx->entry, false, __ATOMIC_SEQ_CST,
@@ -697,8 +706,8 @@ void probe_all_is_over(void)
 	__atomic_store_n(&ctx->at_exit, 0, __ATOMIC_RELEASE);
 }
 
-/* False when there is no room among CPython's 32 functions. From inside a lane: who takes us out
- * waits for that. */
+/* Arrange that CPython calls probe_at_exit(). False if CPython's 32 places are taken. Called inside
+ * a lane: a recorder that takes the probe out waits for that. */
 static __attribute__((noinline)) bool come_back(struct probe_context *ctx)
 {
 	if (!ctx->layout.fn_at_exit || ctx->at_exit)
@@ -729,14 +738,14 @@ static bool is_unwanted(const struct ring_shared *shared, uint64_t hash)
 		uint64_t v = __atomic_load_n(&shared->verdicts[(hash + i) % VERDICT_COUNT],
 					     __ATOMIC_RELAXED);
 		if (!v)
-			return false; /* not met yet: the recorder will decide */
+			return false; /* a new name: the recorder will decide */
 		if ((v & ~3ull) == key)
 			return (v & 3) == VERDICT_UNWANTED;
 	}
 	return false;
 }
 
-/* strlen, by aligned words: one that holds a byte of the string is mapped as a whole. */
+/* strlen() by aligned words: a word that holds a byte of the string is mapped as a whole. */
 static inline uint32_t name_bytes_of(const char *event)
 {
 	const uint64_t ones = 0x0101010101010101ull, tops = 0x8080808080808080ull;
@@ -754,21 +763,24 @@ static inline uint32_t name_bytes_of(const char *event)
 }
 
 /*
- * Why the probe may be unmapped under nobody: who takes it out (visit/detach.c, link_check_left())
- * looks for threads that are in a lane, and for those that have their pc or a register in this
- * code, or will have when their signal handlers are over (sigframe.h). Outside of lanes nothing is
- * called, so that the latter sees all who are there: a thread in a function called from here would
- * show by a return address alone, wherever on its stack. The one system call made there (futex) is
- * an instruction of this code.
+ * Why no thread can be in the probe when it is unmapped: the recorder (visit/detach.c,
+ * link_check_left()) checks for threads that are inside a lane, for those whose pc or a register is
+ * in this code, and for those whose pc will be there when their signal handlers return
+ * (sigframe.h). Outside of lanes nothing is called, so that the second and third checks see every
+ * thread that is there: a thread in a function called from here would show only a return address,
+ * anywhere on its stack. The one system call made outside a lane (futex) is an instruction of this
+ * code.
  *
- *   probe_entry .. lane_enter()                outside; but come_back(), which calls Py_AtExit, has
- * a lane is_abandoned()                             outside; its count_loss(), which calls the
- * vdso's clock, has a lane lane_find(), lane_wait(), ask_poll()       outside; slot_claim() has a
- * lane event_write() .. lane_leave()              lane: fn_tstate_get, PyMutex_Unlock, the vdso;
- * most of it is LANE_CODE
- *   .. ret of entry.S                          outside
- *   probe_all_is_over()                        at_exit is cleared last, then nothing is called, nor
- * memory of ours touched
+ *   probe_entry .. lane_enter()            outside; but come_back(), which calls Py_AtExit, has a
+ *                                          lane
+ *   is_abandoned()                         outside; its count_loss(), which calls the vdso's clock,
+ *                                          has a lane
+ *   lane_find(), lane_wait(), ask_poll()   outside; slot_claim() has a lane
+ *   event_write() .. lane_leave()          lane: fn_tstate_get, PyMutex_Unlock, the vdso; most of
+ *                                          it is LANE_CODE
+ *   .. ret of entry.S                      outside
+ *   probe_all_is_over()                    clears at_exit last; then it calls nothing and touches
+ *                                          none of our memory
  */
 int probe_hook(const char *event, uint64_t args, struct probe_context *ctx,
 	       const struct saved_regs *regs);
@@ -776,10 +788,10 @@ int probe_hook(const char *event, uint64_t args, struct probe_context *ctx,
 	       const struct saved_regs *regs)
 {
 	struct probe_state *state = state_of(ctx);
-	/* A forked child's state is wiped: nobody follows it. What it costs from here on is
-	 * nothing, or this. */
+	/* The state of a forked child is wiped, which means here that it is not followed. From now
+	 * on an event costs it nothing (unlinked), or this check. */
 	if (ctx->flags & PROBE_ALONE && !state->identity) {
-		/* the GIL keeps others from the list */
+		/* the GIL keeps other threads from the list */
 		if (is_clear_hooks(event) || !ctx->layout.free_threaded)
 			hook_unlink(ctx);
 		return 0;
@@ -808,8 +820,8 @@ int probe_hook(const char *event, uint64_t args, struct probe_context *ctx,
 	if (unwanted && !last)
 		return 0;
 
-	/* Free threads are told apart by their numbers, which are given one after the other. Under
-	 * a GIL the first lane is free but for interpreters that have their own. */
+	/* Free threads are distinguished by their tids, which are consecutive numbers. Under a GIL
+	 * the first lane is free unless other interpreters have a GIL of their own. */
 	uint32_t tid = tid_now(ctx), home_index = 0;
 	struct probe_lane *home = state->lanes;
 	if (ctx->layout.free_threaded) {

@@ -1,5 +1,5 @@
 /*
- * read: the target's own memory, read as it is: no alignment, no aliasing, nothing kept across a
+ * read: read the target's own memory as it is: any alignment, any type, nothing cached across a
  * call.
  */
 #pragma once
@@ -23,8 +23,8 @@ static inline uint64_t rd64(uint64_t a)
 	return *(const volatile uint64_t *)a;
 }
 
-/* May eight bytes be read at `a` when only the first is known to be mapped? They lie in one page
- * then. */
+/* Can eight bytes be read at `a` if only the first is known to be mapped? They can if all are in
+ * one page. */
 static inline bool is_word_mapped(uint64_t a)
 {
 	return (a & 4095) <= 4088;

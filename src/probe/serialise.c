@@ -1,9 +1,10 @@
 /*
- * serialise: see serialise.h. Offsets come from struct probe_layout; what differs between versions
- * is decided there.
+ * serialise: see serialise.h. Offsets come from struct probe_layout, which covers the differences
+ * between versions.
  *
- * Object kinds are told by tp_flags' fast-subclass bits (Include/object.h, Py_TPFLAGS_*_SUBCLASS,
- * the same in 3.8-3.15) and by the exact types whose addresses the recorder found.
+ * The kind of an object is found from the fast-subclass bits of tp_flags (Include/object.h,
+ * Py_TPFLAGS_*_SUBCLASS, the same in 3.8-3.15) and from the exact types whose addresses the
+ * recorder found.
  */
 #include "probe/serialise.h"
 
@@ -48,7 +49,7 @@ static inline void put_varint(struct out *o, uint64_t v)
 	*o->p++ = (uint8_t)v;
 }
 
-/* A count known only later: always two bytes, so at most 16383. */
+/* Reserve a count that is filled in later: always two bytes, so at most 16383. */
 static inline uint8_t *put_count_later(struct out *o)
 {
 	uint8_t *at = o->p;
@@ -62,7 +63,7 @@ static inline void patch_count(uint8_t *at, uint32_t n)
 	at[1] = (uint8_t)(n >> 7);
 }
 
-/* May write up to seven bytes more than n: every caller has kept at least eight behind. */
+/* May write up to seven bytes more than n: every caller has at least eight bytes of room behind. */
 static inline void copy(uint8_t *to, uint64_t from, uint64_t n)
 {
 	for (; n >= 8; from += 8, to += 8, n -= 8)
@@ -95,7 +96,7 @@ LANE_CODE static bool cstr_is(uint64_t s, const char *text)
 struct text {
 	uint64_t data;
 	uint64_t length; /* code points */
-	uint32_t kind;   /* bytes per code point; 0 = cannot be read */
+	uint32_t kind;   /* bytes per code point; 0 = unreadable */
 	bool ascii;
 };
 
@@ -149,7 +150,8 @@ static inline uint32_t code_point(const struct text *t, uint64_t i)
 			      : rd32(t->data + 4 * i);
 }
 
-/* UTF-8 bytes of the head of t that fits in limit; *ret_points is how many code points that is. */
+/* UTF-8 bytes of the longest head of t that fits in limit; *ret_points is its number of code
+ * points. */
 LANE_CODE static uint64_t text_measure(const struct text *t, uint64_t limit, uint64_t *ret_points)
 {
 	if (t->ascii) {
@@ -180,7 +182,7 @@ LANE_CODE static void text_copy(struct out *o, const struct text *t, uint64_t n_
 		o->p += utf8_put(o->p, code_point(t, i));
 }
 
-/* Any str; the slow half of out_str(). */
+/* Write any str; the slow path of out_str(). */
 LANE_CODE static __attribute__((noinline)) void out_text(struct out *o, uint64_t str,
 							 uint32_t limit_bytes)
 {
@@ -191,7 +193,7 @@ LANE_CODE static __attribute__((noinline)) void out_text(struct out *o, uint64_t
 		return;
 	}
 	if (limit > room(o) - 24)
-		limit = room(o) - 24; /* tag and two varints */
+		limit = room(o) - 24; /* the tag and two varints */
 	uint64_t n = text_measure(&t, limit, &points);
 	if (points < t.length) {
 		put8(o, VALUE_STR_CUT);
@@ -204,7 +206,7 @@ LANE_CODE static __attribute__((noinline)) void out_text(struct out *o, uint64_t
 	text_copy(o, &t, points, n);
 }
 
-/* Nearly every str is ASCII in one piece with its object, and short. */
+/* The common case: a short ASCII str, stored in its object. */
 static inline bool out_short_ascii(struct out *o, uint64_t str, uint32_t limit_bytes)
 {
 	const struct probe_context *ctx = o->ctx;
@@ -233,7 +235,8 @@ LANE_CODE static __attribute__((noinline)) void out_bytes(struct out *o, uint8_t
 	if (n > room(o) - 24)
 		n = room(o) - 24;
 	if (n < length) {
-		put8(o, (uint8_t)(tag + 1)); /* each *_CUT tag follows its whole form */
+		/* each *_CUT tag is the number after its complete form */
+		put8(o, (uint8_t)(tag + 1));
 		put_varint(o, length);
 		o->cut = true;
 	} else {
@@ -279,7 +282,7 @@ LANE_CODE static __attribute__((noinline)) void out_int(struct out *o, uint64_t 
 	if (n_bytes > limit || n_bytes > room(o) - 24) {
 		put8(o, VALUE_OBJECT_AT);
 		put64(o, object);
-		copy(o->p, (uint64_t) "\3int\1\4bits", 10); /* type "int", one attribute: bits */
+		copy(o->p, (uint64_t) "\3int\1\4bits", 10); /* type "int", one attribute: "bits" */
 		o->p += 10;
 		put8(o, VALUE_INT);
 		put_varint(o, n_digits * 30 << 1);
@@ -301,10 +304,10 @@ LANE_CODE static __attribute__((noinline)) void out_int(struct out *o, uint64_t 
 	}
 }
 
-/* ---- free-threaded builds: the object's own lock, never waited for ---- */
+/* ---- free-threaded builds: the object's own lock, without waiting ---- */
 
-/* PyMutex: Include/cpython/lock.h, 3.13: bit 0 locked, bit 1 has parked waiters. An object met
- * again inside itself is ours already. Locks are given back in the reverse order. */
+/* PyMutex: Include/cpython/lock.h, 3.13: bit 0 locked, bit 1 has parked waiters. An object that is
+ * met again inside itself is already locked by us. Locks are released in reverse order. */
 LANE_CODE bool object_lock(struct out *o, uint64_t object)
 {
 	const struct probe_layout *l = &o->ctx->layout;
@@ -324,7 +327,6 @@ LANE_CODE bool object_lock(struct out *o, uint64_t object)
 	return true;
 }
 
-/* Of what object_lock() locked last. */
 LANE_CODE void object_unlock(struct out *o)
 {
 	const struct probe_layout *l = &o->ctx->layout;
@@ -336,12 +338,12 @@ LANE_CODE void object_unlock(struct out *o)
 	if (!__atomic_compare_exchange_n(mutex, &locked, 0, false, __ATOMIC_RELEASE,
 					 __ATOMIC_RELAXED))
 		((void (*)(void *))l->fn_mutex_unlock)(
-		    mutex); /* somebody queued up meanwhile: wake them */
+		    mutex); /* another thread has queued meanwhile: wake it */
 }
 
 /* ---- containers ---- */
 
-/* Room every further element needs at least; a container stops taking elements below it. */
+/* The least room for each further element; a container takes no more elements below it. */
 #define ELEMENT_ROOM (OUT_MIN_BYTES * 2)
 
 LANE_CODE static void out_items(struct out *o, uint8_t tag, uint64_t items, uint64_t n,
@@ -412,7 +414,7 @@ LANE_CODE static __attribute__((noinline)) void out_dict(struct out *o, uint64_t
 		o->cut = true;
 }
 
-/* ---- objects: type, address, and what is known of them ---- */
+/* ---- objects: type, address, and known attributes ---- */
 
 static inline uint64_t type_of(const struct probe_layout *l, uint64_t object)
 {
@@ -429,7 +431,7 @@ LANE_CODE static bool is_str(const struct probe_layout *l, uint64_t object)
 	return object && type_flags(l, type_of(l, object)) & TPFLAGS_UNICODE;
 }
 
-/* The str that a class body stores first of all: __module__ (Python/compile.c, compiler_class). */
+/* The str that a class body stores first: __module__ (Python/compile.c, compiler_class). */
 LANE_CODE static uint64_t heap_type_module(const struct probe_layout *l, uint64_t type)
 {
 	uint64_t dict = rd64(type + l->type_dict);
@@ -449,8 +451,8 @@ LANE_CODE static uint64_t heap_type_module(const struct probe_layout *l, uint64_
 	return 0;
 }
 
-/* varint n and n bytes: "socket.socket", "int", "_io.TextIOWrapper". Static types carry the module
- * in tp_name; heap types made from Python do not. */
+/* Write a type's name as a varint n and n bytes: "socket.socket", "int", "_io.TextIOWrapper".
+ * Static types have the module in tp_name; heap types made from Python do not. */
 LANE_CODE static void out_type_name(struct out *o, uint64_t type)
 {
 	const struct probe_layout *l = &o->ctx->layout;
@@ -513,7 +515,7 @@ LANE_CODE static void out_attr_int(struct out *o, const char *name, int64_t v)
 	put_varint(o, (uint64_t)v << 1 ^ (uint64_t)(v >> 63));
 }
 
-/* "name": the C string of a builtin's PyMethodDef (Include/methodobject.h). */
+/* Write the C string of a builtin's PyMethodDef (Include/methodobject.h). */
 LANE_CODE static void out_attr_cstr(struct out *o, const char *name, uint64_t s)
 {
 	out_attr_name(o, name);
@@ -528,9 +530,9 @@ LANE_CODE static void out_attr_cstr(struct out *o, const char *name, uint64_t s)
 	o->p += n;
 }
 
-/* The text of a pathlib path as far as it can be read without running its __str__: the cached
- * string, else the parts it was made of (Lib/pathlib.py: _str; _raw_paths since 3.12; _drv, _root,
- * _parts before). */
+/* Write the text of a pathlib path as far as it can be read without running its __str__: the cached
+ * string, else the parts that it was made of (Lib/pathlib.py: _str; _raw_paths since 3.12; _drv,
+ * _root, _parts before). */
 LANE_CODE static void out_attr_path(struct out *o, uint64_t path)
 {
 	const struct probe_layout *l = &o->ctx->layout;
@@ -549,7 +551,7 @@ LANE_CODE static void out_attr_path(struct out *o, uint64_t path)
 	uint64_t n = rd64(list + l->ob_size), items = rd64(list + l->list_items);
 	uint64_t first = 0, n_bytes = 0, points;
 	bool ok = n <= 64;
-	for (uint64_t i = 0; ok && i < n; i++) { /* an absolute part starts over */
+	for (uint64_t i = 0; ok && i < n; i++) { /* an absolute part replaces the parts before it */
 		uint64_t item = rd64(items + 8 * i);
 		ok = is_str(l, item);
 		struct text t = ok ? text_of(l, item) : (struct text){ 0 };
@@ -568,7 +570,7 @@ LANE_CODE static void out_attr_path(struct out *o, uint64_t path)
 	}
 	uint8_t *start = o->p;
 	put8(o, VALUE_STR);
-	put8(o, 0x80); /* length: patched, two bytes */
+	put8(o, 0x80); /* length in two bytes, patched later */
 	put8(o, 0);
 	uint8_t *text = o->p;
 	if (n == 0 || n_bytes == 0)
@@ -584,7 +586,7 @@ LANE_CODE static void out_attr_path(struct out *o, uint64_t path)
 	object_unlock(o);
 }
 
-/* "pathlib", or "pathlib._local" (3.13). */
+/* Is the type's module "pathlib", or "pathlib._local" (3.13)? */
 LANE_CODE static bool is_in_pathlib(const struct probe_layout *l, uint64_t type)
 {
 	uint64_t module = type_flags(l, type) & TPFLAGS_HEAPTYPE ? heap_type_module(l, type) : 0;
@@ -598,7 +600,7 @@ LANE_CODE static bool is_in_pathlib(const struct probe_layout *l, uint64_t type)
 
 enum known { KNOWN_NOT, KNOWN_SOCKET, KNOWN_PATH };
 
-/* Sockets and paths are told by the names of their type and its bases. */
+/* Sockets and paths are recognised by the names of their type and its bases. */
 LANE_CODE static enum known known_by_name(const struct probe_layout *l, uint64_t type)
 {
 	for (unsigned i = 0; type && i < 8; i++, type = rd64(type + l->tp_base)) {
@@ -611,7 +613,8 @@ LANE_CODE static enum known known_by_name(const struct probe_layout *l, uint64_t
 		if (first == 'P' &&
 		    (cstr_is(name, "PurePath") || cstr_is(name, "pathlib.PurePath") ||
 		     cstr_is(name, "PurePosixPath") || cstr_is(name, "PosixPath")))
-			/* A class of that name may be anybody's: only pathlib's has the slots. */
+			/* Any program may have a class of that name; only pathlib's has the
+			 * slots. */
 			return l->path_str != OFF_NONE && is_in_pathlib(l, type) ? KNOWN_PATH
 										 : KNOWN_NOT;
 	}
@@ -733,7 +736,8 @@ LANE_CODE void out_value(struct out *o, uint64_t object, unsigned depth)
 	} else if (flags & (TPFLAGS_LIST | TPFLAGS_DICT) || type == l->type_set ||
 		   type == l->type_frozenset || (type == l->type_bytearray && type)) {
 		bool locked = object_lock(o, object);
-		unsigned at = locked ? depth : VALUE_DEPTH_MAX; /* not ours now: the count alone */
+		/* not locked by us: write only the count */
+		unsigned at = locked ? depth : VALUE_DEPTH_MAX;
 		if (flags & TPFLAGS_LIST)
 			out_items(o, VALUE_LIST, rd64(object + l->list_items),
 				  rd64(object + l->ob_size), at);

@@ -2,12 +2,12 @@
  * thread_name: see thread_name.h.
  *
  * The outermost frame of a thread that threading.Thread.start() began is the method _bootstrap of
- * the Thread object (v3.8.0 to v3.15.0 Lib/threading.py): its first local variable, self, keeps the
- * object alive as long as the thread runs. The object's attribute _name is the name; a property
- * `name` of a subclass is not asked, for that would run Python code.
+ * the Thread object (v3.8.0 to v3.15.0 Lib/threading.py). Its first local variable, self, keeps the
+ * object alive as long as the thread runs. The object's attribute _name is the name. A property
+ * `name` of a subclass is not read, because that would run Python code.
  *
  * The attribute _ident must be the identity of this very thread. With greenlets many stacks run in
- * one thread, and each may begin with the _bootstrap of a Thread object of its own.
+ * one thread, and each of them may begin with the _bootstrap of a Thread object of its own.
  */
 #include "probe/thread_name.h"
 
@@ -24,16 +24,16 @@ enum {
 	TPFLAGS_UNICODE = 1u << 28,
 	TPFLAGS_DICT = 1u << 29,
 	STEPS_MAX = 1 << 20,
-	/* Frames that are walked for a new thread at once, and frames for which one look counts. A
-	 * thread is often given its name just after its start: so its first events are all looked
-	 * at, some 60 of them where the stack is short. */
+	/* The frames that may be walked for a new thread at once, and the frames that each look
+	 * costs in addition. A thread is often given its name just after its start, so its first
+	 * events are all checked: some 60 of them if the stack is short. */
 	FRAMES_AT_ONCE = 1024,
 	FRAMES_PER_LOOK = 16,
 	FRAMES_PER_PERIOD = 64, /* a deep stack is walked less often */
 	ENTRIES_MAX = 1024,
 };
 
-/* The outermost Python frame, 0 if there is none. *steps: frames walked. */
+/* The outermost Python frame; 0 if there is none. *steps: frames walked. */
 LANE_CODE static uint64_t outermost_frame(const struct probe_layout *l, uint64_t tstate,
 					  uint32_t *steps)
 {
@@ -51,7 +51,7 @@ LANE_CODE static uint64_t outermost_frame(const struct probe_layout *l, uint64_t
 	return frame ? 0 : last;
 }
 
-/* Is it a str with exactly this ASCII text? */
+/* Is `str` a str with exactly this ASCII text? */
 LANE_CODE static __attribute__((noinline)) bool is_text(const struct probe_context *ctx,
 							uint64_t str, const char *text, uint32_t n)
 {
@@ -66,7 +66,8 @@ LANE_CODE static __attribute__((noinline)) bool is_text(const struct probe_conte
 	return true;
 }
 
-/* The first local variable of a function called _bootstrap that has a parameter. */
+/* The first local variable of a frame of a function called _bootstrap that has a parameter; else
+ * 0. */
 LANE_CODE static uint64_t bootstrap_self(const struct probe_context *ctx, uint64_t frame)
 {
 	const struct probe_layout *l = &ctx->layout;
@@ -74,15 +75,15 @@ LANE_CODE static uint64_t bootstrap_self(const struct probe_context *ctx, uint64
 	if ((int32_t)rd32(code + l->code_argcount) < 1 ||
 	    !is_text(ctx, rd64(code + l->code_name), "_bootstrap", 10))
 		return 0;
-	/* v3.14.0 pycore_stackref.h: the tag 3 is that of a number */
+	/* v3.14.0 pycore_stackref.h: tag 3 marks a number */
 	uint64_t self = rd64(frame + l->frame_locals);
 	return l->code_tag_mask && (self & 3) == 3 ? 0 : self & ~(uint64_t)l->code_tag_mask;
 }
 
-/* Where the attributes of an instance are. In free-threaded builds its lock is held, and that of a
- * dict it has is taken too: which of the two guards the values depends on whether there is a dict
- * (v3.13.0 Objects/dictobject.c, _PyObject_StoreInstanceAttribute). What lies where in the other
- * versions: python/object.c, object_attribute(). */
+/* A view of the attributes of an instance. In free-threaded builds its lock is held, and that of
+ * its dict is taken too: which of the two locks guards the values depends on whether there is a
+ * dict (v3.13.0 Objects/dictobject.c, _PyObject_StoreInstanceAttribute). python/object.c,
+ * object_attribute(), describes the layouts of the other versions. */
 LANE_CODE static bool attributes_view(struct out *o, uint64_t object, struct dict_view *v,
 				      bool *ret_locks_dict)
 {
@@ -92,7 +93,7 @@ LANE_CODE static bool attributes_view(struct out *o, uint64_t object, struct dic
 	uint32_t flags = rd32(type + l->tp_flags);
 	if (l->minor < 11 || !(flags & TPFLAGS_MANAGED_DICT)) {
 		uint64_t offset = rd64(type + l->tp_dictoffset);
-		if (!offset || offset >= size || size - offset < 8) /* or it is negative */
+		if (!offset || offset >= size || size - offset < 8) /* or the offset is negative */
 			return false;
 		dict = rd64(object + offset);
 	} else {
@@ -124,7 +125,7 @@ LANE_CODE static bool attributes_view(struct out *o, uint64_t object, struct dic
 	return true;
 }
 
-/* Is it an int of that value? In digits of 30 bits. */
+/* Is `object` an int with this value? An int has digits of 30 bits. */
 LANE_CODE static bool is_int(const struct probe_layout *l, uint64_t object, uint64_t value)
 {
 	if (!(rd32(rd64(object + l->ob_type) + l->tp_flags) & TPFLAGS_LONG))
@@ -139,7 +140,7 @@ LANE_CODE static bool is_int(const struct probe_layout *l, uint64_t object, uint
 	       (rd32(at) | (n > 1 ? (uint64_t)rd32(at + 4) << 30 : 0) | third << 60) == value;
 }
 
-/* The str of a Thread object that is this thread's, else 0. */
+/* The name of a Thread object if the object is this thread's, else 0. */
 LANE_CODE static uint64_t name_of(const struct probe_context *ctx, const struct dict_view *v)
 {
 	const struct probe_layout *l = &ctx->layout;
@@ -149,7 +150,7 @@ LANE_CODE static uint64_t name_of(const struct probe_context *ctx, const struct 
 		uint64_t key, value;
 		if (!dict_entry(v, i, &key, &value))
 			continue;
-		/* PyThread_get_thread_ident() is pthread_self(), which is what %fs:0 holds with
+		/* PyThread_get_thread_ident() is pthread_self(), which is the value of %fs:0 with
 		 * glibc and musl. */
 		if (is_text(ctx, key, "_ident", 6))
 			is_this = is_int(l, value, thread_u64(0));
@@ -160,7 +161,7 @@ LANE_CODE static uint64_t name_of(const struct probe_context *ctx, const struct 
 	return is_this ? name : 0;
 }
 
-/* Write the name; false, and nothing is written: there is none, or it cannot be had now. */
+/* Write the name; false, with nothing written, if there is none or it cannot be read now. */
 LANE_CODE static bool name_out(struct out *o, uint64_t self)
 {
 	struct dict_view v;
@@ -174,14 +175,14 @@ LANE_CODE static bool name_out(struct out *o, uint64_t self)
 	if (locks_dict)
 		object_unlock(o);
 	object_unlock(o);
-	o->cut = was_cut; /* that is said of arguments */
+	o->cut = was_cut; /* the flag is about arguments only */
 	if (o->p > start && *start == VALUE_UNREADABLE)
 		o->p = start;
 	return o->p > start;
 }
 
-/* The line of a thread. One that has none gets that of another thread of its set: a free one, or
- * the one that has gone longest without a look. */
+/* The entry of a thread. A thread without one takes over an entry of its set: a free one, or the
+ * one whose last look is longest ago. */
 LANE_CODE static struct thread_seen *line_of(const struct probe_context *ctx, uint32_t tid)
 {
 	struct thread_seen *ways = threads_seen(ctx, tid);

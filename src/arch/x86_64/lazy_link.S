@@ -14,8 +14,8 @@
  *   is LAZY_LINK_GO_ON set in the entry's user data?
  *         Count the event as missed, return 0.
  *   else
- *         Set LAZY_LINK_CAME. Spin until entry.fn is another function, and jump there. After `spins`
- *         turns, or if LAZY_LINK_GO_ON is set: set it, count the event as missed, return 0.
+ *         Set LAZY_LINK_CAME. Spin until entry.fn is another function, and jump there. After
+ *         `spins` turns, or if LAZY_LINK_GO_ON is set: set it, count the event as missed, return 0.
  *
  * It is called as a hook (rdi event, rsi arguments, rdx user data); no libc, no errno, no SSE.
  * lazy_link.c fills in the data.

@@ -1,9 +1,10 @@
 /*
  * entry: int hook(const char *event, PyObject *args, void *context), the first byte of the blob.
  *
- * The callee-saved registers are laid out as struct saved_regs (probe.c): with the return address and the stack pointer
- * before the call they are all an unwinder needs. They are not changed, so nothing is restored. Always returns 0: we
- * watch, we never veto.
+ * The callee-saved registers are pushed in the layout of struct saved_regs (probe.c). Together with
+ * the return address and the stack pointer before the call they are all that an unwinder needs. The
+ * code does not change them, so nothing is restored. Always returns 0: the probe watches and never
+ * vetoes.
  */
 	.set PROBE_BLOB_OFF, 4096       /* abi.h */
 	.section .text.entry, "ax", @progbits
@@ -17,7 +18,8 @@ probe_entry:
 	pushq %r14
 	pushq %r13
 	pushq %r12
-	/* The context by our own address: beside it, the user data may hold what a first hook counted (visit/lazy_link.h). */
+	/* Find the context from our own address: its address is also in the user data, but that may
+	 * contain a count of the first hook as well (visit/lazy_link.h). */
 	leaq probe_entry - PROBE_BLOB_OFF(%rip), %rdx
 	movq %rsp, %rcx
 	subq $8, %rsp
@@ -27,7 +29,7 @@ probe_entry:
 	ret
 	.size probe_entry, . - probe_entry
 
-/* void at_exit(void), what CPython calls when it is finalised. */
+/* void at_exit(void): CPython calls it when it is finalised. */
 	.globl probe_at_exit
 	.type probe_at_exit, @function
 probe_at_exit:

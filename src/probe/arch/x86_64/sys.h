@@ -1,6 +1,6 @@
 /*
- * sys: what the probe needs of x86-64 Linux: raw system calls, the clock, the thread pointer. No
- * errno is touched.
+ * sys: what the probe needs from x86-64 Linux: raw system calls, the clock, the thread pointer.
+ * errno is not touched.
  */
 #pragma once
 #include <stdint.h>
@@ -25,7 +25,7 @@ static inline uint64_t cpu_ticks(void)
 	return (uint64_t)hi << 32 | lo;
 }
 
-/* A u32 of the running thread's struct pthread. */
+/* Read a u32 of the running thread's struct pthread. */
 static inline uint32_t thread_u32(uint32_t off)
 {
 	uint32_t v;
