@@ -1,14 +1,17 @@
 /*
  * access: see access.h.
  *
- * What the kernel asks at PTRACE_SEIZE and process_vm_readv alike, in its order (kernel/ptrace.c,
- * __ptrace_may_access, Linux 6.12; ptrace(2), "Ptrace access mode checking"):
- *   1. all of the target's real, effective and saved ids equal ours, or we have CAP_SYS_PTRACE in
- * its user namespace;
- *   2. it is dumpable, or CAP_SYS_PTRACE;
- *   3. security modules: commoncap (its permitted capabilities are among ours, or CAP_SYS_PTRACE),
- * Yama, AppArmor, SELinux. The kernel answers EPERM to all of them, so the cause is found by asking
- * the same questions of /proc.
+ * For PTRACE_SEIZE and for process_vm_readv the kernel makes the same checks, in this order
+ * (kernel/ptrace.c, __ptrace_may_access, Linux 6.12; ptrace(2), "Ptrace access mode checking"):
+ *
+ *   1. All of the target's real, effective and saved ids equal ours, or we have CAP_SYS_PTRACE in
+ *      its user namespace.
+ *   2. It is dumpable, or we have CAP_SYS_PTRACE.
+ *   3. Security modules: commoncap (its permitted capabilities are among ours, or we have
+ *      CAP_SYS_PTRACE), Yama, AppArmor, SELinux.
+ *
+ * The kernel returns EPERM for all of them, so the cause is found by making the same checks with
+ * data from /proc.
  */
 #include "visit/access.h"
 
@@ -50,8 +53,8 @@ static int yama_scope_read(void)
 	return scope;
 }
 
-/* linux/proc_ns.h, PROC_USER_INIT_INO: the number of the machine's first user namespace never
- * changes. */
+/* linux/proc_ns.h, PROC_USER_INIT_INO: the number of the machine's initial user namespace is
+ * constant. */
 static bool user_ns_is_first(void)
 {
 	char link[64];
@@ -71,7 +74,7 @@ static int same_link(pid_t pid, const char *name)
 /*
  * The permission is checked before the addresses are (mm/process_vm_access.c, process_vm_rw_core:
  * mm_access with PTRACE_MODE_ATTACH_REALCREDS, then the pages), so a read of address 1 fails with
- * EFAULT when it is allowed.
+ * EFAULT if it is allowed.
  */
 static int try_to_read(pid_t pid)
 {
@@ -108,7 +111,8 @@ static void hooks_read(struct access_facts *f, const struct mem_reader *mem)
 
 static bool is_auditview_name(const char *comm)
 {
-	return strncmp(comm, "auditview", 9) == 0; /* "auditview-rec" behind a screen */
+	/* also "auditview-rec", the recorder of a viewer */
+	return strncmp(comm, "auditview", 9) == 0;
 }
 
 static bool is_auditview(int pid)
@@ -117,8 +121,8 @@ static bool is_auditview(int pid)
 	return proc_file_read(pid, "comm", name, sizeof(name)) > 0 && is_auditview_name(name);
 }
 
-/* Is there a recorder behind a probe that is linked? Its pid may mean nothing here (another
- * namespace), its beat does. */
+/* Is the recorder of a linked probe alive? Its pid may be meaningless here (another namespace); its
+ * heartbeat is not. */
 static void recorder_find(struct access_facts *f, const struct mem_reader *mem)
 {
 	for (size_t i = 0; i < f->n_hooks && i < MAX_HOOKS; i++) {
@@ -145,7 +149,7 @@ static void recorder_find(struct access_facts *f, const struct mem_reader *mem)
 	}
 }
 
-/* A Python that cannot be watched, and why: the first reason stays. */
+/* Note a Python that cannot be watched, and the reason; the first reason found is kept. */
 static void inside_unsupported(struct access_facts *f, const struct err *err)
 {
 	if (err->code != ERR_UNSUPPORTED || f->inside != INSIDE_NOTHING)
@@ -155,7 +159,7 @@ static void inside_unsupported(struct access_facts *f, const struct err *err)
 	snprintf(f->inside_hint, sizeof(f->inside_hint), "%s", err->hint ? err->hint : "");
 }
 
-/* It could not be looked at. */
+/* Note that the process could not be examined. */
 static void inside_unknown(struct access_facts *f, const struct err *err)
 {
 	f->inside = INSIDE_UNKNOWN;
@@ -196,7 +200,7 @@ static struct err *inside_read(pid_t pid, struct access_facts *f)
 				f->inside = INSIDE_PYTHON;
 				f->runtime = rt;
 				first = rt.module;
-				f->runtime.module.path = ""; /* the list of maps owns it */
+				f->runtime.module.path = ""; /* `maps` owns the path */
 			}
 		} else {
 			inside_unsupported(f, err);
@@ -217,7 +221,7 @@ static struct err *inside_read(pid_t pid, struct access_facts *f)
 		hooks_read(f, reader);
 		recorder_find(f, reader);
 		f->is_blocked = blocked_find(pid, &f->blocked);
-		/* Under a filter the next event may not make our calls (lazy_link.h). */
+		/* Under a filter, the thread of the next event may not make our calls (lazy_link.h). */
 		link_text_range(maps, &first, &t);
 		f->waits_visibly = f->status.seccomp > 0 && threads_all_show(&t);
 		struct remote_shortage shortage;
@@ -231,8 +235,8 @@ static struct err *inside_read(pid_t pid, struct access_facts *f)
 	return NULL;
 }
 
-/* Who traces it. An auditview that attaches or leaves holds a thread for a moment only: that is
- * waited for. */
+/* Find the process that traces it. An auditview that attaches or leaves traces a thread only for a
+ * moment, so wait for that. */
 static void read_tracer(struct access_facts *f)
 {
 	for (unsigned i = 0; f->status.tracer_pid && i < 20; i++) {
@@ -244,7 +248,7 @@ static void read_tracer(struct access_facts *f)
 		if (!is_auditview_name(f->tracer_name))
 			return;
 		nanosleep(&moment, NULL);
-		/* if it is gone, what was read stays */
+		/* if it is gone, the old status stays */
 		err_destroy(proc_status_read(f->pid, &f->status));
 	}
 }
@@ -266,7 +270,7 @@ struct err *access_facts_read(pid_t pid, struct access_facts *ret)
 	f.own_gid = getgid();
 	f.own_user_ns_is_first = user_ns_is_first();
 	f.can_suspend_seccomp = access("/proc/sys/kernel/ns_last_pid", F_OK) ==
-				0; /* exists with CONFIG_CHECKPOINT_RESTORE */
+				0; /* the file exists with CONFIG_CHECKPOINT_RESTORE */
 
 	err = proc_status_read(pid, &f.status);
 	f.exists = !err;
@@ -279,8 +283,8 @@ struct err *access_facts_read(pid_t pid, struct access_facts *ret)
 	}
 	char path[64];
 	struct stat file;
-	/* fs/proc/base.c, task_dump_owner: the files of a process that is not dumpable belong to
-	 * root; the directory itself belongs to the process's user in any case. */
+	/* fs/proc/base.c, task_dump_owner: root owns the files of a process that is not dumpable;
+	 * the folder /proc/PID itself always belongs to the process's user. */
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	f.files_are_roots = stat(path, &file) == 0 && file.st_uid == 0 && f.status.uid[1] != 0;
 	f.has_exe = proc_link_read(pid, "exe", f.exe, sizeof(f.exe)) > 0;
@@ -336,7 +340,7 @@ static void PRINTF_LIKE(2, 3) note(struct access *a, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* The kernel said EPERM: ask its questions in its order. */
+/* The kernel returned EPERM: make its checks in its order. */
 static void judge_denied(const struct access_facts *f, struct access *a)
 {
 	const struct proc_status *s = &f->status;

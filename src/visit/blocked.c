@@ -18,8 +18,8 @@ enum { LOOKS = 4, LOOK_MS = 20 };
 
 /* ---- frozen ---- */
 
-/* A file of that control group, where the file system is usually mounted (systemd's layouts:
- * unified, hybrid, of version 1). */
+/* Does a file of this control group contain `line`? The file system is searched where it is usually
+ * mounted (systemd's layouts: unified, hybrid, of version 1). */
 static bool group_file_says(const char *const *mounts, size_t n_mounts, const char *group,
 			    const char *name, const char *line)
 {
@@ -40,7 +40,7 @@ static bool group_file_says(const char *const *mounts, size_t n_mounts, const ch
 	return false;
 }
 
-/* /proc/PID/cgroup has a line for each hierarchy, "6:freezer:/shop", that of version 2 being
+/* /proc/PID/cgroup has a line for each hierarchy, "6:freezer:/shop"; that of version 2 is
  * "0::/shop" (cgroups(7)). */
 static bool is_frozen(pid_t pid, char *group, size_t cap)
 {
@@ -76,7 +76,7 @@ static bool makes_children(long syscall)
 	return syscall == SYS_vfork || syscall == SYS_clone || syscall == SYS_clone3;
 }
 
-/* The newest child of a thread; 0: none, or the kernel does not say (CONFIG_PROC_CHILDREN). */
+/* The newest child of a thread; 0: none, or unknown (needs CONFIG_PROC_CHILDREN). */
 static pid_t child_of(pid_t pid, pid_t tid)
 {
 	char name[64], text[4096];
@@ -93,8 +93,8 @@ static bool all_wait(pid_t pid, struct thread_place *ret)
 {
 	struct thread_place *threads = NULL;
 	size_t n = 0;
-	/* The first thread alone tells most processes apart; it may have ended before the others.
-	 */
+	/* Most processes are decided by their first thread alone. It may have ended before the
+	 * others. */
 	if (thread_place_read(pid, pid, ret) && ret->state != 'D' && ret->state != 'Z')
 		return false;
 	struct err *err = threads_list(pid, &threads, &n);

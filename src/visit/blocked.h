@@ -1,14 +1,15 @@
 /*
- * blocked: why no thread of a process can be brought to a stop, or would go on after one.
+ * blocked: why no thread of a process can be stopped, or would continue after a stop.
  *
- *   frozen   by a cgroup (freezer of version 1: no stop at all; cgroup.freeze of version 2: it
- * stops, but what it is sent to do waits until it is thawed) vfork    its threads wait for a child
- * that was made with vfork(2) and has neither ended nor called exec: the kernel waits without
- * listening (kernel/fork.c, wait_for_vfork_done) disk     its threads wait for a device or a file
- * system (state D)
+ *   frozen   by a cgroup. Freezer of version 1: there is no stop at all. cgroup.freeze of version
+ *            2: the thread stops, but what we make it do waits until it is thawed
+ *   vfork    its threads wait for a child that was made with vfork(2) and has neither ended nor
+ *            called exec: this wait of the kernel cannot be interrupted (kernel/fork.c,
+ *            wait_for_vfork_done)
+ *   disk     its threads wait for a device or a file system (state D)
  *
- * Only read from /proc and the cgroup file systems. A thread that is none of these is enough to be
- * attached to, except where the whole process is frozen.
+ * Only /proc and the cgroup file systems are read. One thread that is not blocked is enough to
+ * attach, unless the whole process is frozen.
  */
 #pragma once
 #include <stdbool.h>

@@ -26,8 +26,9 @@ static const char *file_name(const struct elf_module *m)
 	return slash ? slash + 1 : m->path;
 }
 
-/* .bss of one build in 128 ends too near a page's end for the entry: libc's slack serves then.
- * Never ld.so's, whose early malloc uses it (glibc 2.36 elf/dl-minimal-malloc.c). */
+/* In one build of 128 .bss ends too close to the end of a page for the entry; then libc's slack is
+ * used. ld.so's is never used, because its early malloc uses it (glibc 2.36
+ * elf/dl-minimal-malloc.c). */
 static void slack_of_libc(const struct mem_reader *mem, const struct maps *maps,
 			  struct python_runtime *rt)
 {
@@ -41,7 +42,7 @@ static void slack_of_libc(const struct mem_reader *mem, const struct maps *maps,
 	}
 }
 
-/* A C library that is not glibc; none (a static program) is none. */
+/* Is there a C library that is not glibc? A static program has none. */
 static bool has_other_libc(const struct mem_reader *mem, const struct maps *maps)
 {
 	bool other = false;
@@ -59,12 +60,12 @@ static bool has_other_libc(const struct mem_reader *mem, const struct maps *maps
 	return other;
 }
 
-/* Where the strings of argv began when the program was started: proc(5), /proc/PID/stat, field 48.
- */
+/* The address of the strings of argv when the program was started: proc(5), /proc/PID/stat, field
+ * 48. */
 static uint64_t arg_start(pid_t pid)
 {
 	char text[1024];
-	pid_t tid = proc_living_thread(pid); /* a thread that has ended is said to have none */
+	pid_t tid = proc_living_thread(pid); /* the file of a thread that has ended shows 0 */
 	ssize_t n = proc_file_read(tid ? tid : pid, "stat", text, sizeof(text));
 	char *at = n > 0 ? strrchr(text, ')') : NULL; /* the end of field 2 */
 	for (unsigned field = 2; at && field < 48; field++)
@@ -86,7 +87,8 @@ static void gap_of_stack(pid_t pid, const struct mem_reader *mem, const struct m
 	uint64_t at = ((platform + strlen(name) + 1 + 15) & ~15ull) + i * SPACING_BYTES;
 	if (at + SPACING_BYTES > end || !mem_read(mem, RADDR(at), bytes, sizeof(bytes)))
 		return;
-	/* An earlier probe may have left its entry; behind it all is as the kernel made it. */
+	/* An earlier probe may have left its entry; the bytes behind it must be as the kernel made
+	 * them. */
 	for (size_t k = PLACE_BYTES; k < sizeof(bytes); k++)
 		if (bytes[k])
 			return;

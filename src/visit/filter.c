@@ -1,5 +1,5 @@
 /*
- * filter: the seccomp filters of threads, and how our calls are kept from them.
+ * filter: the seccomp filters of threads, and how our calls are exempted from them.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include "visit/remote_call.h"
 #include "visit/remote_call_private.h"
 
-/* How many filters a thread has; -1: the kernel does not tell (before Linux 5.9). */
+/* The number of a thread's filters; -1: unknown (before Linux 5.9). */
 static int n_filters(pid_t tid)
 {
 	char text[4096];
@@ -33,10 +33,10 @@ bool thread_is_filtered(pid_t tid)
 }
 
 /*
- * Of a thread that stands still: a filter that it has must not see our calls, for they may be the
- * thread's last. It cannot get one by itself now. Where the kernel does not let us suspend it (that
- * takes CAP_SYS_ADMIN, and that we have none), our calls are made only under filters that we have,
- * too: in a container whose filter all its processes inherit.
+ * Suspend the filter of a stopped thread, so that it does not see our calls: they could be the
+ * thread's last. A stopped thread cannot install a filter. If the kernel does not let us suspend it
+ * (that takes CAP_SYS_ADMIN, and that we have no filter ourselves), our calls are made only under
+ * filters that we have too: in a container whose filter all its processes inherit.
  */
 struct err *filter_suspend(const struct remote_target *t, pid_t tid, unsigned long other_options,
 			   bool *ret_has_one)
@@ -58,7 +58,7 @@ struct err *filter_suspend(const struct remote_target *t, pid_t tid, unsigned lo
 	    err, "that takes CAP_SYS_ADMIN, and a kernel with CONFIG_CHECKPOINT_RESTORE");
 }
 
-/* Of a followed thread that stands still. One that is not followed has its filter back when we
+/* For a followed thread that is stopped. A thread that is not followed gets its filter back when we
  * detach. */
 void filter_restore(const struct remote_target *t, pid_t tid)
 {

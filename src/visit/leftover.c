@@ -15,17 +15,17 @@
 #include "system/procs.h"
 #include "system/remote_mem.h"
 
-#define PRIVATE_MAX (64u << 20)  /* context, code and state of any probe there was */
+#define PRIVATE_MAX (64u << 20)  /* context, code and state of any probe that ever existed */
 #define RING_MAX    (1ull << 37) /* 64 slots of 1 GiB */
 #define LANES_MAX   64u
 
-/* A part of the reservation, [start, end) from its base. */
+/* A part of the reservation; [start, end) relative to its base. */
 struct part {
 	uint64_t start, end;
 	bool write, exec;
 };
 
-/* All of it is private memory of no file, with these rights. */
+/* Is all of it private anonymous memory with these rights? */
 static bool is_private(const struct maps *maps, uint64_t base, const struct part *part)
 {
 	for (uint64_t at = base + part->start; at < base + part->end;) {
@@ -38,8 +38,9 @@ static bool is_private(const struct maps *maps, uint64_t base, const struct part
 	return true;
 }
 
-/* One mapping, exactly there, of memory that is anonymous and shared. The kernel gives both names;
- * that the device is the one such memory is on tells them from files of that name. */
+/* The mapping of anonymous shared memory that is exactly [start, end); NULL if it is anything else.
+ * The kernel chooses both names; a file with such a name is not on the device of anonymous
+ * memory. */
 static const struct mapping *find_ring(const struct maps *maps, uint64_t start, uint64_t end)
 {
 	const struct mapping *m = maps_find(maps, RADDR(start));
@@ -51,7 +52,7 @@ static const struct mapping *find_ring(const struct maps *maps, uint64_t start, 
 		   : NULL;
 }
 
-/* Where a part ends that starts at `start`: where the next one begins. */
+/* The end of a part that starts at `start`: the start of the next part. */
 static uint64_t end_of(uint64_t start, uint64_t other, uint64_t shared_off)
 {
 	return other > start && other < shared_off ? other : shared_off;
@@ -71,7 +72,7 @@ static const struct mapping *is_mapped(const struct link *l, const struct maps *
 	return find_ring(maps, base + l->shared_off, base + l->total_bytes);
 }
 
-/* The numbers of a context, in bounds that every probe has kept to. */
+/* Take the numbers of a context, within bounds that every probe has kept to. */
 static bool take_numbers(const struct probe_context *said, raddr base, struct link *l)
 {
 	uint64_t total, entry;
@@ -117,8 +118,8 @@ bool leftover_prove(struct link *l, const struct probe_context *said, raddr base
 		return false;
 	proved.ring.dev = ring->dev;
 	proved.ring.inode = ring->inode;
-	/* Kept for kin_prove(): when others are looked at, the process that was named may have been
-	 * left already. */
+	/* kin_prove() needs a copy: when it examines other processes, the named process may have
+	 * been left already. */
 	proved.earlier_code = malloc(proved.blob_bytes);
 	if (!proved.earlier_code || !remote_mem_read(l->mem, raddr_add(base, proved.blob_off),
 						     proved.earlier_code, proved.blob_bytes)) {
@@ -129,7 +130,7 @@ bool leftover_prove(struct link *l, const struct probe_context *said, raddr base
 	return true;
 }
 
-/* ---- others ---- */
+/* ---- other processes ---- */
 
 static bool is_same_program(pid_t a, pid_t b)
 {
@@ -165,8 +166,8 @@ static bool is_code_same(const struct link *l, struct remote_mem *mem)
 	return same;
 }
 
-/* Behind an earlier probe: nobody saw that its ring was made for it, so it can be memory that
- * others had before. */
+/* For an earlier probe: we did not see its ring being made, so the ring may be memory that other
+ * processes had before. */
 static const char *why_no_kin(const struct link *l, pid_t pid, struct remote_mem *mem)
 {
 	struct probe_context said;

@@ -1,6 +1,6 @@
 /*
- * link_state: what the probe cannot know without a system call, or without reading the TSC, is
- * written into its memory by us.
+ * link_state: write into the probe's memory what the probe cannot find out without a system call,
+ * or without reading the TSC.
  */
 #include <stddef.h>
 #include <stdio.h>
@@ -17,8 +17,9 @@
 
 const uint32_t link_tid_offs[LINK_TID_OFFS] = { 0x2d0, 0x30, 0x38 };
 
-/* The memory of a process that has this link's probe at its place, as that memory says: it may be
- * wrong, and spoil itself. NULL: it has not, or is gone. The caller closes it. */
+/* The memory of a process that has this link's probe at its place, as far as that memory says so.
+ * The memory may be wrong; then only this process is harmed. NULL: no such probe, or the process is
+ * gone. The caller closes it. */
 static struct remote_mem *memory_of(const struct link *l, pid_t pid)
 {
 	struct remote_mem *mem = NULL;
@@ -48,8 +49,8 @@ uint64_t link_name_child(const struct link *l, pid_t child, uint32_t ns_pid, uin
 	struct probe_state state;
 	uint64_t identity = 0;
 	raddr at = raddr_add(l->base, l->state_off);
-	/* The nonce stands in memory of the target, which may have put it anywhere. That the child has
-	 * our ring, and private memory before it, tells the kernel. */
+	/* The nonce is in the target's memory, and the target may have written it anywhere. Only
+	 * the kernel proves that the child has our ring, with private memory before it. */
 	CLEANUP(maps) struct maps *maps = NULL;
 	struct remote_mem *mem = memory_of(l, child);
 	struct err *err = mem ? maps_read(child, &maps) : NULL;
@@ -112,8 +113,8 @@ void link_learn_tid(const struct link *l, pid_t pid, guest_u64 thread)
 		if (!remote_mem_read(mem, RADDR(guest_shown64(thread) + link_tid_offs[i]), &tid,
 				     sizeof(tid)))
 			continue;
-		/* In another pid namespace this is a number of another: only the main thread can be
-		 * told there. */
+		/* In another pid namespace this number may be another thread's tid here: there only
+		 * the main thread can be recognised. */
 		struct proc_status status = { 0 };
 		err_destroy(proc_status_read(pid, &status));
 		snprintf(task, sizeof(task), "/proc/%d/task/%u", (int)pid, tid);

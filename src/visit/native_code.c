@@ -24,8 +24,9 @@ struct target {
 	pid_t pid;
 	const struct mem_reader *mem;
 	const struct maps *maps;
-	unsigned n_nodes; /* of lists of modules read so far: the lists are the target's, so they
-			     need not end */
+	/* entries of module lists read so far; the target writes these lists, so they may be
+	 * endless */
+	unsigned n_nodes;
 };
 
 static bool covers(const struct elf_module *m, uint64_t at)
@@ -56,7 +57,8 @@ static struct err *translated(pid_t pid, const char *what)
 				     "a translator of instructions runs it (%s): the processor "
 				     "executes code of %s, not the code that is mapped",
 				     what, exe);
-	if (err->code == ERR_UNSUPPORTED) /* else memory was short, and that error is everybody's */
+	/* otherwise it is the static out-of-memory error, which must not be changed */
+	if (err->code == ERR_UNSUPPORTED)
 		err->sys = ENOEXEC;
 	return err_with_hint(
 	    err, "run Python itself, without %s (valgrind, qemu-user and the like), to watch it",
@@ -93,8 +95,8 @@ static const char *find_32bit(const struct mem_reader *mem, const struct maps *m
 
 /* ---- text ---- */
 
-/* A function that every runtime must have: is it where code can be run? ld.so maps a file as a
- * whole before it gives its segments their rights, so "no" is asked twice. */
+/* Is a function that every runtime has in executable memory? ld.so maps a whole file before it sets
+ * the rights of its segments, so a "no" is checked twice. */
 static bool text_is_executable(const struct target *t, uint64_t function)
 {
 	const struct mapping *m = maps_find(t->maps, RADDR(function));
@@ -110,7 +112,7 @@ static bool text_is_executable(const struct target *t, uint64_t function)
 
 /* ---- loader ---- */
 
-/* One list of modules, from the first: does it name the one with this load bias? */
+/* Does a list of modules, starting at `first`, contain the module with this load bias? */
 static bool list_holds(struct target *t, uint64_t first, const struct elf_module *m)
 {
 	struct link_map map;
@@ -124,7 +126,7 @@ static bool list_holds(struct target *t, uint64_t first, const struct elf_module
 	return false;
 }
 
-/* Where a loader keeps its struct r_debug; 0: the module is no loader. */
+/* The address of a loader's struct r_debug; 0: the module is not a loader. */
 static uint64_t debug_of(const struct target *t, const struct elf_module *loader)
 {
 	raddr at;
@@ -137,7 +139,7 @@ static uint64_t debug_of(const struct target *t, const struct elf_module *loader
 	return 0;
 }
 
-/* Has this loader loaded that module? From version 2 on a list for each namespace of dlmopen(3)
+/* Has this loader loaded that module? From version 2 on, a list for each namespace of dlmopen(3)
  * follows (glibc 2.35 <link.h>, struct r_debug_extended). */
 static bool has_loaded(struct target *t, const struct elf_module *loader,
 		       const struct elf_module *m)
@@ -169,8 +171,9 @@ static bool is_called_loader(const struct elf_module *m)
 	       (strncmp(name, "libc.so", 7) == 0 && strstr(m->path, "musl"));
 }
 
-/* The loader that has loaded Python although the kernel started another program; NULL: there is
- * none. *ret_is_foreign: Python is a program without a loader, and not the one that was started. */
+/* The loader that has loaded Python although the kernel started another program; NULL: none.
+ * *ret_is_foreign: there is one, or Python is a program without a loader and not the one that was
+ * started. */
 static const struct elf_module *foreign_loader(struct target *t, const struct elf_module *python,
 					       bool *ret_is_foreign)
 {
@@ -188,7 +191,7 @@ static const struct elf_module *foreign_loader(struct target *t, const struct el
 	}
 	if (foreign && own && has_loaded(t, own, python))
 		foreign = NULL;
-	/* Without a loader of its own the kernel's program cannot have loaded another one. */
+	/* Without a loader, the kernel's program cannot have loaded another one. */
 	*ret_is_foreign = foreign ||
 			  (!base && elf_is_executable(t->mem, python) && !debug_of(t, program));
 	return foreign;
@@ -198,7 +201,7 @@ static const struct elf_module *foreign_loader(struct target *t, const struct el
 
 enum place { PLACE_UNKNOWN, PLACE_FOREIGN, PLACE_FILE, PLACE_NO_FILE };
 
-/* Memory of a probe of ours, in which a thread may wait. */
+/* Is this memory of one of our probes? A thread may wait in it. */
 static bool is_probe(const struct target *t, const struct mapping *m)
 {
 	uint64_t magic = 0;
@@ -207,7 +210,7 @@ static bool is_probe(const struct target *t, const struct mapping *m)
 	       magic == PROBE_MAGIC;
 }
 
-/* From where did a thread make the system call in which it waits? */
+/* From what memory did a thread make the system call that it waits in? */
 static enum place place_of(struct target *t, pid_t tid, const struct elf_module *foreign,
 			   const struct elf_module *python)
 {
@@ -221,14 +224,14 @@ static enum place place_of(struct target *t, pid_t tid, const struct elf_module 
 	if (module && (module == foreign || module->start.v == python->start.v ||
 		       (foreign && has_loaded(t, foreign, module))))
 		return PLACE_FOREIGN;
-	bool has_file = m->inode && !m->deleted &&
-			!m->shared; /* memfd_create(2) and /dev/zero are always deleted */
+	/* the files of memfd_create(2) and /dev/zero are always deleted */
+	bool has_file = m->inode && !m->deleted && !m->shared;
 	if (module || has_file || is_probe(t, m))
 		return PLACE_FILE;
 	return PLACE_NO_FILE;
 }
 
-/* How many threads wait at each kind of place, until one is met at which `enough` were found. */
+/* Count the threads that wait at each kind of place; stop when one at `enough` is found. */
 static void places_count(struct target *t, const struct elf_module *foreign,
 			 const struct elf_module *python, enum place enough,
 			 unsigned n[PLACE_NO_FILE + 1])
@@ -249,8 +252,8 @@ static void places_count(struct target *t, const struct elf_module *foreign,
 		closedir(dir);
 }
 
-/* Every system call comes from memory without a file, at several looks. One that is met while it
- * runs says nothing. */
+/* Does every system call come from memory without a file, in several looks? A thread that is
+ * running proves nothing. */
 static bool runs_from_cache(struct target *t, const struct elf_module *python)
 {
 	enum { SIGHTINGS = 3, LOOKS_BLIND = 2, LOOKS_MAX = 20 };
@@ -304,8 +307,8 @@ struct err *runtime_find(pid_t pid, const struct mem_reader *mem, const struct m
 	struct err *err = python_runtime_find(mem, &maps->modules[i], &rt);
 	if (!err)
 		err = check_native(pid, mem, maps, &rt);
-	else if (err->code == ERR_UNSUPPORTED) { /* what the code of another processor looks like
-						    explains nothing */
+	/* the error for code of another processor explains nothing */
+	else if (err->code == ERR_UNSUPPORTED) {
 		struct err *better = check_machine(pid, mem, &maps->modules[i]);
 		if (better) {
 			err_destroy(err);

@@ -46,7 +46,8 @@ struct err *ptrace_pass(pid_t tid, int status, int *ret_signal)
 		return NULL;
 	struct err *err = err_create(ERR_TARGET_GONE, "process %d has become another program",
 				     (int)tid);
-	if (err->code == ERR_TARGET_GONE) /* else memory was short, and that error is everybody's */
+	/* otherwise it is the static out-of-memory error, which must not be changed */
+	if (err->code == ERR_TARGET_GONE)
 		err->sys = ESTALE;
 	return err;
 }
@@ -82,14 +83,16 @@ static struct err *failed(const char *what, pid_t tid)
 	return err_sys(errno, "cannot %s thread %d", what, (int)tid);
 }
 
-/* ---- seizing, and exec ----
+/*
+ * ---- seizing, and exec ----
  *
  * PTRACE_SEIZE waits for the mutex cred_guard_mutex of the target's process (kernel/ptrace.c,
- * ptrace_attach()), which a thread in exec(2) holds until all others of its process are gone
- * (fs/exec.c, de_thread()). A thread that we trace is gone when we have reaped it, and has stopped
- * before that if PTRACE_O_TRACEEXIT was asked for: neither wait would end. The mutex is waited
- * for interruptibly, and the request starts over after a signal handler. So a timer's handler reaps
- * those threads, and after a deadline (another tracer may let its own wait) has the request fail.
+ * ptrace_attach()). A thread in exec(2) holds it until all other threads of its process are gone
+ * (fs/exec.c, de_thread()). A thread that we trace is gone only when we have reaped it, and with
+ * PTRACE_O_TRACEEXIT it stops before that: neither wait would ever end. The wait for the mutex is
+ * interruptible, and the request restarts after a signal handler. So the handler of a timer reaps
+ * those threads, and after a deadline (another tracer may not reap its threads) it makes the
+ * request fail.
  */
 
 #define SEIZE_NS 1000000000ull
@@ -98,7 +101,7 @@ enum { SEIZE_LOOK_NS = 2 * 1000 * 1000, SYSCALL_BYTES = 2 };
 static struct {
 	timer_t timer;
 	pid_t timer_owner;  /* gettid(); 0: there is none */
-	volatile pid_t tid; /* being seized; 0: none */
+	volatile pid_t tid; /* the thread that is being seized; 0: none */
 	volatile uint64_t deadline_ns;
 } seizing;
 
@@ -110,8 +113,9 @@ struct dirent_head { /* linux_dirent64, getdents64(2) */
 	char name[];
 };
 
-/* A thread that its process's exec may be waiting for. The first thread is waited for only until it
- * has ended: it need not be reaped, and its status is for whoever follows the process. */
+/* Help a thread to end, because the exec of its process may wait for it. The first thread need not
+ * be reaped: the exec waits only until it has ended, and the code that follows the process needs
+ * its status. */
 static void help_to_end(pid_t tid, pid_t first)
 {
 	siginfo_t what = { .si_pid = 0 };
@@ -125,7 +129,7 @@ static void help_to_end(pid_t tid, pid_t first)
 		waitpid(tid, NULL, __WALL | WNOHANG);
 }
 
-/* In a signal handler: no allocation, so no opendir(3). */
+/* This runs in a signal handler: no allocation, so no opendir(3). */
 static void help_threads_to_end(pid_t tid)
 {
 	char path[32] = "/proc/", digits[12], bytes[2048] __attribute__((aligned(8)));
@@ -165,9 +169,9 @@ static void on_seize_timer(int number, siginfo_t *info, void *context)
 	if (!seizing.tid)
 		return;
 	help_threads_to_end(seizing.tid);
-	/* The request starts over when this returns: the thread stands before its `syscall`
-	 * instruction again, with the number of the call in rax (arch/x86/kernel/signal.c,
-	 * handle_signal()). Only then can it be made to fail. */
+	/* The request restarts when this handler returns if the thread is again before its
+	 * `syscall` instruction, with the number of the call in rax (arch/x86/kernel/signal.c,
+	 * handle_signal()). Only in that state can the request be made to fail. */
 	const uint8_t *pc = (const uint8_t *)u->uc_mcontext.gregs[REG_RIP];
 	if (monotonic_ns() >= seizing.deadline_ns && u->uc_mcontext.gregs[REG_RAX] == SYS_ptrace &&
 	    pc[0] == 0x0f && pc[1] == 0x05) {
@@ -182,7 +186,7 @@ static bool set_seize_timer(bool on)
 	const struct itimerspec times = { { 0, on ? SEIZE_LOOK_NS : 0 },
 					  { 0, on ? SEIZE_LOOK_NS : 0 } };
 	pid_t self = gettid();
-	if (seizing.timer_owner != self) { /* fork(2) and new threads have none */
+	if (seizing.timer_owner != self) { /* timers are not inherited by fork(2) and new threads */
 		struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID,
 					  .sigev_signo = SIGRTMIN + 1 };
 		struct sigaction act = { .sa_sigaction = on_seize_timer,
@@ -245,8 +249,8 @@ struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status)
 	for (unsigned spins = 0;; spins++) {
 		int status;
 		siginfo_t what = { .si_pid = 0 };
-		/* Look first: an end is news for whoever follows the process (waitpid(-1) there),
-		 * so it is left to be reaped. */
+		/* Peek first: the code that follows the process must learn of an end (by its
+		 * waitpid(-1)), so an end is left to be reaped there. */
 		int got = waitid(P_PID, (id_t)tid, &what,
 				 WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL);
 		if (got == 0 && what.si_pid == tid) {
@@ -259,7 +263,7 @@ struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status)
 				*ret_status = status;
 				return NULL;
 			}
-			continue; /* killed in between */
+			continue; /* it was killed in between */
 		}
 		if (got < 0 && errno != EINTR)
 			return err_create(ERR_TARGET_GONE, "thread %d is gone", (int)tid);
@@ -268,12 +272,12 @@ struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status)
 					  (int)tid, (double)timeout_ns / 1e6);
 		if (watch && timeout_ns && spins > 20)
 			watch->others(watch->ctx, tid);
-		/* A first thread that has ended while others of its process go on is not reported
+		/* The end of a first thread is not reported while other threads of its process run
 		 * (kernel/exit.c, wait_consider_task(): delay_group_leader()). */
 		if (spins > 200 && spins % 16 == 0 && is_zombie(tid))
 			return err_create(ERR_TARGET_GONE, "thread %d has ended", (int)tid);
-		/* A stop takes microseconds when the thread can run at all: spin first, then give
-		 * the processor away. */
+		/* A stop takes microseconds if the thread can run at all: spin first, then
+		 * sleep. */
 		if (spins < 200)
 			sched_yield();
 		else
@@ -367,9 +371,9 @@ static struct err *wait_for_event_stop(pid_t tid, uint64_t timeout_ns, bool *ret
 			*ret_group_stopped = WSTOPSIG(status) != SIGTRAP;
 			return NULL;
 		}
-		/* A signal is about to be delivered (or an event reported): let it in, and stop
-		 * again at the handler's first instruction. The trap cleared the pending interrupt
-		 * (kernel/signal.c, ptrace_stop), so ask anew. */
+		/* A signal is about to be delivered (or an event is reported): pass it on, and stop
+		 * again at the handler's first instruction. This trap cleared the pending interrupt
+		 * (kernel/signal.c, ptrace_stop), so interrupt again. */
 		err = ptrace_pass(tid, status, &signal);
 		if (!err)
 			err = ptrace_interrupt(tid);
@@ -385,7 +389,7 @@ struct err *ptrace_breakpoint_settle(pid_t tid, uint64_t timeout_ns)
 {
 	struct arch_regs regs;
 	bool group_stopped = false;
-	/* pending, it stops the thread before its first instruction */
+	/* a pending interrupt stops the thread before its first instruction */
 	struct err *err = ptrace_interrupt(tid);
 	if (!err)
 		err = ptrace_get_regs(tid, &regs);

@@ -1,5 +1,5 @@
 /*
- * remote_place: where the stub can be written: see remote_call.h.
+ * remote_place: find a place where the stub can be written: see remote_call.h.
  */
 #include <elf.h>
 #include <string.h>
@@ -16,7 +16,8 @@ extern const size_t stub_blob_bytes;
 
 #define PAGE 4096u
 
-/* Bytes between the end of the executable segment that `m` maps and the end of its last page. */
+/* The bytes between the end of the executable segment that `m` maps and the end of its last
+ * page. */
 static bool text_slack(struct remote_mem *mem, const struct elf_module *module,
 		       const struct mapping *m, raddr *ret_at, size_t *ret_n)
 {
@@ -44,8 +45,8 @@ static bool text_slack(struct remote_mem *mem, const struct elf_module *module,
 	return false;
 }
 
-/* Code of a recorder that was killed: how many bytes of it stand there, 0 none. Those before were
- * zero, or it had not chosen them. */
+/* The size of the code that a killed recorder has left in these bytes; 0 none. Before that they
+ * were zero, because it chose only such bytes. */
 static size_t left_bytes(const uint8_t *bytes)
 {
 	if (memcmp(bytes, stub_blob, stub_blob_bytes - 16) == 0)

@@ -38,11 +38,11 @@ void ring_lay_out(struct ring *r, uint32_t n_slots, uint64_t slot_data_bytes,
 
 /* ---- opening ---- */
 
-/* The kernel's own mount of tmpfs (mm/shmem.c, shm_mnt), on which nobody can make files but by
- * mmap(MAP_SHARED | MAP_ANONYMOUS), memfd_create() and shmget(). */
+/* The device of the kernel's own mount of tmpfs (mm/shmem.c, shm_mnt). Files on it can be made only
+ * by mmap(MAP_SHARED | MAP_ANONYMOUS), memfd_create() and shmget(). */
 uint64_t ring_device(void)
 {
-	static uint64_t known; /* the same as long as the machine runs */
+	static uint64_t known; /* constant while the machine runs */
 	struct stat st;
 	int fd = known ? -1 : memfd_create("auditview-device", MFD_CLOEXEC);
 	if (fd >= 0 && fstat(fd, &st) == 0)
@@ -54,7 +54,7 @@ uint64_t ring_device(void)
 
 bool ring_can_open_map_files(void)
 {
-	/* Ask the kernel rather than guess from capabilities. */
+	/* Try it rather than guess from capabilities. */
 	char path[96];
 	void *p = mmap(NULL, PROBE_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED)
@@ -73,7 +73,8 @@ struct err *ring_file_create(const struct ring *r, int *ret_fd)
 	int fd = memfd_create("auditview-ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return err_sys(errno, "cannot create shared memory");
-	/* Whoever opens it by our /proc/PID/fd could shorten it, and we would die of SIGBUS. */
+	/* Any process that opens it by our /proc/PID/fd could shorten it without seals, and we
+	 * would get SIGBUS. */
 	if (ftruncate(fd, (off_t)r->n_bytes) < 0 ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
 		struct err *err = err_sys(errno, "cannot make shared memory of %zu bytes",
@@ -93,10 +94,11 @@ static bool is_earlier(struct timespec a, const struct timespec *b)
 /*
  * Is this file what mmap(MAP_SHARED | MAP_ANONYMOUS) has made for us? The name alone proves
  * nothing: in a mount namespace of its own a process can have a file "/dev/zero (deleted)". The
- * device says that the kernel made it, the name by which call (mm/shmem.c, shmem_zero_setup(); a
- * memory file is called "/memfd:…", the other one "/SYSV…"), so that no descriptor can lead to it.
- * Its time of change is that of its making, for that needs a descriptor too: older than our
- * request, it is memory that the process had before, perhaps together with others.
+ * device proves that the kernel made the file. The name then tells by which call it was made
+ * (mm/shmem.c, shmem_zero_setup(); a memory file is called "/memfd:…", the third kind "/SYSV…"), so
+ * no descriptor can refer to it. Its time of change is the time of its creation, because a change
+ * needs a descriptor too. If that is before our request, it is memory that the process had before,
+ * perhaps shared with others.
  */
 static struct err *prove_anonymous(const struct ring *r, int fd, const struct timespec *since)
 {
@@ -120,8 +122,8 @@ static struct err *prove_anonymous(const struct ring *r, int fd, const struct ti
 	return NULL;
 }
 
-/* Another process may have mapped something else there since `maps` was read: what was opened is
- * what counts. */
+/* The process may have mapped something else there since `maps` was read, so the opened file itself
+ * is checked. */
 static struct err *open_mapping(const struct ring *r, pid_t pid, const struct mapping *m,
 				const struct timespec *since, int *ret_fd)
 {
@@ -150,8 +152,8 @@ struct err *ring_open(struct ring *r, pid_t pid, const struct maps *maps, uint64
 	if (!m || m->start != start || m->end != start + r->n_bytes || !m->shared)
 		return err_create(ERR_TARGET_GONE,
 				  "the ring is not where process %d was told to put it", (int)pid);
-	/* Memory that the process can only read is not memory that it has made for us: somebody
-	 * else writes to it. */
+	/* Memory that the process can only read was not made for us: another process writes to
+	 * it. */
 	if (!m->write || m->exec || m->offset)
 		return err_create(ERR_CORRUPT,
 				  "where process %d was told to put the ring it has something else",
@@ -168,7 +170,7 @@ struct err *ring_open(struct ring *r, pid_t pid, const struct maps *maps, uint64
 				 "process %d has not mapped the memory file that it was told to",
 				 (int)pid);
 	if (err) {
-		r->dev = r->inode = 0; /* whoever has that is no kin of ours */
+		r->dev = r->inode = 0; /* a process that has this memory is not related to ours */
 		return err;
 	}
 	int saved = fault_before(FAULT_OWN);
@@ -239,9 +241,10 @@ void ring_beat(struct ring *r)
 
 void ring_tick(struct ring *r, const struct ring_tick *tick, uint64_t ticks_per_ns)
 {
-	enum { TRIES = 100 }; /* while events come in at the same moment, each adds something */
+	/* while events arrive at the same moment, each of them adds something */
+	enum { TRIES = 100 };
 	struct ring_shared *s = r->shared;
-	/* theirs: it is made larger, no more */
+	/* theirs: it is only ever raised */
 	uint64_t now = __atomic_load_n(&s->now, __ATOMIC_RELAXED);
 	for (unsigned try = 0; try < TRIES && now < tick->ticks; try++)
 		if (__atomic_compare_exchange_n(&s->now, &now, tick->ticks, false, __ATOMIC_SEQ_CST,
@@ -258,7 +261,7 @@ bool ring_add_verdict(struct ring *r, uint64_t hash, bool is_wanted)
 {
 	for (uint32_t k = 0; k < VERDICT_COUNT; k++) {
 		uint64_t *line = &r->shared->verdicts[(hash + k) % VERDICT_COUNT];
-		/* ours, or overwritten: it decides what is shown of the target only */
+		/* ours, or overwritten: it only decides what is shown of the target */
 		uint64_t is = __atomic_load_n(line, __ATOMIC_RELAXED);
 		if (is && (is & ~3ull) == (hash & ~3ull))
 			return false;
@@ -278,7 +281,7 @@ bool ring_slot_consume(struct ring *r, uint32_t slot, uint64_t tail, guest_u64 *
 	uint64_t head, size = ring_slot_size(r, slot), most = tail + size;
 	*ret_head = ring_slot_head(r, slot);
 	__atomic_store_n(&s->tail, tail, __ATOMIC_SEQ_CST);
-	/* theirs: if it is wrong, they sleep too long, or too short */
+	/* theirs: if it is wrong, their thread sleeps for too long or too short */
 	uint32_t waiting = __atomic_load_n(&s->waiting, __ATOMIC_SEQ_CST);
 	if (!waiting ||
 	    (waiting < size && !guest_take64(ring_slot_head(r, slot), tail, most - waiting, &head)))
@@ -297,7 +300,7 @@ void ring_slot_free(struct ring *r, uint32_t slot)
 	s->generation = generation;
 	__atomic_store_n(&s->state, SLOT_FREE, __ATOMIC_RELEASE);
 	__atomic_fetch_add(&r->shared->slots_freed, 1, __ATOMIC_SEQ_CST);
-	/* ever: there may be somebody */
+	/* a process has waited at some time, so one may be waiting */
 	if (__atomic_load_n(&r->shared->slot_waited, __ATOMIC_SEQ_CST))
 		wake(&r->shared->slots_freed, 1);
 }
@@ -333,7 +336,7 @@ guest_u64 ring_n_unserved(const struct ring *r)
 
 bool ring_is_waited_for(const struct ring *r)
 {
-	enum { BEATS = 3 }; /* of 100 ms; whoever still waits has said so anew after one */
+	enum { BEATS = 3 }; /* of 100 ms; a process that still waits renews this after one beat */
 	guest_u32 waited = GUEST_LOAD(&r->shared->slot_waited);
 	return !guest_is32(waited, 0) && r->heartbeat + 1 - guest_shown32(waited) <= BEATS;
 }

@@ -1,7 +1,7 @@
 /*
- * sigframe: see sigframe.h. Handlers run on top of what they interrupt, or on a stack of their own
- * (sigaltstack(2)), at whose end the frame lies then; from there it goes on where the interrupted
- * stack was.
+ * sigframe: see sigframe.h. A handler runs on top of what it interrupted, or on a stack of its own
+ * (sigaltstack(2)). In that case the frame is at the end of that stack, and the search continues at
+ * the stack that was interrupted.
  */
 #include "visit/sigframe.h"
 #include "arch/arch.h"
@@ -11,13 +11,13 @@
 #include "system/remote_mem.h"
 
 enum {
-	/* a handler of Python's needs some hundred, and the frame up to 11 KiB (AMX) */
+	/* a Python handler needs some hundred bytes, and the frame up to 11 KiB (AMX) */
 	SCAN_BYTES = 32 * 1024,
 	STACKS_MAX = 8,
 	PAGE = 4096,
 };
 
-/* The stack is mapped up to the end of some page. */
+/* Read upwards; the stack is mapped up to the end of some page. */
 static size_t read_up(struct remote_mem *mem, uint64_t from, uint64_t *words)
 {
 	size_t n = SCAN_BYTES;
@@ -39,7 +39,7 @@ bool sigframes_point_into(struct remote_mem *mem, raddr sp, const struct code_ra
 	uint64_t stacks[STACKS_MAX] = { sp.v & ~7ull };
 	uint64_t *words = malloc(SCAN_BYTES);
 	unsigned n_stacks = stacks[0] ? 1 : 0;
-	bool does = !words; /* not known */
+	bool does = !words; /* unknown */
 	for (unsigned i = 0; words && i < n_stacks && !does; i++) {
 		size_t n = read_up(mem, stacks[i], words);
 		for (size_t at = 0; at + ARCH_SIGFRAME_WORDS <= n && !does; at++) {

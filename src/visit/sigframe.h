@@ -1,9 +1,9 @@
 /*
- * sigframe: where signal handlers on a thread's stack will go back to.
+ * sigframe: where the signal handlers on a thread's stack will return to.
  *
- * A thread in a handler is not where its program counter says, nor do the registers tell: what it
- * was doing lies in the frame that the kernel has put on its stack, and there it will be again,
- * perhaps much later. Code must not be taken away before.
+ * Neither the program counter nor the registers of a thread in a signal handler show what it was
+ * doing before. That is in the frame that the kernel has put on its stack, and the thread will
+ * continue there, perhaps much later. Until then the code there must not be removed.
  */
 #pragma once
 #include <stdbool.h>
@@ -14,13 +14,15 @@
 struct remote_mem;
 
 struct code_range {
-	uint64_t start, end; /* half-open, as the next */
-	/* a part of it in which a thread holds what has just been seen to be free: 0, 0 none */
+	uint64_t start, end; /* half-open, like the next range */
+	/* a part of it in which a thread holds something (a lane) that has just been seen free; 0,
+	 * 0: none */
 	uint64_t held_start, held_end;
 };
 
-/* Does one of the handlers of a thread, which stands still or sleeps with its stack pointer at sp,
- * go back to an address in [start, end), or have one in a register? Frames are known by their
- * looks: of a stack's dead parts one can be taken for alive, for which a signal must have come in
- * that code before. One that goes back to the held part is dead for sure. */
+/* Will a signal handler of a thread return to an address in [start, end), or restore one into a
+ * register? The thread is stopped or sleeps with its stack pointer at sp. Frames are recognised by
+ * their form, so a stale frame in a dead part of the stack can be taken for a live one; this needs
+ * a signal that arrived in that code before. A frame that returns to the held part is certainly
+ * stale. */
 bool sigframes_point_into(struct remote_mem *mem, raddr sp, const struct code_range *code);

@@ -23,17 +23,17 @@
 #include "visit/ptrace.h"
 
 enum {
-	MAX_LOCK_LINES = 20000, /* of /proc/locks: anybody can make it long */
+	MAX_LOCK_LINES = 20000, /* of /proc/locks: any user can make it long */
 	LOOK_EVERY_NS = 50000000,
 	UNKNOWN_NS = 500000000 /* wait for a holder that cannot be seen */
 };
 
-/* Locks are taken one inside another for the same process only (taking over from a dead recorder),
- * by one thread. */
+/* Locks are nested only for the same process (to take over from a dead recorder), and only by one
+ * thread. */
 static struct {
 	pid_t pid;
 	int fd;
-	unsigned depth; /* 0: free */
+	unsigned depth; /* 0: not in use */
 } held[4];
 
 struct owned {
@@ -43,7 +43,7 @@ struct owned {
 };
 static VEC(struct owned) owned;
 
-/* Two files of a process serve for two locks. */
+/* Open a file of a process; two files are used for two locks. */
 static struct err *open_file(pid_t pid, const char *name, int *ret_fd)
 {
 	char path[64];
@@ -56,12 +56,12 @@ static struct err *open_file(pid_t pid, const char *name, int *ret_fd)
 	return proc_open_error(errno, path);
 }
 
-/* ---- who holds a lock ---- */
+/* ---- the holder of a lock ---- */
 
 enum holder {
 	HOLDER_UNKNOWN,  /* it is in another pid namespace, or hidden (proc(5), hidepid) */
-	HOLDER_FOREIGN,  /* it cannot be an auditview that may change the process */
-	HOLDER_AUDITVIEW /* of root, or of our own user */
+	HOLDER_FOREIGN,  /* it is not an auditview that may change the process */
+	HOLDER_AUDITVIEW /* an auditview of root, or of our own user */
 };
 
 static bool proc_is_of_our_namespace(void)
@@ -74,9 +74,8 @@ static bool proc_is_of_our_namespace(void)
 	return strtol(self, NULL, 10) == getpid();
 }
 
-/* A process that has ended can have passed the lock on with its descriptor; an auditview does not.
- * The name of a process is its own to choose, and so is the name of its program; its user is not.
- */
+/* A process that has ended may have passed the lock on with its descriptor; an auditview does not
+ * do that. A process can choose its own name and that of its program, but not its user. */
 static enum holder judge(pid_t pid)
 {
 	char status[4096], path[64], exe[PATH_MAX];
@@ -92,7 +91,8 @@ static enum holder judge(pid_t pid)
 	    its.st_dev == ours.st_dev && its.st_ino == ours.st_ino)
 		return HOLDER_AUDITVIEW;
 	ssize_t n = readlink(path, exe, sizeof(exe) - 1);
-	if (n < 0) /* the program of root, and we are not: the first line of status is its name */
+	/* it is root's program and we are not root; the first line of status is its name */
+	if (n < 0)
 		return !strncmp(status, "Name:\tauditview\n", 16) ? HOLDER_AUDITVIEW
 								  : HOLDER_FOREIGN;
 	exe[n] = 0;
@@ -102,7 +102,8 @@ static enum holder judge(pid_t pid)
 										  : HOLDER_FOREIGN;
 }
 
-/* *ret_pid: of the auditview. Several can hold it, for anybody can take a shared lock. */
+/* *ret_pid: the auditview. Several processes can hold the lock, because a shared lock is
+ * possible. */
 static enum holder find_holder(int fd, pid_t *ret_pid)
 {
 	struct stat file;
@@ -129,10 +130,10 @@ static enum holder find_holder(int fd, pid_t *ret_pid)
 	return found;
 }
 
-/* ---- one at a time ---- */
+/* ---- the lock ---- */
 
-/* Every user can lock a file that it can read, so a lock alone decides nothing. NULL: go on,
- * whether the lock is ours or was ignored. */
+/* Every user can lock a file that it can read, so a lock alone decides nothing. Returns NULL to
+ * continue, with the lock taken or ignored. */
 static struct err *wait_for_lock(pid_t pid, int fd, uint64_t timeout_ns, bool is_leaving)
 {
 	uint64_t start = monotonic_ns(), look_at = 0;
@@ -242,7 +243,7 @@ struct err *target_own(pid_t pid)
 	else if (sys && find_holder(o.fd, &other) == HOLDER_AUDITVIEW)
 		err = err_create(ERR_BUSY, "process %d is traced by another auditview (process %d)",
 				 (int)pid, (int)other);
-	else if (!vec_push(&owned, o)) /* the lock of anybody else says nothing */
+	else if (!vec_push(&owned, o)) /* the lock of any other process means nothing */
 		err = err_no_memory();
 	if (err)
 		close(o.fd);

@@ -1,5 +1,5 @@
 /*
- * threads: what the threads of a process are doing, as /proc tells: see remote_call.h.
+ * threads: the state of the threads of a process, as /proc shows it: see remote_call.h.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -84,8 +84,8 @@ struct err *threads_list(pid_t pid, struct thread_place **ret, size_t *ret_n)
 		if (tid <= 0)
 			continue;
 		bool is_read = thread_place_read(pid, tid, &place);
-		/* Descriptors can run out. A thread that cannot be looked at is no thread that is
-		 * not there: it may be inside. */
+		/* Descriptors can run out. A thread that cannot be read must not count as gone: it
+		 * may be in our code. */
 		if (!is_read && errno != ENOENT && errno != ESRCH)
 			err = err_sys(errno, "cannot look at thread %d of process %d", (int)tid,
 				      (int)pid);
@@ -104,8 +104,7 @@ struct err *threads_list(pid_t pid, struct thread_place **ret, size_t *ret_n)
 	return NULL;
 }
 
-/* Time on a processor, in ns (kernel fs/proc/base.c, proc_pid_schedstat); UINT64_MAX when it cannot
- * be told. */
+/* Time on a processor, in ns (kernel fs/proc/base.c, proc_pid_schedstat); UINT64_MAX if unknown. */
 static uint64_t cpu_time_of(pid_t pid, pid_t tid)
 {
 	char path[64];
@@ -118,7 +117,7 @@ static uint64_t cpu_time_of(pid_t pid, pid_t tid)
 	return is_read ? ns : UINT64_MAX;
 }
 
-/* Of /proc/PID/task/TID/status; UINT64_MAX when it cannot be told. */
+/* From /proc/PID/task/TID/status; UINT64_MAX if unknown. */
 static uint64_t n_sleeps_of(pid_t pid, pid_t tid)
 {
 	char name[64], text[4096];
@@ -171,7 +170,7 @@ bool threads_any_starved(pid_t pid)
 	err_destroy(threads_list(pid, &threads, &n));
 	uint64_t *before = calloc(n + 1, sizeof(*before));
 	for (size_t i = 0; i < n; i++)
-		any |= threads[i].state == 't'; /* it has come to our stop this moment */
+		any |= threads[i].state == 't'; /* it has just reached our stop */
 	for (size_t i = 0; before && i < n; i++)
 		before[i] = threads[i].state == 'R' ? cpu_time_of(pid, threads[i].tid) : UINT64_MAX;
 	if (before && !any)
@@ -187,11 +186,11 @@ bool threads_any_starved(pid_t pid)
 	return any;
 }
 
-/* ---- what shows when a thread is stopped ---- */
+/* ---- what the program sees of a stop ---- */
 
-/* SO_RCVTIMEO or SO_SNDTIMEO: with one the call ends early with EINTR, without it restarts (Linux
- * v6.1 net/core/sock.c, sock_intr_errno). Asked of the socket itself (pidfd_getfd(2), Linux 5.6);
- * what cannot be asked may have one. */
+/* Has the socket a timeout (SO_RCVTIMEO or SO_SNDTIMEO)? With one the call ends early with EINTR,
+ * without one it restarts (Linux v6.1 net/core/sock.c, sock_intr_errno). The socket itself is asked
+ * (pidfd_getfd(2), Linux 5.6); if that is not possible, it may have one. */
 static bool socket_may_time_out(pid_t pid, uint64_t fd, int option)
 {
 	char path[64], what[64];
@@ -213,8 +212,8 @@ static bool socket_may_time_out(pid_t pid, uint64_t fd, int option)
 }
 
 /* The return address by which a thread at pc leaves the module that pc is in; 0: its frames cannot
- * be crossed. Frames of system call wrappers are told by the stack pointer alone, which is all that
- * /proc shows of the registers. */
+ * be unwound. /proc shows only the stack pointer and pc, and frames of system call wrappers need no
+ * other register. */
 static uint64_t caller_of_module(const struct remote_target *t, const struct mapping *at,
 				 uint64_t pc, uint64_t sp)
 {
@@ -241,7 +240,7 @@ static uint64_t caller_of_module(const struct remote_target *t, const struct map
 		sp += (uint64_t)row.cfa_off;
 		if (!remote_mem_read(t->mem, RADDR(sp - 8), &pc, sizeof(pc)))
 			break;
-		lookup = pc - 1; /* of the call */
+		lookup = pc - 1; /* the address of the call */
 		const struct mapping *m = maps_find(t->maps, RADDR(pc));
 		if (!m || m->dev != at->dev || m->inode != at->inode)
 			found = pc;
@@ -251,11 +250,11 @@ static uint64_t caller_of_module(const struct remote_target *t, const struct map
 	return found;
 }
 
-/* Is the caller of libc's wrapper CPython itself, or its select module? It follows PEP 475 and
- * computes the rest of its timeout anew after EINTR; starting the call over would lengthen it. The
- * return address outside of libc tells, by libc's call frame information; without it, the nearest
- * word of the stack that looks like one (the wrappers of glibc 2.41 and later leave old ones in
- * between). */
+/* Is the caller of libc's wrapper CPython itself, or its select module? CPython follows PEP 475 and
+ * computes the rest of its timeout after EINTR; restarting the call would lengthen it. The caller
+ * is found by the return address outside of libc, from libc's call frame information; without that
+ * information, by the nearest word of the stack that looks like one (the wrappers of glibc 2.41 and
+ * later leave old ones in between). */
 bool thread_is_called_by_python(const struct remote_target *t, uint64_t pc, uint64_t sp)
 {
 	uint64_t words[96];
@@ -283,15 +282,16 @@ bool thread_is_called_by_python(const struct remote_target *t, uint64_t pc, uint
 	return false;
 }
 
-/* How much it shows when this thread is stopped. Which calls end early with EINTR was measured
- * (Linux 6.18), each with a cell in tests/e2e/check_signals.py; signal(7) names them too. */
+/* How much the program sees if this thread is stopped. The calls that end early with EINTR were
+ * measured (Linux 6.18), each with a cell in tests/e2e/check_signals.py; signal(7) names them
+ * too. */
 static int rank_of(const struct remote_target *t, const struct thread_place *p)
 {
 	bool is_finite = true;
 	if (p->state == 'D' || p->state == 't')
-		return THREAD_SHOWS - 1; /* it cannot be stopped now; perhaps soon */
+		return THREAD_SHOWS - 1; /* it cannot be stopped now, but perhaps soon */
 	if (p->state == 'T')
-		return THREAD_RUNS; /* its call, if any, is over already */
+		return THREAD_RUNS; /* its call, if any, has ended already */
 	switch (p->syscall) {
 	case -2: return THREAD_RUNS;
 	case -1:
@@ -334,12 +334,12 @@ static int rank_of(const struct remote_target *t, const struct thread_place *p)
 	case SYS_semop: is_finite = false; break;
 	case SYS_io_getevents:
 	case SYS_io_pgetevents: is_finite = p->args[4] != 0; break;
-	/* what it has submitted cannot be submitted again */
+	/* the entries that it has submitted cannot be submitted again */
 	case SYS_io_uring_enter: return THREAD_SHOWS;
-	default: return THREAD_EXACT + 3; /* it restarts, or is made again */
+	default: return THREAD_EXACT + 3; /* it restarts, by the kernel or by us */
 	}
 	if (!is_finite)
-		return THREAD_EXACT + 2; /* EINTR, but made again it is the same call */
+		return THREAD_EXACT + 2; /* EINTR, but the same call can be made again */
 	bool recomputes = p->syscall == SYS_epoll_wait || p->syscall == SYS_epoll_pwait ||
 			  p->syscall == SYS_rt_sigtimedwait;
 	return recomputes && thread_is_called_by_python(t, p->pc, p->sp) ? THREAD_EXACT + 2

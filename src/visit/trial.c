@@ -76,7 +76,7 @@ static int try_map_files(pid_t child, const char *page, size_t n_bytes)
 	return 0;
 }
 
-/* As a target would: another process opens it by our path. */
+/* A target would do the same: another process opens the file by our path. */
 static int try_memfd(void)
 {
 	char path[64];

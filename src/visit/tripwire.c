@@ -19,16 +19,16 @@
 #include "base/vec.h"
 #include "visit/ptrace.h"
 
-static unsigned n_wires; /* each is a descriptor of ours, and others need some, too */
+static unsigned n_wires; /* each is a descriptor of ours, and other modules need some too */
 
-/* One that the thread does not block and, better still, its process does not catch. A new thread
- * blocks all, for a moment (glibc 2.36 nptl/pthread_create.c). One that goes on blocking it is met
- * when it no longer does. */
+/* Choose a signal that the thread does not block and, better still, that its process does not
+ * catch. A new thread blocks all signals for a moment (glibc 2.36 nptl/pthread_create.c). A thread
+ * that keeps the signal blocked is noticed when it unblocks it. */
 static int choose_signal(pid_t tid)
 {
-	/* signal(7): their default is to be ignored. SIGCONT, which also ends a stop, only where
-	 * the others are blocked: PostgreSQL blocks all that can be when it forks, but not that one
-	 * (src/backend/libpq/pqsignal.c, pqinitmask()). */
+	/* signal(7): by default they are ignored. SIGCONT, which also ends a stop, is used only if
+	 * the others are blocked: when PostgreSQL forks, it blocks every signal that can be blocked
+	 * except that one (src/backend/libpq/pqsignal.c, pqinitmask()). */
 	static const int ignored[] = { SIGURG, SIGWINCH, SIGCONT };
 	char path[48], line[128];
 	uint64_t blocked = 0, caught = 0;
@@ -70,7 +70,7 @@ struct err *tripwire_set(pid_t tid, uint64_t address, struct tripwire *ret)
 	};
 	struct f_owner_ex owner = { F_OWNER_TID, tid };
 	int fd = (int)syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
-	if (fd == 0) { /* says "none" */
+	if (fd == 0) { /* 0 means "none" */
 		fd = fcntl(fd, F_DUPFD_CLOEXEC, 1);
 		close(0);
 	}
