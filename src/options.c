@@ -16,7 +16,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "base/edits.h"
+#include "base/nearest.h"
 #include "base/strbuf.h"
 #include "base/vec.h"
 #include "command.h"
@@ -126,25 +126,6 @@ const struct option_row options_table[] = {
 };
 const size_t n_options = ARRAY_LEN(options_table);
 /* clang-format on */
-
-/* ---- the nearest word ---- */
-
-const char *options_nearest(const char *word, const char *const *words)
-{
-	const char *best = NULL;
-	unsigned best_cost = UINT_MAX;
-	for (size_t i = 0; words[i]; i++) {
-		/* A word that is a prefix of the other is nearer than any typing error. */
-		size_t n = strlen(word), m = strlen(words[i]);
-		bool is_start = n > 1 && strncasecmp(word, words[i], n < m ? n : m) == 0;
-		unsigned cost = is_start ? 1 : 2 * edits_between(word, n, words[i], m);
-		if (cost < best_cost) {
-			best_cost = cost;
-			best = words[i];
-		}
-	}
-	return best;
-}
 
 /* ---- numbers with units ---- */
 
@@ -267,7 +248,7 @@ static struct err *err_number(const struct option_row *row, const char *value)
 static struct err *err_unknown_option(const char *word, size_t n_word)
 {
 	char names[2 * ARRAY_LEN(options_table)][40];
-	const char *list[2 * ARRAY_LEN(options_table) + 1];
+	const char *list[2 * ARRAY_LEN(options_table)];
 	size_t n = 0;
 	for (size_t i = 0; i < n_options; i++) {
 		if (options_table[i].is_hidden)
@@ -281,15 +262,10 @@ static struct err *err_unknown_option(const char *word, size_t n_word)
 			n++;
 		}
 	}
-	list[n] = NULL;
-	char typed[64];
-	snprintf(typed, sizeof(typed), "%.*s", (int)n_word, word);
 	struct err *err = err_create(ERR_USAGE, "unknown option --%.*s", (int)n_word, word);
-	const char *nearest = options_nearest(typed, list);
-	size_t n_nearest = strlen(nearest), n_typed = strlen(typed);
-	if (strncasecmp(typed, nearest, n_typed < n_nearest ? n_typed : n_nearest) != 0 &&
-	    edits_between(typed, n_typed, nearest, n_nearest) > (n_typed + 1) / 3)
-		return err_with_hint(err, "all options: auditview --help"); /* no name is near */
+	const char *nearest = nearest_of(word, n_word, NEAREST_START, list, n);
+	if (!nearest)
+		return err_with_hint(err, "all options: auditview --help");
 	return err_with_hint(err, "the nearest is --%s; all of them: auditview --help", nearest);
 }
 
@@ -300,8 +276,7 @@ static struct err *err_unknown_word(const char *word)
 	for (size_t i = 0; i < n_commands && n + 1 < ARRAY_LEN(names); i++)
 		if (commands[i].name)
 			names[n++] = commands[i].name;
-	names[n] = NULL;
-	const char *nearest = options_nearest(word, names);
+	const char *nearest = nearest_of(word, strlen(word), NEAREST_ANY, names, n);
 	struct err *err = err_create(ERR_USAGE, "\"%s\" is neither a command nor a file", word);
 	if (word[0] && strspn(word, "0123456789") == strlen(word))
 		return err_with_hint(
@@ -348,9 +323,10 @@ static struct err *add_pids(struct options *o, const struct option_row *row, con
 /* Find the index of the word that an option was given. */
 static struct err *find_word(const struct option_row *row, const char *value, unsigned *ret)
 {
-	for (unsigned i = 0; row->words[i]; i++) {
-		if (strcmp(row->words[i], value) == 0) {
-			*ret = i;
+	unsigned n_words = 0;
+	for (; row->words[n_words]; n_words++) {
+		if (strcmp(row->words[n_words], value) == 0) {
+			*ret = n_words;
 			return NULL;
 		}
 	}
@@ -359,7 +335,8 @@ static struct err *find_word(const struct option_row *row, const char *value, un
 	add_words(&b, row->words);
 	struct err *err = err_expected(row, value, strbuf_str(&b));
 	strbuf_fini(&b);
-	return err_with_hint(err, "the nearest is %s", options_nearest(value, row->words));
+	return err_with_hint(err, "the nearest is %s",
+			     nearest_of(value, strlen(value), NEAREST_ANY, row->words, n_words));
 }
 
 static struct err *set_choice(struct options *o, const struct option_row *row, const char *value)

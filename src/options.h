@@ -113,10 +113,6 @@ bool options_is_script(const struct options *o);
  * dumb, and no NO_COLOR. */
 bool options_want_color(const struct options *o, int fd);
 
-/* The word of `words` (NULL-terminated, may be empty) nearest to `word` by edit distance; NULL if
- * there are none. */
-const char *options_nearest(const char *word, const char *const *words);
-
 /* "4096", "32k", "1MiB", "2.5s": parse a number with a unit. False if it is not one. */
 bool options_number_parse(const char *text, enum option_kind kind, uint64_t *ret);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/nearest.h"
 #include "base/utf8.h"
 #include "ui/ui.h"
 
@@ -361,7 +362,7 @@ static void command_check(const struct pane_host *host, const char *text,
 	const char *names[ACTION_COUNT];
 	for (int i = 0; i < ACTION_COUNT; i++)
 		names[i] = actions[i].name;
-	const char *near = nearest_word(text, n, names, ACTION_COUNT);
+	const char *near = nearest_of(text, n, NEAREST_WORD, names, ACTION_COUNT);
 	snprintf(ret->message, sizeof(ret->message), "no such action%s%s",
 		 near ? "; nearest is " : "", near ? near : "");
 }

@@ -12,21 +12,12 @@
 
 #include "base/folder.h"
 #include "base/io.h"
+#include "base/nearest.h"
 #include "base/new_file.h"
 #include "base/roff.h"
 #include "base/strbuf.h"
-#include "model/suggest.h"
 #include "ui/keys.h"
 #include "ui/panes.h"
-
-const char *nearest_word(const char *word, size_t n, const char *const *list, size_t n_list)
-{
-	struct suggest s = suggest_for(word, n);
-	s.distance = n < 4 ? 2 : 3; /* a word at a larger distance is no typing error */
-	for (size_t i = 0; i < n_list; i++)
-		suggest_offer(&s, list[i], strlen(list[i]));
-	return s.best;
-}
 
 static const char *const column_names[COLUMN_COUNT] = {
 	[COLUMN_TIME] = "time",   [COLUMN_PROCESS] = "process",     [COLUMN_THREAD] = "thread",
@@ -45,7 +36,8 @@ struct err *config_columns(const char *text, unsigned *ret)
 		       (strlen(column_names[i]) != n || memcmp(column_names[i], p, n)))
 			i++;
 		if (i == COLUMN_COUNT) {
-			const char *near = nearest_word(p, n, column_names, COLUMN_COUNT);
+			const char *near = nearest_of(p, n, NEAREST_WORD, column_names,
+						      COLUMN_COUNT);
 			return err_create(ERR_SYNTAX,
 					  "no column \"%.*s\": expected time process thread event "
 					  "arguments caller%s%s",
@@ -128,7 +120,7 @@ static struct err *set_theme(struct config *c, const char *v)
 {
 	if (!theme_find(v, false)) {
 		const char *names[] = { "auto", "dark", "light", "cb", "mono" };
-		const char *near = nearest_word(v, strlen(v), names, ARRAY_LEN(names));
+		const char *near = nearest_of(v, strlen(v), NEAREST_WORD, names, ARRAY_LEN(names));
 		return err_create(ERR_SYNTAX,
 				  "no theme \"%s\": expected auto dark light cb mono%s%s", v,
 				  near ? "; nearest is " : "", near ? near : "");
@@ -270,8 +262,8 @@ static struct err *bind_line(struct keymap *keys, char *rest)
 			const char *names[PANE_COUNT];
 			for (int i = 0; i < PANE_COUNT; i++)
 				names[i] = panes[i].name;
-			const char *near = nearest_word(words[0], strlen(words[0]), names,
-							PANE_COUNT);
+			const char *near = nearest_of(words[0], strlen(words[0]), NEAREST_WORD,
+						      names, PANE_COUNT);
 			return err_create(ERR_SYNTAX, "no pane \"%s\"%s%s", words[0],
 					  near ? "; nearest is " : "", near ? near : "");
 		}
@@ -282,7 +274,8 @@ static struct err *bind_line(struct keymap *keys, char *rest)
 		const char *names[ACTION_COUNT];
 		for (int i = 0; i < ACTION_COUNT; i++)
 			names[i] = actions[i].name;
-		const char *near = nearest_word(name, strlen(name), names, ACTION_COUNT);
+		const char *near = nearest_of(name, strlen(name), NEAREST_WORD, names,
+					      ACTION_COUNT);
 		return err_create(ERR_SYNTAX, "no action \"%s\"%s%s", name,
 				  near ? "; nearest is " : "", near ? near : "");
 	}
@@ -329,7 +322,7 @@ static struct err *one_line(struct config *c, struct keymap *keys, char *line, b
 			return settings[i].set(c, value);
 		names[i] = settings[i].name;
 	}
-	const char *near = nearest_word(name, strlen(name), names, ARRAY_LEN(settings));
+	const char *near = nearest_of(name, strlen(name), NEAREST_WORD, names, ARRAY_LEN(settings));
 	return err_create(ERR_SYNTAX, "no setting \"%s\"%s%s", name, near ? "; nearest is " : "",
 			  near ? near : "");
 }

@@ -75,5 +75,3 @@ MUST_CHECK struct err *config_keep_filter(struct config *c, const char *name, co
 MUST_CHECK struct err *config_columns(const char *text, unsigned *ret);
 /* roff of all settings, for the manual page. */
 void config_manual(struct strbuf *to);
-/* The word of list[] nearest to `word` (edit distance), NULL if none is near. */
-const char *nearest_word(const char *word, size_t n_bytes, const char *const *list, size_t n);

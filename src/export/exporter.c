@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/nearest.h"
 #include "export/exporter_private.h"
 #include "model/filter.h"
 #include "model/selection.h"
-#include "model/suggest.h"
 
 #define OUT_BYTES (64u << 10) /* output is written when the buffer exceeds this */
 
@@ -51,16 +51,16 @@ struct err *exporter_find_checked(const char *name, const struct exporter_format
 		*ret = f;
 		return NULL;
 	}
-	struct suggest s = suggest_for(name, strlen(name));
+	const char *names[ARRAY_LEN(formats)];
 	struct strbuf all = { 0 };
 	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
-		suggest_offer(&s, formats[i]->name, strlen(formats[i]->name));
+		names[i] = formats[i]->name;
 		strbuf_addf(&all, "%s%s", i ? ", " : "", formats[i]->name);
 	}
 	struct err *err = err_create(ERR_USAGE, "there is no format '%s'", name);
-	if (s.best)
-		err = err_with_hint(err, "did you mean %.*s? formats: %s", (int)s.n_best, s.best,
-				    strbuf_str(&all));
+	const char *near = nearest_of(name, strlen(name), NEAREST_WORD, names, ARRAY_LEN(names));
+	if (near)
+		err = err_with_hint(err, "did you mean %s? formats: %s", near, strbuf_str(&all));
 	else
 		err = err_with_hint(err, "formats: %s", strbuf_str(&all));
 	strbuf_fini(&all);

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
+#include "base/nearest.h"
 #include "model/catalog.h"
-#include "model/nearest.h"
 
 /* Length of the name without the "()" that people write after functions. */
 static size_t bare_bytes(const char *api, size_t n_bytes)
@@ -56,15 +56,15 @@ bool api_call_raises(const struct api_call *c, const struct catalog_event *e, in
 
 size_t api_map_nearest(const char *api, size_t n_bytes, const char **ret, size_t max)
 {
-	struct nearest near;
+	struct nearest near = nearest_to(api, bare_bytes(api, n_bytes), NEAREST_NAME);
 
-	nearest_init(&near, api, bare_bytes(api, n_bytes), max);
 	for (size_t i = 0; i < n_api_calls; i++)
 		if (i == 0 || strcmp(api_calls[i].api, api_calls[i - 1].api) != 0)
-			nearest_offer(&near, api_calls[i].api, i);
-	for (size_t i = 0; i < near.n; i++)
-		ret[i] = api_calls[near.found[i].id].api;
-	return near.n;
+			nearest_offer(&near, api_calls[i].api, strlen(api_calls[i].api), i);
+	size_t n = near.n < max ? near.n : max;
+	for (size_t i = 0; i < n; i++)
+		ret[i] = near.found[i].name;
+	return n;
 }
 
 const struct blind_spot *api_map_blind_spot_next(const struct catalog_event *e, size_t *at)

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "base/vec.h"
 #include "model/catalog.h"
 #include "model/glob.h"
-#include "model/suggest.h"
 
 enum term_kind { TERM_NAME, TERM_GLOB, TERM_REGEX, TERM_THEME };
 
@@ -80,22 +80,22 @@ static struct err *unknown_theme(const char *text, const char *p, size_t n)
  * typing error. */
 static struct err *check_name(const char *text, const char *p, size_t n)
 {
-	struct suggest near = suggest_for(p, n);
+	struct nearest near = nearest_to(p, n, NEAREST_WORD);
 	for (size_t i = 0; i < n_catalog_events; i++) {
 		const char *names[] = { catalog_events[i].name, catalog_events[i].category };
 		for (size_t k = 0; k < 2; k++) {
 			if (strlen(names[k]) == n && !memcmp(names[k], p, n))
 				return NULL;
-			suggest_offer(&near, names[k], strlen(names[k]));
+			nearest_offer(&near, names[k], strlen(names[k]), 0);
 		}
 	}
-	if (!near.best)
+	if (!near.n)
 		return NULL;
 	return err_with_hint(
 	    err_with_at(err_create(ERR_SYNTAX, "-e: there is no event or category %.*s", (int)n, p),
 			(uint64_t)(p - text)),
-	    "did you mean %.*s? An event of your own of this name is /^%.*s$/", (int)near.n_best,
-	    near.best, (int)n, p);
+	    "did you mean %.*s? An event of your own of this name is /^%.*s$/",
+	    (int)near.found[0].n_bytes, near.found[0].name, (int)n, p);
 }
 
 /* Compile one term p[0 … n), without spaces around it; *t owns what was allocated, also on

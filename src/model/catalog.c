@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "model/catalog.h"
-#include "model/nearest.h"
+#include "base/nearest.h"
 
 static int compare_name(const char *name, size_t n_bytes, const char *entry)
 {
@@ -219,15 +219,15 @@ const char *catalog_platform_name(enum catalog_platform p)
 size_t catalog_nearest(const char *name, size_t n_bytes, const struct catalog_event **ret,
 		       size_t max)
 {
-	struct nearest near;
+	struct nearest near = nearest_to(name, n_bytes, NEAREST_NAME);
 
-	nearest_init(&near, name, n_bytes, max);
 	for (size_t i = 0; i < n_catalog_events; i++) {
-		nearest_offer(&near, catalog_events[i].name, i);
-		if (catalog_events[i].alias)
-			nearest_offer(&near, catalog_events[i].alias, i);
+		const char *const names[] = { catalog_events[i].name, catalog_events[i].alias };
+		for (size_t k = 0; k < 2 && names[k]; k++)
+			nearest_offer(&near, names[k], strlen(names[k]), i);
 	}
-	for (size_t i = 0; i < near.n; i++)
+	size_t n = near.n < max ? near.n : max;
+	for (size_t i = 0; i < n; i++)
 		ret[i] = &catalog_events[near.found[i].id];
-	return near.n;
+	return n;
 }

@@ -7,15 +7,17 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/nearest.h"
 #include "model/catalog.h"
 #include "model/filter_ast.h"
 #include "model/filter_literal.h"
 #include "model/gist_words.h"
-#include "model/suggest.h"
 
-static struct err *with_suggestion(struct err *err, const struct suggest *s)
+struct err *literal_err_with_nearest(struct err *err, const struct nearest *near)
 {
-	return s->best ? err_with_hint(err, "did you mean %.*s?", (int)s->n_best, s->best) : err;
+	return near->n ? err_with_hint(err, "did you mean %.*s?", (int)near->found[0].n_bytes,
+				       near->found[0].name)
+		       : err;
 }
 
 static const struct unit {
@@ -161,14 +163,12 @@ static bool read_version(const char *s, size_t n, uint32_t *ret, int *ret_parts)
 
 static struct err *unknown_theme(const char *s, size_t n, size_t at)
 {
-	struct suggest near = suggest_for(s, n);
+	struct nearest near = nearest_to(s, n, NEAREST_START);
 	for (int i = 0; i < THEME_COUNT; i++) {
 		const char *name = catalog_theme_name((enum catalog_theme)i);
-		suggest_offer(&near, name, strlen(name));
-		if (n && n < strlen(name) && !memcmp(name, s, n) && !near.best)
-			near.best = name, near.n_best = strlen(name);
+		nearest_offer(&near, name, strlen(name), 0);
 	}
-	return with_suggestion(SYNTAX(at, "there is no theme %.*s", (int)n, s), &near);
+	return literal_err_with_nearest(SYNTAX(at, "there is no theme %.*s", (int)n, s), &near);
 }
 
 enum field_type literal_type(const struct filter_term *t)
@@ -195,17 +195,17 @@ static const char *other_spelling(const char *word)
 /* Refuse a word that looks like the name of a number but is unknown. */
 static struct err *check_constant(const struct token *k)
 {
-	struct suggest near = suggest_for(k->p, k->n);
+	struct nearest near = nearest_to(k->p, k->n, NEAREST_WORD);
 	if (k->n > 64 || !gist_word_like(k->p, k->n))
 		return NULL;
 	const char *name;
 	for (size_t i = 0; (name = gist_word_at(i)); i++)
-		suggest_offer(&near, name, strlen(name));
-	if (!near.best)
+		nearest_offer(&near, name, strlen(name), 0);
+	if (!near.n)
 		return NULL;
 	return err_with_hint(SYNTAX(k->at, "there is no constant %.*s", (int)k->n, k->p),
-			     "did you mean %.*s? a text is written \"%.*s\"", (int)near.n_best,
-			     near.best, (int)k->n, k->p);
+			     "did you mean %.*s? a text is written \"%.*s\"",
+			     (int)near.found[0].n_bytes, near.found[0].name, (int)k->n, k->p);
 }
 
 /* Read the right side of a comparison with an argument: a number, the name of a number, or a

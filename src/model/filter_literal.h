@@ -2,6 +2,7 @@
  * filter_literal: the right side of an operator. For filter_*.c only.
  */
 #pragma once
+#include "base/nearest.h"
 #include "model/filter_ast.h"
 #include "model/filter_lexer.h"
 
@@ -17,5 +18,7 @@ enum literal_form {
 	LITERAL_TIME,   /* 2.5s, 300ms; without a unit: seconds */
 	LITERAL_VALUE   /* like LITERAL_NUMBER, and 0700 is octal, as permission bits are shown */
 };
+/* Give the error the hint "did you mean …?" if a name is near. */
+struct err *literal_err_with_nearest(struct err *err, const struct nearest *near);
 /* Read a number with its unit; false if the text is not one. */
 bool literal_read_number(const char *s, size_t n, enum literal_form form, struct literal *ret);

@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "model/catalog.h"
 #include "model/filter_ast.h"
 #include "model/filter_lexer.h"
 #include "model/filter_literal.h"
 #include "model/glob.h"
-#include "model/suggest.h"
 #include "model/trace.h"
 
 #define NESTING_MAX 100
@@ -146,39 +146,34 @@ static bool is_category(const struct parser *p, const char *s, size_t n)
 	return false;
 }
 
-static void offer_events(const struct parser *p, struct suggest *s)
+static void offer_events(const struct parser *p, struct nearest *near)
 {
 	for (size_t i = 0; i < n_catalog_events; i++) {
-		suggest_offer(s, catalog_events[i].name, strlen(catalog_events[i].name));
-		suggest_offer(s, catalog_events[i].category, strlen(catalog_events[i].category));
+		nearest_offer(near, catalog_events[i].name, strlen(catalog_events[i].name), 0);
+		nearest_offer(near, catalog_events[i].category, strlen(catalog_events[i].category),
+			      0);
 	}
 	for (uint32_t i = 1; p->trace && i <= trace_n_names(p->trace); i++) {
 		size_t n;
 		const char *name = trace_name(p->trace, i, &n);
-		suggest_offer(s, name, n);
+		nearest_offer(near, name, n, 0);
 	}
 }
 
-static void offer_fields(struct suggest *s)
+static void offer_fields(struct nearest *near)
 {
 	for (size_t i = 0; i < FIELD_COUNT; i++)
-		suggest_offer(s, fields[i].name, strlen(fields[i].name));
+		nearest_offer(near, fields[i].name, strlen(fields[i].name), 0);
 }
 
-static void offer_arguments(struct suggest *s, const struct catalog_event *e)
+static void offer_arguments(struct nearest *near, const struct catalog_event *e)
 {
 	for (size_t i = 0; e && i < e->n_signatures; i++)
 		for (size_t k = 0; k < e->signatures[i].n_args; k++)
-			suggest_offer(s, e->signatures[i].args[k].name,
-				      strlen(e->signatures[i].args[k].name));
+			nearest_offer(near, e->signatures[i].args[k].name,
+				      strlen(e->signatures[i].args[k].name), 0);
 	for (size_t k = 0; e && k < e->n_args; k++)
-		suggest_offer(s, e->args[k].name, strlen(e->args[k].name));
-}
-
-static struct err *with_suggestion(struct err *err, const struct suggest *s, const char *prefix)
-{
-	return s->best ? err_with_hint(err, "did you mean %s%.*s?", prefix, (int)s->n_best, s->best)
-		       : err;
+		nearest_offer(near, e->args[k].name, strlen(e->args[k].name), 0);
 }
 
 /* Names of arguments are checked unless the capture has events that are not in the catalogue,
@@ -207,24 +202,24 @@ static bool is_argument(const struct catalog_event *e, const char *s, size_t n)
 static struct err *check_argument(struct parser *p, const struct catalog_event *e, const char *s,
 				  size_t n, size_t at)
 {
-	struct suggest near = suggest_for(s, n);
+	struct nearest near = nearest_to(s, n, NEAREST_WORD);
 	if (e) {
 		if (is_argument(e, s, n))
 			return NULL;
 		offer_arguments(&near, e);
-		return with_suggestion(SYNTAX(at, "%s has no argument %.*s", e->name, (int)n, s),
-				       &near, "");
+		return literal_err_with_nearest(
+		    SYNTAX(at, "%s has no argument %.*s", e->name, (int)n, s), &near);
 	}
 	if (is_argument(NULL, s, n) || has_own_events(p))
 		return NULL;
 	offer_arguments(&near, p->mentioned);
-	for (size_t i = 0; !near.best && i < n_catalog_events; i++)
+	for (size_t i = 0; !near.n && i < n_catalog_events; i++)
 		offer_arguments(&near, &catalog_events[i]);
 	if (p->mentioned)
-		return with_suggestion(
-		    SYNTAX(at, "%s has no argument %.*s", p->mentioned->name, (int)n, s), &near,
-		    "");
-	return with_suggestion(SYNTAX(at, "no event has an argument %.*s", (int)n, s), &near, "");
+		return literal_err_with_nearest(
+		    SYNTAX(at, "%s has no argument %.*s", p->mentioned->name, (int)n, s), &near);
+	return literal_err_with_nearest(SYNTAX(at, "no event has an argument %.*s", (int)n, s),
+					&near);
 }
 
 /* ---- literals ---- */
@@ -599,14 +594,14 @@ static struct err *parse_field(struct parser *p, enum field_id field, size_t n_f
 	if (n_rest) { /* other fields have no members and do not get here */
 		t.member = field_member_find(rest + 1, n_rest - 1);
 		if (t.member == MEMBER_COUNT) {
-			struct suggest near = suggest_for(rest + 1, n_rest - 1);
+			struct nearest near = nearest_to(rest + 1, n_rest - 1, NEAREST_WORD);
 			for (int i = MEMBER_NONE + 1; i < MEMBER_COUNT; i++)
-				suggest_offer(&near, frame_members[i], strlen(frame_members[i]));
-			return with_suggestion(
+				nearest_offer(&near, frame_members[i], strlen(frame_members[i]), 0);
+			return literal_err_with_nearest(
 			    SYNTAX(p->t.at + n_field + 1,
 				   "a frame has func, file, line and module, not %.*s",
 				   (int)(n_rest - 1), rest + 1),
-			    &near, "");
+			    &near);
 		}
 	}
 	advance(p, false);
@@ -632,7 +627,7 @@ static struct err *event_term(struct parser *p, enum filter_op op, uint32_t *ret
 
 static struct err *unknown_word(struct parser *p, const struct token *word)
 {
-	struct suggest near = suggest_for(word->p, word->n);
+	struct nearest near = nearest_to(word->p, word->n, NEAREST_WORD);
 	int n = (int)word->n;
 	if (comparison_find(&p->t)) {
 		if (is_argument(NULL, word->p, word->n))
@@ -640,22 +635,21 @@ static struct err *unknown_word(struct parser *p, const struct token *word)
 					     "of an argument write args.%.*s", n, word->p);
 		const char *dot = memchr(word->p, '.', word->n);
 		size_t n_first = dot ? (size_t)(dot - word->p) : word->n;
-		near.n_word = n_first;
-		near.distance = (unsigned)n_first / 3 + 1;
+		near.n_bytes = n_first;
 		offer_fields(&near);
-		if (near.best)
-			return with_suggestion(
-			    SYNTAX(word->at, "there is no field %.*s", n, word->p), &near, "");
+		if (near.n)
+			return literal_err_with_nearest(
+			    SYNTAX(word->at, "there is no field %.*s", n, word->p), &near);
 		return err_with_hint(SYNTAX(word->at, "there is no field %.*s", n, word->p),
 				     "--list-fields lists them; of an argument write args.%.*s", n,
 				     word->p);
 	}
 	offer_fields(&near);
 	offer_events(p, &near);
-	if (near.best)
-		return with_suggestion(
+	if (near.n)
+		return literal_err_with_nearest(
 		    SYNTAX(word->at, "there is no event, category or field %.*s", n, word->p),
-		    &near, "");
+		    &near);
 	return err_with_hint(
 	    SYNTAX(word->at, "there is no event, category or field %.*s", n, word->p),
 	    "of an event of your own write event == \"%.*s\", to find a text \"%.*s\"", n, word->p,

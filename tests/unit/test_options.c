@@ -400,21 +400,6 @@ static void test_help_wraps(void **state)
 	}
 }
 
-static void test_nearest(void **state)
-{
-	static const char *const words[] = { "record", "print", "export", "import", NULL },
-				 *const none[] = { NULL };
-	assert_string_equal(options_nearest("imprt", words), "import");
-	assert_string_equal(options_nearest("Record", words), "record");
-	assert_string_equal(options_nearest("rceord", words), "record");
-	assert_string_equal(options_nearest("exp", words), "export");
-	assert_non_null(options_nearest("", words));
-	assert_non_null(options_nearest(
-	    "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq",
-	    words));
-	assert_null(options_nearest("x", none));
-}
-
 static void test_color(void **state)
 {
 	struct options o = { .color = COLOR_ALWAYS };
@@ -434,8 +419,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good_lines),     cmocka_unit_test(test_bad_lines),
 		cmocka_unit_test(test_table_is_sound), cmocka_unit_test(test_nothing_is_forgotten),
-		cmocka_unit_test(test_help_wraps),     cmocka_unit_test(test_nearest),
-		cmocka_unit_test(test_color),
+		cmocka_unit_test(test_help_wraps),     cmocka_unit_test(test_color),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
