@@ -1,6 +1,6 @@
 /*
- * capture_util: captures for tests: values written by hand, a small one with a bit of everything, a
- * bigger one by a seed.
+ * capture_util: captures for tests: values written by hand, a small capture with examples of
+ * everything, a larger one made from a seed.
  */
 #pragma once
 #include <stdint.h>
@@ -70,7 +70,7 @@ static inline uint32_t add_string(struct writer *w, const char *s)
 	return writer_string(w, s, strlen(s));
 }
 
-/* A Python frame file:line function on top of `parent`. */
+/* Add the Python frame file:line function on top of `parent`. */
 static inline uint32_t add_frame(struct writer *w, uint32_t parent, const char *file,
 				 const char *function, uint32_t line)
 {
@@ -103,8 +103,8 @@ static inline uint64_t test_random(uint64_t *state) /* splitmix64 */
 	return z ^ z >> 31;
 }
 
-/* The same shape for every seed and n: open() with one of many paths, import with a list, an object
- * now and then. */
+/* Write a capture of the same shape for every seed and n: open() with one of many paths, import
+ * with a list, sometimes an object. */
 static inline void write_random(struct writer *w, uint64_t n_events, uint64_t seed,
 				uint32_t flush_every)
 {
@@ -169,7 +169,7 @@ static inline void write_random(struct writer *w, uint64_t n_events, uint64_t se
 	strbuf_fini(&b);
 }
 
-/* A capture that grows at `path`, whatever was there before. */
+/* Begin a growing capture at `path`, and replace what was there before. */
 static inline struct writer *test_writer(const char *path)
 {
 	struct writer *w;
@@ -183,7 +183,7 @@ static inline struct writer *test_writer(const char *path)
 	return w;
 }
 
-/* A fresh name in the build's scratch folder; the file is not made. */
+/* Make a new name in the build's scratch folder; the file is not created. */
 static inline const char *test_path(char *to, size_t cap, const char *what)
 {
 	const char *folder = getenv("TMPDIR");

@@ -1,7 +1,7 @@
 /*
- * capture_walk: touch everything a capture holds, as a reader with no trust would; and make damaged
- * blocks verify again, so that what lies behind the checksums is reached too. For the damage tests
- * and the fuzzer.
+ * capture_walk: read everything that a capture holds, as a reader without trust would; and make
+ * damaged blocks verify again, so that the code behind the checksums is reached too. For the damage
+ * tests and the fuzzer.
  */
 #pragma once
 #include <stdint.h>
@@ -21,8 +21,8 @@
 #include "model/trace.h"
 #include "model/value_iter.h"
 
-/* Seal superblock, trailer and every block whose header has sane sizes, found at its place or by
- * its magic. */
+/* Seal superblock, trailer and every block whose header has plausible sizes, found at its place or
+ * by its magic. */
 static inline void capture_reseal(uint8_t *file, size_t n)
 {
 	struct superblock sb;
@@ -72,8 +72,8 @@ static inline uint64_t walk_value(struct trace *t, uint32_t id, const uint64_t *
 	return sum;
 }
 
-/* Everything, up to `max_rows` rows and ids of each sort. The sum keeps the compiler from leaving
- * work out. */
+/* Read everything, up to `max_rows` rows and ids of each kind. The sum keeps the compiler from
+ * removing work. */
 static inline uint64_t capture_walk(struct trace *t, uint64_t max_rows)
 {
 	uint64_t sum = 0, n_rows = trace_n_events(t) < max_rows ? trace_n_events(t) : max_rows;
@@ -134,7 +134,7 @@ static inline uint64_t capture_walk(struct trace *t, uint64_t max_rows)
 	return sum + (trace_damage(t) ? 1 : 0);
 }
 
-/* What builds tables over a whole capture; only for small ones. */
+/* Build the tables over a whole capture; only for small captures. */
 static inline void capture_analyse(struct trace *t)
 {
 	double done;

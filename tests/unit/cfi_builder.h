@@ -44,7 +44,7 @@ static inline void build_pad(struct builder *b, size_t to)
 		build_u8(b, 0); /* DW_CFA_nop */
 }
 
-/* A CIE as gcc writes it: "zR" (or "zRS"), factors 1 and -8, pointers pcrel sdata4; CFA = rsp + 8,
+/* Write a CIE as gcc does: "zR" (or "zRS"), factors 1 and -8, pointers pcrel sdata4; CFA = rsp + 8,
  * return address below. */
 static inline size_t build_cie(struct builder *b, bool is_signal)
 {
@@ -80,7 +80,8 @@ static inline size_t build_fde(struct builder *b, size_t cie, uint64_t start, ui
 	return at;
 }
 
-/* .eh_frame_hdr over n entries, whose starts ascend. Returns its address. */
+/* Write an .eh_frame_hdr over n entries, in ascending order of their starts. Returns its
+ * address. */
 static inline uint64_t build_header(struct builder *b, size_t eh_frame, const uint64_t *starts,
 				    const size_t *fdes, size_t n, uint8_t table_encoding)
 {

@@ -17,7 +17,7 @@
 #define FAKE_BYTES 0x8000u
 #define FAKE_CODE  0x2000u
 #define FAKE_DATA  0x4000u
-#define FAKE_END   0x7e40u /* end of .bss: the slack follows */
+#define FAKE_END   0x7e40u /* end of .bss: the slack is after it */
 
 struct fake_module {
 	uint8_t bytes[FAKE_BYTES];
@@ -61,7 +61,7 @@ static inline void fake_symbol(struct fake_module *f, const char *name, uint64_t
 	fake_put(f, 0x1000 + 24 * f->n_symbols++, &sym, sizeof(sym));
 }
 
-/* A relocation of the symbol added last: its slot at `at` holds `value`. */
+/* Add a relocation of the symbol added last: its slot at `at` holds `value`. */
 static inline void fake_relocation(struct fake_module *f, uint64_t at, uint32_t type,
 				   uint64_t value)
 {
@@ -103,10 +103,10 @@ static inline void fake_begin(struct fake_module *f, bool sysv)
 	f->n_symbols = 1;
 }
 
-/* Hash tables of one bucket: every symbol is in its chain. */
+/* Write hash tables with one bucket: every symbol is in its chain. */
 static inline void fake_end(struct fake_module *f)
 {
-	/* Addresses as glibc leaves them, relocated; and one as musl does, relative. */
+	/* Addresses as in glibc, relocated; and one as in musl, relative. */
 	Elf64_Dyn dyn[] = {
 		{ DT_SYMTAB, { FAKE_BASE + 0x1000 } },
 		{ DT_STRTAB, { 0x400 } },
@@ -141,8 +141,8 @@ static inline void fake_end(struct fake_module *f)
 	}
 }
 
-/* One that looks like CPython: version as text in Py_GetVersion, code of PySys_AddAuditHook in hex.
- */
+/* Make a module that looks like CPython: version as text in Py_GetVersion, code of
+ * PySys_AddAuditHook in hex. */
 #define FAKE_RUNTIME (FAKE_DATA + 0x1000)
 static inline void fake_python(struct fake_module *f, const char *version, const uint8_t *code,
 			       size_t n_code)

@@ -1,5 +1,5 @@
 /*
- * pythons: for tests that need real Pythons: those tests/pythons.sh finds.
+ * pythons: the Pythons that tests/pythons.sh finds, for tests that need real ones.
  */
 #pragma once
 #include <stdio.h>
@@ -14,8 +14,8 @@ struct test_python {
 
 #define TEST_PYTHONS_MAX 40
 
-/* Fill list[]; the number found. $SOURCE_ROOT is set by tests/unit/meson.build. arguments: for
- * pythons.sh. */
+/* Fill list[]; returns how many were found. tests/unit/meson.build sets $SOURCE_ROOT. arguments:
+ * for pythons.sh. */
 static inline size_t test_pythons_find(struct test_python list[TEST_PYTHONS_MAX],
 				       const char *arguments)
 {

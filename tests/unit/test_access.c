@@ -1,7 +1,7 @@
 /*
- * Facts against judgements: every cause is here, whether this machine can show it or not. The facts
- * of the first row are those of a process that can be attached to; each further row spoils one
- * thing.
+ * Facts and the judgement that they must give: every cause is tested, whether or not this machine
+ * can produce it. The facts of the first row are those of a process that can be attached to; each
+ * further row spoils one fact.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -276,7 +276,7 @@ static const struct {
 	enum access_verdict verdict;
 	enum access_cause cause;
 	int other_pid;
-	const char *why, *cure, *note; /* must be part of it; NULL: must be empty */
+	const char *why, *cure, *note; /* must be contained in it; NULL: must be empty */
 } rows[] = {
 	{ no_spoil, ACCESS_READY, ACCESS_FINE, 0, NULL, NULL, NULL },
 	{ no_process, ACCESS_UNSUPPORTED, ACCESS_NO_PROCESS, 0, "no such process", "lists", NULL },
@@ -329,7 +329,7 @@ static void check_text(size_t row, const char *what, const char *got, const char
 	if (want ? !strstr(got, want) : *got != 0)
 		fail_msg("row %zu, %s: \"%s\", expected %s", row, what, got,
 			 want ? want : "nothing");
-	/* One line, lower case (but for names), no full stop. */
+	/* One line, lower case (except for names), no full stop. */
 	assert_null(strchr(got, '\n'));
 	if (*got)
 		assert_true(got[strlen(got) - 1] != '.');
@@ -366,7 +366,7 @@ static void test_judgements(void **state)
 			fail_msg("no row shows %s", access_cause_name(c));
 }
 
-/* With CAP_SYS_PTRACE neither user nor Yama 1 and 2 can be the cause, whatever the facts say of
+/* With CAP_SYS_PTRACE neither the user nor Yama 1 and 2 can be the cause, whatever the facts say of
  * them. */
 static void test_capability_excuses(void **state)
 {
@@ -405,7 +405,7 @@ static void test_here(void **state)
 		_exit(0);
 	}
 	assert_null(access_check(
-	    pid, &a)); /* a copy of this program: no Python in it, or we may not look */
+	    pid, &a)); /* a copy of this program: there is no Python in it, or we may not read it */
 	assert_true(a.cause == ACCESS_NOT_PYTHON || a.verdict == ACCESS_DENIED);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);

@@ -1,4 +1,4 @@
-/* What is written is read back, whole; interning; notes, processes, threads; values; many small
+/* What is written is read back completely; interning; notes, processes, threads; values; many small
  * blocks; following; memory. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -126,7 +126,7 @@ static void writes_and_reads(void **state)
 	strbuf_fini(&b);
 }
 
-/* The same events, whatever the size of the blocks; a sum over everything compared with the one
+/* The same events, whatever the size of the blocks; a sum over everything is compared with the one
  * made while writing. */
 static void blocks_of_any_size(void **state)
 {
@@ -205,8 +205,8 @@ static void follows(void **state)
 	trace_close(t);
 }
 
-/* Every tag, containers in containers (which the writer takes apart), and what must not be
- * believed. */
+/* Every tag, containers in containers (which the writer takes apart), and values that must be
+ * rejected. */
 static void values(void **state)
 {
 	struct writer *w = test_writer(path);
@@ -307,7 +307,7 @@ static void refuses(void **state)
 	err_destroy(err);
 }
 
-/* A capture through a pipe: from the writer to a reader that takes it all in. */
+/* A capture through a pipe: from the writer to a reader that reads all of it. */
 static void pipes(void **state)
 {
 	int ends[2];
@@ -337,8 +337,7 @@ static size_t heap_bytes(void)
 	return m.uordblks + m.hblkhd;
 }
 
-/* An event whose path and list are those of `n`, and whose stack has as many frames that are its
- * own. */
+/* Add an event whose path and list depend on `n`, and whose stack has as many frames of its own. */
 static void add_numbered(struct writer *w, uint64_t time_ns, uint32_t n)
 {
 	char text[64];
@@ -381,8 +380,8 @@ static void assert_numbered(struct trace *t, uint64_t seq, uint32_t n)
 	}
 }
 
-/* However long it lasts and whatever it says, the writer's memory has a bound, and everything reads
- * as it was. */
+/* However long a session lasts and whatever is recorded, the writer's memory has a bound, and
+ * everything is read back correctly. */
 static void remembers_no_more_than_it_must(void **state)
 {
 	enum { N = 400000, QUARTER = N / 4 };
@@ -395,13 +394,13 @@ static void remembers_no_more_than_it_must(void **state)
 	}
 	add_numbered(w, N, 0); /* forgotten long ago */
 	assert_true(bytes[0] < 40u << 20);
-	/* (a sanitizer's allocator says 0 to all) */
+	/* (a sanitizer's allocator returns 0 for all) */
 	assert_true(bytes[3] <= bytes[1] + (1u << 20));
 	must(writer_close(w));
 	struct trace *t;
 	must(trace_open(path, NULL, &t));
 	assert_int_equal(trace_n_events(t), N + 1);
-	assert_int_equal(trace_n_frames(t), 3 * 64 + 3); /* frames are never said twice */
+	assert_int_equal(trace_n_frames(t), 3 * 64 + 3); /* no frame is written twice */
 	struct event first, last, hot[2];
 	assert_true(trace_event(t, 0, &first) && trace_event(t, N, &last));
 	assert_true(trace_event(t, 99, &hot[0]) && trace_event(t, N - 1, &hot[1]));

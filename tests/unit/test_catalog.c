@@ -88,7 +88,7 @@ static void test_arguments_follow_the_version(void **state)
 	assert_string_equal(catalog_arg_key(NULL, 12, SIZE_MAX, buf), "18446744073709551615");
 
 	assert_int_equal(catalog_arg_find(open_event, 12, "path", 4), 0);
-	assert_int_equal(catalog_arg_find(open_event, 12, "file", 4), 0); /* what 3.8 calls it */
+	assert_int_equal(catalog_arg_find(open_event, 12, "file", 4), 0); /* its name in 3.8 */
 	assert_int_equal(catalog_arg_find(open_event, 12, "flags", 5), 2);
 	assert_int_equal(catalog_arg_find(open_event, 12, "flag", 4), -1);
 	assert_int_equal(catalog_arg_find(open_event, 12, "7", 1), 7);

@@ -1,6 +1,6 @@
 /*
- * test_cfi: programs and the rows they must give, big ones in any order; entries and tables that
- * lie; every byte of a valid image damaged.
+ * test_cfi: programs and the rows they must give, large ones in any order; entries and tables with
+ * false contents; every byte of a valid image damaged.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,7 +29,7 @@ struct program_case {
 	uint8_t cfa_reg;
 	bool cfa_deref;
 	int32_t cfa_off, cfa_off2;
-	enum cfi_reg reg; /* the one whose rule is checked besides rip */
+	enum cfi_reg reg; /* the register whose rule is checked in addition to rip */
 	struct cfi_rule rule;
 	struct cfi_rule rip;
 };
@@ -131,7 +131,7 @@ static const struct program_case cases[] = {
 	{ "double dereference", P(0x0f, 4, 0x76, 0, 0x06, 0x06), 0, CFI_TOO_HARD, 0, false, 0, 0, 0,
 	  SAME, SAME },
 	{ "unknown operation", P(0x3f), 0, CFI_TOO_HARD, 0, false, 0, 0, 0, SAME, SAME },
-	/* what no compiler writes */
+	/* programs that no compiler writes */
 	{ "restore without remember", P(0x0b), 0, CFI_CORRUPT, 0, false, 0, 0, 0, SAME, SAME },
 	{ "17 states remembered",
 	  P(10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10), 0, CFI_TOO_HARD, 0,
@@ -219,8 +219,8 @@ static void test_outside(void **state)
 	assert_int_equal(row_of(&p, CODE + CODE_BYTES - 1, &row), CFI_OK);
 }
 
-/* A header without a table, or with one of an encoding that is not read directly: .eh_frame itself
- * is gone through. */
+/* A header without a table, or with a table in an encoding that is not read directly: .eh_frame
+ * itself is scanned. */
 static void test_scan(void **state)
 {
 	static const uint8_t program[] = { 0x0e, 40 }, encodings[] = { 0xff, 0x0c, 0x3c };
@@ -249,19 +249,19 @@ static void test_lying_lengths(void **state)
 		assert_int_equal(row_of(&p, CODE, &row), CFI_CORRUPT);
 	}
 	build(&p, &nop, 1, 0x3b);
-	patch_u32(&p.b, p.fde + 4, 0); /* an FDE that says it is a CIE */
+	patch_u32(&p.b, p.fde + 4, 0); /* an FDE that claims to be a CIE */
 	assert_int_equal(row_of(&p, CODE, &row), CFI_CORRUPT);
 	build(&p, &nop, 1, 0x3b);
 	patch_u32(&p.b, p.fde + 4, (uint32_t)(p.fde + 4 - p.fde)); /* its own CIE */
 	assert_int_equal(row_of(&p, CODE, &row), CFI_CORRUPT);
 	build(&p, &nop, 1, 0x3b);
-	/* entries that are not there: the scan still finds it */
+	/* entries that do not exist: the scan still finds it */
 	patch_u32(&p.b, (size_t)(p.hdr - p.b.address) + 8, 0x40000000);
 	assert_int_equal(row_of(&p, CODE, &row), CFI_OK);
 }
 
-/* Every byte of an image set to every of these: whatever comes, it comes back, within the bytes
- * (ASan watches). */
+/* Every byte of an image is set to each of these values: the decoder must return, and stay within
+ * the bytes (ASan checks this). */
 static void test_damage(void **state)
 {
 	static const uint8_t program[] = { 0x41, 0x0e, 16, 0x86, 2,    0x43, 0x0d, 6,
@@ -282,8 +282,8 @@ static void test_damage(void **state)
 		}
 	}
 	assert_true(n_changed > 50); /* most of the bytes matter */
-	/* Cut off anywhere before the header's pointer to .eh_frame; behind it the table can be
-	 * made again. */
+	/* Cut off anywhere before the header's pointer to .eh_frame; after it the table can be made
+	 * again. */
 	for (size_t n = 0; n < (size_t)(p.hdr - p.b.address) + 8; n++) {
 		damaged = p;
 		damaged.b.n = n;
@@ -291,13 +291,14 @@ static void test_damage(void **state)
 	}
 }
 
-/* A program as an evaluator has, of the steps that compilers take, by a generator of its own. */
+/* Make a program like an evaluator's, from the steps that compilers use, with a random generator of
+ * its own. */
 static size_t make_big(uint8_t *to, size_t cap, uint32_t seed, unsigned max_states,
 		       bool with_expression)
 {
 	size_t n = 0;
 	unsigned n_states = 0;
-	bool is_kept = false; /* the CFA is an expression's from here on */
+	bool is_kept = false; /* from here on the CFA is an expression's result */
 	while (n + 16 < cap) {
 		seed = seed * 1664525u + 1013904223u;
 		uint8_t v = (uint8_t)(seed >> 16), step = (uint8_t)(seed >> 28);
@@ -324,7 +325,7 @@ static size_t make_big(uint8_t *to, size_t cap, uint32_t seed, unsigned max_stat
 			if (n_states)
 				n_states--, to[n++] = 0x0b;
 			break;
-		case 10: /* a PLT's: what it says depends on the pc */
+		case 10: /* as in a PLT: its result depends on the pc */
 			if (with_expression && n > cap / 2) {
 				static const uint8_t plt[] = { 0x0f, 11,   0x77, 8,    0x80,
 							       0,    0x3f, 0x1a, 0x3b, 0x2a,
@@ -343,7 +344,7 @@ static size_t make_big(uint8_t *to, size_t cap, uint32_t seed, unsigned max_stat
 	return n;
 }
 
-/* Rows of a big program, wanted in any order, are those that running it from its start gives. */
+/* The rows of a large program, read in any order, equal those from running it from its start. */
 static void test_marks(void **state)
 {
 	static const struct {

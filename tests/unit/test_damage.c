@@ -1,7 +1,7 @@
 /*
- * Captures cut short, damaged, made by an enemy, still being written, or on a full disk: all
- * complete blocks or a clear error, never a crash, a hang or unbounded memory. What is shown of a
- * damaged file is right or blank, never wrong.
+ * Captures that are truncated, damaged, forged, still being written, or on a full disk: the reader
+ * shows all complete blocks or a clear error, and never crashes, hangs or uses unbounded memory.
+ * What it shows of a damaged file is right or blank, never wrong.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +43,7 @@ static struct bytes file_read(const char *name)
 	return b;
 }
 
-/* A file in memory with these bytes. */
+/* Make a file in memory with these bytes. */
 static int memory_file(const void *p, size_t n)
 {
 	int fd = memfd_create("capture", MFD_CLOEXEC);
@@ -52,7 +52,7 @@ static int memory_file(const void *p, size_t n)
 	return fd;
 }
 
-/* What the undamaged file says, to compare with. */
+/* The content of the undamaged file, to compare with. */
 struct truth {
 	struct event *events;
 	uint64_t n;
@@ -70,8 +70,8 @@ static struct truth truth_of(const char *name)
 	return truth;
 }
 
-/* Open, look at `every`-th row: right or blank. Returns how many events there are; errors must have
- * a message. */
+/* Open, and compare every `every`-th row: it must be right or blank. Returns how many events there
+ * are; errors must have a message. */
 static uint64_t check(const uint8_t *p, size_t n, const struct truth *truth, uint64_t every,
 		      uint64_t *ret_blank)
 {
@@ -183,7 +183,7 @@ static size_t mutate(uint8_t *p, size_t n, uint64_t *seed)
 	return n;
 }
 
-/* AUDITVIEW_TEST_ROUNDS=10000 for a long look. */
+/* AUDITVIEW_TEST_ROUNDS=10000 for a long run. */
 static int n_rounds(int usual)
 {
 	const char *s = getenv("AUDITVIEW_TEST_ROUNDS");
@@ -212,7 +212,7 @@ static void damaged_at_random(void **state)
 		recovered += check(copy, n, &truth, 331, &blank) - blank * 331 > truth.n / 2;
 		most = cpu_ns() - start_ns > most ? cpu_ns() - start_ns : most;
 	}
-	/* one bad place costs a block, not the file */
+	/* one damaged place costs a block, not the file */
 	assert_true(recovered > (uint64_t)rounds * 9 / 10);
 	assert_true(most < 2000000000u);
 	free(copy);
@@ -220,7 +220,7 @@ static void damaged_at_random(void **state)
 	free(truth.events);
 }
 
-/* The same, but every checksum is right: what stands in the blocks is a lie. */
+/* The same, but every checksum is right: the contents of the blocks are false. */
 static void lies(void **state)
 {
 	struct writer *w;
@@ -260,8 +260,8 @@ static void lies(void **state)
 	free(file.p);
 }
 
-/* A process writes and is killed at some moment; another follows. Every event is seen once, and
- * what was flushed stays. */
+/* A process writes and is killed at some moment; another process reads meanwhile. Every event is
+ * read once, and what was flushed stays. */
 static void writer_killed(void **state)
 {
 	uint64_t seed = 99;
@@ -328,7 +328,8 @@ static void writer_killed(void **state)
 	unlink(other_path);
 }
 
-/* In a child with a limit on file size: reported once, kept what was flushed, quiet afterwards. */
+/* In a child with a limit on file size: the error is reported once, what was flushed is kept, and
+ * nothing is reported afterwards. */
 static void disk_full(void **state)
 {
 	pid_t pid = fork();
@@ -364,8 +365,8 @@ static void disk_full(void **state)
 	trace_close(t);
 }
 
-/* A real disk that is full: a small tmpfs in a mount namespace of the child's own. Only root can
- * have one. */
+/* A real disk that is full: a small tmpfs in a mount namespace of the child. Only root can make
+ * one. */
 static void small_disk(void **state)
 {
 	char folder[] = "/tmp/auditview-disk-XXXXXX", name[64];
@@ -420,7 +421,7 @@ static void cannot_write(void **state)
 		assert_non_null(strstr(err->message, rows[i].says));
 		err_destroy(err);
 	}
-	/* a reader of a pipe that goes away is an error, not a SIGPIPE */
+	/* if the reader of a pipe exits, that is an error, not a SIGPIPE */
 	int ends[2];
 	char name[64];
 	assert_int_equal(pipe(ends), 0);
@@ -471,8 +472,8 @@ static void replaced_or_shortened(void **state)
 	writer_destroy(w);
 }
 
-/* A block that is found broken only when it is wanted is said once, and counted once however often
- * it is wanted. */
+/* A block whose damage is found only when it is read is reported once, and counted once however
+ * often it is read. */
 static void damage_found_late(void **state)
 {
 	big_write(true);
@@ -483,7 +484,8 @@ static void damage_found_late(void **state)
 	trace_close(t);
 	uint64_t n_late = 0;
 	for (size_t at = 256; at + 512 < file.n; at += file.n / 40) {
-		struct trace_options options = { .cache_bytes = 1 }; /* nothing stays */
+		/* nothing stays in the cache */
+		struct trace_options options = { .cache_bytes = 1 };
 		file.p[at] ^= 0xff;
 		must(trace_open_fd(memory_file(file.p, file.n), "test.avc", &options, &t));
 		file.p[at] ^= 0xff;

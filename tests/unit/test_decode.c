@@ -1,6 +1,6 @@
 /*
- * test_decode: what a decoder keeps of threads: those that live, and those whose last records may
- * still come.
+ * test_decode: which threads a decoder keeps: those that live, and those whose last records may
+ * still arrive.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,8 +26,8 @@ struct world {
 	struct writer *writer;
 	struct decoder *decoder;
 	uint32_t first_alive; /* thread ids below it have ended; 0: none */
-	unsigned n_names;     /* asked for */
-	unsigned n_ids;       /* asked for without the name */
+	unsigned n_names;     /* requests for a name */
+	unsigned n_ids;       /* requests for the ids without the name */
 	bool is_wanted;
 	char path[64]; /* of the capture */
 	bool has_time;
@@ -95,7 +95,8 @@ static void world_fini(struct world *w)
 	unlink(w->path);
 }
 
-/* An event that tells the name of its thread; n_bytes as the record says it, of `value`. */
+/* Raise an event that carries the name of its thread: `value`, with n_bytes as the length that the
+ * record gives. */
 static bool raise_named(struct world *w, uint32_t tid, uint32_t interpreter, const void *value,
 			uint32_t n_bytes)
 {
@@ -146,7 +147,8 @@ static void raise_event(struct world *w, uint32_t tid)
 	assert_int_equal(decoder_n_events(w->decoder), before + 1);
 }
 
-/* One after the other without end: as many are kept as live, and some that have just ended. */
+/* Threads start and end without end: the decoder keeps those that live, and some that have just
+ * ended. */
 static void test_short_threads(void **state)
 {
 	struct world w;
@@ -158,11 +160,11 @@ static void test_short_threads(void **state)
 			decoder_refresh_threads(w.decoder, true);
 		assert_true(decoder_n_threads(w.decoder) <= N_ALIVE + 300);
 	}
-	assert_true(w.n_names < 2 * N_THREADS); /* who has ended is not asked for again */
+	assert_true(w.n_names < 2 * N_THREADS); /* an ended thread's name is not requested again */
 	world_fini(&w);
 }
 
-/* An ended thread whose records are still in the ring keeps its line, and so its place in the
+/* An ended thread whose records are still in the ring keeps its entry, and so its place in the
  * capture. */
 static void test_undrained(void **state)
 {
@@ -178,13 +180,13 @@ static void test_undrained(void **state)
 	assert_int_equal(decoder_n_threads(w.decoder), 2);
 	decoder_refresh_threads(w.decoder, true);
 	assert_int_equal(decoder_n_threads(w.decoder), 1);
-	raise_event(&w, 7); /* the same number again: another thread */
+	raise_event(&w, 7); /* the same number again, for another thread */
 	assert_int_equal(decoder_n_threads(w.decoder), 2);
 	world_fini(&w);
 }
 
-/* The first refresh that sees it ended may be the one that is told all is drained: that was before.
- */
+/* The first refresh that finds it ended may be the one that learns that everything is drained: that
+ * was before its end. */
 static void test_ended_meanwhile(void **state)
 {
 	struct world w;
@@ -198,7 +200,8 @@ static void test_ended_meanwhile(void **state)
 	world_fini(&w);
 }
 
-/* Nobody can tell which have ended (another pid namespace): still there is an end to it. */
+/* If it is unknown which threads have ended (another pid namespace), the number of kept threads
+ * still has a bound. */
 static void test_unknown_ends(void **state)
 {
 	struct world w;
@@ -212,8 +215,8 @@ static void test_unknown_ends(void **state)
 	world_fini(&w);
 }
 
-/* A name that there was no time for is asked for later, as often as if it had never been asked for.
- */
+/* A name that there was no time to read is requested later, as often as if it had never been
+ * requested. */
 static void test_no_time(void **state)
 {
 	struct world w;
@@ -227,15 +230,16 @@ static void test_no_time(void **state)
 	decoder_refresh_threads(w.decoder, true);
 	assert_int_equal(w.n_names, 1);
 	decoder_refresh_threads(w.decoder, true);
-	assert_int_equal(w.n_names, 1); /* it has one now */
+	assert_int_equal(w.n_names, 1); /* it has a name now */
 	raise_event(&w, 8);
 	for (int i = 0; i < 100; i++)
 		decoder_refresh_threads(w.decoder, true);
-	assert_in_range(w.n_names, 3, 20); /* 8 has none, and is not asked for without end */
+	/* thread 8 has no name, and the requests for it must end */
+	assert_in_range(w.n_names, 3, 20);
 	world_fini(&w);
 }
 
-/* Ends the world. */
+/* Compare the names in the capture; ends the world. */
 static void expect_names(struct world *w, const char *const *names, uint32_t n)
 {
 	struct trace *t = NULL;
@@ -252,7 +256,7 @@ static void expect_names(struct world *w, const char *const *names, uint32_t n)
 	unlink(w->path);
 }
 
-/* A thread that tells its name is not looked for in the target; only its ids are. */
+/* The name of a thread that reports it is not searched for in the target; only its ids are. */
 static void test_told(void **state)
 {
 	struct world w;
@@ -269,8 +273,8 @@ static void test_told(void **state)
 	expect_names(&w, names, 500);
 }
 
-/* The last name stays, wherever the thread's line goes: at a refresh, when it is forgotten, at the
- * end. A name of its own replaces one that was read from outside. */
+/* The last name is kept, wherever the thread's entry goes: at a refresh, when it is forgotten, at
+ * the end. A name that the thread reports replaces one that was read from outside. */
 static void test_renamed(void **state)
 {
 	struct world w;
@@ -292,8 +296,8 @@ static void test_renamed(void **state)
 	expect_names(&w, (const char *const[]){ "one", "two", "three", "four" }, 4);
 }
 
-/* The event that tells the name may be one that nobody wants: then the thread is not in the capture,
- * and when it is, it has its name. */
+/* The event that carries the name may be one that is not wanted: then the thread is not in the
+ * capture, and once it is, it has its name. */
 static void test_unwanted(void **state)
 {
 	struct world w;
@@ -302,7 +306,7 @@ static void test_unwanted(void **state)
 	assert_true(raise_str(&w, 7, 0, "seven"));
 	assert_true(raise_str(&w, 8, 0, "eight"));
 	w.is_wanted =
-	    true; /* decided once per name and decoder: a further one of the same process */
+	    true; /* decided once per name and decoder: another decoder of the same process */
 	struct decoder *first = w.decoder;
 	struct decoder_options o = { .writer = w.writer,
 				     .minor = 12,
@@ -317,7 +321,7 @@ static void test_unwanted(void **state)
 	expect_names(&w, (const char *const[]){ "eight" }, 1);
 }
 
-/* A thread that enters another interpreter keeps its name, unless it has another there. */
+/* A thread that enters another interpreter keeps its name, unless it has another one there. */
 static void test_interpreters(void **state)
 {
 	struct world w;
@@ -325,12 +329,12 @@ static void test_interpreters(void **state)
 	assert_true(raise_str(&w, 6, 0, "six"));
 	assert_true(raise_named(&w, 6, 1, "", 0));
 	assert_true(raise_str(&w, 6, 2, "other"));
-	assert_true(raise_named(&w, 8, 1, "", 0)); /* the callback knows none for it */
+	assert_true(raise_named(&w, 8, 1, "", 0)); /* the callback has no name for it */
 	assert_int_equal(w.n_names, 1);
 	expect_names(&w, (const char *const[]){ "six", "six", "other", "" }, 4);
 }
 
-/* Not from a probe of ours. */
+/* Records that our probe does not write. */
 static void test_malformed(void **state)
 {
 	static const struct {
@@ -367,8 +371,8 @@ static void test_malformed(void **state)
 	expect_names(&w, (const char *const[]){ text }, 1);
 }
 
-/* A target that invents threads without end, and renames three that it has: the oldest are forgotten,
- * not without the names they had last. */
+/* A target that invents threads without end, and renames three that it has: the oldest are
+ * forgotten, but their last names are kept. */
 static void test_many_names(void **state)
 {
 	struct world w;

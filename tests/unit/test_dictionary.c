@@ -1,5 +1,5 @@
-/* What is known is found; a dictionary with a limit forgets what nobody asks for, never mixes ids
- * up, and its memory has a bound. */
+/* A known key is found; a dictionary with a limit forgets keys that are not looked up, never mixes
+ * up ids, and its memory has a bound. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,22 +42,22 @@ static void the_unasked_for_goes(void **state)
 			assert_int_equal(dictionary_find(&d, key_of(0)), hot);
 			assert_int_equal(dictionary_find(&d, key_of(1u << 31)), alias);
 		}
-		/* what came lately is there, whatever the moment; looking makes it young, and is
+		/* a recent key is there at any moment; looking it up makes it young, and counts as
 		 * one more */
 		if (n > 2000)
 			assert_int_equal(dictionary_find(&d, key_of(n - 900)), n - 900 + 2);
 		assert_true(d.young.mask < 4096 && d.elder.mask < 4096);
 	}
 	assert_int_equal(dictionary_find(&d, key_of(1)), 0);
-	/* its alias was asked for, not it */
+	/* its alias was looked up, not the key itself */
 	assert_int_equal(dictionary_find(&d, key_of(1u << 30)), 0);
 	assert_int_equal(dictionary_add(&d, key_of(1)), 1000003);
 	assert_int_equal(dictionary_find(&d, key_of(1)), 1000003);
 	dictionary_fini(&d);
 }
 
-/* A key is in one generation or promoted into the other: what is found is always the latest id it
- * was given. */
+/* A key is in one generation, or promoted into the other: the id that is found is always the latest
+ * that it was given. */
 static void forgotten_and_known_again(void **state)
 {
 	struct dictionary d = { .n_slots_max = 2048 };

@@ -12,7 +12,7 @@
 #include "model/catalog.h"
 #include "model/explain.h"
 
-/* Lines longer than width must be one long word, or stand in an example. */
+/* Lines longer than width must be one long word, or be part of an example. */
 static void check_page(const char *page, unsigned width)
 {
 	bool in_example = false;
@@ -46,7 +46,7 @@ static void test_every_page_is_well_formed(void **state)
 				explain_event(&page, &catalog_events[i], minor, widths[w]);
 				assert_non_null(strstr(strbuf_str(&page), "RAISED BY\n"));
 				check_page(strbuf_str(&page), widths[w]);
-				/* no rule of a table is left in it */
+				/* no rule of a table may be left in it */
 				const char *lists = strstr(strbuf_str(&page), "In lists: ");
 				size_t n_lists = lists ? (size_t)(strstr(lists, "\n\n") - lists)
 						       : 0;
@@ -149,7 +149,7 @@ static void test_the_map_of_calls(void **state)
 	assert_int_equal(n, 0);
 	assert_true(n_api_calls >= 150);
 
-	/* What is said to be a blind spot was measured to be one; gen_api_map.py refuses else. */
+	/* Each blind spot in the text was measured; otherwise gen_api_map.py refuses it. */
 	for (size_t i = 0; i < n_blind_spots; i++)
 		assert_true(blind_spots[i].n_events > 0);
 	size_t at = 0;

@@ -1,6 +1,6 @@
 /*
  * test_filter: how filters run: in slices, on a growing capture, for one row, from a cache; and
- * what regular expressions give away. What expressions mean is tested in tests/filter.
+ * which literals regular expressions require. The meaning of expressions is tested in tests/filter.
  */
 
 #include <setjmp.h>
@@ -70,7 +70,8 @@ static uint64_t *whole(struct trace *t, const char *text, uint64_t *ret_n)
 	return words;
 }
 
-/* Slices of no time at all, one shared cache, and every single row give the same as one go. */
+/* Slices of no time at all, one shared cache, and every single row give the same result as one
+ * run. */
 static void test_same_every_way(void **state)
 {
 	char path[256];
@@ -82,7 +83,7 @@ static void test_same_every_way(void **state)
 	struct filter_cache *cache;
 	must(filter_cache_create(t, &cache));
 	int n_interrupted = 0;
-	for (int round = 0; round < 2; round++) /* the second time all is known */
+	for (int round = 0; round < 2; round++) /* in the second round everything is known */
 		for (size_t i = 0; i < ARRAY_LEN(expressions); i++) {
 			uint64_t n, *want = whole(t, expressions[i], &n);
 			struct filter *f = compiled(expressions[i], t);
@@ -100,8 +101,8 @@ static void test_same_every_way(void **state)
 				n_steps++;
 				assert_true(n_steps < 100000);
 			}
-			/* without any time: a chunk each, or less when values are met that nobody
-			 * has judged */
+			/* without any time: one chunk per step, or less if values are found that
+			 * are not judged yet */
 			assert_true(round ? n_steps == 3 : n_steps >= 3);
 			n_interrupted += n_steps > 3;
 			assert_int_equal(selection_count(filter_run_rows(r)), n);
@@ -118,8 +119,8 @@ static void test_same_every_way(void **state)
 	unlink(path);
 }
 
-/* A reader beside a writer: after every flush the run goes on, and at the end it has what a fresh
- * one has. */
+/* A reader beside a writer: after every flush the run continues, and at the end its result equals
+ * that of a new run. */
 static void test_growing(void **state)
 {
 	char path[256];
@@ -164,7 +165,7 @@ static void test_growing(void **state)
 	unlink(path);
 }
 
-/* A thread's name may be learnt after its first events. */
+/* A thread's name may become known after its first events. */
 static void test_late_names(void **state)
 {
 	char path[256];
@@ -201,8 +202,8 @@ static void test_late_names(void **state)
 	unlink(path);
 }
 
-/* Typing a text letter by letter with one cache finds what a fresh look finds; a longer one after a
- * shorter one that was only half worked out, too. */
+/* Typing a text letter by letter with one cache finds the same as a new run; also a longer text
+ * after a shorter one that was only half evaluated. */
 static void test_typing(void **state)
 {
 	static const char *const forms[] = { "args contains", "args ~" };
@@ -258,7 +259,7 @@ static void test_explain(void **state)
 	assert_int_equal(selection_count(filter_run_rows(r)), 0);
 	must(filter_explain(t, f, NULL, &x));
 	bool done = false;
-	for (int i = 0; i < 100000 && !done; i++) /* without any time it still comes to its end */
+	for (int i = 0; i < 100000 && !done; i++) /* without any time it still finishes */
 		must(filter_explanation_step(x, 0, &done));
 	assert_true(done);
 	const struct filter_part *parts = filter_explanation_parts(x, &n);
@@ -277,7 +278,7 @@ static void test_explain(void **state)
 	unlink(path);
 }
 
-/* Patterns that would need 2^30 steps end soon, match nothing, and say so. */
+/* Patterns that would need 2^30 steps end soon, match nothing, and report it. */
 static void test_hostile_regex(void **state)
 {
 	static const char *const patterns[] = { "^(a+)+$", "(x+x+)+y",
@@ -301,7 +302,8 @@ static void test_hostile_regex(void **state)
 	regex_matcher_destroy(m);
 }
 
-/* What must occur in every match; NULL: nothing is certain. Caseless sets begin with '~'. */
+/* What must occur in every match; NULL: nothing is certain. Case-insensitive sets begin with
+ * '~'. */
 static const struct {
 	const char *pattern, *literals;
 } required[] = {
@@ -368,7 +370,7 @@ static void test_required_literals(void **state)
 	}
 }
 
-/* Random patterns on random texts: whatever matches has one of the literals in it. */
+/* Random patterns on random texts: every match contains one of the literals. */
 static void test_literals_are_required(void **state)
 {
 	static const char *const parts[] = { "ab",     "c",   "(ab|c)", "(?:bc)?", "[ab]",
@@ -447,8 +449,8 @@ static void test_scan(void **state)
 }
 
 /* What filter_quote() writes is read back as the same text. */
-/* What a cell shows, typed into a filter, finds the event: numbers at their limits, words, names
- * with a slash. */
+/* The text that a cell shows, typed into a filter, finds the event: numbers at their limits, words,
+ * names with a slash. */
 static void test_shown_values(void **state)
 {
 	static const struct {
@@ -568,8 +570,8 @@ static void test_quote(void **state)
 	unlink(path);
 }
 
-/* text with | at the cursor, then what must be offered (in this order, others may stand between),
- * or !what must not. */
+/* text with | at the cursor, then what must be offered (in this order, with others between), or
+ * !what must not. */
 static const char *const completions[][8] = {
 	{ "|", "event", "args", "open" },
 	{ "op|", "open" },

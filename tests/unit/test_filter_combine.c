@@ -1,6 +1,6 @@
 /*
- * test_filter_combine: filters put together as trees. The truth of random filters is worked out
- * here from the truth of their terms, so that nothing of the parser's precedence is believed.
+ * test_filter_combine: filters that are combined as trees. The truth of random filters is computed
+ * here from the truth of their terms, so that the test does not depend on the parser's precedence.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -40,8 +40,7 @@ static void test_table(void **state)
 		  "(open or exec) and not pid == 12", false, false },
 		{ "open", "import or exec", "open and (import or exec)",
 		  "open and not (import or exec)", false, false },
-		/* what stands in it only as a part of an "or", or after a "not", is not what it
-		   says */
+		/* a term that is only a part of an "or", or after a "not", is not implied */
 		{ "event == \"open\" or event == \"exec\"", "event == \"open\"",
 		  "(event == \"open\" or event == \"exec\") and event == \"open\"",
 		  "(event == \"open\" or event == \"exec\") and not event == \"open\"", false,
@@ -210,7 +209,7 @@ static void test_random_filters(void **state)
 		filter_and(f, g, exclude, &both);
 		run(t, strbuf_str(&both), have);
 		assert_same(strbuf_str(&both), have, want);
-		/* what it says of itself is so, and is all there is to say */
+		/* its answers about itself are right and complete */
 		struct filter *h = compiled(strbuf_str(&both), t);
 		assert_true(filter_says(h, f, false));
 		assert_true(filter_says(h, g, exclude));

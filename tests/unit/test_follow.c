@@ -1,4 +1,5 @@
-/* follow: what its processes have made, and it has not heard of yet, is its own all the same. */
+/* follow: threads and processes that its processes have made and that it does not know yet are
+ * followed all the same. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,11 +24,11 @@
 #include "visit/all_stop.h"
 
 #define PATIENCE_NS 2000000000ull
-enum { ROUNDS = 20000 }; /* of a millisecond and more */
+enum { ROUNDS = 20000 }; /* each takes a millisecond or more */
 
 struct shared {
 	volatile bool may_go;
-	volatile uint64_t n_done; /* by the thread */
+	volatile uint64_t n_done; /* written by the thread */
 };
 
 static void *count_on(void *ctx)
@@ -38,11 +39,11 @@ static void *count_on(void *ctx)
 	return NULL;
 }
 
-/* Makes a thread when it may. */
+/* Make a thread when it is allowed to. */
 static NORETURN void child_main(struct shared *s)
 {
 	pthread_t thread;
-	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a check that fails ends the test */
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed check ends the test, and then this process */
 	while (!s->may_go)
 		poll(NULL, 0, 1);
 	if (pthread_create(&thread, NULL, count_on, s) != 0)
@@ -73,8 +74,8 @@ static void exited(void *ctx, pid_t pid, int status)
 	*(int *)ctx = status;
 }
 
-/* A program that makes threads while it is visited would die of SIGTRAP: the list runs in one that
- * follow has not heard of. */
+/* A program that makes threads during a visit would die of SIGTRAP if the list ran in a thread that
+ * follow does not know. */
 static void a_thread_just_made_survives_a_list(void **state)
 {
 	(void)state;
@@ -94,7 +95,7 @@ static void a_thread_just_made_survives_a_list(void **state)
 	assert_null(follow_create(&ops, &end, &f));
 	assert_null(follow_seize(f, pid, false));
 	s->may_go = true;
-	do { /* its maker goes on and waits, the new one stands at its first stop */
+	do { /* the thread that made it continues and waits; the new one is at its first stop */
 		assert_null(ptrace_wait_stop(pid, PATIENCE_NS, &status));
 		assert_null(ptrace_continue(pid, ptrace_signal_of(status)));
 	} while (status >> 16 != PTRACE_EVENT_CLONE);
@@ -145,7 +146,7 @@ static void a_thread_just_made_survives_a_list(void **state)
 /* ---- exec ---- */
 
 struct execing {
-	volatile pid_t other, execs; /* its threads, beside the first */
+	volatile pid_t other, execs; /* threads in addition to the first */
 	volatile bool may_go;
 };
 
@@ -168,8 +169,8 @@ static void *exec_here(void *ctx)
 	_exit(3);
 }
 
-/* A thread of ours that is ending keeps its process's exec from coming to an end, and that keeps us
- * from the other threads. */
+/* One of our threads that is ending delays its process's exec, and so our requests to the other
+ * threads. */
 static void an_exec_is_not_waited_for(void **state)
 {
 	(void)state;
@@ -202,7 +203,7 @@ static void an_exec_is_not_waited_for(void **state)
 			poll(NULL, 0, 1);
 		}
 		uint64_t begin = monotonic_ns();
-		/* before or after the exec, or of the thread that is going */
+		/* before or after the exec, or of the thread that is ending */
 		struct err *err = ptrace_seize(pid, 0);
 		assert_true(monotonic_ns() - begin < PATIENCE_NS);
 		err_destroy(err);
@@ -220,7 +221,7 @@ static void an_exec_is_not_waited_for(void **state)
 	}
 }
 
-/* Another tracer may let it wait for ever: then the request fails. */
+/* Another tracer may delay it for ever: then the request fails. */
 static void an_exec_that_does_not_end_is_given_up(void **state)
 {
 	(void)state;

@@ -215,8 +215,8 @@ static void test_width(void **state)
 	strbuf_fini(&path);
 }
 
-/* Bytes that are no value, under every gist: whatever happens, it ends, and only printable text
- * comes out. */
+/* Bytes that are no value, under every gist: the function returns, and only printable text comes
+ * out. */
 static void test_noise(void **state)
 {
 	uint32_t seed = 12345;

@@ -1,4 +1,4 @@
-/* The one hash map: against an array, at its limits, and with keys chosen to collide. */
+/* The hash map: compared with an array, at its limits, and with keys chosen to collide. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 
 #define N 100000u
 
-/* Longest run of slots in use: the most that one look-up has to visit. */
+/* Return the longest run of slots in use: the most that one look-up has to visit. */
 static uint32_t longest_run(const struct hash_map *m)
 {
 	uint32_t longest = 0, run = 0;
@@ -66,7 +66,7 @@ static void a_place_left_empty_is_no_key(void **state)
 	struct hash_map m = { 0 };
 	assert_non_null(hash_map_place(&m, 7));
 	assert_int_equal(hash_map_get(&m, 7), 0);
-	for (uint64_t i = 100; i < 400; i++) /* it grows over it */
+	for (uint64_t i = 100; i < 400; i++) /* the table grows meanwhile */
 		*hash_map_place(&m, i) = (uint32_t)i;
 	assert_int_equal(hash_map_get(&m, 7), 0);
 	assert_int_equal(m.n_used, 300);
@@ -88,7 +88,7 @@ static void what_is_reserved_does_not_move(void **state)
 	hash_map_fini(&m);
 }
 
-/* Numbers as the program has them: rows of ids, multiples of a page or of 2^k, pairs. */
+/* Numbers as they occur in the program: consecutive ids, multiples of a page or of 2^k, pairs. */
 static void keys_in_a_row_do_not_pile_up(void **state)
 {
 	for (uint64_t seed = 0; seed < 2; seed++) {
@@ -109,7 +109,7 @@ static void keys_in_a_row_do_not_pile_up(void **state)
 	}
 }
 
-/* Keys that share a slot under one seed do not under another. */
+/* Keys that share a slot under one seed do not share it under another. */
 static void a_seed_spreads_chosen_keys(void **state)
 {
 	struct hash_map plain = { 0 }, seeded = { .seed = 0xd1342543de82ef95ull };

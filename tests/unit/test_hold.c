@@ -1,5 +1,5 @@
-/* remote_call, still, ptrace: a thread that was held and let go is as it was: its options, its
- * filter, its job-control stop, its call; and what could not be done in it leaves it running. */
+/* remote_call, all_stop, ptrace: after a detach a thread is as it was before the attach: options,
+ * filter, job-control stop, system call. If a call cannot be made in it, it runs on. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,8 +36,9 @@ struct shared {
 	volatile uint64_t n_allowed, n_forbidden;
 	volatile bool is_over;
 	volatile bool is_handled; /* the handler of SIGUSR1, which is blocked, may return */
-	uint64_t blocked;         /* a signal set as the kernel has it */
-	/* of the children without a filter: may go on; times round, calls that ended early */
+	uint64_t blocked;         /* a signal set in the kernel's layout */
+	/* for the children without a filter: whether they may continue; number of rounds, and of
+	 * calls that ended early */
 	volatile uint64_t go, n_made, n_early;
 	int wakes[2]; /* a pipe that ends the wait of waits_main() */
 };
@@ -80,7 +81,7 @@ static NORETURN void child_main(struct shared *s)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = { ARRAY_LEN(filter), filter };
-	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a check that fails ends the test */
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed check ends the test, and then this process */
 	signal(SIGUSR1, on_usr1);
 	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &s->blocked, NULL, sizeof(s->blocked));
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
@@ -95,7 +96,7 @@ static NORETURN void child_main(struct shared *s)
 	_exit(0);
 }
 
-/* Spins until it may go on, then waits without end. */
+/* Spin until it may continue, then wait for ever. */
 static NORETURN void waits_main(struct shared *s)
 {
 	struct epoll_event event = { .events = EPOLLIN };
@@ -145,7 +146,7 @@ static void start(struct held *h, void (*run)(struct shared *s))
 	assert_true(h->pid > 0);
 }
 
-/* What a list needs that is run in it. */
+/* Open what a list needs that runs in it. */
 static void open_target(struct held *h)
 {
 	assert_null(remote_mem_open(h->pid, &h->mem));
@@ -199,7 +200,7 @@ static void end(struct held *h)
 	close_target(h);
 }
 
-/* It reports the job-control stop that it is on its way to; left there, as a tracer that stays
+/* Let the thread report its pending job-control stop and leave it there, as a tracer that stays
  * does. */
 static void leave_stopped(const struct held *h)
 {
@@ -243,8 +244,8 @@ static void keeps_options_and_filter(void **state)
 	end(&h);
 }
 
-/* Run a list in a thread that has been sent SIGSTOP: let go on it stops, and goes on with SIGCONT.
- */
+/* Run a list in a thread that has been sent SIGSTOP: after the detach it stops, and SIGCONT
+ * continues it. */
 static void keeps_a_job_control_stop(void **state)
 {
 	(void)state;
@@ -255,7 +256,7 @@ static void keeps_a_job_control_stop(void **state)
 	h.target.filtered = false;
 	assert_null(ptrace_stop_for_change(h.pid, PATIENCE_NS, &group_stopped));
 	assert_false(group_stopped);
-	assert_int_equal(kill(h.pid, SIGSTOP), 0); /* it is pending: the list will meet it */
+	assert_int_equal(kill(h.pid, SIGSTOP), 0); /* it is pending, so the list finds it */
 
 	uint64_t value = 0, count = h.shared->n_forbidden;
 	remote_program_add(&h.program, SYS_getpid, 0, 0, 0, 0, 0, 0);
@@ -272,8 +273,8 @@ static void keeps_a_job_control_stop(void **state)
 	end(&h);
 }
 
-/* Ctrl-Z, a visit meanwhile, fg: the program would be held for ever, and not even SIGCONT would
- * wake it. */
+/* Ctrl-Z, then a visit, then fg: the program would stay stopped for ever, and not even SIGCONT
+ * would wake it. */
 static void wakes_from_a_stop_in_which_it_was_visited(void **state)
 {
 	(void)state;
@@ -294,8 +295,8 @@ static void wakes_from_a_stop_in_which_it_was_visited(void **state)
 	end(&h);
 }
 
-/* A recorder that is not root: a sandboxed program whose filter may not be suspended would be held
- * for ever. */
+/* A recorder that is not root: a sandboxed program whose filter may not be suspended would stay
+ * stopped for ever. */
 static void runs_on_where_its_filter_may_not_be_suspended(void **state)
 {
 	(void)state;
@@ -309,7 +310,7 @@ static void runs_on_where_its_filter_may_not_be_suspended(void **state)
 	fewer[0] = ours[0], fewer[1] = ours[1];
 	fewer[0].effective &= ~(1u << CAP_SYS_ADMIN);
 	assert_int_equal(syscall(SYS_capset, &header, fewer), 0);
-	/* makes no call in its name */
+	/* this makes no call in it */
 	struct err *looked = threads_check_outside(&h.target, NOWHERE, NOWHERE + 1, &outside);
 	remote_program_add(&h.program, SYS_getppid, 0, 0, 0, 0, 0, 0);
 	struct err *err = remote_call_run(&h.target, &h.program, NOWHERE, NOWHERE + 1, PATIENCE_NS,
@@ -325,8 +326,8 @@ static void runs_on_where_its_filter_may_not_be_suspended(void **state)
 	end(&h);
 }
 
-/* A signal handler that lasts comes in the middle of a list: the thread would stand at its next
- * system call for ever. */
+/* A slow signal handler runs in the middle of a list: the thread would stay at its next system call
+ * for ever. */
 static void runs_on_after_a_list_that_took_too_long(void **state)
 {
 	(void)state;
@@ -341,7 +342,7 @@ static void runs_on_after_a_list_that_took_too_long(void **state)
 	remote_program_add(&h.program, SYS_rt_sigprocmask, SIG_UNBLOCK,
 			   (uint64_t)&h.shared->blocked, 0, sizeof(h.shared->blocked), 0, 0);
 	remote_program_add(&h.program, SYS_getpid, 0, 0, 0, 0, 0, 0);
-	/* blocked: it comes within the list, whose first call unblocks it */
+	/* blocked: it is delivered within the list, whose first call unblocks it */
 	assert_int_equal(kill(h.pid, SIGUSR1), 0);
 	struct err *err = remote_call_run(&h.target, &h.program, 0, 0, 500000000, &h.stats, &value);
 	assert_non_null(err);
@@ -349,7 +350,8 @@ static void runs_on_after_a_list_that_took_too_long(void **state)
 	err_destroy(err);
 
 	h.shared->is_handled = true;
-	for (unsigned i = 0; i < 100; i++) { /* each looks first whether it has stopped meanwhile */
+	/* each checks first whether the thread has stopped meanwhile */
+	for (unsigned i = 0; i < 100; i++) {
 		err = remote_call_run(&h.target, &h.program, 0, 0, 200000000, &h.stats, &value);
 		if (!err || err->code != ERR_TIMEOUT)
 			break;
@@ -357,12 +359,12 @@ static void runs_on_after_a_list_that_took_too_long(void **state)
 	}
 	assert_null(err);
 	wait_for_count(&h.shared->n_forbidden);
-	assert_null(ptrace_seize(h.pid, OPTIONS)); /* nobody's any more */
+	assert_null(ptrace_seize(h.pid, OPTIONS)); /* it is no tracee any more */
 	end(&h);
 }
 
-/* A thread that waits when a sandboxed program is let go: its call would fail with EINTR, for no
- * reason that the program knows. */
+/* A thread that waits when a sandboxed program is detached from: its call would fail with EINTR,
+ * for no reason that the program knows. */
 static void a_call_begun_behind_the_list_goes_on(void **state)
 {
 	(void)state;
@@ -374,7 +376,8 @@ static void a_call_begun_behind_the_list_goes_on(void **state)
 	h.target.filtered = true;
 	remote_program_add(&h.program, REMOTE_FLAG(REMOTE_STORE), (uint64_t)&h.shared->go, 1, 0, 0,
 			   0, 0);
-	/* Without a mailbox it is stayed with for a quarter of this, while it comes to wait. */
+	/* Without a mailbox the recorder stays with it for a quarter of this time, until it
+	 * waits. */
 	struct err *err = remote_call_run(&h.target, &h.program, 0, 0, PATIENCE_NS / 2, &h.stats,
 					  &value);
 	if (err && err->code == ERR_DENIED)

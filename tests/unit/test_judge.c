@@ -1,6 +1,6 @@
 /*
- * test_judge: looking for Python processes beside the screen. One process takes for ever to be
- * judged: nobody waits for it, and the others are judged.
+ * test_judge: looking for Python processes beside the screen. The judgement of one process never
+ * ends: nothing waits for it, and the others are judged.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -65,7 +65,7 @@ static const struct ui_process *row_of(const struct judge *j, pid_t pid)
 	return NULL;
 }
 
-/* Take in news for at most so long; false: the look is not over by then. */
+/* Read news for at most this long; false: the look is not complete by then. */
 static bool wait_done(struct judge *j, unsigned seconds)
 {
 	uint64_t until = monotonic_ns() + seconds * UINT64_C(1000000000);
@@ -89,10 +89,10 @@ static void test_slow_one(void **state)
 	uint64_t begin = monotonic_ns();
 	assert_null(judge_look(j));
 	assert_true(monotonic_ns() - begin <
-		    1000000000u); /* it is half a millisecond; machines are loaded */
+		    1000000000u); /* it takes half a millisecond, but machines are loaded */
 	assert_true(wait_done(j, 60));
 	const struct ui_process *one = row_of(j, slow), *other = row_of(j, quick);
-	if (!one || !other) { /* a python3 that is none, or none at all */
+	if (!one || !other) { /* there is no python3 that can be used */
 		judge_destroy(j);
 		kill(slow, SIGKILL);
 		kill(quick, SIGKILL);
@@ -104,7 +104,7 @@ static void test_slow_one(void **state)
 	assert_string_equal(other->verdict, "ready");
 	assert_true(other->is_ready);
 	assert_string_equal(other->python, "3.99.0");
-	/* one that has gone is gone from the next look on; what is known meanwhile stays */
+	/* a process that has ended is not in the next list; what is known meanwhile stays */
 	kill(quick, SIGKILL);
 	waitpid(quick, NULL, 0);
 	assert_null(judge_look(j));
@@ -112,7 +112,7 @@ static void test_slow_one(void **state)
 	assert_true(wait_done(j, 60));
 	assert_null(row_of(j, quick));
 	assert_non_null(row_of(j, slow));
-	/* a helper that dies is made anew */
+	/* a helper that dies is replaced */
 	assert_null(judge_look(j));
 	shutdown(judge_fd(j), SHUT_RDWR);
 	wait_done(j, 60);

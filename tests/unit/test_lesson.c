@@ -34,7 +34,7 @@ static uint32_t text(struct book *b, const char *s)
 	return writer_string(b->w, s, strlen(s));
 }
 
-/* The frame of a function, on top of the stack `below`. */
+/* Add the frame of a function on top of the stack `below`. */
 static uint32_t call(struct book *b, uint32_t below, const char *file, const char *function,
 		     uint32_t line)
 {
@@ -119,7 +119,7 @@ static void write_capture(struct book *b)
 	put_event(b, 0, "open", "json.pyc", loading);     /*  6 code, of 5 */
 	put_event(b, 2, "open", "elsewhere", later);      /*  7 code, another thread */
 	put_event(b, 0, "import", "json.decoder", inner); /*  8 code, of 5 */
-	put_event(b, 0, "open", "orders.json", load);     /*  9 code, of its own */
+	put_event(b, 0, "open", "orders.json", load);     /* 13 code: from -c */
 	put_event(b, 0, "os.fork", NULL, later);          /* 10 code */
 	put_event(b, 1, "os.exec", "python3", later);     /* 11 code, in the fork */
 	put_event(b, 1, "import", "encodings", 0);        /* 12 start-up of the child */
@@ -212,13 +212,13 @@ static void test_truths(void **state)
 {
 	static const struct {
 		enum lesson_answer kind;
-		const char *arg, *filter, *truth; /* truth NULL: nothing to speak of */
+		const char *arg, *filter, *truth; /* truth NULL: none */
 	} rows[] = {
 		{ LESSON_NUMBER, NULL, "open", "4" },
 		{ LESSON_GUESS, NULL, "event", "11" },
 		{ LESSON_NUMBER, NULL, "exec", "1" },
 		{ LESSON_YES, NULL, "os.fork", "yes" },
-		/* start-up is not the program's doing */
+		/* start-up is not counted as the program's */
 		{ LESSON_YES, NULL, "cpython.run_file", "no" },
 		{ LESSON_EVENT, NULL, "os.*", "os.fork" },
 		{ LESSON_FUNCTION, NULL, "args contains \"orders\"", "load" },

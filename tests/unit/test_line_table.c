@@ -1,6 +1,6 @@
 /*
- * line_table: every format against what the Pythons themselves say of their code objects, and
- * broken tables.
+ * line_table: every format compared with what the Pythons themselves report of their code objects,
+ * and broken tables.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -116,13 +116,13 @@ static void by_hand(void **state)
 		{ 13, "f9f002030405", 4, true, { 11, 14, 4, 5 } },
 		{ 13, "f9f002030405", 6, false, { 10, 10, 0, 0 } },
 		{ 14, "f002030405", 0, true, { 11, 14, 4, 5 } },
-		/* cut in the middle of an entry, and not a first byte */
+		/* cut in the middle of an entry, and a byte that cannot be the first */
 		{ 15, "f00203", 0, false, { 10, 10, 0, 0 } },
 		{ 15, "7f", 0, false, { 10, 10, 0, 0 } },
-		/* a number that never ends; a line below 1 */
+		/* a number without an end; a line below 1 */
 		{ 11, "e8ffffffffffffffff", 0, false, { 10, 10, 0, 0 } },
 		{ 11, "e83f", 0, true, { 0, 0, 0, 0 } },
-		/* not begun */
+		/* the code has not begun */
 		{ 8, "0601", UINT32_MAX, false, { 10, 10, 0, 0 } },
 		{ 12, "", 0, false, { 10, 10, 0, 0 } },
 	};

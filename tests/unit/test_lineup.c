@@ -1,7 +1,7 @@
 /*
- * test_lineup: slots looked at while others write to them. The writers here follow the probe's
+ * test_lineup: slots that are read while others write to them. The writers here follow the probe's
  * rules (probe.c, event_write) in plain memory: each event goes to whatever slot is free, its time
- * is read before it is published, and some dawdle between.
+ * is read before it is published, and some wait in between.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -119,7 +119,7 @@ static void *writer(void *arg)
 		if (time <= last)
 			time = last + 1;
 		last = time;
-		if (seed % 64 == 0) /* its time is read, but nobody can see that */
+		if (seed % 64 == 0) /* its time is read, but this is not visible yet */
 			sched_yield();
 		__atomic_store_n(&slot->time, time, __ATOMIC_RELAXED);
 		lane->events[slot->head / 8] = (struct event){ time, thread, n };
@@ -132,7 +132,7 @@ static void *writer(void *arg)
 	return NULL;
 }
 
-/* Everything comes out once, each thread's events in their order, and all in the order of their
+/* Everything is returned once, each thread's events in their order, and all in the order of their
  * times. */
 static void test_running(void **state)
 {

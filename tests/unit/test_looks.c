@@ -1,6 +1,6 @@
 /*
  * test_looks: guesses about values, the file that bytes came from, and the environment of a child
- * against its parent's.
+ * compared with its parent's.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,7 +22,7 @@ static void test_looks_like(void **state)
 		const char *bytes;
 		size_t n;
 		enum value_tag tag;
-		const char *want; /* NULL: nothing to say */
+		const char *want; /* NULL: no guess */
 	} rows[] = {
 		{ "\xe3\0\0\0\0\0\0\0\0\0\0\0\0\a\0", 15, VALUE_BYTES_CUT,
 		  "a code object of Python 3.12" },
@@ -50,7 +50,7 @@ static void test_looks_like(void **state)
 		{ "", 0, VALUE_STR, NULL },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		/* so that a sanitizer sees a byte too far */
+		/* an exact copy, so that a sanitizer sees a read beyond its end */
 		uint8_t *tight = malloc(rows[i].n ? rows[i].n : 1);
 		memcpy(tight, rows[i].bytes, rows[i].n);
 		struct value_node v = { .tag = rows[i].tag,
@@ -183,7 +183,7 @@ static void test_environment(void **state)
 		{ ENVIRONMENT_CHANGED, "LANG", "\"en\"" },
 		{ ENVIRONMENT_MISSING, "OLD", "\"1\"" },
 		{ ENVIRONMENT_SAME, "HOME", "\"/srv\"" },
-		/* put since the start, and not what came after */
+		/* set since the start; what was set later does not count */
 		{ ENVIRONMENT_SAME, "SET", "\"later\"" },
 	};
 	assert_int_equal(d.rows.n, 6);
@@ -196,7 +196,7 @@ static void test_environment(void **state)
 			assert_null(d.rows.v[i].own);
 	}
 	environment_diff_fini(&d);
-	/* a dictionary of which the capture has only a part: what is not in it may only be cut */
+	/* a dictionary of which the capture has only a part: a missing variable may only be cut */
 	dict.full += 3;
 	must(environment_diff(t, &e, &all.it, &dict, &d, &known));
 	assert_int_equal(d.counts[ENVIRONMENT_MISSING], 0);

@@ -136,14 +136,14 @@ static void modules(void **state)
 	assert_string_equal(m->modules[0].path, "/lib/a.so");
 	assert_int_equal(m->modules[0].inode, 7);
 	maps_destroy(m);
-	/* The file claims more than there is: it ends where another begins. */
+	/* The file claims more than exists: it ends where another mapping begins. */
 	m = parse("7f0000000000-7f0000004000 r-xp 00000000 fd:01 7 /lib/a.so\n"
 		  "7f0000006000-7f0000007000 r--p 00001000 fd:01 8 /lib/b.so\n");
 	assert_null(maps_find_modules(m, &fake.reader));
 	assert_int_equal(m->n_modules, 1);
 	assert_int_equal(m->modules[0].end.v, FAKE_BASE + 0x6000);
 	maps_destroy(m);
-	/* Headers that lie: no module, or a bounded one. */
+	/* Headers with false values: no module, or a bounded one. */
 	static const uint8_t values[] = { 0, 0x7f, 0xff };
 	for (unsigned at = 0; at < 64 + 3 * 56; at++)
 		for (unsigned i = 0; i < ARRAY_LEN(values); i++) {
@@ -177,7 +177,7 @@ static void this_process(void **state)
 			assert_true(module->start.v >= m->modules[i - 1].end.v);
 	}
 	assert_true(here && vdso);
-	/* Read and write, across the end of what is mapped, and to where nobody may write. */
+	/* Read and write across the end of a mapping, and to a read-only page. */
 	long page = sysconf(_SC_PAGESIZE);
 	uint8_t *p = mmap(NULL, 2 * (size_t)page, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

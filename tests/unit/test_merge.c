@@ -136,8 +136,8 @@ static uint32_t random_u32(uint64_t *state)
 	return (uint32_t)(*state >> 16);
 }
 
-/* Whatever the input: every Python frame once and in order, native frames in order, and room for
- * all. */
+/* Whatever the input: every Python frame occurs once and in order, native frames are in order, and
+ * there is room for all. */
 static void test_anything(void **state)
 {
 	uint64_t seed = 0x9e3779b97f4a7c15ull;

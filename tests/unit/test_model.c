@@ -1,5 +1,5 @@
-/* Groups, histograms, call trees, folds, relations and first-of-kind, each against what a plain
- * loop over the events says. */
+/* Groups, histograms, call trees, folds, relations and first-of-kind, each compared with the result
+ * of a plain loop over the events. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -98,7 +98,8 @@ static void groups(void **state)
 	assert_int_equal(merged[0], all[1] + all[3]);
 }
 
-/* Keys of a tally in the test: ids of even number merge in threes, the others are left out. */
+/* The keys of a tally in the test: ids with an even number share a key in threes, the others are
+ * left out. */
 struct tally_keys {
 	uint32_t of_id[4096], n;
 	unsigned n_asked;
@@ -121,8 +122,8 @@ static bool tally_wants(void *ctx, uint32_t name)
 	return name != 2;
 }
 
-/* Counting in slices, with a capture that is let be seen bit by bit, gives what counting at once
- * gives. */
+/* Counting in slices, while the capture is revealed bit by bit, gives the same as counting at
+ * once. */
 static void tallies(void **state)
 {
 	for (unsigned column = 0; column < GROUP_COLUMN_COUNT; column++)
@@ -142,7 +143,8 @@ static void tallies(void **state)
 			must(tally_create(trace, &spec, &t));
 			unsigned steps = 0;
 			for (uint64_t end = 0; tally_n_rows(t) < N_EVENTS; steps++) {
-				must(tally_step(t, sel, end, 0)); /* no time at all still goes on */
+				/* it makes progress even without any time */
+				must(tally_step(t, sel, end, 0));
 				assert_true(tally_n_rows(t) <= end);
 				if (tally_n_rows(t) == end)
 					end += 777;
@@ -309,7 +311,7 @@ static void same_nodes(struct calltree *a, struct calltree *b, uint32_t node_a, 
 		same_nodes(a, b, x[i], y[i], depth - 1);
 }
 
-/* Step by step without any time, of a selection that is let be known bit by bit: the same tree. */
+/* In steps without any time, with a selection that is revealed bit by bit: the tree is the same. */
 static void call_trees_in_slices(void **state)
 {
 	for (int how = 0; how < 4; how++) {
@@ -367,7 +369,8 @@ static void call_trees(void **state)
 			selection_destroy(rows);
 		}
 		assert_int_equal(sum, selection_count(some));
-		/* down to the ground: totals are their children's and their own */
+		/* down to the leaves: a total is the sum of the children's totals and the node's
+		 * own */
 		uint32_t at = children[0], depth = 0;
 		while (calltree_node_get(c, at)->has_children) {
 			struct calltree_node parent = *calltree_node_get(c, at);
@@ -389,7 +392,7 @@ static void call_trees(void **state)
 	uint32_t n;
 	must(calltree_children(c, CALLTREE_ROOT, &children, &n));
 	must(calltree_children(c, children[0], &children, &n));
-	assert_int_equal(n, 1); /* function_0 of /srv/app/work.py; the library ones are gone */
+	assert_int_equal(n, 1); /* function_0 of /srv/app/work.py; the library frames are gone */
 	calltree_destroy(c);
 }
 
@@ -533,7 +536,7 @@ static void firsts(void **state)
 	must(first_seen_create(trace, &f));
 	must(first_seen_update(f, UINT64_MAX, &done));
 	struct selection *rows = first_seen_rows(f);
-	/* the repeated chmods are not, nor the second file under another temporary name */
+	/* the repeated chmods are not first, nor is the second file with another temporary name */
 	static const bool expected[] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1 };
 	for (uint64_t i = 0; i < ARRAY_LEN(expected); i++)
 		assert_int_equal(selection_has(rows, i), expected[i]);
@@ -556,7 +559,7 @@ static void firsts(void **state)
 	trace_close(trace);
 }
 
-/* In slices, on a growing file: the same folds and firsts as in one go at the end. */
+/* In slices, on a growing file: the same folds and firsts as in one run at the end. */
 static void in_slices(void **state)
 {
 	struct writer *w = test_writer(path);

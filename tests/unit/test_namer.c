@@ -1,5 +1,5 @@
 /*
- * test_namer: what libdw and the demangler are asked, and what they cannot do to us.
+ * test_namer: answers of libdw and the demangler, and hostile input that must not harm us.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +21,7 @@
 
 #include "stacks/namer.h"
 
-/* Substitutions that double with each step: 265 bytes stand for a text of gigabytes. */
+/* Substitutions that double with each step: 265 bytes expand to gigabytes of text. */
 static const char bomb[] =
     "_Z1f1AIiiES_IS0_S0_ES_IS1_S1_ES_IS2_S2_ES_IS3_S3_ES_IS4_S4_ES_IS5_S5_ES_IS6_S6_ES_IS7_S7_ES_"
     "IS8_S8_"
@@ -72,7 +72,8 @@ static double now_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* However many there are, the owner waits for its credit only; and names come back. */
+/* However many there are, the owner waits for its credit only; and afterwards names are found
+ * again. */
 static void bombs_hold_nobody_for_long(void **state)
 {
 	CLEANUP(namer) struct namer *n = namer_create();
@@ -82,7 +83,7 @@ static void bombs_hold_nobody_for_long(void **state)
 	for (unsigned i = 0; i < 1000; i++)
 		assert_null(namer_demangle(n, bomb));
 	double held = now_s() - begin;
-	/* 0.5 s for a processor that others use */
+	/* 0.5 s because others use the processor */
 	assert_true(held < (NAMER_BURST_MS / 1e3) * NAMER_SHARE / (NAMER_SHARE - 1) + 0.5);
 	begin = now_s();
 	const char *text = NULL;
@@ -117,7 +118,7 @@ static void lines_are_found(void **state)
 	close(fd);
 }
 
-/* A 64-bit ELF file with one compressed .debug_line (and .debug_info) that says it is of `claimed`
+/* Make a 64-bit ELF file with one compressed .debug_line (and .debug_info) that claims `claimed`
  * bytes. */
 static int compressed_file(uint64_t claimed)
 {
@@ -183,7 +184,7 @@ static void status_value(const char *text, const char *key, char to[32])
 	assert_int_equal(sscanf(at + strlen(key), "%31s", to), 1);
 }
 
-/* Each process of that name: another test may have one of its own at this moment. */
+/* Every process of that name is checked: another test may have one of its own at this moment. */
 static void it_has_no_rights(void **state)
 {
 	CLEANUP(namer) struct namer *n = namer_create();

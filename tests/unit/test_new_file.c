@@ -161,7 +161,7 @@ static void test_growing(void **state)
 	assert_holds("out", "four");
 }
 
-/* What mktemp(1) makes. */
+/* A file as mktemp(1) makes it. */
 static void test_empty_file(void **state)
 {
 	(void)state;
@@ -171,7 +171,7 @@ static void test_empty_file(void **state)
 	new_file_destroy(f);
 	assert_holds("out", "");
 	file_make("two", "", 0600);
-	assert_int_equal(link("two", "three"), 0); /* somebody may know it by another name */
+	assert_int_equal(link("two", "three"), 0); /* the file may be known by another name */
 	f = opened("two", NEW_FILE_GROWS, "x");
 	assert_string_equal(new_file_now_at(f), "two.part");
 	must(new_file_finish(f));
@@ -206,7 +206,7 @@ static void test_refused(void **state)
 	assert_refused("/dev/null", NEW_FILE_REGULAR, ERR_UNSUPPORTED, "device");
 	assert_refused("-", NEW_FILE_REGULAR, ERR_UNSUPPORTED, "standard output");
 	if (mknod("block", S_IFBLK | 0600, makedev(7, 250)) ==
-	    0) { /* root only; it is never opened */
+	    0) { /* only root can make it; it is never opened */
 		assert_refused("block", 0, ERR_UNSUPPORTED, "block device");
 		assert_int_equal(access("block", F_OK), 0);
 	}
@@ -251,10 +251,10 @@ static void test_two_writers(void **state)
 	for (unsigned flags = 0; flags <= NEW_FILE_GROWS; flags++)
 		assert_refused("out", flags, ERR_BUSY, "another process");
 	new_file_keep(f);
-	f = opened("out", NEW_FILE_GROWS, "two"); /* grows beside it */
+	f = opened("out", NEW_FILE_GROWS, "two"); /* a file that grows beside it */
 	for (unsigned flags = 0; flags <= NEW_FILE_GROWS; flags++)
 		assert_refused("out", flags, ERR_BUSY, "another process");
-	/* It was free when this one began, and is not any more. */
+	/* The name was free when this one began, and is not free any more. */
 	struct new_file *late = opened("late", 0, "three");
 	struct new_file *early = opened("late", NEW_FILE_GROWS, "four");
 	struct err *err = new_file_finish(late);
@@ -268,7 +268,7 @@ static void test_two_writers(void **state)
 	assert_int_equal(n_names(), 2);
 }
 
-/* What stands at the name when the file is finished is looked at again. */
+/* When a file is finished, what is at its name is checked again. */
 static void test_place_changes(void **state)
 {
 	(void)state;
@@ -299,7 +299,7 @@ static void test_killed(void **state)
 		if (new_file_open("out", 0, &f) || !io_write(new_file_fd(f), "x", 1) ||
 		    n_names() != 2)
 			_exit(1);
-		if (fork() == 0) { /* what a child of the writer dies of is not the writer's end */
+		if (fork() == 0) { /* if a child of the writer dies, the writer continues */
 			raise(SIGTERM);
 			_exit(1);
 		}

@@ -1,7 +1,7 @@
 /*
- * Rows of command lines against what they must become, and proofs that no row of the option table
- * can be forgotten by help, manual or completion. The table of commands is the real one; the
- * commands themselves are replaced by nothing.
+ * Rows of command lines with the options that they must give, and checks that help, manual and
+ * completion have every row of the option table. The table of commands is the real one; the
+ * commands themselves do nothing here.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,7 +39,7 @@ NO_COMMAND(cmd_doctor)
 
 #define MAX_WORDS 24
 
-/* Splits at spaces; "_" inside a word stands for a space. */
+/* Split at spaces; "_" inside a word stands for a space. */
 static int split(char *line, char **argv)
 {
 	int n = 0;
@@ -55,7 +55,7 @@ static int split(char *line, char **argv)
 	return n;
 }
 
-/* What was understood, as text: only what differs from the defaults. */
+/* Describe the parsed options as text: only what differs from the defaults. */
 static void describe(struct strbuf *to, const struct options *o)
 {
 	strbuf_adds(to, o->command && o->command->name ? o->command->name : "view");
@@ -189,7 +189,7 @@ static const struct { const char *line, *want; } good[] = {
 	{ "record --help", "record help=1" },
 	{ "record --theme x --help", "record theme=x help=1" },
 	{ "help", "view help=1" },
-	/* -h -e lp: does what was meant */
+	/* -h -e lp: it does what the user meant */
 	{ "-help", "view events=lp help=1" },
 	{ "help stat", "stat help=1" },
 	{ "-V", "view version=1" },
@@ -290,12 +290,12 @@ static void test_bad_lines(void **state)
 		    (bad[i].hint && (!err->hint || !strstr(err->hint, bad[i].hint))))
 			fail_msg("auditview %s:\n  %s\n  %s", bad[i].line, err->message,
 				 err->hint ? err->hint : "no hint");
-		assert_int_equal(o.number, 4711); /* untouched on failure */
+		assert_int_equal(o.number, 4711); /* unchanged on failure */
 		err_destroy(err);
 	}
 }
 
-/* Two rows with one name or letter, or a row without text, would be a trap for users. */
+/* Two rows with the same name or letter, or a row without text, would mislead users. */
 static void test_table_is_sound(void **state)
 {
 	unsigned all = 0;
@@ -312,7 +312,7 @@ static void test_table_is_sound(void **state)
 	assert_null(command_find("no-such"));
 	for (size_t i = 0; i < n_options; i++) {
 		const struct option_row *row = &options_table[i];
-		assert_true(row->groups & all); /* some command takes it */
+		assert_true(row->groups & all); /* at least one command takes it */
 		assert_true(row->doc && row->doc[strlen(row->doc) - 1] == '.');
 		assert_int_equal(row->kind == OPTION_FLAG || row->kind == OPTION_SWITCH,
 				 row->arg == NULL);
@@ -325,8 +325,8 @@ static void test_table_is_sound(void **state)
 	}
 }
 
-/* Every option and command is in its help, in the manual and in each completion; hidden ones
- * nowhere. */
+/* Every option and command is in its help, in the manual and in each completion; hidden ones are in
+ * none. */
 static void test_nothing_is_forgotten(void **state)
 {
 	struct strbuf manual = { 0 }, shells[3] = { 0 };
@@ -379,7 +379,7 @@ static void test_nothing_is_forgotten(void **state)
 		strbuf_fini(&shells[s]);
 }
 
-/* No line of help is wider than asked for, except where one word alone is. */
+/* No line of help is wider than requested, except where one word alone is. */
 static void test_help_wraps(void **state)
 {
 	static const unsigned widths[] = { 40, 60, 80, 110 };

@@ -1,11 +1,11 @@
 /*
- * test_order: the stores by which an event announces itself, and the look of the recorder at them,
- * in every order in which a weakly ordered processor may show them.
+ * test_order: the stores by which an event announces itself, and the recorder's reading of them, in
+ * every order in which a weakly ordered processor may show them.
  *
  * The model: a store becomes visible some time after it was made. Stores to one place become
  * visible in their order. A release store becomes visible after all stores before it. The loads are
  * acquire loads, so they are made in their order (C11, 5.1.2.4). Every interleaving of stores that
- * become visible with loads is tried. The orders are those that the probe is compiled with.
+ * become visible with loads is tried. The memory orders are those that the probe is compiled with.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,7 +26,7 @@ struct store {
 	int value, order;
 };
 
-/* The loads of slot_look() (recorder/lineup.c), in its order. */
+/* The loads of slot_look() (recorder/lineup.c), in their order. */
 static const enum place loads[] = { WRITING, TIME, HEAD };
 
 struct model {
@@ -61,7 +61,7 @@ static bool may_become_visible(const struct model *m, size_t i)
 /* What lineup.h relies on. */
 static bool is_right(int writing, int time, int head)
 {
-	if (writing > head + 1) /* an event in flight behind one that is not seen */
+	if (writing > head + 1) /* an event is being written after one that is not visible yet */
 		return false;
 	return writing != head + 1 ||
 	       time >= writing - 1; /* its time, or that of the event before it */
@@ -101,7 +101,7 @@ static void test_orders(void **s)
 	assert_int_equal(m.n_wrong, 0);
 }
 
-/* The model is not blind: with a relaxed store of `writing` it finds what release forbids. */
+/* The model can find errors: with a relaxed store of `writing` it finds what release forbids. */
 static void test_relaxed(void **s)
 {
 	struct model m;

@@ -1,8 +1,8 @@
 /*
- * test_probe: the probe's code as it is placed in a target, here in a process that is no Python: a
+ * test_probe: the probe's code as it is placed in a target, here in a process that is not Python: a
  * made-up thread state, events without arguments, and threads that do in the middle of an event
- * what those of a target can do. Each case is a process of its own: where the probe would hang,
- * that is ended by an alarm.
+ * what those of a target can do. Each case is a process of its own: if the probe hangs, an alarm
+ * ends that process.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,7 +63,7 @@ static int clock_of_target(int id, int64_t *ret)
 {
 	struct timespec ts;
 	n_clock_outside += !is_inside();
-	/* others read the TSC, or make a system call */
+	/* other clocks read the TSC, or make a system call */
 	n_clock_others += id != CLOCK_MONOTONIC_COARSE;
 	clock_gettime(id, &ts);
 	ret[0] = ts.tv_sec;
@@ -126,7 +126,7 @@ static void target_init(uint32_t flags, uint32_t n_lanes)
 	state->is_known = 1;
 }
 
-/* What the recorder does for threads that ask whether they may make a system call. */
+/* Answer, as the recorder does, threads that ask whether they may make a system call. */
 static enum ask_state answer_is = ASK_YES;
 static unsigned n_answered;
 static void *attend_main(void *arg)
@@ -178,7 +178,7 @@ static void drain(void)
 	}
 }
 
-/* Events that were published, in a ring that nobody has drained. */
+/* Return the number of events that were published in a ring that is not drained. */
 static uint64_t n_events(void)
 {
 	uint64_t n = 0;
@@ -219,7 +219,7 @@ static void in_process(void (*body)(void))
 		assert_int_equal(errno, EINTR);
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
 		fail_msg("it hangs");
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) /* it has said why */
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) /* it has printed the reason */
 		skip();
 	assert_int_equal(status, 0);
 }
@@ -302,8 +302,9 @@ static void nested_body(void)
 	expect_equal("events", n_events(), 2);
 }
 
-/* As a C signal handler can, on top of the probe, or a getter of an embedding program. It is lost,
- * and nothing waits; also where the tid is not known: another libc than glibc and musl. */
+/* An event raised by a C signal handler on top of the probe, or by a getter of an embedding
+ * program. It is lost, and nothing waits; also if the tid is unknown: with another libc than glibc
+ * and musl. */
 static void test_nested(void **s)
 {
 	static const uint32_t flags[] = { 0, PROBE_TID_UNKNOWN };
@@ -346,8 +347,8 @@ static void test_stuck(void **s)
 	}
 }
 
-/* One that waits for room, because the recorder is slow, is no such: whoever waits for its lane
- * loses nothing. */
+/* A thread that waits for room because the recorder is slow does not count as such: a thread that
+ * waits for its lane loses nothing. */
 static void *fill_main(void *arg)
 {
 	(void)arg;
@@ -396,7 +397,7 @@ static void test_room(void **s)
 
 /* ---- a real-time thread ---- */
 
-static int goes_on; /* the other has come to the lane */
+static int goes_on; /* the other thread waits for the lane */
 static void dawdle_if_holder(void)
 {
 	if (!is_holder)
@@ -413,7 +414,7 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* One that answers needs a processor that the real-time thread has not. */
+/* The thread that answers needs a processor that the real-time thread does not use. */
 static void attend_elsewhere(const cpu_set_t *all, const cpu_set_t *but)
 {
 	cpu_set_t others;
@@ -429,9 +430,9 @@ static void attend_elsewhere(const cpu_set_t *all, const cpu_set_t *but)
 		abort();
 }
 
-/* On one processor with the lane's holder, which runs only while the real-time thread sleeps. (The
- * kernel keeps a twentieth of each second for others, sched(7): it would come free in any case; but
- * not before 950 ms of processor time are spent on waiting.) */
+/* It shares one processor with the lane's holder, which runs only while the real-time thread
+ * sleeps. (The kernel reserves a twentieth of each second for others, sched(7), so the lane would
+ * become free in any case, but not before 950 ms of processor time are spent on waiting.) */
 static void priority_body(void)
 {
 	pthread_t t;
@@ -494,7 +495,7 @@ static void killed_body(void)
 	struct ring ring = { .shared = shared };
 	while (!ring_is_waited_for(&ring))
 		usleep(1000);
-	for (unsigned i = 0; i < 2; i++) { /* it goes on waiting: as long as it does it counts */
+	for (unsigned i = 0; i < 2; i++) { /* it continues to wait, and counts as long as it does */
 		uint32_t seen = shared->slot_waited;
 		ring_beat(&ring);
 		while (__atomic_load_n(&shared->slot_waited, __ATOMIC_SEQ_CST) == seen)
@@ -533,8 +534,9 @@ static void clock_body(void)
 	expect_equal("other clocks", (uint64_t)n_clock_others, 0);
 }
 
-/* Who takes the probe out looks at where threads are, and who is in a lane (visit/detach.c): one
- * that has left the probe's code for the clock's, and comes back, must be in one. */
+/* The recorder that removes the probe reads where threads are, and which of them are in a lane
+ * (visit/detach.c): a thread that has left the probe's code for the clock's, and will return, must
+ * be in a lane. */
 static void test_clock(void **s)
 {
 	(void)s;
@@ -543,8 +545,8 @@ static void test_clock(void **s)
 
 /* ---- no system call ---- */
 
-/* Under a filter that kills for every call but what this test needs itself; the events that find no
- * room are counted. */
+/* Under a filter that kills for every call except those of this test itself; the events that find
+ * no room are counted. */
 #if defined(__SANITIZE_ADDRESS__)
 #define IS_SANITIZED 1
 #elif defined(__has_feature)
@@ -604,8 +606,8 @@ static void test_filter(void **s)
 	}
 }
 
-/* A forked child that nobody has told its pid may not even ask: its tid in memory can be its
- * parent's (raw clone). */
+/* A forked child that does not know its pid may not even ask: its tid in memory can be its parent's
+ * (raw clone). */
 static void untold_body(void)
 {
 	target_init(PROBE_CLOCK_RING, 1);
@@ -655,15 +657,15 @@ static void ring_clock_body(void)
 		expect_equal("later than the one before",
 			     last_time() > before && last_time() > 5000, true);
 	}
-	usleep(50000); /* the recorder does not look: the time goes on all the same */
+	usleep(50000); /* the recorder does not read the ring: the time advances all the same */
 	raise_event();
 	uint64_t passed = (last_time() - 1000) / 3;
 	expect_equal("time that has passed", passed > 30000000 && passed < 5000000000u, true);
-	/* another namespace's clock would hold it back */
+	/* the clock of another namespace would hold the time back */
 	shared->now = before = last_time() + 1000000000000u;
 	raise_event();
 	expect_equal("never back", last_time(), before + 4);
-	/* A process whose earlier events were stamped by the TSC. */
+	/* A process whose earlier events have time stamps of the TSC. */
 	slot(0)->time = before + 5000;
 	ctx->flags |= PROBE_CLOCK_CHANGED;
 	raise_event();

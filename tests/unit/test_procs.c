@@ -1,6 +1,6 @@
 /*
- * What /proc says, as text, against what is made of it; and one real process that must be found,
- * named and measured.
+ * Texts of /proc and the facts that they must give; and one real process that must be found, named
+ * and measured.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -26,7 +26,7 @@ static const char status_text[] =
 	"VmPeak:\t   14216 kB\nVmSize:\t   14216 kB\nThreads:\t3\nSigQ:\t0/15241\nCapInh:\t0000000000000000\n"
 	"CapPrm:\t000001fffeffffff\nCapEff:\t0000000000080000\nNoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t1\n";
 
-/* Words are parted by '|'; the NULs of cmdline. */
+/* Words are separated by '|', which stands for the NULs of cmdline. */
 static const struct { const char *argv, *want; } names[] = {
 	{ "python3|app.py", "app.py" },
 	{ "python3|/srv/shop/app.py|--fast", "app.py --fast" },
@@ -99,7 +99,7 @@ static void test_status(void **state)
 	assert_true(s.has_memory);
 	assert_int_equal(s.cap_permitted, 0x1fffeffffffull);
 	assert_int_equal(s.cap_effective, 1 << 19);
-	/* The file of an old kernel, cut to what must be there. */
+	/* The file of an old kernel, cut to the required lines. */
 	assert_true(proc_status_parse(
 	    "Name:\tx\nState:\tZ (zombie)\nTgid:\t7\nUid:\t1\t1\t1\t1\nGid:\t1\t1\t1\t1\n", &s));
 	assert_int_equal(s.ns_pid, 7);
@@ -115,7 +115,7 @@ static void test_status(void **state)
 				      "\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n",
 				      &s));
 	assert_false(s.is_kernel_thread);
-	/* Nothing that only begins alike is taken for a status file, however short. */
+	/* No text that only begins alike is taken for a status file, however short. */
 	for (size_t n = 0; n < 60; n++) {
 		char head[64];
 		snprintf(head, sizeof(head), "%.*s", (int)n, status_text);
@@ -135,7 +135,7 @@ static void test_names(void **state)
 		proc_command_name(cmdline, n ? n + 1 : 0, got, sizeof(got));
 		if (strcmp(got, names[i].want) != 0)
 			fail_msg("%s: \"%s\", expected \"%s\"", names[i].argv, got, names[i].want);
-		/* Cut to any room, it stays inside and ends in whole characters. */
+		/* Cut to any size, the name stays inside its room and ends in whole characters. */
 		for (size_t cap = 5; cap < 24; cap++) {
 			memset(got, 'x', sizeof(got));
 			proc_command_name(cmdline, n ? n + 1 : 0, got, cap);
@@ -178,7 +178,8 @@ static const struct proc *row_of(const struct procs *procs, pid_t pid)
 	return NULL;
 }
 
-/* A shell that becomes Python by exec, with a pipe to know when, and that is gone in the end. */
+/* A shell that becomes Python by exec, with a pipe that tells when, and that has ended at the
+ * end. */
 static void test_a_real_process(void **state)
 {
 	int ready[2];
@@ -205,7 +206,8 @@ static void test_a_real_process(void **state)
 	size_t n;
 	procs_get(procs, &n);
 	assert_int_equal(n, 0);
-	for (int round = 0; round < 2; round++) { /* the second goes by what the first learnt */
+	/* the second round uses what the first one cached */
+	for (int round = 0; round < 2; round++) {
 		assert_null(procs_update(procs));
 		const struct proc *row = row_of(procs, pid);
 		assert_non_null(row);
@@ -246,8 +248,8 @@ static void test_files(void **state)
 	err_destroy(err);
 }
 
-/* Two children of ours, of which one has a child of its own: parents first, and without the branch
- * that is asked to be left out. */
+/* Two of our children, one of which has a child of its own: parents come first, and the excluded
+ * branch is left out. */
 static void descendants_are_found(void **state)
 {
 	int ready[2], end[2];
@@ -290,7 +292,7 @@ static void descendants_are_found(void **state)
 	(void)state;
 }
 
-/* A child with a ")" in its name that sleeps in read(2), and what is left of it when it has ended. */
+/* A child with a ")" in its name that sleeps in read(2), and its state after it has ended. */
 static void the_state_of_a_thread_is_told(void **state)
 {
 	int end[2];
@@ -307,7 +309,7 @@ static void the_state_of_a_thread_is_told(void **state)
 		close(end[1]);
 		_exit(read(end[0], &byte, 1) != 0);
 	}
-	/* it gets there sooner or later; where /proc/PID/syscall is denied, -1 is right */
+	/* it sleeps there sooner or later; if /proc/PID/syscall is denied, -1 is right */
 	bool is_told = geteuid() == 0, found = false;
 	for (int i = 0; i < 2000 && !(found && (!is_told || call == SYS_read)); i++) {
 		found = proc_thread_state(pid, pid, &letter, &call) && letter == 'S';

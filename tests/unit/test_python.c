@@ -1,6 +1,6 @@
 /*
  * python: modules that are byte arrays: symbols, the decoder of the hook list, what is refused, and
- * objects that lie.
+ * objects with false contents.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,8 +51,8 @@ static void symbols(void **state)
 	}
 }
 
-/* Every single byte of the headers and tables broken in several ways: it must end, and never read
- * outside (ASan). */
+/* Every single byte of the headers and tables is broken in several ways: the reader must end, and
+ * never read outside (ASan checks this). */
 static void broken_modules(void **state)
 {
 	static const uint8_t values[] = { 0, 1, 0x7f, 0x80, 0xff };
@@ -62,7 +62,7 @@ static void broken_modules(void **state)
 	for (unsigned at = 0; at < FAKE_CODE; at++) {
 		uint8_t kept = fake.bytes[at];
 		if (at >= 0x700 && at < 0x1000)
-			continue; /* nothing is there */
+			continue; /* nothing is at that place */
 		for (unsigned i = 0; i < ARRAY_LEN(values); i++) {
 			struct python_runtime runtime;
 			fake.bytes[at] = values[i];
@@ -122,7 +122,7 @@ static void hook_list_decoder(void **state)
 		assert_true(elf_symbols_open(&fake.reader, &fake.module, &s));
 		const struct elf_found function = { FAKE_BASE + 0x2200, callee ? 6 : n, 1 };
 		const struct elf_found runtime = { FAKE_BASE + 0x5000, 0x2000, 2 };
-		/* A callee is read with the zero bytes behind it. */
+		/* A callee is read with the zero bytes that follow it. */
 		struct audit_head got = audit_head_decode(&s, &function, &runtime,
 							  rows[i].expected);
 		assert_non_null(got.how);
@@ -150,7 +150,7 @@ static void runtime_found(void **state)
 	assert_int_equal(rt.slack_bytes, FAKE_BYTES - FAKE_END);
 	assert_false(rt.slack_is_used);
 
-	/* A chain of two hooks there is fine. */
+	/* A chain of two hooks there is valid. */
 	fake_put64(&fake, FAKE_RUNTIME + 1456, FAKE_BASE + FAKE_DATA + 0x500);
 	fake_put64(&fake, FAKE_DATA + 0x500, FAKE_BASE + FAKE_DATA + 0x520);
 	fake_put64(&fake, FAKE_DATA + 0x508, FAKE_BASE + FAKE_CODE);
@@ -160,14 +160,14 @@ static void runtime_found(void **state)
 	assert_true(rt.slack_is_used);
 }
 
-/* A program that is not position-independent has its own copy of a variable; everybody uses that.
- */
+/* A program that is not position-independent has its own copy of a variable, which all modules
+ * use. */
 static void copied_variables(void **state)
 {
 	struct python_runtime rt;
 	fake_python(&fake, "3.8.18", add_hook, sizeof(add_hook));
 	fake_symbol(&fake, "_Py_NoneStruct", FAKE_DATA + 0x600, 16);
-	/* another kind: its slot is no address of it */
+	/* another type of relocation: its slot does not hold the variable's address */
 	fake_relocation(&fake, FAKE_DATA + 0x700, R_X86_64_64, 0x404100);
 	fake_relocation(&fake, FAKE_DATA + 0x708, R_X86_64_GLOB_DAT, 0x404380);
 	fake_symbol(&fake, "_Py_TrueStruct", FAKE_DATA + 0x620, 16);
@@ -195,7 +195,7 @@ static void runtime_refused(void **state)
 		{ "2.7.18", AS_IT_IS, ERR_UNSUPPORTED, "2.7.18" },
 		{ "3.16.0a3", AS_IT_IS, ERR_UNSUPPORTED, "3.16.0a3" },
 		{ "3.99.0", AS_IT_IS, ERR_UNSUPPORTED, "3.99.0" },
-		/* 3.13+ says what it looks like; this one does not. */
+		/* 3.13+ describes its own layout; this one does not. */
 		{ "3.13.0", AS_IT_IS, ERR_UNSUPPORTED, "debug offsets" },
 		{ "3.8.5", NO_HOOK_CODE, ERR_UNSUPPORTED, "list of audit hooks" },
 		{ "3.8.5", WRONG_TYPES, ERR_UNSUPPORTED, "type type" },
@@ -229,7 +229,7 @@ static void runtime_refused(void **state)
 			fail_msg("row %zu: %s", i, err ? err->message : "accepted");
 		err_destroy(err);
 	}
-	/* No Python at all. */
+	/* There is no Python at all. */
 	struct python_runtime rt;
 	fake_begin(&fake, false);
 	fake_symbol(&fake, "main", FAKE_CODE, 8);
@@ -238,7 +238,7 @@ static void runtime_refused(void **state)
 	assert_non_null(err);
 	assert_int_equal(err->code, ERR_NOT_PYTHON);
 	err_destroy(err);
-	/* The exact version is known: its table serves where the code says nothing. */
+	/* The exact version is known: its table is used if the code shows nothing. */
 	static const uint8_t nothing[] = { 0xc3 };
 	fake_python(&fake, "3.8.18", nothing, sizeof(nothing));
 	fake_end(&fake);
@@ -246,7 +246,7 @@ static void runtime_refused(void **state)
 	assert_int_equal(rt.layout.audit_head, FAKE_BASE + FAKE_RUNTIME + 1456);
 }
 
-/* Objects of a 3.12 whose sizes and pointers are nonsense. */
+/* Objects of a 3.12 whose sizes and pointers are invalid. */
 static void lying_objects(void **state)
 {
 	const struct layout_row *row = layout_find(12, false);
@@ -308,7 +308,7 @@ static void lying_objects(void **state)
 	fake_put64(&fake, FAKE_DATA + 0x800 + l->keys_nentries, 3);
 	fake.bytes[FAKE_DATA + 0x800 + l->keys_log2_index_bytes] = 200;
 	assert_int_equal(object_dict_get(&v, object, "x"), 0);
-	/* Its own type: an instance dict that is the object itself. */
+	/* It is its own type: an instance dict that is the object itself. */
 	fake_put64(&fake, FAKE_DATA + l->tp_flags, TYPE_FLAG_MANAGED_DICT);
 	assert_int_equal(object_attribute(&v, object, "x"), 0);
 }

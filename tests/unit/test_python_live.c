@@ -1,10 +1,10 @@
 /*
- * python, live: find the runtime of every Python on this machine, and read objects it knows the
- * truth about.
+ * python, live: find the runtime of every Python on this machine, and read objects whose contents
+ * it prints.
  *
- * Each target runs known_objects.py, which prints what is where; nothing is stopped while it is
- * read, and one of its threads is busy. Covers detect.c, audit_head.c, elf_symbols.c, layouts.c,
- * object.c, names.c, maps.c, remote_mem.c.
+ * Each target runs known_objects.py, which prints where each object is and what it holds; nothing
+ * is stopped while it is read, and one of its threads is busy. Covers detect.c, audit_head.c,
+ * elf_symbols.c, layouts.c, object.c, names.c, maps.c, remote_mem.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,7 +31,7 @@
 struct target {
 	pid_t pid;
 	int to, from; /* pipes */
-	char *text;   /* all it printed up to "ready" */
+	char *text;   /* everything that it printed up to "ready" */
 };
 
 struct live {
@@ -43,7 +43,7 @@ struct live {
 	char *words[420];
 	unsigned n_words;
 	unsigned n_checked;
-	uint64_t line; /* of main() */
+	uint64_t line; /* the line in main() */
 };
 
 /* ---- the target ---- */
@@ -527,7 +527,7 @@ static bool check_is(struct live *t)
 	return false;
 }
 
-/* The hook the target added itself must hang at the head; its function is Py_IsInitialized. */
+/* The hook that the target itself added must be at the head; its function is Py_IsInitialized. */
 static bool check_hook(struct live *t)
 {
 	const struct probe_layout *l = &t->runtime.layout;
@@ -602,7 +602,7 @@ static bool check_frames(struct live *t)
 	const struct layout_row *row = t->runtime.row;
 	uint64_t interpreter = u64_at(t, l->runtime + row->runtime_interpreters_main);
 	uint64_t thread = u64_at(t, interpreter + row->interp_threads_head);
-	/* There is but one. */
+	/* There is only one. */
 	if (!same_number(t, "interpreters.head",
 			 u64_at(t, l->runtime + row->runtime_interpreters_head), interpreter) ||
 	    !same_number(t, "interpreter id", u64_at(t, interpreter + l->interp_id), 0))
@@ -632,8 +632,8 @@ static bool check_frames(struct live *t)
 			n_entries += is_entry;
 		}
 		uint64_t code = u64_at(t, frame + l->frame_code) & ~(uint64_t)l->code_tag_mask;
-		/* The innermost frames are those of the codec of stdin, while read() decodes
-		 * nothing: none. */
+		/* The innermost frames are those of the codec of stdin; while read() decodes
+		 * nothing, there are none. */
 		if (n < t->n_words && !same_number(t, "frame's code", code, hex_word(t, n)))
 			return false;
 		if (n + 1 == t->n_words) {
@@ -658,7 +658,7 @@ static bool check_frames(struct live *t)
 		}
 		n++;
 	}
-	/* Evaluator runs: of the module, of the generator, which list() calls. */
+	/* Evaluator runs: one of the module, one of the generator, which list() calls. */
 	return same_number(t, "frames", n, t->n_words + 1) &&
 	       same_number(t, "entry frames", n_entries, l->frame_is_entry_3_11 ? 2 : 0);
 }
@@ -705,7 +705,7 @@ static const struct {
 	{ "at_line", check_line },
 };
 
-/* One printed line. */
+/* Check one printed line. */
 static bool check_one(struct live *t, char *line)
 {
 	char *kind = strtok(line, " "), *address = strtok(NULL, " ");
@@ -799,8 +799,8 @@ static void every_python(void **state)
 	for (size_t i = 0; i < n; i++) {
 		struct target target = target_start(&pythons[i], script);
 		bool ready = target_wait(&target);
-		/* Frames of a target that has said it is ready, but is not at rest yet, may change
-		 * under our eyes: look again. */
+		/* The frames of a target that has printed "ready", but does not sleep yet, may
+		 * change while we read them: read them again. */
 		for (unsigned tries = 0; ready && tries < 3; tries++) {
 			unsigned n_now = check_target(&pythons[i], &target);
 			if (!n_now)
@@ -817,7 +817,7 @@ static void every_python(void **state)
 	assert_int_equal(n_wrong, 0);
 }
 
-/* What has no audit events is refused, with the reason. */
+/* A Python without audit events is refused, with the reason. */
 static void older_pythons(void **state)
 {
 	static struct test_python pythons[TEST_PYTHONS_MAX];

@@ -1,5 +1,5 @@
 /*
- * test_redact: which names and texts hold a secret, and what of them reaches the capture.
+ * test_redact: which names and texts hold a secret, and which parts of them reach the capture.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -43,7 +43,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* What is left of a text, or of words with a NUL between them. */
+/* Return what is left of a text, or of words with a NUL between them. */
 static void redacted(struct strbuf *to, const char *event, bool in_words, bool is_cut,
 		     const char *text, size_t n)
 {
@@ -79,7 +79,7 @@ static const char *shown(struct strbuf *b)
 	return strbuf_str(b);
 }
 
-/* Each rule does what its examples say, to the byte. */
+/* Each rule does exactly what its examples say. */
 static void test_examples(void **state)
 {
 	struct strbuf out = { 0 };
@@ -87,7 +87,7 @@ static void test_examples(void **state)
 	must(redactor_check(redactor));
 	for (size_t i = 0; i < ARRAY_LEN(examples); i++) {
 		const struct example *e = &examples[i];
-		/* so that a sanitizer sees what is read beyond */
+		/* an exact copy, so that a sanitizer sees a read beyond its end */
 		char *tight = malloc(e->n_given ? e->n_given : 1);
 		memcpy(tight, e->given, e->n_given);
 		redacted(&out, e->event, e->in_words, false, tight, e->n_given);
@@ -105,8 +105,8 @@ static void test_examples(void **state)
 	assert_int_equal(n_wrong, 0);
 }
 
-/* The lines of a file of tests/redaction, without comments; *ret_kind is what stands before the
- * tab. */
+/* Open a file of tests/redaction; its lines are read without comments, and *ret_kind is the text
+ * before the tab. */
 static FILE *open_table(const char *name)
 {
 	char path[4096];
@@ -133,8 +133,8 @@ static bool next_line(FILE *f, char *line, size_t cap, char **ret_kind, char **r
 	return false;
 }
 
-/* Take {{ and }} out of a text; \r \n \0 and \\ are as in C. Returns its bytes; *from … *to is what
- * stood inside. */
+/* Remove {{ and }} from a text; \r \n \0 and \\ are as in C. Returns its bytes; *from … *to is what
+ * was inside. */
 static size_t unmark(char *text, size_t *from, size_t *to)
 {
 	size_t n = 0;
@@ -153,7 +153,7 @@ static size_t unmark(char *text, size_t *from, size_t *to)
 	return n;
 }
 
-/* Is the secret still there? What is shorter than four bytes may stand elsewhere by chance, so the
+/* Is the secret still there? A text of less than four bytes may occur elsewhere by chance, so its
  * place counts. */
 static bool leaks(const char *kind, const char *text, size_t n, size_t from, size_t to,
 		  struct strbuf *out)
@@ -196,7 +196,7 @@ static void test_shapes(void **state)
 	assert_true(n_leaks * 20 <= n);
 }
 
-/* tests/redaction/harmless.tsv: what must be shown as it is. At most 2 of 100 may be hidden. */
+/* tests/redaction/harmless.tsv: what must be shown unchanged. At most 2 of 100 may be hidden. */
 static void test_harmless(void **state)
 {
 	char line[8192], *kind, *text;
@@ -228,8 +228,8 @@ static void test_harmless(void **state)
 	assert_true(n_hidden * 50 <= n);
 }
 
-/* Arguments on their way into the capture: a dictionary, a name and its value, a text; and nothing
- * of it without redact. */
+/* Arguments on their way into the capture: a dictionary, a name and its value, a text; without
+ * redact, all of them unchanged. */
 static void test_translate(void **state)
 {
 	struct strbuf in = { 0 }, out = { 0 };
@@ -263,14 +263,14 @@ static void test_translate(void **state)
 		assert_non_null(memmem(out.s, out.n, "API_TOKEN", 9));
 	}
 	must(writer_close(w));
-	/* a dictionary of its own is an entry of the file: it must not stand there either */
+	/* a dictionary of its own is an entry of the file: the secret must not be there either */
 	unlink(path);
 	strbuf_fini(&in);
 	strbuf_fini(&pair);
 	strbuf_fini(&out);
 }
 
-/* Whatever the text is, it ends soon and stays inside its bounds. */
+/* Whatever the text is, redaction ends soon and stays inside its bounds. */
 static void test_hostile(void **state)
 {
 	uint32_t seed = 7;
@@ -321,7 +321,8 @@ static void test_hostile(void **state)
 	}
 }
 
-/* CPU time of texts that are made to cost: not more than a text of such a length may. */
+/* The CPU time of texts that are made to be expensive: no more than a text of that length may
+ * take. */
 static void test_cost_is_bounded(void **state)
 {
 	static const char *const bits[] = { "password",

@@ -1,4 +1,4 @@
-/* A selection against a plain array of bools, over sizes at the edges of words and ranks. */
+/* A selection compared with a plain array of bools, over sizes at the edges of words and ranks. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

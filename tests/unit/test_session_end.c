@@ -1,5 +1,5 @@
-/* What is said of a session's end, and with which status: from every combination of what is known
- * and what is not. */
+/* The message about a session's end, and its exit status: for every combination of known and
+ * unknown facts. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -59,7 +59,7 @@ static void what_went_well(void **state)
 		    5);
 	e.exit_status = KILLED_15;
 	assert_int_equal(session_end_status(&e), 128 + 15);
-	e.target_ended = END_NO; /* it lives on: it has no status yet */
+	e.target_ended = END_NO; /* it continues to run: it has no status yet */
 	assert_int_equal(session_end_status(&e), 0);
 }
 
@@ -128,7 +128,7 @@ static void the_recorder_died(void **state)
 	struct session_end e = good();
 	e.is_launched = true;
 	e.target_pid = 4121;
-	e.exit_status = 0; /* it told so before; what it told is not what is */
+	e.exit_status = 0; /* it reported so before; its report is no longer true */
 	e.target_ended = END_YES;
 	session_end_died(&e, SIGKILL, 0);
 	expect_line(&e, "events: unknown, lost: unknown, target restored: unknown, x.avc", 1);
@@ -162,7 +162,7 @@ static void the_file_is_not_whole(void **state)
 		    1);
 	e.is_launched = true;
 	e.target_ended = END_YES;
-	e.exit_status = 0; /* the program's is 0, ours is not */
+	e.exit_status = 0; /* the program's status is 0, ours is not */
 	assert_int_equal(session_end_status(&e), 1);
 	e.exit_status = EXITED_5;
 	assert_int_equal(session_end_status(&e), 5);

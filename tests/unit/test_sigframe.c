@@ -1,7 +1,7 @@
 /*
- * test_sigframe: is a thread outside of some code? Real processes whose thread was interrupted in
- * it by a signal, and is in the handler: on the same stack, on another, in a handler on top of a
- * handler, asleep or running.
+ * test_sigframe: is a thread outside of some code? These are real processes whose thread was
+ * interrupted in it by a signal, and is in the handler: on the same stack, on another, in a handler
+ * on top of a handler, asleep or running.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,7 +36,7 @@ static uint8_t *code;
 static const struct way {
 	const char *name;
 	int flags;   /* of the first handler */
-	bool runs;   /* the handler runs, else it sleeps */
+	bool runs;   /* the handler runs, otherwise it sleeps */
 	bool nested; /* a second handler on top of the first, on the other stack */
 } ways[] = {
 	{ "asleep", 0, false, false },
@@ -48,7 +48,7 @@ static const struct way {
 };
 static const struct way *way;
 
-/* By way of some kilobytes of stack, as a handler that formats a message has them. */
+/* Reach the wait by way of some kilobytes of stack, as in a handler that formats a message. */
 static __attribute__((noinline)) void stay(void)
 {
 	volatile char deep[DEEP_BYTES];
@@ -98,7 +98,7 @@ static bool is_outside(pid_t pid)
 	bool outside = false;
 	struct err *err = remote_mem_open(pid, &mem);
 	struct remote_target t = { .pid = pid, .mem = mem, .place = &place };
-	do { /* a loaded machine may not let it stop in time */
+	do { /* on a loaded machine it may not stop in time */
 		err_destroy(err);
 		err = threads_check_outside(&t, (uint64_t)code, (uint64_t)code + CODE_BYTES,
 					    &outside);
@@ -132,7 +132,7 @@ static void test_ways(void **state)
 		if (pid == 0)
 			child_main();
 		wait_until(&s->n_in_code);
-		/* It may be a few instructions before the code yet. */
+		/* It may still be a few instructions before the code. */
 		while (is_outside(pid))
 			usleep(1000);
 		kill(pid, SIGUSR1);

@@ -338,7 +338,7 @@ static void test_walks(void **state)
 		struct record_native regs = { .pc = c->pc, .sp = STACK, .rbp = c->rbp };
 		struct unwind_frame frames[64];
 		enum unwind_stop stop;
-		/* A copy of its own size, so that ASan sees a read beyond it. */
+		/* A copy of exactly its size, so that ASan sees a read beyond it. */
 		uint8_t *slice = malloc(c->n_stack * 8 + 1);
 		memcpy(slice, c->stack, c->n_stack * 8);
 		size_t n = unwinder_walk(w->unwinder, &regs, c->pc_is_exact, slice, c->n_stack * 8,
@@ -355,7 +355,8 @@ static void test_walks(void **state)
 	}
 }
 
-/* What no row can say goes to libunwind, and ends there politely; without libunwind as well. */
+/* What no row can describe is passed to libunwind, which ends there without an error; so does a
+ * build without libunwind. */
 static void test_too_hard(void **state)
 {
 	struct world *w = *state;
@@ -398,8 +399,8 @@ static void test_code_without_tables(void **state)
 	assert_true(frames[3].pc == last && frames[3].sp == STACK + 48);
 	assert_int_equal(unwinder_counts(w->unwinder)->n_trampolines, 2);
 
-	/* A trampoline whose memory is gone: known by the evaluator that it called and the call
-	 * that its caller is behind. */
+	/* A trampoline whose memory is gone: it is recognised by the evaluator that it called and
+	 * by the call before its caller's return address. */
 	uint64_t vanished[] = { JIT + 0x106, 0, last };
 	struct evaluator evaluator = { .n = 1,
 				       .ranges = { { function(PLAIN), function(PLAIN) + 0x40 } } };
@@ -416,8 +417,8 @@ static void test_code_without_tables(void **state)
 	    unwinder_walk(w->unwinder, &regs, false, (uint8_t *)vanished, 24, frames, 8, &stop), 2);
 	assert_int_equal(stop, UNWIND_NO_ROW);
 
-	/* JIT code, there or gone, below the evaluator: its return address is behind a call, and so
-	 * is the one its row leads to. */
+	/* JIT code, mapped or gone, below the evaluator: its return address follows a call, and so
+	 * does the one that its row leads to. */
 	uint64_t jitted[] = { JIT + 0x300, plain, 3, plain, last, 5, last };
 	w->b.bytes[last - 5 - IMAGE] = w->b.bytes[plain - 5 - IMAGE] = 0xe8;
 	regs.pc = plain;
@@ -431,7 +432,7 @@ static void test_code_without_tables(void **state)
 	assert_int_equal(unwinder_counts(w->unwinder)->n_evaluators_found, 1);
 	unwinder_set_evaluator(w->unwinder, NULL, false);
 
-	/* Other code: by rbp if that leads to code further out, else the end. */
+	/* Other code: unwound by rbp if that leads to code further out, else the end. */
 	uint64_t jit[] = { JIT + 32, 1, 2, 0x99, last };
 	regs.rbp = STACK + 24;
 	assert_int_equal(

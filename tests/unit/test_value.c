@@ -51,11 +51,11 @@ static char *show(const void *bytes, size_t n, const uint64_t *objects, uint32_t
 	else
 		value_text_plain(&b, &it, &v);
 	struct value_node rest;
-	assert_false(value_iter_next(&it, &rest)); /* it stands behind the value */
+	assert_false(value_iter_next(&it, &rest)); /* it is after the value */
 	return strbuf_take(&b);
 }
 
-/* JSON in, JSON out (NULL: the same), literal (NULL: not looked at). */
+/* JSON in, JSON out (NULL: the same), literal (NULL: not compared). */
 static const struct row {
 	const char *in, *out, *literal;
 } rows[] = {
@@ -116,7 +116,7 @@ static const struct row {
 	{ "{\"dict\":[[\"a\",1]],\"length\":5}", NULL, "{\"a\": 1, [cut 1 of 5]}" },
 	{ "{\"a\":1,\"a\":2}", "{\"dict\":[[\"a\",1],[\"a\",2]]}", NULL },
 	{ "{\"dict\":[[\"a\",1]]}", "{\"a\":1}", NULL },
-	/* JSON of strangers that only begins like one of ours */
+	/* JSON of other programs that only begins like ours */
 	{ "{\"type\":\"click\",\"x\":1}", "{\"dict\":[[\"type\",\"click\"],[\"x\",1]]}", NULL },
 	{ "{\"int\":5}", "{\"dict\":[[\"int\",5]]}", NULL },
 	{ "{\"cut\":5,\"length\":6}", "{\"dict\":[[\"cut\",5],[\"length\",6]]}", NULL },
@@ -136,7 +136,7 @@ static const struct row {
 	{ "{\"type\":\"PosixPath\",\"id\":null,\"path\":\"/etc\"}", NULL, "PosixPath(\"/etc\")" },
 	{ "[{\"type\":\"A\",\"id\":\"0x1\"},{\"type\":\"B\",\"id\":\"0x2\"}]", NULL,
 	  "[<A 0x1>, <B 0x2>]" },
-	/* deeper than VALUE_DEPTH_MAX: the container is there, its contents are not */
+	/* deeper than VALUE_DEPTH_MAX: the container is kept, its contents are not */
 	{ "[[[[[[[[[[1,2]]]]]]]]]]", "[[[[[[[[{\"cut\":[],\"length\":1}]]]]]]]]", NULL },
 	{ " [ 1 , 2 ] ", "[1,2]", NULL },
 };
@@ -150,7 +150,7 @@ static void test_rows(void **state)
 		char *json = show(e.bytes.s, e.bytes.n, e.objects.addresses.v,
 				  (uint32_t)e.objects.addresses.n, AS_JSON, 0);
 		assert_string_equal(json, want);
-		/* what was written reads back as the same bytes */
+		/* what was written is read back as the same bytes */
 		assert_true(encode(json, strlen(json), &again));
 		if (!rows[i].out) {
 			assert_int_equal(again.bytes.n, e.bytes.n);
@@ -249,7 +249,7 @@ static void test_text(void **state)
 	}
 }
 
-/* A value that holds `n` times the value `id`. */
+/* Write a value that holds `n` times the value `id`. */
 static uint32_t repeated(struct writer *w, uint32_t id, unsigned n)
 {
 	struct strbuf b = { 0 };
@@ -263,8 +263,8 @@ static uint32_t repeated(struct writer *w, uint32_t id, unsigned n)
 	return made;
 }
 
-/* Some hundred bytes that stand for a text of 4 GB: looking at them takes neither its memory nor
- * its time. */
+/* Some hundred bytes that describe a text of 4 GB: reading them takes neither its memory nor its
+ * time. */
 static void test_bomb(void **state)
 {
 	char path[4096], text[4001];
