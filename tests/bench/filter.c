@@ -1,9 +1,10 @@
 /*
- * filter: how long filters take on a loaded capture, beside a scan of the memory they look at.
+ * filter: how long filters take on a loaded capture, compared with a scan of the memory that they
+ * read.
  *
- * Times are of the processor.
+ * Times are CPU time.
  *
- * usage: filter FILE [EXPRESSION…]   Each is run cold (nothing known of it) three times; the best
+ * usage: filter FILE [EXPRESSION…] Each is run cold (nothing known of it) three times; the best
  *                                    counts.
  */
 #include <stdio.h>
@@ -18,7 +19,7 @@
 static double now_ms(void)
 {
 	struct timespec t;
-	/* of this thread: others may be at work on the machine */
+	/* of this thread: other programs may use the machine */
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
@@ -31,7 +32,7 @@ static void must(struct err *err)
 	exit(1);
 }
 
-/* The columns a filter can look at, and the dictionary, read once. */
+/* Read the columns that a filter can use, and the dictionary, once. */
 static double scan(struct trace *t, bool values, uint64_t *ret_bytes)
 {
 	uint64_t sum = 0, n_bytes = 0;
@@ -58,7 +59,7 @@ static double scan(struct trace *t, bool values, uint64_t *ret_bytes)
 	}
 	double took = now_ms() - start;
 	*ret_bytes = n_bytes;
-	return sum == 42 ? took + 1e-9 : took; /* the sum is used */
+	return sum == 42 ? took + 1e-9 : took; /* this keeps the compiler from removing the sum */
 }
 
 static const char *const usual[] = {
@@ -111,7 +112,7 @@ int main(int argc, char **argv)
 		uint64_t count = 0;
 		struct filter *f;
 		must(filter_compile(text, strlen(text), t, &f));
-		/* what does not depend on the expression is known, as in a session */
+		/* what does not depend on the expression is known already, as in a session */
 		struct filter_cache *index;
 		for (int round = 0; round < 3; round++) {
 			struct filter_cache *cache;

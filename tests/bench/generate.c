@@ -1,5 +1,6 @@
 /*
- * generate: a capture of any size with the shape of real ones, always the same for the same seed.
+ * generate: a capture of any size with the properties of real ones, always the same for the same
+ * seed.
  *
  *     generate N_EVENTS OUT.avc [SEED] [REAL.avc]
  *
@@ -7,8 +8,8 @@
  * tuples, 10 % distinct stacks, both rarer the longer a capture is (644 k distinct tuples in 10 M
  * events: so about n^0.684); stack depth p50 31, p90 41, p99 64; strings p50 44, p90 128, p99 896
  * bytes; 46 % of the events carry an object's address; half of all events are part of a sequence
- * that was there before (the same imports in the next process). With REAL.avc its events are the
- * material: they are resampled run by run, with fresh paths, numbers, addresses and times at the
+ * that occurred before (the same imports in the next process). If REAL.avc is given, its events are
+ * the material: they are resampled run by run, with new paths, numbers, addresses and times at the
  * same rates.
  */
 #include <math.h>
@@ -33,7 +34,7 @@ static double uniform(void)
 	return (double)(test_random(&rng) >> 11) * 0x1p-53;
 }
 
-/* Small ones are much likelier, as names, files and functions in real programs are. */
+/* Small numbers are much more likely, as for names, files and functions in real programs. */
 static uint64_t zipf_below(uint64_t n)
 {
 	return (uint64_t)(pow((double)n, uniform()) - 1) % n;
@@ -44,7 +45,7 @@ static uint64_t zipf_below(uint64_t n)
 #define LINES_PER_FUNCTION 6u
 #define HISTORY            (1u << 16)
 
-struct past { /* an event as it can come again */
+struct past { /* an event that can be repeated */
 	uint32_t name, args, stack, n_objects;
 };
 
@@ -88,7 +89,8 @@ static uint32_t frame_random(void)
 	return frame_get(file, function, (uint32_t)zipf_below(LINES_PER_FUNCTION));
 }
 
-/* A new stack: some frames off an old one, some others on it, so that the depth stays about 31. */
+/* A new stack: some frames of an old one are removed and some others added, so that the depth stays
+ * about 31. */
 static uint32_t stack_new(void)
 {
 	uint32_t stack = 0, depth = 0;
@@ -191,7 +193,7 @@ static void args_marshal(void)
 	strbuf_addc(&scratch, VALUE_BYTES_CUT);
 	put_varint(&scratch, 3000 + below(20000));
 	put_varint(&scratch, 256);
-	for (int i = 0; i < 256; i++) /* a .pyc is half structure, half chance */
+	for (int i = 0; i < 256; i++) /* a .pyc is half structure, half random */
 		strbuf_addc(&scratch, (char)(i % 3 == 0 ? below(256) : below(6)));
 }
 
@@ -270,8 +272,8 @@ static struct {
 	VEC(uint32_t) args;
 } pools[ARRAY_LEN(shapes)];
 
-/* Chance that something is new after n events, when distinct(465 000) = 465 000 * at_465k and
- * distinct(n) grows as n^0.684. */
+/* The probability that something is new after n events, if distinct(465 000) = 465 000 * at_465k
+ * and distinct(n) grows as n^0.684. */
 static double fresh_rate(double at_465k)
 {
 	double n = n_done < 1000 ? 1000 : (double)n_done;
@@ -287,7 +289,7 @@ static struct past event_new(void)
 	pick = (unsigned)below(sum);
 	while (pick >= shapes[shape].weight)
 		pick -= shapes[shape++].weight;
-	/* half of the events are replayed, so what is new must come twice as often here */
+	/* half of the events are replayed, so new ones must be twice as frequent here */
 	bool fresh_args = !pools[shape].args.n || uniform() < 2 * fresh_rate(0.17);
 	bool fresh_stack = !stacks.n || uniform() < 2 * fresh_rate(0.10);
 	struct past p = { .name = add_string(w, shapes[shape].name),
@@ -429,8 +431,7 @@ static uint32_t stack_copy(struct trace *t, uint32_t stack, uint32_t line_shift)
 	return copy;
 }
 
-/* Run through the real events again and again, from a random place each time, until there are
- * enough. */
+/* Run through the real events repeatedly, from a random place each time, until there are enough. */
 static void resample(const char *real)
 {
 	struct trace *t;
@@ -463,11 +464,10 @@ static void resample(const char *real)
 	double args_due = 0, stacks_due = 0;
 	for (uint64_t at = 0; n_done < n_wanted; at++) {
 		if (at == n_real || (n_done > n_real && below(3000) == 0))
-			at = below(n_real),
-			moved = below(1u << 20) << 12; /* another process, its memory elsewhere */
+			at = below(n_real), moved = below(1u << 20)
+						    << 12; /* another process: other addresses */
 		struct past p = material.v[at];
-		/* what is due is carried over: not every event has a text to make fresh, or a stack
-		 */
+		/* the rest is carried over: not every event has a text to change, or a stack */
 		args_due += n_done >= n_real ? fresh_rate(0.17) : 0;
 		stacks_due += n_done >= n_real ? fresh_rate(0.10) : 0;
 		if (uniform() < args_due || uniform() < stacks_due) {
@@ -505,7 +505,7 @@ static void synthesise(void)
 {
 	uint32_t process = 0, thread = 0, n_threads = 1;
 	while (n_done < n_wanted) {
-		if (n_done > 1000 && below(2)) { /* what was before, again */
+		if (n_done > 1000 && below(2)) { /* repeat earlier events */
 			uint64_t span = n_done < HISTORY ? n_done : HISTORY, back = 1 + below(span),
 				 n = 20 + below(60);
 			for (uint64_t i = 0; i < n && i < back && n_done < n_wanted; i++) {

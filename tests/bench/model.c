@@ -1,9 +1,9 @@
 /*
- * model: what opening, loading, counting and selecting cost on one capture, next to what reading
- * the same memory costs.
+ * model: what opening, loading, counting and selecting cost on one capture, compared with reading
+ * the same memory.
  *
  *     model FILE.avc            the table
- *     model FILE.avc screen SEQ what a first screen needs, then exit: timed from outside by the
+ *     model FILE.avc screen SEQ what a first screen needs, then exit: timed from outside for the
  *     table
  */
 #include <spawn.h>
@@ -41,8 +41,8 @@ static double clock_ms(clockid_t clock)
 	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-/* Our own work is measured in CPU time, so that a busy machine does not show; other processes by
- * the clock on the wall. */
+/* Our own work is measured in CPU time, so that a busy machine has no effect; other processes in
+ * wall-clock time. */
 static double now_ms(void)
 {
 	return clock_ms(CLOCK_PROCESS_CPUTIME_ID);
@@ -94,8 +94,8 @@ static uint64_t screen(struct trace *t, uint64_t seq)
 	return sum + bins[7];
 }
 
-/* A process of its own, from its start to its end: the least of nine, in processor time and by the
- * clock on the wall. */
+/* Run a process from its start to its end: the lowest of nine runs, in CPU time and wall-clock
+ * time. */
 static void process_ms(const char *self, const char *file, uint64_t seq, double *ret_cpu_ms,
 		       double *ret_wall_ms)
 {
@@ -129,7 +129,7 @@ static void row(const char *what, double value, const char *unit, double goal, d
 	fflush(stdout);
 }
 
-/* A filter from its text to the exact count, nothing of it remembered. */
+/* Run a filter from its text to the exact count, with nothing cached. */
 static uint64_t filter_count(struct trace *t, const char *text)
 {
 	struct filter *f;
@@ -143,7 +143,7 @@ static uint64_t filter_count(struct trace *t, const char *text)
 	return n;
 }
 
-/* From its text until 40 rows are known, from the start. */
+/* Run a filter from its text until the first 40 rows are known. */
 static void filter_page(struct trace *t, const char *text)
 {
 	struct filter *f;
@@ -182,7 +182,7 @@ static uint64_t values_scan(struct trace *t)
 		}                                                                                  \
 	} while (0)
 
-/* Read every byte of a column once: what no program can beat. */
+/* Read every byte of a column once: the lower limit for any program. */
 static uint64_t column_scan(struct trace *t, int column)
 {
 	uint64_t sum = 0;
@@ -227,7 +227,7 @@ int main(int argc, char **argv)
 	       trace_n_processes(t));
 	row("on disk", (double)st.st_size / (double)n, "B/event", n > 5000000 ? 6 : 9, 0);
 
-	/* browsing: pages at random, as somebody who jumps about */
+	/* browsing: random pages, as of a user who jumps about */
 	for (uint64_t i = 0; i < 3000; i++) {
 		keep += screen(t, (i * 0x9e3779b97f4a7c15ull >> 20) % n);
 		trace_trim(t);
@@ -346,5 +346,6 @@ int main(int argc, char **argv)
 	start = now_ms();
 	must(first_seen_update(first, UINT64_MAX, &done));
 	row("first of their kind", now_ms() - start, "ms", 100 * millions, 0);
-	return keep == 1; /* what was read is used, so that no compiler leaves the reading out */
+	/* what was read is used, so that the compiler does not remove the reading */
+	return keep == 1;
 }

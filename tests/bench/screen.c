@@ -1,26 +1,26 @@
 /*
- * screen: how long from a key to the screen that answers it, measured from outside: the real
+ * screen: the time from a key to the screen that answers it, measured from outside: the real
  * program on a pseudo-terminal.
  *
- *     screen AUDITVIEW CAPTURE                       look at a capture
+ *     screen AUDITVIEW CAPTURE                       view a capture
  *     screen AUDITVIEW --live PYTHON TARGET.py       launch a target that raises about 100 k events
- *     a second, and look
- *     screen AUDITVIEW --grow SECONDS PYTHON TARGET.py    the same for so long; memory and
- *     liveliness once in ten seconds
+ *     a second, and view it
+ *     screen AUDITVIEW --grow SECONDS PYTHON TARGET.py    the same for that time; memory and
+ *     response times every ten seconds
  *
- * ONLY=text in the environment measures the series alone that have it in their name.
+ * ONLY=text in the environment measures only the series with the text in their name.
  *
  *   shown    from the write of the key to the last byte of the first burst of output after which
  *            the screen (libvterm) has what that key must bring: another list, the typed letter,
  *            the page with its result or its progress. A burst ends when nothing came for 1 ms. The
- *            terminal's own time is not in it.
+ *            terminal's own time is not included.
  *   less     the same without the time in which the program was ready to run and other programs had
- *            the processors (/proc/PID/schedstat): on a machine at rest both are equal.
- *   whole    until the program sleeps in poll(2) again and all is worked out. Only without a live
- *            target: with one it never is.
+ *            the processors (/proc/PID/schedstat): on an idle machine both are equal.
+ *   whole    until the program sleeps in poll(2) again and all work is done. Only without a live
+ *            target: with one this never happens.
  *
- * Keys come 25 ms apart, as from a key held down, whether the work for the one before is done or
- * not.
+ * Keys come 25 ms apart, as from a key held down, whether or not the work for the previous one is
+ * done.
  */
 #include <math.h>
 #include <stdio.h>
@@ -35,17 +35,17 @@ enum { N_KEYS = 200, MAX_KEYS = 1000 };
 #define MS     1000000ull
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-/* What must be seen. */
+/* What must change on the screen. */
 enum effect {
 	EFFECT_LIST,  /* the lines of the event list differ */
-	EFFECT_FOCUS, /* another title is heavy */
-	EFFECT_BOXES, /* a box is ticked or not any more */
-	EFFECT_TYPED, /* the text stands in one of the last three lines */
-	/* the text stands in a title rule, and something below the head of its table */
+	EFFECT_FOCUS, /* another title is bold */
+	EFFECT_BOXES, /* a box is checked or not any more */
+	EFFECT_TYPED, /* the text is in one of the last three lines */
+	/* the text is in a title rule, and there is something below the head of its table */
 	EFFECT_PAGE,
-	EFFECT_GONE,    /* it does not */
-	EFFECT_HAS,     /* the text stands somewhere */
-	EFFECT_CLEARED, /* a whole new screen was sent */
+	EFFECT_GONE,    /* the text is not there any more */
+	EFFECT_HAS,     /* the text is anywhere */
+	EFFECT_CLEARED, /* a complete new screen was sent */
 };
 
 struct sample {
@@ -56,13 +56,13 @@ struct series {
 	const char *name;
 	struct sample v[MAX_KEYS];
 	size_t n, n_missing;
-	double whole; /* of the last key, -1 not known */
+	double whole; /* of the last key; -1: unknown */
 };
 
 static struct session *s;
 static bool live;
 
-/* Where the event list is: the lines below its title. */
+/* Find the event list: the lines below its title. */
 static bool list_find(int *ret_line, int *ret_column, int *ret_end)
 {
 	char line[2048];
@@ -86,7 +86,8 @@ static bool list_find(int *ret_line, int *ret_column, int *ret_end)
 	return false;
 }
 
-/* What an effect is about, as text: it has come when this text is another. */
+/* The part of the screen that an effect is about, as text: the effect has happened when this text
+ * changes. */
 static char *aspect(enum effect effect)
 {
 	char *all = calloc(1, 1 << 18), line[2048];
@@ -273,7 +274,7 @@ static void say(const char *keys)
 	settle();
 }
 
-/* Type filters letter by letter, take each out again. */
+/* Type filters letter by letter, and delete each of them. */
 static void filters(const char *name, const char *const *texts, size_t n)
 {
 	struct series r = SERIES(name);
@@ -288,7 +289,7 @@ static void filters(const char *name, const char *const *texts, size_t n)
 			char letter[2] = { text[k] }, expect[300];
 			typed[k] = text[k];
 			typed[k + 1] = 0;
-			/* spaces at the end are not seen */
+			/* spaces at the end are invisible */
 			snprintf(expect, sizeof(expect), "filter: %s", typed);
 			size_t len = strlen(expect);
 			while (len && expect[len - 1] == ' ')
@@ -296,7 +297,7 @@ static void filters(const char *name, const char *const *texts, size_t n)
 			struct key key = { .bytes = letter,
 					   .effect = EFFECT_TYPED,
 					   .text = expect };
-			if (text[k] == ' ') { /* nothing to see: the filter is the same */
+			if (text[k] == ' ') { /* nothing changes: the filter is the same */
 				session_send(s, letter, 1);
 				rest(session_clock() + 25 * MS);
 				continue;
@@ -327,7 +328,7 @@ static void pages(const char *name, const char *key, const char *title)
 	report(&close);
 }
 
-/* The first key tells what opening costs when nothing is known yet. */
+/* The first key measures opening while nothing is known yet. */
 static void inside_page(const char *name, const char *open, const char *title,
 			const char *const *keys, size_t n_keys)
 {
@@ -337,7 +338,7 @@ static void inside_page(const char *name, const char *open, const char *title,
 	struct key k = { .bytes = open, .effect = EFFECT_PAGE, .text = title };
 	struct series ignored = SERIES("");
 	measure(&ignored, &k, false);
-	for (size_t i = 0; i < N_KEYS; i++) { /* at once: while it still works */
+	for (size_t i = 0; i < N_KEYS; i++) { /* at once, while the page still works */
 		k = (struct key){ .bytes = keys[i % n_keys], .effect = EFFECT_PAGE, .text = title };
 		measure(&r, &k, i + 1 == N_KEYS);
 	}
@@ -398,7 +399,7 @@ static void all_series(void)
 	       "", "whole");
 	printf("%-24s %5s  %7s %7s %7s   %7s %7s %7s %9s\n", "ms from key to screen", "keys", "p50",
 	       "p99", "max", "p50", "p99", "max", "last key");
-	if (live) { /* so many are there by then; the list stands still */
+	if (live) { /* that many events are there by then; the list does not move */
 		say("k");
 		say("\033[5~");
 	} else {
@@ -420,7 +421,7 @@ static void all_series(void)
 		     "caller.file contains \"module_12\" and thread == \"MainThread\""));
 	filters("filter, cold regex",
 		KEYS("args ~ /mod[a-z]+_[0-9]*7\\.py/", "stack ~ /function_[0-9]+_1[0-9]/"));
-	/* four panes to the right of the list stands the tree of categories, or none */
+	/* four panes to the right of the list is the tree of categories, if there is one */
 	for (int i = 0; i < 5; i++) {
 		char *focus;
 		say("\t");
@@ -446,7 +447,7 @@ static void all_series(void)
 static void start(char *const argv[])
 {
 	static char home[] = "/tmp/auditview-bench-XXXXXX";
-	/* so that we look when there is something to see; the program runs as ever */
+	/* so that we run when there is something to read; the program runs as usual */
 	setpriority(PRIO_PROCESS, 0, -5);
 	if (!mkdtemp(home) || chdir(home))
 		exit(2);
@@ -516,13 +517,13 @@ static void grow(double seconds)
 		pid_t recorder = child_of(s->pid, 0), target = child_of(s->pid, 1);
 		if (!target)
 			target = child_of(recorder, 0);
-		while (child_of(target, 0)) /* what starts it stays between */
+		while (child_of(target, 0)) /* the process that starts it stays in between */
 			target = child_of(target, 0);
 		printf("%6.0f %12s %8s  %10.1f %10.1f %10.1f  ",
 		       (double)(session_clock() - begin) / 1e9, events, lost,
 		       (double)session_rss(s->pid) / 1e6, (double)session_rss(recorder) / 1e6,
 		       (double)session_rss(target) / 1e6);
-		for (int i = 0; i < 20; i++) { /* hold still, move, follow again */
+		for (int i = 0; i < 20; i++) { /* stop following, move, follow again */
 			struct key k = { .bytes = "\033[5~", .effect = EFFECT_LIST };
 			measure(&r, &k, false);
 			k = (struct key){ .bytes = "F", .effect = EFFECT_HAS, .text = "following" };

@@ -1,12 +1,12 @@
 /*
- * refhook: the independent witness of the end-to-end tests.
+ * refhook: the independent reference hook of the end-to-end tests.
  *
- * A library to be preloaded. Its constructor runs before main() and adds a hook with
+ * It is a library to be preloaded. Its constructor runs before main() and adds a hook with
  * PySys_AddAuditHook(), the documented way, so that it sees each event from the interpreter's first
  * to its last. Every event is written down through the public C API (nothing here knows how CPython
- * lays out its objects), so whatever a capture says can be compared with it:
+ * lays out its objects), so everything in a capture can be compared with it:
  *
- *   per process one file $REFHOOK_DIR/PID.N, mapped shared, so that it is complete even when the
+ *   per process one file $REFHOOK_DIR/PID.N, mapped shared, so that it is complete even if the
  *   process is killed; per (thread, event name): how many, and the sum of the CRC-32 of each
  *   event's text; per thread, under the empty name: how many in all, and one CRC-32 chained over
  *   its events in their order.
@@ -37,7 +37,7 @@
 typedef struct object object;
 typedef int (*audit_hook)(const char *event, object *args, void *user);
 
-/* The functions used, all of the stable ABI or older than 3.8. */
+/* The functions used; all are in the stable ABI or older than 3.8. */
 #define API(X)                                                                                     \
 	X(int, PySys_AddAuditHook, (audit_hook, void *))                                           \
 	X(object *, PyObject_Type, (object *))                                                     \
@@ -102,7 +102,7 @@ enum { HEAD_BULK = 240, HEAD = 4000 };
 
 struct row {
 	uint32_t tid, used;
-	uint64_t count, sum; /* under the empty name sum is the chained CRC-32 */
+	uint64_t count, sum; /* under the empty name, sum is the chained CRC-32 */
 	char name[NAME_BYTES];
 };
 struct table {
@@ -147,7 +147,7 @@ static void put_double(double value)
 		put_format("d%016llx;", (unsigned long long)bits);
 }
 
-/* UTF-8 of one code point; surrogates like any other. Returns the bytes written. */
+/* Write the UTF-8 of one code point; surrogates like any other. Returns the number of bytes. */
 static size_t encode(uint32_t c, char *to)
 {
 	if (c < 0x80) {
@@ -234,7 +234,7 @@ static uint32_t crc32_of(const char *bytes, size_t n, uint32_t before)
 
 static void put_value(object *value, int depth, size_t head);
 
-/* A set has no order that can be relied on: the sum of its elements' CRCs. */
+/* A set has no reliable order: take the sum of its elements' CRCs. */
 static void put_set(object *value, int depth, size_t head)
 {
 	put_format("<%llu:", (unsigned long long)py.PySet_Size(value));
@@ -316,7 +316,7 @@ static void put_value(object *value, int depth, size_t head)
 	py.Py_DecRef(type);
 }
 
-/* A file of this process. Also called in a forked child at its first event. */
+/* Open a file for this process. Also called in a forked child at its first event. */
 static void open_table(void)
 {
 	const char *folder = getenv("REFHOOK_DIR");

@@ -3,8 +3,9 @@
  *
  * Usage: fuzz_<parser> [--mutations N] FOLDER|FILE…    N mutations of each seed (default 400)
  *        fuzz_<parser> --write-seeds FOLDER            write the seeds that fuzz_seed() makes
- * A run that takes longer than its alarm is a bug of the parser: a hostile target must not hold us
- * up.
+ *
+ * A run that takes longer than its alarm is a bug of the parser: a hostile target must not delay
+ * us.
  */
 #include "fuzz.h"
 
@@ -24,7 +25,7 @@ static unsigned long n_runs, n_seeds;
 
 static void run(const uint8_t *bytes, size_t n)
 {
-	/* A copy of exactly this size, so that AddressSanitizer sees a read behind its end. */
+	/* A copy of exactly this size, so that AddressSanitizer sees a read beyond its end. */
 	uint8_t *copy = malloc(n ? n : 1);
 	if (!copy)
 		abort();
@@ -87,7 +88,7 @@ static void run_path(const char *path, unsigned long mutations)
 	free(entries);
 }
 
-/* The seeds that are made, as files for libFuzzer. */
+/* Write the seeds that are made by code as files for libFuzzer. */
 static int write_seeds(const char *folder)
 {
 	static uint8_t seed[INPUT_BYTES];

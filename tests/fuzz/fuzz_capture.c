@@ -1,10 +1,10 @@
 /*
- * fuzz_capture: capture/reader.c, column.c, value_scan.c, model/trace*.c, value_iter.c, trace_caller.c: a
- * capture file; and what is worked out from it: import_stack.c, folds.c, first_seen.c, relations.c,
- * group.c, histogram.c, calltree.c.
+ * fuzz_capture: capture/reader.c, column.c, value_scan.c, model/trace*.c, value_iter.c,
+ * trace_caller.c: a capture file; and what is computed from it: import_stack.c, folds.c,
+ * first_seen.c, relations.c, group.c, histogram.c, calltree.c.
  *
- * Checksums would turn away nearly all changes, so half of the inputs (by their length) get right
- * ones put back before they are opened: what is behind them must not believe anything either.
+ * Checksums would reject nearly all changes, so half of the inputs (by their length) get right ones
+ * before they are opened: the code behind the checksums must not trust anything either.
  */
 #include "fuzz.h"
 

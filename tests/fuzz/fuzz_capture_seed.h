@@ -8,7 +8,7 @@ static inline uint32_t add_pairs(struct writer *w, enum value_tag tag, const cha
 				 uint64_t n)
 {
 	struct strbuf b = { 0 };
-	put_container(&b, tag, n + 1, n); /* one more was cut off */
+	put_container(&b, tag, n + 1, n); /* one more was cut */
 	for (uint64_t i = 0; i < n * (tag == VALUE_DICT ? 2 : 1); i++)
 		put_str(&b, texts[i]);
 	uint32_t id = writer_value(w, b.s, b.n);
@@ -16,8 +16,8 @@ static inline uint32_t add_pairs(struct writer *w, enum value_tag tag, const cha
 	return id;
 }
 
-/* A process with all that can be known of it, its thread, and a note of each kind, of it and of
- * none. */
+/* Write a process with all that can be known of it, its thread, and a note of each kind, with it
+ * and without a process. */
 static inline void write_process(struct writer *w, uint64_t time_ns, bool has_ended)
 {
 	static const char *const argv[] = { "python3", "-m", "app", "--name=\xc3\xa4" },
@@ -65,8 +65,8 @@ static inline void write_process(struct writer *w, uint64_t time_ns, bool has_en
 	}
 }
 
-/* Captures as the writer makes them: few events plain, more compressed in several flushes, one
- * without its end. */
+/* Make a capture as the writer does: few events uncompressed, more events compressed in several
+ * flushes, one without its end. */
 static inline size_t capture_seed(unsigned number, uint8_t *to, size_t cap)
 {
 	static const struct {

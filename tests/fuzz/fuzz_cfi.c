@@ -49,7 +49,7 @@ static void walk_and_name(struct modules *modules, const struct input *in)
 	check(symbols_create(
 	    modules, &(struct symbols_options){ .debug_folder = "/nonexistent", .no_lines = true },
 	    &s));
-	/* The stack: words that point into the image and the stack by turns. */
+	/* The stack: words that point alternately into the image and the stack. */
 	uint64_t stack[128];
 	for (size_t i = 0; i < 128; i++) {
 		size_t at = in->n > 8 ? (i * 2654435761u) % (in->n - 8) : 0;
@@ -119,7 +119,7 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 	image_store_destroy(store);
 }
 
-/* A small image made here. */
+/* Make a small image here. */
 static size_t seed_built(uint8_t *to, size_t cap)
 {
 	static const uint8_t program[] = { 0x41, 0x0e, 16, 0x86, 2,    0x43, 0x0d, 6,
@@ -155,7 +155,7 @@ static size_t seed_built(uint8_t *to, size_t cap)
 	return b.n;
 }
 
-/* Real ones: the vdso, and a stripped program with a .gnu_debuglink or build id. */
+/* Real images: the vdso, and a stripped program with a .gnu_debuglink or build id. */
 static size_t seed_program(const char *path, uint8_t *to, size_t cap)
 {
 	FILE *f = fopen(path, "rb");
@@ -173,8 +173,8 @@ size_t fuzz_seed(unsigned number, uint8_t *to, size_t cap)
 	case 1:
 		if (!vdso || cap < 4096)
 			return 0;
-		/* at least one page is there: all of it where the vdso is one, else its beginning
-		 */
+		/* at least one page is mapped: all of it if the vdso has one page, else its
+		 * beginning */
 		memcpy(to, vdso, 4096);
 		return 4096;
 	case 2: return seed_program("/bin/true", to, cap);

@@ -1,7 +1,6 @@
 /*
  * fuzz_config: ui/config.c, keys.c, theme_set(): a configuration file. Each error names a line of
- * it; what is set is of its kind; filters that are kept come back from the file `filters` as they
- * were.
+ * it; settings have valid values; kept filters come back unchanged from the file `filters`.
  */
 #include "fuzz.h"
 
@@ -30,7 +29,7 @@ static void read_config(struct config *c, struct keymap **keys)
 		abort();
 }
 
-/* Each 16th action from `first` on: looking up its keys is slow. */
+/* Check each 16th action from `first` on: looking up its keys is slow. */
 static void check(const struct config *c, const struct keymap *keys, int first)
 {
 	struct strbuf to = { 0 };

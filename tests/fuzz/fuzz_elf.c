@@ -1,10 +1,10 @@
 /*
- * fuzz_elf: python/elf_symbols.c, detect.c, audit_head.c: an ELF module in somebody else's memory,
- * its dynamic symbols, the runtime in it, and the machine code the place of the hook list is
- * decoded from.
+ * fuzz_elf: python/elf_symbols.c, detect.c, audit_head.c: an ELF module in another process's
+ * memory, its dynamic symbols, the runtime in it, and the machine code from which the place of the
+ * hook list is decoded.
  *
  * Input: a memory image that begins at BASE. The seed is this very program as it is mapped: it
- * exports the names CPython does, so the search goes all the way down.
+ * exports the names that CPython exports, so the search reaches its end.
  */
 #include "fuzz.h"
 
@@ -18,8 +18,8 @@
 #define BASE   0x7f0000000000ull
 #define EXPORT __attribute__((visibility("default"), used))
 
-/* Names that make a module look like CPython 3.12. What they hold does not matter; the fuzzer
- * changes it. */
+/* Names that make a module look like CPython 3.12. Their contents do not matter; the fuzzer changes
+ * them. */
 extern char _PyRuntime[];
 extern const unsigned long Py_Version;
 extern void *hook_head;
@@ -94,8 +94,8 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 	err_destroy(err);
 }
 
-/* This program as the kernel mapped it: segments at their places, zeros between, its pointers to
- * itself moved to BASE, so that the seed is the same wherever it is loaded. */
+/* Copy this program as the kernel mapped it: segments at their places, zeros between, and its
+ * pointers to itself moved to BASE, so that the seed is the same wherever it is loaded. */
 __attribute__((no_sanitize("address"))) static int copy_program(struct dl_phdr_info *info,
 								size_t size, void *ctx)
 {
@@ -111,8 +111,8 @@ __attribute__((no_sanitize("address"))) static int copy_program(struct dl_phdr_i
 		if (p->p_type != PT_LOAD || p->p_vaddr >= cap)
 			continue;
 		size_t n = p->p_memsz < cap - p->p_vaddr ? p->p_memsz : cap - p->p_vaddr;
-		/* byte by byte: what lies between variables, AddressSanitizer forbids memcpy to
-		 * read */
+		/* byte by byte: AddressSanitizer does not let memcpy read the gaps between
+		 * variables */
 		for (size_t k = 0; k < n; k++)
 			bytes[p->p_vaddr + k] =
 			    ((const volatile uint8_t *)info->dlpi_addr)[p->p_vaddr + k];

@@ -1,6 +1,6 @@
 /*
- * fuzz_export: export/export_*.c: each format that needs no path, of any capture. Text is safe for
- * a terminal, and all output is UTF-8. Checksums are made right in half of the inputs, as in
+ * fuzz_export: export/export_*.c: each format that needs no path, for any capture. Text is safe for
+ * a terminal, and all output is UTF-8. Half of the inputs get right checksums, as in
  * fuzz_capture.c.
  */
 #include "fuzz.h"

@@ -1,6 +1,6 @@
 /*
  * fuzz_filter: model/filter_lexer.c, filter_parse.c, filter_literal.c, filter_regex.c,
- * filter_complete.c, capture_filter.c: what people type into the filter prompt, and -e.
+ * filter_complete.c, capture_filter.c: the texts of the filter prompt, and of -e.
  */
 #include "fuzz.h"
 
@@ -65,7 +65,7 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 	filter_quote(&quoted, text, n_bytes);
 	f = NULL;
 	err = filter_compile(strbuf_str(&quoted), quoted.n, NULL, &f);
-	if (err) /* whatever the text is, quoted it is a literal */
+	if (err) /* any text becomes a literal if it is quoted */
 		abort();
 	filter_destroy(f);
 	strbuf_fini(&quoted);

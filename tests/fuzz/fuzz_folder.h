@@ -1,6 +1,6 @@
 /*
- * fuzz_folder: a folder of the process for code that reads by path. It is removed when the process
- * exits.
+ * fuzz_folder: a folder of this process, for code that reads by path. It is removed when the
+ * process exits.
  */
 #pragma once
 #include <fcntl.h>
@@ -33,8 +33,8 @@ static inline void fuzz_folder_remove(void)
 	}
 }
 
-/* The folder, empty at first but for "auditview", the folder of configuration and state: both XDG
- * variables name it. */
+/* The folder. At first it contains only "auditview", the folder of configuration and state: both
+ * XDG variables name it. */
 static inline const char *fuzz_folder(void)
 {
 	if (*fuzz_folder_path)
@@ -53,7 +53,7 @@ static inline const char *fuzz_folder(void)
 	return fuzz_folder_path;
 }
 
-/* fuzz_folder()/name; the pointer lives until the next call. */
+/* fuzz_folder()/name; valid until the next call. */
 static inline const char *fuzz_path(const char *name)
 {
 	static char path[1024];
@@ -61,7 +61,7 @@ static inline const char *fuzz_path(const char *name)
 	return path;
 }
 
-/* A file of fuzz_folder() that holds these bytes and nothing else. */
+/* Write a file of fuzz_folder() that holds exactly these bytes. */
 static inline void fuzz_file_write(const char *name, const void *bytes, size_t n)
 {
 	int fd = open(fuzz_path(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -70,7 +70,7 @@ static inline void fuzz_file_write(const char *name, const void *bytes, size_t n
 	close(fd);
 }
 
-/* Appended to *to; nothing if there is no such file. */
+/* Append the file to *to; nothing if there is no such file. */
 static inline void fuzz_file_read(const char *name, struct strbuf *to)
 {
 	err_destroy(folder_read_file(fuzz_path(name), false, SIZE_MAX, to));

@@ -1,7 +1,7 @@
 /*
- * fuzz_import: src/import: JSON lines of strangers become a capture. The capture must be
- * whole and hold as many events as import says; without an event there is no file. What it exports
- * as JSON lines must come back as the same bytes.
+ * fuzz_import: src/import: JSON lines of other programs become a capture. The capture must be
+ * complete and hold as many events as import reports; without an event there is no file. JSON lines
+ * that it exports must come back as the same bytes.
  */
 #include "fuzz.h"
 
@@ -23,8 +23,8 @@ static int memory_file(const void *bytes, size_t n)
 	return fd;
 }
 
-/* Import fd into fuzz_folder()/name, which is then opened. NULL: there was no event, and there is
- * no file. */
+/* Import fd into fuzz_folder()/name, and open that. NULL: there was no event, and there is no
+ * file. */
 static struct trace *import(int fd, const char *name, struct import_result *result)
 {
 	struct strbuf said = { 0 };
@@ -82,9 +82,9 @@ static bool has_halves(const struct strbuf *text)
 	return false;
 }
 
-/* Times that are read as others: of 2201 and later (a time since some start, added to one of 2200),
- * and nanoseconds of more than three years, which may be since the epoch, if no event is nearer to
- * the capture's start (it is of a line that was lost). */
+/* Times that are read as other times: 2201 and later (a time since some start, added to one of
+ * 2200), and nanoseconds of more than three years, which may count from the epoch if no event is
+ * nearer to the capture's start (it belongs to a lost line). */
 static bool is_far_off(const struct trace *t)
 {
 	const struct trace_about *about = trace_about_get(t);
@@ -93,7 +93,7 @@ static bool is_far_off(const struct trace *t)
 }
 
 /* Processes whose pid was no number are all 0 in JSON lines, where only the first line of each says
- * which one it is: their lines cannot be told apart if they alternate. */
+ * which one it is: if their lines alternate, they cannot be told apart. */
 static bool has_namesakes(const struct trace *t)
 {
 	unsigned n_nameless = 0;
@@ -102,7 +102,7 @@ static bool has_namesakes(const struct trace *t)
 	return n_nameless > 1;
 }
 
-/* Lines of ours that did not come back, or came back as others. */
+/* Report lines of ours that did not come back, or came back changed. */
 static void say_and_abort(const struct strbuf *first, const struct strbuf *second)
 {
 	fprintf(stderr, "%s%s%s", strbuf_str(first), second ? "came back as\n" : "was not taken\n",

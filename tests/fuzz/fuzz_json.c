@@ -1,6 +1,6 @@
 /*
- * fuzz_json: model/value_json_read.c, value_json_write.c, value_text.c: JSON of strangers to values
- * and back. What was read once and written is read again as the same text.
+ * fuzz_json: model/value_json_read.c, value_json_write.c, value_text.c: JSON of other programs to
+ * values and back. What was read once and written is read again as the same text.
  */
 #include "fuzz.h"
 
@@ -14,7 +14,7 @@
 
 static bool read_json(const char *text, size_t n, struct strbuf *to, struct json_objects *objects)
 {
-	/* exactly as long as it is, for the sanitizer; ended as lines are */
+	/* a copy of exactly its size for the sanitizer, with the end of a line */
 	char *copy = malloc(n + 1);
 	if (!copy)
 		abort();

@@ -1,7 +1,7 @@
 /*
- * fuzz_marks: ui/keep.c: the marks beside a capture, and the history of the prompts. What is read
- * from a file and saved is read again as the same marks; the marks of another capture, which stand
- * behind, stay in the file.
+ * fuzz_marks: ui/keep.c: the marks beside a capture, and the history of the prompts. Marks that are
+ * read from a file and saved are read again as the same marks; the marks of another capture, which
+ * come after them, stay in the file.
  */
 #include "fuzz.h"
 
@@ -18,8 +18,8 @@
 static const char other_marks[] =
     "# auditview marks of the capture begun at 1\n7 of another capture\n";
 
-/* A capture of three events that began at 1790000000000000000, open or finished. It lives as long
- * as the process. */
+/* Make a capture of three events that began at 1790000000000000000, open or finished. It lives as
+ * long as the process. */
 static struct trace *capture(bool is_finished)
 {
 	static struct trace *both[2];
@@ -94,7 +94,7 @@ static void marks(const uint8_t *bytes, size_t n, bool is_finished)
 	must(keep_marks_save(&a));
 	must(keep_marks_load(&b));
 	check_same(&a, &b);
-	/* Both change something, and merge: the last to save has it all. */
+	/* Both change something, and merge: the last one to save has all changes. */
 	view_mark_note(&a, 0, "of a");
 	view_mark_toggle(&b, 2);
 	must(keep_marks_save(&a));
@@ -136,7 +136,7 @@ static void history(const uint8_t *bytes, size_t n)
 	unlink(fuzz_path("auditview/history"));
 }
 
-/* The first byte: of which file the others are. */
+/* The first byte says which file the other bytes are. */
 void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 {
 	fuzz_folder();

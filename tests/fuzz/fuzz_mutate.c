@@ -59,10 +59,8 @@ size_t fuzz_mutate_bytes(struct fuzz_random *r, uint8_t *bytes, size_t n, size_t
 		bytes[at] = (uint8_t)(bytes[at] + (int)fuzz_random_below(r, 9) - 4);
 		return n;
 	case 4: /* cut */ return at;
-	case 5: /* take a piece out */
-		memmove(bytes + at, bytes + at + m, n - at - m);
-		return n - m;
-	case 6: /* say a piece twice */
+	case 5: /* remove a piece */ memmove(bytes + at, bytes + at + m, n - at - m); return n - m;
+	case 6: /* repeat a piece */
 		if (n + m > cap)
 			return n;
 		memmove(bytes + at + m, bytes + at, n - at);
@@ -75,7 +73,7 @@ size_t fuzz_mutate_bytes(struct fuzz_random *r, uint8_t *bytes, size_t n, size_t
 	}
 }
 
-/* What a harness does not bring itself. */
+/* The default for a harness that does not define its own. */
 __attribute__((weak)) size_t fuzz_mutate(struct fuzz_random *r, uint8_t *bytes, size_t n,
 					 size_t cap)
 {

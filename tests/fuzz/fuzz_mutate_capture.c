@@ -12,7 +12,7 @@
 #include "capture/block.h"
 #include "fuzz_mutate.h"
 
-enum { RAW_MAX = 1 << 20 }; /* larger blocks are left out: the point is their shape */
+enum { RAW_MAX = 1 << 20 }; /* larger blocks are left out: only their structure matters */
 
 struct piece {
 	uint16_t type;
@@ -72,7 +72,7 @@ static void piece_take(struct parts *parts, const struct block_header *h, const 
 		abort();
 }
 
-/* False if it is no capture. */
+/* Return false if it is no capture. */
 static bool take_apart(const uint8_t *bytes, size_t n, struct parts *ret)
 {
 	*ret = (struct parts){ 0 };
@@ -99,7 +99,7 @@ static void add(struct strbuf *to, const void *bytes, size_t n)
 	strbuf_add(to, bytes, n);
 }
 
-/* The block as it goes into the file, and its copy in the index. */
+/* Append the block as in the file, and its copy as in the index. */
 static void add_block(struct strbuf *to, struct strbuf *index, const struct piece *p,
 		      uint64_t file_id, uint32_t sequence)
 {
@@ -175,7 +175,7 @@ static void put_together(struct parts *parts, struct fuzz_random *r, struct strb
 	strbuf_fini(&index);
 }
 
-/* Meta are varints, most of them: one of them gets another value. */
+/* Most of the meta are varints: one of them gets another value. */
 static void mutate_varint(struct fuzz_random *r, struct piece *p)
 {
 	uint8_t *made = malloc(p->n_meta + 2 * VARINT_MAX);

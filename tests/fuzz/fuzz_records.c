@@ -1,9 +1,8 @@
 /*
  * fuzz_records: recorder/decode.c, translate.c: what the target wrote into its ring.
  *
- * Input: records one behind the other, as in the ring; the first byte of the whole decides the
- * Python version. What is written goes to /dev/null; what the writer gets must be sound, or it
- * would abort.
+ * Input: records one after the other, as in the ring; the first byte of the input selects the
+ * Python version. The output goes to /dev/null; the writer aborts if it gets anything malformed.
  */
 #include "fuzz.h"
 
@@ -48,7 +47,7 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 	for (size_t at = 8; at + sizeof(struct record) <= n_bytes; n_asked++) {
 		struct record head;
 		memcpy(&head, bytes + at, sizeof head);
-		/* The ring's reader hands on whole records only. */
+		/* The ring's reader passes on whole records only. */
 		size_t size = head.size >= sizeof head && head.size <= n_bytes - at ? head.size
 										    : n_bytes - at;
 		struct record *record = malloc(size);
@@ -95,7 +94,7 @@ static void put_str(struct out *o, const char *s)
 	put(o, s, strlen(s));
 }
 
-/* One event with two frames; the inner one defines its code when `defines`. */
+/* Write one event with two frames; if `defines`, the inner one defines its code. */
 static void put_event(struct out *o, const char *name, const void *args, size_t n_args,
 		      bool defines)
 {

@@ -1,10 +1,10 @@
 /*
  * fuzz_redact: recorder/redact.c, redact_names.c: any text, as one, as words and as a name and its
- * value. UTF-8 stays UTF-8, the result is not longer than each second byte made "***", and what
- * says that nothing was hidden has written nothing.
+ * value. UTF-8 stays UTF-8, the result is not longer than each second byte made "***", and if the
+ * result is that nothing was hidden, nothing was written.
  *
- * Input: a byte that says how it is looked at, a byte for the event whose argument it is, then the
- * text; NULs part words.
+ * Input: a byte that selects the form, a byte for the event whose argument it is, then the text;
+ * NULs separate words.
  */
 #include "fuzz.h"
 
@@ -20,9 +20,10 @@
 
 enum { IS_CUT = 1, AS_WORDS = 2, WORDS_MAX = 64 };
 
-static struct redactor *redactor; /* it compiles its patterns once; LeakSanitizer finds it here */
+/* it compiles its patterns once; LeakSanitizer finds it through this pointer */
+static struct redactor *redactor;
 
-/* The first of the names that rule i asks for, or NULL. */
+/* Return the first of the names that rule i asks for, or NULL. */
 static const char *event_of(unsigned i, char *to, size_t cap)
 {
 	const char *events = redact_rules[i % redact_n_rules].events;
@@ -73,7 +74,7 @@ static void words(const char *event, const char *s, size_t n, bool is_cut)
 	strbuf_fini(&to);
 }
 
-/* The text as NAME=VALUE. */
+/* Check the text as NAME=VALUE. */
 static void value(const char *s, size_t n)
 {
 	struct strbuf to = { 0 };
@@ -104,7 +105,7 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 		text(event, s, n_bytes - 2, bytes[0] & IS_CUT);
 }
 
-/* The examples of data/redaction.rec. */
+/* The seeds are the examples of data/redaction.rec. */
 size_t fuzz_seed(unsigned number, uint8_t *to, size_t cap)
 {
 	static const struct {

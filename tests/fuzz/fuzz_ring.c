@@ -1,10 +1,10 @@
 /*
- * fuzz_ring: visit/ring.c with recorder/decode.c behind it: a ring in which everything was written
- * by the target.
+ * fuzz_ring: visit/ring.c and recorder/decode.c after it: a ring whose whole content was written by
+ * the target.
  *
  * Input: the bytes of the whole ring, cut or filled with zeros to its size: header, then two slots
- * of a page and 8 KiB each. What is read of it must lie within it (under ASan the ring is a heap
- * block), whatever its numbers say, and reading must end.
+ * of a page and 8 KiB each. Every read must be inside it (under ASan the ring is a heap block),
+ * whatever its numbers are, and reading must end.
  */
 #include "fuzz.h"
 
@@ -21,7 +21,7 @@
 
 enum { N_SLOTS = 2, DATA_BYTES = 8192, ROUNDS = 8 };
 
-/* As drain.c takes what a slot holds. Returns how many records made no sense. */
+/* Read what a slot holds, as drain.c does. Returns how many records were malformed. */
 static unsigned take(struct ring *ring, uint32_t slot, uint64_t *tail, struct decoder *decoder,
 		     uint8_t *record)
 {
@@ -83,7 +83,7 @@ void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 				continue;
 			struct ring_claim claim = ring_slot_claim(&ring, slot);
 			unsigned n_bad = take(&ring, slot, &tails[slot], decoder, record);
-			/* It goes on writing behind our back. */
+			/* The target continues to write meanwhile. */
 			uint64_t more = guest_shown32(claim.birth) % ring_slot_size(&ring, slot);
 			uint8_t *head = memory + ring_slot_off(&ring, slot);
 			uint64_t now = tails[slot] + more;

@@ -1,4 +1,4 @@
-/* libfuzzer: the names libFuzzer asks for; takes the place of driver.c. */
+/* libfuzzer: the functions that libFuzzer calls; replaces driver.c. */
 #include "fuzz.h"
 #include "fuzz_mutate.h"
 
@@ -12,8 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 	return 0;
 }
 
-/* Half of the changes are libFuzzer's, which knows what the code compares with; half the harness's,
- * which knows the format. */
+/* Half of the changes are libFuzzer's, which knows what the code compares with; half are the
+ * harness's, which knows the format. */
 size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t n, size_t cap, unsigned seed)
 {
 	struct fuzz_random r = { (uint64_t)seed * 0x9e3779b97f4a7c15ull | 1 };

@@ -1,5 +1,5 @@
 /*
- * unwind_check: stop a thread, copy its registers and stack as the probe would, let it go on, and
+ * unwind_check: stop a thread, copy its registers and stack as the probe would, continue it, and
  * unwind the copy.
  *
  *     unwind_check TID [--libunwind] [--names] [--debug FOLDER] [--slice BYTES] [--repeat N]
@@ -7,13 +7,13 @@
  * Prints "frame PC SP NAME" a line, hexadecimal, innermost first, then "stop TEXT" and "evaluators
  * N PARTS": frames of the bytecode evaluator, and the parts that it was found to consist of. With
  * --libunwind the copy is also unwound by libunwind alone and must give the same. With --repeat the
- * time per walk of all three ways is printed, "cost FRAMES ROWS_NS CACHED_NS UNCACHED_NS COLD_NS",
- * the last the first walk by rows, when there are none yet, of modules that other stacks have met.
- * And "first MAPS_NS EVALUATOR_NS WALK_NS MODULES NAMES_NS": what comes once, when nothing at all
- * is known, in the recorder's order. When a process is met, the maps are read and the evaluator is
- * looked for, which opens the interpreter; with its first event come the walk, with every other
- * module to be opened, measured and its tables read, and the names of its frames with all symbol
- * tables and debug files. CPU time; the files are in the page cache.
+ * time per walk of all three ways is printed, "cost FRAMES ROWS_NS CACHED_NS UNCACHED_NS COLD_NS";
+ * the last is the first walk by rows, when there are none yet, of modules that other stacks have
+ * used. It also prints "first MAPS_NS EVALUATOR_NS WALK_NS MODULES NAMES_NS": the costs that occur
+ * once, when nothing is known, in the recorder's order. For a new process, the maps are read and
+ * the evaluator is searched for, which opens the interpreter. Its first event needs the walk, for
+ * which every other module is opened, measured and its tables read, and the names of its frames
+ * with all symbol tables and debug files. Times are CPU time; the files are in the page cache.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -96,7 +96,7 @@ static double time_walks(struct unwinder *u, const struct record_native *r, cons
 	return (now_ns() - start) / repeat;
 }
 
-/* In the module that has "python" in its name. */
+/* Find the evaluator in the module that has "python" in its name. */
 static void find_evaluator(struct evaluator *e, struct modules *modules, struct symbols *symbols)
 {
 	for (size_t i = 0; i < modules_count(modules) && !e->n; i++)
@@ -245,8 +245,8 @@ int main(int argc, char **argv)
 			unwinder_use_libunwind_only(unwinder, true, false);
 			uncached = time_walks(unwinder, &r, slice, n, repeat / 16 + 1);
 		}
-		/* The first walk of all: every row is still to be made. (The maps are read when a
-		 * process is met.) */
+		/* The first walk of all: every row has to be made. (The maps are read when a
+		 * process is new.) */
 		struct unwinder *cold = NULL;
 		err_destroy(unwinder_create(modules, &cold));
 		if (cold)

@@ -1,7 +1,7 @@
 /*
  * inside: the probe's readers as a library for ctypes, so that a Python can have its own objects
- * and frames read, with the layout that python_runtime_find() finds in it. Output ends right at an
- * unmapped page: one byte too many is fatal.
+ * and frames read, with the layout that python_runtime_find() finds in it. The output ends directly
+ * before an unmapped page: one byte too many is fatal.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@
 static struct probe_context ctx;
 static struct probe_lane *lane;
 
-/* NULL, or why not. One of each per thread is not needed: the caller holds a lock. */
+/* Return NULL, or the reason why not. One per thread is not needed: the caller holds a lock. */
 const char *inside_open(void);
 uint64_t inside_tp_flags_off(void);
 uint8_t *inside_area(void);
@@ -69,7 +69,7 @@ const char *inside_open(void)
 	return why[0] || !lane ? why : NULL;
 }
 
-/* Memory of AREA_BYTES with an unmapped page behind it. */
+/* Memory of AREA_BYTES, followed by an unmapped page. */
 uint8_t *inside_area(void)
 {
 	uint8_t *p = mmap(NULL, AREA_BYTES + 4096, PROT_READ | PROT_WRITE,
@@ -96,7 +96,7 @@ long inside_value(uint64_t object, uint8_t *area, uint32_t room, uint32_t string
 	return o.p - start;
 }
 
-/* The frames of the calling thread. The cache of code objects is kept from call to call, as in the
+/* Read the frames of the calling thread. The cache of code objects is kept between calls, as in the
  * probe. */
 long inside_frames(uint8_t *area, uint32_t room, uint32_t max_frames, uint32_t *ret_n_frames,
 		   int *ret_cut)
@@ -114,8 +114,8 @@ long inside_frames(uint8_t *area, uint32_t room, uint32_t max_frames, uint32_t *
 	return o.p - start;
 }
 
-/* What the calling thread, under that number, tells of its name at the time `now`. The table of threads is
- * kept from call to call, as in the probe. */
+/* Write the name that the calling thread reports under that number at the time `now`. The table of
+ * threads is kept between calls, as in the probe. */
 long inside_thread_name(uint8_t *area, uint32_t tid, uint64_t now, int *ret_is_due)
 {
 	struct probe_context own = ctx;

@@ -1,5 +1,5 @@
 /*
- * drive: the screen without a terminal, for tests: keys in, canvas out, time by hand.
+ * drive: the screen without a terminal, for tests: keys in, canvas out, time set by hand.
  */
 #pragma once
 #include <stdbool.h>
@@ -7,13 +7,13 @@
 struct ui;
 struct ui_options;
 
-/* A screen on a capture (NULL: the start page), `columns` × `lines`, everything loaded. Aborts on
- * failure. */
+/* Open a screen of `columns` × `lines` on a capture (NULL: the start page), with everything loaded.
+ * Aborts on failure. */
 struct ui *drive_open(const char *path, const char *filter, int columns, int lines);
 struct ui *drive_open_options(const struct ui_options *options, int columns, int lines);
-/* Key names parted by blanks, as the key table spells them; "=text" types text ('_' in it is a
- * blank). Works off all that waits after each. */
+/* Key names separated by blanks, as the key table spells them; "=text" types text ('_' in it is a
+ * blank). All waiting work is done after each. */
 void drive_keys(struct ui *ui, const char *keys);
-void drive_settle(struct ui *ui); /* work off what waits, then draw */
+void drive_settle(struct ui *ui); /* do all waiting work, then draw */
 /* The canvas as text; the caller frees. */
 char *drive_text(struct ui *ui, bool roles);

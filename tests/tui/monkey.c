@@ -1,7 +1,7 @@
 /*
  * monkey: random keys, mouse, pasted text and sizes, on a recorded session and on one that grows.
- * Every screen must have its shape and hold nothing that a terminal could take for an order. Run it
- * under sanitizers.
+ * Every screen must have its shape and contain nothing that a terminal could take for a command.
+ * Run it under sanitizers.
  *
  *     monkey [COUNT [SEED]]        default 3000 inputs
  *
@@ -113,7 +113,7 @@ int main(int argc, char **argv)
 {
 	unsigned long count = argc > 1 ? strtoul(argv[1], NULL, 10) : 3000;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-	/* nothing it types may reach the user's files */
+	/* nothing that is typed may reach the user's files */
 	char folder[] = "/tmp/auditview-monkey-XXXXXX", path[128];
 	if (!mkdtemp(folder) || chdir(folder))
 		return 1;
@@ -127,7 +127,7 @@ int main(int argc, char **argv)
 	run(ui, NULL, seed, count);
 	ui_destroy(ui);
 
-	/* live: a capture that grows while it is looked at */
+	/* live: a capture that grows while it is open */
 	static const struct ui_live_ops live = { .close = never };
 	snprintf(path, sizeof(path), "%s/live.avc", folder);
 	struct writer *w = NULL;

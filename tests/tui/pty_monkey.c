@@ -3,12 +3,12 @@
  * build with sanitizers.
  *
  *     pty_monkey AUDITVIEW COUNT SEED CAPTURE                 a capture
- *     pty_monkey AUDITVIEW COUNT SEED --live PYTHON           a Python target that goes on while it
- *     is attached to, again and again
+ *     pty_monkey AUDITVIEW COUNT SEED --live PYTHON           a Python target that continues while
+ *     auditview attaches and detaches many times
  *
- * After it: no sanitizer had anything to say (their reports go to files that are looked at), every
- * end was an orderly one, what stands on the terminal is what a drawing from nothing gives, the
- * terminal is as it was, and the target has counted rightly and ended with its own status.
+ * Afterwards: no sanitizer reported anything (their reports go to files that are read here), every
+ * exit was orderly, the screen equals one that is drawn from scratch, the terminal is restored, and
+ * the target has counted correctly and ended with its own status.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -99,7 +99,7 @@ static size_t any_input(const struct session *s, char *to, size_t size)
 					     "w" };
 	uint64_t how = any(20);
 	int x = (int)any((uint64_t)s->n_columns), y = (int)any((uint64_t)s->n_lines);
-	if (how == 0) /* the old report, which ends at 223 */
+	if (how == 0) /* the old mouse report, which ends at 223 */
 		return (size_t)snprintf(to, size, "\033[M%c%c%c",
 					(int)(32 + (any(2) ? any(4) : 64 + any(2))), 33 + x % 200,
 					33 + y % 200);
@@ -113,7 +113,7 @@ static size_t any_input(const struct session *s, char *to, size_t size)
 		size_t n = 1 + any(4);
 		for (size_t i = 0; i < n; i++)
 			to[i] = (char)(1 + any(255));
-		/* C-\, which a terminal that $EDITOR has makes a SIGQUIT of */
+		/* C-\ becomes SIGQUIT on a terminal that $EDITOR uses */
 		for (size_t i = 0; i < n; i++)
 			if (to[i] == 034)
 				to[i] = 'x';
@@ -130,7 +130,7 @@ static size_t any_input(const struct session *s, char *to, size_t size)
 
 static void check_end(struct session *s)
 {
-	/* C-c behind a Q meets a terminal that makes a signal of it again, as in any program */
+	/* C-c after a Q reaches a terminal that turns it into a signal again, as in any program */
 	bool is_interrupt = WIFSIGNALED(s->status) && WTERMSIG(s->status) == SIGINT;
 	if (!is_interrupt && (!WIFEXITED(s->status) ||
 			      (WEXITSTATUS(s->status) != 0 && WEXITSTATUS(s->status) != 1))) {
@@ -173,7 +173,8 @@ static struct session *start(char *const argv[])
 	return s;
 }
 
-/* What is drawn bit by bit is what is drawn anew. Only where nothing moves by itself. */
+/* What is drawn step by step must equal what is drawn from scratch. Checked only if nothing moves
+ * by itself. */
 static void check_screen(struct session *s)
 {
 	if (!session_settle(s, S / 5, 20 * S))
@@ -182,9 +183,9 @@ static void check_screen(struct session *s)
 	uint64_t cleared = s->n_cleared;
 	session_send(s, "\014", 1);
 	session_settle(s, S / 5, 20 * S);
-	if (s->n_cleared != cleared && !s->ended) { /* in a prompt the key says nothing */
-		/* a message on the last line goes with any key, and the line of the title may tell
-		 * of work that goes on */
+	if (s->n_cleared != cleared && !s->ended) { /* in a prompt the key has no effect */
+		/* any key removes a message from the last line, and the title line may show the
+		 * progress of work */
 		char *now = session_text(s);
 		char *x = strrchr(before, '\n'), *y = strrchr(now, '\n');
 		for (int i = 0; i < 3; i++) {
@@ -215,11 +216,11 @@ static void run(char *const argv[], unsigned long count, bool is_live)
 		size_t n = any_input(s, bytes, sizeof(bytes));
 		session_send(s, bytes, n);
 		n_sent++;
-		/* now and then it is let come to rest, else keys come as fast as it takes them */
+		/* now and then it may become idle, else keys come as fast as it takes them */
 		session_pump(s, any(8) ? 0 : 2000000);
 		if (!is_live && n_sent % 500 == 0 && !s->ended) {
 			session_resize(s, 24, 80);
-			for (int i = 0; i < 2 && !s->ended; i++) { /* out of a prompt */
+			for (int i = 0; i < 2 && !s->ended; i++) { /* leave a prompt */
 				session_send(s, "\033", 1);
 				session_settle(s, S / 10, 5 * S);
 			}
@@ -237,7 +238,7 @@ static void run(char *const argv[], unsigned long count, bool is_live)
 			s = start(argv);
 		}
 	}
-	/* out of whatever is open */
+	/* leave whatever is open */
 	for (uint64_t end = session_clock() + 60 * S; !s->ended && session_clock() < end;) {
 		session_send(s, "\033", 1);
 		session_pump(s, S / 10);

@@ -37,8 +37,8 @@ static uint32_t frame(struct shop *s, uint32_t parent, const char *function, con
 #define TAX    "/srv/shop/plugins/tax.py"
 #define LIB    "/usr/lib/python3.12/"
 
-/* Arguments from a little format: s string, i int, b bytes, n None, o object (type, attr fd), l
- * list of strings up to NULL, e dictionary of strings up to NULL, t ("host", port). */
+/* Write arguments described by a format: s string, i int, b bytes, n None, o object (type, attr
+ * fd), l list of strings up to NULL, e dictionary of strings up to NULL, t ("host", port). */
 static uint32_t args(struct shop *s, const char *format, ...)
 {
 	struct strbuf b = { 0 };
@@ -57,7 +57,7 @@ static uint32_t args(struct shop *s, const char *format, ...)
 			strbuf_adds(&b, text);
 			break;
 		}
-		case 'B': { /* cut: full length, then what was kept */
+		case 'B': { /* cut: full length, then the kept part */
 			int full = va_arg(ap, int);
 			strbuf_addc(&b, VALUE_BYTES_CUT);
 			put_varint(&b, (uint64_t)full);
@@ -139,7 +139,7 @@ static void event(struct shop *s, uint32_t thread, uint64_t after_us, const char
 	writer_event(s->w, &e);
 }
 
-/* import of `module` from `at`: what CPython raises for a .pyc. */
+/* Import `module` from `at`: the events that CPython raises for a .pyc. */
 static void import(struct shop *s, uint32_t at, const char *module, const char *file, unsigned us,
 		   unsigned depth)
 {
@@ -438,7 +438,7 @@ void crowd_write(const char *path, unsigned n)
 				  .exit_status = -1,
 				  .end_ns = 5,
 				  .flags = PROCESS_LAUNCHED };
-	writer_process(s.w, &p); /* became: */
+	writer_process(s.w, &p); /* the program that it became: */
 	p = (struct process_info){ .pid = 100,
 				   .ppid = 1,
 				   .python_hex = 0x030c01f0,

@@ -43,7 +43,7 @@ static int on_property(VTermProp prop, VTermValue *value, void *ctx)
 	return 1;
 }
 
-/* What the terminal answers: its background, its attributes. */
+/* Answer as the terminal does: its background, its attributes. */
 static void on_answer(const char *bytes, size_t n, void *ctx)
 {
 	struct session *s = ctx;
@@ -62,7 +62,7 @@ struct session *session_start(char *const argv[], const char *const env[], const
 				.ws_col = (unsigned short)n_columns };
 	if (openpty(&s->master, &s->slave, NULL, NULL, &size))
 		die("openpty");
-	/* else C-c and C-z in the moment after the program has left throw away what it wrote last
+	/* otherwise C-c and C-z right after the program has left would discard its last output
 	 * (termios(3), NOFLSH) */
 	struct termios modes;
 	tcgetattr(s->slave, &modes);
@@ -124,7 +124,7 @@ void session_send(struct session *s, const char *bytes, size_t n)
 {
 	while (n > 0) {
 		ssize_t done = write(s->master, bytes, n);
-		/* the line is full: the program must read first, and may have to write for that */
+		/* the queue is full: the program must read first, and may have to write for that */
 		if (done < 0 && errno == EAGAIN) {
 			if (!session_pump(s, 1000000) && s->ended)
 				return;
@@ -152,7 +152,7 @@ static void take(struct session *s, const char *bytes, size_t n)
 	char both[4 + 65536];
 	memcpy(both, s->tail, sizeof(s->tail));
 	memcpy(both + 4, bytes, n);
-	for (size_t i = 1; i < n + 1; i++) /* those that end within the new bytes */
+	for (size_t i = 1; i < n + 1; i++) /* sequences that end within the new bytes */
 		if (!memcmp(both + i, "\033[2J", 4) || !memcmp(both + i + 1, "\033[J", 3))
 			s->n_cleared++;
 	memcpy(s->tail, both + n, 4);
@@ -185,7 +185,7 @@ bool session_pump(struct session *s, uint64_t timeout_ns)
 			return true;
 		if (!s->ended && waitpid(s->pid, &s->status, WNOHANG) == s->pid) {
 			s->ended = true;
-			continue; /* its last words */
+			continue; /* its last output */
 		}
 		if (s->ended)
 			return false;

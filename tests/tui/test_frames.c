@@ -1,7 +1,7 @@
 /*
- * test_frames: following a busy target, each frame that is drawn is of one moment: the row under
- * the cursor, the title of the arguments, the arguments and the stack are about one event. And to
- * draw a frame opens no file and asks nothing of a target.
+ * test_frames: while a busy target is followed, each frame shows one moment: the row under the
+ * cursor, the title of the arguments, the arguments and the stack are about one event. Drawing a
+ * frame opens no file and makes no request to a target.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,7 +49,7 @@ static void add_events(struct writer *w, unsigned from, unsigned n)
 	must(writer_flush(w));
 }
 
-/* The number behind `sign` in the text, UINT32_MAX: none. */
+/* Return the number after `sign` in the text; UINT32_MAX: none. */
 static unsigned number_after(const char *text, const char *sign)
 {
 	for (const char *p = strstr(text, sign); p; p = strstr(p + 1, sign)) {
@@ -117,7 +117,7 @@ static void test_following(void **state)
 		if (more)
 			add_events(w, n, more);
 		n += more;
-		/* frames of any age: also two that come right after each other, and one behind a
+		/* frames at any distance in time: also two in direct succession, and one after a
 		 * search or a key */
 		now += test_random(&state_) % 200 * 1000000;
 		uint64_t before = ui->host.cursor_seq;
@@ -151,7 +151,8 @@ static bool task(void *ctx, uint32_t pid, uint64_t tid, struct ui_task *ret)
 
 static const struct ui_live_ops live_with_tasks = { .is_alive = is_alive, .task = task };
 
-/* From here on, opening a file ends this process with SIGSYS. False: the kernel has no seccomp. */
+/* From here on, opening a file ends this process with SIGSYS. Returns false if the kernel has no
+ * seccomp. */
 static bool forbid_open(void)
 {
 	struct sock_filter code[] = {
@@ -199,7 +200,7 @@ static void advance(struct ui *ui, uint64_t *now)
 		ui_advance(ui, *now += 10000000, false, 50000000);
 }
 
-/* Every pane, at its first frame and after a key that moves its cursor. */
+/* Check every pane, at its first frame and after a key that moves its cursor. */
 static void test_draw_opens_nothing(void **state)
 {
 	char path[64];
@@ -208,7 +209,7 @@ static void test_draw_opens_nothing(void **state)
 	sample_write(path, 6);
 	time_t second = 0;
 	struct tm tm;
-	localtime_r(&second, &tm); /* reads the time zone, once */
+	localtime_r(&second, &tm); /* this reads the time zone, once */
 	struct ui_options options = { .source = { .terminal_fd = -1, .path = strdup(path) },
 				      .no_config = true };
 	must(trace_open(path, NULL, &options.source.trace));
@@ -236,7 +237,7 @@ static void test_draw_opens_nothing(void **state)
 	unlink(path);
 }
 
-/* The states of a live target are asked for where they change, not where they are drawn. */
+/* The states of a live target are read when they change, not when they are drawn. */
 static void test_states(void **state)
 {
 	enum { N_THREADS = 60 };
@@ -283,7 +284,7 @@ static void test_states(void **state)
 		free(screen);
 		ui_act(ui, i ? ACTION_BOTTOM : ACTION_PAGE_DOWN, 0, NULL);
 	}
-	/* found by its text: the line was not seen before */
+	/* found by its text: the line was not on the screen before */
 	ui_act(ui, ACTION_TOP, 0, NULL);
 	must(search_set(&ui->search, "worker44", false));
 	ui_act(ui, ACTION_SEARCH, 0, "worker44");

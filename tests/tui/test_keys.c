@@ -1,6 +1,6 @@
 /*
- * test_keys: no key is silent, keys typed ahead act on what they were meant for, and q goes back
- * one level from everywhere.
+ * test_keys: no key is without effect, keys typed ahead act on what they were meant for, and q goes
+ * back one level from everywhere.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,7 +22,7 @@
 
 static char capture[64];
 
-/* A line of the canvas holds the text. */
+/* Does a line of the canvas contain the text? */
 static bool shows(struct ui *ui, const char *text)
 {
 	char *screen = drive_text(ui, false);
@@ -155,7 +155,7 @@ static void test_typed_ahead(void **state)
 	struct ui *ui = drive_open(capture, NULL, 80, 24);
 	uint64_t popen = row_of(ui, "subprocess.Popen", 0),
 		 second = row_of(ui, "subprocess.Popen", 1);
-	/* all in one go, as a terminal hands over what was typed while it was busy */
+	/* all at once, as a terminal delivers what was typed while the program was busy */
 	type(ui, "/subprocess.Popen\nm");
 	drive_settle(ui);
 	assert_int_equal(ui->host.cursor_seq, popen);
@@ -166,19 +166,19 @@ static void test_typed_ahead(void **state)
 	assert_int_equal(ui->host.view->marks.n, 2);
 	assert_int_equal(ui->host.view->marks.v[1].seq, second);
 	assert_int_equal(ui->host.cursor_seq, second + 1);
-	/* Esc stops it, and what was typed behind it is void */
+	/* Esc stops it, and the keys typed after it are dropped */
 	type(ui, "g");
 	drive_settle(ui);
 	type(ui, "/nothinglikethis\nmm\033");
 	drive_settle(ui);
 	assert_int_equal(ui->host.view->marks.n, 2);
 	assert_int_equal(ui->waiting.n, 0);
-	/* a search in vain: the keys behind it are not lost */
+	/* a search without a hit: the keys after it are not lost */
 	type(ui, "/nothinglikethis\nm");
 	drive_settle(ui);
 	assert_int_equal(ui->host.view->marks.n, 3);
 	ui_destroy(ui);
-	/* a filter: what comes behind it acts on its rows */
+	/* a filter: the keys after it act on its rows */
 	ui = drive_open(capture, NULL, 80, 24);
 	type(ui, "fsubprocess.Popen\ngm");
 	drive_settle(ui);
@@ -230,7 +230,7 @@ static bool is_on_start_page(struct ui *ui)
 
 static void test_back(void **state)
 {
-	/* every way in from a capture, and the keys q that come back */
+	/* every way to open something from a capture, and the q keys that lead back */
 	static const struct {
 		const char *in;
 		int n_back;
@@ -305,7 +305,7 @@ static void test_back_to_start(void **state)
 	drive_keys(ui, "s q q");
 	assert_false(ui->quit);
 	assert_true(is_on_start_page(ui));
-	/* and again: nothing of the first time is left */
+	/* and again: nothing of the first time may be left */
 	drive_keys(ui, "Enter c T q q q");
 	assert_true(is_on_start_page(ui));
 	/* a lesson from its list, and back to it */
@@ -337,8 +337,8 @@ static void facts_of(struct ui *ui, enum pane_id id, char *to, size_t size)
 	strbuf_fini(&facts);
 }
 
-/* Space begins a span, Space ends it: then it stays, wherever the cursor goes, and Enter shows
- * exactly its events. */
+/* Space begins a span, a second Space ends it: then it stays, wherever the cursor goes, and Enter
+ * shows exactly its events. */
 static void test_span(void **state)
 {
 	struct ui *ui = drive_open(capture, NULL, 120, 40);
@@ -355,7 +355,7 @@ static void test_span(void **state)
 	drive_keys(ui, "Enter");
 	assert_int_equal(view_n_shown(ui->host.view), n);
 	assert_non_null(strstr(ui->host.view->filter_text, "time >= "));
-	/* zoomed, the strip says where it begins */
+	/* after zooming, the strip shows where it begins */
 	drive_keys(ui, "= : =timeline Enter Home Right Right Right Right Right Right Right Right "
 		       "Space Right Right Space z");
 	facts_of(ui, PANE_TIMELINE, before, sizeof(before));
@@ -390,7 +390,7 @@ static void test_callers_add_up(void **state)
 		bool is_top = strncmp(line, "  ", 2) == 0 || strncmp(line, "\u258c", 3) == 0;
 		char *p = line;
 		if (!head && column >= 0 && is_top) {
-			/* the sign of a line of the first level stands in column 2 */
+			/* the sign of a line of the first level is in column 2 */
 			int x = 0;
 			char *sign = line;
 			while (*sign && x < 2) {
@@ -405,7 +405,7 @@ static void test_callers_add_up(void **state)
 			if (!strncmp(sign, "  ", 2) &&
 			    (!sign[2] || sign[2] == ' ' || !strncmp(sign + 2, "\u25be", 3) ||
 			     !strncmp(sign + 2, "\u25b8", 3)))
-				continue; /* of a deeper level */
+				continue; /* it is of a deeper level */
 			for (x = 0; *p && x < column - 4; x++) {
 				p++;
 				while (((unsigned char)*p & 0xc0) == 0x80)
@@ -421,7 +421,7 @@ static void test_callers_add_up(void **state)
 	ui_destroy(ui);
 }
 
-/* ---- what a file says of depth ---- */
+/* ---- depths that a file claims ---- */
 
 /* Processes nested 30,000 deep, imports 2,000 deep: every page opens, on a stack of 256 KiB. */
 static void test_deep(void **state)

@@ -2,7 +2,7 @@
  * test_screens: every pane and prompt, drawn onto a canvas at three sizes and compared with
  * golden/<name>-<size>.txt.
  *
- * UPDATE_GOLDEN=1 writes them anew: look at the difference before it is committed.
+ * UPDATE_GOLDEN=1 writes the files anew: check the difference before you commit it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -105,7 +105,7 @@ static void first_difference(const char *want, const char *got)
 	}
 }
 
-/* What holds for every screen: as wide as it must be, cell by cell, and harmless. */
+/* Every screen must have the right width, cell by cell, and be harmless. */
 static void check_shape(const char *text, int columns, int lines)
 {
 	int n_lines = 0;
@@ -154,9 +154,10 @@ static void test_scene(void **state)
 		ui_changed(ui, CHANGE_ALL);
 		drive_keys(ui, s->keys);
 		drive_settle(ui);
-		ui->host.view->filter_ns = 3000000; /* what it took differs from run to run */
+		/* the time that it took differs from run to run */
+		ui->host.view->filter_ns = 3000000;
 		prompt_recheck(&ui->prompt, &ui->host);
-		ui->header.file_bytes = 5300000; /* so does this with the file format */
+		ui->header.file_bytes = 5300000; /* the size depends on the file format */
 		ui_draw(ui);
 		compare(s->name, sizes[i].columns, sizes[i].lines, ui);
 		ui_destroy(ui);
@@ -218,7 +219,7 @@ static void test_diff(void **state)
 		ui->header.file_bytes = 5300000;
 		ui_draw(ui);
 		compare("diff", sizes[i].columns, sizes[i].lines, ui);
-		drive_keys(ui, "g +"); /* the first row: a host that only B talks to */
+		drive_keys(ui, "g +"); /* the first row: a host that only B connects to */
 		assert_string_equal(ui->host.view->filter_text,
 				    "event == \"socket.connect\" and args contains \"127.0.0.1\" "
 				    "and args contains \"5432\"");
@@ -230,7 +231,7 @@ static void test_diff(void **state)
 	rmdir(folder);
 }
 
-/* Every size there is: nothing breaks, every line is as wide as the screen. */
+/* At every possible size nothing breaks, and every line is as wide as the screen. */
 static void test_sizes(void **state)
 {
 	struct ui *ui = drive_open(capture, NULL, 80, 24);
@@ -245,14 +246,14 @@ static void test_sizes(void **state)
 	ui_destroy(ui);
 }
 
-/* Colour lies on event names only; the cursor's line has the bar; trouble is marked. */
+/* Only event names have colours; the cursor's line has the bar; trouble is marked. */
 static void test_roles(void **state)
 {
 	struct ui *ui = drive_open(capture, "ctypes.* or socket.connect", 80, 24);
 	drive_keys(ui, "G k k k");
 	char *text = drive_text(ui, false), *roles = drive_text(ui, true);
-	/* with only one-byte cells the two maps have the same offsets in the part that is looked at
-	 */
+	/* with only one-byte cells the two maps have the same offsets in the part that is
+	 * compared */
 	const char *line = roles;
 	bool bar = false, below = false, network = false;
 	for (int y = 0; y < 16; y++, line += 81) {

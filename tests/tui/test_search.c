@@ -1,5 +1,5 @@
 /*
- * test_search: what a search may pass over, and the sort that is done in slices.
+ * test_search: what a search may skip, and the sort that is done in slices.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,8 +22,8 @@
 
 static char capture[64];
 
-/* What the search passes over without spelling it out has no hit, whatever the pattern; and most is
- * passed over. */
+/* A line that the search skips without making its text has no hit, whatever the pattern; and most
+ * lines are skipped. */
 static void test_search_skims(void **state)
 {
 	static const struct {
@@ -61,7 +61,8 @@ static void test_search_skims(void **state)
 		struct err *err = search_set(&search, patterns[i].pattern, false);
 		assert_null(err);
 		unsigned n_passed = 0, n_hits = 0;
-		for (int round = 0; round < 2; round++) { /* the second time the parts are known */
+		/* in the second round the parts are known */
+		for (int round = 0; round < 2; round++) {
 			skim_begin(k, &search);
 			for (uint64_t seq = 0; seq < ui->host.view->n_events; seq++) {
 				struct event e;
@@ -94,8 +95,8 @@ static int by_rest(void *ctx, uint32_t a, uint32_t b)
 	return (int)(a % 100) - (int)(b % 100);
 }
 
-/* Left and gone on with at every look at the clock: sorted, and equal ones in the order they came.
- */
+/* Interrupted and continued at every look at the clock: the result is sorted, and equal keys keep
+ * their order. */
 static void test_sorter(void **state)
 {
 	static const uint32_t sizes[] = { 0, 1, 2, 3, 255, 256, 257, 5000 };

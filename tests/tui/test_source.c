@@ -33,7 +33,8 @@ static void write_text(const char *path, const char *text)
 	fclose(f);
 }
 
-/* A path out of a capture is opened as a regular file, and below the root of its process alone. */
+/* A path from a capture is opened only as a regular file, and only below the root of its
+ * process. */
 static void test_source(void **state)
 {
 	const struct source_root ours = { .is_ours = true }, nowhere = { 0 },
@@ -45,7 +46,7 @@ static void test_source(void **state)
 	assert_true(finds(path, ours, "outer\n"));
 	assert_false(finds(path, nowhere, NULL));
 	assert_true(finds(path, own, "outer\n"));
-	/* no device, no FIFO, no folder, and none of them is waited for */
+	/* no device, FIFO or folder is opened, and none of them is waited for */
 	snprintf(link, sizeof(link), "%s/fifo", folder);
 	assert_int_equal(mkfifo(link, 0600), 0);
 	assert_false(finds(link, ours, NULL));
@@ -54,8 +55,8 @@ static void test_source(void **state)
 	assert_false(finds("/dev/zero", ours, NULL));
 	assert_false(finds("/dev/tty", ours, NULL));
 	assert_false(finds(folder, ours, NULL));
-	/* a process with another root: the same name is its own file, and its links do not lead out
-	 */
+	/* a process with another root: the same name is its own file, and its links do not lead
+	 * out */
 	snprintf(inside, sizeof(inside), "%s/root", folder);
 	assert_int_equal(mkdir(inside, 0700), 0);
 	int ready[2];
@@ -68,7 +69,7 @@ static void test_source(void **state)
 			mkdir(folder, 0700);
 			write_text(path, "inner\n");
 			snprintf(link, sizeof(link), "%s/link.py", folder);
-			/* it is there outside alone */
+			/* it exists only outside */
 			c = symlink("/etc/passwd", link) ? 'n' : 'y';
 			snprintf(link, sizeof(link), "%s/up.py", folder);
 			c = symlink("../../../../../../etc/passwd", link) ? 'n' : c;

@@ -1,6 +1,6 @@
 /*
- * test_ui: the parts below the panes: tables that must not drift apart, cells, cutting, layout,
- * toggles, the prompt, the config file, themes.
+ * test_ui: the parts below the panes: tables that must agree, cells, cutting, layout, toggles, the
+ * prompt, the config file, themes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -54,9 +54,9 @@ static void test_keys_complete(void **state)
 		int key = key_parse(row->key);
 		assert_int_not_equal(key, 0);
 		assert_true(row->action < ACTION_COUNT);
-		/* a name that was parsed is printed the same */
+		/* a parsed name is printed unchanged */
 		assert_int_equal(key_parse(key_name(key)), key);
-		/* no row is shadowed by another for the same pane and key */
+		/* no row is shadowed by another one for the same pane and key */
 		for (size_t k = 0; k < i; k++)
 			assert_false(key_defaults[k].pane == row->pane &&
 				     key_parse(key_defaults[k].key) == key);
@@ -65,7 +65,7 @@ static void test_keys_complete(void **state)
 	keymap_destroy(m);
 }
 
-/* Every action that has a key is in the help of some pane, and all of them in "everything". */
+/* Every action that has a key is in the help of some pane, and all actions are in "everything". */
 static void test_help_complete(void **state)
 {
 	struct ui *ui = drive_open(capture, NULL, 120, 40);
@@ -167,8 +167,9 @@ static void test_canvas_wide_cut(void **state)
 	struct canvas c = { 0 };
 	assert_true(canvas_resize(&c, 1, 5));
 	struct area a = canvas_area(&c);
-	assert_int_equal(area_put(a, 0, 0, -1, ROLE_TEXT, "大大大"), 4); /* the third has no room */
-	/* half of the first goes, its other half too */
+	/* there is no room for the third */
+	assert_int_equal(area_put(a, 0, 0, -1, ROLE_TEXT, "大大大"), 4);
+	/* half of the first character is overwritten, so its other half is blanked, too */
 	area_put(a, 0, 1, 1, ROLE_TEXT, "x");
 	struct strbuf got = { 0 };
 	canvas_text(&c, &got);
@@ -234,7 +235,7 @@ static void test_numbers(void **state)
 
 /* ---- layout ---- */
 
-/* Panes never overlap and never leave the screen, whatever is wished. */
+/* Panes never overlap and never leave the screen, whatever the user's choices. */
 static void test_layout(void **state)
 {
 	for (int lines = 1; lines < 120; lines += 3)
@@ -353,7 +354,7 @@ static void test_toggles_round_trip(void **state)
 	ui_destroy(ui);
 }
 
-/* Toggling on the screen does what the filter then says. */
+/* Toggling on the screen has the effect that the filter then describes. */
 static void test_toggle_keys(void **state)
 {
 	struct ui *ui = drive_open(capture, NULL, 120, 40);
@@ -375,12 +376,14 @@ static void test_filter_prompt(void **state)
 {
 	struct ui *ui = drive_open(capture, "@network", 80, 24);
 	drive_keys(ui, "f C-u =open");
-	assert_string_equal(ui->host.view->filter_text, "open"); /* it shows while it is typed */
+	/* it is applied while it is typed */
+	assert_string_equal(ui->host.view->filter_text, "open");
 	drive_keys(ui, "Esc");
 	assert_string_equal(ui->host.view->filter_text,
-			    "@network"); /* and the old one comes back */
+			    "@network"); /* and the old filter is restored */
 	drive_keys(ui, "f =_and_nonsense_===");
-	assert_string_equal(ui->host.view->filter_text, "@network"); /* the last good one stays */
+	/* the last correct filter stays */
+	assert_string_equal(ui->host.view->filter_text, "@network");
 	assert_true(ui->prompt.verdict.is_error);
 	drive_keys(ui, "C-u =op Tab Enter");
 	assert_false(prompt_is_open(&ui->prompt));
@@ -440,8 +443,8 @@ static void test_cursor_stays(void **state)
 	ui_destroy(ui);
 }
 
-/* [ and ] walk through where the user was and lose nothing on the way, also when the list of places
- * is full. */
+/* [ and ] go to the user's earlier places and lose none on the way, also when the list of places is
+ * full. */
 static void test_history(void **state)
 {
 	struct ui *ui = drive_open(capture, NULL, 80, 24);
@@ -472,10 +475,10 @@ static void test_history(void **state)
 	ui_destroy(ui);
 }
 
-/* ---- what is reached for ---- */
+/* ---- hosts and commands ---- */
 
-/* The summary by host and by command has what diff and stat have, and the filter for a line shows
- * what the line counts. */
+/* The summary by host and by command contains what diff and stat contain, and the filter for a line
+ * shows the events that the line counts. */
 static void test_summary_is_complete(void **state)
 {
 	static const struct {
@@ -523,7 +526,7 @@ static void test_write(void **state)
 	unlink(path);
 	struct ui *ui = drive_open(capture, "ctypes.*", 80, 24);
 	assert_true(ui_write(ui, path));
-	assert_false(ui_write(ui, path)); /* it exists */
+	assert_false(ui_write(ui, path)); /* the file exists */
 	FILE *f = fopen(path, "r");
 	int n = 0;
 	while (fgets(line, sizeof(line), f))
@@ -546,7 +549,7 @@ static uint64_t events_in(const char *path)
 	return n;
 }
 
-/* A capture of a part, and names of every kind; what is refused says so where it was typed. */
+/* A capture of a part, and names of every kind; a refusal is reported where the name was typed. */
 static void test_write_names(void **state)
 {
 	char folder[] = "/tmp/auditview-write-XXXXXX", keys[300], path[200], link[200];
@@ -572,13 +575,13 @@ static void test_write_names(void **state)
 	snprintf(path, sizeof(path), "%s/home.avc", folder);
 	assert_int_equal(events_in(path), trace_n_events(ui->host.view->trace));
 	unlink(path);
-	/* through a symbolic link nothing is written, also where nothing is there yet */
+	/* nothing is written through a symbolic link, also if it leads nowhere */
 	snprintf(link, sizeof(link), "%s/link.avc", folder);
 	assert_int_equal(symlink(path, link), 0);
 	assert_false(ui_write(ui, link));
 	assert_int_equal(access(path, F_OK), -1);
 	unlink(link);
-	/* refused at the prompt: it stays open, and says why */
+	/* refused at the prompt: it stays open, and shows the reason */
 	static const char *const refused[] = { "=shown_", "=shown_/no/such/folder/x.avc",
 					       "=marked_x.avc", "=shown_/tmp", "=x.nosuchformat" };
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
@@ -617,8 +620,8 @@ static void test_config(void **state)
 {
 	static const struct {
 		const char *text;
-		int line;         /* of the error; 0 none */
-		const char *says; /* part of it */
+		int line;         /* of the error; 0: none */
+		const char *says; /* a part of the message */
 	} cases[] = {
 		{ "# nothing\n\ntheme = light\nmouse = off\n", 0, NULL },
 		{ "theme = drak\n", 1, "nearest is dark" },
@@ -723,8 +726,7 @@ static double luminance(int index)
 	return 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
 }
 
-/* Every indexed colour keeps 4.5:1 against the backgrounds people use, and against the cursor's
- * bar. */
+/* Every indexed colour keeps 4.5:1 against common backgrounds, and against the cursor's bar. */
 static void test_contrast(void **state)
 {
 	static const int dark[] = { 16, 234, 235, 236 }, light[] = { 231, 255, 254 };
@@ -752,8 +754,8 @@ static void test_contrast(void **state)
 	}
 }
 
-/* A crowd of ended children and nameless threads is a line each; a process that became another
- * program is one line; what is tagged is what + speaks of. */
+/* A crowd of ended children or nameless threads is one line each; a process that became another
+ * program is one line; + acts on what is tagged. */
 static void test_processes(void **state)
 {
 	char path[80];
@@ -783,15 +785,14 @@ static void test_processes(void **state)
 	unlink(path);
 }
 
-/* Space tags in the list: a mark and on to the next; what is marked is what "write marked" means.
- */
+/* Space in the list sets a mark and moves on; "write marked" writes the marked events. */
 static void test_space_marks(void **state)
 {
 	struct ui *ui = drive_open(capture, NULL, 80, 24);
 	char path[64], line[8192];
 	unsigned n_lines = 0;
 	drive_keys(ui, "9 j Space Space k k Space j j");
-	assert_int_equal(ui->host.view->marks.n, 1); /* two set, the first taken back */
+	assert_int_equal(ui->host.view->marks.n, 1); /* two were set, the first one is removed */
 	drive_keys(ui, "Space");
 	assert_int_equal(ui->host.view->marks.n, 2);
 	snprintf(path, sizeof(path), "/tmp/auditview-marked-%d.jsonl", (int)getpid());
@@ -807,7 +808,7 @@ static void test_space_marks(void **state)
 	ui_destroy(ui);
 }
 
-/* Files of the same base name are told apart, others stay short. */
+/* Files with the same base name are told apart, others keep their short names. */
 static void test_file_names(void **state)
 {
 	char path[80];
@@ -836,8 +837,8 @@ static struct ui *open_kept(const char *path)
 	return drive_open_options(&options, 80, 24);
 }
 
-/* What was typed and what was marked is there the next time; a marks file of another capture, or of
- * nonsense, is not. */
+/* Typed lines and marks are there in the next session; a marks file of another capture, or a
+ * malformed one, is ignored. */
 static void test_kept(void **state)
 {
 	char folder[] = "/tmp/auditview-kept-XXXXXX", path[80], marks[90];
@@ -857,13 +858,13 @@ static void test_kept(void **state)
 	assert_string_equal(ui->host.view->marks.v[1].note, "see the log");
 	drive_keys(ui, "f Up");
 	assert_string_equal(strbuf_str(&ui->prompt.text), "@network");
-	drive_keys(ui, "Esc \" Space"); /* the first is unmarked */
+	drive_keys(ui, "Esc \" Space"); /* the mark of the first is removed */
 	ui_destroy(ui);
 	ui = open_kept(path);
 	assert_int_equal(ui->host.view->marks.n, 1);
 	drive_keys(ui, "\" Space");
 	ui_destroy(ui);
-	assert_int_not_equal(access(marks, F_OK), 0); /* no mark, no file */
+	assert_int_not_equal(access(marks, F_OK), 0); /* without a mark there is no file */
 
 	static const char *const files[] = {
 		"# auditview marks of the capture begun at 7\n3 of another\n",

@@ -1,11 +1,12 @@
 /*
- * ways_out: however the screen ends, the terminal is as it was, and a target it looked at goes on.
+ * ways_out: however the screen ends, the terminal is restored, and the target continues.
  *
  *     ways_out AUDITVIEW CAPTURE PYTHON [NAME…]
  *
- * The real program on a pseudo-terminal. After each way out: main screen, cursor shown, no mouse
- * reports, no marked pastes, the line discipline as before, and the end that the way calls for.
- * With a live target: it still counts, ends when it is told to, with its own status and output.
+ * It runs the real program on a pseudo-terminal. After each way out it checks: main screen, cursor
+ * shown, no mouse reports, no marked pastes, the line discipline as before, and the exit status of
+ * that way out. With a live target: it still counts, ends when it is told to, with its own status
+ * and output.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,7 @@
 #include "session.h"
 
 #define S 1000000000ull
-enum { DEADLINE = 60 }; /* s; for a machine that is busy */
+enum { DEADLINE = 60 }; /* s; enough for a busy machine */
 
 static const char *auditview, *capture, *python;
 static char home[] = "/tmp/auditview-ways-XXXXXX";
@@ -61,7 +62,7 @@ static struct session *start(char *const argv[], struct termios *before)
 {
 	const char *const env[] = { "PS1=READY$ ", NULL };
 	struct session *s = session_start(argv, env, home, 24, 80);
-	/* nobody has changed the fresh terminal's in a way that matters: cooked */
+	/* nothing has changed the modes of the new terminal in a way that matters: it is cooked */
 	tcgetattr(s->slave, before);
 	return s;
 }
@@ -72,7 +73,7 @@ static void by_signal(const char *way, int sig, bool clean)
 {
 	struct termios before;
 	char *argv[] = { strdup(auditview), (char[]){ "--no-config" }, strdup(capture), NULL };
-	/* the modes of a fresh terminal, from one that nobody touches */
+	/* the modes of a new terminal that no program has changed */
 	struct session *fresh = session_start((char *[]){ (char[]){ "true" }, NULL }, NULL, home,
 					      24, 80);
 	session_wait_end(fresh, DEADLINE * S);
@@ -119,8 +120,8 @@ static void way_crash(void)
 		by_signal(crashes[i].name, crashes[i].sig, false);
 }
 
-/* What is typed while one program hands the terminal to the other may be thrown away with what the
- * first had not read. */
+/* Input that arrives while one program gives the terminal to another may be discarded with what the
+ * first one had not read. */
 static bool shell_answers(struct session *s, const char *command, const char *answer)
 {
 	bool does = false;
@@ -131,7 +132,7 @@ static bool shell_answers(struct session *s, const char *command, const char *an
 	return does;
 }
 
-/* From a shell with job control: Ctrl-Z, fg, twice, another size meanwhile. */
+/* From a shell with job control: Ctrl-Z, fg, twice, with another size in between. */
 static void way_stopped(void)
 {
 	struct termios before;
@@ -287,11 +288,11 @@ static void live(const char *way, int sig, bool of_recorder)
 			fail(way, "no recorder was found", s);
 		else
 			kill(recorder, sig);
-		/* told to end it leaves in good order; killed, the screen notices */
+		/* on SIGTERM it detaches in good order; if it is killed, the screen notices */
 		if (!session_wait(s, sig == SIGTERM ? "○ detached" : "recorder gone", true,
 				  DEADLINE * S))
 			fail(way, "the screen does not say that the recorder is gone", s);
-		session_send(s, "\033[A\033[Ah", 7); /* it still answers */
+		session_send(s, "\033[A\033[Ah", 7); /* the screen still answers */
 		if (!session_wait(s, "Help", true, DEADLINE * S))
 			fail(way, "keys are not answered", s);
 		session_send(s, "Q", 1);
