@@ -469,7 +469,10 @@ class Soak:
             found = []
             for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
                 try:
-                    if pid not in mine and os.readlink(f"/proc/{pid}/exe").startswith(self.ctx.auditview) and status_of(pid, "State")[0] != "Z":
+                    # Others may run the same program.
+                    is_of_this_run = self.ctx.folder.encode() in open(f"/proc/{pid}/cmdline", "rb").read()
+                    if (pid not in mine and is_of_this_run and os.readlink(f"/proc/{pid}/exe").startswith(self.ctx.auditview) and
+                            status_of(pid, "State")[0] != "Z"):
                         found.append(pid)
                 except (OSError, TypeError):
                     pass
