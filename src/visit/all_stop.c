@@ -26,7 +26,7 @@ struct held {
 };
 struct all_stop {
 	const struct remote_target *t;
-	VEC(struct held) held; /* the first is the one that shows least */
+	VEC(struct held) held; /* the first is the one whose stop shows least */
 };
 
 static bool is_held(const struct all_stop *s, pid_t tid)
@@ -37,11 +37,11 @@ static bool is_held(const struct all_stop *s, pid_t tid)
 	return false;
 }
 
-/* Returns `err`, or what went wrong. */
+/* Returns `err`, or the error of ending the stop. */
 static struct err *all_stop_end(struct all_stop *s, struct err *err)
 {
-	/* It has become another program: those that were held are no more, or stand at that event,
-	 * which follow.c has. */
+	/* The process has become another program: the threads that were held are gone, or stopped
+	 * at that event, which follow.c handles. */
 	bool is_another = err && err->sys == ESTALE;
 	for (size_t i = 0; i < s->held.n && !is_another; i++) {
 		struct err *e = remote_call_let_go(s->t, s->held.v[i].tid,
@@ -55,7 +55,7 @@ static struct err *all_stop_end(struct all_stop *s, struct err *err)
 	return err;
 }
 
-/* One more: its interrupted call is made again when it goes on. */
+/* Stop one more thread; its interrupted call will be restarted when it continues. */
 static struct err *hold(struct all_stop *s, pid_t tid)
 {
 	struct held h = { .tid = tid };
@@ -70,7 +70,7 @@ static struct err *hold(struct all_stop *s, pid_t tid)
 	return remote_call_repair_held(s->t, tid, &regs);
 }
 
-/* Stop threads till none is left that should be, and look. */
+/* Stop threads until every thread that must be stopped is, then check the mappings. */
 static struct err *all_stop_begin(struct all_stop *s, const struct remote_target *t,
 				  uint64_t avoid_start, uint64_t avoid_end)
 {
@@ -78,7 +78,7 @@ static struct err *all_stop_begin(struct all_stop *s, const struct remote_target
 	int denied = fault_before(FAULT_OWN);
 	if (denied)
 		return err_sys(denied, "cannot stop process %d", (int)t->pid);
-	/* the moment at which a recorder that is slow does harm, if at any */
+	/* the moment at which a slow recorder would do harm, if ever */
 	fault_after(FAULT_OWN);
 	struct err *err = NULL;
 	for (unsigned round = 0, more = 1; !err && more; round++) {
@@ -90,8 +90,8 @@ static struct err *all_stop_begin(struct all_stop *s, const struct remote_target
 			err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
 		if (!err)
 			threads_sort(t, threads, n);
-		/* One that may take long to stop (vfork(2), a disk) comes first, while nobody waits
-		 * for it. */
+		/* A thread that may take long to stop (vfork(2), a disk) comes first, while no
+		 * stopped thread waits for it. */
 		for (size_t i = 0, k = 0; t->fleeting && i < n; i++)
 			if (threads[i].state == 'D') {
 				struct thread_place at = threads[i];
@@ -110,8 +110,8 @@ static struct err *all_stop_begin(struct all_stop *s, const struct remote_target
 			else
 				err = hold(s, threads[i].tid);
 			more += !err;
-			/* One that ended meanwhile, or waits for its child in vfork(2): another may
-			 * do. */
+			/* The thread has ended meanwhile, or waits for its child in vfork(2): try
+			 * another one. */
 			if (err && (err->code == ERR_TARGET_GONE
 					? err->sys != ESTALE
 					: !t->fleeting && err->code == ERR_TIMEOUT)) {
@@ -174,15 +174,15 @@ struct err *all_stop_do(const struct remote_target *t, struct err *(*f)(void *ct
 	return all_stop_end(&s, err);
 }
 
-/* As remote_call.c, set_up(), and the stub's end say what a program is about: should we be killed,
- * the next recorder reads it. */
+/* Write into the mailbox what remote_call.c, set_up(), and the end of the stub would write: if we
+ * are killed, the next recorder reads it. */
 static struct err *tell(const struct all_stop *s, uint64_t word)
 {
 	const struct all_stop_store store = { s->t->place->mailbox, &word, sizeof(word) };
 	return s->t->place->mailbox.v ? write_all(s, &store, 1) : NULL;
 }
 
-/* What the stub would do for an op that is no call (arch/x86_64/stub.S). */
+/* Do what the stub does for an op that is not a call (arch/x86_64/stub.S). */
 static struct err *do_op(const struct all_stop *s, const struct remote_op *op)
 {
 	uint64_t head, next;
@@ -218,7 +218,7 @@ static bool is_call(const struct remote_op *op)
 			   REMOTE_FLAG(REMOTE_STORE)));
 }
 
-/* In the first of those held: it must tell us of its calls. */
+/* Run the calls in the first of the held threads. Its system calls must be reported to us. */
 static struct err *run_calls(struct all_stop *s, const struct remote_program *program,
 			     uint64_t timeout_ns, struct remote_call_stats *stats,
 			     uint64_t *ret_value)
@@ -228,12 +228,14 @@ static struct err *run_calls(struct all_stop *s, const struct remote_program *pr
 	struct err *err = ptrace_set_options(tid, options);
 	if (!err)
 		err = remote_call_run_stopped(tid, s->t, program, timeout_ns, stats, ret_value);
-	/* not in that stop any more, so it cannot be left there: it goes on, into it */
+	/* it is no longer in its group-stop, so it cannot be left there: it continues, and stops
+	 * again */
 	if (s->held.v[0].group_stopped) {
 		ptrace_stop_again(tid);
 		s->held.v[0].group_stopped = false;
 	}
-	if (err && err->code == ERR_TIMEOUT) { /* it runs, and completes the list when it can */
+	/* it is running, and completes the list when it can */
+	if (err && err->code == ERR_TIMEOUT) {
 		s->t->place->is_left = true;
 		s->t->place->last_tid = tid;
 		if (!s->t->attached && !remote_call_add_pending(tid))

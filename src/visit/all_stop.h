@@ -1,15 +1,15 @@
 /*
- * all_stop: while a program may unload Python at any moment, what is written into the module is
- * written while the program stands still.
+ * all_stop: if a program may unload Python at any moment, write into Python's module only while the
+ * program is stopped.
  *
- * The story of the race: the recorder looks where Python is, and loses its processor; the program
- * unloads Python and maps something else there; the recorder writes. So threads are stopped, then
- * is looked, and only then written; no thread goes on before all is done, be it with calls that a
- * thread of the program makes for us.
+ * The race: the recorder reads where Python is, and loses its processor; the program unloads Python
+ * and maps something else there; the recorder writes. So the threads are stopped first, then the
+ * mappings are checked, and only then is anything written. No thread continues before all of it is
+ * done, including calls that a thread of the program makes for us.
  *
- * Which threads: where the runtime is not initialised any of them may unload it, so all; else the
- * one in which a stop shows least. A call that a stop ends early is made again: its timeout starts
- * over, which harms less than a byte in the wrong place.
+ * Which threads are stopped: if the runtime is not initialised, any thread may unload it, so all of
+ * them; otherwise only the thread whose stop shows least. A call that a stop ends early is
+ * restarted. Its timeout then starts over, which is less harm than a byte in the wrong place.
  */
 #pragma once
 #include <stdbool.h>
@@ -30,19 +30,19 @@ struct all_stop_store {
 	size_t n_bytes;
 };
 
-/* One after the other. ERR_BUSY: what t->fleeting or t->unloadable names is not as it was any more,
- * and nothing was written; ERR_TIMEOUT: no thread could be stopped, likewise. Where the module
- * stays for good nobody is stopped. */
+/* Make the stores in this order. ERR_BUSY: the module that t->fleeting or t->unloadable names has
+ * changed, and nothing was written; ERR_TIMEOUT: no thread could be stopped, and nothing was
+ * written. If the module cannot be unloaded, no thread is stopped. */
 MUST_CHECK struct err *all_stop_write(const struct remote_target *t,
 				      const struct all_stop_store *stores, size_t n);
 
-/* The same with whatever `f` does; it must not stop or start threads. */
+/* The same for anything that `f` does; it must not stop or start threads. */
 MUST_CHECK struct err *all_stop_do(const struct remote_target *t, struct err *(*f)(void *ctx),
 				   void *ctx);
 
 /* remote_call_run() for a target with t->fleeting or t->unloadable. A program without system calls
- * is a list of stores; else the thread is back where it stood, and the place of the code cleared,
- * before it goes on. */
+ * is a list of stores. Otherwise, before the thread continues, it is back where it was, and the
+ * place of the code is cleared. */
 MUST_CHECK struct err *all_stop_run(const struct remote_target *t,
 				    const struct remote_program *program, uint64_t avoid_start,
 				    uint64_t avoid_end, uint64_t timeout_ns,

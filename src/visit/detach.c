@@ -1,5 +1,5 @@
 /*
- * detach: is the probe still linked, link it again, and take it out: see inject.h.
+ * detach: check whether the probe is still linked, link it again, and take it out: see inject.h.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -28,7 +28,7 @@
 #include "visit/target_lock.h"
 
 enum { DETACH_TRIES = 4 };
-#define DETACH_STARVED_NS 20000000000ull /* on a machine that has far too much to do */
+#define DETACH_STARVED_NS 20000000000ull /* on an overloaded machine */
 
 /* ---- health ---- */
 
@@ -47,7 +47,7 @@ static int chain_holds(struct link *l)
 	return 0;
 }
 
-/* Another auditview can have taken our probe out, thinking us dead, and put its own at the same
+/* Another auditview may have taken our probe out, believing us dead, and put its own at the same
  * address. */
 static bool ring_is_ours(const struct link *l, struct remote_mem *mem)
 {
@@ -58,7 +58,7 @@ static bool ring_is_ours(const struct link *l, struct remote_mem *mem)
 	       nonce == l->nonce;
 }
 
-/* Is the reservation (still) ours? After an exec or dlclose other things may live at the old
+/* Is the reservation still ours? After an exec or dlclose, other things may be mapped at the old
  * addresses. */
 static bool image_is_ours(struct link *l)
 {
@@ -79,7 +79,7 @@ void link_target_module(const struct link *l, struct remote_target *t)
 {
 	t->unloadable = l->is_unloadable ? &l->runtime.module : NULL;
 	t->fleeting = l->is_unloadable && !l->runtime.is_initialised ? &l->runtime.module : NULL;
-	/* Our code stands in another module, which the program may unload while its interpreter is
+	/* Our code is in another module, which the program may unload while its interpreter is
 	 * alive. */
 	if (t->place && t->place->is_unloadable &&
 	    t->place->module.start.v != l->runtime.module.start.v)
@@ -102,11 +102,11 @@ static struct err *link_again_locked(struct link *l, bool attached)
 				   .attached = attached,
 				   .filtered = threads_any_filtered(l->pid) };
 	link_text_range(maps, &l->runtime.module, &t);
-	/* Between two lives the application may unload Python, or may have done so: nothing is
-	 * written but by a thread that stands still and where all is as we know it. */
+	/* Between two lives the application may unload Python, or may have done so. So everything
+	 * is written by a stopped thread, after a check that all is as we know it. */
 	python_runtime_refresh(remote_mem_reader(l->mem), &l->runtime);
 	link_target_module(l, &t);
-	t.to_link = &l->runtime; /* a whole life may have passed since somebody looked */
+	t.to_link = &l->runtime; /* a whole life may have passed since the last look */
 	struct remote_program p;
 	struct remote_call_stats stats;
 	uint64_t one;
@@ -131,15 +131,15 @@ struct err *link_again(struct link *l, bool attached)
 
 /* ---- leaving ---- */
 
-/* Has it ended? That no thread of it can be looked at is no proof: there may be no descriptor left,
- * or /proc hides it. */
+/* Has the process ended? That no thread of it can be read is not a proof: there may be no
+ * descriptor left, or /proc hides the process. */
 static bool is_over(pid_t pid)
 {
 	char text[64];
 	struct proc_status status;
 	if (kill(pid, 0) < 0 && errno == ESRCH)
 		return true;
-	/* One that is ending gives its memory back before it is a zombie (kernel v6.1
+	/* An ending process gives its memory back before it becomes a zombie (kernel v6.1
 	 * kernel/exit.c, do_exit(): exit_mm() comes before exit_files() and exit_notify()). */
 	struct err *err = proc_status_read(pid, &status);
 	bool is_ending = !err && !status.has_memory;
@@ -149,9 +149,9 @@ static bool is_over(pid_t pid)
 	return !proc_living_thread(pid) && proc_file_read(pid, "stat", text, sizeof(text)) > 0;
 }
 
-/* Its mappings cannot be read. Of the one that was armed the memory is open here, whoever may open
- * it now; and it is that of the address space it had then (kernel fs/proc/base.c, mem_open): after
- * an exec nothing of it is there. */
+/* The mappings of the process cannot be read. The memory of the process that was armed is open
+ * here, even if it could not be opened now. The descriptor refers to the address space of that time
+ * (kernel fs/proc/base.c, mem_open): after an exec nothing of it is there. */
 static enum link_presence presence_by_memory(const struct link *l, pid_t pid)
 {
 	if (is_over(pid))
@@ -165,7 +165,7 @@ static enum link_presence presence_by_memory(const struct link *l, pid_t pid)
 
 enum link_presence link_presence(const struct link *l, pid_t pid)
 {
-	/* One look-up tells most processes apart: is a file mapped at exactly this range? (proc(5),
+	/* One look-up decides most processes: is a file mapped at exactly this range? (proc(5),
 	 * map_files) */
 	char range[96];
 	struct stat st;
@@ -173,24 +173,24 @@ enum link_presence link_presence(const struct link *l, pid_t pid)
 	snprintf(range, sizeof(range), "/proc/%d/map_files/%llx-%llx", (int)tid,
 		 (unsigned long long)(l->base.v + l->shared_off),
 		 (unsigned long long)(l->base.v + l->total_bytes));
-	/* Forked children that have a ring of their own all have it there: where the kernel lets us
-	 * follow the link, the file tells whose it is. */
+	/* Forked children that have a ring of their own all have it at this range. If the kernel
+	 * lets us follow the link, the file shows whose ring it is. */
 	if (stat(range, &st) == 0 && (st.st_ino != l->ring.inode || st.st_dev != l->ring.dev))
 		return LINK_OUT;
-	/* ESRCH: a kernel thread, or ended: no memory */
+	/* ESRCH: a kernel thread, or a thread that has ended: it has no memory */
 	if (lstat(range, &st) < 0 && (errno == ENOENT || errno == ESRCH)) {
 		tid = proc_living_thread(pid);
 		if (!tid)
 			return presence_by_memory(l, pid);
 		if (tid == pid && access("/proc/self/map_files", F_OK) == 0) {
 			snprintf(range, sizeof(range), "/proc/%d/map_files", (int)pid);
-			/* hidepid (proc(5)): it may be there all the same */
+			/* hidepid (proc(5)): it may be there nevertheless */
 			return lstat(range, &st) == 0 ? LINK_OUT : presence_by_memory(l, pid);
 		}
 	}
 	CLEANUP(maps) struct maps *maps = NULL;
 	struct err *err = maps_read(tid, &maps);
-	/* whatever it was: ask once more */
+	/* retry once, whatever the error was */
 	if (err && err->code != ERR_TARGET_GONE && err->code != ERR_NOT_FOUND) {
 		err_destroy(err);
 		err = maps_read(tid, &maps);
@@ -233,7 +233,7 @@ struct err *link_processes(const struct link *l, pid_t **ret, size_t *ret_n)
 
 /* What a process has mapped at exactly the range of a ring. */
 struct at_range {
-	const struct link *of; /* any with that range; NULL: not looked at yet */
+	const struct link *of; /* any link with that range; NULL: not read yet */
 	enum { RANGE_FREE, RANGE_FILE, RANGE_UNKNOWN } kind;
 	uint64_t dev, inode;
 };
@@ -251,7 +251,7 @@ static void look_at_range(const struct link *l, pid_t pid, struct at_range *ret)
 		ret->dev = st.st_dev;
 		ret->inode = st.st_ino;
 	} else if (lstat(range, &st) < 0 && errno == ENOENT && proc_living_thread(pid) == pid) {
-		/* hidepid, or a kernel without map_files: link_presence() knows */
+		/* hidepid, or a kernel without map_files: leave it to link_presence() */
 		snprintf(range, sizeof(range), "/proc/%d/map_files", (int)pid);
 		if (lstat(range, &st) == 0)
 			ret->kind = RANGE_FREE;
@@ -289,8 +289,8 @@ struct err *links_find_used(const struct link *const *links, size_t n, bool *ret
 	return NULL;
 }
 
-/* Not the first of the list: take the entry out behind its predecessor. Another thread may be
- * appending at the tail, so the successor is read again afterwards. */
+/* If the entry is not the first of the list, take it out behind its predecessor. Another thread may
+ * be appending at the tail, so the successor is read again afterwards. */
 struct err *link_unlink_plain(const struct link *l, struct remote_mem *mem)
 {
 	uint64_t at = l->runtime.layout.audit_head, node, next, again;
@@ -298,7 +298,7 @@ struct err *link_unlink_plain(const struct link *l, struct remote_mem *mem)
 		if (!remote_mem_read(mem, RADDR(at), &node, 8))
 			return err_create(ERR_TARGET_GONE, "process is gone");
 		if (!node)
-			return NULL; /* not in the list: as wished */
+			return NULL; /* not in the list: nothing to do */
 		if (node != l->entry.v) {
 			at = node;
 			continue;
@@ -317,13 +317,13 @@ struct err *link_unlink_plain(const struct link *l, struct remote_mem *mem)
 	return err_create(ERR_CORRUPT, "the list of audit hooks does not end");
 }
 
-/* Is nobody inside a lane of the probe, and will CPython not call it at its end? ERR_TARGET_GONE
- * when the memory is no more: the process is ending, or a zombie that its parent has not fetched
- * yet. */
+/* Is no thread inside a lane of the probe, and will CPython not call the probe at its end?
+ * ERR_TARGET_GONE if the memory is gone: the process is ending, or a zombie that its parent has not
+ * reaped yet. */
 static struct err *look_for_quiet(const struct link *l, struct remote_mem *mem, pid_t pid,
 				  bool *ret_quiet)
 {
-	/* Up to ABI 8 struct probe_state was one lane. */
+	/* Until ABI 8 struct probe_state was one lane. */
 	uint64_t first = l->state_off + (l->abi < 9 ? 8
 						    : offsetof(struct probe_state, lanes) +
 							  offsetof(struct probe_lane, lock));
@@ -347,21 +347,23 @@ static struct err *look_for_quiet(const struct link *l, struct remote_mem *mem, 
 }
 
 /*
- * In the probe's code a thread is seen by its pc, and where the code calls out of itself it has a
- * lane (probe.c, probe_hook()). One look at lanes and one at threads may miss it: not in the lane
- * yet, then in a call. And lanes again: it has left, and is on its way out of the code. So threads
- * are looked at last, and twice:
+ * A thread in the probe's code is seen by its pc, and when that code calls functions outside of
+ * itself the thread holds a lane (probe.c, probe_hook()). One check of the lanes and then one of
+ * the threads may miss it: it is not in a lane yet, then in a call. A second check of the lanes may
+ * miss it too: it has left its lane and is on its way out of the code. So the threads are checked
+ * last, and everything is checked twice:
  *
  *   lanes 1   threads 1   lanes 2   threads 2
  *
- * Nobody comes in any more. Who is in a call at threads 2 was in no lane at lanes 2, so he was in
- * the code on his way to one, as he was before, at threads 1, and was seen there.
+ * No thread enters the probe any more. A thread that is in a call at threads 2 held no lane at
+ * lanes 2, so it was in the code on its way to a lane then. It was there at threads 1, too, and was
+ * seen.
  */
 struct err *link_check_left(const struct link *l, const struct remote_target *t, bool *ret_left)
 {
 	uint64_t blob = l->base.v + l->blob_off;
 	struct code_range code = { .start = blob, .end = blob + l->blob_bytes };
-	/* Who is in the code of a lane, be it under a signal handler, has the lane; unless that
+	/* A thread in the code of a lane, even under a signal handler, holds the lane, unless that
 	 * handler has forked. */
 	if (t->pid == l->pid) {
 		code.held_start = blob + l->blob_end.lane_code;
@@ -384,8 +386,8 @@ struct err *link_check_left(const struct link *l, const struct remote_target *t,
 	return NULL;
 }
 
-/* Where in _PyRuntime its list of functions to be called at the end has `fn`. Address 0: nowhere.
- */
+/* The place in _PyRuntime at which its list of functions to call at the end holds `fn`. Address 0:
+ * none. */
 static raddr at_exit_find(const struct link *l, struct remote_mem *mem, uint64_t fn)
 {
 	uint64_t words[512], size = 0;
@@ -405,16 +407,17 @@ static raddr at_exit_find(const struct link *l, struct remote_mem *mem, uint64_t
 }
 
 /*
- * An interpreter that is being finalised has a function of ours to call when all is over (probe.c,
- * come_back()). That is mostly a matter of milliseconds. If not, another function takes its place,
- * one that does nothing. The story of the race:
+ * An interpreter that is being finalised has a function of ours to call when everything is
+ * finalised (probe.c, come_back()). Usually that takes milliseconds. If it takes longer, the
+ * address is replaced by that of a function without side effects. The race:
  *
  *   CPython    1 reads the address   2 writes NULL over it   3 calls it
- *              (ours says so in ctx.at_exit)
- *   we         a write the other's address   b no thread has ours in a register
- *              c the other's still stands there
+ *                                                              (ours then clears ctx.at_exit)
+ *   we         a write the other address   b no thread has ours in a register
+ *              c the other address is still there
  *
- * c fails when 2 came after a; then it will be called, and is waited for. b fails between 1 and 2.
+ * If 2 came after a, c fails; then ours will be called, and we wait for that. Between 1 and 2, b
+ * fails.
  */
 static struct err *wait_for_at_exit(struct link *l, const struct remote_target *t,
 				    uint64_t deadline)
@@ -444,8 +447,9 @@ static struct err *wait_for_at_exit(struct link *l, const struct remote_target *
 		err_destroy(err);
 		if (outside && place.v)
 			is_done = remote_mem_read(t->mem, place, &is, sizeof(is)) && is == neutral;
-		else if (outside) /* being called at this moment, or replaced by a recorder that was
-				     killed then */
+		/* it is being called at this moment, or was replaced by a recorder that was then
+		 * killed */
+		else if (outside)
 			is_done = ++nowhere >= NOWHERE;
 		if (is_done) {
 			uint64_t none = 0;
@@ -488,7 +492,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	struct err *err = remote_mem_open(pid, &mem);
 	if (!err)
 		err = maps_read(pid, &maps);
-	if (!err && pid != l->pid) /* whoever shares the ring with it, or seems to */
+	if (!err && pid != l->pid) /* a process that shares the ring with it, or seems to */
 		err = kin_prove(l, pid, mem, maps);
 	if (err)
 		goto out;
@@ -498,9 +502,9 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 				    .place = &l->place,
 				    .attached = attached,
 				    .filtered = threads_any_filtered(pid) };
-	/* somebody has taken it out before the lock was ours */
+	/* another recorder has taken it out before we had the lock */
 	if (l->nonce && !ring_is_ours(l, mem)) {
-		/* or we have ourselves, at an earlier try, and then something failed */
+		/* or we have, in an earlier try that then failed */
 		if (lazy_link_is_hook(l, mem))
 			err = lazy_link_finish(l, &t);
 		goto out;
@@ -511,7 +515,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	struct remote_program p = { 0 };
 	uint64_t one, blob = l->base.v + l->blob_off, blob_end = blob + l->blob_bytes;
 
-	/* dlclose may have taken the module, and with it entry, head and place, away. */
+	/* dlclose may have unmapped the module, and with it entry, head and place. */
 	const struct mapping *slack = maps_find(maps, l->entry);
 	/* the entry may be in libc */
 	const struct mapping *head = maps_find(maps, RADDR(l->runtime.layout.audit_head));
@@ -527,9 +531,9 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 			goto out;
 		}
 		entry_there = lazy_link_base_of(entry.user_data) == l->base.v;
-		/* Not linked yet, for attaching failed; or no more, for leaving did, or the child
-		 * was forked by a process that we were just leaving: the reservation is still
-		 * there. */
+		/* Not linked yet, because the attach failed; or no longer linked, because a leave
+		 * failed, or because the child was forked by a process that we were just leaving.
+		 * The reservation is still there. */
 		half_left = !entry.user_data && (entry.fn == l->runtime.layout.fn_neutral ||
 						 (entry.mailbox & ~REMOTE_PENDING) == l->base.v);
 		module_there = entry_there || half_left;
@@ -541,12 +545,13 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 						&l->place);
 		if (err)
 			goto out;
-		/* What goes with libpython, goes when it goes: the maps may be those of a moment in
-		 * between. */
+		/* A module that is unloaded together with libpython may be gone by now: the maps
+		 * may show a moment in between. */
 		t.fleeting = l->place.is_unloadable ? &l->place.module : NULL;
-		l->place.mailbox = RADDR(0); /* it was in the module; the maps will tell */
-		/* And with the module went the list of functions that CPython would have called at
-		 * its end. */
+		/* it was in the module; the maps will show the result */
+		l->place.mailbox = RADDR(0);
+		/* The list of functions that CPython would have called at its end went with the
+		 * module. */
 		uint64_t none = 0;
 		if (l->abi >= 7)
 			err = remote_mem_write(
@@ -563,7 +568,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	if (err)
 		goto out;
 	if (entry_there && !t.fleeting && threads_all_show(&t)) {
-		/* nobody is stopped but the thread that is in our hook, in that module */
+		/* only the thread that is in our hook, in that module, will be stopped */
 		t.unloadable = NULL;
 		uint64_t now = monotonic_ns();
 		err = maps_find_modules(maps, remote_mem_reader(mem));
@@ -578,7 +583,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 		if (err)
 			goto out;
 	} else if (entry_there) {
-		/* should we be killed before the munmap, the next recorder finds it */
+		/* if we are killed before the munmap, the next recorder finds it by this */
 		p.base = p.pending = l->base.v;
 		remote_program_add(&p, REMOTE_FLAG(REMOTE_UNLINK), l->runtime.layout.audit_head,
 				   l->entry.v, 0, 0, 0, 0);
@@ -591,13 +596,13 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 			err_destroy(err);
 			err = all_stop_do(&t, unlink_plain, &here);
 		}
-		/* From here on the entry tells nobody of the reservation: the mailbox must, should
-		 * we be killed. (The answer of a call that failed stands there.) */
+		/* From here on the entry does not name the reservation, so the mailbox must, in
+		 * case we are killed. (The answer of a call that failed is there.) */
 		uint64_t pending = l->base.v | REMOTE_PENDING;
 		const uint64_t neutral[2] = { l->runtime.layout.fn_neutral, 0 };
 		const struct all_stop_store stores[] = {
 			{ l->place.mailbox, &pending, sizeof(pending) },
-			/* whoever has loaded our entry calls this instead; `next` stays */
+			/* a thread that has loaded our entry calls this instead; `next` stays */
 			{ raddr_add(l->entry, 8), &neutral[0], 8 },
 			{ raddr_add(l->entry, 16), &neutral[1], 8 },
 		};
@@ -622,7 +627,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 		ptrace_serve();
 		poll(NULL, 0, 2);
 	}
-	/* the interpreter ended meanwhile, and we were linked anew */
+	/* the interpreter ended meanwhile, and the probe has linked itself again */
 	if (module_there && !unmapped)
 		err = all_stop_do(&t, unlink_plain, &here);
 	link_unmap_program(l, &p);
@@ -646,7 +651,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	}
 	if (stats.pause_ns > *pause_ns)
 		*pause_ns = stats.pause_ns;
-	/* The code's bytes go last, when nobody is in them. */
+	/* The code's bytes are cleared last, when no thread is in them. */
 	if (!err)
 		err = remote_place_wait(&t, CALL_TIMEOUT_NS);
 	if (!err)
@@ -656,7 +661,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	if (!err && module_there)
 		err = all_stop_write(&t, &done, 1);
 out:
-	/* whatever it was, our code need not stay; but the process may be gone */
+	/* after any failure our code need not stay; but the process may be gone */
 	if (err && t.place && !lazy_link_is_hook(l, mem)) {
 		struct err *e = remote_place_wait(&t, CALL_GRACE_NS);
 		if (!e)
@@ -671,12 +676,12 @@ static struct err *detach_one(struct link *l, pid_t pid, bool attached, uint64_t
 			      uint64_t *pause_ns)
 {
 	uint64_t now = monotonic_ns();
-	/* Half of the time is for the others, the rest is for us. */
+	/* The other process gets half of the time; the rest is for us. */
 	struct err *err = target_lock_to_leave(pid, deadline > now ? (deadline - now) / 2 : 0);
 	if (err)
 		return err;
 	err = detach_locked(l, pid, attached, deadline, pause_ns);
-	/* it is unloading Python: look again what is there */
+	/* it is unloading Python: check again what is there */
 	while (err && err->code == ERR_BUSY && monotonic_ns() < deadline) {
 		err_destroy(err);
 		ptrace_serve();
@@ -687,7 +692,8 @@ static struct err *detach_one(struct link *l, pid_t pid, bool attached, uint64_t
 	return err;
 }
 
-/* The ring is unmapped, but its first hook, or what takes it out (lazy_link.h), may still be linked. */
+/* The ring is unmapped, but its first hook, or the hook for leaving (lazy_link.h), may still be
+ * linked. */
 static bool hook_is_left(const struct link *l, pid_t pid)
 {
 	struct remote_mem *mem = NULL;
@@ -698,7 +704,7 @@ static bool hook_is_left(const struct link *l, pid_t pid)
 	return is_left;
 }
 
-/* Unlinked, and no function of ours stands in the entry: what is left is the reservation alone. */
+/* It is unlinked, and the entry has no function of ours: only the reservation is left. */
 static bool only_mapping_is_left(const struct link *l, pid_t pid)
 {
 	struct remote_mem *mem = NULL;
@@ -711,7 +717,7 @@ static bool only_mapping_is_left(const struct link *l, pid_t pid)
 	return is;
 }
 
-/* Detach one process, trying again what fails while it lasts; what stays is told in the report. */
+/* Detach one process; retry what fails temporarily. What stays is put into the report. */
 static void leave_process(struct link *l, pid_t pid, bool attached, uint64_t deadline,
 			  uint64_t patient_until, struct detach_report *report)
 {
@@ -719,15 +725,15 @@ static void leave_process(struct link *l, pid_t pid, bool attached, uint64_t dea
 	for (unsigned try = 1;; try++) {
 		ring_wake_all(&l->ring);
 		struct err *err = detach_one(l, pid, attached, deadline, &report->pause_ns);
-		/* Ended meanwhile, a zombie, or another program by now: no reservation, nothing to
-		 * restore. What the error says then is only how far its memory had gone when we
-		 * looked. One that is ending has its mappings for a moment yet. */
+		/* It has ended, is a zombie, or is another program by now: there is no reservation,
+		 * and nothing to restore. The error then only says how far its memory had gone. A
+		 * process that is ending still has its mappings for a moment. */
 		enum link_presence presence = err ? link_presence(l, pid) : LINK_OUT;
 		bool is_done = !err || (presence == LINK_OUT && !hook_is_left(l, pid));
 		uint64_t now = monotonic_ns();
 		bool is_over = try >= DETACH_TRIES || now >= deadline ||
 			       (err && err->code == ERR_CORRUPT);
-		/* nobody asked for that process */
+		/* the user did not ask for that process */
 		if (!is_done && err->code == ERR_CORRUPT && !l->nonce) {
 			snprintf(l->left_alone, sizeof(l->left_alone), "%s", err->message);
 			report->n_processes--;
@@ -789,8 +795,8 @@ void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void
 		    sizeof(off));
 		err_destroy(e);
 	}
-	/* Whom we attached to first: it need not wait while we look through all others. Then two
-	 * rounds: a child may have been forked while the first went on. */
+	/* The process that we attached to comes first, so that it need not wait while we read all
+	 * others. Then two rounds, because a child may be forked during the first. */
 	if (link_presence(l, l->pid) != LINK_OUT)
 		leave_process(l, l->pid, is_attached && is_attached(ctx, l->pid), deadline,
 			      patient_until, report);
@@ -808,7 +814,7 @@ void link_detach(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void
 			break;
 		}
 		for (size_t i = 0; i < n; i++)
-			if (pids[i] != l->pid || is_first_left) /* else that was tried */
+			if (pids[i] != l->pid || is_first_left) /* otherwise it was tried already */
 				leave_process(l, pids[i], is_attached && is_attached(ctx, pids[i]),
 					      deadline, patient_until, report);
 		free(pids);

@@ -1,6 +1,6 @@
 /*
- * inject: see inject.h. The order of an attach, and what a SIGKILL of ours leaves behind at each
- * point:
+ * inject: see inject.h. The steps of an attach, and what a SIGKILL of ours leaves behind at each
+ * step:
  *
  *   look         maps, symbols, layout, earlier probe          nothing
  *   map          one stub: reserve, protect, share             an unused mapping
@@ -10,8 +10,8 @@
  *                                                              heartbeat comes; the next auditview
  *                                                              takes it out
  *
- * and of a detach: enabled = 0, unlink and neutralise the entry (one stub), wait until no thread is
- * inside, munmap (one stub), compare.
+ * The steps of a leave: enabled = 0, unlink and neutralise the entry (one stub), wait until no
+ * thread is in the probe, munmap (one stub), compare.
  */
 #include "visit/inject.h"
 
@@ -80,8 +80,8 @@ struct err *runtimes_find(pid_t pid, struct remote_mem *mem, struct maps **ret_m
 		struct python_runtime rt;
 		struct err *e = runtime_find(pid, remote_mem_reader(mem), maps, i, &rt);
 		if (e) {
-			/* "Not in this module" says little; "there, but not understood" is worth
-			 * telling. */
+			/* "Not in this module" is not worth reporting; "found, but not supported"
+			 * is. */
 			if (e->code != ERR_NOT_PYTHON && !why)
 				why = e;
 			else
@@ -96,7 +96,7 @@ struct err *runtimes_find(pid_t pid, struct remote_mem *mem, struct maps **ret_m
 			return err_no_memory();
 		}
 	}
-	/* A runtime that was found before the limit was reached is a runtime all the same. */
+	/* A runtime that was found before the limit was reached is still valid. */
 	err = remote_mem_unlimit(mem);
 	if (err && !found.n) {
 		vec_fini(&found);
@@ -122,7 +122,7 @@ static bool is_auditview_alive(pid_t pid)
 	return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
 }
 
-/* the last that was found to be dead */
+/* the last recorder that was found dead */
 static struct {
 	pid_t recorder;
 	uint64_t base, entry;
@@ -157,9 +157,9 @@ enum probe_presence probe_presence_find(struct remote_mem *mem, const struct pyt
 	    shared.magic != PROBE_MAGIC)
 		return PROBE_DEAD_RECORDER;
 	*ret_recorder = (pid_t)shared.recorder_pid;
-	/* A recorder that lives beats, every 100 ms if it gets its turn; the probe believes in it
-	 * for 2 s (probe.c). Its pid is a hint only: it can be taken by somebody else, and belongs
-	 * to a pid namespace that need not be ours. */
+	/* A live recorder beats, every 100 ms if it gets a processor; the probe waits for it for 2
+	 * s (probe.c). Its pid is only a hint: another process can have it by now, and it may
+	 * belong to another pid namespace. */
 	bool is_alive = is_auditview_alive(*ret_recorder);
 	unsigned patience = is_alive ? 250 : recorder_is_known_dead(*ret_recorder, &ctx) ? 0 : 50;
 	uint32_t beat = shared.heartbeat;
@@ -180,12 +180,12 @@ enum probe_presence probe_presence_find(struct remote_mem *mem, const struct pyt
 	return PROBE_DEAD_RECORDER;
 }
 
-/* ---- what must be learnt from a stopped thread ---- */
+/* ---- what is found out from a stopped thread ---- */
 
 static void find_thread_offsets(const struct link *l, const struct remote_call_stats *stats,
 				struct probe_context *ctx)
 {
-	/* The tid as the thread itself knows it: the last of NSpid (proc(5)). */
+	/* The tid as the thread itself sees it: the last number of NSpid (proc(5)). */
 	char path[64], line[256];
 	uint32_t tid = stats->ns_tid ? stats->ns_tid : (uint32_t)stats->tid, have = 0;
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)l->pid, (int)stats->tid);
@@ -206,9 +206,9 @@ static void find_thread_offsets(const struct link *l, const struct remote_call_s
 		ctx->flags |= PROBE_TID_UNKNOWN;
 }
 
-/* {stackblock, stackblock_size} in struct pthread, for native stacks: in the main thread a zero
- * followed by the value of
- * __libc_stack_end; in another a block that holds its stack pointer (glibc, nptl/descr.h). */
+/* Find {stackblock, stackblock_size} in struct pthread, for native stacks. In the main thread these
+ * are a zero followed by the value of __libc_stack_end; in another thread a block that contains its
+ * stack pointer (glibc, nptl/descr.h). */
 static void find_stack_offsets(const struct link *l, const struct maps *maps,
 			       const struct remote_call_stats *stats, struct probe_context *ctx)
 {
@@ -224,7 +224,7 @@ static void find_stack_offsets(const struct link *l, const struct maps *maps,
 	if (!stack_end || !stats->thread_pointer ||
 	    !remote_mem_read(l->mem, RADDR(stats->thread_pointer), words, sizeof(words)))
 		return;
-	/* At the entry point of a program the two are equal. */
+	/* At the entry point of a program, sp equals stack_end. */
 	bool is_main = stats->sp <= stack_end && stack_end - stats->sp <= 64u << 20;
 	for (uint32_t i = 0x600 / 8; i + 1 < ARRAY_LEN(words); i++) {
 		bool fits = is_main ? words[i] == 0 && words[i + 1] == stack_end
@@ -279,9 +279,9 @@ void link_text_range(const struct maps *maps, const struct elf_module *module,
 	}
 }
 
-/* How many threads may raise events side by side, and what each of their rings gets. A
- * free-threaded process soon uses all its lanes, each with a slot: large slots are quartered, for
- * the memory of a ring is there as soon as it was written once around. */
+/* Choose how many threads may raise events side by side, and the size of their slots. A
+ * free-threaded process soon uses all its lanes, each with a slot. So large slots are quartered,
+ * because all memory of a slot is allocated once it was written around one time. */
 static void lanes_choose(struct link *l, const struct probe_options *o)
 {
 	const struct probe_layout *layout = &l->runtime.layout;
@@ -293,7 +293,7 @@ static void lanes_choose(struct link *l, const struct probe_options *o)
 	for (unsigned i = 0;
 	     several && layout->free_threaded && i < 2 && slot_data_bytes > LANE_DATA_BYTES; i++)
 		slot_data_bytes /= 2;
-	/* Where threads run side by side, none is first. */
+	/* If threads run side by side, no slot is special. */
 	bool has_first = o->first_data_bytes && !layout->free_threaded;
 	if (o->first_data_bytes && layout->free_threaded && o->flags & PROBE_ALONE)
 		slot_data_bytes *= 2;
@@ -301,8 +301,8 @@ static void lanes_choose(struct link *l, const struct probe_options *o)
 		     has_first ? o->first_data_bytes : slot_data_bytes);
 }
 
-/* VmLck of /proc/PID/status: what is mapped from now on may be locked, too (mlockall(2),
- * MCL_FUTURE). */
+/* Does the process lock memory (VmLck of /proc/PID/status)? If so, new mappings may be locked too
+ * (mlockall(2), MCL_FUTURE). */
 static bool locks_memory(pid_t pid)
 {
 	char text[4096];
@@ -395,8 +395,9 @@ void attach_map_program(const struct attach *a, struct remote_program *p)
 	}
 	remote_program_add(p, SYS_mmap | REMOTE_FLAG(REMOTE_SAVE_BASE), 0, l->total_bytes,
 			   PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, (uint64_t)-1, 0);
-	/* Under mlockall(MCL_FUTURE) all of it would be touched and locked at once. Not what cannot
-	 * be accessed (mm/gup.c, populate_vma_page_range), so it is unlocked first. */
+	/* Under mlockall(MCL_FUTURE) all of it would be touched and locked at once. Memory that
+	 * cannot be accessed is not (mm/gup.c, populate_vma_page_range), so it is unlocked
+	 * first. */
 	uint64_t rw = PROT_READ | PROT_WRITE;
 	remote_program_add(p, SYS_mmap | base | map_fd, l->shared_off, shared_bytes,
 			   a->is_locked ? PROT_NONE : rw, map_flags, fd, 0);
@@ -414,9 +415,9 @@ void attach_map_program(const struct attach *a, struct remote_program *p)
 			   PROT_READ | PROT_WRITE, 0, 0, 0);
 	remote_program_add(p, SYS_madvise | base, l->state_off, l->shared_off - l->state_off,
 			   MADV_WIPEONFORK, 0, 0, 0);
-	/* A process can forbid itself to make memory executable, but not to map memory that is
-	 * (prctl(2), PR_SET_MDWE; Linux 6.3 mm/mprotect.c, map_deny_write_exec). What is mapped
-	 * anew would be locked, where memory is. */
+	/* A process can forbid itself to make memory executable, but not to map executable memory
+	 * (prctl(2), PR_SET_MDWE; Linux 6.3 mm/mprotect.c, map_deny_write_exec). If memory is
+	 * locked, a new mapping would be locked too. */
 	if (a->is_locked)
 		remote_program_add(p, SYS_mprotect | base, l->blob_off, l->blob_bytes,
 				   PROT_READ | PROT_EXEC, 0, 0, 0);
@@ -434,7 +435,6 @@ void link_begin_ring(struct link *l, const struct probe_options *options)
 	ring_begin(&l->ring, l->nonce, options->filter_on);
 }
 
-/* Everything between mapping and linking; the target runs. */
 struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_call_stats *stats)
 {
 	struct link *l = a->l;
@@ -485,7 +485,7 @@ struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_cal
 	ctx.pid = err ? 0 : (uint32_t)status.ns_pid;
 	if (!err)
 		err = remote_mem_write(l->mem, RADDR(base), &ctx, sizeof(ctx));
-	/* Its pid. A forked child finds this wiped: link_name_child(). */
+	/* With its pid. In a forked child this is wiped: link_name_child(). */
 	struct probe_state state = { .is_known = 1 };
 	l->identity = state.identity = err ? 0
 					   : (uint64_t)status.ns_pid << 32 | (uint32_t)l->nonce | 1;
@@ -494,8 +494,8 @@ struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_cal
 	if (!err)
 		err = remote_call_write(&a->target, RADDR(base + l->blob_off), probe_blob,
 					probe_blob_bytes);
-	/* Where the module may go at any moment, only a thread that stands still writes into it:
-	 * link_program(). */
+	/* If the module may be unloaded at any moment, it is written only while a thread is
+	 * stopped: link_program(). */
 	if (err || a->target.fleeting)
 		return err;
 	struct {
@@ -543,7 +543,7 @@ struct err *link_reclaim_orphan(struct link *l, const struct remote_target *t, u
 	const struct mapping *m = maps_find(t->maps, RADDR(base));
 	if (!m || m->start > base || m->inode)
 		return NULL;
-	/* What it must look like: one contiguous run that ends with the shared ring. */
+	/* A reservation is one contiguous run of mappings that ends with the shared ring. */
 	uint64_t end = base, code = 0, code_end = 0;
 	bool ring = false;
 	for (size_t i = (size_t)(m - t->maps->v); i < t->maps->n && !ring; i++) {
@@ -571,8 +571,7 @@ struct err *link_reclaim_orphan(struct link *l, const struct remote_target *t, u
 		if (err && (err->code != ERR_TIMEOUT || i > 10))
 			return err;
 		err_destroy(err);
-		/* CPython may hold its address, to call at its end: as long as it does it must
-		 * stay. */
+		/* As long as CPython holds its address, to call it at the end, it must stay. */
 		uint64_t at_exit = 0;
 		if (may_come_back &&
 		    !remote_mem_read(l->mem, RADDR(base + offsetof(struct probe_context, at_exit)),
@@ -610,13 +609,13 @@ static struct err *err_already_traced(pid_t pid, pid_t recorder)
 	char exe[256];
 	ssize_t n = proc_link_read(recorder, "exe", exe, sizeof(exe) - 1);
 	const char *name = n > 0 ? (exe[n] = 0, strrchr(exe, '/')) : NULL;
-	/* The number is the target's word: it shall not have somebody else killed. */
+	/* The target claims this pid: it must not make the user kill another process. */
 	return name && strcmp(name, "/auditview") == 0
 		   ? err_with_hint(err, "end that one first: kill -INT %d", (int)recorder)
 		   : err;
 }
 
-/* Are its threads seized by us? Of children of an older probe's target some can be, others not. */
+/* Do we trace its threads? Some children of an older probe's target may be traced, others not. */
 static bool is_tracee(void *ctx, pid_t pid)
 {
 	struct proc_status status;
@@ -627,7 +626,8 @@ static bool is_tracee(void *ctx, pid_t pid)
 	return is;
 }
 
-/* If no thread can be stopped, the orphan stays for now: lazy_link.c unmaps it when a thread comes. */
+/* If no thread can be stopped, the orphan stays for now: lazy_link.c unmaps it when a thread
+ * comes. */
 static struct err *reclaim_orphan(struct link *l, const struct remote_target *t,
 				  bool *ret_has_orphan)
 {
@@ -681,7 +681,7 @@ static struct err *check_earlier(struct link *l, const struct remote_target *t,
 			 "what looks like the probe of an earlier auditview in process %d is none: "
 			 "it is left alone",
 			 (int)l->pid);
-		err = lazy_link_take_out_left(l); /* its entry stands where ours goes */
+		err = lazy_link_take_out_left(l); /* its entry is where ours will be */
 		return err ? err : reclaim_orphan(l, t, ret_has_orphan);
 	}
 	struct detach_report report;
@@ -698,8 +698,8 @@ static struct err *check_earlier(struct link *l, const struct remote_target *t,
 	return NULL;
 }
 
-/* It is linked. That it is ours nobody can dispute while we hold the lock, or the process stands at
- * its entry. */
+/* It is linked. No other recorder can claim it while we hold the lock, or while the process is
+ * stopped at its entry. */
 void link_own(struct link *l)
 {
 	l->linked = true;
@@ -712,21 +712,22 @@ void link_own(struct link *l)
 
 static bool is_attached_too(void *ctx, pid_t pid)
 {
-	(void)pid; /* it or its children: all are followed, or none */
+	(void)pid; /* the process or its children: all are followed, or none */
 	return ((struct attach *)ctx)->target.attached;
 }
 
-/* Mapped, but not linked for some reason; children forked meanwhile have the mapping too. Returns
- * err, with what is left. */
+/* Undo an attach that has mapped but not linked; children that were forked meanwhile have the
+ * mapping too. Returns err, with what is left. */
 static struct err *attach_undo(struct attach *a, struct err *err)
 {
 	struct link *l = a->l;
 	struct detach_report report = { .restored = true };
-	descriptors_release(); /* it may have been for want of them */
+	descriptors_release(); /* the failure may be a lack of descriptors */
 	if (l->ring.inode) {
 		link_detach(l, is_attached_too, a, CALL_TIMEOUT_NS, &report);
-	} else { /* its ring could not be looked at: nobody can be found by it, and nobody can be
-		    inside */
+		/* its ring could not be examined: no process can be found by it, and no thread can be in
+	 * the probe */
+	} else {
 		struct remote_program p;
 		struct remote_call_stats stats;
 		uint64_t one;
@@ -747,7 +748,8 @@ static struct err *attach_undo(struct attach *a, struct err *err)
 	    report.left);
 }
 
-/* The code of our calls; if a thread may be in it yet it stays, and the next auditview knows it. */
+/* Remove the code of our calls. If a thread may still be in it, the code stays, and the next
+ * auditview recognises it. */
 static void attach_forget_code(struct attach *a)
 {
 	struct err *err = a->l->place.last_tid ? remote_place_wait(&a->target, CALL_GRACE_NS)
@@ -782,12 +784,12 @@ struct err *link_attach(pid_t pid, const struct python_runtime *rt,
 	if (err)
 		goto out;
 	if (!a.target.fleeting && threads_all_show(&a.target)) {
-		/* nobody is stopped but the thread that is in our hook, in that module */
+		/* only the thread that is in our hook, in that module, will be stopped */
 		a.target.unloadable = NULL;
 		err = lazy_link_start(&a, has_orphan);
 		goto out;
 	}
-	if (has_orphan) /* a thread runs by now */
+	if (has_orphan) /* a thread is running by now */
 		err = link_reclaim_orphan(a.l, &a.target, CALL_TIMEOUT_NS);
 	if (err)
 		goto out;
@@ -837,7 +839,7 @@ void link_destroy(struct link *l)
 		return;
 	if (l->owned)
 		target_disown(l->pid);
-	if (l->is_left) /* addresses may be left, memory need not */
+	if (l->is_left) /* addresses may be left, but memory is not */
 		ring_drop_memory(&l->ring);
 	ring_close(&l->ring);
 	lazy_link_destroy(l->lazy_link);

@@ -1,6 +1,6 @@
 /*
- * inject_entry: the probe into a program that is starting, or loading a module: see inject.h. One
- * thread stands still, makes our calls, and stands where it was.
+ * inject_entry: put the probe into a program that is starting, or loading a module: see inject.h.
+ * One stopped thread makes our calls, and is then at the same place as before.
  */
 #include <fcntl.h>
 #include <stddef.h>
@@ -22,11 +22,11 @@
 #include "system/procs.h"
 #include "system/remote_mem.h"
 
-/* A child stands still for so long at most. Frozen by its control group it does not run at all. */
+/* The longest stop of a child. If its control group is frozen, it does not run at all. */
 #define GIVE_TIMEOUT_NS 500000000ull
 
-/* Something failed: the program will run as if we had not been there, as far as that can be had. It
- * stands still. */
+/* Undo after a failure: the program will run as if we had not been there, as far as possible. It is
+ * stopped meanwhile. */
 static void undo_at_entry(struct attach *a, pid_t tid, uint64_t base)
 {
 	struct link *l = a->l;
@@ -70,10 +70,10 @@ struct err *link_attach_at_entry(pid_t pid, pid_t tid, const struct python_runti
 	struct err *err = attach_prepare(&a, pid, rt, options, true);
 	if (err)
 		goto out;
-	a.target.fleeting = a.target.unloadable = NULL; /* the thread stands still anyway */
+	a.target.fleeting = a.target.unloadable = NULL; /* the thread is stopped anyway */
 	pid_t recorder;
 	enum probe_presence presence = probe_presence_find(a.l->mem, rt, &recorder, NULL);
-	/* linked twice, the list would never end */
+	/* linked twice, the list would be endless */
 	if (presence == PROBE_LIVE_RECORDER || presence == PROBE_DEAD_RECORDER) {
 		err = err_create(ERR_BUSY, "there is a probe in process %d already, of recorder %d",
 				 (int)pid, (int)recorder);
@@ -86,7 +86,7 @@ struct err *link_attach_at_entry(pid_t pid, pid_t tid, const struct python_runti
 		err = remote_errno_explain(err, pid, a.l->total_bytes, a.memfd >= 0);
 	else
 		err = attach_fill(&a, base, &stats);
-	/* Nobody can be in it yet: plain stores are enough. */
+	/* No thread can be in the list yet: plain stores are enough. */
 	uint64_t head = 0;
 	if (!err && !remote_mem_read(a.l->mem, RADDR(rt->layout.audit_head), &head, sizeof(head)))
 		err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)pid);
@@ -114,7 +114,8 @@ out:
 
 enum { OWN_SLOTS = 4, OWN_SLOTS_SEVERAL = 16 };
 
-/* The child's link: what its parent has is at the same addresses. Nothing of it is touched. */
+/* Make the child's link: it has everything at the addresses of its parent. The child is not
+ * touched. */
 static struct err *child_link(const struct link *of, pid_t child, uint64_t identity,
 			      struct link **ret)
 {
@@ -141,7 +142,7 @@ static struct err *child_link(const struct link *of, pid_t child, uint64_t ident
 	l->entry = of->entry;
 	l->identity = identity;
 	l->is_unloadable = of->is_unloadable;
-	/* Threads that run side by side have a slot each, and leave a quarter (probe.c). */
+	/* Threads that run side by side have a slot each, and a quarter stays free (probe.c). */
 	uint32_t n_slots = of->runtime.layout.free_threaded ? OWN_SLOTS_SEVERAL : OWN_SLOTS;
 	ring_lay_out(&l->ring, n_slots < of->ring.n_slots ? n_slots : of->ring.n_slots,
 		     of->ring.slot_data_bytes, of->ring.slot_data_bytes);
@@ -152,8 +153,9 @@ static struct err *child_link(const struct link *of, pid_t child, uint64_t ident
 	return remote_mem_open(child, &l->mem);
 }
 
-/* Has the child the probe that we know, in memory of its own, and is the place for our code as it
- * was? Whoever clones a process that shares its memory would have the ring taken away under it. */
+/* Does the child have the probe that we know, in memory of its own, and is the place for our code
+ * unchanged? If the child shared its parent's memory, the ring would be taken away from the
+ * parent. */
 static bool can_be_given(const struct link *of, const struct link *l, struct probe_context *ret_ctx)
 {
 	struct proc_status status;
@@ -166,7 +168,7 @@ static bool can_be_given(const struct link *of, const struct link *l, struct pro
 		  ret_ctx->magic == PROBE_MAGIC && ret_ctx->base == l->base.v &&
 		  remote_mem_read(l->mem, in_ring, &nonce, sizeof(nonce)) && nonce == of->nonce &&
 		  remote_mem_read(l->mem, state, &own, sizeof(own)) && own == l->identity;
-	/* it may have been unloaded before the fork */
+	/* the module may have been unloaded before the fork */
 	if (l->is_unloadable || l->place.is_unloadable)
 		ok = ok && remote_mem_read(l->mem, l->place.code, code, l->place.n_bytes) &&
 		     memcmp(code, l->place.before, l->place.n_bytes) == 0;
@@ -181,8 +183,8 @@ static bool can_be_given(const struct link *of, const struct link *l, struct pro
 	return ok;
 }
 
-/* The new memory is mapped elsewhere first: that may fail, and then all is as it was. What is
- * mapped with MAP_FIXED can fail when the old memory is gone already (mm/mmap.c, mmap_region). */
+/* The new memory is mapped elsewhere first: if that fails, nothing has changed. A mapping with
+ * MAP_FIXED can fail after the old memory is gone (mm/mmap.c, mmap_region). */
 static void give_program(const struct attach *a, uint64_t old_total, struct remote_program *p)
 {
 	const struct link *l = a->l;
@@ -209,7 +211,7 @@ static void give_program(const struct attach *a, uint64_t old_total, struct remo
 	remote_program_add(p, SYS_madvise, at, n, MADV_DONTDUMP, 0, 0, 0);
 }
 
-/* The child has the memory: what stands where in it is told to its probe. */
+/* The child has the memory: write the new layout into its probe's context. */
 static struct err *give_fill(struct attach *a, struct probe_context *ctx)
 {
 	struct link *l = a->l;

@@ -1,8 +1,8 @@
 /*
- * lazy_link: see lazy_link.h. The unused bytes of a module's text hold the hook, and behind it the
- * place of the stub (remote_call.h), because the hook must stay while the stub runs. The hook's flags
- * are in the entry's user data, beside the base of the reservation (enum lazy_link_flag). Only the
- * stub writes to the mailbox behind the entry.
+ * lazy_link: see lazy_link.h. The dead bytes of a module's text hold the hook, and behind it the
+ * place of the stub (remote_call.h), because the hook must stay while the stub runs. The hook's
+ * flags are in the entry's user data, beside the base of the reservation (enum lazy_link_flag).
+ * Only the stub writes to the mailbox behind the entry.
  */
 #include "visit/lazy_link.h"
 
@@ -31,17 +31,17 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
-#define RACE_NS 1000000000u  /* after linking the list is looked at again */
-#define FAR     (1ull << 30) /* from what the target has mapped */
-#define FIND_NS 100000000u   /* to see which thread the hook holds */
-#define TRY_NS  200000000u   /* for one call made by the thread that the hook holds */
+#define RACE_NS 1000000000u  /* after linking, the list is checked again */
+#define FAR     (1ull << 30) /* distance from everything that the target has mapped */
+#define FIND_NS 100000000u   /* to find the thread that the hook holds */
+#define TRY_NS  200000000u   /* for one call of the thread that the hook holds */
 /* `pause` takes 10 to 140 cycles (Intel 64 and IA-32 Optimization Manual, 2.2.4): ≤ about 200 ms */
 #define HOLD_SPINS (1u << 22)
-/* how long events are let through before a thread is held again, when no call could be made */
+/* how long events pass before a thread is held again, if no call could be made */
 #define AGAIN_MIN_NS 100000000ull
 #define AGAIN_MAX_NS 10000000000ull
 
-/* made from arch/x86_64/lazy_link.S; it ends with the data up to its calls */
+/* made from arch/x86_64/lazy_link.S; it ends with struct lazy_link_data */
 extern const uint8_t lazy_link_blob[];
 extern const size_t lazy_link_blob_bytes;
 
@@ -53,9 +53,9 @@ struct lazy_link {
 	struct attach attach;
 	struct probe_options options;
 	struct remote_place stub;       /* behind the hook */
-	struct remote_call_stats stats; /* of the last call that was tried */
+	struct remote_call_stats stats; /* of the last call that was attempted */
 	uint64_t started_ns, again_ns, backoff_ns;
-	bool has_orphan; /* what an earlier auditview left is still to be unmapped */
+	bool has_orphan; /* the reservation of an earlier auditview must still be unmapped */
 };
 
 struct entry {
@@ -90,7 +90,7 @@ void lazy_link_destroy(struct lazy_link *b)
 	free(b);
 }
 
-/* The code and its data, at place; no thread is stopped for it. */
+/* Write the code and its data to `place`; no thread is stopped for it. */
 static struct err *write_code(const struct link *l, struct remote_mem *mem,
 			      const struct remote_place *place)
 {
@@ -99,15 +99,15 @@ static struct err *write_code(const struct link *l, struct remote_mem *mem,
 				       .spins = HOLD_SPINS };
 	uint8_t bytes[REMOTE_PLACE_BYTES];
 	CHECK(place->n_bytes >= lazy_link_blob_bytes && place->n_bytes <= sizeof(bytes));
-	/* What stands there may be longer. Its rest goes with it: nobody would know of it should we
-	 * be killed. */
+	/* Code that is there already may be longer. Its rest is cleared too, because nothing would
+	 * tell of it if we were killed. */
 	memcpy(bytes, place->before, place->n_bytes);
 	memcpy(bytes, lazy_link_blob, code_bytes());
 	memcpy(bytes + code_bytes(), &data, sizeof(data));
 	return remote_mem_write(mem, place->code, bytes, place->n_bytes);
 }
 
-/* The stub's place behind the hook. */
+/* The place of the stub, behind the hook. */
 static struct remote_place stub_place(const struct remote_place *hook)
 {
 	struct remote_place stub = *hook;
@@ -126,8 +126,8 @@ static struct err *write_word(const struct link *l, struct remote_mem *mem, size
 	return remote_mem_write(mem, raddr_add(l->entry, off), &value, sizeof(value));
 }
 
-/* Where nothing is and nothing will grow into soon: the widest gap there is. 0: none that is wide
- * enough. */
+/* An address in the widest gap, where nothing is mapped and nothing will soon grow into. 0: no gap
+ * is wide enough. */
 static uint64_t choose_base(const struct maps *maps, uint64_t n_bytes)
 {
 	uint64_t widest = 0, base = 0;
@@ -141,7 +141,7 @@ static uint64_t choose_base(const struct maps *maps, uint64_t n_bytes)
 	return base & ~(uint64_t)(PROBE_PAGE - 1);
 }
 
-/* The entry as the new first of the list, by two stores. */
+/* Make the entry the first of the list, by two stores. */
 static struct err *link_plain(const struct link *l, uint64_t fn)
 {
 	struct entry entry = { .fn = fn, .user_data = l->base.v };
@@ -158,8 +158,8 @@ static struct err *link_plain(const struct link *l, uint64_t fn)
 	return err;
 }
 
-/* In the module of the runtime, or one that stays: no thread is stopped here, so the place could
- * not be checked and written at once. */
+/* Find a place in the module of the runtime, or in one that cannot be unloaded: no thread is
+ * stopped here, so the place cannot be checked and written in one step. */
 static struct err *find_place(const struct link *l, struct remote_mem *mem, const struct maps *maps,
 			      size_t n_bytes, struct remote_place *ret)
 {
@@ -189,7 +189,7 @@ struct err *lazy_link_start(struct attach *a, bool has_orphan)
 	struct lazy_link *b = calloc(1, sizeof(*b));
 	if (!b)
 		return err_no_memory();
-	/* find_place() has another one in mind, maybe */
+	/* find_place() may have set another mailbox */
 	l->place.mailbox = raddr_add(l->entry, offsetof(struct entry, mailbox));
 	err = write_code(l, l->mem, &l->place);
 	if (!err)
@@ -211,8 +211,8 @@ struct err *lazy_link_start(struct attach *a, bool has_orphan)
 	b->attach.options = &b->options;
 	b->stub = stub_place(&l->place);
 	b->has_orphan = has_orphan;
-	a->maps = NULL; /* it is ours now, */
-	a->memfd = -1;  /* and so is this */
+	a->maps = NULL; /* it belongs to the link now, */
+	a->memfd = -1;  /* and so does this */
 	l->lazy_link = b;
 	link_own(l);
 	log_debug("process %d is armed at its next event: a stop would show in every thread",
@@ -225,7 +225,7 @@ bool link_is_waiting(const struct link *l)
 	return l->lazy_link != NULL;
 }
 
-/* ---- taking the first hook out ---- */
+/* ---- take the first hook out ---- */
 
 struct err *lazy_link_take_out_left(const struct link *l)
 {
@@ -246,7 +246,7 @@ static struct err *take_out_left(void *link)
 	return lazy_link_take_out_left(link);
 }
 
-/* From the process that waits, or a child that was forked while it did. */
+/* Take the hook out of the process that waits, or of a child that was forked meanwhile. */
 static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem *mem, bool attached)
 {
 	struct link copy = *l;
@@ -262,8 +262,9 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 	struct err *err = maps_read(pid, &maps);
 	if (!err && (!remote_mem_read(mem, l->entry, &entry, sizeof(entry)) ||
 		     lazy_link_base_of(entry.user_data) != l->base.v))
-		return NULL; /* unloaded: entry, list and code went with the module, and what is
-				there now is not ours */
+		/* the module was unloaded with entry, list and code; what is there now is not
+		 * ours */
+		return NULL;
 	t.maps = maps;
 	if (!err) {
 		python_runtime_refresh(remote_mem_reader(mem), &copy.runtime);
@@ -274,7 +275,7 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 		err = remote_place_wait(&t, CALL_TIMEOUT_NS);
 	if (!err && !remote_mem_read(mem, l->entry, &entry, sizeof(entry)))
 		err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)pid);
-	if (!err && entry.mailbox == l->base.v) { /* an event had come at the last moment */
+	if (!err && entry.mailbox == l->base.v) { /* an event came at the last moment */
 		struct remote_program p;
 		struct remote_call_stats stats;
 		uint64_t one;
@@ -286,7 +287,7 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 	}
 	if (!err)
 		err = remote_place_clear(&t);
-	/* Nobody is in the hook any more that could write its flags. */
+	/* No thread that could write its flags is in the hook any more. */
 	const uint64_t none[2] = { 0 };
 	bool keeps_mailbox = pid == l->pid && l->lazy_link->has_orphan;
 	const struct all_stop_store done = { raddr_add(l->entry, offsetof(struct entry, user_data)),
@@ -300,8 +301,8 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 	return err;
 }
 
-/* Children forked while their parent waited have the first hook, but not the ring by which we would
- * find them. */
+/* Children that were forked while their parent waited have the first hook, but not the ring by
+ * which we would find them. */
 static void cancel_in_children(const struct link *l, bool (*is_attached)(void *ctx, pid_t pid),
 			       void *ctx)
 {
@@ -349,7 +350,7 @@ void lazy_link_cancel(struct link *l, bool (*is_attached)(void *ctx, pid_t pid),
 	l->linked = false;
 }
 
-/* ---- going on ---- */
+/* ---- continue when an event comes ---- */
 
 static bool list_holds(const struct link *l)
 {
@@ -362,16 +363,16 @@ static bool list_holds(const struct link *l)
 	return false;
 }
 
-/* Set before anything else is looked at: a thread that is held goes on, and none is held from then
+/* This is set before anything else is checked: a held thread continues, and none is held from then
  * on. */
 static struct err *set_flags(const struct link *l, uint8_t flags)
 {
-	/* one byte: the count beside it is the target's */
+	/* write one byte: the count beside it belongs to the target */
 	return remote_mem_write(l->mem, raddr_add(l->entry, offsetof(struct entry, user_data)),
 				&flags, sizeof(flags));
 }
 
-/* No call could be made. Events go on without us, and after a while one is held again. */
+/* No call could be made. Events pass without us, and after a while one is held again. */
 static void wait_longer(struct link *l, struct err *why)
 {
 	struct lazy_link *b = l->lazy_link;
@@ -387,7 +388,8 @@ static void wait_longer(struct link *l, struct err *why)
 	err_destroy(set_flags(l, LAZY_LINK_GO_ON));
 }
 
-/* Can a call be made without showing? *t says by whom. The hook holds a thread if `is_held`. */
+/* Can a call be made without a visible stop? *t says by which thread. If `is_held`, the hook holds
+ * a thread. */
 static bool choose_thread(struct remote_target *t, bool is_held)
 {
 	t->filtered = threads_any_filtered(t->pid);
@@ -395,8 +397,8 @@ static bool choose_thread(struct remote_target *t, bool is_held)
 	return t->only || threads_best_rank(t) < THREAD_RUNS;
 }
 
-/* The reservation, by a call of the thread that the hook holds, or of another that a stop does not
- * show. */
+/* Map the reservation, by a call of the thread that the hook holds, or of another thread whose stop
+ * is not visible. */
 static struct err *map_now(struct link *l, bool attached, bool is_held)
 {
 	struct lazy_link *b = l->lazy_link;
@@ -434,7 +436,7 @@ static struct err *map_now(struct link *l, bool attached, bool is_held)
 	return remote_errno_explain(err, l->pid, l->total_bytes, b->attach.memfd >= 0);
 }
 
-/* The ring is mapped: the rest. */
+/* The ring is mapped: do the rest. */
 static struct err *complete(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx)
 {
 	struct lazy_link *b = l->lazy_link;
@@ -469,9 +471,9 @@ struct err *link_poll(struct link *l, bool (*is_attached)(void *ctx, pid_t pid),
 		return err_create(ERR_TARGET_GONE, "the program of process %d is another one now",
 				  (int)l->pid);
 	l->n_missed = entry.user_data >> LAZY_LINK_MISSED_SHIFT;
-	if (entry.mailbox == l->base.v) /* of a call that was given up */
+	if (entry.mailbox == l->base.v) /* of a call that we had given up */
 		return complete(l, is_attached, ctx);
-	if (b->again_ns) { /* after that the next event is held again */
+	if (b->again_ns) { /* when this time has passed, the next event is held again */
 		bool is_due = monotonic_ns() >= b->again_ns;
 		b->again_ns = is_due ? 0 : b->again_ns;
 		return is_due ? set_flags(l, 0) : NULL;
@@ -482,7 +484,7 @@ struct err *link_poll(struct link *l, bool (*is_attached)(void *ctx, pid_t pid),
 		if (monotonic_ns() - b->started_ns > RACE_NS)
 			return err_create(ERR_TARGET_GONE,
 					  "the interpreter of process %d has ended", (int)l->pid);
-		/* another hook was being added to the list at that very moment */
+		/* another hook was being added to the list at that moment */
 		return link_plain(l, l->place.code.v);
 	}
 	l->has_come = true;
@@ -490,12 +492,13 @@ struct err *link_poll(struct link *l, bool (*is_attached)(void *ctx, pid_t pid),
 				  !(entry.user_data & LAZY_LINK_GO_ON));
 	if (!err)
 		return complete(l, is_attached, ctx);
-	if (err->code == ERR_TIMEOUT && !b->stub.last_tid) { /* whoever came is not held any more */
+	/* the thread that came is no longer held */
+	if (err->code == ERR_TIMEOUT && !b->stub.last_tid) {
 		log_debug("process %d, at its next event: %s", (int)l->pid, err->message);
 		err_destroy(err);
 		return set_flags(l, 0);
 	}
-	/* a thread that is gone is no process that is gone */
+	/* that a thread is gone does not mean that its process is gone */
 	bool may_be_tried_again = err->code == ERR_TIMEOUT || err->code == ERR_DENIED ||
 				  err->code == ERR_BUSY ||
 				  (err->code == ERR_TARGET_GONE && err->sys != ESTALE);
@@ -515,8 +518,8 @@ static bool has_left(const struct link *l, const struct remote_target *t)
 	return has;
 }
 
-/* Our own code is the hook, and will go: whatever fails must be tried again, for it must not go
- * while it is. */
+/* The hook is our own code, and that code will be removed. So a failure to unlink is retried: the
+ * code must not be removed while it is linked. */
 static struct err *take_out_for_good(const struct link *l, struct remote_mem *mem)
 {
 	struct link here = *l;
@@ -538,7 +541,7 @@ bool lazy_link_is_hook(const struct link *l, struct remote_mem *mem)
 	       entry.fn - l->place.code.v < REMOTE_PLACE_BYTES;
 }
 
-/* Of a process that nobody comes into by the hook any more, and in whose hook nobody is. */
+/* For a process that no thread enters by the hook any more, and in whose hook no thread is. */
 static struct err *forget_flags(const struct link *l, struct remote_mem *mem)
 {
 	return write_word(l, mem, offsetof(struct entry, user_data), 0);
@@ -558,7 +561,7 @@ struct err *lazy_link_finish(struct link *l, const struct remote_target *t)
 	return err;
 }
 
-/* Unmap the reservation, as soon as there is a thread that a stop does not show: the hook holds the
+/* Unmap the reservation as soon as there is a thread whose stop is not visible: the hook holds the
  * one that raises the next event. ERR_TIMEOUT: there was none until `deadline`. */
 static struct err *unmap_by_then(const struct link *l, const struct remote_target *t,
 				 uint64_t deadline, struct remote_call_stats *stats)
@@ -585,7 +588,7 @@ static struct err *unmap_by_then(const struct link *l, const struct remote_targe
 			    err->code != ERR_DENIED)
 				return err;
 		}
-		if (entry.user_data & LAZY_LINK_GO_ON) { /* whoever had come has gone on */
+		if (entry.user_data & LAZY_LINK_GO_ON) { /* the thread that came has continued */
 			struct err *e = set_flags(&here, 0);
 			err_destroy(err);
 			err = e;
@@ -608,7 +611,7 @@ struct err *lazy_link_leave(struct link *l, const struct remote_target *t, uint6
 	struct err *err = find_place(l, t->mem, t->maps, place_bytes(), &place);
 	if (!err && place.is_left)
 		err = remote_place_wait(&hook, CALL_TIMEOUT_NS);
-	/* whoever clears it clears all of it */
+	/* clearing it must clear all of it */
 	if (!err && place.code.v == l->place.code.v && l->place.n_bytes < place.n_bytes)
 		l->place.n_bytes = place.n_bytes;
 	place.mailbox = raddr_add(l->entry, offsetof(struct entry, mailbox));
@@ -618,7 +621,8 @@ struct err *lazy_link_leave(struct link *l, const struct remote_target *t, uint6
 	if (!err)
 		err = write_word(l, t->mem, offsetof(struct entry, mailbox),
 				 l->base.v | REMOTE_PENDING);
-	/* It keeps events out of the probe, no more: none is held before nobody is inside. */
+	/* The hook only keeps events out of the probe: no thread is held before the probe is
+	 * empty. */
 	if (!err)
 		err = write_word(l, t->mem, offsetof(struct entry, user_data),
 				 l->base.v | LAZY_LINK_GO_ON);
@@ -640,7 +644,7 @@ struct err *lazy_link_leave(struct link *l, const struct remote_target *t, uint6
 	}
 	if (!err)
 		err = take_out_for_good(l, t->mem);
-	if (!err) /* then nobody can come any more */
+	if (!err) /* from now on no thread can enter it */
 		err = remote_place_wait(&hook, CALL_TIMEOUT_NS);
 	if (!err)
 		err = forget_flags(l, t->mem);

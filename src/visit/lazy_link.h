@@ -1,23 +1,23 @@
 /*
- * lazy_link: put the probe in, or take it out, without stopping a thread that shows it.
+ * lazy_link: put the probe in, or take it out, without a stop that the program can see.
  *
- * Some calls end early when their thread is stopped, and the program sees it: epoll_wait with a
+ * Some calls end early if their thread is stopped, and the program sees it: epoll_wait with a
  * timeout, recv on a socket with SO_RCVTIMEO, io_uring_enter and others (threads.c has the table).
- * If every thread of a target waits in one of those, nobody is stopped. A first hook
- * (arch/x86_64/lazy_link.S) is written into unused bytes of the text and linked by plain stores from
- * outside. It makes no system call: a filter could kill the thread for it, and nobody has looked at
- * the thread that raises the next event. It holds that thread, which spins, at most some 200 ms. A
- * thread that spins can be stopped and does not show it, so the recorder has it make the calls as
- * any other thread (remote_call.h), with its filter looked at while it stands still.
+ * If every thread of a target waits in such a call, no thread is stopped. A first hook
+ * (arch/x86_64/lazy_link.S) is written into dead bytes of the text and linked by plain stores from
+ * outside. It makes no system call, because a filter could kill the thread for it, and the thread
+ * that raises the next event has not been checked. The hook holds that thread, which spins, for at
+ * most about 200 ms. A stop of a spinning thread is not visible, so the recorder makes it do the
+ * calls like any other thread (remote_call.h); its filter is checked while it is stopped.
  *
- * An event that is not held until the probe is there is counted: struct link, n_missed.
+ * An event that is not held until the probe is in place is counted: struct link, n_missed.
  *
- * Every store is good by itself, so a SIGKILL of ours between any two leaves a hook that returns 0,
- * or nothing. The store of the list's head is no compare-and-exchange: a hook that
- * PySys_AddAuditHook adds to an empty list in that microsecond would be lost, but whoever adds one
- * is not waiting in a system call. When we leave and no event comes in time, the mapping is left:
- * disarmed, and without the ring's memory behind it. The report says so; the next auditview takes it
- * out.
+ * Every store leaves a valid state, so a SIGKILL of ours between any two leaves a hook that returns
+ * 0, or nothing. The store of the list's head is not a compare-and-exchange: a hook that
+ * PySys_AddAuditHook adds to an empty list in that microsecond would be lost, but a thread that
+ * adds a hook is not waiting in a system call. If no event comes in time when we leave, the mapping
+ * stays: disarmed, and without the ring's memory behind it. The report says so; the next auditview
+ * takes it out.
  */
 #pragma once
 #include <stdbool.h>
@@ -35,40 +35,40 @@ struct link;
 struct remote_mem;
 struct remote_target;
 
-/* In the entry's user data, beside the base of the reservation: how the hook and the recorder tell
- * each other what they have done. A forked child has its own. */
+/* Bits in the entry's user data, beside the base of the reservation: the hook and the recorder tell
+ * each other through them what they have done. A forked child has its own copy. */
 enum lazy_link_flag {
 	LAZY_LINK_CAME = 1, /* a thread is, or was, held */
 	/* hold no thread: set by the recorder, or by the first thread that waited in vain */
 	LAZY_LINK_GO_ON = 2
 };
-/* above: the events that were not held until the probe was there; at most 32767 */
+/* the bits above: number of events that were not held until the probe was in place; at most
+ * 32767 */
 #define LAZY_LINK_MISSED_SHIFT 48
 static inline uint64_t lazy_link_base_of(uint64_t user_data)
 {
 	return user_data & 0x0000fffffffff000ull;
 }
 
-/* Link the first hook; a->l is waiting then, and keeps what of *a it needs (the maps). The target
- * is locked. `has_orphan`: the mailbox names a reservation of an earlier auditview; it is unmapped
- * first. */
+/* Link the first hook. a->l is waiting then, and takes over what it needs from *a (the maps). The
+ * target is locked. `has_orphan`: the mailbox names a reservation of an earlier auditview, which is
+ * unmapped first. */
 MUST_CHECK struct err *lazy_link_start(struct attach *a, bool has_orphan);
-/* Take out a link that is still waiting, also from children forked meanwhile. `is_attached` as in
- * link_detach(). */
+/* Take out a link that is still waiting, also in children that were forked meanwhile. `is_attached`
+ * as in link_detach(). */
 void lazy_link_cancel(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx,
 		      struct detach_report *report);
-/* Hold the next event's thread, have the reservation unmapped, and unlink. *ret_done: it is
- * unmapped; else only the unlinking was done, for no thread could be stopped until `deadline`
+/* Hold the thread of the next event, unmap the reservation by its calls, and unlink. *ret_done: it
+ * is unmapped; otherwise it was only unlinked, because no thread could be stopped until `deadline`
  * (monotonic). *pause_ns is raised to the longest stop. */
 MUST_CHECK struct err *lazy_link_leave(struct link *l, const struct remote_target *t,
 				       uint64_t deadline, uint64_t *pause_ns, bool *ret_done);
-/* Is the entry's function in our code behind the text? Then the code must stay. */
+/* Is the entry's function in our code behind the text? If so, that code must stay. */
 bool lazy_link_is_hook(const struct link *l, struct remote_mem *mem);
-/* The reservation is unmapped, but more we did not come to: unlink, and take the code away. */
+/* Finish a leave that stopped after the reservation was unmapped: unlink, and remove the code. */
 MUST_CHECK struct err *lazy_link_finish(struct link *l, const struct remote_target *t);
-/* A first hook of a recorder that was killed: out of the list. */
+/* Take the first hook of a recorder that was killed out of the list. */
 MUST_CHECK struct err *lazy_link_take_out_left(const struct link *l);
-/* The size of a first hook that stands in these bytes (REMOTE_PLACE_BYTES of them), 0 if none does.
- */
+/* The size of a first hook in these bytes (REMOTE_PLACE_BYTES of them); 0 if there is none. */
 size_t lazy_link_bytes_at(const uint8_t *bytes);
 void lazy_link_destroy(struct lazy_link *b); /* NULL is fine */

@@ -6,7 +6,7 @@
  *   │ code of the module    │       │ frames                   │ ◀ rsp as it was
  *   │ …                     │       │ red zone, 128 bytes      │
  *   ├─ end of the segment ──┤       │ path of an open()        │
- *   │ stub, saved rip, rsp  │ ◀ rip │ struct stub_data         │ ◀ rsp while the stub runs; it pushes below
+ *   │ stub, saved rip, rsp  │ ◀ rip │ struct stub_data         │ ◀ rsp in the stub, which pushes below
  *   └─ end of the page ─────┘       └──────────────────────────┘
  */
 #include "visit/remote_call.h"
@@ -57,8 +57,8 @@ _Static_assert(offsetof(struct stub_data, ops) == 40 && sizeof(struct remote_op)
 #define PAGE          4096u
 #define CALL_GRACE_NS 200000000ull
 #define TAKE_BACK_NS  50000000ull
-#define HOLD_STEP_NS  20000000ull /* between two looks at threads that stop late */
-/* more, for a thread that waits for a processor to stop or to go on */
+#define HOLD_STEP_NS  20000000ull /* between two checks of threads that stop late */
+/* additional time for a thread that waits for a processor, to stop or to continue */
 #define STARVED_NS 8000000000ull
 
 size_t remote_stub_bytes(void)
@@ -107,7 +107,7 @@ struct err *remote_place_wait(const struct remote_target *t, uint64_t timeout_ns
 	}
 }
 
-/* ---- setting a stopped thread up ---- */
+/* ---- set up a stopped thread ---- */
 
 static bool has_finite_timeout(const struct arch_regs *r)
 {
@@ -122,8 +122,8 @@ static bool has_finite_timeout(const struct arch_regs *r)
 	}
 }
 
-/* Registers as they must be when the thread goes on: a call that our stop interrupted is made
- * again. */
+/* Set the registers that the thread must continue with: a call that our stop interrupted is
+ * restarted. */
 static void resume_regs(const struct remote_target *t, struct arch_regs *r, bool *ret_extended)
 {
 	enum arch_interrupted how = arch_interrupted(r);
@@ -145,9 +145,10 @@ struct err *remote_call_write_held(const struct remote_target *t, pid_t tid, rad
 				   const void *bytes, size_t n)
 {
 	struct err *err = remote_mem_write(t->mem, to, bytes, n);
-	if (!err || err->code == ERR_TARGET_GONE) /* by that number there may be another program */
+	if (!err || err->code == ERR_TARGET_GONE) /* another program may have that number now */
 		return err;
-	/* kernels can forbid it to /proc/PID/mem (proc_mem.force_override), never to the tracer */
+	/* kernels can forbid it for /proc/PID/mem (proc_mem.force_override), but never for the
+	 * tracer */
 	err_destroy(err);
 	for (size_t i = 0; i < n; i += 8) {
 		uint64_t word = 0;
@@ -159,8 +160,8 @@ struct err *remote_call_write_held(const struct remote_target *t, pid_t tid, rad
 	return NULL;
 }
 
-/* A test wants one of these calls to fail: the thread makes another one instead, which cannot but
- * fail so. */
+/* A test wants one of these calls to fail: the thread makes another call instead, which always
+ * fails in that way. */
 static void fail_on_purpose(pid_t tid, struct remote_op *ops, size_t n)
 {
 	const uint64_t no_calls = REMOTE_FLAG(REMOTE_LINK) | REMOTE_FLAG(REMOTE_UNLINK) |
@@ -169,13 +170,14 @@ static void fail_on_purpose(pid_t tid, struct remote_op *ops, size_t n)
 		struct proc_status status = { .ns_pid = tid };
 		switch (ops[i].op & no_calls ? 0 : fault_before(FAULT_CALL)) {
 		case 0: break;
-		case ENOMEM: /* more than there is */
+		case ENOMEM: /* more than the address space has */
 			ops[i] = (struct remote_op){ SYS_mmap,
 						     { 0, ARCH_TOO_MANY_BYTES, PROT_NONE,
 						       MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1,
 						       0 } };
 			break;
-		/* nobody traces himself: kernel/ptrace.c, ptrace_attach, same_thread_group */
+		/* a process cannot trace itself: kernel/ptrace.c, ptrace_attach,
+		 * same_thread_group */
 		case EPERM:
 			err_destroy(proc_status_read(tid, &status));
 			ops[i] = (struct remote_op){
@@ -188,7 +190,8 @@ static void fail_on_purpose(pid_t tid, struct remote_op *ops, size_t n)
 	}
 }
 
-/* *ret_data: where the struct stub_data is. *ret_back: the registers it will go on with. */
+/* *ret_data: address of the struct stub_data. *ret_back: the registers that it will continue
+ * with. */
 static struct err *set_up(const struct remote_target *t, pid_t tid,
 			  const struct remote_program *program, struct remote_call_stats *stats,
 			  uint64_t *ret_data, struct arch_regs *ret_back)
@@ -211,7 +214,7 @@ static struct err *set_up(const struct remote_target *t, pid_t tid,
 	memcpy(data.ops, program->ops, sizeof(data.ops));
 	fail_on_purpose(tid, data.ops, data.n_ops);
 	uint64_t at = (arch_sp(&regs) - ARCH_RED_ZONE - sizeof(data)) & ~63ull;
-	/* the caller sees the effect elsewhere; the answer goes where nobody needs it */
+	/* the caller sees the effect elsewhere; the answer goes where it is not needed */
 	if (!data.mailbox)
 		data.mailbox = at + offsetof(struct stub_data, total_bytes);
 	if (program->path) {
@@ -224,8 +227,8 @@ static struct err *set_up(const struct remote_target *t, pid_t tid,
 				if (data.ops[i].args[k] == REMOTE_PATH)
 					data.ops[i].args[k] = at + offsetof(struct stub_data, path);
 	}
-	/* A first hook (lazy_link.h) that stands there may be longer. Its rest goes with it: nobody
-	 * would know of it should we be killed. */
+	/* The first hook of a lazy link (lazy_link.h) that is there may be longer. Its rest is
+	 * cleared too, because nothing would tell of it if we were killed. */
 	uint8_t code[REMOTE_PLACE_BYTES];
 	size_t n_code = t->place->n_bytes > stub_blob_bytes ? t->place->n_bytes : stub_blob_bytes;
 	memcpy(code, t->place->before, n_code);
@@ -250,8 +253,8 @@ static struct err *set_up(const struct remote_target *t, pid_t tid,
 	return ptrace_set_regs(tid, &regs);
 }
 
-/* A thread in the stub has come to the end of a call. Was it the last one? Then *ret_error is 0, or
- * what failed. */
+/* A thread in the stub is at the end of a call. Was it the last one? If so, *ret_error is 0, or the
+ * error that occurred. */
 static bool was_last_call(const struct arch_regs *r, const struct stub_data *d, int *ret_error)
 {
 	int64_t left = arch_stub_left(r), result = arch_call_result(r);
@@ -266,8 +269,8 @@ static bool was_last_call(const struct arch_regs *r, const struct stub_data *d, 
 	return (!d->base || !d->total_bytes) && d->fd < 0;
 }
 
-/* A request that failed for no reason of the target's is made again: the thread must not be left
- * within the stub. */
+/* Retry a request that failed for a reason that is not the target's: the thread must not be left in
+ * the stub. */
 static bool again(struct err **err, unsigned *n_tries)
 {
 	if (!*err || (*err)->code == ERR_TARGET_GONE || (*err)->code == ERR_TIMEOUT ||
@@ -279,9 +282,9 @@ static bool again(struct err **err, unsigned *n_tries)
 }
 
 /*
- * A thread that was sent into the stub and has not made its first step there: frozen in between by
- * its control group, or without a processor. It stands still: its registers are put back as if
- * nothing had been asked of it. False: it has begun.
+ * A thread was sent into the stub but has not made its first step there: its control group was
+ * frozen in between, or it got no processor. It is stopped: restore its registers, as if nothing
+ * had been asked of it. False: it has begun.
  */
 static bool take_back(const struct remote_target *t, pid_t tid, const struct arch_regs *back)
 {
@@ -296,8 +299,8 @@ static bool take_back(const struct remote_target *t, pid_t tid, const struct arc
 	return is_back;
 }
 
-/* Nobody could be stopped, or went on when it was: the cause, if /proc shows it. Returns err, or a
- * better one in its place. */
+/* No thread could be stopped, or a stopped thread did not continue: find the cause, if /proc shows
+ * it. Returns err, or a better error in its place. */
 static struct err *explain_timeout(const struct remote_target *t, struct err *err)
 {
 	struct blocked blocked;
@@ -307,8 +310,8 @@ static struct err *explain_timeout(const struct remote_target *t, struct err *er
 	return err_with_hint(err_create(ERR_TIMEOUT, "%s", blocked.why), "%s", blocked.cure);
 }
 
-/* Killed before the registers are put back, the stub goes on by itself to the same place; after,
- * nothing is left to do. */
+/* If we are killed before the registers are restored, the stub continues by itself and returns to
+ * the same place. After that, nothing is left to do. */
 struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t,
 				    const struct remote_program *program, uint64_t timeout_ns,
 				    struct remote_call_stats *stats, uint64_t *ret_value)
@@ -346,7 +349,7 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t,
 			break;
 		deliver = 0;
 		if (!ptrace_is_syscall_stop(status)) {
-			if (status >> 16 == PTRACE_EVENT_STOP) /* job control's, or its end */
+			if (status >> 16 == PTRACE_EVENT_STOP) /* a job-control stop, or its end */
 				was_stopped = true;
 			else
 				err = ptrace_pass(tid, status, &deliver);
@@ -358,8 +361,8 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t,
 		do
 			err = ptrace_get_regs(tid, &regs);
 		while (again(&err, &n_tries));
-		/* A handler of the program may run in between, with calls of its own and the one
-		 * that ends it. */
+		/* A signal handler of the program may run in between, with calls of its own and the
+		 * one that ends it. */
 		bool is_ours = !err && arch_pc(&regs) - t->place->code.v < stub_blob_bytes &&
 			       arch_call(&regs) >= 0;
 		if (!err && !is_ours)
@@ -377,7 +380,7 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t,
 				  ? ptrace_stop_for_change(tid, TAKE_BACK_NS, &group_stopped)
 				  : NULL;
 	bool is_back = err && err->code == ERR_TIMEOUT && !stopped && take_back(t, tid, &back);
-	/* it goes on with the list when it can */
+	/* it continues with the list when it can */
 	if (err && err->code == ERR_TIMEOUT && !stopped && !is_back)
 		stopped = ptrace_continue(tid, 0);
 	err_destroy(stopped);
@@ -390,8 +393,8 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t,
 		    ERR_BUSY, "thread %d cannot go on: process %d is frozen, or gets no processor",
 		    (int)tid, (int)t->pid);
 	}
-	/* What the stub would answer: killed behind the next request, nothing else would tell of
-	 * what has been mapped. */
+	/* Write what the stub would answer: if we are killed after the next request, nothing else
+	 * would tell what has been mapped. */
 	uint64_t done = data.base ? data.base : 1;
 	do
 		err = err || failed || !t->place->mailbox.v
@@ -417,7 +420,7 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t,
 		   : err;
 }
 
-/* ---- running it ---- */
+/* ---- run a program ---- */
 
 static bool is_answer(uint64_t mailbox)
 {
@@ -429,8 +432,8 @@ static bool inside(uint64_t v, uint64_t start, uint64_t end)
 	return v >= start && v < end;
 }
 
-/* Threads that were seized but would not stop in time: they cannot be detached from while they run.
- * They are let go as soon as they stop, or by our own end. */
+/* Threads that were seized but did not stop in time: a running thread cannot be detached from. Each
+ * is detached from as soon as it stops, or when we end. */
 static pid_t pending_detach[64];
 static size_t n_pending_detach;
 
@@ -473,7 +476,7 @@ static void pending_detach_poll(void)
 /*
  * A thread in a job-control stop runs its list while we hold it. It may trap once more at its first
  * step: SEIZE alone stops a thread that was stopped already (kernel/ptrace.c, ptrace_attach), and
- * if that came before our INTERRUPT, the INTERRUPT is still to come.
+ * if that trap came before our INTERRUPT, the INTERRUPT is still pending.
  */
 static struct err *wait_for_answer(const struct remote_target *t, pid_t tid, uint64_t deadline)
 {
@@ -497,8 +500,6 @@ static struct err *wait_for_answer(const struct remote_target *t, pid_t tid, uin
 	return NULL;
 }
 
-/* Seize a thread and bring it to a stop. One that does not stop in time is let go as soon as it
- * does, unless it is asked for again before. */
 struct err *remote_call_hold(const struct remote_target *t, pid_t tid, uint64_t timeout_ns,
 			     bool *ret_group_stopped)
 {
@@ -524,9 +525,9 @@ struct err *remote_call_hold(const struct remote_target *t, pid_t tid, uint64_t 
 	return err;
 }
 
-/* The mailbox is written a few instructions before the thread has left the stub, and the way back
- * stands in the stub: if the thread lost its processor just there, the stub must not be written
- * anew. */
+/* The stub writes the mailbox a few instructions before the thread has left the stub, and the way
+ * back is stored in the stub. If the thread loses its processor just there, the stub must not be
+ * overwritten. */
 static bool is_in_stub(const struct remote_target *t, pid_t tid)
 {
 	struct arch_regs regs;
@@ -537,8 +538,8 @@ static bool is_in_stub(const struct remote_target *t, pid_t tid)
 	return is_in;
 }
 
-/* The thread that must be looked at before the stub is used again, because nobody knows where it
- * is; 0 none. */
+/* The thread that must be checked before the stub is used again, because its place is unknown; 0
+ * none. */
 static pid_t straggler(const struct remote_target *t)
 {
 	struct thread_place at;
@@ -551,12 +552,13 @@ static pid_t straggler(const struct remote_target *t)
 		   : tid;
 }
 
-/* Of a thread that we hold. */
+/* Continue or detach from a thread that we hold. */
 struct err *remote_call_let_go(const struct remote_target *t, pid_t tid, bool group_stopped)
 {
 	struct err *err = NULL;
 	filter_restore(t, tid);
-	for (unsigned try = 0; try < 2; try++) { /* held it must not stay, whatever went wrong */
+	/* the thread must not stay held, whatever the error was */
+	for (unsigned try = 0; try < 2; try++) {
 		err_destroy(err);
 		err = !t->attached    ? ptrace_detach(tid, 0)
 		      : group_stopped ? ptrace_listen(tid)
@@ -567,8 +569,8 @@ struct err *remote_call_let_go(const struct remote_target *t, pid_t tid, bool gr
 	return err;
 }
 
-/* Our stop has ended a call that does not restart by itself: it is made again. Of a thread that ran
- * a moment ago, so the call had only begun. */
+/* Our stop has ended a call that does not restart by itself: restart it. The thread was running a
+ * moment ago, so the call had only begun. */
 struct err *remote_call_repair_held(const struct remote_target *t, pid_t tid, struct arch_regs *ret)
 {
 	bool extended = false;
@@ -579,7 +581,7 @@ struct err *remote_call_repair_held(const struct remote_target *t, pid_t tid, st
 	return ptrace_set_regs(tid, ret);
 }
 
-/* One look-up for what hardly ever happens: is a file mapped at exactly this range still? (proc(5),
+/* One look-up for a rare case: is a file still mapped at exactly this range? (proc(5),
  * map_files) */
 static bool is_mapped_so(pid_t pid, const struct mapping *m)
 {
@@ -595,8 +597,8 @@ static bool is_mapped_so(pid_t pid, const struct mapping *m)
 	return tid && tid != pid && lstat(path, &st) == 0;
 }
 
-/* dlclose and dlopen put other things where a module was, or the same pieces with other rights for
- * a while. */
+/* dlclose and dlopen put other things where a module was, or the same parts with other rights for a
+ * while. */
 struct err *remote_call_check_still_there(const struct remote_target *t)
 {
 	CLEANUP(maps) struct maps *now = NULL;
@@ -629,14 +631,14 @@ struct err *remote_call_check_still_there(const struct remote_target *t)
 	return err;
 }
 
-/* Of a thread that runs its list while we stay. */
+/* Stop a thread that ran its list while we stayed attached, and release it. */
 static void let_go_later(const struct remote_target *t, pid_t tid, uint64_t timeout_ns)
 {
 	bool group_stopped = false;
 	struct arch_regs regs;
 	struct err *err = ptrace_stop_for_change(tid, timeout_ns, &group_stopped);
 	if (!err) {
-		/* it may have come to a call of its own by now */
+		/* it may be in a call of its own by now */
 		err_destroy(remote_call_repair_held(t, tid, &regs));
 		err = remote_call_let_go(t, tid, group_stopped);
 	} else if (!t->attached && err->code == ERR_TIMEOUT && !remote_call_add_pending(tid))
@@ -667,8 +669,8 @@ static struct err *run_in_thread(const struct remote_target *t, pid_t tid,
 		err = filter_suspend(t, tid, t->attached ? ptrace_options(tid) : 0, &is_filtered);
 	if (!err)
 		err = set_up(t, tid, program, stats, &data, ret_back);
-	/* A job-control stop would keep the thread from running its list: let it run now, it stops
-	 * again when we let go. A seccomp filter is suspended only while we are attached: stay
+	/* A job-control stop would keep the thread from running its list: continue it now; it stops
+	 * again when we release it. A seccomp filter is suspended only while we are attached: stay
 	 * until the list is done. */
 	bool stay = !err && (is_filtered || group_stopped);
 	struct err *go = stay ? ptrace_continue(tid, 0) : remote_call_let_go(t, tid, group_stopped);
@@ -686,8 +688,8 @@ static struct err *run_in_thread(const struct remote_target *t, pid_t tid,
 	return err ? err : go;
 }
 
-/* It does not answer: is it where it was before it was sent? Then nothing of ours is left to be
- * done, now or later. */
+/* The thread does not answer: is it still where it was before it was sent into the stub? Then
+ * nothing of ours is left to be done, now or later. */
 static bool is_taken_back(const struct remote_target *t, pid_t tid, const struct arch_regs *back)
 {
 	bool group_stopped = false;
@@ -701,8 +703,8 @@ static bool is_taken_back(const struct remote_target *t, pid_t tid, const struct
 	return is_back;
 }
 
-/* It was sent off and then stopped by a signal before it had run its list (SIGSTOP between our
- * INTERRUPT and our DETACH): let it run the list inside of its stop. */
+/* The thread was sent into the stub and then stopped by a signal before it had run its list
+ * (SIGSTOP between our INTERRUPT and our DETACH): let it run the list within its stop. */
 static void run_inside_stop(const struct remote_target *t, pid_t tid, uint64_t deadline)
 {
 	struct thread_place at;
@@ -727,14 +729,14 @@ static void run_inside_stop(const struct remote_target *t, pid_t tid, uint64_t d
 	err_destroy(err);
 }
 
-/* The answer of a program: value, or the error it stands for. */
+/* Read the answer of a program: its value, or the error that it stands for. */
 static struct err *answer(const struct remote_target *t, uint64_t *ret_value)
 {
 	uint64_t value = 0;
 	bool is_read = remote_mem_read(t->mem, t->place->mailbox, &value, sizeof(value));
 	if (!is_read || (is_answer(value) && fault_before(FAULT_ANSWER))) {
-		/* Gone, or not to be read just now: what it has mapped by then must not be
-		 * forgotten. */
+		/* The process is gone, or it cannot be read now: what it has mapped by then must
+		 * not be forgotten. */
 		struct proc_status status;
 		struct err *err = proc_status_read(t->pid, &status);
 		bool is_there = !err && status.has_memory;
@@ -752,7 +754,7 @@ static struct err *answer(const struct remote_target *t, uint64_t *ret_value)
 	return NULL;
 }
 
-/* Can one without a filter be asked? */
+/* Is there a thread without a filter whose stop does not show? */
 static bool any_unfiltered(const struct thread_place *threads, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -765,7 +767,7 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 			    uint64_t avoid_start, uint64_t avoid_end, uint64_t timeout_ns,
 			    struct remote_call_stats *stats, uint64_t *ret_value)
 {
-	/* Who follows the target has other things to do than to wait for it. */
+	/* A recorder that follows the target has other work than waiting for it. */
 	uint64_t deadline = monotonic_ns() + timeout_ns,
 		 patient_until = deadline + (t->attached ? 0 : STARVED_NS);
 	struct err *last = NULL;
@@ -843,7 +845,7 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 		*ret_value = 1;
 		return NULL;
 	}
-	/* a call takes 20 to 300 µs: sleeping would double that */
+	/* a call takes 20 to 300 µs; sleeping would double that */
 	uint64_t awake_until = monotonic_ns() + 500000;
 	for (unsigned spins = 0;; spins++) {
 		struct err *err = answer(t, ret_value);
@@ -866,8 +868,8 @@ struct err *remote_call_run(const struct remote_target *t, const struct remote_p
 	}
 }
 
-/* A running thread's registers: stopped for a few microseconds, let go at once. Until it gets a
- * processor to stop on, it loses nothing by our waiting. */
+/* The registers of a running thread: it is stopped for a few microseconds and continued at once.
+ * Our wait costs it nothing until it gets a processor to stop on. */
 static struct err *look_at_running(const struct remote_target *t, pid_t tid,
 				   const struct code_range *code, bool *ret_outside)
 {
@@ -917,7 +919,7 @@ struct err *threads_check_outside_of(const struct remote_target *t, const struct
 			continue;
 		}
 		err = look_at_running(t, threads[i].tid, code, ret_outside);
-		/* a thread that ended is outside for good */
+		/* a thread that has ended is outside for ever */
 		if (err && err->code == ERR_TARGET_GONE) {
 			err_destroy(err);
 			err = NULL;

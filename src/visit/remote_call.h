@@ -1,11 +1,11 @@
 /*
- * remote_call: let one thread of the target make a list of system calls, in one go, whatever
- * happens to us.
+ * remote_call: make one thread of the target do a list of system calls, in one go, even if we are
+ * killed.
  *
- *   prepare   choose a thread, a place for the code (dead bytes behind a module's text)
- *   start     SEIZE, INTERRUPT, GETREGS, SETREGS, DETACH: five requests, then the thread is on its
- *             own
- *   finish    the mailbox in the target tells the result; the code's bytes are cleared again
+ *   prepare   choose a thread, and a place for the code (dead bytes behind a module's text)
+ *   start     SEIZE, INTERRUPT, GETREGS, SETREGS, DETACH: after these five requests the thread is
+ *             on its own
+ *   finish    the mailbox in the target shows the result; the code's bytes are cleared again
  */
 #pragma once
 #include <stdbool.h>
@@ -42,12 +42,14 @@ struct remote_op {
 struct remote_program {
 	struct remote_op ops[REMOTE_MAX_OPS];
 	size_t n_ops;
-	uint64_t base;        /* what the answer is when no call saves one (0: then it is 1) */
-	uint64_t total_bytes; /* of the reservation, unmapped again when a later call fails */
-	/* until the answer comes the mailbox says this: the base of a reservation that must not be
-	 * forgotten should we be killed; 0 none */
+	uint64_t base; /* the answer if no call saves one (0: the answer is then 1) */
+	/* of the reservation, which is unmapped again if a later call fails */
+	uint64_t total_bytes;
+	/* the value of the mailbox until the answer comes: the base of a reservation that must not
+	 * be forgotten if we are killed; 0 none */
 	uint64_t pending;
-	/* for an open: ops that name REMOTE_PATH as an argument get its address; NULL = none */
+	/* for an open: an op argument REMOTE_PATH is replaced by the address of this path; NULL =
+	 * none */
 	const char *path;
 };
 #define REMOTE_PATH 0x7061746870617468ull
@@ -55,43 +57,45 @@ struct remote_program {
 void remote_program_add(struct remote_program *p, uint64_t op, uint64_t a0, uint64_t a1,
 			uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5);
 
-/* Where the stub may be written: found once per process image. */
-/* in the mailbox, or'ed to `pending`; no answer ends so: a base is aligned, else 1 or -errno */
+/* The place where the stub may be written; it is found once for each program. */
+/* or'ed to `pending` in the mailbox; no answer ends like this: a base is aligned, other answers are
+ * 1 or -errno */
 #define REMOTE_PENDING     2ull
 #define REMOTE_PLACE_BYTES 1344
 struct remote_place {
 	raddr code;    /* dead executable bytes, remote_stub_bytes() of them */
-	raddr mailbox; /* u64, zero before a call; address 0: no answer is wanted */
+	raddr mailbox; /* u64, zero before a call; address 0: no answer is needed */
 	uint8_t before[REMOTE_PLACE_BYTES]; /* what the dead bytes held */
-	/* of them, those that may be written: the code's, or more that a killed recorder has left
-	 */
+	/* the number of them that may be written: for the code, or more that a killed recorder has
+	 * left */
 	size_t n_bytes;
-	/* they hold code of ours in which a thread may be: remote_place_wait() comes before the
-	 * next use */
+	/* they hold code of ours in which a thread may be: call remote_place_wait() before the next
+	 * use */
 	bool is_left;
-	bool is_unloadable;       /* the program can unload the module that they belong to, */
-	struct elf_module module; /* which is this; its path is text that is never freed */
-	/* who was sent there last, and may be at its last steps still; 0 nobody */
+	bool is_unloadable;       /* the program can unload the module that contains them, */
+	struct elf_module module; /* which is this one; its path is a text that is never freed */
+	/* the last thread that was sent there; it may still be at its last steps; 0 none */
 	pid_t last_tid;
 };
 size_t remote_stub_bytes(void);
-/* n_bytes dead ones behind the text of a module: of the one at `prefer`, else of one that stays as
- * long as the program, else of any. Fills code, before, n_bytes, is_left, is_unloadable and module.
- * If it is_unloadable, the caller must have every write checked (remote_target.fleeting or
+/* Find n_bytes dead bytes behind the text of a module: of the module at `prefer`, else of one that
+ * cannot be unloaded, else of any. Fills code, before, n_bytes, is_left, is_unloadable and module.
+ * If is_unloadable is set, the caller must have every write checked (remote_target.fleeting or
  * unloadable). ERR_UNSUPPORTED. */
 MUST_CHECK struct err *remote_place_find(pid_t pid, struct remote_mem *mem, const struct maps *maps,
 					 raddr prefer, size_t n_bytes, struct remote_place *ret);
-/* Can the program do without the module? Not if it is the program or its loader, or if the program
- * was linked to it. (The kernel's program may be ld.so, told to run another.) `maps` with its
- * modules. */
+/* Can the program unload the module? It cannot if the module is the program or its loader, or if
+ * the program was linked to it. (The program that the kernel started may be ld.so, running
+ * another.) `maps` with its modules. */
 bool module_is_unloadable(pid_t pid, const struct mem_reader *mem, const struct maps *maps,
 			  const struct elf_module *module);
 
 struct remote_call_stats {
-	uint64_t pause_ns; /* the thread stood still this long */
+	uint64_t pause_ns; /* how long the thread was stopped */
 	pid_t tid;
 	uint64_t thread_pointer, sp; /* of that thread */
-	uint32_t ns_tid;             /* as it knows itself; 0: not known, tid tells */
+	/* the thread's own tid in its namespace; 0: unknown, use tid */
+	uint32_t ns_tid;
 	bool timeout_extended; /* a call with a timeout was interrupted and had to start over */
 };
 
@@ -100,65 +104,67 @@ struct remote_target {
 	struct remote_mem *mem;
 	const struct maps *maps;
 	struct remote_place *place;
-	/* every thread is already seized by this process (following children) */
+	/* this process has seized every thread already (following children) */
 	bool attached;
-	/* some thread has a seccomp filter: others are asked first, and one that has is asked with
-	 * the filter suspended */
+	/* some thread has a seccomp filter: threads without one are preferred, and a filter is
+	 * suspended while its thread makes our calls */
 	bool filtered;
 	/* CPython's own text: its calls handle EINTR exactly (PEP 475) */
 	uint64_t text_start, text_end;
-	/* NULL, or a module the program may unload at any moment: all stand still (all_stop.h), and
-	 * its mappings must be those of `maps`, else ERR_BUSY and nothing is done */
+	/* NULL, or a module that the program may unload at any moment: all threads are stopped
+	 * (all_stop.h), and its mappings must equal those of `maps`; otherwise ERR_BUSY, and
+	 * nothing is done */
 	const struct elf_module *fleeting;
-	/* NULL, or one it can unload, if not while its interpreter is alive: when the thread stands
-	 * still its code must be there, else ERR_BUSY likewise */
+	/* NULL, or a module that the program can unload, but not while its interpreter is alive:
+	 * when the thread is stopped, its code must be there; otherwise ERR_BUSY, and nothing is
+	 * done */
 	const struct elf_module *unloadable;
-	/* 0, or the only thread that may be asked */
+	/* 0, or the only thread that may be used */
 	pid_t only;
-	/* NULL, or a runtime whose hooks CPython must not be freeing when the thread stands still:
-	 * it is not being finalised, else ERR_BUSY likewise */
+	/* NULL, or a runtime whose hooks CPython must not be freeing when the thread is stopped: if
+	 * it is being finalised, ERR_BUSY, and nothing is done */
 	const struct python_runtime *to_link;
 };
 
 /* Run the program in some thread of the target and wait for its answer: *ret_value is the base (or
- * 1). The thread is chosen so that as little as possible shows; none whose pc lies in [avoid_start,
- * avoid_end). Everything within timeout_ns. ERR_TIMEOUT: no thread could be stopped in time, the
- * target is as before; ERR_SYS with err->sys: a call of the program failed, it has undone itself.
- */
+ * 1). The thread is chosen so that its stop shows as little as possible; a thread whose pc is in
+ * [avoid_start, avoid_end) is not used. Takes at most timeout_ns. ERR_TIMEOUT: no thread could be
+ * stopped in time, the target is unchanged; ERR_SYS with err->sys: a call of the program failed,
+ * and the program has undone itself. */
 MUST_CHECK struct err *remote_call_run(const struct remote_target *t,
 				       const struct remote_program *program, uint64_t avoid_start,
 				       uint64_t avoid_end, uint64_t timeout_ns,
 				       struct remote_call_stats *stats, uint64_t *ret_value);
 
-/* The same in a thread that is ours and stands in an event stop, or at the end of a system call:
- * afterwards it stands at the same place still, and has not run a step of its own. (In a
- * job-control stop that comes meanwhile the list is run, too; let go on, the thread reports that
- * stop again.) ERR_TARGET_GONE with sys ESTALE: as ptrace_pass(). The last of the list must be a
- * call whose result nobody needs. Needs PTRACE_O_TRACESYSGOOD. */
+/* Run it in a tracee that is in an event stop, or at the end of a system call: afterwards it is at
+ * the same place, and has not run a step of its own. (If a job-control stop comes meanwhile, the
+ * list is run too; when the thread is continued, it reports that stop again.) ERR_TARGET_GONE with
+ * sys ESTALE: as in ptrace_pass(). The result of the last call of the list must not be needed.
+ * Needs PTRACE_O_TRACESYSGOOD. */
 MUST_CHECK struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t,
 					       const struct remote_program *program,
 					       uint64_t timeout_ns, struct remote_call_stats *stats,
 					       uint64_t *ret_value);
-/* Until no thread is in the code, so that it can be written anew or taken away. ERR_TIMEOUT. */
+/* Wait until no thread is in the code, so that it can be overwritten or cleared. ERR_TIMEOUT. */
 MUST_CHECK struct err *remote_place_wait(const struct remote_target *t, uint64_t timeout_ns);
-/* Take the code's bytes away again. Nobody may be in them. */
+/* Clear the code's bytes. No thread may be in them. */
 MUST_CHECK struct err *remote_place_clear(const struct remote_target *t);
 
-/* Write memory that the target itself may not write. Kernels can forbid that to all but its tracer
+/* Write memory that the target itself may not write. Kernels can reserve that to the tracer
  * (proc_mem.force_override): then a thread is held for a moment. */
 MUST_CHECK struct err *remote_call_write(const struct remote_target *t, raddr to, const void *bytes,
 					 size_t n_bytes);
 
-/* Of a thread that we have stopped and will detach from: a call that this has ended with EINTR is
- * made again, unless its caller is CPython, which does so itself. A timeout starts over. */
+/* For a thread that we have stopped and will detach from: a call that the stop has ended with EINTR
+ * is restarted, unless its caller is CPython, which does so itself. A timeout starts over. */
 MUST_CHECK struct err *remote_call_repair(pid_t pid, pid_t tid);
 
 /* ---- threads ---- */
 
-/* A thread that was seized, would not stop in time and was given up: is it this one? Then it is the
- * caller's to detach from at its stop. */
+/* Is this a thread that was seized, did not stop in time and was given up? If so, the caller must
+ * detach from it at its stop. */
 bool remote_call_take_pending(pid_t tid);
-/* One of the caller's own became such a thread. False: there are too many. */
+/* The caller has such a thread itself: add it to the list. False: there are too many. */
 bool remote_call_add_pending(pid_t tid);
 
 enum thread_rank { THREAD_EXACT = 0, THREAD_RUNS = 4, THREAD_SHOWS = 8 };
@@ -167,34 +173,34 @@ struct thread_place {
 	char state;   /* as in /proc/PID/stat */
 	long syscall; /* number; -1 none; -2 running; -3 unknown */
 	uint64_t args[6], sp, pc;
-	int rank; /* what a stop would show: enum thread_rank, and between */
+	int rank; /* how much of a stop the program sees: enum thread_rank, and values between */
 };
-/* Threads of a process as /proc shows them. Returns malloc'ed list; 0 threads when it is gone.
- * ERR_SYS if one cannot be looked at, ERR_NO_MEMORY. */
+/* The threads of a process as /proc shows them. Returns a malloc'ed list, with 0 threads if the
+ * process is gone. ERR_SYS if a thread cannot be read, ERR_NO_MEMORY. */
 MUST_CHECK struct err *threads_list(pid_t pid, struct thread_place **ret, size_t *ret_n);
 /* false with errno: ENOENT or ESRCH if it is gone */
 bool thread_place_read(pid_t pid, pid_t tid, struct thread_place *ret);
-/* Fill in the ranks: first those where being stopped shows least. */
+/* Fill in the ranks and sort by them: the threads whose stop shows least come first. */
 void threads_sort(const struct remote_target *t, struct thread_place *threads, size_t n);
-/* of its threads; THREAD_EXACT when it has none any more */
+/* the best rank among its threads; THREAD_EXACT if it has none left */
 int threads_best_rank(const struct remote_target *t);
-/* Has the thread a seccomp filter, or is it in strict mode? A filter belongs to a thread
+/* Does the thread have a seccomp filter, or is it in strict mode? A filter belongs to a thread
  * (seccomp(2)). */
 bool thread_is_filtered(pid_t tid);
 bool threads_any_filtered(pid_t pid);
-/* A thread that has run for 0.2 ms at least without a sleep in between, and runs still. 0: none was
- * seen to within timeout_ns. One that merely runs may have been woken up this moment, in a call that
- * a stop would end early. */
+/* A thread that has run for at least 0.2 ms without a sleep, and is still running. 0: none was seen
+ * within timeout_ns. A thread that merely runs may have been woken up this moment, in a call that a
+ * stop would end early. */
 pid_t threads_find_busy(pid_t pid, uint64_t timeout_ns);
-/* One is ready to run and hardly gets a processor, or has only now come to a stop that was asked
- * for: what it did not do in time it may do yet. Takes 20 ms. */
+/* Is a thread ready to run but hardly gets a processor, or has one only now come to a stop that we
+ * asked for? What it did not do in time, it may still do. Takes 20 ms. */
 bool threads_any_starved(pid_t pid);
-/* Every thread waits in a call that a stop would end early, and the program would see it. */
+/* Does every thread wait in a call that a stop would end early, visibly to the program? */
 bool threads_all_show(const struct remote_target *t);
-/* The system call at pc was made by CPython itself, as far as the stack tells. */
+/* Was the system call at pc made by CPython itself, as far as the stack shows? */
 bool thread_is_called_by_python(const struct remote_target *t, uint64_t pc, uint64_t sp);
-/* No thread has its pc, or a register, inside [start, end), nor will a signal handler bring it
- * there (sigframe.h); running ones are stopped for a moment to see. */
+/* Is no thread's pc, or another register, inside [start, end), and will no signal handler return
+ * there (sigframe.h)? Running threads are stopped for a moment to find out. */
 MUST_CHECK struct err *threads_check_outside(const struct remote_target *t, uint64_t start,
 					     uint64_t end, bool *ret_outside);
 struct code_range;
