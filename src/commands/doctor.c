@@ -370,9 +370,9 @@ static void check_tracer(const struct patient *p, struct finding *f)
 		return;
 	if (!a->status.tracer_pid)
 		return say(f, FINDING_OK, "no tracer is attached");
-	say(f, FINDING_NO, "%s (%d) holds it",
+	say(f, FINDING_NO, "%s (%d) traces it",
 	    a->tracer_name[0] ? a->tracer_name : "another tracer", a->status.tracer_pid);
-	cure(f, "a process has one tracer at a time: end %s, or wait until it lets go",
+	cure(f, "a process has one tracer at a time: end %s, or wait until it detaches",
 	     a->tracer_name[0] ? a->tracer_name : "it");
 }
 

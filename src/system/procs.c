@@ -245,8 +245,8 @@ struct err *proc_open_error(int sys, const char *path)
 	if (err->code == ERR_BUSY)
 		err->sys = EWOULDBLOCK;
 	return err_with_hint(err,
-			     "try again: the kernel ends a lease %s seconds after somebody has "
-			     "asked for the file; or end %s",
+			     "try again: the kernel ends a lease %s seconds after another "
+			     "process has tried to open the file; or end %s",
 			     seconds, holder);
 }
 

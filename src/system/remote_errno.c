@@ -206,7 +206,7 @@ static bool is_executable_forbidden(struct facts *f)
 	uint64_t enforced = machine_number("/sys/fs/selinux/enforce", "", 0);
 	if (!enforced)
 		return false;
-	why(f, "SELinux may forbid it new executable memory (execmem)");
+	why(f, "SELinux may deny it new executable memory (execmem)");
 	cure(f, "look for denials of execmem in the kernel's log");
 	return true;
 }

@@ -485,9 +485,9 @@ void access_judge(const struct access_facts *f, struct access *ret)
 		say_attached(&a, s->tracer_pid);
 	} else if (s->tracer_pid) {
 		a.other_pid = s->tracer_pid;
-		say(&a, ACCESS_BUSY, ACCESS_TRACED, "%s (%d) holds it",
+		say(&a, ACCESS_BUSY, ACCESS_TRACED, "%s (%d) traces it",
 		    f->tracer_name[0] ? f->tracer_name : "another tracer", s->tracer_pid);
-		cure(&a, "a process has one tracer at a time: end %s, or wait until it lets go",
+		cure(&a, "a process has one tracer at a time: end %s, or wait until it detaches",
 		     f->tracer_name[0] ? f->tracer_name : "it");
 	} else {
 		judge_inside(f, &a);

@@ -134,7 +134,8 @@ bool blocked_find(pid_t pid, struct blocked *ret)
 			 "has ended or called exec",
 			 child ? " " : "", (int)child);
 		snprintf(b.cure, sizeof(b.cure), "try again then%s%.0d",
-			 child ? "; what keeps the child, says ps -o stat,wchan,args -p " : "",
+			 child ? "; to see what the child waits for: ps -o stat,wchan,args -p "
+			       : "",
 			 (int)child);
 	} else {
 		if (proc_file_read(pid, "wchan", wait, sizeof(wait)) <= 0 || strcmp(wait, "0") == 0)

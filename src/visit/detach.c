@@ -90,7 +90,7 @@ static struct err *link_again_locked(struct link *l, bool attached)
 {
 	CLEANUP(maps) struct maps *maps = NULL;
 	if (!image_is_ours(l))
-		return err_create(ERR_TARGET_GONE, "the probe in process %d is not ours any more",
+		return err_create(ERR_TARGET_GONE, "the probe in process %d is no longer ours",
 				  (int)l->pid);
 	struct err *err = maps_read(l->pid, &maps);
 	if (err)
@@ -757,9 +757,10 @@ static void leave_process(struct link *l, pid_t pid, bool attached, uint64_t dea
 				snprintf(report->left, sizeof(report->left), "process %d: %s%s",
 					 (int)pid, err->message,
 					 err->code == ERR_DENIED
-					     ? "; root may look, and take out what is left"
+					     ? "; root can check it, and take out what is left"
 					 : err->code == ERR_TIMEOUT
-					     ? "; it is off, attaching again takes it out"
+					     ? "; the probe is disarmed, and attaching again takes "
+					       "it out"
 					     : "");
 			is_done = true;
 		}

@@ -678,8 +678,8 @@ static struct err *check_earlier(struct link *l, const struct remote_target *t,
 		return err;
 	if (!leftover_prove(&old_link, &old, RADDR(old.base), maps)) {
 		snprintf(l->left_alone, sizeof(l->left_alone),
-			 "what looks like the probe of an earlier auditview in process %d is none: "
-			 "it is left alone",
+			 "what looks like the probe of an earlier auditview in process %d is not "
+			 "one: it is left alone",
 			 (int)l->pid);
 		err = lazy_link_take_out_left(l); /* its entry is where ours will be */
 		return err ? err : reclaim_orphan(l, t, ret_has_orphan);

@@ -246,8 +246,8 @@ struct err *link_give_ring(const struct link *of, pid_t child, uint64_t identity
 	*ret_is_out = false;
 	struct err *err = child_link(of, child, identity, &a.l);
 	if (!err && !can_be_given(of, a.l, &ctx))
-		err = err_create(ERR_UNSUPPORTED, "process %d has not what its parent has",
-				 (int)child);
+		err = err_create(ERR_UNSUPPORTED,
+				 "process %d does not have the probe of its parent", (int)child);
 	if (!err)
 		err = maps_read(child, &a.maps);
 	if (!err && !ring_can_open_map_files()) {

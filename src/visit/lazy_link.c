@@ -468,7 +468,7 @@ struct err *link_poll(struct link *l, bool (*is_attached)(void *ctx, pid_t pid),
 	if (!remote_mem_read(l->mem, l->entry, &entry, sizeof(entry)))
 		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)l->pid);
 	if (lazy_link_base_of(entry.user_data) != l->base.v)
-		return err_create(ERR_TARGET_GONE, "the program of process %d is another one now",
+		return err_create(ERR_TARGET_GONE, "process %d runs another program now",
 				  (int)l->pid);
 	l->n_missed = entry.user_data >> LAZY_LINK_MISSED_SHIFT;
 	if (entry.mailbox == l->base.v) /* of a call that we had given up */

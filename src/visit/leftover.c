@@ -174,15 +174,15 @@ static const char *why_no_kin(const struct link *l, pid_t pid, struct remote_mem
 	struct link own = { .entry = l->entry };
 	if (!remote_mem_read(mem, l->base, &said, sizeof(said)) ||
 	    !take_numbers(&said, l->base, &own))
-		return "there is no context of ours in it";
+		return "it has no context of a probe";
 	if (own.abi != l->abi || own.n_lanes != l->n_lanes || own.state_off != l->state_off ||
 	    own.blob_off != l->blob_off || own.shared_off != l->shared_off ||
 	    own.total_bytes != l->total_bytes)
-		return "its context is another";
+		return "its context differs";
 	if (!is_code_same(l, mem))
-		return "its code is another";
+		return "its code differs";
 	if (!has_same_credentials(pid, l->pid) || !is_same_program(pid, l->pid))
-		return "it runs as somebody else";
+		return "it has other credentials or runs another program";
 	return NULL;
 }
 
@@ -191,13 +191,13 @@ struct err *kin_prove(const struct link *l, pid_t pid, struct remote_mem *mem,
 {
 	const struct mapping *ring = is_mapped(l, maps);
 	const char *why = !ring || ring->dev != l->ring.dev || ring->inode != l->ring.inode
-			      ? "its mappings are others"
+			      ? "its mappings differ"
 			  : l->nonce ? NULL
 				     : why_no_kin(l, pid, mem);
 	if (why)
 		return err_create(ERR_CORRUPT,
-				  "that process %d has the probe of process %d cannot be proved "
-				  "(%s): it is left alone",
+				  "cannot prove that process %d has the probe of process %d (%s): "
+				  "it is left alone",
 				  (int)pid, (int)l->pid, why);
 	return NULL;
 }

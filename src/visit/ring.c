@@ -106,7 +106,7 @@ static struct err *prove_anonymous(const struct ring *r, int fd, const struct ti
 	struct stat st;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (fstat(fd, &st) < 0 || readlink(path, name, sizeof(name) - 1) < 0)
-		return err_sys(errno, "cannot look at the shared memory");
+		return err_sys(errno, "cannot examine the shared memory");
 	const char *what = !S_ISREG(st.st_mode) || st.st_dev != ring_device() ||
 				   strcmp(name, "/dev/zero (deleted)") != 0
 			       ? "a file"
@@ -164,7 +164,7 @@ struct err *ring_open(struct ring *r, pid_t pid, const struct maps *maps, uint64
 	if (fd < 0)
 		err = open_mapping(r, pid, m, since, &own);
 	else if (fstat(fd, &st) < 0)
-		err = err_sys(errno, "cannot look at the shared memory");
+		err = err_sys(errno, "cannot examine the shared memory");
 	else if (st.st_ino != m->inode || st.st_dev != m->dev)
 		err = err_create(ERR_CORRUPT,
 				 "process %d has not mapped the memory file that it was told to",

@@ -87,8 +87,8 @@ struct err *threads_list(pid_t pid, struct thread_place **ret, size_t *ret_n)
 		/* Descriptors can run out. A thread that cannot be read must not count as gone: it
 		 * may be in our code. */
 		if (!is_read && errno != ENOENT && errno != ESRCH)
-			err = err_sys(errno, "cannot look at thread %d of process %d", (int)tid,
-				      (int)pid);
+			err = err_sys(errno, "cannot read the state of thread %d of process %d",
+				      (int)tid, (int)pid);
 		else if (is_read && place.state != 'Z' && place.state != 'X' &&
 			 !vec_push(&list, place))
 			err = err_no_memory();

@@ -175,7 +175,7 @@ static struct err *fake_list(void *ctx, const struct ui_process **ret, size_t *r
 		{ 4388, "3.11.2", 172800000000000u, 0, "unattended-upgrade-shutdown", NULL, "ready",
 		  true, NULL },
 		{ 4410, "3.9.18", 3000000000u, 0.9, "pytest -x tests", NULL, "busy", false,
-		  "gdb (4402) holds it" },
+		  "gdb (4402) traces it" },
 		{ 977, "3.8.18", 777600000000000u, -1, "gunicorn shop:app", "in a container",
 		  "denied", false, "ptrace_scope is 1; sudo auditview -p 977" },
 	};

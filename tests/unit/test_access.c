@@ -299,7 +299,7 @@ static const struct {
 	{ apparmor, ACCESS_DENIED, ACCESS_SECURITY_MODULE, 0, "docker-default", "AppArmor", NULL },
 	{ filtered_ourselves, ACCESS_DENIED, ACCESS_SECURITY_MODULE, 0, "sandbox", "--cap-add=SYS_PTRACE", NULL },
 	{ no_syscall, ACCESS_DENIED, ACCESS_SECURITY_MODULE, 0, "sandbox", "--cap-add=SYS_PTRACE", NULL },
-	{ traced, ACCESS_BUSY, ACCESS_TRACED, 4402, "gdb (4402) holds it", "end gdb", NULL },
+	{ traced, ACCESS_BUSY, ACCESS_TRACED, 4402, "gdb (4402) traces it", "end gdb", NULL },
 	{ traced_by_us, ACCESS_BUSY, ACCESS_ATTACHED, 4402, "attached already (4402)", "kill -INT 4402", NULL },
 	{ not_python, ACCESS_UNSUPPORTED, ACCESS_NOT_PYTHON, 0, "none of the 7 ELF modules of /usr/bin/bash has _PyRuntime", "lists", NULL },
 	{ too_old, ACCESS_UNSUPPORTED, ACCESS_LAYOUT, 0, "3.7 has no audit events", "3.8", NULL },
