@@ -20,7 +20,7 @@
 
 #include "base/value.h"
 
-#define PROBE_ABI 15u
+#define PROBE_ABI 16u
 /* the oldest ABI whose context and ring begin like ours: a leftover of it can be taken over */
 #define PROBE_ABI_OLDEST 6u
 #define PROBE_MAGIC      0x31565f4245425250ull /* "PRBEB_V1" */
@@ -112,6 +112,9 @@ struct probe_layout {
 	/* PyHeapTypeObject.ht_cached_keys: the keys of attributes that are stored inline in the
 	 * instance */
 	uint16_t heaptype_cached_keys;
+	/* 3.11+: {chunk, top, limit} of the data stack, in which most frames are; the innermost
+	 * _PyErr_StackItem, of which each generator that runs has one */
+	uint16_t tstate_datastack, tstate_exc_info;
 	/* addresses in the target */
 	uint64_t runtime;       /* _PyRuntime */
 	uint64_t audit_head;    /* &_PyRuntime.audit_hooks.head */
@@ -165,12 +168,12 @@ struct probe_context {
 	uint32_t max_frames;
 	uint32_t max_items;   /* elements kept of a container */
 	uint32_t slice_bytes; /* native: the most bytes of stack copied */
-	/* native: offset of {stackblock, stackblock_size} in struct pthread; 0 unknown */
+	/* offset of {stackblock, stackblock_size} in struct pthread; 0 unknown */
 	uint32_t stackblock_off;
 	uint32_t ascii_mask; /* mask for the u32 at layout.str_state: kind, compact, ascii */
 	/* name_hash() of events whose first string is limited to bulk_bytes; 0 ends the list */
 	uint64_t bulk_names[8];
-	uint64_t stack_end; /* native: __libc_stack_end of the main thread */
+	uint64_t stack_end; /* __libc_stack_end of the main thread */
 	/* namespace-local pid of the process. Not wiped at fork: a child that the recorder has not
 	 * informed sees the pid of its parent */
 	uint32_t pid;

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "probe/abi.h"
+#include "probe/chain.h"
 #include "probe/frames.h"
 #include "probe/read.h"
 #include "probe/serialise.h"
@@ -168,15 +169,17 @@ LANE_CODE static uint64_t cframe_anchor(const struct probe_layout *l, uint64_t c
 }
 
 /*
- * The common case: no anchors wanted, no thread-local copies of instructions, every code object in
- * the cache. Offsets stay in registers; the general walk cannot keep them there, because it writes
- * through pointers that may alias anything. This walk stops at the first frame that needs more, and
- * the general walk continues from there. `by_version` and `position` are constants at each call, so
- * the compiler makes one loop for each.
+ * The common case: no anchors wanted, no thread-local copies of instructions, every frame in the
+ * chunk of the data stack or an entry frame, every code object in the cache. Offsets stay in
+ * registers; the general walk cannot keep them there, because it writes through pointers that may
+ * alias anything. This walk stops at the first frame that needs more, and the general walk continues
+ * from there. `by_version` and `position` are constants at each call, so the compiler makes one loop
+ * for each.
  */
 static inline __attribute__((always_inline)) uint64_t
-frames_cached(struct out *o, struct probe_lane *lane, uint64_t frame, uint32_t salt,
-	      struct frame_walk *walk, bool by_version, enum position_kind position)
+frames_cached(struct out *o, struct probe_lane *lane, struct chain *chain, uint64_t *from,
+	      uint64_t frame, uint32_t salt, struct frame_walk *walk, bool by_version,
+	      enum position_kind position)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	const uint32_t previous_off = l->frame_previous, code_off = l->frame_code,
@@ -185,14 +188,23 @@ frames_cached(struct out *o, struct probe_lane *lane, uint64_t frame, uint32_t s
 	const uint32_t type_off = l->ob_type, instructions_off = l->code_instructions,
 		       skip = l->owner_skip;
 	const uint64_t tag_mask = ~(uint64_t)l->code_tag_mask, type_code = l->type_code;
+	const uint64_t chunk = chain->chunk, chunk_bytes = chain->chunk_bytes,
+		       position_max = chain->position_max, stack_end = chain->stack_end;
 	uint64_t room = (uint64_t)(o->end - o->p) / sizeof(struct record_frame);
 	uint32_t n = walk->n_frames, max = o->ctx->max_frames;
 	struct record_frame *to = (struct record_frame *)o->p;
-	if (room > 16 && max > room - 16)
-		max = (uint32_t)(room - 16);
-	while (frame) {
-		uint64_t code = rd64(frame + code_off) & tag_mask;
-		if (position != POSITION_POINTER || rd8(frame + owner_off) < skip) {
+	room = room > 16 ? n + room - 16 : 0;
+	if (max > room)
+		max = (uint32_t)room;
+	for (;;) {
+		if (frame - chunk < chunk_bytes) {
+			uint64_t code = rd64(frame + code_off) & tag_mask;
+			uint64_t at = 0;
+			if (position == POSITION_POINTER) {
+				at = rd64(frame + position_off) - code - instructions_off;
+				if (at + 2 >= position_max)
+					break;
+			}
 			if (n >= max || !code || rd64(code + type_off) != type_code)
 				break;
 			uint32_t check = by_version ? code_version_check(l, code, salt)
@@ -208,14 +220,19 @@ frames_cached(struct out *o, struct probe_lane *lane, uint64_t frame, uint32_t s
 				break;
 			to->code = c->id;
 			if (position == POSITION_POINTER)
-				to->lasti = (uint32_t)(rd64(frame + position_off) - code -
-						       instructions_off);
+				to->lasti = (uint32_t)at;
 			else
 				to->lasti = rd32(frame + position_off) *
 					    (position == POSITION_LASTI_UNITS ? 2 : 1);
 			to++;
 			n++;
+		} else if (position == POSITION_POINTER && frame >= chain->stack &&
+			   frame < stack_end && !(frame & 7) && rd8(frame + owner_off) >= skip) {
+			chain_pass_entry(chain, frame);
+		} else {
+			break;
 		}
+		*from = frame;
 		frame = rd64(frame + previous_off);
 	}
 	walk->n_frames = n;
@@ -223,21 +240,25 @@ frames_cached(struct out *o, struct probe_lane *lane, uint64_t frame, uint32_t s
 	return frame;
 }
 
-LANE_CODE static uint64_t frames_cached_of(struct out *o, struct probe_lane *lane, uint64_t frame,
+LANE_CODE static uint64_t frames_cached_of(struct out *o, struct probe_lane *lane,
+					   struct chain *chain, uint64_t *from, uint64_t frame,
 					   uint32_t salt, struct frame_walk *walk)
 {
 	const struct probe_layout *l = &o->ctx->layout;
 	switch (l->position_kind) {
 	case POSITION_LASTI_BYTES:
-		return frames_cached(o, lane, frame, salt, walk, false, POSITION_LASTI_BYTES);
+		return frames_cached(o, lane, chain, from, frame, salt, walk, false,
+				     POSITION_LASTI_BYTES);
 	case POSITION_LASTI_UNITS:
-		return frames_cached(o, lane, frame, salt, walk, false, POSITION_LASTI_UNITS);
+		return frames_cached(o, lane, chain, from, frame, salt, walk, false,
+				     POSITION_LASTI_UNITS);
 	default:
 		if (l->frame_owner == OFF_NONE)
 			return frame;
-		return l->code_version
-			   ? frames_cached(o, lane, frame, salt, walk, true, POSITION_POINTER)
-			   : frames_cached(o, lane, frame, salt, walk, false, POSITION_POINTER);
+		return l->code_version ? frames_cached(o, lane, chain, from, frame, salt, walk,
+						       true, POSITION_POINTER)
+				       : frames_cached(o, lane, chain, from, frame, salt, walk,
+						       false, POSITION_POINTER);
 	}
 }
 
@@ -247,22 +268,29 @@ LANE_CODE void frames_out(struct out *o, struct probe_lane *lane, uint64_t tstat
 	const struct probe_layout *l = &o->ctx->layout;
 	if (!tstate)
 		return;
-	uint64_t frame = rd64(tstate + l->tstate_frame), interp = rd64(tstate + l->tstate_interp);
+	struct chain chain;
+	uint64_t frame = chain_begin(o->ctx, tstate, &chain), from = 0, code = 0;
+	uint64_t interp = rd64(tstate + l->tstate_interp);
 	uint32_t interp_salt = interp ? (uint32_t)rd64(interp + l->interp_id) * 0x9e3779b9u : 0;
-	if (l->has_cframe)
-		frame = frame ? rd64(frame + l->cframe_current) : 0;
 	uint64_t cframe = 0;
 	if (walk->max_anchors && l->tstate_cframe != OFF_NONE && l->cframe_previous != OFF_NONE &&
 	    l->minor < 12)
 		cframe = rd64(tstate + l->tstate_cframe);
 	uint32_t max = o->ctx->max_frames;
-	bool full = false;
-	if (l->frame_tlbc_index == OFF_NONE && !walk->max_anchors)
-		frame = frames_cached_of(o, lane, frame, interp_salt, walk);
-	for (uint32_t steps = 0; frame && steps < 1u << 20; steps++) {
-		uint64_t next = rd64(frame + l->frame_previous);
-		uint64_t code = rd64(frame + l->frame_code) & ~(uint64_t)l->code_tag_mask;
-		if (l->frame_owner != OFF_NONE && rd8(frame + l->frame_owner) >= l->owner_skip) {
+	bool full = false, is_simple = l->frame_tlbc_index == OFF_NONE && !walk->max_anchors &&
+				       chain.runs_left == UINT32_MAX;
+	walk->cut |= chain.runs_left == 0;
+	for (uint32_t steps = 0; steps < 1u << 20; steps++) {
+		if (is_simple && !full)
+			frame = frames_cached_of(o, lane, &chain, &from, frame, interp_salt, walk);
+		if (!frame)
+			break;
+		enum chain_kind kind = chain_look(l, &chain, from, frame, &code);
+		if (kind == CHAIN_BROKEN) {
+			walk->cut = true;
+			break;
+		}
+		if (kind == CHAIN_ENTRY) {
 			anchor_add(walk, frame);
 		} else if (walk->n_frames >= max || full) {
 			walk->cut = true;
@@ -270,12 +298,11 @@ LANE_CODE void frames_out(struct out *o, struct probe_lane *lane, uint64_t tstat
 				/* continue only if anchors are wanted: they are collected up to the
 				 * outer end */
 				return;
-		} else if (code && rd64(code + l->ob_type) == l->type_code) {
+		} else if (kind == CHAIN_FRAME) {
 			uint32_t lasti;
-			uint64_t at;
 			if (l->position_kind == POSITION_POINTER) {
-				at = rd64(frame + l->frame_position);
-				lasti = (uint32_t)(at - instructions_of(l, frame, code));
+				lasti = (uint32_t)(rd64(frame + l->frame_position) -
+						   instructions_of(l, frame, code));
 			} else {
 				lasti = rd32(frame + l->frame_position);
 				if (l->position_kind == POSITION_LASTI_UNITS)
@@ -288,6 +315,11 @@ LANE_CODE void frames_out(struct out *o, struct probe_lane *lane, uint64_t tstat
 		}
 		if (cframe && (!l->frame_is_entry_3_11 || rd8(frame + l->frame_is_entry_3_11)))
 			cframe = cframe_anchor(l, cframe, walk);
-		frame = next;
+		if (!chain_pass(l, &chain, frame, kind)) {
+			walk->cut = true;
+			break;
+		}
+		from = frame;
+		frame = rd64(frame + l->frame_previous);
 	}
 }

@@ -25,6 +25,7 @@
 
 #include "probe/abi.h"
 #include "probe/arch/x86_64/sys.h"
+#include "probe/chain.h"
 #include "probe/clock.h"
 #include "probe/frames.h"
 #include "probe/parts.h"
@@ -484,26 +485,6 @@ static void report_loss(struct probe_lane *lane, struct ring_slot *slot, uint8_t
 
 /* ---- native part: registers, and the top of the stack as far as it is certainly mapped ---- */
 
-/* The end of the running thread's stack; 0 if sp is outside of what is known to be mapped. glibc
- * 2.36, 2.43, nptl/allocatestack.c: {stackblock, stackblock_size} in struct pthread; for the main
- * thread 0 and __libc_stack_end. */
-static uint64_t stack_end_of(const struct probe_context *ctx, uint64_t sp)
-{
-	if (!ctx->stackblock_off)
-		return 0;
-	uint64_t block = thread_u64(ctx->stackblock_off),
-		 size = thread_u64(ctx->stackblock_off + 8);
-	uint64_t self = thread_u64(0x10); /* tcbhead_t.self */
-	if (!block) {
-		uint64_t end = ctx->stack_end;
-		return end && sp < end && end - sp <= 64u << 20 ? end : 0;
-	}
-	if (sp < block || sp - block >= size)
-		return 0;
-	uint64_t end = block + size;
-	return self > sp && self < end ? self : end;
-}
-
 static void native_out(struct out *o, struct record_event *e, const struct probe_context *ctx,
 		       const struct saved_regs *regs, uint64_t stack_end,
 		       const struct record_anchor *anchors, uint32_t n_anchors)
@@ -630,7 +611,8 @@ event_write(const struct probe_context *ctx, struct probe_lane *lane, struct rin
 	}
 
 	if (python || native) {
-		uint64_t sp = (uint64_t)(regs + 1), stack_end = native ? stack_end_of(ctx, sp) : 0;
+		uint64_t sp = (uint64_t)(regs + 1),
+			 stack_end = native ? thread_stack_end(ctx, sp) : 0;
 		start = o.p;
 		o.end = start + FRAMES_MAX_BYTES;
 		/* Anchors are collected behind the longest possible frame stream, and moved up when

@@ -13,6 +13,7 @@
 
 #include "base/value.h"
 #include "probe/arch/x86_64/sys.h"
+#include "probe/chain.h"
 #include "probe/dict.h"
 #include "probe/read.h"
 #include "probe/serialise.h"
@@ -33,19 +34,22 @@ enum {
 	ENTRIES_MAX = 1024,
 };
 
-/* The outermost Python frame; 0 if there is none. *steps: frames walked. */
-LANE_CODE static uint64_t outermost_frame(const struct probe_layout *l, uint64_t tstate,
+/* The outermost Python frame; 0 if there is none that can be proved. *steps: frames walked. */
+LANE_CODE static uint64_t outermost_frame(const struct probe_context *ctx, uint64_t tstate,
 					  uint32_t *steps)
 {
-	uint64_t frame = rd64(tstate + l->tstate_frame), last = 0;
-	if (l->has_cframe)
-		frame = frame ? rd64(frame + l->cframe_current) : 0;
-	for (; frame && *steps < STEPS_MAX; ++*steps) {
-		if (l->frame_owner == OFF_NONE || rd8(frame + l->frame_owner) < l->owner_skip) {
-			uint64_t code = rd64(frame + l->frame_code) & ~(uint64_t)l->code_tag_mask;
-			if (code && rd64(code + l->ob_type) == l->type_code)
-				last = frame;
-		}
+	const struct probe_layout *l = &ctx->layout;
+	struct chain chain;
+	uint64_t frame = chain_begin(ctx, tstate, &chain), from = 0, last = 0;
+	for (uint64_t code; frame && *steps < STEPS_MAX; ++*steps) {
+		enum chain_kind kind = chain_look(l, &chain, from, frame, &code);
+		if (kind == CHAIN_BROKEN)
+			return 0;
+		if (kind == CHAIN_FRAME)
+			last = frame;
+		if (!chain_pass(l, &chain, frame, kind))
+			return 0;
+		from = frame;
 		frame = rd64(frame + l->frame_previous);
 	}
 	return frame ? 0 : last;
@@ -202,7 +206,7 @@ LANE_CODE __attribute__((noinline)) void thread_name_out(struct out *o, uint32_t
 	struct thread_seen *seen = line_of(ctx, tid);
 	uint32_t steps = 0;
 	uint8_t *start = o->p;
-	uint64_t frame = tstate ? outermost_frame(&ctx->layout, tstate, &steps) : 0;
+	uint64_t frame = tstate ? outermost_frame(ctx, tstate, &steps) : 0;
 	uint64_t self = frame ? bootstrap_self(ctx, frame) : 0;
 	if (self && name_out(o, self)) {
 		uint64_t hash = name_hash((const char *)start, (uint32_t)(o->p - start));

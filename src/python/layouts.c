@@ -49,6 +49,7 @@ static const struct layout_row layouts[] = {
 			.cfunction_self = 24, .heaptype_qualname = 864, .heaptype_name = 848,
 			.socket_fd = 16, .socket_family = 20, .socket_type = 24,
 			.socket_proto = 28,
+			.tstate_datastack = OFF_NONE, .tstate_exc_info = OFF_NONE,
 			.frame_locals = 360, .code_argcount = 16,
 			.heaptype_cached_keys = 872,
 			/* tests/path_slots.py: */
@@ -91,6 +92,7 @@ static const struct layout_row layouts[] = {
 			.cfunction_self = 24, .heaptype_qualname = 856, .heaptype_name = 840,
 			.socket_fd = 16, .socket_family = 20, .socket_type = 24,
 			.socket_proto = 28,
+			.tstate_datastack = OFF_NONE, .tstate_exc_info = OFF_NONE,
 			.frame_locals = 360, .code_argcount = 16,
 			.heaptype_cached_keys = 864,
 			/* tests/path_slots.py: */
@@ -133,6 +135,7 @@ static const struct layout_row layouts[] = {
 			.cfunction_self = 24, .heaptype_qualname = 864, .heaptype_name = 848,
 			.socket_fd = 16, .socket_family = 20, .socket_type = 24,
 			.socket_proto = 28,
+			.tstate_datastack = OFF_NONE, .tstate_exc_info = OFF_NONE,
 			.frame_locals = 352, .code_argcount = 16,
 			.heaptype_cached_keys = 872,
 			/* tests/path_slots.py: */
@@ -174,6 +177,7 @@ static const struct layout_row layouts[] = {
 			.cfunction_ml = 16, .cfunction_module = 32, .cfunction_self = 24,
 			.heaptype_qualname = 864, .heaptype_name = 848, .socket_fd = 16,
 			.socket_family = 20, .socket_type = 24, .socket_proto = 28,
+			.tstate_datastack = 296, .tstate_exc_info = 120,
 			.frame_locals = 72, .code_argcount = 56,
 			.heaptype_cached_keys = 872,
 			/* tests/path_slots.py: */
@@ -215,6 +219,7 @@ static const struct layout_row layouts[] = {
 			.cfunction_ml = 16, .cfunction_module = 32, .cfunction_self = 24,
 			.heaptype_qualname = 872, .heaptype_name = 856, .socket_fd = 16,
 			.socket_family = 20, .socket_type = 24, .socket_proto = 28,
+			.tstate_datastack = 232, .tstate_exc_info = 104,
 			.frame_locals = 72, .code_argcount = 52,
 			.heaptype_cached_keys = 880,
 			/* tests/path_slots.py: */
@@ -256,6 +261,7 @@ static const struct layout_row layouts[] = {
 			.cfunction_ml = 16, .cfunction_module = 32, .cfunction_self = 24,
 			.heaptype_qualname = 872, .heaptype_name = 856, .socket_fd = 16,
 			.socket_family = 20, .socket_type = 24, .socket_proto = 28,
+			.tstate_datastack = 232, .tstate_exc_info = 120,
 			.frame_locals = 72, .code_argcount = 52,
 			.heaptype_cached_keys = 880,
 			/* tests/path_slots.py: */
@@ -297,6 +303,7 @@ static const struct layout_row layouts[] = {
 			.cfunction_ml = 32, .cfunction_module = 48, .cfunction_self = 40,
 			.heaptype_qualname = 888, .heaptype_name = 872, .socket_fd = 32,
 			.socket_family = 36, .socket_type = 40, .socket_proto = 44,
+			.tstate_datastack = 232, .tstate_exc_info = 120,
 			.frame_locals = 72, .code_argcount = 68,
 			.heaptype_cached_keys = 896,
 			/* tests/path_slots.py: */
@@ -338,6 +345,7 @@ static const struct layout_row layouts[] = {
 			.cfunction_ml = 16, .cfunction_module = 32, .cfunction_self = 24,
 			.heaptype_qualname = 872, .heaptype_name = 856, .socket_fd = 16,
 			.socket_family = 20, .socket_type = 24, .socket_proto = 28,
+			.tstate_datastack = 232, .tstate_exc_info = 120,
 			.frame_locals = 80, .code_argcount = 52,
 			.heaptype_cached_keys = 880,
 			/* tests/path_slots.py: */
@@ -379,6 +387,7 @@ static const struct layout_row layouts[] = {
 			.cfunction_ml = 32, .cfunction_module = 48, .cfunction_self = 40,
 			.heaptype_qualname = 888, .heaptype_name = 872, .socket_fd = 32,
 			.socket_family = 36, .socket_type = 40, .socket_proto = 44,
+			.tstate_datastack = 232, .tstate_exc_info = 120,
 			.frame_locals = 80, .code_argcount = 68,
 			.heaptype_cached_keys = 896,
 			/* path slots: as in the default build, plus 16 bytes of object head; not
@@ -421,6 +430,7 @@ static const struct layout_row layouts[] = {
 			.cfunction_ml = 16, .cfunction_module = 32, .cfunction_self = 24,
 			.heaptype_qualname = 880, .heaptype_name = 864, .socket_fd = 16,
 			.socket_family = 20, .socket_type = 24, .socket_proto = 28,
+			.tstate_datastack = 256, .tstate_exc_info = 144,
 			.frame_locals = 80, .code_argcount = 52,
 			.heaptype_cached_keys = 888,
 			/* tests/path_slots.py: */
@@ -462,6 +472,7 @@ static const struct layout_row layouts[] = {
 			.cfunction_ml = 32, .cfunction_module = 48, .cfunction_self = 40,
 			.heaptype_qualname = 896, .heaptype_name = 880, .socket_fd = 32,
 			.socket_family = 36, .socket_type = 40, .socket_proto = 44,
+			.tstate_datastack = 256, .tstate_exc_info = 144,
 			.frame_locals = 80, .code_argcount = 68,
 			.heaptype_cached_keys = 904,
 			/* path slots: as in the default build, plus 16 bytes of object head; not
