@@ -288,8 +288,8 @@ static bool lane_in_vain(struct probe_state *state)
  *                                       while this one sleeps
  *   it waits for room                   it stays until the recorder, whose heart is beating, has
  *                                       made room: what wakes it wakes this thread, too
- *   a signal handler runs on top, or    it may stay for ever: it may be waiting for what this thread
- *   a debugger has stopped it           holds
+ *   a signal handler runs on top, or    it may stay for ever: it may be waiting for what this
+ *   a debugger has stopped it           thread holds
  *   it left the probe by siglongjmp,    it stays for ever
  *   or has ended
  *
@@ -335,7 +335,7 @@ static __attribute__((noinline)) bool lane_wait(const struct probe_context *ctx,
 	if (patience->n_sleeps++ < LANE_NAPS)
 		step[1] = LANE_NAP_NS;
 	uint32_t owner = __atomic_load_n(&lane->lock, __ATOMIC_RELAXED);
-	if (owner) /* nobody wakes us: leaving a lane must not cost more because threads wait */
+	if (owner) /* no thread wakes us: leaving a lane must not cost more because threads wait */
 		sys_call4(SYS_FUTEX, (long)&lane->lock, FUTEX_WAIT_PRIVATE, (long)owner,
 			  (long)step);
 	return true;
@@ -418,7 +418,7 @@ LANE_CODE static __attribute__((noinline)) bool wait_for_room(const struct probe
 		if (has_room || is_lost || lane->vain_tail == tail + 1 ||
 		    __atomic_load_n(&shared->enabled, __ATOMIC_RELAXED) == RING_OFF ||
 		    __atomic_load_n(&slot->state, __ATOMIC_RELAXED) !=
-			SLOT_ACTIVE) /* the recorder has given the slot up: nobody drains it */
+			SLOT_ACTIVE) /* the recorder has given the slot up: it is not drained */
 			break;
 		enum patience_step step = patience_step(ctx, state, tid, tail, &patience);
 		is_lost = step == PATIENCE_LOST;

@@ -26,8 +26,8 @@
 
 #define MAPS_BYTES_MAX (256u << 20)
 #define SPAN_MAX       (1ull << 40) /* bytes one module may claim */
-#define MODULES_MAX                                                                                \
-	16384u /* each is examined several times; a large application maps about 1,000 */
+/* each is examined several times; a large application maps about 1,000 */
+#define MODULES_MAX 16384u
 
 struct maps_private {
 	struct arena text;
@@ -35,7 +35,7 @@ struct maps_private {
 	VEC(struct elf_module) modules;
 };
 
-/* An unsigned number of base 10 or 16 at *p, fewer than 20 digits, followed by `after`; moves *p
+/* An unsigned number of base 10 or 16 at *p, at most 20 digits, followed by `after`; moves *p
  * behind that. */
 static bool number(const char **p, const char *end, unsigned base, char after, uint64_t *ret)
 {

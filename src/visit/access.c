@@ -221,7 +221,8 @@ static struct err *inside_read(pid_t pid, struct access_facts *f)
 		hooks_read(f, reader);
 		recorder_find(f, reader);
 		f->is_blocked = blocked_find(pid, &f->blocked);
-		/* Under a filter, the thread of the next event may not make our calls (lazy_link.h). */
+		/* Under a filter, the thread of the next event may not make our calls
+		 * (lazy_link.h). */
 		link_text_range(maps, &first, &t);
 		f->waits_visibly = f->status.seccomp > 0 && threads_all_show(&t);
 		struct remote_shortage shortage;

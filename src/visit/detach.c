@@ -676,7 +676,7 @@ static struct err *detach_one(struct link *l, pid_t pid, bool attached, uint64_t
 			      uint64_t *pause_ns)
 {
 	uint64_t now = monotonic_ns();
-	/* The other process gets half of the time; the rest is for us. */
+	/* Half of the time may be spent on the lock; the rest is for leaving. */
 	struct err *err = target_lock_to_leave(pid, deadline > now ? (deadline - now) / 2 : 0);
 	if (err)
 		return err;

@@ -725,9 +725,9 @@ static struct err *attach_undo(struct attach *a, struct err *err)
 	descriptors_release(); /* the failure may be a lack of descriptors */
 	if (l->ring.inode) {
 		link_detach(l, is_attached_too, a, CALL_TIMEOUT_NS, &report);
-		/* its ring could not be examined: no process can be found by it, and no thread can be in
-	 * the probe */
 	} else {
+		/* its ring could not be examined: no process can be found by it, and no thread can
+		 * be in the probe */
 		struct remote_program p;
 		struct remote_call_stats stats;
 		uint64_t one;

@@ -6,7 +6,7 @@
  *   │ code of the module    │       │ frames                   │ ◀ rsp as it was
  *   │ …                     │       │ red zone, 128 bytes      │
  *   ├─ end of the segment ──┤       │ path of an open()        │
- *   │ stub, saved rip, rsp  │ ◀ rip │ struct stub_data         │ ◀ rsp in the stub, which pushes below
+ *   │ stub, saved rip, rsp  │ ◀ rip │ struct stub_data         │ ◀ rsp in the stub; it pushes below
  *   └─ end of the page ─────┘       └──────────────────────────┘
  */
 #include "visit/remote_call.h"
