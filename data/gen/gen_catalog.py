@@ -461,8 +461,6 @@ def write_c(themes, events, path):
     out.append("\t\t\t    GROUP_INSIDE, NULL, 0 },")
     out.append("};")
     out.append(f"_Static_assert(GROUP_COUNT == {len(GROUPS)}, \"gen_catalog.py: GROUPS\");")
-    names = ", ".join(f"[GROUP_{g.upper()}] = {c_string(g)}" for g in GROUPS)
-    out.append(f"const char *const catalog_group_names[GROUP_COUNT] = {{ {names} }};")
     with open(path, "w", encoding="utf-8") as f:
         f.write("\n".join(out) + "\n")
 

@@ -29,14 +29,6 @@ const struct api_call *api_map_find(const char *api, size_t n_bytes, size_t *ret
 	return first;
 }
 
-const struct api_outcome *api_call_outcome(const struct api_call *c, int minor)
-{
-	for (size_t i = 0; minor > 0 && minor < 32 && i < c->n_outcomes; i++)
-		if (c->outcomes[i].minors >> minor & 1)
-			return &c->outcomes[i];
-	return NULL;
-}
-
 static bool outcome_raises(const struct api_outcome *o, size_t event)
 {
 	for (size_t i = 0; i < o->n_steps; i++)

@@ -55,8 +55,6 @@ const struct api_call *api_map_find(const char *api, size_t n_bytes, size_t *ret
 
 /* Does any outcome of the call raise the event in 3.minor (0: in any version)? */
 bool api_call_raises(const struct api_call *c, const struct catalog_event *e, int minor);
-/* What was measured on 3.minor; NULL if that version was not measured or lacks the API. */
-const struct api_outcome *api_call_outcome(const struct api_call *c, int minor);
 
 /* The APIs whose names are nearest to an unknown one, best first: at most max names, without
  * duplicates. */

@@ -337,20 +337,6 @@ struct err *calltree_step(struct calltree *c, const struct selection *sel, uint6
 	return err;
 }
 
-struct err *calltree_create(struct trace *t, const struct selection *sel,
-			    const struct calltree_options *options, struct calltree **ret)
-{
-	CLEANUP(calltree) struct calltree *c = NULL;
-	double done = 0;
-	struct err *err = calltree_begin(t, options, &c);
-	if (!err)
-		err = calltree_step(c, sel, UINT64_MAX, UINT64_MAX, &done);
-	if (err)
-		return err;
-	*ret = take_ptr(c);
-	return NULL;
-}
-
 void calltree_destroy(struct calltree *c)
 {
 	if (!c)

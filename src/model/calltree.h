@@ -39,13 +39,10 @@ struct calltree_node {
 
 #define CALLTREE_ROOT 0u
 
-/* Count `sel` (NULL = all). The trace must outlive the tree; after a refresh make a new one. */
-MUST_CHECK struct err *calltree_create(struct trace *t, const struct selection *sel,
-				       const struct calltree_options *options,
-				       struct calltree **ret);
-/* The same in slices: begin, then step for budget_ns at a time until *ret_done is 1; no other
- * function may be called before that. Rows added after begin are left out. `sel` must be final
- * below `end`, and at the last step below the number of rows. */
+/* Count `sel` (NULL = all) in slices: begin, then step for budget_ns at a time until *ret_done is 1;
+ * no other function may be called before that. Rows added after begin are left out. `sel` must be
+ * final below `end`, and at the last step below the number of rows. The trace must outlive the
+ * tree; after a refresh make a new one. */
 MUST_CHECK struct err *calltree_begin(struct trace *t, const struct calltree_options *options,
 				      struct calltree **ret);
 MUST_CHECK struct err *calltree_step(struct calltree *c, const struct selection *sel, uint64_t end,

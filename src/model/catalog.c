@@ -165,44 +165,6 @@ enum catalog_theme catalog_theme_find(const char *name, size_t n_bytes)
 	return THEME_COUNT;
 }
 
-const char *catalog_reading_name(enum catalog_reading r)
-{
-	static const char *const names[READING_KIND_COUNT] = {
-		[READING_VALUE] = "value",
-		[READING_PATH] = "path",
-		[READING_URL] = "url",
-		[READING_TEXT] = "text",
-		[READING_ARGV] = "argv",
-		[READING_HOSTPORT] = "hostport",
-		[READING_CALL] = "call",
-		[READING_CODE] = "code",
-		[READING_CALLABLE] = "callable",
-		[READING_TYPE] = "type",
-		[READING_OBJECT] = "object",
-		[READING_LEN] = "len",
-		[READING_COUNT] = "count",
-		[READING_SIZE] = "size",
-		[READING_HEX] = "hex",
-		[READING_OCTAL] = "octal",
-		[READING_FD] = "fd",
-		[READING_OPTION] = "option",
-		[READING_OFLAGS] = "oflags",
-		[READING_FAMILY] = "family",
-		[READING_SOCKTYPE] = "socktype",
-		[READING_SIGNAL] = "signal",
-		[READING_ERRNO] = "errno",
-		[READING_FCNTL] = "fcntl",
-		[READING_FLOCK] = "flock",
-		[READING_LOCKF] = "lockf",
-		[READING_MMAP] = "mmap",
-		[READING_RLIMIT] = "rlimit",
-		[READING_SYSLOG] = "syslog",
-		[READING_HKEY] = "hkey",
-	};
-
-	return r < READING_KIND_COUNT ? names[r] : "value";
-}
-
 const char *catalog_platform_name(enum catalog_platform p)
 {
 	switch (p) {

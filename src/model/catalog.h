@@ -182,7 +182,6 @@ struct catalog_theme_info {
 extern const struct catalog_event catalog_events[]; /* by name, bytewise */
 extern const size_t n_catalog_events;
 extern const struct catalog_theme_info catalog_themes[THEME_COUNT];
-extern const char *const catalog_group_names[GROUP_COUNT];
 
 /* Find by the name raised, or by a wrong name in the docs; NULL for an unknown event. name need not
  * be NUL-terminated. */
@@ -217,7 +216,6 @@ static inline const char *catalog_theme_name(enum catalog_theme t)
 {
 	return catalog_themes[t].name;
 }
-const char *catalog_reading_name(enum catalog_reading r);
 const char *catalog_platform_name(enum catalog_platform p);
 
 /* The events whose names are nearest to an unknown name, best first; at most max, fewer or none if

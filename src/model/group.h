@@ -45,18 +45,3 @@ MUST_CHECK struct err *group_count_first(struct trace *t, const struct selection
 					 uint64_t from, uint64_t to, enum group_column column,
 					 const uint32_t *keys, uint32_t n_keys, uint64_t *counts,
 					 uint64_t *first, uint64_t *last);
-/* Sparks: bins[key * n_bins + b] += events in time bin b of [from_ns, to_ns) cut into n_bins. */
-MUST_CHECK struct err *group_spark(struct trace *t, const struct selection *sel,
-				   enum group_column column, const uint32_t *keys, uint32_t n_keys,
-				   uint64_t from_ns, uint64_t to_ns, uint32_t n_bins,
-				   uint32_t *bins);
-/* Rows whose id in `column` is wanted: ret = { row | wanted[id] }, wanted has group_column_end()
- * bytes of 0 or 1. *ret is as long as the trace; rows before `from` (a multiple of TRACE_CHUNK) are
- * left as they are. Calls trace_trim() between chunks. */
-MUST_CHECK struct err *group_select(struct trace *t, enum group_column column,
-				    const uint8_t *wanted, uint64_t from, struct selection *ret);
-/* wanted_stacks[stack] = 1 for each stack that has a frame with wanted_frames[frame] = 1 anywhere;
- * both tables are by id, the first of trace_n_stacks() + 1 bytes, the second of trace_n_frames()
- * + 1. Stacks below `first` are left as they are. */
-MUST_CHECK struct err *group_stacks_with(struct trace *t, const uint8_t *wanted_frames,
-					 uint32_t first, uint8_t *wanted_stacks);

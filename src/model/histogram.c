@@ -99,16 +99,3 @@ void histogram_guess(struct trace *t, const struct histogram_spec *spec, uint32_
 	    s.max_ns >= spec->from_ns && s.min_ns < spec->to_ns)
 		spread(spec, &s, bins);
 }
-
-struct err *histogram_fill(struct trace *t, const struct histogram_spec *spec, uint32_t *bins,
-			   bool *ret_exact)
-{
-	bool exact = true;
-	struct err *err = NULL;
-	memset(bins, 0, (size_t)spec->n_classes * spec->n_bins * sizeof(*bins));
-	for (uint32_t chunk = 0; !err && chunk < trace_n_chunks(t); chunk++)
-		err = histogram_add(t, spec, chunk, bins, &exact);
-	if (ret_exact)
-		*ret_exact = exact;
-	return err;
-}

@@ -24,11 +24,8 @@ struct histogram_spec {
 	 * over their time (only without sel) instead of reading them */
 	bool may_estimate;
 };
-/* bins[class * n_bins + b], set (not added). *ret_exact (may be NULL): no estimate was needed.
- * Calls trace_trim(). */
-MUST_CHECK struct err *histogram_fill(struct trace *t, const struct histogram_spec *spec,
-				      uint32_t *bins, bool *ret_exact);
-/* The same in slices: add one chunk to bins[]. *ret_exact becomes false if it was estimated. */
+/* Add one chunk to bins[class * n_bins + b]. *ret_exact becomes false if it was estimated. Calls
+ * trace_trim(). */
 MUST_CHECK struct err *histogram_add(struct trace *t, const struct histogram_spec *spec,
 				     uint32_t chunk, uint32_t *bins, bool *ret_exact);
 /* Add an estimate from the summary of a chunk alone (sel is ignored), to show until the chunk is

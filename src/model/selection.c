@@ -162,38 +162,11 @@ void selection_and(struct selection *s, const struct selection *with)
 	s->ranked = false;
 }
 
-/* Clear the bits beyond the last row. */
-static void tail_clear(struct selection *s)
-{
-	uint64_t i = s->n_rows / 64;
-	if (s->n_rows & 63)
-		s->words[i++] &= mask(0, (unsigned)(s->n_rows & 63));
-	while (i < s->n_words)
-		s->words[i++] = 0;
-}
-
-void selection_or(struct selection *s, const struct selection *with)
-{
-	uint64_t n = s->n_words < with->n_words ? s->n_words : with->n_words;
-	for (uint64_t i = 0; i < n; i++)
-		s->words[i] |= with->words[i];
-	tail_clear(s);
-	s->ranked = false;
-}
-
 void selection_and_not(struct selection *s, const struct selection *with)
 {
 	uint64_t n = s->n_words < with->n_words ? s->n_words : with->n_words;
 	for (uint64_t i = 0; i < n; i++)
 		s->words[i] &= ~with->words[i];
-	s->ranked = false;
-}
-
-void selection_not(struct selection *s)
-{
-	for (uint64_t i = 0; i < s->n_words; i++)
-		s->words[i] = ~s->words[i];
-	tail_clear(s);
 	s->ranked = false;
 }
 
@@ -228,11 +201,6 @@ uint64_t selection_rank(struct selection *s, uint64_t row)
 	if (row & 63)
 		n += (unsigned)__builtin_popcountll(s->words[word] & mask(0, (unsigned)(row & 63)));
 	return n;
-}
-
-uint64_t selection_count_range(struct selection *s, uint64_t from, uint64_t to)
-{
-	return from < to ? selection_rank(s, to) - selection_rank(s, from) : 0;
 }
 
 uint64_t selection_nth(struct selection *s, uint64_t n)

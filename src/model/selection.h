@@ -38,13 +38,9 @@ void selection_fill(struct selection *s, uint64_t from, uint64_t to, bool value)
 
 /* Set algebra in place; the shorter operand counts as 0 beyond its end. */
 void selection_and(struct selection *s, const struct selection *with);
-void selection_or(struct selection *s, const struct selection *with);
 void selection_and_not(struct selection *s, const struct selection *with);
-void selection_not(struct selection *s);
 
 uint64_t selection_count(struct selection *s);
-/* selected rows in [from, to) */
-uint64_t selection_count_range(struct selection *s, uint64_t from, uint64_t to);
 /* The n-th selected row, n from 0; SELECTION_NONE if there are fewer. */
 uint64_t selection_nth(struct selection *s, uint64_t n);
 /* How many selected rows are before `row`: the inverse of nth for a selected row. */

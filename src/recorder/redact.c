@@ -108,29 +108,6 @@ static const struct compiled *rule_get(struct redactor *r, unsigned i)
 	return c;
 }
 
-struct err *redactor_check(struct redactor *r)
-{
-	for (unsigned i = 0; i < redact_n_rules; i++) {
-		int error;
-		PCRE2_SIZE at;
-		char message[128];
-		pcre2_code *code = pcre2_compile((PCRE2_SPTR)redact_rules[i].pattern,
-						 PCRE2_ZERO_TERMINATED, 0, &error, &at, NULL);
-		if (!code) {
-			pcre2_get_error_message(error, (PCRE2_UCHAR *)message, sizeof(message));
-			return err_with_at(err_create(ERR_SYNTAX, "rule \"%s\": %s: %s",
-						      redact_rules[i].name, message,
-						      redact_rules[i].pattern + at),
-					   at);
-		}
-		pcre2_code_free(code);
-		if (!rule_get(r, i)->secret)
-			return err_create(ERR_SYNTAX, "rule \"%s\" has no group \"secret\"",
-					  redact_rules[i].name);
-	}
-	return NULL;
-}
-
 /* ---- values ---- */
 
 static void put_varint(struct strbuf *to, uint64_t v)

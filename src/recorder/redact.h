@@ -24,9 +24,6 @@ struct strbuf;
 
 MUST_CHECK struct err *redactor_create(struct redactor **ret);
 void redactor_destroy(struct redactor *r); /* NULL is fine */
-/* Compile every pattern. ERR_SYNTAX with the rule's name. For tests: a pattern that is wrong hides
- * each text it is tried on. */
-MUST_CHECK struct err *redactor_check(struct redactor *r);
 
 /* Does this name say that its value is a secret? Leading dashes and a colon at its end are ignored.
  */

@@ -66,14 +66,6 @@ pid_t proc_living_thread(pid_t pid)
 	return found;
 }
 
-void proc_path(pid_t pid, const char *name, char *to, size_t cap)
-{
-	pid_t tid = proc_living_thread(pid);
-	/* /proc/TID exists for every thread and has the same files as /proc/PID (kernel
-	 * fs/proc/base.c, proc_pid_lookup()). */
-	snprintf(to, cap, "/proc/%d/%s", (int)(tid ? tid : pid), name);
-}
-
 static ssize_t file_read(pid_t pid, const char *name, char *to, size_t cap)
 {
 	char path[64];

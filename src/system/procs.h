@@ -49,8 +49,6 @@ MUST_CHECK struct err *proc_descendants(pid_t pid, pid_t but, pid_t **ret, size_
  * process_vm_readv(2). If the first thread has ended, its own are gone although other threads may
  * still run. Usually returns pid itself; 0 if all threads have ended. */
 pid_t proc_living_thread(pid_t pid);
-/* Path of a file in /proc/PID, for a process whose first thread may have ended. */
-void proc_path(pid_t pid, const char *name, char *to, size_t cap);
 
 /* The next three functions read the process's data through any thread that still lives. */
 /* Read a small file in /proc/PID. Returns the number of bytes read (at most cap - 1; a NUL is

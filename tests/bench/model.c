@@ -20,11 +20,11 @@
 #include "model/filter.h"
 #include "model/folds.h"
 #include "model/group.h"
-#include "model/histogram.h"
 #include "model/first_seen.h"
 #include "model/selection.h"
 #include "model/trace.h"
 #include "model/value_iter.h"
+#include "../unit/whole.h"
 
 static void must(struct err *err)
 {
@@ -90,7 +90,7 @@ static uint64_t screen(struct trace *t, uint64_t seq)
 				       .n_bins = 80,
 				       .n_classes = 1,
 				       .may_estimate = true };
-	must(histogram_fill(t, &spec, bins, NULL));
+	must(whole_histogram(t, &spec, bins, NULL));
 	return sum + bins[7];
 }
 
@@ -265,17 +265,10 @@ int main(int argc, char **argv)
 	BEST(scan_stacks, keep += column_scan(t, 1));
 	BEST(scan_times, keep += column_scan(t, 2));
 
-	uint8_t *wanted = calloc(trace_n_names(t) + 1, 1);
 	struct selection *sel;
 	must(selection_create(n, false, &sel));
-	memset(wanted, 1, trace_n_names(t) + 1);
-	wanted[trace_name_find(t, "open", 4)] = wanted[trace_name_find(t, "os.listdir", 10)] = 0;
-	BEST(ms, must(group_select(t, GROUP_NAME, wanted, 0, sel)); keep += selection_count(sel));
-	row("a category switched off, with new count", ms, "ms", 0.5 * millions, scan_names);
-	for (uint32_t i = 0; i <= trace_n_names(t); i++)
-		wanted[i] = i % 2 == 0;
-	BEST(ms, must(group_select(t, GROUP_NAME, wanted, 0, sel)); keep += selection_count(sel));
-	row("half of all names, with new count", ms, "ms", 1 * millions, scan_names);
+	for (uint64_t i = 0; i < n; i += 2)
+		selection_set(sel, i, true);
 
 	uint64_t *counts = calloc(group_column_end(t, GROUP_STACK), 8);
 	BEST(ms, must(group_count(t, NULL, 0, UINT64_MAX, GROUP_NAME, NULL, trace_n_names(t) + 1,
@@ -287,14 +280,6 @@ int main(int argc, char **argv)
 	BEST(ms, must(group_count(t, sel, 0, UINT64_MAX, GROUP_STACK, NULL,
 				  group_column_end(t, GROUP_STACK), counts)));
 	row("count by stack, filtered", ms, "ms", 5 * millions, scan_stacks);
-
-	uint8_t *frames = calloc(trace_n_frames(t) + 1, 1),
-		*stacks = calloc(trace_n_stacks(t) + 1, 1);
-	for (uint32_t i = 0; i <= trace_n_frames(t); i += 97)
-		frames[i] = 1;
-	BEST(ms, must(group_stacks_with(t, frames, 1, stacks));
-	     must(group_select(t, GROUP_STACK, stacks, 0, sel)); keep += selection_count(sel));
-	row("any frame matches, with exact count", ms, "ms", 4 * millions, scan_stacks);
 
 	double scan_values;
 	BEST(scan_values, keep += values_scan(t));
@@ -330,10 +315,10 @@ int main(int argc, char **argv)
 				       .n_bins = 160,
 				       .n_classes = 14,
 				       .class_of_name = classes };
-	BEST(ms, must(histogram_fill(t, &spec, bins, NULL)));
+	BEST(ms, must(whole_histogram(t, &spec, bins, NULL)));
 	row("timeline by theme, all", ms, "ms", 8 * millions, scan_times);
 	spec.sel = sel;
-	BEST(ms, must(histogram_fill(t, &spec, bins, NULL)));
+	BEST(ms, must(whole_histogram(t, &spec, bins, NULL)));
 	row("timeline by theme, filtered", ms, "ms", 8 * millions, scan_times);
 
 	struct folds *folds;

@@ -11,15 +11,14 @@
 
 #include "base/vec.h"
 #include "capture/block.h"
-#include "model/calltree.h"
 #include "model/folds.h"
 #include "model/group.h"
-#include "model/histogram.h"
 #include "model/first_seen.h"
 #include "model/relations.h"
 #include "model/selection.h"
 #include "model/trace.h"
 #include "model/value_iter.h"
+#include "whole.h"
 
 /* Seal superblock, trailer and every block whose header has plausible sizes, found at its place or
  * by its magic. */
@@ -153,10 +152,10 @@ static inline void capture_analyse(struct trace *t)
 		folds ? folds_update(folds, NULL, UINT64_MAX, &done) : NULL,
 		first_seen_create(t, &first),
 		first ? first_seen_update(first, UINT64_MAX, &done) : NULL,
-		histogram_fill(t, &spec, bins, NULL),
+		whole_histogram(t, &spec, bins, NULL),
 		group_count(t, NULL, 0, UINT64_MAX, GROUP_STACK, NULL,
 			    group_column_end(t, GROUP_STACK), counts),
-		calltree_create(t, NULL, &options, &tree),
+		whole_calltree(t, NULL, &options, &tree),
 		tree ? calltree_children(tree, CALLTREE_ROOT, &children, &n_children) : NULL,
 	};
 	for (size_t i = 0; i < ARRAY_LEN(errs); i++)

@@ -8,15 +8,14 @@
 
 #include "base/vec.h"
 #include "capture_util.h"
-#include "model/calltree.h"
 #include "model/folds.h"
 #include "model/group.h"
-#include "model/histogram.h"
 #include "model/first_seen.h"
 #include "model/relations.h"
 #include "model/selection.h"
 #include "model/tally.h"
 #include "model/trace.h"
+#include "whole.h"
 
 #define N_EVENTS 40000u
 static char path[256];
@@ -190,43 +189,6 @@ static void tallies(void **state)
 		}
 }
 
-static void selects(void **state)
-{
-	for (unsigned column = 0; column < GROUP_COLUMN_COUNT; column++) {
-		uint32_t n_ids = group_column_end(trace, column);
-		uint8_t *wanted = calloc(n_ids, 1);
-		for (uint32_t step = 1; step < 5; step++) {
-			struct selection *s;
-			for (uint32_t i = 0; i < n_ids; i++)
-				wanted[i] = i % step == step - 1;
-			must(selection_create(0, false, &s));
-			must(group_select(trace, column, wanted, 0, s));
-			for (uint64_t i = 0; i < N_EVENTS; i++) {
-				struct event e;
-				trace_event(trace, i, &e);
-				assert_int_equal(selection_has(s, i),
-						 wanted[column_of(&e, column)]);
-			}
-			assert_int_equal(selection_n_rows(s), N_EVENTS);
-			selection_destroy(s);
-		}
-		free(wanted);
-	}
-	uint8_t *frames = calloc(trace_n_frames(trace) + 1u, 1),
-		*stacks = calloc(trace_n_stacks(trace) + 1u, 1);
-	frames[5] = frames[9] = 1;
-	must(group_stacks_with(trace, frames, 1, stacks));
-	for (uint32_t id = 1; id <= trace_n_stacks(trace); id++) {
-		uint32_t list[64], n = trace_stack_frames(trace, id, list, 64);
-		bool has = false;
-		for (uint32_t i = 0; i < n; i++)
-			has |= list[i] == 5 || list[i] == 9;
-		assert_int_equal(stacks[id], has);
-	}
-	free(frames);
-	free(stacks);
-}
-
 static void histograms(void **state)
 {
 	const struct trace_about *about = trace_about_get(trace);
@@ -239,13 +201,10 @@ static void histograms(void **state)
 					       .class_of_name = classes,
 					       .sel = zoom % 2 ? some : NULL };
 		spec.to_ns = spec.from_ns + span;
-		uint32_t bins[66], expected[66] = { 0 }, sparks[66] = { 0 };
-		uint32_t keys[4] = { UINT32_MAX, 0, 1, 1 };
+		uint32_t bins[66], expected[66] = { 0 };
 		bool exact;
-		must(histogram_fill(trace, &spec, bins, &exact));
+		must(whole_histogram(trace, &spec, bins, &exact));
 		assert_true(exact);
-		must(group_spark(trace, spec.sel, GROUP_NAME, keys, 2, spec.from_ns, spec.to_ns, 33,
-				 sparks));
 		for (uint64_t i = 0; i < N_EVENTS; i++) {
 			struct event e;
 			trace_event(trace, i, &e);
@@ -257,11 +216,10 @@ static void histograms(void **state)
 			expected[classes[e.name] * 33 + (bin < 33 ? bin : 32)]++;
 		}
 		assert_memory_equal(bins, expected, sizeof(bins));
-		assert_memory_equal(sparks, expected, sizeof(bins));
 		spec.sel = NULL;
 		spec.may_estimate = true;
 		uint64_t estimated = 0, counted = 0;
-		must(histogram_fill(trace, &spec, bins, &exact));
+		must(whole_histogram(trace, &spec, bins, &exact));
 		for (int i = 0; i < 66; i++)
 			estimated += bins[i];
 		for (uint64_t i = 0; i < N_EVENTS; i++) {
@@ -320,7 +278,7 @@ static void call_trees_in_slices(void **state)
 		struct selection *sel = how & 2 ? some : NULL;
 		CLEANUP(calltree) struct calltree *whole = NULL;
 		CLEANUP(calltree) struct calltree *sliced = NULL;
-		must(calltree_create(trace, sel, &o, &whole));
+		must(whole_calltree(trace, sel, &o, &whole));
 		must(calltree_begin(trace, &o, &sliced));
 		double done = 0, before = 0;
 		unsigned steps = 0;
@@ -342,7 +300,7 @@ static void call_trees(void **state)
 		struct calltree *c;
 		const uint32_t *children;
 		uint32_t n;
-		must(calltree_create(trace, some, &o, &c));
+		must(whole_calltree(trace, some, &o, &c));
 		assert_int_equal(calltree_node_get(c, CALLTREE_ROOT)->total, selection_count(some));
 		must(calltree_children(c, CALLTREE_ROOT, &children, &n));
 		assert_int_equal(n, direction == CALLTREE_TOP_DOWN ? 1 : 12);
@@ -387,7 +345,7 @@ static void call_trees(void **state)
 	}
 	struct calltree_options o = { .hide_library = true };
 	struct calltree *c;
-	must(calltree_create(trace, NULL, &o, &c));
+	must(whole_calltree(trace, NULL, &o, &c));
 	const uint32_t *children;
 	uint32_t n;
 	must(calltree_children(c, CALLTREE_ROOT, &children, &n));
@@ -505,28 +463,6 @@ static void relating(void **state)
 	assert_int_equal(relation_cause(trace, ROW_IMPORT), SELECTION_NONE);
 	assert_int_equal(relation_cause(trace, ROW_OTHER_THREAD), SELECTION_NONE);
 	assert_int_equal(relation_cause(trace, 14), 13);
-	struct relation_vec effects = { 0 };
-	must(relation_effects(trace, ROW_IMPORT, 100, &effects));
-	static const struct relation expected[] = { { RELATION_OTHER, ROW_LIST, 0, true },
-						    { RELATION_OPENED, ROW_OPEN, 0, true },
-						    { RELATION_IMPORTED, ROW_NESTED, 0, true },
-						    { RELATION_OPENED, ROW_NESTED_OPEN, 0, false },
-						    { RELATION_OTHER, ROW_USER, 0, true } };
-	assert_int_equal(effects.n, ARRAY_LEN(expected));
-	for (size_t i = 0; i < effects.n; i++) {
-		assert_int_equal(effects.v[i].kind, expected[i].kind);
-		assert_int_equal(effects.v[i].seq, expected[i].seq);
-		assert_int_equal(effects.v[i].is_direct, expected[i].is_direct);
-	}
-	effects.n = 0;
-	must(relation_effects(trace, 13, 100, &effects));
-	assert_int_equal(effects.n, 1);
-	assert_int_equal(effects.v[0].process, 1);
-	assert_int_equal(effects.v[0].seq, 14);
-	effects.n = 0;
-	must(relation_effects(trace, ROW_AFTER, 100, &effects));
-	assert_int_equal(effects.n, 0);
-	vec_fini(&effects);
 }
 
 static void firsts(void **state)
@@ -606,8 +542,7 @@ int main(void)
 {
 	test_path(path, sizeof(path), "model");
 	const struct CMUnitTest random_tests[] = {
-		cmocka_unit_test(groups),     cmocka_unit_test(tallies),
-		cmocka_unit_test(selects),    cmocka_unit_test(histograms),
+		cmocka_unit_test(groups), cmocka_unit_test(tallies), cmocka_unit_test(histograms),
 		cmocka_unit_test(call_trees), cmocka_unit_test(call_trees_in_slices)
 	};
 	const struct CMUnitTest tests[] = { cmocka_unit_test(folding), cmocka_unit_test(relating),

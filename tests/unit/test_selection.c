@@ -31,7 +31,6 @@ static void compare(struct selection *s, const bool *rows, uint64_t n)
 	assert_int_equal(selection_next(s, n), SELECTION_NONE);
 	assert_int_equal(selection_prev(s, n + 1000), last);
 	assert_false(selection_has(s, n));
-	assert_int_equal(selection_count_range(s, n / 3, n), count - selection_rank(s, n / 3));
 }
 
 static void against_bools(void **state)
@@ -61,19 +60,18 @@ static void against_bools(void **state)
 		compare(copy, c, n);                                                               \
 	} while (0)
 		EXPECT(a[i] && b[i]);
-		selection_not(copy);
-		EXPECT(!(a[i] && b[i]));
 		selection_and_not(copy, s);
-		EXPECT(!(a[i] && b[i]) && !a[i]);
-		selection_or(copy, with);
-		EXPECT(!a[i] || b[i]);
+		EXPECT(false);
+		selection_fill(copy, 0, n, true);
+		selection_and_not(copy, s);
+		EXPECT(!a[i]);
 		selection_fill(copy, n / 4, n / 2, true);
-		EXPECT((i >= n / 4 && i < n / 2) || !a[i] || b[i]);
+		EXPECT((i >= n / 4 && i < n / 2) || !a[i]);
 		selection_fill(copy, n / 3, n + 5, false);
-		EXPECT(i < n / 3 && ((i >= n / 4 && i < n / 2) || !a[i] || b[i]));
+		EXPECT(i < n / 3 && ((i >= n / 4 && i < n / 2) || !a[i]));
 		must(selection_resize(copy, n / 2, true));
 		must(selection_resize(copy, n, true));
-		EXPECT(i >= n / 2 || (i < n / 3 && ((i >= n / 4 && i < n / 2) || !a[i] || b[i])));
+		EXPECT(i >= n / 2 || (i < n / 3 && ((i >= n / 4 && i < n / 2) || !a[i])));
 		selection_destroy(s);
 		selection_destroy(with);
 		selection_destroy(copy);
@@ -88,8 +86,6 @@ static void of_different_lengths(void **state)
 	struct selection *longer, *shorter;
 	must(selection_create(2000, true, &longer));
 	must(selection_create(100, true, &shorter));
-	selection_or(shorter, longer);
-	assert_int_equal(selection_count(shorter), 100);
 	selection_and(longer, shorter);
 	assert_int_equal(selection_count(longer), 100);
 	must(selection_resize(longer, 5000, true));
