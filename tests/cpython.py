@@ -3,12 +3,13 @@
 
     tests/cpython.py [--build DIR] [--python REGEX] [--again N] [--options "RECORD OPTIONS"] [MODULE…]
 
-Default: the modules that start processes and threads, raise signals, or are debugged, on 3.9, 3.12 and 3.13. Only Pythons that have
-their tests are used. One run of a module by itself, one under record; results are compared test by test. Tests whose results differ are
-run N more times on each side (default 5), by themselves, in turn. A test that gave each of the results seen under record also without it
-is "flaky without auditview": it is shown, and is no difference. All else is: also a result seen once. What the recorder says at the end
-must be "0 lost" or, of what could not be watched and why, "lost: unknown", and "target restored: yes"; and the status of the run that of
-the run by itself. A run that hangs by itself is shown and made again. Exit status 0 only if nothing differs.
+Default: the modules that start processes and threads, raise signals, or are debugged, on 3.9, 3.12 and 3.13. Only Pythons
+that have their tests are used. Each module runs once alone and once under record; results are compared test by test. Tests
+whose results differ are run N more times on each side (default 5), by themselves, in turn. A test that gave each of its
+results under record also without it is "flaky without auditview": it is shown, and is no difference. Every other result is a
+difference, even if it was seen only once. The recorder's last message must say "target restored: yes" and "0 lost", or "lost:
+unknown" if it names what could not be watched and why. The exit status of the run must be that of the run alone. A run that
+hangs alone is shown and repeated. The exit status is 0 only if nothing differs.
 """
 import argparse
 import collections
@@ -27,14 +28,14 @@ import harness  # noqa: E402
 
 MODULES = ["test_os", "test_subprocess", "test_threading", "test_signal", "test_faulthandler", "test_multiprocessing_fork", "test_asyncio", "test_gdb"]
 SECONDS = 900  # of one run
-# What is not watched is said, and its events are not known to be lost or not.
+# What was not watched is reported; how many of its events were lost is then unknown.
 GOOD = re.compile(r"auditview: [\d ]+ events, (0 lost|lost: unknown), .*target restored: yes")
 # /proc/PID/comm, process ids and addresses are in some names of subtests.
 CHANGES = re.compile(r"0x[0-9a-f]+|\b\d{3,}\b")
 
 
 class Run:
-    """One run of a module: {test: result}, status, what was said."""
+    """One run of a module: {test: result}, status, the recorder's messages."""
 
     def __init__(self, ctx, python, module, recorder, tests=()):
         self.folder = ctx.new_folder(f"{module}-{python.name}")
@@ -67,7 +68,7 @@ class Run:
                 self.results[name] = max(self.results.get(name, ""), "ok" if result == "completed" else result, key=("", "ok", "skipped", "failure", "error").index)
 
     def complaint(self):
-        """What is wrong with the recording itself; "" if nothing."""
+        """Return what is wrong with the recording itself; "" if nothing."""
         if any(GOOD.match(line) for line in self.said()):
             return ""
         return " / ".join(self.said())[-600:] or f"it said nothing: {self.stderr[-300:]!r}"
@@ -82,7 +83,7 @@ def summary(results):
 
 
 def compare(ctx, python, module, options):
-    """Number of differences; they are printed."""
+    """Return the number of differences; they are printed."""
     lines = []
     plain = Run(ctx, python, module, None)
     for _ in range(2):
@@ -104,7 +105,7 @@ def compare(ctx, python, module, options):
     add(plain, 0)
     add(recorded, 1)
     differing = sorted(name for name, sides in seen.items() if sides[0] != sides[1])
-    # Their names in the other form that --matchfile takes: the last word, which stands for all of that name.
+    # The names in the other form that --matchfile takes: the last word, which matches all tests of that name.
     words = sorted({re.split(r"[ (\[]", name)[0].rsplit(".", 1)[-1] for name in differing})
     for _ in range(options.again if differing else 0):
         add(Run(ctx, python, module, None, words), 0)

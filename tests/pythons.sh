@@ -1,9 +1,9 @@
 #!/bin/sh
-# pythons.sh: the Pythons tests can use, one a line: version, TAB, program to run.
+# pythons.sh: the Pythons that tests can use, one a line: version, TAB, program to run.
 #
-#   tests/pythons.sh            those on this machine: $PYTHONS, pyenv's, uv's, the system's, and what earlier runs put in the cache
+#   tests/pythons.sh            those on this machine: $PYTHONS, pyenv's, uv's, the system's, and those that earlier runs put into the cache
 #   tests/pythons.sh --sid      first fetch Debian sid's 3.13, 3.14, 3.15 and 3.14-dbg, if apt reaches a Debian mirror
-#   tests/pythons.sh --nogil    first build the free-threaded 3.13 from Debian's source, if it can be had (minutes)
+#   tests/pythons.sh --nogil    first build the free-threaded 3.13 from Debian's source, if that can be fetched (minutes)
 #   tests/pythons.sh --musl     only: print the 3.13 that is linked with musl (version+musl), built first from Debian's source
 #                               (minutes) with the packages musl-tools and musl-dev; with its folder's librefhook.so
 #   tests/pythons.sh --ldso     also the sid Pythons as "ld.so python" (the loader is the program): version+ldso
@@ -11,7 +11,7 @@
 #
 # The version ends in "t" for free-threaded and "d" for debug builds. What was skipped, and why, goes to stderr. Nothing is
 # installed: packages are unpacked into ${AUDITVIEW_TEST_CACHE:-${XDG_CACHE_HOME:-~/.cache}/auditview-tests}, and run there
-# with that suite's own libc. $PYTHONS, if set, is a list of further programs, parted by blanks.
+# with that suite's own libc. $PYTHONS, if set, is a list of further programs, separated by blanks.
 set -u
 HOME=${HOME:-/tmp}
 here=$(cd "$(dirname "$0")" && pwd)
@@ -114,7 +114,7 @@ nogil_build() {
 	rm -rf "$cache/nogil-build"/Python-3.13*
 }
 
-# What the victims need is built in; what would need a library that is not built for musl (zlib, libffi …) is not there.
+# What the victims need is built in; modules that need a library that is not built for musl (zlib, libffi …) are left out.
 musl_build() {
 	[ ! -x "$cache/musl/bin/python3.13" ] || return 0
 	if ! command -v musl-gcc >/dev/null; then
@@ -128,7 +128,7 @@ musl_build() {
 		note "skipped musl: $(tail -n 1 fetch.log)"
 		return 0
 	fi
-	# configure asks the compiler for its triplet, and musl-gcc passes on what gcc says.
+	# configure asks the compiler for its triplet, and musl-gcc prints gcc's.
 	cat >musl-cc <<-'END'
 		#!/bin/sh
 		case " $* " in *print-multiarch*) echo x86_64-linux-musl ;; *) exec musl-gcc "$@" ;; esac
@@ -155,8 +155,8 @@ musl_build() {
 	rm -rf "$cache/musl-build"/Python-3.13*
 }
 
-# One line, if it runs and is new enough. $1: program, $2: suffix of the version. Asking takes 50 ms: the answer is kept as
-# long as the program is the same file.
+# Prints one line if the program runs and is new enough. $1: program, $2: suffix of the version. Running it takes 50 ms: the
+# answer is kept as long as the program is the same file.
 report() {
 	[ -x "$1" ] || return 0
 	key=$(stat -L -c '%n %s %Y %i' "$1")
@@ -185,7 +185,7 @@ if hasattr(sys, "gettotalrefcount"):
 print(v)' 2>/dev/null
 }
 
-# Several tests may ask at once: one at a time changes the cache.
+# Several tests may run this at once: only one at a time changes the cache.
 if mkdir -p "$cache" && exec 9>"$cache/lock" && command -v flock >/dev/null; then
 	flock 9
 fi

@@ -1,7 +1,7 @@
 #!/bin/sh
-# setup.sh: install what building and testing auditview needs, with apt, when it is missing.
+# setup.sh: install what building and testing auditview needs, with apt, if it is missing.
 #
-# Idempotent and quiet: where everything is there it prints nothing and needs neither root nor a network.
+# Idempotent and quiet: if everything is installed, it prints nothing and needs neither root nor a network.
 # Usage: tests/setup.sh [--build]     --build: only what the build needs, not the test tools
 set -eu
 
@@ -34,7 +34,7 @@ echo "installing$missing" >&2
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 export DEBIAN_FRONTEND=noninteractive
-# The lists of a fresh system are empty: update only when the plain install fails.
+# The lists of a fresh system are empty: update only if the plain install fails.
 install() { $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qy --no-install-recommends install $missing >"$log" 2>&1; }
 if ! install; then
 	$as_root apt-get -qq update >"$log" 2>&1 || { cat "$log" >&2; exit 1; }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The goals of the capture format and the model, measured: 1 M and 10 M events of the measured real shape.
+# Measures the goals of the capture format and the model: 1 M and 10 M events like those of real programs.
 #   meson compile -C build bench-model          REAL=some.avc resamples that capture instead, MILLIONS="1 10" is how many
 set -eu
 generate=$1 model=$2

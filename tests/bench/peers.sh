@@ -1,7 +1,7 @@
 #!/bin/sh
-# The same questions asked of auditview and of the tools people would otherwise use on the exported JSON lines, in one run.
+# Times the same queries with auditview and with the usual tools on the exported JSON lines, in one run.
 #   meson compile -C build bench-peers          EVENTS=100000 is how many, REAL=some.avc resamples that capture
-# apt-get install ripgrep jq sqlite3 lnav brings the others; who is missing is left out.
+# apt-get install ripgrep jq sqlite3 lnav installs the others; a missing tool is left out.
 set -eu
 generate=$1 auditview=$2
 folder=$(mktemp -d)
@@ -11,8 +11,8 @@ trap 'exit 1' INT TERM
 "$auditview" export "$folder/b.avc" --format jsonl -o "$folder/b.jsonl"
 ls -l "$folder" | awk 'NR > 1 { print $5, "bytes", $9 }'
 
-# seconds WHAT COMMAND…: best of three by the clock on the wall, and the first line of the output. Counts of whole lines are
-# higher: they find what stands in a stack, too.
+# seconds WHAT COMMAND…: best of three in wall-clock time, and the first line of the output. Counts of whole lines are
+# higher: they also match text in a stack.
 seconds() {
 	what=$1; shift
 	best=; out=
@@ -26,7 +26,7 @@ seconds() {
 }
 have() { command -v "$1" >/dev/null; }
 export AUDITVIEW="$auditview" B="$folder/b"
-# lnav needs to be told which member is what; the second line of its answer is the first row.
+# lnav needs a format that names the members; the second line of its output is the first row.
 mkdir -p "$folder/formats/auditview"
 cat >"$folder/formats/auditview/auditview.json" <<'END'
 {"$schema": "https://lnav.org/schemas/format-v1.schema.json",
@@ -55,7 +55,7 @@ if have sqlite3; then
 	seconds 'sqlite3, count by name with an index' sqlite3 "$B.db" 'select count(*), name from event group by name order by 1 desc'
 	seconds 'sqlite3, arguments like %package%' sqlite3 "$B.db" "select count(*) from event where args like '%package%'"
 fi
-if have lnav; then # a question is a start of its own, and each start reads the file anew: so does a user's
+if have lnav; then # each query starts it again, and each start reads the file again, as for a user
 	ask_lnav 'lnav, count all' 'select count(*) from auditview'
 	ask_lnav 'lnav, count by name' 'select count(*) as n, log_body from auditview group by log_body order by n desc'
 	ask_lnav 'lnav, arguments that match' "select count(*) from auditview where args regexp 'package.*_[0-9]+'"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # From key to screen, on 10 M events and while a target raises about 100 k events a second; see screen.c.
-#   meson compile -C build bench-screen          MILLIONS=1 is how many, CAPTURE=some.avc is looked at instead, PYTHON=…
+#   meson compile -C build bench-screen          MILLIONS=1 is how many, CAPTURE=some.avc is used instead, PYTHON=…
 set -eu
 generate=$1 screen=$2 auditview=$3 target=$4
 folder=$(mktemp -d)

@@ -210,7 +210,7 @@ SITES = ["ptrace:1", "ptrace:3", "ptrace:5", "ptrace:8", "ptrace:11", "own:1", "
 
 
 def executes_meanwhile(ctx, python, sites):
-    """The target executes a program while it is visited, at any step of it: then that program is attached to."""
+    """The target executes a program during the visit, at any step of it: the new program is then attached to."""
     for site in sites:
         stem = os.path.join(ctx.new_folder("executes"), "file")
         code = "CODE = " + repr("exec(open(%r).read())" % (stem + ".py")) + EXECUTES
@@ -224,7 +224,7 @@ def executes_meanwhile(ctx, python, sites):
             with Recorder(ctx, target.pid, env=env) as recorder:
                 wait_for(lambda: status_of(recorder.process.pid, "State")[0] in "TZ", 10, "the recorder to stop at " + site)
                 open(stem + ".execute", "w").close()
-                # In a visit the thread that executes may be the one that stands still.
+                # During the visit, the thread that executes may be the one that is stopped.
                 ready = select.select([target.stdout], [], [], 2)[0] and target.stdout.readline()
                 recorder.process.send_signal(signal.SIGCONT)
                 if ready:
@@ -232,7 +232,7 @@ def executes_meanwhile(ctx, python, sites):
                     time.sleep(0.2)
                     if recorder.process.poll() is None:
                         recorder.process.send_signal(signal.SIGINT)
-                # One that was attached to before is not followed.
+                # A new program of a target that was attached to before is not followed.
                 expect_goodbye(recorder.wait(), ended=not ready)
             open(stem + ".stop", "w").close()
             expect(target.wait(20) == 7, f"{site}: the target ended with {target.returncode}")

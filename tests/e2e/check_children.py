@@ -361,7 +361,7 @@ def no_program_of_its_own():
 
 
 def no_false_alarm(ctx, python, n):
-    """Pythons that are started one after the other are looked at while their loader is at work: that is no reason to say that they are
+    """Pythons that start one after the other are examined while their loader is at work: they must not be reported as
     not watched."""
     code = f"import subprocess, sys\nfor _ in range({n}): subprocess.run([sys.executable, '-S', '-c', 'import sys; sys.audit(\"victim.mark\")'])"
     done = Launch(ctx, python, ["-c", code], options=["-f"])
