@@ -45,7 +45,7 @@ struct strbuf;
 	X(FIRST_NEXT,    "first-next",    MOVE,   COUNT,  SESSION, EVENTS,    list,         "next first of its kind")                       \
 	X(FIRST_PREV,    "first-prev",    MOVE,   COUNT,  SESSION, EVENTS,    list,         "first of its kind before")                     \
 	X(STORY_NEXT,    "story-next",    MOVE,   COUNT,  SESSION, EVENTS,    list,         "next, same thread")                            \
-	X(STORY_PREV,    "story-prev",    MOVE,   COUNT,  SESSION, EVENTS,    list,         "before, same thread")                          \
+	X(STORY_PREV,    "story-prev",    MOVE,   COUNT,  SESSION, EVENTS,    list,         "previous, same thread")                        \
 	X(OPEN,          "open",          LOOK,   NONE,   SESSION, NONE,      focused,      "open, drill down")                             \
 	X(BACK,          "back",          LOOK,   NONE,   NOTHING, NONE,      back,         "back")                                         \
 	X(FOLD,          "fold",          LOOK,   NONE,   SESSION, NONE,      focused,      "fold or unfold")                               \
@@ -83,8 +83,8 @@ struct strbuf;
 	X(WRITE,         "write",         KEEP,   WRITE,  SESSION, NONE,      write,        "write a file")                                 \
 	X(FOLLOW,        "follow",        LIVE,   NONE,   SESSION, EVENTS,    list,         "follow new events")                            \
 	X(FREEZE,        "freeze",        LIVE,   NONE,   SESSION, NONE,      freeze,       "freeze the view")                              \
-	X(PAUSE,         "pause",         LIVE,   NONE,   SESSION, NONE,      pause,        "stop tracing, or go on")                       \
-	X(DETACH,        "detach",        LIVE,   NONE,   SESSION, NONE,      detach,       "leave the target alone")                       \
+	X(PAUSE,         "pause",         LIVE,   NONE,   SESSION, NONE,      pause,        "pause or resume tracing")                      \
+	X(DETACH,        "detach",        LIVE,   NONE,   SESSION, NONE,      detach,       "detach from the target")                       \
 	X(ATTACH,        "attach",        LIVE,   NONE,   SESSION, NONE,      attach,       "attach again")                                 \
 	X(CHILDREN,      "children",      LIVE,   NONE,   SESSION, NONE,      children,     "follow children, or not")                      \
 	X(DOCTOR,        "doctor",        LIVE,   NONE,   SESSION, NONE,      doctor,       "can it be attached to")                        \
@@ -105,7 +105,7 @@ struct strbuf;
 	X(THEME,         "theme",         SCREEN, THEME,  NOTHING, NONE,      theme,        "colours: dark light cb mono")                  \
 	X(COLUMNS,       "columns",       SCREEN, TEXT,   SESSION, NONE,      columns,      "columns of the list")                          \
 	X(MOUSE,         "mouse",         SCREEN, NONE,   NOTHING, NONE,      mouse,        "mouse on or off")                              \
-	X(REDRAW,        "redraw",        SCREEN, NONE,   NOTHING, NONE,      redraw,       "paint the screen anew")                        \
+	X(REDRAW,        "redraw",        SCREEN, NONE,   NOTHING, NONE,      redraw,       "redraw the screen")                            \
 	X(SUSPEND,       "suspend",       SCREEN, NONE,   NOTHING, NONE,      suspend,      "to the shell, fg returns")                     \
 	X(CANCEL,        "cancel",        SCREEN, NONE,   NOTHING, NONE,      cancel,       "leave, stop work")                             \
 	X(QUIT,          "quit",          SCREEN, NONE,   NOTHING, NONE,      quit,         "quit")

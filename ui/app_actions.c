@@ -446,7 +446,7 @@ static void act_pause(struct ui *ui, struct pane *p, const struct call *c)
 		     l->pause ? l->pause(ui->host.view->live_ctx, !ui->host.view->paused) : NULL))
 		return;
 	ui->host.view->paused = !ui->host.view->paused;
-	ui_flash(ui, ui->host.view->paused ? "tracing stopped; H goes on" : "tracing goes on");
+	ui_flash(ui, ui->host.view->paused ? "tracing paused; H resumes it" : "tracing resumed");
 }
 
 static void act_detach(struct ui *ui, struct pane *p, const struct call *c)
@@ -479,7 +479,7 @@ static void act_children(struct ui *ui, struct pane *p, const struct call *c)
 static void act_freeze(struct ui *ui, struct pane *p, const struct call *c)
 {
 	view_set_frozen(ui->host.view, !ui->host.view->frozen);
-	ui_flash(ui, ui->host.view->frozen ? "frozen: nothing moves until p; the capture goes on"
+	ui_flash(ui, ui->host.view->frozen ? "the view is frozen until p; events are still recorded"
 					   : "moving again");
 	ui_changed(ui, CHANGE_ALL);
 }

@@ -432,7 +432,7 @@ bool ui_command(struct ui *ui, const char *text)
 		struct prompt_verdict v;
 		command_check(&ui->host, text, &v);
 		ui_flash(ui, "%.*s: %s", (int)n, text,
-			 v.is_error ? v.message : "fits several actions");
+			 v.is_error ? v.message : "matches several actions");
 		return false;
 	}
 	const char *arg = text + n;

@@ -193,7 +193,7 @@ static const struct {
 	{ "fold", set_fold, "on|off", "Fold imports, start-up and repeats at first." },
 	{ "timeline", set_timeline, "on|off", "The timeline above the list." },
 	{ "time", set_time, "start|delta|clock", "How times are shown." },
-	{ "details", set_details, "auto|right|below", "Where arguments and stack stand." },
+	{ "details", set_details, "auto|right|below", "Where arguments and stack are shown." },
 	{ "columns", set_columns, "LIST",
 	  "Columns of the list, of: time process thread event arguments caller." },
 	{ "source", set_source, "DIR",

@@ -444,7 +444,7 @@ void note_text(struct strbuf *to, struct view *s, const struct trace_note *n)
 	case NOTE_ATTACHED: strbuf_addf(to, "attached to %s", strbuf_str(&who)); break;
 	case NOTE_DETACHED: strbuf_addf(to, "detached from %s", strbuf_str(&who)); break;
 	case NOTE_PAUSED: strbuf_adds(to, "tracing paused"); break;
-	case NOTE_RESUMED: strbuf_adds(to, "tracing goes on"); break;
+	case NOTE_RESUMED: strbuf_adds(to, "tracing resumed"); break;
 	case NOTE_EXEC: strbuf_addf(to, "%s became another program", strbuf_str(&who)); break;
 	case NOTE_FINALISED:
 		strbuf_addf(to, "%s: the interpreter is gone", strbuf_str(&who));

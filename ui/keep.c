@@ -135,7 +135,7 @@ struct err *keep_history_add(int history, const char *text)
 	/* one write, so that two sessions do not mix their lines */
 	if (fd < 0 || write(fd, strbuf_str(&line), line.n) != (ssize_t)line.n)
 		err = path ? err_sys(errno, "cannot write %s", path)
-			   : err_create(ERR_NOT_FOUND, "there is no folder of ours for a history");
+			   : err_create(ERR_NOT_FOUND, "there is no private folder for a history");
 	if (fd >= 0)
 		close(fd);
 	strbuf_fini(&line);

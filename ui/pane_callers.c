@@ -392,7 +392,7 @@ static void title_callers(const struct pane *p, struct strbuf *subject, struct s
 		strbuf_add_count(facts, p->host->view->n_events - c->built_events);
 		strbuf_adds(facts, " since");
 	}
-	strbuf_adds(facts, " · t turns it over");
+	strbuf_adds(facts, " · t reverses it");
 }
 
 static bool term_callers(const struct pane *p, struct strbuf *to)

@@ -654,8 +654,8 @@ static bool work_events(struct pane *p, uint64_t budget_ns)
 			host_goto(p->host, at);
 			if (e->wrapped)
 				host_flash(p->host, e->search_back
-							? "the search went on at the end"
-							: "the search went on at the start");
+							? "the search wrapped to the end"
+							: "the search wrapped to the start");
 			host_redraw(p->host);
 			return false;
 		}

@@ -72,7 +72,7 @@ static void draw_messages(const struct pane *p, struct area a)
 {
 	const struct messages *m = (const struct messages *)p;
 	if (!m->lines.n) {
-		area_put(a, 1, 2, -1, ROLE_TEXT, "nothing was said yet");
+		area_put(a, 1, 2, -1, ROLE_TEXT, "there is no message yet");
 		area_put(a, 2, 2, -1, ROLE_DIM, "losses, ends and failures are kept here");
 	}
 	for (int y = 0; y < a.n_lines && p->list.top + (uint64_t)y < m->lines.n; y++) {

@@ -553,7 +553,7 @@ static void draw_error(const struct prompt *p, struct area last, int column, int
 	area_put(last, 1, from, 1, ROLE_TEXT, is_left ? "<" : is_right ? ">" : "^");
 	for (int k = 1; k < w && from + k < last.n_columns; k++)
 		area_put(last, 1, from + k, 1, ROLE_TEXT, "~");
-	const char *way_out = p->note ? "not done: Esc old, or mend it" : "Esc old";
+	const char *way_out = p->note ? "not applied: correct it, or Esc" : "Esc old";
 	int width = text_width(message, strlen(message)), right = from + w + 1;
 	if (right + width < last.n_columns) {
 		area_put_cut(last, 1, right, last.n_columns - right - 1, ROLE_DIM, message);

@@ -651,13 +651,13 @@ const char *term_copy(struct terminal *t, const char *text, size_t n_bytes)
 	enum { COPY_MAX = 74994, PIECE = 240, SCREEN_MAX = 500 };
 	const char *name = getenv("TERM");
 	if (!takes_clipboard(name))
-		return "this terminal has no clipboard that is known";
+		return "this terminal is not known to have a clipboard";
 	if (n_bytes > COPY_MAX)
-		return "it is more than a terminal takes, 74 994 bytes";
+		return "it is longer than the 74 994 bytes that a terminal takes";
 	/* tmux inside GNU screen, or vice versa: we cannot tell which one reads our output, and
 	 * screen would show the rest of a long string */
 	if (getenv("STY") && getenv("TMUX") && n_bytes > SCREEN_MAX)
-		return "it is long, and GNU screen and tmux are one inside the other";
+		return "it is too long for tmux inside GNU screen, or the reverse";
 	struct strbuf code = { 0 }, out = { 0 };
 	strbuf_adds(&code, "\033]52;c;");
 	add_base64(&code, text, n_bytes);

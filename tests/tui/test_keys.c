@@ -88,7 +88,7 @@ static void test_wrong_filters(void **state)
 				fail_msg("%s: Enter does nothing:\n%s", rows[i].typed, after);
 			assert_true(prompt_is_open(&ui->prompt));
 			assert_true(shows(ui, rows[i].says));
-			assert_true(shows(ui, "not done"));
+			assert_true(shows(ui, "not applied"));
 			assert_string_equal(ui->host.view->filter_text,
 					    *ui->host.view->filter_text ? ui->host.view->filter_text
 									: "");
