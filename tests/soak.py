@@ -317,7 +317,7 @@ class launched:
             self.stderr = open(err.name).read()
             facts = [harness.json.loads(line) for line in open(out.name)]
         expect(process.returncode == harness.STATUS, lambda: f"status {process.returncode}: {self.stderr[-500:]}")
-        expect(facts and "truth" in facts[-1], "the target told no truth")
+        expect(facts and "truth" in facts[-1], "the target reported no truth")
         self.truth = facts[-1]["truth"]
         if took > LEAVING_S:
             raise Late(f"the recorder took {took:.1f} s to end after its target")

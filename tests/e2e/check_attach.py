@@ -65,7 +65,7 @@ def attach_twice(ctx, python, victim, arguments, keeps_maps):
                 check_window(victim, events)
                 expect(not foreign_maps(after), lambda: f"left behind: {foreign_maps(after)}")
                 expect_same_maps(before, after, keeps_maps)
-                expect(status_of(v.pid, "TracerPid") == "0", "somebody is still attached")
+                expect(status_of(v.pid, "TracerPid") == "0", "a tracer is still attached")
         truth = v.stop()
         for key in ("bad_children", "early", "lost", "woke_early"):
             expect(not truth.get(key), lambda: f"the victim was disturbed: {truth}")
@@ -101,10 +101,10 @@ def stopped_target(ctx, python):
             if recorder.process.poll() is not None:
                 # A refusal is allowed if it names cause and cure; the target must then be as it was.
                 expect(recorder.process.returncode == 1 and "stopped" in recorder.stderr(), lambda: recorder.stderr()[-300:])
-                expect(status_of(v.pid, "State").startswith("T"), "the target does not rest any more")
+                expect(status_of(v.pid, "State").startswith("T"), "the target is not stopped any more")
             else:
                 time.sleep(0.2)
-                expect(status_of(v.pid, "State").startswith("T"), "the target does not rest any more")
+                expect(status_of(v.pid, "State").startswith("T"), "the target is not stopped any more")
                 os.kill(v.pid, signal.SIGCONT)
                 time.sleep(0.4)
                 expect_goodbye(recorder.stop())

@@ -112,7 +112,7 @@ def visited(ctx, python, prefix=(), env=None, after_start=None, makes_code=False
             expect(not left, lambda: f"left behind: {left}")
             if not makes_code:  # otherwise the target maps memory for generated code, which looks like our own mappings
                 expect_same_maps(before, v.maps(), False)
-            expect(status_of(v.pid, "TracerPid") == "0", "somebody is still attached")
+            expect(status_of(v.pid, "TracerPid") == "0", "a tracer is still attached")
         expect(v.stop().get("total_is_right", True), "the victim counted wrong")
 
 

@@ -234,7 +234,7 @@ def time_namespace(ctx, python, use_tsc, is_ours):
     for event in marks:
         told, kind = event["args"]["1"], event["args"]["2"]
         seen = datetime.datetime.fromisoformat(event["time"][:26] + "+00:00").timestamp()
-        expect(abs(seen - told) < 60, lambda: f"a mark ({kind}) of {told:.3f} is said to be of {seen:.3f}")
+        expect(abs(seen - told) < 60, lambda: f"a mark ({kind}) of {told:.3f} is shown at {seen:.3f}")
         kinds.add(kind)
     expect(kinds == {"self", "child", "after unshare", "grandchild"}, lambda: f"only marks of {kinds}")
 
@@ -266,7 +266,7 @@ def cells(ctx):
 def rootless(ctx):
     """The container is made by a user without privileges, who is root inside it."""
     if os.geteuid():
-        raise Skip("not root: cannot become somebody else")
+        raise Skip("not root: cannot become another user")
     python = harness.Python("system", ["/usr/bin/python3"])
     drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-S"]
     folder = ctx.new_folder("rootless")

@@ -90,7 +90,7 @@ def hooks(ctx, python):
                       ("python", "_operator.is_", ""), ("python", "__main__.<lambda>", f"{code}:9")]
             expect(seen[1:] == wanted, lambda: f"hooks: {seen}")
             expect(seen[0][:2] == ("native", "Py_IsInitialized"), lambda: f"native hook: {seen[0]}")
-            expect(report["hooks"][0]["place"], "the native hook's module is not told")
+            expect(report["hooks"][0]["place"], "the native hook's module is not reported")
 
 
 def no_hooks(ctx, python):

@@ -200,7 +200,7 @@ class Watch:
         expect(n == len(events), f"goodbye says {n} events, the capture holds {len(events)}")
         expect_counts(wanted, names(events), "attached")
         expect(not foreign_maps(maps_of(self.host.pid)), lambda: f"left behind: {foreign_maps(maps_of(self.host.pid))}")
-        expect(status_of(self.host.pid, "TracerPid") == "0", "somebody is still attached")
+        expect(status_of(self.host.pid, "TracerPid") == "0", "a tracer is still attached")
         expect(self.host.hooks() == 0, "a hook is left in a list")
         return events
 

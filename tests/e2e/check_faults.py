@@ -112,9 +112,9 @@ def expect_clean(ctx, v, before, spec, status, text):
     """The recorder reported everything that it left, and the next recorder removes it."""
     owns_up = status == -signal.SIGKILL or (status == 0 and "target restored: no" in text) or (status == 1 and "auditview" in text)
     if status == 0 and "target restored: yes" in text:
-        expect(not foreign_maps(maps_of(v.pid)), lambda: f"{spec}: said to be restored, but: {foreign_maps(maps_of(v.pid))}: {text[-300:]}")
+        expect(not foreign_maps(maps_of(v.pid)), lambda: f"{spec}: reported as restored, but: {foreign_maps(maps_of(v.pid))}: {text[-300:]}")
     elif not owns_up:
-        raise Fail(f"{spec}: status {status}, and nothing is said: {text[-300:]}")
+        raise Fail(f"{spec}: status {status}, and nothing is reported: {text[-300:]}")
     if status == 1:
         expect(not foreign_maps(maps_of(v.pid)) or "left" in text, lambda: f"{spec}: refused, but it left {foreign_maps(maps_of(v.pid))}: {text[-300:]}")
     if status != 0 or "target restored: yes" not in text:
@@ -235,7 +235,7 @@ def each_denied_launched(ctx, python, site, action):
                 break
             continue
         struck += 1
-        expect(hooks == 1 or "not watched" in text or "not traced" in text or " 0 events" in text, lambda: f"{spec}: not traced, and nothing is said: {text[-300:]}")
+        expect(hooks == 1 or "not watched" in text or "not traced" in text or " 0 events" in text, lambda: f"{spec}: not traced, and nothing is reported: {text[-300:]}")
     expect(struck >= 1, f"struck {struck} times: the test is broken")
 
 

@@ -185,7 +185,7 @@ def locked_by_a_reader(ctx, python):
     """A user who may read a file can lock it: that does not keep others from writing it, unless the user may write the
     file, too."""
     if os.getuid() != 0:
-        raise Skip("not root: cannot become somebody else")
+        raise Skip("not root: cannot become another user")
     place = Place(ctx, python, "locked").fill()
     for path in (ctx.folder, place.folder):
         os.chmod(path, 0o755)
@@ -371,7 +371,7 @@ def hostile_marks(ctx, python):
     screen = Screen(ctx, [place.capture])
     screen.keys(b"gm")
     screen.leave()
-    expect(open(file, encoding="utf-8").read() == head, "somebody else's file was replaced")
+    expect(open(file, encoding="utf-8").read() == head, "another user's file was replaced")
 
 
 def folders(ctx, python):

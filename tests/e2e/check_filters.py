@@ -136,7 +136,7 @@ def late(ctx, python, mode, *options, prefix=()):
             with Recorder(ctx, process.pid, *options, prefix=prefix) as recorder:
                 wait_for(lambda: code_digest(process.pid, harness.maps_of(process.pid)) != before or recorder.process.poll() is not None, 20,
                          "the first hook")
-                expect(not harness.foreign_maps(harness.maps_of(process.pid)), "somebody was stopped: the test is broken")
+                expect(not harness.foreign_maps(harness.maps_of(process.pid)), "a thread was stopped: the test is broken")
                 open(go, "w").close()
                 said = process.stdout.read()
                 status = process.wait(60)

@@ -19,7 +19,7 @@ MEMORY_MAX = 400 << 20  # limit for a recorder, whatever the target does; 1.6 GB
 
 def needs_root():
     if os.getuid() != 0:
-        raise Skip("needs root, to record the program of somebody else")
+        raise Skip("needs root, to record the program of another user")
 
 
 @contextlib.contextmanager
@@ -31,7 +31,7 @@ def program(python, name, *arguments):
         try:
             line = process.stdout.readline()
             if not line:
-                raise harness.Fail(f"{name}.py said nothing: {process.stderr.read()[-500:]}")
+                raise harness.Fail(f"{name}.py printed nothing: {process.stderr.read()[-500:]}")
             yield process, json.loads(line)
         finally:
             with contextlib.suppress(ProcessLookupError):
@@ -112,7 +112,7 @@ def ring(ctx, python, mode, how="duration"):
             expect(how == "limit" or len(numbers) > 5, lambda: f"{len(numbers)} marks of the program beside it: the test is broken, or it was starved")
             expect(numbers == list(range(numbers[0], numbers[0] + len(numbers))) if numbers else True, "marks of the program beside it have gaps")
             if mode in ("sizes", "lengths", "heads"):
-                expect("malformed" in record.text(), "nothing is said of malformed records")
+                expect("malformed" in record.text(), "malformed records are not reported")
         truth = beside.stop()
         expect(truth is not None, "the program beside it was harmed")
 
@@ -129,7 +129,7 @@ def claim(ctx, python, whose):
                 expect(status == 0, lambda: f"status {status}: {record.stderr()[-300:]}")
                 shown = {e["pid"] for e in record.named("hostile.ring")}
                 expect(number not in shown, f"events of {said['ready']} are shown of process {number}")
-                expect("under the number of process" in record.text(), "nothing is said of the false claim")
+                expect("under the number of process" in record.text(), "the false claim is not reported")
         beside.stop()
 
 
@@ -178,14 +178,14 @@ def kin(ctx, python, how):
                           start_new_session=True) as process:
         try:
             said = json.loads(process.stdout.readline() or "null")
-            expect(said, lambda: f"kin.py said nothing: {process.stderr.read()[-300:]}")
+            expect(said, lambda: f"kin.py printed nothing: {process.stderr.read()[-300:]}")
             time.sleep(0.3)
             maps = harness.maps_of(said["parent"])
             with Record(ctx, "-p", said["ready"], "--duration", "500ms") as record:
                 status, _ = record.wait(20)
                 expect(status in (0, 1), lambda: f"status {status}: {record.stderr()[-300:]}")
                 if status == 0:
-                    expect("left alone" in record.text(), "nothing is said of what looks like an earlier probe")
+                    expect("left alone" in record.text(), "what looks like an earlier probe is not reported")
             expect(process.poll() is None, lambda: f"the parent has died: {process.returncode}")
             harness.expect_same_maps(maps, harness.maps_of(said["parent"]), False)
             os.kill(said["ready"], signal.SIGKILL)

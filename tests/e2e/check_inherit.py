@@ -306,7 +306,7 @@ def left_running(ctx):
         terminal.wait(rb"target restored: yes")
         terminal.wait(rb"STATUS 0 as before")
         wait_for(lambda: os.path.exists(done) and open(done).read(), 30, "the program to end by itself")
-        expect(b"xxxx" not in terminal.read(), "what it writes later stands on our terminal")
+        expect(b"xxxx" not in terminal.read(), "what it writes later is on our terminal")
 
 
 def cells(ctx):

@@ -169,7 +169,7 @@ def full_disk(ctx, python):
         raise Skip("no file system can be mounted: " + done.stderr.strip()[-100:])
     expect("status 5" in done.stderr, lambda: f"the program's status is not passed on: {done.stderr[-400:]!r}")
     events, lost, restored = said(done.stderr)
-    expect(events == int(done.stdout), lambda: f"{events} events are said, the file holds {done.stdout.strip()}: {done.stderr!r}")
+    expect(events == int(done.stdout), lambda: f"{events} events are reported, the file holds {done.stdout.strip()}: {done.stderr!r}")
     expect(events and lost and restored == "yes" and "No space left" in done.stderr, lambda: f"{done.stderr!r}")
 
 
@@ -184,7 +184,7 @@ def file_size_limit(ctx, python, blocks):
     events, lost, _ = said(done.stderr)
     expect(done.returncode == 5, lambda: f"status {done.returncode}: {done.stderr[-300:]}")
     n = held(ctx, path) if os.path.exists(path) else 0
-    expect(events == n, lambda: f"{events} events are said, the file holds {n}: {done.stderr!r}")
+    expect(events == n, lambda: f"{events} events are reported, the file holds {n}: {done.stderr!r}")
     expect(lost and "too large" in done.stderr, lambda: f"{done.stderr!r}")
     with Victim(ctx, python, "busy") as v:
         path = os.path.join(folder, "attached.avc")
@@ -192,7 +192,7 @@ def file_size_limit(ctx, python, blocks):
         events, lost, restored = said(done.stderr)
         expect(done.returncode == 1 and restored == "yes", lambda: f"status {done.returncode}: {done.stderr!r}")
         n = held(ctx, path) if os.path.exists(path) else 0
-        expect(events == n and lost, lambda: f"{events} events are said, the file holds {n}: {done.stderr!r}")
+        expect(events == n and lost, lambda: f"{events} events are reported, the file holds {n}: {done.stderr!r}")
         expect(not foreign_maps(v.maps()), lambda: f"left behind: {foreign_maps(v.maps())}")
         v.stop()
 
@@ -423,7 +423,7 @@ def interrupted_at_terminal(ctx, python):
             time.sleep(0.3)
             s.send(b"\x03")
             time.sleep(0.3)
-            expect(foreign_maps(maps_of(program)), f"{command[0]}: the first Ctrl-C left a program that goes on")
+            expect(foreign_maps(maps_of(program)), f"{command[0]}: the first Ctrl-C left a program that continues")
             s.send(b"\x03")
             status, text = s.wait_end()
             expect(status == 0 and said(text)[1:] == (0, "yes"), lambda: f"{command[0]}: status {status}: {text!r}")

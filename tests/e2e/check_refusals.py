@@ -292,7 +292,7 @@ def python_refused(ctx, python, text, words, cure, settle=None):
             wait_for(lambda: settle(process.pid), 10, "the target to get there")
         said = refused(ctx, process.pid, words, cure)
         expect(process.poll() is None, "the target ended")
-        expect(status_of(process.pid, "TracerPid") == "0", "somebody is still attached")
+        expect(status_of(process.pid, "TracerPid") == "0", "a tracer is still attached")
         return said
 
 

@@ -16,7 +16,7 @@ def marks_of(recorder):
 
 
 def well_ended(v, truth):
-    expect(truth["trapped"] == 0, lambda: f"the target was told of {truth['trapped']} forbidden calls")
+    expect(truth["trapped"] == 0, lambda: f"the target got {truth['trapped']} signals for forbidden calls")
 
 
 def watched(ctx, python, what, prefix=(), options=()):
@@ -61,7 +61,7 @@ def full_ring(ctx, python, what, lock=False):
         well_ended(v, truth)
         # Some events may be lost after the last one that is kept.
         missing, most = numbers[-1] - numbers[0] + 1 - len(numbers), truth["marks"] - numbers[0] - len(numbers)
-        expect(missing <= lost <= most and numbers == sorted(set(numbers)), lambda: f"{lost} said to be lost, {missing} to {most} missing")
+        expect(missing <= lost <= most and numbers == sorted(set(numbers)), lambda: f"{lost} reported as lost, {missing} to {most} missing")
 
 
 def refused(ctx, python, what, words, prefix=(), command=(), options=()):
@@ -77,7 +77,7 @@ def refused(ctx, python, what, words, prefix=(), command=(), options=()):
             expect(re.search(word, done.stderr, re.I), lambda: f"no {word!r} in {done.stderr!r}")
         expect_same_maps(before, v.maps(), False)
         expect(not foreign_maps(v.maps()), lambda: f"left behind: {foreign_maps(v.maps())}")
-        expect(status_of(v.pid, "TracerPid") == "0", "somebody is still attached")
+        expect(status_of(v.pid, "TracerPid") == "0", "a tracer is still attached")
         well_ended(v, v.stop())
 
 

@@ -51,7 +51,7 @@ def not_stopped(ctx, python, call, prefix=()):
             wait_for(lambda: code_digest(v.pid, v.maps()) != before or recorder.process.poll() is not None, 10, "the first hook")
             expect(not foreign_maps(v.maps()) or v.fact("call"), "something was mapped during the call")
             expect_goodbye(recorder.stop(), min_events=0)
-        expect(code_digest(v.pid, maps_of(v.pid)) == before, "code is left behind")
+        expect(code_digest(v.pid, maps_of(v.pid)) == before, "code is left in the target")
         # the recorder gets the events after the call, and detaches within the next call
         with Recorder(ctx, v.pid, prefix=prefix) as recorder:
             wait_for(lambda: foreign_maps(v.maps()) or recorder.process.poll() is not None, 10, "the next event")
@@ -60,7 +60,7 @@ def not_stopped(ctx, python, call, prefix=()):
             expect_goodbye(recorder.stop(), min_events=1)
             marks = recorder.capture.named("victim.mark")
             expect(marks, "no mark was captured")
-        expect(code_digest(v.pid, maps_of(v.pid)) == before, "code is left behind")
+        expect(code_digest(v.pid, maps_of(v.pid)) == before, "code is left in the target")
         expect(not foreign_maps(v.maps()), lambda: f"left behind: {foreign_maps(v.maps())}")
         v.wait(40)
         expect_as_alone(v, call)

@@ -18,8 +18,8 @@ def truths(ctx, python):
     run.expect_status(harness.STATUS)
     facts = [f for f in run.facts if "stack" in f]
     events = run.capture.named("victim.stack")
-    expect(len(facts) > 40, "the victim told too little: the test is broken")
-    expect(len(events) == len(facts), f"{len(facts)} stacks told, {len(events)} captured")
+    expect(len(facts) > 40, "the victim reported too little: the test is broken")
+    expect(len(events) == len(facts), f"{len(facts)} stacks reported, {len(events)} captured")
     problems = []
     for fact, event in zip(facts, events):
         expect(event["args"]["0"] == fact["stack"], lambda: f"{event['args']} where {fact['stack']} was expected")

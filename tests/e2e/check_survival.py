@@ -25,7 +25,7 @@ def clean_visit(ctx, v):
         n = expect_goodbye(recorder.wait(), min_events=0)
         expect(n == len(recorder.capture.events()), "goodbye and capture disagree")
     expect(not foreign_maps(v.maps()), lambda: f"left behind: {foreign_maps(v.maps())}")
-    expect(status_of(v.pid, "TracerPid") == "0", "somebody is still attached")
+    expect(status_of(v.pid, "TracerPid") == "0", "a tracer is still attached")
     # glibc's fork blocks all signals for a moment (2.43, sysdeps/nptl/_Fork.c)
     wait_for(lambda: int(status_of(v.pid, "SigBlk"), 16) == 0, 5, f"signals not to be blocked: {status_of(v.pid, 'SigBlk')}")
 

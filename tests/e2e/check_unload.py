@@ -128,7 +128,7 @@ def killed(ctx, library, site):
                 with Recorder(ctx, host.pid, "--duration", "0.1") as recorder:
                     expect("target restored: yes" in recorder.wait(30), lambda: f"behind {lead}{site}:{n}: {recorder.stderr()[-300:]}")
                 left = foreign_maps(maps_of(host.pid))
-                expect(not left, lambda: f"killed behind {lead}{site}:{n}, and then left: {left}")
+                expect(not left, lambda: f"killed after {lead}{site}:{n}, then left behind: {left}")
             expect(3 < n < 99, f"killed {n - 1} times: the test is broken")
         host.ask(f"run 0 {MARK.format(0)}")
         host.ask("final 0")

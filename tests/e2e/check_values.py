@@ -67,7 +67,7 @@ def all_kinds(ctx, python):
     for event in run.capture.named("victim.value"):
         got[event["args"]["0"]] = event["args"].get("1", "(no second argument)")
     facts = [f for f in run.facts if "value" in f]
-    expect(len(facts) > 60, "the victim told too little: the test is broken")
+    expect(len(facts) > 60, "the victim reported too little: the test is broken")
     problems = []
     for fact in facts:
         key, want = fact["value"], fact["is"]

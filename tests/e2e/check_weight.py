@@ -180,7 +180,7 @@ def few_descriptors(ctx, python, limit, n):
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60,
                               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limit))
         expect(done.returncode in (0, 1), lambda: f"status {done.returncode}: {done.stderr[-300:]}")
-        expect(done.returncode == 0 or "oo many open files" in done.stderr, lambda: f"the cause is not said: {done.stderr[-300:]}")
+        expect(done.returncode == 0 or "oo many open files" in done.stderr, lambda: f"the cause is not reported: {done.stderr[-300:]}")
         if limit[1] > 1000:
             expect(done.returncode == 0, lambda: f"the limit was not raised: {done.stderr[-300:]}")
         for t in targets:

@@ -161,7 +161,7 @@ def faulty(ctx, python, calls):
         n_given += len(got) > 12
         missing = set(kids) - got
         if got and missing:
-            expect("unknown" in run.stderr or "not watched" in run.stderr, lambda: f"{len(missing)} children are missing, and that is not said: {run.stderr[-300:]}")
+            expect("unknown" in run.stderr or "not watched" in run.stderr, lambda: f"{len(missing)} children are missing, and that is not reported: {run.stderr[-300:]}")
     expect(n_given, "no child was recorded: the test is broken")
 
 

@@ -110,7 +110,7 @@ class Context:
 
     def needs_setpriv(self):
         if os.getuid() != 0 or not shutil.which("setpriv"):
-            raise Skip("needs root and setpriv, to become somebody else")
+            raise Skip("needs root and setpriv, to become another user")
 
     def copy_for_all(self):
         """Return the path of an auditview that every user may run, wherever the tree is."""
@@ -324,7 +324,7 @@ class Victim:
         stderr = open(self.stderr_path, encoding="utf-8", errors="replace").read()[-600:]
         expect(self.process.returncode == STATUS, f"the target ended with {self.process.returncode}, expected {STATUS}: {stderr}")
         truth = self.fact("truth")
-        expect(truth is not None, "the target told no truth")
+        expect(truth is not None, "the target reported no truth")
         return truth
 
     def __exit__(self, *error):

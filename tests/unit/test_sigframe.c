@@ -138,12 +138,12 @@ static void test_ways(void **state)
 		kill(pid, SIGUSR1);
 		wait_until(&s->n_in_handler);
 		if (is_outside(pid))
-			fail_msg("%s: said to be outside", way->name);
+			fail_msg("%s: found to be outside", way->name);
 		s->go_back = 1;
 		s->leave_code = 1;
 		wait_until(&s->n_out);
 		if (!is_outside(pid))
-			fail_msg("%s: said to be inside when all was over", way->name);
+			fail_msg("%s: found to be inside after its end", way->name);
 		kill(pid, SIGKILL);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_int_equal(WTERMSIG(status), SIGKILL);
