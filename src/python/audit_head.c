@@ -23,6 +23,8 @@
 
 #include <string.h>
 
+#include "python/hook_list.h"
+
 #define CODE_MAX       4096
 #define CALLEE_BYTES   400u
 #define CANDIDATES_MAX 16
@@ -197,15 +199,14 @@ struct audit_head audit_head_decode(const struct elf_symbols *s, const struct el
 
 bool audit_head_is_sane(const struct mem_reader *mem, uint64_t head)
 {
-	uint64_t at, entry[3]; /* next, function, data */
+	enum { ENTRIES_MAX = 1000 };
+	struct hook_walk w = hook_walk_begin(mem, RADDR(head), ENTRIES_MAX);
+	struct hook_entry entry;
+	enum hook_step step;
 	uint8_t code;
-	if (!mem_read_u64(mem, RADDR(head), &at))
-		return false;
-	for (unsigned i = 0; at; i++) {
-		if (i == 1000 || at % 8 || !mem_read(mem, RADDR(at), entry, sizeof(entry)) ||
-		    !entry[1] || !mem_read(mem, RADDR(entry[1]), &code, 1))
+	while ((step = hook_walk_next(&w)) == HOOK_ENTRY)
+		if (w.entry.v % 8 || !mem_read(mem, w.entry, &entry, sizeof(entry)) || !entry.fn ||
+		    !mem_read(mem, RADDR(entry.fn), &code, 1))
 			return false;
-		at = entry[0];
-	}
-	return true;
+	return step == HOOK_END;
 }

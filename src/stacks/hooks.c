@@ -9,6 +9,7 @@
 
 #include "base/vec.h"
 #include "probe/abi.h"
+#include "python/hook_list.h"
 #include "python/layout.h"
 #include "stacks/image.h"
 #include "stacks/modules.h"
@@ -35,7 +36,7 @@ static const struct {
 	{ 15, 1, 0, 17288 },  { 15, 1, 1, 17296 },
 };
 
-typedef VEC(struct audit_hook) hook_list;
+typedef VEC(struct audit_hook) hook_vec;
 
 /* ---- native ---- */
 
@@ -88,36 +89,29 @@ static void name_native(struct naming *n, struct audit_hook *h)
 	}
 }
 
-/* {next, hook function, user data}: v3.8.0 Include/internal/pycore_pystate.h, struct
- * _Py_AuditHookEntry, to v3.15.0. */
 static bool native_read(pid_t pid, const struct mem_reader *mem, const struct python_runtime *rt,
-			hook_list *to, bool *ret_short)
+			hook_vec *to, bool *ret_short)
 {
-	struct {
-		uint64_t next, fn, data;
-	} entry;
-	uint64_t at;
+	struct hook_walk w = hook_walk_begin(mem, RADDR(rt->layout.audit_head), MAX_HOOKS);
 	struct naming naming = { 0 };
-	if (!mem_read_u64(mem, RADDR(rt->layout.audit_head), &at))
-		return false;
-	if (at)
-		naming_open(&naming, pid, mem);
-	bool is_whole = true;
-	for (unsigned i = 0; at && is_whole; i++, at = entry.next) {
+	enum hook_step step;
+	while ((step = hook_walk_next(&w)) == HOOK_ENTRY) {
+		struct hook_entry entry;
 		uint64_t magic;
-		if (i >= MAX_HOOKS || !mem_read(mem, RADDR(at), &entry, sizeof(entry))) {
-			is_whole = false;
+		if (w.n == 1)
+			naming_open(&naming, pid, mem);
+		if (!mem_read(mem, w.entry, &entry, sizeof(entry)))
 			break;
-		}
-		struct audit_hook hook = { .address = RADDR(entry.fn), .data = RADDR(entry.data) };
-		hook.is_probe = entry.data && mem_read_u64(mem, hook.data, &magic) &&
+		struct audit_hook hook = { .address = RADDR(entry.fn),
+					   .data = RADDR(entry.user_data) };
+		hook.is_probe = entry.user_data && mem_read_u64(mem, hook.data, &magic) &&
 				magic == PROBE_MAGIC;
 		name_native(&naming, &hook);
 		if (!vec_push(to, hook))
 			*ret_short = true;
 	}
 	naming_close(&naming);
-	return is_whole;
+	return step == HOOK_END;
 }
 
 /* ---- Python ---- */
@@ -194,7 +188,7 @@ static uint32_t offset_find(const struct probe_layout *l)
 
 /* Read the list of one interpreter; false if the object there is not a list. */
 static bool python_read_list(const struct reader *r, uint64_t interpreter, uint32_t off,
-			     hook_list *to, bool *ret_short)
+			     hook_vec *to, bool *ret_short)
 {
 	char type_name[8];
 	uint64_t list, n, items, id = 0;
@@ -223,8 +217,8 @@ static bool python_read_list(const struct reader *r, uint64_t interpreter, uint3
 	return true;
 }
 
-static bool python_read(const struct mem_reader *mem, const struct python_runtime *rt,
-			hook_list *to, bool *ret_short)
+static bool python_read(const struct mem_reader *mem, const struct python_runtime *rt, hook_vec *to,
+			bool *ret_short)
 {
 	struct reader r = { mem, &rt->layout };
 	uint32_t off = offset_find(&rt->layout);
@@ -247,7 +241,7 @@ static bool python_read(const struct mem_reader *mem, const struct python_runtim
 struct err *audit_hooks_read(pid_t pid, const struct mem_reader *mem,
 			     const struct python_runtime *rt, struct audit_hooks *ret)
 {
-	hook_list list = { .v = ret->v, .n = ret->n, .cap = ret->n };
+	hook_vec list = { .v = ret->v, .n = ret->n, .cap = ret->n };
 	bool is_short = false;
 	ret->native_is_whole &= native_read(pid, mem, rt, &list, &is_short);
 	ret->python_is_known &= python_read(mem, rt, &list, &is_short);

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "probe/abi.h"
+#include "python/hook_list.h"
 #include "visit/entry_place.h"
 #include "visit/inject_private.h"
 #include "visit/inject.h"
@@ -88,23 +89,18 @@ static int try_to_read(pid_t pid)
 
 static void hooks_read(struct access_facts *f, const struct mem_reader *mem)
 {
-	/* CPython v3.8.0 Include/internal/pycore_pystate.h .. v3.15: {next, hook function, user
-	 * data}. */
-	struct {
-		uint64_t next, fn, data;
-	} entry;
-	uint64_t at;
-	if (!mem_read_u64(mem, RADDR(f->runtime.layout.audit_head), &at))
-		return;
-	for (unsigned i = 0; at && i < 4096; i++, at = entry.next) {
+	raddr head = RADDR(f->runtime.layout.audit_head);
+	struct hook_walk w = hook_walk_begin(mem, head, HOOK_LIST_MOST);
+	while (hook_walk_next(&w) == HOOK_ENTRY) {
+		struct hook_entry entry;
 		uint64_t magic;
-		if (!mem_read(mem, RADDR(at), &entry, sizeof(entry)))
+		if (!mem_read(mem, w.entry, &entry, sizeof(entry)))
 			return;
-		bool is_probe = entry.data && mem_read_u64(mem, RADDR(entry.data), &magic) &&
-				magic == PROBE_MAGIC;
+		raddr data = RADDR(entry.user_data);
+		bool is_probe = data.v && mem_read_u64(mem, data, &magic) && magic == PROBE_MAGIC;
 		if (f->n_hooks < MAX_HOOKS)
-			f->hooks[f->n_hooks] = (struct access_hook){ RADDR(at), RADDR(entry.fn),
-								     RADDR(entry.data), is_probe };
+			f->hooks[f->n_hooks] = (struct access_hook){ w.entry, RADDR(entry.fn), data,
+								     is_probe };
 		f->n_hooks++;
 	}
 }

@@ -15,6 +15,8 @@
 
 #include "base/log.h"
 #include "base/vec.h"
+#include "python/hook_list.h"
+#include "visit/entry_place.h"
 #include "visit/lazy_link.h"
 #include "visit/inject.h"
 #include "visit/inject_private.h"
@@ -32,22 +34,7 @@ enum { DETACH_TRIES = 4 };
 
 /* ---- health ---- */
 
-static int chain_holds(struct link *l)
-{
-	uint64_t at = l->runtime.layout.audit_head, next;
-	for (unsigned i = 0; i < 4096; i++) {
-		if (!remote_mem_read(l->mem, RADDR(at), &next, sizeof(next)))
-			return -1;
-		if (next == l->entry.v)
-			return 1;
-		if (!next)
-			return 0;
-		at = next;
-	}
-	return 0;
-}
-
-/* Another auditview may have taken our probe out, believing us dead, and put its own at the same
+/* Another auditview can have taken our probe out, thinking us dead, and put its own at the same
  * address. */
 static bool ring_is_ours(const struct link *l, struct remote_mem *mem)
 {
@@ -71,8 +58,13 @@ enum link_health link_check(struct link *l)
 {
 	if (!image_is_ours(l))
 		return LINK_GONE;
-	int holds = chain_holds(l);
-	return holds < 0 ? LINK_UNLOADED : holds ? LINK_OK : LINK_UNLINKED;
+	raddr before;
+	switch (hook_list_find(remote_mem_reader(l->mem), RADDR(l->runtime.layout.audit_head),
+			       l->entry, &before)) {
+	case HOOK_ENTRY: return LINK_OK;
+	case HOOK_UNREADABLE: return LINK_UNLOADED;
+	default: return LINK_UNLINKED;
+	}
 }
 
 void link_target_module(const struct link *l, struct remote_target *t)
@@ -289,32 +281,29 @@ struct err *links_find_used(const struct link *const *links, size_t n, bool *ret
 	return NULL;
 }
 
-/* If the entry is not the first of the list, take it out behind its predecessor. Another thread may
+/* The entry is not the first of the list: take it out behind the one before it. Another thread may
  * be appending at the tail, so the successor is read again afterwards. */
 struct err *link_unlink_plain(const struct link *l, struct remote_mem *mem)
 {
-	uint64_t at = l->runtime.layout.audit_head, node, next, again;
-	for (unsigned i = 0; i < 4096; i++) {
-		if (!remote_mem_read(mem, RADDR(at), &node, 8))
-			return err_create(ERR_TARGET_GONE, "process is gone");
-		if (!node)
-			return NULL; /* not in the list: nothing to do */
-		if (node != l->entry.v) {
-			at = node;
-			continue;
-		}
-		do {
-			if (!remote_mem_read(mem, l->entry, &next, 8))
-				return err_create(ERR_TARGET_GONE, "process is gone");
-			struct err *err = remote_mem_write(mem, RADDR(at), &next, 8);
-			if (err)
-				return err;
-			if (!remote_mem_read(mem, l->entry, &again, 8))
-				return err_create(ERR_TARGET_GONE, "process is gone");
-		} while (again != next);
-		return NULL;
+	uint64_t next, again;
+	raddr before;
+	switch (hook_list_find(remote_mem_reader(mem), RADDR(l->runtime.layout.audit_head),
+			       l->entry, &before)) {
+	case HOOK_ENTRY: break;
+	case HOOK_END: return NULL;
+	case HOOK_UNREADABLE: return err_create(ERR_TARGET_GONE, "process is gone");
+	default: return err_create(ERR_CORRUPT, "the list of audit hooks does not end");
 	}
-	return err_create(ERR_CORRUPT, "the list of audit hooks does not end");
+	do {
+		if (!remote_mem_read(mem, l->entry, &next, sizeof(next)))
+			return err_create(ERR_TARGET_GONE, "process is gone");
+		struct err *err = remote_mem_write(mem, before, &next, sizeof(next));
+		if (err)
+			return err;
+		if (!remote_mem_read(mem, l->entry, &again, sizeof(again)))
+			return err_create(ERR_TARGET_GONE, "process is gone");
+	} while (again != next);
+	return NULL;
 }
 
 /* Is no thread inside a lane of the probe, and will CPython not call the probe at its end?
@@ -466,7 +455,8 @@ static struct err *wait_for_at_exit(struct link *l, const struct remote_target *
 void link_keep_orphan(const struct link *l, struct remote_mem *mem)
 {
 	uint64_t pending = l->base.v | REMOTE_PENDING;
-	struct err *err = remote_mem_write(mem, raddr_add(l->entry, 24), &pending, sizeof(pending));
+	struct err *err = remote_mem_write(mem, entry_place_mailbox(l->entry), &pending,
+					   sizeof(pending));
 	if (err)
 		log_debug("%s", err->message);
 	err_destroy(err);
@@ -522,20 +512,18 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 	bool module_there = slack && slack->write && head && head->write, entry_there = false,
 	     half_left = false;
 	if (module_there) {
-		struct {
-			uint64_t next, fn, user_data, mailbox;
-		} entry;
-		_Static_assert(sizeof(entry) == 32, "the mailbox stands behind the entry");
+		struct entry_place entry;
 		if (!remote_mem_read(mem, l->entry, &entry, sizeof(entry))) {
 			err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)pid);
 			goto out;
 		}
-		entry_there = lazy_link_base_of(entry.user_data) == l->base.v;
-		/* Not linked yet, because the attach failed; or no longer linked, because a leave
-		 * failed, or because the child was forked by a process that we were just leaving.
-		 * The reservation is still there. */
-		half_left = !entry.user_data && (entry.fn == l->runtime.layout.fn_neutral ||
-						 (entry.mailbox & ~REMOTE_PENDING) == l->base.v);
+		entry_there = lazy_link_base_of(entry.hook.user_data) == l->base.v;
+		/* Not linked yet, for attaching failed; or no more, for leaving did, or the child
+		 * was forked by a process that we were just leaving: the reservation is still
+		 * there. */
+		half_left = !entry.hook.user_data &&
+			    (entry.hook.fn == l->runtime.layout.fn_neutral ||
+			     (entry.mailbox & ~REMOTE_PENDING) == l->base.v);
 		module_there = entry_there || half_left;
 	}
 	if (!module_there) {
@@ -602,9 +590,11 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 		const uint64_t neutral[2] = { l->runtime.layout.fn_neutral, 0 };
 		const struct all_stop_store stores[] = {
 			{ l->place.mailbox, &pending, sizeof(pending) },
-			/* a thread that has loaded our entry calls this instead; `next` stays */
-			{ raddr_add(l->entry, 8), &neutral[0], 8 },
-			{ raddr_add(l->entry, 16), &neutral[1], 8 },
+			/* whoever has loaded our entry calls this instead; `next` stays */
+			{ raddr_add(l->entry, offsetof(struct hook_entry, fn)), &neutral[0],
+			  sizeof(neutral[0]) },
+			{ raddr_add(l->entry, offsetof(struct hook_entry, user_data)), &neutral[1],
+			  sizeof(neutral[1]) },
 		};
 		if (!err)
 			err = all_stop_write(&t, stores, ARRAY_LEN(stores));
@@ -637,7 +627,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 				      &stats, &one);
 	if (err && err->sys && module_there) {
 		uint64_t pending = l->base.v | REMOTE_PENDING;
-		const struct all_stop_store store = { raddr_add(l->entry, 24), &pending,
+		const struct all_stop_store store = { entry_place_mailbox(l->entry), &pending,
 						      sizeof(pending) };
 		err_destroy(all_stop_write(&t, &store, 1));
 	}
@@ -708,10 +698,10 @@ static bool hook_is_left(const struct link *l, pid_t pid)
 static bool only_mapping_is_left(const struct link *l, pid_t pid)
 {
 	struct remote_mem *mem = NULL;
-	uint64_t entry[3];
+	struct hook_entry entry;
 	struct err *err = remote_mem_open(pid, &mem);
-	bool is = !err && remote_mem_read(mem, l->entry, entry, sizeof(entry)) && !entry[2] &&
-		  entry[1] == l->runtime.layout.fn_neutral;
+	bool is = !err && remote_mem_read(mem, l->entry, &entry, sizeof(entry)) &&
+		  !entry.user_data && entry.fn == l->runtime.layout.fn_neutral;
 	err_destroy(err);
 	remote_mem_close(mem);
 	return is;

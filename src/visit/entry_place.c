@@ -13,7 +13,7 @@
 #include "system/maps.h"
 #include "system/procs.h"
 
-enum { PLACE_BYTES = 32, SPACING_BYTES = 64 };
+enum { PLACE_BYTES = sizeof(struct entry_place), SPACING_BYTES = 64 };
 
 static bool begins(const char *text, const char *with)
 {

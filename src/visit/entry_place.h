@@ -12,11 +12,27 @@
  */
 #pragma once
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
+
+#include "base/mem_read.h"
+#include "python/hook_list.h"
 
 struct maps;
 struct mem_reader;
 struct python_runtime;
+
+/* The 32 bytes: CPython knows the first 24. */
+struct entry_place {
+	struct hook_entry hook;
+	uint64_t mailbox;
+};
+_Static_assert(offsetof(struct entry_place, mailbox) == 24, "arch/x86_64/stub.S, earlier probes");
+/* Address of the mailbox of the entry at `entry`. */
+static inline raddr entry_place_mailbox(raddr entry)
+{
+	return raddr_add(entry, offsetof(struct entry_place, mailbox));
+}
 
 /* Set rt->slack and slack_bytes (0: there is no place). `i`: how many runtimes of the process
  * already have a place. */

@@ -36,6 +36,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/vec.h"
+#include "python/hook_list.h"
 #include "visit/lazy_link.h"
 #include "visit/entry_place.h"
 #include "system/fault.h"
@@ -137,9 +138,7 @@ bool recorder_is_known_dead(pid_t recorder, const struct probe_context *ctx)
 enum probe_presence probe_presence_find(struct remote_mem *mem, const struct python_runtime *rt,
 					pid_t *ret_recorder, struct probe_context *ret_context)
 {
-	struct {
-		uint64_t next, fn, user_data;
-	} entry;
+	struct hook_entry entry;
 	*ret_recorder = 0;
 	if (!remote_mem_read(mem, rt->slack, &entry, sizeof(entry)) || !entry.fn)
 		return PROBE_NONE;
@@ -331,7 +330,7 @@ struct err *attach_prepare(struct attach *a, pid_t pid, const struct python_runt
 	l->runtime = *rt;
 	l->runtime.module.path = l->module_path;
 	l->entry = rt->slack;
-	l->place.mailbox = raddr_add(rt->slack, 24);
+	l->place.mailbox = entry_place_mailbox(rt->slack);
 	struct err *err = remote_mem_open(pid, &l->mem);
 	if (!err)
 		err = maps_read(pid, &a->maps);
@@ -342,7 +341,7 @@ struct err *attach_prepare(struct attach *a, pid_t pid, const struct python_runt
 					&l->place);
 	if (err)
 		return err;
-	l->place.mailbox = raddr_add(rt->slack, 24);
+	l->place.mailbox = entry_place_mailbox(rt->slack);
 	_Static_assert(sizeof(struct probe_context) <= PROBE_PAGE, "the context has one page");
 	lanes_choose(l, options);
 	l->blob_off = PROBE_BLOB_OFF;
@@ -498,12 +497,11 @@ struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_cal
 	 * stopped: link_program(). */
 	if (err || a->target.fleeting)
 		return err;
-	struct {
-		uint64_t next, fn, user_data;
-	} entry = { 0, base + l->blob_off, base };
+	struct hook_entry entry = { 0, base + l->blob_off, base };
 	if (l->lazy_link) /* linked already: one store, and events go to the probe instead */
-		return remote_mem_write(l->mem, raddr_add(l->entry, 8), &entry.fn,
-					sizeof(entry.fn));
+		return remote_mem_write(l->mem,
+					raddr_add(l->entry, offsetof(struct hook_entry, fn)),
+					&entry.fn, sizeof(entry.fn));
 	const struct all_stop_store store = { l->entry, &entry, sizeof(entry) };
 	return all_stop_write(&a->target, &store, 1);
 }
@@ -511,9 +509,12 @@ struct err *attach_fill(struct attach *a, uint64_t base, const struct remote_cal
 void link_program(const struct link *l, struct remote_program *p)
 {
 	*p = (struct remote_program){ .pending = l->base.v };
-	remote_program_add(p, REMOTE_FLAG(REMOTE_STORE), l->entry.v + 8, l->base.v + l->blob_off, 0,
-			   0, 0, 0);
-	remote_program_add(p, REMOTE_FLAG(REMOTE_STORE), l->entry.v + 16, l->base.v, 0, 0, 0, 0);
+	remote_program_add(p, REMOTE_FLAG(REMOTE_STORE),
+			   raddr_add(l->entry, offsetof(struct hook_entry, fn)).v,
+			   l->base.v + l->blob_off, 0, 0, 0, 0);
+	remote_program_add(p, REMOTE_FLAG(REMOTE_STORE),
+			   raddr_add(l->entry, offsetof(struct hook_entry, user_data)).v, l->base.v,
+			   0, 0, 0, 0);
 	remote_program_add(p, REMOTE_FLAG(REMOTE_LINK), l->runtime.layout.audit_head, l->entry.v, 0,
 			   0, 0, 0);
 }
@@ -644,9 +645,7 @@ static struct err *check_earlier(struct link *l, const struct remote_target *t,
 	pid_t recorder;
 	struct probe_context old;
 	if (target_is_others(l->pid)) {
-		struct {
-			uint64_t next, fn, user_data;
-		} entry = { 0 };
+		struct hook_entry entry = { 0 };
 		uint32_t pid = 0;
 		if (remote_mem_read(l->mem, l->entry, &entry, sizeof(entry)) && entry.user_data &&
 		    remote_mem_read(l->mem, RADDR(lazy_link_base_of(entry.user_data)), &old,

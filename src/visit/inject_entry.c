@@ -14,6 +14,7 @@
 
 #include "base/descriptors.h"
 #include "base/log.h"
+#include "python/hook_list.h"
 #include "visit/inject.h"
 #include "visit/inject_private.h"
 #include "visit/ptrace.h"
@@ -32,7 +33,8 @@ static void undo_at_entry(struct attach *a, pid_t tid, uint64_t base)
 	struct link *l = a->l;
 	struct remote_call_stats stats = { 0 };
 	struct remote_program p;
-	uint64_t one, zeros[3] = { 0 };
+	struct hook_entry none = { 0 };
+	uint64_t one, zero = 0;
 	struct err *err = NULL;
 	l->base = RADDR(base);
 	descriptors_release();
@@ -40,7 +42,7 @@ static void undo_at_entry(struct attach *a, pid_t tid, uint64_t base)
 		err_destroy(err);
 		err = link_unlink_plain(l, l->mem);
 		if (!err)
-			err = remote_mem_write(l->mem, l->entry, zeros, sizeof(zeros));
+			err = remote_mem_write(l->mem, l->entry, &none, sizeof(none));
 		if (!err)
 			break;
 	}
@@ -53,7 +55,7 @@ static void undo_at_entry(struct attach *a, pid_t tid, uint64_t base)
 		err = NULL;
 	}
 	if (!err)
-		err = remote_mem_write(l->mem, l->place.mailbox, zeros, sizeof(zeros[0]));
+		err = remote_mem_write(l->mem, l->place.mailbox, &zero, sizeof(zero));
 	else
 		link_keep_orphan(l, l->mem);
 	if (err)

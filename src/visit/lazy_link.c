@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "visit/entry_place.h"
 #include "visit/inject.h"
 #include "visit/inject_private.h"
 #include "visit/leftover.h"
@@ -56,10 +57,6 @@ struct lazy_link {
 	struct remote_call_stats stats; /* of the last call that was attempted */
 	uint64_t started_ns, again_ns, backoff_ns;
 	bool has_orphan; /* the reservation of an earlier auditview must still be unmapped */
-};
-
-struct entry {
-	uint64_t next, fn, user_data, mailbox;
 };
 
 static size_t code_bytes(void)
@@ -144,14 +141,13 @@ static uint64_t choose_base(const struct maps *maps, uint64_t n_bytes)
 /* Make the entry the first of the list, by two stores. */
 static struct err *link_plain(const struct link *l, uint64_t fn)
 {
-	struct entry entry = { .fn = fn, .user_data = l->base.v };
+	struct hook_entry entry = { .fn = fn, .user_data = l->base.v };
 	if (!remote_mem_read(l->mem, RADDR(l->runtime.layout.audit_head), &entry.next,
 			     sizeof(entry.next)))
 		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)l->pid);
 	if (entry.next == l->entry.v)
 		return NULL;
-	struct err *err = remote_mem_write(l->mem, l->entry, &entry,
-					   offsetof(struct entry, mailbox));
+	struct err *err = remote_mem_write(l->mem, l->entry, &entry, sizeof(entry));
 	if (!err)
 		err = remote_mem_write(l->mem, RADDR(l->runtime.layout.audit_head), &l->entry,
 				       sizeof(uint64_t));
@@ -189,8 +185,8 @@ struct err *lazy_link_start(struct attach *a, bool has_orphan)
 	struct lazy_link *b = calloc(1, sizeof(*b));
 	if (!b)
 		return err_no_memory();
-	/* find_place() may have set another mailbox */
-	l->place.mailbox = raddr_add(l->entry, offsetof(struct entry, mailbox));
+	/* find_place() has another one in mind, maybe */
+	l->place.mailbox = entry_place_mailbox(l->entry);
 	err = write_code(l, l->mem, &l->place);
 	if (!err)
 		err = link_plain(l, l->place.code.v);
@@ -229,15 +225,15 @@ bool link_is_waiting(const struct link *l)
 
 struct err *lazy_link_take_out_left(const struct link *l)
 {
-	struct entry entry;
-	if (!remote_mem_read(l->mem, l->entry, &entry, sizeof(entry)) || !entry.fn)
+	struct entry_place entry;
+	if (!remote_mem_read(l->mem, l->entry, &entry, sizeof(entry)) || !entry.hook.fn)
 		return NULL;
 	struct err *err = link_unlink_plain(l, l->mem);
-	if (!err && entry.fn != l->runtime.layout.fn_neutral)
-		err = write_word(l, l->mem, offsetof(struct entry, fn),
+	if (!err && entry.hook.fn != l->runtime.layout.fn_neutral)
+		err = write_word(l, l->mem, offsetof(struct hook_entry, fn),
 				 l->runtime.layout.fn_neutral);
-	if (!err && entry.user_data)
-		err = write_word(l, l->mem, offsetof(struct entry, user_data), 0);
+	if (!err && entry.hook.user_data)
+		err = write_word(l, l->mem, offsetof(struct hook_entry, user_data), 0);
 	return err;
 }
 
@@ -256,15 +252,14 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 				   .place = &copy.place,
 				   .attached = attached,
 				   .filtered = threads_any_filtered(pid) };
-	struct entry entry;
+	struct entry_place entry;
 	copy.mem = mem;
 	copy.place.is_left = true;
 	struct err *err = maps_read(pid, &maps);
 	if (!err && (!remote_mem_read(mem, l->entry, &entry, sizeof(entry)) ||
-		     lazy_link_base_of(entry.user_data) != l->base.v))
-		/* the module was unloaded with entry, list and code; what is there now is not
-		 * ours */
-		return NULL;
+		     lazy_link_base_of(entry.hook.user_data) != l->base.v))
+		return NULL; /* unloaded: entry, list and code went with the module, and what is
+				there now is not ours */
 	t.maps = maps;
 	if (!err) {
 		python_runtime_refresh(remote_mem_reader(mem), &copy.runtime);
@@ -290,9 +285,11 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 	/* No thread that could write its flags is in the hook any more. */
 	const uint64_t none[2] = { 0 };
 	bool keeps_mailbox = pid == l->pid && l->lazy_link->has_orphan;
-	const struct all_stop_store done = { raddr_add(l->entry, offsetof(struct entry, user_data)),
+	const struct all_stop_store done = { raddr_add(l->entry,
+						       offsetof(struct hook_entry, user_data)),
 					     none, keeps_mailbox ? 8 : 16 };
-	_Static_assert(offsetof(struct entry, mailbox) == offsetof(struct entry, user_data) + 8,
+	_Static_assert(offsetof(struct entry_place, mailbox) ==
+			   offsetof(struct hook_entry, user_data) + 8,
 		       "both are written at once");
 	if (!err)
 		err = all_stop_write(&t, &done, 1);
@@ -311,13 +308,13 @@ static void cancel_in_children(const struct link *l, bool (*is_attached)(void *c
 	for (struct dirent *e; proc && (e = readdir(proc));) {
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
 		struct remote_mem *mem = NULL;
-		struct entry entry;
+		struct entry_place entry;
 		if (pid <= 0 || pid == getpid() || pid == l->pid)
 			continue;
 		struct err *err = remote_mem_open(pid, &mem);
 		if (!err && remote_mem_read(mem, l->entry, &entry, sizeof(entry)) &&
-		    entry.fn == l->place.code.v &&
-		    lazy_link_base_of(entry.user_data) == l->base.v &&
+		    entry.hook.fn == l->place.code.v &&
+		    lazy_link_base_of(entry.hook.user_data) == l->base.v &&
 		    kin_is_forked_since(l, pid, l->place.code, maps))
 			err = cancel_in(l, pid, mem, is_attached && is_attached(ctx, pid));
 		if (err)
@@ -354,21 +351,17 @@ void lazy_link_cancel(struct link *l, bool (*is_attached)(void *ctx, pid_t pid),
 
 static bool list_holds(const struct link *l)
 {
-	uint64_t at = l->runtime.layout.audit_head, node = 0;
-	for (unsigned i = 0;
-	     i < 4096 && remote_mem_read(l->mem, RADDR(at), &node, sizeof(node)) && node;
-	     i++, at = node)
-		if (node == l->entry.v)
-			return true;
-	return false;
+	raddr before;
+	return hook_list_find(remote_mem_reader(l->mem), RADDR(l->runtime.layout.audit_head),
+			      l->entry, &before) == HOOK_ENTRY;
 }
 
 /* This is set before anything else is checked: a held thread continues, and none is held from then
  * on. */
 static struct err *set_flags(const struct link *l, uint8_t flags)
 {
-	/* write one byte: the count beside it belongs to the target */
-	return remote_mem_write(l->mem, raddr_add(l->entry, offsetof(struct entry, user_data)),
+	/* one byte: the count beside it is the target's */
+	return remote_mem_write(l->mem, raddr_add(l->entry, offsetof(struct hook_entry, user_data)),
 				&flags, sizeof(flags));
 }
 
@@ -453,32 +446,32 @@ static struct err *complete(struct link *l, bool (*is_attached)(void *ctx, pid_t
 
 void link_count_missed(struct link *l)
 {
-	struct entry entry;
+	struct entry_place entry;
 	if (l->lazy_link && remote_mem_read(l->mem, l->entry, &entry, sizeof(entry)) &&
-	    lazy_link_base_of(entry.user_data) == l->base.v)
-		l->n_missed = entry.user_data >> LAZY_LINK_MISSED_SHIFT;
+	    lazy_link_base_of(entry.hook.user_data) == l->base.v)
+		l->n_missed = entry.hook.user_data >> LAZY_LINK_MISSED_SHIFT;
 }
 
 struct err *link_poll(struct link *l, bool (*is_attached)(void *ctx, pid_t pid), void *ctx)
 {
 	struct lazy_link *b = l->lazy_link;
-	struct entry entry;
+	struct entry_place entry;
 	if (!b)
 		return NULL;
 	if (!remote_mem_read(l->mem, l->entry, &entry, sizeof(entry)))
 		return err_create(ERR_TARGET_GONE, "process %d is gone", (int)l->pid);
-	if (lazy_link_base_of(entry.user_data) != l->base.v)
-		return err_create(ERR_TARGET_GONE, "process %d runs another program now",
+	if (lazy_link_base_of(entry.hook.user_data) != l->base.v)
+		return err_create(ERR_TARGET_GONE, "the program of process %d is another one now",
 				  (int)l->pid);
-	l->n_missed = entry.user_data >> LAZY_LINK_MISSED_SHIFT;
-	if (entry.mailbox == l->base.v) /* of a call that we had given up */
+	l->n_missed = entry.hook.user_data >> LAZY_LINK_MISSED_SHIFT;
+	if (entry.mailbox == l->base.v) /* of a call that was given up */
 		return complete(l, is_attached, ctx);
 	if (b->again_ns) { /* when this time has passed, the next event is held again */
 		bool is_due = monotonic_ns() >= b->again_ns;
 		b->again_ns = is_due ? 0 : b->again_ns;
 		return is_due ? set_flags(l, 0) : NULL;
 	}
-	if (!(entry.user_data & (LAZY_LINK_CAME | LAZY_LINK_GO_ON))) {
+	if (!(entry.hook.user_data & (LAZY_LINK_CAME | LAZY_LINK_GO_ON))) {
 		if (list_holds(l))
 			return NULL;
 		if (monotonic_ns() - b->started_ns > RACE_NS)
@@ -489,7 +482,7 @@ struct err *link_poll(struct link *l, bool (*is_attached)(void *ctx, pid_t pid),
 	}
 	l->has_come = true;
 	struct err *err = map_now(l, is_attached && is_attached(ctx, l->pid),
-				  !(entry.user_data & LAZY_LINK_GO_ON));
+				  !(entry.hook.user_data & LAZY_LINK_GO_ON));
 	if (!err)
 		return complete(l, is_attached, ctx);
 	/* the thread that came is no longer held */
@@ -535,16 +528,16 @@ static struct err *take_out_for_good(const struct link *l, struct remote_mem *me
 
 bool lazy_link_is_hook(const struct link *l, struct remote_mem *mem)
 {
-	struct entry entry;
+	struct entry_place entry;
 	return remote_mem_read(mem, l->entry, &entry, sizeof(entry)) &&
-	       lazy_link_base_of(entry.user_data) == l->base.v &&
-	       entry.fn - l->place.code.v < REMOTE_PLACE_BYTES;
+	       lazy_link_base_of(entry.hook.user_data) == l->base.v &&
+	       entry.hook.fn - l->place.code.v < REMOTE_PLACE_BYTES;
 }
 
 /* For a process that no thread enters by the hook any more, and in whose hook no thread is. */
 static struct err *forget_flags(const struct link *l, struct remote_mem *mem)
 {
-	return write_word(l, mem, offsetof(struct entry, user_data), 0);
+	return write_word(l, mem, offsetof(struct hook_entry, user_data), 0);
 }
 
 struct err *lazy_link_finish(struct link *l, const struct remote_target *t)
@@ -557,7 +550,7 @@ struct err *lazy_link_finish(struct link *l, const struct remote_target *t)
 	if (!err)
 		err = forget_flags(l, t->mem);
 	if (!err)
-		err = write_word(l, t->mem, offsetof(struct entry, mailbox), 0);
+		err = write_word(l, t->mem, offsetof(struct entry_place, mailbox), 0);
 	return err;
 }
 
@@ -571,15 +564,15 @@ static struct err *unmap_by_then(const struct link *l, const struct remote_targe
 	here.mem = t->mem;
 	struct err *err = NULL;
 	do {
-		struct entry entry;
+		struct entry_place entry;
 		struct remote_program p;
 		uint64_t one;
 		err_destroy(err);
 		err = NULL;
 		if (!remote_mem_read(t->mem, l->entry, &entry, sizeof(entry)))
 			return err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
-		if (choose_thread(&now, (entry.user_data & (LAZY_LINK_CAME | LAZY_LINK_GO_ON)) ==
-					    LAZY_LINK_CAME)) {
+		if (choose_thread(&now, (entry.hook.user_data &
+					 (LAZY_LINK_CAME | LAZY_LINK_GO_ON)) == LAZY_LINK_CAME)) {
 			link_unmap_program(l, &p);
 			err = remote_call_run(&now, &p, 0, 0, TRY_NS, stats, &one);
 			if (!err)
@@ -588,7 +581,7 @@ static struct err *unmap_by_then(const struct link *l, const struct remote_targe
 			    err->code != ERR_DENIED)
 				return err;
 		}
-		if (entry.user_data & LAZY_LINK_GO_ON) { /* the thread that came has continued */
+		if (entry.hook.user_data & LAZY_LINK_GO_ON) { /* whoever had come has gone on */
 			struct err *e = set_flags(&here, 0);
 			err_destroy(err);
 			err = e;
@@ -614,20 +607,20 @@ struct err *lazy_link_leave(struct link *l, const struct remote_target *t, uint6
 	/* clearing it must clear all of it */
 	if (!err && place.code.v == l->place.code.v && l->place.n_bytes < place.n_bytes)
 		l->place.n_bytes = place.n_bytes;
-	place.mailbox = raddr_add(l->entry, offsetof(struct entry, mailbox));
+	place.mailbox = entry_place_mailbox(l->entry);
 	stub = stub_place(&place);
 	if (!err)
 		err = write_code(l, t->mem, &place);
 	if (!err)
-		err = write_word(l, t->mem, offsetof(struct entry, mailbox),
+		err = write_word(l, t->mem, offsetof(struct entry_place, mailbox),
 				 l->base.v | REMOTE_PENDING);
 	/* The hook only keeps events out of the probe: no thread is held before the probe is
 	 * empty. */
 	if (!err)
-		err = write_word(l, t->mem, offsetof(struct entry, user_data),
+		err = write_word(l, t->mem, offsetof(struct hook_entry, user_data),
 				 l->base.v | LAZY_LINK_GO_ON);
 	if (!err)
-		err = write_word(l, t->mem, offsetof(struct entry, fn), place.code.v);
+		err = write_word(l, t->mem, offsetof(struct hook_entry, fn), place.code.v);
 	if (err)
 		return err;
 	while (monotonic_ns() < deadline && !has_left(l, t))

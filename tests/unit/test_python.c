@@ -8,12 +8,14 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "base/attr.h"
 #include "python/audit_head.h"
 #include "python/elf_symbols.h"
+#include "python/hook_list.h"
 #include "python/object.h"
 #include "tests/unit/fake_module.h"
 
@@ -313,13 +315,56 @@ static void lying_objects(void **state)
 	assert_int_equal(object_attribute(&v, object, "x"), 0);
 }
 
+/* A list in memory that a target can write: a head at 0, entries at multiples of 32. */
+struct words {
+	uint64_t v[32];
+};
+
+static bool words_read(void *ctx, raddr from, void *to, size_t n_bytes)
+{
+	const struct words *w = ctx;
+	if (from.v > sizeof(w->v) || n_bytes > sizeof(w->v) - from.v)
+		return false;
+	memcpy(to, (const char *)w->v + from.v, n_bytes);
+	return true;
+}
+
+static void hook_list_walked(void **state)
+{
+	struct words w = { .v = { [0] = 32, [4] = 96, [12] = 64 } };
+	const struct mem_reader mem = { words_read, &w };
+	raddr link = RADDR(7);
+	assert_int_equal(hook_list_find(&mem, RADDR(0), RADDR(32), &link), HOOK_ENTRY);
+	assert_int_equal(link.v, 0);
+	assert_int_equal(hook_list_find(&mem, RADDR(0), RADDR(64), &link), HOOK_ENTRY);
+	assert_int_equal(link.v, 96);
+	link = RADDR(7);
+	assert_int_equal(hook_list_find(&mem, RADDR(0), RADDR(128), &link), HOOK_END);
+	assert_int_equal(hook_list_find(&mem, RADDR(1000), RADDR(32), &link), HOOK_UNREADABLE);
+	w.v[8] = 1u << 20; /* the third entry leads out of the memory */
+	assert_int_equal(hook_list_find(&mem, RADDR(0), RADDR(128), &link), HOOK_UNREADABLE);
+	w.v[8] = 32; /* and back to the first */
+	assert_int_equal(hook_list_find(&mem, RADDR(0), RADDR(128), &link), HOOK_TOO_MANY);
+	assert_int_equal(link.v, 7);
+	/* As many entries as asked for are no fault; one more is. */
+	w.v[8] = 0;
+	struct hook_walk walk = hook_walk_begin(&mem, RADDR(0), 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(hook_walk_next(&walk), HOOK_ENTRY);
+	assert_int_equal(hook_walk_next(&walk), HOOK_END);
+	walk = hook_walk_begin(&mem, RADDR(0), 2);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(hook_walk_next(&walk), HOOK_ENTRY);
+	assert_int_equal(hook_walk_next(&walk), HOOK_TOO_MANY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(symbols),           cmocka_unit_test(broken_modules),
-		cmocka_unit_test(hook_list_decoder), cmocka_unit_test(runtime_found),
-		cmocka_unit_test(copied_variables),  cmocka_unit_test(runtime_refused),
-		cmocka_unit_test(lying_objects),
+		cmocka_unit_test(hook_list_walked), cmocka_unit_test(symbols),
+		cmocka_unit_test(broken_modules),   cmocka_unit_test(hook_list_decoder),
+		cmocka_unit_test(runtime_found),    cmocka_unit_test(copied_variables),
+		cmocka_unit_test(runtime_refused),  cmocka_unit_test(lying_objects),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
