@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/vec.h"
 #include "system/fault.h"
+#include "visit/mailbox.h"
 #include "visit/ptrace.h"
 #include "visit/remote_call.h"
 #include "visit/remote_call_private.h"
@@ -206,10 +207,10 @@ static struct err *do_op(const struct all_stop *s, const struct remote_op *op)
 
 static struct err *do_ops(const struct all_stop *s, const struct remote_program *program)
 {
-	struct err *err = tell(s, program->pending ? program->pending | REMOTE_PENDING : 0);
+	struct err *err = tell(s, mailbox_word_pending(program->pending));
 	for (size_t i = 0; !err && i < program->n_ops; i++)
 		err = do_op(s, &program->ops[i]);
-	return err ? err : tell(s, program->base ? program->base : 1);
+	return err ? err : tell(s, mailbox_word_done(program->base));
 }
 
 static bool is_call(const struct remote_op *op)

@@ -21,6 +21,7 @@
 #include "visit/inject.h"
 #include "visit/inject_private.h"
 #include "visit/leftover.h"
+#include "visit/mailbox.h"
 #include "system/maps.h"
 #include "system/procs.h"
 #include "visit/ptrace.h"
@@ -454,7 +455,7 @@ static struct err *wait_for_at_exit(struct link *l, const struct remote_target *
 
 void link_keep_orphan(const struct link *l, struct remote_mem *mem)
 {
-	uint64_t pending = l->base.v | REMOTE_PENDING;
+	uint64_t pending = mailbox_word_pending(l->base.v);
 	struct err *err = remote_mem_write(mem, entry_place_mailbox(l->entry), &pending,
 					   sizeof(pending));
 	if (err)
@@ -523,7 +524,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 		 * there. */
 		half_left = !entry.hook.user_data &&
 			    (entry.hook.fn == l->runtime.layout.fn_neutral ||
-			     (entry.mailbox & ~REMOTE_PENDING) == l->base.v);
+			     mailbox_names(GUEST64(entry.mailbox), l->base.v));
 		module_there = entry_there || half_left;
 	}
 	if (!module_there) {
@@ -584,9 +585,9 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 			err_destroy(err);
 			err = all_stop_do(&t, unlink_plain, &here);
 		}
-		/* From here on the entry does not name the reservation, so the mailbox must, in
-		 * case we are killed. (The answer of a call that failed is there.) */
-		uint64_t pending = l->base.v | REMOTE_PENDING;
+		/* From here on the entry tells nobody of the reservation: the mailbox must, should
+		 * we be killed. (The answer of a call that failed stands there.) */
+		uint64_t pending = mailbox_word_pending(l->base.v);
 		const uint64_t neutral[2] = { l->runtime.layout.fn_neutral, 0 };
 		const struct all_stop_store stores[] = {
 			{ l->place.mailbox, &pending, sizeof(pending) },
@@ -626,7 +627,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 		err = remote_call_run(&t, &p, blob, blob_end, deadline > now ? deadline - now : 0,
 				      &stats, &one);
 	if (err && err->sys && module_there) {
-		uint64_t pending = l->base.v | REMOTE_PENDING;
+		uint64_t pending = mailbox_word_pending(l->base.v);
 		const struct all_stop_store store = { entry_place_mailbox(l->entry), &pending,
 						      sizeof(pending) };
 		err_destroy(all_stop_write(&t, &store, 1));

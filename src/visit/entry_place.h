@@ -25,7 +25,7 @@ struct python_runtime;
 /* The 32 bytes: CPython knows the first 24. */
 struct entry_place {
 	struct hook_entry hook;
-	uint64_t mailbox;
+	uint64_t mailbox; /* mailbox.h decodes it */
 };
 _Static_assert(offsetof(struct entry_place, mailbox) == 24, "arch/x86_64/stub.S, earlier probes");
 /* Address of the mailbox of the entry at `entry`. */

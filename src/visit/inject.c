@@ -42,6 +42,7 @@
 #include "system/fault.h"
 #include "visit/inject_private.h"
 #include "visit/leftover.h"
+#include "visit/mailbox.h"
 #include "system/maps.h"
 #include "visit/native_code.h"
 #include "system/procs.h"
@@ -535,13 +536,11 @@ void link_unmap_program(const struct link *l, struct remote_program *p)
 /* The stub leaves the base of the reservation in the mailbox. */
 struct err *link_reclaim_orphan(struct link *l, const struct remote_target *t, uint64_t timeout_ns)
 {
-	uint64_t base = 0;
-	if (!remote_mem_read(l->mem, l->place.mailbox, &base, sizeof(base)))
+	guest_u64 word;
+	if (!mailbox_read(l->mem, l->place.mailbox, &word))
 		return NULL;
-	if (base < 1u << 16 || (int64_t)base < 0)
-		return NULL;
-	base &= ~(uint64_t)(PROBE_PAGE - 1);
-	const struct mapping *m = maps_find(t->maps, RADDR(base));
+	uint64_t base = mailbox_reservation(word);
+	const struct mapping *m = base ? maps_find(t->maps, RADDR(base)) : NULL;
 	if (!m || m->start > base || m->inode)
 		return NULL;
 	/* A reservation is one contiguous run of mappings that ends with the shared ring. */
@@ -632,9 +631,9 @@ static bool is_tracee(void *ctx, pid_t pid)
 static struct err *reclaim_orphan(struct link *l, const struct remote_target *t,
 				  bool *ret_has_orphan)
 {
-	uint64_t base = 0;
+	guest_u64 word;
 	*ret_has_orphan = !t->fleeting && threads_all_show(t) &&
-			  remote_mem_read(l->mem, l->place.mailbox, &base, sizeof(base)) && base;
+			  mailbox_read(l->mem, l->place.mailbox, &word) && !guest_is64(word, 0);
 	return *ret_has_orphan ? NULL : link_reclaim_orphan(l, t, CALL_TIMEOUT_NS);
 }
 

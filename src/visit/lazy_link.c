@@ -20,6 +20,7 @@
 #include "visit/inject.h"
 #include "visit/inject_private.h"
 #include "visit/leftover.h"
+#include "visit/mailbox.h"
 #include "system/maps.h"
 #include "system/procs.h"
 #include "visit/ptrace.h"
@@ -270,7 +271,9 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 		err = remote_place_wait(&t, CALL_TIMEOUT_NS);
 	if (!err && !remote_mem_read(mem, l->entry, &entry, sizeof(entry)))
 		err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)pid);
-	if (!err && entry.mailbox == l->base.v) { /* an event came at the last moment */
+	if (!err &&
+	    guest_is64(GUEST64(entry.mailbox),
+		       mailbox_word_done(l->base.v))) { /* an event had come at the last moment */
 		struct remote_program p;
 		struct remote_call_stats stats;
 		uint64_t one;
@@ -464,7 +467,8 @@ struct err *link_poll(struct link *l, bool (*is_attached)(void *ctx, pid_t pid),
 		return err_create(ERR_TARGET_GONE, "the program of process %d is another one now",
 				  (int)l->pid);
 	l->n_missed = entry.hook.user_data >> LAZY_LINK_MISSED_SHIFT;
-	if (entry.mailbox == l->base.v) /* of a call that was given up */
+	if (guest_is64(GUEST64(entry.mailbox),
+		       mailbox_word_done(l->base.v))) /* of a call that was given up */
 		return complete(l, is_attached, ctx);
 	if (b->again_ns) { /* when this time has passed, the next event is held again */
 		bool is_due = monotonic_ns() >= b->again_ns;
@@ -613,9 +617,8 @@ struct err *lazy_link_leave(struct link *l, const struct remote_target *t, uint6
 		err = write_code(l, t->mem, &place);
 	if (!err)
 		err = write_word(l, t->mem, offsetof(struct entry_place, mailbox),
-				 l->base.v | REMOTE_PENDING);
-	/* The hook only keeps events out of the probe: no thread is held before the probe is
-	 * empty. */
+				 mailbox_word_pending(l->base.v));
+	/* It keeps events out of the probe, no more: none is held before nobody is inside. */
 	if (!err)
 		err = write_word(l, t->mem, offsetof(struct hook_entry, user_data),
 				 l->base.v | LAZY_LINK_GO_ON);

@@ -30,7 +30,7 @@
 #include "base/vec.h"
 #include "python/python.h"
 #include "visit/blocked.h"
-#include "visit/lazy_link.h"
+#include "visit/mailbox.h"
 #include "system/fault.h"
 #include "system/maps.h"
 #include "system/procs.h"
@@ -54,7 +54,6 @@ struct stub_data {
 _Static_assert(offsetof(struct stub_data, ops) == 40 && sizeof(struct remote_op) == 56,
 	       "stub.S and ops.inc rely on these");
 
-#define PAGE          4096u
 #define CALL_GRACE_NS 200000000ull
 #define TAKE_BACK_NS  50000000ull
 #define HOLD_STEP_NS  20000000ull /* between two checks of threads that stop late */
@@ -235,7 +234,7 @@ static struct err *set_up(const struct remote_target *t, pid_t tid,
 	memcpy(code, stub_blob, stub_blob_bytes);
 	arch_stub_set_back(code, stub_blob_bytes, &regs);
 
-	uint64_t waiting = program->pending ? program->pending | REMOTE_PENDING : 0;
+	uint64_t waiting = mailbox_word_pending(program->pending);
 	err = t->place->mailbox.v
 		  ? remote_mem_write(t->mem, t->place->mailbox, &waiting, sizeof(waiting))
 		  : NULL;
@@ -393,9 +392,9 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t,
 		    ERR_BUSY, "thread %d cannot go on: process %d is frozen, or gets no processor",
 		    (int)tid, (int)t->pid);
 	}
-	/* Write what the stub would answer: if we are killed after the next request, nothing else
-	 * would tell what has been mapped. */
-	uint64_t done = data.base ? data.base : 1;
+	/* What the stub would answer: killed behind the next request, nothing else would tell of
+	 * what has been mapped. */
+	uint64_t done = mailbox_word_done(data.base);
 	do
 		err = err || failed || !t->place->mailbox.v
 			  ? err
@@ -421,11 +420,6 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t,
 }
 
 /* ---- run a program ---- */
-
-static bool is_answer(uint64_t mailbox)
-{
-	return mailbox && (mailbox & (PAGE - 1)) != REMOTE_PENDING;
-}
 
 static bool inside(uint64_t v, uint64_t start, uint64_t end)
 {
@@ -480,10 +474,9 @@ static void pending_detach_poll(void)
  */
 static struct err *wait_for_answer(const struct remote_target *t, pid_t tid, uint64_t deadline)
 {
-	uint64_t value = 0;
+	guest_u64 word;
 	while (monotonic_ns() < deadline) {
-		if (remote_mem_read(t->mem, t->place->mailbox, &value, sizeof(value)) &&
-		    is_answer(value))
+		if (mailbox_read(t->mem, t->place->mailbox, &word) && mailbox_is_answer(word))
 			return NULL;
 		int status, signal = 0;
 		struct err *err = ptrace_wait_stop(tid, 0, &status);
@@ -732,11 +725,11 @@ static void run_inside_stop(const struct remote_target *t, pid_t tid, uint64_t d
 /* Read the answer of a program: its value, or the error that it stands for. */
 static struct err *answer(const struct remote_target *t, uint64_t *ret_value)
 {
-	uint64_t value = 0;
-	bool is_read = remote_mem_read(t->mem, t->place->mailbox, &value, sizeof(value));
-	if (!is_read || (is_answer(value) && fault_before(FAULT_ANSWER))) {
-		/* The process is gone, or it cannot be read now: what it has mapped by then must
-		 * not be forgotten. */
+	guest_u64 word = { 0 };
+	bool is_read = mailbox_read(t->mem, t->place->mailbox, &word);
+	if (!is_read || (mailbox_is_answer(word) && fault_before(FAULT_ANSWER))) {
+		/* Gone, or not to be read just now: what it has mapped by then must not be
+		 * forgotten. */
 		struct proc_status status;
 		struct err *err = proc_status_read(t->pid, &status);
 		bool is_there = !err && status.has_memory;
@@ -745,12 +738,16 @@ static struct err *answer(const struct remote_target *t, uint64_t *ret_value)
 					     (int)t->pid)
 				: err_create(ERR_TARGET_GONE, "process %d is gone", (int)t->pid);
 	}
-	if (!is_answer(value))
+	struct mailbox mailbox = mailbox_decode(word);
+	switch (mailbox.says) {
+	case MAILBOX_EMPTY:
+	case MAILBOX_PENDING:
 		return err_create(ERR_TIMEOUT, "process %d has not answered yet", (int)t->pid);
-	if ((int64_t)value < 0 && (int64_t)value > -4096)
-		return err_sys((int)-(int64_t)value, "a system call made in process %d failed",
-			       (int)t->pid);
-	*ret_value = value;
+	case MAILBOX_ERRNO:
+		return err_sys(mailbox.sys, "a system call made in process %d failed", (int)t->pid);
+	case MAILBOX_ANSWER: break;
+	}
+	*ret_value = mailbox.answer;
 	return NULL;
 }
 

@@ -42,11 +42,10 @@ struct remote_op {
 struct remote_program {
 	struct remote_op ops[REMOTE_MAX_OPS];
 	size_t n_ops;
-	uint64_t base; /* the answer if no call saves one (0: the answer is then 1) */
-	/* of the reservation, which is unmapped again if a later call fails */
-	uint64_t total_bytes;
-	/* the value of the mailbox until the answer comes: the base of a reservation that must not
-	 * be forgotten if we are killed; 0 none */
+	uint64_t base;        /* what the answer is when no call saves one (0: then it is 1) */
+	uint64_t total_bytes; /* of the reservation, unmapped again when a later call fails */
+	/* Until the answer comes the mailbox says that this is pending: the base of a reservation
+	 * that the next auditview must find if we are killed; 0 none. */
 	uint64_t pending;
 	/* for an open: an op argument REMOTE_PATH is replaced by the address of this path; NULL =
 	 * none */
@@ -57,10 +56,7 @@ struct remote_program {
 void remote_program_add(struct remote_program *p, uint64_t op, uint64_t a0, uint64_t a1,
 			uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5);
 
-/* The place where the stub may be written; it is found once for each program. */
-/* or'ed to `pending` in the mailbox; no answer ends like this: a base is aligned, other answers are
- * 1 or -errno */
-#define REMOTE_PENDING     2ull
+/* Where the stub may be written: found once per process image. */
 #define REMOTE_PLACE_BYTES 1344
 struct remote_place {
 	raddr code;    /* dead executable bytes, remote_stub_bytes() of them */
