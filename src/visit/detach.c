@@ -35,7 +35,7 @@ enum { DETACH_TRIES = 4 };
 
 /* ---- health ---- */
 
-/* Another auditview can have taken our probe out, thinking us dead, and put its own at the same
+/* Another auditview may have taken our probe out, believing us dead, and put its own at the same
  * address. */
 static bool ring_is_ours(const struct link *l, struct remote_mem *mem)
 {
@@ -282,7 +282,7 @@ struct err *links_find_used(const struct link *const *links, size_t n, bool *ret
 	return NULL;
 }
 
-/* The entry is not the first of the list: take it out behind the one before it. Another thread may
+/* If the entry is not the first of the list, take it out behind its predecessor. Another thread may
  * be appending at the tail, so the successor is read again afterwards. */
 struct err *link_unlink_plain(const struct link *l, struct remote_mem *mem)
 {
@@ -519,9 +519,9 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 			goto out;
 		}
 		entry_there = lazy_link_base_of(entry.hook.user_data) == l->base.v;
-		/* Not linked yet, for attaching failed; or no more, for leaving did, or the child
-		 * was forked by a process that we were just leaving: the reservation is still
-		 * there. */
+		/* Not linked yet, because the attach failed; or no longer linked, because a leave
+		 * failed, or because the child was forked by a process that we were just leaving.
+		 * The reservation is still there. */
 		half_left = !entry.hook.user_data &&
 			    (entry.hook.fn == l->runtime.layout.fn_neutral ||
 			     mailbox_names(GUEST64(entry.mailbox), l->base.v));
@@ -591,7 +591,7 @@ static struct err *detach_locked(struct link *l, pid_t pid, bool attached, uint6
 		const uint64_t neutral[2] = { l->runtime.layout.fn_neutral, 0 };
 		const struct all_stop_store stores[] = {
 			{ l->place.mailbox, &pending, sizeof(pending) },
-			/* whoever has loaded our entry calls this instead; `next` stays */
+			/* a thread that has loaded our entry calls this instead; `next` stays */
 			{ raddr_add(l->entry, offsetof(struct hook_entry, fn)), &neutral[0],
 			  sizeof(neutral[0]) },
 			{ raddr_add(l->entry, offsetof(struct hook_entry, user_data)), &neutral[1],

@@ -186,7 +186,7 @@ struct err *lazy_link_start(struct attach *a, bool has_orphan)
 	struct lazy_link *b = calloc(1, sizeof(*b));
 	if (!b)
 		return err_no_memory();
-	/* find_place() has another one in mind, maybe */
+	/* find_place() may have set another mailbox */
 	l->place.mailbox = entry_place_mailbox(l->entry);
 	err = write_code(l, l->mem, &l->place);
 	if (!err)
@@ -259,8 +259,9 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 	struct err *err = maps_read(pid, &maps);
 	if (!err && (!remote_mem_read(mem, l->entry, &entry, sizeof(entry)) ||
 		     lazy_link_base_of(entry.hook.user_data) != l->base.v))
-		return NULL; /* unloaded: entry, list and code went with the module, and what is
-				there now is not ours */
+		/* the module was unloaded with entry, list and code; what is there now is not
+		 * ours */
+		return NULL;
 	t.maps = maps;
 	if (!err) {
 		python_runtime_refresh(remote_mem_reader(mem), &copy.runtime);
@@ -273,7 +274,7 @@ static struct err *cancel_in(const struct link *l, pid_t pid, struct remote_mem 
 		err = err_create(ERR_TARGET_GONE, "process %d is gone", (int)pid);
 	if (!err &&
 	    guest_is64(GUEST64(entry.mailbox),
-		       mailbox_word_done(l->base.v))) { /* an event had come at the last moment */
+		       mailbox_word_done(l->base.v))) { /* an event came at the last moment */
 		struct remote_program p;
 		struct remote_call_stats stats;
 		uint64_t one;
@@ -363,7 +364,7 @@ static bool list_holds(const struct link *l)
  * on. */
 static struct err *set_flags(const struct link *l, uint8_t flags)
 {
-	/* one byte: the count beside it is the target's */
+	/* write one byte: the count beside it belongs to the target */
 	return remote_mem_write(l->mem, raddr_add(l->entry, offsetof(struct hook_entry, user_data)),
 				&flags, sizeof(flags));
 }
@@ -468,7 +469,7 @@ struct err *link_poll(struct link *l, bool (*is_attached)(void *ctx, pid_t pid),
 				  (int)l->pid);
 	l->n_missed = entry.hook.user_data >> LAZY_LINK_MISSED_SHIFT;
 	if (guest_is64(GUEST64(entry.mailbox),
-		       mailbox_word_done(l->base.v))) /* of a call that was given up */
+		       mailbox_word_done(l->base.v))) /* of a call that we had given up */
 		return complete(l, is_attached, ctx);
 	if (b->again_ns) { /* when this time has passed, the next event is held again */
 		bool is_due = monotonic_ns() >= b->again_ns;
@@ -585,7 +586,8 @@ static struct err *unmap_by_then(const struct link *l, const struct remote_targe
 			    err->code != ERR_DENIED)
 				return err;
 		}
-		if (entry.hook.user_data & LAZY_LINK_GO_ON) { /* whoever had come has gone on */
+		if (entry.hook.user_data &
+		    LAZY_LINK_GO_ON) { /* the thread that came has continued */
 			struct err *e = set_flags(&here, 0);
 			err_destroy(err);
 			err = e;
@@ -618,7 +620,8 @@ struct err *lazy_link_leave(struct link *l, const struct remote_target *t, uint6
 	if (!err)
 		err = write_word(l, t->mem, offsetof(struct entry_place, mailbox),
 				 mailbox_word_pending(l->base.v));
-	/* It keeps events out of the probe, no more: none is held before nobody is inside. */
+	/* The hook only keeps events out of the probe: no thread is held before the probe is
+	 * empty. */
 	if (!err)
 		err = write_word(l, t->mem, offsetof(struct hook_entry, user_data),
 				 l->base.v | LAZY_LINK_GO_ON);

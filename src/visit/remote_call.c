@@ -392,8 +392,8 @@ struct err *remote_call_run_stopped(pid_t tid, const struct remote_target *t,
 		    ERR_BUSY, "thread %d cannot go on: process %d is frozen, or gets no processor",
 		    (int)tid, (int)t->pid);
 	}
-	/* What the stub would answer: killed behind the next request, nothing else would tell of
-	 * what has been mapped. */
+	/* Write what the stub would answer: if we are killed after the next request, nothing else
+	 * would tell what has been mapped. */
 	uint64_t done = mailbox_word_done(data.base);
 	do
 		err = err || failed || !t->place->mailbox.v
@@ -728,8 +728,8 @@ static struct err *answer(const struct remote_target *t, uint64_t *ret_value)
 	guest_u64 word = { 0 };
 	bool is_read = mailbox_read(t->mem, t->place->mailbox, &word);
 	if (!is_read || (mailbox_is_answer(word) && fault_before(FAULT_ANSWER))) {
-		/* Gone, or not to be read just now: what it has mapped by then must not be
-		 * forgotten. */
+		/* The process is gone, or it cannot be read now: what it has mapped by then must
+		 * not be forgotten. */
 		struct proc_status status;
 		struct err *err = proc_status_read(t->pid, &status);
 		bool is_there = !err && status.has_memory;
