@@ -40,6 +40,7 @@ REFUSALS = [
     ("layout", "PyPy"),
     ("layout", "a Python from the future"),
     ("finalised", "the interpreter is ending"),
+    ("leased", "hostile: leases on its files of /proc"),
     ("attached", "survival: second recorder"),
     ("blocked", "all threads in vfork"),
     ("blocked", "frozen, version 1"),
@@ -448,7 +449,7 @@ def second_reason(reason):
 
 def table_is_whole(all_cells):
     """Each cause has its row, and each row its cell."""
-    text = open(os.path.join(ROOT, "src", "tracer", "access.c"), encoding="utf-8").read()
+    text = open(os.path.join(ROOT, "src", "visit", "access.c"), encoding="utf-8").read()
     causes = set(re.findall(r'\[ACCESS_\w+\] = \{ "([a-z-]+)", ERR_', text)) - {"fine"}
     expect(len(causes) > 10, "the causes were not found in access.c: the test is broken")
     expect(causes <= {row[0] for row in REFUSALS}, lambda: f"not in the table: {sorted(causes - {row[0] for row in REFUSALS})}")
