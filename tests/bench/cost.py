@@ -135,7 +135,8 @@ def throughput(ctx, python, n, where):
         path = where or os.path.join(folder, "storm.avc")
         process = subprocess.Popen([ctx.auditview, "record", "-p", str(target.pid), "-o", path, "--stack=off", "-e", "x.y"],
                                    stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
-        harness.wait_for(lambda: harness.foreign_maps(harness.maps_of(target.pid)) or process.poll() is not None, 10, "the probe")
+        # Mapped is not yet linked: what is raised in between is not seen.
+        harness.wait_for(lambda: harness.hooks_of(ctx, target.pid) or process.poll() is not None, 10, "the hook")
         started = time.monotonic()
         ns = target.ask(f"storm {n}")
         process.send_signal(signal.SIGINT)
