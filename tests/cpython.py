@@ -144,7 +144,9 @@ def main():
     parser.add_argument("--options", default="-f")
     parser.add_argument("modules", nargs="*", default=MODULES)
     options = parser.parse_args()
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    # A shell ignores them for what it starts in the background, and tests that interrupt themselves would hang or fail.
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
     pythons, notes = harness.find_pythons()
     chosen = {}
     for python in pythons:
