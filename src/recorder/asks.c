@@ -1,41 +1,44 @@
 /*
- * asks: a thread of a target that waits asks whether a system call can kill it (probe/patience.h).
+ * asks: see asks.h. Before a thread of a target sleeps, it asks whether a system call can kill it
+ * (probe/patience.h).
  *
- * It can if the thread has a seccomp filter, or somebody else traces it: a sandbox may end what
- * makes calls that it does not know. The thread spins while we look, so what we see is still so
- * when it reads the answer. Everything that an ask holds comes from the target: it names one
- * thread, and a wrong name harms nobody but the one that gave it.
+ * It can if the thread has a seccomp filter or another tracer: a sandbox may kill a process that
+ * makes calls which it does not know. The thread spins until it has the answer, so the answer is
+ * still true when it reads it. Everything in an ask comes from the target. It names one thread; a
+ * wrong name harms only the process that gave it.
  */
+#include "recorder/asks.h"
+
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "recorder/process.h"
 #include "recorder/recorder_private.h"
 #include "base/monotonic.h"
 #include "system/procs.h"
 
-#define STALE_NS 5000000000ull /* a place that one which was killed has left */
+#define STALE_NS 5000000000ull /* then a place is freed: its thread was killed */
 
-struct ask_seen {
-	uint64_t ticket, since_ns;
-};
-
-void recorder_note_child(struct recorder *r, uint64_t identity, pid_t pid)
+void asks_note_child(struct recorder *r, uint64_t identity, pid_t pid)
 {
-	if (!identity || (!r->named && !(r->named = calloc(MAX_NAMED, sizeof(*r->named)))))
+	if (!identity ||
+	    (!r->asks.children &&
+	     !(r->asks.children = calloc(ASKS_CHILDREN_MAX, sizeof(*r->asks.children)))))
 		return;
-	r->named[r->n_named++ % MAX_NAMED] = (struct named_child){ identity, pid };
+	r->asks.children[r->asks.n_children++ % ASKS_CHILDREN_MAX] = (struct named_child){ identity,
+											   pid };
 }
 
-/* 0: there is none that we know of. */
+/* The process of an identity; 0: it is unknown. */
 static pid_t pid_of(const struct recorder *r, const struct tap *t, guest_u64 identity)
 {
 	if (guest_is64(identity, t->link->identity))
 		return t->link->pid;
-	for (size_t i = r->n_named; i-- > 0 && r->n_named - i <= MAX_NAMED;)
-		if (guest_is64(identity, r->named[i % MAX_NAMED].identity))
-			return r->named[i % MAX_NAMED].pid;
+	for (size_t i = r->asks.n_children; i-- > 0 && r->asks.n_children - i <= ASKS_CHILDREN_MAX;)
+		if (guest_is64(identity, r->asks.children[i % ASKS_CHILDREN_MAX].identity))
+			return r->asks.children[i % ASKS_CHILDREN_MAX].pid;
 	for (size_t i = 0; i < r->processes.n; i++) {
 		const struct process *p = r->processes.v[i];
 		if (!p->ended && p->tap == t &&
@@ -83,7 +86,7 @@ static bool may_sleep(struct recorder *r, const struct tap *t, const struct ring
 	       (status.tracer_pid == 0 || status.tracer_pid == (int)getpid());
 }
 
-/* Is the place taken? */
+/* Serve one place. Is it taken? */
 static bool look_at(struct recorder *r, struct tap *t, uint32_t place, uint64_t now)
 {
 	const struct ring_question question = ring_question(&t->link->ring, place);
@@ -97,7 +100,7 @@ static bool look_at(struct recorder *r, struct tap *t, uint32_t place, uint64_t 
 	return question.state != ASK_FREE;
 }
 
-void recorder_answer(struct recorder *r)
+void asks_answer(struct recorder *r)
 {
 	for (size_t i = 0; i < r->taps.n; i++) {
 		struct tap *t = r->taps.v[i];
@@ -111,4 +114,10 @@ void recorder_answer(struct recorder *r)
 		for (uint32_t place = 0; place < RING_ASKS; place++)
 			t->has_asks |= look_at(r, t, place, monotonic_ns());
 	}
+}
+
+void asks_fini(struct asks *a)
+{
+	free(a->children);
+	*a = (struct asks){ 0 };
 }

@@ -248,8 +248,8 @@ static bool threads_index(struct threads *t)
 	return true;
 }
 
-/* The capture gets the newest name of a thread now and then, not each time: a program can rename its
- * threads thousands of times a second. */
+/* The capture gets the newest name of a thread now and then, not each time: a program can rename
+ * its threads thousands of times a second. */
 static void thread_write_name(struct decoder *d, struct thread_line *line)
 {
 	if (line->is_renamed)
@@ -336,8 +336,8 @@ static bool thread_find(struct decoder *d, uint32_t tid, uint32_t interpreter, u
 	return true;
 }
 
-/* What a thread says it is called, as a STR or STR_CUT. It may raise no event that is wanted, so the
- * capture gets it with the first of those. */
+/* What a thread says it is called, as a STR or STR_CUT. It may raise no event that is wanted, so
+ * the capture gets it with the first of those. */
 static bool thread_take_name(struct decoder *d, uint32_t tid, uint32_t interpreter,
 			     const uint8_t *value, size_t n_bytes)
 {

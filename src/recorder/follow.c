@@ -434,7 +434,8 @@ static struct image *boring_find(const struct follow *f, pid_t pid)
 	return NULL;
 }
 
-/* at_entry() is done with its image: its end need not be told. tid: the thread that stands still. */
+/* at_entry() is done with its image: its end need not be told. tid: the thread that stands
+ * still. */
 static void is_clear(struct follow *f, pid_t tid)
 {
 	struct tracee *t = find(f, tid), *first = t ? find(f, t->tgid) : NULL;

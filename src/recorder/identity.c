@@ -1,10 +1,12 @@
 /*
- * identity: which thread of which process an event is of, by the numbers that we know them by.
+ * identity: see identity.h.
  *
- * The probe knows a thread by the number that the C library has of it. That is another than ours in
- * another pid namespace, and that of the thread that forked in a child that was made by a bare
- * system call (clone(2) around the C library).
+ * The probe has the tid that the C library knows. In another pid namespace that differs from
+ * ours. In a child that was made by a bare system call (clone(2) without the C library) it is the
+ * tid of the thread that forked.
  */
+#include "recorder/identity.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
@@ -14,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "recorder/process.h"
 #include "recorder/recorder_private.h"
 #include "base/io.h"
 #include "system/procs.h"
@@ -23,7 +26,7 @@ static bool is_thread_of(pid_t pid, pid_t tid)
 	return syscall(SYS_tgkill, pid, tid, 0) == 0 || errno == EPERM;
 }
 
-/* The number a thread has in the innermost of its namespaces; 0: it has ended. */
+/* The tid that a thread has in its innermost namespace; 0: it has ended. */
 static uint32_t inner_tid(pid_t pid, pid_t tid)
 {
 	char path[64], line[256], *last = NULL;
@@ -42,11 +45,10 @@ static uint32_t inner_tid(pid_t pid, pid_t tid)
 
 static uint32_t outer_tid_by_note(const struct recorder *r, pid_t pid, uint32_t ns_tid)
 {
-	for (size_t i = r->n_forks; i-- > 0 && r->n_forks - i <= MAX_FORK_NOTES;) {
-		const struct fork_note *f = &r->forks[i % MAX_FORK_NOTES];
+	const struct fork_note *f;
+	for (size_t i = r->forks.n; i-- > 0 && (f = forks_at(&r->forks, i));)
 		if (f->is_thread && f->ppid == pid && f->ns_pid == ns_tid)
 			return (uint32_t)f->pid;
-	}
 	return 0;
 }
 
@@ -68,9 +70,9 @@ static uint32_t outer_tid_by_proc(pid_t pid, uint32_t ns_tid)
 	return found;
 }
 
-/* Is the thread one of the process from which p was forked, or of another relative that has the
- * same probe? The parent alone does not tell: with CLONE_PARENT that is the parent of the process
- * which made it. */
+/* Is the thread one of the process from which p was forked, or of another process that has the same
+ * probe? The parent alone is not enough: with CLONE_PARENT it is the parent of the process that
+ * forked (clone(2)). */
 static bool is_thread_of_relative(struct recorder *r, const struct process *p, uint32_t tid)
 {
 	struct proc_status status;
@@ -90,8 +92,7 @@ uint32_t identity_outer_tid(struct recorder *r, const struct process *p, uint32_
 	*ret_ns_tid = tid;
 	if (tid == ns_pid)
 		return p->info.pid;
-	/* A thread of its parent cannot be one of its own, whose numbers are others as long as that
-	 * one lives. */
+	/* While a thread of its parent lives, no thread of p has the same tid. */
 	bool is_forked = p->info.flags & PROCESS_FORKED && p->info.ppid;
 	if (!is_inner && is_forked && !is_thread_of(p->pid, (pid_t)tid) &&
 	    is_thread_of_relative(r, p, tid)) {
@@ -103,24 +104,23 @@ uint32_t identity_outer_tid(struct recorder *r, const struct process *p, uint32_
 	uint32_t found = outer_tid_by_note(r, p->pid, tid);
 	found = found ? found : outer_tid_by_proc(p->pid, tid);
 	if (!found && is_forked && (tid == p->info.ppid || is_thread_of_relative(r, p, tid))) {
-		*ret_ns_tid = ns_pid; /* forked from outside by a bare call: the C library has the
-					 number from there */
+		/* It was forked into its namespace by a bare call, and the C library has the tid
+		 * that it had outside. */
+		*ret_ns_tid = ns_pid;
 		found = p->info.pid;
 	}
-	return found; /* 0: it has ended, and nobody saw it start */
+	return found; /* 0: it has ended, and its start was not seen */
 }
 
-void recorder_cloned(void *ctx, pid_t pid, pid_t tid)
+void identity_note_thread(struct recorder *r, pid_t pid, pid_t tid)
 {
-	struct recorder *r = ctx;
 	const struct process *p = process_find(r, pid);
 	if (!p || p->info.ns_pid == p->info.pid)
 		return;
 	uint32_t ns_tid = inner_tid(pid, tid);
-	if (!r->forks)
-		r->forks = calloc(MAX_FORK_NOTES, sizeof(*r->forks));
-	if (ns_tid && r->forks)
-		r->forks[r->n_forks++ % MAX_FORK_NOTES] = (struct fork_note){
-			.pid = tid, .ppid = pid, .ns_pid = ns_tid, .is_thread = true
-		};
+	const struct fork_note note = {
+		.pid = tid, .ppid = pid, .ns_pid = ns_tid, .is_thread = true
+	};
+	if (ns_tid)
+		forks_add(&r->forks, &note);
 }

@@ -1,7 +1,9 @@
 /*
- * process: what the capture knows of a process: found out when it is first seen, completed while it
- * lives and when it ends.
+ * process: see process.h. /proc is read when a process is first seen; the rest is completed while
+ * it lives and when it ends.
  */
+#include "recorder/process.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,7 +183,7 @@ void process_update(struct recorder *r, struct process *p)
 }
 
 /* sys.path and friends, once the interpreter knows them. */
-void process_read_prefixes(struct recorder *r, struct process *p, struct tap *t)
+void process_read_prefixes(struct recorder *r, struct process *p, const struct python_runtime *rt)
 {
 	char text[16384];
 	if (p->info.prefixes || p->prefix_tries > 20)
@@ -193,8 +195,7 @@ void process_read_prefixes(struct recorder *r, struct process *p, struct tap *t)
 		err_destroy(err);
 		return;
 	}
-	long n = python_sys_path_read(remote_mem_reader(mem), &t->link->runtime, text,
-				      sizeof(text));
+	long n = python_sys_path_read(remote_mem_reader(mem), rt, text, sizeof(text));
 	remote_mem_close(mem);
 	if (n <= 2)
 		return;
@@ -249,33 +250,18 @@ void process_execed(struct recorder *r, struct process *p)
 	writer_note(r->writer, &note);
 }
 
-static void tell_if_unreadable(const struct tap *t, pid_t pid, struct session_end *e)
+/* Not while it is ending: then its exit status is still to come. */
+bool process_has_memory(pid_t pid)
 {
-	char left[64];
-	if (link_presence(t->link, pid) != LINK_UNKNOWN)
-		return;
-	snprintf(left, sizeof(left), "process %d: its memory map cannot be read", (int)pid);
-	session_end_add_target(e, pid, END_UNKNOWN, left);
+	struct proc_status status;
+	struct err *err = proc_status_read(pid, &status);
+	bool has = !err && status.has_memory;
+	err_destroy(err);
+	return has;
 }
 
-void process_tell_unreadable(struct recorder *r, struct tap *t, struct session_end *e)
+bool process_is_followed(void *ctx, pid_t pid)
 {
-	pid_t *pids = NULL;
-	size_t n = 0;
-	for (size_t i = 0; i < r->processes.n; i++) { /* whose parent may be gone */
-		const struct process *p = r->processes.v[i];
-		if (p->tap == t && !p->ended && p->pid != t->link->pid)
-			tell_if_unreadable(t, p->pid, e);
-	}
-	if (t->maybe_hidden > 0)
-		tell_if_unreadable(t, t->maybe_hidden, e);
-	struct err *err = proc_descendants(t->link->pid, getpid(), &pids, &n);
-	for (size_t i = 0; !err && i < n; i++) {
-		uint64_t ticks;
-		/* One that was there before it cannot have been forked with our ring. */
-		if (proc_start_ticks(pids[i], &ticks) && ticks >= t->link->since_ticks)
-			tell_if_unreadable(t, pids[i], e);
-	}
-	err_destroy(err);
-	free(pids);
+	struct recorder *r = ctx;
+	return follow_has(r->follow, pid);
 }

@@ -1,8 +1,8 @@
 /*
- * unwatched: processes that look like Python and are not watched, and why: PyPy, too old,
- * translated by an emulator, refused by the kernel. Each cause is said once, when it is met and at
- * the end, however many processes have it.
+ * unwatched: see unwatched.h.
  */
+#include "recorder/unwatched.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,8 @@
 #include <sys/statvfs.h>
 
 #include "base/strbuf.h"
+#include "recorder/notes.h"
+#include "recorder/process.h"
 #include "recorder/recorder_private.h"
 #include "system/maps.h"
 #include "system/procs.h"
@@ -54,7 +56,7 @@ static bool note_cause(struct recorder *r, pid_t pid, const char *what, const st
 	if (name[0])
 		strbuf_addf(&text, " (%s)", name);
 	strbuf_addf(&text, " %s: %s", what, err->message);
-	recorder_warn(r, NOTE_WARNING, UINT32_MAX, "%s", strbuf_str(&text));
+	notes_add(r, NOTE_WARNING, UINT32_MAX, "%s", strbuf_str(&text));
 	struct unwatched u = { .cause = cause,
 			       .text = strbuf_take(&text),
 			       .first_pid = pid,
@@ -67,7 +69,7 @@ static bool note_cause(struct recorder *r, pid_t pid, const char *what, const st
 	return true;
 }
 
-void recorder_unwatched(struct recorder *r, pid_t pid, const struct err *err)
+void unwatched_add(struct recorder *r, pid_t pid, const struct err *err)
 {
 	bool is_new = note_cause(r, pid, "is not watched", err);
 	bool is_child = pid != r->launched_pid && (!r->first || r->first->pid != pid);
@@ -75,17 +77,17 @@ void recorder_unwatched(struct recorder *r, pid_t pid, const struct err *err)
 	r->end.is_loss_known = false; /* nobody counts its events */
 }
 
-void recorder_unfollowed(void *ctx, pid_t pid, enum self_tracing why)
+void unwatched_add_tracer(struct recorder *r, pid_t pid, enum self_tracing why)
 {
 	struct err *err = err_create(
 	    ERR_UNSUPPORTED, why == TRACES_CHILDREN
 				 ? "it is a debugger, which must be the one to trace what it starts"
 				 : "LeakSanitizer in it must be the one to trace it");
-	note_cause(ctx, pid,
-		   "is left alone once it has started, and what it starts is not followed", err);
+	note_cause(r, pid, "is left alone once it has started, and what it starts is not followed",
+		   err);
 	err_destroy(err);
 	/* there may be Pythons among what it starts */
-	((struct recorder *)ctx)->end.is_loss_known = false;
+	r->end.is_loss_known = false;
 }
 
 /* Is the file called as an interpreter is: python, python3, python3.13t? */
@@ -142,14 +144,14 @@ static struct err *find_other(pid_t pid, bool is_last)
 			  exe);
 }
 
-void recorder_look_for_other(struct recorder *r, struct process *p, bool is_last)
+void unwatched_look(struct recorder *r, struct process *p, bool is_last)
 {
 	struct err *err = find_other(p->pid, is_last);
 	bool is_none = err && err->code != ERR_NO_MEMORY;
 	p->is_unwatched = is_none && (p->is_doubtful || is_last);
 	p->is_doubtful = is_none; /* it may have been in the middle of being loaded */
 	if (p->is_unwatched)
-		recorder_unwatched(r, p->pid, err);
+		unwatched_add(r, p->pid, err);
 	err_destroy(err);
 }
 
@@ -174,7 +176,7 @@ static bool has_lost_rights(pid_t pid)
 	return is_lost;
 }
 
-void recorder_look_for_lost_rights(struct recorder *r, pid_t pid)
+void unwatched_look_for_lost_rights(struct recorder *r, pid_t pid)
 {
 	if (!has_lost_rights(pid))
 		return;
@@ -184,7 +186,7 @@ void recorder_look_for_lost_rights(struct recorder *r, pid_t pid)
 	err_destroy(err);
 }
 
-void recorder_unwatched_say(const struct recorder *r, char *to, size_t cap)
+void unwatched_say(const struct recorder *r, char *to, size_t cap)
 {
 	struct strbuf text = { 0 };
 	for (size_t i = 0; i < r->unwatched.n && i < CAUSES_SAID; i++) {
@@ -202,7 +204,7 @@ void recorder_unwatched_say(const struct recorder *r, char *to, size_t cap)
 	strbuf_fini(&text);
 }
 
-void recorder_unwatched_fini(struct recorder *r)
+void unwatched_fini(struct recorder *r)
 {
 	for (size_t i = 0; i < r->unwatched.n; i++) {
 		free(r->unwatched.v[i].cause);

@@ -16,7 +16,7 @@
 struct err;
 
 /* The least memory that a link needs: four slots and what belongs to them (recorder/arm.c,
- * recorder_arm()). */
+ * arm_process()). */
 #define LINK_LEAST_BYTES (4 * (uint64_t)RING_SLOT_MIN_BYTES + (256u << 10))
 
 struct remote_shortage {

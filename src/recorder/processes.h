@@ -1,0 +1,19 @@
+/*
+ * processes: the list of all processes that the recorder knows: which of them have ended, and which
+ * may be forgotten.
+ */
+#pragma once
+#include <stdbool.h>
+
+struct recorder;
+
+/* Find the processes that have ended without a report of the follower: those that are neither
+ * followed nor launched. What they wrote is drained before their end is noted. */
+void processes_notice_ends(struct recorder *r);
+/* Processes that have the ring of one that is known and have raised no event yet have no slot, so
+ * nobody has heard of them. The kernel tells which processes map a ring: add them. Returns true if
+ * there is one. */
+bool processes_find_silent(struct recorder *r);
+/* Free what is known of processes that have ended and are in the capture, so that a program which
+ * starts processes without end does not fill our memory. */
+void processes_forget(struct recorder *r);

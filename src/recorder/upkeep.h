@@ -1,0 +1,16 @@
+/*
+ * upkeep: is everything that is armed as the recorder believes? A program may end its interpreter
+ * and start it anew, unload Python and load it again, put a seccomp filter on itself, or call exec
+ * unseen.
+ */
+#pragma once
+#include <stdint.h>
+
+struct recorder;
+
+/* now: as of monotonic_ns(). Both do nothing until their time has come: call them in every turn of
+ * the loop. */
+void upkeep_relink(
+    struct recorder *r,
+    uint64_t now); /* every 4 ms: runtimes that were finalised or unloaded and may be back */
+void upkeep_check(struct recorder *r, uint64_t now); /* twice a second: everything else */

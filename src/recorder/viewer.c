@@ -1,0 +1,111 @@
+/*
+ * viewer: see viewer.h.
+ */
+#include "recorder/viewer.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "recorder/arm.h"
+#include "recorder/ending.h"
+#include "recorder/notes.h"
+#include "recorder/process.h"
+#include "recorder/recorder_private.h"
+#include "recorder/tap.h"
+#include "visit/inject.h"
+
+enum { REPORT_NS = 100 * 1000 * 1000 };
+
+static void set_enabled(struct recorder *r, bool on)
+{
+	if (r->paused == !on)
+		return;
+	r->paused = !on;
+	taps_set_state(r, on ? RING_ON : RING_HELD);
+	struct note_info note = { .kind = on ? NOTE_RESUMED : NOTE_PAUSED,
+				  .time_ns = clock_time_now(&r->clock),
+				  .process = UINT32_MAX };
+	writer_note(r->writer, &note);
+}
+
+void viewer_serve(struct recorder *r)
+{
+	struct control_message m;
+	ssize_t n = recv(r->options.control_fd, &m, sizeof(m), MSG_DONTWAIT);
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+		r->options.control_fd = -1;
+		if (!r->viewer_left) {
+			r->leaving = r->by_signal = true;
+			ending_stop(r, END_STOP_VIEWER_DIED);
+		}
+		return;
+	}
+	if (n != (ssize_t)sizeof(m))
+		return;
+	switch ((enum control_request)m.request) {
+	case CONTROL_PAUSE: set_enabled(r, false); break;
+	case CONTROL_RESUME: set_enabled(r, true); break;
+	case CONTROL_RELEASE:
+	case CONTROL_DETACH:
+		if (m.request == CONTROL_RELEASE)
+			r->options.on_end = RECORDER_LEAVE;
+		r->by_signal = true;
+		r->leaving = true;
+		ending_stop(r, END_STOP_ASKED);
+		break;
+	case CONTROL_STOP:
+		r->leaving = true;
+		ending_stop(r, END_STOP_UNTIL);
+		break;
+	case CONTROL_LEAVE: r->want_detached = true; break;
+	case CONTROL_ATTACH: r->want_detached = false; break;
+	case CONTROL_TERM:
+	case CONTROL_KILL:
+		if (r->launched_pid && !r->launched_ended)
+			kill(r->launched_pid, m.request == CONTROL_KILL ? SIGKILL : SIGTERM);
+		break;
+	case CONTROL_FOLLOW:
+		r->options.follow = true;
+		r->options.only_targets = false;
+		r->options.probe.flags &= ~(uint32_t)PROBE_ALONE;
+		for (size_t i = 0; i < r->taps.n; i++)
+			if (!r->taps.v[i]->gone)
+				link_follow_children(r->taps.v[i]->link, r->taps.v[i]->link->pid);
+		for (size_t i = 0; i < r->processes.n; i++) {
+			struct process *p = r->processes.v[i];
+			struct err *err = p->ended || follow_has(r->follow, p->pid)
+					      ? NULL
+					      : arm_follow(r, p->pid);
+			if (err)
+				notes_add(r, NOTE_WARNING, p->index, "cannot follow: %s",
+					  err->message);
+			err_destroy(err);
+		}
+		break;
+	case CONTROL_WAIT: r->viewer_left = true; break;
+	}
+}
+
+void viewer_report(struct recorder *r, enum recorder_state state, uint64_t now)
+{
+	if (r->options.control_fd < 0 || now - r->report_ns < REPORT_NS)
+		return;
+	r->report_ns = now;
+	struct control_report m = { .state = state, .exit_status = -1 };
+	ending_take(r, &m.end);
+	if (send(r->options.control_fd, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
+	    errno != EAGAIN)
+		log_debug("the viewer does not listen: %s", strerror(errno));
+}
+
+void viewer_report_end(struct recorder *r)
+{
+	if (r->options.control_fd < 0)
+		return;
+	struct control_report m = { .state = RECORDER_ENDED, .exit_status = -1, .end = r->end };
+	if (send(r->options.control_fd, &m, sizeof(m), MSG_NOSIGNAL) < 0)
+		log_debug("the viewer is gone");
+}

@@ -1,0 +1,18 @@
+/*
+ * wanted: the verdicts of the recorder's filter on names of events, put into the rings for the
+ * probes to obey.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+struct recorder;
+struct tap;
+
+/* Is an event of this name wanted? The verdict goes into all rings. Without a filter it is always
+ * yes. */
+bool wanted_ask(struct recorder *r, const char *name, uint32_t n_bytes);
+/* Put the verdicts on all names that are known in advance into the ring of a new tap. */
+void wanted_fill(struct recorder *r, struct tap *t);
+/* Was the last event that is wanted taken (--limit, --until)? Nothing that comes after it is lost. */
+bool wanted_is_last_taken(const struct recorder *r);
