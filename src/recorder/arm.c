@@ -13,6 +13,7 @@
 #include "recorder/process.h"
 #include "recorder/recorder_private.h"
 #include "recorder/tap.h"
+#include "recorder/taps.h"
 #include "recorder/unwatched.h"
 #include "recorder/waiting.h"
 #include "system/maps.h"

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "base/monotonic.h"
 #include "recorder/claim.h"
-#include "recorder/decode.h"
+#include "recorder/decoder.h"
 #include "recorder/identity.h"
 #include "recorder/intake.h"
 #include "recorder/lineup.h"
@@ -238,7 +238,7 @@ void client_count_losses(struct recorder *r, struct tap *t, uint32_t k)
 	}
 	/* If an event was in flight (abi.h, ring_slot.writing) when its process ended, the process
 	 * was killed while it wrote the event. */
-	const struct slot_look look = slot_look(ring_slot_borrow(ring, k));
+	const struct slot_look look = lineup_look(ring_slot_borrow(ring, k));
 	/* The same holds if it waited for room, or had just been woken. Once recording was stopped,
 	 * a thread that waits drops its event, and counts it. */
 	bool is_stopped = r->end.stop != END_STOP_UNKNOWN && r->end.stop != END_STOP_TARGET_ENDED;
@@ -283,7 +283,7 @@ static void recycle(struct recorder *r, struct tap *t, uint32_t k)
 	ring_slot_free(&t->link->ring, k);
 }
 
-void clients_recycle(struct recorder *r)
+void client_recycle_ended(struct recorder *r)
 {
 	r->recycle_due = false;
 	for (size_t i = 0; i < r->taps.n; i++)

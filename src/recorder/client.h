@@ -57,4 +57,4 @@ void client_count_losses(struct recorder *r, struct tap *t, uint32_t slot);
 /* Add what was decoded and lost to the totals of its process. */
 void client_add_totals(struct recorder *r, const struct client *c);
 /* Free the slots of programs that are over and drained. */
-void clients_recycle(struct recorder *r);
+void client_recycle_ended(struct recorder *r);

@@ -10,11 +10,12 @@
 
 #include "base/monotonic.h"
 #include "recorder/client.h"
-#include "recorder/decode.h"
+#include "recorder/decoder.h"
 #include "recorder/notes.h"
 #include "recorder/process.h"
 #include "recorder/recorder_private.h"
 #include "recorder/tap.h"
+#include "recorder/taps.h"
 #include "recorder/wanted.h"
 #include "visit/inject.h"
 
@@ -100,10 +101,10 @@ static uint64_t time_of(const struct recorder *r, const struct client *c, guest_
 	return time > now + FUTURE_NS ? now : time;
 }
 
-/* The last event was taken, from the slot of `from`. Events are dropped when a ring is full, so after
- * all that the ring holds. Where records are left, which are younger than the last event, what was
- * dropped is younger too; so it is in the slot of the last event itself. In other slots it is counted
- * now. */
+/* The last event was taken, from the slot of `from`. Events are dropped when a ring is full, so
+ * after all that the ring holds. Where records are left, which are younger than the last event,
+ * what was dropped is younger too; so it is in the slot of the last event itself. In other slots it
+ * is counted now. */
 static void count_earlier_losses(struct recorder *r, const struct client *from)
 {
 	for (size_t i = 0; i < r->taps.n; i++) {
@@ -226,7 +227,7 @@ static uint64_t look_at_all(struct recorder *r, size_t *ret_n)
 						     &saw_all);
 			if (!c || c->is_given_up)
 				continue;
-			struct slot_look look = slot_look(ring_slot_borrow(ring, k));
+			struct slot_look look = lineup_look(ring_slot_borrow(ring, k));
 			struct drain d = {
 				.tap = t, .c = c, .slot = k, .tail = c->tail, .published = c->tail
 			};

@@ -12,10 +12,11 @@
 #include "base/strbuf.h"
 #include "capture/capture_count.h"
 #include "recorder/client.h"
-#include "recorder/decode.h"
+#include "recorder/decoder.h"
 #include "recorder/process.h"
 #include "recorder/recorder_private.h"
 #include "recorder/tap.h"
+#include "recorder/taps.h"
 #include "recorder/unwatched.h"
 #include "visit/inject.h"
 
@@ -68,7 +69,7 @@ void ending_flush(struct recorder *r)
 /* After all is drained: note what each process lost and has not reported itself, and its totals. */
 static void close_clients(struct recorder *r)
 {
-	clients_recycle(r);
+	client_recycle_ended(r);
 	taps_count_unserved(r);
 	for (size_t i = 0; i < r->taps.n; i++) {
 		struct tap *t = r->taps.v[i];

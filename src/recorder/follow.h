@@ -25,9 +25,9 @@ struct follow;
 
 struct follow_ops {
 	/* Thread tid of pid stands behind its loader's work, or at a later load of modules; nothing
-	 * of Python has run yet. Arm it if it is Python. is_complete: all modules are as the program
-	 * will find them; else this is called again, and what cannot be armed now may be by then.
-	 * True: done with this image; false: no Python here yet. */
+	 * of Python has run yet. Arm it if it is Python. is_complete: all modules are as the
+	 * program will find them; else this is called again, and what cannot be armed now may be by
+	 * then. True: done with this image; false: no Python here yet. */
 	bool (*at_entry)(void *ctx, pid_t pid, pid_t tid, bool is_complete);
 	void (*execed)(void *ctx, pid_t pid); /* the old image is gone */
 	/* Told when a child stops first, and again at its parent's event if that comes later: then

@@ -15,6 +15,7 @@
 #include "recorder/recorder_private.h"
 #include "recorder/rescue.h"
 #include "recorder/tap.h"
+#include "recorder/taps.h"
 #include "recorder/unwatched.h"
 #include "recorder/waiting.h"
 #include "system/procs.h"
@@ -34,7 +35,8 @@ static bool at_entry(void *ctx, pid_t pid, pid_t tid, bool is_complete)
 			 : r->launching && !r->first ? PROCESS_LAUNCHED
 						     : PROCESS_EXECED;
 	struct err *err = arm_process(r, pid, tid, flags, &any);
-	/* The loader is at work, and may not have come to Python yet: try again at the next stop. */
+	/* The loader is at work, and may not have come to Python yet: try again at the next
+	 * stop. */
 	if (err && err->code == ERR_UNSUPPORTED && !is_complete) {
 		log_debug("not armed yet in %d: %s", (int)pid, err->message);
 		err_destroy(err);

@@ -16,6 +16,7 @@
 #include "recorder/processes.h"
 #include "recorder/recorder_private.h"
 #include "recorder/tap.h"
+#include "recorder/taps.h"
 #include "recorder/waiting.h"
 #include "system/fault.h"
 #include "system/procs.h"
@@ -76,7 +77,7 @@ static void leave_tap(struct recorder *r, struct tap *t, uint64_t timeout, struc
 		taps_beat(r, monotonic_ns());
 		processes_notice_ends(r);
 		if (r->recycle_due)
-			clients_recycle(r);
+			client_recycle_ended(r);
 	}
 	struct detach_report report;
 	uint64_t started = monotonic_ns();

@@ -18,7 +18,7 @@
  *                         in flight by now has read the clock after that look, so it is younger
  *                         than the round's start.
  */
-struct slot_look slot_look(const struct ring_slot *slot)
+struct slot_look lineup_look(const struct ring_slot *slot)
 {
 	struct slot_look look = { .writing = __atomic_load_n(&slot->writing, __ATOMIC_ACQUIRE) };
 	look.flight = __atomic_load_n(&slot->time, __ATOMIC_ACQUIRE);

@@ -43,7 +43,7 @@ struct slot_look {
 	uint64_t flight;
 	uint64_t writing; /* which one: equal as long as it is the same */
 };
-struct slot_look slot_look(const struct ring_slot *slot);
+struct slot_look lineup_look(const struct ring_slot *slot);
 
 /* Those that have something, the oldest first. A heap: `time` is that of the next record, `item`
  * the caller's. */

@@ -37,6 +37,7 @@
 #include "recorder/relay.h"
 #include "recorder/signals.h"
 #include "recorder/tap.h"
+#include "recorder/taps.h"
 #include "recorder/unwatched.h"
 #include "recorder/upkeep.h"
 #include "recorder/viewer.h"
@@ -203,7 +204,7 @@ static void change_attachment(struct recorder *r)
 		leave_targets(r, &r->end, serve_while_leaving);
 		for (size_t i = 0; i < r->taps.n; i++)
 			r->taps.v[i]->gone = true;
-		clients_recycle(r);
+		client_recycle_ended(r);
 		return;
 	}
 	for (size_t i = 0; i < r->processes.n; i++) {
@@ -275,7 +276,7 @@ static void watch_on(struct recorder *r, int *idle_ms)
 	follow_poll(r->follow);
 	change_attachment(r);
 	if (r->recycle_due)
-		clients_recycle(r);
+		client_recycle_ended(r);
 	waiting_poll(r);
 	upkeep_relink(r, now);
 	upkeep_check(r, now);

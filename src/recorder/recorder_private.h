@@ -50,9 +50,9 @@ struct recorder {
 	sigset_t signals, old_mask; /* signals: those that signal_fd reports */
 	uint64_t started_ns, heartbeat_ns, check_ns, report_ns, relink_ns, modules_ns;
 	uint64_t n_unserved, n_children;
-	uint64_t names_ns;     /* monotonic_ns() when names of threads were last read, */
-	int64_t names_left_ns; /* and for how long that may be done now */
-	uint64_t pause_ns;     /* the longest of the taps that are over */
+	uint64_t names_ns;           /* monotonic_ns() when names of threads were last read, */
+	int64_t names_left_ns;       /* and for how long that may be done now */
+	uint64_t pause_ns;           /* the longest of the taps that are over */
 	VEC(struct pollfd) poll_fds; /* scratch of wait_for_more() */
 	/* what is known of the end so far; losses are counted here (notes_add_lost()) */
 	struct session_end end;

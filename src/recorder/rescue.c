@@ -6,8 +6,8 @@
  *   SIGSEGV at rdtsc      the thread may no longer read the TSC (probe/clock.h): it gets the time
  *                         from us, and its process uses the clock of the ring from then on
  *   SIGSYS at syscall     after the recorder had answered that a call is safe, and before it was
- *                         made, calls were forbidden, by a filter for all threads of the process or by
- *                         prctl(PR_SET_SYSCALL_USER_DISPATCH): the call fails with ENOSYS
+ *                         made, calls were forbidden by a filter for all threads of the process or
+ *                         by prctl(PR_SET_SYSCALL_USER_DISPATCH): the call fails with ENOSYS
  *
  * The kernel has set the signal's action to default, and unblocked it, if it was ignored or blocked
  * (kernel/signal.c, force_sig_info_to_task()). That cannot be undone.
@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "recorder/recorder_private.h"
 #include "recorder/tap.h"
+#include "recorder/taps.h"
 #include "arch/arch.h"
 #include "visit/inject.h"
 #include "visit/ptrace.h"

@@ -82,7 +82,8 @@ const char *session_end_loss_text(enum end_loss loss)
 	return (unsigned)loss < ARRAY_LEN(texts) ? texts[loss] : "";
 }
 
-int exit_status_of(int status)
+/* From a status of wait(2); 0 for -1. */
+static int exit_status_of(int status)
 {
 	if (status == -1)
 		return 0;

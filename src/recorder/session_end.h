@@ -47,7 +47,7 @@ enum end_loss {
 	LOSS_MALFORMED, /* its record makes no sense: the target wrote over it */
 	LOSS_TORN,      /* its process was killed while it was being written down */
 	LOSS_UNWRITTEN, /* the file could not be written */
-	LOSS_NOT_READY, /* the probe was not mapped yet: it could not be in time (visit/lazy_link.h) */
+	LOSS_NOT_READY, /* the probe was not mapped yet (visit/lazy_link.h) */
 	LOSS_COUNT
 };
 
@@ -130,5 +130,3 @@ void session_end_add_all(const struct session_end *e, const char *path, bool is_
  * a target is not restored or nobody knows, the recorder died. */
 int session_end_status(const struct session_end *e);
 bool session_end_failed(const struct session_end *e);
-/* From a wait(2) status; 0 for -1. */
-int exit_status_of(int wait_status);

@@ -16,6 +16,7 @@
 #include "recorder/processes.h"
 #include "recorder/recorder_private.h"
 #include "recorder/tap.h"
+#include "recorder/taps.h"
 #include "recorder/unwatched.h"
 #include "system/maps.h"
 #include "system/procs.h"
@@ -256,7 +257,7 @@ void upkeep_check(struct recorder *r, uint64_t now)
 	}
 	taps_count_unserved(r);
 	heirs_forget_ended(r);
-	clients_recycle(r);
+	client_recycle_ended(r);
 	taps_remove_over(r);
 	processes_forget(r);
 }

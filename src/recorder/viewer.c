@@ -15,6 +15,7 @@
 #include "recorder/process.h"
 #include "recorder/recorder_private.h"
 #include "recorder/tap.h"
+#include "recorder/taps.h"
 #include "visit/inject.h"
 
 enum { REPORT_NS = 100 * 1000 * 1000 };

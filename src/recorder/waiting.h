@@ -1,6 +1,6 @@
 /*
- * waiting: runtimes that are armed by the thread of their next event (visit/lazy_link.h). They become
- * taps when that event has come.
+ * waiting: runtimes that are armed by the thread of their next event (visit/lazy_link.h). They
+ * become taps when that event has come.
  */
 #pragma once
 #include <stdbool.h>

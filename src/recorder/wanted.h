@@ -14,5 +14,6 @@ struct tap;
 bool wanted_ask(struct recorder *r, const char *name, uint32_t n_bytes);
 /* Put the verdicts on all names that are known in advance into the ring of a new tap. */
 void wanted_fill(struct recorder *r, struct tap *t);
-/* Was the last event that is wanted taken (--limit, --until)? Nothing that comes after it is lost. */
+/* Was the last event that is wanted taken (--limit, --until)? Nothing that comes after it is
+ * lost. */
 bool wanted_is_last_taken(const struct recorder *r);

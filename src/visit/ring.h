@@ -107,7 +107,7 @@ bool ring_slot_is_claimed(const struct ring *r, uint32_t slot);
 bool ring_slot_waits(const struct ring *r, uint32_t slot); /* does a thread wait for room? A hint */
 guest_u64 ring_slot_head(const struct ring *r, uint32_t slot);
 guest_u64 ring_slot_n_dropped(const struct ring *r, uint32_t slot);
-/* For slot_look() (recorder/lineup.h), which reads its fields as guest numbers. */
+/* For lineup_look() (recorder/lineup.h), which reads its fields as guest numbers. */
 const struct ring_slot *ring_slot_borrow(const struct ring *r, uint32_t slot);
 
 /* What a slot says about its owner. */

@@ -1,5 +1,5 @@
 /*
- * fuzz_records: recorder/decode.c, translate.c: what the target wrote into its ring.
+ * fuzz_records: recorder/decoder.c, translate.c: what the target wrote into its ring.
  *
  * Input: records one after the other, as in the ring; the first byte of the input selects the
  * Python version. The output goes to /dev/null; the writer aborts if it gets anything malformed.
@@ -13,7 +13,7 @@
 #include "base/value.h"
 #include "capture/writer.h"
 #include "probe/abi.h"
-#include "recorder/decode.h"
+#include "recorder/decoder.h"
 #include "recorder/redact.h"
 
 static bool wants(void *ctx, const char *name, uint32_t n_bytes)

@@ -1,5 +1,5 @@
 /*
- * fuzz_ring: visit/ring.c and recorder/decode.c after it: a ring whose whole content was written by
+ * fuzz_ring: visit/ring.c and recorder/decoder.c after it: a ring whose whole content was written by
  * the target.
  *
  * Input: the bytes of the whole ring, cut or filled with zeros to its size: header, then two slots
@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "capture/writer.h"
 #include "probe/abi.h"
-#include "recorder/decode.h"
+#include "recorder/decoder.h"
 #include "recorder/lineup.h"
 #include "recorder/redact.h"
 #include "visit/ring.h"
@@ -25,7 +25,7 @@ enum { N_SLOTS = 2, DATA_BYTES = 8192, ROUNDS = 8 };
 static unsigned take(struct ring *ring, uint32_t slot, uint64_t *tail, struct decoder *decoder,
 		     uint8_t *record)
 {
-	struct slot_look look = slot_look(ring_slot_borrow(ring, slot));
+	struct slot_look look = lineup_look(ring_slot_borrow(ring, slot));
 	struct record next;
 	uint64_t head;
 	if (!ring_head_check(ring, slot, look.head, *tail, &head)) {

@@ -16,7 +16,7 @@
 #include "capture/writer.h"
 #include "model/trace.h"
 #include "probe/abi.h"
-#include "recorder/decode.h"
+#include "recorder/decoder.h"
 
 #define N_THREADS    20000u
 #define N_ALIVE      50u

@@ -39,7 +39,7 @@ static void test_look(void **state)
 		struct ring_slot slot = { .writing = cases[i].writing,
 					  .time = cases[i].time,
 					  .head = cases[i].head };
-		struct slot_look look = slot_look(&slot);
+		struct slot_look look = lineup_look(&slot);
 		if (look.flight != cases[i].flight || !guest_is64(look.head, cases[i].head))
 			fail_msg("%s: flight %llu", cases[i].name, (unsigned long long)look.flight);
 	}
@@ -149,7 +149,7 @@ static void test_running(void **state)
 		is_end = __atomic_load_n(&n_running, __ATOMIC_ACQUIRE) == 0;
 		uint64_t limit = now() - SLACK_NS;
 		for (size_t i = 0; i < LANES; i++) {
-			struct slot_look look = slot_look(&lanes[i].slot);
+			struct slot_look look = lineup_look(&lanes[i].slot);
 			heads[i] = guest_shown64(look.head);
 			if (look.flight < limit)
 				limit = look.flight;

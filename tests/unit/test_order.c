@@ -26,7 +26,7 @@ struct store {
 	int value, order;
 };
 
-/* The loads of slot_look() (recorder/lineup.c), in their order. */
+/* The loads of lineup_look() (recorder/lineup.c), in their order. */
 static const enum place loads[] = { WRITING, TIME, HEAD };
 
 struct model {

@@ -1,9 +1,9 @@
 /*
- * decode: see decode.h. What makes it fast: most events repeat an argument tuple and a stack that
+ * decoder: see decoder.h. What makes it fast: most events repeat an argument tuple and a stack that
  * was seen before, so the raw bytes of both are hashed first and looked up; only new ones are taken
  * apart.
  */
-#include "recorder/decode.h"
+#include "recorder/decoder.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /*
- * decode: ring records of one process → entries and events of the capture.
+ * decoder: ring records of one process → entries and events of the capture.
  *
  * Bytes come from the target and may change while they are looked at: a record is copied out first,
  * and nothing in the copy is believed. A decoder belongs to one claim of one slot: code ids and
