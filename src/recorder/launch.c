@@ -4,10 +4,12 @@
 #include "recorder/launch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -112,7 +114,9 @@ static unsigned take_streams(const struct launch *l)
 	return given;
 }
 
-NORETURN void launch_child(const struct launch *l, int go, int report)
+/* In the child: wait until `go` is closed, then become the program. If that cannot be done, an int
+ * is written to `report`: errno, or -1 if there is no such user. */
+static NORETURN void run_child(const struct launch *l, int go, int report)
 {
 	char c;
 	while (read(go, &c, 1) < 0 && errno == EINTR)
@@ -128,4 +132,44 @@ NORETURN void launch_child(const struct launch *l, int go, int report)
 	if (write(report, &code, sizeof(code)) < 0)
 		_exit(127);
 	_exit(127);
+}
+
+struct err *launch_fork(const struct launch *l, pid_t *ret_pid, int *ret_go, int *ret_report)
+{
+	int go[2], report[2];
+	if (pipe2(go, O_CLOEXEC) < 0)
+		return err_sys(errno, "cannot launch %s", l->argv[0]);
+	if (pipe2(report, O_CLOEXEC) < 0) {
+		int sys = errno;
+		close(go[0]), close(go[1]);
+		return err_sys(sys, "cannot launch %s", l->argv[0]);
+	}
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(go[1]);
+		run_child(l, go[0], report[1]);
+	}
+	struct err *err = pid < 0 ? err_sys(errno, "cannot launch %s", l->argv[0]) : NULL;
+	close(go[0]);
+	close(report[1]);
+	if (err) {
+		close(go[1]);
+		close(report[0]);
+		return err;
+	}
+	*ret_pid = pid;
+	*ret_go = go[1];
+	*ret_report = report[0];
+	return NULL;
+}
+
+struct err *launch_error(const struct launch *l, int report)
+{
+	const char *program = l->argv[0];
+	if (report == -1)
+		return err_create(ERR_USAGE, "cannot run as %s: no such user", l->user);
+	struct err *err = err_sys(report, "cannot run %s", program);
+	return report == ENOENT && !strchr(program, '/')
+		   ? err_with_hint(err, "it was looked for in PATH; a path must contain a slash")
+		   : err;
 }

@@ -33,8 +33,12 @@ struct launch {
 /* Check the user, and make what a program of another user needs. ERR_USAGE if there is no such
  * user. */
 MUST_CHECK struct err *launch_prepare(struct launch *l);
-/* In the child: wait until `go` closes, become the program. If that cannot be done, an int is
- * written to `report`: errno, or -1 for a user that is not there. */
-NORETURN void launch_child(const struct launch *l, int go, int report);
+/* Fork the process that becomes the program once *ret_go is closed. If that fails, an int can be
+ * read from *ret_report, which is for launch_error(); end of file if the program has started. Both
+ * descriptors are the caller's. */
+MUST_CHECK struct err *launch_fork(const struct launch *l, pid_t *ret_pid, int *ret_go,
+				   int *ret_report);
+/* Why the program was not started. report: as it was read from *ret_report. Never NULL. */
+MUST_CHECK struct err *launch_error(const struct launch *l, int report);
 /* The program has started, or will not. In the parent. */
 void launch_settle(struct launch *l, bool has_started);

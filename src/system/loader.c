@@ -101,3 +101,31 @@ enum loader_stage loader_stage(const struct loader *l, pid_t pid, const struct a
 		   ? LOADER_RELOCATED
 		   : LOADER_WORKS;
 }
+
+uint64_t loader_debug_state(pid_t pid)
+{
+	struct remote_mem *mem = NULL;
+	CLEANUP(maps) struct maps *maps = NULL;
+	uint64_t found = 0, base = proc_auxv_value(pid, AT_BASE),
+		 in = base ? base : proc_auxv_value(pid, AT_PHDR);
+	struct err *err = remote_mem_open(pid, &mem);
+	if (!err)
+		err = maps_read(pid, &maps);
+	if (!err) {
+		remote_mem_limit(mem, EXAMINATION_READS);
+		err = maps_find_modules(maps, remote_mem_reader(mem));
+	}
+	for (size_t i = 0; !err && !found && i < maps->n_modules; i++) {
+		raddr at;
+		uint64_t size;
+		/* other modules may have a function of that name */
+		if (in < maps->modules[i].start.v || in >= maps->modules[i].end.v)
+			continue;
+		if (elf_symbol_find(remote_mem_reader(mem), &maps->modules[i], "_dl_debug_state",
+				    &at, &size))
+			found = at.v;
+	}
+	err_destroy(err);
+	remote_mem_close(mem);
+	return found;
+}

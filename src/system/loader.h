@@ -53,3 +53,6 @@ enum loader_stage {
 bool loader_is_at_rest(pid_t pid);
 /* `pid` is in the syscall-exit-stop of a system call, with these registers. */
 enum loader_stage loader_stage(const struct loader *l, pid_t pid, const struct arch_regs *regs);
+/* The address of the loader's _dl_debug_state, which it calls whenever the set of modules changes
+ * (glibc 2.36 elf/dl-debug.c). 0: not found. */
+uint64_t loader_debug_state(pid_t pid);
