@@ -26,16 +26,30 @@ void ending_stop(struct recorder *r, enum end_stop why)
 		r->end.stop = (uint8_t)why;
 }
 
+void ending_request(struct recorder *r, enum end_stop why)
+{
+	ending_stop(r, why);
+	if (!phase_is_leaving(r->phase))
+		r->phase = PHASE_LEAVING;
+}
+
 void ending_take(struct recorder *r, struct session_end *e)
 {
 	*e = r->end;
-	e->is_launched = r->launching;
-	e->target_pid = r->launching ? r->launched_pid : r->first ? r->first->pid : 0;
-	e->target_ended = (r->launching ? r->launched_ended : r->first && r->first->ended) ? END_YES
-											   : END_NO;
-	e->exit_status = r->launching ? (r->launched_ended ? r->launched_status : -1)
-			 : r->first   ? r->first->status
-				      : -1;
+	e->is_launched = r->launched != LAUNCHED_NONE;
+	e->target_pid = 0;
+	e->target_ended = END_NO;
+	e->exit_status = -1;
+	if (e->is_launched) {
+		bool has_ended = r->launched == LAUNCHED_ENDED;
+		e->target_pid = r->launched_pid;
+		e->target_ended = has_ended ? END_YES : END_NO;
+		e->exit_status = has_ended ? r->launched_status : -1;
+	} else if (r->first) {
+		e->target_pid = r->first->pid;
+		e->target_ended = r->first->ended ? END_YES : END_NO;
+		e->exit_status = r->first->status;
+	}
 	e->n_children = r->n_children;
 	e->are_children_known = true;
 	e->pause_ns = r->pause_ns;

@@ -8,6 +8,8 @@
 struct recorder;
 
 void ending_stop(struct recorder *r, enum end_stop why); /* the first reason counts */
+/* The same, and the session ends now. */
+void ending_request(struct recorder *r, enum end_stop why);
 /* What is known at this moment; of the file, what the writer was given. */
 void ending_take(struct recorder *r, struct session_end *ret);
 /* Write to the file what the writer has. A failure is noted as the reason why the file is not

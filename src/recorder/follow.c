@@ -265,7 +265,8 @@ struct err *follow_launch(struct follow *f, const struct launch *launch, bool ch
 		close(report);
 		return err;
 	}
-	close(go); /* the program may start */
+	*ret_pid = pid; /* it may end before this returns */
+	close(go);      /* the program may start */
 	/* The report pipe is closed by a successful exec. Its stop must be served meanwhile. */
 	fcntl(report, F_SETFL, O_NONBLOCK);
 	for (;;) {
@@ -286,7 +287,6 @@ struct err *follow_launch(struct follow *f, const struct launch *launch, bool ch
 		nanosleep(&ms, NULL);
 	}
 	close(report);
-	*ret_pid = pid;
 	return NULL;
 }
 

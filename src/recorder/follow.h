@@ -24,10 +24,10 @@ struct follow;
 
 struct follow_ops {
 	/* Thread tid of pid is at the end of its loader's work, or at a later load of modules. No
-	 * code of Python has run yet. Arm it if it is Python. is_complete: all
-	 * modules are as the program will find them; else this is called again, when what cannot be
-	 * armed now may be ready. Return true if nothing more is to be done with this program, false
-	 * if it has no Python yet. */
+	 * code of Python has run yet. Arm it if it is Python. is_complete: all modules are as the
+	 * program will find them; else this is called again, when what cannot be armed now may be
+	 * ready. Return true if nothing more is to be done with this program, false if it has no
+	 * Python yet. */
 	bool (*at_entry)(void *ctx, pid_t pid, pid_t tid, bool is_complete);
 	void (*execed)(void *ctx, pid_t pid); /* the old program is gone */
 	/* Called at the first stop of a child, and again at its parent's event if that comes later:

@@ -31,9 +31,9 @@ static bool at_entry(void *ctx, pid_t pid, pid_t tid, bool is_complete)
 	/* A forked child has its parent's probe, and must not be linked twice. */
 	if ((!p || p->info.flags & PROCESS_FORKED) && taps_has_ring(r, pid, pid))
 		return true;
-	uint32_t flags = is_forked                   ? PROCESS_FORKED
-			 : r->launching && !r->first ? PROCESS_LAUNCHED
-						     : PROCESS_EXECED;
+	uint32_t flags = is_forked                                   ? PROCESS_FORKED
+			 : r->launched != LAUNCHED_NONE && !r->first ? PROCESS_LAUNCHED
+								     : PROCESS_EXECED;
 	struct err *err = arm_process(r, pid, tid, flags, &any);
 	/* The loader is at work, and may not have come to Python yet: try again at the next
 	 * stop. */
@@ -64,8 +64,7 @@ static void execed(void *ctx, pid_t pid)
 		process_execed(r, p);
 	}
 	/* The new program is shown in any case. Whether it is Python is found out at its entry. */
-	p = process_add(r, pid, NULL,
-			r->launching && pid == r->launched_pid ? PROCESS_LAUNCHED : PROCESS_EXECED);
+	p = process_add(r, pid, NULL, pid == r->launched_pid ? PROCESS_LAUNCHED : PROCESS_EXECED);
 	if (!p)
 		log_debug("no memory to note process %d", (int)pid);
 	unwatched_look_for_lost_rights(r, pid);
@@ -127,7 +126,7 @@ static void exited(void *ctx, pid_t pid, int status)
 {
 	struct recorder *r = ctx;
 	if (pid == r->launched_pid) {
-		r->launched_ended = true;
+		r->launched = LAUNCHED_ENDED;
 		r->launched_status = status;
 	}
 	drain_settle(r);

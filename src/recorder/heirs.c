@@ -147,7 +147,7 @@ void heirs_give_rings(struct recorder *r, pid_t pid)
 	VEC(struct heir) kept = { 0 };
 	/* A process can have several runtimes, each with a ring. While the child is waited for, the
 	 * list may change. */
-	while (!r->leaving && !r->detached && !r->want_detached && take_scarce(r, pid, &heir))
+	while (r->phase == PHASE_RECORDING && take_scarce(r, pid, &heir))
 		if (!give_ring(r, &heir) && !vec_push(&kept, heir))
 			log_debug("no memory to note that %d has a ring", (int)pid);
 	for (size_t i = 0; i < kept.n; i++)

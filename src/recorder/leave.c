@@ -25,6 +25,11 @@
 #define LEAVE_NS       3000000000ull /* for one target */
 #define LEAVE_HURRY_NS 500000000ull
 
+static uint64_t timeout_of(const struct recorder *r)
+{
+	return r->phase == PHASE_HURRYING ? LEAVE_HURRY_NS : LEAVE_NS;
+}
+
 /* Does a thread wait for room in this ring, or for a slot of it? */
 static bool anyone_waits(const struct tap *t)
 {
@@ -103,7 +108,6 @@ static void leave_tap(struct recorder *r, struct tap *t, uint64_t timeout, struc
 
 void leave_targets(struct recorder *r, struct session_end *e, void (*meanwhile)(struct recorder *))
 {
-	uint64_t timeout = r->hurry ? LEAVE_HURRY_NS : LEAVE_NS;
 	struct detach_report waiting;
 	fault_leaving();
 	descriptors_release();
@@ -114,11 +118,11 @@ void leave_targets(struct recorder *r, struct session_end *e, void (*meanwhile)(
 	taps_set_state(r, RING_HELD);
 	/* No tracee is left after this, so no signal and no child waits for us while probes are
 	 * taken out. */
-	follow_release(r->follow, timeout);
+	follow_release(r->follow, timeout_of(r));
 	for (size_t i = 0; i < r->taps.n; i++) {
 		meanwhile(r);
 		if (!r->taps.v[i]->left)
-			leave_tap(r, r->taps.v[i], r->hurry ? LEAVE_HURRY_NS : LEAVE_NS, e);
+			leave_tap(r, r->taps.v[i], timeout_of(r), e);
 	}
 	drain_rest(r);
 }

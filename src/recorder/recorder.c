@@ -131,7 +131,7 @@ struct err *recorder_attach(struct recorder *r, pid_t pid)
 struct err *recorder_launch(struct recorder *r, char *const argv[], const char *user,
 			    const struct follow_stdio *io)
 {
-	r->launching = true;
+	r->launched = LAUNCHED_STARTS;
 	r->n_roots++;
 	r->launch = (struct launch){ .argv = argv,
 				     .user = user,
@@ -144,6 +144,10 @@ struct err *recorder_launch(struct recorder *r, char *const argv[], const char *
 	if (!err)
 		err = follow_launch(r->follow, &r->launch, r->options.follow, &r->launched_pid);
 	launch_settle(&r->launch, !err);
+	if (err)
+		r->launched_pid = 0;
+	else if (r->launched == LAUNCHED_STARTS) /* else it has ended already */
+		r->launched = LAUNCHED_RUNS;
 	if (!err && r->launch.relay)
 		relay_set_leader(r->launch.relay, r->launched_pid);
 	return err;
@@ -151,7 +155,7 @@ struct err *recorder_launch(struct recorder *r, char *const argv[], const char *
 
 static bool any_alive(struct recorder *r)
 {
-	if (r->launching && !r->launched_ended)
+	if (r->launched == LAUNCHED_RUNS)
 		return true;
 	for (size_t i = 0; i < r->processes.n; i++)
 		if (!r->processes.v[i]->ended)
@@ -197,16 +201,17 @@ static void serve_while_leaving(struct recorder *r)
 /* Leave the targets for a while, or attach to them again, if the viewer asked for that. */
 static void change_attachment(struct recorder *r)
 {
-	if (r->want_detached == r->detached)
-		return;
-	r->detached = r->want_detached;
-	if (r->detached) {
+	if (r->phase == PHASE_DETACHING) {
+		r->phase = PHASE_DETACHED;
 		leave_targets(r, &r->end, serve_while_leaving);
 		for (size_t i = 0; i < r->taps.n; i++)
 			r->taps.v[i]->gone = true;
 		client_recycle_ended(r);
 		return;
 	}
+	if (r->phase != PHASE_ATTACHING)
+		return;
+	r->phase = PHASE_RECORDING;
 	for (size_t i = 0; i < r->processes.n; i++) {
 		struct process *p = r->processes.v[i];
 		struct err *err = p->ended ? NULL : arm_again(r, p);
@@ -220,21 +225,21 @@ static void change_attachment(struct recorder *r)
 /* The probe is out of the launched program. If that still runs, --on-exit says what to do. */
 static void end_launched(struct recorder *r)
 {
-	if (!r->launching || r->launched_ended || !r->launched_pid)
+	if (r->launched != LAUNCHED_RUNS)
 		return;
 	switch (r->options.on_end) {
 	case RECORDER_LEAVE: return;
 	case RECORDER_TERM: kill(r->launched_pid, SIGTERM); break;
 	case RECORDER_KILL: kill(r->launched_pid, SIGKILL); break;
 	case RECORDER_WAIT:
-		if (r->by_signal)
+		if (r->is_told_to_end)
 			return;
 		break;
 	}
-	r->leaving = false; /* from here on a signal or request ends the wait */
-	while (!r->launched_ended && !r->leaving) {
+	r->phase = PHASE_WAITING;
+	while (r->launched == LAUNCHED_RUNS && r->phase == PHASE_WAITING) {
 		follow_poll(r->follow);
-		if (!r->launched_ended)
+		if (r->launched == LAUNCHED_RUNS)
 			wait_for_more(r, 100);
 		viewer_report(r, RECORDER_LIVE, monotonic_ns());
 	}
@@ -286,9 +291,9 @@ static void watch_on(struct recorder *r, int *idle_ms)
 		ending_flush(r);
 	}
 	viewer_report(r,
-		      r->detached ? RECORDER_DETACHED
-		      : r->paused ? RECORDER_PAUSED
-				  : RECORDER_LIVE,
+		      phase_is_detached(r->phase) ? RECORDER_DETACHED
+		      : r->is_paused              ? RECORDER_PAUSED
+						  : RECORDER_LIVE,
 		      now);
 }
 
@@ -296,12 +301,13 @@ void recorder_run(struct recorder *r, struct session_end *ret)
 {
 	int idle_ms = 0;
 	r->end.is_loss_known = true; /* what is lost from here on is counted */
-	while (!r->leaving) {
+	while (!phase_is_leaving(r->phase)) {
 		watch_on(r, &idle_ms);
 		if (is_over(r, monotonic_ns()))
 			break;
 	}
-	r->leaving = true;
+	if (!phase_is_leaving(r->phase))
+		r->phase = PHASE_LEAVING;
 	/* without any target, nothing is left behind */
 	r->end.restored = r->end.n_left || r->end.n_left_unknown ? r->end.restored : END_YES;
 	leave_targets(r, &r->end, serve_while_leaving);
@@ -321,7 +327,7 @@ struct err *recorder_abandon(struct recorder *r, struct err *err)
 		return err;
 	session_end_init(&e);
 	e.restored = END_YES;
-	r->leaving = true;
+	r->phase = PHASE_LEAVING;
 	r->options.control_fd = -1; /* the first word to the viewer is this error */
 	leave_targets(r, &e, serve_while_leaving);
 	recorder_destroy(r);

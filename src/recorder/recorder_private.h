@@ -14,6 +14,7 @@
 #include "recorder/follow.h"
 #include "recorder/forks.h"
 #include "recorder/heirs.h"
+#include "recorder/phase.h"
 #include "recorder/recorder.h"
 #include "recorder/session_end.h"
 #include "recorder/tap.h"
@@ -42,10 +43,15 @@ struct recorder {
 	struct process *first; /* the first target */
 	unsigned n_roots, n_interrupts;
 	struct launch launch; /* of the program that was launched */
-	pid_t launched_pid;
-	int launched_status;
-	bool launching, launched_ended, leaving, hurry, by_signal, detached, want_detached,
-	    recycle_due, paused, viewer_left, masked;
+	enum { LAUNCHED_NONE, LAUNCHED_STARTS, LAUNCHED_RUNS, LAUNCHED_ENDED } launched;
+	pid_t launched_pid;  /* 0 none */
+	int launched_status; /* as of wait(2), once it has ended */
+	enum phase phase;
+	bool is_told_to_end; /* by a signal or the viewer: no launched program is waited for */
+	bool is_paused;      /* rings are held, at the viewer's request */
+	bool viewer_left;    /* the viewer has said that it leaves */
+	bool recycle_due;    /* client_recycle_ended() has something to do */
+	bool masked;         /* old_mask is to be restored */
 	int signal_fd;
 	sigset_t signals, old_mask; /* signals: those that signal_fd reports */
 	uint64_t started_ns, heartbeat_ns, check_ns, report_ns, relink_ns, modules_ns;

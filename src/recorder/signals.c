@@ -37,7 +37,7 @@ void signals_fini(struct recorder *r)
 		close(r->signal_fd);
 	/* If a signal has ended the session, the process ends now. One more from an impatient user
 	 * must not kill it before. */
-	if (r->masked && !r->by_signal)
+	if (r->masked && !r->is_told_to_end)
 		sigprocmask(SIG_SETMASK, &r->old_mask, NULL);
 }
 
@@ -59,7 +59,7 @@ void signals_take_stops(struct recorder *r)
  * not get the signals of the keyboard: pass them on. */
 static void pass_to_launched(const struct recorder *r, int signal)
 {
-	if (r->launch.own_session && r->launched_pid && !r->launched_ended)
+	if (r->launch.own_session && r->launched == LAUNCHED_RUNS)
 		kill(-r->launched_pid, signal);
 }
 
@@ -84,8 +84,8 @@ static void on_signal(struct recorder *r, const struct signalfd_siginfo *info)
 	case SIGQUIT:
 		/* The launched program got it too, and how it ends is to be recorded. A second
 		 * signal is for us. */
-		if (r->launching && !r->launched_ended && from_terminal &&
-		    !r->options.own_terminal && !r->n_interrupts) {
+		if (r->launched == LAUNCHED_RUNS && from_terminal && !r->options.own_terminal &&
+		    !r->n_interrupts) {
 			r->n_interrupts++;
 			return;
 		}
@@ -93,11 +93,10 @@ static void on_signal(struct recorder *r, const struct signalfd_siginfo *info)
 	default: break;
 	}
 	r->n_interrupts++;
-	if (r->leaving)
-		r->hurry = true;
-	r->leaving = true;
-	r->by_signal = true;
-	ending_stop(r, END_STOP_SIGNAL);
+	if (phase_is_leaving(r->phase))
+		r->phase = PHASE_HURRYING;
+	r->is_told_to_end = true;
+	ending_request(r, END_STOP_SIGNAL);
 }
 
 void signals_serve(struct recorder *r)

@@ -198,7 +198,7 @@ void unwatched_say(const struct recorder *r, char *to, size_t cap)
 	if (r->unwatched.n > CAUSES_SAID)
 		strbuf_addf(&text, "\n%zu more causes are in the capture",
 			    r->unwatched.n - CAUSES_SAID);
-	if (!r->unwatched.n && r->launching && !r->first)
+	if (!r->unwatched.n && r->launched != LAUNCHED_NONE && !r->first)
 		strbuf_adds(&text, "no CPython ran in it");
 	snprintf(to, cap, "%s", strbuf_str(&text));
 	strbuf_fini(&text);

@@ -82,7 +82,7 @@ static uint64_t modules_hash(pid_t pid)
 static void modules_look(struct recorder *r, uint64_t now)
 {
 	uint64_t each = r->processes.n * (uint64_t)MODULES_EACH_NS;
-	if (r->detached || r->leaving ||
+	if (r->phase != PHASE_RECORDING ||
 	    now - r->modules_ns < (each > MODULES_NS ? each : MODULES_NS))
 		return;
 	r->modules_ns = now;
@@ -172,7 +172,7 @@ static void notice_seccomp(struct process *p)
 /* Has its program ended, and is all drained? Then the ring can go if no forked child has it. */
 static bool tap_may_be_over(const struct recorder *r, const struct tap *t)
 {
-	if (!t->process->ended && (!t->gone || r->want_detached))
+	if (!t->process->ended && (!t->gone || r->phase != PHASE_RECORDING))
 		return false;
 	for (uint32_t k = 0; k < t->n_slots; k++)
 		if (t->clients[k])
@@ -216,7 +216,7 @@ void upkeep_check(struct recorder *r, uint64_t now)
 	if (now - r->check_ns < CHECK_NS)
 		return;
 	r->check_ns = now;
-	if (!r->leaving)
+	if (!phase_is_leaving(r->phase))
 		descriptors_reserve();
 	for (size_t i = 0; i < r->processes.n; i++) {
 		struct process *p = r->processes.v[i];
@@ -233,7 +233,7 @@ void upkeep_check(struct recorder *r, uint64_t now)
 		for (uint32_t k = 0; k < t->n_slots; k++)
 			if (t->clients[k])
 				client_refresh(t, k);
-		if (t->gone || t->process->ended || r->leaving)
+		if (t->gone || t->process->ended || phase_is_leaving(r->phase))
 			continue;
 		enum link_health health = link_check(t->link);
 		if (health == LINK_UNLOADED && process_has_memory(t->link->pid)) {

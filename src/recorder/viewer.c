@@ -22,9 +22,9 @@ enum { REPORT_NS = 100 * 1000 * 1000 };
 
 static void set_enabled(struct recorder *r, bool on)
 {
-	if (r->paused == !on)
+	if (r->is_paused == !on)
 		return;
-	r->paused = !on;
+	r->is_paused = !on;
 	taps_set_state(r, on ? RING_ON : RING_HELD);
 	struct note_info note = { .kind = on ? NOTE_RESUMED : NOTE_PAUSED,
 				  .time_ns = clock_time_now(&r->clock),
@@ -39,8 +39,8 @@ void viewer_serve(struct recorder *r)
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
 		r->options.control_fd = -1;
 		if (!r->viewer_left) {
-			r->leaving = r->by_signal = true;
-			ending_stop(r, END_STOP_VIEWER_DIED);
+			r->is_told_to_end = true;
+			ending_request(r, END_STOP_VIEWER_DIED);
 		}
 		return;
 	}
@@ -53,19 +53,25 @@ void viewer_serve(struct recorder *r)
 	case CONTROL_DETACH:
 		if (m.request == CONTROL_RELEASE)
 			r->options.on_end = RECORDER_LEAVE;
-		r->by_signal = true;
-		r->leaving = true;
-		ending_stop(r, END_STOP_ASKED);
+		r->is_told_to_end = true;
+		ending_request(r, END_STOP_ASKED);
 		break;
-	case CONTROL_STOP:
-		r->leaving = true;
-		ending_stop(r, END_STOP_UNTIL);
+	case CONTROL_STOP: ending_request(r, END_STOP_UNTIL); break;
+	case CONTROL_LEAVE:
+		if (r->phase == PHASE_RECORDING)
+			r->phase = PHASE_DETACHING;
+		else if (r->phase == PHASE_ATTACHING)
+			r->phase = PHASE_DETACHED;
 		break;
-	case CONTROL_LEAVE: r->want_detached = true; break;
-	case CONTROL_ATTACH: r->want_detached = false; break;
+	case CONTROL_ATTACH:
+		if (r->phase == PHASE_DETACHED)
+			r->phase = PHASE_ATTACHING;
+		else if (r->phase == PHASE_DETACHING)
+			r->phase = PHASE_RECORDING;
+		break;
 	case CONTROL_TERM:
 	case CONTROL_KILL:
-		if (r->launched_pid && !r->launched_ended)
+		if (r->launched == LAUNCHED_RUNS)
 			kill(r->launched_pid, m.request == CONTROL_KILL ? SIGKILL : SIGTERM);
 		break;
 	case CONTROL_FOLLOW:
