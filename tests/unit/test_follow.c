@@ -267,9 +267,76 @@ static void an_exec_that_does_not_end_is_given_up(void **state)
 	munmap(s, 4096);
 }
 
+static bool is_waitpid_slow;
+
+/* In place of the C library's. If it is slow, the program has stopped at its exec when follow_poll()
+ * asks for the first time, inside follow_launch(). */
+pid_t waitpid(pid_t pid, int *status, int options)
+{
+	if (is_waitpid_slow && pid == -1)
+		poll(NULL, 0, 5);
+	return (pid_t)syscall(SYS_wait4, pid, status, options, NULL);
+}
+
+struct launched {
+	pid_t pid; /* as follow_launch() has set it */
+	unsigned n_execs, n_unknown;
+	bool has_ended;
+};
+
+static void launched_execed(void *ctx, pid_t pid)
+{
+	struct launched *l = ctx;
+	l->n_execs++;
+	l->n_unknown += pid != l->pid;
+}
+
+static void launched_exited(void *ctx, pid_t pid, int status)
+{
+	struct launched *l = ctx;
+	(void)status;
+	l->n_unknown += pid != l->pid;
+	l->has_ended = true;
+}
+
+/* A program can end before follow_launch() returns. If its end were reported without the caller
+ * knowing its pid, the caller would wait for it for ever. */
+static void a_launched_program_is_known_when_it_is_reported(void **state)
+{
+	(void)state;
+	enum { LAUNCHES = 10 };
+	char program[] = "/bin/true", *argv[] = { program, NULL };
+	struct launch launch = { .argv = argv,
+				 .io = { .in = -1, .out = -1, .err = -1, .terminal = -1 } };
+	const struct follow_ops ops = { .at_entry = at_entry,
+					.execed = launched_execed,
+					.forked = forked,
+					.exited = launched_exited };
+	for (unsigned i = 0; i < LAUNCHES; i++) {
+		struct launched l = { .pid = 0 };
+		struct follow *f;
+		assert_null(launch_prepare(&launch));
+		assert_null(follow_create(&ops, &l, &f));
+		is_waitpid_slow = true;
+		struct err *err = follow_launch(f, &launch, true, &l.pid);
+		is_waitpid_slow = false;
+		assert_null(err);
+		launch_settle(&launch, true);
+		for (unsigned k = 0; k < ROUNDS && !l.has_ended; k++) {
+			follow_poll(f);
+			poll(NULL, 0, 1);
+		}
+		follow_destroy(f);
+		assert_true(l.has_ended);
+		assert_int_equal(l.n_execs, 1);
+		assert_int_equal(l.n_unknown, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_launched_program_is_known_when_it_is_reported),
 		cmocka_unit_test(a_thread_just_made_survives_a_list),
 		cmocka_unit_test(an_exec_is_not_waited_for),
 		cmocka_unit_test(an_exec_that_does_not_end_is_given_up),
