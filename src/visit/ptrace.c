@@ -235,10 +235,17 @@ struct err *ptrace_interrupt(pid_t tid)
 	return request(PTRACE_INTERRUPT, tid, NULL, NULL) < 0 ? failed("interrupt", tid) : NULL;
 }
 
-static bool is_zombie(pid_t tid)
+/* Look at a thread that does not stop. True if it has ended. If it waits in exec(2) for the other
+ * threads of its process to be gone, those that are our tracees are reaped: nothing else would be
+ * done about them while we wait (kernel fs/exec.c, de_thread()). */
+static bool has_ended(pid_t tid)
 {
 	struct thread_place at;
-	return thread_place_read(tid, tid, &at) && (at.state == 'Z' || at.state == 'X');
+	if (!thread_place_read(tid, tid, &at))
+		return false;
+	if (at.state == 'D' && (at.syscall == SYS_execve || at.syscall == SYS_execveat))
+		help_threads_to_end(tid);
+	return at.state == 'Z' || at.state == 'X';
 }
 
 struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status)
@@ -274,7 +281,7 @@ struct err *ptrace_wait_stop(pid_t tid, uint64_t timeout_ns, int *ret_status)
 			watch->others(watch->ctx, tid);
 		/* The end of a first thread is not reported while other threads of its process run
 		 * (kernel/exit.c, wait_consider_task(): delay_group_leader()). */
-		if (spins > 200 && spins % 16 == 0 && is_zombie(tid))
+		if (spins > 200 && spins % 16 == 0 && has_ended(tid))
 			return err_create(ERR_TARGET_GONE, "thread %d has ended", (int)tid);
 		/* A stop takes microseconds if the thread can run at all: spin first, then
 		 * sleep. */

@@ -11,8 +11,11 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -25,6 +28,7 @@
 #include "system/maps.h"
 #include "visit/ptrace.h"
 #include "visit/remote_call.h"
+#include "visit/remote_call_private.h"
 #include "system/remote_mem.h"
 #include "visit/all_stop.h"
 
@@ -41,6 +45,8 @@ struct shared {
 	 * calls that ended early */
 	volatile uint64_t go, n_made, n_early;
 	int wakes[2]; /* a pipe that ends the wait of waits_main() */
+	/* threads of executes_main() */
+	volatile pid_t executes, spins;
 };
 static struct shared *shared;
 
@@ -110,6 +116,34 @@ static NORETURN void waits_main(struct shared *s)
 		s->n_early++;
 	s->is_over = true;
 	_exit(0);
+}
+
+static void *spin(void *arg)
+{
+	struct shared *s = arg;
+	for (s->spins = (pid_t)syscall(SYS_gettid);;)
+		s->n_made++;
+	return NULL;
+}
+
+static void *execute(void *arg)
+{
+	struct shared *s = arg;
+	for (s->executes = (pid_t)syscall(SYS_gettid); !s->go;)
+		;
+	execl("/bin/sleep", "sleep", "60", (char *)NULL);
+	_exit(3);
+}
+
+/* Three threads, of which one calls exec when it may. */
+static NORETURN void executes_main(struct shared *s)
+{
+	pthread_t thread;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (pthread_create(&thread, NULL, spin, s) || pthread_create(&thread, NULL, execute, s))
+		_exit(3);
+	for (;;)
+		pause();
 }
 
 struct held {
@@ -390,9 +424,49 @@ static void a_call_begun_behind_the_list_goes_on(void **state)
 	close_target(&h);
 }
 
+/* An exec waits for the threads of its process to be gone, and one that we trace is gone when it has
+ * been reaped. Waiting for the thread in exec must not keep it there. */
+static void an_exec_does_not_wait_for_threads_that_are_held(void **state)
+{
+	struct held h;
+	struct thread_place at = { .state = '?' };
+	bool group_stopped;
+	(void)state;
+	start(&h, executes_main);
+	while (!h.shared->executes || !h.shared->spins)
+		poll(NULL, 0, 1);
+	open_target(&h);
+	pid_t executes = h.shared->executes;
+	assert_null(remote_call_hold(&h.target, h.shared->spins, PATIENCE_NS, &group_stopped));
+	h.shared->go = 1;
+	for (unsigned i = 0; at.state != 'D' || at.syscall != SYS_execve; i++) {
+		assert_true(i < 10000 && thread_place_read(h.pid, executes, &at));
+		poll(NULL, 0, 1);
+	}
+	struct err *err = remote_call_hold(&h.target, executes, 5 * (uint64_t)PATIENCE_NS,
+					   &group_stopped);
+	assert_non_null(err);
+	assert_int_equal(err->code, ERR_TARGET_GONE);
+	err_destroy(err);
+	/* The program that it executed is the first thread now, and still ours to let go. */
+	char path[64], exe[64];
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)h.pid);
+	ssize_t n = readlink(path, exe, sizeof(exe) - 1);
+	exe[n > 0 ? n : 0] = 0;
+	assert_non_null(strstr(exe, "bin/"));
+	assert_true(remote_call_take_pending(h.pid));
+	int status = 0;
+	assert_null(ptrace_wait_stop(h.pid, PATIENCE_NS, &status));
+	assert_null(ptrace_detach(h.pid, 0));
+	kill(h.pid, SIGKILL);
+	waitpid(h.pid, &status, 0);
+	close_target(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_exec_does_not_wait_for_threads_that_are_held),
 		cmocka_unit_test(keeps_options_and_filter),
 		cmocka_unit_test(keeps_a_job_control_stop),
 		cmocka_unit_test(wakes_from_a_stop_in_which_it_was_visited),
