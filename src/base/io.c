@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 bool io_read_at(int fd, void *to, size_t n_bytes, uint64_t offset)
@@ -49,6 +50,20 @@ bool io_write(int fd, const void *from, size_t n_bytes)
 int io_open_now(const char *path, int flags)
 {
 	return open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
+int io_open_input(const char *path)
+{
+	struct stat st;
+	/* O_NONBLOCK would open a FIFO without its writer, and reading would end at once. A FIFO
+	 * takes no lease (kernel fs/locks.c, vfs_setlease(): regular files only). */
+	if (stat(path, &st) == 0 && S_ISFIFO(st.st_mode))
+		return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int fd = io_open_now(path, O_RDONLY);
+	int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+	if (flags >= 0)
+		fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+	return fd;
 }
 
 FILE *io_fopen_now(const char *path)

@@ -20,5 +20,9 @@ bool io_write(int fd, const void *from, size_t n_bytes);
  * F_SETLEASE); a process owns its own files in /proc. Returns -1 with errno set; EWOULDBLOCK means
  * a lease. */
 int io_open_now(const char *path, int flags);
-/* The same as a stream for reading lines; NULL with errno set. */
+/* open(2) for reading a file that the user named, with O_CLOEXEC. For a FIFO it waits for a writer,
+ * as a shell does; for a lease it does not wait: EWOULDBLOCK. The descriptor is in blocking mode.
+ * Returns -1 with errno set. */
+int io_open_input(const char *path);
+/* The same as io_open_now() as a stream for reading lines; NULL with errno set. */
 FILE *io_fopen_now(const char *path);

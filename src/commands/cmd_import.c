@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/say.h"
 #include "base/strbuf.h"
 #include "command.h"
@@ -22,7 +23,10 @@ struct err *cmd_import(const struct options *o, int *ret)
 	if (!o->output)
 		return err_with_hint(err_create(ERR_USAGE, "where should the capture go?"),
 				     "say -o FILE");
-	int fd = is_stdin ? STDIN_FILENO : open(in, O_RDONLY | O_CLOEXEC);
+	int fd = is_stdin ? STDIN_FILENO : io_open_input(in);
+	if (fd < 0 && errno == EWOULDBLOCK)
+		return err_with_hint(err_sys(errno, "cannot open %s", in),
+				     "another process holds a lease on it");
 	if (fd < 0)
 		return err_sys(errno, "cannot open %s", in);
 	struct err *err = capture_check_not_same(in, o->output);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/hash_map.h"
+#include "base/io.h"
 #include "base/monotonic.h"
 #include "model/trace_private.h"
 
@@ -214,8 +215,10 @@ static void replacement_check(struct trace *t)
 
 struct err *trace_open(const char *path, const struct trace_options *options, struct trace **ret)
 {
-	/* for a FIFO this waits for the writer */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int fd = io_open_input(path);
+	if (fd < 0 && errno == EWOULDBLOCK)
+		return err_with_hint(err_sys(errno, "cannot open %s", path),
+				     "another process holds a lease on it");
 	if (fd < 0)
 		return err_sys(errno, "cannot open %s", path);
 	struct trace *t;

@@ -5,7 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -338,6 +341,29 @@ static size_t heap_bytes(void)
 }
 
 /* Add an event whose path and list depend on `n`, and whose stack has as many frames of its own. */
+/* A lease of another process (fcntl(2), F_SETLEASE) makes open(2) wait for 45 s. */
+static void a_lease_is_not_waited_for(void **state)
+{
+	struct writer *w = test_writer(path);
+	must(writer_close(w));
+	signal(SIGIO, SIG_IGN); /* tells the holder that somebody wants to open the file */
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	if (fcntl(fd, F_SETLEASE, F_WRLCK) != 0) {
+		print_message("no lease on %s: %s\n", path, strerror(errno));
+		close(fd);
+		skip();
+	}
+	struct trace *t = NULL;
+	struct err *err = trace_open(path, NULL, &t);
+	close(fd);
+	assert_non_null(err);
+	assert_int_equal(err->sys, EWOULDBLOCK);
+	err_destroy(err);
+	must(trace_open(path, NULL, &t));
+	trace_close(t);
+}
+
 static void add_numbered(struct writer *w, uint64_t time_ns, uint32_t n)
 {
 	char text[64];
@@ -423,6 +449,7 @@ int main(void)
 		cmocka_unit_test(values),
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(pipes),
+		cmocka_unit_test(a_lease_is_not_waited_for),
 		cmocka_unit_test(remembers_no_more_than_it_must),
 	};
 	test_path(path, sizeof(path), "capture");
