@@ -58,8 +58,7 @@ static bool add(struct file_names *f, struct trace *t, uint32_t file)
 	}
 	const char *s = trace_string(t, file, &n);
 	short_name(s, n, &from, &to);
-	uint32_t *first = hash_map_place(&f->first_of_name,
-					 hash_map_text_key(&f->first_of_name, s + from, to - from));
+	uint32_t *first = hash_map_place(&f->first_of_name, hash_map_text_key(s + from, to - from));
 	if (!first)
 		return false;
 	if (!*first)

@@ -63,13 +63,23 @@ struct kind_text {
 	enum role role;
 };
 
+struct text_of {
+	const struct summary *summary;
+	const char *text;
+};
+
+static bool is_text_of(const void *ctx, uint32_t value)
+{
+	const struct text_of *t = ctx;
+	return !strcmp(t->summary->kinds.v[value - 1].text, t->text);
+}
+
 /* Return where the key of a text, plus 1, is kept. NULL if memory is short. */
 static uint32_t *place_of(struct summary *m, const char *text)
 {
-	struct hash_map *map = &m->key_of_text;
-	if (!map->n_used)
-		map->seed = hash_map_seed();
-	return hash_map_place(map, hash_map_text_key(map, text, strlen(text)));
+	const struct text_of t = { m, text };
+	return hash_map_place_same(&m->key_of_text, hash_map_text_key(text, strlen(text)),
+				   is_text_of, &t);
 }
 
 /* Index all texts again. Of two equal texts the first one is found. */

@@ -23,14 +23,23 @@ uint64_t hash_map_seed(void)
 	return seed;
 }
 
-uint64_t hash_map_text_key(const struct hash_map *m, const char *text, size_t n_bytes)
+uint64_t hash_map_secret(void)
 {
-	return XXH3_64bits_withSeed(text, n_bytes, m->seed);
+	static uint64_t secret;
+	while (!secret)
+		secret = hash_map_seed();
+	return secret;
+}
+
+uint64_t hash_map_text_key(const char *text, size_t n_bytes)
+{
+	return XXH3_64bits_withSeed(text, n_bytes, hash_map_secret());
 }
 
 static bool resize(struct hash_map *m, size_t n_slots)
 {
-	struct hash_map bigger = { .mask = (uint32_t)(n_slots - 1), .seed = m->seed };
+	struct hash_map bigger = { .mask = (uint32_t)(n_slots - 1),
+				   .seed = m->seed ? m->seed : hash_map_secret() };
 	bigger.slots = calloc(n_slots, sizeof(*bigger.slots));
 	if (!bigger.slots)
 		return false;
@@ -66,6 +75,15 @@ uint32_t *hash_map_place(struct hash_map *m, uint64_t key)
 		m->n_used++;
 	}
 	return &slot->value;
+}
+
+uint32_t *hash_map_place_same(struct hash_map *m, uint64_t key,
+			      bool (*is_same)(const void *ctx, uint32_t value), const void *ctx)
+{
+	uint32_t *at;
+	while ((at = hash_map_place(m, key)) && *at && !is_same(ctx, *at))
+		key++;
+	return at;
 }
 
 void hash_map_clear(struct hash_map *m)

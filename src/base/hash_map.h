@@ -12,12 +12,15 @@
  * that the key is not there, so no value of 0 can be stored. Nothing is removed but everything.
  *
  * A key is an exact number (two 32-bit ids, see hash_map_key()) or a 64-bit hash of a text. In the
- * second case two texts with equal hashes are one key, which happens by chance once in 2^64. Where
- * somebody hostile chooses the keys or texts, `seed` is a secret random number: otherwise texts with
- * equal hashes, or keys that all lead to one slot, could be computed.
+ * second case two texts with equal hashes are one key, which happens by chance once in 2^64; where
+ * that would matter, use hash_map_place_same(). Targets and files choose keys and texts. So every
+ * map is seeded with a secret random number: otherwise texts with equal hashes, or keys that all
+ * lead to one slot, could be computed.
  *
- * Two tables remain that are not this one: the writer's (capture/dictionary.h) has 128-bit keys and
- * forgets, the probe's (probe/abi.h) lies in shared memory.
+ * Tables that are not this one: the writer's (capture/dictionary.h) has 128-bit keys and forgets;
+ * the probe's (probe/abi.h) lies in shared memory; those of recorder/decoder.c, with a seed of their
+ * own, and of recorder/native.c and stacks/unwind.c, keyed by code addresses and without a seed, are
+ * on the path of each event.
  */
 #pragma once
 #include <stdbool.h>
@@ -32,10 +35,10 @@ struct hash_map_slot {
 	uint32_t reserved;
 };
 
-/* Zeroed it is an empty map. seed is set while it is empty, or not at all. */
+/* Zeroed it is an empty map. */
 struct hash_map {
 	struct hash_map_slot *slots; /* [mask + 1]; NULL as long as nothing was added */
-	uint64_t seed;
+	uint64_t seed;   /* hash_map_secret(), set with the first slots; tests set others before */
 	uint32_t mask;   /* number of slots, a power of two, minus 1 */
 	uint32_t n_used; /* slots that are not free */
 };
@@ -46,11 +49,13 @@ static inline uint64_t hash_map_key(uint32_t a, uint32_t b)
 	return (uint64_t)a << 32 | b;
 }
 
-/* A seed that nobody outside this process knows; from getrandom(2). */
+/* A number that nobody outside this process knows, another one with each call; from getrandom(2). */
 uint64_t hash_map_seed(void);
+/* The same number with each call in this process. Never 0. */
+uint64_t hash_map_secret(void);
 
-/* The key of a text, for maps with this map's seed. */
-uint64_t hash_map_text_key(const struct hash_map *m, const char *text, size_t n_bytes);
+/* The key of a text: a hash with hash_map_secret(). */
+uint64_t hash_map_text_key(const char *text, size_t n_bytes);
 
 /* The slot of a key, or the free slot where it belongs. The map has slots. */
 static inline struct hash_map_slot *hash_map_slot_of(const struct hash_map *m, uint64_t key)
@@ -74,6 +79,13 @@ static inline uint32_t hash_map_get(const struct hash_map *m, uint64_t key)
  * the next call: otherwise the key is forgotten again. NULL when memory is short. Valid until the
  * next call. */
 MUST_CHECK uint32_t *hash_map_place(struct hash_map *m, uint64_t key);
+
+/* The same for a key that is the hash of something, if two things with equal hashes must stay two:
+ * is_same(ctx, value) says whether `value` was stored for the thing that is looked for. If it was
+ * not, the next higher key is tried. */
+MUST_CHECK uint32_t *hash_map_place_same(struct hash_map *m, uint64_t key,
+					 bool (*is_same)(const void *ctx, uint32_t value),
+					 const void *ctx);
 
 /* Room for n keys in all, so that adding them neither fails nor moves anything. */
 MUST_CHECK bool hash_map_reserve(struct hash_map *m, size_t n);

@@ -56,7 +56,7 @@ int io_open_input(const char *path)
 {
 	struct stat st;
 	/* O_NONBLOCK would open a FIFO without its writer, and reading would end at once. A FIFO
-	 * takes no lease (kernel fs/locks.c, vfs_setlease(): regular files only). */
+	 * takes no lease (kernel v6.1 fs/locks.c, generic_setlease(): regular files only). */
 	if (stat(path, &st) == 0 && S_ISFIFO(st.st_mode))
 		return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	int fd = io_open_now(path, O_RDONLY);

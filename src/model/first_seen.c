@@ -29,12 +29,14 @@ struct first_seen {
 	uint64_t n_rows;
 };
 
-uint64_t first_seen_kind(struct trace *t, uint32_t name, uint32_t args)
+/* A hash of name and arguments, ignoring digits, addresses and temporary names: equal for equal
+ * kinds. The corresponding text, used by diff to list several as one: relation_text_normalise(). */
+static uint64_t kind_of(struct trace *t, uint32_t name, uint32_t args)
 {
 	struct value_iter it;
 	struct value_node node;
 	char text[TEXT_HASHED];
-	uint64_t h = name * 0x9e3779b97f4a7c15ull + 1;
+	uint64_t h = name * 0x9e3779b97f4a7c15ull + hash_map_secret();
 	unsigned n_nodes = 0;
 	value_iter_init(&it, t, args, NULL, 0);
 	while (n_nodes++ < NODES_HASHED && value_iter_next(&it, &node)) {
@@ -96,7 +98,7 @@ static struct err *chunk_mark(struct first_seen *f, const struct chunk *c, uint3
 		if (args && f->name_of_args.v[args] == name)
 			continue;
 		f->name_of_args.v[args] = name;
-		int is_new = kind_add(f, first_seen_kind(f->trace, name, args));
+		int is_new = kind_add(f, kind_of(f->trace, name, args));
 		if (is_new < 0)
 			return err_no_memory();
 		if (is_new)

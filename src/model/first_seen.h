@@ -22,6 +22,3 @@ MUST_CHECK struct err *first_seen_update(struct first_seen *f, uint64_t budget_n
 					 double *ret_done);
 /* Rows that are the first of their kind; its length is what was computed so far. */
 struct selection *first_seen_rows(struct first_seen *f);
-/* A hash of name and arguments, ignoring digits, addresses and temporary names: equal for equal
- * kinds. The corresponding text, used by diff to list several as one: relation_text_normalise(). */
-uint64_t first_seen_kind(struct trace *t, uint32_t name, uint32_t args);

@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "base/hash_map.h"
 #include "base/monotonic.h"
@@ -233,8 +232,8 @@ static uint32_t thing_of(struct reach *r, const struct event *ev)
 	if (r->normal.n && kind != REACH_HOST && kind != REACH_MODULE)
 		strbuf_cut(&r->normal, relation_text_normalise(r->scratch.s ? r->scratch.s : "",
 							       r->scratch.n, r->normal.s));
-	uint64_t hash = XXH3_64bits_withSeed(strbuf_str(&r->normal), r->normal.n,
-					     (uint64_t)kind + 1);
+	/* the same in both reaches that a diff compares */
+	uint64_t hash = hash_map_text_key(strbuf_str(&r->normal), r->normal.n) + (uint64_t)kind;
 	uint32_t *thing_at = hash_map_place(&r->by_hash, hash);
 	if (!thing_at)
 		return 0;

@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/hash_map.h"
 #include "base/io.h"
 #include "base/monotonic.h"
 #include "model/trace_private.h"
@@ -187,7 +186,6 @@ struct err *trace_open_fd(int fd, const char *label, const struct trace_options 
 	if (options)
 		t->options = *options;
 	limits_fill(&t->options);
-	t->ids_by_name.seed = hash_map_seed();
 	struct err *err = reader_open_fd(fd, label, &t->reader);
 	if (err)
 		return err;

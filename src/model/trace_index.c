@@ -60,7 +60,7 @@ static struct err *dictionary_block(struct trace *t, enum page_kind kind,
 
 uint32_t trace_name_find(const struct trace *t, const char *s, size_t n_bytes)
 {
-	uint32_t id = hash_map_get(&t->ids_by_name, hash_map_text_key(&t->ids_by_name, s, n_bytes));
+	uint32_t id = hash_map_get(&t->ids_by_name, hash_map_text_key(s, n_bytes));
 	return id && t->names.v[id].n_bytes == n_bytes && !memcmp(t->names.v[id].text, s, n_bytes)
 		   ? id
 		   : 0;
@@ -75,8 +75,7 @@ static bool name_add(struct trace *t, const char *s, size_t n_bytes)
 		return false;
 	t->names.v[t->names.n++] = (struct name_entry){ text, (uint32_t)n_bytes };
 	t->count_by_name.v[t->count_by_name.n++] = 0;
-	uint32_t *id = hash_map_place(&t->ids_by_name,
-				      hash_map_text_key(&t->ids_by_name, s, n_bytes));
+	uint32_t *id = hash_map_place(&t->ids_by_name, hash_map_text_key(s, n_bytes));
 	if (!id)
 		return false;
 	if (!*id) /* of two of one text the first one is found */

@@ -135,6 +135,43 @@ static void a_seed_spreads_chosen_keys(void **state)
 	hash_map_fini(&seeded);
 }
 
+static bool is_same_text(const void *ctx, uint32_t value)
+{
+	static const char *const texts[] = { NULL, "one", "two", "three", "four" };
+	return !strcmp(texts[value], ctx);
+}
+
+/* Things whose hashes are equal, or follow each other, stay apart. */
+static void equal_hashes_are_not_one_thing(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t hash;
+	} rows[] = { { "one", 77 }, { "two", 77 }, { "three", 78 }, { "four", UINT64_MAX } };
+	struct hash_map m = { 0 };
+	for (int again = 0; again < 2; again++)
+		for (uint32_t i = 0; i < 4; i++) {
+			uint32_t *at = hash_map_place_same(&m, rows[i].hash, is_same_text,
+							   rows[i].text);
+			assert_non_null(at);
+			assert_int_equal(*at, again ? i + 1 : 0);
+			*at = i + 1;
+		}
+	assert_int_equal(m.n_used, 4);
+	hash_map_fini(&m);
+}
+
+/* A map that nobody has seeded has the secret of this process. */
+static void every_map_is_seeded(void **state)
+{
+	struct hash_map m = { 0 };
+	*hash_map_place(&m, 1) = 1;
+	assert_true(hash_map_secret() != 0);
+	assert_true(m.seed == hash_map_secret());
+	assert_true(hash_map_seed() != hash_map_seed());
+	hash_map_fini(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,6 +181,8 @@ int main(void)
 		cmocka_unit_test(what_is_reserved_does_not_move),
 		cmocka_unit_test(keys_in_a_row_do_not_pile_up),
 		cmocka_unit_test(a_seed_spreads_chosen_keys),
+		cmocka_unit_test(equal_hashes_are_not_one_thing),
+		cmocka_unit_test(every_map_is_seeded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
