@@ -16,26 +16,15 @@
 
 #include "fuzz_capture_seed.h"
 #include "fuzz_mutate.h"
+#include "fuzz_open_capture.h"
 #include "tests/unit/capture_walk.h"
 
 enum { ROWS_LOOKED_AT = 1000, ANALYSED_MAX = 50000 };
 
 void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 {
-	int fd = memfd_create("fuzz", MFD_CLOEXEC);
-	uint8_t *copy = malloc(n_bytes ? n_bytes : 1);
-	if (fd < 0 || !copy)
-		abort();
-	memcpy(copy, bytes, n_bytes);
-	if (n_bytes % 2 == 0)
-		capture_reseal(copy, n_bytes);
-	if (write(fd, copy, n_bytes) != (ssize_t)n_bytes)
-		abort();
-	free(copy);
-
 	struct trace *t = NULL;
-	struct trace_options options = { .cache_bytes = 1 << 20, .load_bytes = 32 << 20 };
-	struct err *err = trace_open_fd(fd, "fuzz", &options, &t);
+	struct err *err = fuzz_open_capture(bytes, n_bytes, &t);
 	if (err) {
 		err_destroy(err);
 		return;

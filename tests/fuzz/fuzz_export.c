@@ -11,6 +11,7 @@
 #include "export/exporter.h"
 #include "fuzz_capture_seed.h"
 #include "fuzz_mutate.h"
+#include "fuzz_open_capture.h"
 #include "tests/unit/capture_walk.h"
 
 enum { EVENTS_MAX = 2000 };
@@ -50,19 +51,8 @@ static void export_as(struct trace *t, const struct exporter_format *format, uns
 
 void fuzz_one(const uint8_t *bytes, size_t n_bytes)
 {
-	int fd = memfd_create("fuzz", MFD_CLOEXEC);
-	uint8_t *copy = malloc(n_bytes ? n_bytes : 1);
 	struct trace *t = NULL;
-	if (fd < 0 || !copy)
-		abort();
-	memcpy(copy, bytes, n_bytes);
-	if (n_bytes % 2 == 0)
-		capture_reseal(copy, n_bytes);
-	if (write(fd, copy, n_bytes) != (ssize_t)n_bytes)
-		abort();
-	free(copy);
-	struct trace_options options = { .cache_bytes = 1 << 20, .load_bytes = 32 << 20 };
-	struct err *err = trace_open_fd(fd, "fuzz", &options, &t);
+	struct err *err = fuzz_open_capture(bytes, n_bytes, &t);
 	for (size_t i = 0; !err && i < exporter_n_formats(); i++)
 		if (!exporter_format_at(i)->needs_path)
 			export_as(t, exporter_format_at(i), (unsigned)(n_bytes / 2));

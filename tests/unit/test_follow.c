@@ -169,6 +169,30 @@ static void *exec_here(void *ctx)
 	_exit(3);
 }
 
+/* Start a process with one thread that waits and one that will exec. */
+static pid_t start_execing(struct execing **ret)
+{
+	struct execing *s = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+				 0);
+	assert_ptr_not_equal(s, MAP_FAILED);
+	pid_t pid = fork();
+	if (pid == 0) {
+		pthread_t one, two;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (pthread_create(&one, NULL, wait_here, s) != 0 ||
+		    pthread_create(&two, NULL, exec_here, s) != 0)
+			_exit(3);
+		for (;;)
+			pause();
+	}
+	for (unsigned k = 0; !s->other || !s->execs; k++) {
+		assert_true(k < ROUNDS);
+		poll(NULL, 0, 1);
+	}
+	*ret = s;
+	return pid;
+}
+
 /* One of our threads that is ending delays its process's exec, and so our requests to the other
  * threads. */
 static void an_exec_is_not_waited_for(void **state)
@@ -177,23 +201,8 @@ static void an_exec_is_not_waited_for(void **state)
 	static const unsigned long options[] = { 0, PTRACE_O_TRACEEXIT,
 						 PTRACE_O_TRACEEXIT | PTRACE_O_TRACEEXEC };
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-		struct execing *s = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-					 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-		assert_ptr_not_equal(s, MAP_FAILED);
-		pid_t pid = fork();
-		if (pid == 0) {
-			pthread_t one, two;
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			if (pthread_create(&one, NULL, wait_here, s) != 0 ||
-			    pthread_create(&two, NULL, exec_here, s) != 0)
-				_exit(3);
-			for (;;)
-				pause();
-		}
-		for (unsigned k = 0; !s->other || !s->execs; k++) {
-			assert_true(k < ROUNDS);
-			poll(NULL, 0, 1);
-		}
+		struct execing *s;
+		pid_t pid = start_execing(&s);
 		assert_null(ptrace_seize(s->other, options[i]));
 		s->may_go = true;
 		struct thread_place at = { 0 };
@@ -225,23 +234,8 @@ static void an_exec_is_not_waited_for(void **state)
 static void an_exec_that_does_not_end_is_given_up(void **state)
 {
 	(void)state;
-	struct execing *s = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-				 0);
-	assert_ptr_not_equal(s, MAP_FAILED);
-	pid_t pid = fork();
-	if (pid == 0) {
-		pthread_t one, two;
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (pthread_create(&one, NULL, wait_here, s) != 0 ||
-		    pthread_create(&two, NULL, exec_here, s) != 0)
-			_exit(3);
-		for (;;)
-			pause();
-	}
-	for (unsigned k = 0; !s->other || !s->execs; k++) {
-		assert_true(k < ROUNDS);
-		poll(NULL, 0, 1);
-	}
+	struct execing *s;
+	pid_t pid = start_execing(&s);
 	pid_t tracer = fork();
 	if (tracer == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
