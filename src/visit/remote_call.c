@@ -493,24 +493,6 @@ static struct err *wait_for_answer(const struct remote_target *t, pid_t tid, uin
 	return NULL;
 }
 
-/* A seized thread is gone. If that is because it called exec(2), it is the first thread of its
- * process now, and still our tracee. (The first thread before it is a zombie until then.) */
-static bool is_first_now(pid_t pid)
-{
-	struct thread_place first = { .state = 'Z' };
-	struct proc_status status;
-	for (unsigned i = 0; i < 20 && first.state == 'Z'; i++) {
-		if (i)
-			poll(NULL, 0, 1);
-		if (!thread_place_read(pid, pid, &first))
-			return false;
-	}
-	struct err *err = proc_status_read(pid, &status);
-	bool is = !err && first.state != 'Z' && status.tracer_pid == (int)getpid();
-	err_destroy(err);
-	return is;
-}
-
 struct err *remote_call_hold(const struct remote_target *t, pid_t tid, uint64_t timeout_ns,
 			     bool *ret_group_stopped)
 {
@@ -533,7 +515,7 @@ struct err *remote_call_hold(const struct remote_target *t, pid_t tid, uint64_t 
 	}
 	if (!err || t->attached)
 		return err;
-	if (err->code == ERR_TARGET_GONE && (tid == t->pid || !is_first_now(t->pid)))
+	if (err->code == ERR_TARGET_GONE && (tid == t->pid || !thread_place_is_first_now(t->pid)))
 		return err;
 	pid_t seized = err->code == ERR_TARGET_GONE ? t->pid : tid;
 	if (seized != tid) /* the exec has cleared what was asked of it */

@@ -176,6 +176,9 @@ struct thread_place {
 MUST_CHECK struct err *threads_list(pid_t pid, struct thread_place **ret, size_t *ret_n);
 /* false with errno: ENOENT or ESRCH if it is gone */
 bool thread_place_read(pid_t pid, pid_t tid, struct thread_place *ret);
+/* A seized thread is gone. If that is because it called exec(2), it is the first thread of its
+ * process now, and still our tracee. (The first thread before it is a zombie until then.) */
+bool thread_place_is_first_now(pid_t pid);
 /* Fill in the ranks and sort by them: the threads whose stop shows least come first. */
 void threads_sort(const struct remote_target *t, struct thread_place *threads, size_t n);
 /* the best rank among its threads; THREAD_EXACT if it has none left */
