@@ -381,7 +381,7 @@ bool thread_place_is_first_now(pid_t pid)
 {
 	struct thread_place first = { .state = 'Z' };
 	struct proc_status status;
-	for (unsigned i = 0; i < 20 && first.state == 'Z'; i++) {
+	for (unsigned i = 0; i < 100 && first.state == 'Z'; i++) {
 		if (i)
 			poll(NULL, 0, 1);
 		if (!thread_place_read(pid, pid, &first))
