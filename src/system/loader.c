@@ -17,17 +17,11 @@
 
 struct err *loader_find(pid_t pid, struct loader *ret)
 {
-	struct remote_mem *mem = NULL;
+	struct remote_mem *mem;
 	CLEANUP(maps) struct maps *maps = NULL;
 	uint64_t base = proc_auxv_value(pid, AT_BASE);
 	*ret = (struct loader){ 0 };
-	struct err *err = remote_mem_open(pid, &mem);
-	if (!err)
-		err = maps_read(pid, &maps);
-	if (!err) {
-		remote_mem_limit(mem, EXAMINATION_READS);
-		err = maps_find_modules(maps, remote_mem_reader(mem));
-	}
+	struct err *err = proc_examine(pid, &maps, &mem);
 	for (size_t i = 0; !err && i < maps->n_modules; i++) {
 		const struct elf_module *m = &maps->modules[i];
 		raddr at;
@@ -104,17 +98,11 @@ enum loader_stage loader_stage(const struct loader *l, pid_t pid, const struct a
 
 uint64_t loader_debug_state(pid_t pid)
 {
-	struct remote_mem *mem = NULL;
+	struct remote_mem *mem;
 	CLEANUP(maps) struct maps *maps = NULL;
 	uint64_t found = 0, base = proc_auxv_value(pid, AT_BASE),
 		 in = base ? base : proc_auxv_value(pid, AT_PHDR);
-	struct err *err = remote_mem_open(pid, &mem);
-	if (!err)
-		err = maps_read(pid, &maps);
-	if (!err) {
-		remote_mem_limit(mem, EXAMINATION_READS);
-		err = maps_find_modules(maps, remote_mem_reader(mem));
-	}
+	struct err *err = proc_examine(pid, &maps, &mem);
 	for (size_t i = 0; !err && !found && i < maps->n_modules; i++) {
 		raddr at;
 		uint64_t size;

@@ -614,18 +614,34 @@ static void version_of_path(const char *path, char *to, size_t cap)
 	}
 }
 
+bool proc_is_traced_by_us(pid_t pid)
+{
+	struct proc_status status;
+	struct err *err = proc_status_read(pid, &status);
+	bool is = !err && status.tracer_pid == (int)getpid();
+	err_destroy(err);
+	return is;
+}
+
+struct err *proc_examine(pid_t pid, struct maps **ret_maps, struct remote_mem **ret_mem)
+{
+	*ret_maps = NULL;
+	*ret_mem = NULL;
+	struct err *err = maps_read(pid, ret_maps);
+	if (!err)
+		err = remote_mem_open(pid, ret_mem);
+	if (err)
+		return err;
+	remote_mem_limit(*ret_mem, EXAMINATION_READS);
+	return maps_find_modules(*ret_maps, remote_mem_reader(*ret_mem));
+}
+
 static enum verdict look_inside(pid_t pid, struct known *k)
 {
-	struct maps *maps = NULL;
-	struct remote_mem *mem = NULL;
+	struct maps *maps;
+	struct remote_mem *mem;
 	enum verdict verdict = VERDICT_NO;
-	struct err *err = maps_read(pid, &maps);
-	if (!err)
-		err = remote_mem_open(pid, &mem);
-	if (!err) {
-		remote_mem_limit(mem, EXAMINATION_READS);
-		err = maps_find_modules(maps, remote_mem_reader(mem));
-	}
+	struct err *err = proc_examine(pid, &maps, &mem);
 	if (err)
 		goto done;
 	k->is_readable = true;

@@ -39,6 +39,15 @@ bool proc_status_parse(const char *text, struct proc_status *ret);
 MUST_CHECK struct err *proc_open_error(int sys, const char *path);
 /* ERR_TARGET_GONE if there is no such process. */
 MUST_CHECK struct err *proc_status_read(pid_t pid, struct proc_status *ret);
+/* Is the process, or the thread, a tracee of ours? False if it is gone. */
+bool proc_is_traced_by_us(pid_t pid);
+
+struct maps;
+struct remote_mem;
+/* What an examination of a process begins with: its mappings with their modules, and its memory,
+ * which is read at most EXAMINATION_READS times. The caller frees both, also after an error; they
+ * are NULL if they could not be had. */
+MUST_CHECK struct err *proc_examine(pid_t pid, struct maps **ret_maps, struct remote_mem **ret_mem);
 
 /* All descendants of pid at this moment, parents before children, in a malloc'ed array; *ret_n may
  * be 0. The branch that contains the process `but` is left out (0: none). ERR_SYS if /proc cannot

@@ -167,20 +167,14 @@ static void inside_unknown(struct access_facts *f, const struct err *err)
 static struct err *inside_read(pid_t pid, struct access_facts *f)
 {
 	CLEANUP(maps) struct maps *maps = NULL;
-	struct remote_mem *mem = NULL;
-	struct err *err = maps_read(pid, &maps);
-	if (!err)
-		err = remote_mem_open(pid, &mem);
-	if (!err) {
-		remote_mem_limit(mem, EXAMINATION_READS);
-		err = maps_find_modules(maps, remote_mem_reader(mem));
-	}
+	struct remote_mem *mem;
+	struct err *err = proc_examine(pid, &maps, &mem);
 	if (err) {
+		remote_mem_close(mem);
 		if (err->code == ERR_NO_MEMORY && !err->sys)
 			return err;
 		inside_unknown(f, err);
 		err_destroy(err);
-		remote_mem_close(mem);
 		return NULL;
 	}
 	const struct mem_reader *reader = remote_mem_reader(mem);

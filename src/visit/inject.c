@@ -618,12 +618,8 @@ static struct err *err_already_traced(pid_t pid, pid_t recorder)
 /* Do we trace its threads? Some children of an older probe's target may be traced, others not. */
 static bool is_tracee(void *ctx, pid_t pid)
 {
-	struct proc_status status;
-	struct err *err = proc_status_read(pid, &status);
-	bool is = !err && status.tracer_pid == (int)getpid();
 	(void)ctx;
-	err_destroy(err);
-	return is;
+	return proc_is_traced_by_us(pid);
 }
 
 /* If no thread can be stopped, the orphan stays for now: lazy_link.c unmaps it when a thread

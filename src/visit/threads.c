@@ -380,15 +380,11 @@ bool threads_all_show(const struct remote_target *t)
 bool thread_place_is_first_now(pid_t pid)
 {
 	struct thread_place first = { .state = 'Z' };
-	struct proc_status status;
 	for (unsigned i = 0; i < 100 && first.state == 'Z'; i++) {
 		if (i)
 			poll(NULL, 0, 1);
 		if (!thread_place_read(pid, pid, &first))
 			return false;
 	}
-	struct err *err = proc_status_read(pid, &status);
-	bool is = !err && first.state != 'Z' && status.tracer_pid == (int)getpid();
-	err_destroy(err);
-	return is;
+	return first.state != 'Z' && proc_is_traced_by_us(pid);
 }
