@@ -266,6 +266,17 @@ void attach_fini(struct attach *a)
 	maps_destroy(a->maps);
 }
 
+struct err *attach_end(struct attach *a, struct err *err, struct link **ret)
+{
+	if (err)
+		link_destroy(a->l);
+	else
+		*ret = a->l;
+	a->l = NULL;
+	attach_fini(a);
+	return err;
+}
+
 void link_text_range(const struct maps *maps, const struct elf_module *module,
 		     struct remote_target *t)
 {
@@ -378,21 +389,31 @@ struct err *attach_prepare(struct attach *a, pid_t pid, const struct python_runt
 	return NULL;
 }
 
+uint64_t attach_open_ring(const struct attach *a, struct remote_program *p, uint64_t *flags)
+{
+	if (a->memfd < 0) {
+		*flags |= MAP_ANONYMOUS;
+		return 0;
+	}
+	p->path = a->memfd_path;
+	remote_program_add(p, SYS_open | REMOTE_FLAG(REMOTE_SAVE_FD), REMOTE_PATH,
+			   O_RDWR | O_CLOEXEC, 0, 0, 0, 0);
+	return REMOTE_FLAG(REMOTE_FD_R8);
+}
+
+void attach_close_ring(const struct attach *a, struct remote_program *p)
+{
+	if (a->memfd >= 0)
+		remote_program_add(p, SYS_close | REMOTE_FLAG(REMOTE_FD_RDI), 0, 0, 0, 0, 0, 0);
+}
+
 void attach_map_program(const struct attach *a, struct remote_program *p)
 {
 	const struct link *l = a->l;
 	uint64_t base = REMOTE_FLAG(REMOTE_ADD_BASE), shared_bytes = l->total_bytes - l->shared_off;
 	*p = (struct remote_program){ .total_bytes = l->total_bytes };
-	uint64_t fd = (uint64_t)-1, map_fd = 0;
 	uint64_t map_flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE;
-	if (a->memfd >= 0) {
-		p->path = a->memfd_path;
-		remote_program_add(p, SYS_open | REMOTE_FLAG(REMOTE_SAVE_FD), REMOTE_PATH,
-				   O_RDWR | O_CLOEXEC, 0, 0, 0, 0);
-		map_fd = REMOTE_FLAG(REMOTE_FD_R8);
-	} else {
-		map_flags |= MAP_ANONYMOUS;
-	}
+	uint64_t map_fd = attach_open_ring(a, p, &map_flags);
 	remote_program_add(p, SYS_mmap | REMOTE_FLAG(REMOTE_SAVE_BASE), 0, l->total_bytes,
 			   PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, (uint64_t)-1, 0);
 	/* Under mlockall(MCL_FUTURE) all of it would be touched and locked at once. Memory that
@@ -400,9 +421,8 @@ void attach_map_program(const struct attach *a, struct remote_program *p)
 	 * first. */
 	uint64_t rw = PROT_READ | PROT_WRITE;
 	remote_program_add(p, SYS_mmap | base | map_fd, l->shared_off, shared_bytes,
-			   a->is_locked ? PROT_NONE : rw, map_flags, fd, 0);
-	if (a->memfd >= 0)
-		remote_program_add(p, SYS_close | REMOTE_FLAG(REMOTE_FD_RDI), 0, 0, 0, 0, 0, 0);
+			   a->is_locked ? PROT_NONE : rw, map_flags, (uint64_t)-1, 0);
+	attach_close_ring(a, p);
 	if (a->is_locked) {
 		remote_program_add(p, SYS_munlock | base, 0, l->total_bytes, 0, 0, 0, 0);
 		remote_program_add(p, SYS_mprotect | base, l->shared_off, shared_bytes, rw, 0, 0,
@@ -816,13 +836,7 @@ struct err *link_attach(pid_t pid, const struct python_runtime *rt,
 out:
 	if (err && a.l)
 		attach_forget_code(&a);
-	if (err) {
-		link_destroy(a.l);
-		a.l = NULL;
-	}
-	if (!err)
-		*ret = a.l;
-	attach_fini(&a);
+	err = attach_end(&a, err, ret);
 	target_unlock(pid);
 	return err;
 }

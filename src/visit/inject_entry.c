@@ -102,14 +102,7 @@ struct err *link_attach_at_entry(pid_t pid, pid_t tid, const struct python_runti
 	else if (base && err->code != ERR_TARGET_GONE)
 		undo_at_entry(&a, tid, base);
 out:
-	if (err) {
-		link_destroy(a.l);
-		a.l = NULL;
-	}
-	attach_fini(&a);
-	if (!err)
-		*ret = a.l;
-	return err;
+	return attach_end(&a, err, ret);
 }
 
 /* ---- a ring of its own for a forked child ---- */
@@ -191,21 +184,13 @@ static void give_program(const struct attach *a, uint64_t old_total, struct remo
 {
 	const struct link *l = a->l;
 	uint64_t base = REMOTE_FLAG(REMOTE_ADD_BASE), at = l->base.v + l->shared_off,
-		 n = l->ring.n_bytes, fd = (uint64_t)-1, map_fd = 0;
+		 n = l->ring.n_bytes;
 	uint64_t flags = MAP_SHARED | MAP_NORESERVE;
 	*p = (struct remote_program){ .total_bytes = n };
-	if (a->memfd >= 0) {
-		p->path = a->memfd_path;
-		remote_program_add(p, SYS_open | REMOTE_FLAG(REMOTE_SAVE_FD), REMOTE_PATH,
-				   O_RDWR | O_CLOEXEC, 0, 0, 0, 0);
-		map_fd = REMOTE_FLAG(REMOTE_FD_R8);
-	} else {
-		flags |= MAP_ANONYMOUS;
-	}
+	uint64_t map_fd = attach_open_ring(a, p, &flags);
 	remote_program_add(p, SYS_mmap | REMOTE_FLAG(REMOTE_SAVE_BASE) | map_fd, 0, n,
-			   PROT_READ | PROT_WRITE, flags, fd, 0);
-	if (a->memfd >= 0)
-		remote_program_add(p, SYS_close | REMOTE_FLAG(REMOTE_FD_RDI), 0, 0, 0, 0, 0, 0);
+			   PROT_READ | PROT_WRITE, flags, (uint64_t)-1, 0);
+	attach_close_ring(a, p);
 	remote_program_add(p, SYS_mremap | base, 0, n, n, MREMAP_MAYMOVE | MREMAP_FIXED, at, 0);
 	if (old_total > l->total_bytes)
 		remote_program_add(p, SYS_munmap, l->base.v + l->total_bytes,
@@ -278,12 +263,5 @@ struct err *link_give_ring(const struct link *of, pid_t child, uint64_t identity
 		undo_at_entry(&a, child, a.l->base.v);
 	}
 out:
-	if (err) {
-		link_destroy(a.l);
-		a.l = NULL;
-	}
-	attach_fini(&a);
-	if (!err)
-		*ret = a.l;
-	return err;
+	return attach_end(&a, err, ret);
 }

@@ -41,6 +41,13 @@ MUST_CHECK struct err *attach_prepare(struct attach *a, pid_t pid, const struct 
 				      const struct probe_options *options, bool attached);
 /* does not free the link */
 void attach_fini(struct attach *a);
+/* The attach has ended: *ret is its link, or the link is freed if there is an error. Returns err. */
+MUST_CHECK struct err *attach_end(struct attach *a, struct err *err, struct link **ret);
+/* The first call of a list that maps the ring: opens its memory if that is a file. *flags are those
+ * of mmap(2), to which what this memory needs is added. Returns the bits of the operation of that
+ * mmap. attach_close_ring() comes after it. */
+uint64_t attach_open_ring(const struct attach *a, struct remote_program *p, uint64_t *flags);
+void attach_close_ring(const struct attach *a, struct remote_program *p);
 /* the calls that map the reservation */
 void attach_map_program(const struct attach *a, struct remote_program *ret);
 /* Everything between mapping and linking; the target runs meanwhile. */
