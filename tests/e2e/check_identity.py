@@ -76,25 +76,32 @@ def words(ctx, python):
         expect(isinstance(told, dict) and told["length"] == len(full) and full.startswith(told["cut"]), lambda: str(told)[-200:])
 
 
+def victim_command(python, name):
+    return [*python.command, "-S", harness.victim_path(name)]
+
+
+def watched(ctx, python, program, is_attached):
+    """Run a program that makes children, under `record -f`: launched, or attached while it waits for the file that is
+    its last argument. Returns its pid, status and output, what the recorder said, and the capture."""
+    if not is_attached:
+        run = harness.Launch(ctx, python, program[len(python.command):])
+        return run.capture.events()[0]["pid"], run.status, run.stdout, run.stderr, run.capture
+    go = os.path.join(ctx.new_folder("watched"), "go")
+    with subprocess.Popen([*program, go], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as process:
+        expect(process.stdout.readline() == "READY\n", "it did not start")
+        with Recorder(ctx, process.pid, "-f") as recorder:
+            recorder.wait_linked()
+            open(go, "w").close()
+            text = process.stdout.read()
+            return process.pid, process.wait(60), text, recorder.wait(), recorder.capture
+
+
 def namespaces(ctx, python, is_attached):
     """Processes and threads have the numbers that they have here; those of their own namespace are shown beside
     them."""
     if os.geteuid():
         raise harness.Skip("not root: no pid namespace can be made")
-    program = [*python.command, "-S", harness.victim_path("namespaces")]
-    folder = ctx.new_folder("namespaces")
-    if is_attached:
-        go = os.path.join(folder, "go")
-        with subprocess.Popen([*program, go], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as process:
-            expect(process.stdout.readline() == "READY\n", "it did not start")
-            with Recorder(ctx, process.pid, "-f") as recorder:
-                recorder.wait_linked()
-                open(go, "w").close()
-                status, said = process.wait(60), recorder.wait()
-        capture = recorder.capture
-    else:
-        run = harness.Launch(ctx, python, program[len(python.command):])
-        status, said, capture = run.status, run.stderr, run.capture
+    _, status, _, said, capture = watched(ctx, python, victim_command(python, "namespaces"), is_attached)
     if status == 77:
         raise harness.Skip("the kernel makes no pid namespace")
     expect(status == 0, f"status {status}")
@@ -122,22 +129,10 @@ def clones(ctx, python, is_attached):
     the numbers that they have here. A child that shares its parent's memory is shown as the thread that made it."""
     if os.geteuid():
         raise harness.Skip("not root: no namespaces can be made")
-    program = [*python.command, "-S", harness.victim_path("clones")]
+    program = victim_command(python, "clones")
     by_itself = subprocess.run(program, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, timeout=60)
     expect(by_itself.returncode == 7, lambda: f"by itself: {by_itself}")
-    folder = ctx.new_folder("clones")
-    if is_attached:
-        go = os.path.join(folder, "go")
-        with subprocess.Popen([*program, go], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as process:
-            expect(process.stdout.readline() == "READY\n", "it did not start")
-            with Recorder(ctx, process.pid, "-f") as recorder:
-                recorder.wait_linked()
-                open(go, "w").close()
-                text, status, said = process.stdout.read(), process.wait(60), recorder.wait()
-        capture = recorder.capture
-    else:
-        run = harness.Launch(ctx, python, program[len(python.command):])
-        text, status, said, capture = run.stdout, run.status, run.stderr, run.capture
+    root, status, text, said, capture = watched(ctx, python, program, is_attached)
     expect((status, text) == (7, by_itself.stdout), lambda: f"status {status}, by itself {by_itself.stdout!r}, watched {text!r}")
     expect_goodbye(said, ended=True)
     names = [line.rpartition(" ")[0].removesuffix(" is") for line in text.splitlines() if not line.endswith(" refused")]
@@ -146,7 +141,7 @@ def clones(ctx, python, is_attached):
     for e in capture.named("clones.mark"):
         marks.setdefault(e["args"]["0"], []).append(e)
     expect(sorted(marks) == sorted(names), lambda: f"of {names} there are {list(marks)}")
-    root, seen = process.pid if is_attached else capture.events()[0]["pid"], set()
+    seen = set()
     for name, events in marks.items():
         expect([e["args"]["3"] for e in events] == list(range(10)), lambda n=name, ev=events: f"{n}: {[e['args']['3'] for e in ev]}")
         told = {(e["pid"], e["tid"], e.get("ns_tid", e["tid"]), e["args"]["1"], e["args"]["2"]) for e in events}
